@@ -1,0 +1,2 @@
+//! Smalti.
+fn main() {}

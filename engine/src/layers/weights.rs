@@ -1,0 +1,193 @@
+//! Named parameters: where a network takes its tensors from when it is built.
+//!
+//! A network asks for each tensor by name and shape; whether the tensor comes from a checkpoint or
+//! is drawn afresh is decided here. Everything that does not fit is collected, so that a person
+//! reads all of it at once instead of the first failure.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use candle_core::{DType, Device, Tensor, Var};
+
+use crate::random::{Noise, Purpose, name_hash};
+use crate::{EngineError, Result};
+
+/// How a tensor starts when no checkpoint gives it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Init {
+    /// Every element the same.
+    Constant(f32),
+    /// Uniform in [-x, x).
+    Uniform(f32),
+    /// Normal with mean 0 and this standard deviation.
+    Normal(f32),
+}
+
+/// Hands out named tensors below a prefix. Cheap to clone; not for sharing between threads.
+#[derive(Debug, Clone)]
+pub struct Weights {
+    shared: Rc<Shared>,
+    prefix: String,
+}
+
+#[derive(Debug)]
+struct Shared {
+    device: Device,
+    trainable: bool,
+    /// `None`: everything is drawn from `seed`.
+    loaded: Option<BTreeMap<String, Tensor>>,
+    seed: u64,
+    vars: RefCell<BTreeMap<String, Var>>,
+    taken: RefCell<BTreeSet<String>>,
+    problems: RefCell<Vec<String>>,
+}
+
+impl Weights {
+    fn from_shared(
+        device: &Device,
+        trainable: bool,
+        loaded: Option<BTreeMap<String, Tensor>>,
+        seed: u64,
+    ) -> Self {
+        Self {
+            shared: Rc::new(Shared {
+                device: device.clone(),
+                trainable,
+                loaded,
+                seed,
+                vars: RefCell::default(),
+                taken: RefCell::default(),
+                problems: RefCell::default(),
+            }),
+            prefix: String::new(),
+        }
+    }
+
+    /// New trainable parameters; the same seed gives the same weights.
+    pub fn fresh(seed: u64, device: &Device) -> Self {
+        Self::from_shared(device, true, None, seed)
+    }
+
+    /// Tensors of a checkpoint, converted to f32; `trainable` makes them variables.
+    pub fn loaded(tensors: BTreeMap<String, Tensor>, trainable: bool, device: &Device) -> Self {
+        Self::from_shared(device, trainable, Some(tensors), 0)
+    }
+
+    /// The same weights below a longer prefix; parts are joined with dots.
+    #[must_use]
+    pub fn pp(&self, name: impl std::fmt::Display) -> Self {
+        Self { shared: Rc::clone(&self.shared), prefix: self.full(name) }
+    }
+
+    /// Whether a checkpoint has the tensor; `false` when weights are fresh.
+    pub fn contains(&self, name: &str) -> bool {
+        self.shared.loaded.as_ref().is_some_and(|l| l.contains_key(&self.full(name)))
+    }
+
+    /// The device on which tensors are made.
+    pub fn device(&self) -> &Device {
+        &self.shared.device
+    }
+
+    /// The tensor of that name, f32, of that shape. A parameter: trained if weights are trainable.
+    ///
+    /// A tensor that is missing or has another shape is noted (see [`Weights::finish`]) and replaced
+    /// by zeros, so that one pass over the network finds everything that does not fit.
+    pub fn get(&self, shape: &[usize], name: &str, init: Init) -> Result<Tensor> {
+        self.take(shape, name, init, self.shared.trainable)
+    }
+
+    /// As [`Weights::get`] for state that is kept with the weights but has no gradient (EMA sums,
+    /// counts). It is still a variable, so that it can be changed in place.
+    pub fn buffer(&self, shape: &[usize], name: &str, init: Init) -> Result<Var> {
+        Ok(Var::from_tensor(&self.take(shape, name, init, false)?)?)
+    }
+
+    fn take(&self, shape: &[usize], name: &str, init: Init, trainable: bool) -> Result<Tensor> {
+        let full = self.full(name);
+        let shared = &self.shared;
+        shared.taken.borrow_mut().insert(full.clone());
+        let tensor = match &shared.loaded {
+            None => draw(shape, init, shared.seed, name_hash(&full), &shared.device)?,
+            Some(loaded) => match loaded.get(&full) {
+                Some(t) if t.dims() == shape => {
+                    t.to_dtype(DType::F32)?.to_device(&shared.device)?.contiguous()?
+                }
+                Some(t) => {
+                    self.note(format!("{full} should be {shape:?}, but is {:?}", t.dims()));
+                    Tensor::zeros(shape, DType::F32, &shared.device)?
+                }
+                None => {
+                    self.note(format!("{full} is missing (should be {shape:?})"));
+                    Tensor::zeros(shape, DType::F32, &shared.device)?
+                }
+            },
+        };
+        if !trainable {
+            return Ok(tensor);
+        }
+        let var = Var::from_tensor(&tensor)?;
+        let tensor = var.as_tensor().clone();
+        shared.vars.borrow_mut().insert(full, var);
+        Ok(tensor)
+    }
+
+    fn full(&self, name: impl std::fmt::Display) -> String {
+        if self.prefix.is_empty() { name.to_string() } else { format!("{}.{name}", self.prefix) }
+    }
+
+    fn note(&self, problem: String) {
+        self.shared.problems.borrow_mut().push(problem);
+    }
+
+    /// All trainable parameters, sorted by name.
+    pub fn vars(&self) -> BTreeMap<String, Var> {
+        self.shared.vars.borrow().clone()
+    }
+
+    /// What did not fit so far: missing tensors and wrong shapes, then tensors nobody asked for.
+    /// Names that start with one of `ignore` may be left over.
+    pub fn problems(&self, ignore: &[&str]) -> Vec<String> {
+        let mut problems = self.shared.problems.borrow().clone();
+        let taken = self.shared.taken.borrow();
+        for name in self.shared.loaded.iter().flat_map(BTreeMap::keys) {
+            if !taken.contains(name) && !ignore.iter().any(|prefix| name.starts_with(prefix)) {
+                problems.push(format!("{name} is not part of this network"));
+            }
+        }
+        problems
+    }
+
+    /// An error that lists the first few problems, if there are any.
+    ///
+    /// # Errors
+    /// [`EngineError::BadInput`] with up to five problems and their number.
+    pub fn finish(&self, what: &str, ignore: &[&str]) -> Result<()> {
+        let problems = self.problems(ignore);
+        if problems.is_empty() {
+            return Ok(());
+        }
+        let more = problems.len().saturating_sub(5);
+        let mut list = problems.into_iter().take(5).collect::<Vec<_>>().join("; ");
+        if more > 0 {
+            list = format!("{list}; and {more} more");
+        }
+        Err(EngineError::bad_input(
+            what,
+            list,
+            "this file does not hold the network its configuration names",
+        ))
+    }
+}
+
+fn draw(shape: &[usize], init: Init, seed: u64, cell: u64, device: &Device) -> Result<Tensor> {
+    let n: usize = shape.iter().product();
+    let noise = Noise::new(seed, Purpose::Weights, 0, cell);
+    let values: Vec<f32> = match init {
+        Init::Constant(x) => vec![x; n],
+        Init::Uniform(x) => (0..n as u32).map(|lane| noise.range(lane, -x, x)).collect(),
+        Init::Normal(std) => (0..n as u32).map(|lane| std * noise.normal(lane)).collect(),
+    };
+    Ok(Tensor::from_vec(values, shape, device)?)
+}

@@ -1,0 +1,23 @@
+//! The engine of Smalti: images become tokens and come back, tokenizers are trained and measured.
+//!
+//! Knows candle, never egui. What leaves it is plain data ([`images::Picture`], [`tokens::Grid`],
+//! numbers), never a tensor. Start reading at [`session`] (how work is asked for), then
+//! [`tokenizers`] (image → grid → image) and [`training`].
+
+pub mod answers;
+pub mod checkpoints;
+pub mod data;
+pub mod device;
+pub mod error;
+pub mod images;
+pub mod kernels;
+pub mod layers;
+pub mod measure;
+pub mod quantizers;
+pub mod random;
+pub mod session;
+pub mod tokenizers;
+pub mod tokens;
+pub mod training;
+
+pub use error::{EngineError, Problem, Result};
