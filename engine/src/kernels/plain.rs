@@ -1,0 +1,58 @@
+//! The kernels made of candle's own operations: the reference, and the path of other devices.
+
+use candle_core::{D, Tensor};
+
+use super::Conv;
+use crate::Result;
+
+/// See [`super::conv2d`].
+pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, conv: Conv) -> Result<Tensor> {
+    let x = if conv.before == 0 && conv.after == 0 {
+        x.clone()
+    } else {
+        x.pad_with_zeros(2, conv.before, conv.after)?.pad_with_zeros(3, conv.before, conv.after)?
+    };
+    let y = x.conv2d(weight, 0, conv.stride, 1, 1)?;
+    match bias {
+        Some(bias) => Ok(y.broadcast_add(&bias.reshape((1, (), 1, 1))?)?),
+        None => Ok(y),
+    }
+}
+
+/// See [`super::group_norm`].
+pub fn group_norm(
+    x: &Tensor,
+    (weight, bias): (&Tensor, &Tensor),
+    groups: usize,
+    eps: f64,
+    silu: bool,
+) -> Result<Tensor> {
+    let (b, c, h, w) = x.dims4()?;
+    let grouped = x.reshape((b, groups, (c / groups) * h * w))?;
+    let centered = grouped.broadcast_sub(&grouped.mean_keepdim(D::Minus1)?)?;
+    let variance = centered.sqr()?.mean_keepdim(D::Minus1)?;
+    let normal = centered.broadcast_div(&(variance + eps)?.sqrt()?)?.reshape((b, c, h, w))?;
+    let y = normal
+        .broadcast_mul(&weight.reshape((1, c, 1, 1))?)?
+        .broadcast_add(&bias.reshape((1, c, 1, 1))?)?;
+    if silu { Ok(y.silu()?) } else { Ok(y) }
+}
+
+/// See [`super::nearest`].
+pub fn nearest(vectors: &Tensor, codebook: &Tensor) -> Result<Tensor> {
+    let norms = codebook.sqr()?.sum(1)?;
+    let scores = (vectors.matmul(&codebook.t()?)? * -2.0)?.broadcast_add(&norms)?;
+    Ok(scores.argmin(D::Minus1)?)
+}
+
+/// See [`super::upsample2`].
+pub fn upsample2(x: &Tensor) -> Result<Tensor> {
+    let (b, c, h, w) = x.dims4()?;
+    // Not candle's `upsample_nearest2d`: its gradient overwrites what other uses of x contributed.
+    Ok(x.reshape((b, c, h, 1, w, 1))?.broadcast_as((b, c, h, 2, w, 2))?.reshape((
+        b,
+        c,
+        2 * h,
+        2 * w,
+    ))?)
+}
