@@ -143,9 +143,7 @@ fn numbers(raw: &Raw) -> Option<Vec<f64>> {
     Some(match raw.dtype {
         Dtype::F64 => each(bytes, f64::from_le_bytes),
         Dtype::F32 => each(bytes, |b| f32::from_le_bytes(b).into()),
-        Dtype::BF16 => {
-            each(bytes, |b: [u8; 2]| f32::from_le_bytes([0, 0, b[0], b[1]]).into())
-        }
+        Dtype::BF16 => each(bytes, |b: [u8; 2]| f32::from_le_bytes([0, 0, b[0], b[1]]).into()),
         Dtype::F16 => each(bytes, |b: [u8; 2]| f16_value(u16::from_le_bytes(b))),
         Dtype::I64 => each(bytes, |b| i64::from_le_bytes(b) as f64),
         Dtype::U64 => each(bytes, |b| u64::from_le_bytes(b) as f64),

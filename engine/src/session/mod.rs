@@ -1,1 +1,231 @@
-//! To be filled.
+//! The session: everything the engine does is asked for here, and nothing here makes a caller wait.
+//!
+//! - A [`Question`] is a small value; its answer is a pure function of it. [`Session::ask`] gives
+//!   what is known now and sees to it that the rest is worked out. Answers are cached within a
+//!   memory budget; questions nobody asks any more are dropped.
+//! - A run ([`Work`]) goes on for long and only appends to its log.
+//!
+//! Lanes: *now* (what a visible view asks), *soon* (thumbnails, neighbours), *files* (two threads
+//! that read and decode), *long* (runs). Each lane has threads of its own and the lanes that
+//! compute have a rayon pool of their own at a lowered priority, so that a *now* question never
+//! stands behind a training step: the operating system takes the processor away from it.
+//! (One thread that interleaves everything, as first planned, would have to cut candle's backward
+//! pass into pieces of 30 ms, which its interface does not allow.)
+
+mod cache;
+mod lanes;
+mod panics;
+mod question;
+mod runs;
+
+use std::any::Any;
+use std::sync::Arc;
+
+pub use cache::Status;
+pub use question::{Lane, Question, Reply};
+pub use runs::{Advance, Control, RunId, RunState, RunView, Watch, Work};
+
+use crate::device::DeviceChoice;
+use crate::error::{Problem, Result};
+use cache::Cache;
+use question::Key;
+use runs::Runs;
+
+/// How a session is set up.
+#[derive(Clone)]
+pub struct Settings {
+    /// The device of all networks.
+    pub device: DeviceChoice,
+    /// Threads of the *now* lane's pool; 0 means all cores.
+    pub threads: usize,
+    /// Bytes that cached answers may take.
+    pub budget_bytes: usize,
+    /// Folder of the shipped models, recipes and samples.
+    pub assets: std::path::PathBuf,
+    /// Called from engine threads whenever an answer, a progress or a run has news.
+    pub waker: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Settings({:?}, {} threads)", self.device, self.threads)
+    }
+}
+
+impl Settings {
+    /// The CPU, all cores, half a GiB of answers, no waker.
+    pub fn new(assets: impl Into<std::path::PathBuf>) -> Self {
+        Self {
+            device: DeviceChoice::Cpu,
+            threads: 0,
+            budget_bytes: 512 << 20,
+            assets: assets.into(),
+            waker: Arc::new(|| {}),
+        }
+    }
+}
+
+/// What all threads of a session share.
+pub(crate) struct Shared {
+    pub(crate) settings: Settings,
+    pub(crate) device: candle_core::Device,
+    pub(crate) cache: Cache,
+    pub(crate) runs: Runs,
+}
+
+/// The engine as its users see it. Dropping it cancels everything and ends its threads.
+pub struct Session {
+    shared: Arc<Shared>,
+    threads: lanes::Threads,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Session({:?})", self.shared.settings)
+    }
+}
+
+impl Session {
+    /// Opens the device and starts the lanes.
+    ///
+    /// # Errors
+    /// When the device cannot be had or threads cannot be started.
+    pub fn new(settings: Settings) -> Result<Self> {
+        panics::install_hook();
+        let device = crate::device::open(settings.device)?;
+        let cache = Cache::new(settings.budget_bytes, Arc::clone(&settings.waker));
+        let runs = Runs::new(Arc::clone(&settings.waker));
+        let shared = Arc::new(Shared { settings, device, cache, runs });
+        let threads = lanes::Threads::start(&shared)?;
+        Ok(Self { shared, threads })
+    }
+
+    /// What is known of a question now. Call it every frame as long as the answer is wanted.
+    pub fn ask<Q: Question>(&self, lane: Lane, question: &Q) -> Reply<Q::Answer> {
+        self.shared.cache.ask(lane, question, None)
+    }
+
+    /// As [`Session::ask`]; while the answer is worked out, `Working` carries the last answer that
+    /// this `place` (a view and what it shows there) was given.
+    pub fn ask_at<Q: Question>(&self, place: u64, lane: Lane, question: &Q) -> Reply<Q::Answer> {
+        self.shared.cache.ask(lane, question, Some(place))
+    }
+
+    /// Waits for an answer: for the command line and tests, never for the window.
+    ///
+    /// # Errors
+    /// The problem, if the question has no answer.
+    pub fn wait<Q: Question>(&self, question: &Q) -> Result<Arc<Q::Answer>, Problem> {
+        self.shared.cache.wait(question)
+    }
+
+    /// Forgets an answer, so that the next ask works it out again (a file changed).
+    pub fn forget<Q: Question>(&self, question: &Q) {
+        self.shared.cache.forget(&Key::new(question));
+    }
+
+    /// The frame is over: what was not asked during it is no longer wanted.
+    pub fn end_frame(&self) {
+        self.shared.cache.end_frame();
+    }
+
+    /// Starts a run; it goes on until it is done, paused or cancelled.
+    pub fn start<W: Work>(&self, work: W) -> RunId {
+        self.shared.runs.start(work)
+    }
+
+    /// Pauses, resumes, steps or cancels a run.
+    pub fn control(&self, run: RunId, control: Control) {
+        self.shared.runs.control(run, control);
+    }
+
+    /// All runs of the session, oldest first.
+    pub fn runs(&self) -> Vec<RunView> {
+        self.shared.runs.views()
+    }
+
+    /// The entries of a run's log from place `from` on; empty if the run has none of that type.
+    pub fn log<E: Any + Send + Sync>(&self, run: RunId, from: usize) -> Vec<Arc<E>> {
+        self.shared.runs.log(run, from)
+    }
+
+    /// Waits until a run is done, cancelled or failed; for the command line and tests.
+    ///
+    /// # Errors
+    /// The problem that ended the run.
+    pub fn wait_run(&self, run: RunId) -> Result<RunState, Problem> {
+        self.shared.runs.wait(run)
+    }
+
+    /// Device, memory, and how long the engine's pieces take.
+    pub fn status(&self) -> Status {
+        self.shared.cache.status(&self.shared.settings)
+    }
+
+    /// Settings that the session was started with.
+    pub fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.shared.cache.close();
+        self.shared.runs.close();
+        self.threads.join();
+    }
+}
+
+/// What an answer may use while it is worked out.
+pub struct Desk<'a> {
+    shared: &'a Shared,
+    job: &'a cache::JobHandle,
+}
+
+impl std::fmt::Debug for Desk<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Desk")
+    }
+}
+
+impl Desk<'_> {
+    /// The answer to another question, from the cache or worked out here.
+    ///
+    /// # Errors
+    /// The other question's error, or [`crate::EngineError::Cancelled`].
+    pub fn ask<Q: Question>(&self, question: &Q) -> Result<Arc<Q::Answer>> {
+        self.check()?;
+        self.shared.cache.work_out(self.shared, question, self.job)
+    }
+
+    /// Says how far the answer is, 0 to 1, and stops if it is no longer wanted. Call it between
+    /// pieces of some ten milliseconds.
+    ///
+    /// # Errors
+    /// [`crate::EngineError::Cancelled`] if nobody asks any more.
+    pub fn progress(&self, fraction: f32) -> Result<()> {
+        self.job.set_progress(fraction);
+        self.check()
+    }
+
+    /// Stops if the answer is no longer wanted.
+    ///
+    /// # Errors
+    /// [`crate::EngineError::Cancelled`] if nobody asks any more.
+    pub fn check(&self) -> Result<()> {
+        if self.job.is_cancelled() { Err(crate::EngineError::Cancelled) } else { Ok(()) }
+    }
+
+    /// The device of all networks.
+    pub fn device(&self) -> &candle_core::Device {
+        &self.shared.device
+    }
+
+    /// The folder of shipped models, recipes and samples.
+    pub fn assets(&self) -> &std::path::Path {
+        &self.shared.settings.assets
+    }
+}
+
+#[cfg(test)]
+mod tests;

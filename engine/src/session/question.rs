@@ -1,0 +1,157 @@
+//! Questions: small hashable values whose answers are pure functions of them.
+
+use std::any::{Any, TypeId};
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use super::Desk;
+use crate::error::{Problem, Result};
+
+/// How urgent a question is, and which threads work on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Lane {
+    /// What a visible view asks: computed first.
+    Now,
+    /// Thumbnails and what may be wanted next.
+    Soon,
+}
+
+/// Something that can be asked of the engine.
+pub trait Question: Clone + Eq + Hash + std::fmt::Debug + Send + Sync + 'static {
+    /// What comes back: plain data.
+    type Answer: Send + Sync + 'static;
+    /// Works the answer out; runs on an engine thread.
+    ///
+    /// # Errors
+    /// Whatever makes the question unanswerable; shown to the person who asked.
+    fn answer(&self, desk: &Desk<'_>) -> Result<Self::Answer>;
+    /// About how many bytes the answer takes, for the cache's budget.
+    fn bytes(answer: &Self::Answer) -> usize;
+    /// Whether it mostly reads and decodes files: then it goes to the file threads.
+    fn is_file_work(&self) -> bool {
+        false
+    }
+}
+
+/// What is known of an answer.
+#[derive(Debug)]
+pub enum Reply<A> {
+    /// The answer.
+    Ready(Arc<A>),
+    /// It is being worked out.
+    Working {
+        /// 0 to 1, if the work can tell.
+        progress: Option<f32>,
+        /// The last answer this place was given, to be shown until the new one is there.
+        last: Option<Arc<A>>,
+    },
+    /// There is no answer, and why.
+    Failed(Problem),
+}
+
+impl<A> Clone for Reply<A> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Ready(answer) => Self::Ready(Arc::clone(answer)),
+            Self::Working { progress, last } => {
+                Self::Working { progress: *progress, last: last.clone() }
+            }
+            Self::Failed(problem) => Self::Failed(problem.clone()),
+        }
+    }
+}
+
+impl<A> Reply<A> {
+    /// The answer, or the last one while a new one is worked out.
+    pub fn best(&self) -> Option<&Arc<A>> {
+        match self {
+            Self::Ready(answer) => Some(answer),
+            Self::Working { last, .. } => last.as_ref(),
+            Self::Failed(_) => None,
+        }
+    }
+
+    /// The answer, if it is there.
+    pub fn ready(&self) -> Option<&Arc<A>> {
+        if let Self::Ready(answer) = self { Some(answer) } else { None }
+    }
+
+    /// The problem, if there is no answer.
+    pub fn problem(&self) -> Option<&Problem> {
+        if let Self::Failed(problem) = self { Some(problem) } else { None }
+    }
+
+    /// Whether it is still being worked out.
+    pub fn is_working(&self) -> bool {
+        matches!(self, Self::Working { .. })
+    }
+}
+
+/// An answer of any type.
+pub(super) type AnyAnswer = Arc<dyn Any + Send + Sync>;
+
+/// A question of any type, as a key of the cache.
+#[derive(Clone)]
+pub(super) struct Key {
+    question: Arc<dyn AnyQuestion>,
+    hash: u64,
+}
+
+impl Key {
+    pub(super) fn new<Q: Question>(question: &Q) -> Self {
+        let mut hasher = std::collections::hash_map::DefaultHasher::new();
+        TypeId::of::<Q>().hash(&mut hasher);
+        question.hash(&mut hasher);
+        Self { question: Arc::new(question.clone()), hash: hasher.finish() }
+    }
+
+    pub(super) fn question(&self) -> &dyn AnyQuestion {
+        &*self.question
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash && self.question.same(other.question.as_any())
+    }
+}
+impl Eq for Key {}
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+/// [`Question`] with its types erased.
+pub(super) trait AnyQuestion: Send + Sync {
+    fn as_any(&self) -> &dyn Any;
+    fn same(&self, other: &dyn Any) -> bool;
+    fn work_out(&self, desk: &Desk<'_>) -> Result<(AnyAnswer, usize)>;
+    fn is_file_work(&self) -> bool;
+    fn label(&self) -> String;
+}
+
+impl<Q: Question> AnyQuestion for Q {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn same(&self, other: &dyn Any) -> bool {
+        other.downcast_ref::<Q>().is_some_and(|other| self == other)
+    }
+
+    fn work_out(&self, desk: &Desk<'_>) -> Result<(AnyAnswer, usize)> {
+        let answer = self.answer(desk)?;
+        let bytes = Q::bytes(&answer) + 256;
+        Ok((Arc::new(answer), bytes))
+    }
+
+    fn is_file_work(&self) -> bool {
+        Question::is_file_work(self)
+    }
+
+    fn label(&self) -> String {
+        let name = std::any::type_name::<Q>();
+        name.rsplit("::").next().unwrap_or(name).to_owned()
+    }
+}

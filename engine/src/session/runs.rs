@@ -1,0 +1,390 @@
+//! Runs: long work that only appends to its log, and can be paused, stepped, cancelled, resumed.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use super::{Shared, panics};
+use crate::error::{EngineError, Problem, Result};
+
+/// The identity of a run in its session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RunId(pub u64);
+
+/// What a step of a run says of the rest.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Advance {
+    /// There is more to do.
+    More,
+    /// That was the last step.
+    Done,
+}
+
+/// Long work, one step at a time.
+pub trait Work: Send + 'static {
+    /// What its log is made of.
+    type Entry: Send + Sync + 'static;
+    /// Its name for people, such as "train worlds-fsq".
+    fn title(&self) -> String;
+    /// Does the next step and appends to the log through `watch`.
+    ///
+    /// # Errors
+    /// Whatever ends the run.
+    fn step(&mut self, watch: &mut Watch<'_, Self::Entry>) -> Result<Advance>;
+    /// Called when the run is paused or cancelled, to keep what is done.
+    ///
+    /// # Errors
+    /// If it cannot be kept.
+    fn keep(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// What a step may use and say.
+pub struct Watch<'a, E> {
+    shared: &'a Shared,
+    log: &'a Mutex<Vec<Arc<E>>>,
+    slot: &'a Slot,
+}
+
+impl<E> std::fmt::Debug for Watch<'_, E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Watch")
+    }
+}
+
+impl<E> Watch<'_, E> {
+    /// Appends to the log.
+    pub fn append(&mut self, entry: E) {
+        lock(self.log).push(Arc::new(entry));
+        self.slot.entries.fetch_add(1, Ordering::Relaxed);
+        (self.shared.settings.waker)();
+    }
+
+    /// Says how far the run is and how fast, such as (0.4, "212 images/s").
+    pub fn progress(&mut self, fraction: f32, rate: impl Into<String>) {
+        let mut face = lock(&self.slot.face);
+        face.progress = Some(fraction.clamp(0.0, 1.0));
+        face.rate = rate.into();
+    }
+
+    /// Whether the run should stop at once.
+    ///
+    /// # Errors
+    /// [`EngineError::Cancelled`] if so.
+    pub fn check(&self) -> Result<()> {
+        if matches!(lock(&self.slot.face).wish, Wish::Cancel) {
+            return Err(EngineError::Cancelled);
+        }
+        Ok(())
+    }
+
+    /// The device of all networks.
+    pub fn device(&self) -> &candle_core::Device {
+        &self.shared.device
+    }
+}
+
+/// How a run can be controlled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Control {
+    /// Stop after the current step; everything is kept.
+    Pause,
+    /// Go on.
+    Resume,
+    /// Do one step, then pause.
+    StepOnce,
+    /// End it after the current step.
+    Cancel,
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunState {
+    /// At work, or next in turn.
+    Running,
+    /// Waiting to be resumed.
+    Paused,
+    /// All steps done.
+    Done,
+    /// Ended by a person.
+    Cancelled,
+    /// Ended by a problem.
+    Failed(Problem),
+}
+
+impl RunState {
+    /// Whether it will never go on.
+    pub fn is_over(&self) -> bool {
+        matches!(self, Self::Done | Self::Cancelled | Self::Failed(_))
+    }
+}
+
+/// A run as the window shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunView {
+    /// Its identity.
+    pub id: RunId,
+    /// Its name.
+    pub title: String,
+    /// Where it stands.
+    pub state: RunState,
+    /// 0 to 1, if it can tell.
+    pub progress: Option<f32>,
+    /// How fast it goes, in words.
+    pub rate: String,
+    /// Seconds at work so far, pauses left out.
+    pub seconds: f32,
+    /// Seconds that are left at this pace, if it can tell.
+    pub seconds_left: Option<f32>,
+    /// Entries of its log.
+    pub entries: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    Run,
+    Pause,
+    StepOnce,
+    Cancel,
+}
+
+#[derive(Debug)]
+struct Face {
+    title: String,
+    state: RunState,
+    wish: Wish,
+    progress: Option<f32>,
+    rate: String,
+    worked: Duration,
+}
+
+/// What outlives the work itself.
+struct Slot {
+    id: RunId,
+    face: Mutex<Face>,
+    log: Arc<dyn Any + Send + Sync>,
+    entries: AtomicU64,
+}
+
+trait AnyWork: Send {
+    fn step(&mut self, shared: &Shared, slot: &Slot) -> Result<Advance>;
+    fn keep(&mut self) -> Result<()>;
+}
+
+struct Typed<W: Work> {
+    work: W,
+    log: Arc<Mutex<Vec<Arc<W::Entry>>>>,
+}
+
+impl<W: Work> AnyWork for Typed<W> {
+    fn step(&mut self, shared: &Shared, slot: &Slot) -> Result<Advance> {
+        self.work.step(&mut Watch { shared, log: &self.log, slot })
+    }
+
+    fn keep(&mut self) -> Result<()> {
+        self.work.keep()
+    }
+}
+
+type Waiting = (Arc<Slot>, Box<dyn AnyWork>);
+
+#[derive(Default)]
+struct Table {
+    slots: Vec<Arc<Slot>>,
+    /// Runs in turn; each gets one step, then the next has its turn.
+    turns: VecDeque<Waiting>,
+    next_id: u64,
+    closed: bool,
+}
+
+/// All runs of a session.
+pub(crate) struct Runs {
+    table: Mutex<Table>,
+    changed: Condvar,
+    waker: Arc<dyn Fn() + Send + Sync>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+impl Runs {
+    pub(super) fn new(waker: Arc<dyn Fn() + Send + Sync>) -> Self {
+        Self { table: Mutex::default(), changed: Condvar::new(), waker }
+    }
+
+    pub(super) fn start<W: Work>(&self, work: W) -> RunId {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let mut table = lock(&self.table);
+        table.next_id += 1;
+        let id = RunId(table.next_id);
+        let slot = Arc::new(Slot {
+            id,
+            face: Mutex::new(Face {
+                title: work.title(),
+                state: RunState::Running,
+                wish: Wish::Run,
+                progress: None,
+                rate: String::new(),
+                worked: Duration::ZERO,
+            }),
+            log: Arc::clone(&log) as Arc<dyn Any + Send + Sync>,
+            entries: AtomicU64::new(0),
+        });
+        table.slots.push(Arc::clone(&slot));
+        table.turns.push_back((slot, Box::new(Typed { work, log })));
+        drop(table);
+        self.changed.notify_all();
+        id
+    }
+
+    pub(super) fn control(&self, id: RunId, control: Control) {
+        let table = lock(&self.table);
+        if let Some(slot) = table.slots.iter().find(|slot| slot.id == id) {
+            let mut face = lock(&slot.face);
+            if !face.state.is_over() {
+                face.wish = match control {
+                    Control::Pause => Wish::Pause,
+                    Control::Resume => Wish::Run,
+                    Control::StepOnce => Wish::StepOnce,
+                    Control::Cancel => Wish::Cancel,
+                };
+            }
+        }
+        drop(table);
+        self.changed.notify_all();
+    }
+
+    pub(super) fn views(&self) -> Vec<RunView> {
+        let table = lock(&self.table);
+        table.slots.iter().map(|slot| slot.view()).collect()
+    }
+
+    pub(super) fn log<E: Any + Send + Sync>(&self, id: RunId, from: usize) -> Vec<Arc<E>> {
+        let table = lock(&self.table);
+        let Some(slot) = table.slots.iter().find(|slot| slot.id == id) else { return Vec::new() };
+        let log = Arc::clone(&slot.log).downcast::<Mutex<Vec<Arc<E>>>>();
+        drop(table);
+        log.map(|log| lock(&log).iter().skip(from).cloned().collect()).unwrap_or_default()
+    }
+
+    pub(super) fn wait(&self, id: RunId) -> Result<RunState, Problem> {
+        let mut table = lock(&self.table);
+        loop {
+            let Some(slot) = table.slots.iter().find(|slot| slot.id == id) else {
+                return Err(EngineError::bad_input("run", format!("no run {}", id.0), "").problem());
+            };
+            let state = lock(&slot.face).state.clone();
+            match state {
+                RunState::Failed(problem) => return Err(problem),
+                RunState::Done | RunState::Cancelled => return Ok(state),
+                RunState::Running | RunState::Paused if table.closed => {
+                    return Ok(RunState::Cancelled);
+                }
+                RunState::Running | RunState::Paused => {}
+            }
+            table = self.changed.wait(table).unwrap_or_else(std::sync::PoisonError::into_inner);
+        }
+    }
+
+    pub(super) fn close(&self) {
+        let mut table = lock(&self.table);
+        table.closed = true;
+        for slot in &table.slots {
+            let mut face = lock(&slot.face);
+            if !face.state.is_over() {
+                face.wish = Wish::Cancel;
+            }
+        }
+        drop(table);
+        self.changed.notify_all();
+    }
+
+    /// Works the runs off, a step each in turn, until the session ends.
+    pub(super) fn serve(&self, shared: &Shared) {
+        while let Some((slot, mut work)) = self.next_turn() {
+            let wish = lock(&slot.face).wish;
+            let state = match wish {
+                Wish::Cancel => Some(self.end(&mut *work, RunState::Cancelled)),
+                Wish::Pause => {
+                    let kept = self.end(&mut *work, RunState::Paused);
+                    Some(kept)
+                }
+                Wish::Run | Wish::StepOnce => {
+                    let started = Instant::now();
+                    let title = lock(&slot.face).title.clone();
+                    let result = panics::guard(&title, || work.step(shared, &slot));
+                    let mut face = lock(&slot.face);
+                    face.worked += started.elapsed();
+                    if wish == Wish::StepOnce && face.wish == Wish::StepOnce {
+                        face.wish = Wish::Pause;
+                    }
+                    drop(face);
+                    match result {
+                        Ok(Advance::More) => None,
+                        Ok(Advance::Done) => Some(RunState::Done),
+                        Err(EngineError::Cancelled) => {
+                            Some(self.end(&mut *work, RunState::Cancelled))
+                        }
+                        Err(error) => Some(RunState::Failed(error.problem())),
+                    }
+                }
+            };
+            let over = state.as_ref().is_some_and(RunState::is_over);
+            lock(&slot.face).state = state.unwrap_or(RunState::Running);
+            if !over {
+                lock(&self.table).turns.push_back((slot, work));
+            }
+            self.changed.notify_all();
+            (self.waker)();
+        }
+    }
+
+    fn end(&self, work: &mut dyn AnyWork, state: RunState) -> RunState {
+        match panics::guard("keeping a run", || work.keep()) {
+            Ok(()) => state,
+            Err(error) => RunState::Failed(error.problem()),
+        }
+    }
+
+    /// The next run that wants a step, or an end. When the session closes, runs that are not over
+    /// are handed out once more so that they can keep what they have.
+    fn next_turn(&self) -> Option<Waiting> {
+        let mut table = lock(&self.table);
+        loop {
+            let place = table.turns.iter().position(|(slot, _)| {
+                let face = lock(&slot.face);
+                // A paused run that still wishes to pause has nothing to do.
+                !(face.state == RunState::Paused && face.wish == Wish::Pause)
+            });
+            if let Some(waiting) = place.and_then(|place| table.turns.remove(place)) {
+                return Some(waiting);
+            }
+            if table.closed {
+                return None;
+            }
+            table = self.changed.wait(table).unwrap_or_else(std::sync::PoisonError::into_inner);
+        }
+    }
+}
+
+impl Slot {
+    fn view(&self) -> RunView {
+        let face = lock(&self.face);
+        let seconds = face.worked.as_secs_f32();
+        let seconds_left = face.progress.filter(|p| *p > 0.01).map(|p| seconds * (1.0 - p) / p);
+        RunView {
+            id: self.id,
+            title: face.title.clone(),
+            state: face.state.clone(),
+            progress: face.progress,
+            rate: face.rate.clone(),
+            seconds,
+            seconds_left,
+            entries: self.entries.load(Ordering::Relaxed) as usize,
+        }
+    }
+}

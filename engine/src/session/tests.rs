@@ -1,0 +1,255 @@
+//! What would hurt if the session broke: a stuck window, a lost run, a dead engine.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::EngineError;
+
+fn session() -> Session {
+    Session::new(Settings { budget_bytes: 1 << 20, ..Settings::new("assets") }).unwrap()
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Square(u64);
+static SQUARES_WORKED: AtomicUsize = AtomicUsize::new(0);
+impl Question for Square {
+    type Answer = u64;
+    fn answer(&self, _desk: &Desk<'_>) -> Result<u64> {
+        SQUARES_WORKED.fetch_add(1, Ordering::SeqCst);
+        Ok(self.0 * self.0)
+    }
+    fn bytes(_: &u64) -> usize {
+        8
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Panics;
+impl Question for Panics {
+    type Answer = ();
+    fn answer(&self, _desk: &Desk<'_>) -> Result<()> {
+        let empty: Vec<u32> = Vec::new();
+        assert!(empty[usize::from(self.clone())] == 0);
+        Ok(())
+    }
+    fn bytes((): &()) -> usize {
+        0
+    }
+}
+impl From<Panics> for usize {
+    fn from(_: Panics) -> Self {
+        7
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Large(u32);
+impl Question for Large {
+    type Answer = Vec<u8>;
+    fn answer(&self, desk: &Desk<'_>) -> Result<Vec<u8>> {
+        let square = desk.ask(&Square(3))?;
+        Ok(vec![*square as u8; 300 << 10])
+    }
+    fn bytes(answer: &Vec<u8>) -> usize {
+        answer.len()
+    }
+}
+
+/// Works until somebody loses interest.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Endless;
+static ENDLESS_STOPPED: AtomicUsize = AtomicUsize::new(0);
+impl Question for Endless {
+    type Answer = ();
+    fn answer(&self, desk: &Desk<'_>) -> Result<()> {
+        loop {
+            std::thread::sleep(Duration::from_millis(1));
+            if let Err(error) = desk.progress(0.5) {
+                ENDLESS_STOPPED.fetch_add(1, Ordering::SeqCst);
+                return Err(error);
+            }
+        }
+    }
+    fn bytes((): &()) -> usize {
+        0
+    }
+}
+
+/// A run that counts and keeps every core busy while it does.
+struct Counting {
+    next: u32,
+    end: u32,
+    kept: Arc<AtomicUsize>,
+}
+impl Work for Counting {
+    type Entry = u32;
+    fn title(&self) -> String {
+        "count".into()
+    }
+    fn step(&mut self, watch: &mut Watch<'_, u32>) -> Result<Advance> {
+        rayon::scope(|scope| {
+            for _ in 0..rayon::current_num_threads() {
+                scope.spawn(|_| busy(Duration::from_millis(20)));
+            }
+        });
+        watch.append(self.next);
+        self.next += 1;
+        watch.progress(self.next as f32 / self.end as f32, "fast");
+        Ok(if self.next >= self.end { Advance::Done } else { Advance::More })
+    }
+    fn keep(&mut self) -> Result<()> {
+        self.kept.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+fn busy(time: Duration) {
+    let start = Instant::now();
+    while start.elapsed() < time {
+        std::hint::spin_loop();
+    }
+}
+
+fn counting(end: u32) -> (Counting, Arc<AtomicUsize>) {
+    let kept = Arc::new(AtomicUsize::new(0));
+    (Counting { next: 0, end, kept: Arc::clone(&kept) }, kept)
+}
+
+fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < Duration::from_secs(20), "{what} did not happen");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn a_question_is_worked_out_once_and_then_remembered() {
+    let session = session();
+    let before = SQUARES_WORKED.load(Ordering::SeqCst);
+    assert_eq!(*session.wait(&Square(12)).unwrap(), 144);
+    assert!(matches!(session.ask(Lane::Now, &Square(12)), Reply::Ready(a) if *a == 144));
+    assert_eq!(SQUARES_WORKED.load(Ordering::SeqCst) - before, 1);
+}
+
+#[test]
+fn a_panic_is_a_problem_with_its_place_and_the_session_lives_on() {
+    let session = session();
+    let problem = session.wait(&Panics).unwrap_err();
+    assert!(problem.summary.contains("index out of bounds"), "{problem}");
+    assert!(problem.summary.contains("tests.rs:"), "{problem}");
+    assert_eq!(*session.wait(&Square(5)).unwrap(), 25);
+}
+
+#[test]
+fn a_full_cache_forgets_the_oldest_and_goes_on_answering() {
+    let session = session();
+    for i in 0..20 {
+        assert_eq!(session.wait(&Large(i)).unwrap().len(), 300 << 10);
+        session.end_frame();
+        session.end_frame();
+    }
+    let status = session.status();
+    assert!(status.cache_bytes <= status.budget_bytes, "{status:?}");
+    assert_eq!(session.wait(&Large(0)).unwrap()[0], 9);
+}
+
+#[test]
+fn what_nobody_asks_any_more_is_dropped() {
+    let session = session();
+    assert!(session.ask(Lane::Now, &Endless).is_working());
+    until("progress", || {
+        matches!(session.ask(Lane::Now, &Endless), Reply::Working { progress: Some(_), .. })
+    });
+    let before = ENDLESS_STOPPED.load(Ordering::SeqCst);
+    session.end_frame();
+    session.end_frame();
+    until("the end", || ENDLESS_STOPPED.load(Ordering::SeqCst) > before);
+    assert_eq!(*session.wait(&Square(6)).unwrap(), 36);
+}
+
+#[test]
+fn a_place_keeps_its_last_answer_while_the_next_is_worked_out() {
+    let session = session();
+    session.wait(&Square(2)).unwrap();
+    assert!(session.ask_at(9, Lane::Now, &Square(2)).ready().is_some());
+    // Endless has another answer type: nothing to show. A new square shows the old one.
+    assert!(session.ask_at(9, Lane::Now, &Endless).best().is_none());
+    let reply = session.ask_at(9, Lane::Now, &Square(1_000_003));
+    assert!(reply.best().is_some());
+    session.end_frame();
+    session.end_frame();
+}
+
+#[test]
+fn a_now_question_starts_at_once_while_a_run_keeps_all_cores_busy() {
+    let session = session();
+    let (work, _) = counting(1000);
+    let run = session.start(work);
+    until("the run's start", || session.runs()[0].entries > 0);
+    let mut waits: Vec<Duration> = (0..15)
+        .map(|i| {
+            let start = Instant::now();
+            session.wait(&Square(100_000 + i)).unwrap();
+            start.elapsed()
+        })
+        .collect();
+    waits.sort();
+    // The median, since this machine may be busy with other things; the rule is 30 ms.
+    assert!(waits[7] < Duration::from_millis(30), "{waits:?}");
+    session.control(run, Control::Cancel);
+    assert_eq!(session.wait_run(run).unwrap(), RunState::Cancelled);
+}
+
+#[test]
+fn a_run_pauses_steps_resumes_and_ends_with_the_same_log() {
+    let session = session();
+    let (work, kept) = counting(12);
+    let run = session.start(work);
+    until("the third step", || session.runs()[0].entries >= 3);
+    session.control(run, Control::Pause);
+    until("the pause", || session.runs()[0].state == RunState::Paused);
+    assert_eq!(kept.load(Ordering::SeqCst), 1, "a paused run keeps what it has");
+    let at = session.runs()[0].entries;
+    session.control(run, Control::StepOnce);
+    until("one step", || {
+        let view = &session.runs()[0];
+        view.entries == at + 1 && view.state == RunState::Paused
+    });
+    session.control(run, Control::Resume);
+    assert_eq!(session.wait_run(run).unwrap(), RunState::Done);
+    let log: Vec<u32> = session.log::<u32>(run, 0).iter().map(|e| **e).collect();
+    assert_eq!(log, (0..12).collect::<Vec<_>>());
+    assert!(session.log::<String>(run, 0).is_empty());
+}
+
+#[test]
+fn a_run_that_fails_says_why_and_others_go_on() {
+    struct Fails;
+    impl Work for Fails {
+        type Entry = ();
+        fn title(&self) -> String {
+            "fails".into()
+        }
+        fn step(&mut self, _: &mut Watch<'_, ()>) -> Result<Advance> {
+            Err(EngineError::bad_input("recipe", "no such thing", "change it"))
+        }
+    }
+    let session = session();
+    let bad = session.start(Fails);
+    let (work, _) = counting(3);
+    let good = session.start(work);
+    assert!(session.wait_run(bad).unwrap_err().summary.contains("no such thing"));
+    assert_eq!(session.wait_run(good).unwrap(), RunState::Done);
+}
+
+#[test]
+fn ending_the_session_keeps_a_running_run() {
+    let session = session();
+    let (work, kept) = counting(10_000);
+    session.start(work);
+    until("a step", || session.runs()[0].entries > 0);
+    drop(session);
+    assert_eq!(kept.load(Ordering::SeqCst), 1);
+}
