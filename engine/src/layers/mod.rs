@@ -1,5 +1,20 @@
 //! What networks are made of: weights by name, convolution blocks, norms, attention.
+//!
+//! Together these are the "LDM block set" that taming-transformers, LlamaGen, VAR, IBQ, Emu3 and
+//! Cosmos share. Layers only hold tensors; the arithmetic is in [`crate::kernels`].
 
+pub mod attention;
+pub mod conv;
+pub mod norm;
+pub mod residual;
+pub mod sample;
+pub mod sequence;
 pub mod weights;
 
+pub use attention::Attention;
+pub use conv::Conv2d;
+pub use norm::{GroupNorm, Grouping};
+pub use residual::ResBlock;
+pub use sample::{Downsample, Upsample};
+pub use sequence::{Probe, Sequence, Step};
 pub use weights::{Init, Weights};

@@ -4,7 +4,7 @@
 //! is drawn afresh is decided here. Everything that does not fit is collected, so that a person
 //! reads all of it at once instead of the first failure.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -40,6 +40,7 @@ struct Shared {
     seed: u64,
     vars: RefCell<BTreeMap<String, Var>>,
     taken: RefCell<BTreeSet<String>>,
+    elements: Cell<usize>,
     problems: RefCell<Vec<String>>,
 }
 
@@ -58,6 +59,7 @@ impl Weights {
                 seed,
                 vars: RefCell::default(),
                 taken: RefCell::default(),
+                elements: Cell::default(),
                 problems: RefCell::default(),
             }),
             prefix: String::new(),
@@ -95,7 +97,14 @@ impl Weights {
     /// A tensor that is missing or has another shape is noted (see [`Weights::finish`]) and replaced
     /// by zeros, so that one pass over the network finds everything that does not fit.
     pub fn get(&self, shape: &[usize], name: &str, init: Init) -> Result<Tensor> {
+        let elements = &self.shared.elements;
+        elements.set(elements.get().saturating_add(shape.iter().product()));
         self.take(shape, name, init, self.shared.trainable)
+    }
+
+    /// The name of a tensor below this prefix, from the root.
+    pub fn name(&self, name: &str) -> String {
+        self.full(name)
     }
 
     /// As [`Weights::get`] for state that is kept with the weights but has no gradient (EMA sums,
@@ -116,11 +125,11 @@ impl Weights {
                 }
                 Some(t) => {
                     self.note(format!("{full} should be {shape:?}, but is {:?}", t.dims()));
-                    Tensor::zeros(shape, DType::F32, &shared.device)?
+                    return self.stand_in(shape);
                 }
                 None => {
                     self.note(format!("{full} is missing (should be {shape:?})"));
-                    Tensor::zeros(shape, DType::F32, &shared.device)?
+                    return self.stand_in(shape);
                 }
             },
         };
@@ -131,6 +140,17 @@ impl Weights {
         let tensor = var.as_tensor().clone();
         shared.vars.borrow_mut().insert(full, var);
         Ok(tensor)
+    }
+
+    /// Zeros that take no memory, whatever shape a false configuration asks for.
+    fn stand_in(&self, shape: &[usize]) -> Result<Tensor> {
+        let zero = Tensor::zeros(vec![1; shape.len()], DType::F32, &self.shared.device)?;
+        Ok(zero.broadcast_as(shape)?)
+    }
+
+    /// Number of elements of all parameters handed out so far by [`Weights::get`].
+    pub fn elements(&self) -> usize {
+        self.shared.elements.get()
     }
 
     fn full(&self, name: impl std::fmt::Display) -> String {

@@ -1,0 +1,49 @@
+//! A 2-D convolution with bias and its published initialisation.
+
+use candle_core::Tensor;
+
+use super::{Init, Weights};
+use crate::Result;
+use crate::kernels::{self, Conv};
+
+/// Weight (Cout, Cin, k, k) and bias (Cout,) of a convolution, with its stride and padding.
+#[derive(Debug)]
+pub struct Conv2d {
+    weight: Tensor,
+    bias: Tensor,
+    conv: Conv,
+}
+
+impl Conv2d {
+    /// A square window of `kernel` pixels; tensors `weight` and `bias` below `weights`.
+    ///
+    /// Fresh weights are uniform in ±1/√(fan in), as PyTorch's default.
+    pub fn new(
+        weights: &Weights,
+        (inputs, outputs): (usize, usize),
+        kernel: usize,
+        conv: Conv,
+    ) -> Result<Self> {
+        let init = Init::Uniform(1.0 / ((inputs * kernel * kernel) as f32).sqrt());
+        Ok(Self {
+            weight: weights.get(&[outputs, inputs, kernel, kernel], "weight", init)?,
+            bias: weights.get(&[outputs], "bias", init)?,
+            conv,
+        })
+    }
+
+    /// Window 3x3 that keeps the size.
+    pub fn three(weights: &Weights, channels: (usize, usize)) -> Result<Self> {
+        Self::new(weights, channels, 3, Conv::same(1))
+    }
+
+    /// Window 1x1.
+    pub fn one(weights: &Weights, channels: (usize, usize)) -> Result<Self> {
+        Self::new(weights, channels, 1, Conv::same(0))
+    }
+
+    /// (B, Cin, H, W) to (B, Cout, H', W').
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        kernels::conv2d(x, &self.weight, Some(&self.bias), self.conv)
+    }
+}

@@ -1,0 +1,49 @@
+//! The residual block: norm, SiLU, convolution, twice, around a shortcut.
+
+use candle_core::Tensor;
+
+use super::{Conv2d, GroupNorm, Grouping, Weights};
+use crate::Result;
+
+/// `shortcut(x) + conv2(silu(norm2(conv1(silu(norm1(x))))))`; the shortcut is a 1x1 convolution
+/// where the number of channels changes.
+#[derive(Debug)]
+pub struct ResBlock {
+    norm1: GroupNorm,
+    conv1: Conv2d,
+    norm2: GroupNorm,
+    conv2: Conv2d,
+    nin_shortcut: Option<Conv2d>,
+}
+
+impl ResBlock {
+    /// From `inputs` to `outputs` channels.
+    pub fn new(
+        weights: &Weights,
+        (inputs, outputs): (usize, usize),
+        grouping: Grouping,
+    ) -> Result<Self> {
+        let nin_shortcut = if inputs == outputs {
+            None
+        } else {
+            Some(Conv2d::one(&weights.pp("nin_shortcut"), (inputs, outputs))?)
+        };
+        Ok(Self {
+            norm1: GroupNorm::new(&weights.pp("norm1"), inputs, grouping)?,
+            conv1: Conv2d::three(&weights.pp("conv1"), (inputs, outputs))?,
+            norm2: GroupNorm::new(&weights.pp("norm2"), outputs, grouping)?,
+            conv2: Conv2d::three(&weights.pp("conv2"), (outputs, outputs))?,
+            nin_shortcut,
+        })
+    }
+
+    /// (B, Cin, H, W) to (B, Cout, H, W).
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let h = self.conv1.forward(&self.norm1.forward_silu(x)?)?;
+        let h = self.conv2.forward(&self.norm2.forward_silu(&h)?)?;
+        match &self.nin_shortcut {
+            Some(shortcut) => Ok((shortcut.forward(x)? + h)?),
+            None => Ok((x + h)?),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Layers one after another, each with its published name, so that every step can be looked at.
+
+use candle_core::Tensor;
+
+use super::{Attention, Conv2d, Downsample, GroupNorm, ResBlock, Upsample};
+use crate::Result;
+
+/// Looks at named activations as they are made; costs nothing when nobody looks.
+#[derive(Default)]
+pub struct Probe<'a>(Option<&'a mut dyn FnMut(&str, &Tensor)>);
+
+impl<'a> Probe<'a> {
+    /// Nobody looks.
+    pub fn none() -> Self {
+        Self(None)
+    }
+
+    /// `look` is called with the name of each layer and what it gave.
+    pub fn new(look: &'a mut dyn FnMut(&str, &Tensor)) -> Self {
+        Self(Some(look))
+    }
+
+    /// Shows an activation.
+    pub fn show(&mut self, name: &str, tensor: &Tensor) {
+        if let Some(look) = &mut self.0 {
+            look(name, tensor);
+        }
+    }
+}
+
+/// One layer of a [`Sequence`].
+#[derive(Debug)]
+pub enum Step {
+    /// A convolution.
+    Conv(Conv2d),
+    /// A residual block.
+    Res(ResBlock),
+    /// Attention between all places.
+    Attention(Attention),
+    /// Half the size.
+    Down(Downsample),
+    /// Twice the size.
+    Up(Upsample),
+    /// The end of a network: norm, SiLU, convolution.
+    Out(GroupNorm, Conv2d),
+}
+
+impl Step {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::Conv(layer) => layer.forward(x),
+            Self::Res(layer) => layer.forward(x),
+            Self::Attention(layer) => layer.forward(x),
+            Self::Down(layer) => layer.forward(x),
+            Self::Up(layer) => layer.forward(x),
+            Self::Out(norm, conv) => conv.forward(&norm.forward_silu(x)?),
+        }
+    }
+}
+
+/// Named layers, run in order.
+#[derive(Debug, Default)]
+pub struct Sequence {
+    steps: Vec<(String, Step)>,
+}
+
+impl Sequence {
+    /// Adds a layer at the end.
+    pub fn push(&mut self, name: String, step: Step) {
+        self.steps.push((name, step));
+    }
+
+    /// Runs every layer; `probe` sees what each gives.
+    pub fn forward(&self, x: &Tensor, probe: &mut Probe<'_>) -> Result<Tensor> {
+        let mut x = x.clone();
+        for (name, step) in &self.steps {
+            x = step.forward(&x)?;
+            probe.show(name, &x);
+        }
+        Ok(x)
+    }
+}

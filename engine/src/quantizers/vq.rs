@@ -1,0 +1,317 @@
+//! Vector quantization (VQ): each latent vector becomes the nearest row of a learned codebook.
+//!
+//! The gradient goes straight through. The codebook learns by gradient (codebook loss) or as a
+//! moving average of the latents it was chosen for; `vq_learn` has what happens outside of the
+//! gradient.
+//!
+//! Sources: van den Oord et al., "Neural Discrete Representation Learning", arXiv 1711.00937, eq. 3
+//! and appendix A.1; Esser et al. (VQGAN), arXiv 2012.09841, whose code puts beta on the other term;
+//! Yu et al., arXiv 2110.04627, for unit vectors of few dimensions.
+
+use candle_core::{D, Tensor, Var};
+
+use super::rows::{codes_from_tensor, latents_from_rows, rows_from_latents};
+use super::{Observed, Quantized, Quantizer};
+use crate::layers::{Init, Weights};
+use crate::{EngineError, Result, kernels};
+
+/// Which of the two losses carries beta.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub enum BetaPlacement {
+    /// The commitment loss, as in the paper.
+    #[default]
+    Commitment,
+    /// The codebook loss, as in the published VQGAN code ("legacy").
+    Codebook,
+}
+
+/// How the codebook learns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub enum CodebookUpdate {
+    /// By the gradient of the codebook loss.
+    Gradient,
+    /// As a moving average of the latents that chose each code.
+    #[default]
+    Ema,
+}
+
+/// Where the first codes come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub enum CodebookStart {
+    /// Uniform in ±1/K.
+    #[default]
+    Uniform,
+    /// Different latents of the first batch, then this many steps of Lloyd's algorithm (k-means).
+    Data(u32),
+}
+
+/// Settings of [`Vq`].
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct VqConfig {
+    /// Number of codes, K.
+    pub codes: u32,
+    /// Weight of one of the losses.
+    pub beta: f64,
+    /// Of which one; without meaning for [`CodebookUpdate::Ema`], where only commitment is left.
+    pub placement: BetaPlacement,
+    /// Latents and codes are brought to length one.
+    pub normalize: bool,
+    /// How the codebook learns.
+    pub update: CodebookUpdate,
+    /// Decay of the moving averages (codebook and counts) per step.
+    pub decay: f64,
+    /// Laplace smoothing of the counts.
+    pub eps: f64,
+    /// Codes chosen fewer than this many times a step, on average, are replaced by latents of the
+    /// batch; 0 leaves dead codes dead.
+    pub restart: f64,
+    /// Where the first codes come from.
+    pub start: CodebookStart,
+}
+
+impl Default for VqConfig {
+    fn default() -> Self {
+        Self {
+            codes: 512,
+            beta: 0.25,
+            placement: BetaPlacement::default(),
+            normalize: false,
+            update: CodebookUpdate::default(),
+            decay: 0.99,
+            eps: 1e-5,
+            restart: 0.0,
+            start: CodebookStart::default(),
+        }
+    }
+}
+
+impl VqConfig {
+    pub(super) fn validate(&self, dim: usize) -> Result<()> {
+        let bad = |field: &str, reason: String, hint: &str| {
+            Err(EngineError::bad_input(field, reason, hint))
+        };
+        if self.codes == 0 {
+            return bad("codes", "a codebook needs at least one code".to_owned(), "");
+        }
+        if dim == 0 {
+            return bad("embed_dim", "codes need at least one channel".to_owned(), "");
+        }
+        if (self.codes as usize).saturating_mul(dim) > 1 << 28 {
+            let reason = format!("{} codes of {dim} channels are too many", self.codes);
+            return bad("codes", reason, "at most 2^28 numbers in all");
+        }
+        if !(self.beta.is_finite() && self.beta >= 0.0) {
+            return bad(
+                "beta",
+                format!("{} is not a weight", self.beta),
+                "the usual value is 0.25",
+            );
+        }
+        if !(0.0..1.0).contains(&self.decay) {
+            return bad("decay", format!("{} is not in [0, 1)", self.decay), "usual: 0.99");
+        }
+        if !(self.eps > 0.0 && self.eps < 1.0) {
+            return bad("eps", format!("{} is not in (0, 1)", self.eps), "usual: 1e-5");
+        }
+        if !(self.restart.is_finite() && self.restart >= 0.0) {
+            return bad("restart", format!("{} is not a count", self.restart), "0 switches it off");
+        }
+        if matches!(self.start, CodebookStart::Data(steps) if steps > 1000) {
+            return bad("start", "more than 1000 steps of k-means".to_owned(), "ten are plenty");
+        }
+        Ok(())
+    }
+
+    pub(super) fn words(&self) -> String {
+        let update = match self.update {
+            CodebookUpdate::Gradient => "gradient",
+            CodebookUpdate::Ema => "EMA",
+        };
+        let unit = if self.normalize { ", unit length" } else { "" };
+        format!("VQ, {update}{unit}")
+    }
+
+    /// Whether counts of the codes are kept.
+    pub(super) fn counts(&self) -> bool {
+        self.update == CodebookUpdate::Ema || self.restart > 0.0
+    }
+}
+
+/// What is known of the codes beside the codebook.
+#[derive(Debug)]
+pub(super) struct Averages {
+    /// How often each code is chosen a step, (K,).
+    pub(super) cluster_size: Var,
+    /// The sum of the latents that chose each code a step, (K, D); only for EMA.
+    pub(super) embed_avg: Option<Var>,
+}
+
+/// Vector quantization with straight-through gradient.
+#[derive(Debug)]
+pub struct Vq {
+    pub(super) config: VqConfig,
+    /// (K, D): a parameter, or state for EMA.
+    pub(super) embedding: Tensor,
+    pub(super) averages: Option<Averages>,
+    name: String,
+}
+
+impl Vq {
+    /// For latents of `dim` channels. Tensors: `embedding.weight` (K, D), and where they are needed
+    /// `embedding.cluster_size` (K,) and `embedding.embed_avg` (K, D), which may be missing from a
+    /// checkpoint: averages then start from the codebook with counts of one.
+    ///
+    /// # Errors
+    /// [`EngineError::BadInput`] if the settings cannot be used.
+    pub fn new(config: &VqConfig, dim: usize, weights: &Weights) -> Result<Self> {
+        config.validate(dim)?;
+        let weights = weights.pp("embedding");
+        let (k, ema) = (config.codes as usize, config.update == CodebookUpdate::Ema);
+        let init = Init::Uniform(1.0 / k as f32);
+        let embedding = if ema {
+            weights.buffer(&[k, dim], "weight", init)?.as_tensor().clone()
+        } else {
+            weights.get(&[k, dim], "weight", init)?
+        };
+        let averages = if config.counts() {
+            let known = weights.contains("cluster_size");
+            let cluster_size = if known {
+                weights.buffer(&[k], "cluster_size", Init::Constant(1.0))?
+            } else {
+                Var::ones(k, embedding.dtype(), weights.device())?
+            };
+            let embed_avg = match (ema, weights.contains("embed_avg")) {
+                (false, _) => None,
+                (true, true) => {
+                    Some(weights.buffer(&[k, dim], "embed_avg", Init::Constant(0.0))?)
+                }
+                (true, false) => Some(Var::from_tensor(&embedding.detach().copy()?)?),
+            };
+            Some(Averages { cluster_size, embed_avg })
+        } else {
+            None
+        };
+        Ok(Self { config: config.clone(), embedding, averages, name: weights.name("") })
+    }
+
+    /// The codebook as it is compared with latents, (K, D), without gradient.
+    pub(super) fn table(&self) -> Result<Tensor> {
+        let table = self.embedding.detach();
+        if self.config.normalize { unit(&table) } else { Ok(table) }
+    }
+
+    /// The latents as they are compared with codes, (B·H·W, D).
+    pub(super) fn vectors(&self, latents: &Tensor) -> Result<Tensor> {
+        let rows = rows_from_latents(latents, self.code_dim())?;
+        if self.config.normalize { unit(&rows) } else { Ok(rows) }
+    }
+
+    /// Squared distance of each latent (B, D, H, W) to each code: (B·H·W, K). For looking at;
+    /// quantizing never makes this table.
+    pub fn distances(&self, latents: &Tensor) -> Result<Tensor> {
+        let (vectors, table) = (self.vectors(&latents.detach())?, self.table()?);
+        let cross = (vectors.matmul(&table.t()?)? * -2.0)?;
+        Ok(cross
+            .broadcast_add(&vectors.sqr()?.sum_keepdim(1)?)?
+            .broadcast_add(&table.sqr()?.sum(1)?)?)
+    }
+
+    fn losses(&self, vectors: &Tensor, chosen: &Tensor) -> Result<Vec<(&'static str, Tensor)>> {
+        let (on_codebook, on_commitment) = match self.config.placement {
+            _ if self.config.update == CodebookUpdate::Ema => (0.0, self.config.beta),
+            BetaPlacement::Commitment => (1.0, self.config.beta),
+            BetaPlacement::Codebook => (self.config.beta, 1.0),
+        };
+        let mut losses = Vec::with_capacity(2);
+        if self.config.update == CodebookUpdate::Gradient {
+            let codebook = (chosen - vectors.detach())?.sqr()?.mean_all()?;
+            losses.push(("codebook", (codebook * on_codebook)?));
+        }
+        let commitment = (vectors - chosen.detach())?.sqr()?.mean_all()?;
+        losses.push(("commitment", (commitment * on_commitment)?));
+        Ok(losses)
+    }
+
+    /// The codebook's rows of a list of codes (N,): (N, D), with gradient.
+    fn chosen(&self, list: &Tensor) -> Result<Tensor> {
+        let rows = self.embedding.index_select(list, 0)?;
+        if self.config.normalize { unit(&rows) } else { Ok(rows) }
+    }
+}
+
+/// Each row divided by its length.
+fn unit(rows: &Tensor) -> Result<Tensor> {
+    // The tiny term keeps the gradient of the root finite at zero, as max(length, 1e-12) would.
+    let length = (rows.sqr()?.sum_keepdim(D::Minus1)? + 1e-24)?.sqrt()?;
+    Ok(rows.broadcast_div(&length)?)
+}
+
+impl Quantizer for Vq {
+    fn codebook_size(&self) -> u32 {
+        self.config.codes
+    }
+
+    fn code_dim(&self) -> usize {
+        self.embedding.dims()[1]
+    }
+
+    fn codebook(&self) -> Result<Option<Tensor>> {
+        Ok(Some(self.table()?))
+    }
+
+    fn quantize(&self, latents: &Tensor, training: bool) -> Result<Quantized> {
+        let vectors = self.vectors(latents)?;
+        let shape = latents.dims4()?;
+        let list = kernels::nearest(&vectors.detach(), &self.table()?)?;
+        let codes = list.reshape((shape.0, shape.2, shape.3))?;
+        let chosen = self.chosen(&list)?;
+        let rows = chosen.detach();
+        if !training {
+            let latents = latents_from_rows(&rows, shape)?;
+            return Ok(Quantized { latents, codes, losses: Vec::new() });
+        }
+        let losses = self.losses(&vectors, &chosen)?;
+        let through = (&vectors + (rows - vectors.detach())?)?;
+        Ok(Quantized { latents: latents_from_rows(&through, shape)?, codes, losses })
+    }
+
+    fn decode(&self, codes: &Tensor) -> Result<Tensor> {
+        let list = codes_from_tensor(codes, self.config.codes)?;
+        let (b, h, w) = codes.dims3()?;
+        let list = Tensor::from_vec(list, b * h * w, self.embedding.device())?;
+        latents_from_rows(&self.chosen(&list)?.detach(), (b, self.code_dim(), h, w))
+    }
+
+    fn observe(
+        &mut self,
+        latents: &Tensor,
+        codes: &Tensor,
+        seed: u64,
+        step: u32,
+    ) -> Result<Observed> {
+        self.learn(latents, codes, seed, step)
+    }
+
+    fn start_from(&mut self, latents: &Tensor, seed: u64) -> Result<()> {
+        match self.config.start {
+            CodebookStart::Uniform => Ok(()),
+            CodebookStart::Data(steps) => self.start_codebook(latents, steps, seed),
+        }
+    }
+
+    fn state(&self) -> Vec<(String, Tensor)> {
+        let mut state = Vec::new();
+        if self.config.update == CodebookUpdate::Ema {
+            state.push((format!("{}weight", self.name), self.embedding.detach()));
+        }
+        if let Some(averages) = &self.averages {
+            let size = averages.cluster_size.as_tensor().detach();
+            state.push((format!("{}cluster_size", self.name), size));
+            if let Some(sums) = &averages.embed_avg {
+                state.push((format!("{}embed_avg", self.name), sums.as_tensor().detach()));
+            }
+        }
+        state
+    }
+}
