@@ -1,7 +1,25 @@
 //! Where images come from: Worlds, folders, archives, and mixes of them.
+//!
+//! [`open_source`] opens whatever a path holds, [`Loader`] turns a source into training batches.
 
 use crate::Result;
 use crate::images::Picture;
+
+pub mod cache;
+pub mod cifar;
+pub mod folder;
+pub mod idx;
+mod layout;
+pub mod loader;
+pub mod mix;
+pub mod open;
+mod packed;
+pub mod tar;
+
+pub use cache::Cached;
+pub use loader::{Batch, CropRule, Loader, LoaderOptions, SkipReport};
+pub use mix::Mix;
+pub use open::open_source;
 
 /// One image with what is known of it.
 #[derive(Debug, Clone)]
@@ -31,4 +49,49 @@ pub trait Source: std::fmt::Debug + Send + Sync {
     fn sample(&self, index: u64, side: u32) -> Result<Sample>;
     /// What it is, in a few words, such as "folder kodak, 24 images".
     fn describe(&self) -> String;
+    /// What a person might want to know about how it was opened, such as a sub-folder that could
+    /// not be read; usually nothing.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// The error for an index beyond the end.
+fn no_such_image(index: u64, source: &dyn Source) -> crate::EngineError {
+    crate::EngineError::bad_input(
+        format!("image {index}"),
+        format!("there is none: this is {}", source.describe()),
+        "",
+    )
+}
+
+/// "1 image", "2,000 images".
+fn images_in_words(count: u64) -> String {
+    let digits = count.to_string();
+    let mut grouped = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    format!("{grouped} image{}", if count == 1 { "" } else { "s" })
+}
+
+/// The last part of a path, for [`Source::describe`].
+fn short_name(path: &std::path::Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_images_are_readable() {
+        assert_eq!(images_in_words(0), "0 images");
+        assert_eq!(images_in_words(1), "1 image");
+        assert_eq!(images_in_words(999), "999 images");
+        assert_eq!(images_in_words(1_234_567), "1,234,567 images");
+    }
 }

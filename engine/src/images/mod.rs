@@ -1,8 +1,24 @@
 //! Pictures as plain data: decode safely, resize, encode.
+//!
+//! [`decode`] turns the bytes of a file into a [`Picture`], [`resize`] brings it to the size a
+//! tokenizer works at, [`tensor`] is the only door to candle, [`encode`] writes PNG files.
 
 use std::sync::Arc;
 
 use crate::{EngineError, Result};
+
+pub mod decode;
+pub mod encode;
+pub mod file;
+mod flatten;
+pub mod kind;
+pub mod resize;
+pub mod tensor;
+
+pub use decode::{Decoded, Limits, decode, open};
+pub use encode::{png_bytes, save_png, sheet};
+pub use resize::{Fit, WorkingSize, fit};
+pub use tensor::{from_tensor, to_tensor};
 
 /// An RGB picture, 8 bits a channel, row by row. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -55,5 +71,69 @@ impl Picture {
         }
         let at = (y as usize * self.width as usize + x as usize) * 3;
         self.rgb.get(at..at + 3).map(|p| [p[0], p[1], p[2]])
+    }
+
+    /// The rectangle with its top left corner at (x, y).
+    ///
+    /// # Errors
+    /// [`EngineError::BadInput`] if it is empty or reaches outside.
+    pub fn crop(&self, x: u32, y: u32, width: u32, height: u32) -> Result<Self> {
+        let inside = x.checked_add(width).is_some_and(|right| right <= self.width)
+            && y.checked_add(height).is_some_and(|bottom| bottom <= self.height);
+        if !inside {
+            return Err(EngineError::bad_input(
+                "crop",
+                format!("{width}x{height} at ({x}, {y}) is outside {}x{}", self.width, self.height),
+                "",
+            ));
+        }
+        let (stride, row_bytes) = (self.width as usize * 3, width as usize * 3);
+        let mut rgb = Vec::with_capacity(row_bytes * height as usize);
+        for row in y..y + height {
+            let at = row as usize * stride + x as usize * 3;
+            rgb.extend_from_slice(&self.rgb[at..at + row_bytes]);
+        }
+        Self::new(width, height, rgb)
+    }
+
+    /// Left and right exchanged.
+    #[must_use]
+    pub fn mirrored(&self) -> Self {
+        let mut rgb = Vec::with_capacity(self.rgb.len());
+        for row in self.rgb.chunks_exact(self.width as usize * 3) {
+            for pixel in row.rchunks_exact(3) {
+                rgb.extend_from_slice(pixel);
+            }
+        }
+        Self { rgb: rgb.into(), ..*self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crop_is_the_rectangle_that_was_asked_for() {
+        let bytes: Vec<u8> = (0..4 * 3 * 3).collect();
+        let picture = Picture::new(4, 3, bytes).unwrap();
+        let crop = picture.crop(1, 1, 2, 2).unwrap();
+        assert_eq!(crop.pixel(0, 0), picture.pixel(1, 1));
+        assert_eq!(crop.pixel(1, 1), picture.pixel(2, 2));
+        assert!(picture.crop(3, 0, 2, 1).is_err());
+        assert!(picture.crop(u32::MAX, 0, 2, 1).is_err());
+        assert!(picture.crop(0, 0, 0, 1).is_err());
+    }
+
+    #[test]
+    fn a_mirrored_picture_has_its_columns_reversed() {
+        let bytes: Vec<u8> = (0..4 * 3 * 3).collect();
+        let picture = Picture::new(4, 3, bytes).unwrap();
+        let mirrored = picture.mirrored();
+        for y in 0..3 {
+            for x in 0..4 {
+                assert_eq!(mirrored.pixel(x, y), picture.pixel(3 - x, y));
+            }
+        }
     }
 }

@@ -1,0 +1,126 @@
+//! Reading a file that a person named, whatever it turns out to be.
+//!
+//! A folder, a device, a pipe or something enormous is refused before a byte is read: opening a
+//! pipe would wait forever, reading `/dev/zero` would never end.
+
+use std::fs::{File, Metadata};
+use std::io::Read;
+use std::path::Path;
+
+use crate::{EngineError, Result};
+
+/// Opens a regular file for reading; gives its length too.
+///
+/// # Errors
+/// [`EngineError::Io`] as the system says, [`EngineError::BadFile`] for anything but a file.
+pub fn open_regular(path: &Path) -> Result<(File, u64)> {
+    // Asked before opening, as opening a pipe blocks until somebody writes to it.
+    refuse_irregular(path, &path.metadata().map_err(|source| EngineError::io(path, source))?)?;
+    let file = File::open(path).map_err(|source| EngineError::io(path, source))?;
+    let metadata = file.metadata().map_err(|source| EngineError::io(path, source))?;
+    refuse_irregular(path, &metadata)?;
+    Ok((file, metadata.len()))
+}
+
+fn refuse_irregular(path: &Path, metadata: &Metadata) -> Result<()> {
+    if metadata.is_dir() {
+        return Err(EngineError::bad_file(
+            path,
+            "this is a folder, not a file",
+            "Open it as a folder of images, or name one file inside it",
+        ));
+    }
+    if !metadata.is_file() {
+        return Err(EngineError::bad_file(
+            path,
+            "this is a device, a pipe or a socket, not a file",
+            "Write the data to a file and open that",
+        ));
+    }
+    Ok(())
+}
+
+/// The bytes of a regular file of at most `max_bytes`.
+///
+/// # Errors
+/// As [`open_regular`]; [`EngineError::BadFile`] if it is larger.
+pub fn read_file(path: &Path, max_bytes: u64) -> Result<Vec<u8>> {
+    let (file, length) = open_regular(path)?;
+    let too_large = |bytes: u64| {
+        EngineError::bad_file(
+            path,
+            format!("{} are too much for this kind of file", size_in_words(bytes)),
+            format!("The limit is {}", size_in_words(max_bytes)),
+        )
+    };
+    if length > max_bytes {
+        return Err(too_large(length));
+    }
+    let mut bytes = Vec::with_capacity(length as usize);
+    // Read to a limit all the same: files under /proc say 0, and a file can grow meanwhile.
+    file.take(max_bytes.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(|source| EngineError::io(path, source))?;
+    if bytes.len() as u64 > max_bytes {
+        return Err(too_large(bytes.len() as u64));
+    }
+    Ok(bytes)
+}
+
+/// At most the first `count` bytes of a regular file.
+///
+/// # Errors
+/// As [`open_regular`].
+pub fn read_start(path: &Path, count: usize) -> Result<Vec<u8>> {
+    let (file, _) = open_regular(path)?;
+    let mut bytes = Vec::with_capacity(count);
+    file.take(count as u64)
+        .read_to_end(&mut bytes)
+        .map_err(|source| EngineError::io(path, source))?;
+    Ok(bytes)
+}
+
+/// A number of bytes as people say it: "12 bytes", "3.4 MiB".
+pub fn size_in_words(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    if bytes < 1024 {
+        return format!("{bytes} bytes");
+    }
+    let mut value = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS[unit])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_named_as_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = read_file(folder.path(), 10).unwrap_err();
+        assert!(error.to_string().contains("folder"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn endless_devices_are_refused_at_once() {
+        let error = read_file(Path::new("/dev/zero"), 1 << 40).unwrap_err();
+        assert!(error.to_string().contains("device"), "{error}");
+    }
+
+    #[test]
+    fn a_file_over_the_limit_is_refused_with_both_sizes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("large");
+        std::fs::write(&path, vec![0; 2048]).unwrap();
+        let problem = read_file(&path, 1024).unwrap_err().problem();
+        assert!(problem.summary.contains("2.0 KiB"), "{problem}");
+        assert!(problem.hint.contains("1.0 KiB"), "{problem}");
+        assert_eq!(read_file(&path, 2048).unwrap().len(), 2048);
+    }
+}
