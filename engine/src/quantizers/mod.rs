@@ -92,7 +92,7 @@ pub struct Observed {
 }
 
 /// A rule that maps latents to codes and codes to latents.
-pub trait Quantizer: std::fmt::Debug + Send {
+pub trait Quantizer: std::fmt::Debug + Send + Sync {
     /// Number of codes, K.
     fn codebook_size(&self) -> u32;
     /// Channels of a code, D.

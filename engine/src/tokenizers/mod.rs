@@ -65,7 +65,7 @@ pub struct Facts {
 }
 
 /// An image tokenizer. Sides of images must divide by [`Facts::factor`].
-pub trait Tokenizer: std::fmt::Debug + Send {
+pub trait Tokenizer: std::fmt::Debug + Send + Sync {
     /// What it is.
     fn facts(&self) -> &Facts;
     /// Where its weights are, and images and codes have to be.
