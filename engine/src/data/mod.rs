@@ -2,6 +2,8 @@
 //!
 //! [`open_source`] opens whatever a path holds, [`Loader`] turns a source into training batches.
 
+pub mod worlds;
+
 use crate::Result;
 use crate::images::Picture;
 

@@ -1,0 +1,193 @@
+//! Open ground in perspective: grass and flowers, sand, snow, ash; and banks in the foreground.
+
+use super::canvas::Edge;
+use super::color::{Color, WHITE, hex, lerp, smooth, unit};
+use super::noise::{Dice, Texture, split, visible};
+use super::paint::Scene;
+use super::plants;
+use super::shapes::Pen;
+
+/// What covers the ground.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cover {
+    pub far: Color,
+    pub near: Color,
+    /// Second color, in patches.
+    pub patch: Color,
+    /// Up to two flower colors and how dense they stand (0..1).
+    pub flowers: Option<([Color; 2], f32)>,
+    /// Blades (1) or bare (0).
+    pub blades: f32,
+    /// Sparkle of snow.
+    pub sparkle: f32,
+    pub depth: f32,
+    pub id: u8,
+}
+
+/// Paints everything below an edge as ground that recedes toward `vanish` (v).
+pub(super) fn ground(scene: &mut Scene<'_>, edge: &Edge, vanish: f32, cover: &Cover) {
+    let Scene { canvas, tex, light, time, .. } = scene;
+    let (px, id) = (canvas.px, cover.id);
+    let (side, drift) = (light.side, *time * 0.03);
+    let width = canvas.width;
+    let facing: Vec<f32> = (0..width).map(|x| super::land::facing(edge, x, px, side)).collect();
+    canvas.below(edge, 9.0, |x, u, v| {
+        let down = (v - vanish).max(0.0);
+        let q = 1.0 / (down + 0.10);
+        let near = smooth(0.0, 0.5, down);
+        let (a, b) = (u * q, q * 2.6);
+        let step = px * q * q;
+        let broad = tex.planes(a * 1.6, b * 1.3, id, (3, step * 1.3));
+        let fine = tex.planes(a * 22.0, b * 16.0, id + 3, (3, step * 14.0));
+        let blade = if cover.blades > 0.0 {
+            tex.planes(u * q * 60.0, v * 11.0 * q, id + 6, (2, px * q * 60.0)) * cover.blades
+        } else {
+            0.0
+        };
+        let mut color = cover.far.mix(cover.near, near).mix(cover.patch, smooth(-0.05, 0.4, broad));
+        color = color * (0.96 + 0.30 * fine + 0.42 * blade);
+        let crest = smooth(0.04, 0.0, v - edge.column(x)[1]);
+        let lit = unit(
+            0.30 + 0.55 * facing[x] + 0.35 * broad + 0.30 * fine + 0.35 * blade + 0.12 * crest,
+        );
+        // Shadows of clouds wander over the land.
+        let shadow = smooth(0.02, 0.5, tex.plane(a * 0.9 + drift, b * 0.55, 148));
+        let mut shaded = light.shade(color, lit * (1.0 - 0.42 * shadow));
+        if let Some((kinds, density)) = cover.flowers {
+            let (flower, alpha) = flower(tex, (a * 13.0, b * 6.0), (step * 13.0, density), id + 9);
+            let kind = kinds[usize::from(flower > 0.5)];
+            let patch = smooth(-0.25, 0.25, tex.plane(a * 1.1 + 7.0, b * 1.7, id + 12));
+            shaded = shaded.mix(light.shade(kind, 0.85), alpha * patch);
+        }
+        if cover.sparkle > 0.0 {
+            let (i, _) = split(u * 170.0);
+            let (j, _) = split(v * 170.0);
+            let glint = smooth(0.93, 1.0, tex.dot(i, j, id + 13)) * visible(px * 110.0);
+            shaded = shaded.screen(WHITE * (glint * cover.sparkle * lit * 0.7));
+        }
+        let depth = cover.depth * (1.0 - near);
+        shaded.mix(light.haze_at(u), light.haze_amount * depth)
+    });
+}
+
+/// A flower in its cell: which color (0..1) and how much of the pixel it covers.
+fn flower(tex: &Texture, place: (f32, f32), detail: (f32, f32), id: u8) -> (f32, f32) {
+    let ((i, fx), (j, fy)) = (split(place.0), split(place.1));
+    let (step, density) = detail;
+    if tex.dot(i, j, id) > density {
+        return (0.0, 0.0);
+    }
+    let (cx, cy) = (0.3 + 0.4 * tex.dot(i, j, id + 1), 0.3 + 0.4 * tex.dot(i, j, id + 2));
+    let d = ((fx - cx) * (fx - cx) + (fy - cy) * (fy - cy)).sqrt();
+    let radius = 0.17 + 0.10 * tex.dot(i, j, id + 2);
+    // Far flowers run together into a tint.
+    let single = smooth(radius + 0.5 * step.min(0.6), radius - 0.5 * step.min(0.6) - 0.05, d);
+    let merged = 0.30;
+    (tex.dot(i, j, id + 3), lerp(single, merged, unit(step * 1.4 - 0.35)))
+}
+
+/// What frames the picture from the foreground.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Frame {
+    Firs,
+    Palms,
+    Rocks,
+}
+
+/// A bank that rises in one lower corner, with plants or rocks at the picture's edge.
+pub(super) fn bank(scene: &mut Scene<'_>, frame: Frame, soil: Color, snow: f32) {
+    let Some(side) = super::biomes::bank_side(scene.world) else {
+        return;
+    };
+    let mut dice = scene.dice(30);
+    let (rise, reach) = (dice.range(0.08, 0.17), dice.range(0.42, 0.8));
+    let border = scene.canvas.right().min(0.62);
+    let foot = move |tex: &Texture, u: f32| {
+        let t = unit((border - u * side) / reach);
+        let fall = (1.0 - t) * (1.0 - t);
+        1.03 - rise * fall - 0.012 * tex.line(u * 11.0, 140) * smooth(0.0, 0.2, fall)
+            + 0.2 * smooth(0.8, 1.0, t)
+    };
+    let edge = scene.canvas.edge(|u| foot(&scene.tex, u));
+    let cover = Cover {
+        far: soil,
+        near: soil * 0.72,
+        patch: soil * 0.85,
+        flowers: None,
+        blades: if frame == Frame::Rocks { 0.2 } else { 0.9 },
+        sparkle: snow,
+        depth: 0.0,
+        id: 142,
+    };
+    ground(scene, &edge, 0.6, &cover);
+    let n = 2 + dice.below(2);
+    let mut plants: Vec<(f32, f32, f32)> = (0..n)
+        .map(|i| {
+            let inward = (i as f32 + dice.range(0.0, 0.8)) * 0.058;
+            let tall = dice.range(0.32, 0.62) * (1.0 - inward * 1.6);
+            (side * (border - 0.03 - inward), tall.max(0.16), dice.unit())
+        })
+        .collect();
+    plants.sort_by(|a, b| (a.0 * side).total_cmp(&(b.0 * side)));
+    let time = scene.time;
+    for (u, tall, own) in plants {
+        let v = foot(&scene.tex, u) + 0.015;
+        let mut pen = Pen {
+            canvas: &mut scene.canvas,
+            light: &scene.light,
+            at: (u, v),
+            size: tall,
+            flip: -side,
+            up: 1.0,
+            alpha: 1.0,
+            depth: 0.0,
+        };
+        match frame {
+            Frame::Firs => plants::fir(&mut pen, own, snow),
+            Frame::Palms => {
+                pen.size = tall * 1.25;
+                plants::palm(&mut pen, own, time);
+            }
+            Frame::Rocks => {
+                pen.size = tall * 0.35;
+                plants::rock(&mut pen, own, soil);
+            }
+        }
+    }
+}
+
+/// Two rows of high grass along the lower edge.
+pub(super) fn front_grass(scene: &mut Scene<'_>, leaf: Color, height: f32) {
+    for (k, low) in [(0_u8, 0.985_f32), (1, 1.02)] {
+        let row = super::land::Row {
+            crown: super::land::Crown::Grass,
+            size: height * (1.0 + 0.25 * f32::from(k)),
+            spacing: 0.013 + 0.004 * f32::from(k),
+            depth: 0.0,
+            leaf: leaf * (1.0 - 0.28 * f32::from(k)),
+            mist: 0.0,
+            snow: 0.0,
+            id: 150 + 8 * k,
+        };
+        super::land::trees(scene, &row, |tex, u| low + 0.02 * tex.line(u * 3.0, 149 - k));
+    }
+}
+
+/// A distant row of hills in one quiet tone.
+pub(super) fn backdrop(scene: &mut Scene<'_>, height: f32, albedo: u32, dice: &mut Dice) {
+    let hills = super::land::Hills {
+        top: scene.horizon - height * 0.5,
+        swing: height,
+        rate: dice.range(1.6, 3.2),
+        id: 160,
+    };
+    let edge = hills.edge(scene);
+    let horizon = scene.horizon;
+    let Scene { canvas, tex, light, .. } = scene;
+    let px = canvas.px;
+    canvas.below(&edge, horizon + 0.2, |_, u, v| {
+        let fold = tex.planes(u * 7.0, v * 16.0, 164, (3, px * 16.0));
+        let depth = 0.86 + 0.14 * smooth(horizon - height, horizon, v);
+        light.far(hex(albedo), unit(0.45 + 0.8 * fold), u, depth)
+    });
+}

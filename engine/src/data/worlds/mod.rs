@@ -1,0 +1,233 @@
+//! Worlds: small painted landscapes without end, each with its class, caption and motion.
+//!
+//! A [`World`] is a description drawn from (seed, index); [`paint`] turns it into a picture of any
+//! size at any moment. Everything is arithmetic on f32 without the system's maths library, so the
+//! same address gives the same picture on every machine.
+
+mod animals;
+mod biomes;
+mod canvas;
+mod coasts;
+mod color;
+mod describe;
+mod ground;
+mod land;
+mod noise;
+mod objects;
+mod paint;
+mod plains;
+mod plants;
+mod shapes;
+mod sky;
+#[cfg(test)]
+mod tests;
+mod things;
+mod town;
+mod volcano;
+mod water;
+mod weather;
+
+pub use paint::paint;
+
+use super::{Sample, Source};
+use crate::{EngineError, Result};
+
+/// The kind of landscape: the class of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Biome {
+    /// Snow peaks over a mirror of water.
+    AlpineLake,
+    /// Sand in light and shadow.
+    DesertDunes,
+    /// Rows of firs in the mist.
+    PineForest,
+    /// Turquoise sea, beach and palms.
+    TropicalCoast,
+    /// Golden grass, flat-topped trees, a large sun.
+    Savanna,
+    /// Icebergs and floes.
+    PolarSea,
+    /// Red mesas in layers.
+    Canyon,
+    /// Rolling green hills with flowers.
+    FlowerMeadow,
+    /// A burning cone over black ground.
+    Volcano,
+    /// Gabled houses on a quay.
+    HarborTown,
+}
+
+/// The time of day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Time {
+    /// First light.
+    Dawn,
+    /// High sun.
+    Day,
+    /// Last light.
+    Dusk,
+    /// Moon and stars.
+    Night,
+}
+
+/// The weather.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Weather {
+    /// A few wisps at most.
+    Clear,
+    /// Large clouds that move.
+    Clouds,
+    /// Rain from a dark sky.
+    Rain,
+    /// Falling snow.
+    Snow,
+    /// Fog over the ground.
+    Fog,
+}
+
+/// What can be counted in a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Kind {
+    House,
+    Boat,
+    Balloon,
+    Tent,
+    Parasol,
+    Lighthouse,
+    Bird,
+    Tree,
+    Palm,
+    Acacia,
+    BareTree,
+    Cactus,
+    Windmill,
+    Camel,
+    Giraffe,
+    Penguin,
+    Sheep,
+    Igloo,
+}
+
+impl Kind {
+    /// Whether it is in the air.
+    pub fn flies(self) -> bool {
+        matches!(self, Self::Balloon | Self::Bird)
+    }
+}
+
+/// The color of an object that comes in several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Tint {
+    Red,
+    Orange,
+    Yellow,
+    Blue,
+    Purple,
+    White,
+    Black,
+}
+
+/// Some objects of one kind and color.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Group {
+    /// What they are.
+    pub kind: Kind,
+    /// Their color, where it is not the kind's own.
+    pub tint: Option<Tint>,
+    /// How many.
+    pub count: u32,
+}
+
+/// The description of one picture, or of one clip.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct World {
+    /// The seed of the set.
+    pub seed: u64,
+    /// The place in the set; with the seed it addresses every other choice of the painter.
+    pub index: u64,
+    /// The class.
+    pub biome: Biome,
+    /// The time of day.
+    pub time: Time,
+    /// The weather.
+    pub weather: Weather,
+    /// What can be counted.
+    pub objects: Vec<Group>,
+}
+
+/// The set of all worlds of one seed.
+///
+/// Worlds [`Worlds::TRAINING`] and up are held out: [`Worlds::held_out`] gives them, for measuring,
+/// and nothing is ever trained on them.
+#[derive(Debug, Clone)]
+pub struct Worlds {
+    seed: u64,
+    first: u64,
+    count: u64,
+    classes: Vec<String>,
+}
+
+impl Worlds {
+    /// Number of worlds that may be trained on; the first held-out index.
+    pub const TRAINING: u64 = 900_000;
+    /// Number of worlds in all.
+    pub const ALL: u64 = 1_000_000;
+
+    /// The worlds that may be trained on.
+    pub fn training(seed: u64) -> Self {
+        Self::range(seed, 0, Self::TRAINING)
+    }
+
+    /// The worlds that are kept for measuring.
+    pub fn held_out(seed: u64) -> Self {
+        Self::range(seed, Self::TRAINING, Self::ALL - Self::TRAINING)
+    }
+
+    /// `count` worlds from index `first` on.
+    pub fn range(seed: u64, first: u64, count: u64) -> Self {
+        let classes = Biome::ALL.iter().map(|b| b.name().to_owned()).collect();
+        Self { seed, first, count, classes }
+    }
+
+    /// The description of world `index` of this set.
+    ///
+    /// # Errors
+    /// [`EngineError::BadInput`] when the set does not have so many.
+    pub fn world(&self, index: u64) -> Result<World> {
+        if index >= self.count {
+            return Err(EngineError::bad_input(
+                "world",
+                format!("there is no world {index} among {}", self.count),
+                "Use a smaller number",
+            ));
+        }
+        Ok(World::new(self.seed, self.first + index))
+    }
+}
+
+impl Source for Worlds {
+    fn len(&self) -> u64 {
+        self.count
+    }
+
+    fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    fn sample(&self, index: u64, side: u32) -> Result<Sample> {
+        let world = self.world(index)?;
+        Ok(Sample {
+            picture: paint(&world, side, side, 0.0)?,
+            class: Some(world.class()),
+            caption: Some(world.caption()),
+            name: format!("worlds/{}/{}", world.seed, world.index),
+        })
+    }
+
+    fn describe(&self) -> String {
+        let what = if self.first == Self::TRAINING { "held-out worlds" } else { "worlds" };
+        format!("{} {what} of seed {}", self.count, self.seed)
+    }
+}

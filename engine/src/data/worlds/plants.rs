@@ -1,0 +1,208 @@
+//! Single plants: countable ones, and the firs, palms and rocks that frame a picture.
+
+use super::color::{WHITE, hex, smooth, unit};
+use super::noise::{split, wave};
+use super::shapes::Pen;
+
+/// A number in 0..1 that depends on `own` and a counter.
+fn vary(own: f32, k: f32) -> f32 {
+    split(own * 61.7 + k * 0.618_034).1
+}
+
+/// A broad-leaved tree.
+pub(super) fn round_tree(pen: &mut Pen<'_>, own: f32) {
+    pen.shadow(0.36, 0.6);
+    let bark = pen.tone(hex(0x5a4030), 0.4);
+    pen.line((0.0, 0.0), (0.01, 0.5), (0.055, 0.035), bark);
+    pen.line((0.0, 0.25), (0.13, 0.48), (0.03, 0.02), bark);
+    let leaf = [hex(0x4f8f3a), hex(0x6aa040), hex(0x3f7f44), hex(0x86a83e)][(own * 3.99) as usize];
+    let side = pen.side();
+    let blobs = [
+        (-0.20, 0.50, 0.20),
+        (0.22, 0.52, 0.19),
+        (0.0, 0.48, 0.22),
+        (-0.13, 0.68, 0.21),
+        (0.14, 0.70, 0.21),
+        (0.0, 0.80, 0.20),
+    ];
+    for (i, (x, y, r)) in blobs.into_iter().enumerate() {
+        let r = r * (0.9 + 0.22 * vary(own, i as f32));
+        let shade = 0.78 + 0.10 * i as f32 / 2.0;
+        pen.ball((x, y), (r, r * 0.92), leaf * shade);
+    }
+    for i in 0..16 {
+        let (a, b) = (vary(own, i as f32 + 7.0), vary(own * 1.7, i as f32 + 3.0));
+        let (x, y) = ((a - 0.5) * 0.66, 0.42 + 0.5 * b);
+        if x * x + (y - 0.66) * (y - 0.66) < 0.08 {
+            let lit = unit(0.5 + 1.0 * x * side + 0.6 * (y - 0.6));
+            let color = pen.tone(leaf * (0.75 + 0.6 * lit), lit);
+            pen.oval((x, y), (0.055, 0.04), color);
+        }
+    }
+}
+
+/// A palm that leans and waves.
+pub(super) fn palm(pen: &mut Pen<'_>, own: f32, t: f32) {
+    pen.shadow(0.22, 0.45);
+    let lean = 0.10 + 0.22 * own;
+    let bark = pen.tone(hex(0x7a5636), 0.55);
+    let mut last = (0.0, 0.0);
+    for i in 1..=5 {
+        let k = i as f32 / 5.0;
+        let next = (lean * k * k, 0.74 * k);
+        let r = 0.030 - 0.012 * k;
+        pen.line(last, next, (r + 0.003, r), bark);
+        last = next;
+    }
+    let crown = last;
+    let side = pen.side();
+    for i in 0..9 {
+        let k = i as f32 / 8.0;
+        let turn = 0.52 * (k - 0.5) + 0.25 + 0.012 * wave(t * 0.11 + k);
+        // Fronds rise, then fall the more the flatter they leave the crown.
+        let (dx, dy) = (wave(turn + 0.25), wave(turn));
+        let long = 0.30 + 0.08 * vary(own, i as f32);
+        let mid = (crown.0 + dx * long * 0.55, crown.1 + 0.06 + dy * long * 0.55);
+        let tip = (crown.0 + dx * long * 1.05, mid.1 - 0.10 - 0.18 * dx * dx + 0.05 * dy);
+        let lit = unit(0.5 + 0.5 * dx * side + 0.2 * dy);
+        let green = pen.tone(hex(0x3f8a3c), lit);
+        pen.line(crown, mid, (0.020, 0.034), green);
+        pen.line(mid, tip, (0.034, 0.006), green);
+    }
+    let nut = pen.tone(hex(0x6a4426), 0.5);
+    pen.oval((crown.0 - 0.03, crown.1 - 0.02), (0.028, 0.028), nut);
+    pen.oval((crown.0 + 0.03, crown.1 - 0.03), (0.028, 0.028), nut);
+}
+
+/// A flat-topped tree of the savanna.
+pub(super) fn acacia(pen: &mut Pen<'_>, own: f32) {
+    pen.shadow(0.5, 0.6);
+    let bark = pen.tone(hex(0x4a3526), 0.35);
+    let lean = 0.12 * (own - 0.5);
+    pen.line((0.0, 0.0), (lean, 0.42), (0.040, 0.026), bark);
+    for (x, y) in [(-0.34, 0.74), (-0.12, 0.80), (0.14, 0.82), (0.36, 0.72)] {
+        pen.line((lean, 0.40), (lean + x * 0.8, y - 0.02), (0.024, 0.010), bark);
+    }
+    let leaf = hex(0x5f7a34);
+    for (i, (x, y, rx)) in [
+        (-0.34, 0.74, 0.24),
+        (0.36, 0.73, 0.25),
+        (0.0, 0.80, 0.34),
+        (-0.16, 0.86, 0.26),
+        (0.17, 0.88, 0.25),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let rx = rx * (0.9 + 0.25 * vary(own, i as f32));
+        pen.ball((lean + x, y), (rx, 0.085), leaf * (0.75 + 0.09 * i as f32));
+    }
+}
+
+/// A dead tree.
+pub(super) fn bare_tree(pen: &mut Pen<'_>, own: f32) {
+    pen.shadow(0.18, 0.4);
+    let bark = pen.tone(hex(0x2c2428), 0.3);
+    pen.line((0.0, 0.0), (0.02, 0.45), (0.055, 0.036), bark);
+    pen.line((0.02, 0.45), (-0.04, 0.75), (0.036, 0.020), bark);
+    pen.line((-0.04, 0.75), (0.05, 1.0), (0.020, 0.006), bark);
+    for i in 0..7 {
+        let way = if i % 2 == 0 { 1.0 } else { -1.0 };
+        let y = 0.34 + 0.085 * i as f32;
+        let long = (0.42 - 0.04 * i as f32) * (0.7 + 0.5 * vary(own, i as f32));
+        let elbow = (way * long * 0.55, y + long * 0.35);
+        let tip = (way * long * (0.75 + 0.3 * vary(own, i as f32 + 9.0)), y + long * 0.95);
+        pen.line((0.0, y), elbow, (0.024, 0.015), bark);
+        pen.line(elbow, tip, (0.015, 0.004), bark);
+        pen.line(elbow, (elbow.0 + way * long * 0.4, elbow.1 + 0.02), (0.011, 0.003), bark);
+    }
+}
+
+/// A saguaro.
+pub(super) fn cactus(pen: &mut Pen<'_>, own: f32) {
+    pen.shadow(0.25, 0.5);
+    let side = pen.side();
+    let (lit, mid, dark) = (
+        pen.tone(hex(0x6fa04a), 0.95),
+        pen.tone(hex(0x4c8240), 0.6),
+        pen.tone(hex(0x2f5c3c), 0.25),
+    );
+    let (left, right) = (0.34 + 0.16 * own, 0.30 + 0.25 * vary(own, 1.0));
+    let paths: [[(f32, f32); 2]; 5] = [
+        [(0.0, 0.02), (0.0, 0.90)],
+        [(0.0, left), (-0.25, left + 0.04)],
+        [(-0.25, left + 0.04), (-0.25, left + 0.32)],
+        [(0.0, right), (0.24, right + 0.03)],
+        [(0.24, right + 0.03), (0.24, right + 0.26)],
+    ];
+    for (shift, share, color) in [(0.0, 1.0, dark), (0.22, 0.76, mid), (0.45, 0.36, lit)] {
+        for (i, [a, b]) in paths.into_iter().enumerate() {
+            let r = if i == 0 { 0.095 } else { 0.066 };
+            let dx = shift * r * side;
+            pen.line((a.0 + dx, a.1), (b.0 + dx, b.1), (r * share, r * share * 0.96), color);
+        }
+    }
+}
+
+/// A tall fir in tiers, lit from one side.
+pub(super) fn fir(pen: &mut Pen<'_>, own: f32, snow: f32) {
+    let bark = pen.tone(hex(0x4a3428), 0.35);
+    pen.line((0.0, 0.0), (0.0, 0.3), (0.022, 0.02), bark);
+    let side = pen.side();
+    let leaf = hex(0x2c5b46);
+    let n = 8;
+    for i in 0..n {
+        let k = i as f32 / n as f32;
+        let wide = (0.27 - 0.235 * k) * (0.88 + 0.24 * vary(own, i as f32));
+        let (y0, y1) = (0.10 + 0.80 * k, 0.10 + 0.80 * k + 0.25 - 0.10 * k);
+        let skew = 0.05 * (vary(own, i as f32 + 20.0) - 0.5);
+        let points = [
+            (-wide, y0 - 0.02),
+            (-wide * 0.5, y0 + 0.02),
+            (0.0, y0 - 0.01),
+            (wide * 0.5, y0 + 0.02),
+            (wide, y0 - 0.02 + skew),
+            (0.0, y1),
+        ];
+        let (light, u, depth) = (pen.light, pen.at.0, pen.depth);
+        pen.painted_poly(&points, |x, y| {
+            let across = x / wide;
+            let up = (y - y0) / (y1 - y0);
+            let lit = unit(0.22 + 0.55 * across * side - 0.25 * up + 0.25 * k);
+            let color = leaf * (0.82 + 0.3 * (1.0 - up));
+            let white = smooth(0.5, 0.1, up + 0.25 * across.abs()) * snow;
+            light.far(color.mix(WHITE, white), lit, u, depth)
+        });
+    }
+}
+
+/// A boulder of the ground's own stone.
+pub(super) fn rock(pen: &mut Pen<'_>, own: f32, stone: super::color::Color) {
+    let side = pen.side();
+    let (lit, mid, dark) = (
+        pen.tone(stone * 1.1, 0.9),
+        pen.tone(stone * 0.9, unit(0.5 + 0.2 * side)),
+        pen.tone(stone * 0.6, 0.15),
+    );
+    let k = 0.8 + 0.4 * own;
+    pen.poly(
+        &[
+            (-0.75, -0.1),
+            (-0.6 * k, 0.45),
+            (-0.2, 0.95),
+            (0.25, 0.88 * k),
+            (0.62, 0.4),
+            (0.8, -0.1),
+        ],
+        mid,
+    );
+    let bright = [(-0.75, -0.1), (-0.6 * k, 0.45), (-0.2, 0.95), (0.02, 0.5), (-0.14, -0.1)];
+    let shadow = [(0.25, 0.88 * k), (0.62, 0.4), (0.8, -0.1), (0.22, -0.1), (0.10, 0.5)];
+    if side < 0.0 {
+        pen.poly(&bright, lit);
+        pen.poly(&shadow, dark);
+    } else {
+        pen.poly(&shadow, lit);
+        pen.poly(&bright, dark);
+    }
+}

@@ -1,0 +1,372 @@
+//! Light and sky: palettes of the hours, sun and moon, stars, aurora.
+
+use super::color::{BLACK, Color, WHITE, hex, lerp, rgb, smooth, unit};
+use super::noise::{Dice, wave};
+use super::paint::Scene;
+use super::{Biome, Time, Weather, World};
+
+/// Sky colors from the zenith down to the horizon.
+type Stops = [Color; 4];
+
+const fn stops(zenith: u32, upper: u32, low: u32, horizon: u32) -> Stops {
+    [hex(zenith), hex(upper), hex(low), hex(horizon)]
+}
+
+const DAWN: [Stops; 3] = [
+    stops(0x4a6fb0, 0x9a9ccc, 0xf2b6a8, 0xffe2b2),
+    stops(0x3f83a4, 0x8cc4c6, 0xf3dcb0, 0xffc894),
+    stops(0x5b5ea6, 0xa588c6, 0xeaa6bc, 0xffd6b4),
+];
+const DAY: [Stops; 3] = [
+    stops(0x1c6cc6, 0x4a9ee2, 0x98cef2, 0xe4f3f4),
+    stops(0x2590c6, 0x5cb8de, 0xa6deea, 0xf4f3dc),
+    stops(0x2a5cb8, 0x5692dc, 0xa2c8ee, 0xe6eef6),
+];
+const DUSK: [Stops; 4] = [
+    stops(0x2a2b66, 0x8a3f7c, 0xee6a48, 0xffc262),
+    stops(0x3a4684, 0x9a6ca8, 0xf2928c, 0xffd6a4),
+    stops(0x221f58, 0x5e3b90, 0xc85a8c, 0xff9c6a),
+    stops(0x2f5578, 0x85889c, 0xeaa068, 0xffdc86),
+];
+const NIGHT: [Stops; 3] = [
+    stops(0x060a24, 0x101f52, 0x24407e, 0x4a6ea4),
+    stops(0x03121f, 0x0a2b40, 0x1a5062, 0x3f8080),
+    stops(0x0c0928, 0x23194e, 0x453274, 0x74559a),
+];
+
+/// Everything that light does in one world.
+#[derive(Debug)]
+pub(super) struct Light {
+    /// Sky colors from the zenith down to the horizon.
+    pub stops: Stops,
+    /// Where the sun or moon is (u, v).
+    pub sun: (f32, f32),
+    pub sun_color: Color,
+    sun_radius: f32,
+    glow: f32,
+    /// What comes from the whole sky.
+    ambient: Color,
+    /// What comes from the sun or moon.
+    direct: Color,
+    /// The color of distance, and how soon it comes (0..1).
+    pub haze: Color,
+    pub haze_amount: f32,
+    /// Side from which light falls: -1 left, 1 right.
+    pub side: f32,
+    /// 1 at night, 0.4 at dusk, else 0: how much lamps show.
+    pub lamps: f32,
+    /// 0..1: how strong the stars are.
+    stars: f32,
+    /// Clouds: how much of the sky (0..1), lit side, shadow side.
+    pub cover: f32,
+    pub cloud_lit: Color,
+    pub cloud_dark: Color,
+}
+
+impl Light {
+    /// The light of a world whose horizon lies at v = `horizon`.
+    pub(super) fn new(world: &World, horizon: f32) -> Self {
+        let mut dice = Dice::new(world.seed, world.index, 1);
+        let time = world.time;
+        let mut stops = match time {
+            Time::Dawn => DAWN[dice.below(3) as usize],
+            Time::Day => DAY[dice.below(3) as usize],
+            Time::Dusk => DUSK[dice.below(4) as usize],
+            Time::Night => NIGHT[dice.below(3) as usize],
+        };
+        tune(&mut stops, world.biome, time);
+        let side = dice.sign();
+        let tall = matches!(world.biome, Biome::AlpineLake | Biome::Volcano | Biome::Canyon);
+        let lift = if tall { 0.13 } else { 0.02 };
+        let u = side * dice.range(0.06, 0.4);
+        let sun = match time {
+            Time::Dawn => (u, horizon - lift - dice.range(0.02, 0.14)),
+            Time::Dusk => (u, horizon - lift - dice.range(0.0, 0.12)),
+            Time::Day => (side * dice.range(0.15, 0.46), dice.range(0.05, 0.17)),
+            Time::Night => (side * dice.range(0.08, 0.4), dice.range(0.09, 0.24)),
+        };
+        let (ambient, direct, sun_color) = match time {
+            Time::Dawn => (rgb(0.50, 0.50, 0.64), rgb(0.62, 0.46, 0.28), hex(0xfff0c4)),
+            Time::Day => (rgb(0.50, 0.57, 0.68), rgb(0.56, 0.51, 0.38), hex(0xfffbe8)),
+            Time::Dusk => (rgb(0.40, 0.33, 0.50), rgb(0.74, 0.46, 0.22), hex(0xffd890)),
+            Time::Night => (rgb(0.15, 0.20, 0.38), rgb(0.20, 0.26, 0.34), hex(0xf2f2dc)),
+        };
+        let large = if world.biome == Biome::Savanna && time != Time::Day { 1.7 } else { 1.0 };
+        let sun_radius = large
+            * match time {
+                Time::Dawn => 0.042,
+                Time::Day => 0.036,
+                Time::Dusk => dice.range(0.045, 0.065),
+                Time::Night => dice.range(0.032, 0.05),
+            };
+        let (lit, dark) = match time {
+            Time::Day => (WHITE, stops[1].mix(WHITE, 0.45)),
+            Time::Night => (stops[3].mix(stops[2], 0.4), stops[1]),
+            Time::Dawn => (stops[3].mix(sun_color, 0.5), stops[1].mix(stops[2], 0.35)),
+            Time::Dusk => (stops[3].mix(sun_color, 0.2), stops[1].mix(stops[2], 0.25) * 0.92),
+        };
+        let mut light = Self {
+            stops,
+            sun,
+            sun_color,
+            sun_radius,
+            glow: match time {
+                Time::Dawn => 0.62,
+                Time::Day => 0.55,
+                Time::Dusk => 0.7,
+                Time::Night => 0.22,
+            },
+            ambient,
+            direct,
+            haze: stops[3].mix(stops[2], if time == Time::Night { 0.8 } else { 0.4 }),
+            haze_amount: dice.range(0.5, 0.68),
+            side,
+            lamps: match time {
+                Time::Night => 1.0,
+                Time::Dusk => 0.55,
+                _ => 0.0,
+            },
+            stars: if time == Time::Night { 1.0 } else { 0.0 },
+            cover: dice.range(0.05, 0.3),
+            cloud_lit: lit,
+            cloud_dark: dark,
+        };
+        light.weather(world, &mut dice);
+        light
+    }
+
+    /// Clouds, rain, snow and fog change sky, light and distance.
+    fn weather(&mut self, world: &World, dice: &mut Dice) {
+        let tone = match world.time {
+            Time::Dawn => rgb(0.95, 0.86, 0.90),
+            Time::Day => WHITE,
+            Time::Dusk => rgb(0.80, 0.58, 0.66),
+            Time::Night => rgb(0.20, 0.26, 0.42),
+        };
+        let veil = |light: &mut Self, dark: u32, pale: u32, amount: f32| {
+            let (dark, pale) = (hex(dark) * tone, hex(pale) * tone);
+            for (i, stop) in light.stops.iter_mut().enumerate() {
+                *stop = stop.mix(dark.mix(pale, i as f32 / 3.0), amount);
+            }
+            light.haze = light.haze.mix(pale, amount * 0.8);
+            light.cloud_lit = light.cloud_lit.mix(pale, amount);
+            light.cloud_dark = light.cloud_dark.mix(dark, amount);
+        };
+        match world.weather {
+            Weather::Clear => {}
+            Weather::Clouds => self.cover = dice.range(0.5, 0.75),
+            Weather::Rain => {
+                veil(self, 0x46586e, 0xaebcc4, 0.72);
+                self.cover = 0.95;
+                self.glow *= 0.45;
+                self.stars = 0.0;
+                self.direct = self.direct * 0.3;
+                self.ambient = self.ambient * 1.12;
+                self.haze_amount += 0.15;
+                self.lamps = self.lamps.max(0.5);
+            }
+            Weather::Snow => {
+                veil(self, 0x8fa3bb, 0xe6ebf0, 0.66);
+                self.cover = 0.8;
+                self.glow *= 0.6;
+                self.stars = 0.0;
+                self.direct = self.direct * 0.5;
+                self.ambient = self.ambient * 1.2;
+                self.haze_amount += 0.12;
+                self.lamps = self.lamps.max(0.4);
+            }
+            Weather::Fog => {
+                veil(self, 0x9fb0bc, 0xe8e6de, 0.5);
+                self.cover = 0.15;
+                self.stars *= 0.25;
+                self.direct = self.direct * 0.55;
+                self.ambient = self.ambient * 1.2;
+                self.haze_amount = 0.92;
+                self.lamps = self.lamps.max(0.3);
+            }
+        }
+    }
+
+    /// A surface of color `albedo` that the sun reaches with strength `lit` (0..1).
+    #[inline]
+    pub(super) fn shade(&self, albedo: Color, lit: f32) -> Color {
+        albedo * (self.ambient + self.direct * lit)
+    }
+
+    /// The color of distance in the direction of u: brighter and warmer toward the sun.
+    #[inline]
+    pub(super) fn haze_at(&self, u: f32) -> Color {
+        let d = (u - self.sun.0) * 2.6;
+        self.haze.screen(self.sun_color * (self.glow * 0.42 / (1.0 + d * d)))
+    }
+
+    /// The sky without clouds.
+    #[inline]
+    fn clear(&self, u: f32, v: f32, row: Color) -> Color {
+        let (du, dv) = (u - self.sun.0, v - self.sun.1);
+        let d2 = du * du * 0.7 + dv * dv * 1.5;
+        let near = self.glow / (1.0 + d2 * 160.0);
+        let wide = self.glow * 0.45 / (1.0 + d2 * 14.0);
+        row.screen(self.sun_color * (near + wide))
+    }
+
+    /// The gradient at elevation `e`: 0 at the horizon, 1 at the zenith.
+    fn gradient(&self, e: f32) -> Color {
+        let [zenith, upper, low, horizon] = self.stops;
+        let e = unit(e);
+        horizon
+            .mix(low, smooth(0.0, 0.22, e))
+            .mix(upper, smooth(0.12, 0.55, e))
+            .mix(zenith, smooth(0.42, 1.0, e))
+    }
+}
+
+/// Each landscape bends the hour's palette a little its own way.
+fn tune(stops: &mut Stops, biome: Biome, time: Time) {
+    let (tint, amount) = match (biome, time) {
+        (Biome::DesertDunes, Time::Day) => (hex(0x1f7fb8), 0.25),
+        (Biome::DesertDunes | Biome::Savanna, _) => (hex(0xf2a65a), 0.14),
+        (Biome::Canyon, Time::Day) => (hex(0x2aa5bd), 0.35),
+        (Biome::TropicalCoast, Time::Day) => (hex(0x19a0d8), 0.3),
+        (Biome::PolarSea, Time::Day | Time::Dawn) => (hex(0xa8d4ea), 0.3),
+        (Biome::Volcano, Time::Day) => (hex(0xb08a94), 0.4),
+        (Biome::Volcano, _) => (hex(0x8a2f3c), 0.26),
+        (Biome::PineForest, Time::Day) => (hex(0x9cc9c4), 0.3),
+        (Biome::HarborTown, Time::Day) => (hex(0x8cc4e8), 0.2),
+        _ => return,
+    };
+    let amount = if time == Time::Night { amount * 0.25 } else { amount };
+    for stop in stops.iter_mut() {
+        *stop = stop.mix(tint, amount);
+    }
+}
+
+/// Sky, stars, sun or moon, down to the bottom of the picture.
+pub(super) fn paint_sky(scene: &mut Scene<'_>) {
+    let (light, tex) = (&scene.light, &scene.tex);
+    let span = scene.horizon + 0.12;
+    for y in 0..scene.canvas.height {
+        let v = scene.canvas.v(y);
+        let row = light.gradient((scene.horizon - v) / span);
+        for x in 0..scene.canvas.width {
+            let u = scene.canvas.u(x);
+            let mut color = light.clear(u, v, row);
+            if light.stars > 0.0 && v < scene.horizon {
+                let milky = tex.plane((u + v * 0.6) * 3.0, (v - u * 0.5) * 1.5, 90)
+                    + 0.5 * tex.plane(u * 11.0, v * 11.0, 91);
+                let band = smooth(0.32, 0.0, (v - 0.22 - u * 0.45).abs()) * (0.6 + 0.5 * milky);
+                color = color.screen(light.stops[3] * (band.max(0.0) * 0.30 * light.stars));
+                color = color.screen(WHITE * (star(scene, u, v) * light.stars));
+            }
+            scene.canvas.pixels[y * scene.canvas.width + x] = color;
+        }
+    }
+    if scene.world.weather != Weather::Rain && scene.world.weather != Weather::Snow {
+        disc(scene);
+    }
+    let aurora = match scene.world.biome {
+        Biome::PolarSea => true,
+        Biome::AlpineLake | Biome::PineForest => scene.dice(3).chance(0.3),
+        _ => false,
+    };
+    if aurora && light_is_dark(scene.world) {
+        paint_aurora(scene);
+    }
+}
+
+fn light_is_dark(world: &World) -> bool {
+    world.time == Time::Night && matches!(world.weather, Weather::Clear | Weather::Clouds)
+}
+
+/// One star at most in each cell of a grid; it keeps its light when pixels are coarse.
+fn star(scene: &Scene<'_>, u: f32, v: f32) -> f32 {
+    const CELLS: f32 = 26.0;
+    let (x, fx) = super::noise::split(u * CELLS);
+    let (y, fy) = super::noise::split(v * CELLS);
+    let tex = &scene.tex;
+    let chance = tex.dot(x, y, 92);
+    if chance < 0.45 {
+        return 0.0;
+    }
+    let (cx, cy) = (0.2 + 0.6 * tex.dot(x, y, 93), 0.2 + 0.6 * tex.dot(x, y, 94));
+    let radius = (0.05 + 0.07 * tex.dot(x, y, 95)).max(0.42 * CELLS * scene.canvas.px);
+    let size = 0.05 + 0.07 * tex.dot(x, y, 95);
+    let d2 = ((fx - cx) * (fx - cx) + (fy - cy) * (fy - cy)) / (radius * radius);
+    let falloff = 1.0 / (1.0 + d2);
+    let twinkle = 0.8 + 0.2 * wave(scene.time * 0.6 + chance * 37.0);
+    let energy = (size / radius) * (0.45 + 0.55 * (chance - 0.45) * 1.8);
+    let dim = smooth(scene.horizon, scene.horizon - 0.2, v);
+    (1.5 * energy * falloff * falloff * falloff * twinkle * dim).min(1.0)
+}
+
+/// The sun's or moon's disc.
+fn disc(scene: &mut Scene<'_>) {
+    let (u0, v0) = scene.light.sun;
+    let r = scene.light.sun_radius;
+    let night = scene.world.time == Time::Night;
+    let fog = scene.world.weather == Weather::Fog;
+    let phase = scene.dice(4).range(-0.9, 1.4);
+    let (color, tex) = (scene.light.sun_color, &scene.tex);
+    let core = if night { color } else { color.mix(WHITE, 0.55) };
+    let low = scene.light.stops[2];
+    let dusk = scene.world.time == Time::Dusk;
+    scene.canvas.shape(
+        [u0 - r, v0 - r, u0 + r, v0 + r],
+        if fog { 0.7 } else { 1.0 },
+        |u, v| {
+            let d = ((u - u0) * (u - u0) + (v - v0) * (v - v0)).sqrt() - r;
+            if night {
+                // A crescent is the disc without a second disc.
+                let c = u0 + phase * r;
+                d.max(r * 0.95 - ((u - c) * (u - c) + (v - v0) * (v - v0)).sqrt())
+            } else {
+                d
+            }
+        },
+        |u, v| {
+            if night {
+                let sea = tex.plane(u / r * 1.4, v / r * 1.4, 96);
+                core * (0.93 + 0.10 * sea)
+            } else if dusk {
+                core.mix(low, 0.45 * unit((v - v0) / r * 0.5 + 0.5))
+            } else {
+                core
+            }
+        },
+    );
+}
+
+/// Curtains of green light.
+fn paint_aurora(scene: &mut Scene<'_>) {
+    let (tex, t) = (&scene.tex, scene.time);
+    let (green, violet) = (hex(0x4dffa6), hex(0x9a5cff));
+    for x in 0..scene.canvas.width {
+        let u = scene.canvas.u(x);
+        let mut foot = [0.0; 2];
+        let mut power = [0.0; 2];
+        for (k, (foot, power)) in foot.iter_mut().zip(&mut power).enumerate() {
+            let id = 100 + k as u8 * 3;
+            let sway = t * 0.03;
+            *foot = lerp(0.24, 0.40, k as f32)
+                + 0.13 * tex.line(u * 1.6 + sway + 7.0, id)
+                + 0.03 * tex.line(u * 6.0 - sway * 2.0, id + 1);
+            let rays = 0.6 + 0.4 * tex.line(u * 24.0 + 2.0 * sway, id + 2);
+            *power = rays * smooth(-0.5, 0.4, tex.line(u * 2.3 - sway + 3.0, id + 1));
+        }
+        for y in scene.canvas.rows(scene.canvas.upper(), scene.horizon) {
+            let v = scene.canvas.v(y);
+            let mut add = BLACK;
+            for k in 0..2 {
+                let above = foot[k] - v;
+                if above > -0.03 {
+                    let up = unit(above / 0.36);
+                    let strength = smooth(-0.03, 0.015, above) * (1.0 - up) * (1.0 - up);
+                    add = add
+                        + green.mix(violet, smooth(0.1, 0.7, up)) * (strength * power[k] * 0.75);
+                }
+            }
+            let pixel = &mut scene.canvas.pixels[y * scene.canvas.width + x];
+            *pixel = pixel.screen(add);
+        }
+    }
+}
