@@ -1,1 +1,22 @@
-//! To be filled.
+//! What the window and the command line ask of the engine, one file a subject.
+//!
+//! Every type here is a [`crate::session::Question`] or a part of one: small, hashable, plain data.
+
+pub mod code;
+pub mod compare;
+pub mod encode;
+pub mod identify;
+pub mod image;
+pub mod model;
+pub mod usage;
+
+pub use code::{Appearance, CodeAppearance, CodeCard, CodeCardAnswer, CodeInImages, Occurrences};
+pub use compare::{Compared, Comparison};
+pub use encode::{Decode, Decoded, Encode, Encoded, GridRef};
+pub use identify::{Identified, Identify};
+pub use image::{
+    ImageRef, LoadImage, LoadedImage, PastedPicture, SourceFacts, SourceInfo, SourceRef, Stamp,
+    Thumbnail, WorkingImage,
+};
+pub use model::{ModelFacts, ModelInfo, ModelRef, ShippedModels};
+pub use usage::{Usage, UsageAnswer};

@@ -1,0 +1,103 @@
+//! What was lost, and where.
+
+use std::sync::Arc;
+
+use super::encode::{Decode, GridRef};
+use super::model::{ModelRef, load};
+use crate::Result;
+use crate::images::Picture;
+use crate::measure;
+use crate::session::{Desk, Question};
+
+/// Original against reconstruction. `grid` may have been edited; the original is the picture that
+/// was encoded ([`super::Encoded::picture`]).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Comparison {
+    /// The original at the working size.
+    pub original: super::PastedPicture,
+    /// The tokens.
+    pub grid: GridRef,
+    /// The tokenizer that decodes them.
+    pub model: ModelRef,
+}
+
+/// See [`Comparison`].
+#[derive(Debug, Clone)]
+pub struct Compared {
+    /// The reconstruction.
+    pub reconstruction: Picture,
+    /// Signed error of every pixel, mean of the channels, reconstruction minus original, in
+    /// [-1, 1] of the full range; row by row.
+    pub signed: Arc<[f32]>,
+    /// Absolute error of every pixel, mean over the channels, in [0, 1] of the full range.
+    pub absolute: Arc<[f32]>,
+    /// 1 - SSIM of every pixel (11x11 Gaussian window), in [0, 1]: where structure is lost.
+    pub structure: Arc<[f32]>,
+    /// Mean absolute error of every cell, row by row, in [0, 1].
+    pub per_cell: Arc<[f32]>,
+    /// Peak signal-to-noise ratio in dB.
+    pub psnr: f64,
+    /// Structural similarity, 1 is the same.
+    pub ssim: f64,
+    /// log2(K) bits a token, per pixel.
+    pub bits_per_pixel: f64,
+    /// Seconds that decoding took.
+    pub decode_seconds: f32,
+}
+
+impl Question for Comparison {
+    type Answer = Compared;
+
+    fn answer(&self, desk: &Desk<'_>) -> Result<Compared> {
+        let decoded = desk.ask(&Decode { grid: self.grid.clone(), model: self.model.clone() })?;
+        let factor = load(desk, &self.model)?.tokenizer.facts().factor;
+        let (a, b) = (&self.original.picture, &decoded.picture);
+        let psnr = measure::psnr(a, b)?;
+        let similarity = measure::ssim_map(a, b)?;
+        desk.check()?;
+        let differences = a.rgb().chunks_exact(3).zip(b.rgb().chunks_exact(3));
+        let (mut signed, mut absolute) = (Vec::new(), Vec::new());
+        for (x, y) in differences {
+            let (mut sum, mut sum_absolute) = (0_i32, 0_i32);
+            for (p, q) in x.iter().zip(y) {
+                let d = i32::from(*q) - i32::from(*p);
+                sum += d;
+                sum_absolute += d.abs();
+            }
+            signed.push(sum as f32 / 765.0);
+            absolute.push(sum_absolute as f32 / 765.0);
+        }
+        let grid = self.grid.grid();
+        let per_cell = cell_means(&absolute, a.width() as usize, factor, grid.width());
+        let pixels = f64::from(a.width()) * f64::from(a.height());
+        let bits = grid.tokens().len() as f64 * f64::from(grid.codebook_size()).log2();
+        Ok(Compared {
+            reconstruction: decoded.picture.clone(),
+            signed: signed.into(),
+            absolute: absolute.into(),
+            structure: similarity.map.iter().map(|s| (1.0 - s).clamp(0.0, 1.0)).collect(),
+            per_cell: per_cell.into(),
+            psnr,
+            ssim: similarity.mean,
+            bits_per_pixel: bits / pixels,
+            decode_seconds: decoded.seconds,
+        })
+    }
+
+    fn bytes(answer: &Compared) -> usize {
+        answer.reconstruction.rgb().len() * 5
+    }
+}
+
+/// Means over squares of `factor` pixels, row by row.
+fn cell_means(values: &[f32], width: usize, factor: usize, columns: usize) -> Vec<f32> {
+    let rows = values.len() / width.max(1) / factor.max(1);
+    let mut sums = vec![0.0_f32; rows * columns];
+    for (y, row) in values.chunks_exact(width).enumerate().take(rows * factor) {
+        for (x, value) in row.iter().enumerate().take(columns * factor) {
+            sums[y / factor * columns + x / factor] += value;
+        }
+    }
+    let area = (factor * factor) as f32;
+    sums.iter().map(|sum| sum / area).collect()
+}

@@ -1,0 +1,296 @@
+//! Images by reference: a file, a place in a set, a Worlds picture, something pasted.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::data::worlds::Worlds;
+use crate::data::{Source, open_source};
+use crate::images::{self, Picture, WorkingSize};
+use crate::session::{Desk, Question};
+use crate::{EngineError, Result};
+
+/// When a file was last changed and how long it is: a changed file is another question.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize,
+)]
+pub struct Stamp {
+    /// Nanoseconds since 1970.
+    pub modified: u128,
+    /// Bytes.
+    pub length: u64,
+}
+
+impl Stamp {
+    /// The stamp of a file now; all zeros if it cannot be had.
+    pub fn of(path: &Path) -> Self {
+        let Ok(metadata) = path.metadata() else { return Self::default() };
+        let modified = metadata
+            .modified()
+            .ok()
+            .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
+            .map_or(0, |age| age.as_nanos());
+        Self { modified, length: metadata.len() }
+    }
+}
+
+/// A picture that came without a file. Compared by a hash of its pixels.
+#[derive(Debug, Clone)]
+pub struct PastedPicture {
+    /// FNV-1a of size and pixels.
+    hash: u64,
+    /// The picture.
+    pub picture: Picture,
+}
+
+impl PastedPicture {
+    /// Takes a picture in.
+    pub fn new(picture: Picture) -> Self {
+        let size = [picture.width(), picture.height()];
+        let bytes = size.iter().flat_map(|side| side.to_le_bytes());
+        let hash = bytes
+            .chain(picture.rgb().iter().copied())
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+            });
+        Self { hash, picture }
+    }
+}
+impl PartialEq for PastedPicture {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash && self.picture.width() == other.picture.width()
+    }
+}
+impl Eq for PastedPicture {}
+impl std::hash::Hash for PastedPicture {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+/// A set of images by reference.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub enum SourceRef {
+    /// Worlds that no shipped model was trained on.
+    Worlds {
+        /// The seed of the set.
+        seed: u64,
+    },
+    /// The sample photographs that come with Smalti.
+    Samples,
+    /// A folder, archive or binary set.
+    Path {
+        /// Where it is.
+        path: Arc<Path>,
+        /// Which version of it.
+        stamp: Stamp,
+    },
+}
+
+/// An image by reference.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ImageRef {
+    /// An image file.
+    File {
+        /// Where it is.
+        path: Arc<Path>,
+        /// Which version of it.
+        stamp: Stamp,
+    },
+    /// An image of a set.
+    InSource {
+        /// The set.
+        source: SourceRef,
+        /// Its place there.
+        index: u64,
+    },
+    /// A picture that came without a file.
+    Pasted(PastedPicture),
+}
+
+impl ImageRef {
+    /// An image file as it is now.
+    pub fn file(path: impl AsRef<Path>) -> Self {
+        let path = path.as_ref();
+        Self::File { path: path.into(), stamp: Stamp::of(path) }
+    }
+}
+
+/// What a set is. Opening it is the work.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SourceInfo {
+    /// Which set.
+    pub source: SourceRef,
+}
+
+/// See [`SourceInfo`].
+#[derive(Debug, Clone)]
+pub struct SourceFacts {
+    /// In a few words.
+    pub description: String,
+    /// Number of images.
+    pub len: u64,
+    /// Class names; empty when there are none.
+    pub classes: Vec<String>,
+    pub(crate) open: Arc<dyn Source>,
+}
+
+impl Question for SourceInfo {
+    type Answer = SourceFacts;
+
+    fn answer(&self, desk: &Desk<'_>) -> Result<SourceFacts> {
+        let open: Arc<dyn Source> = match &self.source {
+            SourceRef::Worlds { seed } => Arc::new(Worlds::held_out(*seed)),
+            SourceRef::Samples => open_source(&desk.assets().join("samples"))?,
+            SourceRef::Path { path, .. } => open_source(path)?,
+        };
+        Ok(SourceFacts {
+            description: open.describe(),
+            len: open.len(),
+            classes: open.classes().to_vec(),
+            open,
+        })
+    }
+
+    fn bytes(_: &SourceFacts) -> usize {
+        1 << 16
+    }
+
+    fn is_file_work(&self) -> bool {
+        true
+    }
+}
+
+/// The picture itself, at its own size.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct LoadImage {
+    /// Which image.
+    pub image: ImageRef,
+    /// The short side, in pixels, at which generated pictures are painted.
+    pub paint_side: u32,
+}
+
+/// See [`LoadImage`].
+#[derive(Debug, Clone)]
+pub struct LoadedImage {
+    /// The picture, upright.
+    pub picture: Picture,
+    /// Its name: the file's, or its address in a generated set.
+    pub name: String,
+    /// The format, such as "PNG".
+    pub format: String,
+    /// The class by name, where there is one.
+    pub class: Option<String>,
+    /// The caption, where there is one.
+    pub caption: Option<String>,
+    /// What a person should know, such as "turned upright by its EXIF orientation".
+    pub notes: Vec<String>,
+}
+
+impl Question for LoadImage {
+    type Answer = LoadedImage;
+
+    fn answer(&self, desk: &Desk<'_>) -> Result<LoadedImage> {
+        match &self.image {
+            ImageRef::File { path, .. } => {
+                let decoded = images::open(path, &images::Limits::default())?;
+                Ok(LoadedImage {
+                    picture: decoded.picture,
+                    name: file_name(path),
+                    format: decoded.format.to_string(),
+                    class: None,
+                    caption: None,
+                    notes: decoded.warnings,
+                })
+            }
+            ImageRef::InSource { source, index } => {
+                let set = desk.ask(&SourceInfo { source: source.clone() })?;
+                if *index >= set.len {
+                    return Err(EngineError::bad_input(
+                        "image",
+                        format!("number {index} of a set of {}", set.len),
+                        "",
+                    ));
+                }
+                let sample = set.open.sample(*index, self.paint_side.clamp(16, 2048))?;
+                let class = sample.class.and_then(|c| set.classes.get(c as usize).cloned());
+                Ok(LoadedImage {
+                    picture: sample.picture,
+                    name: sample.name,
+                    format: String::new(),
+                    class,
+                    caption: sample.caption,
+                    notes: Vec::new(),
+                })
+            }
+            ImageRef::Pasted(pasted) => Ok(LoadedImage {
+                picture: pasted.picture.clone(),
+                name: "pasted image".to_owned(),
+                format: String::new(),
+                class: None,
+                caption: None,
+                notes: Vec::new(),
+            }),
+        }
+    }
+
+    fn bytes(answer: &LoadedImage) -> usize {
+        answer.picture.rgb().len()
+    }
+
+    fn is_file_work(&self) -> bool {
+        true
+    }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// The picture at the size a tokenizer works at.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct WorkingImage {
+    /// Which image.
+    pub image: ImageRef,
+    /// At which size.
+    pub size: WorkingSize,
+}
+
+impl Question for WorkingImage {
+    type Answer = Picture;
+
+    fn answer(&self, desk: &Desk<'_>) -> Result<Picture> {
+        let loaded =
+            desk.ask(&LoadImage { image: self.image.clone(), paint_side: self.size.side })?;
+        images::fit(&loaded.picture, self.size)
+    }
+
+    fn bytes(answer: &Picture) -> usize {
+        answer.rgb().len()
+    }
+}
+
+/// A small square picture for lists.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Thumbnail {
+    /// Which image.
+    pub image: ImageRef,
+    /// Its side in pixels.
+    pub side: u32,
+}
+
+impl Question for Thumbnail {
+    type Answer = Picture;
+
+    fn answer(&self, desk: &Desk<'_>) -> Result<Picture> {
+        let loaded = desk.ask(&LoadImage { image: self.image.clone(), paint_side: self.side })?;
+        images::fit(&loaded.picture, WorkingSize::square(self.side.max(1), 1))
+    }
+
+    fn bytes(answer: &Picture) -> usize {
+        answer.rgb().len()
+    }
+
+    fn is_file_work(&self) -> bool {
+        true
+    }
+}

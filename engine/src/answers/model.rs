@@ -1,0 +1,201 @@
+//! Tokenizers by reference, and what is known of them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::image::Stamp;
+use crate::layers::Weights;
+use crate::session::{Desk, Question};
+use crate::tokenizers::{self, Facts, Tokenizer, TokenizerConfig};
+use crate::{EngineError, Result};
+
+/// A tokenizer by reference.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub enum ModelRef {
+    /// One that comes with Smalti, such as "worlds-fsq".
+    Shipped(Arc<str>),
+    /// A file.
+    File {
+        /// Where it is.
+        path: Arc<Path>,
+        /// Which version of it.
+        stamp: Stamp,
+    },
+}
+
+impl ModelRef {
+    /// A shipped name, or else a path.
+    pub fn named(name_or_path: &str, assets: &Path) -> Self {
+        let shipped = shipped_path(name_or_path, assets);
+        let is_name = !name_or_path.contains(['/', '\\', '.']);
+        if is_name || (shipped.is_file() && !Path::new(name_or_path).exists()) {
+            Self::Shipped(name_or_path.into())
+        } else {
+            let path = Path::new(name_or_path);
+            Self::File { path: path.into(), stamp: Stamp::of(path) }
+        }
+    }
+
+    /// What a person calls it.
+    pub fn label(&self) -> String {
+        match self {
+            Self::Shipped(name) => name.to_string(),
+            Self::File { path, .. } => {
+                path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+            }
+        }
+    }
+
+    fn path(&self, assets: &Path) -> PathBuf {
+        match self {
+            Self::Shipped(name) => shipped_path(name, assets),
+            Self::File { path, .. } => path.to_path_buf(),
+        }
+    }
+}
+
+fn shipped_path(name: &str, assets: &Path) -> PathBuf {
+    assets.join("models").join(format!("{name}.safetensors"))
+}
+
+/// Names of the tokenizers that come with Smalti, sorted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ShippedModels;
+
+impl Question for ShippedModels {
+    type Answer = Vec<String>;
+
+    fn answer(&self, desk: &Desk<'_>) -> Result<Vec<String>> {
+        let folder = desk.assets().join("models");
+        let entries = folder.read_dir().map_err(|source| EngineError::io(&folder, source))?;
+        let mut names: Vec<String> = entries
+            .filter_map(|entry| {
+                let path = entry.ok()?.path();
+                let is_model = path.extension().is_some_and(|s| s == "safetensors");
+                is_model.then(|| path.file_stem().map(|s| s.to_string_lossy().into_owned()))?
+            })
+            .collect();
+        names.sort();
+        Ok(names)
+    }
+
+    fn bytes(answer: &Vec<String>) -> usize {
+        answer.len() * 64
+    }
+
+    fn is_file_work(&self) -> bool {
+        true
+    }
+}
+
+/// The network itself; stays inside the engine.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct LoadModel {
+    pub(crate) model: ModelRef,
+}
+
+/// See [`LoadModel`].
+#[derive(Debug)]
+pub(crate) struct LoadedModel {
+    pub(crate) tokenizer: Box<dyn Tokenizer>,
+    pub(crate) facts: ModelFacts,
+}
+
+impl Question for LoadModel {
+    type Answer = LoadedModel;
+
+    fn answer(&self, desk: &Desk<'_>) -> Result<LoadedModel> {
+        let path = self.model.path(desk.assets());
+        if let ModelRef::Shipped(name) = &self.model
+            && !path.is_file()
+        {
+            let known = desk.ask(&ShippedModels).map(|names| names.join(", ")).unwrap_or_default();
+            return Err(EngineError::bad_input(
+                "model",
+                format!("no shipped model is called {name:?}"),
+                format!("use one of {known}, or the path of a checkpoint"),
+            ));
+        }
+        let loaded = load_own(&path, desk.device())?;
+        let facts = ModelFacts {
+            name: self.model.label(),
+            facts: loaded.0.facts().clone(),
+            container: "safetensors".to_owned(),
+            configuration: loaded.1,
+            quality: None,
+            notes: Vec::new(),
+        };
+        Ok(LoadedModel { tokenizer: loaded.0, facts })
+    }
+
+    fn bytes(answer: &LoadedModel) -> usize {
+        answer.facts.facts.parameters * 4
+    }
+}
+
+/// What is known of a tokenizer.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ModelInfo {
+    /// Which one.
+    pub model: ModelRef,
+}
+
+/// See [`ModelInfo`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelFacts {
+    /// What a person calls it.
+    pub name: String,
+    /// Factor, K, D, levels.
+    pub facts: Facts,
+    /// The file's container, such as "safetensors".
+    pub container: String,
+    /// Its configuration as JSON.
+    pub configuration: serde_json::Value,
+    /// Its measured quality as JSON, if the file records it.
+    pub quality: Option<serde_json::Value>,
+    /// What was stepped over when it was read.
+    pub notes: Vec<String>,
+}
+
+impl Question for ModelInfo {
+    type Answer = ModelFacts;
+
+    fn answer(&self, desk: &Desk<'_>) -> Result<ModelFacts> {
+        Ok(desk.ask(&LoadModel { model: self.model.clone() })?.facts.clone())
+    }
+
+    fn bytes(_: &ModelFacts) -> usize {
+        4096
+    }
+}
+
+/// Used by other answers.
+pub(crate) fn load(desk: &Desk<'_>, model: &ModelRef) -> Result<Arc<LoadedModel>> {
+    desk.ask(&LoadModel { model: model.clone() })
+}
+
+/// A tokenizer from a file of Smalti's own format.
+fn load_own(
+    path: &Path,
+    device: &candle_core::Device,
+) -> Result<(Box<dyn Tokenizer>, serde_json::Value)> {
+    let bytes = std::fs::read(path).map_err(|source| EngineError::io(path, source))?;
+    let bad = |reason: String| EngineError::bad_file(path, reason, "choose a tokenizer's file");
+    let (_, metadata) =
+        safetensors::SafeTensors::read_metadata(&bytes).map_err(|error| bad(error.to_string()))?;
+    let text = metadata
+        .metadata()
+        .as_ref()
+        .and_then(|m| m.get("smalti").cloned())
+        .ok_or_else(|| bad("there is no configuration in it".to_owned()))?;
+    let value: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
+    let config = value.get("config").or_else(|| value.get("tokenizer")).unwrap_or(&value).clone();
+    let config: TokenizerConfig =
+        serde_json::from_value(config).map_err(|error| bad(error.to_string()))?;
+    let tensors = candle_core::safetensors::load_buffer(&bytes, device)?.into_iter().collect();
+    let weights = Weights::loaded(tensors, false, device);
+    let tokenizer = tokenizers::build(&config, &weights)?;
+    weights.finish(&path.display().to_string(), &[])?;
+    Ok((tokenizer, value))
+}
