@@ -11,15 +11,21 @@ pub(super) fn bird(pen: &mut Pen<'_>, tint: Option<Tint>, t: f32) {
     // Feathers keep their own color a little, or a white bird is lost in an evening sky.
     let plain = paint_of(tint) * (1.0 - 0.45 * pen.light.lamps);
     let color = pen.tone(paint_of(tint), 1.0).mix(plain, 0.65);
-    let lift = 0.34 + 0.30 * wave(t * 0.55);
-    let dip = 0.10 * wave(t * 0.55 + 0.2);
+    let lift = 0.36 + 0.30 * wave(t * 0.55);
+    let dip = 0.16 * wave(t * 0.55 + 0.2);
     for way in [-1.0, 1.0] {
-        let elbow = (way * 0.46, lift);
-        let tip = (way * 1.0, lift * 0.55 - dip);
-        pen.line((0.0, 0.0), elbow, (0.10, 0.085), color);
-        pen.line(elbow, tip, (0.085, 0.02), color);
+        let joints = [
+            (0.0, 0.0, 0.085),
+            (way * 0.30, lift * 0.85, 0.075),
+            (way * 0.62, lift * 0.92 - 0.3 * dip, 0.055),
+            (way * 1.0, lift * 0.45 - dip, 0.012),
+        ];
+        for pair in joints.windows(2) {
+            let [(x0, y0, r0), (x1, y1, r1)] = [pair[0], pair[1]];
+            pen.line((x0, y0), (x1, y1), (r0, r1), color);
+        }
     }
-    pen.line((-0.14, -0.02), (0.2, 0.03), (0.09, 0.06), color);
+    pen.line((-0.16, -0.03), (0.2, 0.03), (0.075, 0.05), color);
 }
 
 /// A dromedary.

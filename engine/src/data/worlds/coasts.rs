@@ -3,11 +3,12 @@
 use super::biomes::{Zone, snow_cover, snowed};
 use super::color::{WHITE, hex, smooth, unit};
 use super::ground::{Cover, Frame, bank, ground};
-use super::land::{Crown, Hills, Range, Row, mountains, trees};
+use super::land::{Crown, Hills, Row, trees};
 use super::noise::wave;
 use super::objects::paint_zone;
 use super::paint::Scene;
 use super::plains::bare;
+use super::rock::{Range, mountains};
 use super::water::{Water, water};
 
 pub(super) fn alpine_lake(scene: &mut Scene<'_>) {
@@ -150,6 +151,7 @@ fn beach(scene: &mut Scene<'_>, tilt: f32) {
     let dry = canvas.edge(|u| edge_at(u, tilt, 0.0, tex) + 0.045 + 0.012 * tex.line(u * 4.0, 62));
     let mut cover = bare(hex(0xf6e0ac), hex(0xecc684), hex(0xe4c08c), 64);
     cover.depth = 0.1;
+    cover.grain = 0.35;
     ground(scene, &dry, 0.62, &cover);
 }
 
@@ -199,6 +201,7 @@ pub(super) fn polar_sea(scene: &mut Scene<'_>) {
         patch: hex(0xc2d8ec),
         flowers: None,
         blades: 0.0,
+        grain: 0.25,
         sparkle: 1.0,
         depth: 0.1,
         id: 94,

@@ -14,10 +14,12 @@ pub(super) struct Cover {
     pub near: Color,
     /// Second color, in patches.
     pub patch: Color,
-    /// Up to two flower colors and how dense they stand (0..1).
+    /// Two flower (or bush) colors and how dense they stand (0..1).
     pub flowers: Option<([Color; 2], f32)>,
-    /// Blades (1) or bare (0).
+    /// Tufts of grass (1) or none (0).
     pub blades: f32,
+    /// Roughness of bare ground (0..1).
+    pub grain: f32,
     /// Sparkle of snow.
     pub sparkle: f32,
     pub depth: f32,
@@ -29,8 +31,8 @@ pub(super) fn ground(scene: &mut Scene<'_>, edge: &Edge, vanish: f32, cover: &Co
     let Scene { canvas, tex, light, time, .. } = scene;
     let (px, id) = (canvas.px, cover.id);
     let (side, drift) = (light.side, *time * 0.03);
-    let width = canvas.width;
-    let facing: Vec<f32> = (0..width).map(|x| super::land::facing(edge, x, px, side)).collect();
+    let facing: Vec<f32> =
+        (0..canvas.width).map(|x| super::land::facing(edge, x, px, side)).collect();
     canvas.below(edge, 9.0, |x, u, v| {
         let down = (v - vanish).max(0.0);
         let q = 1.0 / (down + 0.10);
@@ -38,36 +40,60 @@ pub(super) fn ground(scene: &mut Scene<'_>, edge: &Edge, vanish: f32, cover: &Co
         let (a, b) = (u * q, q * 2.6);
         let step = px * q * q;
         let broad = tex.planes(a * 1.6, b * 1.3, id, (3, step * 1.3));
-        let fine = tex.planes(a * 22.0, b * 16.0, id + 3, (3, step * 14.0));
-        let blade = if cover.blades > 0.0 {
-            tex.planes(u * q * 60.0, v * 11.0 * q, id + 6, (2, px * q * 60.0)) * cover.blades
+        let fine = if cover.grain > 0.0 {
+            cover.grain * tex.planes(a * 20.0 + broad, b * 9.0, id + 3, (3, step * 20.0))
         } else {
             0.0
         };
+        let blade =
+            if cover.blades > 0.0 { cover.blades * tufts(tex, (u, down), px, id + 6) } else { 0.0 };
         let mut color = cover.far.mix(cover.near, near).mix(cover.patch, smooth(-0.05, 0.4, broad));
-        color = color * (0.96 + 0.30 * fine + 0.42 * blade);
+        color = color * (0.97 + 0.28 * fine + 0.34 * blade);
         let crest = smooth(0.04, 0.0, v - edge.column(x)[1]);
-        let lit = unit(
-            0.30 + 0.55 * facing[x] + 0.35 * broad + 0.30 * fine + 0.35 * blade + 0.12 * crest,
-        );
+        let lit =
+            0.34 + 0.52 * facing[x] + 0.30 * broad + 0.25 * fine + 0.24 * blade + 0.12 * crest;
         // Shadows of clouds wander over the land.
         let shadow = smooth(0.02, 0.5, tex.plane(a * 0.9 + drift, b * 0.55, 148));
-        let mut shaded = light.shade(color, lit * (1.0 - 0.42 * shadow));
+        let mut shaded = light.shade(color, unit(lit) * (1.0 - 0.42 * shadow));
         if let Some((kinds, density)) = cover.flowers {
-            let (flower, alpha) = flower(tex, (a * 13.0, b * 6.0), (step * 13.0, density), id + 9);
+            let (flower, alpha) = flower(tex, (a * 11.0, b * 5.0), (step * 12.0, density), id + 9);
             let kind = kinds[usize::from(flower > 0.5)];
             let patch = smooth(-0.25, 0.25, tex.plane(a * 1.1 + 7.0, b * 1.7, id + 12));
-            shaded = shaded.mix(light.shade(kind, 0.85), alpha * patch);
+            shaded = shaded.mix(light.shade(kind, 0.55 + 0.45 * lit), alpha * patch);
         }
         if cover.sparkle > 0.0 {
             let (i, _) = split(u * 170.0);
             let (j, _) = split(v * 170.0);
-            let glint = smooth(0.93, 1.0, tex.dot(i, j, id + 13)) * visible(px * 110.0);
-            shaded = shaded.screen(WHITE * (glint * cover.sparkle * lit * 0.7));
+            let glint = smooth(0.95, 1.0, tex.dot(i, j, id + 13)) * visible(px * 110.0);
+            shaded = shaded.screen(WHITE * (glint * cover.sparkle * lit * 0.5));
         }
         let depth = cover.depth * (1.0 - near);
         shaded.mix(light.haze_at(u), light.haze_amount * depth)
     });
+}
+
+/// Rows of upright tufts that overlap toward the viewer: -0.5 between them, 0.5 at their tips.
+fn tufts(tex: &Texture, (u, down): (f32, f32), px: f32, id: u8) -> f32 {
+    const ROWS: f32 = 9.0;
+    let q = 1.0 / (down + 0.10);
+    let seen = visible(px * q * q * ROWS * 0.7);
+    if seen <= 0.0 {
+        return 0.0;
+    }
+    let (row, part) = split(-q * ROWS);
+    // All blades of a row have the row's own distance, so that they stand upright.
+    let rate = 40.0 * (0.5 - row as f32) / ROWS;
+    let mut shade = -0.45;
+    for back in 0..2 {
+        let (j, rise) = (row + back, 1.0 - part + back as f32);
+        let (i, across) = split(u * rate * 0.9 + 31.0 * tex.dot(j, 5, id));
+        let tall = 0.5 + 1.3 * tex.dot(i, j, id);
+        let tip = tall * (1.0 - (2.0 * across - 1.0).abs() * (0.55 + 0.45 * tex.dot(j, i, id + 1)));
+        let cover = smooth(-0.25, 0.15, tip - rise);
+        let tone = 0.55 * rise / tall - 0.30 + 0.35 * tex.at(i, j, id + 2);
+        shade += (tone - shade) * cover;
+    }
+    shade * seen
 }
 
 /// A flower in its cell: which color (0..1) and how much of the pixel it covers.
@@ -114,7 +140,8 @@ pub(super) fn bank(scene: &mut Scene<'_>, frame: Frame, soil: Color, snow: f32) 
         near: soil * 0.72,
         patch: soil * 0.85,
         flowers: None,
-        blades: if frame == Frame::Rocks { 0.2 } else { 0.9 },
+        blades: if frame == Frame::Rocks { 0.0 } else { 0.9 * (1.0 - snow) },
+        grain: 0.5,
         sparkle: snow,
         depth: 0.0,
         id: 142,
@@ -170,6 +197,30 @@ pub(super) fn front_grass(scene: &mut Scene<'_>, leaf: Color, height: f32) {
             id: 150 + 8 * k,
         };
         super::land::trees(scene, &row, |tex, u| low + 0.02 * tex.line(u * 3.0, 149 - k));
+    }
+}
+
+/// Flowers on long stems along the lower edge, nodding in the wind.
+pub(super) fn front_flowers(scene: &mut Scene<'_>, colors: [Color; 2]) {
+    let mut dice = scene.dice(33);
+    let n = 9 + dice.below(12);
+    let time = scene.time;
+    for _ in 0..n {
+        // They stand in clumps, more to the sides than in the middle.
+        let u = dice.sign() * (0.08 + 0.44 * dice.unit().sqrt()) + dice.range(-0.04, 0.04);
+        let (tall, own) = (dice.range(0.05, 0.125), dice.unit());
+        let color = colors[usize::from(dice.chance(0.35))];
+        let mut pen = Pen {
+            canvas: &mut scene.canvas,
+            light: &scene.light,
+            at: (u, 1.005),
+            size: tall,
+            flip: 1.0,
+            up: 1.0,
+            alpha: 1.0,
+            depth: 0.0,
+        };
+        plants::flower(&mut pen, color, own, time);
     }
 }
 

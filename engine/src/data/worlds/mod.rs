@@ -10,6 +10,7 @@ mod canvas;
 mod coasts;
 mod color;
 mod describe;
+mod dunes;
 mod ground;
 mod land;
 mod noise;
@@ -17,6 +18,7 @@ mod objects;
 mod paint;
 mod plains;
 mod plants;
+mod rock;
 mod shapes;
 mod sky;
 #[cfg(test)]

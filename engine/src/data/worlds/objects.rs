@@ -45,6 +45,8 @@ pub(super) fn layout(world: &World, horizon: f32) -> Vec<Placed> {
             .map(|i| ((i as f32 + 0.5 + dice.range(-0.27, 0.27)) / n as f32 - 0.5) * width)
             .collect::<Vec<f32>>()
     };
+    let standing: u32 = world.objects.iter().filter(|g| !g.kind.flies()).map(|g| g.count).sum();
+    let crowd = if standing > 4 { 0.84 } else { 1.0 };
     let (mut ground, mut air) = (slots(false).into_iter(), slots(true).into_iter());
     for group in &world.objects {
         let mut dice = Dice::new(world.seed, world.index, 210 + group.kind as u32);
@@ -59,7 +61,7 @@ pub(super) fn layout(world: &World, horizon: f32) -> Vec<Placed> {
                 tint: group.tint,
                 u: next.unwrap_or(0.0) * squeeze + shift,
                 v,
-                size: if world.objects.len() > 2 { size * 0.92 } else { size },
+                size: size * crowd,
                 flip: dice.sign(),
                 depth: unit(field.depth * (1.0 - t)),
                 own: dice.unit(),

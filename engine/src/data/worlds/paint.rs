@@ -105,14 +105,14 @@ fn finish(scene: &Scene<'_>) -> Vec<u8> {
     rgb
 }
 
-/// Straight up to 0.82, then bent so that 1.3 becomes 1.
+/// Straight up to 0.86, then bent so that 1.2 becomes 1.
 #[inline]
 fn shoulder(x: f32) -> f32 {
-    const KNEE: f32 = 0.82;
+    const KNEE: f32 = 0.86;
     let x = x.max(0.0);
     if x <= KNEE {
         return x;
     }
-    let t = ((x - KNEE) / (1.3 - KNEE)).min(1.0);
+    let t = ((x - KNEE) / (1.2 - KNEE)).min(1.0);
     KNEE + (1.0 - KNEE) * t * (2.0 - t)
 }

@@ -2,15 +2,17 @@
 
 use super::biomes::{Zone, snow_cover, snowed};
 use super::color::{Color, hex, lerp, smooth, unit};
-use super::ground::{Cover, Frame, backdrop, bank, front_grass, ground};
-use super::land::{Crown, Dunes, Hills, Mesas, Range, Row, dunes, facing, mesas, mountains, trees};
-use super::noise::split;
+use super::dunes::{Dunes, dunes};
+use super::ground::{Cover, Frame, backdrop, bank, front_flowers, front_grass, ground};
+use super::land::{Crown, Hills, Row, facing, trees};
+use super::noise::{split, visible, wave};
 use super::objects::paint_zone;
 use super::paint::Scene;
+use super::rock::{Mesas, Range, mesas, mountains};
 
 /// Bare ground of one color with a second in patches.
 pub(super) fn bare(far: Color, near: Color, patch: Color, id: u8) -> Cover {
-    Cover { far, near, patch, flowers: None, blades: 0.0, sparkle: 0.0, depth: 0.5, id }
+    Cover { far, near, patch, flowers: None, blades: 0.0, grain: 0.8, sparkle: 0.0, depth: 0.5, id }
 }
 
 pub(super) fn desert_dunes(scene: &mut Scene<'_>) {
@@ -98,6 +100,7 @@ pub(super) fn pine_forest(scene: &mut Scene<'_>) {
             None
         },
         blades: 0.8 * (1.0 - snow),
+        grain: 0.25,
         sparkle: snow,
         depth: 0.4,
         id: 124,
@@ -143,8 +146,9 @@ pub(super) fn savanna(scene: &mut Scene<'_>) {
         far: hex(0xe6c06a).mix(hex(0xc8b458), dry),
         near: hex(0xb88436).mix(hex(0x94882f), dry),
         patch: hex(0xd09a48).mix(hex(0xa89a44), dry),
-        flowers: None,
+        flowers: Some(([hex(0x6f7434), hex(0x8a7c3c)], 0.22)),
         blades: 1.0,
+        grain: 0.3,
         sparkle: 0.0,
         depth: 0.75,
         id: 50,
@@ -220,19 +224,24 @@ pub(super) fn flower_meadow(scene: &mut Scene<'_>) {
         [hex(0xe8508a), hex(0xf8d040)],
         [hex(0x5a78e0), hex(0xf4f0ff)],
     ];
+    let set = sets[dice.below(5) as usize];
     let cover = Cover {
         far: snowed(0x9cc457, snow),
         near: snowed(0x4f8f36, snow),
         patch: snowed(0x74a83e, snow),
-        flowers: Some((sets[dice.below(5) as usize], dice.range(0.45, 0.8))),
-        blades: 0.8,
+        flowers: Some((set, dice.range(0.6, 0.9))),
+        blades: 0.9 * (1.0 - snow),
+        grain: 0.2,
         sparkle: snow,
         depth: 0.2,
         id: 64,
     };
     ground(scene, &edge, horizon + 0.12, &cover);
     paint_zone(scene, Zone::Ground);
-    front_grass(scene, hex(0x3f7a30), 0.05);
+    front_grass(scene, snowed(0x3f7a30, snow * 0.5), 0.05);
+    if snow == 0.0 {
+        front_flowers(scene, set);
+    }
 }
 
 /// A hill with fields of several crops, rows in them, and hedges on its crest.
@@ -269,11 +278,14 @@ fn fields(scene: &mut Scene<'_>, hills: &Hills, depth: f32, t: f32, snow: f32) {
         );
         let ((i, fx), (j, fy)) = (split(a), split(b));
         let crop = snowed(CROPS[(tex.dot(i, j, id + 7) * 5.99) as usize], snow);
-        let border = smooth(0.10, 0.02, fx.min(1.0 - fx).min(fy.min(1.0 - fy)));
-        let rows = super::noise::wave(a * 7.0) * super::noise::visible(px * 7.0 * 4.5) * 0.10;
-        let fine = tex.planes(u * 60.0, v * 90.0, id + 8, (2, px * 90.0));
-        let color = crop.mix(hex(0x4a7a3c), border * 0.55) * (1.0 + rows + 0.25 * fine);
-        let lit = unit(0.34 + 0.60 * turned[x] + 0.2 * warp + 0.25 * fine);
+        let border = smooth(0.07, 0.03, fx.min(1.0 - fx)).max(smooth(0.16, 0.06, fy.min(1.0 - fy)));
+        // Furrows run along one field and across the next.
+        let (along, rate) = if tex.dot(i, j, id + 4) < 0.5 { (fx, 9.0) } else { (fy, 5.0) };
+        let seen = visible(px * rate * lerp(9.0, 5.0, t));
+        let rows = 0.13 * seen * wave(along * rate);
+        let fine = tex.planes(u * 50.0, v * 110.0, id + 8, (2, px * 110.0));
+        let color = crop.mix(snowed(0x3f6c38, snow), border * 0.6) * (1.0 + rows + 0.12 * fine);
+        let lit = unit(0.34 + 0.60 * turned[x] + 0.2 * warp + 0.12 * fine);
         light.far(color, lit, u, depth * (1.0 - 0.4 * unit(down * 6.0)))
     });
 }

@@ -56,18 +56,29 @@ pub(super) fn palm(pen: &mut Pen<'_>, own: f32, t: f32) {
     }
     let crown = last;
     let side = pen.side();
-    for i in 0..9 {
-        let k = i as f32 / 8.0;
-        let turn = 0.52 * (k - 0.5) + 0.25 + 0.012 * wave(t * 0.11 + k);
-        // Fronds rise, then fall the more the flatter they leave the crown.
+    let fronds = 11;
+    for i in 0..fronds {
+        // From the back of the crown to its front: every other frond first.
+        let k = ((i * 2) % fronds) as f32 / (fronds - 1) as f32;
+        let turn = 0.60 * (k - 0.5) + 0.25 + 0.014 * wave(t * 0.11 + k);
         let (dx, dy) = (wave(turn + 0.25), wave(turn));
-        let long = 0.30 + 0.08 * vary(own, i as f32);
-        let mid = (crown.0 + dx * long * 0.55, crown.1 + 0.06 + dy * long * 0.55);
-        let tip = (crown.0 + dx * long * 1.05, mid.1 - 0.10 - 0.18 * dx * dx + 0.05 * dy);
-        let lit = unit(0.5 + 0.5 * dx * side + 0.2 * dy);
-        let green = pen.tone(hex(0x3f8a3c), lit);
-        pen.line(crown, mid, (0.020, 0.034), green);
-        pen.line(mid, tip, (0.034, 0.006), green);
+        let long = 0.34 + 0.09 * vary(own, i as f32);
+        let lit = unit(0.42 + 0.45 * dx * side + 0.25 * dy);
+        let leaf = hex(0x3c8a40).mix(hex(0x8fb848), 0.35 * lit) * (0.72 + 0.5 * lit);
+        let green = pen.tone(leaf, lit);
+        let mut from = crown;
+        for part in 1..=5 {
+            let s = part as f32 / 5.0;
+            // Fronds rise, then fall the more the flatter they leave the crown.
+            let fall = 0.30 * s * s * (0.35 + 0.65 * dx * dx);
+            let to = (crown.0 + dx * long * s, crown.1 + 0.03 * s + dy * long * s * 0.9 - fall);
+            let wide = 0.021 * (1.1 - s) + 0.003;
+            pen.line(from, to, (wide + 0.004, wide), green);
+            // Leaflets hang from the rib.
+            let hang = 0.075 * (1.15 - s);
+            pen.line(to, (to.0 + 0.35 * dx * hang, to.1 - hang), (0.011, 0.003), green);
+            from = to;
+        }
     }
     let nut = pen.tone(hex(0x6a4426), 0.5);
     pen.oval((crown.0 - 0.03, crown.1 - 0.02), (0.028, 0.028), nut);
@@ -187,17 +198,17 @@ pub(super) fn rock(pen: &mut Pen<'_>, own: f32, stone: super::color::Color) {
     let k = 0.8 + 0.4 * own;
     pen.poly(
         &[
-            (-0.75, -0.1),
+            (-0.75, -0.7),
             (-0.6 * k, 0.45),
             (-0.2, 0.95),
             (0.25, 0.88 * k),
             (0.62, 0.4),
-            (0.8, -0.1),
+            (0.8, -0.7),
         ],
         mid,
     );
-    let bright = [(-0.75, -0.1), (-0.6 * k, 0.45), (-0.2, 0.95), (0.02, 0.5), (-0.14, -0.1)];
-    let shadow = [(0.25, 0.88 * k), (0.62, 0.4), (0.8, -0.1), (0.22, -0.1), (0.10, 0.5)];
+    let bright = [(-0.75, -0.7), (-0.6 * k, 0.45), (-0.2, 0.95), (0.02, 0.5), (-0.14, -0.7)];
+    let shadow = [(0.25, 0.88 * k), (0.62, 0.4), (0.8, -0.7), (0.22, -0.7), (0.10, 0.5)];
     if side < 0.0 {
         pen.poly(&bright, lit);
         pen.poly(&shadow, dark);
@@ -205,4 +216,24 @@ pub(super) fn rock(pen: &mut Pen<'_>, own: f32, stone: super::color::Color) {
         pen.poly(&shadow, lit);
         pen.poly(&bright, dark);
     }
+}
+
+/// A single flower with five petals.
+pub(super) fn flower(pen: &mut Pen<'_>, petal: super::color::Color, own: f32, t: f32) {
+    let nod = 0.10 * (own - 0.5) + 0.05 * wave(t * 0.23 + own);
+    let stem = pen.tone(hex(0x4c8a34), 0.6);
+    pen.line((0.0, -0.1), (nod, 0.86), (0.022, 0.016), stem);
+    pen.line((0.0, 0.2), (0.16 - 0.32 * own, 0.42), (0.03, 0.006), stem);
+    let round = 0.125 + 0.035 * vary(own, 2.0);
+    for i in 0..5 {
+        let turn = i as f32 * 0.2 + own;
+        let (dx, dy) = (wave(turn + 0.25), wave(turn));
+        let lit = unit(0.62 + 0.30 * dy + 0.25 * dx * pen.side());
+        let color = pen.tone(petal * (0.86 + 0.2 * lit), lit);
+        let at = (nod + dx * round * 0.8, 0.88 + dy * round * 0.62);
+        pen.oval(at, (round * 0.78, round * 0.66), color);
+    }
+    let heart = pen
+        .tone(hex(0xf4c234).mix(hex(0x3a2c28), if petal.luma() > 0.7 { 0.0 } else { 0.75 }), 0.7);
+    pen.oval((nod, 0.88), (round * 0.42, round * 0.34), heart);
 }

@@ -13,9 +13,9 @@ const fn stops(zenith: u32, upper: u32, low: u32, horizon: u32) -> Stops {
 }
 
 const DAWN: [Stops; 3] = [
-    stops(0x4a6fb0, 0x9a9ccc, 0xf2b6a8, 0xffe2b2),
-    stops(0x3f83a4, 0x8cc4c6, 0xf3dcb0, 0xffc894),
-    stops(0x5b5ea6, 0xa588c6, 0xeaa6bc, 0xffd6b4),
+    stops(0x4f86c0, 0xa2bede, 0xf8cdb8, 0xffeabc),
+    stops(0x3f8cae, 0x8fcaca, 0xf4e2b8, 0xffcf9c),
+    stops(0x7f9ccc, 0xb9bce0, 0xf6c6c4, 0xffe8c6),
 ];
 const DAY: [Stops; 3] = [
     stops(0x1c6cc6, 0x4a9ee2, 0x98cef2, 0xe4f3f4),
@@ -86,10 +86,10 @@ impl Light {
             Time::Night => (side * dice.range(0.08, 0.4), dice.range(0.09, 0.24)),
         };
         let (ambient, direct, sun_color) = match time {
-            Time::Dawn => (rgb(0.50, 0.50, 0.64), rgb(0.62, 0.46, 0.28), hex(0xfff0c4)),
+            Time::Dawn => (rgb(0.52, 0.54, 0.66), rgb(0.60, 0.46, 0.28), hex(0xfff0c4)),
             Time::Day => (rgb(0.50, 0.57, 0.68), rgb(0.56, 0.51, 0.38), hex(0xfffbe8)),
             Time::Dusk => (rgb(0.40, 0.33, 0.50), rgb(0.74, 0.46, 0.22), hex(0xffd890)),
-            Time::Night => (rgb(0.15, 0.20, 0.38), rgb(0.20, 0.26, 0.34), hex(0xf2f2dc)),
+            Time::Night => (rgb(0.19, 0.25, 0.45), rgb(0.27, 0.34, 0.44), hex(0xf2f2dc)),
         };
         let large = if world.biome == Biome::Savanna && time != Time::Day { 1.7 } else { 1.0 };
         let sun_radius = large
@@ -305,9 +305,11 @@ fn disc(scene: &mut Scene<'_>) {
     let r = scene.light.sun_radius;
     let night = scene.world.time == Time::Night;
     let fog = scene.world.weather == Weather::Fog;
-    let phase = scene.dice(4).range(-0.9, 1.4);
+    // How far the shadow's disc has moved aside, in radii; a full moon has none.
+    let mut dice = scene.dice(4);
+    let phase = if dice.chance(0.35) { 3.0 } else { dice.sign() * dice.range(0.4, 0.95) };
     let (color, tex) = (scene.light.sun_color, &scene.tex);
-    let core = if night { color } else { color.mix(WHITE, 0.55) };
+    let core = if night { color } else { color.mix(WHITE, 0.55) * 1.15 };
     let low = scene.light.stops[2];
     let dusk = scene.world.time == Time::Dusk;
     scene.canvas.shape(

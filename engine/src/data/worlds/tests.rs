@@ -70,16 +70,16 @@ fn pictures_are_the_same_on_every_machine_and_thread() {
 
 /// Made on x86-64 Linux. A change of the painter changes them, and every shipped model with them.
 const CHECKSUMS: [u64; 10] = [
-    0xf33d_6ee0_331f_b831,
-    0x2260_b39e_afd7_2abd,
-    0xbbb3_4314_2709_c4e5,
-    0xf3e3_616b_2118_5680,
-    0xb783_0b21_8ef5_45d5,
-    0x9d36_8c9b_95f8_34a5,
-    0x10f3_fe3d_7b93_240c,
-    0x304f_9f37_cc9a_3d18,
-    0xd17c_8a73_615f_e80e,
-    0xf033_e3b2_0b90_c849,
+    0x6b5f_687e_9ff2_dcf7,
+    0xa129_adc1_3fb2_9c2c,
+    0x2413_cb39_8c47_fb56,
+    0x5e63_45ec_3801_029b,
+    0x3ace_102a_455f_c226,
+    0xc51f_5bf7_3ca0_8a05,
+    0x33c7_9b42_a878_aa9b,
+    0x1883_9a96_f711_a167,
+    0x0129_c8fe_7abb_5f6d,
+    0xe44d_f4d7_a0c0_3770,
 ];
 
 #[test]

@@ -202,12 +202,14 @@ pub(super) fn lighthouse(pen: &mut Pen<'_>, tint: Option<Tint>, t: f32) {
     if light.lamps > 0.3 && pen.up > 0.0 {
         let turn = wave(t * 0.08);
         for way in [1.0, -1.0] {
-            let reach = way * turn * 2.2;
             let alpha = pen.alpha;
-            pen.alpha *= 0.30 * light.lamps * turn.abs();
-            pen.painted_poly(&[(0.0, 0.87), (reach, 1.02), (reach, 0.74), (0.0, 0.83)], |_, _| {
-                hex(0xfff0b0)
-            });
+            for part in 0..9 {
+                let (near, far) = (part as f32 / 9.0, (part + 1) as f32 / 9.0);
+                let edge = |k: f32, up: f32| (way * turn * 2.4 * k, 0.85 + up * (0.02 + 0.14 * k));
+                pen.alpha = alpha * 0.42 * light.lamps * turn.abs() * (1.0 - near) * (1.0 - near);
+                let beam = [edge(near, 1.0), edge(far, 1.0), edge(far, -1.0), edge(near, -1.0)];
+                pen.poly(&beam, hex(0xfff0b0));
+            }
             pen.alpha = alpha;
         }
         pen.shine((0.0, 0.85), 0.55, hex(0xfff0b0), 1.0 * light.lamps);

@@ -3,11 +3,12 @@
 use super::biomes::{Zone, snow_cover, snowed};
 use super::color::{hex, smooth, unit};
 use super::ground::{Frame, bank, ground};
-use super::land::{Hills, Range, mountains};
+use super::land::Hills;
 use super::noise::{Dice, wave};
 use super::objects::paint_zone;
 use super::paint::Scene;
 use super::plains::bare;
+use super::rock::{Range, mountains};
 
 /// The cone's place and shape.
 #[derive(Debug, Clone, Copy)]

@@ -50,7 +50,7 @@ fn sheet(scene: &mut Scene<'_>, dice: &mut Dice) {
             let density = tex.planes(a + 0.35 * warp, b + 0.35 * warp, 21, (5, step));
             let alpha = smooth(threshold, threshold + soft, density) * fade * strength;
             if alpha > 0.004 {
-                let toward = if sun.0 > u { 0.22 } else { -0.22 };
+                let toward = ((sun.0 - u) * 2.5).clamp(-1.0, 1.0) * 0.22;
                 let other = tex.planes(a + toward, b - 0.25, 21, (3, step));
                 let (du, dv) = (u - sun.0, v - sun.1);
                 let near = 1.0 / (1.0 + 9.0 * (du * du + dv * dv));
@@ -68,10 +68,10 @@ fn pile(scene: &mut Scene<'_>, dice: &mut Dice, place: (f32, f32, f32), id: u8) 
     let mut puffs = [(0.0_f32, 0.0_f32, 0.0_f32); 9];
     for (i, puff) in puffs.iter_mut().enumerate() {
         let along = (i as f32 - 4.0) / 4.0 + dice.range(-0.1, 0.1);
-        let radius = size * (0.46 - 0.30 * along.abs()) * dice.range(0.75, 1.15);
+        let radius = size * (0.44 - 0.26 * along.abs()) * dice.range(0.85, 1.12);
         let lift =
-            radius * dice.range(0.1, 0.5) + size * 0.22 * (1.0 - along * along) * dice.unit();
-        *puff = (u0 + along * size * 0.9, v0 - lift, radius.max(size * 0.1));
+            radius * dice.range(0.1, 0.4) + size * 0.22 * (1.0 - along * along) * dice.unit();
+        *puff = (u0 + along * size * 0.74, v0 - lift, radius.max(size * 0.1));
     }
     let (light, tex, px) = (&scene.light, &scene.tex, scene.canvas.px);
     let (lit, dark) = (light.cloud_lit, light.cloud_dark);
@@ -147,7 +147,7 @@ fn rain(scene: &mut Scene<'_>) {
         let id = 50 + k as u8 * 3;
         let speed = 26.0 / cells;
         let strength = 0.34 - 0.07 * k as f32;
-        let width = 0.0018 * 30.0 / cells;
+        let width = 0.0013 * 30.0 / cells;
         for y in 0..scene.canvas.height {
             let v = scene.canvas.v(y);
             for x in 0..scene.canvas.width {
@@ -179,7 +179,7 @@ fn rain(scene: &mut Scene<'_>) {
 fn snow(scene: &mut Scene<'_>) {
     let (tex, px, t) = (&scene.tex, scene.canvas.px, scene.time);
     let color: Color = scene.light.stops[3].mix(rgb(1.0, 1.0, 1.0), 0.75);
-    for (k, cells) in [7.0_f32, 12.0, 19.0, 30.0].into_iter().enumerate() {
+    for (k, cells) in [6.0_f32, 11.0, 19.0, 32.0].into_iter().enumerate() {
         let id = 60 + k as u8 * 4;
         let fall = t * 0.9 / cells;
         for y in 0..scene.canvas.height {
@@ -188,16 +188,17 @@ fn snow(scene: &mut Scene<'_>) {
                 let (j, fy) = split((v - fall * 1.2) * cells);
                 let sway = 0.14 * wave(t * 0.13 + tex.dot(j, 3, id));
                 let (i, fx) = split(scene.canvas.u(x) * cells + sway + tex.dot(j, 1, id));
-                if tex.dot(i, j, id + 1) < 0.4 {
+                if tex.dot(i, j, id + 1) < 0.5 {
                     continue;
                 }
                 let (cx, cy) =
                     (0.2 + 0.6 * tex.dot(i, j, id + 2), 0.2 + 0.6 * tex.dot(i, j, id + 3));
                 let d = ((fx - cx) * (fx - cx) + (fy - cy) * (fy - cy)).sqrt() / cells;
-                let radius = 0.0062 * (9.0 / cells).sqrt();
+                let radius = 0.0042 * (10.0 / cells).sqrt() * (0.7 + 0.6 * tex.dot(j, i, id));
                 let seen = visible(px * cells * 0.8);
-                let cover = unit((radius - d) / (px + radius * 0.6) + 0.5);
-                scene.canvas.blend(x, y, color, cover * 0.85 * seen);
+                let soft = px + radius;
+                let cover = unit((radius - d) / soft + 0.5) * (2.2 * radius / px).min(1.0);
+                scene.canvas.blend(x, y, color, cover * 0.9 * seen);
             }
         }
     }
