@@ -65,6 +65,11 @@ impl Canvas {
         self.top - 0.5 * self.px
     }
 
+    /// World v of the picture's lower edge: 1 unless the picture is tall.
+    pub(super) fn lower(&self) -> f32 {
+        1.0 - self.upper()
+    }
+
     /// World u of the picture's right edge; the left one is its negative.
     pub(super) fn right(&self) -> f32 {
         0.5 * self.width as f32 * self.px

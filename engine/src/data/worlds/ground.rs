@@ -2,7 +2,7 @@
 
 use super::canvas::Edge;
 use super::color::{Color, WHITE, hex, lerp, smooth, unit};
-use super::noise::{Dice, Texture, split, visible};
+use super::noise::{Dice, Texture, split, visible, wave};
 use super::paint::Scene;
 use super::plants;
 use super::shapes::Pen;
@@ -127,11 +127,11 @@ pub(super) fn bank(scene: &mut Scene<'_>, frame: Frame, soil: Color, snow: f32) 
     };
     let mut dice = scene.dice(30);
     let (rise, reach) = (dice.range(0.08, 0.17), dice.range(0.42, 0.8));
-    let border = scene.canvas.right().min(0.62);
+    let (border, lower) = (scene.canvas.right().min(0.62), scene.canvas.lower());
     let foot = move |tex: &Texture, u: f32| {
         let t = unit((border - u * side) / reach);
         let fall = (1.0 - t) * (1.0 - t);
-        1.03 - rise * fall - 0.012 * tex.line(u * 11.0, 140) * smooth(0.0, 0.2, fall)
+        lower + 0.03 - rise * fall - 0.012 * tex.line(u * 11.0, 140) * smooth(0.0, 0.2, fall)
             + 0.2 * smooth(0.8, 1.0, t)
     };
     let edge = scene.canvas.edge(|u| foot(&scene.tex, u));
@@ -185,7 +185,8 @@ pub(super) fn bank(scene: &mut Scene<'_>, frame: Frame, soil: Color, snow: f32) 
 
 /// Two rows of high grass along the lower edge.
 pub(super) fn front_grass(scene: &mut Scene<'_>, leaf: Color, height: f32) {
-    for (k, low) in [(0_u8, 0.985_f32), (1, 1.02)] {
+    let lower = scene.canvas.lower();
+    for (k, low) in [(0_u8, lower - 0.015), (1, lower + 0.02)] {
         let row = super::land::Row {
             crown: super::land::Crown::Grass,
             size: height * (1.0 + 0.25 * f32::from(k)),
@@ -200,10 +201,70 @@ pub(super) fn front_grass(scene: &mut Scene<'_>, leaf: Color, height: f32) {
     }
 }
 
+/// A track that winds from the foreground into the distance, in about half of the pictures.
+pub(super) fn track(scene: &mut Scene<'_>, soil: Color, top: f32) {
+    let mut dice = scene.dice(35);
+    if dice.chance(0.45) {
+        return;
+    }
+    let (start, turn) = (dice.range(-0.3, 0.3), dice.unit());
+    let (swing, rate) = (dice.range(0.10, 0.24), dice.range(0.5, 0.9));
+    let Scene { canvas, tex, light, .. } = scene;
+    let px = canvas.px;
+    for y in canvas.rows(top, 9.0) {
+        let v = canvas.v(y);
+        let down = v - top;
+        let near = unit(down / (1.0 - top));
+        // Bends are wide near the viewer and close together far away.
+        let bend = wave(turn + rate * 2.2 / (down + 0.22)) * swing * (0.25 + 1.1 * near);
+        let center = start * (0.35 + 0.65 * near) + bend;
+        let half = 0.006 + 0.085 * near * (0.35 + 0.65 * near);
+        let fade = smooth(0.0, 0.03, down);
+        for x in canvas.columns(center - half * 1.6, center + half * 1.6) {
+            let u = canvas.u(x);
+            let rough = tex.planes(u * 26.0, v * 60.0, 170, (3, px * 60.0));
+            let d = (u - center).abs() / half;
+            let soft = (px / half).max(0.12);
+            let cover = smooth(1.0 + soft, 1.0 - soft, d + 0.45 * rough) * fade;
+            if cover > 0.0 {
+                // Two ruts, with some grass left between them.
+                let rut = smooth(0.30, 0.0, (d - 0.55).abs());
+                let color =
+                    light.shade(soil * (0.98 + 0.22 * rough - 0.10 * rut), 0.62 + 0.2 * rough);
+                let far = light.haze_amount * 0.45 * (1.0 - near);
+                canvas.blend(x, y, color.mix(light.haze_at(u), far), cover * 0.82);
+            }
+        }
+    }
+}
+
+/// Boulders in the middle distance, farthest first.
+pub(super) fn boulders(scene: &mut Scene<'_>, stone: Color, rows: (f32, f32)) {
+    let mut dice = scene.dice(36);
+    let n = dice.below(4);
+    let side = dice.sign();
+    for i in 0..n {
+        let (t, own) = (i as f32 / 3.0, dice.unit());
+        let mut pen = Pen {
+            canvas: &mut scene.canvas,
+            light: &scene.light,
+            at: (side * dice.range(0.2, 0.5), lerp(rows.0, rows.1, t)),
+            size: dice.range(0.035, 0.06) * (1.0 + 0.7 * t),
+            flip: dice.sign(),
+            up: 1.0,
+            alpha: 1.0,
+            depth: 0.4 * (1.0 - t),
+        };
+        pen.shadow(0.8, 0.5);
+        plants::boulder(&mut pen, own, stone);
+    }
+}
+
 /// Flowers on long stems along the lower edge, nodding in the wind.
 pub(super) fn front_flowers(scene: &mut Scene<'_>, colors: [Color; 2]) {
     let mut dice = scene.dice(33);
     let n = 9 + dice.below(12);
+    let lower = scene.canvas.lower();
     let time = scene.time;
     for _ in 0..n {
         // They stand in clumps, more to the sides than in the middle.
@@ -213,7 +274,7 @@ pub(super) fn front_flowers(scene: &mut Scene<'_>, colors: [Color; 2]) {
         let mut pen = Pen {
             canvas: &mut scene.canvas,
             light: &scene.light,
-            at: (u, 1.005),
+            at: (u, lower + 0.005),
             size: tall,
             flip: 1.0,
             up: 1.0,

@@ -33,6 +33,12 @@ impl Scene<'_> {
 }
 
 impl Light {
+    /// As [`Self::far`], for what people name by its color: it keeps its color in the dark.
+    #[inline]
+    pub(super) fn vivid(&self, albedo: Color, lit: f32, u: f32, depth: f32) -> Color {
+        self.color_of(albedo, lit).mix(self.haze_at(u), (self.haze_amount * depth).min(1.0))
+    }
+
     /// A lit surface seen through `depth` (0 here, 1 at the horizon) of air.
     #[inline]
     pub(super) fn far(&self, albedo: Color, lit: f32, u: f32, depth: f32) -> Color {

@@ -3,7 +3,9 @@
 use super::biomes::{Zone, snow_cover, snowed};
 use super::color::{Color, hex, lerp, smooth, unit};
 use super::dunes::{Dunes, dunes};
-use super::ground::{Cover, Frame, backdrop, bank, front_flowers, front_grass, ground};
+use super::ground::{
+    Cover, Frame, backdrop, bank, boulders, front_flowers, front_grass, ground, track,
+};
 use super::land::{Crown, Hills, Row, facing, trees};
 use super::noise::{split, visible, wave};
 use super::objects::paint_zone;
@@ -106,6 +108,7 @@ pub(super) fn pine_forest(scene: &mut Scene<'_>) {
         id: 124,
     };
     ground(scene, &edge, horizon + 0.08, &cover);
+    track(scene, snowed(0xb99a68, snow), horizon + 0.17);
     paint_zone(scene, Zone::Ground);
     bank(scene, Frame::Firs, snowed(0x35552f, snow), snow);
 }
@@ -113,7 +116,7 @@ pub(super) fn pine_forest(scene: &mut Scene<'_>) {
 pub(super) fn savanna(scene: &mut Scene<'_>) {
     let mut dice = scene.dice(10);
     let horizon = scene.horizon;
-    if dice.chance(0.4) {
+    if dice.chance(0.5) {
         let range = Range {
             base: horizon,
             height: dice.range(0.14, 0.24),
@@ -154,8 +157,32 @@ pub(super) fn savanna(scene: &mut Scene<'_>) {
         id: 50,
     };
     ground(scene, &edge, horizon, &cover);
+    let bushes = Row {
+        size: 0.034,
+        spacing: 0.05,
+        depth: 0.34,
+        leaf: hex(0x767a38),
+        mist: 0.0,
+        id: 46,
+        ..row
+    };
+    let line = horizon + 0.055;
+    thicket(scene, &bushes, line, &cover, horizon);
+    track(scene, hex(0xdca868), horizon + 0.02);
+    boulders(scene, hex(0xa8795a), (horizon + 0.05, horizon + 0.14));
     paint_zone(scene, Zone::Ground);
     front_grass(scene, hex(0x8a6428), 0.085);
+}
+
+/// Bushes in loose groups; the ground goes on before them.
+fn thicket(scene: &mut Scene<'_>, row: &Row, line: f32, cover: &Cover, vanish: f32) {
+    let id = row.id;
+    trees(scene, row, move |tex, u| {
+        line + 0.006 * tex.line(u * 3.0, id + 9)
+            + 0.05 * smooth(-0.15, 0.2, tex.line(u * 3.3, id + 7))
+    });
+    let edge = scene.canvas.edge(|u| line + 0.006 * scene.tex.line(u * 3.0, id + 9) + 0.001);
+    ground(scene, &edge, vanish, cover);
 }
 
 pub(super) fn canyon(scene: &mut Scene<'_>) {
@@ -184,7 +211,10 @@ pub(super) fn canyon(scene: &mut Scene<'_>) {
     let mut cover =
         bare(snowed(0xe0905a, snow), snowed(0xc26a3e, snow), snowed(0xb08048, snow), 84);
     cover.flowers = Some(([hex(0x7d8a4c), hex(0x98964e)], 0.35));
+    cover.grain = 0.55;
     ground(scene, &edge, horizon - 0.02, &cover);
+    track(scene, snowed(0xe8a878, snow), horizon + 0.06);
+    boulders(scene, hex(0xb5603c), (horizon + 0.09, horizon + 0.2));
     paint_zone(scene, Zone::Ground);
     bank(scene, Frame::Rocks, hex(0xb0583a), 0.0);
 }
@@ -237,6 +267,7 @@ pub(super) fn flower_meadow(scene: &mut Scene<'_>) {
         id: 64,
     };
     ground(scene, &edge, horizon + 0.12, &cover);
+    track(scene, snowed(0xcfae78, snow), horizon + 0.245);
     paint_zone(scene, Zone::Ground);
     front_grass(scene, snowed(0x3f7a30, snow * 0.5), 0.05);
     if snow == 0.0 {

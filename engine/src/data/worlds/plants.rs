@@ -1,6 +1,6 @@
 //! Single plants: countable ones, and the firs, palms and rocks that frame a picture.
 
-use super::color::{WHITE, hex, smooth, unit};
+use super::color::{Color, WHITE, hex, smooth, unit};
 use super::noise::{split, wave};
 use super::shapes::Pen;
 
@@ -9,36 +9,39 @@ fn vary(own: f32, k: f32) -> f32 {
     split(own * 61.7 + k * 0.618_034).1
 }
 
+/// A mass of leaves in an ellipse: a dark body, then clumps from below to above, lit from one side.
+fn foliage(pen: &mut Pen<'_>, center: (f32, f32), radii: (f32, f32), (leaf, own): (Color, f32)) {
+    let side = pen.side();
+    let dark = pen.tone(leaf * 0.62, 0.2);
+    pen.oval(center, (radii.0 * 0.92, radii.1 * 0.86), dark);
+    let n = 26;
+    for i in 0..n {
+        let up = (i as f32 + 0.5) / n as f32 * 2.0 - 1.0;
+        let reach = (1.0 - up * up).max(0.0).sqrt();
+        let across = (2.0 * vary(own, i as f32) - 1.0) * reach;
+        let lit = unit(
+            0.42 + 0.34 * up + 0.34 * across * side + 0.16 * (vary(own, i as f32 + 40.0) - 0.5),
+        );
+        let color = pen.tone(leaf * (0.74 + 0.42 * lit), lit);
+        let at = (center.0 + across * radii.0 * 0.86, center.1 + up * radii.1 * 0.84);
+        let size = 0.26 + 0.12 * vary(own, i as f32 + 80.0);
+        pen.oval(at, (radii.0 * size, radii.1.min(radii.0 * 0.8) * size * 0.86), color);
+    }
+}
+
 /// A broad-leaved tree.
 pub(super) fn round_tree(pen: &mut Pen<'_>, own: f32) {
     pen.shadow(0.36, 0.6);
     let bark = pen.tone(hex(0x5a4030), 0.4);
     pen.line((0.0, 0.0), (0.01, 0.5), (0.055, 0.035), bark);
-    pen.line((0.0, 0.25), (0.13, 0.48), (0.03, 0.02), bark);
-    let leaf = [hex(0x4f8f3a), hex(0x6aa040), hex(0x3f7f44), hex(0x86a83e)][(own * 3.99) as usize];
-    let side = pen.side();
-    let blobs = [
-        (-0.20, 0.50, 0.20),
-        (0.22, 0.52, 0.19),
-        (0.0, 0.48, 0.22),
-        (-0.13, 0.68, 0.21),
-        (0.14, 0.70, 0.21),
-        (0.0, 0.80, 0.20),
-    ];
-    for (i, (x, y, r)) in blobs.into_iter().enumerate() {
-        let r = r * (0.9 + 0.22 * vary(own, i as f32));
-        let shade = 0.78 + 0.10 * i as f32 / 2.0;
-        pen.ball((x, y), (r, r * 0.92), leaf * shade);
-    }
-    for i in 0..16 {
-        let (a, b) = (vary(own, i as f32 + 7.0), vary(own * 1.7, i as f32 + 3.0));
-        let (x, y) = ((a - 0.5) * 0.66, 0.42 + 0.5 * b);
-        if x * x + (y - 0.66) * (y - 0.66) < 0.08 {
-            let lit = unit(0.5 + 1.0 * x * side + 0.6 * (y - 0.6));
-            let color = pen.tone(leaf * (0.75 + 0.6 * lit), lit);
-            pen.oval((x, y), (0.055, 0.04), color);
-        }
-    }
+    pen.line((0.0, 0.22), (0.15, 0.48), (0.03, 0.02), bark);
+    pen.line((0.0, 0.27), (-0.14, 0.48), (0.026, 0.018), bark);
+    let leafs = [hex(0x4f8f3a), hex(0x6aa040), hex(0x3f7f44), hex(0x86a83e)];
+    let leaf = leafs[(own * 3.99) as usize];
+    let wide = 0.30 + 0.08 * vary(own, 1.0);
+    foliage(pen, (-0.15, 0.55), (wide * 0.62, 0.20), (leaf * 0.92, own));
+    foliage(pen, (0.16, 0.56), (wide * 0.62, 0.20), (leaf * 0.92, vary(own, 5.0)));
+    foliage(pen, (0.0, 0.70), (wide, 0.30), (leaf, vary(own, 9.0)));
 }
 
 /// A palm that leans and waves.
@@ -94,19 +97,18 @@ pub(super) fn acacia(pen: &mut Pen<'_>, own: f32) {
     for (x, y) in [(-0.34, 0.74), (-0.12, 0.80), (0.14, 0.82), (0.36, 0.72)] {
         pen.line((lean, 0.40), (lean + x * 0.8, y - 0.02), (0.024, 0.010), bark);
     }
-    let leaf = hex(0x5f7a34);
-    for (i, (x, y, rx)) in [
-        (-0.34, 0.74, 0.24),
-        (0.36, 0.73, 0.25),
-        (0.0, 0.80, 0.34),
-        (-0.16, 0.86, 0.26),
-        (0.17, 0.88, 0.25),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let rx = rx * (0.9 + 0.25 * vary(own, i as f32));
-        pen.ball((lean + x, y), (rx, 0.085), leaf * (0.75 + 0.09 * i as f32));
+    let leaf = hex(0x65803a);
+    let layers = [
+        (-0.35, 0.72, 0.20),
+        (0.36, 0.71, 0.21),
+        (-0.04, 0.79, 0.32),
+        (-0.20, 0.86, 0.22),
+        (0.16, 0.88, 0.24),
+    ];
+    for (i, (x, y, rx)) in layers.into_iter().enumerate() {
+        let own = vary(own, i as f32);
+        let tone = leaf * (0.82 + 0.06 * i as f32);
+        foliage(pen, (lean + x, y), (rx * (0.92 + 0.25 * own), 0.082), (tone, own));
     }
 }
 
@@ -188,7 +190,7 @@ pub(super) fn fir(pen: &mut Pen<'_>, own: f32, snow: f32) {
 }
 
 /// A boulder of the ground's own stone.
-pub(super) fn rock(pen: &mut Pen<'_>, own: f32, stone: super::color::Color) {
+pub(super) fn rock(pen: &mut Pen<'_>, own: f32, stone: Color) {
     let side = pen.side();
     let (lit, mid, dark) = (
         pen.tone(stone * 1.1, 0.9),
@@ -219,7 +221,7 @@ pub(super) fn rock(pen: &mut Pen<'_>, own: f32, stone: super::color::Color) {
 }
 
 /// A single flower with five petals.
-pub(super) fn flower(pen: &mut Pen<'_>, petal: super::color::Color, own: f32, t: f32) {
+pub(super) fn flower(pen: &mut Pen<'_>, petal: Color, own: f32, t: f32) {
     let nod = 0.10 * (own - 0.5) + 0.05 * wave(t * 0.23 + own);
     let stem = pen.tone(hex(0x4c8a34), 0.6);
     pen.line((0.0, -0.1), (nod, 0.86), (0.022, 0.016), stem);
@@ -236,4 +238,19 @@ pub(super) fn flower(pen: &mut Pen<'_>, petal: super::color::Color, own: f32, t:
     let heart = pen
         .tone(hex(0xf4c234).mix(hex(0x3a2c28), if petal.luma() > 0.7 { 0.0 } else { 0.75 }), 0.7);
     pen.oval((nod, 0.88), (round * 0.42, round * 0.34), heart);
+}
+
+/// A boulder that lies on open ground.
+pub(super) fn boulder(pen: &mut Pen<'_>, own: f32, stone: Color) {
+    let side = pen.side();
+    let (lit, mid, dark) =
+        (pen.tone(stone * 1.1, 0.95), pen.tone(stone * 0.92, 0.6), pen.tone(stone * 0.66, 0.2));
+    let k = 0.75 + 0.4 * own;
+    let (left, right) = if side < 0.0 { (lit, dark) } else { (dark, lit) };
+    pen.poly(
+        &[(-0.9, 0.0), (-0.72 * k, 0.5), (-0.25, 0.95), (0.3, 0.85 * k), (0.7, 0.42), (0.95, 0.0)],
+        mid,
+    );
+    pen.poly(&[(-0.9, 0.0), (-0.72 * k, 0.5), (-0.25, 0.95), (-0.05, 0.5), (-0.3, 0.0)], left);
+    pen.poly(&[(0.3, 0.85 * k), (0.7, 0.42), (0.95, 0.0), (0.4, 0.0), (0.18, 0.5)], right);
 }

@@ -128,8 +128,8 @@ pub(super) fn mountains(scene: &mut Scene<'_>, range: &Range, dice: &mut Dice) {
                 smooth(-soft, soft, across * light.side + 0.05 * fold * below.min(0.2) * 5.0);
             let facet = smooth(-0.10, 0.10, fold + 0.25 * fine);
             let lit = unit(0.06 + 0.16 * facet + face * (0.46 + 0.30 * facet) + 0.14 * fine);
-            let streak = tex.plane(fan * 5.5 + own, below * 3.0, id + 13);
-            let line = snow_line + range.height * (0.30 * streak + 0.22 * fold);
+            let streak = tex.planes(fan * 6.0 + own, below * 4.0, id + 13, (3, step * 6.0));
+            let line = snow_line + range.height * (0.62 * streak + 0.20 * fold);
             let edge = 0.5 * px + 0.004;
             let white = if range.snow > 0.0 { smooth(line + edge, line - edge, v) } else { 0.0 };
             let rock = range.rock * (0.90 + 0.25 * facet + 0.18 * fine);

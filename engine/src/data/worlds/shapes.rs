@@ -24,7 +24,7 @@ pub(super) struct Pen<'c> {
 impl Pen<'_> {
     /// A lit color at this object's distance.
     pub(super) fn tone(&self, albedo: Color, lit: f32) -> Color {
-        self.light.far(albedo, lit, self.at.0, self.depth)
+        self.light.vivid(albedo, lit, self.at.0, self.depth)
     }
 
     /// Where the light comes from in the object's own x: -1 left, 1 right.
@@ -84,7 +84,7 @@ impl Pen<'_> {
     pub(super) fn ball(&mut self, center: (f32, f32), radii: (f32, f32), albedo: Color) {
         let (side, light, u, depth) = (self.side(), self.light, self.at.0, self.depth);
         self.painted_oval(center, radii, |x, y| {
-            light.far(albedo, unit(0.45 + 0.42 * x * side + 0.34 * y), u, depth)
+            light.vivid(albedo, unit(0.45 + 0.42 * x * side + 0.34 * y), u, depth)
         });
     }
 

@@ -55,6 +55,8 @@ pub(super) struct Light {
     pub side: f32,
     /// 1 at night, 0.4 at dusk, else 0: how much lamps show.
     pub lamps: f32,
+    /// How much color is lost to the dark (0..1).
+    dark: f32,
     /// 0..1: how strong the stars are.
     stars: f32,
     /// Clouds: how much of the sky (0..1), lit side, shadow side.
@@ -126,6 +128,7 @@ impl Light {
                 Time::Dusk => 0.55,
                 _ => 0.0,
             },
+            dark: if time == Time::Night { 0.36 } else { 0.0 },
             stars: if time == Time::Night { 1.0 } else { 0.0 },
             cover: dice.range(0.05, 0.3),
             cloud_lit: lit,
@@ -137,11 +140,12 @@ impl Light {
 
     /// Clouds, rain, snow and fog change sky, light and distance.
     fn weather(&mut self, world: &World, dice: &mut Dice) {
+        let night = if world.time == Time::Night { 1.25 } else { 1.0 };
         let tone = match world.time {
             Time::Dawn => rgb(0.95, 0.86, 0.90),
             Time::Day => WHITE,
             Time::Dusk => rgb(0.80, 0.58, 0.66),
-            Time::Night => rgb(0.20, 0.26, 0.42),
+            Time::Night => rgb(0.23, 0.30, 0.47),
         };
         let veil = |light: &mut Self, dark: u32, pale: u32, amount: f32| {
             let (dark, pale) = (hex(dark) * tone, hex(pale) * tone);
@@ -161,7 +165,7 @@ impl Light {
                 self.glow *= 0.45;
                 self.stars = 0.0;
                 self.direct = self.direct * 0.3;
-                self.ambient = self.ambient * 1.12;
+                self.ambient = self.ambient * (1.12 * night);
                 self.haze_amount += 0.15;
                 self.lamps = self.lamps.max(0.5);
             }
@@ -171,7 +175,7 @@ impl Light {
                 self.glow *= 0.6;
                 self.stars = 0.0;
                 self.direct = self.direct * 0.5;
-                self.ambient = self.ambient * 1.2;
+                self.ambient = self.ambient * (1.2 * night);
                 self.haze_amount += 0.12;
                 self.lamps = self.lamps.max(0.4);
             }
@@ -180,7 +184,7 @@ impl Light {
                 self.cover = 0.15;
                 self.stars *= 0.25;
                 self.direct = self.direct * 0.55;
-                self.ambient = self.ambient * 1.2;
+                self.ambient = self.ambient * (1.2 * night);
                 self.haze_amount = 0.92;
                 self.lamps = self.lamps.max(0.3);
             }
@@ -190,7 +194,16 @@ impl Light {
     /// A surface of color `albedo` that the sun reaches with strength `lit` (0..1).
     #[inline]
     pub(super) fn shade(&self, albedo: Color, lit: f32) -> Color {
-        albedo * (self.ambient + self.direct * lit)
+        // In the dark the eye sees little color, and that little is blue.
+        let pale = rgb(0.62, 0.80, 1.12) * albedo.luma();
+        albedo.mix(pale, self.dark) * (self.ambient + self.direct * lit)
+    }
+
+    /// A surface whose color is kept in the dark.
+    #[inline]
+    pub(super) fn color_of(&self, albedo: Color, lit: f32) -> Color {
+        let tint = self.ambient + self.direct * lit;
+        albedo * tint.mix(rgb(0.62, 0.60, 0.66), self.dark)
     }
 
     /// The color of distance in the direction of u: brighter and warmer toward the sun.

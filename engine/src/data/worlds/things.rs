@@ -114,7 +114,7 @@ pub(super) fn balloon(pen: &mut Pen<'_>, tint: Option<Tint>, t: f32) {
         let stripe = smooth(-soft, soft, gore - 0.25);
         let albedo = cloth.mix(band, stripe * 0.62);
         let lit = unit(0.50 + 0.45 * x * side + 0.30 * y);
-        let color = light.far(albedo, lit, u, depth);
+        let color = light.vivid(albedo, lit, u, depth);
         color.screen(cloth.mix(LAMP, 0.5) * (flame * 0.75 * smooth(1.1, -1.2, y)))
     };
     let rope = pen.tone(hex(0x4a3a30), 0.5);
@@ -171,7 +171,7 @@ pub(super) fn parasol(pen: &mut Pen<'_>, tint: Option<Tint>) {
         let spread = (1.0 - ((y - 0.62) / 0.38) * ((y - 0.62) / 0.38)).max(0.05).sqrt();
         let stripe = smooth(-soft, soft, wave(x / 0.55 / spread * 1.25 + 0.25) - 0.1);
         let lit = unit(0.62 + 0.5 * x * side + 0.35 * (y - 0.75));
-        light.far(cloth.mix(WHITE, stripe * 0.85), lit, u, depth)
+        light.vivid(cloth.mix(WHITE, stripe * 0.85), lit, u, depth)
     });
 }
 
@@ -180,7 +180,7 @@ pub(super) fn lighthouse(pen: &mut Pen<'_>, tint: Option<Tint>, t: f32) {
     let band = paint_of(tint);
     let pale = if tint == Some(Tint::White) { hex(0xf4efe4) } else { hex(0xfbf6ea) };
     let (side, light, u, depth) = (pen.side(), pen.light, pen.at.0, pen.depth);
-    let stone = |k: f32| light.far(hex(0x5a5560), k, u, depth);
+    let stone = |k: f32| light.vivid(hex(0x5a5560), k, u, depth);
     pen.poly(
         &[(-0.34, -0.03), (-0.25, 0.07), (-0.1, 0.11), (0.12, 0.11), (0.26, 0.05), (0.36, -0.03)],
         stone(0.4),
@@ -191,7 +191,7 @@ pub(super) fn lighthouse(pen: &mut Pen<'_>, tint: Option<Tint>, t: f32) {
     pen.painted_poly(&tower, |x, y| {
         let stripe = smooth(-soft, soft, wave((y - 0.08) * 2.86 + 0.02));
         let lit = unit(0.55 + 3.6 * x * side);
-        light.far(pale.mix(band, stripe), lit, u, depth)
+        light.vivid(pale.mix(band, stripe), lit, u, depth)
     });
     let dark = pen.tone(hex(0x30343e), 0.5);
     pen.poly(&[(-0.125, 0.77), (0.125, 0.77), (0.125, 0.80), (-0.125, 0.80)], dark);
@@ -221,7 +221,7 @@ pub(super) fn windmill(pen: &mut Pen<'_>, t: f32) {
     let (side, light, u, depth) = (pen.side(), pen.light, pen.at.0, pen.depth);
     pen.shadow(0.25, 0.5);
     pen.painted_poly(&[(-0.17, 0.0), (0.17, 0.0), (0.10, 0.60), (-0.10, 0.60)], |x, _| {
-        light.far(hex(0xf2ece0), unit(0.55 + 3.0 * x * side), u, depth)
+        light.vivid(hex(0xf2ece0), unit(0.55 + 3.0 * x * side), u, depth)
     });
     let cap = pen.tone(hex(0x8a3f34), 0.6);
     pen.poly(&[(-0.12, 0.59), (0.12, 0.59), (0.07, 0.68), (0.0, 0.71), (-0.07, 0.68)], cap);
@@ -253,7 +253,7 @@ pub(super) fn igloo(pen: &mut Pen<'_>) {
         let row = super::noise::split(y * 4.5);
         let column = super::noise::split(x * 3.2 + 0.5 * (row.0 & 1) as f32);
         let seam = smooth(0.12, 0.0, row.1.min(column.1)) * seen;
-        light.far(hex(0xeef6fd), unit(0.52 + 0.48 * x * side + 0.28 * y - 0.4 * seam), u, depth)
+        light.vivid(hex(0xeef6fd), unit(0.52 + 0.48 * x * side + 0.28 * y - 0.4 * seam), u, depth)
     };
     pen.painted_poly(&dome, block);
     pen.painted_oval((-0.62, 0.14), (0.36, 0.40), |x, y| block(x * 0.4 - 0.5, y * 0.4));

@@ -15,7 +15,7 @@ pub(super) fn harbor_town(scene: &mut Scene<'_>) {
     let horizon = scene.horizon;
     let snow = snow_cover(scene.world);
     backdrop(scene, dice.range(0.10, 0.2), 0x6a8498, &mut dice);
-    let hill = dice.range(0.08, 0.18);
+    let hill = dice.range(0.05, 0.26);
     let top = dice.range(-0.35, 0.35);
     let row = Row {
         crown: Crown::Round,
@@ -36,6 +36,9 @@ pub(super) fn harbor_town(scene: &mut Scene<'_>) {
         let far = f32::from(level);
         let lift = move |u: f32| far * (0.028 + 0.36 * slope(u));
         houses(scene, &mut dice, &lift, (level, snow));
+        if level == 1 {
+            church(scene, snow);
+        }
     }
     quay(scene);
     paint_zone(scene, Zone::Air);
@@ -85,6 +88,55 @@ fn houses(
             facade(&mut pen, tall / wide, (hex(wall), snowed(roof, snow)), (gable, shift, lamp));
         }
         u += wide * if level == 0 { 1.0 } else { dice.range(1.0, 1.3) };
+    }
+}
+
+/// The tower of a church above the roofs.
+fn church(scene: &mut Scene<'_>, snow: f32) {
+    let mut dice = scene.dice(34);
+    if dice.chance(0.3) {
+        return;
+    }
+    let (u, tall) = (dice.range(-0.42, 0.42), dice.range(0.27, 0.36));
+    let mut pen = Pen {
+        canvas: &mut scene.canvas,
+        light: &scene.light,
+        at: (u, scene.horizon - 0.02),
+        size: tall,
+        flip: 1.0,
+        up: 1.0,
+        alpha: 1.0,
+        depth: 0.16,
+    };
+    let side = pen.side();
+    let walls = [hex(0xf2ead8), hex(0xd9a066), hex(0xb8685a)];
+    let wall = walls[dice.below(3) as usize];
+    let (bright, dim) = (pen.tone(wall, 0.85), pen.tone(wall * 0.82, 0.3));
+    pen.poly(&[(-0.11, -0.2), (0.11, -0.2), (0.11, 0.62), (-0.11, 0.62)], bright);
+    let edge = if side < 0.0 { 0.04 } else { -0.11 };
+    pen.poly(&[(edge, -0.2), (edge + 0.07, -0.2), (edge + 0.07, 0.62), (edge, 0.62)], dim);
+    let copper = snowed(if dice.chance(0.5) { 0x4f8f80 } else { 0x5a4a54 }, snow * 0.7);
+    let (a, b) = (pen.tone(copper, 0.8), pen.tone(copper * 0.75, 0.3));
+    pen.poly(&[(-0.13, 0.61), (0.13, 0.61), (0.0, 1.0)], a);
+    let shade = if side < 0.0 { 0.13 } else { -0.13 };
+    pen.poly(&[(0.0, 0.61), (shade, 0.61), (0.0, 1.0)], b);
+    let lamp = pen.tone(hex(0x4a4654), 0.5).mix(hex(0xffc864), pen.light.lamps.min(1.0));
+    pen.oval(
+        (0.0, 0.53),
+        (0.045, 0.045),
+        pen.tone(hex(0xf8f0dc), 0.9).mix(hex(0xffe0a0), pen.light.lamps * 0.5),
+    );
+    for y in [0.18, 0.34] {
+        pen.poly(
+            &[
+                (-0.025, y - 0.05),
+                (0.025, y - 0.05),
+                (0.025, y + 0.04),
+                (0.0, y + 0.065),
+                (-0.025, y + 0.04),
+            ],
+            lamp,
+        );
     }
 }
 

@@ -120,8 +120,9 @@ fn paint_cone(scene: &mut Scene<'_>, cone: Cone) {
         let gully = tex.planes(fan * 7.0, below * 5.0, 52, (4, px * 7.0 / (below + 0.10)));
         let grain = tex.planes(u * 45.0, v * 45.0, 56, (3, px * 45.0));
         let across = fan * light.side;
-        let lit = unit(0.40 + 0.55 * across + 0.85 * gully + 0.3 * grain);
-        let rock = hex(0x4d3c46).mix(hex(0x6a4a48), unit(0.4 + gully)) * (0.9 + 0.3 * grain);
+        let facet = smooth(-0.12, 0.12, gully + 0.2 * grain);
+        let lit = unit(0.32 + 0.55 * across + 0.42 * (facet - 0.5) + 0.16 * grain);
+        let rock = hex(0x4d3c46).mix(hex(0x6a4a48), facet) * (0.94 + 0.14 * grain);
         let mist = 0.5 * smooth(cone.height * 0.6, cone.height, below);
         let mut color = light.far(rock, lit, u, 0.32 + mist);
         // Streams of lava run down some of the gullies.

@@ -161,7 +161,7 @@ fn rain(scene: &mut Scene<'_>) {
                 let d = (fx - 0.25 - 0.5 * tex.dot(i, j, id + 2)).abs() / cells;
                 let cover = unit((width - d) / px + 0.5) * (width * 2.0 / px).min(1.0);
                 let along = smooth(0.0, 0.6, fy) * smooth(1.0, 0.9, fy);
-                scene.canvas.blend(x, y, color, cover * along * strength * 1.6);
+                scene.canvas.blend(x, y, color, cover * along * strength * 1.25);
             }
         }
     }
