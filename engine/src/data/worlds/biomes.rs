@@ -55,7 +55,7 @@ fn height_of(kind: Kind) -> f32 {
         Kind::Tent => 0.095,
         Kind::Parasol => 0.15,
         Kind::Lighthouse => 0.36,
-        Kind::Bird => 0.05,
+        Kind::Bird => 0.043,
         Kind::Tree => 0.20,
         Kind::Palm => 0.34,
         Kind::Acacia => 0.25,
@@ -121,6 +121,7 @@ pub(super) fn bank_side(world: &World) -> Option<f32> {
         Biome::PineForest => 0.9,
         Biome::TropicalCoast => 0.7,
         Biome::Canyon | Biome::Volcano => 0.6,
+        Biome::HarborTown => 0.5,
         _ => 0.0,
     };
     let mut dice = Dice::new(world.seed, world.index, 31);

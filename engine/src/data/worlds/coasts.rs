@@ -8,7 +8,9 @@ use super::noise::wave;
 use super::objects::paint_zone;
 use super::paint::Scene;
 use super::plains::bare;
+use super::plants;
 use super::rock::{Range, mountains};
+use super::shapes::Pen;
 use super::water::{Water, water};
 
 pub(super) fn alpine_lake(scene: &mut Scene<'_>) {
@@ -68,8 +70,49 @@ pub(super) fn alpine_lake(scene: &mut Scene<'_>) {
         chop: dice.range(0.25, 0.8),
     };
     water(scene, &spec);
+    islet(scene, snow);
     paint_zone(scene, Zone::Water);
     bank(scene, Frame::Firs, snowed(0x4a6a38, snow), snow);
+}
+
+/// A rock with a few firs in the lake, in some of the pictures.
+fn islet(scene: &mut Scene<'_>, snow: f32) {
+    let mut dice = scene.dice(37);
+    if dice.chance(0.6) {
+        return;
+    }
+    let (u, v) = (dice.range(-0.38, 0.38), scene.horizon + dice.range(0.03, 0.055));
+    let (wide, n) = (dice.range(0.07, 0.12), 2 + dice.below(3));
+    let firs: Vec<(f32, f32, f32)> = (0..n)
+        .map(|i| {
+            let along = (i as f32 + 0.5) / n as f32 * 2.0 - 1.0;
+            (
+                u + along * wide * 0.62,
+                dice.range(0.07, 0.13) * (1.0 - 0.3 * along.abs()),
+                dice.unit(),
+            )
+        })
+        .collect();
+    for up in [-1.0, 1.0] {
+        let mut pen = Pen {
+            canvas: &mut scene.canvas,
+            light: &scene.light,
+            at: (u, v),
+            size: wide,
+            flip: 1.0,
+            up,
+            alpha: if up > 0.0 { 1.0 } else { 0.42 },
+            depth: 0.14,
+        };
+        for &(u, tall, own) in &firs {
+            (pen.at, pen.size) = ((u, v - 0.006 * up), tall);
+            plants::fir(&mut pen, own, snow);
+        }
+        (pen.at, pen.size) = ((u, v), wide);
+        let (stone, moss) = (pen.tone(hex(0x5a5c62), 0.35), pen.tone(snowed(0x5d7a44, snow), 0.8));
+        pen.poly(&[(-1.0, -0.02), (-0.8, 0.09), (0.75, 0.10), (1.0, -0.02)], stone);
+        pen.poly(&[(-0.86, 0.07), (-0.5, 0.14), (0.1, 0.17), (0.55, 0.13), (0.82, 0.07)], moss);
+    }
 }
 
 pub(super) fn tropical_coast(scene: &mut Scene<'_>) {
@@ -147,9 +190,9 @@ fn beach(scene: &mut Scene<'_>, tilt: f32) {
     canvas.below(&foam, 9.0, |_, _, _| light.shade(hex(0xfdfcf6), 0.92));
     let wet =
         canvas.edge(|u| edge_at(u, tilt, t, tex) + 0.010 * tex.lines(u * 10.0, 59, 3, px * 10.0));
-    canvas.below(&wet, 9.0, |_, u, _| light.shade(hex(0xc49a68), 0.7).mix(light.haze_at(u), 0.30));
+    canvas.below(&wet, 9.0, |_, u, _| light.shade(hex(0xd6aa74), 0.75).mix(light.haze_at(u), 0.14));
     let dry = canvas.edge(|u| edge_at(u, tilt, 0.0, tex) + 0.045 + 0.012 * tex.line(u * 4.0, 62));
-    let mut cover = bare(hex(0xf6e0ac), hex(0xecc684), hex(0xe4c08c), 64);
+    let mut cover = bare(hex(0xfff0c4) * 1.05, hex(0xf8d898) * 1.05, hex(0xf2cf98), 64);
     cover.depth = 0.1;
     cover.grain = 0.35;
     ground(scene, &dry, 0.62, &cover);
@@ -246,9 +289,10 @@ fn icebergs(scene: &mut Scene<'_>, range: &Range, dice: &mut super::noise::Dice)
         let up = (range.base - v) / height;
         let across = (u - center) / half - lean;
         let facet = tex.planes(u * 14.0, v * 9.0, id + 5, (3, px * 14.0));
-        let line = smooth(-0.06, 0.06, (across + 0.35 * facet + 0.25 * (1.0 - up)) * light.side);
-        let lit = unit(0.18 + 0.72 * line + 0.7 * facet);
-        let ice = hex(0x8ed2e6).mix(hex(0xf4fafe), unit(0.25 + 0.8 * up + 0.8 * facet));
+        let plane = smooth(-0.08, 0.08, facet);
+        let line = smooth(-0.05, 0.05, (across + 0.45 * facet + 0.25 * (1.0 - up)) * light.side);
+        let lit = unit(0.12 + 0.62 * line + 0.30 * plane);
+        let ice = hex(0x86cbe4).mix(hex(0xf6fbff), unit(0.35 * up + 0.35 * line + 0.30 * plane));
         let glow = hex(0x3fb4d2);
         light.far(ice.mix(glow, smooth(0.22, 0.0, up) * 0.55), lit, u, range.depth)
     });

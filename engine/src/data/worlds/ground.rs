@@ -50,11 +50,16 @@ pub(super) fn ground(scene: &mut Scene<'_>, edge: &Edge, vanish: f32, cover: &Co
         let mut color = cover.far.mix(cover.near, near).mix(cover.patch, smooth(-0.05, 0.4, broad));
         color = color * (0.97 + 0.28 * fine + 0.34 * blade);
         let crest = smooth(0.04, 0.0, v - edge.column(x)[1]);
-        let lit =
-            0.34 + 0.52 * facing[x] + 0.30 * broad + 0.25 * fine + 0.24 * blade + 0.12 * crest;
+        let lit = 0.40
+            + 0.25 * cover.sparkle
+            + 0.52 * facing[x]
+            + 0.30 * broad
+            + 0.25 * fine
+            + 0.24 * blade
+            + 0.12 * crest;
         // Shadows of clouds wander over the land.
         let shadow = smooth(0.02, 0.5, tex.plane(a * 0.9 + drift, b * 0.55, 148));
-        let mut shaded = light.shade(color, unit(lit) * (1.0 - 0.42 * shadow));
+        let mut shaded = light.shade(color, unit(lit) * (1.0 - 0.36 * shadow));
         if let Some((kinds, density)) = cover.flowers {
             let (flower, alpha) = flower(tex, (a * 11.0, b * 5.0), (step * 12.0, density), id + 9);
             let kind = kinds[usize::from(flower > 0.5)];

@@ -129,7 +129,7 @@ pub(super) fn trees(scene: &mut Scene<'_>, row: &Row, foot: impl Fn(&Texture, f3
         let mut color = row.leaf * (0.92 + 0.20 * own + 0.25 * leafy);
         if row.snow > 0.0 {
             let top = smooth(px + 0.22 * row.size, 0.0, v - edge.column(x)[1]);
-            let cover = unit(top * 0.8 + 1.1 * leafy + 0.4 * half) * row.snow;
+            let cover = unit(top * 0.9 + 0.55 * leafy + 0.5 * half * crown) * row.snow;
             color = color.mix(WHITE, cover);
         }
         let depth = row.depth + (1.0 - row.depth) * row.mist * smooth(0.7, -0.4, up);

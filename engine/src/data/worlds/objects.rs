@@ -87,15 +87,15 @@ pub(super) fn position(object: &Placed, t: f32) -> (f32, f32) {
     let phase = object.own;
     match object.kind {
         Kind::Balloon => (
-            object.u + 0.035 * wave(t * 0.021 + phase) - 0.035 * wave(phase),
-            object.v + 0.012 * wave(t * 0.06 + phase) - 0.012 * wave(phase),
+            object.u + 0.035 * wave(t * 0.035 + phase) - 0.035 * wave(phase),
+            object.v + 0.012 * wave(t * 0.09 + phase) - 0.012 * wave(phase),
         ),
         Kind::Bird => (
-            object.u + 0.07 * (wave(t * 0.04 + phase) - wave(phase)),
-            object.v + 0.02 * (wave(t * 0.07 + phase) - wave(phase)),
+            object.u + 0.09 * (wave(t * 0.07 + phase) - wave(phase)),
+            object.v + 0.02 * (wave(t * 0.13 + phase) - wave(phase)),
         ),
         Kind::Boat => (
-            object.u + 0.03 * (wave(t * 0.02 + phase) - wave(phase)),
+            object.u + 0.035 * (wave(t * 0.035 + phase) - wave(phase)),
             object.v + 0.003 * wave(t * 0.2 + phase),
         ),
         _ => (object.u, object.v),

@@ -195,7 +195,7 @@ pub(super) fn rock(pen: &mut Pen<'_>, own: f32, stone: Color) {
     let (lit, mid, dark) = (
         pen.tone(stone * 1.1, 0.9),
         pen.tone(stone * 0.9, unit(0.5 + 0.2 * side)),
-        pen.tone(stone * 0.6, 0.15),
+        pen.tone(stone * 0.74, 0.3),
     );
     let k = 0.8 + 0.4 * own;
     pen.poly(

@@ -128,7 +128,7 @@ impl Light {
                 Time::Dusk => 0.55,
                 _ => 0.0,
             },
-            dark: if time == Time::Night { 0.36 } else { 0.0 },
+            dark: if time == Time::Night { 0.5 } else { 0.0 },
             stars: if time == Time::Night { 1.0 } else { 0.0 },
             cover: dice.range(0.05, 0.3),
             cloud_lit: lit,
@@ -293,21 +293,24 @@ fn light_is_dark(world: &World) -> bool {
 
 /// One star at most in each cell of a grid; it keeps its light when pixels are coarse.
 fn star(scene: &Scene<'_>, u: f32, v: f32) -> f32 {
-    const CELLS: f32 = 26.0;
+    const CELLS: f32 = 30.0;
     let (x, fx) = super::noise::split(u * CELLS);
     let (y, fy) = super::noise::split(v * CELLS);
     let tex = &scene.tex;
     let chance = tex.dot(x, y, 92);
-    if chance < 0.45 {
+    if chance < 0.35 {
         return 0.0;
     }
     let (cx, cy) = (0.2 + 0.6 * tex.dot(x, y, 93), 0.2 + 0.6 * tex.dot(x, y, 94));
-    let radius = (0.05 + 0.07 * tex.dot(x, y, 95)).max(0.42 * CELLS * scene.canvas.px);
-    let size = 0.05 + 0.07 * tex.dot(x, y, 95);
+    // Many faint stars, few bright ones.
+    let rank = (chance - 0.35) * 1.54;
+    let bright = 0.16 + 0.84 * rank * rank * rank * rank;
+    let size = 0.045 + 0.075 * bright;
+    let radius = size.max(0.42 * CELLS * scene.canvas.px);
     let d2 = ((fx - cx) * (fx - cx) + (fy - cy) * (fy - cy)) / (radius * radius);
     let falloff = 1.0 / (1.0 + d2);
     let twinkle = 0.8 + 0.2 * wave(scene.time * 0.6 + chance * 37.0);
-    let energy = (size / radius) * (0.45 + 0.55 * (chance - 0.45) * 1.8);
+    let energy = (size / radius) * (0.30 + 0.80 * bright);
     let dim = smooth(scene.horizon, scene.horizon - 0.2, v);
     (1.5 * energy * falloff * falloff * falloff * twinkle * dim).min(1.0)
 }

@@ -70,16 +70,16 @@ fn pictures_are_the_same_on_every_machine_and_thread() {
 
 /// Made on x86-64 Linux. A change of the painter changes them, and every shipped model with them.
 const CHECKSUMS: [u64; 10] = [
-    0x9bec_25a9_3ef7_36de,
-    0xa129_adc1_3fb2_9c2c,
-    0x6c67_7597_8a24_a3ab,
-    0x1aca_7aa9_0340_edd8,
-    0x9329_2fc0_5501_3cfd,
-    0x8d40_7476_3623_4f12,
-    0x741f_8dd6_3b07_b78d,
-    0xbc78_1ff9_3d5c_44fe,
-    0xe813_b519_066a_c2e4,
-    0xe230_1724_ffa7_ea1a,
+    0x45c6_1da6_04e4_4d8b,
+    0xc8fa_578b_de48_22f0,
+    0x13e6_8909_7d67_5907,
+    0x9ad2_6853_c696_de1f,
+    0x989c_f8d9_c2a4_abf0,
+    0xbf3c_cba7_9f04_3821,
+    0x13b5_1a70_c184_9534,
+    0x7366_3726_8f85_d57e,
+    0xb582_85fe_e4ea_f604,
+    0xff2a_863c_abf1_0599,
 ];
 
 #[test]

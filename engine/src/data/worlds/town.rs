@@ -52,6 +52,7 @@ pub(super) fn harbor_town(scene: &mut Scene<'_>) {
     };
     water(scene, &spec);
     paint_zone(scene, Zone::Water);
+    pier(scene, snow);
 }
 
 /// One row of houses from edge to edge.
@@ -88,6 +89,74 @@ fn houses(
             facade(&mut pen, tall / wide, (hex(wall), snowed(roof, snow)), (gable, shift, lamp));
         }
         u += wide * if level == 0 { 1.0 } else { dice.range(1.0, 1.3) };
+    }
+}
+
+/// A wooden pier that comes into the picture from a lower corner.
+fn pier(scene: &mut Scene<'_>, snow: f32) {
+    let Some(side) = super::biomes::bank_side(scene.world) else {
+        return;
+    };
+    let mut dice = scene.dice(30);
+    let (reach, back) = (dice.range(0.26, 0.36), dice.range(0.80, 0.86));
+    let (border, lower) = (scene.canvas.right().min(0.62), scene.canvas.lower());
+    let base = lower - 1.0;
+    let back = back + base * 0.8;
+    let mut pen = Pen {
+        canvas: &mut scene.canvas,
+        light: &scene.light,
+        at: (border * side, 0.0),
+        size: 1.0,
+        flip: -side,
+        up: -1.0,
+        alpha: 1.0,
+        depth: 0.0,
+    };
+    // The deck in its own coordinates: x inward from the border, y downward.
+    let (near, far) = (lower + 0.05, back);
+    let (bright, dim) = (pen.tone(snowed(0x8a6a4c, snow), 0.75), pen.tone(hex(0x4a382c), 0.3));
+    let inner = |y: f32| reach * (0.62 + 0.38 * (y - far) / (near - far));
+    pen.poly(
+        &[
+            (inner(far), far),
+            (inner(far), far + 0.03),
+            (inner(near), near + 0.05),
+            (inner(near), near),
+        ],
+        dim,
+    );
+    pen.poly(&[(-0.1, far), (inner(far), far), (inner(near), near), (-0.1, near)], bright);
+    pen.poly(
+        &[(-0.1, far), (inner(far), far), (inner(far), far + 0.006), (-0.1, far + 0.006)],
+        dim,
+    );
+    let mut y = far;
+    let mut gap = 0.012;
+    while y < near {
+        let shade = pen.tone(snowed(0x6a4e38, snow), 0.45);
+        let thick = gap * 0.13;
+        pen.poly(
+            &[(-0.1, y), (inner(y), y), (inner(y + thick), y + thick), (-0.1, y + thick)],
+            shade,
+        );
+        y += gap;
+        gap *= 1.22;
+    }
+    for (y, tall, wide) in [(far, 0.075, 0.010), (far + (near - far) * 0.45, 0.11, 0.014)] {
+        let x = inner(y) - 0.008;
+        let (lit, dark) = (pen.tone(hex(0x7c5e44), 0.8), pen.tone(hex(0x4a382c), 0.25));
+        pen.poly(
+            &[
+                (x - wide, y - tall),
+                (x + wide, y - tall),
+                (x + wide, y + 0.06),
+                (x - wide, y + 0.06),
+            ],
+            dark,
+        );
+        let (a, b) = if pen.side() < 0.0 { (x - wide, x) } else { (x, x + wide) };
+        pen.poly(&[(a, y - tall), (b, y - tall), (b, y + 0.06), (a, y + 0.06)], lit);
+        pen.oval((x, y - tall), (wide, wide * 0.4), pen.tone(snowed(0x9a7a58, snow), 0.9));
     }
 }
 

@@ -61,7 +61,7 @@ pub(super) fn volcano(scene: &mut Scene<'_>) {
     ground(scene, &edge, horizon, &cover);
     cracks(scene);
     paint_zone(scene, Zone::Ground);
-    bank(scene, Frame::Rocks, hex(0x3c3238), 0.0);
+    bank(scene, Frame::Rocks, hex(0x5a4a50), 0.0);
 }
 
 /// A plume that leans with the wind, lit from below.

@@ -14,7 +14,7 @@ pub(super) fn paint_clouds(scene: &mut Scene<'_>) {
         Weather::Clear if scene.world.time != Time::Night => dice.below(3),
         _ => 0,
     };
-    let drift = scene.time * 0.004;
+    let drift = scene.time * 0.010;
     for k in 0..piles {
         let size = dice.range(0.10, 0.24);
         let v = dice.range(0.10, (scene.horizon - 0.10).max(0.2));
@@ -35,7 +35,7 @@ fn sheet(scene: &mut Scene<'_>, dice: &mut Dice) {
     let threshold = 0.42 - cover * 0.72;
     let soft = if cover > 0.7 { 0.5 } else { 0.3 };
     let stretch = dice.range(1.0, 1.9);
-    let drift = scene.time * 0.012;
+    let drift = scene.time * 0.028;
     let (lit, dark, sun) = (light.cloud_lit, light.cloud_dark, light.sun);
     let strength = if cover > 0.7 { 0.95 } else { 0.85 };
     for y in scene.canvas.rows(scene.canvas.upper(), scene.horizon) {
