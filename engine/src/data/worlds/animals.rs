@@ -9,8 +9,8 @@ use super::things::paint_of;
 /// A gull in flight; its middle is its place, its span about 2.
 pub(super) fn bird(pen: &mut Pen<'_>, tint: Option<Tint>, t: f32) {
     // Feathers keep their own color a little, or a white bird is lost in an evening sky.
-    let plain = paint_of(tint) * (1.0 - 0.45 * pen.light.lamps);
-    let color = pen.tone(paint_of(tint), 1.0).mix(plain, 0.65);
+    let plain = paint_of(tint) * (1.0 - 0.30 * pen.light.lamps * pen.light.lamps);
+    let color = pen.tone(paint_of(tint), 1.0).mix(plain, 0.75);
     let lift = 0.36 + 0.30 * wave(t * 0.55);
     let dip = 0.16 * wave(t * 0.55 + 0.2);
     for way in [-1.0, 1.0] {

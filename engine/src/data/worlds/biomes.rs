@@ -55,7 +55,7 @@ fn height_of(kind: Kind) -> f32 {
         Kind::Tent => 0.095,
         Kind::Parasol => 0.15,
         Kind::Lighthouse => 0.36,
-        Kind::Bird => 0.043,
+        Kind::Bird => 0.047,
         Kind::Tree => 0.20,
         Kind::Palm => 0.34,
         Kind::Acacia => 0.25,
@@ -109,7 +109,9 @@ pub(super) fn field(world: &World, horizon: f32, kind: Kind) -> Field {
         (Biome::HarborTown, _) => afloat(horizon + 0.09, 0.93),
         (Biome::DesertDunes | Biome::Canyon, _) => ground(0.77, 0.93),
         (Biome::FlowerMeadow, _) => ground(0.70, 0.90),
+        (Biome::PineForest, _) if has_river(world) => ground(horizon + 0.28, 0.93),
         (Biome::PineForest, _) => ground(horizon + 0.17, 0.92),
+        (Biome::Savanna | Biome::Volcano, _) if has_river(world) => ground(horizon + 0.19, 0.94),
         (Biome::Savanna | Biome::Volcano, _) => ground(horizon + 0.10, 0.92),
     }
 }
@@ -127,6 +129,12 @@ pub(super) fn bank_side(world: &World) -> Option<f32> {
     let mut dice = Dice::new(world.seed, world.index, 31);
     let side = dice.sign();
     dice.chance(chance).then_some(side)
+}
+
+/// Whether a river or lake lies between the distance and the ground before the viewer.
+pub(super) fn has_river(world: &World) -> bool {
+    matches!(world.biome, Biome::PineForest | Biome::Savanna | Biome::Volcano)
+        && Dice::new(world.seed, world.index, 38).chance(0.38)
 }
 
 /// How much snow lies (0..1).

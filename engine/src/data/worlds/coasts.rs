@@ -64,6 +64,7 @@ pub(super) fn alpine_lake(scene: &mut Scene<'_>) {
     let (shallow, deep) = palettes[dice.below(3) as usize];
     let spec = Water {
         top: horizon + 0.004,
+        bottom: 9.0,
         far: hex(shallow),
         near: hex(deep),
         mirror: 0.88,
@@ -141,6 +142,7 @@ pub(super) fn tropical_coast(scene: &mut Scene<'_>) {
     paint_zone(scene, Zone::Air);
     let spec = Water {
         top: horizon,
+        bottom: 9.0,
         far: hex(0x1a76b8),
         near: hex(0x3ad6c8),
         mirror: 0.34,
@@ -228,6 +230,7 @@ pub(super) fn polar_sea(scene: &mut Scene<'_>) {
     icebergs(scene, &bergs, &mut dice);
     let spec = Water {
         top: horizon + 0.012,
+        bottom: 9.0,
         far: hex(0x3f86a8),
         near: hex(0x124a6c),
         mirror: 0.8,

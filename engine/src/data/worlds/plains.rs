@@ -11,6 +11,7 @@ use super::noise::{split, visible, wave};
 use super::objects::paint_zone;
 use super::paint::Scene;
 use super::rock::{Mesas, Range, mesas, mountains};
+use super::water::river;
 
 /// Bare ground of one color with a second in patches.
 pub(super) fn bare(far: Color, near: Color, patch: Color, id: u8) -> Cover {
@@ -90,7 +91,10 @@ pub(super) fn pine_forest(scene: &mut Scene<'_>) {
         });
     }
     paint_zone(scene, Zone::Air);
-    let hills = Hills { top: horizon + 0.155, swing: 0.025, rate: 1.6, id: 120 };
+    let tones = (hex(0x4f8a8c), hex(0x1f4f58));
+    let wet = river(scene, (horizon + 0.135, horizon + 0.3), tones);
+    let shore = horizon + if wet { 0.245 } else { 0.155 };
+    let hills = Hills { top: shore, swing: 0.025, rate: 1.6, id: 120 };
     let edge = hills.edge(scene);
     let cover = Cover {
         far: snowed(0x6f9450, snow),
@@ -108,7 +112,7 @@ pub(super) fn pine_forest(scene: &mut Scene<'_>) {
         id: 124,
     };
     ground(scene, &edge, horizon + 0.08, &cover);
-    track(scene, snowed(0xb99a68, snow), horizon + 0.17);
+    track(scene, snowed(0xb99a68, snow), shore + 0.015);
     paint_zone(scene, Zone::Ground);
     bank(scene, Frame::Firs, snowed(0x35552f, snow), snow);
 }
@@ -168,8 +172,16 @@ pub(super) fn savanna(scene: &mut Scene<'_>) {
     };
     let line = horizon + 0.055;
     thicket(scene, &bushes, line, &cover, horizon);
-    track(scene, hex(0xdca868), horizon + 0.02);
-    boulders(scene, hex(0xa8795a), (horizon + 0.05, horizon + 0.14));
+    let tones = (hex(0x6a9aa4), hex(0x2f5a6c));
+    let mut from = horizon + 0.02;
+    if river(scene, (horizon + 0.065, horizon + 0.2), tones) {
+        let bank = Hills { top: horizon + 0.145, swing: 0.02, rate: dice.range(1.2, 2.2), id: 54 };
+        let edge = bank.edge(scene);
+        ground(scene, &edge, horizon + 0.02, &Cover { depth: 0.2, ..cover });
+        from = horizon + 0.165;
+    }
+    track(scene, hex(0xdca868), from);
+    boulders(scene, hex(0xa8795a), (from + 0.03, from + 0.12));
     paint_zone(scene, Zone::Ground);
     front_grass(scene, hex(0x8a6428), 0.085);
 }

@@ -195,7 +195,7 @@ impl Light {
     #[inline]
     pub(super) fn shade(&self, albedo: Color, lit: f32) -> Color {
         // In the dark the eye sees little color, and that little is blue.
-        let pale = rgb(0.62, 0.80, 1.12) * albedo.luma();
+        let pale = rgb(0.68, 0.81, 1.05) * albedo.luma();
         albedo.mix(pale, self.dark) * (self.ambient + self.direct * lit)
     }
 

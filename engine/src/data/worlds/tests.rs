@@ -73,12 +73,12 @@ const CHECKSUMS: [u64; 10] = [
     0x45c6_1da6_04e4_4d8b,
     0xc8fa_578b_de48_22f0,
     0x13e6_8909_7d67_5907,
-    0x9ad2_6853_c696_de1f,
+    0xce7f_d044_bc73_a5ed,
     0x989c_f8d9_c2a4_abf0,
     0xbf3c_cba7_9f04_3821,
     0x13b5_1a70_c184_9534,
     0x7366_3726_8f85_d57e,
-    0xb582_85fe_e4ea_f604,
+    0xddf5_a28f_4a36_17ca,
     0xff2a_863c_abf1_0599,
 ];
 

@@ -47,7 +47,7 @@ pub(super) fn house(pen: &mut Pen<'_>, tint: Option<Tint>, t: f32) {
     let (front, flank) = (unit(0.55 - 0.4 * side), unit(0.55 + 0.4 * side));
     pen.shadow(0.55, 0.55);
     for i in 0..4 {
-        let rise = (t * 0.13 + i as f32 * 0.25) % 1.0;
+        let rise = (t * 0.13 + i as f32 * 0.25).rem_euclid(1.0);
         let puff = pen.tone(hex(0xd8d8de), 0.7);
         let alpha = pen.alpha;
         pen.alpha *= 0.5 * (1.0 - rise) * smooth(0.0, 0.15, rise);

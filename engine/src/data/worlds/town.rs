@@ -45,6 +45,7 @@ pub(super) fn harbor_town(scene: &mut Scene<'_>) {
     paint_zone(scene, Zone::Shore);
     let spec = Water {
         top: horizon + 0.018,
+        bottom: 9.0,
         far: hex(0x3f7f98),
         near: hex(0x17465e),
         mirror: 0.78,

@@ -9,6 +9,7 @@ use super::objects::paint_zone;
 use super::paint::Scene;
 use super::plains::bare;
 use super::rock::{Range, mountains};
+use super::water::river;
 
 /// The cone's place and shape.
 #[derive(Debug, Clone, Copy)]
@@ -52,14 +53,17 @@ pub(super) fn volcano(scene: &mut Scene<'_>) {
         id: 60,
     };
     mountains(scene, &near, &mut dice);
-    let hills = Hills { top: horizon + 0.06, swing: 0.02, rate: 1.8, id: 80 };
+    let tones = (hex(0x5a6a7c), hex(0x2a3444));
+    let wet = river(scene, (horizon + 0.05, horizon + 0.21), tones);
+    let shore = horizon + if wet { 0.155 } else { 0.06 };
+    let hills = Hills { top: shore, swing: 0.02, rate: 1.8, id: 80 };
     let edge = hills.edge(scene);
     let snow = snow_cover(scene.world) * 0.7;
     let mut cover =
-        bare(snowed(0x4c4048, snow), snowed(0x2a242c, snow), snowed(0x584446, snow), 84);
+        bare(snowed(0x54444a, snow), snowed(0x30282e, snow), snowed(0x5e4646, snow), 84);
     cover.depth = 0.35;
     ground(scene, &edge, horizon, &cover);
-    cracks(scene);
+    cracks(scene, shore + 0.03);
     paint_zone(scene, Zone::Ground);
     bank(scene, Frame::Rocks, hex(0x5a4a50), 0.0);
 }
@@ -162,17 +166,17 @@ fn paint_cone(scene: &mut Scene<'_>, cone: Cone) {
 }
 
 /// Glowing cracks in the ground.
-fn cracks(scene: &mut Scene<'_>) {
+fn cracks(scene: &mut Scene<'_>, top: f32) {
     let horizon = scene.horizon;
     let t = scene.time;
     let Scene { canvas, tex, light, .. } = scene;
     let px = canvas.px;
     let strength = 0.55 + 0.45 * light.lamps;
-    for y in canvas.rows(horizon + 0.10, 9.0) {
+    for y in canvas.rows(top, 9.0) {
         let v = canvas.v(y);
         let q = 1.0 / (v - horizon + 0.06);
         let step = px * q * q * 1.6;
-        let fade = smooth(horizon + 0.10, horizon + 0.2, v);
+        let fade = smooth(top, top + 0.1, v);
         for x in 0..canvas.width {
             let u = canvas.u(x);
             let n = tex.planes(u * q * 1.5, q * 2.3, 120, (3, step * 0.5));

@@ -9,6 +9,8 @@ use super::paint::Scene;
 pub(super) struct Water {
     /// The far shore (v).
     pub top: f32,
+    /// How far down it is seen (v).
+    pub bottom: f32,
     /// The water's own color far away and near.
     pub far: Color,
     pub near: Color,
@@ -27,7 +29,7 @@ pub(super) fn water(scene: &mut Scene<'_>, spec: &Water) {
         super::Weather::Fog => 0.35,
         _ => 1.0,
     } * if sun.1 < 0.2 { 0.7 } else { 1.0 };
-    for y in canvas.rows(spec.top, 9.0) {
+    for y in canvas.rows(spec.top, spec.bottom) {
         let v = canvas.v(y);
         let cover = unit((v - spec.top) / px + 0.5);
         if cover <= 0.0 {
@@ -74,4 +76,18 @@ pub(super) fn water(scene: &mut Scene<'_>, spec: &Water) {
             canvas.blend(x, y, color, cover);
         }
     }
+}
+
+/// A river across the picture from `top` to `bottom` (v), where the world has one.
+pub(super) fn river(
+    scene: &mut Scene<'_>,
+    (top, bottom): (f32, f32),
+    (far, near): (Color, Color),
+) -> bool {
+    if !super::biomes::has_river(scene.world) {
+        return false;
+    }
+    let chop = scene.dice(39).range(0.2, 0.55);
+    water(scene, &Water { top, bottom, far, near, mirror: 0.86, chop });
+    true
 }

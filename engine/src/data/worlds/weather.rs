@@ -22,7 +22,7 @@ pub(super) fn paint_clouds(scene: &mut Scene<'_>) {
         let size = size * (0.35 + 0.9 * unit((scene.horizon - v) / 0.5));
         let wide = scene.canvas.right() + 0.35;
         let along = dice.range(-0.75, 0.75) + drift;
-        let u = (along + 0.9) % 1.8 - 0.9;
+        let u = (along + 0.9).rem_euclid(1.8) - 0.9;
         pile(scene, &mut dice, (if wide > 0.95 { u * wide / 0.85 } else { u }, v, size), k as u8);
     }
 }
