@@ -1,1 +1,13 @@
-//! Smalti.
+//! Smalti: the window and the command line. Knows egui, never a tensor.
+//!
+//! Start reading at [`studio`] (one frame of the window), then [`document`] (what a person decided)
+//! and [`views`] (what is drawn).
+
+pub mod document;
+pub mod gpu;
+pub mod settings;
+pub mod shell;
+pub mod studio;
+pub mod textures;
+pub mod views;
+pub mod widgets;

@@ -1,0 +1,87 @@
+//! Undo and redo by value: one entry for each finished interaction.
+
+use super::Document;
+
+/// Values of the past and the undone future are kept up to this many.
+const KEPT: usize = 200;
+
+/// The document now, what it was, and what it was before it was undone.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    now: Document,
+    past: Vec<Document>,
+    future: Vec<Document>,
+    /// The value before the interaction that is going on (a drag of a slider).
+    before_interaction: Option<Document>,
+}
+
+impl History {
+    /// Starts with a document and no past.
+    pub fn new(document: Document) -> Self {
+        Self { now: document, ..Self::default() }
+    }
+
+    /// The document now.
+    pub fn document(&self) -> &Document {
+        &self.now
+    }
+
+    /// Takes a new value in. While `interacting` (a button of the pointer is held down), changes
+    /// gather into one entry; what is merely picked makes none.
+    pub fn change(&mut self, next: Document, interacting: bool) {
+        if next == self.now {
+            return;
+        }
+        let before = std::mem::replace(&mut self.now, next);
+        if interacting {
+            self.before_interaction.get_or_insert(before);
+        } else {
+            let before = self.before_interaction.take().unwrap_or(before);
+            self.enter(before);
+        }
+    }
+
+    /// The interaction is over: what changed during it becomes one entry.
+    pub fn finish_interaction(&mut self) {
+        if let Some(before) = self.before_interaction.take() {
+            self.enter(before);
+        }
+    }
+
+    fn enter(&mut self, before: Document) {
+        if !before.differs_beyond_selection(&self.now) {
+            return;
+        }
+        self.past.push(before);
+        if self.past.len() > KEPT {
+            self.past.remove(0);
+        }
+        self.future.clear();
+    }
+
+    /// Whether there is something to take back.
+    pub fn can_undo(&self) -> bool {
+        !self.past.is_empty() || self.before_interaction.is_some()
+    }
+
+    /// Whether there is something to do again.
+    pub fn can_redo(&self) -> bool {
+        !self.future.is_empty()
+    }
+
+    /// Takes the last change back.
+    pub fn undo(&mut self) {
+        self.finish_interaction();
+        if let Some(before) = self.past.pop() {
+            self.future.push(std::mem::replace(&mut self.now, before));
+        }
+    }
+
+    /// Does the last undone change again.
+    pub fn redo(&mut self) {
+        self.finish_interaction();
+        if let Some(after) = self.future.pop() {
+            self.past.push(std::mem::replace(&mut self.now, after));
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! wgpu pipelines for what is too large for egui, and rendering without a window.

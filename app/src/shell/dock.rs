@@ -1,0 +1,215 @@
+//! Docking: views as tabs with a gold underline, one-pixel lines between panels.
+
+use std::collections::BTreeMap;
+
+use egui::{Color32, Id, Rect, Response, Role, Sense, Stroke, Ui, WidgetInfo, WidgetText, vec2};
+use egui_tiles::{Behavior, Container, Linear, LinearDir, SimplificationOptions, TabState, Tabs};
+use egui_tiles::{Tile, TileId, Tiles, Tree, UiResponse};
+
+use super::theme::space;
+use crate::document::Layout;
+use crate::views::{View, ViewCtx, ViewId};
+
+/// What is where: a tree of splits and tabs with the names of views.
+pub type Arrangement = Tree<ViewId>;
+
+/// The views that were shown once, with what they remember of looking.
+pub type Views = BTreeMap<ViewId, Box<dyn View>>;
+
+/// The arrangement of the first start: data left, tokens in the middle over usage, code right.
+pub fn studio() -> Arrangement {
+    let mut tiles = Tiles::default();
+    let tabs = |tiles: &mut Tiles<ViewId>, views: &[ViewId]| {
+        let panes = views.iter().map(|view| tiles.insert_pane(*view)).collect();
+        tiles.insert_tab_tile(panes)
+    };
+    let left = tabs(&mut tiles, &[ViewId::Dataset]);
+    let middle = tabs(&mut tiles, &[ViewId::Tokens, ViewId::Compare]);
+    let below = tabs(&mut tiles, &[ViewId::Codebook, ViewId::Log, ViewId::Jobs]);
+    let right = tabs(&mut tiles, &[ViewId::Code]);
+    let mut column = Linear::new(LinearDir::Vertical, vec![middle, below]);
+    column.shares.set_share(middle, 0.76);
+    column.shares.set_share(below, 0.24);
+    let column = tiles.insert_container(Container::Linear(column));
+    let mut row = Linear::new(LinearDir::Horizontal, vec![left, column, right]);
+    for (tile, share) in [(left, 0.147), (column, 0.637), (right, 0.216)] {
+        row.shares.set_share(tile, share);
+    }
+    let root = tiles.insert_container(Container::Linear(row));
+    Tree::new(Id::unique("views"), root, tiles)
+}
+
+/// Brings a view to the front, adding it beside the others if it is not there.
+pub fn show_view(tree: &mut Arrangement, view: ViewId) {
+    if let Some(tile) = tree.tiles.find_pane(&view) {
+        tree.make_active(|id, _| id == tile);
+        return;
+    }
+    let pane = tree.tiles.insert_pane(view);
+    // The place with the most room: the largest group of tabs.
+    let name = |id: &TileId| format!("{id:?}");
+    let area = |id: &TileId| tree.tiles.rect(*id).map_or(0.0, |rect| rect.area());
+    let largest = tree
+        .tiles
+        .iter()
+        .filter(|(_, tile)| matches!(tile, Tile::Container(Container::Tabs(_))))
+        .map(|(id, _)| *id)
+        .max_by(|a, b| area(a).total_cmp(&area(b)).then_with(|| name(a).cmp(&name(b))));
+    if let Some(Tile::Container(Container::Tabs(tabs))) =
+        largest.and_then(|id| tree.tiles.get_mut(id))
+    {
+        tabs.add_child(pane);
+        tabs.set_active(pane);
+    } else {
+        tree.root = Some(tree.tiles.insert_tab_tile(vec![pane]));
+    }
+}
+
+/// Closes a view.
+pub fn close_view(tree: &mut Arrangement, view: ViewId) {
+    if let Some(tile) = tree.tiles.find_pane(&view) {
+        tree.remove_recursively(tile);
+    }
+}
+
+/// Draws the views where they are.
+pub fn ui(tree: &mut Arrangement, views: &mut Views, ui: &mut Ui, ctx: &ViewCtx<'_>) {
+    let mut dock = Dock { views, ctx };
+    tree.ui(&mut dock, ui);
+}
+
+struct Dock<'a> {
+    views: &'a mut Views,
+    ctx: &'a ViewCtx<'a>,
+}
+
+impl Dock<'_> {
+    fn view(&mut self, id: ViewId) -> &mut Box<dyn View> {
+        self.views.entry(id).or_insert_with(|| crate::views::create(id))
+    }
+}
+
+impl Behavior<ViewId> for Dock<'_> {
+    fn pane_ui(&mut self, ui: &mut Ui, _tile: TileId, pane: &mut ViewId) -> UiResponse {
+        let (ctx, id) = (self.ctx, *pane);
+        let view = self.view(id);
+        let margin = egui::Margin::same(space::M as i8);
+        ui.painter().rect_filled(ui.max_rect(), 0.0, ctx.theme.colors.panel);
+        egui::Frame::new().inner_margin(margin).show(ui, |ui| {
+            ui.set_min_size(ui.available_size());
+            ui.push_id(id, |ui| view.ui(ui, ctx));
+        });
+        UiResponse::None
+    }
+
+    fn tab_title_for_pane(&mut self, pane: &ViewId) -> WidgetText {
+        let (ctx, id) = (self.ctx, *pane);
+        self.view(id).title(ctx).into()
+    }
+
+    fn tab_ui(
+        &mut self,
+        tiles: &mut Tiles<ViewId>,
+        ui: &mut Ui,
+        id: Id,
+        tile_id: TileId,
+        state: &TabState,
+    ) -> Response {
+        let theme = self.ctx.theme;
+        let title = self.tab_title_for_tile(tiles, tile_id).text().to_owned();
+        let (font, color) = if state.active {
+            (theme.strong(), theme.colors.text)
+        } else {
+            (theme.body(), theme.colors.dim)
+        };
+        let galley = ui.painter().layout_no_wrap(title.clone(), font, color);
+        let size = vec2(galley.size().x + space::L, ui.available_height());
+        let (_, rect) = ui.allocate_space(size);
+        let response = ui
+            .interact(rect, id, Sense::click_and_drag())
+            .on_hover_cursor(egui::CursorIcon::PointingHand);
+        response.widget_info(|| WidgetInfo::selected(Role::Tab, true, state.active, &title));
+        if ui.is_rect_visible(rect) && !state.is_being_dragged {
+            let corner = rect.left_center() - vec2(0.0, galley.size().y / 2.0);
+            let text_rect = Rect::from_min_size(corner, galley.size());
+            let color = if response.hovered() { theme.colors.text } else { color };
+            let painter = ui.painter();
+            painter.galley_with_override_text_color(text_rect.min, galley, color);
+            let gold = Stroke::new(2.0, theme.colors.gold);
+            if state.active {
+                painter.hline(text_rect.x_range(), rect.bottom() - 1.0, gold);
+            }
+            if response.has_focus() {
+                let ring = text_rect.expand2(vec2(5.0, 4.0));
+                painter.rect_stroke(ring, 4.0, gold, egui::StrokeKind::Outside);
+            }
+        }
+        if response.middle_clicked()
+            && let Some(pane) = tiles.get_pane(&tile_id)
+        {
+            self.ctx.send(Layout::Close(*pane));
+        }
+        self.on_tab_button(tiles, tile_id, response)
+    }
+
+    fn tab_bar_left_ui(&mut self, _: &Tiles<ViewId>, ui: &mut Ui, _: TileId, _: &Tabs) {
+        ui.add_space(space::M);
+    }
+
+    fn top_bar_right_ui(
+        &mut self,
+        tiles: &Tiles<ViewId>,
+        ui: &mut Ui,
+        _tile: TileId,
+        tabs: &Tabs,
+        _scroll: &mut f32,
+    ) {
+        ui.add_space(space::M);
+        let active = tabs.active.and_then(|tile| tiles.get_pane(&tile)).copied();
+        if let Some(id) = active {
+            let ctx = self.ctx;
+            self.view(id).bar_ui(ui, ctx);
+        }
+    }
+
+    fn tab_bar_height(&self, _style: &egui::Style) -> f32 {
+        self.ctx.theme.px(30.0)
+    }
+
+    fn tab_bar_color(&self, _visuals: &egui::Visuals) -> Color32 {
+        self.ctx.theme.colors.panel
+    }
+
+    fn tab_bar_hline_stroke(&self, _visuals: &egui::Visuals) -> Stroke {
+        Stroke::new(1.0, self.ctx.theme.colors.line)
+    }
+
+    fn resize_stroke(&self, _style: &egui::Style, state: egui_tiles::ResizeState) -> Stroke {
+        let colors = &self.ctx.theme.colors;
+        match state {
+            egui_tiles::ResizeState::Idle => Stroke::new(1.0, colors.line),
+            egui_tiles::ResizeState::Hovering => Stroke::new(2.0, colors.strong_line),
+            egui_tiles::ResizeState::Dragging => Stroke::new(2.0, colors.gold),
+        }
+    }
+
+    fn drag_preview_stroke(&self, _visuals: &egui::Visuals) -> Stroke {
+        Stroke::new(1.0, self.ctx.theme.colors.gold)
+    }
+
+    fn drag_preview_color(&self, _visuals: &egui::Visuals) -> Color32 {
+        self.ctx.theme.colors.gold.gamma_multiply(0.12)
+    }
+
+    fn gap_width(&self, _style: &egui::Style) -> f32 {
+        1.0
+    }
+
+    fn min_size(&self) -> f32 {
+        64.0
+    }
+
+    fn simplification_options(&self) -> SimplificationOptions {
+        SimplificationOptions { all_panes_must_have_tabs: true, ..SimplificationOptions::default() }
+    }
+}

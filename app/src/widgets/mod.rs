@@ -1,0 +1,1 @@
+//! Parts that several views draw with. They keep no state of their own.
