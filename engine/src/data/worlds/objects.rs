@@ -39,10 +39,10 @@ pub(super) fn layout(world: &World, horizon: f32) -> Vec<Placed> {
         for i in (1..n).rev() {
             order.swap(i as usize, dice.below(i + 1) as usize);
         }
-        let width = if n < 3 { 0.72 } else { 0.84 };
+        let (width, jitter) = if n < 3 { (0.72, 0.27) } else { (0.84, 0.7 / n as f32) };
         order
             .into_iter()
-            .map(|i| ((i as f32 + 0.5 + dice.range(-0.27, 0.27)) / n as f32 - 0.5) * width)
+            .map(|i| ((i as f32 + 0.5 + dice.range(-jitter, jitter)) / n as f32 - 0.5) * width)
             .collect::<Vec<f32>>()
     };
     let standing: u32 = world.objects.iter().filter(|g| !g.kind.flies()).map(|g| g.count).sum();
