@@ -121,6 +121,8 @@ pub(super) fn bank_side(world: &World) -> Option<f32> {
     let chance = match world.biome {
         Biome::AlpineLake => 0.75,
         Biome::PineForest => 0.9,
+        // Where palms are counted, no other palms stand.
+        Biome::TropicalCoast if world.objects.iter().any(|g| g.kind == Kind::Palm) => 0.0,
         Biome::TropicalCoast => 0.7,
         Biome::Canyon | Biome::Volcano => 0.6,
         Biome::HarborTown => 0.5,

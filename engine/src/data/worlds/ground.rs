@@ -177,7 +177,7 @@ pub(super) fn bank(scene: &mut Scene<'_>, frame: Frame, soil: Color, snow: f32) 
         match frame {
             Frame::Firs => plants::fir(&mut pen, own, snow),
             Frame::Palms => {
-                pen.size = tall * 1.25;
+                pen.size = tall * 1.08;
                 plants::palm(&mut pen, own, time);
             }
             Frame::Rocks => {
