@@ -3,8 +3,9 @@
 //! Resampling happens in gamma space, as everywhere in the field (Pillow, torchvision), so that
 //! numbers are comparable.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use serde::{Deserialize, Serialize};
 
 use super::Picture;
@@ -148,9 +149,13 @@ pub(crate) fn resample(
         ));
     }
     let fail = |error: &dyn std::fmt::Display| EngineError::bad_input("resize", error, "");
-    let from = ImageRef::new(picture.width(), picture.height(), picture.rgb(), PixelType::U8x3)
+    // One pixel type by name: `Resizer::resize` would compile its kernels for all of them into this
+    // crate, which took minutes.
+    let from = TypedImageRef::<U8x3>::from_buffer(picture.width(), picture.height(), picture.rgb())
         .map_err(|error| fail(&error))?;
-    let mut to = Image::new(width, height, PixelType::U8x3);
+    let mut rgb = vec![0_u8; width as usize * height as usize * 3];
+    let mut to = TypedImage::<U8x3>::from_buffer(width, height, &mut rgb)
+        .map_err(|error| fail(&error))?;
     let [left, top, used_w, used_h] = source;
     // Lanczos rings at edges when it enlarges; Catmull-Rom hardly does.
     let shrinks = f64::from(width) <= used_w && f64::from(height) <= used_h;
@@ -158,8 +163,9 @@ pub(crate) fn resample(
     let options = ResizeOptions::new()
         .resize_alg(ResizeAlg::Convolution(filter))
         .crop(left, top, used_w, used_h);
-    Resizer::new().resize(&from, &mut to, &options).map_err(|error| fail(&error))?;
-    Picture::new(width, height, to.into_vec())
+    Resizer::new().resize_typed(&from, &mut to, &options).map_err(|error| fail(&error))?;
+    drop(to);
+    Picture::new(width, height, rgb)
 }
 
 fn crop_or_extend(picture: &Picture, width: u32, height: u32) -> Result<Picture> {
