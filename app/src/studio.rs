@@ -3,20 +3,34 @@
 //! Events become commands, commands a new document; views ask the engine and draw; then the
 //! session is told that the frame is over. Nothing here waits or touches a file.
 
+mod apply;
+mod start;
+
 use std::cell::RefCell;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use smalti_engine::answers::ShippedModels;
 use smalti_engine::device::DeviceChoice;
-use smalti_engine::session::{self, Session};
+use smalti_engine::session::{Lane, RunId, Session};
 
-use crate::document::{AppCommand, Command, Document, Edit, History, JobCommand, Layout};
+use crate::document::{Command, Document, History, Open, Slot};
 use crate::settings::{Settings, ThemeChoice};
+use crate::shell::actions::{self, Action};
+use crate::shell::background::Background;
+use crate::shell::dialogs::{self, Dialog};
 use crate::shell::dock::{self, Arrangement, Views};
+use crate::shell::menu::Bar;
 use crate::shell::notices::Notices;
-use crate::shell::{fonts, theme::Theme};
+use crate::shell::opening::Openings;
+use crate::shell::palette::{Known, Palette};
+use crate::shell::status;
+use crate::shell::theme::Theme;
 use crate::textures::Textures;
 use crate::views::{EditedGrids, Hovered, ViewCtx};
+
+/// The document is kept this long after a change at the latest.
+const AUTOSAVE_EVERY: Duration = Duration::from_secs(3);
 
 /// How the window is started.
 #[derive(Debug, Clone)]
@@ -31,7 +45,7 @@ pub struct StudioOptions {
     pub settings_dir: Option<PathBuf>,
     /// Files to open.
     pub files: Vec<PathBuf>,
-    /// Scene to start with, by name.
+    /// Scene to start with: the name of a shipped one.
     pub scene: Option<String>,
     /// Theme instead of the one that was set.
     pub theme: Option<ThemeChoice>,
@@ -55,21 +69,55 @@ impl StudioOptions {
     }
 }
 
+/// What the person sees of the document beside the views.
+struct Desk {
+    arrangement: Arrangement,
+    views: Views,
+    palette: Option<Palette>,
+    dialog: Option<Dialog>,
+    is_presenting: bool,
+    is_quitting: bool,
+}
+
+/// What is kept outside of the window, and what of it is behind.
+struct Keeping {
+    background: Background,
+    openings: Openings,
+    /// Where the document was saved or opened.
+    file: Option<PathBuf>,
+    /// The document as it was saved last.
+    saved: Document,
+    /// The document as it was autosaved last, and when.
+    autosaved: (Document, Instant),
+    /// The settings as they were written last.
+    settings: Settings,
+}
+
+/// What does not change after the start.
+struct Fixed {
+    options: StudioOptions,
+    actions: Vec<Action>,
+    threads: usize,
+    render_state: Option<eframe::egui_wgpu::RenderState>,
+    is_cpu_adapter: bool,
+    gpu_errors: std::sync::mpsc::Receiver<String>,
+}
+
 /// The window's whole state.
 pub struct Studio {
-    options: StudioOptions,
     session: Session,
     history: History,
     settings: Settings,
     theme: Theme,
-    arrangement: Arrangement,
-    views: Views,
+    desk: Desk,
+    keeping: Keeping,
+    fixed: Fixed,
     textures: Textures,
     hovered: Hovered,
     grids: EditedGrids,
     notices: Notices,
     commands: RefCell<Vec<Command>>,
-    render_state: Option<eframe::egui_wgpu::RenderState>,
+    known_over: Vec<RunId>,
 }
 
 impl std::fmt::Debug for Studio {
@@ -79,43 +127,6 @@ impl std::fmt::Debug for Studio {
 }
 
 impl Studio {
-    /// Opens the engine and sets the window up. Works in a window, in tests and offscreen.
-    ///
-    /// # Errors
-    /// When the engine's device or threads cannot be had.
-    pub fn new(
-        cc: &eframe::CreationContext<'_>,
-        options: StudioOptions,
-    ) -> smalti_engine::Result<Self> {
-        let ctx = cc.egui_ctx.clone();
-        ctx.set_fonts(fonts::definitions());
-        let settings = Settings::default();
-        let choice = options.theme.unwrap_or(settings.theme);
-        let theme = Theme::new(choice, settings.text_scale, settings.reduced_motion);
-        theme.apply(&ctx);
-        let mut engine = session::Settings::new(&options.assets);
-        engine.device = options.device;
-        engine.threads = options.threads;
-        let waking = ctx.clone();
-        engine.waker = Arc::new(move || waking.request_repaint());
-        let session = Session::new(engine)?;
-        Ok(Self {
-            options,
-            session,
-            history: History::new(Document::default()),
-            settings,
-            theme,
-            arrangement: dock::studio(),
-            views: Views::default(),
-            textures: Textures::new(&ctx),
-            hovered: Hovered::default(),
-            grids: EditedGrids::default(),
-            notices: Notices::default(),
-            commands: RefCell::default(),
-            render_state: cc.wgpu_render_state.clone(),
-        })
-    }
-
     /// The document now.
     pub fn document(&self) -> &Document {
         self.history.document()
@@ -131,42 +142,63 @@ impl Studio {
         &self.notices
     }
 
+    /// What is where.
+    pub fn layout(&self) -> Option<crate::shell::scenes::Panel> {
+        crate::shell::scenes::Panel::of(&self.desk.arrangement)
+    }
+
+    /// Which theme is worn.
+    pub fn theme(&self) -> &Theme {
+        &self.theme
+    }
+
     /// Asks for something from outside; applied at the start of the next frame.
     pub fn send(&self, command: impl Into<Command>) {
         self.commands.borrow_mut().push(command.into());
     }
 
-    /// Whether an answer that a visible view asked for is still being worked out.
+    /// Whether something that is shown is still being opened or worked out: pictures and tests
+    /// wait until it is not.
     pub fn is_working(&self) -> bool {
         self.session.status().open_questions > 0
+            || self.keeping.openings.names().next().is_some()
+            || !self.commands.borrow().is_empty()
     }
 
-    fn apply(&mut self, command: Command, ctx: &egui::Context) {
-        match command {
-            Command::Edit(Edit::Undo) => self.history.undo(),
-            Command::Edit(Edit::Redo) => self.history.redo(),
-            Command::Layout(Layout::Show(view)) => dock::show_view(&mut self.arrangement, view),
-            Command::Layout(Layout::Close(view)) => dock::close_view(&mut self.arrangement, view),
-            Command::Job(JobCommand::Control(run, control)) => self.session.control(run, control),
-            Command::App(AppCommand::Notify(notice)) => self.notices.add(notice),
-            other => {
-                let next = self.history.document().after(&other);
-                let interacting = ctx.input(|input| input.pointer.any_down());
-                self.history.change(next, interacting);
+    /// Events of this frame as commands.
+    fn gather(&mut self, ctx: &egui::Context) {
+        let mut commands = actions::pressed(ctx, &self.fixed.actions);
+        let (dropped, events) = ctx.input(|input| {
+            let paths: Vec<PathBuf> =
+                input.raw.dropped_files.iter().map(|file| file.path().to_owned()).collect();
+            (paths, input.events.clone())
+        });
+        commands.extend(dropped.into_iter().map(|path| Open::Path(path).into()));
+        let typing = ctx.text_edit_focused();
+        for event in events {
+            match event {
+                egui::Event::Paste(text) if !typing => commands.extend(apply::pasted_text(&text)),
+                egui::Event::PasteImage(image) if !typing => {
+                    commands.push(apply::pasted_image(&image));
+                }
+                _ => {}
             }
         }
+        commands.extend(self.background_commands());
+        let document = self.history.document();
+        let keeping = &mut self.keeping;
+        commands.extend(keeping.openings.poll(&self.session, document, &keeping.background));
+        commands.extend(self.news_of_runs());
+        while let Ok(error) = self.fixed.gpu_errors.try_recv() {
+            let hint = "The picture may be wrong; start again with WGPU_BACKEND=gl";
+            commands.push(crate::document::Notice::error(error, hint).into());
+        }
+        self.commands.borrow_mut().splice(0..0, commands);
     }
-}
 
-impl eframe::App for Studio {
-    fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
-        let ctx = ui.ctx().clone();
-        for command in self.commands.take() {
-            self.apply(command, &ctx);
-        }
-        if !ctx.input(|input| input.pointer.any_down()) {
-            self.history.finish_interaction();
-        }
+    fn shell_ui(&mut self, ui: &mut egui::Ui, frame_ms: Option<f32>) {
+        let opening: Vec<String> = self.keeping.openings.names().collect();
+        let Fixed { render_state, is_cpu_adapter, options, actions, threads, .. } = &self.fixed;
         let view_ctx = ViewCtx {
             document: self.history.document(),
             session: &self.session,
@@ -174,18 +206,96 @@ impl eframe::App for Studio {
             textures: &self.textures,
             hovered: &self.hovered,
             notices: &self.notices,
-            render_state: self.render_state.as_ref(),
-            is_cpu_adapter: true,
-            is_time_frozen: self.options.frozen_time,
+            render_state: render_state.as_ref(),
+            is_cpu_adapter: *is_cpu_adapter,
+            is_time_frozen: options.frozen_time,
             commands: &self.commands,
             grids: &self.grids,
         };
-        dock::ui(&mut self.arrangement, &mut self.views, ui, &view_ctx);
-        self.notices.show(&ctx);
+        if !self.desk.is_presenting {
+            let menu_bar = Bar {
+                theme: &self.theme,
+                actions,
+                settings: &self.settings,
+                history: (self.history.can_undo(), self.history.can_redo()),
+                device: (options.device, *threads),
+            };
+            self.commands.borrow_mut().extend(menu_bar.show(ui));
+            status::show(ui, &view_ctx, &opening, frame_ms);
+        }
+        dock::ui(&mut self.desk.arrangement, &mut self.desk.views, ui, &view_ctx);
+    }
+
+    fn floating_ui(&mut self, ctx: &egui::Context) {
+        if let Some(palette) = &mut self.desk.palette {
+            let (commands, close) = palette.show(ctx, &self.theme);
+            self.commands.borrow_mut().extend(commands);
+            if close {
+                self.desk.palette = None;
+            }
+        }
+        if let Some(dialog) = &mut self.desk.dialog
+            && let Some(answer) = dialog.show(ctx, &self.theme, &self.fixed.actions)
+        {
+            self.answered(answer, ctx);
+        }
+        dialogs::drop_overlay(ctx, &self.theme);
+        self.notices.show(ctx, &self.theme);
+    }
+
+    fn open_palette(&mut self, ctx: &egui::Context, query: &str) {
+        let models = self.session.ask(Lane::Now, &ShippedModels);
+        let models = models.best().map(|names| names.to_vec()).unwrap_or_default();
+        let known =
+            Known { actions: &self.fixed.actions, settings: &self.settings, models: &models };
+        self.desk.palette = Some(Palette::new(ctx, &known, query));
+    }
+
+    /// Finds out what is at a path, and opens it.
+    fn open_path(&mut self, path: PathBuf, slot: Slot) {
+        if !path.as_os_str().is_empty() {
+            self.settings.remember(&path);
+            self.keeping.openings.start(path, slot, &self.keeping.background);
+        }
+    }
+}
+
+impl eframe::App for Studio {
+    fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
+        if ctx.input(|input| input.viewport().close_requested()) {
+            self.close_requested(ctx);
+        }
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
+        let ctx = ui.ctx().clone();
+        self.gather(&ctx);
+        for command in self.commands.take() {
+            self.apply(command, &ctx);
+        }
+        if !ctx.input(|input| input.pointer.any_down()) {
+            self.history.finish_interaction();
+        }
+        self.shell_ui(ui, frame.info().cpu_usage.map(|seconds| seconds * 1e3));
+        self.floating_ui(&ctx);
+        self.leave(&ctx);
+        self.keep(&ctx);
         self.session.end_frame();
         self.textures.end_frame();
         if self.hovered.end_frame() || !self.commands.borrow().is_empty() {
             ctx.request_repaint();
         }
+    }
+
+    fn on_exit(&mut self) {
+        self.forget_autosave();
+    }
+
+    fn clear_color(&self, _visuals: &egui::Visuals) -> [f32; 4] {
+        self.theme.colors.background.to_normalized_gamma_f32()
+    }
+
+    fn persist_egui_memory(&self) -> bool {
+        false
     }
 }

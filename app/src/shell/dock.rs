@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use egui::{Color32, Id, Rect, Response, Role, Sense, Stroke, Ui, WidgetInfo, WidgetText, vec2};
-use egui_tiles::{Behavior, Container, Linear, LinearDir, SimplificationOptions, TabState, Tabs};
+use egui_tiles::{Behavior, Container, SimplificationOptions, TabState, Tabs};
 use egui_tiles::{Tile, TileId, Tiles, Tree, UiResponse};
 
 use super::theme::space;
@@ -15,29 +15,6 @@ pub type Arrangement = Tree<ViewId>;
 
 /// The views that were shown once, with what they remember of looking.
 pub type Views = BTreeMap<ViewId, Box<dyn View>>;
-
-/// The arrangement of the first start: data left, tokens in the middle over usage, code right.
-pub fn studio() -> Arrangement {
-    let mut tiles = Tiles::default();
-    let tabs = |tiles: &mut Tiles<ViewId>, views: &[ViewId]| {
-        let panes = views.iter().map(|view| tiles.insert_pane(*view)).collect();
-        tiles.insert_tab_tile(panes)
-    };
-    let left = tabs(&mut tiles, &[ViewId::Dataset]);
-    let middle = tabs(&mut tiles, &[ViewId::Tokens, ViewId::Compare]);
-    let below = tabs(&mut tiles, &[ViewId::Codebook, ViewId::Log, ViewId::Jobs]);
-    let right = tabs(&mut tiles, &[ViewId::Code]);
-    let mut column = Linear::new(LinearDir::Vertical, vec![middle, below]);
-    column.shares.set_share(middle, 0.76);
-    column.shares.set_share(below, 0.24);
-    let column = tiles.insert_container(Container::Linear(column));
-    let mut row = Linear::new(LinearDir::Horizontal, vec![left, column, right]);
-    for (tile, share) in [(left, 0.147), (column, 0.637), (right, 0.216)] {
-        row.shares.set_share(tile, share);
-    }
-    let root = tiles.insert_container(Container::Linear(row));
-    Tree::new(Id::unique("views"), root, tiles)
-}
 
 /// Brings a view to the front, adding it beside the others if it is not there.
 pub fn show_view(tree: &mut Arrangement, view: ViewId) {

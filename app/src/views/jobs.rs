@@ -1,6 +1,12 @@
 //! Jobs: what is running, how far it is, and how to pause, step or cancel it.
 
+use egui::{Sense, vec2};
+use smalti_engine::session::{Control, RunState, RunView};
+
 use super::{View, ViewCtx, ViewId};
+use crate::document::JobCommand;
+use crate::shell::status::duration;
+use crate::shell::theme::space;
 
 /// The Jobs view.
 #[derive(Debug, Default)]
@@ -11,9 +17,96 @@ impl View for JobsView {
         ViewId::Jobs
     }
 
-    fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
-        for run in ctx.session.runs() {
-            ui.label(run.title);
+    fn title(&self, ctx: &ViewCtx<'_>) -> String {
+        match ctx.session.runs().iter().filter(|run| !run.state.is_over()).count() {
+            0 => "Jobs".to_owned(),
+            running => format!("Jobs {running}"),
         }
     }
+
+    fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+        let runs = ctx.session.runs();
+        if runs.is_empty() {
+            ui.label(ctx.theme.label("Nothing is running"));
+            return;
+        }
+        egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            for run in runs.iter().rev() {
+                ui.push_id(run.id, |ui| run_ui(ui, ctx, run));
+                ui.add_space(space::S);
+            }
+        });
+    }
+}
+
+fn run_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, run: &RunView) {
+    let theme = ctx.theme;
+    ui.horizontal(|ui| {
+        ui.label(egui::RichText::new(&run.title).font(theme.strong()));
+        ui.label(theme.label(state(run)));
+    });
+    let (rail, response) = ui
+        .allocate_exact_size(vec2(ui.available_width().min(theme.px(520.0)), 4.0), Sense::hover());
+    let percent = run.progress.unwrap_or(0.0);
+    response.widget_info(|| {
+        let label = format!("{}: {:.0} %", run.title, percent * 100.0);
+        egui::WidgetInfo::labeled(egui::Role::ProgressIndicator, true, label)
+    });
+    ui.painter().rect_filled(rail, 2.0, theme.colors.strong_line);
+    let mut done = rail;
+    done.set_width(rail.width() * percent);
+    let active = run.state == RunState::Running;
+    let color = if active { theme.colors.gold } else { theme.colors.faint };
+    ui.painter().rect_filled(done, 2.0, color);
+    ui.horizontal(|ui| {
+        ui.label(theme.caption_figures(figures(run)));
+        if !run.state.is_over() {
+            controls_ui(ui, ctx, run);
+        }
+    });
+}
+
+fn state(run: &RunView) -> String {
+    match &run.state {
+        RunState::Running => "running".to_owned(),
+        RunState::Paused => "paused".to_owned(),
+        RunState::Done => "done".to_owned(),
+        RunState::Cancelled => "cancelled".to_owned(),
+        RunState::Failed(problem) => problem.to_string(),
+    }
+}
+
+fn figures(run: &RunView) -> String {
+    let mut parts = Vec::new();
+    if let Some(progress) = run.progress {
+        parts.push(format!("{:3.0} %", progress * 100.0));
+    }
+    if !run.rate.is_empty() {
+        parts.push(run.rate.clone());
+    }
+    parts.push(duration(run.seconds));
+    if let (Some(left), false) = (run.seconds_left, run.state.is_over()) {
+        parts.push(format!("{} left", duration(left)));
+    }
+    parts.join(" · ")
+}
+
+fn controls_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, run: &RunView) {
+    let mut button = |text: &str, control: Control| {
+        let response = ui.small_button(text);
+        response.widget_info(|| {
+            let label = format!("{text} {}", run.title);
+            egui::WidgetInfo::labeled(egui::Role::Button, true, label)
+        });
+        if response.clicked() {
+            ctx.send(JobCommand::Control(run.id, control));
+        }
+    };
+    if run.state == RunState::Paused {
+        button("Resume", Control::Resume);
+        button("Step", Control::StepOnce);
+    } else {
+        button("Pause", Control::Pause);
+    }
+    button("Cancel", Control::Cancel);
 }

@@ -1,6 +1,11 @@
 //! Log: every notice of this sitting, newest first.
 
+use egui::{Sense, vec2};
+
 use super::{View, ViewCtx, ViewId};
+use crate::document::{AppCommand, Notice, Severity};
+use crate::shell::notices::severity_color;
+use crate::shell::theme::space;
 
 /// The Log view.
 #[derive(Debug, Default)]
@@ -11,9 +16,56 @@ impl View for LogView {
         ViewId::Log
     }
 
-    fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
-        for notice in ctx.notices.list().iter().rev() {
-            ui.label(&notice.summary);
+    fn bar_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+        let list = ctx.notices.list();
+        if list.is_empty() {
+            return;
+        }
+        if ui.small_button("copy all").clicked() {
+            let text: Vec<String> = list.iter().map(line).collect();
+            ctx.send(AppCommand::CopyText(text.join("\n")));
         }
     }
+
+    fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+        let list = ctx.notices.list();
+        if list.is_empty() {
+            ui.label(ctx.theme.label("Nothing was said yet"));
+            return;
+        }
+        egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            ui.spacing_mut().item_spacing.y = space::S;
+            for notice in list.iter().rev() {
+                notice_ui(ui, ctx, notice);
+            }
+        });
+    }
+}
+
+fn line(notice: &Notice) -> String {
+    let kind = match notice.severity {
+        Severity::Info => "info",
+        Severity::Warning => "warning",
+        Severity::Error => "error",
+    };
+    if notice.hint.is_empty() {
+        format!("{kind}: {}", notice.summary)
+    } else {
+        format!("{kind}: {} ({})", notice.summary, notice.hint)
+    }
+}
+
+fn notice_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, notice: &Notice) {
+    let theme = ctx.theme;
+    ui.horizontal_top(|ui| {
+        let (dot, _) = ui.allocate_exact_size(vec2(8.0, theme.px(16.0)), Sense::hover());
+        ui.painter().circle_filled(dot.center(), 3.0, severity_color(theme, notice.severity));
+        ui.vertical(|ui| {
+            ui.spacing_mut().item_spacing.y = 0.0;
+            ui.add(egui::Label::new(&notice.summary).wrap().selectable(true));
+            if !notice.hint.is_empty() {
+                ui.add(egui::Label::new(theme.label(&notice.hint)).wrap().selectable(true));
+            }
+        });
+    });
 }

@@ -161,10 +161,12 @@ impl Hovered {
     }
 }
 
-/// The last edited grids: grid, edits, grid with edits. Keeps edits from being applied anew in
-/// every frame and view.
+/// The last edited grids. Keeps edits from being applied anew in every frame and view.
 #[derive(Debug, Default)]
-pub struct EditedGrids(RefCell<Vec<(GridRef, Arc<BTreeMap<Cell, u32>>, GridRef)>>);
+pub struct EditedGrids(RefCell<Vec<Edited>>);
+
+/// Grid, edits, grid with edits.
+type Edited = (GridRef, Arc<BTreeMap<Cell, u32>>, GridRef);
 
 /// What a view may read and use.
 #[derive(Clone, Copy)]

@@ -1,5 +1,6 @@
 //! Token grids: which code stands where.
 
+pub mod files;
 use std::sync::Arc;
 
 use crate::{EngineError, Result};

@@ -1,0 +1,228 @@
+//! Files and dialogs away from the window's thread: one thread that reads and writes in order, and
+//! one for each open dialog. What comes of it is fetched once a frame.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the one place of the window that touches files, on threads of its own"
+)]
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use smalti_engine::answers::Stamp;
+use smalti_engine::tokens::Grid;
+use smalti_engine::{EngineError, Result};
+
+use super::saved::Saved;
+use super::scenes::Scene;
+use crate::document::{AppCommand, Command, Document, Notice};
+
+/// A dialog that ends sooner was never shown: no portal answers, or no program for it is there.
+const TOO_QUICK_FOR_A_PERSON: Duration = Duration::from_millis(400);
+
+/// What came of work in the background.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Something is to be done.
+    Command(Command),
+    /// The stamp of a path that is to be opened.
+    Stamped(Arc<Path>, Stamp),
+    /// A scene was read.
+    Scene(Box<Scene>),
+    /// A document was read; from its file, or from the autosave.
+    Document(Option<PathBuf>, Box<Saved>),
+    /// The document was saved.
+    Saved(PathBuf, Box<Document>),
+    /// A grid of tokens was read.
+    Tokens(Grid),
+    /// No dialog could be shown: the path has to be typed.
+    NoDialog(Ask),
+}
+
+/// What a dialog asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ask {
+    /// A file to open.
+    File,
+    /// A folder to open.
+    Folder,
+    /// Where to save; suggests a name.
+    Save {
+        /// What is saved.
+        what: Save,
+        /// The suggested file name.
+        name: String,
+    },
+}
+
+/// What is saved.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Save {
+    /// The document.
+    Document,
+    /// The tokens, `.npy` or `.safetensors`.
+    Tokens,
+    /// A picture as PNG.
+    Picture(smalti_engine::images::Picture),
+}
+
+type Work = Box<dyn FnOnce() -> Option<Outcome> + Send>;
+
+/// The threads, and what came of their work.
+pub struct Background {
+    work: Option<Sender<Work>>,
+    thread: Option<JoinHandle<()>>,
+    outcomes: Receiver<Outcome>,
+    sender: Sender<Outcome>,
+    chosen: Receiver<(Ask, PathBuf)>,
+    choose: Sender<(Ask, PathBuf)>,
+    ctx: egui::Context,
+}
+
+impl std::fmt::Debug for Background {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Background")
+    }
+}
+
+impl Background {
+    /// Starts the thread of files.
+    ///
+    /// # Errors
+    /// If the system has no thread to give.
+    pub fn new(ctx: &egui::Context) -> Result<Self> {
+        let (work, jobs) = channel::<Work>();
+        let (sender, outcomes) = channel();
+        let (choose, chosen) = channel();
+        let (results, waking) = (sender.clone(), ctx.clone());
+        let thread = std::thread::Builder::new()
+            .name("files".to_owned())
+            .spawn(move || {
+                while let Ok(job) = jobs.recv() {
+                    if let Some(outcome) = job()
+                        && results.send(outcome).is_ok()
+                    {
+                        waking.request_repaint();
+                    }
+                }
+            })
+            .map_err(|source| EngineError::io("thread for files", source))?;
+        let ctx = ctx.clone();
+        Ok(Self { work: Some(work), thread: Some(thread), outcomes, sender, chosen, choose, ctx })
+    }
+
+    /// Does something on the thread of files, after what is in line there.
+    pub fn run(&self, work: impl FnOnce() -> Option<Outcome> + Send + 'static) {
+        if let Some(line) = &self.work
+            && line.send(Box::new(work)).is_err()
+        {
+            log::error!("the thread of files has ended");
+        }
+    }
+
+    /// As [`Background::run`]; an error becomes a notice.
+    pub fn attempt(&self, work: impl FnOnce() -> Result<Outcome> + Send + 'static) {
+        self.run(move || Some(work().unwrap_or_else(|error| notice(error.problem().into()))));
+    }
+
+    /// Shows a dialog of the system, on a thread of its own.
+    pub fn ask(&self, ask: Ask) {
+        let (choose, results, ctx) = (self.choose.clone(), self.sender.clone(), self.ctx.clone());
+        let spawned = std::thread::Builder::new().name("dialog".to_owned()).spawn(move || {
+            let started = Instant::now();
+            let dialog = rfd::AsyncFileDialog::new();
+            let handle = match &ask {
+                Ask::File => pollster::block_on(dialog.pick_file()),
+                Ask::Folder => pollster::block_on(dialog.pick_folder()),
+                Ask::Save { name, .. } => {
+                    pollster::block_on(dialog.set_file_name(name).save_file())
+                }
+            };
+            let sent = match handle {
+                Some(file) => choose.send((ask, file.path().to_owned())).is_ok(),
+                None if started.elapsed() < TOO_QUICK_FOR_A_PERSON => {
+                    results.send(Outcome::NoDialog(ask)).is_ok()
+                }
+                None => false,
+            };
+            if sent {
+                ctx.request_repaint();
+            }
+        });
+        if let Err(error) = spawned {
+            log::error!("no thread for a dialog: {error}");
+        }
+    }
+
+    /// What came of work since the last time.
+    pub fn outcomes(&self) -> Vec<Outcome> {
+        self.outcomes.try_iter().collect()
+    }
+
+    /// What was chosen in dialogs since the last time.
+    pub fn chosen(&self) -> Vec<(Ask, PathBuf)> {
+        self.chosen.try_iter().collect()
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        // What is in line is still written: the line ends, then the thread does.
+        self.work = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            log::error!("the thread of files had panicked");
+        }
+    }
+}
+
+/// A notice as an outcome.
+pub fn notice(notice: Notice) -> Outcome {
+    Outcome::Command(AppCommand::Notify(notice).into())
+}
+
+/// The version of a file; all zeros if it cannot be had.
+pub fn stamp(path: &Path) -> Stamp {
+    Stamp::of(path)
+}
+
+/// Writes a whole file or nothing: a temporary file beside it, synced, then renamed over it.
+///
+/// # Errors
+/// What the system says, with the path.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let write = || -> std::io::Result<()> {
+        std::fs::create_dir_all(folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    write().map_err(|source| EngineError::io(path, source))
+}
+
+/// Reads a file of at most `limit` bytes.
+///
+/// # Errors
+/// What the system says, or that the file is larger.
+pub fn read_whole(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    smalti_engine::images::file::read_file(path, limit)
+}
+
+/// Takes a file away if it is there.
+pub fn remove(path: &Path) {
+    if let Err(error) = std::fs::remove_file(path)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        log::warn!("{}: {error}", path.display());
+    }
+}

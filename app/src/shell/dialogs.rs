@@ -1,0 +1,196 @@
+//! What floats over everything: the question on quitting, keys, about, a path to type, the overlay
+//! while a file is held over the window.
+
+use std::path::PathBuf;
+
+use egui::{Align2, Button, Id, LayerId, Modal, Order, RichText, Stroke, TextEdit, Ui, vec2};
+
+use super::actions::{Action, view_key};
+use super::background::Ask;
+use super::theme::{Theme, space};
+use crate::views::ViewId;
+
+/// What is asked or shown now.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Dialog {
+    /// There are unsaved changes.
+    Quit,
+    /// The list of keys.
+    Keys,
+    /// What Smalti is.
+    About,
+    /// A path has to be typed, because the system shows no dialog.
+    Path {
+        /// What for.
+        ask: Ask,
+        /// What is typed so far.
+        text: String,
+    },
+}
+
+/// What was answered.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// Closed.
+    Close,
+    /// Save, then quit.
+    SaveAndQuit,
+    /// Quit without saving.
+    Discard,
+    /// A path was typed.
+    Path(Ask, PathBuf),
+}
+
+impl Dialog {
+    /// Draws it; gives what was answered.
+    pub fn show(
+        &mut self,
+        ctx: &egui::Context,
+        theme: &Theme,
+        actions: &[Action],
+    ) -> Option<Answer> {
+        let modal = Modal::new(Id::unique("dialog"))
+            .frame(egui::Frame::popup(&ctx.global_style()).inner_margin(space::L))
+            .backdrop_color(egui::Color32::from_black_alpha(110))
+            .show(ctx, |ui| {
+                ui.set_max_width((ctx.content_rect().width() - 64.0).max(120.0));
+                match self {
+                    Self::Quit => quit_ui(ui, theme),
+                    Self::Keys => keys_ui(ui, theme, actions),
+                    Self::About => about_ui(ui, theme),
+                    Self::Path { ask, text } => path_ui(ui, theme, ask, text),
+                }
+            });
+        if modal.inner.is_some() {
+            return modal.inner;
+        }
+        modal.should_close().then_some(Answer::Close)
+    }
+}
+
+fn title(ui: &mut Ui, theme: &Theme, text: &str) {
+    ui.label(RichText::new(text).font(theme.heading()));
+    ui.add_space(space::XS);
+}
+
+fn primary(theme: &Theme, text: &str) -> Button<'static> {
+    Button::new(RichText::new(text).color(theme.colors.on_gold)).fill(theme.colors.gold)
+}
+
+fn quit_ui(ui: &mut Ui, theme: &Theme) -> Option<Answer> {
+    title(ui, theme, "Save what you changed?");
+    ui.label("The tokens that you forced, locked or switched off are not saved yet.");
+    ui.add_space(space::M);
+    ui.horizontal(|ui| {
+        let save = ui.add(primary(theme, "Save")).clicked();
+        let discard = ui.button("Quit without saving").clicked();
+        let cancel = ui.button("Cancel").clicked();
+        match (save, discard, cancel) {
+            (true, ..) => Some(Answer::SaveAndQuit),
+            (_, true, _) => Some(Answer::Discard),
+            (.., true) => Some(Answer::Close),
+            _ => None,
+        }
+    })
+    .inner
+}
+
+fn keys_ui(ui: &mut Ui, theme: &Theme, actions: &[Action]) -> Option<Answer> {
+    title(ui, theme, "Keys");
+    let mut rows: Vec<(String, String)> = actions
+        .iter()
+        .filter(|action| !action.keys.is_empty())
+        .map(|action| {
+            let keys: Vec<String> =
+                action.keys.iter().map(|k| ui.ctx().format_shortcut(k)).collect();
+            (keys.join(", "), action.name.trim_end_matches('…').to_owned())
+        })
+        .collect();
+    rows.extend(ViewId::all().into_iter().filter_map(|view| {
+        Some((ui.ctx().format_shortcut(&view_key(view)?), format!("{} view", view.title())))
+    }));
+    rows.push(("Esc".to_owned(), "Close, leave presentation, pick nothing".to_owned()));
+    rows.push(("Tab, arrows, Space".to_owned(), "Reach and press every control".to_owned()));
+    egui::ScrollArea::vertical().max_height(ui.ctx().content_rect().height() * 0.6).show(
+        ui,
+        |ui| {
+            egui::Grid::new("keys").num_columns(2).spacing(vec2(space::XL, 6.0)).show(ui, |ui| {
+                for (keys, what) in rows {
+                    ui.label(RichText::new(keys).font(theme.figures()).color(theme.colors.dim));
+                    ui.label(what);
+                    ui.end_row();
+                }
+            });
+        },
+    );
+    ui.add_space(space::S);
+    ui.button("Close").clicked().then_some(Answer::Close)
+}
+
+fn about_ui(ui: &mut Ui, theme: &Theme) -> Option<Answer> {
+    ui.set_max_width(theme.px(420.0));
+    title(ui, theme, &format!("Smalti {}", env!("CARGO_PKG_VERSION")));
+    ui.label("See, teach and edit the discrete visual tokens behind modern image generation.");
+    ui.label(theme.label(
+        "Smalti are the colored glass tiles of a mosaic. Everything runs on this machine; \
+         nothing is sent anywhere.",
+    ));
+    ui.label(theme.label("Fonts: Inter and JetBrains Mono, SIL Open Font License 1.1."));
+    ui.add_space(space::S);
+    ui.button("Close").clicked().then_some(Answer::Close)
+}
+
+fn path_ui(ui: &mut Ui, theme: &Theme, ask: &Ask, text: &mut String) -> Option<Answer> {
+    let (heading, verb) = match ask {
+        Ask::File => ("Open a file", "Open"),
+        Ask::Folder => ("Open a folder", "Open"),
+        Ask::Save { .. } => ("Save as", "Save"),
+    };
+    ui.set_max_width(theme.px(480.0));
+    title(ui, theme, heading);
+    let label = ui.label(theme.label("The system shows no file dialog here; type the path."));
+    let field = TextEdit::singleline(text)
+        .hint_text("/home/me/picture.png")
+        .margin(egui::Margin::symmetric(8, 6))
+        .desired_width(f32::INFINITY);
+    let response = ui.add(field).labelled_by(label.id);
+    if ui.memory(|memory| memory.focused().is_none()) {
+        response.request_focus();
+    }
+    let enter = response.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
+    ui.add_space(space::M);
+    ui.horizontal(|ui| {
+        let typed = !text.trim().is_empty();
+        let go = ui.add_enabled(typed, primary(theme, verb)).clicked() || (enter && typed);
+        let cancel = ui.button("Cancel").clicked();
+        if go {
+            return Some(Answer::Path(ask.clone(), PathBuf::from(text.trim())));
+        }
+        cancel.then_some(Answer::Close)
+    })
+    .inner
+}
+
+/// While a file is held over the window.
+pub fn drop_overlay(ctx: &egui::Context, theme: &Theme) {
+    if ctx.input(|input| input.raw.hovered_files.is_empty()) {
+        return;
+    }
+    let layer = LayerId::new(Order::Foreground, Id::unique("drop"));
+    let painter = ctx.layer_painter(layer);
+    let rect = ctx.content_rect();
+    let colors = &theme.colors;
+    painter.rect_filled(rect, 0.0, colors.background.gamma_multiply(0.82));
+    let ring = rect.shrink(space::L);
+    let stroke = Stroke::new(2.0, colors.gold);
+    painter.rect_stroke(ring, 10.0, stroke, egui::StrokeKind::Inside);
+    let center = rect.center();
+    painter.text(center, Align2::CENTER_CENTER, "Drop to open", theme.title(), colors.text);
+    painter.text(
+        center + vec2(0.0, theme.px(34.0)),
+        Align2::CENTER_CENTER,
+        "images, folders, archives, tokenizers, tokens, scenes, documents",
+        theme.body(),
+        colors.dim,
+    );
+}

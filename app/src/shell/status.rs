@@ -1,0 +1,196 @@
+//! The status bar: what is open, how long it took, what is running, what it costs.
+
+use egui::{
+    Align, Button, Frame, Layout as Flow, Margin, Panel, RichText, Sense, Stroke, Ui, vec2,
+};
+use smalti_engine::answers::{Decode, ImageRef, LoadImage};
+use smalti_engine::session::{Lane, RunState, RunView};
+
+use super::opening::name;
+use super::theme::{Theme, space};
+use crate::document::{Layout, Slot};
+use crate::views::{ViewCtx, ViewId};
+
+/// Draws it at the bottom. `opening` names what is being opened, `frame_ms` is the processor's
+/// time for the last frame.
+pub fn show(ui: &mut Ui, ctx: &ViewCtx<'_>, opening: &[String], frame_ms: Option<f32>) {
+    let colors = &ctx.theme.colors;
+    let frame =
+        Frame::new().fill(colors.background).inner_margin(Margin::symmetric(space::M as i8, 0));
+    let panel = Panel::bottom("status")
+        .exact_size(ctx.theme.px(24.0))
+        .frame(frame)
+        .show_separator_line(false)
+        .show(ui, |ui| {
+            ui.spacing_mut().item_spacing.x = space::L;
+            ui.with_layout(Flow::right_to_left(Align::Center), |ui| {
+                right_ui(ui, ctx, frame_ms);
+                ui.with_layout(Flow::left_to_right(Align::Center), |ui| left_ui(ui, ctx, opening));
+            });
+        });
+    let rect = panel.response.rect;
+    ui.painter().hline(rect.x_range(), rect.top() + 0.5, Stroke::new(1.0, colors.line));
+}
+
+fn left_ui(ui: &mut Ui, ctx: &ViewCtx<'_>, opening: &[String]) {
+    let theme = ctx.theme;
+    text(ui, theme, what_is_open(ctx));
+    if let Some(times) = times(ctx) {
+        text(ui, theme, times);
+    }
+    if let Some(first) = opening.first() {
+        text(ui, theme, format!("opening {first}"));
+    }
+    for run in ctx.session.runs().iter().filter(|run| !run.state.is_over()).take(2) {
+        run_ui(ui, ctx, run);
+    }
+}
+
+fn right_ui(ui: &mut Ui, ctx: &ViewCtx<'_>, frame_ms: Option<f32>) {
+    let theme = ctx.theme;
+    let status = ctx.session.status();
+    let room = ui.available_width();
+    // Figures that change by themselves have no place in pictures that must come out the same.
+    if !ctx.is_time_frozen && room > theme.px(620.0) {
+        if let Some(ms) = frame_ms {
+            figures(ui, theme, format!("frame {ms:4.1} ms"), "Processor time of the last frame");
+        }
+        let longest = format!("longest engine piece {:.0} ms", status.longest_piece_ms);
+        figures(ui, theme, longest, "The longest of the last ten pieces of work for the window");
+    }
+    if room > theme.px(360.0) {
+        let used = format!("cache {} of {}", size(status.cache_bytes), size(status.budget_bytes));
+        figures(ui, theme, used, "Answers that are kept, and how much they may take");
+    }
+    if status.open_questions > 0 && !ctx.is_time_frozen {
+        let (dot, _) = ui.allocate_exact_size(vec2(8.0, 8.0), Sense::hover());
+        ui.painter().circle_filled(dot.center(), 3.0, theme.colors.gold);
+        let working = status.working_on.first().map_or("working", |label| in_words(label));
+        text(ui, theme, working);
+    }
+}
+
+fn text(ui: &mut Ui, theme: &Theme, text: impl Into<String>) {
+    ui.add(egui::Label::new(theme.label(text)).truncate());
+}
+
+fn figures(ui: &mut Ui, theme: &Theme, text: String, about: &str) {
+    ui.label(theme.label(text)).on_hover_text(about);
+}
+
+fn what_is_open(ctx: &ViewCtx<'_>) -> String {
+    let document = ctx.document;
+    let image = match &document.image {
+        None => "no image".to_owned(),
+        Some(ImageRef::File { path, .. }) => name(path),
+        Some(ImageRef::Pasted(_)) => "pasted image".to_owned(),
+        Some(image @ ImageRef::InSource { index, .. }) => {
+            let question = LoadImage { image: image.clone(), paint_side: document.size.side };
+            match ctx.session.ask(Lane::Soon, &question).ready() {
+                Some(loaded) => loaded.name.clone(),
+                None => format!("image {index}"),
+            }
+        }
+    };
+    match &document.model_b {
+        None => format!("{image} → {}", document.model.label()),
+        Some(b) => format!("{image} → {}, {}", document.model.label(), b.label()),
+    }
+}
+
+fn times(ctx: &ViewCtx<'_>) -> Option<String> {
+    if ctx.is_time_frozen {
+        return None;
+    }
+    let model = ctx.document.model(Slot::A)?.clone();
+    let encoded = ctx.session.ask(Lane::Soon, &ctx.encode_question(Slot::A)?);
+    let encoded = encoded.ready()?;
+    let question = Decode { grid: ctx.grid(encoded), model };
+    let decoded = ctx.session.ask(Lane::Soon, &question);
+    let encode_ms = encoded.seconds * 1e3;
+    Some(match decoded.ready() {
+        Some(decoded) => {
+            format!("encode {encode_ms:.0} ms · decode {:.0} ms", decoded.seconds * 1e3)
+        }
+        None => format!("encode {encode_ms:.0} ms"),
+    })
+}
+
+fn run_ui(ui: &mut Ui, ctx: &ViewCtx<'_>, run: &RunView) {
+    let theme = ctx.theme;
+    let (rail, _) = ui.allocate_exact_size(vec2(theme.px(56.0), 4.0), Sense::hover());
+    ui.painter().rect_filled(rail, 2.0, theme.colors.strong_line);
+    let mut done = rail;
+    done.set_width(rail.width() * run.progress.unwrap_or(0.0));
+    ui.painter().rect_filled(done, 2.0, theme.colors.gold);
+    let button = Button::new(RichText::new(run_line(run)).font(theme.small())).frame(false);
+    if ui.add(button).on_hover_text("Show the jobs").clicked() {
+        ctx.send(Layout::Show(ViewId::Jobs));
+    }
+}
+
+/// A run in a line: title, how far, how fast, how long it will take.
+pub fn run_line(run: &RunView) -> String {
+    let mut parts = vec![run.title.clone()];
+    if run.state == RunState::Paused {
+        parts.push("paused".to_owned());
+    }
+    if let Some(progress) = run.progress {
+        parts.push(format!("{:.0} %", progress * 100.0));
+    }
+    if !run.rate.is_empty() {
+        parts.push(run.rate.clone());
+    }
+    if let Some(left) = run.seconds_left {
+        parts.push(format!("{} left", duration(left)));
+    }
+    parts.join(" · ")
+}
+
+/// Seconds in words, such as "1 min 05 s".
+pub fn duration(seconds: f32) -> String {
+    let seconds = seconds.max(0.0).round() as u64;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {:02} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// Bytes in words, such as "212 MB".
+pub fn size(bytes: usize) -> String {
+    let megabytes = bytes as f64 / 1e6;
+    if megabytes >= 1000.0 {
+        format!("{:.1} GB", megabytes / 1e3)
+    } else {
+        format!("{megabytes:.0} MB")
+    }
+}
+
+/// What the engine is at, from the name of a question.
+fn in_words(label: &str) -> &str {
+    match label {
+        "LoadImage" | "WorkingImage" | "Thumbnail" => "reading images",
+        "LoadModel" | "ModelInfo" => "loading the tokenizer",
+        "InspectModel" | "Identify" | "SourceInfo" => "looking at the file",
+        "Encode" => "encoding",
+        "Decode" | "CodeAppearance" | "CodeCard" => "decoding",
+        "Comparison" => "comparing",
+        "Usage" | "CodeInImages" => "counting codes",
+        _ => "working",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_and_sizes_are_said_as_people_say_them() {
+        assert_eq!(duration(59.4), "59 s");
+        assert_eq!(duration(65.0), "1 min 05 s");
+        assert_eq!(duration(3_725.0), "1 h 02 min");
+        assert_eq!(size(212_400_000), "212 MB");
+        assert_eq!(size(2 << 30), "2.1 GB");
+    }
+}

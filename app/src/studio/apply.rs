@@ -1,0 +1,456 @@
+//! What commands do.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use egui::ViewportCommand;
+use smalti_engine::EngineError;
+use smalti_engine::answers::{ImageRef, ModelRef, PastedPicture};
+use smalti_engine::images::{Picture, WorkingSize, encode};
+use smalti_engine::session::{Lane, RunState};
+use smalti_engine::tokens::Cell;
+
+use super::start::{AUTOSAVE, SETTINGS};
+use super::{AUTOSAVE_EVERY, Studio};
+use crate::document::{
+    AppCommand, Command, Document, Edit, History, JobCommand, Layout, Notice, Open, Slot,
+};
+use crate::shell::background::{self, Ask, Outcome, Save, write_whole};
+use crate::shell::dialogs::{Answer, Dialog};
+use crate::shell::dock;
+use crate::shell::opening::name;
+use crate::shell::saved::{self, Saved};
+use crate::shell::scenes::{Panel, Scene};
+use crate::shell::theme::{PRESENTATION_SCALE, Theme};
+
+impl Studio {
+    pub(super) fn apply(&mut self, command: Command, ctx: &egui::Context) {
+        match command {
+            Command::Edit(Edit::Undo) => self.history.undo(),
+            Command::Edit(Edit::Redo) => self.history.redo(),
+            Command::Edit(Edit::ReplaceCode { from, to }) => self.replace_code(from, to, ctx),
+            Command::Open(Open::Path(path)) => self.open_path(path, Slot::A),
+            Command::Layout(layout) => self.apply_layout(&layout),
+            Command::Job(JobCommand::Control(run, control)) => self.session.control(run, control),
+            Command::App(app) => self.apply_app(app, ctx),
+            other => self.change(&other, ctx),
+        }
+    }
+
+    fn change(&mut self, command: &Command, ctx: &egui::Context) {
+        let next = self.history.document().after(command);
+        let interacting = ctx.input(|input| input.pointer.any_down());
+        self.history.change(next, interacting);
+    }
+
+    fn apply_layout(&mut self, layout: &Layout) {
+        match layout {
+            Layout::Show(view) => dock::show_view(&mut self.desk.arrangement, *view),
+            Layout::Close(view) => dock::close_view(&mut self.desk.arrangement, *view),
+            Layout::Scene(name) => {
+                if let Some(scene) = Scene::shipped(name) {
+                    self.open_scene(&scene);
+                } else {
+                    let hint = "Choose one of the menu Scenes";
+                    self.notices.add(Notice::error(format!("There is no scene {name:?}"), hint));
+                }
+            }
+        }
+    }
+
+    /// What is where, and what is loaded.
+    pub(super) fn open_scene(&mut self, scene: &Scene) {
+        self.desk.arrangement = scene.layout.arrange();
+        let loads = &scene.loads;
+        let mut next = self.history.document().clone();
+        if let Some(source) = &loads.source {
+            next = next.after(&Open::Source(source.clone()).into());
+        }
+        if let Some(index) = loads.image {
+            let image = ImageRef::InSource { source: next.source.clone(), index };
+            next = next.after(&Open::Image(image).into());
+        }
+        if let Some(side) = loads.side {
+            next = next.after(&Open::Size(WorkingSize::square(side, 1)).into());
+        }
+        let models = [(Slot::A, &loads.model), (Slot::B, &loads.model_b)];
+        for (slot, model) in models {
+            if let Some(model) = model {
+                let model = ModelRef::Shipped(model.as_str().into());
+                next = next.after(&Open::Model(slot, model).into());
+            }
+        }
+        if loads.model.is_some() && loads.model_b.is_none() {
+            next = next.after(&Open::NoModelB.into());
+        }
+        if let Some(looks) = &loads.looks {
+            next.looks = looks.clone();
+        }
+        if loads.code.is_some() {
+            next.selection.code = loads.code;
+        }
+        self.history.change(next, false);
+    }
+
+    fn apply_app(&mut self, command: AppCommand, ctx: &egui::Context) {
+        match command {
+            AppCommand::Theme(theme) => {
+                self.settings.theme = theme;
+                self.wear(ctx);
+            }
+            AppCommand::TextScale(scale) => {
+                let range = crate::settings::Settings::TEXT_SCALES;
+                self.settings.text_scale = scale.clamp(*range.start(), *range.end());
+                self.wear(ctx);
+            }
+            AppCommand::ReducedMotion(reduced) => {
+                self.settings.reduced_motion = reduced;
+                self.wear(ctx);
+            }
+            AppCommand::Presentation => {
+                self.desk.is_presenting = !self.desk.is_presenting;
+                self.wear(ctx);
+            }
+            AppCommand::Fullscreen => {
+                let is_full = ctx.input(|input| input.viewport().fullscreen.unwrap_or(false));
+                ctx.send_viewport_cmd(ViewportCommand::Fullscreen(!is_full));
+            }
+            AppCommand::Notify(notice) => self.notices.add(notice),
+            AppCommand::ForgetRecent => self.settings.recent.clear(),
+            AppCommand::Palette if self.desk.palette.is_some() => self.desk.palette = None,
+            AppCommand::Palette => self.open_palette(ctx, ""),
+            AppCommand::Keys => self.toggle_dialog(Dialog::Keys),
+            AppCommand::About => self.toggle_dialog(Dialog::About),
+            AppCommand::Quit => ctx.send_viewport_cmd(ViewportCommand::Close),
+            other => self.apply_files(other, ctx),
+        }
+    }
+
+    fn apply_files(&mut self, command: AppCommand, ctx: &egui::Context) {
+        match command {
+            AppCommand::CopyImage(picture) => {
+                let size = [picture.width() as usize, picture.height() as usize];
+                ctx.copy_image(egui::ColorImage::from_rgb(size, picture.rgb()));
+                self.notices.add(Notice::info("Picture copied"));
+            }
+            AppCommand::CopyText(text) => ctx.copy_text(text),
+            AppCommand::Paste => ctx.send_viewport_cmd(ViewportCommand::RequestPaste),
+            AppCommand::AskFile => self.keeping.background.ask(Ask::File),
+            AppCommand::AskFolder => self.keeping.background.ask(Ask::Folder),
+            AppCommand::ExportPng { name, picture } => {
+                let name = format!("{name}.png");
+                self.keeping.background.ask(Ask::Save { what: Save::Picture(picture), name });
+            }
+            AppCommand::SaveTokens => {
+                let name = "tokens.npy".to_owned();
+                self.keeping.background.ask(Ask::Save { what: Save::Tokens, name });
+            }
+            AppCommand::Save => match self.keeping.file.clone() {
+                Some(path) => self.save_document(path),
+                None => self.ask_where_to_save(),
+            },
+            AppCommand::SaveAs => self.ask_where_to_save(),
+            AppCommand::New => {
+                self.keeping.file = None;
+                let looks = self.history.document().looks.clone();
+                let document = Document { looks, ..Document::default() };
+                self.history.change(document, false);
+            }
+            _ => {}
+        }
+    }
+
+    /// The key that opened it closes it again.
+    fn toggle_dialog(&mut self, dialog: Dialog) {
+        let is_open = self.desk.dialog.as_ref() == Some(&dialog);
+        self.desk.dialog = (!is_open).then_some(dialog);
+    }
+
+    /// Puts theme and sizes on.
+    fn wear(&mut self, ctx: &egui::Context) {
+        let larger = if self.desk.is_presenting { PRESENTATION_SCALE } else { 1.0 };
+        let settings = &self.settings;
+        let scale = settings.text_scale * larger;
+        self.theme = Theme::new(settings.theme, scale, settings.reduced_motion);
+        self.theme.apply(ctx);
+    }
+
+    /// Esc leaves, in this order: presentation, picked cells.
+    pub(super) fn leave(&mut self, ctx: &egui::Context) {
+        let is_floating = self.desk.palette.is_some() || self.desk.dialog.is_some();
+        if is_floating || egui::Popup::is_any_open(ctx) || ctx.text_edit_focused() {
+            return;
+        }
+        if !ctx.input(|input| input.key_pressed(egui::Key::Escape)) {
+            return;
+        }
+        if self.desk.is_presenting {
+            self.send(AppCommand::Presentation);
+        } else if !self.history.document().selection.cells.is_empty() {
+            self.send(Edit::SelectCells(Arc::default()));
+        } else {
+            self.notices.dismiss();
+        }
+    }
+
+    /// Every place of a code becomes forced to another.
+    fn replace_code(&mut self, from: u32, to: u32, ctx: &egui::Context) {
+        let document = self.history.document();
+        let Some(image) = document.image.clone() else { return };
+        let model = document.model.clone();
+        let question = smalti_engine::answers::Encode { image, size: document.size, model };
+        let reply = self.session.ask(Lane::Now, &question);
+        let Some(encoded) = reply.best() else {
+            let hint = "Try again in a moment";
+            self.notices.add(Notice::warning("The tokens are not there yet", hint));
+            return;
+        };
+        let grid = document.grid(encoded);
+        let width = grid.grid().width();
+        let tokens = grid.grid().tokens();
+        let places = tokens.iter().enumerate().filter(|(_, code)| **code == from);
+        let cells: BTreeSet<Cell> =
+            places.map(|(at, _)| Cell::at(at / width, at % width)).collect();
+        let count = cells.len();
+        self.change(&Edit::ForceCells { cells: Arc::new(cells), code: to }.into(), ctx);
+        let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
+        self.notices.add(Notice::info(format!("Code {from} replaced by {to}, {times}")));
+    }
+
+    pub(super) fn background_commands(&mut self) -> Vec<Command> {
+        let mut commands = Vec::new();
+        for (ask, path) in self.keeping.background.chosen() {
+            commands.extend(self.path_chosen(ask, path));
+        }
+        for outcome in self.keeping.background.outcomes() {
+            match outcome {
+                Outcome::Command(command) => commands.push(command),
+                Outcome::Stamped(path, stamp) => self.keeping.openings.stamped(&path, stamp),
+                Outcome::Scene(scene) => self.open_scene(&scene),
+                Outcome::Document(path, saved) => self.open_document(path, *saved),
+                Outcome::Tokens(grid) => {
+                    self.keeping.openings.tokens(grid, self.history.document());
+                }
+                Outcome::Saved(path, document) => {
+                    self.notices.add(Notice::info(format!("Saved {}", name(&path))));
+                    self.settings.remember(&path);
+                    self.keeping.file = Some(path);
+                    self.keeping.saved = *document;
+                    if self.desk.is_quitting {
+                        commands.push(AppCommand::Quit.into());
+                    }
+                }
+                Outcome::NoDialog(ask) => {
+                    let text = match &ask {
+                        Ask::Save { name, .. } => name.clone(),
+                        Ask::File | Ask::Folder => String::new(),
+                    };
+                    self.desk.dialog = Some(Dialog::Path { ask, text });
+                }
+            }
+        }
+        commands
+    }
+
+    fn open_document(&mut self, path: Option<PathBuf>, saved: Saved) {
+        if let Some(layout) = saved.layout.filter(|layout| layout.check().is_ok()) {
+            self.desk.arrangement = layout.arrange();
+        }
+        let is_autosave = path.is_none();
+        if is_autosave {
+            self.history.change(saved.document, false);
+            let hint = "Undo brings the usual start back";
+            let notice = Notice::warning("Smalti ended unexpectedly; your work is back", hint);
+            self.notices.add(notice);
+        } else {
+            self.keeping.saved = saved.document.clone();
+            self.keeping.file = path;
+            self.history = History::new(saved.document);
+        }
+    }
+
+    fn path_chosen(&mut self, ask: Ask, path: PathBuf) -> Vec<Command> {
+        match ask {
+            Ask::File | Ask::Folder => return vec![Open::Path(path).into()],
+            Ask::Save { what: Save::Document, .. } => self.save_document(path),
+            Ask::Save { what: Save::Tokens, .. } => self.save_tokens(path),
+            Ask::Save { what: Save::Picture(picture), .. } => {
+                self.keeping.background.attempt(move || {
+                    write_whole(&path, &encode::png_bytes(&picture)?)?;
+                    Ok(background::notice(Notice::info(format!("Saved {}", name(&path)))))
+                });
+            }
+        }
+        Vec::new()
+    }
+
+    fn ask_where_to_save(&self) {
+        let stem = match &self.history.document().image {
+            Some(ImageRef::File { path, .. }) => {
+                path.file_stem().map_or("document".into(), |stem| stem.to_string_lossy())
+            }
+            _ => "document".into(),
+        };
+        let name = format!("{stem}.smalti");
+        self.keeping.background.ask(Ask::Save { what: Save::Document, name });
+    }
+
+    fn to_save(&self) -> Saved {
+        let layout = Panel::of(&self.desk.arrangement);
+        Saved { document: self.history.document().clone(), layout }
+    }
+
+    fn save_document(&self, path: PathBuf) {
+        let saved = self.to_save();
+        self.keeping.background.attempt(move || {
+            write_whole(&path, &saved::to_bytes(&saved)?)?;
+            Ok(Outcome::Saved(path, Box::new(saved.document)))
+        });
+    }
+
+    fn save_tokens(&mut self, path: PathBuf) {
+        let document = self.history.document();
+        let encoded = document.image.clone().map(|image| {
+            let model = document.model.clone();
+            let question = smalti_engine::answers::Encode { image, size: document.size, model };
+            self.session.ask(Lane::Now, &question)
+        });
+        let Some(encoded) = encoded.as_ref().and_then(|reply| reply.ready()) else {
+            let hint = "Open an image and wait until its tokens are shown";
+            self.notices.add(Notice::error("There are no tokens to save", hint));
+            return;
+        };
+        let grid = document.grid(encoded);
+        self.keeping.background.attempt(move || {
+            let is_tensors = path.extension().is_some_and(|suffix| suffix == "safetensors");
+            let bytes = if is_tensors {
+                smalti_engine::tokens::files::safetensors_bytes(grid.grid())?
+            } else {
+                smalti_engine::tokens::files::npy_bytes(grid.grid())?
+            };
+            write_whole(&path, &bytes)?;
+            Ok(background::notice(Notice::info(format!("Saved {}", name(&path)))))
+        });
+    }
+
+    /// Settings and autosave, when they changed.
+    pub(super) fn keep(&mut self, ctx: &egui::Context) {
+        let Some(folder) = self.fixed.options.settings_dir.clone() else { return };
+        if self.settings != self.keeping.settings {
+            self.keeping.settings = self.settings.clone();
+            let (path, text) = (folder.join(SETTINGS), self.settings.to_text());
+            self.keeping.background.run(move || {
+                let error = write_whole(&path, text.as_bytes()).err()?;
+                Some(background::notice(error.problem().into()))
+            });
+        }
+        let (last, when) = &self.keeping.autosaved;
+        if last == self.history.document() {
+            return;
+        }
+        let since = when.elapsed();
+        if since < AUTOSAVE_EVERY {
+            ctx.request_repaint_after(AUTOSAVE_EVERY.saturating_sub(since));
+            return;
+        }
+        self.keeping.autosaved = (self.history.document().clone(), Instant::now());
+        let (path, saved) = (folder.join(AUTOSAVE), self.to_save());
+        self.keeping.background.run(move || {
+            let written = saved::to_bytes(&saved).and_then(|bytes| write_whole(&path, &bytes));
+            Some(background::notice(written.err()?.problem().into()))
+        });
+    }
+
+    /// The end was asked for: nothing is left to be restored.
+    pub(super) fn forget_autosave(&self) {
+        if let Some(folder) = &self.fixed.options.settings_dir {
+            let path = folder.join(AUTOSAVE);
+            self.keeping.background.run(move || {
+                background::remove(&path);
+                None
+            });
+        }
+    }
+
+    /// Whether tokens were forced, locked or switched off since the document was saved.
+    fn has_unsaved_work(&self) -> bool {
+        let (now, saved) = (self.history.document(), &self.keeping.saved);
+        let work = |d: &Document| {
+            (Arc::clone(&d.edits), Arc::clone(&d.locks), Arc::clone(&d.switched_off))
+        };
+        work(now) != work(saved) && *now != Document::default()
+    }
+
+    pub(super) fn close_requested(&mut self, ctx: &egui::Context) {
+        if self.desk.is_quitting || !self.has_unsaved_work() {
+            return;
+        }
+        ctx.send_viewport_cmd(ViewportCommand::CancelClose);
+        self.desk.dialog = Some(Dialog::Quit);
+    }
+
+    pub(super) fn answered(&mut self, answer: Answer, ctx: &egui::Context) {
+        self.desk.dialog = None;
+        match answer {
+            Answer::Close => {}
+            Answer::SaveAndQuit => {
+                self.desk.is_quitting = true;
+                self.send(AppCommand::Save);
+            }
+            Answer::Discard => {
+                self.desk.is_quitting = true;
+                ctx.send_viewport_cmd(ViewportCommand::Close);
+            }
+            Answer::Path(ask, path) => {
+                let commands = self.path_chosen(ask, path);
+                self.commands.borrow_mut().extend(commands);
+            }
+        }
+    }
+
+    /// Runs that ended since the last frame become notices.
+    pub(super) fn news_of_runs(&mut self) -> Vec<Command> {
+        let mut news = Vec::new();
+        for run in self.session.runs() {
+            if !run.state.is_over() || self.known_over.contains(&run.id) {
+                continue;
+            }
+            self.known_over.push(run.id);
+            let notice = match run.state {
+                RunState::Failed(problem) => {
+                    let summary = format!("{}: {}", run.title, problem.summary);
+                    Notice::error(summary, problem.hint)
+                }
+                RunState::Cancelled => Notice::info(format!("{}: cancelled", run.title)),
+                _ => Notice::info(format!("{}: done", run.title)),
+            };
+            news.push(notice.into());
+        }
+        news
+    }
+}
+
+/// Pasted text that is one or more paths.
+pub(super) fn pasted_text(text: &str) -> Vec<Command> {
+    let is_path = |line: &&str| line.starts_with("file://") || Path::new(line).is_absolute();
+    text.lines()
+        .map(str::trim)
+        .filter(is_path)
+        .take(8)
+        .map(|line| Open::Path(line.trim_start_matches("file://").into()).into())
+        .collect()
+}
+
+/// A pasted picture.
+pub(super) fn pasted_image(image: &egui::ColorImage) -> Command {
+    let rgb: Vec<u8> =
+        image.pixels.iter().flat_map(|pixel| [pixel.r(), pixel.g(), pixel.b()]).collect();
+    let [width, height] = image.size;
+    let picture = Picture::new(width as u32, height as u32, rgb);
+    match picture.map_err(|error: EngineError| error.problem()) {
+        Ok(picture) => Open::Image(ImageRef::Pasted(PastedPicture::new(picture))).into(),
+        Err(problem) => Notice::from(problem).into(),
+    }
+}

@@ -1,0 +1,200 @@
+//! How the window starts: engine, settings, what was open when it ended unexpectedly.
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use eframe::wgpu;
+use smalti_engine::session::{self, Session};
+
+use super::{Desk, Fixed, Keeping, Studio, StudioOptions};
+use crate::document::{Document, History, Notice, Open};
+use crate::settings::Settings;
+use crate::shell::background::{Background, Outcome, read_whole};
+use crate::shell::dock::Views;
+use crate::shell::notices::Notices;
+use crate::shell::opening::Openings;
+use crate::shell::theme::Theme;
+use crate::shell::{actions, fonts, saved, scenes};
+use crate::textures::Textures;
+use crate::views::{EditedGrids, Hovered};
+
+/// Between repaints while data streams in and the window is drawn by the processor.
+const CPU_REPAINT: Duration = Duration::from_millis(33);
+/// Settings above this are not read.
+const SETTINGS_LIMIT: u64 = 1 << 20;
+
+/// The file of settings in their folder.
+pub(super) const SETTINGS: &str = "settings.ron";
+/// The file of the autosave in the same folder.
+pub(super) const AUTOSAVE: &str = "autosave.smalti";
+
+impl Studio {
+    /// Opens the engine and sets the window up. Works in a window, in tests and offscreen.
+    ///
+    /// # Errors
+    /// When the engine's device or threads cannot be had.
+    pub fn new(
+        cc: &eframe::CreationContext<'_>,
+        options: StudioOptions,
+    ) -> smalti_engine::Result<Self> {
+        let ctx = cc.egui_ctx.clone();
+        ctx.set_fonts(fonts::definitions());
+        let mut notices = Notices::default();
+        let settings = read_settings(options.settings_dir.as_deref(), &mut notices);
+        let choice = options.theme.unwrap_or(settings.theme);
+        let theme = Theme::new(choice, settings.text_scale, settings.reduced_motion);
+        theme.apply(&ctx);
+        let is_cpu_adapter = cc
+            .wgpu_render_state
+            .as_ref()
+            .is_some_and(|state| state.adapter.get_info().device_type == wgpu::DeviceType::Cpu);
+        let session = Session::new(engine_settings(&ctx, &options, is_cpu_adapter))?;
+        let background = Background::new(&ctx)?;
+        let document = Document::default();
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let threads = if options.threads == 0 { cores } else { options.threads };
+        let mut studio = Self {
+            session,
+            history: History::new(document.clone()),
+            keeping: Keeping {
+                background,
+                openings: Openings::default(),
+                file: None,
+                saved: document.clone(),
+                autosaved: (document, Instant::now()),
+                settings: settings.clone(),
+            },
+            settings,
+            theme,
+            desk: Desk {
+                arrangement: scenes::studio().layout.arrange(),
+                views: Views::default(),
+                palette: None,
+                dialog: None,
+                is_presenting: false,
+                is_quitting: false,
+            },
+            fixed: Fixed {
+                actions: actions::all(),
+                threads,
+                gpu_errors: listen_for_gpu_errors(&ctx, cc.wgpu_render_state.as_ref()),
+                render_state: cc.wgpu_render_state.clone(),
+                is_cpu_adapter,
+                options,
+            },
+            textures: Textures::new(&ctx),
+            hovered: Hovered::default(),
+            grids: EditedGrids::default(),
+            notices,
+            commands: RefCell::default(),
+            known_over: Vec::new(),
+        };
+        studio.first_document();
+        Ok(studio)
+    }
+
+    /// What was open when it ended unexpectedly; else the scene that was asked for, and the files.
+    fn first_document(&mut self) {
+        let name = self.fixed.options.scene.clone().unwrap_or_else(|| "studio".to_owned());
+        if let Some(scene) = scenes::Scene::shipped(&name) {
+            self.open_scene(&scene);
+        } else {
+            let known: Vec<&str> = scenes::names().collect();
+            let hint = format!("Use one of {}", known.join(", "));
+            self.notices.add(Notice::error(format!("There is no scene {name:?}"), hint));
+            self.open_scene(&scenes::studio());
+        }
+        // The scene of the start is where undo ends.
+        let document = self.history.document().clone();
+        self.history = History::new(document.clone());
+        self.keeping.saved = document.clone();
+        self.keeping.autosaved.0 = document;
+        let files = self.fixed.options.files.clone();
+        for file in &files {
+            self.send(Open::Path(file.clone()));
+        }
+        let asked = !files.is_empty() || self.fixed.options.scene.is_some();
+        if let Some(folder) = self.fixed.options.settings_dir.clone()
+            && !asked
+        {
+            let path = folder.join(AUTOSAVE);
+            self.keeping.background.run(move || {
+                // No autosave is the usual case: the last time ended well.
+                let saved = saved::open(&path).ok()?;
+                Some(Outcome::Document(None, Box::new(saved)))
+            });
+        }
+    }
+}
+
+fn engine_settings(
+    ctx: &egui::Context,
+    options: &StudioOptions,
+    is_cpu_adapter: bool,
+) -> session::Settings {
+    let mut engine = session::Settings::new(&options.assets);
+    engine.device = options.device;
+    engine.threads = options.threads;
+    engine.budget_bytes = budget();
+    let waking = ctx.clone();
+    engine.waker = Arc::new(move || {
+        if is_cpu_adapter {
+            waking.request_repaint_after(CPU_REPAINT);
+        } else {
+            waking.request_repaint();
+        }
+    });
+    engine
+}
+
+/// A quarter of the memory, at most 2 GiB, at least 256 MiB.
+fn budget() -> usize {
+    let quarter = sysinfo::System::new().map_or(0, |mut system| {
+        system.refresh_memory();
+        (system.total_memory() / 4) as usize
+    });
+    quarter.clamp(256 << 20, 2 << 30)
+}
+
+/// Read before the first frame, so that the window opens in the theme that was set.
+fn read_settings(folder: Option<&Path>, notices: &mut Notices) -> Settings {
+    let Some(path) = folder.map(|folder| folder.join(SETTINGS)) else {
+        return Settings::default();
+    };
+    let Ok(bytes) = read_whole(&path, SETTINGS_LIMIT) else {
+        // The first start: there are none yet.
+        return Settings::default();
+    };
+    match Settings::parse(&String::from_utf8_lossy(&bytes)) {
+        Ok(settings) => settings,
+        Err(error) => {
+            let summary = format!("{}: {error}", path.display());
+            let hint = "Smalti starts with its own settings; mend or delete the file";
+            notices.add(Notice::warning(summary, hint));
+            Settings::default()
+        }
+    }
+}
+
+/// wgpu ends the program on errors unless someone listens.
+fn listen_for_gpu_errors(
+    ctx: &egui::Context,
+    state: Option<&eframe::egui_wgpu::RenderState>,
+) -> Receiver<String> {
+    let (send, errors) = channel();
+    if let Some(state) = state {
+        let waking = ctx.clone();
+        state.device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            let text = error.to_string();
+            let line = text.lines().next().unwrap_or("error").to_owned();
+            log::error!("graphics: {text}");
+            if send.send(format!("Graphics: {line}")).is_ok() {
+                waking.request_repaint();
+            }
+        }));
+    }
+    errors
+}
