@@ -12,6 +12,17 @@ pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, conv: Conv) ->
     } else {
         x.pad_with_zeros(2, conv.before, conv.after)?.pad_with_zeros(3, conv.before, conv.after)?
     };
+    // Rows and columns that no window reaches are cut: candle's gradient fails on them.
+    let (_, _, h, w) = x.dims4()?;
+    let (_, _, kh, kw) = weight.dims4()?;
+    let reached = |size: usize, kernel: usize| {
+        let steps = size.checked_sub(kernel)? / conv.stride.max(1);
+        Some(steps * conv.stride + kernel)
+    };
+    let x = match (reached(h, kh), reached(w, kw)) {
+        (Some(rows), Some(columns)) => x.narrow(2, 0, rows)?.narrow(3, 0, columns)?,
+        _ => x,
+    };
     let y = x.conv2d(weight, 0, conv.stride, 1, 1)?;
     match bias {
         Some(bias) => Ok(y.broadcast_add(&bias.reshape((1, (), 1, 1))?)?),

@@ -1,0 +1,82 @@
+//! Times the convolution rows that training spends its time in; one JSON line per row.
+//!
+//! `cargo bench -p smalti-engine --bench train_step`. With the argument `candle` the same rows run on
+//! candle's own operations.
+#![expect(clippy::print_stdout, reason = "a benchmark prints its rows")]
+#![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use candle_core::{Device, Tensor, Var};
+use smalti_engine::kernels::{self, Conv, conv2d, group_norm};
+use smalti_engine::random::{Noise, Purpose};
+
+fn noise(cell: u64, shape: &[usize]) -> Var {
+    let n: usize = shape.iter().product();
+    let noise = Noise::new(1, Purpose::Test, 0, cell);
+    let values: Vec<f32> = (0..n as u32).map(|lane| 0.1 * noise.normal(lane)).collect();
+    Var::from_tensor(&Tensor::from_vec(values, shape, &Device::Cpu).unwrap()).unwrap()
+}
+
+/// Runs at least three times and for a second; the median and the smallest time.
+fn row(name: &str, gflop: f64, mut f: impl FnMut()) {
+    f();
+    let mut times = Vec::new();
+    let start = Instant::now();
+    while times.len() < 3 || (start.elapsed().as_secs_f64() < 1.0 && times.len() < 1000) {
+        let start = Instant::now();
+        f();
+        times.push(start.elapsed().as_secs_f64());
+    }
+    times.sort_by(f64::total_cmp);
+    let (median, min) = (times[times.len() / 2], times[0]);
+    println!(
+        "{{\"row\":\"{name}\",\"median_s\":{median:.6},\"min_s\":{min:.6},\"gflop_per_s\":{:.1},\
+         \"threads\":{},\"runs\":{}}}",
+        gflop / min,
+        rayon::current_num_threads(),
+        times.len()
+    );
+}
+
+fn convolution(batch: usize, channels: [usize; 2], side: usize, kernel: usize, conv: Conv) {
+    let [cin, cout] = channels;
+    let x = noise(1, &[batch, cin, side, side]);
+    let (w, b) = (noise(2, &[cout, cin, kernel, kernel]), noise(3, &[cout]));
+    let out = side / conv.stride;
+    let gflop = 2e-9 * (batch * out * out * cin * cout * kernel * kernel) as f64;
+    let name = format!("{kernel}x{kernel}_s{}/{batch}x{cin}x{cout}x{side}", conv.stride);
+    let (fx, fw, fb) = (x.detach(), w.detach(), b.detach());
+    row(&format!("conv{name}"), gflop, || {
+        black_box(conv2d(&fx, &fw, Some(&fb), conv).unwrap());
+    });
+    row(&format!("train{name}"), 3.0 * gflop, || {
+        let y = conv2d(&x, &w, Some(&b), conv).unwrap();
+        black_box(y.sum_all().unwrap().backward().unwrap());
+    });
+}
+
+fn main() {
+    kernels::use_plain(std::env::args().any(|a| a == "candle"));
+    let down = Conv { stride: 2, before: 0, after: 1 };
+    convolution(16, [3, 32], 64, 3, Conv::same(1));
+    convolution(16, [32, 32], 64, 3, Conv::same(1));
+    convolution(16, [64, 64], 32, 3, Conv::same(1));
+    convolution(16, [128, 128], 16, 3, Conv::same(1));
+    convolution(16, [64, 64], 16, 1, Conv::same(0));
+    convolution(16, [32, 32], 64, 3, down);
+    convolution(1, [128, 128], 256, 3, Conv::same(1));
+    for (batch, channels, side) in [(16, 32, 64), (16, 64, 32)] {
+        let x = noise(1, &[batch, channels, side, side]);
+        let (w, b) = (noise(2, &[channels]), noise(3, &[channels]));
+        let (fx, fw, fb) = (x.detach(), w.detach(), b.detach());
+        row(&format!("group_norm_silu/{batch}x{channels}x{side}"), 0.0, || {
+            black_box(group_norm(&fx, (&fw, &fb), 32, 1e-6, true).unwrap());
+        });
+        row(&format!("train_group_norm_silu/{batch}x{channels}x{side}"), 0.0, || {
+            let y = group_norm(&x, (&w, &b), 32, 1e-6, true).unwrap();
+            black_box(y.sum_all().unwrap().backward().unwrap());
+        });
+    }
+}
