@@ -1,0 +1,214 @@
+//! What can be typed: subcommands and their options.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use smalti_engine::device::DeviceChoice;
+
+/// See and edit the discrete visual tokens behind modern image generation.
+///
+/// Without a command the window opens, with the given files in it.
+#[derive(Debug, Parser)]
+#[command(name = "smalti", version, args_conflicts_with_subcommands = true)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+    #[command(flatten)]
+    pub(super) window: Window,
+}
+
+/// Options of the window.
+#[derive(Debug, Args)]
+pub(super) struct Window {
+    /// Images, folders, checkpoints, tokens or scenes to open in the window
+    pub(super) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// Options that every command has.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Common {
+    /// Where networks run: cpu, cuda or metal
+    #[arg(long, value_name = "DEVICE", default_value = "cpu", help_heading = "Everywhere")]
+    pub(super) device: DeviceChoice,
+    /// Processor threads to compute with; 0 takes all
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Everywhere")]
+    pub(super) threads: usize,
+    /// Print one JSON object a line instead of text
+    #[arg(long, help_heading = "Everywhere")]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Say what a file is: container, family, configuration, tensors, and what does not fit
+    Inspect(Inspect),
+    /// Turn images into tokens
+    Encode(Encode),
+    /// Turn tokens back into a picture
+    Decode(Decode),
+    /// Train a tokenizer by a recipe
+    Train(Train),
+    /// Measure tokenizers over images: quality, use of the codebook, rate
+    Evaluate(Evaluate),
+    /// Draw a scene or a view of the window into a PNG, no display needed
+    Render(Render),
+    /// Leave the whole story in a folder: pictures and one index.html
+    Tour(Tour),
+}
+
+impl Command {
+    /// The options that every command has.
+    pub(super) fn common(&self) -> &Common {
+        match self {
+            Self::Inspect(options) => &options.common,
+            Self::Encode(options) => &options.common,
+            Self::Decode(options) => &options.common,
+            Self::Train(options) => &options.common,
+            Self::Evaluate(options) => &options.common,
+            Self::Render(options) => &options.common,
+            Self::Tour(options) => &options.common,
+        }
+    }
+}
+
+/// Options of `inspect`.
+#[derive(Debug, Args)]
+pub(super) struct Inspect {
+    /// A checkpoint (.safetensors .ckpt .pt .pth), or the name of a shipped model
+    pub(super) file: String,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// Options of `encode`.
+#[derive(Debug, Args)]
+pub(super) struct Encode {
+    /// Image files
+    #[arg(required = true, value_name = "IMAGE")]
+    pub(super) images: Vec<PathBuf>,
+    /// The tokenizer: a shipped name or a checkpoint
+    #[arg(long, value_name = "M")]
+    pub(super) model: String,
+    /// Pixels of the long side; without it the image keeps its own size
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8192))]
+    pub(super) size: Option<u32>,
+    /// The folder that the tokens go to; made if it is not there
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: PathBuf,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// Options of `decode`.
+#[derive(Debug, Args)]
+pub(super) struct Decode {
+    /// Tokens: .npy, or .safetensors as `encode` writes it
+    pub(super) tokens: PathBuf,
+    /// The tokenizer that made them: a shipped name or a checkpoint
+    #[arg(long, value_name = "M")]
+    pub(super) model: String,
+    /// The picture to write
+    #[arg(long, value_name = "PNG")]
+    pub(super) out: PathBuf,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// Options of `train`.
+#[derive(Debug, Args)]
+pub(super) struct Train {
+    /// The recipe, a .ron file
+    pub(super) recipe: PathBuf,
+    /// The folder for checkpoints, metrics.csv and the final model
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: PathBuf,
+    /// Go on where the run in that folder stopped
+    #[arg(long)]
+    pub(super) resume: bool,
+    /// Stop at this step instead of the recipe's last
+    #[arg(long, value_name = "N")]
+    pub(super) steps: Option<u64>,
+    /// Stop after this time, keeping a checkpoint
+    #[arg(long, value_name = "N")]
+    pub(super) max_seconds: Option<u64>,
+    /// Another seed than the recipe's
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// Options of `evaluate`.
+#[derive(Debug, Args)]
+pub(super) struct Evaluate {
+    /// Tokenizers: shipped names or checkpoints
+    #[arg(required = true, value_name = "M")]
+    pub(super) models: Vec<String>,
+    /// An image, a folder, a .tar, CIFAR or IDX files, `worlds` or `samples`
+    #[arg(long, value_name = "PATH")]
+    pub(super) data: String,
+    /// At most this many images
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) limit: Option<u64>,
+    /// Side in pixels of the middle square that is measured
+    #[arg(long, value_name = "N", default_value_t = 256,
+        value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(super) size: u32,
+    /// The seed of `worlds`
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) seed: u64,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// Options of `render`.
+#[derive(Debug, Args)]
+pub(super) struct Render {
+    /// A scene of `layouts/`, a scene file, or a view
+    #[arg(value_name = "SCENE_OR_VIEW")]
+    pub(super) what: String,
+    /// Files to open in it
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(super) open: Vec<PathBuf>,
+    /// The picture to write
+    #[arg(long, value_name = "PNG")]
+    pub(super) out: PathBuf,
+    /// Width in points
+    #[arg(long, value_name = "W", default_value_t = 1280,
+        value_parser = clap::value_parser!(u32).range(64..=8192))]
+    pub(super) width: u32,
+    /// Height in points
+    #[arg(long, value_name = "H", default_value_t = 800,
+        value_parser = clap::value_parser!(u32).range(64..=8192))]
+    pub(super) height: u32,
+    /// Pixels per point
+    #[arg(long, value_name = "S", default_value_t = 1.0)]
+    pub(super) scale: f32,
+    /// dark, light or contrast
+    #[arg(long, value_name = "T", default_value = "dark")]
+    pub(super) theme: String,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// Options of `tour`.
+#[derive(Debug, Args)]
+pub(super) struct Tour {
+    /// Image files; without any, the samples that come with Smalti
+    #[arg(value_name = "IMAGE")]
+    pub(super) images: Vec<PathBuf>,
+    /// The folder that the tour goes to; made if it is not there
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: PathBuf,
+    /// The tokenizer: a shipped name or a checkpoint
+    #[arg(long, value_name = "M", default_value = "worlds-fsq")]
+    pub(super) model: String,
+    /// Side in pixels of the square that is shown
+    #[arg(long, value_name = "N", default_value_t = 256,
+        value_parser = clap::value_parser!(u32).range(16..=1024))]
+    pub(super) size: u32,
+    #[command(flatten)]
+    pub(super) common: Common,
+}

@@ -1,0 +1,106 @@
+//! What a command says: results on standard output, progress and remarks on standard error.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+use smalti_engine::device::DeviceChoice;
+
+use super::arguments::Common;
+use super::stop::Stop;
+use super::{Surroundings, assets};
+
+/// Plain progress lines are this far apart.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// What a command uses to speak.
+pub(super) struct Console<'a, 'b> {
+    around: &'a mut Surroundings<'b>,
+    json: bool,
+    /// The device that was asked for.
+    pub(super) device: DeviceChoice,
+    /// The threads that were asked for; 0 means all.
+    pub(super) threads: usize,
+    bar: Option<ProgressBar>,
+    last_line: Instant,
+}
+
+impl<'a, 'b> Console<'a, 'b> {
+    pub(super) fn new(around: &'a mut Surroundings<'b>, common: &Common) -> Self {
+        Self {
+            around,
+            json: common.json,
+            device: common.device,
+            threads: common.threads,
+            bar: None,
+            last_line: Instant::now(),
+        }
+    }
+
+    /// The folder of shipped files.
+    pub(super) fn assets(&self) -> PathBuf {
+        // Without one only shipped names are missing; the question that needs them says so.
+        assets::find_assets(self.around.assets.clone())
+            .unwrap_or_else(|| Path::new("assets").to_owned())
+    }
+
+    /// Prints a result: as JSON, or as text for people.
+    pub(super) fn result(&mut self, value: &impl Serialize, text: &str) -> Result<(), Stop> {
+        let line = if self.json {
+            serde_json::to_string(value)
+                .map_err(|error| Stop::failure(format!("JSON: {error}"), ""))?
+        } else {
+            text.to_owned()
+        };
+        self.clear();
+        writeln!(self.around.out, "{line}")
+            .and_then(|()| self.around.out.flush())
+            .map_err(Stop::from_output)
+    }
+
+    /// Says something that is no result.
+    pub(super) fn remark(&mut self, text: &str) {
+        self.clear();
+        drop(writeln!(self.around.err, "{text}"));
+    }
+
+    /// Says how far the work is: a bar where a person watches, else a line now and then.
+    pub(super) fn progress(&mut self, fraction: f32, text: &str) {
+        if self.around.watched {
+            let bar = self.bar.get_or_insert_with(|| {
+                let bar =
+                    ProgressBar::with_draw_target(Some(1000), ProgressDrawTarget::stderr_with_hz(10));
+                if let Ok(style) = ProgressStyle::with_template("{bar:30.yellow} {percent:>3} %  {msg}") {
+                    bar.set_style(style);
+                }
+                bar
+            });
+            bar.set_position((fraction.clamp(0.0, 1.0) * 1000.0) as u64);
+            bar.set_message(text.to_owned());
+        } else if self.last_line.elapsed() >= LINE_EVERY {
+            self.last_line = Instant::now();
+            drop(writeln!(self.around.err, "{:>3.0} %  {text}", fraction * 100.0));
+        }
+    }
+
+    /// Takes the bar away.
+    pub(super) fn clear(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// Stops if the person wants to.
+    pub(super) fn check(&self) -> Result<(), Stop> {
+        if self.around.cancel.load(Ordering::Relaxed) { Err(Stop::Cancelled) } else { Ok(()) }
+    }
+
+    /// The flag that cancels.
+    pub(super) fn cancel_flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.around.cancel)
+    }
+}

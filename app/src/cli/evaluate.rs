@@ -1,0 +1,216 @@
+//! `smalti evaluate`: tokenizers measured over images.
+
+use std::path::Path;
+
+use serde::Serialize;
+use smalti_engine::answers::{
+    Comparison, Encode, ImageRef, ModelFacts, ModelInfo, ModelRef, PastedPicture, SourceFacts,
+    SourceInfo, SourceRef, Stamp,
+};
+use smalti_engine::images::WorkingSize;
+use smalti_engine::measure::CodeCounts;
+
+use super::arguments;
+use super::console::Console;
+use super::engine::Engine;
+use super::stop::Stop;
+
+/// Broken images are named up to this many, then counted.
+const NAMED: usize = 10;
+/// Of `worlds`, which has no end, this many are measured when no limit is given.
+const WORLDS: u64 = 256;
+
+#[derive(Debug, Serialize)]
+struct Line {
+    model: String,
+    images: u64,
+    psnr: f64,
+    ssim: f64,
+    lpips_like: Option<f64>,
+    proxy_fd: Option<f64>,
+    usage: f64,
+    perplexity: f64,
+    bits_per_pixel: f64,
+    entropy_bits_per_pixel: f64,
+    encode_seconds: f64,
+    decode_seconds: f64,
+}
+
+pub(super) fn run(
+    options: &arguments::Evaluate,
+    console: &mut Console<'_, '_>,
+) -> Result<(), Stop> {
+    let engine = Engine::open(console)?;
+    let mut models = Vec::new();
+    for name in &options.models {
+        let model = engine.model(name);
+        let facts = engine.answer(&ModelInfo { model: model.clone() }, console)?;
+        models.push((name, model, facts));
+    }
+    let source = source_of(&options.data, options.seed);
+    let set = engine.answer(&SourceInfo { source: source.clone() }, console)?;
+    let most = options.limit.unwrap_or(match source {
+        SourceRef::Worlds { .. } => WORLDS,
+        _ => u64::MAX,
+    });
+    let images = set.len.min(most);
+    if images == 0 {
+        return Err(Stop::bad_input(&options.data, "there are no images", "Name another --data"));
+    }
+    console.remark(&describe(&set, images, options.size));
+    for (number, (name, model, facts)) in models.iter().enumerate() {
+        let mut sums = Sums::new(facts);
+        for index in 0..images {
+            let part = (number as f32 + index as f32 / images as f32) / models.len() as f32;
+            console.progress(part, &sums.so_far(name));
+            let image = ImageRef::InSource { source: source.clone(), index };
+            sums.measure(image, options.size, model, (&engine, console))?;
+            engine.forget_old_answers();
+        }
+        report_skipped(&sums, console);
+        let line = sums.line(name)?;
+        console.result(&line, &text_of(&line))?;
+    }
+    Ok(())
+}
+
+/// What `--data` names.
+fn source_of(data: &str, seed: u64) -> SourceRef {
+    match data {
+        "worlds" => SourceRef::Worlds { seed },
+        "samples" => SourceRef::Samples,
+        path => {
+            let path = Path::new(path);
+            SourceRef::Path { path: path.into(), stamp: Stamp::of(path) }
+        }
+    }
+}
+
+fn describe(set: &SourceFacts, images: u64, side: u32) -> String {
+    format!("{}: {images} measured at {side}x{side}", set.description)
+}
+
+fn text_of(line: &Line) -> String {
+    format!(
+        "{}: {} images, PSNR {:.2} dB, SSIM {:.4}, {:.1} % of codes used, perplexity {:.1}, \
+         {:.3} bits per pixel ({:.3} by entropy), encode {:.2} s, decode {:.2} s",
+        line.model,
+        line.images,
+        line.psnr,
+        line.ssim,
+        line.usage * 100.0,
+        line.perplexity,
+        line.bits_per_pixel,
+        line.entropy_bits_per_pixel,
+        line.encode_seconds,
+        line.decode_seconds
+    )
+}
+
+fn report_skipped(sums: &Sums, console: &mut Console<'_, '_>) {
+    for reason in sums.skipped.iter().take(NAMED) {
+        console.remark(&format!("skipped: {reason}"));
+    }
+    if sums.skipped.len() > NAMED {
+        console.remark(&format!("skipped {} images in all", sums.skipped.len()));
+    }
+}
+
+/// What adds up over the images.
+struct Sums {
+    images: u64,
+    psnr: f64,
+    ssim: f64,
+    bits_per_pixel: f64,
+    pixels: f64,
+    encode_seconds: f64,
+    decode_seconds: f64,
+    counts: CodeCounts,
+    skipped: Vec<String>,
+}
+
+impl Sums {
+    fn new(facts: &ModelFacts) -> Self {
+        Self {
+            images: 0,
+            psnr: 0.0,
+            ssim: 0.0,
+            bits_per_pixel: 0.0,
+            pixels: 0.0,
+            encode_seconds: 0.0,
+            decode_seconds: 0.0,
+            counts: CodeCounts::new(facts.facts.codebook_size),
+            skipped: Vec::new(),
+        }
+    }
+
+    /// Adds an image. One that cannot be read is noted: a broken file among thousands must not
+    /// hide the rest.
+    fn measure(
+        &mut self,
+        image: ImageRef,
+        side: u32,
+        model: &ModelRef,
+        (engine, console): (&Engine, &Console<'_, '_>),
+    ) -> Result<(), Stop> {
+        let question =
+            Encode { image, size: WorkingSize::square(side, 1), model: model.clone() };
+        let encoded = match engine.answer(&question, console) {
+            Ok(encoded) => encoded,
+            Err(Stop::Problem(problem)) if problem.bad_input => {
+                self.skipped.push(problem.to_string());
+                return Ok(());
+            }
+            Err(stop) => return Err(stop),
+        };
+        let question = Comparison {
+            original: PastedPicture::new(encoded.picture.clone()),
+            grid: encoded.grid.clone(),
+            model: model.clone(),
+        };
+        let compared = engine.answer(&question, console)?;
+        self.counts.add(encoded.grid.grid())?;
+        self.images += 1;
+        self.psnr += compared.psnr;
+        self.ssim += compared.ssim;
+        self.bits_per_pixel += compared.bits_per_pixel;
+        self.pixels += f64::from(encoded.picture.width()) * f64::from(encoded.picture.height());
+        self.encode_seconds += f64::from(encoded.seconds);
+        self.decode_seconds += f64::from(compared.decode_seconds);
+        Ok(())
+    }
+
+    fn so_far(&self, name: &str) -> String {
+        if self.images == 0 {
+            return name.to_owned();
+        }
+        format!("{name}: {} images, PSNR {:.2} dB", self.images, self.psnr / self.images as f64)
+    }
+
+    fn line(&self, name: &str) -> Result<Line, Stop> {
+        if self.images == 0 {
+            return Err(Stop::bad_input(
+                "--data",
+                format!("none of {} images could be measured", self.skipped.len()),
+                self.skipped.first().cloned().unwrap_or_default(),
+            ));
+        }
+        let n = self.images as f64;
+        let statistics = self.counts.statistics();
+        Ok(Line {
+            model: name.to_owned(),
+            images: self.images,
+            psnr: self.psnr / n,
+            ssim: self.ssim / n,
+            lpips_like: None,
+            proxy_fd: None,
+            usage: statistics.usage,
+            perplexity: statistics.perplexity,
+            bits_per_pixel: self.bits_per_pixel / n,
+            entropy_bits_per_pixel: statistics.entropy_bits * statistics.samples as f64
+                / self.pixels,
+            encode_seconds: self.encode_seconds,
+            decode_seconds: self.decode_seconds,
+        })
+    }
+}

@@ -1,0 +1,66 @@
+//! What was lost, as a picture with a scale that stands beside it.
+
+use smalti_engine::Result;
+use smalti_engine::images::Picture;
+
+use super::canvas::Canvas;
+use super::palette::{GROUND, diverging, viridis};
+
+/// The error at which maps reach their last color, as a share of the full range. Fixed, so that
+/// maps of different pictures and tokenizers can be laid side by side.
+pub const FULL: f32 = 0.25;
+
+/// How a difference is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// From 0 to [`FULL`], viridis.
+    Absolute,
+    /// From minus to plus [`FULL`], blue to red.
+    Signed,
+}
+
+/// A map of errors, one pixel each, row by row; `values` in shares of the full range.
+///
+/// # Errors
+/// If the values do not fill rows of `width`.
+pub fn difference_map(values: &[f32], width: u32, shown: Shown) -> Result<Picture> {
+    let color = |value: &f32| match shown {
+        Shown::Absolute => viridis(value / FULL),
+        Shown::Signed => diverging(value / FULL),
+    };
+    let rgb: Vec<u8> = values.iter().flat_map(color).collect();
+    Picture::new(width, (values.len() / width.max(1) as usize) as u32, rgb)
+}
+
+/// The scale of a map as a strip, left the least; its ends mean 0 (or minus [`FULL`]) and [`FULL`].
+///
+/// # Errors
+/// Only if the sizes are absurd.
+pub fn scale_strip(width: usize, height: usize, shown: Shown) -> Result<Picture> {
+    let mut canvas = Canvas::new(width, height, GROUND);
+    for x in 0..width {
+        let t = x as f32 / width.max(2).saturating_sub(1) as f32;
+        let color = match shown {
+            Shown::Absolute => viridis(t),
+            Shown::Signed => diverging(t.mul_add(2.0, -1.0)),
+        };
+        canvas.fill((x, 0), (1, height), color);
+    }
+    canvas.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_error_is_the_map_s_first_color_and_more_than_full_its_last() {
+        let map = difference_map(&[0.0, FULL, 1.0, FULL / 2.0], 2, Shown::Absolute).unwrap();
+        assert_eq!(map.pixel(0, 0), Some(viridis(0.0)));
+        assert_eq!(map.pixel(1, 0), Some(viridis(1.0)));
+        assert_eq!(map.pixel(0, 1), Some(viridis(1.0)));
+        let signed = difference_map(&[0.0, -1.0], 2, Shown::Signed).unwrap();
+        assert_eq!(signed.pixel(0, 0), Some(diverging(0.0)));
+        assert_eq!(signed.pixel(1, 0), Some(diverging(-1.0)));
+    }
+}

@@ -1,0 +1,11 @@
+//! Figures without a window: token maps, difference maps, usage heatmaps, and the page of the tour.
+//!
+//! All of them are [`smalti_engine::images::Picture`]s in the colors of the window.
+
+pub mod canvas;
+pub mod difference;
+pub mod palette;
+pub mod rate;
+pub mod story;
+pub mod tokens;
+pub mod usage;

@@ -1,0 +1,55 @@
+//! A grid of tokens as a picture: a mosaic, one tile a token.
+
+use smalti_engine::Result;
+use smalti_engine::images::Picture;
+use smalti_engine::tokens::Grid;
+
+use super::canvas::Canvas;
+use super::palette::{self, GROUND, Rgb};
+
+/// The color of a code: the mean color it decodes to, or one by its number where that is not known.
+pub fn color_of(code: u32, colors: &[Rgb]) -> Rgb {
+    colors.get(code as usize).copied().unwrap_or_else(|| palette::by_index(code))
+}
+
+/// The token map: tiles of `tile` pixels with a joint of a pixel between them if they are large
+/// enough for one.
+///
+/// # Errors
+/// If the picture becomes too large.
+pub fn token_map(grid: &Grid, colors: &[Rgb], tile: usize) -> Result<Picture> {
+    let joint = usize::from(tile >= 6);
+    let mut canvas = Canvas::new(grid.width() * tile, grid.height() * tile, GROUND);
+    for (at, code) in grid.tokens().iter().enumerate() {
+        let corner = (at % grid.width() * tile, at / grid.width() * tile);
+        canvas.fill(corner, (tile - joint, tile - joint), color_of(*code, colors));
+    }
+    canvas.finish()
+}
+
+/// A tile size that makes the map about `side` pixels, at least one pixel a tile.
+pub fn tile_for(grid: &Grid, side: usize) -> usize {
+    (side / grid.width().max(grid.height()).max(1)).clamp(1, 64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_token_is_a_tile_in_its_code_s_color() {
+        let grid = Grid::new(2, 3, 4, vec![0, 1, 2, 3, 0, 1]).unwrap();
+        let colors = [[1, 0, 0], [2, 0, 0], [3, 0, 0], [4, 0, 0]];
+        let map = token_map(&grid, &colors, 8).unwrap();
+        assert_eq!((map.width(), map.height()), (24, 16));
+        assert_eq!(map.pixel(0, 0), Some([1, 0, 0]));
+        assert_eq!(map.pixel(9, 1), Some([2, 0, 0]));
+        assert_eq!(map.pixel(1, 9), Some([4, 0, 0]));
+        assert_eq!(map.pixel(7, 0), Some(GROUND), "tiles have a joint");
+    }
+
+    #[test]
+    fn codes_without_a_known_color_still_differ() {
+        assert_ne!(color_of(5, &[]), color_of(6, &[]));
+    }
+}
