@@ -3,7 +3,9 @@
 //! Start reading at [`studio`] (one frame of the window), then [`document`] (what a person decided)
 //! and [`views`] (what is drawn).
 
+pub mod cli;
 pub mod document;
+pub mod figures;
 pub mod gpu;
 pub mod settings;
 pub mod shell;

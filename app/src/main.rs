@@ -1,2 +1,47 @@
-//! Smalti.
-fn main() {}
+//! The program: sets what has to be set before anything runs, then hands over to the library.
+#![expect(clippy::disallowed_methods, reason = "reads the surroundings once and passes them down")]
+
+use std::io::{IsTerminal, stderr, stdout};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use smalti::cli::{CANCELLED, Surroundings, run};
+
+fn main() -> ExitCode {
+    quiet_candle();
+    let cancel = Arc::new(AtomicBool::new(false));
+    listen_for_ctrl_c(&cancel);
+    let code = run(
+        std::env::args_os(),
+        Surroundings {
+            out: &mut stdout(),
+            err: &mut stderr(),
+            watched: stderr().is_terminal(),
+            cancel,
+            assets: std::env::var_os("SMALTI_ASSETS").map(Into::into),
+        },
+    );
+    ExitCode::from(code)
+}
+
+/// candle keeps a pool of threads of its own that spin while they wait, beside the engine's pools.
+/// With one thread it starts none; the engine's kernels use rayon.
+#[expect(unsafe_code, reason = "the only way to set an environment variable")]
+fn quiet_candle() {
+    // SAFETY: main has just begun, there is no other thread that could read the environment.
+    unsafe { std::env::set_var("CANDLE_NUM_THREADS", "1") };
+}
+
+/// The first Ctrl-C asks the command to stop and keep what it has; the second ends it at once.
+fn listen_for_ctrl_c(cancel: &Arc<AtomicBool>) {
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        let code = i32::from(CANCELLED);
+        // Registered first, so that it looks at the flag before this very signal sets it.
+        let hard = signal_hook::flag::register_conditional_shutdown(signal, code, Arc::clone(cancel));
+        let soft = signal_hook::flag::register(signal, Arc::clone(cancel));
+        if let Some(error) = hard.err().or(soft.err()) {
+            tracing::warn!("Ctrl-C will end the program at once: {error}");
+        }
+    }
+}

@@ -4,6 +4,8 @@
 //! `io.safetensors` (inputs, outputs, intermediate values). `SMALTI_FIXTURES` names another folder of
 //! the same layout; without it the copy beside this crate is taken. What is missing fails loudly.
 
+pub mod tiny;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

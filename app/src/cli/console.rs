@@ -1,6 +1,5 @@
 //! What a command says: results on standard output, progress and remarks on standard error.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -22,7 +22,8 @@ impl Engine {
     /// Opens the device that was asked for.
     pub(super) fn open(console: &Console<'_, '_>) -> Result<Self, Stop> {
         let (wake, news) = sync_channel(1);
-        let waker = move || drop(wake.try_send(()));
+        // A wake-up that is already waiting is enough.
+        let waker = move || wake.try_send(()).unwrap_or_default();
         let settings = Settings {
             device: console.device,
             threads: console.threads,
@@ -85,6 +86,6 @@ impl Engine {
 
     /// Until something happens, and often enough to hear Ctrl-C.
     pub(super) fn wait_for_news(&self) {
-        drop(self.news.recv_timeout(Duration::from_millis(50)));
+        self.news.recv_timeout(Duration::from_millis(50)).unwrap_or_default();
     }
 }

@@ -11,9 +11,11 @@ mod decode;
 mod encode;
 mod engine;
 mod evaluate;
-mod inspect;
 mod outputs;
 mod stop;
+mod tour;
+mod tour_window;
+mod window;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -76,13 +78,14 @@ where
 
 fn dispatch(arguments: Arguments, around: &mut Surroundings<'_>) -> Result<(), Stop> {
     let Some(command) = arguments.command else {
-        return crate::cli::window::run(&arguments.window, around);
+        return window::run(&arguments.window, around);
     };
     let mut console = Console::new(around, command.common());
     match &command {
-        Command::Inspect(options) => inspect::run(options, &mut console),
         Command::Encode(options) => encode::run(options, &mut console),
         Command::Decode(options) => decode::run(options, &mut console),
         Command::Evaluate(options) => evaluate::run(options, &mut console),
+        Command::Tour(options) => tour::run(options, &mut console),
+        _ => Ok(()),
     }
 }

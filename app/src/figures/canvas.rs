@@ -5,6 +5,26 @@ use smalti_engine::images::Picture;
 
 use super::palette::Rgb;
 
+/// Pixels a dot of a figure.
+const DOT: usize = 2;
+
+/// Figures of three by five dots: a scale needs no more, and no font has to be found.
+const FIGURES: [(char, [u8; 5]); 13] = [
+    ('0', [7, 5, 5, 5, 7]),
+    ('1', [2, 6, 2, 2, 7]),
+    ('2', [7, 1, 7, 4, 7]),
+    ('3', [7, 1, 7, 1, 7]),
+    ('4', [5, 5, 7, 1, 1]),
+    ('5', [7, 4, 7, 1, 7]),
+    ('6', [7, 4, 7, 5, 7]),
+    ('7', [7, 1, 2, 2, 2]),
+    ('8', [7, 5, 7, 5, 7]),
+    ('9', [7, 5, 7, 1, 7]),
+    ('%', [5, 1, 2, 4, 5]),
+    ('.', [0, 0, 0, 0, 2]),
+    ('-', [0, 0, 7, 0, 0]),
+];
+
 /// Pixels that can be changed.
 #[derive(Debug, Clone)]
 pub struct Canvas {
@@ -41,6 +61,25 @@ impl Canvas {
                 }
             }
         }
+    }
+
+    /// Writes figures with their top left corner at a place, ten pixels high; signs that are no
+    /// figures are left out as blanks.
+    pub fn write(&mut self, (x, y): (usize, usize), text: &str, color: Rgb) {
+        for (at, sign) in text.chars().enumerate() {
+            let Some((_, rows)) = FIGURES.iter().find(|(known, _)| *known == sign) else { continue };
+            for (row, bits) in rows.iter().enumerate() {
+                for column in (0..3).filter(|column| bits >> (2 - column) & 1 == 1) {
+                    let corner = (x + (at * 4 + column) * DOT, y + row * DOT);
+                    self.fill(corner, (DOT, DOT), color);
+                }
+            }
+        }
+    }
+
+    /// How wide [`Canvas::write`] writes.
+    pub fn text_width(text: &str) -> usize {
+        (text.chars().count() * 4).saturating_sub(1) * DOT
     }
 
     /// The finished picture.

@@ -4,7 +4,7 @@ use smalti_engine::Result;
 use smalti_engine::images::Picture;
 
 use super::canvas::Canvas;
-use super::palette::{GROUND, diverging, viridis};
+use super::palette::{GROUND, INK, diverging, viridis};
 
 /// The error at which maps reach their last color, as a share of the full range. Fixed, so that
 /// maps of different pictures and tokenizers can be laid side by side.
@@ -46,6 +46,27 @@ pub fn scale_strip(width: usize, height: usize, shown: Shown) -> Result<Picture>
         };
         canvas.fill((x, 0), (1, height), color);
     }
+    canvas.finish()
+}
+
+/// The map of absolute errors with its scale below: a strip from dark to bright, and its ends in
+/// percent of the full range.
+///
+/// # Errors
+/// If the values do not fill rows of `width`.
+pub fn map_with_scale(values: &[f32], width: u32) -> Result<Picture> {
+    let map = difference_map(values, width, Shown::Absolute)?;
+    let width = width as usize;
+    let below = map.height() as usize;
+    let margin = 8;
+    let mut canvas = Canvas::new(width, below + 32, GROUND);
+    canvas.draw((0, 0), &map);
+    let strip = scale_strip(width.saturating_sub(2 * margin), 6, Shown::Absolute)?;
+    canvas.draw((margin, below + 6), &strip);
+    canvas.write((margin, below + 18), "0%", INK);
+    let last = format!("{:.0}%", FULL * 100.0);
+    let left = (width - margin.min(width)).saturating_sub(Canvas::text_width(&last));
+    canvas.write((left, below + 18), &last, INK);
     canvas.finish()
 }
 

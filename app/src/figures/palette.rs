@@ -8,6 +8,9 @@ pub const GROUND: Rgb = [0x16, 0x1a, 0x22];
 /// Lines and frames.
 pub const LINE: Rgb = [0x2a, 0x30, 0x3c];
 
+/// Marks and figures.
+pub const INK: Rgb = [0xe8, 0xe6, 0xe1];
+
 /// Control points of viridis (van der Walt and Smith, 2015), evenly spaced.
 const VIRIDIS: [Rgb; 9] = [
     [68, 1, 84],

@@ -8,6 +8,8 @@ mod html;
 mod sections;
 mod zoom;
 
+use std::sync::Arc;
+
 use smalti_engine::Result;
 use smalti_engine::answers::{Appearance, Compared, ModelFacts, UsageAnswer};
 use smalti_engine::images::Picture;
@@ -23,13 +25,11 @@ pub struct Chapter {
     /// As it was encoded.
     pub original: Picture,
     /// Its tokens.
-    pub grid: Grid,
+    pub grid: Arc<Grid>,
     /// What came back, and what was lost.
-    pub compared: std::sync::Arc<Compared>,
+    pub compared: Arc<Compared>,
     /// What it costs as an image file.
     pub files: FileRates,
-    /// Seconds that encoding took.
-    pub encode_seconds: f32,
 }
 
 /// Everything that the page tells.

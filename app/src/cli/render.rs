@@ -1,0 +1,93 @@
+//! `smalti render`: the real interface as a picture, no display needed.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use serde::Serialize;
+use smalti_engine::images::{Picture, png_bytes};
+
+use super::arguments;
+use super::console::Console;
+use super::outputs::Outputs;
+use super::stop::Stop;
+use crate::gpu::offscreen::{self, Canvas, OffscreenError};
+use crate::settings::ThemeChoice;
+use crate::studio::StudioOptions;
+
+#[derive(Debug, Serialize)]
+struct Line {
+    out: PathBuf,
+    seconds: f32,
+}
+
+pub(super) fn run(
+    options: &arguments::Render,
+    console: &mut Console<'_, '_>,
+) -> Result<(), Stop> {
+    if !(0.5..=4.0).contains(&options.scale) {
+        return Err(Stop::bad_input("--scale", options.scale, "Use 0.5 to 4 pixels per point"));
+    }
+    for path in &options.open {
+        readable(path)?;
+    }
+    let theme: ThemeChoice =
+        options.theme.parse().map_err(|reason: String| Stop::bad_input("--theme", reason, ""))?;
+    let mut outputs = Outputs::beside(&options.out)?;
+    let started = Instant::now();
+    let studio = StudioOptions {
+        device: console.device,
+        threads: console.threads,
+        files: options.open.clone(),
+        scene: Some(options.what.clone()),
+        theme: Some(theme),
+        ..StudioOptions::new(console.assets())
+    };
+    let canvas = Canvas { width: options.width, height: options.height, scale: options.scale };
+    let picture = picture(studio, canvas, console)?;
+    let name = options.out.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    outputs.add(&name, &png_bytes(&picture)?)?;
+    console.check()?;
+    outputs.commit()?;
+    let seconds = started.elapsed().as_secs_f32();
+    let text = format!(
+        "{}: {}x{} pixels, {seconds:.1} s",
+        options.out.display(),
+        picture.width(),
+        picture.height()
+    );
+    console.result(&Line { out: options.out.clone(), seconds }, &text)
+}
+
+/// The Studio, drawn once everything in it is there.
+pub(super) fn picture(
+    studio: StudioOptions,
+    canvas: Canvas,
+    console: &mut Console<'_, '_>,
+) -> Result<Picture, Stop> {
+    let mut most = 0;
+    let drawn = offscreen::studio_picture(studio, canvas, |open| {
+        most = most.max(open);
+        let done = 1.0 - open as f32 / most.max(1) as f32;
+        console.progress(done, &format!("drawing the window, {open} questions open"));
+        console.check().is_ok()
+    });
+    console.clear();
+    drawn.map_err(|error| match error {
+        OffscreenError::Cancelled => Stop::Cancelled,
+        OffscreenError::Engine(error) => error.into(),
+        OffscreenError::TooLarge { .. } => {
+            Stop::bad_input("picture", error, "Ask for less with --width, --height or --scale")
+        }
+        OffscreenError::NoDriver(_) => {
+            Stop::failure(error.to_string(), "Install a driver; on Debian and Ubuntu: mesa-vulkan-drivers")
+        }
+        OffscreenError::Driver(_) => Stop::failure(error.to_string(), ""),
+    })
+}
+
+/// Said before anything is drawn: in the picture it would only be a notice.
+pub(super) fn readable(path: &std::path::Path) -> Result<(), Stop> {
+    path.metadata()
+        .map(drop)
+        .map_err(|source| smalti_engine::EngineError::io(path, source).into())
+}

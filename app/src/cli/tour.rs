@@ -1,0 +1,153 @@
+//! `smalti tour`: the whole story in a folder: pictures, tokens, and a page that tells it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Serialize;
+use smalti_engine::answers::{
+    Appearance, CodeAppearance, Comparison, Encode, ImageRef, ModelInfo, ModelRef, PastedPicture,
+    LoadImage, SourceInfo, SourceRef, Usage,
+};
+use smalti_engine::images::{Picture, WorkingSize, png_bytes};
+use smalti_engine::tokens::files;
+
+use super::arguments;
+use super::console::Console;
+use super::engine::Engine;
+use super::outputs::Outputs;
+use super::stop::Stop;
+use super::tour_window;
+use crate::figures::difference::map_with_scale;
+use crate::figures::rate::file_rates;
+use crate::figures::story::{Chapter, Story, page};
+use crate::figures::tokens::{tile_for, token_map};
+use crate::figures::usage::usage_heatmap;
+
+/// More images than this make no better story, only a longer one.
+const MOST: usize = 12;
+/// About how many pixels wide maps become.
+const MAP_SIDE: usize = 768;
+
+#[derive(Debug, Serialize)]
+struct Line {
+    out: PathBuf,
+}
+
+pub(super) fn run(options: &arguments::Tour, console: &mut Console<'_, '_>) -> Result<(), Stop> {
+    let engine = Engine::open(console)?;
+    let model = engine.model(&options.model);
+    let facts = engine.answer(&ModelInfo { model: model.clone() }, console)?;
+    let images = images_of(options, &engine, console)?;
+    let mut outputs = Outputs::into_folder(&options.out)?;
+    let size = WorkingSize::square(options.size, 1);
+    let mut chapters = Vec::new();
+    for (done, image) in images.iter().enumerate() {
+        console.progress(0.2 * done as f32 / images.len() as f32, "there and back");
+        chapters.push(chapter(image, size, &model, (&engine, console))?);
+    }
+    let appearance =
+        engine.long_answer(&CodeAppearance { model: model.clone() }, "decoding each code", console)?;
+    let usage = Usage { model, images: images.as_slice().into(), size };
+    let usage = engine.answer(&usage, console)?;
+    let mut stems = Vec::new();
+    for chapter in &chapters {
+        stems.push(keep(chapter, &appearance, &mut outputs)?);
+    }
+    outputs.add("usage.png", &png_bytes(&usage_heatmap(&usage.counts, MAP_SIDE)?)?)?;
+    let window = tour_window::picture(&images[0], &engine, console)?;
+    if let Some(window) = &window {
+        outputs.add("window.png", &png_bytes(window)?)?;
+    }
+    let story = Story {
+        model: &facts,
+        appearance: &appearance,
+        usage: &usage,
+        chapters: &chapters,
+        window: window.as_ref(),
+    };
+    let index = outputs.add("index.html", page(&story)?.as_bytes())?;
+    console.check()?;
+    outputs.commit()?;
+    for (chapter, stem) in chapters.iter().zip(&stems) {
+        console.remark(&format!(
+            "{}: {}x{} tokens, PSNR {:.2} dB ({stem}.*)",
+            chapter.name,
+            chapter.grid.width(),
+            chapter.grid.height(),
+            chapter.compared.psnr
+        ));
+    }
+    let text = format!("{}: open it in a browser", index.display());
+    console.result(&Line { out: index }, &text)
+}
+
+/// The images that were named, or the samples.
+fn images_of(
+    options: &arguments::Tour,
+    engine: &Engine,
+    console: &mut Console<'_, '_>,
+) -> Result<Vec<ImageRef>, Stop> {
+    if options.images.len() > MOST {
+        return Err(Stop::bad_input(
+            "images",
+            format!("{} are too many for one page", options.images.len()),
+            format!("Name at most {MOST}"),
+        ));
+    }
+    if !options.images.is_empty() {
+        return Ok(options.images.iter().map(ImageRef::file).collect());
+    }
+    let source = SourceRef::Samples;
+    let set = engine.answer(&SourceInfo { source: source.clone() }, console)?;
+    let count = set.len.min(MOST as u64 / 2);
+    if count == 0 {
+        return Err(Stop::bad_input("samples", "there are none", "Name images of your own"));
+    }
+    Ok((0..count).map(|index| ImageRef::InSource { source: source.clone(), index }).collect())
+}
+
+fn chapter(
+    image: &ImageRef,
+    size: WorkingSize,
+    model: &ModelRef,
+    (engine, console): (&Engine, &mut Console<'_, '_>),
+) -> Result<Chapter, Stop> {
+    let question = LoadImage { image: image.clone(), paint_side: size.side };
+    let loaded = engine.answer(&question, console)?;
+    for note in &loaded.notes {
+        console.remark(&format!("{}: {note}", loaded.name));
+    }
+    let question = Encode { image: image.clone(), size, model: model.clone() };
+    let encoded = engine.answer(&question, console)?;
+    let question = Comparison {
+        original: PastedPicture::new(encoded.picture.clone()),
+        grid: encoded.grid.clone(),
+        model: model.clone(),
+    };
+    let compared = engine.answer(&question, console)?;
+    let files = file_rates(&encoded.picture, compared.psnr)?;
+    Ok(Chapter {
+        name: loaded.name.clone(),
+        original: encoded.picture.clone(),
+        grid: Arc::clone(encoded.grid.grid()),
+        compared,
+        files,
+    })
+}
+
+/// Stages the files of a picture and gives the name that they share.
+fn keep(chapter: &Chapter, appearance: &Appearance, outputs: &mut Outputs) -> Result<String, Stop> {
+    let name = Path::new(&chapter.name);
+    let stem = name.file_stem().unwrap_or(name.as_os_str()).to_string_lossy();
+    let stem = outputs.unique_stem(&stem);
+    let grid = &chapter.grid;
+    let mut png = |suffix: &str, picture: &Picture| {
+        outputs.add(&format!("{stem}.{suffix}.png"), &png_bytes(picture)?)
+    };
+    png("original", &chapter.original)?;
+    png("reconstruction", &chapter.compared.reconstruction)?;
+    png("difference", &map_with_scale(&chapter.compared.absolute, chapter.original.width())?)?;
+    png("tokens", &token_map(grid, &appearance.colors, tile_for(grid, MAP_SIDE))?)?;
+    outputs.add(&format!("{stem}.tokens.npy"), &files::npy_bytes(grid)?)?;
+    Ok(stem)
+}
