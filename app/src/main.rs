@@ -38,7 +38,8 @@ fn listen_for_ctrl_c(cancel: &Arc<AtomicBool>) {
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         let code = i32::from(CANCELLED);
         // Registered first, so that it looks at the flag before this very signal sets it.
-        let hard = signal_hook::flag::register_conditional_shutdown(signal, code, Arc::clone(cancel));
+        let hard =
+            signal_hook::flag::register_conditional_shutdown(signal, code, Arc::clone(cancel));
         let soft = signal_hook::flag::register(signal, Arc::clone(cancel));
         if let Some(error) = hard.err().or(soft.err()) {
             tracing::warn!("Ctrl-C will end the program at once: {error}");

@@ -103,20 +103,40 @@ impl Desk {
 fn encode_then_decode_gives_the_picture_that_evaluate_measures() {
     let desk = Desk::new();
     let (model, out) = (desk.name("tiny.safetensors"), desk.name("tokens"));
-    let ran = run(&["encode", &desk.name("a.png"), &desk.name("b.png"), "--model", &model, "--out", &out, "--json"]);
+    let ran = run(&[
+        "encode",
+        &desk.name("a.png"),
+        &desk.name("b.png"),
+        "--model",
+        &model,
+        "--out",
+        &out,
+        "--json",
+    ]);
     let lines = ran.expect_done().lines();
     assert_eq!(lines.len(), 2);
     let fields: Vec<&String> = lines[0].as_object().unwrap().keys().collect();
     assert_eq!(
         fields,
-        ["image", "height", "width", "grid", "tokens_file", "used", "perplexity", "bits_per_pixel", "seconds"]
+        [
+            "image",
+            "height",
+            "width",
+            "grid",
+            "tokens_file",
+            "used",
+            "perplexity",
+            "bits_per_pixel",
+            "seconds"
+        ]
     );
     assert_eq!(lines[0]["grid"], serde_json::json!([8, 12]), "24x16 pixels, two a token");
     assert_eq!(lines[0]["width"], 24);
     // 20 codes for every four pixels.
     let rate = lines[0]["bits_per_pixel"].as_f64().unwrap();
     assert!((rate - 20_f64.log2() / 4.0).abs() < 1e-9, "{rate}");
-    for name in ["a.npy", "a.safetensors", "a.tokens.png", "b.npy", "b.safetensors", "b.tokens.png"] {
+    for name in ["a.npy", "a.safetensors", "a.tokens.png", "b.npy", "b.safetensors", "b.tokens.png"]
+    {
         assert!(desk.path("tokens").join(name).is_file(), "{name}");
     }
 
@@ -135,13 +155,28 @@ fn encode_then_decode_gives_the_picture_that_evaluate_measures() {
     // PSNR by its definition, from the files, against what evaluate says of a square.
     write_png(&desk.path("square.png"), 16, 16, 3);
     run(&["encode", &desk.name("square.png"), "--model", &model, "--out", &out]).expect_done();
-    run(&["decode", &desk.name("tokens/square.npy"), "--model", &model, "--out", &desk.name("back.png")]).expect_done();
-    let (original, back) =
-        (image::open(desk.path("square.png")).unwrap().to_rgb8(), image::open(desk.path("back.png")).unwrap().to_rgb8());
-    let squares: f64 =
-        original.as_raw().iter().zip(back.as_raw()).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum();
+    run(&[
+        "decode",
+        &desk.name("tokens/square.npy"),
+        "--model",
+        &model,
+        "--out",
+        &desk.name("back.png"),
+    ])
+    .expect_done();
+    let (original, back) = (
+        image::open(desk.path("square.png")).unwrap().to_rgb8(),
+        image::open(desk.path("back.png")).unwrap().to_rgb8(),
+    );
+    let squares: f64 = original
+        .as_raw()
+        .iter()
+        .zip(back.as_raw())
+        .map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2))
+        .sum();
     let psnr = 10.0 * (255.0_f64.powi(2) / (squares / original.as_raw().len() as f64)).log10();
-    let ran = run(&["evaluate", &model, "--data", &desk.name("square.png"), "--size", "16", "--json"]);
+    let ran =
+        run(&["evaluate", &model, "--data", &desk.name("square.png"), "--size", "16", "--json"]);
     let line = &ran.expect_done().lines()[0];
     let said = line["psnr"].as_f64().unwrap();
     assert!((said - psnr).abs() < 1e-6, "{said} and {psnr}");
@@ -154,7 +189,8 @@ fn evaluate_counts_a_folder_and_skips_what_is_broken() {
     for number in 0..3_u64 {
         write_png(&desk.path("set").join(format!("{number}.png")), 20, 20, number);
     }
-    std::fs::write(desk.path("set").join("broken.png"), b"\x89PNG\r\n\x1a\nand nothing else").unwrap();
+    std::fs::write(desk.path("set").join("broken.png"), b"\x89PNG\r\n\x1a\nand nothing else")
+        .unwrap();
     let model = desk.name("tiny.safetensors");
     let ran = run(&["evaluate", &model, "--data", &desk.name("set"), "--size", "16", "--json"]);
     let line = &ran.expect_done().lines()[0];
@@ -162,8 +198,18 @@ fn evaluate_counts_a_folder_and_skips_what_is_broken() {
     assert_eq!(
         fields,
         [
-            "model", "images", "psnr", "ssim", "lpips_like", "proxy_fd", "usage", "perplexity", "bits_per_pixel",
-            "entropy_bits_per_pixel", "encode_seconds", "decode_seconds"
+            "model",
+            "images",
+            "psnr",
+            "ssim",
+            "lpips_like",
+            "proxy_fd",
+            "usage",
+            "perplexity",
+            "bits_per_pixel",
+            "entropy_bits_per_pixel",
+            "encode_seconds",
+            "decode_seconds"
         ]
     );
     assert_eq!(line["images"], 3);
@@ -171,14 +217,31 @@ fn evaluate_counts_a_folder_and_skips_what_is_broken() {
     let (usage, rate) = (line["usage"].as_f64().unwrap(), line["bits_per_pixel"].as_f64().unwrap());
     assert!(usage > 0.0 && usage <= 1.0);
     assert!(line["entropy_bits_per_pixel"].as_f64().unwrap() <= rate + 1e-9);
-    let limited = run(&["evaluate", &model, "--data", &desk.name("set"), "--limit", "1", "--size", "16", "--json"]);
+    let limited = run(&[
+        "evaluate",
+        &model,
+        "--data",
+        &desk.name("set"),
+        "--limit",
+        "1",
+        "--size",
+        "16",
+        "--json",
+    ]);
     assert_eq!(limited.expect_done().lines()[0]["images"], 1);
 }
 
 #[test]
 fn text_is_for_people_and_goes_where_results_go() {
     let desk = Desk::new();
-    let ran = run(&["encode", &desk.name("a.png"), "--model", &desk.name("tiny.safetensors"), "--out", &desk.name("t")]);
+    let ran = run(&[
+        "encode",
+        &desk.name("a.png"),
+        "--model",
+        &desk.name("tiny.safetensors"),
+        "--out",
+        &desk.name("t"),
+    ]);
     assert!(ran.expect_done().out.contains("12x8 tokens"), "{}", ran.out);
     let ran = run(&["--help"]);
     assert!(ran.expect_done().out.contains("encode") && ran.err.is_empty());
@@ -190,12 +253,28 @@ fn the_tour_is_one_page_that_needs_nothing_else() {
     let desk = Desk::new();
     let out = desk.name("tour/inside");
     let ran = run(&[
-        "tour", &desk.name("a.png"), &desk.name("b.png"), "--model", &desk.name("tiny.safetensors"), "--size", "32",
-        "--out", &out, "--json",
+        "tour",
+        &desk.name("a.png"),
+        &desk.name("b.png"),
+        "--model",
+        &desk.name("tiny.safetensors"),
+        "--size",
+        "32",
+        "--out",
+        &out,
+        "--json",
     ]);
     assert!(ran.expect_done().lines()[0]["out"].as_str().unwrap().ends_with("index.html"));
     let page = std::fs::read_to_string(desk.path("tour/inside/index.html")).unwrap();
-    for name in ["a.original.png", "a.tokens.png", "a.tokens.npy", "a.reconstruction.png", "a.difference.png", "b.original.png", "usage.png"] {
+    for name in [
+        "a.original.png",
+        "a.tokens.png",
+        "a.tokens.npy",
+        "a.reconstruction.png",
+        "a.difference.png",
+        "b.original.png",
+        "usage.png",
+    ] {
         assert!(desk.path("tour/inside").join(name).is_file(), "{name}");
     }
     for reference in ["src=\"", "href=\"", "url("] {
@@ -205,7 +284,8 @@ fn the_tour_is_one_page_that_needs_nothing_else() {
     }
     // Every element that is opened is closed.
     for tag in ["section", "figure", "div", "details", "p", "dl", "figcaption", "span"] {
-        let opened = page.matches(&format!("<{tag}>")).count() + page.matches(&format!("<{tag} ")).count();
+        let opened =
+            page.matches(&format!("<{tag}>")).count() + page.matches(&format!("<{tag} ")).count();
         assert_eq!(opened, page.matches(&format!("</{tag}>")).count(), "<{tag}>");
     }
 }
@@ -225,7 +305,8 @@ fn wrong_usage_is_refused_with_a_word_on_what_is_right() {
     run(&["encode", "--out", "x"]).expect_refused(&["IMAGE", "--model"]);
     run(&["evaluate", "m", "--data", "d", "--limit", "0"]).expect_refused(&["--limit"]);
     run(&["evaluate", "m", "--data", "d", "--size", "none"]).expect_refused(&["none", "--size"]);
-    run(&["inspect", "x", "--device", "abacus"]).expect_refused(&["abacus", "cpu"]);
+    run(&["decode", "x", "--model", "m", "--out", "y", "--device", "abacus"])
+        .expect_refused(&["abacus", "cpu"]);
     run(&["encod", "x", "--model", "y"]).expect_refused(&["--model"]);
     run(&["no-such-file.png"]).expect_refused(&["no-such-file.png"]);
 }
@@ -243,7 +324,9 @@ fn bad_input_of_every_kind_is_refused_and_changes_nothing() {
     std::fs::write(desk.path("half.png"), &whole[..whole.len() / 2]).unwrap();
     let before = desk.listing();
 
-    let encode = |image: &str, model: &str, out: &str| run(&["encode", image, "--model", model, "--out", out]);
+    let encode = |image: &str, model: &str, out: &str| {
+        run(&["encode", image, "--model", model, "--out", out])
+    };
     encode(&desk.name("missing.png"), &model, &out).expect_refused(&["missing.png"]);
     encode(&desk.name("text.png"), &model, &out).expect_refused(&["text.png"]);
     encode(&desk.name("empty.png"), &model, &out).expect_refused(&["empty.png", "empty"]);
@@ -257,7 +340,8 @@ fn bad_input_of_every_kind_is_refused_and_changes_nothing() {
     run(&["encode", &image, &desk.name("text.png"), "--model", &model, "--out", &out])
         .expect_refused(&["text.png"]);
 
-    let decode = |tokens: &str, out: &str| run(&["decode", tokens, "--model", &model, "--out", out]);
+    let decode =
+        |tokens: &str, out: &str| run(&["decode", tokens, "--model", &model, "--out", out]);
     decode(&desk.name("missing.npy"), &desk.name("x.png")).expect_refused(&["missing.npy"]);
     decode(&image, &desk.name("x.png")).expect_refused(&["a.png"]);
     decode(&image, &desk.name("no/such/x.png")).expect_refused(&["no/such"]);
@@ -265,7 +349,8 @@ fn bad_input_of_every_kind_is_refused_and_changes_nothing() {
     let evaluate = |data: &str| run(&["evaluate", &model, "--data", data]);
     evaluate(&desk.name("missing")).expect_refused(&["missing"]);
     evaluate(&desk.name("text.png")).expect_refused(&["text.png"]);
-    run(&["tour", &desk.name("text.png"), "--model", &model, "--out", &out]).expect_refused(&["text.png"]);
+    run(&["tour", &desk.name("text.png"), "--model", &model, "--out", &out])
+        .expect_refused(&["text.png"]);
     assert_eq!(desk.listing(), before, "a refused command changes nothing");
 }
 
@@ -287,7 +372,7 @@ fn npy(dtype: &str, shape: &str, bytes: &[u8]) -> Vec<u8> {
 fn tokens_from_elsewhere_are_read_and_wrong_ones_are_named() {
     let desk = Desk::new();
     let model = desk.name("tiny.safetensors");
-    let mut decode = |name: &str, file: &[u8]| {
+    let decode = |name: &str, file: &[u8]| {
         std::fs::write(desk.path(name), file).unwrap();
         run(&["decode", &desk.name(name), "--model", &model, "--out", &desk.name("x.png")])
     };
@@ -297,13 +382,19 @@ fn tokens_from_elsewhere_are_read_and_wrong_ones_are_named() {
     assert_eq!((picture.width(), picture.height()), (6, 4));
 
     let large: Vec<u8> = [0_i64, 1, 2, 20, 4, 5].iter().flat_map(|n| n.to_le_bytes()).collect();
-    decode("large.npy", &npy("<i8", "(2, 3)", &large)).expect_refused(&["large.npy", "20", "row 1"]);
+    decode("large.npy", &npy("<i8", "(2, 3)", &large)).expect_refused(&[
+        "large.npy",
+        "20",
+        "row 1",
+    ]);
     let negative: Vec<u8> = [0_i64, 1, -3, 2, 4, 5].iter().flat_map(|n| n.to_le_bytes()).collect();
-    decode("negative.npy", &npy("<i8", "(2, 3)", &negative)).expect_refused(&["negative.npy", "-3"]);
+    decode("negative.npy", &npy("<i8", "(2, 3)", &negative))
+        .expect_refused(&["negative.npy", "-3"]);
     let floats: Vec<u8> = [0.5_f32; 6].iter().flat_map(|n| n.to_le_bytes()).collect();
     decode("floats.npy", &npy("<f4", "(2, 3)", &floats)).expect_refused(&["floats.npy"]);
     decode("short.npy", &npy("<i8", "(2, 300)", &numbers)).expect_refused(&["short.npy"]);
-    decode("huge.npy", &npy("<i8", "(4294967296, 4294967296)", &numbers)).expect_refused(&["huge.npy"]);
+    decode("huge.npy", &npy("<i8", "(4294967296, 4294967296)", &numbers))
+        .expect_refused(&["huge.npy"]);
     decode("line.npy", &npy("<i8", "(6,)", &numbers)).expect_refused(&["line.npy"]);
 }
 

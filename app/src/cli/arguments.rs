@@ -30,7 +30,8 @@ pub(super) struct Window {
 #[derive(Debug, Clone, Args)]
 pub(super) struct Common {
     /// Where networks run: cpu, cuda or metal
-    #[arg(long, value_name = "DEVICE", default_value = "cpu", help_heading = "Everywhere")]
+    #[arg(long, value_name = "DEVICE", default_value = "cpu", value_parser = device,
+        help_heading = "Everywhere")]
     pub(super) device: DeviceChoice,
     /// Processor threads to compute with; 0 takes all
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Everywhere")]
@@ -42,14 +43,10 @@ pub(super) struct Common {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Say what a file is: container, family, configuration, tensors, and what does not fit
-    Inspect(Inspect),
     /// Turn images into tokens
     Encode(Encode),
     /// Turn tokens back into a picture
     Decode(Decode),
-    /// Train a tokenizer by a recipe
-    Train(Train),
     /// Measure tokenizers over images: quality, use of the codebook, rate
     Evaluate(Evaluate),
     /// Draw a scene or a view of the window into a PNG, no display needed
@@ -62,24 +59,13 @@ impl Command {
     /// The options that every command has.
     pub(super) fn common(&self) -> &Common {
         match self {
-            Self::Inspect(options) => &options.common,
             Self::Encode(options) => &options.common,
             Self::Decode(options) => &options.common,
-            Self::Train(options) => &options.common,
             Self::Evaluate(options) => &options.common,
             Self::Render(options) => &options.common,
             Self::Tour(options) => &options.common,
         }
     }
-}
-
-/// Options of `inspect`.
-#[derive(Debug, Args)]
-pub(super) struct Inspect {
-    /// A checkpoint (.safetensors .ckpt .pt .pth), or the name of a shipped model
-    pub(super) file: String,
-    #[command(flatten)]
-    pub(super) common: Common,
 }
 
 /// Options of `encode`.
@@ -112,30 +98,6 @@ pub(super) struct Decode {
     /// The picture to write
     #[arg(long, value_name = "PNG")]
     pub(super) out: PathBuf,
-    #[command(flatten)]
-    pub(super) common: Common,
-}
-
-/// Options of `train`.
-#[derive(Debug, Args)]
-pub(super) struct Train {
-    /// The recipe, a .ron file
-    pub(super) recipe: PathBuf,
-    /// The folder for checkpoints, metrics.csv and the final model
-    #[arg(long, value_name = "DIR")]
-    pub(super) out: PathBuf,
-    /// Go on where the run in that folder stopped
-    #[arg(long)]
-    pub(super) resume: bool,
-    /// Stop at this step instead of the recipe's last
-    #[arg(long, value_name = "N")]
-    pub(super) steps: Option<u64>,
-    /// Stop after this time, keeping a checkpoint
-    #[arg(long, value_name = "N")]
-    pub(super) max_seconds: Option<u64>,
-    /// Another seed than the recipe's
-    #[arg(long, value_name = "N")]
-    pub(super) seed: Option<u64>,
     #[command(flatten)]
     pub(super) common: Common,
 }
@@ -211,4 +173,9 @@ pub(super) struct Tour {
     pub(super) size: u32,
     #[command(flatten)]
     pub(super) common: Common,
+}
+
+/// A device by name; what to do instead is part of the message.
+fn device(name: &str) -> Result<DeviceChoice, String> {
+    name.parse().map_err(|error: smalti_engine::EngineError| error.problem().to_string())
 }

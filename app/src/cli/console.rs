@@ -1,8 +1,7 @@
 //! What a command says: results on standard output, progress and remarks on standard error.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -71,9 +70,13 @@ impl<'a, 'b> Console<'a, 'b> {
     pub(super) fn progress(&mut self, fraction: f32, text: &str) {
         if self.around.watched {
             let bar = self.bar.get_or_insert_with(|| {
-                let bar =
-                    ProgressBar::with_draw_target(Some(1000), ProgressDrawTarget::stderr_with_hz(10));
-                if let Ok(style) = ProgressStyle::with_template("{bar:30.yellow} {percent:>3} %  {msg}") {
+                let bar = ProgressBar::with_draw_target(
+                    Some(1000),
+                    ProgressDrawTarget::stderr_with_hz(10),
+                );
+                if let Ok(style) =
+                    ProgressStyle::with_template("{bar:30.yellow} {percent:>3} %  {msg}")
+                {
                     bar.set_style(style);
                 }
                 bar
@@ -96,10 +99,5 @@ impl<'a, 'b> Console<'a, 'b> {
     /// Stops if the person wants to.
     pub(super) fn check(&self) -> Result<(), Stop> {
         if self.around.cancel.load(Ordering::Relaxed) { Err(Stop::Cancelled) } else { Ok(()) }
-    }
-
-    /// The flag that cancels.
-    pub(super) fn cancel_flag(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.around.cancel)
     }
 }

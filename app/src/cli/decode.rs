@@ -19,10 +19,7 @@ struct Line {
     seconds: f32,
 }
 
-pub(super) fn run(
-    options: &arguments::Decode,
-    console: &mut Console<'_, '_>,
-) -> Result<(), Stop> {
+pub(super) fn run(options: &arguments::Decode, console: &mut Console<'_, '_>) -> Result<(), Stop> {
     let engine = Engine::open(console)?;
     let model = engine.model(&options.model);
     let facts = engine.answer(&ModelInfo { model: model.clone() }, console)?;

@@ -36,16 +36,16 @@ struct Line {
     seconds: f32,
 }
 
-pub(super) fn run(
-    options: &arguments::Encode,
-    console: &mut Console<'_, '_>,
-) -> Result<(), Stop> {
+pub(super) fn run(options: &arguments::Encode, console: &mut Console<'_, '_>) -> Result<(), Stop> {
     let engine = Engine::open(console)?;
     let model = engine.model(&options.model);
     engine.answer(&ModelInfo { model: model.clone() }, console)?;
     let mut outputs = Outputs::into_folder(&options.out)?;
-    let appearance =
-        engine.long_answer(&CodeAppearance { model: model.clone() }, "decoding each code", console)?;
+    let appearance = engine.long_answer(
+        &CodeAppearance { model: model.clone() },
+        "decoding each code",
+        console,
+    )?;
     let mut lines = Vec::new();
     for (done, path) in options.images.iter().enumerate() {
         console.progress(done as f32 / options.images.len() as f32, &path.display().to_string());

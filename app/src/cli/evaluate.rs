@@ -153,8 +153,7 @@ impl Sums {
         model: &ModelRef,
         (engine, console): (&Engine, &Console<'_, '_>),
     ) -> Result<(), Stop> {
-        let question =
-            Encode { image, size: WorkingSize::square(side, 1), model: model.clone() };
+        let question = Encode { image, size: WorkingSize::square(side, 1), model: model.clone() };
         let encoded = match engine.answer(&question, console) {
             Ok(encoded) => encoded,
             Err(Stop::Problem(problem)) if problem.bad_input => {

@@ -12,6 +12,7 @@ mod encode;
 mod engine;
 mod evaluate;
 mod outputs;
+mod render;
 mod stop;
 mod tour;
 mod tour_window;
@@ -86,6 +87,6 @@ fn dispatch(arguments: Arguments, around: &mut Surroundings<'_>) -> Result<(), S
         Command::Decode(options) => decode::run(options, &mut console),
         Command::Evaluate(options) => evaluate::run(options, &mut console),
         Command::Tour(options) => tour::run(options, &mut console),
-        _ => Ok(()),
+        Command::Render(options) => render::run(options, &mut console),
     }
 }

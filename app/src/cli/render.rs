@@ -20,10 +20,7 @@ struct Line {
     seconds: f32,
 }
 
-pub(super) fn run(
-    options: &arguments::Render,
-    console: &mut Console<'_, '_>,
-) -> Result<(), Stop> {
+pub(super) fn run(options: &arguments::Render, console: &mut Console<'_, '_>) -> Result<(), Stop> {
     if !(0.5..=4.0).contains(&options.scale) {
         return Err(Stop::bad_input("--scale", options.scale, "Use 0.5 to 4 pixels per point"));
     }
@@ -78,16 +75,15 @@ pub(super) fn picture(
         OffscreenError::TooLarge { .. } => {
             Stop::bad_input("picture", error, "Ask for less with --width, --height or --scale")
         }
-        OffscreenError::NoDriver(_) => {
-            Stop::failure(error.to_string(), "Install a driver; on Debian and Ubuntu: mesa-vulkan-drivers")
-        }
+        OffscreenError::NoDriver(_) => Stop::failure(
+            error.to_string(),
+            "Install a driver; on Debian and Ubuntu: mesa-vulkan-drivers",
+        ),
         OffscreenError::Driver(_) => Stop::failure(error.to_string(), ""),
     })
 }
 
 /// Said before anything is drawn: in the picture it would only be a notice.
 pub(super) fn readable(path: &std::path::Path) -> Result<(), Stop> {
-    path.metadata()
-        .map(drop)
-        .map_err(|source| smalti_engine::EngineError::io(path, source).into())
+    path.metadata().map(drop).map_err(|source| smalti_engine::EngineError::io(path, source).into())
 }

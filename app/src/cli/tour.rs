@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use smalti_engine::answers::{
-    Appearance, CodeAppearance, Comparison, Encode, ImageRef, ModelInfo, ModelRef, PastedPicture,
-    LoadImage, SourceInfo, SourceRef, Usage,
+    Appearance, CodeAppearance, Comparison, Encode, ImageRef, LoadImage, ModelInfo, ModelRef,
+    PastedPicture, SourceInfo, SourceRef, Usage,
 };
 use smalti_engine::images::{Picture, WorkingSize, png_bytes};
 use smalti_engine::tokens::files;
@@ -45,8 +45,11 @@ pub(super) fn run(options: &arguments::Tour, console: &mut Console<'_, '_>) -> R
         console.progress(0.2 * done as f32 / images.len() as f32, "there and back");
         chapters.push(chapter(image, size, &model, (&engine, console))?);
     }
-    let appearance =
-        engine.long_answer(&CodeAppearance { model: model.clone() }, "decoding each code", console)?;
+    let appearance = engine.long_answer(
+        &CodeAppearance { model: model.clone() },
+        "decoding each code",
+        console,
+    )?;
     let usage = Usage { model, images: images.as_slice().into(), size };
     let usage = engine.answer(&usage, console)?;
     let mut stems = Vec::new();
@@ -54,7 +57,7 @@ pub(super) fn run(options: &arguments::Tour, console: &mut Console<'_, '_>) -> R
         stems.push(keep(chapter, &appearance, &mut outputs)?);
     }
     outputs.add("usage.png", &png_bytes(&usage_heatmap(&usage.counts, MAP_SIDE)?)?)?;
-    let window = tour_window::picture(&images[0], &engine, console)?;
+    let window = tour_window::picture(options.images.clone(), console)?;
     if let Some(window) = &window {
         outputs.add("window.png", &png_bytes(window)?)?;
     }

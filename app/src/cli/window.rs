@@ -1,12 +1,92 @@
 //! No subcommand: the window.
 
-use super::Surroundings;
+use std::sync::Arc;
+
+use eframe::egui_wgpu::{WgpuConfiguration, WgpuSetup, WgpuSetupCreateNew, wgpu};
+use eframe::{EventLoopBuilderHook, NativeOptions};
+
 use super::arguments::Window;
 use super::stop::Stop;
+use super::{Surroundings, assets, render};
+use crate::settings::user_folder;
+use crate::studio::{Studio, StudioOptions};
 
-pub(super) fn run(options: &Window, _around: &mut Surroundings<'_>) -> Result<(), Stop> {
+/// What to do where no window can be opened.
+const INSTEAD: &str =
+    "Start it on a desktop; `smalti tour --out tour` tells the whole story without one";
+
+pub(super) fn run(options: &Window, around: &mut Surroundings<'_>) -> Result<(), Stop> {
     for path in &options.files {
-        path.metadata().map_err(|source| smalti_engine::EngineError::io(path, source))?;
+        render::readable(path)?;
     }
-    Err(Stop::failure("no display: neither WAYLAND_DISPLAY nor DISPLAY is set", "smalti tour --out tour"))
+    let Some(assets) = assets::find_assets(around.assets.clone()) else {
+        return Err(Stop::failure(
+            "the folder of shipped models was not found beside the program",
+            "Set SMALTI_ASSETS to the folder `assets` of Smalti",
+        ));
+    };
+    let studio = StudioOptions {
+        device: options.common.device,
+        threads: options.common.threads,
+        settings_dir: user_folder(),
+        files: options.files.clone(),
+        ..StudioOptions::new(assets)
+    };
+    let native = NativeOptions {
+        viewport: egui::ViewportBuilder::default()
+            .with_title("Smalti")
+            .with_app_id("smalti")
+            .with_inner_size([1280.0, 800.0])
+            .with_min_inner_size([640.0, 420.0]),
+        wgpu_options: wgpu_options(),
+        event_loop_builder: None::<EventLoopBuilderHook>,
+        persist_window: true,
+        ..NativeOptions::default()
+    };
+    eframe::run_native(
+        "smalti",
+        native,
+        Box::new(|cc| {
+            say_wgpu_errors(cc);
+            Ok(Box::new(Studio::new(cc, studio)?))
+        }),
+    )
+    .map_err(|error| stop(&error))
+}
+
+/// The adapter's own limits instead of a browser's: large codebooks need large textures.
+fn wgpu_options() -> WgpuConfiguration {
+    let mut options = WgpuConfiguration::default();
+    if let WgpuSetup::CreateNew(WgpuSetupCreateNew { device_descriptor, .. }) =
+        &mut options.wgpu_setup
+    {
+        *device_descriptor = Arc::new(|adapter| wgpu::DeviceDescriptor {
+            label: Some("smalti"),
+            required_limits: adapter.limits(),
+            ..Default::default()
+        });
+    }
+    options
+}
+
+/// A drawing error is logged; by itself it would end the program.
+fn say_wgpu_errors(cc: &eframe::CreationContext<'_>) {
+    if let Some(state) = &cc.wgpu_render_state {
+        state.device.on_uncaptured_error(Arc::new(|error| tracing::error!("drawing: {error}")));
+    }
+}
+
+fn stop(error: &eframe::Error) -> Stop {
+    match error {
+        eframe::Error::Winit(_) | eframe::Error::WinitEventLoop(_) => Stop::failure(
+            "no window can be opened: there is no display (neither WAYLAND_DISPLAY nor DISPLAY is set, or \
+             nothing answers there)",
+            INSTEAD,
+        ),
+        eframe::Error::Wgpu(_) => Stop::failure(
+            "no window can be drawn: there is no Vulkan, Metal, Direct3D or OpenGL driver",
+            format!("Install one, on Debian and Ubuntu mesa-vulkan-drivers. {INSTEAD}"),
+        ),
+        other => Stop::failure(other.to_string().lines().next().unwrap_or_default(), ""),
+    }
 }

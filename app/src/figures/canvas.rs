@@ -67,7 +67,9 @@ impl Canvas {
     /// figures are left out as blanks.
     pub fn write(&mut self, (x, y): (usize, usize), text: &str, color: Rgb) {
         for (at, sign) in text.chars().enumerate() {
-            let Some((_, rows)) = FIGURES.iter().find(|(known, _)| *known == sign) else { continue };
+            let Some((_, rows)) = FIGURES.iter().find(|(known, _)| *known == sign) else {
+                continue;
+            };
             for (row, bits) in rows.iter().enumerate() {
                 for column in (0..3).filter(|column| bits >> (2 - column) & 1 == 1) {
                     let corner = (x + (at * 4 + column) * DOT, y + row * DOT);

@@ -87,7 +87,8 @@ mod tests {
 
     #[test]
     fn viridis_only_gets_lighter() {
-        let light = |[r, g, b]: Rgb| 0.299 * f32::from(r) + 0.587 * f32::from(g) + 0.114 * f32::from(b);
+        let light =
+            |[r, g, b]: Rgb| 0.299 * f32::from(r) + 0.587 * f32::from(g) + 0.114 * f32::from(b);
         let steps: Vec<f32> = (0..=50).map(|i| light(viridis(i as f32 / 50.0))).collect();
         assert!(steps.windows(2).all(|pair| pair[1] > pair[0]), "{steps:?}");
     }
@@ -103,7 +104,8 @@ mod tests {
 
     #[test]
     fn neighboring_codes_have_colors_far_apart() {
-        let far = |a: Rgb, b: Rgb| a.iter().zip(b).map(|(x, y)| u32::from(x.abs_diff(y))).sum::<u32>();
+        let far =
+            |a: Rgb, b: Rgb| a.iter().zip(b).map(|(x, y)| u32::from(x.abs_diff(y))).sum::<u32>();
         assert!((0..500).all(|code| far(by_index(code), by_index(code + 1)) > 60));
     }
 }

@@ -41,7 +41,11 @@ pub(super) fn opening(story: &Story<'_>, first: &Chapter) -> Result<String> {
     let map = img(&mosaic(story, first)?, "Its token grid as a mosaic", "hard")?;
     let back = img(&first.compared.reconstruction, "Decoded from the tokens", "")?;
     text += &figure(&original, "the picture", &format!("{w}\u{d7}{h} pixels"));
-    text += &figure(&map, "its tokens", &format!("{}\u{d7}{}", first.grid.width(), first.grid.height()));
+    text += &figure(
+        &map,
+        "its tokens",
+        &format!("{}\u{d7}{}", first.grid.width(), first.grid.height()),
+    );
     text += &figure(&back, "painted from them", &format!("{:.1} dB", first.compared.psnr));
     text += "</div>\n<dl class=\"numbers\">\n";
     text += &large("pixels", &grouped(u64::from(w) * u64::from(h)), "of 24 bits");
@@ -57,7 +61,12 @@ fn ribbon(story: &Story<'_>, first: &Chapter) -> String {
     let row = first.grid.height() / 2;
     let tiles: String = (0..first.grid.width())
         .filter_map(|column| first.grid.get(row, column))
-        .map(|code| format!("<i style=\"background:{}\"></i>", css(color_of(code, &story.appearance.colors))))
+        .map(|code| {
+            format!(
+                "<i style=\"background:{}\"></i>",
+                css(color_of(code, &story.appearance.colors))
+            )
+        })
         .collect();
     format!("<div class=\"ribbon\" aria-hidden=\"true\">{tiles}</div>\n")
 }
@@ -69,13 +78,15 @@ pub(super) fn pictures(story: &Story<'_>) -> Result<String> {
     );
     for chapter in story.chapters {
         let before = img(&chapter.original, &format!("{}, the original", chapter.name), "")?;
-        let after = img(&chapter.compared.reconstruction, &format!("{}, decoded", chapter.name), "")?;
+        let after =
+            img(&chapter.compared.reconstruction, &format!("{}, decoded", chapter.name), "")?;
         let slider = format!(
             "<div class=\"compare\">{after}<div class=\"over\">{before}</div><input type=\"range\" min=\"0\" \
              max=\"100\" value=\"50\" aria-label=\"How much of the original is shown: {}\"></div>",
             escaped(&chapter.name)
         );
-        let figures = format!("PSNR {:.1} dB  SSIM {:.3}", chapter.compared.psnr, chapter.compared.ssim);
+        let figures =
+            format!("PSNR {:.1} dB  SSIM {:.3}", chapter.compared.psnr, chapter.compared.ssim);
         text += &figure(&slider, &chapter.name, &figures);
     }
     text += "</div>\n<details>\n<summary>Originals, tokens and reconstructions side by side</summary>\n";
@@ -83,7 +94,8 @@ pub(super) fn pictures(story: &Story<'_>) -> Result<String> {
         text += "<div class=\"row three\">\n";
         let original = img(&chapter.original, &format!("{}, the original", chapter.name), "")?;
         let map = img(&mosaic(story, chapter)?, &format!("{}, its tokens", chapter.name), "hard")?;
-        let back = img(&chapter.compared.reconstruction, &format!("{}, decoded", chapter.name), "")?;
+        let back =
+            img(&chapter.compared.reconstruction, &format!("{}, decoded", chapter.name), "")?;
         let size = format!("{}\u{d7}{}", chapter.original.width(), chapter.original.height());
         text += &figure(&original, &chapter.name, &size);
         let size = format!("{}\u{d7}{}", chapter.grid.width(), chapter.grid.height());
@@ -106,9 +118,14 @@ pub(super) fn losses(story: &Story<'_>) -> Result<String> {
         let map = difference_map(&chapter.compared.absolute, width, Shown::Absolute)?;
         let image = img(&map, &format!("Where {} lost most", chapter.name), "")?;
         let half = cells_with_half_the_error(&chapter.compared.per_cell);
-        text += &figure(&image, &chapter.name, &format!("half of the error in {:.0} % of cells", half * 100.0));
+        text += &figure(
+            &image,
+            &chapter.name,
+            &format!("half of the error in {:.0} % of cells", half * 100.0),
+        );
     }
-    let strip = img(&scale_strip(256, 12, Shown::Absolute)?, "Color scale, dark to bright", "scale")?;
+    let strip =
+        img(&scale_strip(256, 12, Shown::Absolute)?, "Color scale, dark to bright", "scale")?;
     write!(
         text,
         "</div>\n<div class=\"legend\"><span>0</span>{strip}<span>{:.0} % of the full range, and more</span></div>\n",
@@ -145,12 +162,21 @@ pub(super) fn codes(story: &Story<'_>) -> Result<String> {
          for all the same.</p>\n<dl class=\"numbers\">\n",
     );
     text += &large("codes used", &format!("{:.1}", statistics.usage * 100.0), "%");
-    text += &large("that is", &grouped(u64::from(statistics.used)), &format!("of {}", statistics.codebook_size));
+    text += &large(
+        "that is",
+        &grouped(u64::from(statistics.used)),
+        &format!("of {}", statistics.codebook_size),
+    );
     text += &large("perplexity", &format!("{:.0}", statistics.perplexity), "codes");
     text += &large("tokens counted", &grouped(statistics.samples), "");
     text += "</dl>\n<div class=\"row usage\">\n";
-    let map = img(&usage_heatmap(&story.usage.counts, 800)?, "How often each code was used", "hard")?;
-    text += &figure(&map, "one cell a code; brighter is more often (log scale), an empty frame is never", "");
+    let map =
+        img(&usage_heatmap(&story.usage.counts, 800)?, "How often each code was used", "hard")?;
+    text += &figure(
+        &map,
+        "one cell a code; brighter is more often (log scale), an empty frame is never",
+        "",
+    );
     text += &favorites(story)?;
     write!(
         text,

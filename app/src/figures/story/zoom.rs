@@ -71,15 +71,16 @@ pub(super) fn what_a_token_is(story: &Story<'_>, chapter: &Chapter) -> Result<St
 
 /// The corner, in cells, of the piece with the most going on.
 fn busiest(picture: &Picture, factor: usize, rows: usize, columns: usize) -> (usize, usize) {
-    let (height, width) =
-        (picture.height() as usize / factor, picture.width() as usize / factor);
+    let (height, width) = (picture.height() as usize / factor, picture.width() as usize / factor);
     let mut best = (f64::MIN, (0, 0));
     // From a ring inside, where there is room for one: the middle of a picture says more.
-    let from = |all: usize, part: usize| (all.saturating_sub(part) / 8, all.saturating_sub(part) * 7 / 8);
+    let from =
+        |all: usize, part: usize| (all.saturating_sub(part) / 8, all.saturating_sub(part) * 7 / 8);
     let ((y0, y1), (x0, x1)) = (from(height, rows), from(width, columns));
     for top in (y0..=y1).step_by(2) {
         for left in (x0..=x1).step_by(2) {
-            let spread = variance(picture, (left * factor, top * factor), columns * factor, rows * factor);
+            let spread =
+                variance(picture, (left * factor, top * factor), columns * factor, rows * factor);
             if spread > best.0 {
                 best = (spread, (top, left));
             }
