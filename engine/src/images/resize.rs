@@ -154,8 +154,8 @@ pub(crate) fn resample(
     let from = TypedImageRef::<U8x3>::from_buffer(picture.width(), picture.height(), picture.rgb())
         .map_err(|error| fail(&error))?;
     let mut rgb = vec![0_u8; width as usize * height as usize * 3];
-    let mut to = TypedImage::<U8x3>::from_buffer(width, height, &mut rgb)
-        .map_err(|error| fail(&error))?;
+    let mut to =
+        TypedImage::<U8x3>::from_buffer(width, height, &mut rgb).map_err(|error| fail(&error))?;
     let [left, top, used_w, used_h] = source;
     // Lanczos rings at edges when it enlarges; Catmull-Rom hardly does.
     let shrinks = f64::from(width) <= used_w && f64::from(height) <= used_h;

@@ -87,9 +87,7 @@ impl Plan {
         let size = (BLOCK / self.patch().max(1)).max(64).next_multiple_of(16).min(pixels.max(1));
         (0..self.batch)
             .flat_map(|image| {
-                (0..pixels)
-                    .step_by(size)
-                    .map(move |start| (image, start, size.min(pixels - start)))
+                (0..pixels).step_by(size).map(move |start| (image, start, size.min(pixels - start)))
             })
             .collect()
     }

@@ -38,7 +38,10 @@ fn conv_f64(x: &Tensor, weight: &Tensor, bias: &[f64], conv: Conv) -> Vec<f64> {
         for tap in 0..cin * kh * kw {
             let (c, ky, kx) = (tap / (kh * kw), tap / kw % kh, tap % kw);
             let (iy, ix) = (oy * conv.stride + ky, ox * conv.stride + kx);
-            if iy >= conv.before && iy < conv.before + h && ix >= conv.before && ix < conv.before + w
+            if iy >= conv.before
+                && iy < conv.before + h
+                && ix >= conv.before
+                && ix < conv.before + w
             {
                 let place = ((image * cin + c) * h + iy - conv.before) * w + ix - conv.before;
                 sum += x[place] * weight[o * cin * kh * kw + tap];
@@ -263,7 +266,8 @@ fn nearest_names_the_place_of_a_nan() {
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
     let all = || {
-        let (x, w) = (Var::from_tensor(&noise(1, &[5, 8, 24, 24])).unwrap(), noise(2, &[8, 8, 3, 3]));
+        let (x, w) =
+            (Var::from_tensor(&noise(1, &[5, 8, 24, 24])).unwrap(), noise(2, &[8, 8, 3, 3]));
         let (w, b) = (Var::from_tensor(&w).unwrap(), Var::from_tensor(&noise(3, &[8])).unwrap());
         let y = conv2d(&x, &w, Some(&b), Conv::same(1)).unwrap();
         let y = group_norm(&y, (&b, &b), 4, 1e-6, true).unwrap();

@@ -34,7 +34,8 @@ pub fn npy_bytes(grid: &Grid) -> Result<Vec<u8>> {
 pub fn safetensors_bytes(grid: &Grid) -> Result<Vec<u8>> {
     let data: Vec<u8> = grid.tokens().iter().flat_map(|code| code.to_le_bytes()).collect();
     let bad = |e: safetensors::SafeTensorError| EngineError::bad_input("token grid", e, "");
-    let view = TensorView::new(Dtype::U32, vec![grid.height(), grid.width()], &data).map_err(bad)?;
+    let view =
+        TensorView::new(Dtype::U32, vec![grid.height(), grid.width()], &data).map_err(bad)?;
     let facts = HashMap::from([(
         "smalti_tokens".to_owned(),
         serde_json::json!({ "codebook_size": grid.codebook_size() }).to_string(),

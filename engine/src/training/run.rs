@@ -1,0 +1,106 @@
+//! A training run as a session runs it: steps in turn with other work, a log that views read.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::recipe::Recipe;
+use super::trainer::{Report, Trainer};
+use crate::Result;
+use crate::images::Picture;
+use crate::session::{Advance, Watch, Work};
+
+/// An entry of a training run's log.
+#[derive(Debug, Clone)]
+pub enum TrainEvent {
+    /// Numbers and code counts of the last few steps.
+    Report(Report),
+    /// The probe pictures as the model reconstructs them after `step` steps.
+    Probe {
+        /// Steps done.
+        step: u64,
+        /// Reconstructions, in the order of the probe set.
+        pictures: Arc<[Picture]>,
+    },
+    /// The model was written.
+    Finished {
+        /// Where.
+        model: PathBuf,
+    },
+}
+
+/// A training run for [`crate::session::Session::start`]. The trainer is made in the first step,
+/// so that a window that starts a run does not wait for the data to be opened.
+#[derive(Debug)]
+pub struct TrainRun {
+    recipe: Recipe,
+    recipe_folder: PathBuf,
+    assets: PathBuf,
+    folder: PathBuf,
+    resume: bool,
+    probe: Vec<Picture>,
+    trainer: Option<Trainer>,
+}
+
+impl TrainRun {
+    /// A run of a recipe. `recipe_folder` is where its relative paths start, `folder` where the
+    /// run's files go; `probe` pictures are reconstructed at every tenth report.
+    pub fn new(
+        recipe: Recipe,
+        recipe_folder: PathBuf,
+        assets: PathBuf,
+        folder: PathBuf,
+        resume: bool,
+    ) -> Self {
+        Self { recipe, recipe_folder, assets, folder, resume, probe: Vec::new(), trainer: None }
+    }
+
+    /// Pictures to be reconstructed as the model learns; sides must divide by its factor.
+    #[must_use]
+    pub fn with_probe(mut self, probe: Vec<Picture>) -> Self {
+        self.probe = probe;
+        self
+    }
+}
+
+impl Work for TrainRun {
+    type Entry = TrainEvent;
+
+    fn title(&self) -> String {
+        format!("train {}", self.recipe.name)
+    }
+
+    fn step(&mut self, watch: &mut Watch<'_, TrainEvent>) -> Result<Advance> {
+        let trainer = if let Some(trainer) = &mut self.trainer {
+            trainer
+        } else {
+            let source = self.recipe.open_data(&self.recipe_folder, &self.assets)?;
+            let device = watch.device().clone();
+            let recipe = self.recipe.clone();
+            let made = Trainer::new(recipe, source, &self.folder, &device, self.resume)?;
+            self.trainer.insert(made)
+        };
+        if !trainer.is_done()
+            && let Some(report) = trainer.step()?
+        {
+            let fraction = report.step as f32 / trainer.recipe().steps as f32;
+            watch.progress(fraction, format!("{:.0} images/s", report.images_per_second));
+            let step = report.step;
+            watch.append(TrainEvent::Report(report));
+            let every = trainer.recipe().report_every * 10;
+            if !self.probe.is_empty() && (step.is_multiple_of(every) || trainer.is_done()) {
+                let pictures = trainer.reconstruct(&self.probe)?.into();
+                watch.append(TrainEvent::Probe { step, pictures });
+            }
+        }
+        if trainer.is_done() {
+            trainer.save()?;
+            watch.append(TrainEvent::Finished { model: trainer.export()? });
+            return Ok(Advance::Done);
+        }
+        Ok(Advance::More)
+    }
+
+    fn keep(&mut self) -> Result<()> {
+        self.trainer.as_mut().map_or(Ok(()), Trainer::save)
+    }
+}

@@ -1,0 +1,373 @@
+//! One training run, step by step.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use candle_core::{Device, Tensor, Var};
+
+use super::metrics::MetricsFile;
+use super::optimizer::{AdamW, Gradients};
+use super::recipe::Recipe;
+use super::state;
+use crate::data::{Loader, LoaderOptions, Source};
+use crate::images::{self, Picture};
+use crate::layers::Weights;
+use crate::measure::CodeCounts;
+use crate::tokenizers::{self, Tokenizer};
+use crate::{EngineError, Result};
+
+/// Where a run stands, every few steps.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Report {
+    /// Steps done.
+    pub step: u64,
+    /// Seconds of training so far, earlier parts of a resumed run included.
+    pub seconds: f64,
+    /// Losses of the last step by name, weighted, the total first.
+    pub losses: Vec<(String, f64)>,
+    /// Share of the codes that occurred since the last report.
+    pub usage: f64,
+    /// Perplexity of the codes since the last report.
+    pub perplexity: f64,
+    /// PSNR of the last batch in dB.
+    pub psnr: f64,
+    /// Images a second since the last report.
+    pub images_per_second: f64,
+    /// Global norm of the gradients before clipping.
+    pub gradient_norm: f64,
+    /// Learning rate.
+    pub lr: f64,
+    /// How often each code occurred since the last report, K entries.
+    #[serde(skip)]
+    pub counts: Arc<[u64]>,
+}
+
+/// A training run.
+#[derive(Debug)]
+pub struct Trainer {
+    recipe: Recipe,
+    device: Device,
+    folder: PathBuf,
+    tokenizer: Box<dyn Tokenizer>,
+    vars: BTreeMap<String, Var>,
+    averages: BTreeMap<String, Tensor>,
+    optimizer: AdamW,
+    loader: Loader,
+    metrics: MetricsFile,
+    step: u64,
+    pace: Pace,
+    counts: CodeCounts,
+}
+
+/// Clocks of a run.
+#[derive(Debug)]
+struct Pace {
+    seconds: f64,
+    since_report: f64,
+    images_since_report: usize,
+    saved: Instant,
+}
+
+/// What one step gives.
+struct Outcome {
+    losses: Vec<(String, f64)>,
+    mse: f64,
+    gradient_norm: f64,
+}
+
+impl Trainer {
+    /// Starts a run in `folder`, or resumes the one whose checkpoint lies there.
+    ///
+    /// # Errors
+    /// If the recipe, the data or the folder cannot be used, or `resume` finds another run.
+    pub fn new(
+        recipe: Recipe,
+        source: Arc<dyn Source>,
+        folder: &Path,
+        device: &Device,
+        resume: bool,
+    ) -> Result<Self> {
+        recipe.validate()?;
+        std::fs::create_dir_all(folder).map_err(|source| EngineError::io(folder, source))?;
+        let saved = if resume && checkpoint(folder).is_file() {
+            Some(state::load_run(&checkpoint(folder), &recipe, device)?)
+        } else {
+            None
+        };
+        let weights = match &saved {
+            None => Weights::fresh(recipe.seed, device),
+            Some(saved) => Weights::loaded(saved.tensors.clone(), true, device),
+        };
+        let tokenizer = tokenizers::build(&recipe.tokenizer, &weights)?;
+        weights.finish("checkpoint", &["ema.", "adam.", "run."])?;
+        let vars = weights.vars();
+        let mut optimizer = AdamW::new(recipe.optimizer, &vars)?;
+        let mut averages = BTreeMap::new();
+        let mut counts = CodeCounts::new(tokenizer.facts().codebook_size);
+        let (mut step, mut seconds) = (0, 0.0);
+        for (name, var) in &vars {
+            let start = match &saved {
+                None => var.as_tensor().copy()?,
+                Some(saved) => named(&saved.tensors, &format!("ema.{name}"))?,
+            };
+            averages.insert(name.clone(), start);
+        }
+        if let Some(saved) = &saved {
+            optimizer.restore(&saved.tensors)?;
+            let values = named(&saved.tensors, "run.counts")?.to_vec1::<i64>()?;
+            counts = CodeCounts::from_counts(values.iter().map(|v| *v as u64).collect());
+            (step, seconds) = (saved.step, saved.seconds);
+        }
+        let options = LoaderOptions {
+            seed: recipe.seed,
+            batch_size: recipe.batch as u32,
+            crop: recipe.crop.clone(),
+            threads: 1,
+        };
+        let loader = Loader::start_at(source, options, step)?;
+        let metrics = MetricsFile::open(folder, step)?;
+        Ok(Self {
+            device: device.clone(),
+            folder: folder.to_owned(),
+            tokenizer,
+            vars,
+            averages,
+            optimizer,
+            loader,
+            metrics,
+            step,
+            pace: Pace {
+                seconds,
+                since_report: 0.0,
+                images_since_report: 0,
+                saved: Instant::now(),
+            },
+            counts,
+            recipe,
+        })
+    }
+
+    /// Steps done.
+    pub fn steps_done(&self) -> u64 {
+        self.step
+    }
+
+    /// The recipe.
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+
+    /// What the loader could not read so far.
+    pub fn skipped(&self) -> crate::data::SkipReport {
+        self.loader.skipped()
+    }
+
+    /// Whether all steps are done.
+    pub fn is_done(&self) -> bool {
+        self.step >= self.recipe.steps
+    }
+
+    /// Does one step; every `report_every` steps, and at the end, there is a report. Saves a
+    /// checkpoint when it is due.
+    ///
+    /// # Errors
+    /// If an image set cannot be read, a loss is not finite, or a file cannot be written. The last
+    /// checkpoint stays.
+    pub fn step(&mut self) -> Result<Option<Report>> {
+        let started = Instant::now();
+        let batch = self.loader.next_batch()?;
+        let outcome = self.learn(&batch.pictures)?;
+        let lr = self.recipe.optimizer.rate(self.step, self.recipe.steps);
+        self.step += 1;
+        let took = started.elapsed().as_secs_f64();
+        self.pace.seconds += took;
+        self.pace.since_report += took;
+        self.pace.images_since_report += batch.pictures.len();
+        let due = self.step.is_multiple_of(self.recipe.report_every) || self.is_done();
+        let report = if due { Some(self.report(outcome, lr)?) } else { None };
+        if self.pace.saved.elapsed().as_secs_f64() >= self.recipe.checkpoint_every_secs {
+            self.save()?;
+        }
+        Ok(report)
+    }
+
+    fn learn(&mut self, pictures: &[Picture]) -> Result<Outcome> {
+        let at_once = self.recipe.images_at_once();
+        let parts = pictures.len().div_ceil(at_once);
+        let mut gradients = Gradients::default();
+        let mut losses: Vec<(String, f64)> = Vec::new();
+        let mut mse_sum = 0.0;
+        let (mut latents, mut codes) = (Vec::new(), Vec::new());
+        let seed = self.recipe.seed;
+        for (part, pictures_now) in pictures.chunks(at_once).enumerate() {
+            let images = images::to_tensor(pictures_now, &self.device)?;
+            let encoded = self.tokenizer.encode(&images)?;
+            let quantizer = self.tokenizer.quantizer_mut();
+            if self.step == 0 && part == 0 {
+                quantizer.start_from(&encoded.detach(), seed)?;
+            }
+            quantizer.prepare(seed, self.step as u32, (part * at_once) as u32);
+            let quantized = self.tokenizer.quantize(&encoded, true)?;
+            let decoded = self.tokenizer.decode(&quantized.latents)?;
+            let share = pictures_now.len() as f64 / pictures.len() as f64;
+            let difference = (decoded - &images)?;
+            let mse = difference.sqr()?.mean_all()?;
+            mse_sum += share * f64::from(mse.to_scalar::<f32>()?);
+            let weights = self.recipe.losses;
+            let mut named = Vec::new();
+            if weights.mse > 0.0 {
+                named.push(("mse", (mse * weights.mse)?));
+            }
+            if weights.l1 > 0.0 {
+                named.push(("l1", (difference.abs()?.mean_all()? * weights.l1)?));
+            }
+            named.extend(quantized.losses);
+            let mut total: Option<Tensor> = None;
+            for (name, loss) in &named {
+                let value = share * f64::from(loss.to_scalar::<f32>()?);
+                match losses.iter_mut().find(|(known, _)| known == name) {
+                    Some((_, sum)) => *sum += value,
+                    None => losses.push(((*name).to_owned(), value)),
+                }
+                total = Some(match total {
+                    None => loss.clone(),
+                    Some(total) => (total + loss)?,
+                });
+            }
+            if let Some(total) = total {
+                gradients.add(&self.vars, &(total * share)?.backward()?)?;
+            }
+            latents.push(encoded.detach());
+            codes.push(quantized.codes.detach());
+        }
+        self.check_finite(&losses)?;
+        let gradient_norm =
+            self.optimizer.step(&self.vars, &gradients, (self.step, self.recipe.steps))?;
+        self.follow_average()?;
+        let (latents, codes) = match parts {
+            1 => (latents.remove(0), codes.remove(0)),
+            _ => (Tensor::cat(&latents, 0)?, Tensor::cat(&codes, 0)?),
+        };
+        self.counts.add_codes(&codes.flatten_all()?.to_vec1::<u32>()?);
+        self.tokenizer.quantizer_mut().observe(&latents, &codes, seed, self.step as u32)?;
+        let sum = losses.iter().map(|(_, value)| value).sum();
+        losses.insert(0, ("loss".to_owned(), sum));
+        Ok(Outcome { losses, mse: mse_sum, gradient_norm })
+    }
+
+    fn check_finite(&self, losses: &[(String, f64)]) -> Result<()> {
+        match losses.iter().find(|(_, value)| !value.is_finite()) {
+            None => Ok(()),
+            Some((name, value)) => Err(EngineError::bad_input(
+                "training",
+                format!("the loss {name} is {value} at step {}", self.step),
+                "lower the learning rate; the last checkpoint is kept",
+            )),
+        }
+    }
+
+    /// The moving average of the weights; young averages forget faster, so that the random start
+    /// does not linger.
+    fn follow_average(&mut self) -> Result<()> {
+        let n = self.step as f64;
+        let decay = self.recipe.ema_decay.min((1.0 + n) / (10.0 + n));
+        for (name, var) in &self.vars {
+            if let Some(average) = self.averages.get_mut(name) {
+                *average = ((&*average * decay)? + (var.as_tensor().detach() * (1.0 - decay))?)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn report(&mut self, outcome: Outcome, lr: f64) -> Result<Report> {
+        let statistics = self.counts.statistics();
+        let report = Report {
+            step: self.step,
+            seconds: self.pace.seconds,
+            losses: outcome.losses,
+            usage: statistics.usage,
+            perplexity: statistics.perplexity,
+            // Pixels span 2, so the peak's square is 4.
+            psnr: 10.0 * (4.0 / outcome.mse.max(1e-12)).log10(),
+            images_per_second: self.pace.images_since_report as f64
+                / self.pace.since_report.max(1e-9),
+            gradient_norm: outcome.gradient_norm,
+            lr,
+            counts: self.counts.counts().into(),
+        };
+        self.pace.since_report = 0.0;
+        self.pace.images_since_report = 0;
+        self.counts = CodeCounts::new(statistics.codebook_size);
+        self.metrics.append(&report)?;
+        Ok(report)
+    }
+
+    /// Writes the checkpoint now.
+    ///
+    /// # Errors
+    /// If the folder cannot be written; an earlier checkpoint stays.
+    pub fn save(&mut self) -> Result<()> {
+        let mut tensors: BTreeMap<String, Tensor> = BTreeMap::new();
+        for (name, var) in &self.vars {
+            tensors.insert(name.clone(), var.as_tensor().clone());
+        }
+        tensors.extend(self.tokenizer.quantizer().state());
+        for (name, average) in &self.averages {
+            tensors.insert(format!("ema.{name}"), average.clone());
+        }
+        tensors.extend(self.optimizer.state());
+        let counts: Vec<i64> = self.counts.counts().iter().map(|c| *c as i64).collect();
+        let n = counts.len();
+        tensors.insert("run.counts".to_owned(), Tensor::from_vec(counts, n, &Device::Cpu)?);
+        let path = checkpoint(&self.folder);
+        state::save_run(&path, &tensors, &self.recipe, (self.step, self.pace.seconds))?;
+        self.pace.saved = Instant::now();
+        Ok(())
+    }
+
+    /// The model as it is now: averaged weights and the quantizer's state.
+    pub fn model_tensors(&self) -> BTreeMap<String, Tensor> {
+        let mut tensors = self.averages.clone();
+        tensors.extend(self.tokenizer.quantizer().state());
+        tensors
+    }
+
+    /// Writes the model as it is now to `NAME.safetensors` in the run's folder and gives its path.
+    ///
+    /// # Errors
+    /// If the folder cannot be written.
+    pub fn export(&self) -> Result<PathBuf> {
+        let path = self.folder.join(format!("{}.safetensors", self.recipe.name));
+        state::save_model(&path, &self.model_tensors(), &self.recipe, self.step)?;
+        Ok(path)
+    }
+
+    /// Reconstructions by the averaged weights as they are now.
+    ///
+    /// # Errors
+    /// If a picture's side does not divide by the factor.
+    pub fn reconstruct(&self, pictures: &[Picture]) -> Result<Vec<Picture>> {
+        let weights = Weights::loaded(self.model_tensors(), false, &self.device);
+        let tokenizer = tokenizers::build(&self.recipe.tokenizer, &weights)?;
+        let mut out = Vec::new();
+        for picture in pictures {
+            let grid = tokenizers::tokenize(&*tokenizer, picture)?;
+            out.push(tokenizers::detokenize(&*tokenizer, &grid)?);
+        }
+        Ok(out)
+    }
+}
+
+/// The checkpoint of a run's folder.
+fn checkpoint(folder: &Path) -> PathBuf {
+    folder.join("checkpoint.safetensors")
+}
+
+fn named(tensors: &BTreeMap<String, Tensor>, name: &str) -> Result<Tensor> {
+    tensors
+        .get(name)
+        .cloned()
+        .ok_or_else(|| EngineError::bad_input("checkpoint", format!("{name} is missing"), ""))
+}
