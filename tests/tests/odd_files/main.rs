@@ -163,13 +163,23 @@ fn a_cmyk_photograph_is_no_negative() {
 #[test]
 fn the_same_picture_is_the_same_in_every_format() {
     let folder = odd_files();
-    let original = picture(&folder, "interlaced.png");
-    for name in ["rgb24.bmp", "plain.qoi", "binary.ppm", "lzw.tiff", "trailing_garbage.png"] {
+    // A binary PPM is its pixels after three lines: no decoder is needed to know them.
+    let ppm = std::fs::read(folder.path().join("binary.ppm")).unwrap();
+    let original = Picture::new(192, 128, &ppm[ppm.len() - 192 * 128 * 3..]).unwrap();
+    let lossless = [
+        "binary.ppm",
+        "rgb24.bmp",
+        "plain.qoi",
+        "lzw.tiff",
+        "trailing_garbage.png",
+        "png_named.jpg",
+    ];
+    for name in lossless {
         assert_eq!(picture(&folder, name), original, "{name}");
     }
-    for name in ["rgb16.png", "ycc444.jpeg", "UPPER.JPG", "lossy.webp", "png_named.jpg"] {
+    for name in ["rgb16.png", "ycc444.jpeg", "UPPER.JPG", "lossy.webp", "jpeg_named.png"] {
         let same = psnr(&picture(&folder, name), &original);
-        assert!(same > 28.0, "{name}: {same} dB");
+        assert!(same > 34.0, "{name}: {same} dB");
     }
     let gray = picture(&folder, "gray8.png");
     for name in ["gray16.png", "gray.jpg"] {
@@ -182,7 +192,7 @@ fn the_same_picture_is_the_same_in_every_format() {
 fn a_picture_from_a_turned_camera_stands_upright() {
     let folder = odd_files();
     let (turned, lying) =
-        (picture(&folder, "progressive_exif6.jpg"), picture(&folder, "interlaced.png"));
+        (picture(&folder, "progressive_exif6.jpg"), picture(&folder, "binary.ppm"));
     // 90 degrees clockwise: the first column, from the bottom up, becomes the first row.
     let mut rgb = Vec::new();
     for y in 0..lying.width() {
