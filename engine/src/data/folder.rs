@@ -57,7 +57,6 @@ impl Folder {
                 parts.map(|part| part.as_os_str().to_string_lossy().into_owned()).collect()
             })
             .collect();
-        // Below the named folder every sub-folder counts, even a single one.
         let (classes, class_of) = classes_of(&folders);
         Ok(Self {
             root: root.to_owned(),
@@ -154,7 +153,11 @@ impl Source for Folder {
         Ok(Sample { picture, class, caption, name })
     }
     fn describe(&self) -> String {
-        format!("folder {}, {}", short_name(&self.root), images_in_words(self.len()))
+        let name = short_name(&self.root);
+        if self.files.first() == Some(&self.root) {
+            return format!("image {name}");
+        }
+        format!("folder {name}, {}", images_in_words(self.len()))
     }
     fn notes(&self) -> Vec<String> {
         self.notes.clone()

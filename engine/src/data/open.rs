@@ -143,6 +143,7 @@ mod tests {
         save_png(&Picture::new(1, 1, vec![7; 3]).unwrap(), &path).unwrap();
         let source = open_source(&path).unwrap();
         assert_eq!(source.len(), 1);
+        assert_eq!(source.describe(), "image one.png");
         assert_eq!(source.sample(0, 8).unwrap().name, "one.png");
     }
 

@@ -3,6 +3,8 @@
 //! `odd.tar` holds files whose very names are part of the test; `odd.json` says what is expected of
 //! each. `sets` reads whole data sets, `fuzz` throws damaged files at every reader.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where something it needs is missing")]
+
 mod fuzz;
 mod sets;
 
