@@ -88,7 +88,7 @@ struct Keeping {
     /// The document as it was saved last.
     saved: Document,
     /// The document as it was autosaved last, and when.
-    autosaved: (Document, Instant),
+    autosaved: (Document, Option<Instant>),
     /// The settings as they were written last.
     settings: Settings,
 }

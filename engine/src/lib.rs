@@ -8,6 +8,7 @@ pub mod answers;
 pub mod checkpoints;
 pub mod data;
 pub mod device;
+pub mod documents;
 pub mod error;
 pub mod images;
 pub mod kernels;

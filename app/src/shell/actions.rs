@@ -100,6 +100,11 @@ pub fn view_key(view: ViewId) -> Option<KeyboardShortcut> {
     keys.get(at).map(|key| plain(*key))
 }
 
+/// Keys in words, such as "Ctrl+P".
+pub fn key_name(ctx: &egui::Context, keys: &KeyboardShortcut) -> String {
+    ctx.format_shortcut(keys).replace("Questionmark", "?")
+}
+
 /// Takes the pressed keys that stand for actions. Keys without Ctrl are left to a text field that
 /// has the focus.
 pub fn pressed(ctx: &egui::Context, actions: &[Action]) -> Vec<Command> {

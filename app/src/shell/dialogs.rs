@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use egui::{Align2, Button, Id, LayerId, Modal, Order, RichText, Stroke, TextEdit, Ui, vec2};
 
-use super::actions::{Action, view_key};
+use super::actions::{Action, key_name, view_key};
 use super::background::Ask;
 use super::theme::{Theme, space};
 use crate::views::ViewId;
@@ -101,28 +101,34 @@ fn keys_ui(ui: &mut Ui, theme: &Theme, actions: &[Action]) -> Option<Answer> {
         .iter()
         .filter(|action| !action.keys.is_empty())
         .map(|action| {
-            let keys: Vec<String> =
-                action.keys.iter().map(|k| ui.ctx().format_shortcut(k)).collect();
+            let keys: Vec<String> = action.keys.iter().map(|k| key_name(ui.ctx(), k)).collect();
             (keys.join(", "), action.name.trim_end_matches('…').to_owned())
         })
         .collect();
     rows.extend(ViewId::all().into_iter().filter_map(|view| {
-        Some((ui.ctx().format_shortcut(&view_key(view)?), format!("{} view", view.title())))
+        Some((key_name(ui.ctx(), &view_key(view)?), format!("{} view", view.title())))
     }));
     rows.push(("Esc".to_owned(), "Close, leave presentation, pick nothing".to_owned()));
     rows.push(("Tab, arrows, Space".to_owned(), "Reach and press every control".to_owned()));
-    egui::ScrollArea::vertical().max_height(ui.ctx().content_rect().height() * 0.6).show(
-        ui,
-        |ui| {
-            egui::Grid::new("keys").num_columns(2).spacing(vec2(space::XL, 6.0)).show(ui, |ui| {
-                for (keys, what) in rows {
-                    ui.label(RichText::new(keys).font(theme.figures()).color(theme.colors.dim));
-                    ui.label(what);
-                    ui.end_row();
-                }
-            });
-        },
-    );
+    // Two columns where there is room, so that all keys are seen at once.
+    let screen = ui.ctx().content_rect();
+    let columns = if screen.width() > theme.px(700.0) { 2 } else { 1 };
+    let rows_each = rows.len().div_ceil(columns);
+    egui::ScrollArea::vertical().max_height(screen.height() * 0.7).show(ui, |ui| {
+        ui.horizontal_top(|ui| {
+            for (number, part) in rows.chunks(rows_each.max(1)).enumerate() {
+                let grid = egui::Grid::new(("keys", number)).num_columns(2);
+                grid.spacing(vec2(space::L, 6.0)).show(ui, |ui| {
+                    for (keys, what) in part {
+                        ui.label(theme.caption_figures(keys));
+                        ui.label(what);
+                        ui.end_row();
+                    }
+                });
+                ui.add_space(space::L);
+            }
+        });
+    });
     ui.add_space(space::S);
     ui.button("Close").clicked().then_some(Answer::Close)
 }
@@ -150,7 +156,7 @@ fn path_ui(ui: &mut Ui, theme: &Theme, ask: &Ask, text: &mut String) -> Option<A
     title(ui, theme, heading);
     let label = ui.label(theme.label("The system shows no file dialog here; type the path."));
     let field = TextEdit::singleline(text)
-        .hint_text("/home/me/picture.png")
+        .hint_text("pictures/parrots.png")
         .margin(egui::Margin::symmetric(8, 6))
         .desired_width(f32::INFINITY);
     let response = ui.add(field).labelled_by(label.id);

@@ -72,6 +72,9 @@ impl Behavior<ViewId> for Dock<'_> {
         let view = self.view(id);
         let margin = egui::Margin::same(space::M as i8);
         ui.painter().rect_filled(ui.max_rect(), 0.0, ctx.theme.colors.panel);
+        // The line below the tabs, which the fill would cover.
+        let line = Stroke::new(1.0, ctx.theme.colors.line);
+        ui.painter().hline(ui.max_rect().x_range(), ui.max_rect().top() + 0.5, line);
         egui::Frame::new().inner_margin(margin).show(ui, |ui| {
             ui.set_min_size(ui.available_size());
             ui.push_id(id, |ui| view.ui(ui, ctx));

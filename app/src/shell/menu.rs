@@ -4,7 +4,7 @@ use egui::containers::menu::{MenuBar, MenuButton};
 use egui::{Align2, Button, Color32, Frame, Margin, Panel, Rect, Sense, Stroke, Ui, pos2, vec2};
 use smalti_engine::device::DeviceChoice;
 
-use super::actions::{Action, Menu, view_key};
+use super::actions::{Action, Menu, key_name, view_key};
 use super::opening::name;
 use super::scenes;
 use super::theme::{RADIUS_BUTTON, Theme, space};
@@ -39,15 +39,15 @@ impl Bar<'_> {
             .frame(frame)
             .show_separator_line(false)
             .show(ui, |ui| {
-                MenuBar::new().ui(ui, |ui| self.bar_ui(ui, &mut commands));
+                let full = ui.max_rect();
+                MenuBar::new().ui(ui, |ui| self.bar_ui(ui, full, &mut commands));
             });
         let rect = panel.response.rect;
         ui.painter().hline(rect.x_range(), rect.bottom() - 0.5, Stroke::new(1.0, colors.line));
         commands
     }
 
-    fn bar_ui(&self, ui: &mut Ui, commands: &mut Vec<Command>) {
-        let full = ui.max_rect();
+    fn bar_ui(&self, ui: &mut Ui, full: Rect, commands: &mut Vec<Command>) {
         ui.set_height(self.theme.px(35.0));
         let side = self.theme.px(16.0);
         let (mark, _) = ui.allocate_exact_size(vec2(side, side), Sense::hover());
@@ -85,7 +85,7 @@ impl Bar<'_> {
             Command::Edit(crate::document::Edit::Redo) => self.history.1,
             _ => true,
         };
-        let keys = action.keys.first().map(|k| ui.ctx().format_shortcut(k)).unwrap_or_default();
+        let keys = action.keys.first().map(|k| key_name(ui.ctx(), k)).unwrap_or_default();
         let button = Button::new(action.name).shortcut_text(keys);
         if ui.add_enabled(is_enabled, button).clicked() {
             commands.push(action.command.clone());
@@ -117,7 +117,7 @@ impl Bar<'_> {
 
     fn view_ui(&self, ui: &mut Ui, commands: &mut Vec<Command>) {
         for view in ViewId::all() {
-            let keys = view_key(view).map(|k| ui.ctx().format_shortcut(&k)).unwrap_or_default();
+            let keys = view_key(view).map(|k| key_name(ui.ctx(), &k)).unwrap_or_default();
             let button = Button::new(view.title()).shortcut_text(keys);
             if ui.add(button).on_hover_text(view.about()).clicked() {
                 commands.push(Layout::Show(view).into());

@@ -1,16 +1,13 @@
-//! Documents as files: safetensors with the document as JSON in its metadata, and a pasted picture
-//! as its one tensor. A Python user opens one with `safetensors.safe_open`.
+//! Documents as files: the text of one; the container is [`smalti_engine::documents`].
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use smalti_engine::answers::{ImageRef, ModelRef, PastedPicture, SourceRef, Stamp};
-use smalti_engine::images::{Picture, WorkingSize};
+use smalti_engine::images::WorkingSize;
 use smalti_engine::tokens::Cell;
-use smalti_engine::{EngineError, Result};
+use smalti_engine::{EngineError, Result, documents};
 
 use super::background::{read_whole, stamp};
 use super::scenes::Panel;
@@ -18,8 +15,6 @@ use crate::document::{Document, Looks, Selection};
 
 /// The version that is written; other versions are refused.
 const VERSION: u32 = 1;
-/// The metadata's key; also how a document is recognized.
-const KEY: &str = "smalti_document";
 /// Documents above this are not read: a pasted picture of 64 megapixels fits.
 const LIMIT: u64 = 256 << 20;
 
@@ -86,16 +81,9 @@ pub fn to_bytes(saved: &Saved) -> Result<Vec<u8>> {
         looks: document.looks.clone(),
         layout: saved.layout.clone(),
     };
-    let wrong = |error: &dyn std::fmt::Display| EngineError::bad_input("document", error, "");
-    let json = serde_json::to_string(&text).map_err(|error| wrong(&error))?;
-    let metadata = HashMap::from([(KEY.to_owned(), json)]);
-    let mut tensors = Vec::new();
-    if let Some(picture) = &pasted {
-        let shape = vec![picture.height() as usize, picture.width() as usize, 3];
-        let view = TensorView::new(Dtype::U8, shape, picture.rgb()).map_err(|e| wrong(&e))?;
-        tensors.push(("pasted", view));
-    }
-    safetensors::serialize(tensors, Some(metadata)).map_err(|error| wrong(&error))
+    let json = serde_json::to_string(&text)
+        .map_err(|error| EngineError::bad_input("document", error, ""))?;
+    documents::to_bytes(json, pasted.as_ref())
 }
 
 /// Reads a document's file. Files it names are taken as they are now.
@@ -113,28 +101,25 @@ pub fn open(path: &Path) -> Result<Saved> {
 /// What is wrong with the file.
 pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Saved> {
     let bad = |reason: String| EngineError::bad_file(path, reason, "Open another document");
-    let (_, header) =
-        SafeTensors::read_metadata(bytes).map_err(|e| bad(format!("not a document: {e}")))?;
-    let json = header
-        .metadata()
-        .as_ref()
-        .and_then(|metadata| metadata.get(KEY))
-        .ok_or_else(|| bad(format!("not a document: its metadata has no {KEY}")))?;
-    let version = serde_json::from_str::<serde_json::Value>(json)
+    let (json, pasted) = documents::from_bytes(bytes, path)?;
+    let version = serde_json::from_str::<serde_json::Value>(&json)
         .ok()
         .and_then(|value| value.get("version").and_then(serde_json::Value::as_u64));
     if version != Some(u64::from(VERSION)) {
         let found = version.map_or("no version".to_owned(), |v| format!("version {v}"));
         return Err(bad(format!("a document of {found}; this Smalti reads version {VERSION}")));
     }
-    let text: Text = serde_json::from_str(json).map_err(|e| bad(format!("its document: {e}")))?;
+    let text: Text = serde_json::from_str(&json).map_err(|e| bad(format!("its document: {e}")))?;
     let image = match text.image {
         Image::None => None,
         Image::File(file) => Some(ImageRef::File { stamp: stamp(&file), path: file.into() }),
         Image::InSource(source, index) => {
             Some(ImageRef::InSource { source: restamped_source(source), index })
         }
-        Image::Pasted => Some(ImageRef::Pasted(PastedPicture::new(pasted(bytes, &bad)?))),
+        Image::Pasted => {
+            let picture = pasted.ok_or_else(|| bad("its pasted picture is missing".to_owned()))?;
+            Some(ImageRef::Pasted(PastedPicture::new(picture)))
+        }
     };
     let document = Document {
         image,
@@ -149,18 +134,6 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Saved> {
         looks: text.looks,
     };
     Ok(Saved { document, layout: text.layout })
-}
-
-fn pasted(bytes: &[u8], bad: &dyn Fn(String) -> EngineError) -> Result<Picture> {
-    let tensors = SafeTensors::deserialize(bytes).map_err(|error| bad(error.to_string()))?;
-    let tensor = tensors.tensor("pasted").map_err(|error| bad(error.to_string()))?;
-    let &[height, width, 3] = tensor.shape() else {
-        return Err(bad(format!("its picture has the shape {:?}", tensor.shape())));
-    };
-    if tensor.dtype() != Dtype::U8 {
-        return Err(bad(format!("its picture is {:?}, not U8", tensor.dtype())));
-    }
-    Picture::new(width as u32, height as u32, tensor.data())
 }
 
 fn restamped(path: &Path, old: Stamp) -> Stamp {
@@ -184,6 +157,8 @@ fn restamped_model(model: ModelRef) -> ModelRef {
 
 #[cfg(test)]
 mod tests {
+    use smalti_engine::images::Picture;
+
     use super::*;
     use crate::document::{Edit, Open, Slot};
 
@@ -212,10 +187,7 @@ mod tests {
         for length in [0, 7, 20, bytes.len() - 1] {
             assert!(from_bytes(&bytes[..length], Path::new("a.smalti")).is_err());
         }
-        let json = r#"{"version":7}"#;
-        let metadata = HashMap::from([(KEY.to_owned(), json.to_owned())]);
-        let none: Vec<(&str, TensorView<'_>)> = Vec::new();
-        let newer = safetensors::serialize(none, Some(metadata)).unwrap();
+        let newer = documents::to_bytes(r#"{"version":7}"#.to_owned(), None).unwrap();
         let error = from_bytes(&newer, Path::new("a.smalti")).unwrap_err();
         assert!(error.to_string().contains("version 7"), "{error}");
     }

@@ -350,12 +350,12 @@ impl Studio {
         if last == self.history.document() {
             return;
         }
-        let since = when.elapsed();
+        let since = when.map_or(AUTOSAVE_EVERY, |when| when.elapsed());
         if since < AUTOSAVE_EVERY {
             ctx.request_repaint_after(AUTOSAVE_EVERY.saturating_sub(since));
             return;
         }
-        self.keeping.autosaved = (self.history.document().clone(), Instant::now());
+        self.keeping.autosaved = (self.history.document().clone(), Some(Instant::now()));
         let (path, saved) = (folder.join(AUTOSAVE), self.to_save());
         self.keeping.background.run(move || {
             let written = saved::to_bytes(&saved).and_then(|bytes| write_whole(&path, &bytes));

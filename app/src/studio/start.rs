@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use eframe::wgpu;
 use smalti_engine::session::{self, Session};
 
-use super::{Desk, Fixed, Keeping, Studio, StudioOptions};
+use super::{AUTOSAVE_EVERY, Desk, Fixed, Keeping, Studio, StudioOptions};
 use crate::document::{Document, History, Notice, Open};
 use crate::settings::Settings;
 use crate::shell::background::{Background, Outcome, read_whole};
@@ -64,7 +64,8 @@ impl Studio {
                 openings: Openings::default(),
                 file: None,
                 saved: document.clone(),
-                autosaved: (document, Instant::now()),
+                // The first change is kept at once.
+                autosaved: (document, Instant::now().checked_sub(AUTOSAVE_EVERY)),
                 settings: settings.clone(),
             },
             settings,
