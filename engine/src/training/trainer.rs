@@ -108,8 +108,10 @@ impl Trainer {
         let mut counts = CodeCounts::new(tokenizer.facts().codebook_size);
         let (mut step, mut seconds) = (0, 0.0);
         for (name, var) in &vars {
+            // Detached: `copy` is part of the graph, and an average that remembers where it came from
+            // would keep the tensors of every step.
             let start = match &saved {
-                None => var.as_tensor().copy()?,
+                None => var.as_tensor().copy()?.detach(),
                 Some(saved) => named(&saved.tensors, &format!("ema.{name}"))?,
             };
             averages.insert(name.clone(), start);
