@@ -76,7 +76,10 @@ struct Desk {
     palette: Option<Palette>,
     dialog: Option<Dialog>,
     is_presenting: bool,
-    is_quitting: bool,
+    /// The question on quitting was answered with "without saving".
+    may_lose_work: bool,
+    /// The question on quitting was answered with "save".
+    quits_after_saving: bool,
 }
 
 /// What is kept outside of the window, and what of it is behind.
@@ -187,7 +190,11 @@ impl Studio {
         commands.extend(self.background_commands());
         let document = self.history.document();
         let keeping = &mut self.keeping;
-        commands.extend(keeping.openings.poll(&self.session, document, &keeping.background));
+        let (opened, usable) = keeping.openings.poll(&self.session, document, &keeping.background);
+        commands.extend(opened);
+        for path in usable {
+            self.settings.remember(&path);
+        }
         commands.extend(self.news_of_runs());
         while let Ok(error) = self.fixed.gpu_errors.try_recv() {
             let hint = "The picture may be wrong; start again with WGPU_BACKEND=gl";
@@ -254,7 +261,6 @@ impl Studio {
     /// Finds out what is at a path, and opens it.
     fn open_path(&mut self, path: PathBuf, slot: Slot) {
         if !path.as_os_str().is_empty() {
-            self.settings.remember(&path);
             self.keeping.openings.start(path, slot, &self.keeping.background);
         }
     }

@@ -36,6 +36,7 @@ pub(super) fn run(options: &Window, around: &mut Surroundings<'_>) -> Result<(),
         viewport: egui::ViewportBuilder::default()
             .with_title("Smalti")
             .with_app_id("smalti")
+            .with_icon(crate::shell::icon::icon())
             .with_inner_size([1280.0, 800.0])
             .with_min_inner_size([640.0, 420.0]),
         wgpu_options: wgpu_options(),

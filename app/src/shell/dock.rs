@@ -124,10 +124,16 @@ impl Behavior<ViewId> for Dock<'_> {
                 painter.rect_stroke(ring, 4.0, gold, egui::StrokeKind::Outside);
             }
         }
-        if response.middle_clicked()
-            && let Some(pane) = tiles.get_pane(&tile_id)
-        {
-            self.ctx.send(Layout::Close(*pane));
+        if let Some(pane) = tiles.get_pane(&tile_id).copied() {
+            if response.middle_clicked() {
+                self.ctx.send(Layout::Close(pane));
+            }
+            response.context_menu(|ui| {
+                if ui.button("Close view").clicked() {
+                    self.ctx.send(Layout::Close(pane));
+                    ui.close();
+                }
+            });
         }
         self.on_tab_button(tiles, tile_id, response)
     }

@@ -136,7 +136,7 @@ impl Bar<'_> {
         let slider = egui::Slider::new(&mut scale, Settings::TEXT_SCALES)
             .step_by(0.05)
             .custom_formatter(|value, _| format!("{:.0} %", value * 100.0))
-            .text("text");
+            .text("text size");
         if ui.add(slider).changed() {
             commands.push(AppCommand::TextScale(scale).into());
         }

@@ -6,6 +6,7 @@ pub mod colors;
 pub mod dialogs;
 pub mod dock;
 pub mod fonts;
+pub mod icon;
 pub mod menu;
 pub mod notices;
 pub mod opening;

@@ -84,14 +84,14 @@ impl Openings {
         self.0.iter().map(|opening| name(&opening.path))
     }
 
-    /// Goes on with all of them; gives what is to be done now.
+    /// Goes on with all of them; gives what is to be done now, and the paths that proved usable.
     pub fn poll(
         &mut self,
         session: &Session,
         document: &Document,
         background: &Background,
-    ) -> Vec<Command> {
-        let mut commands = Vec::new();
+    ) -> (Vec<Command>, Vec<PathBuf>) {
+        let (mut commands, mut usable) = (Vec::new(), Vec::new());
         for mut opening in std::mem::take(&mut self.0) {
             match opening.step(session, document, background) {
                 Step::Wait => self.0.push(opening),
@@ -99,10 +99,16 @@ impl Openings {
                     opening.stage = stage;
                     self.0.push(opening);
                 }
-                Step::Done(done) => commands.extend(done),
+                Step::Done(done) => {
+                    if done.iter().any(|command| matches!(command, Command::Open(_))) {
+                        usable.push(opening.path.to_path_buf());
+                    }
+                    commands.extend(done);
+                }
             }
         }
-        commands
+        usable.retain(|path| path.is_absolute() || path.components().count() > 1);
+        (commands, usable)
     }
 }
 

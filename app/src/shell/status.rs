@@ -53,14 +53,16 @@ fn right_ui(ui: &mut Ui, ctx: &ViewCtx<'_>, frame_ms: Option<f32>) {
     // Figures that change by themselves have no place in pictures that must come out the same.
     if !ctx.is_time_frozen && room > theme.px(620.0) {
         if let Some(ms) = frame_ms {
-            figures(ui, theme, format!("frame {ms:4.1} ms"), "Processor time of the last frame");
+            let about = "Processor time of the last frame";
+            figures(ui, theme, "frame", format!("{ms:4.1} ms"), about);
         }
-        let longest = format!("longest engine piece {:.0} ms", status.longest_piece_ms);
-        figures(ui, theme, longest, "The longest of the last ten pieces of work for the window");
+        let about = "The longest of the last ten pieces of work for the window";
+        let longest = format!("{:4.0} ms", status.longest_piece_ms);
+        figures(ui, theme, "longest engine piece", longest, about);
     }
     if room > theme.px(360.0) {
-        let used = format!("cache {} of {}", size(status.cache_bytes), size(status.budget_bytes));
-        figures(ui, theme, used, "Answers that are kept, and how much they may take");
+        let used = format!("{} of {}", size(status.cache_bytes), size(status.budget_bytes));
+        figures(ui, theme, "cache", used, "Answers that are kept, and how much they may take");
     }
     if status.open_questions > 0 && !ctx.is_time_frozen {
         let (dot, _) = ui.allocate_exact_size(vec2(8.0, 8.0), Sense::hover());
@@ -74,8 +76,13 @@ fn text(ui: &mut Ui, theme: &Theme, text: impl Into<String>) {
     ui.add(egui::Label::new(theme.label(text)).truncate());
 }
 
-fn figures(ui: &mut Ui, theme: &Theme, text: String, about: &str) {
-    ui.label(theme.label(text)).on_hover_text(about);
+/// A word and a number that does not jump; drawn from right to left.
+fn figures(ui: &mut Ui, theme: &Theme, label: &str, number: String, about: &str) {
+    ui.scope(|ui| {
+        ui.spacing_mut().item_spacing.x = 6.0;
+        ui.label(theme.caption_figures(number)).on_hover_text(about);
+        ui.label(theme.label(label)).on_hover_text(about);
+    });
 }
 
 fn what_is_open(ctx: &ViewCtx<'_>) -> String {

@@ -309,8 +309,9 @@ impl Theme {
             state.corner_radius = CornerRadius::same(RADIUS_BUTTON);
             state.expansion = 0.0;
         }
-        // Rails of sliders need to be seen on a panel.
-        widgets.inactive.bg_fill = c.strong_line;
+        // Rails of sliders and boxes need to be seen on a panel, and the mark in a box on them.
+        let is_high = self.choice == ThemeChoice::HighContrast;
+        widgets.inactive.bg_fill = if is_high { hex(0x505050) } else { c.strong_line };
         // What has the keyboard's focus is drawn as active: its ring must be seen from afar.
         widgets.active.bg_stroke = Stroke::new(2.0, c.gold);
     }

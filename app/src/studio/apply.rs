@@ -147,11 +147,14 @@ impl Studio {
                 let name = "tokens.npy".to_owned();
                 self.keeping.background.ask(Ask::Save { what: Save::Tokens, name });
             }
-            AppCommand::Save => match self.keeping.file.clone() {
-                Some(path) => self.save_document(path),
-                None => self.ask_where_to_save(),
-            },
-            AppCommand::SaveAs => self.ask_where_to_save(),
+            AppCommand::Save => {
+                self.desk.quits_after_saving = false;
+                self.save();
+            }
+            AppCommand::SaveAs => {
+                self.desk.quits_after_saving = false;
+                self.ask_where_to_save();
+            }
             AppCommand::New => {
                 self.keeping.file = None;
                 let looks = self.history.document().looks.clone();
@@ -238,7 +241,7 @@ impl Studio {
                     self.settings.remember(&path);
                     self.keeping.file = Some(path);
                     self.keeping.saved = *document;
-                    if self.desk.is_quitting {
+                    if std::mem::take(&mut self.desk.quits_after_saving) {
                         commands.push(AppCommand::Quit.into());
                     }
                 }
@@ -284,6 +287,13 @@ impl Studio {
             }
         }
         Vec::new()
+    }
+
+    fn save(&self) {
+        match self.keeping.file.clone() {
+            Some(path) => self.save_document(path),
+            None => self.ask_where_to_save(),
+        }
     }
 
     fn ask_where_to_save(&self) {
@@ -384,7 +394,7 @@ impl Studio {
     }
 
     pub(super) fn close_requested(&mut self, ctx: &egui::Context) {
-        if self.desk.is_quitting || !self.has_unsaved_work() {
+        if self.desk.may_lose_work || !self.has_unsaved_work() {
             return;
         }
         ctx.send_viewport_cmd(ViewportCommand::CancelClose);
@@ -396,11 +406,11 @@ impl Studio {
         match answer {
             Answer::Close => {}
             Answer::SaveAndQuit => {
-                self.desk.is_quitting = true;
-                self.send(AppCommand::Save);
+                self.desk.quits_after_saving = true;
+                self.save();
             }
             Answer::Discard => {
-                self.desk.is_quitting = true;
+                self.desk.may_lose_work = true;
                 ctx.send_viewport_cmd(ViewportCommand::Close);
             }
             Answer::Path(ask, path) => {

@@ -76,7 +76,8 @@ impl Studio {
                 palette: None,
                 dialog: None,
                 is_presenting: false,
-                is_quitting: false,
+                may_lose_work: false,
+                quits_after_saving: false,
             },
             fixed: Fixed {
                 actions: actions::all(),
