@@ -47,6 +47,8 @@ pub(super) enum Command {
     Encode(Encode),
     /// Turn tokens back into a picture
     Decode(Decode),
+    /// Train a tokenizer by a recipe
+    Train(Train),
     /// Measure tokenizers over images: quality, use of the codebook, rate
     Evaluate(Evaluate),
     /// Draw a scene or a view of the window into a PNG, no display needed
@@ -61,6 +63,7 @@ impl Command {
         match self {
             Self::Encode(options) => &options.common,
             Self::Decode(options) => &options.common,
+            Self::Train(options) => &options.common,
             Self::Evaluate(options) => &options.common,
             Self::Render(options) => &options.common,
             Self::Tour(options) => &options.common,
@@ -98,6 +101,30 @@ pub(super) struct Decode {
     /// The picture to write
     #[arg(long, value_name = "PNG")]
     pub(super) out: PathBuf,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// Options of `train`.
+#[derive(Debug, Args)]
+pub(super) struct Train {
+    /// The recipe, a .ron file
+    pub(super) recipe: PathBuf,
+    /// The folder for checkpoints, metrics.csv and the final model
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: PathBuf,
+    /// Go on where the run in that folder stopped
+    #[arg(long)]
+    pub(super) resume: bool,
+    /// Stop after this many steps in all; the schedule stays the recipe's
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) steps: Option<u64>,
+    /// Stop after this time; what is done is kept
+    #[arg(long, value_name = "N")]
+    pub(super) max_seconds: Option<u64>,
+    /// Another seed than the recipe's
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
     #[command(flatten)]
     pub(super) common: Common,
 }

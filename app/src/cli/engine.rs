@@ -33,6 +33,11 @@ impl Engine {
         Ok(Self { session: Session::new(settings)?, news })
     }
 
+    /// The session itself.
+    pub(super) fn session(&self) -> &Session {
+        &self.session
+    }
+
     /// A shipped name, or else a path.
     pub(super) fn model(&self, name_or_path: &str) -> ModelRef {
         ModelRef::named(name_or_path, &self.session.settings().assets)

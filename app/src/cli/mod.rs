@@ -16,6 +16,7 @@ mod render;
 mod stop;
 mod tour;
 mod tour_window;
+mod train;
 mod window;
 
 use std::ffi::OsString;
@@ -85,6 +86,7 @@ fn dispatch(arguments: Arguments, around: &mut Surroundings<'_>) -> Result<(), S
     match &command {
         Command::Encode(options) => encode::run(options, &mut console),
         Command::Decode(options) => decode::run(options, &mut console),
+        Command::Train(options) => train::run(options, &mut console),
         Command::Evaluate(options) => evaluate::run(options, &mut console),
         Command::Tour(options) => tour::run(options, &mut console),
         Command::Render(options) => render::run(options, &mut console),

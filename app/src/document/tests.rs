@@ -1,3 +1,5 @@
+//! Tests of the document as a value.
+
 use super::*;
 
 fn cells(places: &[(usize, usize)]) -> Arc<BTreeSet<Cell>> {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::recipe::Recipe;
 use super::trainer::{Report, Trainer};
@@ -38,6 +39,9 @@ pub struct TrainRun {
     folder: PathBuf,
     resume: bool,
     probe: Vec<Picture>,
+    last_step: Option<u64>,
+    at_most: Option<Duration>,
+    started: Option<Instant>,
     trainer: Option<Trainer>,
 }
 
@@ -51,13 +55,33 @@ impl TrainRun {
         folder: PathBuf,
         resume: bool,
     ) -> Self {
-        Self { recipe, recipe_folder, assets, folder, resume, probe: Vec::new(), trainer: None }
+        Self {
+            recipe,
+            recipe_folder,
+            assets,
+            folder,
+            resume,
+            probe: Vec::new(),
+            last_step: None,
+            at_most: None,
+            started: None,
+            trainer: None,
+        }
     }
 
     /// Pictures to be reconstructed as the model learns; sides must divide by its factor.
     #[must_use]
     pub fn with_probe(mut self, probe: Vec<Picture>) -> Self {
         self.probe = probe;
+        self
+    }
+
+    /// Ends earlier than the recipe: after `last_step` steps, or after some time. The schedule
+    /// stays the recipe's, so that a resumed run goes on as if it had never stopped.
+    #[must_use]
+    pub fn ending_at(mut self, last_step: Option<u64>, at_most: Option<Duration>) -> Self {
+        self.last_step = last_step;
+        self.at_most = at_most;
         self
     }
 }
@@ -77,9 +101,15 @@ impl Work for TrainRun {
             let device = watch.device().clone();
             let recipe = self.recipe.clone();
             let made = Trainer::new(recipe, source, &self.folder, &device, self.resume)?;
+            self.started = Some(Instant::now());
             self.trainer.insert(made)
         };
-        if !trainer.is_done()
+        let (last_step, at_most, started) = (self.last_step, self.at_most, self.started);
+        let is_over = |trainer: &Trainer| {
+            let long = at_most.is_some_and(|most| started.is_some_and(|at| at.elapsed() >= most));
+            long || trainer.is_done() || last_step.is_some_and(|last| trainer.steps_done() >= last)
+        };
+        if !is_over(trainer)
             && let Some(report) = trainer.step()?
         {
             let fraction = report.step as f32 / trainer.recipe().steps as f32;
@@ -92,7 +122,7 @@ impl Work for TrainRun {
                 watch.append(TrainEvent::Probe { step, pictures });
             }
         }
-        if trainer.is_done() {
+        if is_over(trainer) {
             trainer.save()?;
             watch.append(TrainEvent::Finished { model: trainer.export()? });
             return Ok(Advance::Done);
