@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::image::Stamp;
-use crate::layers::Weights;
+use crate::checkpoints;
 use crate::session::{Desk, Question};
-use crate::tokenizers::{self, Facts, Tokenizer, TokenizerConfig};
+use crate::tokenizers::{Facts, Tokenizer};
 use crate::{EngineError, Result};
 
 /// A tokenizer by reference.
@@ -116,16 +116,18 @@ impl Question for LoadModel {
                 format!("use one of {known}, or the path of a checkpoint"),
             ));
         }
-        let loaded = load_own(&path, desk.device())?;
+        let opened = checkpoints::open_tokenizer(&path, desk.device())?;
+        let config = serde_json::json!({ "config": opened.config });
+        let configuration = opened.metadata.unwrap_or(config);
         let facts = ModelFacts {
             name: self.model.label(),
-            facts: loaded.0.facts().clone(),
-            container: "safetensors".to_owned(),
-            configuration: loaded.1,
-            quality: None,
-            notes: Vec::new(),
+            facts: opened.tokenizer.facts().clone(),
+            container: opened.recognized.container.to_string(),
+            quality: configuration.get("quality").cloned(),
+            configuration,
+            notes: opened.recognized.notes,
         };
-        Ok(LoadedModel { tokenizer: loaded.0, facts })
+        Ok(LoadedModel { tokenizer: opened.tokenizer, facts })
     }
 
     fn bytes(answer: &LoadedModel) -> usize {
@@ -172,30 +174,4 @@ impl Question for ModelInfo {
 /// Used by other answers.
 pub(crate) fn load(desk: &Desk<'_>, model: &ModelRef) -> Result<Arc<LoadedModel>> {
     desk.ask(&LoadModel { model: model.clone() })
-}
-
-/// A tokenizer from a file of Smalti's own format.
-fn load_own(
-    path: &Path,
-    device: &candle_core::Device,
-) -> Result<(Box<dyn Tokenizer>, serde_json::Value)> {
-    let bytes = std::fs::read(path).map_err(|source| EngineError::io(path, source))?;
-    let bad = |reason: String| EngineError::bad_file(path, reason, "choose a tokenizer's file");
-    let (_, metadata) =
-        safetensors::SafeTensors::read_metadata(&bytes).map_err(|error| bad(error.to_string()))?;
-    let text = metadata
-        .metadata()
-        .as_ref()
-        .and_then(|m| m.get("smalti").cloned())
-        .ok_or_else(|| bad("there is no configuration in it".to_owned()))?;
-    let value: serde_json::Value =
-        serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
-    let config = value.get("config").or_else(|| value.get("tokenizer")).unwrap_or(&value).clone();
-    let config: TokenizerConfig =
-        serde_json::from_value(config).map_err(|error| bad(error.to_string()))?;
-    let tensors = candle_core::safetensors::load_buffer(&bytes, device)?.into_iter().collect();
-    let weights = Weights::loaded(tensors, false, device);
-    let tokenizer = tokenizers::build(&config, &weights)?;
-    weights.finish(&path.display().to_string(), &[])?;
-    Ok((tokenizer, value))
 }

@@ -1,9 +1,14 @@
 //! Token grids: which code stands where.
 
 pub mod files;
+mod npy;
+
 use std::sync::Arc;
 
 use crate::{EngineError, Result};
+
+/// No codebook is larger: codes are below it.
+const MAX_CODEBOOK: u32 = u32::MAX;
 
 /// A place in a grid. Multi-scale grids add the scale.
 #[derive(

@@ -1,0 +1,200 @@
+//! A network's hyper-parameters from the names and shapes of its tensors.
+
+use std::collections::BTreeMap;
+
+use super::recognize::{Family, Shapes};
+use crate::quantizers::{BetaPlacement, CodebookUpdate, QuantizerConfig, VqConfig};
+use crate::tokenizers::{LdmConfig, Naming, TokenizerConfig};
+
+/// The configuration that the tensors were made with, as far as shapes tell it.
+///
+/// `None` if something that decides it is missing. What shapes cannot tell is filled in as the family
+/// publishes it: 32 groups a norm, and for LlamaGen codes of length one.
+pub(super) fn configuration(
+    name: &str,
+    family: Family,
+    shapes: &Shapes<'_>,
+) -> Option<TokenizerConfig> {
+    let naming = match family {
+        Family::Taming => Naming::Taming,
+        Family::LlamaGen => Naming::LlamaGen,
+        _ => return None,
+    };
+    let network = network(naming, shapes)?;
+    let codes = u32::try_from(*shapes.get("quantize.embedding.weight")?.first()?).ok()?;
+    let (normalize, placement) = match naming {
+        Naming::Taming => (false, BetaPlacement::Codebook),
+        Naming::LlamaGen => (true, BetaPlacement::Commitment),
+    };
+    let update = CodebookUpdate::Gradient;
+    let vq = VqConfig { codes, normalize, placement, update, ..VqConfig::default() };
+    Some(TokenizerConfig { name: name.to_owned(), network, quantizer: QuantizerConfig::Vq(vq) })
+}
+
+/// Prefixes of the encoder's and decoder's levels, and the name of a block in them.
+pub(super) fn level_names(naming: Naming) -> (&'static str, &'static str, &'static str) {
+    match naming {
+        Naming::Taming => ("encoder.down", "decoder.up", "block"),
+        Naming::LlamaGen => ("encoder.conv_blocks", "decoder.conv_blocks", "res"),
+    }
+}
+
+fn network(naming: Naming, shapes: &Shapes<'_>) -> Option<LdmConfig> {
+    let (down, up, block) = level_names(naming);
+    let dim = |name: &str, axis: usize| shapes.get(name)?.get(axis).copied();
+    let ch = dim("encoder.conv_in.weight", 0).filter(|ch| *ch > 0)?;
+    let levels = count(shapes, |i| format!("{down}.{i}.{block}.0.conv1.weight"));
+    let mut ch_mult = Vec::with_capacity(levels);
+    for level in 0..levels {
+        let channels = dim(&format!("{down}.{level}.{block}.0.conv1.weight"), 0)?;
+        if !channels.is_multiple_of(ch) {
+            return None;
+        }
+        ch_mult.push(channels / ch);
+    }
+    if ch_mult.is_empty() {
+        return None;
+    }
+    let num_res_blocks = count(shapes, |j| format!("{down}.0.{block}.{j}.conv1.weight"));
+    let decoder_blocks = count(shapes, |j| format!("{up}.0.{block}.{j}.conv1.weight"));
+    let with_attention = |level: &usize| {
+        shapes.keys().any(|name| name.starts_with(&format!("{down}.{level}.attn.")))
+    };
+    let resolution = 256;
+    let attn_resolutions = (0..levels).filter(with_attention).map(|l| resolution >> l).collect();
+    let z_channels = dim("decoder.conv_in.weight", 1)?;
+    let (mid, attention) = match naming {
+        Naming::Taming => ("encoder.mid.block_1.", "encoder.mid.attn_1."),
+        Naming::LlamaGen => ("encoder.mid.0.", "encoder.mid.1."),
+    };
+    let has = |prefix: &str| shapes.keys().any(|name| name.starts_with(prefix));
+    let defaults = LdmConfig::default();
+    Some(LdmConfig {
+        naming,
+        in_channels: dim("encoder.conv_in.weight", 1)?,
+        out_ch: dim("decoder.conv_out.weight", 0)?,
+        ch,
+        ch_mult,
+        num_res_blocks,
+        decoder_res_blocks: (decoder_blocks != num_res_blocks + 1).then_some(decoder_blocks),
+        attn_resolutions,
+        resolution,
+        z_channels,
+        embed_dim: dim("quant_conv.weight", 0)?,
+        double_z: dim("encoder.conv_out.weight", 0)? == 2 * z_channels,
+        mid: has(mid),
+        mid_attention: has(attention),
+        ..defaults
+    })
+}
+
+/// How many of a numbered name there are, from 0 without a gap.
+pub(super) fn count(shapes: &Shapes<'_>, name: impl Fn(usize) -> String) -> usize {
+    (0..64).take_while(|i| shapes.contains_key(name(*i).as_str())).count()
+}
+
+/// The tensors that a network of this configuration has, by name.
+pub(super) fn expected(config: &TokenizerConfig) -> BTreeMap<String, Vec<usize>> {
+    let network = &config.network;
+    let mut list = List { network, tensors: BTreeMap::new() };
+    let levels = network.ch_mult.len();
+    let last = network.channels(levels - 1);
+    list.conv("encoder.conv_in", network.in_channels, network.ch, 3);
+    let mut channels = network.ch;
+    for level in 0..levels {
+        list.level("encoder", level, network.num_res_blocks, &mut channels);
+        if level + 1 < levels {
+            let name = format!("{}.downsample.conv", list.level_name("encoder", level));
+            list.conv(&name, channels, channels, 3);
+        }
+    }
+    list.end("encoder", last, channels, network.encoded());
+    list.conv("quant_conv", network.encoded(), network.embed_dim, 1);
+    list.conv("post_quant_conv", network.embed_dim, network.z_channels, 1);
+    list.conv("decoder.conv_in", network.z_channels, last, 3);
+    let mut channels = last;
+    for level in (0..levels).rev() {
+        list.level("decoder", level, network.decoder_blocks(), &mut channels);
+        if level > 0 {
+            let name = format!("{}.upsample.conv", list.level_name("decoder", level));
+            list.conv(&name, channels, channels, 3);
+        }
+    }
+    list.end("decoder", last, channels, network.out_ch);
+    let codes = config.quantizer.codebook_size() as usize;
+    list.tensors.insert("quantize.embedding.weight".to_owned(), vec![codes, network.embed_dim]);
+    list.tensors
+}
+
+struct List<'a> {
+    network: &'a LdmConfig,
+    tensors: BTreeMap<String, Vec<usize>>,
+}
+
+impl List<'_> {
+    fn conv(&mut self, name: &str, inputs: usize, outputs: usize, kernel: usize) {
+        self.tensors.insert(format!("{name}.weight"), vec![outputs, inputs, kernel, kernel]);
+        self.tensors.insert(format!("{name}.bias"), vec![outputs]);
+    }
+
+    fn norm(&mut self, name: &str, channels: usize) {
+        self.tensors.insert(format!("{name}.weight"), vec![channels]);
+        self.tensors.insert(format!("{name}.bias"), vec![channels]);
+    }
+
+    fn block(&mut self, name: &str, inputs: usize, outputs: usize) {
+        self.norm(&format!("{name}.norm1"), inputs);
+        self.conv(&format!("{name}.conv1"), inputs, outputs, 3);
+        self.norm(&format!("{name}.norm2"), outputs);
+        self.conv(&format!("{name}.conv2"), outputs, outputs, 3);
+        if inputs != outputs {
+            self.conv(&format!("{name}.nin_shortcut"), inputs, outputs, 1);
+        }
+    }
+
+    fn attention(&mut self, name: &str, channels: usize) {
+        self.norm(&format!("{name}.norm"), channels);
+        for part in ["q", "k", "v", "proj_out"] {
+            self.conv(&format!("{name}.{part}"), channels, channels, 1);
+        }
+    }
+
+    fn level_name(&self, half: &str, level: usize) -> String {
+        let (down, up, _) = level_names(self.network.naming);
+        match (half, self.network.naming) {
+            ("encoder", _) => format!("{down}.{level}"),
+            (_, Naming::Taming) => format!("{up}.{level}"),
+            // LlamaGen's decoder counts from the coarsest level.
+            (_, Naming::LlamaGen) => format!("{up}.{}", self.network.ch_mult.len() - 1 - level),
+        }
+    }
+
+    fn level(&mut self, half: &str, level: usize, blocks: usize, channels: &mut usize) {
+        let (_, _, block) = level_names(self.network.naming);
+        let (name, outputs) = (self.level_name(half, level), self.network.channels(level));
+        for i in 0..blocks {
+            self.block(&format!("{name}.{block}.{i}"), *channels, outputs);
+            if self.network.attention_at(level) {
+                self.attention(&format!("{name}.attn.{i}"), outputs);
+            }
+            *channels = outputs;
+        }
+    }
+
+    /// The blocks at the coarsest size, and the last norm and convolution.
+    fn end(&mut self, half: &str, coarsest: usize, channels: usize, outputs: usize) {
+        let [first, attention, second] = match self.network.naming {
+            Naming::Taming => ["mid.block_1", "mid.attn_1", "mid.block_2"],
+            Naming::LlamaGen => ["mid.0", "mid.1", "mid.2"],
+        };
+        if self.network.mid {
+            self.block(&format!("{half}.{first}"), coarsest, coarsest);
+            self.block(&format!("{half}.{second}"), coarsest, coarsest);
+            if self.network.mid_attention {
+                self.attention(&format!("{half}.{attention}"), coarsest);
+            }
+        }
+        self.norm(&format!("{half}.norm_out"), channels);
+        self.conv(&format!("{half}.conv_out"), channels, outputs, 3);
+    }
+}

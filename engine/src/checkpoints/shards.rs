@@ -1,0 +1,80 @@
+//! Sharded safetensors: `*.safetensors.index.json` says which file holds which tensor.
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path};
+
+use serde::Deserialize;
+
+use super::source::Source;
+use super::{Checkpoint, Container, safetensors};
+use crate::{EngineError, Result};
+
+/// An index beyond this is no index.
+const MAX_INDEX: u64 = 64 << 20;
+const COMPLETE: &str = "put all files of the model into one folder";
+
+#[derive(Debug, Deserialize)]
+struct Index {
+    weight_map: BTreeMap<String, String>,
+}
+
+/// Reads the shards that an index names; all must lie beside it.
+pub(super) fn read(path: &Path) -> Result<Checkpoint> {
+    let source = Source::open(path)?;
+    if source.len() > MAX_INDEX {
+        return Err(source.bad("too large for an index of shards", ""));
+    }
+    let index: Index = serde_json::from_slice(&source.head(MAX_INDEX)?).map_err(|e| {
+        source.bad(
+            format!("not an index of shards: {e}"),
+            "open the model's `*.safetensors.index.json`",
+        )
+    })?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut shards: BTreeMap<&str, Checkpoint> = BTreeMap::new();
+    let mut whole = Checkpoint::new(Container::ShardedSafetensors);
+    for (name, file) in &index.weight_map {
+        if !shards.contains_key(file.as_str()) {
+            let shard = read_shard(path, folder, file)?;
+            whole.notes.extend(shard.notes.iter().cloned());
+            whole.metadata.extend(shard.metadata.clone());
+            shards.insert(file, shard);
+        }
+        let shard = shards.get_mut(file.as_str());
+        let Some(entry) = shard.and_then(|shard| shard.tensors.remove(name)) else {
+            if whole.notes.iter().any(|note| note.contains(name.as_str())) {
+                continue;
+            }
+            return Err(source.bad(format!("tensor {name:?} is not in {file}"), COMPLETE));
+        };
+        whole.tensors.insert(name.clone(), entry);
+    }
+    for (file, shard) in shards {
+        if !shard.tensors.is_empty() {
+            let names: Vec<&str> = shard.tensors.keys().map(String::as_str).take(3).collect();
+            whole.notes.push(format!(
+                "stepped over {} tensors of {file} that the index does not name ({})",
+                shard.tensors.len(),
+                names.join(", ")
+            ));
+        }
+    }
+    Ok(whole)
+}
+
+fn read_shard(index: &Path, folder: &Path, file: &str) -> Result<Checkpoint> {
+    // A file name only: an index must not reach into other folders.
+    let mut parts = Path::new(file).components();
+    let (Some(Component::Normal(_)), None) = (parts.next(), parts.next()) else {
+        return Err(EngineError::bad_file(
+            index,
+            format!("names a file outside of its folder: {file:?}"),
+            "",
+        ));
+    };
+    let path = folder.join(file);
+    if !path.exists() {
+        return Err(EngineError::bad_file(index, format!("the shard {file} is missing"), COMPLETE));
+    }
+    safetensors::read(&Source::open(&path)?)
+}
