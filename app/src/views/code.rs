@@ -1,19 +1,349 @@
-//! Code: drawn when something is open.
+//! Code: what one code decodes to, where it stands, and which real patches became it.
+//!
+//! A code alone is not "the meaning" of a token, because decoders mix neighbors: so the card shows
+//! it in a field of itself, in this image, and the patches it was made from, side by side.
+
+use std::sync::Arc;
+
+use egui::{Align2, CornerRadius, Rect, RichText, Sense, Stroke, StrokeKind, pos2, vec2};
+use smalti_engine::answers::{
+    Appearance, CodeAppearance, CodeCard, CodeCardAnswer, CodeInImages, ImageRef, Occurrences,
+    SourceInfo,
+};
+use smalti_engine::images::Picture;
+use smalti_engine::session::Reply;
 
 use super::{View, ViewCtx, ViewId};
+use crate::document::{Edit, Slot};
+use crate::shell::colors::color_of;
+use crate::shell::theme::{RADIUS_PICTURE, space};
+use crate::textures::Sampling;
+
+/// Images of the set that are looked through for real patches.
+const LOOKED_AT: u64 = 24;
 
 /// The Code view.
 #[derive(Debug, Default)]
-pub(super) struct CodeView;
+pub(super) struct CodeView {
+    replace_by: String,
+}
 
 impl View for CodeView {
     fn id(&self) -> ViewId {
         ViewId::Code
     }
 
+    fn title(&self, ctx: &ViewCtx<'_>) -> String {
+        shown_code(ctx).map_or_else(|| "Code".to_owned(), |code| format!("Code {code}"))
+    }
+
+    fn bar_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+        if let Some(code) = ctx.document.selection.code {
+            let pinned = ctx.document.selection.pinned.contains(&code);
+            let label = if pinned { "unpin" } else { "pin" };
+            if ui.small_button(label).on_hover_text("Keep this code in sight").clicked() {
+                ctx.send(Edit::PinCode(code));
+            }
+        }
+    }
+
     fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
-        ui.centered_and_justified(|ui| {
-            ui.label(ctx.theme.label("Pick a code in the grid or in the codebook"))
+        let Some(code) = shown_code(ctx) else {
+            ui.label(ctx.theme.label("Point at a token or pick a code, and it is explained here"));
+            return;
+        };
+        let model = ctx.document.model.clone();
+        let card = ctx.ask("code card", &CodeCard { model: model.clone(), code });
+        let look = ctx.ask("appearance", &CodeAppearance { model });
+        egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            pinned_ui(ui, ctx, look.best());
+            match &card {
+                Reply::Failed(problem) => {
+                    ui.label(RichText::new(&problem.summary).color(ctx.theme.colors.danger));
+                    ui.label(ctx.theme.label(&problem.hint));
+                    return;
+                }
+                Reply::Ready(_) | Reply::Working { .. } => {}
+            }
+            let Some(answer) = card.best() else {
+                ui.label(ctx.theme.label("Decoding…"));
+                return;
+            };
+            let found = occurrences(ctx, code);
+            head_ui(ui, ctx, code, answer, found.best());
+            if let Some(found) = found.best() {
+                patches_ui(ui, ctx, found);
+            }
+            nearest_ui(ui, ctx, answer, look.best());
+            if let Some(found) = found.best() {
+                places_ui(ui, ctx, code, found);
+                companions_ui(ui, ctx, found, look.best());
+            }
+            self.buttons_ui(ui, ctx, code);
         });
     }
+}
+
+impl CodeView {
+    fn buttons_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>, code: u32) {
+        ui.add_space(space::M);
+        ui.horizontal_wrapped(|ui| {
+            let off = ctx.document.switched_off.contains(&code);
+            let label = if off { "Switch on" } else { "Switch off" };
+            let hint = "Pictures are decoded with the nearest other code in its place";
+            if ui.button(label).on_hover_text(hint).clicked() {
+                ctx.send(Edit::SwitchCode { code, on: off });
+            }
+            let field = egui::TextEdit::singleline(&mut self.replace_by)
+                .hint_text("code")
+                .desired_width(ctx.theme.px(56.0));
+            let field = ui.add(field);
+            field.widget_info(|| {
+                egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Code that replaces it")
+            });
+            let to = self.replace_by.trim().parse::<u32>().ok();
+            let entered = field.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Enter));
+            let button = ui.add_enabled(to.is_some(), egui::Button::new("Replace by"));
+            if let Some(to) = to
+                && (button.clicked() || entered)
+            {
+                ctx.send(Edit::ReplaceCode { from: code, to });
+            }
+        });
+    }
+}
+
+/// The picked code, or else the one under the pointer.
+fn shown_code(ctx: &ViewCtx<'_>) -> Option<u32> {
+    ctx.document.selection.code.or(ctx.hovered.code())
+}
+
+/// The image and the first ones of its set.
+fn occurrences(ctx: &ViewCtx<'_>, code: u32) -> Reply<Occurrences> {
+    let source = ctx.document.source.clone();
+    let facts = ctx.ask("code set", &SourceInfo { source: source.clone() });
+    let len = facts.best().map_or(0, |facts| facts.len).min(LOOKED_AT);
+    let mut images: Vec<ImageRef> = ctx.document.image.iter().cloned().collect();
+    for index in 0..len {
+        let image = ImageRef::InSource { source: source.clone(), index };
+        if !images.contains(&image) {
+            images.push(image);
+        }
+    }
+    let question = CodeInImages {
+        model: ctx.document.model.clone(),
+        code,
+        images: images.into(),
+        size: ctx.document.size,
+    };
+    ctx.ask_soon(("occurrences", code), &question)
+}
+
+fn pinned_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: Option<&Arc<Appearance>>) {
+    let pinned = &ctx.document.selection.pinned;
+    if pinned.is_empty() {
+        return;
+    }
+    ui.label(ctx.theme.label("pinned"));
+    swatches_ui(ui, ctx, look, pinned.iter().map(|code| (*code, String::new())));
+    ui.add_space(space::S);
+}
+
+fn head_ui(
+    ui: &mut egui::Ui,
+    ctx: &ViewCtx<'_>,
+    code: u32,
+    card: &Arc<CodeCardAnswer>,
+    found: Option<&Arc<Occurrences>>,
+) {
+    let theme = ctx.theme;
+    ui.horizontal_top(|ui| {
+        let side = theme.px(108.0);
+        let (rect, response) = ui.allocate_exact_size(vec2(side, side), Sense::hover());
+        response.widget_info(|| {
+            egui::WidgetInfo::labeled(egui::Role::Image, true, format!("Code {code}, decoded"))
+        });
+        picture_at(ui, ctx, rect, &card.alone);
+        ui.vertical(|ui| {
+            let here = count_here(ctx, code);
+            figure(ui, ctx, "used here", here.map_or("–".to_owned(), |n| format!("{n}×")));
+            if let Some(found) = found {
+                let share = found.count as f64 / found.tokens.max(1) as f64 * 100.0;
+                let rank = if found.rank == 0 {
+                    "never".to_owned()
+                } else {
+                    format!("rank {}", found.rank)
+                };
+                ui.label(theme.label(format!("over {} tokens", found.tokens)));
+                ui.label(format!("{share:.2} % · {rank}"));
+            }
+            if card.levels.is_empty() {
+                let norm = card.vector.iter().map(|v| v * v).sum::<f32>().sqrt();
+                ui.label(theme.label(format!("vector of {}", card.vector.len())));
+                ui.label(RichText::new(format!("length {norm:.2}")).font(theme.figures()));
+            } else {
+                let digits: Vec<String> = card.levels.iter().map(u32::to_string).collect();
+                ui.label(theme.label("level vector"));
+                ui.label(RichText::new(format!("({})", digits.join(", "))).font(theme.figures()));
+            }
+        });
+    });
+}
+
+/// How often the code stands in the image as it is now.
+fn count_here(ctx: &ViewCtx<'_>, code: u32) -> Option<usize> {
+    let encoded = ctx.encoded(Slot::A)?;
+    let grid = ctx.grid(encoded.best()?);
+    Some(grid.grid().tokens().iter().filter(|c| **c == code).count())
+}
+
+fn figure(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, label: &str, value: String) {
+    ui.label(ctx.theme.label(label));
+    ui.label(RichText::new(value).font(ctx.theme.number()));
+}
+
+fn heading(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, text: &str) {
+    ui.add_space(space::S);
+    ui.label(ctx.theme.label(text));
+}
+
+fn patches_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, found: &Arc<Occurrences>) {
+    heading(ui, ctx, "real patches that became it");
+    if found.patches.is_empty() {
+        ui.label(ctx.theme.label("none in these images"));
+        return;
+    }
+    let side = ctx.theme.px(36.0);
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing = vec2(6.0, 6.0);
+        for (at, patch) in found.patches.iter().enumerate() {
+            let (rect, response) = ui.allocate_exact_size(vec2(side, side), Sense::hover());
+            response.widget_info(|| {
+                egui::WidgetInfo::labeled(egui::Role::Image, true, format!("Patch {}", at + 1))
+            });
+            picture_at(ui, ctx, rect, patch);
+        }
+    });
+}
+
+fn picture_at(ui: &egui::Ui, ctx: &ViewCtx<'_>, rect: Rect, picture: &Picture) {
+    let texture = ctx.textures.picture(picture, Sampling::Smooth);
+    egui::Image::new((texture.id(), rect.size()))
+        .corner_radius(CornerRadius::same(RADIUS_PICTURE))
+        .paint_at(ui, rect);
+}
+
+fn nearest_ui(
+    ui: &mut egui::Ui,
+    ctx: &ViewCtx<'_>,
+    card: &Arc<CodeCardAnswer>,
+    look: Option<&Arc<Appearance>>,
+) {
+    if card.neighbors.is_empty() {
+        return;
+    }
+    heading(ui, ctx, "nearest codes");
+    let near = card.neighbors.iter().map(|(code, d)| (*code, format!("distance {d:.2}")));
+    swatches_ui(ui, ctx, look, near);
+}
+
+fn companions_ui(
+    ui: &mut egui::Ui,
+    ctx: &ViewCtx<'_>,
+    found: &Arc<Occurrences>,
+    look: Option<&Arc<Appearance>>,
+) {
+    if found.companions.is_empty() {
+        return;
+    }
+    heading(ui, ctx, "often beside it");
+    let beside = found.companions.iter().map(|(code, n)| (*code, format!("{n}× beside it")));
+    swatches_ui(ui, ctx, look, beside);
+}
+
+/// Codes as small pictures; a click picks one.
+fn swatches_ui(
+    ui: &mut egui::Ui,
+    ctx: &ViewCtx<'_>,
+    look: Option<&Arc<Appearance>>,
+    codes: impl Iterator<Item = (u32, String)>,
+) {
+    let side = ctx.theme.px(36.0);
+    let levels = ctx.facts(Slot::A).and_then(|f| f.best().map(|f| f.facts.levels.clone()));
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing = vec2(6.0, 6.0);
+        for (code, about) in codes {
+            let (rect, response) = ui.allocate_exact_size(vec2(side, side), Sense::click());
+            response.widget_info(|| {
+                egui::WidgetInfo::labeled(egui::Role::Button, true, format!("Code {code}"))
+            });
+            swatch_at(ui, ctx, rect, (code, look), levels.as_deref().unwrap_or_default());
+            if response.hovered() {
+                ctx.hovered.set_code(code);
+            }
+            if response.hovered() || response.has_focus() || ctx.hovered.code() == Some(code) {
+                let stroke = Stroke::new(1.5, ctx.theme.colors.text);
+                ui.painter().rect_stroke(rect, RADIUS_PICTURE, stroke, StrokeKind::Inside);
+            }
+            if response.clicked() {
+                ctx.send(Edit::SelectCode(Some(code)));
+            }
+            response.on_hover_text(format!("code {code}\n{about}"));
+        }
+    });
+}
+
+/// The decoded patch of a code from the atlas, or its color.
+fn swatch_at(
+    ui: &egui::Ui,
+    ctx: &ViewCtx<'_>,
+    rect: Rect,
+    (code, look): (u32, Option<&Arc<Appearance>>),
+    levels: &[u32],
+) {
+    let radius = CornerRadius::same(RADIUS_PICTURE);
+    let atlas = look.and_then(|look| look.atlas.as_ref().map(|atlas| (look, atlas)));
+    let Some((look, atlas)) = atlas else {
+        ui.painter().rect_filled(rect, radius, color_of(code, levels));
+        return;
+    };
+    let texture = ctx.textures.picture(atlas, Sampling::Pixels);
+    let (column, row) = (code % look.columns, code / look.columns);
+    let cell =
+        vec2(look.side as f32 / atlas.width() as f32, look.side as f32 / atlas.height() as f32);
+    let min = pos2(column as f32 * cell.x, row as f32 * cell.y);
+    egui::Image::new((texture.id(), rect.size()))
+        .uv(Rect::from_min_size(min, cell))
+        .corner_radius(radius)
+        .paint_at(ui, rect);
+}
+
+fn places_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, code: u32, found: &Arc<Occurrences>) {
+    let (rows, columns) = (found.grid.0 as usize, found.grid.1 as usize);
+    if rows == 0 || found.places.len() != rows * columns {
+        return;
+    }
+    heading(ui, ctx, "where in the grid it lives");
+    let width = ui.available_width().min(ctx.theme.px(252.0));
+    let height = (width * rows as f32 / columns as f32).min(width);
+    let (rect, response) = ui.allocate_exact_size(vec2(width, height), Sense::hover());
+    response.widget_info(|| {
+        egui::WidgetInfo::labeled(egui::Role::Image, true, format!("Places of code {code}"))
+    });
+    let highest = found.places.iter().copied().max().unwrap_or(0).max(1) as f32;
+    let key = ("places", code, Arc::as_ptr(&found.places).cast::<u32>() as usize, ctx.theme.choice);
+    let texture = ctx.textures.colors(key, [columns, rows], Sampling::Pixels, || {
+        let map = &ctx.theme.maps.viridis;
+        found.places.iter().map(|count| map.at(*count as f32 / highest)).collect()
+    });
+    egui::Image::new((texture.id(), rect.size()))
+        .corner_radius(CornerRadius::same(RADIUS_PICTURE))
+        .paint_at(ui, rect);
+    ui.painter().text(
+        rect.right_bottom() - vec2(space::XS, space::XS),
+        Align2::RIGHT_BOTTOM,
+        format!("0 to {highest:.0}"),
+        ctx.theme.figures(),
+        egui::Color32::WHITE,
+    );
 }
