@@ -2,6 +2,8 @@
 
 pub mod fsq;
 pub mod rows;
+#[cfg(test)]
+mod tests;
 pub mod vq;
 mod vq_learn;
 

@@ -1,9 +1,9 @@
 //! From a picture to its tokens and back, in plain data.
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::Tensor;
 
 use super::Tokenizer;
-use crate::images::Picture;
+use crate::images::{Picture, from_tensor, to_tensor};
 use crate::tokens::Grid;
 use crate::{EngineError, Result};
 
@@ -23,7 +23,8 @@ pub fn tokenize(tokenizer: &dyn Tokenizer, picture: &Picture) -> Result<Grid> {
             format!("crop or resize to multiples of {factor}"),
         ));
     }
-    let latents = tokenizer.encode(&tensor_from_picture(picture, tokenizer.device())?)?;
+    let latents =
+        tokenizer.encode(&to_tensor(std::slice::from_ref(picture), tokenizer.device())?)?;
     let codes = tokenizer.quantize(&latents, false)?.codes;
     let tokens = codes.flatten_all()?.to_vec1::<u32>()?;
     Grid::new(h / factor, w / factor, facts.codebook_size, tokens)
@@ -50,31 +51,6 @@ pub fn detokenize(tokenizer: &dyn Tokenizer, grid: &Grid) -> Result<Picture> {
     let shape = (1, grid.height(), grid.width());
     let codes = Tensor::from_slice(grid.tokens(), shape, tokenizer.device())?;
     let latents = tokenizer.quantizer().decode(&codes)?;
-    picture_from_tensor(&tokenizer.decode(&latents)?)
-}
-
-/// (1, 3, H, W) in [-1, 1].
-fn tensor_from_picture(picture: &Picture, device: &Device) -> Result<Tensor> {
-    let (w, h) = (picture.width() as usize, picture.height() as usize);
-    let mut planes = vec![0.0_f32; 3 * h * w];
-    for (at, pixel) in picture.rgb().chunks_exact(3).enumerate() {
-        for (channel, &value) in pixel.iter().enumerate() {
-            planes[channel * h * w + at] = f32::from(value) / 127.5 - 1.0;
-        }
-    }
-    Ok(Tensor::from_vec(planes, (1, 3, h, w), device)?)
-}
-
-/// Of (1, 3, H, W), clamped to [-1, 1], rounded.
-fn picture_from_tensor(image: &Tensor) -> Result<Picture> {
-    let (_, _, h, w) = image.dims4()?;
-    let planes = image.detach().to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
-    let mut rgb = Vec::with_capacity(3 * h * w);
-    for at in 0..h * w {
-        for channel in 0..3 {
-            let value = planes[channel * h * w + at];
-            rgb.push(((value + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8);
-        }
-    }
-    Picture::new(w as u32, h as u32, rgb)
+    let mut pictures = from_tensor(&tokenizer.decode(&latents)?)?;
+    pictures.pop().ok_or_else(|| EngineError::bad_input("picture", "nothing was decoded", ""))
 }

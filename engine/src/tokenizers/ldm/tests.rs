@@ -1,5 +1,7 @@
 //! Tests of the family as a whole.
 
+mod gradients;
+
 use candle_core::{Device, Tensor};
 
 use super::*;
@@ -61,4 +63,119 @@ fn any_size_that_divides_becomes_a_grid_and_a_picture_of_that_size() {
         let error = tokenize(tokenizer.as_ref(), &picture(7, 8)).unwrap_err().to_string();
         assert!(error.contains("7x8") && error.contains("divide by 2"), "{error}");
     }
+}
+
+#[test]
+fn decoding_tokens_is_the_reconstruction_bit_for_bit() {
+    for rule in rules() {
+        let tokenizer = Ldm::new(&tiny(Naming::Taming, rule), &Weights::fresh(1, &Device::Cpu));
+        let tokenizer = tokenizer.unwrap();
+        let latents = tokenizer.encode(&noise((2, 3, 8, 8), 1)).unwrap();
+        let quantized = tokenizer.quantize(&latents, false).unwrap();
+        let straight = tokenizer.decode(&quantized.latents).unwrap();
+        let entries = tokenizer.quantizer().decode(&quantized.codes).unwrap();
+        let from_codes = tokenizer.decode(&entries).unwrap();
+        let list = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        assert_eq!(list(&straight), list(&from_codes));
+    }
+}
+
+/// The names that the published LlamaGen code gives (vq_model.py), for two levels of one block.
+#[test]
+fn llamagen_names_count_the_decoder_from_the_coarsest_level() {
+    let [vq, _] = rules();
+    let taming = Weights::fresh(1, &Device::Cpu);
+    Ldm::new(&tiny(Naming::Taming, vq.clone()), &taming).unwrap();
+    let llamagen = Weights::fresh(1, &Device::Cpu);
+    let tokenizer = Ldm::new(&tiny(Naming::LlamaGen, vq), &llamagen).unwrap();
+    assert_eq!(tokenizer.facts().family, "llamagen");
+    let names = llamagen.vars();
+    for name in [
+        "encoder.conv_blocks.0.res.0.conv1.weight",
+        "encoder.conv_blocks.0.downsample.conv.weight",
+        "encoder.conv_blocks.1.attn.0.proj_out.bias",
+        "encoder.mid.1.norm.weight",
+        "decoder.conv_blocks.0.res.1.norm2.bias",
+        "decoder.conv_blocks.0.attn.1.q.weight",
+        "decoder.conv_blocks.0.upsample.conv.weight",
+        "decoder.conv_blocks.1.res.0.nin_shortcut.weight",
+    ] {
+        assert!(names.contains_key(name), "{name}");
+    }
+    assert!(!names.contains_key("decoder.conv_blocks.1.attn.0.q.weight"));
+    assert_eq!(names.len(), taming.vars().len());
+}
+
+#[test]
+fn a_checkpoint_that_does_not_fit_is_listed_without_allocating_what_it_claims() {
+    let [vq, _] = rules();
+    let config = tiny(Naming::Taming, vq);
+    let fresh = Weights::fresh(1, &Device::Cpu);
+    let first = Ldm::new(&config, &fresh).unwrap();
+    let mut tensors: std::collections::BTreeMap<String, Tensor> =
+        fresh.vars().into_iter().map(|(name, var)| (name, var.as_detached_tensor())).collect();
+    tensors.extend(first.quantizer().state());
+
+    let weights = Weights::loaded(tensors.clone(), false, &Device::Cpu);
+    let second = Ldm::new(&config, &weights).unwrap();
+    weights.finish("model", &[]).unwrap();
+    assert_eq!(first.facts(), second.facts());
+    let stored: usize = fresh.vars().values().map(|var| var.elem_count()).sum();
+    assert_eq!(first.facts().parameters, stored + 6 * 2, "with the codebook, 6 codes of 2");
+
+    tensors.remove("encoder.conv_in.weight");
+    tensors.insert("extra".to_owned(), Tensor::new(1.0_f32, &Device::Cpu).unwrap());
+    let mut huge = config.clone();
+    huge.network.z_channels = 4096;
+    let weights = Weights::loaded(tensors, false, &Device::Cpu);
+    Ldm::new(&huge, &weights).unwrap();
+    let problems = weights.problems(&[]).join("\n");
+    for part in
+        ["encoder.conv_in.weight is missing", "extra is not part", "encoder.conv_out.weight"]
+    {
+        assert!(problems.contains(part), "{problems}");
+    }
+}
+
+#[test]
+fn weights_that_are_not_numbers_give_an_error_with_the_place() {
+    let [vq, _] = rules();
+    let weights = Weights::fresh(1, &Device::Cpu);
+    let tokenizer = build(&tiny(Naming::Taming, vq), &weights).unwrap();
+    let bias = &weights.vars()["quant_conv.bias"];
+    bias.set(&Tensor::new(vec![0.0, f32::NAN], &Device::Cpu).unwrap()).unwrap();
+    let error = tokenize(tokenizer.as_ref(), &picture(8, 8)).unwrap_err().to_string();
+    assert!(error.contains("NaN in picture 0, channel 1, row 0, column 0"), "{error}");
+}
+
+#[test]
+fn light_networks_are_the_same_family_with_parts_switched_off() {
+    let [vq, _] = rules();
+    let mut config = tiny(Naming::Taming, vq);
+    config.network.ch_mult = vec![1, 2, 2];
+    config.network.attn_resolutions = Vec::new();
+    config.network.mid = false;
+    config.network.decoder_res_blocks = Some(1);
+    let weights = Weights::fresh(1, &Device::Cpu);
+    let tokenizer = build(&config, &weights).unwrap();
+    assert_eq!(tokenizer.facts().factor, 4);
+    let grid = tokenize(tokenizer.as_ref(), &picture(64, 64)).unwrap();
+    assert_eq!((grid.height(), grid.width()), (16, 16));
+    let names = weights.vars();
+    assert!(names.keys().all(|name| !name.contains("mid") && !name.contains("attn")));
+    assert!(!names.contains_key("decoder.up.0.block.1.conv1.weight"));
+}
+
+#[test]
+fn configurations_are_read_from_ron_and_json_and_unknown_fields_refused() {
+    for rule in rules() {
+        let config = tiny(Naming::LlamaGen, rule);
+        let text = ron::to_string(&config).unwrap();
+        assert_eq!(ron::from_str::<TokenizerConfig>(&text).unwrap(), config, "{text}");
+        let text = serde_json::to_string(&config).unwrap();
+        assert_eq!(serde_json::from_str::<TokenizerConfig>(&text).unwrap(), config, "{text}");
+    }
+    let text = "(name: \"a\", network: (ch: 32, chanels: 3), quantizer: Fsq((levels: [5, 5])))";
+    let error = ron::from_str::<TokenizerConfig>(text).unwrap_err().to_string();
+    assert!(error.contains("chanels"), "{error}");
 }
