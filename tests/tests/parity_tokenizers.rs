@@ -1,0 +1,411 @@
+//! Tokenizers and quantizers against what the published code gave for the same weights and inputs.
+//!
+//! Every parameter is taken from a fixture's `config.json`, so that any set of the same layout can
+//! be tested through `SMALTI_FIXTURES`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+
+use candle_core::{D, DType, Device, Tensor, Var};
+use serde_json::Value;
+use smalti_engine::layers::{Probe, Weights};
+use smalti_engine::quantizers::{
+    BetaPlacement, CodebookUpdate, Fsq, FsqBound, FsqConfig, Quantizer, QuantizerConfig, Vq,
+    VqConfig,
+};
+use smalti_engine::tokenizers::{Ldm, LdmConfig, Naming, Tokenizer, TokenizerConfig};
+use smalti_tests::{Tensors, assert_close, count, counts, fixture, load_config, load_io, number};
+
+const TAMING: &str = "taming_vqmodel";
+
+fn flag(config: &Value, name: &str) -> bool {
+    config[name].as_bool().unwrap_or_else(|| panic!("config.json has no flag {name:?}"))
+}
+
+fn vq_config(config: &Value) -> VqConfig {
+    VqConfig {
+        codes: count(config, "n_embed") as u32,
+        beta: number(config, "beta"),
+        placement: if flag(config, "legacy_beta") {
+            BetaPlacement::Codebook
+        } else {
+            BetaPlacement::Commitment
+        },
+        update: CodebookUpdate::Gradient,
+        ..VqConfig::default()
+    }
+}
+
+fn taming_config(config: &Value) -> TokenizerConfig {
+    assert_eq!(number(config, "dropout"), 0.0, "dropout is not part of the family here");
+    assert!(flag(config, "resamp_with_conv"), "resampling is always with a convolution");
+    let network = LdmConfig {
+        naming: Naming::Taming,
+        in_channels: count(config, "in_channels"),
+        out_ch: count(config, "out_ch"),
+        ch: count(config, "ch"),
+        ch_mult: counts(config, "ch_mult"),
+        num_res_blocks: count(config, "num_res_blocks"),
+        attn_resolutions: counts(config, "attn_resolutions"),
+        resolution: count(config, "resolution"),
+        z_channels: count(config, "z_channels"),
+        embed_dim: count(config, "embed_dim"),
+        double_z: flag(config, "double_z"),
+        norm_groups: count(config, "norm_groups"),
+        norm_eps: number(config, "norm_eps"),
+        ..LdmConfig::default()
+    };
+    assert_eq!(network.factor(), count(config, "downsample_factor"));
+    let quantizer = QuantizerConfig::Vq(vq_config(config));
+    TokenizerConfig { name: TAMING.to_owned(), network, quantizer }
+}
+
+/// The tensors of a fixture's `weights.safetensors`.
+fn stored(name: &str) -> BTreeMap<String, Tensor> {
+    let file = smalti_tests::load_tensors(&fixture(name).join("weights.safetensors"));
+    file.iter().map(|(name, _)| (name.to_owned(), file.tensor(name))).collect()
+}
+
+/// The tolerance of activations.
+struct Near {
+    abs: f64,
+    rel: f64,
+}
+
+impl Near {
+    fn of(config: &Value) -> Self {
+        let rel = config.pointer("/tolerance/default_rel").and_then(Value::as_f64).unwrap_or(0.0);
+        Self { abs: number(config, "tolerance/default_abs"), rel }
+    }
+
+    fn check(&self, io: &Tensors, name: &str, got: &Tensor) {
+        assert_close(name, got, &io.tensor(name), self.abs, self.rel);
+    }
+}
+
+fn same_codes(io: &Tensors, name: &str, codes: &Tensor) {
+    let got = codes.flatten_all().unwrap().to_vec1::<u32>().unwrap();
+    assert_eq!(codes.dims(), io.raw(name).shape, "{name}");
+    assert_eq!(got, io.u32s(name), "{name}");
+}
+
+/// Everything that one forward pass names, from weights of whichever container.
+fn taming_agrees(tensors: BTreeMap<String, Tensor>) {
+    let (config, io) = (load_config(TAMING), load_io(TAMING));
+    let near = Near::of(&config);
+    let weights = Weights::loaded(tensors, false, &Device::Cpu);
+    let ldm = Ldm::new(&taming_config(&config), &weights).unwrap();
+    weights.finish(TAMING, &["loss."]).unwrap();
+
+    let mut seen = BTreeMap::new();
+    let mut look = |name: &str, tensor: &Tensor| {
+        seen.insert(name.to_owned(), tensor.clone());
+    };
+    let latents = ldm.encode_probed(&io.tensor("input"), &mut Probe::new(&mut look)).unwrap();
+    let quantized = ldm.quantize(&latents, true).unwrap();
+    let reconstruction = ldm.decode_probed(&quantized.latents, &mut Probe::new(&mut look)).unwrap();
+    for (name, _) in io.iter() {
+        if name.starts_with("encoder.") || name.starts_with("decoder.") || name.contains("_conv") {
+            if name.starts_with("train.") {
+                continue;
+            }
+            let got = seen.get(name).unwrap_or_else(|| panic!("{name} cannot be looked at"));
+            near.check(&io, name, got);
+        }
+    }
+    near.check(&io, "pre_quant", &latents);
+    near.check(&io, "quantized", &quantized.latents);
+    near.check(&io, "reconstruction", &reconstruction);
+    same_codes(&io, "indices", &quantized.codes);
+    let loss =
+        quantized.losses.iter().fold(0.0, |sum, (_, loss)| sum + loss.to_scalar::<f32>().unwrap());
+    near.check(&io, "loss.codebook", &Tensor::new(loss, &Device::Cpu).unwrap());
+
+    let entries = ldm.quantizer().decode(&quantized.codes).unwrap();
+    near.check(&io, "codebook_entries", &entries);
+    near.check(&io, "reconstruction_from_indices", &ldm.decode(&entries).unwrap());
+}
+
+#[test]
+fn taming_agrees_at_every_named_layer() {
+    taming_agrees(stored(TAMING));
+}
+
+#[test]
+fn taming_distances_agree() {
+    let (config, io) = (load_config(TAMING), load_io(TAMING));
+    let weights = Weights::loaded(stored(TAMING), false, &Device::Cpu);
+    let vq = Vq::new(&vq_config(&config), count(&config, "embed_dim"), &weights.pp("quantize"));
+    let distances = vq.unwrap().distances(&io.tensor("pre_quant")).unwrap();
+    Near::of(&config).check(&io, "distances", &distances);
+}
+
+/// The patch discriminator of the fixture, in training: only here to complete the published loss.
+struct Patches {
+    vars: BTreeMap<String, Var>,
+    layers: usize,
+}
+
+impl Patches {
+    fn new(tensors: &BTreeMap<String, Tensor>, layers: usize) -> Self {
+        let prefix = "loss.discriminator.main.";
+        let vars = tensors
+            .iter()
+            .filter(|(name, t)| name.starts_with(prefix) && t.dtype() == DType::F32)
+            .map(|(name, t)| (name.clone(), Var::from_tensor(t).unwrap()))
+            .collect();
+        Self { vars, layers }
+    }
+
+    fn get(&self, name: &str) -> Option<&Tensor> {
+        self.vars.get(&format!("loss.discriminator.main.{name}")).map(Var::as_tensor)
+    }
+
+    fn conv(&self, x: &Tensor, at: usize, stride: usize) -> Tensor {
+        let weight = self.get(&format!("{at}.weight")).expect("a convolution");
+        let y = x.conv2d(weight, 1, stride, 1, 1).unwrap();
+        match self.get(&format!("{at}.bias")) {
+            Some(bias) => y.broadcast_add(&bias.reshape((1, (), 1, 1)).unwrap()).unwrap(),
+            None => y,
+        }
+    }
+
+    /// Statistics of the batch, biased variance, eps 1e-5.
+    fn batch_norm(&self, x: &Tensor, at: usize) -> Tensor {
+        let mean = |x: &Tensor| x.mean_keepdim((0, 2, 3)).unwrap();
+        let each = |name: &str| {
+            let part = self.get(&format!("{at}.{name}")).expect("a norm");
+            part.reshape((1, (), 1, 1)).unwrap()
+        };
+        let centered = x.broadcast_sub(&mean(x)).unwrap();
+        let deviation = (mean(&centered.sqr().unwrap()) + 1e-5).unwrap().sqrt().unwrap();
+        let normal = centered.broadcast_div(&deviation).unwrap();
+        normal.broadcast_mul(&each("weight")).unwrap().broadcast_add(&each("bias")).unwrap()
+    }
+
+    fn logits(&self, x: &Tensor) -> Tensor {
+        let leaky = |x: &Tensor| x.maximum(&(x * 0.2).unwrap()).unwrap();
+        let mut x = leaky(&self.conv(x, 0, 2));
+        for layer in 1..=self.layers {
+            let at = 3 * layer - 1;
+            let stride = if layer < self.layers { 2 } else { 1 };
+            x = leaky(&self.batch_norm(&self.conv(&x, at, stride), at + 1));
+        }
+        self.conv(&x, 3 * self.layers + 2, 1)
+    }
+}
+
+fn norm(x: &Tensor) -> f64 {
+    x.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().map(f64::from).unwrap().sqrt()
+}
+
+/// |got - want| <= rel * the largest |want|: a gradient's small elements are sums that cancel.
+fn same_gradient(io: &Tensors, name: &str, got: &Tensor, rel: f64) {
+    let want = io.f64s(name);
+    let largest = want.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
+    assert_close(name, got, &io.tensor(name), rel * largest, rel);
+}
+
+#[test]
+fn taming_gradients_agree_in_the_published_training_step() {
+    let (config, io) = (load_config(TAMING), load_io(TAMING));
+    let rel = number(&config, "tolerance/gradients_rel");
+    let near = Near::of(&config);
+    let tensors = stored(TAMING);
+    let patches = Patches::new(&tensors, count(&config, "disc_num_layers"));
+    let weights = Weights::loaded(tensors, true, &Device::Cpu);
+    let ldm = Ldm::new(&taming_config(&config), &weights).unwrap();
+    let input = io.tensor("input");
+    let quantized = ldm.quantize(&ldm.encode(&input).unwrap(), true).unwrap();
+    let reconstruction = ldm.decode(&quantized.latents).unwrap();
+
+    let nll = (&input - &reconstruction).unwrap().abs().unwrap().mean_all().unwrap();
+    let logits = patches.logits(&reconstruction);
+    let adversarial = logits.mean_all().unwrap().neg().unwrap();
+    let last = &weights.vars()["decoder.conv_out.weight"];
+    let of_last = |loss: &Tensor| norm(loss.backward().unwrap().get(last).expect("a gradient"));
+    let ratio = (of_last(&nll) / (of_last(&adversarial) + 1e-4)).clamp(0.0, 1e4);
+    let weight = ratio * number(&config, "disc_weight");
+    let losses = quantized.losses.iter().map(|(_, loss)| loss.clone());
+    let codebook = losses.reduce(|a, b| (a + b).unwrap()).expect("losses of the quantizer");
+    let factor = number(&config, "disc_factor");
+    let total = (&nll + (&adversarial * (weight * factor)).unwrap()).unwrap();
+    let total = (total + (&codebook * number(&config, "codebook_weight")).unwrap()).unwrap();
+    near.check(&io, "train.nll_loss", &nll);
+    near.check(&io, "train.g_loss", &adversarial);
+    near.check(&io, "train.quant_loss", &codebook);
+    near.check(&io, "train.d_weight", &Tensor::new(weight as f32, &Device::Cpu).unwrap());
+    near.check(&io, "train.generator_total", &total);
+
+    let (real, fake) = (patches.logits(&input), patches.logits(&reconstruction.detach()));
+    let hinge = |x: Tensor| x.relu().unwrap().mean_all().unwrap();
+    let disc = hinge((real.neg().unwrap() + 1.0).unwrap());
+    let disc = (disc + hinge((fake + 1.0).unwrap())).unwrap();
+    let disc = (disc * (0.5 * factor)).unwrap();
+    near.check(&io, "train.disc_total", &disc);
+
+    let (grads, disc_grads) = (total.backward().unwrap(), disc.backward().unwrap());
+    let vars = weights.vars();
+    let mut compared = 0;
+    for (name, _) in io.iter() {
+        let Some(parameter) = name.strip_prefix("train.grad.") else { continue };
+        let got = match patches.vars.get(parameter) {
+            Some(var) => disc_grads.get(var),
+            None => grads.get(&vars[parameter]),
+        };
+        let got = got.unwrap_or_else(|| panic!("{parameter} has no gradient"));
+        same_gradient(&io, name, got, rel);
+        compared += 1;
+    }
+    assert!(compared > 0, "the fixture has no gradients");
+}
+
+/// One set of levels of the FSQ fixture.
+struct Levels<'a> {
+    io: &'a Tensors,
+    prefix: String,
+    levels: Vec<u32>,
+    near: Near,
+}
+
+impl Levels<'_> {
+    fn name(&self, name: &str) -> String {
+        format!("{}.{name}", self.prefix)
+    }
+
+    fn tensor(&self, name: &str) -> Tensor {
+        self.io.tensor(&self.name(name))
+    }
+
+    fn check(&self, name: &str, got: &Tensor) {
+        self.near.check(self.io, &self.name(name), got);
+    }
+
+    fn rule(&self, bound: FsqBound, eps: f64, hard_clamp: bool) -> Fsq {
+        let levels = self.levels.clone();
+        let config = FsqConfig { levels, bound, hard_clamp, eps, noise_dropout: 0.0 };
+        Fsq::new(&config, self.levels.len(), &Device::Cpu).unwrap()
+    }
+
+    /// The gradient of sum(quantized · weight) by the input.
+    fn gradient(&self, rule: &Fsq) -> Tensor {
+        let input = Var::from_tensor(&self.tensor("input")).unwrap();
+        let quantized = rule.quantize(&input, true).unwrap().latents;
+        let loss = (quantized * self.tensor("bound.grad_weight")).unwrap().sum_all().unwrap();
+        loss.backward().unwrap().get(&input).expect("a gradient").clone()
+    }
+}
+
+/// Runs `check` for every set of levels.
+fn each_level_set(check: impl Fn(&Levels<'_>, f64)) {
+    let (config, io) = (load_config("fsq_quantizer"), load_io("fsq_quantizer"));
+    let sets = config["level_sets"].as_array().expect("level_sets").len();
+    assert!(sets > 0);
+    for set in 0..sets {
+        let levels = counts(&config, &format!("level_sets/{set}"));
+        let levels: Vec<u32> = levels.into_iter().map(|level| level as u32).collect();
+        let prefix = format!("L{set}");
+        assert_eq!(io.u32s(&format!("{prefix}.levels")), levels);
+        let set = Levels { io: &io, prefix, levels, near: Near::of(&config) };
+        check(&set, number(&config, "eps"));
+    }
+}
+
+fn last(x: &Tensor) -> Tensor {
+    x.permute((0, 2, 3, 1)).unwrap().contiguous().unwrap()
+}
+
+#[test]
+fn fsq_agrees_with_the_common_bound() {
+    each_level_set(|set, eps| {
+        let rule = set.rule(FsqBound::Atanh, eps, false);
+        let input = set.tensor("input");
+        for training in [false, true] {
+            let quantized = rule.quantize(&input, training).unwrap();
+            set.check("bound.quantized", &quantized.latents);
+            set.check("cosmos.codes", &quantized.latents);
+            same_codes(set.io, &set.name("bound.indices"), &quantized.codes);
+            same_codes(set.io, &set.name("cosmos.indices"), &quantized.codes);
+        }
+        set.check("bound.bounded", &last(&rule.bounded(&input).unwrap()));
+        set.check("bound.grad_input", &set.gradient(&rule));
+        let codes = set.tensor("bound.indices");
+        set.check("bound.codes_from_indices", &rule.decode(&codes).unwrap());
+        same_codes4(set, "bound.level_indices", &rule.digits(&codes).unwrap());
+        let config = FsqConfig { levels: set.levels.clone(), eps, ..FsqConfig::default() };
+        let constants = |f: &dyn Fn(u32) -> f64| {
+            let values: Vec<f32> = set.levels.iter().map(|&level| f(level) as f32).collect();
+            Tensor::new(values, &Device::Cpu).unwrap()
+        };
+        set.check("bound.half_l", &constants(&|level| config.half(level)));
+        set.check("bound.offset", &constants(&|level| config.offset(level)));
+        set.check("bound.shift", &constants(&|level| config.shift(level)));
+        if set.io.contains(&set.name("bound.implicit_codebook")) {
+            set.check("bound.implicit_codebook", &rule.codebook().unwrap().unwrap());
+        }
+        for (channel, &basis) in set.io.u32s(&set.name("basis")).iter().enumerate() {
+            let code = Tensor::new(vec![basis], &Device::Cpu).unwrap().reshape((1, 1, 1)).unwrap();
+            let digits = rule.digits(&code).unwrap().flatten_all().unwrap().to_vec1::<u32>();
+            let want: Vec<u32> = (0..set.levels.len()).map(|at| u32::from(at == channel)).collect();
+            assert_eq!(digits.unwrap(), want, "the first level is the fastest digit");
+        }
+    });
+}
+
+fn same_codes4(set: &Levels<'_>, name: &str, digits: &Tensor) {
+    let name = set.name(name);
+    assert_eq!(digits.dims(), set.io.raw(&name).shape, "{name}");
+    assert_eq!(digits.flatten_all().unwrap().to_vec1::<u32>().unwrap(), set.io.u32s(&name));
+}
+
+#[test]
+fn fsq_agrees_with_the_papers_bound_and_rounds_its_codes() {
+    each_level_set(|set, eps| {
+        let rule = set.rule(FsqBound::Tan, eps, false);
+        let input = set.tensor("input");
+        let quantized = rule.quantize(&input, false).unwrap();
+        set.check("paper.bounded", &last(&rule.bounded(&input).unwrap()));
+        set.check("paper.codes", &last(&quantized.latents));
+        set.check("paper.grad_input", &last(&set.gradient(&rule)));
+        same_codes(set.io, &set.name("paper.indices"), &quantized.codes);
+        let truncated = set.io.u32s(&set.name("paper.indices_truncated"));
+        let rounded = quantized.codes.flatten_all().unwrap().to_vec1::<u32>().unwrap();
+        for (rounded, truncated) in rounded.iter().zip(truncated) {
+            assert!(rounded - truncated <= 1, "{rounded} and {truncated}");
+        }
+    });
+}
+
+#[test]
+fn fsq_agrees_with_the_symmetric_and_the_hard_clamped_form() {
+    each_level_set(|set, eps| {
+        let rule = set.rule(FsqBound::Symmetric, eps, false);
+        let quantized = rule.quantize(&set.tensor("input"), true).unwrap();
+        set.check("symmetric.quantized", &quantized.latents);
+        same_codes(set.io, &set.name("symmetric.indices"), &quantized.codes);
+        set.check("symmetric.grad_input", &set.gradient(&rule));
+        set.check("symmetric.codes_from_indices", &rule.decode(&quantized.codes).unwrap());
+
+        let rule = set.rule(FsqBound::Atanh, eps, true);
+        let quantized = rule.quantize(&set.tensor("hardclamp.input"), true).unwrap();
+        set.check("hardclamp.quantized", &quantized.latents);
+        same_codes(set.io, &set.name("hardclamp.indices"), &quantized.codes);
+    });
+}
+
+#[test]
+fn fsq_noise_dropout_moves_codes_as_published() {
+    each_level_set(|set, eps| {
+        let rule = set.rule(FsqBound::Atanh, eps, false);
+        let quantized = rule.quantize(&set.tensor("input"), true).unwrap();
+        same_codes(set.io, &set.name("noise.indices"), &quantized.codes);
+        let (b, d, h, w) = quantized.latents.dims4().unwrap();
+        let place = |name: &str| {
+            let draws = set.tensor(name).to_dtype(DType::F32).unwrap();
+            draws.transpose(1, D::Minus1).unwrap().reshape((b, d, h, w)).unwrap()
+        };
+        let moved = Fsq::disturb(&quantized.latents, &place("noise.mask"), &place("noise.offset"));
+        set.check("noise.quantized", &moved.unwrap());
+    });
+}
