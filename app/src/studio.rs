@@ -27,7 +27,7 @@ use crate::shell::palette::{Known, Palette};
 use crate::shell::status;
 use crate::shell::theme::Theme;
 use crate::textures::Textures;
-use crate::views::{EditedGrids, Hovered, ViewCtx};
+use crate::views::{EditedGrids, Hovered, Originals, ViewCtx};
 
 /// The document is kept this long after a change at the latest.
 const AUTOSAVE_EVERY: Duration = Duration::from_secs(3);
@@ -118,6 +118,7 @@ pub struct Studio {
     textures: Textures,
     hovered: Hovered,
     grids: EditedGrids,
+    originals: Originals,
     notices: Notices,
     commands: RefCell<Vec<Command>>,
     known_over: Vec<RunId>,
@@ -218,6 +219,7 @@ impl Studio {
             is_time_frozen: options.frozen_time,
             commands: &self.commands,
             grids: &self.grids,
+            originals: &self.originals,
         };
         if !self.desk.is_presenting {
             let menu_bar = Bar {

@@ -90,6 +90,7 @@ impl Studio {
             textures: Textures::new(&ctx),
             hovered: Hovered::default(),
             grids: EditedGrids::default(),
+            originals: crate::views::Originals::default(),
             notices,
             commands: RefCell::default(),
             known_over: Vec::new(),

@@ -1,19 +1,320 @@
-//! Compare: drawn when something is open.
+//! Compare: original, reconstruction and what was lost, for one or two tokenizers.
 
+use std::sync::Arc;
+
+use egui::{Color32, Rect, Stroke, pos2, vec2};
+use smalti_engine::answers::{Compared, Comparison, Encoded};
+use smalti_engine::session::Reply;
+use smalti_engine::tokens::Cell;
+
+use super::tokens::{decoded, figures_of, original_of};
 use super::{View, ViewCtx, ViewId};
+use crate::document::{CompareMode, DifferenceKind, Look, Slot};
+use crate::shell::theme::space;
+use crate::textures::Sampling;
+use crate::widgets::pane::{self, Zoom};
+use crate::widgets::{picker, states};
 
 /// The Compare view.
-#[derive(Debug, Default)]
-pub(super) struct CompareView;
+#[derive(Debug)]
+pub(super) struct CompareView {
+    zoom: Zoom,
+    /// Where the slider stands, 0 to 1 of the picture's width.
+    divider: f32,
+}
+
+impl Default for CompareView {
+    fn default() -> Self {
+        Self { zoom: Zoom::default(), divider: 0.5 }
+    }
+}
+
+/// What a pane shows.
+struct Shown<'a> {
+    texture: egui::TextureHandle,
+    name: &'a str,
+    left: String,
+    right: String,
+}
 
 impl View for CompareView {
     fn id(&self) -> ViewId {
         ViewId::Compare
     }
 
+    fn bar_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+        picker::size(ui, ctx);
+        picker::model(ui, ctx, Slot::B);
+        picker::model(ui, ctx, Slot::A);
+        let looks = &ctx.document.looks;
+        ui.menu_button(looks.difference.label(), |ui| {
+            for kind in DifferenceKind::ALL {
+                if ui.selectable_label(kind == looks.difference, kind.label()).clicked() {
+                    ctx.send(Look::Difference(kind));
+                }
+            }
+        })
+        .response
+        .on_hover_text("Which difference is shown");
+        ui.menu_button(looks.compare.label(), |ui| {
+            for mode in CompareMode::ALL {
+                if ui.selectable_label(mode == looks.compare, mode.label()).clicked() {
+                    ctx.send(Look::Compare(mode));
+                }
+            }
+        })
+        .response
+        .on_hover_text("How original and reconstruction are set against each other");
+    }
+
     fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
-        ui.centered_and_justified(|ui| {
-            ui.label(ctx.theme.label("Drop an image on the window, or press Ctrl+O"))
+        let Some(reply) = ctx.encoded(Slot::A) else {
+            states::no_image(ui, ctx);
+            return;
+        };
+        if let Reply::Failed(problem) = &reply {
+            states::problem(ui, ctx, problem);
+            return;
+        }
+        let Some(encoded) = reply.best() else {
+            states::busy(ui, ctx, None);
+            ui.label(ctx.theme.label("Encoding…"));
+            return;
+        };
+        let (_, first) = decoded(ctx, encoded);
+        if let Reply::Failed(problem) = &first {
+            states::problem(ui, ctx, problem);
+            return;
+        }
+        if reply.is_working() || first.is_working() {
+            states::busy(ui, ctx, None);
+        }
+        let second = second(ctx);
+        let area = ui.available_rect_before_wrap().shrink(space::M);
+        let name = ctx.document.model.label();
+        match (ctx.document.looks.compare, first.best()) {
+            (_, None) => {
+                ui.label(ctx.theme.label("Decoding…"));
+            }
+            (CompareMode::Side, Some(first)) => {
+                let mut rows = vec![vec![original(ctx, encoded)]];
+                rows[0].extend(side_of(ctx, first, &name));
+                if let Some((name_b, b)) = &second
+                    && let Some(b) = b.best()
+                {
+                    rows[0].extend(side_of(ctx, b, name_b));
+                }
+                // Two rows of equal pictures use a wide panel badly and a high one well.
+                let shown = rows.remove(0);
+                self.panes_ui(ui, ctx, area, (&shown, encoded));
+            }
+            (CompareMode::Slider, Some(first)) => {
+                self.over_ui(ui, ctx, area, (encoded, first, &name), true);
+            }
+            (CompareMode::Swap, Some(first)) => {
+                self.over_ui(ui, ctx, area, (encoded, first, &name), false);
+            }
+        }
+        if let Some((_, Reply::Failed(problem))) = &second {
+            ui.label(egui::RichText::new(problem.to_string()).color(ctx.theme.colors.danger));
+        }
+    }
+}
+
+/// The second tokenizer's name and reconstruction.
+fn second(ctx: &ViewCtx<'_>) -> Option<(String, Reply<Compared>)> {
+    let model = ctx.document.model_b.clone()?;
+    let name = model.label();
+    let reply = match ctx.encoded(Slot::B)? {
+        Reply::Failed(problem) => Reply::Failed(problem),
+        reply => {
+            let encoded = reply.best()?;
+            let question = Comparison {
+                original: original_of(ctx, encoded),
+                grid: encoded.grid.clone(),
+                model,
+            };
+            ctx.ask("compared b", &question)
+        }
+    };
+    Some((name, reply))
+}
+
+fn original(ctx: &ViewCtx<'_>, encoded: &Encoded) -> Shown<'static> {
+    let picture = &encoded.picture;
+    Shown {
+        texture: ctx.textures.picture(picture, Sampling::Pixels),
+        name: "Original",
+        left: "original".to_owned(),
+        right: format!("{}×{}", picture.width(), picture.height()),
+    }
+}
+
+/// Reconstruction and difference of one tokenizer.
+fn side_of(ctx: &ViewCtx<'_>, compared: &Arc<Compared>, name: &str) -> [Shown<'static>; 2] {
+    let kind = ctx.document.looks.difference;
+    let (legend, texture) = difference(ctx, compared, kind);
+    [
+        Shown {
+            texture: ctx.textures.picture(&compared.reconstruction, Sampling::Pixels),
+            name: "Reconstruction",
+            left: name.to_owned(),
+            right: figures_of(compared),
+        },
+        Shown {
+            texture,
+            name: "Difference",
+            left: format!("{} difference", kind.label()),
+            right: legend,
+        },
+    ]
+}
+
+/// The difference as colors, with its scale in words: fixed, so that pictures can be compared.
+fn difference(
+    ctx: &ViewCtx<'_>,
+    compared: &Arc<Compared>,
+    kind: DifferenceKind,
+) -> (String, egui::TextureHandle) {
+    let (values, legend) = match kind {
+        DifferenceKind::Absolute => (&compared.absolute, "0 to 25 % of the range"),
+        DifferenceKind::Signed => (&compared.signed, "±25 % · blue too dark, red too bright"),
+        DifferenceKind::Structure => (&compared.structure, "1 - SSIM, 0 to 1"),
+    };
+    let picture = &compared.reconstruction;
+    let size = [picture.width() as usize, picture.height() as usize];
+    let key = ("difference", values.as_ptr().addr(), kind, ctx.theme.choice);
+    let maps = &ctx.theme.maps;
+    let texture = ctx.textures.colors(key, size, Sampling::Pixels, || {
+        let color = |value: &f32| match kind {
+            DifferenceKind::Absolute => maps.viridis.at(value * 4.0),
+            DifferenceKind::Signed => maps.diverging.at(0.5 + value * 2.0),
+            DifferenceKind::Structure => maps.viridis.at(*value),
+        };
+        values.iter().map(color).collect()
+    });
+    (legend.to_owned(), texture)
+}
+
+impl CompareView {
+    /// Pictures side by side, in as many rows as make them largest.
+    fn panes_ui(
+        &mut self,
+        ui: &egui::Ui,
+        ctx: &ViewCtx<'_>,
+        area: Rect,
+        (shown, encoded): (&[Shown<'_>], &Arc<Encoded>),
+    ) {
+        let size = [encoded.picture.width(), encoded.picture.height()];
+        let aspect = size[1] as f32 / size[0].max(1) as f32;
+        let line = ctx.theme.px(24.0);
+        let width_in = |columns: usize| {
+            let rows = shown.len().div_ceil(columns);
+            let width = (area.width() - space::M * (columns - 1) as f32) / columns as f32;
+            let height = (area.height() - space::S * (rows - 1) as f32) / rows as f32 - line;
+            width.min(height / aspect).max(16.0)
+        };
+        let columns =
+            (1..=shown.len()).max_by(|a, b| width_in(*a).total_cmp(&width_in(*b))).unwrap_or(1);
+        let width = width_in(columns);
+        let rows = shown.len().div_ceil(columns);
+        let step = vec2(width + space::M, width * aspect + line + space::S);
+        let all = vec2(step.x * columns as f32 - space::M, step.y * rows as f32 - space::S);
+        let start = area.center() - all / 2.0;
+        for (at, shown) in shown.iter().enumerate() {
+            let offset = vec2((at % columns) as f32 * step.x, (at / columns) as f32 * step.y);
+            let view = Rect::from_min_size(start + offset, vec2(width, width * aspect));
+            let id = ui.scope_id().with(("compare pane", at));
+            let pane = pane::show(ui, id, (view, size), &mut self.zoom, true);
+            pane.response
+                .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, shown.name));
+            pane.paint(ui, shown.texture.id(), Color32::WHITE);
+            hover(ui, ctx, &pane, encoded);
+            let under = Rect::from_min_size(view.left_bottom(), vec2(width, line));
+            states::caption(ui, ctx, under, &shown.left, &shown.right);
+        }
+    }
+
+    /// One over the other: with a slider between, or the original while the button is held.
+    fn over_ui(
+        &mut self,
+        ui: &egui::Ui,
+        ctx: &ViewCtx<'_>,
+        area: Rect,
+        (encoded, compared, name): (&Arc<Encoded>, &Arc<Compared>, &str),
+        with_slider: bool,
+    ) {
+        let size = [encoded.picture.width(), encoded.picture.height()];
+        let line = ctx.theme.px(24.0);
+        let (view, under) = area.split_top_bottom_at_y(area.bottom() - line);
+        let id = ui.scope_id().with("compare over");
+        let pane = pane::show(ui, id, (view, size), &mut self.zoom, !with_slider);
+        pane.response.widget_info(|| {
+            egui::WidgetInfo::labeled(egui::Role::Image, true, "Original over reconstruction")
         });
+        let original = ctx.textures.picture(&encoded.picture, Sampling::Pixels);
+        let decoded = ctx.textures.picture(&compared.reconstruction, Sampling::Pixels);
+        let held = pane.response.is_pointer_button_down_on();
+        if !with_slider {
+            let shown = if held { &original } else { &decoded };
+            pane.paint(ui, shown.id(), Color32::WHITE);
+            let left = if held { "original" } else { name };
+            let hint = format!("{} · hold the button to see the original", figures_of(compared));
+            states::caption(ui, ctx, under, left, &hint);
+            return;
+        }
+        self.move_divider(ui, &pane);
+        pane.paint(ui, decoded.id(), Color32::WHITE);
+        let x = pane.picture.left() + self.divider * pane.picture.width();
+        let left = pane::Pane {
+            view: Rect::from_min_max(view.min, pos2(x, view.bottom())),
+            picture: pane.picture,
+            response: pane.response.clone(),
+        };
+        left.paint(ui, original.id(), Color32::WHITE);
+        let visible = pane.picture.intersect(view);
+        pane.painter(ui).vline(x, visible.y_range(), Stroke::new(2.0, ctx.theme.colors.gold));
+        let captions = format!("original | {name}");
+        states::caption(ui, ctx, under, &captions, &figures_of(compared));
+    }
+
+    /// Drag or arrow keys.
+    fn move_divider(&mut self, ui: &egui::Ui, pane: &pane::Pane) {
+        let response = &pane.response;
+        if (response.dragged() || response.clicked())
+            && let Some(at) = response.interact_pointer_pos()
+        {
+            response.request_focus();
+            self.divider = (at.x - pane.picture.left()) / pane.picture.width();
+        }
+        if response.has_focus() {
+            let step = ui.input(|i| {
+                let pressed = |key| f32::from(u8::from(i.key_pressed(key)));
+                pressed(egui::Key::ArrowRight) - pressed(egui::Key::ArrowLeft)
+            });
+            self.divider += step * 0.02;
+        }
+        self.divider = self.divider.clamp(0.0, 1.0);
+    }
+}
+
+/// The cell under the pointer lights its code everywhere.
+fn hover(ui: &egui::Ui, ctx: &ViewCtx<'_>, pane: &pane::Pane, encoded: &Encoded) {
+    let grid = ctx.grid(encoded);
+    let grid = grid.grid();
+    let (rows, columns) = (grid.height(), grid.width());
+    if let Some(at) = pane.response.hover_pos()
+        && let Some((row, column)) = pane.cell_at(at, rows, columns)
+        && let Some(code) = grid.get(row, column)
+    {
+        ctx.hovered.set_cell(Cell::at(row, column), code);
+    }
+    if let Some(cell) = ctx.hovered.cell() {
+        let (row, column) = (usize::from(cell.row), usize::from(cell.column));
+        if row < rows && column < columns {
+            let at = pane.cell_rect(row, column, rows, columns);
+            let stroke = Stroke::new(1.5, ctx.theme.colors.gold);
+            pane.painter(ui).rect_stroke(at, 0.0, stroke, egui::StrokeKind::Outside);
+        }
     }
 }

@@ -17,7 +17,8 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use smalti_engine::answers::{Encode, Encoded, GridRef, ModelFacts, ModelInfo};
+use smalti_engine::answers::{Encode, Encoded, GridRef, ModelFacts, ModelInfo, PastedPicture};
+use smalti_engine::images::Picture;
 use smalti_engine::session::{Lane, Question, Reply, Session};
 use smalti_engine::tokens::Cell;
 
@@ -168,6 +169,27 @@ pub struct EditedGrids(RefCell<Vec<Edited>>);
 /// Grid, edits, grid with edits.
 type Edited = (GridRef, Arc<BTreeMap<Cell, u32>>, GridRef);
 
+/// Encoded pictures as parts of questions: their pixels are hashed once, not in every frame.
+#[derive(Debug, Default)]
+pub struct Originals(RefCell<Vec<PastedPicture>>);
+
+impl Originals {
+    /// The picture as a part of a question.
+    pub(crate) fn get(&self, picture: &Picture) -> PastedPicture {
+        let mut kept = self.0.borrow_mut();
+        let same = |p: &&PastedPicture| Arc::ptr_eq(p.picture.rgb(), picture.rgb());
+        if let Some(found) = kept.iter().find(same) {
+            return found.clone();
+        }
+        let made = PastedPicture::new(picture.clone());
+        if kept.len() >= 4 {
+            kept.remove(0);
+        }
+        kept.push(made.clone());
+        made
+    }
+}
+
 /// What a view may read and use.
 #[derive(Clone, Copy)]
 pub struct ViewCtx<'a> {
@@ -191,6 +213,7 @@ pub struct ViewCtx<'a> {
     pub is_time_frozen: bool,
     pub(crate) commands: &'a RefCell<Vec<Command>>,
     pub(crate) grids: &'a EditedGrids,
+    pub(crate) originals: &'a Originals,
 }
 
 impl std::fmt::Debug for ViewCtx<'_> {

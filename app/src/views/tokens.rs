@@ -1,19 +1,338 @@
-//! Tokens: drawn when something is open.
+//! Tokens: the grid over the image, and the picture that the tokens decode to.
+
+mod overlay;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use egui::{Key, Rect, pos2, vec2};
+use smalti_engine::answers::{
+    CodeAppearance, Compared, Comparison, Encoded, GridCounts, GridRef, GridUsage, PastedPicture,
+    WithoutCodes,
+};
+use smalti_engine::session::Reply;
+use smalti_engine::tokens::{Cell, Grid};
 
 use super::{View, ViewCtx, ViewId};
+use crate::document::{ColorBy, Edit, Look, Slot};
+use crate::shell::theme::space;
+use crate::textures::Sampling;
+use crate::widgets::pane::{self, Pane, Zoom};
+use crate::widgets::{picker, states};
 
 /// The Tokens view.
 #[derive(Debug, Default)]
-pub(super) struct TokensView;
+pub(super) struct TokensView {
+    zoom: Zoom,
+    /// Where a rectangle was begun.
+    anchor: Option<(usize, usize)>,
+    force: String,
+}
 
 impl View for TokensView {
     fn id(&self) -> ViewId {
         ViewId::Tokens
     }
 
-    fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
-        ui.centered_and_justified(|ui| {
-            ui.label(ctx.theme.label("Drop an image on the window, or press Ctrl+O"))
+    fn bar_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+        if let Some(encoded) = ctx.encoded(Slot::A).and_then(|e| e.best().cloned()) {
+            let grid = encoded.grid.grid();
+            let text = format!("{}×{} · K {}", grid.width(), grid.height(), grid.codebook_size());
+            ui.label(ctx.theme.caption_figures(text));
+        }
+        picker::size(ui, ctx);
+        picker::model(ui, ctx, Slot::A);
+        let by = ctx.document.looks.color_by;
+        ui.menu_button(format!("color: {}", by.label()), |ui| {
+            for choice in ColorBy::ALL {
+                if ui.selectable_label(choice == by, choice.label()).clicked() {
+                    ctx.send(Look::ColorBy(choice));
+                }
+            }
         });
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+        let Some(reply) = ctx.encoded(Slot::A) else {
+            states::no_image(ui, ctx);
+            return;
+        };
+        if let Reply::Failed(problem) = &reply {
+            states::problem(ui, ctx, problem);
+            return;
+        }
+        if let Reply::Working { progress, .. } = &reply {
+            states::busy(ui, ctx, *progress);
+        }
+        let Some(encoded) = reply.best() else {
+            ui.label(ctx.theme.label("Encoding…"));
+            return;
+        };
+        let (edited, compared) = decoded(ctx, encoded);
+        let area = ui.available_rect_before_wrap();
+        let strip = ctx.theme.px(72.0).min(area.height() * 0.25);
+        let tools = ctx.theme.px(32.0);
+        let (above, below) = area.split_top_bottom_at_y(area.bottom() - strip);
+        let (pictures, tool_row) = above.split_top_bottom_at_y(above.bottom() - tools);
+        self.pictures_ui(ui, ctx, pictures, encoded, (&edited, &compared));
+        ui.scope_builder(egui::UiBuilder::new().max_rect(tool_row), |ui| {
+            ui.horizontal_centered(|ui| self.tools_ui(ui, ctx));
+        });
+        usage_strip(ui, ctx, below, &edited);
+    }
+}
+
+/// The grid that is decoded and what it decodes to: edits over the tokens, without the codes that
+/// are switched off.
+pub(super) fn decoded(ctx: &ViewCtx<'_>, encoded: &Encoded) -> (GridRef, Reply<Compared>) {
+    let document = ctx.document;
+    let mut grid = ctx.grid(encoded);
+    if !document.switched_off.is_empty() {
+        let question = WithoutCodes {
+            grid: grid.clone(),
+            model: document.model.clone(),
+            off: Arc::clone(&document.switched_off),
+        };
+        if let Some(without) = ctx.ask("without", &question).best() {
+            grid = GridRef::clone(without);
+        }
+    }
+    let question = Comparison {
+        original: original_of(ctx, encoded),
+        grid: grid.clone(),
+        model: document.model.clone(),
+    };
+    let compared = ctx.ask("compared a", &question);
+    (grid, compared)
+}
+
+/// The picture that was encoded as part of a question; hashing it is kept per picture.
+pub(super) fn original_of(ctx: &ViewCtx<'_>, encoded: &Encoded) -> PastedPicture {
+    ctx.originals.get(&encoded.picture)
+}
+
+impl TokensView {
+    fn pictures_ui(
+        &mut self,
+        ui: &mut egui::Ui,
+        ctx: &ViewCtx<'_>,
+        area: Rect,
+        encoded: &Arc<Encoded>,
+        (edited, compared): (&GridRef, &Reply<Compared>),
+    ) {
+        let grid = edited.grid();
+        let size = [encoded.picture.width(), encoded.picture.height()];
+        let area = area.shrink2(vec2(space::M, space::M));
+        let line = ctx.theme.px(24.0);
+        let width = (area.width() - space::M) / 2.0;
+        let height = (area.height() - line).max(1.0).min(width * size[1] as f32 / size[0] as f32);
+        let top = area.center().y - (height + line) / 2.0;
+        let left = Rect::from_min_size(pos2(area.left(), top), vec2(width, height));
+        let right = left.translate(vec2(width + space::M, 0.0));
+
+        let id = ui.scope_id().with("grid pane");
+        let pane = pane::show(ui, id, (left, size), &mut self.zoom, false);
+        let texture = ctx.textures.picture(&encoded.picture, Sampling::Pixels);
+        pane.paint(ui, texture.id(), egui::Color32::WHITE);
+        let look = ctx.ask("appearance", &CodeAppearance { model: ctx.document.model.clone() });
+        let counts = ctx.ask("grid usage", &GridUsage { grid: edited.clone() });
+        let sources = overlay::Sources {
+            colors: look.best().map(|look| &*look.colors),
+            counts: counts.best().map(|counts| &*counts.counts),
+            errors: compared.best().map(|compared| &*compared.per_cell),
+        };
+        overlay::paint(ui, ctx, &pane, edited, &sources);
+        self.pick(ui, ctx, &pane, grid);
+        overlay::marks(ui, ctx, &pane, grid, self.anchor);
+        let name = format!("Token grid, {} rows, {} columns", grid.height(), grid.width());
+        pane.response
+            .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, name.clone()));
+        let under = Rect::from_min_size(left.left_bottom(), vec2(width, line));
+        let by = ctx.document.looks.color_by.label();
+        let opacity = ctx.document.looks.token_opacity * 100.0;
+        let figures =
+            hovered_words(ctx, grid).unwrap_or_else(|| format!("by {by}, {opacity:.0} %"));
+        states::caption(ui, ctx, under, "tokens over the image", &figures);
+
+        let id = ui.scope_id().with("reconstruction pane");
+        let pane = pane::show(ui, id, (right, size), &mut self.zoom, true);
+        pane.response
+            .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Reconstruction"));
+        let under = Rect::from_min_size(right.left_bottom(), vec2(width, line));
+        match compared {
+            Reply::Failed(problem) => {
+                states::caption(ui, ctx, under, &problem.summary, "");
+            }
+            Reply::Ready(_) | Reply::Working { .. } => {
+                if let Some(compared) = compared.best() {
+                    let texture = ctx.textures.picture(&compared.reconstruction, Sampling::Pixels);
+                    pane.paint(ui, texture.id(), egui::Color32::WHITE);
+                    overlay::hovered_cell(ui, ctx, &pane, grid);
+                    let left = format!("reconstruction, {}", ctx.document.model.label());
+                    states::caption(ui, ctx, under, &left, &figures_of(compared));
+                }
+            }
+        }
+    }
+
+    /// Click: a cell and its code. Drag: a rectangle, added with shift. Double click: all cells
+    /// with the code. The middle button is for the picture: drag it there, or zoom with the wheel.
+    fn pick(&mut self, ui: &egui::Ui, ctx: &ViewCtx<'_>, pane: &Pane, grid: &Arc<Grid>) {
+        let (rows, columns) = (grid.height(), grid.width());
+        let response = &pane.response;
+        let under = response.hover_pos().and_then(|at| pane.cell_at(at, rows, columns));
+        if let Some((row, column)) = under
+            && let Some(code) = grid.get(row, column)
+        {
+            ctx.hovered.set_cell(Cell::at(row, column), code);
+        }
+        if response.dragged_by(egui::PointerButton::Middle) {
+            self.zoom.center -= response.drag_delta() / pane.picture.size();
+        }
+        let pointer = response.interact_pointer_pos();
+        let at = pointer.and_then(|at| pane.cell_at(at, rows, columns));
+        if response.drag_started_by(egui::PointerButton::Primary) {
+            let origin = ui.input(|i| i.pointer.press_origin());
+            self.anchor = origin.and_then(|at| pane.cell_at(at, rows, columns));
+        }
+        let shift = ui.input(|i| i.modifiers.shift || i.modifiers.command);
+        let mut cells: BTreeSet<Cell> =
+            if shift { (*ctx.document.selection.cells).clone() } else { BTreeSet::new() };
+        if response.drag_stopped_by(egui::PointerButton::Primary) {
+            if let (Some(from), Some(to)) = (self.anchor.take(), at.or(under)) {
+                cells.extend(overlay::rectangle(from, to));
+                ctx.send(Edit::SelectCells(Arc::new(cells)));
+            }
+        } else if response.double_clicked() {
+            let code = at.and_then(|(row, column)| grid.get(row, column));
+            cells.extend(overlay::cells_with(grid, code));
+            ctx.send(Edit::SelectCells(Arc::new(cells)));
+        } else if response.clicked() {
+            match at {
+                Some((row, column)) => {
+                    cells.insert(Cell::at(row, column));
+                    ctx.send(Edit::SelectCells(Arc::new(cells)));
+                    ctx.send(Edit::SelectCode(grid.get(row, column)));
+                }
+                None => {
+                    ctx.send(Edit::SelectCells(Arc::default()));
+                    ctx.send(Edit::SelectCode(None));
+                }
+            }
+        }
+    }
+
+    fn tools_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+        ui.add_space(space::M);
+        let mut opacity = ctx.document.looks.token_opacity;
+        let slider = egui::Slider::new(&mut opacity, 0.0..=1.0).show_value(false).text("opacity");
+        if ui.add(slider).changed() {
+            ctx.send(Look::TokenOpacity(opacity));
+        }
+        let cells = &ctx.document.selection.cells;
+        if !cells.is_empty() {
+            ui.label(ctx.theme.label(format!("{} picked", cells.len())));
+            let locked = cells.iter().all(|cell| ctx.document.locks.contains(cell));
+            if ui.button(if locked { "Unlock" } else { "Lock" }).clicked() {
+                ctx.send(Edit::LockCells { cells: Arc::clone(cells), locked: !locked });
+            }
+            let field = egui::TextEdit::singleline(&mut self.force)
+                .hint_text("code")
+                .desired_width(ctx.theme.px(56.0));
+            let field = ui.add(field);
+            field.widget_info(|| {
+                egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Code to force")
+            });
+            let code = self.force.trim().parse::<u32>().ok();
+            let entered = field.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
+            let clicked = ui.add_enabled(code.is_some(), egui::Button::new("Force")).clicked();
+            if let Some(code) = code
+                && (clicked || entered)
+            {
+                ctx.send(Edit::ForceCells { cells: Arc::clone(cells), code });
+            }
+            if ui.button("Release").on_hover_text("Give the cells back to the tokenizer").clicked()
+            {
+                ctx.send(Edit::ReleaseCells(Arc::clone(cells)));
+            }
+        }
+        if !ctx.document.edits.is_empty() {
+            let n = ctx.document.edits.len();
+            if ui.button(format!("Clear {n} forced")).clicked() {
+                ctx.send(Edit::ClearEdits);
+            }
+        }
+        let mut ids = ctx.document.looks.show_ids;
+        if ui.checkbox(&mut ids, "ids").on_hover_text("Write the codes into large cells").changed()
+        {
+            ctx.send(Look::ShowIds(ids));
+        }
+    }
+}
+
+fn hovered_words(ctx: &ViewCtx<'_>, grid: &Grid) -> Option<String> {
+    let cell = ctx.hovered.cell()?;
+    let code = grid.get(usize::from(cell.row), usize::from(cell.column))?;
+    Some(format!("row {}, column {} · code {code}", cell.row, cell.column))
+}
+
+/// PSNR, SSIM and rate as they stand in captions.
+pub(super) fn figures_of(compared: &Compared) -> String {
+    let ssim = format!("{:.2}", compared.ssim);
+    let ssim = ssim.strip_prefix('0').unwrap_or(&ssim);
+    format!("{:.1} dB · SSIM {ssim} · {:.2} bpp", compared.psnr, compared.bits_per_pixel)
+}
+
+fn usage_strip(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, area: Rect, edited: &GridRef) {
+    let theme = ctx.theme;
+    ui.painter().hline(area.x_range(), area.top(), egui::Stroke::new(1.0, theme.colors.line));
+    let reply = ctx.ask("grid usage", &GridUsage { grid: edited.clone() });
+    let Some(usage) = reply.best() else { return };
+    let area = area.shrink2(vec2(space::M, space::XS));
+    let line = theme.px(22.0);
+    let (head, bars) = area.split_top_bottom_at_y(area.top() + line);
+    let s = &usage.statistics;
+    let right = format!(
+        "used {} of {} · perplexity {:.0} · ceiling at {} samples {:.0}",
+        s.used, s.codebook_size, s.perplexity, s.samples, s.ceiling
+    );
+    states::caption(ui, ctx, head, "usage over this image", &right);
+    bars_ui(ui, ctx, bars, usage);
+}
+
+/// One bar a code that occurs, most used first; at most one a point of width.
+fn bars_ui(ui: &egui::Ui, ctx: &ViewCtx<'_>, area: Rect, usage: &Arc<GridCounts>) {
+    let id = ui.scope_id().with("usage strip");
+    let response = ui.interact(area, id, egui::Sense::click());
+    response.widget_info(|| {
+        egui::WidgetInfo::labeled(egui::Role::Image, true, "Usage over this image")
+    });
+    let n = usage.ranked.len().min(area.width() as usize).max(1);
+    let highest = usage.ranked.first().map_or(1, |c| c.1).max(1) as f32;
+    let step = (area.width() / n as f32).min(12.0);
+    let picked = ctx.document.selection.code;
+    let mut shapes = Vec::with_capacity(n);
+    for (at, (code, count)) in usage.ranked.iter().take(n).enumerate() {
+        let height = (*count as f32 / highest * area.height()).max(1.0);
+        let left = area.left() + at as f32 * step;
+        let bar = Rect::from_min_max(
+            pos2(left, area.bottom() - height),
+            pos2(left + (step - 1.0).max(0.7), area.bottom()),
+        );
+        let lit = picked == Some(*code) || ctx.hovered.code() == Some(*code);
+        let color = if lit { ctx.theme.colors.gold } else { ctx.theme.colors.lapis };
+        shapes.push(egui::Shape::rect_filled(bar, 0.0, color));
+    }
+    ui.painter().extend(shapes);
+    if let Some(pointer) = response.hover_pos() {
+        let at = ((pointer.x - area.left()) / step) as usize;
+        if let Some((code, count)) = usage.ranked.get(at).filter(|_| at < n) {
+            ctx.hovered.set_code(*code);
+            let (code, text) = (*code, format!("code {code} · {count}×"));
+            if response.clicked() {
+                ctx.send(Edit::SelectCode(Some(code)));
+            }
+            response.on_hover_text_at_pointer(text);
+        }
     }
 }

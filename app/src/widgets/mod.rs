@@ -1,1 +1,5 @@
-//! Parts that several views draw with. They keep no state of their own.
+//! Parts that several views draw with. They keep no state of their own but what is given to them.
+
+pub mod pane;
+pub mod picker;
+pub mod states;

@@ -8,6 +8,7 @@ pub mod encode;
 pub mod identify;
 pub mod image;
 pub mod model;
+pub mod survey;
 pub mod usage;
 
 pub use code::{Appearance, CodeAppearance, CodeCard, CodeCardAnswer, CodeInImages, Occurrences};
@@ -19,4 +20,8 @@ pub use image::{
     Thumbnail, WorkingImage,
 };
 pub use model::{ModelFacts, ModelInfo, ModelRef, ShippedModels};
+pub use survey::{
+    CodebookOrder, CountsOf, GridCounts, GridUsage, OrderBy, Ordered, Survey, Surveyed,
+    WithoutCodes,
+};
 pub use usage::{Usage, UsageAnswer};

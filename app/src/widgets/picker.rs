@@ -1,0 +1,61 @@
+//! Small pickers that several views have: a tokenizer, a working size.
+
+use smalti_engine::answers::{ModelRef, ShippedModels};
+use smalti_engine::images::{Fit, WorkingSize};
+
+use crate::document::{Open, Slot};
+use crate::views::ViewCtx;
+
+/// Picks the tokenizer of a slot.
+pub fn model(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot) {
+    let current = ctx.document.model(slot);
+    let label = current.map_or_else(|| "compare with…".to_owned(), ModelRef::label);
+    let shipped = ctx.ask("shipped", &ShippedModels);
+    let response = ui.menu_button(label, |ui| {
+        for name in shipped.best().into_iter().flat_map(|names| names.iter()) {
+            let model = ModelRef::Shipped(name.as_str().into());
+            if ui.selectable_label(current == Some(&model), name).clicked() {
+                ctx.send(Open::Model(slot, model));
+            }
+        }
+        if slot == Slot::B && current.is_some() && ui.button("none").clicked() {
+            ctx.send(Open::NoModelB);
+        }
+        ui.label(ctx.theme.label("A checkpoint: drop it on the window"));
+    });
+    let name = match slot {
+        Slot::A => "Tokenizer",
+        Slot::B => "Tokenizer to compare with",
+    };
+    response.response.on_hover_text(name);
+}
+
+/// Picks the size that images are worked on at.
+pub fn size(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+    let now = ctx.document.size;
+    ui.menu_button(words(now), |ui| {
+        for (mode, sides) in [
+            (Fit::CropCenter, &[64_u32, 128, 256, 512][..]),
+            (Fit::KeepAspect, &[128, 256, 512, 768][..]),
+            (Fit::KeepOriginal, &[0][..]),
+        ] {
+            for side in sides {
+                let size = WorkingSize { side: *side, mode, multiple_of: now.multiple_of };
+                if ui.selectable_label(size == now, words(size)).clicked() {
+                    ctx.send(Open::Size(size));
+                }
+            }
+            ui.separator();
+        }
+    })
+    .response
+    .on_hover_text("Size that the image is worked on at");
+}
+
+fn words(size: WorkingSize) -> String {
+    match size.mode {
+        Fit::CropCenter => format!("{0}×{0}", size.side),
+        Fit::KeepAspect => format!("long side {}", size.side),
+        Fit::KeepOriginal => "original size".to_owned(),
+    }
+}

@@ -1,0 +1,59 @@
+//! What a view shows when it has nothing to show, is at work, or could not do it.
+
+use egui::{Rect, RichText};
+use smalti_engine::Problem;
+
+use crate::document::{Layout, Open};
+use crate::shell::theme::space;
+use crate::views::{ViewCtx, ViewId};
+
+/// No image yet: what to do.
+pub fn no_image(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+    ui.vertical_centered(|ui| {
+        ui.add_space(ui.available_height() * 0.38);
+        ui.label(RichText::new("Drop an image on the window").font(ctx.theme.heading()));
+        ui.label(ctx.theme.label("or press Ctrl+O, or pick one in Dataset"));
+        ui.add_space(space::S);
+        if ui.button("Show the samples").clicked() {
+            ctx.send(Open::Source(smalti_engine::answers::SourceRef::Samples));
+            ctx.send(Layout::Show(ViewId::Dataset));
+        }
+    });
+}
+
+/// It cannot be shown, and why.
+pub fn problem(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, problem: &Problem) {
+    ui.vertical_centered(|ui| {
+        ui.add_space(ui.available_height() * 0.38);
+        ui.label(RichText::new(&problem.summary).color(ctx.theme.colors.danger));
+        if !problem.hint.is_empty() {
+            ui.label(ctx.theme.label(&problem.hint));
+        }
+    });
+}
+
+/// A thin line at the top of a view while it works; the last good picture stays below it.
+pub fn busy(ui: &egui::Ui, ctx: &ViewCtx<'_>, progress: Option<f32>) {
+    let area = ui.max_rect();
+    let width = area.width() * progress.unwrap_or(1.0);
+    let line = Rect::from_min_size(area.left_top(), egui::vec2(width, 2.0));
+    let color =
+        if progress.is_some() { ctx.theme.colors.gold } else { ctx.theme.colors.strong_line };
+    ui.painter().rect_filled(line, 0.0, color);
+}
+
+/// A caption under a picture: left what it is, right its figures.
+pub fn caption(ui: &egui::Ui, ctx: &ViewCtx<'_>, rect: Rect, left: &str, right: &str) {
+    let theme = ctx.theme;
+    let y = rect.center().y;
+    let galley = ui.painter().layout_no_wrap(right.to_owned(), theme.figures(), theme.colors.dim);
+    let at = egui::pos2(rect.right() - galley.size().x, y - galley.size().y / 2.0);
+    let room = at.x - rect.left() - space::S;
+    ui.painter().galley(at, galley, theme.colors.dim);
+    let mut job =
+        egui::text::LayoutJob::simple_singleline(left.to_owned(), theme.body(), theme.colors.dim);
+    job.wrap = egui::text::TextWrapping::truncate_at_width(room.max(0.0));
+    let galley = ui.painter().layout_job(job);
+    let at = egui::pos2(rect.left(), y - galley.size().y / 2.0);
+    ui.painter().galley(at, galley, theme.colors.dim);
+}
