@@ -166,6 +166,7 @@ impl Studio {
     pub fn is_working(&self) -> bool {
         self.session.status().open_questions > 0
             || self.keeping.openings.names().next().is_some()
+            || self.keeping.background.is_busy()
             || !self.commands.borrow().is_empty()
     }
 

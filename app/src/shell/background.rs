@@ -8,6 +8,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -79,6 +80,8 @@ pub struct Background {
     sender: Sender<Outcome>,
     chosen: Receiver<(Ask, PathBuf)>,
     choose: Sender<(Ask, PathBuf)>,
+    /// Work in line or under way, and outcomes that nobody fetched yet.
+    open: Arc<AtomicUsize>,
     ctx: egui::Context,
 }
 
@@ -98,27 +101,41 @@ impl Background {
         let (sender, outcomes) = channel();
         let (choose, chosen) = channel();
         let (results, waking) = (sender.clone(), ctx.clone());
+        let open = Arc::new(AtomicUsize::new(0));
+        let done = Arc::clone(&open);
         let thread = std::thread::Builder::new()
             .name("files".to_owned())
             .spawn(move || {
                 while let Ok(job) = jobs.recv() {
-                    if let Some(outcome) = job()
-                        && results.send(outcome).is_ok()
-                    {
-                        waking.request_repaint();
+                    match job().map(|outcome| results.send(outcome)) {
+                        Some(Ok(())) => waking.request_repaint(),
+                        None | Some(Err(_)) => {
+                            done.fetch_sub(1, Ordering::Relaxed);
+                        }
                     }
                 }
             })
             .map_err(|source| EngineError::io("thread for files", source))?;
         let ctx = ctx.clone();
-        Ok(Self { work: Some(work), thread: Some(thread), outcomes, sender, chosen, choose, ctx })
+        Ok(Self {
+            work: Some(work),
+            thread: Some(thread),
+            outcomes,
+            sender,
+            chosen,
+            choose,
+            open,
+            ctx,
+        })
     }
 
     /// Does something on the thread of files, after what is in line there.
     pub fn run(&self, work: impl FnOnce() -> Option<Outcome> + Send + 'static) {
+        self.open.fetch_add(1, Ordering::Relaxed);
         if let Some(line) = &self.work
             && line.send(Box::new(work)).is_err()
         {
+            self.open.fetch_sub(1, Ordering::Relaxed);
             log::error!("the thread of files has ended");
         }
     }
@@ -159,7 +176,15 @@ impl Background {
 
     /// What came of work since the last time.
     pub fn outcomes(&self) -> Vec<Outcome> {
-        self.outcomes.try_iter().collect()
+        let outcomes: Vec<Outcome> = self.outcomes.try_iter().collect();
+        let from_work = outcomes.iter().filter(|o| !matches!(o, Outcome::NoDialog(_))).count();
+        self.open.fetch_sub(from_work, Ordering::Relaxed);
+        outcomes
+    }
+
+    /// Whether something is in line, under way or not fetched.
+    pub fn is_busy(&self) -> bool {
+        self.open.load(Ordering::Relaxed) > 0
     }
 
     /// What was chosen in dialogs since the last time.

@@ -1,0 +1,389 @@
+//! The window without its views: opening, undo, palette, keys, notices, themes, scenes, autosave.
+//! Run without a display; those that look at pixels draw with wgpu.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use egui::{Event, Key, Modifiers};
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable;
+use smalti::document::{AppCommand, Edit, Layout, Look, Open, Severity, Slot};
+use smalti::settings::ThemeChoice;
+use smalti::shell::scenes::{self, Panel, Scene};
+use smalti::shell::theme::Theme;
+use smalti::studio::{Studio, StudioOptions};
+use smalti::views::ViewId;
+use smalti_engine::answers::{ImageRef, ModelRef};
+use smalti_engine::tokens::Cell;
+use smalti_tests::tiny::{tiny_model, write_png};
+
+type Window = Harness<'static, Studio>;
+
+fn assets() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets")
+}
+
+fn open_sized(options: StudioOptions, size: [f32; 2]) -> Window {
+    // File names may be of any script; the fonts of the system that draw them are not loaded here.
+    let mut window = Harness::builder()
+        .with_size(size)
+        .with_max_steps(30)
+        .allow_missing_glyphs()
+        .build_eframe(move |cc| Studio::new(cc, options).unwrap());
+    settle(&mut window);
+    window
+}
+
+fn open() -> Window {
+    open_sized(StudioOptions::new(assets()), [1280.0, 800.0])
+}
+
+/// Frames until everything that was asked for is there.
+fn settle(window: &mut Window) {
+    for _ in 0..3000 {
+        window.step();
+        if !window.state().is_working() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    window.run_ok();
+}
+
+fn send(window: &mut Window, command: impl Into<smalti::document::Command>) {
+    window.state().send(command);
+    settle(window);
+}
+
+fn press(window: &mut Window, modifiers: Modifiers, key: Key) {
+    window.key_press_modifiers(modifiers, key);
+    settle(window);
+}
+
+fn views(window: &Window) -> Vec<ViewId> {
+    fn collect(panel: &Panel, found: &mut Vec<ViewId>) {
+        match panel {
+            Panel::Tabs { views, .. } => found.extend(views),
+            Panel::Row(parts) | Panel::Column(parts) => {
+                parts.iter().for_each(|(_, part)| collect(part, found));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    if let Some(layout) = window.state().layout() {
+        collect(&layout, &mut found);
+    }
+    found
+}
+
+fn is_in_front(window: &Window, view: ViewId) -> bool {
+    fn look(panel: &Panel, view: ViewId) -> bool {
+        match panel {
+            Panel::Tabs { front, .. } => *front == Some(view),
+            Panel::Row(parts) | Panel::Column(parts) => parts.iter().any(|(_, p)| look(p, view)),
+        }
+    }
+    window.state().layout().is_some_and(|layout| look(&layout, view))
+}
+
+fn force(row: usize, column: usize, code: u32) -> Edit {
+    Edit::ForceCells { cells: Arc::new([Cell::at(row, column)].into()), code }
+}
+
+#[test]
+fn an_image_and_a_tokenizer_are_opened_by_their_paths() {
+    let folder = tempfile::tempdir().unwrap();
+    let (image, model) = (folder.path().join("鹦鹉.png"), folder.path().join("tiny.safetensors"));
+    write_png(&image, 64, 48, 1);
+    tiny_model(&model);
+    let mut window = open();
+    send(&mut window, Open::Path(image.clone()));
+    send(&mut window, Open::Path(model));
+    let document = window.state().document();
+    assert!(
+        matches!(&document.image, Some(ImageRef::File { path, .. }) if **path == *image),
+        "{:?} {:?}",
+        document.image,
+        window.state().notices()
+    );
+    assert_eq!(document.model.label(), "tiny", "{:?}", window.state().notices());
+}
+
+#[test]
+fn a_broken_file_is_a_notice_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = open();
+    let before = window.state().document().clone();
+    let files: [(&str, &[u8]); 4] = [
+        ("broken.png", b"\x89PNG\r\n\x1a\n and then nothing"),
+        ("broken.safetensors", &[255, 255, 255, 255, 255, 255, 255, 127, 0, 0]),
+        ("broken.smalti", b"{}"),
+        ("broken.ron", b"(title: 3)"),
+    ];
+    for (name, bytes) in files {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        send(&mut window, Open::Path(path));
+        let last = window.state().notices().list().last().cloned();
+        let last = last.unwrap_or_else(|| panic!("{name}: no notice"));
+        assert_eq!(last.severity, Severity::Error, "{name}: {last:?}");
+        assert!(last.summary.contains(name), "{last:?}");
+    }
+    send(&mut window, Open::Path(folder.path().join("not there.png")));
+    let last = window.state().notices().list().last().cloned().unwrap();
+    assert!(last.summary.contains("not there.png"), "{last:?}");
+    assert_eq!(window.state().document(), &before);
+}
+
+#[test]
+fn changes_are_undone_and_redone_by_keys() {
+    let mut window = open();
+    let start = window.state().document().clone();
+    send(&mut window, Look::ShowIds(false));
+    send(&mut window, force(0, 0, 3));
+    let changed = window.state().document().clone();
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(window.state().document(), &start);
+    press(&mut window, Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
+    press(&mut window, Modifiers::COMMAND, Key::Y);
+    assert_eq!(window.state().document(), &changed);
+}
+
+#[test]
+fn the_palette_finds_a_view_a_code_and_a_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("a.png");
+    write_png(&image, 32, 32, 2);
+    let mut window = open();
+    send(&mut window, Layout::Close(ViewId::Log));
+    assert!(!views(&window).contains(&ViewId::Log));
+    let mut search = |query: &str| {
+        press(&mut window, Modifiers::COMMAND, Key::P);
+        window.event(Event::Text(query.to_owned()));
+        settle(&mut window);
+        press(&mut window, Modifiers::NONE, Key::Enter);
+    };
+    search("log");
+    search("code 417");
+    search(&image.display().to_string());
+    assert!(is_in_front(&window, ViewId::Log));
+    assert!(is_in_front(&window, ViewId::Code));
+    let document = window.state().document();
+    assert_eq!(document.selection.code, Some(417));
+    assert_eq!(document.image, Some(ImageRef::file(&image)));
+}
+
+#[test]
+fn number_keys_bring_views_to_the_front_but_not_while_typing() {
+    let mut window = open();
+    press(&mut window, Modifiers::NONE, Key::Num1);
+    assert!(is_in_front(&window, ViewId::Compare));
+    press(&mut window, Modifiers::COMMAND, Key::P);
+    press(&mut window, Modifiers::NONE, Key::Num2);
+    assert!(is_in_front(&window, ViewId::Compare), "the palette had the keyboard");
+    press(&mut window, Modifiers::NONE, Key::Escape);
+    press(&mut window, Modifiers::NONE, Key::Num2);
+    assert!(is_in_front(&window, ViewId::Tokens));
+}
+
+#[test]
+fn every_control_has_a_name_in_every_place() {
+    // The harness itself panics on a control without one.
+    let mut window = open();
+    for view in ViewId::all() {
+        send(&mut window, Layout::Show(view));
+        assert!(is_in_front(&window, view));
+    }
+    for menu in ["File", "Edit", "View", "Scenes", "Help"] {
+        window.get_by_label(menu).click();
+        settle(&mut window);
+        press(&mut window, Modifiers::NONE, Key::Escape);
+    }
+    press(&mut window, Modifiers::NONE, Key::Questionmark);
+    assert!(window.query_by_label("Reach and press every control").is_some());
+    window.get_by_label("Close").click();
+    settle(&mut window);
+    send(&mut window, AppCommand::About);
+    press(&mut window, Modifiers::NONE, Key::Escape);
+    send(&mut window, smalti::document::Notice::error("Something", "Do something"));
+    assert!(window.query_by_label("Something").is_some());
+}
+
+#[test]
+fn a_narrow_window_with_large_text_still_works() {
+    for size in [[400.0, 300.0], [220.0, 160.0]] {
+        let mut window = open_sized(StudioOptions::new(assets()), size);
+        send(&mut window, AppCommand::TextScale(2.0));
+        for view in ViewId::all() {
+            send(&mut window, Layout::Show(view));
+        }
+        press(&mut window, Modifiers::COMMAND, Key::P);
+        press(&mut window, Modifiers::NONE, Key::Escape);
+        press(&mut window, Modifiers::NONE, Key::F5);
+        for scene in scenes::names() {
+            send(&mut window, Layout::Scene(scene.to_owned()));
+        }
+        assert!(is_in_front(&window, ViewId::Codebook), "the last scene is shown");
+    }
+}
+
+#[test]
+fn a_scene_puts_its_views_and_its_image_there() {
+    let mut window = open();
+    for name in scenes::names() {
+        send(&mut window, Layout::Scene(name.to_owned()));
+        let scene = Scene::shipped(name).unwrap();
+        let wanted = Panel::of(&scene.layout.arrange());
+        assert_eq!(window.state().layout(), wanted, "{name}");
+        let document = window.state().document();
+        assert_eq!(document.model_b.is_some(), scene.loads.model_b.is_some(), "{name}");
+    }
+    send(&mut window, Layout::Scene("nothing".to_owned()));
+    let last = window.state().notices().list().last().unwrap().clone();
+    assert_eq!(last.severity, Severity::Error);
+}
+
+#[test]
+fn work_survives_an_unexpected_end_and_a_usual_end_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = || {
+        let mut options = StudioOptions::new(assets());
+        options.settings_dir = Some(folder.path().to_owned());
+        options
+    };
+    let mut window = open_sized(options(), [800.0, 600.0]);
+    send(&mut window, force(1, 2, 7));
+    send(&mut window, AppCommand::Theme(ThemeChoice::HighContrast));
+    // The threads end with the window, as they would not in a kill, but nothing is told to leave.
+    drop(window);
+    assert!(folder.path().join("autosave.smalti").is_file());
+    let mut window = open_sized(options(), [800.0, 600.0]);
+    for _ in 0..500 {
+        if !window.state().document().edits.is_empty() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+        window.step();
+    }
+    assert_eq!(window.state().document().edits.get(&Cell::at(1, 2)), Some(&7));
+    assert_eq!(window.state().theme().choice, ThemeChoice::HighContrast);
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert!(window.state().document().edits.is_empty(), "undo goes back to the usual start");
+    eframe::App::on_exit(window.state_mut());
+    drop(window);
+    assert!(!folder.path().join("autosave.smalti").exists());
+}
+
+#[test]
+fn quitting_with_unsaved_tokens_asks_first() {
+    let ask_to_close = |window: &mut Window| {
+        let viewport = window.input_mut().viewports.entry(egui::ViewportId::ROOT).or_default();
+        viewport.events.push(egui::ViewportEvent::Close);
+        window.step();
+        let viewport = window.input_mut().viewports.entry(egui::ViewportId::ROOT).or_default();
+        viewport.events.clear();
+        settle(window);
+    };
+    let mut window = open();
+    send(&mut window, Look::ShowIds(false));
+    ask_to_close(&mut window);
+    assert!(window.query_by_label("Quit without saving").is_none(), "a look is no work");
+    send(&mut window, force(0, 0, 1));
+    ask_to_close(&mut window);
+    window.get_by_label("Quit without saving").click();
+    settle(&mut window);
+    assert!(window.query_by_label("Quit without saving").is_none());
+}
+
+#[derive(Debug)]
+struct Dropped(PathBuf);
+
+impl egui::DroppedFile for Dropped {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        std::fs::read(&self.0).map_err(|error| error.to_string())
+    }
+}
+
+#[test]
+fn files_are_opened_when_dropped_and_pictures_and_paths_when_pasted() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = [folder.path().join("a.png"), folder.path().join("b.png")];
+    for (number, path) in paths.iter().enumerate() {
+        write_png(path, 40, 40, number as u64);
+    }
+    let mut window = open();
+    window.input_mut().dropped_files.push(Arc::new(Dropped(paths[0].clone())));
+    settle(&mut window);
+    assert_eq!(window.state().document().image, Some(ImageRef::file(&paths[0])));
+    window.event(Event::Paste(format!("file://{}\n", paths[1].display())));
+    settle(&mut window);
+    assert_eq!(window.state().document().image, Some(ImageRef::file(&paths[1])));
+    let pixels = vec![egui::Color32::from_rgb(1, 2, 3); 6];
+    window.event(Event::PasteImage(Arc::new(egui::ColorImage::new([3, 2], pixels))));
+    settle(&mut window);
+    let Some(ImageRef::Pasted(pasted)) = &window.state().document().image else {
+        panic!("{:?}", window.state().document().image)
+    };
+    assert_eq!(pasted.picture.pixel(2, 1), Some([1, 2, 3]));
+}
+
+#[test]
+fn a_saved_document_comes_back_with_its_tokens_and_its_layout() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = open();
+    send(&mut window, Layout::Scene("codebook".to_owned()));
+    send(&mut window, Open::Model(Slot::B, ModelRef::Shipped("worlds-vqvae".into())));
+    send(&mut window, force(4, 5, 6));
+    let (document, layout) = (window.state().document().clone(), window.state().layout());
+    let saved = smalti::shell::saved::Saved { document: document.clone(), layout: layout.clone() };
+    let path = folder.path().join("work.smalti");
+    std::fs::write(&path, smalti::shell::saved::to_bytes(&saved).unwrap()).unwrap();
+    let mut other = open();
+    other.state().send(Open::Path(path));
+    for _ in 0..600 {
+        settle(&mut other);
+        if other.state().document() == &document {
+            break;
+        }
+    }
+    assert_eq!(other.state().document(), &document, "{:?}", other.state().notices());
+    assert_eq!(other.state().layout(), layout);
+}
+
+#[test]
+fn nothing_is_repainted_when_nothing_changes() {
+    let mut window = open();
+    assert!(window.try_run().is_ok(), "the window still wants repaints");
+    let steps = window.run();
+    assert!(steps <= 2, "{steps} frames for nothing");
+}
+
+#[test]
+fn each_theme_reaches_the_screen() {
+    let mut window = Harness::builder()
+        .with_size([900.0, 600.0])
+        .with_render_cursor(false)
+        .with_max_steps(30)
+        .wgpu()
+        .build_eframe(|cc| Studio::new(cc, StudioOptions::new(assets())).unwrap());
+    settle(&mut window);
+    for choice in ThemeChoice::ALL {
+        send(&mut window, AppCommand::Theme(choice));
+        let picture = window.render().unwrap();
+        let colors = Theme::new(choice, 1.0, false).colors;
+        let at = |x, y| {
+            let pixel = picture.get_pixel(x, y).0;
+            egui::Color32::from_rgb(pixel[0], pixel[1], pixel[2])
+        };
+        assert_eq!(at(4, 4), colors.background, "{choice:?}: menu bar");
+        assert_eq!(at(4, 70), colors.panel, "{choice:?}: first panel");
+        assert_eq!(at(4, 596), colors.background, "{choice:?}: status bar");
+        let gold = picture.pixels().filter(|p| p.0[..3] == colors.gold.to_array()[..3]).count();
+        assert!(gold > 40, "{choice:?}: the selected tabs are underlined in gold");
+    }
+}
