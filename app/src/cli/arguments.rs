@@ -43,6 +43,8 @@ pub(super) struct Common {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Say what a checkpoint is: container, family, configuration, problems
+    Inspect(Inspect),
     /// Turn images into tokens
     Encode(Encode),
     /// Turn tokens back into a picture
@@ -61,6 +63,7 @@ impl Command {
     /// The options that every command has.
     pub(super) fn common(&self) -> &Common {
         match self {
+            Self::Inspect(options) => &options.common,
             Self::Encode(options) => &options.common,
             Self::Decode(options) => &options.common,
             Self::Train(options) => &options.common,
@@ -69,6 +72,15 @@ impl Command {
             Self::Tour(options) => &options.common,
         }
     }
+}
+
+/// Options of `inspect`.
+#[derive(Debug, Args)]
+pub(super) struct Inspect {
+    /// A checkpoint, or the name of a shipped model
+    pub(super) file: String,
+    #[command(flatten)]
+    pub(super) common: Common,
 }
 
 /// Options of `encode`.

@@ -11,6 +11,7 @@ mod decode;
 mod encode;
 mod engine;
 mod evaluate;
+mod inspect;
 mod outputs;
 mod render;
 mod stop;
@@ -84,6 +85,7 @@ fn dispatch(arguments: Arguments, around: &mut Surroundings<'_>) -> Result<(), S
     };
     let mut console = Console::new(around, command.common());
     match &command {
+        Command::Inspect(options) => inspect::run(options, &mut console),
         Command::Encode(options) => encode::run(options, &mut console),
         Command::Decode(options) => decode::run(options, &mut console),
         Command::Train(options) => train::run(options, &mut console),

@@ -171,6 +171,30 @@ impl Question for ModelInfo {
     }
 }
 
+/// What a file is, also when no network can be made of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct InspectModel {
+    /// Which file.
+    pub model: ModelRef,
+}
+
+impl Question for InspectModel {
+    type Answer = checkpoints::Recognized;
+
+    fn answer(&self, desk: &Desk<'_>) -> Result<checkpoints::Recognized> {
+        let path = self.model.path(desk.assets());
+        checkpoints::recognize(&checkpoints::read(&path)?, &path)
+    }
+
+    fn bytes(_: &checkpoints::Recognized) -> usize {
+        4096
+    }
+
+    fn is_file_work(&self) -> bool {
+        true
+    }
+}
+
 /// Used by other answers.
 pub(crate) fn load(desk: &Desk<'_>, model: &ModelRef) -> Result<Arc<LoadedModel>> {
     desk.ask(&LoadModel { model: model.clone() })
