@@ -9,6 +9,8 @@ mod optimizer;
 mod recipe;
 mod run;
 mod state;
+#[cfg(test)]
+mod tests;
 mod trainer;
 
 pub use optimizer::{AdamW, Optimizer};

@@ -12,14 +12,29 @@ use crate::{EngineError, Result};
 /// The version of the run's checkpoint.
 const FORMAT: u64 = 1;
 
+/// How the names of files begin that are being written.
+const PARTIAL: &str = ".partial-";
+
 /// Writes a file so that at any moment either the old or the new one is there, whole.
 pub(super) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let io = |source| EngineError::io(path, source);
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
+    let mut file = tempfile::Builder::new().prefix(PARTIAL).tempfile_in(folder).map_err(io)?;
     file.write_all(bytes).map_err(io)?;
     file.as_file().sync_all().map_err(io)?;
     file.persist(path).map_err(|error| io(error.error))?;
+    Ok(())
+}
+
+/// Removes what a run that was killed while writing has left in its folder.
+pub(super) fn remove_partial_files(folder: &Path) -> Result<()> {
+    let io = |source| EngineError::io(folder, source);
+    for entry in std::fs::read_dir(folder).map_err(io)? {
+        let entry = entry.map_err(io)?;
+        if entry.file_name().to_string_lossy().starts_with(PARTIAL) {
+            std::fs::remove_file(entry.path()).map_err(io)?;
+        }
+    }
     Ok(())
 }
 

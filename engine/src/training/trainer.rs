@@ -91,6 +91,7 @@ impl Trainer {
     ) -> Result<Self> {
         recipe.validate()?;
         std::fs::create_dir_all(folder).map_err(|source| EngineError::io(folder, source))?;
+        state::remove_partial_files(folder)?;
         let saved = if resume && checkpoint(folder).is_file() {
             Some(state::load_run(&checkpoint(folder), &recipe, device)?)
         } else {

@@ -1,0 +1,136 @@
+//! Runs of a tiny tokenizer on painted worlds.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use candle_core::{DType, Device, Tensor};
+
+use super::{Recipe, Report, Trainer};
+use crate::Result;
+
+const FSQ: &str = "Fsq((levels: [5, 4]))";
+const VQ: &str = "Vq((codes: 16, update: Ema, decay: 0.9, restart: 0.5, start: Data(2)))";
+
+fn recipe(quantizer: &str, more: &str) -> Recipe {
+    let text = format!(
+        "(name: \"tiny\", seed: 5, tokenizer: (name: \"tiny\", network: (ch: 4, ch_mult: [1, 2],
+            num_res_blocks: 1, decoder_res_blocks: 1, attn_resolutions: [], resolution: 8,
+            z_channels: 3, embed_dim: 2, mid: false, norm_groups: 2), quantizer: {quantizer}),
+        data: [(weight: 1, from: Worlds(3))], crop: (side: 8, scales: [8, 16], mirror: true),
+        batch: 3, steps: 6, optimizer: (lr: 1e-2, warmup: 2, clip: 0.5, weight_decay: 0.01),
+        report_every: 1, checkpoint_every_secs: 1e9 {more})"
+    );
+    Recipe::parse(&text).unwrap()
+}
+
+fn start(recipe: Recipe, folder: &Path, resume: bool) -> Result<Trainer> {
+    let source = recipe.open_data(Path::new("."), Path::new(".")).unwrap();
+    Trainer::new(recipe, source, folder, &Device::Cpu, resume)
+}
+
+/// Goes on to `step`; what does not depend on the clock.
+fn go(trainer: &mut Trainer, step: u64) -> Vec<Report> {
+    let mut reports = Vec::new();
+    while trainer.steps_done() < step {
+        let mut report = trainer.step().unwrap().unwrap();
+        (report.seconds, report.images_per_second) = (0.0, 0.0);
+        reports.push(report);
+    }
+    reports
+}
+
+fn bits(tensors: &BTreeMap<String, Tensor>) -> BTreeMap<String, Vec<u32>> {
+    tensors
+        .iter()
+        .map(|(name, t)| {
+            let values = t.flatten_all().unwrap().to_dtype(DType::F32).unwrap();
+            let values: Vec<f32> = values.to_vec1().unwrap();
+            (name.clone(), values.into_iter().map(f32::to_bits).collect())
+        })
+        .collect()
+}
+
+#[test]
+fn a_resumed_run_continues_to_the_same_numbers_bit_for_bit() {
+    for quantizer in [FSQ, VQ] {
+        for more in ["", ", micro_batch: 2"] {
+            let folder = tempfile::tempdir().unwrap();
+            let (whole, parts) = (folder.path().join("whole"), folder.path().join("parts"));
+            let mut trainer = start(recipe(quantizer, more), &whole, true).unwrap();
+            let reports = go(&mut trainer, 6);
+            let expected = bits(&trainer.model_tensors());
+            let mut resumed = Vec::new();
+            // The third part goes back to step 4: what was done after the checkpoint is lost.
+            for (save_at, lost_at) in [(2, 2), (4, 5), (6, 6)] {
+                let mut trainer = start(recipe(quantizer, more), &parts, true).unwrap();
+                resumed.extend(go(&mut trainer, save_at));
+                trainer.save().unwrap();
+                go(&mut trainer, lost_at);
+                if save_at == 6 {
+                    assert_eq!(bits(&trainer.model_tensors()), expected, "{quantizer} {more}");
+                }
+            }
+            assert_eq!(resumed, reports, "{quantizer} {more}");
+            let log = |folder: &Path| -> Vec<String> {
+                let text = std::fs::read_to_string(folder.join("metrics.csv")).unwrap();
+                let columns = |line: &str| {
+                    let clock = [1, line.split(',').count() - 2];
+                    let kept = line.split(',').enumerate().filter(|(i, _)| !clock.contains(i));
+                    kept.map(|(_, cell)| cell.to_owned()).collect::<Vec<_>>().join(",")
+                };
+                text.lines().map(columns).collect()
+            };
+            assert_eq!(log(&whole), log(&parts), "one line a step, none twice");
+            assert_eq!(log(&whole).len(), 7);
+        }
+    }
+}
+
+#[test]
+fn a_run_learns_and_its_model_is_the_average() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut long = recipe(FSQ, "");
+    (long.steps, long.batch) = (150, 8);
+    let mut trainer = start(long, folder.path(), false).unwrap();
+    let reports = go(&mut trainer, 150);
+    let mean = |part: &[Report]| part.iter().map(|r| r.psnr).sum::<f64>() / part.len() as f64;
+    let (first, last) = (mean(&reports[..10]), mean(&reports[140..]));
+    assert!(last > first + 3.0, "PSNR from {first:.2} to {last:.2} dB");
+    assert!(reports.iter().all(|r| r.counts.iter().sum::<u64>() == 8 * 16));
+    // An average that is part of a graph would keep the tensors of every step in memory.
+    let model = trainer.model_tensors();
+    assert!(model.values().all(|average| !average.track_op()));
+    // The averages lag behind the weights, but not far.
+    let path = trainer.export().unwrap();
+    let halves = candle_core::safetensors::load(path, &Device::Cpu).unwrap();
+    assert_eq!(halves.len(), model.len());
+    assert!(halves.values().all(|t| t.dtype() == DType::F16));
+}
+
+#[test]
+fn a_checkpoint_of_another_recipe_is_not_continued() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut trainer = start(recipe(FSQ, ""), folder.path(), false).unwrap();
+    go(&mut trainer, 1);
+    trainer.save().unwrap();
+    let mut other = recipe(FSQ, "");
+    other.optimizer.lr = 5e-3;
+    let error = start(other, folder.path(), true).unwrap_err().to_string();
+    assert!(error.contains("optimizer"), "{error}");
+    std::fs::write(folder.path().join("checkpoint.safetensors"), b"half a file").unwrap();
+    assert!(start(recipe(FSQ, ""), folder.path(), true).unwrap_err().is_bad_input());
+}
+
+#[test]
+fn numbers_that_are_not_finite_stop_the_run_and_keep_the_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut wild = recipe(VQ, "");
+    (wild.optimizer.lr, wild.optimizer.clip, wild.optimizer.warmup) = (1e30, 0.0, 0);
+    let mut trainer = start(wild, folder.path(), false).unwrap();
+    trainer.save().unwrap();
+    let before = std::fs::read(folder.path().join("checkpoint.safetensors")).unwrap();
+    let error = (0..6).find_map(|_| trainer.step().err()).expect("diverges").to_string();
+    assert!(error.contains("finite") || error.contains("NaN") || error.contains("inf"), "{error}");
+    let after = std::fs::read(folder.path().join("checkpoint.safetensors")).unwrap();
+    assert!(before == after, "the checkpoint is as it was");
+}

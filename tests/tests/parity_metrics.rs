@@ -1,0 +1,115 @@
+//! PSNR, SSIM and codebook statistics against scikit-image and plain formulas.
+
+use serde_json::Value;
+use smalti_engine::images::Picture;
+use smalti_engine::measure::{CodeCounts, SsimWindow, psnr, ssim, ssim_map, ssim_with};
+use smalti_engine::tokens::Grid;
+use smalti_tests::{Tensors, load_config, load_io, number};
+
+fn expect(what: &str, got: f64, want: f64, rel: f64) {
+    let error = (got - want).abs();
+    assert!(error <= rel * want.abs(), "{what} is {got}, should be {want} (within {rel} of it)");
+}
+
+/// Picture `index` of (B, 3, H, W) values; `only` repeats one channel three times.
+fn picture(io: &Tensors, name: &str, index: usize, only: Option<usize>) -> Picture {
+    let &[batch, 3, height, width] = io.raw(name).shape.as_slice() else {
+        panic!("{name} is {:?}, not (B, 3, H, W)", io.raw(name).shape);
+    };
+    assert!(index < batch);
+    let values = io.u32s(name);
+    let pixels = height * width;
+    let rgb: Vec<u8> = (0..3 * pixels)
+        .map(|at| {
+            let channel = only.unwrap_or(at % 3);
+            u8::try_from(values[(index * 3 + channel) * pixels + at / 3]).unwrap()
+        })
+        .collect();
+    Picture::new(width as u32, height as u32, rgb).unwrap()
+}
+
+fn fixture() -> (Tensors, Value) {
+    (load_io("metrics"), load_config("metrics"))
+}
+
+#[test]
+fn psnr_and_ssim_agree_with_scikit_image() {
+    let (io, config) = fixture();
+    let rel = number(&config, "tolerance/default_rel");
+    for index in 0..smalti_tests::count(&config, "batch") {
+        let (a, b) = (picture(&io, "a_uint8", index, None), picture(&io, "b_uint8", index, None));
+        let want = |name: &str| io.f64s(name)[index];
+        expect("psnr", psnr(&a, &b).unwrap(), want("psnr.uint8_255"), rel);
+        expect("ssim", ssim(&a, &b).unwrap(), want("ssim.gauss11_uint8_255"), rel);
+        let uniform = ssim_with(&a, &b, SsimWindow::Uniform7, 255.0).unwrap().mean;
+        expect("ssim, 7x7", uniform, want("ssim.uniform7_uint8_255"), rel);
+        let gray = [("a_uint8", &a), ("b_uint8", &b)].map(|(n, _)| picture(&io, n, index, Some(0)));
+        let mean = ssim(&gray[0], &gray[1]).unwrap();
+        expect("ssim of channel 0", mean, want("ssim.gauss11_gray0_uint8_255"), rel);
+    }
+}
+
+/// The map is compared to its edges, where it depends on how the picture is continued.
+#[test]
+fn the_similarity_of_every_pixel_agrees_with_scikit_image() {
+    let (io, config) = fixture();
+    let rel = number(&config, "tolerance/default_rel");
+    let gray = ["a_uint8", "b_uint8"].map(|name| picture(&io, name, 0, Some(0)));
+    let map = ssim_map(&gray[0], &gray[1]).unwrap().map;
+    let want = io.f64s("ssim.gauss11_map_gray0");
+    assert_eq!(map.len(), want.len());
+    for (at, (got, want)) in map.iter().zip(want).enumerate() {
+        // Relative to the range of the map, which passes through zero.
+        let error = (f64::from(*got) - want).abs();
+        assert!(error <= rel, "pixel {at} is {got}, should be {want}");
+    }
+}
+
+/// The constants of the range-doubling habit of some repositories: pictures in [0, 1] compared with
+/// a range of 2. Rounding to 8 bits, which only we do, moves the value a little.
+#[test]
+fn a_doubled_range_inflates_ssim_as_published_code_does() {
+    let (io, _) = fixture();
+    for (index, want) in io.f64s("ssim.uniform7_float01_range2").into_iter().enumerate() {
+        let (a, b) = (picture(&io, "a_uint8", index, None), picture(&io, "b_uint8", index, None));
+        let doubled = ssim_with(&a, &b, SsimWindow::Uniform7, 510.0).unwrap().mean;
+        let right = ssim_with(&a, &b, SsimWindow::Uniform7, 255.0).unwrap().mean;
+        assert!(doubled > right, "a larger range hides differences");
+        expect("ssim with range 2", doubled, want, 1e-3);
+        expect("ssim with range 1", right, io.f64s("ssim.uniform7_float01_range1")[index], 1e-3);
+    }
+}
+
+#[test]
+fn statistics_of_a_codebook_agree_with_their_formulas() {
+    let (io, config) = fixture();
+    let rel = number(&config, "tolerance/codebook_rel");
+    // The file holds them as f32.
+    let rel = rel.max(f64::from(f32::EPSILON));
+    for (at, size) in smalti_tests::counts(&config, "codebook_sizes").into_iter().enumerate() {
+        let name = |what: &str| format!("codebook{at}.{what}");
+        let one = |what: &str| io.f64s(&name(what))[0];
+        assert_eq!(io.u32s(&name("codebook_size")), [size as u32]);
+        let stream = io.u32s(&name("stream"));
+        let mut counts = CodeCounts::new(size as u32);
+        // In two grids, as they would come from two pictures.
+        let half = stream.len() / 2;
+        for part in [&stream[..half], &stream[half..]] {
+            counts.add(&Grid::new(1, part.len(), size as u32, part).unwrap()).unwrap();
+        }
+        let found: Vec<f64> = counts.counts().iter().map(|&count| count as f64).collect();
+        assert_eq!(found, io.f64s(&name("counts")));
+        let statistics = counts.statistics();
+        assert_eq!(f64::from(statistics.used), one("used"));
+        assert_eq!(statistics.samples, stream.len() as u64);
+        for (what, got) in [
+            ("usage", statistics.usage),
+            ("entropy_bits", statistics.entropy_bits),
+            ("perplexity", statistics.perplexity),
+            ("gini", statistics.gini),
+            ("normalized_entropy", statistics.normalized_entropy),
+        ] {
+            expect(&name(what), got, one(what), rel);
+        }
+    }
+}
