@@ -1,4 +1,5 @@
-//! Times the convolution rows that training spends its time in; one JSON line per row.
+//! Times a training step of the shipped recipes and the operations it spends its time in; one JSON
+//! line per row.
 //!
 //! `cargo bench -p smalti-engine --bench train_step`. With the argument `candle` the same rows run on
 //! candle's own operations.
@@ -6,11 +7,13 @@
 #![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 
 use std::hint::black_box;
+use std::path::Path;
 use std::time::Instant;
 
 use candle_core::{Device, Tensor, Var};
 use smalti_engine::kernels::{self, Conv, conv2d, group_norm};
 use smalti_engine::random::{Noise, Purpose};
+use smalti_engine::training::{Recipe, Trainer};
 
 fn noise(cell: u64, shape: &[usize]) -> Var {
     let n: usize = shape.iter().product();
@@ -57,8 +60,22 @@ fn convolution(batch: usize, channels: [usize; 2], side: usize, kernel: usize, c
     });
 }
 
+/// A whole step of a shipped recipe: loading, forward, backward, optimizer, averages, codebook.
+fn recipe(name: &str) {
+    let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets");
+    let recipe = Recipe::read(&assets.join(format!("recipes/{name}.ron"))).unwrap();
+    let source = recipe.open_data(&assets.join("recipes"), &assets).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut trainer = Trainer::new(recipe, source, folder.path(), &Device::Cpu, false).unwrap();
+    row(&format!("train/{name}"), 0.0, || {
+        black_box(trainer.step().unwrap());
+    });
+}
+
 fn main() {
     kernels::use_plain(std::env::args().any(|a| a == "candle"));
+    recipe("worlds-fsq");
+    recipe("worlds-vqvae");
     let down = Conv { stride: 2, before: 0, after: 1 };
     convolution(16, [3, 32], 64, 3, Conv::same(1));
     convolution(16, [32, 32], 64, 3, Conv::same(1));
