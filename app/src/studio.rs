@@ -47,6 +47,8 @@ pub struct StudioOptions {
     pub files: Vec<PathBuf>,
     /// Scene to start with: the name of a shipped one.
     pub scene: Option<String>,
+    /// The text of a scene's file, instead of `scene`.
+    pub scene_text: Option<String>,
     /// Theme instead of the one that was set.
     pub theme: Option<ThemeChoice>,
     /// For pictures that must come out the same each time.
@@ -63,6 +65,7 @@ impl StudioOptions {
             settings_dir: None,
             files: Vec::new(),
             scene: None,
+            scene_text: None,
             theme: None,
             frozen_time: false,
         }

@@ -354,6 +354,31 @@ fn bad_input_of_every_kind_is_refused_and_changes_nothing() {
     assert_eq!(desk.listing(), before, "a refused command changes nothing");
 }
 
+#[test]
+fn render_draws_a_scene_or_a_view_and_knows_their_names() {
+    let desk = Desk::new();
+    let (png, image, model) =
+        (desk.name("w.png"), desk.name("a.png"), desk.name("tiny.safetensors"));
+    for what in ["studio", "Tokens"] {
+        let ran = run(&[
+            "render", what, "--open", &model, &image, "--out", &png, "--width", "640", "--height",
+            "480", "--scale", "1.5", "--theme", "light", "--json",
+        ]);
+        assert_eq!(ran.expect_done().lines()[0]["out"], png);
+        let picture = image::open(desk.path("w.png")).unwrap().to_rgb8();
+        assert_eq!((picture.width(), picture.height()), (960, 720));
+        let colors: std::collections::HashSet<_> = picture.pixels().collect();
+        assert!(colors.len() > 20, "{what} is empty");
+    }
+    let refused = |arguments: &[&str], words: &[&str]| run(arguments).expect_refused(words);
+    refused(&["render", "nowhere", "--out", &png], &["nowhere", "studio", "tokens"]);
+    refused(&["render", "studio", "--out", &png, "--theme", "pink"], &["pink", "light"]);
+    refused(&["render", "studio", "--out", &png, "--open", "missing.png"], &["missing.png"]);
+    refused(&["render", "studio", "--out", &png, "--scale", "9"], &["--scale"]);
+    std::fs::write(desk.path("bad.ron"), "(title: \"x\", nonsense: 1)").unwrap();
+    refused(&["render", &desk.name("bad.ron"), "--out", &png], &["bad.ron", "1:"]);
+}
+
 /// A recipe that trains the tiny tokenizer on the pictures beside it.
 const RECIPE: &str = r#"(
     name: "tiny",

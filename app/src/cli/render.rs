@@ -1,9 +1,15 @@
 //! `smalti render`: the real interface as a picture, no display needed.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a command looks at files; only the window must not"
+)]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde::Serialize;
+use smalti_engine::EngineError;
+use smalti_engine::images::file::read_file;
 use smalti_engine::images::{Picture, png_bytes};
 
 use super::arguments;
@@ -12,7 +18,9 @@ use super::outputs::Outputs;
 use super::stop::Stop;
 use crate::gpu::offscreen::{self, Canvas, OffscreenError};
 use crate::settings::ThemeChoice;
+use crate::shell::scenes::{self, Scene};
 use crate::studio::StudioOptions;
+use crate::views::ViewId;
 
 #[derive(Debug, Serialize)]
 struct Line {
@@ -29,13 +37,15 @@ pub(super) fn run(options: &arguments::Render, console: &mut Console<'_, '_>) ->
     }
     let theme: ThemeChoice =
         options.theme.parse().map_err(|reason: String| Stop::bad_input("--theme", reason, ""))?;
+    let (scene, scene_text) = scene_of(&options.what)?;
     let mut outputs = Outputs::beside(&options.out)?;
     let started = Instant::now();
     let studio = StudioOptions {
         device: console.device,
         threads: console.threads,
         files: options.open.clone(),
-        scene: Some(options.what.clone()),
+        scene,
+        scene_text,
         theme: Some(theme),
         ..StudioOptions::new(console.assets())
     };
@@ -53,6 +63,28 @@ pub(super) fn run(options: &arguments::Render, console: &mut Console<'_, '_>) ->
         picture.height()
     );
     console.result(&Line { out: options.out.clone(), seconds }, &text)
+}
+
+/// A scene or view by name, or the text of a scene's file.
+fn scene_of(what: &str) -> Result<(Option<String>, Option<String>), Stop> {
+    let name = what.to_ascii_lowercase();
+    if Scene::named(&name).is_some() {
+        return Ok((Some(name), None));
+    }
+    let path = Path::new(what);
+    if !path.is_file() {
+        let views = ViewId::all().map(|view| view.title().to_ascii_lowercase());
+        let known: Vec<String> = scenes::names().map(str::to_owned).chain(views).collect();
+        return Err(Stop::bad_input(
+            "scene or view",
+            format!("there is no {what:?}"),
+            format!("Use one of {}, or a scene's .ron file", known.join(", ")),
+        ));
+    }
+    let bytes = read_file(path, 1 << 20)?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    Scene::parse(&text).map_err(|reason| EngineError::bad_file(path, reason, ""))?;
+    Ok((None, Some(text)))
 }
 
 /// The Studio, drawn once everything in it is there.
@@ -84,6 +116,6 @@ pub(super) fn picture(
 }
 
 /// Said before anything is drawn: in the picture it would only be a notice.
-pub(super) fn readable(path: &std::path::Path) -> Result<(), Stop> {
-    path.metadata().map(drop).map_err(|source| smalti_engine::EngineError::io(path, source).into())
+pub(super) fn readable(path: &Path) -> Result<(), Stop> {
+    path.metadata().map(drop).map_err(|source| EngineError::io(path, source).into())
 }

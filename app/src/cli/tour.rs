@@ -50,14 +50,14 @@ pub(super) fn run(options: &arguments::Tour, console: &mut Console<'_, '_>) -> R
         "decoding each code",
         console,
     )?;
-    let usage = Usage { model, images: images.as_slice().into(), size };
+    let usage = Usage { model: model.clone(), images: images.as_slice().into(), size };
     let usage = engine.answer(&usage, console)?;
     let mut stems = Vec::new();
     for chapter in &chapters {
         stems.push(keep(chapter, &appearance, &mut outputs)?);
     }
     outputs.add("usage.png", &png_bytes(&usage_heatmap(&usage.counts, MAP_SIDE)?)?)?;
-    let window = tour_window::picture(options.images.clone(), console)?;
+    let window = tour_window::picture(shown_files(options, &model), console)?;
     if let Some(window) = &window {
         outputs.add("window.png", &png_bytes(window)?)?;
     }
@@ -107,6 +107,15 @@ fn images_of(
         return Err(Stop::bad_input("samples", "there are none", "Name images of your own"));
     }
     Ok((0..count).map(|index| ImageRef::InSource { source: source.clone(), index }).collect())
+}
+
+/// What the window has to open to show the same: the tokenizer if it is a file, then the first image.
+fn shown_files(options: &arguments::Tour, model: &ModelRef) -> Vec<PathBuf> {
+    let model = match model {
+        ModelRef::File { path, .. } => Some(path.to_path_buf()),
+        ModelRef::Shipped(_) => None,
+    };
+    model.into_iter().chain(options.images.first().cloned()).collect()
 }
 
 fn chapter(

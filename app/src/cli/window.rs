@@ -5,6 +5,8 @@ use std::sync::Arc;
 use eframe::egui_wgpu::{WgpuConfiguration, WgpuSetup, WgpuSetupCreateNew, wgpu};
 use eframe::{EventLoopBuilderHook, NativeOptions};
 
+use smalti_engine::EngineError;
+
 use super::arguments::Window;
 use super::stop::Stop;
 use super::{Surroundings, assets, render};
@@ -17,6 +19,14 @@ const INSTEAD: &str =
 
 pub(super) fn run(options: &Window, around: &mut Surroundings<'_>) -> Result<(), Stop> {
     for path in &options.files {
+        let is_word = !path.to_string_lossy().contains(['.', '/', '\\']);
+        if is_word && render::readable(path).is_err() {
+            return Err(Stop::bad_input(
+                &path.display().to_string(),
+                "there is no such command, and no such file to open",
+                "`smalti --help` lists the commands",
+            ));
+        }
         render::readable(path)?;
     }
     let Some(assets) = assets::find_assets(around.assets.clone()) else {
@@ -88,6 +98,9 @@ fn stop(error: &eframe::Error) -> Stop {
             "no window can be drawn: there is no Vulkan, Metal, Direct3D or OpenGL driver",
             format!("Install one, on Debian and Ubuntu mesa-vulkan-drivers. {INSTEAD}"),
         ),
-        other => Stop::failure(other.to_string().lines().next().unwrap_or_default(), ""),
+        eframe::Error::AppCreation(error) => match error.downcast_ref::<EngineError>() {
+            Some(error) => error.problem().into(),
+            None => Stop::failure(error.to_string(), ""),
+        },
     }
 }

@@ -8,7 +8,7 @@ use super::palette::{GROUND, INK, diverging, viridis};
 
 /// The error at which maps reach their last color, as a share of the full range. Fixed, so that
 /// maps of different pictures and tokenizers can be laid side by side.
-pub const FULL: f32 = 0.25;
+pub const FULL: f32 = 0.2;
 
 /// How a difference is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,6 +7,9 @@ use smalti_engine::tokens::Grid;
 use super::canvas::Canvas;
 use super::palette::{self, GROUND, Rgb};
 
+/// Smaller tiles have no joint: it would cover the picture like a fence.
+const JOINT_FROM: usize = 12;
+
 /// The color of a code: the mean color it decodes to, or one by its number where that is not known.
 pub fn color_of(code: u32, colors: &[Rgb]) -> Rgb {
     colors.get(code as usize).copied().unwrap_or_else(|| palette::by_index(code))
@@ -18,7 +21,7 @@ pub fn color_of(code: u32, colors: &[Rgb]) -> Rgb {
 /// # Errors
 /// If the picture becomes too large.
 pub fn token_map(grid: &Grid, colors: &[Rgb], tile: usize) -> Result<Picture> {
-    let joint = usize::from(tile >= 6);
+    let joint = usize::from(tile >= JOINT_FROM);
     let mut canvas = Canvas::new(grid.width() * tile, grid.height() * tile, GROUND);
     for (at, code) in grid.tokens().iter().enumerate() {
         let corner = (at % grid.width() * tile, at / grid.width() * tile);
@@ -40,12 +43,12 @@ mod tests {
     fn every_token_is_a_tile_in_its_code_s_color() {
         let grid = Grid::new(2, 3, 4, vec![0, 1, 2, 3, 0, 1]).unwrap();
         let colors = [[1, 0, 0], [2, 0, 0], [3, 0, 0], [4, 0, 0]];
-        let map = token_map(&grid, &colors, 8).unwrap();
-        assert_eq!((map.width(), map.height()), (24, 16));
+        let map = token_map(&grid, &colors, 16).unwrap();
+        assert_eq!((map.width(), map.height()), (48, 32));
         assert_eq!(map.pixel(0, 0), Some([1, 0, 0]));
-        assert_eq!(map.pixel(9, 1), Some([2, 0, 0]));
-        assert_eq!(map.pixel(1, 9), Some([4, 0, 0]));
-        assert_eq!(map.pixel(7, 0), Some(GROUND), "tiles have a joint");
+        assert_eq!(map.pixel(17, 1), Some([2, 0, 0]));
+        assert_eq!(map.pixel(1, 17), Some([4, 0, 0]));
+        assert_eq!(map.pixel(15, 0), Some(GROUND), "tiles have a joint");
     }
 
     #[test]

@@ -91,7 +91,7 @@ pub fn studio_picture(
             eframe::App::logic(&mut studio, ui.ctx(), &mut frame);
             eframe::App::ui(&mut studio, ui, &mut frame);
         });
-        let open = studio.session().status().open_questions;
+        let open = studio.session().status().open_questions.max(usize::from(studio.is_working()));
         let wants_more = last
             .viewport_output
             .get(&ViewportId::ROOT)

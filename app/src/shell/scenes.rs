@@ -110,6 +110,15 @@ impl Scene {
         let (_, text) = SHIPPED.iter().find(|(known, _)| *known == name)?;
         Self::parse(text).ok()
     }
+
+    /// A shipped scene, or what the first scene loads with one view alone in the window, by name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::shipped(name).or_else(|| {
+            let view = ViewId::all().into_iter().find(|v| v.title().eq_ignore_ascii_case(name))?;
+            let layout = Panel::Tabs { views: vec![view], front: None };
+            Some(Self { title: view.title().to_owned(), layout, ..studio() })
+        })
+    }
 }
 
 /// Names of the shipped scenes, in the order of menus.

@@ -102,7 +102,12 @@ impl Studio {
     /// What was open when it ended unexpectedly; else the scene that was asked for, and the files.
     fn first_document(&mut self) {
         let name = self.fixed.options.scene.clone().unwrap_or_else(|| "studio".to_owned());
-        if let Some(scene) = scenes::Scene::shipped(&name) {
+        let written = self.fixed.options.scene_text.as_deref();
+        let scene = match written {
+            Some(text) => scenes::Scene::parse(text).ok(),
+            None => scenes::Scene::named(&name),
+        };
+        if let Some(scene) = scene {
             self.open_scene(&scene);
         } else {
             let known: Vec<&str> = scenes::names().collect();

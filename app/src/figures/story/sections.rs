@@ -26,8 +26,8 @@ pub(super) fn opening(story: &Story<'_>, first: &Chapter) -> Result<String> {
     let tokens = first.grid.tokens().len() as u64;
     let bits = tokens as f64 * f64::from(facts.codebook_size).log2();
     let times = f64::from(w) * f64::from(h) * 24.0 / bits;
-    let mut text = String::from("<header>\n");
-    text += &ribbon(story, first);
+    let mut text = ribbon(story, first);
+    text += "<header>\n";
     text += "<p class=\"brand\">Smalti</p>\n<h1>An image becomes tokens<br>and comes back</h1>\n";
     write!(
         text,
@@ -178,16 +178,21 @@ pub(super) fn codes(story: &Story<'_>) -> Result<String> {
         "",
     );
     text += &favorites(story)?;
-    write!(
-        text,
-        "</div>\n<p class=\"note\">If {} tokens fell evenly on all codes, about {:.0} of {} would be seen: \
-         more than that cannot be expected of so few pictures. Perplexity is the number of equally \
-         likely codes that would be as hard to guess.</p>\n</section>\n",
-        grouped(statistics.samples),
-        statistics.ceiling,
-        statistics.codebook_size
-    )
-    .ok();
+    text += "</div>\n<p class=\"note\">";
+    let all = f64::from(statistics.codebook_size);
+    if statistics.ceiling < 0.98 * all {
+        write!(
+            text,
+            "Even if these {} tokens fell evenly on all codes, only about {:.0} of {} would be seen: \
+             usage is a matter of how much one looks at. ",
+            grouped(statistics.samples),
+            statistics.ceiling,
+            statistics.codebook_size
+        )
+        .ok();
+    }
+    text += "Perplexity is the number of equally likely codes that would be as hard to guess.</p>\n\
+             </section>\n";
     Ok(text)
 }
 

@@ -27,9 +27,11 @@ pub(super) fn what_a_token_is(story: &Story<'_>, chapter: &Chapter) -> Result<St
     let before = img(&piece(&chapter.original)?, "A few pixels of the photograph", "hard")?;
     let after = img(&piece(&chapter.compared.reconstruction)?, "The same pixels, decoded", "hard")?;
     let mut cells = String::new();
+    let mut different = std::collections::BTreeSet::new();
     for row in top..top + rows {
         for column in left..left + columns {
             let code = grid.get(row, column).unwrap_or_default();
+            different.insert(code);
             let ground = color_of(code, &story.appearance.colors);
             write!(
                 cells,
@@ -56,7 +58,7 @@ pub(super) fn what_a_token_is(story: &Story<'_>, chapter: &Chapter) -> Result<St
     let bits = (rows * columns) as f64 * f64::from(k).log2();
     text += &figure(&before, "pixels", &format!("{} bits", pixels * 24));
     text += &figure(&tokens, "tokens", &format!("{bits:.0} bits"));
-    text += &figure(&after, "decoded", &format!("{} of {k} codes", rows * columns));
+    text += &figure(&after, "decoded", &format!("from {} different codes", different.len()));
     write!(
         text,
         "</div>\n<p class=\"note\">A piece of {}: rows {top} to {}, columns {left} to {} of its \
