@@ -232,6 +232,24 @@ fn evaluate_counts_a_folder_and_skips_what_is_broken() {
 }
 
 #[test]
+fn inspect_says_what_a_checkpoint_is_and_what_is_none() {
+    let desk = Desk::new();
+    let ran = run(&["inspect", &desk.name("tiny.safetensors"), "--json"]);
+    let line = &ran.expect_done().lines()[0];
+    assert_eq!(line["container"], "safetensors");
+    assert_eq!(line["codebook_size"], 20);
+    assert_eq!(line["downsample"], 2);
+    assert!(line["tensors"].as_u64().unwrap() > 10 && line["parameters"].as_u64().unwrap() > 100);
+    assert_eq!(line["problems"], serde_json::json!([]));
+    for field in ["family", "config"] {
+        assert!(!line[field].is_null(), "{field}");
+    }
+    run(&["inspect", &desk.name("a.png")]).expect_refused(&["a.png"]);
+    run(&["inspect", &desk.name("missing.ckpt")]).expect_refused(&["missing.ckpt"]);
+    run(&["inspect", "no-such-model"]).expect_refused(&["no-such-model"]);
+}
+
+#[test]
 fn text_is_for_people_and_goes_where_results_go() {
     let desk = Desk::new();
     let ran = run(&[
