@@ -33,7 +33,7 @@ fn main() {
     let any = wanted.peek().is_none();
     let wanted: Vec<&String> = wanted.collect();
     for (name, test) in TESTS {
-        let asked = |part: &&String| if exact { name == **part } else { name.contains(**part) };
+        let asked = |part: &&String| if exact { name == **part } else { name.contains(part.as_str()) };
         if only_ignored || !(any || wanted.iter().any(asked)) {
             continue;
         }
