@@ -97,15 +97,13 @@ impl View for CompareView {
                 ui.label(ctx.theme.label("Decoding…"));
             }
             (CompareMode::Side, Some(first)) => {
-                let mut rows = vec![vec![original(ctx, encoded)]];
-                rows[0].extend(side_of(ctx, first, &name));
+                let mut shown = vec![original(ctx, encoded)];
+                shown.extend(side_of(ctx, first, &name));
                 if let Some((name_b, b)) = &second
                     && let Some(b) = b.best()
                 {
-                    rows[0].extend(side_of(ctx, b, name_b));
+                    shown.extend(side_of(ctx, b, name_b));
                 }
-                // Two rows of equal pictures use a wide panel badly and a high one well.
-                let shown = rows.remove(0);
                 self.panes_ui(ui, ctx, area, (&shown, encoded));
             }
             (CompareMode::Slider, Some(first)) => {
