@@ -47,6 +47,9 @@ impl Studio {
         let choice = options.theme.unwrap_or(settings.theme);
         let theme = Theme::new(choice, settings.text_scale, settings.reduced_motion);
         theme.apply(&ctx);
+        if let Some(state) = &cc.wgpu_render_state {
+            crate::gpu::install(state);
+        }
         let is_cpu_adapter = cc
             .wgpu_render_state
             .as_ref()

@@ -1,10 +1,65 @@
-//! Codebook: drawn when something is open.
+//! Codebook: every code and how much it is used, and how that goes over time.
+//!
+//! Cells are painted by the GPU from values that are uploaded once an answer, so a frame costs the
+//! same for 16 codes and for 2^18.
 
+mod cells;
+mod figures;
+mod history;
+mod paint;
+
+use std::sync::Arc;
+
+use egui::{RichText, Sense, Stroke, vec2};
+use smalti_engine::answers::{
+    CodebookOrder, CountsOf, GridUsage, ImageRef, OrderBy, Ordered, SourceInfo, SourceRef, Survey,
+    Surveyed, Usage,
+};
+use smalti_engine::session::Reply;
+
+use self::cells::Cells;
+use self::history::{History, Rows};
+use self::paint::{Numbered, Pane};
 use super::{View, ViewCtx, ViewId};
+use crate::document::Slot;
+use crate::gpu::heatmap::Values;
+use crate::shell::theme::space;
+
+/// Images of the set that are counted over.
+const SET_IMAGES: u64 = 64;
+/// Images of the set that have a row while only one image is counted: as many as the Code view
+/// encodes anyway.
+const ROW_IMAGES: u64 = 24;
+/// Codes that can be put in order by hue; more are not decoded one by one.
+const MOST_HUES: u32 = 1 << 16;
+/// The textures of the history.
+const HISTORY_PANE: u64 = 0x636f_6465_0002;
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Scope {
+    #[default]
+    Image,
+    Set,
+}
 
 /// The Codebook view.
 #[derive(Debug, Default)]
-pub(super) struct CodebookView;
+pub(super) struct CodebookView {
+    scope: Scope,
+    order: OrderBy,
+    is_linear: bool,
+    /// The first images of a set, so that the list is made once.
+    images: Option<(SourceRef, u64, Arc<[ImageRef]>)>,
+    /// The last answer stays while another is worked out.
+    last: Option<Arc<Ordered>>,
+    cells: Cells,
+    history: History,
+    surveyed: Option<(Arc<Surveyed>, Rows)>,
+    shown_rows: Numbered<[Arc<[f32]>]>,
+    /// Kept, because another `Arc` would be uploaded anew.
+    no_marks: Arc<[u8]>,
+}
 
 impl View for CodebookView {
     fn id(&self) -> ViewId {
@@ -12,8 +67,287 @@ impl View for CodebookView {
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
-        ui.centered_and_justified(|ui| {
-            ui.label(ctx.theme.label("Open an image to see which codes it uses"))
+        self.toggles_ui(ui, ctx);
+        let reply = match self.reply(ctx) {
+            Ok(reply) => reply,
+            Err(nothing) => {
+                ui.label(ctx.theme.label(nothing));
+                return;
+            }
+        };
+        let progress = match &reply {
+            Reply::Failed(problem) => {
+                ui.label(RichText::new(&problem.summary).color(ctx.theme.colors.danger));
+                ui.label(ctx.theme.label(&problem.hint));
+                return;
+            }
+            Reply::Ready(_) => None,
+            Reply::Working { progress, .. } => Some(*progress),
+        };
+        if let Some(found) = reply.best() {
+            self.last = Some(Arc::clone(found));
+        }
+        let Some(ordered) = self.last.clone() else {
+            ui.label(ctx.theme.label(working(progress.flatten())));
+            return;
+        };
+        figures::ui(ui, ctx, &ordered);
+        let line = ctx.theme.px(18.0) + space::S;
+        let left = ui.available_height() - line;
+        let below = if left < ctx.theme.px(180.0) { 0.0 } else { (left * 0.3).round() };
+        let height = (left - below).max(ctx.theme.px(48.0));
+        self.cells.ui(ui, ctx, &ordered, height, !self.is_linear);
+        ui.horizontal(|ui| {
+            ui.set_min_height(ctx.theme.px(18.0));
+            ui.label(ctx.theme.caption_figures(cells::caption(ctx, &ordered)));
+            if let Some(progress) = progress {
+                ui.label(ctx.theme.label(working(progress)));
+            }
+            skipped_ui(ui, ctx, &ordered);
         });
+        if below > 0.0 {
+            self.history_ui(ui, ctx);
+        }
+    }
+}
+
+fn working(progress: Option<f32>) -> String {
+    progress.map_or_else(|| "Counting…".to_owned(), |p| format!("Counting… {:.0} %", p * 100.0))
+}
+
+fn skipped_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, ordered: &Ordered) {
+    if ordered.skipped.is_empty() {
+        return;
+    }
+    let (count, noun) = match ordered.skipped.len() {
+        1 => (1, "image"),
+        count => (count, "images"),
+    };
+    let text = RichText::new(format!("{count} {noun} could not be read"));
+    let label = ui.label(text.font(ctx.theme.small()).color(ctx.theme.colors.danger));
+    label.on_hover_ui(|ui| {
+        for why in ordered.skipped.iter().take(8) {
+            ui.label(why);
+        }
+    });
+}
+
+impl CodebookView {
+    fn toggles_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+        let facts = ctx.facts(Slot::A);
+        let k = facts.and_then(|f| f.best().map(|f| f.facts.codebook_size)).unwrap_or(0);
+        let too_many = k > MOST_HUES;
+        if too_many && self.order == OrderBy::Hue {
+            self.order = OrderBy::Index;
+        }
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing.x = space::XS;
+            ui.selectable_value(&mut self.scope, Scope::Image, "image")
+                .on_hover_text("Counts over the image as it is now");
+            ui.selectable_value(&mut self.scope, Scope::Set, "set")
+                .on_hover_text(format!("Counts over the first {SET_IMAGES} images of the set"));
+            ui.add_space(space::S);
+            ui.label(ctx.theme.label("by"));
+            for (order, name) in [(OrderBy::Index, "index"), (OrderBy::Count, "count")] {
+                ui.selectable_value(&mut self.order, order, name);
+            }
+            ui.add_enabled_ui(!too_many, |ui| {
+                ui.selectable_value(&mut self.order, OrderBy::Hue, "hue")
+                    .on_disabled_hover_text("Codebooks above 65 536 codes are not decoded whole");
+            });
+            ui.add_space(space::S);
+            let log = ui.selectable_label(!self.is_linear, "log");
+            if log.on_hover_text("Colors by the logarithm of the count").clicked() {
+                self.is_linear = !self.is_linear;
+            }
+        });
+    }
+
+    /// What is known of the counts, or why there is nothing to count.
+    fn reply(&mut self, ctx: &ViewCtx<'_>) -> Result<Reply<Ordered>, &'static str> {
+        let model = ctx.document.model.clone();
+        let by = self.order;
+        match self.scope {
+            Scope::Image => {
+                let encoded = ctx.encoded(Slot::A).ok_or(
+                    "Pick an image in Dataset or drop one here to see which codes it uses",
+                )?;
+                let grid = match &encoded {
+                    Reply::Failed(problem) => return Ok(Reply::Failed(problem.clone())),
+                    other => other.best().map(|encoded| ctx.grid(encoded)),
+                };
+                let Some(grid) = grid else {
+                    return Ok(Reply::Working { progress: None, last: None });
+                };
+                let counts = CountsOf::Grid(GridUsage { grid });
+                let question = CodebookOrder { model, counts, by };
+                let reply = ctx.ask("codebook", &question);
+                // While another image is encoded, the counts are those of the last one.
+                Ok(match (reply, encoded) {
+                    (Reply::Ready(last), Reply::Working { progress, .. }) => {
+                        Reply::Working { progress, last: Some(last) }
+                    }
+                    (reply, _) => reply,
+                })
+            }
+            Scope::Set => {
+                let images = match self.images(ctx, SET_IMAGES) {
+                    Reply::Ready(images) if images.is_empty() => {
+                        return Err("There are no images in this set: open another one in Dataset");
+                    }
+                    Reply::Ready(images) => images,
+                    Reply::Working { progress, .. } => {
+                        return Ok(Reply::Working { progress, last: None });
+                    }
+                    Reply::Failed(problem) => return Ok(Reply::Failed(problem)),
+                };
+                let usage = Usage {
+                    model: model.clone(),
+                    images: Arc::clone(&*images),
+                    size: ctx.document.size,
+                };
+                let counts = CountsOf::Images(usage);
+                Ok(ctx.ask_soon("codebook", &CodebookOrder { model, counts, by }))
+            }
+        }
+    }
+
+    /// The first images of the set.
+    fn images(&mut self, ctx: &ViewCtx<'_>, most: u64) -> Reply<Arc<[ImageRef]>> {
+        let source = &ctx.document.source;
+        let facts = match ctx.ask("codebook set", &SourceInfo { source: source.clone() }) {
+            Reply::Ready(facts) => facts,
+            Reply::Working { progress, .. } => return Reply::Working { progress, last: None },
+            Reply::Failed(problem) => return Reply::Failed(problem),
+        };
+        let len = facts.len.min(most);
+        if let Some((of, count, images)) = &self.images
+            && of == source
+            && *count == len
+        {
+            return Reply::Ready(Arc::new(Arc::clone(images)));
+        }
+        let images: Arc<[ImageRef]> =
+            (0..len).map(|index| ImageRef::InSource { source: source.clone(), index }).collect();
+        self.images = Some((source.clone(), len, Arc::clone(&images)));
+        Reply::Ready(Arc::new(images))
+    }
+
+    /// The rows below the cells: of the newest training run, or an image each.
+    fn history_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+        if self.history.follow(ctx.session) {
+            ui.ctx().request_repaint();
+        }
+        if let Some(rows) = self.history.rows().cloned() {
+            self.rows_ui(ui, ctx, &rows, "time ↓ × code →");
+            return;
+        }
+        let most = if self.scope == Scope::Set { SET_IMAGES } else { ROW_IMAGES };
+        let images = match self.images(ctx, most) {
+            Reply::Ready(images) => Arc::clone(&*images),
+            Reply::Working { .. } | Reply::Failed(_) => return,
+        };
+        if images.is_empty() {
+            return;
+        }
+        let question =
+            Survey { model: ctx.document.model.clone(), images, size: ctx.document.size };
+        match ctx.ask_soon("codebook rows", &question) {
+            Reply::Failed(problem) => {
+                ui.label(RichText::new(&problem.summary).color(ctx.theme.colors.danger));
+                ui.label(ctx.theme.label(&problem.hint));
+            }
+            reply => match reply.best() {
+                Some(found) => {
+                    let rows = self.rows_of(found);
+                    self.rows_ui(ui, ctx, &rows, "images ↓ × code →");
+                }
+                None => {
+                    ui.label(ctx.theme.label("Counting image by image…"));
+                }
+            },
+        }
+    }
+
+    fn rows_of(&mut self, found: &Arc<Surveyed>) -> Rows {
+        if let Some((of, rows)) = &self.surveyed
+            && Arc::ptr_eq(of, found)
+        {
+            return rows.clone();
+        }
+        let highest = found.rows.iter().flat_map(|row| row.iter().copied()).fold(0.0, f32::max);
+        let rows = Rows {
+            rows: Arc::clone(&found.rows),
+            columns: found.columns,
+            codes_per_column: found.codes_per_column,
+            highest,
+        };
+        self.surveyed = Some((Arc::clone(found), rows.clone()));
+        rows
+    }
+
+    fn rows_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>, rows: &Rows, title: &str) {
+        ui.label(ctx.theme.label(title));
+        let size = vec2(ui.available_width(), ui.available_height().max(8.0));
+        let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
+        let (columns, count) = (rows.columns.max(1), rows.rows.len().max(1));
+        response.widget_info(|| {
+            let label = format!("Use of the codes, {title}, {count} rows");
+            egui::WidgetInfo::labeled(egui::Role::Image, true, label)
+        });
+        // Rows have a greatest height, so that a short history grows downward.
+        let scale = vec2(
+            rect.width() / columns as f32,
+            (rect.height() / count as f32).min(ctx.theme.px(8.0)),
+        );
+        self.shown_rows.show(&rows.rows);
+        let pane = Pane {
+            pane: HISTORY_PANE,
+            values: Values::Rows(Arc::clone(&rows.rows)),
+            marks: Arc::clone(&self.no_marks),
+            number: self.shown_rows.number(),
+            grid: (columns, count as u32),
+            origin: egui::Vec2::ZERO,
+            scale,
+            highest: rows.highest,
+            is_logarithmic: !self.is_linear,
+            has_gaps: false,
+        };
+        pane.paint(ui, ctx, rect);
+        column_marks_ui(ui, ctx, rect, rows, scale);
+        let Some(at) = response.hover_pos() else { return };
+        let column = ((at.x - rect.left()) / scale.x) as u32;
+        let row = ((at.y - rect.top()) / scale.y) as usize;
+        let Some(value) = rows.rows.get(row).and_then(|row| row.get(column as usize)) else {
+            return;
+        };
+        let first = column * rows.codes_per_column;
+        let codes = if rows.codes_per_column == 1 {
+            ctx.hovered.set_code(first);
+            format!("code {first}")
+        } else {
+            format!("codes {first} to {}", first + rows.codes_per_column - 1)
+        };
+        response.on_hover_text_at_pointer(format!("{codes} · {value:.0}\nrow {}", row + 1));
+    }
+}
+
+/// A tick at the columns of the picked code and of the one under the pointer.
+fn column_marks_ui(
+    ui: &egui::Ui,
+    ctx: &ViewCtx<'_>,
+    rect: egui::Rect,
+    rows: &Rows,
+    scale: egui::Vec2,
+) {
+    let colors = &ctx.theme.colors;
+    let marks = [(ctx.hovered.code(), colors.text), (ctx.document.selection.code, colors.gold)];
+    for (code, color) in marks {
+        let Some(column) = code.map(|code| code / rows.codes_per_column.max(1)) else { continue };
+        if column < rows.columns {
+            let x = rect.left() + (column as f32 + 0.5) * scale.x;
+            let y = rect.top()..=rect.top() + ctx.theme.px(6.0).min(rect.height());
+            ui.painter().vline(x, y, Stroke::new(2.0, color));
+        }
     }
 }

@@ -85,7 +85,7 @@ fn name_of(source: &SourceRef) -> String {
 }
 
 /// 1000000 as "1 000 000", with spaces that do not break.
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {

@@ -1,0 +1,271 @@
+//! One cell a code: where it stands, what is under the pointer, zoom.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use egui::{Color32, Key, Rect, Sense, Stroke, StrokeKind, Vec2, vec2};
+use smalti_engine::answers::Ordered;
+
+use super::ViewCtx;
+use super::paint::{Numbered, Pane};
+use crate::document::Edit;
+use crate::gpu::heatmap::Values;
+use crate::views::dataset::grouped;
+
+/// The textures of the cells.
+const CELLS_PANE: u64 = 0x636f_6465_0001;
+/// A cell is at most this wide before zooming, in points.
+const LARGEST: f32 = 32.0;
+/// A ring is at least this wide, in points, so that it is found among small cells.
+const LEAST_RING: f32 = 9.0;
+/// Cells can be enlarged by this much.
+const MOST_ZOOM: f32 = 64.0;
+
+/// How the cells are looked at.
+#[derive(Debug)]
+pub(super) struct Cells {
+    zoom: f32,
+    origin: Vec2,
+    values: Numbered<[f32]>,
+    off: Numbered<BTreeSet<u32>>,
+    marks: Arc<[u8]>,
+}
+
+impl Default for Cells {
+    fn default() -> Self {
+        let marks = Arc::new([]);
+        let (values, off) = (Numbered::default(), Numbered::default());
+        Self { zoom: 1.0, origin: Vec2::ZERO, values, off, marks }
+    }
+}
+
+/// Where cells are on the screen.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Places {
+    rect: Rect,
+    columns: u32,
+    rows: u32,
+    origin: Vec2,
+    scale: f32,
+}
+
+impl Places {
+    /// As large as all of them fit.
+    fn new(rect: Rect, count: u32, largest: f32) -> Self {
+        let (width, height) = (rect.width().max(1.0), rect.height().max(1.0));
+        let least = (width / largest).floor().clamp(1.0, count.max(1) as f32) as u32;
+        let even = (count as f32 * width / height).sqrt().ceil() as u32;
+        let columns = even.clamp(least, count.max(1));
+        let rows = count.div_ceil(columns).max(1);
+        let scale = (width / columns as f32).min(height / rows as f32).min(largest);
+        Self { rect, columns, rows, origin: Vec2::ZERO, scale }
+    }
+
+    /// The place that a position belongs to.
+    fn at(&self, position: egui::Pos2) -> Option<usize> {
+        let cell = self.origin + (position - self.rect.min) / self.scale;
+        let is_inside = self.rect.contains(position)
+            && cell.x >= 0.0
+            && cell.y >= 0.0
+            && cell.x < self.columns as f32
+            && cell.y < self.rows as f32;
+        is_inside.then(|| cell.y as usize * self.columns as usize + cell.x as usize)
+    }
+
+    fn cell(&self, place: u32) -> Rect {
+        let cell = vec2((place % self.columns) as f32, (place / self.columns) as f32);
+        let min = self.rect.min + (cell - self.origin) * self.scale;
+        Rect::from_min_size(min, Vec2::splat(self.scale))
+    }
+}
+
+impl Cells {
+    /// Draws them in what is left of the width.
+    pub(super) fn ui(
+        &mut self,
+        ui: &mut egui::Ui,
+        ctx: &ViewCtx<'_>,
+        ordered: &Ordered,
+        height: f32,
+        is_logarithmic: bool,
+    ) {
+        let size = vec2(ui.available_width(), height);
+        let (rect, response) = ui.allocate_exact_size(size, Sense::click_and_drag());
+        response.widget_info(|| {
+            let facts = &ordered.statistics;
+            let picked = ctx.document.selection.code;
+            let picked = picked.map_or_else(String::new, |code| format!(", code {code} picked"));
+            let label =
+                format!("Codebook, {} of {} codes used{picked}", facts.used, facts.codebook_size);
+            egui::WidgetInfo::labeled(egui::Role::Button, true, label)
+        });
+        let count = ordered.codes.len() as u32;
+        let mut places = Places::new(rect, count, ctx.theme.px(LARGEST));
+        self.look(ui, &response, &mut places);
+        self.update_marks(ctx, ordered);
+        let pane = Pane {
+            pane: CELLS_PANE,
+            values: Values::Cells(Arc::clone(&ordered.values)),
+            marks: Arc::clone(&self.marks),
+            number: self.values.number(),
+            grid: (places.columns, places.rows),
+            origin: places.origin,
+            scale: Vec2::splat(places.scale),
+            highest: ordered.highest,
+            is_logarithmic,
+            has_gaps: true,
+        };
+        pane.paint(ui, ctx, rect);
+        rings_ui(ui, ctx, ordered, &places, response.has_focus());
+        let under = response.hover_pos().and_then(|at| places.at(at));
+        if let Some(code) = under.and_then(|place| ordered.codes.get(place)) {
+            ctx.hovered.set_code(*code);
+            if response.clicked() {
+                response.request_focus();
+                ctx.send(Edit::SelectCode(Some(*code)));
+            }
+        }
+        step_by_keys(ui, ctx, ordered, &response, places.columns);
+    }
+
+    /// The wheel enlarges, dragging moves, a double click shows all again.
+    fn look(&mut self, ui: &egui::Ui, response: &egui::Response, places: &mut Places) {
+        let fit = places.scale;
+        if let Some(at) = response.hover_pos() {
+            let factor = ui.input(|i| i.zoom_delta() * (i.smooth_scroll_delta().y / 240.0).exp());
+            let zoom = (self.zoom * factor).clamp(1.0, MOST_ZOOM);
+            let from = at - places.rect.min;
+            self.origin += from / (fit * self.zoom) - from / (fit * zoom);
+            self.zoom = zoom;
+        }
+        if response.dragged() {
+            self.origin -= response.drag_delta() / (fit * self.zoom);
+        }
+        if response.double_clicked() {
+            self.zoom = 1.0;
+        }
+        places.scale = fit * self.zoom;
+        let all = vec2(places.columns as f32, places.rows as f32);
+        let most = (all - places.rect.size() / places.scale).max(Vec2::ZERO);
+        self.origin = self.origin.clamp(Vec2::ZERO, most);
+        places.origin = self.origin;
+    }
+
+    /// Switched-off codes are struck out. Made anew only when they or the order changed.
+    fn update_marks(&mut self, ctx: &ViewCtx<'_>, ordered: &Ordered) {
+        let off = &ctx.document.switched_off;
+        let is_new = self.values.show(&ordered.values) | self.off.show(off);
+        if !is_new {
+            return;
+        }
+        if off.is_empty() {
+            self.marks = Arc::new([]);
+            return;
+        }
+        let mut marks = vec![0_u8; ordered.codes.len()];
+        for code in off.iter() {
+            let place = ordered.place_of.get(*code as usize);
+            if let Some(mark) = place.and_then(|place| marks.get_mut(*place as usize)) {
+                *mark = 2;
+            }
+        }
+        self.marks = marks.into();
+    }
+}
+
+/// "code 417 · 12" for the code under the pointer, or else the picked one.
+pub(super) fn caption(ctx: &ViewCtx<'_>, ordered: &Ordered) -> String {
+    let code = ctx.hovered.code().or(ctx.document.selection.code);
+    let found = code.and_then(|code| {
+        let place = *ordered.place_of.get(code as usize)?;
+        Some((code, *ordered.values.get(place as usize)?))
+    });
+    let Some((code, count)) = found else {
+        return "point at a cell to see its code".to_owned();
+    };
+    let off = if ctx.document.switched_off.contains(&code) { " · switched off" } else { "" };
+    format!("code {code} · {}{off}", grouped(count as u64))
+}
+
+/// Rings around the picked code and the one under the pointer.
+fn rings_ui(ui: &egui::Ui, ctx: &ViewCtx<'_>, ordered: &Ordered, places: &Places, has_focus: bool) {
+    let colors = &ctx.theme.colors;
+    let painter = ui.painter().with_clip_rect(places.rect.expand(3.0).intersect(ui.clip_rect()));
+    let ring = |code: Option<u32>, color: Color32, width: f32| {
+        let place = code.and_then(|code| ordered.place_of.get(code as usize));
+        let Some(place) = place else { return };
+        let cell = places.cell(*place);
+        let size = cell.size().max(Vec2::splat(LEAST_RING));
+        let rect = Rect::from_center_size(cell.center(), size);
+        painter.rect_stroke(
+            rect,
+            1.0,
+            Stroke::new(width + 2.0, colors.background),
+            StrokeKind::Middle,
+        );
+        painter.rect_stroke(rect, 1.0, Stroke::new(width, color), StrokeKind::Middle);
+    };
+    ring(ctx.document.selection.code, colors.gold, 2.5);
+    if ctx.hovered.code() != ctx.document.selection.code {
+        ring(ctx.hovered.code(), colors.text, 1.5);
+    }
+    if has_focus {
+        painter.rect_stroke(places.rect, 2.0, Stroke::new(2.0, colors.gold), StrokeKind::Inside);
+    }
+}
+
+/// Arrow keys pick the next code while the cells have the focus.
+fn step_by_keys(
+    ui: &egui::Ui,
+    ctx: &ViewCtx<'_>,
+    ordered: &Ordered,
+    response: &egui::Response,
+    columns: u32,
+) {
+    if !response.has_focus() {
+        return;
+    }
+    ui.memory_mut(|memory| {
+        let arrows = egui::EventFilter {
+            horizontal_arrows: true,
+            vertical_arrows: true,
+            ..Default::default()
+        };
+        memory.set_focus_lock_filter(response.id, arrows);
+    });
+    let step = ui.input(|input| {
+        let pressed = |key| i64::from(input.key_pressed(key));
+        pressed(Key::ArrowRight) - pressed(Key::ArrowLeft)
+            + i64::from(columns) * (pressed(Key::ArrowDown) - pressed(Key::ArrowUp))
+    });
+    if step == 0 {
+        return;
+    }
+    let picked = ctx.document.selection.code;
+    let place = picked.and_then(|code| ordered.place_of.get(code as usize));
+    let next = place.map_or(0, |place| i64::from(*place) + step);
+    let next = usize::try_from(next).ok().and_then(|next| ordered.codes.get(next));
+    if let Some(code) = next {
+        ctx.send(Edit::SelectCode(Some(*code)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use egui::pos2;
+
+    #[test]
+    fn every_code_has_a_place_inside_and_is_found_there() {
+        let rect = Rect::from_min_size(pos2(10.0, 20.0), vec2(400.0, 300.0));
+        for count in [1, 7, 256, 1000, 1 << 18] {
+            let places = Places::new(rect, count, LARGEST);
+            assert!(places.columns * places.rows >= count);
+            for place in [0, count / 2, count - 1] {
+                let cell = places.cell(place);
+                assert!(rect.expand(0.1).contains_rect(cell), "{count}: {place}");
+                assert_eq!(places.at(cell.center()), Some(place as usize));
+            }
+        }
+    }
+}

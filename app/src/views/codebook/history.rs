@@ -1,0 +1,161 @@
+//! The use of a codebook over a training run, as rows of a heatmap.
+
+use std::sync::Arc;
+
+use smalti_engine::answers::survey::HISTORY_COLUMNS;
+use smalti_engine::session::{RunId, Session};
+use smalti_engine::training::TrainEvent;
+
+/// More rows than this are put together in pairs.
+const MOST_ROWS: usize = 1024;
+/// Entries of a log that are taken in a frame, so that a long log does not hold up the window.
+const ENTRIES_A_FRAME: usize = 16;
+
+/// Rows of equal length.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Rows {
+    /// Oldest first, `columns` entries each.
+    pub rows: Arc<[Arc<[f32]>]>,
+    /// Columns of each row.
+    pub columns: u32,
+    /// Codes that share a column.
+    pub codes_per_column: u32,
+    /// The highest entry.
+    pub highest: f32,
+}
+
+/// Grows with the newest training run.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    run: Option<RunId>,
+    codebook_size: usize,
+    /// Entries of the log that were taken.
+    taken: usize,
+    /// Reports that a row stands for.
+    reports_per_row: usize,
+    pending: Vec<f32>,
+    reports_pending: usize,
+    rows: Vec<Arc<[f32]>>,
+    shown: Rows,
+}
+
+impl History {
+    /// Takes in what is new of the newest training run; true if there is more to take.
+    pub(super) fn follow(&mut self, session: &Session) -> bool {
+        // Entries of other runs' logs have another type: their last one cannot be read as this.
+        let newest = session.runs().into_iter().rev().find(|run| {
+            run.entries > 0 && !session.log::<TrainEvent>(run.id, run.entries - 1).is_empty()
+        });
+        let Some(run) = newest else { return false };
+        if self.run != Some(run.id) {
+            *self = Self { run: Some(run.id), reports_per_row: 1, ..Self::default() };
+        }
+        if self.taken >= run.entries {
+            return false;
+        }
+        let new = session.log::<TrainEvent>(run.id, self.taken);
+        let is_more = new.len() > ENTRIES_A_FRAME;
+        for entry in new.iter().take(ENTRIES_A_FRAME) {
+            self.taken += 1;
+            if let TrainEvent::Report(report) = &**entry {
+                self.push(&report.counts);
+            }
+        }
+        if self.rows.len() != self.shown.rows.len() || self.shown.columns != self.columns() {
+            self.show();
+        }
+        is_more
+    }
+
+    /// What there is so far; none before the first row.
+    pub(super) fn rows(&self) -> Option<&Rows> {
+        (!self.shown.rows.is_empty()).then_some(&self.shown)
+    }
+
+    fn codes_per_column(&self) -> usize {
+        self.codebook_size.div_ceil(HISTORY_COLUMNS as usize).max(1)
+    }
+
+    fn columns(&self) -> u32 {
+        self.codebook_size.div_ceil(self.codes_per_column()) as u32
+    }
+
+    fn push(&mut self, counts: &[u64]) {
+        if counts.is_empty() {
+            return;
+        }
+        if counts.len() != self.codebook_size {
+            self.codebook_size = counts.len();
+            self.rows.clear();
+            self.reports_per_row = 1;
+            self.reports_pending = 0;
+        }
+        if self.reports_pending == 0 {
+            self.pending.clear();
+            self.pending.resize(self.columns() as usize, 0.0);
+        }
+        let codes_per_column = self.codes_per_column();
+        for (sum, codes) in self.pending.iter_mut().zip(counts.chunks(codes_per_column)) {
+            *sum += codes.iter().sum::<u64>() as f32;
+        }
+        self.reports_pending += 1;
+        if self.reports_pending < self.reports_per_row {
+            return;
+        }
+        self.reports_pending = 0;
+        self.rows.push(self.pending.as_slice().into());
+        if self.rows.len() >= MOST_ROWS {
+            self.rows = self.rows.chunks(2).map(together).collect();
+            self.reports_per_row *= 2;
+        }
+    }
+
+    fn show(&mut self) {
+        let highest = self.rows.iter().flat_map(|row| row.iter().copied()).fold(0.0, f32::max);
+        self.shown = Rows {
+            rows: self.rows.as_slice().into(),
+            columns: self.columns(),
+            codes_per_column: self.codes_per_column() as u32,
+            highest,
+        };
+    }
+}
+
+/// The sums of some rows.
+fn together(rows: &[Arc<[f32]>]) -> Arc<[f32]> {
+    let Some((first, rest)) = rows.split_first() else { return Arc::new([]) };
+    let mut sums = first.to_vec();
+    for row in rest {
+        for (sum, value) in sums.iter_mut().zip(row.iter()) {
+            *sum += value;
+        }
+    }
+    sums.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_history_keeps_every_count_in_fewer_rows() {
+        let mut history = History { reports_per_row: 1, ..History::default() };
+        for _ in 0..2 * MOST_ROWS {
+            history.push(&[1, 0, 2]);
+        }
+        assert!(history.rows.len() < MOST_ROWS);
+        let total: f32 = history.rows.iter().flat_map(|row| row.iter()).sum();
+        let pending: f32 = history.pending.iter().sum();
+        let pending = if history.reports_pending == 0 { 0.0 } else { pending };
+        assert_eq!((total + pending) as usize, 2 * MOST_ROWS * 3);
+    }
+
+    #[test]
+    fn large_codebooks_put_neighbors_together() {
+        let mut history = History { reports_per_row: 1, ..History::default() };
+        history.push(&vec![1; 1 << 18]);
+        history.show();
+        assert_eq!(history.shown.columns, HISTORY_COLUMNS);
+        assert_eq!(history.shown.highest, 128.0);
+    }
+}
