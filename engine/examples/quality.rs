@@ -19,8 +19,8 @@ use smalti_engine::{EngineError, Result};
 fn open_model(path: &Path) -> Result<Box<dyn Tokenizer>> {
     let bad = |reason: &str| EngineError::bad_file(path, reason, "");
     let bytes = std::fs::read(path).map_err(|source| EngineError::io(path, source))?;
-    let (_, header) = safetensors::SafeTensors::read_metadata(&bytes)
-        .map_err(|error| bad(&error.to_string()))?;
+    let (_, header) =
+        safetensors::SafeTensors::read_metadata(&bytes).map_err(|error| bad(&error.to_string()))?;
     let text = header.metadata().as_ref().and_then(|m| m.get("smalti")).cloned();
     let metadata: serde_json::Value = text
         .and_then(|text| serde_json::from_str(&text).ok())

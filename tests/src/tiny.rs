@@ -48,7 +48,8 @@ pub fn tiny_model(path: &Path) {
         let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
         (name.as_str(), view.unwrap_or_else(|e| panic!("{name}: {e}")))
     });
-    let text = serde_json::json!({ "config": config }).to_string();
+    let text =
+        serde_json::json!({ "format": 1, "kind": "tokenizer", "config": config }).to_string();
     let metadata = HashMap::from([("smalti".to_owned(), text)]);
     safetensors::serialize_to_file(views, Some(metadata), path)
         .unwrap_or_else(|e| panic!("{}: {e}", path.display()));

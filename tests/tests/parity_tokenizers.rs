@@ -397,7 +397,7 @@ fn fsq_agrees_with_the_symmetric_and_the_hard_clamped_form() {
 #[test]
 fn fsq_noise_dropout_moves_codes_as_published() {
     each_level_set(|set, eps| {
-        let rule = set.rule(FsqBound::Atanh, eps, false);
+        let rule = set.rule(FsqBound::Symmetric, eps, false);
         let quantized = rule.quantize(&set.tensor("input"), true).unwrap();
         same_codes(set.io, &set.name("noise.indices"), &quantized.codes);
         let (b, d, h, w) = quantized.latents.dims4().unwrap();

@@ -33,7 +33,8 @@ fn main() {
     let any = wanted.peek().is_none();
     let wanted: Vec<&String> = wanted.collect();
     for (name, test) in TESTS {
-        let asked = |part: &&String| if exact { name == **part } else { name.contains(part.as_str()) };
+        let asked =
+            |part: &&String| if exact { name == **part } else { name.contains(part.as_str()) };
         if only_ignored || !(any || wanted.iter().any(asked)) {
             continue;
         }
@@ -138,7 +139,8 @@ fn a_run_killed_at_any_moment_loses_at_most_a_checkpoint_interval() {
         assert!(a.iter().eq(b.iter()), "{name} differs");
     }
     let names = |folder: &Path| {
-        let mut names: Vec<_> = folder.read_dir().unwrap().map(|e| e.unwrap().file_name()).collect();
+        let mut names: Vec<_> =
+            folder.read_dir().unwrap().map(|e| e.unwrap().file_name()).collect();
         names.sort();
         names
     };

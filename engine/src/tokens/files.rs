@@ -277,8 +277,8 @@ mod tests {
     fn an_unknown_version_is_named() {
         let grid = Grid::new(1, 1, 2, vec![1]).unwrap();
         let mut bytes = safetensors_bytes(&grid).unwrap();
-        let place = bytes.windows(11).position(|w| w == b"\\\"format\\\":1").unwrap();
-        bytes[place + 10] = b'7';
+        let place = bytes.windows(12).position(|w| w == b"\\\"format\\\":1").unwrap();
+        bytes[place + 11] = b'7';
         assert!(refused(&bytes, None).contains("format 7"), "{}", refused(&bytes, None));
     }
 }
