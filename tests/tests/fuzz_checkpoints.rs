@@ -18,8 +18,8 @@ use smalti_engine::tokens::{Grid, files};
 use smalti_tests::fixture;
 
 /// The most bytes at once that reading may take: this, and this many for each byte of the file.
-const FIXED: usize = 1 << 20;
-const PER_BYTE: usize = 64;
+const FIXED: usize = 256 << 10;
+const PER_BYTE: usize = 32;
 /// All mutated files, over all tests here.
 const ROUNDS: [(&str, u32); 5] = [
     ("safetensors", 30_000),
@@ -194,6 +194,12 @@ fn fixtures(names: &[&str]) -> Vec<Vec<u8>> {
 #[test]
 fn at_least_a_hundred_thousand_files_are_mutated() {
     assert!(ROUNDS.iter().map(|(_, n)| n).sum::<u32>() >= 100_000);
+}
+
+#[test]
+fn the_counting_notices_an_allocation() {
+    let peak = peak_of(|| drop(vec![1_u8; 3 << 20]));
+    assert!(peak >= 3 << 20, "{peak}");
 }
 
 #[test]

@@ -138,6 +138,9 @@ fn family(shapes: &Shapes<'_>) -> Family {
     };
     // Enough to name the family even where tensors are missing.
     let taming = any("encoder.down.0.block.0.") && any("decoder.up.0.block.0.");
+    // Networks that unfold pictures or films first keep these names, but are others.
+    let pictures = shapes.get("encoder.conv_in.weight").is_none_or(|s| matches!(s, [_, 3, 3, 3]))
+        && !shapes.keys().any(|name| name.contains(".conv3d."));
     let qkv = shapes.keys().any(|name| name.contains(".attn_1.qkv."));
     if any("encoder.conv_blocks.0.res.0.") && any("decoder.conv_blocks.0.res.0.") {
         Family::LlamaGen
@@ -145,7 +148,7 @@ fn family(shapes: &Shapes<'_>) -> Family {
         Family::Var
     } else if taming && any("quantize.proj.") {
         Family::TamingGumbel
-    } else if taming && any("quant_conv.") && !any("encoder.time_conv") && !any("encoder.patcher") {
+    } else if taming && pictures && any("quant_conv.") && !any("encoder.time_conv") {
         Family::Taming
     } else {
         Family::Unknown
@@ -172,7 +175,7 @@ fn undecided(family: Family, shapes: &Shapes<'_>) -> String {
     if missing.is_empty() {
         format!("nearly a {family}, but its levels have channels that do not divide")
     } else {
-        format!("nearly a {family}, but {} is missing", missing.join(", "))
+        format!("nearly a {family}, but without {}", missing.join(", "))
     }
 }
 

@@ -1,0 +1,57 @@
+//! Published tokenizers open from the file that their authors give out, without any configuration:
+//! the same weights as the fixture's, and the same tokens and pictures as the authors' code.
+
+use candle_core::Device;
+use smalti_engine::checkpoints::{Container, Family, open_tokenizer, read};
+use smalti_tests::{
+    assert_close, count, counts, fixture, load_config, load_io, load_tensors, number,
+};
+
+fn published(name: &str, family: Family) {
+    let (folder, config, io) = (fixture(name), load_config(name), load_io(name));
+    let text = |key: &str| config[key].as_str().unwrap_or_else(|| panic!("{name} lacks {key}"));
+    let path = folder.join(text("container"));
+
+    let got = read(&path).unwrap();
+    assert_eq!(got.container, Container::TorchZip);
+    assert_eq!(got.root.as_deref(), Some(text("state_dict_root")));
+    let want = load_tensors(&folder.join("weights.safetensors"));
+    assert_eq!(got.tensors.len(), want.iter().count(), "{name}: number of tensors");
+    for (tensor, raw) in want.iter() {
+        let entry = got.tensors.get(tensor).unwrap_or_else(|| panic!("{tensor} is missing"));
+        assert_eq!((entry.shape(), entry.bytes().unwrap()), (&*raw.shape, raw.bytes.clone()));
+    }
+
+    let opened = open_tokenizer(&path, &Device::Cpu).unwrap();
+    let found = &opened.recognized;
+    assert_eq!((found.family, &found.problems), (family, &Vec::new()));
+    let network = &opened.config.network;
+    let mult = if family == Family::Taming { "ch_mult" } else { "encoder_ch_mult" };
+    assert_eq!(network.ch, count(&config, "ch"));
+    assert_eq!(network.ch_mult, counts(&config, mult));
+    assert_eq!(network.num_res_blocks, count(&config, "num_res_blocks"));
+    assert_eq!(network.z_channels, count(&config, "z_channels"));
+    assert_eq!(found.factor, Some(count(&config, "downsample_factor")));
+
+    let tokenizer = &opened.tokenizer;
+    let (abs, rel) =
+        (number(&config, "tolerance/default_abs"), number(&config, "tolerance/default_rel"));
+    let latents = tokenizer.encode(&io.tensor("input")).unwrap();
+    assert_close("pre_quant", &latents, &io.tensor("pre_quant"), abs, rel);
+    let quantized = tokenizer.quantize(&latents, false).unwrap();
+    let codes = quantized.codes.flatten_all().unwrap().to_vec1::<u32>().unwrap();
+    assert_eq!(codes, io.u32s("indices"), "{name}: tokens");
+    let decoded = tokenizer.decode(&tokenizer.quantizer().decode(&quantized.codes).unwrap());
+    let wanted = io.tensor("reconstruction_from_indices");
+    assert_close("reconstruction", &decoded.unwrap(), &wanted, abs, rel);
+}
+
+#[test]
+fn parity_of_the_published_taming_checkpoint() {
+    published("taming_vqmodel", Family::Taming);
+}
+
+#[test]
+fn parity_of_the_published_llamagen_checkpoint_prefers_averaged_weights() {
+    published("llamagen_vq", Family::LlamaGen);
+}
