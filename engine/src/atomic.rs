@@ -6,6 +6,10 @@ use std::path::Path;
 
 use crate::{EngineError, Result};
 
+/// How the names of files begin that are being written. A process that is killed while it writes
+/// leaves one behind; no other file is called so.
+pub const PARTIAL: &str = ".partial-";
+
 /// Writes `path` through a temporary file in the same folder: written, flushed to the disk, renamed,
 /// and the folder flushed. When anything fails, the old file stays and nothing new is left behind.
 ///
@@ -19,7 +23,7 @@ pub fn write_atomically(
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let failed = |e: io::Error| EngineError::io(path, e);
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".smalti-").suffix(".part");
+    builder.prefix(PARTIAL);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;

@@ -4,6 +4,8 @@
 //! archives, with the traps of real files: views with offsets and strides, expanded and
 //! channels-last tensors, scalars, empty ones, a class as a key, sets, numbers beyond 64 bits.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeSet;
 use std::path::Path;
 

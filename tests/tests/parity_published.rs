@@ -1,6 +1,8 @@
 //! Published tokenizers open from the file that their authors give out, without any configuration:
 //! the same weights as the fixture's, and the same tokens and pictures as the authors' code.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 use candle_core::Device;
 use smalti_engine::checkpoints::{Container, Family, open_tokenizer, read};
 use smalti_tests::{

@@ -27,7 +27,7 @@ pub(super) fn configuration(
         Naming::LlamaGen => (true, BetaPlacement::Commitment),
     };
     let update = CodebookUpdate::Gradient;
-    let vq = VqConfig { codes, normalize, placement, update, ..VqConfig::default() };
+    let vq = VqConfig { codes, placement, normalize, update, ..VqConfig::default() };
     Some(TokenizerConfig { name: name.to_owned(), network, quantizer: QuantizerConfig::Vq(vq) })
 }
 

@@ -4,6 +4,7 @@
 //! Source: the format's description in `huggingface/safetensors`.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Place;
 use std::fmt;
 use std::sync::Arc;
 
@@ -59,10 +60,16 @@ impl<'de> Deserialize<'de> for Header {
                 while let Some(name) = map.next_key::<String>()? {
                     if name == "__metadata__" {
                         header.metadata = map.next_value()?;
-                    } else if header.tensors.contains_key(&name) {
-                        return Err(de::Error::custom(format!("tensor {name:?} stands twice")));
-                    } else {
-                        header.tensors.insert(name, map.next_value()?);
+                        continue;
+                    }
+                    match header.tensors.entry(name) {
+                        Place::Vacant(place) => {
+                            place.insert(map.next_value()?);
+                        }
+                        Place::Occupied(place) => {
+                            let name = place.key();
+                            return Err(de::Error::custom(format!("tensor {name:?} stands twice")));
+                        }
                     }
                 }
                 Ok(header)

@@ -128,7 +128,7 @@ fn shape(text: &str) -> Result<Vec<usize>, String> {
         return Err("has more dimensions than a grid".to_owned());
     }
     let sizes = sizes.into_iter().filter(|size| !size.is_empty());
-    sizes.map(|size| size.trim_end_matches('L').parse().map_err(|_| bad())).collect()
+    sizes.map(|size| size.trim_end_matches('L').parse().ok().ok_or_else(bad)).collect()
 }
 
 /// From column-major to row-major order.

@@ -1,29 +1,21 @@
 //! What a run needs to go on: one safetensors file, replaced atomically.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::Path;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 
 use super::recipe::Recipe;
+use crate::atomic::PARTIAL;
+use crate::checkpoints::{self, Precision};
 use crate::{EngineError, Result};
 
 /// The version of the run's checkpoint.
 const FORMAT: u64 = 1;
 
-/// How the names of files begin that are being written.
-const PARTIAL: &str = ".partial-";
-
 /// Writes a file so that at any moment either the old or the new one is there, whole.
 pub(super) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let io = |source| EngineError::io(path, source);
-    let mut file = tempfile::Builder::new().prefix(PARTIAL).tempfile_in(folder).map_err(io)?;
-    file.write_all(bytes).map_err(io)?;
-    file.as_file().sync_all().map_err(io)?;
-    file.persist(path).map_err(|error| io(error.error))?;
-    Ok(())
+    crate::atomic::write_atomically(path, |file| file.write_all(bytes))
 }
 
 /// Removes what a run that was killed while writing has left in its folder.
@@ -108,13 +100,9 @@ pub(super) fn save_model(
     recipe: &Recipe,
     step: u64,
 ) -> Result<()> {
-    let mut halves = BTreeMap::new();
-    for (name, tensor) in tensors {
-        halves.insert(name.clone(), tensor.to_dtype(DType::F16)?);
-    }
     let metadata = serde_json::json!({
-        "format": 1, "kind": "tokenizer", "config": recipe.tokenizer, "recipe": recipe,
+        "kind": "tokenizer", "config": recipe.tokenizer, "recipe": recipe,
         "steps": step,
     });
-    write_atomically(path, &to_bytes(&halves, &metadata)?)
+    checkpoints::save_model(path, tensors, &metadata, Precision::F16)
 }

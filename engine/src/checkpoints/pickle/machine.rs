@@ -215,7 +215,7 @@ impl<'a> Machine<'a> {
     /// Adds to the list or dictionary on top of the stack; what is neither takes nothing.
     fn extend(&mut self, items: &[Handle], pairs: bool) -> Step {
         let top = self.top()?;
-        if pairs && items.len() % 2 != 0 {
+        if pairs && !items.len().is_multiple_of(2) {
             return broken("a key without a value");
         }
         match self.arena.get_mut(top) {

@@ -99,16 +99,12 @@ pub(super) fn call(arena: &mut Arena<'_>, callee: Handle, arguments: Handle) -> 
             }
         }
         (b"torch.jit._pickle", _) | (b"torch", b"Size") => argument(arena, 0),
-        (b"collections", b"OrderedDict") => {
+        (b"collections", b"OrderedDict") | (b"builtins" | b"__builtin__", b"dict") => {
             let from = argument(arena, 0);
             dictionary(arena, from)
         }
         (b"collections", b"defaultdict") => {
             let from = argument(arena, 1);
-            dictionary(arena, from)
-        }
-        (b"builtins" | b"__builtin__", b"dict") => {
-            let from = argument(arena, 0);
             dictionary(arena, from)
         }
         (b"builtins" | b"__builtin__", b"list" | b"tuple") => {
