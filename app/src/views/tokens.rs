@@ -124,10 +124,11 @@ impl TokensView {
         let size = [encoded.picture.width(), encoded.picture.height()];
         let area = area.shrink2(vec2(space::M, space::M));
         let line = ctx.theme.px(24.0);
-        let width = (area.width() - space::M) / 2.0;
-        let height = (area.height() - line).max(1.0).min(width * size[1] as f32 / size[0] as f32);
-        let top = area.center().y - (height + line) / 2.0;
-        let left = Rect::from_min_size(pos2(area.left(), top), vec2(width, height));
+        let aspect = size[1] as f32 / size[0].max(1) as f32;
+        let room = vec2((area.width() - space::M) / 2.0, (area.height() - line).max(16.0));
+        let width = room.x.min(room.y / aspect);
+        let corner = area.center() - vec2(width + space::M / 2.0, (width * aspect + line) / 2.0);
+        let left = Rect::from_min_size(corner, vec2(width, width * aspect));
         let right = left.translate(vec2(width + space::M, 0.0));
 
         let id = ui.scope_id().with("grid pane");
