@@ -54,7 +54,7 @@ impl View for CodeView {
         };
         let model = ctx.document.model.clone();
         let card = ctx.ask("code card", &CodeCard { model: model.clone(), code });
-        let look = ctx.ask("appearance", &CodeAppearance { model });
+        let look = ctx.ask_soon("appearance", &CodeAppearance { model });
         egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             pinned_ui(ui, ctx, look.best());
             match &card {

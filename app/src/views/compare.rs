@@ -286,6 +286,9 @@ impl CompareView {
             self.divider = (at.x - pane.picture.left()) / pane.picture.width();
         }
         if response.has_focus() {
+            // Otherwise the arrows would carry the focus away.
+            let arrows = egui::EventFilter { horizontal_arrows: true, ..Default::default() };
+            ui.memory_mut(|memory| memory.set_focus_lock_filter(response.id, arrows));
             let step = ui.input(|i| {
                 let pressed = |key| f32::from(u8::from(i.key_pressed(key)));
                 pressed(egui::Key::ArrowRight) - pressed(egui::Key::ArrowLeft)

@@ -135,7 +135,8 @@ impl TokensView {
         let pane = pane::show(ui, id, (left, size), &mut self.zoom, false);
         let texture = ctx.textures.picture(&encoded.picture, Sampling::Pixels);
         pane.paint(ui, texture.id(), egui::Color32::WHITE);
-        let look = ctx.ask("appearance", &CodeAppearance { model: ctx.document.model.clone() });
+        let look =
+            ctx.ask_soon("appearance", &CodeAppearance { model: ctx.document.model.clone() });
         let counts = ctx.ask("grid usage", &GridUsage { grid: edited.clone() });
         let sources = overlay::Sources {
             colors: look.best().map(|look| &*look.colors),
