@@ -260,7 +260,11 @@ impl Screen {
     }
 }
 
-fn render_state() -> Result<RenderState, OffscreenError> {
+/// A renderer without a window.
+///
+/// # Errors
+/// When there is nothing to draw with.
+pub fn render_state() -> Result<RenderState, OffscreenError> {
     let mut setup = WgpuSetupCreateNew::without_display_handle();
     setup.native_adapter_selector = Some(Arc::new(|adapters, _surface| {
         let rank = |adapter: &&wgpu::Adapter| {
