@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{D, DType, Device, Tensor, Var};
 use serde_json::Value;
+use smalti_engine::checkpoints;
 use smalti_engine::layers::{Probe, Weights};
 use smalti_engine::quantizers::{
     BetaPlacement, CodebookUpdate, Fsq, FsqBound, FsqConfig, Quantizer, QuantizerConfig, Vq,
@@ -130,6 +131,22 @@ fn taming_agrees(tensors: BTreeMap<String, Tensor>) {
 #[test]
 fn taming_agrees_at_every_named_layer() {
     taming_agrees(stored(TAMING));
+}
+
+#[test]
+fn taming_agrees_from_its_published_container_and_from_safetensors() {
+    let container = load_config(TAMING)["container"].as_str().expect("container").to_owned();
+    let read = |file: &str| {
+        let checkpoint = checkpoints::read(&fixture(TAMING).join(file)).unwrap();
+        checkpoint.to_tensors(&Device::Cpu).unwrap()
+    };
+    let (published, plain) = (read(&container), read("weights.safetensors"));
+    assert!(published.keys().eq(plain.keys()), "the same names");
+    for (name, tensor) in &plain {
+        assert_close(name, &published[name], tensor, 0.0, 0.0);
+    }
+    taming_agrees(published);
+    taming_agrees(plain);
 }
 
 #[test]
@@ -397,6 +414,7 @@ fn fsq_agrees_with_the_symmetric_and_the_hard_clamped_form() {
 #[test]
 fn fsq_noise_dropout_moves_codes_as_published() {
     each_level_set(|set, eps| {
+        // The published draws were made with the symmetric form: the indices are those of it.
         let rule = set.rule(FsqBound::Symmetric, eps, false);
         let quantized = rule.quantize(&set.tensor("input"), true).unwrap();
         same_codes(set.io, &set.name("noise.indices"), &quantized.codes);
