@@ -24,6 +24,7 @@ run: system
 
 # One cargo profile for everything: another would compile all dependencies again.
 test: system fmt
+	@$(CARGO) build --locked --release --workspace --bins
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 		$(CARGO) nextest run --locked --cargo-profile release --workspace; \
 	else \

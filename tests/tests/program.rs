@@ -13,7 +13,9 @@ fn program() -> PathBuf {
     let profile = test.ancestors().nth(2).unwrap();
     let cargo = option_env!("CARGO").unwrap_or("cargo");
     let built = Command::new(cargo)
-        .args(["build", "--quiet", "--release", "-p", "smalti", "--target-dir"])
+        // The whole workspace, as the tests were built: `-p smalti` alone would choose other features
+        // and compile the dependencies anew.
+        .args(["build", "--quiet", "--release", "--workspace", "--bins", "--target-dir"])
         .arg(profile.parent().unwrap())
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
         .status()
