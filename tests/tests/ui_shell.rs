@@ -277,6 +277,34 @@ fn work_survives_an_unexpected_end_and_a_usual_end_leaves_nothing() {
 }
 
 #[test]
+fn work_of_an_unexpected_end_is_kept_when_the_next_start_opens_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = StudioOptions::new(assets());
+    options.settings_dir = Some(folder.path().to_owned());
+    let mut window = open_sized(options.clone(), [800.0, 600.0]);
+    send(&mut window, force(1, 2, 7));
+    drop(window);
+    let autosave = folder.path().join("autosave.smalti");
+    let work = std::fs::read(&autosave).unwrap();
+
+    options.files = vec![assets().join("samples/kodim20.png")];
+    let mut window = open_sized(options, [800.0, 600.0]);
+    settle(&mut window);
+    // A change writes the next autosave, which must not take the old one's place.
+    send(&mut window, force(0, 0, 1));
+    let said = window.state().notices().list().iter().any(|n| n.summary.contains("is kept"));
+    drop(window);
+    let kept: Vec<_> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.to_string_lossy().contains("recovered-"))
+        .collect();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    assert_eq!(std::fs::read(&kept[0]).unwrap(), work);
+    assert!(said, "the person is told");
+}
+
+#[test]
 fn quitting_with_unsaved_tokens_asks_first() {
     let ask_to_close = |window: &mut Window| {
         let viewport = window.input_mut().viewports.entry(egui::ViewportId::ROOT).or_default();

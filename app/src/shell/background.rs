@@ -243,6 +243,23 @@ pub fn read_whole(path: &Path, limit: u64) -> Result<Vec<u8>> {
     smalti_engine::images::file::read_file(path, limit)
 }
 
+/// Moves what an unexpected end left to a name of its own beside it, so that nothing writes over
+/// it; gives the new path, or `None` if there was nothing.
+pub fn set_aside(path: &Path) -> Option<PathBuf> {
+    // The time of its last change tells several of them apart.
+    let secs = Stamp::of(path).modified / 1_000_000_000;
+    let kept = path.with_file_name(format!("recovered-{secs}.smalti"));
+    match std::fs::rename(path, &kept) {
+        Ok(()) => Some(kept),
+        Err(error) => {
+            if error.kind() != std::io::ErrorKind::NotFound {
+                log::warn!("{}: {error}", path.display());
+            }
+            None
+        }
+    }
+}
+
 /// Takes a file away if it is there.
 pub fn remove(path: &Path) {
     if let Err(error) = std::fs::remove_file(path)

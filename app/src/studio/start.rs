@@ -12,7 +12,7 @@ use smalti_engine::session::{self, Session};
 use super::{AUTOSAVE_EVERY, Desk, Fixed, Keeping, Studio, StudioOptions};
 use crate::document::{Document, History, Notice, Open};
 use crate::settings::Settings;
-use crate::shell::background::{Background, Outcome, read_whole};
+use crate::shell::background::{self, Background, Outcome, read_whole};
 use crate::shell::dock::Views;
 use crate::shell::notices::Notices;
 use crate::shell::opening::Openings;
@@ -128,16 +128,20 @@ impl Studio {
             self.send(Open::Path(file.clone()));
         }
         let asked = !files.is_empty() || self.fixed.options.scene.is_some();
-        if let Some(folder) = self.fixed.options.settings_dir.clone()
-            && !asked
-        {
-            let path = folder.join(AUTOSAVE);
-            self.keeping.background.run(move || {
-                // No autosave is the usual case: the last time ended well.
-                let saved = saved::open(&path).ok()?;
-                Some(Outcome::Document(None, Box::new(saved)))
-            });
-        }
+        let Some(path) = self.fixed.options.settings_dir.as_ref().map(|f| f.join(AUTOSAVE)) else {
+            return;
+        };
+        self.keeping.background.run(move || {
+            // No autosave is the usual case: the last time ended well.
+            if asked {
+                let kept = background::set_aside(&path)?;
+                let summary = "Smalti ended unexpectedly last time; the work of then is kept";
+                let hint = format!("Open {}", kept.display());
+                return Some(background::notice(Notice::warning(summary, hint)));
+            }
+            let saved = saved::open(&path).ok()?;
+            Some(Outcome::Document(None, Box::new(saved)))
+        });
     }
 }
 

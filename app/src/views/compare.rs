@@ -68,25 +68,13 @@ impl View for CompareView {
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
-        let Some(reply) = ctx.encoded(Slot::A) else {
-            states::no_image(ui, ctx);
-            return;
-        };
-        if let Reply::Failed(problem) = &reply {
-            states::problem(ui, ctx, problem);
-            return;
-        }
-        let Some(encoded) = reply.best() else {
-            states::busy(ui, ctx, None);
-            ui.label(ctx.theme.label("Encoding…"));
-            return;
-        };
+        let Some(encoded) = &states::encoded(ui, ctx) else { return };
         let (_, first) = decoded(ctx, encoded);
         if let Reply::Failed(problem) = &first {
             states::problem(ui, ctx, problem);
             return;
         }
-        if reply.is_working() || first.is_working() {
+        if first.is_working() {
             states::busy(ui, ctx, None);
         }
         let second = second(ctx);

@@ -53,21 +53,7 @@ impl View for TokensView {
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
-        let Some(reply) = ctx.encoded(Slot::A) else {
-            states::no_image(ui, ctx);
-            return;
-        };
-        if let Reply::Failed(problem) = &reply {
-            states::problem(ui, ctx, problem);
-            return;
-        }
-        if let Reply::Working { progress, .. } = &reply {
-            states::busy(ui, ctx, *progress);
-        }
-        let Some(encoded) = reply.best() else {
-            ui.label(ctx.theme.label("Encoding…"));
-            return;
-        };
+        let Some(encoded) = &states::encoded(ui, ctx) else { return };
         let (edited, compared) = decoded(ctx, encoded);
         let area = ui.available_rect_before_wrap();
         let strip = ctx.theme.px(72.0).min(area.height() * 0.25);

@@ -1,9 +1,13 @@
 //! What a view shows when it has nothing to show, is at work, or could not do it.
 
+use std::sync::Arc;
+
 use egui::{Rect, RichText};
 use smalti_engine::Problem;
+use smalti_engine::answers::Encoded;
+use smalti_engine::session::Reply;
 
-use crate::document::{Layout, Open};
+use crate::document::{Layout, Open, Slot};
 use crate::shell::theme::space;
 use crate::views::{ViewCtx, ViewId};
 
@@ -19,6 +23,25 @@ pub fn no_image(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
             ctx.send(Layout::Show(ViewId::Dataset));
         }
     });
+}
+
+/// The tokens of the document's image; until they are there, draws what is to be said instead.
+pub fn encoded(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) -> Option<Arc<Encoded>> {
+    let Some(reply) = ctx.encoded(Slot::A) else {
+        no_image(ui, ctx);
+        return None;
+    };
+    if let Reply::Working { progress, .. } = &reply {
+        busy(ui, ctx, *progress);
+    }
+    match &reply {
+        Reply::Failed(reason) => problem(ui, ctx, reason),
+        Reply::Working { last: None, .. } => {
+            ui.label(ctx.theme.label("Encoding…"));
+        }
+        Reply::Ready(_) | Reply::Working { .. } => {}
+    }
+    reply.best().cloned()
 }
 
 /// It cannot be shown, and why.
