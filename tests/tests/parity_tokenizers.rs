@@ -301,7 +301,7 @@ impl Levels<'_> {
 
     fn rule(&self, bound: FsqBound, eps: f64, hard_clamp: bool) -> Fsq {
         let levels = self.levels.clone();
-        let config = FsqConfig { levels, bound, hard_clamp, eps, noise_dropout: 0.0 };
+        let config = FsqConfig { levels, bound, hard_clamp, eps, ..FsqConfig::default() };
         Fsq::new(&config, self.levels.len(), &Device::Cpu).unwrap()
     }
 

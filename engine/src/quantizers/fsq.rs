@@ -10,6 +10,7 @@
 
 use candle_core::{DType, Device, Tensor};
 
+use super::fsq_entropy;
 use super::rows::{check_latents, codes_from_tensor};
 use super::{Observed, Quantized, Quantizer};
 use crate::random::{Noise, Purpose};
@@ -48,6 +49,8 @@ pub struct FsqConfig {
     pub eps: f64,
     /// Probability in training that an element is moved by up to half of the code's unit.
     pub noise_dropout: f64,
+    /// Weight of the entropy loss in training, 0 as published: see [`super::fsq_entropy`].
+    pub entropy_weight: f64,
 }
 
 impl Default for FsqConfig {
@@ -58,6 +61,7 @@ impl Default for FsqConfig {
             hard_clamp: false,
             eps: 1e-3,
             noise_dropout: 0.0,
+            entropy_weight: 0.0,
         }
     }
 }
@@ -110,6 +114,13 @@ impl FsqConfig {
                 "fsq",
                 "eps should be in [0, 0.5) and noise_dropout in [0, 1]",
                 "",
+            ));
+        }
+        if !(self.entropy_weight.is_finite() && self.entropy_weight >= 0.0) {
+            return Err(EngineError::bad_input(
+                "entropy_weight",
+                format!("{} is not a weight", self.entropy_weight),
+                "0 switches the entropy loss off",
             ));
         }
         Ok(())
@@ -316,6 +327,12 @@ impl Quantizer for Fsq {
         };
         let digits = whole.broadcast_add(&self.constants.middle)?.to_dtype(DType::U32)?;
         let codes = digits.broadcast_mul(&self.constants.basis)?.sum(1)?;
+        let mut losses = Vec::new();
+        if training && self.config.entropy_weight > 0.0 {
+            let digits = bounded.broadcast_add(&self.constants.middle)?;
+            let lack = fsq_entropy::lack_of_entropy(&digits, &self.config.levels)?;
+            losses.push(("entropy", (lack * self.config.entropy_weight)?));
+        }
         let latents = if training {
             let rounded = (&bounded + (whole - fixed)?)?;
             let code = self.code(&rounded)?;
@@ -328,7 +345,7 @@ impl Quantizer for Fsq {
         } else {
             self.code(&whole)?
         };
-        Ok(Quantized { latents, codes, losses: Vec::new() })
+        Ok(Quantized { latents, codes, losses })
     }
 
     fn decode(&self, codes: &Tensor) -> Result<Tensor> {

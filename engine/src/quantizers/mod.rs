@@ -1,6 +1,7 @@
 //! Quantizers: latents become codes and come back, one file a rule.
 
 pub mod fsq;
+pub mod fsq_entropy;
 pub mod rows;
 #[cfg(test)]
 mod tests;

@@ -38,6 +38,7 @@ fn rules() -> Vec<QuantizerConfig> {
         }),
         QuantizerConfig::Fsq(FsqConfig { hard_clamp: true, ..fsq() }),
         QuantizerConfig::Fsq(FsqConfig { noise_dropout: 0.5, ..fsq() }),
+        QuantizerConfig::Fsq(FsqConfig { entropy_weight: 0.01, ..fsq() }),
     ]
 }
 
