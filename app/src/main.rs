@@ -1,5 +1,4 @@
 //! The program: sets what has to be set before anything runs, then hands over to the library.
-#![expect(clippy::disallowed_methods, reason = "reads the surroundings once and passes them down")]
 
 use std::io::{IsTerminal, stderr, stdout};
 use std::process::ExitCode;

@@ -76,11 +76,13 @@ impl EngineError {
     }
 
     /// A file that cannot be used, with what to do about it ("" if there is nothing to say).
+    #[expect(clippy::needless_pass_by_value, reason = "callers hand over what they just made")]
     pub fn bad_file(path: impl Into<PathBuf>, reason: impl ToString, hint: impl ToString) -> Self {
         Self::BadFile { path: path.into(), reason: reason.to_string(), hint: hint.to_string() }
     }
 
     /// A value that cannot be used, with what to do about it ("" if there is nothing to say).
+    #[expect(clippy::needless_pass_by_value, reason = "callers hand over what they just made")]
     pub fn bad_input(what: impl ToString, reason: impl ToString, hint: impl ToString) -> Self {
         Self::BadInput {
             what: what.to_string(),

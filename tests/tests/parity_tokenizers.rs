@@ -282,7 +282,7 @@ fn taming_gradients_agree_in_the_published_training_step() {
 struct Levels<'a> {
     io: &'a Tensors,
     prefix: String,
-    levels: Vec<u32>,
+    steps: Vec<u32>,
     near: Near,
 }
 
@@ -300,9 +300,9 @@ impl Levels<'_> {
     }
 
     fn rule(&self, bound: FsqBound, eps: f64, hard_clamp: bool) -> Fsq {
-        let levels = self.levels.clone();
+        let levels = self.steps.clone();
         let config = FsqConfig { levels, bound, hard_clamp, eps, ..FsqConfig::default() };
-        Fsq::new(&config, self.levels.len(), &Device::Cpu).unwrap()
+        Fsq::new(&config, self.steps.len(), &Device::Cpu).unwrap()
     }
 
     /// The gradient of sum(quantized · weight) by the input.
@@ -324,7 +324,7 @@ fn each_level_set(check: impl Fn(&Levels<'_>, f64)) {
         let levels: Vec<u32> = levels.into_iter().map(|level| level as u32).collect();
         let prefix = format!("L{set}");
         assert_eq!(io.u32s(&format!("{prefix}.levels")), levels);
-        let set = Levels { io: &io, prefix, levels, near: Near::of(&config) };
+        let set = Levels { io: &io, prefix, steps: levels, near: Near::of(&config) };
         check(&set, number(&config, "eps"));
     }
 }
@@ -350,9 +350,9 @@ fn fsq_agrees_with_the_common_bound() {
         let codes = set.tensor("bound.indices");
         set.check("bound.codes_from_indices", &rule.decode(&codes).unwrap());
         same_codes4(set, "bound.level_indices", &rule.digits(&codes).unwrap());
-        let config = FsqConfig { levels: set.levels.clone(), eps, ..FsqConfig::default() };
+        let config = FsqConfig { levels: set.steps.clone(), eps, ..FsqConfig::default() };
         let constants = |f: &dyn Fn(u32) -> f64| {
-            let values: Vec<f32> = set.levels.iter().map(|&level| f(level) as f32).collect();
+            let values: Vec<f32> = set.steps.iter().map(|&level| f(level) as f32).collect();
             Tensor::new(values, &Device::Cpu).unwrap()
         };
         set.check("bound.half_l", &constants(&|level| config.half(level)));
@@ -364,7 +364,7 @@ fn fsq_agrees_with_the_common_bound() {
         for (channel, &basis) in set.io.u32s(&set.name("basis")).iter().enumerate() {
             let code = Tensor::new(vec![basis], &Device::Cpu).unwrap().reshape((1, 1, 1)).unwrap();
             let digits = rule.digits(&code).unwrap().flatten_all().unwrap().to_vec1::<u32>();
-            let want: Vec<u32> = (0..set.levels.len()).map(|at| u32::from(at == channel)).collect();
+            let want: Vec<u32> = (0..set.steps.len()).map(|at| u32::from(at == channel)).collect();
             assert_eq!(digits.unwrap(), want, "the first level is the fastest digit");
         }
     });

@@ -2,6 +2,8 @@
 //!
 //! Its own `main`, because the process that is killed is this program once more: called with
 //! `train-here RECIPE FOLDER` it trains instead of testing.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::print_stdout, reason = "the list of tests is asked for on standard output")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

@@ -66,7 +66,9 @@ fn views(window: &Window) -> Vec<ViewId> {
         match panel {
             Panel::Tabs { views, .. } => found.extend(views),
             Panel::Row(parts) | Panel::Column(parts) => {
-                parts.iter().for_each(|(_, part)| collect(part, found));
+                for (_, part) in parts {
+                    collect(part, found);
+                }
             }
         }
     }

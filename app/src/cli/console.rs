@@ -69,20 +69,20 @@ impl<'a, 'b> Console<'a, 'b> {
     /// Says how far the work is: a bar where a person watches, else a line now and then.
     pub(super) fn progress(&mut self, fraction: f32, text: &str) {
         if self.around.watched {
-            let bar = self.bar.get_or_insert_with(|| {
-                let bar = ProgressBar::with_draw_target(
+            let shown = self.bar.get_or_insert_with(|| {
+                let new = ProgressBar::with_draw_target(
                     Some(1000),
                     ProgressDrawTarget::stderr_with_hz(10),
                 );
                 if let Ok(style) =
                     ProgressStyle::with_template("{bar:30.yellow} {percent:>3} %  {msg}")
                 {
-                    bar.set_style(style);
+                    new.set_style(style);
                 }
-                bar
+                new
             });
-            bar.set_position((fraction.clamp(0.0, 1.0) * 1000.0) as u64);
-            bar.set_message(text.to_owned());
+            shown.set_position((fraction.clamp(0.0, 1.0) * 1000.0) as u64);
+            shown.set_message(text.to_owned());
         } else if self.last_line.elapsed() >= LINE_EVERY {
             self.last_line = Instant::now();
             drop(writeln!(self.around.err, "{:>3.0} %  {text}", fraction * 100.0));
@@ -91,8 +91,8 @@ impl<'a, 'b> Console<'a, 'b> {
 
     /// Takes the bar away.
     pub(super) fn clear(&mut self) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
+        if let Some(shown) = self.bar.take() {
+            shown.finish_and_clear();
         }
     }
 

@@ -42,24 +42,18 @@ pub(super) fn run(options: &arguments::Inspect, console: &mut Console<'_, '_>) -
 }
 
 fn words(line: &Line) -> String {
-    let mut text = format!(
-        "container   {}\nfamily      {}\ntensors     {}\nparameters  {}",
-        line.container, line.family, line.tensors, line.parameters
-    );
-    if let Some(k) = line.codebook_size {
-        text.push_str(&format!("\ncodes       {k}"));
-    }
-    if let Some(factor) = line.downsample {
-        text.push_str(&format!("\ndownsample  {factor}"));
-    }
+    let mut lines = vec![
+        format!("container   {}", line.container),
+        format!("family      {}", line.family),
+        format!("tensors     {}", line.tensors),
+        format!("parameters  {}", line.parameters),
+    ];
+    lines.extend(line.codebook_size.map(|k| format!("codes       {k}")));
+    lines.extend(line.downsample.map(|factor| format!("downsample  {factor}")));
     if !line.config.is_null() {
-        text.push_str(&format!("\nconfig      {}", line.config));
+        lines.push(format!("config      {}", line.config));
     }
-    for problem in &line.problems {
-        text.push_str(&format!("\nproblem     {problem}"));
-    }
-    for note in &line.notes {
-        text.push_str(&format!("\nnote        {note}"));
-    }
-    text
+    lines.extend(line.problems.iter().map(|problem| format!("problem     {problem}")));
+    lines.extend(line.notes.iter().map(|note| format!("note        {note}")));
+    lines.join("\n")
 }

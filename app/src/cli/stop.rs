@@ -31,6 +31,7 @@ impl Stop {
     }
 
     /// From writing results.
+    #[expect(clippy::needless_pass_by_value, reason = "stands in `map_err`")]
     pub(super) fn from_output(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {
             Self::NobodyReads

@@ -103,7 +103,7 @@ pub(super) fn color_texture(
     table: &[Color32],
 ) -> wgpu::Texture {
     let texture = empty_texture(device, wgpu::TextureFormat::Rgba8Unorm, [256, 1]);
-    let mut bytes: Vec<u8> = table.iter().flat_map(|color| color.to_array()).collect();
+    let mut bytes: Vec<u8> = table.iter().flat_map(egui::Color32::to_array).collect();
     bytes.resize(256 * 4, 255);
     write(queue, &texture, 0, &bytes, 256 * 4);
     texture

@@ -101,8 +101,8 @@ pub fn view_key(view: ViewId) -> Option<KeyboardShortcut> {
 }
 
 /// Keys in words, such as "Ctrl+P".
-pub fn key_name(ctx: &egui::Context, keys: &KeyboardShortcut) -> String {
-    ctx.format_shortcut(keys).replace("Questionmark", "?")
+pub fn key_name(ctx: &egui::Context, keys: KeyboardShortcut) -> String {
+    ctx.format_shortcut(&keys).replace("Questionmark", "?")
 }
 
 /// Takes the pressed keys that stand for actions. Keys without Ctrl are left to a text field that

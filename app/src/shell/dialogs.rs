@@ -101,12 +101,12 @@ fn keys_ui(ui: &mut Ui, theme: &Theme, actions: &[Action]) -> Option<Answer> {
         .iter()
         .filter(|action| !action.keys.is_empty())
         .map(|action| {
-            let keys: Vec<String> = action.keys.iter().map(|k| key_name(ui.ctx(), k)).collect();
+            let keys: Vec<String> = action.keys.iter().map(|k| key_name(ui.ctx(), *k)).collect();
             (keys.join(", "), action.name.trim_end_matches('…').to_owned())
         })
         .collect();
     rows.extend(ViewId::all().into_iter().filter_map(|view| {
-        Some((key_name(ui.ctx(), &view_key(view)?), format!("{} view", view.title())))
+        Some((key_name(ui.ctx(), view_key(view)?), format!("{} view", view.title())))
     }));
     rows.push(("Esc".to_owned(), "Close, leave presentation, pick nothing".to_owned()));
     rows.push(("Tab, arrows, Space".to_owned(), "Reach and press every control".to_owned()));

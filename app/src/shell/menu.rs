@@ -85,7 +85,7 @@ impl Bar<'_> {
             Command::Edit(crate::document::Edit::Redo) => self.history.1,
             _ => true,
         };
-        let keys = action.keys.first().map(|k| key_name(ui.ctx(), k)).unwrap_or_default();
+        let keys = action.keys.first().map(|k| key_name(ui.ctx(), *k)).unwrap_or_default();
         let button = Button::new(action.name).shortcut_text(keys);
         if ui.add_enabled(is_enabled, button).clicked() {
             commands.push(action.command.clone());
@@ -117,7 +117,7 @@ impl Bar<'_> {
 
     fn view_ui(&self, ui: &mut Ui, commands: &mut Vec<Command>) {
         for view in ViewId::all() {
-            let keys = view_key(view).map(|k| key_name(ui.ctx(), &k)).unwrap_or_default();
+            let keys = view_key(view).map(|k| key_name(ui.ctx(), k)).unwrap_or_default();
             let button = Button::new(view.title()).shortcut_text(keys);
             if ui.add(button).on_hover_text(view.about()).clicked() {
                 commands.push(Layout::Show(view).into());

@@ -197,14 +197,14 @@ fn items(ctx: &egui::Context, known: &Known<'_>) -> Vec<Item> {
     }
     for view in ViewId::all() {
         let mut item = Item::new(view.title(), "view", Layout::Show(view));
-        item.keys = actions::view_key(view).map(|k| actions::key_name(ctx, &k)).unwrap_or_default();
+        item.keys = actions::view_key(view).map(|k| actions::key_name(ctx, k)).unwrap_or_default();
         items.push(item);
     }
     for action in known.actions {
         if action.command == AppCommand::Palette.into() {
             continue;
         }
-        let keys = action.keys.first().map(|k| actions::key_name(ctx, k)).unwrap_or_default();
+        let keys = action.keys.first().map(|k| actions::key_name(ctx, *k)).unwrap_or_default();
         let command = action.command.clone();
         items.push(Item { keys, ..Item::new(action.name, "command", command) });
     }

@@ -277,7 +277,7 @@ impl CodebookView {
         }
         let highest = found.rows.iter().flat_map(|row| row.iter().copied()).fold(0.0, f32::max);
         let rows = Rows {
-            rows: Arc::clone(&found.rows),
+            values: Arc::clone(&found.rows),
             columns: found.columns,
             codes_per_column: found.codes_per_column,
             highest,
@@ -290,7 +290,7 @@ impl CodebookView {
         ui.label(ctx.theme.label(title));
         let size = vec2(ui.available_width(), ui.available_height().max(8.0));
         let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
-        let (columns, count) = (rows.columns.max(1), rows.rows.len().max(1));
+        let (columns, count) = (rows.columns.max(1), rows.values.len().max(1));
         response.widget_info(|| {
             let label = format!("Use of the codes, {title}, {count} rows");
             egui::WidgetInfo::labeled(egui::Role::Image, true, label)
@@ -300,10 +300,10 @@ impl CodebookView {
             rect.width() / columns as f32,
             (rect.height() / count as f32).min(ctx.theme.px(8.0)),
         );
-        self.shown_rows.show(&rows.rows);
+        self.shown_rows.show(&rows.values);
         let pane = Pane {
-            pane: HISTORY_PANE,
-            values: Values::Rows(Arc::clone(&rows.rows)),
+            id: HISTORY_PANE,
+            values: Values::Rows(Arc::clone(&rows.values)),
             marks: Arc::clone(&self.no_marks),
             number: self.shown_rows.number(),
             grid: (columns, count as u32),
@@ -318,7 +318,7 @@ impl CodebookView {
         let Some(at) = response.hover_pos() else { return };
         let column = ((at.x - rect.left()) / scale.x) as u32;
         let row = ((at.y - rect.top()) / scale.y) as usize;
-        let Some(value) = rows.rows.get(row).and_then(|row| row.get(column as usize)) else {
+        let Some(value) = rows.values.get(row).and_then(|row| row.get(column as usize)) else {
             return;
         };
         let first = column * rows.codes_per_column;

@@ -44,8 +44,9 @@ impl View for DatasetView {
             self.opened.push(source.clone());
         }
         match ctx.ask("dataset", &SourceInfo { source: source.clone() }) {
-            Reply::Ready(facts) => thumbnails_ui(ui, ctx, &source, &facts),
-            Reply::Working { last: Some(facts), .. } => thumbnails_ui(ui, ctx, &source, &facts),
+            Reply::Ready(facts) | Reply::Working { last: Some(facts), .. } => {
+                thumbnails_ui(ui, ctx, &source, &facts);
+            }
             Reply::Working { last: None, .. } => {
                 ui.label(ctx.theme.label("Opening the set…"));
             }

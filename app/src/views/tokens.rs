@@ -113,7 +113,8 @@ impl TokensView {
         let aspect = size[1] as f32 / size[0].max(1) as f32;
         let room = vec2((area.width() - space::M) / 2.0, (area.height() - line).max(16.0));
         let width = room.x.min(room.y / aspect);
-        let corner = area.center() - vec2(width + space::M / 2.0, (width * aspect + line) / 2.0);
+        let corner =
+            area.center() - vec2(width + space::M / 2.0, f32::midpoint(width * aspect, line));
         let left = Rect::from_min_size(corner, vec2(width, width * aspect));
         let right = left.translate(vec2(width + space::M, 0.0));
 
@@ -196,16 +197,13 @@ impl TokensView {
             cells.extend(overlay::cells_with(grid, code));
             ctx.send(Edit::SelectCells(Arc::new(cells)));
         } else if response.clicked() {
-            match at {
-                Some((row, column)) => {
-                    cells.insert(Cell::at(row, column));
-                    ctx.send(Edit::SelectCells(Arc::new(cells)));
-                    ctx.send(Edit::SelectCode(grid.get(row, column)));
-                }
-                None => {
-                    ctx.send(Edit::SelectCells(Arc::default()));
-                    ctx.send(Edit::SelectCode(None));
-                }
+            if let Some((row, column)) = at {
+                cells.insert(Cell::at(row, column));
+                ctx.send(Edit::SelectCells(Arc::new(cells)));
+                ctx.send(Edit::SelectCode(grid.get(row, column)));
+            } else {
+                ctx.send(Edit::SelectCells(Arc::default()));
+                ctx.send(Edit::SelectCode(None));
             }
         }
     }
@@ -303,13 +301,13 @@ fn bars_ui(ui: &egui::Ui, ctx: &ViewCtx<'_>, area: Rect, usage: &Arc<GridCounts>
     for (at, (code, count)) in usage.ranked.iter().take(n).enumerate() {
         let height = (*count as f32 / highest * area.height()).max(1.0);
         let left = area.left() + at as f32 * step;
-        let bar = Rect::from_min_max(
+        let column = Rect::from_min_max(
             pos2(left, area.bottom() - height),
             pos2(left + (step - 1.0).max(0.7), area.bottom()),
         );
         let lit = picked == Some(*code) || ctx.hovered.code() == Some(*code);
         let color = if lit { ctx.theme.colors.gold } else { ctx.theme.colors.lapis };
-        shapes.push(egui::Shape::rect_filled(bar, 0.0, color));
+        shapes.push(egui::Shape::rect_filled(column, 0.0, color));
     }
     ui.painter().extend(shapes);
     if let Some(pointer) = response.hover_pos() {

@@ -11,6 +11,8 @@ use crate::tokenizers;
 use crate::tokens::Grid;
 use crate::{EngineError, Result};
 
+/// Codes that are decoded at a time.
+const PER_PIECE: u32 = 64;
 /// Codes are decoded in a field of this many equal tokens a side, and the middle one is shown:
 /// decoders mix neighbors, so a lone token would show the border of the picture.
 const FIELD: usize = 5;
@@ -51,9 +53,8 @@ impl Question for CodeAppearance {
         let rows = (k as usize).div_ceil(columns);
         let mut atlas = vec![0_u8; rows * columns * side * side * 3];
         let mut colors = Vec::with_capacity(k as usize);
-        // Some hundred codes at a time, as one tall picture whose fields do not touch: each field
-        // is FIELD tokens, and only its middle is read.
-        const PER_PIECE: u32 = 64;
+        // One tall picture a piece, whose fields do not touch: each field is FIELD tokens, and only
+        // its middle is read.
         let mut first = 0;
         while first < k {
             let end = (first + PER_PIECE).min(k);

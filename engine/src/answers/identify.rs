@@ -117,5 +117,5 @@ impl Identify {
 /// CIFAR's batches share the suffix `.bin` with checkpoints, but not their round sizes.
 fn is_cifar(metadata: &std::fs::Metadata) -> bool {
     let length = metadata.len();
-    length > 0 && (length % 3073 == 0 || length % 3074 == 0)
+    length > 0 && (length.is_multiple_of(3073) || length.is_multiple_of(3074))
 }

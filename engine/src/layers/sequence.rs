@@ -5,9 +5,12 @@ use candle_core::Tensor;
 use super::{Attention, Conv2d, Downsample, GroupNorm, ResBlock, Upsample};
 use crate::Result;
 
+/// What is called with the name of each layer and what it gave.
+type Look<'a> = &'a mut dyn FnMut(&str, &Tensor);
+
 /// Looks at named activations as they are made; costs nothing when nobody looks.
 #[derive(Default)]
-pub struct Probe<'a>(Option<&'a mut dyn FnMut(&str, &Tensor)>);
+pub struct Probe<'a>(Option<Look<'a>>);
 
 impl<'a> Probe<'a> {
     /// Nobody looks.
@@ -16,7 +19,7 @@ impl<'a> Probe<'a> {
     }
 
     /// `look` is called with the name of each layer and what it gave.
-    pub fn new(look: &'a mut dyn FnMut(&str, &Tensor)) -> Self {
+    pub fn new(look: Look<'a>) -> Self {
         Self(Some(look))
     }
 

@@ -93,7 +93,11 @@ mod tests {
             let x = ((i * 37 + 11) % 101) as f64 / 100.0;
             x * x * f64::from(level - 1)
         };
-        levels.iter().enumerate().flat_map(|(d, &l)| (0..n).map(move |i| at(i * 5 + d, l))).collect()
+        levels
+            .iter()
+            .enumerate()
+            .flat_map(|(d, &l)| (0..n).map(move |i| at(i * 5 + d, l)))
+            .collect()
     }
 
     #[test]

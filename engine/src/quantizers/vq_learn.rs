@@ -87,7 +87,9 @@ impl Vq {
             }
             if self.config.normalize {
                 let length = row.iter().map(|x| x * x).sum::<f64>().sqrt().max(1e-12);
-                row.iter_mut().for_each(|x| *x /= length);
+                for x in row {
+                    *x /= length;
+                }
             }
         }
     }

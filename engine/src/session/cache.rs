@@ -108,11 +108,11 @@ impl Cache {
     pub(super) fn close(&self) {
         let mut table = self.table();
         table.closed = true;
-        for entry in table.entries.values() {
+        table.entries.values().for_each(|entry| {
             if let State::Working(job) = &entry.state {
                 job.cancelled.store(true, Ordering::Relaxed);
             }
-        }
+        });
         drop(table);
         self.changed.notify_all();
     }

@@ -308,9 +308,9 @@ impl Runs {
         while let Some((slot, mut work)) = self.next_turn() {
             let wish = lock(&slot.face).wish;
             let state = match wish {
-                Wish::Cancel => Some(self.end(&mut *work, RunState::Cancelled)),
+                Wish::Cancel => Some(Self::end(&mut *work, RunState::Cancelled)),
                 Wish::Pause => {
-                    let kept = self.end(&mut *work, RunState::Paused);
+                    let kept = Self::end(&mut *work, RunState::Paused);
                     Some(kept)
                 }
                 Wish::Run | Wish::StepOnce => {
@@ -327,7 +327,7 @@ impl Runs {
                         Ok(Advance::More) => None,
                         Ok(Advance::Done) => Some(RunState::Done),
                         Err(EngineError::Cancelled) => {
-                            Some(self.end(&mut *work, RunState::Cancelled))
+                            Some(Self::end(&mut *work, RunState::Cancelled))
                         }
                         Err(error) => Some(RunState::Failed(error.problem())),
                     }
@@ -343,7 +343,7 @@ impl Runs {
         }
     }
 
-    fn end(&self, work: &mut dyn AnyWork, state: RunState) -> RunState {
+    fn end(work: &mut dyn AnyWork, state: RunState) -> RunState {
         match panics::guard("keeping a run", || work.keep()) {
             Ok(()) => state,
             Err(error) => RunState::Failed(error.problem()),

@@ -29,10 +29,10 @@ pub(super) fn opening(story: &Story<'_>, first: &Chapter) -> Result<String> {
     let mut text = ribbon(story, first);
     text += "<header>\n";
     text += "<p class=\"brand\">Smalti</p>\n<h1>An image becomes tokens<br>and comes back</h1>\n";
-    write!(
+    writeln!(
         text,
         "<p class=\"lead\">Models that paint pictures the way language models write text do not work \
-         on pixels. They work on <b>tokens</b>. Here is what that does to {}.</p>\n",
+         on pixels. They work on <b>tokens</b>. Here is what that does to {}.</p>",
         if story.chapters.len() == 1 { "a picture" } else { "a few pictures" }
     )
     .ok();
@@ -59,15 +59,13 @@ pub(super) fn opening(story: &Story<'_>, first: &Chapter) -> Result<String> {
 /// The middle row of the first picture's tokens, as a line of tiles.
 fn ribbon(story: &Story<'_>, first: &Chapter) -> String {
     let row = first.grid.height() / 2;
-    let tiles: String = (0..first.grid.width())
-        .filter_map(|column| first.grid.get(row, column))
-        .map(|code| {
-            format!(
-                "<i style=\"background:{}\"></i>",
-                css(color_of(code, &story.appearance.colors))
-            )
-        })
-        .collect();
+    let mut tiles = String::new();
+    for code in (0..first.grid.width()).filter_map(|column| first.grid.get(row, column)) {
+        let color = css(color_of(code, &story.appearance.colors));
+        tiles += "<i style=\"background:";
+        tiles += &color;
+        tiles += "\"></i>";
+    }
     format!("<div class=\"ribbon\" aria-hidden=\"true\">{tiles}</div>\n")
 }
 
@@ -246,10 +244,10 @@ pub(super) fn rate(story: &Story<'_>) -> String {
     for (name, bits, remark, class) in rows {
         // A logarithmic axis from 0.1 to 24 bits: raw pixels would leave the rest invisible.
         let length = ((bits / 0.1).ln() / (24.0_f64 / 0.1).ln()).clamp(0.01, 1.0) * 100.0;
-        write!(
+        writeln!(
             text,
             "<div class=\"bar {class}\"><span>{name}</span><div><i style=\"width:{length:.1}%\"></i></div>\
-             <span class=\"num\">{bits:.2}</span><small>{}</small></div>\n",
+             <span class=\"num\">{bits:.2}</span><small>{}</small></div>",
             escaped(&remark)
         )
         .ok();

@@ -104,7 +104,7 @@ impl Cells {
         self.look(ui, &response, &mut places);
         self.update_marks(ctx, ordered);
         let pane = Pane {
-            pane: CELLS_PANE,
+            id: CELLS_PANE,
             values: Values::Cells(Arc::clone(&ordered.values)),
             marks: Arc::clone(&self.marks),
             number: self.values.number(),

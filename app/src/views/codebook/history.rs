@@ -15,7 +15,7 @@ const ENTRIES_A_FRAME: usize = 16;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rows {
     /// Oldest first, `columns` entries each.
-    pub rows: Arc<[Arc<[f32]>]>,
+    pub values: Arc<[Arc<[f32]>]>,
     /// Columns of each row.
     pub columns: u32,
     /// Codes that share a column.
@@ -61,7 +61,7 @@ impl History {
                 self.push(&report.counts);
             }
         }
-        if self.rows.len() != self.shown.rows.len() || self.shown.columns != self.columns() {
+        if self.rows.len() != self.shown.values.len() || self.shown.columns != self.columns() {
             self.show();
         }
         is_more
@@ -69,7 +69,7 @@ impl History {
 
     /// What there is so far; none before the first row.
     pub(super) fn rows(&self) -> Option<&Rows> {
-        (!self.shown.rows.is_empty()).then_some(&self.shown)
+        (!self.shown.values.is_empty()).then_some(&self.shown)
     }
 
     fn codes_per_column(&self) -> usize {
@@ -113,7 +113,7 @@ impl History {
     fn show(&mut self) {
         let highest = self.rows.iter().flat_map(|row| row.iter().copied()).fold(0.0, f32::max);
         self.shown = Rows {
-            rows: self.rows.as_slice().into(),
+            values: self.rows.as_slice().into(),
             columns: self.columns(),
             codes_per_column: self.codes_per_column() as u32,
             highest,

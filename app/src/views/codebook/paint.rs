@@ -47,7 +47,7 @@ impl<T: ?Sized> Numbered<T> {
 #[derive(Debug, Clone)]
 pub(super) struct Pane {
     /// Panes have textures of their own.
-    pub pane: u64,
+    pub id: u64,
     /// What is shown.
     pub values: Values,
     /// 1 ringed, 2 switched off, for each cell; empty for none.
@@ -80,7 +80,7 @@ impl Pane {
             return;
         }
         let heatmap = Heatmap {
-            pane: self.pane,
+            pane: self.id,
             values: self.values,
             marks: self.marks,
             appearances: None,
@@ -99,7 +99,7 @@ impl Pane {
 
     fn paint_texture(&self, ui: &egui::Ui, ctx: &ViewCtx<'_>, rect: Rect) {
         let size = [self.grid.0.max(1) as usize, self.grid.1.max(1) as usize];
-        let key = (self.pane, self.number, self.is_logarithmic, ctx.theme.choice);
+        let key = (self.id, self.number, self.is_logarithmic, ctx.theme.choice);
         let texture = self.texture(ctx, key, size);
         let cells = vec2(size[0] as f32, size[1] as f32);
         let at = Rect::from_min_size(rect.min - self.origin * self.scale, cells * self.scale);

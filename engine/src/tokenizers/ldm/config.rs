@@ -185,12 +185,14 @@ impl LdmConfig {
 mod tests {
     use super::*;
 
+    type Spoil = &'static dyn Fn(&mut LdmConfig);
+
     #[test]
     fn impossible_sizes_are_refused_before_anything_is_allocated() {
         let good = LdmConfig::default();
         good.validate().unwrap();
         assert_eq!(good.factor(), 16);
-        let refused: [(&str, &dyn Fn(&mut LdmConfig)); 9] = [
+        let refused: [(&str, Spoil); 9] = [
             ("ch", &|c| c.ch = 0),
             ("ch", &|c| c.ch = usize::MAX),
             ("ch_mult", &|c| c.ch_mult = Vec::new()),
