@@ -15,7 +15,7 @@ use smalti_engine::images::WorkingSize;
 use smalti_engine::tokens::Cell;
 
 pub use command::{
-    AppCommand, Command, Edit, JobCommand, Layout, Look, Notice, Open, Severity, Slot,
+    AppCommand, Command, Edit, JobCommand, Layout, Look, Notice, Open, RecipeRef, Severity, Slot,
 };
 pub use history::History;
 

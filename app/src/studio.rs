@@ -5,12 +5,13 @@
 
 mod apply;
 mod start;
+mod training;
 
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use smalti_engine::answers::ShippedModels;
+use smalti_engine::answers::{ShippedModels, ShippedRecipes};
 use smalti_engine::device::DeviceChoice;
 use smalti_engine::session::{Lane, RunId, Session};
 
@@ -226,10 +227,13 @@ impl Studio {
             originals: &self.originals,
         };
         if !self.desk.is_presenting {
+            let recipes = self.session.ask(Lane::Now, &ShippedRecipes);
+            let recipes = recipes.best();
             let menu_bar = Bar {
                 theme: &self.theme,
                 actions,
                 settings: &self.settings,
+                recipes: recipes.map_or(&[], |names| names.as_slice()),
                 history: (self.history.can_undo(), self.history.can_redo()),
                 device: (options.device, *threads),
             };
@@ -259,8 +263,14 @@ impl Studio {
     fn open_palette(&mut self, ctx: &egui::Context, query: &str) {
         let models = self.session.ask(Lane::Now, &ShippedModels);
         let models = models.best().map(|names| names.to_vec()).unwrap_or_default();
-        let known =
-            Known { actions: &self.fixed.actions, settings: &self.settings, models: &models };
+        let recipes = self.session.ask(Lane::Now, &ShippedRecipes);
+        let recipes = recipes.best().map(|names| names.to_vec()).unwrap_or_default();
+        let known = Known {
+            actions: &self.fixed.actions,
+            settings: &self.settings,
+            models: &models,
+            recipes: &recipes,
+        };
         self.desk.palette = Some(Palette::new(ctx, &known, query));
     }
 

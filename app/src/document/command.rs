@@ -1,7 +1,7 @@
 //! Commands: everything a person can ask for, split by subject, and what they do to a document.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use smalti_engine::Problem;
@@ -166,10 +166,21 @@ pub enum Layout {
 }
 
 /// Steers long work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobCommand {
     /// Pauses, resumes, steps or cancels a run.
     Control(RunId, Control),
+    /// Trains what a recipe describes, in a new folder of its own.
+    Train(RecipeRef),
+}
+
+/// A training recipe by reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecipeRef {
+    /// The recipe of a tokenizer that comes with Smalti, such as "worlds-fsq".
+    Shipped(Arc<str>),
+    /// A file.
+    File(Arc<Path>),
 }
 
 /// What concerns the program as a whole.

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use smalti_engine::answers::Stamp;
 use smalti_engine::tokens::Grid;
+use smalti_engine::training::Recipe;
 use smalti_engine::{EngineError, Result};
 
 use super::saved::Saved;
@@ -37,10 +38,23 @@ pub enum Outcome {
     Document(Option<PathBuf>, Box<Saved>),
     /// The document was saved.
     Saved(PathBuf, Box<Document>),
+    /// A recipe was read and its run has a folder.
+    Recipe(Box<Training>),
     /// A grid of tokens was read.
     Tokens(Grid),
     /// No dialog could be shown: the path has to be typed.
     NoDialog(Ask),
+}
+
+/// A run that can start.
+#[derive(Debug)]
+pub struct Training {
+    /// What is trained.
+    pub recipe: Recipe,
+    /// Where the recipe's relative paths start.
+    pub beside: PathBuf,
+    /// The new folder of the run.
+    pub folder: PathBuf,
 }
 
 /// What a dialog asks for.
@@ -258,6 +272,37 @@ pub fn set_aside(path: &Path) -> Option<PathBuf> {
             None
         }
     }
+}
+
+/// Reads a recipe and makes a new folder for its run in `runs`, or in the folder of temporary files.
+///
+/// # Errors
+/// If the recipe cannot be used or the folder cannot be made.
+pub fn prepare_training(path: &Path, runs: Option<&Path>) -> Result<Training> {
+    let recipe = Recipe::read(path)?;
+    let folder = match runs {
+        Some(runs) => new_folder(runs, &recipe.name)?,
+        None => {
+            let made = tempfile::Builder::new().prefix("smalti-run-").tempdir();
+            made.map_err(|source| EngineError::io(std::env::temp_dir(), source))?.keep()
+        }
+    };
+    let beside = path.parent().unwrap_or(Path::new("")).to_owned();
+    Ok(Training { recipe, beside, folder })
+}
+
+/// The first of NAME-1, NAME-2 and so on that is not there yet.
+fn new_folder(runs: &Path, name: &str) -> Result<PathBuf> {
+    std::fs::create_dir_all(runs).map_err(|source| EngineError::io(runs, source))?;
+    for number in 1.. {
+        let folder = runs.join(format!("{name}-{number}"));
+        match std::fs::create_dir(&folder) {
+            Ok(()) => return Ok(folder),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(source) => return Err(EngineError::io(folder, source)),
+        }
+    }
+    Err(EngineError::bad_file(runs, "there is no room for another run", "Delete some"))
 }
 
 /// Takes a file away if it is there.

@@ -8,7 +8,7 @@ use super::actions::{Action, Menu, key_name, view_key};
 use super::opening::name;
 use super::scenes;
 use super::theme::{RADIUS_BUTTON, Theme, space};
-use crate::document::{AppCommand, Command, Layout, Open};
+use crate::document::{AppCommand, Command, JobCommand, Layout, Open, RecipeRef};
 use crate::settings::{Settings, ThemeChoice};
 use crate::views::ViewId;
 
@@ -21,6 +21,8 @@ pub struct Bar<'a> {
     pub actions: &'a [Action],
     /// For recent files and what is set.
     pub settings: &'a Settings,
+    /// Names of shipped recipes.
+    pub recipes: &'a [String],
     /// Whether there is something to undo, and to redo.
     pub history: (bool, bool),
     /// The engine's device and threads.
@@ -58,6 +60,7 @@ impl Bar<'_> {
         self.menu(ui, "Edit", commands, |menus, ui, c| menus.actions_ui(ui, Menu::Edit, c));
         self.menu(ui, "View", commands, Self::view_ui);
         self.menu(ui, "Scenes", commands, |_, ui, c| scenes_ui(ui, c));
+        self.menu(ui, "Train", commands, Self::train_ui);
         self.menu(ui, "Help", commands, |menus, ui, c| menus.actions_ui(ui, Menu::Help, c));
         let menus_end = ui.cursor().left() + space::L;
         let chip_start = self.device_ui(ui, full);
@@ -112,6 +115,22 @@ impl Bar<'_> {
                 ui.separator();
             }
             self.item(ui, action, commands);
+        }
+    }
+
+    fn train_ui(&self, ui: &mut Ui, commands: &mut Vec<Command>) {
+        for name in self.recipes {
+            let about = "From the start, by its recipe. Jobs shows how far it is";
+            if ui.button(name).on_hover_text(about).clicked() {
+                commands.push(JobCommand::Train(RecipeRef::Shipped(name.as_str().into())).into());
+                ui.close();
+            }
+        }
+        ui.separator();
+        let about = "A .ron file such as those in assets/recipes; it can be dropped on the window";
+        if ui.button("A recipe of your own…").on_hover_text(about).clicked() {
+            commands.push(AppCommand::AskFile.into());
+            ui.close();
         }
     }
 

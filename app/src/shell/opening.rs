@@ -16,7 +16,7 @@ use smalti_engine::tokens::{Cell, Grid};
 use super::background::{Background, Outcome, stamp};
 use super::saved;
 use super::scenes::Scene;
-use crate::document::{Command, Document, Edit, Layout, Notice, Open, Slot};
+use crate::document::{Command, Document, Edit, JobCommand, Layout, Notice, Open, RecipeRef, Slot};
 use crate::views::ViewId;
 
 /// Scenes above this are not read.
@@ -100,7 +100,10 @@ impl Openings {
                     self.0.push(opening);
                 }
                 Step::Done(done) => {
-                    if done.iter().any(|command| matches!(command, Command::Open(_))) {
+                    let counts = |c: &Command| {
+                        matches!(c, Command::Open(_) | Command::Job(JobCommand::Train(_)))
+                    };
+                    if done.iter().any(counts) {
                         usable.push(opening.path.to_path_buf());
                     }
                     commands.extend(done);
@@ -192,9 +195,8 @@ fn identified(found: &Identified, background: &Background) -> Step {
             Step::Done(Vec::new())
         }
         Identified::Recipe(path) => {
-            let summary = format!("{} is a training recipe", name(path));
-            let hint = format!("Train it with: smalti train {}", path.display());
-            Step::Done(vec![Notice::warning(summary, hint).into()])
+            let recipe = RecipeRef::File(Arc::clone(path));
+            Step::Done(vec![JobCommand::Train(recipe).into()])
         }
     }
 }

@@ -11,7 +11,7 @@ use super::actions::{self, Action};
 use super::opening::name;
 use super::scenes;
 use super::theme::{RADIUS_BUTTON, Theme, space};
-use crate::document::{AppCommand, Command, Edit, Layout, Look, Open, Slot};
+use crate::document::{AppCommand, Command, Edit, JobCommand, Layout, Look, Open, RecipeRef, Slot};
 use crate::document::{ColorBy, CompareMode, DifferenceKind};
 use crate::settings::{Settings, ThemeChoice};
 use crate::views::ViewId;
@@ -63,6 +63,8 @@ pub struct Known<'a> {
     pub settings: &'a Settings,
     /// Names of shipped tokenizers.
     pub models: &'a [String],
+    /// Names of shipped recipes.
+    pub recipes: &'a [String],
 }
 
 impl Palette {
@@ -217,6 +219,10 @@ fn items(ctx: &egui::Context, known: &Known<'_>) -> Vec<Item> {
         let compare = format!("Compare with {model}");
         items.push(Item::new(model, "tokenizer", Open::Model(Slot::A, reference.clone())));
         items.push(Item::new(compare, "tokenizer", Open::Model(Slot::B, reference)));
+    }
+    for recipe in known.recipes {
+        let train = JobCommand::Train(RecipeRef::Shipped(recipe.as_str().into()));
+        items.push(Item::new(format!("Train {recipe}"), "training", train));
     }
     for by in ColorBy::ALL {
         items.push(Item::new(format!("Color by {}", by.label()), "look", Look::ColorBy(by)));

@@ -9,7 +9,7 @@ use egui::ViewportCommand;
 use smalti_engine::EngineError;
 use smalti_engine::answers::{ImageRef, ModelRef, PastedPicture};
 use smalti_engine::images::{Picture, WorkingSize, encode};
-use smalti_engine::session::{Lane, RunState};
+use smalti_engine::session::Lane;
 use smalti_engine::tokens::Cell;
 
 use super::start::{AUTOSAVE, SETTINGS};
@@ -34,6 +34,7 @@ impl Studio {
             Command::Open(Open::Path(path)) => self.open_path(path, Slot::A),
             Command::Layout(layout) => self.apply_layout(&layout),
             Command::Job(JobCommand::Control(run, control)) => self.session.control(run, control),
+            Command::Job(JobCommand::Train(recipe)) => self.train(&recipe),
             Command::App(app) => self.apply_app(app, ctx),
             other => self.change(&other, ctx),
         }
@@ -233,6 +234,7 @@ impl Studio {
                 Outcome::Stamped(path, stamp) => self.keeping.openings.stamped(&path, stamp),
                 Outcome::Scene(scene) => self.open_scene(&scene),
                 Outcome::Document(path, saved) => self.open_document(path, *saved),
+                Outcome::Recipe(training) => commands.extend(self.start_training(*training)),
                 Outcome::Tokens(grid) => {
                     self.keeping.openings.tokens(grid, self.history.document());
                 }
@@ -418,27 +420,6 @@ impl Studio {
                 self.commands.borrow_mut().extend(commands);
             }
         }
-    }
-
-    /// Runs that ended since the last frame become notices.
-    pub(super) fn news_of_runs(&mut self) -> Vec<Command> {
-        let mut news = Vec::new();
-        for run in self.session.runs() {
-            if !run.state.is_over() || self.known_over.contains(&run.id) {
-                continue;
-            }
-            self.known_over.push(run.id);
-            let notice = match run.state {
-                RunState::Failed(problem) => {
-                    let summary = format!("{}: {}", run.title, problem.summary);
-                    Notice::error(summary, problem.hint)
-                }
-                RunState::Cancelled => Notice::info(format!("{}: cancelled", run.title)),
-                _ => Notice::info(format!("{}: done", run.title)),
-            };
-            news.push(notice.into());
-        }
-        news
     }
 }
 

@@ -19,7 +19,7 @@ pub use image::{
     ImageRef, LoadImage, LoadedImage, PastedPicture, SourceFacts, SourceInfo, SourceRef, Stamp,
     Thumbnail, WorkingImage,
 };
-pub use model::{InspectModel, ModelFacts, ModelInfo, ModelRef, ShippedModels};
+pub use model::{InspectModel, ModelFacts, ModelInfo, ModelRef, ShippedModels, ShippedRecipes};
 pub use survey::{
     CodebookOrder, CountsOf, GridCounts, GridUsage, OrderBy, Ordered, Survey, Surveyed,
     WithoutCodes,

@@ -66,17 +66,7 @@ impl Question for ShippedModels {
     type Answer = Vec<String>;
 
     fn answer(&self, desk: &Desk<'_>) -> Result<Vec<String>> {
-        let folder = desk.assets().join("models");
-        let entries = folder.read_dir().map_err(|source| EngineError::io(&folder, source))?;
-        let mut names: Vec<String> = entries
-            .filter_map(|entry| {
-                let path = entry.ok()?.path();
-                let is_model = path.extension().is_some_and(|s| s == "safetensors");
-                is_model.then(|| path.file_stem().map(|s| s.to_string_lossy().into_owned()))?
-            })
-            .collect();
-        names.sort();
-        Ok(names)
+        names_in(&desk.assets().join("models"), "safetensors")
     }
 
     fn bytes(answer: &Vec<String>) -> usize {
@@ -86,6 +76,40 @@ impl Question for ShippedModels {
     fn is_file_work(&self) -> bool {
         true
     }
+}
+
+/// Names of the training recipes that come with Smalti, sorted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ShippedRecipes;
+
+impl Question for ShippedRecipes {
+    type Answer = Vec<String>;
+
+    fn answer(&self, desk: &Desk<'_>) -> Result<Vec<String>> {
+        names_in(&desk.assets().join("recipes"), "ron")
+    }
+
+    fn bytes(answer: &Vec<String>) -> usize {
+        answer.len() * 64
+    }
+
+    fn is_file_work(&self) -> bool {
+        true
+    }
+}
+
+/// Names without suffix of the files with that suffix, sorted.
+fn names_in(folder: &Path, suffix: &str) -> Result<Vec<String>> {
+    let entries = folder.read_dir().map_err(|source| EngineError::io(folder, source))?;
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let is_one = path.extension().is_some_and(|s| s == suffix);
+            is_one.then(|| path.file_stem().map(|s| s.to_string_lossy().into_owned()))?
+        })
+        .collect();
+    names.sort();
+    Ok(names)
 }
 
 /// The network itself; stays inside the engine.
