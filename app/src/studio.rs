@@ -18,6 +18,7 @@ use smalti_engine::session::{Lane, RunId, Session};
 use crate::document::{Command, Document, History, Open, Slot};
 use crate::settings::{Settings, ThemeChoice};
 use crate::shell::actions::{self, Action};
+use crate::shell::autosave::Autosave;
 use crate::shell::background::Background;
 use crate::shell::dialogs::{self, Dialog};
 use crate::shell::dock::{self, Arrangement, Views};
@@ -25,6 +26,7 @@ use crate::shell::menu::Bar;
 use crate::shell::notices::Notices;
 use crate::shell::opening::Openings;
 use crate::shell::palette::{Known, Palette};
+use crate::shell::script::Script;
 use crate::shell::status;
 use crate::shell::theme::Theme;
 use crate::textures::Textures;
@@ -80,6 +82,8 @@ struct Desk {
     palette: Option<Palette>,
     dialog: Option<Dialog>,
     is_presenting: bool,
+    /// What is said in presentation.
+    script: Script,
     /// The question on quitting was answered with "without saving".
     may_lose_work: bool,
     /// The question on quitting was answered with "save".
@@ -89,6 +93,8 @@ struct Desk {
 /// What is kept outside of the window, and what of it is behind.
 struct Keeping {
     background: Background,
+    /// Where the work is kept; after `background`, which may still write to it.
+    autosave: Option<Autosave>,
     openings: Openings,
     /// Where the document was saved or opened.
     file: Option<PathBuf>,
@@ -176,6 +182,9 @@ impl Studio {
 
     /// Events of this frame as commands.
     fn gather(&mut self, ctx: &egui::Context) {
+        if self.desk.is_presenting {
+            self.desk.script.take_keys(ctx);
+        }
         let mut commands = actions::pressed(ctx, &self.fixed.actions);
         let (dropped, events) = ctx.input(|input| {
             let paths: Vec<PathBuf> =
@@ -239,6 +248,8 @@ impl Studio {
             };
             self.commands.borrow_mut().extend(menu_bar.show(ui));
             status::show(ui, &view_ctx, &opening, frame_ms);
+        } else {
+            self.desk.script.show(ui, &self.theme);
         }
         dock::ui(&mut self.desk.arrangement, &mut self.desk.views, ui, &view_ctx);
     }

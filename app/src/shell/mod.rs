@@ -1,6 +1,7 @@
 //! What surrounds the views: theme, menu, palette, docking, status, notices, files.
 
 pub mod actions;
+pub mod autosave;
 pub mod background;
 pub mod colors;
 pub mod dialogs;
@@ -13,5 +14,6 @@ pub mod opening;
 pub mod palette;
 pub mod saved;
 pub mod scenes;
+pub mod script;
 pub mod status;
 pub mod theme;

@@ -12,7 +12,7 @@ use smalti_engine::images::{Picture, WorkingSize, encode};
 use smalti_engine::session::Lane;
 use smalti_engine::tokens::Cell;
 
-use super::start::{AUTOSAVE, SETTINGS};
+use super::start::SETTINGS;
 use super::{AUTOSAVE_EVERY, Studio};
 use crate::document::{
     AppCommand, Command, Document, Edit, History, JobCommand, Layout, Notice, Open, Slot,
@@ -23,6 +23,7 @@ use crate::shell::dock;
 use crate::shell::opening::name;
 use crate::shell::saved::{self, Saved};
 use crate::shell::scenes::{Panel, Scene};
+use crate::shell::script::Script;
 use crate::shell::theme::{PRESENTATION_SCALE, Theme};
 
 impl Studio {
@@ -64,6 +65,7 @@ impl Studio {
     /// What is where, and what is loaded.
     pub(super) fn open_scene(&mut self, scene: &Scene) {
         self.desk.arrangement = scene.layout.arrange();
+        self.desk.script = Script::new(scene.captions.clone());
         let loads = &scene.loads;
         let mut next = self.history.document().clone();
         if let Some(source) = &loads.source {
@@ -367,8 +369,9 @@ impl Studio {
             ctx.request_repaint_after(AUTOSAVE_EVERY.saturating_sub(since));
             return;
         }
+        let Some(autosave) = &self.keeping.autosave else { return };
         self.keeping.autosaved = (self.history.document().clone(), Some(Instant::now()));
-        let (path, saved) = (folder.join(AUTOSAVE), self.to_save());
+        let (path, saved) = (autosave.path().to_owned(), self.to_save());
         self.keeping.background.run(move || {
             let written = saved::to_bytes(&saved).and_then(|bytes| write_whole(&path, &bytes));
             Some(background::notice(written.err()?.problem().into()))
@@ -377,8 +380,8 @@ impl Studio {
 
     /// The end was asked for: nothing is left to be restored.
     pub(super) fn forget_autosave(&self) {
-        if let Some(folder) = &self.fixed.options.settings_dir {
-            let path = folder.join(AUTOSAVE);
+        if let Some(autosave) = &self.keeping.autosave {
+            let path = autosave.path().to_owned();
             self.keeping.background.run(move || {
                 background::remove(&path);
                 None

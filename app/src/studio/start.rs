@@ -12,10 +12,12 @@ use smalti_engine::session::{self, Session};
 use super::{AUTOSAVE_EVERY, Desk, Fixed, Keeping, Studio, StudioOptions};
 use crate::document::{Document, History, Notice, Open};
 use crate::settings::Settings;
+use crate::shell::autosave::Autosave;
 use crate::shell::background::{self, Background, Outcome, read_whole};
 use crate::shell::dock::Views;
 use crate::shell::notices::Notices;
 use crate::shell::opening::Openings;
+use crate::shell::script::Script;
 use crate::shell::theme::Theme;
 use crate::shell::{actions, fonts, saved, scenes};
 use crate::textures::Textures;
@@ -28,8 +30,6 @@ const SETTINGS_LIMIT: u64 = 1 << 20;
 
 /// The file of settings in their folder.
 pub(super) const SETTINGS: &str = "settings.ron";
-/// The file of the autosave in the same folder.
-pub(super) const AUTOSAVE: &str = "autosave.smalti";
 
 impl Studio {
     /// Opens the engine and sets the window up. Works in a window, in tests and offscreen.
@@ -64,6 +64,7 @@ impl Studio {
             history: History::new(document.clone()),
             keeping: Keeping {
                 background,
+                autosave: options.settings_dir.as_deref().map(Autosave::claim),
                 openings: Openings::default(),
                 file: None,
                 saved: document.clone(),
@@ -79,6 +80,7 @@ impl Studio {
                 palette: None,
                 dialog: None,
                 is_presenting: false,
+                script: Script::default(),
                 may_lose_work: false,
                 quits_after_saving: false,
             },
@@ -128,9 +130,8 @@ impl Studio {
             self.send(Open::Path(file.clone()));
         }
         let asked = !files.is_empty() || self.fixed.options.scene.is_some();
-        let Some(path) = self.fixed.options.settings_dir.as_ref().map(|f| f.join(AUTOSAVE)) else {
-            return;
-        };
+        let autosave = self.keeping.autosave.as_ref();
+        let Some(path) = autosave.map(|autosave| autosave.path().to_owned()) else { return };
         self.keeping.background.run(move || {
             // No autosave is the usual case: the last time ended well.
             if asked {
