@@ -5,7 +5,6 @@
     reason = "the one place of the window that touches files, on threads of its own"
 )]
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,6 +13,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use smalti_engine::answers::Stamp;
+use smalti_engine::atomic::write_atomically;
 use smalti_engine::tokens::Grid;
 use smalti_engine::training::Recipe;
 use smalti_engine::{EngineError, Result};
@@ -229,24 +229,15 @@ pub fn stamp(path: &Path) -> Stamp {
     Stamp::of(path)
 }
 
-/// Writes a whole file or nothing: a temporary file beside it, synced, then renamed over it.
+/// Writes a whole file or nothing, and its folder where that is missing.
 ///
 /// # Errors
 /// What the system says, with the path.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let write = || -> std::io::Result<()> {
-        std::fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
-    };
-    write().map_err(|source| EngineError::io(path, source))
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(|source| EngineError::io(folder, source))?;
+    }
+    write_atomically(path, |file| file.write_all(bytes))
 }
 
 /// Reads a file of at most `limit` bytes.

@@ -1,6 +1,5 @@
 //! Pictures as PNG files, and contact sheets of many.
 
-use std::io::Write;
 use std::path::Path;
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
@@ -27,15 +26,7 @@ pub fn png_bytes(picture: &Picture) -> Result<Vec<u8>> {
 /// [`EngineError::Io`] if the folder cannot be written.
 pub fn save_png(picture: &Picture, path: &Path) -> Result<()> {
     let bytes = png_bytes(picture)?;
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let fail = |source| EngineError::io(path, source);
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(fail)?;
-    file.write_all(&bytes).and_then(|()| file.as_file().sync_all()).map_err(fail)?;
-    file.persist(path).map_err(|error| fail(error.error))?;
-    Ok(())
+    crate::atomic::write_atomically(path, |file| file.write_all(&bytes))
 }
 
 /// A contact sheet: pictures in rows of `columns`, each in the middle of a cell as large as the
