@@ -16,6 +16,14 @@ impl ColorMap {
         Self((0..256).map(at).collect())
     }
 
+    fn of(color: impl Fn(f32) -> [u8; 3]) -> Self {
+        let at = |i: u16| {
+            let [r, g, b] = color(f32::from(i) / 255.0);
+            Color32::from_rgb(r, g, b)
+        };
+        Self((0..256).map(at).collect())
+    }
+
     fn between(colors: &[Color32]) -> Self {
         let steps = (colors.len() - 1) as f32;
         let at = |i: u16| {
@@ -52,7 +60,7 @@ pub struct ColorMaps {
 impl ColorMaps {
     pub(super) fn new(blue: Color32, neutral: Color32, red: Color32) -> Self {
         Self {
-            viridis: ColorMap::sampled(&colorgrad::preset::viridis()),
+            viridis: ColorMap::of(crate::figures::palette::viridis),
             cividis: ColorMap::sampled(&colorgrad::preset::cividis()),
             diverging: ColorMap::between(&[blue, neutral, red]),
         }
@@ -138,12 +146,18 @@ mod tests {
     #[test]
     fn viridis_is_the_published_map_and_out_of_range_values_are_its_ends() {
         let map = ColorMaps::new(Color32::BLUE, Color32::WHITE, Color32::RED).viridis;
-        // matplotlib: viridis(0) = #440154, viridis(255) = #fde725.
+        // matplotlib's table at 0, 64, 128, 192 and 255.
         let near = |a: Color32, b: [u8; 3]| {
             a.r().abs_diff(b[0]) <= 3 && a.g().abs_diff(b[1]) <= 3 && a.b().abs_diff(b[2]) <= 3
         };
         assert!(near(map.at(-4.0), [0x44, 0x01, 0x54]), "{:?}", map.at(0.0));
         assert!(near(map.at(9.0), [0xfd, 0xe7, 0x25]), "{:?}", map.at(1.0));
+        let inside =
+            [(64, [0x3b, 0x52, 0x8b]), (128, [0x21, 0x91, 0x8c]), (192, [0x5e, 0xc9, 0x62])];
+        for (place, color) in inside {
+            let got = map.table()[place];
+            assert!(near(got, color), "{place}: {got:?}, should be {color:?}");
+        }
         assert_eq!(map.at(f32::NAN), map.at(0.0));
     }
 }
