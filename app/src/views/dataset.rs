@@ -32,7 +32,7 @@ impl View for DatasetView {
 
     fn bar_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
         let source = &ctx.document.source;
-        let facts = ctx.ask("dataset", &SourceInfo { source: source.clone() });
+        let facts = facts_of(ctx, source);
         let count = facts.best().map(|f| format!(" · {}", grouped(f.len))).unwrap_or_default();
         let label = format!("{}{count}", name_of(source));
         ui.menu_button(ctx.theme.label(label), |ui| self.sources_ui(ui, ctx));
@@ -43,7 +43,7 @@ impl View for DatasetView {
         if matches!(source, SourceRef::Path { .. }) && !self.opened.contains(&source) {
             self.opened.push(source.clone());
         }
-        match ctx.ask("dataset", &SourceInfo { source: source.clone() }) {
+        match facts_of(ctx, &source) {
             Reply::Ready(facts) | Reply::Working { last: Some(facts), .. } => {
                 thumbnails_ui(ui, ctx, &source, &facts);
             }
@@ -72,6 +72,12 @@ impl DatasetView {
         }
         ui.label(ctx.theme.label("A folder or .tar: drop it on the window"));
     }
+}
+
+/// What is known of a set. Each has a place of its own: images of another one must not be shown
+/// under its name.
+fn facts_of(ctx: &ViewCtx<'_>, source: &SourceRef) -> Reply<SourceFacts> {
+    ctx.ask(("dataset", source), &SourceInfo { source: source.clone() })
 }
 
 /// What a set is called in the bar.
@@ -226,7 +232,8 @@ fn about_ui(
     }
 }
 
-/// Arrow keys move the picked image while a thumbnail has the focus; gives the new index.
+/// Arrow keys move the picked image while the pointer is over the view and they are not needed to
+/// move the focus; gives the new index.
 fn step_by_keys(
     ui: &egui::Ui,
     ctx: &ViewCtx<'_>,
@@ -236,7 +243,9 @@ fn step_by_keys(
     current: Option<u64>,
 ) -> Option<u64> {
     let current = current?;
-    if !ui.ui_contains_pointer() || ui.ctx().text_edit_focused() {
+    // The view's own size is known only after it was drawn: it is the place that it may take.
+    let is_here = ui.rect_contains_pointer(ui.max_rect().intersect(ui.clip_rect()));
+    if !is_here || ui.memory(|memory| memory.focused().is_some()) {
         return None;
     }
     let step = ui.input(|input| {
