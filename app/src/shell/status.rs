@@ -50,7 +50,8 @@ fn right_ui(ui: &mut Ui, ctx: &ViewCtx<'_>, frame_ms: Option<f32>) {
     let theme = ctx.theme;
     let status = ctx.session.status();
     let room = ui.available_width();
-    // Figures that change by themselves have no place in pictures that must come out the same.
+    // Figures that change by themselves, or with the machine, have no place in pictures that must
+    // come out the same.
     if !ctx.is_time_frozen && room > theme.px(620.0) {
         if let Some(ms) = frame_ms {
             let about = "Processor time of the last frame";
@@ -60,7 +61,7 @@ fn right_ui(ui: &mut Ui, ctx: &ViewCtx<'_>, frame_ms: Option<f32>) {
         let longest = format!("{:4.0} ms", status.longest_piece_ms);
         figures(ui, theme, "longest engine piece", longest, about);
     }
-    if room > theme.px(360.0) {
+    if !ctx.is_time_frozen && room > theme.px(360.0) {
         let used = format!("{} of {}", size(status.cache_bytes), size(status.budget_bytes));
         figures(ui, theme, "cache", used, "Answers that are kept, and how much they may take");
     }

@@ -65,11 +65,22 @@ pub fn busy(ui: &egui::Ui, ctx: &ViewCtx<'_>, progress: Option<f32>) {
     ui.painter().rect_filled(line, 0.0, color);
 }
 
-/// A caption under a picture: left what it is, right its figures.
+/// A caption under a picture: left what it is, right its figures. What does not fit is cut.
 pub fn caption(ui: &egui::Ui, ctx: &ViewCtx<'_>, rect: Rect, left: &str, right: &str) {
     let theme = ctx.theme;
     let y = rect.center().y;
-    let galley = ui.painter().layout_no_wrap(right.to_owned(), theme.figures(), theme.colors.dim);
+    let id = ui.scope_id().with(("caption", rect.left() as i32, rect.top() as i32));
+    ui.interact(rect, id, egui::Sense::hover()).widget_info(|| {
+        let name = if right.is_empty() { left.to_owned() } else { format!("{left}, {right}") };
+        egui::WidgetInfo::labeled(egui::Role::Label, true, name)
+    });
+    let mut job = egui::text::LayoutJob::simple_singleline(
+        right.to_owned(),
+        theme.figures(),
+        theme.colors.dim,
+    );
+    job.wrap = egui::text::TextWrapping::truncate_at_width(rect.width());
+    let galley = ui.painter().layout_job(job);
     let at = egui::pos2(rect.right() - galley.size().x, y - galley.size().y / 2.0);
     let room = at.x - rect.left() - space::S;
     ui.painter().galley(at, galley, theme.colors.dim);
