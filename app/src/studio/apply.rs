@@ -183,7 +183,7 @@ impl Studio {
         self.theme.apply(ctx);
     }
 
-    /// Esc leaves, in this order: presentation, picked cells.
+    /// Esc leaves, in this order: presentation, what is picked, toasts.
     pub(super) fn leave(&mut self, ctx: &egui::Context) {
         let is_floating = self.desk.palette.is_some() || self.desk.dialog.is_some();
         if is_floating || egui::Popup::is_any_open(ctx) || ctx.text_edit_focused() {
@@ -194,10 +194,14 @@ impl Studio {
         }
         if self.desk.is_presenting {
             self.send(AppCommand::Presentation);
-        } else if !self.history.document().selection.cells.is_empty() {
-            self.send(Edit::SelectCells(Arc::default()));
-        } else {
+            return;
+        }
+        let picked = &self.history.document().selection;
+        if picked.cells.is_empty() && picked.code.is_none() {
             self.notices.dismiss();
+        } else {
+            self.send(Edit::SelectCells(Arc::default()));
+            self.send(Edit::SelectCode(None));
         }
     }
 

@@ -106,6 +106,7 @@ impl CodeView {
             let button = ui.add_enabled(to.is_some(), egui::Button::new("Replace by"));
             if let Some(to) = to
                 && (button.clicked() || entered)
+                && ctx.has_code(to)
             {
                 ctx.send(Edit::ReplaceCode { from: code, to });
             }

@@ -22,7 +22,7 @@ use smalti_engine::images::Picture;
 use smalti_engine::session::{Lane, Question, Reply, Session};
 use smalti_engine::tokens::Cell;
 
-use crate::document::{Command, Document, Slot};
+use crate::document::{Command, Document, Notice, Slot};
 use crate::shell::notices::Notices;
 use crate::shell::theme::Theme;
 use crate::textures::Textures;
@@ -255,6 +255,16 @@ impl ViewCtx<'_> {
     pub fn facts(&self, slot: Slot) -> Option<Reply<ModelFacts>> {
         let model = self.document.model(slot)?.clone();
         Some(self.ask(("facts", slot), &ModelInfo { model }))
+    }
+
+    /// Whether the tokenizer has a code that was typed; if not, says so.
+    pub(crate) fn has_code(&self, code: u32) -> bool {
+        let facts = self.facts(Slot::A);
+        let size = facts.and_then(|facts| facts.best().map(|facts| facts.facts.codebook_size));
+        let Some(size) = size.filter(|size| code >= *size) else { return true };
+        let hint = format!("The codes of {} are 0 to {}", self.document.model.label(), size - 1);
+        self.send(Notice::error(format!("There is no code {code}"), hint));
+        false
     }
 
     /// The grid with the document's edits; see [`Document::grid`].

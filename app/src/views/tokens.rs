@@ -164,8 +164,8 @@ impl TokensView {
         }
     }
 
-    /// Click: a cell and its code. Drag: a rectangle, added with shift. Double click: all cells
-    /// with the code. The middle button is for the picture: drag it there, or zoom with the wheel.
+    /// Click: a cell and its code, again: neither. Drag: a rectangle, added with shift. Double
+    /// click: all cells with the code. The middle button is for the picture: drag it there, or zoom with the wheel.
     fn pick(&mut self, ui: &egui::Ui, ctx: &ViewCtx<'_>, pane: &Pane, grid: &Arc<Grid>) {
         let (rows, columns) = (grid.height(), grid.width());
         let response = &pane.response;
@@ -196,11 +196,21 @@ impl TokensView {
             let code = at.and_then(|(row, column)| grid.get(row, column));
             cells.extend(overlay::cells_with(grid, code));
             ctx.send(Edit::SelectCells(Arc::new(cells)));
+            ctx.send(Edit::SelectCode(code));
         } else if response.clicked() {
             if let Some((row, column)) = at {
-                cells.insert(Cell::at(row, column));
+                let cell = Cell::at(row, column);
+                let picked = &ctx.document.selection.cells;
+                let is_again = picked.contains(&cell) && (shift || picked.len() == 1);
+                if is_again {
+                    cells.remove(&cell);
+                } else {
+                    cells.insert(cell);
+                }
+                if !is_again || cells.is_empty() {
+                    ctx.send(Edit::SelectCode(grid.get(row, column).filter(|_| !is_again)));
+                }
                 ctx.send(Edit::SelectCells(Arc::new(cells)));
-                ctx.send(Edit::SelectCode(grid.get(row, column)));
             } else {
                 ctx.send(Edit::SelectCells(Arc::default()));
                 ctx.send(Edit::SelectCode(None));
@@ -234,6 +244,7 @@ impl TokensView {
             let clicked = ui.add_enabled(code.is_some(), egui::Button::new("Force")).clicked();
             if let Some(code) = code
                 && (clicked || entered)
+                && ctx.has_code(code)
             {
                 ctx.send(Edit::ForceCells { cells: Arc::clone(cells), code });
             }
