@@ -5,6 +5,7 @@
 //! the same layout; without it the copy beside this crate is taken. What is missing fails loudly.
 
 pub mod tiny;
+pub mod window;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -6,88 +6,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use egui::{Event, Key, Modifiers};
-use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use smalti::document::{AppCommand, Edit, Layout, Look, Open, Severity, Slot};
 use smalti::settings::ThemeChoice;
 use smalti::shell::scenes::{self, Panel, Scene};
 use smalti::shell::theme::Theme;
-use smalti::studio::{Studio, StudioOptions};
+use smalti::studio::StudioOptions;
 use smalti::views::ViewId;
 use smalti_engine::answers::{ImageRef, ModelRef};
 use smalti_engine::tokens::Cell;
 use smalti_tests::tiny::{tiny_model, write_png};
-
-type Window = Harness<'static, Studio>;
-
-fn assets() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets")
-}
-
-fn open_sized(options: StudioOptions, size: [f32; 2]) -> Window {
-    // File names may be of any script; the fonts of the system that draw them are not loaded here.
-    let mut window = Harness::builder()
-        .with_size(size)
-        .with_max_steps(30)
-        .allow_missing_glyphs()
-        .build_eframe(move |cc| Studio::new(cc, options).unwrap());
-    settle(&mut window);
-    window
-}
-
-fn open() -> Window {
-    open_sized(StudioOptions::new(assets()), [1280.0, 800.0])
-}
-
-/// Frames until everything that was asked for is there.
-fn settle(window: &mut Window) {
-    for _ in 0..3000 {
-        window.step();
-        if !window.state().is_working() {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    window.run_ok();
-}
-
-fn send(window: &mut Window, command: impl Into<smalti::document::Command>) {
-    window.state().send(command);
-    settle(window);
-}
-
-fn press(window: &mut Window, modifiers: Modifiers, key: Key) {
-    window.key_press_modifiers(modifiers, key);
-    settle(window);
-}
-
-fn views(window: &Window) -> Vec<ViewId> {
-    fn collect(panel: &Panel, found: &mut Vec<ViewId>) {
-        match panel {
-            Panel::Tabs { views, .. } => found.extend(views),
-            Panel::Row(parts) | Panel::Column(parts) => {
-                for (_, part) in parts {
-                    collect(part, found);
-                }
-            }
-        }
-    }
-    let mut found = Vec::new();
-    if let Some(layout) = window.state().layout() {
-        collect(&layout, &mut found);
-    }
-    found
-}
-
-fn is_in_front(window: &Window, view: ViewId) -> bool {
-    fn look(panel: &Panel, view: ViewId) -> bool {
-        match panel {
-            Panel::Tabs { front, .. } => *front == Some(view),
-            Panel::Row(parts) | Panel::Column(parts) => parts.iter().any(|(_, p)| look(p, view)),
-        }
-    }
-    window.state().layout().is_some_and(|layout| look(&layout, view))
-}
+use smalti_tests::window::{
+    Window, assets, drawn, is_in_front, open, open_drawn, open_sized, press, send, settle, views,
+};
 
 fn force(row: usize, column: usize, code: u32) -> Edit {
     Edit::ForceCells { cells: Arc::new([Cell::at(row, column)].into()), code }
@@ -395,16 +326,11 @@ fn nothing_is_repainted_when_nothing_changes() {
 
 #[test]
 fn each_theme_reaches_the_screen() {
-    let mut window = Harness::builder()
-        .with_size([900.0, 600.0])
-        .with_render_cursor(false)
-        .with_max_steps(30)
-        .wgpu()
-        .build_eframe(|cc| Studio::new(cc, StudioOptions::new(assets())).unwrap());
-    settle(&mut window);
+    let options = StudioOptions::new(assets());
+    let Some(mut window) = open_drawn(options, [900.0, 600.0]) else { return };
     for choice in ThemeChoice::ALL {
         send(&mut window, AppCommand::Theme(choice));
-        let picture = window.render().unwrap();
+        let picture = drawn(&mut window);
         let colors = Theme::new(choice, 1.0, false).colors;
         let at = |x, y| {
             let pixel = picture.get_pixel(x, y).0;

@@ -1,0 +1,199 @@
+//! Linked brushing: what is picked or pointed at in one view is lit in all.
+
+use std::collections::BTreeSet;
+
+use egui::{Key, Modifiers, Rect, vec2};
+use egui_kittest::kittest::Queryable;
+use smalti_engine::tokens::Cell;
+use smalti_tests::window::{
+    apart, button, click, click_label, count_changed, count_of, drag, drawn, encoded, middle_of,
+    pixel, point, point_nowhere, press, rect_of, says,
+};
+
+use super::{SMALL_GRID, code_said, codebook, small_desk, viridis};
+
+fn around(at: egui::Pos2, reach: f32) -> Rect {
+    Rect::from_center_size(at, vec2(reach, reach) * 2.0)
+}
+
+#[test]
+fn a_code_picked_in_the_tokens_is_lit_in_the_codebook_and_explained() {
+    let Some((mut window, _small)) = small_desk() else { return };
+    let gold = window.state().theme().colors.gold;
+    let code = encoded(&window).grid.grid().get(5, 9).unwrap();
+    let places = codebook(&mut window);
+    let (here, _) = places[&code];
+    let far = places
+        .values()
+        .map(|(at, _)| *at)
+        .max_by(|a, b| here.distance(*a).total_cmp(&here.distance(*b)));
+    let cell = middle_of(rect_of(&window, "Token grid"), (5, 9), SMALL_GRID);
+    let before = drawn(&mut window);
+    assert!(says(&window, "Point at a token"), "nothing is explained yet");
+
+    click(&mut window, cell, Modifiers::NONE);
+    point_nowhere(&mut window);
+    assert!(window.query_by_label(&format!("Code {code}, decoded")).is_some());
+    assert!(window.query_by_role_and_label(egui::Role::Tab, &format!("Code {code}")).is_some());
+    assert!(says(&window, &format!("codes used, code {code} picked")));
+    assert_eq!(code_said(&window).map(|(code, _)| code), Some(code));
+    let after = drawn(&mut window);
+    let ring = |screen, at| count_of(screen, around(at, 18.0), gold);
+    assert!(ring(&before, here) < 5 && ring(&after, here) > 60, "a ring around its cell");
+    assert!(ring(&after, far.unwrap()) < 5, "and around no other");
+    let around_cell = around(cell, rect_of(&window, "Token grid").width() / 32.0 + 1.0);
+    assert!(count_of(&before, around_cell, gold) < 5);
+    assert!(count_of(&after, around_cell, gold) > 40, "the cell itself has a gold edge");
+}
+
+#[test]
+fn a_code_picked_in_the_codebook_is_lit_at_all_its_cells() {
+    let Some((mut window, _small)) = small_desk() else { return };
+    let grid = encoded(&window).grid.grid().clone();
+    let code = grid.get(3, 3).unwrap();
+    let (at, count) = codebook(&mut window)[&code];
+    assert_eq!(count as usize, grid.tokens().iter().filter(|token| **token == code).count());
+    let tokens = rect_of(&window, "Token grid");
+    let before = drawn(&mut window);
+    click(&mut window, at, Modifiers::NONE);
+    point_nowhere(&mut window);
+    let after = drawn(&mut window);
+    assert_eq!(window.state().document().selection.code, Some(code));
+    assert!(window.query_by_label(&format!("Code {code}, decoded")).is_some());
+    // Cells away from the code's own have no reason to change; its own get an edge.
+    let half = tokens.width() / 32.0;
+    let near = |row: usize, column: usize, reach: usize| {
+        let rows = row.saturating_sub(reach)..=(row + reach).min(15);
+        let mut cells = rows.flat_map(|row| {
+            (column.saturating_sub(reach)..=(column + reach).min(15)).map(move |c| (row, c))
+        });
+        cells.any(|(row, column)| grid.get(row, column) == Some(code))
+    };
+    let (mut own, mut others) = (0, 0);
+    for row in 0..16 {
+        for column in 0..16 {
+            let rect = around(middle_of(tokens, (row, column), SMALL_GRID), half + 1.0);
+            let new = count_changed(&before, &after, rect);
+            if near(row, column, 0) {
+                own += 1;
+                assert!(new > 30, "row {row}, column {column}: {new} pixels are new");
+            } else if !near(row, column, 1) {
+                others += 1;
+                assert_eq!(new, 0, "row {row}, column {column}");
+            }
+        }
+    }
+    assert!(own > 0 && others > 0, "{own} cells with the code, {others} away from it");
+    // The keys of the focused codes go on from there.
+    let picked = window.state().document().selection.code;
+    press(&mut window, Modifiers::NONE, Key::ArrowRight);
+    assert_eq!(window.state().document().selection.code, picked.map(|code| code + 1));
+}
+
+#[test]
+fn pointing_at_a_cell_lights_it_everywhere_until_the_pointer_leaves() {
+    let Some((mut window, _small)) = small_desk() else { return };
+    let gold = window.state().theme().colors.gold;
+    let code = encoded(&window).grid.grid().get(11, 4).unwrap();
+    let rebuilt = rect_of(&window, "Reconstruction");
+    let twin = around(middle_of(rebuilt, (11, 4), SMALL_GRID), rebuilt.width() / 32.0 + 2.0);
+    let before = count_of(&drawn(&mut window), twin, gold);
+    let cell = middle_of(rect_of(&window, "Token grid"), (11, 4), SMALL_GRID);
+    point(&mut window, cell);
+    assert!(window.query_by_label(&format!("Code {code}, decoded")).is_some());
+    assert_eq!(code_said(&window).map(|(code, _)| code), Some(code));
+    assert!(says(&window, &format!("row 11, column 4 · code {code}")));
+    assert!(count_of(&drawn(&mut window), twin, gold) > before + 40, "the same cell of its twin");
+    assert_eq!(window.state().document().selection.code, None, "nothing is picked by pointing");
+    point_nowhere(&mut window);
+    assert!(says(&window, "Point at a token"));
+    assert_eq!(code_said(&window), None);
+    assert_eq!(count_of(&drawn(&mut window), twin, gold), before);
+}
+
+#[test]
+fn escape_or_a_second_click_picks_nothing() {
+    let Some((mut window, _small)) = small_desk() else { return };
+    let grid = rect_of(&window, "Token grid");
+    let cell = middle_of(grid, (2, 2), SMALL_GRID);
+    let picked = |window: &smalti_tests::window::Window| {
+        let selection = &window.state().document().selection;
+        (selection.cells.len(), selection.code.is_some())
+    };
+    click(&mut window, cell, Modifiers::NONE);
+    assert_eq!(picked(&window), (1, true));
+    click(&mut window, cell, Modifiers::NONE);
+    assert_eq!(picked(&window), (0, false));
+    click(&mut window, cell, Modifiers::NONE);
+    assert_eq!(picked(&window), (1, true));
+    press(&mut window, Modifiers::NONE, Key::Escape);
+    assert_eq!(picked(&window), (0, false));
+    point_nowhere(&mut window);
+    assert!(says(&window, "Point at a token"));
+}
+
+#[test]
+fn cells_are_picked_by_rectangle_and_added_with_shift() {
+    let Some((mut window, _small)) = small_desk() else { return };
+    let grid = rect_of(&window, "Token grid");
+    let at = |row, column| middle_of(grid, (row, column), SMALL_GRID);
+    drag(&mut window, at(2, 3), at(4, 6));
+    let cells = || -> BTreeSet<Cell> {
+        (2..=4).flat_map(|row| (3..=6).map(move |column| Cell::at(row, column))).collect()
+    };
+    assert_eq!(*window.state().document().selection.cells, cells());
+    assert!(says(&window, "12 picked"));
+    click(&mut window, at(9, 9), Modifiers::SHIFT);
+    let mut more = cells();
+    more.insert(Cell::at(9, 9));
+    assert_eq!(*window.state().document().selection.cells, more);
+    click(&mut window, at(9, 9), Modifiers::SHIFT);
+    assert_eq!(*window.state().document().selection.cells, cells(), "shift again takes it out");
+    click(&mut window, at(0, 0), Modifiers::NONE);
+    assert_eq!(window.state().document().selection.cells.len(), 1, "a plain click starts anew");
+    // A press that is dragged out of the grid picks nothing that is not there.
+    window.hover_at(at(15, 15));
+    button(&mut window, at(15, 15), true, Modifiers::NONE);
+    window.hover_at(grid.max + vec2(300.0, 300.0));
+    button(&mut window, grid.max + vec2(300.0, 300.0), false, Modifiers::NONE);
+    let cells = &window.state().document().selection.cells;
+    assert!(cells.iter().all(|cell| cell.row < 16 && cell.column < 16), "{cells:?}");
+}
+
+#[test]
+fn a_code_has_the_color_of_its_count_in_the_codebook() {
+    let Some((mut window, _small)) = small_desk() else { return };
+    let grid = encoded(&window).grid.grid().clone();
+    let mut counts = vec![0_u64; grid.codebook_size() as usize];
+    grid.tokens().iter().for_each(|code| counts[*code as usize] += 1);
+    let highest = *counts.iter().max().unwrap() as f64;
+    let places = codebook(&mut window);
+    assert_eq!(places.len(), counts.len(), "every code has a cell");
+    let different: BTreeSet<u64> = counts.iter().copied().collect();
+    assert!(different.len() > 3, "{counts:?} would not tell colors apart");
+    for is_log in [true, false] {
+        let screen = drawn(&mut window);
+        for (code, (at, said)) in &places {
+            let count = counts[*code as usize];
+            assert_eq!(*said, count, "code {code}");
+            let value = if is_log {
+                (1.0 + count as f64).ln() / (1.0 + highest).ln()
+            } else {
+                count as f64 / highest
+            };
+            let (want, got) = (viridis(value), pixel(&screen, *at));
+            assert!(apart(want, got) <= 10, "code {code}, {count}: {got:?}, should be {want:?}");
+        }
+        click_label(&mut window, "log");
+        point_nowhere(&mut window);
+    }
+    // In another order the codes stand elsewhere: the most used one first.
+    click_label(&mut window, "count");
+    point_nowhere(&mut window);
+    let sorted = codebook(&mut window);
+    let first = sorted.iter().min_by(|a, b| {
+        let key = |(at, _): &(egui::Pos2, u64)| at.y.round() * 1e4 + at.x;
+        key(a.1).total_cmp(&key(b.1))
+    });
+    assert_eq!(counts[*first.unwrap().0 as usize] as f64, highest);
+}

@@ -1,0 +1,82 @@
+//! Dataset: the images of a folder, with one among them that cannot be read.
+
+use egui::{Key, Modifiers};
+use egui_kittest::kittest::{NodeT, Queryable};
+use smalti::document::Open;
+use smalti::shell::scenes::Panel;
+use smalti::views::ViewId;
+use smalti_engine::answers::{ImageRef, SourceRef};
+use smalti_tests::window::{
+    Small, Window, click_label, empty, labels, open_sized, point, point_nowhere, press, rect_of,
+    says, send, tab,
+};
+
+/// The number of the open image in its set.
+fn open_image(window: &Window) -> Option<u64> {
+    match &window.state().document().image {
+        Some(ImageRef::InSource { index, .. }) => Some(*index),
+        _ => None,
+    }
+}
+
+/// Points somewhere long enough for a tooltip.
+fn point_and_wait(window: &mut Window, at: egui::Pos2) {
+    point(window, at);
+    window.run_steps(6);
+    point(window, at);
+}
+
+#[test]
+fn a_folder_is_listed_chosen_from_and_its_broken_file_is_counted_and_named() {
+    let small = Small::new();
+    std::fs::write(small.pictures().join("a broken one.png"), b"\x89PNG\r\n\x1a\n, nothing")
+        .unwrap();
+    let layout = Panel::Row(vec![(0.4, tab(ViewId::Dataset)), (0.6, tab(ViewId::Codebook))]);
+    let mut window = open_sized(empty(layout), [1100.0, 700.0]);
+    small.open_in(&mut window);
+    let listed = |window: &Window| {
+        let buttons = window.query_all_by(|node| {
+            node.role() == egui::Role::Button
+                && node.label().is_some_and(|label| label.starts_with("Image "))
+        });
+        buttons.map(|node| node.accesskit_node().label().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(&window), ["Image 1", "Image 2", "Image 3", "Image 4"]);
+    assert!(says(&window, "pictures · 4"), "the bar names the set and counts it");
+
+    click_label(&mut window, "Image 3");
+    assert_eq!(open_image(&window), Some(2));
+    assert!(says(&window, "picture 1.png →"), "the status bar: {:?}", labels(&window, "→"));
+    press(&mut window, Modifiers::NONE, Key::ArrowRight);
+    assert_eq!(open_image(&window), Some(3), "the arrow keys go on");
+    press(&mut window, Modifiers::NONE, Key::ArrowRight);
+    assert_eq!(open_image(&window), Some(3), "and end with the set");
+
+    let broken = window.get_by_label("Image 1").rect().center();
+    point_and_wait(&mut window, broken);
+    assert!(says(&window, "a broken one.png"), "it is named where it stands");
+    let good = window.get_by_label("Image 2").rect().center();
+    point_and_wait(&mut window, good);
+    assert!(says(&window, "picture 0.png"));
+
+    click_label(&mut window, "set");
+    point_nowhere(&mut window);
+    let counted = rect_of(&window, "1 image could not be read").center();
+    assert!(says(&window, "codes used"), "the others are counted all the same");
+    point_and_wait(&mut window, counted);
+    assert!(says(&window, "a broken one.png"), "and it is named where it was counted");
+}
+
+#[test]
+fn a_folder_without_images_says_so_and_offers_the_samples() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("notes.txt"), "no picture").unwrap();
+    let mut window = open_sized(empty(tab(ViewId::Dataset)), [500.0, 500.0]);
+    let path: std::sync::Arc<std::path::Path> = folder.path().into();
+    let stamp = smalti_engine::answers::Stamp::of(&path);
+    send(&mut window, Open::Source(SourceRef::Path { path, stamp }));
+    assert!(says(&window, "no images"));
+    click_label(&mut window, "Show the samples");
+    assert!(says(&window, "samples · 4"));
+    assert!(window.query_by_label("Image 4").is_some());
+}

@@ -1,0 +1,193 @@
+//! Tokens and codes are changed by hand: the picture follows there and only there, and comes back.
+
+use std::sync::Arc;
+
+use egui::{Key, Modifiers, Pos2, Rect, pos2};
+use egui_kittest::kittest::Queryable;
+use image::RgbaImage;
+use smalti::document::Open;
+use smalti::views::ViewId;
+use smalti_engine::answers::{CodeAppearance, ImageRef};
+use smalti_engine::images::WorkingSize;
+use smalti_engine::tokens::{Cell, Grid};
+use smalti_tests::window::{
+    Window, assets, click, click_label, drawn, empty, encoded, middle_of, open_drawn,
+    point_nowhere, press, rect_of, says, send, tab,
+};
+
+use super::{SMALL_GRID, small_desk};
+
+/// The pixels of a part of the window.
+fn part(screen: &RgbaImage, rect: Rect) -> RgbaImage {
+    let (x, y) = (rect.left().ceil() as u32, rect.top().ceil() as u32);
+    let size = (rect.width().floor() as u32, rect.height().floor() as u32);
+    image::imageops::crop_imm(screen, x, y, size.0, size.1).to_image()
+}
+
+/// The reconstruction as it is drawn, nothing pointed at.
+fn rebuilt(window: &mut Window) -> RgbaImage {
+    point_nowhere(window);
+    let rect = rect_of(window, "Reconstruction");
+    part(&drawn(window), rect)
+}
+
+/// Mean absolute difference of the pixels whose distance from a place is within a range.
+fn changed(a: &RgbaImage, b: &RgbaImage, from: Pos2, reach: std::ops::Range<f32>) -> f64 {
+    let (mut sum, mut count) = (0.0, 0.0);
+    for (x, y, p) in a.enumerate_pixels() {
+        if reach.contains(&from.distance(pos2(x as f32, y as f32))) {
+            let q = b.get_pixel(x, y).0;
+            sum += (0..3).map(|i| f64::from(p.0[i].abs_diff(q[i]))).sum::<f64>() / 3.0;
+            count += 1.0;
+        }
+    }
+    assert!(count > 100.0, "there are hardly any pixels at {reach:?} of {from:?}");
+    sum / count
+}
+
+/// A photograph by the shipped tokenizer, 32 x 32 tokens.
+fn photograph() -> Option<Window> {
+    let mut window = open_drawn(empty(tab(ViewId::Tokens)), [1280.0, 800.0])?;
+    window.state().send(Open::Size(WorkingSize::square(128, 1)));
+    send(&mut window, Open::Image(ImageRef::file(assets().join("samples/kodim23.png"))));
+    Some(window)
+}
+
+/// The code whose color is farthest from a code's.
+fn opposite(window: &Window, code: u32) -> u32 {
+    let question = CodeAppearance { model: window.state().document().model.clone() };
+    let look = window.state().session().wait(&question).unwrap();
+    let own = look.colors[code as usize];
+    let far = |color: &[u8; 3]| -> i32 {
+        std::iter::zip(own, *color).map(|(a, b)| (i32::from(a) - i32::from(b)).pow(2)).sum()
+    };
+    (0..look.colors.len() as u32).max_by_key(|code| far(&look.colors[*code as usize])).unwrap()
+}
+
+#[test]
+fn a_forced_code_changes_the_picture_there_and_undo_brings_every_pixel_back() {
+    let Some(mut window) = photograph() else { return };
+    let grid = encoded(&window).grid.grid().clone();
+    let size = (grid.height(), grid.width());
+    assert_eq!(size, (32, 32));
+    let before = rebuilt(&mut window);
+    let cell = middle_of(rect_of(&window, "Token grid"), (16, 10), size);
+    click(&mut window, cell, Modifiers::NONE);
+    let code = opposite(&window, grid.get(16, 10).unwrap());
+    click_label(&mut window, "Code to force");
+    window.event(egui::Event::Text(code.to_string()));
+    press(&mut window, Modifiers::NONE, Key::Enter);
+    assert_eq!(window.state().document().edits.get(&Cell::at(16, 10)), Some(&code));
+    assert!(says(&window, "Clear 1 forced"));
+
+    let forced = rebuilt(&mut window);
+    let side = before.width() as f32;
+    let at = pos2(10.5, 16.5) * (side / 32.0);
+    let pitch = side / 32.0;
+    let there = changed(&before, &forced, at, 0.0..pitch);
+    let away = changed(&before, &forced, at, 10.0 * pitch..side);
+    assert!(there > 12.0, "{there:.2} levels at the cell");
+    assert!(away < there / 20.0, "{away:.2} levels far away, {there:.2} at the cell");
+
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert!(window.state().document().edits.is_empty());
+    assert!(rebuilt(&mut window) == before, "undo gives the same pixels");
+    press(&mut window, Modifiers::COMMAND, Key::Y);
+    assert!(rebuilt(&mut window) == forced, "redo too");
+    click_label(&mut window, "Clear 1 forced");
+    assert!(rebuilt(&mut window) == before, "and giving the cell back");
+}
+
+#[test]
+fn locked_cells_keep_their_code() {
+    let Some((mut window, _small)) = small_desk() else { return };
+    let before = rebuilt(&mut window);
+    let cell = middle_of(rect_of(&window, "Token grid"), (7, 7), SMALL_GRID);
+    let own = encoded(&window).grid.grid().get(7, 7).unwrap();
+    click(&mut window, cell, Modifiers::NONE);
+    click_label(&mut window, "Lock");
+    click_label(&mut window, "Code to force");
+    window.event(egui::Event::Text(((own + 7) % 20).to_string()));
+    press(&mut window, Modifiers::NONE, Key::Enter);
+    assert!(window.state().document().edits.is_empty());
+    assert!(rebuilt(&mut window) == before);
+    click_label(&mut window, "Unlock");
+    click_label(&mut window, "Force");
+    assert_eq!(window.state().document().edits.len(), 1);
+    assert!(rebuilt(&mut window) != before);
+}
+
+/// How many codes are used, as the strip below the tokens says.
+fn used(window: &Window) -> Option<usize> {
+    let said = smalti_tests::window::labels(window, "usage over this image");
+    said.iter().find_map(|text| text.split_once("used ")?.1.split(' ').next()?.parse().ok())
+}
+
+fn codes_used(grid: &Grid) -> usize {
+    grid.tokens().iter().collect::<std::collections::BTreeSet<_>>().len()
+}
+
+#[test]
+fn a_code_that_is_switched_off_is_gone_from_picture_and_usage_until_undone() {
+    let Some((mut window, _small)) = small_desk() else { return };
+    let grid = encoded(&window).grid.grid().clone();
+    let code = grid.get(6, 6).unwrap();
+    let before = rebuilt(&mut window);
+    assert_eq!(used(&window), Some(codes_used(&grid)));
+    let cell = middle_of(rect_of(&window, "Token grid"), (6, 6), SMALL_GRID);
+    click(&mut window, cell, Modifiers::NONE);
+    click_label(&mut window, "Switch off");
+    assert_eq!(*window.state().document().switched_off, [code].into());
+    let without = rebuilt(&mut window);
+    assert!(without != before, "the picture loses something");
+    // The nearest other code stands in for it: one code less, unless that one is new.
+    let left = used(&window).unwrap();
+    assert!(left <= codes_used(&grid), "{left} used");
+    assert!(says(&window, "switched off"), "the codebook says so");
+    point_nowhere(&mut window);
+    assert!(window.query_by_label("Switch on").is_some());
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert!(window.query_by_label("Switch off").is_some());
+    assert!(rebuilt(&mut window) == before);
+    assert_eq!(used(&window), Some(codes_used(&grid)));
+    press(&mut window, Modifiers::COMMAND, Key::Y);
+    assert!(rebuilt(&mut window) == without);
+    click_label(&mut window, "Switch on");
+    assert!(rebuilt(&mut window) == before);
+}
+
+#[test]
+fn a_code_is_replaced_wherever_it_stands() {
+    let Some((mut window, _small)) = small_desk() else { return };
+    let grid = encoded(&window).grid.grid().clone();
+    let (from, to) = (grid.get(6, 6).unwrap(), (grid.get(6, 6).unwrap() + 1) % 20);
+    let cell = middle_of(rect_of(&window, "Token grid"), (6, 6), SMALL_GRID);
+    click(&mut window, cell, Modifiers::NONE);
+    click_label(&mut window, "Code that replaces it");
+    window.event(egui::Event::Text(to.to_string()));
+    press(&mut window, Modifiers::NONE, Key::Enter);
+    let document = window.state().document().clone();
+    let replaced = document.grid(&encoded(&window));
+    let want: Arc<[u32]> =
+        grid.tokens().iter().map(|code| if *code == from { to } else { *code }).collect();
+    assert_eq!(replaced.grid().tokens(), &want);
+    let times = grid.tokens().iter().filter(|code| **code == from).count();
+    assert!(says(&window, &format!("Code {from} replaced by {to}")), "{times} times");
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert!(window.state().document().edits.is_empty());
+}
+
+#[test]
+fn a_forced_code_that_is_not_in_the_codebook_is_said_and_the_picture_stays() {
+    let Some((mut window, _small)) = small_desk() else { return };
+    let before = rebuilt(&mut window);
+    let cell = middle_of(rect_of(&window, "Token grid"), (6, 6), SMALL_GRID);
+    click(&mut window, cell, Modifiers::NONE);
+    click_label(&mut window, "Code to force");
+    window.event(egui::Event::Text("99999".to_owned()));
+    press(&mut window, Modifiers::NONE, Key::Enter);
+    assert!(says(&window, "There is no code 99999"));
+    assert!(says(&window, "0 to 19"), "with what there is");
+    assert!(window.state().document().edits.is_empty());
+    assert!(rebuilt(&mut window) == before);
+}

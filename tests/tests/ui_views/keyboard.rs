@@ -1,0 +1,164 @@
+//! Without a mouse and without eyes: everything is reached by Tab and has a name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use egui::accesskit::Action;
+use egui::{Key, Modifiers, Role};
+use egui_kittest::kittest::{NodeT, Queryable};
+use smalti::document::{Edit, Layout};
+use smalti::shell::scenes::Panel;
+use smalti::views::ViewId;
+use smalti_engine::tokens::Cell;
+use smalti_tests::window::{
+    Small, Window, click_label, empty, is_in_front, open_sized, press, send, settle, tab,
+};
+
+/// What a person can do something with, by identity.
+fn controls(window: &Window) -> BTreeMap<String, String> {
+    let nodes = window.root().children_recursive();
+    let reachable = nodes.map(|node| node.accesskit_node()).filter(|node| {
+        node.data().supports_action(Action::Focus) && !node.is_disabled() && !node.is_hidden()
+    });
+    reachable
+        .map(|node| {
+            let name = node.label().or_else(|| node.value()).unwrap_or_default();
+            (format!("{:?}", node.id()), format!("{:?} {name:?}", node.role()))
+        })
+        .collect()
+}
+
+fn focused(window: &Window) -> Option<(String, String)> {
+    let nodes = window.root().children_recursive();
+    let node = nodes.map(|node| node.accesskit_node()).find(|node| node.is_focused())?;
+    let name = node.label().or_else(|| node.value()).unwrap_or_default();
+    Some((format!("{:?}", node.id()), format!("{:?} {name:?}", node.role())))
+}
+
+/// Presses Tab until the focus comes back to where it began.
+fn walk(window: &mut Window, modifiers: Modifiers) -> BTreeMap<String, String> {
+    let mut seen = BTreeMap::new();
+    for _ in 0..400 {
+        window.key_press_modifiers(modifiers, Key::Tab);
+        window.run_steps(2);
+        if let Some((id, name)) = focused(window)
+            && seen.insert(id, name).is_some()
+        {
+            return seen;
+        }
+    }
+    panic!("the focus goes on for ever: {seen:?}");
+}
+
+fn studio() -> (Window, Small) {
+    let small = Small::new();
+    let layout = Panel::Row(vec![
+        (0.2, tab(ViewId::Dataset)),
+        (
+            0.5,
+            Panel::Column(vec![
+                (0.6, Panel::Tabs { views: vec![ViewId::Tokens, ViewId::Compare], front: None }),
+                (0.4, Panel::Tabs { views: vec![ViewId::Codebook, ViewId::Jobs], front: None }),
+            ]),
+        ),
+        (0.3, tab(ViewId::Code)),
+    ]);
+    let mut window = open_sized(empty(layout), [1280.0, 900.0]);
+    small.open_in(&mut window);
+    let cells = std::sync::Arc::new([Cell::at(1, 2)].into());
+    send(&mut window, Edit::SelectCells(cells));
+    send(&mut window, Edit::SelectCode(Some(3)));
+    (window, small)
+}
+
+#[test]
+fn every_control_is_reached_by_tab_in_both_directions() {
+    let (mut window, _small) = studio();
+    let wanted = controls(&window);
+    for expected in ["File", "Lock", "Switch off", "Image 2", "Codebook", "Code to force"] {
+        let is_there = wanted.values().any(|name| name.contains(expected));
+        assert!(is_there, "{expected:?} cannot have the focus: {wanted:#?}");
+    }
+    let forward = walk(&mut window, Modifiers::NONE);
+    let missed: Vec<&String> =
+        wanted.iter().filter(|(id, _)| !forward.contains_key(*id)).map(|(_, name)| name).collect();
+    assert!(missed.is_empty(), "Tab does not reach {missed:#?}");
+    let backward = walk(&mut window, Modifiers::SHIFT);
+    let ids = |seen: &BTreeMap<String, String>| seen.keys().cloned().collect::<BTreeSet<_>>();
+    assert_eq!(ids(&forward), ids(&backward), "Shift+Tab goes the same way back");
+}
+
+#[test]
+fn a_view_is_chosen_and_a_menu_is_used_with_the_keyboard_alone() {
+    let (mut window, _small) = studio();
+    let go_to = |window: &mut Window, role: Role, name: &str| {
+        for _ in 0..400 {
+            window.key_press(Key::Tab);
+            window.run_steps(2);
+            if focused(window).is_some_and(|(_, there)| there == format!("{role:?} {name:?}")) {
+                return;
+            }
+        }
+        panic!("Tab does not reach {name:?}");
+    };
+    go_to(&mut window, Role::Tab, "Compare");
+    press(&mut window, Modifiers::NONE, Key::Enter);
+    assert!(is_in_front(&window, ViewId::Compare));
+    go_to(&mut window, Role::Button, "Image 3");
+    press(&mut window, Modifiers::NONE, Key::Space);
+    let image = window.state().document().image.clone();
+    assert!(
+        matches!(image, Some(smalti_engine::answers::ImageRef::InSource { index: 2, .. })),
+        "{image:?}"
+    );
+    go_to(&mut window, Role::Button, "Switch off");
+    press(&mut window, Modifiers::NONE, Key::Enter);
+    assert_eq!(*window.state().document().switched_off, [3].into());
+    window.get_by_label("Edit").focus();
+    settle(&mut window);
+    press(&mut window, Modifiers::NONE, Key::Enter);
+    window.get_by_label_contains("Undo").focus();
+    settle(&mut window);
+    press(&mut window, Modifiers::NONE, Key::Enter);
+    assert!(window.state().document().switched_off.is_empty());
+}
+
+/// What can be acted on and has no word for a name: a sign alone is read as nothing. Places without a
+/// role (the bar behind tabs, the line between panels) are no controls.
+fn nameless(window: &Window) -> Vec<String> {
+    let nodes = window.root().children_recursive().map(|node| node.accesskit_node());
+    nodes
+        .filter(|node| node.data().supports_action(Action::Click) && !node.is_hidden())
+        .filter(|node| node.role() != Role::Unknown)
+        .filter(|node| {
+            let hint = node.data().placeholder().map(str::to_owned);
+            let name = node.label().or_else(|| node.value()).filter(|name| !name.is_empty());
+            !name.or(hint).unwrap_or_default().chars().any(char::is_alphanumeric)
+        })
+        .map(|node| format!("{:?} {:?} at {:?}", node.role(), node.label(), node.raw_bounds()))
+        .collect()
+}
+
+#[test]
+fn every_button_has_a_name_of_words_in_every_view_menu_and_dialog() {
+    let (mut window, _small) = studio();
+    let check = |window: &Window, place: &str| {
+        let found = nameless(window);
+        assert!(found.is_empty(), "{place}: {found:#?}");
+    };
+    for view in ViewId::all() {
+        send(&mut window, Layout::Show(view));
+        check(&window, view.title());
+    }
+    for menu in ["File", "Edit", "View", "Scenes", "Help"] {
+        click_label(&mut window, menu);
+        check(&window, menu);
+        press(&mut window, Modifiers::NONE, Key::Escape);
+    }
+    send(&mut window, smalti::document::Notice::error("Something", "Do something"));
+    check(&window, "a toast");
+    press(&mut window, Modifiers::COMMAND, Key::P);
+    check(&window, "the palette");
+    press(&mut window, Modifiers::NONE, Key::Escape);
+    press(&mut window, Modifiers::NONE, Key::Questionmark);
+    check(&window, "the list of keys");
+}
