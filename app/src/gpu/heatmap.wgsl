@@ -73,6 +73,10 @@ fn fs_main(@builtin(position) position: vec4f) -> @location(0) vec4f {
         let patch_corner = vec2f(f32(code % look.flags.y), f32(code / look.flags.y)) * look.side.x;
         let at = patch_corner + min(inside * look.side.x, vec2f(look.side.x - 1.0));
         color = textureLoad(atlas, vec2i(at), 0).rgb;
+        if (textureLoad(values, texel(index), 0).r <= 0.0) {
+            // Not used: dim, so that the codes that are stand out.
+            color = mix(color, look.background.rgb, 0.75);
+        }
     } else {
         var value = value_at(cell);
         var low = look.range.x;

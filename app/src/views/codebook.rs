@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use egui::{RichText, Sense, Stroke, vec2};
 use smalti_engine::answers::{
-    CodebookOrder, CountsOf, GridUsage, ImageRef, OrderBy, Ordered, SourceInfo, SourceRef, Survey,
-    Surveyed, Usage,
+    CodeAppearance, CodebookOrder, CountsOf, GridUsage, ImageRef, OrderBy, Ordered, SourceInfo,
+    SourceRef, Survey, Surveyed, Usage,
 };
 use smalti_engine::session::Reply;
 
@@ -22,7 +22,7 @@ use self::history::{History, Rows};
 use self::paint::{Numbered, Pane};
 use super::{View, ViewCtx, ViewId};
 use crate::document::Slot;
-use crate::gpu::heatmap::Values;
+use crate::gpu::heatmap::{Appearances, Values};
 use crate::shell::theme::space;
 
 /// Images of the set that are counted over.
@@ -49,6 +49,7 @@ pub(super) struct CodebookView {
     scope: Scope,
     order: OrderBy,
     is_linear: bool,
+    shows_patches: bool,
     /// The first images of a set, so that the list is made once.
     images: Option<(SourceRef, u64, Arc<[ImageRef]>)>,
     /// The last answer stays while another is worked out.
@@ -96,7 +97,9 @@ impl View for CodebookView {
         let left = ui.available_height() - line;
         let below = if left < ctx.theme.px(180.0) { 0.0 } else { (left * 0.3).round() };
         let height = (left - below).max(ctx.theme.px(48.0));
-        self.cells.ui(ui, ctx, &ordered, height, !self.is_linear);
+        let patches = self.patches(ctx, &ordered);
+        let look = cells::Look { height, is_logarithmic: !self.is_linear, patches };
+        self.cells.ui(ui, ctx, &ordered, look);
         ui.horizontal(|ui| {
             ui.set_min_height(ctx.theme.px(18.0));
             ui.label(ctx.theme.caption_figures(cells::caption(ctx, &ordered)));
@@ -160,7 +163,28 @@ impl CodebookView {
             if log.on_hover_text("Colors by the logarithm of the count").clicked() {
                 self.is_linear = !self.is_linear;
             }
+            ui.add_enabled_ui(!too_many, |ui| {
+                ui.toggle_value(&mut self.shows_patches, "patches")
+                    .on_hover_text("What each code decodes to; codes that are not used are dim")
+                    .on_disabled_hover_text("Codebooks above 65 536 codes are not decoded whole");
+            });
         });
+    }
+
+    /// What the codes decode to, if that is shown and known.
+    fn patches(&self, ctx: &ViewCtx<'_>, ordered: &Ordered) -> Option<Appearances> {
+        if !self.shows_patches {
+            return None;
+        }
+        let question = CodeAppearance { model: ctx.document.model.clone() };
+        let look = ctx.ask_soon("appearance", &question);
+        let look = look.ready()?;
+        Some(Appearances {
+            atlas: look.atlas.clone()?,
+            codes: Arc::clone(&ordered.codes),
+            columns: look.columns,
+            side: look.side,
+        })
     }
 
     /// What is known of the counts, or why there is nothing to count.
@@ -305,6 +329,7 @@ impl CodebookView {
             id: HISTORY_PANE,
             values: Values::Rows(Arc::clone(&rows.values)),
             marks: Arc::clone(&self.no_marks),
+            patches: None,
             number: self.shown_rows.number(),
             grid: (columns, count as u32),
             origin: egui::Vec2::ZERO,

@@ -9,7 +9,7 @@ use smalti_engine::answers::Ordered;
 use super::ViewCtx;
 use super::paint::{Numbered, Pane};
 use crate::document::Edit;
-use crate::gpu::heatmap::Values;
+use crate::gpu::heatmap::{Appearances, Values};
 use crate::views::dataset::grouped;
 
 /// The textures of the cells.
@@ -37,6 +37,17 @@ impl Default for Cells {
         let (values, off) = (Numbered::default(), Numbered::default());
         Self { zoom: 1.0, origin: Vec2::ZERO, values, off, marks }
     }
+}
+
+/// How they are to be drawn.
+#[derive(Debug)]
+pub(super) struct Look {
+    /// Points from top to bottom.
+    pub height: f32,
+    /// Colors by the logarithm of the count.
+    pub is_logarithmic: bool,
+    /// Patches instead of colors.
+    pub patches: Option<Appearances>,
 }
 
 /// Where cells are on the screen.
@@ -86,10 +97,9 @@ impl Cells {
         ui: &mut egui::Ui,
         ctx: &ViewCtx<'_>,
         ordered: &Ordered,
-        height: f32,
-        is_logarithmic: bool,
+        look: Look,
     ) {
-        let size = vec2(ui.available_width(), height);
+        let size = vec2(ui.available_width(), look.height);
         let (rect, response) = ui.allocate_exact_size(size, Sense::click_and_drag());
         response.widget_info(|| {
             let facts = &ordered.statistics;
@@ -107,12 +117,13 @@ impl Cells {
             id: CELLS_PANE,
             values: Values::Cells(Arc::clone(&ordered.values)),
             marks: Arc::clone(&self.marks),
+            patches: look.patches,
             number: self.values.number(),
             grid: (places.columns, places.rows),
             origin: places.origin,
             scale: Vec2::splat(places.scale),
             highest: ordered.highest,
-            is_logarithmic,
+            is_logarithmic: look.is_logarithmic,
             has_gaps: true,
         };
         pane.paint(ui, ctx, rect);

@@ -4,6 +4,7 @@ use egui::{Sense, vec2};
 use smalti_engine::answers::Ordered;
 
 use super::ViewCtx;
+use crate::document::{AppCommand, Edit};
 use crate::shell::theme::space;
 use crate::views::dataset::grouped;
 
@@ -13,6 +14,8 @@ struct Figure {
     value: String,
     remark: String,
     about: &'static str,
+    /// Whether a click shows more.
+    opens: bool,
 }
 
 /// Draws them in a row that wraps.
@@ -24,48 +27,95 @@ pub(super) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, ordered: &Ordered) {
             value: grouped(u64::from(facts.used)),
             remark: format!("of {}", grouped(u64::from(facts.codebook_size))),
             about: "Codes that occur at least once",
+            opens: false,
         },
         Figure {
             label: "sample",
             value: grouped(facts.samples),
             remark: format!("tokens, ceiling {}", grouped(facts.ceiling.round() as u64)),
             about: "Tokens that were counted, and the codes that would be used if they fell evenly",
+            opens: false,
         },
         Figure {
             label: "perplexity",
             value: format!("{:.1}", facts.perplexity),
             remark: String::new(),
             about: "As many equally likely codes would have the same entropy",
+            opens: false,
         },
         Figure {
             label: "entropy",
             value: format!("{:.2}", facts.entropy_bits),
             remark: "bits".to_owned(),
             about: "Bits a token if each is coded as often as it occurs",
+            opens: false,
         },
         Figure {
             label: "Gini",
             value: format!("{:.2}", facts.gini),
             remark: String::new(),
             about: "0 if all codes are used alike, towards 1 if one takes everything",
+            opens: false,
         },
         Figure {
             label: "dead",
             value: grouped(ordered.dead.len() as u64),
             remark: String::new(),
-            about: "Codes that do not occur in this sample",
+            about: "Codes that do not occur in this sample; a click lists them",
+            opens: !ordered.dead.is_empty(),
         },
     ];
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(space::L, space::XS);
         for figure in figures {
-            figure_ui(ui, ctx, figure);
+            let opens = figure.opens;
+            let response = figure_ui(ui, ctx, figure);
+            if opens {
+                egui::Popup::menu(&response)
+                    .close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside)
+                    .show(|ui| dead_ui(ui, ctx, &ordered.dead));
+            }
         }
     });
 }
 
-fn figure_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, figure: Figure) {
-    let Figure { label, value, remark, about } = figure;
+/// The list of codes that do not occur; a click picks one.
+fn dead_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, dead: &[u32]) {
+    const COLUMNS: usize = 8;
+    ui.horizontal(|ui| {
+        ui.label(ctx.theme.label(format!("{} codes do not occur", grouped(dead.len() as u64))));
+        if ui.small_button("Copy").on_hover_text("Their numbers, one a line").clicked() {
+            let lines: Vec<String> = dead.iter().map(ToString::to_string).collect();
+            ctx.send(AppCommand::CopyText(lines.join("\n")));
+        }
+    });
+    let row = ctx.theme.px(22.0);
+    egui::ScrollArea::vertical().max_height(ctx.theme.px(260.0)).show_rows(
+        ui,
+        row,
+        dead.len().div_ceil(COLUMNS),
+        |ui, rows| {
+            for line in dead.chunks(COLUMNS).skip(rows.start).take(rows.len()) {
+                ui.horizontal(|ui| {
+                    for code in line {
+                        let picked = ctx.document.selection.code == Some(*code);
+                        let text = ctx.theme.caption_figures(format!("{code:>6}"));
+                        let response = ui.selectable_label(picked, text);
+                        if response.hovered() {
+                            ctx.hovered.set_code(*code);
+                        }
+                        if response.clicked() {
+                            ctx.send(Edit::SelectCode(Some(*code)));
+                        }
+                    }
+                });
+            }
+        },
+    );
+}
+
+fn figure_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, figure: Figure) -> egui::Response {
+    let Figure { label, value, remark, about, opens } = figure;
     let (theme, painter) = (ctx.theme, ui.painter().clone());
     let colors = &theme.colors;
     let name = if remark.is_empty() {
@@ -78,14 +128,25 @@ fn figure_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, figure: Figure) {
     let behind = painter.layout_no_wrap(remark, theme.small(), colors.dim);
     let bottom = number.size().x + space::XS + behind.size().x;
     let size = vec2(top.size().x.max(bottom), top.size().y + number.size().y);
-    let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, name.clone()));
+    let (sense, role) = if opens {
+        (Sense::click(), egui::Role::Button)
+    } else {
+        (Sense::hover(), egui::Role::Label)
+    };
+    let (rect, response) = ui.allocate_exact_size(size, sense);
+    response.widget_info(|| egui::WidgetInfo::labeled(role, true, name.clone()));
     let below = rect.min + vec2(0.0, top.size().y);
+    let number_width = number.size().x;
     // The remark stands on the number's foot, a little above the box's edge.
     let foot = number.size().y - behind.size().y - theme.px(3.0);
     let at = below + vec2(number.size().x + space::XS, foot);
     painter.galley(rect.min, top, colors.dim);
     painter.galley(below, number, colors.text);
     painter.galley(at, behind, colors.dim);
-    response.on_hover_text(about);
+    if opens {
+        let line =
+            egui::Stroke::new(1.0, if response.has_focus() { colors.gold } else { colors.faint });
+        painter.hline(below.x..=below.x + number_width, rect.bottom() - 1.0, line);
+    }
+    response.on_hover_text(about)
 }

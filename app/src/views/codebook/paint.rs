@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use egui::{Color32, Rect, Vec2, vec2};
 
 use super::ViewCtx;
-use crate::gpu::heatmap::{Heatmap, Values};
+use crate::gpu::heatmap::{Appearances, Heatmap, Values};
 use crate::textures::Sampling;
 
 /// Numbers what is shown, so that a texture is known by it: addresses are used again.
@@ -52,6 +52,8 @@ pub(super) struct Pane {
     pub values: Values,
     /// 1 ringed, 2 switched off, for each cell; empty for none.
     pub marks: Arc<[u8]>,
+    /// Patches instead of colors; the GPU alone can.
+    pub patches: Option<Appearances>,
     /// See [`Numbered::number`].
     pub number: u64,
     /// Columns and rows.
@@ -83,7 +85,7 @@ impl Pane {
             pane: self.id,
             values: self.values,
             marks: self.marks,
-            appearances: None,
+            appearances: self.patches,
             grid: self.grid,
             origin: self.origin,
             scale: self.scale,
