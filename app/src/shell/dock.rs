@@ -61,6 +61,12 @@ struct Dock<'a> {
 }
 
 impl Dock<'_> {
+    fn title_width(&mut self, ui: &Ui, tiles: &Tiles<ViewId>, tile: TileId) -> f32 {
+        let title = self.tab_title_for_tile(tiles, tile).text().to_owned();
+        let font = self.ctx.theme.strong();
+        ui.painter().layout_no_wrap(title, font, Color32::WHITE).size().x + space::L
+    }
+
     fn view(&mut self, id: ViewId) -> &mut Box<dyn View> {
         self.views.entry(id).or_insert_with(|| crate::views::create(id))
     }
@@ -152,9 +158,25 @@ impl Behavior<ViewId> for Dock<'_> {
     ) {
         ui.add_space(space::M);
         let active = tabs.active.and_then(|tile| tiles.get_pane(&tile)).copied();
-        if let Some(id) = active {
-            let ctx = self.ctx;
+        let Some(id) = active else { return };
+        let ctx = self.ctx;
+        let titles: f32 = tabs.children.iter().map(|tab| self.title_width(ui, tiles, *tab)).sum();
+        let room = ui.available_width() - titles - space::M;
+        // The width of the last time: a view's choices that would cover the tabs go into a menu.
+        let key = ui.scope_id().with(("bar", id, ctx.theme.scale.to_bits()));
+        let width: Option<f32> = ui.data(|data| data.get_temp(key));
+        if width.is_some_and(|width| width > room) {
+            let button = egui::Button::new("…").small();
+            let menu = egui::containers::menu::MenuButton::from_button(button);
+            let (response, _) = menu.ui(ui, |ui| self.view(id).bar_ui(ui, ctx));
+            response.widget_info(|| {
+                WidgetInfo::labeled(Role::Button, true, format!("Choices of {}", id.title()))
+            });
+        } else {
+            let before = ui.available_width();
             self.view(id).bar_ui(ui, ctx);
+            let width = before - ui.available_width();
+            ui.data_mut(|data| data.insert_temp(key, width));
         }
     }
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use egui::{Align2, CornerRadius, Rect, RichText, Sense, Stroke, StrokeKind, pos2, vec2};
 use smalti_engine::answers::{
-    Appearance, CodeAppearance, CodeCard, CodeCardAnswer, CodeInImages, ImageRef, Occurrences,
-    SourceInfo,
+    Appearance, CodeAppearance, CodeCard, CodeCardAnswer, CodeInImages, GridUsage, ImageRef,
+    Occurrences, SourceInfo,
 };
 use smalti_engine::images::Picture;
 use smalti_engine::session::Reply;
@@ -50,6 +50,7 @@ impl View for CodeView {
     fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
         let Some(code) = shown_code(ctx) else {
             ui.label(ctx.theme.label("Point at a token or pick a code, and it is explained here"));
+            frequent_ui(ui, ctx);
             return;
         };
         let model = ctx.document.model.clone();
@@ -248,6 +249,19 @@ fn nearest_ui(
     swatches_ui(ui, ctx, look, near);
 }
 
+/// The codes that the image uses most, to start from.
+fn frequent_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+    const MOST: usize = 24;
+    let encoded = ctx.encoded(Slot::A);
+    let Some(encoded) = encoded.as_ref().and_then(|reply| reply.best()) else { return };
+    let usage = ctx.ask("grid usage", &GridUsage { grid: ctx.grid(encoded) });
+    let Some(usage) = usage.best() else { return };
+    let look = ctx.ask_soon("appearance", &CodeAppearance { model: ctx.document.model.clone() });
+    heading(ui, ctx, "most used here");
+    let codes = usage.ranked.iter().take(MOST).map(|(code, n)| (*code, format!("{n}×")));
+    swatches_ui(ui, ctx, look.best(), codes);
+}
+
 fn companions_ui(
     ui: &mut egui::Ui,
     ctx: &ViewCtx<'_>,
@@ -325,6 +339,10 @@ fn places_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, code: u32, found: &Arc<Occurr
         return;
     }
     heading(ui, ctx, "where in the grid it lives");
+    if found.places.iter().all(|count| *count == 0) {
+        ui.label(ctx.theme.label("nowhere in these images"));
+        return;
+    }
     let width = ui.available_width().min(ctx.theme.px(252.0));
     let height = (width * rows as f32 / columns as f32).min(width);
     let (rect, response) = ui.allocate_exact_size(vec2(width, height), Sense::hover());

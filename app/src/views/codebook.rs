@@ -322,7 +322,7 @@ impl CodebookView {
         // Rows have a greatest height, so that a short history grows downward.
         let scale = vec2(
             rect.width() / columns as f32,
-            (rect.height() / count as f32).min(ctx.theme.px(8.0)),
+            (rect.height() / count as f32).min(ctx.theme.px(20.0)),
         );
         self.shown_rows.show(&rows.values);
         let pane = Pane {

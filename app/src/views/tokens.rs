@@ -111,12 +111,8 @@ impl TokensView {
         let area = area.shrink2(vec2(space::M, space::M));
         let line = ctx.theme.px(24.0);
         let aspect = size[1] as f32 / size[0].max(1) as f32;
-        let room = vec2((area.width() - space::M) / 2.0, (area.height() - line).max(16.0));
-        let width = room.x.min(room.y / aspect);
-        let corner =
-            area.center() - vec2(width + space::M / 2.0, f32::midpoint(width * aspect, line));
-        let left = Rect::from_min_size(corner, vec2(width, width * aspect));
-        let right = left.translate(vec2(width + space::M, 0.0));
+        let (left, right) = two_places(area, aspect, line);
+        let width = left.width();
 
         let id = ui.scope_id().with("grid pane");
         let pane = pane::show(ui, id, (left, size), &mut self.zoom, false);
@@ -267,6 +263,21 @@ impl TokensView {
     }
 }
 
+/// Where two pictures stand, each with a line below: beside or above each other, as they are larger.
+fn two_places(area: Rect, aspect: f32, line: f32) -> (Rect, Rect) {
+    let beside = ((area.width() - space::M) / 2.0).min((area.height() - line).max(16.0) / aspect);
+    let above = area.width().min((area.height() / 2.0 - line).max(16.0) / aspect);
+    let width = beside.max(above).max(1.0);
+    let size = vec2(width, width * aspect);
+    let (whole, step) = if beside >= above {
+        (vec2(2.0 * width + space::M, size.y + line), vec2(width + space::M, 0.0))
+    } else {
+        (vec2(width, 2.0 * (size.y + line)), vec2(0.0, size.y + line))
+    };
+    let first = Rect::from_min_size(area.center() - whole / 2.0, size);
+    (first, first.translate(step))
+}
+
 fn hovered_words(ctx: &ViewCtx<'_>, grid: &Grid) -> Option<String> {
     let cell = ctx.hovered.cell()?;
     let code = grid.get(usize::from(cell.row), usize::from(cell.column))?;
@@ -310,11 +321,11 @@ fn bars_ui(ui: &egui::Ui, ctx: &ViewCtx<'_>, area: Rect, usage: &Arc<GridCounts>
     let picked = ctx.document.selection.code;
     let mut shapes = Vec::with_capacity(n);
     for (at, (code, count)) in usage.ranked.iter().take(n).enumerate() {
-        let height = (*count as f32 / highest * area.height()).max(1.0);
+        let height = (*count as f32 / highest * area.height()).max(1.5);
         let left = area.left() + at as f32 * step;
         let column = Rect::from_min_max(
             pos2(left, area.bottom() - height),
-            pos2(left + (step - 1.0).max(0.7), area.bottom()),
+            pos2(left + if step < 3.0 { step } else { step - 1.0 }, area.bottom()),
         );
         let lit = picked == Some(*code) || ctx.hovered.code() == Some(*code);
         let color = if lit { ctx.theme.colors.gold } else { ctx.theme.colors.lapis };

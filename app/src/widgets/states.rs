@@ -65,29 +65,39 @@ pub fn busy(ui: &egui::Ui, ctx: &ViewCtx<'_>, progress: Option<f32>) {
     ui.painter().rect_filled(line, 0.0, color);
 }
 
-/// A caption under a picture: left what it is, right its figures. What does not fit is cut.
+/// A caption under a picture: left what it is, right its figures. Where both do not fit, the left
+/// part ends at its comma, then the last figures go, those behind " · ".
 pub fn caption(ui: &egui::Ui, ctx: &ViewCtx<'_>, rect: Rect, left: &str, right: &str) {
-    let theme = ctx.theme;
-    let y = rect.center().y;
+    let (theme, y) = (ctx.theme, rect.center().y);
     let id = ui.scope_id().with(("caption", rect.left() as i32, rect.top() as i32));
     ui.interact(rect, id, egui::Sense::hover()).widget_info(|| {
         let name = if right.is_empty() { left.to_owned() } else { format!("{left}, {right}") };
         egui::WidgetInfo::labeled(egui::Role::Label, true, name)
     });
-    let mut job = egui::text::LayoutJob::simple_singleline(
-        right.to_owned(),
-        theme.figures(),
-        theme.colors.dim,
-    );
-    job.wrap = egui::text::TextWrapping::truncate_at_width(rect.width());
-    let galley = ui.painter().layout_job(job);
+    let lay = |text: &str, font: egui::FontId, width: f32| {
+        let mut job =
+            egui::text::LayoutJob::simple_singleline(text.to_owned(), font, theme.colors.dim);
+        job.wrap = egui::text::TextWrapping::truncate_at_width(width.max(0.0));
+        ui.painter().layout_job(job)
+    };
+    let wide = |text: &str, font: egui::FontId| lay(text, font, f32::INFINITY).size().x;
+    let short = left.split(", ").next().unwrap_or(left);
+    let mut figures = right;
+    let what = loop {
+        let room = rect.width() - space::S - wide(figures, theme.figures());
+        if let Some(fits) = [left, short].into_iter().find(|t| wide(t, theme.body()) <= room) {
+            break fits;
+        }
+        match figures.rsplit_once(" · ") {
+            Some((fewer, _)) => figures = fewer,
+            None => break short,
+        }
+    };
+    let galley = lay(figures, theme.figures(), rect.width());
     let at = egui::pos2(rect.right() - galley.size().x, y - galley.size().y / 2.0);
     let room = at.x - rect.left() - space::S;
     ui.painter().galley(at, galley, theme.colors.dim);
-    let mut job =
-        egui::text::LayoutJob::simple_singleline(left.to_owned(), theme.body(), theme.colors.dim);
-    job.wrap = egui::text::TextWrapping::truncate_at_width(room.max(0.0));
-    let galley = ui.painter().layout_job(job);
+    let galley = lay(what, theme.body(), room);
     let at = egui::pos2(rect.left(), y - galley.size().y / 2.0);
     ui.painter().galley(at, galley, theme.colors.dim);
 }
