@@ -8,6 +8,7 @@ mod edits;
 mod jobs;
 mod keyboard;
 mod states;
+mod training;
 
 use std::collections::BTreeMap;
 
