@@ -56,15 +56,24 @@ impl View for TokensView {
         let Some(encoded) = &states::encoded(ui, ctx) else { return };
         let (edited, compared) = decoded(ctx, encoded);
         let area = ui.available_rect_before_wrap();
-        let strip = ctx.theme.px(72.0).min(area.height() * 0.25);
-        let tools = ctx.theme.px(32.0);
+        // The pictures come first: in a low view the figures go, then the tools.
+        let is_low = |least: f32| area.height() < ctx.theme.px(least);
+        let strip = if is_low(240.0) { 0.0 } else { ctx.theme.px(72.0).min(area.height() * 0.25) };
+        let tools = if is_low(150.0) { 0.0 } else { ctx.theme.px(32.0) };
         let (above, below) = area.split_top_bottom_at_y(area.bottom() - strip);
         let (pictures, tool_row) = above.split_top_bottom_at_y(above.bottom() - tools);
         self.pictures_ui(ui, ctx, pictures, encoded, (&edited, &compared));
-        ui.scope_builder(egui::UiBuilder::new().max_rect(tool_row), |ui| {
-            ui.horizontal_centered(|ui| self.tools_ui(ui, ctx));
-        });
-        usage_strip(ui, ctx, below, &edited);
+        if tools > 0.0 {
+            ui.scope_builder(egui::UiBuilder::new().max_rect(tool_row), |ui| {
+                // Where the view is narrow the tools are scrolled to.
+                egui::ScrollArea::horizontal().show(ui, |ui| {
+                    ui.horizontal_centered(|ui| self.tools_ui(ui, ctx));
+                });
+            });
+        }
+        if strip > 0.0 {
+            usage_strip(ui, ctx, below, &edited);
+        }
     }
 }
 
