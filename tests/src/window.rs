@@ -10,8 +10,9 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 use egui_kittest::wgpu::WgpuTestRenderer;
 use image::RgbaImage;
-use smalti::document::{Command, Open};
+use smalti::document::{Command, Open, Slot};
 use smalti::gpu::offscreen;
+use smalti::settings::ThemeChoice;
 use smalti::shell::scenes::{Loads, Panel, Scene};
 use smalti::studio::{Studio, StudioOptions};
 use smalti::views::ViewId;
@@ -70,9 +71,15 @@ fn finish(
     options: StudioOptions,
     size: [f32; 2],
 ) -> Window {
+    // The harness puts its own theme on when the window is made.
+    let theme = match options.theme {
+        Some(ThemeChoice::Light) => egui::Theme::Light,
+        _ => egui::Theme::Dark,
+    };
     // File names may be of any script; the fonts of the system that draw them are not loaded here.
     let mut window = builder
         .with_size(size)
+        .with_theme(theme)
         .with_max_steps(30)
         .allow_missing_glyphs()
         .build_eframe(move |cc| Studio::new(cc, options).unwrap_or_else(|e| panic!("{e}")));
@@ -284,13 +291,19 @@ impl Small {
 
     /// Opens them: 16 x 16 tokens of the first picture.
     pub fn open_in(&self, window: &mut Window) {
+        self.send_to(window);
+        settle(window);
+    }
+
+    /// Asks for them, to be opened in the next frame.
+    pub fn send_to(&self, window: &Window) {
         let model: Arc<Path> = self.model().into();
         let stamp = Stamp::of(&model);
-        window.state().send(Open::Size(WorkingSize::square(32, 1)));
         let model = ModelRef::File { path: model, stamp };
-        window.state().send(Open::Model(smalti::document::Slot::A, model));
+        window.state().send(Open::Size(WorkingSize::square(32, 1)));
+        window.state().send(Open::Model(Slot::A, model));
         window.state().send(Open::Source(self.source()));
-        send(window, Open::Image(ImageRef::InSource { source: self.source(), index: 0 }));
+        window.state().send(Open::Image(ImageRef::InSource { source: self.source(), index: 0 }));
     }
 }
 

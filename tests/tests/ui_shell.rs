@@ -14,10 +14,12 @@ use smalti::shell::theme::Theme;
 use smalti::studio::StudioOptions;
 use smalti::views::ViewId;
 use smalti_engine::answers::{ImageRef, ModelRef};
+use smalti_engine::images::WorkingSize;
 use smalti_engine::tokens::Cell;
 use smalti_tests::tiny::{tiny_model, write_png};
 use smalti_tests::window::{
-    Window, assets, drawn, is_in_front, open, open_drawn, open_sized, press, send, settle, views,
+    Small, Window, assets, drawn, is_in_front, open, open_drawn, open_sized, press, send, settle,
+    views,
 };
 
 fn force(row: usize, column: usize, code: u32) -> Edit {
@@ -31,6 +33,7 @@ fn an_image_and_a_tokenizer_are_opened_by_their_paths() {
     write_png(&image, 64, 48, 1);
     tiny_model(&model);
     let mut window = open();
+    send(&mut window, Open::Size(WorkingSize::square(64, 1)));
     send(&mut window, Open::Path(image.clone()));
     send(&mut window, Open::Path(model));
     let document = window.state().document();
@@ -207,6 +210,50 @@ fn work_survives_an_unexpected_end_and_a_usual_end_leaves_nothing() {
     eframe::App::on_exit(window.state_mut());
     drop(window);
     assert!(!folder.path().join("autosave.smalti").exists());
+}
+
+#[test]
+fn everything_that_was_decided_is_back_after_two_unexpected_ends_in_a_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = Small::new();
+    let mut options = StudioOptions::new(assets());
+    options.settings_dir = Some(folder.path().to_owned());
+    let mut window = open_sized(options.clone(), [900.0, 600.0]);
+    let start = window.state().document().clone();
+    small.send_to(&window);
+    window.state().send(force(1, 2, 7));
+    let locked = Arc::new([Cell::at(3, 3)].into());
+    window.state().send(Edit::LockCells { cells: locked, locked: true });
+    window.state().send(Edit::SwitchCode { code: 11, on: false });
+    window.state().send(Edit::PinCode(5));
+    window.state().send(Look::ShowIds(false));
+    send(&mut window, Layout::Show(ViewId::Compare));
+    let (document, layout) = (window.state().document().clone(), window.state().layout());
+    assert_ne!(document, start);
+    // Nothing is told to leave; after the second start nothing is even touched.
+    drop(window);
+    for end in ["first", "second"] {
+        let mut window = open_sized(options.clone(), [900.0, 600.0]);
+        assert_eq!(window.state().document(), &document, "after the {end} end");
+        assert_eq!(window.state().layout(), layout, "after the {end} end");
+        let said = window.state().notices().list().iter().any(|n| n.summary.contains("is back"));
+        assert!(said, "the person is told after the {end} end");
+        settle(&mut window);
+    }
+}
+
+#[test]
+fn an_autosave_that_cannot_be_read_does_not_keep_the_window_from_opening() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = StudioOptions::new(assets());
+    options.settings_dir = Some(folder.path().to_owned());
+    for broken in [&b"{\"format\": "[..], b"", &[0xff; 300]] {
+        std::fs::write(folder.path().join("autosave.smalti"), broken).unwrap();
+        let mut window = open_sized(options.clone(), [900.0, 600.0]);
+        let usual = smalti::shell::scenes::studio().loads.model;
+        assert_eq!(Some(window.state().document().model.label()), usual);
+        eframe::App::on_exit(window.state_mut());
+    }
 }
 
 #[test]
