@@ -9,8 +9,8 @@
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Error, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::Conv;
 use super::raw::{Shared, Strides, add_product, sum_of, values, wide, with_values};
+use super::{Conv, Exactness, simd, winograd};
 
 /// Unfolded values of a block: 192 KB, so that they stay in the second-level cache.
 const BLOCK: usize = 48 * 1024;
@@ -78,7 +78,7 @@ impl Plan {
     }
     /// A 1x1 convolution reads the image as it is.
     fn is_pointwise(&self) -> bool {
-        self.kernel == (1, 1) && self.conv == Conv::same(0)
+        self.kernel == (1, 1) && self.conv.with(Exactness::Tokens) == Conv::same(0)
     }
 
     /// All blocks, image by image: (image, first pixel, pixels).
@@ -107,12 +107,25 @@ impl Plan {
             width: self.out_width,
             out_height: self.height,
             out_width: self.width,
-            conv: Conv {
-                stride: 1,
-                before: last - self.conv.before,
-                after: last - self.conv.after,
-            },
+            conv: Conv::new(1, last - self.conv.before, last - self.conv.after)
+                .with(Exactness::Fast),
             ..*self
+        })
+    }
+
+    /// As Winograd's algorithm takes it: 3x3, stride 1, enough windows to fill a vector.
+    fn winograd(&self) -> Option<winograd::Shape> {
+        let windows = self.batch * self.out_height.div_ceil(4) * self.out_width.div_ceil(4);
+        let fits = self.kernel == (3, 3) && self.conv.stride == 1 && windows >= 4;
+        (fits && self.inputs > 0 && self.outputs > 0).then_some(winograd::Shape {
+            batch: self.batch,
+            inputs: self.inputs,
+            outputs: self.outputs,
+            height: self.height,
+            width: self.width,
+            out_height: self.out_height,
+            out_width: self.out_width,
+            before: self.conv.before,
         })
     }
 }
@@ -213,6 +226,18 @@ fn fold(plan: &Plan, columns: &[f32], (start, pixels): (usize, usize), image: &m
 
 /// y (B, Cout, H', W').
 fn forward(plan: &Plan, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
+    match plan.winograd() {
+        Some(shape) => {
+            let exact = plan.conv.exactness == Exactness::Tokens;
+            let weights = (winograd::Taps::new(weight, plan.inputs), bias);
+            winograd::forward(simd::best(), &shape, x, weights, exact)
+        }
+        None => unfolded(plan, x, weight, bias),
+    }
+}
+
+/// The same by unfolded patches.
+fn unfolded(plan: &Plan, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
     let (pixels, k) = (plan.out_pixels(), plan.patch());
     let image_len = plan.inputs * plan.in_pixels();
     let mut y = vec![0.0; plan.batch * plan.outputs * pixels];
@@ -248,7 +273,13 @@ fn forward(plan: &Plan, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<
 fn input_gradient(plan: &Plan, weight: &[f32], dy: &[f32]) -> Vec<f32> {
     let k = plan.patch();
     if let Some(turned) = plan.turned() {
-        return forward(&turned, dy, &turn(plan, weight), None);
+        return match turned.winograd() {
+            Some(shape) => {
+                let weights = (winograd::Taps::turned(weight, plan.inputs), None);
+                winograd::forward(simd::best(), &shape, dy, weights, false)
+            }
+            None => unfolded(&turned, dy, &turn(plan, weight), None),
+        };
     }
     let (pixels, image_len) = (plan.out_pixels(), plan.inputs * plan.in_pixels());
     let mut dx = vec![0.0; plan.batch * image_len];
@@ -345,13 +376,16 @@ fn bias_gradient(plan: &Plan, dy: &[f32]) -> Vec<f32> {
 /// The operation as candle sees it; with a bias it has three arguments.
 pub(super) struct Convolution(pub(super) Conv);
 
+/// Gradients of x, weight and bias.
+type Gradients = (Option<Tensor>, Option<Tensor>, Option<Tensor>);
+
 impl Convolution {
+    /// Those that are asked for; of the bias if it is given.
     fn gradients(
         &self,
-        x: &Tensor,
-        weight: &Tensor,
+        (x, weight, bias): (&Tensor, &Tensor, Option<&Tensor>),
         dy: &Tensor,
-    ) -> Result<(Plan, Option<Tensor>, Option<Tensor>)> {
+    ) -> Result<Gradients> {
         let plan = Plan::new(x.dims(), weight.dims(), self.0)?;
         let dx = if x.track_op() {
             let dx = with_values(weight, NAME, |weight| {
@@ -361,15 +395,22 @@ impl Convolution {
         } else {
             None
         };
-        let dw = if weight.track_op() {
-            let dw = with_values(x, NAME, |x| {
-                with_values(dy, NAME, |dy| weight_gradient(&plan, x, dy))
-            })??;
-            Some(Tensor::from_vec(dw, weight.shape(), weight.device())?)
-        } else {
-            None
+        let bias = bias.filter(|bias| bias.track_op());
+        if !weight.track_op() && bias.is_none() {
+            return Ok((dx, None, None));
+        }
+        let (dw, db) = with_values(x, NAME, |x| {
+            with_values(dy, NAME, |dy| match plan.winograd() {
+                Some(shape) => winograd::weight_gradient(simd::best(), &shape, x, dy),
+                None => (weight_gradient(&plan, x, dy), bias_gradient(&plan, dy)),
+            })
+        })??;
+        let dw = Tensor::from_vec(dw, weight.shape(), weight.device())?;
+        let db = match bias {
+            Some(bias) => Some(Tensor::from_vec(db, bias.shape(), bias.device())?),
+            None => None,
         };
-        Ok((plan, dx, dw))
+        Ok((dx, Some(dw), db))
     }
 }
 
@@ -397,7 +438,7 @@ impl CustomOp2 for Convolution {
         _result: &Tensor,
         dy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let (_, dx, dw) = self.gradients(x, weight, &dy.contiguous()?)?;
+        let (dx, dw, _) = self.gradients((x, weight, None), &dy.contiguous()?)?;
         Ok((dx, dw))
     }
 }
@@ -434,9 +475,6 @@ impl CustomOp3 for Convolution {
         _result: &Tensor,
         dy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let dy = dy.contiguous()?;
-        let (plan, dx, dw) = self.gradients(x, weight, &dy)?;
-        let db = with_values(&dy, NAME, |dy| bias_gradient(&plan, dy))?;
-        Ok((dx, dw, Some(Tensor::from_vec(db, bias.shape(), bias.device())?)))
+        self.gradients((x, weight, Some(bias)), &dy.contiguous()?)
     }
 }

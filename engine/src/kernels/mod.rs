@@ -7,29 +7,46 @@ mod conv;
 mod nearest;
 mod norm;
 pub mod plain;
+mod product;
 mod raw;
+mod scratch;
+mod simd;
 #[cfg(test)]
 mod tests;
 mod upsample;
+mod winograd;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
 
 use candle_core::{DType, Tensor};
 
 use crate::{EngineError, Result};
 
-static PLAIN: AtomicBool = AtomicBool::new(false);
+static PLAIN: OnceLock<bool> = OnceLock::new();
 
 /// Which kernels the process uses on the CPU: candle's own operations if `plain`, else the ones of
-/// this module. To compare the two; meant to be called once, by `main`.
+/// this module. To compare the two; only the first call counts, and it must come before any kernel.
+/// Without a call, `SMALTI_KERNELS=candle` in the environment chooses the plain ones.
 pub fn use_plain(plain: bool) {
-    PLAIN.store(plain, Ordering::Relaxed);
+    PLAIN.get_or_init(|| plain);
+}
+
+fn is_plain() -> bool {
+    *PLAIN.get_or_init(|| std::env::var_os("SMALTI_KERNELS").is_some_and(|name| name == "candle"))
 }
 
 /// Whether the kernels of this module can take these tensors.
 fn ours(tensors: &[&Tensor]) -> bool {
-    !PLAIN.load(Ordering::Relaxed)
-        && tensors.iter().all(|t| t.device().is_cpu() && t.dtype() == DType::F32)
+    !is_plain() && tensors.iter().all(|t| t.device().is_cpu() && t.dtype() == DType::F32)
+}
+
+/// How near a result must be to the sum that defines it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exactness {
+    /// As near as a plain f32 sum or nearer: what decides codes, which must not flip.
+    Tokens,
+    /// Several times its error (1e-5 of the typical result) where that is faster: pictures, training.
+    Fast,
 }
 
 /// Zero padding and stride of a 2-D convolution.
@@ -41,12 +58,25 @@ pub struct Conv {
     pub before: usize,
     /// Zeros after the last row and column.
     pub after: usize,
+    /// How near to the exact result. Gradients, and results of trained weights, are always fast.
+    pub exactness: Exactness,
 }
 
 impl Conv {
+    /// As exact as codes need it.
+    pub const fn new(stride: usize, before: usize, after: usize) -> Self {
+        Self { stride, before, after, exactness: Exactness::Tokens }
+    }
+
     /// Stride 1, the same number of zeros on all sides.
-    pub fn same(padding: usize) -> Self {
-        Self { stride: 1, before: padding, after: padding }
+    pub const fn same(padding: usize) -> Self {
+        Self::new(1, padding, padding)
+    }
+
+    /// The same with another exactness.
+    #[must_use]
+    pub const fn with(self, exactness: Exactness) -> Self {
+        Self { exactness, ..self }
     }
 }
 
@@ -60,6 +90,8 @@ pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, conv: Conv) ->
         return plain::conv2d(x, weight, bias, conv);
     }
     let (x, weight) = (x.contiguous()?, weight.contiguous()?);
+    // Training averages over far larger errors.
+    let conv = if weight.track_op() { conv.with(Exactness::Fast) } else { conv };
     Ok(match bias {
         Some(bias) => x.apply_op3(&weight, &bias.contiguous()?, conv::Convolution(conv))?,
         None => x.apply_op2(&weight, conv::Convolution(conv))?,

@@ -54,19 +54,19 @@ fn conv_f64(x: &Tensor, weight: &Tensor, bias: &[f64], conv: Conv) -> Vec<f64> {
 
 /// (x, weight, convolution): odd sizes, both paddings, strides, kernels, several blocks.
 fn cases() -> Vec<([usize; 4], [usize; 4], Conv)> {
-    let down = Conv { stride: 2, before: 0, after: 1 };
+    let down = Conv::new(2, 0, 1);
     vec![
         ([2, 3, 7, 5], [4, 3, 3, 3], Conv::same(1)),
         ([1, 1, 1, 1], [1, 1, 3, 3], Conv::same(1)),
         ([3, 5, 4, 9], [7, 5, 1, 1], Conv::same(0)),
         ([2, 2, 8, 6], [3, 2, 3, 3], down),
         ([1, 3, 9, 11], [2, 3, 3, 3], down),
-        ([2, 3, 9, 10], [5, 3, 4, 4], Conv { stride: 2, before: 1, after: 1 }),
+        ([2, 3, 9, 10], [5, 3, 4, 4], Conv::new(2, 1, 1)),
         ([1, 2, 6, 7], [3, 2, 5, 5], Conv::same(2)),
         ([1, 2, 9, 8], [3, 2, 3, 3], Conv::same(0)),
-        ([1, 2, 5, 6], [3, 2, 2, 2], Conv { stride: 1, before: 0, after: 1 }),
+        ([1, 2, 5, 6], [3, 2, 2, 2], Conv::new(1, 0, 1)),
         ([1, 2, 5, 6], [3, 2, 1, 3], Conv::same(1)),
-        ([2, 2, 5, 6], [3, 2, 1, 1], Conv { stride: 2, before: 0, after: 0 }),
+        ([2, 2, 5, 6], [3, 2, 1, 1], Conv::new(2, 0, 0)),
         ([1, 40, 23, 21], [9, 40, 3, 3], Conv::same(1)),
     ]
 }

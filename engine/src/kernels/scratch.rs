@@ -1,0 +1,85 @@
+//! Memory of a kernel that nobody else sees: aligned to cache lines, not cleared, kept by a thread.
+#![expect(unsafe_code, reason = "memory that is written before it is read")]
+
+use std::cell::Cell;
+use std::mem::MaybeUninit;
+
+/// A cache line.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Line([f32; 16]);
+
+/// Numbers that start at a cache line; their values are arbitrary until they are written.
+#[derive(Default)]
+pub(super) struct Scratch(Vec<MaybeUninit<Line>>);
+
+impl Scratch {
+    /// Room for `len` numbers.
+    pub(super) fn new(len: usize) -> Self {
+        let mut scratch = Self::default();
+        scratch.grow(len);
+        scratch
+    }
+
+    fn grow(&mut self, len: usize) {
+        let lines = len.div_ceil(16);
+        if self.0.len() < lines {
+            self.0.clear();
+            self.0.reserve_exact(lines);
+            // SAFETY: the capacity is there, and `MaybeUninit` needs no value.
+            unsafe { self.0.set_len(lines) };
+        }
+    }
+
+    /// The first number.
+    pub(super) fn start(&mut self) -> *mut f32 {
+        self.0.as_mut_ptr().cast()
+    }
+}
+
+/// Runs `f` with room for `len` numbers that this thread keeps for the next time.
+pub(super) fn with_scratch<R>(len: usize, f: impl FnOnce(*mut f32) -> R) -> R {
+    thread_local! {
+        static KEPT: Cell<Scratch> = Cell::default();
+    }
+    // Taken out while in use: whoever asks meanwhile on this thread gets memory of its own.
+    let mut scratch = KEPT.take();
+    scratch.grow(len);
+    let result = f(scratch.start());
+    KEPT.set(scratch);
+    result
+}
+
+/// A pointer that threads share; each uses places of its own.
+#[derive(Clone, Copy)]
+pub(super) struct Place<P>(P);
+
+// SAFETY: whoever uses it promises, in an unsafe block of its own, that no other thread writes the
+// same places.
+unsafe impl<P> Send for Place<P> {}
+// SAFETY: as above.
+unsafe impl<P> Sync for Place<P> {}
+
+impl<P: Copy> Place<P> {
+    /// Shares a pointer.
+    pub(super) fn new(pointer: P) -> Self {
+        Self(pointer)
+    }
+
+    /// The pointer.
+    pub(super) fn get(self) -> P {
+        self.0
+    }
+}
+
+/// A vector of `len` numbers that `f` writes, all of them, without clearing it first.
+///
+/// # Safety
+/// `f` must write every number before it returns.
+pub(super) unsafe fn written(len: usize, f: impl FnOnce(*mut f32)) -> Vec<f32> {
+    let mut values = Vec::with_capacity(len);
+    f(values.as_mut_ptr());
+    // SAFETY: the capacity is there, and `f` wrote all of it by the caller's promise.
+    unsafe { values.set_len(len) };
+    values
+}

@@ -1,0 +1,122 @@
+//! Vectors of f32: one source for every instruction set, chosen when the program runs.
+//!
+//! A value of a type that implements [`Simd`] is the proof that the processor has these
+//! instructions; it is only made by [`best`]. Kernels are generic over it, are inlined whole
+//! (`#[inline(always)]`) into [`Simd::vectorize`], and so are compiled once for each set.
+#![expect(unsafe_code, reason = "declares what reads and writes by pointer")]
+
+mod portable;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+pub(super) use portable::Portable;
+#[cfg(target_arch = "x86_64")]
+pub(super) use x86::{Avx2, Avx512};
+
+/// Work to be compiled for an instruction set. A trait and no closure, because `run` must be marked
+/// `#[inline(always)]`: what is not inlined is compiled without the instructions.
+pub(super) trait Kernel<S> {
+    /// What it gives.
+    type Output;
+    /// Does it.
+    fn run(self, s: S) -> Self::Output;
+}
+
+/// Instructions on vectors of [`Simd::LANES`] numbers.
+pub(super) trait Simd: Copy + Send + Sync + 'static {
+    /// A vector.
+    type V: Copy;
+    /// Numbers of a vector: 4, 8 or 16.
+    const LANES: usize;
+    /// Rows of the product's micro kernel: as many as registers hold at two vectors each.
+    const ROWS: usize;
+
+    /// Runs a kernel compiled with these instructions.
+    fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output;
+
+    /// The same number in every lane.
+    fn splat(self, x: f32) -> Self::V;
+    /// a + b
+    fn add(self, a: Self::V, b: Self::V) -> Self::V;
+    /// a - b
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V;
+    /// a b
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V;
+    /// a b + c, rounded once where the processor can.
+    fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// The bits of both: joins vectors of which at most one is not 0 in each lane.
+    fn join(self, a: Self::V, b: Self::V) -> Self::V;
+
+    /// # Safety
+    /// The vector at `from` must be readable.
+    unsafe fn load(self, from: *const f32) -> Self::V;
+    /// # Safety
+    /// The vector at `to` must be writable, by this thread alone.
+    unsafe fn store(self, to: *mut f32, v: Self::V);
+    /// The lanes whose bit is set; the others are 0 and not read.
+    ///
+    /// # Safety
+    /// The lanes of the mask must be readable; `from` itself may lie outside of any memory.
+    unsafe fn load_part(self, from: *const f32, mask: u32) -> Self::V;
+    /// Writes the lanes whose bit is set and touches no other.
+    ///
+    /// # Safety
+    /// The lanes of the mask must be writable, by this thread alone.
+    unsafe fn store_part(self, to: *mut f32, v: Self::V, mask: u32);
+
+    /// Transposes the 4x4 matrix that each group of four lanes makes.
+    fn transpose4(self, v: [Self::V; 4]) -> [Self::V; 4];
+    /// Writes the transposed square of `LANES` rows.
+    ///
+    /// # Safety
+    /// `LANES` rows at both places, their strides apart, must be readable and writable.
+    unsafe fn transpose(self, from: (*const f32, usize), to: (*mut f32, usize));
+}
+
+/// What this processor has.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Level {
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Avx512),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2),
+    Portable(Portable<8, 6>),
+    /// As wide as AVX-512, so that any processor can test what is written for it.
+    #[cfg(test)]
+    Wide(Portable<16, 14>),
+}
+
+/// The best of them.
+pub(super) fn best() -> Level {
+    levels()[0]
+}
+
+/// All that this processor has, the best first.
+pub(super) fn levels() -> Vec<Level> {
+    let mut levels = Vec::with_capacity(4);
+    #[cfg(target_arch = "x86_64")]
+    {
+        levels.extend(Avx512::detect().map(Level::Avx512));
+        levels.extend(Avx2::detect().map(Level::Avx2));
+    }
+    levels.push(Level::Portable(Portable));
+    #[cfg(test)]
+    levels.push(Level::Wide(Portable));
+    levels
+}
+
+/// Evaluates an expression that is generic over [`Simd`] for a [`Level`].
+macro_rules! with_simd {
+    ($level:expr, $s:ident => $body:expr) => {
+        match $level {
+            #[cfg(target_arch = "x86_64")]
+            $crate::kernels::simd::Level::Avx512($s) => $body,
+            #[cfg(target_arch = "x86_64")]
+            $crate::kernels::simd::Level::Avx2($s) => $body,
+            $crate::kernels::simd::Level::Portable($s) => $body,
+            #[cfg(test)]
+            $crate::kernels::simd::Level::Wide($s) => $body,
+        }
+    };
+}
+pub(super) use with_simd;

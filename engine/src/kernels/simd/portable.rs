@@ -1,0 +1,90 @@
+//! Vectors for any processor: arrays that the compiler may put into whatever registers there are.
+#![expect(unsafe_code, reason = "reads and writes the places that a kernel names by pointer")]
+
+use super::{Kernel, Simd};
+
+/// `N` numbers, no instruction set in particular; `ROWS` as in [`Simd::ROWS`].
+#[derive(Debug, Clone, Copy)]
+pub(in crate::kernels) struct Portable<const N: usize, const ROWS: usize>;
+
+#[expect(clippy::inline_always, reason = "kernels are inlined whole into `vectorize`")]
+impl<const N: usize, const R: usize> Simd for Portable<N, R> {
+    type V = [f32; N];
+    const LANES: usize = N;
+    const ROWS: usize = R;
+
+    #[inline(always)]
+    fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output {
+        kernel.run(self)
+    }
+    #[inline(always)]
+    fn splat(self, x: f32) -> Self::V {
+        [x; N]
+    }
+    #[inline(always)]
+    fn add(self, a: Self::V, b: Self::V) -> Self::V {
+        std::array::from_fn(|i| a[i] + b[i])
+    }
+    #[inline(always)]
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V {
+        std::array::from_fn(|i| a[i] - b[i])
+    }
+    #[inline(always)]
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V {
+        std::array::from_fn(|i| a[i] * b[i])
+    }
+    #[inline(always)]
+    fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        // Not `f32::mul_add`: without the instruction that is a slow function.
+        std::array::from_fn(|i| a[i] * b[i] + c[i])
+    }
+    #[inline(always)]
+    fn join(self, a: Self::V, b: Self::V) -> Self::V {
+        std::array::from_fn(|i| f32::from_bits(a[i].to_bits() | b[i].to_bits()))
+    }
+    #[inline(always)]
+    unsafe fn load(self, from: *const f32) -> Self::V {
+        // SAFETY: readable by the caller's promise.
+        unsafe { from.cast::<Self::V>().read_unaligned() }
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32, v: Self::V) {
+        // SAFETY: writable by the caller's promise.
+        unsafe { to.cast::<Self::V>().write_unaligned(v) }
+    }
+    #[inline(always)]
+    unsafe fn load_part(self, from: *const f32, mask: u32) -> Self::V {
+        std::array::from_fn(|i| {
+            if mask & (1 << i) == 0 {
+                0.0
+            } else {
+                // SAFETY: the lanes of the mask are readable by the caller's promise.
+                unsafe { *from.wrapping_add(i) }
+            }
+        })
+    }
+    #[inline(always)]
+    unsafe fn store_part(self, to: *mut f32, v: Self::V, mask: u32) {
+        for (i, &x) in v.iter().enumerate() {
+            if mask & (1 << i) != 0 {
+                // SAFETY: the lanes of the mask are writable by the caller's promise.
+                unsafe { *to.wrapping_add(i) = x };
+            }
+        }
+    }
+    #[inline(always)]
+    fn transpose4(self, v: [Self::V; 4]) -> [Self::V; 4] {
+        std::array::from_fn(|row| std::array::from_fn(|i| v[i % 4][i / 4 * 4 + row]))
+    }
+    #[inline(always)]
+    unsafe fn transpose(self, from: (*const f32, usize), to: (*mut f32, usize)) {
+        for row in 0..N {
+            // SAFETY: the rows are readable by the caller's promise.
+            let v = unsafe { self.load(from.0.add(row * from.1)) };
+            for (column, &x) in v.iter().enumerate() {
+                // SAFETY: the rows are writable by the caller's promise.
+                unsafe { *to.0.add(column * to.1 + row) = x };
+            }
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Vectors of AVX-512 and of AVX2 with FMA.
+#![expect(unsafe_code, reason = "instruction sets beyond the baseline")]
+
+use std::arch::x86_64::*;
+
+use super::{Kernel, Simd};
+
+/// Sixteen numbers; proof that the processor has AVX-512F.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::kernels) struct Avx512(());
+
+impl Avx512 {
+    pub(super) fn detect() -> Option<Self> {
+        (is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("fma")).then_some(Self(()))
+    }
+}
+
+/// Eight numbers; proof that the processor has AVX2 and FMA.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::kernels) struct Avx2(());
+
+impl Avx2 {
+    pub(super) fn detect() -> Option<Self> {
+        (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Self(()))
+    }
+}
+
+// SAFETY, for every block below without a word of its own: the value of `self` is the proof that the
+// processor has the instructions; pointers are what the caller promised.
+
+#[expect(clippy::inline_always, reason = "kernels are inlined whole into `vectorize`")]
+#[expect(clippy::undocumented_unsafe_blocks, reason = "said once, above")]
+impl Simd for Avx512 {
+    type V = __m512;
+    const LANES: usize = 16;
+    const ROWS: usize = 14;
+
+    #[inline(always)]
+    fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output {
+        #[target_feature(enable = "avx512f,avx2,fma")]
+        fn inner<S, K: Kernel<S>>(s: S, kernel: K) -> K::Output {
+            kernel.run(s)
+        }
+        unsafe { inner(self, kernel) }
+    }
+    #[inline(always)]
+    fn splat(self, x: f32) -> __m512 {
+        unsafe { _mm512_set1_ps(x) }
+    }
+    #[inline(always)]
+    fn add(self, a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_add_ps(a, b) }
+    }
+    #[inline(always)]
+    fn sub(self, a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_sub_ps(a, b) }
+    }
+    #[inline(always)]
+    fn mul(self, a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_mul_ps(a, b) }
+    }
+    #[inline(always)]
+    fn mul_add(self, a: __m512, b: __m512, c: __m512) -> __m512 {
+        unsafe { _mm512_fmadd_ps(a, b, c) }
+    }
+    #[inline(always)]
+    fn join(self, a: __m512, b: __m512) -> __m512 {
+        unsafe {
+            _mm512_castsi512_ps(_mm512_or_si512(_mm512_castps_si512(a), _mm512_castps_si512(b)))
+        }
+    }
+    #[inline(always)]
+    unsafe fn load(self, from: *const f32) -> __m512 {
+        unsafe { _mm512_loadu_ps(from) }
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32, v: __m512) {
+        unsafe { _mm512_storeu_ps(to, v) }
+    }
+    #[inline(always)]
+    unsafe fn load_part(self, from: *const f32, mask: u32) -> __m512 {
+        unsafe { _mm512_maskz_loadu_ps(mask as __mmask16, from) }
+    }
+    #[inline(always)]
+    unsafe fn store_part(self, to: *mut f32, v: __m512, mask: u32) {
+        unsafe { _mm512_mask_storeu_ps(to, mask as __mmask16, v) }
+    }
+    #[inline(always)]
+    fn transpose4(self, [a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
+        unsafe {
+            let (ab, cd) = (_mm512_unpacklo_ps(a, b), _mm512_unpacklo_ps(c, d));
+            let (ef, gh) = (_mm512_unpackhi_ps(a, b), _mm512_unpackhi_ps(c, d));
+            [
+                _mm512_shuffle_ps::<0b01_00_01_00>(ab, cd),
+                _mm512_shuffle_ps::<0b11_10_11_10>(ab, cd),
+                _mm512_shuffle_ps::<0b01_00_01_00>(ef, gh),
+                _mm512_shuffle_ps::<0b11_10_11_10>(ef, gh),
+            ]
+        }
+    }
+    #[inline(always)]
+    unsafe fn transpose(self, from: (*const f32, usize), to: (*mut f32, usize)) {
+        unsafe {
+            // parts[i][q]: lane group g holds column 4 g + q of rows 4 i .. 4 i + 4.
+            let mut parts = [[_mm512_setzero_ps(); 4]; 4];
+            for (i, part) in parts.iter_mut().enumerate() {
+                let row = |j: usize| _mm512_loadu_ps(from.0.add((4 * i + j) * from.1));
+                *part = self.transpose4([row(0), row(1), row(2), row(3)]);
+            }
+            for q in 0..4 {
+                let [a, b, c, d] = [parts[0][q], parts[1][q], parts[2][q], parts[3][q]];
+                let (ab, cd) =
+                    (_mm512_shuffle_f32x4::<0x44>(a, b), _mm512_shuffle_f32x4::<0x44>(c, d));
+                let (ef, gh) =
+                    (_mm512_shuffle_f32x4::<0xEE>(a, b), _mm512_shuffle_f32x4::<0xEE>(c, d));
+                let out = |g: usize| to.0.add((4 * g + q) * to.1);
+                _mm512_storeu_ps(out(0), _mm512_shuffle_f32x4::<0x88>(ab, cd));
+                _mm512_storeu_ps(out(1), _mm512_shuffle_f32x4::<0xDD>(ab, cd));
+                _mm512_storeu_ps(out(2), _mm512_shuffle_f32x4::<0x88>(ef, gh));
+                _mm512_storeu_ps(out(3), _mm512_shuffle_f32x4::<0xDD>(ef, gh));
+            }
+        }
+    }
+}
+
+/// All bits of the lanes of a mask.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "kernels are inlined whole into `vectorize`")]
+fn lanes(mask: u32) -> __m256i {
+    // SAFETY: called with the proof that the processor has AVX2.
+    unsafe {
+        let bits = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+        _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32(mask as i32), bits), bits)
+    }
+}
+
+#[expect(clippy::inline_always, reason = "kernels are inlined whole into `vectorize`")]
+#[expect(clippy::undocumented_unsafe_blocks, reason = "said once, above")]
+impl Simd for Avx2 {
+    type V = __m256;
+    const LANES: usize = 8;
+    const ROWS: usize = 6;
+
+    #[inline(always)]
+    fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output {
+        #[target_feature(enable = "avx2,fma")]
+        fn inner<S, K: Kernel<S>>(s: S, kernel: K) -> K::Output {
+            kernel.run(s)
+        }
+        unsafe { inner(self, kernel) }
+    }
+    #[inline(always)]
+    fn splat(self, x: f32) -> __m256 {
+        unsafe { _mm256_set1_ps(x) }
+    }
+    #[inline(always)]
+    fn add(self, a: __m256, b: __m256) -> __m256 {
+        unsafe { _mm256_add_ps(a, b) }
+    }
+    #[inline(always)]
+    fn sub(self, a: __m256, b: __m256) -> __m256 {
+        unsafe { _mm256_sub_ps(a, b) }
+    }
+    #[inline(always)]
+    fn mul(self, a: __m256, b: __m256) -> __m256 {
+        unsafe { _mm256_mul_ps(a, b) }
+    }
+    #[inline(always)]
+    fn mul_add(self, a: __m256, b: __m256, c: __m256) -> __m256 {
+        unsafe { _mm256_fmadd_ps(a, b, c) }
+    }
+    #[inline(always)]
+    fn join(self, a: __m256, b: __m256) -> __m256 {
+        unsafe { _mm256_or_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn load(self, from: *const f32) -> __m256 {
+        unsafe { _mm256_loadu_ps(from) }
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32, v: __m256) {
+        unsafe { _mm256_storeu_ps(to, v) }
+    }
+    #[inline(always)]
+    unsafe fn load_part(self, from: *const f32, mask: u32) -> __m256 {
+        unsafe { _mm256_maskload_ps(from, lanes(mask)) }
+    }
+    #[inline(always)]
+    unsafe fn store_part(self, to: *mut f32, v: __m256, mask: u32) {
+        // Masked stores are slow on some processors.
+        if mask & 0xFF == 0xFF {
+            unsafe { _mm256_storeu_ps(to, v) }
+        } else {
+            unsafe { _mm256_maskstore_ps(to, lanes(mask), v) }
+        }
+    }
+    #[inline(always)]
+    fn transpose4(self, [a, b, c, d]: [__m256; 4]) -> [__m256; 4] {
+        unsafe {
+            let (ab, cd) = (_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d));
+            let (ef, gh) = (_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d));
+            [
+                _mm256_shuffle_ps::<0b01_00_01_00>(ab, cd),
+                _mm256_shuffle_ps::<0b11_10_11_10>(ab, cd),
+                _mm256_shuffle_ps::<0b01_00_01_00>(ef, gh),
+                _mm256_shuffle_ps::<0b11_10_11_10>(ef, gh),
+            ]
+        }
+    }
+    #[inline(always)]
+    unsafe fn transpose(self, from: (*const f32, usize), to: (*mut f32, usize)) {
+        unsafe {
+            let row = |i: usize| _mm256_loadu_ps(from.0.add(i * from.1));
+            let top = self.transpose4([row(0), row(1), row(2), row(3)]);
+            let bottom = self.transpose4([row(4), row(5), row(6), row(7)]);
+            for q in 0..4 {
+                let left = _mm256_permute2f128_ps::<0x20>(top[q], bottom[q]);
+                let right = _mm256_permute2f128_ps::<0x31>(top[q], bottom[q]);
+                _mm256_storeu_ps(to.0.add(q * to.1), left);
+                _mm256_storeu_ps(to.0.add((q + 4) * to.1), right);
+            }
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! The gradient of the weights, by the transposed of F(4x4).
+//!
+//! Windows of x and of dy are transformed; for each frequency their product is summed over all
+//! windows, and the sum is transformed to 3x3 at the end. Windows are shared out over a fixed number
+//! of slots, each with sums of its own that are added in order: results do not depend on the number of
+//! threads.
+#![expect(unsafe_code, reason = "blocks of images are read by several threads, scratch is written")]
+
+use rayon::prelude::*;
+
+use super::super::product::{Matrix, groups, product};
+use super::super::scratch::{Place, Scratch, with_scratch, written};
+use super::super::simd::{Kernel, Level, Simd, with_simd};
+use super::PAD;
+use super::blocks::{Lanes, Shape};
+use super::scheme::Four;
+use super::transform::{self, Steps};
+
+/// Windows of a block; also the row length that `product` reads for rows that are not packed.
+const WINDOWS: usize = 32;
+/// Products for each weight.
+const FREQUENCIES: usize = 36;
+/// Partial sums, whatever the number of threads; fewer where they would need more than this.
+const SLOTS: usize = 8;
+const SLOT_NUMBERS: usize = 32 << 20;
+/// The frequency whose transform of dy is the plain sum over a window.
+const SUM: usize = 7;
+
+/// The gradients of weights (Cout, Cin, 3, 3) and of the bias (Cout,) from x (B, Cin, H, W) and dy
+/// (B, Cout, H', W').
+pub(in crate::kernels) fn weight_gradient(
+    level: Level,
+    shape: &Shape,
+    x: &[f32],
+    dy: &[f32],
+) -> (Vec<f32>, Vec<f32>) {
+    assert_eq!(x.len(), shape.in_len(), "images of another size");
+    assert_eq!(dy.len(), shape.out_len(), "gradients of another size");
+    with_simd!(level, s => Gradient {
+        s,
+        shape,
+        x: Place::new(x.as_ptr()),
+        dy: Place::new(dy.as_ptr()),
+        inputs: shape.inputs.next_multiple_of(s_lanes(s)),
+        groups: groups(shape.outputs, rows_of(s)),
+    }.run())
+}
+
+fn s_lanes<S: Simd>(_: S) -> usize {
+    S::LANES
+}
+fn rows_of<S: Simd>(_: S) -> usize {
+    S::ROWS
+}
+
+struct Gradient<'a, S> {
+    s: S,
+    shape: &'a Shape,
+    x: Place<*const f32>,
+    dy: Place<*const f32>,
+    /// Input channels, rounded up to whole vectors.
+    inputs: usize,
+    groups: Vec<(usize, usize)>,
+}
+
+/// The parts of a thread's scratch.
+struct Parts {
+    /// Transformed windows of some channels: (frequency, channel, window).
+    few: *mut f32,
+    /// Transformed windows: (frequency, panel of channels, window, channel).
+    v: *mut f32,
+    /// Transformed gradients: (frequency, channel, window).
+    g: *mut f32,
+}
+
+impl<S: Simd> Gradient<'_, S> {
+    /// Numbers of the sums of a slot for one frequency.
+    fn plane(&self) -> usize {
+        self.inputs * self.shape.outputs + PAD
+    }
+    fn v_plane(&self) -> usize {
+        self.inputs * WINDOWS + PAD
+    }
+    fn g_plane(&self) -> usize {
+        self.shape.outputs * WINDOWS + PAD
+    }
+    fn few_plane() -> usize {
+        S::LANES * WINDOWS + PAD
+    }
+
+    fn run(&self) -> (Vec<f32>, Vec<f32>) {
+        let blocks = self.shape.windows().div_ceil(WINDOWS);
+        let size = FREQUENCIES * self.plane();
+        let slots = SLOTS.min(SLOT_NUMBERS / size.max(1)).min(blocks).max(1);
+        let mut sums = Scratch::new(slots * size);
+        let place = Place::new(sums.start());
+        let biases: Vec<Vec<f64>> = (0..slots)
+            .into_par_iter()
+            .map(|slot| {
+                let range = slot * blocks / slots..(slot + 1) * blocks / slots;
+                // SAFETY: each slot has sums of its own.
+                self.slot(range, unsafe { place.get().add(slot * size) })
+            })
+            .collect();
+        let mut bias = vec![0.0_f64; self.shape.outputs];
+        for slot in biases {
+            for (total, x) in bias.iter_mut().zip(slot) {
+                *total += x;
+            }
+        }
+        let weights = self.finish(Place::new(place.get().cast_const()), slots, size);
+        (weights, bias.into_iter().map(|x| x as f32).collect())
+    }
+
+    /// Sums over the windows of some blocks; gives the gradient of the bias.
+    fn slot(&self, blocks: std::ops::Range<usize>, sums: *mut f32) -> Vec<f64> {
+        let mut bias = vec![0.0_f64; self.shape.outputs];
+        let few = FREQUENCIES * Self::few_plane();
+        let (v, g) = (FREQUENCIES * self.v_plane(), FREQUENCIES * self.g_plane());
+        let first = blocks.start;
+        if blocks.is_empty() {
+            // SAFETY: the sums of this slot.
+            unsafe { std::ptr::write_bytes(sums, 0, FREQUENCIES * self.plane()) };
+        }
+        with_scratch(few + v + g, |start| {
+            let parts =
+                Parts { few: start, v: start.wrapping_add(few), g: start.wrapping_add(few + v) };
+            for block in blocks {
+                let lanes = self.lanes(block);
+                self.s.vectorize(Transform { job: self, lanes: &lanes, parts: &parts });
+                let add = block != first;
+                self.s.vectorize(Products { job: self, parts: &parts, sums, add });
+                for (o, total) in bias.iter_mut().enumerate() {
+                    // SAFETY: a row of the transformed gradients, just written.
+                    let row = unsafe {
+                        let row = parts.g.add(SUM * self.g_plane() + o * WINDOWS);
+                        std::slice::from_raw_parts(row, WINDOWS)
+                    };
+                    *total += f64::from(row.iter().sum::<f32>());
+                }
+            }
+        });
+        bias
+    }
+
+    fn lanes(&self, block: usize) -> Vec<[Lanes; 4]> {
+        let one = |first| Lanes::new(self.shape, first, S::LANES / 4);
+        (0..WINDOWS / S::LANES)
+            .map(|v| {
+                let first = block * WINDOWS + v * S::LANES;
+                std::array::from_fn(|k| one(first + k * (S::LANES / 4)))
+            })
+            .collect()
+    }
+
+    /// Where the panel of a channel begins in a plane of `v`, and its width.
+    fn panel(&self, channel: usize) -> (usize, usize) {
+        let first = channel / (2 * S::LANES) * 2 * S::LANES;
+        (first * WINDOWS, (self.inputs - first).min(2 * S::LANES))
+    }
+
+    /// Adds the slots up and transforms to 3x3.
+    fn finish(&self, sums: Place<*const f32>, slots: usize, size: usize) -> Vec<f32> {
+        let (inputs, outputs) = (self.shape.inputs, self.shape.outputs);
+        let all = |weights: *mut f32| {
+            let weights = Place::new(weights);
+            (0..outputs).into_par_iter().for_each(|o| {
+                for channel in (0..self.inputs).step_by(S::LANES) {
+                    let from = sums.get().wrapping_add(o * self.inputs + channel);
+                    let taps = self.s.vectorize(Finish { job: self, from, slots, size });
+                    for c in channel..(channel + S::LANES).min(inputs) {
+                        for (i, tap) in taps.iter().enumerate() {
+                            // SAFETY: weights of this output channel, which is this task's.
+                            unsafe {
+                                *weights.get().add((o * inputs + c) * 9 + i) = tap[c - channel];
+                            }
+                        }
+                    }
+                }
+            });
+        };
+        // SAFETY: all channels of all outputs are written, nine weights each.
+        unsafe { written(outputs * inputs * 9, all) }
+    }
+}
+
+/// Transforms the windows of a block.
+struct Transform<'a, S> {
+    job: &'a Gradient<'a, S>,
+    lanes: &'a [[Lanes; 4]],
+    parts: &'a Parts,
+}
+
+impl<S: Simd> Kernel<S> for Transform<'_, S> {
+    type Output = ();
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "see `Kernel`")]
+    fn run(self, s: S) {
+        let Self { job, lanes, parts } = self;
+        let steps = Steps { frequency: Gradient::<S>::few_plane(), part: 0 };
+        for start in (0..job.inputs).step_by(S::LANES) {
+            for channel in start..start + S::LANES {
+                let map = job.x.get().wrapping_add(channel * job.shape.in_pixels());
+                for (i, lanes) in lanes.iter().enumerate() {
+                    // SAFETY: masks let through what is inside the image; room by the caller.
+                    unsafe {
+                        let to = parts.few.add((channel - start) * WINDOWS + i * S::LANES);
+                        if channel < job.shape.inputs {
+                            let from = (map, job.shape.width);
+                            transform::input::<S, Four>(s, from, lanes, (to, steps));
+                        } else {
+                            for f in 0..FREQUENCIES {
+                                s.store(to.add(f * steps.frequency), s.splat(0.0));
+                            }
+                        }
+                    }
+                }
+            }
+            let (panel, width) = job.panel(start);
+            for f in 0..FREQUENCIES {
+                for window in (0..WINDOWS).step_by(S::LANES) {
+                    // SAFETY: a square inside the two parts.
+                    unsafe {
+                        let from =
+                            parts.few.add(f * Gradient::<S>::few_plane() + window).cast_const();
+                        let to = parts.v.add(
+                            f * job.v_plane() + panel + window * width + start % (2 * S::LANES),
+                        );
+                        s.transpose((from, WINDOWS), (to, width));
+                    }
+                }
+            }
+        }
+        for o in 0..job.shape.outputs {
+            let map = job.dy.get().wrapping_add(o * job.shape.out_pixels());
+            for (i, lanes) in lanes.iter().enumerate() {
+                // SAFETY: masks let through what is inside the result; room by the caller.
+                unsafe {
+                    let to = (parts.g.add(o * WINDOWS + i * S::LANES), job.g_plane());
+                    let from = (map, job.shape.out_width);
+                    transform::output_gradient(s, from, lanes, to);
+                }
+            }
+        }
+    }
+}
+
+/// Adds the products of a block to the sums of its slot, or sets them.
+struct Products<'a, S> {
+    job: &'a Gradient<'a, S>,
+    parts: &'a Parts,
+    sums: *mut f32,
+    add: bool,
+}
+
+impl<S: Simd> Kernel<S> for Products<'_, S> {
+    type Output = ();
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "see `Kernel`")]
+    fn run(self, s: S) {
+        if self.add { self.sum::<true>(s) } else { self.sum::<false>(s) }
+    }
+}
+
+impl<S: Simd> Products<'_, S> {
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "see `Kernel`")]
+    fn sum<const ADD: bool>(self, s: S) {
+        let Self { job, parts, sums, .. } = self;
+        for f in 0..FREQUENCIES {
+            for channel in (0..job.inputs).step_by(2 * S::LANES) {
+                let (panel, width) = job.panel(channel);
+                for &(first, rows) in &job.groups {
+                    // SAFETY: all inside the parts and the sums.
+                    unsafe {
+                        let a = parts.g.add(f * job.g_plane() + first * WINDOWS).cast_const();
+                        let b = parts.v.add(f * job.v_plane() + panel).cast_const();
+                        let c = sums.add(f * job.plane() + first * job.inputs + channel);
+                        let b = Matrix { start: b, stride: width };
+                        let c = Matrix { start: c, stride: job.inputs };
+                        if width == 2 * S::LANES {
+                            product::<S, 2, ADD, false>(s, (rows, WINDOWS), a, b, c);
+                        } else {
+                            product::<S, 1, ADD, false>(s, (rows, WINDOWS), a, b, c);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The 3x3 gradients of a vector of input channels.
+struct Finish<'a, S> {
+    job: &'a Gradient<'a, S>,
+    /// The vector of the first frequency of the first slot.
+    from: *const f32,
+    slots: usize,
+    /// Distance between slots.
+    size: usize,
+}
+
+impl<S: Simd> Kernel<S> for Finish<'_, S> {
+    type Output = [[f32; 16]; 9];
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "see `Kernel`")]
+    fn run(self, s: S) -> Self::Output {
+        let Self { job, from, slots, size } = self;
+        let mut lines = [[s.splat(0.0); 6]; 3];
+        for j in 0..6 {
+            let column = std::array::from_fn(|i| {
+                let mut sum = s.splat(0.0);
+                for slot in 0..slots {
+                    // SAFETY: a vector is there at every frequency of every slot.
+                    sum = s.add(sum, unsafe {
+                        s.load(from.add(slot * size + (i * 6 + j) * job.plane()))
+                    });
+                }
+                sum
+            });
+            for (line, v) in lines.iter_mut().zip(Four::weight_gradient(s, column)) {
+                line[j] = v;
+            }
+        }
+        let mut taps = [[0.0_f32; 16]; 9];
+        for (i, line) in lines.into_iter().enumerate() {
+            for (j, v) in Four::weight_gradient(s, line).into_iter().enumerate() {
+                // SAFETY: 16 numbers, at least a vector.
+                unsafe { s.store(taps[3 * i + j].as_mut_ptr(), v) };
+            }
+        }
+        taps
+    }
+}

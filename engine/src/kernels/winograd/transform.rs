@@ -1,0 +1,137 @@
+//! Pixels to transformed windows and back, sixteen windows of one channel at a time.
+#![expect(unsafe_code, reason = "reads and writes places of images and scratch by pointer")]
+#![expect(clippy::inline_always, reason = "kernels are inlined whole into `vectorize`")]
+
+use super::super::simd::Simd;
+use super::blocks::Lanes;
+use super::scheme::{Four, Scheme};
+
+/// Where the transformed windows of a channel lie: `frequency` apart for each product, `part` apart
+/// for each part of a window.
+#[derive(Clone, Copy)]
+pub(super) struct Steps {
+    pub(super) frequency: usize,
+    pub(super) part: usize,
+}
+
+/// Four vectors of pixels (four pixels of each window) become four columns (all windows).
+///
+/// # Safety
+/// The masked lanes of every piece must be readable at `map`.
+#[inline(always)]
+unsafe fn columns<S: Simd>(
+    s: S,
+    map: *const f32,
+    lanes: &[Lanes; 4],
+    offset: isize,
+    mask: impl Fn(&super::blocks::Piece) -> (isize, u16),
+) -> [S::V; 4] {
+    let read = |lanes: &Lanes| {
+        let mut v = s.splat(0.0);
+        for piece in lanes.pieces() {
+            let (start, mask) = mask(piece);
+            // SAFETY: by the caller's promise.
+            let part = unsafe { s.load_part(map.wrapping_offset(start + offset), u32::from(mask)) };
+            v = s.join(v, part);
+        }
+        v
+    };
+    s.transpose4([read(&lanes[0]), read(&lanes[1]), read(&lanes[2]), read(&lanes[3])])
+}
+
+/// Transforms the windows of one channel.
+///
+/// # Safety
+/// What the masks of `lanes` let through must be readable at `map`, and every frequency and part
+/// writable at `to`, by this thread alone.
+#[inline(always)]
+pub(super) unsafe fn input<S: Simd, T: Scheme>(
+    s: S,
+    (map, width): (*const f32, usize),
+    lanes: &[Lanes; 4],
+    (to, steps): (*mut f32, Steps),
+) {
+    let mut rows = [[s.splat(0.0); 8]; 6];
+    for (i, row) in rows.iter_mut().enumerate() {
+        let line = (i * width) as isize;
+        // SAFETY: by the caller's promise.
+        let [c0, c1, c2, c3] = unsafe { columns(s, map, lanes, line, |p| (p.input, p.reads[i].0)) };
+        // SAFETY: by the caller's promise.
+        let [c4, c5, ..] = unsafe { columns(s, map, lanes, line + 4, |p| (p.input, p.reads[i].1)) };
+        *row = T::input(s, [c0, c1, c2, c3, c4, c5]);
+    }
+    for j in 0..T::POINTS {
+        let column = T::input(s, std::array::from_fn(|i| rows[i][j]));
+        for (i, &v) in column[..T::POINTS].iter().enumerate() {
+            let (frequency, part) = T::place(i, j);
+            // SAFETY: by the caller's promise.
+            unsafe { s.store(to.add(frequency * steps.frequency + part * steps.part), v) };
+        }
+    }
+}
+
+/// Transforms products back and writes the results of one channel, with its bias.
+///
+/// # Safety
+/// Every frequency and part must be readable at `from`; what the masks of `lanes` let through must be
+/// writable at `map`, by this thread alone.
+#[inline(always)]
+pub(super) unsafe fn output<S: Simd, T: Scheme>(
+    s: S,
+    (from, steps): (*const f32, Steps),
+    lanes: &[Lanes; 4],
+    bias: f32,
+    (map, width): (*mut f32, usize),
+) {
+    let mut rows = [[s.splat(0.0); 8]; 4];
+    for j in 0..T::POINTS {
+        let mut column = [s.splat(0.0); 8];
+        for (i, v) in column[..T::POINTS].iter_mut().enumerate() {
+            let (frequency, part) = T::place(i, j);
+            // SAFETY: by the caller's promise.
+            *v = unsafe { s.load(from.add(frequency * steps.frequency + part * steps.part)) };
+        }
+        for (row, v) in rows.iter_mut().zip(T::output(s, column)) {
+            row[j] = v;
+        }
+    }
+    let bias = s.splat(bias);
+    for (i, row) in rows.into_iter().enumerate() {
+        let results = T::output(s, row).map(|v| s.add(v, bias));
+        for (lanes, v) in lanes.iter().zip(s.transpose4(results)) {
+            for piece in lanes.pieces() {
+                let to = map.wrapping_offset(piece.output + (i * width) as isize);
+                // SAFETY: by the caller's promise.
+                unsafe { s.store_part(to, v, u32::from(piece.writes[i])) };
+            }
+        }
+    }
+}
+
+/// Transforms the gradient of the results of one channel, as the gradient of weights needs it.
+///
+/// # Safety
+/// What the masks of `lanes` let through must be readable at `map`, and 36 vectors writable at `to`,
+/// by this thread alone.
+#[inline(always)]
+pub(super) unsafe fn output_gradient<S: Simd>(
+    s: S,
+    (map, width): (*const f32, usize),
+    lanes: &[Lanes; 4],
+    (to, frequency): (*mut f32, usize),
+) {
+    let mut rows = [[s.splat(0.0); 6]; 4];
+    for (i, row) in rows.iter_mut().enumerate() {
+        // SAFETY: by the caller's promise.
+        let pixels =
+            unsafe { columns(s, map, lanes, (i * width) as isize, |p| (p.output, p.writes[i])) };
+        *row = Four::output_gradient(s, pixels);
+    }
+    for j in 0..6 {
+        let column = Four::output_gradient(s, std::array::from_fn(|i| rows[i][j]));
+        for (i, v) in column.into_iter().enumerate() {
+            // SAFETY: by the caller's promise.
+            unsafe { s.store(to.add((i * 6 + j) * frequency), v) };
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Weights as the products read them: transformed, and packed in groups of output channels.
+#![expect(unsafe_code, reason = "writes scratch by pointer")]
+
+use super::super::simd::Simd;
+use super::scheme::Scheme;
+
+/// 3x3 weights inside a slice: tap t from input channel c to output channel o.
+#[derive(Clone, Copy)]
+pub(in crate::kernels) struct Taps<'a> {
+    values: &'a [f32],
+    /// Distance between output channels, between input channels.
+    steps: (usize, usize),
+    turned: bool,
+}
+
+impl<'a> Taps<'a> {
+    /// Weights (Cout, Cin, 3, 3).
+    pub(in crate::kernels) fn new(values: &'a [f32], inputs: usize) -> Self {
+        Self { values, steps: (9 * inputs, 9), turned: false }
+    }
+
+    /// Of weights (Cout, Cin, 3, 3), those of the convolution that gives the gradient of the input:
+    /// from Cout channels to Cin, turned by half a circle.
+    pub(in crate::kernels) fn turned(values: &'a [f32], inputs: usize) -> Self {
+        Self { values, steps: (9, 9 * inputs), turned: true }
+    }
+
+    fn get(&self, output: usize, input: usize) -> &[f32; 9] {
+        let start = output * self.steps.0 + input * self.steps.1;
+        self.values[start..].first_chunk().unwrap_or(&[0.0; 9])
+    }
+}
+
+/// Writes the transformed weights of output channels `first` to `first + rows`: element (row, c) of
+/// a frequency is at `c * rows + row`.
+///
+/// # Safety
+/// `inputs * rows` numbers at every frequency must be writable, by this thread alone; `rows` is at
+/// most 16.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "kernels are inlined whole into `vectorize`")]
+pub(super) unsafe fn pack<S: Simd, T: Scheme>(
+    s: S,
+    taps: &Taps<'_>,
+    inputs: usize,
+    (first, rows): (usize, usize),
+    (to, frequency): (*mut f32, usize),
+) {
+    let n = T::SIDE;
+    let mut gathered = [[0.0_f32; 16]; 9];
+    for c in 0..inputs {
+        for row in 0..rows {
+            for (i, &tap) in taps.get(first + row, c).iter().enumerate() {
+                gathered[if taps.turned { 8 - i } else { i }][row] = tap;
+            }
+        }
+        for start in (0..rows).step_by(S::LANES) {
+            let mask = (1_u32 << (rows - start).min(S::LANES)) - 1;
+            // SAFETY: LANES divides 16, so a vector from `start` on lies inside its row.
+            let g = |i: usize| unsafe { s.load(gathered[i].as_ptr().add(start)) };
+            let lines: [_; 3] =
+                std::array::from_fn(|i| T::weight(s, [g(3 * i), g(3 * i + 1), g(3 * i + 2)]));
+            for j in 0..n {
+                let column = T::weight(s, [lines[0][j], lines[1][j], lines[2][j]]);
+                for (i, &v) in column[..n].iter().enumerate() {
+                    let place = (i * n + j) * frequency + c * rows + start;
+                    // SAFETY: by the caller's promise; the mask ends at `rows`.
+                    unsafe { s.store_part(to.add(place), v, mask) };
+                }
+            }
+        }
+    }
+}
