@@ -76,7 +76,7 @@ fn main() {
     kernels::use_plain(std::env::args().any(|a| a == "candle"));
     recipe("worlds-fsq");
     recipe("worlds-vqvae");
-    let down = Conv { stride: 2, before: 0, after: 1 };
+    let down = Conv::new(2, 0, 1);
     convolution(16, [3, 32], 64, 3, Conv::same(1));
     convolution(16, [32, 32], 64, 3, Conv::same(1));
     convolution(16, [64, 64], 32, 3, Conv::same(1));

@@ -6,7 +6,7 @@
 #![expect(unsafe_code, reason = "reads and writes scratch by pointer")]
 #![expect(clippy::inline_always, reason = "kernels are inlined whole into `vectorize`")]
 
-use super::simd::Simd;
+use super::simd::{Kernel, Simd};
 
 /// Splits `rows` into the fewest nearly equal groups of at most `most`: (first, rows) of each.
 pub(super) fn groups(rows: usize, most: usize) -> Vec<(usize, usize)> {
@@ -29,72 +29,78 @@ pub(super) struct Matrix<P> {
     pub(super) stride: usize,
 }
 
-/// `c = a b`, or `c += a b` if `ADD`, for `rows` rows and `VECTORS` vectors of columns.
+/// `c = a b` or `c += a b` for a group of rows and `VECTORS` vectors of columns.
 ///
-/// # Safety
-/// `rows` is in 1..=S::ROWS; `a` is readable as `left` says, `b` has `depth` rows, `c` has `rows` rows
-/// of `VECTORS` vectors, written by this thread alone.
-#[inline(always)]
-pub(super) unsafe fn product<S: Simd, const VECTORS: usize, const ADD: bool, const PACKED: bool>(
-    s: S,
-    (rows, depth): (usize, usize),
-    a: *const f32,
-    b: Matrix<*const f32>,
-    c: Matrix<*mut f32>,
-) {
-    macro_rules! rows {
-        ($($n:literal)*) => {
-            match rows {
-                $($n if $n <= S::ROWS => {
-                    // SAFETY: by the caller's promise.
-                    unsafe { micro::<S, $n, VECTORS, ADD, PACKED>(s, depth, a, b, c) }
-                })*
-                _ => debug_assert!(false, "a group has 1 to {} rows", S::ROWS),
-            }
-        };
-    }
-    rows!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+/// The left factor is `PACKED` (element (row, k) at `k * rows + row`), or has rows of 32 numbers (at
+/// `row * 32 + k`).
+pub(super) struct Product<const VECTORS: usize, const PACKED: bool> {
+    /// In 1..=[`Simd::ROWS`].
+    pub(super) rows: usize,
+    /// Columns of the left factor, rows of the right one.
+    pub(super) depth: usize,
+    pub(super) a: *const f32,
+    pub(super) b: Matrix<*const f32>,
+    pub(super) c: Matrix<*mut f32>,
+    /// Whether the product is added to what `c` holds.
+    pub(super) add: bool,
 }
 
-#[inline(always)]
-unsafe fn micro<
-    S: Simd,
-    const ROWS: usize,
-    const VECTORS: usize,
-    const ADD: bool,
-    const PACKED: bool,
->(
-    s: S,
-    depth: usize,
-    a: *const f32,
-    b: Matrix<*const f32>,
-    c: Matrix<*mut f32>,
-) {
-    let mut sums = [[s.splat(0.0); VECTORS]; ROWS];
-    let (mut a, mut at) = (a, b.start);
-    for _ in 0..depth {
-        let mut right = [s.splat(0.0); VECTORS];
-        for (i, v) in right.iter_mut().enumerate() {
-            // SAFETY: inside row k of `b`.
-            *v = unsafe { s.load(at.add(i * S::LANES)) };
+impl<const VECTORS: usize, const PACKED: bool> Product<VECTORS, PACKED> {
+    /// Computes it.
+    ///
+    /// # Safety
+    /// `a` must be readable as said above, `b` have `depth` rows and `c` `rows` rows of `VECTORS`
+    /// vectors; this thread alone writes `c`.
+    pub(super) unsafe fn run<S: Simd>(self, s: S) {
+        macro_rules! rows {
+            ($($n:literal)*) => {
+                match self.rows {
+                    $($n if $n <= S::ROWS => s.vectorize(Rows::<$n, VECTORS, PACKED>(self)),)*
+                    _ => debug_assert!(false, "a group has 1 to {} rows", S::ROWS),
+                }
+            };
         }
-        for (row, sums) in sums.iter_mut().enumerate() {
-            let place = if PACKED { row } else { row * 32 };
-            // SAFETY: inside column k of `a`.
-            let left = s.splat(unsafe { *a.add(place) });
-            for (sum, &v) in sums.iter_mut().zip(&right) {
-                *sum = s.mul_add(left, v, *sum);
-            }
-        }
-        a = a.wrapping_add(if PACKED { ROWS } else { 1 });
-        at = at.wrapping_add(b.stride);
+        rows!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
     }
-    for (row, sums) in sums.into_iter().enumerate() {
-        for (i, sum) in sums.into_iter().enumerate() {
-            // SAFETY: inside row `row` of `c`.
-            unsafe {
-                let to = c.start.add(row * c.stride + i * S::LANES);
-                s.store(to, if ADD { s.add(sum, s.load(to)) } else { sum });
+}
+
+/// The product of a known number of rows: a function of its own for each, shared by all who call it.
+struct Rows<const ROWS: usize, const VECTORS: usize, const PACKED: bool>(Product<VECTORS, PACKED>);
+
+impl<S: Simd, const ROWS: usize, const VECTORS: usize, const PACKED: bool> Kernel<S>
+    for Rows<ROWS, VECTORS, PACKED>
+{
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self, s: S) {
+        let Product { depth, mut a, b, c, add, .. } = self.0;
+        let mut at = b.start;
+        let mut sums = [[s.splat(0.0); VECTORS]; ROWS];
+        for _ in 0..depth {
+            let mut right = [s.splat(0.0); VECTORS];
+            for (i, v) in right.iter_mut().enumerate() {
+                // SAFETY: inside row k of `b`.
+                *v = unsafe { s.load(at.add(i * S::LANES)) };
+            }
+            for (row, sums) in sums.iter_mut().enumerate() {
+                let place = if PACKED { row } else { row * 32 };
+                // SAFETY: inside column k of `a`.
+                let left = s.splat(unsafe { *a.add(place) });
+                for (sum, &v) in sums.iter_mut().zip(&right) {
+                    *sum = s.mul_add(left, v, *sum);
+                }
+            }
+            a = a.wrapping_add(if PACKED { ROWS } else { 1 });
+            at = at.wrapping_add(b.stride);
+        }
+        for (row, sums) in sums.into_iter().enumerate() {
+            for (i, sum) in sums.into_iter().enumerate() {
+                // SAFETY: inside row `row` of `c`.
+                unsafe {
+                    let to = c.start.add(row * c.stride + i * S::LANES);
+                    s.store(to, if add { s.add(sum, s.load(to)) } else { sum });
+                }
             }
         }
     }

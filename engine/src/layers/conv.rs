@@ -28,7 +28,7 @@ impl Conv2d {
         Ok(Self {
             weight: weights.get(&[outputs, inputs, kernel, kernel], "weight", init)?,
             bias: weights.get(&[outputs], "bias", init)?,
-            conv,
+            conv: conv.with(weights.exactness()),
         })
     }
 

@@ -17,7 +17,7 @@ pub struct Downsample {
 impl Downsample {
     /// Over `channels`; tensors below `conv`.
     pub fn new(weights: &Weights, channels: usize) -> Result<Self> {
-        let conv = Conv { stride: 2, before: 0, after: 1 };
+        let conv = Conv::new(2, 0, 1);
         Ok(Self { conv: Conv2d::new(&weights.pp("conv"), (channels, channels), 3, conv)? })
     }
 

@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use candle_core::{DType, Device, Tensor, Var};
 
+use crate::kernels::Exactness;
 use crate::random::{Noise, Purpose, name_hash};
 use crate::{EngineError, Result};
 
@@ -29,6 +30,7 @@ pub enum Init {
 pub struct Weights {
     shared: Rc<Shared>,
     prefix: String,
+    exactness: Exactness,
 }
 
 #[derive(Debug)]
@@ -63,6 +65,7 @@ impl Weights {
                 problems: RefCell::default(),
             }),
             prefix: String::new(),
+            exactness: Exactness::Tokens,
         }
     }
 
@@ -79,7 +82,19 @@ impl Weights {
     /// The same weights below a longer prefix; parts are joined with dots.
     #[must_use]
     pub fn pp(&self, name: impl std::fmt::Display) -> Self {
-        Self { shared: Rc::clone(&self.shared), prefix: self.full(name) }
+        let shared = Rc::clone(&self.shared);
+        Self { shared, prefix: self.full(name), exactness: self.exactness }
+    }
+
+    /// The same weights for layers that give pictures, not codes: they may be fast instead of exact.
+    #[must_use]
+    pub fn fast(self) -> Self {
+        Self { exactness: Exactness::Fast, ..self }
+    }
+
+    /// How exact the layers of these weights have to be.
+    pub fn exactness(&self) -> Exactness {
+        self.exactness
     }
 
     /// Whether a checkpoint has the tensor; `false` when weights are fresh.

@@ -83,7 +83,7 @@ pub(super) enum Level {
     Portable(Portable<8, 6>),
     /// As wide as AVX-512, so that any processor can test what is written for it.
     #[cfg(test)]
-    Wide(Portable<16, 14>),
+    Wide(Portable<16, 5>),
 }
 
 /// The best of them.

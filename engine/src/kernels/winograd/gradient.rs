@@ -8,7 +8,7 @@
 
 use rayon::prelude::*;
 
-use super::super::product::{Matrix, groups, product};
+use super::super::product::{Matrix, Product, groups};
 use super::super::scratch::{Place, Scratch, with_scratch, written};
 use super::super::simd::{Kernel, Level, Simd, with_simd};
 use super::PAD;
@@ -260,15 +260,7 @@ impl<S: Simd> Kernel<S> for Products<'_, S> {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "see `Kernel`")]
     fn run(self, s: S) {
-        if self.add { self.sum::<true>(s) } else { self.sum::<false>(s) }
-    }
-}
-
-impl<S: Simd> Products<'_, S> {
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "see `Kernel`")]
-    fn sum<const ADD: bool>(self, s: S) {
-        let Self { job, parts, sums, .. } = self;
+        let Self { job, parts, sums, add } = self;
         for f in 0..FREQUENCIES {
             for channel in (0..job.inputs).step_by(2 * S::LANES) {
                 let (panel, width) = job.panel(channel);
@@ -281,9 +273,9 @@ impl<S: Simd> Products<'_, S> {
                         let b = Matrix { start: b, stride: width };
                         let c = Matrix { start: c, stride: job.inputs };
                         if width == 2 * S::LANES {
-                            product::<S, 2, ADD, false>(s, (rows, WINDOWS), a, b, c);
+                            Product::<2, false> { rows, depth: WINDOWS, a, b, c, add }.run(s);
                         } else {
-                            product::<S, 1, ADD, false>(s, (rows, WINDOWS), a, b, c);
+                            Product::<1, false> { rows, depth: WINDOWS, a, b, c, add }.run(s);
                         }
                     }
                 }

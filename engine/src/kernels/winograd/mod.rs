@@ -24,7 +24,7 @@ pub(super) use blocks::Shape;
 pub(super) use gradient::weight_gradient;
 pub(super) use weights::Taps;
 
-use super::product::{Matrix, groups, product};
+use super::product::{Matrix, Product, groups};
 use super::scratch::{Place, Scratch, with_scratch, written};
 use super::simd::{Kernel, Level, Simd, with_simd};
 use blocks::Lanes;
@@ -273,7 +273,7 @@ impl<S: Simd, T: Scheme> Kernel<S> for Products<'_, S, T> {
                         let c = at.m.add(f * wait + (first - start) * columns + column);
                         let b = Matrix { start: b, stride: columns };
                         let c = Matrix { start: c, stride: columns };
-                        product::<S, 2, false, true>(s, (rows, inputs), a, b, c);
+                        Product::<2, true> { rows, depth: inputs, a, b, c, add: false }.run(s);
                     }
                 }
             }

@@ -125,7 +125,7 @@ pub(super) fn encoder(config: &LdmConfig, weights: &Weights) -> Result<Sequence>
 
 /// (B, z, h, w), after `post_quant_conv`, to images (B, 3, h·f, w·f).
 pub(super) fn decoder(config: &LdmConfig, weights: &Weights) -> Result<Sequence> {
-    let mut net = Builder::new(config, weights, "decoder");
+    let mut net = Builder::new(config, &weights.clone().fast(), "decoder");
     let levels = config.ch_mult.len();
     net.conv("conv_in", config.z_channels, config.channels(levels - 1))?;
     net.mid()?;
