@@ -31,6 +31,11 @@ impl Scratch {
         }
     }
 
+    /// The first number, to be read: what was not written is arbitrary.
+    pub(super) fn read(&self) -> *const f32 {
+        self.0.as_ptr().cast()
+    }
+
     /// The first number.
     pub(super) fn start(&mut self) -> *mut f32 {
         self.0.as_mut_ptr().cast()

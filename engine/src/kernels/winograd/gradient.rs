@@ -92,55 +92,101 @@ impl<S: Simd> Gradient<'_, S> {
         let blocks = self.shape.windows().div_ceil(WINDOWS);
         let size = FREQUENCIES * self.plane();
         let slots = SLOTS.min(SLOT_NUMBERS / size.max(1)).min(blocks).max(1);
-        let mut sums = Scratch::new(slots * size);
-        let place = Place::new(sums.start());
-        let biases: Vec<Vec<f64>> = (0..slots)
-            .into_par_iter()
-            .map(|slot| {
-                let range = slot * blocks / slots..(slot + 1) * blocks / slots;
-                // SAFETY: each slot has sums of its own.
-                self.slot(range, unsafe { place.get().add(slot * size) })
-            })
-            .collect();
+        let kept = FREQUENCIES * (self.v_plane() + self.g_plane());
+        // Many channels and few windows: keeping all windows is less than keeping sums for each slot.
+        let (sums, slots, biases) = if blocks * kept < slots * size {
+            let (sums, biases) = self.by_frequencies(blocks, kept);
+            (sums, 1, biases)
+        } else {
+            let (sums, biases) = self.by_slots(blocks, slots);
+            (sums, slots, biases)
+        };
         let mut bias = vec![0.0_f64; self.shape.outputs];
-        for slot in biases {
-            for (total, x) in bias.iter_mut().zip(slot) {
+        for part in biases {
+            for (total, x) in bias.iter_mut().zip(part) {
                 *total += x;
             }
         }
-        let weights = self.finish(Place::new(place.get().cast_const()), slots, size);
+        let weights = self.finish(&sums, slots, size);
         (weights, bias.into_iter().map(|x| x as f32).collect())
     }
 
-    /// Sums over the windows of some blocks; gives the gradient of the bias.
-    fn slot(&self, blocks: std::ops::Range<usize>, sums: *mut f32) -> Vec<f64> {
-        let mut bias = vec![0.0_f64; self.shape.outputs];
+    /// Sums of each slot on its own, one block after the other.
+    fn by_slots(&self, blocks: usize, slots: usize) -> (Scratch, Vec<Vec<f64>>) {
+        let size = FREQUENCIES * self.plane();
         let few = FREQUENCIES * Self::few_plane();
-        let (v, g) = (FREQUENCIES * self.v_plane(), FREQUENCIES * self.g_plane());
-        let first = blocks.start;
-        if blocks.is_empty() {
-            // SAFETY: the sums of this slot.
-            unsafe { std::ptr::write_bytes(sums, 0, FREQUENCIES * self.plane()) };
-        }
-        with_scratch(few + v + g, |start| {
-            let parts =
-                Parts { few: start, v: start.wrapping_add(few), g: start.wrapping_add(few + v) };
-            for block in blocks {
-                let lanes = self.lanes(block);
-                self.s.vectorize(Transform { job: self, lanes: &lanes, parts: &parts });
-                let add = block != first;
-                self.s.vectorize(Products { job: self, parts: &parts, sums, add });
-                for (o, total) in bias.iter_mut().enumerate() {
-                    // SAFETY: a row of the transformed gradients, just written.
-                    let row = unsafe {
-                        let row = parts.g.add(SUM * self.g_plane() + o * WINDOWS);
-                        std::slice::from_raw_parts(row, WINDOWS)
-                    };
-                    *total += f64::from(row.iter().sum::<f32>());
+        let v = FREQUENCIES * self.v_plane();
+        let g = FREQUENCIES * self.g_plane();
+        let mut sums = Scratch::new(slots * size);
+        let place = Place::new(sums.start());
+        let biases = (0..slots).into_par_iter().map(|slot| {
+            let sums = place.get().wrapping_add(slot * size);
+            let mut bias = vec![0.0_f64; self.shape.outputs];
+            let range = slot * blocks / slots..(slot + 1) * blocks / slots;
+            with_scratch(few + v + g, |start| {
+                let g = start.wrapping_add(few + v);
+                let parts = Parts { few: start, v: start.wrapping_add(few), g };
+                for block in range.clone() {
+                    self.transform(block, &parts, &mut bias);
+                    self.s.vectorize(Products {
+                        job: self,
+                        parts: &parts,
+                        blocks: (1, 0),
+                        frequencies: 0..FREQUENCIES,
+                        sums,
+                        add: block != range.start,
+                    });
                 }
-            }
+            });
+            bias
         });
-        bias
+        let biases = biases.collect();
+        (sums, biases)
+    }
+
+    /// All windows first, `kept` numbers for each block; then the sums of each frequency on their own.
+    fn by_frequencies(&self, blocks: usize, kept: usize) -> (Scratch, Vec<Vec<f64>>) {
+        let mut windows = Scratch::new(blocks * kept);
+        let place = Place::new(windows.start());
+        let parts = |few: *mut f32, block: usize| {
+            let v = place.get().wrapping_add(block * kept);
+            Parts { few, v, g: v.wrapping_add(FREQUENCIES * self.v_plane()) }
+        };
+        let biases = (0..blocks).into_par_iter().map(|block| {
+            let mut bias = vec![0.0_f64; self.shape.outputs];
+            with_scratch(FREQUENCIES * Self::few_plane(), |few| {
+                self.transform(block, &parts(few, block), &mut bias);
+            });
+            bias
+        });
+        let biases = biases.collect();
+        let mut sums = Scratch::new(FREQUENCIES * self.plane());
+        let sums_place = Place::new(sums.start());
+        (0..FREQUENCIES).into_par_iter().for_each(|f| {
+            self.s.vectorize(Products {
+                job: self,
+                parts: &parts(std::ptr::null_mut(), 0),
+                blocks: (blocks, kept),
+                frequencies: f..f + 1,
+                sums: sums_place.get(),
+                add: false,
+            });
+        });
+        (sums, biases)
+    }
+
+    /// Transforms the windows of a block and adds to the gradient of the bias.
+    fn transform(&self, block: usize, parts: &Parts, bias: &mut [f64]) {
+        let lanes = self.lanes(block);
+        self.s.vectorize(Transform { job: self, lanes: &lanes, parts });
+        for (o, total) in bias.iter_mut().enumerate() {
+            // SAFETY: a row of the transformed gradients, just written.
+            let row = unsafe {
+                let row = parts.g.add(SUM * self.g_plane() + o * WINDOWS);
+                std::slice::from_raw_parts(row, WINDOWS)
+            };
+            *total += f64::from(row.iter().sum::<f32>());
+        }
     }
 
     fn lanes(&self, block: usize) -> Vec<[Lanes; 4]> {
@@ -160,7 +206,8 @@ impl<S: Simd> Gradient<'_, S> {
     }
 
     /// Adds the slots up and transforms to 3x3.
-    fn finish(&self, sums: Place<*const f32>, slots: usize, size: usize) -> Vec<f32> {
+    fn finish(&self, sums: &Scratch, slots: usize, size: usize) -> Vec<f32> {
+        let sums = Place::new(sums.read());
         let (inputs, outputs) = (self.shape.inputs, self.shape.outputs);
         let all = |weights: *mut f32| {
             let weights = Place::new(weights);
@@ -246,11 +293,17 @@ impl<S: Simd> Kernel<S> for Transform<'_, S> {
     }
 }
 
-/// Adds the products of a block to the sums of its slot, or sets them.
+/// The products of blocks, summed.
 struct Products<'a, S> {
     job: &'a Gradient<'a, S>,
+    /// Of the first block.
     parts: &'a Parts,
+    /// Their number and the distance of their parts.
+    blocks: (usize, usize),
+    frequencies: std::ops::Range<usize>,
+    /// The sums; nobody else writes these frequencies of them.
     sums: *mut f32,
+    /// Whether the products are added to what is there.
     add: bool,
 }
 
@@ -260,22 +313,27 @@ impl<S: Simd> Kernel<S> for Products<'_, S> {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "see `Kernel`")]
     fn run(self, s: S) {
-        let Self { job, parts, sums, add } = self;
-        for f in 0..FREQUENCIES {
+        let Self { job, parts, blocks, frequencies, sums, add } = self;
+        let depth = WINDOWS;
+        for f in frequencies {
             for channel in (0..job.inputs).step_by(2 * S::LANES) {
                 let (panel, width) = job.panel(channel);
                 for &(first, rows) in &job.groups {
-                    // SAFETY: all inside the parts and the sums.
-                    unsafe {
-                        let a = parts.g.add(f * job.g_plane() + first * WINDOWS).cast_const();
-                        let b = parts.v.add(f * job.v_plane() + panel).cast_const();
-                        let c = sums.add(f * job.plane() + first * job.inputs + channel);
-                        let b = Matrix { start: b, stride: width };
-                        let c = Matrix { start: c, stride: job.inputs };
-                        if width == 2 * S::LANES {
-                            Product::<2, false> { rows, depth: WINDOWS, a, b, c, add }.run(s);
-                        } else {
-                            Product::<1, false> { rows, depth: WINDOWS, a, b, c, add }.run(s);
+                    for block in 0..blocks.0 {
+                        let add = add || block > 0;
+                        // SAFETY: all inside the parts and the sums.
+                        unsafe {
+                            let at = block * blocks.1;
+                            let a = parts.g.add(at + f * job.g_plane() + first * WINDOWS);
+                            let b = parts.v.add(at + f * job.v_plane() + panel).cast_const();
+                            let c = sums.add(f * job.plane() + first * job.inputs + channel);
+                            let (a, b) = (a.cast_const(), Matrix { start: b, stride: width });
+                            let c = Matrix { start: c, stride: job.inputs };
+                            if width == 2 * S::LANES {
+                                Product::<2, false> { rows, depth, a, b, c, add }.run(s);
+                            } else {
+                                Product::<1, false> { rows, depth, a, b, c, add }.run(s);
+                            }
                         }
                     }
                 }
@@ -303,16 +361,14 @@ impl<S: Simd> Kernel<S> for Finish<'_, S> {
         let Self { job, from, slots, size } = self;
         let mut lines = [[s.splat(0.0); 6]; 3];
         for j in 0..6 {
-            let column = std::array::from_fn(|i| {
-                let mut sum = s.splat(0.0);
+            let mut column = [s.splat(0.0); 6];
+            for (i, sum) in column.iter_mut().enumerate() {
                 for slot in 0..slots {
+                    let place = slot * size + (i * 6 + j) * job.plane();
                     // SAFETY: a vector is there at every frequency of every slot.
-                    sum = s.add(sum, unsafe {
-                        s.load(from.add(slot * size + (i * 6 + j) * job.plane()))
-                    });
+                    *sum = s.add(*sum, unsafe { s.load(from.add(place)) });
                 }
-                sum
-            });
+            }
             for (line, v) in lines.iter_mut().zip(Four::weight_gradient(s, column)) {
                 line[j] = v;
             }

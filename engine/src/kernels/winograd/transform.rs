@@ -61,7 +61,8 @@ pub(super) unsafe fn input<S: Simd, T: Scheme>(
         *row = T::input(s, [c0, c1, c2, c3, c4, c5]);
     }
     for j in 0..T::POINTS {
-        let column = T::input(s, std::array::from_fn(|i| rows[i][j]));
+        let [a, b, c, d, e, f] = rows;
+        let column = T::input(s, [a[j], b[j], c[j], d[j], e[j], f[j]]);
         for (i, &v) in column[..T::POINTS].iter().enumerate() {
             let (frequency, part) = T::place(i, j);
             // SAFETY: by the caller's promise.
@@ -97,7 +98,8 @@ pub(super) unsafe fn output<S: Simd, T: Scheme>(
     }
     let bias = s.splat(bias);
     for (i, row) in rows.into_iter().enumerate() {
-        let results = T::output(s, row).map(|v| s.add(v, bias));
+        let [a, b, c, d] = T::output(s, row);
+        let results = [s.add(a, bias), s.add(b, bias), s.add(c, bias), s.add(d, bias)];
         for (lanes, v) in lanes.iter().zip(s.transpose4(results)) {
             for piece in lanes.pieces() {
                 let to = map.wrapping_offset(piece.output + (i * width) as isize);
@@ -128,7 +130,8 @@ pub(super) unsafe fn output_gradient<S: Simd>(
         *row = Four::output_gradient(s, pixels);
     }
     for j in 0..6 {
-        let column = Four::output_gradient(s, std::array::from_fn(|i| rows[i][j]));
+        let [a, b, c, d] = rows;
+        let column = Four::output_gradient(s, [a[j], b[j], c[j], d[j]]);
         for (i, v) in column.into_iter().enumerate() {
             // SAFETY: by the caller's promise.
             unsafe { s.store(to.add((i * 6 + j) * frequency), v) };

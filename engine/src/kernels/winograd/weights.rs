@@ -56,16 +56,27 @@ pub(super) unsafe fn pack<S: Simd, T: Scheme>(
         }
         for start in (0..rows).step_by(S::LANES) {
             let mask = (1_u32 << (rows - start).min(S::LANES)) - 1;
+            // Masked stores are slow on some processors.
+            let whole = c * rows + start + S::LANES <= inputs * rows;
             // SAFETY: LANES divides 16, so a vector from `start` on lies inside its row.
             let g = |i: usize| unsafe { s.load(gathered[i].as_ptr().add(start)) };
-            let lines: [_; 3] =
-                std::array::from_fn(|i| T::weight(s, [g(3 * i), g(3 * i + 1), g(3 * i + 2)]));
+            let mut lines = [[s.splat(0.0); 6]; 3];
+            for (i, line) in lines.iter_mut().enumerate() {
+                *line = T::weight(s, [g(3 * i), g(3 * i + 1), g(3 * i + 2)]);
+            }
             for j in 0..n {
                 let column = T::weight(s, [lines[0][j], lines[1][j], lines[2][j]]);
                 for (i, &v) in column[..n].iter().enumerate() {
                     let place = (i * n + j) * frequency + c * rows + start;
-                    // SAFETY: by the caller's promise; the mask ends at `rows`.
-                    unsafe { s.store_part(to.add(place), v, mask) };
+                    // SAFETY: by the caller's promise. A whole vector reaches into the next channel's
+                    // place, which is written later; the last one ends at `rows`.
+                    unsafe {
+                        if whole {
+                            s.store(to.add(place), v);
+                        } else {
+                            s.store_part(to.add(place), v, mask);
+                        }
+                    };
                 }
             }
         }
