@@ -74,6 +74,10 @@ pub fn caption(ui: &egui::Ui, ctx: &ViewCtx<'_>, rect: Rect, left: &str, right: 
         let name = if right.is_empty() { left.to_owned() } else { format!("{left}, {right}") };
         egui::WidgetInfo::labeled(egui::Role::Label, true, name)
     });
+    if rect.width() < theme.px(80.0) {
+        // Words under a stamp say nothing.
+        return;
+    }
     let lay = |text: &str, font: egui::FontId, width: f32| {
         let mut job =
             egui::text::LayoutJob::simple_singleline(text.to_owned(), font, theme.colors.dim);
