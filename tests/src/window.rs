@@ -19,6 +19,7 @@ use smalti::views::ViewId;
 use smalti_engine::answers::{Compared, Comparison, Encode, Encoded, ImageRef, PastedPicture};
 use smalti_engine::answers::{ModelRef, SourceRef, Stamp};
 use smalti_engine::images::{Picture, WorkingSize};
+use smalti_engine::tokens::Grid;
 use tempfile::TempDir;
 
 use crate::tiny::{tiny_model, write_png};
@@ -322,6 +323,11 @@ pub fn encoded(window: &Window) -> Arc<Encoded> {
     let image = document.image.clone().unwrap_or_else(|| panic!("no image is open"));
     let question = Encode { image, size: document.size, model: document.model.clone() };
     window.state().session().wait(&question).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// Those tokens alone.
+pub fn tokens(window: &Window) -> Arc<Grid> {
+    Arc::clone(encoded(window).grid.grid())
 }
 
 /// Picture and figures of the document's tokens with its edits, asked of the engine directly.

@@ -1,5 +1,6 @@
 //! The window looks as it did: three scenes and three themes, drawn by wgpu, against pictures that
 //! are kept in `tests/snapshots`. That the comparison notices what a person would is tested too.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::sync::Arc;
 

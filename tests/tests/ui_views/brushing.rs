@@ -7,7 +7,7 @@ use egui_kittest::kittest::Queryable;
 use smalti_engine::tokens::Cell;
 use smalti_tests::window::{
     apart, button, click, click_label, count_changed, count_of, drag, drawn, encoded, middle_of,
-    pixel, point, point_nowhere, press, rect_of, says,
+    pixel, point, point_nowhere, press, rect_of, says, tokens,
 };
 
 use super::{SMALL_GRID, code_said, codebook, small_desk, viridis};
@@ -49,11 +49,11 @@ fn a_code_picked_in_the_tokens_is_lit_in_the_codebook_and_explained() {
 #[test]
 fn a_code_picked_in_the_codebook_is_lit_at_all_its_cells() {
     let Some((mut window, _small)) = small_desk() else { return };
-    let grid = encoded(&window).grid.grid().clone();
+    let grid = tokens(&window);
     let code = grid.get(3, 3).unwrap();
     let (at, count) = codebook(&mut window)[&code];
     assert_eq!(count as usize, grid.tokens().iter().filter(|token| **token == code).count());
-    let tokens = rect_of(&window, "Token grid");
+    let place = rect_of(&window, "Token grid");
     let before = drawn(&mut window);
     click(&mut window, at, Modifiers::NONE);
     point_nowhere(&mut window);
@@ -61,7 +61,7 @@ fn a_code_picked_in_the_codebook_is_lit_at_all_its_cells() {
     assert_eq!(window.state().document().selection.code, Some(code));
     assert!(window.query_by_label(&format!("Code {code}, decoded")).is_some());
     // Cells away from the code's own have no reason to change; its own get an edge.
-    let half = tokens.width() / 32.0;
+    let half = place.width() / 32.0;
     let near = |row: usize, column: usize, reach: usize| {
         let rows = row.saturating_sub(reach)..=(row + reach).min(15);
         let mut cells = rows.flat_map(|row| {
@@ -72,7 +72,7 @@ fn a_code_picked_in_the_codebook_is_lit_at_all_its_cells() {
     let (mut own, mut others) = (0, 0);
     for row in 0..16 {
         for column in 0..16 {
-            let rect = around(middle_of(tokens, (row, column), SMALL_GRID), half + 1.0);
+            let rect = around(middle_of(place, (row, column), SMALL_GRID), half + 1.0);
             let new = count_changed(&before, &after, rect);
             if near(row, column, 0) {
                 own += 1;
@@ -163,7 +163,7 @@ fn cells_are_picked_by_rectangle_and_added_with_shift() {
 #[test]
 fn a_code_has_the_color_of_its_count_in_the_codebook() {
     let Some((mut window, _small)) = small_desk() else { return };
-    let grid = encoded(&window).grid.grid().clone();
+    let grid = tokens(&window);
     let mut counts = vec![0_u64; grid.codebook_size() as usize];
     grid.tokens().iter().for_each(|code| counts[*code as usize] += 1);
     let highest = *counts.iter().max().unwrap() as f64;

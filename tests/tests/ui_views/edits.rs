@@ -12,7 +12,7 @@ use smalti_engine::images::WorkingSize;
 use smalti_engine::tokens::{Cell, Grid};
 use smalti_tests::window::{
     Window, assets, click, click_label, drawn, empty, encoded, middle_of, open_drawn,
-    point_nowhere, press, rect_of, says, send, tab,
+    point_nowhere, press, rect_of, says, send, tab, tokens,
 };
 
 use super::{SMALL_GRID, small_desk};
@@ -67,7 +67,7 @@ fn opposite(window: &Window, code: u32) -> u32 {
 #[test]
 fn a_forced_code_changes_the_picture_there_and_undo_brings_every_pixel_back() {
     let Some(mut window) = photograph() else { return };
-    let grid = encoded(&window).grid.grid().clone();
+    let grid = tokens(&window);
     let size = (grid.height(), grid.width());
     assert_eq!(size, (32, 32));
     let before = rebuilt(&mut window);
@@ -130,7 +130,7 @@ fn codes_used(grid: &Grid) -> usize {
 #[test]
 fn a_code_that_is_switched_off_is_gone_from_picture_and_usage_until_undone() {
     let Some((mut window, _small)) = small_desk() else { return };
-    let grid = encoded(&window).grid.grid().clone();
+    let grid = tokens(&window);
     let code = grid.get(6, 6).unwrap();
     let before = rebuilt(&mut window);
     assert_eq!(used(&window), Some(codes_used(&grid)));
@@ -159,7 +159,7 @@ fn a_code_that_is_switched_off_is_gone_from_picture_and_usage_until_undone() {
 #[test]
 fn a_code_is_replaced_wherever_it_stands() {
     let Some((mut window, _small)) = small_desk() else { return };
-    let grid = encoded(&window).grid.grid().clone();
+    let grid = tokens(&window);
     let (from, to) = (grid.get(6, 6).unwrap(), (grid.get(6, 6).unwrap() + 1) % 20);
     let cell = middle_of(rect_of(&window, "Token grid"), (6, 6), SMALL_GRID);
     click(&mut window, cell, Modifiers::NONE);

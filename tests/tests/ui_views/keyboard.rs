@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use egui::accesskit::Action;
 use egui::{Key, Modifiers, Role};
-use egui_kittest::kittest::{NodeT, Queryable};
+use egui_kittest::kittest::{AccessKitNode, NodeT, Queryable};
 use smalti::document::{Edit, Layout};
 use smalti::shell::scenes::Panel;
 use smalti::views::ViewId;
@@ -29,7 +29,7 @@ fn controls(window: &Window) -> BTreeMap<String, String> {
 
 fn focused(window: &Window) -> Option<(String, String)> {
     let nodes = window.root().children_recursive();
-    let node = nodes.map(|node| node.accesskit_node()).find(|node| node.is_focused())?;
+    let node = nodes.map(|node| node.accesskit_node()).find(AccessKitNode::is_focused)?;
     let name = node.label().or_else(|| node.value()).unwrap_or_default();
     Some((format!("{:?}", node.id()), format!("{:?} {name:?}", node.role())))
 }

@@ -1,5 +1,6 @@
 //! The views as a person uses them: pointer and keys in, names, pixels and figures out. What is
 //! shown is compared with what the engine says, or with what was drawn before.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod brushing;
 mod compare;
