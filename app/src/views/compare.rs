@@ -163,7 +163,7 @@ fn difference(
     kind: DifferenceKind,
 ) -> (String, egui::TextureHandle) {
     let (values, legend) = match kind {
-        DifferenceKind::Absolute => (&compared.absolute, "0 to 25 % of the range"),
+        DifferenceKind::Absolute => (&compared.absolute, "0 to 25 %"),
         DifferenceKind::Signed => (&compared.signed, "±25 % · blue too dark, red too bright"),
         DifferenceKind::Structure => (&compared.structure, "1 - SSIM, 0 to 1"),
     };
@@ -195,20 +195,25 @@ impl CompareView {
         let aspect = size[1] as f32 / size[0].max(1) as f32;
         let line = ctx.theme.px(24.0);
         let width_in = |columns: usize| {
-            let rows = shown.len().div_ceil(columns);
+            let rows = rows_of(shown.len(), columns);
             let width = (area.width() - space::M * (columns - 1) as f32) / columns as f32;
             let height = (area.height() - space::S * (rows - 1) as f32) / rows as f32 - line;
             width.min(height / aspect).max(16.0)
         };
-        let columns =
-            (1..=shown.len()).max_by(|a, b| width_in(*a).total_cmp(&width_in(*b))).unwrap_or(1);
+        // Five would leave a difference under another tokenizer's picture in two or four columns.
+        let columns = (1..=shown.len())
+            .filter(|columns| shown.len() != PAIRED || columns % 2 == 1)
+            .max_by(|a, b| width_in(*a).total_cmp(&width_in(*b)))
+            .unwrap_or(1);
         let width = width_in(columns);
-        let rows = shown.len().div_ceil(columns);
+        let rows = rows_of(shown.len(), columns);
         let step = vec2(width + space::M, width * aspect + line + space::S);
         let all = vec2(step.x * columns as f32 - space::M, step.y * rows as f32 - space::S);
         let start = area.center() - all / 2.0;
+        let count = shown.len();
         for (at, shown) in shown.iter().enumerate() {
-            let offset = vec2((at % columns) as f32 * step.x, (at / columns) as f32 * step.y);
+            let (column, row) = place_of(at, count, columns);
+            let offset = vec2(column as f32 * step.x, row as f32 * step.y);
             let view = Rect::from_min_size(start + offset, vec2(width, width * aspect));
             let id = ui.scope_id().with(("compare pane", at));
             let pane = pane::show(ui, id, (view, size), &mut self.zoom, true);
@@ -285,6 +290,21 @@ impl CompareView {
         }
         self.divider = self.divider.clamp(0.0, 1.0);
     }
+}
+
+/// The original, and two tokenizers with the difference of each.
+const PAIRED: usize = 5;
+
+fn rows_of(count: usize, columns: usize) -> usize {
+    if (count, columns) == (PAIRED, 3) { 2 } else { count.div_ceil(columns) }
+}
+
+/// Column and row of a picture; with two tokenizers each stands above its difference.
+fn place_of(at: usize, count: usize, columns: usize) -> (usize, usize) {
+    if (count, columns) == (PAIRED, 3) {
+        return (at.div_ceil(2), usize::from(at > 0 && at % 2 == 0));
+    }
+    (at % columns, at / columns)
 }
 
 /// The cell under the pointer lights its code everywhere.
