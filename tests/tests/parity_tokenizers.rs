@@ -10,10 +10,11 @@ use std::collections::BTreeMap;
 use candle_core::{D, DType, Device, Tensor, Var};
 use serde_json::Value;
 use smalti_engine::checkpoints;
+use smalti_engine::kernels::{self, Conv};
 use smalti_engine::layers::{Probe, Weights};
 use smalti_engine::quantizers::{
-    BetaPlacement, CodebookUpdate, Fsq, FsqBound, FsqConfig, Quantizer, QuantizerConfig, Vq,
-    VqConfig,
+    BetaPlacement, CodebookUpdate, Fsq, FsqBound, FsqConfig, Quantized, Quantizer, QuantizerConfig,
+    ResidualFsq, Vq, VqConfig,
 };
 use smalti_engine::tokenizers::{Ldm, LdmConfig, Naming, Tokenizer, TokenizerConfig};
 use smalti_tests::{Tensors, assert_close, count, counts, fixture, load_config, load_io, number};
@@ -426,4 +427,61 @@ fn fsq_noise_dropout_moves_codes_as_published() {
         let moved = Fsq::disturb(&quantized.latents, &place("noise.mask"), &place("noise.offset"));
         set.check("noise.quantized", &moved.unwrap());
     });
+}
+
+/// (B, N, D) as (B, D, N, 1).
+fn as_latents(x: &Tensor) -> Tensor {
+    x.transpose(1, 2).unwrap().unsqueeze(D::Minus1).unwrap().contiguous().unwrap()
+}
+
+#[test]
+fn residual_fsq_agrees_layer_by_layer() {
+    let (config, io) = (load_config("fsq_quantizer"), load_io("fsq_quantizer"));
+    let near = Near::of(&config);
+    let levels: Vec<u32> =
+        counts(&config, "level_sets/0").into_iter().map(|level| level as u32).collect();
+    let all = io.tensor("residual.all_codes");
+    let layers = all.dim(0).unwrap();
+    let rule = ResidualFsq::new(&levels, layers, &Device::Cpu).unwrap();
+    let row =
+        |values: Vec<f64>| Tensor::new(values, &Device::Cpu).unwrap().to_dtype(DType::F32).unwrap();
+    near.check(&io, "residual.soft_clamp", &row(rule.soft_clamp()));
+    let scales: Vec<Tensor> = (0..layers).map(|layer| row(rule.scale(layer))).collect();
+    near.check(&io, "residual.scales", &Tensor::stack(&scales, 0).unwrap());
+
+    let found = rule.quantize(&as_latents(&io.tensor("residual.input"))).unwrap();
+    let rows = |x: &Tensor| x.squeeze(D::Minus1).unwrap().transpose(1, 2).unwrap();
+    near.check(&io, "residual.quantized", &rows(&found.latents).contiguous().unwrap());
+    let each: Vec<Tensor> = found.layers.iter().map(rows).collect();
+    near.check(&io, "residual.all_codes", &Tensor::stack(&each, 0).unwrap());
+    let codes: Vec<Tensor> =
+        found.codes.iter().map(|codes| codes.squeeze(D::Minus1).unwrap()).collect();
+    same_codes(&io, "residual.indices", &Tensor::stack(&codes, D::Minus1).unwrap());
+}
+
+#[test]
+fn fsq_behind_projections_and_with_two_codebooks_agrees() {
+    let (config, io) = (load_config("fsq_quantizer"), load_io("fsq_quantizer"));
+    let near = Near::of(&config);
+    let levels: Vec<u32> =
+        counts(&config, "level_sets/3").into_iter().map(|level| level as u32).collect();
+    // A linear layer over channels is a 1x1 convolution, as in every tokenizer of the family.
+    let project = |x: &Tensor, name: &str| {
+        let weight = io.tensor(&format!("proj.w.{name}.weight"));
+        let weight = weight.unsqueeze(2).unwrap().unsqueeze(3).unwrap();
+        let bias = io.tensor(&format!("proj.w.{name}.bias"));
+        kernels::conv2d(x, &weight, Some(&bias), Conv::same(0)).unwrap()
+    };
+    let latents = project(&io.tensor("proj.input"), "project_in");
+    let dim = levels.len();
+    let rule = FsqConfig { levels, ..FsqConfig::default() };
+    let rule = Fsq::new(&rule, dim, &Device::Cpu).unwrap();
+    let books: Vec<Quantized> = (0..latents.dim(1).unwrap() / dim)
+        .map(|book| rule.quantize(&latents.narrow(1, book * dim, dim).unwrap(), true).unwrap())
+        .collect();
+    let codes: Vec<&Tensor> = books.iter().map(|book| &book.codes).collect();
+    same_codes(&io, "proj.indices", &Tensor::stack(&codes, D::Minus1).unwrap());
+    let values: Vec<&Tensor> = books.iter().map(|book| &book.latents).collect();
+    let together = project(&Tensor::cat(&values, 1).unwrap(), "project_out");
+    near.check(&io, "proj.quantized", &together);
 }

@@ -2,6 +2,7 @@
 
 pub mod fsq;
 pub mod fsq_entropy;
+pub mod fsq_residual;
 pub mod rows;
 #[cfg(test)]
 mod tests;
@@ -9,6 +10,7 @@ pub mod vq;
 mod vq_learn;
 
 pub use fsq::{Fsq, FsqBound, FsqConfig};
+pub use fsq_residual::{ResidualFsq, ResidualQuantized};
 pub use vq::{BetaPlacement, CodebookStart, CodebookUpdate, Vq, VqConfig};
 
 use candle_core::Tensor;
