@@ -6,17 +6,16 @@
 //! summed over a fixed number of slots, so results do not depend on the number of threads.
 #![expect(unsafe_code, reason = "blocks of one image are written by several threads")]
 
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, Error, Layout, Result, Shape, Tensor};
+use candle_core::{Error, Result};
 use rayon::prelude::*;
 
-use super::raw::{Shared, Strides, add_product, sum_of, values, wide, with_values};
+use super::raw::{Shared, Strides, add_product, sum_of, wide};
 use super::{Conv, Exactness, simd, winograd};
 
 /// Unfolded values of a block: 192 KB, so that they stay in the second-level cache.
 const BLOCK: usize = 48 * 1024;
 /// Partial sums of the weights' gradient, whatever the number of threads.
 const SLOTS: usize = 16;
-const NAME: &str = "conv2d";
 
 /// Sizes of one convolution.
 #[derive(Debug, Clone, Copy)]
@@ -73,8 +72,9 @@ impl Plan {
     fn out_pixels(&self) -> usize {
         self.out_height * self.out_width
     }
-    fn out_shape(&self) -> Shape {
-        (self.batch, self.outputs, self.out_height, self.out_width).into()
+    /// (B, Cout, H', W')
+    pub(super) fn out_dims(&self) -> [usize; 4] {
+        [self.batch, self.outputs, self.out_height, self.out_width]
     }
     /// A 1x1 convolution reads the image as it is.
     fn is_pointwise(&self) -> bool {
@@ -225,7 +225,7 @@ fn fold(plan: &Plan, columns: &[f32], (start, pixels): (usize, usize), image: &m
 }
 
 /// y (B, Cout, H', W').
-fn forward(plan: &Plan, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
+pub(super) fn forward(plan: &Plan, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
     match plan.winograd() {
         Some(shape) => {
             let exact = plan.conv.exactness == Exactness::Tokens;
@@ -270,7 +270,7 @@ fn unfolded(plan: &Plan, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec
 }
 
 /// The gradient of the input, (B, Cin, H, W).
-fn input_gradient(plan: &Plan, weight: &[f32], dy: &[f32]) -> Vec<f32> {
+pub(super) fn input_gradient(plan: &Plan, weight: &[f32], dy: &[f32]) -> Vec<f32> {
     let k = plan.patch();
     if let Some(turned) = plan.turned() {
         return match turned.winograd() {
@@ -356,6 +356,14 @@ fn weight_gradient(plan: &Plan, x: &[f32], dy: &[f32]) -> Vec<f32> {
     total
 }
 
+/// The gradients of weights and bias.
+pub(super) fn parameter_gradients(plan: &Plan, x: &[f32], dy: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    match plan.winograd() {
+        Some(shape) => winograd::weight_gradient(simd::best(), &shape, x, dy),
+        None => (weight_gradient(plan, x, dy), bias_gradient(plan, dy)),
+    }
+}
+
 /// The gradient of the bias, (Cout,).
 fn bias_gradient(plan: &Plan, dy: &[f32]) -> Vec<f32> {
     let pixels = plan.out_pixels();
@@ -371,110 +379,4 @@ fn bias_gradient(plan: &Plan, dy: &[f32]) -> Vec<f32> {
                 .sum::<f64>() as f32
         })
         .collect()
-}
-
-/// The operation as candle sees it; with a bias it has three arguments.
-pub(super) struct Convolution(pub(super) Conv);
-
-/// Gradients of x, weight and bias.
-type Gradients = (Option<Tensor>, Option<Tensor>, Option<Tensor>);
-
-impl Convolution {
-    /// Those that are asked for; of the bias if it is given.
-    fn gradients(
-        &self,
-        (x, weight, bias): (&Tensor, &Tensor, Option<&Tensor>),
-        dy: &Tensor,
-    ) -> Result<Gradients> {
-        let plan = Plan::new(x.dims(), weight.dims(), self.0)?;
-        let dx = if x.track_op() {
-            let dx = with_values(weight, NAME, |weight| {
-                with_values(dy, NAME, |dy| input_gradient(&plan, weight, dy))
-            })??;
-            Some(Tensor::from_vec(dx, x.shape(), x.device())?)
-        } else {
-            None
-        };
-        let bias = bias.filter(|bias| bias.track_op());
-        if !weight.track_op() && bias.is_none() {
-            return Ok((dx, None, None));
-        }
-        let (dw, db) = with_values(x, NAME, |x| {
-            with_values(dy, NAME, |dy| match plan.winograd() {
-                Some(shape) => winograd::weight_gradient(simd::best(), &shape, x, dy),
-                None => (weight_gradient(&plan, x, dy), bias_gradient(&plan, dy)),
-            })
-        })??;
-        let dw = Tensor::from_vec(dw, weight.shape(), weight.device())?;
-        let db = match bias {
-            Some(bias) => Some(Tensor::from_vec(db, bias.shape(), bias.device())?),
-            None => None,
-        };
-        Ok((dx, Some(dw), db))
-    }
-}
-
-impl CustomOp2 for Convolution {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        weight: &CpuStorage,
-        weight_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let plan = Plan::new(x_layout.dims(), weight_layout.dims(), self.0)?;
-        let (x, weight) = (values(x, x_layout, NAME)?, values(weight, weight_layout, NAME)?);
-        Ok((CpuStorage::F32(forward(&plan, x, weight, None)), plan.out_shape()))
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        weight: &Tensor,
-        _result: &Tensor,
-        dy: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let (dx, dw, _) = self.gradients((x, weight, None), &dy.contiguous()?)?;
-        Ok((dx, dw))
-    }
-}
-
-impl CustomOp3 for Convolution {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        weight: &CpuStorage,
-        weight_layout: &Layout,
-        bias: &CpuStorage,
-        bias_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let plan = Plan::new(x_layout.dims(), weight_layout.dims(), self.0)?;
-        let (x, weight) = (values(x, x_layout, NAME)?, values(weight, weight_layout, NAME)?);
-        let bias = values(bias, bias_layout, NAME)?;
-        if bias.len() != plan.outputs {
-            let text = format!("conv2d: {} biases for {} channels", bias.len(), plan.outputs);
-            return Err(Error::Msg(text));
-        }
-        Ok((CpuStorage::F32(forward(&plan, x, weight, Some(bias))), plan.out_shape()))
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        weight: &Tensor,
-        bias: &Tensor,
-        _result: &Tensor,
-        dy: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        self.gradients((x, weight, Some(bias)), &dy.contiguous()?)
-    }
 }

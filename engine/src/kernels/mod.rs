@@ -3,6 +3,7 @@
 //! Everything goes through these functions, so that a faster kernel reaches every network at once.
 //! On a device without a kernel of ours they are made of candle's own operations (`plain`).
 
+mod chain;
 mod conv;
 mod nearest;
 mod norm;
@@ -89,12 +90,73 @@ pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, conv: Conv) ->
     if !ours(&[x, weight]) {
         return plain::conv2d(x, weight, bias, conv);
     }
-    let (x, weight) = (x.contiguous()?, weight.contiguous()?);
-    // Training averages over far larger errors.
-    let conv = if weight.track_op() { conv.with(Exactness::Fast) } else { conv };
-    Ok(match bias {
-        Some(bias) => x.apply_op3(&weight, &bias.contiguous()?, conv::Convolution(conv))?,
-        None => x.apply_op2(&weight, conv::Convolution(conv))?,
+    Ok(chain::chain(x, &[Link::Conv { weight, bias, conv }], Shortcut::None)?)
+}
+
+/// A layer of a [`chain`].
+#[derive(Debug, Clone, Copy)]
+pub enum Link<'a> {
+    /// See [`conv2d`].
+    Conv {
+        /// (Cout, Cin, kh, kw)
+        weight: &'a Tensor,
+        /// (Cout,)
+        bias: Option<&'a Tensor>,
+        /// Stride and padding.
+        conv: Conv,
+    },
+    /// See [`group_norm`].
+    GroupNorm {
+        /// (C,)
+        weight: &'a Tensor,
+        /// (C,)
+        bias: &'a Tensor,
+        /// Groups of consecutive channels.
+        groups: usize,
+        /// What is added to the variance.
+        eps: f64,
+        /// Whether SiLU follows.
+        silu: bool,
+    },
+    /// See [`upsample2`].
+    Double,
+}
+
+/// What is added to the result of a [`chain`].
+#[derive(Debug, Clone, Copy)]
+pub enum Shortcut<'a> {
+    /// Nothing.
+    None,
+    /// Its input.
+    Same,
+    /// A 1x1 convolution of its input: weight (Cout, Cin, 1, 1) and bias (Cout,).
+    Conv(&'a Tensor, &'a Tensor),
+}
+
+/// Layers one after another, then the shortcut. Differentiable in x and every parameter; faster to
+/// train than its parts, since gradients between them are not copied.
+pub fn chain(x: &Tensor, links: &[Link<'_>], shortcut: Shortcut<'_>) -> Result<Tensor> {
+    let weights = links.iter().filter_map(|link| match link {
+        Link::Conv { weight, .. } | Link::GroupNorm { weight, .. } => Some(*weight),
+        Link::Double => None,
+    });
+    if ours(&weights.chain([x]).collect::<Vec<_>>()) {
+        return Ok(chain::chain(x, links, shortcut)?);
+    }
+    let mut y = x.clone();
+    for link in links {
+        y = match *link {
+            Link::Conv { weight, bias, conv } => plain::conv2d(&y, weight, bias, conv)?,
+            Link::GroupNorm { weight, bias, groups, eps, silu } => {
+                plain::group_norm(&y, (weight, bias), groups, eps, silu)?
+            }
+            Link::Double => plain::upsample2(&y)?,
+        };
+    }
+    Ok(match shortcut {
+        Shortcut::None => y,
+        Shortcut::Same => (x + y)?,
+        Shortcut::Conv(weight, bias) => (plain::conv2d(x, weight, Some(bias), Conv::same(0))? + y)?,
     })
 }
 
@@ -112,8 +174,8 @@ pub fn group_norm(
     if !ours(&[x, weight, bias]) {
         return plain::group_norm(x, (weight, bias), groups, eps, silu);
     }
-    let op = norm::GroupNorm::new(groups, eps, silu);
-    Ok(x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, op)?)
+    let link = Link::GroupNorm { weight, bias, groups, eps, silu };
+    Ok(chain::chain(x, &[link], Shortcut::None)?)
 }
 
 /// Index of the nearest row by squared distance, the first of equals. No gradient.
@@ -150,5 +212,5 @@ pub fn upsample2(x: &Tensor) -> Result<Tensor> {
     if !ours(&[x]) {
         return plain::upsample2(x);
     }
-    Ok(x.contiguous()?.apply_op1(upsample::Upsample2)?)
+    Ok(chain::chain(x, &[Link::Double], Shortcut::None)?)
 }

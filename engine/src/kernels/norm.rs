@@ -3,31 +3,30 @@
 //! In (B, C, H, W) the values of a group lie together, so a group is one task: two passes for its
 //! mean and variance, one to normalise. The gradient makes one pass for the sums and one for dx.
 
-use std::sync::Mutex;
+#![expect(unsafe_code, reason = "groups of one tensor are written by several threads")]
 
-use candle_core::{CpuStorage, CustomOp3, Error, Layout, Result, Shape, Tensor};
+use candle_core::{Error, Result};
 use rayon::prelude::*;
 
-use super::raw::{LANES, sigmoid, sum_of, values, wide, with_values};
+use super::raw::{LANES, sigmoid, sum_of, wide};
+use super::scratch::{Place, written};
 
-const NAME: &str = "group_norm";
-
-/// The operation as candle sees it.
-pub(super) struct GroupNorm {
-    groups: usize,
-    eps: f64,
-    silu: bool,
-    /// Mean and 1 / standard deviation of each group, kept from the forward pass.
-    stats: Mutex<Vec<(f32, f32)>>,
+/// How to normalise.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Rule {
+    pub(super) groups: usize,
+    pub(super) eps: f64,
+    /// Whether SiLU follows.
+    pub(super) silu: bool,
 }
 
-impl GroupNorm {
-    pub(super) fn new(groups: usize, eps: f64, silu: bool) -> Self {
-        Self { groups, eps, silu, stats: Mutex::default() }
-    }
+/// Mean and 1 / standard deviation of each group of each image.
+pub(super) type Stats = Vec<(f32, f32)>;
 
-    fn sizes(&self, dims: &[usize], parameters: [usize; 2]) -> Result<Sizes> {
-        let &[batch, channels, height, width] = dims else {
+impl Rule {
+    /// Checks and names the sizes of x (B, C, H, W) and of both parameters.
+    pub(super) fn sizes(&self, dims: &[usize], parameters: [usize; 2]) -> Result<Sizes> {
+        let &[_, channels, height, width] = dims else {
             return Err(Error::Msg(format!("group_norm: {dims:?} should be (B, C, H, W)")));
         };
         if self.groups == 0 || channels % self.groups != 0 || parameters != [channels; 2] {
@@ -37,7 +36,6 @@ impl GroupNorm {
             )));
         }
         Ok(Sizes {
-            batch,
             channels,
             pixels: height * width,
             groups: self.groups,
@@ -47,8 +45,7 @@ impl GroupNorm {
 }
 
 #[derive(Clone, Copy)]
-struct Sizes {
-    batch: usize,
+pub(super) struct Sizes {
     channels: usize,
     pixels: usize,
     groups: usize,
@@ -144,104 +141,81 @@ fn group_gradient(
     sums
 }
 
-impl CustomOp3 for GroupNorm {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn cpu_fwd(
+impl Rule {
+    /// Normalises x (B, C, H, W).
+    pub(super) fn forward(
         &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        weight: &CpuStorage,
-        weight_layout: &Layout,
-        bias: &CpuStorage,
-        bias_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let x = values(x, x_layout, NAME)?;
-        let weight = values(weight, weight_layout, NAME)?;
-        let bias = values(bias, bias_layout, NAME)?;
-        let sizes = self.sizes(x_layout.dims(), [weight.len(), bias.len()])?;
-        let mut y = vec![0.0; x.len()];
+        x: &[f32],
+        (weight, bias): (&[f32], &[f32]),
+        dims: &[usize],
+    ) -> Result<(Vec<f32>, Stats)> {
+        let sizes = self.sizes(dims, [weight.len(), bias.len()])?;
         let slab = sizes.slab().max(1);
-        let stats: Vec<(f32, f32)> = y
-            .par_chunks_mut(slab)
-            .zip(x.par_chunks(slab))
-            .enumerate()
-            .map(|(task, (y, x))| {
-                let (mean, inverse) = mean_and_scale(x, self.eps);
-                let first = task % sizes.groups * sizes.per_group;
-                let maps = y.chunks_mut(sizes.pixels).zip(x.chunks(sizes.pixels));
-                for (c, (y, x)) in (first..).zip(maps) {
-                    let scale = weight[c] * inverse;
-                    let shift = bias[c] - mean * scale;
-                    wide(|| normalise(x, y, (scale, shift), self.silu));
-                }
-                (mean, inverse)
-            })
-            .collect();
-        *self.stats.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = stats;
-        Ok((CpuStorage::F32(y), x_layout.shape().clone()))
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        weight: &Tensor,
-        bias: &Tensor,
-        _result: &Tensor,
-        dy: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let dy = dy.contiguous()?;
-        let sizes = self.sizes(x.dims(), [weight.elem_count(), bias.elem_count()])?;
-        let stats = self.stats.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        let (dx, dw, db) = with_values(x, NAME, |x| {
-            with_values(&dy, NAME, |dy| {
-                with_values(weight, NAME, |weight| {
-                    with_values(bias, NAME, |bias| {
-                        self.gradients((x, dy), (weight, bias), sizes, &stats)
-                    })
+        let mut stats = Vec::new();
+        let all = |y: *mut f32| {
+            let y = Place::new(y);
+            x.par_chunks(slab)
+                .enumerate()
+                .map(|(task, x)| {
+                    let (mean, inverse) = mean_and_scale(x, self.eps);
+                    let first = task % sizes.groups * sizes.per_group;
+                    for (c, x) in (first..).zip(x.chunks(sizes.pixels)) {
+                        let scale = weight[c] * inverse;
+                        let shift = bias[c] - mean * scale;
+                        // SAFETY: the map of this channel, which is this task's.
+                        let y = unsafe {
+                            let map = task * slab + (c - first) * sizes.pixels;
+                            std::slice::from_raw_parts_mut(y.get().add(map), x.len())
+                        };
+                        wide(|| normalise(x, y, (scale, shift), self.silu));
+                    }
+                    (mean, inverse)
                 })
-            })
-        })????;
-        Ok((
-            Some(Tensor::from_vec(dx, x.shape(), x.device())?),
-            Some(Tensor::from_vec(dw, weight.shape(), weight.device())?),
-            Some(Tensor::from_vec(db, bias.shape(), bias.device())?),
-        ))
+                .collect_into_vec(&mut stats);
+        };
+        // SAFETY: each map of each group is written, and those are all.
+        let y = unsafe { written(x.len(), all) };
+        Ok((y, stats))
     }
-}
 
-impl GroupNorm {
-    fn gradients(
+    /// The gradients of x, weight and bias.
+    pub(super) fn backward(
         &self,
         (x, dy): (&[f32], &[f32]),
         (weight, bias): (&[f32], &[f32]),
-        sizes: Sizes,
+        dims: &[usize],
         stats: &[(f32, f32)],
-    ) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+    ) -> Result<(Vec<f32>, Vec<f32>, Vec<f32>)> {
+        let sizes = self.sizes(dims, [weight.len(), bias.len()])?;
         let slab = sizes.slab().max(1);
-        let mut dx = vec![0.0; x.len()];
-        let sums: Vec<Vec<(f32, f32)>> = dx
-            .par_chunks_mut(slab)
-            .zip(x.par_chunks(slab).zip(dy.par_chunks(slab)))
-            .enumerate()
-            .map(|(task, (dx, (x, dy)))| {
-                let first = task % sizes.groups * sizes.per_group;
-                let channels = first..first + sizes.per_group;
-                let parameters = (&weight[channels.clone()], &bias[channels]);
-                group_gradient((x, dy, dx), stats[task], parameters, self.silu)
-            })
-            .collect();
+        let mut sums: Vec<Vec<(f32, f32)>> = Vec::new();
+        let all = |dx: *mut f32| {
+            let dx = Place::new(dx);
+            x.par_chunks(slab)
+                .zip(dy.par_chunks(slab))
+                .enumerate()
+                .map(|(task, (x, dy))| {
+                    let first = task % sizes.groups * sizes.per_group;
+                    let channels = first..first + sizes.per_group;
+                    let parameters = (&weight[channels.clone()], &bias[channels]);
+                    // SAFETY: the values of this group, which is this task's.
+                    let dx = unsafe {
+                        std::slice::from_raw_parts_mut(dx.get().add(task * slab), x.len())
+                    };
+                    group_gradient((x, dy, dx), stats[task], parameters, self.silu)
+                })
+                .collect_into_vec(&mut sums);
+        };
+        // SAFETY: each group is written, and those are all.
+        let dx = unsafe { written(x.len(), all) };
         let mut totals = vec![(0.0_f64, 0.0_f64); sizes.channels];
         for (at, &(w, b)) in sums.iter().flatten().enumerate() {
             let total = &mut totals[at % sizes.channels];
             total.0 += f64::from(w);
             total.1 += f64::from(b);
         }
-        debug_assert_eq!(sums.len(), sizes.batch * sizes.groups);
         let (dw, db) = totals.into_iter().map(|(w, b)| (w as f32, b as f32)).unzip();
-        (dx, dw, db)
+        Ok((dx, dw, db))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device, Tensor, Var};
 
-use super::{Conv, conv2d, group_norm, nearest, plain, upsample2};
+use super::{Conv, Link, Shortcut, chain, conv2d, group_norm, nearest, plain, upsample2};
 use crate::random::{Noise, Purpose};
 
 fn noise(cell: u64, shape: &[usize]) -> Tensor {
@@ -213,6 +213,60 @@ fn group_norm_is_its_definition_with_its_gradients() {
     }
     let (x, w) = (noise(1, &[1, 6, 2, 2]), noise(2, &[6]));
     assert!(group_norm(&x, (&w, &w), 4, 1e-6, true).is_err());
+}
+
+/// A residual block from 4 to 6 channels (or 4) and a doubling, the way the layers chain them.
+fn block(t: &[Tensor], own: bool) -> Tensor {
+    let silu = |w, b| (w, b, 2_usize, 1e-2);
+    let (n1, c1, n2, c2) = (silu(&t[1], &t[2]), (&t[3], &t[4]), silu(&t[5], &t[6]), (&t[7], &t[8]));
+    let side = (t.len() > 9).then(|| (&t[9], &t[10]));
+    let (same, pointwise) = (Conv::same(1), Conv::same(0));
+    if own {
+        let norm =
+            |(weight, bias, groups, eps)| Link::GroupNorm { weight, bias, groups, eps, silu: true };
+        let conv = |(weight, bias)| Link::Conv { weight, bias: Some(bias), conv: same };
+        let shortcut = side.map_or(Shortcut::Same, |(w, b)| Shortcut::Conv(w, b));
+        let y = chain(&t[0], &[norm(n1), conv(c1), norm(n2), conv(c2)], shortcut).unwrap();
+        let last = Link::Conv { weight: c2.0, bias: None, conv: same };
+        return chain(&y, &[Link::Double, last], Shortcut::None).unwrap();
+    }
+    let norm =
+        |x: &Tensor, (w, b, groups, eps)| plain::group_norm(x, (w, b), groups, eps, true).unwrap();
+    let conv = |x: &Tensor, (w, b)| plain::conv2d(x, w, Some(b), same).unwrap();
+    let h = conv(&norm(&conv(&norm(&t[0], n1), c1), n2), c2);
+    let x =
+        side.map_or(t[0].clone(), |(w, b)| plain::conv2d(&t[0], w, Some(b), pointwise).unwrap());
+    let y = plain::upsample2(&(x + h).unwrap()).unwrap();
+    plain::conv2d(&y, c2.0, None, same).unwrap()
+}
+
+#[test]
+fn a_chain_is_its_layers_with_their_gradients() {
+    for out in [4, 6] {
+        let mut shapes = vec![
+            vec![3, 4, 6, 5],
+            vec![4],
+            vec![4],
+            vec![out, 4, 3, 3],
+            vec![out],
+            vec![out],
+            vec![out],
+            vec![out, out, 3, 3],
+            vec![out],
+        ];
+        if out != 4 {
+            shapes.extend([vec![out, 4, 1, 1], vec![out]]);
+        }
+        let (ours, plain) = (|t: &[Tensor]| block(t, true), |t: &[Tensor]| block(t, false));
+        assert_gradients_agree(&format!("chain to {out}"), &shapes, &ours, &plain);
+        // Nothing to train: another way through the same kernels.
+        let fixed: Vec<Tensor> =
+            shapes.iter().enumerate().map(|(i, shape)| noise(i as u64, shape)).collect();
+        assert!(deviation(&flat(&ours(&fixed)), &flat(&plain(&fixed))) < 1e-4);
+    }
+    let (x, w) = (noise(1, &[1, 4, 5, 5]), noise(2, &[6, 4, 3, 3]));
+    let links = [Link::Conv { weight: &w, bias: None, conv: Conv::same(1) }];
+    assert!(chain(&x, &links, Shortcut::Same).is_err(), "a sum of different shapes");
 }
 
 #[test]

@@ -1,28 +1,20 @@
 //! Doubling by repeating pixels on the CPU, with its gradient.
+#![expect(unsafe_code, reason = "maps of one tensor are written by several threads")]
 
-use candle_core::{CpuStorage, CustomOp1, Error, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::raw::{values, wide, with_values};
+use super::raw::wide;
+use super::scratch::{Place, written};
 
-const NAME: &str = "upsample2";
-
-/// The operation as candle sees it.
-pub(super) struct Upsample2;
-
-impl CustomOp1 for Upsample2 {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let &[batch, channels, height, width] = layout.dims() else {
-            return Err(Error::Msg(format!("{NAME}: {:?} is not (B, C, H, W)", layout.dims())));
-        };
-        let x = values(x, layout, NAME)?;
-        let mut y = vec![0.0; 4 * x.len()];
-        let map = (height * width).max(1);
-        y.par_chunks_mut(4 * map).zip(x.par_chunks(map)).for_each(|(y, x)| {
+/// Maps (.., H, W) to (.., 2H, 2W).
+pub(super) fn forward(x: &[f32], (height, width): (usize, usize)) -> Vec<f32> {
+    let map = (height * width).max(1);
+    let all = |y: *mut f32| {
+        let y = Place::new(y);
+        x.par_chunks(map).enumerate().for_each(|(task, x)| {
+            // SAFETY: the map of this task.
+            let y =
+                unsafe { std::slice::from_raw_parts_mut(y.get().add(4 * task * map), 4 * x.len()) };
             for (rows, line) in y.chunks_exact_mut(4 * width).zip(x.chunks_exact(width)) {
                 let (upper, lower) = rows.split_at_mut(2 * width);
                 for (pair, &value) in upper.chunks_exact_mut(2).zip(line) {
@@ -31,26 +23,31 @@ impl CustomOp1 for Upsample2 {
                 lower.copy_from_slice(upper);
             }
         });
-        Ok((CpuStorage::F32(y), (batch, channels, 2 * height, 2 * width).into()))
-    }
+    };
+    // SAFETY: each map is written, and those are all.
+    unsafe { written(4 * x.len(), all) }
+}
 
-    fn bwd(&self, x: &Tensor, _result: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
-        let (_, _, height, width) = x.dims4()?;
-        let mut dx = vec![0.0; x.elem_count()];
-        let map = (height * width).max(1);
-        with_values(&dy.contiguous()?, NAME, |dy| {
-            dx.par_chunks_mut(map).zip(dy.par_chunks(4 * map)).for_each(|(dx, dy)| {
-                for (line, rows) in dx.chunks_exact_mut(width).zip(dy.chunks_exact(4 * width)) {
-                    let (upper, lower) = rows.split_at(2 * width);
-                    wide(|| {
-                        let pairs = upper.chunks_exact(2).zip(lower.chunks_exact(2));
-                        for (value, (a, b)) in line.iter_mut().zip(pairs) {
-                            *value = (a[0] + a[1]) + (b[0] + b[1]);
-                        }
-                    });
-                }
-            });
-        })?;
-        Ok(Some(Tensor::from_vec(dx, x.shape(), x.device())?))
-    }
+/// Sums of four: dy (.., 2H, 2W) to (.., H, W).
+pub(super) fn backward(dy: &[f32], (height, width): (usize, usize)) -> Vec<f32> {
+    let map = (height * width).max(1);
+    let all = |dx: *mut f32| {
+        let dx = Place::new(dx);
+        dy.par_chunks(4 * map).enumerate().for_each(|(task, dy)| {
+            // SAFETY: the map of this task.
+            let dx =
+                unsafe { std::slice::from_raw_parts_mut(dx.get().add(task * map), dy.len() / 4) };
+            for (line, rows) in dx.chunks_exact_mut(width).zip(dy.chunks_exact(4 * width)) {
+                let (upper, lower) = rows.split_at(2 * width);
+                wide(|| {
+                    let pairs = upper.chunks_exact(2).zip(lower.chunks_exact(2));
+                    for (value, (a, b)) in line.iter_mut().zip(pairs) {
+                        *value = (a[0] + a[1]) + (b[0] + b[1]);
+                    }
+                });
+            }
+        });
+    };
+    // SAFETY: each map is written, and those are all.
+    unsafe { written(dy.len() / 4, all) }
 }

@@ -4,7 +4,7 @@ use candle_core::Tensor;
 
 use super::{Init, Weights};
 use crate::Result;
-use crate::kernels::{self, Conv};
+use crate::kernels::{self, Conv, Link, Shortcut};
 
 /// Weight (Cout, Cin, k, k) and bias (Cout,) of a convolution, with its stride and padding.
 #[derive(Debug)]
@@ -40,6 +40,16 @@ impl Conv2d {
     /// Window 1x1.
     pub fn one(weights: &Weights, channels: (usize, usize)) -> Result<Self> {
         Self::new(weights, channels, 1, Conv::same(0))
+    }
+
+    /// As a layer of a chain.
+    pub fn link(&self) -> Link<'_> {
+        Link::Conv { weight: &self.weight, bias: Some(&self.bias), conv: self.conv }
+    }
+
+    /// As what stands beside a chain; for windows of 1x1.
+    pub fn shortcut(&self) -> Shortcut<'_> {
+        Shortcut::Conv(&self.weight, &self.bias)
     }
 
     /// (B, Cin, H, W) to (B, Cout, H', W').

@@ -3,7 +3,8 @@
 use candle_core::Tensor;
 
 use super::{Init, Weights};
-use crate::{Result, kernels};
+use crate::Result;
+use crate::kernels::{self, Link};
 
 /// How channels are grouped for normalisation; a network has one.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,6 +41,12 @@ impl GroupNorm {
     /// Normalises (B, C, H, W), then x · sigmoid(x).
     pub fn forward_silu(&self, x: &Tensor) -> Result<Tensor> {
         self.apply(x, true)
+    }
+
+    /// As a layer of a chain, with x · sigmoid(x) behind it.
+    pub fn link_silu(&self) -> Link<'_> {
+        let Grouping { groups, eps } = self.grouping;
+        Link::GroupNorm { weight: &self.weight, bias: &self.bias, groups, eps, silu: true }
     }
 
     fn apply(&self, x: &Tensor, silu: bool) -> Result<Tensor> {

@@ -4,6 +4,7 @@ use candle_core::Tensor;
 
 use super::{Conv2d, GroupNorm, Grouping, Weights};
 use crate::Result;
+use crate::kernels::{self, Shortcut};
 
 /// `shortcut(x) + conv2(silu(norm2(conv1(silu(norm1(x))))))`; the shortcut is a 1x1 convolution
 /// where the number of channels changes.
@@ -39,11 +40,9 @@ impl ResBlock {
 
     /// (B, Cin, H, W) to (B, Cout, H, W).
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let h = self.conv1.forward(&self.norm1.forward_silu(x)?)?;
-        let h = self.conv2.forward(&self.norm2.forward_silu(&h)?)?;
-        match &self.nin_shortcut {
-            Some(shortcut) => Ok((shortcut.forward(x)? + h)?),
-            None => Ok((x + h)?),
-        }
+        let links =
+            [self.norm1.link_silu(), self.conv1.link(), self.norm2.link_silu(), self.conv2.link()];
+        let shortcut = self.nin_shortcut.as_ref().map_or(Shortcut::Same, Conv2d::shortcut);
+        kernels::chain(x, &links, shortcut)
     }
 }

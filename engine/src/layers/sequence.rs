@@ -4,6 +4,7 @@ use candle_core::Tensor;
 
 use super::{Attention, Conv2d, Downsample, GroupNorm, ResBlock, Upsample};
 use crate::Result;
+use crate::kernels::{self, Shortcut};
 
 /// What is called with the name of each layer and what it gave.
 type Look<'a> = &'a mut dyn FnMut(&str, &Tensor);
@@ -56,7 +57,9 @@ impl Step {
             Self::Attention(layer) => layer.forward(x),
             Self::Down(layer) => layer.forward(x),
             Self::Up(layer) => layer.forward(x),
-            Self::Out(norm, conv) => conv.forward(&norm.forward_silu(x)?),
+            Self::Out(norm, conv) => {
+                kernels::chain(x, &[norm.link_silu(), conv.link()], Shortcut::None)
+            }
         }
     }
 }

@@ -1,0 +1,353 @@
+//! Layers one after another as a single operation with a gradient of its own.
+//!
+//! candle adds the gradient of every operation to a tensor of zeros that it clears first, on one
+//! thread: with small networks that costs as much as the convolutions. A chain is one operation for
+//! all its layers and passes gradients on inside; its parameters travel as one flat tensor.
+
+use std::sync::{Mutex, PoisonError};
+
+use candle_core::{CpuStorage, CustomOp2, Error, Layout, Result, Shape, Storage, Tensor};
+use rayon::prelude::*;
+
+use super::raw::{values, wide, with_values};
+use super::{Conv, Exactness, Link, Shortcut, conv, norm, upsample};
+
+const NAME: &str = "chain";
+/// Numbers that a task of an element-wise pass takes.
+const PART: usize = 32 * 1024;
+
+/// A layer with all its sizes known.
+enum Kind {
+    Conv(conv::Plan),
+    Norm(norm::Rule, [usize; 4]),
+    /// From height and width.
+    Double((usize, usize)),
+}
+
+/// A layer and where its parameters lie in the flat tensor.
+struct Stage {
+    kind: Kind,
+    weight: std::ops::Range<usize>,
+    bias: std::ops::Range<usize>,
+}
+
+/// What is added to the result of the last layer.
+enum Side {
+    Nothing,
+    Same,
+    Conv(Stage),
+}
+
+/// Weight and bias of a stage; empty where it has none.
+type Parameters<'a> = (&'a [f32], &'a [f32]);
+
+/// What the forward pass leaves for the backward pass.
+#[derive(Default)]
+struct Kept {
+    /// The input of every stage but the first.
+    inputs: Vec<Vec<f32>>,
+    /// Mean and scale of every stage that normalises, else empty.
+    stats: Vec<norm::Stats>,
+}
+
+/// The operation as candle sees it: of x and the flat parameters.
+struct Chain {
+    stages: Vec<Stage>,
+    side: Side,
+    dims: [usize; 4],
+    kept: Mutex<Kept>,
+}
+
+/// See [`super::chain`]; all tensors are f32 on the CPU.
+pub(super) fn chain(x: &Tensor, links: &[Link<'_>], shortcut: Shortcut<'_>) -> Result<Tensor> {
+    let x = x.contiguous()?;
+    let chain = Chain::new(x.dims(), links, shortcut)?;
+    let tensors = tensors(links, shortcut);
+    if x.track_op() || tensors.iter().any(|t| t.track_op()) {
+        let flat = match tensors.len() {
+            0 => Tensor::zeros(1, x.dtype(), x.device())?,
+            _ => Tensor::cat(
+                &tensors.iter().map(|t| t.flatten_all()).collect::<Result<Vec<_>>>()?,
+                0,
+            )?,
+        };
+        return x.apply_op2(&flat, chain);
+    }
+    let tensors = tensors.iter().map(|t| t.contiguous()).collect::<Result<Vec<_>>>()?;
+    let guards: Vec<_> = tensors.iter().map(Tensor::storage_and_layout).collect();
+    let slices = guards
+        .iter()
+        .map(|(storage, layout)| match &**storage {
+            Storage::Cpu(storage) => values(storage, layout, NAME),
+            _ => Err(Error::Msg(format!("{NAME}: this kernel computes on the CPU")).bt()),
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let mut slices = slices.into_iter();
+    let mut next = |range: &std::ops::Range<usize>| match range.is_empty() {
+        true => &[][..],
+        false => slices.next().unwrap_or_default(),
+    };
+    let parameters: Vec<_> =
+        chain.all_stages().map(|stage| (next(&stage.weight), next(&stage.bias))).collect();
+    let y = with_values(&x, NAME, |x| chain.forward(x, &parameters, None))??;
+    Tensor::from_vec(y, &chain.dims, x.device())
+}
+
+/// All parameters in order: layer by layer, weight before bias, the shortcut's last.
+fn tensors<'a>(links: &[Link<'a>], shortcut: Shortcut<'a>) -> Vec<&'a Tensor> {
+    let mut tensors = Vec::new();
+    for link in links {
+        match *link {
+            Link::Conv { weight, bias, .. } => tensors.extend([Some(weight), bias]),
+            Link::GroupNorm { weight, bias, .. } => tensors.extend([Some(weight), Some(bias)]),
+            Link::Double => {}
+        }
+    }
+    if let Shortcut::Conv(weight, bias) = shortcut {
+        tensors.extend([Some(weight), Some(bias)]);
+    }
+    tensors.into_iter().flatten().collect()
+}
+
+/// Hands out places in the flat tensor.
+struct Places(usize);
+
+impl Places {
+    fn take(&mut self, tensor: Option<&Tensor>) -> std::ops::Range<usize> {
+        let start = self.0;
+        self.0 += tensor.map_or(0, Tensor::elem_count);
+        start..self.0
+    }
+
+    fn convolution(
+        &mut self,
+        dims: [usize; 4],
+        (weight, bias): (&Tensor, Option<&Tensor>),
+        rule: Conv,
+    ) -> Result<(Stage, [usize; 4])> {
+        // Training averages over far larger errors.
+        let rule = if weight.track_op() { rule.with(Exactness::Fast) } else { rule };
+        let plan = conv::Plan::new(&dims, weight.dims(), rule)?;
+        let out = plan.out_dims();
+        if let Some(bias) = bias.filter(|bias| bias.elem_count() != out[1]) {
+            let found = bias.elem_count();
+            return Err(Error::Msg(format!("conv2d: {found} biases for {} channels", out[1])));
+        }
+        let (weight, bias) = (self.take(Some(weight)), self.take(bias));
+        Ok((Stage { kind: Kind::Conv(plan), weight, bias }, out))
+    }
+}
+
+impl Chain {
+    fn new(x: &[usize], links: &[Link<'_>], shortcut: Shortcut<'_>) -> Result<Self> {
+        let &[b, c, h, w] = x else {
+            return Err(Error::Msg(format!("{NAME}: {x:?} is not (B, C, H, W)")));
+        };
+        let (first, mut dims, mut places) = ([b, c, h, w], [b, c, h, w], Places(0));
+        let mut stages = Vec::with_capacity(links.len());
+        for link in links {
+            stages.push(match *link {
+                Link::Conv { weight, bias, conv } => {
+                    let (stage, out) = places.convolution(dims, (weight, bias), conv)?;
+                    dims = out;
+                    stage
+                }
+                Link::GroupNorm { weight, bias, groups, eps, silu } => {
+                    let rule = norm::Rule { groups, eps, silu };
+                    rule.sizes(&dims, [weight.elem_count(), bias.elem_count()])?;
+                    let (weight, bias) = (places.take(Some(weight)), places.take(Some(bias)));
+                    Stage { kind: Kind::Norm(rule, dims), weight, bias }
+                }
+                Link::Double => {
+                    let kind = Kind::Double((dims[2], dims[3]));
+                    dims = [dims[0], dims[1], 2 * dims[2], 2 * dims[3]];
+                    Stage { kind, weight: 0..0, bias: 0..0 }
+                }
+            });
+        }
+        let side = match shortcut {
+            Shortcut::None => Side::Nothing,
+            Shortcut::Same if first == dims => Side::Same,
+            Shortcut::Conv(weight, bias) => {
+                let rule = Conv::same(0);
+                let (stage, out) = places.convolution(first, (weight, Some(bias)), rule)?;
+                if out != dims {
+                    return Err(Error::Msg(format!("{NAME}: a shortcut to {out:?}, not {dims:?}")));
+                }
+                Side::Conv(stage)
+            }
+            Shortcut::Same => {
+                return Err(Error::Msg(format!("{NAME}: {first:?} cannot be added to {dims:?}")));
+            }
+        };
+        Ok(Self { stages, side, dims, kept: Mutex::default() })
+    }
+
+    /// The stages, then the convolution beside them if there is one.
+    fn all_stages(&self) -> impl Iterator<Item = &Stage> {
+        let side = match &self.side {
+            Side::Conv(stage) => Some(stage),
+            _ => None,
+        };
+        self.stages.iter().chain(side)
+    }
+
+    fn forward(
+        &self,
+        x: &[f32],
+        parameters: &[Parameters<'_>],
+        mut kept: Option<&mut Kept>,
+    ) -> Result<Vec<f32>> {
+        let mut now: Option<Vec<f32>> = None;
+        for (stage, &parameters) in self.stages.iter().zip(parameters) {
+            let input = now.as_deref().unwrap_or(x);
+            let mut stats = Vec::new();
+            let output = match &stage.kind {
+                Kind::Conv(plan) => convolve(plan, input, parameters),
+                Kind::Norm(rule, dims) => {
+                    let (y, found) = rule.forward(input, parameters, dims)?;
+                    stats = found;
+                    y
+                }
+                Kind::Double(size) => upsample::forward(input, *size),
+            };
+            let input = now.replace(output);
+            if let Some(kept) = &mut kept {
+                kept.inputs.extend(input);
+                kept.stats.push(stats);
+            }
+        }
+        let mut y = now.unwrap_or_else(|| x.to_vec());
+        match (&self.side, parameters.last()) {
+            (Side::Same, _) => add(&mut y, x),
+            (Side::Conv(Stage { kind: Kind::Conv(plan), .. }), Some(&parameters)) => {
+                add(&mut y, &convolve(plan, x, parameters));
+            }
+            _ => {}
+        }
+        Ok(y)
+    }
+
+    /// The gradients of x, if it is asked for, and of the flat parameters.
+    fn backward(
+        &self,
+        (x, wants_dx): (&[f32], bool),
+        flat: &[f32],
+        dy: &[f32],
+    ) -> Result<(Option<Vec<f32>>, Vec<f32>)> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.stats.len() != self.stages.len() {
+            return Err(Error::Msg(format!("{NAME}: the forward pass has not run")));
+        }
+        let mut gradients = vec![0.0; flat.len()];
+        let mut now: Option<Vec<f32>> = None;
+        for (at, stage) in self.stages.iter().enumerate().rev() {
+            let input = if at == 0 { x } else { &kept.inputs[at - 1] };
+            let dy = now.as_deref().unwrap_or(dy);
+            let parameters = (&flat[stage.weight.clone()], &flat[stage.bias.clone()]);
+            let wanted = at > 0 || wants_dx;
+            let (dx, dw, db) = match &stage.kind {
+                Kind::Conv(plan) => {
+                    let (dw, db) = conv::parameter_gradients(plan, input, dy);
+                    let dx = wanted.then(|| conv::input_gradient(plan, parameters.0, dy));
+                    (dx, dw, db)
+                }
+                Kind::Norm(rule, dims) => {
+                    let stats = &kept.stats[at];
+                    let (dx, dw, db) = rule.backward((input, dy), parameters, dims, stats)?;
+                    (Some(dx), dw, db)
+                }
+                Kind::Double(size) => {
+                    (wanted.then(|| upsample::backward(dy, *size)), Vec::new(), Vec::new())
+                }
+            };
+            copy(&mut gradients[stage.weight.clone()], &dw);
+            copy(&mut gradients[stage.bias.clone()], &db);
+            now = dx;
+        }
+        match &self.side {
+            Side::Same => {
+                if let Some(dx) = &mut now {
+                    add(dx, dy);
+                }
+            }
+            Side::Conv(Stage { kind: Kind::Conv(plan), weight, bias }) => {
+                let (dw, db) = conv::parameter_gradients(plan, x, dy);
+                copy(&mut gradients[weight.clone()], &dw);
+                copy(&mut gradients[bias.clone()], &db);
+                if let Some(dx) = now.as_mut().filter(|_| wants_dx) {
+                    add(dx, &conv::input_gradient(plan, &flat[weight.clone()], dy));
+                }
+            }
+            _ => {}
+        }
+        Ok((now.filter(|_| wants_dx), gradients))
+    }
+}
+
+fn convolve(plan: &conv::Plan, x: &[f32], (weight, bias): Parameters<'_>) -> Vec<f32> {
+    conv::forward(plan, x, weight, Some(bias).filter(|bias| !bias.is_empty()))
+}
+
+/// A gradient without a place, that of a bias that does not exist, is left out.
+fn copy(to: &mut [f32], from: &[f32]) {
+    if to.len() == from.len() {
+        to.copy_from_slice(from);
+    }
+}
+
+/// `to += from`
+fn add(to: &mut [f32], from: &[f32]) {
+    to.par_chunks_mut(PART).zip(from.par_chunks(PART)).for_each(|(to, from)| {
+        wide(|| {
+            for (to, from) in to.iter_mut().zip(from) {
+                *to += from;
+            }
+        });
+    });
+}
+
+impl CustomOp2 for Chain {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        flat: &CpuStorage,
+        flat_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (x, flat) = (values(x, x_layout, NAME)?, values(flat, flat_layout, NAME)?);
+        let parameters: Vec<_> = self
+            .all_stages()
+            .map(|stage| (&flat[stage.weight.clone()], &flat[stage.bias.clone()]))
+            .collect();
+        let mut kept = Kept::default();
+        let y = self.forward(x, &parameters, Some(&mut kept))?;
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
+        Ok((CpuStorage::F32(y), Shape::from(&self.dims)))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        flat: &Tensor,
+        _result: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let wants_dx = x.track_op();
+        let (dx, gradients) = with_values(x, NAME, |x| {
+            with_values(flat, NAME, |flat| {
+                with_values(&dy.contiguous()?, NAME, |dy| self.backward((x, wants_dx), flat, dy))?
+            })?
+        })??;
+        let dx = dx.map(|dx| Tensor::from_vec(dx, x.shape(), x.device())).transpose()?;
+        let flat = flat
+            .track_op()
+            .then(|| Tensor::from_vec(gradients, flat.shape(), flat.device()))
+            .transpose()?;
+        Ok((dx, flat))
+    }
+}
