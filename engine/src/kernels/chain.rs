@@ -83,9 +83,8 @@ pub(super) fn chain(x: &Tensor, links: &[Link<'_>], shortcut: Shortcut<'_>) -> R
         })
         .collect::<Result<Vec<_>>>()?;
     let mut slices = slices.into_iter();
-    let mut next = |range: &std::ops::Range<usize>| match range.is_empty() {
-        true => &[][..],
-        false => slices.next().unwrap_or_default(),
+    let mut next = |range: &std::ops::Range<usize>| {
+        if range.is_empty() { &[] } else { slices.next().unwrap_or_default() }
     };
     let parameters: Vec<_> =
         chain.all_stages().map(|stage| (next(&stage.weight), next(&stage.bias))).collect();

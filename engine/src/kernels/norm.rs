@@ -219,4 +219,4 @@ impl Rule {
     }
 }
 
-const _: () = assert!(LANES % 8 == 0, "lanes fill whole vectors");
+const _: () = assert!(LANES.is_multiple_of(8), "lanes fill whole vectors");

@@ -29,7 +29,7 @@ pub(super) struct Matrix<P> {
     pub(super) stride: usize,
 }
 
-/// `c = a b` or `c += a b` for a group of rows and `VECTORS` vectors of columns.
+/// `c = a b` or `c += a b` for a group of rows and some vectors of columns, on several planes.
 ///
 /// The left factor is `PACKED` (element (row, k) at `k * rows + row`), or has rows of 32 numbers (at
 /// `row * 32 + k`).
@@ -41,7 +41,12 @@ pub(super) struct Product<const VECTORS: usize, const PACKED: bool> {
     pub(super) a: *const f32,
     pub(super) b: Matrix<*const f32>,
     pub(super) c: Matrix<*mut f32>,
-    /// Whether the product is added to what `c` holds.
+    /// Vectors of columns, in units of `VECTORS`.
+    pub(super) columns: usize,
+    /// Products of the same shape: their number, and the distances of their a, b and c. Where those of
+    /// c are 0, the products are summed.
+    pub(super) planes: (usize, [usize; 3]),
+    /// Whether the (first) product is added to what `c` holds.
     pub(super) add: bool,
 }
 
@@ -49,8 +54,8 @@ impl<const VECTORS: usize, const PACKED: bool> Product<VECTORS, PACKED> {
     /// Computes it.
     ///
     /// # Safety
-    /// `a` must be readable as said above, `b` have `depth` rows and `c` `rows` rows of `VECTORS`
-    /// vectors; this thread alone writes `c`.
+    /// On every plane `a` must be readable as said above, `b` have `depth` rows and `c` `rows` rows of
+    /// `columns * VECTORS` vectors; this thread alone writes `c`.
     pub(super) unsafe fn run<S: Simd>(self, s: S) {
         macro_rules! rows {
             ($($n:literal)*) => {
@@ -74,33 +79,57 @@ impl<S: Simd, const ROWS: usize, const VECTORS: usize, const PACKED: bool> Kerne
 
     #[inline(always)]
     fn run(self, s: S) {
-        let Product { depth, mut a, b, c, add, .. } = self.0;
-        let mut at = b.start;
-        let mut sums = [[s.splat(0.0); VECTORS]; ROWS];
-        for _ in 0..depth {
-            let mut right = [s.splat(0.0); VECTORS];
-            for (i, v) in right.iter_mut().enumerate() {
-                // SAFETY: inside row k of `b`.
-                *v = unsafe { s.load(at.add(i * S::LANES)) };
+        let Product { depth, a, b, c, columns, planes: (planes, steps), add, .. } = self.0;
+        for plane in 0..planes {
+            let add = add || (plane > 0 && steps[2] == 0);
+            let a = a.wrapping_add(plane * steps[0]);
+            for column in 0..columns {
+                let column = column * VECTORS * S::LANES;
+                let b = b.start.wrapping_add(plane * steps[1] + column);
+                let c = c.start.wrapping_add(plane * steps[2] + column);
+                let (b, c) = (Matrix { start: b, ..self.0.b }, Matrix { start: c, ..self.0.c });
+                // SAFETY: one of the products that the caller of `Product::run` promises.
+                unsafe { micro::<S, ROWS, VECTORS, PACKED>(s, depth, a, (b, c), add) }
             }
-            for (row, sums) in sums.iter_mut().enumerate() {
-                let place = if PACKED { row } else { row * 32 };
-                // SAFETY: inside column k of `a`.
-                let left = s.splat(unsafe { *a.add(place) });
-                for (sum, &v) in sums.iter_mut().zip(&right) {
-                    *sum = s.mul_add(left, v, *sum);
-                }
-            }
-            a = a.wrapping_add(if PACKED { ROWS } else { 1 });
-            at = at.wrapping_add(b.stride);
         }
-        for (row, sums) in sums.into_iter().enumerate() {
-            for (i, sum) in sums.into_iter().enumerate() {
-                // SAFETY: inside row `row` of `c`.
-                unsafe {
-                    let to = c.start.add(row * c.stride + i * S::LANES);
-                    s.store(to, if add { s.add(sum, s.load(to)) } else { sum });
-                }
+    }
+}
+
+/// # Safety
+/// As for [`Product::run`], of one product.
+#[inline(always)]
+unsafe fn micro<S: Simd, const ROWS: usize, const VECTORS: usize, const PACKED: bool>(
+    s: S,
+    depth: usize,
+    mut a: *const f32,
+    (b, c): (Matrix<*const f32>, Matrix<*mut f32>),
+    add: bool,
+) {
+    let mut at = b.start;
+    let mut sums = [[s.splat(0.0); VECTORS]; ROWS];
+    for _ in 0..depth {
+        let mut right = [s.splat(0.0); VECTORS];
+        for (i, v) in right.iter_mut().enumerate() {
+            // SAFETY: inside row k of `b`.
+            *v = unsafe { s.load(at.add(i * S::LANES)) };
+        }
+        for (row, sums) in sums.iter_mut().enumerate() {
+            let place = if PACKED { row } else { row * 32 };
+            // SAFETY: inside column k of `a`.
+            let left = s.splat(unsafe { *a.add(place) });
+            for (sum, &v) in sums.iter_mut().zip(&right) {
+                *sum = s.mul_add(left, v, *sum);
+            }
+        }
+        a = a.wrapping_add(if PACKED { ROWS } else { 1 });
+        at = at.wrapping_add(b.stride);
+    }
+    for (row, sums) in sums.into_iter().enumerate() {
+        for (i, sum) in sums.into_iter().enumerate() {
+            // SAFETY: inside row `row` of `c`.
+            unsafe {
+                let to = c.start.add(row * c.stride + i * S::LANES);
+                s.store(to, if add { s.add(sum, s.load(to)) } else { sum });
             }
         }
     }

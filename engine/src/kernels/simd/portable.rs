@@ -54,6 +54,10 @@ impl<const N: usize, const R: usize> Simd for Portable<N, R> {
     }
     #[inline(always)]
     unsafe fn load_part(self, from: *const f32, mask: u32) -> Self::V {
+        if mask == (1 << N) - 1 {
+            // SAFETY: the lanes of the mask, all, are readable by the caller's promise.
+            return unsafe { self.load(from) };
+        }
         std::array::from_fn(|i| {
             if mask & (1 << i) == 0 {
                 0.0

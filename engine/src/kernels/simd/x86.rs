@@ -1,5 +1,6 @@
 //! Vectors of AVX-512 and of AVX2 with FMA.
 #![expect(unsafe_code, reason = "instruction sets beyond the baseline")]
+#![expect(clippy::wildcard_imports, reason = "some forty intrinsics")]
 
 use std::arch::x86_64::*;
 
@@ -107,8 +108,8 @@ impl Simd for Avx512 {
                 let row = |j: usize| _mm512_loadu_ps(from.0.add((4 * i + j) * from.1));
                 *part = self.transpose4([row(0), row(1), row(2), row(3)]);
             }
-            for q in 0..4 {
-                let [a, b, c, d] = [parts[0][q], parts[1][q], parts[2][q], parts[3][q]];
+            let [p0, p1, p2, p3] = parts;
+            for (q, (((a, b), c), d)) in p0.into_iter().zip(p1).zip(p2).zip(p3).enumerate() {
                 let (ab, cd) =
                     (_mm512_shuffle_f32x4::<0x44>(a, b), _mm512_shuffle_f32x4::<0x44>(c, d));
                 let (ef, gh) =
@@ -183,7 +184,12 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     unsafe fn load_part(self, from: *const f32, mask: u32) -> __m256 {
-        unsafe { _mm256_maskload_ps(from, lanes(mask)) }
+        // Most vectors are whole, and a mask of vectors takes four instructions to make.
+        if mask & 0xFF == 0xFF {
+            unsafe { _mm256_loadu_ps(from) }
+        } else {
+            unsafe { _mm256_maskload_ps(from, lanes(mask)) }
+        }
     }
     #[inline(always)]
     unsafe fn store_part(self, to: *mut f32, v: __m256, mask: u32) {

@@ -48,7 +48,8 @@ impl Shape {
 pub(super) struct Piece {
     /// Where lane 0 of the first row reads in channel 0; possibly outside of the image.
     pub(super) input: isize,
-    /// Lanes inside the image, for each of six rows: columns 0 to 3 of the windows, columns 4 and 5.
+    /// Lanes inside the image, for each of six rows: columns 0 to 3 of the windows, columns 4 to 7
+    /// (of which two are used: whole vectors are faster to read than parts).
     pub(super) reads: [(u16, u16); 6],
     /// Where lane 0 of the first row writes in channel 0.
     pub(super) output: isize,
@@ -103,7 +104,7 @@ impl Piece {
             let bit = 1 << (4 * at + lane);
             let column = left + lane as isize;
             near |= if inside(column, shape.width) { bit } else { 0 };
-            far |= if lane % 4 < 2 && inside(column + 4, shape.width) { bit } else { 0 };
+            far |= if inside(column + 4, shape.width) { bit } else { 0 };
             out |= if x + lane < shape.out_width { bit } else { 0 };
         }
         for (i, reads) in piece.reads.iter_mut().enumerate() {

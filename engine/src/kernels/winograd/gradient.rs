@@ -11,10 +11,10 @@ use rayon::prelude::*;
 use super::super::product::{Matrix, Product, groups};
 use super::super::scratch::{Place, Scratch, with_scratch, written};
 use super::super::simd::{Kernel, Level, Simd, with_simd};
-use super::PAD;
 use super::blocks::{Lanes, Shape};
 use super::scheme::Four;
 use super::transform::{self, Steps};
+use super::{AT_ONCE, PAD};
 
 /// Windows of a block; also the row length that `product` reads for rows that are not packed.
 const WINDOWS: usize = 32;
@@ -117,6 +117,8 @@ impl<S: Simd> Gradient<'_, S> {
         let few = FREQUENCIES * Self::few_plane();
         let v = FREQUENCIES * self.v_plane();
         let g = FREQUENCIES * self.g_plane();
+        let steps = [self.g_plane(), self.v_plane(), self.plane()];
+        let at_once = if self.shape.outputs <= AT_ONCE { FREQUENCIES } else { 1 };
         let mut sums = Scratch::new(slots * size);
         let place = Place::new(sums.start());
         let biases = (0..slots).into_par_iter().map(|slot| {
@@ -128,14 +130,15 @@ impl<S: Simd> Gradient<'_, S> {
                 let parts = Parts { few: start, v: start.wrapping_add(few), g };
                 for block in range.clone() {
                     self.transform(block, &parts, &mut bias);
-                    self.s.vectorize(Products {
-                        job: self,
-                        parts: &parts,
-                        blocks: (1, 0),
-                        frequencies: 0..FREQUENCIES,
-                        sums,
-                        add: block != range.start,
-                    });
+                    for f in (0..FREQUENCIES).step_by(at_once) {
+                        self.s.vectorize(Products {
+                            job: self,
+                            parts: &parts,
+                            frequencies: (f, (at_once, steps)),
+                            sums,
+                            add: block != range.start,
+                        });
+                    }
                 }
             });
             bias
@@ -166,8 +169,7 @@ impl<S: Simd> Gradient<'_, S> {
             self.s.vectorize(Products {
                 job: self,
                 parts: &parts(std::ptr::null_mut(), 0),
-                blocks: (blocks, kept),
-                frequencies: f..f + 1,
+                frequencies: (f, (blocks, [kept, kept, 0])),
                 sums: sums_place.get(),
                 add: false,
             });
@@ -216,11 +218,11 @@ impl<S: Simd> Gradient<'_, S> {
                     let from = sums.get().wrapping_add(o * self.inputs + channel);
                     let taps = self.s.vectorize(Finish { job: self, from, slots, size });
                     for c in channel..(channel + S::LANES).min(inputs) {
-                        for (i, tap) in taps.iter().enumerate() {
-                            // SAFETY: weights of this output channel, which is this task's.
-                            unsafe {
-                                *weights.get().add((o * inputs + c) * 9 + i) = tap[c - channel];
-                            }
+                        let row: [f32; 9] = std::array::from_fn(|i| taps[i][c - channel]);
+                        // SAFETY: weights of this output channel, which is this task's.
+                        unsafe {
+                            let to = weights.get().add((o * inputs + c) * 9);
+                            to.copy_from_nonoverlapping(row.as_ptr(), 9);
                         }
                     }
                 }
@@ -293,14 +295,13 @@ impl<S: Simd> Kernel<S> for Transform<'_, S> {
     }
 }
 
-/// The products of blocks, summed.
+/// The products of some frequencies of a block, or of one frequency of all blocks.
 struct Products<'a, S> {
     job: &'a Gradient<'a, S>,
-    /// Of the first block.
+    /// Of the (first) block.
     parts: &'a Parts,
-    /// Their number and the distance of their parts.
-    blocks: (usize, usize),
-    frequencies: std::ops::Range<usize>,
+    /// The first frequency, and the planes of the product.
+    frequencies: (usize, (usize, [usize; 3])),
     /// The sums; nobody else writes these frequencies of them.
     sums: *mut f32,
     /// Whether the products are added to what is there.
@@ -313,28 +314,25 @@ impl<S: Simd> Kernel<S> for Products<'_, S> {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "see `Kernel`")]
     fn run(self, s: S) {
-        let Self { job, parts, blocks, frequencies, sums, add } = self;
-        let depth = WINDOWS;
-        for f in frequencies {
-            for channel in (0..job.inputs).step_by(2 * S::LANES) {
-                let (panel, width) = job.panel(channel);
-                for &(first, rows) in &job.groups {
-                    for block in 0..blocks.0 {
-                        let add = add || block > 0;
-                        // SAFETY: all inside the parts and the sums.
-                        unsafe {
-                            let at = block * blocks.1;
-                            let a = parts.g.add(at + f * job.g_plane() + first * WINDOWS);
-                            let b = parts.v.add(at + f * job.v_plane() + panel).cast_const();
-                            let c = sums.add(f * job.plane() + first * job.inputs + channel);
-                            let (a, b) = (a.cast_const(), Matrix { start: b, stride: width });
-                            let c = Matrix { start: c, stride: job.inputs };
-                            if width == 2 * S::LANES {
-                                Product::<2, false> { rows, depth, a, b, c, add }.run(s);
-                            } else {
-                                Product::<1, false> { rows, depth, a, b, c, add }.run(s);
-                            }
-                        }
+        let Self { job, parts, frequencies, sums, add } = self;
+        let (start, planes) = frequencies;
+        for channel in (0..job.inputs).step_by(2 * S::LANES) {
+            let (panel, width) = job.panel(channel);
+            for &(first, rows) in &job.groups {
+                // SAFETY: all inside the parts and the sums.
+                unsafe {
+                    let a = parts.g.add(start * job.g_plane() + first * WINDOWS).cast_const();
+                    let b = parts.v.add(start * job.v_plane() + panel).cast_const();
+                    let c = sums.add(start * job.plane() + first * job.inputs + channel);
+                    let (b, c) = (
+                        Matrix { start: b, stride: width },
+                        Matrix { start: c, stride: job.inputs },
+                    );
+                    let (depth, columns) = (WINDOWS, 1);
+                    if width == 2 * S::LANES {
+                        Product::<2, false> { rows, depth, a, b, c, columns, planes, add }.run(s);
+                    } else {
+                        Product::<1, false> { rows, depth, a, b, c, columns, planes, add }.run(s);
                     }
                 }
             }

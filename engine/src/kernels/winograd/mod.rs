@@ -35,6 +35,8 @@ use transform::Steps;
 const FEW_BLOCKS: usize = 8;
 /// Products of a block that wait for their transform back: 256 KB of them.
 const CHUNK: usize = 64 * 1024;
+/// With at most so many channels, one call computes the products of all frequencies.
+const AT_ONCE: usize = 32;
 /// Numbers between the planes of two frequencies: planes a power of two apart would fight for the
 /// same few lines of the first-level cache.
 const PAD: usize = 16;
@@ -263,18 +265,27 @@ impl<S: Simd, T: Scheme> Kernel<S> for Products<'_, S, T> {
         };
         let (inputs, plane) = (job.shape.inputs, job.plane());
         let wait = (last + rows - start) * columns + PAD;
-        for f in 0..T::FREQUENCIES {
+        // A call has its price, so it takes all frequencies at once, unless a plane of windows fills the
+        // first-level cache and has to be used by all groups while it is there.
+        let at_once = if inputs <= AT_ONCE { T::FREQUENCIES } else { 1 };
+        for f in (0..T::FREQUENCIES).step_by(at_once) {
             for &(first, rows) in groups {
-                for column in (0..columns).step_by(2 * S::LANES) {
-                    // SAFETY: all inside the three parts.
-                    unsafe {
-                        let a = at.weights.add(f * at.frequency + (first - start) * inputs);
-                        let b = at.windows.add(f * plane + column).cast_const();
-                        let c = at.m.add(f * wait + (first - start) * columns + column);
-                        let b = Matrix { start: b, stride: columns };
-                        let c = Matrix { start: c, stride: columns };
-                        Product::<2, true> { rows, depth: inputs, a, b, c, add: false }.run(s);
+                // SAFETY: all inside the three parts.
+                unsafe {
+                    let a = at.weights.add(f * at.frequency + (first - start) * inputs);
+                    let b = at.windows.add(f * plane).cast_const();
+                    let c = at.m.add(f * wait + (first - start) * columns);
+                    Product::<2, true> {
+                        rows,
+                        depth: inputs,
+                        a,
+                        b: Matrix { start: b, stride: columns },
+                        c: Matrix { start: c, stride: columns },
+                        columns: columns / (2 * S::LANES),
+                        planes: (at_once, [at.frequency, plane, wait]),
+                        add: false,
                     }
+                    .run(s);
                 }
             }
         }

@@ -53,11 +53,11 @@ fn exact(shape: &Shape, (x, w, b, dy): (&[f32], &[f32], &[f32], &[f32])) -> Exac
         db: vec![0.0; b.len()],
     };
     let (inputs, outputs) = (shape.inputs, shape.outputs);
-    for at in 0..dy.len() {
+    for (at, &g) in dy.iter().enumerate() {
         let (rest, column) = (at / shape.out_width, at % shape.out_width);
         let (map, row) = (rest / shape.out_height, rest % shape.out_height);
         let (image, o) = (map / outputs, map % outputs);
-        let g = f64::from(dy[at]);
+        let g = f64::from(g);
         all.y[at] = f64::from(b[o]);
         all.db[o] += g;
         for tap in 0..inputs * 9 {

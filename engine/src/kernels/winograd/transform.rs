@@ -26,17 +26,16 @@ unsafe fn columns<S: Simd>(
     offset: isize,
     mask: impl Fn(&super::blocks::Piece) -> (isize, u16),
 ) -> [S::V; 4] {
-    let read = |lanes: &Lanes| {
-        let mut v = s.splat(0.0);
-        for piece in lanes.pieces() {
+    let mut v = [s.splat(0.0); 4];
+    for (v, lanes) in v.iter_mut().zip(lanes) {
+        for (i, piece) in lanes.pieces().iter().enumerate() {
             let (start, mask) = mask(piece);
             // SAFETY: by the caller's promise.
             let part = unsafe { s.load_part(map.wrapping_offset(start + offset), u32::from(mask)) };
-            v = s.join(v, part);
+            *v = if i == 0 { part } else { s.join(*v, part) };
         }
-        v
-    };
-    s.transpose4([read(&lanes[0]), read(&lanes[1]), read(&lanes[2]), read(&lanes[3])])
+    }
+    s.transpose4(v)
 }
 
 /// Transforms the windows of one channel.
@@ -61,8 +60,8 @@ pub(super) unsafe fn input<S: Simd, T: Scheme>(
         *row = T::input(s, [c0, c1, c2, c3, c4, c5]);
     }
     for j in 0..T::POINTS {
-        let [a, b, c, d, e, f] = rows;
-        let column = T::input(s, [a[j], b[j], c[j], d[j], e[j], f[j]]);
+        let r = &rows;
+        let column = T::input(s, [r[0][j], r[1][j], r[2][j], r[3][j], r[4][j], r[5][j]]);
         for (i, &v) in column[..T::POINTS].iter().enumerate() {
             let (frequency, part) = T::place(i, j);
             // SAFETY: by the caller's promise.
@@ -130,8 +129,8 @@ pub(super) unsafe fn output_gradient<S: Simd>(
         *row = Four::output_gradient(s, pixels);
     }
     for j in 0..6 {
-        let [a, b, c, d] = rows;
-        let column = Four::output_gradient(s, [a[j], b[j], c[j], d[j]]);
+        let r = &rows;
+        let column = Four::output_gradient(s, [r[0][j], r[1][j], r[2][j], r[3][j]]);
         for (i, v) in column.into_iter().enumerate() {
             // SAFETY: by the caller's promise.
             unsafe { s.store(to.add((i * 6 + j) * frequency), v) };

@@ -39,6 +39,7 @@ impl<'a> Taps<'a> {
 /// most 16.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "kernels are inlined whole into `vectorize`")]
+#[expect(clippy::needless_range_loop, reason = "indices of several arrays at once")]
 pub(super) unsafe fn pack<S: Simd, T: Scheme>(
     s: S,
     taps: &Taps<'_>,
