@@ -12,8 +12,9 @@ use rayon::prelude::*;
 use super::raw::{Shared, Strides, add_product, sum_of, wide};
 use super::{Conv, Exactness, simd, winograd};
 
-/// Unfolded values of a block: 192 KB, so that they stay in the second-level cache.
-const BLOCK: usize = 48 * 1024;
+/// Unfolded values of a block: 512 KB. Smaller blocks stay in the second-level cache, but then every
+/// product packs the weights for too few pixels.
+const BLOCK: usize = 128 * 1024;
 /// Partial sums of the weights' gradient, whatever the number of threads.
 const SLOTS: usize = 16;
 
@@ -84,7 +85,9 @@ impl Plan {
     /// All blocks, image by image: (image, first pixel, pixels).
     fn blocks(&self) -> Vec<(usize, usize, usize)> {
         let pixels = self.out_pixels();
-        let size = (BLOCK / self.patch().max(1)).max(64).next_multiple_of(16).min(pixels.max(1));
+        let least = if self.is_pointwise() { 1024 } else { 64 };
+        let size = (BLOCK / self.patch().max(1)).max(least).next_multiple_of(16);
+        let size = size.min(pixels.max(1));
         (0..self.batch)
             .flat_map(|image| {
                 (0..pixels).step_by(size).map(move |start| (image, start, size.min(pixels - start)))

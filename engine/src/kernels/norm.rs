@@ -8,7 +8,7 @@
 use candle_core::{Error, Result};
 use rayon::prelude::*;
 
-use super::raw::{LANES, sigmoid, sum_of, wide};
+use super::raw::{CHUNK, LANES, sigmoid, sum_of, wide};
 use super::scratch::{Place, written};
 
 /// How to normalise.
@@ -96,17 +96,43 @@ fn channel_sums(
     (weight, bias): (f32, f32),
     silu: bool,
 ) -> (f64, f64) {
-    if silu {
-        for ((g, &dy), &x) in g.iter_mut().zip(dy).zip(x) {
-            let z = (x - mean) * inverse * weight + bias;
+    let one = |x: f32, dy: f32| {
+        let normal = (x - mean) * inverse;
+        let g = if silu {
+            let z = normal * weight + bias;
             let s = sigmoid(z);
-            *g = dy * (s * (1.0 + z * (1.0 - s)));
+            dy * (s * (1.0 + z * (1.0 - s)))
+        } else {
+            dy
+        };
+        (g, g * normal)
+    };
+    let (mut first, mut second) = (0.0_f64, 0.0_f64);
+    for ((g, dy), x) in g.chunks_mut(CHUNK).zip(dy.chunks(CHUNK)).zip(x.chunks(CHUNK)) {
+        // Both sums on the way: a pass for each would cost as much as the pass itself.
+        let (mut sums, mut products) = ([0.0_f32; LANES], [0.0_f32; LANES]);
+        let (mut gs, mut dys, mut xs) =
+            (g.chunks_exact_mut(LANES), dy.chunks_exact(LANES), x.chunks_exact(LANES));
+        for ((g, dy), x) in gs.by_ref().zip(dys.by_ref()).zip(xs.by_ref()) {
+            for lane in 0..LANES {
+                let (value, product) = one(x[lane], dy[lane]);
+                g[lane] = value;
+                sums[lane] += value;
+                products[lane] += product;
+            }
         }
-    } else {
-        g.copy_from_slice(dy);
+        for ((g, &dy), &x) in
+            gs.into_remainder().iter_mut().zip(dys.remainder()).zip(xs.remainder())
+        {
+            let (value, product) = one(x, dy);
+            *g = value;
+            sums[0] += value;
+            products[0] += product;
+        }
+        first += sums.iter().map(|&v| f64::from(v)).sum::<f64>();
+        second += products.iter().map(|&v| f64::from(v)).sum::<f64>();
     }
-    let g = &*g;
-    (sum_of(g.len(), |i| g[i]), sum_of(g.len(), |i| g[i] * ((x[i] - mean) * inverse)))
+    (first, second)
 }
 
 /// The gradient of one group into `dx`; gives each channel's gradient of weight and bias.

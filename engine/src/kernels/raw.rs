@@ -150,7 +150,6 @@ pub(super) fn add_product(
 /// Runs `f` compiled for AVX2 where the processor has it. Multiplications and additions stay
 /// separate, so the result is the same with and without.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "the instruction set reaches only what is inlined")]
 pub(super) fn wide<R>(f: impl FnOnce() -> R) -> R {
     #[cfg(target_arch = "x86_64")]
     {
@@ -200,7 +199,6 @@ pub(super) fn sum_of(n: usize, f: impl Fn(usize) -> f32) -> f64 {
 
 /// 1 / (1 + e^-x), relative error below 3e-7; NaN stays NaN. Made so that it vectorizes.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "must be compiled for the caller's instruction set")]
 pub(super) fn sigmoid(x: f32) -> f32 {
     // e^t = 2^n e^r with |r| <= ln 2 / 2. Adding 1.5 * 2^23 rounds to a whole number and leaves it
     // in the low bits. Comparisons instead of `clamp`, which would swallow a NaN.

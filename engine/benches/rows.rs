@@ -1,0 +1,269 @@
+//! The rows that `compare` sets beside PyTorch's, one JSON line each; see README.md beside this file.
+//!
+//! `cargo bench -p smalti-engine --bench rows -- --rows 'conv3x3/*' --seconds 1`, or `--list`, or
+//! `--serve` (reads a row's name a line, answers a line). `SMALTI_KERNELS=candle` measures candle's
+//! own operations. Threads come from `RAYON_NUM_THREADS`.
+#![expect(clippy::print_stdout, reason = "a benchmark prints its rows")]
+#![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::io::{BufRead, Write};
+use std::time::Instant;
+
+use candle_core::{Device, Tensor, Var};
+use smalti_engine::kernels::{Conv, Exactness, conv2d, group_norm, nearest};
+use smalti_engine::layers::Weights;
+use smalti_engine::random::{Noise, Purpose};
+use smalti_engine::tokenizers::{self, Tokenizer, TokenizerConfig};
+use smalti_engine::training::{Recipe, Trainer};
+
+/// Work to be measured, made by its row.
+type Work = Box<dyn FnMut()>;
+
+const ROWS: [&str; 21] = [
+    "conv3x3/1x128x256",
+    "conv3x3/1x256x64",
+    "conv3x3/1x512x16",
+    "conv3x3/16x64x32",
+    "conv3x3_exact/16x64x32",
+    "conv3x3_train/16x64x32",
+    "conv3x3_train/16x128x16",
+    "conv1x1/1x256x64",
+    "conv3x3_stride2/16x64x64",
+    "group_norm_silu/1x128x256",
+    "group_norm_silu/16x64x32",
+    "nearest/4096x16384x8",
+    "nearest/4096x16384x256",
+    "nearest/65536x1024x64",
+    "matmul/1024",
+    "tokenizer/encode_256",
+    "tokenizer/decode_256",
+    "tokenizer/encode_64",
+    "tokenizer/decode_64",
+    "train/vqvae_64_b16",
+    "train/worlds_fsq_b16",
+];
+
+/// taming-transformers' f16 network.
+const LARGE: &str = "(name: \"f16\", network: (ch: 128, ch_mult: [1, 1, 2, 2, 4], \
+    num_res_blocks: 2, attn_resolutions: [16], resolution: 256, z_channels: 256, embed_dim: 256), \
+    quantizer: Vq((codes: 16384, beta: 0.25)))";
+/// A small one: 64x64 pixels to 16x16 codes.
+const SMALL: &str = "(name: \"small\", network: (ch: 64, ch_mult: [1, 2, 2], num_res_blocks: 1, \
+    decoder_res_blocks: 2, attn_resolutions: [16], resolution: 64, z_channels: 64, embed_dim: 64), \
+    quantizer: Vq((codes: 1024, beta: 0.25, update: Ema, decay: 0.99)))";
+
+fn noise(cell: u64, shape: &[usize]) -> Tensor {
+    let n: usize = shape.iter().product();
+    let noise = Noise::new(1, Purpose::Test, 0, cell);
+    let values: Vec<f32> = (0..n as u32).map(|lane| 0.3 * noise.normal(lane)).collect();
+    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+}
+
+/// The sizes behind the slash.
+fn sizes(row: &str) -> Vec<usize> {
+    row.rsplit('/').next().unwrap().split(['x', '_']).filter_map(|n| n.parse().ok()).collect()
+}
+
+fn convolution(row: &str, kernel: usize, conv: Conv) -> Work {
+    let [b, c, side] = sizes(row)[..] else { panic!("{row} needs three sizes") };
+    let (x, w, bias) =
+        (noise(1, &[b, c, side, side]), noise(2, &[c, c, kernel, kernel]), noise(3, &[c]));
+    Box::new(move || {
+        black_box(conv2d(&x, &w, Some(&bias), conv).unwrap());
+    })
+}
+
+fn trained_convolution(row: &str) -> Work {
+    let [b, c, side] = sizes(row)[..] else { panic!("{row} needs three sizes") };
+    let var = |cell, shape: &[usize]| Var::from_tensor(&noise(cell, shape)).unwrap();
+    let (x, w) = (var(1, &[b, c, side, side]), var(2, &[c, c, 3, 3]));
+    let (bias, g) = (var(3, &[c]), noise(4, &[b, c, side, side]));
+    Box::new(move || {
+        let y = conv2d(&x, &w, Some(&bias), Conv::same(1)).unwrap();
+        black_box((y * &g).unwrap().sum_all().unwrap().backward().unwrap());
+    })
+}
+
+fn normalisation(row: &str) -> Work {
+    let [b, c, side] = sizes(row)[..] else { panic!("{row} needs three sizes") };
+    let (x, w, bias) = (noise(1, &[b, c, side, side]), noise(2, &[c]), noise(3, &[c]));
+    Box::new(move || {
+        black_box(group_norm(&x, (&w, &bias), 32, 1e-6, true).unwrap());
+    })
+}
+
+/// A tokenizer with random weights that nothing trains.
+fn tokenizer(config: &str) -> Box<dyn Tokenizer> {
+    let config: TokenizerConfig =
+        ron::Options::default().with_default_extension(ron_extensions()).from_str(config).unwrap();
+    let fresh = Weights::fresh(1, &Device::Cpu);
+    let start = tokenizers::build(&config, &fresh).unwrap();
+    let mut tensors: BTreeMap<String, Tensor> =
+        fresh.vars().into_iter().map(|(name, var)| (name, var.as_tensor().detach())).collect();
+    tensors.extend(start.quantizer().state());
+    tokenizers::build(&config, &Weights::loaded(tensors, false, &Device::Cpu)).unwrap()
+}
+
+fn ron_extensions() -> ron::extensions::Extensions {
+    ron::extensions::Extensions::IMPLICIT_SOME
+}
+
+fn network(row: &str) -> Work {
+    let large = row.ends_with("256");
+    let tokenizer = tokenizer(if large { LARGE } else { SMALL });
+    let (batch, side) = if large { (1, 256) } else { (16, 64) };
+    let images = noise(1, &[batch, 3, side, side]);
+    let latents = tokenizer.encode(&images).unwrap();
+    if row.contains("encode") {
+        return Box::new(move || {
+            let latents = tokenizer.encode(&images).unwrap();
+            black_box(tokenizer.quantize(&latents, false).unwrap());
+        });
+    }
+    let latents = tokenizer.quantize(&latents, false).unwrap().latents;
+    Box::new(move || {
+        black_box(tokenizer.decode(&latents).unwrap());
+    })
+}
+
+/// A whole step of a recipe: loading, forward, backward, optimizer, averages, codebook.
+fn training(row: &str) -> Work {
+    let assets = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets");
+    let folder = tempfile::tempdir().unwrap();
+    let path = if row.contains("worlds") {
+        assets.join("recipes/worlds-fsq.ron")
+    } else {
+        let path = folder.path().join("recipe.ron");
+        let text = format!(
+            "(name: \"bench\", seed: 7, tokenizer: {SMALL}, data: [(weight: 1.0, from: Worlds(1))], \
+             crop: (side: 64, scales: [64], mirror: false), batch: 16, steps: 100000, \
+             optimizer: (lr: 1e-4), ema_decay: 0.99, checkpoint_every_secs: 100000, \
+             report_every: 100000)"
+        );
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let recipe = Recipe::read(&path).unwrap();
+    let source = recipe.open_data(&assets.join("recipes"), &assets).unwrap();
+    let run = folder.path().join("run");
+    let mut trainer = Trainer::new(recipe, source, &run, &Device::Cpu, false).unwrap();
+    Box::new(move || {
+        let _kept = &folder;
+        black_box(trainer.step().unwrap());
+    })
+}
+
+/// What a row measures, ready to run.
+fn build(row: &str) -> Work {
+    let fast = Conv::same(1).with(Exactness::Fast);
+    match row.split('/').next().unwrap() {
+        "conv3x3" => convolution(row, 3, fast),
+        "conv3x3_exact" => convolution(row, 3, Conv::same(1)),
+        "conv3x3_train" => trained_convolution(row),
+        "conv1x1" => convolution(row, 1, Conv::same(0)),
+        "conv3x3_stride2" => convolution(row, 3, Conv::new(2, 1, 1)),
+        "group_norm_silu" => normalisation(row),
+        "nearest" => {
+            let [n, k, dim] = sizes(row)[..] else { panic!("{row} needs three sizes") };
+            let (vectors, codes) = (noise(1, &[n, dim]), noise(2, &[k, dim]));
+            Box::new(move || {
+                black_box(nearest(&vectors, &codes).unwrap());
+            })
+        }
+        "matmul" => {
+            let (a, b) = (noise(1, &[1024, 1024]), noise(2, &[1024, 1024]));
+            Box::new(move || {
+                black_box(a.matmul(&b).unwrap());
+            })
+        }
+        "tokenizer" => network(row),
+        _ => training(row),
+    }
+}
+
+/// Seconds of processor time of all threads of this process so far; NaN where nobody counts them.
+fn processor_secs() -> f64 {
+    let Ok(threads) = std::fs::read_dir("/proc/self/task") else { return f64::NAN };
+    let nanos = threads.flatten().filter_map(|thread| {
+        let text = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        text.split(' ').next()?.parse::<f64>().ok()
+    });
+    nanos.sum::<f64>() * 1e-9
+}
+
+/// Measures for a time, at least three runs, and says so in a line of JSON.
+fn measure(row: &str, work: &mut Work, seconds: f64) -> String {
+    work();
+    let (mut times, mut processor) = (Vec::new(), Vec::new());
+    let start = Instant::now();
+    while times.len() < 3 || start.elapsed().as_secs_f64() < seconds {
+        // The system counts processor time in steps of milliseconds: several runs at once.
+        let (batch, before, mut runs) = (Instant::now(), processor_secs(), 0_u32);
+        while runs == 0 || batch.elapsed().as_secs_f64() < 0.05 {
+            let run = Instant::now();
+            work();
+            times.push(run.elapsed().as_secs_f64());
+            runs += 1;
+        }
+        processor.push((processor_secs() - before) / f64::from(runs));
+    }
+    let runs = times.len();
+    times.sort_by(f64::total_cmp);
+    processor.sort_by(f64::total_cmp);
+    let how = std::env::var_os("SMALTI_KERNELS")
+        .map_or("kernels".into(), |name| name.to_string_lossy().into_owned());
+    format!(
+        "{{\"row\":\"{row}\",\"median_s\":{:.7},\"min_s\":{:.7},\"cpu_s\":{:.7},\"threads\":{},\
+         \"ours\":\"smalti {}\",\"how\":\"{how}\",\"runs\":{runs}}}",
+        times[runs / 2],
+        times[0],
+        processor[processor.len() / 4],
+        rayon::current_num_threads(),
+        env!("CARGO_PKG_VERSION"),
+    )
+}
+
+/// Whether a name fits a pattern whose only sign is `*`.
+fn fits(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((head, rest)) => name.strip_prefix(head).is_some_and(|name| {
+            (0..=name.len()).any(|at| name.get(at..).is_some_and(|tail| fits(rest, tail)))
+        }),
+    }
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let value = |name: &str| {
+        let at = arguments.iter().position(|argument| argument == name)?;
+        arguments.get(at + 1).cloned()
+    };
+    let seconds = value("--seconds").and_then(|s| s.parse().ok()).unwrap_or(1.0);
+    if arguments.iter().any(|argument| argument == "--list") {
+        println!("{}", ROWS.join("\n"));
+        return;
+    }
+    if arguments.iter().any(|argument| argument == "--serve") {
+        let mut ready: BTreeMap<String, Work> = BTreeMap::new();
+        for row in std::io::stdin().lock().lines().map_while(Result::ok) {
+            let row = row.trim();
+            if ROWS.contains(&row) {
+                let work = ready.entry(row.to_owned()).or_insert_with(|| build(row));
+                println!("{}", measure(row, work, seconds));
+            } else {
+                println!("{{\"row\":\"{row}\",\"error\":\"no such row\"}}");
+            }
+            std::io::stdout().flush().unwrap();
+        }
+        return;
+    }
+    let patterns = value("--rows").unwrap_or_else(|| "*".to_owned());
+    for row in ROWS {
+        if patterns.split(',').any(|pattern| fits(pattern, row)) {
+            println!("{}", measure(row, &mut build(row), seconds));
+        }
+    }
+}
