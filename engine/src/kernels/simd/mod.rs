@@ -5,9 +5,12 @@
 //! (`#[inline(always)]`) into [`Simd::vectorize`], and so are compiled once for each set.
 #![expect(unsafe_code, reason = "declares what reads and writes by pointer")]
 
+mod check;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
+
+use std::sync::OnceLock;
 
 pub(super) use portable::Portable;
 #[cfg(target_arch = "x86_64")]
@@ -86,9 +89,27 @@ pub(super) enum Level {
     Wide(Portable<16, 5>),
 }
 
-/// The best of them.
+/// Evaluates an expression that is generic over [`Simd`] for a [`Level`].
+macro_rules! with_simd {
+    ($level:expr, $s:ident => $body:expr) => {
+        match $level {
+            #[cfg(target_arch = "x86_64")]
+            $crate::kernels::simd::Level::Avx512($s) => $body,
+            #[cfg(target_arch = "x86_64")]
+            $crate::kernels::simd::Level::Avx2($s) => $body,
+            $crate::kernels::simd::Level::Portable($s) => $body,
+            #[cfg(test)]
+            $crate::kernels::simd::Level::Wide($s) => $body,
+        }
+    };
+}
+/// The best of them that gives right answers here: the check takes microseconds, once.
 pub(super) fn best() -> Level {
-    levels()[0]
+    static BEST: OnceLock<Level> = OnceLock::new();
+    *BEST.get_or_init(|| {
+        let right = levels().into_iter().find(|&level| with_simd!(level, s => check::agrees(s)));
+        right.unwrap_or(Level::Portable(Portable))
+    })
 }
 
 /// All that this processor has, the best first.
@@ -105,18 +126,4 @@ pub(super) fn levels() -> Vec<Level> {
     levels
 }
 
-/// Evaluates an expression that is generic over [`Simd`] for a [`Level`].
-macro_rules! with_simd {
-    ($level:expr, $s:ident => $body:expr) => {
-        match $level {
-            #[cfg(target_arch = "x86_64")]
-            $crate::kernels::simd::Level::Avx512($s) => $body,
-            #[cfg(target_arch = "x86_64")]
-            $crate::kernels::simd::Level::Avx2($s) => $body,
-            $crate::kernels::simd::Level::Portable($s) => $body,
-            #[cfg(test)]
-            $crate::kernels::simd::Level::Wide($s) => $body,
-        }
-    };
-}
 pub(super) use with_simd;
