@@ -5,6 +5,7 @@
 
 mod chain;
 mod conv;
+mod moments;
 mod nearest;
 mod norm;
 pub mod plain;

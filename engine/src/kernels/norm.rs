@@ -8,8 +8,9 @@
 use candle_core::{Error, Result};
 use rayon::prelude::*;
 
-use super::raw::{CHUNK, LANES, sigmoid, sum_of, wide};
+use super::moments::{ChannelSums, Moments, Normalise, Spread};
 use super::scratch::{Place, written};
+use super::simd::{self, Simd, with_simd};
 
 /// How to normalise.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -60,109 +61,35 @@ impl Sizes {
 }
 
 fn mean_and_scale(slab: &[f32], eps: f64) -> (f32, f32) {
-    let n = slab.len() as f64;
-    let mean = (wide(|| sum_of(slab.len(), |i| slab[i])) / n) as f32;
-    let variance = wide(|| {
-        sum_of(slab.len(), |i| {
-            let d = slab[i] - mean;
-            d * d
-        })
-    }) / n;
-    (mean, (1.0 / (variance + eps).sqrt()) as f32)
-}
-
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "must be compiled for the caller's instruction set")]
-fn normalise(x: &[f32], y: &mut [f32], (scale, shift): (f32, f32), silu: bool) {
-    if silu {
-        for (y, &x) in y.iter_mut().zip(x) {
-            let z = x * scale + shift;
-            *y = z * sigmoid(z);
-        }
-    } else {
-        for (y, &x) in y.iter_mut().zip(x) {
-            *y = x * scale + shift;
-        }
-    }
-}
-
-/// Writes d loss / d (normalised value times weight plus bias) into `g`; gives its sum and the sum
-/// of its product with the normalised value.
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "must be compiled for the caller's instruction set")]
-fn channel_sums(
-    (x, dy, g): (&[f32], &[f32], &mut [f32]),
-    (mean, inverse): (f32, f32),
-    (weight, bias): (f32, f32),
-    silu: bool,
-) -> (f64, f64) {
-    let one = |x: f32, dy: f32| {
-        let normal = (x - mean) * inverse;
-        let g = if silu {
-            let z = normal * weight + bias;
-            let s = sigmoid(z);
-            dy * (s * (1.0 + z * (1.0 - s)))
-        } else {
-            dy
-        };
-        (g, g * normal)
-    };
-    let (mut first, mut second) = (0.0_f64, 0.0_f64);
-    for ((g, dy), x) in g.chunks_mut(CHUNK).zip(dy.chunks(CHUNK)).zip(x.chunks(CHUNK)) {
-        // Both sums on the way: a pass for each would cost as much as the pass itself.
-        let (mut sums, mut products) = ([0.0_f32; LANES], [0.0_f32; LANES]);
-        let (mut gs, mut dys, mut xs) =
-            (g.chunks_exact_mut(LANES), dy.chunks_exact(LANES), x.chunks_exact(LANES));
-        for ((g, dy), x) in gs.by_ref().zip(dys.by_ref()).zip(xs.by_ref()) {
-            for lane in 0..LANES {
-                let (value, product) = one(x[lane], dy[lane]);
-                g[lane] = value;
-                sums[lane] += value;
-                products[lane] += product;
-            }
-        }
-        for ((g, &dy), &x) in
-            gs.into_remainder().iter_mut().zip(dys.remainder()).zip(xs.remainder())
-        {
-            let (value, product) = one(x, dy);
-            *g = value;
-            sums[0] += value;
-            products[0] += product;
-        }
-        first += sums.iter().map(|&v| f64::from(v)).sum::<f64>();
-        second += products.iter().map(|&v| f64::from(v)).sum::<f64>();
-    }
-    (first, second)
+    let (mean, variance) = with_simd!(simd::best(), s => s.vectorize(Moments(slab)));
+    (mean as f32, (1.0 / (variance + eps).sqrt()) as f32)
 }
 
 /// The gradient of one group into `dx`; gives each channel's gradient of weight and bias.
 fn group_gradient(
     (x, dy, dx): (&[f32], &[f32], &mut [f32]),
-    (mean, inverse): (f32, f32),
+    stats: (f32, f32),
     (weight, bias): (&[f32], &[f32]),
     silu: bool,
 ) -> Vec<(f32, f32)> {
-    let pixels = x.len() / weight.len();
+    let pixels = (x.len() / weight.len()).max(1);
+    let maps = || x.chunks(pixels).zip(weight);
     let (mut first, mut second) = (0.0_f64, 0.0_f64);
     let mut sums = Vec::with_capacity(weight.len());
-    for (c, (&w, &b)) in weight.iter().zip(bias).enumerate() {
-        let range = c * pixels..(c + 1) * pixels;
-        let parts = (&x[range.clone()], &dy[range.clone()], &mut dx[range]);
-        let (sum, product) = wide(|| channel_sums(parts, (mean, inverse), (w, b), silu));
-        first += sum * f64::from(w);
-        second += product * f64::from(w);
+    for (((x, &weight), (dy, g)), &bias) in
+        maps().zip(dy.chunks(pixels).zip(dx.chunks_mut(pixels))).zip(bias)
+    {
+        let job = ChannelSums { x, dy, g, stats, weight, bias, silu };
+        let (sum, product) = with_simd!(simd::best(), s => s.vectorize(job));
+        first += sum * f64::from(weight);
+        second += product * f64::from(weight);
         sums.push((product as f32, sum as f32));
     }
     let n = x.len() as f64;
-    let (first, second) = ((first / n) as f32, (second / n) as f32);
-    for (c, &w) in weight.iter().enumerate() {
-        let range = c * pixels..(c + 1) * pixels;
-        let (x, dx) = (&x[range.clone()], &mut dx[range]);
-        wide(|| {
-            for (g, &x) in dx.iter_mut().zip(x) {
-                *g = inverse * (w * *g - first - (x - mean) * inverse * second);
-            }
-        });
+    let means = ((first / n) as f32, (second / n) as f32);
+    for ((x, &weight), g) in maps().zip(dx.chunks_mut(pixels)) {
+        let job = Spread { x, g, stats, weight, means };
+        with_simd!(simd::best(), s => s.vectorize(job));
     }
     sums
 }
@@ -188,12 +115,10 @@ impl Rule {
                     for (c, x) in (first..).zip(x.chunks(sizes.pixels)) {
                         let scale = weight[c] * inverse;
                         let shift = bias[c] - mean * scale;
-                        // SAFETY: the map of this channel, which is this task's.
-                        let y = unsafe {
-                            let map = task * slab + (c - first) * sizes.pixels;
-                            std::slice::from_raw_parts_mut(y.get().add(map), x.len())
-                        };
-                        wide(|| normalise(x, y, (scale, shift), self.silu));
+                        // The map of this channel, which is this task's.
+                        let y = y.get().wrapping_add(task * slab + (c - first) * sizes.pixels);
+                        let job = Normalise { x, y, scale, shift, silu: self.silu };
+                        with_simd!(simd::best(), s => s.vectorize(job));
                     }
                     (mean, inverse)
                 })
@@ -244,5 +169,3 @@ impl Rule {
         Ok((dx, dw, db))
     }
 }
-
-const _: () = assert!(LANES.is_multiple_of(8), "lanes fill whole vectors");

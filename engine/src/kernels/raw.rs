@@ -197,45 +197,9 @@ pub(super) fn sum_of(n: usize, f: impl Fn(usize) -> f32) -> f64 {
     total
 }
 
-/// 1 / (1 + e^-x), relative error below 3e-7; NaN stays NaN. Made so that it vectorizes.
-#[inline(always)]
-pub(super) fn sigmoid(x: f32) -> f32 {
-    // e^t = 2^n e^r with |r| <= ln 2 / 2. Adding 1.5 * 2^23 rounds to a whole number and leaves it
-    // in the low bits. Comparisons instead of `clamp`, which would swallow a NaN.
-    const SHIFT: f32 = 12_582_912.0;
-    let t = -x;
-    let t = if t > 87.0 { 87.0 } else { t };
-    let t = if t < -87.0 { -87.0 } else { t };
-    let shifted = t * std::f32::consts::LOG2_E + SHIFT;
-    let n = shifted - SHIFT;
-    let r = (t - n * 0.693_359_4) + n * 2.121_944_4e-4;
-    let mut p = 1.0 / 720.0;
-    p = p * r + 1.0 / 120.0;
-    p = p * r + 1.0 / 24.0;
-    p = p * r + 1.0 / 6.0;
-    p = p * r + 0.5;
-    p = p * r + 1.0;
-    p = p * r + 1.0;
-    let power = f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23));
-    1.0 / (1.0 + p * power)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sigmoid_agrees_with_f64_and_keeps_nan() {
-        for i in -20_000..=20_000 {
-            let x = i as f32 * 0.005;
-            let exact = 1.0 / (1.0 + (-f64::from(x)).exp());
-            let error = (f64::from(sigmoid(x)) - exact).abs() / exact.max(1e-37);
-            assert!(error < 6e-7 || x < -86.0, "sigmoid({x}): {error}");
-        }
-        assert!(sigmoid(f32::NAN).is_nan());
-        assert_eq!(sigmoid(f32::INFINITY), 1.0);
-        assert!(sigmoid(f32::NEG_INFINITY) < 1e-37);
-    }
 
     #[test]
     fn sums_are_exact_where_f32_would_lose_them() {

@@ -63,6 +63,21 @@ impl<S: Simd> Kernel<S> for Check {
                 to[at] == from[lane % 4 * n + lane / 4 * 4 + row]
             });
 
+            let (nan, shift) = (f32::NAN, 12_582_912.0);
+            let power = s.power_of_two(s.splat(shift - 3.0));
+            let (low, high) = (s.at_least(whole, s.splat(20.0)), s.at_most(whole, s.splat(20.0)));
+            let kept = s.at_least(s.at_most(s.splat(nan), s.splat(1.0)), s.splat(0.0));
+            for (i, v) in [power, low, high, kept, s.div(a, s.splat(4.0))].into_iter().enumerate() {
+                s.store(to.as_mut_ptr().add(i * 16), v);
+            }
+            right &= (0..n).all(|i| {
+                to[i] == 0.125
+                    && to[16 + i] == from[100 + i].max(20.0)
+                    && to[32 + i] == from[100 + i].min(20.0)
+                    && to[48 + i].is_nan()
+                    && to[64 + i] == from[i] / 4.0
+            });
+
             s.transpose((from.as_ptr(), n), (to.as_mut_ptr(), n));
             right && (0..n * n).all(|at| to[at] == from[at % n * n + at / n])
         }

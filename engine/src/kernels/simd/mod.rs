@@ -47,6 +47,14 @@ pub(super) trait Simd: Copy + Send + Sync + 'static {
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
     /// a b + c, rounded once where the processor can.
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// a / b
+    fn div(self, a: Self::V, b: Self::V) -> Self::V;
+    /// The smaller of both; NaN in `v` stays.
+    fn at_most(self, v: Self::V, limit: Self::V) -> Self::V;
+    /// The larger of both; NaN in `v` stays.
+    fn at_least(self, v: Self::V, limit: Self::V) -> Self::V;
+    /// 2^n of n + 1.5 * 2^23, for whole n of -126 to 127.
+    fn power_of_two(self, shifted: Self::V) -> Self::V;
     /// The bits of both: joins vectors of which at most one is not 0 in each lane.
     fn join(self, a: Self::V, b: Self::V) -> Self::V;
 

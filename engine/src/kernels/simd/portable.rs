@@ -39,6 +39,24 @@ impl<const N: usize, const R: usize> Simd for Portable<N, R> {
         std::array::from_fn(|i| a[i] * b[i] + c[i])
     }
     #[inline(always)]
+    fn div(self, a: Self::V, b: Self::V) -> Self::V {
+        std::array::from_fn(|i| a[i] / b[i])
+    }
+    #[inline(always)]
+    fn at_most(self, v: Self::V, limit: Self::V) -> Self::V {
+        std::array::from_fn(|i| if v[i] > limit[i] { limit[i] } else { v[i] })
+    }
+    #[inline(always)]
+    fn at_least(self, v: Self::V, limit: Self::V) -> Self::V {
+        std::array::from_fn(|i| if v[i] < limit[i] { limit[i] } else { v[i] })
+    }
+    #[inline(always)]
+    fn power_of_two(self, shifted: Self::V) -> Self::V {
+        std::array::from_fn(|i| {
+            f32::from_bits((shifted[i].to_bits() << 23).wrapping_add(127 << 23))
+        })
+    }
+    #[inline(always)]
     fn join(self, a: Self::V, b: Self::V) -> Self::V {
         std::array::from_fn(|i| f32::from_bits(a[i].to_bits() | b[i].to_bits()))
     }

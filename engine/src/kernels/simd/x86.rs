@@ -65,6 +65,26 @@ impl Simd for Avx512 {
         unsafe { _mm512_fmadd_ps(a, b, c) }
     }
     #[inline(always)]
+    fn div(self, a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_div_ps(a, b) }
+    }
+    #[inline(always)]
+    fn at_most(self, v: __m512, limit: __m512) -> __m512 {
+        // Of two operands of which one is NaN the instruction gives the second.
+        unsafe { _mm512_min_ps(limit, v) }
+    }
+    #[inline(always)]
+    fn at_least(self, v: __m512, limit: __m512) -> __m512 {
+        unsafe { _mm512_max_ps(limit, v) }
+    }
+    #[inline(always)]
+    fn power_of_two(self, shifted: __m512) -> __m512 {
+        unsafe {
+            let high = _mm512_slli_epi32::<23>(_mm512_castps_si512(shifted));
+            _mm512_castsi512_ps(_mm512_add_epi32(high, _mm512_set1_epi32(127 << 23)))
+        }
+    }
+    #[inline(always)]
     fn join(self, a: __m512, b: __m512) -> __m512 {
         unsafe {
             _mm512_castsi512_ps(_mm512_or_si512(_mm512_castps_si512(a), _mm512_castps_si512(b)))
@@ -169,6 +189,26 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn mul_add(self, a: __m256, b: __m256, c: __m256) -> __m256 {
         unsafe { _mm256_fmadd_ps(a, b, c) }
+    }
+    #[inline(always)]
+    fn div(self, a: __m256, b: __m256) -> __m256 {
+        unsafe { _mm256_div_ps(a, b) }
+    }
+    #[inline(always)]
+    fn at_most(self, v: __m256, limit: __m256) -> __m256 {
+        // Of two operands of which one is NaN the instruction gives the second.
+        unsafe { _mm256_min_ps(limit, v) }
+    }
+    #[inline(always)]
+    fn at_least(self, v: __m256, limit: __m256) -> __m256 {
+        unsafe { _mm256_max_ps(limit, v) }
+    }
+    #[inline(always)]
+    fn power_of_two(self, shifted: __m256) -> __m256 {
+        unsafe {
+            let high = _mm256_slli_epi32::<23>(_mm256_castps_si256(shifted));
+            _mm256_castsi256_ps(_mm256_add_epi32(high, _mm256_set1_epi32(127 << 23)))
+        }
     }
     #[inline(always)]
     fn join(self, a: __m256, b: __m256) -> __m256 {
