@@ -56,7 +56,8 @@ pub(super) fn nearest(vectors: &[f32], codes: &[f32], dim: usize) -> Result<Vec<
     Ok(found)
 }
 
-fn check(values: &[f32], dim: usize, what: &str) -> Result<()> {
+/// An error that names the place of the first value that is not finite.
+pub(super) fn check(values: &[f32], dim: usize, what: &str) -> Result<()> {
     match values.iter().position(|x| !x.is_finite()) {
         None => Ok(()),
         Some(at) => Err(EngineError::bad_input(

@@ -1,9 +1,9 @@
 //! The kernels made of candle's own operations: the reference, and the path of other devices.
 
-use candle_core::{D, Tensor};
+use candle_core::{D, DType, Tensor};
 
 use super::Conv;
-use crate::Result;
+use crate::{EngineError, Result};
 
 /// See [`super::conv2d`].
 pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, conv: Conv) -> Result<Tensor> {
@@ -15,6 +15,13 @@ pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, conv: Conv) ->
     // Rows and columns that no window reaches are cut: candle's gradient fails on them.
     let (_, _, h, w) = x.dims4()?;
     let (_, _, kh, kw) = weight.dims4()?;
+    if h < kh || w < kw {
+        return Err(EngineError::Shape {
+            what: "images of a convolution, with their zeros".to_owned(),
+            expected: format!("(B, C, H, W) of at least {kh}x{kw} pixels"),
+            found: x.dims().to_vec(),
+        });
+    }
     let reached = |size: usize, kernel: usize| {
         let steps = size.checked_sub(kernel)? / conv.stride.max(1);
         Some(steps * conv.stride + kernel)
@@ -51,6 +58,12 @@ pub fn group_norm(
 
 /// See [`super::nearest`].
 pub fn nearest(vectors: &Tensor, codebook: &Tensor) -> Result<Tensor> {
+    if vectors.device().is_cpu() {
+        for (tensor, what) in [(vectors, "latents"), (codebook, "codebook")] {
+            let values: Vec<f32> = tensor.flatten_all()?.to_dtype(DType::F32)?.to_vec1()?;
+            super::nearest::check(&values, tensor.dim(1)?.max(1), what)?;
+        }
+    }
     let norms = codebook.sqr()?.sum(1)?;
     let scores = (vectors.matmul(&codebook.t()?)? * -2.0)?.broadcast_add(&norms)?;
     Ok(scores.argmin(D::Minus1)?)
