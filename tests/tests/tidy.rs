@@ -40,31 +40,31 @@ fn shown(path: &Path) -> String {
     path.strip_prefix(root()).unwrap_or(path).display().to_string()
 }
 
-/// Fails with one line for each offence.
-fn none(offences: &[String], rule: &str) {
-    assert!(offences.is_empty(), "{rule}:\n  {}", offences.join("\n  "));
+/// Fails with one line for each offense.
+fn none(offenses: &[String], rule: &str) {
+    assert!(offenses.is_empty(), "{rule}:\n  {}", offenses.join("\n  "));
 }
 
 #[test]
 fn every_source_file_says_what_it_is_and_is_short_enough_to_read() {
-    let mut offences = Vec::new();
+    let mut offenses = Vec::new();
     for path in files("", ".rs") {
         let text = text(&path);
         if !text.starts_with("//!") {
-            offences.push(format!("{} does not begin with //!", shown(&path)));
+            offenses.push(format!("{} does not begin with //!", shown(&path)));
         }
         let lines = text.lines().count();
         if lines > 600 {
-            offences.push(format!("{} has {lines} lines", shown(&path)));
+            offenses.push(format!("{} has {lines} lines", shown(&path)));
         }
     }
-    none(&offences, "every .rs file opens with //! and has at most 600 lines");
+    none(&offenses, "every .rs file opens with //! and has at most 600 lines");
 }
 
 #[test]
 fn nothing_is_left_to_be_done_later_without_saying_so() {
     let marks = [["TO", "DO"].concat(), ["FIX", "ME"].concat(), ["XX", "X"].concat()];
-    let offences: Vec<String> = files("", ".rs")
+    let offenses: Vec<String> = files("", ".rs")
         .iter()
         .flat_map(|path| {
             let text = text(path);
@@ -72,7 +72,7 @@ fn nothing_is_left_to_be_done_later_without_saying_so() {
             found.map(|mark| format!("{}: {mark}", shown(path))).collect::<Vec<_>>()
         })
         .collect();
-    none(&offences, "marks of unfinished work");
+    none(&offenses, "marks of unfinished work");
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn modules() -> BTreeSet<String> {
 #[test]
 fn the_architecture_page_names_every_room_and_none_that_is_gone() {
     let page = text(&root().join("ARCHITECTURE.md"));
-    let mut offences: Vec<String> = modules()
+    let mut offenses: Vec<String> = modules()
         .iter()
         .filter(|module| !page.contains(&format!("`{module}/`")))
         .map(|module| format!("`{module}/` is not named"))
@@ -113,16 +113,16 @@ fn the_architecture_page_names_every_room_and_none_that_is_gone() {
             .iter()
             .any(|room| word.starts_with(room));
         if is_room && !word.contains(['*', '<', ' ', ':']) && !root().join(word).exists() {
-            offences.push(format!("`{word}` is not there"));
+            offenses.push(format!("`{word}` is not there"));
         }
     }
-    none(&offences, "ARCHITECTURE.md and the folders disagree");
+    none(&offenses, "ARCHITECTURE.md and the folders disagree");
 }
 
 #[test]
 fn every_view_is_registered() {
     let registry = text(&root().join("app/src/views/mod.rs"));
-    let offences: Vec<String> = files("app/src/views", ".rs")
+    let offenses: Vec<String> = files("app/src/views", ".rs")
         .iter()
         .filter(|path| path.parent() == Some(&root().join("app/src/views")))
         .filter_map(|path| {
@@ -131,17 +131,17 @@ fn every_view_is_registered() {
             (!listed).then(|| format!("{} is in no list", shown(path)))
         })
         .collect();
-    none(&offences, "views are registered in app/src/views/mod.rs");
+    none(&offenses, "views are registered in app/src/views/mod.rs");
 }
 
 #[test]
 fn the_engine_knows_no_window_and_the_window_no_tensor() {
-    let mut offences = Vec::new();
+    let mut offenses = Vec::new();
     let mut forbid = |manifest: &str, words: &[&str]| {
         let text = text(&root().join(manifest));
         for word in words {
             if text.lines().any(|line| line.trim_start().starts_with(word)) {
-                offences.push(format!("{manifest} depends on {word}"));
+                offenses.push(format!("{manifest} depends on {word}"));
             }
         }
     };
@@ -156,21 +156,21 @@ fn the_engine_knows_no_window_and_the_window_no_tensor() {
     };
     for path in files("engine/src", ".rs") {
         if ["egui", "eframe"].iter().any(|name| used(&path, name)) {
-            offences.push(format!("{} uses egui", shown(&path)));
+            offenses.push(format!("{} uses egui", shown(&path)));
         }
     }
     for path in files("app/src", ".rs") {
         if ["candle_core", "candle_nn"].iter().any(|name| used(&path, name)) {
-            offences.push(format!("{} uses candle", shown(&path)));
+            offenses.push(format!("{} uses candle", shown(&path)));
         }
     }
-    none(&offences, "dependencies point downwards only");
+    none(&offenses, "dependencies point downwards only");
 }
 
 #[test]
 fn nothing_names_a_place_that_only_its_author_has() {
     let places = ["/work", "/root/", "shared/"].map(str::to_owned);
-    let mut offences = Vec::new();
+    let mut offenses = Vec::new();
     for suffix in [".rs", ".md", ".toml", ".ron", ".yml", "Makefile", ".css", ".js"] {
         if suffix == ".css" && !root().join("app/src/figures").is_dir() {
             continue;
@@ -183,12 +183,12 @@ fn nothing_names_a_place_that_only_its_author_has() {
             for (number, line) in text(&path).lines().enumerate() {
                 let named = places.iter().any(|place| line.contains(place.as_str()));
                 if named && !line.contains("http") {
-                    offences.push(format!("{}:{}: {}", shown(&path), number + 1, line.trim()));
+                    offenses.push(format!("{}:{}: {}", shown(&path), number + 1, line.trim()));
                 }
             }
         }
     }
-    none(&offences, "paths of one machine");
+    none(&offenses, "paths of one machine");
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn shipped_models_stay_small() {
 
 #[test]
 fn links_between_documents_lead_somewhere() {
-    let mut offences = Vec::new();
+    let mut offenses = Vec::new();
     for path in files("", ".md") {
         let text = text(&path);
         for part in text.split("](").skip(1) {
@@ -210,9 +210,9 @@ fn links_between_documents_lead_somewhere() {
                 continue;
             }
             if !path.parent().unwrap().join(target).exists() {
-                offences.push(format!("{} links to {target}", shown(&path)));
+                offenses.push(format!("{} links to {target}", shown(&path)));
             }
         }
     }
-    none(&offences, "relative links in .md files resolve");
+    none(&offenses, "relative links in .md files resolve");
 }

@@ -1,6 +1,6 @@
 //! Pictures as plain data: decode safely, resize, encode.
 //!
-//! [`decode`] turns the bytes of a file into a [`Picture`], [`resize`] brings it to the size a
+//! [`decode()`] turns the bytes of a file into a [`Picture`], [`resize`] brings it to the size a
 //! tokenizer works at, [`tensor`] is the only door to candle, [`encode`] writes PNG files.
 
 use std::sync::Arc;

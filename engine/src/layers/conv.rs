@@ -1,4 +1,4 @@
-//! A 2-D convolution with bias and its published initialisation.
+//! A 2-D convolution with bias and its published initialization.
 
 use candle_core::Tensor;
 

@@ -1,4 +1,4 @@
-//! Group normalisation with affine parameters.
+//! Group normalization with affine parameters.
 
 use candle_core::Tensor;
 
@@ -6,7 +6,7 @@ use super::{Init, Weights};
 use crate::Result;
 use crate::kernels::{self, Link};
 
-/// How channels are grouped for normalisation; a network has one.
+/// How channels are grouped for normalization; a network has one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Grouping {
     /// Number of groups of consecutive channels.
@@ -15,7 +15,7 @@ pub struct Grouping {
     pub eps: f64,
 }
 
-/// Weight and bias (C,) of a group normalisation.
+/// Weight and bias (C,) of a group normalization.
 #[derive(Debug)]
 pub struct GroupNorm {
     weight: Tensor,
@@ -33,12 +33,12 @@ impl GroupNorm {
         })
     }
 
-    /// Normalises (B, C, H, W).
+    /// Normalizes (B, C, H, W).
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         self.apply(x, false)
     }
 
-    /// Normalises (B, C, H, W), then x · sigmoid(x).
+    /// Normalizes (B, C, H, W), then x · sigmoid(x).
     pub fn forward_silu(&self, x: &Tensor) -> Result<Tensor> {
         self.apply(x, true)
     }

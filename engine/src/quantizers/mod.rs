@@ -112,7 +112,7 @@ pub trait Quantizer: std::fmt::Debug + Send + Sync {
     /// draw noise there: the run's seed, the step, and which picture of the step's batch is the
     /// first in the call (micro-batches). Does nothing by default.
     fn prepare(&mut self, _seed: u64, _step: u32, _first_picture: u32) {}
-    /// Learns from a training batch outside of the gradient: initialisation from data, EMA of the
+    /// Learns from a training batch outside of the gradient: initialization from data, EMA of the
     /// codebook, restart of dead codes. `latents` are those before quantization, (B, D, H, W);
     /// `codes` (B, H, W); `seed` and `step` address the noise. Call after the optimizer's step.
     fn observe(

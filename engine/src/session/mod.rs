@@ -5,7 +5,7 @@
 //!   memory budget; questions nobody asks any more are dropped.
 //! - A run ([`Work`]) goes on for long and only appends to its log.
 //!
-//! Lanes: *now* (what a visible view asks), *soon* (thumbnails, neighbours), *files* (two threads
+//! Lanes: *now* (what a visible view asks), *soon* (thumbnails, neighbors), *files* (two threads
 //! that read and decode), *long* (runs). Each lane has threads of its own and the lanes that
 //! compute have a rayon pool of their own at a lowered priority, so that a *now* question never
 //! stands behind a training step: the operating system takes the processor away from it.

@@ -66,8 +66,8 @@ pub(super) fn pine_forest(scene: &mut Scene<'_>) {
     } else {
         backdrop(scene, 0.12, 0x5d7a78, &mut dice);
     }
-    let leafs = [hex(0x2f6a54), hex(0x2a6048), hex(0x25543c), hex(0x1f4732)];
-    for (k, leaf) in leafs.into_iter().enumerate() {
+    let leaves = [hex(0x2f6a54), hex(0x2a6048), hex(0x25543c), hex(0x1f4732)];
+    for (k, leaf) in leaves.into_iter().enumerate() {
         let t = k as f32 / 3.0;
         let row = Row {
             crown: Crown::Fir,

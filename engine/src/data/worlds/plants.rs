@@ -36,8 +36,8 @@ pub(super) fn round_tree(pen: &mut Pen<'_>, own: f32) {
     pen.line((0.0, 0.0), (0.01, 0.5), (0.055, 0.035), bark);
     pen.line((0.0, 0.22), (0.15, 0.48), (0.03, 0.02), bark);
     pen.line((0.0, 0.27), (-0.14, 0.48), (0.026, 0.018), bark);
-    let leafs = [hex(0x4f8f3a), hex(0x6aa040), hex(0x3f7f44), hex(0x86a83e)];
-    let leaf = leafs[(own * 3.99) as usize];
+    let leaves = [hex(0x4f8f3a), hex(0x6aa040), hex(0x3f7f44), hex(0x86a83e)];
+    let leaf = leaves[(own * 3.99) as usize];
     let wide = 0.30 + 0.08 * vary(own, 1.0);
     foliage(pen, (-0.15, 0.55), (wide * 0.62, 0.20), (leaf * 0.92, own));
     foliage(pen, (0.16, 0.56), (wide * 0.62, 0.20), (leaf * 0.92, vary(own, 5.0)));

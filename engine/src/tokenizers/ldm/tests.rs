@@ -175,7 +175,8 @@ fn configurations_are_read_from_ron_and_json_and_unknown_fields_refused() {
         let text = serde_json::to_string(&config).unwrap();
         assert_eq!(serde_json::from_str::<TokenizerConfig>(&text).unwrap(), config, "{text}");
     }
-    let text = "(name: \"a\", network: (ch: 32, chanels: 3), quantizer: Fsq((levels: [5, 5])))";
+    let text =
+        "(name: \"a\", network: (ch: 32, channel_count: 3), quantizer: Fsq((levels: [5, 5])))";
     let error = ron::from_str::<TokenizerConfig>(text).unwrap_err().to_string();
-    assert!(error.contains("chanels"), "{error}");
+    assert!(error.contains("channel_count"), "{error}");
 }
