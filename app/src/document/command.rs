@@ -217,6 +217,8 @@ pub enum AppCommand {
     AskFile,
     /// Asks for a folder to open.
     AskFolder,
+    /// Asks for a checkpoint to open in a slot.
+    AskTokenizer(Slot),
     /// Opens what is on the clipboard: a picture or a path.
     Paste,
     /// Opens or closes the command palette.

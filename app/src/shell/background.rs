@@ -20,7 +20,7 @@ use smalti_engine::{EngineError, Result};
 
 use super::saved::Saved;
 use super::scenes::Scene;
-use crate::document::{AppCommand, Command, Document, Notice};
+use crate::document::{AppCommand, Command, Document, Notice, Slot};
 
 /// A dialog that ends sooner was never shown: no portal answers, or no program for it is there.
 const TOO_QUICK_FOR_A_PERSON: Duration = Duration::from_millis(400);
@@ -64,6 +64,8 @@ pub enum Ask {
     File,
     /// A folder to open.
     Folder,
+    /// A checkpoint for a slot.
+    Tokenizer(Slot),
     /// Where to save; suggests a name.
     Save {
         /// What is saved.
@@ -166,7 +168,7 @@ impl Background {
             let started = Instant::now();
             let dialog = rfd::AsyncFileDialog::new();
             let handle = match &ask {
-                Ask::File => pollster::block_on(dialog.pick_file()),
+                Ask::File | Ask::Tokenizer(_) => pollster::block_on(dialog.pick_file()),
                 Ask::Folder => pollster::block_on(dialog.pick_folder()),
                 Ask::Save { name, .. } => {
                     pollster::block_on(dialog.set_file_name(name).save_file())

@@ -150,6 +150,7 @@ fn path_ui(ui: &mut Ui, theme: &Theme, ask: &Ask, text: &mut String) -> Option<A
     let (heading, verb) = match ask {
         Ask::File => ("Open a file", "Open"),
         Ask::Folder => ("Open a folder", "Open"),
+        Ask::Tokenizer(_) => ("Open a checkpoint", "Open"),
         Ask::Save { .. } => ("Save as", "Save"),
     };
     ui.set_max_width(theme.px(480.0));

@@ -142,6 +142,7 @@ impl Studio {
             AppCommand::Paste => ctx.send_viewport_cmd(ViewportCommand::RequestPaste),
             AppCommand::AskFile => self.keeping.background.ask(Ask::File),
             AppCommand::AskFolder => self.keeping.background.ask(Ask::Folder),
+            AppCommand::AskTokenizer(slot) => self.keeping.background.ask(Ask::Tokenizer(slot)),
             AppCommand::ExportPng { name, picture } => {
                 let name = format!("{name}.png");
                 self.keeping.background.ask(Ask::Save { what: Save::Picture(picture), name });
@@ -256,7 +257,7 @@ impl Studio {
                 Outcome::NoDialog(ask) => {
                     let text = match &ask {
                         Ask::Save { name, .. } => name.clone(),
-                        Ask::File | Ask::Folder => String::new(),
+                        Ask::File | Ask::Folder | Ask::Tokenizer(_) => String::new(),
                     };
                     self.desk.dialog = Some(Dialog::Path { ask, text });
                 }
@@ -285,6 +286,7 @@ impl Studio {
     fn path_chosen(&mut self, ask: Ask, path: PathBuf) -> Vec<Command> {
         match ask {
             Ask::File | Ask::Folder => return vec![Open::Path(path).into()],
+            Ask::Tokenizer(slot) => self.open_path(path, slot),
             Ask::Save { what: Save::Document, .. } => self.save_document(path),
             Ask::Save { what: Save::Tokens, .. } => self.save_tokens(path),
             Ask::Save { what: Save::Picture(picture), .. } => {

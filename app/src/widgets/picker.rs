@@ -3,7 +3,7 @@
 use smalti_engine::answers::{ModelRef, ShippedModels};
 use smalti_engine::images::{Fit, WorkingSize};
 
-use crate::document::{Open, Slot};
+use crate::document::{AppCommand, Open, Slot};
 use crate::views::ViewCtx;
 
 /// Picks the tokenizer of a slot.
@@ -18,10 +18,20 @@ pub fn model(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot) {
                 ctx.send(Open::Model(slot, model));
             }
         }
+        if let Some(file @ ModelRef::File { .. }) = current {
+            // Picked already: said, so that the list shows what is worked with.
+            drop(ui.selectable_label(true, file.label()));
+        }
         if slot == Slot::B && current.is_some() && ui.button("none").clicked() {
             ctx.send(Open::NoModelB);
         }
-        ui.label(ctx.theme.label("A checkpoint: drop it on the window"));
+        ui.separator();
+        let about = "A checkpoint of any family that Smalti reads; for the first tokenizer it can \
+                     be dropped on the window as well";
+        if ui.button("a file…").on_hover_text(about).clicked() {
+            ctx.send(AppCommand::AskTokenizer(slot));
+            ui.close();
+        }
     });
     let name = match slot {
         Slot::A => "Tokenizer",
