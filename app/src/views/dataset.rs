@@ -5,7 +5,9 @@
 use std::sync::Arc;
 
 use egui::{CornerRadius, Key, Rect, Sense, Stroke, StrokeKind, pos2, vec2};
-use smalti_engine::answers::{ImageRef, SourceFacts, SourceInfo, SourceRef, Thumbnail};
+use smalti_engine::answers::{
+    ClassMembers, ImageRef, SourceFacts, SourceInfo, SourceRef, Thumbnail,
+};
 use smalti_engine::session::Reply;
 
 use super::{View, ViewCtx, ViewId};
@@ -23,6 +25,8 @@ const LEAST: f32 = 72.0;
 pub(super) struct DatasetView {
     /// Sets that were opened from files, so that the way back is a click.
     opened: Vec<SourceRef>,
+    /// The class that alone is shown, of a set.
+    class: Option<(SourceRef, u32)>,
 }
 
 impl View for DatasetView {
@@ -36,6 +40,9 @@ impl View for DatasetView {
         let count = facts.best().map(|f| format!(" · {}", grouped(f.len))).unwrap_or_default();
         let label = format!("{}{count}", name_of(source));
         ui.menu_button(ctx.theme.label(label), |ui| self.sources_ui(ui, ctx));
+        if let Some(facts) = facts.best().filter(|facts| facts.classes.len() > 1) {
+            self.classes_ui(ui, ctx, facts);
+        }
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
@@ -45,7 +52,7 @@ impl View for DatasetView {
         }
         match facts_of(ctx, &source) {
             Reply::Ready(facts) | Reply::Working { last: Some(facts), .. } => {
-                thumbnails_ui(ui, ctx, &source, &facts);
+                self.shown_ui(ui, ctx, &source, &facts);
             }
             Reply::Working { last: None, .. } => {
                 ui.label(ctx.theme.label("Opening the set…"));
@@ -71,6 +78,60 @@ impl DatasetView {
             }
         }
         ui.label(ctx.theme.label("A folder or .tar: drop it on the window"));
+    }
+
+    /// The class that alone is shown of the document's set.
+    fn class(&self, source: &SourceRef) -> Option<u32> {
+        self.class.as_ref().filter(|(of, _)| of == source).map(|(_, class)| *class)
+    }
+
+    fn classes_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>, facts: &SourceFacts) {
+        let source = &ctx.document.source;
+        let now = self.class(source);
+        let name = now.and_then(|class| facts.classes.get(class as usize));
+        let label = name.map_or("all classes", |name| name.as_str()).to_owned();
+        let menu = ui.menu_button(ctx.theme.label(label), |ui| {
+            egui::ScrollArea::vertical().max_height(ctx.theme.px(320.0)).show(ui, |ui| {
+                if ui.selectable_label(now.is_none(), "all classes").clicked() {
+                    self.class = None;
+                    ui.close();
+                }
+                for (class, name) in (0_u32..).zip(&facts.classes) {
+                    if ui.selectable_label(now == Some(class), name).clicked() {
+                        self.class = Some((source.clone(), class));
+                        ui.close();
+                    }
+                }
+            });
+        });
+        menu.response.on_hover_text("Which class is shown");
+    }
+
+    fn shown_ui(
+        &self,
+        ui: &mut egui::Ui,
+        ctx: &ViewCtx<'_>,
+        source: &SourceRef,
+        facts: &SourceFacts,
+    ) {
+        let Some(class) = self.class(source) else {
+            thumbnails_ui(ui, ctx, source, &Members { len: facts.len, of_class: None });
+            return;
+        };
+        let question = ClassMembers { source: source.clone(), class };
+        match ctx.ask(("class", class), &question) {
+            Reply::Ready(members) => {
+                let len = members.len() as u64;
+                thumbnails_ui(ui, ctx, source, &Members { len, of_class: Some(members) });
+            }
+            Reply::Working { .. } => {
+                ui.label(ctx.theme.label("Looking for the class…"));
+            }
+            Reply::Failed(problem) => {
+                ui.label(egui::RichText::new(&problem.summary).color(ctx.theme.colors.danger));
+                ui.label(ctx.theme.label(&problem.hint));
+            }
+        }
     }
 }
 
@@ -104,13 +165,30 @@ pub(super) fn grouped(number: u64) -> String {
     out
 }
 
-fn thumbnails_ui(
-    ui: &mut egui::Ui,
-    ctx: &ViewCtx<'_>,
-    source: &SourceRef,
-    facts: &Arc<SourceFacts>,
-) {
-    if facts.len == 0 {
+/// The images that are shown: all of a set, or those of a class.
+struct Members {
+    len: u64,
+    of_class: Option<Arc<Vec<u64>>>,
+}
+
+impl Members {
+    /// The number in the set of the image at a place.
+    fn index(&self, place: u64) -> u64 {
+        let found = self.of_class.as_ref().and_then(|all| all.get(place as usize).copied());
+        found.unwrap_or(place)
+    }
+
+    /// The place of an image of the set, if it is shown.
+    fn place(&self, index: u64) -> Option<u64> {
+        match &self.of_class {
+            None => Some(index),
+            Some(all) => all.binary_search(&index).ok().map(|place| place as u64),
+        }
+    }
+}
+
+fn thumbnails_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, source: &SourceRef, members: &Members) {
+    if members.len == 0 {
         ui.label(ctx.theme.label("There are no images in this set"));
         return;
     }
@@ -123,11 +201,11 @@ fn thumbnails_ui(
     let width = (ui.available_width() - space::S).max(least);
     let columns = ((width + space::S) / (least + space::S)).floor().max(1.0) as u64;
     let side = (width - space::S * (columns - 1) as f32) / columns as f32;
-    let rows = facts.len.div_ceil(columns);
-    let focus = step_by_keys(ui, ctx, source, facts.len, columns, current);
+    let rows = members.len.div_ceil(columns);
+    let focus = step_by_keys(ui, ctx, source, members, columns, current);
     let mut area = egui::ScrollArea::vertical().auto_shrink(false).id_salt("thumbnails");
-    if let Some(index) = focus {
-        let top = (index / columns) as f32 * (side + space::S);
+    if let Some(place) = focus {
+        let top = (place / columns) as f32 * (side + space::S);
         area = area.vertical_scroll_offset((top - side).max(0.0));
     }
     ui.spacing_mut().item_spacing = vec2(space::S, space::S);
@@ -137,10 +215,11 @@ fn thumbnails_ui(
         for row in visible {
             let (line, _) = ui.allocate_exact_size(vec2(width, side), Sense::hover());
             for column in 0..columns {
-                let index = row as u64 * columns + column;
-                if index >= facts.len {
+                let place = row as u64 * columns + column;
+                if place >= members.len {
                     break;
                 }
+                let index = members.index(place);
                 let left = line.left() + column as f32 * (side + space::S);
                 let rect = Rect::from_min_size(pos2(left, line.top()), vec2(side, side));
                 thumbnail_ui(ui, ctx, rect, source, (index, current == Some(index)));
@@ -233,16 +312,16 @@ fn about_ui(
 }
 
 /// Arrow keys move the picked image while the pointer is over the view and they are not needed to
-/// move the focus; gives the new index.
+/// move the focus; gives the new place.
 fn step_by_keys(
     ui: &egui::Ui,
     ctx: &ViewCtx<'_>,
     source: &SourceRef,
-    len: u64,
+    members: &Members,
     columns: u64,
     current: Option<u64>,
 ) -> Option<u64> {
-    let current = current?;
+    let current = members.place(current?)?;
     // The view's own size is known only after it was drawn: it is the place that it may take.
     let is_here = ui.rect_contains_pointer(ui.max_rect().intersect(ui.clip_rect()));
     if !is_here || ui.memory(|memory| memory.focused().is_some()) {
@@ -253,8 +332,9 @@ fn step_by_keys(
         pressed(Key::ArrowRight) - pressed(Key::ArrowLeft)
             + columns as i64 * (pressed(Key::ArrowDown) - pressed(Key::ArrowUp))
     });
-    let next = current.checked_add_signed(step).filter(|next| step != 0 && *next < len)?;
-    ctx.send(Open::Image(ImageRef::InSource { source: source.clone(), index: next }));
+    let next = current.checked_add_signed(step).filter(|next| step != 0 && *next < members.len)?;
+    let index = members.index(next);
+    ctx.send(Open::Image(ImageRef::InSource { source: source.clone(), index }));
     Some(next)
 }
 

@@ -160,6 +160,34 @@ impl Question for SourceInfo {
     }
 }
 
+/// The images of a class among the first [`ClassMembers::SEARCHED`] of a set, in its order.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ClassMembers {
+    /// Which set.
+    pub source: SourceRef,
+    /// Which class: an index into [`SourceFacts::classes`].
+    pub class: u32,
+}
+
+impl ClassMembers {
+    /// Images of the set that are looked through.
+    pub const SEARCHED: u64 = 100_000;
+}
+
+impl Question for ClassMembers {
+    type Answer = Vec<u64>;
+
+    fn answer(&self, desk: &Desk<'_>) -> Result<Vec<u64>> {
+        let set = desk.ask(&SourceInfo { source: self.source.clone() })?;
+        let searched = 0..set.len.min(Self::SEARCHED);
+        Ok(searched.filter(|index| set.open.class_of(*index) == Some(self.class)).collect())
+    }
+
+    fn bytes(answer: &Vec<u64>) -> usize {
+        answer.len() * 8
+    }
+}
+
 /// The picture itself, at its own size.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LoadImage {

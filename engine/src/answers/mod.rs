@@ -16,8 +16,8 @@ pub use compare::{Compared, Comparison};
 pub use encode::{Decode, Decoded, Encode, Encoded, GridRef};
 pub use identify::{Identified, Identify};
 pub use image::{
-    ImageRef, LoadImage, LoadedImage, PastedPicture, SourceFacts, SourceInfo, SourceRef, Stamp,
-    Thumbnail, WorkingImage,
+    ClassMembers, ImageRef, LoadImage, LoadedImage, PastedPicture, SourceFacts, SourceInfo,
+    SourceRef, Stamp, Thumbnail, WorkingImage,
 };
 pub use model::{InspectModel, ModelFacts, ModelInfo, ModelRef, ShippedModels, ShippedRecipes};
 pub use survey::{

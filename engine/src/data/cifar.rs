@@ -124,18 +124,22 @@ impl Source for Cifar {
     fn classes(&self) -> &[String] {
         &self.classes
     }
+    fn class_of(&self, index: u64) -> Option<u32> {
+        let start = usize::try_from(index).ok()?.checked_mul(self.n_labels + 3 * PLANE)?;
+        self.records.get(start + self.n_labels - 1).map(|&label| u32::from(label))
+    }
     fn sample(&self, index: u64, _side: u32) -> Result<Sample> {
         let size = self.n_labels + 3 * PLANE;
         let place = usize::try_from(index).ok().and_then(|index| index.checked_mul(size));
         let Some(record) = place.and_then(|at| self.records.get(at..at + size)) else {
             return Err(no_such_image(index, self));
         };
-        let (labels, planes) = record.split_at(self.n_labels);
+        let (_, planes) = record.split_at(self.n_labels);
         let mut rgb = Vec::with_capacity(3 * PLANE);
         for i in 0..PLANE {
             rgb.extend([planes[i], planes[PLANE + i], planes[2 * PLANE + i]]);
         }
-        let class = labels.last().map(|&label| u32::from(label));
+        let class = self.class_of(index);
         let caption = class.and_then(|class| self.classes.get(class as usize)).cloned();
         let name = format!("{} {index}", short_name(&self.path));
         let picture = Picture::new(SIDE as u32, SIDE as u32, rgb)?;

@@ -139,6 +139,9 @@ impl Source for Folder {
     fn classes(&self) -> &[String] {
         &self.classes
     }
+    fn class_of(&self, index: u64) -> Option<u32> {
+        usize::try_from(index).ok().and_then(|place| *self.class_of.get(place)?)
+    }
     fn sample(&self, index: u64, _side: u32) -> Result<Sample> {
         let place = usize::try_from(index).unwrap_or(usize::MAX);
         let (Some(path), Some(&class)) = (self.files.get(place), self.class_of.get(place)) else {

@@ -151,6 +151,10 @@ impl Source for Idx {
     fn classes(&self) -> &[String] {
         &self.classes
     }
+    fn class_of(&self, index: u64) -> Option<u32> {
+        let label = self.labels.as_ref()?.get(usize::try_from(index).ok()?)?;
+        Some(u32::from(*label))
+    }
     fn sample(&self, index: u64, _side: u32) -> Result<Sample> {
         let plane = self.width as usize * self.height as usize;
         let number = usize::try_from(index).unwrap_or(usize::MAX);
@@ -159,10 +163,9 @@ impl Source for Idx {
             return Err(no_such_image(index, self));
         };
         let rgb: Vec<u8> = gray.iter().flat_map(|&value| [value; 3]).collect();
-        let class = self.labels.as_ref().and_then(|l| l.get(number)).map(|&l| u32::from(l));
         Ok(Sample {
             picture: Picture::new(self.width, self.height, rgb)?,
-            class,
+            class: self.class_of(index),
             caption: None,
             name: format!("{} {index}", short_name(&self.path)),
         })

@@ -6,6 +6,7 @@ use smalti::document::Open;
 use smalti::shell::scenes::Panel;
 use smalti::views::ViewId;
 use smalti_engine::answers::{ImageRef, SourceRef};
+use smalti_tests::tiny::write_png;
 use smalti_tests::window::{
     Small, Window, click_label, empty, labels, open_sized, point, point_nowhere, press, rect_of,
     says, send, tab,
@@ -17,6 +18,15 @@ fn open_image(window: &Window) -> Option<u64> {
         Some(ImageRef::InSource { index, .. }) => Some(*index),
         _ => None,
     }
+}
+
+/// The thumbnails that are shown.
+fn listed(window: &Window) -> Vec<String> {
+    let buttons = window.query_all_by(|node| {
+        node.role() == egui::Role::Button
+            && node.label().is_some_and(|label| label.starts_with("Image "))
+    });
+    buttons.map(|node| node.accesskit_node().label().unwrap()).collect()
 }
 
 /// Points somewhere long enough for a tooltip.
@@ -34,13 +44,6 @@ fn a_folder_is_listed_chosen_from_and_its_broken_file_is_counted_and_named() {
     let layout = Panel::Row(vec![(0.4, tab(ViewId::Dataset)), (0.6, tab(ViewId::Codebook))]);
     let mut window = open_sized(empty(layout), [1100.0, 700.0]);
     small.open_in(&mut window);
-    let listed = |window: &Window| {
-        let buttons = window.query_all_by(|node| {
-            node.role() == egui::Role::Button
-                && node.label().is_some_and(|label| label.starts_with("Image "))
-        });
-        buttons.map(|node| node.accesskit_node().label().unwrap()).collect::<Vec<_>>()
-    };
     assert_eq!(listed(&window), ["Image 1", "Image 2", "Image 3", "Image 4"]);
     assert!(says(&window, "pictures · 4"), "the bar names the set and counts it");
 
@@ -79,4 +82,26 @@ fn a_folder_without_images_says_so_and_offers_the_samples() {
     click_label(&mut window, "Show the samples");
     assert!(says(&window, "samples · 4"));
     assert!(window.query_by_label("Image 4").is_some());
+}
+
+#[test]
+fn one_class_alone_is_shown_and_the_arrow_keys_stay_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for (number, class) in ["cat", "dog", "cat", "dog", "dog"].into_iter().enumerate() {
+        let inside = folder.path().join(class);
+        std::fs::create_dir_all(&inside).unwrap();
+        write_png(&inside.join(format!("{number}.png")), 32, 32, number as u64);
+    }
+    let mut window = open_sized(empty(tab(ViewId::Dataset)), [500.0, 400.0]);
+    send(&mut window, Open::Path(folder.path().to_owned()));
+    assert_eq!(listed(&window).len(), 5);
+    click_label(&mut window, "all classes");
+    click_label(&mut window, "dog");
+    // Files come in the order of their paths: two cats, three dogs.
+    assert_eq!(listed(&window), ["Image 3", "Image 4", "Image 5"]);
+    click_label(&mut window, "Image 3");
+    press(&mut window, Modifiers::NONE, Key::ArrowLeft);
+    assert_eq!(open_image(&window), Some(2), "there is no dog before the first");
+    press(&mut window, Modifiers::NONE, Key::ArrowRight);
+    assert_eq!(open_image(&window), Some(3));
 }

@@ -218,6 +218,10 @@ impl Source for Worlds {
         &self.classes
     }
 
+    fn class_of(&self, index: u64) -> Option<u32> {
+        self.world(index).ok().map(|world| world.class())
+    }
+
     fn sample(&self, index: u64, side: u32) -> Result<Sample> {
         let world = self.world(index)?;
         Ok(Sample {
