@@ -43,6 +43,9 @@ impl<S: Source> Source for Cached<S> {
     fn classes(&self) -> &[String] {
         self.source.classes()
     }
+    fn class_of(&self, index: u64) -> Option<u32> {
+        self.source.class_of(index)
+    }
     fn sample(&self, index: u64, side: u32) -> Result<Sample> {
         let slot = usize::try_from(index).ok().and_then(|index| self.kept.get(index));
         // A panic while decoding poisons nothing here: the lock is only held to look.
@@ -86,6 +89,9 @@ mod tests {
         }
         fn classes(&self) -> &[String] {
             &[]
+        }
+        fn class_of(&self, _index: u64) -> Option<u32> {
+            None
         }
         fn sample(&self, index: u64, _side: u32) -> Result<Sample> {
             self.0.fetch_add(1, Ordering::Relaxed);

@@ -296,10 +296,14 @@ impl Shared {
                 }
             }
         }
+        // Another thread may have met all of them first: then its reasons are told.
         Err(last.unwrap_or_else(|| {
+            let broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
+            let example = broken.reasons.first_key_value();
+            let example = example.map(|(name, reason)| format!(", such as {name}: {reason}"));
             EngineError::bad_input(
                 self.source.describe(),
-                "hardly any of its images can be read",
+                format!("hardly any of its images can be read{}", example.unwrap_or_default()),
                 "See the list of skipped images",
             )
         }))

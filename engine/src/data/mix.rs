@@ -77,6 +77,14 @@ impl Mix {
         }
         Ok(Self { parts, classes, len: len.min(MAX_LEN), seed })
     }
+
+    /// The part that an image comes from, and its index there.
+    fn place(&self, index: u64) -> Option<(&Part, u64)> {
+        let noise = Noise::new(self.seed, Purpose::Mix, 0, index);
+        let pick = u64::from(noise.bits(0));
+        let part = self.parts.iter().find(|part| pick < part.until)?;
+        (index < self.len).then(|| (part, below(&noise, 0, part.source.len())))
+    }
 }
 
 /// A whole number in 0..n from 64 random bits.
@@ -93,14 +101,15 @@ impl Source for Mix {
     fn classes(&self) -> &[String] {
         &self.classes
     }
+    fn class_of(&self, index: u64) -> Option<u32> {
+        let (part, inside) = self.place(index)?;
+        part.classes.get(part.source.class_of(inside)? as usize).copied()
+    }
     fn sample(&self, index: u64, side: u32) -> Result<Sample> {
-        let noise = Noise::new(self.seed, Purpose::Mix, 0, index);
-        let pick = u64::from(noise.bits(0));
-        let part = self.parts.iter().find(|part| pick < part.until);
-        let (Some(part), true) = (part, index < self.len) else {
+        let Some((part, inside)) = self.place(index) else {
             return Err(no_such_image(index, self));
         };
-        let mut sample = part.source.sample(below(&noise, 0, part.source.len()), side)?;
+        let mut sample = part.source.sample(inside, side)?;
         sample.class = sample.class.and_then(|class| part.classes.get(class as usize)).copied();
         Ok(sample)
     }
@@ -127,6 +136,9 @@ mod tests {
         }
         fn classes(&self) -> &[String] {
             &self.1
+        }
+        fn class_of(&self, index: u64) -> Option<u32> {
+            Some((index % self.1.len() as u64) as u32)
         }
         fn sample(&self, index: u64, _side: u32) -> Result<Sample> {
             assert!(index < self.0);
@@ -201,5 +213,19 @@ mod tests {
         assert!(Mix::new(vec![(source(0, &["a"]), 1.0)], 0).is_err());
         let mix = Mix::new(vec![(source(5, &["a"]), 1.0)], 0).unwrap();
         assert!(mix.sample(5, 8).is_err(), "beyond the end");
+    }
+
+    #[test]
+    fn the_class_is_known_without_the_picture() {
+        let names = |all: &[&str]| all.iter().map(|name| (*name).to_owned()).collect();
+        let parts: Vec<(Arc<dyn Source>, f64)> = vec![
+            (Arc::new(Numbers(7, names(&["a", "b"]))), 1.0),
+            (Arc::new(Numbers(9, names(&["c", "b", "d"]))), 2.0),
+        ];
+        let mix = Mix::new(parts, 3).unwrap();
+        for index in 0..mix.len() {
+            assert_eq!(mix.class_of(index), mix.sample(index, 8).unwrap().class, "{index}");
+        }
+        assert_eq!(mix.class_of(mix.len()), None);
     }
 }

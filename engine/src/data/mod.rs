@@ -47,9 +47,7 @@ pub trait Source: std::fmt::Debug + Send + Sync {
     /// Names of the classes, in order; empty when there are none.
     fn classes(&self) -> &[String];
     /// The class of image `index`, known without decoding it; an index into [`Source::classes`].
-    fn class_of(&self, _index: u64) -> Option<u32> {
-        None
-    }
+    fn class_of(&self, index: u64) -> Option<u32>;
     /// Image `index` (below [`Source::len`]). Generated sets paint it with a short side of `side`
     /// pixels; files are decoded at their own size.
     fn sample(&self, index: u64, side: u32) -> Result<Sample>;

@@ -98,7 +98,8 @@ fn one_class_alone_is_shown_and_the_arrow_keys_stay_in_it() {
     click_label(&mut window, "all classes");
     click_label(&mut window, "dog");
     // Files come in the order of their paths: two cats, three dogs.
-    assert_eq!(listed(&window), ["Image 3", "Image 4", "Image 5"]);
+    let shown = listed(&window);
+    assert_eq!(shown, ["Image 3", "Image 4", "Image 5"], "{:?}", labels(&window, ""));
     click_label(&mut window, "Image 3");
     press(&mut window, Modifiers::NONE, Key::ArrowLeft);
     assert_eq!(open_image(&window), Some(2), "there is no dog before the first");

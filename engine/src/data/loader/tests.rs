@@ -17,6 +17,9 @@ impl Source for Colors {
     fn classes(&self) -> &[String] {
         &[]
     }
+    fn class_of(&self, _index: u64) -> Option<u32> {
+        None
+    }
     fn sample(&self, index: u64, _side: u32) -> Result<Sample> {
         if self.broken_every > 0 && index.is_multiple_of(self.broken_every) {
             assert!(!self.panics, "a reader's own bug");
@@ -185,6 +188,9 @@ impl Source for Counting {
     }
     fn classes(&self) -> &[String] {
         &[]
+    }
+    fn class_of(&self, _index: u64) -> Option<u32> {
+        None
     }
     fn sample(&self, index: u64, _side: u32) -> Result<Sample> {
         self.0.fetch_add(1, Ordering::Relaxed);
