@@ -93,16 +93,21 @@ pub fn open() -> Window {
     open_sized(StudioOptions::new(assets()), [1280.0, 800.0])
 }
 
-/// Frames until everything that was asked for is there and nothing more is asked for.
+/// Frames until everything that was asked for is there, was drawn, and nothing more is asked for.
 pub fn settle(window: &mut Window) {
+    // An answer that comes between the last frame and the look at what is open is not drawn yet, and
+    // drawing it may ask for more: only a second idle round says that all is done.
+    let mut idle_rounds = 0;
     for _ in 0..3000 {
         window.step();
-        if !window.state().is_working() {
+        if window.state().is_working() {
+            idle_rounds = 0;
+        } else {
             window.run_ok();
-            // What was just drawn may have asked for more.
-            if !window.state().is_working() {
-                break;
-            }
+            idle_rounds = if window.state().is_working() { 0 } else { idle_rounds + 1 };
+        }
+        if idle_rounds == 3 {
+            break;
         }
         std::thread::sleep(Duration::from_millis(2));
     }
