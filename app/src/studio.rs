@@ -235,7 +235,9 @@ impl Studio {
             grids: &self.grids,
             originals: &self.originals,
         };
-        if !self.desk.is_presenting {
+        if self.desk.is_presenting {
+            self.desk.script.show(ui, &self.theme);
+        } else {
             let recipes = self.session.ask(Lane::Now, &ShippedRecipes);
             let recipes = recipes.best();
             let menu_bar = Bar {
@@ -248,8 +250,6 @@ impl Studio {
             };
             self.commands.borrow_mut().extend(menu_bar.show(ui));
             status::show(ui, &view_ctx, &opening, frame_ms);
-        } else {
-            self.desk.script.show(ui, &self.theme);
         }
         dock::ui(&mut self.desk.arrangement, &mut self.desk.views, ui, &view_ctx);
     }

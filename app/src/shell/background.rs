@@ -273,12 +273,11 @@ pub fn set_aside(path: &Path) -> Option<PathBuf> {
 /// If the recipe cannot be used or the folder cannot be made.
 pub fn prepare_training(path: &Path, runs: Option<&Path>) -> Result<Training> {
     let recipe = Recipe::read(path)?;
-    let folder = match runs {
-        Some(runs) => new_folder(runs, &recipe.name)?,
-        None => {
-            let made = tempfile::Builder::new().prefix("smalti-run-").tempdir();
-            made.map_err(|source| EngineError::io(std::env::temp_dir(), source))?.keep()
-        }
+    let folder = if let Some(runs) = runs {
+        new_folder(runs, &recipe.name)?
+    } else {
+        let made = tempfile::Builder::new().prefix("smalti-run-").tempdir();
+        made.map_err(|source| EngineError::io(std::env::temp_dir(), source))?.keep()
     };
     let beside = path.parent().unwrap_or(Path::new("")).to_owned();
     Ok(Training { recipe, beside, folder })

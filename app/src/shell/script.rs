@@ -90,7 +90,7 @@ mod tests {
                 modifiers: Modifiers::NONE,
             }];
             let input = egui::RawInput { events, ..Default::default() };
-            let _ = ctx.run_ui(input, |ui| script.take_keys(ui.ctx()));
+            drop(ctx.run_ui(input, |ui| script.take_keys(ui.ctx())));
             script.caption().map(|caption| caption.text.clone())
         };
         let walk = [

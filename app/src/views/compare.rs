@@ -302,7 +302,7 @@ fn rows_of(count: usize, columns: usize) -> usize {
 /// Column and row of a picture; with two tokenizers each stands above its difference.
 fn place_of(at: usize, count: usize, columns: usize) -> (usize, usize) {
     if (count, columns) == (PAIRED, 3) {
-        return (at.div_ceil(2), usize::from(at > 0 && at % 2 == 0));
+        return (at.div_ceil(2), usize::from(at > 0 && at.is_multiple_of(2)));
     }
     (at % columns, at / columns)
 }
