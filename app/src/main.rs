@@ -34,8 +34,9 @@ fn quiet_candle() {
 }
 
 /// Tensors come and go by the hundred megabytes each step. The system's allocator would give them back
-/// and get them anew, a page at a time, which took 7 % of a training step and two thirds of a norm
-/// over a large picture. Up to half a gigabyte stays with the program instead.
+/// and get them anew, a page at a time, which took 7 % of a training step. Up to half a gigabyte stays
+/// with the program instead. Tensors above 32 MB, the most that the allocator takes for a threshold,
+/// are still given back.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[expect(unsafe_code, reason = "a function of the C library")]
 fn keep_memory() {

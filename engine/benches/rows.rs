@@ -86,7 +86,7 @@ fn trained_convolution(row: &str) -> Work {
     })
 }
 
-fn normalisation(row: &str) -> Work {
+fn normalization(row: &str) -> Work {
     let [b, c, side] = sizes(row)[..] else { panic!("{row} needs three sizes") };
     let (x, w, bias) = (noise(1, &[b, c, side, side]), noise(2, &[c]), noise(3, &[c]));
     Box::new(move || {
@@ -164,7 +164,7 @@ fn build(row: &str) -> Work {
         "conv3x3_train" => trained_convolution(row),
         "conv1x1" => convolution(row, 1, Conv::same(0)),
         "conv3x3_stride2" => convolution(row, 3, Conv::new(2, 1, 1)),
-        "group_norm_silu" => normalisation(row),
+        "group_norm_silu" => normalization(row),
         "nearest" => {
             let [n, k, dim] = sizes(row)[..] else { panic!("{row} needs three sizes") };
             let (vectors, codes) = (noise(1, &[n, dim]), noise(2, &[k, dim]));

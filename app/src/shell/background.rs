@@ -283,10 +283,13 @@ pub fn prepare_training(path: &Path, runs: Option<&Path>) -> Result<Training> {
     Ok(Training { recipe, beside, folder })
 }
 
+/// Runs of one name.
+const MOST_RUNS: u32 = 10_000;
+
 /// The first of NAME-1, NAME-2 and so on that is not there yet.
 fn new_folder(runs: &Path, name: &str) -> Result<PathBuf> {
     std::fs::create_dir_all(runs).map_err(|source| EngineError::io(runs, source))?;
-    for number in 1.. {
+    for number in 1..=MOST_RUNS {
         let folder = runs.join(format!("{name}-{number}"));
         match std::fs::create_dir(&folder) {
             Ok(()) => return Ok(folder),
@@ -294,7 +297,8 @@ fn new_folder(runs: &Path, name: &str) -> Result<PathBuf> {
             Err(source) => return Err(EngineError::io(folder, source)),
         }
     }
-    Err(EngineError::bad_file(runs, "there is no room for another run", "Delete some"))
+    let reason = format!("there are {MOST_RUNS} runs of {name} already");
+    Err(EngineError::bad_file(runs, reason, "Delete some"))
 }
 
 /// Takes a file away if it is there.

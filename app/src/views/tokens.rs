@@ -169,8 +169,9 @@ impl TokensView {
         }
     }
 
-    /// Click: a cell and its code, again: neither. Drag: a rectangle, added with shift. Double
-    /// click: all cells with the code. The middle button is for the picture: drag it there, or zoom with the wheel.
+    /// Click: a cell and its code, again: neither. Drag: a rectangle, added with shift. Double click:
+    /// all cells with the code. The middle button is for the picture: drag it there, or zoom with the
+    /// wheel.
     fn pick(&mut self, ui: &egui::Ui, ctx: &ViewCtx<'_>, pane: &Pane, grid: &Arc<Grid>) {
         let (rows, columns) = (grid.height(), grid.width());
         let response = &pane.response;

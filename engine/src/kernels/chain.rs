@@ -46,7 +46,7 @@ type Parameters<'a> = (&'a [f32], &'a [f32]);
 struct Kept {
     /// The input of every stage but the first.
     inputs: Vec<Vec<f32>>,
-    /// Mean and scale of every stage that normalises, else empty.
+    /// Mean and scale of every stage that normalizes, else empty.
     stats: Vec<norm::Stats>,
 }
 

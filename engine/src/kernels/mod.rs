@@ -161,7 +161,7 @@ pub fn chain(x: &Tensor, links: &[Link<'_>], shortcut: Shortcut<'_>) -> Result<T
     })
 }
 
-/// Group normalisation with affine parameters, then SiLU if `silu`. Differentiable.
+/// Group normalization with affine parameters, then SiLU if `silu`. Differentiable.
 ///
 /// # Shapes
 /// - `x`: (B, C, H, W); `weight`, `bias`: (C,); `groups` consecutive groups of C / groups channels

@@ -97,7 +97,7 @@ impl<S: Simd> Kernel<S> for Moments<'_> {
 }
 
 /// `y = x scale + shift`, then SiLU if `silu`.
-pub(super) struct Normalise<'a> {
+pub(super) struct Normalize<'a> {
     pub(super) x: &'a [f32],
     /// As many values as x, written by this thread alone.
     pub(super) y: *mut f32,
@@ -106,7 +106,7 @@ pub(super) struct Normalise<'a> {
     pub(super) silu: bool,
 }
 
-impl<S: Simd> Kernel<S> for Normalise<'_> {
+impl<S: Simd> Kernel<S> for Normalize<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -125,8 +125,8 @@ impl<S: Simd> Kernel<S> for Normalise<'_> {
     }
 }
 
-/// Writes d loss / d (normalised value times weight plus bias) of a channel into `g`; gives its sum
-/// and the sum of its product with the normalised value.
+/// Writes d loss / d (normalized value times weight plus bias) of a channel into `g`; gives its sum
+/// and the sum of its product with the normalized value.
 pub(super) struct ChannelSums<'a> {
     pub(super) x: &'a [f32],
     pub(super) dy: &'a [f32],
@@ -225,7 +225,7 @@ mod tests {
         for level in levels() {
             let run = |x: &[f32]| {
                 let mut y = vec![0.0_f32; x.len()];
-                let job = Normalise { x, y: y.as_mut_ptr(), scale: 1.0, shift: 0.0, silu: true };
+                let job = Normalize { x, y: y.as_mut_ptr(), scale: 1.0, shift: 0.0, silu: true };
                 with_simd!(level, s => s.vectorize(job));
                 y
             };

@@ -1,18 +1,18 @@
-//! Group normalisation with SiLU on the CPU, fused, with its gradient.
+//! Group normalization with SiLU on the CPU, fused, with its gradient.
 //!
 //! In (B, C, H, W) the values of a group lie together, so a group is one task: two passes for its
-//! mean and variance, one to normalise. The gradient makes one pass for the sums and one for dx.
+//! mean and variance, one to normalize. The gradient makes one pass for the sums and one for dx.
 
 #![expect(unsafe_code, reason = "groups of one tensor are written by several threads")]
 
 use candle_core::{Error, Result};
 use rayon::prelude::*;
 
-use super::moments::{ChannelSums, Moments, Normalise, Spread};
+use super::moments::{ChannelSums, Moments, Normalize, Spread};
 use super::scratch::{Place, written};
 use super::simd::{self, Simd, with_simd};
 
-/// How to normalise.
+/// How to normalize.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Rule {
     pub(super) groups: usize,
@@ -95,7 +95,7 @@ fn group_gradient(
 }
 
 impl Rule {
-    /// Normalises x (B, C, H, W).
+    /// Normalizes x (B, C, H, W).
     pub(super) fn forward(
         &self,
         x: &[f32],
@@ -117,7 +117,7 @@ impl Rule {
                         let shift = bias[c] - mean * scale;
                         // The map of this channel, which is this task's.
                         let y = y.get().wrapping_add(task * slab + (c - first) * sizes.pixels);
-                        let job = Normalise { x, y, scale, shift, silu: self.silu };
+                        let job = Normalize { x, y, scale, shift, silu: self.silu };
                         with_simd!(simd::best(), s => s.vectorize(job));
                     }
                     (mean, inverse)

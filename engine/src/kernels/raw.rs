@@ -1,8 +1,10 @@
 //! What the kernels share: the numbers behind a tensor, products of matrices inside slices, wide
 //! instructions, and sums that do not depend on the number of threads.
-#![expect(unsafe_code, reason = "calls into gemm, instruction sets, disjoint writes of threads")]
+#![expect(unsafe_code, reason = "calls into gemm, disjoint writes of threads")]
 
 use candle_core::{CpuStorage, Error, Layout, Result, Storage, Tensor};
+
+use super::simd::{self, Kernel, Simd, with_simd};
 
 /// The contiguous f32 values that a custom operation was given.
 pub(super) fn values<'a>(
@@ -147,22 +149,23 @@ pub(super) fn add_product(
     unsafe { Shared::new(dst).add_product((0, strides), shape, a, b) }
 }
 
-/// Runs `f` compiled for AVX2 where the processor has it. Multiplications and additions stay
+/// Runs `f` compiled for the best instructions of this processor. Multiplications and additions stay
 /// separate, so the result is the same with and without.
-#[inline(always)]
 pub(super) fn wide<R>(f: impl FnOnce() -> R) -> R {
-    #[cfg(target_arch = "x86_64")]
-    {
-        #[target_feature(enable = "avx2")]
-        fn avx2<R>(f: impl FnOnce() -> R) -> R {
-            f()
-        }
-        if std::arch::is_x86_feature_detected!("avx2") {
-            // SAFETY: the processor has AVX2, as was just asked.
-            return unsafe { avx2(f) };
+    struct Plain<F>(F);
+    impl<S: Simd, R, F: FnOnce() -> R> Kernel<S> for Plain<F> {
+        type Output = R;
+
+        #[inline(always)]
+        #[expect(
+            clippy::inline_always,
+            reason = "the instruction set reaches only what is inlined"
+        )]
+        fn run(self, _: S) -> R {
+            (self.0)()
         }
     }
-    f()
+    with_simd!(simd::best(), s => s.vectorize(Plain(f)))
 }
 
 /// Lanes of a sum: as many partial sums run beside each other.

@@ -1,7 +1,7 @@
 //! Which pixels a block of windows reads and writes.
 //!
 //! Windows are counted along x, then y, then images. A vector of n lanes reads n/4 windows at once,
-//! four neighbouring pixels of each; windows of one row of one image lie together, so most vectors
+//! four neighboring pixels of each; windows of one row of one image lie together, so most vectors
 //! are one piece of memory. Pixels outside of the image are masked: they are 0 and never read.
 
 /// Sizes of a 3x3 convolution with stride 1.

@@ -1,6 +1,6 @@
 //! 3x3 convolutions with stride 1 by Winograd's minimal filtering, on images as they are.
 //!
-//! Sixteen neighbouring windows are the lanes of a vector, so that (B, C, H, W) needs no transposing
+//! Sixteen neighboring windows are the lanes of a vector, so that (B, C, H, W) needs no transposing
 //! pass; output channels are the rows of the products. A block of 32 windows goes through all three
 //! phases while its data stay in the second-level cache: transform of the windows, one product
 //! (outputs, inputs) x (inputs, windows) for each frequency, transform back. Blocks are independent
