@@ -390,3 +390,30 @@ fn each_theme_reaches_the_screen() {
         assert!(gold > 40, "{choice:?}: the selected tabs are underlined in gold");
     }
 }
+
+#[test]
+fn a_file_is_opened_to_its_end_though_nobody_touches_the_window() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("untouched.png");
+    write_png(&image, 64, 48, 2);
+    // Drawn by the processor, the window is woken once for each answer; a graphics card gets a frame
+    // more, which would hide what is missing.
+    let options = StudioOptions::new(assets());
+    let Some(mut window) = open_drawn(options, [640.0, 400.0]) else { return };
+    window.state().send(Open::Path(image.clone()));
+    window.step();
+    // As a window does: a frame only when one was asked for.
+    let mut frames = 0;
+    for _ in 0..2000 {
+        if window.ctx.has_requested_repaint() {
+            window.step();
+            frames += 1;
+        }
+        if matches!(&window.state().document().image, Some(ImageRef::File { path, .. }) if **path == *image)
+        {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    panic!("still being opened after {frames} frames");
+}

@@ -93,22 +93,24 @@ impl Openings {
     ) -> (Vec<Command>, Vec<PathBuf>) {
         let (mut commands, mut usable) = (Vec::new(), Vec::new());
         for mut opening in std::mem::take(&mut self.0) {
-            match opening.step(session, document, background) {
-                Step::Wait => self.0.push(opening),
-                Step::Next(stage) => {
-                    opening.stage = stage;
-                    self.0.push(opening);
+            // A new stage asks at once: the answer wakes the window, and nothing else would.
+            let step = loop {
+                match opening.step(session, document, background) {
+                    Step::Next(stage) => opening.stage = stage,
+                    Step::Wait => break None,
+                    Step::Done(done) => break Some(done),
                 }
-                Step::Done(done) => {
-                    let counts = |c: &Command| {
-                        matches!(c, Command::Open(_) | Command::Job(JobCommand::Train(_)))
-                    };
-                    if done.iter().any(counts) {
-                        usable.push(opening.path.to_path_buf());
-                    }
-                    commands.extend(done);
-                }
+            };
+            let Some(done) = step else {
+                self.0.push(opening);
+                continue;
+            };
+            let counts =
+                |c: &Command| matches!(c, Command::Open(_) | Command::Job(JobCommand::Train(_)));
+            if done.iter().any(counts) {
+                usable.push(opening.path.to_path_buf());
             }
+            commands.extend(done);
         }
         usable.retain(|path| path.is_absolute() || path.components().count() > 1);
         (commands, usable)

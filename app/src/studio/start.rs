@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -146,6 +147,31 @@ impl Studio {
     }
 }
 
+/// Spaces out frames that several threads ask for: an answer after a pause is shown at once, a stream
+/// of them one frame a period.
+struct Pace {
+    period: Duration,
+    started: Instant,
+    /// Microseconds after the start when the next frame may be.
+    next: AtomicU64,
+}
+
+impl Pace {
+    fn new(period: Duration) -> Self {
+        Self { period, started: Instant::now(), next: AtomicU64::new(0) }
+    }
+
+    /// How long from now. Never nothing: for that egui would draw two frames.
+    fn wait(&self) -> Duration {
+        let now = self.started.elapsed().as_micros() as u64;
+        let due = self.next.load(Ordering::Relaxed).max(now + 1000);
+        if due == now + 1000 {
+            self.next.store(due + self.period.as_micros() as u64, Ordering::Relaxed);
+        }
+        Duration::from_micros(due - now)
+    }
+}
+
 fn engine_settings(
     ctx: &egui::Context,
     options: &StudioOptions,
@@ -155,10 +181,10 @@ fn engine_settings(
     engine.device = options.device;
     engine.threads = options.threads;
     engine.budget_bytes = budget();
-    let waking = ctx.clone();
+    let (waking, pace) = (ctx.clone(), Pace::new(CPU_REPAINT));
     engine.waker = Arc::new(move || {
         if is_cpu_adapter {
-            waking.request_repaint_after(CPU_REPAINT);
+            waking.request_repaint_after(pace.wait());
         } else {
             waking.request_repaint();
         }
