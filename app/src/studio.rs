@@ -9,6 +9,8 @@ mod training;
 
 use std::cell::RefCell;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use smalti_engine::answers::{ShippedModels, ShippedRecipes};
@@ -56,6 +58,9 @@ pub struct StudioOptions {
     pub theme: Option<ThemeChoice>,
     /// For pictures that must come out the same each time.
     pub frozen_time: bool,
+    /// Set from outside when the program is to end without asking; what is not saved is kept for the
+    /// next start.
+    pub ending: Arc<AtomicBool>,
 }
 
 impl StudioOptions {
@@ -71,6 +76,7 @@ impl StudioOptions {
             scene_text: None,
             theme: None,
             frozen_time: false,
+            ending: Arc::default(),
         }
     }
 }
@@ -180,6 +186,10 @@ impl Studio {
             || !self.commands.borrow().is_empty()
     }
 
+    fn is_ending(&self) -> bool {
+        self.fixed.options.ending.load(Ordering::Relaxed)
+    }
+
     /// Events of this frame as commands.
     fn gather(&mut self, ctx: &egui::Context) {
         if self.desk.is_presenting {
@@ -203,13 +213,6 @@ impl Studio {
             }
         }
         commands.extend(self.background_commands());
-        let document = self.history.document();
-        let keeping = &mut self.keeping;
-        let (opened, usable) = keeping.openings.poll(&self.session, document, &keeping.background);
-        commands.extend(opened);
-        for path in usable {
-            self.settings.remember(&path);
-        }
         commands.extend(self.news_of_runs());
         while let Ok(error) = self.fixed.gpu_errors.try_recv() {
             let hint = "The picture may be wrong; start again with WGPU_BACKEND=gl";
@@ -288,14 +291,18 @@ impl Studio {
     /// Finds out what is at a path, and opens it.
     fn open_path(&mut self, path: PathBuf, slot: Slot) {
         if !path.as_os_str().is_empty() {
-            self.keeping.openings.start(path, slot, &self.keeping.background);
+            let document = self.history.document();
+            let by = (self.session.asker(), &self.keeping.background);
+            self.keeping.openings.start(path, slot, document, by);
         }
     }
 }
 
 impl eframe::App for Studio {
     fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
-        if ctx.input(|input| input.viewport().close_requested()) {
+        if self.is_ending() {
+            ctx.send_viewport_cmd(egui::ViewportCommand::Close);
+        } else if ctx.input(|input| input.viewport().close_requested()) {
             self.close_requested(ctx);
         }
     }
@@ -321,7 +328,11 @@ impl eframe::App for Studio {
     }
 
     fn on_exit(&mut self) {
-        self.forget_autosave();
+        if self.is_ending() && self.has_unsaved_work() {
+            self.autosave();
+        } else {
+            self.forget_autosave();
+        }
     }
 
     fn clear_color(&self, _visuals: &egui::Visuals) -> [f32; 4] {

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use egui::{Event, Key, Modifiers};
@@ -303,6 +304,35 @@ fn quitting_with_unsaved_tokens_asks_first() {
     window.get_by_label("Quit without saving").click();
     settle(&mut window);
     assert!(window.query_by_label("Quit without saving").is_none());
+}
+
+#[test]
+fn a_stop_from_outside_asks_nothing_and_keeps_the_work() {
+    for has_work in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let autosave = folder.path().join("autosave.smalti");
+        let mut options = StudioOptions::new(assets());
+        options.settings_dir = Some(folder.path().to_owned());
+        let ending = Arc::clone(&options.ending);
+        let mut window = open_sized(options, [800.0, 600.0]);
+        if has_work {
+            // Two changes at once: the second is younger than the last autosave.
+            send(&mut window, force(1, 2, 7));
+            send(&mut window, force(3, 4, 9));
+        }
+        ending.store(true, Ordering::Relaxed);
+        window.step();
+        let viewport = &window.output().viewport_output[&egui::ViewportId::ROOT];
+        assert!(viewport.commands.contains(&egui::ViewportCommand::Close));
+        assert!(window.query_by_label("Quit without saving").is_none());
+        eframe::App::on_exit(window.state_mut());
+        drop(window);
+        assert_eq!(autosave.exists(), has_work);
+        if has_work {
+            let saved = smalti::shell::saved::open(&autosave).unwrap();
+            assert_eq!(saved.document.edits.len(), 2);
+        }
+    }
 }
 
 #[derive(Debug)]

@@ -40,6 +40,7 @@ pub(super) fn run(options: &Window, around: &mut Surroundings<'_>) -> Result<(),
         threads: options.common.threads,
         settings_dir: user_folder(),
         files: options.files.clone(),
+        ending: Arc::clone(&around.cancel),
         ..StudioOptions::new(assets)
     };
     let native = NativeOptions {
@@ -52,6 +53,8 @@ pub(super) fn run(options: &Window, around: &mut Surroundings<'_>) -> Result<(),
         wgpu_options: wgpu_options(),
         event_loop_builder: None::<EventLoopBuilderHook>,
         persist_window: true,
+        // A pixel is shown as it is, and each costs a processor that draws half as much.
+        dithering: false,
         ..NativeOptions::default()
     };
     eframe::run_native(
@@ -59,11 +62,33 @@ pub(super) fn run(options: &Window, around: &mut Surroundings<'_>) -> Result<(),
         native,
         Box::new(|cc| {
             say_wgpu_errors(cc);
+            wake_when_stopped(&cc.egui_ctx);
             Ok(Box::new(Studio::new(cc, studio)?))
         }),
     )
     .map_err(|error| stop(&error))
 }
+
+/// Ctrl-C and `kill` set `cancel`; a window that rests would not look at it.
+#[cfg(unix)]
+fn wake_when_stopped(ctx: &egui::Context) {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    let signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]);
+    let ctx = ctx.clone();
+    let watching = signals.and_then(|mut signals| {
+        std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            for _signal in signals.forever() {
+                ctx.request_repaint();
+            }
+        })
+    });
+    if let Err(error) = watching {
+        tracing::warn!("the window does not hear Ctrl-C before it is touched: {error}");
+    }
+}
+
+#[cfg(not(unix))]
+fn wake_when_stopped(_: &egui::Context) {}
 
 /// The adapter's own limits instead of a browser's: large codebooks need large textures.
 fn wgpu_options() -> WgpuConfiguration {

@@ -1,5 +1,5 @@
 //! Files and dialogs away from the window's thread: one thread that reads and writes in order, and
-//! one for each open dialog. What comes of it is fetched once a frame.
+//! one for each path that is opened and each open dialog. What comes of it is fetched once a frame.
 #![expect(
     clippy::disallowed_methods,
     reason = "the one place of the window that touches files, on threads of its own"
@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 
 use smalti_engine::answers::Stamp;
 use smalti_engine::atomic::write_atomically;
-use smalti_engine::tokens::Grid;
 use smalti_engine::training::Recipe;
 use smalti_engine::{EngineError, Result};
 
+use super::opening::Opened;
 use super::saved::Saved;
 use super::scenes::Scene;
 use crate::document::{AppCommand, Command, Document, Notice, Slot};
@@ -30,8 +30,8 @@ const TOO_QUICK_FOR_A_PERSON: Duration = Duration::from_millis(400);
 pub enum Outcome {
     /// Something is to be done.
     Command(Command),
-    /// The stamp of a path that is to be opened.
-    Stamped(Arc<Path>, Stamp),
+    /// A path was opened, or could not be.
+    Opened(Opened),
     /// A scene was read.
     Scene(Box<Scene>),
     /// A document was read; from its file, or from the autosave.
@@ -40,8 +40,6 @@ pub enum Outcome {
     Saved(PathBuf, Box<Document>),
     /// A recipe was read and its run has a folder.
     Recipe(Box<Training>),
-    /// A grid of tokens was read.
-    Tokens(Grid),
     /// No dialog could be shown: the path has to be typed.
     NoDialog(Ask),
 }
@@ -88,6 +86,9 @@ pub enum Save {
 
 type Work = Box<dyn FnOnce() -> Option<Outcome> + Send>;
 
+/// Asks for a frame.
+type Waker = Arc<dyn Fn() + Send + Sync>;
+
 /// The threads, and what came of their work.
 pub struct Background {
     work: Option<Sender<Work>>,
@@ -98,7 +99,7 @@ pub struct Background {
     choose: Sender<(Ask, PathBuf)>,
     /// Work in line or under way, and outcomes that nobody fetched yet.
     open: Arc<AtomicUsize>,
-    ctx: egui::Context,
+    waker: Waker,
 }
 
 impl std::fmt::Debug for Background {
@@ -108,15 +109,15 @@ impl std::fmt::Debug for Background {
 }
 
 impl Background {
-    /// Starts the thread of files.
+    /// Starts the thread of files. `waker` asks for a frame, which fetches what came of the work.
     ///
     /// # Errors
     /// If the system has no thread to give.
-    pub fn new(ctx: &egui::Context) -> Result<Self> {
+    pub fn new(waker: Waker) -> Result<Self> {
         let (work, jobs) = channel::<Work>();
         let (sender, outcomes) = channel();
         let (choose, chosen) = channel();
-        let (results, waking) = (sender.clone(), ctx.clone());
+        let (results, waking) = (sender.clone(), Arc::clone(&waker));
         let open = Arc::new(AtomicUsize::new(0));
         let done = Arc::clone(&open);
         let thread = std::thread::Builder::new()
@@ -124,7 +125,7 @@ impl Background {
             .spawn(move || {
                 while let Ok(job) = jobs.recv() {
                     match job().map(|outcome| results.send(outcome)) {
-                        Some(Ok(())) => waking.request_repaint(),
+                        Some(Ok(())) => waking(),
                         None | Some(Err(_)) => {
                             done.fetch_sub(1, Ordering::Relaxed);
                         }
@@ -132,7 +133,6 @@ impl Background {
                 }
             })
             .map_err(|source| EngineError::io("thread for files", source))?;
-        let ctx = ctx.clone();
         Ok(Self {
             work: Some(work),
             thread: Some(thread),
@@ -141,7 +141,7 @@ impl Background {
             chosen,
             choose,
             open,
-            ctx,
+            waker,
         })
     }
 
@@ -156,6 +156,22 @@ impl Background {
         }
     }
 
+    /// Does something on a thread of its own.
+    pub fn alongside(&self, name: &str, work: impl FnOnce() -> Outcome + Send + 'static) {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        let (results, waker) = (self.sender.clone(), Arc::clone(&self.waker));
+        let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            // Without a receiver the window is gone.
+            if results.send(work()).is_ok() {
+                waker();
+            }
+        });
+        if let Err(error) = spawned {
+            self.open.fetch_sub(1, Ordering::Relaxed);
+            log::error!("no thread for {name}: {error}");
+        }
+    }
+
     /// As [`Background::run`]; an error becomes a notice.
     pub fn attempt(&self, work: impl FnOnce() -> Result<Outcome> + Send + 'static) {
         self.run(move || Some(work().unwrap_or_else(|error| notice(error.problem().into()))));
@@ -163,7 +179,8 @@ impl Background {
 
     /// Shows a dialog of the system, on a thread of its own.
     pub fn ask(&self, ask: Ask) {
-        let (choose, results, ctx) = (self.choose.clone(), self.sender.clone(), self.ctx.clone());
+        let (choose, results) = (self.choose.clone(), self.sender.clone());
+        let waker = Arc::clone(&self.waker);
         let spawned = std::thread::Builder::new().name("dialog".to_owned()).spawn(move || {
             let started = Instant::now();
             let dialog = rfd::AsyncFileDialog::new();
@@ -182,7 +199,7 @@ impl Background {
                 None => false,
             };
             if sent {
-                ctx.request_repaint();
+                waker();
             }
         });
         if let Err(error) = spawned {

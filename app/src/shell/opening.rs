@@ -1,212 +1,173 @@
 //! Opening paths: what it is, whether it can be used, and only then a change of the document. So a
-//! broken file is a notice and nothing else.
+//! broken file is a notice and nothing else. Each path is opened on a thread of its own, from its
+//! version to its contents: the window hears of it once, and does not draw a frame between any two steps.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use smalti_engine::Problem;
 use smalti_engine::answers::{
-    Decode, GridRef, Identified, Identify, ImageRef, LoadImage, ModelInfo, ModelRef, PastedPicture,
-    SourceInfo, SourceRef, Stamp,
+    Decode, Encode, GridRef, Identified, Identify, ImageRef, LoadImage, ModelInfo, ModelRef,
+    PastedPicture, Reconstruct, SourceInfo, SourceRef,
 };
 use smalti_engine::images::{Fit, WorkingSize};
-use smalti_engine::session::{Lane, Reply, Session};
-use smalti_engine::tokens::{Cell, Grid};
+use smalti_engine::session::Asker;
+use smalti_engine::tokens::{Cell, Grid, files};
+use smalti_engine::{EngineError, Problem};
 
-use super::background::{Background, Outcome, stamp};
+use super::background::{Background, Outcome, notice, stamp};
 use super::saved;
 use super::scenes::Scene;
 use crate::document::{Command, Document, Edit, JobCommand, Layout, Notice, Open, RecipeRef, Slot};
 use crate::views::ViewId;
 
+/// How long a picture waits for its tokens before it is shown without.
+const PATIENCE: Duration = Duration::from_millis(400);
 /// Scenes above this are not read.
 const SCENE_LIMIT: u64 = 1 << 20;
 
 /// What is being opened, in the order in which it was asked for.
 #[derive(Debug, Default)]
-pub struct Openings(Vec<Opening>);
-
-#[derive(Debug)]
-struct Opening {
-    path: Arc<Path>,
-    slot: Slot,
-    stage: Stage,
+pub struct Openings {
+    open: Vec<(u64, Arc<Path>)>,
+    begun: u64,
 }
 
+/// What came of opening a path.
 #[derive(Debug)]
-enum Stage {
-    /// Its version is being looked up on the thread of files.
-    Stamp,
-    Identify(Identify),
-    Image(ImageRef),
-    Source(SourceRef),
-    Model(ModelRef),
-    Tokens(Grid, ModelRef),
+pub struct Opened {
+    number: u64,
+    /// Where it is.
+    pub path: Arc<Path>,
+    /// What is to be done now.
+    pub outcomes: Vec<Outcome>,
 }
 
-/// How far an opening is.
-enum Step {
-    Wait,
-    Next(Stage),
-    Done(Vec<Command>),
+impl Opened {
+    /// Whether the path proved usable and may be offered again.
+    pub fn is_usable(&self) -> bool {
+        let is_use = |outcome: &Outcome| {
+            matches!(
+                outcome,
+                Outcome::Document(..)
+                    | Outcome::Command(Command::Open(_) | Command::Job(JobCommand::Train(_)))
+            )
+        };
+        let has_place = self.path.is_absolute() || self.path.components().count() > 1;
+        has_place && self.outcomes.iter().any(is_use)
+    }
 }
 
 impl Openings {
     /// Opens what is at a path; a checkpoint goes into `slot`.
-    pub fn start(&mut self, path: PathBuf, slot: Slot, background: &Background) {
-        let path: Arc<Path> = path.into();
-        let there = Arc::clone(&path);
-        background.run(move || {
-            let stamp = stamp(&there);
-            Some(Outcome::Stamped(there, stamp))
+    pub fn start(
+        &mut self,
+        path: PathBuf,
+        slot: Slot,
+        document: &Document,
+        (asker, background): (Asker, &Background),
+    ) {
+        self.begun += 1;
+        let (number, path) = (self.begun, Arc::from(path));
+        self.open.push((number, Arc::clone(&path)));
+        let opening =
+            Opening { path, slot, size: document.size, model: document.model.clone(), asker };
+        background.alongside("opening", move || {
+            let outcomes =
+                opening.open().unwrap_or_else(|problem| vec![notice(Notice::from(problem))]);
+            Outcome::Opened(Opened { number, path: opening.path, outcomes })
         });
-        self.0.push(Opening { path, slot, stage: Stage::Stamp });
     }
 
-    /// The version of a path is known.
-    pub fn stamped(&mut self, path: &Arc<Path>, stamp: Stamp) {
-        for opening in &mut self.0 {
-            if matches!(opening.stage, Stage::Stamp) && opening.path == *path {
-                let path = Arc::clone(path);
-                opening.stage = Stage::Identify(Identify { path, stamp });
-            }
-        }
-    }
-
-    /// Tokens were read: their picture is decoded first.
-    pub fn tokens(&mut self, grid: Grid, document: &Document) {
-        let stage = Stage::Tokens(grid, document.model.clone());
-        self.0.push(Opening { path: Path::new("tokens").into(), slot: Slot::A, stage });
+    /// It is opened.
+    pub fn end(&mut self, opened: &Opened) {
+        self.open.retain(|(number, _)| *number != opened.number);
     }
 
     /// Names of what is being opened.
     pub fn names(&self) -> impl Iterator<Item = String> {
-        self.0.iter().map(|opening| name(&opening.path))
+        self.open.iter().map(|(_, path)| name(path))
     }
+}
 
-    /// Goes on with all of them; gives what is to be done now, and the paths that proved usable.
-    pub fn poll(
-        &mut self,
-        session: &Session,
-        document: &Document,
-        background: &Background,
-    ) -> (Vec<Command>, Vec<PathBuf>) {
-        let (mut commands, mut usable) = (Vec::new(), Vec::new());
-        for mut opening in std::mem::take(&mut self.0) {
-            // A new stage asks at once: the answer wakes the window, and nothing else would.
-            let step = loop {
-                match opening.step(session, document, background) {
-                    Step::Next(stage) => opening.stage = stage,
-                    Step::Wait => break None,
-                    Step::Done(done) => break Some(done),
-                }
-            };
-            let Some(done) = step else {
-                self.0.push(opening);
-                continue;
-            };
-            let counts =
-                |c: &Command| matches!(c, Command::Open(_) | Command::Job(JobCommand::Train(_)));
-            if done.iter().any(counts) {
-                usable.push(opening.path.to_path_buf());
-            }
-            commands.extend(done);
-        }
-        usable.retain(|path| path.is_absolute() || path.components().count() > 1);
-        (commands, usable)
-    }
+/// A path and what the document says about using it.
+struct Opening {
+    path: Arc<Path>,
+    slot: Slot,
+    size: WorkingSize,
+    model: ModelRef,
+    asker: Asker,
 }
 
 impl Opening {
-    fn step(&self, session: &Session, document: &Document, background: &Background) -> Step {
-        match &self.stage {
-            Stage::Stamp => Step::Wait,
-            Stage::Identify(question) => match session.ask(Lane::Now, question) {
-                Reply::Ready(found) => identified(&found, background),
-                other => not_ready(other),
-            },
-            Stage::Image(image) => {
-                let question = LoadImage { image: image.clone(), paint_side: document.size.side };
-                when_ready(session.ask(Lane::Now, &question), |_| {
-                    vec![Open::Image(image.clone()).into()]
-                })
+    fn open(&self) -> Result<Vec<Outcome>, Problem> {
+        let stamp = stamp(&self.path);
+        let found = self.asker.wait(&Identify { path: Arc::clone(&self.path), stamp })?;
+        let commands = match &*found {
+            Identified::Image(image) => self.image(image)?,
+            Identified::Images(source) => self.source(source)?,
+            Identified::Model(model) => self.model(model)?,
+            Identified::Tokens(path) => self.tokens(path)?,
+            Identified::Scene(path) => return Ok(vec![read_scene(path)?]),
+            Identified::Document(path) => {
+                let saved = saved::open(path).map_err(|error| error.problem())?;
+                return Ok(vec![Outcome::Document(Some(path.to_path_buf()), Box::new(saved))]);
             }
-            Stage::Source(source) => {
-                let question = SourceInfo { source: source.clone() };
-                when_ready(session.ask(Lane::Now, &question), |facts| {
-                    if facts.len == 0 {
-                        let hint = "Open a folder or archive that has some";
-                        let summary = format!("{}: there are no images in it", name(&self.path));
-                        return vec![Notice::error(summary, hint).into()];
-                    }
-                    let image = ImageRef::InSource { source: source.clone(), index: 0 };
-                    vec![
-                        Open::Source(source.clone()).into(),
-                        Open::Image(image).into(),
-                        Layout::Show(ViewId::Dataset).into(),
-                    ]
-                })
+            Identified::Recipe(path) => {
+                vec![JobCommand::Train(RecipeRef::File(Arc::clone(path))).into()]
             }
-            Stage::Model(model) => {
-                let question = ModelInfo { model: model.clone() };
-                when_ready(session.ask(Lane::Now, &question), |facts| {
-                    let about = format!(
-                        "{}: {} codes, one for {} x {} pixels",
-                        facts.name,
-                        facts.facts.codebook_size,
-                        facts.facts.factor,
-                        facts.facts.factor
-                    );
-                    vec![Open::Model(self.slot, model.clone()).into(), Notice::info(about).into()]
-                })
-            }
-            Stage::Tokens(grid, model) => {
-                let question = Decode { grid: GridRef::new(grid.clone()), model: model.clone() };
-                when_ready(session.ask(Lane::Now, &question), |decoded| {
-                    tokens_opened(grid, PastedPicture::new(decoded.picture.clone()))
-                })
-            }
+        };
+        Ok(commands.into_iter().map(Outcome::Command).collect())
+    }
+
+    fn image(&self, image: &ImageRef) -> Result<Vec<Command>, Problem> {
+        self.asker.wait(&LoadImage { image: image.clone(), paint_side: self.size.side })?;
+        // The views will ask for this. Where it is quick it is there when the image is, and the frames
+        // that say "Encoding..." are not drawn; without a graphics card each takes as long as encoding.
+        let (size, model) = (self.size, self.model.clone());
+        let question = Reconstruct(Encode { image: image.clone(), size, model });
+        self.asker.wait_at_most(PATIENCE, &question);
+        Ok(vec![Open::Image(image.clone()).into()])
+    }
+
+    fn source(&self, source: &SourceRef) -> Result<Vec<Command>, Problem> {
+        let facts = self.asker.wait(&SourceInfo { source: source.clone() })?;
+        if facts.len == 0 {
+            let hint = "Open a folder or archive that has some";
+            let summary = format!("{}: there are no images in it", name(&self.path));
+            return Ok(vec![Notice::error(summary, hint).into()]);
         }
+        let image = ImageRef::InSource { source: source.clone(), index: 0 };
+        Ok(vec![
+            Open::Source(source.clone()).into(),
+            Open::Image(image).into(),
+            Layout::Show(ViewId::Dataset).into(),
+        ])
+    }
+
+    fn model(&self, model: &ModelRef) -> Result<Vec<Command>, Problem> {
+        let facts = self.asker.wait(&ModelInfo { model: model.clone() })?;
+        let about = format!(
+            "{}: {} codes, one for {} x {} pixels",
+            facts.name, facts.facts.codebook_size, facts.facts.factor, facts.facts.factor
+        );
+        Ok(vec![Open::Model(self.slot, model.clone()).into(), Notice::info(about).into()])
+    }
+
+    /// Their picture is decoded first, which also checks which codebook they belong to.
+    fn tokens(&self, path: &Path) -> Result<Vec<Command>, Problem> {
+        let grid = files::read(path, u32::MAX).map_err(|error| error.problem())?;
+        let question = Decode { grid: GridRef::new(grid.clone()), model: self.model.clone() };
+        let decoded = self.asker.wait(&question)?;
+        Ok(tokens_opened(&grid, PastedPicture::new(decoded.picture.clone())))
     }
 }
 
-fn identified(found: &Identified, background: &Background) -> Step {
-    match found {
-        Identified::Image(image) => Step::Next(Stage::Image(image.clone())),
-        Identified::Images(source) => Step::Next(Stage::Source(source.clone())),
-        Identified::Model(model) => Step::Next(Stage::Model(model.clone())),
-        Identified::Tokens(path) => {
-            let path = Arc::clone(path);
-            background.attempt(move || {
-                // Which codebook they belong to is checked when they are decoded.
-                smalti_engine::tokens::files::read(&path, u32::MAX).map(Outcome::Tokens)
-            });
-            Step::Done(Vec::new())
-        }
-        Identified::Scene(path) => {
-            let path = Arc::clone(path);
-            background.attempt(move || read_scene(&path));
-            Step::Done(Vec::new())
-        }
-        Identified::Document(path) => {
-            let path = Arc::clone(path);
-            background.attempt(move || {
-                let saved = saved::open(&path)?;
-                Ok(Outcome::Document(Some(path.to_path_buf()), Box::new(saved)))
-            });
-            Step::Done(Vec::new())
-        }
-        Identified::Recipe(path) => {
-            let recipe = RecipeRef::File(Arc::clone(path));
-            Step::Done(vec![JobCommand::Train(recipe).into()])
-        }
-    }
-}
-
-fn read_scene(path: &Path) -> smalti_engine::Result<Outcome> {
-    let bytes = super::background::read_whole(path, SCENE_LIMIT)?;
+fn read_scene(path: &Path) -> Result<Outcome, Problem> {
+    let read = super::background::read_whole(path, SCENE_LIMIT);
+    let bytes = read.map_err(|error| error.problem())?;
     let text = String::from_utf8_lossy(&bytes);
-    let bad = |reason| smalti_engine::EngineError::bad_file(path, reason, "Mend the scene's text");
+    let bad = |reason| EngineError::bad_file(path, reason, "Mend the scene's text").problem();
     Ok(Outcome::Scene(Box::new(Scene::parse(&text).map_err(bad)?)))
 }
 
@@ -226,24 +187,6 @@ fn tokens_opened(grid: &Grid, picture: PastedPicture) -> Vec<Command> {
         Edit::ForceTokens(tokens).into(),
         Layout::Show(ViewId::Tokens).into(),
     ]
-}
-
-fn when_ready<A>(reply: Reply<A>, done: impl FnOnce(&A) -> Vec<Command>) -> Step {
-    match reply {
-        Reply::Ready(answer) => Step::Done(done(&answer)),
-        other => not_ready(other),
-    }
-}
-
-fn not_ready<A>(reply: Reply<A>) -> Step {
-    match reply {
-        Reply::Failed(problem) => Step::Done(vec![failed(problem).into()]),
-        Reply::Ready(_) | Reply::Working { .. } => Step::Wait,
-    }
-}
-
-fn failed(problem: Problem) -> Notice {
-    problem.into()
 }
 
 /// A path's last part, for people.

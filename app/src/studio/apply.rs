@@ -236,34 +236,43 @@ impl Studio {
             commands.extend(self.path_chosen(ask, path));
         }
         for outcome in self.keeping.background.outcomes() {
-            match outcome {
-                Outcome::Command(command) => commands.push(command),
-                Outcome::Stamped(path, stamp) => self.keeping.openings.stamped(&path, stamp),
-                Outcome::Scene(scene) => self.open_scene(&scene),
-                Outcome::Document(path, saved) => self.open_document(path, *saved),
-                Outcome::Recipe(training) => commands.extend(self.start_training(*training)),
-                Outcome::Tokens(grid) => {
-                    self.keeping.openings.tokens(grid, self.history.document());
-                }
-                Outcome::Saved(path, document) => {
-                    self.notices.add(Notice::info(format!("Saved {}", name(&path))));
-                    self.settings.remember(&path);
-                    self.keeping.file = Some(path);
-                    self.keeping.saved = *document;
-                    if std::mem::take(&mut self.desk.quits_after_saving) {
-                        commands.push(AppCommand::Quit.into());
-                    }
-                }
-                Outcome::NoDialog(ask) => {
-                    let text = match &ask {
-                        Ask::Save { name, .. } => name.clone(),
-                        Ask::File | Ask::Folder | Ask::Tokenizer(_) => String::new(),
-                    };
-                    self.desk.dialog = Some(Dialog::Path { ask, text });
-                }
-            }
+            self.came_of(outcome, &mut commands);
         }
         commands
+    }
+
+    fn came_of(&mut self, outcome: Outcome, commands: &mut Vec<Command>) {
+        match outcome {
+            Outcome::Command(command) => commands.push(command),
+            Outcome::Opened(opened) => {
+                self.keeping.openings.end(&opened);
+                if opened.is_usable() {
+                    self.settings.remember(&opened.path);
+                }
+                for outcome in opened.outcomes {
+                    self.came_of(outcome, commands);
+                }
+            }
+            Outcome::Scene(scene) => self.open_scene(&scene),
+            Outcome::Document(path, saved) => self.open_document(path, *saved),
+            Outcome::Recipe(training) => commands.extend(self.start_training(*training)),
+            Outcome::Saved(path, document) => {
+                self.notices.add(Notice::info(format!("Saved {}", name(&path))));
+                self.settings.remember(&path);
+                self.keeping.file = Some(path);
+                self.keeping.saved = *document;
+                if std::mem::take(&mut self.desk.quits_after_saving) {
+                    commands.push(AppCommand::Quit.into());
+                }
+            }
+            Outcome::NoDialog(ask) => {
+                let text = match &ask {
+                    Ask::Save { name, .. } => name.clone(),
+                    Ask::File | Ask::Folder | Ask::Tokenizer(_) => String::new(),
+                };
+                self.desk.dialog = Some(Dialog::Path { ask, text });
+            }
+        }
     }
 
     fn open_document(&mut self, path: Option<PathBuf>, saved: Saved) {
@@ -375,6 +384,11 @@ impl Studio {
             ctx.request_repaint_after(AUTOSAVE_EVERY.saturating_sub(since));
             return;
         }
+        self.autosave();
+    }
+
+    /// Keeps the work for the case of an unexpected end.
+    pub(super) fn autosave(&mut self) {
         let Some(autosave) = &self.keeping.autosave else { return };
         self.keeping.autosaved = (self.history.document().clone(), Some(Instant::now()));
         let (path, saved) = (autosave.path().to_owned(), self.to_save());
@@ -396,7 +410,7 @@ impl Studio {
     }
 
     /// Whether tokens were forced, locked or switched off since the document was saved.
-    fn has_unsaved_work(&self) -> bool {
+    pub(super) fn has_unsaved_work(&self) -> bool {
         let (now, saved) = (self.history.document(), &self.keeping.saved);
         let work = |d: &Document| {
             (Arc::clone(&d.edits), Arc::clone(&d.locks), Arc::clone(&d.switched_off))

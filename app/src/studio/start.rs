@@ -55,8 +55,9 @@ impl Studio {
             .wgpu_render_state
             .as_ref()
             .is_some_and(|state| state.adapter.get_info().device_type == wgpu::DeviceType::Cpu);
-        let session = Session::new(engine_settings(&ctx, &options, is_cpu_adapter))?;
-        let background = Background::new(&ctx)?;
+        let waker = waker(&ctx, is_cpu_adapter);
+        let session = Session::new(engine_settings(&options, Arc::clone(&waker)))?;
+        let background = Background::new(waker)?;
         let document = Document::default();
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let threads = if options.threads == 0 { cores } else { options.threads };
@@ -172,23 +173,27 @@ impl Pace {
     }
 }
 
-fn engine_settings(
-    ctx: &egui::Context,
-    options: &StudioOptions,
-    is_cpu_adapter: bool,
-) -> session::Settings {
-    let mut engine = session::Settings::new(&options.assets);
-    engine.device = options.device;
-    engine.threads = options.threads;
-    engine.budget_bytes = budget();
+/// Asks for a frame from other threads.
+fn waker(ctx: &egui::Context, is_cpu_adapter: bool) -> Arc<dyn Fn() + Send + Sync> {
     let (waking, pace) = (ctx.clone(), Pace::new(CPU_REPAINT));
-    engine.waker = Arc::new(move || {
+    Arc::new(move || {
         if is_cpu_adapter {
             waking.request_repaint_after(pace.wait());
         } else {
             waking.request_repaint();
         }
-    });
+    })
+}
+
+fn engine_settings(
+    options: &StudioOptions,
+    waker: Arc<dyn Fn() + Send + Sync>,
+) -> session::Settings {
+    let mut engine = session::Settings::new(&options.assets);
+    engine.device = options.device;
+    engine.threads = options.threads;
+    engine.budget_bytes = budget();
+    engine.waker = waker;
     engine
 }
 

@@ -17,7 +17,9 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use smalti_engine::answers::{Encode, Encoded, GridRef, ModelFacts, ModelInfo, PastedPicture};
+use smalti_engine::answers::{
+    Encode, Encoded, GridRef, ModelFacts, ModelInfo, PastedPicture, Reconstruct,
+};
 use smalti_engine::images::Picture;
 use smalti_engine::session::{Lane, Question, Reply, Session};
 use smalti_engine::tokens::Cell;
@@ -249,6 +251,13 @@ impl ViewCtx<'_> {
     /// The tokens of the document's image, before edits.
     pub fn encoded(&self, slot: Slot) -> Option<Reply<Encoded>> {
         Some(self.ask(("encoded", slot), &self.encode_question(slot)?))
+    }
+
+    /// The question for what the image's own tokens decode to; none while tokens are edited.
+    pub(crate) fn plain_question(&self) -> Option<Reconstruct> {
+        let document = self.document;
+        let is_plain = document.edits.is_empty() && document.switched_off.is_empty();
+        if is_plain { self.encode_question(Slot::A).map(Reconstruct) } else { None }
     }
 
     /// Facts of a tokenizer: factor, K, levels.

@@ -81,6 +81,9 @@ impl View for TokensView {
 /// are switched off.
 pub(super) fn decoded(ctx: &ViewCtx<'_>, encoded: &Encoded) -> (GridRef, Reply<Compared>) {
     let document = ctx.document;
+    if let Some(question) = ctx.plain_question() {
+        return (encoded.grid.clone(), ctx.ask("compared a", &question));
+    }
     let mut grid = ctx.grid(encoded);
     if !document.switched_off.is_empty() {
         let question = WithoutCodes {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use egui::{Rect, RichText};
 use smalti_engine::Problem;
 use smalti_engine::answers::Encoded;
-use smalti_engine::session::Reply;
+use smalti_engine::session::{Lane, Reply};
 
 use crate::document::{Layout, Open, Slot};
 use crate::shell::theme::space;
@@ -25,7 +25,8 @@ pub fn no_image(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
     });
 }
 
-/// The tokens of the document's image; until they are there, draws what is to be said instead.
+/// The tokens of the document's image; until they are there, draws what is to be said instead. For
+/// views that show what the tokens decode to.
 pub fn encoded(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) -> Option<Arc<Encoded>> {
     let Some(reply) = ctx.encoded(Slot::A) else {
         no_image(ui, ctx);
@@ -33,6 +34,10 @@ pub fn encoded(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) -> Option<Arc<Encoded>> {
     };
     if let Reply::Working { progress, .. } = &reply {
         busy(ui, ctx, *progress);
+        // Decoding follows at once, and not when the next frame has shown the tokens.
+        if let Some(question) = ctx.plain_question() {
+            ctx.session.ask(Lane::Now, &question);
+        }
     }
     match &reply {
         Reply::Failed(reason) => problem(ui, ctx, reason),

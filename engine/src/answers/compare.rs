@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::encode::{Decode, GridRef};
+use super::encode::{Decode, Encode, GridRef};
 use super::model::{ModelRef, load};
 use crate::Result;
 use crate::images::Picture;
@@ -19,6 +19,30 @@ pub struct Comparison {
     pub grid: GridRef,
     /// The tokenizer that decodes them.
     pub model: ModelRef,
+}
+
+/// The comparison of an image with what its own tokens decode to. One question from the image to the
+/// end, so that nobody has to come back for each step; the answers of the steps are kept as well.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Reconstruct(pub Encode);
+
+impl Question for Reconstruct {
+    type Answer = Compared;
+
+    fn answer(&self, desk: &Desk<'_>) -> Result<Compared> {
+        let encoded = desk.ask(&self.0)?;
+        let comparison = Comparison {
+            original: super::PastedPicture::new(encoded.picture.clone()),
+            grid: encoded.grid.clone(),
+            model: self.0.model.clone(),
+        };
+        Ok(Compared::clone(&*desk.ask(&comparison)?))
+    }
+
+    fn bytes(_: &Compared) -> usize {
+        // Shared with the comparison's answer.
+        0
+    }
 }
 
 /// See [`Comparison`].

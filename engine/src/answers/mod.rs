@@ -12,7 +12,7 @@ pub mod survey;
 pub mod usage;
 
 pub use code::{Appearance, CodeAppearance, CodeCard, CodeCardAnswer, CodeInImages, Occurrences};
-pub use compare::{Compared, Comparison};
+pub use compare::{Compared, Comparison, Reconstruct};
 pub use encode::{Decode, Decoded, Encode, Encoded, GridRef};
 pub use identify::{Identified, Identify};
 pub use image::{

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::lanes::Desktop;
 use super::question::{AnyAnswer, Key, Lane, Question, Reply};
@@ -69,6 +69,8 @@ struct Entry {
     state: State,
     /// The frame in which it was last asked.
     asked: u64,
+    /// Whether a frame asked: what only other answers and waiting threads need wakes nobody.
+    is_shown: bool,
     /// Callers of [`Cache::wait`]; while there are any it is never dropped.
     waiting: usize,
 }
@@ -128,6 +130,7 @@ impl Cache {
         let frame = table.frame;
         if let Some(entry) = table.entries.get_mut(&key) {
             entry.asked = frame;
+            entry.is_shown = true;
             match &entry.state {
                 State::Ready { answer, .. } => {
                     let answer = Arc::clone(answer);
@@ -149,13 +152,21 @@ impl Cache {
                 }
             }
         } else {
-            table.enqueue(key, lane);
+            table.enqueue(key.clone(), lane);
+            if let Some(entry) = table.entries.get_mut(&key) {
+                entry.is_shown = true;
+            }
             self.changed.notify_all();
         }
         Reply::Working { progress: None, last: table.last_answer(place) }
     }
 
-    pub(super) fn wait<Q: Question>(&self, question: &Q) -> Result<Arc<Q::Answer>, Problem> {
+    /// Waits for an answer, until a time if one is given; `None` when that has come.
+    pub(super) fn wait<Q: Question>(
+        &self,
+        question: &Q,
+        until: Option<Instant>,
+    ) -> Option<Result<Arc<Q::Answer>, Problem>> {
         let key = Key::new(question);
         let mut table = self.table();
         if !table.entries.contains_key(&key) {
@@ -182,15 +193,23 @@ impl Cache {
                     }
                 }
             };
-            if let Some(found) = found {
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            if found.is_some() || left == Some(Duration::ZERO) {
                 if let Some(entry) = table.entries.get_mut(&key) {
                     entry.waiting -= 1;
                 }
-                return found.and_then(|answer| {
+                let typed = |answer: AnyAnswer| {
                     answer.downcast().map_err(|_wrong| EngineError::Cancelled.problem())
-                });
+                };
+                return found.map(|found| found.and_then(typed));
             }
-            table = self.changed.wait(table).unwrap_or_else(std::sync::PoisonError::into_inner);
+            table = match left {
+                Some(left) => self
+                    .changed
+                    .wait_timeout(table, left)
+                    .map_or_else(|poisoned| poisoned.into_inner().0, |(table, _)| table),
+                None => self.changed.wait(table).unwrap_or_else(std::sync::PoisonError::into_inner),
+            };
         }
     }
 
@@ -317,7 +336,9 @@ impl Cache {
     fn settle(&self, key: &Key, result: std::result::Result<(AnyAnswer, usize), Problem>) {
         let mut table = self.table();
         let cancelled = matches!(&result, Err(p) if p.summary == "cancelled");
-        let waiting = table.entries.get(key).is_some_and(|e| e.waiting > 0);
+        let entry = table.entries.get(key);
+        let is_shown = entry.is_some_and(|e| e.is_shown);
+        let waiting = entry.is_some_and(|e| e.waiting > 0);
         if cancelled && !waiting {
             table.remove(key);
         } else if cancelled {
@@ -336,7 +357,9 @@ impl Cache {
         }
         drop(table);
         self.changed.notify_all();
-        (self.waker)();
+        if is_shown {
+            (self.waker)();
+        }
     }
 
     /// Takes the next question for a desktop; `None` when the session has ended.
@@ -407,6 +430,7 @@ impl Table {
         let entry = self.entries.entry(key.clone()).or_insert(Entry {
             state: State::Queued(lane),
             asked: frame,
+            is_shown: false,
             waiting: 0,
         });
         entry.state = State::Queued(lane);
@@ -438,6 +462,7 @@ impl Table {
         let entry = self.entries.entry(key.clone()).or_insert(Entry {
             state: State::Working(Arc::clone(job)),
             asked: frame,
+            is_shown: false,
             waiting: 0,
         });
         entry.state = State::Working(Arc::clone(job));

@@ -20,6 +20,7 @@ mod runs;
 
 use std::any::Any;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 pub use cache::Status;
 pub use question::{Lane, Question, Reply};
@@ -42,7 +43,7 @@ pub struct Settings {
     pub budget_bytes: usize,
     /// Folder of the shipped models, recipes and samples.
     pub assets: std::path::PathBuf,
-    /// Called from engine threads whenever an answer, a progress or a run has news.
+    /// Called from engine threads when an answer that a frame asked for is there, or a run has news.
     pub waker: Arc<dyn Fn() + Send + Sync>,
 }
 
@@ -116,7 +117,12 @@ impl Session {
     /// # Errors
     /// The problem, if the question has no answer.
     pub fn wait<Q: Question>(&self, question: &Q) -> Result<Arc<Q::Answer>, Problem> {
-        self.shared.cache.wait(question)
+        forever(self.shared.cache.wait(question, None))
+    }
+
+    /// Asks from a thread that is not the window's.
+    pub fn asker(&self) -> Asker {
+        Asker(Arc::clone(&self.shared))
     }
 
     /// Forgets an answer, so that the next ask works it out again (a file changed).
@@ -166,6 +172,37 @@ impl Session {
     pub fn settings(&self) -> &Settings {
         &self.shared.settings
     }
+}
+
+/// A session's answers for other threads, which may wait for them.
+#[derive(Clone)]
+pub struct Asker(Arc<Shared>);
+
+impl std::fmt::Debug for Asker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Asker({:?})", self.0.settings)
+    }
+}
+
+impl Asker {
+    /// As [`Session::wait`].
+    ///
+    /// # Errors
+    /// The problem, if the question has no answer; that it was cancelled, if the session has ended.
+    pub fn wait<Q: Question>(&self, question: &Q) -> Result<Arc<Q::Answer>, Problem> {
+        forever(self.0.cache.wait(question, None))
+    }
+
+    /// Waits for an answer that a view will ask for, for some time at most. If it is not there by
+    /// then, it is worked out all the same, as long as the next frame asks for it.
+    pub fn wait_at_most<Q: Question>(&self, time: Duration, question: &Q) {
+        drop(self.0.cache.wait(question, Some(Instant::now() + time)));
+    }
+}
+
+/// Without a time to wait until there always is a result.
+fn forever<T>(waited: Option<Result<T, Problem>>) -> Result<T, Problem> {
+    waited.unwrap_or_else(|| Err(crate::EngineError::Cancelled.problem()))
 }
 
 impl Drop for Session {

@@ -125,6 +125,39 @@ fn until(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 #[test]
+fn only_what_a_frame_asked_for_wakes_the_window() {
+    let woken = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&woken);
+    let waker = Arc::new(move || {
+        count.fetch_add(1, Ordering::SeqCst);
+    });
+    let session = Session::new(Settings { waker, ..Settings::new("assets") }).unwrap();
+    let asker = session.asker();
+    assert_eq!(*asker.wait(&Square(12)).unwrap(), 144);
+    assert_eq!(woken.load(Ordering::SeqCst), 0, "a thread that waits needs no frame");
+    // Works out the square of 3 on its way, which no frame asked for.
+    session.ask(Lane::Now, &Large(1));
+    let start = Instant::now();
+    while woken.load(Ordering::SeqCst) == 0 && start.elapsed() < Duration::from_secs(20) {
+        std::thread::yield_now();
+    }
+    asker.wait(&Square(13)).unwrap();
+    assert_eq!(woken.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn waiting_ends_in_time_and_the_work_goes_on_for_who_asks() {
+    let session = session();
+    let asker = session.asker();
+    asker.wait_at_most(Duration::from_millis(20), &Endless);
+    assert!(session.ask(Lane::Now, &Endless).is_working());
+    assert_eq!(session.status().working_on, ["Endless"]);
+    drop(session);
+    let problem = asker.wait(&Square(4)).unwrap_err();
+    assert_eq!(problem.summary, "cancelled", "a session that has ended keeps nobody waiting");
+}
+
+#[test]
 fn a_question_is_worked_out_once_and_then_remembered() {
     let session = session();
     let before = SQUARES_WORKED.load(Ordering::SeqCst);
