@@ -1,7 +1,10 @@
 # What a person types. `make run` and `make test` do everything on a fresh Debian or Ubuntu that has
-# Rust (rustup.rs); no system package is needed to build, some are to open a window and draw.
+# Rust (rustup.rs). To build, Rust needs a linker and nothing else; the rest opens a window and draws.
 
 PACKAGES := libxkbcommon-x11-0 libx11-xcb1 libxcursor1 libxi6 libxrandr2 libvulkan1 mesa-vulkan-drivers
+ifeq ($(shell command -v cc),)
+PACKAGES += gcc libc6-dev
+endif
 CARGO ?= cargo
 
 .PHONY: help run test check fmt clippy doc deny typos system
@@ -10,7 +13,7 @@ help:
 	@echo "make run     build and open the window; without a display leave the tour in out/"
 	@echo "make test    formatting and every test"
 	@echo "make check   clippy, documentation, licenses, spelling"
-	@echo "make system  install the system packages that a window needs (Debian, Ubuntu)"
+	@echo "make system  install the system packages that are missing (Debian, Ubuntu)"
 
 run: system
 	@$(CARGO) build --release --locked -p smalti

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use smalti::cli::{CANCELLED, Surroundings, run};
 
 fn main() -> ExitCode {
-    quiet_candle();
+    quiet_others();
     keep_memory();
     let cancel = Arc::new(AtomicBool::new(false));
     listen_for_ctrl_c(&cancel);
@@ -25,12 +25,21 @@ fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// candle keeps a pool of threads of its own that spin while they wait, beside the engine's pools.
-/// With one thread it starts none; the engine's kernels use rayon.
+/// Settings that libraries only take from the environment.
+///
+/// candle keeps a pool of threads of its own that spin while they wait, beside the engine's pools. With
+/// one thread it starts none; the engine's kernels use rayon. And a layer of Mesa asks a desktop which
+/// graphics card to use; where there is none it prints an error that is none.
 #[expect(unsafe_code, reason = "the only way to set an environment variable")]
-fn quiet_candle() {
+fn quiet_others() {
+    let has_desktop = std::env::var_os("XDG_RUNTIME_DIR").is_some();
     // SAFETY: main has just begun, there is no other thread that could read the environment.
-    unsafe { std::env::set_var("CANDLE_NUM_THREADS", "1") };
+    unsafe {
+        std::env::set_var("CANDLE_NUM_THREADS", "1");
+        if !has_desktop {
+            std::env::set_var("NODEVICE_SELECT", "1");
+        }
+    }
 }
 
 /// Tensors come and go by the hundred megabytes each step. The system's allocator would give them back

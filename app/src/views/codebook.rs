@@ -32,6 +32,8 @@ const SET_IMAGES: u64 = 64;
 const ROW_IMAGES: u64 = 24;
 /// Codes that can be put in order by hue; more are not decoded one by one.
 const MOST_HUES: u32 = 1 << 16;
+/// The least height of the cells, before text is scaled.
+const LEAST_CELLS: f32 = 48.0;
 /// The textures of the history.
 const HISTORY_PANE: u64 = 0x636f_6465_0002;
 
@@ -92,11 +94,14 @@ impl View for CodebookView {
             ui.label(ctx.theme.label(working(progress.flatten())));
             return;
         };
-        figures::ui(ui, ctx, &ordered);
         let line = ctx.theme.px(18.0) + space::S;
+        // In a low view the cells come before the figures.
+        if ui.available_height() > ctx.theme.px(48.0 + LEAST_CELLS) + line {
+            figures::ui(ui, ctx, &ordered);
+        }
         let left = ui.available_height() - line;
         let below = if left < ctx.theme.px(180.0) { 0.0 } else { (left * 0.3).round() };
-        let height = (left - below).max(ctx.theme.px(48.0));
+        let height = (left - below).max(ctx.theme.px(LEAST_CELLS));
         let patches = self.patches(ctx, &ordered);
         let look = cells::Look { height, is_logarithmic: !self.is_linear, patches };
         self.cells.ui(ui, ctx, &ordered, look);

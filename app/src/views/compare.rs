@@ -13,6 +13,7 @@ use crate::document::{CompareMode, DifferenceKind, Look, Slot};
 use crate::shell::theme::space;
 use crate::textures::Sampling;
 use crate::widgets::pane::{self, Zoom};
+use crate::widgets::scale::Scale;
 use crate::widgets::{picker, states};
 
 /// The Compare view.
@@ -34,7 +35,37 @@ struct Shown<'a> {
     texture: egui::TextureHandle,
     name: &'a str,
     left: String,
-    right: String,
+    right: Under,
+}
+
+/// What stands at the right under a picture.
+enum Under {
+    Figures(String),
+    Scale(Scale),
+}
+
+/// What the colors of a difference mean: fixed, so that pictures can be compared.
+fn scale_of(kind: DifferenceKind) -> Scale {
+    match kind {
+        DifferenceKind::Absolute => Scale {
+            ends: ["0", "25 %"],
+            values: [0.0, 0.25],
+            color: |maps, value| maps.viridis.at(value * 4.0),
+            about: "Of the full range, mean of the channels",
+        },
+        DifferenceKind::Signed => Scale {
+            ends: ["-25", "+25 %"],
+            values: [-0.25, 0.25],
+            color: |maps, value| maps.diverging.at(0.5 + value * 2.0),
+            about: "Blue: the reconstruction is too dark; red: too bright",
+        },
+        DifferenceKind::Structure => Scale {
+            ends: ["0", "1"],
+            values: [0.0, 1.0],
+            color: |maps, value| maps.viridis.at(value),
+            about: "1 - SSIM: where structure is lost",
+        },
+    }
 }
 
 impl View for CompareView {
@@ -132,54 +163,47 @@ fn original(ctx: &ViewCtx<'_>, encoded: &Encoded) -> Shown<'static> {
         texture: ctx.textures.picture(picture, Sampling::Pixels),
         name: "Original",
         left: "original".to_owned(),
-        right: format!("{}×{}", picture.width(), picture.height()),
+        right: Under::Figures(format!("{}×{}", picture.width(), picture.height())),
     }
 }
 
 /// Reconstruction and difference of one tokenizer.
 fn side_of(ctx: &ViewCtx<'_>, compared: &Arc<Compared>, name: &str) -> [Shown<'static>; 2] {
     let kind = ctx.document.looks.difference;
-    let (legend, texture) = difference(ctx, compared, kind);
+    let scale = scale_of(kind);
     [
         Shown {
             texture: ctx.textures.picture(&compared.reconstruction, Sampling::Pixels),
             name: "Reconstruction",
             left: name.to_owned(),
-            right: figures_of(compared),
+            right: Under::Figures(figures_of(compared)),
         },
         Shown {
-            texture,
+            texture: difference(ctx, compared, kind, scale),
             name: "Difference",
-            left: format!("{} difference", kind.label()),
-            right: legend,
+            left: format!("difference, {}", kind.label()),
+            right: Under::Scale(scale),
         },
     ]
 }
 
-/// The difference as colors, with its scale in words: fixed, so that pictures can be compared.
+/// The difference as colors.
 fn difference(
     ctx: &ViewCtx<'_>,
     compared: &Arc<Compared>,
     kind: DifferenceKind,
-) -> (String, egui::TextureHandle) {
-    let (values, legend) = match kind {
-        DifferenceKind::Absolute => (&compared.absolute, "0 to 25 %"),
-        DifferenceKind::Signed => (&compared.signed, "±25 % · blue too dark, red too bright"),
-        DifferenceKind::Structure => (&compared.structure, "1 - SSIM, 0 to 1"),
+    scale: Scale,
+) -> egui::TextureHandle {
+    let values = match kind {
+        DifferenceKind::Absolute => &compared.absolute,
+        DifferenceKind::Signed => &compared.signed,
+        DifferenceKind::Structure => &compared.structure,
     };
     let picture = &compared.reconstruction;
     let size = [picture.width() as usize, picture.height() as usize];
     let key = ("difference", values.as_ptr().addr(), kind, ctx.theme.choice);
-    let maps = &ctx.theme.maps;
-    let texture = ctx.textures.colors(key, size, Sampling::Pixels, || {
-        let color = |value: &f32| match kind {
-            DifferenceKind::Absolute => maps.viridis.at(value * 4.0),
-            DifferenceKind::Signed => maps.diverging.at(0.5 + value * 2.0),
-            DifferenceKind::Structure => maps.viridis.at(*value),
-        };
-        values.iter().map(color).collect()
-    });
-    (legend.to_owned(), texture)
+    let colors = || values.iter().map(|value| (scale.color)(&ctx.theme.maps, *value)).collect();
+    ctx.textures.colors(key, size, Sampling::Pixels, colors)
 }
 
 impl CompareView {
@@ -222,7 +246,13 @@ impl CompareView {
             pane.paint(ui, shown.texture.id(), Color32::WHITE);
             hover(ui, ctx, &pane, encoded);
             let under = Rect::from_min_size(view.left_bottom(), vec2(width, line));
-            states::caption(ui, ctx, under, &shown.left, &shown.right);
+            match &shown.right {
+                Under::Figures(figures) => states::caption(ui, ctx, under, &shown.left, figures),
+                Under::Scale(scale) => {
+                    let rest = scale.ui(ui, ctx, under);
+                    states::caption(ui, ctx, rest, &shown.left, "");
+                }
+            }
         }
     }
 

@@ -2,4 +2,5 @@
 
 pub mod pane;
 pub mod picker;
+pub mod scale;
 pub mod states;

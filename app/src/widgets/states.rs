@@ -71,7 +71,8 @@ pub fn busy(ui: &egui::Ui, ctx: &ViewCtx<'_>, progress: Option<f32>) {
 }
 
 /// A caption under a picture: left what it is, right its figures. Where both do not fit, the left
-/// part ends at its comma, then the last figures go, those behind " · ".
+/// part ends at its comma, then the last figures go, those behind " · "; where not even the first
+/// leave room for a few letters, they go too.
 pub fn caption(ui: &egui::Ui, ctx: &ViewCtx<'_>, rect: Rect, left: &str, right: &str) {
     let (theme, y) = (ctx.theme, rect.center().y);
     let id = ui.scope_id().with(("caption", rect.left() as i32, rect.top() as i32));
@@ -99,7 +100,12 @@ pub fn caption(ui: &egui::Ui, ctx: &ViewCtx<'_>, rect: Rect, left: &str, right: 
         }
         match figures.rsplit_once(" · ") {
             Some((fewer, _)) => figures = fewer,
-            None => break short,
+            None => {
+                if room < theme.px(40.0) {
+                    figures = "";
+                }
+                break short;
+            }
         }
     };
     let galley = lay(figures, theme.figures(), rect.width());

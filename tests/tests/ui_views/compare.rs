@@ -180,7 +180,7 @@ fn each_difference_has_the_colors_of_its_values() {
         }
         before = kind;
         let place = rect_of(&window, "Difference");
-        assert!(says(&window, &format!("{kind} difference")));
+        assert!(says(&window, &format!("difference, {kind}")));
         let screen = drawn(&mut window);
         let (mut bright, mut dark) = (0, 0);
         for (x, y) in (2..30).flat_map(|y| (2..30).map(move |x| (x, y))) {
