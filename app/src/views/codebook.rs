@@ -34,6 +34,8 @@ const ROW_IMAGES: u64 = 24;
 const MOST_HUES: u32 = 1 << 16;
 /// The least height of the cells, before text is scaled.
 const LEAST_CELLS: f32 = 48.0;
+/// The height of the figures, before text is scaled.
+const FIGURES: f32 = 44.0;
 /// The textures of the history.
 const HISTORY_PANE: u64 = 0x636f_6465_0002;
 
@@ -96,7 +98,7 @@ impl View for CodebookView {
         };
         let line = ctx.theme.px(18.0) + space::S;
         // In a low view the cells come before the figures.
-        if ui.available_height() > ctx.theme.px(48.0 + LEAST_CELLS) + line {
+        if ui.available_height() > ctx.theme.px(FIGURES + LEAST_CELLS) + line {
             figures::ui(ui, ctx, &ordered);
         }
         let left = ui.available_height() - line;
