@@ -18,7 +18,9 @@ use safetensors::Dtype;
 pub fn fixtures_root() -> PathBuf {
     #[allow(clippy::disallowed_methods, reason = "tests have no main that could pass it down")]
     let chosen = std::env::var_os("SMALTI_FIXTURES");
-    chosen.map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures"), PathBuf::from)
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // Cargo runs tests in their crate's folder; a relative path is meant from the project's.
+    chosen.map_or_else(|| here.join("fixtures"), |chosen| here.join("..").join(chosen))
 }
 
 /// The folder of one fixture.
