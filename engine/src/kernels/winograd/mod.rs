@@ -24,7 +24,7 @@ pub(super) use blocks::Shape;
 pub(super) use gradient::weight_gradient;
 pub(super) use weights::Taps;
 
-use super::product::{Matrix, Product, groups};
+use super::product::{Matrix, PACKED, Product, To, groups};
 use super::scratch::{Place, Scratch, with_scratch, written};
 use super::simd::{Kernel, Level, Simd, with_simd};
 use blocks::Lanes;
@@ -275,7 +275,7 @@ impl<S: Simd, T: Scheme> Kernel<S> for Products<'_, S, T> {
                     let a = at.weights.add(f * at.frequency + (first - start) * inputs);
                     let b = at.windows.add(f * plane).cast_const();
                     let c = at.m.add(f * wait + (first - start) * columns);
-                    Product::<2, true> {
+                    Product::<2, PACKED> {
                         rows,
                         depth: inputs,
                         a,
@@ -283,7 +283,7 @@ impl<S: Simd, T: Scheme> Kernel<S> for Products<'_, S, T> {
                         c: Matrix { start: c, stride: columns },
                         columns: columns / (2 * S::LANES),
                         planes: (at_once, [at.frequency, plane, wait]),
-                        add: false,
+                        to: To::Nothing,
                     }
                     .run(s);
                 }
