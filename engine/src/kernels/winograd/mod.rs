@@ -101,9 +101,12 @@ impl<'a, S: Simd, T: Scheme> Forward<'a, S, T> {
         self.shape.inputs * Self::COLUMNS + PAD
     }
 
+    /// The vectors of a block that hold windows, always as many as the micro kernel takes.
     fn lanes(&self, block: usize) -> Vec<[Lanes; 4]> {
         let one = |first| Lanes::new(self.shape, first, S::LANES / 4);
-        (0..Self::VECTORS)
+        let left = self.shape.windows() - block * Self::WINDOWS;
+        let vectors = left.div_ceil(2 * S::LANES) * 2;
+        (0..vectors.min(Self::VECTORS))
             .map(|v| {
                 let first = block * Self::WINDOWS + v * S::LANES;
                 std::array::from_fn(|k| one(first + k * (S::LANES / 4)))
@@ -281,7 +284,7 @@ impl<S: Simd, T: Scheme> Kernel<S> for Products<'_, S, T> {
                         a,
                         b: Matrix { start: b, stride: columns },
                         c: Matrix { start: c, stride: columns },
-                        columns: columns / (2 * S::LANES),
+                        columns: lanes.len() * T::PARTS / 2,
                         planes: (at_once, [at.frequency, plane, wait]),
                         to: To::Nothing,
                     }
