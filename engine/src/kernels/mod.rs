@@ -5,6 +5,7 @@
 
 mod chain;
 mod conv;
+mod direct;
 mod moments;
 mod nearest;
 mod norm;
@@ -15,6 +16,7 @@ mod scratch;
 mod simd;
 #[cfg(test)]
 mod tests;
+mod turn;
 mod upsample;
 mod winograd;
 

@@ -29,11 +29,31 @@ pub(super) struct Matrix<P> {
     pub(super) stride: usize,
 }
 
-/// `c = a b` or `c += a b` for a group of rows and some vectors of columns, on several planes.
+/// What a product is added to.
+#[derive(Clone, Copy)]
+pub(super) enum To {
+    Nothing,
+    /// What `c` holds. Added to the whole sum at the end: the error is that of shorter sums.
+    Result,
+    /// A number for each row, with which the sums start.
+    Rows(*const f32),
+}
+
+impl To {
+    /// The first of several products replaces what `c` holds, the others are added to it.
+    pub(super) fn after(is_first: bool) -> Self {
+        if is_first { Self::Nothing } else { Self::Result }
+    }
+}
+
+/// The left factor's `LEFT` where it is packed.
+pub(super) const PACKED: usize = 0;
+
+/// `c = to + a b` for a group of rows and some vectors of columns, on several planes.
 ///
-/// The left factor is `PACKED` (element (row, k) at `k * rows + row`), or has rows of 32 numbers (at
-/// `row * 32 + k`).
-pub(super) struct Product<const VECTORS: usize, const PACKED: bool> {
+/// The left factor is [`PACKED`] (element (row, k) at `k * rows + row`), or has rows `LEFT` numbers
+/// apart (at `row * LEFT + k`); a constant, because that many pointers would fill all registers.
+pub(super) struct Product<const VECTORS: usize, const LEFT: usize> {
     /// In 1..=[`Simd::ROWS`].
     pub(super) rows: usize,
     /// Columns of the left factor, rows of the right one.
@@ -46,21 +66,21 @@ pub(super) struct Product<const VECTORS: usize, const PACKED: bool> {
     /// Products of the same shape: their number, and the distances of their a, b and c. Where those of
     /// c are 0, the products are summed.
     pub(super) planes: (usize, [usize; 3]),
-    /// Whether the (first) product is added to what `c` holds.
-    pub(super) add: bool,
+    /// What the (first) product is added to.
+    pub(super) to: To,
 }
 
-impl<const VECTORS: usize, const PACKED: bool> Product<VECTORS, PACKED> {
+impl<const VECTORS: usize, const LEFT: usize> Product<VECTORS, LEFT> {
     /// Computes it.
     ///
     /// # Safety
     /// On every plane `a` must be readable as said above, `b` have `depth` rows and `c` `rows` rows of
-    /// `columns * VECTORS` vectors; this thread alone writes `c`.
+    /// `columns * VECTORS` vectors, [`To::Rows`] `rows` numbers; this thread alone writes `c`.
     pub(super) unsafe fn run<S: Simd>(self, s: S) {
         macro_rules! rows {
             ($($n:literal)*) => {
                 match self.rows {
-                    $($n if $n <= S::ROWS => s.vectorize(Rows::<$n, VECTORS, PACKED>(self)),)*
+                    $($n if $n <= S::ROWS => s.vectorize(Rows::<$n, VECTORS, LEFT>(self)),)*
                     _ => debug_assert!(false, "a group has 1 to {} rows", S::ROWS),
                 }
             };
@@ -70,18 +90,18 @@ impl<const VECTORS: usize, const PACKED: bool> Product<VECTORS, PACKED> {
 }
 
 /// The product of a known number of rows: a function of its own for each, shared by all who call it.
-struct Rows<const ROWS: usize, const VECTORS: usize, const PACKED: bool>(Product<VECTORS, PACKED>);
+struct Rows<const ROWS: usize, const VECTORS: usize, const LEFT: usize>(Product<VECTORS, LEFT>);
 
-impl<S: Simd, const ROWS: usize, const VECTORS: usize, const PACKED: bool> Kernel<S>
-    for Rows<ROWS, VECTORS, PACKED>
+impl<S: Simd, const ROWS: usize, const VECTORS: usize, const LEFT: usize> Kernel<S>
+    for Rows<ROWS, VECTORS, LEFT>
 {
     type Output = ();
 
     #[inline(always)]
     fn run(self, s: S) {
-        let Product { depth, a, b, c, columns, planes: (planes, steps), add, .. } = self.0;
+        let Product { depth, a, b, c, columns, planes: (planes, steps), to, .. } = self.0;
         for plane in 0..planes {
-            let add = add || (plane > 0 && steps[2] == 0);
+            let to = if plane > 0 && steps[2] == 0 { To::Result } else { to };
             let a = a.wrapping_add(plane * steps[0]);
             for column in 0..columns {
                 let column = column * VECTORS * S::LANES;
@@ -89,7 +109,7 @@ impl<S: Simd, const ROWS: usize, const VECTORS: usize, const PACKED: bool> Kerne
                 let c = c.start.wrapping_add(plane * steps[2] + column);
                 let (b, c) = (Matrix { start: b, ..self.0.b }, Matrix { start: c, ..self.0.c });
                 // SAFETY: one of the products that the caller of `Product::run` promises.
-                unsafe { micro::<S, ROWS, VECTORS, PACKED>(s, depth, a, (b, c), add) }
+                unsafe { micro::<S, ROWS, VECTORS, LEFT>(s, depth, a, (b, c), to) }
             }
         }
     }
@@ -98,32 +118,23 @@ impl<S: Simd, const ROWS: usize, const VECTORS: usize, const PACKED: bool> Kerne
 /// # Safety
 /// As for [`Product::run`], of one product.
 #[inline(always)]
-unsafe fn micro<S: Simd, const ROWS: usize, const VECTORS: usize, const PACKED: bool>(
+unsafe fn micro<S: Simd, const ROWS: usize, const VECTORS: usize, const LEFT: usize>(
     s: S,
     depth: usize,
-    mut a: *const f32,
+    a: *const f32,
     (b, c): (Matrix<*const f32>, Matrix<*mut f32>),
-    add: bool,
+    to: To,
 ) {
-    let mut at = b.start;
     let mut sums = [[s.splat(0.0); VECTORS]; ROWS];
-    for _ in 0..depth {
-        let mut right = [s.splat(0.0); VECTORS];
-        for (i, v) in right.iter_mut().enumerate() {
-            // SAFETY: inside row k of `b`.
-            *v = unsafe { s.load(at.add(i * S::LANES)) };
-        }
+    if let To::Rows(numbers) = to {
         for (row, sums) in sums.iter_mut().enumerate() {
-            let place = if PACKED { row } else { row * 32 };
-            // SAFETY: inside column k of `a`.
-            let left = s.splat(unsafe { *a.add(place) });
-            for (sum, &v) in sums.iter_mut().zip(&right) {
-                *sum = s.mul_add(left, v, *sum);
-            }
+            // SAFETY: a number for each row, by the caller's promise.
+            *sums = [s.splat(unsafe { *numbers.add(row) }); VECTORS];
         }
-        a = a.wrapping_add(if PACKED { ROWS } else { 1 });
-        at = at.wrapping_add(b.stride);
     }
+    // SAFETY: by the caller's promise.
+    let sums = unsafe { sum::<S, ROWS, VECTORS, LEFT>(s, depth, a, b, sums) };
+    let add = matches!(to, To::Result);
     for (row, sums) in sums.into_iter().enumerate() {
         for (i, sum) in sums.into_iter().enumerate() {
             // SAFETY: inside row `row` of `c`.
@@ -133,4 +144,37 @@ unsafe fn micro<S: Simd, const ROWS: usize, const VECTORS: usize, const PACKED: 
             }
         }
     }
+}
+
+/// Adds a product to sums in registers; `LEFT` as for [`Product`].
+///
+/// # Safety
+/// `a` must be readable as said there, and `b` have `depth` rows of `VECTORS` vectors.
+#[inline(always)]
+pub(super) unsafe fn sum<S: Simd, const ROWS: usize, const VECTORS: usize, const LEFT: usize>(
+    s: S,
+    depth: usize,
+    mut a: *const f32,
+    b: Matrix<*const f32>,
+    mut sums: [[S::V; VECTORS]; ROWS],
+) -> [[S::V; VECTORS]; ROWS] {
+    let mut at = b.start;
+    for _ in 0..depth {
+        let mut right = [s.splat(0.0); VECTORS];
+        for (i, v) in right.iter_mut().enumerate() {
+            // SAFETY: inside row k of `b`.
+            *v = unsafe { s.load(at.add(i * S::LANES)) };
+        }
+        for (row, sums) in sums.iter_mut().enumerate() {
+            let place = if LEFT == PACKED { row } else { row * LEFT };
+            // SAFETY: inside column k of `a`.
+            let left = s.splat(unsafe { *a.add(place) });
+            for (sum, &v) in sums.iter_mut().zip(&right) {
+                *sum = s.mul_add(left, v, *sum);
+            }
+        }
+        a = a.wrapping_add(if LEFT == PACKED { ROWS } else { 1 });
+        at = at.wrapping_add(b.stride);
+    }
+    sums
 }

@@ -63,6 +63,18 @@ impl<S: Simd> Kernel<S> for Check {
                 to[at] == from[lane % 4 * n + lane / 4 * 4 + row]
             });
 
+            let odd = s.load_part(from.as_ptr().add(100), !even & ((1 << n) - 1));
+            right &= s.less(odd, whole) == even && s.less(s.splat(f32::NAN), whole) == 0;
+            s.store(to.as_mut_ptr(), s.where_less(odd, whole, a, b));
+            right &= (0..n).all(|i| to[i] == from[if i % 2 == 0 { i } else { 17 + i }]);
+
+            let [low, high] = s.zip(a, b);
+            for (i, v) in [low, high, s.evens(low, high)].into_iter().enumerate() {
+                s.store(to.as_mut_ptr().add(i * n), v);
+            }
+            right &= (0..2 * n).all(|i| to[i] == from[i / 2 + 17 * (i % 2)])
+                && (0..n).all(|i| to[2 * n + i] == from[i]);
+
             let (nan, shift) = (f32::NAN, 12_582_912.0);
             let power = s.power_of_two(s.splat(shift - 3.0));
             let (low, high) = (s.at_least(whole, s.splat(20.0)), s.at_most(whole, s.splat(20.0)));

@@ -53,6 +53,10 @@ pub(super) trait Simd: Copy + Send + Sync + 'static {
     fn at_most(self, v: Self::V, limit: Self::V) -> Self::V;
     /// The larger of both; NaN in `v` stays.
     fn at_least(self, v: Self::V, limit: Self::V) -> Self::V;
+    /// The lanes where a < b, a bit each.
+    fn less(self, a: Self::V, b: Self::V) -> u32;
+    /// The bits of `yes` where a < b, else those of `no`.
+    fn where_less(self, a: Self::V, b: Self::V, yes: Self::V, no: Self::V) -> Self::V;
     /// 2^n of n + 1.5 * 2^23, for whole n of -126 to 127.
     fn power_of_two(self, shifted: Self::V) -> Self::V;
     /// The bits of both: joins vectors of which at most one is not 0 in each lane.
@@ -75,6 +79,13 @@ pub(super) trait Simd: Copy + Send + Sync + 'static {
     /// The lanes of the mask must be writable, by this thread alone.
     unsafe fn store_part(self, to: *mut f32, v: Self::V, mask: u32);
 
+    /// Asks for the line at `from` in the second-level cache; it may lie outside of any memory.
+    fn prefetch(self, from: *const f32);
+
+    /// Every second number of a, then of b, from the first on.
+    fn evens(self, a: Self::V, b: Self::V) -> Self::V;
+    /// a and b in turn: the first number of a, the first of b, the second of a ...
+    fn zip(self, a: Self::V, b: Self::V) -> [Self::V; 2];
     /// Transposes the 4x4 matrix that each group of four lanes makes.
     fn transpose4(self, v: [Self::V; 4]) -> [Self::V; 4];
     /// Writes the transposed square of `LANES` rows.

@@ -51,6 +51,14 @@ impl<const N: usize, const R: usize> Simd for Portable<N, R> {
         std::array::from_fn(|i| if v[i] < limit[i] { limit[i] } else { v[i] })
     }
     #[inline(always)]
+    fn less(self, a: Self::V, b: Self::V) -> u32 {
+        (0..N).fold(0, |bits, i| bits | u32::from(a[i] < b[i]) << i)
+    }
+    #[inline(always)]
+    fn where_less(self, a: Self::V, b: Self::V, yes: Self::V, no: Self::V) -> Self::V {
+        std::array::from_fn(|i| if a[i] < b[i] { yes[i] } else { no[i] })
+    }
+    #[inline(always)]
     fn power_of_two(self, shifted: Self::V) -> Self::V {
         std::array::from_fn(|i| {
             f32::from_bits((shifted[i].to_bits() << 23).wrapping_add(127 << 23))
@@ -93,6 +101,19 @@ impl<const N: usize, const R: usize> Simd for Portable<N, R> {
                 unsafe { *to.wrapping_add(i) = x };
             }
         }
+    }
+    #[inline(always)]
+    fn prefetch(self, _: *const f32) {}
+    #[inline(always)]
+    fn evens(self, a: Self::V, b: Self::V) -> Self::V {
+        std::array::from_fn(|i| if i < N / 2 { a[2 * i] } else { b[2 * i - N] })
+    }
+    #[inline(always)]
+    fn zip(self, a: Self::V, b: Self::V) -> [Self::V; 2] {
+        let from = |first: usize| {
+            std::array::from_fn(|i| if i % 2 == 0 { a[first + i / 2] } else { b[first + i / 2] })
+        };
+        [from(0), from(N / 2)]
     }
     #[inline(always)]
     fn transpose4(self, v: [Self::V; 4]) -> [Self::V; 4] {

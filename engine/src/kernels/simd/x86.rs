@@ -78,6 +78,14 @@ impl Simd for Avx512 {
         unsafe { _mm512_max_ps(limit, v) }
     }
     #[inline(always)]
+    fn less(self, a: __m512, b: __m512) -> u32 {
+        unsafe { u32::from(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b)) }
+    }
+    #[inline(always)]
+    fn where_less(self, a: __m512, b: __m512, yes: __m512, no: __m512) -> __m512 {
+        unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), no, yes) }
+    }
+    #[inline(always)]
     fn power_of_two(self, shifted: __m512) -> __m512 {
         unsafe {
             let high = _mm512_slli_epi32::<23>(_mm512_castps_si512(shifted));
@@ -105,6 +113,26 @@ impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn store_part(self, to: *mut f32, v: __m512, mask: u32) {
         unsafe { _mm512_mask_storeu_ps(to, mask as __mmask16, v) }
+    }
+    #[inline(always)]
+    fn prefetch(self, from: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
+    }
+    #[inline(always)]
+    fn evens(self, a: __m512, b: __m512) -> __m512 {
+        unsafe {
+            let places =
+                _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+            _mm512_permutex2var_ps(a, places, b)
+        }
+    }
+    #[inline(always)]
+    fn zip(self, a: __m512, b: __m512) -> [__m512; 2] {
+        unsafe {
+            let low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+            let high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
+            [_mm512_permutex2var_ps(a, low, b), _mm512_permutex2var_ps(a, high, b)]
+        }
     }
     #[inline(always)]
     fn transpose4(self, [a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
@@ -204,6 +232,14 @@ impl Simd for Avx2 {
         unsafe { _mm256_max_ps(limit, v) }
     }
     #[inline(always)]
+    fn less(self, a: __m256, b: __m256) -> u32 {
+        unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_LT_OQ>(a, b)) as u32 }
+    }
+    #[inline(always)]
+    fn where_less(self, a: __m256, b: __m256, yes: __m256, no: __m256) -> __m256 {
+        unsafe { _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_LT_OQ>(a, b)) }
+    }
+    #[inline(always)]
     fn power_of_two(self, shifted: __m256) -> __m256 {
         unsafe {
             let high = _mm256_slli_epi32::<23>(_mm256_castps_si256(shifted));
@@ -238,6 +274,25 @@ impl Simd for Avx2 {
             unsafe { _mm256_storeu_ps(to, v) }
         } else {
             unsafe { _mm256_maskstore_ps(to, lanes(mask), v) }
+        }
+    }
+    #[inline(always)]
+    fn prefetch(self, from: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
+    }
+    #[inline(always)]
+    fn evens(self, a: __m256, b: __m256) -> __m256 {
+        unsafe {
+            // a0 a2 b0 b2, a4 a6 b4 b6; then the middle pairs change places.
+            let pairs = _mm256_castps_pd(_mm256_shuffle_ps::<0b10_00_10_00>(a, b));
+            _mm256_castpd_ps(_mm256_permute4x64_pd::<0b11_01_10_00>(pairs))
+        }
+    }
+    #[inline(always)]
+    fn zip(self, a: __m256, b: __m256) -> [__m256; 2] {
+        unsafe {
+            let (low, high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+            [_mm256_permute2f128_ps::<0x20>(low, high), _mm256_permute2f128_ps::<0x31>(low, high)]
         }
     }
     #[inline(always)]

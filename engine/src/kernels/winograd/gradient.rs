@@ -8,7 +8,7 @@
 
 use rayon::prelude::*;
 
-use super::super::product::{Matrix, Product, groups};
+use super::super::product::{Matrix, Product, To, groups};
 use super::super::scratch::{Place, Scratch, with_scratch, written};
 use super::super::simd::{Kernel, Level, Simd, with_simd};
 use super::blocks::{Lanes, Shape};
@@ -16,7 +16,7 @@ use super::scheme::Four;
 use super::transform::{self, Steps};
 use super::{AT_ONCE, PAD};
 
-/// Windows of a block; also the row length that `product` reads for rows that are not packed.
+/// Windows of a block.
 const WINDOWS: usize = 32;
 /// Products for each weight.
 const FREQUENCIES: usize = 36;
@@ -136,7 +136,7 @@ impl<S: Simd> Gradient<'_, S> {
                             parts: &parts,
                             frequencies: (f, (at_once, steps)),
                             sums,
-                            add: block != range.start,
+                            to: To::after(block == range.start),
                         });
                     }
                 }
@@ -171,7 +171,7 @@ impl<S: Simd> Gradient<'_, S> {
                 parts: &parts(std::ptr::null_mut(), 0),
                 frequencies: (f, (blocks, [kept, kept, 0])),
                 sums: sums_place.get(),
-                add: false,
+                to: To::Nothing,
             });
         });
         (sums, biases)
@@ -304,8 +304,8 @@ struct Products<'a, S> {
     frequencies: (usize, (usize, [usize; 3])),
     /// The sums; nobody else writes these frequencies of them.
     sums: *mut f32,
-    /// Whether the products are added to what is there.
-    add: bool,
+    /// What the products are added to.
+    to: To,
 }
 
 impl<S: Simd> Kernel<S> for Products<'_, S> {
@@ -314,7 +314,7 @@ impl<S: Simd> Kernel<S> for Products<'_, S> {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "see `Kernel`")]
     fn run(self, s: S) {
-        let Self { job, parts, frequencies, sums, add } = self;
+        let Self { job, parts, frequencies, sums, to } = self;
         let (start, planes) = frequencies;
         for channel in (0..job.inputs).step_by(2 * S::LANES) {
             let (panel, width) = job.panel(channel);
@@ -330,9 +330,9 @@ impl<S: Simd> Kernel<S> for Products<'_, S> {
                     );
                     let (depth, columns) = (WINDOWS, 1);
                     if width == 2 * S::LANES {
-                        Product::<2, false> { rows, depth, a, b, c, columns, planes, add }.run(s);
+                        Product::<2, WINDOWS> { rows, depth, a, b, c, columns, planes, to }.run(s);
                     } else {
-                        Product::<1, false> { rows, depth, a, b, c, columns, planes, add }.run(s);
+                        Product::<1, WINDOWS> { rows, depth, a, b, c, columns, planes, to }.run(s);
                     }
                 }
             }

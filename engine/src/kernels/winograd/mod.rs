@@ -24,7 +24,7 @@ pub(super) use blocks::Shape;
 pub(super) use gradient::weight_gradient;
 pub(super) use weights::Taps;
 
-use super::product::{Matrix, Product, groups};
+use super::product::{Matrix, PACKED, Product, To, groups};
 use super::scratch::{Place, Scratch, with_scratch, written};
 use super::simd::{Kernel, Level, Simd, with_simd};
 use blocks::Lanes;
@@ -101,9 +101,12 @@ impl<'a, S: Simd, T: Scheme> Forward<'a, S, T> {
         self.shape.inputs * Self::COLUMNS + PAD
     }
 
+    /// The vectors of a block that hold windows, always as many as the micro kernel takes.
     fn lanes(&self, block: usize) -> Vec<[Lanes; 4]> {
         let one = |first| Lanes::new(self.shape, first, S::LANES / 4);
-        (0..Self::VECTORS)
+        let left = self.shape.windows() - block * Self::WINDOWS;
+        let vectors = left.div_ceil(2 * S::LANES) * 2;
+        (0..vectors.min(Self::VECTORS))
             .map(|v| {
                 let first = block * Self::WINDOWS + v * S::LANES;
                 std::array::from_fn(|k| one(first + k * (S::LANES / 4)))
@@ -275,15 +278,15 @@ impl<S: Simd, T: Scheme> Kernel<S> for Products<'_, S, T> {
                     let a = at.weights.add(f * at.frequency + (first - start) * inputs);
                     let b = at.windows.add(f * plane).cast_const();
                     let c = at.m.add(f * wait + (first - start) * columns);
-                    Product::<2, true> {
+                    Product::<2, PACKED> {
                         rows,
                         depth: inputs,
                         a,
                         b: Matrix { start: b, stride: columns },
                         c: Matrix { start: c, stride: columns },
-                        columns: columns / (2 * S::LANES),
+                        columns: lanes.len() * T::PARTS / 2,
                         planes: (at_once, [at.frequency, plane, wait]),
-                        add: false,
+                        to: To::Nothing,
                     }
                     .run(s);
                 }

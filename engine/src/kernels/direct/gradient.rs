@@ -1,0 +1,214 @@
+//! The gradient of the weights: unfolded patches times the gradient of the results.
+//!
+//! The same unfolded patches (values, pixels) are now the left factor, and dy, transposed to (pixels,
+//! outputs), the right one: only dy, the smaller of the two, has to be turned. Blocks of pixels are
+//! shared out over a fixed number of slots with sums of their own, which are added in order: results
+//! do not depend on the number of threads. What bounds it: the multiply-add unit.
+#![expect(unsafe_code, reason = "blocks of images are read by several threads, scratch is written")]
+
+use rayon::prelude::*;
+
+use super::super::product::{Matrix, Product, To, groups};
+use super::super::scratch::{Place, Scratch, with_scratch, written};
+use super::super::simd::{Kernel, Level, Simd, with_simd};
+use super::super::turn::turn;
+use super::patches::{Block, PIXELS, Panels, Patches, Unfold};
+use super::{Plan, TASKS};
+
+/// Numbers from one row of unfolded patches to the next: no power of two.
+const ROW: usize = PIXELS + 16;
+
+/// dW (Cout, Cin, kh, kw) of x (B, Cin, H, W) and dy (B, Cout, H', W').
+pub(in crate::kernels) fn weight_gradient(
+    level: Level,
+    plan: &Plan,
+    x: &[f32],
+    dy: &[f32],
+) -> Vec<f32> {
+    assert_eq!(x.len(), plan.in_len(), "images of another size");
+    assert_eq!(dy.len(), plan.out_len(), "gradients of another size");
+    with_simd!(level, s => {
+        let patches = Patches::of(plan);
+        let blocks = patches.blocks(plan.batch);
+        Gradient {
+            s,
+            patches,
+            outputs: plan.outputs,
+            slots: TASKS.div_ceil(patches.parts().len()).min(blocks.len()),
+            blocks,
+            x: Place::new(x.as_ptr()),
+            dy: Place::new(dy.as_ptr()),
+        }
+        .run()
+    })
+}
+
+struct Gradient<S> {
+    s: S,
+    patches: Patches,
+    outputs: usize,
+    slots: usize,
+    blocks: Vec<Block>,
+    x: Place<*const f32>,
+    dy: Place<*const f32>,
+}
+
+impl<S: Simd> Gradient<S> {
+    /// Output channels, rounded up to whole vectors.
+    fn columns(&self) -> usize {
+        self.outputs.next_multiple_of(S::LANES)
+    }
+
+    /// Values of a patch.
+    fn depth(&self) -> usize {
+        self.patches.taps() * self.patches.channels
+    }
+
+    /// The panel of outputs that begins at one of them has so many.
+    fn panel(&self, output: usize) -> usize {
+        (self.columns() - output).min(2 * S::LANES)
+    }
+
+    /// A block is one panel.
+    fn panels(&self) -> Panels {
+        Panels::new(PIXELS, ROW, self.patches.rows())
+    }
+
+    fn run(&self) -> Vec<f32> {
+        let (depth, columns) = (self.depth(), self.columns());
+        let parts = self.patches.parts();
+        let mut sums = Scratch::new(self.slots * depth * columns);
+        let place = Place::new(sums.start());
+        (0..self.slots * parts.len()).into_par_iter().for_each(|task| {
+            let (slot, (first, channels)) = (task / parts.len(), parts[task % parts.len()]);
+            let n = self.blocks.len();
+            let blocks = &self.blocks[slot * n / self.slots..(slot + 1) * n / self.slots];
+            let row = slot * depth + first * self.patches.taps();
+            let sums = place.get().wrapping_add(row * columns);
+            let unfolded = self.panels().len();
+            with_scratch(unfolded + columns * PIXELS, |scratch| {
+                let turned = scratch.wrapping_add(unfolded);
+                for (i, &block) in blocks.iter().enumerate() {
+                    let places = (scratch, turned, sums);
+                    self.block(block, (first, channels), places, To::after(i == 0));
+                }
+            });
+        });
+        let sums = Place::new(sums.read());
+        let all = |weights: *mut f32| {
+            let weights = Place::new(weights);
+            (0..columns / S::LANES).into_par_iter().for_each(|vector| {
+                let to = weights.get();
+                let output = vector * S::LANES;
+                self.s.vectorize(Finish { job: self, output, sums: sums.get(), to });
+            });
+        };
+        // SAFETY: the weights of all outputs are written.
+        unsafe { written(self.outputs * depth, all) }
+    }
+
+    /// Adds the gradient of one block by some channels to their sums. Room: unfolded patches, dy
+    /// transposed, the sums.
+    fn block(
+        &self,
+        block: Block,
+        (first, channels): (usize, usize),
+        (unfolded, turned, sums): (*mut f32, *mut f32, *mut f32),
+        to: To,
+    ) {
+        let patches = &self.patches;
+        let reads = patches.reads(block, S::LANES, &self.panels());
+        let map = (block.image * patches.channels + first) * patches.pixels();
+        let map = self.x.get().wrapping_add(map);
+        self.s.vectorize(Unfold { patches, reads: &reads, row: ROW, map, channels, to: unfolded });
+        self.s.vectorize(Turn { job: self, block, to: turned });
+        let columns = self.columns();
+        for output in (0..columns).step_by(2 * S::LANES) {
+            let width = self.panel(output);
+            for (row, rows) in groups(channels * patches.taps(), S::ROWS) {
+                // SAFETY: all inside the three parts.
+                unsafe {
+                    let a = unfolded.add(row * ROW).cast_const();
+                    let start = turned.add(output * PIXELS).cast_const();
+                    let b = Matrix { start, stride: width };
+                    let c = Matrix { start: sums.add(row * columns + output), stride: columns };
+                    let (depth, columns, planes) = (block.count, 1, (1, [0; 3]));
+                    if width == 2 * S::LANES {
+                        Product::<2, ROW> { rows, depth, a, b, c, columns, planes, to }.run(self.s);
+                    } else {
+                        Product::<1, ROW> { rows, depth, a, b, c, columns, planes, to }.run(self.s);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Transposes dy of a block: (panel of outputs, pixel, output).
+struct Turn<'a, S> {
+    job: &'a Gradient<S>,
+    block: Block,
+    /// Room for it; nobody else writes there.
+    to: *mut f32,
+}
+
+impl<S: Simd> Kernel<S> for Turn<'_, S> {
+    type Output = ();
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "see `Kernel`")]
+    fn run(self, s: S) {
+        let Self { job, block, to } = self;
+        let pixels = job.patches.count();
+        let start = job.dy.get().wrapping_add(block.image * job.outputs * pixels + block.start);
+        for output in (0..job.outputs).step_by(2 * S::LANES) {
+            let from = Matrix { start: start.wrapping_add(output * pixels), stride: pixels };
+            let to = to.wrapping_add(output * PIXELS);
+            let (width, rows) = (job.panel(output), (job.outputs - output).min(2 * S::LANES));
+            // SAFETY: dy of this block; the panel has room for it.
+            unsafe { turn(s, from, (rows, block.count), Matrix { start: to, stride: width }) };
+        }
+    }
+}
+
+/// Adds the slots up and transposes a vector of outputs.
+struct Finish<'a, S> {
+    job: &'a Gradient<S>,
+    output: usize,
+    sums: *const f32,
+    /// The weights; nobody else writes those of these outputs.
+    to: *mut f32,
+}
+
+impl<S: Simd> Kernel<S> for Finish<'_, S> {
+    type Output = ();
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "see `Kernel`")]
+    fn run(self, s: S) {
+        let Self { job, output, sums, to } = self;
+        let (depth, columns) = (job.depth(), job.columns());
+        let (mut rows, mut turned) = ([0.0_f32; 256], [0.0_f32; 256]);
+        for start in (0..depth).step_by(S::LANES) {
+            let count = S::LANES.min(depth - start);
+            // SAFETY: a vector has at most 16 numbers, so squares fit both arrays; rows of sums and
+            // weights of these outputs.
+            unsafe {
+                for row in 0..count {
+                    let mut sum = s.splat(0.0);
+                    for slot in 0..job.slots {
+                        let place = (slot * depth + start + row) * columns + output;
+                        sum = s.add(sum, s.load(sums.add(place)));
+                    }
+                    s.store(rows.as_mut_ptr().add(row * S::LANES), sum);
+                }
+                s.transpose((rows.as_ptr(), S::LANES), (turned.as_mut_ptr(), S::LANES));
+                for row in 0..S::LANES.min(job.outputs - output) {
+                    let from = turned.as_ptr().add(row * S::LANES);
+                    let to = to.add((output + row) * depth + start);
+                    to.copy_from_nonoverlapping(from, count);
+                }
+            }
+        }
+    }
+}
