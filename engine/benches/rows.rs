@@ -12,7 +12,7 @@ use std::io::{BufRead, Write};
 use std::time::Instant;
 
 use candle_core::{Device, Tensor, Var};
-use smalti_engine::kernels::{Conv, Exactness, conv2d, group_norm, nearest};
+use smalti_engine::kernels::{Conv, Exactness, Mask, attention, conv2d, group_norm, nearest};
 use smalti_engine::layers::Weights;
 use smalti_engine::random::{Noise, Purpose};
 use smalti_engine::tokenizers::{self, Tokenizer, TokenizerConfig};
@@ -21,7 +21,7 @@ use smalti_engine::training::{Recipe, Trainer};
 /// Work to be measured, made by its row.
 type Work = Box<dyn FnMut()>;
 
-const ROWS: [&str; 21] = [
+const ROWS: [&str; 24] = [
     "conv3x3/1x128x256",
     "conv3x3/1x256x64",
     "conv3x3/1x512x16",
@@ -36,6 +36,9 @@ const ROWS: [&str; 21] = [
     "nearest/4096x16384x8",
     "nearest/4096x16384x256",
     "nearest/65536x1024x64",
+    "attention/1x8x1024x64",
+    "attention/16x4x256x64",
+    "attention_train/16x4x256x64",
     "matmul/1024",
     "tokenizer/encode_256",
     "tokenizer/decode_256",
@@ -91,6 +94,22 @@ fn normalization(row: &str) -> Work {
     let (x, w, bias) = (noise(1, &[b, c, side, side]), noise(2, &[c]), noise(3, &[c]));
     Box::new(move || {
         black_box(group_norm(&x, (&w, &bias), 32, 1e-6, true).unwrap());
+    })
+}
+
+fn attended(row: &str) -> Work {
+    let [b, h, l, d] = sizes(row)[..] else { panic!("{row} needs four sizes") };
+    let [q, k, v] = [1, 2, 3].map(|cell| noise(cell, &[b, h, l, d]));
+    let scale = (d as f64).powf(-0.5);
+    if !row.contains("train") {
+        return Box::new(move || {
+            black_box(attention(&q, &k, &v, scale, Mask::None).unwrap());
+        });
+    }
+    let [q, k, v] = [q, k, v].map(|t| Var::from_tensor(&t).unwrap());
+    Box::new(move || {
+        let y = attention(&q, &k, &v, scale, Mask::Causal).unwrap();
+        black_box(y.sum_all().unwrap().backward().unwrap());
     })
 }
 
@@ -172,6 +191,7 @@ fn build(row: &str) -> Work {
                 black_box(nearest(&vectors, &codes).unwrap());
             })
         }
+        "attention" | "attention_train" => attended(row),
         "matmul" => {
             let (a, b) = (noise(1, &[1024, 1024]), noise(2, &[1024, 1024]));
             Box::new(move || {

@@ -3,8 +3,11 @@
 //! Everything goes through these functions, so that a faster kernel reaches every network at once.
 //! On a device without a kernel of ours they are made of candle's own operations (`plain`).
 
+mod attention;
 mod chain;
 mod conv;
+mod exp;
+mod grid;
 mod moments;
 mod nearest;
 mod norm;
@@ -177,6 +180,113 @@ pub fn group_norm(
     }
     let link = Link::GroupNorm { weight, bias, groups, eps, silu };
     Ok(chain::chain(x, &[link], Shortcut::None)?)
+}
+
+/// Which keys a query of [`attention`] sees. Queries are the last Lq of the Lk places, so that with a
+/// cache of keys the new places may ask alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mask<'a> {
+    /// All of them.
+    None,
+    /// Those up to its own place.
+    Causal,
+    /// Those of its own block and of the blocks before, as the scales of VAR; the sizes of the blocks.
+    BlockCausal(&'a [usize]),
+}
+
+impl Mask<'_> {
+    /// How many keys, from the first, each query sees; `None`: all see all.
+    fn seen(self, queries: usize, keys: usize) -> Result<Option<Vec<usize>>> {
+        let shape = |expected: String| EngineError::Shape {
+            what: "queries and keys of attention".to_owned(),
+            expected,
+            found: vec![queries, keys],
+        };
+        let before = match self {
+            Self::None => return Ok(None),
+            _ => keys.checked_sub(queries).ok_or_else(|| {
+                shape(
+                    "(Lq, Lk) with Lq <= Lk, since the mask takes queries as the last keys".into(),
+                )
+            })?,
+        };
+        let Self::BlockCausal(blocks) = self else {
+            return Ok(Some((before + 1..=keys).collect()));
+        };
+        let (mut end, mut blocks) = (0, blocks.iter());
+        let seen = (before..keys).map(|place| {
+            while end <= place {
+                end += *blocks.next()?;
+            }
+            Some(end)
+        });
+        match seen.collect::<Option<Vec<usize>>>() {
+            Some(seen) if end <= keys => Ok(Some(seen)),
+            _ => Err(shape("(Lq, Lk) with Lk at the end of a block".to_owned())),
+        }
+    }
+}
+
+/// Attention: weighted means of the values, the weights softmax(scale q k^T) over what the mask lets
+/// a query see. The matrix of scores is never made. Differentiable in q, k and v.
+///
+/// # Shapes
+/// - `q`: (B, H, Lq, D); `k`, `v`: (B, H, Lk, D); any strides; gives (B, H, Lq, D)
+///
+/// # Errors
+/// [`EngineError::Shape`] if shapes or the mask do not fit or there are no keys;
+/// [`EngineError::BadInput`] if the scale is not above 0.
+pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, scale: f64, mask: Mask<'_>) -> Result<Tensor> {
+    let (b, h, queries, dim) = q.dims4()?;
+    let keys = k.dims4()?.2;
+    let rule = attention_rule((queries, keys, dim), (k, v), [b, h, keys, dim], scale, mask)?;
+    if !ours(&[q, k, v]) {
+        return plain::attention(q, k, v, &rule);
+    }
+    Ok(attention::attention([q, k, v], rule, attention::Order::Rows)?)
+}
+
+/// [`attention`] without a mask between the places of feature maps.
+///
+/// # Shapes
+/// - `q`: (B, C, M); `k`, `v`: (B, C, N); gives (B, C, M)
+///
+/// # Errors
+/// As for [`attention`].
+pub fn map_attention(q: &Tensor, k: &Tensor, v: &Tensor, scale: f64) -> Result<Tensor> {
+    let (b, c, queries) = q.dims3()?;
+    let keys = k.dims3()?.2;
+    let rule = attention_rule((queries, keys, c), (k, v), [b, c, keys], scale, Mask::None)?;
+    if !ours(&[q, k, v]) {
+        let rows = |t: &Tensor| t.transpose(1, 2)?.unsqueeze(1);
+        let y = plain::attention(&rows(q)?, &rows(k)?, &rows(v)?, &rule)?;
+        return Ok(y.squeeze(1)?.transpose(1, 2)?.contiguous()?);
+    }
+    let (q, k, v) = (q.unsqueeze(1)?, k.unsqueeze(1)?, v.unsqueeze(1)?);
+    Ok(attention::attention([&q, &k, &v], rule, attention::Order::Columns)?.squeeze(1)?)
+}
+
+/// Checks the arguments of attention, whose keys and values must have the shape `expected`.
+fn attention_rule<const N: usize>(
+    (queries, keys, dim): (usize, usize, usize),
+    (k, v): (&Tensor, &Tensor),
+    expected: [usize; N],
+    scale: f64,
+    mask: Mask<'_>,
+) -> Result<attention::Rule> {
+    for (tensor, what) in [(k, "keys"), (v, "values")] {
+        if tensor.dims() != expected || keys == 0 || dim == 0 {
+            return Err(EngineError::Shape {
+                what: format!("{what} of attention"),
+                expected: format!("{expected:?} to fit the queries and keys, with no 0"),
+                found: tensor.dims().to_vec(),
+            });
+        }
+    }
+    if !(scale > 0.0 && scale.is_finite()) {
+        return Err(EngineError::bad_input("attention", format!("the scale is {scale}"), ""));
+    }
+    Ok(attention::Rule { scale: scale as f32, seen: mask.seen(queries, keys)? })
 }
 
 /// Index of the nearest row by squared distance, the first of equals. No gradient.

@@ -3,6 +3,7 @@
 use candle_core::{D, DType, Tensor};
 
 use super::Conv;
+use super::attention::Rule;
 use crate::{EngineError, Result};
 
 /// See [`super::conv2d`].
@@ -54,6 +55,38 @@ pub fn group_norm(
         .broadcast_mul(&weight.reshape((1, c, 1, 1))?)?
         .broadcast_add(&bias.reshape((1, c, 1, 1))?)?;
     if silu { Ok(y.silu()?) } else { Ok(y) }
+}
+
+/// Scores held at once by [`attention`], so that long sequences do not need Lq x Lk numbers.
+const SCORES: usize = 1 << 24;
+
+/// See [`super::attention`].
+pub(super) fn attention(q: &Tensor, k: &Tensor, v: &Tensor, rule: &Rule) -> Result<Tensor> {
+    let ((b, h, queries, _), keys) = (q.dims4()?, k.dim(2)?);
+    let (q, k, v) = (q.contiguous()?, k.t()?.contiguous()?, v.contiguous()?);
+    let at_once = (SCORES / (b * h * keys).max(1)).max(1);
+    let parts = (0..queries.max(1)).step_by(at_once).map(|first| {
+        let count = at_once.min(queries - first);
+        let mut scores =
+            (q.narrow(2, first, count)?.contiguous()?.matmul(&k)? * f64::from(rule.scale))?;
+        if let Some(seen) = &rule.seen {
+            let hidden: Vec<f32> = seen[first..first + count]
+                .iter()
+                .flat_map(|&seen| {
+                    (0..keys).map(move |key| if key < seen { 0.0 } else { f32::NEG_INFINITY })
+                })
+                .collect();
+            let hidden = Tensor::from_vec(hidden, (count, keys), q.device())?;
+            scores = scores.broadcast_add(&hidden.to_dtype(q.dtype())?)?;
+        }
+        // Not a fused softmax: candle's drops the gradient.
+        let peak = scores.max_keepdim(D::Minus1)?.detach();
+        let weights = scores.broadcast_sub(&peak)?.exp()?;
+        let weights = weights.broadcast_div(&weights.sum_keepdim(D::Minus1)?)?;
+        Ok(weights.matmul(&v)?)
+    });
+    let mut parts = parts.collect::<Result<Vec<_>>>()?;
+    Ok(if parts.len() == 1 { parts.remove(0) } else { Tensor::cat(&parts, 2)? })
 }
 
 /// See [`super::nearest`].

@@ -4,6 +4,7 @@
 //! Cosmos share. Layers only hold tensors; the arithmetic is in [`crate::kernels`].
 
 pub mod attention;
+pub mod cache;
 pub mod conv;
 pub mod norm;
 pub mod residual;
@@ -12,6 +13,7 @@ pub mod sequence;
 pub mod weights;
 
 pub use attention::Attention;
+pub use cache::KvCache;
 pub use conv::Conv2d;
 pub use norm::{GroupNorm, Grouping};
 pub use residual::ResBlock;
