@@ -6,8 +6,10 @@
 mod attention;
 mod chain;
 mod conv;
+mod cross_entropy;
 mod exp;
 mod grid;
+mod layer_norm;
 mod moments;
 mod nearest;
 mod norm;
@@ -287,6 +289,89 @@ fn attention_rule<const N: usize>(
         return Err(EngineError::bad_input("attention", format!("the scale is {scale}"), ""));
     }
     Ok(attention::Rule { scale: scale as f32, seen: mask.seen(queries, keys)? })
+}
+
+/// Layer norm over the last dimension, with affine parameters. Differentiable in all three.
+///
+/// # Shapes
+/// - `x`: (.., D); `weight`, `bias`: (D,)
+///
+/// # Errors
+/// [`EngineError::Shape`] if the parameters are not (D,), or D is 0.
+pub fn layer_norm(x: &Tensor, (weight, bias): (&Tensor, &Tensor), eps: f64) -> Result<Tensor> {
+    check_rows(x, &[weight, bias])?;
+    if !ours(&[x, weight, bias]) {
+        return plain::layer_norm(x, (weight, bias), eps);
+    }
+    Ok(layer_norm::apply(x, (weight, Some(bias)), layer_norm::Rule { centered: true, eps })?)
+}
+
+/// RMS norm over the last dimension: x / sqrt(mean(x^2) + eps), times the weight. Differentiable in both.
+///
+/// Source: Zhang & Sennrich, arXiv 1910.07467.
+///
+/// # Shapes
+/// - `x`: (.., D); `weight`: (D,)
+///
+/// # Errors
+/// [`EngineError::Shape`] if the weight is not (D,), or D is 0.
+pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
+    check_rows(x, &[weight])?;
+    if !ours(&[x, weight]) {
+        return plain::rms_norm(x, weight, eps);
+    }
+    Ok(layer_norm::apply(x, (weight, None), layer_norm::Rule { centered: false, eps })?)
+}
+
+/// Checks that x is (.., D) and each parameter (D,).
+fn check_rows(x: &Tensor, parameters: &[&Tensor]) -> Result<()> {
+    let dim = x.dims().last().copied().unwrap_or_default();
+    match parameters.iter().find(|parameter| parameter.dims() != [dim] || dim == 0) {
+        None => Ok(()),
+        Some(parameter) => Err(EngineError::Shape {
+            what: "a parameter of a norm".to_owned(),
+            expected: format!("(D,) for x {:?}", x.dims()),
+            found: parameter.dims().to_vec(),
+        }),
+    }
+}
+
+/// Mean cross-entropy -log softmax(logits)[target] over the rows, in nats. Differentiable in the logits.
+///
+/// # Shapes
+/// - `logits`: (N, V); `targets`: (N,) u32; gives a scalar
+///
+/// # Errors
+/// [`EngineError::Shape`] if shapes do not fit or N is 0; [`EngineError::BadInput`] with the place if a
+/// target is not below V, or (on the CPU) the loss is not finite.
+pub fn cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
+    let (n, classes) = logits.dims2()?;
+    if targets.dims() != [n] || n == 0 {
+        return Err(EngineError::Shape {
+            what: "targets of the cross-entropy".to_owned(),
+            expected: format!("(N,), N above 0, for logits {:?}", logits.dims()),
+            found: targets.dims().to_vec(),
+        });
+    }
+    let targets: Vec<u32> = targets.to_vec1()?;
+    if let Some(at) = targets.iter().position(|&target| target as usize >= classes) {
+        let reason = format!("target {at} is {}, but there are {classes} classes", targets[at]);
+        return Err(EngineError::bad_input("cross-entropy", reason, ""));
+    }
+    if !ours(&[logits]) {
+        return plain::cross_entropy(logits, &targets);
+    }
+    let loss = cross_entropy::apply(logits, targets)?;
+    if loss.to_scalar::<f32>()?.is_finite() {
+        return Ok(loss);
+    }
+    let values: Vec<f32> = logits.flatten_all()?.to_vec1()?;
+    let reason = match values.iter().position(|&x| x.is_nan() || x == f32::INFINITY) {
+        Some(at) => format!("row {}, class {} is {}", at / classes, at % classes, values[at]),
+        None => "a target has probability 0".to_owned(),
+    };
+    let hint = "the weights or the training run may have diverged";
+    Err(EngineError::bad_input("logits", reason, hint))
 }
 
 /// Index of the nearest row by squared distance, the first of equals. No gradient.

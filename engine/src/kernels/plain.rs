@@ -57,6 +57,31 @@ pub fn group_norm(
     if silu { Ok(y.silu()?) } else { Ok(y) }
 }
 
+/// See [`super::layer_norm`].
+pub(super) fn layer_norm(
+    x: &Tensor,
+    (weight, bias): (&Tensor, &Tensor),
+    eps: f64,
+) -> Result<Tensor> {
+    let centered = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
+    Ok(rms_norm(&centered, weight, eps)?.broadcast_add(bias)?)
+}
+
+/// See [`super::rms_norm`].
+pub(super) fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
+    let root = (x.sqr()?.mean_keepdim(D::Minus1)? + eps)?.sqrt()?;
+    Ok(x.broadcast_div(&root)?.broadcast_mul(weight)?)
+}
+
+/// See [`super::cross_entropy`].
+pub(super) fn cross_entropy(logits: &Tensor, targets: &[u32]) -> Result<Tensor> {
+    let down = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?.detach())?;
+    let sums = down.exp()?.sum(D::Minus1)?.log()?;
+    let targets = Tensor::from_slice(targets, (targets.len(), 1), logits.device())?;
+    let own = down.contiguous()?.gather(&targets, D::Minus1)?.squeeze(D::Minus1)?;
+    Ok((sums - own)?.mean_all()?)
+}
+
 /// Scores held at once by [`attention`], so that long sequences do not need Lq x Lk numbers.
 const SCORES: usize = 1 << 24;
 
