@@ -8,15 +8,18 @@ mod chain;
 mod conv;
 mod cross_entropy;
 mod exp;
+mod gelu;
 mod grid;
 mod layer_norm;
 mod moments;
+mod multiply;
 mod nearest;
 mod norm;
 pub mod plain;
 mod product;
 mod raw;
 mod scratch;
+mod sequence;
 mod simd;
 #[cfg(test)]
 mod tests;
@@ -334,6 +337,66 @@ fn check_rows(x: &Tensor, parameters: &[&Tensor]) -> Result<()> {
             found: parameter.dims().to_vec(),
         }),
     }
+}
+
+/// A layer of a [`sequence`].
+#[derive(Debug, Clone, Copy)]
+pub enum SequenceLink<'a> {
+    /// See [`layer_norm`].
+    LayerNorm {
+        /// (D,)
+        weight: &'a Tensor,
+        /// (D,)
+        bias: &'a Tensor,
+        /// What is added to the variance.
+        eps: f64,
+    },
+    /// A linear layer, then GELU (its tanh form) if `gelu`.
+    Linear {
+        /// (Dout, Din)
+        weight: &'a Tensor,
+        /// (Dout,)
+        bias: Option<&'a Tensor>,
+        /// Whether GELU follows.
+        gelu: bool,
+    },
+    /// See [`attention`]: rows of queries, keys and values (3 H D), head by head each, to rows (H D);
+    /// the scale is 1 / sqrt(D). Not the last layer.
+    Attention {
+        /// H
+        heads: usize,
+        /// What a place sees.
+        mask: Mask<'a>,
+    },
+}
+
+impl<'a> SequenceLink<'a> {
+    fn weight_and_bias(&self) -> (Option<&'a Tensor>, Option<&'a Tensor>) {
+        match *self {
+            Self::LayerNorm { weight, bias, .. } => (Some(weight), Some(bias)),
+            Self::Linear { weight, bias, .. } => (Some(weight), bias),
+            Self::Attention { .. } => (None, None),
+        }
+    }
+
+    /// All parameters, weight before bias.
+    fn parameters(&self) -> impl Iterator<Item = &'a Tensor> {
+        let (weight, bias) = self.weight_and_bias();
+        weight.into_iter().chain(bias)
+    }
+}
+
+/// Layers of a transformer one after another, plus the input if `shortcut`. Differentiable in x and every
+/// parameter; faster than its parts, since gradients between them are not copied.
+///
+/// # Shapes
+/// - `x`: (B, L, D); gives (B, L, D')
+pub fn sequence(x: &Tensor, links: &[SequenceLink<'_>], shortcut: bool) -> Result<Tensor> {
+    let parameters = links.iter().flat_map(SequenceLink::parameters);
+    if ours(&parameters.chain([x]).collect::<Vec<_>>()) {
+        return Ok(sequence::sequence(x, links, shortcut)?);
+    }
+    plain::sequence(x, links, shortcut)
 }
 
 /// Mean cross-entropy -log softmax(logits)[target] over the rows, in nats. Differentiable in the logits.

@@ -2,8 +2,8 @@
 
 use candle_core::{D, DType, Tensor};
 
-use super::Conv;
 use super::attention::Rule;
+use super::{Conv, SequenceLink};
 use crate::{EngineError, Result};
 
 /// See [`super::conv2d`].
@@ -71,6 +71,34 @@ pub(super) fn layer_norm(
 pub(super) fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
     let root = (x.sqr()?.mean_keepdim(D::Minus1)? + eps)?.sqrt()?;
     Ok(x.broadcast_div(&root)?.broadcast_mul(weight)?)
+}
+
+/// See [`super::sequence`].
+pub(super) fn sequence(x: &Tensor, links: &[SequenceLink<'_>], shortcut: bool) -> Result<Tensor> {
+    let (b, l, _) = x.dims3()?;
+    let mut y = x.clone();
+    for link in links {
+        y = match *link {
+            SequenceLink::LayerNorm { weight, bias, eps } => layer_norm(&y, (weight, bias), eps)?,
+            SequenceLink::Linear { weight, bias, gelu } => {
+                let rows = y.reshape((b * l, y.dim(2)?))?.matmul(&weight.t()?)?;
+                let rows = match bias {
+                    Some(bias) => rows.broadcast_add(bias)?,
+                    None => rows,
+                };
+                (if gelu { rows.gelu()? } else { rows }).reshape((b, l, weight.dim(0)?))?
+            }
+            SequenceLink::Attention { heads, mask } => {
+                let dim = y.dim(2)? / (3 * heads.max(1));
+                let parts = y.reshape((b, l, 3, heads, dim))?;
+                let part = |at: usize| parts.narrow(2, at, 1)?.squeeze(2)?.transpose(1, 2);
+                let rule = Rule { scale: (dim as f32).powf(-0.5), seen: mask.seen(l, l)? };
+                let y = attention(&part(0)?, &part(1)?, &part(2)?, &rule)?;
+                y.transpose(1, 2)?.reshape((b, l, heads * dim))?
+            }
+        };
+    }
+    if shortcut { Ok((x + y)?) } else { Ok(y) }
 }
 
 /// See [`super::cross_entropy`].
