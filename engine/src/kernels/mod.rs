@@ -3,6 +3,7 @@
 //! Everything goes through these functions, so that a faster kernel reaches every network at once.
 //! On a device without a kernel of ours they are made of candle's own operations (`plain`).
 
+mod adam;
 mod attention;
 mod chain;
 mod conv;
@@ -29,6 +30,8 @@ mod winograd;
 use std::sync::OnceLock;
 
 use candle_core::{DType, Tensor};
+
+pub use adam::{AdamState, AdamStep, sum_of_squares};
 
 use crate::{EngineError, Result};
 
