@@ -12,16 +12,18 @@ use std::io::{BufRead, Write};
 use std::time::Instant;
 
 use candle_core::{Device, Tensor, Var};
-use smalti_engine::kernels::{Conv, Exactness, Mask, attention, conv2d, group_norm, nearest};
-use smalti_engine::layers::Weights;
+use smalti_engine::kernels::{
+    Conv, Exactness, Mask, attention, conv2d, cross_entropy, group_norm, layer_norm, nearest,
+};
+use smalti_engine::layers::{Transformer, TransformerSize, Weights};
 use smalti_engine::random::{Noise, Purpose};
 use smalti_engine::tokenizers::{self, Tokenizer, TokenizerConfig};
-use smalti_engine::training::{Recipe, Trainer};
+use smalti_engine::training::{AdamW, Gradients, Optimizer, Recipe, Trainer};
 
 /// Work to be measured, made by its row.
 type Work = Box<dyn FnMut()>;
 
-const ROWS: [&str; 24] = [
+const ROWS: [&str; 27] = [
     "conv3x3/1x128x256",
     "conv3x3/1x256x64",
     "conv3x3/1x512x16",
@@ -39,6 +41,8 @@ const ROWS: [&str; 24] = [
     "attention/1x8x1024x64",
     "attention/16x4x256x64",
     "attention_train/16x4x256x64",
+    "layer_norm_train/4096x256",
+    "cross_entropy_train/4096x1024",
     "matmul/1024",
     "tokenizer/encode_256",
     "tokenizer/decode_256",
@@ -46,6 +50,7 @@ const ROWS: [&str; 24] = [
     "tokenizer/decode_64",
     "train/vqvae_64_b16",
     "train/worlds_fsq_b16",
+    "train/transformer_6x256_b16",
 ];
 
 /// taming-transformers' f16 network.
@@ -110,6 +115,65 @@ fn attended(row: &str) -> Work {
     Box::new(move || {
         let y = attention(&q, &k, &v, scale, Mask::Causal).unwrap();
         black_box(y.sum_all().unwrap().backward().unwrap());
+    })
+}
+
+/// Forward and gradients of a norm of rows, and of the cross-entropy of rows.
+fn trained_rows(row: &str) -> Work {
+    let [n, dim] = sizes(row)[..] else { panic!("{row} needs two sizes") };
+    let var = |cell, shape: &[usize]| Var::from_tensor(&noise(cell, shape)).unwrap();
+    let x = var(1, &[n, dim]);
+    if row.contains("norm") {
+        let (w, bias) = (var(2, &[dim]), var(3, &[dim]));
+        return Box::new(move || {
+            let y = layer_norm(&x, (&w, &bias), 1e-5).unwrap();
+            black_box(y.sum_all().unwrap().backward().unwrap());
+        });
+    }
+    let targets: Vec<u32> = (0..n).map(|i| (i * 7919 % dim) as u32).collect();
+    let targets = Tensor::from_vec(targets, n, &Device::Cpu).unwrap();
+    Box::new(move || {
+        black_box(cross_entropy(&x, &targets).unwrap().backward().unwrap());
+    })
+}
+
+/// A step of training a transformer: 256 places, 1024 tokens, a batch of 16.
+fn transformer() -> Work {
+    let (batch, len, vocabulary) = (16, 256, 1024_usize);
+    let weights = Weights::fresh(1, &Device::Cpu);
+    let size = TransformerSize {
+        layers: 6,
+        dim: 256,
+        heads: 4,
+        inputs: vocabulary + 1,
+        outputs: vocabulary,
+        places: len,
+    };
+    let network = Transformer::new(&weights, size).unwrap();
+    let vars = weights.vars();
+    let settings = Optimizer {
+        lr: 1e-4,
+        final_lr: 1e-4,
+        warmup: 0,
+        betas: (0.9, 0.999),
+        weight_decay: 0.01,
+        clip: 0.0,
+    };
+    let mut optimizer = AdamW::new(settings, &vars).unwrap();
+    let tokens = |first: usize| {
+        let at = |i: usize| ((first + i % len + i / len * 257) * 7919 % vocabulary) as u32;
+        Tensor::from_iter((0..batch * len).map(at), &Device::Cpu).unwrap()
+    };
+    let (inputs, targets) = (tokens(0).reshape((batch, len)).unwrap(), tokens(1));
+    let mut step = 0;
+    Box::new(move || {
+        let logits = network.forward(&inputs, Mask::Causal).unwrap();
+        let loss = cross_entropy(&logits.flatten(0, 1).unwrap(), &targets).unwrap();
+        let mut gradients = Gradients::default();
+        gradients.add(&vars, &loss.backward().unwrap()).unwrap();
+        optimizer.step(&vars, &gradients, (step, 1000), 0.99).unwrap();
+        step += 1;
+        black_box(loss);
     })
 }
 
@@ -198,7 +262,9 @@ fn build(row: &str) -> Work {
                 black_box(a.matmul(&b).unwrap());
             })
         }
+        "layer_norm_train" | "cross_entropy_train" => trained_rows(row),
         "tokenizer" => network(row),
+        _ if row.contains("transformer") => transformer(),
         _ => training(row),
     }
 }

@@ -63,12 +63,18 @@ pub(super) fn layer_norm(
     (weight, bias): (&Tensor, &Tensor),
     eps: f64,
 ) -> Result<Tensor> {
+    if x.elem_count() == 0 {
+        return Ok(x.clone());
+    }
     let centered = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
     Ok(rms_norm(&centered, weight, eps)?.broadcast_add(bias)?)
 }
 
 /// See [`super::rms_norm`].
 pub(super) fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
+    if x.elem_count() == 0 {
+        return Ok(x.clone());
+    }
     let root = (x.sqr()?.mean_keepdim(D::Minus1)? + eps)?.sqrt()?;
     Ok(x.broadcast_div(&root)?.broadcast_mul(weight)?)
 }
@@ -116,9 +122,12 @@ const SCORES: usize = 1 << 24;
 /// See [`super::attention`].
 pub(super) fn attention(q: &Tensor, k: &Tensor, v: &Tensor, rule: &Rule) -> Result<Tensor> {
     let ((b, h, queries, _), keys) = (q.dims4()?, k.dim(2)?);
+    if q.elem_count() == 0 {
+        return Ok(q.clone());
+    }
     let (q, k, v) = (q.contiguous()?, k.t()?.contiguous()?, v.contiguous()?);
     let at_once = (SCORES / (b * h * keys).max(1)).max(1);
-    let parts = (0..queries.max(1)).step_by(at_once).map(|first| {
+    let parts = (0..queries).step_by(at_once).map(|first| {
         let count = at_once.min(queries - first);
         let mut scores =
             (q.narrow(2, first, count)?.contiguous()?.matmul(&k)? * f64::from(rule.scale))?;
