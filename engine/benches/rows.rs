@@ -13,7 +13,8 @@ use std::time::Instant;
 
 use candle_core::{Device, Tensor, Var};
 use smalti_engine::kernels::{
-    Conv, Exactness, Mask, attention, conv2d, cross_entropy, group_norm, layer_norm, nearest,
+    Conv, Exactness, Mask, attention, bit_entropies, conv2d, cross_entropy, group_norm, layer_norm,
+    nearest,
 };
 use smalti_engine::layers::{Transformer, TransformerSize, Weights};
 use smalti_engine::random::{Noise, Purpose};
@@ -23,7 +24,7 @@ use smalti_engine::training::{AdamW, Gradients, Optimizer, Recipe, Trainer};
 /// Work to be measured, made by its row.
 type Work = Box<dyn FnMut()>;
 
-const ROWS: [&str; 27] = [
+const ROWS: [&str; 28] = [
     "conv3x3/1x128x256",
     "conv3x3/1x256x64",
     "conv3x3/1x512x16",
@@ -43,6 +44,7 @@ const ROWS: [&str; 27] = [
     "attention_train/16x4x256x64",
     "layer_norm_train/4096x256",
     "cross_entropy_train/4096x1024",
+    "lfq18/16x16x16",
     "matmul/1024",
     "tokenizer/encode_256",
     "tokenizer/decode_256",
@@ -134,6 +136,25 @@ fn trained_rows(row: &str) -> Work {
     let targets = Tensor::from_vec(targets, n, &Device::Cpu).unwrap();
     Box::new(move || {
         black_box(cross_entropy(&x, &targets).unwrap().backward().unwrap());
+    })
+}
+
+/// The loss of lookup-free quantization of 18 bits with its gradient, and the codes.
+fn lookup_free() -> Work {
+    let z = Var::from_tensor(&noise(1, &[16, 18, 16, 16])).unwrap();
+    let weights = Tensor::from_iter((0..18).map(|bit| 2.0_f32.powi(bit)), &Device::Cpu).unwrap();
+    let scales = Tensor::new(&[0.1_f32, -0.1], &Device::Cpu).unwrap();
+    Box::new(move || {
+        let f = z.permute((0, 2, 3, 1)).unwrap().contiguous().unwrap().reshape(((), 18)).unwrap();
+        let bits = f.detach().gt(0.0).unwrap().to_dtype(candle_core::DType::F32).unwrap();
+        let ids = bits.broadcast_mul(&weights).unwrap().sum(1).unwrap();
+        let codes = ((bits * 2.0).unwrap() - 1.0).unwrap();
+        let through = (&f + (&codes - &f).unwrap().detach()).unwrap();
+        let commitment = (&f - codes).unwrap().sqr().unwrap().mean_all().unwrap();
+        let entropies = (bit_entropies(&f, 4.0, 1e-10).unwrap() * &scales).unwrap();
+        let loss = ((commitment * 0.25).unwrap() + entropies.sum_all().unwrap()).unwrap();
+        let loss = (loss + (through.sum_all().unwrap() * 0.0)).unwrap();
+        black_box((ids, loss.backward().unwrap()));
     })
 }
 
@@ -263,6 +284,7 @@ fn build(row: &str) -> Work {
             })
         }
         "layer_norm_train" | "cross_entropy_train" => trained_rows(row),
+        "lfq18" => lookup_free(),
         "tokenizer" => network(row),
         _ if row.contains("transformer") => transformer(),
         _ => training(row),

@@ -5,6 +5,7 @@
 
 mod adam;
 mod attention;
+mod bits;
 mod chain;
 mod conv;
 mod cross_entropy;
@@ -192,6 +193,31 @@ pub fn group_norm(
     }
     let link = Link::GroupNorm { weight, bias, groups, eps, silu };
     Ok(chain::chain(x, &[link], Shortcut::None)?)
+}
+
+/// Entropies of lookup-free quantization, where z says how likely each bit is set: sigmoid(sharpness z).
+/// Gives two numbers in nats: the mean over the vectors of the entropy of their codes, and the entropy of
+/// the mean distribution over all 2^D codes, -sum p ln(p + eps). Exact; differentiable in z.
+///
+/// # Shapes
+/// - `z`: (N, D) with D at most 24; gives (2,)
+///
+/// # Errors
+/// [`EngineError::Shape`] if there are no vectors or no bits, or more than 24.
+pub fn bit_entropies(z: &Tensor, sharpness: f64, eps: f64) -> Result<Tensor> {
+    let (n, dim) = z.dims2()?;
+    if n == 0 || dim == 0 || dim > 24 {
+        return Err(EngineError::Shape {
+            what: "vectors of bits".to_owned(),
+            expected: "(N, D) with N above 0 and D in 1..=24".to_owned(),
+            found: z.dims().to_vec(),
+        });
+    }
+    let rule = bits::Rule { sharpness: sharpness as f32, eps: eps as f32 };
+    if !ours(&[z]) {
+        return plain::bit_entropies(z, rule);
+    }
+    Ok(bits::apply(z, rule)?)
 }
 
 /// Index of the nearest row by squared distance, the first of equals. No gradient.

@@ -151,6 +151,30 @@ pub(super) fn attention(q: &Tensor, k: &Tensor, v: &Tensor, rule: &Rule) -> Resu
     Ok(if parts.len() == 1 { parts.remove(0) } else { Tensor::cat(&parts, 2)? })
 }
 
+/// See [`super::bit_entropies`].
+pub(super) fn bit_entropies(z: &Tensor, rule: super::bits::Rule) -> Result<Tensor> {
+    let (n, dim) = z.dims2()?;
+    let logits = (z * f64::from(rule.sharpness))?;
+    // By tanh, whose gradient stays finite where an exponential would not.
+    let tilt = ((&logits * 0.5)?.tanh()? * 0.5)?;
+    let (set, clear) = ((&tilt + 0.5)?, (tilt.neg()? + 0.5)?);
+    // softplus(l) - p l
+    let softplus = (logits.relu()? + (logits.abs()?.neg()?.exp()? + 1.0)?.log()?)?;
+    let own = (softplus - (&set * &logits)?)?.sum(1)?.mean_all()?;
+    let half = |first: usize, bits: usize| -> Result<Tensor> {
+        let mut all = Tensor::ones((n, 1), z.dtype(), z.device())?;
+        for bit in first..first + bits {
+            let (set, clear) = (set.narrow(1, bit, 1)?, clear.narrow(1, bit, 1)?);
+            all = Tensor::cat(&[all.broadcast_mul(&clear)?, all.broadcast_mul(&set)?], 1)?;
+        }
+        Ok(all)
+    };
+    let low = dim / 2;
+    let mean = (half(0, low)?.t()?.matmul(&half(low, dim - low)?)? / n as f64)?;
+    let entropy = (&mean * (&mean + f64::from(rule.eps))?.log()?)?.sum_all()?.neg()?;
+    Ok(Tensor::stack(&[own, entropy], 0)?)
+}
+
 /// See [`super::nearest`].
 pub fn nearest(vectors: &Tensor, codebook: &Tensor) -> Result<Tensor> {
     if vectors.device().is_cpu() {
