@@ -71,13 +71,13 @@ impl KvCache {
         Ok(())
     }
 
-    /// Adds places, then lets their queries attend to all places; see [`kernels::attention`].
+    /// Adds places, then lets their queries attend to all places; see [`kernels::attention()`].
     ///
     /// # Shapes
     /// - `q`, `k`, `v`: (B, H, L, D); gives (B, H, L, D)
     ///
     /// # Errors
-    /// As for [`KvCache::append`] and [`kernels::attention`].
+    /// As for [`KvCache::append`] and [`kernels::attention()`].
     pub fn attend(
         &mut self,
         q: &Tensor,

@@ -29,7 +29,7 @@ struct Attention {
     lse: Mutex<Vec<f32>>,
 }
 
-/// See [`crate::kernels::attention`]; all tensors are f32 on the CPU, their shapes are right, and
+/// See [`crate::kernels::attention()`]; all tensors are f32 on the CPU, their shapes are right, and
 /// there are keys.
 pub(in crate::kernels) fn attention(
     [q, k, v]: [&Tensor; 3],
