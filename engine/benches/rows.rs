@@ -12,16 +12,19 @@ use std::io::{BufRead, Write};
 use std::time::Instant;
 
 use candle_core::{Device, Tensor, Var};
-use smalti_engine::kernels::{Conv, Exactness, conv2d, group_norm, nearest};
-use smalti_engine::layers::Weights;
+use smalti_engine::kernels::{
+    Conv, Exactness, Mask, attention, bit_entropies, conv2d, cross_entropy, group_norm, layer_norm,
+    nearest,
+};
+use smalti_engine::layers::{Transformer, TransformerSize, Weights};
 use smalti_engine::random::{Noise, Purpose};
 use smalti_engine::tokenizers::{self, Tokenizer, TokenizerConfig};
-use smalti_engine::training::{Recipe, Trainer};
+use smalti_engine::training::{AdamW, Gradients, Optimizer, Recipe, Trainer};
 
 /// Work to be measured, made by its row.
 type Work = Box<dyn FnMut()>;
 
-const ROWS: [&str; 21] = [
+const ROWS: [&str; 28] = [
     "conv3x3/1x128x256",
     "conv3x3/1x256x64",
     "conv3x3/1x512x16",
@@ -36,6 +39,12 @@ const ROWS: [&str; 21] = [
     "nearest/4096x16384x8",
     "nearest/4096x16384x256",
     "nearest/65536x1024x64",
+    "attention/1x8x1024x64",
+    "attention/16x4x256x64",
+    "attention_train/16x4x256x64",
+    "layer_norm_train/4096x256",
+    "cross_entropy_train/4096x1024",
+    "lfq18/16x16x16",
     "matmul/1024",
     "tokenizer/encode_256",
     "tokenizer/decode_256",
@@ -43,6 +52,7 @@ const ROWS: [&str; 21] = [
     "tokenizer/decode_64",
     "train/vqvae_64_b16",
     "train/worlds_fsq_b16",
+    "train/transformer_6x256_b16",
 ];
 
 /// taming-transformers' f16 network.
@@ -91,6 +101,100 @@ fn normalization(row: &str) -> Work {
     let (x, w, bias) = (noise(1, &[b, c, side, side]), noise(2, &[c]), noise(3, &[c]));
     Box::new(move || {
         black_box(group_norm(&x, (&w, &bias), 32, 1e-6, true).unwrap());
+    })
+}
+
+fn attended(row: &str) -> Work {
+    let [b, h, l, d] = sizes(row)[..] else { panic!("{row} needs four sizes") };
+    let [q, k, v] = [1, 2, 3].map(|cell| noise(cell, &[b, h, l, d]));
+    let scale = (d as f64).powf(-0.5);
+    if !row.contains("train") {
+        return Box::new(move || {
+            black_box(attention(&q, &k, &v, scale, Mask::None).unwrap());
+        });
+    }
+    let [q, k, v] = [q, k, v].map(|t| Var::from_tensor(&t).unwrap());
+    Box::new(move || {
+        let y = attention(&q, &k, &v, scale, Mask::Causal).unwrap();
+        black_box(y.sum_all().unwrap().backward().unwrap());
+    })
+}
+
+/// Forward and gradients of a norm of rows, and of the cross-entropy of rows.
+fn trained_rows(row: &str) -> Work {
+    let [n, dim] = sizes(row)[..] else { panic!("{row} needs two sizes") };
+    let var = |cell, shape: &[usize]| Var::from_tensor(&noise(cell, shape)).unwrap();
+    let x = var(1, &[n, dim]);
+    if row.contains("norm") {
+        let (w, bias) = (var(2, &[dim]), var(3, &[dim]));
+        return Box::new(move || {
+            let y = layer_norm(&x, (&w, &bias), 1e-5).unwrap();
+            black_box(y.sum_all().unwrap().backward().unwrap());
+        });
+    }
+    let targets: Vec<u32> = (0..n).map(|i| (i * 7919 % dim) as u32).collect();
+    let targets = Tensor::from_vec(targets, n, &Device::Cpu).unwrap();
+    Box::new(move || {
+        black_box(cross_entropy(&x, &targets).unwrap().backward().unwrap());
+    })
+}
+
+/// The loss of lookup-free quantization of 18 bits with its gradient, and the codes.
+fn lookup_free() -> Work {
+    let z = Var::from_tensor(&noise(1, &[16, 18, 16, 16])).unwrap();
+    let weights = Tensor::from_iter((0..18).map(|bit| 2.0_f32.powi(bit)), &Device::Cpu).unwrap();
+    let scales = Tensor::new(&[0.1_f32, -0.1], &Device::Cpu).unwrap();
+    Box::new(move || {
+        let f = z.permute((0, 2, 3, 1)).unwrap().contiguous().unwrap().reshape(((), 18)).unwrap();
+        let bits = f.detach().gt(0.0).unwrap().to_dtype(candle_core::DType::F32).unwrap();
+        let ids = bits.broadcast_mul(&weights).unwrap().sum(1).unwrap();
+        let codes = ((bits * 2.0).unwrap() - 1.0).unwrap();
+        let through = (&f + (&codes - &f).unwrap().detach()).unwrap();
+        let commitment = (&f - codes).unwrap().sqr().unwrap().mean_all().unwrap();
+        let entropies = (bit_entropies(&f, 4.0, 1e-10).unwrap() * &scales).unwrap();
+        let loss = ((commitment * 0.25).unwrap() + entropies.sum_all().unwrap()).unwrap();
+        let loss = (loss + (through.sum_all().unwrap() * 0.0)).unwrap();
+        black_box((ids, loss.backward().unwrap()));
+    })
+}
+
+/// A step of training a transformer: 256 places, 1024 tokens, a batch of 16.
+fn transformer() -> Work {
+    let (batch, len, vocabulary) = (16, 256, 1024_usize);
+    let weights = Weights::fresh(1, &Device::Cpu);
+    let size = TransformerSize {
+        layers: 6,
+        dim: 256,
+        heads: 4,
+        inputs: vocabulary + 1,
+        outputs: vocabulary,
+        places: len,
+    };
+    let network = Transformer::new(&weights, size).unwrap();
+    let vars = weights.vars();
+    let settings = Optimizer {
+        lr: 1e-4,
+        final_lr: 1e-4,
+        warmup: 0,
+        betas: (0.9, 0.999),
+        weight_decay: 0.01,
+        clip: 0.0,
+    };
+    let mut optimizer = AdamW::new(settings, &vars).unwrap();
+    let tokens = |first: usize| {
+        let at = |i: usize| ((first + i % len + i / len * 257) * 7919 % vocabulary) as u32;
+        Tensor::from_iter((0..batch * len).map(at), &Device::Cpu).unwrap()
+    };
+    let (inputs, targets) = (tokens(0).reshape((batch, len)).unwrap(), tokens(1));
+    let mut step = 0;
+    Box::new(move || {
+        let logits = network.forward(&inputs, Mask::Causal).unwrap();
+        let loss = cross_entropy(&logits.flatten(0, 1).unwrap(), &targets).unwrap();
+        let mut gradients = Gradients::default();
+        gradients.add(&vars, &loss.backward().unwrap()).unwrap();
+        optimizer.step(&vars, &gradients, (step, 1000), 0.99).unwrap();
+        step += 1;
+        black_box(loss);
     })
 }
 
@@ -172,13 +276,17 @@ fn build(row: &str) -> Work {
                 black_box(nearest(&vectors, &codes).unwrap());
             })
         }
+        "attention" | "attention_train" => attended(row),
         "matmul" => {
             let (a, b) = (noise(1, &[1024, 1024]), noise(2, &[1024, 1024]));
             Box::new(move || {
                 black_box(a.matmul(&b).unwrap());
             })
         }
+        "layer_norm_train" | "cross_entropy_train" => trained_rows(row),
+        "lfq18" => lookup_free(),
         "tokenizer" => network(row),
+        _ if row.contains("transformer") => transformer(),
         _ => training(row),
     }
 }

@@ -3,19 +3,30 @@
 //! Everything goes through these functions, so that a faster kernel reaches every network at once.
 //! On a device without a kernel of ours they are made of candle's own operations (`plain`).
 
+mod adam;
+mod attention;
+mod bits;
 mod chain;
 mod conv;
+mod cross_entropy;
 mod direct;
+mod exp;
+mod gelu;
+mod grid;
+mod layer_norm;
 mod moments;
+mod multiply;
 mod nearest;
 mod norm;
 pub mod plain;
 mod product;
 mod raw;
 mod scratch;
+mod sequence;
 mod simd;
 #[cfg(test)]
 mod tests;
+mod transformer;
 mod turn;
 mod upsample;
 mod winograd;
@@ -23,6 +34,11 @@ mod winograd;
 use std::sync::OnceLock;
 
 use candle_core::{DType, Tensor};
+
+pub use adam::{AdamState, AdamStep, sum_of_squares};
+pub use transformer::{
+    Mask, SequenceLink, attention, cross_entropy, layer_norm, map_attention, rms_norm, sequence,
+};
 
 use crate::{EngineError, Result};
 
@@ -179,6 +195,31 @@ pub fn group_norm(
     }
     let link = Link::GroupNorm { weight, bias, groups, eps, silu };
     Ok(chain::chain(x, &[link], Shortcut::None)?)
+}
+
+/// Entropies of lookup-free quantization, where z says how likely each bit is set: sigmoid(sharpness z).
+/// Gives two numbers in nats: the mean over the vectors of the entropy of their codes, and the entropy of
+/// the mean distribution over all 2^D codes, -sum p ln(p + eps). Exact; differentiable in z.
+///
+/// # Shapes
+/// - `z`: (N, D) with D at most 24; gives (2,)
+///
+/// # Errors
+/// [`EngineError::Shape`] if there are no vectors or no bits, or more than 24.
+pub fn bit_entropies(z: &Tensor, sharpness: f64, eps: f64) -> Result<Tensor> {
+    let (n, dim) = z.dims2()?;
+    if n == 0 || dim == 0 || dim > 24 {
+        return Err(EngineError::Shape {
+            what: "vectors of bits".to_owned(),
+            expected: "(N, D) with N above 0 and D in 1..=24".to_owned(),
+            found: z.dims().to_vec(),
+        });
+    }
+    let rule = bits::Rule { sharpness: sharpness as f32, eps: eps as f32 };
+    if !ours(&[z]) {
+        return plain::bit_entropies(z, rule);
+    }
+    Ok(bits::apply(z, rule)?)
 }
 
 /// Index of the nearest row by squared distance, the first of equals. No gradient.

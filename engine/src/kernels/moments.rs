@@ -6,6 +6,7 @@
 #![expect(unsafe_code, reason = "reads and writes slices by vectors")]
 #![expect(clippy::inline_always, reason = "kernels are inlined whole into `vectorize`")]
 
+use super::exp::exp;
 use super::simd::{Kernel, Simd};
 
 /// Values that are read twice.
@@ -13,14 +14,14 @@ const CHUNK: usize = 2048;
 
 /// The lanes of a vector at `at` that lie inside `n` values.
 #[inline(always)]
-fn mask<S: Simd>(at: usize, n: usize) -> u32 {
+pub(super) fn mask<S: Simd>(at: usize, n: usize) -> u32 {
     let all = (1 << S::LANES) - 1;
     if n - at >= S::LANES { all } else { (1 << (n - at)) - 1 }
 }
 
 /// The sum of a vector, in f64.
 #[inline(always)]
-fn total<S: Simd>(s: S, v: S::V) -> f64 {
+pub(super) fn total<S: Simd>(s: S, v: S::V) -> f64 {
     let mut lanes = [0.0_f32; 16];
     // SAFETY: a vector has at most 16 numbers.
     unsafe { s.store(lanes.as_mut_ptr(), v) };
@@ -30,22 +31,8 @@ fn total<S: Simd>(s: S, v: S::V) -> f64 {
 /// 1 / (1 + e^-x), relative error below 3e-7; NaN stays NaN.
 #[inline(always)]
 fn sigmoid<S: Simd>(s: S, x: S::V) -> S::V {
-    // e^t = 2^n e^r with |r| <= ln 2 / 2. Adding 1.5 * 2^23 rounds to a whole number and leaves it in
-    // the low bits.
-    let shift = s.splat(12_582_912.0);
-    let t = s.at_least(s.at_most(s.sub(s.splat(0.0), x), s.splat(87.0)), s.splat(-87.0));
-    let shifted = s.mul_add(t, s.splat(std::f32::consts::LOG2_E), shift);
-    let n = s.sub(shifted, shift);
-    let r = s.mul_add(n, s.splat(2.121_944_4e-4), s.mul_add(n, s.splat(-0.693_359_4), t));
-    let mut p = s.splat(1.0 / 720.0);
-    p = s.mul_add(p, r, s.splat(1.0 / 120.0));
-    p = s.mul_add(p, r, s.splat(1.0 / 24.0));
-    p = s.mul_add(p, r, s.splat(1.0 / 6.0));
-    p = s.mul_add(p, r, s.splat(0.5));
-    p = s.mul_add(p, r, s.splat(1.0));
-    p = s.mul_add(p, r, s.splat(1.0));
     let one = s.splat(1.0);
-    s.div(one, s.mul_add(p, s.power_of_two(shifted), one))
+    s.div(one, s.add(exp(s, s.sub(s.splat(0.0), x)), one))
 }
 
 /// Mean and variance.

@@ -2,7 +2,8 @@
 
 use candle_core::{D, DType, Tensor};
 
-use super::Conv;
+use super::attention::Rule;
+use super::{Conv, SequenceLink};
 use crate::{EngineError, Result};
 
 /// See [`super::conv2d`].
@@ -54,6 +55,124 @@ pub fn group_norm(
         .broadcast_mul(&weight.reshape((1, c, 1, 1))?)?
         .broadcast_add(&bias.reshape((1, c, 1, 1))?)?;
     if silu { Ok(y.silu()?) } else { Ok(y) }
+}
+
+/// See [`super::layer_norm`].
+pub(super) fn layer_norm(
+    x: &Tensor,
+    (weight, bias): (&Tensor, &Tensor),
+    eps: f64,
+) -> Result<Tensor> {
+    if x.elem_count() == 0 {
+        return Ok(x.clone());
+    }
+    let centered = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
+    Ok(rms_norm(&centered, weight, eps)?.broadcast_add(bias)?)
+}
+
+/// See [`super::rms_norm`].
+pub(super) fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
+    if x.elem_count() == 0 {
+        return Ok(x.clone());
+    }
+    let root = (x.sqr()?.mean_keepdim(D::Minus1)? + eps)?.sqrt()?;
+    Ok(x.broadcast_div(&root)?.broadcast_mul(weight)?)
+}
+
+/// See [`super::sequence`].
+pub(super) fn sequence(x: &Tensor, links: &[SequenceLink<'_>], shortcut: bool) -> Result<Tensor> {
+    let (b, l, _) = x.dims3()?;
+    let mut y = x.clone();
+    for link in links {
+        y = match *link {
+            SequenceLink::LayerNorm { weight, bias, eps } => layer_norm(&y, (weight, bias), eps)?,
+            SequenceLink::Linear { weight, bias, gelu } => {
+                let rows = y.reshape((b * l, y.dim(2)?))?.matmul(&weight.t()?)?;
+                let rows = match bias {
+                    Some(bias) => rows.broadcast_add(bias)?,
+                    None => rows,
+                };
+                (if gelu { rows.gelu()? } else { rows }).reshape((b, l, weight.dim(0)?))?
+            }
+            SequenceLink::Attention { heads, mask } => {
+                let dim = y.dim(2)? / (3 * heads.max(1));
+                let parts = y.reshape((b, l, 3, heads, dim))?;
+                let part = |at: usize| parts.narrow(2, at, 1)?.squeeze(2)?.transpose(1, 2);
+                let rule = Rule { scale: (dim as f32).powf(-0.5), seen: mask.seen(l, l)? };
+                let y = attention(&part(0)?, &part(1)?, &part(2)?, &rule)?;
+                y.transpose(1, 2)?.reshape((b, l, heads * dim))?
+            }
+        };
+    }
+    if shortcut { Ok((x + y)?) } else { Ok(y) }
+}
+
+/// See [`super::cross_entropy`].
+pub(super) fn cross_entropy(logits: &Tensor, targets: &[u32]) -> Result<Tensor> {
+    let down = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?.detach())?;
+    let sums = down.exp()?.sum(D::Minus1)?.log()?;
+    let targets = Tensor::from_slice(targets, (targets.len(), 1), logits.device())?;
+    let own = down.contiguous()?.gather(&targets, D::Minus1)?.squeeze(D::Minus1)?;
+    Ok((sums - own)?.mean_all()?)
+}
+
+/// Scores held at once by [`attention`], so that long sequences do not need Lq x Lk numbers.
+const SCORES: usize = 1 << 24;
+
+/// See [`super::attention`].
+pub(super) fn attention(q: &Tensor, k: &Tensor, v: &Tensor, rule: &Rule) -> Result<Tensor> {
+    let ((b, h, queries, _), keys) = (q.dims4()?, k.dim(2)?);
+    if q.elem_count() == 0 {
+        return Ok(q.clone());
+    }
+    let (q, k, v) = (q.contiguous()?, k.t()?.contiguous()?, v.contiguous()?);
+    let at_once = (SCORES / (b * h * keys).max(1)).max(1);
+    let parts = (0..queries).step_by(at_once).map(|first| {
+        let count = at_once.min(queries - first);
+        let mut scores =
+            (q.narrow(2, first, count)?.contiguous()?.matmul(&k)? * f64::from(rule.scale))?;
+        if let Some(seen) = &rule.seen {
+            let hidden: Vec<f32> = seen[first..first + count]
+                .iter()
+                .flat_map(|&seen| {
+                    (0..keys).map(move |key| if key < seen { 0.0 } else { f32::NEG_INFINITY })
+                })
+                .collect();
+            let hidden = Tensor::from_vec(hidden, (count, keys), q.device())?;
+            scores = scores.broadcast_add(&hidden.to_dtype(q.dtype())?)?;
+        }
+        // Not a fused softmax: candle's drops the gradient.
+        let peak = scores.max_keepdim(D::Minus1)?.detach();
+        let weights = scores.broadcast_sub(&peak)?.exp()?;
+        let weights = weights.broadcast_div(&weights.sum_keepdim(D::Minus1)?)?;
+        Ok(weights.matmul(&v)?)
+    });
+    let mut parts = parts.collect::<Result<Vec<_>>>()?;
+    Ok(if parts.len() == 1 { parts.remove(0) } else { Tensor::cat(&parts, 2)? })
+}
+
+/// See [`super::bit_entropies`].
+pub(super) fn bit_entropies(z: &Tensor, rule: super::bits::Rule) -> Result<Tensor> {
+    let (n, dim) = z.dims2()?;
+    let logits = (z * f64::from(rule.sharpness))?;
+    // By tanh, whose gradient stays finite where an exponential would not.
+    let tilt = ((&logits * 0.5)?.tanh()? * 0.5)?;
+    let (set, clear) = ((&tilt + 0.5)?, (tilt.neg()? + 0.5)?);
+    // softplus(l) - p l
+    let softplus = (logits.relu()? + (logits.abs()?.neg()?.exp()? + 1.0)?.log()?)?;
+    let own = (softplus - (&set * &logits)?)?.sum(1)?.mean_all()?;
+    let half = |first: usize, bits: usize| -> Result<Tensor> {
+        let mut all = Tensor::ones((n, 1), z.dtype(), z.device())?;
+        for bit in first..first + bits {
+            let (set, clear) = (set.narrow(1, bit, 1)?, clear.narrow(1, bit, 1)?);
+            all = Tensor::cat(&[all.broadcast_mul(&clear)?, all.broadcast_mul(&set)?], 1)?;
+        }
+        Ok(all)
+    };
+    let low = dim / 2;
+    let mean = (half(0, low)?.t()?.matmul(&half(low, dim - low)?)? / n as f64)?;
+    let entropy = (&mean * (&mean + f64::from(rule.eps))?.log()?)?.sum_all()?.neg()?;
+    Ok(Tensor::stack(&[own, entropy], 0)?)
 }
 
 /// See [`super::nearest`].

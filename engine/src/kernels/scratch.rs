@@ -67,7 +67,7 @@ unsafe impl<P> Sync for Place<P> {}
 
 impl<P: Copy> Place<P> {
     /// Shares a pointer.
-    pub(super) fn new(pointer: P) -> Self {
+    pub(super) const fn new(pointer: P) -> Self {
         Self(pointer)
     }
 

@@ -5,19 +5,19 @@ use candle_core::{DType, Device, Tensor, Var};
 use super::{Conv, Link, Shortcut, chain, conv2d, group_norm, nearest, plain, upsample2};
 use crate::random::{Noise, Purpose};
 
-fn noise(cell: u64, shape: &[usize]) -> Tensor {
+pub(super) fn noise(cell: u64, shape: &[usize]) -> Tensor {
     let n: usize = shape.iter().product();
     let noise = Noise::new(11, Purpose::Test, 0, cell);
     let values: Vec<f32> = (0..n as u32).map(|lane| noise.normal(lane)).collect();
     Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
 }
 
-fn flat(t: &Tensor) -> Vec<f64> {
+pub(super) fn flat(t: &Tensor) -> Vec<f64> {
     t.flatten_all().unwrap().to_dtype(DType::F64).unwrap().to_vec1().unwrap()
 }
 
 /// Largest deviation over the root mean square of what is expected.
-fn deviation(found: &[f64], expected: &[f64]) -> f64 {
+pub(super) fn deviation(found: &[f64], expected: &[f64]) -> f64 {
     assert_eq!(found.len(), expected.len());
     let rms = (expected.iter().map(|x| x * x).sum::<f64>() / expected.len() as f64).sqrt();
     found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max) / rms.max(1e-12)
@@ -109,7 +109,7 @@ fn convolution_refuses_what_does_not_fit() {
 }
 
 /// Gradients of sum(f(vars) * c) with respect to each variable, by candle's backward.
-fn gradients(vars: &[Var], f: &dyn Fn(&[Tensor]) -> Tensor) -> Vec<Vec<f64>> {
+pub(super) fn gradients(vars: &[Var], f: &dyn Fn(&[Tensor]) -> Tensor) -> Vec<Vec<f64>> {
     let tensors: Vec<Tensor> = vars.iter().map(|v| v.as_tensor().clone()).collect();
     let y = f(&tensors);
     let loss = (&y * noise(99, y.dims())).unwrap().sum_all().unwrap();
@@ -117,7 +117,7 @@ fn gradients(vars: &[Var], f: &dyn Fn(&[Tensor]) -> Tensor) -> Vec<Vec<f64>> {
     vars.iter().map(|v| flat(grads.get(v).unwrap())).collect()
 }
 
-fn assert_gradients_agree(
+pub(super) fn assert_gradients_agree(
     what: &str,
     shapes: &[Vec<usize>],
     ours: &dyn Fn(&[Tensor]) -> Tensor,

@@ -4,17 +4,25 @@
 //! Cosmos share. Layers only hold tensors; the arithmetic is in [`crate::kernels`].
 
 pub mod attention;
+pub mod cache;
 pub mod conv;
+pub mod layer_norm;
+pub mod linear;
 pub mod norm;
 pub mod residual;
 pub mod sample;
 pub mod sequence;
+pub mod transformer;
 pub mod weights;
 
 pub use attention::Attention;
+pub use cache::KvCache;
 pub use conv::Conv2d;
+pub use layer_norm::LayerNorm;
+pub use linear::Linear;
 pub use norm::{GroupNorm, Grouping};
 pub use residual::ResBlock;
 pub use sample::{Downsample, Upsample};
 pub use sequence::{Probe, Sequence, Step};
+pub use transformer::{Block, Transformer, TransformerSize};
 pub use weights::{Init, Weights};

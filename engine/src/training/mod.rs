@@ -13,7 +13,7 @@ mod state;
 mod tests;
 mod trainer;
 
-pub use optimizer::{AdamW, Optimizer};
+pub use optimizer::{AdamW, Gradients, Optimizer};
 pub use recipe::{DataPart, DataSource, LossWeights, Recipe};
 pub use run::{TrainEvent, TrainRun};
 pub use trainer::{Report, Trainer};

@@ -1,4 +1,4 @@
-//! AdamW whose state can be saved, with warm-up, cosine decay and clipping by the global norm.
+//! AdamW whose state can be saved, with a moving average of the parameters, warm-up, cosine decay and clipping by the global norm.
 //!
 //! Sources: Kingma & Ba, arXiv 1412.6980; Loshchilov & Hutter, arXiv 1711.05101, algorithm 2;
 //! warm restarts' cosine, arXiv 1608.03983, eq. 5.
@@ -9,6 +9,7 @@ use candle_core::backprop::GradStore;
 use candle_core::{Tensor, Var};
 use serde::{Deserialize, Serialize};
 
+use crate::kernels::{self, AdamState, AdamStep};
 use crate::{EngineError, Result};
 
 /// Settings of the optimizer.
@@ -71,26 +72,27 @@ impl Optimizer {
     }
 }
 
-/// The moments of every parameter, by name.
+/// The moments of every parameter and the moving average of its values, by name.
 #[derive(Debug)]
 pub struct AdamW {
     settings: Optimizer,
-    moments: BTreeMap<String, (Tensor, Tensor)>,
+    states: BTreeMap<String, AdamState>,
 }
 
 impl AdamW {
-    /// Zero moments for the parameters.
+    /// Zero moments for the parameters; averages start from their values.
     pub fn new(settings: Optimizer, vars: &BTreeMap<String, Var>) -> Result<Self> {
-        let mut moments = BTreeMap::new();
+        let mut states = BTreeMap::new();
         for (name, var) in vars {
             let zero = var.as_tensor().zeros_like()?;
-            moments.insert(name.clone(), (zero.clone(), zero));
+            let start = var.as_tensor().copy()?.detach();
+            states.insert(name.clone(), AdamState::new([zero.clone(), zero, start])?);
         }
-        Ok(Self { settings, moments })
+        Ok(Self { settings, states })
     }
 
-    /// Moves every parameter by one step and gives the gradients' global norm before clipping.
-    /// `step` counts from 0.
+    /// Moves every parameter by one step, its average along, and gives the gradients' global norm
+    /// before clipping. `step` counts from 0; averages keep `average_decay` of what they were.
     ///
     /// # Errors
     /// If a parameter has no gradient (an operation dropped it), or the norm is not finite.
@@ -99,6 +101,7 @@ impl AdamW {
         vars: &BTreeMap<String, Var>,
         grads: &Gradients,
         (step, steps): (u64, u64),
+        average_decay: f64,
     ) -> Result<f64> {
         let norm = grads.norm()?;
         if !norm.is_finite() {
@@ -108,50 +111,65 @@ impl AdamW {
                 "lower the learning rate; the last checkpoint is kept",
             ));
         }
-        let clip = self.settings.clip;
+        let Optimizer { clip, betas, weight_decay, .. } = self.settings;
         let scale = if clip > 0.0 && norm > clip { clip / norm } else { 1.0 };
-        let (b1, b2) = self.settings.betas;
         let rate = self.settings.rate(step, steps);
-        let t = (step + 1) as i32;
-        let (fix1, fix2) = (1.0 - b1.powi(t), 1.0 - b2.powi(t));
+        let count = (step + 1) as i32;
         for (name, var) in vars {
-            let gradient = (grads.get(name)? * scale)?;
-            let Some((m, v)) = self.moments.get_mut(name) else { continue };
-            *m = ((&*m * b1)? + (&gradient * (1.0 - b1))?)?;
-            *v = ((&*v * b2)? + (gradient.sqr()? * (1.0 - b2))?)?;
-            let denominator = ((&*v / fix2)?.sqrt()? + 1e-8)?;
-            let update = ((&*m / fix1)? / denominator)?;
-            let kept = (var.as_tensor() * (1.0 - rate * self.settings.weight_decay))?;
-            var.set(&(kept - (update * rate)?)?.detach())?;
+            let gradient = grads.get(name)?;
+            let Some(state) = self.states.get_mut(name) else { continue };
+            let now = AdamStep { rate, weight_decay, betas, count, scale, average_decay };
+            state.step(var, gradient, now)?;
         }
         Ok(norm)
     }
 
-    /// The moments as named tensors, to be saved.
-    pub fn state(&self) -> Vec<(String, Tensor)> {
-        let mut state = Vec::new();
-        for (name, (m, v)) in &self.moments {
-            state.push((format!("adam.m.{name}"), m.clone()));
-            state.push((format!("adam.v.{name}"), v.clone()));
+    /// The averages of the parameters, by name.
+    pub fn averages(&self, vars: &BTreeMap<String, Var>) -> Result<BTreeMap<String, Tensor>> {
+        let mut averages = BTreeMap::new();
+        for (name, state) in &self.states {
+            if let Some(var) = vars.get(name) {
+                let [_, _, average] = state.tensors(var)?;
+                averages.insert(name.clone(), average);
+            }
         }
-        state
+        Ok(averages)
     }
 
-    /// Takes saved moments back.
+    /// Moments and averages as named tensors, to be saved.
+    pub fn state(&self, vars: &BTreeMap<String, Var>) -> Result<BTreeMap<String, Tensor>> {
+        let mut tensors = BTreeMap::new();
+        for (name, state) in &self.states {
+            if let Some(var) = vars.get(name) {
+                for (key, tensor) in keys(name).into_iter().zip(state.tensors(var)?) {
+                    tensors.insert(key, tensor);
+                }
+            }
+        }
+        Ok(tensors)
+    }
+
+    /// Takes saved moments and averages back.
     ///
     /// # Errors
     /// If one is missing.
     pub fn restore(&mut self, saved: &BTreeMap<String, Tensor>) -> Result<()> {
-        for (name, (m, v)) in &mut self.moments {
-            for (slot, kind) in [(m, "m"), (v, "v")] {
-                let key = format!("adam.{kind}.{name}");
-                *slot = saved.get(&key).cloned().ok_or_else(|| {
+        for (name, state) in &mut self.states {
+            let [first, second, average] = keys(name);
+            let named = |key: String| {
+                saved.get(&key).cloned().ok_or_else(|| {
                     EngineError::bad_input("checkpoint", format!("{key} is missing"), "")
-                })?;
-            }
+                })
+            };
+            *state = AdamState::new([named(first)?, named(second)?, named(average)?])?;
         }
         Ok(())
     }
+}
+
+/// The names under which the moments and the average of a parameter are saved.
+fn keys(name: &str) -> [String; 3] {
+    ["adam.m", "adam.v", "ema"].map(|kind| format!("{kind}.{name}"))
 }
 
 /// Gradients by parameter name, summed over micro-batches.
@@ -193,7 +211,7 @@ impl Gradients {
     fn norm(&self) -> Result<f64> {
         let mut sum = 0.0_f64;
         for gradient in self.by_name.values() {
-            sum += f64::from(gradient.sqr()?.sum_all()?.to_scalar::<f32>()?);
+            sum += kernels::sum_of_squares(gradient)?;
         }
         Ok(sum.sqrt())
     }
@@ -235,6 +253,7 @@ mod tests {
         let vars = BTreeMap::from([("w".to_owned(), var)]);
         let mut adam = AdamW::new(s, &vars).unwrap();
         let (mut w, mut m, mut v) = (start, [0.0_f64; 2], [0.0_f64; 2]);
+        let mut average = start;
         for step in 0..5_u64 {
             let t = vars["w"].as_tensor();
             let x = t.narrow(0, 0, 1).unwrap().sqr().unwrap().sum_all().unwrap();
@@ -242,7 +261,7 @@ mod tests {
             let loss = ((x * 0.5).unwrap() + y).unwrap();
             let mut grads = Gradients::default();
             grads.add(&vars, &loss.backward().unwrap()).unwrap();
-            adam.step(&vars, &grads, (step, 10)).unwrap();
+            adam.step(&vars, &grads, (step, 10), 0.5).unwrap();
 
             let mut g = [w[0], 1.0];
             let norm = (g[0] * g[0] + g[1] * g[1]).sqrt();
@@ -255,11 +274,13 @@ mod tests {
                 v[i] = 0.99 * v[i] + 0.01 * g[i] * g[i];
                 let (mh, vh) = (m[i] / (1.0 - 0.9_f64.powi(t)), v[i] / (1.0 - 0.99_f64.powi(t)));
                 w[i] = w[i] * (1.0 - lr * 0.05) - lr * mh / (vh.sqrt() + 1e-8);
+                average[i] = 0.5 * average[i] + 0.5 * w[i];
             }
         }
         let got = vars["w"].as_tensor().to_vec1::<f32>().unwrap();
-        for (a, b) in got.iter().zip(w) {
-            assert!((f64::from(*a) - b).abs() < 1e-5, "{got:?} {w:?}");
+        let averages = adam.averages(&vars).unwrap()["w"].to_vec1::<f32>().unwrap();
+        for (a, b) in got.iter().chain(&averages).zip(w.iter().chain(&average)) {
+            assert!((f64::from(*a) - b).abs() < 1e-5, "{got:?} {w:?} {averages:?} {average:?}");
         }
     }
 

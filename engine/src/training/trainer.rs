@@ -52,7 +52,6 @@ pub struct Trainer {
     folder: PathBuf,
     tokenizer: Box<dyn Tokenizer>,
     vars: BTreeMap<String, Var>,
-    averages: BTreeMap<String, Tensor>,
     optimizer: AdamW,
     loader: Loader,
     metrics: MetricsFile,
@@ -105,18 +104,8 @@ impl Trainer {
         weights.finish("checkpoint", &["ema.", "adam.", "run."])?;
         let vars = weights.vars();
         let mut optimizer = AdamW::new(recipe.optimizer, &vars)?;
-        let mut averages = BTreeMap::new();
         let mut counts = CodeCounts::new(tokenizer.facts().codebook_size);
         let (mut step, mut seconds) = (0, 0.0);
-        for (name, var) in &vars {
-            // Detached: `copy` is part of the graph, and an average that remembers where it came from
-            // would keep the tensors of every step.
-            let start = match &saved {
-                None => var.as_tensor().copy()?.detach(),
-                Some(saved) => named(&saved.tensors, &format!("ema.{name}"))?,
-            };
-            averages.insert(name.clone(), start);
-        }
         if let Some(saved) = &saved {
             optimizer.restore(&saved.tensors)?;
             let values = named(&saved.tensors, "run.counts")?.to_vec1::<i64>()?;
@@ -136,7 +125,6 @@ impl Trainer {
             folder: folder.to_owned(),
             tokenizer,
             vars,
-            averages,
             optimizer,
             loader,
             metrics,
@@ -246,9 +234,9 @@ impl Trainer {
             codes.push(quantized.codes.detach());
         }
         self.check_finite(&losses)?;
+        let at = (self.step, self.recipe.steps);
         let gradient_norm =
-            self.optimizer.step(&self.vars, &gradients, (self.step, self.recipe.steps))?;
-        self.follow_average()?;
+            self.optimizer.step(&self.vars, &gradients, at, self.average_decay())?;
         let (latents, codes) = match parts {
             1 => (latents.remove(0), codes.remove(0)),
             _ => (Tensor::cat(&latents, 0)?, Tensor::cat(&codes, 0)?),
@@ -271,17 +259,11 @@ impl Trainer {
         }
     }
 
-    /// The moving average of the weights; young averages forget faster, so that the random start
-    /// does not linger.
-    fn follow_average(&mut self) -> Result<()> {
+    /// How much the moving average of the weights keeps; young averages forget faster, so that the
+    /// random start does not linger.
+    fn average_decay(&self) -> f64 {
         let n = self.step as f64;
-        let decay = self.recipe.ema_decay.min((1.0 + n) / (10.0 + n));
-        for (name, var) in &self.vars {
-            if let Some(average) = self.averages.get_mut(name) {
-                *average = ((&*average * decay)? + (var.as_tensor().detach() * (1.0 - decay))?)?;
-            }
-        }
-        Ok(())
+        self.recipe.ema_decay.min((1.0 + n) / (10.0 + n))
     }
 
     fn report(&mut self, outcome: Outcome, lr: f64) -> Result<Report> {
@@ -317,10 +299,7 @@ impl Trainer {
             tensors.insert(name.clone(), var.as_tensor().clone());
         }
         tensors.extend(self.tokenizer.quantizer().state());
-        for (name, average) in &self.averages {
-            tensors.insert(format!("ema.{name}"), average.clone());
-        }
-        tensors.extend(self.optimizer.state());
+        tensors.extend(self.optimizer.state(&self.vars)?);
         let counts: Vec<i64> = self.counts.counts().iter().map(|c| *c as i64).collect();
         let n = counts.len();
         tensors.insert("run.counts".to_owned(), Tensor::from_vec(counts, n, &Device::Cpu)?);
@@ -331,10 +310,10 @@ impl Trainer {
     }
 
     /// The model as it is now: averaged weights and the quantizer's state.
-    pub fn model_tensors(&self) -> BTreeMap<String, Tensor> {
-        let mut tensors = self.averages.clone();
+    pub fn model_tensors(&self) -> Result<BTreeMap<String, Tensor>> {
+        let mut tensors = self.optimizer.averages(&self.vars)?;
         tensors.extend(self.tokenizer.quantizer().state());
-        tensors
+        Ok(tensors)
     }
 
     /// Writes the model as it is now to `NAME.safetensors` in the run's folder and gives its path.
@@ -343,7 +322,7 @@ impl Trainer {
     /// If the folder cannot be written.
     pub fn export(&self) -> Result<PathBuf> {
         let path = self.folder.join(format!("{}.safetensors", self.recipe.name));
-        state::save_model(&path, &self.model_tensors(), &self.recipe, self.step)?;
+        state::save_model(&path, &self.model_tensors()?, &self.recipe, self.step)?;
         Ok(path)
     }
 
@@ -352,7 +331,7 @@ impl Trainer {
     /// # Errors
     /// If a picture's side does not divide by the factor.
     pub fn reconstruct(&self, pictures: &[Picture]) -> Result<Vec<Picture>> {
-        let weights = Weights::loaded(self.model_tensors(), false, &self.device);
+        let weights = Weights::loaded(self.model_tensors()?, false, &self.device);
         let tokenizer = tokenizers::build(&self.recipe.tokenizer, &weights)?;
         let mut out = Vec::new();
         for picture in pictures {

@@ -1,0 +1,398 @@
+//! Layer norm and RMS norm over the last dimension on the CPU, fused with weight and bias.
+//!
+//! A row is read from memory once: its moments, its result and later its gradient come from the first
+//! cache. Rows are dealt with in blocks of a fixed size, whose sums for the parameters are added in
+//! order. What bounds it: memory.
+#![expect(unsafe_code, reason = "rows of one tensor are written by several threads")]
+#![expect(clippy::inline_always, reason = "kernels are inlined whole into `vectorize`")]
+
+use std::sync::{Mutex, PoisonError};
+
+use candle_core::{CpuStorage, CustomOp3, Error, Layout, Result, Shape, Tensor};
+use rayon::prelude::*;
+
+use super::moments::{Moments, mask};
+use super::raw::{values, with_values};
+use super::scratch::{Place, written};
+use super::simd::{self, Kernel, Level, Simd, with_simd};
+
+const NAME: &str = "layer_norm";
+/// Rows of a block.
+const ROWS: usize = 64;
+
+/// How to normalize.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Rule {
+    /// Whether the mean is taken off (layer norm) or not (RMS norm).
+    pub(super) centered: bool,
+    /// What is added to the mean square.
+    pub(super) eps: f64,
+}
+
+/// Mean and 1 / root of the mean square of each row.
+pub(super) type Stats = Vec<(f32, f32)>;
+
+/// `x` (N, D), `weight` and `bias` (D,) give (N, D).
+pub(super) fn forward(
+    level: Level,
+    rule: Rule,
+    x: &[f32],
+    (weight, bias): (&[f32], &[f32]),
+) -> (Vec<f32>, Stats) {
+    let dim = weight.len();
+    assert!(bias.len() == dim && x.len().is_multiple_of(dim.max(1)), "rows of another size");
+    let mut stats = vec![(0.0, 0.0); x.len() / dim.max(1)];
+    let all = |y: *mut f32| {
+        let y = Place::new(y);
+        let blocks = x.par_chunks((ROWS * dim).max(1)).zip(stats.par_chunks_mut(ROWS));
+        blocks.enumerate().for_each(|(at, (x, stats))| {
+            let y = y.get().wrapping_add(at * ROWS * dim);
+            with_simd!(level, s => s.vectorize(Forward { rule, x, weight, bias, y, stats }));
+        });
+    };
+    // SAFETY: each block writes its rows, and those are all.
+    let y = unsafe { written(x.len(), all) };
+    (y, stats)
+}
+
+/// The gradients of x, weight and bias. That of x is added to `plus` if there is one: what reaches x
+/// on another way.
+pub(super) fn backward(
+    level: Level,
+    rule: Rule,
+    (x, dy): (&[f32], &[f32]),
+    weight: &[f32],
+    stats: &[(f32, f32)],
+    plus: Option<&[f32]>,
+) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+    let dim = weight.len();
+    assert!(x.len() == dy.len() && stats.len() * dim == x.len(), "rows of another size");
+    assert!(plus.is_none_or(|plus| plus.len() == x.len()), "rows of another size");
+    let mut sums: Vec<Vec<f32>> = Vec::new();
+    let all = |dx: *mut f32| {
+        let dx = Place::new(dx);
+        let size = (ROWS * dim).max(1);
+        x.par_chunks(size)
+            .zip(dy.par_chunks(size))
+            .zip(stats.par_chunks(ROWS))
+            .enumerate()
+            .map(|(at, ((x, dy), stats))| {
+                let first = at * ROWS * dim;
+                let plus = plus.map(|plus| &plus[first..first + x.len()]);
+                let dx = dx.get().wrapping_add(first);
+                let mut sums = vec![0.0; 2 * dim];
+                let job = Backward { rule, x, dy, weight, stats, plus, dx, sums: &mut sums };
+                with_simd!(level, s => s.vectorize(job));
+                sums
+            })
+            .collect_into_vec(&mut sums);
+    };
+    // SAFETY: each block writes its rows, and those are all.
+    let dx = unsafe { written(x.len(), all) };
+    let mut totals = vec![0.0_f64; 2 * dim];
+    for block in sums {
+        for (total, sum) in totals.iter_mut().zip(block) {
+            *total += f64::from(sum);
+        }
+    }
+    let single = |sums: &[f64]| sums.iter().map(|&x| x as f32).collect();
+    (dx, single(&totals[..dim]), single(&totals[dim..]))
+}
+
+struct Forward<'a> {
+    rule: Rule,
+    x: &'a [f32],
+    weight: &'a [f32],
+    bias: &'a [f32],
+    /// As many numbers as x, written by this thread alone.
+    y: *mut f32,
+    stats: &'a mut [(f32, f32)],
+}
+
+impl<S: Simd> Kernel<S> for Forward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self, s: S) {
+        let dim = self.weight.len();
+        for (row, (x, stats)) in self.x.chunks_exact(dim).zip(self.stats).enumerate() {
+            let (mean, variance) = Moments(x).run(s);
+            let (center, square) = if self.rule.centered {
+                (mean as f32, variance)
+            } else {
+                (0.0, mean * mean + variance)
+            };
+            *stats = (center, (1.0 / (square + self.rule.eps).sqrt()) as f32);
+            let (center, inverse) = (s.splat(stats.0), s.splat(stats.1));
+            for at in (0..dim).step_by(S::LANES) {
+                let lanes = mask::<S>(at, dim);
+                // SAFETY: masked to the row and the parameters.
+                unsafe {
+                    let normal =
+                        s.mul(s.sub(s.load_part(x.as_ptr().add(at), lanes), center), inverse);
+                    let weight = s.load_part(self.weight.as_ptr().add(at), lanes);
+                    let bias = s.load_part(self.bias.as_ptr().add(at), lanes);
+                    let y = s.mul_add(normal, weight, bias);
+                    s.store_part(self.y.add(row * dim + at), y, lanes);
+                }
+            }
+        }
+    }
+}
+
+struct Backward<'a> {
+    rule: Rule,
+    x: &'a [f32],
+    dy: &'a [f32],
+    weight: &'a [f32],
+    stats: &'a [(f32, f32)],
+    plus: Option<&'a [f32]>,
+    /// As many numbers as x, written by this thread alone.
+    dx: *mut f32,
+    /// Gradients of weight and bias: sums over the rows.
+    sums: &'a mut [f32],
+}
+
+impl<S: Simd> Kernel<S> for Backward<'_> {
+    type Output = ();
+
+    /// dx = (g - mean(g) - n mean(g n)) / root, with n the normal values and g = dy weight; the mean of
+    /// g only where the mean of x was taken off.
+    #[inline(always)]
+    fn run(self, s: S) {
+        let dim = self.weight.len();
+        let (weight, bias) = self.sums.split_at_mut(dim);
+        let rows = self.x.chunks_exact(dim).zip(self.dy.chunks_exact(dim)).zip(self.stats);
+        for (row, ((x, dy), &(center, inverse))) in rows.enumerate() {
+            let (center, inverse) = (s.splat(center), s.splat(inverse));
+            let (mut first, mut second) = (s.splat(0.0), s.splat(0.0));
+            for at in (0..dim).step_by(S::LANES) {
+                let lanes = mask::<S>(at, dim);
+                // SAFETY: masked to the rows and the parameters; dy and with it the products are 0
+                // where lanes are masked.
+                unsafe {
+                    let normal =
+                        s.mul(s.sub(s.load_part(x.as_ptr().add(at), lanes), center), inverse);
+                    let dy = s.load_part(dy.as_ptr().add(at), lanes);
+                    let g = s.mul(dy, s.load_part(self.weight.as_ptr().add(at), lanes));
+                    first = s.add(first, g);
+                    second = s.mul_add(g, normal, second);
+                    let (to_w, to_b) = (weight.as_mut_ptr().add(at), bias.as_mut_ptr().add(at));
+                    s.store_part(to_w, s.mul_add(dy, normal, s.load_part(to_w, lanes)), lanes);
+                    s.store_part(to_b, s.add(s.load_part(to_b, lanes), dy), lanes);
+                }
+            }
+            let mean = |sum: [f32; 16]| sum.iter().sum::<f32>() / dim as f32;
+            let (mut sum_first, mut sum_second) = ([0.0_f32; 16], [0.0_f32; 16]);
+            // SAFETY: a vector has at most 16 numbers.
+            unsafe {
+                s.store(sum_first.as_mut_ptr(), first);
+                s.store(sum_second.as_mut_ptr(), second);
+            }
+            let shift = s.splat(if self.rule.centered { mean(sum_first) } else { 0.0 });
+            let slope = s.splat(mean(sum_second));
+            for at in (0..dim).step_by(S::LANES) {
+                let lanes = mask::<S>(at, dim);
+                // SAFETY: as above.
+                unsafe {
+                    let normal =
+                        s.mul(s.sub(s.load_part(x.as_ptr().add(at), lanes), center), inverse);
+                    let dy = s.load_part(dy.as_ptr().add(at), lanes);
+                    let g = s.mul(dy, s.load_part(self.weight.as_ptr().add(at), lanes));
+                    let rest = s.sub(s.sub(g, shift), s.mul(normal, slope));
+                    let before = match self.plus {
+                        Some(plus) => s.load_part(plus.as_ptr().add(row * dim + at), lanes),
+                        None => s.splat(0.0),
+                    };
+                    let dx = s.mul_add(rest, inverse, before);
+                    s.store_part(self.dx.add(row * dim + at), dx, lanes);
+                }
+            }
+        }
+    }
+}
+
+/// The operation as candle sees it: of x, weight and bias.
+struct LayerNorm {
+    rule: Rule,
+    stats: Mutex<Stats>,
+}
+
+/// See [`super::layer_norm`]; all tensors are f32 on the CPU. Without a bias it is 0.
+pub(super) fn apply(
+    x: &Tensor,
+    (weight, bias): (&Tensor, Option<&Tensor>),
+    rule: Rule,
+) -> Result<Tensor> {
+    let bias = match bias {
+        Some(bias) => bias.contiguous()?,
+        None => Tensor::zeros(weight.shape(), weight.dtype(), weight.device())?,
+    };
+    let op = LayerNorm { rule, stats: Mutex::default() };
+    x.contiguous()?.apply_op3(&weight.contiguous()?, &bias, op)
+}
+
+impl CustomOp3 for LayerNorm {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        weight: &CpuStorage,
+        weight_layout: &Layout,
+        bias: &CpuStorage,
+        bias_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let parameters = (values(weight, weight_layout, NAME)?, values(bias, bias_layout, NAME)?);
+        let x = values(x, x_layout, NAME)?;
+        let (y, stats) = forward(simd::best(), self.rule, x, parameters);
+        *self.stats.lock().unwrap_or_else(PoisonError::into_inner) = stats;
+        Ok((CpuStorage::F32(y), x_layout.shape().clone()))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        bias: &Tensor,
+        _result: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let stats = self.stats.lock().unwrap_or_else(PoisonError::into_inner);
+        let dy = dy.contiguous()?;
+        let (dx, dw, db) = with_values(x, NAME, |x| {
+            with_values(weight, NAME, |weight| {
+                with_values(&dy, NAME, |dy| {
+                    if stats.len() * weight.len() != x.len() {
+                        return Err(Error::Msg(format!("{NAME}: the forward pass has not run")));
+                    }
+                    Ok(backward(simd::best(), self.rule, (x, dy), weight, &stats, None))
+                })?
+            })?
+        })??;
+        let tensor = |values: Vec<f32>, like: &Tensor| {
+            like.track_op()
+                .then(|| Tensor::from_vec(values, like.shape(), like.device()))
+                .transpose()
+        };
+        Ok((tensor(dx, x)?, tensor(dw, weight)?, tensor(db, bias)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Device, Var};
+
+    use super::super::tests::{assert_gradients_agree, deviation, flat, noise};
+    use super::super::{layer_norm, plain, rms_norm};
+    use super::*;
+    use crate::kernels::simd::levels;
+
+    /// Result and gradients of sum(result * dy) in f64: y, dx, dw, db.
+    fn reference(rule: Rule, x: &[f64], w: &[f64], b: &[f64], dy: &[f64]) -> [Vec<f64>; 4] {
+        let dim = w.len();
+        let n = dim as f64;
+        let mut all = [vec![], vec![], vec![0.0; dim], vec![0.0; dim]];
+        for (x, dy) in x.chunks_exact(dim).zip(dy.chunks_exact(dim)) {
+            let mean = if rule.centered { x.iter().sum::<f64>() / n } else { 0.0 };
+            let square = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n;
+            let root = (square + rule.eps).sqrt();
+            let normal: Vec<f64> = x.iter().map(|x| (x - mean) / root).collect();
+            let g: Vec<f64> = dy.iter().zip(w).map(|(dy, w)| dy * w).collect();
+            let first = if rule.centered { g.iter().sum::<f64>() / n } else { 0.0 };
+            let second = g.iter().zip(&normal).map(|(g, x)| g * x).sum::<f64>() / n;
+            for i in 0..dim {
+                all[0].push(normal[i] * w[i] + b[i]);
+                all[1].push((g[i] - first - normal[i] * second) / root);
+                all[2][i] += dy[i] * normal[i];
+                all[3][i] += dy[i];
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn every_instruction_set_gives_the_definition_and_its_gradients() {
+        for (rows, dim) in [(1, 1), (1, 7), (3, 16), (130, 33), (65, 256), (0, 5)] {
+            for centered in [true, false] {
+                let rule = Rule { centered, eps: 1e-3 };
+                // Rows far from 0, where squares of f32 would lose the variance.
+                let x = (noise(1, &[rows, dim]) + 20.0).unwrap();
+                let (w, b, dy) = (noise(2, &[dim]), noise(3, &[dim]), noise(4, &[rows, dim]));
+                let expected = reference(rule, &flat(&x), &flat(&w), &flat(&b), &flat(&dy));
+                let single = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+                let (x, w, b, dy) = (single(&x), single(&w), single(&b), single(&dy));
+                for level in levels() {
+                    let (y, stats) = forward(level, rule, &x, (&w, &b));
+                    let (dx, dw, db) = backward(level, rule, (&x, &dy), &w, &stats, None);
+                    let (more, _, _) = backward(level, rule, (&x, &dy), &w, &stats, Some(&x));
+                    for ((more, dx), x) in more.iter().zip(&dx).zip(&x) {
+                        assert!((more - dx - x).abs() < 1e-4, "{level:?}: a sum with x");
+                    }
+                    for (i, found) in [y, dx, dw, db].iter().enumerate().filter(|_| rows > 0) {
+                        let found: Vec<f64> = found.iter().map(|&x| f64::from(x)).collect();
+                        let size = expected[i].iter().fold(0.1_f64, |a, x| a.max(x.abs()));
+                        let apart = found.iter().zip(&expected[i]).map(|(a, b)| (a - b).abs());
+                        let apart = apart.fold(0.0, f64::max);
+                        assert!(apart < 5e-5 * size, "{level:?} {rows}x{dim}: {i}: {apart}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn tensors_give_what_candle_gives() {
+        let turned = |t: &Tensor| t.transpose(0, 1).unwrap();
+        let shapes = [vec![9, 2, 5], vec![5], vec![5]];
+        assert_gradients_agree(
+            "layer norm",
+            &shapes,
+            &|t| layer_norm(&turned(&t[0]), (&t[1], &t[2]), 1e-2).unwrap(),
+            &|t| plain::layer_norm(&turned(&t[0]), (&t[1], &t[2]), 1e-2).unwrap(),
+        );
+        assert_gradients_agree(
+            "RMS norm",
+            &shapes[..2],
+            &|t| rms_norm(&turned(&t[0]), &t[1], 1e-2).unwrap(),
+            &|t| plain::rms_norm(&turned(&t[0]), &t[1], 1e-2).unwrap(),
+        );
+    }
+
+    #[test]
+    fn nan_stays_in_its_row_and_what_does_not_fit_is_an_error() {
+        let mut values = vec![1.0_f32; 15];
+        values[7] = f32::NAN;
+        let x = Tensor::from_vec(values, (3, 5), &Device::Cpu).unwrap();
+        let (w, b) = (noise(1, &[5]), noise(2, &[5]));
+        for y in [layer_norm(&x, (&w, &b), 1e-5), rms_norm(&x, &w, 1e-5)] {
+            for (at, y) in flat(&y.unwrap()).into_iter().enumerate() {
+                assert_eq!(y.is_nan(), (5..10).contains(&at));
+            }
+        }
+        let long = noise(3, &[6]);
+        assert!(layer_norm(&x, (&long, &b), 1e-5).is_err());
+        assert!(layer_norm(&x, (&w, &long), 1e-5).is_err());
+        assert!(rms_norm(&x, &long, 1e-5).is_err());
+        assert!(rms_norm(&x, &Tensor::zeros(0, DType::F32, &Device::Cpu).unwrap(), 1e-5).is_err());
+    }
+
+    #[test]
+    fn results_do_not_depend_on_the_number_of_threads() {
+        let all = || {
+            let vars = [vec![300, 20], vec![20], vec![20]]
+                .map(|shape| Var::from_tensor(&noise(1, &shape)).unwrap());
+            let y = layer_norm(&vars[0], (&vars[1], &vars[2]), 1e-5).unwrap();
+            let grads = y.sqr().unwrap().sum_all().unwrap().backward().unwrap();
+            vars.map(|v| flat(grads.get(&v).unwrap())).concat()
+        };
+        let with = |threads| {
+            rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(all)
+        };
+        assert_eq!(with(1), with(3));
+        assert!(deviation(&with(1), &with(2)) == 0.0);
+    }
+}

@@ -1,0 +1,319 @@
+//! Layers of a transformer one after another as a single operation with a gradient of its own.
+//!
+//! As `chain` does for feature maps: gradients between the layers are not copied into cleared tensors,
+//! heads are attended to where they lie inside the rows, biases, GELU and its slope are applied to
+//! blocks of a product that are still in the cache, and the shortcut's gradient is added where that of
+//! the norm is written. What bounds it: the products.
+
+mod layers;
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+use candle_core::{CpuStorage, CustomOp2, Error, Layout, Result, Shape, Storage, Tensor};
+
+use super::attention::{self, Sizes};
+use super::multiply::multiply_turned;
+use super::raw::{values, with_values};
+use super::{SequenceLink, layer_norm, simd};
+use layers::{add, attend, attend_backward, column_sums, input_gradient, linear, slope};
+
+const NAME: &str = "sequence";
+
+/// A layer with all its sizes known.
+enum Kind {
+    Norm(layer_norm::Rule),
+    Linear { inputs: usize, outputs: usize, gelu: bool },
+    Attention { sizes: Sizes, rule: attention::Rule },
+}
+
+/// A layer and where its parameters lie in the flat tensor.
+struct Stage {
+    kind: Kind,
+    weight: Range<usize>,
+    bias: Range<usize>,
+}
+
+/// What the forward pass leaves for the backward pass of a stage, beside its input.
+enum Extra {
+    Stats(layer_norm::Stats),
+    /// What went into GELU; empty without one.
+    Before(Vec<f32>),
+    LogSums(Vec<f32>),
+}
+
+#[derive(Default)]
+struct Kept {
+    /// The input of every stage but the first.
+    inputs: Vec<Vec<f32>>,
+    extras: Vec<Extra>,
+}
+
+/// The operation as candle sees it: of x and the flat parameters.
+struct Sequence {
+    stages: Vec<Stage>,
+    /// Whether x is added to the result.
+    shortcut: bool,
+    /// Rows of x.
+    rows: usize,
+    dims: [usize; 3],
+    kept: Mutex<Kept>,
+}
+
+/// See [`super::sequence`]; all tensors are f32 on the CPU.
+pub(super) fn sequence(x: &Tensor, links: &[SequenceLink<'_>], shortcut: bool) -> Result<Tensor> {
+    let x = x.contiguous()?;
+    let op = Sequence::new(x.dims(), links, shortcut)?;
+    let tensors: Vec<&Tensor> = links.iter().flat_map(SequenceLink::parameters).collect();
+    if x.track_op() || tensors.iter().any(|t| t.track_op()) {
+        let flat = match tensors.len() {
+            0 => Tensor::zeros(1, x.dtype(), x.device())?,
+            _ => Tensor::cat(
+                &tensors.iter().map(|t| t.flatten_all()).collect::<Result<Vec<_>>>()?,
+                0,
+            )?,
+        };
+        return x.apply_op2(&flat, op);
+    }
+    let tensors = tensors.iter().map(|t| t.contiguous()).collect::<Result<Vec<_>>>()?;
+    let guards: Vec<_> = tensors.iter().map(Tensor::storage_and_layout).collect();
+    let slices = guards
+        .iter()
+        .map(|(storage, layout)| match &**storage {
+            Storage::Cpu(storage) => values(storage, layout, NAME),
+            _ => Err(Error::Msg(format!("{NAME}: this kernel computes on the CPU")).bt()),
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let mut slices = slices.into_iter();
+    let mut next = |range: &Range<usize>| {
+        if range.is_empty() { &[] } else { slices.next().unwrap_or_default() }
+    };
+    let parameters: Vec<_> =
+        op.stages.iter().map(|stage| (next(&stage.weight), next(&stage.bias))).collect();
+    let y = with_values(&x, NAME, |x| op.forward(x, &parameters, None))?;
+    Tensor::from_vec(y, &op.dims, x.device())
+}
+
+/// Checks that the layers fit x and each other, and gives the shape of the result.
+pub(super) fn result_dims(
+    x: &[usize],
+    links: &[SequenceLink<'_>],
+    shortcut: bool,
+) -> Result<[usize; 3]> {
+    Ok(Sequence::new(x, links, shortcut)?.dims)
+}
+
+impl Sequence {
+    fn new(x: &[usize], links: &[SequenceLink<'_>], shortcut: bool) -> Result<Self> {
+        let &[batch, len, first] = x else {
+            return Err(Error::Msg(format!("{NAME}: {x:?} is not (B, L, D)")).bt());
+        };
+        let refuse = |text: String| Err(Error::Msg(format!("{NAME}: {text}")).bt());
+        let (mut dim, mut place, mut stages) = (first, 0, Vec::with_capacity(links.len()));
+        for (at, link) in links.iter().enumerate() {
+            let kind = match *link {
+                SequenceLink::LayerNorm { weight, bias, eps } => {
+                    if weight.dims() != [dim] || bias.dims() != [dim] || dim == 0 {
+                        return refuse(format!("a norm of {:?} for {dim}", weight.dims()));
+                    }
+                    Kind::Norm(layer_norm::Rule { centered: true, eps })
+                }
+                SequenceLink::Linear { weight, bias, gelu } => {
+                    let &[outputs, inputs] = weight.dims() else {
+                        return refuse(format!("a weight {:?}", weight.dims()));
+                    };
+                    if inputs != dim || outputs == 0 || inputs == 0 {
+                        return refuse(format!("a weight {:?} for {dim}", weight.dims()));
+                    }
+                    if let Some(bias) = bias.filter(|bias| bias.dims() != [outputs]) {
+                        return refuse(format!("a bias {:?} for {outputs}", bias.dims()));
+                    }
+                    dim = outputs;
+                    Kind::Linear { inputs, outputs, gelu }
+                }
+                SequenceLink::Attention { heads, mask } => {
+                    if heads == 0 || dim == 0 || dim % (3 * heads) != 0 || at + 1 == links.len() {
+                        return refuse(format!(
+                            "attention of {heads} heads over {dim} = 3 H D, which a layer must follow"
+                        ));
+                    }
+                    if len == 0 {
+                        return refuse("attention without places".to_owned());
+                    }
+                    let seen =
+                        mask.seen(len, len).map_err(|error| Error::Msg(error.to_string()).bt())?;
+                    let size = dim / (3 * heads);
+                    dim /= 3;
+                    let sizes = Sizes { batch, heads, queries: len, keys: len, dim: size };
+                    let rule = attention::Rule { scale: (size as f32).powf(-0.5), seen };
+                    Kind::Attention { sizes, rule }
+                }
+            };
+            let mut take = |tensor: Option<&Tensor>| {
+                let start = place;
+                place += tensor.map_or(0, Tensor::elem_count);
+                start..place
+            };
+            let (weight, bias) = link.weight_and_bias();
+            let (weight, bias) = (take(weight), take(bias));
+            stages.push(Stage { kind, weight, bias });
+        }
+        if shortcut && dim != first {
+            return refuse(format!("a shortcut from {first} to {dim}"));
+        }
+        let dims = [batch, len, dim];
+        Ok(Self { stages, shortcut, rows: batch * len, dims, kept: Mutex::default() })
+    }
+
+    fn forward(
+        &self,
+        x: &[f32],
+        parameters: &[(&[f32], &[f32])],
+        mut kept: Option<&mut Kept>,
+    ) -> Vec<f32> {
+        let level = simd::best();
+        let mut now: Option<Vec<f32>> = None;
+        for (at, (stage, &(weight, bias))) in self.stages.iter().zip(parameters).enumerate() {
+            let input = now.as_deref().unwrap_or(x);
+            let last = at + 1 == self.stages.len();
+            let (output, extra) = match &stage.kind {
+                Kind::Norm(rule) => {
+                    let (y, stats) = layer_norm::forward(level, *rule, input, (weight, bias));
+                    (y, Extra::Stats(stats))
+                }
+                &Kind::Linear { inputs, outputs, gelu } => {
+                    let shape = (self.rows, inputs, outputs);
+                    let plus = (last && self.shortcut && !gelu).then_some(x);
+                    let (y, before) = linear(shape, input, (weight, bias), plus, gelu);
+                    (y, Extra::Before(before))
+                }
+                Kind::Attention { sizes, rule } => {
+                    let (y, sums) = attend(*sizes, rule, input);
+                    (y, Extra::LogSums(sums))
+                }
+            };
+            let input = now.replace(output);
+            if let Some(kept) = &mut kept {
+                kept.inputs.extend(input);
+                kept.extras.push(extra);
+            }
+        }
+        let mut y = now.unwrap_or_else(|| x.to_vec());
+        let added = matches!(
+            self.stages.last(),
+            Some(Stage { kind: Kind::Linear { gelu: false, .. }, .. })
+        );
+        if self.shortcut && !added {
+            add(&mut y, x);
+        }
+        y
+    }
+
+    /// The gradients of x and of the flat parameters.
+    fn backward(&self, x: &[f32], flat: &[f32], dy: &[f32]) -> Result<(Vec<f32>, Vec<f32>)> {
+        let level = simd::best();
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.extras.len() != self.stages.len() {
+            return Err(Error::Msg(format!("{NAME}: the forward pass has not run")).bt());
+        }
+        let mut gradients = vec![0.0; flat.len()];
+        let mut now: Option<Vec<f32>> = None;
+        let before = |at: usize| match kept.extras.get(at) {
+            Some(Extra::Before(before)) if !before.is_empty() => Some(&before[..]),
+            _ => None,
+        };
+        if let Some(before) = before(self.stages.len().wrapping_sub(1)) {
+            let mut dy = dy.to_vec();
+            slope(&mut dy, before);
+            now = Some(dy);
+        }
+        for (at, stage) in self.stages.iter().enumerate().rev() {
+            let input = if at == 0 { x } else { &kept.inputs[at - 1] };
+            let g = now.as_deref().unwrap_or(dy);
+            let weight = &flat[stage.weight.clone()];
+            let slopes = at.checked_sub(1).and_then(before);
+            let mut sloped = false;
+            let mut dx = match (&stage.kind, &kept.extras[at]) {
+                (Kind::Norm(rule), Extra::Stats(stats)) => {
+                    let plus = (at == 0 && self.shortcut).then_some(dy);
+                    let (dx, dw, db) =
+                        layer_norm::backward(level, *rule, (input, g), weight, stats, plus);
+                    gradients[stage.weight.clone()].copy_from_slice(&dw);
+                    gradients[stage.bias.clone()].copy_from_slice(&db);
+                    dx
+                }
+                (&Kind::Linear { inputs, outputs, .. }, _) => {
+                    if !stage.bias.is_empty() {
+                        column_sums(g, &mut gradients[stage.bias.clone()]);
+                    }
+                    let dw = &mut gradients[stage.weight.clone()];
+                    multiply_turned((outputs, inputs, self.rows), (g, input), 1.0, dw);
+                    sloped = true;
+                    input_gradient((self.rows, inputs, outputs), weight, g, slopes)
+                }
+                (Kind::Attention { sizes, rule }, Extra::LogSums(sums)) => {
+                    attend_backward(*sizes, rule, (input, &kept.inputs[at], sums), g)
+                }
+                _ => return Err(Error::Msg(format!("{NAME}: another pass was kept")).bt()),
+            };
+            if let Some(before) = slopes.filter(|_| !sloped) {
+                slope(&mut dx, before);
+            }
+            now = Some(dx);
+        }
+        let mut dx = now.unwrap_or_else(|| dy.to_vec());
+        let added = matches!(self.stages.first(), Some(Stage { kind: Kind::Norm(_), .. }));
+        if self.shortcut && !added {
+            add(&mut dx, dy);
+        }
+        Ok((dx, gradients))
+    }
+}
+
+impl CustomOp2 for Sequence {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        flat: &CpuStorage,
+        flat_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (x, flat) = (values(x, x_layout, NAME)?, values(flat, flat_layout, NAME)?);
+        let parameters: Vec<_> = self
+            .stages
+            .iter()
+            .map(|stage| (&flat[stage.weight.clone()], &flat[stage.bias.clone()]))
+            .collect();
+        let mut kept = Kept::default();
+        let y = self.forward(x, &parameters, Some(&mut kept));
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
+        Ok((CpuStorage::F32(y), Shape::from(&self.dims)))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        flat: &Tensor,
+        _result: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let dy = dy.contiguous()?;
+        let (dx, gradients) = with_values(x, NAME, |x| {
+            with_values(flat, NAME, |flat| {
+                with_values(&dy, NAME, |dy| self.backward(x, flat, dy))?
+            })?
+        })??;
+        let tensor = |values: Vec<f32>, like: &Tensor| {
+            like.track_op()
+                .then(|| Tensor::from_vec(values, like.shape(), like.device()))
+                .transpose()
+        };
+        Ok((tensor(dx, x)?, tensor(gradients, flat)?))
+    }
+}
