@@ -35,12 +35,12 @@ impl Scale {
         let dim = theme.colors.dim;
         let galleys =
             self.ends.map(|end| ui.painter().layout_no_wrap(end.to_owned(), theme.figures(), dim));
-        let bar = vec2(theme.px(72.0).min(line.width() * 0.3), theme.px(8.0));
-        let wide = galleys.iter().map(|g| g.size().x).sum::<f32>() + bar.x + 2.0 * space::XS;
+        let size = vec2(theme.px(72.0).min(line.width() * 0.3), theme.px(8.0));
+        let wide = galleys.iter().map(|g| g.size().x).sum::<f32>() + size.x + 2.0 * space::XS;
         let (rest, whole) = line.split_left_right_at_x(line.right() - wide);
         let y = line.center().y;
         let start = whole.left() + galleys[0].size().x + space::XS;
-        let place = Rect::from_min_size(pos2(start, y - bar.y / 2.0), bar);
+        let place = Rect::from_min_size(pos2(start, y - size.y / 2.0), size);
         for (galley, x) in galleys.into_iter().zip([whole.left(), place.right() + space::XS]) {
             ui.painter().galley(pos2(x, y - galley.size().y / 2.0), galley, dim);
         }

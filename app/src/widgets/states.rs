@@ -98,15 +98,13 @@ pub fn caption(ui: &egui::Ui, ctx: &ViewCtx<'_>, rect: Rect, left: &str, right: 
         if let Some(fits) = [left, short].into_iter().find(|t| wide(t, theme.body()) <= room) {
             break fits;
         }
-        match figures.rsplit_once(" · ") {
-            Some((fewer, _)) => figures = fewer,
-            None => {
-                if room < theme.px(40.0) {
-                    figures = "";
-                }
-                break short;
+        let Some((fewer, _)) = figures.rsplit_once(" · ") else {
+            if room < theme.px(40.0) {
+                figures = "";
             }
-        }
+            break short;
+        };
+        figures = fewer;
     };
     let galley = lay(figures, theme.figures(), rect.width());
     let at = egui::pos2(rect.right() - galley.size().x, y - galley.size().y / 2.0);

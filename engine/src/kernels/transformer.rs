@@ -180,9 +180,9 @@ pub enum SequenceLink<'a> {
     },
     /// A linear layer, then GELU (its tanh form) if `gelu`.
     Linear {
-        /// (Dout, Din)
+        /// (Dy, Dx)
         weight: &'a Tensor,
-        /// (Dout,)
+        /// (Dy,)
         bias: Option<&'a Tensor>,
         /// Whether GELU follows.
         gelu: bool,
@@ -230,7 +230,7 @@ pub fn sequence(x: &Tensor, links: &[SequenceLink<'_>], shortcut: bool) -> Resul
     plain::sequence(x, links, shortcut)
 }
 
-/// Mean cross-entropy -log softmax(logits)[target] over the rows, in nats. Differentiable in the logits.
+/// Mean cross-entropy `-log softmax(logits)[target]` over the rows, in nats. Differentiable in the logits.
 ///
 /// # Shapes
 /// - `logits`: (N, V); `targets`: (N,) u32; gives a scalar

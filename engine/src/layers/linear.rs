@@ -6,7 +6,7 @@ use super::{Init, Weights};
 use crate::Result;
 use crate::kernels::{self, SequenceLink};
 
-/// Weight (Dout, Din) and bias (Dout,), if there is one, of a linear layer.
+/// Weight (Dy, Dx) and bias (Dy,), if there is one, of a linear layer.
 #[derive(Debug)]
 pub struct Linear {
     weight: Tensor,
@@ -38,7 +38,7 @@ impl Linear {
         SequenceLink::Linear { weight: &self.weight, bias: self.bias.as_ref(), gelu: true }
     }
 
-    /// (B, L, Din) to (B, L, Dout).
+    /// (B, L, Dx) to (B, L, Dy).
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         kernels::sequence(x, &[self.link()], false)
     }

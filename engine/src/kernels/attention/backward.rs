@@ -23,7 +23,7 @@ pub(super) struct Backward<'a, S> {
     pub(super) s: S,
     pub(super) job: &'a Job,
     pub(super) out: Heads<*const f32>,
-    pub(super) dout: Heads<*const f32>,
+    pub(super) dy: Heads<*const f32>,
     /// (B, H, Lq), as the forward pass wrote it.
     pub(super) lse: &'a [f32],
     /// Gradients of q, k and v, written whole.
@@ -89,22 +89,22 @@ impl<S: Simd> Backward<'_, S> {
         with_scratch(size, |p| {
             let ds = p.wrapping_add(tile);
             let q = ds.wrapping_add(tile);
-            let dout = q.wrapping_add(turned);
-            let dq = dout.wrapping_add(turned);
+            let dy = q.wrapping_add(turned);
+            let dq = dy.wrapping_add(turned);
             let q_rows = dq.wrapping_add(turned);
-            let dout_rows = q_rows.wrapping_add(rows);
-            let lse = dout_rows.wrapping_add(rows);
+            let dy_rows = q_rows.wrapping_add(rows);
+            let lse = dy_rows.wrapping_add(rows);
             let delta = lse.wrapping_add(panels * PANEL);
             // SAFETY: the parts of the scratch just taken; inputs are readable, results this task's.
             unsafe {
-                let (q_from, dout_from) =
-                    (job.q.rows(head, queries.start), self.dout.rows(head, queries.start));
+                let (q_from, dy_from) =
+                    (job.q.rows(head, queries.start), self.dy.rows(head, queries.start));
                 load_turned(s, q_from, (count, dim), q);
-                load_turned(s, dout_from, (count, dim), dout);
+                load_turned(s, dy_from, (count, dim), dy);
                 // The results' place is needed for a moment only.
                 load_turned(s, self.out.rows(head, queries.start), (count, dim), dq);
                 std::slice::from_raw_parts_mut(q_rows, 2 * rows + 2 * panels * PANEL).fill(0.0);
-                for (from, to) in [(q_from, q_rows), (dout_from, dout_rows)] {
+                for (from, to) in [(q_from, q_rows), (dy_from, dy_rows)] {
                     let to = Grid { start: to, rows: width, columns: 1 };
                     s.vectorize(Copy { from, to, size: (count, dim) });
                 }
@@ -112,10 +112,10 @@ impl<S: Simd> Backward<'_, S> {
                 std::ptr::copy_nonoverlapping(self.lse.as_ptr().add(place), lse, count);
                 for panel in 0..panels {
                     let at = panel * dim * PANEL;
-                    let (a, b) = (dout.add(at), dq.add(at));
+                    let (a, b) = (dy.add(at), dq.add(at));
                     s.vectorize(Dots { a, b, dim, to: delta.add(panel * PANEL) });
                 }
-                let turned_rows = Turned { q, dout, dq, q_rows, dout_rows, lse, delta };
+                let turned_rows = Turned { q, dy, dq, q_rows, dy_rows, lse, delta };
                 for at in 0..job.tiles.len() {
                     if job.tiles[at].first >= job.seen(queries.end - 1) {
                         break;
@@ -155,7 +155,7 @@ impl<S: Simd> Backward<'_, S> {
         unsafe {
             for &(row, rows) in &tile.groups {
                 for (packed, right, to) in
-                    [(parts.keys, rows_of.q, p), (parts.values, rows_of.dout, ds)]
+                    [(parts.keys, rows_of.q, p), (parts.values, rows_of.dy, ds)]
                 {
                     Product::<2, PACKED> {
                         rows,
@@ -196,7 +196,7 @@ impl<S: Simd> Backward<'_, S> {
             }
             for &(row, rows) in &tile.groups {
                 for (left, right, to) in
-                    [(p, rows_of.dout_rows, parts.dv), (ds, rows_of.q_rows, parts.dk)]
+                    [(p, rows_of.dy_rows, parts.dv), (ds, rows_of.q_rows, parts.dk)]
                 {
                     let to = to.add((first + row) * width);
                     Product::<2, PANEL> {
@@ -220,10 +220,10 @@ impl<S: Simd> Backward<'_, S> {
 #[derive(Clone, Copy)]
 struct Turned {
     q: *const f32,
-    dout: *const f32,
+    dy: *const f32,
     dq: *mut f32,
     q_rows: *const f32,
-    dout_rows: *const f32,
+    dy_rows: *const f32,
     lse: *const f32,
     delta: *const f32,
 }

@@ -164,7 +164,7 @@ pub(super) unsafe fn backward(
     sizes: Sizes,
     inputs: [Heads<*const f32>; 3],
     rule: &Rule,
-    (out, dout, lse): (Heads<*const f32>, Heads<*const f32>, &[f32]),
+    (out, dy, lse): (Heads<*const f32>, Heads<*const f32>, &[f32]),
     gradients: [Heads<*mut f32>; 3],
 ) {
     assert_eq!(lse.len(), sizes.batch * sizes.heads * sizes.queries, "kept from another pass");
@@ -172,7 +172,7 @@ pub(super) unsafe fn backward(
         let job = &Job::new(s, sizes, inputs, rule);
         each_head(sizes, |head| {
             // SAFETY: by the caller's promise; gradients of heads are disjoint.
-            unsafe { Backward { s, job, out, dout, lse, gradients }.head(head) }
+            unsafe { Backward { s, job, out, dy, lse, gradients }.head(head) }
         });
     });
 }

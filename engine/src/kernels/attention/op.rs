@@ -143,7 +143,7 @@ impl CustomOp3 for Attention {
         k: &Tensor,
         v: &Tensor,
         out: &Tensor,
-        dout: &Tensor,
+        dy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let sizes = self.sizes(q.dims(), k.dims())?;
         let Sizes { batch, heads, queries, keys, dim } = sizes;
@@ -152,7 +152,7 @@ impl CustomOp3 for Attention {
         let lse = self.lse.lock().unwrap_or_else(PoisonError::into_inner);
         let order = self.order;
         let (mut dk, mut dv) = (Vec::new(), Vec::new());
-        let dq = with_views(order, [q, k, v, out, dout], |[q, k, v, out, dout]| {
+        let dq = with_views(order, [q, k, v, out, dy], |[q, k, v, out, dy]| {
             // SAFETY: views were checked; all three gradients are written whole.
             unsafe {
                 written(q_len, |dq| {
@@ -160,7 +160,7 @@ impl CustomOp3 for Attention {
                         dv = written(k_len, |dv| {
                             let gradients = [(dq, q_dims), (dk, k_dims), (dv, k_dims)]
                                 .map(|(start, dims)| order.whole(start, dims));
-                            let results = (out, dout, &lse[..]);
+                            let results = (out, dy, &lse[..]);
                             let level = simd::best();
                             backward(level, sizes, [q, k, v], &self.rule, results, gradients);
                         });

@@ -40,8 +40,8 @@ fn cases() -> Vec<(Sizes, Option<Vec<usize>>)> {
     ]
 }
 
-/// Result and gradients of sum(result * dout) in f64: result, dq, dk, dv.
-fn reference(sizes: Sizes, inputs: [&[f64]; 3], rule: &Rule, dout: &[f64]) -> [Vec<f64>; 4] {
+/// Result and gradients of sum(result * dy) in f64: result, dq, dk, dv.
+fn reference(sizes: Sizes, inputs: [&[f64]; 3], rule: &Rule, dy: &[f64]) -> [Vec<f64>; 4] {
     let Sizes { batch, heads, queries, keys, dim } = sizes;
     let [q, k, v] = inputs;
     let mut results =
@@ -62,7 +62,7 @@ fn reference(sizes: Sizes, inputs: [&[f64]; 3], rule: &Rule, dout: &[f64]) -> [V
         for x in &mut p {
             *x /= sum;
         }
-        let g = &dout[row..row + dim];
+        let g = &dy[row..row + dim];
         let dp: Vec<f64> = (0..seen).map(|j| dot(g, &v[at(j)])).collect();
         let mean = dot(&p, &dp);
         for j in 0..seen {
@@ -92,7 +92,7 @@ fn kernel(
     sizes: Sizes,
     inputs: [&[f32]; 3],
     rule: &Rule,
-    dout: &[f32],
+    dy: &[f32],
 ) -> [Vec<f32>; 4] {
     let Sizes { batch, heads: h, queries, keys, dim } = sizes;
     let (q_shape, k_shape) = ([h, queries, dim], [h, keys, dim]);
@@ -108,7 +108,7 @@ fn kernel(
     #[expect(unsafe_code, reason = "kernels take pointers")]
     unsafe {
         forward(level, sizes, views, rule, (y, Some(Place::new(lse.as_mut_ptr()))));
-        let results = (out, heads(dout.as_ptr(), q_shape), &lse[..]);
+        let results = (out, heads(dy.as_ptr(), q_shape), &lse[..]);
         backward(level, sizes, views, rule, results, [dq, dk, dv]);
     }
     results
@@ -124,13 +124,13 @@ fn every_instruction_set_gives_the_definition_and_its_gradients() {
             noise(2, &[batch, heads, keys, dim]),
             noise(3, &[batch, heads, keys, dim]),
         ];
-        let dout = noise(4, &[batch, heads, queries, dim]);
+        let dy = noise(4, &[batch, heads, queries, dim]);
         let exact = inputs.each_ref().map(flat);
-        let expected = reference(sizes, exact.each_ref().map(Vec::as_slice), &rule, &flat(&dout));
+        let expected = reference(sizes, exact.each_ref().map(Vec::as_slice), &rule, &flat(&dy));
         let single = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-        let (values, dout) = (inputs.each_ref().map(single), single(&dout));
+        let (values, dy) = (inputs.each_ref().map(single), single(&dy));
         for level in levels() {
-            let found = kernel(level, sizes, values.each_ref().map(Vec::as_slice), &rule, &dout);
+            let found = kernel(level, sizes, values.each_ref().map(Vec::as_slice), &rule, &dy);
             for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
                 let found: Vec<f64> = found.iter().map(|&x| f64::from(x)).collect();
                 let error = if expected.is_empty() { 0.0 } else { deviation(&found, expected) };
