@@ -6,10 +6,10 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use candle_core::{CpuStorage, CustomOp2, Error, Layout, Result, Shape, Storage, Tensor};
+use candle_core::{CpuStorage, CustomOp2, Error, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::raw::{values, wide, with_values};
+use super::raw::{flat_if_tracked, values, wide, with_all_values, with_values};
 use super::{Conv, Exactness, Link, Shortcut, conv, norm, upsample};
 
 const NAME: &str = "chain";
@@ -63,32 +63,18 @@ pub(super) fn chain(x: &Tensor, links: &[Link<'_>], shortcut: Shortcut<'_>) -> R
     let x = x.contiguous()?;
     let chain = Chain::new(x.dims(), links, shortcut)?;
     let tensors = tensors(links, shortcut);
-    if x.track_op() || tensors.iter().any(|t| t.track_op()) {
-        let flat = match tensors.len() {
-            0 => Tensor::zeros(1, x.dtype(), x.device())?,
-            _ => Tensor::cat(
-                &tensors.iter().map(|t| t.flatten_all()).collect::<Result<Vec<_>>>()?,
-                0,
-            )?,
-        };
+    if let Some(flat) = flat_if_tracked(&x, &tensors)? {
         return x.apply_op2(&flat, chain);
     }
-    let tensors = tensors.iter().map(|t| t.contiguous()).collect::<Result<Vec<_>>>()?;
-    let guards: Vec<_> = tensors.iter().map(Tensor::storage_and_layout).collect();
-    let slices = guards
-        .iter()
-        .map(|(storage, layout)| match &**storage {
-            Storage::Cpu(storage) => values(storage, layout, NAME),
-            _ => Err(Error::Msg(format!("{NAME}: this kernel computes on the CPU")).bt()),
-        })
-        .collect::<Result<Vec<_>>>()?;
-    let mut slices = slices.into_iter();
-    let mut next = |range: &std::ops::Range<usize>| {
-        if range.is_empty() { &[] } else { slices.next().unwrap_or_default() }
-    };
-    let parameters: Vec<_> =
-        chain.all_stages().map(|stage| (next(&stage.weight), next(&stage.bias))).collect();
-    let y = with_values(&x, NAME, |x| chain.forward(x, &parameters, None))??;
+    let y = with_all_values(&tensors, NAME, |slices| {
+        let mut slices = slices.iter().copied();
+        let mut next = |range: &std::ops::Range<usize>| {
+            if range.is_empty() { &[] } else { slices.next().unwrap_or_default() }
+        };
+        let parameters: Vec<_> =
+            chain.all_stages().map(|stage| (next(&stage.weight), next(&stage.bias))).collect();
+        with_values(&x, NAME, |x| chain.forward(x, &parameters, None))
+    })???;
     Tensor::from_vec(y, &chain.dims, x.device())
 }
 

@@ -37,6 +37,37 @@ pub(super) fn with_values<R>(
     }
 }
 
+/// As [`with_values`], of several tensors; they may have any strides.
+pub(super) fn with_all_values<R>(
+    tensors: &[&Tensor],
+    op: &'static str,
+    f: impl FnOnce(&[&[f32]]) -> R,
+) -> Result<R> {
+    let tensors = tensors.iter().map(|t| t.contiguous()).collect::<Result<Vec<_>>>()?;
+    let guards: Vec<_> = tensors.iter().map(Tensor::storage_and_layout).collect();
+    let slices = guards
+        .iter()
+        .map(|(storage, layout)| match &**storage {
+            Storage::Cpu(storage) => values(storage, layout, op),
+            _ => Err(Error::Msg(format!("{op}: this kernel computes on the CPU")).bt()),
+        })
+        .collect::<Result<Vec<_>>>()?;
+    Ok(f(&slices))
+}
+
+/// The parameters of an operation one after another, if it is to be differentiated: candle's
+/// operations take at most three tensors.
+pub(super) fn flat_if_tracked(x: &Tensor, parameters: &[&Tensor]) -> Result<Option<Tensor>> {
+    if !x.track_op() && !parameters.iter().any(|t| t.track_op()) {
+        return Ok(None);
+    }
+    let rows = parameters.iter().map(|t| t.flatten_all()).collect::<Result<Vec<_>>>()?;
+    Ok(Some(match rows.len() {
+        0 => Tensor::zeros(1, x.dtype(), x.device())?,
+        _ => Tensor::cat(&rows, 0)?,
+    }))
+}
+
 /// Runs `f` compiled for the best instructions of this processor. Multiplications and additions stay
 /// separate, so the result is the same with and without.
 pub(super) fn wide<R>(f: impl FnOnce() -> R) -> R {

@@ -12,11 +12,11 @@ mod tests;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use candle_core::{CpuStorage, CustomOp2, Error, Layout, Result, Shape, Storage, Tensor};
+use candle_core::{CpuStorage, CustomOp2, Error, Layout, Result, Shape, Tensor};
 
 use super::attention::{self, Sizes};
 use super::multiply::multiply_turned;
-use super::raw::{values, with_values};
+use super::raw::{flat_if_tracked, values, with_all_values, with_values};
 use super::{SequenceLink, layer_norm, simd};
 use layers::{add, attend, attend_backward, column_sums, input_gradient, linear, slope};
 
@@ -67,32 +67,18 @@ pub(super) fn sequence(x: &Tensor, links: &[SequenceLink<'_>], shortcut: bool) -
     let x = x.contiguous()?;
     let op = Sequence::new(x.dims(), links, shortcut)?;
     let tensors: Vec<&Tensor> = links.iter().flat_map(SequenceLink::parameters).collect();
-    if x.track_op() || tensors.iter().any(|t| t.track_op()) {
-        let flat = match tensors.len() {
-            0 => Tensor::zeros(1, x.dtype(), x.device())?,
-            _ => Tensor::cat(
-                &tensors.iter().map(|t| t.flatten_all()).collect::<Result<Vec<_>>>()?,
-                0,
-            )?,
-        };
+    if let Some(flat) = flat_if_tracked(&x, &tensors)? {
         return x.apply_op2(&flat, op);
     }
-    let tensors = tensors.iter().map(|t| t.contiguous()).collect::<Result<Vec<_>>>()?;
-    let guards: Vec<_> = tensors.iter().map(Tensor::storage_and_layout).collect();
-    let slices = guards
-        .iter()
-        .map(|(storage, layout)| match &**storage {
-            Storage::Cpu(storage) => values(storage, layout, NAME),
-            _ => Err(Error::Msg(format!("{NAME}: this kernel computes on the CPU")).bt()),
-        })
-        .collect::<Result<Vec<_>>>()?;
-    let mut slices = slices.into_iter();
-    let mut next = |range: &Range<usize>| {
-        if range.is_empty() { &[] } else { slices.next().unwrap_or_default() }
-    };
-    let parameters: Vec<_> =
-        op.stages.iter().map(|stage| (next(&stage.weight), next(&stage.bias))).collect();
-    let y = with_values(&x, NAME, |x| op.forward(x, &parameters, None))?;
+    let y = with_all_values(&tensors, NAME, |slices| {
+        let mut slices = slices.iter().copied();
+        let mut next = |range: &Range<usize>| {
+            if range.is_empty() { &[] } else { slices.next().unwrap_or_default() }
+        };
+        let parameters: Vec<_> =
+            op.stages.iter().map(|stage| (next(&stage.weight), next(&stage.bias))).collect();
+        with_values(&x, NAME, |x| op.forward(x, &parameters, None))
+    })??;
     Tensor::from_vec(y, &op.dims, x.device())
 }
 
