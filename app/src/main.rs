@@ -9,7 +9,7 @@ use smalti::cli::{CANCELLED, Surroundings, run};
 
 fn main() -> ExitCode {
     quiet_others();
-    keep_memory();
+    smalti_engine::memory::keep();
     let cancel = Arc::new(AtomicBool::new(false));
     listen_for_ctrl_c(&cancel);
     let code = run(
@@ -41,33 +41,6 @@ fn quiet_others() {
         }
     }
 }
-
-/// Tensors come and go by the hundred megabytes each step. The system's allocator would give them back
-/// and get them anew, a page at a time, which took 7 % of a training step. Up to half a gigabyte stays
-/// with the program instead. Tensors above 32 MB, the most that the allocator takes for a threshold,
-/// are still given back.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-#[expect(unsafe_code, reason = "a function of the C library")]
-fn keep_memory() {
-    use std::ffi::c_int;
-    unsafe extern "C" {
-        fn mallopt(parameter: c_int, value: c_int) -> c_int;
-    }
-    // Names and numbers of <malloc.h>. Values that it does not take leave things as they are.
-    const M_TRIM_THRESHOLD: c_int = -1;
-    const M_MMAP_THRESHOLD: c_int = -3;
-    const M_ARENA_MAX: c_int = -8;
-    // SAFETY: takes numbers only, and there is no other thread yet.
-    unsafe {
-        mallopt(M_TRIM_THRESHOLD, 512 << 20);
-        mallopt(M_MMAP_THRESHOLD, 32 << 20);
-        // The memory of one thread's tensors would otherwise be given back in parts of 64 MB.
-        mallopt(M_ARENA_MAX, 1);
-    }
-}
-
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-fn keep_memory() {}
 
 /// The first Ctrl-C asks the command to stop and keep what it has; the second ends it at once.
 fn listen_for_ctrl_c(cancel: &Arc<AtomicBool>) {

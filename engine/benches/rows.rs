@@ -362,6 +362,7 @@ fn fits(pattern: &str, name: &str) -> bool {
 }
 
 fn main() {
+    smalti_engine::memory::keep();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let value = |name: &str| {
         let at = arguments.iter().position(|argument| argument == name)?;

@@ -73,6 +73,7 @@ fn recipe(name: &str) {
 }
 
 fn main() {
+    smalti_engine::memory::keep();
     kernels::use_plain(std::env::args().any(|a| a == "candle"));
     recipe("worlds-fsq");
     recipe("worlds-vqvae");

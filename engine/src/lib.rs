@@ -15,6 +15,7 @@ pub mod images;
 pub mod kernels;
 pub mod layers;
 pub mod measure;
+pub mod memory;
 pub mod quantizers;
 pub mod random;
 pub mod session;

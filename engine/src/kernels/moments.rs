@@ -6,7 +6,7 @@
 #![expect(unsafe_code, reason = "reads and writes slices by vectors")]
 #![expect(clippy::inline_always, reason = "kernels are inlined whole into `vectorize`")]
 
-use super::exp::exp;
+use super::exp::exp_minus;
 use super::simd::{Kernel, Simd};
 
 /// Values that are read twice.
@@ -32,7 +32,47 @@ pub(super) fn total<S: Simd>(s: S, v: S::V) -> f64 {
 #[inline(always)]
 fn sigmoid<S: Simd>(s: S, x: S::V) -> S::V {
     let one = s.splat(1.0);
-    s.div(one, s.add(exp(s, s.sub(s.splat(0.0), x)), one))
+    s.div(one, s.add(exp_minus(s, x), one))
+}
+
+/// Sums of a chunk that are added to side by side: one alone would wait for each addition.
+const SUMS: usize = 8;
+
+/// The sum of x, or of the squares of its distances from `middle`.
+#[inline(always)]
+fn sum<S: Simd, const SQUARES: bool>(s: S, x: &[f32], middle: f32) -> f64 {
+    let mut sums = [s.splat(0.0); SUMS];
+    let parts = x.chunks_exact(SUMS * S::LANES);
+    let rest = parts.remainder();
+    for part in parts {
+        for (i, sum) in sums.iter_mut().enumerate() {
+            // SAFETY: a part has as many vectors as there are sums.
+            let v = unsafe { s.load(part.as_ptr().add(i * S::LANES)) };
+            *sum = term::<S, SQUARES>(s, v, middle, *sum);
+        }
+    }
+    for part in rest.chunks(S::LANES) {
+        // What adds nothing fills the last vector.
+        let mut last = [if SQUARES { middle } else { 0.0 }; 16];
+        last[..part.len()].copy_from_slice(part);
+        // SAFETY: a vector has at most 16 numbers.
+        let v = unsafe { s.load(last.as_ptr()) };
+        sums[0] = term::<S, SQUARES>(s, v, middle, sums[0]);
+    }
+    let [a, b, c, d, e, f, g, h] = sums;
+    total(s, s.add(s.add(s.add(a, b), s.add(c, d)), s.add(s.add(e, f), s.add(g, h))))
+}
+
+/// `sum + v`, or `sum + (v - middle)^2`. A function and no closure, because a closure is compiled
+/// without the instructions.
+#[inline(always)]
+fn term<S: Simd, const SQUARES: bool>(s: S, v: S::V, middle: f32, sum: S::V) -> S::V {
+    if SQUARES {
+        let d = s.sub(v, s.splat(middle));
+        s.mul_add(d, d, sum)
+    } else {
+        s.add(sum, v)
+    }
 }
 
 /// Mean and variance.
@@ -45,38 +85,15 @@ impl<S: Simd> Kernel<S> for Moments<'_> {
     fn run(self, s: S) -> (f64, f64) {
         let (mut count, mut mean, mut squares) = (0.0_f64, 0.0_f64, 0.0_f64);
         for chunk in self.0.chunks(CHUNK) {
-            let n = chunk.len();
-            let mut sums = [s.splat(0.0); 4];
-            for at in (0..n).step_by(S::LANES) {
-                // SAFETY: masked to the chunk.
-                let v = unsafe { s.load_part(chunk.as_ptr().add(at), mask::<S>(at, n)) };
-                let sum = &mut sums[at / S::LANES % 4];
-                *sum = s.add(*sum, v);
-            }
-            let sum = s.add(s.add(sums[0], sums[1]), s.add(sums[2], sums[3]));
-            let own = total(s, sum) / n as f64;
-            let middle = s.splat(own as f32);
-            let mut sums = [s.splat(0.0); 4];
-            for at in (0..n).step_by(S::LANES) {
-                let lanes = mask::<S>(at, n);
-                // SAFETY: masked to the chunk.
-                let v = unsafe { s.load_part(chunk.as_ptr().add(at), lanes) };
-                let d = s.sub(v, middle);
-                let sum = &mut sums[at / S::LANES % 4];
-                *sum = s.mul_add(d, d, *sum);
-                if at + S::LANES > n {
-                    // Lanes beyond the end were 0 and must not count.
-                    let beyond = (at + S::LANES - n) as f64 * f64::from(own as f32).powi(2);
-                    squares -= beyond;
-                }
-            }
-            let sum = s.add(s.add(sums[0], sums[1]), s.add(sums[2], sums[3]));
+            let n = chunk.len() as f64;
+            let own = sum::<S, false>(s, chunk, 0.0) / n;
+            let found = sum::<S, true>(s, chunk, own as f32);
             // Around the rounded mean; the difference is what the rounding adds.
             let rounding = own - f64::from(own as f32);
-            squares += total(s, sum) - n as f64 * rounding * rounding;
-            let (all, apart) = (count + n as f64, own - mean);
-            squares += apart * apart * count * n as f64 / all;
-            mean += apart * n as f64 / all;
+            squares += found - n * rounding * rounding;
+            let (all, apart) = (count + n, own - mean);
+            squares += apart * apart * count * n / all;
+            mean += apart * n / all;
             count = all;
         }
         (mean, (squares / count.max(1.0)).max(0.0))
@@ -91,6 +108,29 @@ pub(super) struct Normalize<'a> {
     pub(super) scale: f32,
     pub(super) shift: f32,
     pub(super) silu: bool,
+    /// Whether y is written past the caches.
+    pub(super) stream: bool,
+}
+
+impl Normalize<'_> {
+    #[inline(always)]
+    fn one<S: Simd>(&self, s: S, x: S::V) -> S::V {
+        let z = s.mul_add(x, s.splat(self.scale), s.splat(self.shift));
+        if self.silu { s.div(z, s.add(exp_minus(s, z), s.splat(1.0))) } else { z }
+    }
+
+    /// A few values.
+    #[inline(always)]
+    fn part<S: Simd>(&self, s: S, range: std::ops::Range<usize>) {
+        for at in range.clone().step_by(S::LANES) {
+            let lanes = mask::<S>(at, range.end);
+            // SAFETY: masked to both.
+            unsafe {
+                let x = s.load_part(self.x.as_ptr().add(at), lanes);
+                s.store_part(self.y.add(at), self.one(s, x), lanes);
+            }
+        }
+    }
 }
 
 impl<S: Simd> Kernel<S> for Normalize<'_> {
@@ -98,16 +138,29 @@ impl<S: Simd> Kernel<S> for Normalize<'_> {
 
     #[inline(always)]
     fn run(self, s: S) {
-        let (scale, shift) = (s.splat(self.scale), s.splat(self.shift));
         let n = self.x.len();
-        for at in (0..n).step_by(S::LANES) {
-            let lanes = mask::<S>(at, n);
-            // SAFETY: masked to both slices.
+        // Up to the first place that is aligned, pairs of vectors, the rest.
+        let head = if self.stream { self.y.align_offset(size_of::<S::V>()).min(n) } else { 0 };
+        let whole = head + (n - head) / (2 * S::LANES) * (2 * S::LANES);
+        self.part(s, 0..head);
+        for at in (head..whole).step_by(2 * S::LANES) {
+            // SAFETY: two vectors lie inside both, and `head` aligned them.
             unsafe {
-                let z = s.mul_add(s.load_part(self.x.as_ptr().add(at), lanes), scale, shift);
-                let y = if self.silu { s.mul(z, sigmoid(s, z)) } else { z };
-                s.store_part(self.y.add(at), y, lanes);
+                let (x, y) = (self.x.as_ptr().add(at), self.y.add(at));
+                let (a, b) = (s.load(x), s.load(x.add(S::LANES)));
+                let (a, b) = (self.one(s, a), self.one(s, b));
+                if self.stream {
+                    s.stream(y, a);
+                    s.stream(y.add(S::LANES), b);
+                } else {
+                    s.store(y, a);
+                    s.store(y.add(S::LANES), b);
+                }
             }
+        }
+        self.part(s, whole..n);
+        if self.stream {
+            s.settle();
         }
     }
 }
@@ -211,9 +264,17 @@ mod tests {
         let x: Vec<f32> = (-20_000..=20_000).map(|i| i as f32 * 0.005).collect();
         for level in levels() {
             let run = |x: &[f32]| {
-                let mut y = vec![0.0_f32; x.len()];
-                let job = Normalize { x, y: y.as_mut_ptr(), scale: 1.0, shift: 0.0, silu: true };
-                with_simd!(level, s => s.vectorize(job));
+                let silu = |stream| {
+                    // One number further, so that streams have to align themselves.
+                    let mut y = vec![0.0_f32; x.len() + 1];
+                    let to = y[1..].as_mut_ptr();
+                    let job = Normalize { x, y: to, scale: 1.0, shift: 0.0, silu: true, stream };
+                    with_simd!(level, s => s.vectorize(job));
+                    y.split_off(1)
+                };
+                let (y, streamed) = (silu(false), silu(true));
+                let bits = |y: &[f32]| y.iter().map(|y| y.to_bits()).collect::<Vec<_>>();
+                assert_eq!(bits(&y), bits(&streamed), "{level:?}");
                 y
             };
             for (&x, y) in x.iter().zip(run(&x)) {

@@ -12,6 +12,10 @@ use super::moments::{ChannelSums, Moments, Normalize, Spread};
 use super::scratch::{Place, written};
 use super::simd::{self, Simd, with_simd};
 
+/// Numbers from which on a result is written past the caches: 16 MB. It would not stay there until
+/// the next layer reads it, and written the usual way it would be read from memory first.
+const STREAMED: usize = 4 << 20;
+
 /// How to normalize.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Rule {
@@ -105,6 +109,7 @@ impl Rule {
         let sizes = self.sizes(dims, [weight.len(), bias.len()])?;
         let slab = sizes.slab().max(1);
         let mut stats = Vec::new();
+        let stream = x.len() >= STREAMED;
         let all = |y: *mut f32| {
             let y = Place::new(y);
             x.par_chunks(slab)
@@ -117,7 +122,7 @@ impl Rule {
                         let shift = bias[c] - mean * scale;
                         // The map of this channel, which is this task's.
                         let y = y.get().wrapping_add(task * slab + (c - first) * sizes.pixels);
-                        let job = Normalize { x, y, scale, shift, silu: self.silu };
+                        let job = Normalize { x, y, scale, shift, silu: self.silu, stream };
                         with_simd!(simd::best(), s => s.vectorize(job));
                     }
                     (mean, inverse)

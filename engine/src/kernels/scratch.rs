@@ -4,6 +4,8 @@
 use std::cell::Cell;
 use std::mem::MaybeUninit;
 
+use crate::memory::in_large_pages;
+
 /// A cache line.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
@@ -83,37 +85,17 @@ impl<P: Copy> Place<P> {
 /// `f` must write every number before it returns.
 pub(super) unsafe fn written(len: usize, f: impl FnOnce(*mut f32)) -> Vec<f32> {
     let mut values = Vec::with_capacity(len);
-    in_large_pages(values.as_mut_ptr(), len);
+    if len >= LARGE {
+        in_large_pages(values.as_ptr(), len);
+    }
     f(values.as_mut_ptr());
     // SAFETY: the capacity is there, and `f` wrote all of it by the caller's promise.
     unsafe { values.set_len(len) };
     values
 }
 
-/// Numbers from which on the allocator gets memory anew each time: 32 MB. What is smaller it keeps.
+/// Numbers from which on an allocator gets memory anew each time: 32 MB. What is smaller it keeps.
 const LARGE: usize = 8 << 20;
-
-/// Asks the system for large pages under fresh memory. It hands memory out a page at a time; with pages
-/// of 4 KB that takes longer than a norm needs to fill them.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-fn in_large_pages(start: *mut f32, len: usize) {
-    use std::ffi::{c_int, c_void};
-    unsafe extern "C" {
-        fn madvise(start: *mut c_void, len: usize, advice: c_int) -> c_int;
-    }
-    // Numbers of <sys/mman.h>. Where the system has no such pages it says so and all stays as it is.
-    const MADV_HUGEPAGE: c_int = 14;
-    const PAGE: usize = 2 << 20;
-    if len >= LARGE {
-        let skipped = start.addr().next_multiple_of(PAGE) - start.addr();
-        let whole = (size_of::<f32>() * len).saturating_sub(skipped) / PAGE * PAGE;
-        // SAFETY: advice about memory that is ours changes no number in it.
-        unsafe { madvise(start.wrapping_byte_add(skipped).cast(), whole, MADV_HUGEPAGE) };
-    }
-}
-
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-fn in_large_pages(_: *mut f32, _: usize) {}
 
 #[cfg(test)]
 mod tests {

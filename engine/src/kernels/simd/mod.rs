@@ -68,6 +68,14 @@ pub(super) trait Simd: Copy + Send + Sync + 'static {
     /// # Safety
     /// The vector at `to` must be writable, by this thread alone.
     unsafe fn store(self, to: *mut f32, v: Self::V);
+    /// Writes past the caches: memory that nobody reads soon is not read before it is written. Others see
+    /// it after [`Simd::settle`].
+    ///
+    /// # Safety
+    /// The vector at `to` must be writable, by this thread alone, and aligned to its size.
+    unsafe fn stream(self, to: *mut f32, v: Self::V);
+    /// Ends what [`Simd::stream`] began.
+    fn settle(self);
     /// The lanes whose bit is set; the others are 0 and not read.
     ///
     /// # Safety

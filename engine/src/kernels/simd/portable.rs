@@ -79,6 +79,13 @@ impl<const N: usize, const R: usize> Simd for Portable<N, R> {
         unsafe { to.cast::<Self::V>().write_unaligned(v) }
     }
     #[inline(always)]
+    unsafe fn stream(self, to: *mut f32, v: Self::V) {
+        // SAFETY: writable by the caller's promise.
+        unsafe { self.store(to, v) }
+    }
+    #[inline(always)]
+    fn settle(self) {}
+    #[inline(always)]
     unsafe fn load_part(self, from: *const f32, mask: u32) -> Self::V {
         if mask == (1 << N) - 1 {
             // SAFETY: the lanes of the mask, all, are readable by the caller's promise.

@@ -107,6 +107,14 @@ impl Simd for Avx512 {
         unsafe { _mm512_storeu_ps(to, v) }
     }
     #[inline(always)]
+    unsafe fn stream(self, to: *mut f32, v: __m512) {
+        unsafe { _mm512_stream_ps(to, v) }
+    }
+    #[inline(always)]
+    fn settle(self) {
+        unsafe { _mm_sfence() }
+    }
+    #[inline(always)]
     unsafe fn load_part(self, from: *const f32, mask: u32) -> __m512 {
         unsafe { _mm512_maskz_loadu_ps(mask as __mmask16, from) }
     }
@@ -257,6 +265,14 @@ impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn store(self, to: *mut f32, v: __m256) {
         unsafe { _mm256_storeu_ps(to, v) }
+    }
+    #[inline(always)]
+    unsafe fn stream(self, to: *mut f32, v: __m256) {
+        unsafe { _mm256_stream_ps(to, v) }
+    }
+    #[inline(always)]
+    fn settle(self) {
+        unsafe { _mm_sfence() }
     }
     #[inline(always)]
     unsafe fn load_part(self, from: *const f32, mask: u32) -> __m256 {

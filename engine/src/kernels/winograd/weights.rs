@@ -4,6 +4,9 @@
 use super::super::simd::Simd;
 use super::scheme::Scheme;
 
+/// Input channels whose weights are asked for before they are needed.
+const AHEAD: usize = 8;
+
 /// 3x3 weights inside a slice: tap t from input channel c to output channel o.
 #[derive(Clone, Copy)]
 pub(in crate::kernels) struct Taps<'a> {
@@ -25,9 +28,37 @@ impl<'a> Taps<'a> {
         Self { values, steps: (9, 9 * inputs), turned: true }
     }
 
+    /// The taps from an input to an output.
     fn get(&self, output: usize, input: usize) -> &[f32; 9] {
         let start = output * self.steps.0 + input * self.steps.1;
         self.values[start..].first_chunk().unwrap_or(&[0.0; 9])
+    }
+
+    /// The taps from input `c` to outputs `first` to `first + rows`, those of an output below each other.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "kernels are inlined whole into `vectorize`")]
+    fn gather<S: Simd>(&self, s: S, c: usize, first: usize, rows: usize, to: &mut [[f32; 16]; 9]) {
+        // Whole squares where all of it is inside: reading a number at a time takes as long as the
+        // transform. The second square begins a tap later and brings the ninth.
+        let start = first * self.steps.0 + c * self.steps.1;
+        let end = start + (S::LANES - 1) * self.steps.0 + 9;
+        if S::LANES == 8 && rows <= 8 && end <= self.values.len() {
+            let from = self.values[start..].as_ptr();
+            for tap in 0..2 {
+                // SAFETY: the taps of eight outputs are inside the weights, the rows inside the nine.
+                unsafe { s.transpose((from.add(tap), self.steps.0), (to[tap].as_mut_ptr(), 16)) };
+            }
+            // As many streams as outputs, and too far apart for the processor to foresee them.
+            for row in 0..rows {
+                s.prefetch(from.wrapping_add(row * self.steps.0 + AHEAD * self.steps.1));
+            }
+            return;
+        }
+        for row in 0..rows {
+            for (tap, &weight) in self.get(first + row, c).iter().enumerate() {
+                to[tap][row] = weight;
+            }
+        }
     }
 }
 
@@ -50,17 +81,15 @@ pub(super) unsafe fn pack<S: Simd, T: Scheme>(
     let n = T::SIDE;
     let mut gathered = [[0.0_f32; 16]; 9];
     for c in 0..inputs {
-        for row in 0..rows {
-            for (i, &tap) in taps.get(first + row, c).iter().enumerate() {
-                gathered[if taps.turned { 8 - i } else { i }][row] = tap;
-            }
-        }
+        taps.gather(s, c, first, rows, &mut gathered);
         for start in (0..rows).step_by(S::LANES) {
             let mask = (1_u32 << (rows - start).min(S::LANES)) - 1;
             // Masked stores are slow on some processors.
             let whole = c * rows + start + S::LANES <= inputs * rows;
             // SAFETY: LANES divides 16, so a vector from `start` on lies inside its row.
-            let g = |i: usize| unsafe { s.load(gathered[i].as_ptr().add(start)) };
+            let g = |i: usize| unsafe {
+                s.load(gathered[if taps.turned { 8 - i } else { i }].as_ptr().add(start))
+            };
             let mut lines = [[s.splat(0.0); 6]; 3];
             for (i, line) in lines.iter_mut().enumerate() {
                 *line = T::weight(s, [g(3 * i), g(3 * i + 1), g(3 * i + 2)]);
