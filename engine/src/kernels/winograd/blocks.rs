@@ -69,6 +69,11 @@ impl Lanes {
         &self.pieces[..self.count]
     }
 
+    /// The piece of the first window.
+    pub(super) fn first(&self) -> &Piece {
+        &self.pieces[0]
+    }
+
     /// `windows` windows from `first` on; those beyond the last are left out.
     pub(super) fn new(shape: &Shape, first: usize, windows: usize) -> Self {
         let mut lanes = Self::default();

@@ -14,7 +14,7 @@ use super::super::simd::{Kernel, Level, Simd, with_simd};
 use super::blocks::{Lanes, Shape};
 use super::scheme::Four;
 use super::transform::{self, Steps};
-use super::{AT_ONCE, PAD};
+use super::{AHEAD, AT_ONCE, PAD};
 
 /// Windows of a block.
 const WINDOWS: usize = 32;
@@ -251,7 +251,9 @@ impl<S: Simd> Kernel<S> for Transform<'_, S> {
         for start in (0..job.inputs).step_by(S::LANES) {
             for channel in start..start + S::LANES {
                 let map = job.x.get().wrapping_add(channel * job.shape.in_pixels());
+                let ahead = map.wrapping_add(AHEAD * job.shape.in_pixels());
                 for (i, lanes) in lanes.iter().enumerate() {
+                    transform::expect(s, (ahead, job.shape.width), lanes);
                     // SAFETY: masks let through what is inside the image; room by the caller.
                     unsafe {
                         let to = parts.few.add((channel - start) * WINDOWS + i * S::LANES);
@@ -283,7 +285,9 @@ impl<S: Simd> Kernel<S> for Transform<'_, S> {
         }
         for o in 0..job.shape.outputs {
             let map = job.dy.get().wrapping_add(o * job.shape.out_pixels());
+            let ahead = map.wrapping_add(AHEAD * job.shape.out_pixels());
             for (i, lanes) in lanes.iter().enumerate() {
+                transform::expect_gradient(s, (ahead, job.shape.out_width), lanes);
                 // SAFETY: masks let through what is inside the result; room by the caller.
                 unsafe {
                     let to = (parts.g.add(o * WINDOWS + i * S::LANES), job.g_plane());

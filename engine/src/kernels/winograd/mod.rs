@@ -37,6 +37,11 @@ const FEW_BLOCKS: usize = 8;
 const CHUNK: usize = 64 * 1024;
 /// With at most so many channels, one call computes the products of all frequencies.
 const AT_ONCE: usize = 32;
+/// Channels whose pixels are asked for before they are needed: a block reads a little of every channel,
+/// and these pieces are too far apart for the processor to foresee them. Waiting for them took half the
+/// time of the input transform.
+const AHEAD: usize = 2;
+
 /// Numbers between the planes of two frequencies: planes a power of two apart would fight for the
 /// same few lines of the first-level cache.
 const PAD: usize = 16;
@@ -221,7 +226,9 @@ impl<S: Simd, T: Scheme> Kernel<S> for Windows<'_, S, T> {
         let steps = Steps { frequency: job.plane(), part: Forward::<S, T>::WINDOWS };
         for c in channels {
             let map = job.x.get().wrapping_add(c * job.shape.in_pixels());
+            let ahead = map.wrapping_add(AHEAD * job.shape.in_pixels());
             for (i, lanes) in lanes.iter().enumerate() {
+                transform::expect(s, (ahead, job.shape.width), lanes);
                 // SAFETY: masks let through what is inside the image; room as said above.
                 unsafe {
                     let to = to.add(c * Forward::<S, T>::COLUMNS + i * S::LANES);

@@ -38,6 +38,33 @@ unsafe fn columns<S: Simd>(
     s.transpose4(v)
 }
 
+/// Asks for the pixels that [`input`] will read of another channel.
+#[inline(always)]
+pub(super) fn expect<S: Simd>(s: S, image: (*const f32, usize), lanes: &[Lanes; 4]) {
+    lines::<S, 6>(s, image, lanes.each_ref().map(|lanes| lanes.first().input));
+}
+
+/// Asks for the gradients that [`output_gradient`] will read of another channel.
+#[inline(always)]
+pub(super) fn expect_gradient<S: Simd>(s: S, image: (*const f32, usize), lanes: &[Lanes; 4]) {
+    lines::<S, 4>(s, image, lanes.each_ref().map(|lanes| lanes.first().output));
+}
+
+/// Asks for lines of memory, for each of some rows.
+#[inline(always)]
+fn lines<S: Simd, const ROWS: usize>(
+    s: S,
+    (map, width): (*const f32, usize),
+    starts: [isize; 4],
+) {
+    // A line has 16 numbers: the first vector of each.
+    for start in starts.into_iter().step_by((16 / S::LANES).min(4)) {
+        for row in 0..ROWS {
+            s.prefetch(map.wrapping_offset(start + (row * width) as isize));
+        }
+    }
+}
+
 /// Transforms the windows of one channel.
 ///
 /// # Safety

@@ -79,9 +79,15 @@ pub(super) unsafe fn pack<S: Simd, T: Scheme>(
     (to, frequency): (*mut f32, usize),
 ) {
     let n = T::SIDE;
-    let mut gathered = [[0.0_f32; 16]; 9];
+    // Several at once: the transform of one would wait for its own taps to arrive.
+    let mut batch = [[[0.0_f32; 16]; 9]; 4];
     for c in 0..inputs {
-        taps.gather(s, c, first, rows, &mut gathered);
+        if c % 4 == 0 {
+            for (c, gathered) in (c..inputs).zip(&mut batch) {
+                taps.gather(s, c, first, rows, gathered);
+            }
+        }
+        let gathered = &batch[c % 4];
         for start in (0..rows).step_by(S::LANES) {
             let mask = (1_u32 << (rows - start).min(S::LANES)) - 1;
             // Masked stores are slow on some processors.
