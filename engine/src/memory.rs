@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "functions of the C library")]
 
 /// Bytes that stay with the process.
-const KEPT: usize = 512 << 20;
+const KEPT: usize = 1 << 30;
 
 /// Keeps memory of tensors with the process, in large pages. To be called first in `main`.
 ///
@@ -55,7 +55,9 @@ pub(crate) fn in_large_pages(start: *const f32, len: usize) {
     let whole = (size_of::<f32>() * len).saturating_sub(skipped) / PAGE * PAGE;
     if whole > 0 {
         // SAFETY: advice about memory that is the caller's changes no number in it.
-        unsafe { madvise(start.wrapping_byte_add(skipped).cast_mut().cast(), whole, MADV_HUGEPAGE) };
+        unsafe {
+            madvise(start.wrapping_byte_add(skipped).cast_mut().cast(), whole, MADV_HUGEPAGE)
+        };
     }
 }
 

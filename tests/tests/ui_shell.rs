@@ -167,6 +167,21 @@ fn a_narrow_window_with_large_text_still_works() {
 }
 
 #[test]
+fn a_scene_keeps_a_picture_of_ones_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("own.png");
+    write_png(&image, 64, 48, 1);
+    let mut window = open();
+    let sample = window.state().document().image.clone();
+    send(&mut window, Open::Path(image));
+    let own = window.state().document().image.clone();
+    assert!(own.is_some() && own != sample);
+    send(&mut window, Layout::Scene("compare".to_owned()));
+    assert_eq!(window.state().document().image, own);
+    assert!(window.state().document().model_b.is_some());
+}
+
+#[test]
 fn a_scene_puts_its_views_and_its_image_there() {
     let mut window = open();
     for name in scenes::names() {

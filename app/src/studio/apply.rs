@@ -52,13 +52,25 @@ impl Studio {
             Layout::Show(view) => dock::show_view(&mut self.desk.arrangement, *view),
             Layout::Close(view) => dock::close_view(&mut self.desk.arrangement, *view),
             Layout::Scene(name) => {
-                if let Some(scene) = Scene::shipped(name) {
+                if let Some(mut scene) = Scene::shipped(name) {
+                    // Whoever looks at a picture of their own wants to see it there, not the sample.
+                    if self.shows_other_than(&scene) {
+                        (scene.loads.source, scene.loads.image) = (None, None);
+                    }
                     self.open_scene(&scene);
                 } else {
                     let hint = "Choose one of the menu Scenes";
                     self.notices.add(Notice::error(format!("There is no scene {name:?}"), hint));
                 }
             }
+        }
+    }
+
+    /// Whether the image in the window comes from elsewhere than the scene's.
+    fn shows_other_than(&self, scene: &Scene) -> bool {
+        match &self.history.document().image {
+            Some(ImageRef::InSource { source, .. }) => scene.loads.source.as_ref() != Some(source),
+            other => other.is_some(),
         }
     }
 

@@ -32,7 +32,11 @@ fn signed<S: Simd, const MINUS: bool>(s: S, x: S::V) -> S::V {
     let shifted = s.mul_add(t, odd::<S, MINUS>(s, std::f32::consts::LOG2_E), shift);
     let n = s.sub(shifted, shift);
     // r, or -r for e^-x: then the odd powers change their sign.
-    let r = s.mul_add(n, odd::<S, MINUS>(s, 2.121_944_4e-4), s.mul_add(n, odd::<S, MINUS>(s, -0.693_359_4), t));
+    let r = s.mul_add(
+        n,
+        odd::<S, MINUS>(s, 2.121_944_4e-4),
+        s.mul_add(n, odd::<S, MINUS>(s, -0.693_359_4), t),
+    );
     // By halves (Estrin): chains of multiply-adds are shorter than in Horner's order.
     let square = s.mul(r, r);
     let high = s.mul_add(odd::<S, MINUS>(s, 0.008_312_52), r, s.splat(0.041_890_156));

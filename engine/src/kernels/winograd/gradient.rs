@@ -287,7 +287,7 @@ impl<S: Simd> Kernel<S> for Transform<'_, S> {
             let map = job.dy.get().wrapping_add(o * job.shape.out_pixels());
             let ahead = map.wrapping_add(AHEAD * job.shape.out_pixels());
             for (i, lanes) in lanes.iter().enumerate() {
-                transform::expect_gradient(s, (ahead, job.shape.out_width), lanes);
+                transform::expect_results(s, (ahead, job.shape.out_width), lanes);
                 // SAFETY: masks let through what is inside the result; room by the caller.
                 unsafe {
                     let to = (parts.g.add(o * WINDOWS + i * S::LANES), job.g_plane());

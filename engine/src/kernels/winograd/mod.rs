@@ -303,7 +303,9 @@ impl<S: Simd, T: Scheme> Kernel<S> for Products<'_, S, T> {
         for o in start..last + rows {
             let map = at.y.wrapping_add(o * job.shape.out_pixels());
             let bias = job.bias.map_or(0.0, |bias| bias[o]);
+            let ahead = map.wrapping_add(AHEAD * job.shape.out_pixels()).cast_const();
             for (i, lanes) in lanes.iter().enumerate() {
+                transform::expect_results(s, (ahead, job.shape.out_width), lanes);
                 // SAFETY: masks let through what is inside the results; these channels of these
                 // windows are written by nobody else.
                 unsafe {

@@ -44,19 +44,15 @@ pub(super) fn expect<S: Simd>(s: S, image: (*const f32, usize), lanes: &[Lanes; 
     lines::<S, 6>(s, image, lanes.each_ref().map(|lanes| lanes.first().input));
 }
 
-/// Asks for the gradients that [`output_gradient`] will read of another channel.
+/// Asks for the results of another channel: [`output`] writes them, [`output_gradient`] reads theirs.
 #[inline(always)]
-pub(super) fn expect_gradient<S: Simd>(s: S, image: (*const f32, usize), lanes: &[Lanes; 4]) {
+pub(super) fn expect_results<S: Simd>(s: S, image: (*const f32, usize), lanes: &[Lanes; 4]) {
     lines::<S, 4>(s, image, lanes.each_ref().map(|lanes| lanes.first().output));
 }
 
 /// Asks for lines of memory, for each of some rows.
 #[inline(always)]
-fn lines<S: Simd, const ROWS: usize>(
-    s: S,
-    (map, width): (*const f32, usize),
-    starts: [isize; 4],
-) {
+fn lines<S: Simd, const ROWS: usize>(s: S, (map, width): (*const f32, usize), starts: [isize; 4]) {
     // A line has 16 numbers: the first vector of each.
     for start in starts.into_iter().step_by((16 / S::LANES).min(4)) {
         for row in 0..ROWS {
