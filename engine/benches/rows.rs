@@ -24,7 +24,7 @@ use smalti_engine::training::{AdamW, Gradients, Optimizer, Recipe, Trainer};
 /// Work to be measured, made by its row.
 type Work = Box<dyn FnMut()>;
 
-const ROWS: [&str; 28] = [
+const ROWS: [&str; 30] = [
     "conv3x3/1x128x256",
     "conv3x3/1x256x64",
     "conv3x3/1x512x16",
@@ -52,6 +52,8 @@ const ROWS: [&str; 28] = [
     "tokenizer/decode_64",
     "train/vqvae_64_b16",
     "train/worlds_fsq_b16",
+    "train/worlds_vqvae_b16",
+    "train/vqvae_64_b16_recompute",
     "train/transformer_6x256_b16",
 ];
 
@@ -254,15 +256,18 @@ fn network(row: &str) -> Work {
 fn training(row: &str) -> Work {
     let assets = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets");
     let folder = tempfile::tempdir().unwrap();
-    let path = if row.contains("worlds") {
+    let path = if row.contains("worlds_fsq") {
         assets.join("recipes/worlds-fsq.ron")
+    } else if row.contains("worlds_vqvae") {
+        assets.join("recipes/worlds-vqvae.ron")
     } else {
         let path = folder.path().join("recipe.ron");
+        let recompute = row.ends_with("_recompute");
         let text = format!(
             "(name: \"bench\", seed: 7, tokenizer: {SMALL}, data: [(weight: 1.0, from: Worlds(1))], \
              crop: (side: 64, scales: [64], mirror: false), batch: 16, steps: 100000, \
              optimizer: (lr: 1e-4), ema_decay: 0.99, checkpoint_every_secs: 100000, \
-             report_every: 100000)"
+             report_every: 100000, recompute: {recompute})"
         );
         std::fs::write(&path, text).unwrap();
         path

@@ -137,6 +137,9 @@ pub(super) struct Train {
     /// Another seed than the recipe's
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
+    /// Take less memory and more time: compute again in the backward pass what lies inside blocks
+    #[arg(long)]
+    pub(super) recompute: bool,
     #[command(flatten)]
     pub(super) common: Common,
 }

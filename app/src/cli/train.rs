@@ -36,6 +36,7 @@ pub(super) fn run(options: &arguments::Train, console: &mut Console<'_, '_>) -> 
     if let Some(seed) = options.seed {
         recipe.seed = seed;
     }
+    recipe.recompute |= options.recompute;
     let resume = resumes(&options.out, options.resume, console)?;
     let engine = Engine::open(console)?;
     let folder = options.recipe.parent().unwrap_or(Path::new(""));

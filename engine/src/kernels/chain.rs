@@ -2,14 +2,15 @@
 //!
 //! candle adds the gradient of every operation to a tensor of zeros that it clears first, on one
 //! thread: with small networks that costs as much as the convolutions. A chain is one operation for
-//! all its layers and passes gradients on inside; its parameters travel as one flat tensor.
+//! all its layers and passes gradients on inside.
 
-use std::sync::{Mutex, PoisonError};
+use std::ops::Range;
 
-use candle_core::{CpuStorage, CustomOp2, Error, Layout, Result, Shape, Tensor};
+use candle_core::{Error, Result, Tensor};
 use rayon::prelude::*;
 
-use super::raw::{flat_if_tracked, values, wide, with_all_values, with_values};
+use super::fused::{self, Layers, Parameters};
+use super::raw::wide;
 use super::{Conv, Exactness, Link, Shortcut, conv, norm, upsample};
 
 const NAME: &str = "chain";
@@ -27,8 +28,8 @@ enum Kind {
 /// A layer and where its parameters lie in the flat tensor.
 struct Stage {
     kind: Kind,
-    weight: std::ops::Range<usize>,
-    bias: std::ops::Range<usize>,
+    weight: Range<usize>,
+    bias: Range<usize>,
 }
 
 /// What is added to the result of the last layer.
@@ -38,44 +39,25 @@ enum Side {
     Conv(Stage),
 }
 
-/// Weight and bias of a stage; empty where it has none.
-type Parameters<'a> = (&'a [f32], &'a [f32]);
-
 /// What the forward pass leaves for the backward pass.
 #[derive(Default)]
-struct Kept {
+pub(super) struct Kept {
     /// The input of every stage but the first.
     inputs: Vec<Vec<f32>>,
     /// Mean and scale of every stage that normalizes, else empty.
     stats: Vec<norm::Stats>,
 }
 
-/// The operation as candle sees it: of x and the flat parameters.
 struct Chain {
     stages: Vec<Stage>,
     side: Side,
     dims: [usize; 4],
-    kept: Mutex<Kept>,
 }
 
 /// See [`super::chain`]; all tensors are f32 on the CPU.
 pub(super) fn chain(x: &Tensor, links: &[Link<'_>], shortcut: Shortcut<'_>) -> Result<Tensor> {
     let x = x.contiguous()?;
-    let chain = Chain::new(x.dims(), links, shortcut)?;
-    let tensors = tensors(links, shortcut);
-    if let Some(flat) = flat_if_tracked(&x, &tensors)? {
-        return x.apply_op2(&flat, chain);
-    }
-    let y = with_all_values(&tensors, NAME, |slices| {
-        let mut slices = slices.iter().copied();
-        let mut next = |range: &std::ops::Range<usize>| {
-            if range.is_empty() { &[] } else { slices.next().unwrap_or_default() }
-        };
-        let parameters: Vec<_> =
-            chain.all_stages().map(|stage| (next(&stage.weight), next(&stage.bias))).collect();
-        with_values(&x, NAME, |x| chain.forward(x, &parameters, None))
-    })???;
-    Tensor::from_vec(y, &chain.dims, x.device())
+    fused::apply(&x, &tensors(links, shortcut), Chain::new(x.dims(), links, shortcut)?)
 }
 
 /// All parameters in order: layer by layer, weight before bias, the shortcut's last.
@@ -98,7 +80,7 @@ fn tensors<'a>(links: &[Link<'a>], shortcut: Shortcut<'a>) -> Vec<&'a Tensor> {
 struct Places(usize);
 
 impl Places {
-    fn take(&mut self, tensor: Option<&Tensor>) -> std::ops::Range<usize> {
+    fn take(&mut self, tensor: Option<&Tensor>) -> Range<usize> {
         let start = self.0;
         self.0 += tensor.map_or(0, Tensor::elem_count);
         start..self.0
@@ -165,7 +147,7 @@ impl Chain {
                 return Err(Error::Msg(format!("{NAME}: {first:?} cannot be added to {dims:?}")));
             }
         };
-        Ok(Self { stages, side, dims, kept: Mutex::default() })
+        Ok(Self { stages, side, dims })
     }
 
     /// The stages, then the convolution beside them if there is one.
@@ -177,14 +159,16 @@ impl Chain {
         self.stages.iter().chain(side)
     }
 
-    fn forward(
+    /// Runs the first layers; `None` if there are none.
+    fn run(
         &self,
+        count: usize,
         x: &[f32],
         parameters: &[Parameters<'_>],
         mut kept: Option<&mut Kept>,
-    ) -> Result<Vec<f32>> {
+    ) -> Result<Option<Vec<f32>>> {
         let mut now: Option<Vec<f32>> = None;
-        for (stage, &parameters) in self.stages.iter().zip(parameters) {
+        for (stage, &parameters) in self.stages.iter().zip(parameters).take(count) {
             let input = now.as_deref().unwrap_or(x);
             let mut stats = Vec::new();
             let output = match &stage.kind {
@@ -202,7 +186,33 @@ impl Chain {
                 kept.stats.push(stats);
             }
         }
-        let mut y = now.unwrap_or_else(|| x.to_vec());
+        Ok(now)
+    }
+}
+
+impl Layers for Chain {
+    const NAME: &'static str = NAME;
+    type Kept = Kept;
+
+    fn dims(&self) -> &[usize] {
+        &self.dims
+    }
+
+    fn places(&self) -> Vec<fused::Places> {
+        self.all_stages().map(|stage| (stage.weight.clone(), stage.bias.clone())).collect()
+    }
+
+    fn keeps_much(&self) -> bool {
+        self.stages.len() > 1
+    }
+
+    fn forward(
+        &self,
+        x: &[f32],
+        parameters: &[Parameters<'_>],
+        kept: Option<&mut Kept>,
+    ) -> Result<Vec<f32>> {
+        let mut y = self.run(self.stages.len(), x, parameters, kept)?.unwrap_or_else(|| x.to_vec());
         match (&self.side, parameters.last()) {
             (Side::Same, _) => add(&mut y, x),
             (Side::Conv(Stage { kind: Kind::Conv(plan), .. }), Some(&parameters)) => {
@@ -213,17 +223,30 @@ impl Chain {
         Ok(y)
     }
 
-    /// The gradients of x, if it is asked for, and of the flat parameters.
+    fn trace(&self, x: &[f32], parameters: &[Parameters<'_>]) -> Result<Kept> {
+        let mut kept = Kept::default();
+        // The last layer is run only for the statistics that a norm leaves.
+        let last = self.stages.len().saturating_sub(1);
+        match self.stages.last() {
+            Some(Stage { kind: Kind::Norm(..), .. }) | None => {
+                self.run(last + 1, x, parameters, Some(&mut kept))?;
+            }
+            Some(_) => {
+                let input = self.run(last, x, parameters, Some(&mut kept))?;
+                kept.inputs.extend(input);
+                kept.stats.push(Vec::new());
+            }
+        }
+        Ok(kept)
+    }
+
     fn backward(
         &self,
         (x, wants_dx): (&[f32], bool),
         flat: &[f32],
         dy: &[f32],
+        kept: &Kept,
     ) -> Result<(Option<Vec<f32>>, Vec<f32>)> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.stats.len() != self.stages.len() {
-            return Err(Error::Msg(format!("{NAME}: the forward pass has not run")));
-        }
         let mut gradients = vec![0.0; flat.len()];
         let mut now: Option<Vec<f32>> = None;
         for (at, stage) in self.stages.iter().enumerate().rev() {
@@ -290,49 +313,4 @@ fn add(to: &mut [f32], from: &[f32]) {
             }
         });
     });
-}
-
-impl CustomOp2 for Chain {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        flat: &CpuStorage,
-        flat_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (x, flat) = (values(x, x_layout, NAME)?, values(flat, flat_layout, NAME)?);
-        let parameters: Vec<_> = self
-            .all_stages()
-            .map(|stage| (&flat[stage.weight.clone()], &flat[stage.bias.clone()]))
-            .collect();
-        let mut kept = Kept::default();
-        let y = self.forward(x, &parameters, Some(&mut kept))?;
-        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
-        Ok((CpuStorage::F32(y), Shape::from(&self.dims)))
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        flat: &Tensor,
-        _result: &Tensor,
-        dy: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let wants_dx = x.track_op();
-        let (dx, gradients) = with_values(x, NAME, |x| {
-            with_values(flat, NAME, |flat| {
-                with_values(&dy.contiguous()?, NAME, |dy| self.backward((x, wants_dx), flat, dy))?
-            })?
-        })??;
-        let dx = dx.map(|dx| Tensor::from_vec(dx, x.shape(), x.device())).transpose()?;
-        let flat = flat
-            .track_op()
-            .then(|| Tensor::from_vec(gradients, flat.shape(), flat.device()))
-            .transpose()?;
-        Ok((dx, flat))
-    }
 }

@@ -11,6 +11,7 @@ mod conv;
 mod cross_entropy;
 mod direct;
 mod exp;
+mod fused;
 mod gelu;
 mod grid;
 mod layer_norm;
@@ -36,6 +37,7 @@ use std::sync::OnceLock;
 use candle_core::{DType, Tensor};
 
 pub use adam::{AdamState, AdamStep, sum_of_squares};
+pub use fused::recomputing;
 pub use transformer::{
     Mask, SequenceLink, attention, cross_entropy, layer_norm, map_attention, rms_norm, sequence,
 };

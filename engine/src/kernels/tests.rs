@@ -2,7 +2,9 @@
 
 use candle_core::{DType, Device, Tensor, Var};
 
-use super::{Conv, Link, Shortcut, chain, conv2d, group_norm, nearest, plain, upsample2};
+use super::{
+    Conv, Link, Shortcut, chain, conv2d, group_norm, nearest, plain, recomputing, upsample2,
+};
 use crate::random::{Noise, Purpose};
 
 pub(super) fn noise(cell: u64, shape: &[usize]) -> Tensor {
@@ -132,6 +134,8 @@ pub(super) fn assert_gradients_agree(
     for (i, (a, b)) in found.iter().zip(gradients(&vars, plain)).enumerate() {
         assert!(deviation(a, &b) < 2e-4, "{what}: gradient {i} deviates by {}", deviation(a, &b));
     }
+    let again = gradients(&vars, &|t| recomputing(true, || ours(t)));
+    assert!(again == found, "{what}: other gradients where the backward pass computes again");
     // Finite differences of a few elements of each variable.
     let loss = |tensors: &[Tensor]| {
         let y = ours(tensors);

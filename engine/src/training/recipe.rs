@@ -30,6 +30,10 @@ pub struct Recipe {
     /// Images that go through the network at once; fewer take less memory. 0: the whole batch.
     #[serde(default)]
     pub micro_batch: usize,
+    /// Whether what lies inside the blocks of the network is computed again in the backward pass
+    /// instead of being kept: less memory, more time, the same numbers.
+    #[serde(default)]
+    pub recompute: bool,
     /// Steps of the whole run.
     pub steps: u64,
     /// The optimizer.

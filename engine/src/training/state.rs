@@ -81,7 +81,9 @@ pub(super) fn load_run(path: &Path, recipe: &Recipe, device: &Device) -> Result<
     }
     let ours = serde_json::to_value(recipe).map_err(|error| bad(error.to_string()))?;
     // The number of steps may be raised; everything else decides the numbers.
-    let same = |field: &str| field == "steps" || metadata["recipe"][field] == ours[field];
+    // These decide how long and how a run goes, not its numbers.
+    let free = ["steps", "recompute"];
+    let same = |field: &str| free.contains(&field) || metadata["recipe"][field] == ours[field];
     if let Some(field) = ours.as_object().and_then(|o| o.keys().find(|f| !same(f))) {
         return Err(bad(format!("the run was started with another {field:?} in its recipe")));
     }

@@ -91,6 +91,21 @@ fn a_resumed_run_continues_to_the_same_numbers_bit_for_bit() {
 }
 
 #[test]
+fn recomputing_changes_no_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut trainer = start(recipe(VQ, ""), &folder.path().join("kept"), false).unwrap();
+    let expected = (go(&mut trainer, 6), bits(&trainer.model_tensors().unwrap()));
+    // Half of the run each way: a run may go on the other way than it began.
+    let mut trainer = start(recipe(VQ, ""), &folder.path().join("again"), false).unwrap();
+    let mut reports = go(&mut trainer, 3);
+    trainer.save().unwrap();
+    let other = recipe(VQ, ", recompute: true");
+    let mut trainer = start(other, &folder.path().join("again"), true).unwrap();
+    reports.extend(go(&mut trainer, 6));
+    assert_eq!((reports, bits(&trainer.model_tensors().unwrap())), expected);
+}
+
+#[test]
 fn a_run_learns_and_its_model_is_the_average() {
     let folder = tempfile::tempdir().unwrap();
     let mut long = recipe(FSQ, "");

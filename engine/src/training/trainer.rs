@@ -13,6 +13,7 @@ use super::recipe::Recipe;
 use super::state;
 use crate::data::{Loader, LoaderOptions, Source};
 use crate::images::{self, Picture};
+use crate::kernels::recomputing;
 use crate::layers::Weights;
 use crate::measure::CodeCounts;
 use crate::tokenizers::{self, Tokenizer};
@@ -194,14 +195,15 @@ impl Trainer {
         let seed = self.recipe.seed;
         for (part, pictures_now) in pictures.chunks(at_once).enumerate() {
             let images = images::to_tensor(pictures_now, &self.device)?;
-            let encoded = self.tokenizer.encode(&images)?;
+            let again = self.recipe.recompute;
+            let encoded = recomputing(again, || self.tokenizer.encode(&images))?;
             let quantizer = self.tokenizer.quantizer_mut();
             if self.step == 0 && part == 0 {
                 quantizer.start_from(&encoded.detach(), seed)?;
             }
             quantizer.prepare(seed, self.step as u32, (part * at_once) as u32);
             let quantized = self.tokenizer.quantize(&encoded, true)?;
-            let decoded = self.tokenizer.decode(&quantized.latents)?;
+            let decoded = recomputing(again, || self.tokenizer.decode(&quantized.latents))?;
             let share = pictures_now.len() as f64 / pictures.len() as f64;
             let difference = (decoded - &images)?;
             let mse = difference.sqr()?.mean_all()?;

@@ -10,13 +10,12 @@ mod layers;
 mod tests;
 
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
 
-use candle_core::{CpuStorage, CustomOp2, Error, Layout, Result, Shape, Tensor};
+use candle_core::{Error, Result, Tensor};
 
 use super::attention::{self, Sizes};
+use super::fused::{self, Layers, Parameters};
 use super::multiply::multiply_turned;
-use super::raw::{flat_if_tracked, values, with_all_values, with_values};
 use super::{SequenceLink, layer_norm, simd};
 use layers::{add, attend, attend_backward, column_sums, input_gradient, linear, slope};
 
@@ -45,13 +44,12 @@ enum Extra {
 }
 
 #[derive(Default)]
-struct Kept {
+pub(super) struct Kept {
     /// The input of every stage but the first.
     inputs: Vec<Vec<f32>>,
     extras: Vec<Extra>,
 }
 
-/// The operation as candle sees it: of x and the flat parameters.
 struct Sequence {
     stages: Vec<Stage>,
     /// Whether x is added to the result.
@@ -59,27 +57,13 @@ struct Sequence {
     /// Rows of x.
     rows: usize,
     dims: [usize; 3],
-    kept: Mutex<Kept>,
 }
 
 /// See [`super::sequence`]; all tensors are f32 on the CPU.
 pub(super) fn sequence(x: &Tensor, links: &[SequenceLink<'_>], shortcut: bool) -> Result<Tensor> {
     let x = x.contiguous()?;
-    let op = Sequence::new(x.dims(), links, shortcut)?;
     let tensors: Vec<&Tensor> = links.iter().flat_map(SequenceLink::parameters).collect();
-    if let Some(flat) = flat_if_tracked(&x, &tensors)? {
-        return x.apply_op2(&flat, op);
-    }
-    let y = with_all_values(&tensors, NAME, |slices| {
-        let mut slices = slices.iter().copied();
-        let mut next = |range: &Range<usize>| {
-            if range.is_empty() { &[] } else { slices.next().unwrap_or_default() }
-        };
-        let parameters: Vec<_> =
-            op.stages.iter().map(|stage| (next(&stage.weight), next(&stage.bias))).collect();
-        with_values(&x, NAME, |x| op.forward(x, &parameters, None))
-    })??;
-    Tensor::from_vec(y, &op.dims, x.device())
+    fused::apply(&x, &tensors, Sequence::new(x.dims(), links, shortcut)?)
 }
 
 /// Checks that the layers fit x and each other, and gives the shape of the result.
@@ -150,18 +134,22 @@ impl Sequence {
             return refuse(format!("a shortcut from {first} to {dim}"));
         }
         let dims = [batch, len, dim];
-        Ok(Self { stages, shortcut, rows: batch * len, dims, kept: Mutex::default() })
+        Ok(Self { stages, shortcut, rows: batch * len, dims })
     }
 
-    fn forward(
+    /// Runs the first layers; `None` if there are none. A shortcut is added where the last one's
+    /// result is written, if that can.
+    fn run(
         &self,
+        count: usize,
         x: &[f32],
-        parameters: &[(&[f32], &[f32])],
+        parameters: &[Parameters<'_>],
         mut kept: Option<&mut Kept>,
-    ) -> Vec<f32> {
+    ) -> Option<Vec<f32>> {
         let level = simd::best();
         let mut now: Option<Vec<f32>> = None;
-        for (at, (stage, &(weight, bias))) in self.stages.iter().zip(parameters).enumerate() {
+        let stages = self.stages.iter().zip(parameters).take(count);
+        for (at, (stage, &(weight, bias))) in stages.enumerate() {
             let input = now.as_deref().unwrap_or(x);
             let last = at + 1 == self.stages.len();
             let (output, extra) = match &stage.kind {
@@ -186,6 +174,33 @@ impl Sequence {
                 kept.extras.push(extra);
             }
         }
+        now
+    }
+}
+
+impl Layers for Sequence {
+    const NAME: &'static str = NAME;
+    type Kept = Kept;
+
+    fn dims(&self) -> &[usize] {
+        &self.dims
+    }
+
+    fn places(&self) -> Vec<fused::Places> {
+        self.stages.iter().map(|stage| (stage.weight.clone(), stage.bias.clone())).collect()
+    }
+
+    fn keeps_much(&self) -> bool {
+        self.stages.len() > 1
+    }
+
+    fn forward(
+        &self,
+        x: &[f32],
+        parameters: &[Parameters<'_>],
+        kept: Option<&mut Kept>,
+    ) -> Result<Vec<f32>> {
+        let now = self.run(self.stages.len(), x, parameters, kept);
         let mut y = now.unwrap_or_else(|| x.to_vec());
         let added = matches!(
             self.stages.last(),
@@ -194,16 +209,34 @@ impl Sequence {
         if self.shortcut && !added {
             add(&mut y, x);
         }
-        y
+        Ok(y)
     }
 
-    /// The gradients of x and of the flat parameters.
-    fn backward(&self, x: &[f32], flat: &[f32], dy: &[f32]) -> Result<(Vec<f32>, Vec<f32>)> {
-        let level = simd::best();
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.extras.len() != self.stages.len() {
-            return Err(Error::Msg(format!("{NAME}: the forward pass has not run")).bt());
+    fn trace(&self, x: &[f32], parameters: &[Parameters<'_>]) -> Result<Kept> {
+        let mut kept = Kept::default();
+        // The last layer is run only for what it leaves: of a product without GELU its input is all.
+        let last = self.stages.len().saturating_sub(1);
+        match self.stages.last() {
+            Some(Stage { kind: Kind::Linear { gelu: false, .. }, .. }) => {
+                let input = self.run(last, x, parameters, Some(&mut kept));
+                kept.inputs.extend(input);
+                kept.extras.push(Extra::Before(Vec::new()));
+            }
+            _ => {
+                self.run(last + 1, x, parameters, Some(&mut kept));
+            }
         }
+        Ok(kept)
+    }
+
+    fn backward(
+        &self,
+        (x, wants_dx): (&[f32], bool),
+        flat: &[f32],
+        dy: &[f32],
+        kept: &Kept,
+    ) -> Result<(Option<Vec<f32>>, Vec<f32>)> {
+        let level = simd::best();
         let mut gradients = vec![0.0; flat.len()];
         let mut now: Option<Vec<f32>> = None;
         let before = |at: usize| match kept.extras.get(at) {
@@ -254,52 +287,6 @@ impl Sequence {
         if self.shortcut && !added {
             add(&mut dx, dy);
         }
-        Ok((dx, gradients))
-    }
-}
-
-impl CustomOp2 for Sequence {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        flat: &CpuStorage,
-        flat_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (x, flat) = (values(x, x_layout, NAME)?, values(flat, flat_layout, NAME)?);
-        let parameters: Vec<_> = self
-            .stages
-            .iter()
-            .map(|stage| (&flat[stage.weight.clone()], &flat[stage.bias.clone()]))
-            .collect();
-        let mut kept = Kept::default();
-        let y = self.forward(x, &parameters, Some(&mut kept));
-        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
-        Ok((CpuStorage::F32(y), Shape::from(&self.dims)))
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        flat: &Tensor,
-        _result: &Tensor,
-        dy: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let dy = dy.contiguous()?;
-        let (dx, gradients) = with_values(x, NAME, |x| {
-            with_values(flat, NAME, |flat| {
-                with_values(&dy, NAME, |dy| self.backward(x, flat, dy))?
-            })?
-        })??;
-        let tensor = |values: Vec<f32>, like: &Tensor| {
-            like.track_op()
-                .then(|| Tensor::from_vec(values, like.shape(), like.device()))
-                .transpose()
-        };
-        Ok((tensor(dx, x)?, tensor(gradients, flat)?))
+        Ok((wants_dx.then_some(dx), gradients))
     }
 }
