@@ -24,6 +24,8 @@ use crate::{EngineError, Result};
 const TASK: usize = 128;
 /// Numbers of a block of codes: 256 KB.
 const BLOCK: usize = 64 * 1024;
+/// With at most so many dimensions, scores are computed again where one of them is the smallest so far.
+const AGAIN: usize = 16;
 /// Numbers that are looked at together for one that is not finite.
 const CHECKED: usize = 1024;
 
@@ -142,12 +144,20 @@ fn task<S: Simd>(s: S, codes: &Codes, vectors: &[f32], found: &mut [u32]) {
                 let vectors = scratch.wrapping_add(panel * width * dim).cast_const();
                 let best = (scores.wrapping_add(panel * width), places.wrapping_add(panel * width));
                 let groups = groups.clone();
-                match S::ROWS {
-                    5 => s.vectorize(Scan::<5> { codes, groups, vectors, best }),
-                    6 => s.vectorize(Scan::<6> { codes, groups, vectors, best }),
-                    14 => s.vectorize(Scan::<14> { codes, groups, vectors, best }),
-                    rows => unreachable!("no scan of {rows} rows"),
+                macro_rules! scan {
+                    ($($rows:literal)*) => {
+                        match (S::ROWS, dim <= AGAIN) {
+                            $(($rows, true) => {
+                                s.vectorize(Scan::<$rows, true> { codes, groups, vectors, best });
+                            }
+                            ($rows, false) => {
+                                s.vectorize(Scan::<$rows, false> { codes, groups, vectors, best });
+                            })*
+                            (rows, _) => unreachable!("no scan of {rows} rows"),
+                        }
+                    };
                 }
+                scan!(5 6 14);
             }
         }
         for (lane, found) in found.iter_mut().enumerate() {
@@ -185,8 +195,10 @@ impl<S: Simd> Kernel<S> for Panel<'_> {
     }
 }
 
-/// Some groups of `ROWS` codes for a panel of two vectors of lanes.
-struct Scan<'a, const ROWS: usize> {
+/// Some groups of `ROWS` codes for a panel of two vectors of lanes. `AGAIN`: the scores of a group that holds
+/// a smaller one are computed again. Kept for this rare case they would fill the registers of the
+/// common one, which costs more if there are few dimensions.
+struct Scan<'a, const ROWS: usize, const AGAIN: bool> {
     codes: &'a Codes,
     groups: std::ops::Range<usize>,
     vectors: *const f32,
@@ -194,41 +206,89 @@ struct Scan<'a, const ROWS: usize> {
     best: (*mut f32, *mut f32),
 }
 
-impl<S: Simd, const ROWS: usize> Kernel<S> for Scan<'_, ROWS> {
+impl<const ROWS: usize, const AGAIN: bool> Scan<'_, ROWS, AGAIN> {
+    /// Scores of a group.
+    ///
+    /// # Safety
+    /// The group must be one of the codes', and the panel readable.
+    #[inline(always)]
+    unsafe fn scores<S: Simd>(&self, s: S, group: usize) -> [[S::V; 2]; ROWS] {
+        let Self { codes, vectors, .. } = self;
+        let mut sums = [[s.splat(0.0); 2]; ROWS];
+        // SAFETY: inside the codes and the panel.
+        unsafe {
+            let halves = codes.halves.read().add(group * ROWS);
+            for (row, sums) in sums.iter_mut().enumerate() {
+                *sums = [s.splat(*halves.add(row)); 2];
+            }
+            let a = codes.numbers.read().add(group * ROWS * codes.dim);
+            let b = Matrix { start: *vectors, stride: 2 * S::LANES };
+            sum::<S, ROWS, 2, PACKED>(s, codes.dim, a, b, sums)
+        }
+    }
+
+    /// Keeps the smaller scores of a group, and whose they are.
+    ///
+    /// # Safety
+    /// The results must be writable, by this thread alone.
+    #[inline(always)]
+    unsafe fn improve<S: Simd>(&self, s: S, group: usize, sums: [[S::V; 2]; ROWS]) {
+        for i in 0..2 {
+            // SAFETY: the results of a vector of lanes.
+            unsafe {
+                let (scores, places) =
+                    (self.best.0.add(i * S::LANES), self.best.1.add(i * S::LANES));
+                let (mut best, mut place) = (s.load(scores), s.load(places));
+                for (row, sums) in sums.iter().enumerate() {
+                    let code = s.splat(f32::from_bits((group * ROWS + row) as u32));
+                    place = s.where_less(sums[i], best, code, place);
+                    best = s.at_most(best, sums[i]);
+                }
+                s.store(scores, best);
+                s.store(places, place);
+            }
+        }
+    }
+}
+
+impl<S: Simd, const ROWS: usize, const AGAIN: bool> Kernel<S> for Scan<'_, ROWS, AGAIN> {
     type Output = ();
 
     #[inline(always)]
     fn run(self, s: S) {
-        let Self { codes, groups, vectors, best: (scores, places) } = self;
-        let b = Matrix { start: vectors, stride: 2 * S::LANES };
-        for group in groups {
-            // SAFETY: all inside the codes, the panel and its results.
+        for group in self.groups.clone() {
+            // SAFETY: one of the groups, a panel of vectors and its results.
             unsafe {
-                let halves = codes.halves.read().add(group * ROWS);
-                let a = codes.numbers.read().add(group * ROWS * codes.dim);
-                let mut sums = [[s.splat(0.0); 2]; ROWS];
-                for (row, sums) in sums.iter_mut().enumerate() {
-                    *sums = [s.splat(*halves.add(row)); 2];
-                }
-                let sums = sum::<S, ROWS, 2, PACKED>(s, codes.dim, a, b, sums);
-                let best = [s.load(scores), s.load(scores.add(S::LANES))];
+                let sums = self.scores(s, group);
+                let best = [s.load(self.best.0), s.load(self.best.0.add(S::LANES))];
                 // A score that is no number, beyond the range of f32, is no minimum.
                 let low = |i: usize| sums.iter().fold(best[i], |low, sums| s.at_most(low, sums[i]));
                 if s.less(low(0), best[0]) | s.less(low(1), best[1]) == 0 {
                     continue;
                 }
-                for (i, mut best) in best.into_iter().enumerate() {
-                    let mut place = s.load(places.add(i * S::LANES));
-                    for (row, sums) in sums.iter().enumerate() {
-                        let code = s.splat(f32::from_bits((group * ROWS + row) as u32));
-                        place = s.where_less(sums[i], best, code, place);
-                        best = s.at_most(best, sums[i]);
-                    }
-                    s.store(scores.add(i * S::LANES), best);
-                    s.store(places.add(i * S::LANES), place);
+                if AGAIN {
+                    s.vectorize(Improve { scan: &self, group });
+                } else {
+                    self.improve(s, group, sums);
                 }
             }
         }
+    }
+}
+
+/// Finds what a group of codes improves.
+struct Improve<'a, const ROWS: usize, const AGAIN: bool> {
+    scan: &'a Scan<'a, ROWS, AGAIN>,
+    group: usize,
+}
+
+impl<S: Simd, const ROWS: usize, const AGAIN: bool> Kernel<S> for Improve<'_, ROWS, AGAIN> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self, s: S) {
+        // SAFETY: a group of the scan, and its results.
+        unsafe { self.scan.improve(s, self.group, self.scan.scores(s, self.group)) };
     }
 }
 

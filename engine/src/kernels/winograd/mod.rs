@@ -18,6 +18,8 @@ mod tests;
 mod transform;
 mod weights;
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 pub(super) use blocks::Shape;
@@ -35,6 +37,12 @@ use transform::Steps;
 const FEW_BLOCKS: usize = 8;
 /// Products of a block that wait for their transform back: 256 KB of them.
 const CHUNK: usize = 64 * 1024;
+/// Numbers of windows, and of products, that stay in the second-level cache where products are shared out
+/// by output channels: 160 KB of each.
+const PART: usize = 40 * 1024;
+/// Input channels of which the windows are a part: with fewer, adding to the products so far costs
+/// more than it saves; with more, a group's weights crowd the rest out.
+const DEPTHS: (usize, usize) = (16, weights::ROW);
 /// With at most so many channels, one call computes the products of all frequencies.
 const AT_ONCE: usize = 32;
 /// Channels whose pixels are asked for before they are needed: a block reads a little of every channel,
@@ -127,9 +135,9 @@ impl<'a, S: Simd, T: Scheme> Forward<'a, S, T> {
         let packed = Place::new(packed.start());
         self.groups.par_iter().for_each(|&group| {
             let to = packed.get().wrapping_add(group.0 * inputs);
-            self.s.vectorize(Pack { job: self, group, to, frequency });
+            self.s.vectorize(Pack { job: self, group, inputs: 0..inputs, to, frequency });
         });
-        let chunk = self.chunk();
+        let chunk = self.chunk(CHUNK, Self::COLUMNS);
         let windows = T::FREQUENCIES * self.plane();
         let products = T::FREQUENCIES * (chunk * S::ROWS * Self::COLUMNS + PAD);
         (0..blocks).into_par_iter().for_each(|block| {
@@ -138,21 +146,31 @@ impl<'a, S: Simd, T: Scheme> Forward<'a, S, T> {
                 self.s.vectorize(Windows { job: self, lanes: &lanes, channels: 0..inputs, to: v });
                 let m = v.wrapping_add(windows);
                 for groups in self.groups.chunks(chunk) {
-                    let weights = packed.get().wrapping_add(groups[0].0 * inputs).cast_const();
-                    let at = Places { weights, frequency, windows: v, m, y: y.get() };
-                    self.s.vectorize(Products { job: self, groups, lanes: &lanes, at });
+                    let channels = channels(groups);
+                    let weights = packed.get().wrapping_add(channels.start * inputs).cast_const();
+                    let wait = channels.len() * Self::COLUMNS + PAD;
+                    let (at, lanes) = (Places { weights, frequency, windows: v, m, wait }, &lanes);
+                    let (depth, to) = (inputs, To::Nothing);
+                    let products =
+                        Products::<_, _, PACKED> { job: self, groups, lanes, depth, at, to };
+                    self.s.vectorize(products);
+                    let m = (m.cast_const(), wait);
+                    self.s.vectorize(Results { job: self, channels, lanes, m, y: y.get() });
                 }
             });
         });
     }
 
-    /// Groups of output channels whose products wait together.
-    fn chunk(&self) -> usize {
-        (CHUNK / (T::FREQUENCIES * Self::COLUMNS * S::ROWS)).clamp(1, self.groups.len().max(1))
+    /// Groups of output channels whose products of so many columns wait together in `room` numbers.
+    fn chunk(&self, room: usize, columns: usize) -> usize {
+        let one = T::FREQUENCIES * columns * S::ROWS;
+        (room / one.max(1)).clamp(1, self.groups.len().max(1))
     }
 
-    /// All windows first, then each group of output channels on its own: its weights are transformed
-    /// when they are needed and never leave the cache.
+    /// All windows first, then some groups of output channels at a time, a part of the input channels
+    /// after the other: the windows of that part and the sums so far stay in the second-level cache, and
+    /// the group's weights for it, transformed when they are needed, nearly in the first. With all input
+    /// channels at once both came from the third, which took as long as the products.
     fn by_channels(&self, blocks: usize, y: Place<*mut f32>) {
         let inputs = self.shape.inputs;
         let size = T::FREQUENCIES * self.plane();
@@ -167,27 +185,78 @@ impl<'a, S: Simd, T: Scheme> Forward<'a, S, T> {
             let to = v.get().wrapping_add(block * size);
             self.s.vectorize(Windows { job: self, lanes: &lanes[block], channels, to });
         });
-        self.groups.par_iter().for_each(|&group| {
-            let frequency = inputs * group.1 + PAD;
-            let weights = T::FREQUENCIES * frequency.next_multiple_of(16);
-            let products = T::FREQUENCIES * (S::ROWS * Self::COLUMNS + PAD);
-            with_scratch(weights + products, |u| {
-                self.s.vectorize(Pack { job: self, group, to: u, frequency });
-                let m = u.wrapping_add(weights);
-                for (block, lanes) in lanes.iter().enumerate() {
-                    let windows = v.get().wrapping_add(block * size);
-                    let at = Places { weights: u, frequency, windows, m, y: y.get() };
-                    self.s.vectorize(Products { job: self, groups: &[group], lanes, at });
+        let columns: usize = lanes.iter().map(|lanes| lanes.len() * S::LANES * T::PARTS).sum();
+        let depth = (PART / (T::FREQUENCIES * columns.max(1))).clamp(DEPTHS.0, DEPTHS.1);
+        // As many tasks for each thread; which results a task computes changes none of them.
+        let threads = rayon::current_num_threads();
+        let chunk = self.chunk(PART, columns);
+        let tasks = self.groups.len().div_ceil(chunk).next_multiple_of(threads);
+        let tasks = groups(self.groups.len(), self.groups.len().div_ceil(tasks));
+        tasks.par_iter().for_each(|&(first, count)| {
+            let groups = &self.groups[first..first + count];
+            self.some_channels(groups, (&lanes, v.get()), depth, y.get());
+        });
+    }
+
+    /// Some groups of output channels of all blocks, whose windows are transformed, `depth` input channels
+    /// at a time. Nobody else writes these channels.
+    fn some_channels(
+        &self,
+        groups: &[(usize, usize)],
+        (blocks, windows): (&[Vec<[Lanes; 4]>], *mut f32),
+        depth: usize,
+        y: *mut f32,
+    ) {
+        let (inputs, channels) = (self.shape.inputs, channels(groups));
+        let frequency = S::ROWS * weights::ROW + PAD;
+        let weights = T::FREQUENCIES * frequency;
+        let wait = channels.len() * Self::COLUMNS + PAD;
+        let (plane, products) = (T::FREQUENCIES * self.plane(), T::FREQUENCIES * wait);
+        with_scratch(weights + blocks.len() * products, |u| {
+            let m = |block| u.wrapping_add(weights + block * products);
+            let starts = (0..inputs.max(1)).step_by(depth);
+            for (start, group) in starts.flat_map(|start| groups.iter().map(move |g| (start, g))) {
+                let inputs = start..(start + depth).min(inputs);
+                let (depth, to) = (inputs.len(), To::after(start == 0));
+                let rows = Pack { job: self, group: *group, inputs, to: u, frequency };
+                self.s.vectorize(Rows(rows));
+                for (block, lanes) in blocks.iter().enumerate() {
+                    let windows = windows.wrapping_add(block * plane + start * Self::COLUMNS);
+                    let m = m(block).wrapping_add((group.0 - channels.start) * Self::COLUMNS);
+                    let at = Places { weights: u, frequency, windows, m, wait };
+                    let groups = std::slice::from_ref(group);
+                    let products = Products::<_, _, { weights::ROW }> {
+                        job: self,
+                        groups,
+                        lanes,
+                        depth,
+                        at,
+                        to,
+                    };
+                    self.s.vectorize(products);
                 }
-            });
+            }
+            for (block, lanes) in blocks.iter().enumerate() {
+                let (channels, m) = (channels.clone(), (m(block).cast_const(), wait));
+                self.s.vectorize(Results { job: self, channels, lanes, m, y });
+            }
         });
     }
 }
 
-/// Transforms and packs the weights of a group of output channels.
+/// Output channels of some groups.
+fn channels(groups: &[(usize, usize)]) -> Range<usize> {
+    match (groups.first(), groups.last()) {
+        (Some(&(first, _)), Some(&(last, rows))) => first..last + rows,
+        _ => 0..0,
+    }
+}
+
+/// Transforms and packs the weights from some input channels to a group of output channels.
 struct Pack<'a, S, T> {
     job: &'a Forward<'a, S, T>,
     group: (usize, usize),
+    inputs: Range<usize>,
     /// Room for them; nobody else writes there.
     to: *mut f32,
     frequency: usize,
@@ -199,11 +268,24 @@ impl<S: Simd, T: Scheme> Kernel<S> for Pack<'_, S, T> {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "see `Kernel`")]
     fn run(self, s: S) {
-        let Self { job, group, to, frequency } = self;
+        let Self { job, group, inputs, to, frequency } = self;
         // SAFETY: both places that make this value share scratch out by groups.
-        unsafe {
-            weights::pack::<S, T>(s, &job.taps, job.shape.inputs, group, (to, frequency));
-        }
+        unsafe { weights::pack::<S, T>(s, &job.taps, inputs, group, (to, frequency)) };
+    }
+}
+
+/// The same row by row, for a few input channels.
+struct Rows<'a, S, T>(Pack<'a, S, T>);
+
+impl<S: Simd, T: Scheme> Kernel<S> for Rows<'_, S, T> {
+    type Output = ();
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "see `Kernel`")]
+    fn run(self, s: S) {
+        let Pack { job, group, inputs, to, frequency } = self.0;
+        // SAFETY: as for [`Pack`].
+        unsafe { weights::rows::<S, T>(s, &job.taps, inputs, group, (to, frequency)) };
     }
 }
 
@@ -211,7 +293,7 @@ impl<S: Simd, T: Scheme> Kernel<S> for Pack<'_, S, T> {
 struct Windows<'a, S, T> {
     job: &'a Forward<'a, S, T>,
     lanes: &'a [[Lanes; 4]],
-    channels: std::ops::Range<usize>,
+    channels: Range<usize>,
     /// Room for all planes; nobody else writes these channels there.
     to: *mut f32,
 }
@@ -239,69 +321,91 @@ impl<S: Simd, T: Scheme> Kernel<S> for Windows<'_, S, T> {
     }
 }
 
-/// Products and transform back of some groups of output channels of a block.
-struct Products<'a, S, T> {
+/// Products of the windows of a block with the weights of some groups of output channels.
+struct Products<'a, S, T, const LEFT: usize> {
     job: &'a Forward<'a, S, T>,
     groups: &'a [(usize, usize)],
     lanes: &'a [[Lanes; 4]],
+    /// Input channels.
+    depth: usize,
     at: Places,
+    to: To,
 }
 
-/// Where [`Products`] read and write. Nobody else writes these channels of this block.
+/// Where [`Products`] read and write. Nobody else writes there.
 #[derive(Clone, Copy)]
 struct Places {
     /// Packed weights of the first group.
     weights: *const f32,
     /// Distance from one frequency of them to the next.
     frequency: usize,
-    /// Transformed windows.
+    /// Transformed windows, from the first input channel on.
     windows: *mut f32,
-    /// Room for the products.
+    /// Products of the first group.
     m: *mut f32,
-    /// The results.
-    y: *mut f32,
+    /// Distance from one frequency of them to the next.
+    wait: usize,
 }
 
-impl<S: Simd, T: Scheme> Kernel<S> for Products<'_, S, T> {
+impl<S: Simd, T: Scheme, const LEFT: usize> Kernel<S> for Products<'_, S, T, LEFT> {
     type Output = ();
 
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "see `Kernel`")]
     fn run(self, s: S) {
-        let Self { job, groups, lanes, at } = self;
+        let Self { job, groups, lanes, depth, at, to } = self;
         let columns = Forward::<S, T>::COLUMNS;
-        let (Some(&(start, _)), Some(&(last, rows))) = (groups.first(), groups.last()) else {
-            return;
-        };
-        let (inputs, plane) = (job.shape.inputs, job.plane());
-        let wait = (last + rows - start) * columns + PAD;
+        let (start, plane) = (channels(groups).start, job.plane());
         // A call has its price, so it takes all frequencies at once, unless a plane of windows fills the
         // first-level cache and has to be used by all groups while it is there.
-        let at_once = if inputs <= AT_ONCE { T::FREQUENCIES } else { 1 };
+        let all = depth <= AT_ONCE || groups.len() == 1;
+        let at_once = if all { T::FREQUENCIES } else { 1 };
         for f in (0..T::FREQUENCIES).step_by(at_once) {
             for &(first, rows) in groups {
                 // SAFETY: all inside the three parts.
                 unsafe {
-                    let a = at.weights.add(f * at.frequency + (first - start) * inputs);
+                    let row = if LEFT == PACKED { depth } else { LEFT };
+                    let a = at.weights.add(f * at.frequency + (first - start) * row);
                     let b = at.windows.add(f * plane).cast_const();
-                    let c = at.m.add(f * wait + (first - start) * columns);
-                    Product::<2, PACKED> {
+                    let c = at.m.add(f * at.wait + (first - start) * columns);
+                    Product::<2, LEFT> {
                         rows,
-                        depth: inputs,
+                        depth,
                         a,
                         b: Matrix { start: b, stride: columns },
                         c: Matrix { start: c, stride: columns },
                         columns: lanes.len() * T::PARTS / 2,
-                        planes: (at_once, [at.frequency, plane, wait]),
-                        to: To::Nothing,
+                        planes: (at_once, [at.frequency, plane, at.wait]),
+                        to,
                     }
                     .run(s);
                 }
             }
         }
+    }
+}
+
+/// Transforms the products of some output channels of a block back.
+struct Results<'a, S, T> {
+    job: &'a Forward<'a, S, T>,
+    channels: Range<usize>,
+    lanes: &'a [[Lanes; 4]],
+    /// Their products, and the distance from one frequency to the next.
+    m: (*const f32, usize),
+    /// All results; nobody else writes these channels of this block.
+    y: *mut f32,
+}
+
+impl<S: Simd, T: Scheme> Kernel<S> for Results<'_, S, T> {
+    type Output = ();
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "see `Kernel`")]
+    fn run(self, s: S) {
+        let Self { job, channels, lanes, m: (m, wait), y } = self;
         let steps = Steps { frequency: wait, part: Forward::<S, T>::WINDOWS };
-        for o in start..last + rows {
-            let map = at.y.wrapping_add(o * job.shape.out_pixels());
+        for (row, o) in channels.enumerate() {
+            let map = y.wrapping_add(o * job.shape.out_pixels());
             let bias = job.bias.map_or(0.0, |bias| bias[o]);
             let ahead = map.wrapping_add(AHEAD * job.shape.out_pixels()).cast_const();
             for (i, lanes) in lanes.iter().enumerate() {
@@ -309,7 +413,7 @@ impl<S: Simd, T: Scheme> Kernel<S> for Products<'_, S, T> {
                 // SAFETY: masks let through what is inside the results; these channels of these
                 // windows are written by nobody else.
                 unsafe {
-                    let from = at.m.add((o - start) * columns + i * S::LANES);
+                    let from = m.add(row * Forward::<S, T>::COLUMNS + i * S::LANES);
                     let to = (map, job.shape.out_width);
                     transform::output::<S, T>(s, (from, steps), lanes, bias, to);
                 }

@@ -11,7 +11,7 @@ fn noise(cell: u64, n: usize) -> Vec<f32> {
 
 /// Batch, channels, size, zeros before and after: odd sizes, less than a window, less and more than a
 /// block, channels that fill no vector and no group.
-const CASES: [([usize; 3], [usize; 2], [usize; 2]); 9] = [
+const CASES: [([usize; 3], [usize; 2], [usize; 2]); 10] = [
     ([1, 1, 1], [1, 1], [1, 1]),
     ([2, 3, 5], [7, 9], [1, 1]),
     ([1, 20, 17], [13, 6], [1, 1]),
@@ -21,6 +21,8 @@ const CASES: [([usize; 3], [usize; 2], [usize; 2]); 9] = [
     ([1, 4, 3], [9, 8], [0, 0]),
     ([1, 4, 30], [9, 38], [0, 1]),
     ([2, 7, 3], [32, 33], [2, 2]),
+    // Few windows, and so many channels that they are taken in parts.
+    ([2, 150, 75], [7, 20], [1, 1]),
 ];
 
 fn shape([batch, inputs, outputs]: [usize; 3], [h, w]: [usize; 2], zeros: [usize; 2]) -> Shape {

@@ -1,6 +1,8 @@
 //! Weights as the products read them: transformed, and packed in groups of output channels.
 #![expect(unsafe_code, reason = "writes scratch by pointer")]
 
+use std::ops::Range;
+
 use super::super::simd::Simd;
 use super::scheme::Scheme;
 
@@ -28,91 +30,158 @@ impl<'a> Taps<'a> {
         Self { values, steps: (9, 9 * inputs), turned: true }
     }
 
-    /// The taps from an input to an output.
-    fn get(&self, output: usize, input: usize) -> &[f32; 9] {
-        let start = output * self.steps.0 + input * self.steps.1;
-        self.values[start..].first_chunk().unwrap_or(&[0.0; 9])
-    }
-
-    /// The taps from input `c` to outputs `first` to `first + rows`, those of an output below each other.
+    /// The taps of `count` pairs of channels, `step` apart from (output, input) on, those of a pair below each
+    /// other. Asks for what lies `ahead` of them, which will be gathered soon: as many streams as pairs,
+    /// and too far apart for the processor to foresee them.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "kernels are inlined whole into `vectorize`")]
-    fn gather<S: Simd>(&self, s: S, c: usize, first: usize, rows: usize, to: &mut [[f32; 16]; 9]) {
+    fn gather<S: Simd>(
+        &self,
+        s: S,
+        (output, input): (usize, usize),
+        (step, count): (usize, usize),
+        ahead: usize,
+        to: &mut [[f32; 16]; 9],
+    ) {
+        let start = output * self.steps.0 + input * self.steps.1;
         // Whole squares where all of it is inside: reading a number at a time takes as long as the
         // transform. The second square begins a tap later and brings the ninth.
-        let start = first * self.steps.0 + c * self.steps.1;
-        let end = start + (S::LANES - 1) * self.steps.0 + 9;
-        if S::LANES == 8 && rows <= 8 && end <= self.values.len() {
+        let end = start + (S::LANES - 1) * step + 9;
+        if S::LANES == 8 && count <= 8 && end <= self.values.len() {
             let from = self.values[start..].as_ptr();
-            for tap in 0..2 {
-                // SAFETY: the taps of eight outputs are inside the weights, the rows inside the nine.
-                unsafe { s.transpose((from.add(tap), self.steps.0), (to[tap].as_mut_ptr(), 16)) };
+            // SAFETY: the taps of eight pairs are inside the weights, the rows inside the nine.
+            unsafe {
+                s.transpose((from, step), (to[0].as_mut_ptr(), 16));
+                s.transpose((from.add(1), step), (to[1].as_mut_ptr(), 16));
             }
-            // As many streams as outputs, and too far apart for the processor to foresee them.
-            for row in 0..rows {
-                s.prefetch(from.wrapping_add(row * self.steps.0 + AHEAD * self.steps.1));
+            for i in 0..count {
+                s.prefetch(from.wrapping_add(ahead.wrapping_add(i * step)));
             }
             return;
         }
-        for row in 0..rows {
-            for (tap, &weight) in self.get(first + row, c).iter().enumerate() {
-                to[tap][row] = weight;
+        for i in 0..count {
+            let taps = self.values[start + i * step..].first_chunk().unwrap_or(&[0.0; 9]);
+            for (to, &weight) in to.iter_mut().zip(taps) {
+                to[i] = weight;
             }
         }
     }
 }
 
-/// Writes the transformed weights of output channels `first` to `first + rows`: element (row, c) of
-/// a frequency is at `c * rows + row`.
+/// Numbers between the rows that [`rows`] writes: as many input channels as fit.
+pub(super) const ROW: usize = 64;
+
+/// Writes the transformed weights from some input channels, at most [`ROW`], to output channels `first`
+/// to `first + rows`: element (row, c) of a frequency is at `row * ROW + c`. Input channels are the lanes, so
+/// that whole lines are written; packed for the micro kernel, vectors of a few output channels lie across
+/// two lines, which took twice the time of the transform.
 ///
 /// # Safety
-/// `inputs * rows` numbers at every frequency must be writable, by this thread alone; `rows` is at
-/// most 16.
+/// `rows * ROW` numbers at every frequency must be writable, by this thread alone.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "kernels are inlined whole into `vectorize`")]
-#[expect(clippy::needless_range_loop, reason = "indices of several arrays at once")]
-pub(super) unsafe fn pack<S: Simd, T: Scheme>(
+pub(super) unsafe fn rows<S: Simd, T: Scheme>(
     s: S,
     taps: &Taps<'_>,
-    inputs: usize,
+    inputs: Range<usize>,
     (first, rows): (usize, usize),
     (to, frequency): (*mut f32, usize),
 ) {
-    let n = T::SIDE;
+    let mut batch = [[[0.0_f32; 16]; 9]; 2];
+    for c in inputs.clone().step_by(S::LANES) {
+        let count = S::LANES.min(inputs.end - c);
+        // The next of these rows, at last the first of the rows behind them.
+        let ahead = if c + S::LANES < inputs.end {
+            S::LANES * taps.steps.1
+        } else {
+            (rows * taps.steps.0).wrapping_sub((c - inputs.start) * taps.steps.1)
+        };
+        for row in 0..rows {
+            if row % 2 == 0 {
+                for (row, gathered) in (row..rows).zip(&mut batch) {
+                    let pairs = (taps.steps.1, count);
+                    taps.gather(s, (first + row, c), pairs, ahead, gathered);
+                }
+            }
+            let to = to.wrapping_add(row * ROW + c - inputs.start);
+            // SAFETY: by the caller's promise; a vector of channels ends inside the row.
+            unsafe { transform::<S, T>(s, taps, &batch[row % 2], 0, (to, frequency), None) };
+        }
+    }
+}
+
+/// Writes the transformed weights from some input channels to output channels `first` to
+/// `first + rows`: element (row, c) of a frequency is at `c * rows + row`, c from the first of them on.
+///
+/// # Safety
+/// Rows times input channels numbers at every frequency must be writable, by this thread alone; `rows`
+/// is at most 16.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "kernels are inlined whole into `vectorize`")]
+pub(super) unsafe fn pack<S: Simd, T: Scheme>(
+    s: S,
+    taps: &Taps<'_>,
+    inputs: Range<usize>,
+    (first, rows): (usize, usize),
+    (to, frequency): (*mut f32, usize),
+) {
+    let count = inputs.len();
     // Several at once: the transform of one would wait for its own taps to arrive.
     let mut batch = [[[0.0_f32; 16]; 9]; 4];
-    for c in 0..inputs {
+    for c in 0..count {
         if c % 4 == 0 {
-            for (c, gathered) in (c..inputs).zip(&mut batch) {
-                taps.gather(s, c, first, rows, gathered);
+            for (c, gathered) in (inputs.start + c..inputs.end).zip(&mut batch) {
+                let pairs = (taps.steps.0, rows);
+                taps.gather(s, (first, c), pairs, AHEAD * taps.steps.1, gathered);
             }
         }
         let gathered = &batch[c % 4];
         for start in (0..rows).step_by(S::LANES) {
             let mask = (1_u32 << (rows - start).min(S::LANES)) - 1;
-            // Masked stores are slow on some processors.
-            let whole = c * rows + start + S::LANES <= inputs * rows;
-            // SAFETY: LANES divides 16, so a vector from `start` on lies inside its row.
-            let g = |i: usize| unsafe {
-                s.load(gathered[if taps.turned { 8 - i } else { i }].as_ptr().add(start))
-            };
-            let mut lines = [[s.splat(0.0); 6]; 3];
-            for (i, line) in lines.iter_mut().enumerate() {
-                *line = T::weight(s, [g(3 * i), g(3 * i + 1), g(3 * i + 2)]);
-            }
-            for j in 0..n {
-                let column = T::weight(s, [lines[0][j], lines[1][j], lines[2][j]]);
-                for (i, &v) in column[..n].iter().enumerate() {
-                    let place = (i * n + j) * frequency + c * rows + start;
-                    // SAFETY: by the caller's promise. A whole vector reaches into the next channel's
-                    // place, which is written later; the last one ends at `rows`.
-                    unsafe {
-                        if whole {
-                            s.store(to.add(place), v);
-                        } else {
-                            s.store_part(to.add(place), v, mask);
-                        }
-                    };
+            let whole = c * rows + start + S::LANES <= count * rows;
+            let to = to.wrapping_add(c * rows + start);
+            let part = (!whole).then_some(mask);
+            // SAFETY: by the caller's promise. A whole vector reaches into the next channel's place, which
+            // is written later; the last one ends at `rows`. LANES divides 16, so a vector from `start` on
+            // lies inside its row.
+            unsafe { transform::<S, T>(s, taps, gathered, start, (to, frequency), part) };
+        }
+    }
+}
+
+/// Transforms vectors of weights, `at` in each row of `gathered`, and writes every frequency, or the
+/// lanes `part` of it.
+///
+/// # Safety
+/// These lanes at every frequency must be writable, by this thread alone; `at` and a vector end at 16.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "kernels are inlined whole into `vectorize`")]
+#[expect(clippy::needless_range_loop, reason = "indices of several arrays at once")]
+unsafe fn transform<S: Simd, T: Scheme>(
+    s: S,
+    taps: &Taps<'_>,
+    gathered: &[[f32; 16]; 9],
+    at: usize,
+    (to, frequency): (*mut f32, usize),
+    part: Option<u32>,
+) {
+    let n = T::SIDE;
+    let mut lines = [[s.splat(0.0); 6]; 3];
+    for (i, line) in lines.iter_mut().enumerate() {
+        let tap = |tap: usize| if taps.turned { 8 - tap } else { tap };
+        let [a, b, c] = [0, 1, 2].map(|j| gathered[tap(3 * i + j)].as_ptr().wrapping_add(at));
+        // SAFETY: inside the rows, by the caller's promise.
+        *line = unsafe { T::weight(s, [s.load(a), s.load(b), s.load(c)]) };
+    }
+    for j in 0..n {
+        let column = T::weight(s, [lines[0][j], lines[1][j], lines[2][j]]);
+        for (i, &v) in column[..n].iter().enumerate() {
+            let to = to.wrapping_add((i * n + j) * frequency);
+            // SAFETY: by the caller's promise. Masked stores are slow on some processors.
+            unsafe {
+                match part {
+                    None => s.store(to, v),
+                    Some(mask) => s.store_part(to, v, mask),
                 }
             }
         }
