@@ -14,6 +14,9 @@ use super::super::simd::{Kernel, Simd};
 /// Patches of a block.
 pub(super) const PIXELS: usize = 128;
 
+/// Channels that are unfolded together.
+const SHARED: usize = 4;
+
 /// Unfolded patches: numbers from one row to the next, and from one panel to the next.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Panels {
@@ -251,52 +254,85 @@ impl<S: Simd> Kernel<S> for Unfold<'_> {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "see `Kernel`")]
     fn run(self, s: S) {
-        let stride = self.patches.stride;
-        let first = |from: *const f32, read: &Read| {
-            // SAFETY: the lanes are inside the image.
-            unsafe { s.load_part(from, u32::from(read.lanes.0)) }
-        };
-        match stride {
-            1 => self.rows(s, first),
-            2 => self.rows(s, |from, read| {
-                // SAFETY: the lanes are inside the image.
-                let second =
-                    unsafe { s.load_part(from.wrapping_add(S::LANES), u32::from(read.lanes.1)) };
-                s.evens(first(from, read), second)
-            }),
-            _ => self.rows(s, |from, read| {
-                let mut numbers = [0.0_f32; 16];
-                for (i, number) in numbers[..S::LANES].iter_mut().enumerate() {
-                    if read.lanes.0 & (1 << i) != 0 {
-                        // SAFETY: the pixel is inside the image.
-                        *number = unsafe { *from.wrapping_add(i * stride) };
-                    }
-                }
-                // SAFETY: a vector has at most 16 numbers.
-                unsafe { s.load(numbers.as_ptr()) }
-            }),
+        match self.patches.stride {
+            1 => self.rows::<S, 1>(s),
+            2 => self.rows::<S, 2>(s),
+            _ => self.rows::<S, ANY>(s),
         }
     }
 }
 
+/// A stride that is known when the program runs.
+const ANY: usize = 0;
+
+#[expect(clippy::inline_always, reason = "kernels are inlined whole into `vectorize`")]
 impl Unfold<'_> {
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "kernels are inlined whole into `vectorize`")]
-    fn rows<S: Simd>(&self, s: S, get: impl Fn(*const f32, &Read) -> S::V) {
-        let taps = self.patches.taps();
+    fn rows<S: Simd, const STRIDE: usize>(&self, s: S) {
+        // What to read costs as much as reading it, so some channels share it; more of them would fight for
+        // lines of the first-level cache. Not where vectors reach beyond a row, since rows that they reach
+        // into must be written later.
+        let whole = self.row % S::LANES == 0 && self.reads.iter().all(|r| r.to % S::LANES == 0);
+        let whole = if whole { self.channels / SHARED * SHARED } else { 0 };
+        for first in (0..whole).step_by(SHARED) {
+            self.together::<S, STRIDE, SHARED>(s, first);
+        }
+        for first in whole..self.channels {
+            self.together::<S, STRIDE, 1>(s, first);
+        }
+    }
+
+    /// `COUNT` channels together.
+    #[inline(always)]
+    fn together<S: Simd, const STRIDE: usize, const COUNT: usize>(&self, s: S, first: usize) {
+        let (taps, pixels) = (self.patches.taps(), self.patches.pixels());
         let vectors = self.reads.len() / taps.max(1);
-        let mut row = self.to;
-        for channel in 0..self.channels {
-            let map = self.map.wrapping_add(channel * self.patches.pixels());
-            for reads in self.reads.chunks_exact(vectors.max(1)) {
-                for read in reads {
-                    let v = get(map.wrapping_offset(read.from), read);
+        let map = self.map.wrapping_add(first * pixels);
+        let mut row = self.to.wrapping_add(first * taps * self.row);
+        for reads in self.reads.chunks_exact(vectors.max(1)) {
+            for read in reads {
+                for i in 0..COUNT {
+                    let from = map.wrapping_offset(read.from).wrapping_add(i * pixels);
                     // SAFETY: inside the row, or what a short run writes beyond its end: that is
                     // overwritten by the next run or row, or is behind the panel's last.
-                    unsafe { s.store(row.add(read.to), v) };
+                    unsafe {
+                        let v = self.vector::<S, STRIDE>(s, from, read.lanes);
+                        s.store(row.add(i * taps * self.row + read.to), v);
+                    }
                 }
-                row = row.wrapping_add(self.row);
             }
+            row = row.wrapping_add(self.row);
+        }
+    }
+
+    /// The pixels of a vector of patches.
+    ///
+    /// # Safety
+    /// The lanes must be inside the image.
+    #[inline(always)]
+    unsafe fn vector<S: Simd, const STRIDE: usize>(
+        &self,
+        s: S,
+        from: *const f32,
+        lanes: (u16, u16),
+    ) -> S::V {
+        // SAFETY: by the caller's promise; a vector has at most 16 numbers.
+        unsafe {
+            if STRIDE == ANY {
+                let mut numbers = [0.0_f32; 16];
+                for (i, number) in numbers[..S::LANES].iter_mut().enumerate() {
+                    if lanes.0 & (1 << i) != 0 {
+                        *number = *from.wrapping_add(i * self.patches.stride);
+                    }
+                }
+                return s.load(numbers.as_ptr());
+            }
+            let first = s.load_part(from, u32::from(lanes.0));
+            if STRIDE == 1 {
+                return first;
+            }
+            let second = s.load_part(from.wrapping_add(S::LANES), u32::from(lanes.1));
+            s.evens(first, second)
         }
     }
 }
