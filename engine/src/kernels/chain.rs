@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use candle_core::{CpuStorage, CustomOp2, Error, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::raw::{flat_if_tracked, values, wide, with_all_values, with_values};
+use super::raw::{count, flat_if_tracked, holds, values, wide, with_all_values, with_values};
 use super::{Conv, Exactness, Link, Shortcut, conv, norm, upsample};
 
 const NAME: &str = "chain";
@@ -60,14 +60,16 @@ struct Chain {
 
 /// See [`super::chain`]; all tensors are f32 on the CPU.
 pub(super) fn chain(x: &Tensor, links: &[Link<'_>], shortcut: Shortcut<'_>) -> Result<Tensor> {
-    let x = x.contiguous()?;
+    // Sizes that overflow must not be copied either.
     let chain = Chain::new(x.dims(), links, shortcut)?;
+    let x = x.contiguous()?;
     let tensors = tensors(links, shortcut);
     if let Some(flat) = flat_if_tracked(&x, &tensors)? {
         return x.apply_op2(&flat, chain);
     }
     let y = with_all_values(&tensors, NAME, |slices| {
-        let mut slices = slices.iter().copied();
+        // Those without numbers have no range either.
+        let mut slices = slices.iter().copied().filter(|slice| !slice.is_empty());
         let mut next = |range: &std::ops::Range<usize>| {
             if range.is_empty() { &[] } else { slices.next().unwrap_or_default() }
         };
@@ -128,6 +130,7 @@ impl Chain {
         let &[b, c, h, w] = x else {
             return Err(Error::Msg(format!("{NAME}: {x:?} is not (B, C, H, W)")));
         };
+        count(x)?;
         let (first, mut dims, mut places) = ([b, c, h, w], [b, c, h, w], Places(0));
         let mut stages = Vec::with_capacity(links.len());
         for link in links {
@@ -145,7 +148,12 @@ impl Chain {
                 }
                 Link::Double => {
                     let kind = Kind::Double((dims[2], dims[3]));
-                    dims = [dims[0], dims[1], 2 * dims[2], 2 * dims[3]];
+                    let (height, width) = (dims[2].checked_mul(2), dims[3].checked_mul(2));
+                    let Some((height, width)) = height.zip(width) else {
+                        return Err(Error::Msg(format!("{NAME}: {dims:?} cannot be doubled")).bt());
+                    };
+                    dims = [dims[0], dims[1], height, width];
+                    count(&dims)?;
                     Stage { kind, weight: 0..0, bias: 0..0 }
                 }
             });
@@ -223,6 +231,10 @@ impl Chain {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.stats.len() != self.stages.len() {
             return Err(Error::Msg(format!("{NAME}: the forward pass has not run")));
+        }
+        if !holds(dy.len(), &self.dims) {
+            let text = format!("{NAME}: {} gradients for {:?}", dy.len(), self.dims);
+            return Err(Error::Msg(text).bt());
         }
         let mut gradients = vec![0.0; flat.len()];
         let mut now: Option<Vec<f32>> = None;
@@ -334,5 +346,23 @@ impl CustomOp2 for Chain {
             .then(|| Tensor::from_vec(gradients, flat.shape(), flat.device()))
             .transpose()?;
         Ok((dx, flat))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gradient_of_another_size_is_an_error() {
+        let x = [0.0; 12];
+        let chain = Chain::new(&[1, 2, 2, 3], &[Link::Double], Shortcut::None).unwrap();
+        let mut kept = Kept::default();
+        chain.forward(&x, &[(&[], &[])], Some(&mut kept)).unwrap();
+        *chain.kept.lock().unwrap() = kept;
+        assert!(chain.backward((&x, true), &[], &[0.0; 48]).is_ok());
+        for wrong in [0, 47, 49] {
+            assert!(chain.backward((&x, true), &[], &vec![0.0; wrong]).is_err(), "{wrong}");
+        }
     }
 }

@@ -88,7 +88,8 @@ impl Codes {
             for row in 0..S::ROWS {
                 let place = group * S::ROWS + row;
                 let code = codes.get(place * dim..(place + 1) * dim);
-                // SAFETY: the numbers of this group.
+                // SAFETY: `row` and `k` are below those of a group, for which both have room; a group is one task.
+                // All places are written, also those behind the last code.
                 unsafe {
                     let to = places.0.get().add(group * S::ROWS * dim + row);
                     for k in 0..dim {
@@ -122,7 +123,8 @@ fn task<S: Simd>(s: S, codes: &Codes, vectors: &[f32], found: &mut [u32]) {
     with_scratch(size + 2 * panels * width, |scratch| {
         let (scores, places) =
             (scratch.wrapping_add(size), scratch.wrapping_add(size + panels * width));
-        // SAFETY: all inside the three parts.
+        // SAFETY: the scratch is `panels` panels of (dim, width) numbers, as many scores as lanes of all panels
+        // and as many places. A panel has at least one vector, since `panels` is rounded up from vectors.
         unsafe {
             for lane in 0..panels * width {
                 *scores.add(lane) = f32::INFINITY;
@@ -151,7 +153,7 @@ fn task<S: Simd>(s: S, codes: &Codes, vectors: &[f32], found: &mut [u32]) {
             }
         }
         for (lane, found) in found.iter_mut().enumerate() {
-            // SAFETY: inside the places.
+            // SAFETY: there are at most as many vectors as lanes, whose places were all written.
             *found = unsafe { (*places.add(lane)).to_bits() };
         }
     });
@@ -173,7 +175,8 @@ impl<S: Simd> Kernel<S> for Panel<'_> {
     fn run(self, s: S) {
         let Self { vectors, rows, dim, to } = self;
         let from = Matrix { start: vectors.as_ptr(), stride: dim };
-        // SAFETY: `rows` vectors are there, and room for them.
+        // SAFETY: `vectors` holds at least `rows` rows of `dim` numbers, at most two vectors of lanes; the panel
+        // has room for both, of which `turn` writes what rows fill and this the other.
         unsafe {
             turn(s, from, (rows, dim), to);
             if rows <= S::LANES {
@@ -202,7 +205,9 @@ impl<S: Simd, const ROWS: usize> Kernel<S> for Scan<'_, ROWS> {
         let Self { codes, groups, vectors, best: (scores, places) } = self;
         let b = Matrix { start: vectors, stride: 2 * S::LANES };
         for group in groups {
-            // SAFETY: all inside the codes, the panel and its results.
+            // SAFETY: groups are below `codes.groups`, of ROWS = `S::ROWS` codes each (`task` matches them), the
+            // panel is (dim, two vectors), and scores and places of a panel are two vectors each, all written
+            // before. Codes are only read from here on.
             unsafe {
                 let halves = codes.halves.read().add(group * ROWS);
                 let a = codes.numbers.read().add(group * ROWS * codes.dim);

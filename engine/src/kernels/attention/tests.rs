@@ -2,6 +2,7 @@
 
 use candle_core::{Device, Tensor, Var};
 
+use super::super::scratch::Pointer;
 use super::super::tests::{assert_gradients_agree, deviation, flat, noise};
 use super::super::{Mask, attention, map_attention, plain};
 use super::{Heads, Place, Rule, Sizes, backward, forward};
@@ -81,7 +82,7 @@ fn reference(sizes: Sizes, inputs: [&[f64]; 3], rule: &Rule, dy: &[f64]) -> [Vec
 
 fn heads<P>(start: P, [h, l, d]: [usize; 3]) -> Heads<P>
 where
-    P: Copy,
+    P: Pointer,
 {
     Heads { start: Place::new(start), strides: [h * l * d, l * d, d, 1] }
 }

@@ -253,13 +253,13 @@ impl<S: Simd> Kernel<S> for Unfold<'_> {
     fn run(self, s: S) {
         let stride = self.patches.stride;
         let first = |from: *const f32, read: &Read| {
-            // SAFETY: the lanes are inside the image.
+            // SAFETY: `Patches::read` lets through lanes whose pixel is inside a line of the image.
             unsafe { s.load_part(from, u32::from(read.lanes.0)) }
         };
         match stride {
             1 => self.rows(s, first),
             2 => self.rows(s, |from, read| {
-                // SAFETY: the lanes are inside the image.
+                // SAFETY: `Patches::read` lets through lanes whose pixel is inside a line of the image.
                 let second =
                     unsafe { s.load_part(from.wrapping_add(S::LANES), u32::from(read.lanes.1)) };
                 s.evens(first(from, read), second)
@@ -268,11 +268,11 @@ impl<S: Simd> Kernel<S> for Unfold<'_> {
                 let mut numbers = [0.0_f32; 16];
                 for (i, number) in numbers[..S::LANES].iter_mut().enumerate() {
                     if read.lanes.0 & (1 << i) != 0 {
-                        // SAFETY: the pixel is inside the image.
+                        // SAFETY: as above.
                         *number = unsafe { *from.wrapping_add(i * stride) };
                     }
                 }
-                // SAFETY: a vector has at most 16 numbers.
+                // SAFETY: a vector has at most 16 numbers, and there are 16.
                 unsafe { s.load(numbers.as_ptr()) }
             }),
         }
@@ -291,8 +291,9 @@ impl Unfold<'_> {
             for reads in self.reads.chunks_exact(vectors.max(1)) {
                 for read in reads {
                     let v = get(map.wrapping_offset(read.from), read);
-                    // SAFETY: inside the row, or what a short run writes beyond its end: that is
-                    // overwritten by the next run or row, or is behind the panel's last.
+                    // SAFETY: a run begins inside the row. What a short one writes beyond its end is less than a
+                    // vector: the next run or row overwrites it, or it lies in the 16 numbers that `Panels`
+                    // has behind the last row.
                     unsafe { s.store(row.add(read.to), v) };
                 }
                 row = row.wrapping_add(self.row);

@@ -32,6 +32,10 @@ fn cases() -> Vec<([usize; 4], [usize; 4], Conv)> {
         ([2, 2, 15, 40], [3, 2, 1, 1], Conv::new(2, 0, 0)),
         ([1, 2, 5, 6], [3, 2, 1, 3], Conv::same(2)),
         ([2, 9, 3, 3], [8, 9, 3, 3], Conv::same(0)),
+        // Strides beyond the image, down, across and both, of which a phase each would be too many.
+        ([2, 2, 3, 40], [3, 2, 2, 2], Conv::new(5, 1, 1)),
+        ([2, 2, 40, 3], [3, 2, 2, 2], Conv::new(5, 1, 1)),
+        ([2, 2, 4, 5], [3, 2, 3, 3], Conv::new(1 << 20, 1, 1)),
     ]
 }
 

@@ -16,7 +16,7 @@ use candle_core::{CpuStorage, CustomOp2, Error, Layout, Result, Shape, Tensor};
 
 use super::attention::{self, Sizes};
 use super::multiply::multiply_turned;
-use super::raw::{flat_if_tracked, values, with_all_values, with_values};
+use super::raw::{count, flat_if_tracked, holds, values, with_all_values, with_values};
 use super::{SequenceLink, layer_norm, simd};
 use layers::{add, attend, attend_backward, column_sums, input_gradient, linear, slope};
 
@@ -64,8 +64,9 @@ struct Sequence {
 
 /// See [`super::sequence`]; all tensors are f32 on the CPU.
 pub(super) fn sequence(x: &Tensor, links: &[SequenceLink<'_>], shortcut: bool) -> Result<Tensor> {
-    let x = x.contiguous()?;
+    // Sizes that overflow must not be copied either.
     let op = Sequence::new(x.dims(), links, shortcut)?;
+    let x = x.contiguous()?;
     let tensors: Vec<&Tensor> = links.iter().flat_map(SequenceLink::parameters).collect();
     if let Some(flat) = flat_if_tracked(&x, &tensors)? {
         return x.apply_op2(&flat, op);
@@ -96,6 +97,7 @@ impl Sequence {
         let &[batch, len, first] = x else {
             return Err(Error::Msg(format!("{NAME}: {x:?} is not (B, L, D)")).bt());
         };
+        count(x)?;
         let refuse = |text: String| Err(Error::Msg(format!("{NAME}: {text}")).bt());
         let (mut dim, mut place, mut stages) = (first, 0, Vec::with_capacity(links.len()));
         for (at, link) in links.iter().enumerate() {
@@ -120,7 +122,9 @@ impl Sequence {
                     Kind::Linear { inputs, outputs, gelu }
                 }
                 SequenceLink::Attention { heads, mask } => {
-                    if heads == 0 || dim == 0 || dim % (3 * heads) != 0 || at + 1 == links.len() {
+                    // So many heads that three times their number overflows are more than `dim`, too.
+                    let divides = heads > 0 && heads <= dim && dim % (3 * heads) == 0;
+                    if !divides || at + 1 == links.len() {
                         return refuse(format!(
                             "attention of {heads} heads over {dim} = 3 H D, which a layer must follow"
                         ));
@@ -137,6 +141,8 @@ impl Sequence {
                     Kind::Attention { sizes, rule }
                 }
             };
+            // Kernels write by products of these; layers make rows longer than memory bounds those of x.
+            count(&[batch, len, dim])?;
             let mut take = |tensor: Option<&Tensor>| {
                 let start = place;
                 place += tensor.map_or(0, Tensor::elem_count);
@@ -203,6 +209,10 @@ impl Sequence {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.extras.len() != self.stages.len() {
             return Err(Error::Msg(format!("{NAME}: the forward pass has not run")).bt());
+        }
+        if !holds(dy.len(), &self.dims) {
+            let text = format!("{NAME}: {} gradients for {:?}", dy.len(), self.dims);
+            return Err(Error::Msg(text).bt());
         }
         let mut gradients = vec![0.0; flat.len()];
         let mut now: Option<Vec<f32>> = None;

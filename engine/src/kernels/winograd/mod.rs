@@ -90,7 +90,8 @@ impl<'a, S: Simd, T: Scheme> Forward<'a, S, T> {
 
     fn run(&self) -> Vec<f32> {
         let blocks = self.shape.windows().div_ceil(Self::WINDOWS);
-        // SAFETY: both ways write every result of every window, and windows cover all results.
+        // SAFETY: both ways write every result of every window, and windows cover all results. The length does
+        // not overflow: `Plan::new` counted it.
         unsafe {
             written(self.shape.out_len(), |y| {
                 if blocks < FEW_BLOCKS {
@@ -200,7 +201,8 @@ impl<S: Simd, T: Scheme> Kernel<S> for Pack<'_, S, T> {
     #[expect(clippy::inline_always, reason = "see `Kernel`")]
     fn run(self, s: S) {
         let Self { job, group, to, frequency } = self;
-        // SAFETY: both places that make this value share scratch out by groups.
+        // SAFETY: both places that make this value have room for `inputs * rows` numbers of this group at every
+        // frequency, and hand each group to one task; a group has at most `S::ROWS` rows, less than 16.
         unsafe {
             weights::pack::<S, T>(s, &job.taps, job.shape.inputs, group, (to, frequency));
         }
@@ -229,7 +231,8 @@ impl<S: Simd, T: Scheme> Kernel<S> for Windows<'_, S, T> {
             let ahead = map.wrapping_add(AHEAD * job.shape.in_pixels());
             for (i, lanes) in lanes.iter().enumerate() {
                 transform::expect(s, (ahead, job.shape.width), lanes);
-                // SAFETY: masks let through what is inside the image; room as said above.
+                // SAFETY: `Lanes` lets through what is inside the image, of which x has all, as `forward` checked.
+                // A channel has COLUMNS numbers in each plane, a vector of windows for each part of them.
                 unsafe {
                     let to = to.add(c * Forward::<S, T>::COLUMNS + i * S::LANES);
                     transform::input::<S, T>(s, (map, job.shape.width), lanes, (to, steps));
@@ -280,7 +283,9 @@ impl<S: Simd, T: Scheme> Kernel<S> for Products<'_, S, T> {
         let at_once = if inputs <= AT_ONCE { T::FREQUENCIES } else { 1 };
         for f in (0..T::FREQUENCIES).step_by(at_once) {
             for &(first, rows) in groups {
-                // SAFETY: all inside the three parts.
+                // SAFETY: at every frequency there are `inputs * rows` weights of a group, `inputs` rows of
+                // COLUMNS windows, of which `lanes` are written, and `wait` products: a row for each channel
+                // of these groups.
                 unsafe {
                     let a = at.weights.add(f * at.frequency + (first - start) * inputs);
                     let b = at.windows.add(f * plane).cast_const();
@@ -306,8 +311,8 @@ impl<S: Simd, T: Scheme> Kernel<S> for Products<'_, S, T> {
             let ahead = map.wrapping_add(AHEAD * job.shape.out_pixels()).cast_const();
             for (i, lanes) in lanes.iter().enumerate() {
                 transform::expect_results(s, (ahead, job.shape.out_width), lanes);
-                // SAFETY: masks let through what is inside the results; these channels of these
-                // windows are written by nobody else.
+                // SAFETY: the products of these windows were just written at every frequency. `Lanes` lets through
+                // what is inside the results; these channels of these windows are written by nobody else.
                 unsafe {
                     let from = at.m.add((o - start) * columns + i * S::LANES);
                     let to = (map, job.shape.out_width);

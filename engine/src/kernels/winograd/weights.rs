@@ -44,9 +44,12 @@ impl<'a> Taps<'a> {
         let end = start + (S::LANES - 1) * self.steps.0 + 9;
         if S::LANES == 8 && rows <= 8 && end <= self.values.len() {
             let from = self.values[start..].as_ptr();
+            // All nine rows: a pointer to one of them may not lead to the next.
+            let to = to.as_flattened_mut().as_mut_ptr();
             for tap in 0..2 {
-                // SAFETY: the taps of eight outputs are inside the weights, the rows inside the nine.
-                unsafe { s.transpose((from.add(tap), self.steps.0), (to[tap].as_mut_ptr(), 16)) };
+                // SAFETY: the nine taps of eight outputs are inside the weights, of which these are eight; their
+                // rows are eight of the nine, of 16 numbers.
+                unsafe { s.transpose((from.add(tap), self.steps.0), (to.add(16 * tap), 16)) };
             }
             // As many streams as outputs, and too far apart for the processor to foresee them.
             for row in 0..rows {
@@ -92,7 +95,8 @@ pub(super) unsafe fn pack<S: Simd, T: Scheme>(
             let mask = (1_u32 << (rows - start).min(S::LANES)) - 1;
             // Masked stores are slow on some processors.
             let whole = c * rows + start + S::LANES <= inputs * rows;
-            // SAFETY: LANES divides 16, so a vector from `start` on lies inside its row.
+            // SAFETY: LANES divides 16 and `start` is a multiple of it below `rows`, at most 16, so a vector from
+            // there lies inside its row.
             let g = |i: usize| unsafe {
                 s.load(gathered[if taps.turned { 8 - i } else { i }].as_ptr().add(start))
             };
@@ -104,8 +108,9 @@ pub(super) unsafe fn pack<S: Simd, T: Scheme>(
                 let column = T::weight(s, [lines[0][j], lines[1][j], lines[2][j]]);
                 for (i, &v) in column[..n].iter().enumerate() {
                     let place = (i * n + j) * frequency + c * rows + start;
-                    // SAFETY: by the caller's promise. A whole vector reaches into the next channel's
-                    // place, which is written later; the last one ends at `rows`.
+                    // SAFETY: `inputs * rows` numbers are the caller's promise. A whole vector ends among them and
+                    // may reach into the next channel's place, which is written later; others are masked to
+                    // this channel's.
                     unsafe {
                         if whole {
                             s.store(to.add(place), v);
