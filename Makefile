@@ -65,6 +65,7 @@ HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 sanitize: export RUSTC_BOOTSTRAP := 1
 sanitize: export RUSTFLAGS := -Zsanitizer=address -Cforce-frame-pointers=yes
 sanitize: export CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS := true
+sanitize: export LSAN_OPTIONS := suppressions=$(CURDIR)/.config/leaks.txt:print_suppressions=0
 sanitize: export ASAN_OPTIONS := max_malloc_fill_size=1073741824:malloc_fill_byte=255
 SANITIZE_DIR ?= target/sanitize
 sanitize:
