@@ -20,7 +20,8 @@ pub fn keep() {
     const M_TRIM_THRESHOLD: c_int = -1;
     const M_MMAP_MAX: c_int = -4;
     const M_ARENA_MAX: c_int = -8;
-    // SAFETY: takes numbers only.
+    // SAFETY: declared as <malloc.h> does; it takes numbers only, may be called at any time, and changes where
+    // memory comes from later, not what is handed out already.
     unsafe {
         // More than is kept, or what is taken below would be given back at once.
         mallopt(M_TRIM_THRESHOLD, (KEPT + KEPT / 8) as c_int);
@@ -54,7 +55,9 @@ pub(crate) fn in_large_pages(start: *const f32, len: usize) {
     let skipped = start.addr().next_multiple_of(PAGE) - start.addr();
     let whole = (size_of::<f32>() * len).saturating_sub(skipped) / PAGE * PAGE;
     if whole > 0 {
-        // SAFETY: advice about memory that is the caller's changes no number in it.
+        // SAFETY: declared as <sys/mman.h> does, with whole pages inside the memory that was named. This advice
+        // changes no number and takes nothing away, whoever owns the memory and whether or not it is there:
+        // then the system only says so.
         unsafe {
             madvise(start.wrapping_byte_add(skipped).cast_mut().cast(), whole, MADV_HUGEPAGE)
         };

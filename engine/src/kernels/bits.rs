@@ -123,7 +123,9 @@ fn backward(
             for (at, g) in block.chunks_exact_mut(width).enumerate() {
                 let row = row + at;
                 let place = row * dim + first;
-                // SAFETY: the bits of this row and side, which is this task's.
+                // SAFETY: rows are below n and bits of a side inside the D of a row, so this is inside `dz`, whose
+                // numbers are all there. Each row is handed to one call, and sides are done one after the
+                // other, so that nobody else has these.
                 let dz = unsafe { std::slice::from_raw_parts_mut(to.get().add(place), bits) };
                 let p = &own[row * width..(row + 1) * width];
                 let bits = place..place + bits;
@@ -131,7 +133,8 @@ fn backward(
             }
         };
         // The gradient of the half is used up row by row; its memory is needed for a moment only.
-        // SAFETY: the product is written whole.
+        // SAFETY: `multiply` writes the whole product. The length cannot overflow: z has n rows in memory, and
+        // rows of a half are 2^12 numbers at most.
         drop(unsafe {
             written(n * width, |g| multiply(level, (n, width, other), factors, g, fold_rows))
         });

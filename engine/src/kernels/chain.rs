@@ -10,7 +10,7 @@ use candle_core::{Error, Result, Tensor};
 use rayon::prelude::*;
 
 use super::fused::{self, Layers, Parameters};
-use super::raw::wide;
+use super::raw::{count, holds, wide};
 use super::{Conv, Exactness, Link, Shortcut, conv, norm, upsample};
 
 const NAME: &str = "chain";
@@ -56,8 +56,9 @@ struct Chain {
 
 /// See [`super::chain`]; all tensors are f32 on the CPU.
 pub(super) fn chain(x: &Tensor, links: &[Link<'_>], shortcut: Shortcut<'_>) -> Result<Tensor> {
-    let x = x.contiguous()?;
-    fused::apply(&x, &tensors(links, shortcut), Chain::new(x.dims(), links, shortcut)?)
+    // Sizes that overflow must not be copied either.
+    let chain = Chain::new(x.dims(), links, shortcut)?;
+    fused::apply(&x.contiguous()?, &tensors(links, shortcut), chain)
 }
 
 /// All parameters in order: layer by layer, weight before bias, the shortcut's last.
@@ -110,6 +111,7 @@ impl Chain {
         let &[b, c, h, w] = x else {
             return Err(Error::Msg(format!("{NAME}: {x:?} is not (B, C, H, W)")));
         };
+        count(x)?;
         let (first, mut dims, mut places) = ([b, c, h, w], [b, c, h, w], Places(0));
         let mut stages = Vec::with_capacity(links.len());
         for link in links {
@@ -127,7 +129,12 @@ impl Chain {
                 }
                 Link::Double => {
                     let kind = Kind::Double((dims[2], dims[3]));
-                    dims = [dims[0], dims[1], 2 * dims[2], 2 * dims[3]];
+                    let (height, width) = (dims[2].checked_mul(2), dims[3].checked_mul(2));
+                    let Some((height, width)) = height.zip(width) else {
+                        return Err(Error::Msg(format!("{NAME}: {dims:?} cannot be doubled")).bt());
+                    };
+                    dims = [dims[0], dims[1], height, width];
+                    count(&dims)?;
                     Stage { kind, weight: 0..0, bias: 0..0 }
                 }
             });
@@ -247,6 +254,10 @@ impl Layers for Chain {
         dy: &[f32],
         kept: &Kept,
     ) -> Result<(Option<Vec<f32>>, Vec<f32>)> {
+        if !holds(dy.len(), &self.dims) {
+            let text = format!("{NAME}: {} gradients for {:?}", dy.len(), self.dims);
+            return Err(Error::Msg(text).bt());
+        }
         let mut gradients = vec![0.0; flat.len()];
         let mut now: Option<Vec<f32>> = None;
         for (at, stage) in self.stages.iter().enumerate().rev() {
@@ -313,4 +324,22 @@ fn add(to: &mut [f32], from: &[f32]) {
             }
         });
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gradient_of_another_size_is_an_error() {
+        let x = [0.0; 12];
+        let chain = Chain::new(&[1, 2, 2, 3], &[Link::Double], Shortcut::None).unwrap();
+        let mut kept = Kept::default();
+        chain.forward(&x, &[(&[], &[])], Some(&mut kept)).unwrap();
+        assert!(chain.backward((&x, true), &[], &[0.0; 48], &kept).is_ok());
+        for wrong in [0, 47, 49] {
+            let dy = vec![0.0; wrong];
+            assert!(chain.backward((&x, true), &[], &dy, &kept).is_err(), "{wrong}");
+        }
+    }
 }

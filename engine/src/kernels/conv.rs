@@ -6,7 +6,7 @@
 use candle_core::{Error, Result};
 use rayon::prelude::*;
 
-use super::raw::{sum_of, wide};
+use super::raw::{count, sum_of, wide};
 use super::{Conv, Exactness, direct, simd, winograd};
 
 /// Sizes of one convolution.
@@ -29,18 +29,29 @@ impl Plan {
         let (&[batch, inputs, height, width], &[outputs, w_inputs, kh, kw]) = (x, weight) else {
             return Err(Error::Msg(format!("conv2d: {x:?} by {weight:?} needs two 4-D tensors")));
         };
-        let padding = conv.before + conv.after;
-        if inputs != w_inputs || conv.stride == 0 || kh * kw == 0 {
+        let too_much = || {
+            let text = format!("conv2d: {x:?} with {conv:?} is more than memory can hold");
+            Error::Msg(text).bt()
+        };
+        let padding = conv.before.checked_add(conv.after).ok_or_else(too_much)?;
+        let padded = |size: usize| size.checked_add(padding).ok_or_else(too_much);
+        let (padded_height, padded_width) = (padded(height)?, padded(width)?);
+        if inputs != w_inputs || conv.stride == 0 || kh == 0 || kw == 0 {
             return Err(Error::Msg(format!(
                 "conv2d: images {x:?} do not fit weights {weight:?}, stride {}",
                 conv.stride
             )));
         }
-        if height + padding < kh || width + padding < kw {
+        if padded_height < kh || padded_width < kw {
             return Err(Error::Msg(format!(
                 "conv2d: images {x:?} with {padding} rows of padding are smaller than {kh}x{kw}"
             )));
         }
+        // Kernels read and write by products of these sizes and of places in the padded images. Where a size
+        // is 0 there may be no memory behind the others, so that nothing else bounds them.
+        let most = inputs.max(outputs).max(1);
+        count(&[batch.max(1), most, padded_height.max(1), padded_width.max(1)])?;
+        count(&[inputs.max(1), outputs.max(1), kh, kw])?;
         Ok(Self {
             batch,
             inputs,
@@ -48,8 +59,8 @@ impl Plan {
             width,
             outputs,
             kernel: (kh, kw),
-            out_height: (height + padding - kh) / conv.stride + 1,
-            out_width: (width + padding - kw) / conv.stride + 1,
+            out_height: (padded_height - kh) / conv.stride + 1,
+            out_width: (padded_width - kw) / conv.stride + 1,
             conv,
         })
     }

@@ -43,11 +43,12 @@ fn gradient(
             let (sum, target) = (sums[row], targets[row] as usize);
             assert!(target < classes, "a target outside of the classes");
             with_simd!(level, s => s.vectorize(Gradient { x, sum, scale, to }));
-            // SAFETY: inside the row, which is this task's.
+            // SAFETY: the target is below the classes, as was checked, so inside the row that was just written
+            // and is this task's.
             unsafe { *to.add(target) -= scale };
         });
     };
-    // SAFETY: each row is written, and those are all.
+    // SAFETY: the logits are exactly a row of classes for each sum, as was checked; each is written whole.
     unsafe { written(logits.len(), all) }
 }
 
@@ -65,11 +66,11 @@ impl<S: Simd> Kernel<S> for LogSum<'_> {
             let mut tops = s.splat(f32::NEG_INFINITY);
             let whole = n / S::LANES * S::LANES;
             for at in (0..whole).step_by(S::LANES) {
-                // SAFETY: inside the chunk.
+                // SAFETY: `whole` is a multiple of a vector and at most the length of the chunk.
                 tops = s.at_least(unsafe { s.load(chunk.as_ptr().add(at)) }, tops);
             }
             let mut lanes = [f32::NEG_INFINITY; 16];
-            // SAFETY: a vector has at most 16 numbers.
+            // SAFETY: a vector has at most 16 numbers, and there are 16.
             unsafe { s.store(lanes.as_mut_ptr(), tops) };
             let top = lanes.iter().chain(&chunk[whole..]).copied().fold(peak, f32::max);
             if top > peak {
@@ -79,7 +80,7 @@ impl<S: Simd> Kernel<S> for LogSum<'_> {
             let down = s.splat(if peak == f32::NEG_INFINITY { 0.0 } else { -peak });
             let (mut a, mut b) = (s.splat(0.0), s.splat(0.0));
             for at in (0..whole).step_by(2 * S::LANES) {
-                // SAFETY: inside the chunk; the second vector is masked to it.
+                // SAFETY: as above; the second vector is only read if it begins below `whole`.
                 unsafe {
                     let from = chunk.as_ptr().add(at);
                     a = s.add(a, exp(s, s.add(s.load(from), down)));
@@ -113,7 +114,8 @@ impl<S: Simd> Kernel<S> for Gradient<'_> {
         let n = self.x.len();
         for at in (0..n).step_by(S::LANES) {
             let lanes = mask::<S>(at, n);
-            // SAFETY: masked to both rows.
+            // SAFETY: lanes are masked to the length of x; `to` has as many places by the promise of whoever
+            // made this.
             unsafe {
                 let x = s.load_part(self.x.as_ptr().add(at), lanes);
                 s.store_part(self.to.add(at), s.mul(exp(s, s.add(x, down)), scale), lanes);

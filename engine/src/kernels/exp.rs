@@ -62,7 +62,7 @@ mod tests {
         #[inline(always)]
         fn run(self, s: S) {
             for part in self.0.chunks_exact_mut(S::LANES) {
-                // SAFETY: a whole vector.
+                // SAFETY: a part is a slice of exactly one vector.
                 unsafe {
                     let x = s.load(part.as_ptr());
                     s.store(part.as_mut_ptr(), if self.1 { exp_minus(s, x) } else { exp(s, x) });

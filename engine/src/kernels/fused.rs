@@ -81,7 +81,8 @@ pub(super) fn apply<L: Layers>(x: &Tensor, tensors: &[&Tensor], layers: L) -> Re
         return x.apply_op2(&flat, Fused { layers, recompute, kept: Mutex::new(None) });
     }
     let y = with_all_values(tensors, L::NAME, |slices| {
-        let mut slices = slices.iter().copied();
+        // Those without numbers have no range either.
+        let mut slices = slices.iter().copied().filter(|slice| !slice.is_empty());
         let mut next = |range: &Range<usize>| {
             if range.is_empty() { &[] } else { slices.next().unwrap_or_default() }
         };

@@ -43,7 +43,8 @@ impl<S: Simd> Kernel<S> for Gelu<'_> {
         let n = self.x.len();
         for at in (0..n).step_by(S::LANES) {
             let lanes = mask::<S>(at, n);
-            // SAFETY: masked to both slices.
+            // SAFETY: lanes are masked to the length of x; y has as many places by the promise of whoever made
+            // this.
             unsafe {
                 let x = s.load_part(self.x.as_ptr().add(at), lanes);
                 s.store_part(self.y.add(at), s.mul(x, gate(s, limited(s, x))), lanes);
@@ -67,7 +68,7 @@ impl<S: Simd> Kernel<S> for GeluSlope<'_> {
         let one = s.splat(1.0);
         for at in (0..n).step_by(S::LANES) {
             let lanes = mask::<S>(at, n);
-            // SAFETY: masked to both slices.
+            // SAFETY: lanes are masked to `n`, the shorter of both slices.
             unsafe {
                 let x = limited(s, s.load_part(self.x.as_ptr().add(at), lanes));
                 let to = self.dy.as_mut_ptr().add(at);

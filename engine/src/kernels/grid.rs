@@ -3,6 +3,7 @@
 #![expect(clippy::inline_always, reason = "kernels are inlined whole into `vectorize`")]
 
 use super::moments::mask;
+use super::scratch::Pointer;
 use super::simd::{Kernel, Simd};
 
 /// A matrix in memory: element (r, c) is `r * rows + c * columns` behind the start.
@@ -12,6 +13,9 @@ pub(super) struct Grid<P> {
     pub(super) rows: usize,
     pub(super) columns: usize,
 }
+
+// SAFETY: a pointer and two numbers.
+unsafe impl<P: Pointer> Pointer for Grid<P> {}
 
 impl<P> Grid<P> {
     /// Columns for rows.
@@ -38,7 +42,9 @@ impl<S: Simd> Kernel<S> for Copy {
         if from.columns != 1 && from.rows == 1 {
             (from, to, rows, columns) = (from.turned(), to.turned(), columns, rows);
         }
-        // SAFETY: every place is inside both matrices, by the promise of whoever made this.
+        // SAFETY: both matrices have `size`, readable and writable by the promise of whoever made this, and
+        // turning both keeps that. Vectors are masked to the columns, squares are those that are whole, and
+        // the rest is read and written number by number.
         unsafe {
             if from.columns == 1 && to.columns == 1 {
                 for row in 0..rows {
@@ -81,6 +87,7 @@ impl<S: Simd> Kernel<S> for Copy {
 pub(super) struct Pack {
     /// All rows must be readable.
     pub(super) from: Grid<*const f32>,
+    /// At most as many as a vector has lanes.
     pub(super) rows: usize,
     pub(super) depth: usize,
     /// Room for `rows * depth + 16` numbers.
@@ -94,7 +101,8 @@ impl<S: Simd> Kernel<S> for Pack {
     fn run(self, s: S) {
         let Self { from, rows, depth, to } = self;
         // SAFETY: rows and columns are inside the matrix, and a vector at any of the packed columns
-        // ends before the 16 numbers behind them do, by the promise of whoever made this.
+        // ends before the 16 numbers behind them do, by the promise of whoever made this. There are at most
+        // as many rows as lanes (`S::ROWS` is less for every instruction set), so rows fit the squares.
         unsafe {
             if from.rows == 1 {
                 let lanes = mask::<S>(0, rows);

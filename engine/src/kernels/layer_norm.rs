@@ -40,7 +40,7 @@ pub(super) fn forward(
     (weight, bias): (&[f32], &[f32]),
 ) -> (Vec<f32>, Stats) {
     let dim = weight.len();
-    assert!(bias.len() == dim && x.len().is_multiple_of(dim.max(1)), "rows of another size");
+    assert!(bias.len() == dim && x.len().is_multiple_of(dim), "rows of another size");
     let mut stats = vec![(0.0, 0.0); x.len() / dim.max(1)];
     let all = |y: *mut f32| {
         let y = Place::new(y);
@@ -50,7 +50,8 @@ pub(super) fn forward(
             with_simd!(level, s => s.vectorize(Forward { rule, x, weight, bias, y, stats }));
         });
     };
-    // SAFETY: each block writes its rows, and those are all.
+    // SAFETY: x is whole rows, and there is a pair of `stats` for each, so that blocks of both belong
+    // together; each block writes as many numbers as it has of x, at the same place, and those are all.
     let y = unsafe { written(x.len(), all) };
     (y, stats)
 }
@@ -87,7 +88,8 @@ pub(super) fn backward(
             })
             .collect_into_vec(&mut sums);
     };
-    // SAFETY: each block writes its rows, and those are all.
+    // SAFETY: x, dy and `stats` have the same whole rows, as was checked, so that blocks of them belong
+    // together; each block writes as many numbers as it has of x, at the same place, and those are all.
     let dx = unsafe { written(x.len(), all) };
     let mut totals = vec![0.0_f64; 2 * dim];
     for block in sums {
@@ -126,7 +128,8 @@ impl<S: Simd> Kernel<S> for Forward<'_> {
             let (center, inverse) = (s.splat(stats.0), s.splat(stats.1));
             for at in (0..dim).step_by(S::LANES) {
                 let lanes = mask::<S>(at, dim);
-                // SAFETY: masked to the row and the parameters.
+                // SAFETY: lanes are masked to `dim`, the length of the row of x and of both parameters
+                // (`forward` checked the bias); y has as many rows as x, by the promise of whoever made this.
                 unsafe {
                     let normal =
                         s.mul(s.sub(s.load_part(x.as_ptr().add(at), lanes), center), inverse);
@@ -168,8 +171,8 @@ impl<S: Simd> Kernel<S> for Backward<'_> {
             let (mut first, mut second) = (s.splat(0.0), s.splat(0.0));
             for at in (0..dim).step_by(S::LANES) {
                 let lanes = mask::<S>(at, dim);
-                // SAFETY: masked to the rows and the parameters; dy and with it the products are 0
-                // where lanes are masked.
+                // SAFETY: lanes are masked to `dim`, the length of the rows, of the weight and of both halves
+                // of the sums. dy and with it the products are 0 where lanes are masked.
                 unsafe {
                     let normal =
                         s.mul(s.sub(s.load_part(x.as_ptr().add(at), lanes), center), inverse);
@@ -184,7 +187,7 @@ impl<S: Simd> Kernel<S> for Backward<'_> {
             }
             let mean = |sum: [f32; 16]| sum.iter().sum::<f32>() / dim as f32;
             let (mut sum_first, mut sum_second) = ([0.0_f32; 16], [0.0_f32; 16]);
-            // SAFETY: a vector has at most 16 numbers.
+            // SAFETY: a vector has at most 16 numbers, and there are 16.
             unsafe {
                 s.store(sum_first.as_mut_ptr(), first);
                 s.store(sum_second.as_mut_ptr(), second);
@@ -193,7 +196,8 @@ impl<S: Simd> Kernel<S> for Backward<'_> {
             let slope = s.splat(mean(sum_second));
             for at in (0..dim).step_by(S::LANES) {
                 let lanes = mask::<S>(at, dim);
-                // SAFETY: as above.
+                // SAFETY: as above; `plus` and dx have as many rows as x: `backward` checked the one and the other
+                // is the promise of whoever made this.
                 unsafe {
                     let normal =
                         s.mul(s.sub(s.load_part(x.as_ptr().add(at), lanes), center), inverse);

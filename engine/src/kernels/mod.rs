@@ -19,6 +19,8 @@ mod moments;
 mod multiply;
 mod nearest;
 mod norm;
+#[cfg(test)]
+mod odd_shapes;
 pub mod plain;
 mod product;
 mod raw;

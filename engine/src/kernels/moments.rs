@@ -6,6 +6,8 @@
 #![expect(unsafe_code, reason = "reads and writes slices by vectors")]
 #![expect(clippy::inline_always, reason = "kernels are inlined whole into `vectorize`")]
 
+use std::mem::MaybeUninit;
+
 use super::exp::exp_minus;
 use super::simd::{Kernel, Simd};
 
@@ -23,7 +25,7 @@ pub(super) fn mask<S: Simd>(at: usize, n: usize) -> u32 {
 #[inline(always)]
 pub(super) fn total<S: Simd>(s: S, v: S::V) -> f64 {
     let mut lanes = [0.0_f32; 16];
-    // SAFETY: a vector has at most 16 numbers.
+    // SAFETY: a vector has at most 16 numbers, and there are 16.
     unsafe { s.store(lanes.as_mut_ptr(), v) };
     lanes.iter().map(|&x| f64::from(x)).sum()
 }
@@ -46,7 +48,7 @@ fn sum<S: Simd, const SQUARES: bool>(s: S, x: &[f32], middle: f32) -> f64 {
     let rest = parts.remainder();
     for part in parts {
         for (i, sum) in sums.iter_mut().enumerate() {
-            // SAFETY: a part has as many vectors as there are sums.
+            // SAFETY: a part is a slice of SUMS vectors.
             let v = unsafe { s.load(part.as_ptr().add(i * S::LANES)) };
             *sum = term::<S, SQUARES>(s, v, middle, *sum);
         }
@@ -55,7 +57,7 @@ fn sum<S: Simd, const SQUARES: bool>(s: S, x: &[f32], middle: f32) -> f64 {
         // What adds nothing fills the last vector.
         let mut last = [if SQUARES { middle } else { 0.0 }; 16];
         last[..part.len()].copy_from_slice(part);
-        // SAFETY: a vector has at most 16 numbers.
+        // SAFETY: a vector has at most 16 numbers, and there are 16.
         let v = unsafe { s.load(last.as_ptr()) };
         sums[0] = term::<S, SQUARES>(s, v, middle, sums[0]);
     }
@@ -124,7 +126,8 @@ impl Normalize<'_> {
     fn part<S: Simd>(&self, s: S, range: std::ops::Range<usize>) {
         for at in range.clone().step_by(S::LANES) {
             let lanes = mask::<S>(at, range.end);
-            // SAFETY: masked to both.
+            // SAFETY: `at` is below the range's end, at most the length of x, and lanes are masked to it; y has
+            // as many places by the promise of whoever made this.
             unsafe {
                 let x = s.load_part(self.x.as_ptr().add(at), lanes);
                 s.store_part(self.y.add(at), self.one(s, x), lanes);
@@ -144,7 +147,9 @@ impl<S: Simd> Kernel<S> for Normalize<'_> {
         let whole = head + (n - head) / (2 * S::LANES) * (2 * S::LANES);
         self.part(s, 0..head);
         for at in (head..whole).step_by(2 * S::LANES) {
-            // SAFETY: two vectors lie inside both, and `head` aligned them.
+            // SAFETY: two vectors from `at` on end at `whole` at the latest, at most the length of x, which y has
+            // too. Where it streams, `head` numbers led to a place that is aligned to a vector, and steps are
+            // whole vectors; if there is no such place, `head` is all and nothing is left.
             unsafe {
                 let (x, y) = (self.x.as_ptr().add(at), self.y.add(at));
                 let (a, b) = (s.load(x), s.load(x.add(S::LANES)));
@@ -165,12 +170,12 @@ impl<S: Simd> Kernel<S> for Normalize<'_> {
     }
 }
 
-/// Writes d loss / d (normalized value times weight plus bias) of a channel into `g`; gives its sum
-/// and the sum of its product with the normalized value.
+/// Writes d loss / d (normalized value times weight plus bias) of a channel into `g`, whole if it is not
+/// longer than x and dy; gives its sum and the sum of its product with the normalized value.
 pub(super) struct ChannelSums<'a> {
     pub(super) x: &'a [f32],
     pub(super) dy: &'a [f32],
-    pub(super) g: &'a mut [f32],
+    pub(super) g: &'a mut [MaybeUninit<f32>],
     /// Mean and 1 / standard deviation.
     pub(super) stats: (f32, f32),
     pub(super) weight: f32,
@@ -193,7 +198,8 @@ impl<S: Simd> Kernel<S> for ChannelSums<'_> {
             let (mut sums, mut products) = (s.splat(0.0), s.splat(0.0));
             for at in (start..end).step_by(S::LANES) {
                 let lanes = mask::<S>(at, end);
-                // SAFETY: masked to the three slices.
+                // SAFETY: `at` is below `n`, the shortest of the three slices, and lanes are masked to `end`, at
+                // most `n`.
                 unsafe {
                     let x = s.load_part(self.x.as_ptr().add(at), lanes);
                     let dy = s.load_part(self.dy.as_ptr().add(at), lanes);
@@ -205,7 +211,7 @@ impl<S: Simd> Kernel<S> for ChannelSums<'_> {
                     } else {
                         dy
                     };
-                    s.store_part(self.g.as_mut_ptr().add(at), g, lanes);
+                    s.store_part(self.g.as_mut_ptr().add(at).cast(), g, lanes);
                     // Where lanes are masked, dy is 0 and so is g.
                     sums = s.add(sums, g);
                     products = s.mul_add(g, normal, products);
@@ -243,7 +249,7 @@ impl<S: Simd> Kernel<S> for Spread<'_> {
         let n = self.x.len().min(self.g.len());
         for at in (0..n).step_by(S::LANES) {
             let lanes = mask::<S>(at, n);
-            // SAFETY: masked to both slices.
+            // SAFETY: `at` is below `n`, the shorter of both slices, and lanes are masked to it.
             unsafe {
                 let x = s.sub(s.load_part(self.x.as_ptr().add(at), lanes), middle);
                 let to = self.g.as_mut_ptr().add(at);

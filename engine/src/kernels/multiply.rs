@@ -11,6 +11,7 @@ use rayon::prelude::*;
 
 use super::grid::{Copy, Grid, Pack};
 use super::product::{Matrix, PACKED, Product, To, groups};
+use super::raw::holds;
 use super::scratch::{Place, with_scratch};
 use super::simd::{Level, Simd, with_simd};
 
@@ -47,8 +48,13 @@ impl<'a> Factor<'a> {
     /// Checks that the matrix is inside its values.
     fn grid(self, rows: usize, columns: usize) -> Place<Grid<*const f32>> {
         if rows > 0 && columns > 0 {
-            let last = (rows - 1) * self.rows + (columns - 1) * self.columns;
-            assert!(last < self.values.len(), "a factor outside of its values");
+            let down = (rows - 1).checked_mul(self.rows);
+            let across = (columns - 1).checked_mul(self.columns);
+            let last = down.zip(across).and_then(|(down, across)| down.checked_add(across));
+            assert!(
+                last.is_some_and(|at| at < self.values.len()),
+                "a factor outside of its values"
+            );
         }
         let start = self.values.as_ptr();
         Place::new(Grid { start, rows: self.rows, columns: self.columns })
@@ -75,7 +81,8 @@ pub(super) unsafe fn multiply(
     let (a, b) = (a.grid(m, k), b.grid(k, n));
     with_simd!(level, s => {
         let job = Job { s, shape: (m, n, k), a, b };
-        // SAFETY: the factors were checked; the result is the caller's promise.
+        // SAFETY: `grid` checked both factors, which stay borrowed until the product is there; the result is
+        // the caller's promise.
         unsafe { job.run(Place::new(c), &finish) }
     });
 }
@@ -89,14 +96,16 @@ pub(super) fn multiply_turned(
     scale: f32,
     c: &mut [f32],
 ) {
-    assert!(a.len() == k * m && b.len() == k * n && c.len() == m * n, "factors of another shape");
+    let fits = holds(a.len(), &[k, m]) && holds(b.len(), &[k, n]) && holds(c.len(), &[m, n]);
+    assert!(fits, "factors of another shape");
     if k == 0 || c.is_empty() {
         c.fill(0.0);
         return;
     }
     let (a_row, row) = (m as isize, n as isize);
     let threads = gemm::Parallelism::Rayon(rayon::current_num_threads());
-    // SAFETY: the three slices hold their matrices, as was checked; the result is borrowed mutably.
+    // SAFETY: the three slices hold their matrices row by row, as was checked (a is read transposed), and
+    // none of them is empty; c is borrowed mutably, and not read, since `fresh` is false.
     unsafe {
         let (a, b, c) = (a.as_ptr(), b.as_ptr(), c.as_mut_ptr());
         let (fresh, no) = (false, false);
@@ -122,13 +131,15 @@ impl<S: Simd> Job<S> {
         with_scratch(panels * WIDTH * k, |packed| {
             let packed = Place::new(packed);
             (0..panels).into_par_iter().for_each(|panel| {
-                // SAFETY: there is room for all panels.
+                // SAFETY: the scratch has room for all panels, and a panel has places of its own in each part of
+                // the depth; it lives until all tasks are done, since `for_each` waits for them.
                 unsafe { self.pack_panel(panel, packed.get()) }
             });
             let block = BLOCK_ROWS * S::ROWS;
             (0..m.div_ceil(block)).into_par_iter().for_each(|at| {
                 let (first, rows) = (at * block, block.min(m - at * block));
-                // SAFETY: rows of this task; the panels are packed.
+                // SAFETY: the panels are packed and only read from here on. Blocks are disjoint rows of c, and
+                // `block` writes all numbers of its rows before they are lent out as a slice.
                 unsafe {
                     let c = c.get().add(first * n);
                     self.block((first, rows), packed.get().cast_const(), c);
@@ -152,8 +163,8 @@ impl<S: Simd> Job<S> {
             let depth = DEPTH.min(k - start);
             let to = to.wrapping_add(start * all + first * depth);
             if columns < WIDTH {
-                // SAFETY: the place of the panel.
-                unsafe { std::slice::from_raw_parts_mut(to, WIDTH * depth).fill(0.0) };
+                // SAFETY: the place of this panel in this part of the depth; bytes of 0 are 0.0.
+                unsafe { to.write_bytes(0, WIDTH * depth) };
             }
             let place = start * b.rows + first * b.columns;
             let from = Grid { start: b.start.wrapping_add(place), ..b };
@@ -174,10 +185,13 @@ impl<S: Simd> Job<S> {
         let size = rows * DEPTH.min(k) + groups.len() * PAD;
         with_scratch(rows * WIDTH + size, |edge| {
             let packed = edge.wrapping_add(rows * WIDTH);
-            // SAFETY: factors and results of this block; both parts of the scratch just taken.
+            // SAFETY: `rows` rows of c are the caller's promise, and `panels` whole panels of every part of the
+            // depth. The scratch has room for a panel of results and behind it for the packed rows of a part,
+            // with PAD numbers behind each group; the panel is written before it is copied, since there is
+            // depth.
             unsafe {
                 if k == 0 {
-                    std::slice::from_raw_parts_mut(c, rows * n).fill(0.0);
+                    c.write_bytes(0, rows * n);
                     return;
                 }
                 for start in (0..k).step_by(DEPTH) {
@@ -248,7 +262,8 @@ impl<S: Simd> Job<S> {
             let a = a.wrapping_add(row * depth + at * PAD);
             let planes = (count, [0, WIDTH * depth, WIDTH]);
             let columns = WIDTH / (2 * S::LANES);
-            // SAFETY: by the promise above.
+            // SAFETY: packed rows and panels are the caller's promise. A group has 1 to `S::ROWS` rows, and
+            // `columns` pairs of vectors are the WIDTH columns of a panel and of c.
             unsafe {
                 Product::<2, PACKED> { rows, depth, a, b, c, columns, planes, to }.run(self.s);
             }
@@ -258,7 +273,7 @@ impl<S: Simd> Job<S> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{deviation, flat, noise};
+    use super::super::tests::{deviation, flat, is_run, noise};
     use super::*;
     use crate::kernels::simd::levels;
 
@@ -286,9 +301,20 @@ mod tests {
 
     #[test]
     fn every_instruction_set_gives_the_product_of_any_strides() {
-        for (m, n, k) in
-            [(1, 1, 1), (5, 7, 3), (97, 33, 300), (230, 64, 17), (3, 40, 0), (0, 3, 2), (2, 0, 2)]
-        {
+        for (m, n, k) in [
+            (1, 1, 1),
+            (5, 7, 3),
+            (97, 33, 300),
+            (230, 64, 17),
+            (3, 40, 0),
+            (0, 3, 2),
+            (2, 0, 2),
+            (100, 37, 5),
+            (3, 5, 300),
+        ] {
+            if !is_run(m * n * k) {
+                continue;
+            }
             let (a, b) = (noise(1, &[m * k + 8]), noise(2, &[k * n + 8]));
             let (a64, b64) = (flat(&a), flat(&b));
             let (a, b): (Vec<f32>, Vec<f32>) = (a.to_vec1().unwrap(), b.to_vec1().unwrap());
@@ -316,7 +342,7 @@ mod tests {
                 }
                 for level in levels() {
                     let mut c = vec![f32::NAN; m * n];
-                    // SAFETY: the whole result.
+                    // SAFETY: `c` has room for the whole result.
                     unsafe {
                         multiply(level, (m, n, k), (af, bf), c.as_mut_ptr(), |first, rows| {
                             assert!(rows.len() % n == 0 && first < m);

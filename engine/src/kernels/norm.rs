@@ -5,10 +5,13 @@
 
 #![expect(unsafe_code, reason = "groups of one tensor are written by several threads")]
 
+use std::mem::MaybeUninit;
+
 use candle_core::{Error, Result};
 use rayon::prelude::*;
 
 use super::moments::{ChannelSums, Moments, Normalize, Spread};
+use super::raw::holds;
 use super::scratch::{Place, written};
 use super::simd::{self, Simd, with_simd};
 
@@ -69,9 +72,10 @@ fn mean_and_scale(slab: &[f32], eps: f64) -> (f32, f32) {
     (mean as f32, (1.0 / (variance + eps).sqrt()) as f32)
 }
 
-/// The gradient of one group into `dx`; gives each channel's gradient of weight and bias.
+/// The gradient of one group into `dx`; gives each channel's gradient of weight and bias. There are as many
+/// numbers in all three, and as many for each weight.
 fn group_gradient(
-    (x, dy, dx): (&[f32], &[f32], &mut [f32]),
+    (x, dy, dx): (&[f32], &[f32], &mut [MaybeUninit<f32>]),
     stats: (f32, f32),
     (weight, bias): (&[f32], &[f32]),
     silu: bool,
@@ -89,6 +93,8 @@ fn group_gradient(
         second += product * f64::from(weight);
         sums.push((product as f32, sum as f32));
     }
+    // SAFETY: a channel for each weight, `pixels` numbers each, are all of the group; each was written.
+    let dx = unsafe { dx.assume_init_mut() };
     let n = x.len() as f64;
     let means = ((first / n) as f32, (second / n) as f32);
     for ((x, &weight), g) in maps().zip(dx.chunks_mut(pixels)) {
@@ -107,6 +113,9 @@ impl Rule {
         dims: &[usize],
     ) -> Result<(Vec<f32>, Stats)> {
         let sizes = self.sizes(dims, [weight.len(), bias.len()])?;
+        if !holds(x.len(), dims) {
+            return Err(Error::Msg(format!("group_norm: {} numbers for {dims:?}", x.len())).bt());
+        }
         let slab = sizes.slab().max(1);
         let mut stats = Vec::new();
         let stream = x.len() >= STREAMED;
@@ -120,7 +129,8 @@ impl Rule {
                     for (c, x) in (first..).zip(x.chunks(sizes.pixels)) {
                         let scale = weight[c] * inverse;
                         let shift = bias[c] - mean * scale;
-                        // The map of this channel, which is this task's.
+                        // The map of this channel, which is this task's: as far from the first number of y
+                        // as that of x from the first of x.
                         let y = y.get().wrapping_add(task * slab + (c - first) * sizes.pixels);
                         let job = Normalize { x, y, scale, shift, silu: self.silu, stream };
                         with_simd!(simd::best(), s => s.vectorize(job));
@@ -129,7 +139,7 @@ impl Rule {
                 })
                 .collect_into_vec(&mut stats);
         };
-        // SAFETY: each map of each group is written, and those are all.
+        // SAFETY: each map of each group is written whole by `Normalize`, and those are all numbers of x.
         let y = unsafe { written(x.len(), all) };
         Ok((y, stats))
     }
@@ -143,6 +153,10 @@ impl Rule {
         stats: &[(f32, f32)],
     ) -> Result<(Vec<f32>, Vec<f32>, Vec<f32>)> {
         let sizes = self.sizes(dims, [weight.len(), bias.len()])?;
+        if !holds(x.len(), dims) || x.len() != dy.len() {
+            let text = format!("group_norm: {} gradients for {dims:?}", dy.len());
+            return Err(Error::Msg(text).bt());
+        }
         let slab = sizes.slab().max(1);
         let mut sums: Vec<Vec<(f32, f32)>> = Vec::new();
         let all = |dx: *mut f32| {
@@ -154,15 +168,17 @@ impl Rule {
                     let first = task % sizes.groups * sizes.per_group;
                     let channels = first..first + sizes.per_group;
                     let parameters = (&weight[channels.clone()], &bias[channels]);
-                    // SAFETY: the values of this group, which is this task's.
+                    // SAFETY: as far from the first number of dx as this group from the first of x, which has
+                    // as many; groups are one task each. They need no value yet.
                     let dx = unsafe {
-                        std::slice::from_raw_parts_mut(dx.get().add(task * slab), x.len())
+                        let start = dx.get().add(task * slab).cast::<MaybeUninit<f32>>();
+                        std::slice::from_raw_parts_mut(start, x.len())
                     };
                     group_gradient((x, dy, dx), stats[task], parameters, self.silu)
                 })
                 .collect_into_vec(&mut sums);
         };
-        // SAFETY: each group is written, and those are all.
+        // SAFETY: `group_gradient` writes each group whole, and those are all numbers of x, which dy has too.
         let dx = unsafe { written(x.len(), all) };
         let mut totals = vec![(0.0_f64, 0.0_f64); sizes.channels];
         for (at, &(w, b)) in sums.iter().flatten().enumerate() {
@@ -172,5 +188,22 @@ impl Rule {
         }
         let (dw, db) = totals.into_iter().map(|(w, b)| (w as f32, b as f32)).unzip();
         Ok((dx, dw, db))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_do_not_fit_the_sizes_are_an_error() {
+        let rule = Rule { groups: 1, eps: 1e-5, silu: true };
+        let (x, w, dims) = ([1.0_f32; 12], [1.0_f32; 2], [1, 2, 2, 3]);
+        let (_, stats) = rule.forward(&x, (&w, &w), &dims).unwrap();
+        assert!(rule.forward(&x[1..], (&w, &w), &dims).is_err());
+        let backward = |x: &[f32], dy: &[f32]| rule.backward((x, dy), (&w, &w), &dims, &stats);
+        assert!(backward(&x, &x).is_ok());
+        assert!(backward(&x, &x[1..]).is_err(), "a part of the gradient would never be written");
+        assert!(backward(&x[1..], &x).is_err());
     }
 }

@@ -75,13 +75,15 @@ impl<const VECTORS: usize, const LEFT: usize> Product<VECTORS, LEFT> {
     ///
     /// # Safety
     /// On every plane `a` must be readable as said above, `b` have `depth` rows and `c` `rows` rows of
-    /// `columns * VECTORS` vectors, [`To::Rows`] `rows` numbers; this thread alone writes `c`.
+    /// `columns * VECTORS` vectors, [`To::Rows`] `rows` numbers; this thread alone writes `c`. For
+    /// [`To::Result`], and where products are summed, `c` must hold numbers.
     pub(super) unsafe fn run<S: Simd>(self, s: S) {
         macro_rules! rows {
             ($($n:literal)*) => {
                 match self.rows {
                     $($n if $n <= S::ROWS => s.vectorize(Rows::<$n, VECTORS, LEFT>(self)),)*
-                    _ => debug_assert!(false, "a group has 1 to {} rows", S::ROWS),
+                    // Nothing would be written, and callers hand out what is.
+                    _ => unreachable!("a group has 1 to {} rows", S::ROWS),
                 }
             };
         }
@@ -108,7 +110,8 @@ impl<S: Simd, const ROWS: usize, const VECTORS: usize, const LEFT: usize> Kernel
                 let b = b.start.wrapping_add(plane * steps[1] + column);
                 let c = c.start.wrapping_add(plane * steps[2] + column);
                 let (b, c) = (Matrix { start: b, ..self.0.b }, Matrix { start: c, ..self.0.c });
-                // SAFETY: one of the products that the caller of `Product::run` promises.
+                // SAFETY: `plane` and `column` are below those whose factors and results the caller of
+                // `Product::run` promised.
                 unsafe { micro::<S, ROWS, VECTORS, LEFT>(s, depth, a, (b, c), to) }
             }
         }
@@ -132,12 +135,13 @@ unsafe fn micro<S: Simd, const ROWS: usize, const VECTORS: usize, const LEFT: us
             *sums = [s.splat(unsafe { *numbers.add(row) }); VECTORS];
         }
     }
-    // SAFETY: by the caller's promise.
+    // SAFETY: both factors are readable by the caller's promise, of ROWS rows and VECTORS vectors.
     let sums = unsafe { sum::<S, ROWS, VECTORS, LEFT>(s, depth, a, b, sums) };
     let add = matches!(to, To::Result);
     for (row, sums) in sums.into_iter().enumerate() {
         for (i, sum) in sums.into_iter().enumerate() {
-            // SAFETY: inside row `row` of `c`.
+            // SAFETY: vector `i` of VECTORS in row `row` of ROWS of `c`, which is this thread's by the caller's
+            // promise, and holds numbers already where they are added to.
             unsafe {
                 let to = c.start.add(row * c.stride + i * S::LANES);
                 s.store(to, if add { s.add(sum, s.load(to)) } else { sum });
@@ -162,12 +166,12 @@ pub(super) unsafe fn sum<S: Simd, const ROWS: usize, const VECTORS: usize, const
     for _ in 0..depth {
         let mut right = [s.splat(0.0); VECTORS];
         for (i, v) in right.iter_mut().enumerate() {
-            // SAFETY: inside row k of `b`.
+            // SAFETY: vector `i` of VECTORS in a row of `b`, of which there are `depth`.
             *v = unsafe { s.load(at.add(i * S::LANES)) };
         }
         for (row, sums) in sums.iter_mut().enumerate() {
             let place = if LEFT == PACKED { row } else { row * LEFT };
-            // SAFETY: inside column k of `a`.
+            // SAFETY: row `row` of ROWS in a column of `a`, of which there are `depth`.
             let left = s.splat(unsafe { *a.add(place) });
             for (sum, &v) in sums.iter_mut().zip(&right) {
                 *sum = s.mul_add(left, v, *sum);
@@ -177,4 +181,28 @@ pub(super) unsafe fn sum<S: Simd, const ROWS: usize, const VECTORS: usize, const
         at = at.wrapping_add(b.stride);
     }
     sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::simd::Portable;
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "a group has 1 to 6 rows")]
+    fn a_group_of_too_many_rows_is_no_silent_nothing() {
+        let (a, b, mut c) = ([1.0_f32; 7], [1.0_f32; 16], [0.0_f32; 7 * 16]);
+        let product = Product::<2, PACKED> {
+            rows: 7,
+            depth: 1,
+            a: a.as_ptr(),
+            b: Matrix { start: b.as_ptr(), stride: 16 },
+            c: Matrix { start: c.as_mut_ptr(), stride: 16 },
+            columns: 1,
+            planes: (1, [0; 3]),
+            to: To::Nothing,
+        };
+        // SAFETY: both factors and the result have seven rows.
+        unsafe { product.run(Portable::<8, 6>) };
+    }
 }

@@ -5,6 +5,24 @@ use candle_core::{CpuStorage, Error, Layout, Result, Storage, Tensor};
 
 use super::simd::{self, Kernel, Simd, with_simd};
 
+/// How many numbers a tensor of these sizes has. Tensors without numbers of their own (a size of 0, or
+/// repeated by strides of 0) may have sizes whose product is beyond `usize`: what is left of it would be
+/// room for a few numbers, and kernels write by the sizes.
+pub(super) fn count(sizes: &[usize]) -> Result<usize> {
+    if sizes.contains(&0) {
+        return Ok(0);
+    }
+    let most = isize::MAX as usize / size_of::<f32>();
+    let all = sizes.iter().try_fold(1_usize, |all, &size| all.checked_mul(size));
+    all.filter(|&all| all <= most)
+        .ok_or_else(|| Error::Msg(format!("{sizes:?} are more numbers than memory can hold")).bt())
+}
+
+/// Whether memory of `len` numbers has exactly these sizes.
+pub(super) fn holds(len: usize, sizes: &[usize]) -> bool {
+    count(sizes).is_ok_and(|all| all == len)
+}
+
 /// The contiguous f32 values that a custom operation was given.
 pub(super) fn values<'a>(
     storage: &'a CpuStorage,
@@ -15,7 +33,12 @@ pub(super) fn values<'a>(
         return Err(Error::UnsupportedDTypeForOp(storage_dtype(storage), op).bt());
     };
     match layout.contiguous_offsets() {
-        Some((start, end)) => Ok(&values[start..end]),
+        Some((start, end)) if holds(end.wrapping_sub(start), layout.dims()) => {
+            values.get(start..end).ok_or_else(|| {
+                Error::Msg(format!("{op}: {:?} numbers outside of their memory", start..end)).bt()
+            })
+        }
+        Some(_) => Err(Error::Msg(format!("{op}: {:?} overflow", layout.dims())).bt()),
         None => Err(Error::RequiresContiguous { op }.bt()),
     }
 }
@@ -122,6 +145,17 @@ pub(super) fn sum_of(n: usize, f: impl Fn(usize) -> f32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_that_overflow_are_no_small_number() {
+        assert_eq!(count(&[2, 3, 4]).unwrap(), 24);
+        assert_eq!(count(&[]).unwrap(), 1);
+        assert_eq!(count(&[usize::MAX, usize::MAX, 0]).unwrap(), 0);
+        // Twice 2^63 would be 0, and 2^62 + 1 times 4 would be 4.
+        assert!(count(&[1 << 63, 2]).is_err() && count(&[(1 << 62) + 1, 4]).is_err());
+        assert!(count(&[1 << 61]).is_err(), "more bytes than a pointer can be moved by");
+        assert!(holds(6, &[2, 3]) && !holds(5, &[2, 3]) && !holds(0, &[1 << 63, 2]));
+    }
 
     #[test]
     fn sums_are_exact_where_f32_would_lose_them() {

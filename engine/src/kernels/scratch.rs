@@ -1,4 +1,7 @@
 //! Memory of a kernel that nobody else sees: aligned to cache lines, not cleared, kept by a thread.
+//!
+//! Nothing here is handed out as a slice: a slice of numbers that were not written yet is undefined even
+//! if nobody reads it. With debug assertions memory begins as NaN (see [`spoil`]).
 #![expect(unsafe_code, reason = "memory that is written before it is read")]
 
 use std::cell::Cell;
@@ -28,9 +31,12 @@ impl Scratch {
         if self.0.len() < lines {
             self.0.clear();
             self.0.reserve_exact(lines);
-            // SAFETY: the capacity is there, and `MaybeUninit` needs no value.
+            // SAFETY: `reserve_exact` after `clear` gives room for that many, and `MaybeUninit` is valid
+            // without a value.
             unsafe { self.0.set_len(lines) };
         }
+        // SAFETY: `len` numbers lie inside the lines, of which there are enough now.
+        unsafe { spoil(self.start(), len) };
     }
 
     /// The first number, to be read: what was not written is arbitrary.
@@ -57,17 +63,45 @@ pub(super) fn with_scratch<R>(len: usize, f: impl FnOnce(*mut f32) -> R) -> R {
     result
 }
 
+/// Makes memory that was not written yet NaN where debug assertions are on, so that tests see what is read
+/// before it is written. Miri sees it by itself, as long as nothing is written.
+///
+/// # Safety
+/// `len` numbers at `start` must be writable, by this thread alone.
+unsafe fn spoil(start: *mut f32, len: usize) {
+    if cfg!(all(debug_assertions, not(miri))) {
+        for i in 0..len {
+            // SAFETY: one of the `len` numbers that the caller promises.
+            unsafe { start.add(i).write(f32::NAN) };
+        }
+    }
+}
+
+/// What may be in a [`Place`].
+///
+/// # Safety
+/// Only for pointers and what is made of pointers and numbers: nothing can be done with it across threads
+/// without an unsafe block.
+pub(super) unsafe trait Pointer: Copy {}
+
+// SAFETY: pointers, which only unsafe code follows.
+unsafe impl Pointer for *const f32 {}
+// SAFETY: as above.
+unsafe impl Pointer for *mut f32 {}
+// SAFETY: made of such pointers alone.
+unsafe impl<A: Pointer, B: Pointer> Pointer for (A, B) {}
+
 /// A pointer that threads share; each uses places of its own.
 #[derive(Clone, Copy)]
 pub(super) struct Place<P>(P);
 
-// SAFETY: whoever uses it promises, in an unsafe block of its own, that no other thread writes the
-// same places.
-unsafe impl<P> Send for Place<P> {}
+// SAFETY: a `Pointer` does nothing by itself. Whoever follows it says in an unsafe block of its own why
+// the memory is still there and why no other thread writes the same places.
+unsafe impl<P: Pointer> Send for Place<P> {}
 // SAFETY: as above.
-unsafe impl<P> Sync for Place<P> {}
+unsafe impl<P: Pointer> Sync for Place<P> {}
 
-impl<P: Copy> Place<P> {
+impl<P: Pointer> Place<P> {
     /// Shares a pointer.
     pub(super) const fn new(pointer: P) -> Self {
         Self(pointer)
@@ -79,17 +113,22 @@ impl<P: Copy> Place<P> {
     }
 }
 
-/// A vector of `len` numbers that `f` writes, all of them, without clearing it first.
+/// A vector of `len` numbers that `f` writes, all of them, without clearing it first. If `f` panics the
+/// vector goes with it and no number is read.
 ///
 /// # Safety
-/// `f` must write every number before it returns.
+/// `f` must write every number before it returns, and `len` be the number of them, not what is left of an
+/// overflow: see [`super::raw::count`].
 pub(super) unsafe fn written(len: usize, f: impl FnOnce(*mut f32)) -> Vec<f32> {
     let mut values = Vec::with_capacity(len);
     if len >= LARGE {
         in_large_pages(values.as_ptr(), len);
     }
+    // SAFETY: the capacity just asked for.
+    unsafe { spoil(values.as_mut_ptr(), len) };
     f(values.as_mut_ptr());
-    // SAFETY: the capacity is there, and `f` wrote all of it by the caller's promise.
+    // SAFETY: the capacity is there, `f` cannot have taken it away since it only had a pointer, and it
+    // wrote all of it by the caller's promise.
     unsafe { values.set_len(len) };
     values
 }

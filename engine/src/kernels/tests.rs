@@ -7,6 +7,12 @@ use super::{
 };
 use crate::random::{Noise, Purpose};
 
+/// Whether a case of so many multiplications is run: under Miri, which is thousands of times slower, only
+/// small ones.
+pub(super) fn is_run(multiplications: usize) -> bool {
+    !cfg!(miri) || multiplications <= 25_000
+}
+
 pub(super) fn noise(cell: u64, shape: &[usize]) -> Tensor {
     let n: usize = shape.iter().product();
     let noise = Noise::new(11, Purpose::Test, 0, cell);

@@ -39,7 +39,7 @@ impl Mask<'_> {
         let (mut end, mut blocks) = (0, blocks.iter());
         let seen = (before..keys).map(|place| {
             while end <= place {
-                end += *blocks.next()?;
+                end = usize::checked_add(end, *blocks.next()?)?;
             }
             Some(end)
         });
@@ -155,6 +155,7 @@ pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
 
 /// Checks that x is (.., D) and each parameter (D,).
 fn check_rows(x: &Tensor, parameters: &[&Tensor]) -> Result<()> {
+    super::raw::count(x.dims())?;
     let dim = x.dims().last().copied().unwrap_or_default();
     match parameters.iter().find(|parameter| parameter.dims() != [dim] || dim == 0) {
         None => Ok(()),

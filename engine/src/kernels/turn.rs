@@ -9,7 +9,8 @@ use super::simd::Simd;
 /// vectors, with zeros.
 ///
 /// # Safety
-/// `from` must be readable, and `columns` rows of that length at `to` writable by this thread alone.
+/// `from` must be readable, and `columns` rows of that length, rounded up to whole vectors, at `to` writable
+/// by this thread alone.
 #[inline(always)]
 pub(super) unsafe fn turn<S: Simd>(
     s: S,
@@ -23,8 +24,9 @@ pub(super) unsafe fn turn<S: Simd>(
             let width = S::LANES.min(columns - column);
             let source = from.start.wrapping_add(row * from.stride + column);
             let target = to.start.wrapping_add(column * to.stride + row);
-            // SAFETY: whole squares lie inside both matrices. Of others the part that does is copied to
-            // and from squares here; vectors have at most 16 numbers.
+            // SAFETY: whole squares lie inside both matrices, by the caller's promise. Of others the rows and
+            // columns that do are copied by mask to a square here, and back whole: rows of the result have
+            // room for whole vectors. A vector has at most 16 numbers, a square 256.
             unsafe {
                 if height == S::LANES && width == S::LANES {
                     s.transpose((source, from.stride), (target, to.stride));

@@ -58,12 +58,14 @@ impl<S: Simd> Backward<'_, S> {
             let (values, key_columns) = (keys.wrapping_add(size), keys.wrapping_add(2 * size));
             let dk = keys.wrapping_add(3 * size);
             let dv = dk.wrapping_add(sums);
-            // SAFETY: the parts of the scratch just taken; inputs are readable, results this task's.
+            // SAFETY: five parts one behind the other in the scratch just taken: three of `keys * dim + 16`
+            // packed numbers, two of sums (keys, width), which begin as 0.0 (bytes of 0). Inputs are readable
+            // and this head's gradients this task's, by the caller's promise.
             unsafe {
                 pack_keys(s, job, job.k.rows(head, 0), keys);
                 pack_keys(s, job, job.v.rows(head, 0), values);
                 pack_columns(s, job, job.k.rows(head, 0), key_columns);
-                std::slice::from_raw_parts_mut(dk, 2 * sums).fill(0.0);
+                dk.write_bytes(0, 2 * sums);
                 let parts = Head { keys, values, key_columns, dk, dv, width };
                 for first in (0..job.queries).step_by(PANELS * PANEL) {
                     let queries = first..job.queries.min(first + PANELS * PANEL);
@@ -95,7 +97,11 @@ impl<S: Simd> Backward<'_, S> {
             let dy_rows = q_rows.wrapping_add(rows);
             let lse = dy_rows.wrapping_add(rows);
             let delta = lse.wrapping_add(panels * PANEL);
-            // SAFETY: the parts of the scratch just taken; inputs are readable, results this task's.
+            // SAFETY: nine parts one behind the other in the scratch just taken, with the sizes in `size`;
+            // from `q_rows` on they begin as 0.0 (bytes of 0), so that rows behind the last query add
+            // nothing. There is a logarithm for each query (`backward` checked it). Inputs are readable and
+            // these gradients this task's, by the caller's promise; the first tile is always used, because
+            // each query sees a key, and writes all of `dq`.
             unsafe {
                 let (q_from, dy_from) =
                     (job.q.rows(head, queries.start), self.dy.rows(head, queries.start));
@@ -103,7 +109,7 @@ impl<S: Simd> Backward<'_, S> {
                 load_turned(s, dy_from, (count, dim), dy);
                 // The results' place is needed for a moment only.
                 load_turned(s, self.out.rows(head, queries.start), (count, dim), dq);
-                std::slice::from_raw_parts_mut(q_rows, 2 * rows + 2 * panels * PANEL).fill(0.0);
+                q_rows.write_bytes(0, 2 * rows + 2 * panels * PANEL);
                 for (from, to) in [(q_from, q_rows), (dy_from, dy_rows)] {
                     let to = Grid { start: to, rows: width, columns: 1 };
                     s.vectorize(Copy { from, to, size: (count, dim) });
@@ -151,7 +157,9 @@ impl<S: Simd> Backward<'_, S> {
         let panels = queries.len().div_ceil(PANEL);
         let step = job.tile * PANEL;
         let columns = PANEL / (2 * S::LANES);
-        // SAFETY: by the promise above.
+        // SAFETY: rows of groups are below `count`, at most a tile, so scores and their gradients lie inside
+        // `p` and `ds`, (tile, PANEL) for each panel, and sums inside (keys, width); groups of `dims` lie
+        // inside (dim, PANEL). Packed keys and values of the tile begin at `first * dim`.
         unsafe {
             for &(row, rows) in &tile.groups {
                 for (packed, right, to) in
@@ -242,7 +250,8 @@ impl<S: Simd> Kernel<S> for Dots {
     #[inline(always)]
     fn run(self, s: S) {
         for at in (0..PANEL).step_by(S::LANES) {
-            // SAFETY: inside both panels.
+            // SAFETY: whole vectors divide PANEL, so each lies inside a row of both panels (dim, PANEL), which
+            // are written, and inside the PANEL sums.
             unsafe {
                 let mut sum = s.splat(0.0);
                 for d in 0..self.dim {
@@ -273,7 +282,8 @@ impl<S: Simd> Kernel<S> for ScoreGradient {
     fn run(self, s: S) {
         let (scale, zero) = (s.splat(self.scale), s.splat(0.0));
         for at in (0..PANEL).step_by(S::LANES) {
-            // SAFETY: inside both tiles.
+            // SAFETY: whole vectors divide PANEL, so each lies inside a row of both tiles, of which `count`
+            // are written, and inside the PANEL logarithms and sums.
             unsafe {
                 let down = s.sub(zero, s.load(self.lse.add(at)));
                 let delta = s.mul(s.sub(zero, s.load(self.delta.add(at))), scale);

@@ -39,7 +39,9 @@ pub(super) unsafe fn head<S: Simd>(
         let sum = q.wrapping_add(width);
         for query in 0..job.queries {
             let keys = job.seen(query);
-            // SAFETY: room for the scores, the query and its result; all rows are inside the inputs.
+            // SAFETY: the scratch has room for the scores up to a whole group and vector, then for the query
+            // and for its result, each of whole vectors. The query's `dim` numbers, the keys and values it
+            // sees (`Rule::check`: never more than there are) and its result are the caller's promise.
             unsafe {
                 let from = job.q.rows(at, query);
                 for d in 0..width {
@@ -82,7 +84,9 @@ impl<S: Simd> Kernel<S> for Scores<'_> {
                 |i: usize| keys.start.wrapping_add((first + i).min(self.keys - 1) * keys.rows);
             let rows: [*const f32; SIDE] = std::array::from_fn(row);
             let mut sums = [s.splat(0.0); SIDE];
-            // SAFETY: masked to the rows; the scores have room for whole groups.
+            // SAFETY: rows are those of keys that are seen, read up to `dim` by mask; the query is padded to
+            // whole vectors. Scores have room for 16 numbers behind the last, a group has 4, and the four
+            // sums of a vector of 16 numbers lie in `lanes`.
             unsafe {
                 for d in (0..dim).step_by(S::LANES) {
                     let (lanes, q) = (mask::<S>(d, dim), s.load(self.q.add(d)));
@@ -115,7 +119,8 @@ impl<S: Simd> Kernel<S> for Soften {
     fn run(self, s: S) -> (f32, f32) {
         let (mut top, mut sum) = (s.splat(f32::NEG_INFINITY), s.splat(0.0));
         let mut lanes = [0.0_f32; 16];
-        // SAFETY: there is room for whole vectors behind the last score.
+        // SAFETY: there is room for a whole vector behind the last score, and it is filled before it is read.
+        // A vector has at most 16 numbers.
         unsafe {
             let end = self.keys.next_multiple_of(S::LANES);
             for at in self.keys..end {
@@ -164,7 +169,8 @@ impl<S: Simd> Kernel<S> for Sum<'_> {
                 if at < dim { mask::<S>(at, dim) } else { 0 }
             });
             let mut sums = [s.splat(0.0); 4];
-            // SAFETY: masked to the rows and to the result.
+            // SAFETY: the first `keys` scores are written, rows are those of keys that are seen, and both rows
+            // and result are masked to `dim` numbers.
             unsafe {
                 for key in 0..self.keys {
                     let (p, row) =

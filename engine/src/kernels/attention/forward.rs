@@ -40,7 +40,8 @@ impl<S: Simd> Forward<'_, S> {
         let size = job.keys * job.dim + 16;
         with_scratch(2 * size, |keys| {
             let values = keys.wrapping_add(size);
-            // SAFETY: room for all packed keys and values, in order; the inputs are readable.
+            // SAFETY: `keys` and `values` are the halves of the scratch, `keys * dim + 16` numbers each, which
+            // only this thread has yet; the inputs are readable by the caller's promise.
             unsafe {
                 pack_keys(self.s, job, job.k.rows(head, 0), keys);
                 pack_columns(self.s, job, job.v.rows(head, 0), values);
@@ -49,7 +50,9 @@ impl<S: Simd> Forward<'_, S> {
             let tile = PANELS * PANEL;
             (0..job.queries.div_ceil(tile)).into_par_iter().for_each(|at| {
                 let queries = at * tile..job.queries.min((at + 1) * tile);
-                // SAFETY: both are packed, and no other task writes the results of these queries.
+                // SAFETY: both are packed and only read from here on; the scratch lives until all tasks are
+                // done, also if one panics, because `for_each` waits for them. Each task has queries of its
+                // own, so no other writes their results.
                 unsafe { self.queries(head, queries, packed.get()) }
             });
         });
@@ -71,7 +74,10 @@ impl<S: Simd> Forward<'_, S> {
             let o = q.wrapping_add(panels * dim * PANEL);
             let scores = o.wrapping_add(panels * dim * PANEL);
             let peaks = scores.wrapping_add(panels * tile);
-            // SAFETY: all four parts are inside the scratch just taken.
+            // SAFETY: the four parts lie one behind the other in the scratch just taken: for each panel
+            // (dim, PANEL) of queries and of sums, (tile, PANEL) of scores, 2 PANEL of peaks and sums. Packed
+            // keys and values of a tile begin at `first * dim` in both. The first tile is always used,
+            // because each query sees a key, and writes all sums and peaks before they are read.
             unsafe {
                 load_turned(s, job.q.rows(head, queries.start), (queries.len(), dim), q);
                 for tile_at in &job.tiles {
@@ -180,8 +186,8 @@ pub(super) unsafe fn load_turned<S: Simd>(
     for (panel, first) in (0..count).step_by(PANEL).enumerate() {
         let (to, rows) = (to.wrapping_add(panel * dim * PANEL), PANEL.min(count - first));
         if rows < PANEL {
-            // SAFETY: one panel, for which there is room.
-            unsafe { std::slice::from_raw_parts_mut(to, dim * PANEL).fill(0.0) };
+            // SAFETY: one whole panel, for which there is room by the caller's promise; bytes of 0 are 0.0.
+            unsafe { to.write_bytes(0, dim * PANEL) };
         }
         let start = from.start.wrapping_add(first * from.rows);
         let to = Grid { start: to, rows: 1, columns: PANEL };
@@ -212,7 +218,9 @@ impl<S: Simd> Kernel<S> for Softmax {
         let scale = s.splat(self.scale);
         for at in (0..PANEL).step_by(2 * S::LANES) {
             let (left, right) = (at, at + S::LANES);
-            // SAFETY: all places are inside the tile, the sums and the peaks of this task.
+            // SAFETY: PANEL is a multiple of two vectors (32 of 16 numbers at most), so both vectors lie inside
+            // every row of the tile and of the sums, and inside the peaks, which are this task's. Scores of
+            // `count` rows were written; peaks and sums too, unless this is the first tile.
             unsafe {
                 let score = |row: usize, at: usize| self.scores.add(row * PANEL + at);
                 let lowest = s.splat(f32::NEG_INFINITY);
@@ -275,7 +283,7 @@ impl<S: Simd> Kernel<S> for Divide {
     #[inline(always)]
     fn run(self, s: S) {
         for at in (0..PANEL).step_by(S::LANES) {
-            // SAFETY: inside the sums and the peaks of this task.
+            // SAFETY: as for `Softmax`, which wrote all of these.
             unsafe {
                 let inverse = s.div(s.splat(1.0), s.load(self.peaks.add(PANEL + at)));
                 for d in 0..self.dim {

@@ -14,12 +14,14 @@ mod op;
 #[cfg(test)]
 mod tests;
 
+use candle_core::{Error, Result};
 use rayon::prelude::*;
 
 pub(super) use heads::Heads;
 pub(super) use op::{Order, attention};
 
 use super::product::groups;
+use super::raw::holds;
 use super::scratch::Place;
 use super::simd::{Level, Simd, with_simd};
 use backward::Backward;
@@ -49,6 +51,19 @@ pub(super) struct Rule {
     /// How many keys, from the first, each query sees: never 0 and never fewer than the query before.
     /// `None`: all see all.
     pub(super) seen: Option<Vec<usize>>,
+}
+
+impl Rule {
+    /// Checks what is said above: the kernel reads as many keys as a query sees.
+    pub(super) fn check(&self, queries: usize, keys: usize) -> Result<()> {
+        let Some(seen) = &self.seen else { return Ok(()) };
+        let ordered = seen.iter().is_sorted();
+        let inside = seen.first().is_none_or(|&n| n > 0) && seen.last().is_none_or(|&n| n <= keys);
+        if seen.len() == queries && ordered && inside {
+            return Ok(());
+        }
+        Err(Error::Msg(format!("attention: a mask of another size than {queries} by {keys}")).bt())
+    }
 }
 
 /// Some keys that are dealt with at once.
@@ -101,7 +116,8 @@ impl Job {
     /// Writes -infinity over the scores that the queries do not see.
     ///
     /// # Safety
-    /// `scores` holds panels (tile, PANEL), one for each 32 queries.
+    /// `scores` holds panels (tile, PANEL), one for each 32 queries, whose first `count` rows are written
+    /// and are this thread's alone.
     unsafe fn hide(
         &self,
         queries: std::ops::Range<usize>,
@@ -119,7 +135,8 @@ impl Job {
                     hidden += 1;
                 }
                 let at = (panel * self.tile + row) * PANEL;
-                // SAFETY: a part of a row of the panel.
+                // SAFETY: at most `PANEL` numbers from the beginning of row `row`, since `hidden` stops at the
+                // panel's last query; they were written, by the caller's promise.
                 unsafe { std::slice::from_raw_parts_mut(scores.add(at), hidden - start) }
                     .fill(f32::NEG_INFINITY);
             }
@@ -132,7 +149,7 @@ impl Job {
 ///
 /// # Safety
 /// The three inputs must be readable, and the results writable by this call alone, at all their sizes;
-/// there must be keys, and `rule` must fit.
+/// there must be keys, and `rule` must fit (see [`Rule::check`]).
 pub(super) unsafe fn forward(
     level: Level,
     sizes: Sizes,
@@ -143,7 +160,8 @@ pub(super) unsafe fn forward(
     with_simd!(level, s => {
         let job = &Job::new(s, sizes, inputs, rule);
         each_head(sizes, |head| {
-            // SAFETY: by the caller's promise; results of heads are disjoint.
+            // SAFETY: inputs and results are the caller's promise; each head is one task, and places of
+            // different heads differ.
             unsafe {
                 if few::fits(job) {
                     few::head(s, job, head, out, lse.map(Place::get));
@@ -167,11 +185,12 @@ pub(super) unsafe fn backward(
     (out, dy, lse): (Heads<*const f32>, Heads<*const f32>, &[f32]),
     gradients: [Heads<*mut f32>; 3],
 ) {
-    assert_eq!(lse.len(), sizes.batch * sizes.heads * sizes.queries, "kept from another pass");
+    let rows = [sizes.batch, sizes.heads, sizes.queries];
+    assert!(holds(lse.len(), &rows), "kept from another pass");
     with_simd!(level, s => {
         let job = &Job::new(s, sizes, inputs, rule);
         each_head(sizes, |head| {
-            // SAFETY: by the caller's promise; gradients of heads are disjoint.
+            // SAFETY: as in `forward`; there are as many logarithms as rows, as was checked.
             unsafe { Backward { s, job, out, dy, lse, gradients }.head(head) }
         });
     });

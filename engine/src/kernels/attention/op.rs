@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use candle_core::{CpuStorage, CustomOp3, Error, Layout, Result, Shape, Storage, Tensor};
 
+use super::super::raw::count;
 use super::super::scratch::{Place, written};
 use super::super::simd;
 use super::{Heads, Rule, Sizes, backward, forward};
@@ -29,8 +30,7 @@ struct Attention {
     lse: Mutex<Vec<f32>>,
 }
 
-/// See [`crate::kernels::attention()`]; all tensors are f32 on the CPU, their shapes are right, and
-/// there are keys.
+/// See [`crate::kernels::attention()`]; all tensors are f32 on the CPU.
 pub(in crate::kernels) fn attention(
     [q, k, v]: [&Tensor; 3],
     rule: Rule,
@@ -56,15 +56,21 @@ impl Order {
         }
     }
 
-    /// A view of f32 values on the CPU, checked to be inside them.
+    /// A view of f32 values on the CPU, checked to be inside them: of each of the sizes, whatever reads
+    /// places below it stays in the values.
     fn view(self, storage: &CpuStorage, layout: &Layout) -> Result<Heads<*const f32>> {
         let CpuStorage::F32(values) = storage else {
             return Err(Error::Msg(format!("{NAME}: numbers that are not f32")).bt());
         };
         let (dims, strides) = (self.sorted(layout.dims())?, self.sorted(layout.stride())?);
-        if dims.iter().all(|&n| n > 0) {
-            let reach: usize = dims.iter().zip(strides).map(|(n, stride)| (n - 1) * stride).sum();
-            assert!(layout.start_offset() + reach < values.len(), "a view outside of its memory");
+        if count(&dims)? > 0 {
+            let last =
+                dims.iter().zip(strides).try_fold(layout.start_offset(), |at, (n, stride)| {
+                    at.checked_add((n - 1).checked_mul(stride)?)
+                });
+            if last.is_none_or(|last| last >= values.len()) {
+                return Err(Error::Msg(format!("{NAME}: a view outside of its memory")).bt());
+            }
         }
         let start = values.as_ptr().wrapping_add(layout.start_offset());
         Ok(Heads { start: Place::new(start), strides })
@@ -93,10 +99,21 @@ fn with_views<const N: usize, R>(
 }
 
 impl Attention {
-    fn sizes(&self, q: &[usize], k: &[usize]) -> Result<Sizes> {
+    /// The sizes that queries, keys and values have in common. The kernel reads and writes by them alone.
+    fn sizes(&self, [q, k, v]: [&[usize]; 3]) -> Result<Sizes> {
         let [batch, heads, queries, dim] = self.order.sorted(q)?;
         let [_, _, keys, _] = self.order.sorted(k)?;
-        Ok(Sizes { batch, heads, queries, keys, dim })
+        let sizes = Sizes { batch, heads, queries, keys, dim };
+        let expected = [batch, heads, keys, dim];
+        if self.order.sorted(k)? != expected || self.order.sorted(v)? != expected {
+            let text = format!("{NAME}: keys {k:?} and values {v:?} do not fit queries {q:?}");
+            return Err(Error::Msg(text).bt());
+        }
+        if keys == 0 || dim == 0 {
+            return Err(Error::Msg(format!("{NAME}: no numbers in keys {k:?}")).bt());
+        }
+        self.rule.check(queries, keys)?;
+        Ok(sizes)
     }
 }
 
@@ -114,7 +131,7 @@ impl CustomOp3 for Attention {
         v: &CpuStorage,
         v_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let sizes = self.sizes(q_layout.dims(), k_layout.dims())?;
+        let sizes = self.sizes([q_layout.dims(), k_layout.dims(), v_layout.dims()])?;
         let inputs = [(q, q_layout), (k, k_layout), (v, v_layout)];
         let mut views = [NOWHERE; 3];
         for (view, (storage, layout)) in views.iter_mut().zip(inputs) {
@@ -122,12 +139,15 @@ impl CustomOp3 for Attention {
         }
         let Sizes { batch, heads, queries, dim, .. } = sizes;
         let dims = [batch, heads, queries, dim];
+        let (rows, len) = (count(&dims[..3])?, count(&dims)?);
         let level = simd::best();
         let mut y = Vec::new();
-        // SAFETY: views were checked; every result and every logarithm is written, and those are all.
+        // SAFETY: `sizes` checked that all three tensors have these sizes and that the rule fits, `view`
+        // that their places are inside their values, which the storages keep borrowed. `forward` writes
+        // every result and every logarithm, and `count` of the same sizes is their number.
         let lse = unsafe {
-            written(batch * heads * queries, |lse| {
-                y = written(dims.iter().product(), |y| {
+            written(rows, |lse| {
+                y = written(len, |y| {
                     let to = (self.order.whole(y, dims), Some(Place::new(lse)));
                     forward(level, sizes, views, &self.rule, to);
                 });
@@ -145,15 +165,24 @@ impl CustomOp3 for Attention {
         out: &Tensor,
         dy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let sizes = self.sizes(q.dims(), k.dims())?;
+        let sizes = self.sizes([q.dims(), k.dims(), v.dims()])?;
         let Sizes { batch, heads, queries, keys, dim } = sizes;
         let (q_dims, k_dims) = ([batch, heads, queries, dim], [batch, heads, keys, dim]);
-        let (q_len, k_len) = (q.elem_count(), k.elem_count());
+        let (q_len, k_len) = (count(&q_dims)?, count(&k_dims)?);
+        if out.dims() != q.dims() || dy.dims() != q.dims() {
+            let text = format!("{NAME}: a gradient {:?} for queries {:?}", dy.dims(), q.dims());
+            return Err(Error::Msg(text).bt());
+        }
         let lse = self.lse.lock().unwrap_or_else(PoisonError::into_inner);
+        if lse.len() != count(&q_dims[..3])? {
+            return Err(Error::Msg(format!("{NAME}: the forward pass has not run")).bt());
+        }
         let order = self.order;
         let (mut dk, mut dv) = (Vec::new(), Vec::new());
         let dq = with_views(order, [q, k, v, out, dy], |[q, k, v, out, dy]| {
-            // SAFETY: views were checked; all three gradients are written whole.
+            // SAFETY: as in the forward pass; the result and its gradient have the sizes of the queries, as
+            // was just checked, and `with_views` keeps all five tensors locked. `backward` writes all three
+            // gradients, and `count` of the same sizes is their number.
             unsafe {
                 written(q_len, |dq| {
                     dk = written(k_len, |dk| {
@@ -174,5 +203,61 @@ impl CustomOp3 for Attention {
                 .transpose()
         };
         Ok((tensor(dq, q)?, tensor(dk, k)?, tensor(dv, v)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Var;
+
+    use super::super::super::tests::noise;
+    use super::*;
+
+    /// Queries, keys, values, the mask: all that reach the kernel, fitting or not.
+    fn run(shapes: [&[usize]; 3], seen: Option<Vec<usize>>, order: Order) -> Result<Tensor> {
+        let [q, k, v] = shapes.map(|shape| noise(1, shape));
+        attention([&q, &k, &v], Rule { scale: 1.0, seen }, order)
+    }
+
+    #[test]
+    fn keys_and_values_that_do_not_fit_the_queries_are_an_error() {
+        for queries in [3, 40] {
+            let q = [2, 2, queries, 8];
+            let fits = [2, 2, 50, 8];
+            assert!(run([&q, &fits, &fits], None, Order::Rows).is_ok());
+            for wrong in [[1, 2, 50, 8], [2, 1, 50, 8], [2, 2, 49, 8], [2, 2, 50, 7], [2, 2, 0, 8]]
+            {
+                assert!(run([&q, &fits, &wrong], None, Order::Rows).is_err(), "{wrong:?}");
+                assert!(run([&q, &wrong, &fits], None, Order::Rows).is_err(), "{wrong:?}");
+            }
+            let [short, none] = [[2, 2, 8, 4], [2, 2, 50, 0]];
+            assert!(run([&q, &short, &short], None, Order::Columns).is_err());
+            assert!(run([&[2, 2, queries, 0], &none, &none], None, Order::Rows).is_err());
+            assert!(run([&q[1..], &fits, &fits], None, Order::Rows).is_err());
+        }
+    }
+
+    #[test]
+    fn a_mask_of_another_size_is_an_error() {
+        let shape: &[usize] = &[1, 1, 3, 8];
+        let with = |seen: &[usize]| run([shape; 3], Some(seen.to_vec()), Order::Rows);
+        assert!(with(&[1, 2, 3]).is_ok());
+        for wrong in [&[1, 2][..], &[1, 2, 3, 3], &[0, 2, 3], &[1, 2, 4], &[2, 1, 3]] {
+            assert!(with(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_gradient_of_another_size_is_an_error() {
+        let q = Var::from_tensor(&noise(1, &[1, 2, 40, 8])).unwrap();
+        let rule = Rule { scale: 1.0, seen: None };
+        let op = Attention { rule, order: Order::Rows, lse: Mutex::default() };
+        let backward = |op: &Attention, dy: &Tensor| op.bwd(&q, &q, &q, &q, dy);
+        assert!(backward(&op, &q).is_err(), "the forward pass has not run");
+        *op.lse.lock().unwrap() = vec![0.0; 80];
+        assert!(backward(&op, &q).is_ok());
+        for wrong in [&[1, 2, 39, 8][..], &[1, 2, 40, 7], &[1, 1, 40, 8], &[1, 40, 8]] {
+            assert!(backward(&op, &noise(2, wrong)).is_err(), "{wrong:?}");
+        }
     }
 }

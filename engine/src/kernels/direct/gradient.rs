@@ -103,7 +103,8 @@ impl<S: Simd> Gradient<S> {
                 self.s.vectorize(Finish { job: self, output, sums: sums.get(), to });
             });
         };
-        // SAFETY: the weights of all outputs are written.
+        // SAFETY: vectors of outputs share out all outputs, and `Finish` writes `depth` weights of each. The
+        // length cannot overflow: `Plan::new` counted the weights.
         unsafe { written(self.outputs * depth, all) }
     }
 
@@ -126,7 +127,10 @@ impl<S: Simd> Gradient<S> {
         for output in (0..columns).step_by(2 * S::LANES) {
             let width = self.panel(output);
             for (row, rows) in groups(channels * patches.taps(), S::ROWS) {
-                // SAFETY: all inside the three parts.
+                // SAFETY: by their room, said above: `unfolded` has a row of ROW numbers for each value of a patch,
+                // `turned` a panel (pixel, width) at `output * PIXELS`, `sums` a row of `columns` for each
+                // value. `Unfold` and `Turn` wrote the numbers of all pixels of the block, and the first
+                // block of a slot writes the sums that the others are added to.
                 unsafe {
                     let a = unfolded.add(row * ROW).cast_const();
                     let start = turned.add(output * PIXELS).cast_const();
@@ -165,7 +169,9 @@ impl<S: Simd> Kernel<S> for Turn<'_, S> {
             let from = Matrix { start: start.wrapping_add(output * pixels), stride: pixels };
             let to = to.wrapping_add(output * PIXELS);
             let (width, rows) = (job.panel(output), (job.outputs - output).min(2 * S::LANES));
-            // SAFETY: dy of this block; the panel has room for it.
+            // SAFETY: dy has these outputs and the block's pixels (`weight_gradient` checked its length); the
+            // panel has a row of `width` numbers for each pixel, and `width` is outputs rounded up to whole
+            // vectors.
             unsafe { turn(s, from, (rows, block.count), Matrix { start: to, stride: width }) };
         }
     }
@@ -191,8 +197,9 @@ impl<S: Simd> Kernel<S> for Finish<'_, S> {
         let (mut rows, mut turned) = ([0.0_f32; 256], [0.0_f32; 256]);
         for start in (0..depth).step_by(S::LANES) {
             let count = S::LANES.min(depth - start);
-            // SAFETY: a vector has at most 16 numbers, so squares fit both arrays; rows of sums and
-            // weights of these outputs.
+            // SAFETY: a vector has at most 16 numbers, so squares fit both arrays. Every slot has a block (there
+            // are at most as many slots), so all its sums (depth, columns) were written. Weights of an output
+            // are `depth` numbers, of which these are `count` from `start` on.
             unsafe {
                 for row in 0..count {
                     let mut sum = s.splat(0.0);

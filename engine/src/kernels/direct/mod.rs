@@ -86,7 +86,8 @@ impl Packed {
             let to = start.get().wrapping_add(first * depth);
             for (k, &place) in places.iter().enumerate() {
                 for row in 0..rows {
-                    // SAFETY: the part of this group.
+                    // SAFETY: `rows * depth` numbers from `first * depth` on are this group's alone, and groups
+                    // share out the rows of the scratch.
                     unsafe { *to.add(k * rows + row) = values[(first + row) * step + place] };
                 }
             }
@@ -190,7 +191,10 @@ impl<S: Simd> Layer<'_, S> {
                         Matrix { start, stride: Self::COLUMNS }
                     };
                     let a = row * self.packed.depth + first * patches.taps() * rows;
-                    // SAFETY: all inside the weights, the scratch and the target.
+                    // SAFETY: the weights of a group are `rows * packed.depth` numbers, of which those of this
+                    // part begin at `first * taps * rows`. `Unfold` wrote `depth` rows of each panel up to
+                    // whole micro kernels. Results are columns below `whole`, inside the target, or a tile
+                    // of its own; the first part (`first` is 0) writes what the others are added to.
                     unsafe {
                         Product::<2, PACKED> {
                             rows,
@@ -211,7 +215,7 @@ impl<S: Simd> Layer<'_, S> {
         }
         if whole < block.count {
             for row in groups.iter().flat_map(|&(first, rows)| first..first + rows) {
-                // SAFETY: the rest of the block in this channel.
+                // SAFETY: the rest of the block in this channel, less than a row of the tile, which was written.
                 unsafe {
                     let from = tile.add((row - start) * Self::COLUMNS);
                     let to = target.start.add(row * target.stride + whole);
@@ -265,12 +269,14 @@ fn forward_by<S: Simd>(
             let start = y.get().wrapping_add(block.image * plan.outputs * pixels + block.start);
             let target = Target { start, stride: pixels, has_room: false };
             with_scratch(layer.room(groups), |scratch| {
-                // SAFETY: these channels of this block are this task's.
+                // SAFETY: `room` is what `block` asks for. These channels of this block are this task's: `tasks` hands
+                // out each block with each group once.
                 unsafe { layer.block(block, groups, target, scratch) };
             });
         });
     };
-    // SAFETY: all blocks of all channels are written.
+    // SAFETY: blocks are all pixels of all images, and groups all channels; each is written by one task. The
+    // length does not overflow: `Plan::new` counted it.
     unsafe { written(plan.out_len(), all) }
 }
 
@@ -317,7 +323,9 @@ fn phase(plan: &Plan, shift: (usize, usize), weight: &[f32], most: usize) -> (Pa
 
 fn input_gradient_by<S: Simd>(s: S, plan: &Plan, weight: &[f32], dy: &[f32]) -> Vec<f32> {
     let stride = plan.conv.stride;
-    let shifts = (0..stride).flat_map(|y| (0..stride).map(move |x| (y, x)));
+    // Phases beyond the image have no pixels.
+    let (down, across) = (stride.min(plan.height).max(1), stride.min(plan.width).max(1));
+    let shifts = (0..down).flat_map(|y| (0..across).map(move |x| (y, x)));
     let phases: Vec<_> = shifts.map(|shift| phase(plan, shift, weight, S::ROWS)).collect();
     let layers: Vec<_> = phases
         .iter()
@@ -336,7 +344,7 @@ fn input_gradient_by<S: Simd>(s: S, plan: &Plan, weight: &[f32], dy: &[f32]) -> 
             if stride == 1 {
                 let start = image.wrapping_add(block.start);
                 let target = Target { start, stride: pixels, has_room: false };
-                // SAFETY: these channels of this block are this task's.
+                // SAFETY: as in `forward_by`.
                 with_scratch(room, |scratch| unsafe {
                     layers[0].block(block, groups, target, scratch);
                 });
@@ -347,13 +355,15 @@ fn input_gradient_by<S: Simd>(s: S, plan: &Plan, weight: &[f32], dy: &[f32]) -> 
             };
             let channels = start..last + rows;
             let size = channels.len() * ROW;
-            with_scratch(room + stride * size, |scratch| {
+            with_scratch(room + across * size, |scratch| {
                 let results = scratch.wrapping_add(room);
-                for (y, layers) in layers.chunks_exact(stride).enumerate() {
+                for (y, layers) in layers.chunks_exact(across).enumerate() {
                     for (x, layer) in layers.iter().enumerate() {
                         let first = results.wrapping_add(x * size).wrapping_sub(start * ROW);
                         let target = Target { start: first, stride: ROW, has_room: true };
-                        // SAFETY: rows of the scratch have room for whole vectors.
+                        // SAFETY: `room` is what the largest phase asks for. Results of a phase are a row of ROW
+                        // numbers for each channel, with room for whole micro kernels behind the last pixel:
+                        // PIXELS is a multiple of them.
                         unsafe { layer.block(block, groups, target, scratch) };
                     }
                     for run in patches.runs(block, PIXELS, PIXELS) {
@@ -365,7 +375,8 @@ fn input_gradient_by<S: Simd>(s: S, plan: &Plan, weight: &[f32], dy: &[f32]) -> 
             });
         });
     };
-    // SAFETY: all phases of all blocks of all channels are written.
+    // SAFETY: phases share out the pixels of an image, blocks those of a phase and groups the channels; each
+    // is written by one task. The length does not overflow: it is that of x.
     unsafe { written(plan.in_len(), all) }
 }
 
@@ -400,8 +411,9 @@ impl<S: Simd> Kernel<S> for Spread<'_> {
             let to = (channel * plan.height + line) * plan.width + run.x * stride;
             let to = image.wrapping_add(to);
             let mut done = 0;
-            // SAFETY: the run's pixels of every phase can be read, and the columns of the line that
-            // are its own be written.
+            // SAFETY: every phase that has pixels wrote the run's to its row of ROW numbers, `size` apart; the line is
+            // inside the image, `columns` of its numbers are behind `to`, and the run's own are written by
+            // nobody else.
             unsafe {
                 while stride == 2 && done + S::LANES <= run.len && 2 * (done + S::LANES) <= columns
                 {

@@ -293,8 +293,10 @@ impl Unfold<'_> {
             for read in reads {
                 for i in 0..COUNT {
                     let from = map.wrapping_offset(read.from).wrapping_add(i * pixels);
-                    // SAFETY: inside the row, or what a short run writes beyond its end: that is
-                    // overwritten by the next run or row, or is behind the panel's last.
+                    // SAFETY: `Patches::read` lets through lanes whose pixel is inside a line of the image. A run
+                    // begins inside the row. What a short one writes beyond its end is less than a vector: the
+                    // next run or row overwrites it, or it lies in the 16 numbers that `Panels` has behind the
+                    // last row.
                     unsafe {
                         let v = self.vector::<S, STRIDE>(s, from, read.lanes);
                         s.store(row.add(i * taps * self.row + read.to), v);

@@ -6,8 +6,8 @@ use rayon::prelude::*;
 use super::super::attention::{self, Heads, Sizes};
 use super::super::gelu::{Gelu, GeluSlope};
 use super::super::multiply::{Factor, multiply};
-use super::super::raw::wide;
-use super::super::scratch::{Place, written};
+use super::super::raw::{holds, wide};
+use super::super::scratch::{Place, Pointer, written};
 use super::super::simd::{self, Simd, with_simd};
 
 /// Rows whose sums are one number of a bias' gradient before they are added in order.
@@ -55,7 +55,9 @@ pub(super) fn linear(
         }
     };
     let mut y = Vec::new();
-    // SAFETY: products are written whole; GELU is written behind each block of the product.
+    // SAFETY: `rows * outputs` does not overflow, since `Sequence::new` counted it. `multiply` writes the whole
+    // product, and hands every block of rows to one call, which writes as many results of GELU at the same
+    // place, so that blocks share none.
     let product = unsafe {
         written(rows * outputs, |product| {
             if gelu {
@@ -91,7 +93,7 @@ pub(super) fn input_gradient(
         }
     };
     let shape = (rows, inputs, outputs);
-    // SAFETY: the product is written whole.
+    // SAFETY: the product is written whole, and `rows * inputs` was counted by `Sequence::new`.
     unsafe { written(rows * inputs, |dx| multiply(level, shape, factors, dx, finish)) }
 }
 
@@ -114,14 +116,14 @@ pub(super) fn column_sums(x: &[f32], to: &mut [f32]) {
 }
 
 /// Where queries, keys and values (or their gradients) lie in rows (B L, 3 H D).
-fn parts<P: Copy>(sizes: Sizes, start: P, at: impl Fn(P, usize) -> P) -> [Heads<P>; 3] {
+fn parts<P: Pointer>(sizes: Sizes, start: P, at: impl Fn(P, usize) -> P) -> [Heads<P>; 3] {
     let width = sizes.heads * sizes.dim;
     let strides = [sizes.queries * 3 * width, sizes.dim, 3 * width, 1];
     [0, width, 2 * width].map(|first| Heads { start: Place::new(at(start, first)), strides })
 }
 
 /// Where the results lie in rows (B L, H D).
-fn whole<P: Copy>(sizes: Sizes, start: P) -> Heads<P> {
+fn whole<P: Pointer>(sizes: Sizes, start: P) -> Heads<P> {
     let width = sizes.heads * sizes.dim;
     Heads { start: Place::new(start), strides: [sizes.queries * width, sizes.dim, width, 1] }
 }
@@ -130,10 +132,11 @@ fn whole<P: Copy>(sizes: Sizes, start: P) -> Heads<P> {
 pub(super) fn attend(sizes: Sizes, rule: &attention::Rule, x: &[f32]) -> (Vec<f32>, Vec<f32>) {
     let rows = sizes.batch * sizes.queries;
     let width = sizes.heads * sizes.dim;
-    assert_eq!(x.len(), 3 * rows * width, "rows of queries, keys and values");
+    assert!(holds(x.len(), &[3, rows, width]), "rows of queries, keys and values");
     let inputs = parts(sizes, x.as_ptr(), <*const f32>::wrapping_add);
     let mut y = Vec::new();
-    // SAFETY: the views cover the rows exactly; results and logarithms are written whole.
+    // SAFETY: the views cover the rows exactly, whose number was checked; `Sequence::new` made the rule for
+    // these sizes and refuses to attend without places. Results and logarithms are written whole.
     let sums = unsafe {
         written(rows * sizes.heads, |sums| {
             y = written(rows * width, |y| {
@@ -152,10 +155,13 @@ pub(super) fn attend_backward(
     (x, y, sums): (&[f32], &[f32], &[f32]),
     dy: &[f32],
 ) -> Vec<f32> {
-    assert!(x.len() == 3 * dy.len() && y.len() == dy.len(), "rows of another pass");
+    let len = [sizes.batch, sizes.queries, sizes.heads, sizes.dim];
+    let fits = x.len() == 3 * dy.len() && y.len() == dy.len() && holds(dy.len(), &len);
+    assert!(fits, "rows of another pass");
     let inputs = parts(sizes, x.as_ptr(), <*const f32>::wrapping_add);
     let results = (whole(sizes, y.as_ptr()), whole(sizes, dy.as_ptr()), sums);
-    // SAFETY: the views cover the rows exactly; all three gradients are written.
+    // SAFETY: as in `attend`, and y and dy have the rows of the result, as was checked. The three gradients
+    // are written whole, and together they are all numbers of dx.
     unsafe {
         written(x.len(), |dx| {
             let to = parts(sizes, dx, <*mut f32>::wrapping_add);

@@ -16,6 +16,7 @@ use candle_core::{Error, Result, Tensor};
 use super::attention::{self, Sizes};
 use super::fused::{self, Layers, Parameters};
 use super::multiply::multiply_turned;
+use super::raw::{count, holds};
 use super::{SequenceLink, layer_norm, simd};
 use layers::{add, attend, attend_backward, column_sums, input_gradient, linear, slope};
 
@@ -61,9 +62,10 @@ struct Sequence {
 
 /// See [`super::sequence`]; all tensors are f32 on the CPU.
 pub(super) fn sequence(x: &Tensor, links: &[SequenceLink<'_>], shortcut: bool) -> Result<Tensor> {
-    let x = x.contiguous()?;
+    // Sizes that overflow must not be copied either.
+    let op = Sequence::new(x.dims(), links, shortcut)?;
     let tensors: Vec<&Tensor> = links.iter().flat_map(SequenceLink::parameters).collect();
-    fused::apply(&x, &tensors, Sequence::new(x.dims(), links, shortcut)?)
+    fused::apply(&x.contiguous()?, &tensors, op)
 }
 
 /// Checks that the layers fit x and each other, and gives the shape of the result.
@@ -80,6 +82,7 @@ impl Sequence {
         let &[batch, len, first] = x else {
             return Err(Error::Msg(format!("{NAME}: {x:?} is not (B, L, D)")).bt());
         };
+        count(x)?;
         let refuse = |text: String| Err(Error::Msg(format!("{NAME}: {text}")).bt());
         let (mut dim, mut place, mut stages) = (first, 0, Vec::with_capacity(links.len()));
         for (at, link) in links.iter().enumerate() {
@@ -104,7 +107,9 @@ impl Sequence {
                     Kind::Linear { inputs, outputs, gelu }
                 }
                 SequenceLink::Attention { heads, mask } => {
-                    if heads == 0 || dim == 0 || dim % (3 * heads) != 0 || at + 1 == links.len() {
+                    // So many heads that three times their number overflows are more than `dim`, too.
+                    let divides = heads > 0 && heads <= dim && dim % (3 * heads) == 0;
+                    if !divides || at + 1 == links.len() {
                         return refuse(format!(
                             "attention of {heads} heads over {dim} = 3 H D, which a layer must follow"
                         ));
@@ -121,6 +126,8 @@ impl Sequence {
                     Kind::Attention { sizes, rule }
                 }
             };
+            // Kernels write by products of these; layers make rows longer than memory bounds those of x.
+            count(&[batch, len, dim])?;
             let mut take = |tensor: Option<&Tensor>| {
                 let start = place;
                 place += tensor.map_or(0, Tensor::elem_count);
@@ -237,6 +244,10 @@ impl Layers for Sequence {
         kept: &Kept,
     ) -> Result<(Option<Vec<f32>>, Vec<f32>)> {
         let level = simd::best();
+        if !holds(dy.len(), &self.dims) {
+            let text = format!("{NAME}: {} gradients for {:?}", dy.len(), self.dims);
+            return Err(Error::Msg(text).bt());
+        }
         let mut gradients = vec![0.0; flat.len()];
         let mut now: Option<Vec<f32>> = None;
         let before = |at: usize| match kept.extras.get(at) {

@@ -70,17 +70,17 @@ impl<const N: usize, const R: usize> Simd for Portable<N, R> {
     }
     #[inline(always)]
     unsafe fn load(self, from: *const f32) -> Self::V {
-        // SAFETY: readable by the caller's promise.
+        // SAFETY: the caller promises a vector of N numbers, which is what the array is; no alignment is needed.
         unsafe { from.cast::<Self::V>().read_unaligned() }
     }
     #[inline(always)]
     unsafe fn store(self, to: *mut f32, v: Self::V) {
-        // SAFETY: writable by the caller's promise.
+        // SAFETY: as for `load`, to be written by this thread alone.
         unsafe { to.cast::<Self::V>().write_unaligned(v) }
     }
     #[inline(always)]
     unsafe fn stream(self, to: *mut f32, v: Self::V) {
-        // SAFETY: writable by the caller's promise.
+        // SAFETY: the caller promises all that `store` asks for, and more.
         unsafe { self.store(to, v) }
     }
     #[inline(always)]

@@ -6,13 +6,15 @@ use std::arch::x86_64::*;
 
 use super::{Kernel, Simd};
 
-/// Sixteen numbers; proof that the processor has AVX-512F.
+/// Sixteen numbers; proof that the processor has AVX-512F, AVX2 and FMA.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::kernels) struct Avx512(());
 
 impl Avx512 {
     pub(super) fn detect() -> Option<Self> {
-        (is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("fma")).then_some(Self(()))
+        // The others come with AVX-512 on every processor, but a virtual machine may hide any.
+        let has = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx2");
+        (has && is_x86_feature_detected!("fma")).then_some(Self(()))
     }
 }
 
@@ -27,7 +29,9 @@ impl Avx2 {
 }
 
 // SAFETY, for every block below without a word of its own: the value of `self` is the proof that the
-// processor has the instructions; pointers are what the caller promised.
+// processor has the instructions, since only `detect` makes one. Pointers are what the caller promised; loads
+// and stores need no alignment, except `stream`, whose caller promises it; masked ones do not touch what the
+// mask leaves out; and asking for a line that is not there does nothing.
 
 #[expect(clippy::inline_always, reason = "kernels are inlined whole into `vectorize`")]
 #[expect(clippy::undocumented_unsafe_blocks, reason = "said once, above")]
@@ -183,8 +187,8 @@ impl Simd for Avx512 {
 /// All bits of the lanes of a mask.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "kernels are inlined whole into `vectorize`")]
-fn lanes(mask: u32) -> __m256i {
-    // SAFETY: called with the proof that the processor has AVX2.
+fn lanes(_: Avx2, mask: u32) -> __m256i {
+    // SAFETY: the first argument is the proof that the processor has AVX2.
     unsafe {
         let bits = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
         _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32(mask as i32), bits), bits)
@@ -280,7 +284,7 @@ impl Simd for Avx2 {
         if mask & 0xFF == 0xFF {
             unsafe { _mm256_loadu_ps(from) }
         } else {
-            unsafe { _mm256_maskload_ps(from, lanes(mask)) }
+            unsafe { _mm256_maskload_ps(from, lanes(self, mask)) }
         }
     }
     #[inline(always)]
@@ -289,7 +293,7 @@ impl Simd for Avx2 {
         if mask & 0xFF == 0xFF {
             unsafe { _mm256_storeu_ps(to, v) }
         } else {
-            unsafe { _mm256_maskstore_ps(to, lanes(mask), v) }
+            unsafe { _mm256_maskstore_ps(to, lanes(self, mask), v) }
         }
     }
     #[inline(always)]

@@ -182,7 +182,8 @@ impl<S: Simd> Gradient<'_, S> {
         let lanes = self.lanes(block);
         self.s.vectorize(Transform { job: self, lanes: &lanes, parts });
         for (o, total) in bias.iter_mut().enumerate() {
-            // SAFETY: a row of the transformed gradients, just written.
+            // SAFETY: row `o` of `outputs` in a plane of the transformed gradients, WINDOWS numbers, which
+            // `Transform` just wrote and nobody changes meanwhile: they are this task's.
             let row = unsafe {
                 let row = parts.g.add(SUM * self.g_plane() + o * WINDOWS);
                 std::slice::from_raw_parts(row, WINDOWS)
@@ -219,7 +220,8 @@ impl<S: Simd> Gradient<'_, S> {
                     let taps = self.s.vectorize(Finish { job: self, from, slots, size });
                     for c in channel..(channel + S::LANES).min(inputs) {
                         let row: [f32; 9] = std::array::from_fn(|i| taps[i][c - channel]);
-                        // SAFETY: weights of this output channel, which is this task's.
+                        // SAFETY: c is below the inputs, so these nine are weights of this output channel, which
+                        // is one task.
                         unsafe {
                             let to = weights.get().add((o * inputs + c) * 9);
                             to.copy_from_nonoverlapping(row.as_ptr(), 9);
@@ -228,7 +230,8 @@ impl<S: Simd> Gradient<'_, S> {
                 }
             });
         };
-        // SAFETY: all channels of all outputs are written, nine weights each.
+        // SAFETY: all channels of all outputs are written, nine weights each. The length does not overflow:
+        // `Plan::new` counted the weights.
         unsafe { written(outputs * inputs * 9, all) }
     }
 }
@@ -254,7 +257,9 @@ impl<S: Simd> Kernel<S> for Transform<'_, S> {
                 let ahead = map.wrapping_add(AHEAD * job.shape.in_pixels());
                 for (i, lanes) in lanes.iter().enumerate() {
                     transform::expect(s, (ahead, job.shape.width), lanes);
-                    // SAFETY: masks let through what is inside the image; room by the caller.
+                    // SAFETY: `Lanes` lets through what is inside the image, of channels below `inputs`; x is all
+                    // images, as `weight_gradient` checked. `few` has LANES rows of WINDOWS numbers for each
+                    // frequency, by the promise of whoever made this.
                     unsafe {
                         let to = parts.few.add((channel - start) * WINDOWS + i * S::LANES);
                         if channel < job.shape.inputs {
@@ -271,7 +276,8 @@ impl<S: Simd> Kernel<S> for Transform<'_, S> {
             let (panel, width) = job.panel(start);
             for f in 0..FREQUENCIES {
                 for window in (0..WINDOWS).step_by(S::LANES) {
-                    // SAFETY: a square inside the two parts.
+                    // SAFETY: LANES rows of WINDOWS numbers were just written; a plane of `v` has a panel of
+                    // WINDOWS rows of `width` numbers, of which these are a vector's worth of columns.
                     unsafe {
                         let from =
                             parts.few.add(f * Gradient::<S>::few_plane() + window).cast_const();
@@ -288,7 +294,8 @@ impl<S: Simd> Kernel<S> for Transform<'_, S> {
             let ahead = map.wrapping_add(AHEAD * job.shape.out_pixels());
             for (i, lanes) in lanes.iter().enumerate() {
                 transform::expect_results(s, (ahead, job.shape.out_width), lanes);
-                // SAFETY: masks let through what is inside the result; room by the caller.
+                // SAFETY: as above: dy is all results, and `g` has `outputs` rows of WINDOWS numbers for each
+                // frequency.
                 unsafe {
                     let to = (parts.g.add(o * WINDOWS + i * S::LANES), job.g_plane());
                     let from = (map, job.shape.out_width);
@@ -323,7 +330,9 @@ impl<S: Simd> Kernel<S> for Products<'_, S> {
         for channel in (0..job.inputs).step_by(2 * S::LANES) {
             let (panel, width) = job.panel(channel);
             for &(first, rows) in &job.groups {
-                // SAFETY: all inside the parts and the sums.
+                // SAFETY: each frequency has `outputs` rows of WINDOWS gradients, panels (WINDOWS, width) of
+                // windows, both written by `Transform`, and `outputs` rows of `inputs` sums. Blocks of the
+                // second way are `kept` apart in `windows`.
                 unsafe {
                     let a = parts.g.add(start * job.g_plane() + first * WINDOWS).cast_const();
                     let b = parts.v.add(start * job.v_plane() + panel).cast_const();
@@ -367,7 +376,8 @@ impl<S: Simd> Kernel<S> for Finish<'_, S> {
             for (i, sum) in column.iter_mut().enumerate() {
                 for slot in 0..slots {
                     let place = slot * size + (i * 6 + j) * job.plane();
-                    // SAFETY: a vector is there at every frequency of every slot.
+                    // SAFETY: rows of sums are whole vectors, and every frequency of every slot was written: each
+                    // slot has a block, and its first one begins the sums.
                     *sum = s.add(*sum, unsafe { s.load(from.add(place)) });
                 }
             }
@@ -378,7 +388,7 @@ impl<S: Simd> Kernel<S> for Finish<'_, S> {
         let mut taps = [[0.0_f32; 16]; 9];
         for (i, line) in lines.into_iter().enumerate() {
             for (j, v) in Four::weight_gradient(s, line).into_iter().enumerate() {
-                // SAFETY: 16 numbers, at least a vector.
+                // SAFETY: a vector has at most 16 numbers, and there are 16.
                 unsafe { s.store(taps[3 * i + j].as_mut_ptr(), v) };
             }
         }

@@ -98,7 +98,8 @@ impl<'a, S: Simd, T: Scheme> Forward<'a, S, T> {
 
     fn run(&self) -> Vec<f32> {
         let blocks = self.shape.windows().div_ceil(Self::WINDOWS);
-        // SAFETY: both ways write every result of every window, and windows cover all results.
+        // SAFETY: both ways write every result of every window, and windows cover all results. The length does
+        // not overflow: `Plan::new` counted it.
         unsafe {
             written(self.shape.out_len(), |y| {
                 if blocks < FEW_BLOCKS {
@@ -269,7 +270,8 @@ impl<S: Simd, T: Scheme> Kernel<S> for Pack<'_, S, T> {
     #[expect(clippy::inline_always, reason = "see `Kernel`")]
     fn run(self, s: S) {
         let Self { job, group, inputs, to, frequency } = self;
-        // SAFETY: both places that make this value share scratch out by groups.
+        // SAFETY: who makes this value has room for the numbers of this group at every frequency, and
+        // hands each group to one task; a group has at most `S::ROWS` rows, less than 16.
         unsafe { weights::pack::<S, T>(s, &job.taps, inputs, group, (to, frequency)) };
     }
 }
@@ -284,7 +286,8 @@ impl<S: Simd, T: Scheme> Kernel<S> for Rows<'_, S, T> {
     #[expect(clippy::inline_always, reason = "see `Kernel`")]
     fn run(self, s: S) {
         let Pack { job, group, inputs, to, frequency } = self.0;
-        // SAFETY: as for [`Pack`].
+        // SAFETY: as for [`Pack`], with `S::ROWS` rows of `weights::ROW` numbers at every frequency; parts
+        // have at most as many input channels.
         unsafe { weights::rows::<S, T>(s, &job.taps, inputs, group, (to, frequency)) };
     }
 }
@@ -311,7 +314,8 @@ impl<S: Simd, T: Scheme> Kernel<S> for Windows<'_, S, T> {
             let ahead = map.wrapping_add(AHEAD * job.shape.in_pixels());
             for (i, lanes) in lanes.iter().enumerate() {
                 transform::expect(s, (ahead, job.shape.width), lanes);
-                // SAFETY: masks let through what is inside the image; room as said above.
+                // SAFETY: `Lanes` lets through what is inside the image, of which x has all, as `forward` checked.
+                // A channel has COLUMNS numbers in each plane, a vector of windows for each part of them.
                 unsafe {
                     let to = to.add(c * Forward::<S, T>::COLUMNS + i * S::LANES);
                     transform::input::<S, T>(s, (map, job.shape.width), lanes, (to, steps));
@@ -362,7 +366,9 @@ impl<S: Simd, T: Scheme, const LEFT: usize> Kernel<S> for Products<'_, S, T, LEF
         let at_once = if all { T::FREQUENCIES } else { 1 };
         for f in (0..T::FREQUENCIES).step_by(at_once) {
             for &(first, rows) in groups {
-                // SAFETY: all inside the three parts.
+                // SAFETY: at every frequency there are `depth` weights for each row of a group, `depth` rows of
+                // COLUMNS windows, of which `lanes` are written, and `wait` products: a row for each channel
+                // of these groups.
                 unsafe {
                     let row = if LEFT == PACKED { depth } else { LEFT };
                     let a = at.weights.add(f * at.frequency + (first - start) * row);
@@ -410,8 +416,8 @@ impl<S: Simd, T: Scheme> Kernel<S> for Results<'_, S, T> {
             let ahead = map.wrapping_add(AHEAD * job.shape.out_pixels()).cast_const();
             for (i, lanes) in lanes.iter().enumerate() {
                 transform::expect_results(s, (ahead, job.shape.out_width), lanes);
-                // SAFETY: masks let through what is inside the results; these channels of these
-                // windows are written by nobody else.
+                // SAFETY: the products of these windows were just written at every frequency. `Lanes` lets through
+                // what is inside the results; these channels of these windows are written by nobody else.
                 unsafe {
                     let from = m.add(row * Forward::<S, T>::COLUMNS + i * S::LANES);
                     let to = (map, job.shape.out_width);

@@ -30,7 +30,7 @@ unsafe fn columns<S: Simd>(
     for (v, lanes) in v.iter_mut().zip(lanes) {
         for (i, piece) in lanes.pieces().iter().enumerate() {
             let (start, mask) = mask(piece);
-            // SAFETY: by the caller's promise.
+            // SAFETY: the caller promises the lanes of the mask of every piece.
             let part = unsafe { s.load_part(map.wrapping_offset(start + offset), u32::from(mask)) };
             *v = if i == 0 { part } else { s.join(*v, part) };
         }
@@ -76,9 +76,9 @@ pub(super) unsafe fn input<S: Simd, T: Scheme>(
     let mut rows = [[s.splat(0.0); 8]; 6];
     for (i, row) in rows.iter_mut().enumerate() {
         let line = (i * width) as isize;
-        // SAFETY: by the caller's promise.
+        // SAFETY: the caller promises what `reads` lets through.
         let [c0, c1, c2, c3] = unsafe { columns(s, map, lanes, line, |p| (p.input, p.reads[i].0)) };
-        // SAFETY: by the caller's promise.
+        // SAFETY: as above.
         let [c4, c5, ..] = unsafe { columns(s, map, lanes, line + 4, |p| (p.input, p.reads[i].1)) };
         *row = T::input(s, [c0, c1, c2, c3, c4, c5]);
     }
@@ -87,7 +87,7 @@ pub(super) unsafe fn input<S: Simd, T: Scheme>(
         let column = T::input(s, [r[0][j], r[1][j], r[2][j], r[3][j], r[4][j], r[5][j]]);
         for (i, &v) in column[..T::POINTS].iter().enumerate() {
             let (frequency, part) = T::place(i, j);
-            // SAFETY: by the caller's promise.
+            // SAFETY: one of the frequencies and parts that the caller promises.
             unsafe { s.store(to.add(frequency * steps.frequency + part * steps.part), v) };
         }
     }
@@ -111,7 +111,7 @@ pub(super) unsafe fn output<S: Simd, T: Scheme>(
         let mut column = [s.splat(0.0); 8];
         for (i, v) in column[..T::POINTS].iter_mut().enumerate() {
             let (frequency, part) = T::place(i, j);
-            // SAFETY: by the caller's promise.
+            // SAFETY: one of the frequencies and parts that the caller promises.
             *v = unsafe { s.load(from.add(frequency * steps.frequency + part * steps.part)) };
         }
         for (row, v) in rows.iter_mut().zip(T::output(s, column)) {
@@ -125,7 +125,7 @@ pub(super) unsafe fn output<S: Simd, T: Scheme>(
         for (lanes, v) in lanes.iter().zip(s.transpose4(results)) {
             for piece in lanes.pieces() {
                 let to = map.wrapping_offset(piece.output + (i * width) as isize);
-                // SAFETY: by the caller's promise.
+                // SAFETY: the caller promises what `writes` lets through.
                 unsafe { s.store_part(to, v, u32::from(piece.writes[i])) };
             }
         }
@@ -146,7 +146,7 @@ pub(super) unsafe fn output_gradient<S: Simd>(
 ) {
     let mut rows = [[s.splat(0.0); 6]; 4];
     for (i, row) in rows.iter_mut().enumerate() {
-        // SAFETY: by the caller's promise.
+        // SAFETY: the caller promises what `writes` lets through.
         let pixels =
             unsafe { columns(s, map, lanes, (i * width) as isize, |p| (p.output, p.writes[i])) };
         *row = Four::output_gradient(s, pixels);
@@ -155,7 +155,7 @@ pub(super) unsafe fn output_gradient<S: Simd>(
         let r = &rows;
         let column = Four::output_gradient(s, [r[0][j], r[1][j], r[2][j], r[3][j]]);
         for (i, v) in column.into_iter().enumerate() {
-            // SAFETY: by the caller's promise.
+            // SAFETY: one of the 36 vectors that the caller promises.
             unsafe { s.store(to.add((i * 6 + j) * frequency), v) };
         }
     }

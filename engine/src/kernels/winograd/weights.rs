@@ -49,10 +49,12 @@ impl<'a> Taps<'a> {
         let end = start + (S::LANES - 1) * step + 9;
         if S::LANES == 8 && count <= 8 && end <= self.values.len() {
             let from = self.values[start..].as_ptr();
-            // SAFETY: the taps of eight pairs are inside the weights, the rows inside the nine.
-            unsafe {
-                s.transpose((from, step), (to[0].as_mut_ptr(), 16));
-                s.transpose((from.add(1), step), (to[1].as_mut_ptr(), 16));
+            // All nine rows: a pointer to one of them may not lead to the next.
+            let to = to.as_flattened_mut().as_mut_ptr();
+            for tap in 0..2 {
+                // SAFETY: the nine taps of eight pairs are inside the weights, of which these are eight; their
+                // rows are eight of the nine, of 16 numbers.
+                unsafe { s.transpose((from.add(tap), step), (to.add(16 * tap), 16)) };
             }
             for i in 0..count {
                 s.prefetch(from.wrapping_add(ahead.wrapping_add(i * step)));
@@ -141,9 +143,10 @@ pub(super) unsafe fn pack<S: Simd, T: Scheme>(
             let whole = c * rows + start + S::LANES <= count * rows;
             let to = to.wrapping_add(c * rows + start);
             let part = (!whole).then_some(mask);
-            // SAFETY: by the caller's promise. A whole vector reaches into the next channel's place, which
-            // is written later; the last one ends at `rows`. LANES divides 16, so a vector from `start` on
-            // lies inside its row.
+            // SAFETY: by the caller's promise. A whole vector ends among the numbers of a frequency and may
+            // reach into the next channel's place, which is written later; others are masked to this
+            // channel's. LANES divides 16 and `start` is a multiple of it, so a vector from there lies
+            // inside its row.
             unsafe { transform::<S, T>(s, taps, gathered, start, (to, frequency), part) };
         }
     }
