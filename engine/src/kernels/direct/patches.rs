@@ -272,7 +272,8 @@ impl Unfold<'_> {
         // What to read costs as much as reading it, so some channels share it; more of them would fight for
         // lines of the first-level cache. Not where vectors reach beyond a row, since rows that they reach
         // into must be written later.
-        let whole = self.row % S::LANES == 0 && self.reads.iter().all(|r| r.to % S::LANES == 0);
+        let whole = self.row.is_multiple_of(S::LANES)
+            && self.reads.iter().all(|r| r.to.is_multiple_of(S::LANES));
         let whole = if whole { self.channels / SHARED * SHARED } else { 0 };
         for first in (0..whole).step_by(SHARED) {
             self.together::<S, STRIDE, SHARED>(s, first);
