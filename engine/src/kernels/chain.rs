@@ -10,7 +10,7 @@ use candle_core::{Error, Result, Tensor};
 use rayon::prelude::*;
 
 use super::fused::{self, Layers, Parameters};
-use super::raw::{count, holds, wide};
+use super::raw::{count, wide};
 use super::{Conv, Exactness, Link, Shortcut, conv, norm, upsample};
 
 const NAME: &str = "chain";
@@ -254,10 +254,6 @@ impl Layers for Chain {
         dy: &[f32],
         kept: &Kept,
     ) -> Result<(Option<Vec<f32>>, Vec<f32>)> {
-        if !holds(dy.len(), &self.dims) {
-            let text = format!("{NAME}: {} gradients for {:?}", dy.len(), self.dims);
-            return Err(Error::Msg(text).bt());
-        }
         let mut gradients = vec![0.0; flat.len()];
         let mut now: Option<Vec<f32>> = None;
         for (at, stage) in self.stages.iter().enumerate().rev() {
@@ -324,22 +320,4 @@ fn add(to: &mut [f32], from: &[f32]) {
             }
         });
     });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_gradient_of_another_size_is_an_error() {
-        let x = [0.0; 12];
-        let chain = Chain::new(&[1, 2, 2, 3], &[Link::Double], Shortcut::None).unwrap();
-        let mut kept = Kept::default();
-        chain.forward(&x, &[(&[], &[])], Some(&mut kept)).unwrap();
-        assert!(chain.backward((&x, true), &[], &[0.0; 48], &kept).is_ok());
-        for wrong in [0, 47, 49] {
-            let dy = vec![0.0; wrong];
-            assert!(chain.backward((&x, true), &[], &dy, &kept).is_err(), "{wrong}");
-        }
-    }
 }

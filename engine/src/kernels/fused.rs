@@ -8,9 +8,9 @@ use std::cell::Cell;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp2, Error, Layout, Result, Shape, Tensor};
 
-use super::raw::{flat_if_tracked, values, with_all_values, with_values};
+use super::raw::{flat_if_tracked, holds, values, with_all_values, with_values};
 
 /// Weight and bias of a layer; empty where it has none.
 pub(super) type Parameters<'a> = (&'a [f32], &'a [f32]);
@@ -138,7 +138,11 @@ impl<L: Layers> CustomOp2 for Fused<L> {
         _result: &Tensor,
         dy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let dy = dy.contiguous()?;
+        let (dy, dims) = (dy.contiguous()?, self.layers.dims());
+        if !holds(dy.elem_count(), dims) {
+            let text = format!("{}: gradients of shape {:?} for {dims:?}", L::NAME, dy.dims());
+            return Err(Error::Msg(text).bt());
+        }
         let (wants_dx, kept) = (x.track_op(), self.kept().take());
         let (dx, gradients) = with_values(x, L::NAME, |x| {
             with_values(flat, L::NAME, |flat| {
@@ -236,5 +240,17 @@ mod tests {
             }
         }
         assert!(!RECOMPUTE.get(), "only inside");
+    }
+
+    #[test]
+    fn a_gradient_of_another_size_is_an_error() {
+        let tensor = |n: usize| Tensor::ones(n, candle_core::DType::F32, &Device::Cpu).unwrap();
+        let layers = Square(Arc::default());
+        let op = Fused { layers, recompute: true, kept: Mutex::new(None) };
+        let (x, flat, y) = (tensor(1), tensor(1), tensor(1));
+        assert!(op.bwd(&x, &flat, &y, &tensor(1)).is_ok());
+        for wrong in [0, 2] {
+            assert!(op.bwd(&x, &flat, &y, &tensor(wrong)).is_err(), "{wrong}");
+        }
     }
 }

@@ -16,7 +16,7 @@ use candle_core::{Error, Result, Tensor};
 use super::attention::{self, Sizes};
 use super::fused::{self, Layers, Parameters};
 use super::multiply::multiply_turned;
-use super::raw::{count, holds};
+use super::raw::count;
 use super::{SequenceLink, layer_norm, simd};
 use layers::{add, attend, attend_backward, column_sums, input_gradient, linear, slope};
 
@@ -244,10 +244,6 @@ impl Layers for Sequence {
         kept: &Kept,
     ) -> Result<(Option<Vec<f32>>, Vec<f32>)> {
         let level = simd::best();
-        if !holds(dy.len(), &self.dims) {
-            let text = format!("{NAME}: {} gradients for {:?}", dy.len(), self.dims);
-            return Err(Error::Msg(text).bt());
-        }
         let mut gradients = vec![0.0; flat.len()];
         let mut now: Option<Vec<f32>> = None;
         let before = |at: usize| match kept.extras.get(at) {
