@@ -209,10 +209,6 @@ impl Layers for Chain {
         self.all_stages().map(|stage| (stage.weight.clone(), stage.bias.clone())).collect()
     }
 
-    fn keeps_much(&self) -> bool {
-        self.stages.len() > 1
-    }
-
     fn forward(
         &self,
         x: &[f32],

@@ -28,11 +28,8 @@ pub(super) trait Layers: Send + Sync + 'static {
     /// The result's shape.
     fn dims(&self) -> &[usize];
 
-    /// One pair for each layer that has parameters or could have, in the order of the flat tensor.
+    /// One pair for each layer, also of those without parameters, in the order of the flat tensor.
     fn places(&self) -> Vec<Places>;
-
-    /// Whether what is kept is worth computing again; not if it is next to nothing.
-    fn keeps_much(&self) -> bool;
 
     /// The result; what the backward pass needs goes to `kept`.
     fn forward(
@@ -77,7 +74,8 @@ pub fn recomputing<R>(recompute: bool, work: impl FnOnce() -> R) -> R {
 /// Applies layers to x, differentiably if anything is tracked. `tensors`: their parameters in order.
 pub(super) fn apply<L: Layers>(x: &Tensor, tensors: &[&Tensor], layers: L) -> Result<Tensor> {
     if let Some(flat) = flat_if_tracked(x, tensors)? {
-        let recompute = RECOMPUTE.get() && layers.keeps_much();
+        // One layer alone keeps next to nothing: its input is there anyway.
+        let recompute = RECOMPUTE.get() && layers.places().len() > 1;
         return x.apply_op2(&flat, Fused { layers, recompute, kept: Mutex::new(None) });
     }
     let y = with_all_values(tensors, L::NAME, |slices| {
@@ -185,11 +183,7 @@ mod tests {
         }
 
         fn places(&self) -> Vec<Places> {
-            vec![(0..1, 1..1)]
-        }
-
-        fn keeps_much(&self) -> bool {
-            true
+            vec![(0..0, 0..0), (0..1, 1..1)]
         }
 
         fn forward(
@@ -199,7 +193,7 @@ mod tests {
             kept: Option<&mut Vec<f32>>,
         ) -> Result<Vec<f32>> {
             let squares = self.trace(x, parameters)?;
-            let y = squares.iter().map(|square| square * parameters[0].0[0]).collect();
+            let y = squares.iter().map(|square| square * parameters[1].0[0]).collect();
             if let Some(kept) = kept {
                 *kept = squares;
             }

@@ -197,10 +197,6 @@ impl Layers for Sequence {
         self.stages.iter().map(|stage| (stage.weight.clone(), stage.bias.clone())).collect()
     }
 
-    fn keeps_much(&self) -> bool {
-        self.stages.len() > 1
-    }
-
     fn forward(
         &self,
         x: &[f32],

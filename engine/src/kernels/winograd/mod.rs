@@ -40,8 +40,7 @@ const CHUNK: usize = 64 * 1024;
 /// Numbers of windows, and of products, that stay in the second-level cache where products are shared out
 /// by output channels: 160 KB of each.
 const PART: usize = 40 * 1024;
-/// Input channels of which the windows are a part: with fewer, adding to the products so far costs
-/// more than it saves; with more, a group's weights crowd the rest out.
+/// Input channels of a part: at least so many that adding to the products so far weighs little.
 const DEPTHS: (usize, usize) = (16, weights::ROW);
 /// With at most so many channels, one call computes the products of all frequencies.
 const AT_ONCE: usize = 32;
@@ -169,9 +168,8 @@ impl<'a, S: Simd, T: Scheme> Forward<'a, S, T> {
     }
 
     /// All windows first, then some groups of output channels at a time, a part of the input channels
-    /// after the other: the windows of that part and the sums so far stay in the second-level cache, and
-    /// the group's weights for it, transformed when they are needed, nearly in the first. With all input
-    /// channels at once both came from the third, which took as long as the products.
+    /// after the other: as many as a row of weights holds, which are transformed when they are needed.
+    /// The windows of the part and the sums so far stay in the second-level cache.
     fn by_channels(&self, blocks: usize, y: Place<*mut f32>) {
         let inputs = self.shape.inputs;
         let size = T::FREQUENCIES * self.plane();
