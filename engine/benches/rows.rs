@@ -2,16 +2,18 @@
 //!
 //! `cargo bench -p smalti-engine --bench rows -- --rows 'conv3x3/*' --seconds 1`, or `--list`, or
 //! `--serve` (reads a row's name a line, answers a line). `SMALTI_KERNELS=candle` measures candle's
-//! own operations. Threads come from `RAYON_NUM_THREADS`.
+//! own operations, `SMALTI_DEVICE=cuda` (in a build with that feature) the card. Threads come from
+//! `RAYON_NUM_THREADS`.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its rows")]
 #![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 
+use smalti_engine::device::of_tests;
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::io::{BufRead, Write};
 use std::time::Instant;
 
-use candle_core::{CpuStorage, CustomOp1, Device, Layout, Shape, Tensor, Var};
+use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor, Var};
 use smalti_engine::kernels::{
     Conv, Exactness, Mask, attention, bit_entropies, conv2d, cross_entropy, group_norm, layer_norm,
     nearest,
@@ -70,7 +72,7 @@ fn noise(cell: u64, shape: &[usize]) -> Tensor {
     let n: usize = shape.iter().product();
     let noise = Noise::new(1, Purpose::Test, 0, cell);
     let values: Vec<f32> = (0..n as u32).map(|lane| 0.3 * noise.normal(lane)).collect();
-    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+    Tensor::from_vec(values, shape, &of_tests().unwrap()).unwrap()
 }
 
 /// The sizes behind the slash.
@@ -112,7 +114,12 @@ fn trained_convolution(row: &str) -> Work {
     let (bias, g) = (var(3, &[c]), noise(4, &[b, c, side, side]));
     Box::new(move || {
         let y = conv2d(&x, &w, Some(&bias), Conv::same(1)).unwrap();
-        black_box(y.apply_op1(Seed(g.clone())).unwrap().backward().unwrap());
+        let end = if y.device().is_cpu() {
+            y.apply_op1(Seed(g.clone())).unwrap()
+        } else {
+            (y * &g).unwrap().sum_all().unwrap()
+        };
+        black_box(end.backward().unwrap());
     })
 }
 
@@ -153,7 +160,7 @@ fn trained_rows(row: &str) -> Work {
         });
     }
     let targets: Vec<u32> = (0..n).map(|i| (i * 7919 % dim) as u32).collect();
-    let targets = Tensor::from_vec(targets, n, &Device::Cpu).unwrap();
+    let targets = Tensor::from_vec(targets, n, &of_tests().unwrap()).unwrap();
     Box::new(move || {
         black_box(cross_entropy(&x, &targets).unwrap().backward().unwrap());
     })
@@ -162,8 +169,9 @@ fn trained_rows(row: &str) -> Work {
 /// The loss of lookup-free quantization of 18 bits with its gradient, and the codes.
 fn lookup_free() -> Work {
     let z = Var::from_tensor(&noise(1, &[16, 18, 16, 16])).unwrap();
-    let weights = Tensor::from_iter((0..18).map(|bit| 2.0_f32.powi(bit)), &Device::Cpu).unwrap();
-    let scales = Tensor::new(&[0.1_f32, -0.1], &Device::Cpu).unwrap();
+    let weights =
+        Tensor::from_iter((0..18).map(|bit| 2.0_f32.powi(bit)), &of_tests().unwrap()).unwrap();
+    let scales = Tensor::new(&[0.1_f32, -0.1], &of_tests().unwrap()).unwrap();
     Box::new(move || {
         let f = z.permute((0, 2, 3, 1)).unwrap().contiguous().unwrap().reshape(((), 18)).unwrap();
         let bits = f.detach().gt(0.0).unwrap().to_dtype(candle_core::DType::F32).unwrap();
@@ -181,7 +189,7 @@ fn lookup_free() -> Work {
 /// A step of training a transformer: 256 places, 1024 tokens, a batch of 16.
 fn transformer() -> Work {
     let (batch, len, vocabulary) = (16, 256, 1024_usize);
-    let weights = Weights::fresh(1, &Device::Cpu);
+    let weights = Weights::fresh(1, &of_tests().unwrap());
     let size = TransformerSize {
         layers: 6,
         dim: 256,
@@ -203,7 +211,7 @@ fn transformer() -> Work {
     let mut optimizer = AdamW::new(settings, &vars).unwrap();
     let tokens = |first: usize| {
         let at = |i: usize| ((first + i % len + i / len * 257) * 7919 % vocabulary) as u32;
-        Tensor::from_iter((0..batch * len).map(at), &Device::Cpu).unwrap()
+        Tensor::from_iter((0..batch * len).map(at), &of_tests().unwrap()).unwrap()
     };
     let (inputs, targets) = (tokens(0).reshape((batch, len)).unwrap(), tokens(1));
     let mut step = 0;
@@ -222,12 +230,12 @@ fn transformer() -> Work {
 fn tokenizer(config: &str) -> Box<dyn Tokenizer> {
     let config: TokenizerConfig =
         ron::Options::default().with_default_extension(ron_extensions()).from_str(config).unwrap();
-    let fresh = Weights::fresh(1, &Device::Cpu);
+    let fresh = Weights::fresh(1, &of_tests().unwrap());
     let start = tokenizers::build(&config, &fresh).unwrap();
     let mut tensors: BTreeMap<String, Tensor> =
         fresh.vars().into_iter().map(|(name, var)| (name, var.as_tensor().detach())).collect();
     tensors.extend(start.quantizer().state());
-    tokenizers::build(&config, &Weights::loaded(tensors, false, &Device::Cpu)).unwrap()
+    tokenizers::build(&config, &Weights::loaded(tensors, false, &of_tests().unwrap())).unwrap()
 }
 
 fn ron_extensions() -> ron::extensions::Extensions {
@@ -275,7 +283,7 @@ fn training(row: &str) -> Work {
     let recipe = Recipe::read(&path).unwrap();
     let source = recipe.open_data(&assets.join("recipes"), &assets).unwrap();
     let run = folder.path().join("run");
-    let mut trainer = Trainer::new(recipe, source, &run, &Device::Cpu, false).unwrap();
+    let mut trainer = Trainer::new(recipe, source, &run, &of_tests().unwrap(), false).unwrap();
     Box::new(move || {
         let _kept = &folder;
         black_box(trainer.step().unwrap());
@@ -326,6 +334,12 @@ fn processor_secs() -> f64 {
 
 /// Measures for a time, at least three runs, and says so in a line of JSON.
 fn measure(row: &str, work: &mut Work, seconds: f64) -> String {
+    let device = of_tests().unwrap();
+    // A card is done later than the call that starts it.
+    let mut work = || {
+        work();
+        device.synchronize().unwrap();
+    };
     work();
     let (mut times, mut processor) = (Vec::new(), Vec::new());
     let start = Instant::now();
@@ -343,8 +357,11 @@ fn measure(row: &str, work: &mut Work, seconds: f64) -> String {
     let runs = times.len();
     times.sort_by(f64::total_cmp);
     processor.sort_by(f64::total_cmp);
-    let how = std::env::var_os("SMALTI_KERNELS")
-        .map_or("kernels".into(), |name| name.to_string_lossy().into_owned());
+    let how = match std::env::var_os("SMALTI_KERNELS") {
+        _ if !device.is_cpu() => format!("candle on {:?}", device.location()),
+        Some(name) => name.to_string_lossy().into_owned(),
+        None => "kernels".to_owned(),
+    };
     format!(
         "{{\"row\":\"{row}\",\"median_s\":{:.7},\"min_s\":{:.7},\"cpu_s\":{:.7},\"threads\":{},\
          \"ours\":\"smalti {}\",\"how\":\"{how}\",\"runs\":{runs}}}",

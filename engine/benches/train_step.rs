@@ -6,11 +6,12 @@
 #![expect(clippy::print_stdout, reason = "a benchmark prints its rows")]
 #![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 
+use smalti_engine::device::of_tests;
 use std::hint::black_box;
 use std::path::Path;
 use std::time::Instant;
 
-use candle_core::{Device, Tensor, Var};
+use candle_core::{Tensor, Var};
 use smalti_engine::kernels::{self, Conv, conv2d, group_norm};
 use smalti_engine::random::{Noise, Purpose};
 use smalti_engine::training::{Recipe, Trainer};
@@ -19,7 +20,7 @@ fn noise(cell: u64, shape: &[usize]) -> Var {
     let n: usize = shape.iter().product();
     let noise = Noise::new(1, Purpose::Test, 0, cell);
     let values: Vec<f32> = (0..n as u32).map(|lane| 0.1 * noise.normal(lane)).collect();
-    Var::from_tensor(&Tensor::from_vec(values, shape, &Device::Cpu).unwrap()).unwrap()
+    Var::from_tensor(&Tensor::from_vec(values, shape, &of_tests().unwrap()).unwrap()).unwrap()
 }
 
 /// Runs at least three times and for a second; the median and the smallest time.
@@ -66,7 +67,8 @@ fn recipe(name: &str) {
     let recipe = Recipe::read(&assets.join(format!("recipes/{name}.ron"))).unwrap();
     let source = recipe.open_data(&assets.join("recipes"), &assets).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let mut trainer = Trainer::new(recipe, source, folder.path(), &Device::Cpu, false).unwrap();
+    let mut trainer =
+        Trainer::new(recipe, source, folder.path(), &of_tests().unwrap(), false).unwrap();
     row(&format!("train/{name}"), 0.0, || {
         black_box(trainer.step().unwrap());
     });

@@ -4,10 +4,11 @@
 //! center crops and with the long side at 512.
 #![expect(clippy::print_stdout, reason = "a small program that prints its measurements")]
 
+use smalti_engine::device::of_tests;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use smalti_engine::data::worlds::Worlds;
 use smalti_engine::data::{Source, open_source};
 use smalti_engine::images::{Fit, WorkingSize, resize};
@@ -28,8 +29,8 @@ fn open_model(path: &Path) -> Result<Box<dyn Tokenizer>> {
     let config: TokenizerConfig = serde_json::from_value(metadata["config"].clone())
         .map_err(|error| bad(&error.to_string()))?;
     let tensors: BTreeMap<String, Tensor> =
-        candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)?.into_iter().collect();
-    let weights = Weights::loaded(tensors, false, &Device::Cpu);
+        candle_core::safetensors::load_buffer(&bytes, &of_tests().unwrap())?.into_iter().collect();
+    let weights = Weights::loaded(tensors, false, &of_tests().unwrap());
     let tokenizer = tokenizers::build(&config, &weights)?;
     weights.finish(&path.display().to_string(), &[])?;
     Ok(tokenizer)

@@ -8,10 +8,11 @@ pub mod pictures;
 pub mod tiny;
 pub mod window;
 
+use smalti_engine::device::of_tests;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Tensor};
 use safetensors::Dtype;
 
 /// The folder that holds all fixtures.
@@ -133,9 +134,9 @@ impl Tensors {
         let made = match self.raw(name).dtype {
             Dtype::F64 | Dtype::F32 | Dtype::F16 | Dtype::BF16 => {
                 let values: Vec<f32> = self.f64s(name).into_iter().map(|x| x as f32).collect();
-                Tensor::from_vec(values, shape, &Device::Cpu)
+                Tensor::from_vec(values, shape, &of_tests().unwrap())
             }
-            _ => Tensor::from_vec(self.u32s(name), shape, &Device::Cpu),
+            _ => Tensor::from_vec(self.u32s(name), shape, &of_tests().unwrap()),
         };
         made.unwrap_or_else(|e| panic!("{name}: {e}"))
     }

@@ -1,9 +1,9 @@
 //! Things small enough to be made inside a test: a tokenizer, a picture.
 
+use smalti_engine::device::of_tests;
 use std::collections::HashMap;
 use std::path::Path;
 
-use candle_core::Device;
 use safetensors::tensor::{Dtype, TensorView};
 use smalti_engine::layers::Weights;
 use smalti_engine::quantizers::{FsqConfig, QuantizerConfig};
@@ -32,7 +32,7 @@ pub fn tiny_config() -> TokenizerConfig {
 /// If it cannot be made or written.
 pub fn tiny_model(path: &Path) {
     let config = tiny_config();
-    let weights = Weights::fresh(1, &Device::Cpu);
+    let weights = Weights::fresh(1, &of_tests().unwrap());
     build(&config, &weights).unwrap_or_else(|e| panic!("{e}"));
     let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = weights
         .vars()

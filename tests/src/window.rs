@@ -18,6 +18,7 @@ use smalti::studio::{Studio, StudioOptions};
 use smalti::views::ViewId;
 use smalti_engine::answers::{Compared, Comparison, Encode, Encoded, ImageRef, PastedPicture};
 use smalti_engine::answers::{ModelRef, SourceRef, Stamp};
+use smalti_engine::device::choice_of_tests;
 use smalti_engine::images::{Picture, WorkingSize};
 use smalti_engine::tokens::Grid;
 use tempfile::TempDir;
@@ -69,9 +70,10 @@ fn renderer() -> Option<RenderState> {
 
 fn finish(
     builder: egui_kittest::HarnessBuilder<Studio>,
-    options: StudioOptions,
+    mut options: StudioOptions,
     size: [f32; 2],
 ) -> Window {
+    options.device = choice_of_tests().unwrap_or_else(|e| panic!("{e}"));
     // The harness puts its own theme on when the window is made.
     let theme = match options.theme {
         Some(ThemeChoice::Light) => egui::Theme::Light,

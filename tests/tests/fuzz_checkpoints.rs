@@ -7,12 +7,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 #![allow(unsafe_code, reason = "an allocator that counts cannot be written without")]
 
+use smalti_engine::device::of_tests;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
 
-use candle_core::Device;
 use smalti_engine::checkpoints::{ElementType, read_bytes, recognize};
 use smalti_engine::random::{Noise, Purpose, name_hash};
 use smalti_engine::tokens::{Grid, files};
@@ -159,7 +159,7 @@ fn read_all(bytes: Vec<u8>) -> bool {
         let bytes = entry.bytes().unwrap_or_default();
         assert!(bytes.is_empty() || bytes.len() == entry.byte_len());
         if entry.dtype() == ElementType::F16 {
-            drop(entry.to_tensor(&Device::Cpu));
+            drop(entry.to_tensor(&of_tests().unwrap()));
         }
     }
     drop(checkpoint.check_finite());

@@ -6,10 +6,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+use smalti_engine::device::of_tests;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use candle_core::Device;
 use smalti_engine::checkpoints::{Checkpoint, Container, read};
 use smalti_tests::{Tensors, fixture, load_config, load_io, load_tensors};
 
@@ -78,7 +78,7 @@ fn parity_of_safetensors_with_the_official_reader() {
 fn parity_of_conversion_to_f32() {
     let folder = fixture("containers");
     let want = load_tensors(&folder.join("expected.safetensors"));
-    let tensors = read(&folder.join("zip.ckpt")).unwrap().to_tensors(&Device::Cpu).unwrap();
+    let tensors = read(&folder.join("zip.ckpt")).unwrap().to_tensors(&of_tests().unwrap()).unwrap();
     for (name, _) in want.iter() {
         let got = tensors[name].flatten_all().unwrap().to_vec1::<f32>().unwrap();
         let should: Vec<f32> = want.f64s(name).into_iter().map(|x| x as f32).collect();

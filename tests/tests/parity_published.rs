@@ -3,8 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
-use candle_core::Device;
 use smalti_engine::checkpoints::{Container, Family, open_tokenizer, read};
+use smalti_engine::device::of_tests;
 use smalti_tests::{
     assert_close, count, counts, fixture, load_config, load_io, load_tensors, number,
 };
@@ -24,7 +24,7 @@ fn published(name: &str, family: Family) {
         assert_eq!((entry.shape(), entry.bytes().unwrap()), (&*raw.shape, raw.bytes.clone()));
     }
 
-    let opened = open_tokenizer(&path, &Device::Cpu).unwrap();
+    let opened = open_tokenizer(&path, &of_tests().unwrap()).unwrap();
     let found = &opened.recognized;
     assert_eq!((found.family, &found.problems), (family, &Vec::new()));
     let network = &opened.config.network;

@@ -5,9 +5,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+use smalti_engine::device::of_tests;
 use std::collections::BTreeMap;
 
-use candle_core::{D, DType, Device, Tensor, Var};
+use candle_core::{D, DType, Tensor, Var};
 use serde_json::Value;
 use smalti_engine::checkpoints;
 use smalti_engine::kernels::{self, Conv};
@@ -96,7 +97,7 @@ fn same_codes(io: &Tensors, name: &str, codes: &Tensor) {
 fn taming_agrees(tensors: BTreeMap<String, Tensor>) {
     let (config, io) = (load_config(TAMING), load_io(TAMING));
     let near = Near::of(&config);
-    let weights = Weights::loaded(tensors, false, &Device::Cpu);
+    let weights = Weights::loaded(tensors, false, &of_tests().unwrap());
     let ldm = Ldm::new(&taming_config(&config), &weights).unwrap();
     weights.finish(TAMING, &["loss."]).unwrap();
 
@@ -122,7 +123,7 @@ fn taming_agrees(tensors: BTreeMap<String, Tensor>) {
     same_codes(&io, "indices", &quantized.codes);
     let loss =
         quantized.losses.iter().fold(0.0, |sum, (_, loss)| sum + loss.to_scalar::<f32>().unwrap());
-    near.check(&io, "loss.codebook", &Tensor::new(loss, &Device::Cpu).unwrap());
+    near.check(&io, "loss.codebook", &Tensor::new(loss, &of_tests().unwrap()).unwrap());
 
     let entries = ldm.quantizer().decode(&quantized.codes).unwrap();
     near.check(&io, "codebook_entries", &entries);
@@ -139,7 +140,7 @@ fn taming_agrees_from_its_published_container_and_from_safetensors() {
     let container = load_config(TAMING)["container"].as_str().expect("container").to_owned();
     let read = |file: &str| {
         let checkpoint = checkpoints::read(&fixture(TAMING).join(file)).unwrap();
-        checkpoint.to_tensors(&Device::Cpu).unwrap()
+        checkpoint.to_tensors(&of_tests().unwrap()).unwrap()
     };
     let (published, plain) = (read(&container), read("weights.safetensors"));
     assert!(published.keys().eq(plain.keys()), "the same names");
@@ -153,7 +154,7 @@ fn taming_agrees_from_its_published_container_and_from_safetensors() {
 #[test]
 fn taming_distances_agree() {
     let (config, io) = (load_config(TAMING), load_io(TAMING));
-    let weights = Weights::loaded(stored(TAMING), false, &Device::Cpu);
+    let weights = Weights::loaded(stored(TAMING), false, &of_tests().unwrap());
     let vq = Vq::new(&vq_config(&config), count(&config, "embed_dim"), &weights.pp("quantize"));
     let distances = vq.unwrap().distances(&io.tensor("pre_quant")).unwrap();
     Near::of(&config).check(&io, "distances", &distances);
@@ -232,7 +233,7 @@ fn taming_gradients_agree_in_the_published_training_step() {
     let near = Near::of(&config);
     let tensors = stored(TAMING);
     let patches = Patches::new(&tensors, count(&config, "disc_num_layers"));
-    let weights = Weights::loaded(tensors, true, &Device::Cpu);
+    let weights = Weights::loaded(tensors, true, &of_tests().unwrap());
     let ldm = Ldm::new(&taming_config(&config), &weights).unwrap();
     weights.finish(TAMING, &["loss."]).unwrap();
     let input = io.tensor("input");
@@ -255,7 +256,7 @@ fn taming_gradients_agree_in_the_published_training_step() {
     near.check(&io, "train.nll_loss", &nll);
     near.check(&io, "train.g_loss", &adversarial);
     near.check(&io, "train.quant_loss", &codebook);
-    near.check(&io, "train.d_weight", &Tensor::new(weight as f32, &Device::Cpu).unwrap());
+    near.check(&io, "train.d_weight", &Tensor::new(weight as f32, &of_tests().unwrap()).unwrap());
     near.check(&io, "train.generator_total", &total);
 
     let (real, fake) = (patches.logits(&input), patches.logits(&reconstruction.detach()));
@@ -307,7 +308,7 @@ impl Levels<'_> {
     fn rule(&self, bound: FsqBound, eps: f64, hard_clamp: bool) -> Fsq {
         let levels = self.steps.clone();
         let config = FsqConfig { levels, bound, hard_clamp, eps, ..FsqConfig::default() };
-        Fsq::new(&config, self.steps.len(), &Device::Cpu).unwrap()
+        Fsq::new(&config, self.steps.len(), &of_tests().unwrap()).unwrap()
     }
 
     /// The gradient of sum(quantized · weight) by the input.
@@ -358,7 +359,7 @@ fn fsq_agrees_with_the_common_bound() {
         let config = FsqConfig { levels: set.steps.clone(), eps, ..FsqConfig::default() };
         let constants = |f: &dyn Fn(u32) -> f64| {
             let values: Vec<f32> = set.steps.iter().map(|&level| f(level) as f32).collect();
-            Tensor::new(values, &Device::Cpu).unwrap()
+            Tensor::new(values, &of_tests().unwrap()).unwrap()
         };
         set.check("bound.half_l", &constants(&|level| config.half(level)));
         set.check("bound.offset", &constants(&|level| config.offset(level)));
@@ -367,7 +368,8 @@ fn fsq_agrees_with_the_common_bound() {
             set.check("bound.implicit_codebook", &rule.codebook().unwrap().unwrap());
         }
         for (channel, &basis) in set.io.u32s(&set.name("basis")).iter().enumerate() {
-            let code = Tensor::new(vec![basis], &Device::Cpu).unwrap().reshape((1, 1, 1)).unwrap();
+            let code =
+                Tensor::new(vec![basis], &of_tests().unwrap()).unwrap().reshape((1, 1, 1)).unwrap();
             let digits = rule.digits(&code).unwrap().flatten_all().unwrap().to_vec1::<u32>();
             let want: Vec<u32> = (0..set.steps.len()).map(|at| u32::from(at == channel)).collect();
             assert_eq!(digits.unwrap(), want, "the first level is the fastest digit");
@@ -446,9 +448,10 @@ fn residual_fsq_agrees_layer_by_layer() {
         counts(&config, "level_sets/0").into_iter().map(|level| level as u32).collect();
     let all = io.tensor("residual.all_codes");
     let layers = all.dim(0).unwrap();
-    let rule = ResidualFsq::new(&levels, layers, &Device::Cpu).unwrap();
-    let row =
-        |values: Vec<f64>| Tensor::new(values, &Device::Cpu).unwrap().to_dtype(DType::F32).unwrap();
+    let rule = ResidualFsq::new(&levels, layers, &of_tests().unwrap()).unwrap();
+    let row = |values: Vec<f64>| {
+        Tensor::new(values, &of_tests().unwrap()).unwrap().to_dtype(DType::F32).unwrap()
+    };
     near.check(&io, "residual.soft_clamp", &row(rule.soft_clamp()));
     let scales: Vec<Tensor> = (0..layers).map(|layer| row(rule.scale(layer))).collect();
     near.check(&io, "residual.scales", &Tensor::stack(&scales, 0).unwrap());
@@ -489,7 +492,7 @@ fn fsq_behind_projections_and_with_several_codebooks_agrees() {
     let latents = project(&io.tensor("proj.input"), "project_in");
     let dim = levels.len();
     let rule = FsqConfig { levels, eps: number(&config, "eps"), ..FsqConfig::default() };
-    let rule = Fsq::new(&rule, dim, &Device::Cpu).unwrap();
+    let rule = Fsq::new(&rule, dim, &of_tests().unwrap()).unwrap();
     let found: Vec<Quantized> = (0..books)
         .map(|book| rule.quantize(&latents.narrow(1, book * dim, dim).unwrap(), true).unwrap())
         .collect();

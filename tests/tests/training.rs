@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use smalti_engine::device::{DeviceChoice, open};
+use smalti_engine::device::of_tests;
 use smalti_engine::training::{Recipe, Trainer};
 use smalti_tests::{load_tensors, tiny::write_png};
 
@@ -53,7 +53,7 @@ fn train(recipe: &Path, folder: &Path) {
     let recipe_folder = recipe.parent().unwrap();
     let recipe = Recipe::read(recipe).unwrap();
     let source = recipe.open_data(recipe_folder, recipe_folder).unwrap();
-    let device = open(DeviceChoice::Cpu).unwrap();
+    let device = of_tests().unwrap();
     let mut trainer = Trainer::new(recipe, source, folder, &device, true).unwrap();
     while !trainer.is_done() {
         trainer.step().unwrap();

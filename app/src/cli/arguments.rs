@@ -30,8 +30,8 @@ pub(super) struct Window {
 #[derive(Debug, Clone, Args)]
 pub(super) struct Common {
     /// Where networks run: cpu, cuda or metal
-    #[arg(long, value_name = "DEVICE", default_value = "cpu", value_parser = device,
-        help_heading = "Everywhere")]
+    #[arg(long, value_name = "DEVICE", env = "SMALTI_DEVICE", value_parser = device,
+        default_value_t = DeviceChoice::built_for(), help_heading = "Everywhere")]
     pub(super) device: DeviceChoice,
     /// Processor threads to compute with; 0 takes all
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Everywhere")]

@@ -19,7 +19,7 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 pub(super) struct Console<'a, 'b> {
     around: &'a mut Surroundings<'b>,
     json: bool,
-    /// The device that was asked for.
+    /// Where networks run.
     pub(super) device: DeviceChoice,
     /// The threads that were asked for; 0 means all.
     pub(super) threads: usize,
@@ -28,11 +28,15 @@ pub(super) struct Console<'a, 'b> {
 }
 
 impl<'a, 'b> Console<'a, 'b> {
-    pub(super) fn new(around: &'a mut Surroundings<'b>, common: &Common) -> Self {
+    pub(super) fn new(
+        around: &'a mut Surroundings<'b>,
+        common: &Common,
+        device: DeviceChoice,
+    ) -> Self {
         Self {
             around,
             json: common.json,
-            device: common.device,
+            device,
             threads: common.threads,
             bar: None,
             last_line: Instant::now(),

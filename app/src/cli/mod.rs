@@ -80,11 +80,16 @@ where
 }
 
 fn dispatch(arguments: Arguments, around: &mut Surroundings<'_>) -> Result<(), Stop> {
-    let Some(command) = arguments.command else {
-        return window::run(&arguments.window, around);
+    let common = arguments.command.as_ref().map_or(&arguments.window.common, Command::common);
+    let (device, remark) = common.device.or_cpu();
+    if let Some(remark) = remark {
+        drop(writeln!(around.err, "{remark}"));
+    }
+    let Some(command) = &arguments.command else {
+        return window::run(&arguments.window, device, around);
     };
-    let mut console = Console::new(around, command.common());
-    match &command {
+    let mut console = Console::new(around, command.common(), device);
+    match command {
         Command::Inspect(options) => inspect::run(options, &mut console),
         Command::Encode(options) => encode::run(options, &mut console),
         Command::Decode(options) => decode::run(options, &mut console),

@@ -6,6 +6,7 @@ use eframe::egui_wgpu::{WgpuConfiguration, WgpuSetup, WgpuSetupCreateNew, wgpu};
 use eframe::{EventLoopBuilderHook, NativeOptions};
 
 use smalti_engine::EngineError;
+use smalti_engine::device::DeviceChoice;
 
 use super::arguments::Window;
 use super::stop::Stop;
@@ -17,7 +18,11 @@ use crate::studio::{Studio, StudioOptions};
 const INSTEAD: &str =
     "Start it on a desktop; `smalti tour --out tour` tells the whole story without one";
 
-pub(super) fn run(options: &Window, around: &mut Surroundings<'_>) -> Result<(), Stop> {
+pub(super) fn run(
+    options: &Window,
+    device: DeviceChoice,
+    around: &mut Surroundings<'_>,
+) -> Result<(), Stop> {
     for path in &options.files {
         let is_word = !path.to_string_lossy().contains(['.', '/', '\\']);
         if is_word && render::readable(path).is_err() {
@@ -36,7 +41,7 @@ pub(super) fn run(options: &Window, around: &mut Surroundings<'_>) -> Result<(),
         ));
     };
     let studio = StudioOptions {
-        device: options.common.device,
+        device,
         threads: options.common.threads,
         settings_dir: user_folder(),
         files: options.files.clone(),

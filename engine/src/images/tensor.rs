@@ -89,13 +89,14 @@ fn byte(value: f32) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::of_tests;
 
     #[test]
     fn every_byte_comes_back() {
         let bytes: Vec<u8> = (0..=255).cycle().take(32 * 8 * 3).collect();
         let picture = Picture::new(32, 8, bytes).unwrap();
         let pictures = vec![picture.clone(), picture.mirrored()];
-        let tensor = to_tensor(&pictures, &Device::Cpu).unwrap();
+        let tensor = to_tensor(&pictures, &of_tests().unwrap()).unwrap();
         assert_eq!(tensor.dims(), [2, 3, 8, 32]);
         assert_eq!(from_tensor(&tensor).unwrap(), pictures);
         let red: Vec<f32> = tensor.flatten_all().unwrap().to_vec1().unwrap();
@@ -105,28 +106,28 @@ mod tests {
     #[test]
     fn values_outside_are_clamped() {
         let values = vec![-7.0_f32, 0.0, 7.0];
-        let tensor = Tensor::from_vec(values, (1, 3, 1, 1), &Device::Cpu).unwrap();
+        let tensor = Tensor::from_vec(values, (1, 3, 1, 1), &of_tests().unwrap()).unwrap();
         assert_eq!(from_tensor(&tensor).unwrap()[0].pixel(0, 0), Some([0, 128, 255]));
         let values = vec![f32::INFINITY, f32::NEG_INFINITY, 1.0];
-        let tensor = Tensor::from_vec(values, (1, 3, 1, 1), &Device::Cpu).unwrap();
+        let tensor = Tensor::from_vec(values, (1, 3, 1, 1), &of_tests().unwrap()).unwrap();
         assert_eq!(from_tensor(&tensor).unwrap()[0].pixel(0, 0), Some([255, 0, 255]));
     }
 
     #[test]
     fn not_a_number_is_an_error_that_says_how_many() {
         let values = vec![0.0_f32, f32::NAN, 0.0, 0.0, f32::NAN, 0.0];
-        let tensor = Tensor::from_vec(values, (1, 3, 1, 2), &Device::Cpu).unwrap();
+        let tensor = Tensor::from_vec(values, (1, 3, 1, 2), &of_tests().unwrap()).unwrap();
         let error = from_tensor(&tensor).unwrap_err().to_string();
         assert!(error.contains("2 of its 6"), "{error}");
     }
 
     #[test]
     fn other_shapes_and_mixed_sizes_are_refused() {
-        let tensor = Tensor::zeros((1, 4, 2, 2), DType::F32, &Device::Cpu).unwrap();
+        let tensor = Tensor::zeros((1, 4, 2, 2), DType::F32, &of_tests().unwrap()).unwrap();
         assert!(from_tensor(&tensor).is_err());
         let small = Picture::new(1, 1, vec![0; 3]).unwrap();
         let wide = Picture::new(2, 1, vec![0; 6]).unwrap();
-        assert!(to_tensor(&[small, wide], &Device::Cpu).is_err());
-        assert!(to_tensor(&[], &Device::Cpu).is_err());
+        assert!(to_tensor(&[small, wide], &of_tests().unwrap()).is_err());
+        assert!(to_tensor(&[], &of_tests().unwrap()).is_err());
     }
 }

@@ -9,7 +9,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use candle_core::{CpuStorage, Error, InplaceOp2, Layout, Tensor, Var};
+use candle_core::{CpuStorage, Device, Error, InplaceOp2, Layout, Tensor, Var};
 use rayon::prelude::*;
 
 use super::ours;
@@ -19,6 +19,8 @@ use crate::Result;
 const NAME: &str = "adam";
 /// Numbers that a task takes.
 const PART: usize = 16 * 1024;
+/// Numbers that are summed by one part of a card.
+const ROW: usize = 1024;
 
 /// What a step does, the same for every parameter.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -37,69 +39,122 @@ pub struct AdamStep {
     pub average_decay: f64,
 }
 
-/// What AdamW keeps of a parameter: both moments and the moving average of its values.
+/// What AdamW keeps of the parameters: both moments and the moving average of their values, always in the
+/// same order of the parameters.
 #[derive(Debug)]
 pub struct AdamState(Kept);
 
 #[derive(Debug)]
 enum Kept {
-    /// Changed in place, on the CPU.
-    Values([Vec<f32>; 3]),
-    /// Replaced at every step, on any device.
-    Tensors([Tensor; 3]),
+    /// Of each parameter, changed in place, on the CPU.
+    Values(Vec<[Vec<f32>; 3]>),
+    /// Of all parameters one after another, replaced at every step, on any device.
+    Flat([Tensor; 3]),
 }
 
 impl AdamState {
-    /// First moment, second moment and average.
-    pub fn new(tensors: [Tensor; 3]) -> Result<Self> {
-        if !ours(&tensors.each_ref()) {
-            return Ok(Self(Kept::Tensors(tensors.map(|t| t.detach()))));
+    /// First moment, second moment and average of each parameter.
+    pub fn new(parameters: &[[Tensor; 3]]) -> Result<Self> {
+        if !ours(&parameters.iter().flatten().collect::<Vec<_>>()) {
+            let flat = |at: usize| flat(parameters.iter().map(|kept| &kept[at]));
+            return Ok(Self(Kept::Flat([flat(0)?, flat(1)?, flat(2)?])));
         }
-        let mut values = [const { Vec::new() }; 3];
-        for (values, tensor) in values.iter_mut().zip(&tensors) {
-            *values = tensor.flatten_all()?.to_vec1()?;
-        }
-        Ok(Self(Kept::Values(values)))
+        let list = |tensor: &Tensor| tensor.flatten_all()?.to_vec1();
+        let values =
+            parameters.iter().map(|[m, v, average]| Ok([list(m)?, list(v)?, list(average)?]));
+        Ok(Self(Kept::Values(values.collect::<Result<_>>()?)))
     }
 
-    /// First moment, second moment and average, in the shape of the parameter.
-    pub fn tensors(&self, var: &Var) -> Result<[Tensor; 3]> {
-        match &self.0 {
-            Kept::Tensors(tensors) => Ok(tensors.clone()),
-            Kept::Values([m, v, average]) => {
-                let tensor = |x: &Vec<f32>| Tensor::from_slice(x, var.shape(), var.device());
-                Ok([tensor(m)?, tensor(v)?, tensor(average)?])
-            }
-        }
+    /// First moment, second moment and average of each parameter, in its shape.
+    pub fn tensors(&self, vars: &[&Var]) -> Result<Vec<[Tensor; 3]>> {
+        let (first, second) = (self.kept(0, vars)?, self.kept(1, vars)?);
+        let kept = first.into_iter().zip(second).zip(self.averages(vars)?);
+        Ok(kept.map(|((first, second), average)| [first, second, average]).collect())
     }
 
-    /// Moves the parameter and everything that is kept of it by one step.
-    pub fn step(&mut self, var: &Var, gradient: &Tensor, step: AdamStep) -> Result<()> {
+    /// The moving average of each parameter, in its shape.
+    pub fn averages(&self, vars: &[&Var]) -> Result<Vec<Tensor>> {
+        self.kept(2, vars)
+    }
+
+    fn kept(&self, which: usize, vars: &[&Var]) -> Result<Vec<Tensor>> {
+        let mut start = 0;
+        let tensors = vars.iter().enumerate().map(|(at, var)| {
+            let tensor = match &self.0 {
+                Kept::Values(values) => {
+                    Tensor::from_slice(&values[at][which], var.shape(), var.device())
+                }
+                Kept::Flat(flat) => part(&flat[which], start, var)?.copy(),
+            };
+            start += var.elem_count();
+            tensor
+        });
+        Ok(tensors.collect::<candle_core::Result<_>>()?)
+    }
+
+    /// Moves the parameters and everything that is kept of them by one step.
+    ///
+    /// # Errors
+    /// If there are other gradients than parameters, or one is of another size.
+    pub fn step(&mut self, vars: &[&Var], gradients: &[&Tensor], step: AdamStep) -> Result<()> {
+        let sizes = |tensors: &mut dyn Iterator<Item = &Tensor>| -> Vec<usize> {
+            tensors.map(Tensor::elem_count).collect()
+        };
+        let count = sizes(&mut vars.iter().map(|var| var.as_tensor()));
+        let fits = match &self.0 {
+            Kept::Values(values) => values.len() == count.len(),
+            Kept::Flat([m, ..]) => m.elem_count() == count.iter().sum::<usize>(),
+        };
+        if !fits || sizes(&mut gradients.iter().copied()) != count {
+            return Err(Error::Msg(format!("{NAME}: a parameter of another size")).bt().into());
+        }
         let kept = match &mut self.0 {
             Kept::Values(values) => values,
-            Kept::Tensors(tensors) => return plain(tensors, var, gradient, step),
+            Kept::Flat(flat) => return plain(flat, vars, gradients, step),
         };
-        let gradient = gradient.contiguous()?;
-        Ok(var.inplace_op2(&gradient, &Step { kept: Mutex::new(kept), step })?)
+        for ((kept, var), gradient) in kept.iter_mut().zip(vars).zip(gradients) {
+            let gradient = gradient.contiguous()?;
+            var.inplace_op2(&gradient, &Step { kept: Mutex::new(kept), step })?;
+        }
+        Ok(())
     }
 }
 
-/// The step made of candle's own operations.
-fn plain(kept: &mut [Tensor; 3], var: &Var, gradient: &Tensor, step: AdamStep) -> Result<()> {
+/// All numbers one after another.
+fn flat<'a>(tensors: impl Iterator<Item = &'a Tensor>) -> candle_core::Result<Tensor> {
+    let parts = tensors.map(|t| t.detach().flatten_all()).collect::<Result<Vec<_>, _>>()?;
+    if parts.is_empty() { Tensor::new(&[0.0_f32; 0], &Device::Cpu) } else { Tensor::cat(&parts, 0) }
+}
+
+/// The numbers of a parameter among those of all.
+fn part(flat: &Tensor, start: usize, var: &Var) -> candle_core::Result<Tensor> {
+    flat.narrow(0, start, var.elem_count())?.reshape(var.shape())
+}
+
+/// The step made of candle's own operations: once for all parameters, since on a card starting an
+/// operation costs more than working it out for most of them.
+fn plain(
+    kept: &mut [Tensor; 3],
+    vars: &[&Var],
+    gradients: &[&Tensor],
+    step: AdamStep,
+) -> Result<()> {
     let [m, v, average] = kept;
     let ((b1, b2), rate) = (step.betas, step.rate);
     let (fix1, fix2) = (1.0 - b1.powi(step.count), 1.0 - b2.powi(step.count));
-    let gradient = (gradient * step.scale)?;
+    let gradient = (flat(gradients.iter().copied())? * step.scale)?;
     *m = ((&*m * b1)? + (&gradient * (1.0 - b1))?)?;
     *v = ((&*v * b2)? + (gradient.sqr()? * (1.0 - b2))?)?;
     let denominator = ((&*v / fix2)?.sqrt()? + 1e-8)?;
     let update = ((&*m / fix1)? / denominator)?;
-    let weights = (var.as_tensor() * (1.0 - rate * step.weight_decay))?;
-    var.set(&(weights - (update * rate)?)?.detach())?;
+    let weights = flat(vars.iter().map(|var| var.as_tensor()))?;
+    let weights = ((weights * (1.0 - rate * step.weight_decay))? - (update * rate)?)?;
     let decay = step.average_decay;
-    *average = ((&*average * decay)? + (var.as_tensor().detach() * (1.0 - decay))?)?;
-    for tensor in kept {
-        *tensor = tensor.detach();
+    *average = ((&*average * decay)? + (&weights * (1.0 - decay))?)?;
+    let mut start = 0;
+    for var in vars {
+        var.set(&part(&weights, start, var)?)?;
+        start += var.elem_count();
     }
     Ok(())
 }
@@ -189,64 +244,93 @@ impl Numbers {
     }
 }
 
-/// The sum of all squares, in an order that does not depend on the number of threads.
-pub fn sum_of_squares(tensor: &Tensor) -> Result<f64> {
-    if !ours(&[tensor]) {
-        return Ok(f64::from(tensor.sqr()?.sum_all()?.to_scalar::<f32>()?));
+/// The sum of all squares of all tensors, in an order that does not depend on the number of threads.
+pub fn sum_of_squares(tensors: &[&Tensor]) -> Result<f64> {
+    if !ours(tensors) {
+        let squares = flat(tensors.iter().copied())?.sqr()?;
+        let (n, rows) = (squares.elem_count(), squares.elem_count() / ROW);
+        // A card sums every row at the same time, and one long row slowly.
+        let rest = squares.narrow(0, rows * ROW, n - rows * ROW)?;
+        let squares = squares.narrow(0, 0, rows * ROW)?.reshape((rows, ROW))?;
+        let mut sum = 0.0;
+        for part in [rest, squares.sum(1)?] {
+            if part.elem_count() > 0 {
+                sum += f64::from(part.sum_all()?.to_scalar::<f32>()?);
+            }
+        }
+        return Ok(sum);
     }
-    let sums: Vec<f64> = with_values(&tensor.contiguous()?, "sum_of_squares", |values| {
-        let part = |part: &[f32]| wide(|| sum_of(part.len(), |i| part[i] * part[i]));
-        values.par_chunks(PART).map(part).collect()
-    })?;
-    Ok(sums.iter().sum())
+    let mut sum = 0.0;
+    for tensor in tensors {
+        let sums: Vec<f64> = with_values(&tensor.contiguous()?, "sum_of_squares", |values| {
+            let part = |part: &[f32]| wide(|| sum_of(part.len(), |i| part[i] * part[i]));
+            values.par_chunks(PART).map(part).collect()
+        })?;
+        sum += sums.iter().sum::<f64>();
+    }
+    Ok(sum)
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::tests::{flat, noise};
-    use super::*;
+    use super::{AdamState, AdamStep, flat as flat_of, part, plain, sum_of_squares};
+    use candle_core::{Tensor, Var};
 
     #[test]
     fn steps_are_those_of_plain_operations_to_the_last_bit() {
-        for shape in [vec![1], vec![3, 7], vec![40_003]] {
-            let start = noise(1, &shape);
-            let vars = [0, 1].map(|_| Var::from_tensor(&start).unwrap());
-            let zero = start.zeros_like().unwrap();
-            let all = [zero.clone(), zero, start.copy().unwrap()];
-            let mut ours = AdamState::new(all.clone()).unwrap();
-            let mut tensors = all;
-            for count in 1..6 {
-                let gradient = noise(10 + count as u64, &shape);
-                let (rate, average_decay) = (0.1 / f64::from(count), 0.9);
-                let (weight_decay, betas, scale) = (0.03, (0.9, 0.99), 0.7);
-                let step = AdamStep { rate, weight_decay, betas, count, scale, average_decay };
-                ours.step(&vars[0], &gradient, step).unwrap();
-                plain(&mut tensors, &vars[1], &gradient, step).unwrap();
-            }
-            assert_eq!(flat(&vars[0]), flat(&vars[1]));
-            for (found, expected) in ours.tensors(&vars[0]).unwrap().iter().zip(&tensors) {
-                assert_eq!(found.dims(), expected.dims());
-                assert_eq!(flat(found), flat(expected));
-            }
-            let mut turned = AdamState::new(tensors).unwrap();
-            let other = noise(2, &[shape.iter().product::<usize>() + 1]);
-            let step = AdamStep {
-                rate: 0.1,
-                weight_decay: 0.0,
-                betas: (0.9, 0.99),
-                count: 1,
-                scale: 1.0,
-                average_decay: 0.9,
-            };
-            assert!(turned.step(&vars[0], &other, step).is_err(), "a gradient of another size");
+        let start: Vec<Tensor> =
+            [&[1][..], &[3, 7], &[40_003]].iter().map(|shape| noise(1, shape)).collect();
+        let make = || -> Vec<Var> {
+            start.iter().map(|tensor| Var::from_tensor(&tensor.copy().unwrap()).unwrap()).collect()
+        };
+        let (moved, expected) = (make(), make());
+        let (moved, expected): (Vec<&Var>, Vec<&Var>) =
+            (moved.iter().collect(), expected.iter().collect());
+        let all: Vec<[Tensor; 3]> = start
+            .iter()
+            .map(|t| [t.zeros_like().unwrap(), t.zeros_like().unwrap(), t.copy().unwrap()])
+            .collect();
+        let mut ours = AdamState::new(&all).unwrap();
+        let mut kept = [0, 1, 2].map(|at| flat_of(all.iter().map(|kept| &kept[at])).unwrap());
+        let step = |count| AdamStep {
+            rate: 0.1 / f64::from(count),
+            weight_decay: 0.03,
+            betas: (0.9, 0.99),
+            count,
+            scale: 0.7,
+            average_decay: 0.9,
+        };
+        for count in 1..6 {
+            let gradients: Vec<Tensor> =
+                start.iter().map(|t| noise(10 + count as u64, t.dims())).collect();
+            let gradients: Vec<&Tensor> = gradients.iter().collect();
+            ours.step(&moved, &gradients, step(count)).unwrap();
+            plain(&mut kept, &expected, &gradients, step(count)).unwrap();
         }
+        let mut first = 0;
+        for ((var, expected), found) in
+            moved.iter().zip(&expected).zip(ours.tensors(&moved).unwrap())
+        {
+            assert_eq!(flat(var), flat(expected));
+            for (found, kept) in found.iter().zip(&kept) {
+                assert_eq!(found.dims(), var.dims());
+                assert_eq!(flat(found), flat(&part(kept, first, var).unwrap()));
+            }
+            first += var.elem_count();
+        }
+        let other: Vec<Tensor> = [1, 22, 40_003].iter().map(|n| noise(2, &[*n])).collect();
+        let other: Vec<&Tensor> = other.iter().collect();
+        assert!(ours.step(&moved, &other, step(1)).is_err(), "a gradient of another size");
+        assert!(ours.step(&moved, &other[..2], step(1)).is_err(), "a gradient too few");
     }
 
     #[test]
     fn squares_are_summed_exactly() {
         let x = (noise(1, &[70_001]) + 100.0).unwrap();
         let exact: f64 = flat(&x).iter().map(|x| x * x).sum();
-        assert!((sum_of_squares(&x).unwrap() / exact - 1.0).abs() < 1e-6);
-        assert_eq!(sum_of_squares(&noise(1, &[0])).unwrap(), 0.0);
+        assert!((sum_of_squares(&[&x, &noise(1, &[0])]).unwrap() / exact - 1.0).abs() < 1e-6);
+        assert!((sum_of_squares(&[&x, &x]).unwrap() / (2.0 * exact) - 1.0).abs() < 1e-6);
+        assert_eq!(sum_of_squares(&[&noise(1, &[0])]).unwrap(), 0.0);
     }
 }

@@ -206,11 +206,12 @@ impl CustomOp1 for Entropies {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::{Device, Var};
+    use candle_core::Var;
 
     use super::super::tests::{assert_gradients_agree, flat, noise};
     use super::super::{bit_entropies, plain};
     use super::*;
+    use crate::device::of_tests;
     use crate::kernels::simd::levels;
 
     /// Both entropies by going through all codes, in f64.
@@ -264,7 +265,7 @@ mod tests {
 
     #[test]
     fn tensors_give_what_candle_gives() {
-        let weights = Tensor::new(&[0.7_f32, -1.3], &Device::Cpu).unwrap();
+        let weights = Tensor::new(&[0.7_f32, -1.3], &of_tests().unwrap()).unwrap();
         let turned = |t: &Tensor| t.transpose(0, 1).unwrap();
         assert_gradients_agree(
             "entropies",
@@ -282,14 +283,15 @@ mod tests {
         assert!(bit_entropies(&noise(1, &[3, 25]), 1.0, 1e-8).is_err(), "too many bits");
         assert!(bit_entropies(&noise(1, &[0, 4]), 1.0, 1e-8).is_err());
         assert!(bit_entropies(&noise(1, &[4, 0]), 1.0, 1e-8).is_err());
-        let far = Tensor::new(&[[200.0_f32, -200.0], [200.0, 200.0]], &Device::Cpu).unwrap();
+        let far =
+            Tensor::new(&[[200.0_f32, -200.0], [200.0, 200.0]], &of_tests().unwrap()).unwrap();
         let far = Var::from_tensor(&far).unwrap();
         let found = bit_entropies(&far, 4.0, 1e-10).unwrap();
         let values = flat(&found);
         assert!(values[0].abs() < 1e-6 && (values[1] - 2.0_f64.ln()).abs() < 1e-6, "{values:?}");
         let grads = found.sum_all().unwrap().backward().unwrap();
         assert!(flat(grads.get(&far).unwrap()).iter().all(|x| x.abs() < 1e-6));
-        let broken = Tensor::new(&[[f32::NAN, 1.0]], &Device::Cpu).unwrap();
+        let broken = Tensor::new(&[[f32::NAN, 1.0]], &of_tests().unwrap()).unwrap();
         assert!(flat(&bit_entropies(&broken, 4.0, 1e-10).unwrap()).iter().all(|x| x.is_nan()));
     }
 

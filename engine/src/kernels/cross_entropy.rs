@@ -168,11 +168,12 @@ impl CustomOp1 for CrossEntropy {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::{Device, Var};
+    use candle_core::Var;
 
     use super::super::tests::{assert_gradients_agree, flat, noise};
     use super::super::{cross_entropy, plain};
     use super::*;
+    use crate::device::of_tests;
     use crate::kernels::simd::levels;
 
     #[test]
@@ -203,7 +204,7 @@ mod tests {
 
     #[test]
     fn tensors_give_what_candle_gives() {
-        let targets = Tensor::new(&[3_u32, 0, 8, 8], &Device::Cpu).unwrap();
+        let targets = Tensor::new(&[3_u32, 0, 8, 8], &of_tests().unwrap()).unwrap();
         let turned = |t: &Tensor| t.transpose(0, 1).unwrap();
         assert_gradients_agree(
             "cross-entropy",
@@ -218,8 +219,10 @@ mod tests {
         let mut values = vec![f32::NEG_INFINITY; 5000];
         (values[2], values[4999]) = (1.0, 1.0);
         let logits =
-            Var::from_tensor(&Tensor::from_vec(values, (1, 5000), &Device::Cpu).unwrap()).unwrap();
-        let loss = cross_entropy(&logits, &Tensor::new(&[2_u32], &Device::Cpu).unwrap()).unwrap();
+            Var::from_tensor(&Tensor::from_vec(values, (1, 5000), &of_tests().unwrap()).unwrap())
+                .unwrap();
+        let loss =
+            cross_entropy(&logits, &Tensor::new(&[2_u32], &of_tests().unwrap()).unwrap()).unwrap();
         assert!((loss.to_scalar::<f32>().unwrap() - 2.0_f32.ln()).abs() < 1e-6);
         let grads = loss.backward().unwrap();
         let slopes = flat(grads.get(&logits).unwrap());
@@ -230,7 +233,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_an_error_with_its_place() {
         let logits = noise(1, &[3, 5]);
-        let targets = |t: &[u32]| Tensor::new(t, &Device::Cpu).unwrap();
+        let targets = |t: &[u32]| Tensor::new(t, &of_tests().unwrap()).unwrap();
         let error = cross_entropy(&logits, &targets(&[0, 5, 1])).unwrap_err().to_string();
         assert!(error.contains("target 1") && error.contains('5'), "{error}");
         assert!(cross_entropy(&logits, &targets(&[0, 1])).is_err());
@@ -238,7 +241,7 @@ mod tests {
         for bad in [f32::NAN, f32::INFINITY] {
             let mut values: Vec<f32> = logits.flatten_all().unwrap().to_vec1().unwrap();
             values[7] = bad;
-            let broken = Tensor::from_vec(values, (3, 5), &Device::Cpu).unwrap();
+            let broken = Tensor::from_vec(values, (3, 5), &of_tests().unwrap()).unwrap();
             let error = cross_entropy(&broken, &targets(&[0, 1, 2])).unwrap_err().to_string();
             assert!(error.contains("row 1, class 2"), "{error}");
         }

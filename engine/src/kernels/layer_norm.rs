@@ -288,11 +288,12 @@ impl CustomOp3 for LayerNorm {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::{DType, Device, Var};
+    use candle_core::{DType, Var};
 
     use super::super::tests::{assert_gradients_agree, deviation, flat, noise};
     use super::super::{layer_norm, plain, rms_norm};
     use super::*;
+    use crate::device::of_tests;
     use crate::kernels::simd::levels;
 
     /// Result and gradients of sum(result * dy) in f64: y, dx, dw, db.
@@ -370,7 +371,7 @@ mod tests {
     fn nan_stays_in_its_row_and_what_does_not_fit_is_an_error() {
         let mut values = vec![1.0_f32; 15];
         values[7] = f32::NAN;
-        let x = Tensor::from_vec(values, (3, 5), &Device::Cpu).unwrap();
+        let x = Tensor::from_vec(values, (3, 5), &of_tests().unwrap()).unwrap();
         let (w, b) = (noise(1, &[5]), noise(2, &[5]));
         for y in [layer_norm(&x, (&w, &b), 1e-5), rms_norm(&x, &w, 1e-5)] {
             for (at, y) in flat(&y.unwrap()).into_iter().enumerate() {
@@ -381,7 +382,10 @@ mod tests {
         assert!(layer_norm(&x, (&long, &b), 1e-5).is_err());
         assert!(layer_norm(&x, (&w, &long), 1e-5).is_err());
         assert!(rms_norm(&x, &long, 1e-5).is_err());
-        assert!(rms_norm(&x, &Tensor::zeros(0, DType::F32, &Device::Cpu).unwrap(), 1e-5).is_err());
+        assert!(
+            rms_norm(&x, &Tensor::zeros(0, DType::F32, &of_tests().unwrap()).unwrap(), 1e-5)
+                .is_err()
+        );
     }
 
     #[test]

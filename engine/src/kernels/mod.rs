@@ -22,6 +22,7 @@ mod norm;
 #[cfg(test)]
 mod odd_shapes;
 pub mod plain;
+mod plain_conv;
 mod product;
 mod raw;
 mod scratch;
@@ -232,7 +233,7 @@ pub fn bit_entropies(z: &Tensor, sharpness: f64, eps: f64) -> Result<Tensor> {
 /// - `vectors`: (N, D); `codebook`: (K, D); gives (N,) u32
 ///
 /// # Errors
-/// [`EngineError::BadInput`] if a value is not finite (on the CPU); its place is named.
+/// [`EngineError::BadInput`] if a value is not finite; its place is named.
 pub fn nearest(vectors: &Tensor, codebook: &Tensor) -> Result<Tensor> {
     if !ours(&[vectors, codebook]) {
         return plain::nearest(vectors, codebook);

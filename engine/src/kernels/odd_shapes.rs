@@ -1,22 +1,23 @@
 //! Shapes that nobody means: without numbers, of sizes that overflow, repeated. None may lead a kernel
 //! outside of its memory; these are also what `make sanitize` and Miri look at.
 
-use candle_core::{DType, Device, Result as TensorResult, Tensor, Var};
+use candle_core::{DType, Result as TensorResult, Tensor, Var};
 
 use super::tests::{deviation, flat, gradients, noise};
 use super::{
     Conv, Link, Mask, SequenceLink, Shortcut, attention, bit_entropies, chain, conv2d, group_norm,
     is_plain, layer_norm, map_attention, nearest, plain, rms_norm, sequence, upsample2,
 };
+use crate::device::of_tests;
 
 /// Zeros that need no memory, or one number, whatever their sizes.
 fn vast(shape: &[usize]) -> Tensor {
     let one = vec![1; shape.len()];
     let start: Vec<usize> = shape.iter().map(|&n| n.min(1)).collect();
     if start == one {
-        Tensor::zeros(one, DType::F32, &Device::Cpu).unwrap().broadcast_as(shape).unwrap()
+        Tensor::zeros(one, DType::F32, &of_tests().unwrap()).unwrap().broadcast_as(shape).unwrap()
     } else {
-        Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap()
+        Tensor::zeros(shape, DType::F32, &of_tests().unwrap()).unwrap()
     }
 }
 

@@ -13,7 +13,7 @@ pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, conv: Conv) ->
     } else {
         x.pad_with_zeros(2, conv.before, conv.after)?.pad_with_zeros(3, conv.before, conv.after)?
     };
-    // Rows and columns that no window reaches are cut: candle's gradient fails on them.
+    // Rows and columns that no window reaches are cut, or the gradient would lack them.
     let (_, _, h, w) = x.dims4()?;
     let (_, _, kh, kw) = weight.dims4()?;
     if h < kh || w < kw {
@@ -31,7 +31,7 @@ pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, conv: Conv) ->
         (Some(rows), Some(columns)) => x.narrow(2, 0, rows)?.narrow(3, 0, columns)?,
         _ => x,
     };
-    let y = x.conv2d(weight, 0, conv.stride, 1, 1)?;
+    let y = super::plain_conv::convolution(&x, weight, conv.stride)?;
     match bias {
         Some(bias) => Ok(y.broadcast_add(&bias.reshape((1, (), 1, 1))?)?),
         None => Ok(y),
@@ -116,7 +116,8 @@ pub(super) fn cross_entropy(logits: &Tensor, targets: &[u32]) -> Result<Tensor> 
     Ok((sums - own)?.mean_all()?)
 }
 
-/// Scores held at once by [`attention`], so that long sequences do not need Lq x Lk numbers.
+/// Scores held at once by [`attention`] and [`nearest`], so that long sequences do not need Lq x Lk
+/// numbers.
 const SCORES: usize = 1 << 24;
 
 /// See [`super::attention`].
@@ -177,15 +178,30 @@ pub(super) fn bit_entropies(z: &Tensor, rule: super::bits::Rule) -> Result<Tenso
 
 /// See [`super::nearest`].
 pub fn nearest(vectors: &Tensor, codebook: &Tensor) -> Result<Tensor> {
-    if vectors.device().is_cpu() {
+    // One number tells, so that no more has to come from a graphics card; it may overflow.
+    if !(vectors.sum_all()? + codebook.sum_all()?)?
+        .to_dtype(DType::F32)?
+        .to_vec0::<f32>()?
+        .is_finite()
+    {
         for (tensor, what) in [(vectors, "latents"), (codebook, "codebook")] {
             let values: Vec<f32> = tensor.flatten_all()?.to_dtype(DType::F32)?.to_vec1()?;
             super::nearest::check(&values, tensor.dim(1)?.max(1), what)?;
         }
     }
-    let norms = codebook.sqr()?.sum(1)?;
-    let scores = (vectors.matmul(&codebook.t()?)? * -2.0)?.broadcast_add(&norms)?;
-    Ok(scores.argmin(D::Minus1)?)
+    let (norms, turned) = (codebook.sqr()?.sum(1)?, codebook.t()?);
+    let ((n, _), codes) = (vectors.dims2()?, codebook.dim(0)?);
+    let at_once = (SCORES / codes.max(1)).max(1);
+    let parts = (0..n).step_by(at_once).map(|first| {
+        let vectors = vectors.narrow(0, first, at_once.min(n - first))?;
+        let scores = (vectors.matmul(&turned)? * -2.0)?.broadcast_add(&norms)?;
+        Ok(scores.argmin(D::Minus1)?)
+    });
+    let parts = parts.collect::<Result<Vec<_>>>()?;
+    if parts.is_empty() {
+        return Ok(Tensor::zeros(0, DType::U32, vectors.device())?);
+    }
+    Ok(Tensor::cat(&parts, 0)?)
 }
 
 /// See [`super::upsample2`].

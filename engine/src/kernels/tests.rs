@@ -1,10 +1,11 @@
 //! Kernels against plain f64 code, candle's own operations and finite differences.
 
-use candle_core::{DType, Device, Tensor, Var};
+use candle_core::{DType, Tensor, Var};
 
 use super::{
     Conv, Link, Shortcut, chain, conv2d, group_norm, nearest, plain, recomputing, upsample2,
 };
+use crate::device::of_tests;
 use crate::random::{Noise, Purpose};
 
 /// Whether a case of so many multiplications is run: under Miri, which is thousands of times slower, only
@@ -17,7 +18,7 @@ pub(super) fn noise(cell: u64, shape: &[usize]) -> Tensor {
     let n: usize = shape.iter().product();
     let noise = Noise::new(11, Purpose::Test, 0, cell);
     let values: Vec<f32> = (0..n as u32).map(|lane| noise.normal(lane)).collect();
-    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+    Tensor::from_vec(values, shape, &of_tests().unwrap()).unwrap()
 }
 
 pub(super) fn flat(t: &Tensor) -> Vec<f64> {
@@ -155,7 +156,7 @@ pub(super) fn assert_gradients_agree(
                 let mut values: Vec<f32> = var.flatten_all().unwrap().to_vec1().unwrap();
                 values[at] += by;
                 let mut all: Vec<Tensor> = vars.iter().map(|v| v.as_tensor().detach()).collect();
-                all[i] = Tensor::from_vec(values, var.dims(), &Device::Cpu).unwrap();
+                all[i] = Tensor::from_vec(values, var.dims(), &of_tests().unwrap()).unwrap();
                 loss(&all)
             };
             let slope = (moved(5e-3) - moved(-5e-3)) / 1e-2;
@@ -320,7 +321,7 @@ fn nearest_finds_the_first_of_the_nearest() {
 fn nearest_names_the_place_of_a_nan() {
     let mut values = vec![0.0_f32; 12];
     values[7] = f32::NAN;
-    let v = Tensor::from_vec(values, (3, 4), &Device::Cpu).unwrap();
+    let v = Tensor::from_vec(values, (3, 4), &of_tests().unwrap()).unwrap();
     let error = nearest(&v, &noise(1, &[5, 4])).unwrap_err().to_string();
     assert!(error.contains("vector 1, dimension 3"), "{error}");
     assert!(nearest(&noise(1, &[5, 4]), &v).is_err());

@@ -238,7 +238,7 @@ pub fn sequence(x: &Tensor, links: &[SequenceLink<'_>], shortcut: bool) -> Resul
 ///
 /// # Errors
 /// [`EngineError::Shape`] if shapes do not fit or N is 0; [`EngineError::BadInput`] with the place if a
-/// target is not below V, or (on the CPU) the loss is not finite.
+/// target is not below V, or the loss is not finite.
 pub fn cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
     let (n, classes) = logits.dims2()?;
     if targets.dims() != [n] || n == 0 {
@@ -258,7 +258,7 @@ pub fn cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
     } else {
         plain::cross_entropy(logits, &targets)?
     };
-    if !logits.device().is_cpu() || loss.to_dtype(DType::F32)?.to_scalar::<f32>()?.is_finite() {
+    if loss.to_dtype(DType::F32)?.to_scalar::<f32>()?.is_finite() {
         return Ok(loss);
     }
     let values: Vec<f32> = logits.flatten_all()?.to_dtype(DType::F32)?.to_vec1()?;

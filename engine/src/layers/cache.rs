@@ -95,13 +95,14 @@ impl KvCache {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::of_tests;
     use crate::random::{Noise, Purpose};
 
     fn noise(cell: u64, shape: &[usize]) -> Tensor {
         let noise = Noise::new(3, Purpose::Test, 0, cell);
         let values: Vec<f32> =
             (0..shape.iter().product::<usize>() as u32).map(|lane| noise.normal(lane)).collect();
-        Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+        Tensor::from_vec(values, shape, &of_tests().unwrap()).unwrap()
     }
 
     fn difference(a: &Tensor, b: &Tensor) -> f32 {
@@ -116,7 +117,7 @@ mod tests {
             [(Mask::Causal, &[1_usize, 1, 5, 1, 6][..]), (Mask::BlockCausal(&blocks), &blocks)]
         {
             let whole = kernels::attention(&q, &k, &v, 0.3, mask).unwrap();
-            let mut cache = KvCache::new((2, 3, 20), 16, &Device::Cpu).unwrap();
+            let mut cache = KvCache::new((2, 3, 20), 16, &of_tests().unwrap()).unwrap();
             for _ in 0..2 {
                 for &step in steps {
                     let at = cache.len();
@@ -132,7 +133,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_changes_nothing() {
-        let mut cache = KvCache::new((1, 2, 4), 3, &Device::Cpu).unwrap();
+        let mut cache = KvCache::new((1, 2, 4), 3, &of_tests().unwrap()).unwrap();
         let two = noise(1, &[1, 2, 2, 4]);
         cache.append(&two, &two).unwrap();
         assert!(cache.append(&two, &two).is_err(), "no room for two more");

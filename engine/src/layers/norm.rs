@@ -57,9 +57,9 @@ impl GroupNorm {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
 
     use super::*;
+    use crate::device::of_tests;
     use crate::random::{Noise, Purpose};
 
     /// The parity fixtures have one channel a group, where a wrong grouping goes unseen.
@@ -80,11 +80,13 @@ mod tests {
         let tensors = names
             .iter()
             .zip(&affine)
-            .map(|(name, v)| ((*name).to_owned(), Tensor::from_slice(v, c, &Device::Cpu).unwrap()))
+            .map(|(name, v)| {
+                ((*name).to_owned(), Tensor::from_slice(v, c, &of_tests().unwrap()).unwrap())
+            })
             .collect();
-        let weights = Weights::loaded(tensors, false, &Device::Cpu);
+        let weights = Weights::loaded(tensors, false, &of_tests().unwrap());
         let norm = GroupNorm::new(&weights, c, Grouping { groups, eps }).unwrap();
-        let input = Tensor::from_slice(&x, (b, c, h, w), &Device::Cpu).unwrap();
+        let input = Tensor::from_slice(&x, (b, c, h, w), &of_tests().unwrap()).unwrap();
         for silu in [false, true] {
             let y = if silu { norm.forward_silu(&input) } else { norm.forward(&input) };
             let y = y.unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();

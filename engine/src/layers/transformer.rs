@@ -182,9 +182,10 @@ impl Transformer {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::{Device, Var};
+    use candle_core::Var;
 
     use super::*;
+    use crate::device::of_tests;
     use crate::random::{Noise, Purpose};
 
     const SIZE: TransformerSize =
@@ -194,7 +195,7 @@ mod tests {
         let noise = Noise::new(5, Purpose::Test, 0, 0);
         let values: Vec<u32> =
             (0..(batch * len) as u32).map(|i| noise.range(i, 0.0, 7.99) as u32).collect();
-        Tensor::from_vec(values, (batch, len), &Device::Cpu).unwrap()
+        Tensor::from_vec(values, (batch, len), &of_tests().unwrap()).unwrap()
     }
 
     fn loss(network: &Transformer, targets: &Tensor) -> Tensor {
@@ -204,7 +205,7 @@ mod tests {
 
     #[test]
     fn every_parameter_gets_the_gradient_that_finite_differences_give() {
-        let weights = Weights::fresh(3, &Device::Cpu);
+        let weights = Weights::fresh(3, &of_tests().unwrap());
         let network = Transformer::new(&weights, SIZE).unwrap();
         let vars = weights.vars();
         assert_eq!(vars.len(), 2 + 2 * 12 + 2 + 1);
@@ -212,7 +213,7 @@ mod tests {
             .into_iter()
             .map(|t| t % 7)
             .collect::<Vec<_>>();
-        let targets = Tensor::from_vec(targets, 27, &Device::Cpu).unwrap();
+        let targets = Tensor::from_vec(targets, 27, &of_tests().unwrap()).unwrap();
         let grads = loss(&network, &targets).backward().unwrap();
         let value = || f64::from(loss(&network, &targets).to_scalar::<f32>().unwrap());
         for (name, var) in &vars {
@@ -238,12 +239,12 @@ mod tests {
     }
 
     fn set(var: &Var, values: Vec<f32>) {
-        var.set(&Tensor::from_vec(values, var.dims(), &Device::Cpu).unwrap()).unwrap();
+        var.set(&Tensor::from_vec(values, var.dims(), &of_tests().unwrap()).unwrap()).unwrap();
     }
 
     #[test]
     fn caches_give_what_all_places_at_once_give() {
-        let network = Transformer::new(&Weights::fresh(4, &Device::Cpu), SIZE).unwrap();
+        let network = Transformer::new(&Weights::fresh(4, &of_tests().unwrap()), SIZE).unwrap();
         let tokens = tokens(2, 9);
         let whole = network.forward(&tokens, Mask::Causal).unwrap();
         let mut caches = network.caches(2).unwrap();
@@ -260,11 +261,11 @@ mod tests {
 
     #[test]
     fn what_a_network_cannot_take_is_an_error() {
-        let weights = Weights::fresh(4, &Device::Cpu);
+        let weights = Weights::fresh(4, &of_tests().unwrap());
         assert!(Block::new(&weights, 10, 3).is_err() && Block::new(&weights, 10, 0).is_err());
         let network = Transformer::new(&weights, SIZE).unwrap();
         assert!(network.forward(&tokens(1, 10), Mask::None).is_err(), "too many places");
-        let strange = Tensor::new(&[[8_u32]], &Device::Cpu).unwrap();
+        let strange = Tensor::new(&[[8_u32]], &of_tests().unwrap()).unwrap();
         assert!(network.forward(&strange, Mask::None).is_err(), "a token that does not exist");
     }
 }

@@ -55,9 +55,10 @@ fn assignment(rows: &Tensor, levels: &[u32], channels: std::ops::Range<usize>) -
 
 #[cfg(test)]
 mod tests {
-    use candle_core::{Device, Var};
+    use candle_core::Var;
 
     use super::*;
+    use crate::device::of_tests;
 
     fn plain(digits: &[f64], n: usize, levels: &[u32]) -> f64 {
         let size: usize = levels.iter().map(|&l| l as usize).product();
@@ -107,7 +108,7 @@ mod tests {
             let values = some_digits(n, levels);
             let floats: Vec<f32> = values.iter().map(|&v| v as f32).collect();
             let shape = (1, levels.len(), 2, 3);
-            let digits = Tensor::from_vec(floats, shape, &Device::Cpu).unwrap();
+            let digits = Tensor::from_vec(floats, shape, &of_tests().unwrap()).unwrap();
             let digits = Var::from_tensor(&digits).unwrap();
             let loss = lack_of_entropy(&digits, levels).unwrap();
             let expected = plain(&values, n, levels);
@@ -132,10 +133,11 @@ mod tests {
         let grid: Vec<f32> = (0..2)
             .flat_map(|channel| (0..25).map(move |i| [i % 5, i / 5][channel] as f32))
             .collect();
-        let even = Tensor::from_vec(grid, (1, 2, 5, 5), &Device::Cpu).unwrap();
+        let even = Tensor::from_vec(grid, (1, 2, 5, 5), &of_tests().unwrap()).unwrap();
         let even = lack_of_entropy(&even, &[5, 5]).unwrap().to_scalar::<f32>().unwrap();
         assert!(even.abs() < 1e-3, "{even}");
-        let one = Tensor::zeros((1, 2, 5, 5), candle_core::DType::F32, &Device::Cpu).unwrap();
+        let one =
+            Tensor::zeros((1, 2, 5, 5), candle_core::DType::F32, &of_tests().unwrap()).unwrap();
         let one = lack_of_entropy(&one, &[5, 5]).unwrap().to_scalar::<f32>().unwrap();
         assert!(one > 0.9, "{one}");
     }

@@ -76,19 +76,20 @@ impl Optimizer {
 #[derive(Debug)]
 pub struct AdamW {
     settings: Optimizer,
-    states: BTreeMap<String, AdamState>,
+    names: Vec<String>,
+    state: AdamState,
 }
 
 impl AdamW {
     /// Zero moments for the parameters; averages start from their values.
     pub fn new(settings: Optimizer, vars: &BTreeMap<String, Var>) -> Result<Self> {
-        let mut states = BTreeMap::new();
-        for (name, var) in vars {
+        let mut kept = Vec::new();
+        for var in vars.values() {
             let zero = var.as_tensor().zeros_like()?;
-            let start = var.as_tensor().copy()?.detach();
-            states.insert(name.clone(), AdamState::new([zero.clone(), zero, start])?);
+            kept.push([zero.clone(), zero, var.as_tensor().copy()?.detach()]);
         }
-        Ok(Self { settings, states })
+        let names = vars.keys().cloned().collect();
+        Ok(Self { settings, names, state: AdamState::new(&kept)? })
     }
 
     /// Moves every parameter by one step, its average along, and gives the gradients' global norm
@@ -115,38 +116,34 @@ impl AdamW {
         let scale = if clip > 0.0 && norm > clip { clip / norm } else { 1.0 };
         let rate = self.settings.rate(step, steps);
         let count = (step + 1) as i32;
-        for (name, var) in vars {
-            let gradient = grads.get(name)?;
-            let Some(state) = self.states.get_mut(name) else { continue };
-            let now = AdamStep { rate, weight_decay, betas, count, scale, average_decay };
-            state.step(var, gradient, now)?;
-        }
+        let gradients: Vec<&Tensor> =
+            self.names.iter().map(|name| grads.get(name)).collect::<Result<_>>()?;
+        let now = AdamStep { rate, weight_decay, betas, count, scale, average_decay };
+        self.state.step(&self.vars(vars)?, &gradients, now)?;
         Ok(norm)
+    }
+
+    /// The parameters in the order of what is kept of them.
+    fn vars<'a>(&self, vars: &'a BTreeMap<String, Var>) -> Result<Vec<&'a Var>> {
+        let named = |name: &String| {
+            vars.get(name).ok_or_else(|| {
+                EngineError::bad_input("training", format!("the parameter {name} is gone"), "")
+            })
+        };
+        self.names.iter().map(named).collect()
     }
 
     /// The averages of the parameters, by name.
     pub fn averages(&self, vars: &BTreeMap<String, Var>) -> Result<BTreeMap<String, Tensor>> {
-        let mut averages = BTreeMap::new();
-        for (name, state) in &self.states {
-            if let Some(var) = vars.get(name) {
-                let [_, _, average] = state.tensors(var)?;
-                averages.insert(name.clone(), average);
-            }
-        }
-        Ok(averages)
+        let averages = self.state.averages(&self.vars(vars)?)?;
+        Ok(self.names.iter().cloned().zip(averages).collect())
     }
 
     /// Moments and averages as named tensors, to be saved.
     pub fn state(&self, vars: &BTreeMap<String, Var>) -> Result<BTreeMap<String, Tensor>> {
-        let mut tensors = BTreeMap::new();
-        for (name, state) in &self.states {
-            if let Some(var) = vars.get(name) {
-                for (key, tensor) in keys(name).into_iter().zip(state.tensors(var)?) {
-                    tensors.insert(key, tensor);
-                }
-            }
-        }
-        Ok(tensors)
+        let kept = self.state.tensors(&self.vars(vars)?)?;
+        let named = self.names.iter().zip(kept);
+        Ok(named.flat_map(|(name, kept)| keys(name).into_iter().zip(kept)).collect())
     }
 
     /// Takes saved moments and averages back.
@@ -154,15 +151,16 @@ impl AdamW {
     /// # Errors
     /// If one is missing.
     pub fn restore(&mut self, saved: &BTreeMap<String, Tensor>) -> Result<()> {
-        for (name, state) in &mut self.states {
+        let named = |key: String| {
+            saved.get(&key).cloned().ok_or_else(|| {
+                EngineError::bad_input("checkpoint", format!("{key} is missing"), "")
+            })
+        };
+        let kept = self.names.iter().map(|name| {
             let [first, second, average] = keys(name);
-            let named = |key: String| {
-                saved.get(&key).cloned().ok_or_else(|| {
-                    EngineError::bad_input("checkpoint", format!("{key} is missing"), "")
-                })
-            };
-            *state = AdamState::new([named(first)?, named(second)?, named(average)?])?;
-        }
+            Ok([named(first)?, named(second)?, named(average)?])
+        });
+        self.state = AdamState::new(&kept.collect::<Result<Vec<_>>>()?)?;
         Ok(())
     }
 }
@@ -209,19 +207,16 @@ impl Gradients {
 
     /// The norm of all gradients together, summed in the order of the names.
     fn norm(&self) -> Result<f64> {
-        let mut sum = 0.0_f64;
-        for gradient in self.by_name.values() {
-            sum += kernels::sum_of_squares(gradient)?;
-        }
-        Ok(sum.sqrt())
+        let gradients: Vec<&Tensor> = self.by_name.values().collect();
+        Ok(kernels::sum_of_squares(&gradients)?.sqrt())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
 
     use super::*;
+    use crate::device::of_tests;
 
     fn settings() -> Optimizer {
         Optimizer {
@@ -249,7 +244,8 @@ mod tests {
     fn steps_agree_with_plain_code() {
         let s = settings();
         let start = [1.5_f64, -0.3];
-        let var = Var::from_tensor(&Tensor::new(&[1.5_f32, -0.3], &Device::Cpu).unwrap()).unwrap();
+        let var = Var::from_tensor(&Tensor::new(&[1.5_f32, -0.3], &of_tests().unwrap()).unwrap())
+            .unwrap();
         let vars = BTreeMap::from([("w".to_owned(), var)]);
         let mut adam = AdamW::new(s, &vars).unwrap();
         let (mut w, mut m, mut v) = (start, [0.0_f64; 2], [0.0_f64; 2]);
@@ -286,7 +282,8 @@ mod tests {
 
     #[test]
     fn a_parameter_without_a_gradient_is_named() {
-        let make = || Var::from_tensor(&Tensor::new(&[1.0_f32], &Device::Cpu).unwrap()).unwrap();
+        let make =
+            || Var::from_tensor(&Tensor::new(&[1.0_f32], &of_tests().unwrap()).unwrap()).unwrap();
         let vars = BTreeMap::from([("used".to_owned(), make()), ("idle".to_owned(), make())]);
         let store = vars["used"].as_tensor().sqr().unwrap().sum_all().unwrap().backward().unwrap();
         let error = Gradients::default().add(&vars, &store).unwrap_err();

@@ -1,9 +1,10 @@
 //! Runs of a tiny tokenizer on painted worlds.
 
+use crate::device::of_tests;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Tensor};
 
 use super::{Recipe, Report, Trainer};
 use crate::Result;
@@ -25,7 +26,7 @@ fn recipe(quantizer: &str, more: &str) -> Recipe {
 
 fn start(recipe: Recipe, folder: &Path, resume: bool) -> Result<Trainer> {
     let source = recipe.open_data(Path::new("."), Path::new(".")).unwrap();
-    Trainer::new(recipe, source, folder, &Device::Cpu, resume)
+    Trainer::new(recipe, source, folder, &of_tests().unwrap(), resume)
 }
 
 /// Goes on to `step`; what does not depend on the clock.
@@ -121,7 +122,7 @@ fn a_run_learns_and_its_model_is_the_average() {
     assert!(model.values().all(|average| !average.track_op()));
     // The averages lag behind the weights, but not far.
     let path = trainer.export().unwrap();
-    let halves = candle_core::safetensors::load(path, &Device::Cpu).unwrap();
+    let halves = candle_core::safetensors::load(path, &of_tests().unwrap()).unwrap();
     assert_eq!(halves.len(), model.len());
     assert!(halves.values().all(|t| t.dtype() == DType::F16));
 }

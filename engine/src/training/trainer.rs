@@ -77,6 +77,15 @@ struct Outcome {
     gradient_norm: f64,
 }
 
+/// One thread keeps up with training on the processor; a card is several times as fast, and leaves the
+/// processor idle.
+fn loader_threads(device: &Device) -> usize {
+    if device.is_cpu() {
+        return 1;
+    }
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
+}
+
 impl Trainer {
     /// Starts a run in `folder`, or resumes the one whose checkpoint lies there.
     ///
@@ -117,7 +126,7 @@ impl Trainer {
             seed: recipe.seed,
             batch_size: recipe.batch as u32,
             crop: recipe.crop.clone(),
-            threads: 1,
+            threads: loader_threads(device),
         };
         let loader = Loader::start_at(source, options, step)?;
         let metrics = MetricsFile::open(folder, step)?;

@@ -4,10 +4,11 @@
 
 mod files;
 
+use smalti_engine::device::of_tests;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use files::{
     call, described, dict, global, int, legacy, pickle, safetensors, tensor, text, torch_zip, zip,
 };
@@ -202,7 +203,9 @@ fn weights_that_are_no_numbers_are_named() {
         format!("{{{},{}}}", described("a.weight", "[2]", 0, 8), described("b", "[2]", 8, 16));
     let data: Vec<u8> = [1.0, 2.0, 3.0, f32::NAN].iter().flat_map(|x| x.to_le_bytes()).collect();
     let read = open("x.safetensors", safetensors(&header, &data)).unwrap();
-    for error in [read.check_finite().unwrap_err(), read.to_tensors(&Device::Cpu).unwrap_err()] {
+    for error in
+        [read.check_finite().unwrap_err(), read.to_tensors(&of_tests().unwrap()).unwrap_err()]
+    {
         let text = error.to_string();
         assert!(text.contains("tensor b") && text.contains("element 1 of 2 is NaN"), "{text}");
     }
@@ -232,7 +235,7 @@ fn small(naming: Naming) -> TokenizerConfig {
 }
 
 fn tensors_of(config: &TokenizerConfig) -> BTreeMap<String, Tensor> {
-    let weights = Weights::fresh(7, &Device::Cpu);
+    let weights = Weights::fresh(7, &of_tests().unwrap());
     tokenizers::build(config, &weights).unwrap();
     weights.vars().into_iter().map(|(name, var)| (name, var.as_detached_tensor())).collect()
 }
@@ -248,13 +251,13 @@ fn tensors_that_do_not_fit_are_listed() {
         checkpoints::save_model(&path, tensors, &metadata, Precision::F32).unwrap();
     };
     save(&tensors);
-    open_tokenizer(&path, &Device::Cpu).unwrap();
+    open_tokenizer(&path, &of_tests().unwrap()).unwrap();
     tensors.remove("quant_conv.bias").unwrap();
-    let wrong = Tensor::zeros((3, 3), candle_core::DType::F32, &Device::Cpu).unwrap();
+    let wrong = Tensor::zeros((3, 3), candle_core::DType::F32, &of_tests().unwrap()).unwrap();
     tensors.insert("decoder.norm_out.weight".to_owned(), wrong.clone());
     tensors.insert("surplus".to_owned(), wrong);
     save(&tensors);
-    let error = open_tokenizer(&path, &Device::Cpu).unwrap_err();
+    let error = open_tokenizer(&path, &of_tests().unwrap()).unwrap_err();
     assert!(error.is_bad_input());
     let error = error.to_string();
     for part in [
@@ -275,7 +278,7 @@ fn public_networks_are_recognized_by_names_and_shapes_alone() {
         let mut tensors = tensors_of(&config);
         let path = folder.path().join("public.safetensors");
         candle_core::safetensors::save(&tensors.clone().into_iter().collect(), &path).unwrap();
-        let opened = open_tokenizer(&path, &Device::Cpu).unwrap();
+        let opened = open_tokenizer(&path, &of_tests().unwrap()).unwrap();
         assert_eq!(opened.config.network, config.network);
         let found = &opened.recognized;
         assert_eq!(found.problems, Vec::<String>::new());
@@ -284,7 +287,7 @@ fn public_networks_are_recognized_by_names_and_shapes_alone() {
 
         let lost = "encoder.conv_out.bias";
         tensors.remove(lost).unwrap();
-        let extra = Tensor::zeros(1, candle_core::DType::F32, &Device::Cpu).unwrap();
+        let extra = Tensor::zeros(1, candle_core::DType::F32, &of_tests().unwrap()).unwrap();
         tensors.insert("encoder.surplus".to_owned(), extra);
         candle_core::safetensors::save(&tensors.clone().into_iter().collect(), &path).unwrap();
         let read = checkpoints::read(&path).unwrap();
@@ -294,7 +297,7 @@ fn public_networks_are_recognized_by_names_and_shapes_alone() {
 
         tensors.remove("quantize.embedding.weight").unwrap();
         candle_core::safetensors::save(&tensors.into_iter().collect(), &path).unwrap();
-        let error = open_tokenizer(&path, &Device::Cpu).unwrap_err().to_string();
+        let error = open_tokenizer(&path, &of_tests().unwrap()).unwrap_err().to_string();
         assert!(error.contains("but without quantize.embedding.weight"), "{error}");
     }
 }
@@ -304,8 +307,8 @@ fn own_files_keep_values_and_refuse_unknown_versions() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
     let values = vec![0.5_f32, -3.0, 70_000.0, 1e-3];
-    let large = Tensor::from_vec(values.clone(), 4, &Device::Cpu).unwrap();
-    let half = Tensor::from_vec(vec![0.5_f32, -3.0], 2, &Device::Cpu).unwrap();
+    let large = Tensor::from_vec(values.clone(), 4, &of_tests().unwrap()).unwrap();
+    let half = Tensor::from_vec(vec![0.5_f32, -3.0], 2, &of_tests().unwrap()).unwrap();
     let tensors = BTreeMap::from([("large".to_owned(), large), ("half".to_owned(), half)]);
     let metadata = serde_json::json!({ "kind": "tokenizer", "quality": { "psnr": 24.5 } });
     checkpoints::save_model(&path, &tensors, &metadata, Precision::F16).unwrap();

@@ -1,11 +1,12 @@
 //! Attention against its definition in f64.
 
-use candle_core::{Device, Tensor, Var};
+use candle_core::{Tensor, Var};
 
 use super::super::scratch::Pointer;
 use super::super::tests::{assert_gradients_agree, deviation, flat, is_run, noise};
 use super::super::{Mask, attention, map_attention, plain};
 use super::{Heads, Place, Rule, Sizes, backward, forward};
+use crate::device::of_tests;
 use crate::kernels::simd::{Level, levels};
 
 fn sizes(batch: usize, heads: usize, queries: usize, keys: usize, dim: usize) -> Sizes {
@@ -158,7 +159,7 @@ fn large_scores_do_not_overflow_and_nan_stays_in_its_query() {
         assert!(deviation(&flat(&found), &flat(&expected)) < 1e-4);
         let mut values = flat(&q);
         values[8 + 3] = f64::NAN;
-        let broken = Tensor::from_vec(values, q.dims(), &Device::Cpu).unwrap();
+        let broken = Tensor::from_vec(values, q.dims(), &of_tests().unwrap()).unwrap();
         let broken = broken.to_dtype(candle_core::DType::F32).unwrap();
         let found = flat(&attention(&broken, &k, &v, 1.0, Mask::None).unwrap());
         for (at, x) in found.iter().enumerate() {
@@ -167,7 +168,7 @@ fn large_scores_do_not_overflow_and_nan_stays_in_its_query() {
         for place in [0, 17] {
             let mut values = flat(&v);
             values[place] = f64::NAN;
-            let broken = Tensor::from_vec(values, v.dims(), &Device::Cpu).unwrap();
+            let broken = Tensor::from_vec(values, v.dims(), &of_tests().unwrap()).unwrap();
             let broken = broken.to_dtype(candle_core::DType::F32).unwrap();
             let found = flat(&attention(&q, &k, &broken, 1.0, Mask::None).unwrap());
             assert!(found[place % 8].is_nan());

@@ -2,9 +2,10 @@
 
 mod vq;
 
-use candle_core::{Device, Tensor, Var};
+use candle_core::{Tensor, Var};
 
 use super::*;
+use crate::device::of_tests;
 use crate::random::{Noise, Purpose};
 
 const DIM: usize = 3;
@@ -13,7 +14,7 @@ pub(super) fn random(shape: (usize, usize, usize, usize), cell: u64) -> Tensor {
     let noise = Noise::new(11, Purpose::Test, 0, cell);
     let n = shape.0 * shape.1 * shape.2 * shape.3;
     let values: Vec<f32> = (0..n as u32).map(|lane| noise.normal(lane)).collect();
-    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+    Tensor::from_vec(values, shape, &of_tests().unwrap()).unwrap()
 }
 
 fn rules() -> Vec<QuantizerConfig> {
@@ -51,7 +52,7 @@ fn each_rule(check: impl Fn(&QuantizerConfig, Box<dyn Quantizer>)) {
             }
             other @ QuantizerConfig::Fsq(_) => other,
         };
-        let mut quantizer = build(&config, DIM, &Weights::fresh(2, &Device::Cpu)).unwrap();
+        let mut quantizer = build(&config, DIM, &Weights::fresh(2, &of_tests().unwrap())).unwrap();
         quantizer.start_from(&random((2, DIM, 8, 8), 99), 1).unwrap();
         check(&config, quantizer);
     }
@@ -91,7 +92,8 @@ fn the_listed_codebook_is_what_codes_decode_to() {
         let k = quantizer.codebook_size() as usize;
         let codebook = list(&quantizer.codebook().unwrap().unwrap());
         assert_eq!(codebook.len(), k * DIM, "{config:?}");
-        let all = Tensor::arange(0, k as u32, &Device::Cpu).unwrap().reshape((k, 1, 1)).unwrap();
+        let all =
+            Tensor::arange(0, k as u32, &of_tests().unwrap()).unwrap().reshape((k, 1, 1)).unwrap();
         assert_eq!(list(&quantizer.decode(&all).unwrap()), codebook, "{config:?}");
         for (a, row) in codebook.chunks(DIM).enumerate() {
             for other in codebook.chunks(DIM).skip(a + 1) {
@@ -128,23 +130,25 @@ fn every_latent_gets_a_gradient_in_training() {
 fn wrong_shapes_wrong_codes_and_numbers_that_are_none_are_named() {
     each_rule(|config, quantizer| {
         for shape in [vec![2, DIM + 1, 4, 4], vec![2, DIM, 4], vec![0, DIM, 4, 4]] {
-            let latents = Tensor::zeros(shape, candle_core::DType::F32, &Device::Cpu).unwrap();
+            let latents =
+                Tensor::zeros(shape, candle_core::DType::F32, &of_tests().unwrap()).unwrap();
             let error = quantizer.quantize(&latents, true).unwrap_err().to_string();
             assert!(error.contains("(B, 3, H, W)"), "{error}");
         }
         let k = quantizer.codebook_size();
-        let codes = Tensor::from_vec(vec![0, 0, 0, k], (1, 2, 2), &Device::Cpu).unwrap();
+        let codes = Tensor::from_vec(vec![0, 0, 0, k], (1, 2, 2), &of_tests().unwrap()).unwrap();
         let error = quantizer.decode(&codes).unwrap_err().to_string();
         assert!(error.contains(&format!("code {k} in picture 0, row 1, column 1")), "{error}");
-        let floats = Tensor::zeros((1, 2, 2), candle_core::DType::F32, &Device::Cpu).unwrap();
+        let floats =
+            Tensor::zeros((1, 2, 2), candle_core::DType::F32, &of_tests().unwrap()).unwrap();
         assert!(quantizer.decode(&floats).unwrap_err().to_string().contains("u32"));
-        let flat = Tensor::zeros(4, candle_core::DType::U32, &Device::Cpu).unwrap();
+        let flat = Tensor::zeros(4, candle_core::DType::U32, &of_tests().unwrap()).unwrap();
         assert!(quantizer.decode(&flat).is_err());
 
         for broken in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let mut values = list(&random((2, DIM, 2, 3), 4));
             values[DIM * 6 + 6 + 4] = broken;
-            let latents = Tensor::from_vec(values, (2, DIM, 2, 3), &Device::Cpu).unwrap();
+            let latents = Tensor::from_vec(values, (2, DIM, 2, 3), &of_tests().unwrap()).unwrap();
             let error = quantizer.quantize(&latents, false).unwrap_err().to_string();
             let place = "picture 1, channel 1, row 1, column 1";
             assert!(error.contains(place), "{config:?}: {error}");
@@ -197,7 +201,7 @@ fn configurations_are_read_from_ron_and_json_and_unknown_fields_refused() {
 #[test]
 fn noise_dropout_depends_on_the_step_and_not_on_the_micro_batch() {
     let config = FsqConfig { noise_dropout: 0.5, ..FsqConfig::default() };
-    let mut fsq = Fsq::new(&config, 4, &Device::Cpu).unwrap();
+    let mut fsq = Fsq::new(&config, 4, &of_tests().unwrap()).unwrap();
     let latents = random((4, 4, 3, 3), 5);
     let exact = list(&fsq.quantize(&latents, false).unwrap().latents);
     let mut at = |step: u32, first: usize, n: usize| {

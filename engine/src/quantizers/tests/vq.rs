@@ -1,5 +1,6 @@
 //! What a VQ codebook learns, against plain f64 code.
 
+use crate::device::of_tests;
 use std::collections::BTreeMap;
 
 use super::*;
@@ -32,7 +33,7 @@ fn nearest(row: &[f64], table: &[Vec<f64>]) -> usize {
 }
 
 fn make(config: &VqConfig) -> Vq {
-    Vq::new(config, DIM, &Weights::fresh(4, &Device::Cpu).pp("quantize")).unwrap()
+    Vq::new(config, DIM, &Weights::fresh(4, &of_tests().unwrap()).pp("quantize")).unwrap()
 }
 
 #[test]
@@ -230,7 +231,7 @@ fn a_saved_codebook_goes_on_as_if_never_stopped() {
     (0..3).for_each(|at| step(&mut whole, at));
     let saved: BTreeMap<String, Tensor> =
         whole.state().into_iter().map(|(name, t)| (name, t.copy().unwrap())).collect();
-    let weights = Weights::loaded(saved, true, &Device::Cpu);
+    let weights = Weights::loaded(saved, true, &of_tests().unwrap());
     let mut resumed = Vq::new(&config, DIM, &weights.pp("quantize")).unwrap();
     weights.finish("state", &[]).unwrap();
     for at in 3..6 {

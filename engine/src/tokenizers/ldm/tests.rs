@@ -2,9 +2,10 @@
 
 mod gradients;
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 
 use super::*;
+use crate::device::of_tests;
 use crate::images::Picture;
 use crate::quantizers::{FsqConfig, QuantizerConfig, VqConfig};
 use crate::random::{Noise, Purpose};
@@ -32,7 +33,7 @@ pub(super) fn noise(shape: (usize, usize, usize, usize), cell: u64) -> Tensor {
     let noise = Noise::new(5, Purpose::Test, 0, cell);
     let n = shape.0 * shape.1 * shape.2 * shape.3;
     let values: Vec<f32> = (0..n as u32).map(|lane| noise.normal(lane) * 0.5).collect();
-    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+    Tensor::from_vec(values, shape, &of_tests().unwrap()).unwrap()
 }
 
 pub(super) fn rules() -> [QuantizerConfig; 2] {
@@ -52,7 +53,7 @@ fn picture(width: u32, height: u32) -> Picture {
 fn any_size_that_divides_becomes_a_grid_and_a_picture_of_that_size() {
     for rule in rules() {
         let config = tiny(Naming::Taming, rule);
-        let tokenizer = build(&config, &Weights::fresh(1, &Device::Cpu)).unwrap();
+        let tokenizer = build(&config, &Weights::fresh(1, &of_tests().unwrap())).unwrap();
         assert_eq!(tokenizer.facts().factor, 2);
         for (w, h) in [(2, 2), (8, 8), (6, 14), (64, 2)] {
             let grid = tokenize(tokenizer.as_ref(), &picture(w, h)).unwrap();
@@ -68,7 +69,8 @@ fn any_size_that_divides_becomes_a_grid_and_a_picture_of_that_size() {
 #[test]
 fn decoding_tokens_is_the_reconstruction_bit_for_bit() {
     for rule in rules() {
-        let tokenizer = Ldm::new(&tiny(Naming::Taming, rule), &Weights::fresh(1, &Device::Cpu));
+        let tokenizer =
+            Ldm::new(&tiny(Naming::Taming, rule), &Weights::fresh(1, &of_tests().unwrap()));
         let tokenizer = tokenizer.unwrap();
         let latents = tokenizer.encode(&noise((2, 3, 8, 8), 1)).unwrap();
         let quantized = tokenizer.quantize(&latents, false).unwrap();
@@ -84,9 +86,9 @@ fn decoding_tokens_is_the_reconstruction_bit_for_bit() {
 #[test]
 fn llamagen_names_count_the_decoder_from_the_coarsest_level() {
     let [vq, _] = rules();
-    let taming = Weights::fresh(1, &Device::Cpu);
+    let taming = Weights::fresh(1, &of_tests().unwrap());
     Ldm::new(&tiny(Naming::Taming, vq.clone()), &taming).unwrap();
-    let llamagen = Weights::fresh(1, &Device::Cpu);
+    let llamagen = Weights::fresh(1, &of_tests().unwrap());
     let tokenizer = Ldm::new(&tiny(Naming::LlamaGen, vq), &llamagen).unwrap();
     assert_eq!(tokenizer.facts().family, "llamagen");
     let names = llamagen.vars();
@@ -110,13 +112,13 @@ fn llamagen_names_count_the_decoder_from_the_coarsest_level() {
 fn a_checkpoint_that_does_not_fit_is_listed_without_allocating_what_it_claims() {
     let [vq, _] = rules();
     let config = tiny(Naming::Taming, vq);
-    let fresh = Weights::fresh(1, &Device::Cpu);
+    let fresh = Weights::fresh(1, &of_tests().unwrap());
     let first = Ldm::new(&config, &fresh).unwrap();
     let mut tensors: std::collections::BTreeMap<String, Tensor> =
         fresh.vars().into_iter().map(|(name, var)| (name, var.as_detached_tensor())).collect();
     tensors.extend(first.quantizer().state());
 
-    let weights = Weights::loaded(tensors.clone(), false, &Device::Cpu);
+    let weights = Weights::loaded(tensors.clone(), false, &of_tests().unwrap());
     let second = Ldm::new(&config, &weights).unwrap();
     weights.finish("model", &[]).unwrap();
     assert_eq!(first.facts(), second.facts());
@@ -124,10 +126,10 @@ fn a_checkpoint_that_does_not_fit_is_listed_without_allocating_what_it_claims() 
     assert_eq!(first.facts().parameters, stored + 6 * 2, "with the codebook, 6 codes of 2");
 
     tensors.remove("encoder.conv_in.weight");
-    tensors.insert("extra".to_owned(), Tensor::new(1.0_f32, &Device::Cpu).unwrap());
+    tensors.insert("extra".to_owned(), Tensor::new(1.0_f32, &of_tests().unwrap()).unwrap());
     let mut huge = config.clone();
     huge.network.z_channels = 4096;
-    let weights = Weights::loaded(tensors, false, &Device::Cpu);
+    let weights = Weights::loaded(tensors, false, &of_tests().unwrap());
     Ldm::new(&huge, &weights).unwrap();
     let problems = weights.problems(&[]).join("\n");
     for part in
@@ -140,10 +142,10 @@ fn a_checkpoint_that_does_not_fit_is_listed_without_allocating_what_it_claims() 
 #[test]
 fn weights_that_are_not_numbers_give_an_error_with_the_place() {
     let [vq, _] = rules();
-    let weights = Weights::fresh(1, &Device::Cpu);
+    let weights = Weights::fresh(1, &of_tests().unwrap());
     let tokenizer = build(&tiny(Naming::Taming, vq), &weights).unwrap();
     let bias = &weights.vars()["quant_conv.bias"];
-    bias.set(&Tensor::new(vec![0.0, f32::NAN], &Device::Cpu).unwrap()).unwrap();
+    bias.set(&Tensor::new(vec![0.0, f32::NAN], &of_tests().unwrap()).unwrap()).unwrap();
     let error = tokenize(tokenizer.as_ref(), &picture(8, 8)).unwrap_err().to_string();
     assert!(error.contains("NaN in picture 0, channel 1, row 0, column 0"), "{error}");
 }
@@ -156,7 +158,7 @@ fn light_networks_are_the_same_family_with_parts_switched_off() {
     config.network.attn_resolutions = Vec::new();
     config.network.mid = false;
     config.network.decoder_res_blocks = Some(1);
-    let weights = Weights::fresh(1, &Device::Cpu);
+    let weights = Weights::fresh(1, &of_tests().unwrap());
     let tokenizer = build(&config, &weights).unwrap();
     assert_eq!(tokenizer.facts().factor, 4);
     let grid = tokenize(tokenizer.as_ref(), &picture(64, 64)).unwrap();

@@ -4,6 +4,7 @@
 //! differentiated instead: the quantizer is replaced by its smooth part plus what it added at the
 //! point of interest, its losses by those with the other side held still.
 
+use crate::device::of_tests;
 use std::collections::BTreeMap;
 
 use candle_core::{Tensor, Var};
@@ -32,14 +33,14 @@ fn smooth(config: &QuantizerConfig, latents: &Tensor) -> Tensor {
         QuantizerConfig::Vq(vq) if vq.normalize => unit(latents),
         QuantizerConfig::Vq(_) => latents.clone(),
         QuantizerConfig::Fsq(fsq) => {
-            let bounded = Fsq::new(fsq, 2, &Device::Cpu).unwrap().bounded(latents).unwrap();
+            let bounded = Fsq::new(fsq, 2, &of_tests().unwrap()).unwrap().bounded(latents).unwrap();
             let symmetric = fsq.bound == FsqBound::Symmetric;
             let units: Vec<f32> = fsq
                 .levels
                 .iter()
                 .map(|&l| if symmetric { (l - 1) as f32 / 2.0 } else { (l / 2) as f32 })
                 .collect();
-            let units = Tensor::from_vec(units, (1, 2, 1, 1), &Device::Cpu).unwrap();
+            let units = Tensor::from_vec(units, (1, 2, 1, 1), &of_tests().unwrap()).unwrap();
             let code = bounded.broadcast_div(&units).unwrap();
             if symmetric { (code - 1.0).unwrap() } else { code }
         }
@@ -61,7 +62,7 @@ struct Case {
 
 impl Case {
     fn new(config: TokenizerConfig) -> Self {
-        let weights = Weights::fresh(3, &Device::Cpu);
+        let weights = Weights::fresh(3, &of_tests().unwrap());
         let ldm = Ldm::new(&config, &weights).unwrap();
         let vars = weights.vars();
         // Nothing at a special value: norms are not 1 and 0, the codebook is not near zero.
@@ -70,7 +71,7 @@ impl Case {
             let scale = if name.contains("quantize") { 1.0 } else { 0.15 };
             let moved: Vec<f32> =
                 (0..var.elem_count() as u32).map(|lane| scale * noise.normal(lane)).collect();
-            let moved = Tensor::from_vec(moved, var.shape(), &Device::Cpu).unwrap();
+            let moved = Tensor::from_vec(moved, var.shape(), &of_tests().unwrap()).unwrap();
             var.set(&(var.as_detached_tensor() + moved).unwrap()).unwrap();
         }
         let (images, target) = (noise((2, 3, 8, 8), 1), noise((2, 3, 8, 8), 2));
@@ -138,7 +139,7 @@ fn every_gradient_agrees(config: TokenizerConfig) {
         let n = var.elem_count();
         let sign = |lane: u32| if noise.bits(lane) & 1 == 0 { 1.0_f32 } else { -1.0 };
         let signs: Vec<f32> = (0..n as u32).map(sign).collect();
-        let signs = Tensor::from_vec(signs, var.shape(), &Device::Cpu).unwrap();
+        let signs = Tensor::from_vec(signs, var.shape(), &of_tests().unwrap()).unwrap();
         let mut direction = (signs / (2.0 * n as f64).sqrt()).unwrap();
         // A bias of the keys moves nothing: a softmax does not see what all its inputs share.
         if length > 1e-5 {
