@@ -247,16 +247,21 @@ impl Numbers {
 /// The sum of all squares of all tensors, in an order that does not depend on the number of threads.
 pub fn sum_of_squares(tensors: &[&Tensor]) -> Result<f64> {
     if !ours(tensors) {
-        let squares = flat(tensors.iter().copied())?.sqr()?;
+        let flat = flat(tensors.iter().copied())?;
+        if flat.elem_count() == 0 {
+            return Ok(0.0);
+        }
+        let squares = flat.sqr()?;
         let (n, rows) = (squares.elem_count(), squares.elem_count() / ROW);
         // A card sums every row at the same time, and one long row slowly.
         let rest = squares.narrow(0, rows * ROW, n - rows * ROW)?;
         let squares = squares.narrow(0, 0, rows * ROW)?.reshape((rows, ROW))?;
         let mut sum = 0.0;
-        for part in [rest, squares.sum(1)?] {
-            if part.elem_count() > 0 {
-                sum += f64::from(part.sum_all()?.to_scalar::<f32>()?);
-            }
+        if rest.elem_count() > 0 {
+            sum += f64::from(rest.sum_all()?.to_scalar::<f32>()?);
+        }
+        if rows > 0 {
+            sum += f64::from(squares.sum(1)?.sum_all()?.to_scalar::<f32>()?);
         }
         return Ok(sum);
     }

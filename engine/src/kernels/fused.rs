@@ -167,10 +167,9 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use candle_core::Var;
+    use candle_core::{Device, Var};
 
     use super::*;
-    use crate::device::of_tests;
 
     /// y = x^2 p; keeps x^2 and counts how often that is computed.
     struct Square(Arc<AtomicUsize>);
@@ -219,7 +218,7 @@ mod tests {
 
     #[test]
     fn what_is_not_kept_is_computed_again() {
-        let var = |value: f32| Var::from_tensor(&Tensor::new(&[value], &of_tests().unwrap())?);
+        let var = |value: f32| Var::from_tensor(&Tensor::new(&[value], &Device::Cpu)?);
         let (x, p) = (var(3.0).unwrap(), var(5.0).unwrap());
         for (recompute, after_one, after_two) in [(false, 1, 2), (true, 2, 3)] {
             let count = Arc::new(AtomicUsize::new(0));
@@ -239,8 +238,7 @@ mod tests {
 
     #[test]
     fn a_gradient_of_another_size_is_an_error() {
-        let tensor =
-            |n: usize| Tensor::ones(n, candle_core::DType::F32, &of_tests().unwrap()).unwrap();
+        let tensor = |n: usize| Tensor::ones(n, candle_core::DType::F32, &Device::Cpu).unwrap();
         let layers = Square(Arc::default());
         let op = Fused { layers, recompute: true, kept: Mutex::new(None) };
         let (x, flat, y) = (tensor(1), tensor(1), tensor(1));

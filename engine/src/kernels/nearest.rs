@@ -266,9 +266,13 @@ impl<S: Simd, const ROWS: usize, const AGAIN: bool> Kernel<S> for Scan<'_, ROWS,
             unsafe {
                 let sums = self.scores(s, group);
                 let best = [s.load(self.best.0), s.load(self.best.0.add(S::LANES))];
-                // A score that is no number, beyond the range of f32, is no minimum.
-                let low = |i: usize| sums.iter().fold(best[i], |low, sums| s.at_most(low, sums[i]));
-                if s.less(low(0), best[0]) | s.less(low(1), best[1]) == 0 {
+                // A score that is no number, beyond the range of f32, is no minimum. A loop and no closure, which
+                // the compiler may leave outside of what has these instructions.
+                let mut low = best;
+                for sums in &sums {
+                    low = [s.at_most(low[0], sums[0]), s.at_most(low[1], sums[1])];
+                }
+                if s.less(low[0], best[0]) | s.less(low[1], best[1]) == 0 {
                     continue;
                 }
                 if AGAIN {

@@ -8,34 +8,18 @@ use crate::{EngineError, Result};
 
 /// See [`super::conv2d`].
 pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, conv: Conv) -> Result<Tensor> {
-    let x = if conv.before == 0 && conv.after == 0 {
-        x.clone()
-    } else {
-        x.pad_with_zeros(2, conv.before, conv.after)?.pad_with_zeros(3, conv.before, conv.after)?
-    };
-    // Rows and columns that no window reaches are cut, or the gradient would lack them.
-    let (_, _, h, w) = x.dims4()?;
-    let (_, _, kh, kw) = weight.dims4()?;
-    if h < kh || w < kw {
+    let ((_, _, h, w), (_, _, kh, kw)) = (x.dims4()?, weight.dims4()?);
+    let padding = conv.before.saturating_add(conv.after);
+    if h.saturating_add(padding) < kh || w.saturating_add(padding) < kw || conv.stride == 0 {
         return Err(EngineError::Shape {
-            what: "images of a convolution, with their zeros".to_owned(),
-            expected: format!("(B, C, H, W) of at least {kh}x{kw} pixels"),
+            what: "images of a convolution".to_owned(),
+            expected: format!(
+                "(B, C, H, W) of at least {kh}x{kw} pixels with their {padding} zeros, and a stride"
+            ),
             found: x.dims().to_vec(),
         });
     }
-    let reached = |size: usize, kernel: usize| {
-        let steps = size.checked_sub(kernel)? / conv.stride.max(1);
-        Some(steps * conv.stride + kernel)
-    };
-    let x = match (reached(h, kh), reached(w, kw)) {
-        (Some(rows), Some(columns)) => x.narrow(2, 0, rows)?.narrow(3, 0, columns)?,
-        _ => x,
-    };
-    let y = super::plain_conv::convolution(&x, weight, conv.stride)?;
-    match bias {
-        Some(bias) => Ok(y.broadcast_add(&bias.reshape((1, (), 1, 1))?)?),
-        None => Ok(y),
-    }
+    Ok(super::plain_conv::convolution(x, weight, bias, conv)?)
 }
 
 /// See [`super::group_norm`].
@@ -46,15 +30,10 @@ pub fn group_norm(
     eps: f64,
     silu: bool,
 ) -> Result<Tensor> {
-    let (b, c, h, w) = x.dims4()?;
-    let grouped = x.reshape((b, groups, (c / groups) * h * w))?;
-    let centered = grouped.broadcast_sub(&grouped.mean_keepdim(D::Minus1)?)?;
-    let variance = centered.sqr()?.mean_keepdim(D::Minus1)?;
-    let normal = centered.broadcast_div(&(variance + eps)?.sqrt()?)?.reshape((b, c, h, w))?;
-    let y = normal
-        .broadcast_mul(&weight.reshape((1, c, 1, 1))?)?
-        .broadcast_add(&bias.reshape((1, c, 1, 1))?)?;
-    if silu { Ok(y.silu()?) } else { Ok(y) }
+    if x.elem_count() == 0 {
+        return Ok(x.clone());
+    }
+    Ok(super::plain_norm::group_norm(x, (weight, bias), groups, eps, silu)?)
 }
 
 /// See [`super::layer_norm`].
@@ -178,35 +157,46 @@ pub(super) fn bit_entropies(z: &Tensor, rule: super::bits::Rule) -> Result<Tenso
 
 /// See [`super::nearest`].
 pub fn nearest(vectors: &Tensor, codebook: &Tensor) -> Result<Tensor> {
+    let ((n, dim), codes) = (vectors.dims2()?, codebook.dim(0)?);
+    if codes == 0 || dim == 0 {
+        return Err(EngineError::bad_input("codebook", "there are no codes", ""));
+    }
+    let device = vectors.device();
+    if n == 0 {
+        return Ok(Tensor::zeros(0, DType::U32, device)?);
+    }
     // One number tells, so that no more has to come from a graphics card; it may overflow.
-    if !(vectors.sum_all()? + codebook.sum_all()?)?
-        .to_dtype(DType::F32)?
-        .to_vec0::<f32>()?
-        .is_finite()
-    {
+    let sum = (vectors.sum(0)?.sum_all()? + codebook.sum(0)?.sum_all()?)?;
+    if !sum.to_dtype(DType::F32)?.to_vec0::<f32>()?.is_finite() {
         for (tensor, what) in [(vectors, "latents"), (codebook, "codebook")] {
             let values: Vec<f32> = tensor.flatten_all()?.to_dtype(DType::F32)?.to_vec1()?;
-            super::nearest::check(&values, tensor.dim(1)?.max(1), what)?;
+            super::nearest::check(&values, dim, what)?;
         }
     }
     let (norms, turned) = (codebook.sqr()?.sum(1)?, codebook.t()?);
-    let ((n, _), codes) = (vectors.dims2()?, codebook.dim(0)?);
-    let at_once = (SCORES / codes.max(1)).max(1);
+    let at_once = (SCORES / codes).max(1);
     let parts = (0..n).step_by(at_once).map(|first| {
         let vectors = vectors.narrow(0, first, at_once.min(n - first))?;
         let scores = (vectors.matmul(&turned)? * -2.0)?.broadcast_add(&norms)?;
-        Ok(scores.argmin(D::Minus1)?)
+        if device.is_cpu() {
+            return Ok(scores.argmin(D::Minus1)?);
+        }
+        // A card's argmin gives any of several equals.
+        let least = scores.broadcast_eq(&scores.min_keepdim(D::Minus1)?)?;
+        let all = Tensor::arange(0_u32, codes as u32, device)?.broadcast_as(scores.shape())?;
+        let none = Tensor::full(u32::MAX, (), device)?.broadcast_as(scores.shape())?;
+        Ok(least.where_cond(&all, &none)?.min(D::Minus1)?)
     });
-    let parts = parts.collect::<Result<Vec<_>>>()?;
-    if parts.is_empty() {
-        return Ok(Tensor::zeros(0, DType::U32, vectors.device())?);
-    }
-    Ok(Tensor::cat(&parts, 0)?)
+    let mut parts = parts.collect::<Result<Vec<_>>>()?;
+    Ok(if parts.len() == 1 { parts.remove(0) } else { Tensor::cat(&parts, 0)? })
 }
 
 /// See [`super::upsample2`].
 pub fn upsample2(x: &Tensor) -> Result<Tensor> {
     let (b, c, h, w) = x.dims4()?;
+    if x.elem_count() == 0 {
+        return Ok(x.reshape((b, c, 2 * h, 2 * w))?);
+    }
     // Not candle's `upsample_nearest2d`: its gradient overwrites what other uses of x contributed.
     Ok(x.reshape((b, c, h, 1, w, 1))?.broadcast_as((b, c, h, 2, w, 2))?.reshape((
         b,

@@ -1,9 +1,10 @@
 //! Kernels against plain f64 code, candle's own operations and finite differences.
 
-use candle_core::{DType, Tensor, Var};
+use candle_core::{DType, Device, Tensor, Var};
 
 use super::{
-    Conv, Link, Shortcut, chain, conv2d, group_norm, nearest, plain, recomputing, upsample2,
+    Conv, Link, Shortcut, chain, conv2d, group_norm, is_plain, nearest, plain, recomputing,
+    upsample2,
 };
 use crate::device::of_tests;
 use crate::random::{Noise, Purpose};
@@ -14,14 +15,26 @@ pub(super) fn is_run(multiplications: usize) -> bool {
     !cfg!(miri) || multiplications <= 25_000
 }
 
+/// Whether the kernels of this module are what is tested, and not candle's operations.
+pub(super) fn is_ours() -> bool {
+    !is_plain() && of_tests().unwrap().is_cpu()
+}
+
 pub(super) fn noise(cell: u64, shape: &[usize]) -> Tensor {
+    noise_on(&of_tests().unwrap(), cell, shape)
+}
+
+/// For kernels that are called without the functions that choose between them.
+pub(super) fn noise_on(device: &Device, cell: u64, shape: &[usize]) -> Tensor {
     let n: usize = shape.iter().product();
     let noise = Noise::new(11, Purpose::Test, 0, cell);
     let values: Vec<f32> = (0..n as u32).map(|lane| noise.normal(lane)).collect();
-    Tensor::from_vec(values, shape, &of_tests().unwrap()).unwrap()
+    Tensor::from_vec(values, shape, device).unwrap()
 }
 
 pub(super) fn flat(t: &Tensor) -> Vec<f64> {
+    // Not on a card, which starts nothing for tensors without numbers.
+    let t = t.to_device(&Device::Cpu).unwrap();
     t.flatten_all().unwrap().to_dtype(DType::F64).unwrap().to_vec1().unwrap()
 }
 
@@ -296,6 +309,51 @@ fn doubling_repeats_pixels_and_sums_gradients() {
             (plain::upsample2(&t[0]).unwrap() + squares).unwrap()
         },
     );
+}
+
+/// The gradients of sum(f(vars) * c) of functions of f64, by moving every number.
+fn assert_differences_agree(shapes: &[&[usize]], f: &dyn Fn(&[Tensor]) -> Tensor, what: &str) {
+    let vars: Vec<Var> = shapes
+        .iter()
+        .enumerate()
+        .map(|(i, shape)| noise(i as u64 + 1, shape).to_dtype(DType::F64).unwrap())
+        .map(|tensor| Var::from_tensor(&tensor).unwrap())
+        .collect();
+    let tensors: Vec<Tensor> = vars.iter().map(|var| var.as_tensor().clone()).collect();
+    let sum = |tensors: &[Tensor]| {
+        let y = f(tensors);
+        (&y * noise(99, y.dims()).to_dtype(DType::F64).unwrap()).unwrap().sum_all().unwrap()
+    };
+    let found = sum(&tensors).backward().unwrap();
+    for (which, var) in vars.iter().enumerate() {
+        let found = flat(found.get(var).unwrap());
+        let values = flat(var);
+        let mut expected = Vec::new();
+        for at in 0..values.len() {
+            let moved = |by: f64| {
+                let mut values = values.clone();
+                values[at] += by;
+                let mut tensors: Vec<Tensor> = tensors.iter().map(Tensor::detach).collect();
+                tensors[which] = Tensor::from_vec(values, var.shape(), var.device()).unwrap();
+                sum(&tensors).to_scalar::<f64>().unwrap()
+            };
+            expected.push((moved(1e-4) - moved(-1e-4)) / 2e-4);
+        }
+        let far = deviation(&found, &expected);
+        assert!(far < 1e-6, "{what}, argument {which}: {far}");
+    }
+}
+
+#[test]
+fn gradients_of_the_plain_operations_are_those_of_finite_differences() {
+    for (x, w, conv) in cases().into_iter().filter(|(x, ..)| x.iter().product::<usize>() < 1000) {
+        let apply = |t: &[Tensor]| plain::conv2d(&t[0], &t[1], Some(&t[2]), conv).unwrap();
+        assert_differences_agree(&[&x, &w, &[w[0]]], &apply, &format!("{x:?} {w:?} {conv:?}"));
+    }
+    for silu in [false, true] {
+        let apply = |t: &[Tensor]| plain::group_norm(&t[0], (&t[1], &t[2]), 2, 1e-3, silu).unwrap();
+        assert_differences_agree(&[&[2, 6, 3, 4], &[6], &[6]], &apply, &format!("silu {silu}"));
+    }
 }
 
 #[test]

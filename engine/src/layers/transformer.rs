@@ -170,7 +170,16 @@ impl Transformer {
                 found: tokens.dims().to_vec(),
             });
         }
-        let rows = self.embedding.index_select(&tokens.flatten_all()?, 0)?;
+        let list = tokens.flatten_all()?;
+        // A card would not refuse a strange token but stop for good.
+        if let Some(at) =
+            list.to_vec1::<u32>()?.iter().position(|&t| t as usize >= self.size.inputs)
+        {
+            let reason =
+                format!("sequence {}, place {} is not below {}", at / l, at % l, self.size.inputs);
+            return Err(EngineError::bad_input("tokens", reason, ""));
+        }
+        let rows = self.embedding.index_select(&list, 0)?;
         let rows = rows.reshape((b, l, self.size.dim))?;
         Ok(rows.broadcast_add(&self.places.narrow(0, first, l)?)?)
     }

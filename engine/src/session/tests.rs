@@ -155,6 +155,11 @@ fn waiting_ends_in_time_and_the_work_goes_on_for_who_asks() {
     let asker = session.asker();
     asker.wait_at_most(Duration::from_millis(20), &Endless);
     assert!(session.ask(Lane::Now, &Endless).is_working());
+    // Threads may take longer than that to start.
+    let start = Instant::now();
+    while session.status().working_on.is_empty() && start.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
     assert_eq!(session.status().working_on, ["Endless"]);
     drop(session);
     let problem = asker.wait(&Square(4)).unwrap_err();

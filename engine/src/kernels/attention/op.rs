@@ -208,14 +208,14 @@ impl CustomOp3 for Attention {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Var;
+    use candle_core::{Device, Var};
 
-    use super::super::super::tests::noise;
+    use super::super::super::tests::noise_on;
     use super::*;
 
     /// Queries, keys, values, the mask: all that reach the kernel, fitting or not.
     fn run(shapes: [&[usize]; 3], seen: Option<Vec<usize>>, order: Order) -> Result<Tensor> {
-        let [q, k, v] = shapes.map(|shape| noise(1, shape));
+        let [q, k, v] = shapes.map(|shape| noise_on(&Device::Cpu, 1, shape));
         attention([&q, &k, &v], Rule { scale: 1.0, seen }, order)
     }
 
@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_gradient_of_another_size_is_an_error() {
-        let q = Var::from_tensor(&noise(1, &[1, 2, 40, 8])).unwrap();
+        let q = Var::from_tensor(&noise_on(&Device::Cpu, 1, &[1, 2, 40, 8])).unwrap();
         let rule = Rule { scale: 1.0, seen: None };
         let op = Attention { rule, order: Order::Rows, lse: Mutex::default() };
         let backward = |op: &Attention, dy: &Tensor| op.bwd(&q, &q, &q, &q, dy);
@@ -257,7 +257,7 @@ mod tests {
         *op.lse.lock().unwrap() = vec![0.0; 80];
         assert!(backward(&op, &q).is_ok());
         for wrong in [&[1, 2, 39, 8][..], &[1, 2, 40, 7], &[1, 1, 40, 8], &[1, 40, 8]] {
-            assert!(backward(&op, &noise(2, wrong)).is_err(), "{wrong:?}");
+            assert!(backward(&op, &noise_on(&Device::Cpu, 2, wrong)).is_err(), "{wrong:?}");
         }
     }
 }

@@ -1,0 +1,64 @@
+//! The group norm of `plain`, of few operations forward and backward.
+
+use candle_core::{D, Result, Tensor};
+
+use super::graft::graft;
+
+/// See [`super::group_norm`]; there are numbers.
+///
+/// With c = x - mean, r = 1 / sqrt(variance + eps) and p = c r w + b, and g the gradient by p, the gradient
+/// by x is r (g w - mean(g w) - c r^2 mean(g w c)), means over a group (Wu & He, arXiv 1803.08494; by hand).
+pub(super) fn group_norm(
+    x: &Tensor,
+    (weight, bias): (&Tensor, &Tensor),
+    groups: usize,
+    eps: f64,
+    silu: bool,
+) -> Result<Tensor> {
+    let (b, channels, h, w) = x.dims4()?;
+    let pixels = h * w;
+    let (in_group, count) = (channels / groups, (channels / groups * pixels) as f64);
+    let grouped = x.detach().reshape((b, groups, in_group * pixels))?;
+    let centered = grouped.broadcast_sub(&grouped.mean_keepdim(D::Minus1)?)?;
+    let variance = centered.sqr()?.mean_keepdim(D::Minus1)?;
+    // A number for each group, (B, G, 1), and for each channel, (B, C, 1).
+    let inverse = (variance + eps)?.sqrt()?.recip()?;
+    let scale = inverse.broadcast_mul(&weight.detach().reshape((1, groups, in_group))?)?;
+    let scale = scale.reshape((b, channels, 1))?;
+    let centered = centered.reshape((b, channels, pixels))?;
+    let linear =
+        centered.broadcast_mul(&scale)?.broadcast_add(&bias.detach().reshape((1, channels, 1))?)?;
+    let y = if silu { linear.silu()? } else { linear.clone() }.reshape(x.shape())?;
+    if !(x.track_op() || weight.track_op() || bias.track_op()) {
+        return Ok(y);
+    }
+    let weight_values = weight.detach();
+    let shape = x.shape().clone();
+    graft(y, [x, weight, bias], move |gradient| {
+        let mut g = gradient.reshape((b, channels, pixels))?;
+        if silu {
+            // The derivative is s + p s (1 - s), with s the sigmoid of p.
+            let s = (linear.neg()?.exp()? + 1.0)?.recip()?;
+            let slope = ((&linear * (1.0 - &s)?)? + 1.0)?;
+            g = ((g * s)? * slope)?;
+        }
+        let (sums, with) = (g.sum(2)?, (&g * &centered)?.sum(2)?);
+        // (B, G, C / G) times weights, summed over a group: (B, G, 1).
+        let weights = weight_values.reshape((1, groups, in_group))?;
+        let of_group = |sums: &Tensor| {
+            sums.reshape((b, groups, in_group))?.broadcast_mul(&weights)?.sum_keepdim(2)
+        };
+        let shift = ((of_group(&sums)? * &inverse)? / count)?;
+        let cube = ((&inverse * &inverse)? * &inverse)?;
+        let along = ((of_group(&with)? * cube)? / count)?;
+        let by_channel = |of_group: Tensor| {
+            of_group.broadcast_as((b, groups, in_group))?.reshape((b, channels, 1))
+        };
+        let by_x = ((g.broadcast_mul(&scale)? - centered.broadcast_mul(&by_channel(along)?)?)?
+            .broadcast_sub(&by_channel(shift)?))?
+        .reshape(&shape)?;
+        let normal = with.reshape((b, groups, in_group))?.broadcast_mul(&inverse)?;
+        let by_weight = normal.reshape((b, channels))?.sum(0)?;
+        Ok([Some(by_x), Some(by_weight), Some(sums.sum(0)?)])
+    })
+}
