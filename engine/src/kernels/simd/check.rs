@@ -90,6 +90,9 @@ impl<S: Simd> Kernel<S> for Check {
                     && to[64 + i] == from[i] / 4.0
             });
 
+            s.transpose8((from.as_ptr(), 9), (to.as_mut_ptr(), n));
+            right &= (0..8 * n).all(|at| to[at] == from[at % n * 9 + at / n]);
+
             s.transpose((from.as_ptr(), n), (to.as_mut_ptr(), n));
             right && (0..n * n).all(|at| to[at] == from[at % n * n + at / n])
         }

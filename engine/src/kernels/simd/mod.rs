@@ -101,6 +101,11 @@ pub(super) trait Simd: Copy + Send + Sync + 'static {
     /// # Safety
     /// `LANES` rows at both places, their strides apart, must be readable and writable.
     unsafe fn transpose(self, from: (*const f32, usize), to: (*mut f32, usize));
+    /// Writes the transposed of `LANES` rows of eight numbers.
+    ///
+    /// # Safety
+    /// `LANES` rows of eight and eight rows of `LANES`, their strides apart, must be readable and writable.
+    unsafe fn transpose8(self, from: (*const f32, usize), to: (*mut f32, usize));
 }
 
 /// What this processor has.

@@ -137,4 +137,13 @@ impl<const N: usize, const R: usize> Simd for Portable<N, R> {
             }
         }
     }
+    #[inline(always)]
+    unsafe fn transpose8(self, from: (*const f32, usize), to: (*mut f32, usize)) {
+        for row in 0..N {
+            for column in 0..8 {
+                // SAFETY: the numbers are readable and writable by the caller's promise.
+                unsafe { *to.0.add(column * to.1 + row) = *from.0.add(row * from.1 + column) };
+            }
+        }
+    }
 }

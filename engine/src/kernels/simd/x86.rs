@@ -182,6 +182,27 @@ impl Simd for Avx512 {
             }
         }
     }
+    #[inline(always)]
+    unsafe fn transpose8(self, from: (*const f32, usize), to: (*mut f32, usize)) {
+        unsafe {
+            // Rows i and i + 4, below them those of the other half.
+            let pair = |i: usize| {
+                let low = _mm256_loadu_ps(from.0.add(i * from.1));
+                let high = _mm256_loadu_ps(from.0.add((i + 4) * from.1));
+                let (low, high) = (_mm512_castps256_ps512(low), _mm256_castps_pd(high));
+                _mm512_castpd_ps(_mm512_insertf64x4::<1>(_mm512_castps_pd(low), high))
+            };
+            // Lane groups: columns q and q + 4 of four rows, then of the next four.
+            let top = self.transpose4([pair(0), pair(1), pair(2), pair(3)]);
+            let bottom = self.transpose4([pair(8), pair(9), pair(10), pair(11)]);
+            for q in 0..4 {
+                let left = _mm512_shuffle_f32x4::<0x88>(top[q], bottom[q]);
+                let right = _mm512_shuffle_f32x4::<0xDD>(top[q], bottom[q]);
+                _mm512_storeu_ps(to.0.add(q * to.1), left);
+                _mm512_storeu_ps(to.0.add((q + 4) * to.1), right);
+            }
+        }
+    }
 }
 
 /// All bits of the lanes of a mask.
@@ -341,5 +362,9 @@ impl Simd for Avx2 {
                 _mm256_storeu_ps(to.0.add((q + 4) * to.1), right);
             }
         }
+    }
+    #[inline(always)]
+    unsafe fn transpose8(self, from: (*const f32, usize), to: (*mut f32, usize)) {
+        unsafe { self.transpose(from, to) }
     }
 }

@@ -47,14 +47,14 @@ impl<'a> Taps<'a> {
         // Whole squares where all of it is inside: reading a number at a time takes as long as the
         // transform. The second square begins a tap later and brings the ninth.
         let end = start + (S::LANES - 1) * step + 9;
-        if S::LANES == 8 && count <= 8 && end <= self.values.len() {
+        if S::LANES >= 8 && count <= S::LANES && end <= self.values.len() {
             let from = self.values[start..].as_ptr();
             // All nine rows: a pointer to one of them may not lead to the next.
             let to = to.as_flattened_mut().as_mut_ptr();
             for tap in 0..2 {
-                // SAFETY: the nine taps of eight pairs are inside the weights, of which these are eight; their
-                // rows are eight of the nine, of 16 numbers.
-                unsafe { s.transpose((from.add(tap), step), (to.add(16 * tap), 16)) };
+                // SAFETY: the nine taps of a vector of pairs are inside the weights, of which these are eight; their
+                // rows are eight of the nine, of 16 numbers, which is the most that a vector has.
+                unsafe { s.transpose8((from.add(tap), step), (to.add(16 * tap), 16)) };
             }
             for i in 0..count {
                 s.prefetch(from.wrapping_add(ahead.wrapping_add(i * step)));
