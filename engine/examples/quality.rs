@@ -29,8 +29,8 @@ fn open_model(path: &Path) -> Result<Box<dyn Tokenizer>> {
     let config: TokenizerConfig = serde_json::from_value(metadata["config"].clone())
         .map_err(|error| bad(&error.to_string()))?;
     let tensors: BTreeMap<String, Tensor> =
-        candle_core::safetensors::load_buffer(&bytes, &of_tests().unwrap())?.into_iter().collect();
-    let weights = Weights::loaded(tensors, false, &of_tests().unwrap());
+        candle_core::safetensors::load_buffer(&bytes, &of_tests()?)?.into_iter().collect();
+    let weights = Weights::loaded(tensors, false, &of_tests()?);
     let tokenizer = tokenizers::build(&config, &weights)?;
     weights.finish(&path.display().to_string(), &[])?;
     Ok(tokenizer)

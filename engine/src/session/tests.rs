@@ -157,7 +157,7 @@ fn waiting_ends_in_time_and_the_work_goes_on_for_who_asks() {
     assert!(session.ask(Lane::Now, &Endless).is_working());
     // Threads may take longer than that to start.
     let start = Instant::now();
-    while session.status().working_on.is_empty() && start.elapsed() < Duration::from_secs(60) {
+    while session.status().working_on.is_empty() && start.elapsed() < Duration::from_mins(1) {
         std::thread::sleep(Duration::from_millis(5));
     }
     assert_eq!(session.status().working_on, ["Endless"]);
