@@ -277,11 +277,7 @@ impl Shared {
             if self.is_broken(index) {
                 continue;
             }
-            let job = || {
-                let mut sample = self.source.sample(index, short.unwrap_or(crop.side))?;
-                sample.picture = cut(&sample.picture, crop, short, &noise)?;
-                Ok(sample)
-            };
+            let job = || self.cropped(index, short, &noise);
             let result = catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|_| {
                 Err(EngineError::Panicked {
                     job: format!("reading image {index}"),
@@ -307,6 +303,25 @@ impl Shared {
                 "See the list of skipped images",
             )
         }))
+    }
+
+    /// The crop of an image. Of what is painted, no more than the crop is.
+    fn cropped(&self, index: u64, short: Option<u32>, noise: &Noise) -> Result<Sample> {
+        let crop = &self.options.crop;
+        let side = short.unwrap_or(crop.side);
+        let painted = self.source.painted_size(index, side);
+        let window = painted.map(|size| Window::new(size, crop, short, noise));
+        let mut sample = if let Some(Window::Pixels(part)) = window {
+            self.source.sample_part(index, side, part)?
+        } else {
+            let mut sample = self.source.sample(index, side)?;
+            sample.picture = cut(&sample.picture, crop, short, noise)?;
+            sample
+        };
+        if crop.mirror && noise.bits(3) & 1 == 1 {
+            sample.picture = sample.picture.mirrored();
+        }
+        Ok(sample)
     }
 
     fn is_broken(&self, index: u64) -> bool {
@@ -341,25 +356,39 @@ fn scale_of(crop: &CropRule, noise: &Noise) -> Option<u32> {
     crop.scales.get(pick as usize).map(|&short| short.max(crop.side))
 }
 
-/// The crop of `side` pixels from the picture as if its short side were `short` pixels.
-fn cut(picture: &Picture, crop: &CropRule, short: Option<u32>, noise: &Noise) -> Result<Picture> {
-    let side = crop.side;
-    let (width, height) = (picture.width(), picture.height());
-    let own = width.min(height);
-    // Enlarging teaches nothing but blur.
-    let short = short.unwrap_or(own).min(own).max(side);
-    let cut = if short == own {
-        let x = noise.below(1, width - side + 1);
-        let y = noise.below(2, height - side + 1);
-        picture.crop(x, y, side, side)?
-    } else {
+/// Where a crop is in its picture: [left, top, width, height].
+enum Window {
+    /// In whole pixels, to be taken as they are.
+    Pixels([u32; 4]),
+    /// To be resampled.
+    Between([f64; 4]),
+}
+
+impl Window {
+    /// A crop of `crop.side` pixels from a [width, height] as if its short side were `short` pixels.
+    fn new([width, height]: [u32; 2], crop: &CropRule, short: Option<u32>, noise: &Noise) -> Self {
+        let side = crop.side;
+        let own = width.min(height);
+        // Enlarging teaches nothing but blur.
+        let short = short.unwrap_or(own).min(own).max(side);
+        if short == own {
+            let x = noise.below(1, width - side + 1);
+            let y = noise.below(2, height - side + 1);
+            return Self::Pixels([x, y, side, side]);
+        }
         let window = f64::from(own) / f64::from(short) * f64::from(side);
         let left = (f64::from(width) - window).max(0.0) * f64::from(noise.uniform(1));
         let top = (f64::from(height) - window).max(0.0) * f64::from(noise.uniform(2));
-        let [w, h] = [window.min(f64::from(width)), window.min(f64::from(height))];
-        resize::resample(picture, [left, top, w, h], side, side)?
-    };
-    Ok(if crop.mirror && noise.bits(3) & 1 == 1 { cut.mirrored() } else { cut })
+        Self::Between([left, top, window.min(f64::from(width)), window.min(f64::from(height))])
+    }
+}
+
+/// The crop of `crop.side` pixels from a picture.
+fn cut(picture: &Picture, crop: &CropRule, short: Option<u32>, noise: &Noise) -> Result<Picture> {
+    match Window::new([picture.width(), picture.height()], crop, short, noise) {
+        Window::Pixels([x, y, width, height]) => picture.crop(x, y, width, height),
+        Window::Between(place) => resize::resample(picture, place, crop.side, crop.side),
+    }
 }
 
 #[cfg(test)]

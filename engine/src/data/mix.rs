@@ -85,6 +85,20 @@ impl Mix {
         let part = self.parts.iter().find(|part| pick < part.until)?;
         (index < self.len).then(|| (part, below(&noise, 0, part.source.len())))
     }
+
+    /// An image, of the class that its source's class is in the mix.
+    fn of_its_source(
+        &self,
+        index: u64,
+        sample: impl FnOnce(&dyn Source, u64) -> Result<Sample>,
+    ) -> Result<Sample> {
+        let Some((part, inside)) = self.place(index) else {
+            return Err(no_such_image(index, self));
+        };
+        let mut sample = sample(part.source.as_ref(), inside)?;
+        sample.class = sample.class.and_then(|class| part.classes.get(class as usize)).copied();
+        Ok(sample)
+    }
 }
 
 /// A whole number in 0..n from 64 random bits.
@@ -106,12 +120,14 @@ impl Source for Mix {
         part.classes.get(part.source.class_of(inside)? as usize).copied()
     }
     fn sample(&self, index: u64, side: u32) -> Result<Sample> {
-        let Some((part, inside)) = self.place(index) else {
-            return Err(no_such_image(index, self));
-        };
-        let mut sample = part.source.sample(inside, side)?;
-        sample.class = sample.class.and_then(|class| part.classes.get(class as usize)).copied();
-        Ok(sample)
+        self.of_its_source(index, |source, inside| source.sample(inside, side))
+    }
+    fn painted_size(&self, index: u64, side: u32) -> Option<[u32; 2]> {
+        let (part, inside) = self.place(index)?;
+        part.source.painted_size(inside, side)
+    }
+    fn sample_part(&self, index: u64, side: u32, part: [u32; 4]) -> Result<Sample> {
+        self.of_its_source(index, |source, inside| source.sample_part(inside, side, part))
     }
     fn describe(&self) -> String {
         let parts: Vec<String> = self.parts.iter().map(|part| part.source.describe()).collect();

@@ -51,6 +51,18 @@ pub trait Source: std::fmt::Debug + Send + Sync {
     /// Image `index` (below [`Source::len`]). Generated sets paint it with a short side of `side`
     /// pixels; files are decoded at their own size.
     fn sample(&self, index: u64, side: u32) -> Result<Sample>;
+    /// [Width, height] of [`Source::sample`], where the image is painted; of files, nothing is known
+    /// before they are decoded.
+    fn painted_size(&self, _index: u64, _side: u32) -> Option<[u32; 2]> {
+        None
+    }
+    /// Image `index` with the pixels [x, y, width, height] of [`Source::sample`] alone. Generated sets
+    /// paint little more than these.
+    fn sample_part(&self, index: u64, side: u32, part: [u32; 4]) -> Result<Sample> {
+        let sample = self.sample(index, side)?;
+        let [x, y, width, height] = part;
+        Ok(Sample { picture: sample.picture.crop(x, y, width, height)?, ..sample })
+    }
     /// What it is, in a few words, such as "folder kodak, 24 images".
     fn describe(&self) -> String;
     /// What a person might want to know about how it was opened, such as a sub-folder that could

@@ -1,6 +1,8 @@
 //! Tests of the loader: the same batches whatever the threads, broken images, endings.
 
 use super::*;
+use crate::data::Mix;
+use crate::data::worlds::Worlds;
 
 /// Images whose color tells their number; every `broken_every`th cannot be read.
 #[derive(Debug)]
@@ -227,4 +229,36 @@ fn pictures_of_any_shape_give_crops() {
             assert_eq!(out.pixel(8, 8), Some([200; 3]));
         }
     }
+}
+
+#[test]
+fn crops_of_painted_images_are_those_of_whole_ones() {
+    /// Worlds that are painted whole.
+    #[derive(Debug)]
+    struct Whole(Worlds);
+    impl Source for Whole {
+        fn len(&self) -> u64 {
+            self.0.len()
+        }
+        fn classes(&self) -> &[String] {
+            self.0.classes()
+        }
+        fn class_of(&self, index: u64) -> Option<u32> {
+            self.0.class_of(index)
+        }
+        fn sample(&self, index: u64, side: u32) -> Result<Sample> {
+            self.0.sample(index, side)
+        }
+        fn describe(&self) -> String {
+            self.0.describe()
+        }
+    }
+    let mixed = |worlds: Arc<dyn Source>| -> Arc<dyn Source> {
+        Arc::new(Mix::new(vec![(worlds, 2.0), (colors(50, 0), 1.0)], 8).unwrap())
+    };
+    let parts = mixed(Arc::new(Worlds::training(5)));
+    let whole = mixed(Arc::new(Whole(Worlds::training(5))));
+    assert!((0..99).any(|i| parts.painted_size(i, 9).is_some()));
+    assert!((0..99).all(|i| whole.painted_size(i, 9).is_none()));
+    assert_same(&batches(&parts, 1, 0, 12), &batches(&whole, 1, 0, 12));
 }

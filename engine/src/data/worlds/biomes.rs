@@ -139,6 +139,15 @@ pub(super) fn has_river(world: &World) -> bool {
         && Dice::new(world.seed, world.index, 38).chance(0.38)
 }
 
+/// Whether any water mirrors what is above it.
+pub(super) fn has_water(world: &World) -> bool {
+    match world.biome {
+        Biome::AlpineLake | Biome::TropicalCoast | Biome::PolarSea | Biome::HarborTown => true,
+        Biome::DesertDunes | Biome::Canyon | Biome::FlowerMeadow => false,
+        Biome::PineForest | Biome::Savanna | Biome::Volcano => has_river(world),
+    }
+}
+
 /// How much snow lies (0..1).
 pub(super) fn snow_cover(world: &World) -> f32 {
     if world.weather == Weather::Snow { 0.85 } else { 0.0 }

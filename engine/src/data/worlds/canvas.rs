@@ -3,10 +3,18 @@
 //! World coordinates: the short side of the picture is 1 long, u = 0 is the middle column, v grows
 //! downward, and the square -0.5..0.5 x 0..1 is in every picture, whatever its shape.
 
+use std::ops::{Index, Range};
+
 use super::color::{BLACK, Color, unit};
 
 /// Samples a column when a silhouette is drawn.
 pub(super) const FINE: usize = 4;
+
+/// How far from a pixel (world units, to the side or below) the colors lie that decide it: water mirrors
+/// what is above it, bent to the side by ripples of at most 1.3 * 0.05 and down by 1.3 * 0.03.
+const REACH: f32 = 0.07;
+/// How far to the side silhouettes are looked at, in places of [`FINE`] a column.
+const LOOK: usize = 12;
 
 /// Pixels under work.
 #[derive(Debug)]
@@ -17,28 +25,68 @@ pub(super) struct Canvas {
     pub px: f32,
     left: f32,
     top: f32,
+    /// The columns and rows that are painted.
+    painted: (Range<usize>, Range<usize>),
     pub pixels: Vec<Color>,
+}
+
+/// What was worked out for each painted column.
+#[derive(Debug)]
+pub(super) struct Columns<T> {
+    first: usize,
+    values: Vec<T>,
+}
+
+impl<T> Index<usize> for Columns<T> {
+    type Output = T;
+    #[inline]
+    fn index(&self, x: usize) -> &T {
+        &self.values[x - self.first]
+    }
 }
 
 /// A silhouette: the height (v) of its edge at [`FINE`] places a column.
 #[derive(Debug)]
 pub(super) struct Edge {
-    pub fine: Vec<f32>,
+    fine: Vec<f32>,
+    /// The place of the first in the whole picture.
+    first: usize,
 }
 
 impl Edge {
-    /// The mean height of the edge in column `x`.
+    /// The heights of the edge in column `x`.
     #[inline]
     pub(super) fn column(&self, x: usize) -> &[f32] {
-        &self.fine[x * FINE..(x + 1) * FINE]
+        let at = x * FINE - self.first;
+        &self.fine[at..at + FINE]
+    }
+
+    /// From three columns to the left of `x` to three to the right, as far as there are any: how many
+    /// places that is and how much farther down (v) the edge is there.
+    #[inline]
+    pub(super) fn around(&self, x: usize) -> (usize, f32) {
+        let at = x * FINE - self.first;
+        let (a, b) = (at.saturating_sub(LOOK), (at + LOOK).min(self.fine.len() - 1));
+        (b - a, self.fine[b] - self.fine[a])
     }
 }
 
 impl Canvas {
-    /// Black, with at least one pixel.
-    pub(super) fn new(width: usize, height: usize) -> Self {
+    /// Black, with at least one pixel, to be painted where it decides the pixels `x`, `y` (inside).
+    ///
+    /// What does not reach them is left out. What is above is painted where there is water, which
+    /// mirrors it.
+    pub(super) fn new(
+        (width, height): (usize, usize),
+        (x, y): (Range<usize>, Range<usize>),
+        has_water: bool,
+    ) -> Self {
         let px = 1.0 / width.min(height) as f32;
+        let reach = (REACH / px) as usize + 2;
+        let columns = x.start.saturating_sub(reach)..(x.end + reach).min(width);
+        let first = if has_water { 0 } else { y.start };
         Self {
+            painted: (columns, first..(y.end + reach).min(height)),
             width,
             height,
             px,
@@ -76,19 +124,37 @@ impl Canvas {
     }
 
     /// The rows that `v0..v1` touches.
-    pub(super) fn rows(&self, v0: f32, v1: f32) -> std::ops::Range<usize> {
-        range((v0 - self.top) / self.px, (v1 - self.top) / self.px, self.height)
+    pub(super) fn rows(&self, v0: f32, v1: f32) -> Range<usize> {
+        range((v0 - self.top) / self.px, (v1 - self.top) / self.px, self.down())
     }
 
     /// The columns that `u0..u1` touches.
-    pub(super) fn columns(&self, u0: f32, u1: f32) -> std::ops::Range<usize> {
-        range((u0 - self.left) / self.px, (u1 - self.left) / self.px, self.width)
+    pub(super) fn columns(&self, u0: f32, u1: f32) -> Range<usize> {
+        range((u0 - self.left) / self.px, (u1 - self.left) / self.px, self.across())
     }
 
-    /// A row of pixels.
+    /// All columns that are painted.
     #[inline]
-    pub(super) fn row(&mut self, y: usize) -> &mut [Color] {
-        &mut self.pixels[y * self.width..(y + 1) * self.width]
+    pub(super) fn across(&self) -> Range<usize> {
+        self.painted.0.clone()
+    }
+
+    /// All rows that are painted.
+    #[inline]
+    pub(super) fn down(&self) -> Range<usize> {
+        self.painted.1.clone()
+    }
+
+    /// Something for each column that is painted.
+    pub(super) fn each_column<T>(&self, of: impl Fn(usize) -> T) -> Columns<T> {
+        Columns { first: self.painted.0.start, values: self.across().map(of).collect() }
+    }
+
+    /// The painted part of a row.
+    #[inline]
+    pub(super) fn row_mut(&mut self, y: usize) -> &mut [Color] {
+        let Range { start, end } = self.across();
+        &mut self.pixels[y * self.width + start..y * self.width + end]
     }
 
     /// Puts `color` over a pixel.
@@ -115,10 +181,11 @@ impl Canvas {
     /// A silhouette from its height at u.
     pub(super) fn edge(&self, height: impl Fn(f32) -> f32) -> Edge {
         let start = self.left - 0.5 * self.px + 0.5 * self.px / FINE as f32;
-        let fine = (0..self.width * FINE)
-            .map(|i| height(start + i as f32 * self.px / FINE as f32))
-            .collect();
-        Edge { fine }
+        let columns = self.across();
+        let first = (columns.start * FINE).saturating_sub(LOOK);
+        let end = (columns.end * FINE + LOOK).min(self.width * FINE);
+        let fine = (first..end).map(|i| height(start + i as f32 * self.px / FINE as f32)).collect();
+        Edge { fine, first }
     }
 
     /// Fills below an edge; `paint` gets (x, u, v) and gives the color.
@@ -130,7 +197,7 @@ impl Canvas {
     ) {
         let per_px = 1.0 / self.px;
         let last = self.rows(bottom, bottom + self.px).start;
-        for x in 0..self.width {
+        for x in self.across() {
             let fine = edge.column(x);
             let (mut high, mut low) = (fine[0], fine[0]);
             for &f in fine {
@@ -138,7 +205,7 @@ impl Canvas {
                 low = low.max(f);
             }
             let u = self.u(x);
-            for y in self.rows(high, self.v(self.height)).start..last.min(self.height) {
+            for y in self.rows(high, self.v(self.height)).start..last {
                 let v = self.v(y);
                 let alpha = if v > low + self.px {
                     1.0
@@ -175,9 +242,10 @@ impl Canvas {
     }
 }
 
-/// Pixels whose middle lies in a..b (in pixels), one more at each end, inside 0..n.
-fn range(a: f32, b: f32, n: usize) -> std::ops::Range<usize> {
-    let first = a.max(0.0).min(n as f32) as usize;
-    let last = (b + 2.0).max(0.0).min(n as f32) as usize;
+/// Pixels whose middle lies in a..b (in pixels), one more at each end, inside `all`.
+fn range(a: f32, b: f32, all: Range<usize>) -> Range<usize> {
+    let (least, most) = (all.start as f32, all.end as f32);
+    let first = a.max(least).min(most) as usize;
+    let last = (b + 2.0).max(least).min(most) as usize;
     first..last.max(first)
 }

@@ -166,7 +166,7 @@ fn beach(scene: &mut Scene<'_>, tilt: f32) {
     let px = canvas.px;
     for y in canvas.rows(horizon + 0.02, 0.95) {
         let v = canvas.v(y);
-        for x in 0..canvas.width {
+        for x in canvas.across() {
             let gap = shore.column(x)[1] - v;
             if gap < -0.05 {
                 continue;
@@ -286,7 +286,7 @@ fn icebergs(scene: &mut Scene<'_>, range: &Range, dice: &mut super::noise::Dice)
             - h
             - if h > 0.0 { range.height * 0.14 * tex.lines(u * 16.0, id, 4, px * 6.0) } else { 0.0 }
     });
-    let winners: Vec<usize> = (0..canvas.width).map(|x| berg(canvas.u(x)).0).collect();
+    let winners = canvas.each_column(|x| berg(canvas.u(x)).0);
     canvas.below(&edge, range.base + 0.01, |x, u, v| {
         let (center, half, height, lean) = bergs[winners[x]];
         let up = (range.base - v) / height;
@@ -312,7 +312,7 @@ fn floes(scene: &mut Scene<'_>) {
         let down = v - horizon;
         let q = 1.0 / (down + 0.06);
         let (su, sv) = (px * q * 2.6, px * q * q * 1.5);
-        for x in 0..canvas.width {
+        for x in canvas.across() {
             let u = canvas.u(x);
             let (a, b) = (u * q * 2.0 + drift * q, q * 3.1);
             let n = tex.planes(a, b, 80, (4, su.max(sv * 0.5)));

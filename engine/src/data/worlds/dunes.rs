@@ -63,14 +63,12 @@ pub(super) fn dunes(scene: &mut Scene<'_>, spec: &Dunes) {
             + 0.35 * spec.height * tex.line(u * spec.rate * 0.7 + 5.0, id + 1)
     };
     let edge = canvas.edge(|u| spec.base - height(u));
-    let slices: Vec<Slice> = (0..canvas.width)
-        .map(|x| {
-            let (dune, t, width) = locate(canvas.u(x));
-            let peak = (start(dune) + crest_at(dune) * width - 40.0) / spec.rate * turn;
-            let past = (t - crest_at(dune)) * width / spec.rate;
-            Slice { dune, past, foot: smooth(1.0, 0.78, t), crest: spec.base - height(peak) }
-        })
-        .collect();
+    let slices = canvas.each_column(|x| {
+        let (dune, t, width) = locate(canvas.u(x));
+        let peak = (start(dune) + crest_at(dune) * width - 40.0) / spec.rate * turn;
+        let past = (t - crest_at(dune)) * width / spec.rate;
+        Slice { dune, past, foot: smooth(1.0, 0.78, t), crest: spec.base - height(peak) }
+    });
     let freq = 30.0 / (1.3 - spec.depth).max(0.35);
     canvas.below(&edge, 9.0, |x, u, v| {
         let slice = slices[x];

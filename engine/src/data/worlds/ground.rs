@@ -31,8 +31,7 @@ pub(super) fn ground(scene: &mut Scene<'_>, edge: &Edge, vanish: f32, cover: &Co
     let Scene { canvas, tex, light, time, .. } = scene;
     let (px, id) = (canvas.px, cover.id);
     let (side, drift) = (light.side, *time * 0.03);
-    let facing: Vec<f32> =
-        (0..canvas.width).map(|x| super::land::facing(edge, x, px, side)).collect();
+    let facing = canvas.each_column(|x| super::land::facing(edge, x, px, side));
     canvas.below(edge, 9.0, |x, u, v| {
         let down = (v - vanish).max(0.0);
         let q = 1.0 / (down + 0.10);

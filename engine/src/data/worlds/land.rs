@@ -31,10 +31,8 @@ impl Hills {
 /// How the edge turns to the light in column x: 0 away, 1 toward.
 #[inline]
 pub(super) fn facing(edge: &Edge, x: usize, px: f32, side: f32) -> f32 {
-    let wide = 6;
-    let n = edge.fine.len();
-    let (a, b) = ((x * 4).saturating_sub(wide * 2), (x * 4 + wide * 2).min(n - 1));
-    let slope = (edge.fine[b] - edge.fine[a]) / ((b - a).max(1) as f32 * px * 0.25);
+    let (run, rise) = edge.around(x);
+    let slope = rise / (run.max(1) as f32 * px * 0.25);
     unit(0.5 + 1.3 * slope * side)
 }
 
@@ -109,13 +107,11 @@ pub(super) fn trees(scene: &mut Scene<'_>, row: &Row, foot: impl Fn(&Texture, f3
         best
     };
     let edge = canvas.edge(|u| foot(tex, u) - highest(u).2);
-    let slices: Vec<Slice> = (0..canvas.width)
-        .map(|x| {
-            let u = canvas.u(x);
-            let (tree, across, _) = highest(u);
-            Slice { tree, across, foot: foot(tex, u) }
-        })
-        .collect();
+    let slices = canvas.each_column(|x| {
+        let u = canvas.u(x);
+        let (tree, across, _) = highest(u);
+        Slice { tree, across, foot: foot(tex, u) }
+    });
     let rate = 3.0 / row.spacing;
     canvas.below(&edge, 9.0, |x, u, v| {
         let slice = slices[x];

@@ -29,7 +29,7 @@ mod volcano;
 mod water;
 mod weather;
 
-pub use paint::paint;
+pub use paint::{paint, paint_part};
 
 use super::{Sample, Source};
 use crate::{EngineError, Result};
@@ -223,9 +223,17 @@ impl Source for Worlds {
     }
 
     fn sample(&self, index: u64, side: u32) -> Result<Sample> {
+        self.sample_part(index, side, [0, 0, side, side])
+    }
+
+    fn painted_size(&self, _index: u64, side: u32) -> Option<[u32; 2]> {
+        Some([side, side])
+    }
+
+    fn sample_part(&self, index: u64, side: u32, part: [u32; 4]) -> Result<Sample> {
         let world = self.world(index)?;
         Ok(Sample {
-            picture: paint(&world, side, side, 0.0)?,
+            picture: paint_part(&world, [side, side], 0.0, part)?,
             class: Some(world.class()),
             caption: Some(world.caption()),
             name: format!("worlds/{}/{}", world.seed, world.index),

@@ -1,5 +1,7 @@
 //! From a world to a picture: back to front, then weather, then the last grading.
 
+use std::ops::Range;
+
 use super::canvas::Canvas;
 use super::color::{Color, smooth};
 use super::noise::{Dice, Texture};
@@ -54,6 +56,20 @@ impl Light {
 /// # Errors
 /// [`EngineError::BadInput`] if a side is zero or above 16384, or the time is not a finite number.
 pub fn paint(world: &World, width: u32, height: u32, time_seconds: f32) -> Result<Picture> {
+    paint_part(world, [width, height], time_seconds, [0, 0, width, height])
+}
+
+/// The pixels [x, y, width, height] of what [`paint`] gives for a [width, height]; little more than
+/// they is painted.
+///
+/// # Errors
+/// As [`paint`], and [`EngineError::BadInput`] if the part is empty or not inside.
+pub fn paint_part(
+    world: &World,
+    [width, height]: [u32; 2],
+    time_seconds: f32,
+    [x, y, wide, high]: [u32; 4],
+) -> Result<Picture> {
     if width == 0 || height == 0 || width > LONGEST || height > LONGEST {
         return Err(EngineError::bad_input(
             "size of a world",
@@ -68,10 +84,25 @@ pub fn paint(world: &World, width: u32, height: u32, time_seconds: f32) -> Resul
             "Use a number of seconds",
         ));
     }
+    let (columns, rows) = match (x.checked_add(wide), y.checked_add(high)) {
+        (Some(right), Some(bottom))
+            if right <= width && bottom <= height && wide > 0 && high > 0 =>
+        {
+            (x as usize..right as usize, y as usize..bottom as usize)
+        }
+        _ => {
+            return Err(EngineError::bad_input(
+                "part of a world",
+                format!("{wide}x{high} at ({x}, {y}) is not inside {width}x{height}"),
+                "",
+            ));
+        }
+    };
     let horizon = biomes::horizon(world);
+    let (size, part) = ((width as usize, height as usize), (columns.clone(), rows.clone()));
     let mut scene = Scene {
         world,
-        canvas: Canvas::new(width as usize, height as usize),
+        canvas: Canvas::new(size, part, biomes::has_water(world)),
         tex: Texture::new(world.seed, world.index),
         light: Light::new(world, horizon),
         time: time_seconds.clamp(-100_000.0, 100_000.0),
@@ -81,12 +112,11 @@ pub fn paint(world: &World, width: u32, height: u32, time_seconds: f32) -> Resul
     paint_clouds(&mut scene);
     biomes::paint_land(&mut scene);
     paint_weather(&mut scene);
-    let rgb = finish(&scene);
-    Picture::new(width, height, rgb)
+    Picture::new(wide, high, finish(&scene, columns, rows))
 }
 
 /// Vignette, a tint of the hour, a soft shoulder instead of clipping, and dither against banding.
-fn finish(scene: &Scene<'_>) -> Vec<u8> {
+fn finish(scene: &Scene<'_>, columns: Range<usize>, rows: Range<usize>) -> Vec<u8> {
     const DITHER: [u8; 16] = [0, 8, 2, 10, 12, 4, 14, 6, 3, 11, 1, 9, 15, 7, 13, 5];
     let canvas = &scene.canvas;
     let color = match scene.world.time {
@@ -95,10 +125,10 @@ fn finish(scene: &Scene<'_>) -> Vec<u8> {
         Time::Dusk => 1.08,
         Time::Night => 1.0,
     };
-    let mut rgb = Vec::with_capacity(canvas.pixels.len() * 3);
-    for y in 0..canvas.height {
+    let mut rgb = Vec::with_capacity(columns.len() * rows.len() * 3);
+    for y in rows {
         let v = canvas.v(y) - 0.5;
-        for x in 0..canvas.width {
+        for x in columns.clone() {
             let u = canvas.u(x);
             let edge = 1.0 - 0.16 * smooth(0.16, 0.62, u * u + v * v);
             let pixel = canvas.pixels[y * canvas.width + x].saturate(color) * edge;

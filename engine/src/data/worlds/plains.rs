@@ -311,7 +311,7 @@ fn fields(scene: &mut Scene<'_>, hills: &Hills, depth: f32, t: f32, snow: f32) {
     });
     let Scene { canvas, tex, light, .. } = scene;
     let (px, side) = (canvas.px, light.side);
-    let turned: Vec<f32> = (0..canvas.width).map(|x| facing(&edge, x, px, side)).collect();
+    let turned = canvas.each_column(|x| facing(&edge, x, px, side));
     canvas.below(&edge, 9.0, |x, u, v| {
         let down = v - edge.column(x)[1];
         let warp = tex.plane(u * 2.4, v * 5.0, id + 6);

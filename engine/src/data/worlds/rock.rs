@@ -2,7 +2,7 @@
 //!
 //! Peaks are drawn one before the other, so that they meet along slopes and never along a seam.
 
-use super::canvas::Canvas;
+use super::canvas::{Canvas, Columns};
 use super::color::{BLACK, Color, hex, smooth, unit};
 use super::noise::{Dice, split, visible};
 use super::paint::Scene;
@@ -66,26 +66,18 @@ fn peaks(range: &Range, dice: &mut Dice) -> Vec<Peak> {
     peaks
 }
 
-/// Tops (v) of every part in every column: part after part.
-fn tops(canvas: &Canvas, parts: usize, top: impl Fn(usize, f32) -> f32) -> Vec<f32> {
-    (0..parts)
-        .flat_map(|i| (0..canvas.width).map(move |x| (i, x)))
-        .map(|(i, x)| top(i, canvas.u(x)))
-        .collect()
+/// Tops (v) in every column of every part.
+fn tops(canvas: &Canvas, parts: usize, top: impl Fn(usize, f32) -> f32) -> Vec<Columns<f32>> {
+    (0..parts).map(|i| canvas.each_column(|x| top(i, canvas.u(x)))).collect()
 }
 
 /// The color where parts lie one before the other: `paint` is asked for the visible ones only.
-fn layered(
-    tops: &[f32],
-    width: usize,
-    at: (usize, f32, f32),
-    paint: impl Fn(usize) -> Color,
-) -> Color {
+fn layered(tops: &[Columns<f32>], at: (usize, f32, f32), paint: impl Fn(usize) -> Color) -> Color {
     let (x, v, px) = at;
     let mut sum = BLACK;
     let mut left = 1.0;
-    for i in (0..tops.len() / width).rev() {
-        let cover = unit((v - tops[i * width + x]) / px + 0.5);
+    for (i, tops) in tops.iter().enumerate().rev() {
+        let cover = unit((v - tops[x]) / px + 0.5);
         if cover > 0.0 {
             sum = sum + paint(i) * (left * cover);
             left *= 1.0 - cover;
@@ -110,10 +102,9 @@ pub(super) fn mountains(scene: &mut Scene<'_>, range: &Range, dice: &mut Dice) {
         (0..peaks.len()).fold(least, |high, i| high.min(top(i, u)))
     });
     let tops = tops(canvas, peaks.len(), top);
-    let width = canvas.width;
     let snow_line = range.base - range.height * (1.0 - range.snow);
     canvas.below(&edge, range.base + 0.04, |x, u, v| {
-        layered(&tops, width, (x, v, px), |i| {
+        layered(&tops, (x, v, px), |i| {
             let peak = &peaks[i];
             let below = (v - (range.base - peak.height)).max(0.0);
             let own = i as f32 * 7.3;
@@ -209,7 +200,6 @@ pub(super) fn mesas(scene: &mut Scene<'_>, spec: &Mesas, dice: &mut Dice) {
     };
     let edge = canvas.edge(|u| (0..tables.len()).fold(spec.base, |high, i| high.min(top(i, u))));
     let tops = tops(canvas, tables.len(), top);
-    let width = canvas.width;
     let k = 0.30 / spec.height;
     canvas.below(&edge, spec.base + 0.05, |x, u, v| {
         // The strata run through all tables at the same height.
@@ -222,7 +212,7 @@ pub(super) fn mesas(scene: &mut Scene<'_>, spec: &Mesas, dice: &mut Dice) {
         let strata = BANDS[0].mix(strata, 0.45 + 0.45 * seen);
         let seam = smooth(0.12, 0.0, (part - 0.86).abs()) * seen;
         let fine = tex.planes(u * 44.0, v * 60.0, id + 8, (3, px * 60.0));
-        layered(&tops, width, (x, v, px), |i| {
+        layered(&tops, (x, v, px), |i| {
             let table = &tables[i];
             let share = (spec.base - v) / table.height;
             let cliff = smooth(0.96 - table.cliff, 1.04 - table.cliff, share);

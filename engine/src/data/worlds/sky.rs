@@ -258,10 +258,10 @@ fn tune(stops: &mut Stops, biome: Biome, time: Time) {
 pub(super) fn paint_sky(scene: &mut Scene<'_>) {
     let (light, tex) = (&scene.light, &scene.tex);
     let span = scene.horizon + 0.12;
-    for y in 0..scene.canvas.height {
+    for y in scene.canvas.down() {
         let v = scene.canvas.v(y);
         let row = light.gradient((scene.horizon - v) / span);
-        for x in 0..scene.canvas.width {
+        for x in scene.canvas.across() {
             let u = scene.canvas.u(x);
             let mut color = light.clear(u, v, row);
             if light.stars > 0.0 && v < scene.horizon {
@@ -358,7 +358,7 @@ fn disc(scene: &mut Scene<'_>) {
 fn paint_aurora(scene: &mut Scene<'_>) {
     let (tex, t) = (&scene.tex, scene.time);
     let (green, violet) = (hex(0x4dffa6), hex(0x9a5cff));
-    for x in 0..scene.canvas.width {
+    for x in scene.canvas.across() {
         let u = scene.canvas.u(x);
         let mut foot = [0.0; 2];
         let mut power = [0.0; 2];

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::noise::wave;
 use super::objects::{layout, position};
-use super::{Biome, Group, Kind, Time, Weather, World, Worlds, biomes, paint};
+use super::{Biome, Group, Kind, Time, Weather, World, Worlds, biomes, paint, paint_part};
 use crate::data::Source;
 use crate::images::Picture;
 
@@ -81,6 +81,27 @@ const CHECKSUMS: [u64; 10] = [
     0x5d34_5166_0d29_5cce,
     0xff2a_863c_abf1_0599,
 ];
+
+#[test]
+fn a_part_is_what_the_whole_picture_shows_there() {
+    let mut dice = super::noise::Dice::new(4, 4, 4);
+    for index in 0..300 {
+        let world = World::new(11, index);
+        let [width, height] = [[96, 96], [200, 200], [64, 120], [131, 70]][index as usize % 4];
+        let whole = paint(&world, width, height, 0.7).unwrap();
+        for _ in 0..4 {
+            let (w, h) = (1 + dice.below(64.min(width)), 1 + dice.below(64.min(height)));
+            let (x, y) = (dice.below(width - w + 1), dice.below(height - h + 1));
+            let part = paint_part(&world, [width, height], 0.7, [x, y, w, h]).unwrap();
+            let place = format!("{w}x{h} at ({x}, {y}) of {width}x{height}: {}", world.caption());
+            assert!(part == whole.crop(x, y, w, h).unwrap(), "{place}");
+        }
+    }
+    let world = World::new(1, 4);
+    for part in [[0, 0, 0, 5], [0, 0, 5, 0], [60, 0, 5, 5], [0, 60, 5, 5], [u32::MAX, 0, 2, 2]] {
+        assert!(paint_part(&world, [64, 64], 0.0, part).is_err(), "{part:?}");
+    }
+}
 
 #[test]
 fn every_class_time_and_weather_occurs() {

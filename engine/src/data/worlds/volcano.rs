@@ -177,7 +177,7 @@ fn cracks(scene: &mut Scene<'_>, top: f32) {
         let q = 1.0 / (v - horizon + 0.06);
         let step = px * q * q * 1.6;
         let fade = smooth(top, top + 0.1, v);
-        for x in 0..canvas.width {
+        for x in canvas.across() {
             let u = canvas.u(x);
             let n = tex.planes(u * q * 1.5, q * 2.3, 120, (3, step * 0.5));
             let m = tex.plane(u * q * 0.6 + 4.0, q * 0.9, 124);

@@ -44,7 +44,7 @@ pub(super) fn water(scene: &mut Scene<'_>, spec: &Water) {
         // Looking down into near water, it mirrors less.
         let mirror = spec.mirror * (1.0 - 0.62 * smooth(0.0, 0.5, down));
         let shore = smooth(0.0, 0.02, down);
-        for x in 0..canvas.width {
+        for x in canvas.across() {
             let u = canvas.u(x);
             let (a, b) = (u * q * 0.9, q * 2.2);
             let n = tex.planes(a * 2.4 + 0.1 * t, b * 1.5 + t * 0.22, 70, (4, step * 0.6));

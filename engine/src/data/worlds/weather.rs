@@ -43,7 +43,7 @@ fn sheet(scene: &mut Scene<'_>, dice: &mut Dice) {
         let z = 1.0 / ((scene.horizon - v).max(0.0) + 0.16);
         let step = px * z * z * 0.55;
         let fade = smooth(0.0, 0.10, scene.horizon - v);
-        for x in 0..scene.canvas.width {
+        for x in scene.canvas.across() {
             let u = scene.canvas.u(x);
             let (a, b) = (u * z * 0.62 + drift + 20.0, z * stretch + 3.0);
             let warp = tex.plane(a * 0.7, b * 0.7, 20);
@@ -126,11 +126,11 @@ pub(super) fn paint_weather(scene: &mut Scene<'_>) {
 fn fog(scene: &mut Scene<'_>) {
     let (tex, light) = (&scene.tex, &scene.light);
     let drift = scene.time * 0.01;
-    for y in 0..scene.canvas.height {
+    for y in scene.canvas.down() {
         let v = scene.canvas.v(y);
         let band =
             smooth(scene.horizon - 0.32, scene.horizon, v) * smooth(1.05, scene.horizon + 0.1, v);
-        for x in 0..scene.canvas.width {
+        for x in scene.canvas.across() {
             let u = scene.canvas.u(x);
             let swirl = tex.planes(u * 2.2 + drift, v * 7.0 - drift * 0.4, 40, (3, 0.05));
             let alpha = unit(0.50 * band + 0.12 + 0.55 * swirl * (0.35 + band));
@@ -148,9 +148,9 @@ fn rain(scene: &mut Scene<'_>) {
         let speed = 26.0 / cells;
         let strength = 0.34 - 0.07 * k as f32;
         let width = 0.0013 * 30.0 / cells;
-        for y in 0..scene.canvas.height {
+        for y in scene.canvas.down() {
             let v = scene.canvas.v(y);
-            for x in 0..scene.canvas.width {
+            for x in scene.canvas.across() {
                 let u = scene.canvas.u(x) + v * 0.16;
                 let (i, fx) = split(u * cells);
                 let shift = tex.dot(i, 7, id) * 8.0;
@@ -167,9 +167,9 @@ fn rain(scene: &mut Scene<'_>) {
     }
     // Wet air: contrast falls with distance from the viewer.
     let haze = scene.light.haze;
-    for y in 0..scene.canvas.height {
+    for y in scene.canvas.down() {
         let amount = 0.14 * smooth(1.0, scene.horizon - 0.1, scene.canvas.v(y));
-        for pixel in scene.canvas.row(y) {
+        for pixel in scene.canvas.row_mut(y) {
             *pixel = pixel.mix(haze, amount);
         }
     }
@@ -182,9 +182,9 @@ fn snow(scene: &mut Scene<'_>) {
     for (k, cells) in [6.0_f32, 11.0, 19.0, 32.0].into_iter().enumerate() {
         let id = 60 + k as u8 * 4;
         let fall = t * 0.9 / cells;
-        for y in 0..scene.canvas.height {
+        for y in scene.canvas.down() {
             let v = scene.canvas.v(y);
-            for x in 0..scene.canvas.width {
+            for x in scene.canvas.across() {
                 let (j, fy) = split((v - fall * 1.2) * cells);
                 let sway = 0.14 * wave(t * 0.13 + tex.dot(j, 3, id));
                 let (i, fx) = split(scene.canvas.u(x) * cells + sway + tex.dot(j, 1, id));
