@@ -23,7 +23,7 @@ impl Engine {
     pub(super) fn open(console: &Console<'_, '_>) -> Result<Self, Stop> {
         let (wake, news) = sync_channel(1);
         // A wake-up that is already waiting is enough.
-        let waker = move || wake.try_send(()).unwrap_or_default();
+        let waker = move |_news| wake.try_send(()).unwrap_or_default();
         let settings = Settings {
             device: console.device,
             threads: console.threads,

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use eframe::wgpu;
-use smalti_engine::session::{self, Session};
+use smalti_engine::session::{self, News, Session};
 
 use super::{AUTOSAVE_EVERY, Desk, Fixed, Keeping, Studio, StudioOptions};
 use crate::document::{Document, History, Notice, Open};
@@ -24,8 +24,12 @@ use crate::shell::{actions, fonts, saved, scenes};
 use crate::textures::Textures;
 use crate::views::{EditedGrids, Hovered};
 
-/// Between repaints while data streams in and the window is drawn by the processor.
+/// Between repaints while answers stream in and the window is drawn by the processor.
 const CPU_REPAINT: Duration = Duration::from_millis(33);
+/// Between repaints for the sake of a run that goes on. Drawn by the processor, a frame costs it as much as
+/// a few images of a training step.
+const RUN_REPAINT: Duration = Duration::from_millis(33);
+const CPU_RUN_REPAINT: Duration = Duration::from_secs(1);
 /// Settings above this are not read.
 const SETTINGS_LIMIT: u64 = 1 << 20;
 
@@ -57,7 +61,7 @@ impl Studio {
             .is_some_and(|state| state.adapter.get_info().device_type == wgpu::DeviceType::Cpu);
         let waker = waker(&ctx, is_cpu_adapter);
         let session = Session::new(engine_settings(&options, Arc::clone(&waker)))?;
-        let background = Background::new(waker)?;
+        let background = Background::new(Arc::new(move || waker(News::Settled)))?;
         let document = Document::default();
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let threads = if options.threads == 0 { cores } else { options.threads };
@@ -153,42 +157,42 @@ impl Studio {
 struct Pace {
     period: Duration,
     started: Instant,
-    /// Microseconds after the start when the next frame may be.
-    next: AtomicU64,
+    /// Microseconds after the start of the frame that was asked for last.
+    asked: AtomicU64,
 }
 
 impl Pace {
     fn new(period: Duration) -> Self {
-        Self { period, started: Instant::now(), next: AtomicU64::new(0) }
+        Self { period, started: Instant::now(), asked: AtomicU64::new(0) }
     }
 
     /// How long from now. Never nothing: for that egui would draw two frames.
     fn wait(&self) -> Duration {
         let now = self.started.elapsed().as_micros() as u64;
-        let due = self.next.load(Ordering::Relaxed).max(now + 1000);
-        if due == now + 1000 {
-            self.next.store(due + self.period.as_micros() as u64, Ordering::Relaxed);
-        }
+        let due =
+            next_frame(self.asked.load(Ordering::Relaxed), now, self.period.as_micros() as u64);
+        self.asked.store(due, Ordering::Relaxed);
         Duration::from_micros(due - now)
     }
 }
 
+/// When news of `now` are drawn, where a frame was asked for `asked` (microseconds).
+fn next_frame(asked: u64, now: u64, period: u64) -> u64 {
+    if asked > now { asked } else { (now + 1000).max(asked + period) }
+}
+
 /// Asks for a frame from other threads.
-fn waker(ctx: &egui::Context, is_cpu_adapter: bool) -> Arc<dyn Fn() + Send + Sync> {
-    let (waking, pace) = (ctx.clone(), Pace::new(CPU_REPAINT));
-    Arc::new(move || {
-        if is_cpu_adapter {
-            waking.request_repaint_after(pace.wait());
-        } else {
-            waking.request_repaint();
-        }
+fn waker(ctx: &egui::Context, is_cpu_adapter: bool) -> session::Waker {
+    let (waking, answers) = (ctx.clone(), Pace::new(CPU_REPAINT));
+    let runs = Pace::new(if is_cpu_adapter { CPU_RUN_REPAINT } else { RUN_REPAINT });
+    Arc::new(move |news| match news {
+        News::Settled if !is_cpu_adapter => waking.request_repaint(),
+        News::Settled => waking.request_repaint_after(answers.wait()),
+        News::Progress => waking.request_repaint_after(runs.wait()),
     })
 }
 
-fn engine_settings(
-    options: &StudioOptions,
-    waker: Arc<dyn Fn() + Send + Sync>,
-) -> session::Settings {
+fn engine_settings(options: &StudioOptions, waker: session::Waker) -> session::Settings {
     let mut engine = session::Settings::new(&options.assets);
     engine.device = options.device;
     engine.threads = options.threads;
@@ -244,4 +248,24 @@ fn listen_for_gpu_errors(
         }));
     }
     errors
+}
+
+#[cfg(test)]
+mod tests {
+    use super::next_frame;
+
+    #[test]
+    fn a_stream_of_news_gets_one_frame_a_period_and_the_last_of_it_is_shown() {
+        let period = 500_000;
+        // After a pause at once, then a period apart, whenever the news come.
+        let mut asked = 1_000_000;
+        let mut frames = std::collections::BTreeSet::new();
+        for now in (2_000_000..4_000_000).step_by(30_000) {
+            asked = next_frame(asked, now, period);
+            assert!(asked > now, "news at {now} would not be shown");
+            frames.insert(asked);
+        }
+        let frames: Vec<u64> = frames.into_iter().collect();
+        assert_eq!(frames, [2_001_000, 2_501_000, 3_001_000, 3_501_000, 4_001_000]);
+    }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::lanes::Desktop;
 use super::question::{AnyAnswer, Key, Lane, Question, Reply};
-use super::{Desk, Settings, Shared, panics};
+use super::{Desk, News, Settings, Shared, Waker, panics};
 use crate::device::DeviceChoice;
 use crate::error::{EngineError, Problem, Result};
 
@@ -94,11 +94,11 @@ pub(crate) struct Cache {
     table: Mutex<Table>,
     changed: Condvar,
     budget_bytes: usize,
-    waker: Arc<dyn Fn() + Send + Sync>,
+    waker: Waker,
 }
 
 impl Cache {
-    pub(super) fn new(budget_bytes: usize, waker: Arc<dyn Fn() + Send + Sync>) -> Self {
+    pub(super) fn new(budget_bytes: usize, waker: Waker) -> Self {
         Self { table: Mutex::default(), changed: Condvar::new(), budget_bytes, waker }
     }
 
@@ -358,7 +358,7 @@ impl Cache {
         drop(table);
         self.changed.notify_all();
         if is_shown {
-            (self.waker)();
+            (self.waker)(News::Settled);
         }
     }
 

@@ -32,6 +32,18 @@ use cache::Cache;
 use question::Key;
 use runs::Runs;
 
+/// What a [`Waker`] is called for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// An answer that a frame asked for is there, or a run has stopped: nobody should wait for it.
+    Settled,
+    /// A run that goes on has more to show. There can be many of these in a second.
+    Progress,
+}
+
+/// Called from engine threads when there is something new to see.
+pub type Waker = Arc<dyn Fn(News) + Send + Sync>;
+
 /// How a session is set up.
 #[derive(Clone)]
 pub struct Settings {
@@ -43,8 +55,8 @@ pub struct Settings {
     pub budget_bytes: usize,
     /// Folder of the shipped models, recipes and samples.
     pub assets: std::path::PathBuf,
-    /// Called from engine threads when an answer that a frame asked for is there, or a run has news.
-    pub waker: Arc<dyn Fn() + Send + Sync>,
+    /// Asks for a frame.
+    pub waker: Waker,
 }
 
 impl std::fmt::Debug for Settings {
@@ -61,7 +73,7 @@ impl Settings {
             threads: 0,
             budget_bytes: 512 << 20,
             assets: assets.into(),
-            waker: Arc::new(|| {}),
+            waker: Arc::new(|_news| {}),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use super::{Shared, panics};
+use super::{News, Shared, Waker, panics};
 use crate::error::{EngineError, Problem, Result};
 
 /// The identity of a run in its session.
@@ -60,7 +60,7 @@ impl<E> Watch<'_, E> {
     pub fn append(&mut self, entry: E) {
         lock(self.log).push(Arc::new(entry));
         self.slot.entries.fetch_add(1, Ordering::Relaxed);
-        (self.shared.settings.waker)();
+        (self.shared.settings.waker)(News::Progress);
     }
 
     /// Says how far the run is and how fast, such as (0.4, "212 images/s").
@@ -204,7 +204,7 @@ struct Table {
 pub(crate) struct Runs {
     table: Mutex<Table>,
     changed: Condvar,
-    waker: Arc<dyn Fn() + Send + Sync>,
+    waker: Waker,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -212,7 +212,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Runs {
-    pub(super) fn new(waker: Arc<dyn Fn() + Send + Sync>) -> Self {
+    pub(super) fn new(waker: Waker) -> Self {
         Self { table: Mutex::default(), changed: Condvar::new(), waker }
     }
 
@@ -334,12 +334,13 @@ impl Runs {
                 }
             };
             let over = state.as_ref().is_some_and(RunState::is_over);
+            let news = if state.is_some() { News::Settled } else { News::Progress };
             lock(&slot.face).state = state.unwrap_or(RunState::Running);
             if !over {
                 lock(&self.table).turns.push_back((slot, work));
             }
             self.changed.notify_all();
-            (self.waker)();
+            (self.waker)(news);
         }
     }
 

@@ -132,7 +132,8 @@ fn until(what: &str, mut condition: impl FnMut() -> bool) {
 fn only_what_a_frame_asked_for_wakes_the_window() {
     let woken = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&woken);
-    let waker = Arc::new(move || {
+    let waker = Arc::new(move |news| {
+        assert_eq!(news, News::Settled);
         count.fetch_add(1, Ordering::SeqCst);
     });
     let session = Session::new(Settings { waker, ..Settings::new("assets") }).unwrap();
