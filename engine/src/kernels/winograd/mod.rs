@@ -114,12 +114,11 @@ impl<'a, S: Simd, T: Scheme> Forward<'a, S, T> {
         self.shape.inputs * Self::COLUMNS + PAD
     }
 
-    /// The vectors of a block that hold windows, always as many as the micro kernel takes.
+    /// The vectors of a block that hold windows.
     fn lanes(&self, block: usize) -> Vec<[Lanes; 4]> {
         let one = |first| Lanes::new(self.shape, first, S::LANES / 4);
         let left = self.shape.windows() - block * Self::WINDOWS;
-        let vectors = left.div_ceil(2 * S::LANES) * 2;
-        (0..vectors.min(Self::VECTORS))
+        (0..left.div_ceil(S::LANES).min(Self::VECTORS))
             .map(|v| {
                 let first = block * Self::WINDOWS + v * S::LANES;
                 std::array::from_fn(|k| one(first + k * (S::LANES / 4)))
@@ -358,6 +357,9 @@ impl<S: Simd, T: Scheme, const LEFT: usize> Kernel<S> for Products<'_, S, T, LEF
         let Self { job, groups, lanes, depth, at, to } = self;
         let columns = Forward::<S, T>::COLUMNS;
         let (start, plane) = (channels(groups).start, job.plane());
+        // Sixteen windows are a single vector of AVX-512, as in maps of 16x16 pixels.
+        let vectors = lanes.len() * T::PARTS;
+        let pairs = vectors / 2;
         // A call has its price, so it takes all frequencies at once, unless a plane of windows fills the
         // first-level cache and has to be used by all groups while it is there.
         let all = depth <= AT_ONCE || groups.len() == 1;
@@ -372,17 +374,22 @@ impl<S: Simd, T: Scheme, const LEFT: usize> Kernel<S> for Products<'_, S, T, LEF
                     let a = at.weights.add(f * at.frequency + (first - start) * row);
                     let b = at.windows.add(f * plane).cast_const();
                     let c = at.m.add(f * at.wait + (first - start) * columns);
-                    Product::<2, LEFT> {
-                        rows,
-                        depth,
-                        a,
-                        b: Matrix { start: b, stride: columns },
-                        c: Matrix { start: c, stride: columns },
-                        columns: lanes.len() * T::PARTS / 2,
-                        planes: (at_once, [at.frequency, plane, at.wait]),
-                        to,
+                    let (b, c) = (
+                        Matrix { start: b, stride: columns },
+                        Matrix { start: c, stride: columns },
+                    );
+                    let planes = (at_once, [at.frequency, plane, at.wait]);
+                    if pairs > 0 {
+                        let columns = pairs;
+                        Product::<2, LEFT> { rows, depth, a, b, c, columns, planes, to }.run(s);
                     }
-                    .run(s);
+                    if vectors > 2 * pairs {
+                        let done = 2 * pairs * S::LANES;
+                        let b = Matrix { start: b.start.wrapping_add(done), ..b };
+                        let c = Matrix { start: c.start.wrapping_add(done), ..c };
+                        let columns = 1;
+                        Product::<1, LEFT> { rows, depth, a, b, c, columns, planes, to }.run(s);
+                    }
                 }
             }
         }
