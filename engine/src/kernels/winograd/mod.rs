@@ -114,11 +114,12 @@ impl<'a, S: Simd, T: Scheme> Forward<'a, S, T> {
         self.shape.inputs * Self::COLUMNS + PAD
     }
 
-    /// The vectors of a block that hold windows.
+    /// The vectors of a block that hold windows; all where windows have parts, which lie behind each other.
     fn lanes(&self, block: usize) -> Vec<[Lanes; 4]> {
         let one = |first| Lanes::new(self.shape, first, S::LANES / 4);
         let left = self.shape.windows() - block * Self::WINDOWS;
-        (0..left.div_ceil(S::LANES).min(Self::VECTORS))
+        let vectors = if T::PARTS == 1 { left.div_ceil(S::LANES) } else { Self::VECTORS };
+        (0..vectors.min(Self::VECTORS))
             .map(|v| {
                 let first = block * Self::WINDOWS + v * S::LANES;
                 std::array::from_fn(|k| one(first + k * (S::LANES / 4)))
