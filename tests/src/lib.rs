@@ -8,12 +8,20 @@ pub mod pictures;
 pub mod tiny;
 pub mod window;
 
-use smalti_engine::device::of_tests;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Tensor};
 use safetensors::Dtype;
+use smalti_engine::device::of_tests;
+
+/// The device that the tests are to run on.
+///
+/// # Panics
+/// If it cannot be had: a test that asks for a card never runs without one.
+pub fn device() -> Device {
+    of_tests().unwrap_or_else(|e| panic!("{e}"))
+}
 
 /// The folder that holds all fixtures.
 pub fn fixtures_root() -> PathBuf {
@@ -128,15 +136,15 @@ impl Tensors {
             .collect()
     }
 
-    /// As a candle tensor on the CPU: u32 for integers and bool, f32 for everything else.
+    /// As a candle tensor on the device of the tests: u32 for integers and bool, f32 for everything else.
     pub fn tensor(&self, name: &str) -> Tensor {
         let shape = self.raw(name).shape.clone();
         let made = match self.raw(name).dtype {
             Dtype::F64 | Dtype::F32 | Dtype::F16 | Dtype::BF16 => {
                 let values: Vec<f32> = self.f64s(name).into_iter().map(|x| x as f32).collect();
-                Tensor::from_vec(values, shape, &of_tests().unwrap())
+                Tensor::from_vec(values, shape, &device())
             }
-            _ => Tensor::from_vec(self.u32s(name), shape, &of_tests().unwrap()),
+            _ => Tensor::from_vec(self.u32s(name), shape, &device()),
         };
         made.unwrap_or_else(|e| panic!("{name}: {e}"))
     }

@@ -1,6 +1,5 @@
 //! Things small enough to be made inside a test: a tokenizer, a picture.
 
-use smalti_engine::device::of_tests;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -32,7 +31,7 @@ pub fn tiny_config() -> TokenizerConfig {
 /// If it cannot be made or written.
 pub fn tiny_model(path: &Path) {
     let config = tiny_config();
-    let weights = Weights::fresh(1, &of_tests().unwrap());
+    let weights = Weights::fresh(1, &crate::device());
     build(&config, &weights).unwrap_or_else(|e| panic!("{e}"));
     let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = weights
         .vars()

@@ -70,7 +70,7 @@ where
     T: Into<OsString> + Clone,
 {
     let stop = match Arguments::try_parse_from(arguments) {
-        Ok(arguments) => match dispatch(arguments, &mut around) {
+        Ok(arguments) => match dispatch(&arguments, &mut around) {
             Ok(()) => return DONE,
             Err(stop) => stop,
         },
@@ -79,7 +79,7 @@ where
     stop.report(&mut around)
 }
 
-fn dispatch(arguments: Arguments, around: &mut Surroundings<'_>) -> Result<(), Stop> {
+fn dispatch(arguments: &Arguments, around: &mut Surroundings<'_>) -> Result<(), Stop> {
     let common = arguments.command.as_ref().map_or(&arguments.window.common, Command::common);
     let (device, remark) = common.device.or_cpu();
     if let Some(remark) = remark {
