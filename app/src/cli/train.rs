@@ -147,15 +147,14 @@ fn loss(report: &Report) -> f64 {
 }
 
 fn so_far(report: &Report, last: u64, view: &RunView) -> String {
-    let left = f64::from(view.seconds) / report.step.max(1) as f64
-        * last.saturating_sub(report.step) as f64;
+    let left = view.seconds_left.map(|left| format!(", {} left", duration(f64::from(left))));
     format!(
-        "step {} of {last}, loss {:.5}, usage {:.0} %, {:.1} images/s, {} left",
+        "step {} of {last}, loss {:.5}, usage {:.0} %, {:.1} images/s{}",
         report.step,
         loss(report),
         report.usage * 100.0,
         report.images_per_second,
-        duration(left)
+        left.unwrap_or_default()
     )
 }
 

@@ -67,6 +67,7 @@ impl<E> Watch<'_, E> {
     pub fn progress(&mut self, fraction: f32, rate: impl Into<String>) {
         let mut face = lock(&self.slot.face);
         face.progress = Some(fraction.clamp(0.0, 1.0));
+        face.has_moved = true;
         face.rate = rate.into();
     }
 
@@ -159,6 +160,25 @@ struct Face {
     progress: Option<f32>,
     rate: String,
     worked: Duration,
+    /// Whether the run said how far it is since the last mark.
+    has_moved: bool,
+    /// The first and the last time that it did.
+    marks: Option<(Mark, Mark)>,
+}
+
+/// How far (0 to 1) a run was after so many seconds at work.
+#[derive(Debug, Clone, Copy)]
+struct Mark {
+    seconds: f32,
+    progress: f32,
+}
+
+/// Seconds that are left `now`, after so many seconds at work, at the pace between two marks. A run that
+/// was resumed does not begin at 0, so its first mark counts, too.
+fn seconds_left((first, last): (Mark, Mark), now: f32) -> Option<f32> {
+    let moved = last.progress - first.progress;
+    let left = (1.0 - last.progress) * (last.seconds - first.seconds) / moved;
+    (moved > 0.0).then(|| (left - (now - last.seconds)).max(0.0))
 }
 
 /// What outlives the work itself.
@@ -230,6 +250,8 @@ impl Runs {
                 progress: None,
                 rate: String::new(),
                 worked: Duration::ZERO,
+                has_moved: false,
+                marks: None,
             }),
             log: Arc::clone(&log) as Arc<dyn Any + Send + Sync>,
             entries: AtomicU64::new(0),
@@ -319,6 +341,11 @@ impl Runs {
                     let result = panics::guard(&title, || work.step(shared, &slot));
                     let mut face = lock(&slot.face);
                     face.worked += started.elapsed();
+                    if let (Some(progress), true) = (face.progress, face.has_moved) {
+                        let now = Mark { seconds: face.worked.as_secs_f32(), progress };
+                        face.marks = Some((face.marks.map_or(now, |marks| marks.0), now));
+                        face.has_moved = false;
+                    }
                     if wish == Wish::StepOnce && face.wish == Wish::StepOnce {
                         face.wish = Wish::Pause;
                     }
@@ -376,7 +403,7 @@ impl Slot {
     fn view(&self) -> RunView {
         let face = lock(&self.face);
         let seconds = face.worked.as_secs_f32();
-        let seconds_left = face.progress.filter(|p| *p > 0.01).map(|p| seconds * (1.0 - p) / p);
+        let seconds_left = face.marks.and_then(|marks| seconds_left(marks, seconds));
         RunView {
             id: self.id,
             title: face.title.clone(),
@@ -387,5 +414,24 @@ impl Slot {
             seconds_left,
             entries: self.entries.load(Ordering::Relaxed) as usize,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Mark, seconds_left};
+
+    #[test]
+    fn the_time_that_is_left_counts_down_and_a_resumed_run_tells_its_own_pace() {
+        let mark = |seconds, progress| Mark { seconds, progress };
+        let first = mark(10.0, 0.5);
+        assert_eq!(seconds_left((first, first), 10.0), None, "no pace yet");
+        // A quarter in 100 seconds: the last quarter takes 100 more.
+        let marks = (first, mark(110.0, 0.75));
+        for waited in [0.0, 30.0, 100.0] {
+            let left = seconds_left(marks, 110.0 + waited).unwrap();
+            assert!((left - (100.0 - waited)).abs() < 1e-3, "{left} after {waited}");
+        }
+        assert_eq!(seconds_left(marks, 400.0), Some(0.0), "late, but not before now");
     }
 }

@@ -112,7 +112,9 @@ impl Work for TrainRun {
         if !is_over(trainer)
             && let Some(report) = trainer.step()?
         {
-            let fraction = report.step as f32 / trainer.recipe().steps as f32;
+            let steps = trainer.recipe().steps;
+            let end = last_step.map_or(steps, |last| last.min(steps));
+            let fraction = report.step as f32 / end as f32;
             watch.progress(fraction, format!("{:.0} images/s", report.images_per_second));
             let step = report.step;
             watch.append(TrainEvent::Report(report));
