@@ -361,8 +361,11 @@ impl Runs {
                 }
             };
             let over = state.as_ref().is_some_and(RunState::is_over);
-            let news = if state.is_some() { News::Settled } else { News::Progress };
-            lock(&slot.face).state = state.unwrap_or(RunState::Running);
+            let state = state.unwrap_or(RunState::Running);
+            let mut face = lock(&slot.face);
+            let news = if face.state == state { News::Progress } else { News::Settled };
+            face.state = state;
+            drop(face);
             if !over {
                 lock(&self.table).turns.push_back((slot, work));
             }

@@ -247,7 +247,12 @@ fn a_now_question_starts_at_once_while_a_run_keeps_all_cores_busy() {
 
 #[test]
 fn a_run_pauses_steps_resumes_and_ends_with_the_same_log() {
-    let session = session();
+    let counts = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
+    let counting_news = Arc::clone(&counts);
+    let waker = Arc::new(move |news| {
+        counting_news[usize::from(news == News::Settled)].fetch_add(1, Ordering::SeqCst);
+    });
+    let session = Session::new(Settings { waker, ..Settings::new("assets") }).unwrap();
     let (work, kept) = counting(12);
     let run = session.start(work);
     until("the third step", || session.runs()[0].entries >= 3);
@@ -265,6 +270,10 @@ fn a_run_pauses_steps_resumes_and_ends_with_the_same_log() {
     let log: Vec<u32> = session.log::<u32>(run, 0).iter().map(|e| **e).collect();
     assert_eq!(log, (0..12).collect::<Vec<_>>());
     assert!(session.log::<String>(run, 0).is_empty());
+    // Paused, perhaps running and paused again for the step, running, done; and each entry of the log.
+    until("word of each change", || counts[1].load(Ordering::SeqCst) >= 3);
+    let [progress, settled] = [0, 1].map(|news: usize| counts[news].load(Ordering::SeqCst));
+    assert!(progress >= 12 && settled <= 5, "{progress} {settled}");
 }
 
 #[test]
