@@ -16,6 +16,7 @@ use super::arguments;
 use super::console::Console;
 use super::engine::Engine;
 use super::stop::Stop;
+use crate::shell::status::duration;
 
 /// What a run keeps in its folder.
 const CHECKPOINT: &str = "checkpoint.safetensors";
@@ -104,8 +105,7 @@ fn follow(
             return Ok(view.state);
         }
         if let Some(TrainEvent::Report(report)) = latest.as_deref() {
-            let fraction = report.step as f32 / last as f32;
-            console.progress(fraction, &so_far(report, last, &view));
+            console.progress(view.progress.unwrap_or(0.0), &so_far(report, last, &view));
         }
         engine.wait_for_news();
     }
@@ -147,7 +147,7 @@ fn loss(report: &Report) -> f64 {
 }
 
 fn so_far(report: &Report, last: u64, view: &RunView) -> String {
-    let left = view.seconds_left.map(|left| format!(", {} left", duration(f64::from(left))));
+    let left = view.seconds_left.map(|left| format!(", {} left", duration(left)));
     format!(
         "step {} of {last}, loss {:.5}, usage {:.0} %, {:.1} images/s{}",
         report.step,
@@ -156,13 +156,4 @@ fn so_far(report: &Report, last: u64, view: &RunView) -> String {
         report.images_per_second,
         left.unwrap_or_default()
     )
-}
-
-/// "45 s", "12 min", "3.5 h".
-fn duration(seconds: f64) -> String {
-    match seconds {
-        s if s < 90.0 => format!("{s:.0} s"),
-        s if s < 5400.0 => format!("{:.0} min", s / 60.0),
-        s => format!("{:.1} h", s / 3600.0),
-    }
 }

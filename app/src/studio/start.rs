@@ -24,11 +24,10 @@ use crate::shell::{actions, fonts, saved, scenes};
 use crate::textures::Textures;
 use crate::views::{EditedGrids, Hovered};
 
-/// Between repaints while answers stream in and the window is drawn by the processor.
-const CPU_REPAINT: Duration = Duration::from_millis(33);
-/// Between repaints for the sake of a run that goes on. Drawn by the processor, a frame costs it as much as
-/// a few images of a training step.
-const RUN_REPAINT: Duration = Duration::from_millis(33);
+/// Between repaints while news stream in.
+const REPAINT: Duration = Duration::from_millis(33);
+/// Between repaints for a run that goes on, where the processor draws the window: a frame costs it as
+/// much as a few images of a training step.
 const CPU_RUN_REPAINT: Duration = Duration::from_secs(1);
 /// Settings above this are not read.
 const SETTINGS_LIMIT: u64 = 1 << 20;
@@ -183,8 +182,8 @@ fn next_frame(asked: u64, now: u64, period: u64) -> u64 {
 
 /// Asks for a frame from other threads.
 fn waker(ctx: &egui::Context, is_cpu_adapter: bool) -> session::Waker {
-    let (waking, answers) = (ctx.clone(), Pace::new(CPU_REPAINT));
-    let runs = Pace::new(if is_cpu_adapter { CPU_RUN_REPAINT } else { RUN_REPAINT });
+    let (waking, answers) = (ctx.clone(), Pace::new(REPAINT));
+    let runs = Pace::new(if is_cpu_adapter { CPU_RUN_REPAINT } else { REPAINT });
     Arc::new(move |news| match news {
         News::Settled if !is_cpu_adapter => waking.request_repaint(),
         News::Settled => waking.request_repaint_after(answers.wait()),

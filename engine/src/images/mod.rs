@@ -78,15 +78,7 @@ impl Picture {
     /// # Errors
     /// [`EngineError::BadInput`] if it is empty or reaches outside.
     pub fn crop(&self, x: u32, y: u32, width: u32, height: u32) -> Result<Self> {
-        let inside = x.checked_add(width).is_some_and(|right| right <= self.width)
-            && y.checked_add(height).is_some_and(|bottom| bottom <= self.height);
-        if !inside {
-            return Err(EngineError::bad_input(
-                "crop",
-                format!("{width}x{height} at ({x}, {y}) is outside {}x{}", self.width, self.height),
-                "",
-            ));
-        }
+        check_part([self.width, self.height], [x, y, width, height])?;
         let (stride, row_bytes) = (self.width as usize * 3, width as usize * 3);
         let mut rgb = Vec::with_capacity(row_bytes * height as usize);
         for row in y..y + height {
@@ -107,6 +99,20 @@ impl Picture {
         }
         Self { rgb: rgb.into(), ..*self }
     }
+}
+
+/// Whether a part [x, y, width, height] of an image [width, height] has pixels and lies inside.
+///
+/// # Errors
+/// [`EngineError::BadInput`] if not.
+pub(crate) fn check_part([wide, high]: [u32; 2], [x, y, width, height]: [u32; 4]) -> Result<()> {
+    let inside = x.checked_add(width).is_some_and(|right| right <= wide)
+        && y.checked_add(height).is_some_and(|bottom| bottom <= high);
+    if inside && width > 0 && height > 0 {
+        return Ok(());
+    }
+    let reason = format!("{width}x{height} at ({x}, {y}) is not a part of {wide}x{high}");
+    Err(EngineError::bad_input("crop", reason, ""))
 }
 
 #[cfg(test)]

@@ -35,7 +35,8 @@ use runs::Runs;
 /// What a [`Waker`] is called for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum News {
-    /// An answer that a frame asked for is there, or a run stopped or goes on again: nobody should wait to see it.
+    /// An answer that a frame asked for is there, or a run stopped or goes on again: nobody should
+    /// wait to see it.
     Settled,
     /// A run that goes on has more to show. There can be many of these in a second.
     Progress,

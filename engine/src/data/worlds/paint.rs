@@ -8,7 +8,7 @@ use super::noise::{Dice, Texture};
 use super::sky::{Light, paint_sky};
 use super::weather::{paint_clouds, paint_weather};
 use super::{Time, World, biomes};
-use crate::images::Picture;
+use crate::images::{Picture, check_part};
 use crate::{EngineError, Result};
 
 /// Longest side that is painted.
@@ -84,20 +84,9 @@ pub fn paint_part(
             "Use a number of seconds",
         ));
     }
-    let (columns, rows) = match (x.checked_add(wide), y.checked_add(high)) {
-        (Some(right), Some(bottom))
-            if right <= width && bottom <= height && wide > 0 && high > 0 =>
-        {
-            (x as usize..right as usize, y as usize..bottom as usize)
-        }
-        _ => {
-            return Err(EngineError::bad_input(
-                "part of a world",
-                format!("{wide}x{high} at ({x}, {y}) is not inside {width}x{height}"),
-                "",
-            ));
-        }
-    };
+    check_part([width, height], [x, y, wide, high])?;
+    let columns = x as usize..(x + wide) as usize;
+    let rows = y as usize..(y + high) as usize;
     let horizon = biomes::horizon(world);
     let (size, part) = ((width as usize, height as usize), (columns.clone(), rows.clone()));
     let mut scene = Scene {

@@ -114,7 +114,8 @@ impl<'a, S: Simd, T: Scheme> Forward<'a, S, T> {
         self.shape.inputs * Self::COLUMNS + PAD
     }
 
-    /// The vectors of a block that hold windows; all where windows have parts, which lie behind each other.
+    /// The vectors of a block that hold windows; all of them where windows have parts, which lie
+    /// behind each other.
     fn lanes(&self, block: usize) -> Vec<[Lanes; 4]> {
         let one = |first| Lanes::new(self.shape, first, S::LANES / 4);
         let left = self.shape.windows() - block * Self::WINDOWS;
