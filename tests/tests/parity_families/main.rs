@@ -1,0 +1,9 @@
+//! Every family of tokenizers against what its published code gave for the same weights and inputs:
+//! codes equal, every intermediate value that the fixture names within its tolerance.
+//!
+//! Every parameter is taken from a fixture's `config.json`, so that any set of the same layout can
+//! be tested through `SMALTI_FIXTURES`. Names of tests begin with `parity_`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod check;
