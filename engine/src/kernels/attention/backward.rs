@@ -13,7 +13,7 @@ use super::super::scratch::with_scratch;
 use super::super::simd::{Kernel, Simd};
 use super::forward::{load_turned, pack_columns, pack_keys};
 use super::heads::Heads;
-use super::{Job, PANEL};
+use super::job::{Job, PANEL};
 
 /// Panels of a tile of queries.
 const PANELS: usize = 2;

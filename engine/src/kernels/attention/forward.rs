@@ -15,7 +15,7 @@ use super::super::product::{Matrix, PACKED, Product, To};
 use super::super::scratch::{Place, with_scratch};
 use super::super::simd::{Kernel, Simd};
 use super::heads::Heads;
-use super::{Job, PANEL};
+use super::job::{Job, PANEL};
 
 /// Panels of a tile of queries.
 const PANELS: usize = 2;
