@@ -6,10 +6,11 @@
 pub mod cli;
 pub mod document;
 pub mod figures;
+pub mod files;
 pub mod gpu;
+pub mod look;
 pub mod settings;
 pub mod shell;
 pub mod studio;
-pub mod textures;
 pub mod views;
 pub mod widgets;

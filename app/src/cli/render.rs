@@ -16,10 +16,10 @@ use super::arguments;
 use super::console::Console;
 use super::outputs::Outputs;
 use super::stop::Stop;
-use crate::gpu::offscreen::{self, Canvas, OffscreenError};
+use crate::files::scenes::{self, Scene};
 use crate::settings::ThemeChoice;
-use crate::shell::scenes::{self, Scene};
 use crate::studio::StudioOptions;
+use crate::studio::offscreen::{self, Canvas, OffscreenError};
 use crate::views::ViewId;
 
 #[derive(Debug, Serialize)]

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use egui::{Align2, Button, Id, LayerId, Modal, Order, RichText, Stroke, TextEdit, Ui, vec2};
 
 use super::actions::{Action, key_name, view_key};
-use super::background::Ask;
-use super::theme::{Theme, space};
+use crate::files::background::Ask;
+use crate::look::theme::{Theme, space};
 use crate::views::ViewId;
 
 /// What is asked or shown now.

@@ -6,8 +6,8 @@ use egui::{Color32, Id, Rect, Response, Role, Sense, Stroke, Ui, WidgetInfo, Wid
 use egui_tiles::{Behavior, Container, SimplificationOptions, TabState, Tabs};
 use egui_tiles::{Tile, TileId, Tiles, Tree, UiResponse};
 
-use super::theme::space;
 use crate::document::Layout;
+use crate::look::theme::space;
 use crate::views::{View, ViewCtx, ViewId};
 
 /// What is where: a tree of splits and tabs with the names of views.

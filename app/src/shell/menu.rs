@@ -5,10 +5,10 @@ use egui::{Align2, Button, Color32, Frame, Margin, Panel, Rect, Sense, Stroke, U
 use smalti_engine::device::DeviceChoice;
 
 use super::actions::{Action, Menu, key_name, view_key};
-use super::opening::name;
-use super::scenes;
-use super::theme::{RADIUS_BUTTON, Theme, space};
 use crate::document::{AppCommand, Command, JobCommand, Layout, Open, RecipeRef};
+use crate::files::opening::name;
+use crate::files::scenes;
+use crate::look::theme::{RADIUS_BUTTON, Theme, space};
 use crate::settings::{Settings, ThemeChoice};
 use crate::views::ViewId;
 

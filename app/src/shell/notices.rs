@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use egui::{Align2, Area, Frame, Id, Margin, Order, RichText, Stroke, vec2};
 
-use super::theme::{RADIUS_BUTTON, Theme, space};
 use crate::document::{Notice, Severity};
+use crate::look::theme::{RADIUS_BUTTON, Theme, space};
 
 /// Notices that the Log view keeps.
 const KEPT: usize = 500;

@@ -8,11 +8,11 @@ use nucleo_matcher::{Config, Matcher, Utf32Str};
 use smalti_engine::answers::ModelRef;
 
 use super::actions::{self, Action};
-use super::opening::name;
-use super::scenes;
-use super::theme::{RADIUS_BUTTON, Theme, space};
 use crate::document::{AppCommand, Command, Edit, JobCommand, Layout, Look, Open, RecipeRef, Slot};
 use crate::document::{ColorBy, CompareMode, DifferenceKind};
+use crate::files::opening::name;
+use crate::files::scenes;
+use crate::look::theme::{RADIUS_BUTTON, Theme, space};
 use crate::settings::{Settings, ThemeChoice};
 use crate::views::ViewId;
 

@@ -6,9 +6,9 @@ use egui::{
 use smalti_engine::answers::{Decode, ImageRef, LoadImage};
 use smalti_engine::session::{Lane, RunState, RunView};
 
-use super::opening::name;
-use super::theme::{Theme, space};
 use crate::document::{Layout, Slot};
+use crate::files::opening::name;
+use crate::look::theme::{Theme, space};
 use crate::views::{ViewCtx, ViewId};
 
 /// Draws it at the bottom. `opening` names what is being opened, `frame_ms` is the processor's

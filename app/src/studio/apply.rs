@@ -17,14 +17,14 @@ use super::{AUTOSAVE_EVERY, Studio};
 use crate::document::{
     AppCommand, Command, Document, Edit, History, JobCommand, Layout, Notice, Open, Slot,
 };
-use crate::shell::background::{self, Ask, Outcome, Save, write_whole};
+use crate::files::background::{self, Ask, Outcome, Save, write_whole};
+use crate::files::opening::name;
+use crate::files::saved::{self, Saved};
+use crate::files::scenes::{Panel, Scene};
+use crate::look::theme::{PRESENTATION_SCALE, Theme};
 use crate::shell::dialogs::{Answer, Dialog};
 use crate::shell::dock;
-use crate::shell::opening::name;
-use crate::shell::saved::{self, Saved};
-use crate::shell::scenes::{Panel, Scene};
 use crate::shell::script::Script;
-use crate::shell::theme::{PRESENTATION_SCALE, Theme};
 
 impl Studio {
     pub(super) fn apply(&mut self, command: Command, ctx: &egui::Context) {

@@ -12,16 +12,18 @@ use smalti_engine::session::{self, News, Session};
 
 use super::{AUTOSAVE_EVERY, Desk, Fixed, Keeping, Studio, StudioOptions};
 use crate::document::{Document, History, Notice, Open};
+use crate::files::autosave::Autosave;
+use crate::files::background::{self, Background, Outcome, read_whole};
+use crate::files::opening::Openings;
+use crate::files::{saved, scenes};
+use crate::look::fonts;
+use crate::look::textures::Textures;
+use crate::look::theme::Theme;
 use crate::settings::Settings;
-use crate::shell::autosave::Autosave;
-use crate::shell::background::{self, Background, Outcome, read_whole};
+use crate::shell::actions;
 use crate::shell::dock::Views;
 use crate::shell::notices::Notices;
-use crate::shell::opening::Openings;
 use crate::shell::script::Script;
-use crate::shell::theme::Theme;
-use crate::shell::{actions, fonts, saved, scenes};
-use crate::textures::Textures;
 use crate::views::{EditedGrids, Hovered};
 
 /// Between repaints while news stream in.

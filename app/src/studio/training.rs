@@ -5,7 +5,7 @@ use smalti_engine::training::{TrainEvent, TrainRun};
 
 use super::Studio;
 use crate::document::{Command, Layout, Notice, RecipeRef};
-use crate::shell::background::{self, Outcome, Training};
+use crate::files::background::{self, Outcome, Training};
 use crate::views::ViewId;
 
 /// Folder of the runs that were started in the window, beside the settings.

@@ -15,9 +15,9 @@ use smalti_engine::session::Reply;
 
 use super::{View, ViewCtx, ViewId};
 use crate::document::{Edit, Slot};
-use crate::shell::colors::color_of;
-use crate::shell::theme::{RADIUS_PICTURE, space};
-use crate::textures::Sampling;
+use crate::look::colors::color_of;
+use crate::look::textures::Sampling;
+use crate::look::theme::{RADIUS_PICTURE, space};
 
 /// Images of the set that are looked through for real patches.
 const LOOKED_AT: u64 = 24;

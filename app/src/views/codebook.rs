@@ -23,7 +23,7 @@ use self::paint::{Numbered, Pane};
 use super::{View, ViewCtx, ViewId};
 use crate::document::Slot;
 use crate::gpu::heatmap::{Appearances, Values};
-use crate::shell::theme::space;
+use crate::look::theme::space;
 
 /// Images of the set that are counted over.
 const SET_IMAGES: u64 = 64;

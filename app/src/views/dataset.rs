@@ -12,8 +12,8 @@ use smalti_engine::session::Reply;
 
 use super::{View, ViewCtx, ViewId};
 use crate::document::Open;
-use crate::shell::theme::{RADIUS_PICTURE, space};
-use crate::textures::Sampling;
+use crate::look::textures::Sampling;
+use crate::look::theme::{RADIUS_PICTURE, space};
 
 /// Pixels of a thumbnail that is asked for; drawn smaller.
 const SIDE: u32 = 160;

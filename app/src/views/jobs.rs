@@ -5,8 +5,8 @@ use smalti_engine::session::{Control, RunState, RunView};
 
 use super::{View, ViewCtx, ViewId};
 use crate::document::JobCommand;
+use crate::look::theme::space;
 use crate::shell::status::duration;
-use crate::shell::theme::space;
 
 /// The Jobs view.
 #[derive(Debug, Default)]

@@ -4,8 +4,8 @@ use egui::{Sense, vec2};
 
 use super::{View, ViewCtx, ViewId};
 use crate::document::{AppCommand, Notice, Severity};
+use crate::look::theme::space;
 use crate::shell::notices::severity_color;
-use crate::shell::theme::space;
 
 /// The Log view.
 #[derive(Debug, Default)]

@@ -25,9 +25,9 @@ use smalti_engine::session::{Lane, Question, Reply, Session};
 use smalti_engine::tokens::Cell;
 
 use crate::document::{Command, Document, Notice, Slot};
+use crate::look::textures::Textures;
+use crate::look::theme::Theme;
 use crate::shell::notices::Notices;
-use crate::shell::theme::Theme;
-use crate::textures::Textures;
 
 /// A view by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -15,8 +15,8 @@ use smalti_engine::tokens::{Cell, Grid};
 
 use super::{View, ViewCtx, ViewId};
 use crate::document::{ColorBy, Edit, Look, Slot};
-use crate::shell::theme::space;
-use crate::textures::Sampling;
+use crate::look::textures::Sampling;
+use crate::look::theme::space;
 use crate::widgets::pane::{self, Pane, Zoom};
 use crate::widgets::{picker, states};
 

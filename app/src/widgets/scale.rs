@@ -2,8 +2,8 @@
 
 use egui::{Color32, Rect, lerp, pos2, vec2};
 
-use crate::shell::colors::ColorMaps;
-use crate::shell::theme::space;
+use crate::look::colors::ColorMaps;
+use crate::look::theme::space;
 use crate::views::ViewCtx;
 
 /// Pieces of the bar, each with a color at both ends.

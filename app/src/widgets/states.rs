@@ -8,7 +8,7 @@ use smalti_engine::answers::Encoded;
 use smalti_engine::session::{Lane, Reply};
 
 use crate::document::{Layout, Open, Slot};
-use crate::shell::theme::space;
+use crate::look::theme::space;
 use crate::views::{ViewCtx, ViewId};
 
 /// No image yet: what to do.

@@ -6,7 +6,7 @@ use egui::accesskit::Action;
 use egui::{Key, Modifiers, Role};
 use egui_kittest::kittest::{AccessKitNode, NodeT, Queryable};
 use smalti::document::{Edit, Layout};
-use smalti::shell::scenes::Panel;
+use smalti::files::scenes::Panel;
 use smalti::views::ViewId;
 use smalti_engine::tokens::Cell;
 use smalti_tests::window::{

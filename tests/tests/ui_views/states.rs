@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use egui_kittest::kittest::Queryable;
 use smalti::document::{Edit, Layout, Open, Slot};
-use smalti::shell::scenes::Panel;
+use smalti::files::scenes::Panel;
 use smalti::views::ViewId;
 use smalti_engine::answers::{ImageRef, ModelRef, SourceRef, Stamp};
 use smalti_engine::images::WorkingSize;

@@ -5,7 +5,7 @@ use smalti_engine::answers::Ordered;
 
 use super::ViewCtx;
 use crate::document::{AppCommand, Edit};
-use crate::shell::theme::space;
+use crate::look::theme::space;
 use crate::views::dataset::grouped;
 
 /// A number with its label above and a remark behind.

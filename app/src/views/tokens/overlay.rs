@@ -7,8 +7,8 @@ use smalti_engine::answers::GridRef;
 use smalti_engine::tokens::{Cell, Grid};
 
 use crate::document::{ColorBy, Slot};
-use crate::shell::colors::color_of;
-use crate::textures::Sampling;
+use crate::look::colors::color_of;
+use crate::look::textures::Sampling;
 use crate::views::ViewCtx;
 use crate::widgets::pane::Pane;
 

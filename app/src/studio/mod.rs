@@ -4,6 +4,7 @@
 //! session is told that the frame is over. Nothing here waits or touches a file.
 
 mod apply;
+pub mod offscreen;
 mod start;
 mod training;
 
@@ -18,20 +19,20 @@ use smalti_engine::device::DeviceChoice;
 use smalti_engine::session::{Lane, RunId, Session};
 
 use crate::document::{Command, Document, History, Open, Slot};
+use crate::files::autosave::Autosave;
+use crate::files::background::Background;
+use crate::files::opening::Openings;
+use crate::look::textures::Textures;
+use crate::look::theme::Theme;
 use crate::settings::{Settings, ThemeChoice};
 use crate::shell::actions::{self, Action};
-use crate::shell::autosave::Autosave;
-use crate::shell::background::Background;
 use crate::shell::dialogs::{self, Dialog};
 use crate::shell::dock::{self, Arrangement, Views};
 use crate::shell::menu::Bar;
 use crate::shell::notices::Notices;
-use crate::shell::opening::Openings;
 use crate::shell::palette::{Known, Palette};
 use crate::shell::script::Script;
 use crate::shell::status;
-use crate::shell::theme::Theme;
-use crate::textures::Textures;
 use crate::views::{EditedGrids, Hovered, Originals, ViewCtx};
 
 /// The document is kept this long after a change at the latest.
@@ -163,8 +164,8 @@ impl Studio {
     }
 
     /// What is where.
-    pub fn layout(&self) -> Option<crate::shell::scenes::Panel> {
-        crate::shell::scenes::Panel::of(&self.desk.arrangement)
+    pub fn layout(&self) -> Option<crate::files::scenes::Panel> {
+        crate::files::scenes::Panel::of(&self.desk.arrangement)
     }
 
     /// Which theme is worn.

@@ -171,7 +171,7 @@ mod tests {
             .after(&Edit::ForceCells { cells, code: 417 }.into())
             .after(&Edit::SwitchCode { code: 9, on: false }.into())
             .after(&Edit::PinCode(417).into());
-        Saved { document, layout: Some(crate::shell::scenes::studio().layout) }
+        Saved { document, layout: Some(crate::files::scenes::studio().layout) }
     }
 
     #[test]

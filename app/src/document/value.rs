@@ -1,10 +1,4 @@
-//! The document: everything a person decided, as one immutable value. No egui in it.
-//!
-//! A change makes a new value ([`Document::after`]), so undo, saving, comparing and sending are all
-//! the same thing: keeping the value. What is large is shared behind `Arc`.
-
-mod command;
-mod history;
+//! The document as a value, and how it is looked at.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,10 +8,7 @@ use smalti_engine::answers::{Encoded, GridRef, ImageRef, ModelRef, SourceRef};
 use smalti_engine::images::WorkingSize;
 use smalti_engine::tokens::Cell;
 
-pub use command::{
-    AppCommand, Command, Edit, JobCommand, Layout, Look, Notice, Open, RecipeRef, Severity, Slot,
-};
-pub use history::History;
+use super::Slot;
 
 /// What the colors of tokens stand for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -192,7 +183,7 @@ impl Document {
     }
 
     /// The grid that is decoded: what the tokenizer said, with the forced tokens over it. Costs a
-    /// pass over the grid when there are edits: [`crate::views::ViewCtx::grid`] keeps the last ones.
+    /// pass over the grid when there are edits: [`crate::ctx::ViewCtx::grid`] keeps the last ones.
     pub fn grid(&self, encoded: &Encoded) -> GridRef {
         if self.edits.is_empty() {
             return encoded.grid.clone();
@@ -213,6 +204,3 @@ impl Document {
         a != b
     }
 }
-
-#[cfg(test)]
-mod tests;

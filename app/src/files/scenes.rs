@@ -7,8 +7,8 @@ use egui_tiles::{Container, Linear, LinearDir, Tile, TileId, Tiles, Tree};
 use serde::{Deserialize, Serialize};
 use smalti_engine::answers::SourceRef;
 
-use super::dock::Arrangement;
 use crate::document::Looks;
+use crate::shell::dock::Arrangement;
 use crate::views::ViewId;
 
 /// The scenes that come with Smalti: name and text.

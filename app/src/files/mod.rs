@@ -1,0 +1,7 @@
+//! Files of the window: reading and writing away from its thread, opening paths, documents, scenes.
+
+pub mod autosave;
+pub mod background;
+pub mod opening;
+pub mod saved;
+pub mod scenes;
