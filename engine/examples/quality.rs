@@ -50,7 +50,7 @@ fn row(
         let back = tokenizers::detokenize(tokenizer, &tokens)?;
         for part in tokens.parts() {
             counts.add(part)?;
-        };
+        }
         psnr_sum += psnr(&picture, &back)?;
         ssim_sum += ssim(&picture, &back)?;
         bits += bits_per_pixel(&tokens, u64::from(picture.width()) * u64::from(picture.height()));

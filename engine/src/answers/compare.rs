@@ -117,4 +117,3 @@ impl Question for Comparison {
         answer.reconstruction.rgb().len() * 5
     }
 }
-

@@ -183,8 +183,7 @@ impl WithoutCodes {
                 own.iter().zip(row(*other)).map(|(a, b)| (a - b) * (a - b)).sum()
             };
             let may = |other: &usize| !self.off.contains(&Code { book, number: *other as u32 });
-            let nearest =
-                (0..k).filter(may).min_by(|a, b| distance(a).total_cmp(&distance(b)));
+            let nearest = (0..k).filter(may).min_by(|a, b| distance(a).total_cmp(&distance(b)));
             let Some(nearest) = nearest else {
                 return Err(EngineError::bad_input(
                     "switched-off codes",

@@ -54,9 +54,8 @@ const AFTER_TOKENS: [&str; 3] = ["decoder.", "post_quant_conv.", "pixel_"];
 /// 16 hexadecimal digits over the numbers of encoder and quantizer and over the rule in words: two
 /// FSQ models of equal levels differ by their encoders.
 fn token_hash(facts: &Facts, tensors: &BTreeMap<String, Tensor>) -> Result<String> {
-    let mix = |hash: u64, word: u64| {
-        (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
-    };
+    let mix =
+        |hash: u64, word: u64| (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
     let text = |hash: u64, text: &str| text.bytes().fold(hash, |h, byte| mix(h, byte.into()));
     let mut hash = text(text(0, &facts.family), &facts.quantizer);
     for (name, tensor) in tensors {

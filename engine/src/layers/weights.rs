@@ -77,12 +77,7 @@ struct Shared {
 }
 
 impl Weights {
-    fn from_shared(
-        device: &Device,
-        trainable: bool,
-        from: Origin,
-        seed: u64,
-    ) -> Self {
+    fn from_shared(device: &Device, trainable: bool, from: Origin, seed: u64) -> Self {
         Self {
             shared: Rc::new(Shared {
                 device: device.clone(),

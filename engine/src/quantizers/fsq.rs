@@ -242,11 +242,7 @@ impl Fsq {
     }
 
     /// Draws the mask and the offsets of noise dropout, (B, D, H, W) each.
-    fn noise(
-        &self,
-        shape: (usize, usize, usize, usize),
-        place: Place,
-    ) -> Result<(Tensor, Tensor)> {
+    fn noise(&self, shape: (usize, usize, usize, usize), place: Place) -> Result<(Tensor, Tensor)> {
         let (b, d, h, w) = shape;
         let Place { seed, step, first_picture: first } = place;
         let (mut mask, mut offset) = (vec![0.0_f32; b * d * h * w], vec![0.0_f32; b * d * h * w]);

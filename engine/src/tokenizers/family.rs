@@ -46,8 +46,7 @@ pub trait Family: std::fmt::Debug + Sync {
     ///
     /// # Errors
     /// [`EngineError::BadInput`] if the settings cannot be used.
-    fn build(&self, settings: &serde_json::Value, weights: &Weights)
-    -> Result<Box<dyn Tokenizer>>;
+    fn build(&self, settings: &serde_json::Value, weights: &Weights) -> Result<Box<dyn Tokenizer>>;
 }
 
 /// All families, the more particular ones first: the first that claims a checkpoint has it.

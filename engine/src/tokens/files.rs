@@ -188,10 +188,7 @@ struct PartEntry {
     codebook_size: u32,
 }
 
-fn from_parts(
-    file: &SafeTensors<'_>,
-    metadata: &serde_json::Value,
-) -> Result<TokenFile, String> {
+fn from_parts(file: &SafeTensors<'_>, metadata: &serde_json::Value) -> Result<TokenFile, String> {
     let damaged = |e: serde_json::Error| format!("its metadata is damaged: {e}");
     let entries: Vec<PartEntry> =
         serde_json::from_value(metadata["parts"].clone()).map_err(damaged)?;

@@ -89,7 +89,11 @@ impl Code {
 impl std::fmt::Display for Code {
     /// The number, with the book where it is not the first.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.book > 0 { write!(f, "{}:{}", self.book, self.number) } else { write!(f, "{}", self.number) }
+        if self.book > 0 {
+            write!(f, "{}:{}", self.book, self.number)
+        } else {
+            write!(f, "{}", self.number)
+        }
     }
 }
 

@@ -59,11 +59,7 @@ impl Part {
     /// # Errors
     /// [`EngineError::BadInput`] if the count does not fit or a code is not below `codebook_size`;
     /// the first wrong place is named.
-    pub fn new(
-        shape: PartShape,
-        codebook_size: u32,
-        codes: impl Into<Arc<[u32]>>,
-    ) -> Result<Self> {
+    pub fn new(shape: PartShape, codebook_size: u32, codes: impl Into<Arc<[u32]>>) -> Result<Self> {
         let codes = codes.into();
         if codes.is_empty() || Some(codes.len()) != shape.cells() {
             let reason = format!("{} codes do not fill {shape}", codes.len());
@@ -165,9 +161,8 @@ mod tests {
 
     #[test]
     fn refuses_a_code_outside_the_codebook_and_names_its_place() {
-        let part = |rows, columns, codes: Vec<u32>| {
-            Part::new(PartShape::grid(rows, columns), 10, codes)
-        };
+        let part =
+            |rows, columns, codes: Vec<u32>| Part::new(PartShape::grid(rows, columns), 10, codes);
         let error = part(2, 3, vec![0, 1, 2, 3, 10, 5]).unwrap_err();
         assert!(error.to_string().contains("code 10 at row 1, column 1"), "{error}");
         assert!(part(2, 3, vec![0; 5]).is_err());

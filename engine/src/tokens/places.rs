@@ -52,7 +52,8 @@ impl Places {
             for column in 0..self.shape.columns {
                 let [left, top, w, h] = self.rectangle(row, column);
                 let (right, bottom) = ((left + w).min(width), (top + h).min(height));
-                let lines = (top..bottom).filter_map(|y| values.get(y * width + left..y * width + right));
+                let lines =
+                    (top..bottom).filter_map(|y| values.get(y * width + left..y * width + right));
                 let sum: f32 = lines.map(|line| line.iter().sum::<f32>()).sum();
                 means.push(sum / ((right - left) * (bottom - top)).max(1) as f32);
             }
@@ -69,8 +70,7 @@ mod tests {
     #[test]
     fn cells_tile_the_picture_and_each_pixel_finds_its_own() {
         for (rows, columns, height, width) in [(4, 4, 16, 16), (3, 5, 16, 16), (7, 13, 64, 96)] {
-            let places =
-                Places { shape: PartShape::grid(rows, columns), picture: (height, width) };
+            let places = Places { shape: PartShape::grid(rows, columns), picture: (height, width) };
             let mut hits = vec![0; height * width];
             for row in 0..rows {
                 for column in 0..columns {

@@ -177,8 +177,7 @@ impl Trainer {
         let (mut latents, mut codes) = (Vec::new(), Vec::new());
         let seed = self.recipe.seed;
         for (part, pictures_now) in pictures.chunks(at_once).enumerate() {
-            let images =
-                tokenizers::images_of(self.tokenizer.facts(), pictures_now, &self.device)?;
+            let images = tokenizers::images_of(self.tokenizer.facts(), pictures_now, &self.device)?;
             let again = self.recipe.recompute;
             let encoded = recomputing(again, || self.tokenizer.encode(&images))?;
             if self.step == 0 && part == 0 {

@@ -5,7 +5,9 @@ use serde_json::Value;
 use super::{Ldm, LdmConfig, Naming};
 use crate::layers::Weights;
 use crate::quantizers::{BetaPlacement, CodebookUpdate, QuantizerConfig, VqConfig};
-use crate::tokenizers::family::{Beside, Family, Shapes, any, count, settings, settings_value, size};
+use crate::tokenizers::family::{
+    Beside, Family, Shapes, any, count, settings, settings_value, size,
+};
 use crate::tokenizers::{Tokenizer, TokenizerConfig};
 use crate::{EngineError, Result};
 
@@ -29,9 +31,8 @@ impl Family for Taming {
 
     fn claims(&self, shapes: &Shapes<'_>) -> bool {
         // Networks that unfold pictures or films first keep these names, but are others.
-        let pictures = shapes
-            .get("encoder.conv_in.weight")
-            .is_none_or(|s| matches!(s, [_, 1 | 3, 3, 3]));
+        let pictures =
+            shapes.get("encoder.conv_in.weight").is_none_or(|s| matches!(s, [_, 1 | 3, 3, 3]));
         let others = shapes.keys().any(|name| {
             [".conv3d.", ".attn_1.qkv.", ".norm_layer."].iter().any(|part| name.contains(part))
         });
@@ -165,7 +166,6 @@ fn published(config: &mut TokenizerConfig, value: &Value) {
     if let QuantizerConfig::Vq(vq) = &mut config.quantizer
         && let Some(legacy) = params["lossconfig"]["params"]["legacy"].as_bool()
     {
-        vq.placement =
-            if legacy { BetaPlacement::Codebook } else { BetaPlacement::Commitment };
+        vq.placement = if legacy { BetaPlacement::Codebook } else { BetaPlacement::Commitment };
     }
 }

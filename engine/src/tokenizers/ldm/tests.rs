@@ -107,7 +107,10 @@ fn tokens_of_another_layout_or_codebook_are_refused_with_what_is_wanted() {
     assert!(other.contains("codebook of 512 codes") && other.contains("has 6"), "{other}");
     let part = |side: usize| Part::new(PartShape::grid(side, side), 6, vec![0; side * side]);
     let scales = refused(Tokens::new([part(1).unwrap(), part(2).unwrap()]).unwrap());
-    assert!(scales.contains("2 parts, 1 x 1 to 2 x 2") && scales.contains("wants 2 x 2"), "{scales}");
+    assert!(
+        scales.contains("2 parts, 1 x 1 to 2 x 2") && scales.contains("wants 2 x 2"),
+        "{scales}"
+    );
     let masked = refused(Tokens::grid(1, 2, 6, vec![3, MASKED]).unwrap());
     assert!(masked.contains("no token stands at row 0, column 1"), "{masked}");
 }
