@@ -47,6 +47,32 @@ impl From<Panics> for usize {
     }
 }
 
+/// Panics on a thread of the pool that is not the one that works on the question.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct PanicsElsewhere;
+impl Question for PanicsElsewhere {
+    type Answer = ();
+    fn answer(&self, _desk: &Desk<'_>) -> Result<()> {
+        let started = std::sync::atomic::AtomicBool::new(false);
+        rayon::join(
+            // Busy until another thread has begun with the rest.
+            || {
+                while !started.load(Ordering::SeqCst) {
+                    std::hint::spin_loop();
+                }
+            },
+            || {
+                started.store(true, Ordering::SeqCst);
+                assert!(!started.load(Ordering::SeqCst), "elsewhere");
+            },
+        );
+        Ok(())
+    }
+    fn bytes((): &()) -> usize {
+        0
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Large(u32);
 impl Question for Large {
@@ -183,6 +209,20 @@ fn a_panic_is_a_problem_with_its_place_and_the_session_lives_on() {
     assert!(problem.summary.contains("index out of bounds"), "{problem}");
     assert!(problem.summary.contains("tests.rs:"), "{problem}");
     assert_eq!(*session.wait(&Square(5)).unwrap(), 25);
+}
+
+#[test]
+fn a_panic_on_another_thread_of_the_pool_keeps_its_place() {
+    let session = Session::new(Settings { threads: 2, ..Settings::new("assets") }).unwrap();
+    for _ in 0..3 {
+        let problem = session.wait(&PanicsElsewhere).unwrap_err();
+        assert!(problem.summary.contains("elsewhere at "), "{problem}");
+        assert!(problem.summary.contains("tests.rs:"), "{problem}");
+        session.forget(&PanicsElsewhere);
+    }
+    // The same text from another place is another panic.
+    let problem = session.wait(&Panics).unwrap_err();
+    assert!(problem.summary.contains("index out of bounds"), "{problem}");
 }
 
 #[test]
