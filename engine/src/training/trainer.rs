@@ -13,10 +13,11 @@ use super::recipe::Recipe;
 use super::report::Report;
 use super::state;
 use crate::data::{Loader, LoaderOptions, Source};
-use crate::images::{self, Picture};
+use crate::images::Picture;
 use crate::kernels::recomputing;
 use crate::layers::Weights;
 use crate::measure::CodeCounts;
+use crate::quantizers::{Pass, Place};
 use crate::tokenizers::{self, Tokenizer};
 use crate::{EngineError, Result};
 
@@ -95,7 +96,7 @@ impl Trainer {
         weights.finish("checkpoint", &["ema.", "adam.", "run."])?;
         let vars = weights.vars();
         let mut optimizer = AdamW::new(recipe.optimizer, &vars)?;
-        let mut counts = CodeCounts::new(tokenizer.facts().codebook_size);
+        let mut counts = CodeCounts::new(tokenizer.facts().codebook_size());
         let (mut step, mut seconds) = (0, 0.0);
         if let Some(saved) = &saved {
             optimizer.restore(&saved.tensors)?;
@@ -204,15 +205,16 @@ impl Trainer {
         let (mut latents, mut codes) = (Vec::new(), Vec::new());
         let seed = self.recipe.seed;
         for (part, pictures_now) in pictures.chunks(at_once).enumerate() {
-            let images = images::to_tensor(pictures_now, &self.device)?;
+            let images =
+                tokenizers::images_of(self.tokenizer.facts(), pictures_now, &self.device)?;
             let again = self.recipe.recompute;
             let encoded = recomputing(again, || self.tokenizer.encode(&images))?;
-            let quantizer = self.tokenizer.quantizer_mut();
             if self.step == 0 && part == 0 {
-                quantizer.start_from(&encoded.detach(), seed)?;
+                self.tokenizer.quantizer_mut().start_from(&encoded.detach(), seed)?;
             }
-            quantizer.prepare(seed, self.step as u32, (part * at_once) as u32);
-            let quantized = self.tokenizer.quantize(&encoded, true)?;
+            let first_picture = (part * at_once) as u32;
+            let place = Place { seed, step: self.step as u32, first_picture };
+            let quantized = self.tokenizer.quantize(&encoded, Pass::Training(place))?;
             let decoded = recomputing(again, || self.tokenizer.decode(&quantized.latents))?;
             let share = pictures_now.len() as f64 / pictures.len() as f64;
             let difference = (decoded - &images)?;
@@ -243,18 +245,19 @@ impl Trainer {
                 gradients.add(&self.vars, &(total * share)?.backward()?)?;
             }
             latents.push(encoded.detach());
-            codes.push(quantized.codes.detach());
+            codes.push(quantized.codes);
         }
         self.check_finite(&losses)?;
         let at = (self.step, self.recipe.steps);
         let gradient_norm =
             self.optimizer.step(&self.vars, &gradients, at, self.average_decay())?;
-        let (latents, codes) = match parts {
-            1 => (latents.remove(0), codes.remove(0)),
-            _ => (Tensor::cat(&latents, 0)?, Tensor::cat(&codes, 0)?),
-        };
-        self.counts.add_codes(&codes.flatten_all()?.to_vec1::<u32>()?);
-        self.tokenizer.quantizer_mut().observe(&latents, &codes, seed, self.step as u32)?;
+        let latents = if parts == 1 { latents.remove(0) } else { Tensor::cat(&latents, 0)? };
+        let codes = together(&codes)?;
+        for part in &codes {
+            self.counts.add_codes(&part.flatten_all()?.to_vec1::<u32>()?);
+        }
+        let place = Place { seed, step: self.step as u32, first_picture: 0 };
+        self.tokenizer.quantizer_mut().observe(&latents, &codes, place)?;
         let sum = losses.iter().map(|(_, value)| value).sum();
         losses.insert(0, ("loss".to_owned(), sum));
         Ok(Outcome { losses, mse: mse_sum, gradient_norm })
@@ -346,11 +349,21 @@ impl Trainer {
         let tokenizer = tokenizers::build(&self.recipe.tokenizer, &weights)?;
         let mut out = Vec::new();
         for picture in pictures {
-            let grid = tokenizers::tokenize(&*tokenizer, picture)?;
-            out.push(tokenizers::detokenize(&*tokenizer, &grid)?);
+            let tokens = tokenizers::tokenize(&*tokenizer, picture)?;
+            out.push(tokenizers::detokenize(&*tokenizer, &tokens)?);
         }
         Ok(out)
     }
+}
+
+/// The codes of each part over all micro-batches.
+fn together(batches: &[Vec<Tensor>]) -> Result<Vec<Tensor>> {
+    let parts = batches.first().map_or(0, Vec::len);
+    let part = |number: usize| {
+        let codes: Vec<&Tensor> = batches.iter().filter_map(|batch| batch.get(number)).collect();
+        Ok(Tensor::cat(&codes, 0)?)
+    };
+    (0..parts).map(part).collect()
 }
 
 /// The checkpoint of a run's folder.
