@@ -35,6 +35,14 @@ pub struct Trainer {
     step: u64,
     pace: Pace,
     counts: CodeCounts,
+    waiting: Option<Waiting>,
+}
+
+/// A report that is not handed out yet, because a file of its step could not be written.
+#[derive(Debug)]
+struct Waiting {
+    report: Report,
+    is_written: bool,
 }
 
 /// Clocks of a run.
@@ -120,6 +128,7 @@ impl Trainer {
                 saved: Instant::now(),
             },
             counts,
+            waiting: None,
             recipe,
         })
     }
@@ -149,8 +158,11 @@ impl Trainer {
     ///
     /// # Errors
     /// If an image set cannot be read, a loss is not finite, or a file cannot be written. The last
-    /// checkpoint stays.
+    /// checkpoint stays. Where a file could not be written, the next call writes what is missing first.
     pub fn step(&mut self) -> Result<Option<Report>> {
+        if self.waiting.is_some() {
+            return self.write();
+        }
         let started = Instant::now();
         let batch = self.loader.next_batch()?;
         let outcome = self.learn(&batch.pictures)?;
@@ -161,11 +173,27 @@ impl Trainer {
         self.pace.since_report += took;
         self.pace.images_since_report += batch.pictures.len();
         let due = self.step.is_multiple_of(self.recipe.report_every) || self.is_done();
-        let report = if due { Some(self.report(outcome, lr)?) } else { None };
+        self.waiting = due.then(|| Waiting { report: self.report(outcome, lr), is_written: false });
+        self.write()
+    }
+
+    /// Whether the last step has a report that is not handed out yet, since a file could not be written.
+    pub fn owes_report(&self) -> bool {
+        self.waiting.is_some()
+    }
+
+    /// Writes what a step has to: its report, then a checkpoint if one is due.
+    fn write(&mut self) -> Result<Option<Report>> {
+        if let Some(Waiting { report, is_written }) = &mut self.waiting
+            && !*is_written
+        {
+            self.metrics.append(report)?;
+            *is_written = true;
+        }
         if self.pace.saved.elapsed().as_secs_f64() >= self.recipe.checkpoint_every_secs {
             self.save()?;
         }
-        Ok(report)
+        Ok(self.waiting.take().map(|waiting| waiting.report))
     }
 
     fn learn(&mut self, pictures: &[Picture]) -> Result<Outcome> {
@@ -252,7 +280,7 @@ impl Trainer {
         self.recipe.ema_decay.min((1.0 + n) / (10.0 + n))
     }
 
-    fn report(&mut self, outcome: Outcome, lr: f64) -> Result<Report> {
+    fn report(&mut self, outcome: Outcome, lr: f64) -> Report {
         let statistics = self.counts.statistics();
         let report = Report {
             step: self.step,
@@ -271,8 +299,7 @@ impl Trainer {
         self.pace.since_report = 0.0;
         self.pace.images_since_report = 0;
         self.counts = CodeCounts::new(statistics.codebook_size);
-        self.metrics.append(&report)?;
-        Ok(report)
+        report
     }
 
     /// Writes the checkpoint now.
