@@ -4,6 +4,7 @@
 //! and [`views`] (what is drawn).
 
 pub mod cli;
+pub mod ctx;
 pub mod document;
 pub mod figures;
 pub mod files;

@@ -8,12 +8,11 @@ use std::time::Duration;
 
 use egui::{Event, Key, Modifiers};
 use egui_kittest::kittest::Queryable;
-use smalti::document::{AppCommand, Edit, Layout, Look, Open, Severity, Slot};
-use smalti::files::scenes::{self, Panel, Scene};
+use smalti::document::{AppCommand, Edit, Layout, Look, Open, Panel, Severity, Slot, ViewId};
+use smalti::files::scenes::{self, Scene};
 use smalti::look::theme::Theme;
 use smalti::settings::ThemeChoice;
 use smalti::studio::StudioOptions;
-use smalti::views::ViewId;
 use smalti_engine::answers::{ImageRef, ModelRef};
 use smalti_engine::images::WorkingSize;
 use smalti_engine::tokens::Cell;
@@ -129,7 +128,7 @@ fn number_keys_bring_views_to_the_front_but_not_while_typing() {
 fn every_control_has_a_name_in_every_place() {
     // The harness itself panics on a control without one.
     let mut window = open();
-    for view in ViewId::all() {
+    for view in ViewId::ALL {
         send(&mut window, Layout::Show(view));
         assert!(is_in_front(&window, view));
     }
@@ -153,7 +152,7 @@ fn a_narrow_window_with_large_text_still_works() {
     for size in [[400.0, 300.0], [220.0, 160.0]] {
         let mut window = open_sized(StudioOptions::new(assets()), size);
         send(&mut window, AppCommand::TextScale(2.0));
-        for view in ViewId::all() {
+        for view in ViewId::ALL {
             send(&mut window, Layout::Show(view));
         }
         press(&mut window, Modifiers::COMMAND, Key::P);

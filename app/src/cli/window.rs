@@ -9,8 +9,9 @@ use smalti_engine::EngineError;
 use smalti_engine::device::DeviceChoice;
 
 use super::arguments::Window;
+use super::around::Surroundings;
 use super::stop::Stop;
-use super::{Surroundings, assets, render};
+use super::{assets, render};
 use crate::settings::user_folder;
 use crate::studio::{Studio, StudioOptions};
 

@@ -2,6 +2,9 @@
 
 pub mod autosave;
 pub mod background;
+pub mod disk;
 pub mod opening;
+pub mod outcome;
+pub mod recipes;
 pub mod saved;
 pub mod scenes;

@@ -6,3 +6,4 @@ pub mod icon;
 pub mod palette;
 pub mod textures;
 pub mod theme;
+pub mod words;

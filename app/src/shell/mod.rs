@@ -6,5 +6,6 @@ pub mod dock;
 pub mod menu;
 pub mod notices;
 pub mod palette;
+pub mod scenes;
 pub mod script;
 pub mod status;

@@ -13,7 +13,8 @@ use smalti_engine::answers::{
 use smalti_engine::images::Picture;
 use smalti_engine::session::Reply;
 
-use super::{View, ViewCtx, ViewId};
+use super::view::View;
+use crate::ctx::ViewCtx;
 use crate::document::{Edit, Slot};
 use crate::look::colors::color_of;
 use crate::look::textures::Sampling;
@@ -29,12 +30,8 @@ pub(super) struct CodeView {
 }
 
 impl View for CodeView {
-    fn id(&self) -> ViewId {
-        ViewId::Code
-    }
-
-    fn title(&self, ctx: &ViewCtx<'_>) -> String {
-        shown_code(ctx).map_or_else(|| "Code".to_owned(), |code| format!("Code {code}"))
+    fn title(&self, ctx: &ViewCtx<'_>) -> Option<String> {
+        shown_code(ctx).map(|code| format!("Code {code}"))
     }
 
     fn bar_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {

@@ -20,7 +20,8 @@ use smalti_engine::session::Reply;
 use self::cells::Cells;
 use self::history::{History, Rows};
 use self::paint::{Numbered, Pane};
-use super::{View, ViewCtx, ViewId};
+use super::view::View;
+use crate::ctx::ViewCtx;
 use crate::document::Slot;
 use crate::gpu::heatmap::{Appearances, Values};
 use crate::look::theme::space;
@@ -67,10 +68,6 @@ pub(super) struct CodebookView {
 }
 
 impl View for CodebookView {
-    fn id(&self) -> ViewId {
-        ViewId::Codebook
-    }
-
     fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
         self.toggles_ui(ui, ctx);
         let reply = match self.reply(ctx) {

@@ -6,7 +6,7 @@ use smalti_engine::Result;
 use smalti_engine::images::Picture;
 
 use super::html::{css, escaped, figure, img};
-use super::{Chapter, Story};
+use super::told::{Chapter, Story};
 use crate::figures::canvas::enlarged;
 use crate::figures::tokens::color_of;
 use crate::look::palette::ink_on;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use egui::{Color32, Rect, Vec2, vec2};
 
-use super::ViewCtx;
+use crate::ctx::ViewCtx;
 use crate::gpu::heatmap::{Appearances, Heatmap, Values};
 use crate::look::textures::Sampling;
 
