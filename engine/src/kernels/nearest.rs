@@ -154,6 +154,7 @@ fn task<S: Simd>(s: S, codes: &Codes, vectors: &[f32], found: &mut [u32]) {
                             $(($rows, true) => unsafe {
                                 s.follow(Scan::<$rows, true> { codes, groups, vectors, best });
                             },
+                            // SAFETY: as above.
                             ($rows, false) => unsafe {
                                 s.follow(Scan::<$rows, false> { codes, groups, vectors, best });
                             })*
