@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use super::recognize::{Family, Shapes};
 use crate::quantizers::{BetaPlacement, CodebookUpdate, QuantizerConfig, VqConfig};
+pub(super) use crate::tokenizers::ldm::shapes::count;
+use crate::tokenizers::ldm::shapes::level_names;
 use crate::tokenizers::{LdmConfig, Naming, TokenizerConfig};
 
 /// The configuration that the tensors were made with, as far as shapes tell it.
@@ -20,7 +22,7 @@ pub(super) fn configuration(
         Family::LlamaGen => Naming::LlamaGen,
         _ => return None,
     };
-    let network = network(naming, shapes)?;
+    let network = LdmConfig::from_shapes(naming, shapes)?;
     let codes = u32::try_from(*shapes.get("quantize.embedding.weight")?.first()?).ok()?;
     let (normalize, placement) = match naming {
         Naming::Taming => (false, BetaPlacement::Codebook),
@@ -29,68 +31,6 @@ pub(super) fn configuration(
     let update = CodebookUpdate::Gradient;
     let vq = VqConfig { codes, placement, normalize, update, ..VqConfig::default() };
     Some(TokenizerConfig { name: name.to_owned(), network, quantizer: QuantizerConfig::Vq(vq) })
-}
-
-/// Prefixes of the encoder's and decoder's levels, and the name of a block in them.
-pub(super) fn level_names(naming: Naming) -> (&'static str, &'static str, &'static str) {
-    match naming {
-        Naming::Taming => ("encoder.down", "decoder.up", "block"),
-        Naming::LlamaGen => ("encoder.conv_blocks", "decoder.conv_blocks", "res"),
-    }
-}
-
-fn network(naming: Naming, shapes: &Shapes<'_>) -> Option<LdmConfig> {
-    let (down, up, block) = level_names(naming);
-    let dim = |name: &str, axis: usize| shapes.get(name)?.get(axis).copied();
-    let ch = dim("encoder.conv_in.weight", 0).filter(|ch| *ch > 0)?;
-    let levels = count(shapes, |i| format!("{down}.{i}.{block}.0.conv1.weight"));
-    let mut ch_mult = Vec::with_capacity(levels);
-    for level in 0..levels {
-        let channels = dim(&format!("{down}.{level}.{block}.0.conv1.weight"), 0)?;
-        if !channels.is_multiple_of(ch) {
-            return None;
-        }
-        ch_mult.push(channels / ch);
-    }
-    if ch_mult.is_empty() {
-        return None;
-    }
-    let num_res_blocks = count(shapes, |j| format!("{down}.0.{block}.{j}.conv1.weight"));
-    let decoder_blocks = count(shapes, |j| format!("{up}.0.{block}.{j}.conv1.weight"));
-    let with_attention = |level: &usize| {
-        shapes.keys().any(|name| name.starts_with(&format!("{down}.{level}.attn.")))
-    };
-    let resolution = 256;
-    let attn_resolutions = (0..levels).filter(with_attention).map(|l| resolution >> l).collect();
-    let z_channels = dim("decoder.conv_in.weight", 1)?;
-    let (mid, attention) = match naming {
-        Naming::Taming => ("encoder.mid.block_1.", "encoder.mid.attn_1."),
-        Naming::LlamaGen => ("encoder.mid.0.", "encoder.mid.1."),
-    };
-    let has = |prefix: &str| shapes.keys().any(|name| name.starts_with(prefix));
-    let defaults = LdmConfig::default();
-    Some(LdmConfig {
-        naming,
-        in_channels: dim("encoder.conv_in.weight", 1)?,
-        out_ch: dim("decoder.conv_out.weight", 0)?,
-        ch,
-        ch_mult,
-        num_res_blocks,
-        decoder_res_blocks: (decoder_blocks != num_res_blocks + 1).then_some(decoder_blocks),
-        attn_resolutions,
-        resolution,
-        z_channels,
-        embed_dim: dim("quant_conv.weight", 0)?,
-        double_z: dim("encoder.conv_out.weight", 0)? == 2 * z_channels,
-        mid: has(mid),
-        mid_attention: has(attention),
-        ..defaults
-    })
-}
-
-/// How many of a numbered name there are, from 0 without a gap.
-pub(super) fn count(shapes: &Shapes<'_>, name: impl Fn(usize) -> String) -> usize {
-    (0..64).take_while(|i| shapes.contains_key(name(*i).as_str())).count()
 }
 
 /// The tensors that a network of this configuration has, by name.

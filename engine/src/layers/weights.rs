@@ -31,6 +31,7 @@ pub struct Weights {
     shared: Rc<Shared>,
     prefix: String,
     exactness: Exactness,
+    averaged: bool,
 }
 
 #[derive(Debug)]
@@ -66,6 +67,7 @@ impl Weights {
             }),
             prefix: String::new(),
             exactness: Exactness::Tokens,
+            averaged: false,
         }
     }
 
@@ -82,14 +84,20 @@ impl Weights {
     /// The same weights below a longer prefix; parts are joined with dots.
     #[must_use]
     pub fn pp(&self, name: impl std::fmt::Display) -> Self {
-        let shared = Rc::clone(&self.shared);
-        Self { shared, prefix: self.full(name), exactness: self.exactness }
+        Self { prefix: self.full(name), ..self.clone() }
     }
 
     /// The same weights for layers that give pictures, not codes: they may be fast instead of exact.
     #[must_use]
     pub fn fast(self) -> Self {
         Self { exactness: Exactness::Fast, ..self }
+    }
+
+    /// The same weights, each as its moving average where a checkpoint has one: `model_ema.` and the name
+    /// without its dots, as LitEma of latent-diffusion and Open-MAGVIT2 writes them.
+    #[must_use]
+    pub fn averaged(self) -> Self {
+        Self { averaged: true, ..self }
     }
 
     /// How exact the layers of these weights have to be.
@@ -134,7 +142,7 @@ impl Weights {
         shared.taken.borrow_mut().insert(full.clone());
         let tensor = match &shared.loaded {
             None => draw(shape, init, shared.seed, name_hash(&full), &shared.device)?,
-            Some(loaded) => match loaded.get(&full) {
+            Some(loaded) => match self.average(loaded, &full).or_else(|| loaded.get(&full)) {
                 Some(t) if t.dims() == shape => {
                     t.to_dtype(DType::F32)?.to_device(&shared.device)?.contiguous()?
                 }
@@ -155,6 +163,17 @@ impl Weights {
         let tensor = var.as_tensor().clone();
         shared.vars.borrow_mut().insert(full, var);
         Ok(tensor)
+    }
+
+    /// The moving average of a tensor, if it is wanted and there.
+    fn average<'a>(&self, loaded: &'a BTreeMap<String, Tensor>, full: &str) -> Option<&'a Tensor> {
+        if !self.averaged {
+            return None;
+        }
+        let name = format!("model_ema.{}", full.replace('.', ""));
+        let found = loaded.get(&name)?;
+        self.shared.taken.borrow_mut().insert(name);
+        Some(found)
     }
 
     /// Zeros that take no memory, whatever shape a false configuration asks for.

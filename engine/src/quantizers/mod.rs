@@ -1,12 +1,24 @@
 //! Quantizers: latents become codes and come back, one file a rule.
 
+pub mod bits;
+pub mod bsq;
+pub mod entropy;
 pub mod fsq;
 pub mod fsq_entropy;
 pub mod fsq_residual;
+pub mod gumbel;
+pub mod ibq;
+pub mod kmeans;
+pub mod lfq;
+pub mod pass;
+pub mod residual;
+pub mod rotation;
 pub mod rows;
+pub mod simvq;
 #[cfg(test)]
 mod tests;
 pub mod vq;
+mod vq_entropy;
 mod vq_learn;
 
 pub use fsq::{Fsq, FsqBound, FsqConfig};

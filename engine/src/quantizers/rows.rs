@@ -84,3 +84,25 @@ pub fn codes_from_tensor(codes: &Tensor, size: u32) -> Result<Vec<u32>> {
         )),
     }
 }
+
+/// The rows of a codebook (K, D) for the only part of tokens, as latents (B, D, h, w) without gradient.
+pub(super) fn decode_rows(codebook: &Tensor, codes: &[Tensor]) -> Result<Tensor> {
+    let codes = only_part(codes)?;
+    let (k, dim) = codebook.dims2()?;
+    let list = codes_from_tensor(codes, k as u32)?;
+    let (b, h, w) = codes.dims3()?;
+    let list = Tensor::from_vec(list, b * h * w, codebook.device())?;
+    latents_from_rows(&codebook.detach().index_select(&list, 0)?, (b, dim, h, w))
+}
+
+/// The one part of tokens that have one.
+pub(super) fn only_part(codes: &[Tensor]) -> Result<&Tensor> {
+    match codes {
+        [codes] => Ok(codes),
+        _ => Err(EngineError::bad_input(
+            "tokens",
+            format!("{} parts for a tokenizer that has one", codes.len()),
+            "use tokens that were made with this tokenizer",
+        )),
+    }
+}

@@ -1,6 +1,9 @@
 //! Tokenizers: image → latents → codes → latents → image, one file a family.
 
+mod beside;
+pub mod gumbel;
 pub mod ldm;
+pub mod magvit2;
 pub mod run;
 
 pub use ldm::{Ldm, LdmConfig, Naming};
@@ -8,9 +11,9 @@ pub use run::{detokenize, tokenize};
 
 use candle_core::{Device, Tensor};
 
-use crate::Result;
 use crate::layers::Weights;
 use crate::quantizers::{Quantized, Quantizer, QuantizerConfig};
+use crate::{EngineError, Result};
 
 /// Everything that decides a tokenizer but its weights; stored with every model file.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -80,4 +83,22 @@ pub trait Tokenizer: std::fmt::Debug + Send + Sync {
     fn quantizer(&self) -> &dyn Quantizer;
     /// The quantizer, to let it learn from a batch.
     fn quantizer_mut(&mut self) -> &mut dyn Quantizer;
+}
+
+/// An error unless images are (B, C, H, W) with `channels` and sides that divide by `factor`.
+fn check_images(images: &Tensor, channels: usize, factor: usize) -> Result<()> {
+    let fits = match *images.dims() {
+        [b, c, h, w] => {
+            c == channels && b * h * w > 0 && h.is_multiple_of(factor) && w.is_multiple_of(factor)
+        }
+        _ => false,
+    };
+    if fits {
+        return Ok(());
+    }
+    Err(EngineError::Shape {
+        what: "images".to_owned(),
+        expected: format!("(B, {channels}, H, W) with sides that divide by {factor}"),
+        found: images.dims().to_vec(),
+    })
 }

@@ -8,11 +8,13 @@
 //! Generation", arXiv 2406.06525.
 
 mod config;
-mod network;
+pub(in crate::tokenizers) mod network;
+pub(crate) mod shapes;
 #[cfg(test)]
 mod tests;
 
 pub use config::{LdmConfig, Naming};
+pub use shapes::Shapes;
 
 use candle_core::{Device, Tensor};
 
@@ -73,18 +75,7 @@ impl Ldm {
 
     /// [`Tokenizer::encode`], with `probe` seeing every named layer.
     pub fn encode_probed(&self, images: &Tensor, probe: &mut Probe<'_>) -> Result<Tensor> {
-        let factor = self.facts.factor;
-        let fits = match *images.dims() {
-            [b, 3, h, w] => b * h * w > 0 && h.is_multiple_of(factor) && w.is_multiple_of(factor),
-            _ => false,
-        };
-        if !fits {
-            return Err(EngineError::Shape {
-                what: "images".to_owned(),
-                expected: format!("(B, 3, H, W) with sides that divide by {factor}"),
-                found: images.dims().to_vec(),
-            });
-        }
+        super::check_images(images, 3, self.facts.factor)?;
         let encoded = self.encoder.forward(images, probe)?;
         let latents = self.quant_conv.forward(&encoded)?;
         probe.show("quant_conv", &latents);

@@ -107,7 +107,7 @@ impl<'a> Builder<'a> {
 }
 
 /// Images (B, 3, H, W) to (B, z, H/f, W/f), before `quant_conv`.
-pub(super) fn encoder(config: &LdmConfig, weights: &Weights) -> Result<Sequence> {
+pub(in crate::tokenizers) fn encoder(config: &LdmConfig, weights: &Weights) -> Result<Sequence> {
     let mut net = Builder::new(config, weights, "encoder");
     net.conv("conv_in", config.in_channels, config.ch)?;
     let levels = config.ch_mult.len();
@@ -124,7 +124,7 @@ pub(super) fn encoder(config: &LdmConfig, weights: &Weights) -> Result<Sequence>
 }
 
 /// (B, z, h, w), after `post_quant_conv`, to images (B, 3, h·f, w·f).
-pub(super) fn decoder(config: &LdmConfig, weights: &Weights) -> Result<Sequence> {
+pub(in crate::tokenizers) fn decoder(config: &LdmConfig, weights: &Weights) -> Result<Sequence> {
     let mut net = Builder::new(config, &weights.clone().fast(), "decoder");
     let levels = config.ch_mult.len();
     net.conv("conv_in", config.z_channels, config.channels(levels - 1))?;
