@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use image::{Rgb, RgbImage};
 use smalti::document::Edit;
+use smalti::files::scenes::Scene;
 use smalti::settings::ThemeChoice;
-use smalti::shell::scenes::Scene;
 use smalti::studio::StudioOptions;
 use smalti_engine::tokens::Cell;
 use smalti_tests::pictures::{assert_looks_like, difference, kept};

@@ -8,12 +8,11 @@ use std::time::Duration;
 
 use egui::{Event, Key, Modifiers};
 use egui_kittest::kittest::Queryable;
-use smalti::document::{AppCommand, Edit, Layout, Look, Open, Severity, Slot};
+use smalti::document::{AppCommand, Edit, Layout, Look, Open, Panel, Severity, Slot, ViewId};
+use smalti::files::scenes::{self, Scene};
+use smalti::look::theme::Theme;
 use smalti::settings::ThemeChoice;
-use smalti::shell::scenes::{self, Panel, Scene};
-use smalti::shell::theme::Theme;
 use smalti::studio::StudioOptions;
-use smalti::views::ViewId;
 use smalti_engine::answers::{ImageRef, ModelRef};
 use smalti_engine::images::WorkingSize;
 use smalti_engine::tokens::Cell;
@@ -129,7 +128,7 @@ fn number_keys_bring_views_to_the_front_but_not_while_typing() {
 fn every_control_has_a_name_in_every_place() {
     // The harness itself panics on a control without one.
     let mut window = open();
-    for view in ViewId::all() {
+    for view in ViewId::ALL {
         send(&mut window, Layout::Show(view));
         assert!(is_in_front(&window, view));
     }
@@ -153,7 +152,7 @@ fn a_narrow_window_with_large_text_still_works() {
     for size in [[400.0, 300.0], [220.0, 160.0]] {
         let mut window = open_sized(StudioOptions::new(assets()), size);
         send(&mut window, AppCommand::TextScale(2.0));
-        for view in ViewId::all() {
+        for view in ViewId::ALL {
             send(&mut window, Layout::Show(view));
         }
         press(&mut window, Modifiers::COMMAND, Key::P);
@@ -266,7 +265,7 @@ fn an_autosave_that_cannot_be_read_does_not_keep_the_window_from_opening() {
     for broken in [&b"{\"format\": "[..], b"", &[0xff; 300]] {
         std::fs::write(folder.path().join("autosave.smalti"), broken).unwrap();
         let mut window = open_sized(options.clone(), [900.0, 600.0]);
-        let usual = smalti::shell::scenes::studio().loads.model;
+        let usual = smalti::files::scenes::studio().loads.model;
         assert_eq!(Some(window.state().document().model.label()), usual);
         eframe::App::on_exit(window.state_mut());
     }
@@ -344,7 +343,7 @@ fn a_stop_from_outside_asks_nothing_and_keeps_the_work() {
         drop(window);
         assert_eq!(autosave.exists(), has_work);
         if has_work {
-            let saved = smalti::shell::saved::open(&autosave).unwrap();
+            let saved = smalti::files::saved::open(&autosave).unwrap();
             assert_eq!(saved.document.edits.len(), 2);
         }
     }
@@ -393,9 +392,9 @@ fn a_saved_document_comes_back_with_its_tokens_and_its_layout() {
     send(&mut window, Open::Model(Slot::B, ModelRef::Shipped("worlds-vqvae".into())));
     send(&mut window, force(4, 5, 6));
     let (document, layout) = (window.state().document().clone(), window.state().layout());
-    let saved = smalti::shell::saved::Saved { document: document.clone(), layout: layout.clone() };
+    let saved = smalti::files::saved::Saved { document: document.clone(), layout: layout.clone() };
     let path = folder.path().join("work.smalti");
-    std::fs::write(&path, smalti::shell::saved::to_bytes(&saved).unwrap()).unwrap();
+    std::fs::write(&path, smalti::files::saved::to_bytes(&saved).unwrap()).unwrap();
     let mut other = open();
     other.state().send(Open::Path(path));
     for _ in 0..600 {

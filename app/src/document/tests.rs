@@ -1,5 +1,11 @@
 //! Tests of the document as a value.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use smalti_engine::answers::{ImageRef, SourceRef};
+use smalti_engine::tokens::Cell;
+
 use super::*;
 
 fn cells(places: &[(usize, usize)]) -> Arc<BTreeSet<Cell>> {

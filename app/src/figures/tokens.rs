@@ -5,7 +5,7 @@ use smalti_engine::images::Picture;
 use smalti_engine::tokens::Grid;
 
 use super::canvas::Canvas;
-use super::palette::{self, GROUND, Rgb};
+use crate::look::palette::{self, GROUND, Rgb};
 
 /// Smaller tiles have no joint: it would cover the picture like a fence.
 const JOINT_FROM: usize = 12;

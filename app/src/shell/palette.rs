@@ -8,13 +8,13 @@ use nucleo_matcher::{Config, Matcher, Utf32Str};
 use smalti_engine::answers::ModelRef;
 
 use super::actions::{self, Action};
-use super::opening::name;
-use super::scenes;
-use super::theme::{RADIUS_BUTTON, Theme, space};
 use crate::document::{AppCommand, Command, Edit, JobCommand, Layout, Look, Open, RecipeRef, Slot};
-use crate::document::{ColorBy, CompareMode, DifferenceKind};
+use crate::document::{ColorBy, CompareMode, DifferenceKind, ViewId};
+use crate::files::scenes;
+use crate::look::theme::{RADIUS_BUTTON, Theme, space};
+use crate::look::words::name;
 use crate::settings::{Settings, ThemeChoice};
-use crate::views::ViewId;
+use crate::views::VIEWS;
 
 /// Results that are shown.
 const SHOWN: usize = 11;
@@ -197,8 +197,8 @@ fn items(ctx: &egui::Context, known: &Known<'_>) -> Vec<Item> {
     for path in &known.settings.recent {
         items.push(Item::new(name(path), "recent", Open::Path(path.clone())));
     }
-    for view in ViewId::all() {
-        let mut item = Item::new(view.title(), "view", Layout::Show(view));
+    for view in &VIEWS {
+        let mut item = Item::new(view.title, "view", Layout::Show(view.id));
         item.keys = actions::view_key(view).map(|k| actions::key_name(ctx, k)).unwrap_or_default();
         items.push(item);
     }

@@ -6,10 +6,10 @@ use egui::{
 use smalti_engine::answers::{Decode, ImageRef, LoadImage};
 use smalti_engine::session::{Lane, RunState, RunView};
 
-use super::opening::name;
-use super::theme::{Theme, space};
-use crate::document::{Layout, Slot};
-use crate::views::{ViewCtx, ViewId};
+use crate::ctx::ViewCtx;
+use crate::document::{Layout, Slot, ViewId};
+use crate::look::theme::{Theme, space};
+use crate::look::words::{duration, name, size};
 
 /// Draws it at the bottom. `opening` names what is being opened, `frame_ms` is the processor's
 /// time for the last frame.
@@ -155,26 +155,6 @@ pub fn run_line(run: &RunView) -> String {
     parts.join(" · ")
 }
 
-/// Seconds in words, such as "1 min 05 s".
-pub fn duration(seconds: f32) -> String {
-    let seconds = seconds.max(0.0).round() as u64;
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {:02} min", seconds / 3600, seconds % 3600 / 60),
-    }
-}
-
-/// Bytes in words, such as "212 MB".
-pub fn size(bytes: usize) -> String {
-    let megabytes = bytes as f64 / 1e6;
-    if megabytes >= 1000.0 {
-        format!("{:.1} GB", megabytes / 1e3)
-    } else {
-        format!("{megabytes:.0} MB")
-    }
-}
-
 /// What the engine is at, from the name of a question.
 fn in_words(label: &str) -> &str {
     match label {
@@ -186,19 +166,5 @@ fn in_words(label: &str) -> &str {
         "Comparison" => "comparing",
         "Usage" | "CodeInImages" => "counting codes",
         _ => "working",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_and_sizes_are_said_as_people_say_them() {
-        assert_eq!(duration(59.4), "59 s");
-        assert_eq!(duration(65.0), "1 min 05 s");
-        assert_eq!(duration(3_725.0), "1 h 02 min");
-        assert_eq!(size(212_400_000), "212 MB");
-        assert_eq!(size(2 << 30), "2.1 GB");
     }
 }

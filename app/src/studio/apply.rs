@@ -15,16 +15,17 @@ use smalti_engine::tokens::Cell;
 use super::start::SETTINGS;
 use super::{AUTOSAVE_EVERY, Studio};
 use crate::document::{
-    AppCommand, Command, Document, Edit, History, JobCommand, Layout, Notice, Open, Slot,
+    AppCommand, Command, Document, Edit, History, JobCommand, Layout, Notice, Open, Panel, Slot,
 };
-use crate::shell::background::{self, Ask, Outcome, Save, write_whole};
+use crate::files::disk::{self, write_whole};
+use crate::files::outcome::{Ask, Outcome, Save, notice};
+use crate::files::saved::{self, Saved};
+use crate::files::scenes::Scene;
+use crate::look::theme::{PRESENTATION_SCALE, Theme};
+use crate::look::words::name;
 use crate::shell::dialogs::{Answer, Dialog};
 use crate::shell::dock;
-use crate::shell::opening::name;
-use crate::shell::saved::{self, Saved};
-use crate::shell::scenes::{Panel, Scene};
 use crate::shell::script::Script;
-use crate::shell::theme::{PRESENTATION_SCALE, Theme};
 
 impl Studio {
     pub(super) fn apply(&mut self, command: Command, ctx: &egui::Context) {
@@ -313,7 +314,7 @@ impl Studio {
             Ask::Save { what: Save::Picture(picture), .. } => {
                 self.keeping.background.attempt(move || {
                     write_whole(&path, &encode::png_bytes(&picture)?)?;
-                    Ok(background::notice(Notice::info(format!("Saved {}", name(&path)))))
+                    Ok(notice(Notice::info(format!("Saved {}", name(&path)))))
                 });
             }
         }
@@ -372,7 +373,7 @@ impl Studio {
                 smalti_engine::tokens::files::npy_bytes(grid.grid())?
             };
             write_whole(&path, &bytes)?;
-            Ok(background::notice(Notice::info(format!("Saved {}", name(&path)))))
+            Ok(notice(Notice::info(format!("Saved {}", name(&path)))))
         });
     }
 
@@ -384,7 +385,7 @@ impl Studio {
             let (path, text) = (folder.join(SETTINGS), self.settings.to_text());
             self.keeping.background.run(move || {
                 let error = write_whole(&path, text.as_bytes()).err()?;
-                Some(background::notice(error.problem().into()))
+                Some(notice(error.problem().into()))
             });
         }
         let (last, when) = &self.keeping.autosaved;
@@ -406,7 +407,7 @@ impl Studio {
         let (path, saved) = (autosave.path().to_owned(), self.to_save());
         self.keeping.background.run(move || {
             let written = saved::to_bytes(&saved).and_then(|bytes| write_whole(&path, &bytes));
-            Some(background::notice(written.err()?.problem().into()))
+            Some(notice(written.err()?.problem().into()))
         });
     }
 
@@ -415,7 +416,7 @@ impl Studio {
         if let Some(autosave) = &self.keeping.autosave {
             let path = autosave.path().to_owned();
             self.keeping.background.run(move || {
-                background::remove(&path);
+                disk::remove(&path);
                 None
             });
         }
@@ -455,28 +456,5 @@ impl Studio {
                 self.commands.borrow_mut().extend(commands);
             }
         }
-    }
-}
-
-/// Pasted text that is one or more paths.
-pub(super) fn pasted_text(text: &str) -> Vec<Command> {
-    let is_path = |line: &&str| line.starts_with("file://") || Path::new(line).is_absolute();
-    text.lines()
-        .map(str::trim)
-        .filter(is_path)
-        .take(8)
-        .map(|line| Open::Path(line.trim_start_matches("file://").into()).into())
-        .collect()
-}
-
-/// A pasted picture.
-pub(super) fn pasted_image(image: &egui::ColorImage) -> Command {
-    let rgb: Vec<u8> =
-        image.pixels.iter().flat_map(|pixel| [pixel.r(), pixel.g(), pixel.b()]).collect();
-    let [width, height] = image.size;
-    let picture = Picture::new(width as u32, height as u32, rgb);
-    match picture.map_err(|error: EngineError| error.problem()) {
-        Ok(picture) => Open::Image(ImageRef::Pasted(PastedPicture::new(picture))).into(),
-        Err(problem) => Notice::from(problem).into(),
     }
 }

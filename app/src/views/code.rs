@@ -13,11 +13,12 @@ use smalti_engine::answers::{
 use smalti_engine::images::Picture;
 use smalti_engine::session::Reply;
 
-use super::{View, ViewCtx, ViewId};
+use super::view::View;
+use crate::ctx::ViewCtx;
 use crate::document::{Edit, Slot};
-use crate::shell::colors::color_of;
-use crate::shell::theme::{RADIUS_PICTURE, space};
-use crate::textures::Sampling;
+use crate::look::colors::color_of;
+use crate::look::textures::Sampling;
+use crate::look::theme::{RADIUS_PICTURE, space};
 
 /// Images of the set that are looked through for real patches.
 const LOOKED_AT: u64 = 24;
@@ -29,12 +30,8 @@ pub(super) struct CodeView {
 }
 
 impl View for CodeView {
-    fn id(&self) -> ViewId {
-        ViewId::Code
-    }
-
-    fn title(&self, ctx: &ViewCtx<'_>) -> String {
-        shown_code(ctx).map_or_else(|| "Code".to_owned(), |code| format!("Code {code}"))
+    fn title(&self, ctx: &ViewCtx<'_>) -> Option<String> {
+        shown_code(ctx).map(|code| format!("Code {code}"))
     }
 
     fn bar_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {

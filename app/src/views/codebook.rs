@@ -20,10 +20,11 @@ use smalti_engine::session::Reply;
 use self::cells::Cells;
 use self::history::{History, Rows};
 use self::paint::{Numbered, Pane};
-use super::{View, ViewCtx, ViewId};
+use super::view::View;
+use crate::ctx::ViewCtx;
 use crate::document::Slot;
 use crate::gpu::heatmap::{Appearances, Values};
-use crate::shell::theme::space;
+use crate::look::theme::space;
 
 /// Images of the set that are counted over.
 const SET_IMAGES: u64 = 64;
@@ -67,10 +68,6 @@ pub(super) struct CodebookView {
 }
 
 impl View for CodebookView {
-    fn id(&self) -> ViewId {
-        ViewId::Codebook
-    }
-
     fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
         self.toggles_ui(ui, ctx);
         let reply = match self.reply(ctx) {

@@ -8,10 +8,11 @@ use smalti_engine::session::Reply;
 use smalti_engine::tokens::Cell;
 
 use super::tokens::{decoded, figures_of, original_of};
-use super::{View, ViewCtx, ViewId};
+use super::view::View;
+use crate::ctx::ViewCtx;
 use crate::document::{CompareMode, DifferenceKind, Look, Slot};
-use crate::shell::theme::space;
-use crate::textures::Sampling;
+use crate::look::textures::Sampling;
+use crate::look::theme::space;
 use crate::widgets::pane::{self, Zoom};
 use crate::widgets::scale::Scale;
 use crate::widgets::{picker, states};
@@ -69,10 +70,6 @@ fn scale_of(kind: DifferenceKind) -> Scale {
 }
 
 impl View for CompareView {
-    fn id(&self) -> ViewId {
-        ViewId::Compare
-    }
-
     fn bar_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
         picker::size(ui, ctx);
         picker::model(ui, ctx, Slot::B);

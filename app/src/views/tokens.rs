@@ -13,10 +13,11 @@ use smalti_engine::answers::{
 use smalti_engine::session::Reply;
 use smalti_engine::tokens::{Cell, Grid};
 
-use super::{View, ViewCtx, ViewId};
+use super::view::View;
+use crate::ctx::ViewCtx;
 use crate::document::{ColorBy, Edit, Look, Slot};
-use crate::shell::theme::space;
-use crate::textures::Sampling;
+use crate::look::textures::Sampling;
+use crate::look::theme::space;
 use crate::widgets::pane::{self, Pane, Zoom};
 use crate::widgets::{picker, states};
 
@@ -30,10 +31,6 @@ pub(super) struct TokensView {
 }
 
 impl View for TokensView {
-    fn id(&self) -> ViewId {
-        ViewId::Tokens
-    }
-
     fn bar_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
         if let Some(encoded) = ctx.encoded(Slot::A).and_then(|e| e.best().cloned()) {
             let grid = encoded.grid.grid();

@@ -3,8 +3,8 @@
 use smalti_engine::answers::{ModelRef, ShippedModels};
 use smalti_engine::images::{Fit, WorkingSize};
 
+use crate::ctx::ViewCtx;
 use crate::document::{AppCommand, Open, Slot};
-use crate::views::ViewCtx;
 
 /// Picks the tokenizer of a slot.
 pub fn model(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot) {

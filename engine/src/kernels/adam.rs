@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use candle_core::{CpuStorage, Device, Error, InplaceOp2, Layout, Tensor, Var};
 use rayon::prelude::*;
 
-use super::ours;
+use super::choice::ours;
 use super::raw::{sum_of, values, wide, with_values};
 use crate::Result;
 

@@ -3,7 +3,7 @@
 use candle_core::{D, DType, Tensor};
 
 use super::attention::Rule;
-use super::{Conv, SequenceLink};
+use super::rules::{Conv, SequenceLink};
 use crate::{EngineError, Result};
 
 /// See [`super::conv2d`].

@@ -9,8 +9,8 @@
 
 use candle_core::{Result, Tensor};
 
-use super::Conv;
 use super::graft::graft;
+use super::rules::Conv;
 
 /// See [`super::conv2d`]; the windows fit.
 pub(super) fn convolution(

@@ -4,7 +4,9 @@
 
 use candle_core::{Device, Tensor};
 
+use super::Book;
 use super::rows::codes_from_tensor;
+use crate::tokens::PartShape;
 use crate::{EngineError, Result};
 
 /// The most bits of one part: its codes are counted one by one, and stay exact in f32.
@@ -50,9 +52,16 @@ impl Bits {
         Ok(Self { parts, values, order })
     }
 
-    /// Number of codes of each part.
-    pub(super) fn sizes(&self) -> Vec<u32> {
-        self.parts.iter().map(|&bits| 1 << bits).collect()
+    /// A book for each part, whose digits are bits.
+    pub(super) fn books(&self) -> Vec<Book> {
+        let book = |&bits: &usize| Book { size: 1 << bits, dim: bits, levels: vec![2; bits] };
+        self.parts.iter().map(book).collect()
+    }
+
+    /// A plane of each book.
+    pub(super) fn layout(&self, rows: usize, columns: usize) -> Vec<PartShape> {
+        let part = |book| PartShape { book: book as u16, ..PartShape::grid(rows, columns) };
+        (0..self.parts.len()).map(part).collect()
     }
 
     /// Channels of all parts.
@@ -171,8 +180,8 @@ mod tests {
                 let values: Vec<u32> = (0..2 * dim as u32 * 6).map(|i| noise.bits(i) & 1).collect();
                 let bits = Tensor::from_vec(values, (2, dim, 2, 3), &device).unwrap();
                 let codes = rule.codes(&bits).unwrap();
-                assert_eq!(codes.len(), rule.sizes().len());
-                assert!(rule.sizes().iter().all(|&size| size <= 1 << PART_BITS));
+                assert_eq!(codes.len(), rule.books().len());
+                assert!(rule.books().iter().all(|book| book.size <= 1 << PART_BITS));
                 let back = rule.decode(&codes).unwrap().to_dtype(DType::U32).unwrap();
                 let flat = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<u32>().unwrap();
                 assert_eq!(flat(&back), flat(&bits), "{parts:?} {dim} {order:?}");

@@ -10,15 +10,17 @@
 use candle_core::{Device, Tensor};
 
 use super::lfq::{Lfq, LfqConfig};
-use super::pass::{InParts, Pass};
 use super::rows::check_latents;
+use super::{Book, Pass, Quantized, Quantizer};
 use crate::Result;
+use crate::tokens::PartShape;
 
 /// Binary spherical quantization.
 #[derive(Debug)]
 pub struct Bsq {
     signs: Lfq,
     radius: f64,
+    dim: usize,
 }
 
 impl Bsq {
@@ -31,17 +33,7 @@ impl Bsq {
         config.validate(dim)?;
         let scale = config.scale / (dim as f64).sqrt();
         let signs = Lfq::new(&LfqConfig { scale, ..config.clone() }, dim, device)?;
-        Ok(Self { signs, radius: config.scale })
-    }
-
-    /// Number of codes of each part.
-    pub fn sizes(&self) -> Vec<u32> {
-        self.signs.sizes()
-    }
-
-    /// Channels of a code, D: its bits.
-    pub fn code_dim(&self) -> usize {
-        self.signs.code_dim()
+        Ok(Self { signs, radius: config.scale, dim })
     }
 
     /// Latents (B, D, h, w) on the sphere.
@@ -51,27 +43,31 @@ impl Bsq {
         Ok((latents.broadcast_div(&length)? * self.radius)?)
     }
 
-    /// Quantizes (B, D, h, w).
-    ///
-    /// # Errors
-    /// As [`Lfq::quantize`].
-    pub fn quantize(&self, latents: &Tensor, pass: Pass) -> Result<InParts> {
-        check_latents(latents, self.code_dim())?;
-        self.signs.quantize(&self.on_sphere(latents)?, pass)
-    }
-
     /// As [`Lfq::entropies`].
     pub fn entropies(&self, latents: &Tensor) -> Result<[Tensor; 2]> {
         self.signs.entropies(&self.on_sphere(latents)?)
     }
+}
 
-    /// As [`Lfq::decode`].
-    pub fn decode(&self, codes: &[Tensor]) -> Result<Tensor> {
-        self.signs.decode(codes)
+impl Quantizer for Bsq {
+    fn books(&self) -> &[Book] {
+        self.signs.books()
     }
 
-    /// As [`Lfq::entries`].
-    pub fn entries(&self, part: u16) -> Result<Option<Tensor>> {
-        self.signs.entries(part)
+    fn layout(&self, rows: usize, columns: usize) -> Vec<PartShape> {
+        self.signs.layout(rows, columns)
+    }
+
+    fn entries(&self, book: u16) -> Result<Option<Tensor>> {
+        self.signs.entries(book)
+    }
+
+    fn quantize(&self, latents: &Tensor, pass: Pass) -> Result<Quantized> {
+        check_latents(latents, self.dim)?;
+        self.signs.quantize(&self.on_sphere(latents)?, pass)
+    }
+
+    fn decode(&self, codes: &[Tensor]) -> Result<Tensor> {
+        self.signs.decode(codes)
     }
 }

@@ -11,8 +11,8 @@ use candle_core::{D, Tensor};
 use rayon::prelude::*;
 
 use super::entropy::softmax;
-use super::pass::{InParts, Pass, Place};
 use super::rows::{decode_rows, latents_from_rows, rows_from_latents};
+use super::{Book, Pass, Place, Quantized, Quantizer};
 use crate::layers::{Init, Weights};
 use crate::random::{Noise, Purpose};
 use crate::{EngineError, Result, kernels};
@@ -58,11 +58,6 @@ impl GumbelConfig {
         }
         Ok(())
     }
-
-    /// In words.
-    pub fn words(&self) -> String {
-        "Gumbel".to_owned()
-    }
 }
 
 /// Gumbel quantization.
@@ -75,6 +70,7 @@ pub struct Gumbel {
     bias: Tensor,
     /// (K, D)
     embed: Tensor,
+    books: [Book; 1],
 }
 
 impl Gumbel {
@@ -97,22 +93,8 @@ impl Gumbel {
             weight: proj.get(&[k, inputs, 1, 1], "weight", init)?.reshape((k, inputs))?,
             bias: proj.get(&[k], "bias", init)?,
             embed: weights.get(&[k, dim], "embed.weight", Init::Normal(1.0))?,
+            books: [Book::of_vectors(config.n_embed, dim)],
         })
-    }
-
-    /// Number of codes, K.
-    pub fn codebook_size(&self) -> u32 {
-        self.config.n_embed
-    }
-
-    /// Channels of a code, D.
-    pub fn code_dim(&self) -> usize {
-        self.embed.dims()[1]
-    }
-
-    /// The vectors of all codes, (K, D).
-    pub fn entries(&self) -> Tensor {
-        self.embed.detach()
     }
 
     fn rows(&self, latents: &Tensor) -> Result<Tensor> {
@@ -125,28 +107,12 @@ impl Gumbel {
         Ok(logits.broadcast_add(&self.bias)?)
     }
 
-    /// Quantizes (B, Din, h, w) to (B, D, h, w).
-    ///
-    /// # Errors
-    /// If the latents have another number of channels or are not finite.
-    pub fn quantize(&self, latents: &Tensor, pass: Pass) -> Result<InParts> {
-        if let Pass::Training(place) = pass {
-            let gumbels = self.draw(latents, place)?;
-            return self.sample(latents, &gumbels);
-        }
-        let rows = self.rows(&latents.detach())?;
-        let (b, _, h, w) = latents.dims4()?;
-        let list = kernels::highest(&rows, &self.weight.detach(), Some(&self.bias.detach()))?;
-        let chosen = self.embed.detach().index_select(&list, 0)?;
-        let latents = latents_from_rows(&chosen, (b, self.code_dim(), h, w))?;
-        Ok(InParts { latents, codes: vec![list.reshape((b, h, w))?], losses: Vec::new() })
-    }
-
     /// Quantizes as in training, with this noise on the logits, (B·h·w, K).
     ///
     /// # Errors
-    /// As [`Gumbel::quantize`], or if there is another number of noises.
-    pub fn sample(&self, latents: &Tensor, gumbels: &Tensor) -> Result<InParts> {
+    /// If the latents have another number of channels or are not finite, or there is another number of
+    /// noises.
+    pub fn sample(&self, latents: &Tensor, gumbels: &Tensor) -> Result<Quantized> {
         let logits = self.logits(latents)?;
         let (b, _, h, w) = latents.dims4()?;
         let noisy = (&logits + gumbels)?;
@@ -160,8 +126,8 @@ impl Gumbel {
             shares.matmul(&self.embed)?
         };
         let kl = (self.divergence(&logits)? * self.config.kl_weight)?;
-        Ok(InParts {
-            latents: latents_from_rows(&mixed, (b, self.code_dim(), h, w))?,
+        Ok(Quantized {
+            latents: latents_from_rows(&mixed, (b, self.books[0].dim, h, w))?,
             codes: vec![list.reshape((b, h, w))?],
             losses: vec![("kl", kl)],
         })
@@ -192,12 +158,31 @@ impl Gumbel {
         });
         Ok(Tensor::from_vec(values, (b * h * w, k), latents.device())?)
     }
+}
 
-    /// The latents (B, D, h, w) of codes (B, h, w) u32, the only part.
-    ///
-    /// # Errors
-    /// If there is not one part, or a code is outside of the codebook.
-    pub fn decode(&self, codes: &[Tensor]) -> Result<Tensor> {
+impl Quantizer for Gumbel {
+    fn books(&self) -> &[Book] {
+        &self.books
+    }
+
+    fn entries(&self, _book: u16) -> Result<Option<Tensor>> {
+        Ok(Some(self.embed.detach()))
+    }
+
+    fn quantize(&self, latents: &Tensor, pass: Pass) -> Result<Quantized> {
+        if let Pass::Training(place) = pass {
+            let gumbels = self.draw(latents, place)?;
+            return self.sample(latents, &gumbels);
+        }
+        let rows = self.rows(&latents.detach())?;
+        let (b, _, h, w) = latents.dims4()?;
+        let list = kernels::highest(&rows, &self.weight.detach(), Some(&self.bias.detach()))?;
+        let chosen = self.embed.detach().index_select(&list, 0)?;
+        let latents = latents_from_rows(&chosen, (b, self.books[0].dim, h, w))?;
+        Ok(Quantized { latents, codes: vec![list.reshape((b, h, w))?], losses: Vec::new() })
+    }
+
+    fn decode(&self, codes: &[Tensor]) -> Result<Tensor> {
         decode_rows(&self.embed, codes)
     }
 }

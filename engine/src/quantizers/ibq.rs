@@ -7,8 +7,8 @@
 use candle_core::Tensor;
 
 use super::entropy::{LogFloor, soft_entropies, softmax};
-use super::pass::{InParts, Pass};
 use super::rows::{decode_rows, latents_from_rows, rows_from_latents};
+use super::{Book, Pass, Quantized, Quantizer};
 use crate::layers::{Init, Weights};
 use crate::{EngineError, Result, kernels};
 
@@ -74,6 +74,7 @@ pub struct Ibq {
     config: IbqConfig,
     /// (K, D), a parameter.
     embedding: Tensor,
+    books: [Book; 1],
 }
 
 impl Ibq {
@@ -85,37 +86,41 @@ impl Ibq {
         config.validate(dim)?;
         let shape = [config.n_embed as usize, dim];
         let embedding = weights.get(&shape, "embedding.weight", Init::Normal(1.0))?;
-        Ok(Self { config: config.clone(), embedding })
-    }
-
-    /// Number of codes, K.
-    pub fn codebook_size(&self) -> u32 {
-        self.config.n_embed
-    }
-
-    /// Channels of a code, D.
-    pub fn code_dim(&self) -> usize {
-        self.embedding.dims()[1]
+        let books = [Book::of_vectors(config.n_embed, dim)];
+        Ok(Self { config: config.clone(), embedding, books })
     }
 
     /// The product of each latent (B, D, h, w) with each code, (B·h·w, K); with gradient.
     pub fn logits(&self, latents: &Tensor) -> Result<Tensor> {
-        Ok(rows_from_latents(latents, self.code_dim())?.matmul(&self.embedding.t()?)?)
+        Ok(rows_from_latents(latents, self.books[0].dim)?.matmul(&self.embedding.t()?)?)
     }
 
-    /// Quantizes (B, D, h, w).
-    ///
-    /// # Errors
-    /// If the latents have another number of channels or are not finite.
-    pub fn quantize(&self, latents: &Tensor, pass: Pass) -> Result<InParts> {
-        let rows = rows_from_latents(latents, self.code_dim())?;
+    /// The mean entropy of each latent's soft choice and that of the mean choice, in nats, of latents
+    /// (B, D, h, w). Differentiable.
+    pub fn entropies(&self, latents: &Tensor) -> Result<[Tensor; 2]> {
+        let logits = (self.logits(latents)? / self.config.entropy_temperature)?;
+        soft_entropies(&logits, LogFloor::Added)
+    }
+}
+
+impl Quantizer for Ibq {
+    fn books(&self) -> &[Book] {
+        &self.books
+    }
+
+    fn entries(&self, _book: u16) -> Result<Option<Tensor>> {
+        Ok(Some(self.embedding.detach()))
+    }
+
+    fn quantize(&self, latents: &Tensor, pass: Pass) -> Result<Quantized> {
+        let rows = rows_from_latents(latents, self.books[0].dim)?;
         let shape = latents.dims4()?;
         let list = kernels::highest(&rows.detach(), &self.embedding.detach(), None)?;
         let codes = vec![list.reshape((shape.0, shape.2, shape.3))?];
         let chosen = self.embedding.index_select(&list, 0)?;
         if !pass.is_training() {
             let latents = latents_from_rows(&chosen.detach(), shape)?;
-            return Ok(InParts { latents, codes, losses: Vec::new() });
+            return Ok(Quantized { latents, codes, losses: Vec::new() });
         }
         let logits = self.logits(latents)?;
         // The softmax counts as 1 at the chosen code and 0 elsewhere, but has its own gradient: with it
@@ -133,26 +138,10 @@ impl Ibq {
             let [own, all] = self.entropies(latents)?;
             losses.push(("entropy", ((own - all)? * self.config.entropy_loss_weight)?));
         }
-        Ok(InParts { latents: latents_from_rows(&through, shape)?, codes, losses })
+        Ok(Quantized { latents: latents_from_rows(&through, shape)?, codes, losses })
     }
 
-    /// The mean entropy of each latent's soft choice and that of the mean choice, in nats, of latents
-    /// (B, D, h, w). Differentiable.
-    pub fn entropies(&self, latents: &Tensor) -> Result<[Tensor; 2]> {
-        let logits = (self.logits(latents)? / self.config.entropy_temperature)?;
-        soft_entropies(&logits, LogFloor::Added)
-    }
-
-    /// The latents (B, D, h, w) of codes (B, h, w) u32, the only part.
-    ///
-    /// # Errors
-    /// If there is not one part, or a code is outside of the codebook.
-    pub fn decode(&self, codes: &[Tensor]) -> Result<Tensor> {
+    fn decode(&self, codes: &[Tensor]) -> Result<Tensor> {
         decode_rows(&self.embedding, codes)
-    }
-
-    /// The codebook, (K, D).
-    pub fn entries(&self) -> Tensor {
-        self.embedding.detach()
     }
 }

@@ -12,8 +12,9 @@ use candle_core::{DType, Device, Tensor};
 
 use super::bits::{self, BitOrder, Bits};
 use super::entropy::{LogFloor, TINY, soft_entropies};
-use super::pass::{InParts, Pass};
 use super::rows::{check_latents, rows_from_latents};
+use super::{Book, Pass, Quantized, Quantizer};
+use crate::tokens::PartShape;
 use crate::{EngineError, Result, kernels};
 
 /// The most bits whose codes the entropies can go through.
@@ -94,11 +95,6 @@ impl LfqConfig {
     fn counted(&self) -> usize {
         if self.log_floor == LogFloor::Clamped { TABLED } else { COUNTED }
     }
-
-    /// In words, such as "LFQ, 18 bits".
-    pub fn words(&self, dim: usize) -> String {
-        format!("LFQ, {dim} bits")
-    }
 }
 
 /// Lookup-free quantization.
@@ -106,6 +102,7 @@ impl LfqConfig {
 pub struct Lfq {
     config: LfqConfig,
     bits: Bits,
+    books: Vec<Book>,
 }
 
 impl Lfq {
@@ -116,49 +113,12 @@ impl Lfq {
     pub fn new(config: &LfqConfig, dim: usize, device: &Device) -> Result<Self> {
         config.validate(dim)?;
         let bits = Bits::new(config.order, &config.factorized_bits, dim, device)?;
-        Ok(Self { config: config.clone(), bits })
-    }
-
-    /// Number of codes of each part.
-    pub fn sizes(&self) -> Vec<u32> {
-        self.bits.sizes()
-    }
-
-    /// Channels of a code, D: its bits.
-    pub fn code_dim(&self) -> usize {
-        self.bits.dim()
+        Ok(Self { config: config.clone(), books: bits.books(), bits })
     }
 
     /// Codes from bits that are 0 or 1, f32: the scale or its negative.
     fn values(&self, bits: &Tensor) -> Result<Tensor> {
         Ok(bits.affine(2.0 * self.config.scale, -self.config.scale)?)
-    }
-
-    /// Quantizes (B, D, h, w). A channel that is exactly 0 counts as negative, as published.
-    ///
-    /// # Errors
-    /// If the latents have another number of channels or are not finite, or the entropies of so many
-    /// bits cannot be computed.
-    pub fn quantize(&self, latents: &Tensor, pass: Pass) -> Result<InParts> {
-        check_latents(latents, self.code_dim())?;
-        let fixed = latents.detach();
-        let bits = fixed.gt(0.0)?;
-        let codes = self.bits.codes(&bits.to_dtype(DType::U32)?)?;
-        let values = self.values(&bits.to_dtype(DType::F32)?)?;
-        if !pass.is_training() {
-            return Ok(InParts { latents: values, codes, losses: Vec::new() });
-        }
-        let mut losses = Vec::with_capacity(2);
-        if self.config.entropy_weight > 0.0 {
-            let [own, all] = self.entropies(latents)?;
-            let loss = ((own * self.config.sample_minimization_weight)?
-                - (all * self.config.batch_maximization_weight)?)?;
-            losses.push(("entropy", (loss * self.config.entropy_weight)?));
-        }
-        let commitment = (latents - &values)?.sqr()?.mean_all()?;
-        losses.push(("commitment", (commitment * self.config.commitment_weight)?));
-        let through = (latents + (values - fixed)?)?;
-        Ok(InParts { latents: through, codes, losses })
     }
 
     /// The mean entropy of each latent's soft choice and that of all codes' mean, in nats, of latents
@@ -167,7 +127,7 @@ impl Lfq {
     /// # Errors
     /// [`EngineError::BadInput`] if there are too many bits to go through all codes.
     pub fn entropies(&self, latents: &Tensor) -> Result<[Tensor; 2]> {
-        let (dim, most) = (self.code_dim(), self.config.counted());
+        let (dim, most) = (self.bits.dim(), self.config.counted());
         if dim > most {
             return Err(EngineError::bad_input(
                 "entropy_weight",
@@ -194,17 +154,45 @@ impl Lfq {
             }
         }
     }
+}
 
-    /// The latents (B, D, h, w) of the codes of every part, (B, h, w) u32 each.
-    ///
-    /// # Errors
-    /// If parts are missing or differ in size, or a code is outside of its part.
-    pub fn decode(&self, codes: &[Tensor]) -> Result<Tensor> {
-        self.values(&self.bits.decode(codes)?)
+impl Quantizer for Lfq {
+    fn books(&self) -> &[Book] {
+        &self.books
     }
 
-    /// The vectors of all codes of a part, (K, bits); `None` above 2^18 codes.
-    pub fn entries(&self, part: u16) -> Result<Option<Tensor>> {
-        self.bits.listed(usize::from(part))?.map(|bits| self.values(&bits)).transpose()
+    fn layout(&self, rows: usize, columns: usize) -> Vec<PartShape> {
+        self.bits.layout(rows, columns)
+    }
+
+    fn entries(&self, book: u16) -> Result<Option<Tensor>> {
+        self.bits.listed(usize::from(book))?.map(|bits| self.values(&bits)).transpose()
+    }
+
+    fn quantize(&self, latents: &Tensor, pass: Pass) -> Result<Quantized> {
+        check_latents(latents, self.bits.dim())?;
+        let fixed = latents.detach();
+        // A channel that is exactly 0 counts as negative, as published.
+        let bits = fixed.gt(0.0)?;
+        let codes = self.bits.codes(&bits.to_dtype(DType::U32)?)?;
+        let values = self.values(&bits.to_dtype(DType::F32)?)?;
+        if !pass.is_training() {
+            return Ok(Quantized { latents: values, codes, losses: Vec::new() });
+        }
+        let mut losses = Vec::with_capacity(2);
+        if self.config.entropy_weight > 0.0 {
+            let [own, all] = self.entropies(latents)?;
+            let loss = ((own * self.config.sample_minimization_weight)?
+                - (all * self.config.batch_maximization_weight)?)?;
+            losses.push(("entropy", (loss * self.config.entropy_weight)?));
+        }
+        let commitment = (latents - &values)?.sqr()?.mean_all()?;
+        losses.push(("commitment", (commitment * self.config.commitment_weight)?));
+        let through = (latents + (values - fixed)?)?;
+        Ok(Quantized { latents: through, codes, losses })
+    }
+
+    fn decode(&self, codes: &[Tensor]) -> Result<Tensor> {
+        self.values(&self.bits.decode(codes)?)
     }
 }

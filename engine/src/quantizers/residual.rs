@@ -6,10 +6,10 @@
 
 use candle_core::Tensor;
 
-use super::pass::{InParts, Pass};
 use super::vq::{Vq, VqConfig};
-use super::{Observed, Quantized, Quantizer};
+use super::{Book, Observed, Pass, Place, Quantized, Quantizer};
 use crate::layers::Weights;
+use crate::tokens::PartShape;
 use crate::{EngineError, Result};
 
 /// The most levels.
@@ -43,12 +43,19 @@ impl ResidualVqConfig {
         }
         self.vq.validate(dim)
     }
+
+    /// In words, such as "residual VQ of 4 levels, EMA".
+    pub fn words(&self) -> String {
+        let vq = self.vq.words();
+        format!("residual VQ of {} levels, {}", self.levels, vq.trim_start_matches("VQ, "))
+    }
 }
 
 /// Residual vector quantization.
 #[derive(Debug)]
 pub struct ResidualVq {
     levels: Vec<Vq>,
+    books: Vec<Book>,
 }
 
 impl ResidualVq {
@@ -59,12 +66,8 @@ impl ResidualVq {
     pub fn new(config: &ResidualVqConfig, dim: usize, weights: &Weights) -> Result<Self> {
         config.validate(dim)?;
         let level = |level| Vq::new(&config.vq, dim, &weights.pp(format!("layers.{level}")));
-        Ok(Self { levels: (0..config.levels).map(level).collect::<Result<_>>()? })
-    }
-
-    /// Number of codes of each part.
-    pub fn sizes(&self) -> Vec<u32> {
-        self.levels.iter().map(Quantizer::codebook_size).collect()
+        let books = vec![Book::of_vectors(config.vq.codes, dim); config.levels];
+        Ok(Self { levels: (0..config.levels).map(level).collect::<Result<_>>()?, books })
     }
 
     /// What each level makes of what the ones before it missed, for latents (B, D, h, w).
@@ -75,18 +78,32 @@ impl ResidualVq {
         let mut missed = latents.clone();
         let mut found = Vec::with_capacity(self.levels.len());
         for level in &self.levels {
-            let quantized = level.quantize(&missed, pass.is_training())?;
+            let quantized = level.quantize(&missed, pass)?;
             missed = (&missed - quantized.latents.detach())?;
             found.push(quantized);
         }
         Ok(found)
     }
+}
 
-    /// Quantizes (B, D, h, w): the sum over levels, and a part for each.
-    ///
-    /// # Errors
-    /// As [`ResidualVq::quantize_levels`].
-    pub fn quantize(&self, latents: &Tensor, pass: Pass) -> Result<InParts> {
+impl Quantizer for ResidualVq {
+    fn books(&self) -> &[Book] {
+        &self.books
+    }
+
+    fn layout(&self, rows: usize, columns: usize) -> Vec<PartShape> {
+        let part = |book| PartShape { book: book as u16, ..PartShape::grid(rows, columns) };
+        (0..self.levels.len()).map(part).collect()
+    }
+
+    fn entries(&self, book: u16) -> Result<Option<Tensor>> {
+        match self.levels.get(usize::from(book)) {
+            Some(level) => level.entries(0),
+            None => Ok(None),
+        }
+    }
+
+    fn quantize(&self, latents: &Tensor, pass: Pass) -> Result<Quantized> {
         let found = self.quantize_levels(latents, pass)?;
         let sum = total(found.iter().map(|level| &level.latents))?;
         let mut losses: Vec<(&'static str, Tensor)> = Vec::new();
@@ -96,17 +113,11 @@ impl ResidualVq {
                 None => losses.push((name, loss.clone())),
             }
         }
-        let codes = found.into_iter().map(|level| level.codes).collect();
-        Ok(InParts { latents: sum, codes, losses })
+        let codes = found.into_iter().flat_map(|level| level.codes).collect();
+        Ok(Quantized { latents: sum, codes, losses })
     }
 
-    /// The latents (B, D, h, w) of the codes of the first levels, (B, h, w) u32 each; with fewer levels
-    /// than there are, what these make of the picture.
-    ///
-    /// # Errors
-    /// If there is no part or more than levels, parts differ in size, or a code is outside of its
-    /// codebook.
-    pub fn decode(&self, codes: &[Tensor]) -> Result<Tensor> {
+    fn decode(&self, codes: &[Tensor]) -> Result<Tensor> {
         if codes.is_empty() || codes.len() > self.levels.len() {
             return Err(EngineError::bad_input(
                 "levels of tokens",
@@ -121,55 +132,34 @@ impl ResidualVq {
                 found: other.dims().to_vec(),
             });
         }
-        let parts = codes.iter().zip(&self.levels).map(|(codes, level)| level.decode(codes));
+        let parts = codes.iter().zip(&self.levels);
+        let parts = parts.map(|(codes, level)| level.decode(std::slice::from_ref(codes)));
         total(parts.collect::<Result<Vec<_>>>()?.iter())
     }
 
-    /// The codebook of a level, (K, D).
-    pub fn entries(&self, level: u16) -> Result<Option<Tensor>> {
-        match self.levels.get(usize::from(level)) {
-            Some(level) => level.codebook(),
-            None => Ok(None),
-        }
-    }
-
-    /// Every level learns from what it was asked; see [`Quantizer::observe`].
-    ///
-    /// # Errors
-    /// As [`ResidualVq::decode`].
-    pub fn observe(
-        &mut self,
-        latents: &Tensor,
-        codes: &[Tensor],
-        seed: u64,
-        step: u32,
-    ) -> Result<Observed> {
+    fn observe(&mut self, latents: &Tensor, codes: &[Tensor], place: Place) -> Result<Observed> {
         let mut missed = latents.detach();
         let mut restarted = 0;
-        for (at, (level, codes)) in self.levels.iter_mut().zip(codes).enumerate() {
+        for (at, (level, codes)) in self.levels.iter_mut().zip(codes.chunks(1)).enumerate() {
             // By the codes as they were chosen, not as they are after learning.
             let chosen = level.decode(codes)?;
-            restarted += level.observe(&missed, codes, own_seed(seed, at), step)?.restarted;
+            let place = Place { seed: own_seed(place.seed, at), ..place };
+            restarted += level.observe(&missed, codes, place)?.restarted;
             missed = (missed - chosen)?;
         }
         Ok(Observed { restarted })
     }
 
-    /// Every codebook starts from what the ones before it miss; see [`Quantizer::start_from`].
-    ///
-    /// # Errors
-    /// If the latents have another number of channels or are not finite.
-    pub fn start_from(&mut self, latents: &Tensor, seed: u64) -> Result<()> {
+    fn start_from(&mut self, latents: &Tensor, seed: u64) -> Result<()> {
         let mut missed = latents.detach();
         for (at, level) in self.levels.iter_mut().enumerate() {
             level.start_from(&missed, own_seed(seed, at))?;
-            missed = (&missed - level.quantize(&missed, false)?.latents)?;
+            missed = (&missed - level.quantize(&missed, Pass::Inference)?.latents)?;
         }
         Ok(())
     }
 
-    /// See [`Quantizer::state`].
-    pub fn state(&self) -> Vec<(String, Tensor)> {
+    fn state(&self) -> Vec<(String, Tensor)> {
         self.levels.iter().flat_map(Quantizer::state).collect()
     }
 }

@@ -8,9 +8,9 @@ use std::sync::OnceLock;
 
 use candle_core::Tensor;
 
-use super::pass::{InParts, Pass};
 use super::rotation::Through;
-use super::rows::{decode_rows, latents_from_rows, only_part, rows_from_latents};
+use super::rows::{decode_rows, latents_from_rows, rows_from_latents};
+use super::{Book, Pass, Quantized, Quantizer};
 use crate::layers::{Init, Weights};
 use crate::{EngineError, Result, kernels};
 
@@ -74,6 +74,9 @@ pub struct SimVq {
     transform: Tensor,
     /// The codebook, (K, D), where weights do not change any more.
     codebook: OnceLock<Tensor>,
+    books: [Book; 1],
+    /// That of the frozen codebook.
+    name: String,
 }
 
 impl SimVq {
@@ -91,21 +94,13 @@ impl SimVq {
         let transform =
             weights.pp("code_transform").get(&[dim, inner], "weight", Init::Uniform(spread))?;
         let frozen = frozen.as_tensor().detach();
-        Ok(Self { config: config.clone(), frozen, transform, codebook: OnceLock::new() })
-    }
-
-    /// Number of codes, K.
-    pub fn codebook_size(&self) -> u32 {
-        self.config.codes
-    }
-
-    /// Channels of a code, D.
-    pub fn code_dim(&self) -> usize {
-        self.transform.dims()[0]
+        let books = [Book::of_vectors(config.codes, dim)];
+        let (codebook, name) = (OnceLock::new(), weights.name("frozen_codebook"));
+        Ok(Self { config: config.clone(), frozen, transform, codebook, books, name })
     }
 
     /// The codebook as it is now, (K, D), without gradient.
-    pub fn entries(&self) -> Result<Tensor> {
+    pub fn table(&self) -> Result<Tensor> {
         if let Some(known) = self.codebook.get() {
             return Ok(known.clone());
         }
@@ -115,20 +110,26 @@ impl SimVq {
         }
         Ok(made)
     }
+}
 
-    /// Quantizes (B, D, h, w).
-    ///
-    /// # Errors
-    /// If the latents have another number of channels or are not finite.
-    pub fn quantize(&self, latents: &Tensor, pass: Pass) -> Result<InParts> {
-        let rows = rows_from_latents(latents, self.code_dim())?;
+impl Quantizer for SimVq {
+    fn books(&self) -> &[Book] {
+        &self.books
+    }
+
+    fn entries(&self, _book: u16) -> Result<Option<Tensor>> {
+        Ok(Some(self.table()?))
+    }
+
+    fn quantize(&self, latents: &Tensor, pass: Pass) -> Result<Quantized> {
+        let rows = rows_from_latents(latents, self.books[0].dim)?;
         let shape = latents.dims4()?;
-        let codebook = self.entries()?;
+        let codebook = self.table()?;
         let list = kernels::nearest(&rows.detach(), &codebook)?;
         let codes = vec![list.reshape((shape.0, shape.2, shape.3))?];
         if !pass.is_training() {
             let latents = latents_from_rows(&codebook.index_select(&list, 0)?, shape)?;
-            return Ok(InParts { latents, codes, losses: Vec::new() });
+            return Ok(Quantized { latents, codes, losses: Vec::new() });
         }
         let chosen = self.frozen.index_select(&list, 0)?.matmul(&self.transform.t()?)?;
         let fixed = chosen.detach();
@@ -137,15 +138,14 @@ impl SimVq {
         let loss = ((code + (latent * self.config.beta)?)? * self.config.commitment_weight)?;
         let through = self.config.through.pass(&rows, &fixed)?;
         let latents = latents_from_rows(&through, shape)?;
-        Ok(InParts { latents, codes, losses: vec![("commitment", loss)] })
+        Ok(Quantized { latents, codes, losses: vec![("commitment", loss)] })
     }
 
-    /// The latents (B, D, h, w) of codes (B, h, w) u32, the only part.
-    ///
-    /// # Errors
-    /// If there is not one part, or a code is outside of the codebook.
-    pub fn decode(&self, codes: &[Tensor]) -> Result<Tensor> {
-        only_part(codes)?;
-        decode_rows(&self.entries()?, codes)
+    fn decode(&self, codes: &[Tensor]) -> Result<Tensor> {
+        decode_rows(&self.table()?, codes)
+    }
+
+    fn state(&self) -> Vec<(String, Tensor)> {
+        vec![(self.name.clone(), self.frozen.clone())]
     }
 }

@@ -5,7 +5,8 @@ use std::thread::JoinHandle;
 
 use thread_priority::ThreadPriority;
 
-use super::{Shared, cache};
+use super::cache::{self, Desktop};
+use super::shared::Shared;
 use crate::error::{EngineError, Result};
 
 /// Stack of engine threads: candle walks and drops graphs recursively (address space only).
@@ -14,17 +15,6 @@ const STACK_BYTES: usize = 64 << 20;
 /// All threads, to be joined when the session ends.
 pub(super) struct Threads {
     handles: Mutex<Vec<JoinHandle<()>>>,
-}
-
-/// Where a thread of the cache takes its work from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Desktop {
-    /// Questions that compute, *now* before *soon*... on the now thread: *now* only.
-    Now,
-    /// *Soon*, and *now* when it has piled up.
-    Soon,
-    /// Files, *now* before *soon*.
-    Files,
 }
 
 impl Threads {
@@ -42,12 +32,13 @@ impl Threads {
         for (name, desktop, priority, pool_threads) in lanes {
             let shared = Arc::clone(shared);
             handles.push(spawn(name, priority, pool_threads, move || {
-                cache::serve(&shared, desktop);
+                cache::serve(&shared.cache, &*shared, desktop);
             })?);
         }
         let for_runs = Arc::clone(shared);
         // Lowest of all: training takes what the window and its questions leave.
-        handles.push(spawn("engine-long", 8, threads, move || for_runs.runs.serve(&for_runs))?);
+        handles
+            .push(spawn("engine-long", 8, threads, move || for_runs.runs.serve(&for_runs.device))?);
         Ok(Self { handles: Mutex::new(handles) })
     }
 

@@ -6,7 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use super::{News, Shared, Waker, panics};
+use candle_core::Device;
+
+use super::panics;
+use super::settings::{News, Waker};
 use crate::error::{EngineError, Problem, Result};
 
 /// The identity of a run in its session.
@@ -44,7 +47,8 @@ pub trait Work: Send + 'static {
 
 /// What a step may use and say.
 pub struct Watch<'a, E> {
-    shared: &'a Shared,
+    device: &'a Device,
+    waker: &'a Waker,
     log: &'a Mutex<Vec<Arc<E>>>,
     slot: &'a Slot,
 }
@@ -60,7 +64,7 @@ impl<E> Watch<'_, E> {
     pub fn append(&mut self, entry: E) {
         lock(self.log).push(Arc::new(entry));
         self.slot.entries.fetch_add(1, Ordering::Relaxed);
-        (self.shared.settings.waker)(News::Progress);
+        (self.waker)(News::Progress);
     }
 
     /// Says how far the run is and how fast, such as (0.4, "212 images/s").
@@ -83,8 +87,8 @@ impl<E> Watch<'_, E> {
     }
 
     /// The device of all networks.
-    pub fn device(&self) -> &candle_core::Device {
-        &self.shared.device
+    pub fn device(&self) -> &Device {
+        self.device
     }
 }
 
@@ -190,7 +194,7 @@ struct Slot {
 }
 
 trait AnyWork: Send {
-    fn step(&mut self, shared: &Shared, slot: &Slot) -> Result<Advance>;
+    fn step(&mut self, device: &Device, waker: &Waker, slot: &Slot) -> Result<Advance>;
     fn keep(&mut self) -> Result<()>;
 }
 
@@ -200,8 +204,8 @@ struct Typed<W: Work> {
 }
 
 impl<W: Work> AnyWork for Typed<W> {
-    fn step(&mut self, shared: &Shared, slot: &Slot) -> Result<Advance> {
-        self.work.step(&mut Watch { shared, log: &self.log, slot })
+    fn step(&mut self, device: &Device, waker: &Waker, slot: &Slot) -> Result<Advance> {
+        self.work.step(&mut Watch { device, waker, log: &self.log, slot })
     }
 
     fn keep(&mut self) -> Result<()> {
@@ -221,7 +225,7 @@ struct Table {
 }
 
 /// All runs of a session.
-pub(crate) struct Runs {
+pub(super) struct Runs {
     table: Mutex<Table>,
     changed: Condvar,
     waker: Waker,
@@ -326,7 +330,7 @@ impl Runs {
     }
 
     /// Works the runs off, a step each in turn, until the session ends.
-    pub(super) fn serve(&self, shared: &Shared) {
+    pub(super) fn serve(&self, device: &Device) {
         while let Some((slot, mut work)) = self.next_turn() {
             let wish = lock(&slot.face).wish;
             let state = match wish {
@@ -338,7 +342,7 @@ impl Runs {
                 Wish::Run | Wish::StepOnce => {
                     let started = Instant::now();
                     let title = lock(&slot.face).title.clone();
-                    let result = panics::guard(&title, || work.step(shared, &slot));
+                    let result = panics::guard(&title, || work.step(device, &self.waker, &slot));
                     let mut face = lock(&slot.face);
                     face.worked += started.elapsed();
                     if let (Some(progress), true) = (face.progress, face.has_moved) {

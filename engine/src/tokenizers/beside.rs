@@ -6,18 +6,27 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::Beside;
 use crate::{EngineError, Result};
 
 /// The value of a key, wherever such a configuration keeps it; `None` if it does not say.
 ///
 /// # Errors
-/// [`EngineError::BadInput`] naming the key if its value is of another kind.
+/// [`EngineError::BadFile`] naming the key if its value is of another kind.
 pub(in crate::tokenizers) fn published<T: DeserializeOwned>(
-    beside: Option<&Value>,
+    beside: Option<&Beside>,
     key: &str,
 ) -> Result<Option<T>> {
-    let mut places: Vec<&Value> = beside.into_iter().collect();
-    for inner in [&["model"][..], &["params", "init_args"], &["ddconfig"]] {
+    let Some(beside) = beside else { return Ok(None) };
+    let mut places: Vec<&Value> = vec![&beside.value];
+    // Latent diffusion keeps its tokenizer one level deeper.
+    for inner in [
+        &["model"][..],
+        &["params", "init_args"],
+        &["first_stage_config"],
+        &["params"],
+        &["ddconfig"],
+    ] {
         let deeper: Vec<&Value> = places
             .iter()
             .flat_map(|place| inner.iter().filter_map(|key| place.get(*key)))
@@ -28,10 +37,10 @@ pub(in crate::tokenizers) fn published<T: DeserializeOwned>(
     let found = places.into_iter().rev().find_map(|place| place.get(key));
     let Some(value) = found.filter(|value| !value.is_null()) else { return Ok(None) };
     serde_json::from_value(value.clone()).map(Some).map_err(|error| {
-        EngineError::bad_input(
-            format!("{key} of the configuration beside the checkpoint"),
-            error,
-            "open the checkpoint without it, or with the one it was published with",
+        EngineError::bad_file(
+            &beside.path,
+            format!("{key}: {error}"),
+            "correct it, or move it away to take what shapes tell",
         )
     })
 }
@@ -42,6 +51,10 @@ mod tests {
 
     use super::*;
 
+    fn of(value: Value) -> Beside {
+        Beside { path: "model.yaml".into(), value }
+    }
+
     #[test]
     fn keys_are_found_as_every_publisher_nests_them() {
         for beside in [
@@ -50,8 +63,10 @@ mod tests {
             json!({"model": {"target": "x", "params": {"ddconfig": {"ch": 96}}}}),
             json!({"model": {"class_path": "x", "init_args": {"ddconfig": {"ch": 96}}}}),
             json!({"model": {"params": {"ch": 96, "lossconfig": {"params": {"ch": 1}}}}}),
+            json!({"model": {"params": {"ch": 1, "first_stage_config": {"params": {"ch": 96}}}}}),
         ] {
-            assert_eq!(published::<usize>(Some(&beside), "ch").unwrap(), Some(96), "{beside}");
+            let beside = of(beside);
+            assert_eq!(published::<usize>(Some(&beside), "ch").unwrap(), Some(96), "{beside:?}");
             assert_eq!(published::<usize>(Some(&beside), "resolution").unwrap(), None);
         }
         assert_eq!(published::<usize>(None, "ch").unwrap(), None);
@@ -59,7 +74,7 @@ mod tests {
 
     #[test]
     fn a_value_of_another_kind_is_named() {
-        let beside = json!({"ddconfig": {"ch_mult": "1,2"}});
+        let beside = of(json!({"ddconfig": {"ch_mult": "1,2"}}));
         let error = published::<Vec<usize>>(Some(&beside), "ch_mult").expect_err("a string");
         assert!(error.to_string().contains("ch_mult"), "{error}");
     }

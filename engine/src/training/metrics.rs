@@ -5,7 +5,7 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::trainer::Report;
+use super::report::Report;
 use crate::{EngineError, Result};
 
 /// The log file of a run.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::recipe::Recipe;
-use super::trainer::{Report, Trainer};
+use super::report::Report;
+use super::trainer::Trainer;
 use crate::Result;
 use crate::images::Picture;
 use crate::session::{Advance, Watch, Work};

@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use candle_core::{Shape, Tensor};
 use serde_json::Value;
 use smalti_engine::checkpoints;
-use smalti_tests::{Tensors, assert_close, device, fixture, load_config, load_io, number};
+use smalti_engine::quantizers::Pass;
+use smalti_engine::tokenizers::family::family;
+use smalti_engine::tokenizers::{Beside, FAMILIES, Shapes};
+use smalti_tests::{Tensors, assert_close, count, device, fixture, load_config, load_io, number};
 
 use crate::check::{Near, same_codes};
 
@@ -153,16 +156,42 @@ impl safetensors::View for View {
 }
 
 /// The names and shapes of a fixture's published container.
-pub(crate) fn published_shapes(name: &str) -> BTreeMap<String, Vec<usize>> {
+fn published_shapes(name: &str) -> BTreeMap<String, Vec<usize>> {
     let config = load_config(name);
     let container = config["container"].as_str().expect("container");
     let checkpoint = checkpoints::read(&fixture(name).join(container)).unwrap();
     checkpoint.tensors.iter().map(|(name, e)| (name.clone(), e.shape().to_vec())).collect()
 }
 
-/// Shapes as families take them.
-pub(crate) fn borrowed(shapes: &BTreeMap<String, Vec<usize>>) -> BTreeMap<&str, &[usize]> {
-    shapes.iter().map(|(name, shape)| (name.as_str(), shape.as_slice())).collect()
+/// The settings that a family of an id finds from a fixture's published container, which it and no other
+/// family claims, and from what lies beside it.
+pub(crate) fn configured(name: &str, id: &str, beside: Option<Value>) -> Value {
+    let shapes = published_shapes(name);
+    let shapes: Shapes<'_> =
+        shapes.iter().map(|(name, shape)| (name.as_str(), shape.as_slice())).collect();
+    let claims: Vec<&str> =
+        FAMILIES.iter().filter(|family| family.claims(&shapes)).map(|family| family.id()).collect();
+    assert_eq!(claims, [id], "the families that claim {name}");
+    let beside = beside.map(|value| Beside { path: "model.yaml".into(), value });
+    family(id).unwrap().configure(name, &shapes, beside.as_ref()).unwrap()
+}
+
+/// The tokenizer of a fixture's published container, opened without being told anything: of the family,
+/// with nothing that does not fit, and with the fixture's tokens for its input.
+pub(crate) fn opens(name: &str, title: &str) {
+    let (config, io) = (load_config(name), load_io(name));
+    let container = config["container"].as_str().expect("container");
+    let path = fixture(name).join(container);
+    let opened = checkpoints::open_tokenizer(&path, &device()).unwrap();
+    assert_eq!((&*opened.recognized.family, &opened.recognized.problems), (title, &Vec::new()));
+    let tokenizer = &opened.tokenizer;
+    assert_eq!(tokenizer.facts().factor, count(&config, "downsample_factor"));
+    let latents = tokenizer.encode(&io.tensor("input")).unwrap();
+    let codes = tokenizer.quantize(&latents, Pass::Inference).unwrap().codes;
+    let layout = tokenizer.layout(count(&config, "height"), count(&config, "width")).unwrap();
+    assert_eq!((codes.len(), layout.len()), (1, 1));
+    assert_eq!(codes[0].dims()[1..], [layout[0].rows, layout[0].columns]);
+    same_codes(&io, "indices", &codes[0]);
 }
 
 /// sum(output · w) with w from -1 to 1 along the output's elements: what the fixtures' gradients are of.

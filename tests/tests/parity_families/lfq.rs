@@ -5,18 +5,14 @@ use std::collections::BTreeMap;
 use candle_core::{Tensor, Var};
 use serde_json::{Value, json};
 use smalti_engine::layers::{Probe, Weights};
-use smalti_engine::quantizers::lfq::{Lfq, LfqConfig};
-use smalti_engine::quantizers::pass::{Pass, Place};
-use smalti_engine::tokenizers::magvit2::{
-    Magvit2, Magvit2Config, claims, configure, depth_to_space,
-};
+use smalti_engine::quantizers::{Lfq, LfqConfig, Pass, Quantizer};
+use smalti_engine::tokenizers::Tokenizer;
+use smalti_engine::tokenizers::magvit2::{Magvit2, Magvit2Config, depth_to_space};
 use smalti_tests::{count, counts, device, load_config, number};
 
-use crate::ledger::{Ledger, borrowed, both_containers, published_shapes, scalar};
+use crate::ledger::{Ledger, both_containers, configured, opens, scalar};
 
 const NAME: &str = "lfq";
-
-const TRAINING: Pass = Pass::Training(Place { seed: 0, step: 0, first_picture: 0 });
 
 fn family_config(config: &Value) -> Magvit2Config {
     assert_eq!(config["double_z"], false, "latents are as wide as codes");
@@ -113,13 +109,18 @@ fn trains(ledger: &Ledger, prefix: &str, config: &Magvit2Config) {
         ledger.check(&name(&format!("{published}per_sample_entropy")), &own);
         ledger.check(&name(&format!("{published}codebook_entropy")), &all);
     }
-    let losses = rule.quantize(&latents, TRAINING).unwrap().losses;
+    let losses = rule.quantize(&latents, Pass::FIRST).unwrap().losses;
     assert_eq!(losses.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["entropy", "commitment"]);
     ledger.check(&name("entropy_aux_loss"), &losses[0].1);
     ledger.number(&name("commitment"), scalar(&losses[1].1) / whole.commitment_weight);
     let total = (&losses[0].1 + &losses[1].1).unwrap();
     let gradients = total.backward().unwrap();
     ledger.gradient(&name("grad_latent"), gradients.get(&latents).expect("a gradient"));
+}
+
+/// What the family finds from the published container and from what lies beside it.
+fn settings(name: &str, id: &str, beside: Option<Value>) -> Magvit2Config {
+    serde_json::from_value(configured(name, id, beside)).unwrap()
 }
 
 #[test]
@@ -132,21 +133,21 @@ fn parity_of_lfq_at_every_tensor_of_its_fixture_from_both_containers() {
 
 #[test]
 fn parity_of_lfq_configuration_told_by_shapes_and_by_what_lies_beside() {
-    let (shapes, config) = (published_shapes(NAME), load_config(NAME));
-    let (shapes, expected) = (borrowed(&shapes), family_config(&config));
-    assert!(claims(&shapes));
+    let config = load_config(NAME);
+    let expected = family_config(&config);
     // Shapes tell everything but the groups of the norms and what training weighs.
-    assert_eq!(configure(&shapes, None).unwrap(), expected);
+    assert_eq!(settings(NAME, "open-magvit2", None), expected);
     let beside = json!({"model": {
         "class_path": "src.Open_MAGVIT2.models.lfqgan.VQModel",
         "init_args": {"n_embed": config["n_embed"], "use_ema": config["use_ema"],
             "token_factorization": true, "factorized_bits": config["factorized_bits"],
             "ddconfig": {"ch": config["ch"], "ch_mult": config["ch_mult"]}},
     }});
-    let told = configure(&shapes, Some(&beside)).unwrap();
+    let told: Magvit2Config = settings(NAME, "open-magvit2", Some(beside));
     let bits: Vec<usize> =
         told.quantizer.factorized_bits.iter().map(|&bits| bits as usize).collect();
     assert_eq!(bits, counts(&config, "factorized_bits"));
     let whole = LfqConfig { factorized_bits: Vec::new(), ..told.quantizer.clone() };
     assert_eq!(Magvit2Config { quantizer: whole, ..told }, expected);
+    opens(NAME, "Open-MAGVIT2");
 }

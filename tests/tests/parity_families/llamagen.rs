@@ -7,12 +7,12 @@ use serde_json::Value;
 use smalti_engine::images::from_tensor;
 use smalti_engine::layers::{Probe, Weights};
 use smalti_engine::quantizers::{
-    BetaPlacement, CodebookUpdate, Quantizer, QuantizerConfig, Vq, VqConfig,
+    BetaPlacement, CodebookUpdate, Pass, QuantizerConfig, Vq, VqConfig,
 };
 use smalti_engine::tokenizers::{Ldm, LdmConfig, Naming, Tokenizer, TokenizerConfig};
 use smalti_tests::{count, counts, device, load_config, number};
 
-use crate::ledger::{Ledger, borrowed, both_containers, published_shapes, scalar};
+use crate::ledger::{Ledger, both_containers, configured, opens, scalar};
 
 const NAME: &str = "llamagen_vq";
 
@@ -84,7 +84,7 @@ fn agrees(tensors: &BTreeMap<String, Tensor>) {
     };
     let input = ledger.input("input");
     let latents = ldm.encode_probed(&input, &mut Probe::new(&mut look)).unwrap();
-    let quantized = ldm.quantize(&latents, false).unwrap();
+    let quantized = ldm.quantize(&latents, Pass::Inference).unwrap();
     let pictures = ldm.decode_probed(&quantized.latents, &mut Probe::new(&mut look)).unwrap();
     ledger.layers(&seen, |name| {
         name.starts_with("encoder.") || name.starts_with("decoder.") || name.ends_with("_conv")
@@ -92,8 +92,8 @@ fn agrees(tensors: &BTreeMap<String, Tensor>) {
     ledger.check("pre_quant", &latents);
     ledger.check("quantized", &quantized.latents);
     ledger.check("reconstruction", &pictures);
-    ledger.codes("indices", &quantized.codes);
-    ledger.check("codebook_normalized", &ldm.quantizer().codebook().unwrap().unwrap());
+    ledger.codes("indices", &quantized.codes[0]);
+    ledger.check("codebook_normalized", &ldm.quantizer().entries(0).unwrap().unwrap());
     let entries = ldm.quantizer().decode(&quantized.codes).unwrap();
     ledger.check("codebook_entries", &entries);
     ledger.check("reconstruction_from_indices", &ldm.decode(&entries).unwrap());
@@ -126,7 +126,7 @@ fn trains(ledger: &Ledger, tensors: &BTreeMap<String, Tensor>) {
     let weights = Weights::loaded(tensors.clone(), true, &device());
     let ldm = tokenizer(config, &weights);
     let input = ledger.io.tensor("input");
-    let quantized = ldm.quantize(&ldm.encode(&input).unwrap(), true).unwrap();
+    let quantized = ldm.quantize(&ldm.encode(&input).unwrap(), Pass::FIRST).unwrap();
     let pictures = ldm.decode(&quantized.latents).unwrap();
     let loss = |wanted: &str| {
         let found = quantized.losses.iter().find(|(name, _)| *name == wanted);
@@ -149,7 +149,7 @@ fn trains(ledger: &Ledger, tensors: &BTreeMap<String, Tensor>) {
     // A share of the codebook over the last 65536 tokens, which start as code 0; where it is not to be
     // shown the published code says 0.
     let usage = if config["codebook_show_usage"] == true {
-        let mut codes = quantized.codes.flatten_all().unwrap().to_vec1::<u32>().unwrap();
+        let mut codes = quantized.codes[0].flatten_all().unwrap().to_vec1::<u32>().unwrap();
         codes.push(0);
         codes.sort_unstable();
         codes.dedup();
@@ -158,6 +158,11 @@ fn trains(ledger: &Ledger, tensors: &BTreeMap<String, Tensor>) {
         0.0
     };
     ledger.number("train.codebook_usage", usage);
+}
+
+/// What the family finds from the published container and from what lies beside it.
+fn settings(name: &str, id: &str, beside: Option<Value>) -> TokenizerConfig {
+    serde_json::from_value(configured(name, id, beside)).unwrap()
 }
 
 #[test]
@@ -170,8 +175,11 @@ fn parity_of_llamagen_vq_at_every_tensor_of_its_fixture_from_both_containers() {
 
 #[test]
 fn parity_of_llamagen_vq_configuration_told_by_the_published_shapes() {
-    let shapes = published_shapes(NAME);
-    let found = LdmConfig::from_shapes(Naming::LlamaGen, &borrowed(&shapes)).unwrap();
+    let (found, config) = (settings(NAME, "llamagen", None), load_config(NAME));
     // Groups and eps of the norms cannot be seen; what all published networks have is taken.
-    assert_eq!(found, network_config(&load_config(NAME)));
+    assert_eq!(found.network, network_config(&config));
+    // Nor what training weighs: published recipes have an entropy_loss_ratio of 0.
+    let expected = VqConfig { entropy_weight: 0.0, ..vq_config(&config) };
+    assert_eq!(found.quantizer, QuantizerConfig::Vq(expected));
+    opens(NAME, "LlamaGen VQ");
 }

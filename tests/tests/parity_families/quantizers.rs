@@ -5,23 +5,18 @@ use std::collections::BTreeMap;
 use candle_core::{D, Tensor, Var};
 use smalti_engine::layers::Weights;
 use smalti_engine::quantizers::bits::BitOrder;
-use smalti_engine::quantizers::bsq::Bsq;
-use smalti_engine::quantizers::entropy::{LogFloor, soft_entropies};
-use smalti_engine::quantizers::ibq::{Ibq, IbqConfig};
+use smalti_engine::quantizers::entropy::soft_entropies;
 use smalti_engine::quantizers::kmeans::lloyd;
-use smalti_engine::quantizers::lfq::{Lfq, LfqConfig};
-use smalti_engine::quantizers::pass::{InParts, Pass, Place};
-use smalti_engine::quantizers::residual::{ResidualVq, ResidualVqConfig};
-use smalti_engine::quantizers::rotation::{Through, rotate_to};
-use smalti_engine::quantizers::simvq::{SimVq, SimVqConfig};
-use smalti_engine::quantizers::{CodebookUpdate, Quantized, Quantizer, Vq, VqConfig};
+use smalti_engine::quantizers::rotation::rotate_to;
+use smalti_engine::quantizers::{
+    BitOrder, Bsq, CodebookUpdate, Ibq, IbqConfig, Lfq, LfqConfig, LogFloor, Pass, Place,
+    Quantized, Quantizer, ResidualVq, ResidualVqConfig, SimVq, SimVqConfig, Through, Vq, VqConfig,
+};
 use smalti_tests::{count, device, number};
 
 use crate::ledger::{Ledger, probed, scalar};
 
 const NAME: &str = "quantizers";
-
-const TRAINING: Pass = Pass::Training(Place { seed: 0, step: 0, first_picture: 0 });
 
 /// (B, N, D) as latents (B, D, N, 1).
 fn as_latents(x: &Tensor) -> Tensor {
@@ -73,17 +68,17 @@ fn nearest_codes(ledger: &Ledger) {
     let (input, codebook) = (ledger.input("vq.input"), ledger.input("vq.codebook"));
     let pull = ledger.input("vq.grad_weight");
     let (rule, _) = vq(ledger, &codebook, |config| config);
-    let found = rule.quantize(&as_latents(&input), false).unwrap();
+    let found = rule.quantize(&as_latents(&input), Pass::Inference).unwrap();
     ledger.check("vq.eval.quantized", &as_rows(&found.latents));
-    ledger.codes("vq.eval.indices", &found.codes);
+    ledger.codes("vq.eval.indices", &found.codes[0]);
     for (prefix, through) in [("vq.ste", Through::Straight), ("vq.rotation", Through::Rotation)] {
         let name = |name: &str| format!("{prefix}.{name}");
         let (rule, _) = vq(ledger, &codebook, |config| VqConfig { through, ..config });
         let (input, latents) = variable(&input);
-        let Quantized { latents, codes, losses } = rule.quantize(&latents, true).unwrap();
+        let Quantized { latents, codes, losses } = rule.quantize(&latents, Pass::FIRST).unwrap();
         let rows = as_rows(&latents);
         ledger.check(&name("quantized"), &rows);
-        ledger.codes(&name("indices"), &codes);
+        ledger.codes(&name("indices"), &codes[0]);
         assert_eq!(losses.len(), 1, "the commitment alone");
         ledger.check(&name("commit_loss"), &losses[0].1);
         let pulled = (rows * &pull).unwrap().sum_all().unwrap();
@@ -91,15 +86,15 @@ fn nearest_codes(ledger: &Ledger) {
         ledger.gradient(&name("grad_input_commit"), &gradient(&losses[0].1, &input));
     }
     let (rule, _) = vq(ledger, &codebook, |config| VqConfig { normalize: true, ..config });
-    let found = rule.quantize(&as_latents(&input), false).unwrap();
+    let found = rule.quantize(&as_latents(&input), Pass::Inference).unwrap();
     ledger.check("vq.cosine.quantized", &as_rows(&found.latents));
-    ledger.codes("vq.cosine.indices", &found.codes);
+    ledger.codes("vq.cosine.indices", &found.codes[0]);
 
     let gradient_of = CodebookUpdate::Gradient;
     let (rule, weights) =
         vq(ledger, &codebook, |config| VqConfig { update: gradient_of, ..config });
     let (input, latents) = variable(&input);
-    let losses = rule.quantize(&latents, true).unwrap().losses;
+    let losses = rule.quantize(&latents, Pass::FIRST).unwrap().losses;
     for (_, loss) in &losses {
         ledger.check("vq.learnable.loss", loss);
     }
@@ -133,12 +128,12 @@ fn averages(ledger: &Ledger, prefix: &str, rule: &mut Vq) {
     for step in 0..3 {
         let name = |name: &str| format!("{prefix}.step{step}.{name}");
         let latents = as_latents(&ledger.input(&format!("ema.step{step}.input")));
-        let found = rule.quantize(&latents, true).unwrap();
+        let found = rule.quantize(&latents, Pass::FIRST).unwrap();
         if ledger.io.contains(&name("quantized")) {
             ledger.check(&name("quantized"), &as_rows(&found.latents));
         }
-        ledger.codes(&name("indices"), &found.codes);
-        rule.observe(&latents, &found.codes, 0, step).unwrap();
+        ledger.codes(&name("indices"), &found.codes[0]);
+        rule.observe(&latents, &found.codes, Place { step, ..Place::default() }).unwrap();
         let state = learned(rule);
         ledger.check(&name("codebook"), &state["weight"]);
         ledger.check(&name("cluster_size"), &state["cluster_size"]);
@@ -155,9 +150,9 @@ fn learning(ledger: &Ledger) {
 
     let (mut rule, _) = vq(ledger, &codebook, |config| VqConfig { normalize: true, ..config });
     let latents = as_latents(&ledger.input("ema_cosine.input"));
-    let found = rule.quantize(&latents, true).unwrap();
-    ledger.codes("ema_cosine.indices", &found.codes);
-    rule.observe(&latents, &found.codes, 0, 0).unwrap();
+    let found = rule.quantize(&latents, Pass::FIRST).unwrap();
+    ledger.codes("ema_cosine.indices", &found.codes[0]);
+    rule.observe(&latents, &found.codes, Place::default()).unwrap();
     ledger.check("ema_cosine.codebook", &learned(&rule)["weight"]);
     ledger.check("ema_cosine.cluster_size", &learned(&rule)["cluster_size"]);
 }
@@ -187,9 +182,10 @@ fn dead_codes(ledger: &Ledger) {
     let mut rule = Vq::new(&config, codebook.dim(1).unwrap(), &weights).unwrap();
     let input = ledger.input("dead.input");
     let latents = as_latents(&input);
-    let found = rule.quantize(&latents, true).unwrap();
-    ledger.codes("dead.indices", &found.codes);
-    let observed = rule.observe(&latents, &found.codes, 1, 0).unwrap();
+    let found = rule.quantize(&latents, Pass::FIRST).unwrap();
+    ledger.codes("dead.indices", &found.codes[0]);
+    let observed =
+        rule.observe(&latents, &found.codes, Place { seed: 1, ..Place::default() }).unwrap();
     let state = learned(&rule);
     ledger.check("dead.cluster_size", &state["cluster_size"]);
 
@@ -245,8 +241,8 @@ fn clusters(ledger: &Ledger) {
     let (rule, _) = vq(ledger, &found.means, |config| config);
     let batch = ledger.io.raw("kmeans.module.indices").shape[0];
     let latents = samples.reshape((batch, (), samples.dim(1).unwrap())).unwrap();
-    let codes = rule.quantize(&as_latents(&latents), false).unwrap().codes;
-    ledger.codes("kmeans.module.indices", &codes);
+    let codes = rule.quantize(&as_latents(&latents), Pass::Inference).unwrap().codes;
+    ledger.codes("kmeans.module.indices", &codes[0]);
 }
 
 fn residual(ledger: &Ledger) {
@@ -280,30 +276,52 @@ fn residual(ledger: &Ledger) {
     assert!(scalar(&off.max_all().unwrap()) < 1e-6);
 
     let (input, latents) = variable(&input);
-    let levels = rule.quantize_levels(&latents, TRAINING).unwrap();
+    let levels = rule.quantize_levels(&latents, Pass::FIRST).unwrap();
     let losses: Vec<Tensor> = levels.iter().map(|level| level.losses[0].1.clone()).collect();
     ledger.check("rvq.train.losses", &Tensor::stack(&losses, 0).unwrap());
-    let InParts { latents, losses, .. } = rule.quantize(&latents, TRAINING).unwrap();
+    let Quantized { latents, losses, .. } = rule.quantize(&latents, Pass::FIRST).unwrap();
     ledger.gradient("rvq.train.grad_input", &gradient(&probed(&as_rows(&latents)), &input));
     assert_eq!(losses.len(), 1, "commitments are summed");
     ledger.gradient("rvq.train.grad_input_commit", &gradient(&losses[0].1, &input));
 }
 
+/// The two rules whose codes are bits.
+enum Signs {
+    Lfq(Lfq),
+    Bsq(Bsq),
+}
+
+impl Signs {
+    fn rule(&self) -> &dyn Quantizer {
+        match self {
+            Self::Lfq(rule) => rule,
+            Self::Bsq(rule) => rule,
+        }
+    }
+
+    fn entropies(&self, latents: &Tensor) -> [Tensor; 2] {
+        match self {
+            Self::Lfq(rule) => rule.entropies(latents).unwrap(),
+            Self::Bsq(rule) => rule.entropies(latents).unwrap(),
+        }
+    }
+}
+
 /// Bits of lookup-free and of binary spherical quantization, the first channel the highest.
-fn bits(
-    ledger: &Ledger,
-    prefix: &str,
-    quantize: impl Fn(&LfqConfig, &Tensor, Pass) -> InParts,
-    decode: impl Fn(&LfqConfig, &[Tensor]) -> Tensor,
-    entropies: impl Fn(&LfqConfig, &Tensor) -> [Tensor; 2],
-) {
+fn bits(ledger: &Ledger, prefix: &str) {
+    let dim = count(&ledger.config, "bsq_dim");
+    let make = |config: &LfqConfig| match prefix {
+        "bsq" => Signs::Bsq(Bsq::new(config, dim, &device()).unwrap()),
+        _ => Signs::Lfq(Lfq::new(config, dim, &device()).unwrap()),
+    };
     let order = BitOrder::HighFirst;
     let config = LfqConfig { order, log_floor: LogFloor::Clamped, ..LfqConfig::default() };
+    let signs = make(&config);
     let input = ledger.input("bsq.input");
-    let found = quantize(&config, &as_latents(&input), Pass::Inference);
+    let found = signs.rule().quantize(&as_latents(&input), Pass::Inference).unwrap();
     ledger.check(&format!("{prefix}.eval.quantized"), &as_rows(&found.latents));
     ledger.codes(&format!("{prefix}.indices"), &found.codes[0]);
-    let back = decode(&config, &found.codes);
+    let back = signs.rule().decode(&found.codes).unwrap();
     ledger.check(&format!("{prefix}.codes_from_indices"), &as_rows(&back));
     let start = format!("{prefix}.train.invT");
     let mut sharpness: Vec<&str> = ledger
@@ -317,37 +335,19 @@ fn bits(
         let name = |name: &str| format!("{start}{inverse}.{name}");
         let temperature = 1.0 / inverse.parse::<f64>().unwrap();
         let config = LfqConfig { temperature, ..config.clone() };
+        let signs = make(&config);
         let (input, latents) = variable(&input);
-        let [own, all] = entropies(&config, &latents);
+        let [own, all] = signs.entropies(&latents);
         ledger.check(&name("per_sample_entropy"), &own);
         ledger.check(&name("codebook_entropy"), &all);
-        let InParts { latents, losses, .. } = quantize(&config, &latents, TRAINING);
+        let Quantized { latents, losses, .. } =
+            signs.rule().quantize(&latents, Pass::FIRST).unwrap();
         ledger.number(&name("commitment"), scalar(&losses[1].1) / config.commitment_weight);
         let total = (&losses[0].1 + &losses[1].1).unwrap();
         ledger.check(&name("aux_loss"), &total);
         ledger.gradient(&name("grad_aux"), &gradient(&total, &input));
         ledger.gradient(&name("grad_ste"), &gradient(&probed(&as_rows(&latents)), &input));
     }
-}
-
-fn both_bits(ledger: &Ledger) {
-    let dim = count(&ledger.config, "bsq_dim");
-    let lfq = |config: &LfqConfig| Lfq::new(config, dim, &device()).unwrap();
-    let bsq = |config: &LfqConfig| Bsq::new(config, dim, &device()).unwrap();
-    bits(
-        ledger,
-        "lfq",
-        |config, latents, pass| lfq(config).quantize(latents, pass).unwrap(),
-        |config, codes| lfq(config).decode(codes).unwrap(),
-        |config, latents| lfq(config).entropies(latents).unwrap(),
-    );
-    bits(
-        ledger,
-        "bsq",
-        |config, latents, pass| bsq(config).quantize(latents, pass).unwrap(),
-        |config, codes| bsq(config).decode(codes).unwrap(),
-        |config, latents| bsq(config).entropies(latents).unwrap(),
-    );
 }
 
 fn simple(ledger: &Ledger) {
@@ -365,7 +365,7 @@ fn simple(ledger: &Ledger) {
     };
     let input = ledger.input("simvq.input");
     let (rule, _) = make(Through::Rotation, false);
-    ledger.check("simvq.codebook", &rule.entries().unwrap());
+    ledger.check("simvq.codebook", &rule.table().unwrap());
     let found = rule.quantize(&as_latents(&input), Pass::Inference).unwrap();
     ledger.codes("simvq.indices", &found.codes[0]);
     let (rows, back) = (as_rows(&found.latents), as_rows(&rule.decode(&found.codes).unwrap()));
@@ -374,7 +374,7 @@ fn simple(ledger: &Ledger) {
         let (rule, weights) = make(through, true);
         let transform = &weights.vars()["code_transform.weight"];
         let (input, latents) = variable(&input);
-        let found = rule.quantize(&latents, TRAINING).unwrap();
+        let found = rule.quantize(&latents, Pass::FIRST).unwrap();
         let quantized = as_rows(&found.latents);
         for rows in [&rows, &back, &quantized] {
             ledger.check(&name("quantized"), rows);
@@ -406,7 +406,7 @@ fn index_backpropagation(ledger: &Ledger) {
     let [own, all] = rule.entropies(&input).unwrap();
     ledger.check("ibq.sample_entropy", &own);
     ledger.check("ibq.avg_entropy", &all);
-    let InParts { latents, losses, .. } = rule.quantize(&input, TRAINING).unwrap();
+    let Quantized { latents, losses, .. } = rule.quantize(&input, Pass::FIRST).unwrap();
     ledger.check("ibq.quantized", &latents);
     let quantization = scalar(&losses[0].1) / config.quant_loss_weight;
     ledger.number("ibq.quant_loss", quantization);
@@ -428,7 +428,8 @@ fn parity_of_quantizers_at_every_tensor_of_their_fixture() {
     dead_codes(&ledger);
     clusters(&ledger);
     residual(&ledger);
-    both_bits(&ledger);
+    bits(&ledger, "lfq");
+    bits(&ledger, "bsq");
     simple(&ledger);
     index_backpropagation(&ledger);
     ledger.close(&[

@@ -6,17 +6,24 @@ use candle_core::Tensor;
 use serde_json::{Value, json};
 use smalti_engine::layers::{Probe, Weights};
 use smalti_engine::quantizers::entropy::softmax;
-use smalti_engine::quantizers::gumbel::GumbelConfig;
-use smalti_engine::quantizers::pass::Pass;
-use smalti_engine::tokenizers::gumbel::{GumbelVq, GumbelVqConfig, claims, configure};
-use smalti_engine::tokenizers::{LdmConfig, Naming};
+use smalti_engine::quantizers::{Gumbel, GumbelConfig, Pass, QuantizerConfig};
+use smalti_engine::tokenizers::{Ldm, LdmConfig, Naming, Tokenizer, TokenizerConfig};
 use smalti_tests::{count, counts, device, load_config, number};
 
-use crate::ledger::{Ledger, borrowed, both_containers, published_shapes};
+use crate::ledger::{Ledger, both_containers, configured, opens};
 
 const NAME: &str = "taming_gumbel";
 
-fn family_config(config: &Value) -> GumbelVqConfig {
+fn rule_config(config: &Value) -> GumbelConfig {
+    GumbelConfig {
+        n_embed: count(config, "n_embed") as u32,
+        kl_weight: number(config, "kl_weight"),
+        temp_init: number(config, "temp_init"),
+        straight_through: config["straight_through"].as_bool().expect("straight_through"),
+    }
+}
+
+fn family_config(config: &Value) -> TokenizerConfig {
     assert_eq!(number(config, "dropout"), 0.0, "dropout is not part of the family here");
     assert_eq!(config["resamp_with_conv"], true, "resampling is always with a convolution");
     let network = LdmConfig {
@@ -36,13 +43,8 @@ fn family_config(config: &Value) -> GumbelVqConfig {
         ..LdmConfig::default()
     };
     assert_eq!(network.factor(), count(config, "downsample_factor"));
-    let quantizer = GumbelConfig {
-        n_embed: count(config, "n_embed") as u32,
-        kl_weight: number(config, "kl_weight"),
-        temp_init: number(config, "temp_init"),
-        straight_through: config["straight_through"].as_bool().expect("straight_through"),
-    };
-    GumbelVqConfig { network, quantizer }
+    let quantizer = QuantizerConfig::Gumbel(rule_config(config));
+    TokenizerConfig { name: NAME.to_owned(), network, quantizer }
 }
 
 /// (B, K, h, w) as rows (B·h·w, K).
@@ -60,7 +62,7 @@ fn as_map(rows: &Tensor, like: &Tensor) -> Tensor {
 fn agrees(tensors: BTreeMap<String, Tensor>) {
     let ledger = Ledger::open(NAME);
     let weights = Weights::loaded(tensors, false, &device());
-    let tokenizer = GumbelVq::new(&family_config(&ledger.config), &weights).unwrap();
+    let tokenizer = Ldm::new(&family_config(&ledger.config), &weights).unwrap();
     weights.finish(NAME, &["loss."]).unwrap();
     let mut seen = BTreeMap::new();
     let mut look = |name: &str, tensor: &Tensor| {
@@ -81,7 +83,9 @@ fn agrees(tensors: BTreeMap<String, Tensor>) {
     ledger.check("quantized", &entries);
 
     let gumbels = ledger.input("noisy.gumbels");
-    let rule = tokenizer.quantizer();
+    let rule = rule_config(&ledger.config);
+    let dim = count(&ledger.config, "embed_dim");
+    let rule = Gumbel::new(&rule, (dim, dim), &weights.pp("quantize")).unwrap();
     let logits = rule.logits(&latents).unwrap();
     ledger.check("logits", &as_map(&logits, &gumbels));
     ledger.check("softmax_logits", &as_map(&softmax(&logits).unwrap(), &gumbels));
@@ -91,6 +95,11 @@ fn agrees(tensors: BTreeMap<String, Tensor>) {
     assert_eq!(noisy.losses[0].0, "kl");
     ledger.check("loss.kl", &noisy.losses[0].1);
     ledger.close(&[]);
+}
+
+/// What the family finds from the published container and from what lies beside it.
+fn settings(name: &str, id: &str, beside: Option<Value>) -> TokenizerConfig {
+    serde_json::from_value(configured(name, id, beside)).unwrap()
 }
 
 #[test]
@@ -103,10 +112,9 @@ fn parity_of_taming_gumbel_at_every_tensor_of_its_fixture_from_both_containers()
 
 #[test]
 fn parity_of_taming_gumbel_configuration_told_by_shapes_and_by_what_lies_beside() {
-    let (shapes, config) = (published_shapes(NAME), load_config(NAME));
-    let (shapes, expected) = (borrowed(&shapes), family_config(&config));
-    assert!(claims(&shapes));
-    let mut told = configure(&shapes, None).unwrap();
+    let config = load_config(NAME);
+    let expected = family_config(&config);
+    let mut told: TokenizerConfig = settings(NAME, "taming-gumbel", None);
     let network = &expected.network;
     for level in 0..network.ch_mult.len() {
         assert_eq!(told.network.attention_at(level), network.attention_at(level), "level {level}");
@@ -114,13 +122,16 @@ fn parity_of_taming_gumbel_configuration_told_by_shapes_and_by_what_lies_beside(
     // Shapes tell at which levels attention stands, but not the image size they are counted from.
     told.network.attn_resolutions.clone_from(&network.attn_resolutions);
     told.network.resolution = network.resolution;
+    assert_eq!(told.network, expected.network);
     // Nor what training weighs; the published values are taken.
-    told.quantizer = GumbelConfig { n_embed: told.quantizer.n_embed, ..expected.quantizer.clone() };
-    assert_eq!(told, expected);
+    let usual = GumbelConfig { n_embed: rule_config(&config).n_embed, ..GumbelConfig::default() };
+    assert_eq!(told.quantizer, QuantizerConfig::Gumbel(usual));
 
     let beside = json!({"model": {"target": "taming.models.vqgan.GumbelVQ", "params": {
         "kl_weight": config["kl_weight"], "embed_dim": config["embed_dim"],
-        "n_embed": config["n_embed"], "ddconfig": config,
+        "n_embed": config["n_embed"], "temp_init": config["temp_init"],
+        "straight_through": config["straight_through"], "ddconfig": config,
     }}});
-    assert_eq!(configure(&shapes, Some(&beside)).unwrap(), expected);
+    assert_eq!(settings(NAME, "taming-gumbel", Some(beside)), expected);
+    opens(NAME, "taming GumbelVQ");
 }

@@ -2,8 +2,7 @@
 
 use egui::{Key, Modifiers, Pos2, Rect, vec2};
 use egui_kittest::kittest::Queryable;
-use smalti::document::CompareMode;
-use smalti::views::ViewId;
+use smalti::document::{CompareMode, ViewId};
 use smalti_engine::answers::ModelRef;
 use smalti_engine::images::Picture;
 use smalti_engine::measure;

@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use egui::accesskit::Action;
 use egui::{Key, Modifiers, Role};
 use egui_kittest::kittest::{AccessKitNode, NodeT, Queryable};
-use smalti::document::{Edit, Layout};
-use smalti::shell::scenes::Panel;
-use smalti::views::ViewId;
+use smalti::document::{Edit, Layout, Panel, ViewId};
 use smalti_engine::tokens::Cell;
 use smalti_tests::window::{
     Small, Window, click_label, empty, is_in_front, open_sized, press, send, settle, tab,
@@ -145,9 +143,9 @@ fn every_button_has_a_name_of_words_in_every_view_menu_and_dialog() {
         let found = nameless(window);
         assert!(found.is_empty(), "{place}: {found:#?}");
     };
-    for view in ViewId::all() {
+    for view in ViewId::ALL {
         send(&mut window, Layout::Show(view));
-        check(&window, view.title());
+        check(&window, smalti::views::entry(view).title);
     }
     for menu in ["File", "Edit", "View", "Scenes", "Help"] {
         click_label(&mut window, menu);

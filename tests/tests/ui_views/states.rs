@@ -6,9 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use egui_kittest::kittest::Queryable;
-use smalti::document::{Edit, Layout, Open, Slot};
-use smalti::shell::scenes::Panel;
-use smalti::views::ViewId;
+use smalti::document::{Edit, Layout, Open, Panel, Slot, ViewId};
 use smalti_engine::answers::{ImageRef, ModelRef, SourceRef, Stamp};
 use smalti_engine::images::WorkingSize;
 use smalti_engine::session::{Desk, Lane, Question};

@@ -6,7 +6,7 @@ use smalti_engine::Result;
 use smalti_engine::images::Picture;
 
 use super::html::{css, escaped, figure, grouped, img, large};
-use super::{Chapter, Story};
+use super::told::{Chapter, Story};
 use crate::figures::difference::{FULL, Shown, difference_map, scale_strip};
 use crate::figures::tokens::{color_of, tile_for, token_map};
 use crate::figures::usage::usage_heatmap;

@@ -6,10 +6,10 @@ use smalti_engine::Result;
 use smalti_engine::images::Picture;
 
 use super::html::{css, escaped, figure, img};
-use super::{Chapter, Story};
+use super::told::{Chapter, Story};
 use crate::figures::canvas::enlarged;
-use crate::figures::palette::ink_on;
 use crate::figures::tokens::color_of;
+use crate::look::palette::ink_on;
 
 /// Cells a side of the piece.
 const CELLS: usize = 8;

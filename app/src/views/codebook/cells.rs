@@ -6,11 +6,11 @@ use std::sync::Arc;
 use egui::{Color32, Key, Rect, Sense, Stroke, StrokeKind, Vec2, vec2};
 use smalti_engine::answers::Ordered;
 
-use super::ViewCtx;
 use super::paint::{Numbered, Pane};
+use crate::ctx::ViewCtx;
 use crate::document::Edit;
 use crate::gpu::heatmap::{Appearances, Values};
-use crate::views::dataset::grouped;
+use crate::look::words::grouped;
 
 /// The textures of the cells.
 const CELLS_PANE: u64 = 0x636f_6465_0001;

@@ -3,10 +3,10 @@
 use egui::{Sense, vec2};
 use smalti_engine::answers::Ordered;
 
-use super::ViewCtx;
+use crate::ctx::ViewCtx;
 use crate::document::{AppCommand, Edit};
-use crate::shell::theme::space;
-use crate::views::dataset::grouped;
+use crate::look::theme::space;
+use crate::look::words::grouped;
 
 /// A number with its label above and a remark behind.
 struct Figure {

@@ -6,10 +6,10 @@ use egui::{Align2, Color32, Rect, Shape, Stroke, StrokeKind, pos2, vec2};
 use smalti_engine::answers::GridRef;
 use smalti_engine::tokens::{Cell, Grid};
 
+use crate::ctx::ViewCtx;
 use crate::document::{ColorBy, Slot};
-use crate::shell::colors::color_of;
-use crate::textures::Sampling;
-use crate::views::ViewCtx;
+use crate::look::colors::color_of;
+use crate::look::textures::Sampling;
 use crate::widgets::pane::Pane;
 
 /// What colors may come from, as far as it is known.

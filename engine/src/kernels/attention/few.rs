@@ -7,8 +7,8 @@ use super::super::exp::exp;
 use super::super::moments::mask;
 use super::super::scratch::with_scratch;
 use super::super::simd::{Kernel, Simd};
-use super::Job;
 use super::heads::Heads;
+use super::job::Job;
 
 /// So many queries go this way.
 pub(super) const MOST: usize = 4;

@@ -8,12 +8,13 @@
 
 use rayon::prelude::*;
 
+use super::super::plan::Plan;
 use super::super::product::{Matrix, Product, To, groups};
 use super::super::scratch::{Place, Scratch, with_scratch, written};
 use super::super::simd::{Kernel, Level, Simd, with_simd};
 use super::super::turn::turn;
+use super::TASKS;
 use super::patches::{Block, PIXELS, Panels, Patches, Unfold};
-use super::{Plan, TASKS};
 
 /// Numbers from one row of unfolded patches to the next: no power of two.
 const ROW: usize = PIXELS + 16;

@@ -20,7 +20,7 @@ use rayon::prelude::*;
 
 pub(super) use gradient::weight_gradient;
 
-use super::conv::Plan;
+use super::plan::Plan;
 use super::product::{Matrix, PACKED, Product, To, groups};
 use super::scratch::{Place, Scratch, with_scratch, written};
 use super::simd::{Kernel, Level, Simd, with_simd};

@@ -2,15 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use candle_core::DType;
+
 use super::*;
-use crate::EngineError;
-use crate::quantizers::bsq::Bsq;
-use crate::quantizers::gumbel::{Gumbel, GumbelConfig};
-use crate::quantizers::ibq::{Ibq, IbqConfig};
-use crate::quantizers::lfq::{Lfq, LfqConfig};
-use crate::quantizers::pass::{InParts, Pass, Place};
-use crate::quantizers::residual::{ResidualVq, ResidualVqConfig};
-use crate::quantizers::simvq::{SimVq, SimVqConfig};
 
 fn place(step: u32, first_picture: u32) -> Pass {
     Pass::Training(Place { seed: 5, step, first_picture })
@@ -24,99 +18,116 @@ fn codes(part: &Tensor) -> Vec<u32> {
     part.flatten_all().unwrap().to_vec1().unwrap()
 }
 
-/// A rule with the sizes of its parts.
-type Rule = (
-    &'static str,
-    Vec<u32>,
-    Box<dyn Fn(&Tensor, Pass) -> Result<InParts>>,
-    Box<dyn Fn(&[Tensor]) -> Result<Tensor>>,
-);
-
-macro_rules! rule {
-    ($name:literal, $sizes:expr, $made:expr) => {{
-        let one = std::rc::Rc::new($made.unwrap());
-        let two = std::rc::Rc::clone(&one);
-        let rule: Rule = (
-            $name,
-            $sizes,
-            Box::new(move |latents, pass| one.quantize(latents, pass)),
-            Box::new(move |codes| two.decode(codes)),
-        );
-        rule
-    }};
-}
-
-fn in_parts() -> Vec<Rule> {
-    let device = of_tests().unwrap();
-    let bits =
-        |parts: &[u32]| LfqConfig { factorized_bits: parts.to_vec(), ..LfqConfig::default() };
+/// Rules beside those of one plane and a codebook from data, each once.
+fn in_parts() -> Vec<(QuantizerConfig, Box<dyn Quantizer>)> {
+    let lfq = |bits: &[u32]| LfqConfig { factorized_bits: bits.to_vec(), ..LfqConfig::default() };
     let vq = VqConfig { codes: 9, start: CodebookStart::Data(2), ..VqConfig::default() };
-    let residual = ResidualVqConfig { levels: 3, vq };
-    let mut levels = ResidualVq::new(&residual, DIM, &fresh().pp("r")).unwrap();
-    levels.start_from(&random((2, DIM, 8, 8), 99), 1).unwrap();
-    let some = IbqConfig { n_embed: 7, ..IbqConfig::default() };
-    let drawn = GumbelConfig { n_embed: 7, ..GumbelConfig::default() };
-    let simple = SimVqConfig { codes: 7, ..SimVqConfig::default() };
-    vec![
-        rule!("LFQ", vec![8], Lfq::new(&bits(&[]), DIM, &device)),
-        rule!("LFQ in two parts", vec![2, 4], Lfq::new(&bits(&[1, 2]), DIM, &device)),
-        rule!("BSQ", vec![8], Bsq::new(&bits(&[]), DIM, &device)),
-        rule!("residual VQ", vec![9; 3], Ok::<_, EngineError>(levels)),
-        rule!("IBQ", vec![7], Ibq::new(&some, DIM, &fresh().pp("i"))),
-        rule!("Gumbel", vec![7], Gumbel::new(&drawn, (DIM, DIM), &fresh().pp("g"))),
-        rule!("SimVQ", vec![7], SimVq::new(&simple, DIM, &fresh().pp("s"))),
-    ]
+    let turned = VqConfig { through: Through::Rotation, entropy_weight: 0.1, ..vq.clone() };
+    let rules = [
+        QuantizerConfig::Lfq(lfq(&[])),
+        QuantizerConfig::Lfq(lfq(&[1, 2])),
+        QuantizerConfig::Bsq(lfq(&[])),
+        QuantizerConfig::Residual(ResidualVqConfig { levels: 3, vq }),
+        QuantizerConfig::Residual(ResidualVqConfig { levels: 2, vq: turned }),
+        QuantizerConfig::Ibq(IbqConfig { n_embed: 7, ..IbqConfig::default() }),
+        QuantizerConfig::SimVq(SimVqConfig { codes: 7, ..SimVqConfig::default() }),
+        QuantizerConfig::Gumbel(GumbelConfig { n_embed: 7, ..GumbelConfig::default() }),
+    ];
+    rules
+        .into_iter()
+        .map(|config| {
+            let mut rule = build(&config, DIM, &fresh()).unwrap();
+            rule.start_from(&random((2, DIM, 8, 8), 99), 1).unwrap();
+            (config, rule)
+        })
+        .collect()
 }
 
 #[test]
 fn what_was_quantized_in_parts_comes_back_from_them() {
-    for (name, sizes, quantize, decode) in in_parts() {
+    for (name, rule) in in_parts() {
         for (b, h, w) in [(1, 1, 1), (2, 7, 9)] {
-            let found = quantize(&random((b, DIM, h, w), 1), Pass::Inference).unwrap();
-            assert_eq!(found.codes.len(), sizes.len(), "{name}");
-            for (part, &size) in found.codes.iter().zip(&sizes) {
-                assert_eq!(part.dims(), [b, h, w], "{name}");
-                assert!(codes(part).iter().all(|&code| code < size), "{name}");
+            let found = rule.quantize(&random((b, DIM, h, w), 1), Pass::Inference).unwrap();
+            let layout = rule.layout(h, w);
+            assert_eq!(found.codes.len(), layout.len(), "{name:?}");
+            for (part, shape) in found.codes.iter().zip(layout) {
+                assert_eq!(part.dims(), [b, shape.rows, shape.columns], "{name:?}");
+                let size = rule.books()[usize::from(shape.book)].size;
+                assert!(codes(part).iter().all(|&code| code < size), "{name:?}");
             }
-            let back = decode(&found.codes).unwrap();
-            assert_eq!(list(&back), list(&found.latents), "{name}");
-            assert!(found.losses.is_empty(), "{name}: losses outside of training");
+            let back = rule.decode(&found.codes).unwrap();
+            assert_eq!(list(&back), list(&found.latents), "{name:?}");
+            assert!(found.losses.is_empty(), "{name:?}: losses outside of training");
+        }
+    }
+}
+
+#[test]
+fn the_listed_entries_of_every_book_are_what_its_codes_decode_to() {
+    for (name, rule) in in_parts() {
+        let all: Vec<Vec<Vec<f32>>> = (0..rule.books().len())
+            .map(|book| rule.entries(book as u16).unwrap().unwrap().to_vec2().unwrap())
+            .collect();
+        for (book, entries) in rule.books().iter().zip(&all) {
+            assert_eq!((entries.len(), entries[0].len()), (book.size as usize, book.dim));
+        }
+        for code in 0..rule.books().iter().map(|book| book.size).max().unwrap() {
+            let code = |book: &Book| code.min(book.size - 1);
+            let parts: Vec<Tensor> = rule
+                .books()
+                .iter()
+                .map(|book| Tensor::full(code(book), (1, 1, 1), &of_tests().unwrap()).unwrap())
+                .collect();
+            let rows = rule.books().iter().zip(&all).map(|(book, all)| &all[code(book) as usize]);
+            let expected: Vec<f32> = if name.has_prefixes() {
+                (0..DIM).map(|channel| rows.clone().map(|row| row[channel]).sum()).collect()
+            } else {
+                rows.flatten().copied().collect()
+            };
+            for (a, b) in list(&rule.decode(&parts).unwrap()).iter().zip(&expected) {
+                assert!((a - b).abs() < 1e-6, "{name:?}: {a} and {b}");
+            }
         }
     }
 }
 
 #[test]
 fn every_part_is_checked_before_it_is_decoded() {
-    for (name, sizes, quantize, decode) in in_parts() {
-        let found = quantize(&random((1, DIM, 2, 2), 1), Pass::Inference).unwrap().codes;
-        assert!(decode(&[]).unwrap_err().is_bad_input(), "{name}: no part");
+    for (name, rule) in in_parts() {
+        let found = rule.quantize(&random((1, DIM, 2, 2), 1), Pass::Inference).unwrap().codes;
+        assert!(rule.decode(&[]).is_err(), "{name:?}: no part");
         let more = [&found[..], &found[..1]].concat();
-        assert!(decode(&more).unwrap_err().is_bad_input(), "{name}: one part too many");
-        for (at, &size) in sizes.iter().enumerate() {
+        assert!(rule.decode(&more).is_err(), "{name:?}: one part too many");
+        for (at, book) in rule.books().iter().enumerate() {
             let mut broken = found.clone();
-            broken[at] = Tensor::full(size, (1, 2, 2), &of_tests().unwrap()).unwrap();
-            let error = decode(&broken).expect_err(name);
-            assert!(error.to_string().contains(&format!("code {size}")), "{name}: {error}");
+            broken[at] = Tensor::full(book.size, (1, 2, 2), &of_tests().unwrap()).unwrap();
+            let error = rule.decode(&broken).expect_err("a code outside of the book");
+            let code = format!("code {}", book.size);
+            assert!(error.to_string().contains(&code), "{name:?}: {error}");
+            if found.len() > 1 {
+                broken[at] = Tensor::zeros((1, 2, 3), DType::U32, &of_tests().unwrap()).unwrap();
+                assert!(rule.decode(&broken).is_err(), "{name:?}: parts of different sizes");
+            }
         }
         let wide = random((1, DIM + 1, 2, 2), 1);
-        assert!(quantize(&wide, Pass::Inference).is_err(), "{name}: other channels");
+        assert!(rule.quantize(&wide, Pass::Inference).is_err(), "{name:?}: other channels");
         let broken = (random((1, DIM, 2, 2), 1) * f64::NAN).unwrap();
-        let error = quantize(&broken, Pass::Inference).expect_err(name).to_string();
-        assert!(error.contains("picture 0, channel 0"), "{name}: {error}");
+        let error = rule.quantize(&broken, Pass::Inference).expect_err("NaN").to_string();
+        assert!(error.contains("picture 0, channel 0"), "{name:?}: {error}");
     }
 }
 
 #[test]
 fn every_latent_of_a_rule_in_parts_gets_a_gradient_in_training() {
-    for (name, _, quantize, _) in in_parts() {
+    for (name, rule) in in_parts() {
         let latents = Var::from_tensor(&random((2, DIM, 3, 5), 2)).unwrap();
-        let found = quantize(&latents, place(0, 0)).unwrap();
-        assert!(!found.losses.is_empty(), "{name}: nothing to learn from");
+        let found = rule.quantize(&latents, Pass::FIRST).unwrap();
+        assert!(!found.losses.is_empty(), "{name:?}: nothing to learn from");
         let pulled = (&found.latents * random((2, DIM, 3, 5), 3)).unwrap().sum_all().unwrap();
         let gradient = pulled.backward().unwrap().get(&latents).expect("a gradient").clone();
         let values = list(&gradient);
-        assert!(values.iter().all(|x| x.is_finite()), "{name}");
-        assert!(values.iter().filter(|&&x| x != 0.0).count() > values.len() / 2, "{name}");
+        assert!(values.iter().all(|x| x.is_finite()), "{name:?}");
+        assert!(values.iter().filter(|&&x| x != 0.0).count() > values.len() / 2, "{name:?}");
     }
 }
 
@@ -137,7 +148,7 @@ fn more_residual_levels_come_nearer_and_learning_nearer_still() {
     assert!(before.windows(2).all(|pair| pair[1] < 0.8 * pair[0]), "{before:?}");
     for step in 0..10 {
         let found = rule.quantize(&latents, place(step, 0)).unwrap();
-        rule.observe(&latents, &found.codes, 5, step).unwrap();
+        rule.observe(&latents, &found.codes, Place { step, ..Place::default() }).unwrap();
     }
     assert!(far(&rule, 4) < before[3], "{} after learning, {} before", far(&rule, 4), before[3]);
     let state: BTreeMap<String, Tensor> = rule.state().into_iter().collect();
@@ -150,7 +161,7 @@ fn a_code_of_many_bits_needs_no_codebook() {
     let latents = random((1, 18, 4, 4), 1);
     let config = LfqConfig { entropy_weight: 0.1, ..LfqConfig::default() };
     let rule = Lfq::new(&config, 18, &device).unwrap();
-    assert_eq!(rule.sizes(), [1 << 18]);
+    assert_eq!(rule.books()[0].size, 1 << 18);
     let variable = Var::from_tensor(&latents).unwrap();
     let losses = rule.quantize(&variable, place(0, 0)).unwrap().losses;
     let gradient = losses[0].1.backward().unwrap().get(&variable).unwrap().clone();
@@ -209,14 +220,14 @@ fn the_codebook_of_simvq_follows_its_matrix() {
     let weights = fresh();
     let config = SimVqConfig { codes: 20, ..SimVqConfig::default() };
     let rule = SimVq::new(&config, DIM, &weights).unwrap();
-    let before = rule.entries().unwrap();
+    let before = rule.table().unwrap();
     let latents = random((1, DIM, 4, 4), 1);
     let losses = rule.quantize(&latents, place(0, 0)).unwrap().losses;
     let matrix = &weights.vars()["code_transform.weight"];
     let gradients = losses[0].1.backward().unwrap();
     let step = (gradients.get(matrix).expect("a gradient") * 0.1).unwrap();
     matrix.set(&(matrix.as_tensor() - step).unwrap()).unwrap();
-    assert_ne!(list(&before), list(&rule.entries().unwrap()));
+    assert_ne!(list(&before), list(&rule.table().unwrap()));
     let after = rule.quantize(&latents, place(0, 0)).unwrap().losses;
     let value = |losses: &[(&str, Tensor)]| losses[0].1.to_scalar::<f32>().unwrap();
     assert!(value(&after) < value(&losses), "a step against the gradient");

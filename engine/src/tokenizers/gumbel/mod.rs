@@ -3,106 +3,82 @@
 //! Source: Esser et al., "Taming Transformers for High-Resolution Image Synthesis", arXiv 2012.09841,
 //! and its code. Tokens are those of the largest logit; the published inference adds noise to it.
 
-mod config;
+use serde_json::Value;
 
-pub use config::{GumbelVqConfig, claims, configure};
-
-use candle_core::{Device, Tensor};
-
-use super::ldm::network;
-use crate::layers::{Conv2d, Probe, Sequence, Weights};
-use crate::quantizers::gumbel::Gumbel;
-use crate::quantizers::pass::{InParts, Pass};
+use super::beside::published;
+use super::family::{Beside, Family, Shapes, any, settings, settings_value, size};
+use super::ldm::network_of;
+use super::{Ldm, LdmConfig, Naming, Tokenizer, TokenizerConfig};
+use crate::layers::Weights;
+use crate::quantizers::{GumbelConfig, QuantizerConfig};
 use crate::{EngineError, Result};
 
-/// A tokenizer of the family.
+/// taming-transformers' GumbelVQ.
 #[derive(Debug)]
-pub struct GumbelVq {
-    config: GumbelVqConfig,
-    device: Device,
-    encoder: Sequence,
-    quant_conv: Conv2d,
-    quantizer: Gumbel,
-    post_quant_conv: Conv2d,
-    decoder: Sequence,
+pub struct TamingGumbel;
+
+impl Family for TamingGumbel {
+    fn id(&self) -> &'static str {
+        "taming-gumbel"
+    }
+
+    fn title(&self) -> &'static str {
+        "taming GumbelVQ"
+    }
+
+    fn claims(&self, shapes: &Shapes<'_>) -> bool {
+        any(shapes, "encoder.down.0.block.0.")
+            && any(shapes, "decoder.up.0.block.0.")
+            && any(shapes, "quantize.proj.")
+    }
+
+    fn configure(&self, name: &str, shapes: &Shapes<'_>, beside: Option<&Beside>) -> Result<Value> {
+        let config = configure(name, shapes, beside)?;
+        let (dim, z) = (config.network.embed_dim, config.network.z_channels);
+        // The published quantizer takes z_channels behind a convolution that gives embed_dim.
+        if dim != z {
+            return Err(EngineError::bad_input(
+                "embed_dim",
+                format!("{dim} channels for a Gumbel quantizer of {z} (z_channels)"),
+                "both are equal in every network of this family",
+            ));
+        }
+        config.validate()?;
+        settings_value(&config)
+    }
+
+    fn build(&self, value: &Value, weights: &Weights) -> Result<Box<dyn Tokenizer>> {
+        Ok(Box::new(Ldm::new(&settings::<TokenizerConfig>(value)?, weights)?))
+    }
 }
 
-impl GumbelVq {
-    /// The network of a configuration.
-    ///
-    /// # Errors
-    /// [`EngineError::BadInput`] if the configuration cannot be used.
-    pub fn new(config: &GumbelVqConfig, weights: &Weights) -> Result<Self> {
-        config.validate()?;
-        let network = &config.network;
-        let dim = network.embed_dim;
-        let quant_conv = Conv2d::one(&weights.pp("quant_conv"), (network.encoded(), dim))?;
-        let post = (dim, network.z_channels);
-        Ok(Self {
-            config: config.clone(),
-            device: weights.device().clone(),
-            encoder: network::encoder(network, weights)?,
-            quant_conv,
-            quantizer: Gumbel::new(&config.quantizer, (dim, dim), &weights.pp("quantize"))?,
-            post_quant_conv: Conv2d::one(&weights.pp("post_quant_conv"), post)?,
-            decoder: network::decoder(network, weights)?,
-        })
-    }
-
-    /// Where weights are, and images and codes have to be.
-    pub fn device(&self) -> &Device {
-        &self.device
-    }
-
-    /// The rule that chooses codes.
-    pub fn quantizer(&self) -> &Gumbel {
-        &self.quantizer
-    }
-
-    /// Latents (B, D, H/f, W/f) of images (B, C, H, W) in [-1, 1]; `probe` sees every named layer.
-    ///
-    /// # Errors
-    /// [`EngineError::Shape`] if the channels are others or a side does not divide by the factor.
-    pub fn encode_probed(&self, images: &Tensor, probe: &mut Probe<'_>) -> Result<Tensor> {
-        let network = &self.config.network;
-        super::check_images(images, network.in_channels, network.factor())?;
-        let encoded = self.encoder.forward(images, probe)?;
-        let latents = self.quant_conv.forward(&encoded)?;
-        probe.show("quant_conv", &latents);
-        Ok(latents)
-    }
-
-    /// Quantizes latents (B, D, h, w); one part.
-    ///
-    /// # Errors
-    /// If the latents have another number of channels or are not finite.
-    pub fn quantize(&self, latents: &Tensor, pass: Pass) -> Result<InParts> {
-        self.quantizer.quantize(latents, pass)
-    }
-
-    /// The quantized latents (B, D, h, w) of codes (B, h, w) u32.
-    ///
-    /// # Errors
-    /// If there is not one part, or a code is outside of the codebook.
-    pub fn dequantize(&self, codes: &[Tensor]) -> Result<Tensor> {
-        self.quantizer.decode(codes)
-    }
-
-    /// Images (B, C, H, W), about [-1, 1], of quantized latents; `probe` sees every named layer.
-    ///
-    /// # Errors
-    /// [`EngineError::Shape`] if the latents have other channels.
-    pub fn decode_probed(&self, latents: &Tensor, probe: &mut Probe<'_>) -> Result<Tensor> {
-        let dim = self.config.network.embed_dim;
-        if latents.rank() != 4 || latents.dim(1)? != dim {
-            return Err(EngineError::Shape {
-                what: "quantized latents".to_owned(),
-                expected: format!("(B, {dim}, h, w)"),
-                found: latents.dims().to_vec(),
-            });
-        }
-        let z = self.post_quant_conv.forward(latents)?;
-        probe.show("post_quant_conv", &z);
-        self.decoder.forward(&z, probe)
-    }
+/// The configuration of a checkpoint. What neither shapes nor the configuration beside it tell is as
+/// published: 32 groups a norm, a KL weight of 5e-4, a temperature of 1. Attention is where shapes have
+/// it, as if images had 256 pixels a side.
+fn configure(name: &str, shapes: &Shapes<'_>, beside: Option<&Beside>) -> Result<TokenizerConfig> {
+    let found = network_of(Naming::Taming, shapes)?;
+    let number =
+        |key: &str, known: usize| -> Result<usize> { Ok(published(beside, key)?.unwrap_or(known)) };
+    let network = LdmConfig {
+        ch: number("ch", found.ch)?,
+        ch_mult: published(beside, "ch_mult")?.unwrap_or(found.ch_mult),
+        num_res_blocks: number("num_res_blocks", found.num_res_blocks)?,
+        attn_resolutions: published(beside, "attn_resolutions")?.unwrap_or(found.attn_resolutions),
+        resolution: number("resolution", found.resolution)?,
+        z_channels: number("z_channels", found.z_channels)?,
+        embed_dim: number("embed_dim", found.embed_dim)?,
+        double_z: published(beside, "double_z")?.unwrap_or(found.double_z),
+        ..found
+    };
+    let codes = size(shapes, "quantize.embed.weight", 0)
+        .or_else(|_| size(shapes, "quantize.proj.weight", 0))?;
+    let usual = GumbelConfig::default();
+    let quantizer = GumbelConfig {
+        n_embed: published(beside, "n_embed")?.unwrap_or(codes as u32),
+        kl_weight: published(beside, "kl_weight")?.unwrap_or(usual.kl_weight),
+        temp_init: published(beside, "temp_init")?.unwrap_or(usual.temp_init),
+        straight_through: published(beside, "straight_through")?.unwrap_or(usual.straight_through),
+    };
+    let quantizer = QuantizerConfig::Gumbel(quantizer);
+    Ok(TokenizerConfig { name: name.to_owned(), network, quantizer })
 }

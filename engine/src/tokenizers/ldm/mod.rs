@@ -8,20 +8,22 @@
 //! Generation", arXiv 2406.06525.
 
 mod config;
-pub(in crate::tokenizers) mod network;
-pub(crate) mod shapes;
+mod family;
+mod network;
 #[cfg(test)]
 mod tests;
 
 pub use config::{LdmConfig, Naming};
-pub use shapes::Shapes;
+pub(in crate::tokenizers) use family::network as network_of;
+pub use family::{LlamaGen, Taming};
 
 use candle_core::{Device, Tensor};
 
-use super::{Facts, Tokenizer, TokenizerConfig};
+use super::facts::{Facts, Input};
+use super::{Tokenizer, TokenizerConfig};
+use crate::Result;
 use crate::layers::{Conv2d, Probe, Sequence, Weights};
-use crate::quantizers::{self, CodebookUpdate, Quantized, Quantizer, QuantizerConfig};
-use crate::{EngineError, Result};
+use crate::quantizers::{self, Quantizer, QuantizerConfig};
 
 /// A tokenizer of the convolutional family.
 #[derive(Debug)]
@@ -30,6 +32,8 @@ pub struct Ldm {
     device: Device,
     encoder: Sequence,
     quant_conv: Conv2d,
+    /// Channels of a code, D.
+    dim: usize,
     quantizer: Box<dyn Quantizer>,
     post_quant_conv: Conv2d,
     decoder: Sequence,
@@ -39,7 +43,7 @@ impl Ldm {
     /// The network of a configuration.
     ///
     /// # Errors
-    /// [`EngineError::BadInput`] if the configuration cannot be used.
+    /// [`crate::EngineError::BadInput`] if the configuration cannot be used.
     pub fn new(config: &TokenizerConfig, weights: &Weights) -> Result<Self> {
         config.validate()?;
         let network = &config.network;
@@ -52,30 +56,30 @@ impl Ldm {
         let decoder = network::decoder(network, weights)?;
         let quantizer = quantizers::build(&config.quantizer, dim, &weights.pp("quantize"))?;
         // A codebook that no gradient trains is part of the model all the same.
-        let averaged = match &config.quantizer {
-            QuantizerConfig::Vq(vq) if vq.update == CodebookUpdate::Ema => vq.codes as usize * dim,
-            _ => 0,
-        };
-        let family = match network.naming {
-            Naming::Taming => "taming",
-            Naming::LlamaGen => "llamagen",
+        let averaged = config.quantizer.averaged(dim);
+        let family = match (network.naming, &config.quantizer) {
+            (Naming::Taming, QuantizerConfig::Gumbel(_)) => "taming-gumbel",
+            (Naming::Taming, _) => "taming",
+            (Naming::LlamaGen, _) => "llamagen",
         };
         let facts = Facts {
             family: family.to_owned(),
+            input: Input::Multiple(network.factor()),
+            channels: network.in_channels,
             factor: network.factor(),
-            codebook_size: quantizer.codebook_size(),
-            code_dim: quantizer.code_dim(),
-            levels: config.quantizer.levels(),
+            books: quantizer.books().to_vec(),
+            spatial: true,
+            prefixes: config.quantizer.has_prefixes(),
             parameters: weights.elements() - before + averaged,
-            quantizer: config.quantizer.words(),
+            quantizer: config.quantizer.words(dim),
         };
         let device = weights.device().clone();
-        Ok(Self { facts, device, encoder, quant_conv, quantizer, post_quant_conv, decoder })
+        Ok(Self { facts, device, encoder, quant_conv, dim, quantizer, post_quant_conv, decoder })
     }
 
     /// [`Tokenizer::encode`], with `probe` seeing every named layer.
     pub fn encode_probed(&self, images: &Tensor, probe: &mut Probe<'_>) -> Result<Tensor> {
-        super::check_images(images, 3, self.facts.factor)?;
+        super::check_images(images, self.facts.channels, self.facts.factor)?;
         let encoded = self.encoder.forward(images, probe)?;
         let latents = self.quant_conv.forward(&encoded)?;
         probe.show("quant_conv", &latents);
@@ -84,13 +88,7 @@ impl Ldm {
 
     /// [`Tokenizer::decode`], with `probe` seeing every named layer.
     pub fn decode_probed(&self, latents: &Tensor, probe: &mut Probe<'_>) -> Result<Tensor> {
-        if latents.rank() != 4 || latents.dim(1)? != self.facts.code_dim {
-            return Err(EngineError::Shape {
-                what: "quantized latents".to_owned(),
-                expected: format!("(B, {}, h, w)", self.facts.code_dim),
-                found: latents.dims().to_vec(),
-            });
-        }
+        super::check_quantized(latents, self.dim)?;
         let z = self.post_quant_conv.forward(latents)?;
         probe.show("post_quant_conv", &z);
         self.decoder.forward(&z, probe)
@@ -108,10 +106,6 @@ impl Tokenizer for Ldm {
 
     fn encode(&self, images: &Tensor) -> Result<Tensor> {
         self.encode_probed(images, &mut Probe::none())
-    }
-
-    fn quantize(&self, latents: &Tensor, training: bool) -> Result<Quantized> {
-        self.quantizer.quantize(latents, training)
     }
 
     fn decode(&self, latents: &Tensor) -> Result<Tensor> {

@@ -1,11 +1,7 @@
-//! Hyper-parameters of Open-MAGVIT2's tokenizer, and how a checkpoint of it is told by names and shapes.
-
-use serde_json::Value;
+//! Hyper-parameters of Open-MAGVIT2's tokenizer, with the published names.
 
 use crate::layers::Grouping;
-use crate::quantizers::lfq::LfqConfig;
-use crate::tokenizers::beside::published;
-use crate::tokenizers::ldm::shapes::{Shapes, count, multipliers, side};
+use crate::quantizers::LfqConfig;
 use crate::{EngineError, Result};
 
 /// Encoder, decoder and quantizer, with the published names.
@@ -126,78 +122,6 @@ impl Magvit2Config {
         let last = self.channels(self.ch_mult.len() - 1);
         levels + 2 * self.num_res_blocks * 18 * last * last
     }
-}
-
-/// Whether tensors of these names belong to the family, even where some are missing.
-pub fn claims(shapes: &Shapes<'_>) -> bool {
-    let any = |prefix: &str| {
-        shapes.range(prefix..).next().is_some_and(|(name, _)| name.starts_with(prefix))
-    };
-    // The tokenizer of clips has the same names with one more axis.
-    let pictures = shapes.get("encoder.conv_in.weight").is_none_or(|shape| shape.len() == 4);
-    pictures
-        && any("encoder.down.0.block.0.")
-        && (any("decoder.adaptive.") || any("encoder.mid_block."))
-}
-
-/// The configuration of a checkpoint from its shapes and the published configuration `beside` it, which
-/// counts more. What neither tells is as published: 32 groups a norm, the first bit the lowest, one
-/// part of all bits, moving averages where there are some.
-///
-/// # Errors
-/// [`EngineError::BadInput`] naming the tensor that decides something and is missing, or the key of the
-/// configuration that is of another kind.
-pub fn configure(shapes: &Shapes<'_>, beside: Option<&Value>) -> Result<Magvit2Config> {
-    let needed = |name: &str, axis: usize| {
-        side(shapes, name, axis).filter(|&side| side > 0).ok_or_else(|| {
-            let reason = "missing, but it decides the sizes of this Open-MAGVIT2 tokenizer";
-            EngineError::bad_input(name, reason, "use a complete checkpoint")
-        })
-    };
-    let ch = needed("encoder.conv_in.weight", 0)?;
-    let block = |j: usize| format!("encoder.down.0.block.{j}.conv1.weight");
-    let ch_mult = multipliers(shapes, "encoder.down", "block", ch).ok_or_else(|| {
-        let reason = format!("levels with channels that are no multiples of {ch}");
-        EngineError::bad_input("encoder.down", reason, "use a complete checkpoint")
-    })?;
-    let usual = LfqConfig::default();
-    let or =
-        |key: &str, known: f64| -> Result<f64> { Ok(published(beside, key)?.unwrap_or(known)) };
-    let factorized: bool = published(beside, "token_factorization")?.unwrap_or(false);
-    let bits: Option<Vec<u32>> = published(beside, "factorized_bits")?;
-    let quantizer = LfqConfig {
-        factorized_bits: bits.filter(|_| factorized).unwrap_or_default(),
-        sample_minimization_weight: or("sample_minimization_weight", 1.0)?,
-        batch_maximization_weight: or("batch_maximization_weight", 1.0)?,
-        temperature: or("entropy_temperature", usual.temperature)?,
-        ..usual
-    };
-    let averages = shapes.keys().any(|name| name.starts_with("model_ema."));
-    let config = Magvit2Config {
-        in_channels: needed("encoder.conv_in.weight", 1)?,
-        out_ch: needed("decoder.conv_out.weight", 0)?,
-        ch,
-        ch_mult,
-        num_res_blocks: count(shapes, block),
-        z_channels: needed("encoder.conv_out.weight", 0)?,
-        use_ema: averages,
-        quantizer,
-        ..Magvit2Config::default()
-    };
-    let number =
-        |key: &str, known: usize| -> Result<usize> { Ok(published(beside, key)?.unwrap_or(known)) };
-    Ok(Magvit2Config {
-        in_channels: number("in_channels", config.in_channels)?,
-        out_ch: number("out_ch", config.out_ch)?,
-        ch: number("ch", config.ch)?,
-        ch_mult: published(beside, "ch_mult")?.unwrap_or(config.ch_mult),
-        num_res_blocks: number("num_res_blocks", config.num_res_blocks)?,
-        z_channels: number("z_channels", config.z_channels)?,
-        use_ema: published(beside, "use_ema")?.unwrap_or(config.use_ema),
-        norm_groups: number("norm_groups", config.norm_groups)?,
-        norm_eps: or("norm_eps", config.norm_eps)?,
-        quantizer: config.quantizer,
-    })
 }
 
 #[cfg(test)]

@@ -7,24 +7,30 @@
 //! Visual Generation", arXiv 2409.04410; Yu et al., MAGVIT-v2, arXiv 2310.05737.
 
 mod config;
+mod family;
 mod network;
 mod norm;
 
-pub use config::{Magvit2Config, claims, configure};
+pub use config::Magvit2Config;
+pub use family::OpenMagvit2;
 pub use network::depth_to_space;
 
 use candle_core::{Device, Tensor};
 
+use super::facts::{Facts, Input};
+use super::{Tokenizer, check_images, check_quantized};
 use crate::layers::{Probe, Weights};
-use crate::quantizers::lfq::Lfq;
-use crate::quantizers::pass::{InParts, Pass};
+use crate::quantizers::{Lfq, Quantizer};
+use crate::tokens::PartShape;
 use crate::{EngineError, Result};
 
 /// A tokenizer of the family.
 #[derive(Debug)]
 pub struct Magvit2 {
-    config: Magvit2Config,
+    facts: Facts,
     device: Device,
+    /// Channels of a latent, D: its bits.
+    dim: usize,
     encoder: network::Encoder,
     quantizer: Lfq,
     decoder: network::Decoder,
@@ -39,64 +45,72 @@ impl Magvit2 {
         config.validate()?;
         let weights = if config.use_ema { weights.clone().averaged() } else { weights.clone() };
         let device = weights.device().clone();
-        Ok(Self {
-            config: config.clone(),
-            encoder: network::Encoder::new(config, &weights)?,
-            quantizer: Lfq::new(&config.quantizer, config.z_channels, &device)?,
-            decoder: network::Decoder::new(config, &weights)?,
-            device,
-        })
+        let before = weights.elements();
+        let encoder = network::Encoder::new(config, &weights)?;
+        let quantizer = Lfq::new(&config.quantizer, config.z_channels, &device)?;
+        let decoder = network::Decoder::new(config, &weights)?;
+        let facts = Facts {
+            family: "open-magvit2".to_owned(),
+            input: Input::Multiple(config.factor()),
+            channels: config.in_channels,
+            factor: config.factor(),
+            books: quantizer.books().to_vec(),
+            spatial: true,
+            prefixes: false,
+            parameters: weights.elements() - before,
+            quantizer: format!("LFQ, {} bits", config.z_channels),
+        };
+        Ok(Self { facts, device, dim: config.z_channels, encoder, quantizer, decoder })
     }
 
-    /// Where weights are, and images and codes have to be.
-    pub fn device(&self) -> &Device {
-        &self.device
-    }
-
-    /// The rule that makes codes.
-    pub fn quantizer(&self) -> &Lfq {
-        &self.quantizer
-    }
-
-    /// Latents (B, D, H/f, W/f) of images (B, C, H, W) in [-1, 1]; `probe` sees every named layer.
-    ///
-    /// # Errors
-    /// [`EngineError::Shape`] if the channels are others or a side does not divide by the factor.
+    /// [`Tokenizer::encode`], with `probe` seeing every named layer.
     pub fn encode_probed(&self, images: &Tensor, probe: &mut Probe<'_>) -> Result<Tensor> {
-        super::check_images(images, self.config.in_channels, self.config.factor())?;
+        check_images(images, self.facts.channels, self.facts.factor)?;
         self.encoder.forward(images, probe)
     }
 
-    /// Quantizes latents (B, D, h, w).
-    ///
-    /// # Errors
-    /// If the latents have another number of channels or are not finite.
-    pub fn quantize(&self, latents: &Tensor, pass: Pass) -> Result<InParts> {
-        self.quantizer.quantize(latents, pass)
-    }
-
-    /// The quantized latents (B, D, h, w) of the codes of every part, (B, h, w) u32 each.
-    ///
-    /// # Errors
-    /// If parts are missing or differ in size, or a code is outside of its part.
-    pub fn dequantize(&self, codes: &[Tensor]) -> Result<Tensor> {
-        self.quantizer.decode(codes)
-    }
-
-    /// Images (B, C, H, W), about [-1, 1], of quantized latents; `probe` sees every named layer.
-    ///
-    /// # Errors
-    /// [`EngineError::Shape`] if the latents have other channels, [`EngineError::BadInput`] for a
-    /// single token, which the published norm cannot take.
+    /// [`Tokenizer::decode`], with `probe` seeing every named layer.
     pub fn decode_probed(&self, latents: &Tensor, probe: &mut Probe<'_>) -> Result<Tensor> {
-        let dim = self.config.z_channels;
-        if latents.rank() != 4 || latents.dim(1)? != dim {
-            return Err(EngineError::Shape {
-                what: "quantized latents".to_owned(),
-                expected: format!("(B, {dim}, h, w)"),
-                found: latents.dims().to_vec(),
-            });
-        }
+        check_quantized(latents, self.dim)?;
         self.decoder.forward(latents, probe)
+    }
+}
+
+impl Tokenizer for Magvit2 {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn device(&self) -> &Device {
+        &self.device
+    }
+
+    fn layout(&self, height: usize, width: usize) -> Result<Vec<PartShape>> {
+        let (rows, columns) = self.facts.latent_size(height, width)?;
+        // The norms of the decoder need the deviation of the tokens.
+        if rows * columns < 2 {
+            return Err(EngineError::bad_input(
+                "picture",
+                format!("{width}x{height} is a single token, from which this network cannot paint"),
+                format!("use at least {0}x{1} pixels", 2 * self.facts.factor, self.facts.factor),
+            ));
+        }
+        Ok(self.quantizer.layout(rows, columns))
+    }
+
+    fn encode(&self, images: &Tensor) -> Result<Tensor> {
+        self.encode_probed(images, &mut Probe::none())
+    }
+
+    fn decode(&self, latents: &Tensor) -> Result<Tensor> {
+        self.decode_probed(latents, &mut Probe::none())
+    }
+
+    fn quantizer(&self) -> &dyn Quantizer {
+        &self.quantizer
+    }
+
+    fn quantizer_mut(&mut self) -> &mut dyn Quantizer {
+        &mut self.quantizer
     }
 }

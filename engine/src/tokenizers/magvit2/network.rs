@@ -6,7 +6,7 @@ use super::config::Magvit2Config;
 use super::norm::{AdaptiveNorm, Style};
 use crate::Result;
 use crate::kernels::Conv;
-use crate::layers::{Conv2d, GroupNorm, Probe, ResBlock, Sequence, Step, Weights};
+use crate::layers::{Conv2d, GroupNorm, Layer, Probe, ResBlock, Sequence, Weights};
 
 /// The end of both halves: norm, SiLU, convolution.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ fn blocks(
         let name = format!("{name}.{block}");
         let channels = (inputs, outputs);
         let res = ResBlock::without_bias(&weights.pp(&name), channels, config.grouping())?;
-        layers.push(format!("{half}.{name}"), Step::Res(res));
+        layers.push(format!("{half}.{name}"), Layer::Res(res));
         inputs = outputs;
     }
     Ok(())
@@ -68,7 +68,7 @@ impl Encoder {
         let mut layers = Sequence::default();
         let first = (config.in_channels, config.ch);
         let conv = Conv2d::without_bias(&weights.pp("conv_in"), first, 3, Conv::same(1))?;
-        layers.push("encoder.conv_in".to_owned(), Step::Conv(conv));
+        layers.push("encoder.conv_in".to_owned(), Layer::Conv(conv));
         let levels = config.ch_mult.len();
         let mut channels = config.ch;
         for level in 0..levels {
@@ -81,7 +81,7 @@ impl Encoder {
                 let name = format!("down.{level}.downsample");
                 let halved = Conv::new(2, 1, 1);
                 let down = Conv2d::new(&weights.pp(&name), (channels, channels), 3, halved)?;
-                layers.push(format!("encoder.{name}"), Step::Conv(down));
+                layers.push(format!("encoder.{name}"), Layer::Conv(down));
             }
         }
         blocks(&mut layers, &weights, ("encoder", "mid_block"), (channels, channels), config)?;
@@ -123,7 +123,7 @@ impl Decoder {
         let mut channels = config.channels(count - 1);
         let mut front = Sequence::default();
         let conv = Conv2d::three(&weights.pp("conv_in"), (dim, channels))?;
-        front.push("decoder.conv_in".to_owned(), Step::Conv(conv));
+        front.push("decoder.conv_in".to_owned(), Layer::Conv(conv));
         blocks(&mut front, &weights, ("decoder", "mid_block"), (channels, channels), config)?;
         let mut levels = Vec::with_capacity(count);
         for number in (0..count).rev() {

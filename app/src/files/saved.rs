@@ -9,9 +9,8 @@ use smalti_engine::images::WorkingSize;
 use smalti_engine::tokens::Cell;
 use smalti_engine::{EngineError, Result, documents};
 
-use super::background::{read_whole, stamp};
-use super::scenes::Panel;
-use crate::document::{Document, Looks, Selection};
+use super::disk::{read_whole, stamp};
+use crate::document::{Document, Looks, Panel, Selection};
 
 /// The version that is written; other versions are refused.
 const VERSION: u32 = 1;
@@ -171,7 +170,7 @@ mod tests {
             .after(&Edit::ForceCells { cells, code: 417 }.into())
             .after(&Edit::SwitchCode { code: 9, on: false }.into())
             .after(&Edit::PinCode(417).into());
-        Saved { document, layout: Some(crate::shell::scenes::studio().layout) }
+        Saved { document, layout: Some(crate::files::scenes::studio().layout) }
     }
 
     #[test]

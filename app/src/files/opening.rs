@@ -15,11 +15,15 @@ use smalti_engine::session::Asker;
 use smalti_engine::tokens::{Cell, Grid, files};
 use smalti_engine::{EngineError, Problem};
 
-use super::background::{Background, Outcome, notice, stamp};
+use super::background::Background;
+use super::disk::{read_whole, stamp};
+use super::outcome::{Opened, Outcome, notice};
 use super::saved;
 use super::scenes::Scene;
-use crate::document::{Command, Document, Edit, JobCommand, Layout, Notice, Open, RecipeRef, Slot};
-use crate::views::ViewId;
+use crate::document::{
+    Command, Document, Edit, JobCommand, Layout, Notice, Open, RecipeRef, Slot, ViewId,
+};
+use crate::look::words::name;
 
 /// How long a picture waits for its tokens before it is shown without.
 const PATIENCE: Duration = Duration::from_millis(400);
@@ -31,31 +35,6 @@ const SCENE_LIMIT: u64 = 1 << 20;
 pub struct Openings {
     open: Vec<(u64, Arc<Path>)>,
     begun: u64,
-}
-
-/// What came of opening a path.
-#[derive(Debug)]
-pub struct Opened {
-    number: u64,
-    /// Where it is.
-    pub path: Arc<Path>,
-    /// What is to be done now.
-    pub outcomes: Vec<Outcome>,
-}
-
-impl Opened {
-    /// Whether the path proved usable and may be offered again.
-    pub fn is_usable(&self) -> bool {
-        let is_use = |outcome: &Outcome| {
-            matches!(
-                outcome,
-                Outcome::Document(..)
-                    | Outcome::Command(Command::Open(_) | Command::Job(JobCommand::Train(_)))
-            )
-        };
-        let has_place = self.path.is_absolute() || self.path.components().count() > 1;
-        has_place && self.outcomes.iter().any(is_use)
-    }
 }
 
 impl Openings {
@@ -164,7 +143,7 @@ impl Opening {
 }
 
 fn read_scene(path: &Path) -> Result<Outcome, Problem> {
-    let read = super::background::read_whole(path, SCENE_LIMIT);
+    let read = read_whole(path, SCENE_LIMIT);
     let bytes = read.map_err(|error| error.problem())?;
     let text = String::from_utf8_lossy(&bytes);
     let bad = |reason| EngineError::bad_file(path, reason, "Mend the scene's text").problem();
@@ -187,9 +166,4 @@ fn tokens_opened(grid: &Grid, picture: PastedPicture) -> Vec<Command> {
         Edit::ForceTokens(tokens).into(),
         Layout::Show(ViewId::Tokens).into(),
     ]
-}
-
-/// A path's last part, for people.
-pub fn name(path: &Path) -> String {
-    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
