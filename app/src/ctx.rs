@@ -5,12 +5,10 @@ use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use smalti_engine::answers::{
-    Encode, Encoded, GridRef, ModelFacts, ModelInfo, PastedPicture, Reconstruct,
-};
+use smalti_engine::answers::{Encode, Encoded, ModelFacts, ModelInfo, PastedPicture, Reconstruct};
 use smalti_engine::images::Picture;
 use smalti_engine::session::{Lane, Question, Reply, Session};
-use smalti_engine::tokens::Cell;
+use smalti_engine::tokens::{Cell, Code, Part, Tokens};
 
 use crate::document::{Command, Document, Notice, Slot};
 use crate::look::textures::Textures;
@@ -19,15 +17,15 @@ use crate::look::theme::Theme;
 /// What is under the pointer, shared by all views: one sets it, all light it up in the next frame.
 #[derive(Debug, Default)]
 pub struct Hovered {
-    code: Slotted<Option<u32>>,
+    code: Slotted<Option<Code>>,
     cell: Slotted<Option<Cell>>,
-    next_code: Slotted<Option<u32>>,
+    next_code: Slotted<Option<Code>>,
     next_cell: Slotted<Option<Cell>>,
 }
 
 impl Hovered {
     /// The code under the pointer.
-    pub fn code(&self) -> Option<u32> {
+    pub fn code(&self) -> Option<Code> {
         self.code.get()
     }
 
@@ -37,14 +35,16 @@ impl Hovered {
     }
 
     /// Says which code is under the pointer.
-    pub fn set_code(&self, code: u32) {
+    pub fn set_code(&self, code: Code) {
         self.next_code.set(Some(code));
     }
 
     /// Says which cell is under the pointer, and its code.
-    pub fn set_cell(&self, cell: Cell, code: u32) {
+    pub fn set_cell(&self, cell: Cell, code: Option<Code>) {
         self.next_cell.set(Some(cell));
-        self.next_code.set(Some(code));
+        if code.is_some() {
+            self.next_code.set(code);
+        }
     }
 
     /// The frame is over: what was said becomes what is. True if something changed.
@@ -55,12 +55,12 @@ impl Hovered {
     }
 }
 
-/// The last edited grids. Keeps edits from being applied anew in every frame and view.
+/// The last edited tokens. Keeps edits from being applied anew in every frame and view.
 #[derive(Debug, Default)]
-pub struct EditedGrids(RefCell<Vec<Edited>>);
+pub struct EditedTokens(RefCell<Vec<Edited>>);
 
-/// Grid, edits, grid with edits.
-type Edited = (GridRef, Arc<BTreeMap<Cell, u32>>, GridRef);
+/// Tokens, edits, tokens with edits.
+type Edited = (Tokens, Arc<BTreeMap<Cell, u32>>, Tokens);
 
 /// Encoded pictures as parts of questions: their pixels are hashed once, not in every frame.
 #[derive(Debug, Default)]
@@ -105,7 +105,7 @@ pub struct ViewCtx<'a> {
     /// Set for pictures that must come out the same each time: time stands still.
     pub is_time_frozen: bool,
     pub(crate) commands: &'a RefCell<Vec<Command>>,
-    pub(crate) grids: &'a EditedGrids,
+    pub(crate) edited: &'a EditedTokens,
     pub(crate) originals: &'a Originals,
 }
 
@@ -132,11 +132,11 @@ impl ViewCtx<'_> {
         self.session.ask_at(place_number(&place), Lane::Soon, question)
     }
 
-    /// The question for the tokens of the document's image by a tokenizer; none without both.
+    /// The question for the tokens of the document's subject by a tokenizer; none without both.
     pub fn encode_question(&self, slot: Slot) -> Option<Encode> {
-        let image = self.document.image.clone()?;
+        let subject = self.document.subject.clone()?;
         let model = self.document.model(slot)?.clone();
-        Some(Encode { image, size: self.document.size, model })
+        Some(Encode { subject, size: self.document.size, model })
     }
 
     /// The tokens of the document's image, before edits.
@@ -147,8 +147,9 @@ impl ViewCtx<'_> {
     /// The question for what the image's own tokens decode to; none while tokens are edited.
     pub(crate) fn plain_question(&self) -> Option<Reconstruct> {
         let document = self.document;
+        let is_whole = document.selection.part.is_none();
         let is_plain = document.edits.is_empty() && document.switched_off.is_empty();
-        if is_plain { self.encode_question(Slot::A).map(Reconstruct) } else { None }
+        if is_plain && is_whole { self.encode_question(Slot::A).map(Reconstruct) } else { None }
     }
 
     /// Facts of a tokenizer: factor, K, levels.
@@ -158,32 +159,58 @@ impl ViewCtx<'_> {
     }
 
     /// Whether the tokenizer has a code that was typed; if not, says so.
-    pub(crate) fn has_code(&self, code: u32) -> bool {
+    pub(crate) fn has_code(&self, book: u16, code: u32) -> bool {
         let facts = self.facts(Slot::A);
-        let size = facts.and_then(|facts| facts.best().map(|facts| facts.facts.codebook_size));
+        let size = facts.and_then(|facts| facts.best().map(|facts| facts.facts.book(book).size));
         let Some(size) = size.filter(|size| code >= *size) else { return true };
         let hint = format!("The codes of {} are 0 to {}", self.document.model.label(), size - 1);
         self.send(Notice::error(format!("There is no code {code}"), hint));
         false
     }
 
-    /// The grid with the document's edits; see [`Document::grid`].
-    pub fn grid(&self, encoded: &Encoded) -> GridRef {
+    /// The tokens with the document's edits; see [`Document::tokens`].
+    pub fn tokens(&self, encoded: &Encoded) -> Tokens {
         if self.document.edits.is_empty() {
-            return encoded.grid.clone();
+            return encoded.tokens.clone();
         }
         let edits = &self.document.edits;
-        let mut kept = self.grids.0.borrow_mut();
-        let found = kept.iter().find(|k| Arc::ptr_eq(&k.1, edits) && k.0 == encoded.grid);
+        let mut kept = self.edited.0.borrow_mut();
+        let found = kept.iter().find(|k| Arc::ptr_eq(&k.1, edits) && k.0 == encoded.tokens);
         if let Some(found) = found {
             return found.2.clone();
         }
-        let edited = self.document.grid(encoded);
+        let edited = self.document.tokens(encoded);
         if kept.len() >= 4 {
             kept.remove(0);
         }
-        kept.push((encoded.grid.clone(), Arc::clone(edits), edited.clone()));
+        kept.push((encoded.tokens.clone(), Arc::clone(edits), edited.clone()));
         edited
+    }
+
+    /// The tokens as they are now: with edits, without the codes that are switched off. What is shown,
+    /// counted, decoded and saved.
+    pub fn now(&self, encoded: &Encoded) -> Tokens {
+        let tokens = self.tokens(encoded);
+        match self.document.without(&tokens) {
+            None => tokens,
+            Some(question) => match self.ask("without", &question) {
+                Reply::Ready(without) => Tokens::clone(&without),
+                Reply::Working { .. } | Reply::Failed(_) => tokens,
+            },
+        }
+    }
+
+    /// What is known of the tokenizer, if anything is.
+    pub fn known(&self) -> Option<Arc<ModelFacts>> {
+        self.facts(Slot::A)?.best().cloned()
+    }
+
+    /// The part of some tokens that is looked at, with its number: the picked one, or else the last,
+    /// which is the finest.
+    pub fn part<'t>(&self, tokens: &'t Tokens) -> (usize, &'t Part) {
+        let last = tokens.parts().len() - 1;
+        let number = self.document.selection.part.map_or(last, usize::from).min(last);
+        (number, &tokens.parts()[number])
     }
 }
 

@@ -15,7 +15,7 @@ use smalti::settings::ThemeChoice;
 use smalti::studio::StudioOptions;
 use smalti_engine::answers::{ImageRef, ModelRef};
 use smalti_engine::images::WorkingSize;
-use smalti_engine::tokens::Cell;
+use smalti_engine::tokens::{Cell, Code};
 use smalti_tests::tiny::{tiny_model, write_png};
 use smalti_tests::window::{
     Small, Window, assets, drawn, is_in_front, open, open_drawn, open_sized, press, send, settle,
@@ -38,9 +38,9 @@ fn an_image_and_a_tokenizer_are_opened_by_their_paths() {
     send(&mut window, Open::Path(model));
     let document = window.state().document();
     assert!(
-        matches!(&document.image, Some(ImageRef::File { path, .. }) if **path == *image),
+        matches!(document.image(), Some(ImageRef::File { path, .. }) if **path == *image),
         "{:?} {:?}",
-        document.image,
+        document.subject,
         window.state().notices()
     );
     assert_eq!(document.model.label(), "tiny", "{:?}", window.state().notices());
@@ -107,8 +107,8 @@ fn the_palette_finds_a_view_a_code_and_a_path() {
     assert!(is_in_front(&window, ViewId::Log));
     assert!(is_in_front(&window, ViewId::Code));
     let document = window.state().document();
-    assert_eq!(document.selection.code, Some(417));
-    assert_eq!(document.image, Some(ImageRef::file(&image)));
+    assert_eq!(document.selection.code, Some(Code::first(417)));
+    assert_eq!(document.image(), Some(&ImageRef::file(&image)));
 }
 
 #[test]
@@ -171,13 +171,13 @@ fn a_scene_keeps_a_picture_of_ones_own() {
     let image = folder.path().join("own.png");
     write_png(&image, 64, 48, 1);
     let mut window = open();
-    let sample = window.state().document().image.clone();
+    let sample = window.state().document().image().cloned();
     send(&mut window, Open::Path(image));
-    let own = window.state().document().image.clone();
+    let own = window.state().document().image().cloned();
     assert!(own.is_some() && own != sample);
     send(&mut window, Layout::Scene("compare".to_owned()));
-    assert_eq!(window.state().document().image, own);
-    assert!(window.state().document().model_b.is_some());
+    assert_eq!(window.state().document().image(), own.as_ref());
+    assert!(window.state().document().others[0].is_some());
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn a_scene_puts_its_views_and_its_image_there() {
         let wanted = Panel::of(&scene.layout.arrange());
         assert_eq!(window.state().layout(), wanted, "{name}");
         let document = window.state().document();
-        assert_eq!(document.model_b.is_some(), scene.loads.model_b.is_some(), "{name}");
+        assert_eq!(document.others[0].is_some(), scene.loads.model_b.is_some(), "{name}");
     }
     send(&mut window, Layout::Scene("nothing".to_owned()));
     let last = window.state().notices().list().last().unwrap().clone();
@@ -239,8 +239,8 @@ fn everything_that_was_decided_is_back_after_two_unexpected_ends_in_a_row() {
     window.state().send(force(1, 2, 7));
     let locked = Arc::new([Cell::at(3, 3)].into());
     window.state().send(Edit::LockCells { cells: locked, locked: true });
-    window.state().send(Edit::SwitchCode { code: 11, on: false });
-    window.state().send(Edit::PinCode(5));
+    window.state().send(Edit::SwitchCode { code: Code::first(11), on: false });
+    window.state().send(Edit::PinCode(Code::first(5)));
     window.state().send(Look::ShowIds(false));
     send(&mut window, Layout::Show(ViewId::Compare));
     let (document, layout) = (window.state().document().clone(), window.state().layout());
@@ -371,15 +371,15 @@ fn files_are_opened_when_dropped_and_pictures_and_paths_when_pasted() {
     let mut window = open();
     window.input_mut().dropped_files.push(Arc::new(Dropped(paths[0].clone())));
     settle(&mut window);
-    assert_eq!(window.state().document().image, Some(ImageRef::file(&paths[0])));
+    assert_eq!(window.state().document().image(), Some(&ImageRef::file(&paths[0])));
     window.event(Event::Paste(format!("file://{}\n", paths[1].display())));
     settle(&mut window);
-    assert_eq!(window.state().document().image, Some(ImageRef::file(&paths[1])));
+    assert_eq!(window.state().document().image(), Some(&ImageRef::file(&paths[1])));
     let pixels = vec![egui::Color32::from_rgb(1, 2, 3); 6];
     window.event(Event::PasteImage(Arc::new(egui::ColorImage::new([3, 2], pixels))));
     settle(&mut window);
-    let Some(ImageRef::Pasted(pasted)) = &window.state().document().image else {
-        panic!("{:?}", window.state().document().image)
+    let Some(ImageRef::Pasted(pasted)) = window.state().document().image() else {
+        panic!("{:?}", window.state().document().subject)
     };
     assert_eq!(pasted.picture.pixel(2, 1), Some([1, 2, 3]));
 }
@@ -453,7 +453,7 @@ fn a_file_is_opened_to_its_end_though_nobody_touches_the_window() {
             window.step();
             frames += 1;
         }
-        if matches!(&window.state().document().image, Some(ImageRef::File { path, .. }) if **path == *image)
+        if matches!(window.state().document().image(), Some(ImageRef::File { path, .. }) if **path == *image)
         {
             return;
         }

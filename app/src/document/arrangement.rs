@@ -74,6 +74,25 @@ impl Panel {
         }
     }
 
+    /// A layout from a document's file, without the views that this program does not know.
+    pub fn known(value: &serde_json::Value) -> Option<Self> {
+        let view = |name: &serde_json::Value| serde_json::from_value::<ViewId>(name.clone()).ok();
+        if let Some(tabs) = value.get("Tabs") {
+            let views: Vec<ViewId> = tabs["views"].as_array()?.iter().filter_map(view).collect();
+            let front = view(&tabs["front"]).filter(|front| views.contains(front));
+            return (!views.is_empty()).then_some(Self::Tabs { views, front });
+        }
+        let parts = |name: &str| {
+            let list = value.get(name)?.as_array()?;
+            let part = |part: &serde_json::Value| {
+                Some((part.get(0)?.as_f64()? as f32, Self::known(part.get(1)?)?))
+            };
+            let parts: Vec<(f32, Self)> = list.iter().filter_map(part).collect();
+            (!parts.is_empty()).then_some(parts)
+        };
+        parts("Row").map(Self::Row).or_else(|| parts("Column").map(Self::Column))
+    }
+
     /// The tree that is drawn.
     pub fn arrange(&self) -> Arrangement {
         let mut tiles = Tiles::default();

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use smalti_engine::answers::{ModelRef, Subject};
 use smalti_engine::tokens::Cell;
 
 use super::command::{Command, Edit, Look, Open};
 use super::slot::Slot;
-use super::value::{Document, Selection};
+use super::value::{Document, Selection, Work, WorkOn};
 
 impl Document {
     /// The document after a command. Commands that are not about the document leave it as it is;
@@ -25,44 +26,59 @@ impl Document {
 
     fn open(&mut self, open: &Open) {
         match open {
-            Open::Image(image) => {
-                if self.image.as_ref() != Some(image) {
-                    self.image = Some(image.clone());
-                    self.forget_cells();
-                }
+            Open::Image(image) => self.work_with(|d| d.subject = Some(image.clone().into())),
+            Open::Tokens(given) => {
+                self.work_with(|d| d.subject = Some(Subject::Tokens(given.clone())));
             }
             Open::Source(source) => self.source = source.clone(),
             Open::Model(Slot::A, model) => {
                 if self.model != *model {
-                    self.model = model.clone();
-                    self.forget_cells();
+                    self.work_with(|d| d.model = model.clone());
                     self.switched_off = Arc::default();
                     self.selection = Selection::default();
                 }
             }
-            Open::Model(Slot::B, model) => self.model_b = Some(model.clone()),
-            Open::NoModelB => self.model_b = None,
-            Open::Size(size) => {
-                if self.size != *size {
-                    self.size = *size;
-                    self.forget_cells();
-                }
-            }
+            Open::Model(slot, model) => self.set_other(*slot, Some(model.clone())),
+            Open::NoModel(slot) => self.set_other(*slot, None),
+            Open::Size(size) => self.work_with(|d| d.size = *size),
             Open::Path(_) => {}
         }
     }
 
-    /// Cells of another image, tokenizer or size mean nothing.
-    fn forget_cells(&mut self) {
-        self.edits = Arc::default();
-        self.locks = Arc::default();
+    fn set_other(&mut self, slot: Slot, model: Option<ModelRef>) {
+        if let Some(other) = slot.other() {
+            self.others[other] = model;
+        }
+    }
+
+    /// Changes what is worked on. Cells of another image, tokenizer or size mean nothing: what was
+    /// done to them is kept aside, and what was done to the new ones before is there again.
+    fn work_with(&mut self, change: impl FnOnce(&mut Self)) {
+        let (before, work) = (self.work_on(), self.work());
+        change(self);
+        let now = self.work_on();
+        if now == before {
+            return;
+        }
+        let mut kept: Vec<(WorkOn, Work)> = self.kept.to_vec();
+        if let Some(before) = before
+            && !work.is_empty()
+        {
+            kept.push((before, work));
+        }
+        let at = kept.iter().position(|(on, _)| Some(on) == now.as_ref());
+        let work = at.map(|at| kept.remove(at).1).unwrap_or_default();
+        self.kept = kept.into();
+        (self.edits, self.locks) = (work.edits, work.locks);
         self.selection.cells = Arc::default();
+        self.selection.part = None;
     }
 
     fn edit(&mut self, edit: &Edit) {
         match edit {
             Edit::SelectCells(cells) => self.selection.cells = Arc::clone(cells),
             Edit::SelectCode(code) => self.selection.code = *code,
+            Edit::SelectPart(part) => self.selection.part = *part,
             Edit::PinCode(code) => {
                 let mut pinned = self.selection.pinned.to_vec();
                 match pinned.iter().position(|p| p == code) {
@@ -92,7 +108,10 @@ impl Document {
                     }
                 }
             }
-            Edit::ClearEdits => self.edits = Arc::default(),
+            Edit::ClearEdits => {
+                let locks = Arc::clone(&self.locks);
+                Arc::make_mut(&mut self.edits).retain(|cell, _| locks.contains(cell));
+            }
             Edit::SwitchCode { code, on } => {
                 let off = Arc::make_mut(&mut self.switched_off);
                 if *on {

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use smalti_engine::answers::{ImageRef, ModelRef, SourceRef};
+use smalti_engine::answers::{Given, ImageRef, ModelRef, SourceRef};
 use smalti_engine::images::{Picture, WorkingSize};
 use smalti_engine::session::{Control, RunId};
-use smalti_engine::tokens::Cell;
+use smalti_engine::tokens::{Cell, Code};
 
 use super::looks::{ColorBy, CompareMode, DifferenceKind};
 use super::notice::Notice;
@@ -22,12 +22,14 @@ pub enum Open {
     Path(PathBuf),
     /// An image.
     Image(ImageRef),
+    /// Tokens that are there already.
+    Tokens(Given),
     /// A set of images.
     Source(SourceRef),
     /// A tokenizer.
     Model(Slot, ModelRef),
-    /// Takes the tokenizer that is compared with away.
-    NoModelB,
+    /// Takes a tokenizer that is compared with away.
+    NoModel(Slot),
     /// Works at another size.
     Size(WorkingSize),
 }
@@ -37,10 +39,12 @@ pub enum Open {
 pub enum Edit {
     /// Picks cells; the empty set picks none.
     SelectCells(Arc<BTreeSet<Cell>>),
+    /// Looks at a part: a scale, a level; `None`: at the last one.
+    SelectPart(Option<u16>),
     /// Picks a code.
-    SelectCode(Option<u32>),
+    SelectCode(Option<Code>),
     /// Pins a code, or takes its pin away.
-    PinCode(u32),
+    PinCode(Code),
     /// Forces a code at cells. Locked cells stay.
     ForceCells {
         /// Where.
@@ -59,19 +63,19 @@ pub enum Edit {
         /// Locked or not.
         locked: bool,
     },
-    /// Gives all cells back to the tokenizer.
+    /// Gives all cells back to the tokenizer. Locked cells stay.
     ClearEdits,
     /// Replaces a code by another wherever it stands in the image.
     ReplaceCode {
         /// The code that goes.
-        from: u32,
-        /// The code that comes.
+        from: Code,
+        /// The number of the code of the same book that comes.
         to: u32,
     },
     /// Switches a code off or on.
     SwitchCode {
         /// Which code.
-        code: u32,
+        code: Code,
         /// May it be used?
         on: bool,
     },

@@ -9,6 +9,7 @@ mod command;
 mod history;
 mod looks;
 mod notice;
+mod older;
 mod slot;
 mod value;
 mod view_id;
@@ -19,7 +20,7 @@ pub use history::History;
 pub use looks::{ColorBy, CompareMode, DifferenceKind, Looks};
 pub use notice::{Notice, Severity};
 pub use slot::Slot;
-pub use value::{Document, Selection};
+pub use value::{Document, Selection, Work, WorkOn};
 pub use view_id::ViewId;
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use egui::{Align2, Id, Key, Margin, Modal, Modifiers, Rect, Sense, Stroke, TextE
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 use smalti_engine::answers::ModelRef;
+use smalti_engine::tokens::Code;
 
 use super::actions::{self, Action};
 use crate::document::{AppCommand, Command, Edit, JobCommand, Layout, Look, Open, RecipeRef, Slot};
@@ -174,7 +175,8 @@ fn typed(query: &str) -> Vec<Item> {
     let mut found = Vec::new();
     let number = query.strip_prefix("code").unwrap_or(query).trim();
     if let Ok(code) = number.parse::<u32>() {
-        let mut item = Item::new(format!("Code {code}"), "code", Edit::SelectCode(Some(code)));
+        let mut item =
+            Item::new(format!("Code {code}"), "code", Edit::SelectCode(Some(Code::first(code))));
         item.commands.push(Layout::Show(ViewId::Code).into());
         found.push(item);
     }

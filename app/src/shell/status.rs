@@ -3,7 +3,7 @@
 use egui::{
     Align, Button, Frame, Layout as Flow, Margin, Panel, RichText, Sense, Stroke, Ui, vec2,
 };
-use smalti_engine::answers::{Decode, ImageRef, LoadImage};
+use smalti_engine::answers::{Decode, ImageRef, LoadImage, ModelRef, Subject};
 use smalti_engine::session::{Lane, RunState, RunView};
 
 use crate::ctx::ViewCtx;
@@ -88,11 +88,12 @@ fn figures(ui: &mut Ui, theme: &Theme, label: &str, number: String, about: &str)
 
 fn what_is_open(ctx: &ViewCtx<'_>) -> String {
     let document = ctx.document;
-    let image = match &document.image {
+    let image = match &document.subject {
         None => "no image".to_owned(),
-        Some(ImageRef::File { path, .. }) => name(path),
-        Some(ImageRef::Pasted(_)) => "pasted image".to_owned(),
-        Some(image @ ImageRef::InSource { index, .. }) => {
+        Some(Subject::Tokens(given)) => given.name.to_string(),
+        Some(Subject::Image(ImageRef::File { path, .. })) => name(path),
+        Some(Subject::Image(ImageRef::Pasted(_))) => "pasted image".to_owned(),
+        Some(Subject::Image(image @ ImageRef::InSource { index, .. })) => {
             let question = LoadImage { image: image.clone(), paint_side: document.size.side };
             match ctx.session.ask(Lane::Soon, &question).ready() {
                 Some(loaded) => loaded.name.clone(),
@@ -100,10 +101,9 @@ fn what_is_open(ctx: &ViewCtx<'_>) -> String {
             }
         }
     };
-    match &document.model_b {
-        None => format!("{image} → {}", document.model.label()),
-        Some(b) => format!("{image} → {}, {}", document.model.label(), b.label()),
-    }
+    let models = Slot::ALL.iter().filter_map(|slot| document.model(*slot));
+    let names: Vec<String> = models.map(ModelRef::label).collect();
+    format!("{image} → {}", names.join(", "))
 }
 
 fn times(ctx: &ViewCtx<'_>) -> Option<String> {
@@ -113,7 +113,7 @@ fn times(ctx: &ViewCtx<'_>) -> Option<String> {
     let model = ctx.document.model(Slot::A)?.clone();
     let encoded = ctx.session.ask(Lane::Soon, &ctx.encode_question(Slot::A)?);
     let encoded = encoded.ready()?;
-    let question = Decode { grid: ctx.grid(encoded), model };
+    let question = Decode { tokens: ctx.tokens(encoded), model };
     let decoded = ctx.session.ask(Lane::Soon, &question);
     let encode_ms = encoded.seconds * 1e3;
     Some(match decoded.ready() {
@@ -164,7 +164,7 @@ fn in_words(label: &str) -> &str {
         "Encode" => "encoding",
         "Decode" | "CodeAppearance" | "CodeCard" => "decoding",
         "Comparison" => "comparing",
-        "Usage" | "CodeInImages" => "counting codes",
+        "CodeUse" | "CodebookOrder" | "CodeInImages" => "counting codes",
         _ => "working",
     }
 }

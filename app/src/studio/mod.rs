@@ -19,7 +19,7 @@ use smalti_engine::answers::{ShippedModels, ShippedRecipes};
 use smalti_engine::device::DeviceChoice;
 use smalti_engine::session::{Lane, RunId, Session};
 
-use crate::ctx::{EditedGrids, Hovered, Originals, ViewCtx};
+use crate::ctx::{EditedTokens, Hovered, Originals, ViewCtx};
 use crate::document::{Arrangement, Command, Document, History, Open, Panel, Slot};
 use crate::files::autosave::Autosave;
 use crate::files::background::Background;
@@ -135,7 +135,7 @@ pub struct Studio {
     fixed: Fixed,
     textures: Textures,
     hovered: Hovered,
-    grids: EditedGrids,
+    edited: EditedTokens,
     originals: Originals,
     notices: Notices,
     commands: RefCell<Vec<Command>>,
@@ -237,7 +237,7 @@ impl Studio {
             is_cpu_adapter: *is_cpu_adapter,
             is_time_frozen: options.frozen_time,
             commands: &self.commands,
-            grids: &self.grids,
+            edited: &self.edited,
             originals: &self.originals,
         };
         if self.desk.is_presenting {

@@ -11,7 +11,7 @@ use eframe::wgpu;
 use smalti_engine::session::{self, News, Session};
 
 use super::{AUTOSAVE_EVERY, Desk, Fixed, Keeping, Studio, StudioOptions};
-use crate::ctx::{EditedGrids, Hovered, Originals};
+use crate::ctx::{EditedTokens, Hovered, Originals};
 use crate::document::{Document, History, Notice, Open};
 use crate::files::autosave::Autosave;
 use crate::files::background::Background;
@@ -105,7 +105,7 @@ impl Studio {
             },
             textures: Textures::new(&ctx),
             hovered: Hovered::default(),
-            grids: EditedGrids::default(),
+            edited: EditedTokens::default(),
             originals: Originals::default(),
             notices,
             commands: RefCell::default(),

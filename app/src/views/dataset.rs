@@ -177,7 +177,7 @@ fn thumbnails_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, source: &SourceRef, membe
         ui.label(ctx.theme.label("There are no images in this set"));
         return;
     }
-    let current = match &ctx.document.image {
+    let current = match ctx.document.image() {
         Some(ImageRef::InSource { source: of, index }) if of == source => Some(*index),
         _ => None,
     };

@@ -284,8 +284,11 @@ impl Question for CodeInImages {
         };
         let mut places = Vec::new();
         for (done, image) in self.images.iter().enumerate() {
-            let question =
-                Encode { image: image.clone(), size: self.size, model: self.model.clone() };
+            let question = Encode {
+                subject: image.clone().into(),
+                size: self.size,
+                model: self.model.clone(),
+            };
             let encoded = desk.ask(&question)?;
             let picture = &encoded.picture;
             let mut here = 0;

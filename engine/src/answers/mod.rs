@@ -9,11 +9,12 @@ pub mod identify;
 pub mod image;
 pub mod model;
 pub mod order;
+pub mod reach;
 pub mod usage;
 
 pub use code::{Appearance, CodeAppearance, CodeCard, CodeCardAnswer, CodeInImages, Occurrences};
 pub use compare::{Compared, Comparison, Reconstruct};
-pub use encode::{Decode, Decoded, Encode, Encoded};
+pub use encode::{Decode, Decoded, Encode, Encoded, Given, Subject};
 pub use identify::{Identified, Identify};
 pub use image::{
     ClassMembers, ImageRef, LoadImage, LoadedImage, PastedPicture, SourceFacts, SourceInfo,
@@ -21,4 +22,5 @@ pub use image::{
 };
 pub use model::{InspectModel, ModelFacts, ModelInfo, ModelRef, ShippedModels, ShippedRecipes};
 pub use order::{CodebookOrder, OrderBy, Ordered, WithoutCodes};
+pub use reach::{Reach, Reached};
 pub use usage::{CodeUse, Sample, Scope, Used};

@@ -48,7 +48,8 @@ impl Sample {
             Self::Tokens(tokens) => Ok(tokens[number].clone()),
             Self::Images { model, images, size } => {
                 let (image, size, model) = (images[number].clone(), *size, model.clone());
-                Ok(desk.ask(&Encode { image, size, model })?.tokens.clone())
+                let subject = image.into();
+                Ok(desk.ask(&Encode { subject, size, model })?.tokens.clone())
             }
         }
     }

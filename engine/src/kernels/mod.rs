@@ -6,6 +6,7 @@
 mod adam;
 mod attention;
 mod bits;
+mod card;
 mod chain;
 mod choice;
 mod conv;

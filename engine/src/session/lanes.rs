@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use thread_priority::ThreadPriority;
 
 use super::cache::{self, Desktop};
+use super::panics::Notes;
 use super::shared::Shared;
 use crate::error::{EngineError, Result};
 
@@ -57,7 +58,8 @@ impl Threads {
 }
 
 /// A thread with a lowered priority whose rayon calls go to a pool of its own; the pool's threads
-/// inherit the priority, because the thread lowers itself before it makes them.
+/// inherit the priority, because the thread lowers itself before it makes them. Panics of all of them
+/// are noted together.
 fn spawn(
     name: &str,
     priority: u8,
@@ -70,10 +72,13 @@ fn spawn(
         .stack_size(STACK_BYTES)
         .spawn(move || {
             lower_priority(priority);
+            let notes = Notes::default();
+            notes.keep();
             let pool = rayon::ThreadPoolBuilder::new()
                 .num_threads(pool_threads)
                 .stack_size(STACK_BYTES)
                 .thread_name(move |i| format!("{pool_name}-{i}"))
+                .start_handler(move |_| notes.keep())
                 .build();
             match pool {
                 Ok(pool) => pool.install(work),

@@ -17,12 +17,15 @@ use crate::error::{EngineError, Problem, Result};
 pub struct RunId(pub u64);
 
 /// What a step of a run says of the rest.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Advance {
     /// There is more to do.
     More,
     /// That was the last step.
     Done,
+    /// It cannot go on for now, as when a disk is full, and nothing is lost: the run is paused with this
+    /// problem, and does the rest of the step when it is resumed.
+    Stuck(Problem),
 }
 
 /// Long work, one step at a time.
@@ -39,7 +42,8 @@ pub trait Work: Send + 'static {
     /// Called when the run is paused or cancelled, to keep what is done.
     ///
     /// # Errors
-    /// If it cannot be kept.
+    /// If it cannot be kept. Then the run stays, paused with that problem, and this is called again when it
+    /// is cancelled or the session ends.
     fn keep(&mut self) -> Result<()> {
         Ok(())
     }
@@ -101,7 +105,8 @@ pub enum Control {
     Resume,
     /// Do one step, then pause.
     StepOnce,
-    /// End it after the current step.
+    /// End it after the current step. A run that cannot keep what is done is paused first; cancelled again,
+    /// it ends without.
     Cancel,
 }
 
@@ -136,6 +141,8 @@ pub struct RunView {
     pub title: String,
     /// Where it stands.
     pub state: RunState,
+    /// Why it was paused, if not by a person.
+    pub problem: Option<Problem>,
     /// 0 to 1, if it can tell.
     pub progress: Option<f32>,
     /// How fast it goes, in words.
@@ -160,6 +167,7 @@ enum Wish {
 struct Face {
     title: String,
     state: RunState,
+    problem: Option<Problem>,
     wish: Wish,
     progress: Option<f32>,
     rate: String,
@@ -168,6 +176,32 @@ struct Face {
     has_moved: bool,
     /// The first and the last time that it did.
     marks: Option<(Mark, Mark)>,
+}
+
+impl Face {
+    /// Counts a step that took so long.
+    fn stepped(&mut self, took: Duration, wish: Wish) {
+        self.worked += took;
+        if let (Some(progress), true) = (self.progress, self.has_moved) {
+            let now = Mark { seconds: self.worked.as_secs_f32(), progress };
+            self.marks = Some((self.marks.map_or(now, |marks| marks.0), now));
+            self.has_moved = false;
+        }
+        if wish == Wish::StepOnce && self.wish == Wish::StepOnce {
+            self.wish = Wish::Pause;
+        }
+    }
+
+    /// Where it stands after it was given its `wish`; a problem pauses it, unless something else was wished
+    /// meanwhile.
+    fn stand(&mut self, (state, problem): (RunState, Option<Problem>), wish: Wish) -> News {
+        if problem.is_some() && self.wish == wish {
+            self.wish = Wish::Pause;
+        }
+        let is_new = self.state != state || self.problem != problem;
+        (self.state, self.problem) = (state, problem);
+        if is_new { News::Settled } else { News::Progress }
+    }
 }
 
 /// How far (0 to 1) a run was after so many seconds at work.
@@ -250,6 +284,7 @@ impl Runs {
             face: Mutex::new(Face {
                 title: work.title(),
                 state: RunState::Running,
+                problem: None,
                 wish: Wish::Run,
                 progress: None,
                 rate: String::new(),
@@ -303,7 +338,14 @@ impl Runs {
             let Some(slot) = table.slots.iter().find(|slot| slot.id == id) else {
                 return Err(EngineError::bad_input("run", format!("no run {}", id.0), "").problem());
             };
-            let state = lock(&slot.face).state.clone();
+            let (state, stuck) = {
+                let face = lock(&slot.face);
+                (face.state.clone(), face.problem.clone())
+            };
+            // Nobody who waits will resume it.
+            if let Some(problem) = stuck {
+                return Err(problem);
+            }
             match state {
                 RunState::Failed(problem) => return Err(problem),
                 RunState::Done | RunState::Cancelled => return Ok(state),
@@ -333,43 +375,27 @@ impl Runs {
     pub(super) fn serve(&self, device: &Device) {
         while let Some((slot, mut work)) = self.next_turn() {
             let wish = lock(&slot.face).wish;
-            let state = match wish {
-                Wish::Cancel => Some(Self::end(&mut *work, RunState::Cancelled)),
-                Wish::Pause => {
-                    let kept = Self::end(&mut *work, RunState::Paused);
-                    Some(kept)
-                }
+            let after = match wish {
+                Wish::Cancel => self.end(&slot, &mut *work, RunState::Cancelled),
+                Wish::Pause => self.end(&slot, &mut *work, RunState::Paused),
                 Wish::Run | Wish::StepOnce => {
                     let started = Instant::now();
                     let title = lock(&slot.face).title.clone();
                     let result = panics::guard(&title, || work.step(device, &self.waker, &slot));
-                    let mut face = lock(&slot.face);
-                    face.worked += started.elapsed();
-                    if let (Some(progress), true) = (face.progress, face.has_moved) {
-                        let now = Mark { seconds: face.worked.as_secs_f32(), progress };
-                        face.marks = Some((face.marks.map_or(now, |marks| marks.0), now));
-                        face.has_moved = false;
-                    }
-                    if wish == Wish::StepOnce && face.wish == Wish::StepOnce {
-                        face.wish = Wish::Pause;
-                    }
-                    drop(face);
+                    lock(&slot.face).stepped(started.elapsed(), wish);
                     match result {
-                        Ok(Advance::More) => None,
-                        Ok(Advance::Done) => Some(RunState::Done),
+                        Ok(Advance::More) => (RunState::Running, None),
+                        Ok(Advance::Done) => (RunState::Done, None),
+                        Ok(Advance::Stuck(problem)) => (RunState::Paused, Some(problem)),
                         Err(EngineError::Cancelled) => {
-                            Some(Self::end(&mut *work, RunState::Cancelled))
+                            self.end(&slot, &mut *work, RunState::Cancelled)
                         }
-                        Err(error) => Some(RunState::Failed(error.problem())),
+                        Err(error) => (RunState::Failed(error.problem()), None),
                     }
                 }
             };
-            let over = state.as_ref().is_some_and(RunState::is_over);
-            let state = state.unwrap_or(RunState::Running);
-            let mut face = lock(&slot.face);
-            let news = if face.state == state { News::Progress } else { News::Settled };
-            face.state = state;
-            drop(face);
+            let over = after.0.is_over();
+            let news = lock(&slot.face).stand(after, wish);
             if !over {
                 lock(&self.table).turns.push_back((slot, work));
             }
@@ -378,10 +404,24 @@ impl Runs {
         }
     }
 
-    fn end(work: &mut dyn AnyWork, state: RunState) -> RunState {
-        match panics::guard("keeping a run", || work.keep()) {
-            Ok(()) => state,
-            Err(error) => RunState::Failed(error.problem()),
+    /// Ends or pauses a run, which keeps what it has. Where it cannot, it is paused with that problem, unless
+    /// that was known, or there is nobody any more to resume it.
+    fn end(
+        &self,
+        slot: &Slot,
+        work: &mut dyn AnyWork,
+        state: RunState,
+    ) -> (RunState, Option<Problem>) {
+        let Err(error) = panics::guard("keeping a run", || work.keep()) else {
+            return (state, None);
+        };
+        let problem = error.problem();
+        let is_lost = matches!(error, EngineError::Panicked { .. }) || lock(&self.table).closed;
+        let was_stuck = state.is_over() && lock(&slot.face).problem.is_some();
+        if is_lost || was_stuck {
+            (RunState::Failed(problem), None)
+        } else {
+            (RunState::Paused, Some(problem))
         }
     }
 
@@ -415,6 +455,7 @@ impl Slot {
             id: self.id,
             title: face.title.clone(),
             state: face.state.clone(),
+            problem: face.problem.clone(),
             progress: face.progress,
             rate: face.rate.clone(),
             seconds,

@@ -193,6 +193,32 @@ fn imports_of_the_engine_run_downwards() {
 }
 
 #[test]
+fn a_kernel_that_follows_pointers_cannot_be_run_by_safe_code() {
+    let mut offenses = Vec::new();
+    let mut checked = 0;
+    for path in files("engine/src/kernels", ".rs") {
+        let text = text(&path);
+        for part in text.split("\nstruct ").chain(text.split("\npub(super) struct ")).skip(1) {
+            let name = part.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+            let fields = part.split(['}', ';']).next().unwrap_or_default();
+            let follows = ["*const f32", "*mut f32"].iter().any(|pointer| fields.contains(pointer));
+            let code = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            let is_run = |kernel: &str| {
+                [format!(" {kernel}<S> for {name} "), format!(" {kernel}<S> for {name}<")]
+                    .iter()
+                    .any(|implemented| code.contains(implemented))
+            };
+            checked += usize::from(follows && is_run("PointerKernel"));
+            if follows && is_run("Kernel") {
+                offenses.push(format!("{}: {name} has to be a `PointerKernel`", shown(&path)));
+            }
+        }
+    }
+    assert!(checked > 20, "only {checked} were found: the test looks in the wrong place");
+    none(&offenses, "structs of pointers are run by `Simd::follow`, which is unsafe");
+}
+
+#[test]
 fn nothing_names_a_place_that_only_its_author_has() {
     // Where this checkout lies, and what only some machines have.
     let places = [root().display().to_string(), "/root/".to_owned(), "shared/".to_owned()];

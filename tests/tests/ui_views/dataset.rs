@@ -12,7 +12,7 @@ use smalti_tests::window::{
 
 /// The number of the open image in its set.
 fn open_image(window: &Window) -> Option<u64> {
-    match &window.state().document().image {
+    match window.state().document().image() {
         Some(ImageRef::InSource { index, .. }) => Some(*index),
         _ => None,
     }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use smalti_engine::answers::{Appearance, Compared, ModelFacts, UsageAnswer};
+use smalti_engine::answers::{Appearance, Compared, ModelFacts, Used};
 use smalti_engine::images::Picture;
-use smalti_engine::tokens::Grid;
+use smalti_engine::tokens::{Part, Tokens};
 
 use crate::figures::rate::FileRates;
 
@@ -16,11 +16,23 @@ pub struct Chapter {
     /// As it was encoded.
     pub original: Picture,
     /// Its tokens.
-    pub grid: Arc<Grid>,
+    pub tokens: Tokens,
     /// What came back, and what was lost.
     pub compared: Arc<Compared>,
     /// What it costs as an image file.
     pub files: FileRates,
+}
+
+impl Chapter {
+    /// The last part: the only one, or the finest scale.
+    pub fn finest(&self) -> &Part {
+        self.tokens.parts().last().unwrap_or(self.tokens.first())
+    }
+
+    /// Rows and columns of the last part, as columns x rows.
+    pub fn grid_words(&self) -> String {
+        format!("{}\u{d7}{}", self.finest().columns(), self.finest().rows())
+    }
 }
 
 /// Everything that the page tells.
@@ -31,7 +43,7 @@ pub struct Story<'a> {
     /// How its codes look.
     pub appearance: &'a Appearance,
     /// Which codes the pictures used.
-    pub usage: &'a UsageAnswer,
+    pub usage: &'a Used,
     /// The pictures, at least one.
     pub chapters: &'a [Chapter],
     /// The window with these pictures in it, if it could be drawn.

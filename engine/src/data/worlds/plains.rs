@@ -1,6 +1,6 @@
 //! Landscapes of open ground: dunes, forest, savanna, canyon, meadow.
 
-use super::color::{Color, hex, lerp, smooth, unit};
+use super::color::{hex, lerp, smooth, unit};
 use super::dunes::{Dunes, dunes};
 use super::ground::{
     Cover, Frame, backdrop, bank, bare, boulders, front_flowers, front_grass, ground, track,

@@ -13,7 +13,7 @@ mod x86;
 use std::sync::OnceLock;
 
 pub(super) use portable::Portable;
-pub(super) use traits::{Kernel, Simd};
+pub(super) use traits::{Kernel, PointerKernel, Simd};
 #[cfg(target_arch = "x86_64")]
 pub(super) use x86::{Avx2, Avx512};
 

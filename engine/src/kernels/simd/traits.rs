@@ -10,6 +10,32 @@ pub(in crate::kernels) trait Kernel<S> {
     fn run(self, s: S) -> Self::Output;
 }
 
+/// Work that follows pointers, to be compiled as a [`Kernel`] is. Anybody can make one, but only who
+/// promises what is said of its fields can run it: by [`Simd::follow`].
+pub(in crate::kernels) trait PointerKernel<S> {
+    /// What it gives.
+    type Output;
+    /// Does it.
+    ///
+    /// # Safety
+    /// What is said of the fields must hold while it runs.
+    unsafe fn run(self, s: S) -> Self::Output;
+}
+
+/// A kernel whose pointers may be followed. Only [`Simd::follow`] makes one.
+struct Promised<K>(K);
+
+impl<S, K: PointerKernel<S>> Kernel<S> for Promised<K> {
+    type Output = K::Output;
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "see `Kernel`")]
+    fn run(self, s: S) -> K::Output {
+        // SAFETY: whoever called `follow`, which alone makes this, promised it.
+        unsafe { self.0.run(s) }
+    }
+}
+
 /// Instructions on vectors of [`Simd::LANES`] numbers.
 pub(in crate::kernels) trait Simd: Copy + Send + Sync + 'static {
     /// A vector.
@@ -21,6 +47,16 @@ pub(in crate::kernels) trait Simd: Copy + Send + Sync + 'static {
 
     /// Runs a kernel compiled with these instructions.
     fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output;
+
+    /// Runs a kernel that follows pointers, compiled in the same way.
+    ///
+    /// # Safety
+    /// What is said of the kernel's fields must hold until it has run.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a call is what `vectorize` is")]
+    unsafe fn follow<K: PointerKernel<Self>>(self, kernel: K) -> K::Output {
+        self.vectorize(Promised(kernel))
+    }
 
     /// The same number in every lane.
     fn splat(self, x: f32) -> Self::V;

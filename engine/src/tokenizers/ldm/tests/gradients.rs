@@ -18,7 +18,7 @@ struct Frozen {
     smooth: Tensor,
     /// What quantizing added to it.
     added: Tensor,
-    codes: Tensor,
+    codes: Vec<Tensor>,
     chosen: Tensor,
 }
 
