@@ -38,8 +38,14 @@ pub fn open_tokenizer(path: &Path, device: &Device) -> Result<Opened> {
     let Some(design) = recognized.design.clone() else {
         return Err(not_a_tokenizer(path, &checkpoint, &recognized));
     };
-    let foreign = |name: &str| NOT_THE_NETWORK.iter().any(|prefix| name.starts_with(prefix));
-    let tensors = checkpoint.to_tensors_where(device, |name| !foreign(name))?;
+    let shapes = checkpoint.tensors.iter().map(|(name, e)| (name.clone(), e.shape().to_vec()));
+    let shapes = Weights::of_shapes(shapes.collect());
+    design.build(&shapes)?;
+    // Moving averages are the network of some families.
+    let taken = shapes.taken();
+    let beside = |name: &str| NOT_THE_NETWORK.iter().any(|prefix| name.starts_with(prefix));
+    let tensors =
+        checkpoint.to_tensors_where(device, |name| taken.contains(name) || !beside(name))?;
     let weights = Weights::loaded(tensors.clone(), false, device);
     let tokenizer = design.build(&weights)?;
     weights.finish(&path.display().to_string(), &NOT_THE_NETWORK)?;
@@ -49,7 +55,7 @@ pub fn open_tokenizer(path: &Path, device: &Device) -> Result<Opened> {
 }
 
 /// Names of tensors that come after the tokens.
-const AFTER_TOKENS: [&str; 3] = ["decoder.", "post_quant_conv.", "pixel_"];
+const AFTER_TOKENS: [&str; 4] = ["decoder.", "post_quant_conv.", "pixel_", "model_ema.decoder"];
 
 /// 16 hexadecimal digits over the numbers of encoder and quantizer and over the rule in words: two
 /// FSQ models of equal levels differ by their encoders.

@@ -82,7 +82,11 @@ pub fn recognize(
         .tensors
         .iter()
         .map(|(name, entry)| (name.as_str(), entry.shape()))
-        .filter(|(name, _)| !NOT_THE_NETWORK.iter().any(|prefix| name.starts_with(prefix)))
+        // Moving averages are the network of some families.
+        .filter(|(name, _)| {
+            let beside = NOT_THE_NETWORK.iter().any(|prefix| name.starts_with(prefix));
+            !beside || name.starts_with("model_ema.")
+        })
         .collect();
     let own = own_design(checkpoint, path)?;
     let mut found = Recognized {

@@ -7,3 +7,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod check;
+mod ledger;
+mod lfq;
+mod llamagen;
+mod quantizers;
+mod taming_gumbel;

@@ -44,6 +44,7 @@ fn smooth(config: &QuantizerConfig, latents: &Tensor) -> Tensor {
             let code = bounded.broadcast_div(&units).unwrap();
             if symmetric { (code - 1.0).unwrap() } else { code }
         }
+        other => unreachable!("{other:?} has no smooth part here"),
     }
 }
 
