@@ -24,6 +24,11 @@ impl<'a> Probe<'a> {
         Self(Some(look))
     }
 
+    /// Whether somebody looks: for activations that are made for that alone.
+    pub fn looks(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Shows an activation.
     pub fn show(&mut self, name: &str, tensor: &Tensor) {
         if let Some(look) = &mut self.0 {

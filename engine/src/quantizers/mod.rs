@@ -3,6 +3,7 @@
 pub mod fsq;
 pub mod fsq_entropy;
 pub mod fsq_residual;
+pub mod multiscale;
 pub mod rows;
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,7 @@ mod vq_learn;
 
 pub use fsq::{Fsq, FsqBound, FsqConfig};
 pub use fsq_residual::{ResidualFsq, ResidualQuantized};
+pub use multiscale::{MultiScale, MultiScaleConfig, Scale, Scales};
 pub use vq::{BetaPlacement, CodebookStart, CodebookUpdate, Vq, VqConfig};
 
 use candle_core::Tensor;

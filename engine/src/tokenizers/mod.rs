@@ -1,7 +1,11 @@
 //! Tokenizers: image → latents → codes → latents → image, one file a family.
 
+pub mod clues;
 pub mod ldm;
+pub mod maskgit_vqgan;
 pub mod run;
+pub mod titok;
+pub mod var;
 
 pub use ldm::{Ldm, LdmConfig, Naming};
 pub use run::{detokenize, tokenize};

@@ -7,3 +7,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod check;
+mod files;
+mod ledger;
+mod maskgit_vqgan;
+mod titok;
+mod var_vqvae;

@@ -1,5 +1,6 @@
 //! Tests that every quantizer passes, over one table of rules.
 
+mod multiscale;
 mod vq;
 
 use candle_core::{Tensor, Var};
