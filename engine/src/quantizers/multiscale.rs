@@ -12,7 +12,9 @@
 use candle_core::{D, DType, Device, Tensor};
 
 use super::rows::{check_latents, codes_from_tensor, latents_from_rows, rows_from_latents};
+use super::{Book, Pass, Quantized, Quantizer};
 use crate::layers::{Conv2d, Init, Resize, Weights};
+use crate::tokens::PartShape;
 use crate::{EngineError, Result, kernels};
 
 /// Scores held at once when codes are chosen by direction.
@@ -150,22 +152,11 @@ pub struct Scale {
     pub sum: Tensor,
 }
 
-/// What [`MultiScale::quantize`] gives.
-#[derive(Debug)]
-pub struct Scales {
-    /// The quantized latents, (B, D, H, W): in training with the straight-through gradient, otherwise
-    /// exactly what [`MultiScale::decode`] gives, without a gradient.
-    pub latents: Tensor,
-    /// The codes of each scale, (B, side, side) u32.
-    pub codes: Vec<Tensor>,
-    /// Losses by name, scalars, already weighted; empty outside of training.
-    pub losses: Vec<(&'static str, Tensor)>,
-}
-
 /// Multi-scale residual vector quantization.
 #[derive(Debug)]
 pub struct MultiScale {
     config: MultiScaleConfig,
+    books: [Book; 1],
     /// (K, D)
     embedding: Tensor,
     phis: Vec<Conv2d>,
@@ -194,10 +185,13 @@ impl MultiScale {
             };
             Conv2d::three(&weights, (dim, dim))
         };
+        // How often each code was used at each scale, while it was trained.
+        weights.skip("ema_vocab_hit_SV");
         // The publisher has no convolution where it would count for nothing.
         let count = if config.quant_resi.abs() > 1e-6 { config.phis() } else { 0 };
         Ok(Self {
             config: config.clone(),
+            books: [Book::of_vectors(config.vocab_size, dim)],
             embedding,
             phis: (0..count).map(phi).collect::<Result<_>>()?,
             choice: phi_choice(config.phis(), config.v_patch_nums.len()),
@@ -214,78 +208,10 @@ impl MultiScale {
         self.embedding.dims()[1]
     }
 
-    /// The codebook, (K, D), without a gradient.
-    pub fn codebook(&self) -> Tensor {
-        self.embedding.detach()
-    }
-
-    /// Rows and columns of each scale for latents of that size.
-    ///
-    /// # Errors
-    /// [`EngineError::BadInput`] if it is not the size that the scales end with.
-    pub fn layout(&self, height: usize, width: usize) -> Result<Vec<(usize, usize)>> {
-        let side = self.config.side();
-        if (height, width) != (side, side) {
-            let reason = format!("{height}x{width} places, but the scales end with {side}x{side}");
-            return Err(EngineError::bad_input("latents", reason, ""));
-        }
-        Ok(self.config.v_patch_nums.iter().map(|&side| (side, side)).collect())
-    }
-
-    /// Quantizes latents (B, D, H, W); `training` adds the losses and the gradients.
-    ///
-    /// # Errors
-    /// [`EngineError`] for latents of another size, or if a number is not finite.
-    pub fn quantize(&self, latents: &Tensor, training: bool) -> Result<Scales> {
-        check_latents(latents, self.code_dim())?;
-        let (b, _, h, w) = latents.dims4()?;
-        let layout = self.layout(h, w)?;
-        let fixed = latents.detach();
-        let (mut rest, mut sum) = (fixed.clone(), None::<Tensor>);
-        let mut codes = Vec::with_capacity(layout.len());
-        let (mut on_codebook, mut on_commitment) = (Vec::new(), Vec::new());
-        for (scale, &size) in layout.iter().enumerate() {
-            let last = scale + 1 == layout.len();
-            let seen = if last { rest.clone() } else { Resize::Area.forward(&rest, size)? };
-            let list = self.nearest(&rows_from_latents(&seen, self.code_dim())?)?;
-            let added = self.added(scale, &list, b)?;
-            let added = if training { added } else { added.detach() };
-            rest = (rest - added.detach())?;
-            let now = sum.map_or_else(|| Ok(added.clone()), |sum| sum + &added)?;
-            if training {
-                on_codebook.push((&now - &fixed)?.sqr()?.mean_all()?);
-                on_commitment.push((latents - now.detach())?.sqr()?.mean_all()?);
-            }
-            sum = Some(now);
-            codes.push(list.reshape((b, size.0, size.1))?);
-        }
-        let sum = sum.ok_or_else(|| EngineError::bad_input("v_patch_nums", "no scales", ""))?;
-        if !training {
-            return Ok(Scales { latents: sum, codes, losses: Vec::new() });
-        }
-        let mean = |losses: &[Tensor]| Tensor::stack(losses, 0)?.mean_all();
-        let losses = vec![
-            ("codebook", mean(&on_codebook)?),
-            ("commitment", (mean(&on_commitment)? * self.config.beta)?),
-        ];
-        let through = (latents + (sum.detach() - &fixed)?)?;
-        Ok(Scales { latents: through, codes, losses })
-    }
-
-    /// The latents (B, D, H, W) of the codes of all scales, or of the first few: the picture so far.
-    ///
-    /// # Errors
-    /// [`EngineError`] if there are none, too many, or some of another size or codebook.
-    pub fn decode(&self, codes: &[Tensor]) -> Result<Tensor> {
-        let mut scales = self.scales(codes)?;
-        let last = scales.pop().ok_or_else(|| EngineError::bad_input("codes", "no scale", ""))?;
-        Ok(last.sum)
-    }
-
     /// What each of the first few scales adds, and the sum up to it.
     ///
     /// # Errors
-    /// As for [`MultiScale::decode`].
+    /// [`EngineError`] if there are none, too many, or some of another size or codebook.
     pub fn scales(&self, codes: &[Tensor]) -> Result<Vec<Scale>> {
         let layout = &self.config.v_patch_nums;
         if codes.is_empty() || codes.len() > layout.len() {
@@ -329,7 +255,7 @@ impl MultiScale {
     /// the first the sum of those before it, place after place: (B, L, D).
     ///
     /// # Errors
-    /// As for [`MultiScale::decode`].
+    /// As for [`MultiScale::scales`].
     pub fn inputs(&self, codes: &[Tensor]) -> Result<Tensor> {
         let known = codes.len().min(self.config.v_patch_nums.len() - 1);
         let parts = self.scales(&codes[..known])?.into_iter().enumerate().map(|(at, scale)| {
@@ -365,6 +291,73 @@ impl MultiScale {
         });
         let list = Tensor::cat(&parts.collect::<Result<Vec<_>>>()?, 0)?;
         Ok(list.to_dtype(DType::U32)?.to_device(rows.device())?)
+    }
+}
+
+impl Quantizer for MultiScale {
+    fn books(&self) -> &[Book] {
+        &self.books
+    }
+
+    /// The scales, which have one size whatever that of the latents.
+    fn layout(&self, _: usize, _: usize) -> Vec<PartShape> {
+        self.config.v_patch_nums.iter().map(|&side| PartShape::grid(side, side)).collect()
+    }
+
+    fn entries(&self, _: u16) -> Result<Option<Tensor>> {
+        Ok(Some(self.embedding.detach()))
+    }
+
+    fn quantize(&self, latents: &Tensor, pass: Pass) -> Result<Quantized> {
+        check_latents(latents, self.code_dim())?;
+        let (b, _, h, w) = latents.dims4()?;
+        let (side, training) = (self.config.side(), pass.is_training());
+        if (h, w) != (side, side) {
+            return Err(EngineError::Shape {
+                what: "latents".to_owned(),
+                expected: format!("(B, {}, {side}, {side}), the last scale", self.code_dim()),
+                found: latents.dims().to_vec(),
+            });
+        }
+        let layout = &self.config.v_patch_nums;
+        let fixed = latents.detach();
+        let (mut rest, mut sum) = (fixed.clone(), None::<Tensor>);
+        let mut codes = Vec::with_capacity(layout.len());
+        let (mut on_codebook, mut on_commitment) = (Vec::new(), Vec::new());
+        for (scale, &places) in layout.iter().enumerate() {
+            let last = scale + 1 == layout.len();
+            let seen =
+                if last { rest.clone() } else { Resize::Area.forward(&rest, (places, places))? };
+            let list = self.nearest(&rows_from_latents(&seen, self.code_dim())?)?;
+            let added = self.added(scale, &list, b)?;
+            let added = if training { added } else { added.detach() };
+            rest = (rest - added.detach())?;
+            let now = sum.map_or_else(|| Ok(added.clone()), |sum| sum + &added)?;
+            if training {
+                on_codebook.push((&now - &fixed)?.sqr()?.mean_all()?);
+                on_commitment.push((latents - now.detach())?.sqr()?.mean_all()?);
+            }
+            sum = Some(now);
+            codes.push(list.reshape((b, places, places))?);
+        }
+        let sum = sum.ok_or_else(|| EngineError::bad_input("v_patch_nums", "no scales", ""))?;
+        if !training {
+            return Ok(Quantized { latents: sum, codes, losses: Vec::new() });
+        }
+        let mean = |losses: &[Tensor]| Tensor::stack(losses, 0)?.mean_all();
+        let losses = vec![
+            ("codebook", mean(&on_codebook)?),
+            ("commitment", (mean(&on_commitment)? * self.config.beta)?),
+        ];
+        let through = (latents + (sum.detach() - &fixed)?)?;
+        Ok(Quantized { latents: through, codes, losses })
+    }
+
+    /// The first few scales alone give the picture so far.
+    fn decode(&self, codes: &[Tensor]) -> Result<Tensor> {
+        let mut scales = self.scales(codes)?;
+        let last = scales.pop().ok_or_else(|| EngineError::bad_input("codes", "no scale", ""))?;
+        Ok(last.sum)
     }
 }
 

@@ -1,42 +1,9 @@
-//! What is known of a checkpoint before it is opened: names and shapes of its tensors, and perhaps a
-//! configuration that lies beside it.
-
-use std::collections::BTreeMap;
+//! What a configuration beside a checkpoint says of its network, and checks of what was found.
 
 use serde_json::Value;
 
+use super::family::Beside;
 use crate::{EngineError, Result};
-
-/// Shapes by name.
-pub type Shapes<'a> = BTreeMap<&'a str, &'a [usize]>;
-
-/// More of a numbered name are not looked for.
-const MOST: usize = 256;
-
-/// Whether a name begins so.
-pub(super) fn any(shapes: &Shapes<'_>, prefix: &str) -> bool {
-    shapes.range(prefix..).next().is_some_and(|(name, _)| name.starts_with(prefix))
-}
-
-/// A side of a tensor that decides how the network is built.
-///
-/// # Errors
-/// [`EngineError::BadInput`] if there is no such tensor, or it has no such side.
-pub(super) fn side(shapes: &Shapes<'_>, name: &str, axis: usize) -> Result<usize> {
-    let Some(shape) = shapes.get(name) else {
-        let reason = format!("{name} is missing, without which the network's sizes are not known");
-        return Err(EngineError::bad_input("checkpoint", reason, "download or save it again"));
-    };
-    shape.get(axis).copied().filter(|&n| n > 0).ok_or_else(|| {
-        let reason = format!("{name} is {shape:?}, which has not enough sides");
-        EngineError::bad_input("checkpoint", reason, "")
-    })
-}
-
-/// How many of a numbered name there are, from 0 without a gap.
-pub(super) fn count(shapes: &Shapes<'_>, name: impl Fn(usize) -> String) -> usize {
-    (0..MOST).take_while(|&i| shapes.contains_key(name(i).as_str())).count()
-}
 
 /// The quotient of channels, such as a level's by those of the first.
 ///
@@ -47,27 +14,24 @@ pub(super) fn multiple(name: &str, channels: usize, of: usize) -> Result<usize> 
         return Ok(channels / of);
     }
     let reason = format!("the {channels} channels of {name} are no multiple of {of}");
-    Err(EngineError::bad_input("checkpoint", reason, ""))
+    Err(EngineError::bad_input("network", reason, ""))
 }
 
 /// A configuration beside the checkpoint, asked by JSON pointers such as "/model/vq_model/heads"; of
 /// several the first that is there counts.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Beside<'a>(pub(super) Option<&'a Value>);
+pub(super) struct Said<'a>(pub(super) Option<&'a Beside>);
 
-impl<'a> Beside<'a> {
-    fn get(self, pointers: &[&str]) -> Option<(&'a Value, String)> {
-        let found = pointers.iter().find_map(|at| Some((self.0?.pointer(at)?, (*at).to_owned())));
-        found.filter(|(value, _)| !value.is_null())
-    }
-
+impl<'a> Said<'a> {
     fn read<T>(
         self,
         pointers: &[&str],
         wanted: &str,
         read: impl Fn(&'a Value) -> Option<T>,
     ) -> Result<Option<T>> {
-        let Some((value, at)) = self.get(pointers) else { return Ok(None) };
+        let Some(beside) = self.0 else { return Ok(None) };
+        let said = |at: &&str| Some((*at, beside.value.pointer(at).filter(|v| !v.is_null())?));
+        let Some((at, value)) = pointers.iter().find_map(said) else { return Ok(None) };
         if let Some(read) = read(value) {
             return Ok(Some(read));
         }
@@ -76,11 +40,8 @@ impl<'a> Beside<'a> {
             text.truncate(end);
         }
         let key = at.trim_start_matches('/').replace('/', ".");
-        Err(EngineError::bad_input(
-            "configuration beside the checkpoint",
-            format!("{key} is {text}, not {wanted}"),
-            "correct it, or move it away to take what is usual",
-        ))
+        let hint = "correct it, or move the file away to take what is usual";
+        Err(EngineError::bad_file(&beside.path, format!("{key} is {text}, not {wanted}"), hint))
     }
 
     /// A number.

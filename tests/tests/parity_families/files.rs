@@ -6,6 +6,8 @@ use candle_core::Tensor;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use smalti_engine::checkpoints::{self, Checkpoint, ElementType};
+use smalti_engine::layers::Weights;
+use smalti_engine::tokenizers::{Beside, FAMILIES};
 use smalti_tests::{device, fixture};
 
 /// The checkpoint as it was published.
@@ -51,4 +53,29 @@ fn as_safetensors(checkpoint: &Checkpoint) -> Vec<u8> {
 /// Names and shapes of a checkpoint.
 pub(crate) fn shapes(checkpoint: &Checkpoint) -> BTreeMap<&str, &[usize]> {
     checkpoint.tensors.iter().map(|(name, entry)| (name.as_str(), entry.shape())).collect()
+}
+
+/// A fixture's file as a configuration that lies beside a checkpoint.
+pub(crate) fn beside(name: &str, file: &str) -> Beside {
+    let path = fixture(name).join(file);
+    let bytes = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let value = serde_json::from_slice(&bytes);
+    let value = value.unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    Beside { path, value }
+}
+
+/// The family of this id, and no other, claims the checkpoint, and builds a network that has exactly
+/// its tensors out of what lies beside it.
+pub(crate) fn is_recognized(checkpoint: &Checkpoint, beside: &Beside, id: &str) {
+    let shapes = shapes(checkpoint);
+    let claiming: Vec<&str> =
+        FAMILIES.iter().filter(|family| family.claims(&shapes)).map(|family| family.id()).collect();
+    assert_eq!(claiming, [id], "one family claims it");
+    let family = FAMILIES.iter().find(|family| family.id() == id).unwrap();
+    let settings = family.configure("fixture", &shapes, Some(beside)).unwrap();
+    let owned = shapes.iter().map(|(name, shape)| ((*name).to_owned(), shape.to_vec()));
+    let weights = Weights::of_shapes(owned.collect());
+    let tokenizer = family.build(&settings, &weights).unwrap();
+    assert_eq!(weights.problems(&[]), Vec::<String>::new());
+    assert_eq!(tokenizer.facts().family, id);
 }

@@ -3,6 +3,8 @@
 use candle_core::{D, Tensor};
 use serde_json::Value;
 use smalti_engine::layers::Weights;
+use smalti_engine::quantizers::Pass;
+use smalti_engine::tokenizers::Tokenizer;
 use smalti_engine::tokenizers::maskgit_vqgan::{self, MaskGitConfig, MaskGitVqgan};
 use smalti_tests::{count, counts, device, load_config, number};
 
@@ -42,8 +44,8 @@ fn parity_maskgit_vqgan_at_every_named_value_from_both_containers() {
         let images = ledger.given("input").affine(2.0, -1.0).unwrap();
         let latents = ledger.watching(|probe| network.encode_probed(&images, probe)).unwrap();
         ledger.same("pre_quant", &latents);
-        let found = network.quantize(&latents, true).unwrap();
-        ledger.codes("indices", &found.codes);
+        let found = network.quantize(&latents, Pass::FIRST).unwrap();
+        ledger.codes("indices", &found.codes[0]);
         ledger.same("quantized", &found.latents);
         let losses = found.losses.iter().map(|(_, loss)| loss.clone());
         ledger.same("loss", &losses.reduce(|a, b| (a + b).unwrap()).expect("losses"));
@@ -54,13 +56,13 @@ fn parity_maskgit_vqgan_at_every_named_value_from_both_containers() {
         ledger.same("reconstruction_clamped01", &image.clamp(0.0_f32, 1.0_f32).unwrap());
 
         let codes = ledger.given("indices");
-        let entries = network.dequantize(&codes).unwrap();
+        let entries = network.dequantize(&[codes]).unwrap();
         ledger.same("codes_from_indices", &entries);
         let image = ledger.watching(|probe| network.decode_probed(&entries, probe)).unwrap();
         ledger.same("reconstruction_from_indices", &unit(image));
 
         // How near each code is to each latent, as shares.
-        let distances = network.quantizer().distances(&latents).unwrap().neg().unwrap();
+        let distances = network.vq().distances(&latents).unwrap().neg().unwrap();
         let largest = distances.max_keepdim(D::Minus1).unwrap();
         let shares = distances.broadcast_sub(&largest).unwrap().exp().unwrap();
         let shares = shares.broadcast_div(&shares.sum_keepdim(D::Minus1).unwrap()).unwrap();
@@ -75,7 +77,9 @@ fn parity_maskgit_vqgan_configuration_is_told_from_the_published_container() {
     let (checkpoint, file) = (files::published(NAME, "weights.bin"), load_config(NAME));
     let (shapes, truth) = (files::shapes(&checkpoint), config_of(&file));
     assert!(maskgit_vqgan::claims(&shapes));
-    assert_eq!(maskgit_vqgan::configure(&shapes, Some(&file)).unwrap(), truth);
+    let beside = files::beside(NAME, "config.json");
+    assert_eq!(maskgit_vqgan::configure(&shapes, Some(&beside)).unwrap(), truth);
+    files::is_recognized(&checkpoint, &beside, "maskgit");
     // Shapes do not say groups and weights of losses: then it is what was published.
     let usual = MaskGitConfig::default();
     let (norm_groups, norm_eps) = (usual.norm_groups, usual.norm_eps);

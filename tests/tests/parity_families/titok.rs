@@ -3,8 +3,10 @@
 use candle_core::Tensor;
 use serde_json::Value;
 use smalti_engine::layers::Weights;
+use smalti_engine::quantizers::Pass;
+use smalti_engine::tokenizers::Tokenizer;
 use smalti_engine::tokenizers::titok::{self, PixelConfig, Titok, TitokConfig, VitConfig};
-use smalti_tests::{count, counts, device, fixture, load_config, number};
+use smalti_tests::{count, counts, device, load_config, number};
 
 use crate::check::Near;
 use crate::files;
@@ -61,7 +63,7 @@ fn parity_titok_at_every_named_value_from_both_containers() {
             let ledger = Ledger::new(name, Near::of(&file));
             let weights = Weights::loaded(tensors, false, &device());
             let network = Titok::new(&config_of(&file), &weights).unwrap();
-            weights.finish(name, &titok::BOOKKEEPING).unwrap();
+            weights.finish(name, &[]).unwrap();
             agrees(&ledger, &network);
             ledger.all_but(&[]);
         }
@@ -73,9 +75,13 @@ fn agrees(ledger: &Ledger, network: &Titok) {
     let images = ledger.given("input").affine(2.0, -1.0).unwrap();
     let latents = ledger.watching(|probe| network.encode_probed(&images, probe)).unwrap();
     ledger.same("pre_quant", &latents);
-    let found = network.quantize(&latents, true).unwrap();
-    assert_eq!(found.codes.dims(), ledger.io.raw("indices").shape, "one row of tokens");
-    ledger.codes("indices", &found.codes);
+    let found = network.quantize(&latents, Pass::FIRST).unwrap();
+    let codes = &found.codes[0];
+    assert_eq!(codes.dims(), ledger.io.raw("indices").shape, "one row of tokens");
+    ledger.codes("indices", codes);
+    let side = network.config().crop_size;
+    let layout = network.layout(side, side).unwrap();
+    assert_eq!((layout.len(), layout[0].rows, layout[0].columns), (1, 1, codes.dim(2).unwrap()));
     ledger.same("quantized", &found.latents);
     let loss = |name: &str| {
         let found = found.losses.iter().find(|(known, _)| *known == name);
@@ -91,7 +97,7 @@ fn agrees(ledger: &Ledger, network: &Titok) {
     ledger.same("reconstruction", &image);
     ledger.same("reconstruction_clamped01", &image.clamp(0.0_f32, 1.0_f32).unwrap());
 
-    let entries = network.dequantize(&ledger.given("indices")).unwrap();
+    let entries = network.dequantize(&[ledger.given("indices")]).unwrap();
     let rows = entries.permute((0, 2, 3, 1)).unwrap().flatten_to(2).unwrap();
     ledger.same("codes_from_indices", &rows);
     let image = ledger.watching(|probe| network.decode_probed(&entries, probe)).unwrap();
@@ -104,14 +110,14 @@ fn parity_titok_configurations_are_told_from_the_published_containers() {
         let checkpoint = files::published(name, "weights.bin");
         let (shapes, file) = (files::shapes(&checkpoint), load_config(name));
         let truth = config_of(&file);
-        assert_eq!(titok::claims_legacy(&shapes), truth.is_legacy, "{name}");
-        assert_eq!(titok::claims_direct(&shapes), !truth.is_legacy, "{name}");
-        assert_eq!(titok::configure(&shapes, Some(&file)).unwrap(), truth, "{name}");
+        assert!(titok::claims(&shapes), "{name}");
+        let beside = files::beside(name, "config.json");
+        assert_eq!(titok::configure(&shapes, Some(&beside)).unwrap(), truth, "{name}");
+        files::is_recognized(&checkpoint, &beside, "titok");
 
         // The published form of a configuration names a size, whose heads a width of its own may not
         // have: those of the name are taken where nothing better is known.
-        let path = fixture(name).join("titok_config.json");
-        let beside: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let beside = files::beside(name, "titok_config.json");
         let mut found = titok::configure(&shapes, Some(&beside)).unwrap();
         found.encoder.heads = truth.encoder.heads;
         found.decoder.heads = truth.decoder.heads;

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use candle_core::{Tensor, Var as Variable};
 use serde_json::Value;
+use smalti_engine::images::Picture;
 use smalti_engine::layers::{Probe, Resize, Weights};
-use smalti_engine::quantizers::MultiScaleConfig;
 use smalti_engine::quantizers::multiscale::{phi_choice, phi_ticks};
+use smalti_engine::quantizers::{MultiScaleConfig, Pass};
 use smalti_engine::tokenizers::var::{self, Var, VarConfig};
+use smalti_engine::tokenizers::{Tokenizer, detokenize, tokenize};
+use smalti_engine::tokens::Tokens;
 use smalti_tests::{count, counts, device, load_config, number};
 
 use crate::check::Near;
@@ -77,7 +80,7 @@ fn generator_config(config: &Value) -> VarConfig {
 fn build(config: &VarConfig, tensors: BTreeMap<String, Tensor>, trainable: bool) -> (Var, Weights) {
     let weights = Weights::loaded(tensors, trainable, &device());
     let var = Var::new(config, &weights).unwrap();
-    weights.finish(VQVAE, &var::BOOKKEEPING).unwrap();
+    weights.finish(VQVAE, &[]).unwrap();
     (var, weights)
 }
 
@@ -118,10 +121,10 @@ fn pictures(ledger: &Ledger, var: &Var) {
     let input = ledger.given("input");
     let latents = ledger.watching(|probe| var.encode_probed(&input, probe)).unwrap();
     ledger.same("f_BChw", &latents);
-    let found = var.quantize(&latents, false).unwrap();
+    let found = var.quantize(&latents, Pass::Inference).unwrap();
     let mut flat = Vec::new();
     for (at, (codes, scale)) in
-        found.codes.iter().zip(var.quantizer().scales(&found.codes).unwrap()).enumerate()
+        found.codes.iter().zip(var.scales().scales(&found.codes).unwrap()).enumerate()
     {
         ledger.codes(&format!("scale{at}.indices"), codes);
         ledger.same(&format!("scale{at}.h"), &scale.added);
@@ -159,9 +162,9 @@ fn inputs_of_generators(ledger: &Ledger, var: &Var) {
     let lists: Vec<Tensor> =
         (0..scales).map(|at| ledger.given(&format!("scale{at}.indices"))).collect();
     let codes = by_scale(var.config(), &lists);
-    ledger.same("var_input", &var.quantizer().inputs(&codes).unwrap());
-    for (at, scale) in var.quantizer().scales(&codes).unwrap().iter().enumerate() {
-        ledger.same(&format!("ar_next.{at}"), &var.quantizer().next_input(&scale.sum, at).unwrap());
+    ledger.same("var_input", &var.scales().inputs(&codes).unwrap());
+    for (at, scale) in var.scales().scales(&codes).unwrap().iter().enumerate() {
+        ledger.same(&format!("ar_next.{at}"), &var.scales().next_input(&scale.sum, at).unwrap());
     }
 }
 
@@ -185,7 +188,7 @@ fn training(
 ) {
     let (var, weights) = build(config, tensors, true);
     let latents = Variable::from_tensor(&ledger.given("f_BChw")).unwrap();
-    let found = var.quantize(&latents, true).unwrap();
+    let found = var.quantize(&latents, Pass::FIRST).unwrap();
     ledger.same("train.f_hat_ste", &found.latents);
     let losses = found.losses.iter().map(|(_, loss)| loss.clone());
     let loss = losses.reduce(|a, b| (a + b).unwrap()).expect("losses");
@@ -222,14 +225,14 @@ fn parity_var_vqvae_of_the_generators() {
             let image = ledger.given("enc.image");
             let latents = var.encode_probed(&image, &mut Probe::none()).unwrap();
             ledger.same("enc.f", &latents);
-            let found = var.quantize(&latents, false).unwrap();
-            let scales = var.quantizer().scales(&found.codes).unwrap();
+            let found = var.quantize(&latents, Pass::Inference).unwrap();
+            let scales = var.scales().scales(&found.codes).unwrap();
             for (at, (codes, scale)) in found.codes.iter().zip(scales).enumerate() {
                 ledger.codes(&format!("enc.s{at}.tokens"), codes);
                 ledger.same(&format!("enc.s{at}.fhat"), &scale.sum);
             }
             ledger.same_within("enc.rec_image", &decode(&var, &found.latents), image_abs);
-            ledger.same("tf.var_input", &var.quantizer().inputs(&found.codes).unwrap());
+            ledger.same("tf.var_input", &var.scales().inputs(&found.codes).unwrap());
             for run in ["greedy", "greedy_nocfg", "sample"] {
                 generated(&ledger, &var, run, image_abs);
             }
@@ -250,11 +253,11 @@ fn generated(ledger: &Ledger, var: &Var, run: &str, image_abs: f64) {
     let lists: Vec<Tensor> =
         (0..scales).map(|at| ledger.given(&format!("{run}.s{at}.tokens"))).collect();
     let codes = by_scale(var.config(), &lists);
-    for (at, scale) in var.quantizer().scales(&codes).unwrap().iter().enumerate() {
+    for (at, scale) in var.scales().scales(&codes).unwrap().iter().enumerate() {
         ledger.same(&format!("{run}.s{at}.fhat"), &scale.sum);
         let next = format!("{run}.s{at}.next_map");
         if ledger.io.contains(&next) {
-            ledger.same(&next, &var.quantizer().next_input(&scale.sum, at).unwrap());
+            ledger.same(&next, &var.scales().next_input(&scale.sum, at).unwrap());
         }
     }
     let image = decode(var, &var.dequantize(&codes).unwrap()).affine(0.5, 0.5).unwrap();
@@ -270,8 +273,9 @@ fn parity_var_vqvae_configurations_are_told_from_the_published_containers() {
         let checkpoint = files::published(name, container);
         let shapes = files::shapes(&checkpoint);
         assert!(var::claims(&shapes), "{name}");
-        let beside = load_config(name);
+        let beside = files::beside(name, "config.json");
         assert_eq!(var::configure(&shapes, Some(&beside)).unwrap(), truth, "{name}");
+        files::is_recognized(&checkpoint, &beside, "var");
         // Shapes say neither scales nor groups nor shares: then it is what VAR published.
         let alone = var::configure(&shapes, None);
         let usual = VarConfig::default();
@@ -289,4 +293,30 @@ fn parity_var_vqvae_configurations_are_told_from_the_published_containers() {
             assert!(error.contains("norm_groups"), "{name}: {error}");
         }
     }
+}
+
+#[test]
+fn parity_var_vqvae_tokens_come_in_scales_and_the_first_ones_alone_give_a_picture() {
+    let config = vqvae_config(&load_config(VQVAE));
+    let tensors = files::published(VQVAE, "weights.pth").to_tensors(&device()).unwrap();
+    let (var, _) = build(&config, tensors, false);
+    let side = config.image_side() as u32;
+    let rgb = (0..side * side * 3).map(|at| (at * 37 % 251) as u8).collect();
+    let picture = Picture::new(side, side, rgb).unwrap();
+    let tokens = tokenize(&var, &picture).unwrap();
+    let sides: Vec<usize> = tokens.parts().iter().map(|part| part.rows()).collect();
+    assert_eq!(sides, config.quantize.v_patch_nums);
+    let whole = detokenize(&var, &tokens).unwrap();
+    let mut before = None;
+    for count in 1..=sides.len() {
+        let first = Tokens::new(tokens.parts()[..count].to_vec()).unwrap();
+        let picture = detokenize(&var, &first).unwrap();
+        assert_eq!((picture.width(), picture.height()), (side, side), "{count} scales");
+        assert_ne!(before.as_ref(), Some(&picture), "scale {count} changes the picture");
+        before = Some(picture);
+    }
+    assert_eq!(before, Some(whole));
+    let other = Picture::new(side, side / 2, vec![0; (side * side / 2 * 3) as usize]).unwrap();
+    let error = tokenize(&var, &other).unwrap_err().to_string();
+    assert!(error.contains(&format!("takes {side}x{side} only")), "{error}");
 }

@@ -58,7 +58,7 @@ fn each_scale_uses_the_phi_that_the_published_code_takes() {
 fn the_first_scales_alone_give_the_sum_so_far() {
     let quantizer = make(&config(), &table(9));
     let latents = random((2, DIM, 5, 5), 3);
-    let found = quantizer.quantize(&latents, false).unwrap();
+    let found = quantizer.quantize(&latents, Pass::Inference).unwrap();
     let shapes: Vec<_> = found.codes.iter().map(|codes| codes.dims3().unwrap()).collect();
     assert_eq!(shapes, SCALES.map(|side| (2, side, side)));
     let scales = quantizer.scales(&found.codes).unwrap();
@@ -69,7 +69,7 @@ fn the_first_scales_alone_give_the_sum_so_far() {
         assert_eq!(list(&quantizer.decode(&found.codes[..count]).unwrap()), sum, "{count}");
     }
     assert_eq!(list(&found.latents), sum, "all scales are what was quantized to");
-    let training = quantizer.quantize(&latents, true).unwrap();
+    let training = quantizer.quantize(&latents, Pass::FIRST).unwrap();
     for (a, b) in training.codes.iter().zip(&found.codes) {
         assert_eq!(a.flatten_all().unwrap().to_vec1::<u32>().unwrap(), {
             b.flatten_all().unwrap().to_vec1::<u32>().unwrap()
@@ -87,7 +87,7 @@ fn by_direction_the_length_of_codes_does_not_count_and_an_empty_code_is_never_ne
     let config = MultiScaleConfig { using_znorm: true, quant_resi: 0.0, ..config() };
     let quantizer = make(&config, &table);
     let latents = random((2, DIM, 5, 5), 4);
-    let found = quantizer.quantize(&latents, false).unwrap();
+    let found = quantizer.quantize(&latents, Pass::Inference).unwrap();
     // What the last scale sees is what the others left over.
     let before = quantizer.decode(&found.codes[..3]).unwrap();
     let rest = (latents - before).unwrap().permute((0, 2, 3, 1)).unwrap();
@@ -125,5 +125,5 @@ fn codes_that_are_not_this_tokenizers_are_refused_with_their_scale() {
     refused(&[codes(1, 9)], "code 9");
     let two = Tensor::cat(&[&good[1], &good[1]], 0).unwrap();
     refused(&[good[0].clone(), two], "scale 1");
-    assert!(quantizer.quantize(&random((1, DIM, 4, 4), 1), false).is_err());
+    assert!(quantizer.quantize(&random((1, DIM, 4, 4), 1), Pass::Inference).is_err());
 }

@@ -1,11 +1,10 @@
 //! Hyper-parameters of MaskGIT-VQGAN, with the published names, and how they are told from a checkpoint.
 
-use serde_json::Value;
-
-use super::super::clues::{Beside, Shapes, any, count, grouped, multiple, side, within};
 use super::network::Levels;
 use crate::layers::Grouping;
 use crate::quantizers::{BetaPlacement, CodebookUpdate, QuantizerConfig, VqConfig};
+use crate::tokenizers::clues::{Said, grouped, multiple, within};
+use crate::tokenizers::family::{Beside, Shapes, any, count, size};
 use crate::{EngineError, Result};
 
 /// MaskGIT's VQGAN as 1d-tokenizer and open-muse build it.
@@ -123,28 +122,28 @@ pub fn claims(shapes: &Shapes<'_>) -> bool {
 ///
 /// # Errors
 /// [`EngineError::BadInput`] if a tensor that decides is missing, or something is of the wrong kind.
-pub fn configure(shapes: &Shapes<'_>, beside: Option<&Value>) -> Result<MaskGitConfig> {
-    let beside = Beside(beside);
+pub fn configure(shapes: &Shapes<'_>, beside: Option<&Beside>) -> Result<MaskGitConfig> {
+    let said = Said(beside);
     let defaults = MaskGitConfig::default();
-    let hidden_channels = side(shapes, "encoder.conv_in.weight", 0)?;
+    let hidden_channels = size(shapes, "encoder.conv_in.weight", 0)?;
     let conv1 =
         |level: usize, block: usize| format!("encoder.down.{level}.block.{block}.conv1.weight");
     let multiplier = |level: usize| {
         let name = conv1(level, 0);
-        multiple(&name, side(shapes, &name, 0)?, hidden_channels)
+        multiple(&name, size(shapes, &name, 0)?, hidden_channels)
     };
     let levels = count(shapes, |level| conv1(level, 0));
-    let codes = side(shapes, "quantize.embedding.weight", 0)?;
+    let codes = size(shapes, "quantize.embedding.weight", 0)?;
     let config = MaskGitConfig {
-        num_channels: side(shapes, "encoder.conv_in.weight", 1)?,
+        num_channels: size(shapes, "encoder.conv_in.weight", 1)?,
         hidden_channels,
         channel_mult: (0..levels).map(multiplier).collect::<Result<_>>()?,
         num_res_blocks: count(shapes, |block| conv1(0, block)),
-        z_channels: side(shapes, "encoder.conv_out.weight", 0)?,
+        z_channels: size(shapes, "encoder.conv_out.weight", 0)?,
         num_embeddings: u32::try_from(codes).unwrap_or(u32::MAX),
-        commitment_cost: beside.number(&["/commitment_cost"])?.unwrap_or(defaults.commitment_cost),
-        norm_groups: beside.whole(&["/norm_groups"])?.unwrap_or(defaults.norm_groups),
-        norm_eps: beside.number(&["/norm_eps"])?.unwrap_or(defaults.norm_eps),
+        commitment_cost: said.number(&["/commitment_cost"])?.unwrap_or(defaults.commitment_cost),
+        norm_groups: said.whole(&["/norm_groups"])?.unwrap_or(defaults.norm_groups),
+        norm_eps: said.number(&["/norm_eps"])?.unwrap_or(defaults.norm_eps),
     };
     config.validate()?;
     Ok(config)

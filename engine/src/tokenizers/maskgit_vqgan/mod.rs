@@ -13,18 +13,47 @@ pub use config::{MaskGitConfig, claims, configure};
 pub(super) use network::{Decoder, Levels};
 
 use candle_core::{Device, Tensor};
+use serde_json::Value;
 
+use super::Tokenizer;
+use super::facts::{Facts, Input};
+use super::family::{Beside, Family, Shapes, settings, settings_value};
 use crate::layers::{Probe, Weights};
-use crate::quantizers::{Quantized, Quantizer, Vq};
+use crate::quantizers::{Quantizer, QuantizerConfig, Vq};
 use crate::{EngineError, Result};
 use network::Encoder;
+
+/// MaskGIT's tokenizer among the families.
+#[derive(Debug)]
+pub struct MaskGit;
+
+impl Family for MaskGit {
+    fn id(&self) -> &'static str {
+        "maskgit"
+    }
+
+    fn title(&self) -> &'static str {
+        "MaskGIT-VQGAN"
+    }
+
+    fn claims(&self, shapes: &Shapes<'_>) -> bool {
+        claims(shapes)
+    }
+
+    fn configure(&self, _: &str, shapes: &Shapes<'_>, beside: Option<&Beside>) -> Result<Value> {
+        settings_value(&configure(shapes, beside)?)
+    }
+
+    fn build(&self, value: &Value, weights: &Weights) -> Result<Box<dyn Tokenizer>> {
+        Ok(Box::new(MaskGitVqgan::new(&settings(value)?, weights)?))
+    }
+}
 
 /// MaskGIT's tokenizer.
 #[derive(Debug)]
 pub struct MaskGitVqgan {
-    config: MaskGitConfig,
+    facts: Facts,
     device: Device,
-    parameters: usize,
     encoder: Encoder,
     quantizer: Vq,
     decoder: Decoder,
@@ -40,49 +69,36 @@ impl MaskGitVqgan {
         let (before, sizes) = (weights.elements(), config.levels());
         let encoder = Encoder::new(&sizes, config.hidden_channels, &weights.pp("encoder"))?;
         let quantizer = Vq::new(&config.vq(), config.z_channels, &weights.pp("quantize"))?;
-        let decoder = Decoder::new(&sizes, &weights.clone().fast(), "decoder")?;
-        Ok(Self {
-            config: config.clone(),
-            device: weights.device().clone(),
+        let decoder = Decoder::new(&sizes, weights, "decoder")?;
+        let facts = Facts {
+            family: MaskGit.id().to_owned(),
+            input: Input::Multiple(config.factor()),
+            channels: config.num_channels,
+            factor: config.factor(),
+            books: quantizer.books().to_vec(),
+            spatial: true,
+            prefixes: false,
             parameters: weights.elements() - before,
-            encoder,
-            quantizer,
-            decoder,
-        })
+            quantizer: QuantizerConfig::Vq(config.vq()).words(),
+        };
+        Ok(Self { facts, device: weights.device().clone(), encoder, quantizer, decoder })
     }
 
-    /// The settings.
-    pub fn config(&self) -> &MaskGitConfig {
-        &self.config
-    }
-
-    /// Where its weights are.
-    pub fn device(&self) -> &Device {
-        &self.device
-    }
-
-    /// Number of parameters.
-    pub fn parameters(&self) -> usize {
-        self.parameters
-    }
-
-    /// The quantizer.
-    pub fn quantizer(&self) -> &Vq {
+    /// The quantizer, with what only this rule can do.
+    pub fn vq(&self) -> &Vq {
         &self.quantizer
     }
 
-    /// Latents (B, D, H/f, W/f) of images (B, C, H, W) in [-1, 1]; `probe` sees every named layer.
+    /// [`Tokenizer::encode`], with `probe` seeing every named layer.
     ///
     /// # Errors
     /// [`EngineError::Shape`] if a side does not divide by the factor.
     pub fn encode_probed(&self, images: &Tensor, probe: &mut Probe<'_>) -> Result<Tensor> {
-        let (channels, factor) = (self.config.num_channels, self.config.factor());
+        let (channels, factor) = (self.facts.channels, self.facts.factor);
         let fits = match *images.dims() {
             [b, c, h, w] => {
-                c == channels
-                    && b * h * w > 0
-                    && h.is_multiple_of(factor)
-                    && w.is_multiple_of(factor)
+                let whole = h.is_multiple_of(factor) && w.is_multiple_of(factor);
+                c == channels && b > 0 && h > 0 && w > 0 && whole
             }
             _ => false,
         };
@@ -96,36 +112,46 @@ impl MaskGitVqgan {
         self.encoder.forward(&to_unit(images)?, probe)
     }
 
-    /// Codes of latents (B, D, h, w).
-    ///
-    /// # Errors
-    /// As for [`Vq`].
-    pub fn quantize(&self, latents: &Tensor, training: bool) -> Result<Quantized> {
-        self.quantizer.quantize(latents, training)
-    }
-
-    /// Latents (B, D, h, w) of codes (B, h, w).
-    ///
-    /// # Errors
-    /// As for [`Vq`].
-    pub fn dequantize(&self, codes: &Tensor) -> Result<Tensor> {
-        self.quantizer.decode(codes)
-    }
-
-    /// Images (B, C, H, W), about [-1, 1] but not cut off, of latents (B, D, h, w); `probe` sees every
-    /// named layer, in [0, 1] still.
+    /// [`Tokenizer::decode`], not cut off; `probe` sees every named layer, in [0, 1] still.
     ///
     /// # Errors
     /// [`EngineError::Shape`] for latents of another number of channels.
     pub fn decode_probed(&self, latents: &Tensor, probe: &mut Probe<'_>) -> Result<Tensor> {
-        if latents.rank() != 4 || latents.dim(1)? != self.config.z_channels {
+        let dim = self.facts.book(0).dim;
+        if latents.rank() != 4 || latents.dim(1)? != dim || latents.elem_count() == 0 {
             return Err(EngineError::Shape {
                 what: "quantized latents".to_owned(),
-                expected: format!("(B, {}, h, w)", self.config.z_channels),
+                expected: format!("(B, {dim}, h, w)"),
                 found: latents.dims().to_vec(),
             });
         }
         from_unit(&self.decoder.forward(latents, probe)?)
+    }
+}
+
+impl Tokenizer for MaskGitVqgan {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn device(&self) -> &Device {
+        &self.device
+    }
+
+    fn encode(&self, images: &Tensor) -> Result<Tensor> {
+        self.encode_probed(images, &mut Probe::none())
+    }
+
+    fn decode(&self, latents: &Tensor) -> Result<Tensor> {
+        self.decode_probed(latents, &mut Probe::none())
+    }
+
+    fn quantizer(&self) -> &dyn Quantizer {
+        &self.quantizer
+    }
+
+    fn quantizer_mut(&mut self) -> &mut dyn Quantizer {
+        &mut self.quantizer
     }
 }
 

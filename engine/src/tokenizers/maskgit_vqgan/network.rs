@@ -193,18 +193,22 @@ pub(in crate::tokenizers) struct Decoder {
 
 impl Decoder {
     /// Its tensors, and the layers as a probe sees them, are below `name`.
+    ///
+    /// The coarsest level is exact and only the rest is fast: where latents hardly differ from place to
+    /// place, as the means that TiTok makes, the first norms enlarge all errors, and it costs little.
     pub(in crate::tokenizers) fn new(
         sizes: &Levels,
         weights: &Weights,
         name: &'static str,
     ) -> Result<Self> {
         let weights = weights.pp(name);
+        let pictures = weights.clone().fast();
         let (last, grouping) = (sizes.coarsest(), sizes.grouping);
         let first = sizes.channels.first().copied().unwrap_or_default();
         let level = |level: usize| {
             let outputs = sizes.channels[level];
             let inputs = sizes.channels.get(level + 1).copied().unwrap_or(last);
-            let weights = weights.pp("up").pp(level);
+            let weights = pictures.pp("up").pp(level);
             let blocks = blocks(&weights.pp("block"), sizes.blocks, (inputs, outputs), grouping)?;
             let doubling = || Conv2d::three(&weights.pp("upsample_conv"), (outputs, outputs));
             Ok((blocks, if level == 0 { None } else { Some(doubling()?) }))
@@ -214,8 +218,8 @@ impl Decoder {
             mid: blocks(&weights.pp("mid"), sizes.blocks, (last, last), grouping)?,
             up: (0..sizes.channels.len()).map(level).collect::<Result<_>>()?,
             out: Out {
-                norm: GroupNorm::new(&weights.pp("norm_out"), first, grouping)?,
-                conv: Conv2d::three(&weights.pp("conv_out"), (first, sizes.images))?,
+                norm: GroupNorm::new(&pictures.pp("norm_out"), first, grouping)?,
+                conv: Conv2d::three(&pictures.pp("conv_out"), (first, sizes.images))?,
             },
             name,
         })

@@ -1,11 +1,10 @@
 //! Hyper-parameters of TiTok, and how they are told from a checkpoint and the configuration beside it.
 
-use serde_json::Value;
-
-use super::super::clues::{Beside, Shapes, any, count, grouped, side, within};
-use super::super::maskgit_vqgan::Levels;
 use crate::layers::Grouping;
 use crate::quantizers::{BetaPlacement, CodebookUpdate, QuantizerConfig, VqConfig};
+use crate::tokenizers::clues::{Said, grouped, within};
+use crate::tokenizers::family::{Beside, Shapes, any, count, size};
+use crate::tokenizers::maskgit_vqgan::Levels;
 use crate::{EngineError, Result};
 
 /// Heads of the sizes that are published by name.
@@ -161,18 +160,8 @@ impl TitokConfig {
     }
 }
 
-/// Whether the names are those of a TiTok of the legacy form, with the pixel decoder or before it got
-/// one.
-pub fn claims_legacy(shapes: &Shapes<'_>) -> bool {
-    titok(shapes) && legacy(shapes)
-}
-
-/// Whether the names are those of a TiTok that makes pixels itself.
-pub fn claims_direct(shapes: &Shapes<'_>) -> bool {
-    titok(shapes) && !legacy(shapes)
-}
-
-fn titok(shapes: &Shapes<'_>) -> bool {
+/// Whether the names are those of a TiTok, of either form.
+pub fn claims(shapes: &Shapes<'_>) -> bool {
     (any(shapes, "latent_tokens") || any(shapes, "encoder.latent_token_positional_embedding"))
         && (any(shapes, "encoder.transformer.0.ln_1.")
             || any(shapes, "decoder.transformer.0.ln_1."))
@@ -192,35 +181,35 @@ fn legacy(shapes: &Shapes<'_>) -> bool {
 /// # Errors
 /// [`EngineError::BadInput`] if a tensor that decides is missing, something is of the wrong kind, or the
 /// checkpoint is one of TiTok's relatives that have no codes or want a text.
-pub fn configure(shapes: &Shapes<'_>, beside: Option<&Value>) -> Result<TitokConfig> {
-    let beside = Beside(beside);
-    refuse_relatives(shapes, beside)?;
+pub fn configure(shapes: &Shapes<'_>, beside: Option<&Beside>) -> Result<TitokConfig> {
+    let said = Said(beside);
+    refuse_relatives(shapes, said)?;
     let vq = |key: &str| [format!("/{key}"), format!("/model/vq_model/{key}")];
-    let is_legacy = match beside.flag(&pointers(&vq("is_legacy")))? {
+    let is_legacy = match said.flag(&pointers(&vq("is_legacy")))? {
         // A file without the key says nothing: what the names say is sure.
         None => legacy(shapes),
         Some(given) => given,
     };
-    let pixel = if is_legacy { Some(pixel(shapes, beside)?) } else { None };
-    let patch_size = side(shapes, "encoder.patch_embed.weight", 2)?;
-    let num_channels = side(shapes, "encoder.patch_embed.weight", 1)?;
-    let patches = side(shapes, "encoder.positional_embedding", 0)? - 1;
+    let pixel = if is_legacy { Some(pixel(shapes, said)?) } else { None };
+    let patch_size = size(shapes, "encoder.patch_embed.weight", 2)?;
+    let num_channels = size(shapes, "encoder.patch_embed.weight", 1)?;
+    let patches = size(shapes, "encoder.positional_embedding", 0)?.saturating_sub(1);
     let crop_size = patches.isqrt().saturating_mul(patch_size);
     let drawn = match &pixel {
         Some(pixel) => 1 << (pixel.channels.len().clamp(1, 16) - 1),
-        None => (side(shapes, "decoder.ffn.0.weight", 0)? / num_channels).isqrt(),
+        None => (size(shapes, "decoder.ffn.0.weight", 0)? / num_channels.max(1)).isqrt(),
     };
-    let codes = side(shapes, "quantize.embedding.weight", 0)?;
+    let codes = size(shapes, "quantize.embedding.weight", 0)?;
     let config = TitokConfig {
         num_channels,
         crop_size,
-        encoder: vit("encoder", patch_size, shapes, beside)?,
-        decoder: vit("decoder", drawn, shapes, beside)?,
-        num_latent_tokens: side(shapes, "latent_tokens", 0)?,
-        token_size: side(shapes, "quantize.embedding.weight", 1)?,
+        encoder: vit("encoder", patch_size, shapes, said)?,
+        decoder: vit("decoder", drawn, shapes, said)?,
+        num_latent_tokens: size(shapes, "latent_tokens", 0)?,
+        token_size: size(shapes, "quantize.embedding.weight", 1)?,
         codebook_size: u32::try_from(codes).unwrap_or(u32::MAX),
-        use_l2_norm: beside.flag(&pointers(&vq("use_l2_norm")))?.unwrap_or(is_legacy),
-        commitment_cost: beside.number(&pointers(&vq("commitment_cost")))?.unwrap_or(0.25),
+        use_l2_norm: said.flag(&pointers(&vq("use_l2_norm")))?.unwrap_or(is_legacy),
+        commitment_cost: said.number(&pointers(&vq("commitment_cost")))?.unwrap_or(0.25),
         is_legacy,
         pixel,
     };
@@ -233,8 +222,8 @@ fn pointers(names: &[String; 2]) -> [&str; 2] {
 }
 
 /// Relatives with the same names that this family cannot be.
-fn refuse_relatives(shapes: &Shapes<'_>, beside: Beside<'_>) -> Result<()> {
-    let mode = beside.word(&["/quantize_mode", "/model/vq_model/quantize_mode"])?;
+fn refuse_relatives(shapes: &Shapes<'_>, said: Said<'_>) -> Result<()> {
+    let mode = said.word(&["/quantize_mode", "/model/vq_model/quantize_mode"])?;
     let refuse = |reason: &str, hint: &str| Err(EngineError::bad_input("checkpoint", reason, hint));
     if shapes.keys().any(|name| name.starts_with("decoder.text_guidance")) {
         return refuse(
@@ -259,21 +248,16 @@ fn refuse_relatives(shapes: &Shapes<'_>, beside: Beside<'_>) -> Result<()> {
     Ok(())
 }
 
-fn vit(
-    name: &str,
-    patch_size: usize,
-    shapes: &Shapes<'_>,
-    beside: Beside<'_>,
-) -> Result<VitConfig> {
-    let width = side(shapes, &format!("{name}.positional_embedding"), 1)?;
+fn vit(name: &str, patch_size: usize, shapes: &Shapes<'_>, said: Said<'_>) -> Result<VitConfig> {
+    let width = size(shapes, &format!("{name}.positional_embedding"), 1)?;
     let block = |at: usize| format!("{name}.transformer.{at}.attn.in_proj_weight");
     let short = if name == "encoder" { "enc" } else { "dec" };
-    let heads = beside.whole(&[&format!("/{name}/heads"), "/heads"])?;
-    let size = beside.word(&[
+    let heads = said.whole(&[&format!("/{name}/heads"), "/heads"])?;
+    let called = said.word(&[
         &format!("/vit_{short}_model_size"),
         &format!("/model/vq_model/vit_{short}_model_size"),
     ])?;
-    let named = size.and_then(|size| SIZES.iter().find(|(name, _)| *name == size));
+    let named = called.and_then(|called| SIZES.iter().find(|(name, _)| *name == called));
     let named = named.map(|(_, heads)| *heads).filter(|heads| width.is_multiple_of(*heads));
     // All published sizes have heads of 64 numbers.
     let usual = width.is_multiple_of(64).then_some(width / 64);
@@ -287,19 +271,19 @@ fn vit(
     Ok(VitConfig { width, layers, heads, patch_size })
 }
 
-fn pixel(shapes: &Shapes<'_>, beside: Beside<'_>) -> Result<PixelConfig> {
+fn pixel(shapes: &Shapes<'_>, said: Said<'_>) -> Result<PixelConfig> {
     let conv1 =
         |level: usize, block: usize| format!("pixel_decoder.up.{level}.block.{block}.conv1.weight");
     let levels = count(shapes, |level| conv1(level, 0));
-    let channels = (0..levels).map(|level| side(shapes, &conv1(level, 0), 0));
+    let channels = (0..levels).map(|level| size(shapes, &conv1(level, 0), 0));
     // Without a single level it is the first block that is missing.
-    side(shapes, &conv1(0, 0), 0)?;
+    size(shapes, &conv1(0, 0), 0)?;
     Ok(PixelConfig {
         channels: channels.collect::<Result<_>>()?,
         num_res_blocks: count(shapes, |block| conv1(0, block)),
-        z_channels: side(shapes, "pixel_quantize.embedding.weight", 1)?,
-        num_embeddings: side(shapes, "pixel_quantize.embedding.weight", 0)?,
-        norm_groups: beside.whole(&["/pixel_norm_groups"])?.unwrap_or(32),
-        norm_eps: beside.number(&["/pixel_norm_eps"])?.unwrap_or(1e-6),
+        z_channels: size(shapes, "pixel_quantize.embedding.weight", 1)?,
+        num_embeddings: size(shapes, "pixel_quantize.embedding.weight", 0)?,
+        norm_groups: said.whole(&["/pixel_norm_groups"])?.unwrap_or(32),
+        norm_eps: said.number(&["/pixel_norm_eps"])?.unwrap_or(1e-6),
     })
 }

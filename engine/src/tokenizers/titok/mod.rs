@@ -14,25 +14,53 @@ mod network;
 mod tests;
 mod vit;
 
-pub use config::{PixelConfig, TitokConfig, VitConfig, claims_direct, claims_legacy, configure};
+pub use config::{PixelConfig, TitokConfig, VitConfig, claims, configure};
 
 use candle_core::{Device, Tensor};
+use serde_json::Value;
 
+use super::Tokenizer;
+use super::facts::{Facts, Input};
+use super::family::{Beside, Family, Shapes, settings, settings_value};
 use super::maskgit_vqgan::{from_unit, to_unit};
 use crate::layers::{Probe, Weights};
-use crate::quantizers::{Quantized, Quantizer, Vq};
+use crate::quantizers::{Quantizer, QuantizerConfig, Vq};
+use crate::tokens::PartShape;
 use crate::{EngineError, Result};
 use network::{Decoder, Encoder};
 
-/// What training leaves beside the network: how often codes were used.
-pub const BOOKKEEPING: [&str; 1] = ["quantize.embed_prob"];
+/// TiTok among the families, in both forms.
+#[derive(Debug)]
+pub struct TiTok;
+
+impl Family for TiTok {
+    fn id(&self) -> &'static str {
+        "titok"
+    }
+
+    fn title(&self) -> &'static str {
+        "TiTok"
+    }
+
+    fn claims(&self, shapes: &Shapes<'_>) -> bool {
+        claims(shapes)
+    }
+
+    fn configure(&self, _: &str, shapes: &Shapes<'_>, beside: Option<&Beside>) -> Result<Value> {
+        settings_value(&configure(shapes, beside)?)
+    }
+
+    fn build(&self, value: &Value, weights: &Weights) -> Result<Box<dyn Tokenizer>> {
+        Ok(Box::new(Titok::new(&settings(value)?, weights)?))
+    }
+}
 
 /// A tokenizer of one row.
 #[derive(Debug)]
 pub struct Titok {
     config: TitokConfig,
+    facts: Facts,
     device: Device,
-    parameters: usize,
     encoder: Encoder,
     quantizer: Vq,
     decoder: Decoder,
@@ -45,18 +73,26 @@ impl Titok {
     /// [`EngineError::BadInput`] if the configuration cannot be used.
     pub fn new(config: &TitokConfig, weights: &Weights) -> Result<Self> {
         config.validate()?;
-        let before = weights.elements();
+        let (before, below) = (weights.elements(), weights.pp("quantize"));
         let encoder = Encoder::new(config, weights)?;
-        let quantizer = Vq::new(&config.vq(), config.token_size, &weights.pp("quantize"))?;
-        let decoder = Decoder::new(config, &weights.clone().fast())?;
-        Ok(Self {
-            config: config.clone(),
-            device: weights.device().clone(),
+        let quantizer = Vq::new(&config.vq(), config.token_size, &below)?;
+        // How often codes were used, while it was trained.
+        below.skip("embed_prob");
+        let decoder = Decoder::new(config, weights)?;
+        let side = config.crop_size;
+        let facts = Facts {
+            family: TiTok.id().to_owned(),
+            input: Input::Fixed { height: side, width: side },
+            channels: config.num_channels,
+            factor: config.encoder.patch_size,
+            books: quantizer.books().to_vec(),
+            spatial: false,
+            prefixes: false,
             parameters: weights.elements() - before,
-            encoder,
-            quantizer,
-            decoder,
-        })
+            quantizer: QuantizerConfig::Vq(config.vq()).words(),
+        };
+        let (config, device) = (config.clone(), weights.device().clone());
+        Ok(Self { config, facts, device, encoder, quantizer, decoder })
     }
 
     /// The settings.
@@ -64,22 +100,7 @@ impl Titok {
         &self.config
     }
 
-    /// Where its weights are.
-    pub fn device(&self) -> &Device {
-        &self.device
-    }
-
-    /// Number of parameters.
-    pub fn parameters(&self) -> usize {
-        self.parameters
-    }
-
-    /// The quantizer.
-    pub fn quantizer(&self) -> &Vq {
-        &self.quantizer
-    }
-
-    /// Latents (B, D, 1, n) of images (B, C, H, W) in [-1, 1]; `probe` sees every named layer.
+    /// [`Tokenizer::encode`], with `probe` seeing every named layer.
     ///
     /// # Errors
     /// [`EngineError::Shape`] for images of another size than the network's.
@@ -98,24 +119,7 @@ impl Titok {
         self.encoder.forward(&to_unit(images)?, probe)
     }
 
-    /// Codes (B, 1, n) of latents (B, D, 1, n).
-    ///
-    /// # Errors
-    /// As for [`Vq`].
-    pub fn quantize(&self, latents: &Tensor, training: bool) -> Result<Quantized> {
-        self.quantizer.quantize(latents, training)
-    }
-
-    /// Latents (B, D, 1, n) of codes (B, 1, n).
-    ///
-    /// # Errors
-    /// As for [`Vq`].
-    pub fn dequantize(&self, codes: &Tensor) -> Result<Tensor> {
-        self.quantizer.decode(codes)
-    }
-
-    /// Images (B, C, H, W), about [-1, 1] but not cut off, of latents (B, D, 1, n); `probe` sees every
-    /// named layer, in [0, 1] still.
+    /// [`Tokenizer::decode`], not cut off; `probe` sees every named layer, in [0, 1] still.
     ///
     /// # Errors
     /// [`EngineError::Shape`] for latents of another shape.
@@ -132,5 +136,38 @@ impl Titok {
             }
         }
         from_unit(&self.decoder.forward(latents, probe)?)
+    }
+}
+
+impl Tokenizer for Titok {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// One row, whatever the patches.
+    fn layout(&self, height: usize, width: usize) -> Result<Vec<PartShape>> {
+        self.facts.latent_size(height, width)?;
+        Ok(vec![PartShape::grid(1, self.config.num_latent_tokens)])
+    }
+
+    /// Latents stand in a row, too: (B, D, 1, n).
+    fn encode(&self, images: &Tensor) -> Result<Tensor> {
+        self.encode_probed(images, &mut Probe::none())
+    }
+
+    fn decode(&self, latents: &Tensor) -> Result<Tensor> {
+        self.decode_probed(latents, &mut Probe::none())
+    }
+
+    fn quantizer(&self) -> &dyn Quantizer {
+        &self.quantizer
+    }
+
+    fn quantizer_mut(&mut self) -> &mut dyn Quantizer {
+        &mut self.quantizer
     }
 }

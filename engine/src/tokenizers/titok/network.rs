@@ -2,12 +2,12 @@
 
 use candle_core::{D, Tensor};
 
-use super::super::maskgit_vqgan::Decoder as PixelDecoder;
 use super::config::{PixelConfig, TitokConfig};
 use super::vit::Vit;
 use crate::Result;
 use crate::kernels::Conv;
 use crate::layers::{Conv2d, Init, Linear, Probe, Weights};
+use crate::tokenizers::maskgit_vqgan::Decoder as PixelDecoder;
 
 /// Images to latents, one for each token.
 #[derive(Debug)]

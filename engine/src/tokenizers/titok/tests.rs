@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-use super::super::clues::Shapes;
 use super::*;
 
 /// Names and shapes of a published size: 256 pixels in patches of 16.
@@ -41,8 +40,9 @@ fn shapes(legacy: bool, width: usize) -> Vec<(String, Vec<usize>)> {
 fn told(owned: &[(String, Vec<usize>)], beside: Option<&Value>) -> Result<TitokConfig> {
     let shapes: Shapes<'_> =
         owned.iter().map(|(name, shape)| (name.as_str(), shape.as_slice())).collect();
-    assert!(claims_legacy(&shapes) != claims_direct(&shapes), "one of both");
-    configure(&shapes, beside)
+    assert!(claims(&shapes));
+    let beside = beside.map(|value| Beside { path: "config.json".into(), value: value.clone() });
+    configure(&shapes, beside.as_ref())
 }
 
 #[test]

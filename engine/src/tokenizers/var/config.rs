@@ -1,10 +1,9 @@
 //! Hyper-parameters of VAR's VQVAE, with the published names, and how they are told from a checkpoint.
 
-use serde_json::Value;
-
-use super::super::clues::{Beside, Shapes, any, count, grouped, multiple, side, within};
 use crate::layers::Grouping;
 use crate::quantizers::MultiScaleConfig;
+use crate::tokenizers::clues::{Said, grouped, multiple, within};
+use crate::tokenizers::family::{Beside, Shapes, any, count, size};
 use crate::{EngineError, Result};
 
 /// The scales of the models of 1024 pixels; 256 pixels are the default.
@@ -126,41 +125,41 @@ pub fn claims(shapes: &Shapes<'_>) -> bool {
 ///
 /// # Errors
 /// [`EngineError::BadInput`] if a tensor that decides is missing, or something is of the wrong kind.
-pub fn configure(shapes: &Shapes<'_>, beside: Option<&Value>) -> Result<VarConfig> {
-    let beside = Beside(beside);
+pub fn configure(shapes: &Shapes<'_>, beside: Option<&Beside>) -> Result<VarConfig> {
+    let said = Said(beside);
     let defaults = VarConfig::default();
-    let ch = side(shapes, "encoder.conv_in.weight", 0)?;
+    let ch = size(shapes, "encoder.conv_in.weight", 0)?;
     let conv1 =
         |level: usize, block: usize| format!("encoder.down.{level}.block.{block}.conv1.weight");
     let levels = count(shapes, |level| conv1(level, 0));
     let multiplier = |level: usize| {
         let name = conv1(level, 0);
-        multiple(&name, side(shapes, &name, 0)?, ch)
+        multiple(&name, size(shapes, &name, 0)?, ch)
     };
     let config = VarConfig {
-        in_channels: side(shapes, "encoder.conv_in.weight", 1)?,
+        in_channels: size(shapes, "encoder.conv_in.weight", 1)?,
         ch,
         ch_mult: (0..levels).map(multiplier).collect::<Result<_>>()?,
         num_res_blocks: count(shapes, |block| conv1(0, block)),
-        z_channels: side(shapes, "encoder.conv_out.weight", 0)?,
+        z_channels: size(shapes, "encoder.conv_out.weight", 0)?,
         using_sa: any(shapes, &format!("encoder.down.{}.attn.", levels.saturating_sub(1))),
         using_mid_sa: any(shapes, "encoder.mid.attn_1."),
-        quant_conv_ks: side(shapes, "quant_conv.weight", 2)?,
-        quantize: quantizer(shapes, beside)?,
-        norm_groups: beside
+        quant_conv_ks: size(shapes, "quant_conv.weight", 2)?,
+        quantize: quantizer(shapes, said)?,
+        norm_groups: said
             .whole(&["/vae_groupnorm_groups", "/norm_groups"])?
             .unwrap_or(defaults.norm_groups),
-        norm_eps: beside.number(&["/vae_groupnorm_eps", "/norm_eps"])?.unwrap_or(defaults.norm_eps),
+        norm_eps: said.number(&["/vae_groupnorm_eps", "/norm_eps"])?.unwrap_or(defaults.norm_eps),
     };
     config.validate()?;
     Ok(config)
 }
 
-fn quantizer(shapes: &Shapes<'_>, beside: Beside<'_>) -> Result<MultiScaleConfig> {
+fn quantizer(shapes: &Shapes<'_>, said: Said<'_>) -> Result<MultiScaleConfig> {
     let defaults = MultiScaleConfig::default();
-    let codes = side(shapes, "quantize.embedding.weight", 0)?;
+    let codes = size(shapes, "quantize.embedding.weight", 0)?;
     let hits = shapes.get("quantize.ema_vocab_hit_SV").and_then(|shape| shape.first().copied());
-    let v_patch_nums = match beside.wholes(&["/v_patch_nums", "/patch_nums"])? {
+    let v_patch_nums = match said.wholes(&["/v_patch_nums", "/patch_nums"])? {
         Some(given) => given,
         None if hits == Some(SCALES_1024.len()) => SCALES_1024.to_vec(),
         None => defaults.v_patch_nums,
@@ -175,11 +174,11 @@ fn quantizer(shapes: &Shapes<'_>, beside: Beside<'_>) -> Result<MultiScaleConfig
         // A phi that counts for nothing leaves no tensor.
         _ => (defaults.share_quant_resi, true),
     };
-    let given = beside.number(&["/quant_resi"])?;
+    let given = said.number(&["/quant_resi"])?;
     Ok(MultiScaleConfig {
         vocab_size: u32::try_from(codes).unwrap_or(u32::MAX),
-        using_znorm: beside.flag(&["/using_znorm"])?.unwrap_or(defaults.using_znorm),
-        beta: beside.number(&["/beta"])?.unwrap_or(defaults.beta),
+        using_znorm: said.flag(&["/using_znorm"])?.unwrap_or(defaults.using_znorm),
+        beta: said.number(&["/beta"])?.unwrap_or(defaults.beta),
         quant_resi: if none { 0.0 } else { given.unwrap_or(defaults.quant_resi) },
         share_quant_resi,
         default_qresi_counts: if apart == v_patch_nums.len() { 0 } else { apart },
@@ -218,6 +217,10 @@ mod tests {
         }
     }
 
+    fn beside(value: serde_json::Value) -> Beside {
+        Beside { path: "config.json".into(), value }
+    }
+
     /// Names and shapes of a network of two levels, as small as can be.
     fn shapes(more: &[(&str, &[usize])]) -> Vec<(String, Vec<usize>)> {
         let mut all: Vec<(String, Vec<usize>)> = [
@@ -236,7 +239,7 @@ mod tests {
         all
     }
 
-    fn configured(more: &[(&str, &[usize])], beside: Option<&Value>) -> Result<VarConfig> {
+    fn configured(more: &[(&str, &[usize])], beside: Option<&Beside>) -> Result<VarConfig> {
         let owned = shapes(more);
         let shapes: Shapes<'_> =
             owned.iter().map(|(name, shape)| (name.as_str(), shape.as_slice())).collect();
@@ -267,14 +270,14 @@ mod tests {
     fn what_lies_beside_says_what_shapes_cannot() {
         let hits: (&str, &[usize]) = ("quantize.ema_vocab_hit_SV", &[14, 64]);
         assert_eq!(configured(&[hits], None).unwrap().quantize.v_patch_nums, SCALES_1024);
-        let beside = serde_json::json!({
+        let beside = beside(serde_json::json!({
             "patch_nums": [1, 2, 4], "using_znorm": true, "norm_eps": 1e-5, "vae_groupnorm_groups": 8,
-        });
+        }));
         let found = configured(&[hits], Some(&beside)).unwrap();
         assert_eq!(found.quantize.v_patch_nums, [1, 2, 4]);
         assert!(found.quantize.using_znorm);
         assert_eq!((found.norm_groups, found.norm_eps, found.image_side()), (8, 1e-5, 8));
-        let wrong = serde_json::json!({ "patch_nums": "1_2_3" });
+        let wrong = self::beside(serde_json::json!({ "patch_nums": "1_2_3" }));
         let error = configured(&[], Some(&wrong)).unwrap_err().to_string();
         assert!(error.contains("patch_nums") && error.contains("1_2_3"), "{error}");
     }

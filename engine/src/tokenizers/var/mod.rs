@@ -14,21 +14,48 @@ mod network;
 pub use config::{VarConfig, claims, configure};
 
 use candle_core::{Device, Tensor};
+use serde_json::Value;
 
+use super::Tokenizer;
+use super::facts::{Facts, Input};
+use super::family::{Beside, Family, Shapes, settings, settings_value};
 use crate::kernels::Conv;
 use crate::layers::{Conv2d, Probe, Sequence, Weights};
-use crate::quantizers::{MultiScale, Scales};
+use crate::quantizers::{MultiScale, Quantizer};
 use crate::{EngineError, Result};
 
-/// What training leaves beside the network: how often each code was used at each scale.
-pub const BOOKKEEPING: [&str; 1] = ["quantize.ema_vocab_hit_SV"];
+/// VAR's tokenizer among the families.
+#[derive(Debug)]
+pub struct VarVqvae;
+
+impl Family for VarVqvae {
+    fn id(&self) -> &'static str {
+        "var"
+    }
+
+    fn title(&self) -> &'static str {
+        "VAR VQVAE"
+    }
+
+    fn claims(&self, shapes: &Shapes<'_>) -> bool {
+        claims(shapes)
+    }
+
+    fn configure(&self, _: &str, shapes: &Shapes<'_>, beside: Option<&Beside>) -> Result<Value> {
+        settings_value(&configure(shapes, beside)?)
+    }
+
+    fn build(&self, value: &Value, weights: &Weights) -> Result<Box<dyn Tokenizer>> {
+        Ok(Box::new(Var::new(&settings(value)?, weights)?))
+    }
+}
 
 /// VAR's tokenizer.
 #[derive(Debug)]
 pub struct Var {
     config: VarConfig,
+    facts: Facts,
     device: Device,
-    parameters: usize,
     encoder: Sequence,
     quant_conv: Conv2d,
     quantizer: MultiScale,
@@ -45,23 +72,28 @@ impl Var {
         config.validate()?;
         let (before, pictures) = (weights.elements(), weights.clone().fast());
         let (dim, window) = (config.z_channels, config.quant_conv_ks);
-        let around =
-            |weights: Weights| Conv2d::new(&weights, (dim, dim), window, Conv::same(window / 2));
+        let around = |weights: &Weights, name: &str| {
+            Conv2d::new(&weights.pp(name), (dim, dim), window, Conv::same(window / 2))
+        };
         let encoder = network::encoder(config, weights)?;
-        let quant_conv = around(weights.pp("quant_conv"))?;
+        let quant_conv = around(weights, "quant_conv")?;
         let quantizer = MultiScale::new(&config.quantize, dim, &weights.pp("quantize"))?;
-        let post_quant_conv = around(pictures.pp("post_quant_conv"))?;
+        let post_quant_conv = around(&pictures, "post_quant_conv")?;
         let decoder = network::decoder(config, &pictures)?;
-        Ok(Self {
-            config: config.clone(),
-            device: weights.device().clone(),
+        let side = config.image_side();
+        let facts = Facts {
+            family: VarVqvae.id().to_owned(),
+            input: Input::Fixed { height: side, width: side },
+            channels: config.in_channels,
+            factor: config.factor(),
+            books: quantizer.books().to_vec(),
+            spatial: true,
+            prefixes: true,
             parameters: weights.elements() - before,
-            encoder,
-            quant_conv,
-            quantizer,
-            post_quant_conv,
-            decoder,
-        })
+            quantizer: config.quantize.words(),
+        };
+        let (config, device) = (config.clone(), weights.device().clone());
+        Ok(Self { config, facts, device, encoder, quant_conv, quantizer, post_quant_conv, decoder })
     }
 
     /// The settings.
@@ -69,22 +101,12 @@ impl Var {
         &self.config
     }
 
-    /// Where its weights are.
-    pub fn device(&self) -> &Device {
-        &self.device
-    }
-
-    /// Number of parameters.
-    pub fn parameters(&self) -> usize {
-        self.parameters
-    }
-
-    /// The quantizer.
-    pub fn quantizer(&self) -> &MultiScale {
+    /// The quantizer, with what only this rule can do.
+    pub fn scales(&self) -> &MultiScale {
         &self.quantizer
     }
 
-    /// Latents (B, D, side, side) of images (B, C, H, W) in [-1, 1]; `probe` sees every named layer.
+    /// [`Tokenizer::encode`], with `probe` seeing every named layer.
     ///
     /// # Errors
     /// [`EngineError::Shape`] for images of another size than that of the scales.
@@ -106,37 +128,48 @@ impl Var {
         Ok(latents)
     }
 
-    /// Codes of latents (B, D, side, side), one tensor a scale.
-    ///
-    /// # Errors
-    /// As for [`MultiScale::quantize`].
-    pub fn quantize(&self, latents: &Tensor, training: bool) -> Result<Scales> {
-        self.quantizer.quantize(latents, training)
-    }
-
-    /// Latents (B, D, side, side) of the codes of all scales or of the first few.
-    ///
-    /// # Errors
-    /// As for [`MultiScale::decode`].
-    pub fn dequantize(&self, codes: &[Tensor]) -> Result<Tensor> {
-        self.quantizer.decode(codes)
-    }
-
-    /// Images (B, C, H, W), cut off at -1 and 1 as published, of latents (B, D, side, side); `probe`
-    /// sees every named layer, the last before it is cut off.
+    /// [`Tokenizer::decode`], cut off at -1 and 1 as published; `probe` sees every named layer, the last
+    /// before it is cut off.
     ///
     /// # Errors
     /// [`EngineError::Shape`] for latents of another number of channels.
     pub fn decode_probed(&self, latents: &Tensor, probe: &mut Probe<'_>) -> Result<Tensor> {
-        if latents.rank() != 4 || latents.dim(1)? != self.config.z_channels {
+        let dim = self.config.z_channels;
+        if latents.rank() != 4 || latents.dim(1)? != dim || latents.elem_count() == 0 {
             return Err(EngineError::Shape {
                 what: "quantized latents".to_owned(),
-                expected: format!("(B, {}, h, w)", self.config.z_channels),
+                expected: format!("(B, {dim}, h, w)"),
                 found: latents.dims().to_vec(),
             });
         }
         let z = self.post_quant_conv.forward(latents)?;
         probe.show("post_quant_conv", &z);
         Ok(self.decoder.forward(&z, probe)?.clamp(-1.0_f32, 1.0_f32)?)
+    }
+}
+
+impl Tokenizer for Var {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn device(&self) -> &Device {
+        &self.device
+    }
+
+    fn encode(&self, images: &Tensor) -> Result<Tensor> {
+        self.encode_probed(images, &mut Probe::none())
+    }
+
+    fn decode(&self, latents: &Tensor) -> Result<Tensor> {
+        self.decode_probed(latents, &mut Probe::none())
+    }
+
+    fn quantizer(&self) -> &dyn Quantizer {
+        &self.quantizer
+    }
+
+    fn quantizer_mut(&mut self) -> &mut dyn Quantizer {
+        &mut self.quantizer
     }
 }
