@@ -30,8 +30,8 @@ impl<'a> Said<'a> {
         read: impl Fn(&'a Value) -> Option<T>,
     ) -> Result<Option<T>> {
         let Some(beside) = self.0 else { return Ok(None) };
-        let said = |at: &&str| Some((*at, beside.value.pointer(at).filter(|v| !v.is_null())?));
-        let Some((at, value)) = pointers.iter().find_map(said) else { return Ok(None) };
+        let said = pointers.iter().find_map(|at| Some((*at, beside.value.pointer(at)?)));
+        let Some((at, value)) = said.filter(|(_, value)| !value.is_null()) else { return Ok(None) };
         if let Some(read) = read(value) {
             return Ok(Some(read));
         }
