@@ -1,12 +1,16 @@
 //! Tokenizers: image → latents → codes of each part → latents → image, one folder a family.
 
 mod beside;
+mod clues;
 pub mod facts;
 pub mod family;
 pub mod gumbel;
 pub mod ldm;
 pub mod magvit2;
+pub mod maskgit_vqgan;
 pub mod run;
+pub mod titok;
+pub mod var;
 
 pub use facts::{Facts, Input};
 pub use family::{Beside, FAMILIES, Family, Shapes};

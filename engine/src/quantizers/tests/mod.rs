@@ -1,5 +1,6 @@
 //! Tests that every quantizer passes, over one table of rules.
 
+mod multiscale;
 mod parts;
 mod vq;
 
