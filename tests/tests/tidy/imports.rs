@@ -23,6 +23,14 @@ struct Module {
     items: BTreeSet<String>,
 }
 
+impl Module {
+    /// Whether its code says this name, and not behind another's as a part of that.
+    fn names(&self, name: &str) -> bool {
+        let is_part = |at: usize| at > 0 && self.code[at - 1].is("::");
+        (0..self.code.len()).any(|at| self.code[at].is(name) && !is_part(at))
+    }
+}
+
 /// The imports of a crate: what a file takes from another, by the places of both among the files.
 #[derive(Debug)]
 pub(crate) struct Imports {
@@ -88,7 +96,7 @@ impl Imports {
         let module = &self.modules[from];
         let mut taken = Vec::new();
         for import in &module.uses {
-            let is_used = !import.is_public || module.code.iter().any(|t| t.is(&import.name));
+            let is_used = !import.is_public || module.names(&import.name);
             let found = self.resolve(from, &import.path, 0);
             // Of a whole module, what is said with its name counts, which is read below.
             if let (true, Some((to, is_item))) = (is_used, found)

@@ -18,7 +18,7 @@ pub(crate) const ENGINE: Rooms<'static> = &[
     ("tokens", &["error", "images"]),
     ("measure", &["error", "images", "tokens"]),
     ("quantizers", &["error", "kernels", "layers", "random", "tokens"]),
-    ("tokenizers", &["error", "images", "layers", "quantizers", "tokens"]),
+    ("tokenizers", &["error", "images", "kernels", "layers", "quantizers", "tokens"]),
     ("checkpoints", &["atomic", "error", "images", "layers", "tokenizers"]),
     (
         "training",
