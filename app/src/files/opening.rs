@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use smalti_engine::answers::{
-    Encode, Given, Identified, Identify, ImageRef, InspectModel, LoadImage, ModelInfo, ModelRef, Reconstruct,
-    SourceInfo, SourceRef, Subject,
+    Encode, Given, Identified, Identify, ImageRef, InspectModel, LoadImage, ModelInfo, ModelRef,
+    Reconstruct, SourceInfo, SourceRef, Subject,
 };
 use smalti_engine::images::WorkingSize;
 use smalti_engine::session::Asker;

@@ -211,7 +211,11 @@ fn figures_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: &Arc<CodebookLook>, na
     let mut lines = vec![
         format!("{} codes of {} numbers", grouped(look.size as u64), look.dim),
         format!("length {:.3} to {:.3}, half of them below {:.3}", at(0.0), at(0.9999), at(0.5)),
-        format!("{} codes stand twice bit by bit, {} pairs are nearly the same{of_all}", twins, look.near.len()),
+        format!(
+            "{} codes stand twice bit by bit, {} pairs are nearly the same{of_all}",
+            twins,
+            look.near.len()
+        ),
     ];
     if let Some((counts, usage)) = &look.usage {
         let used = usage.iter().filter(|count| **count >= 0.5).count();
@@ -247,7 +251,8 @@ fn codes_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: &Arc<CodebookLook>) {
     let theme = ctx.theme;
     let [a, b, c] = look.explained.map(|share| share * 100.0);
     ui.add_space(space::S);
-    let text = format!("colored by three main directions, {a:.0} + {b:.0} + {c:.0} % of the variance");
+    let text =
+        format!("colored by three main directions, {a:.0} + {b:.0} + {c:.0} % of the variance");
     ui.label(theme.label(text));
     let columns = ((look.size as f64 * 2.0).sqrt().ceil() as usize).max(1);
     let rows = look.size.div_ceil(columns).max(1);
@@ -296,7 +301,9 @@ fn curves_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: &Arc<CodebookLook>) {
     for (what, mut values) in curves {
         values.retain(|value| value.is_finite());
         values.sort_unstable_by(|a, b| b.total_cmp(a));
-        let Some(highest) = values.first().copied().filter(|highest| *highest > 0.0) else { continue };
+        let Some(highest) = values.first().copied().filter(|highest| *highest > 0.0) else {
+            continue;
+        };
         ui.add_space(space::S);
         ui.label(ctx.theme.label(format!("{what}, sorted, up to {highest:.3}")));
         let size = vec2(ui.available_width(), ctx.theme.px(40.0));

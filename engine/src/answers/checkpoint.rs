@@ -39,7 +39,7 @@ impl Question for InspectModel {
     type Answer = Inspection;
 
     fn answer(&self, desk: &Desk<'_>) -> Result<Inspection> {
-        let path = self.model.path(desk.assets());
+        let (path, _) = checkpoints::split_part(&self.model.path(desk.assets()));
         let checkpoint = checkpoints::read(&path)?;
         let beside = checkpoints::beside(&path);
         let recognized = checkpoints::recognize(&checkpoint, &path, beside.as_ref())?;
@@ -99,7 +99,8 @@ impl Question for LookAtCodebook {
     type Answer = CodebookLook;
 
     fn answer(&self, desk: &Desk<'_>) -> Result<CodebookLook> {
-        let checkpoint = checkpoints::read(&self.model.path(desk.assets()))?;
+        let (path, _) = checkpoints::split_part(&self.model.path(desk.assets()));
+        let checkpoint = checkpoints::read(&path)?;
         let (size, dim, values) = checkpoints::candidate_values(&checkpoint, &self.tensor)?;
         desk.progress(0.2)?;
         let book = Codebook::new(size, dim, &values)?;
