@@ -156,10 +156,9 @@ pub(super) struct Evaluate {
     /// At most this many images
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) limit: Option<u64>,
-    /// Side in pixels of the middle square that is measured
-    #[arg(long, value_name = "N", default_value_t = 256,
-        value_parser = clap::value_parser!(u32).range(1..=4096))]
-    pub(super) size: u32,
+    /// Side in pixels of the middle square that is measured; without it the images' own, up to 256
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(super) size: Option<u32>,
     /// The seed of `worlds`
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) seed: u64,

@@ -16,12 +16,12 @@ pub use compare::{Compared, Comparison, Reconstruct};
 pub use encode::{Decode, Decoded, Encode, Encoded, GridRef};
 pub use identify::{Identified, Identify};
 pub use image::{
-    ClassMembers, ImageRef, LoadImage, LoadedImage, PastedPicture, SourceFacts, SourceInfo,
-    SourceRef, Stamp, Thumbnail, WorkingImage,
+    ClassMembers, ImageRef, LoadImage, LoadedImage, OwnSide, PastedPicture, SourceFacts,
+    SourceInfo, SourceRef, Stamp, Thumbnail, WorkingImage,
 };
 pub use model::{InspectModel, ModelFacts, ModelInfo, ModelRef, ShippedModels, ShippedRecipes};
 pub use survey::{
-    CodebookOrder, CountsOf, GridCounts, GridUsage, OrderBy, Ordered, Survey, Surveyed,
-    WithoutCodes,
+    CodebookOrder, CountsOf, GridCounts, GridUsage, ImageSample, OrderBy, Ordered, Sizes, Survey,
+    Surveyed, WithoutCodes,
 };
 pub use usage::{Usage, UsageAnswer};

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use super::code::CodeAppearance;
 use super::encode::{Encode, GridRef};
-use super::image::ImageRef;
+use super::image::{ImageRef, LoadImage, SourceInfo};
 use super::model::{ModelRef, load};
 use super::usage::Usage;
-use crate::images::WorkingSize;
+use crate::images::{Picture, WorkingSize};
 use crate::measure::{CodeCounts, CodeStatistics};
 use crate::session::{Desk, Question};
 use crate::tokens::Grid;
@@ -107,20 +107,52 @@ pub struct Ordered {
     pub dead: Arc<[u32]>,
     /// Images that could not be read, with why.
     pub skipped: Vec<String>,
+    /// Which images were counted over; none where a grid was counted.
+    pub sample: Option<ImageSample>,
+}
+
+/// How many images an answer is about, and of how many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ImageSample {
+    /// Images that were looked at.
+    pub images: u64,
+    /// Images of the set that they are from.
+    pub total: u64,
+}
+
+impl ImageSample {
+    /// `images` of those that were asked about, which are a part of a set.
+    fn new(desk: &Desk<'_>, asked: &[ImageRef], images: usize) -> Result<Self> {
+        let mut total = asked.len() as u64;
+        if let Some(ImageRef::InSource { source, .. }) = asked.first()
+            && asked.iter().all(
+                |image| matches!(image, ImageRef::InSource { source: other, .. } if other == source),
+            )
+        {
+            total = total.max(desk.ask(&SourceInfo { source: source.clone() })?.len);
+        }
+        Ok(Self { images: images as u64, total })
+    }
+
+    /// Whether images were left out.
+    pub fn is_part(&self) -> bool {
+        self.images < self.total
+    }
 }
 
 impl Question for CodebookOrder {
     type Answer = Ordered;
 
     fn answer(&self, desk: &Desk<'_>) -> Result<Ordered> {
-        let (counts, statistics, skipped) = match &self.counts {
+        let (counts, statistics, skipped, sample) = match &self.counts {
             CountsOf::Grid(question) => {
                 let found = desk.ask(question)?;
-                (Arc::clone(&found.counts), found.statistics, Vec::new())
+                (Arc::clone(&found.counts), found.statistics, Vec::new(), None)
             }
             CountsOf::Images(question) => {
                 let found = desk.ask(question)?;
-                (Arc::clone(&found.counts), found.statistics, found.skipped.clone())
+                let sample = ImageSample::new(desk, &question.images, found.images)?;
+                (Arc::clone(&found.counts), found.statistics, found.skipped.clone(), Some(sample))
             }
         };
         let mut codes: Vec<u32> = (0..counts.len() as u32).collect();
@@ -148,6 +180,7 @@ impl Question for CodebookOrder {
             statistics,
             dead,
             skipped,
+            sample,
         })
     }
 
@@ -201,6 +234,13 @@ pub struct Surveyed {
     pub grid: (u32, u32),
     /// Images that count in `places`: those with a grid of the first one's shape.
     pub images_of_places: usize,
+    /// Images that were read, and of how many.
+    pub sample: ImageSample,
+    /// [Width, height] at which the smallest and the largest of them were encoded; zeros if none
+    /// was.
+    pub sizes: [[u32; 2]; 2],
+    /// Images that were smaller than that and had to be enlarged.
+    pub enlarged: usize,
 }
 
 impl Question for Survey {
@@ -212,11 +252,14 @@ impl Question for Survey {
         let columns = k.div_ceil(codes_per_column);
         let mut rows = Vec::new();
         let mut grids: Vec<Arc<Grid>> = Vec::new();
+        let mut sizes = Sizes::default();
         for (done, image) in self.images.iter().enumerate() {
-            let (image, size, model) = (image.clone(), self.size, self.model.clone());
-            match desk.ask(&Encode { image, size, model }) {
+            let (asked, size, model) = (image.clone(), self.size, self.model.clone());
+            match desk.ask(&Encode { image: asked, size, model }) {
                 Ok(encoded) => {
                     let grid = encoded.grid.grid();
+                    let original = LoadImage { image: image.clone(), paint_side: size.side };
+                    sizes.add(&encoded.picture, &desk.ask(&original)?.picture);
                     let mut row = vec![0.0_f32; columns as usize];
                     for code in grid.tokens().iter() {
                         row[(code / codes_per_column) as usize] += 1.0;
@@ -234,6 +277,9 @@ impl Question for Survey {
         let shape = grids.first().map_or((0, 0), |g| (g.height(), g.width()));
         grids.retain(|grid| (grid.height(), grid.width()) == shape);
         Ok(Surveyed {
+            sample: ImageSample::new(desk, &self.images, rows.len())?,
+            sizes: sizes.range(),
+            enlarged: sizes.enlarged,
             rows: rows.into(),
             columns,
             codes_per_column,
@@ -245,6 +291,43 @@ impl Question for Survey {
 
     fn bytes(answer: &Surveyed) -> usize {
         answer.rows.len() * answer.columns as usize * 4 + answer.places.len() * 4
+    }
+}
+
+/// At which sizes images were encoded.
+#[derive(Debug, Clone, Default)]
+pub struct Sizes {
+    /// [Width, height] of the smallest and the largest by pixels.
+    range: Option<[[u32; 2]; 2]>,
+    /// Images that were smaller than they were encoded at.
+    pub enlarged: usize,
+}
+
+impl Sizes {
+    /// Counts an image: as it was encoded, and as it was.
+    pub fn add(&mut self, encoded: &Picture, original: &Picture) {
+        let size = [encoded.width(), encoded.height()];
+        let [least, most] = self.range.unwrap_or([size; 2]);
+        let pixels = |[width, height]: [u32; 2]| u64::from(width) * u64::from(height);
+        let least = if pixels(size) < pixels(least) { size } else { least };
+        let most = if pixels(size) > pixels(most) { size } else { most };
+        self.range = Some([least, most]);
+        let is_enlarged = original.width() < size[0] || original.height() < size[1];
+        self.enlarged += usize::from(is_enlarged);
+    }
+
+    /// [Width, height] of the smallest and the largest; zeros if there was none.
+    pub fn range(&self) -> [[u32; 2]; 2] {
+        self.range.unwrap_or_default()
+    }
+}
+
+impl std::fmt::Display for Sizes {
+    /// "28x28", "28x28 to 256x256".
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [least, most] = self.range();
+        write!(f, "{}x{}", least[0], least[1])?;
+        if least == most { Ok(()) } else { write!(f, " to {}x{}", most[0], most[1]) }
     }
 }
 

@@ -240,6 +240,30 @@ impl Entry {
         Ok(gather(&data, &self.shape, strides, size as usize))
     }
 
+    /// Whether elements lie row by row without gaps, so that a part can be read alone.
+    pub fn is_dense(&self) -> bool {
+        self.strides.is_none()
+    }
+
+    /// `count` elements from `first` on, as [`Entry::bytes`] has them.
+    ///
+    /// # Errors
+    /// As [`Entry::bytes`]; [`EngineError::BadInput`](crate::EngineError::BadInput) if there are
+    /// fewer.
+    pub fn part(&self, first: usize, count: usize) -> Result<Vec<u8>> {
+        let end = first.checked_add(count).filter(|end| *end <= self.elements());
+        let Some(end) = end else {
+            let reason = format!("{count} elements from {first} on are not in it");
+            return Err(crate::EngineError::bad_input("tensor", reason, ""));
+        };
+        let size = self.dtype.size();
+        if self.is_dense() && count > 0 {
+            let start = self.storage.start + (self.offset + first as u64) * size as u64;
+            return self.storage.source.read(start, (count * size) as u64);
+        }
+        Ok(self.bytes()?.get(first * size..end * size).unwrap_or_default().to_vec())
+    }
+
     /// All elements as f32, row by row; true is 1.
     pub fn values(&self) -> Result<Vec<f32>> {
         let bytes = self.bytes()?;

@@ -1,6 +1,7 @@
 //! Token grids: which code stands where.
 
 pub mod files;
+pub mod from_arrays;
 mod npy;
 
 use std::sync::Arc;

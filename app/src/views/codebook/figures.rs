@@ -21,6 +21,14 @@ struct Figure {
 /// Draws them in a row that wraps.
 pub(super) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, ordered: &Ordered) {
     let facts = &ordered.statistics;
+    let of_images = ordered.sample.map_or_else(String::new, |sample| {
+        let images = grouped(sample.images);
+        if sample.is_part() {
+            format!(" of {images} of {} images", grouped(sample.total))
+        } else {
+            format!(" of all {images} images")
+        }
+    });
     let figures = [
         Figure {
             label: "used",
@@ -32,7 +40,7 @@ pub(super) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, ordered: &Ordered) {
         Figure {
             label: "sample",
             value: grouped(facts.samples),
-            remark: format!("tokens, ceiling {}", grouped(facts.ceiling.round() as u64)),
+            remark: format!("tokens{of_images}, ceiling {}", grouped(facts.ceiling.round() as u64)),
             about: "Tokens that were counted, and the codes that would be used if they fell evenly",
             opens: false,
         },
