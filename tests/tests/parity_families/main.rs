@@ -9,6 +9,11 @@
 mod check;
 mod files;
 mod ledger;
+mod lfq;
+mod llamagen;
 mod maskgit_vqgan;
+mod quantizers;
+mod tally;
+mod taming_gumbel;
 mod titok;
 mod var_vqvae;

@@ -10,7 +10,7 @@ use smalti_tests::{count, counts, device, load_config, number};
 
 use crate::check::Near;
 use crate::files;
-use crate::ledger::Ledger;
+use crate::tally::Ledger;
 
 const NAME: &str = "maskgit_vqgan";
 

@@ -10,7 +10,7 @@ use smalti_tests::{count, counts, device, load_config, number};
 
 use crate::check::Near;
 use crate::files;
-use crate::ledger::Ledger;
+use crate::tally::Ledger;
 
 const NAMES: [&str; 2] = ["titok_vq", "titok_vq_direct"];
 

@@ -15,7 +15,7 @@ use smalti_tests::{count, counts, device, load_config, number};
 
 use crate::check::Near;
 use crate::files;
-use crate::ledger::Ledger;
+use crate::tally::Ledger;
 
 const VQVAE: &str = "var_vqvae";
 /// Fixtures of generators, which have a tokenizer beside them.

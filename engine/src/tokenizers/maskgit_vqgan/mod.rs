@@ -79,7 +79,7 @@ impl MaskGitVqgan {
             spatial: true,
             prefixes: false,
             parameters: weights.elements() - before,
-            quantizer: QuantizerConfig::Vq(config.vq()).words(),
+            quantizer: QuantizerConfig::Vq(config.vq()).words(quantizer.books()[0].dim),
         };
         Ok(Self { facts, device: weights.device().clone(), encoder, quantizer, decoder })
     }

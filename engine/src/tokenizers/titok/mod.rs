@@ -89,7 +89,7 @@ impl Titok {
             spatial: false,
             prefixes: false,
             parameters: weights.elements() - before,
-            quantizer: QuantizerConfig::Vq(config.vq()).words(),
+            quantizer: QuantizerConfig::Vq(config.vq()).words(quantizer.books()[0].dim),
         };
         let (config, device) = (config.clone(), weights.device().clone());
         Ok(Self { config, facts, device, encoder, quantizer, decoder })
