@@ -26,14 +26,14 @@ impl<P> Grid<P> {
 
 /// Copies a matrix: by vectors where both sides have unit stride, by squares that are transposed
 /// where one has it along rows and the other along columns.
-pub(super) struct Copy {
+pub(super) struct CopyGrid {
     pub(super) from: Grid<*const f32>,
     pub(super) to: Grid<*mut f32>,
     /// Rows and columns, all readable and writable, by this thread alone.
     pub(super) size: (usize, usize),
 }
 
-impl<S: Simd> Kernel<S> for Copy {
+impl<S: Simd> Kernel<S> for CopyGrid {
     type Output = ();
 
     #[inline(always)]
@@ -168,7 +168,7 @@ mod tests {
     ) {
         let mut to = vec![-1.0_f32; (rows + 1) * (columns + 1)];
         let grid = Grid { start: to.as_mut_ptr(), rows: order.0, columns: order.1 };
-        with_simd!(level, s => s.vectorize(Copy { from, to: grid, size: (rows, columns) }));
+        with_simd!(level, s => s.vectorize(CopyGrid { from, to: grid, size: (rows, columns) }));
         for at in 0..rows * columns {
             let (r, c) = (at / columns, at % columns);
             assert_eq!(to[r * order.0 + c * order.1], value(r, c), "{level:?}");

@@ -9,7 +9,7 @@
 
 use rayon::prelude::*;
 
-use super::grid::{Copy, Grid, Pack};
+use super::grid::{CopyGrid, Grid, Pack};
 use super::product::{Matrix, PACKED, Product, To, groups};
 use super::raw::holds;
 use super::scratch::{Place, with_scratch};
@@ -169,7 +169,7 @@ impl<S: Simd> Job<S> {
             let place = start * b.rows + first * b.columns;
             let from = Grid { start: b.start.wrapping_add(place), ..b };
             let to = Grid { start: to, rows: WIDTH, columns: 1 };
-            self.s.vectorize(Copy { from, to, size: (depth, columns) });
+            self.s.vectorize(CopyGrid { from, to, size: (depth, columns) });
         }
     }
 
@@ -213,7 +213,7 @@ impl<S: Simd> Job<S> {
                 let done = whole * WIDTH;
                 let from = Grid { start: edge.cast_const(), rows: WIDTH, columns: 1 };
                 let to = Grid { start: c.add(done), rows: n, columns: 1 };
-                self.s.vectorize(Copy { from, to, size: (rows, n - done) });
+                self.s.vectorize(CopyGrid { from, to, size: (rows, n - done) });
             }
         });
     }

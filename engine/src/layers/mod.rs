@@ -23,6 +23,6 @@ pub use linear::Linear;
 pub use norm::{GroupNorm, Grouping};
 pub use residual::ResBlock;
 pub use sample::{Downsample, Upsample};
-pub use sequence::{Probe, Sequence, Step};
+pub use sequence::{Layer, Probe, Sequence};
 pub use transformer::{Block, Transformer, TransformerSize};
 pub use weights::{Init, Weights};

@@ -34,7 +34,7 @@ impl<'a> Probe<'a> {
 
 /// One layer of a [`Sequence`].
 #[derive(Debug)]
-pub enum Step {
+pub enum Layer {
     /// A convolution.
     Conv(Conv2d),
     /// A residual block.
@@ -49,7 +49,7 @@ pub enum Step {
     Out(GroupNorm, Conv2d),
 }
 
-impl Step {
+impl Layer {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         match self {
             Self::Conv(layer) => layer.forward(x),
@@ -67,20 +67,20 @@ impl Step {
 /// Named layers, run in order.
 #[derive(Debug, Default)]
 pub struct Sequence {
-    steps: Vec<(String, Step)>,
+    layers: Vec<(String, Layer)>,
 }
 
 impl Sequence {
     /// Adds a layer at the end.
-    pub fn push(&mut self, name: String, step: Step) {
-        self.steps.push((name, step));
+    pub fn push(&mut self, name: String, layer: Layer) {
+        self.layers.push((name, layer));
     }
 
     /// Runs every layer; `probe` sees what each gives.
     pub fn forward(&self, x: &Tensor, probe: &mut Probe<'_>) -> Result<Tensor> {
         let mut x = x.clone();
-        for (name, step) in &self.steps {
-            x = step.forward(&x)?;
+        for (name, layer) in &self.layers {
+            x = layer.forward(&x)?;
             probe.show(name, &x);
         }
         Ok(x)

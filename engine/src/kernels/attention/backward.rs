@@ -7,7 +7,7 @@
 #![expect(clippy::inline_always, reason = "kernels are inlined whole into `vectorize`")]
 
 use super::super::exp::exp;
-use super::super::grid::{Copy, Grid};
+use super::super::grid::{CopyGrid, Grid};
 use super::super::product::{Matrix, PACKED, Product, To};
 use super::super::scratch::with_scratch;
 use super::super::simd::{Kernel, Simd};
@@ -74,7 +74,7 @@ impl<S: Simd> Backward<'_, S> {
                 for (sum, gradient) in [(dk, self.gradients[1]), (dv, self.gradients[2])] {
                     let from = Grid { start: sum.cast_const(), rows: width, columns: 1 };
                     let to = gradient.rows(head, 0);
-                    s.vectorize(Copy { from, to, size: (job.keys, job.dim) });
+                    s.vectorize(CopyGrid { from, to, size: (job.keys, job.dim) });
                 }
             }
         });
@@ -112,7 +112,7 @@ impl<S: Simd> Backward<'_, S> {
                 q_rows.write_bytes(0, 2 * rows + 2 * panels * PANEL);
                 for (from, to) in [(q_from, q_rows), (dy_from, dy_rows)] {
                     let to = Grid { start: to, rows: width, columns: 1 };
-                    s.vectorize(Copy { from, to, size: (count, dim) });
+                    s.vectorize(CopyGrid { from, to, size: (count, dim) });
                 }
                 let place = (head.0 * job.heads + head.1) * job.queries + queries.start;
                 std::ptr::copy_nonoverlapping(self.lse.as_ptr().add(place), lse, count);
@@ -133,7 +133,7 @@ impl<S: Simd> Backward<'_, S> {
                     let start = dq.add(panel * dim * PANEL).cast_const();
                     let from = Grid { start, rows: 1, columns: PANEL };
                     let to = self.gradients[0].rows(head, first);
-                    s.vectorize(Copy { from, to, size: (PANEL.min(queries.end - first), dim) });
+                    s.vectorize(CopyGrid { from, to, size: (PANEL.min(queries.end - first), dim) });
                 }
             }
         });

@@ -10,7 +10,7 @@
 use rayon::prelude::*;
 
 use super::super::exp::exp;
-use super::super::grid::{Copy, Grid, Pack};
+use super::super::grid::{CopyGrid, Grid, Pack};
 use super::super::product::{Matrix, PACKED, Product, To};
 use super::super::scratch::{Place, with_scratch};
 use super::super::simd::{Kernel, Simd};
@@ -131,7 +131,7 @@ impl<S: Simd> Forward<'_, S> {
                     s.vectorize(Divide { out: o, dim, peaks, scale: job.scale });
                     let from = Grid { start: o.cast_const(), rows: 1, columns: PANEL };
                     let to = self.out.rows(head, first);
-                    s.vectorize(Copy { from, to, size: (count, dim) });
+                    s.vectorize(CopyGrid { from, to, size: (count, dim) });
                     if let Some(lse) = self.lse {
                         let place = (head.0 * job.heads + head.1) * job.queries + first;
                         std::ptr::copy_nonoverlapping(peaks, lse.get().add(place), count);
@@ -191,7 +191,7 @@ pub(super) unsafe fn load_turned<S: Simd>(
         }
         let start = from.start.wrapping_add(first * from.rows);
         let to = Grid { start: to, rows: 1, columns: PANEL };
-        s.vectorize(Copy { from: Grid { start, ..from }, to, size: (rows, dim) });
+        s.vectorize(CopyGrid { from: Grid { start, ..from }, to, size: (rows, dim) });
     }
 }
 

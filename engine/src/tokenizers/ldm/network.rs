@@ -3,7 +3,7 @@
 use super::config::{LdmConfig, Naming};
 use crate::Result;
 use crate::layers::{
-    Attention, Conv2d, Downsample, GroupNorm, ResBlock, Sequence, Step, Upsample, Weights,
+    Attention, Conv2d, Downsample, GroupNorm, Layer, ResBlock, Sequence, Upsample, Weights,
 };
 
 /// Adds named layers below a prefix to a sequence.
@@ -22,13 +22,13 @@ impl<'a> Builder<'a> {
     }
 
     /// `name`: of the activation and of its tensors, below the prefix.
-    fn push(&mut self, name: &str, step: Step) {
-        self.layers.push(format!("{}.{name}", self.prefix), step);
+    fn push(&mut self, name: &str, layer: Layer) {
+        self.layers.push(format!("{}.{name}", self.prefix), layer);
     }
 
     fn conv(&mut self, name: &str, inputs: usize, outputs: usize) -> Result<()> {
         let conv = Conv2d::three(&self.weights.pp(name), (inputs, outputs))?;
-        self.push(name, Step::Conv(conv));
+        self.push(name, Layer::Conv(conv));
         self.channels = outputs;
         Ok(())
     }
@@ -36,7 +36,7 @@ impl<'a> Builder<'a> {
     fn res(&mut self, name: &str, outputs: usize) -> Result<()> {
         let channels = (self.channels, outputs);
         let block = ResBlock::new(&self.weights.pp(name), channels, self.config.grouping())?;
-        self.push(name, Step::Res(block));
+        self.push(name, Layer::Res(block));
         self.channels = outputs;
         Ok(())
     }
@@ -44,7 +44,7 @@ impl<'a> Builder<'a> {
     fn attention(&mut self, name: &str) -> Result<()> {
         let weights = self.weights.pp(name);
         let attention = Attention::new(&weights, self.channels, self.config.grouping())?;
-        self.push(name, Step::Attention(attention));
+        self.push(name, Layer::Attention(attention));
         Ok(())
     }
 
@@ -101,7 +101,7 @@ impl<'a> Builder<'a> {
         let grouping = self.config.grouping();
         let norm = GroupNorm::new(&self.weights.pp("norm_out"), self.channels, grouping)?;
         let conv = Conv2d::three(&self.weights.pp("conv_out"), (self.channels, outputs))?;
-        self.push("conv_out", Step::Out(norm, conv));
+        self.push("conv_out", Layer::Out(norm, conv));
         Ok(self.layers)
     }
 }
@@ -116,7 +116,7 @@ pub(super) fn encoder(config: &LdmConfig, weights: &Weights) -> Result<Sequence>
         if level + 1 < levels {
             let name = format!("{}.downsample", net.level_name(level));
             let down = Downsample::new(&net.weights.pp(&name), net.channels)?;
-            net.push(&name, Step::Down(down));
+            net.push(&name, Layer::Down(down));
         }
     }
     net.mid()?;
@@ -134,7 +134,7 @@ pub(super) fn decoder(config: &LdmConfig, weights: &Weights) -> Result<Sequence>
         if level > 0 {
             let name = format!("{}.upsample", net.level_name(level));
             let up = Upsample::new(&net.weights.pp(&name), net.channels)?;
-            net.push(&name, Step::Up(up));
+            net.push(&name, Layer::Up(up));
         }
     }
     net.out(config.out_ch)
