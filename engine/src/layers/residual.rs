@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::{Conv2d, GroupNorm, Grouping, Weights};
+use super::{BlockNames, Conv2d, GroupNorm, Grouping, Weights};
 use crate::Result;
 use crate::kernels::{self, Shortcut};
 
@@ -18,16 +18,22 @@ pub struct ResBlock {
 }
 
 impl ResBlock {
-    /// From `inputs` to `outputs` channels.
-    pub fn new(
+    /// From `inputs` to `outputs` channels, with the names of taming-transformers.
+    pub fn new(weights: &Weights, channels: (usize, usize), grouping: Grouping) -> Result<Self> {
+        Self::named(weights, channels, grouping, BlockNames::Taming)
+    }
+
+    /// From `inputs` to `outputs` channels, with other names.
+    pub fn named(
         weights: &Weights,
         (inputs, outputs): (usize, usize),
         grouping: Grouping,
+        names: BlockNames,
     ) -> Result<Self> {
         let nin_shortcut = if inputs == outputs {
             None
         } else {
-            Some(Conv2d::one(&weights.pp("nin_shortcut"), (inputs, outputs))?)
+            Some(Conv2d::one(&weights.pp(names.shortcut()), (inputs, outputs))?)
         };
         Ok(Self {
             norm1: GroupNorm::new(&weights.pp("norm1"), inputs, grouping)?,

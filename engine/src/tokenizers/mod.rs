@@ -1,6 +1,10 @@
-//! Tokenizers: image → latents → codes → latents → image, one file a family.
+//! Tokenizers: image → latents → codes → latents → image, one folder a family.
 
+pub mod cosmos;
+pub mod diffusers;
+pub mod emu3;
 pub mod ldm;
+pub mod published;
 pub mod run;
 
 pub use ldm::{Ldm, LdmConfig, Naming};

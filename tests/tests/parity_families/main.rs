@@ -7,3 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod check;
+mod container;
+mod cosmos;
+mod diffusers;
+mod emu3;
