@@ -142,7 +142,13 @@ fn parity_cosmos_configuration_is_found_from_the_archives_as_far_as_they_tell() 
     };
     // Shapes tell the levels that have attention, but not the size of image that they count from.
     for (tensors, hold_values) in [(archives.clone(), true), (parameters(archives), false)] {
-        let found = configure(&shapes(&tensors), None).unwrap();
+        let found = match configure(&shapes(&tensors), None) {
+            Ok(found) => found,
+            Err(error) => {
+                assert!(!hold_values && error.to_string().contains("levels"), "{error}");
+                continue;
+            }
+        };
         assert_eq!(attention(&found), attention(&expected));
         let weights = Weights::loaded(tensors, false, &device());
         let found = Cosmos::new(&found, &weights).unwrap().config().clone();
