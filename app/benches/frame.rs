@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use egui::{Event, Pos2, RawInput, Rect, Vec2, ViewportId, pos2, vec2};
 use smalti::document::{Layout, Open, Slot};
-use smalti::gpu::offscreen;
+use smalti::studio::offscreen;
 use smalti::studio::{Studio, StudioOptions};
 use smalti_engine::answers::ModelRef;
 use smalti_engine::checkpoints::{Precision, save_model};

@@ -4,12 +4,14 @@
 //! and [`views`] (what is drawn).
 
 pub mod cli;
+pub mod ctx;
 pub mod document;
 pub mod figures;
+pub mod files;
 pub mod gpu;
+pub mod look;
 pub mod settings;
 pub mod shell;
 pub mod studio;
-pub mod textures;
 pub mod views;
 pub mod widgets;

@@ -1,7 +1,7 @@
 //! What a person set once for all documents: theme, text size, recent files.
 //!
 //! Kept as RON in the user's configuration folder; read once at start, written by the background
-//! thread ([`crate::shell::background`]).
+//! thread ([`crate::files::background`]).
 
 use std::path::{Path, PathBuf};
 

@@ -229,10 +229,10 @@ fn network(row: &str) -> Work {
     if row.contains("encode") {
         return Box::new(move || {
             let latents = tokenizer.encode(&images).unwrap();
-            black_box(tokenizer.quantize(&latents, false).unwrap());
+            black_box(tokenizer.quantize(&latents, Pass::Inference).unwrap());
         });
     }
-    let latents = tokenizer.quantize(&latents, false).unwrap().latents;
+    let latents = tokenizer.quantize(&latents, Pass::Inference).unwrap().latents;
     Box::new(move || {
         black_box(tokenizer.decode(&latents).unwrap());
     })

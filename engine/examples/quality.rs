@@ -41,17 +41,19 @@ fn row(
     source: &dyn Source,
     (what, size): (&str, WorkingSize),
 ) -> Result<String> {
-    let mut counts = CodeCounts::new(tokenizer.facts().codebook_size);
+    let mut counts = CodeCounts::new(tokenizer.facts().codebook_size());
     let (mut psnr_sum, mut ssim_sum, mut bits) = (0.0, 0.0, 0.0);
     let count = source.len().min(256);
     for index in 0..count {
         let picture = resize::fit(&source.sample(index, size.side)?.picture, size)?;
-        let grid = tokenizers::tokenize(tokenizer, &picture)?;
-        let back = tokenizers::detokenize(tokenizer, &grid)?;
-        counts.add(&grid)?;
+        let tokens = tokenizers::tokenize(tokenizer, &picture)?;
+        let back = tokenizers::detokenize(tokenizer, &tokens)?;
+        for part in tokens.parts() {
+            counts.add(part)?;
+        }
         psnr_sum += psnr(&picture, &back)?;
         ssim_sum += ssim(&picture, &back)?;
-        bits += bits_per_pixel(&grid, u64::from(picture.width()) * u64::from(picture.height()));
+        bits += bits_per_pixel(&tokens, u64::from(picture.width()) * u64::from(picture.height()));
     }
     let (n, s) = (count as f64, counts.statistics());
     Ok(format!(

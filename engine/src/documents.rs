@@ -1,5 +1,5 @@
-//! The file of a document: safetensors whose metadata hold the document as JSON, with a pasted
-//! picture as the one tensor "pasted", u8, (H, W, 3). The text itself is the window's matter.
+//! The file of a document: safetensors whose metadata hold the document as JSON, with pictures and
+//! files that it carries along as tensors of bytes. The text itself is the window's matter.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -12,26 +12,64 @@ use crate::{EngineError, Result};
 /// The metadata's key; also how such a file is recognized.
 pub const KEY: &str = "smalti_document";
 
+/// Something that a document carries along, u8.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blob {
+    /// Its name, such as "picture.0".
+    pub name: String,
+    /// (H, W, 3) for a picture, (N,) for the bytes of a file.
+    pub shape: Vec<usize>,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
+impl Blob {
+    /// The bytes of a file as they are.
+    pub fn file(name: String, bytes: Vec<u8>) -> Self {
+        Self { name, shape: vec![bytes.len()], bytes }
+    }
+
+    /// The pixels of a picture.
+    pub fn picture(name: String, picture: &Picture) -> Self {
+        let shape = vec![picture.height() as usize, picture.width() as usize, 3];
+        Self { name, shape, bytes: picture.rgb().to_vec() }
+    }
+
+    /// As a picture, if it is one.
+    ///
+    /// # Errors
+    /// [`EngineError::BadInput`] if its shape is not (H, W, 3).
+    pub fn to_picture(&self) -> Result<Picture> {
+        let bad = || {
+            let reason = format!("its picture has the shape {:?}", self.shape);
+            EngineError::bad_input("document", reason, "")
+        };
+        let &[height, width, 3] = self.shape.as_slice() else { return Err(bad()) };
+        let side = |side: usize| u32::try_from(side).map_err(|_| bad());
+        Picture::new(side(width)?, side(height)?, self.bytes.as_slice())
+    }
+}
+
 /// The bytes of the file.
 ///
 /// # Errors
 /// None that a person can cause.
-pub fn to_bytes(json: String, pasted: Option<&Picture>) -> Result<Vec<u8>> {
+pub fn to_bytes(json: String, blobs: &[Blob]) -> Result<Vec<u8>> {
     let wrong = |error: safetensors::SafeTensorError| EngineError::bad_input("document", error, "");
     let metadata = HashMap::from([(KEY.to_owned(), json)]);
     let mut tensors = Vec::new();
-    if let Some(picture) = pasted {
-        let shape = vec![picture.height() as usize, picture.width() as usize, 3];
-        tensors.push(("pasted", TensorView::new(Dtype::U8, shape, picture.rgb()).map_err(wrong)?));
+    for blob in blobs {
+        let view = TensorView::new(Dtype::U8, blob.shape.clone(), &blob.bytes).map_err(wrong)?;
+        tensors.push((blob.name.as_str(), view));
     }
     safetensors::serialize(tensors, Some(metadata)).map_err(wrong)
 }
 
-/// The JSON and the pasted picture; `path` is only for messages.
+/// The JSON and what the document carries along; `path` is only for messages.
 ///
 /// # Errors
 /// [`EngineError::BadFile`] with what is wrong.
-pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<(String, Option<Picture>)> {
+pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<(String, Vec<Blob>)> {
     let bad = |reason: String| EngineError::bad_file(path, reason, "Open another document");
     let (_, header) =
         SafeTensors::read_metadata(bytes).map_err(|e| bad(format!("not a document: {e}")))?;
@@ -42,13 +80,13 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<(String, Option<Picture>)
         .ok_or_else(|| bad(format!("not a document: its metadata has no {KEY}")))?
         .clone();
     let tensors = SafeTensors::deserialize(bytes).map_err(|error| bad(error.to_string()))?;
-    let Ok(tensor) = tensors.tensor("pasted") else { return Ok((json, None)) };
-    let &[height, width, 3] = tensor.shape() else {
-        return Err(bad(format!("its picture has the shape {:?}", tensor.shape())));
-    };
-    if tensor.dtype() != Dtype::U8 {
-        return Err(bad(format!("its picture is {:?}, not U8", tensor.dtype())));
+    let mut blobs = Vec::new();
+    for (name, tensor) in tensors.iter() {
+        if tensor.dtype() != Dtype::U8 {
+            return Err(bad(format!("{name} is {:?}, not U8", tensor.dtype())));
+        }
+        let (shape, bytes) = (tensor.shape().to_vec(), tensor.data().to_vec());
+        blobs.push(Blob { name: name.to_owned(), shape, bytes });
     }
-    let side = |side: usize| u32::try_from(side).map_err(|e| bad(format!("its picture: {e}")));
-    Ok((json, Some(Picture::new(side(width)?, side(height)?, tensor.data())?)))
+    Ok((json, blobs))
 }

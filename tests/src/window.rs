@@ -10,17 +10,16 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 use egui_kittest::wgpu::WgpuTestRenderer;
 use image::RgbaImage;
-use smalti::document::{Command, Open, Slot};
-use smalti::gpu::offscreen;
+use smalti::document::{Command, Open, Panel, Slot, ViewId};
+use smalti::files::scenes::{Loads, Scene};
 use smalti::settings::ThemeChoice;
-use smalti::shell::scenes::{Loads, Panel, Scene};
+use smalti::studio::offscreen;
 use smalti::studio::{Studio, StudioOptions};
-use smalti::views::ViewId;
 use smalti_engine::answers::{Compared, Comparison, Encode, Encoded, ImageRef, PastedPicture};
 use smalti_engine::answers::{ModelRef, SourceRef, Stamp};
 use smalti_engine::device::choice_of_tests;
 use smalti_engine::images::{Picture, WorkingSize};
-use smalti_engine::tokens::Grid;
+use smalti_engine::tokens::Tokens;
 use tempfile::TempDir;
 
 use crate::tiny::{tiny_model, write_png};
@@ -327,14 +326,14 @@ impl Default for Small {
 /// If there is no image or it cannot be encoded.
 pub fn encoded(window: &Window) -> Arc<Encoded> {
     let document = window.state().document();
-    let image = document.image.clone().unwrap_or_else(|| panic!("no image is open"));
-    let question = Encode { image, size: document.size, model: document.model.clone() };
+    let subject = document.subject.clone().unwrap_or_else(|| panic!("nothing is open"));
+    let question = Encode { subject, size: document.size, model: document.model.clone() };
     window.state().session().wait(&question).unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// Those tokens alone.
-pub fn tokens(window: &Window) -> Arc<Grid> {
-    Arc::clone(encoded(window).grid.grid())
+pub fn tokens(window: &Window) -> Tokens {
+    encoded(window).tokens.clone()
 }
 
 /// Picture and figures of the document's tokens with its edits, asked of the engine directly.
@@ -345,7 +344,7 @@ pub fn compared(window: &Window) -> Arc<Compared> {
     let (document, encoded) = (window.state().document(), encoded(window));
     let question = Comparison {
         original: PastedPicture::new(encoded.picture.clone()),
-        grid: document.grid(&encoded),
+        tokens: document.tokens(&encoded),
         model: document.model.clone(),
     };
     window.state().session().wait(&question).unwrap_or_else(|e| panic!("{e}"))

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use smalti_engine::checkpoints::{ElementType, read_bytes, recognize};
 use smalti_engine::random::{Noise, Purpose, name_hash};
-use smalti_engine::tokens::{Grid, files};
+use smalti_engine::tokens::{Tokens, files};
 use smalti_tests::fixture;
 
 /// The most bytes at once that reading may take: this, and this many for each byte of the file.
@@ -163,7 +163,7 @@ fn read_all(bytes: Vec<u8>) -> bool {
         }
     }
     drop(checkpoint.check_finite());
-    drop(recognize(&checkpoint, path));
+    drop(recognize(&checkpoint, path, None));
     true
 }
 
@@ -233,20 +233,20 @@ fn mutated_legacy_files_are_answered() {
 
 #[test]
 fn mutated_token_files_are_answered() {
-    let grid = Grid::new(6, 7, 1024, (0..42).map(|i| i * 24).collect::<Vec<u32>>()).unwrap();
+    let grid = Tokens::grid(6, 7, 1024, (0..42).map(|i| i * 24).collect::<Vec<u32>>()).unwrap();
     let columns = {
         let mut bytes = files::npy_bytes(&grid).unwrap();
         let place = bytes.windows(5).position(|w| w == b"False").unwrap();
         bytes[place..place + 5].copy_from_slice(b"True ");
         bytes
     };
-    let batch = files::batch_bytes(&[grid.clone(), grid.clone()], Some("m")).unwrap();
+    let batch = files::safetensors_bytes(&[grid.clone(), grid.clone()], &files::Maker::default()).unwrap();
     let list = [files::npy_bytes(&grid).unwrap(), columns, batch];
     fuzz("tokens", &list, |bytes| {
         let len = bytes.len();
         let read = files::parse(Path::new("mutated"), &bytes, Some(1024));
         read.is_ok_and(|file| {
-            let tokens: usize = file.grids.iter().map(|grid| grid.tokens().len()).sum();
+            let tokens: usize = file.images.iter().map(Tokens::len).sum();
             assert!(tokens <= len);
             true
         })

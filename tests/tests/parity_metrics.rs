@@ -4,7 +4,7 @@
 use serde_json::Value;
 use smalti_engine::images::Picture;
 use smalti_engine::measure::{CodeCounts, SsimWindow, psnr, ssim, ssim_map, ssim_with};
-use smalti_engine::tokens::Grid;
+use smalti_engine::tokens::Tokens;
 use smalti_tests::{Tensors, load_config, load_io, number};
 
 fn expect(what: &str, got: f64, want: f64, rel: f64) {
@@ -99,7 +99,8 @@ fn statistics_of_a_codebook_agree_with_their_formulas() {
         // In two grids, as they would come from two pictures.
         let half = stream.len() / 2;
         for part in [&stream[..half], &stream[half..]] {
-            counts.add(&Grid::new(1, part.len(), size as u32, part).unwrap()).unwrap();
+            let tokens = Tokens::grid(1, part.len(), size as u32, part).unwrap();
+            counts.add(tokens.first()).unwrap();
         }
         let found: Vec<f64> = counts.counts().iter().map(|&count| count as f64).collect();
         assert_eq!(found, io.f64s(&name("counts")));

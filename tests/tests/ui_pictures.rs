@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use image::{Rgb, RgbImage};
 use smalti::document::Edit;
+use smalti::files::scenes::Scene;
 use smalti::settings::ThemeChoice;
-use smalti::shell::scenes::Scene;
 use smalti::studio::StudioOptions;
-use smalti_engine::tokens::Cell;
+use smalti_engine::tokens::{Cell, Code};
 use smalti_tests::pictures::{assert_looks_like, difference, kept};
 use smalti_tests::window::{assets, drawn, encoded, open_drawn, point_nowhere, send};
 
@@ -25,7 +25,7 @@ fn looks_as_kept(scene: &str, theme: ThemeChoice, name: &str) {
         ..StudioOptions::new(assets())
     };
     let Some(mut window) = open_drawn(options, [1280.0, 800.0]) else { return };
-    let code = encoded(&window).grid.grid().get(8, 8);
+    let code = encoded(&window).tokens.get(Cell::at(8, 8)).flatten().map(Code::first);
     send(&mut window, Edit::SelectCells(Arc::new([Cell::at(8, 8)].into())));
     send(&mut window, Edit::SelectCode(code));
     point_nowhere(&mut window);

@@ -8,15 +8,14 @@ use std::time::Duration;
 
 use egui::{Event, Key, Modifiers};
 use egui_kittest::kittest::Queryable;
-use smalti::document::{AppCommand, Edit, Layout, Look, Open, Severity, Slot};
+use smalti::document::{AppCommand, Edit, Layout, Look, Open, Panel, Severity, Slot, ViewId};
+use smalti::files::scenes::{self, Scene};
+use smalti::look::theme::Theme;
 use smalti::settings::ThemeChoice;
-use smalti::shell::scenes::{self, Panel, Scene};
-use smalti::shell::theme::Theme;
 use smalti::studio::StudioOptions;
-use smalti::views::ViewId;
 use smalti_engine::answers::{ImageRef, ModelRef};
 use smalti_engine::images::WorkingSize;
-use smalti_engine::tokens::Cell;
+use smalti_engine::tokens::{Cell, Code};
 use smalti_tests::tiny::{tiny_model, write_png};
 use smalti_tests::window::{
     Small, Window, assets, drawn, is_in_front, open, open_drawn, open_sized, press, send, settle,
@@ -39,9 +38,9 @@ fn an_image_and_a_tokenizer_are_opened_by_their_paths() {
     send(&mut window, Open::Path(model));
     let document = window.state().document();
     assert!(
-        matches!(&document.image, Some(ImageRef::File { path, .. }) if **path == *image),
+        matches!(document.image(), Some(ImageRef::File { path, .. }) if **path == *image),
         "{:?} {:?}",
-        document.image,
+        document.subject,
         window.state().notices()
     );
     assert_eq!(document.model.label(), "tiny", "{:?}", window.state().notices());
@@ -108,8 +107,8 @@ fn the_palette_finds_a_view_a_code_and_a_path() {
     assert!(is_in_front(&window, ViewId::Log));
     assert!(is_in_front(&window, ViewId::Code));
     let document = window.state().document();
-    assert_eq!(document.selection.code, Some(417));
-    assert_eq!(document.image, Some(ImageRef::file(&image)));
+    assert_eq!(document.selection.code, Some(Code::first(417)));
+    assert_eq!(document.image(), Some(&ImageRef::file(&image)));
 }
 
 #[test]
@@ -129,7 +128,7 @@ fn number_keys_bring_views_to_the_front_but_not_while_typing() {
 fn every_control_has_a_name_in_every_place() {
     // The harness itself panics on a control without one.
     let mut window = open();
-    for view in ViewId::all() {
+    for view in ViewId::ALL {
         send(&mut window, Layout::Show(view));
         assert!(is_in_front(&window, view));
     }
@@ -153,7 +152,7 @@ fn a_narrow_window_with_large_text_still_works() {
     for size in [[400.0, 300.0], [220.0, 160.0]] {
         let mut window = open_sized(StudioOptions::new(assets()), size);
         send(&mut window, AppCommand::TextScale(2.0));
-        for view in ViewId::all() {
+        for view in ViewId::ALL {
             send(&mut window, Layout::Show(view));
         }
         press(&mut window, Modifiers::COMMAND, Key::P);
@@ -172,13 +171,13 @@ fn a_scene_keeps_a_picture_of_ones_own() {
     let image = folder.path().join("own.png");
     write_png(&image, 64, 48, 1);
     let mut window = open();
-    let sample = window.state().document().image.clone();
+    let sample = window.state().document().image().cloned();
     send(&mut window, Open::Path(image));
-    let own = window.state().document().image.clone();
+    let own = window.state().document().image().cloned();
     assert!(own.is_some() && own != sample);
     send(&mut window, Layout::Scene("compare".to_owned()));
-    assert_eq!(window.state().document().image, own);
-    assert!(window.state().document().model_b.is_some());
+    assert_eq!(window.state().document().image(), own.as_ref());
+    assert!(window.state().document().others[0].is_some());
 }
 
 #[test]
@@ -190,7 +189,7 @@ fn a_scene_puts_its_views_and_its_image_there() {
         let wanted = Panel::of(&scene.layout.arrange());
         assert_eq!(window.state().layout(), wanted, "{name}");
         let document = window.state().document();
-        assert_eq!(document.model_b.is_some(), scene.loads.model_b.is_some(), "{name}");
+        assert_eq!(document.others[0].is_some(), scene.loads.model_b.is_some(), "{name}");
     }
     send(&mut window, Layout::Scene("nothing".to_owned()));
     let last = window.state().notices().list().last().unwrap().clone();
@@ -240,8 +239,8 @@ fn everything_that_was_decided_is_back_after_two_unexpected_ends_in_a_row() {
     window.state().send(force(1, 2, 7));
     let locked = Arc::new([Cell::at(3, 3)].into());
     window.state().send(Edit::LockCells { cells: locked, locked: true });
-    window.state().send(Edit::SwitchCode { code: 11, on: false });
-    window.state().send(Edit::PinCode(5));
+    window.state().send(Edit::SwitchCode { code: Code::first(11), on: false });
+    window.state().send(Edit::PinCode(Code::first(5)));
     window.state().send(Look::ShowIds(false));
     send(&mut window, Layout::Show(ViewId::Compare));
     let (document, layout) = (window.state().document().clone(), window.state().layout());
@@ -266,7 +265,7 @@ fn an_autosave_that_cannot_be_read_does_not_keep_the_window_from_opening() {
     for broken in [&b"{\"format\": "[..], b"", &[0xff; 300]] {
         std::fs::write(folder.path().join("autosave.smalti"), broken).unwrap();
         let mut window = open_sized(options.clone(), [900.0, 600.0]);
-        let usual = smalti::shell::scenes::studio().loads.model;
+        let usual = smalti::files::scenes::studio().loads.model;
         assert_eq!(Some(window.state().document().model.label()), usual);
         eframe::App::on_exit(window.state_mut());
     }
@@ -344,7 +343,7 @@ fn a_stop_from_outside_asks_nothing_and_keeps_the_work() {
         drop(window);
         assert_eq!(autosave.exists(), has_work);
         if has_work {
-            let saved = smalti::shell::saved::open(&autosave).unwrap();
+            let saved = smalti::files::saved::open(&autosave).unwrap();
             assert_eq!(saved.document.edits.len(), 2);
         }
     }
@@ -372,15 +371,15 @@ fn files_are_opened_when_dropped_and_pictures_and_paths_when_pasted() {
     let mut window = open();
     window.input_mut().dropped_files.push(Arc::new(Dropped(paths[0].clone())));
     settle(&mut window);
-    assert_eq!(window.state().document().image, Some(ImageRef::file(&paths[0])));
+    assert_eq!(window.state().document().image(), Some(&ImageRef::file(&paths[0])));
     window.event(Event::Paste(format!("file://{}\n", paths[1].display())));
     settle(&mut window);
-    assert_eq!(window.state().document().image, Some(ImageRef::file(&paths[1])));
+    assert_eq!(window.state().document().image(), Some(&ImageRef::file(&paths[1])));
     let pixels = vec![egui::Color32::from_rgb(1, 2, 3); 6];
     window.event(Event::PasteImage(Arc::new(egui::ColorImage::new([3, 2], pixels))));
     settle(&mut window);
-    let Some(ImageRef::Pasted(pasted)) = &window.state().document().image else {
-        panic!("{:?}", window.state().document().image)
+    let Some(ImageRef::Pasted(pasted)) = window.state().document().image() else {
+        panic!("{:?}", window.state().document().subject)
     };
     assert_eq!(pasted.picture.pixel(2, 1), Some([1, 2, 3]));
 }
@@ -393,9 +392,9 @@ fn a_saved_document_comes_back_with_its_tokens_and_its_layout() {
     send(&mut window, Open::Model(Slot::B, ModelRef::Shipped("worlds-vqvae".into())));
     send(&mut window, force(4, 5, 6));
     let (document, layout) = (window.state().document().clone(), window.state().layout());
-    let saved = smalti::shell::saved::Saved { document: document.clone(), layout: layout.clone() };
+    let saved = smalti::files::saved::Saved { document: document.clone(), layout: layout.clone() };
     let path = folder.path().join("work.smalti");
-    std::fs::write(&path, smalti::shell::saved::to_bytes(&saved).unwrap()).unwrap();
+    std::fs::write(&path, smalti::files::saved::to_bytes(&saved).unwrap()).unwrap();
     let mut other = open();
     other.state().send(Open::Path(path));
     for _ in 0..600 {
@@ -454,7 +453,7 @@ fn a_file_is_opened_to_its_end_though_nobody_touches_the_window() {
             window.step();
             frames += 1;
         }
-        if matches!(&window.state().document().image, Some(ImageRef::File { path, .. }) if **path == *image)
+        if matches!(window.state().document().image(), Some(ImageRef::File { path, .. }) if **path == *image)
         {
             return;
         }

@@ -9,8 +9,9 @@ use serde::Serialize;
 use smalti_engine::device::DeviceChoice;
 
 use super::arguments::Common;
+use super::around::Surroundings;
+use super::assets;
 use super::stop::Stop;
-use super::{Surroundings, assets};
 
 /// Plain progress lines are this far apart.
 const LINE_EVERY: Duration = Duration::from_secs(5);

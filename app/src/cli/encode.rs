@@ -29,6 +29,7 @@ struct Line {
     height: u32,
     width: u32,
     grid: [usize; 2],
+    parts: Vec<[usize; 2]>,
     tokens_file: PathBuf,
     used: u32,
     perplexity: f64,
@@ -39,10 +40,14 @@ struct Line {
 pub(super) fn run(options: &arguments::Encode, console: &mut Console<'_, '_>) -> Result<(), Stop> {
     let engine = Engine::open(console)?;
     let model = engine.model(&options.model);
-    engine.answer(&ModelInfo { model: model.clone() }, console)?;
+    let facts = engine.answer(&ModelInfo { model: model.clone() }, console)?;
+    let maker = files::Maker {
+        model: Some(facts.name.clone()),
+        token_hash: Some(facts.token_hash.clone()),
+    };
     let mut outputs = Outputs::into_folder(&options.out)?;
     let appearance = engine.long_answer(
-        &CodeAppearance { model: model.clone() },
+        &CodeAppearance { model: model.clone(), book: 0 },
         "decoding each code",
         console,
     )?;
@@ -51,9 +56,9 @@ pub(super) fn run(options: &arguments::Encode, console: &mut Console<'_, '_>) ->
         console.progress(done as f32 / options.images.len() as f32, &path.display().to_string());
         let image = ImageRef::file(path);
         let size = size_for(options.size, &image, &engine, console)?;
-        let question = Encode { image, size, model: model.clone() };
+        let question = Encode { subject: image.into(), size, model: model.clone() };
         let encoded = engine.answer(&question, console)?;
-        lines.push(keep(path, &encoded, &appearance, &mut outputs)?);
+        lines.push(keep(path, &encoded, &appearance, &maker, &mut outputs)?);
         engine.forget_old_answers();
     }
     console.check()?;
@@ -107,28 +112,41 @@ fn keep(
     path: &Path,
     encoded: &Encoded,
     appearance: &Appearance,
+    maker: &files::Maker,
     outputs: &mut Outputs,
 ) -> Result<Line, Stop> {
-    let grid = encoded.grid.grid();
+    let tokens = &encoded.tokens;
     let stem = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
     let stem = outputs.unique_stem(&stem);
-    let tokens_file = outputs.add(&format!("{stem}.npy"), &files::npy_bytes(grid)?)?;
-    outputs.add(&format!("{stem}.safetensors"), &files::safetensors_bytes(grid)?)?;
-    let map = token_map(grid, &appearance.colors, tile_for(grid, MAP_SIDE))?;
-    outputs.add(&format!("{stem}.tokens.png"), &png_bytes(&map)?)?;
-    let mut counts = CodeCounts::new(grid.codebook_size());
-    counts.add(grid)?;
+    let several = tokens.parts().len() > 1;
+    let images = std::slice::from_ref(tokens);
+    let whole = files::safetensors_bytes(images, maker)?;
+    let mut tokens_file = outputs.add(&format!("{stem}.safetensors"), &whole)?;
+    if !several {
+        tokens_file = outputs.add(&format!("{stem}.npy"), &files::npy_bytes(tokens)?)?;
+    }
+    let mut counts = CodeCounts::new(tokens.first().codebook_size());
+    for (number, part) in tokens.parts().iter().enumerate() {
+        let map = token_map(part, &appearance.colors, tile_for(part, MAP_SIDE))?;
+        let which = if several { format!(".{number}") } else { String::new() };
+        outputs.add(&format!("{stem}.tokens{which}.png"), &png_bytes(&map)?)?;
+        if part.book() == tokens.first().book() {
+            counts.add(part)?;
+        }
+    }
     let statistics = counts.statistics();
+    let last = tokens.parts().last().unwrap_or(tokens.first());
     let (width, height) = (encoded.picture.width(), encoded.picture.height());
     Ok(Line {
         image: path.to_owned(),
         height,
         width,
-        grid: [grid.height(), grid.width()],
+        grid: [last.rows(), last.columns()],
+        parts: tokens.parts().iter().map(|part| [part.rows(), part.columns()]).collect(),
         tokens_file,
         used: statistics.used,
         perplexity: statistics.perplexity,
-        bits_per_pixel: bits_per_pixel(grid, u64::from(width) * u64::from(height)),
+        bits_per_pixel: bits_per_pixel(tokens, u64::from(width) * u64::from(height)),
         seconds: encoded.seconds,
     })
 }

@@ -139,7 +139,7 @@ impl Sums {
             pixels: 0.0,
             encode_seconds: 0.0,
             decode_seconds: 0.0,
-            counts: CodeCounts::new(facts.facts.codebook_size),
+            counts: CodeCounts::new(facts.facts.codebook_size()),
             skipped: Vec::new(),
         }
     }
@@ -153,7 +153,11 @@ impl Sums {
         model: &ModelRef,
         (engine, console): (&Engine, &Console<'_, '_>),
     ) -> Result<(), Stop> {
-        let question = Encode { image, size: WorkingSize::square(side, 1), model: model.clone() };
+        let question = Encode {
+            subject: image.into(),
+            size: WorkingSize::square(side, 1),
+            model: model.clone(),
+        };
         let encoded = match engine.answer(&question, console) {
             Ok(encoded) => encoded,
             Err(Stop::Problem(problem)) if problem.bad_input => {
@@ -164,11 +168,13 @@ impl Sums {
         };
         let question = Comparison {
             original: PastedPicture::new(encoded.picture.clone()),
-            grid: encoded.grid.clone(),
+            tokens: encoded.tokens.clone(),
             model: model.clone(),
         };
         let compared = engine.answer(&question, console)?;
-        self.counts.add(encoded.grid.grid())?;
+        for part in encoded.tokens.parts().iter().filter(|part| part.book() == 0) {
+            self.counts.add(part)?;
+        }
         self.images += 1;
         self.psnr += compared.psnr;
         self.ssim += compared.ssim;

@@ -25,15 +25,15 @@ pub(super) fn run(options: &arguments::Inspect, console: &mut Console<'_, '_>) -
     let engine = Engine::open(console)?;
     let model = engine.model(&options.file);
     let found = engine.answer(&InspectModel { model }, console)?;
-    let config = found.config.as_ref().and_then(|c| serde_json::to_value(c).ok());
+    let config = found.design.as_ref().map(|design| design.settings.clone());
     let line = Line {
         container: found.container.to_string(),
         family: found.family.to_string(),
         config: config.unwrap_or_default(),
         tensors: found.tensors,
         parameters: found.parameters,
-        codebook_size: found.codebook_size,
-        downsample: found.factor,
+        codebook_size: found.facts.as_ref().map(|facts| facts.codebook_size()),
+        downsample: found.facts.as_ref().map(|facts| facts.factor),
         problems: found.problems.clone(),
         notes: found.notes.clone(),
     };

@@ -5,6 +5,7 @@
 //! [`Surroundings`], so that tests run commands in their own process.
 
 mod arguments;
+mod around;
 mod assets;
 mod console;
 mod decode;
@@ -21,10 +22,6 @@ mod train;
 mod window;
 
 use std::ffi::OsString;
-use std::io::Write;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use clap::Parser;
 
@@ -32,36 +29,8 @@ use arguments::{Arguments, Command};
 use console::Console;
 use stop::Stop;
 
+pub use around::{BAD_INPUT, CANCELLED, DONE, FAILED, Surroundings};
 pub use assets::find_assets;
-
-/// What a command may use of the world around it.
-pub struct Surroundings<'a> {
-    /// Where results go.
-    pub out: &'a mut dyn Write,
-    /// Where everything else goes.
-    pub err: &'a mut dyn Write,
-    /// Whether a person watches standard error: then progress is a bar that moves.
-    pub watched: bool,
-    /// Set from outside to stop the command.
-    pub cancel: Arc<AtomicBool>,
-    /// The folder of shipped models and samples, if the caller knows better than [`find_assets`].
-    pub assets: Option<PathBuf>,
-}
-
-impl std::fmt::Debug for Surroundings<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Surroundings").field("watched", &self.watched).finish_non_exhaustive()
-    }
-}
-
-/// The exit code of a command that did what it should.
-pub const DONE: u8 = 0;
-/// The exit code of a failure of the program or the machine.
-pub const FAILED: u8 = 1;
-/// The exit code of bad input or usage.
-pub const BAD_INPUT: u8 = 2;
-/// The exit code of a command that was cancelled.
-pub const CANCELLED: u8 = 130;
 
 /// Runs a command line, the program's name first, and gives the exit code.
 pub fn run<I, T>(arguments: I, mut around: Surroundings<'_>) -> u8

@@ -16,11 +16,12 @@ use super::arguments;
 use super::console::Console;
 use super::outputs::Outputs;
 use super::stop::Stop;
-use crate::gpu::offscreen::{self, Canvas, OffscreenError};
+use crate::files::scenes::{self, Scene};
 use crate::settings::ThemeChoice;
-use crate::shell::scenes::{self, Scene};
+use crate::shell::scenes::named;
 use crate::studio::StudioOptions;
-use crate::views::ViewId;
+use crate::studio::offscreen::{self, Canvas, OffscreenError};
+use crate::views::VIEWS;
 
 #[derive(Debug, Serialize)]
 struct Line {
@@ -68,12 +69,12 @@ pub(super) fn run(options: &arguments::Render, console: &mut Console<'_, '_>) ->
 /// A scene or view by name, or the text of a scene's file.
 fn scene_of(what: &str) -> Result<(Option<String>, Option<String>), Stop> {
     let name = what.to_ascii_lowercase();
-    if Scene::named(&name).is_some() {
+    if named(&name).is_some() {
         return Ok((Some(name), None));
     }
     let path = Path::new(what);
     if !path.is_file() {
-        let views = ViewId::all().map(|view| view.title().to_ascii_lowercase());
+        let views = VIEWS.iter().map(|view| view.title.to_ascii_lowercase());
         let known: Vec<String> = scenes::names().map(str::to_owned).chain(views).collect();
         return Err(Stop::bad_input(
             "scene or view",

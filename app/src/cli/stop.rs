@@ -4,7 +4,7 @@ use std::io;
 
 use smalti_engine::{EngineError, Problem};
 
-use super::{BAD_INPUT, CANCELLED, DONE, FAILED, Surroundings};
+use super::around::{BAD_INPUT, CANCELLED, DONE, FAILED, Surroundings};
 
 /// Why a command ended early.
 #[derive(Debug)]

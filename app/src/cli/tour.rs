@@ -1,12 +1,11 @@
 //! `smalti tour`: the whole story in a folder: pictures, tokens, and a page that tells it.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use serde::Serialize;
 use smalti_engine::answers::{
-    Appearance, CodeAppearance, Comparison, Encode, ImageRef, LoadImage, ModelInfo, ModelRef,
-    PastedPicture, SourceInfo, SourceRef, Usage,
+    Appearance, CodeAppearance, CodeUse, Comparison, Encode, ImageRef, LoadImage, ModelInfo,
+    ModelRef, PastedPicture, Sample, Scope, SourceInfo, SourceRef,
 };
 use smalti_engine::images::{Picture, WorkingSize, png_bytes};
 use smalti_engine::tokens::files;
@@ -46,11 +45,12 @@ pub(super) fn run(options: &arguments::Tour, console: &mut Console<'_, '_>) -> R
         chapters.push(chapter(image, size, &model, (&engine, console))?);
     }
     let appearance = engine.long_answer(
-        &CodeAppearance { model: model.clone() },
+        &CodeAppearance { model: model.clone(), book: 0 },
         "decoding each code",
         console,
     )?;
-    let usage = Usage { model: model.clone(), images: images.as_slice().into(), size };
+    let sample = Sample::Images { model: model.clone(), images: images.as_slice().into(), size };
+    let usage = CodeUse { sample, scope: Scope::default() };
     let usage = engine.answer(&usage, console)?;
     let mut stems = Vec::new();
     for chapter in &chapters {
@@ -73,10 +73,9 @@ pub(super) fn run(options: &arguments::Tour, console: &mut Console<'_, '_>) -> R
     outputs.commit()?;
     for (chapter, stem) in chapters.iter().zip(&stems) {
         console.remark(&format!(
-            "{}: {}x{} tokens, PSNR {:.2} dB ({stem}.*)",
+            "{}: {} tokens, PSNR {:.2} dB ({stem}.*)",
             chapter.name,
-            chapter.grid.width(),
-            chapter.grid.height(),
+            chapter.grid_words(),
             chapter.compared.psnr
         ));
     }
@@ -129,11 +128,11 @@ fn chapter(
     for note in &loaded.notes {
         console.remark(&format!("{}: {note}", loaded.name));
     }
-    let question = Encode { image: image.clone(), size, model: model.clone() };
+    let question = Encode { subject: image.clone().into(), size, model: model.clone() };
     let encoded = engine.answer(&question, console)?;
     let question = Comparison {
         original: PastedPicture::new(encoded.picture.clone()),
-        grid: encoded.grid.clone(),
+        tokens: encoded.tokens.clone(),
         model: model.clone(),
     };
     let compared = engine.answer(&question, console)?;
@@ -141,7 +140,7 @@ fn chapter(
     Ok(Chapter {
         name: loaded.name.clone(),
         original: encoded.picture.clone(),
-        grid: Arc::clone(encoded.grid.grid()),
+        tokens: encoded.tokens.clone(),
         compared,
         files,
     })
@@ -152,14 +151,22 @@ fn keep(chapter: &Chapter, appearance: &Appearance, outputs: &mut Outputs) -> Re
     let name = Path::new(&chapter.name);
     let stem = name.file_stem().unwrap_or(name.as_os_str()).to_string_lossy();
     let stem = outputs.unique_stem(&stem);
-    let grid = &chapter.grid;
+    let part = chapter.finest();
     let mut png = |suffix: &str, picture: &Picture| {
         outputs.add(&format!("{stem}.{suffix}.png"), &png_bytes(picture)?)
     };
     png("original", &chapter.original)?;
     png("reconstruction", &chapter.compared.reconstruction)?;
     png("difference", &map_with_scale(&chapter.compared.absolute, chapter.original.width())?)?;
-    png("tokens", &token_map(grid, &appearance.colors, tile_for(grid, MAP_SIDE))?)?;
-    outputs.add(&format!("{stem}.tokens.npy"), &files::npy_bytes(grid)?)?;
+    png("tokens", &token_map(part, &appearance.colors, tile_for(part, MAP_SIDE))?)?;
+    match files::npy_bytes(&chapter.tokens) {
+        Ok(bytes) => outputs.add(&format!("{stem}.tokens.npy"), &bytes)?,
+        // Several parts do not go into one array.
+        Err(_) => {
+            let images = std::slice::from_ref(&chapter.tokens);
+            let bytes = files::safetensors_bytes(images, &files::Maker::default())?;
+            outputs.add(&format!("{stem}.tokens.safetensors"), &bytes)?
+        }
+    };
     Ok(stem)
 }

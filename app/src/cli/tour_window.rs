@@ -7,9 +7,9 @@ use smalti_engine::images::Picture;
 use super::console::Console;
 use super::render;
 use super::stop::Stop;
-use crate::gpu::offscreen::Canvas;
 use crate::settings::ThemeChoice;
 use crate::studio::StudioOptions;
+use crate::studio::offscreen::Canvas;
 
 /// As large as a laptop's window, sharp enough for a projector.
 const CANVAS: Canvas = Canvas { width: 1280, height: 800, scale: 1.5 };

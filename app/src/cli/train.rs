@@ -16,7 +16,7 @@ use super::arguments;
 use super::console::Console;
 use super::engine::Engine;
 use super::stop::Stop;
-use crate::shell::status::duration;
+use crate::look::words::duration;
 
 /// What a run keeps in its folder.
 const CHECKPOINT: &str = "checkpoint.safetensors";

@@ -9,8 +9,9 @@ use smalti_engine::EngineError;
 use smalti_engine::device::DeviceChoice;
 
 use super::arguments::Window;
+use super::around::Surroundings;
 use super::stop::Stop;
-use super::{Surroundings, assets, render};
+use super::{assets, render};
 use crate::settings::user_folder;
 use crate::studio::{Studio, StudioOptions};
 
@@ -52,7 +53,7 @@ pub(super) fn run(
         viewport: egui::ViewportBuilder::default()
             .with_title("Smalti")
             .with_app_id("smalti")
-            .with_icon(crate::shell::icon::icon())
+            .with_icon(crate::look::icon::icon())
             .with_inner_size([1280.0, 800.0])
             .with_min_inner_size([640.0, 420.0]),
         wgpu_options: wgpu_options(),

@@ -1,77 +1,19 @@
-//! Commands: everything a person can ask for, split by subject, and what they do to a document.
+//! Commands: everything a person can ask for, split by subject.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use smalti_engine::Problem;
-use smalti_engine::answers::{ImageRef, ModelRef, SourceRef};
+use smalti_engine::answers::{Given, ImageRef, ModelRef, SourceRef};
 use smalti_engine::images::{Picture, WorkingSize};
 use smalti_engine::session::{Control, RunId};
-use smalti_engine::tokens::Cell;
+use smalti_engine::tokens::{Cell, Code};
 
-use super::{ColorBy, CompareMode, DifferenceKind, Document, Selection};
+use super::looks::{ColorBy, CompareMode, DifferenceKind};
+use super::notice::Notice;
+use super::slot::Slot;
+use super::view_id::ViewId;
 use crate::settings::ThemeChoice;
-use crate::views::ViewId;
-
-/// Which of two tokenizers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Slot {
-    /// The one that is worked with.
-    A,
-    /// The one it is compared with.
-    B,
-}
-
-impl Slot {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::A, Self::B];
-}
-
-/// How grave a notice is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Severity {
-    /// Something was done.
-    Info,
-    /// Something is not as expected, but work goes on.
-    Warning,
-    /// Something could not be done.
-    Error,
-}
-
-/// A word to the person, shown as a toast and kept in the Log view.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notice {
-    /// How grave it is.
-    pub severity: Severity,
-    /// One line without a full stop.
-    pub summary: String,
-    /// What to do next; may be empty.
-    pub hint: String,
-}
-
-impl Notice {
-    /// Something was done.
-    pub fn info(summary: impl Into<String>) -> Self {
-        Self { severity: Severity::Info, summary: summary.into(), hint: String::new() }
-    }
-
-    /// Something is not as expected.
-    pub fn warning(summary: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, summary: summary.into(), hint: hint.into() }
-    }
-
-    /// Something could not be done.
-    pub fn error(summary: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, summary: summary.into(), hint: hint.into() }
-    }
-}
-
-impl From<Problem> for Notice {
-    fn from(problem: Problem) -> Self {
-        Self::error(problem.summary, problem.hint)
-    }
-}
 
 /// Opens something.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,12 +22,14 @@ pub enum Open {
     Path(PathBuf),
     /// An image.
     Image(ImageRef),
+    /// Tokens that are there already.
+    Tokens(Given),
     /// A set of images.
     Source(SourceRef),
     /// A tokenizer.
     Model(Slot, ModelRef),
-    /// Takes the tokenizer that is compared with away.
-    NoModelB,
+    /// Takes a tokenizer that is compared with away.
+    NoModel(Slot),
     /// Works at another size.
     Size(WorkingSize),
 }
@@ -95,10 +39,12 @@ pub enum Open {
 pub enum Edit {
     /// Picks cells; the empty set picks none.
     SelectCells(Arc<BTreeSet<Cell>>),
+    /// Looks at a part: a scale, a level; `None`: at the last one.
+    SelectPart(Option<u16>),
     /// Picks a code.
-    SelectCode(Option<u32>),
+    SelectCode(Option<Code>),
     /// Pins a code, or takes its pin away.
-    PinCode(u32),
+    PinCode(Code),
     /// Forces a code at cells. Locked cells stay.
     ForceCells {
         /// Where.
@@ -117,19 +63,19 @@ pub enum Edit {
         /// Locked or not.
         locked: bool,
     },
-    /// Gives all cells back to the tokenizer.
+    /// Gives all cells back to the tokenizer. Locked cells stay.
     ClearEdits,
     /// Replaces a code by another wherever it stands in the image.
     ReplaceCode {
         /// The code that goes.
-        from: u32,
-        /// The code that comes.
+        from: Code,
+        /// The number of the code of the same book that comes.
         to: u32,
     },
     /// Switches a code off or on.
     SwitchCode {
         /// Which code.
-        code: u32,
+        code: Code,
         /// May it be used?
         on: bool,
     },
@@ -268,123 +214,5 @@ into_command!(Open => Open, Edit => Edit, Look => Look, Layout => Layout, JobCom
 impl From<Notice> for Command {
     fn from(notice: Notice) -> Self {
         Self::App(AppCommand::Notify(notice))
-    }
-}
-
-impl Document {
-    /// The document after a command. Commands that are not about the document leave it as it is;
-    /// [`Edit::ReplaceCode`] needs the encoded grid and is resolved before it comes here.
-    #[must_use]
-    pub fn after(&self, command: &Command) -> Self {
-        let mut next = self.clone();
-        match command {
-            Command::Open(open) => next.open(open),
-            Command::Edit(edit) => next.edit(edit),
-            Command::Look(look) => next.look(*look),
-            Command::Layout(_) | Command::Job(_) | Command::App(_) => {}
-        }
-        next
-    }
-
-    fn open(&mut self, open: &Open) {
-        match open {
-            Open::Image(image) => {
-                if self.image.as_ref() != Some(image) {
-                    self.image = Some(image.clone());
-                    self.forget_cells();
-                }
-            }
-            Open::Source(source) => self.source = source.clone(),
-            Open::Model(Slot::A, model) => {
-                if self.model != *model {
-                    self.model = model.clone();
-                    self.forget_cells();
-                    self.switched_off = Arc::default();
-                    self.selection = Selection::default();
-                }
-            }
-            Open::Model(Slot::B, model) => self.model_b = Some(model.clone()),
-            Open::NoModelB => self.model_b = None,
-            Open::Size(size) => {
-                if self.size != *size {
-                    self.size = *size;
-                    self.forget_cells();
-                }
-            }
-            Open::Path(_) => {}
-        }
-    }
-
-    /// Cells of another image, tokenizer or size mean nothing.
-    fn forget_cells(&mut self) {
-        self.edits = Arc::default();
-        self.locks = Arc::default();
-        self.selection.cells = Arc::default();
-    }
-
-    fn edit(&mut self, edit: &Edit) {
-        match edit {
-            Edit::SelectCells(cells) => self.selection.cells = Arc::clone(cells),
-            Edit::SelectCode(code) => self.selection.code = *code,
-            Edit::PinCode(code) => {
-                let mut pinned = self.selection.pinned.to_vec();
-                match pinned.iter().position(|p| p == code) {
-                    Some(at) => {
-                        pinned.remove(at);
-                    }
-                    None => pinned.push(*code),
-                }
-                self.selection.pinned = pinned.into();
-            }
-            Edit::ForceCells { cells, code } => {
-                self.force(cells.iter().map(|cell| (*cell, *code)));
-            }
-            Edit::ForceTokens(tokens) => self.force(tokens.iter().copied()),
-            Edit::ReleaseCells(cells) => {
-                let locks = Arc::clone(&self.locks);
-                Arc::make_mut(&mut self.edits)
-                    .retain(|cell, _| !cells.contains(cell) || locks.contains(cell));
-            }
-            Edit::LockCells { cells, locked } => {
-                let locks = Arc::make_mut(&mut self.locks);
-                for cell in cells.iter() {
-                    if *locked {
-                        locks.insert(*cell);
-                    } else {
-                        locks.remove(cell);
-                    }
-                }
-            }
-            Edit::ClearEdits => self.edits = Arc::default(),
-            Edit::SwitchCode { code, on } => {
-                let off = Arc::make_mut(&mut self.switched_off);
-                if *on {
-                    off.remove(code);
-                } else {
-                    off.insert(*code);
-                }
-            }
-            Edit::ReplaceCode { .. } | Edit::Undo | Edit::Redo => {}
-        }
-    }
-
-    fn force(&mut self, tokens: impl Iterator<Item = (Cell, u32)>) {
-        let edits = Arc::make_mut(&mut self.edits);
-        for (cell, code) in tokens {
-            if !self.locks.contains(&cell) {
-                edits.insert(cell, code);
-            }
-        }
-    }
-
-    fn look(&mut self, look: Look) {
-        let looks = &mut self.looks;
-        match look {
-            Look::ColorBy(by) => looks.color_by = by,
-            Look::TokenOpacity(opacity) => looks.token_opacity = opacity.clamp(0.0, 1.0),
-            Look::Compare(mode) => looks.compare = mode,
-            Look::Difference(kind) => looks.difference = kind,
-            Look::ShowIds(show) => looks.show_ids = show,
-        }
     }
 }

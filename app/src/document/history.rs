@@ -1,6 +1,6 @@
 //! Undo and redo by value: one entry for each finished interaction.
 
-use super::Document;
+use super::value::Document;
 
 /// Values of the past and the undone future are kept up to this many.
 const KEPT: usize = 200;

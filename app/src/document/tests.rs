@@ -1,5 +1,11 @@
 //! Tests of the document as a value.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use smalti_engine::answers::{Given, ImageRef, ModelRef, SourceRef};
+use smalti_engine::tokens::{Cell, Code, Tokens};
+
 use super::*;
 
 fn cells(places: &[(usize, usize)]) -> Arc<BTreeSet<Cell>> {
@@ -41,11 +47,11 @@ fn picking_makes_no_undo_entry_and_does_not_drop_the_redo() {
     let look = history.document().after(&Look::ShowIds(false).into());
     history.change(look, false);
     history.undo();
-    let picked = history.document().after(&Edit::SelectCode(Some(3)).into());
+    let picked = history.document().after(&Edit::SelectCode(Some(Code::first(3))).into());
     history.change(picked, false);
     assert!(!history.can_undo());
     assert!(history.can_redo());
-    assert_eq!(history.document().selection.code, Some(3));
+    assert_eq!(history.document().selection.code, Some(Code::first(3)));
 }
 
 #[test]
@@ -60,11 +66,50 @@ fn locked_cells_cannot_be_forced_or_released() {
 }
 
 #[test]
-fn another_image_forgets_the_edits_of_the_last_one() {
-    let image = |index| ImageRef::InSource { source: SourceRef::Samples, index };
+fn work_on_an_image_is_there_again_when_the_image_is() {
+    let image = |index| -> Command {
+        Open::Image(ImageRef::InSource { source: SourceRef::Samples, index }).into()
+    };
+    let model =
+        |name: &str| -> Command { Open::Model(Slot::A, ModelRef::Shipped(name.into())).into() };
+    let worked = Document::default()
+        .after(&image(0))
+        .after(&Edit::ForceCells { cells: cells(&[(0, 0)]), code: 1 }.into())
+        .after(&Edit::LockCells { cells: cells(&[(0, 1)]), locked: true }.into());
+    assert_eq!(worked.after(&image(0)), worked);
+    let elsewhere = worked.after(&image(1));
+    assert!(elsewhere.edits.is_empty() && elsewhere.locks.is_empty());
+    let second = elsewhere.after(&Edit::ForceCells { cells: cells(&[(5, 5)]), code: 2 }.into());
+    let back = second.after(&image(0));
+    assert_eq!((&back.edits, &back.locks), (&worked.edits, &worked.locks));
+    assert_eq!(back.all_work().len(), 2, "both are still there");
+    assert_eq!(back.after(&image(1)).edits, second.edits);
+    // Another tokenizer's codes are other codes.
+    let other = worked.after(&model("worlds-vqvae"));
+    assert!(other.edits.is_empty());
+    assert_eq!(other.after(&model("worlds-fsq")).edits, worked.edits);
+}
+
+#[test]
+fn clearing_and_releasing_leave_locked_cells_alone() {
     let document = Document::default()
-        .after(&Open::Image(image(0)).into())
-        .after(&Edit::ForceCells { cells: cells(&[(0, 0)]), code: 1 }.into());
-    assert_eq!(document.after(&Open::Image(image(0)).into()).edits.len(), 1);
-    assert!(document.after(&Open::Image(image(1)).into()).edits.is_empty());
+        .after(&Edit::ForceCells { cells: cells(&[(0, 0), (0, 1)]), code: 1 }.into())
+        .after(&Edit::LockCells { cells: cells(&[(0, 0)]), locked: true }.into());
+    let cleared = document.after(&Edit::ClearEdits.into());
+    assert_eq!(cleared.edits.keys().copied().collect::<Vec<_>>(), [Cell::at(0, 0)]);
+    let released = document.after(&Edit::ReleaseCells(cells(&[(0, 0), (0, 1)])).into());
+    assert_eq!(released.edits, cleared.edits);
+}
+
+#[test]
+fn given_tokens_are_a_subject_like_an_image() {
+    let tokens = Tokens::grid(1, 2, 8, vec![3, 4]).unwrap();
+    let given = Given { name: "a.npy".into(), tokens };
+    let document = Document::default().after(&Open::Tokens(given.clone()).into());
+    assert!(document.image().is_none() && document.subject.is_some());
+    let edited = document.after(&Edit::ForceCells { cells: cells(&[(0, 0)]), code: 1 }.into());
+    let image = ImageRef::InSource { source: SourceRef::Samples, index: 0 };
+    let away = edited.after(&Open::Image(image).into());
+    assert!(away.edits.is_empty());
+    assert_eq!(away.after(&Open::Tokens(given).into()).edits, edited.edits);
 }

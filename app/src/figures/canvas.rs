@@ -3,7 +3,7 @@
 use smalti_engine::Result;
 use smalti_engine::images::Picture;
 
-use super::palette::Rgb;
+use crate::look::palette::Rgb;
 
 /// Pixels a dot of a figure.
 const DOT: usize = 2;

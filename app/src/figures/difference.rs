@@ -4,7 +4,7 @@ use smalti_engine::Result;
 use smalti_engine::images::Picture;
 
 use super::canvas::Canvas;
-use super::palette::{GROUND, INK, diverging, viridis};
+use crate::look::palette::{GROUND, INK, diverging, viridis};
 
 /// The error at which maps reach their last color, as a share of the full range. Fixed, so that
 /// maps of different pictures and tokenizers can be laid side by side.

@@ -4,7 +4,6 @@
 
 pub mod canvas;
 pub mod difference;
-pub mod palette;
 pub mod rate;
 pub mod story;
 pub mod tokens;

@@ -2,10 +2,10 @@
 
 use smalti_engine::Result;
 use smalti_engine::images::Picture;
-use smalti_engine::tokens::Grid;
+use smalti_engine::tokens::Part;
 
 use super::canvas::Canvas;
-use super::palette::{self, GROUND, Rgb};
+use crate::look::palette::{self, GROUND, Rgb};
 
 /// Smaller tiles have no joint: it would cover the picture like a fence.
 const JOINT_FROM: usize = 12;
@@ -20,30 +20,32 @@ pub fn color_of(code: u32, colors: &[Rgb]) -> Rgb {
 ///
 /// # Errors
 /// If the picture becomes too large.
-pub fn token_map(grid: &Grid, colors: &[Rgb], tile: usize) -> Result<Picture> {
+pub fn token_map(part: &Part, colors: &[Rgb], tile: usize) -> Result<Picture> {
     let joint = usize::from(tile >= JOINT_FROM);
-    let mut canvas = Canvas::new(grid.width() * tile, grid.height() * tile, GROUND);
-    for (at, code) in grid.tokens().iter().enumerate() {
-        let corner = (at % grid.width() * tile, at / grid.width() * tile);
-        canvas.fill(corner, (tile - joint, tile - joint), color_of(*code, colors));
+    let mut canvas = Canvas::new(part.columns() * tile, part.frames() * part.rows() * tile, GROUND);
+    for at in 0..part.codes().len() {
+        let corner = (at % part.columns() * tile, at / part.columns() * tile);
+        let Some(code) = part.code(at) else { continue };
+        canvas.fill(corner, (tile - joint, tile - joint), color_of(code, colors));
     }
     canvas.finish()
 }
 
 /// A tile size that makes the map about `side` pixels, at least one pixel a tile.
-pub fn tile_for(grid: &Grid, side: usize) -> usize {
-    (side / grid.width().max(grid.height()).max(1)).clamp(1, 64)
+pub fn tile_for(part: &Part, side: usize) -> usize {
+    (side / part.columns().max(part.frames() * part.rows()).max(1)).clamp(1, 64)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use smalti_engine::tokens::Tokens;
 
     #[test]
     fn every_token_is_a_tile_in_its_code_s_color() {
-        let grid = Grid::new(2, 3, 4, vec![0, 1, 2, 3, 0, 1]).unwrap();
+        let tokens = Tokens::grid(2, 3, 4, vec![0, 1, 2, 3, 0, 1]).unwrap();
         let colors = [[1, 0, 0], [2, 0, 0], [3, 0, 0], [4, 0, 0]];
-        let map = token_map(&grid, &colors, 16).unwrap();
+        let map = token_map(tokens.first(), &colors, 16).unwrap();
         assert_eq!((map.width(), map.height()), (48, 32));
         assert_eq!(map.pixel(0, 0), Some([1, 0, 0]));
         assert_eq!(map.pixel(17, 1), Some([2, 0, 0]));

@@ -4,7 +4,7 @@ use smalti_engine::Result;
 use smalti_engine::images::Picture;
 
 use super::canvas::Canvas;
-use super::palette::{GROUND, LINE, viridis};
+use crate::look::palette::{GROUND, LINE, viridis};
 
 /// The heatmap of counts, codes in their own order row by row, on a logarithmic scale; a code that
 /// never occurs is an empty frame. About `side` pixels wide.

@@ -81,7 +81,7 @@ pub struct Heatmap {
     /// Lines between cells that are large enough.
     pub has_gaps: bool,
     /// 256 colors, lowest first; read once.
-    pub colors: Arc<crate::shell::colors::ColorMaps>,
+    pub colors: Arc<crate::look::colors::ColorMaps>,
     /// Around the cells and between them.
     pub background: Color32,
     /// Rings of marked cells.
@@ -185,7 +185,7 @@ struct Shown {
     marks: Option<Arc<[u8]>>,
     codes: Option<Arc<[u32]>>,
     atlas: Option<Arc<[u8]>>,
-    colors: Option<Arc<crate::shell::colors::ColorMaps>>,
+    colors: Option<Arc<crate::look::colors::ColorMaps>>,
 }
 
 impl Heatmaps {

@@ -1,8 +1,7 @@
-//! wgpu pipelines for what is too large for egui, and rendering without a window.
+//! wgpu pipelines for what is too large for egui.
 
 pub mod heatmap;
 mod heatmap_textures;
-pub mod offscreen;
 
 /// Builds the pipelines; called once, when there is a renderer.
 pub fn install(render_state: &eframe::egui_wgpu::RenderState) {

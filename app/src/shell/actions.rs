@@ -3,7 +3,7 @@
 use egui::{Key, KeyboardShortcut, Modifiers};
 
 use crate::document::{AppCommand, Command, Edit, Layout};
-use crate::views::ViewId;
+use crate::views::{Entry, VIEWS};
 
 /// Where an action stands in the menu bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +84,7 @@ pub fn all() -> Vec<Action> {
 }
 
 /// The key of a view, as a shortcut.
-pub fn view_key(view: ViewId) -> Option<KeyboardShortcut> {
+pub fn view_key(view: &Entry) -> Option<KeyboardShortcut> {
     let keys = [
         Key::Num1,
         Key::Num2,
@@ -117,8 +117,8 @@ pub fn pressed(ctx: &egui::Context, actions: &[Action]) -> Vec<Command> {
     for action in actions {
         bindings.extend(action.keys.iter().map(|keys| (*keys, action.command.clone())));
     }
-    for view in ViewId::all() {
-        bindings.extend(view_key(view).map(|keys| (keys, Layout::Show(view).into())));
+    for view in &VIEWS {
+        bindings.extend(view_key(view).map(|keys| (keys, Layout::Show(view.id).into())));
     }
     // Ctrl+Shift+Z also matches the pattern Ctrl+Z, so the longer one goes first.
     bindings.sort_by_key(|(keys, _)| std::cmp::Reverse(keys.modifiers.shift));
@@ -142,7 +142,7 @@ mod tests {
         let actions = all();
         let mut keys: Vec<String> =
             actions.iter().flat_map(|a| &a.keys).map(|k| format!("{k:?}")).collect();
-        keys.extend(ViewId::all().into_iter().filter_map(view_key).map(|k| format!("{k:?}")));
+        keys.extend(VIEWS.iter().filter_map(view_key).map(|k| format!("{k:?}")));
         let mut names: Vec<&str> = actions.iter().map(|a| a.name).collect();
         let counts = (keys.len(), names.len());
         keys.sort();

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use egui::{Align2, Button, Id, LayerId, Modal, Order, RichText, Stroke, TextEdit, Ui, vec2};
 
 use super::actions::{Action, key_name, view_key};
-use super::background::Ask;
-use super::theme::{Theme, space};
-use crate::views::ViewId;
+use crate::files::outcome::Ask;
+use crate::look::theme::{Theme, space};
+use crate::views::VIEWS;
 
 /// What is asked or shown now.
 #[derive(Debug, Clone, PartialEq)]
@@ -105,8 +105,8 @@ fn keys_ui(ui: &mut Ui, theme: &Theme, actions: &[Action]) -> Option<Answer> {
             (keys.join(", "), action.name.trim_end_matches('…').to_owned())
         })
         .collect();
-    rows.extend(ViewId::all().into_iter().filter_map(|view| {
-        Some((key_name(ui.ctx(), view_key(view)?), format!("{} view", view.title())))
+    rows.extend(VIEWS.iter().filter_map(|view| {
+        Some((key_name(ui.ctx(), view_key(view)?), format!("{} view", view.title)))
     }));
     rows.push(("Esc".to_owned(), "Close, leave presentation, pick nothing".to_owned()));
     rows.push(("Tab, arrows, Space".to_owned(), "Reach and press every control".to_owned()));

@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 
 use egui::{Color32, Id, Rect, Response, Role, Sense, Stroke, Ui, WidgetInfo, WidgetText, vec2};
 use egui_tiles::{Behavior, Container, SimplificationOptions, TabState, Tabs};
-use egui_tiles::{Tile, TileId, Tiles, Tree, UiResponse};
+use egui_tiles::{Tile, TileId, Tiles, UiResponse};
 
-use super::theme::space;
-use crate::document::Layout;
-use crate::views::{View, ViewCtx, ViewId};
-
-/// What is where: a tree of splits and tabs with the names of views.
-pub type Arrangement = Tree<ViewId>;
+use crate::ctx::ViewCtx;
+use crate::document::{Arrangement, Layout, ViewId};
+use crate::look::theme::space;
+use crate::views::{self, View};
 
 /// The views that were shown once, with what they remember of looking.
 pub type Views = BTreeMap<ViewId, Box<dyn View>>;
@@ -68,7 +66,7 @@ impl Dock<'_> {
     }
 
     fn view(&mut self, id: ViewId) -> &mut Box<dyn View> {
-        self.views.entry(id).or_insert_with(|| crate::views::create(id))
+        self.views.entry(id).or_insert_with(|| (views::entry(id).make)())
     }
 }
 
@@ -90,7 +88,8 @@ impl Behavior<ViewId> for Dock<'_> {
 
     fn tab_title_for_pane(&mut self, pane: &ViewId) -> WidgetText {
         let (ctx, id) = (self.ctx, *pane);
-        self.view(id).title(ctx).into()
+        let own = self.view(id).title(ctx);
+        own.unwrap_or_else(|| views::entry(id).title.to_owned()).into()
     }
 
     fn tab_ui(
@@ -170,7 +169,11 @@ impl Behavior<ViewId> for Dock<'_> {
             let menu = egui::containers::menu::MenuButton::from_button(button);
             let (response, _) = menu.ui(ui, |ui| self.view(id).bar_ui(ui, ctx));
             response.widget_info(|| {
-                WidgetInfo::labeled(Role::Button, true, format!("Choices of {}", id.title()))
+                WidgetInfo::labeled(
+                    Role::Button,
+                    true,
+                    format!("Choices of {}", views::entry(id).title),
+                )
             });
         } else {
             let before = ui.available_width();

@@ -5,12 +5,12 @@ use egui::{Align2, Button, Color32, Frame, Margin, Panel, Rect, Sense, Stroke, U
 use smalti_engine::device::DeviceChoice;
 
 use super::actions::{Action, Menu, key_name, view_key};
-use super::opening::name;
-use super::scenes;
-use super::theme::{RADIUS_BUTTON, Theme, space};
 use crate::document::{AppCommand, Command, JobCommand, Layout, Open, RecipeRef};
+use crate::files::scenes;
+use crate::look::theme::{RADIUS_BUTTON, Theme, space};
+use crate::look::words::name;
 use crate::settings::{Settings, ThemeChoice};
-use crate::views::ViewId;
+use crate::views::VIEWS;
 
 /// What the menu bar shows.
 #[derive(Debug)]
@@ -135,11 +135,11 @@ impl Bar<'_> {
     }
 
     fn view_ui(&self, ui: &mut Ui, commands: &mut Vec<Command>) {
-        for view in ViewId::all() {
+        for view in &VIEWS {
             let keys = view_key(view).map(|k| key_name(ui.ctx(), k)).unwrap_or_default();
-            let button = Button::new(view.title()).shortcut_text(keys);
-            if ui.add(button).on_hover_text(view.about()).clicked() {
-                commands.push(Layout::Show(view).into());
+            let button = Button::new(view.title).shortcut_text(keys);
+            if ui.add(button).on_hover_text(view.about).clicked() {
+                commands.push(Layout::Show(view.id).into());
                 ui.close();
             }
         }

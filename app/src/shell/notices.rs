@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use egui::{Align2, Area, Frame, Id, Margin, Order, RichText, Stroke, vec2};
 
-use super::theme::{RADIUS_BUTTON, Theme, space};
 use crate::document::{Notice, Severity};
+use crate::look::theme::{RADIUS_BUTTON, Theme, space};
+use crate::widgets::severity_color;
 
 /// Notices that the Log view keeps.
 const KEPT: usize = 500;
@@ -125,13 +126,4 @@ fn toast_ui(ui: &mut egui::Ui, theme: &Theme, notice: &Notice) -> bool {
     );
     ui.painter().rect_filled(mark, 1.5, severity_color(theme, notice.severity));
     shown.inner
-}
-
-/// The color of a severity: a mark beside words that say it too.
-pub fn severity_color(theme: &Theme, severity: Severity) -> egui::Color32 {
-    match severity {
-        Severity::Info => theme.colors.teal,
-        Severity::Warning => theme.colors.gold,
-        Severity::Error => theme.colors.danger,
-    }
 }

@@ -6,15 +6,16 @@ use egui::{Align2, Id, Key, Margin, Modal, Modifiers, Rect, Sense, Stroke, TextE
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 use smalti_engine::answers::ModelRef;
+use smalti_engine::tokens::Code;
 
 use super::actions::{self, Action};
-use super::opening::name;
-use super::scenes;
-use super::theme::{RADIUS_BUTTON, Theme, space};
 use crate::document::{AppCommand, Command, Edit, JobCommand, Layout, Look, Open, RecipeRef, Slot};
-use crate::document::{ColorBy, CompareMode, DifferenceKind};
+use crate::document::{ColorBy, CompareMode, DifferenceKind, ViewId};
+use crate::files::scenes;
+use crate::look::theme::{RADIUS_BUTTON, Theme, space};
+use crate::look::words::name;
 use crate::settings::{Settings, ThemeChoice};
-use crate::views::ViewId;
+use crate::views::VIEWS;
 
 /// Results that are shown.
 const SHOWN: usize = 11;
@@ -174,7 +175,8 @@ fn typed(query: &str) -> Vec<Item> {
     let mut found = Vec::new();
     let number = query.strip_prefix("code").unwrap_or(query).trim();
     if let Ok(code) = number.parse::<u32>() {
-        let mut item = Item::new(format!("Code {code}"), "code", Edit::SelectCode(Some(code)));
+        let mut item =
+            Item::new(format!("Code {code}"), "code", Edit::SelectCode(Some(Code::first(code))));
         item.commands.push(Layout::Show(ViewId::Code).into());
         found.push(item);
     }
@@ -197,8 +199,8 @@ fn items(ctx: &egui::Context, known: &Known<'_>) -> Vec<Item> {
     for path in &known.settings.recent {
         items.push(Item::new(name(path), "recent", Open::Path(path.clone())));
     }
-    for view in ViewId::all() {
-        let mut item = Item::new(view.title(), "view", Layout::Show(view));
+    for view in &VIEWS {
+        let mut item = Item::new(view.title, "view", Layout::Show(view.id));
         item.keys = actions::view_key(view).map(|k| actions::key_name(ctx, k)).unwrap_or_default();
         items.push(item);
     }

@@ -2,8 +2,8 @@
 
 use egui::{Frame, Key, Margin, Modifiers, Panel, RichText, Stroke, Ui};
 
-use super::scenes::Caption;
-use super::theme::{Theme, space};
+use crate::files::scenes::Caption;
+use crate::look::theme::{Theme, space};
 
 /// Keys of the next caption: arrows, and what clickers send.
 const NEXT: [Key; 2] = [Key::ArrowRight, Key::PageDown];

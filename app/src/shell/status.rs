@@ -3,13 +3,13 @@
 use egui::{
     Align, Button, Frame, Layout as Flow, Margin, Panel, RichText, Sense, Stroke, Ui, vec2,
 };
-use smalti_engine::answers::{Decode, ImageRef, LoadImage};
+use smalti_engine::answers::{Decode, ImageRef, LoadImage, ModelRef, Subject};
 use smalti_engine::session::{Lane, RunState, RunView};
 
-use super::opening::name;
-use super::theme::{Theme, space};
-use crate::document::{Layout, Slot};
-use crate::views::{ViewCtx, ViewId};
+use crate::ctx::ViewCtx;
+use crate::document::{Layout, Slot, ViewId};
+use crate::look::theme::{Theme, space};
+use crate::look::words::{duration, name, size};
 
 /// Draws it at the bottom. `opening` names what is being opened, `frame_ms` is the processor's
 /// time for the last frame.
@@ -88,11 +88,12 @@ fn figures(ui: &mut Ui, theme: &Theme, label: &str, number: String, about: &str)
 
 fn what_is_open(ctx: &ViewCtx<'_>) -> String {
     let document = ctx.document;
-    let image = match &document.image {
+    let image = match &document.subject {
         None => "no image".to_owned(),
-        Some(ImageRef::File { path, .. }) => name(path),
-        Some(ImageRef::Pasted(_)) => "pasted image".to_owned(),
-        Some(image @ ImageRef::InSource { index, .. }) => {
+        Some(Subject::Tokens(given)) => given.name.to_string(),
+        Some(Subject::Image(ImageRef::File { path, .. })) => name(path),
+        Some(Subject::Image(ImageRef::Pasted(_))) => "pasted image".to_owned(),
+        Some(Subject::Image(image @ ImageRef::InSource { index, .. })) => {
             let question = LoadImage { image: image.clone(), paint_side: document.size.side };
             match ctx.session.ask(Lane::Soon, &question).ready() {
                 Some(loaded) => loaded.name.clone(),
@@ -100,10 +101,9 @@ fn what_is_open(ctx: &ViewCtx<'_>) -> String {
             }
         }
     };
-    match &document.model_b {
-        None => format!("{image} → {}", document.model.label()),
-        Some(b) => format!("{image} → {}, {}", document.model.label(), b.label()),
-    }
+    let models = Slot::ALL.iter().filter_map(|slot| document.model(*slot));
+    let names: Vec<String> = models.map(ModelRef::label).collect();
+    format!("{image} → {}", names.join(", "))
 }
 
 fn times(ctx: &ViewCtx<'_>) -> Option<String> {
@@ -113,7 +113,7 @@ fn times(ctx: &ViewCtx<'_>) -> Option<String> {
     let model = ctx.document.model(Slot::A)?.clone();
     let encoded = ctx.session.ask(Lane::Soon, &ctx.encode_question(Slot::A)?);
     let encoded = encoded.ready()?;
-    let question = Decode { grid: ctx.grid(encoded), model };
+    let question = Decode { tokens: ctx.tokens(encoded), model };
     let decoded = ctx.session.ask(Lane::Soon, &question);
     let encode_ms = encoded.seconds * 1e3;
     Some(match decoded.ready() {
@@ -155,26 +155,6 @@ pub fn run_line(run: &RunView) -> String {
     parts.join(" · ")
 }
 
-/// Seconds in words, such as "1 min 05 s".
-pub fn duration(seconds: f32) -> String {
-    let seconds = seconds.max(0.0).round() as u64;
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {:02} min", seconds / 3600, seconds % 3600 / 60),
-    }
-}
-
-/// Bytes in words, such as "212 MB".
-pub fn size(bytes: usize) -> String {
-    let megabytes = bytes as f64 / 1e6;
-    if megabytes >= 1000.0 {
-        format!("{:.1} GB", megabytes / 1e3)
-    } else {
-        format!("{megabytes:.0} MB")
-    }
-}
-
 /// What the engine is at, from the name of a question.
 fn in_words(label: &str) -> &str {
     match label {
@@ -184,21 +164,7 @@ fn in_words(label: &str) -> &str {
         "Encode" => "encoding",
         "Decode" | "CodeAppearance" | "CodeCard" => "decoding",
         "Comparison" => "comparing",
-        "Usage" | "CodeInImages" => "counting codes",
+        "CodeUse" | "CodebookOrder" | "CodeInImages" => "counting codes",
         _ => "working",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_and_sizes_are_said_as_people_say_them() {
-        assert_eq!(duration(59.4), "59 s");
-        assert_eq!(duration(65.0), "1 min 05 s");
-        assert_eq!(duration(3_725.0), "1 h 02 min");
-        assert_eq!(size(212_400_000), "212 MB");
-        assert_eq!(size(2 << 30), "2.1 GB");
     }
 }

@@ -1,30 +1,32 @@
 //! What commands do.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use egui::ViewportCommand;
-use smalti_engine::EngineError;
-use smalti_engine::answers::{ImageRef, ModelRef, PastedPicture};
-use smalti_engine::images::{Picture, WorkingSize, encode};
+use smalti_engine::answers::{Encode, ImageRef, ModelInfo, ModelRef, Subject};
+use smalti_engine::images::{WorkingSize, encode};
 use smalti_engine::session::Lane;
-use smalti_engine::tokens::Cell;
+use smalti_engine::tokens::files::{self as token_files, Maker};
+use smalti_engine::tokens::{Cell, Code, Tokens};
 
 use super::start::SETTINGS;
 use super::{AUTOSAVE_EVERY, Studio};
 use crate::document::{
-    AppCommand, Command, Document, Edit, History, JobCommand, Layout, Notice, Open, Slot,
+    AppCommand, Command, Document, Edit, History, JobCommand, Layout, Notice, Open, Panel, Slot,
+    WorkOn,
 };
-use crate::shell::background::{self, Ask, Outcome, Save, write_whole};
+use crate::files::disk::{self, write_whole};
+use crate::files::outcome::{Ask, Outcome, Save, notice};
+use crate::files::saved::{self, Saved};
+use crate::files::scenes::Scene;
+use crate::look::theme::{PRESENTATION_SCALE, Theme};
+use crate::look::words::name;
 use crate::shell::dialogs::{Answer, Dialog};
 use crate::shell::dock;
-use crate::shell::opening::name;
-use crate::shell::saved::{self, Saved};
-use crate::shell::scenes::{Panel, Scene};
 use crate::shell::script::Script;
-use crate::shell::theme::{PRESENTATION_SCALE, Theme};
 
 impl Studio {
     pub(super) fn apply(&mut self, command: Command, ctx: &egui::Context) {
@@ -68,8 +70,10 @@ impl Studio {
 
     /// Whether the image in the window comes from elsewhere than the scene's.
     fn shows_other_than(&self, scene: &Scene) -> bool {
-        match &self.history.document().image {
-            Some(ImageRef::InSource { source, .. }) => scene.loads.source.as_ref() != Some(source),
+        match &self.history.document().subject {
+            Some(Subject::Image(ImageRef::InSource { source, .. })) => {
+                scene.loads.source.as_ref() != Some(source)
+            }
             other => other.is_some(),
         }
     }
@@ -98,13 +102,15 @@ impl Studio {
             }
         }
         if loads.model.is_some() && loads.model_b.is_none() {
-            next = next.after(&Open::NoModelB.into());
+            for slot in Slot::OTHERS {
+                next = next.after(&Open::NoModel(slot).into());
+            }
         }
         if let Some(looks) = &loads.looks {
             next.looks = looks.clone();
         }
-        if loads.code.is_some() {
-            next.selection.code = loads.code;
+        if let Some(number) = loads.code {
+            next.selection.code = Some(Code::first(number));
         }
         self.history.change(next, false);
     }
@@ -218,28 +224,57 @@ impl Studio {
         }
     }
 
-    /// Every place of a code becomes forced to another.
-    fn replace_code(&mut self, from: u32, to: u32, ctx: &egui::Context) {
+    /// The tokens as they are now, and the facts of who made them; a notice if they are not there.
+    fn tokens_now(&mut self) -> Option<(Tokens, Maker)> {
         let document = self.history.document();
-        let Some(image) = document.image.clone() else { return };
-        let model = document.model.clone();
-        let question = smalti_engine::answers::Encode { image, size: document.size, model };
-        let reply = self.session.ask(Lane::Now, &question);
-        let Some(encoded) = reply.best() else {
+        let on = document.work_on()?;
+        let WorkOn { subject, size, model } = on;
+        let info = ModelInfo { model: model.clone() };
+        let encoded = self.session.ask(Lane::Now, &Encode { subject, size, model });
+        let tokens = encoded.ready().and_then(|encoded| {
+            let tokens = document.tokens(encoded);
+            match document.without(&tokens) {
+                None => Some(tokens),
+                Some(question) => {
+                    let without = self.session.ask(Lane::Now, &question);
+                    without.ready().map(|tokens| Tokens::clone(tokens))
+                }
+            }
+        });
+        // Given tokens that this tokenizer cannot decode are not its own.
+        let fits = encoded.ready().is_some_and(|encoded| encoded.unfit.is_none());
+        let facts = self.session.ask(Lane::Now, &info);
+        let maker = facts.ready().filter(|_| fits).map(|facts| Maker {
+            model: Some(facts.name.clone()),
+            token_hash: Some(facts.token_hash.clone()),
+        });
+        Some((tokens?, maker.unwrap_or_default()))
+    }
+
+    /// Every place of a code becomes forced to another.
+    fn replace_code(&mut self, from: Code, to: u32, ctx: &egui::Context) {
+        let Some((tokens, _)) = self.tokens_now() else {
             let hint = "Try again in a moment";
             self.notices.add(Notice::warning("The tokens are not there yet", hint));
             return;
         };
-        let grid = document.grid(encoded);
-        let width = grid.grid().width();
-        let tokens = grid.grid().tokens();
-        let places = tokens.iter().enumerate().filter(|(_, code)| **code == from);
-        let cells: BTreeSet<Cell> =
-            places.map(|(at, _)| Cell::at(at / width, at % width)).collect();
-        let count = cells.len();
+        let is_it = |cell: &Cell, code: Option<u32>| {
+            let book = tokens.part(cell.part.into()).map(smalti_engine::tokens::Part::book);
+            code == Some(from.number) && book == Some(from.book)
+        };
+        let places = tokens.cells().filter(|(cell, code)| is_it(cell, *code));
+        let all: BTreeSet<Cell> = places.map(|(cell, _)| cell).collect();
+        let locks = Arc::clone(&self.history.document().locks);
+        let cells: BTreeSet<Cell> = all.difference(&locks).copied().collect();
+        let (count, left) = (cells.len(), all.len() - cells.len());
         self.change(&Edit::ForceCells { cells: Arc::new(cells), code: to }.into(), ctx);
         let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
-        self.notices.add(Notice::info(format!("Code {from} replaced by {to}, {times}")));
+        let locked = match left {
+            0 => String::new(),
+            1 => "; 1 locked cell stays".to_owned(),
+            n => format!("; {n} locked cells stay"),
+        };
+        self.notices.add(Notice::info(format!("Code {from} replaced by {to}, {times}{locked}")));
     }
 
     pub(super) fn background_commands(&mut self) -> Vec<Command> {
@@ -313,7 +348,7 @@ impl Studio {
             Ask::Save { what: Save::Picture(picture), .. } => {
                 self.keeping.background.attempt(move || {
                     write_whole(&path, &encode::png_bytes(&picture)?)?;
-                    Ok(background::notice(Notice::info(format!("Saved {}", name(&path)))))
+                    Ok(notice(Notice::info(format!("Saved {}", name(&path)))))
                 });
             }
         }
@@ -328,7 +363,7 @@ impl Studio {
     }
 
     fn ask_where_to_save(&self) {
-        let stem = match &self.history.document().image {
+        let stem = match self.history.document().image() {
             Some(ImageRef::File { path, .. }) => {
                 path.file_stem().map_or("document".into(), |stem| stem.to_string_lossy())
             }
@@ -352,27 +387,20 @@ impl Studio {
     }
 
     fn save_tokens(&mut self, path: PathBuf) {
-        let document = self.history.document();
-        let encoded = document.image.clone().map(|image| {
-            let model = document.model.clone();
-            let question = smalti_engine::answers::Encode { image, size: document.size, model };
-            self.session.ask(Lane::Now, &question)
-        });
-        let Some(encoded) = encoded.as_ref().and_then(|reply| reply.ready()) else {
+        let Some((tokens, maker)) = self.tokens_now() else {
             let hint = "Open an image and wait until its tokens are shown";
             self.notices.add(Notice::error("There are no tokens to save", hint));
             return;
         };
-        let grid = document.grid(encoded);
         self.keeping.background.attempt(move || {
-            let is_tensors = path.extension().is_some_and(|suffix| suffix == "safetensors");
-            let bytes = if is_tensors {
-                smalti_engine::tokens::files::safetensors_bytes(grid.grid())?
+            let is_array = path.extension().is_some_and(|suffix| suffix == "npy");
+            let bytes = if is_array {
+                token_files::npy_bytes(&tokens)?
             } else {
-                smalti_engine::tokens::files::npy_bytes(grid.grid())?
+                token_files::safetensors_bytes(std::slice::from_ref(&tokens), &maker)?
             };
             write_whole(&path, &bytes)?;
-            Ok(background::notice(Notice::info(format!("Saved {}", name(&path)))))
+            Ok(notice(Notice::info(format!("Saved {}", name(&path)))))
         });
     }
 
@@ -384,7 +412,7 @@ impl Studio {
             let (path, text) = (folder.join(SETTINGS), self.settings.to_text());
             self.keeping.background.run(move || {
                 let error = write_whole(&path, text.as_bytes()).err()?;
-                Some(background::notice(error.problem().into()))
+                Some(notice(error.problem().into()))
             });
         }
         let (last, when) = &self.keeping.autosaved;
@@ -406,7 +434,7 @@ impl Studio {
         let (path, saved) = (autosave.path().to_owned(), self.to_save());
         self.keeping.background.run(move || {
             let written = saved::to_bytes(&saved).and_then(|bytes| write_whole(&path, &bytes));
-            Some(background::notice(written.err()?.problem().into()))
+            Some(notice(written.err()?.problem().into()))
         });
     }
 
@@ -415,7 +443,7 @@ impl Studio {
         if let Some(autosave) = &self.keeping.autosave {
             let path = autosave.path().to_owned();
             self.keeping.background.run(move || {
-                background::remove(&path);
+                disk::remove(&path);
                 None
             });
         }
@@ -424,10 +452,8 @@ impl Studio {
     /// Whether tokens were forced, locked or switched off since the document was saved.
     pub(super) fn has_unsaved_work(&self) -> bool {
         let (now, saved) = (self.history.document(), &self.keeping.saved);
-        let work = |d: &Document| {
-            (Arc::clone(&d.edits), Arc::clone(&d.locks), Arc::clone(&d.switched_off))
-        };
-        work(now) != work(saved) && *now != Document::default()
+        let work = |d: &Document| (d.all_work(), Arc::clone(&d.switched_off));
+        work(now) != work(saved)
     }
 
     pub(super) fn close_requested(&mut self, ctx: &egui::Context) {
@@ -455,28 +481,5 @@ impl Studio {
                 self.commands.borrow_mut().extend(commands);
             }
         }
-    }
-}
-
-/// Pasted text that is one or more paths.
-pub(super) fn pasted_text(text: &str) -> Vec<Command> {
-    let is_path = |line: &&str| line.starts_with("file://") || Path::new(line).is_absolute();
-    text.lines()
-        .map(str::trim)
-        .filter(is_path)
-        .take(8)
-        .map(|line| Open::Path(line.trim_start_matches("file://").into()).into())
-        .collect()
-}
-
-/// A pasted picture.
-pub(super) fn pasted_image(image: &egui::ColorImage) -> Command {
-    let rgb: Vec<u8> =
-        image.pixels.iter().flat_map(|pixel| [pixel.r(), pixel.g(), pixel.b()]).collect();
-    let [width, height] = image.size;
-    let picture = Picture::new(width as u32, height as u32, rgb);
-    match picture.map_err(|error: EngineError| error.problem()) {
-        Ok(picture) => Open::Image(ImageRef::Pasted(PastedPicture::new(picture))).into(),
-        Err(problem) => Notice::from(problem).into(),
     }
 }

@@ -11,18 +11,24 @@ use eframe::wgpu;
 use smalti_engine::session::{self, News, Session};
 
 use super::{AUTOSAVE_EVERY, Desk, Fixed, Keeping, Studio, StudioOptions};
+use crate::ctx::{EditedTokens, Hovered, Originals};
 use crate::document::{Document, History, Notice, Open};
+use crate::files::autosave::Autosave;
+use crate::files::background::Background;
+use crate::files::disk::{read_whole, set_aside};
+use crate::files::opening::Openings;
+use crate::files::outcome::{Outcome, notice};
+use crate::files::saved;
+use crate::files::scenes::{self, Scene};
+use crate::look::fonts;
+use crate::look::textures::Textures;
+use crate::look::theme::Theme;
 use crate::settings::Settings;
-use crate::shell::autosave::Autosave;
-use crate::shell::background::{self, Background, Outcome, read_whole};
+use crate::shell::actions;
 use crate::shell::dock::Views;
 use crate::shell::notices::Notices;
-use crate::shell::opening::Openings;
+use crate::shell::scenes::named as named_scene;
 use crate::shell::script::Script;
-use crate::shell::theme::Theme;
-use crate::shell::{actions, fonts, saved, scenes};
-use crate::textures::Textures;
-use crate::views::{EditedGrids, Hovered};
 
 /// Between repaints while news stream in.
 const REPAINT: Duration = Duration::from_millis(33);
@@ -99,8 +105,8 @@ impl Studio {
             },
             textures: Textures::new(&ctx),
             hovered: Hovered::default(),
-            grids: EditedGrids::default(),
-            originals: crate::views::Originals::default(),
+            edited: EditedTokens::default(),
+            originals: Originals::default(),
             notices,
             commands: RefCell::default(),
             known_over: Vec::new(),
@@ -114,8 +120,8 @@ impl Studio {
         let name = self.fixed.options.scene.clone().unwrap_or_else(|| "studio".to_owned());
         let written = self.fixed.options.scene_text.as_deref();
         let scene = match written {
-            Some(text) => scenes::Scene::parse(text).ok(),
-            None => scenes::Scene::named(&name),
+            Some(text) => Scene::parse(text).ok(),
+            None => named_scene(&name),
         };
         if let Some(scene) = scene {
             self.open_scene(&scene);
@@ -140,10 +146,10 @@ impl Studio {
         self.keeping.background.run(move || {
             // No autosave is the usual case: the last time ended well.
             if asked {
-                let kept = background::set_aside(&path)?;
+                let kept = set_aside(&path)?;
                 let summary = "Smalti ended unexpectedly last time; the work of then is kept";
                 let hint = format!("Open {}", kept.display());
-                return Some(background::notice(Notice::warning(summary, hint)));
+                return Some(notice(Notice::warning(summary, hint)));
             }
             let saved = saved::open(&path).ok()?;
             Some(Outcome::Document(None, Box::new(saved)))

@@ -4,9 +4,9 @@ use smalti_engine::session::{RunId, RunState};
 use smalti_engine::training::{TrainEvent, TrainRun};
 
 use super::Studio;
-use crate::document::{Command, Layout, Notice, RecipeRef};
-use crate::shell::background::{self, Outcome, Training};
-use crate::views::ViewId;
+use crate::document::{Command, Layout, Notice, RecipeRef, ViewId};
+use crate::files::outcome::Outcome;
+use crate::files::recipes::{Training, prepare_training};
 
 /// Folder of the runs that were started in the window, beside the settings.
 const RUNS: &str = "runs";
@@ -22,7 +22,7 @@ impl Studio {
         };
         let runs = self.fixed.options.settings_dir.as_ref().map(|folder| folder.join(RUNS));
         self.keeping.background.attempt(move || {
-            let training = background::prepare_training(&path, runs.as_deref())?;
+            let training = prepare_training(&path, runs.as_deref())?;
             Ok(Outcome::Recipe(Box::new(training)))
         });
     }

@@ -3,21 +3,25 @@
 //! A code alone is not "the meaning" of a token, because decoders mix neighbors: so the card shows
 //! it in a field of itself, in this image, and the patches it was made from, side by side.
 
+mod digits;
+
 use std::sync::Arc;
 
 use egui::{Align2, CornerRadius, Rect, RichText, Sense, Stroke, StrokeKind, pos2, vec2};
 use smalti_engine::answers::{
-    Appearance, CodeAppearance, CodeCard, CodeCardAnswer, CodeInImages, GridUsage, ImageRef,
-    Occurrences, SourceInfo,
+    Appearance, CodeAppearance, CodeCard, CodeCardAnswer, CodeInImages, CodeUse, ImageRef,
+    Occurrences, Sample, Scope, SourceInfo,
 };
 use smalti_engine::images::Picture;
 use smalti_engine::session::Reply;
+use smalti_engine::tokens::Code;
 
-use super::{View, ViewCtx, ViewId};
+use super::view::View;
+use crate::ctx::ViewCtx;
 use crate::document::{Edit, Slot};
-use crate::shell::colors::color_of;
-use crate::shell::theme::{RADIUS_PICTURE, space};
-use crate::textures::Sampling;
+use crate::look::colors::color_of;
+use crate::look::textures::Sampling;
+use crate::look::theme::{RADIUS_PICTURE, space};
 
 /// Images of the set that are looked through for real patches.
 const LOOKED_AT: u64 = 24;
@@ -29,12 +33,8 @@ pub(super) struct CodeView {
 }
 
 impl View for CodeView {
-    fn id(&self) -> ViewId {
-        ViewId::Code
-    }
-
-    fn title(&self, ctx: &ViewCtx<'_>) -> String {
-        shown_code(ctx).map_or_else(|| "Code".to_owned(), |code| format!("Code {code}"))
+    fn title(&self, ctx: &ViewCtx<'_>) -> Option<String> {
+        shown_code(ctx).map(|code| format!("Code {code}"))
     }
 
     fn bar_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
@@ -55,7 +55,7 @@ impl View for CodeView {
         };
         let model = ctx.document.model.clone();
         let card = ctx.ask("code card", &CodeCard { model: model.clone(), code });
-        let look = ctx.ask_soon("appearance", &CodeAppearance { model });
+        let look = ctx.ask_soon("appearance", &CodeAppearance { model, book: code.book });
         egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             pinned_ui(ui, ctx, look.best());
             match &card {
@@ -75,10 +75,10 @@ impl View for CodeView {
             if let Some(found) = found.best() {
                 patches_ui(ui, ctx, found);
             }
-            nearest_ui(ui, ctx, answer, look.best());
+            nearest_ui(ui, ctx, (answer, code.book), look.best());
             if let Some(found) = found.best() {
                 places_ui(ui, ctx, code, found);
-                companions_ui(ui, ctx, found, look.best());
+                companions_ui(ui, ctx, (found, code.book), look.best());
             }
             self.buttons_ui(ui, ctx, code);
         });
@@ -86,7 +86,7 @@ impl View for CodeView {
 }
 
 impl CodeView {
-    fn buttons_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>, code: u32) {
+    fn buttons_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>, code: Code) {
         ui.add_space(space::M);
         ui.horizontal_wrapped(|ui| {
             let off = ctx.document.switched_off.contains(&code);
@@ -107,7 +107,7 @@ impl CodeView {
             let button = ui.add_enabled(to.is_some(), egui::Button::new("Replace by"));
             if let Some(to) = to
                 && (button.clicked() || entered)
-                && ctx.has_code(to)
+                && ctx.has_code(code.book, to)
             {
                 ctx.send(Edit::ReplaceCode { from: code, to });
             }
@@ -116,16 +116,16 @@ impl CodeView {
 }
 
 /// The picked code, or else the one under the pointer.
-fn shown_code(ctx: &ViewCtx<'_>) -> Option<u32> {
+fn shown_code(ctx: &ViewCtx<'_>) -> Option<Code> {
     ctx.document.selection.code.or(ctx.hovered.code())
 }
 
 /// The image and the first ones of its set.
-fn occurrences(ctx: &ViewCtx<'_>, code: u32) -> Reply<Occurrences> {
+fn occurrences(ctx: &ViewCtx<'_>, code: Code) -> Reply<Occurrences> {
     let source = ctx.document.source.clone();
     let facts = ctx.ask("code set", &SourceInfo { source: source.clone() });
     let len = facts.best().map_or(0, |facts| facts.len).min(LOOKED_AT);
-    let mut images: Vec<ImageRef> = ctx.document.image.iter().cloned().collect();
+    let mut images: Vec<ImageRef> = ctx.document.image().into_iter().cloned().collect();
     for index in 0..len {
         let image = ImageRef::InSource { source: source.clone(), index };
         if !images.contains(&image) {
@@ -151,10 +151,18 @@ fn pinned_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: Option<&Arc<Appearance>
     ui.add_space(space::S);
 }
 
+/// Numbers of one book as codes of it.
+fn of_book(
+    book: u16,
+    numbers: impl Iterator<Item = (u32, String)>,
+) -> impl Iterator<Item = (Code, String)> {
+    numbers.map(move |(number, about)| (Code { book, number }, about))
+}
+
 fn head_ui(
     ui: &mut egui::Ui,
     ctx: &ViewCtx<'_>,
-    code: u32,
+    code: Code,
     card: &Arc<CodeCardAnswer>,
     found: Option<&Arc<Occurrences>>,
 ) {
@@ -165,7 +173,15 @@ fn head_ui(
         response.widget_info(|| {
             egui::WidgetInfo::labeled(egui::Role::Image, true, format!("Code {code}, decoded"))
         });
-        picture_at(ui, ctx, rect, &card.alone);
+        match &card.alone {
+            Some(alone) => picture_at(ui, ctx, rect, alone),
+            None => {
+                ui.painter().rect_filled(rect, RADIUS_PICTURE, theme.colors.raised);
+                let text = "no picture\nalone";
+                let (at, ink) = (rect.center(), theme.colors.dim);
+                ui.painter().text(at, Align2::CENTER_CENTER, text, theme.small(), ink);
+            }
+        }
         ui.vertical(|ui| {
             let here = count_here(ctx, code);
             figure(ui, ctx, "used here", here.map_or("–".to_owned(), |n| format!("{n}×")));
@@ -179,24 +195,23 @@ fn head_ui(
                 ui.label(theme.label(format!("over {} tokens", found.tokens)));
                 ui.label(format!("{share:.2} % · {rank}"));
             }
-            if card.levels.is_empty() {
+            if card.digits.is_empty() {
                 let norm = card.vector.iter().map(|v| v * v).sum::<f32>().sqrt();
                 ui.label(theme.label(format!("vector of {}", card.vector.len())));
                 ui.label(RichText::new(format!("length {norm:.2}")).font(theme.figures()));
             } else {
-                let digits: Vec<String> = card.levels.iter().map(u32::to_string).collect();
-                ui.label(theme.label("level vector"));
-                ui.label(RichText::new(format!("({})", digits.join(", "))).font(theme.figures()));
+                digits::ui(ui, ctx, code, card);
             }
         });
     });
 }
 
 /// How often the code stands in the image as it is now.
-fn count_here(ctx: &ViewCtx<'_>, code: u32) -> Option<usize> {
+fn count_here(ctx: &ViewCtx<'_>, code: Code) -> Option<usize> {
     let encoded = ctx.encoded(Slot::A)?;
-    let grid = ctx.grid(encoded.best()?);
-    Some(grid.grid().tokens().iter().filter(|c| **c == code).count())
+    let tokens = ctx.now(encoded.best()?);
+    let parts = tokens.parts().iter().filter(|part| part.book() == code.book);
+    Some(parts.map(|p| p.codes().iter().filter(|c| **c == code.number).count()).sum())
 }
 
 fn figure(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, label: &str, value: String) {
@@ -238,7 +253,7 @@ fn picture_at(ui: &egui::Ui, ctx: &ViewCtx<'_>, rect: Rect, picture: &Picture) {
 fn nearest_ui(
     ui: &mut egui::Ui,
     ctx: &ViewCtx<'_>,
-    card: &Arc<CodeCardAnswer>,
+    (card, book): (&Arc<CodeCardAnswer>, u16),
     look: Option<&Arc<Appearance>>,
 ) {
     if card.neighbors.is_empty() {
@@ -246,7 +261,7 @@ fn nearest_ui(
     }
     heading(ui, ctx, "nearest codes");
     let near = card.neighbors.iter().map(|(code, d)| (*code, format!("distance {d:.2}")));
-    swatches_ui(ui, ctx, look, near);
+    swatches_ui(ui, ctx, look, of_book(book, near));
 }
 
 /// The codes that the image uses most, to start from.
@@ -254,18 +269,22 @@ fn frequent_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
     const MOST: usize = 24;
     let encoded = ctx.encoded(Slot::A);
     let Some(encoded) = encoded.as_ref().and_then(|reply| reply.best()) else { return };
-    let usage = ctx.ask("grid usage", &GridUsage { grid: ctx.grid(encoded) });
+    let tokens = ctx.now(encoded);
+    let book = ctx.part(&tokens).1.book();
+    let question = CodeUse { sample: Sample::of(tokens), scope: Scope { book, part: None } };
+    let usage = ctx.ask("book usage", &question);
     let Some(usage) = usage.best() else { return };
-    let look = ctx.ask_soon("appearance", &CodeAppearance { model: ctx.document.model.clone() });
+    let model = ctx.document.model.clone();
+    let look = ctx.ask_soon("appearance", &CodeAppearance { model, book });
     heading(ui, ctx, "most used here");
     let codes = usage.ranked.iter().take(MOST).map(|(code, n)| (*code, format!("{n}×")));
-    swatches_ui(ui, ctx, look.best(), codes);
+    swatches_ui(ui, ctx, look.best(), of_book(book, codes));
 }
 
 fn companions_ui(
     ui: &mut egui::Ui,
     ctx: &ViewCtx<'_>,
-    found: &Arc<Occurrences>,
+    (found, book): (&Arc<Occurrences>, u16),
     look: Option<&Arc<Appearance>>,
 ) {
     if found.companions.is_empty() {
@@ -273,7 +292,7 @@ fn companions_ui(
     }
     heading(ui, ctx, "often beside it");
     let beside = found.companions.iter().map(|(code, n)| (*code, format!("{n}× beside it")));
-    swatches_ui(ui, ctx, look, beside);
+    swatches_ui(ui, ctx, look, of_book(book, beside));
 }
 
 /// Codes as small pictures; a click picks one.
@@ -281,10 +300,10 @@ fn swatches_ui(
     ui: &mut egui::Ui,
     ctx: &ViewCtx<'_>,
     look: Option<&Arc<Appearance>>,
-    codes: impl Iterator<Item = (u32, String)>,
+    codes: impl Iterator<Item = (Code, String)>,
 ) {
     let side = ctx.theme.px(36.0);
-    let levels = ctx.facts(Slot::A).and_then(|f| f.best().map(|f| f.facts.levels.clone()));
+    let facts = ctx.known();
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(6.0, 6.0);
         for (code, about) in codes {
@@ -292,7 +311,8 @@ fn swatches_ui(
             response.widget_info(|| {
                 egui::WidgetInfo::labeled(egui::Role::Button, true, format!("Code {code}"))
             });
-            swatch_at(ui, ctx, rect, (code, look), levels.as_deref().unwrap_or_default());
+            let levels = facts.as_ref().map(|facts| &*facts.facts.book(code.book).levels);
+            swatch_at(ui, ctx, rect, (code.number, look), levels.unwrap_or_default());
             if response.hovered() {
                 ctx.hovered.set_code(code);
             }
@@ -319,7 +339,12 @@ fn swatch_at(
     let radius = CornerRadius::same(RADIUS_PICTURE);
     let atlas = look.and_then(|look| look.atlas.as_ref().map(|atlas| (look, atlas)));
     let Some((look, atlas)) = atlas else {
-        ui.painter().rect_filled(rect, radius, color_of(code, levels));
+        let known = look.and_then(|look| look.colors.get(code as usize));
+        let color = known.map_or_else(
+            || color_of(code, levels),
+            |[r, g, b]| egui::Color32::from_rgb(*r, *g, *b),
+        );
+        ui.painter().rect_filled(rect, radius, color);
         return;
     };
     let texture = ctx.textures.picture(atlas, Sampling::Pixels);
@@ -333,7 +358,7 @@ fn swatch_at(
         .paint_at(ui, rect);
 }
 
-fn places_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, code: u32, found: &Arc<Occurrences>) {
+fn places_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, code: Code, found: &Arc<Occurrences>) {
     let (rows, columns) = (found.grid.0 as usize, found.grid.1 as usize);
     if rows == 0 || found.places.len() != rows * columns {
         return;

@@ -12,18 +12,20 @@ use std::sync::Arc;
 
 use egui::{RichText, Sense, Stroke, vec2};
 use smalti_engine::answers::{
-    CodeAppearance, CodebookOrder, CountsOf, GridUsage, ImageRef, OrderBy, Ordered, SourceInfo,
-    SourceRef, Survey, Surveyed, Usage,
+    CodeAppearance, CodeUse, CodebookOrder, ImageRef, OrderBy, Ordered, Sample, SourceInfo,
+    SourceRef, Used,
 };
 use smalti_engine::session::Reply;
+use smalti_engine::tokens::{Code, Tokens};
 
 use self::cells::Cells;
 use self::history::{History, Rows};
 use self::paint::{Numbered, Pane};
-use super::{View, ViewCtx, ViewId};
+use super::view::View;
+use crate::ctx::ViewCtx;
 use crate::document::Slot;
 use crate::gpu::heatmap::{Appearances, Values};
-use crate::shell::theme::space;
+use crate::look::theme::space;
 
 /// Images of the set that are counted over.
 const SET_IMAGES: u64 = 64;
@@ -39,9 +41,9 @@ const FIGURES: f32 = 44.0;
 /// The textures of the history.
 const HISTORY_PANE: u64 = 0x636f_6465_0002;
 
-/// What is counted.
+/// Whose tokens are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Scope {
+enum Over {
     #[default]
     Image,
     Set,
@@ -50,7 +52,9 @@ enum Scope {
 /// The Codebook view.
 #[derive(Debug, Default)]
 pub(super) struct CodebookView {
-    scope: Scope,
+    over: Over,
+    /// Only the part that is looked at, not all of its book.
+    only_part: bool,
     order: OrderBy,
     is_linear: bool,
     shows_patches: bool,
@@ -60,17 +64,13 @@ pub(super) struct CodebookView {
     last: Option<Arc<Ordered>>,
     cells: Cells,
     history: History,
-    surveyed: Option<(Arc<Surveyed>, Rows)>,
+    surveyed: Option<(Arc<Used>, Rows)>,
     shown_rows: Numbered<[Arc<[f32]>]>,
     /// Kept, because another `Arc` would be uploaded anew.
     no_marks: Arc<[u8]>,
 }
 
 impl View for CodebookView {
-    fn id(&self) -> ViewId {
-        ViewId::Codebook
-    }
-
     fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
         self.toggles_ui(ui, ctx);
         let reply = match self.reply(ctx) {
@@ -99,17 +99,18 @@ impl View for CodebookView {
         let line = ctx.theme.px(18.0) + space::S;
         // In a low view the cells come before the figures.
         if ui.available_height() > ctx.theme.px(FIGURES + LEAST_CELLS) + line {
-            figures::ui(ui, ctx, &ordered);
+            figures::ui(ui, ctx, (&ordered, self.book(ctx)));
         }
         let left = ui.available_height() - line;
         let below = if left < ctx.theme.px(180.0) { 0.0 } else { (left * 0.3).round() };
         let height = (left - below).max(ctx.theme.px(LEAST_CELLS));
         let patches = self.patches(ctx, &ordered);
-        let look = cells::Look { height, is_logarithmic: !self.is_linear, patches };
+        let book = self.book(ctx);
+        let look = cells::Look { height, is_logarithmic: !self.is_linear, patches, book };
         self.cells.ui(ui, ctx, &ordered, look);
         ui.horizontal(|ui| {
             ui.set_min_height(ctx.theme.px(18.0));
-            ui.label(ctx.theme.caption_figures(cells::caption(ctx, &ordered)));
+            ui.label(ctx.theme.caption_figures(cells::caption(ctx, &ordered, book)));
             if let Some(progress) = progress {
                 ui.label(ctx.theme.label(working(progress)));
             }
@@ -145,17 +146,25 @@ fn skipped_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, ordered: &Ordered) {
 impl CodebookView {
     fn toggles_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
         let facts = ctx.facts(Slot::A);
-        let k = facts.and_then(|f| f.best().map(|f| f.facts.codebook_size)).unwrap_or(0);
+        let k =
+            facts.and_then(|f| f.best().map(|f| f.facts.book(self.book(ctx)).size)).unwrap_or(0);
         let too_many = k > MOST_HUES;
         if too_many && self.order == OrderBy::Hue {
             self.order = OrderBy::Index;
         }
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing.x = space::XS;
-            ui.selectable_value(&mut self.scope, Scope::Image, "image")
+            ui.selectable_value(&mut self.over, Over::Image, "image")
                 .on_hover_text("Counts over the image as it is now");
-            ui.selectable_value(&mut self.scope, Scope::Set, "set")
+            ui.selectable_value(&mut self.over, Over::Set, "set")
                 .on_hover_text(format!("Counts over the first {SET_IMAGES} images of the set"));
+            let encoded = ctx.encoded(Slot::A).and_then(|reply| reply.best().cloned());
+            if let Some(encoded) = encoded.filter(|encoded| encoded.tokens.parts().len() > 1) {
+                let (number, part) = ctx.part(&encoded.tokens);
+                ui.add_space(space::S);
+                ui.toggle_value(&mut self.only_part, format!("only {}", part.shape()))
+                    .on_hover_text(format!("Counts in part {} alone, not in all", number + 1));
+            }
             ui.add_space(space::S);
             ui.label(ctx.theme.label("by"));
             for (order, name) in [(OrderBy::Index, "index"), (OrderBy::Count, "count")] {
@@ -183,7 +192,7 @@ impl CodebookView {
         if !self.shows_patches {
             return None;
         }
-        let question = CodeAppearance { model: ctx.document.model.clone() };
+        let question = CodeAppearance { model: ctx.document.model.clone(), book: self.book(ctx) };
         let look = ctx.ask_soon("appearance", &question);
         let look = look.ready()?;
         Some(Appearances {
@@ -198,20 +207,21 @@ impl CodebookView {
     fn reply(&mut self, ctx: &ViewCtx<'_>) -> Result<Reply<Ordered>, &'static str> {
         let model = ctx.document.model.clone();
         let by = self.order;
-        match self.scope {
-            Scope::Image => {
+        match self.over {
+            Over::Image => {
                 let encoded = ctx.encoded(Slot::A).ok_or(
                     "Pick an image in Dataset or drop one here to see which codes it uses",
                 )?;
-                let grid = match &encoded {
+                let tokens = match &encoded {
                     Reply::Failed(problem) => return Ok(Reply::Failed(problem.clone())),
-                    other => other.best().map(|encoded| ctx.grid(encoded)),
+                    other => other.best().map(|encoded| ctx.now(encoded)),
                 };
-                let Some(grid) = grid else {
+                let Some(tokens) = tokens else {
                     return Ok(Reply::Working { progress: None, last: None });
                 };
-                let counts = CountsOf::Grid(GridUsage { grid });
-                let question = CodebookOrder { model, counts, by };
+                let scope = self.scope(ctx, Some(&tokens));
+                let counts = CodeUse { sample: Sample::of(tokens), scope };
+                let question = CodebookOrder { model: Some(model), counts, by };
                 let reply = ctx.ask("codebook", &question);
                 // While another image is encoded, the counts are those of the last one.
                 Ok(match (reply, encoded) {
@@ -221,7 +231,7 @@ impl CodebookView {
                     (reply, _) => reply,
                 })
             }
-            Scope::Set => {
+            Over::Set => {
                 let images = match self.images(ctx, SET_IMAGES) {
                     Reply::Ready(images) if images.is_empty() => {
                         return Err("There are no images in this set: open another one in Dataset");
@@ -232,15 +242,38 @@ impl CodebookView {
                     }
                     Reply::Failed(problem) => return Ok(Reply::Failed(problem)),
                 };
-                let usage = Usage {
-                    model: model.clone(),
-                    images: Arc::clone(&*images),
-                    size: ctx.document.size,
-                };
-                let counts = CountsOf::Images(usage);
-                Ok(ctx.ask_soon("codebook", &CodebookOrder { model, counts, by }))
+                let counts = self.use_over(ctx, Arc::clone(&*images));
+                let question = CodebookOrder { model: Some(model), counts, by };
+                Ok(ctx.ask_soon("codebook", &question))
             }
         }
+    }
+
+    /// The book that is shown: that of the part that is looked at.
+    fn book(&self, ctx: &ViewCtx<'_>) -> u16 {
+        self.scope(ctx, None).book
+    }
+
+    /// What is counted: the book of the part that is looked at, in all of its parts or in that one.
+    fn scope(&self, ctx: &ViewCtx<'_>, tokens: Option<&Tokens>) -> smalti_engine::answers::Scope {
+        let known;
+        let tokens = if tokens.is_some() {
+            tokens
+        } else {
+            known = ctx.encoded(Slot::A).and_then(|reply| reply.best().cloned());
+            known.as_ref().map(|encoded| &encoded.tokens)
+        };
+        let Some((number, part)) = tokens.map(|tokens| ctx.part(tokens)) else {
+            return smalti_engine::answers::Scope::default();
+        };
+        let only = self.only_part.then_some(number as u16);
+        smalti_engine::answers::Scope { book: part.book(), part: only }
+    }
+
+    /// The use over images of the set.
+    fn use_over(&self, ctx: &ViewCtx<'_>, images: Arc<[ImageRef]>) -> CodeUse {
+        let (model, size) = (ctx.document.model.clone(), ctx.document.size);
+        CodeUse { sample: Sample::Images { model, images, size }, scope: self.scope(ctx, None) }
     }
 
     /// The first images of the set.
@@ -273,7 +306,7 @@ impl CodebookView {
             self.rows_ui(ui, ctx, &rows, "time ↓ × code →");
             return;
         }
-        let most = if self.scope == Scope::Set { SET_IMAGES } else { ROW_IMAGES };
+        let most = if self.over == Over::Set { SET_IMAGES } else { ROW_IMAGES };
         let images = match self.images(ctx, most) {
             Reply::Ready(images) => Arc::clone(&*images),
             Reply::Working { .. } | Reply::Failed(_) => return,
@@ -281,8 +314,7 @@ impl CodebookView {
         if images.is_empty() {
             return;
         }
-        let question =
-            Survey { model: ctx.document.model.clone(), images, size: ctx.document.size };
+        let question = self.use_over(ctx, images);
         match ctx.ask_soon("codebook rows", &question) {
             Reply::Failed(problem) => {
                 ui.label(RichText::new(&problem.summary).color(ctx.theme.colors.danger));
@@ -300,7 +332,7 @@ impl CodebookView {
         }
     }
 
-    fn rows_of(&mut self, found: &Arc<Surveyed>) -> Rows {
+    fn rows_of(&mut self, found: &Arc<Used>) -> Rows {
         if let Some((of, rows)) = &self.surveyed
             && Arc::ptr_eq(of, found)
         {
@@ -355,7 +387,7 @@ impl CodebookView {
         };
         let first = column * rows.codes_per_column;
         let codes = if rows.codes_per_column == 1 {
-            ctx.hovered.set_code(first);
+            ctx.hovered.set_code(Code { book: self.book(ctx), number: first });
             format!("code {first}")
         } else {
             format!("codes {first} to {}", first + rows.codes_per_column - 1)
@@ -375,7 +407,8 @@ fn column_marks_ui(
     let colors = &ctx.theme.colors;
     let marks = [(ctx.hovered.code(), colors.text), (ctx.document.selection.code, colors.gold)];
     for (code, color) in marks {
-        let Some(column) = code.map(|code| code / rows.codes_per_column.max(1)) else { continue };
+        let Some(code) = code else { continue };
+        let column = code.number / rows.codes_per_column.max(1);
         if column < rows.columns {
             let x = rect.left() + (column as f32 + 0.5) * scale.x;
             let y = rect.top()..=rect.top() + ctx.theme.px(6.0).min(rect.height());

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use egui::{Color32, Rect, Stroke, pos2, vec2};
-use smalti_engine::answers::{Compared, Comparison, Encoded};
+use smalti_engine::answers::{Compared, Encoded, Reconstruct};
 use smalti_engine::session::Reply;
-use smalti_engine::tokens::Cell;
 
-use super::tokens::{decoded, figures_of, original_of};
-use super::{View, ViewCtx, ViewId};
+use super::tokens::sheet::Sheet;
+use super::tokens::{decoded, figures_of, hovered_cell, is_spatial};
+use super::view::View;
+use crate::ctx::ViewCtx;
 use crate::document::{CompareMode, DifferenceKind, Look, Slot};
-use crate::shell::theme::space;
-use crate::textures::Sampling;
+use crate::look::textures::Sampling;
+use crate::look::theme::space;
 use crate::widgets::pane::{self, Zoom};
 use crate::widgets::scale::Scale;
 use crate::widgets::{picker, states};
@@ -69,13 +70,13 @@ fn scale_of(kind: DifferenceKind) -> Scale {
 }
 
 impl View for CompareView {
-    fn id(&self) -> ViewId {
-        ViewId::Compare
-    }
-
     fn bar_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
         picker::size(ui, ctx);
-        picker::model(ui, ctx, Slot::B);
+        // One more than there are: the next is offered when the last is taken.
+        let taken = ctx.document.others.iter().take_while(|model| model.is_some()).count();
+        for slot in Slot::OTHERS.iter().take(taken + 1).rev() {
+            picker::model(ui, ctx, *slot);
+        }
         picker::model(ui, ctx, Slot::A);
         let looks = &ctx.document.looks;
         ui.menu_button(looks.difference.label(), |ui| {
@@ -108,7 +109,8 @@ impl View for CompareView {
         if first.is_working() {
             states::busy(ui, ctx, None);
         }
-        let second = second(ctx);
+        let others: Vec<(String, Reply<Compared>)> =
+            Slot::OTHERS.iter().filter_map(|slot| other(ctx, *slot)).collect();
         let area = ui.available_rect_before_wrap().shrink(space::M);
         let name = ctx.document.model.label();
         match (ctx.document.looks.compare, first.best()) {
@@ -118,10 +120,10 @@ impl View for CompareView {
             (CompareMode::Side, Some(first)) => {
                 let mut shown = vec![original(ctx, encoded)];
                 shown.extend(side_of(ctx, first, &name));
-                if let Some((name_b, b)) = &second
-                    && let Some(b) = b.best()
-                {
-                    shown.extend(side_of(ctx, b, name_b));
+                for (name, reply) in &others {
+                    if let Some(compared) = reply.best() {
+                        shown.extend(side_of(ctx, compared, name));
+                    }
                 }
                 self.panes_ui(ui, ctx, area, (&shown, encoded));
             }
@@ -132,29 +134,21 @@ impl View for CompareView {
                 self.over_ui(ui, ctx, area, (encoded, first, &name), false);
             }
         }
-        if let Some((_, Reply::Failed(problem))) = &second {
-            ui.label(egui::RichText::new(problem.to_string()).color(ctx.theme.colors.danger));
+        for (name, reply) in &others {
+            if let Reply::Failed(problem) = reply {
+                let text = format!("{name}: {problem}");
+                ui.label(egui::RichText::new(text).color(ctx.theme.colors.danger));
+            }
         }
     }
 }
 
-/// The second tokenizer's name and reconstruction.
-fn second(ctx: &ViewCtx<'_>) -> Option<(String, Reply<Compared>)> {
-    let model = ctx.document.model_b.clone()?;
-    let name = model.label();
-    let reply = match ctx.encoded(Slot::B)? {
-        Reply::Failed(problem) => Reply::Failed(problem),
-        reply => {
-            let encoded = reply.best()?;
-            let question = Comparison {
-                original: original_of(ctx, encoded),
-                grid: encoded.grid.clone(),
-                model,
-            };
-            ctx.ask("compared b", &question)
-        }
-    };
-    Some((name, reply))
+/// Another tokenizer's name and reconstruction. Its tokens may have another layout and its pictures
+/// another size: each is compared with the original as it was encoded by it.
+fn other(ctx: &ViewCtx<'_>, slot: Slot) -> Option<(String, Reply<Compared>)> {
+    let name = ctx.document.model(slot)?.label();
+    let question = Reconstruct(ctx.encode_question(slot)?);
+    Some((name, ctx.ask(("compared", slot), &question)))
 }
 
 fn original(ctx: &ViewCtx<'_>, encoded: &Encoded) -> Shown<'static> {
@@ -224,9 +218,8 @@ impl CompareView {
             let height = (area.height() - space::S * (rows - 1) as f32) / rows as f32 - line;
             width.min(height / aspect).max(16.0)
         };
-        // Five would leave a difference under another tokenizer's picture in two or four columns.
         let columns = (1..=shown.len())
-            .filter(|columns| shown.len() != PAIRED || columns % 2 == 1)
+            .filter(|columns| is_whole(shown.len(), *columns))
             .max_by(|a, b| width_in(*a).total_cmp(&width_in(*b)))
             .unwrap_or(1);
         let width = width_in(columns);
@@ -322,38 +315,44 @@ impl CompareView {
     }
 }
 
-/// The original, and two tokenizers with the difference of each.
+/// From here on several tokenizers are shown: the original, and each with its difference.
 const PAIRED: usize = 5;
 
-fn rows_of(count: usize, columns: usize) -> usize {
-    if (count, columns) == (PAIRED, 3) { 2 } else { count.div_ceil(columns) }
+/// Columns in which each tokenizer's picture stands above its difference.
+fn paired(count: usize) -> usize {
+    count.div_ceil(2)
 }
 
-/// Column and row of a picture; with two tokenizers each stands above its difference.
+/// Whether no difference would come to stand under another tokenizer's picture.
+fn is_whole(count: usize, columns: usize) -> bool {
+    count < PAIRED || [1, paired(count), count].contains(&columns)
+}
+
+fn rows_of(count: usize, columns: usize) -> usize {
+    if count >= PAIRED && columns == paired(count) { 2 } else { count.div_ceil(columns) }
+}
+
+/// Column and row of a picture; with several tokenizers each stands above its difference.
 fn place_of(at: usize, count: usize, columns: usize) -> (usize, usize) {
-    if (count, columns) == (PAIRED, 3) {
+    if count >= PAIRED && columns == paired(count) {
         return (at.div_ceil(2), usize::from(at > 0 && at.is_multiple_of(2)));
     }
     (at % columns, at / columns)
 }
 
-/// The cell under the pointer lights its code everywhere.
+/// The cell under the pointer lights its code everywhere; not where cells have no place.
 fn hover(ui: &egui::Ui, ctx: &ViewCtx<'_>, pane: &pane::Pane, encoded: &Encoded) {
-    let grid = ctx.grid(encoded);
-    let grid = grid.grid();
-    let (rows, columns) = (grid.height(), grid.width());
+    if !is_spatial(ctx, encoded) {
+        return;
+    }
+    let now = ctx.now(encoded);
+    let (number, part) = ctx.part(&now);
+    let sheet = Sheet::new(number, part, true);
     if let Some(at) = pane.response.hover_pos()
-        && let Some((row, column)) = pane.cell_at(at, rows, columns)
-        && let Some(code) = grid.get(row, column)
+        && let Some(place) = pane.cell_at(at, sheet.rows, sheet.columns)
+        && let Some(cell) = sheet.cell(place)
     {
-        ctx.hovered.set_cell(Cell::at(row, column), code);
+        ctx.hovered.set_cell(cell, sheet.code_at(place));
     }
-    if let Some(cell) = ctx.hovered.cell() {
-        let (row, column) = (usize::from(cell.row), usize::from(cell.column));
-        if row < rows && column < columns {
-            let at = pane.cell_rect(row, column, rows, columns);
-            let stroke = Stroke::new(1.5, ctx.theme.colors.gold);
-            pane.painter(ui).rect_stroke(at, 0.0, stroke, egui::StrokeKind::Outside);
-        }
-    }
+    hovered_cell(ui, ctx, pane, &sheet);
 }

@@ -10,10 +10,12 @@ use smalti_engine::answers::{
 };
 use smalti_engine::session::Reply;
 
-use super::{View, ViewCtx, ViewId};
+use super::view::View;
+use crate::ctx::ViewCtx;
 use crate::document::Open;
-use crate::shell::theme::{RADIUS_PICTURE, space};
-use crate::textures::Sampling;
+use crate::look::textures::Sampling;
+use crate::look::theme::{RADIUS_PICTURE, space};
+use crate::look::words::grouped;
 
 /// Pixels of a thumbnail that is asked for; drawn smaller.
 const SIDE: u32 = 160;
@@ -30,10 +32,6 @@ pub(super) struct DatasetView {
 }
 
 impl View for DatasetView {
-    fn id(&self) -> ViewId {
-        ViewId::Dataset
-    }
-
     fn bar_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
         let source = &ctx.document.source;
         let facts = facts_of(ctx, source);
@@ -152,19 +150,6 @@ fn name_of(source: &SourceRef) -> String {
     }
 }
 
-/// 1000000 as "1 000 000", with spaces that do not break.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push('\u{a0}');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 /// The images that are shown: all of a set, or those of a class.
 struct Members {
     len: u64,
@@ -192,7 +177,7 @@ fn thumbnails_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, source: &SourceRef, membe
         ui.label(ctx.theme.label("There are no images in this set"));
         return;
     }
-    let current = match &ctx.document.image {
+    let current = match ctx.document.image() {
         Some(ImageRef::InSource { source: of, index }) if of == source => Some(*index),
         _ => None,
     };
@@ -336,16 +321,4 @@ fn step_by_keys(
     let index = members.index(next);
     ctx.send(Open::Image(ImageRef::InSource { source: source.clone(), index }));
     Some(next)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn large_numbers_are_grouped_by_three() {
-        assert_eq!(grouped(7), "7");
-        assert_eq!(grouped(100_000), "100\u{a0}000");
-        assert_eq!(grouped(1_234_567), "1\u{a0}234\u{a0}567");
-    }
 }

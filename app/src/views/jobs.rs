@@ -3,25 +3,20 @@
 use egui::{Sense, vec2};
 use smalti_engine::session::{Control, RunState, RunView};
 
-use super::{View, ViewCtx, ViewId};
+use super::view::View;
+use crate::ctx::ViewCtx;
 use crate::document::JobCommand;
-use crate::shell::status::duration;
-use crate::shell::theme::space;
+use crate::look::theme::space;
+use crate::look::words::duration;
 
 /// The Jobs view.
 #[derive(Debug, Default)]
 pub(super) struct JobsView;
 
 impl View for JobsView {
-    fn id(&self) -> ViewId {
-        ViewId::Jobs
-    }
-
-    fn title(&self, ctx: &ViewCtx<'_>) -> String {
-        match ctx.session.runs().iter().filter(|run| !run.state.is_over()).count() {
-            0 => "Jobs".to_owned(),
-            running => format!("Jobs {running}"),
-        }
+    fn title(&self, ctx: &ViewCtx<'_>) -> Option<String> {
+        let running = ctx.session.runs().iter().filter(|run| !run.state.is_over()).count();
+        (running > 0).then(|| format!("Jobs {running}"))
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {

@@ -2,22 +2,19 @@
 
 use egui::{Sense, vec2};
 
-use super::{View, ViewCtx, ViewId};
+use super::view::View;
+use crate::ctx::ViewCtx;
 use crate::document::{AppCommand, Notice, Severity};
-use crate::shell::notices::severity_color;
-use crate::shell::theme::space;
+use crate::look::theme::space;
+use crate::widgets::severity_color;
 
 /// The Log view.
 #[derive(Debug, Default)]
 pub(super) struct LogView;
 
 impl View for LogView {
-    fn id(&self) -> ViewId {
-        ViewId::Log
-    }
-
     fn bar_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
-        let list = ctx.notices.list();
+        let list = ctx.notices;
         if list.is_empty() {
             return;
         }
@@ -28,7 +25,7 @@ impl View for LogView {
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
-        let list = ctx.notices.list();
+        let list = ctx.notices;
         if list.is_empty() {
             ui.label(ctx.theme.label("Nothing was said yet"));
             return;

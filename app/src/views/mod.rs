@@ -1,7 +1,7 @@
-//! The views: one file each, listed once in [`ViewId::all`] and [`create`].
+//! The views: one file each, and a line each in [`VIEWS`].
 //!
-//! A view reads a [`ViewCtx`], draws, and sends [`Command`]s, which are applied after the frame.
-//! Its own fields are only about looking (zoom, scroll, filter).
+//! A view reads a [`crate::ctx::ViewCtx`], draws, and sends commands, which are applied after the
+//! frame. Its own fields are only about looking (zoom, scroll, filter).
 
 mod code;
 mod codebook;
@@ -10,294 +10,97 @@ mod dataset;
 mod jobs;
 mod log;
 mod tokens;
+mod view;
 
-use std::cell::{Cell as Slotted, RefCell};
-use std::collections::BTreeMap;
-use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+pub use self::view::View;
+use crate::document::ViewId;
 
-use serde::{Deserialize, Serialize};
-use smalti_engine::answers::{
-    Encode, Encoded, GridRef, ModelFacts, ModelInfo, PastedPicture, Reconstruct,
-};
-use smalti_engine::images::Picture;
-use smalti_engine::session::{Lane, Question, Reply, Session};
-use smalti_engine::tokens::Cell;
-
-use crate::document::{Command, Document, Notice, Slot};
-use crate::shell::notices::Notices;
-use crate::shell::theme::Theme;
-use crate::textures::Textures;
-
-/// A view by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum ViewId {
-    /// Original, reconstruction, difference.
-    Compare,
-    /// The grid over the image.
-    Tokens,
-    /// All codes and their use.
-    Codebook,
-    /// One code.
-    Code,
-    /// The images of a set.
-    Dataset,
-    /// What ran and what was said.
-    Log,
-    /// What is running.
-    Jobs,
+/// What is known of a view before it is made.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// Which one it is.
+    pub id: ViewId,
+    /// What it is called on the screen.
+    pub title: &'static str,
+    /// What it shows, in a sentence without a full stop.
+    pub about: &'static str,
+    /// Makes one.
+    pub make: fn() -> Box<dyn View>,
 }
 
-impl ViewId {
-    /// All views, in the order of menus and number keys.
-    pub const fn all() -> [Self; 7] {
-        [
-            Self::Compare,
-            Self::Tokens,
-            Self::Codebook,
-            Self::Code,
-            Self::Dataset,
-            Self::Log,
-            Self::Jobs,
-        ]
-    }
+/// All views, in the order of menus and number keys.
+pub static VIEWS: [Entry; ViewId::ALL.len()] = [
+    Entry {
+        id: ViewId::Compare,
+        title: "Compare",
+        about: "Original, reconstruction and what was lost",
+        make: || Box::<compare::CompareView>::default(),
+    },
+    Entry {
+        id: ViewId::Tokens,
+        title: "Tokens",
+        about: "The grid of tokens over the image",
+        make: || Box::<tokens::TokensView>::default(),
+    },
+    Entry {
+        id: ViewId::Codebook,
+        title: "Codebook",
+        about: "Every code and how much it is used",
+        make: || Box::<codebook::CodebookView>::default(),
+    },
+    Entry {
+        id: ViewId::Code,
+        title: "Code",
+        about: "One code: what it decodes to and where it stands",
+        make: || Box::<code::CodeView>::default(),
+    },
+    Entry {
+        id: ViewId::Dataset,
+        title: "Dataset",
+        about: "The images of a folder, an archive or a painted set",
+        make: || Box::<dataset::DatasetView>::default(),
+    },
+    Entry {
+        id: ViewId::Log,
+        title: "Log",
+        about: "What was said so far",
+        make: || Box::<log::LogView>::default(),
+    },
+    Entry {
+        id: ViewId::Jobs,
+        title: "Jobs",
+        about: "What is running, and how far it is",
+        make: || Box::<jobs::JobsView>::default(),
+    },
+];
 
-    /// What it is called on the screen.
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::Compare => "Compare",
-            Self::Tokens => "Tokens",
-            Self::Codebook => "Codebook",
-            Self::Code => "Code",
-            Self::Dataset => "Dataset",
-            Self::Log => "Log",
-            Self::Jobs => "Jobs",
-        }
-    }
-
-    /// What it shows, in a sentence without a full stop.
-    pub fn about(self) -> &'static str {
-        match self {
-            Self::Compare => "Original, reconstruction and what was lost",
-            Self::Tokens => "The grid of tokens over the image",
-            Self::Codebook => "Every code and how much it is used",
-            Self::Code => "One code: what it decodes to and where it stands",
-            Self::Dataset => "The images of a folder, an archive or a painted set",
-            Self::Log => "What was said so far",
-            Self::Jobs => "What is running, and how far it is",
-        }
-    }
-
+impl Entry {
     /// The number key that brings it to the front, 1 to 9.
-    pub fn key(self) -> Option<u8> {
-        let at = Self::all().iter().position(|view| *view == self)?;
+    pub fn key(&self) -> Option<u8> {
+        let at = VIEWS.iter().position(|entry| entry.id == self.id)?;
         u8::try_from(at + 1).ok().filter(|key| *key <= 9)
     }
 }
 
-/// A dockable panel.
-pub trait View {
-    /// Which one it is.
-    fn id(&self) -> ViewId;
-
-    /// Title of its tab; changes are fine ("Code 417").
-    fn title(&self, _ctx: &ViewCtx<'_>) -> String {
-        self.id().title().to_owned()
-    }
-
-    /// Small controls or figures at the right end of the tab bar, drawn from right to left.
-    fn bar_ui(&mut self, _ui: &mut egui::Ui, _ctx: &ViewCtx<'_>) {}
-
-    /// Draws it. Called only while it is visible.
-    fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>);
+/// What is known of a view.
+pub fn entry(id: ViewId) -> &'static Entry {
+    VIEWS.iter().find(|entry| entry.id == id).unwrap_or(&VIEWS[0])
 }
 
-/// Makes a view.
-pub fn create(id: ViewId) -> Box<dyn View> {
-    match id {
-        ViewId::Compare => Box::<compare::CompareView>::default(),
-        ViewId::Tokens => Box::<tokens::TokensView>::default(),
-        ViewId::Codebook => Box::<codebook::CodebookView>::default(),
-        ViewId::Code => Box::<code::CodeView>::default(),
-        ViewId::Dataset => Box::<dataset::DatasetView>::default(),
-        ViewId::Log => Box::<log::LogView>::default(),
-        ViewId::Jobs => Box::<jobs::JobsView>::default(),
-    }
+/// A view by its title, in small letters or large.
+pub fn named(title: &str) -> Option<&'static Entry> {
+    VIEWS.iter().find(|entry| entry.title.eq_ignore_ascii_case(title))
 }
 
-/// What is under the pointer, shared by all views: one sets it, all light it up in the next frame.
-#[derive(Debug, Default)]
-pub struct Hovered {
-    code: Slotted<Option<u32>>,
-    cell: Slotted<Option<Cell>>,
-    next_code: Slotted<Option<u32>>,
-    next_cell: Slotted<Option<Cell>>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Hovered {
-    /// The code under the pointer.
-    pub fn code(&self) -> Option<u32> {
-        self.code.get()
-    }
-
-    /// The cell under the pointer.
-    pub fn cell(&self) -> Option<Cell> {
-        self.cell.get()
-    }
-
-    /// Says which code is under the pointer.
-    pub fn set_code(&self, code: u32) {
-        self.next_code.set(Some(code));
-    }
-
-    /// Says which cell is under the pointer, and its code.
-    pub fn set_cell(&self, cell: Cell, code: u32) {
-        self.next_cell.set(Some(cell));
-        self.next_code.set(Some(code));
-    }
-
-    /// The frame is over: what was said becomes what is. True if something changed.
-    pub(crate) fn end_frame(&self) -> bool {
-        let (code, cell) = (self.next_code.take(), self.next_cell.take());
-        let code_changed = self.code.replace(code) != code;
-        self.cell.replace(cell) != cell || code_changed
-    }
-}
-
-/// The last edited grids. Keeps edits from being applied anew in every frame and view.
-#[derive(Debug, Default)]
-pub struct EditedGrids(RefCell<Vec<Edited>>);
-
-/// Grid, edits, grid with edits.
-type Edited = (GridRef, Arc<BTreeMap<Cell, u32>>, GridRef);
-
-/// Encoded pictures as parts of questions: their pixels are hashed once, not in every frame.
-#[derive(Debug, Default)]
-pub struct Originals(RefCell<Vec<PastedPicture>>);
-
-impl Originals {
-    /// The picture as a part of a question.
-    pub(crate) fn get(&self, picture: &Picture) -> PastedPicture {
-        let mut kept = self.0.borrow_mut();
-        let same = |p: &&PastedPicture| Arc::ptr_eq(p.picture.rgb(), picture.rgb());
-        if let Some(found) = kept.iter().find(same) {
-            return found.clone();
+    #[test]
+    fn every_view_stands_in_the_table_and_is_found_by_its_title() {
+        for id in ViewId::ALL {
+            assert_eq!(entry(id).id, id);
+            assert_eq!(named(&entry(id).title.to_lowercase()).map(|entry| entry.id), Some(id));
         }
-        let made = PastedPicture::new(picture.clone());
-        if kept.len() >= 4 {
-            kept.remove(0);
-        }
-        kept.push(made.clone());
-        made
     }
-}
-
-/// What a view may read and use.
-#[derive(Clone, Copy)]
-pub struct ViewCtx<'a> {
-    /// What the person decided.
-    pub document: &'a Document,
-    /// The engine.
-    pub session: &'a Session,
-    /// Colors and sizes.
-    pub theme: &'a Theme,
-    /// Pictures as textures.
-    pub textures: &'a Textures,
-    /// What is under the pointer, in any view.
-    pub hovered: &'a Hovered,
-    /// What was said so far.
-    pub notices: &'a Notices,
-    /// For wgpu pipelines; none in tests without a renderer.
-    pub render_state: Option<&'a eframe::egui_wgpu::RenderState>,
-    /// Whether the window is drawn by the processor: then draw less while things move.
-    pub is_cpu_adapter: bool,
-    /// Set for pictures that must come out the same each time: time stands still.
-    pub is_time_frozen: bool,
-    pub(crate) commands: &'a RefCell<Vec<Command>>,
-    pub(crate) grids: &'a EditedGrids,
-    pub(crate) originals: &'a Originals,
-}
-
-impl std::fmt::Debug for ViewCtx<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "ViewCtx({:?})", self.document)
-    }
-}
-
-impl ViewCtx<'_> {
-    /// Sends a command; it is applied after the frame.
-    pub fn send(&self, command: impl Into<Command>) {
-        self.commands.borrow_mut().push(command.into());
-    }
-
-    /// Asks what a visible view needs now. `place` names the spot in the view that shows it: until
-    /// a new answer is there, that spot gets its last one.
-    pub fn ask<Q: Question>(&self, place: impl Hash, question: &Q) -> Reply<Q::Answer> {
-        self.session.ask_at(place_number(&place), Lane::Now, question)
-    }
-
-    /// As [`ViewCtx::ask`], for what can wait: thumbnails, neighbors.
-    pub fn ask_soon<Q: Question>(&self, place: impl Hash, question: &Q) -> Reply<Q::Answer> {
-        self.session.ask_at(place_number(&place), Lane::Soon, question)
-    }
-
-    /// The question for the tokens of the document's image by a tokenizer; none without both.
-    pub fn encode_question(&self, slot: Slot) -> Option<Encode> {
-        let image = self.document.image.clone()?;
-        let model = self.document.model(slot)?.clone();
-        Some(Encode { image, size: self.document.size, model })
-    }
-
-    /// The tokens of the document's image, before edits.
-    pub fn encoded(&self, slot: Slot) -> Option<Reply<Encoded>> {
-        Some(self.ask(("encoded", slot), &self.encode_question(slot)?))
-    }
-
-    /// The question for what the image's own tokens decode to; none while tokens are edited.
-    pub(crate) fn plain_question(&self) -> Option<Reconstruct> {
-        let document = self.document;
-        let is_plain = document.edits.is_empty() && document.switched_off.is_empty();
-        if is_plain { self.encode_question(Slot::A).map(Reconstruct) } else { None }
-    }
-
-    /// Facts of a tokenizer: factor, K, levels.
-    pub fn facts(&self, slot: Slot) -> Option<Reply<ModelFacts>> {
-        let model = self.document.model(slot)?.clone();
-        Some(self.ask(("facts", slot), &ModelInfo { model }))
-    }
-
-    /// Whether the tokenizer has a code that was typed; if not, says so.
-    pub(crate) fn has_code(&self, code: u32) -> bool {
-        let facts = self.facts(Slot::A);
-        let size = facts.and_then(|facts| facts.best().map(|facts| facts.facts.codebook_size));
-        let Some(size) = size.filter(|size| code >= *size) else { return true };
-        let hint = format!("The codes of {} are 0 to {}", self.document.model.label(), size - 1);
-        self.send(Notice::error(format!("There is no code {code}"), hint));
-        false
-    }
-
-    /// The grid with the document's edits; see [`Document::grid`].
-    pub fn grid(&self, encoded: &Encoded) -> GridRef {
-        if self.document.edits.is_empty() {
-            return encoded.grid.clone();
-        }
-        let edits = &self.document.edits;
-        let mut kept = self.grids.0.borrow_mut();
-        let found = kept.iter().find(|k| Arc::ptr_eq(&k.1, edits) && k.0 == encoded.grid);
-        if let Some(found) = found {
-            return found.2.clone();
-        }
-        let edited = self.document.grid(encoded);
-        if kept.len() >= 4 {
-            kept.remove(0);
-        }
-        kept.push((encoded.grid.clone(), Arc::clone(edits), edited.clone()));
-        edited
-    }
-}
-
-fn place_number(place: &impl Hash) -> u64 {
-    let mut hasher = std::hash::DefaultHasher::new();
-    place.hash(&mut hasher);
-    hasher.finish()
 }

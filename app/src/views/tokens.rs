@@ -1,22 +1,27 @@
 //! Tokens: the grid over the image, and the picture that the tokens decode to.
 
 mod overlay;
+mod parts;
+mod reach;
+pub(super) mod sheet;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use egui::{Key, Rect, pos2, vec2};
 use smalti_engine::answers::{
-    CodeAppearance, Compared, Comparison, Encoded, GridCounts, GridRef, GridUsage, PastedPicture,
-    WithoutCodes,
+    CodeAppearance, CodeUse, Compared, Comparison, Encoded, PastedPicture, Sample, Scope, Used,
 };
 use smalti_engine::session::Reply;
-use smalti_engine::tokens::{Cell, Grid};
+use smalti_engine::tokens::{Cell, Code, Tokens};
 
-use super::{View, ViewCtx, ViewId};
+pub(super) use self::overlay::hovered_cell;
+use self::sheet::Sheet;
+use super::view::View;
+use crate::ctx::ViewCtx;
 use crate::document::{ColorBy, Edit, Look, Slot};
-use crate::shell::theme::space;
-use crate::textures::Sampling;
+use crate::look::textures::Sampling;
+use crate::look::theme::space;
 use crate::widgets::pane::{self, Pane, Zoom};
 use crate::widgets::{picker, states};
 
@@ -30,14 +35,10 @@ pub(super) struct TokensView {
 }
 
 impl View for TokensView {
-    fn id(&self) -> ViewId {
-        ViewId::Tokens
-    }
-
     fn bar_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
         if let Some(encoded) = ctx.encoded(Slot::A).and_then(|e| e.best().cloned()) {
-            let grid = encoded.grid.grid();
-            let text = format!("{}×{} · K {}", grid.width(), grid.height(), grid.codebook_size());
+            let (_, part) = ctx.part(&encoded.tokens);
+            let text = format!("{} · K {}", encoded.tokens.words(), part.codebook_size());
             ui.label(ctx.theme.caption_figures(text));
         }
         picker::size(ui, ctx);
@@ -54,59 +55,66 @@ impl View for TokensView {
 
     fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
         let Some(encoded) = &states::encoded(ui, ctx) else { return };
-        let (edited, compared) = decoded(ctx, encoded);
+        let (now, compared) = decoded(ctx, encoded);
         let area = ui.available_rect_before_wrap();
         // The pictures come first: in a low view the figures go, then the tools.
         let is_low = |least: f32| area.height() < ctx.theme.px(least);
         let strip = if is_low(240.0) { 0.0 } else { ctx.theme.px(72.0).min(area.height() * 0.25) };
         let tools = if is_low(150.0) { 0.0 } else { ctx.theme.px(32.0) };
+        let several = now.parts().len() > 1 && !is_low(190.0);
+        let choice = if several { ctx.theme.px(parts::HEIGHT) } else { 0.0 };
+        let (choices, area) = area.split_top_bottom_at_y(area.top() + choice);
         let (above, below) = area.split_top_bottom_at_y(area.bottom() - strip);
         let (pictures, tool_row) = above.split_top_bottom_at_y(above.bottom() - tools);
-        self.pictures_ui(ui, ctx, pictures, encoded, (&edited, &compared));
+        if several {
+            parts::ui(ui, ctx, choices, &now);
+        }
+        self.pictures_ui(ui, ctx, pictures, encoded, (&now, &compared));
         if tools > 0.0 {
             ui.scope_builder(egui::UiBuilder::new().max_rect(tool_row), |ui| {
                 // Where the view is narrow the tools are scrolled to.
                 egui::ScrollArea::horizontal().show(ui, |ui| {
-                    ui.horizontal_centered(|ui| self.tools_ui(ui, ctx));
+                    ui.horizontal_centered(|ui| self.tools_ui(ui, ctx, &now));
                 });
             });
         }
         if strip > 0.0 {
-            usage_strip(ui, ctx, below, &edited);
+            usage_strip(ui, ctx, below, &now);
         }
     }
 }
 
-/// The grid that is decoded and what it decodes to: edits over the tokens, without the codes that
-/// are switched off.
-pub(super) fn decoded(ctx: &ViewCtx<'_>, encoded: &Encoded) -> (GridRef, Reply<Compared>) {
-    let document = ctx.document;
+/// The tokens as they are now and what they decode to. While a part is looked at whose successors can
+/// be left out (a scale, a level), it is the picture so far.
+pub(super) fn decoded(ctx: &ViewCtx<'_>, encoded: &Encoded) -> (Tokens, Reply<Compared>) {
     if let Some(question) = ctx.plain_question() {
-        return (encoded.grid.clone(), ctx.ask("compared a", &question));
+        return (encoded.tokens.clone(), ctx.ask("compared a", &question));
     }
-    let mut grid = ctx.grid(encoded);
-    if !document.switched_off.is_empty() {
-        let question = WithoutCodes {
-            grid: grid.clone(),
-            model: document.model.clone(),
-            off: Arc::clone(&document.switched_off),
-        };
-        if let Some(without) = ctx.ask("without", &question).best() {
-            grid = GridRef::clone(without);
-        }
-    }
-    let question = Comparison {
-        original: original_of(ctx, encoded),
-        grid: grid.clone(),
-        model: document.model.clone(),
-    };
+    let now = ctx.now(encoded);
+    let (number, _) = ctx.part(&now);
+    let adds_up = ctx.known().is_some_and(|facts| facts.facts.prefixes);
+    let tokens = if adds_up { now.up_to(number + 1) } else { now.clone() };
+    let model = ctx.document.model.clone();
+    let question = Comparison { original: original_of(ctx, encoded), tokens, model };
     let compared = ctx.ask("compared a", &question);
-    (grid, compared)
+    (now, compared)
 }
 
 /// The picture that was encoded as part of a question; hashing it is kept per picture.
 pub(super) fn original_of(ctx: &ViewCtx<'_>, encoded: &Encoded) -> PastedPicture {
     ctx.originals.get(&encoded.picture)
+}
+
+/// Whether tokens lie over the picture.
+pub(super) fn is_spatial(ctx: &ViewCtx<'_>, encoded: &Encoded) -> bool {
+    encoded.unfit.is_some() || ctx.known().is_none_or(|facts| facts.facts.spatial)
+}
+
+/// How often the codes of a part occur in these tokens.
+pub(super) fn use_in(tokens: &Tokens, number: usize) -> CodeUse {
+    let book = tokens.part(number).map_or(0, smalti_engine::tokens::Part::book);
+    let scope = Scope { book, part: Some(number as u16) };
+    CodeUse { sample: Sample::of(tokens.clone()), scope }
 }
 
 impl TokensView {
@@ -116,9 +124,11 @@ impl TokensView {
         ctx: &ViewCtx<'_>,
         area: Rect,
         encoded: &Arc<Encoded>,
-        (edited, compared): (&GridRef, &Reply<Compared>),
+        (now, compared): (&Tokens, &Reply<Compared>),
     ) {
-        let grid = edited.grid();
+        let spatial = is_spatial(ctx, encoded);
+        let (number, part) = ctx.part(now);
+        let sheet = Sheet::new(number, part, spatial);
         let size = [encoded.picture.width(), encoded.picture.height()];
         let area = area.shrink2(vec2(space::M, space::M));
         let line = ctx.theme.px(24.0);
@@ -127,32 +137,45 @@ impl TokensView {
         let width = left.width();
 
         let id = ui.scope_id().with("grid pane");
-        let pane = pane::show(ui, id, (left, size), &mut self.zoom, false);
-        let texture = ctx.textures.picture(&encoded.picture, Sampling::Pixels);
-        pane.paint(ui, texture.id(), egui::Color32::WHITE);
+        // Tokens without places are a sheet of their own, not a layer over the picture.
+        let own = [sheet.columns as u32, sheet.rows as u32];
+        let mut still = Zoom::default();
+        let zoom = if spatial { &mut self.zoom } else { &mut still };
+        let pane = pane::show(ui, id, (left, if spatial { size } else { own }), zoom, false);
+        if spatial {
+            let texture = ctx.textures.picture(&encoded.picture, Sampling::Pixels);
+            pane.paint(ui, texture.id(), egui::Color32::WHITE);
+        }
+        let book = part.book();
         let look =
-            ctx.ask_soon("appearance", &CodeAppearance { model: ctx.document.model.clone() });
-        let counts = ctx.ask("grid usage", &GridUsage { grid: edited.clone() });
+            ctx.ask_soon("appearance", &CodeAppearance { model: ctx.document.model.clone(), book });
+        let counts = ctx.ask("part usage", &use_in(now, number));
+        let errors = compared.best().and_then(|compared| compared.per_cell.get(number));
         let sources = overlay::Sources {
             colors: look.best().map(|look| &*look.colors),
             counts: counts.best().map(|counts| &*counts.counts),
-            errors: compared.best().map(|compared| &*compared.per_cell),
+            errors: errors.map(|errors| &**errors),
         };
-        overlay::paint(ui, ctx, &pane, edited, &sources);
-        self.pick(ui, ctx, &pane, grid);
-        overlay::marks(ui, ctx, &pane, grid, self.anchor);
-        let name = format!("Token grid, {} rows, {} columns", grid.height(), grid.width());
+        overlay::paint(ui, ctx, &pane, (now, &sheet), &sources);
+        self.pick(ui, ctx, &pane, &sheet);
+        overlay::marks(ui, ctx, &pane, &sheet, self.anchor);
+        let name = format!("Token grid, {} rows, {} columns", sheet.rows, sheet.columns);
         pane.response
             .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, name.clone()));
         let under = Rect::from_min_size(left.left_bottom(), vec2(width, line));
         let by = ctx.document.looks.color_by.label();
         let opacity = ctx.document.looks.token_opacity * 100.0;
         let figures =
-            hovered_words(ctx, grid).unwrap_or_else(|| format!("by {by}, {opacity:.0} %"));
-        states::caption(ui, ctx, under, "tokens over the image", &figures);
+            hovered_words(ctx, &sheet).unwrap_or_else(|| format!("by {by}, {opacity:.0} %"));
+        let what = match (&encoded.unfit, spatial) {
+            (Some(_), _) => "tokens",
+            (None, true) => "tokens over the image",
+            (None, false) => "tokens in a row",
+        };
+        states::caption(ui, ctx, under, what, &figures);
 
         let id = ui.scope_id().with("reconstruction pane");
-        let pane = pane::show(ui, id, (right, size), &mut self.zoom, true);
+        let pane = pane::show(ui, id, (right, size), &mut self.zoom, !spatial);
         pane.response
             .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Reconstruction"));
         let under = Rect::from_min_size(right.left_bottom(), vec2(width, line));
@@ -164,8 +187,13 @@ impl TokensView {
                 if let Some(compared) = compared.best() {
                     let texture = ctx.textures.picture(&compared.reconstruction, Sampling::Pixels);
                     pane.paint(ui, texture.id(), egui::Color32::WHITE);
-                    overlay::hovered_cell(ui, ctx, &pane, grid);
-                    let left = format!("reconstruction, {}", ctx.document.model.label());
+                    let mut left = format!("reconstruction, {}", ctx.document.model.label());
+                    if spatial {
+                        self.pick(ui, ctx, &pane, &sheet);
+                        overlay::hovered_cell(ui, ctx, &pane, &sheet);
+                    } else if let Some(words) = reach::paint(ui, ctx, &pane, now) {
+                        left = words;
+                    }
                     states::caption(ui, ctx, under, &left, &figures_of(compared));
                 }
             }
@@ -175,14 +203,12 @@ impl TokensView {
     /// Click: a cell and its code, again: neither. Drag: a rectangle, added with shift. Double click:
     /// all cells with the code. The middle button is for the picture: drag it there, or zoom with the
     /// wheel.
-    fn pick(&mut self, ui: &egui::Ui, ctx: &ViewCtx<'_>, pane: &Pane, grid: &Arc<Grid>) {
-        let (rows, columns) = (grid.height(), grid.width());
+    fn pick(&mut self, ui: &egui::Ui, ctx: &ViewCtx<'_>, pane: &Pane, sheet: &Sheet<'_>) {
+        let (rows, columns) = (sheet.rows, sheet.columns);
         let response = &pane.response;
         let under = response.hover_pos().and_then(|at| pane.cell_at(at, rows, columns));
-        if let Some((row, column)) = under
-            && let Some(code) = grid.get(row, column)
-        {
-            ctx.hovered.set_cell(Cell::at(row, column), code);
+        if let Some((place, cell)) = under.and_then(|place| Some((place, sheet.cell(place)?))) {
+            ctx.hovered.set_cell(cell, sheet.code_at(place));
         }
         if response.dragged_by(egui::PointerButton::Middle) {
             self.zoom.center -= response.drag_delta() / pane.picture.size();
@@ -198,17 +224,16 @@ impl TokensView {
             if shift { (*ctx.document.selection.cells).clone() } else { BTreeSet::new() };
         if response.drag_stopped_by(egui::PointerButton::Primary) {
             if let (Some(from), Some(to)) = (self.anchor.take(), at.or(under)) {
-                cells.extend(overlay::rectangle(from, to));
+                cells.extend(sheet.rectangle(from, to));
                 ctx.send(Edit::SelectCells(Arc::new(cells)));
             }
         } else if response.double_clicked() {
-            let code = at.and_then(|(row, column)| grid.get(row, column));
-            cells.extend(overlay::cells_with(grid, code));
+            let code = at.and_then(|place| sheet.code_at(place));
+            cells.extend(sheet.places_of(code).filter_map(|place| sheet.cell(place)));
             ctx.send(Edit::SelectCells(Arc::new(cells)));
             ctx.send(Edit::SelectCode(code));
         } else if response.clicked() {
-            if let Some((row, column)) = at {
-                let cell = Cell::at(row, column);
+            if let Some((place, cell)) = at.and_then(|place| Some((place, sheet.cell(place)?))) {
                 let picked = &ctx.document.selection.cells;
                 let is_again = picked.contains(&cell) && (shift || picked.len() == 1);
                 if is_again {
@@ -217,7 +242,7 @@ impl TokensView {
                     cells.insert(cell);
                 }
                 if !is_again || cells.is_empty() {
-                    ctx.send(Edit::SelectCode(grid.get(row, column).filter(|_| !is_again)));
+                    ctx.send(Edit::SelectCode(sheet.code_at(place).filter(|_| !is_again)));
                 }
                 ctx.send(Edit::SelectCells(Arc::new(cells)));
             } else {
@@ -227,7 +252,7 @@ impl TokensView {
         }
     }
 
-    fn tools_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+    fn tools_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>, now: &Tokens) {
         ui.add_space(space::M);
         let mut opacity = ctx.document.looks.token_opacity;
         let slider = egui::Slider::new(&mut opacity, 0.0..=1.0).show_value(false).text("opacity");
@@ -253,7 +278,7 @@ impl TokensView {
             let clicked = ui.add_enabled(code.is_some(), egui::Button::new("Force")).clicked();
             if let Some(code) = code
                 && (clicked || entered)
-                && ctx.has_code(code)
+                && ctx.has_code(ctx.part(now).1.book(), code)
             {
                 ctx.send(Edit::ForceCells { cells: Arc::clone(cells), code });
             }
@@ -291,10 +316,14 @@ fn two_places(area: Rect, aspect: f32, line: f32) -> (Rect, Rect) {
     (first, first.translate(step))
 }
 
-fn hovered_words(ctx: &ViewCtx<'_>, grid: &Grid) -> Option<String> {
+fn hovered_words(ctx: &ViewCtx<'_>, sheet: &Sheet<'_>) -> Option<String> {
     let cell = ctx.hovered.cell()?;
-    let code = grid.get(usize::from(cell.row), usize::from(cell.column))?;
-    Some(format!("row {}, column {} · code {code}", cell.row, cell.column))
+    let place = sheet.place(cell)?;
+    let code = sheet.number_at(place).map_or("no token".to_owned(), |code| format!("code {code}"));
+    if sheet.part.rows() == 1 && sheet.part.frames() == 1 {
+        return Some(format!("token {} · {code}", cell.column));
+    }
+    Some(format!("row {}, column {} · {code}", cell.row, cell.column))
 }
 
 /// PSNR, SSIM and rate as they stand in captions.
@@ -304,10 +333,11 @@ pub(super) fn figures_of(compared: &Compared) -> String {
     format!("{:.1} dB · SSIM {ssim} · {:.2} bpp", compared.psnr, compared.bits_per_pixel)
 }
 
-fn usage_strip(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, area: Rect, edited: &GridRef) {
+fn usage_strip(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, area: Rect, now: &Tokens) {
     let theme = ctx.theme;
     ui.painter().hline(area.x_range(), area.top(), egui::Stroke::new(1.0, theme.colors.line));
-    let reply = ctx.ask("grid usage", &GridUsage { grid: edited.clone() });
+    let (number, part) = ctx.part(now);
+    let reply = ctx.ask("part usage", &use_in(now, number));
     let Some(usage) = reply.best() else { return };
     let area = area.shrink2(vec2(space::M, space::XS));
     let line = theme.px(22.0);
@@ -317,12 +347,13 @@ fn usage_strip(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, area: Rect, edited: &GridRe
         "used {} of {} · perplexity {:.0} · ceiling at {} samples {:.0}",
         s.used, s.codebook_size, s.perplexity, s.samples, s.ceiling
     );
-    states::caption(ui, ctx, head, "usage over this image", &right);
-    bars_ui(ui, ctx, bars, usage);
+    let what = if now.parts().len() > 1 { "usage in this part" } else { "usage over this image" };
+    states::caption(ui, ctx, head, what, &right);
+    bars_ui(ui, ctx, bars, (usage, part.book()));
 }
 
 /// One bar a code that occurs, most used first; at most one a point of width.
-fn bars_ui(ui: &egui::Ui, ctx: &ViewCtx<'_>, area: Rect, usage: &Arc<GridCounts>) {
+fn bars_ui(ui: &egui::Ui, ctx: &ViewCtx<'_>, area: Rect, (usage, book): (&Arc<Used>, u16)) {
     let id = ui.scope_id().with("usage strip");
     let response = ui.interact(area, id, egui::Sense::click());
     response.widget_info(|| {
@@ -340,7 +371,8 @@ fn bars_ui(ui: &egui::Ui, ctx: &ViewCtx<'_>, area: Rect, usage: &Arc<GridCounts>
             pos2(left, area.bottom() - height),
             pos2(left + if step < 3.0 { step } else { step - 1.0 }, area.bottom()),
         );
-        let lit = picked == Some(*code) || ctx.hovered.code() == Some(*code);
+        let code = Some(Code { book, number: *code });
+        let lit = picked == code || ctx.hovered.code() == code;
         let color = if lit { ctx.theme.colors.gold } else { ctx.theme.colors.lapis };
         shapes.push(egui::Shape::rect_filled(column, 0.0, color));
     }
@@ -348,8 +380,9 @@ fn bars_ui(ui: &egui::Ui, ctx: &ViewCtx<'_>, area: Rect, usage: &Arc<GridCounts>
     if let Some(pointer) = response.hover_pos() {
         let at = ((pointer.x - area.left()) / step) as usize;
         if let Some((code, count)) = usage.ranked.get(at).filter(|_| at < n) {
-            ctx.hovered.set_code(*code);
-            let (code, text) = (*code, format!("code {code} · {count}×"));
+            let text = format!("code {code} · {count}×");
+            let code = Code { book, number: *code };
+            ctx.hovered.set_code(code);
             if response.clicked() {
                 ctx.send(Edit::SelectCode(Some(code)));
             }

@@ -3,4 +3,7 @@
 pub mod pane;
 pub mod picker;
 pub mod scale;
+mod severity;
 pub mod states;
+
+pub use severity::severity_color;

@@ -2,7 +2,7 @@
 
 use egui::{CornerRadius, Pos2, Rect, Sense, Vec2, pos2, vec2};
 
-use crate::shell::theme::RADIUS_PICTURE;
+use crate::look::theme::RADIUS_PICTURE;
 
 /// Where a zoomed picture is looked at; panes that share it move together.
 #[derive(Debug, Clone, Copy, PartialEq)]

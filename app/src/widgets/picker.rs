@@ -3,8 +3,8 @@
 use smalti_engine::answers::{ModelRef, ShippedModels};
 use smalti_engine::images::{Fit, WorkingSize};
 
+use crate::ctx::ViewCtx;
 use crate::document::{AppCommand, Open, Slot};
-use crate::views::ViewCtx;
 
 /// Picks the tokenizer of a slot.
 pub fn model(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot) {
@@ -22,8 +22,8 @@ pub fn model(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot) {
             // Picked already: said, so that the list shows what is worked with.
             drop(ui.selectable_label(true, file.label()));
         }
-        if slot == Slot::B && current.is_some() && ui.button("none").clicked() {
-            ctx.send(Open::NoModelB);
+        if slot != Slot::A && current.is_some() && ui.button("none").clicked() {
+            ctx.send(Open::NoModel(slot));
         }
         ui.separator();
         let about = "A checkpoint of any family that Smalti reads; for the first tokenizer it can \
@@ -34,8 +34,8 @@ pub fn model(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot) {
         }
     });
     let name = match slot {
-        Slot::A => "Tokenizer",
-        Slot::B => "Tokenizer to compare with",
+        Slot::A => "Tokenizer".to_owned(),
+        other => format!("Tokenizer {} to compare with", other.letter()),
     };
     response.response.on_hover_text(name);
 }

@@ -2,9 +2,9 @@
 
 use egui::{Color32, Rect, lerp, pos2, vec2};
 
-use crate::shell::colors::ColorMaps;
-use crate::shell::theme::space;
-use crate::views::ViewCtx;
+use crate::ctx::ViewCtx;
+use crate::look::colors::ColorMaps;
+use crate::look::theme::space;
 
 /// Pieces of the bar, each with a color at both ends.
 const STEPS: u32 = 32;

@@ -7,9 +7,9 @@ use smalti_engine::Problem;
 use smalti_engine::answers::Encoded;
 use smalti_engine::session::{Lane, Reply};
 
-use crate::document::{Layout, Open, Slot};
-use crate::shell::theme::space;
-use crate::views::{ViewCtx, ViewId};
+use crate::ctx::ViewCtx;
+use crate::document::{Layout, Open, Slot, ViewId};
+use crate::look::theme::space;
 
 /// No image yet: what to do.
 pub fn no_image(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::encode::{Decode, Encode, GridRef};
+use super::encode::{Decode, Encode};
 use super::image::ImageRef;
 use super::model::{ModelRef, load};
 use crate::images::{Picture, WorkingSize};
 use crate::session::{Desk, Question};
-use crate::tokenizers;
-use crate::tokens::Grid;
+use crate::tokenizers::{self, Input, Tokenizer};
+use crate::tokens::{Code, Part, Places, Tokens};
 use crate::{EngineError, Result};
 
 /// Codes that are decoded at a time.
@@ -16,19 +16,24 @@ const PER_PIECE: u32 = 64;
 /// Codes are decoded in a field of this many equal tokens a side, and the middle one is shown:
 /// decoders mix neighbors, so a lone token would show the border of the picture.
 const FIELD: usize = 5;
+/// Codebooks above this are not decoded as a whole, which would take minutes.
+const DECODED: u32 = 1 << 16;
 
 /// How every code of a codebook looks, decoded in a field of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CodeAppearance {
     /// Which tokenizer.
     pub model: ModelRef,
+    /// Which of its books.
+    pub book: u16,
 }
 
 /// See [`CodeAppearance`].
 #[derive(Debug, Clone)]
 pub struct Appearance {
-    /// The mean color of each code's patch, K entries; empty for codebooks above 2^16, where
-    /// decoding each would take minutes.
+    /// The mean color of each code's patch, K entries. Where no code can be decoded alone (several
+    /// parts, one size of image) the first three principal components of its vector; empty for
+    /// codebooks above 2^16.
     pub colors: Arc<[[u8; 3]]>,
     /// All patches in one picture, `columns` a row, each `side` x `side` pixels.
     pub atlas: Option<Picture>,
@@ -38,16 +43,25 @@ pub struct Appearance {
     pub side: u32,
 }
 
+/// Whether a field of one code is an image of the tokenizer.
+fn decodes_fields(tokenizer: &dyn Tokenizer) -> bool {
+    let facts = tokenizer.facts();
+    let side = FIELD * facts.factor;
+    facts.spatial
+        && matches!(facts.input, Input::Multiple(_))
+        && tokenizer.layout(side, side).is_ok_and(|parts| parts.len() == 1)
+}
+
 impl Question for CodeAppearance {
     type Answer = Appearance;
 
     fn answer(&self, desk: &Desk<'_>) -> Result<Appearance> {
         let model = load(desk, &self.model)?;
         let facts = model.tokenizer.facts();
-        let (k, side) = (facts.codebook_size, facts.factor);
-        if k > 1 << 16 {
-            let nothing = Appearance { colors: Arc::new([]), atlas: None, columns: 0, side: 0 };
-            return Ok(nothing);
+        let (k, side) = (facts.book(self.book).size, facts.factor);
+        if k > DECODED || !decodes_fields(&*model.tokenizer) {
+            let colors = Arc::new([]);
+            return Ok(Appearance { colors, atlas: None, columns: 0, side: 0 });
         }
         let columns = (f64::from(k).sqrt().ceil() as usize).max(1);
         let rows = (k as usize).div_ceil(columns);
@@ -58,12 +72,12 @@ impl Question for CodeAppearance {
         let mut first = 0;
         while first < k {
             let end = (first + PER_PIECE).min(k);
-            let mut tokens = Vec::new();
+            let mut codes = Vec::new();
             for code in first..end {
-                tokens.extend(std::iter::repeat_n(code, FIELD * FIELD));
+                codes.extend(std::iter::repeat_n(code, FIELD * FIELD));
             }
-            let grid = Grid::new(FIELD * (end - first) as usize, FIELD, k, tokens)?;
-            let picture = tokenizers::detokenize(&*model.tokenizer, &grid)?;
+            let tokens = Tokens::grid(FIELD * (end - first) as usize, FIELD, k, codes)?;
+            let picture = tokenizers::detokenize(&*model.tokenizer, &tokens)?;
             for code in first..end {
                 let top = ((code - first) as usize * FIELD + FIELD / 2) * side;
                 let left = FIELD / 2 * side;
@@ -118,17 +132,20 @@ pub struct CodeCard {
     /// Which tokenizer.
     pub model: ModelRef,
     /// Which code.
-    pub code: u32,
+    pub code: Code,
 }
 
 /// See [`CodeCard`].
 #[derive(Debug, Clone)]
 pub struct CodeCardAnswer {
-    /// Decoded in a field of itself.
-    pub alone: Picture,
+    /// Decoded alone: in a field of itself, or as the coarsest scale of an image; `None` where a code
+    /// means nothing without others.
+    pub alone: Option<Picture>,
     /// The code as a vector, D numbers.
     pub vector: Arc<[f32]>,
-    /// For FSQ: the digit of each level, lowest digit first; empty otherwise.
+    /// For codes that are digits (FSQ, LFQ, BSQ): each, lowest first; empty otherwise.
+    pub digits: Vec<u32>,
+    /// The levels of the digits.
     pub levels: Vec<u32>,
     /// The nearest other codes by the distance of their vectors, nearest first.
     pub neighbors: Vec<(u32, f32)>,
@@ -139,43 +156,63 @@ impl Question for CodeCard {
 
     fn answer(&self, desk: &Desk<'_>) -> Result<CodeCardAnswer> {
         let model = load(desk, &self.model)?;
-        let facts = model.tokenizer.facts();
-        if self.code >= facts.codebook_size {
+        let book = model.tokenizer.facts().book(self.code.book);
+        if self.code.number >= book.size {
             return Err(EngineError::bad_input(
                 "code",
-                format!("{} is outside the codebook 0..{}", self.code, facts.codebook_size),
+                format!("{} is outside the codebook 0..{}", self.code, book.size),
                 "",
             ));
         }
-        let field = vec![self.code; FIELD * FIELD];
-        let grid = GridRef::new(Grid::new(FIELD, FIELD, facts.codebook_size, field)?);
-        let decoded = desk.ask(&Decode { grid, model: self.model.clone() })?;
-        let (vector, neighbors) = match model.tokenizer.quantizer().codebook()? {
-            Some(codebook) => {
-                let (k, d) = codebook.dims2()?;
-                let values = codebook.flatten_all()?.to_vec1::<f32>()?;
-                nearest_codes(&values, k, d, self.code as usize)
+        let (vector, neighbors) = match model.tokenizer.quantizer().entries(self.code.book)? {
+            Some(entries) => {
+                let (k, d) = entries.dims2()?;
+                let values = entries.flatten_all()?.to_vec1::<f32>()?;
+                nearest_codes(&values, k, d, self.code.number as usize)
             }
             None => (Vec::new(), Vec::new()),
         };
-        let mut rest = self.code;
-        let levels = facts
-            .levels
-            .iter()
-            .map(|levels| {
-                let digit = rest % levels;
-                rest /= levels;
-                digit
-            })
-            .collect();
-        let side = facts.factor as u32;
-        let middle = FIELD as u32 / 2 * side;
-        let alone = decoded.picture.crop(middle, middle, side, side)?;
-        Ok(CodeCardAnswer { alone, vector: vector.into(), levels, neighbors })
+        Ok(CodeCardAnswer {
+            alone: self.alone(desk, &*model.tokenizer)?,
+            vector: vector.into(),
+            digits: book.digits(self.code.number),
+            levels: book.levels.clone(),
+            neighbors,
+        })
     }
 
     fn bytes(answer: &CodeCardAnswer) -> usize {
-        answer.alone.rgb().len() + answer.vector.len() * 4 + 128
+        answer.alone.as_ref().map_or(0, |a| a.rgb().len()) + answer.vector.len() * 4 + 128
+    }
+}
+
+impl CodeCard {
+    fn alone(&self, desk: &Desk<'_>, tokenizer: &dyn Tokenizer) -> Result<Option<Picture>> {
+        let facts = tokenizer.facts();
+        let size = facts.book(self.code.book).size;
+        let decode = |tokens: Tokens| {
+            let question = Decode { tokens, model: self.model.clone() };
+            Ok::<_, EngineError>(desk.ask(&question)?.picture.clone())
+        };
+        if decodes_fields(tokenizer) {
+            let field = vec![self.code.number; FIELD * FIELD];
+            let picture = decode(Tokens::grid(FIELD, FIELD, size, field)?)?;
+            let side = facts.factor as u32;
+            let middle = FIELD as u32 / 2 * side;
+            return Ok(Some(picture.crop(middle, middle, side, side)?));
+        }
+        // The coarsest scale or the first level, everywhere this code.
+        let (height, width) =
+            facts.fixed_size().unwrap_or((FIELD * facts.factor, FIELD * facts.factor));
+        let layout = tokenizer.layout(height, width)?;
+        let Some(first) = layout.first().filter(|first| first.book == self.code.book) else {
+            return Ok(None);
+        };
+        if !facts.prefixes {
+            return Ok(None);
+        }
+        let codes = vec![self.code.number; first.cells().unwrap_or(0)];
+        Ok(Some(decode(Tokens::new([Part::new(*first, size, codes)?])?)?))
     }
 }
 
@@ -201,7 +238,7 @@ pub struct CodeInImages {
     /// Which tokenizer.
     pub model: ModelRef,
     /// Which code.
-    pub code: u32,
+    pub code: Code,
     /// In which images; looked at in this order.
     pub images: Arc<[ImageRef]>,
     /// At which size they are encoded.
@@ -219,7 +256,7 @@ pub struct Occurrences {
     pub rank: u32,
     /// Up to 24 patches with a margin of half a token around, from different images first.
     pub patches: Vec<Picture>,
-    /// Count by place, for grids of the first image's size.
+    /// Count by place, in the last part that has it, for images of the first one's layout.
     pub places: Arc<[u32]>,
     /// Rows and columns of `places`.
     pub grid: (u32, u32),
@@ -233,7 +270,7 @@ impl Question for CodeInImages {
     fn answer(&self, desk: &Desk<'_>) -> Result<Occurrences> {
         let model = load(desk, &self.model)?;
         let facts = model.tokenizer.facts();
-        let k = facts.codebook_size as usize;
+        let k = facts.book(self.code.book).size as usize;
         let mut counts = vec![0_u64; k];
         let mut beside = vec![0_u32; k];
         let mut found = Occurrences {
@@ -247,38 +284,52 @@ impl Question for CodeInImages {
         };
         let mut places = Vec::new();
         for (done, image) in self.images.iter().enumerate() {
-            let question =
-                Encode { image: image.clone(), size: self.size, model: self.model.clone() };
+            let question = Encode {
+                subject: image.clone().into(),
+                size: self.size,
+                model: self.model.clone(),
+            };
             let encoded = desk.ask(&question)?;
-            let grid = encoded.grid.grid();
-            if done == 0 {
-                found.grid = (grid.height() as u32, grid.width() as u32);
-                places = vec![0_u32; grid.tokens().len()];
-            }
-            found.tokens += grid.tokens().len() as u64;
+            let picture = &encoded.picture;
             let mut here = 0;
-            for (at, code) in grid.tokens().iter().enumerate() {
-                counts[*code as usize] += 1;
-                if *code != self.code {
-                    continue;
+            let parts = encoded.tokens.parts().iter().filter(|p| p.book() == self.code.book);
+            // Fine parts last: their places are what is counted, and their patches are the smallest.
+            for part in parts {
+                let shape = (part.rows() as u32, part.columns() as u32);
+                if done == 0 {
+                    found.grid = shape;
+                    places = vec![0_u32; part.codes().len()];
                 }
-                if places.len() == grid.tokens().len() {
-                    places[at] += 1;
-                }
-                let (row, column) = (at / grid.width(), at % grid.width());
-                note_companions(grid, row, column, &mut beside);
-                if found.patches.len() < 24 && here < 6 {
-                    here += 1;
-                    found.patches.push(patch(&encoded.picture, row, column, facts.factor)?);
+                let sides = (picture.height() as usize, picture.width() as usize);
+                let over = Places { shape: part.shape(), picture: sides };
+                for at in 0..part.codes().len() {
+                    let Some(code) = part.code(at) else { continue };
+                    found.tokens += 1;
+                    counts[code as usize] += 1;
+                    if code != self.code.number {
+                        continue;
+                    }
+                    if shape == found.grid && places.len() == part.codes().len() {
+                        places[at] += 1;
+                    }
+                    let (row, column) = (at / part.columns(), at % part.columns());
+                    if !facts.spatial {
+                        continue;
+                    }
+                    note_companions(part, row, column, &mut beside);
+                    if found.patches.len() < 24 && here < 6 {
+                        here += 1;
+                        found.patches.push(patch(picture, over.rectangle(row, column))?);
+                    }
                 }
             }
             desk.progress((done + 1) as f32 / self.images.len() as f32)?;
         }
-        found.count = counts[self.code as usize % k];
+        found.count = counts[self.code.number as usize % k];
         if found.count > 0 {
             found.rank = 1 + counts.iter().filter(|c| **c > found.count).count() as u32;
         }
-        beside[self.code as usize % k] = 0;
+        beside[self.code.number as usize % k] = 0;
         let mut companions: Vec<(u32, u32)> = (0_u32..).zip(beside).filter(|c| c.1 > 0).collect();
         companions.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
         companions.truncate(6);
@@ -292,24 +343,21 @@ impl Question for CodeInImages {
     }
 }
 
-fn note_companions(grid: &Grid, row: usize, column: usize, beside: &mut [u32]) {
+fn note_companions(part: &Part, row: usize, column: usize, beside: &mut [u32]) {
     let steps = [(0_isize, 1_isize), (0, -1), (1, 0), (-1, 0)];
     for (dy, dx) in steps {
         let (Some(r), Some(c)) = (row.checked_add_signed(dy), column.checked_add_signed(dx)) else {
             continue;
         };
-        if let Some(code) = grid.get(r, c) {
+        if let Some(Some(code)) = part.get(0, r, c) {
             beside[code as usize] += 1;
         }
     }
 }
 
-/// The pixels of a token with half a token around, as far as the picture goes.
-fn patch(picture: &Picture, row: usize, column: usize, factor: usize) -> Result<Picture> {
-    let (f, half) = (factor as u32, factor as u32 / 2);
-    let left = (column as u32 * f).saturating_sub(half);
-    let top = (row as u32 * f).saturating_sub(half);
-    let width = (2 * f).min(picture.width() - left);
-    let height = (2 * f).min(picture.height() - top);
-    picture.crop(left, top, width, height)
+/// The pixels of a cell (left, top, width, height) with half a cell around, as far as the picture goes.
+fn patch(picture: &Picture, rectangle: [usize; 4]) -> Result<Picture> {
+    let [left, top, width, height] = rectangle.map(|n| n as u32);
+    let (x, y) = (left.saturating_sub(width / 2), top.saturating_sub(height / 2));
+    picture.crop(x, y, (2 * width).min(picture.width() - x), (2 * height).min(picture.height() - y))
 }

@@ -2,21 +2,22 @@
 
 use std::sync::Arc;
 
-use super::encode::{Decode, Encode, GridRef};
+use super::encode::{Decode, Encode};
 use super::model::{ModelRef, load};
 use crate::Result;
 use crate::images::Picture;
 use crate::measure;
 use crate::session::{Desk, Question};
+use crate::tokens::{Places, Tokens};
 
-/// Original against reconstruction. `grid` may have been edited; the original is the picture that
+/// Original against reconstruction. `tokens` may have been edited; the original is the picture that
 /// was encoded ([`super::Encoded::picture`]).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Comparison {
     /// The original at the working size.
     pub original: super::PastedPicture,
     /// The tokens.
-    pub grid: GridRef,
+    pub tokens: Tokens,
     /// The tokenizer that decodes them.
     pub model: ModelRef,
 }
@@ -33,7 +34,7 @@ impl Question for Reconstruct {
         let encoded = desk.ask(&self.0)?;
         let comparison = Comparison {
             original: super::PastedPicture::new(encoded.picture.clone()),
-            grid: encoded.grid.clone(),
+            tokens: encoded.tokens.clone(),
             model: self.0.model.clone(),
         };
         Ok(Compared::clone(&*desk.ask(&comparison)?))
@@ -57,8 +58,9 @@ pub struct Compared {
     pub absolute: Arc<[f32]>,
     /// 1 - SSIM of every pixel (11x11 Gaussian window), in [0, 1]: where structure is lost.
     pub structure: Arc<[f32]>,
-    /// Mean absolute error of every cell, row by row, in [0, 1].
-    pub per_cell: Arc<[f32]>,
+    /// Mean absolute error of every cell of each part, row by row, in [0, 1]; empty where tokens
+    /// belong to no place.
+    pub per_cell: Arc<[Arc<[f32]>]>,
     /// Peak signal-to-noise ratio in dB.
     pub psnr: f64,
     /// Structural similarity, 1 is the same.
@@ -73,8 +75,9 @@ impl Question for Comparison {
     type Answer = Compared;
 
     fn answer(&self, desk: &Desk<'_>) -> Result<Compared> {
-        let decoded = desk.ask(&Decode { grid: self.grid.clone(), model: self.model.clone() })?;
-        let factor = load(desk, &self.model)?.tokenizer.facts().factor;
+        let decode = Decode { tokens: self.tokens.clone(), model: self.model.clone() };
+        let decoded = desk.ask(&decode)?;
+        let spatial = load(desk, &self.model)?.tokenizer.facts().spatial;
         let (a, b) = (&self.original.picture, &decoded.picture);
         let psnr = measure::psnr(a, b)?;
         let similarity = measure::ssim_map(a, b)?;
@@ -91,19 +94,21 @@ impl Question for Comparison {
             signed.push(sum as f32 / 765.0);
             absolute.push(sum_absolute as f32 / 765.0);
         }
-        let grid = self.grid.grid();
-        let per_cell = cell_means(&absolute, a.width() as usize, factor, grid.width());
-        let pixels = f64::from(a.width()) * f64::from(a.height());
-        let bits = grid.tokens().len() as f64 * f64::from(grid.codebook_size()).log2();
+        let pixels = u64::from(a.width()) * u64::from(a.height());
+        let picture = (a.height() as usize, a.width() as usize);
+        let parts = self.tokens.parts().iter().filter(|_| spatial);
+        let per_cell = parts
+            .map(|part| Places { shape: part.shape(), picture }.means(&absolute).into())
+            .collect();
         Ok(Compared {
             reconstruction: decoded.picture.clone(),
             signed: signed.into(),
             absolute: absolute.into(),
             structure: similarity.map.iter().map(|s| (1.0 - s).clamp(0.0, 1.0)).collect(),
-            per_cell: per_cell.into(),
+            per_cell,
             psnr,
             ssim: similarity.mean,
-            bits_per_pixel: bits / pixels,
+            bits_per_pixel: measure::bits_per_pixel(&self.tokens, pixels),
             decode_seconds: decoded.seconds,
         })
     }
@@ -111,17 +116,4 @@ impl Question for Comparison {
     fn bytes(answer: &Compared) -> usize {
         answer.reconstruction.rgb().len() * 5
     }
-}
-
-/// Means over squares of `factor` pixels, row by row.
-fn cell_means(values: &[f32], width: usize, factor: usize, columns: usize) -> Vec<f32> {
-    let rows = values.len() / width.max(1) / factor.max(1);
-    let mut sums = vec![0.0_f32; rows * columns];
-    for (y, row) in values.chunks_exact(width).enumerate().take(rows * factor) {
-        for (x, value) in row.iter().enumerate().take(columns * factor) {
-            sums[y / factor * columns + x / factor] += value;
-        }
-    }
-    let area = (factor * factor) as f32;
-    sums.iter().map(|sum| sum / area).collect()
 }

@@ -5,56 +5,50 @@ use std::time::Instant;
 
 use super::image::{ImageRef, WorkingImage};
 use super::model::{ModelRef, load};
-use crate::Result;
+use crate::error::Problem;
 use crate::images::{Picture, WorkingSize};
 use crate::session::{Desk, Question};
 use crate::tokenizers;
-use crate::tokens::Grid;
+use crate::tokens::Tokens;
+use crate::{EngineError, Result};
 
-/// A grid as part of a question: its hash is computed once.
-#[derive(Debug, Clone)]
-pub struct GridRef {
-    hash: u64,
-    grid: Arc<Grid>,
+/// What is looked at: an image that becomes tokens, or tokens that are there already.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// An image.
+    Image(ImageRef),
+    /// Tokens.
+    Tokens(Given),
 }
 
-impl GridRef {
-    /// Takes a grid in.
-    pub fn new(grid: impl Into<Arc<Grid>>) -> Self {
-        let grid = grid.into();
-        let sides = [grid.height() as u32, grid.width() as u32, grid.codebook_size()];
-        let hash = sides
-            .iter()
-            .chain(grid.tokens().iter())
-            .flat_map(|word| word.to_le_bytes())
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-            });
-        Self { hash, grid }
-    }
+/// Tokens as they were given, by a file or another program.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Given {
+    /// What people call them, such as the file's name.
+    pub name: Arc<str>,
+    /// The tokens.
+    pub tokens: Tokens,
+}
 
-    /// The grid.
-    pub fn grid(&self) -> &Arc<Grid> {
-        &self.grid
-    }
-}
-impl PartialEq for GridRef {
-    fn eq(&self, other: &Self) -> bool {
-        self.hash == other.hash && (Arc::ptr_eq(&self.grid, &other.grid) || self.grid == other.grid)
-    }
-}
-impl Eq for GridRef {}
-impl std::hash::Hash for GridRef {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
+impl From<ImageRef> for Subject {
+    fn from(image: ImageRef) -> Self {
+        Self::Image(image)
     }
 }
 
-/// The tokens of an image. The size's `multiple_of` is replaced by the tokenizer's factor.
+impl Subject {
+    /// The image, if it is one.
+    pub fn image(&self) -> Option<&ImageRef> {
+        if let Self::Image(image) = self { Some(image) } else { None }
+    }
+}
+
+/// The tokens of a subject. The size becomes one that the tokenizer takes
+/// ([`crate::tokenizers::Facts::working_size`]); given tokens have their own.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Encode {
-    /// Which image.
-    pub image: ImageRef,
+    /// Of what.
+    pub subject: Subject,
     /// At which size.
     pub size: WorkingSize,
     /// By which tokenizer.
@@ -65,9 +59,12 @@ pub struct Encode {
 #[derive(Debug, Clone)]
 pub struct Encoded {
     /// The tokens.
-    pub grid: GridRef,
-    /// The picture that was encoded, at the working size.
+    pub tokens: Tokens,
+    /// The picture that was encoded, at the working size; of given tokens what they decode to, or a
+    /// plain map of them where this tokenizer cannot decode them.
     pub picture: Picture,
+    /// Why given tokens are not this tokenizer's.
+    pub unfit: Option<Problem>,
     /// Seconds that encoding took, preparation left out.
     pub seconds: f32,
 }
@@ -76,26 +73,68 @@ impl Question for Encode {
     type Answer = Encoded;
 
     fn answer(&self, desk: &Desk<'_>) -> Result<Encoded> {
+        let image = match &self.subject {
+            Subject::Image(image) => image.clone(),
+            Subject::Tokens(given) => return self.given(desk, given),
+        };
         let model = load(desk, &self.model)?;
-        let size = WorkingSize { multiple_of: model.tokenizer.facts().factor as u32, ..self.size };
-        let picture = desk.ask(&WorkingImage { image: self.image.clone(), size })?;
+        let size = model.tokenizer.facts().working_size(self.size);
+        let picture = desk.ask(&WorkingImage { image, size })?;
         desk.check()?;
         let started = Instant::now();
-        let grid = tokenizers::tokenize(&*model.tokenizer, &picture)?;
+        let tokens = tokenizers::tokenize(&*model.tokenizer, &picture)?;
         let seconds = started.elapsed().as_secs_f32();
-        Ok(Encoded { grid: GridRef::new(grid), picture: Picture::clone(&picture), seconds })
+        Ok(Encoded { tokens, picture: Picture::clone(&picture), unfit: None, seconds })
     }
 
     fn bytes(answer: &Encoded) -> usize {
-        answer.grid.grid.tokens().len() * 4 + answer.picture.rgb().len()
+        answer.tokens.bytes() + answer.picture.rgb().len()
     }
 }
 
-/// The picture of a grid of tokens.
+impl Encode {
+    fn given(&self, desk: &Desk<'_>, given: &Given) -> Result<Encoded> {
+        let tokens = given.tokens.clone();
+        let decode = Decode { tokens: tokens.clone(), model: self.model.clone() };
+        let (picture, unfit) = match desk.ask(&decode) {
+            Ok(decoded) => (decoded.picture.clone(), None),
+            Err(EngineError::Cancelled) => return Err(EngineError::Cancelled),
+            Err(error) => (plain_map(&tokens)?, Some(error.problem())),
+        };
+        Ok(Encoded { tokens, picture, unfit, seconds: 0.0 })
+    }
+}
+
+/// Pixels of a token's side in [`plain_map`].
+const MAP_CELL: usize = 8;
+
+/// The last part as gray tiles, dark for low codes: a ground for what is drawn over it.
+fn plain_map(tokens: &Tokens) -> Result<Picture> {
+    let part = tokens.parts().last().unwrap_or(tokens.first());
+    let (rows, columns) = (part.frames() * part.rows(), part.columns());
+    // A long row would be a picture of one line: it is broken into lines.
+    let side = if rows == 1 { (columns as f64).sqrt().ceil() as usize } else { columns };
+    let lines = part.codes().len().div_ceil(side);
+    let cell = if side.max(lines) > 1024 { 1 } else { MAP_CELL };
+    let mut rgb = vec![0_u8; side * lines * cell * cell * 3];
+    for at in 0..part.codes().len() {
+        let code = part.code(at).map_or(0.0, f64::from);
+        let gray = 40.0 + 180.0 * code / f64::from(part.codebook_size().max(2) - 1);
+        let (top, left) = (at / side * cell, at % side * cell);
+        for y in top..top + cell {
+            let from = (y * side * cell + left) * 3;
+            rgb[from..from + cell * 3].fill(gray as u8);
+        }
+    }
+    Picture::new((side * cell) as u32, (lines * cell) as u32, rgb)
+}
+
+/// The picture of tokens. Of the first few parts alone it is the picture so far, where the
+/// tokenizer's parts add up.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Decode {
     /// The tokens.
-    pub grid: GridRef,
+    pub tokens: Tokens,
     /// By which tokenizer.
     pub model: ModelRef,
 }
@@ -116,7 +155,7 @@ impl Question for Decode {
         let model = load(desk, &self.model)?;
         desk.check()?;
         let started = Instant::now();
-        let picture = tokenizers::detokenize(&*model.tokenizer, &self.grid.grid)?;
+        let picture = tokenizers::detokenize(&*model.tokenizer, &self.tokens)?;
         Ok(Decoded { picture, seconds: started.elapsed().as_secs_f32() })
     }
 

@@ -8,20 +8,19 @@ pub mod encode;
 pub mod identify;
 pub mod image;
 pub mod model;
-pub mod survey;
+pub mod order;
+pub mod reach;
 pub mod usage;
 
 pub use code::{Appearance, CodeAppearance, CodeCard, CodeCardAnswer, CodeInImages, Occurrences};
 pub use compare::{Compared, Comparison, Reconstruct};
-pub use encode::{Decode, Decoded, Encode, Encoded, GridRef};
+pub use encode::{Decode, Decoded, Encode, Encoded, Given, Subject};
 pub use identify::{Identified, Identify};
 pub use image::{
     ClassMembers, ImageRef, LoadImage, LoadedImage, PastedPicture, SourceFacts, SourceInfo,
     SourceRef, Stamp, Thumbnail, WorkingImage,
 };
 pub use model::{InspectModel, ModelFacts, ModelInfo, ModelRef, ShippedModels, ShippedRecipes};
-pub use survey::{
-    CodebookOrder, CountsOf, GridCounts, GridUsage, OrderBy, Ordered, Survey, Surveyed,
-    WithoutCodes,
-};
-pub use usage::{Usage, UsageAnswer};
+pub use order::{CodebookOrder, OrderBy, Ordered, WithoutCodes};
+pub use reach::{Reach, Reached};
+pub use usage::{CodeUse, Sample, Scope, Used};

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::image::Stamp;
-use crate::checkpoints;
+use crate::checkpoints::{self, Design};
 use crate::session::{Desk, Question};
 use crate::tokenizers::{Facts, Tokenizer};
 use crate::{EngineError, Result};
@@ -141,7 +141,8 @@ impl Question for LoadModel {
             ));
         }
         let opened = checkpoints::open_tokenizer(&path, desk.device())?;
-        let config = serde_json::json!({ "config": opened.config });
+        let Design { family, settings } = &opened.design;
+        let config = serde_json::json!({ "family": family, "config": settings });
         let configuration = opened.metadata.unwrap_or(config);
         let facts = ModelFacts {
             name: self.model.label(),
@@ -150,6 +151,7 @@ impl Question for LoadModel {
             quality: configuration.get("quality").cloned(),
             configuration,
             notes: opened.recognized.notes,
+            token_hash: opened.token_hash,
         };
         Ok(LoadedModel { tokenizer: opened.tokenizer, facts })
     }
@@ -181,6 +183,8 @@ pub struct ModelFacts {
     pub quality: Option<serde_json::Value>,
     /// What was stepped over when it was read.
     pub notes: Vec<String>,
+    /// Identifies what decides tokens, encoder and quantizer: tokens of one hash mean the same.
+    pub token_hash: String,
 }
 
 impl Question for ModelInfo {
@@ -207,7 +211,7 @@ impl Question for InspectModel {
 
     fn answer(&self, desk: &Desk<'_>) -> Result<checkpoints::Recognized> {
         let path = self.model.path(desk.assets());
-        checkpoints::recognize(&checkpoints::read(&path)?, &path)
+        checkpoints::recognize(&checkpoints::read(&path)?, &path, None)
     }
 
     fn bytes(_: &checkpoints::Recognized) -> usize {

@@ -1,67 +1,284 @@
-//! How a codebook is used over images.
+//! How a codebook is used: by one image's tokens, or over many images.
 
 use std::sync::Arc;
 
 use super::encode::Encode;
 use super::image::ImageRef;
 use super::model::{ModelRef, load};
-use crate::Result;
 use crate::images::WorkingSize;
 use crate::measure::{CodeCounts, CodeStatistics};
 use crate::session::{Desk, Question};
+use crate::tokens::{Part, PartShape, Tokens};
+use crate::{EngineError, Result};
 
-/// The use of a codebook over some images.
+/// Histories keep at most this many columns; larger codebooks put neighboring codes together.
+pub const HISTORY_COLUMNS: u32 = 2048;
+
+/// Whose tokens are counted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Usage {
-    /// Which tokenizer.
-    pub model: ModelRef,
-    /// Over which images.
-    pub images: Arc<[ImageRef]>,
-    /// At which size they are encoded.
-    pub size: WorkingSize,
+pub enum Sample {
+    /// These tokens, as they are; no tokenizer is needed.
+    Tokens(Arc<[Tokens]>),
+    /// Those of images.
+    Images {
+        /// By which tokenizer.
+        model: ModelRef,
+        /// Of which images, in this order.
+        images: Arc<[ImageRef]>,
+        /// At which size they are encoded.
+        size: WorkingSize,
+    },
 }
 
-/// See [`Usage`].
+impl Sample {
+    /// One image's tokens.
+    pub fn of(tokens: Tokens) -> Self {
+        Self::Tokens([tokens].into())
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Tokens(tokens) => tokens.len(),
+            Self::Images { images, .. } => images.len(),
+        }
+    }
+
+    fn tokens(&self, desk: &Desk<'_>, number: usize) -> Result<Tokens> {
+        match self {
+            Self::Tokens(tokens) => Ok(tokens[number].clone()),
+            Self::Images { model, images, size } => {
+                let (image, size, model) = (images[number].clone(), *size, model.clone());
+                let subject = image.into();
+                Ok(desk.ask(&Encode { subject, size, model })?.tokens.clone())
+            }
+        }
+    }
+}
+
+/// Which tokens of a sample are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Scope {
+    /// Codes of this book.
+    pub book: u16,
+    /// In this part only: a scale, a level; in all parts of the book if `None`.
+    pub part: Option<u16>,
+}
+
+impl Scope {
+    fn parts<'a>(&self, tokens: &'a Tokens) -> impl Iterator<Item = &'a Part> {
+        let Self { book, part: only } = *self;
+        tokens.parts().iter().enumerate().filter_map(move |(number, part)| {
+            let counts = part.book() == book && only.is_none_or(|only| usize::from(only) == number);
+            counts.then_some(part)
+        })
+    }
+}
+
+/// How often each code of a book occurs, how that goes from image to image, and from place to place.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct CodeUse {
+    /// Whose tokens.
+    pub sample: Sample,
+    /// Which of them.
+    pub scope: Scope,
+}
+
+/// See [`CodeUse`].
 #[derive(Debug, Clone)]
-pub struct UsageAnswer {
+pub struct Used {
     /// Count of each code, K entries.
     pub counts: Arc<[u64]>,
     /// Used codes, perplexity, entropy, Gini, ceiling.
     pub statistics: CodeStatistics,
-    /// Images that were encoded.
+    /// The codes that occur with their counts, most used first, then by code.
+    pub ranked: Arc<[(u32, u64)]>,
+    /// Images that were counted.
     pub images: usize,
     /// Images that could not be read, with why.
     pub skipped: Vec<String>,
+    /// One row an image: tokens of each column, `columns` entries.
+    pub rows: Arc<[Arc<[f32]>]>,
+    /// Columns: K, or fewer where several codes share one.
+    pub columns: u32,
+    /// Codes that share a column.
+    pub codes_per_column: u32,
+    /// Perplexity of the codes at each place over the images, row by row; empty where several parts
+    /// are counted together.
+    pub places: Arc<[f32]>,
+    /// Rows and columns of `places`.
+    pub grid: (u32, u32),
+    /// Images that count in `places`: those with a part of the first one's shape.
+    pub images_of_places: usize,
 }
 
-impl Question for Usage {
-    type Answer = UsageAnswer;
+impl Question for CodeUse {
+    type Answer = Used;
 
-    fn answer(&self, desk: &Desk<'_>) -> Result<UsageAnswer> {
-        let model = load(desk, &self.model)?;
-        let mut counts = CodeCounts::new(model.tokenizer.facts().codebook_size);
+    fn answer(&self, desk: &Desk<'_>) -> Result<Used> {
+        let many = self.sample.len() > 1;
+        let mut counting: Option<Counting> = match &self.sample {
+            Sample::Tokens(_) => None,
+            Sample::Images { model, .. } => {
+                let model = load(desk, model)?;
+                let facts = model.tokenizer.facts();
+                Some(Counting::new(facts.book(self.scope.book).size))
+            }
+        };
         let mut skipped = Vec::new();
-        for (done, image) in self.images.iter().enumerate() {
-            let question =
-                Encode { image: image.clone(), size: self.size, model: self.model.clone() };
-            match desk.ask(&question) {
-                Ok(encoded) => counts.add(encoded.grid.grid())?,
-                Err(crate::EngineError::Cancelled) => return Err(crate::EngineError::Cancelled),
+        for number in 0..self.sample.len() {
+            match self.sample.tokens(desk, number) {
+                Ok(tokens) => {
+                    let parts: Vec<&Part> = self.scope.parts(&tokens).collect();
+                    let size = parts.first().map_or(0, |part| part.codebook_size());
+                    counting.get_or_insert_with(|| Counting::new(size)).add(&parts)?;
+                }
+                Err(EngineError::Cancelled) => return Err(EngineError::Cancelled),
                 // One broken image among many must not hide the rest.
-                Err(error) if self.images.len() > 1 => skipped.push(error.to_string()),
+                Err(error) if many => skipped.push(error.to_string()),
                 Err(error) => return Err(error),
             }
-            desk.progress((done + 1) as f32 / self.images.len() as f32)?;
+            desk.progress((number + 1) as f32 / self.sample.len() as f32)?;
         }
-        Ok(UsageAnswer {
-            counts: counts.counts().into(),
-            statistics: counts.statistics(),
-            images: self.images.len() - skipped.len(),
-            skipped,
-        })
+        let counting = counting.ok_or_else(|| {
+            EngineError::bad_input("tokens", "there are none to count", "open images or tokens")
+        })?;
+        Ok(counting.finish(skipped))
     }
 
-    fn bytes(answer: &UsageAnswer) -> usize {
-        answer.counts.len() * 8
+    fn bytes(answer: &Used) -> usize {
+        let rows = answer.rows.len() * answer.columns as usize * 4;
+        answer.counts.len() * 8 + answer.ranked.len() * 16 + rows + answer.places.len() * 4
+    }
+}
+
+/// What is kept while images are counted.
+struct Counting {
+    counts: CodeCounts,
+    columns: u32,
+    codes_per_column: u32,
+    rows: Vec<Arc<[f32]>>,
+    /// The one part of each image that is counted, where it is one.
+    planes: Vec<(PartShape, Arc<[u32]>)>,
+}
+
+impl Counting {
+    fn new(codebook_size: u32) -> Self {
+        let codes_per_column = codebook_size.div_ceil(HISTORY_COLUMNS).max(1);
+        Self {
+            counts: CodeCounts::new(codebook_size),
+            columns: codebook_size.div_ceil(codes_per_column),
+            codes_per_column,
+            rows: Vec::new(),
+            planes: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, parts: &[&Part]) -> Result<()> {
+        let mut row = vec![0.0_f32; self.columns as usize];
+        for part in parts {
+            self.counts.add(part)?;
+            for code in part.codes().iter() {
+                if let Some(column) = row.get_mut((code / self.codes_per_column) as usize) {
+                    *column += 1.0;
+                }
+            }
+        }
+        self.rows.push(row.into());
+        if let [part] = parts {
+            self.planes.push((part.shape(), Arc::clone(part.codes())));
+        }
+        Ok(())
+    }
+
+    fn finish(self, skipped: Vec<String>) -> Used {
+        let counts = self.counts.counts();
+        let mut ranked: Vec<(u32, u64)> =
+            (0_u32..).zip(counts.iter().copied()).filter(|c| c.1 > 0).collect();
+        ranked.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+        let images = self.rows.len();
+        let alone = self.planes.len() == images;
+        let shape = self.planes.first().map(|plane| plane.0).filter(|_| alone);
+        let planes: Vec<&[u32]> =
+            self.planes.iter().filter(|p| Some(p.0) == shape).map(|p| &*p.1).collect();
+        let cells = planes.first().map_or(0, |plane| plane.len());
+        Used {
+            statistics: self.counts.statistics(),
+            counts: counts.into(),
+            ranked: ranked.into(),
+            images,
+            skipped,
+            rows: self.rows.into(),
+            columns: self.columns,
+            codes_per_column: self.codes_per_column,
+            places: (0..cells).map(|place| perplexity_at(&planes, place)).collect(),
+            grid: shape.map_or((0, 0), |s| ((s.frames * s.rows) as u32, s.columns as u32)),
+            images_of_places: planes.len(),
+        }
+    }
+}
+
+/// 2^entropy of the codes that the planes have at one place.
+fn perplexity_at(planes: &[&[u32]], place: usize) -> f32 {
+    let mut codes: Vec<u32> = planes.iter().map(|plane| plane[place]).collect();
+    codes.sort_unstable();
+    let n = codes.len() as f64;
+    let entropy: f64 = codes
+        .chunk_by(|a, b| a == b)
+        .map(|run| {
+            let p = run.len() as f64 / n;
+            -p * p.ln()
+        })
+        .sum();
+    entropy.exp() as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_with_one_code_has_perplexity_one_and_with_four_equal_ones_four() {
+        let planes: Vec<Vec<u32>> = [0, 2, 5, 7].map(|code| vec![3, code]).into();
+        let planes: Vec<&[u32]> = planes.iter().map(Vec::as_slice).collect();
+        assert!((perplexity_at(&planes, 0) - 1.0).abs() < 1e-6);
+        assert!((perplexity_at(&planes, 1) - 4.0).abs() < 1e-5);
+    }
+
+    fn scales(fine: [u32; 4]) -> Tokens {
+        let part = |side: usize, codes: Vec<u32>| {
+            Part::new(PartShape::grid(side, side), 16, codes).unwrap()
+        };
+        Tokens::new([part(1, vec![9]), part(2, fine.to_vec())]).unwrap()
+    }
+
+    fn counted(tokens: &[Tokens], part: Option<u16>) -> Used {
+        let scope = Scope { book: 0, part };
+        let mut counting = Counting::new(16);
+        for tokens in tokens {
+            counting.add(&scope.parts(tokens).collect::<Vec<_>>()).unwrap();
+        }
+        counting.finish(Vec::new())
+    }
+
+    #[test]
+    fn one_scale_is_counted_alone_and_all_scales_together() {
+        let tokens = [scales([1, 1, 2, 3]), scales([1, 4, 2, 3])];
+        let all = counted(&tokens, None);
+        assert_eq!((all.counts[9], all.counts[1], all.statistics.samples), (2, 3, 10));
+        assert!(all.places.is_empty(), "scales have no place in common");
+        assert_eq!(all.ranked[0], (1, 3));
+        let fine = counted(&tokens, Some(1));
+        assert_eq!((fine.counts[9], fine.statistics.samples), (0, 8));
+        assert_eq!(fine.grid, (2, 2));
+        assert!((fine.places[1] - 2.0).abs() < 1e-6, "1 and 4 at the second place");
+        assert!((fine.places[0] - 1.0).abs() < 1e-6);
+        assert_eq!(fine.rows.len(), 2);
+        assert_eq!(fine.rows[0][1], 2.0);
+    }
+
+    #[test]
+    fn cells_without_a_token_are_not_counted() {
+        let masked = scales([1, 1, 2, crate::tokens::MASKED]);
+        assert_eq!(counted(&[masked], Some(1)).statistics.samples, 3);
     }
 }

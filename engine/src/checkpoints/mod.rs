@@ -9,7 +9,6 @@
 //! Read in this order: `source` (bytes), `entry` (one tensor), `safetensors`, `shards`,
 //! `pickle` and `torch` (PyTorch's files), `flatten` (which part of a pickle holds the weights).
 
-mod deduce;
 mod entry;
 mod flatten;
 mod model_file;
@@ -30,7 +29,7 @@ use candle_core::{Device, Tensor};
 pub use entry::{ElementType, Entry};
 pub use model_file::{FORMAT, Precision, save_model};
 pub use open::{Opened, open_tokenizer};
-pub use recognize::{Family, NOT_THE_NETWORK, Recognized, recognize};
+pub use recognize::{Design, NOT_THE_NETWORK, Recognized, recognize};
 
 use crate::{EngineError, Result};
 use source::Source;

@@ -1,13 +1,14 @@
 //! From a checkpoint file of any kind to a tokenizer that runs.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use candle_core::Device;
+use candle_core::{DType, Device, Tensor};
 
-use super::recognize::{Family, NOT_THE_NETWORK, Recognized, recognize};
+use super::recognize::{Design, NOT_THE_NETWORK, Recognized, recognize};
 use super::{Checkpoint, read};
 use crate::layers::Weights;
-use crate::tokenizers::{self, Tokenizer, TokenizerConfig};
+use crate::tokenizers::{FAMILIES, Facts, Tokenizer};
 use crate::{EngineError, Result};
 
 /// A tokenizer with what its file says about it.
@@ -16,11 +17,13 @@ pub struct Opened {
     /// The tokenizer, on the device that was asked for.
     pub tokenizer: Box<dyn Tokenizer>,
     /// What it was built from.
-    pub config: TokenizerConfig,
+    pub design: Design,
     /// What Smalti wrote beside the weights; `None` for files of others.
     pub metadata: Option<serde_json::Value>,
     /// What the file was recognized as.
     pub recognized: Recognized,
+    /// Identifies what decides tokens, the encoder and the quantizer; the decoder does not.
+    pub token_hash: String,
 }
 
 /// Opens a tokenizer: Smalti's own file, or a public checkpoint of a family that can be built.
@@ -31,30 +34,52 @@ pub struct Opened {
 /// or too many, or naming one with a NaN.
 pub fn open_tokenizer(path: &Path, device: &Device) -> Result<Opened> {
     let checkpoint = read(path)?;
-    let recognized = recognize(&checkpoint, path)?;
-    let Some(config) = recognized.config.clone() else {
+    let recognized = recognize(&checkpoint, path, None)?;
+    let Some(design) = recognized.design.clone() else {
         return Err(not_a_tokenizer(path, &checkpoint, &recognized));
     };
     let foreign = |name: &str| NOT_THE_NETWORK.iter().any(|prefix| name.starts_with(prefix));
     let tensors = checkpoint.to_tensors_where(device, |name| !foreign(name))?;
-    let weights = Weights::loaded(tensors, false, device);
-    let tokenizer = tokenizers::build(&config, &weights)?;
+    let weights = Weights::loaded(tensors.clone(), false, device);
+    let tokenizer = design.build(&weights)?;
     weights.finish(&path.display().to_string(), &NOT_THE_NETWORK)?;
     let metadata = checkpoint.smalti(path)?;
-    Ok(Opened { tokenizer, config, metadata, recognized })
+    let token_hash = token_hash(tokenizer.facts(), &tensors)?;
+    Ok(Opened { tokenizer, design, metadata, recognized, token_hash })
+}
+
+/// Names of tensors that come after the tokens.
+const AFTER_TOKENS: [&str; 3] = ["decoder.", "post_quant_conv.", "pixel_"];
+
+/// 16 hexadecimal digits over the numbers of encoder and quantizer and over the rule in words: two
+/// FSQ models of equal levels differ by their encoders.
+fn token_hash(facts: &Facts, tensors: &BTreeMap<String, Tensor>) -> Result<String> {
+    let mix =
+        |hash: u64, word: u64| (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+    let text = |hash: u64, text: &str| text.bytes().fold(hash, |h, byte| mix(h, byte.into()));
+    let mut hash = text(text(0, &facts.family), &facts.quantizer);
+    for (name, tensor) in tensors {
+        if AFTER_TOKENS.iter().any(|prefix| name.starts_with(prefix)) {
+            continue;
+        }
+        hash = text(hash, name);
+        let values = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
+        hash = values.iter().fold(hash, |hash, x| mix(hash, x.to_bits().into()));
+    }
+    Ok(format!("{hash:016x}"))
 }
 
 fn not_a_tokenizer(path: &Path, checkpoint: &Checkpoint, found: &Recognized) -> EngineError {
-    let hint = "tokenizers of Smalti, taming-transformers (VQModel) and LlamaGen can be opened";
-    let reason = match (found.family, found.problems.first()) {
-        (_, Some(problem)) => problem.clone(),
-        (Family::Smalti, None) => "a file of Smalti, but not a tokenizer".to_owned(),
-        (Family::Unknown, None) => {
-            let names: Vec<&str> = checkpoint.tensors.keys().map(String::as_str).take(3).collect();
-            let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-            format!("no tokenizer that is known here (its first tensors: {names})")
-        }
-        (family, None) => format!("a {family}, which cannot be opened yet"),
+    let titles: Vec<&str> = FAMILIES.iter().map(|family| family.title()).collect();
+    let hint = format!("tokenizers that can be opened: Smalti's own, {}", titles.join(", "));
+    let reason = if let Some(problem) = found.problems.first() {
+        problem.clone()
+    } else if found.is_own {
+        "a file of Smalti, but not a tokenizer".to_owned()
+    } else {
+        let names: Vec<&str> = checkpoint.tensors.keys().map(String::as_str).take(3).collect();
+        let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        format!("no tokenizer that is known here (its first tensors: {names})")
     };
     EngineError::bad_file(path, reason, hint)
 }

@@ -12,7 +12,8 @@ use std::sync::{Mutex, PoisonError};
 use candle_core::{CpuStorage, Device, Error, InplaceOp2, Layout, Tensor, Var};
 use rayon::prelude::*;
 
-use super::ours;
+use super::card;
+use super::choice::ours;
 use super::raw::{sum_of, values, wide, with_values};
 use crate::Result;
 
@@ -56,6 +57,10 @@ impl AdamState {
     /// First moment, second moment and average of each parameter.
     pub fn new(parameters: &[[Tensor; 3]]) -> Result<Self> {
         if !ours(&parameters.iter().flatten().collect::<Vec<_>>()) {
+            if let Some([first, ..]) = parameters.first() {
+                let count = parameters.iter().map(|[first, ..]| first.elem_count()).sum();
+                card::check(first.device(), "parameters", &[count])?;
+            }
             let flat = |at: usize| flat(parameters.iter().map(|kept| &kept[at]));
             return Ok(Self(Kept::Flat([flat(0)?, flat(1)?, flat(2)?])));
         }

@@ -10,8 +10,10 @@ use candle_core::{Error, Result, Tensor};
 use rayon::prelude::*;
 
 use super::fused::{self, Layers, Parameters};
+use super::plan::Plan;
 use super::raw::{count, wide};
-use super::{Conv, Exactness, Link, Shortcut, conv, norm, upsample};
+use super::rules::{Conv, Exactness, Link, Shortcut};
+use super::{conv, norm, upsample};
 
 const NAME: &str = "chain";
 /// Numbers that a task of an element-wise pass takes.
@@ -19,7 +21,7 @@ const PART: usize = 32 * 1024;
 
 /// A layer with all its sizes known.
 enum Kind {
-    Conv(conv::Plan),
+    Conv(Plan),
     Norm(norm::Rule, [usize; 4]),
     /// From height and width.
     Double((usize, usize)),
@@ -95,7 +97,7 @@ impl Places {
     ) -> Result<(Stage, [usize; 4])> {
         // Training averages over far larger errors.
         let rule = if weight.track_op() { rule.with(Exactness::Fast) } else { rule };
-        let plan = conv::Plan::new(&dims, weight.dims(), rule)?;
+        let plan = Plan::new(&dims, weight.dims(), rule)?;
         let out = plan.out_dims();
         if let Some(bias) = bias.filter(|bias| bias.elem_count() != out[1]) {
             let found = bias.elem_count();
@@ -296,7 +298,7 @@ impl Layers for Chain {
     }
 }
 
-fn convolve(plan: &conv::Plan, x: &[f32], (weight, bias): Parameters<'_>) -> Vec<f32> {
+fn convolve(plan: &Plan, x: &[f32], (weight, bias): Parameters<'_>) -> Vec<f32> {
     conv::forward(plan, x, weight, Some(bias).filter(|bias| !bias.is_empty()))
 }
 

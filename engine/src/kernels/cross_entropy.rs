@@ -15,7 +15,7 @@ use super::exp::exp;
 use super::moments::{mask, total};
 use super::raw::{values, with_values};
 use super::scratch::{Place, written};
-use super::simd::{self, Kernel, Level, Simd, with_simd};
+use super::simd::{self, Kernel, Level, PointerKernel, Simd, with_simd};
 
 const NAME: &str = "cross_entropy";
 /// Values that are read twice.
@@ -42,7 +42,8 @@ fn gradient(
             let to = to.get().wrapping_add(row * classes);
             let (sum, target) = (sums[row], targets[row] as usize);
             assert!(target < classes, "a target outside of the classes");
-            with_simd!(level, s => s.vectorize(Gradient { x, sum, scale, to }));
+            // SAFETY: the places of this row in the result, which is as long as the logits; a row is one task.
+            with_simd!(level, s => unsafe { s.follow(Gradient { x, sum, scale, to }) });
             // SAFETY: the target is below the classes, as was checked, so inside the row that was just written
             // and is this task's.
             unsafe { *to.add(target) -= scale };
@@ -101,21 +102,21 @@ struct Gradient<'a> {
     x: &'a [f32],
     sum: f32,
     scale: f32,
-    /// As many numbers as x, written by this thread alone.
+    /// Room for as many numbers as x has, used by this thread alone.
     to: *mut f32,
 }
 
-impl<S: Simd> Kernel<S> for Gradient<'_> {
+impl<S: Simd> PointerKernel<S> for Gradient<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self, s: S) {
+    unsafe fn run(self, s: S) {
         let (down, scale) = (s.splat(-self.sum), s.splat(self.scale));
         let n = self.x.len();
         for at in (0..n).step_by(S::LANES) {
             let lanes = mask::<S>(at, n);
-            // SAFETY: lanes are masked to the length of x; `to` has as many places by the promise of whoever
-            // made this.
+            // SAFETY: lanes are masked to the length of x; `to` has as many places by the caller's
+            // promise.
             unsafe {
                 let x = s.load_part(self.x.as_ptr().add(at), lanes);
                 s.store_part(self.to.add(at), s.mul(exp(s, s.add(x, down)), scale), lanes);

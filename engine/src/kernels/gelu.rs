@@ -8,7 +8,7 @@
 
 use super::exp::exp;
 use super::moments::mask;
-use super::simd::{Kernel, Simd};
+use super::simd::{Kernel, PointerKernel, Simd};
 
 /// 2 sqrt(2 / pi), and that times 0.044715.
 const SLOPE: f32 = 1.595_769_2;
@@ -31,20 +31,20 @@ fn gate<S: Simd>(s: S, x: S::V) -> S::V {
 /// `y = gelu(x)`
 pub(super) struct Gelu<'a> {
     pub(super) x: &'a [f32],
-    /// As many numbers as x, written by this thread alone.
+    /// Room for as many numbers as x has, used by this thread alone.
     pub(super) y: *mut f32,
 }
 
-impl<S: Simd> Kernel<S> for Gelu<'_> {
+impl<S: Simd> PointerKernel<S> for Gelu<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self, s: S) {
+    unsafe fn run(self, s: S) {
         let n = self.x.len();
         for at in (0..n).step_by(S::LANES) {
             let lanes = mask::<S>(at, n);
-            // SAFETY: lanes are masked to the length of x; y has as many places by the promise of whoever made
-            // this.
+            // SAFETY: lanes are masked to the length of x; y has as many places by the caller's
+            // promise.
             unsafe {
                 let x = s.load_part(self.x.as_ptr().add(at), lanes);
                 s.store_part(self.y.add(at), s.mul(x, gate(s, limited(s, x))), lanes);
@@ -102,7 +102,8 @@ mod tests {
         for level in levels() {
             let (mut y, mut dy) = (vec![0.0; x.len()], vec![2.0; x.len()]);
             with_simd!(level, s => {
-                s.vectorize(Gelu { x: &x, y: y.as_mut_ptr() });
+                // SAFETY: `y` is as long as `x`.
+                unsafe { s.follow(Gelu { x: &x, y: y.as_mut_ptr() }) };
                 s.vectorize(GeluSlope { x: &x, dy: &mut dy });
             });
             for ((&x, y), dy) in x.iter().zip(y).zip(dy) {
@@ -118,7 +119,10 @@ mod tests {
             with_simd!(level, s => s.vectorize(far));
             assert!(slopes[0].abs() < 1e-30 && slopes[1] == 1.0 && slopes[2].is_nan());
             let mut ends = [f32::NAN, -1e20, 1e20, f32::INFINITY];
-            with_simd!(level, s => s.vectorize(Gelu { x: &ends.clone(), y: ends.as_mut_ptr() }));
+            // SAFETY: as long as its copy.
+            with_simd!(level, s => unsafe {
+                s.follow(Gelu { x: &ends.clone(), y: ends.as_mut_ptr() });
+            });
             assert!(
                 ends[0].is_nan()
                     && ends[1].abs() < 1e-15

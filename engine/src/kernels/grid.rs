@@ -4,7 +4,7 @@
 
 use super::moments::mask;
 use super::scratch::Pointer;
-use super::simd::{Kernel, Simd};
+use super::simd::{PointerKernel, Simd};
 
 /// A matrix in memory: element (r, c) is `r * rows + c * columns` behind the start.
 #[derive(Clone, Copy)]
@@ -29,20 +29,20 @@ impl<P> Grid<P> {
 pub(super) struct CopyGrid {
     pub(super) from: Grid<*const f32>,
     pub(super) to: Grid<*mut f32>,
-    /// Rows and columns, all readable and writable, by this thread alone.
+    /// Rows and columns. All of `from` must be readable and all of `to` writable, by this thread alone.
     pub(super) size: (usize, usize),
 }
 
-impl<S: Simd> Kernel<S> for CopyGrid {
+impl<S: Simd> PointerKernel<S> for CopyGrid {
     type Output = ();
 
     #[inline(always)]
-    fn run(self, s: S) {
+    unsafe fn run(self, s: S) {
         let Self { mut from, mut to, size: (mut rows, mut columns) } = self;
         if from.columns != 1 && from.rows == 1 {
             (from, to, rows, columns) = (from.turned(), to.turned(), columns, rows);
         }
-        // SAFETY: both matrices have `size`, readable and writable by the promise of whoever made this, and
+        // SAFETY: both matrices have `size`, readable and writable by the caller's promise, and
         // turning both keeps that. Vectors are masked to the columns, squares are those that are whole, and
         // the rest is read and written number by number.
         unsafe {
@@ -90,18 +90,18 @@ pub(super) struct Pack {
     /// At most as many as a vector has lanes.
     pub(super) rows: usize,
     pub(super) depth: usize,
-    /// Room for `rows * depth + 16` numbers.
+    /// Room for `rows * depth + 16` numbers that nobody else uses.
     pub(super) to: *mut f32,
 }
 
-impl<S: Simd> Kernel<S> for Pack {
+impl<S: Simd> PointerKernel<S> for Pack {
     type Output = ();
 
     #[inline(always)]
-    fn run(self, s: S) {
+    unsafe fn run(self, s: S) {
         let Self { from, rows, depth, to } = self;
         // SAFETY: rows and columns are inside the matrix, and a vector at any of the packed columns
-        // ends before the 16 numbers behind them do, by the promise of whoever made this. There are at most
+        // ends before the 16 numbers behind them do, by the caller's promise. There are at most
         // as many rows as lanes (`S::ROWS` is less for every instruction set), so rows fit the squares.
         unsafe {
             if from.rows == 1 {
@@ -168,7 +168,9 @@ mod tests {
     ) {
         let mut to = vec![-1.0_f32; (rows + 1) * (columns + 1)];
         let grid = Grid { start: to.as_mut_ptr(), rows: order.0, columns: order.1 };
-        with_simd!(level, s => s.vectorize(CopyGrid { from, to: grid, size: (rows, columns) }));
+        let job = CopyGrid { from, to: grid, size: (rows, columns) };
+        // SAFETY: both have room for the rows and columns in all the orders that are tried.
+        with_simd!(level, s => unsafe { s.follow(job) });
         for at in 0..rows * columns {
             let (r, c) = (at / columns, at % columns);
             assert_eq!(to[r * order.0 + c * order.1], value(r, c), "{level:?}");
@@ -186,7 +188,8 @@ mod tests {
         let rows = rows.min(with_simd!(level, s => rows_of(s)));
         let mut packed = vec![0.0; rows * depth + 16];
         let to = packed.as_mut_ptr();
-        with_simd!(level, s => s.vectorize(Pack { from, rows, depth, to }));
+        // SAFETY: the rows are there, at most as many as lanes, and `packed` has 16 numbers more.
+        with_simd!(level, s => unsafe { s.follow(Pack { from, rows, depth, to }) });
         for (at, &x) in packed.iter().enumerate().take(rows * depth) {
             assert_eq!(x, value(at % rows, at / rows), "{level:?}");
         }

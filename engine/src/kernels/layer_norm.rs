@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use super::moments::{Moments, mask};
 use super::raw::{values, with_values};
 use super::scratch::{Place, written};
-use super::simd::{self, Kernel, Level, Simd, with_simd};
+use super::simd::{self, Kernel, Level, PointerKernel, Simd, with_simd};
 
 const NAME: &str = "layer_norm";
 /// Rows of a block.
@@ -47,7 +47,10 @@ pub(super) fn forward(
         let blocks = x.par_chunks((ROWS * dim).max(1)).zip(stats.par_chunks_mut(ROWS));
         blocks.enumerate().for_each(|(at, (x, stats))| {
             let y = y.get().wrapping_add(at * ROWS * dim);
-            with_simd!(level, s => s.vectorize(Forward { rule, x, weight, bias, y, stats }));
+            let job = Forward { rule, x, weight, bias, y, stats };
+            // SAFETY: whole rows, as was checked with the bias; y are the places of this block in the result,
+            // which is as long as all of x, and a block is one task.
+            with_simd!(level, s => unsafe { s.follow(job) });
         });
     };
     // SAFETY: x is whole rows, and there is a pair of `stats` for each, so that blocks of both belong
@@ -83,7 +86,9 @@ pub(super) fn backward(
                 let dx = dx.get().wrapping_add(first);
                 let mut sums = vec![0.0; 2 * dim];
                 let job = Backward { rule, x, dy, weight, stats, plus, dx, sums: &mut sums };
-                with_simd!(level, s => s.vectorize(job));
+                // SAFETY: whole rows, as was checked, and `sums` are twice as long; dx are the places of this
+                // block in the result, which is as long as all of x, and a block is one task.
+                with_simd!(level, s => unsafe { s.follow(job) });
                 sums
             })
             .collect_into_vec(&mut sums);
@@ -103,19 +108,21 @@ pub(super) fn backward(
 
 struct Forward<'a> {
     rule: Rule,
+    /// Whole rows, as long as the weight.
     x: &'a [f32],
     weight: &'a [f32],
+    /// As long as the weight.
     bias: &'a [f32],
-    /// As many numbers as x, written by this thread alone.
+    /// Room for as many numbers as x has, used by this thread alone.
     y: *mut f32,
     stats: &'a mut [(f32, f32)],
 }
 
-impl<S: Simd> Kernel<S> for Forward<'_> {
+impl<S: Simd> PointerKernel<S> for Forward<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self, s: S) {
+    unsafe fn run(self, s: S) {
         let dim = self.weight.len();
         for (row, (x, stats)) in self.x.chunks_exact(dim).zip(self.stats).enumerate() {
             let (mean, variance) = Moments(x).run(s);
@@ -128,8 +135,7 @@ impl<S: Simd> Kernel<S> for Forward<'_> {
             let (center, inverse) = (s.splat(stats.0), s.splat(stats.1));
             for at in (0..dim).step_by(S::LANES) {
                 let lanes = mask::<S>(at, dim);
-                // SAFETY: lanes are masked to `dim`, the length of the row of x and of both parameters
-                // (`forward` checked the bias); y has as many rows as x, by the promise of whoever made this.
+                // SAFETY: lanes are masked to `dim`, the length of the row of x and of both parameters; y has as many rows as x, by the caller's promise.
                 unsafe {
                     let normal =
                         s.mul(s.sub(s.load_part(x.as_ptr().add(at), lanes), center), inverse);
@@ -145,24 +151,26 @@ impl<S: Simd> Kernel<S> for Forward<'_> {
 
 struct Backward<'a> {
     rule: Rule,
+    /// Whole rows, as long as the weight.
     x: &'a [f32],
     dy: &'a [f32],
     weight: &'a [f32],
     stats: &'a [(f32, f32)],
+    /// As long as x.
     plus: Option<&'a [f32]>,
-    /// As many numbers as x, written by this thread alone.
+    /// Room for as many numbers as x has, used by this thread alone.
     dx: *mut f32,
-    /// Gradients of weight and bias: sums over the rows.
+    /// Gradients of weight and bias: sums over the rows, twice as long as the weight.
     sums: &'a mut [f32],
 }
 
-impl<S: Simd> Kernel<S> for Backward<'_> {
+impl<S: Simd> PointerKernel<S> for Backward<'_> {
     type Output = ();
 
     /// dx = (g - mean(g) - n mean(g n)) / root, with n the normal values and g = dy weight; the mean of
     /// g only where the mean of x was taken off.
     #[inline(always)]
-    fn run(self, s: S) {
+    unsafe fn run(self, s: S) {
         let dim = self.weight.len();
         let (weight, bias) = self.sums.split_at_mut(dim);
         let rows = self.x.chunks_exact(dim).zip(self.dy.chunks_exact(dim)).zip(self.stats);
@@ -196,8 +204,7 @@ impl<S: Simd> Kernel<S> for Backward<'_> {
             let slope = s.splat(mean(sum_second));
             for at in (0..dim).step_by(S::LANES) {
                 let lanes = mask::<S>(at, dim);
-                // SAFETY: as above; `plus` and dx have as many rows as x: `backward` checked the one and the other
-                // is the promise of whoever made this.
+                // SAFETY: as above; `plus` and dx have as many rows as x, by the caller's promise.
                 unsafe {
                     let normal =
                         s.mul(s.sub(s.load_part(x.as_ptr().add(at), lanes), center), inverse);

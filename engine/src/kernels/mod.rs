@@ -6,7 +6,9 @@
 mod adam;
 mod attention;
 mod bits;
+mod card;
 mod chain;
+mod choice;
 mod conv;
 mod cross_entropy;
 mod direct;
@@ -26,8 +28,10 @@ mod odd_shapes;
 pub mod plain;
 mod plain_conv;
 mod plain_norm;
+mod plan;
 mod product;
 mod raw;
+mod rules;
 mod scratch;
 mod sequence;
 mod simd;
@@ -38,75 +42,16 @@ mod turn;
 mod upsample;
 mod winograd;
 
-use std::sync::OnceLock;
-
-use candle_core::{DType, Tensor};
+use candle_core::Tensor;
 
 pub use adam::{AdamState, AdamStep, sum_of_squares};
+pub use choice::use_plain;
 pub use fused::recomputing;
-pub use transformer::{
-    Mask, SequenceLink, attention, cross_entropy, layer_norm, map_attention, rms_norm, sequence,
-};
+pub use rules::{Conv, Exactness, Link, Mask, SequenceLink, Shortcut};
+pub use transformer::{attention, cross_entropy, layer_norm, map_attention, rms_norm, sequence};
 
 use crate::{EngineError, Result};
-
-static PLAIN: OnceLock<bool> = OnceLock::new();
-
-/// Which kernels the process uses on the CPU: candle's own operations if `plain`, else the ones of
-/// this module. To compare the two; only the first call counts, and it must come before any kernel.
-/// Without a call, `SMALTI_KERNELS=candle` in the environment chooses the plain ones.
-pub fn use_plain(plain: bool) {
-    PLAIN.get_or_init(|| plain);
-}
-
-fn is_plain() -> bool {
-    *PLAIN.get_or_init(|| std::env::var_os("SMALTI_KERNELS").is_some_and(|name| name == "candle"))
-}
-
-/// Whether the kernels of this module can take these tensors.
-fn ours(tensors: &[&Tensor]) -> bool {
-    !is_plain() && tensors.iter().all(|t| t.device().is_cpu() && t.dtype() == DType::F32)
-}
-
-/// How near a result must be to the sum that defines it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exactness {
-    /// As near as a plain f32 sum or nearer: what decides codes, which must not flip.
-    Tokens,
-    /// Several times its error (1e-5 of the typical result) where that is faster: pictures, training.
-    Fast,
-}
-
-/// Zero padding and stride of a 2-D convolution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Conv {
-    /// Step of the window, both ways.
-    pub stride: usize,
-    /// Zeros before the first row and column.
-    pub before: usize,
-    /// Zeros after the last row and column.
-    pub after: usize,
-    /// How near to the exact result. Gradients, and results of trained weights, are always fast.
-    pub exactness: Exactness,
-}
-
-impl Conv {
-    /// As exact as codes need it.
-    pub const fn new(stride: usize, before: usize, after: usize) -> Self {
-        Self { stride, before, after, exactness: Exactness::Tokens }
-    }
-
-    /// Stride 1, the same number of zeros on all sides.
-    pub const fn same(padding: usize) -> Self {
-        Self::new(1, padding, padding)
-    }
-
-    /// The same with another exactness.
-    #[must_use]
-    pub const fn with(self, exactness: Exactness) -> Self {
-        Self { exactness, ..self }
-    }
-}
+use choice::ours;
 
 /// 2-D convolution (cross-correlation) with an optional bias. Differentiable in every argument.
 ///
@@ -118,46 +63,6 @@ pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, conv: Conv) ->
         return plain::conv2d(x, weight, bias, conv);
     }
     Ok(chain::chain(x, &[Link::Conv { weight, bias, conv }], Shortcut::None)?)
-}
-
-/// A layer of a [`chain`].
-#[derive(Debug, Clone, Copy)]
-pub enum Link<'a> {
-    /// See [`conv2d`].
-    Conv {
-        /// (Cout, Cin, kh, kw)
-        weight: &'a Tensor,
-        /// (Cout,)
-        bias: Option<&'a Tensor>,
-        /// Stride and padding.
-        conv: Conv,
-    },
-    /// See [`group_norm`].
-    GroupNorm {
-        /// (C,)
-        weight: &'a Tensor,
-        /// (C,)
-        bias: &'a Tensor,
-        /// Groups of consecutive channels.
-        groups: usize,
-        /// What is added to the variance.
-        eps: f64,
-        /// Whether SiLU follows.
-        silu: bool,
-    },
-    /// See [`upsample2`].
-    Double,
-}
-
-/// What is added to the result of a [`chain`].
-#[derive(Debug, Clone, Copy)]
-pub enum Shortcut<'a> {
-    /// Nothing.
-    None,
-    /// Its input.
-    Same,
-    /// A 1x1 convolution of its input: weight (Cout, Cin, 1, 1) and bias (Cout,).
-    Conv(&'a Tensor, &'a Tensor),
 }
 
 /// Layers one after another, then the shortcut. Differentiable in x and every parameter; faster to

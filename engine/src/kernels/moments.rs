@@ -9,7 +9,7 @@
 use std::mem::MaybeUninit;
 
 use super::exp::exp_minus;
-use super::simd::{Kernel, Simd};
+use super::simd::{Kernel, PointerKernel, Simd};
 
 /// Values that are read twice.
 const CHUNK: usize = 2048;
@@ -105,7 +105,7 @@ impl<S: Simd> Kernel<S> for Moments<'_> {
 /// `y = x scale + shift`, then SiLU if `silu`.
 pub(super) struct Normalize<'a> {
     pub(super) x: &'a [f32],
-    /// As many values as x, written by this thread alone.
+    /// Room for as many values as x has, used by this thread alone.
     pub(super) y: *mut f32,
     pub(super) scale: f32,
     pub(super) shift: f32,
@@ -122,12 +122,15 @@ impl Normalize<'_> {
     }
 
     /// A few values.
+    ///
+    /// # Safety
+    /// As for the kernel; the range must be inside x.
     #[inline(always)]
-    fn part<S: Simd>(&self, s: S, range: std::ops::Range<usize>) {
+    unsafe fn part<S: Simd>(&self, s: S, range: std::ops::Range<usize>) {
         for at in range.clone().step_by(S::LANES) {
             let lanes = mask::<S>(at, range.end);
             // SAFETY: `at` is below the range's end, at most the length of x, and lanes are masked to it; y has
-            // as many places by the promise of whoever made this.
+            // as many places by the caller's promise.
             unsafe {
                 let x = s.load_part(self.x.as_ptr().add(at), lanes);
                 s.store_part(self.y.add(at), self.one(s, x), lanes);
@@ -136,16 +139,17 @@ impl Normalize<'_> {
     }
 }
 
-impl<S: Simd> Kernel<S> for Normalize<'_> {
+impl<S: Simd> PointerKernel<S> for Normalize<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self, s: S) {
+    unsafe fn run(self, s: S) {
         let n = self.x.len();
         // Up to the first place that is aligned, pairs of vectors, the rest.
         let head = if self.stream { self.y.align_offset(size_of::<S::V>()).min(n) } else { 0 };
         let whole = head + (n - head) / (2 * S::LANES) * (2 * S::LANES);
-        self.part(s, 0..head);
+        // SAFETY: `head` is at most the length of x, and y is the caller's promise.
+        unsafe { self.part(s, 0..head) };
         for at in (head..whole).step_by(2 * S::LANES) {
             // SAFETY: two vectors from `at` on end at `whole` at the latest, at most the length of x, which y has
             // too. Where it streams, `head` numbers led to a place that is aligned to a vector, and steps are
@@ -163,7 +167,8 @@ impl<S: Simd> Kernel<S> for Normalize<'_> {
                 }
             }
         }
-        self.part(s, whole..n);
+        // SAFETY: as above.
+        unsafe { self.part(s, whole..n) };
         if self.stream {
             s.settle();
         }
@@ -275,7 +280,8 @@ mod tests {
                     let mut y = vec![0.0_f32; x.len() + 1];
                     let to = y[1..].as_mut_ptr();
                     let job = Normalize { x, y: to, scale: 1.0, shift: 0.0, silu: true, stream };
-                    with_simd!(level, s => s.vectorize(job));
+                    // SAFETY: `y` is a number longer than `x` and begins one further.
+                    with_simd!(level, s => unsafe { s.follow(job) });
                     y.split_off(1)
                 };
                 let (y, streamed) = (silu(false), silu(true));

@@ -169,7 +169,9 @@ impl<S: Simd> Job<S> {
             let place = start * b.rows + first * b.columns;
             let from = Grid { start: b.start.wrapping_add(place), ..b };
             let to = Grid { start: to, rows: WIDTH, columns: 1 };
-            self.s.vectorize(CopyGrid { from, to, size: (depth, columns) });
+            // SAFETY: these rows and columns are inside the right factor, which is readable by the caller's
+            // promise; the rows of a panel are WIDTH numbers.
+            unsafe { self.s.follow(CopyGrid { from, to, size: (depth, columns) }) };
         }
     }
 
@@ -213,7 +215,7 @@ impl<S: Simd> Job<S> {
                 let done = whole * WIDTH;
                 let from = Grid { start: edge.cast_const(), rows: WIDTH, columns: 1 };
                 let to = Grid { start: c.add(done), rows: n, columns: 1 };
-                self.s.vectorize(CopyGrid { from, to, size: (rows, n - done) });
+                self.s.follow(CopyGrid { from, to, size: (rows, n - done) });
             }
         });
     }
@@ -239,7 +241,10 @@ impl<S: Simd> Job<S> {
                 let grid = Grid { start: a.start.wrapping_add(place), ..a };
                 let to = to.wrapping_add(row * depth + at * PAD + from * rows);
                 let depth = part.min(depth - from);
-                self.s.vectorize(Pack { from: grid, rows, depth, to });
+                // SAFETY: these rows and columns are inside the left factor, which is readable by the caller's
+                // promise; a group has at most `S::ROWS` rows, and room for them and PAD numbers more, of
+                // which those behind a part are written by the next.
+                unsafe { self.s.follow(Pack { from: grid, rows, depth, to }) };
             }
         }
     }

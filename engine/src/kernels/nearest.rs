@@ -16,7 +16,7 @@ use rayon::prelude::*;
 use super::product::{Matrix, PACKED, sum};
 use super::raw::wide;
 use super::scratch::{Place, Scratch, with_scratch};
-use super::simd::{self, Kernel, Level, Simd, with_simd};
+use super::simd::{self, Level, PointerKernel, Simd, with_simd};
 use super::turn::turn;
 use crate::{EngineError, Result};
 
@@ -136,7 +136,7 @@ fn task<S: Simd>(s: S, codes: &Codes, vectors: &[f32], found: &mut [u32]) {
                 let (first, start) = (panel * width, scratch.add(panel * width * dim));
                 let vectors = &vectors[first * dim..];
                 let rows = (vectors.len() / dim).min(width);
-                s.vectorize(Panel { vectors, rows, dim, to: Matrix { start, stride: width } });
+                s.follow(Panel { vectors, rows, dim, to: Matrix { start, stride: width } });
             }
         }
         let block = (BLOCK / (dim * S::ROWS)).max(1);
@@ -149,11 +149,13 @@ fn task<S: Simd>(s: S, codes: &Codes, vectors: &[f32], found: &mut [u32]) {
                 macro_rules! scan {
                     ($($rows:literal)*) => {
                         match (S::ROWS, dim <= AGAIN) {
-                            $(($rows, true) => {
-                                s.vectorize(Scan::<$rows, true> { codes, groups, vectors, best });
-                            }
-                            ($rows, false) => {
-                                s.vectorize(Scan::<$rows, false> { codes, groups, vectors, best });
+                            // SAFETY: groups have `S::ROWS` codes, which are the rows; the panel is written, and so
+                            // are its scores and places, which are this task's.
+                            $(($rows, true) => unsafe {
+                                s.follow(Scan::<$rows, true> { codes, groups, vectors, best });
+                            },
+                            ($rows, false) => unsafe {
+                                s.follow(Scan::<$rows, false> { codes, groups, vectors, best });
                             })*
                             (rows, _) => unreachable!("no scan of {rows} rows"),
                         }
@@ -172,17 +174,18 @@ fn task<S: Simd>(s: S, codes: &Codes, vectors: &[f32], found: &mut [u32]) {
 /// Transposes up to a panel of vectors to (dimension, vector).
 struct Panel<'a> {
     vectors: &'a [f32],
+    /// At most what `vectors` holds, and two vectors of lanes.
     rows: usize,
     dim: usize,
-    /// Room for a panel; nobody else writes there.
+    /// Room for a panel that nobody else uses.
     to: Matrix<*mut f32>,
 }
 
-impl<S: Simd> Kernel<S> for Panel<'_> {
+impl<S: Simd> PointerKernel<S> for Panel<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self, s: S) {
+    unsafe fn run(self, s: S) {
         let Self { vectors, rows, dim, to } = self;
         let from = Matrix { start: vectors.as_ptr(), stride: dim };
         // SAFETY: `vectors` holds at least `rows` rows of `dim` numbers, at most two vectors of lanes; the panel
@@ -202,10 +205,13 @@ impl<S: Simd> Kernel<S> for Panel<'_> {
 /// a smaller one are computed again. Kept for this rare case they would fill the registers of the
 /// common one, which costs more if there are few dimensions.
 struct Scan<'a, const ROWS: usize, const AGAIN: bool> {
+    /// In groups of `ROWS`.
     codes: &'a Codes,
     groups: std::ops::Range<usize>,
+    /// A panel (dimension, two vectors of lanes).
     vectors: *const f32,
-    /// The smallest score of each lane so far and the bits of its code; nobody else uses them.
+    /// The smallest score of each lane so far and the bits of its code, two vectors of lanes each, written;
+    /// nobody else uses them.
     best: (*mut f32, *mut f32),
 }
 
@@ -255,14 +261,13 @@ impl<const ROWS: usize, const AGAIN: bool> Scan<'_, ROWS, AGAIN> {
     }
 }
 
-impl<S: Simd, const ROWS: usize, const AGAIN: bool> Kernel<S> for Scan<'_, ROWS, AGAIN> {
+impl<S: Simd, const ROWS: usize, const AGAIN: bool> PointerKernel<S> for Scan<'_, ROWS, AGAIN> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self, s: S) {
+    unsafe fn run(self, s: S) {
         for group in self.groups.clone() {
-            // SAFETY: groups are below `codes.groups`; scores and places of a panel are two vectors each, all
-            // written before.
+            // SAFETY: by the caller's promise.
             unsafe {
                 let sums = self.scores(s, group);
                 let best = [s.load(self.best.0), s.load(self.best.0.add(S::LANES))];
@@ -276,7 +281,7 @@ impl<S: Simd, const ROWS: usize, const AGAIN: bool> Kernel<S> for Scan<'_, ROWS,
                     continue;
                 }
                 if AGAIN {
-                    s.vectorize(Improve { scan: &self, group });
+                    s.follow(Improve { scan: &self, group });
                 } else {
                     self.improve(s, group, sums);
                 }
@@ -285,18 +290,18 @@ impl<S: Simd, const ROWS: usize, const AGAIN: bool> Kernel<S> for Scan<'_, ROWS,
     }
 }
 
-/// Finds what a group of codes improves.
+/// Finds what a group of codes of a scan improves.
 struct Improve<'a, const ROWS: usize, const AGAIN: bool> {
     scan: &'a Scan<'a, ROWS, AGAIN>,
     group: usize,
 }
 
-impl<S: Simd, const ROWS: usize, const AGAIN: bool> Kernel<S> for Improve<'_, ROWS, AGAIN> {
+impl<S: Simd, const ROWS: usize, const AGAIN: bool> PointerKernel<S> for Improve<'_, ROWS, AGAIN> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self, s: S) {
-        // SAFETY: a group of the scan, and its results.
+    unsafe fn run(self, s: S) {
+        // SAFETY: a group of the scan, and its results, which are the caller's promise.
         unsafe { self.scan.improve(s, self.group, self.scan.scores(s, self.group)) };
     }
 }

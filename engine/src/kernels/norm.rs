@@ -133,7 +133,9 @@ impl Rule {
                         // as that of x from the first of x.
                         let y = y.get().wrapping_add(task * slab + (c - first) * sizes.pixels);
                         let job = Normalize { x, y, scale, shift, silu: self.silu, stream };
-                        with_simd!(simd::best(), s => s.vectorize(job));
+                        // SAFETY: as many numbers as the map of x has, inside the result, which has as many as all of
+                        // x; groups are one task each.
+                        with_simd!(simd::best(), s => unsafe { s.follow(job) });
                     }
                     (mean, inverse)
                 })

@@ -3,7 +3,8 @@
 use candle_core::{D, DType, Tensor};
 
 use super::attention::Rule;
-use super::{Conv, SequenceLink};
+use super::card;
+use super::rules::{Conv, SequenceLink};
 use crate::{EngineError, Result};
 
 /// See [`super::conv2d`].
@@ -19,6 +20,8 @@ pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, conv: Conv) ->
             found: x.dims().to_vec(),
         });
     }
+    let what = "images of a convolution";
+    card::check(x.device(), what, x.dims())?;
     Ok(super::plain_conv::convolution(x, weight, bias, conv)?)
 }
 
@@ -30,6 +33,7 @@ pub fn group_norm(
     eps: f64,
     silu: bool,
 ) -> Result<Tensor> {
+    card::check(x.device(), "images of a norm", x.dims())?;
     if x.elem_count() == 0 {
         return Ok(x.clone());
     }
@@ -51,6 +55,7 @@ pub(super) fn layer_norm(
 
 /// See [`super::rms_norm`].
 pub(super) fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
+    card::check(x.device(), "rows of a norm", x.dims())?;
     if x.elem_count() == 0 {
         return Ok(x.clone());
     }
@@ -61,11 +66,13 @@ pub(super) fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> 
 /// See [`super::sequence`].
 pub(super) fn sequence(x: &Tensor, links: &[SequenceLink<'_>], shortcut: bool) -> Result<Tensor> {
     let (b, l, _) = x.dims3()?;
+    card::check(x.device(), "places of a sequence", x.dims())?;
     let mut y = x.clone();
     for link in links {
         y = match *link {
             SequenceLink::LayerNorm { weight, bias, eps } => layer_norm(&y, (weight, bias), eps)?,
             SequenceLink::Linear { weight, bias, gelu } => {
+                card::check(x.device(), "places of a sequence", &[b, l, weight.dim(0)?])?;
                 let rows = y.reshape((b * l, y.dim(2)?))?.matmul(&weight.t()?)?;
                 let rows = match bias {
                     Some(bias) => rows.broadcast_add(bias)?,
@@ -88,6 +95,7 @@ pub(super) fn sequence(x: &Tensor, links: &[SequenceLink<'_>], shortcut: bool) -
 
 /// See [`super::cross_entropy`].
 pub(super) fn cross_entropy(logits: &Tensor, targets: &[u32]) -> Result<Tensor> {
+    card::check(logits.device(), "logits", logits.dims())?;
     let down = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?.detach())?;
     let sums = down.exp()?.sum(D::Minus1)?.log()?;
     let targets = Tensor::from_slice(targets, (targets.len(), 1), logits.device())?;
@@ -96,12 +104,17 @@ pub(super) fn cross_entropy(logits: &Tensor, targets: &[u32]) -> Result<Tensor> 
 }
 
 /// Scores held at once by [`attention`] and [`nearest`], so that long sequences do not need Lq x Lk
-/// numbers.
+/// numbers, and probabilities by [`bit_entropies`].
 const SCORES: usize = 1 << 24;
 
 /// See [`super::attention`].
 pub(super) fn attention(q: &Tensor, k: &Tensor, v: &Tensor, rule: &Rule) -> Result<Tensor> {
     let ((b, h, queries, _), keys) = (q.dims4()?, k.dim(2)?);
+    for (tensor, what) in [(q, "queries"), (k, "keys"), (v, "values")] {
+        card::check(tensor.device(), what, tensor.dims())?;
+    }
+    // The scores of a single query of every head.
+    card::check(q.device(), "scores of attention", &[b, h, keys])?;
     if q.elem_count() == 0 {
         return Ok(q.clone());
     }
@@ -141,16 +154,31 @@ pub(super) fn bit_entropies(z: &Tensor, rule: super::bits::Rule) -> Result<Tenso
     // softplus(l) - p l
     let softplus = (logits.relu()? + (logits.abs()?.neg()?.exp()? + 1.0)?.log()?)?;
     let own = (softplus - (&set * &logits)?)?.sum(1)?.mean_all()?;
-    let half = |first: usize, bits: usize| -> Result<Tensor> {
-        let mut all = Tensor::ones((n, 1), z.dtype(), z.device())?;
+    // Some vectors at a time: a half of them is up to 2^12 numbers each.
+    let half = |(start, count): (usize, usize), first: usize, bits: usize| -> Result<Tensor> {
+        let mut all = Tensor::ones((count, 1), z.dtype(), z.device())?;
         for bit in first..first + bits {
-            let (set, clear) = (set.narrow(1, bit, 1)?, clear.narrow(1, bit, 1)?);
+            let own = |t: &Tensor| t.narrow(0, start, count)?.narrow(1, bit, 1);
+            let (set, clear) = (own(&set)?, own(&clear)?);
             all = Tensor::cat(&[all.broadcast_mul(&clear)?, all.broadcast_mul(&set)?], 1)?;
         }
         Ok(all)
     };
-    let low = dim / 2;
-    let mean = (half(0, low)?.t()?.matmul(&half(low, dim - low)?)? / n as f64)?;
+    let (low, high) = (dim / 2, dim - dim / 2);
+    let at_once = (SCORES >> high).max(1);
+    let mut sum: Option<Tensor> = None;
+    for start in (0..n).step_by(at_once) {
+        let part = (start, at_once.min(n - start));
+        let product = half(part, 0, low)?.t()?.matmul(&half(part, low, high)?)?;
+        sum = Some(match sum {
+            Some(sum) => (sum + product)?,
+            None => product,
+        });
+    }
+    let mean = match sum {
+        Some(sum) => (sum / n as f64)?,
+        None => return Ok(Tensor::zeros(2, z.dtype(), z.device())?),
+    };
     let entropy = (&mean * (&mean + f64::from(rule.eps))?.log()?)?.sum_all()?.neg()?;
     Ok(Tensor::stack(&[own, entropy], 0)?)
 }
@@ -162,6 +190,8 @@ pub fn nearest(vectors: &Tensor, codebook: &Tensor) -> Result<Tensor> {
         return Err(EngineError::bad_input("codebook", "there are no codes", ""));
     }
     let device = vectors.device();
+    card::check(device, "latents", vectors.dims())?;
+    card::check(device, "codebook", codebook.dims())?;
     if n == 0 {
         return Ok(Tensor::zeros(0, DType::U32, device)?);
     }
@@ -194,6 +224,7 @@ pub fn nearest(vectors: &Tensor, codebook: &Tensor) -> Result<Tensor> {
 /// See [`super::upsample2`].
 pub fn upsample2(x: &Tensor) -> Result<Tensor> {
     let (b, c, h, w) = x.dims4()?;
+    card::check(x.device(), "images of twice the size", &[b, c, 2 * h, 2 * w])?;
     if x.elem_count() == 0 {
         return Ok(x.reshape((b, c, 2 * h, 2 * w))?);
     }

@@ -6,7 +6,7 @@
 #![expect(unsafe_code, reason = "reads and writes scratch by pointer")]
 #![expect(clippy::inline_always, reason = "kernels are inlined whole into `vectorize`")]
 
-use super::simd::{Kernel, Simd};
+use super::simd::{PointerKernel, Simd};
 
 /// Splits `rows` into the fewest nearly equal groups of at most `most`: (first, rows) of each.
 pub(super) fn groups(rows: usize, most: usize) -> Vec<(usize, usize)> {
@@ -81,7 +81,10 @@ impl<const VECTORS: usize, const LEFT: usize> Product<VECTORS, LEFT> {
         macro_rules! rows {
             ($($n:literal)*) => {
                 match self.rows {
-                    $($n if $n <= S::ROWS => s.vectorize(Rows::<$n, VECTORS, LEFT>(self)),)*
+                    $($n if $n <= S::ROWS => {
+                        // SAFETY: by the caller's promise, of a product with so many rows.
+                        unsafe { s.follow(Rows::<$n, VECTORS, LEFT>(self)) }
+                    })*
                     // Nothing would be written, and callers hand out what is.
                     _ => unreachable!("a group has 1 to {} rows", S::ROWS),
                 }
@@ -93,18 +96,19 @@ impl<const VECTORS: usize, const LEFT: usize> Product<VECTORS, LEFT> {
 
 /// The product of a known number of rows: a function of its own for each, shared by all who call it. By
 /// reference: a copy is read in wider pieces than the product was just written in, for which the processor
-/// waits until all results before it are in the cache. That took up to a fifth of the time.
+/// waits until all results before it are in the cache. That took up to a fifth of the time. What
+/// [`Product::run`] asks for must hold.
 struct Rows<'a, const ROWS: usize, const VECTORS: usize, const LEFT: usize>(
     &'a Product<VECTORS, LEFT>,
 );
 
-impl<S: Simd, const ROWS: usize, const VECTORS: usize, const LEFT: usize> Kernel<S>
+impl<S: Simd, const ROWS: usize, const VECTORS: usize, const LEFT: usize> PointerKernel<S>
     for Rows<'_, ROWS, VECTORS, LEFT>
 {
     type Output = ();
 
     #[inline(always)]
-    fn run(self, s: S) {
+    unsafe fn run(self, s: S) {
         let &Product { depth, a, b, c, columns, planes: (planes, steps), to, .. } = self.0;
         for plane in 0..planes {
             let to = if plane > 0 && steps[2] == 0 { To::Result } else { to };
@@ -114,8 +118,8 @@ impl<S: Simd, const ROWS: usize, const VECTORS: usize, const LEFT: usize> Kernel
                 let b = b.start.wrapping_add(plane * steps[1] + column);
                 let c = c.start.wrapping_add(plane * steps[2] + column);
                 let (b, c) = (Matrix { start: b, ..self.0.b }, Matrix { start: c, ..self.0.c });
-                // SAFETY: `plane` and `column` are below those whose factors and results the caller of
-                // `Product::run` promised.
+                // SAFETY: `plane` and `column` are below those whose factors and results the caller promised, as
+                // `Product::run` asks for them.
                 unsafe { micro::<S, ROWS, VECTORS, LEFT>(s, depth, a, (b, c), to) }
             }
         }

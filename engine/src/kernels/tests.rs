@@ -3,8 +3,7 @@
 use candle_core::{DType, Device, Tensor, Var};
 
 use super::{
-    Conv, Link, Shortcut, chain, conv2d, group_norm, is_plain, nearest, plain, recomputing,
-    upsample2,
+    Conv, Link, Shortcut, chain, conv2d, group_norm, nearest, plain, recomputing, upsample2,
 };
 use crate::device::of_tests;
 use crate::random::{Noise, Purpose};
@@ -17,7 +16,7 @@ pub(super) fn is_run(multiplications: usize) -> bool {
 
 /// Whether the kernels of this module are what is tested, and not candle's operations.
 pub(super) fn is_ours() -> bool {
-    !is_plain() && of_tests().unwrap().is_cpu()
+    !super::choice::is_plain() && of_tests().unwrap().is_cpu()
 }
 
 pub(super) fn noise(cell: u64, shape: &[usize]) -> Tensor {

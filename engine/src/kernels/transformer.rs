@@ -2,53 +2,10 @@
 
 use candle_core::{DType, Tensor};
 
-use super::{ours, plain};
+use super::choice::ours;
+use super::plain;
+use super::rules::{Mask, SequenceLink};
 use crate::{EngineError, Result};
-
-/// Which keys a query of [`attention`] sees. Queries are the last Lq of the Lk places, so that with a
-/// cache of keys the new places may ask alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mask<'a> {
-    /// All of them.
-    None,
-    /// Those up to its own place.
-    Causal,
-    /// Those of its own block and of the blocks before, as the scales of VAR; the sizes of the blocks.
-    BlockCausal(&'a [usize]),
-}
-
-impl Mask<'_> {
-    /// How many keys, from the first, each query sees; `None`: all see all.
-    pub(super) fn seen(self, queries: usize, keys: usize) -> Result<Option<Vec<usize>>> {
-        let shape = |expected: String| EngineError::Shape {
-            what: "queries and keys of attention".to_owned(),
-            expected,
-            found: vec![queries, keys],
-        };
-        let before = match self {
-            Self::None => return Ok(None),
-            _ => keys.checked_sub(queries).ok_or_else(|| {
-                shape(
-                    "(Lq, Lk) with Lq <= Lk, since the mask takes queries as the last keys".into(),
-                )
-            })?,
-        };
-        let Self::BlockCausal(blocks) = self else {
-            return Ok(Some((before + 1..=keys).collect()));
-        };
-        let (mut end, mut blocks) = (0, blocks.iter());
-        let seen = (before..keys).map(|place| {
-            while end <= place {
-                end = usize::checked_add(end, *blocks.next()?)?;
-            }
-            Some(end)
-        });
-        match seen.collect::<Option<Vec<usize>>>() {
-            Some(seen) if end <= keys => Ok(Some(seen)),
-            _ => Err(shape("(Lq, Lk) with Lk at the end of a block".to_owned())),
-        }
-    }
-}
 
 /// Attention: weighted means of the values, the weights softmax(scale q k^T) over what the mask lets
 /// a query see. The matrix of scores is never made. Differentiable in q, k and v.
@@ -164,53 +121,6 @@ fn check_rows(x: &Tensor, parameters: &[&Tensor]) -> Result<()> {
             expected: format!("(D,) for x {:?}", x.dims()),
             found: parameter.dims().to_vec(),
         }),
-    }
-}
-
-/// A layer of a [`sequence`].
-#[derive(Debug, Clone, Copy)]
-pub enum SequenceLink<'a> {
-    /// See [`layer_norm`].
-    LayerNorm {
-        /// (D,)
-        weight: &'a Tensor,
-        /// (D,)
-        bias: &'a Tensor,
-        /// What is added to the variance.
-        eps: f64,
-    },
-    /// A linear layer, then GELU (its tanh form) if `gelu`.
-    Linear {
-        /// (Dy, Dx)
-        weight: &'a Tensor,
-        /// (Dy,)
-        bias: Option<&'a Tensor>,
-        /// Whether GELU follows.
-        gelu: bool,
-    },
-    /// See [`attention`]: rows of queries, keys and values (3 H D), head by head each, to rows (H D);
-    /// the scale is 1 / sqrt(D). Not the last layer.
-    Attention {
-        /// H
-        heads: usize,
-        /// What a place sees.
-        mask: Mask<'a>,
-    },
-}
-
-impl<'a> SequenceLink<'a> {
-    pub(super) fn weight_and_bias(&self) -> (Option<&'a Tensor>, Option<&'a Tensor>) {
-        match *self {
-            Self::LayerNorm { weight, bias, .. } => (Some(weight), Some(bias)),
-            Self::Linear { weight, bias, .. } => (Some(weight), bias),
-            Self::Attention { .. } => (None, None),
-        }
-    }
-
-    /// All parameters, weight before bias.
-    pub(super) fn parameters(&self) -> impl Iterator<Item = &'a Tensor> {
-        let (weight, bias) = self.weight_and_bias();
-        weight.into_iter().chain(bias)
     }
 }
 

@@ -77,7 +77,7 @@ impl KvCache {
     /// - `q`, `k`, `v`: (B, H, L, D); gives (B, H, L, D)
     ///
     /// # Errors
-    /// As for [`KvCache::append`] and [`kernels::attention()`].
+    /// As for [`KvCache::append`] and [`kernels::attention()`]; the cache stays as it was.
     pub fn attend(
         &mut self,
         q: &Tensor,
@@ -85,10 +85,18 @@ impl KvCache {
         scale: f64,
         mask: Mask<'_>,
     ) -> Result<Tensor> {
+        let before = self.len;
         self.append(k, v)?;
-        let (keys, values) =
-            (self.keys.narrow(2, 0, self.len)?, self.values.narrow(2, 0, self.len)?);
-        kernels::attention(q, &keys, &values, scale, mask)
+        let seen = |room: &Tensor| room.narrow(2, 0, self.len);
+        let found = seen(&self.keys)
+            .and_then(|keys| Ok((keys, seen(&self.values)?)))
+            .map_err(EngineError::from)
+            .and_then(|(keys, values)| kernels::attention(q, &keys, &values, scale, mask));
+        if found.is_err() {
+            // What lies behind the last place is room again.
+            self.len = before;
+        }
+        found
     }
 }
 
@@ -142,7 +150,15 @@ mod tests {
         assert!(cache.append(&noise(3, &[1, 2, 1, 4]), &other).is_err());
         assert_eq!(cache.len(), 2);
         let one = noise(4, &[1, 2, 1, 4]);
-        cache.append(&one, &one).unwrap();
+        // A mask that ends elsewhere, a scale that is none, queries of another size.
+        let mut refused = |q: &Tensor, scale, mask| {
+            assert!(cache.attend(q, (&one, &one), scale, mask).is_err());
+            assert_eq!(cache.len(), 2, "{mask:?}");
+        };
+        refused(&one, 0.5, Mask::BlockCausal(&[2, 2]));
+        refused(&one, f64::NAN, Mask::Causal);
+        refused(&other, 0.5, Mask::Causal);
+        cache.attend(&one, (&one, &one), 0.5, Mask::BlockCausal(&[2, 1])).unwrap();
         assert_eq!(cache.len(), 3);
     }
 }

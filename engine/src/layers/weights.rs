@@ -33,12 +33,42 @@ pub struct Weights {
     exactness: Exactness,
 }
 
+/// Where tensors come from.
+#[derive(Debug)]
+enum Origin {
+    /// Everything is drawn from the seed.
+    Fresh,
+    /// A checkpoint's tensors.
+    Loaded(BTreeMap<String, Tensor>),
+    /// A checkpoint's shapes: a network is built against them to see what fits.
+    Shapes(BTreeMap<String, Vec<usize>>),
+}
+
+impl Origin {
+    /// The shape that a checkpoint has under that name.
+    fn shape(&self, name: &str) -> Option<&[usize]> {
+        match self {
+            Self::Fresh => None,
+            Self::Loaded(tensors) => tensors.get(name).map(Tensor::dims),
+            Self::Shapes(shapes) => shapes.get(name).map(Vec::as_slice),
+        }
+    }
+
+    /// All names that a checkpoint has, sorted.
+    fn names(&self) -> Vec<&String> {
+        match self {
+            Self::Fresh => Vec::new(),
+            Self::Loaded(tensors) => tensors.keys().collect(),
+            Self::Shapes(shapes) => shapes.keys().collect(),
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Shared {
     device: Device,
     trainable: bool,
-    /// `None`: everything is drawn from `seed`.
-    loaded: Option<BTreeMap<String, Tensor>>,
+    from: Origin,
     seed: u64,
     vars: RefCell<BTreeMap<String, Var>>,
     taken: RefCell<BTreeSet<String>>,
@@ -47,17 +77,12 @@ struct Shared {
 }
 
 impl Weights {
-    fn from_shared(
-        device: &Device,
-        trainable: bool,
-        loaded: Option<BTreeMap<String, Tensor>>,
-        seed: u64,
-    ) -> Self {
+    fn from_shared(device: &Device, trainable: bool, from: Origin, seed: u64) -> Self {
         Self {
             shared: Rc::new(Shared {
                 device: device.clone(),
                 trainable,
-                loaded,
+                from,
                 seed,
                 vars: RefCell::default(),
                 taken: RefCell::default(),
@@ -71,12 +96,18 @@ impl Weights {
 
     /// New trainable parameters; the same seed gives the same weights.
     pub fn fresh(seed: u64, device: &Device) -> Self {
-        Self::from_shared(device, true, None, seed)
+        Self::from_shared(device, true, Origin::Fresh, seed)
     }
 
     /// Tensors of a checkpoint, converted to f32; `trainable` makes them variables.
     pub fn loaded(tensors: BTreeMap<String, Tensor>, trainable: bool, device: &Device) -> Self {
-        Self::from_shared(device, trainable, Some(tensors), 0)
+        Self::from_shared(device, trainable, Origin::Loaded(tensors), 0)
+    }
+
+    /// Zeros of a checkpoint's shapes that take no memory: a network that is built from them says
+    /// what does not fit ([`Weights::problems`]), and is not to be run.
+    pub fn of_shapes(shapes: BTreeMap<String, Vec<usize>>) -> Self {
+        Self::from_shared(&Device::Cpu, false, Origin::Shapes(shapes), 0)
     }
 
     /// The same weights below a longer prefix; parts are joined with dots.
@@ -99,7 +130,7 @@ impl Weights {
 
     /// Whether a checkpoint has the tensor; `false` when weights are fresh.
     pub fn contains(&self, name: &str) -> bool {
-        self.shared.loaded.as_ref().is_some_and(|l| l.contains_key(&self.full(name)))
+        self.shared.from.shape(&self.full(name)).is_some()
     }
 
     /// The device on which tensors are made.
@@ -132,20 +163,25 @@ impl Weights {
         let full = self.full(name);
         let shared = &self.shared;
         shared.taken.borrow_mut().insert(full.clone());
-        let tensor = match &shared.loaded {
-            None => draw(shape, init, shared.seed, name_hash(&full), &shared.device)?,
-            Some(loaded) => match loaded.get(&full) {
-                Some(t) if t.dims() == shape => {
-                    t.to_dtype(DType::F32)?.to_device(&shared.device)?.contiguous()?
-                }
-                Some(t) => {
-                    self.note(format!("{full} should be {shape:?}, but is {:?}", t.dims()));
+        if !matches!(shared.from, Origin::Fresh) {
+            match shared.from.shape(&full) {
+                Some(found) if found == shape => {}
+                Some(found) => {
+                    self.note(format!("{full} should be {shape:?}, but is {found:?}"));
                     return self.stand_in(shape);
                 }
                 None => {
                     self.note(format!("{full} is missing (should be {shape:?})"));
                     return self.stand_in(shape);
                 }
+            }
+        }
+        let tensor = match &shared.from {
+            Origin::Fresh => draw(shape, init, shared.seed, name_hash(&full), &shared.device)?,
+            Origin::Shapes(_) => return self.stand_in(shape),
+            Origin::Loaded(loaded) => match loaded.get(&full) {
+                Some(t) => t.to_dtype(DType::F32)?.to_device(&shared.device)?.contiguous()?,
+                None => return self.stand_in(shape),
             },
         };
         if !trainable {
@@ -186,7 +222,7 @@ impl Weights {
     pub fn problems(&self, ignore: &[&str]) -> Vec<String> {
         let mut problems = self.shared.problems.borrow().clone();
         let taken = self.shared.taken.borrow();
-        for name in self.shared.loaded.iter().flat_map(BTreeMap::keys) {
+        for name in self.shared.from.names() {
             if !taken.contains(name) && !ignore.iter().any(|prefix| name.starts_with(prefix)) {
                 problems.push(format!("{name} is not part of this network"));
             }

@@ -1,7 +1,7 @@
 //! How a codebook is used. Every number carries its sample size and the ceiling that goes with it:
 //! usage without them cannot be compared.
 
-use crate::tokens::Grid;
+use crate::tokens::{Part, Tokens};
 use crate::{EngineError, Result};
 
 /// How often each code occurred.
@@ -47,23 +47,23 @@ impl CodeCounts {
         Self { counts }
     }
 
-    /// Counts the tokens of a grid.
+    /// Counts the tokens of a part; cells without a token are left out.
     ///
     /// # Errors
-    /// If the grid belongs to a codebook of another size.
-    pub fn add(&mut self, grid: &Grid) -> Result<()> {
-        if grid.codebook_size() as usize != self.counts.len() {
+    /// If the part belongs to a codebook of another size.
+    pub fn add(&mut self, part: &Part) -> Result<()> {
+        if part.codebook_size() as usize != self.counts.len() {
             return Err(EngineError::bad_input(
-                "token grid",
+                "tokens",
                 format!(
                     "made for {} codes, counted with {}",
-                    grid.codebook_size(),
+                    part.codebook_size(),
                     self.counts.len()
                 ),
-                "count grids of one tokenizer",
+                "count tokens of one tokenizer",
             ));
         }
-        self.add_codes(grid.tokens());
+        self.add_codes(part.codes());
         Ok(())
     }
 
@@ -141,9 +141,10 @@ pub fn expected_used(codebook_size: u32, samples: u64) -> f64 {
     k * (1.0 - stays_unseen)
 }
 
-/// log2(K) bits a token, per pixel of the picture.
-pub fn bits_per_pixel(grid: &Grid, pixels: u64) -> f64 {
-    grid.tokens().len() as f64 * f64::from(grid.codebook_size()).log2() / pixels.max(1) as f64
+/// log2(K) bits a token, over all parts, per pixel of the picture.
+pub fn bits_per_pixel(tokens: &Tokens, pixels: u64) -> f64 {
+    let bits = |part: &Part| part.codes().len() as f64 * f64::from(part.codebook_size()).log2();
+    tokens.parts().iter().map(bits).sum::<f64>() / pixels.max(1) as f64
 }
 
 #[cfg(test)]
@@ -162,12 +163,12 @@ mod tests {
     #[test]
     fn a_collapsed_codebook_is_seen_as_one() {
         let mut counts = CodeCounts::new(512);
-        counts.add(&Grid::new(8, 8, 512, vec![3; 64]).unwrap()).unwrap();
+        counts.add(Tokens::grid(8, 8, 512, vec![3; 64]).unwrap().first()).unwrap();
         let statistics = counts.statistics();
         assert_eq!(statistics.used, 1);
         assert!((statistics.perplexity - 1.0).abs() < 1e-12);
         assert!((statistics.gini - 511.0 / 512.0).abs() < 1e-12);
-        assert!(counts.add(&Grid::new(1, 1, 10, vec![0]).unwrap()).is_err());
+        assert!(counts.add(Tokens::grid(1, 1, 10, vec![0]).unwrap().first()).is_err());
     }
 
     /// The table of the field notes: 65,536 samples of 16,384 codes show 98.2 % at most.

@@ -12,7 +12,7 @@ use candle_core::{DType, Device, Tensor};
 
 use super::fsq_entropy;
 use super::rows::{check_latents, codes_from_tensor};
-use super::{Observed, Quantized, Quantizer};
+use super::{Book, Pass, Place, Quantized, Quantizer, only};
 use crate::random::{Noise, Purpose};
 use crate::{EngineError, Result};
 
@@ -150,11 +150,9 @@ struct Constants {
 #[derive(Debug)]
 pub struct Fsq {
     config: FsqConfig,
-    size: u32,
+    books: [Book; 1],
     constants: Constants,
     device: Device,
-    /// Seed, step and first picture of the next training call.
-    place: (u64, u32, u32),
 }
 
 impl Fsq {
@@ -191,10 +189,9 @@ impl Fsq {
         };
         Ok(Self {
             config: config.clone(),
-            size,
+            books: [Book { size, dim, levels: config.levels.clone() }],
             constants,
             device: device.clone(),
-            place: (0, 0, 0),
         })
     }
 
@@ -225,7 +222,7 @@ impl Fsq {
     pub fn digits(&self, codes: &Tensor) -> Result<Tensor> {
         let (b, h, w) = codes.dims3()?;
         let mut digits = Vec::with_capacity(b * h * w * self.config.levels.len());
-        for mut code in codes_from_tensor(codes, self.size)? {
+        for mut code in codes_from_tensor(codes, self.books[0].size)? {
             for &level in &self.config.levels {
                 digits.push(code % level);
                 code /= level;
@@ -245,16 +242,16 @@ impl Fsq {
     }
 
     /// Draws the mask and the offsets of noise dropout, (B, D, H, W) each.
-    fn noise(&self, shape: (usize, usize, usize, usize)) -> Result<(Tensor, Tensor)> {
+    fn noise(&self, shape: (usize, usize, usize, usize), place: Place) -> Result<(Tensor, Tensor)> {
         let (b, d, h, w) = shape;
-        let (seed, step, first) = self.place;
+        let Place { seed, step, first_picture: first } = place;
         let (mut mask, mut offset) = (vec![0.0_f32; b * d * h * w], vec![0.0_f32; b * d * h * w]);
         for picture in 0..b {
-            for place in 0..h * w {
-                let cell = (u64::from(first) + picture as u64) << 32 | place as u64;
+            for within in 0..h * w {
+                let cell = (u64::from(first) + picture as u64) << 32 | within as u64;
                 let noise = Noise::new(seed, Purpose::Dropout, step, cell);
                 for channel in 0..d {
-                    let at = (picture * d + channel) * h * w + place;
+                    let at = (picture * d + channel) * h * w + within;
                     let lane = 2 * channel as u32;
                     let hit = f64::from(noise.uniform(lane)) < self.config.noise_dropout;
                     mask[at] = f32::from(u8::from(hit));
@@ -298,26 +295,22 @@ impl FsqConfig {
 }
 
 impl Quantizer for Fsq {
-    fn codebook_size(&self) -> u32 {
-        self.size
+    fn books(&self) -> &[Book] {
+        &self.books
     }
 
-    fn code_dim(&self) -> usize {
-        self.config.levels.len()
-    }
-
-    fn codebook(&self) -> Result<Option<Tensor>> {
-        if self.size > LISTED {
+    fn entries(&self, _book: u16) -> Result<Option<Tensor>> {
+        let Book { size, dim, .. } = self.books[0];
+        if size > LISTED {
             return Ok(None);
         }
-        let all =
-            Tensor::arange(0, self.size, &self.device)?.reshape((1, 1, self.size as usize))?;
-        let dim = self.code_dim();
-        Ok(Some(self.decode(&all)?.reshape((dim, self.size as usize))?.t()?.contiguous()?))
+        let all = Tensor::arange(0, size, &self.device)?.reshape((1, 1, size as usize))?;
+        let vectors = self.decode(&[all])?.reshape((dim, size as usize))?;
+        Ok(Some(vectors.t()?.contiguous()?))
     }
 
-    fn quantize(&self, latents: &Tensor, training: bool) -> Result<Quantized> {
-        check_latents(latents, self.code_dim())?;
+    fn quantize(&self, latents: &Tensor, pass: Pass) -> Result<Quantized> {
+        check_latents(latents, self.books[0].dim)?;
         let bounded = self.bounded(latents)?;
         let fixed = bounded.detach();
         let whole = if self.config.bound == FsqBound::Symmetric {
@@ -328,16 +321,16 @@ impl Quantizer for Fsq {
         let digits = whole.broadcast_add(&self.constants.middle)?.to_dtype(DType::U32)?;
         let codes = digits.broadcast_mul(&self.constants.basis)?.sum(1)?;
         let mut losses = Vec::new();
-        if training && self.config.entropy_weight > 0.0 {
+        if pass.is_training() && self.config.entropy_weight > 0.0 {
             let digits = bounded.broadcast_add(&self.constants.middle)?;
             let lack = fsq_entropy::lack_of_entropy(&digits, &self.config.levels)?;
             losses.push(("entropy", (lack * self.config.entropy_weight)?));
         }
-        let latents = if training {
+        let latents = if let Pass::Training(place) = pass {
             let rounded = (&bounded + (whole - fixed)?)?;
             let code = self.code(&rounded)?;
             if self.config.noise_dropout > 0.0 {
-                let (mask, offset) = self.noise(code.dims4()?)?;
+                let (mask, offset) = self.noise(code.dims4()?, place)?;
                 Self::disturb(&code, &mask, &offset)?
             } else {
                 code
@@ -345,19 +338,11 @@ impl Quantizer for Fsq {
         } else {
             self.code(&whole)?
         };
-        Ok(Quantized { latents, codes, losses })
+        Ok(Quantized { latents, codes: vec![codes], losses })
     }
 
-    fn decode(&self, codes: &Tensor) -> Result<Tensor> {
-        let digits = self.digits(codes)?.to_dtype(DType::F32)?.permute((0, 3, 1, 2))?;
+    fn decode(&self, codes: &[Tensor]) -> Result<Tensor> {
+        let digits = self.digits(only(codes)?)?.to_dtype(DType::F32)?.permute((0, 3, 1, 2))?;
         self.code(&digits.broadcast_sub(&self.constants.middle)?.contiguous()?)
-    }
-
-    fn prepare(&mut self, seed: u64, step: u32, first_picture: u32) {
-        self.place = (seed, step, first_picture);
-    }
-
-    fn observe(&mut self, _: &Tensor, _: &Tensor, _: u64, _: u32) -> Result<Observed> {
-        Ok(Observed::default())
     }
 }

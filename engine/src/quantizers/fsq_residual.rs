@@ -5,7 +5,7 @@
 
 use candle_core::{DType, Device, Tensor};
 
-use super::{Fsq, FsqBound, FsqConfig, Quantizer};
+use super::{Fsq, FsqBound, FsqConfig, Pass, Quantizer};
 use crate::Result;
 
 /// What residual layers give for latents (B, D, H, W).
@@ -71,7 +71,7 @@ impl ResidualFsq {
         let (mut layers, mut codes) = (Vec::new(), Vec::new());
         for layer in 0..self.layers {
             let scale = self.channels(self.scale(layer))?;
-            let quantized = self.rule.quantize(&residual.broadcast_div(&scale)?, true)?;
+            let quantized = self.rule.quantize(&residual.broadcast_div(&scale)?, Pass::FIRST)?;
             let values = quantized.latents.broadcast_mul(&scale)?;
             residual = (residual - values.detach())?;
             sum = Some(match sum {
@@ -79,7 +79,7 @@ impl ResidualFsq {
                 Some(sum) => (sum + &values)?,
             });
             layers.push(values);
-            codes.push(quantized.codes);
+            codes.extend(quantized.codes);
         }
         let latents = match sum {
             Some(sum) => sum,

@@ -15,8 +15,9 @@ pub use vq::{BetaPlacement, CodebookStart, CodebookUpdate, Vq, VqConfig};
 
 use candle_core::Tensor;
 
-use crate::Result;
 use crate::layers::Weights;
+use crate::tokens::PartShape;
+use crate::{EngineError, Result};
 
 /// Which rule, with its settings.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -77,14 +78,85 @@ pub fn build(
     })
 }
 
+/// One codebook of a tokenizer.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Book {
+    /// Number of codes, K.
+    pub size: u32,
+    /// Channels of a code, D.
+    pub dim: usize,
+    /// For codes that are digits, the levels of each, lowest digit first: FSQ's levels, twos for the
+    /// bits of LFQ and BSQ; empty for codes without an inner order.
+    pub levels: Vec<u32>,
+}
+
+impl Book {
+    /// A codebook of learned vectors.
+    pub fn of_vectors(size: u32, dim: usize) -> Self {
+        Self { size, dim, levels: Vec::new() }
+    }
+
+    /// Whether each digit of a code is a bit.
+    pub fn is_bits(&self) -> bool {
+        !self.levels.is_empty() && self.levels.iter().all(|level| *level == 2)
+    }
+
+    /// The digits of a code, lowest first; empty for codes without an inner order.
+    pub fn digits(&self, code: u32) -> Vec<u32> {
+        let mut rest = code;
+        let digit = |level: &u32| {
+            let digit = rest % level;
+            rest /= level;
+            digit
+        };
+        self.levels.iter().map(digit).collect()
+    }
+
+    /// The code of digits, lowest first.
+    pub fn code(&self, digits: &[u32]) -> u32 {
+        let pairs = self.levels.iter().zip(digits).rev();
+        pairs.fold(0, |code, (level, digit)| code * level + digit)
+    }
+}
+
+/// Where in a run a training pass stands; addresses everything random in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Place {
+    /// The run's seed.
+    pub seed: u64,
+    /// The step.
+    pub step: u32,
+    /// Which picture of the step's batch is the first in this call (micro-batches).
+    pub first_picture: u32,
+}
+
+/// What a pass is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pass {
+    /// Tokens only: no losses, no noise, no gradient.
+    Inference,
+    /// Training, there.
+    Training(Place),
+}
+
+impl Pass {
+    /// Training at the beginning of a run, for tests and figures.
+    pub const FIRST: Self = Self::Training(Place { seed: 0, step: 0, first_picture: 0 });
+
+    /// Whether losses, noise and gradients are wanted.
+    pub fn is_training(self) -> bool {
+        matches!(self, Self::Training(_))
+    }
+}
+
 /// What a quantizer gives for latents (B, D, H, W).
 #[derive(Debug)]
 pub struct Quantized {
     /// The quantized latents, (B, D, H, W): in training with the straight-through gradient,
     /// otherwise exactly what [`Quantizer::decode`] gives, without a gradient.
     pub latents: Tensor,
-    /// The codes, (B, H, W) u32, each below the codebook's size.
-    pub codes: Tensor,
+    /// The codes of each part, (B, rows, columns) u32, each below its book's size.
+    pub codes: Vec<Tensor>,
     /// Losses of the quantizer by name, scalars, already weighted; empty where there are none.
     pub losses: Vec<(&'static str, Tensor)>,
 }
@@ -98,30 +170,28 @@ pub struct Observed {
 
 /// A rule that maps latents to codes and codes to latents.
 pub trait Quantizer: std::fmt::Debug + Send + Sync {
-    /// Number of codes, K.
-    fn codebook_size(&self) -> u32;
-    /// Channels of a code, D.
-    fn code_dim(&self) -> usize;
-    /// The codebook as vectors, (K, D), where it exists or can be listed.
-    fn codebook(&self) -> Result<Option<Tensor>>;
-    /// Quantizes (B, D, H, W). `training` adds the losses and training-time noise.
-    fn quantize(&self, latents: &Tensor, training: bool) -> Result<Quantized>;
-    /// The latents (B, D, H, W) of codes (B, H, W) u32.
-    fn decode(&self, codes: &Tensor) -> Result<Tensor>;
-    /// Says where in a run the next training call of [`Quantizer::quantize`] stands, for rules that
-    /// draw noise there: the run's seed, the step, and which picture of the step's batch is the
-    /// first in the call (micro-batches). Does nothing by default.
-    fn prepare(&mut self, _seed: u64, _step: u32, _first_picture: u32) {}
+    /// Its codebooks; at least one.
+    fn books(&self) -> &[Book];
+    /// The parts of latents of that many rows and columns; one plane of the first book by default.
+    fn layout(&self, rows: usize, columns: usize) -> Vec<PartShape> {
+        vec![PartShape::grid(rows, columns)]
+    }
+    /// The vectors of a book, (K, D), where it has vectors that can be listed.
+    fn entries(&self, book: u16) -> Result<Option<Tensor>>;
+    /// Quantizes (B, D, H, W). Training adds the losses and training-time noise.
+    fn quantize(&self, latents: &Tensor, pass: Pass) -> Result<Quantized>;
+    /// The latents (B, D, H, W) of the codes of each part, (B, rows, columns) u32. Rules whose parts
+    /// add up take the first few of them as well.
+    ///
+    /// # Errors
+    /// [`crate::EngineError`] if parts are missing or a code is outside of its book.
+    fn decode(&self, codes: &[Tensor]) -> Result<Tensor>;
     /// Learns from a training batch outside of the gradient: initialization from data, EMA of the
     /// codebook, restart of dead codes. `latents` are those before quantization, (B, D, H, W);
-    /// `codes` (B, H, W); `seed` and `step` address the noise. Call after the optimizer's step.
-    fn observe(
-        &mut self,
-        latents: &Tensor,
-        codes: &Tensor,
-        seed: u64,
-        step: u32,
-    ) -> Result<Observed>;
+    /// `codes` those of each part. Call after the optimizer's step. Does nothing by default.
+    fn observe(&mut self, _latents: &Tensor, _codes: &[Tensor], _place: Place) -> Result<Observed> {
+        Ok(Observed::default())
+    }
     /// Prepares the codebook from the first batch's latents (B, D, H, W); does nothing by default.
     fn start_from(&mut self, _latents: &Tensor, _seed: u64) -> Result<()> {
         Ok(())
@@ -130,5 +200,20 @@ pub trait Quantizer: std::fmt::Debug + Send + Sync {
     /// and the codebook itself where no gradient trains it.
     fn state(&self) -> Vec<(String, Tensor)> {
         Vec::new()
+    }
+}
+
+/// The codes of a rule with one part.
+///
+/// # Errors
+/// [`EngineError::Shape`] if there are none or several.
+pub fn only(codes: &[Tensor]) -> Result<&Tensor> {
+    match codes {
+        [codes] => Ok(codes),
+        other => Err(EngineError::Shape {
+            what: "codes".to_owned(),
+            expected: "one part".to_owned(),
+            found: vec![other.len()],
+        }),
     }
 }

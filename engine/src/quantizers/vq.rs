@@ -11,7 +11,7 @@
 use candle_core::{D, Tensor, Var};
 
 use super::rows::{codes_from_tensor, latents_from_rows, rows_from_latents};
-use super::{Observed, Quantized, Quantizer};
+use super::{Book, Observed, Pass, Place, Quantized, Quantizer, only};
 use crate::layers::{Init, Weights};
 use crate::{EngineError, Result, kernels};
 
@@ -154,6 +154,7 @@ pub struct Vq {
     /// (K, D): a parameter, or state for EMA.
     pub(super) embedding: Tensor,
     pub(super) averages: Option<Averages>,
+    books: [Book; 1],
     name: String,
 }
 
@@ -192,7 +193,13 @@ impl Vq {
         } else {
             None
         };
-        Ok(Self { config: config.clone(), embedding, averages, name: weights.name("") })
+        let books = [Book::of_vectors(config.codes, dim)];
+        Ok(Self { config: config.clone(), embedding, averages, books, name: weights.name("") })
+    }
+
+    /// Channels of a code, D.
+    pub(super) fn code_dim(&self) -> usize {
+        self.books[0].dim
     }
 
     /// The codebook as it is compared with latents, (K, D), without gradient.
@@ -248,26 +255,22 @@ fn unit(rows: &Tensor) -> Result<Tensor> {
 }
 
 impl Quantizer for Vq {
-    fn codebook_size(&self) -> u32 {
-        self.config.codes
+    fn books(&self) -> &[Book] {
+        &self.books
     }
 
-    fn code_dim(&self) -> usize {
-        self.embedding.dims()[1]
-    }
-
-    fn codebook(&self) -> Result<Option<Tensor>> {
+    fn entries(&self, _book: u16) -> Result<Option<Tensor>> {
         Ok(Some(self.table()?))
     }
 
-    fn quantize(&self, latents: &Tensor, training: bool) -> Result<Quantized> {
+    fn quantize(&self, latents: &Tensor, pass: Pass) -> Result<Quantized> {
         let vectors = self.vectors(latents)?;
         let shape = latents.dims4()?;
         let list = kernels::nearest(&vectors.detach(), &self.table()?)?;
-        let codes = list.reshape((shape.0, shape.2, shape.3))?;
+        let codes = vec![list.reshape((shape.0, shape.2, shape.3))?];
         let chosen = self.chosen(&list)?;
         let rows = chosen.detach();
-        if !training {
+        if !pass.is_training() {
             let latents = latents_from_rows(&rows, shape)?;
             return Ok(Quantized { latents, codes, losses: Vec::new() });
         }
@@ -276,21 +279,16 @@ impl Quantizer for Vq {
         Ok(Quantized { latents: latents_from_rows(&through, shape)?, codes, losses })
     }
 
-    fn decode(&self, codes: &Tensor) -> Result<Tensor> {
+    fn decode(&self, codes: &[Tensor]) -> Result<Tensor> {
+        let codes = only(codes)?;
         let list = codes_from_tensor(codes, self.config.codes)?;
         let (b, h, w) = codes.dims3()?;
         let list = Tensor::from_vec(list, b * h * w, self.embedding.device())?;
         latents_from_rows(&self.chosen(&list)?.detach(), (b, self.code_dim(), h, w))
     }
 
-    fn observe(
-        &mut self,
-        latents: &Tensor,
-        codes: &Tensor,
-        seed: u64,
-        step: u32,
-    ) -> Result<Observed> {
-        self.learn(latents, codes, seed, step)
+    fn observe(&mut self, latents: &Tensor, codes: &[Tensor], place: Place) -> Result<Observed> {
+        self.learn(latents, only(codes)?, place)
     }
 
     fn start_from(&mut self, latents: &Tensor, seed: u64) -> Result<()> {

@@ -4,7 +4,7 @@ use candle_core::{Tensor, Var};
 
 use super::rows::codes_from_tensor;
 use super::vq::{CodebookUpdate, Vq};
-use super::{Observed, Quantizer};
+use super::{Observed, Place};
 use crate::random::{Noise, Purpose};
 use crate::{EngineError, Result, kernels};
 
@@ -17,8 +17,7 @@ impl Vq {
         &mut self,
         latents: &Tensor,
         codes: &Tensor,
-        seed: u64,
-        step: u32,
+        place: Place,
     ) -> Result<Observed> {
         let Some(averages) = &self.averages else {
             return Ok(Observed::default());
@@ -53,7 +52,7 @@ impl Vq {
         }
         let dead: Vec<usize> =
             (0..sizes.len()).filter(|&code| sizes[code] < self.config.restart).collect();
-        let picks = distinct(seed, Purpose::Restart, step, vectors.len(), dead.len());
+        let picks = distinct(place.seed, Purpose::Restart, place.step, vectors.len(), dead.len());
         for (&code, &pick) in dead.iter().zip(&picks) {
             let row = vectors[pick].iter().map(|&x| f64::from(x));
             sizes[code] = self.config.restart;

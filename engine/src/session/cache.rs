@@ -1,18 +1,26 @@
 //! Answers, the questions in line for them, and the threads' way of working them off.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use super::lanes::Desktop;
-use super::question::{AnyAnswer, Key, Lane, Question, Reply};
-use super::{Desk, News, Settings, Shared, Waker, panics};
+use super::job::JobHandle;
+use super::panics;
+use super::question::{AnyAnswer, Desk, Key, Lane, Office, Question, Reply};
+use super::settings::{News, Settings, Waker};
 use crate::device::DeviceChoice;
 use crate::error::{EngineError, Problem, Result};
 
-/// Progress that nobody has set.
-const NO_PROGRESS: u32 = u32::MAX;
+/// Where a thread of the cache takes its work from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Desktop {
+    /// Questions that compute, *now* only.
+    Now,
+    /// *Soon*, and *now* when it has piled up.
+    Soon,
+    /// Files, *now* before *soon*.
+    Files,
+}
 
 /// What the window's status bar shows of a session.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,33 +37,6 @@ pub struct Status {
     pub longest_piece_ms: f32,
     /// Labels of questions being worked on.
     pub working_on: Vec<String>,
-}
-
-/// One piece of work, as its worker and its askers share it.
-#[derive(Debug, Default)]
-pub(super) struct JobHandle {
-    cancelled: AtomicBool,
-    progress: AtomicU32,
-}
-
-impl JobHandle {
-    fn new() -> Arc<Self> {
-        Arc::new(Self { cancelled: AtomicBool::new(false), progress: AtomicU32::new(NO_PROGRESS) })
-    }
-
-    pub(super) fn set_progress(&self, fraction: f32) {
-        let value = (fraction.clamp(0.0, 1.0) * 1e6) as u32;
-        self.progress.store(value, Ordering::Relaxed);
-    }
-
-    pub(super) fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Relaxed)
-    }
-
-    fn progress(&self) -> Option<f32> {
-        let value = self.progress.load(Ordering::Relaxed);
-        (value != NO_PROGRESS).then_some(value as f32 / 1e6)
-    }
 }
 
 enum State {
@@ -90,7 +71,7 @@ struct Table {
 }
 
 /// All answers of a session.
-pub(crate) struct Cache {
+pub(super) struct Cache {
     table: Mutex<Table>,
     changed: Condvar,
     budget_bytes: usize,
@@ -112,7 +93,7 @@ impl Cache {
         table.closed = true;
         table.entries.values().for_each(|entry| {
             if let State::Working(job) = &entry.state {
-                job.cancelled.store(true, Ordering::Relaxed);
+                job.cancel();
             }
         });
         drop(table);
@@ -237,7 +218,7 @@ impl Cache {
             .collect();
         for key in unwanted {
             if let Some(Entry { state: State::Working(job), .. }) = table.entries.get(&key) {
-                job.cancelled.store(true, Ordering::Relaxed);
+                job.cancel();
             } else {
                 table.remove(&key);
             }
@@ -273,23 +254,20 @@ impl Cache {
 
     /// The answer to a question that another answer needs: from the cache, from the thread that is
     /// at it, or worked out here and kept.
-    pub(super) fn work_out<Q: Question>(
+    pub(super) fn work_out(
         &self,
-        shared: &Shared,
-        question: &Q,
+        office: &dyn Office,
+        key: &Key,
         parent: &JobHandle,
-    ) -> Result<Arc<Q::Answer>> {
-        let key = Key::new(question);
+    ) -> Result<AnyAnswer> {
         let mut table = self.table();
         loop {
             let frame = table.frame;
-            match table.entries.get_mut(&key) {
+            match table.entries.get_mut(key) {
                 Some(entry) => match &entry.state {
                     State::Ready { answer, .. } => {
                         entry.asked = frame;
-                        return Arc::clone(answer)
-                            .downcast()
-                            .map_err(|_wrong| EngineError::Cancelled);
+                        return Ok(Arc::clone(answer));
                     }
                     State::Working(_) => {
                         // It must not be dropped under us: a waiting caller counts as asking.
@@ -298,7 +276,7 @@ impl Cache {
                             .changed
                             .wait(table)
                             .unwrap_or_else(std::sync::PoisonError::into_inner);
-                        if let Some(entry) = table.entries.get_mut(&key) {
+                        if let Some(entry) = table.entries.get_mut(key) {
                             entry.waiting = entry.waiting.saturating_sub(1);
                         }
                         if parent.is_cancelled() || table.closed {
@@ -311,23 +289,20 @@ impl Cache {
             }
         }
         // Not in the line any more: this thread does it, under its parent's cancellation.
-        table.take_from_lines(&key);
+        table.take_from_lines(key);
         let job = JobHandle::new();
-        table.set_working(&key, &job);
+        table.set_working(key, &job);
         drop(table);
-        let result = panics::guard(&key.question().label(), || {
-            question.answer(&Desk { shared, job: parent }).map(|answer| {
-                let bytes = Q::bytes(&answer) + 256;
-                (Arc::new(answer), bytes)
-            })
-        });
+        let question = key.question();
+        let result =
+            panics::guard(&question.label(), || question.work_out(&Desk::new(office, parent)));
         match result {
             Ok((answer, bytes)) => {
-                self.settle(&key, Ok((Arc::clone(&answer) as AnyAnswer, bytes)));
+                self.settle(key, Ok((Arc::clone(&answer), bytes)));
                 Ok(answer)
             }
             Err(error) => {
-                self.settle(&key, Err(error.problem()));
+                self.settle(key, Err(error.problem()));
                 Err(error)
             }
         }
@@ -393,18 +368,18 @@ impl Cache {
 }
 
 /// Works questions off until the session ends.
-pub(super) fn serve(shared: &Shared, desktop: Desktop) {
-    while let Some((key, job)) = shared.cache.next(desktop) {
+pub(super) fn serve(cache: &Cache, office: &dyn Office, desktop: Desktop) {
+    while let Some((key, job)) = cache.next(desktop) {
         let started = Instant::now();
         let label = key.question().label();
-        let result = panics::guard(&label, || key.question().work_out(&Desk { shared, job: &job }));
-        shared.cache.note_piece(desktop, started);
+        let result = panics::guard(&label, || key.question().work_out(&Desk::new(office, &job)));
+        cache.note_piece(desktop, started);
         if let Err(error) = &result
             && !matches!(error, EngineError::Cancelled)
         {
             tracing::debug!("{label}: {error}");
         }
-        shared.cache.settle(&key, result.map_err(|error| error.problem()));
+        cache.settle(&key, result.map_err(|error| error.problem()));
     }
 }
 

@@ -5,7 +5,9 @@ use std::thread::JoinHandle;
 
 use thread_priority::ThreadPriority;
 
-use super::{Shared, cache};
+use super::cache::{self, Desktop};
+use super::panics::Notes;
+use super::shared::Shared;
 use crate::error::{EngineError, Result};
 
 /// Stack of engine threads: candle walks and drops graphs recursively (address space only).
@@ -14,17 +16,6 @@ const STACK_BYTES: usize = 64 << 20;
 /// All threads, to be joined when the session ends.
 pub(super) struct Threads {
     handles: Mutex<Vec<JoinHandle<()>>>,
-}
-
-/// Where a thread of the cache takes its work from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Desktop {
-    /// Questions that compute, *now* before *soon*... on the now thread: *now* only.
-    Now,
-    /// *Soon*, and *now* when it has piled up.
-    Soon,
-    /// Files, *now* before *soon*.
-    Files,
 }
 
 impl Threads {
@@ -42,12 +33,13 @@ impl Threads {
         for (name, desktop, priority, pool_threads) in lanes {
             let shared = Arc::clone(shared);
             handles.push(spawn(name, priority, pool_threads, move || {
-                cache::serve(&shared, desktop);
+                cache::serve(&shared.cache, &*shared, desktop);
             })?);
         }
         let for_runs = Arc::clone(shared);
         // Lowest of all: training takes what the window and its questions leave.
-        handles.push(spawn("engine-long", 8, threads, move || for_runs.runs.serve(&for_runs))?);
+        handles
+            .push(spawn("engine-long", 8, threads, move || for_runs.runs.serve(&for_runs.device))?);
         Ok(Self { handles: Mutex::new(handles) })
     }
 
@@ -66,7 +58,8 @@ impl Threads {
 }
 
 /// A thread with a lowered priority whose rayon calls go to a pool of its own; the pool's threads
-/// inherit the priority, because the thread lowers itself before it makes them.
+/// inherit the priority, because the thread lowers itself before it makes them. Panics of all of them
+/// are noted together.
 fn spawn(
     name: &str,
     priority: u8,
@@ -79,10 +72,13 @@ fn spawn(
         .stack_size(STACK_BYTES)
         .spawn(move || {
             lower_priority(priority);
+            let notes = Notes::default();
+            notes.keep();
             let pool = rayon::ThreadPoolBuilder::new()
                 .num_threads(pool_threads)
                 .stack_size(STACK_BYTES)
                 .thread_name(move |i| format!("{pool_name}-{i}"))
+                .start_handler(move |_| notes.keep())
                 .build();
             match pool {
                 Ok(pool) => pool.install(work),

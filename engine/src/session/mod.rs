@@ -13,79 +13,26 @@
 //! pass into pieces of 30 ms, which its interface does not allow.)
 
 mod cache;
+mod job;
 mod lanes;
 mod panics;
 mod question;
 mod runs;
+mod settings;
+mod shared;
 
 use std::any::Any;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use cache::Status;
-pub use question::{Lane, Question, Reply};
+pub use question::{Desk, Lane, Question, Reply};
 pub use runs::{Advance, Control, RunId, RunState, RunView, Watch, Work};
+pub use settings::{News, Settings, Waker};
 
-use crate::device::DeviceChoice;
 use crate::error::{Problem, Result};
-use cache::Cache;
 use question::Key;
-use runs::Runs;
-
-/// What a [`Waker`] is called for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum News {
-    /// An answer that a frame asked for is there, or a run stopped or goes on again: nobody should
-    /// wait to see it.
-    Settled,
-    /// A run that goes on has more to show. There can be many of these in a second.
-    Progress,
-}
-
-/// Called from engine threads when there is something new to see.
-pub type Waker = Arc<dyn Fn(News) + Send + Sync>;
-
-/// How a session is set up.
-#[derive(Clone)]
-pub struct Settings {
-    /// The device of all networks.
-    pub device: DeviceChoice,
-    /// Threads of the *now* lane's pool; 0 means all cores.
-    pub threads: usize,
-    /// Bytes that cached answers may take.
-    pub budget_bytes: usize,
-    /// Folder of the shipped models, recipes and samples.
-    pub assets: std::path::PathBuf,
-    /// Asks for a frame.
-    pub waker: Waker,
-}
-
-impl std::fmt::Debug for Settings {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Settings({:?}, {} threads)", self.device, self.threads)
-    }
-}
-
-impl Settings {
-    /// The CPU, all cores, half a GiB of answers, no waker.
-    pub fn new(assets: impl Into<std::path::PathBuf>) -> Self {
-        Self {
-            device: DeviceChoice::Cpu,
-            threads: 0,
-            budget_bytes: 512 << 20,
-            assets: assets.into(),
-            waker: Arc::new(|_news| {}),
-        }
-    }
-}
-
-/// What all threads of a session share.
-pub(crate) struct Shared {
-    pub(crate) settings: Settings,
-    pub(crate) device: candle_core::Device,
-    pub(crate) cache: Cache,
-    pub(crate) runs: Runs,
-}
+use shared::Shared;
 
 /// The engine as its users see it. Dropping it cancels everything and ends its threads.
 pub struct Session {
@@ -106,10 +53,7 @@ impl Session {
     /// When the device cannot be had or threads cannot be started.
     pub fn new(settings: Settings) -> Result<Self> {
         panics::install_hook();
-        let device = crate::device::open(settings.device)?;
-        let cache = Cache::new(settings.budget_bytes, Arc::clone(&settings.waker));
-        let runs = Runs::new(Arc::clone(&settings.waker));
-        let shared = Arc::new(Shared { settings, device, cache, runs });
+        let shared = Arc::new(Shared::new(settings)?);
         let threads = lanes::Threads::start(&shared)?;
         Ok(Self { shared, threads })
     }
@@ -223,57 +167,6 @@ impl Drop for Session {
         self.shared.cache.close();
         self.shared.runs.close();
         self.threads.join();
-    }
-}
-
-/// What an answer may use while it is worked out.
-pub struct Desk<'a> {
-    shared: &'a Shared,
-    job: &'a cache::JobHandle,
-}
-
-impl std::fmt::Debug for Desk<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Desk")
-    }
-}
-
-impl Desk<'_> {
-    /// The answer to another question, from the cache or worked out here.
-    ///
-    /// # Errors
-    /// The other question's error, or [`crate::EngineError::Cancelled`].
-    pub fn ask<Q: Question>(&self, question: &Q) -> Result<Arc<Q::Answer>> {
-        self.check()?;
-        self.shared.cache.work_out(self.shared, question, self.job)
-    }
-
-    /// Says how far the answer is, 0 to 1, and stops if it is no longer wanted. Call it between
-    /// pieces of some ten milliseconds.
-    ///
-    /// # Errors
-    /// [`crate::EngineError::Cancelled`] if nobody asks any more.
-    pub fn progress(&self, fraction: f32) -> Result<()> {
-        self.job.set_progress(fraction);
-        self.check()
-    }
-
-    /// Stops if the answer is no longer wanted.
-    ///
-    /// # Errors
-    /// [`crate::EngineError::Cancelled`] if nobody asks any more.
-    pub fn check(&self) -> Result<()> {
-        if self.job.is_cancelled() { Err(crate::EngineError::Cancelled) } else { Ok(()) }
-    }
-
-    /// The device of all networks.
-    pub fn device(&self) -> &candle_core::Device {
-        &self.shared.device
-    }
-
-    /// The folder of shipped models, recipes and samples.
-    pub fn assets(&self) -> &std::path::Path {
-        &self.shared.settings.assets
     }
 }
 

@@ -4,8 +4,8 @@ use std::any::{Any, TypeId};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use super::Desk;
-use crate::error::{Problem, Result};
+use super::job::JobHandle;
+use crate::error::{EngineError, Problem, Result};
 
 /// How urgent a question is, and which threads work on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -31,6 +31,72 @@ pub trait Question: Clone + Eq + Hash + std::fmt::Debug + Send + Sync + 'static 
     fn is_file_work(&self) -> bool {
         false
     }
+}
+
+/// What an answer may use while it is worked out.
+pub struct Desk<'a> {
+    office: &'a dyn Office,
+    job: &'a JobHandle,
+}
+
+impl std::fmt::Debug for Desk<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Desk")
+    }
+}
+
+impl<'a> Desk<'a> {
+    pub(super) fn new(office: &'a dyn Office, job: &'a JobHandle) -> Self {
+        Self { office, job }
+    }
+
+    /// The answer to another question, from the cache or worked out here.
+    ///
+    /// # Errors
+    /// The other question's error, or [`EngineError::Cancelled`].
+    pub fn ask<Q: Question>(&self, question: &Q) -> Result<Arc<Q::Answer>> {
+        self.check()?;
+        let answer = self.office.work_out(&Key::new(question), self.job)?;
+        answer.downcast().map_err(|_wrong| EngineError::Cancelled)
+    }
+
+    /// Says how far the answer is, 0 to 1, and stops if it is no longer wanted. Call it between
+    /// pieces of some ten milliseconds.
+    ///
+    /// # Errors
+    /// [`EngineError::Cancelled`] if nobody asks any more.
+    pub fn progress(&self, fraction: f32) -> Result<()> {
+        self.job.set_progress(fraction);
+        self.check()
+    }
+
+    /// Stops if the answer is no longer wanted.
+    ///
+    /// # Errors
+    /// [`EngineError::Cancelled`] if nobody asks any more.
+    pub fn check(&self) -> Result<()> {
+        if self.job.is_cancelled() { Err(EngineError::Cancelled) } else { Ok(()) }
+    }
+
+    /// The device of all networks.
+    pub fn device(&self) -> &candle_core::Device {
+        self.office.device()
+    }
+
+    /// The folder of shipped models, recipes and samples.
+    pub fn assets(&self) -> &std::path::Path {
+        self.office.assets()
+    }
+}
+
+/// Where desks stand: what a session has for who works an answer out.
+pub(super) trait Office: Sync {
+    /// The answer to a question: what is known, or worked out now, unless `parent` is cancelled.
+    fn work_out(&self, key: &Key, parent: &JobHandle) -> Result<AnyAnswer>;
+    /// The device of all networks.
+    fn device(&self) -> &candle_core::Device;
+    /// The folder of shipped models, recipes and samples.
+    fn assets(&self) -> &std::path::Path;
 }
 
 /// What is known of an answer.

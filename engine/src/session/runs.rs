@@ -6,7 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use super::{News, Shared, Waker, panics};
+use candle_core::Device;
+
+use super::panics;
+use super::settings::{News, Waker};
 use crate::error::{EngineError, Problem, Result};
 
 /// The identity of a run in its session.
@@ -14,12 +17,15 @@ use crate::error::{EngineError, Problem, Result};
 pub struct RunId(pub u64);
 
 /// What a step of a run says of the rest.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Advance {
     /// There is more to do.
     More,
     /// That was the last step.
     Done,
+    /// It cannot go on for now, as when a disk is full, and nothing is lost: the run is paused with this
+    /// problem, and does the rest of the step when it is resumed.
+    Stuck(Problem),
 }
 
 /// Long work, one step at a time.
@@ -36,7 +42,8 @@ pub trait Work: Send + 'static {
     /// Called when the run is paused or cancelled, to keep what is done.
     ///
     /// # Errors
-    /// If it cannot be kept.
+    /// If it cannot be kept. Then the run stays, paused with that problem, and this is called again when it
+    /// is cancelled or the session ends.
     fn keep(&mut self) -> Result<()> {
         Ok(())
     }
@@ -44,7 +51,8 @@ pub trait Work: Send + 'static {
 
 /// What a step may use and say.
 pub struct Watch<'a, E> {
-    shared: &'a Shared,
+    device: &'a Device,
+    waker: &'a Waker,
     log: &'a Mutex<Vec<Arc<E>>>,
     slot: &'a Slot,
 }
@@ -60,7 +68,7 @@ impl<E> Watch<'_, E> {
     pub fn append(&mut self, entry: E) {
         lock(self.log).push(Arc::new(entry));
         self.slot.entries.fetch_add(1, Ordering::Relaxed);
-        (self.shared.settings.waker)(News::Progress);
+        (self.waker)(News::Progress);
     }
 
     /// Says how far the run is and how fast, such as (0.4, "212 images/s").
@@ -83,8 +91,8 @@ impl<E> Watch<'_, E> {
     }
 
     /// The device of all networks.
-    pub fn device(&self) -> &candle_core::Device {
-        &self.shared.device
+    pub fn device(&self) -> &Device {
+        self.device
     }
 }
 
@@ -97,7 +105,8 @@ pub enum Control {
     Resume,
     /// Do one step, then pause.
     StepOnce,
-    /// End it after the current step.
+    /// End it after the current step. A run that cannot keep what is done is paused first; cancelled again,
+    /// it ends without.
     Cancel,
 }
 
@@ -132,6 +141,8 @@ pub struct RunView {
     pub title: String,
     /// Where it stands.
     pub state: RunState,
+    /// Why it was paused, if not by a person.
+    pub problem: Option<Problem>,
     /// 0 to 1, if it can tell.
     pub progress: Option<f32>,
     /// How fast it goes, in words.
@@ -156,6 +167,7 @@ enum Wish {
 struct Face {
     title: String,
     state: RunState,
+    problem: Option<Problem>,
     wish: Wish,
     progress: Option<f32>,
     rate: String,
@@ -164,6 +176,32 @@ struct Face {
     has_moved: bool,
     /// The first and the last time that it did.
     marks: Option<(Mark, Mark)>,
+}
+
+impl Face {
+    /// Counts a step that took so long.
+    fn stepped(&mut self, took: Duration, wish: Wish) {
+        self.worked += took;
+        if let (Some(progress), true) = (self.progress, self.has_moved) {
+            let now = Mark { seconds: self.worked.as_secs_f32(), progress };
+            self.marks = Some((self.marks.map_or(now, |marks| marks.0), now));
+            self.has_moved = false;
+        }
+        if wish == Wish::StepOnce && self.wish == Wish::StepOnce {
+            self.wish = Wish::Pause;
+        }
+    }
+
+    /// Where it stands after it was given its `wish`; a problem pauses it, unless something else was wished
+    /// meanwhile.
+    fn stand(&mut self, (state, problem): (RunState, Option<Problem>), wish: Wish) -> News {
+        if problem.is_some() && self.wish == wish {
+            self.wish = Wish::Pause;
+        }
+        let is_new = self.state != state || self.problem != problem;
+        (self.state, self.problem) = (state, problem);
+        if is_new { News::Settled } else { News::Progress }
+    }
 }
 
 /// How far (0 to 1) a run was after so many seconds at work.
@@ -190,7 +228,7 @@ struct Slot {
 }
 
 trait AnyWork: Send {
-    fn step(&mut self, shared: &Shared, slot: &Slot) -> Result<Advance>;
+    fn step(&mut self, device: &Device, waker: &Waker, slot: &Slot) -> Result<Advance>;
     fn keep(&mut self) -> Result<()>;
 }
 
@@ -200,8 +238,8 @@ struct Typed<W: Work> {
 }
 
 impl<W: Work> AnyWork for Typed<W> {
-    fn step(&mut self, shared: &Shared, slot: &Slot) -> Result<Advance> {
-        self.work.step(&mut Watch { shared, log: &self.log, slot })
+    fn step(&mut self, device: &Device, waker: &Waker, slot: &Slot) -> Result<Advance> {
+        self.work.step(&mut Watch { device, waker, log: &self.log, slot })
     }
 
     fn keep(&mut self) -> Result<()> {
@@ -221,7 +259,7 @@ struct Table {
 }
 
 /// All runs of a session.
-pub(crate) struct Runs {
+pub(super) struct Runs {
     table: Mutex<Table>,
     changed: Condvar,
     waker: Waker,
@@ -246,6 +284,7 @@ impl Runs {
             face: Mutex::new(Face {
                 title: work.title(),
                 state: RunState::Running,
+                problem: None,
                 wish: Wish::Run,
                 progress: None,
                 rate: String::new(),
@@ -299,7 +338,14 @@ impl Runs {
             let Some(slot) = table.slots.iter().find(|slot| slot.id == id) else {
                 return Err(EngineError::bad_input("run", format!("no run {}", id.0), "").problem());
             };
-            let state = lock(&slot.face).state.clone();
+            let (state, stuck) = {
+                let face = lock(&slot.face);
+                (face.state.clone(), face.problem.clone())
+            };
+            // Nobody who waits will resume it.
+            if let Some(problem) = stuck {
+                return Err(problem);
+            }
             match state {
                 RunState::Failed(problem) => return Err(problem),
                 RunState::Done | RunState::Cancelled => return Ok(state),
@@ -326,46 +372,30 @@ impl Runs {
     }
 
     /// Works the runs off, a step each in turn, until the session ends.
-    pub(super) fn serve(&self, shared: &Shared) {
+    pub(super) fn serve(&self, device: &Device) {
         while let Some((slot, mut work)) = self.next_turn() {
             let wish = lock(&slot.face).wish;
-            let state = match wish {
-                Wish::Cancel => Some(Self::end(&mut *work, RunState::Cancelled)),
-                Wish::Pause => {
-                    let kept = Self::end(&mut *work, RunState::Paused);
-                    Some(kept)
-                }
+            let after = match wish {
+                Wish::Cancel => self.end(&slot, &mut *work, RunState::Cancelled),
+                Wish::Pause => self.end(&slot, &mut *work, RunState::Paused),
                 Wish::Run | Wish::StepOnce => {
                     let started = Instant::now();
                     let title = lock(&slot.face).title.clone();
-                    let result = panics::guard(&title, || work.step(shared, &slot));
-                    let mut face = lock(&slot.face);
-                    face.worked += started.elapsed();
-                    if let (Some(progress), true) = (face.progress, face.has_moved) {
-                        let now = Mark { seconds: face.worked.as_secs_f32(), progress };
-                        face.marks = Some((face.marks.map_or(now, |marks| marks.0), now));
-                        face.has_moved = false;
-                    }
-                    if wish == Wish::StepOnce && face.wish == Wish::StepOnce {
-                        face.wish = Wish::Pause;
-                    }
-                    drop(face);
+                    let result = panics::guard(&title, || work.step(device, &self.waker, &slot));
+                    lock(&slot.face).stepped(started.elapsed(), wish);
                     match result {
-                        Ok(Advance::More) => None,
-                        Ok(Advance::Done) => Some(RunState::Done),
+                        Ok(Advance::More) => (RunState::Running, None),
+                        Ok(Advance::Done) => (RunState::Done, None),
+                        Ok(Advance::Stuck(problem)) => (RunState::Paused, Some(problem)),
                         Err(EngineError::Cancelled) => {
-                            Some(Self::end(&mut *work, RunState::Cancelled))
+                            self.end(&slot, &mut *work, RunState::Cancelled)
                         }
-                        Err(error) => Some(RunState::Failed(error.problem())),
+                        Err(error) => (RunState::Failed(error.problem()), None),
                     }
                 }
             };
-            let over = state.as_ref().is_some_and(RunState::is_over);
-            let state = state.unwrap_or(RunState::Running);
-            let mut face = lock(&slot.face);
-            let news = if face.state == state { News::Progress } else { News::Settled };
-            face.state = state;
-            drop(face);
+            let over = after.0.is_over();
+            let news = lock(&slot.face).stand(after, wish);
             if !over {
                 lock(&self.table).turns.push_back((slot, work));
             }
@@ -374,10 +404,24 @@ impl Runs {
         }
     }
 
-    fn end(work: &mut dyn AnyWork, state: RunState) -> RunState {
-        match panics::guard("keeping a run", || work.keep()) {
-            Ok(()) => state,
-            Err(error) => RunState::Failed(error.problem()),
+    /// Ends or pauses a run, which keeps what it has. Where it cannot, it is paused with that problem, unless
+    /// that was known, or there is nobody any more to resume it.
+    fn end(
+        &self,
+        slot: &Slot,
+        work: &mut dyn AnyWork,
+        state: RunState,
+    ) -> (RunState, Option<Problem>) {
+        let Err(error) = panics::guard("keeping a run", || work.keep()) else {
+            return (state, None);
+        };
+        let problem = error.problem();
+        let is_lost = matches!(error, EngineError::Panicked { .. }) || lock(&self.table).closed;
+        let was_stuck = state.is_over() && lock(&slot.face).problem.is_some();
+        if is_lost || was_stuck {
+            (RunState::Failed(problem), None)
+        } else {
+            (RunState::Paused, Some(problem))
         }
     }
 
@@ -411,6 +455,7 @@ impl Slot {
             id: self.id,
             title: face.title.clone(),
             state: face.state.clone(),
+            problem: face.problem.clone(),
             progress: face.progress,
             rate: face.rate.clone(),
             seconds,

@@ -47,6 +47,32 @@ impl From<Panics> for usize {
     }
 }
 
+/// Panics on a thread of the pool that is not the one that works on the question.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct PanicsElsewhere;
+impl Question for PanicsElsewhere {
+    type Answer = ();
+    fn answer(&self, _desk: &Desk<'_>) -> Result<()> {
+        let started = std::sync::atomic::AtomicBool::new(false);
+        rayon::join(
+            // Busy until another thread has begun with the rest.
+            || {
+                while !started.load(Ordering::SeqCst) {
+                    std::hint::spin_loop();
+                }
+            },
+            || {
+                started.store(true, Ordering::SeqCst);
+                assert!(!started.load(Ordering::SeqCst), "elsewhere");
+            },
+        );
+        Ok(())
+    }
+    fn bytes((): &()) -> usize {
+        0
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Large(u32);
 impl Question for Large {
@@ -186,6 +212,20 @@ fn a_panic_is_a_problem_with_its_place_and_the_session_lives_on() {
 }
 
 #[test]
+fn a_panic_on_another_thread_of_the_pool_keeps_its_place() {
+    let session = Session::new(Settings { threads: 2, ..Settings::new("assets") }).unwrap();
+    for _ in 0..3 {
+        let problem = session.wait(&PanicsElsewhere).unwrap_err();
+        assert!(problem.summary.contains("elsewhere at "), "{problem}");
+        assert!(problem.summary.contains("tests.rs:"), "{problem}");
+        session.forget(&PanicsElsewhere);
+    }
+    // The same text from another place is another panic.
+    let problem = session.wait(&Panics).unwrap_err();
+    assert!(problem.summary.contains("index out of bounds"), "{problem}");
+}
+
+#[test]
 fn a_full_cache_forgets_the_oldest_and_goes_on_answering() {
     let session = session();
     for i in 0..20 {
@@ -294,6 +334,95 @@ fn a_run_that_fails_says_why_and_others_go_on() {
     let good = session.start(work);
     assert!(session.wait_run(bad).unwrap_err().summary.contains("no such thing"));
     assert_eq!(session.wait_run(good).unwrap(), RunState::Done);
+}
+
+/// A run of three steps on a disk that is full until there is room.
+struct OnFullDisk {
+    next: u32,
+    has_room: Arc<std::sync::atomic::AtomicBool>,
+    tries: Arc<AtomicUsize>,
+}
+fn on_full_disk() -> (OnFullDisk, Arc<std::sync::atomic::AtomicBool>, Arc<AtomicUsize>) {
+    let (has_room, tries) = (Arc::default(), Arc::default());
+    let work = OnFullDisk { next: 0, has_room: Arc::clone(&has_room), tries: Arc::clone(&tries) };
+    (work, has_room, tries)
+}
+impl OnFullDisk {
+    fn write(&self) -> Result<()> {
+        self.tries.fetch_add(1, Ordering::SeqCst);
+        if self.has_room.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        Err(EngineError::io("run/checkpoint", std::io::ErrorKind::StorageFull.into()))
+    }
+}
+impl Work for OnFullDisk {
+    type Entry = u32;
+    fn title(&self) -> String {
+        "fill the disk".into()
+    }
+    fn step(&mut self, watch: &mut Watch<'_, u32>) -> Result<Advance> {
+        if let Err(error) = self.write() {
+            return Ok(Advance::Stuck(error.problem()));
+        }
+        watch.append(self.next);
+        self.next += 1;
+        Ok(if self.next == 3 { Advance::Done } else { Advance::More })
+    }
+    fn keep(&mut self) -> Result<()> {
+        self.write()
+    }
+}
+
+fn is_stuck(session: &Session) -> bool {
+    let view = &session.runs()[0];
+    let problem = view.problem.as_ref();
+    let says_why = problem.is_some_and(|problem| problem.hint.contains("Free some space"));
+    assert_eq!(problem.is_some(), says_why, "{problem:?}");
+    view.state == RunState::Paused && says_why
+}
+
+#[test]
+fn a_run_on_a_full_disk_waits_with_the_problem_and_goes_on_when_there_is_room() {
+    let session = session();
+    let (work, has_room, tries) = on_full_disk();
+    let run = session.start(work);
+    until("the problem", || is_stuck(&session));
+    assert!(session.wait_run(run).unwrap_err().summary.contains("run/checkpoint"));
+    let before = tries.load(Ordering::SeqCst);
+    session.control(run, Control::Resume);
+    until("another try", || tries.load(Ordering::SeqCst) > before);
+    until("the problem again", || is_stuck(&session));
+    has_room.store(true, Ordering::SeqCst);
+    session.control(run, Control::StepOnce);
+    until("a step", || session.runs()[0].entries == 1 && session.runs()[0].problem.is_none());
+    session.control(run, Control::Resume);
+    assert_eq!(session.wait_run(run).unwrap(), RunState::Done);
+    let log: Vec<u32> = session.log::<u32>(run, 0).iter().map(|e| **e).collect();
+    assert_eq!(log, [0, 1, 2]);
+}
+
+#[test]
+fn a_run_that_cannot_keep_what_it_has_is_not_dropped_unless_that_is_wanted_twice() {
+    let session = session();
+    let (work, has_room, _) = on_full_disk();
+    has_room.store(true, Ordering::SeqCst);
+    let run = session.start(OnFullDisk { next: 4, ..work });
+    until("a step", || session.runs()[0].entries > 0);
+    has_room.store(false, Ordering::SeqCst);
+    until("the problem", || is_stuck(&session));
+    // Room again, and full again before the pause.
+    has_room.store(true, Ordering::SeqCst);
+    session.control(run, Control::StepOnce);
+    until("a pause without a problem", || {
+        let view = &session.runs()[0];
+        view.state == RunState::Paused && view.problem.is_none()
+    });
+    has_room.store(false, Ordering::SeqCst);
+    session.control(run, Control::Cancel);
+    until("the problem instead of the end", || is_stuck(&session));
+    session.control(run, Control::Cancel);
+    until("the end", || matches!(session.runs()[0].state, RunState::Failed(_)));
 }
 
 #[test]

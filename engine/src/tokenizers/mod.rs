@@ -1,22 +1,27 @@
-//! Tokenizers: image → latents → codes → latents → image, one folder a family.
+//! Tokenizers: image → latents → codes of each part → latents → image, one folder a family.
 
 pub mod cosmos;
 pub mod diffusers;
 pub mod emu3;
+pub mod facts;
+pub mod family;
 pub mod ldm;
 pub mod published;
 pub mod run;
 
+pub use facts::{Facts, Input};
+pub use family::{Beside, FAMILIES, Family, Shapes};
 pub use ldm::{Ldm, LdmConfig, Naming};
-pub use run::{detokenize, tokenize};
+pub use run::{check_layout, detokenize, images_of, pictures_of, tokenize};
 
 use candle_core::{Device, Tensor};
 
 use crate::Result;
 use crate::layers::Weights;
-use crate::quantizers::{Quantized, Quantizer, QuantizerConfig};
+use crate::quantizers::{Pass, Quantized, Quantizer, QuantizerConfig};
+use crate::tokens::PartShape;
 
-/// Everything that decides a tokenizer but its weights; stored with every model file.
+/// A tokenizer that Smalti trains: everything that decides it but its weights.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TokenizerConfig {
@@ -49,36 +54,32 @@ pub fn build(config: &TokenizerConfig, weights: &Weights) -> Result<Box<dyn Toke
     Ok(Box::new(Ldm::new(config, weights)?))
 }
 
-/// What can be said of a tokenizer without running it.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Facts {
-    /// The family's name, such as "taming" or "llamagen".
-    pub family: String,
-    /// Pixels per token along a side.
-    pub factor: usize,
-    /// Number of codes, K.
-    pub codebook_size: u32,
-    /// Channels of a code, D.
-    pub code_dim: usize,
-    /// The levels of an FSQ code, lowest digit first; empty for other quantizers.
-    pub levels: Vec<u32>,
-    /// Number of parameters.
-    pub parameters: usize,
-    /// The quantizer in words, such as "VQ, EMA" or "FSQ 8,5,5,5".
-    pub quantizer: String,
-}
-
-/// An image tokenizer. Sides of images must divide by [`Facts::factor`].
+/// An image tokenizer.
 pub trait Tokenizer: std::fmt::Debug + Send + Sync {
     /// What it is.
     fn facts(&self) -> &Facts;
     /// Where its weights are, and images and codes have to be.
     fn device(&self) -> &Device;
-    /// Latents before quantization, (B, D, H/f, W/f), of images (B, 3, H, W) in [-1, 1].
+    /// The parts that an image of that many pixels becomes.
+    ///
+    /// # Errors
+    /// [`crate::EngineError::BadInput`] if images cannot have that size; says which they can have.
+    fn layout(&self, height: usize, width: usize) -> Result<Vec<PartShape>> {
+        let (rows, columns) = self.facts().latent_size(height, width)?;
+        Ok(self.quantizer().layout(rows, columns))
+    }
+    /// Latents before quantization, (B, D, h, w), of images (B, C, H, W) in [-1, 1].
     fn encode(&self, images: &Tensor) -> Result<Tensor>;
     /// Quantizes latents (B, D, h, w).
-    fn quantize(&self, latents: &Tensor, training: bool) -> Result<Quantized>;
-    /// Images (B, 3, H, W), about [-1, 1] but not clamped, of quantized latents (B, D, h, w).
+    fn quantize(&self, latents: &Tensor, pass: Pass) -> Result<Quantized> {
+        self.quantizer().quantize(latents, pass)
+    }
+    /// Quantized latents (B, D, h, w) of the codes of each part, (B, rows, columns) u32; of the first
+    /// few parts where parts add up.
+    fn dequantize(&self, codes: &[Tensor]) -> Result<Tensor> {
+        self.quantizer().decode(codes)
+    }
+    /// Images (B, C, H, W), about [-1, 1], of quantized latents (B, D, h, w).
     fn decode(&self, latents: &Tensor) -> Result<Tensor>;
     /// The quantizer.
     fn quantizer(&self) -> &dyn Quantizer;

@@ -1,56 +1,124 @@
 //! From a picture to its tokens and back, in plain data.
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 
-use super::Tokenizer;
+use super::{Facts, Tokenizer};
 use crate::images::{Picture, from_tensor, to_tensor};
-use crate::tokens::Grid;
+use crate::quantizers::Pass;
+use crate::tokens::{Part, PartShape, Tokens, words};
 use crate::{EngineError, Result};
+
+/// Pictures of one size as images (B, C, H, W) in [-1, 1]; gray where the tokenizer has one channel.
+///
+/// # Errors
+/// [`EngineError::BadInput`] if there are none or their sizes differ.
+pub fn images_of(facts: &Facts, pictures: &[Picture], device: &Device) -> Result<Tensor> {
+    let images = to_tensor(pictures, device)?;
+    match facts.channels {
+        3 => Ok(images),
+        // Luma of Rec. 601, as Pillow's "L".
+        1 => {
+            let part = |channel: usize, weight: f64| images.narrow(1, channel, 1)? * weight;
+            Ok(((part(0, 0.299)? + part(1, 0.587)?)? + part(2, 0.114)?)?)
+        }
+        other => Err(EngineError::bad_input(
+            "tokenizer",
+            format!("its images have {other} channels"),
+            "pictures have 3 channels, or 1 where they are gray",
+        )),
+    }
+}
+
+/// The pictures of images (B, C, H, W); gray ones have three equal channels.
+///
+/// # Errors
+/// As [`from_tensor`].
+pub fn pictures_of(images: &Tensor) -> Result<Vec<Picture>> {
+    let (b, c, h, w) = images.dims4()?;
+    if c == 1 {
+        return from_tensor(&images.broadcast_as((b, 3, h, w))?.contiguous()?);
+    }
+    from_tensor(images)
+}
 
 /// The tokens of a picture.
 ///
 /// # Errors
-/// [`EngineError::BadInput`] if a side does not divide by the tokenizer's factor, or the network
-/// gives numbers that are not finite (damaged weights).
-pub fn tokenize(tokenizer: &dyn Tokenizer, picture: &Picture) -> Result<Grid> {
+/// [`EngineError::BadInput`] if the picture has a size that the tokenizer does not take, or the
+/// network gives numbers that are not finite (damaged weights).
+pub fn tokenize(tokenizer: &dyn Tokenizer, picture: &Picture) -> Result<Tokens> {
     let facts = tokenizer.facts();
-    let factor = facts.factor;
-    let (w, h) = (picture.width() as usize, picture.height() as usize);
-    if !w.is_multiple_of(factor) || !h.is_multiple_of(factor) {
-        return Err(EngineError::bad_input(
-            "picture",
-            format!("{w}x{h} does not divide by {factor}, the pixels per token"),
-            format!("crop or resize to multiples of {factor}"),
-        ));
+    let layout = tokenizer.layout(picture.height() as usize, picture.width() as usize)?;
+    let images = images_of(facts, std::slice::from_ref(picture), tokenizer.device())?;
+    let codes = tokenizer.quantize(&tokenizer.encode(&images)?, Pass::Inference)?.codes;
+    if codes.len() != layout.len() {
+        let reason = format!("{} parts of codes, {} were expected", codes.len(), layout.len());
+        return Err(EngineError::bad_input("tokenizer", reason, ""));
     }
-    let latents =
-        tokenizer.encode(&to_tensor(std::slice::from_ref(picture), tokenizer.device())?)?;
-    let codes = tokenizer.quantize(&latents, false)?.codes;
-    let tokens = codes.flatten_all()?.to_vec1::<u32>()?;
-    Grid::new(h / factor, w / factor, facts.codebook_size, tokens)
+    let part = |(shape, codes): (&PartShape, &Tensor)| {
+        let size = facts.book(shape.book).size;
+        Part::new(*shape, size, codes.flatten_all()?.to_vec1::<u32>()?)
+    };
+    Tokens::new(layout.iter().zip(&codes).map(part).collect::<Result<Vec<_>>>()?)
+}
+
+/// The size in pixels, height and width, of the image whose tokens have that layout; the first parts
+/// of a layout are enough where [`Facts::prefixes`] says so.
+///
+/// # Errors
+/// [`EngineError::BadInput`] if the tokenizer has no such layout: which parts it wants and which were
+/// given.
+pub fn check_layout(tokenizer: &dyn Tokenizer, tokens: &Tokens) -> Result<(usize, usize)> {
+    let facts = tokenizer.facts();
+    let given = tokens.layout();
+    let hint = "use tokens that were made with this tokenizer";
+    let last = tokens.parts().last().unwrap_or(tokens.first());
+    let (height, width) =
+        facts.fixed_size().unwrap_or((last.rows() * facts.factor, last.columns() * facts.factor));
+    let wanted = tokenizer.layout(height, width)?;
+    let fits = given == wanted || (facts.prefixes && wanted.starts_with(&given));
+    if !fits {
+        let reason = format!(
+            "they are {}, this tokenizer wants {}{}",
+            words(&given),
+            words(&wanted),
+            if facts.fixed_size().is_some() { "" } else { " for an image of that size" },
+        );
+        return Err(EngineError::bad_input("tokens", reason, hint));
+    }
+    for (number, part) in tokens.parts().iter().enumerate() {
+        let size = facts.book(part.book()).size;
+        if part.codebook_size() != size {
+            let which = if given.len() > 1 { format!(" (part {number})") } else { String::new() };
+            let reason = format!(
+                "they are of a codebook of {} codes{which}, this tokenizer has {size}",
+                part.codebook_size()
+            );
+            return Err(EngineError::bad_input("tokens", reason, hint));
+        }
+    }
+    if let Some(cell) = tokens.first_masked() {
+        let reason = format!("no token stands at {cell}");
+        return Err(EngineError::bad_input("tokens", reason, "fill every cell first"));
+    }
+    Ok((height, width))
 }
 
 /// The picture of tokens.
 ///
 /// # Errors
-/// [`EngineError::BadInput`] if the grid is of another codebook or has several frames.
-pub fn detokenize(tokenizer: &dyn Tokenizer, grid: &Grid) -> Result<Picture> {
-    let facts = tokenizer.facts();
-    if grid.codebook_size() != facts.codebook_size || grid.frames() != 1 {
-        return Err(EngineError::bad_input(
-            "token grid",
-            format!(
-                "{} frames of {} codes for a tokenizer of single images with {} codes",
-                grid.frames(),
-                grid.codebook_size(),
-                facts.codebook_size
-            ),
-            "use tokens that were made with this tokenizer",
-        ));
-    }
-    let shape = (1, grid.height(), grid.width());
-    let codes = Tensor::from_slice(grid.tokens(), shape, tokenizer.device())?;
-    let latents = tokenizer.quantizer().decode(&codes)?;
-    let mut pictures = from_tensor(&tokenizer.decode(&latents)?)?;
+/// As [`check_layout`].
+pub fn detokenize(tokenizer: &dyn Tokenizer, tokens: &Tokens) -> Result<Picture> {
+    check_layout(tokenizer, tokens)?;
+    let codes = tokens
+        .parts()
+        .iter()
+        .map(|part| {
+            let shape = (1, part.frames() * part.rows(), part.columns());
+            Ok(Tensor::from_slice(part.codes(), shape, tokenizer.device())?)
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let images = tokenizer.decode(&tokenizer.dequantize(&codes)?)?;
+    let mut pictures = pictures_of(&images)?;
     pictures.pop().ok_or_else(|| EngineError::bad_input("picture", "nothing was decoded", ""))
 }

@@ -1,7 +1,6 @@
-//! Grids as files: NumPy's `.npy`, and safetensors with the codebook's size in the metadata.
+//! Tokens as files: NumPy's `.npy` for one part, and safetensors with one tensor a part.
 //!
-//! In Python: `numpy.load(path)`, or `safetensors.numpy.load_file(path)["tokens"]`. A file holds one
-//! grid (H, W) or (1, H, W), or a batch of grids of one size (B, H, W).
+//! In Python: `numpy.load(path)`, or `safetensors.numpy.load_file(path)["tokens"]`.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -10,35 +9,50 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
 use super::npy::{self, Numbers};
-use super::{Grid, MAX_CODEBOOK};
+use super::{Part, PartShape, Tokens};
 use crate::images::file::read_file;
 use crate::{EngineError, Result};
 
 /// Token files above this are refused; a 65,536 x 1024 grid of 8-byte numbers is smaller.
 const MAX_BYTES: u64 = 1 << 29;
-/// The version of the metadata in safetensors files.
-const FORMAT: u64 = 1;
+/// The version of the metadata in safetensors files. Version 1 held one part, without its book.
+const FORMAT: u64 = 2;
 /// The metadata's key.
 const KEY: &str = "smalti_tokens";
-const AGAIN: &str = "write the file again, for example with `smalti encode`";
+const AGAIN: &str = "save whole numbers of shape (H, W), or (B, H, W) for several images";
+
+/// Who made tokens: what tells whether another tokenizer's codes mean the same.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Maker {
+    /// What people call the tokenizer.
+    pub model: Option<String>,
+    /// Identifies its encoder and quantizer.
+    pub token_hash: Option<String>,
+}
 
 /// What a token file holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenFile {
-    /// The grids, all of one size; at least one.
-    pub grids: Vec<Grid>,
+    /// The tokens of each image, all of one layout; at least one.
+    pub images: Vec<Tokens>,
     /// The tokenizer that made them, where the file says it.
-    pub model: Option<String>,
+    pub maker: Maker,
+    /// What a person should know, such as that the largest code was taken for the codebook's size.
+    pub remarks: Vec<String>,
 }
 
-/// The grid as `.npy`: u32, (H, W).
-#[allow(clippy::unnecessary_wraps, reason = "as the other kinds, which can fail")]
-pub fn npy_bytes(grid: &Grid) -> Result<Vec<u8>> {
-    let mut header = format!(
-        "{{'descr': '<u4', 'fortran_order': False, 'shape': ({}, {}), }}",
-        grid.height(),
-        grid.width()
-    );
+/// The tokens as `.npy`: u32, (H, W), or (T, H, W) for a clip.
+///
+/// # Errors
+/// [`EngineError::BadInput`] if they have several parts, which one array cannot hold.
+pub fn npy_bytes(tokens: &Tokens) -> Result<Vec<u8>> {
+    let [part] = tokens.parts() else {
+        let reason = format!("{}, and a .npy holds one array", tokens.words());
+        return Err(EngineError::bad_input("tokens", reason, "save them as .safetensors"));
+    };
+    let shape: Vec<String> = array_shape(part.shape()).iter().map(ToString::to_string).collect();
+    let mut header =
+        format!("{{'descr': '<u4', 'fortran_order': False, 'shape': ({}), }}", shape.join(", "));
     while !(10 + header.len() + 1).is_multiple_of(64) {
         header.push(' ');
     }
@@ -46,60 +60,72 @@ pub fn npy_bytes(grid: &Grid) -> Result<Vec<u8>> {
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
     bytes.extend((header.len() as u16).to_le_bytes());
     bytes.extend(header.as_bytes());
-    bytes.extend(grid.tokens().iter().flat_map(|code| code.to_le_bytes()));
+    bytes.extend(part.codes().iter().flat_map(|code| code.to_le_bytes()));
     Ok(bytes)
 }
 
-/// The grid as safetensors: tensor "tokens", u32, (H, W).
-pub fn safetensors_bytes(grid: &Grid) -> Result<Vec<u8>> {
-    batch_bytes(std::slice::from_ref(grid), None)
+/// (H, W), or (T, H, W) for a clip.
+fn array_shape(shape: PartShape) -> Vec<usize> {
+    let mut sides = vec![shape.frames, shape.rows, shape.columns];
+    if shape.frames == 1 {
+        sides.remove(0);
+    }
+    sides
 }
 
-/// Grids of one size and codebook as safetensors: tensor "tokens", u32, (H, W), or (B, H, W) where
-/// there are several. `model` names the tokenizer that made them.
+/// What the tensor of a part is called.
+fn tensor_name(part: usize, parts: usize) -> String {
+    if parts == 1 { "tokens".to_owned() } else { format!("tokens.{part}") }
+}
+
+/// Tokens of one layout as safetensors: one tensor a part, u32, "tokens" where there is one part,
+/// else "tokens.0", "tokens.1", ...; (H, W), (T, H, W) for a clip, with a first axis for the images
+/// where there are several. [`super::MASKED`] (4294967295) stands where there is no token.
 ///
 /// # Errors
-/// [`EngineError::BadInput`] if there is no grid or sizes differ.
-pub fn batch_bytes(grids: &[Grid], model: Option<&str>) -> Result<Vec<u8>> {
-    let bad = |reason: &str| EngineError::bad_input("token grids", reason, "");
-    let facts = |g: &Grid| (g.height(), g.width(), g.codebook_size());
-    let first = grids.first().ok_or_else(|| bad("there is none to write"))?;
-    if grids.iter().any(|grid| facts(grid) != facts(first)) {
-        return Err(bad("they differ in size or codebook, one file holds one size"));
+/// [`EngineError::BadInput`] if there are none or their layouts differ.
+pub fn safetensors_bytes(images: &[Tokens], maker: &Maker) -> Result<Vec<u8>> {
+    let bad = |reason: &str| EngineError::bad_input("tokens", reason, "");
+    let facts = |tokens: &Tokens| -> Vec<(PartShape, u32)> {
+        tokens.parts().iter().map(|part| (part.shape(), part.codebook_size())).collect()
+    };
+    let first = images.first().ok_or_else(|| bad("there are none to write"))?;
+    let layout = facts(first);
+    if images.iter().any(|tokens| facts(tokens) != layout) {
+        return Err(bad("they differ in layout or codebook, one file holds one layout"));
     }
-    let mut shape = vec![first.height(), first.width()];
-    if grids.len() > 1 {
-        shape.insert(0, grids.len());
+    let mut parts = Vec::new();
+    let mut data: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
+    for (number, (shape, codebook_size)) in layout.iter().enumerate() {
+        let name = tensor_name(number, layout.len());
+        let codes = images.iter().flat_map(|tokens| tokens.parts()[number].codes().iter());
+        let mut sides = array_shape(*shape);
+        if images.len() > 1 {
+            sides.insert(0, images.len());
+        }
+        data.push((name.clone(), sides, codes.flat_map(|code| code.to_le_bytes()).collect()));
+        parts.push(serde_json::json!({
+            "tensor": name, "frames": shape.frames, "rows": shape.rows, "columns": shape.columns,
+            "book": shape.book, "codebook_size": codebook_size,
+        }));
     }
-    let codes = grids.iter().flat_map(|grid| grid.tokens().iter());
-    let data: Vec<u8> = codes.flat_map(|code| code.to_le_bytes()).collect();
     let metadata = serde_json::json!({
-        "format": FORMAT, "codebook_size": first.codebook_size(), "shape": shape, "model": model,
+        "format": FORMAT, "images": images.len(), "parts": parts, "model": maker.model,
+        "token_hash": maker.token_hash,
     });
     let failed = |e: safetensors::SafeTensorError| bad(&e.to_string());
-    let view = TensorView::new(Dtype::U32, shape, &data).map_err(failed)?;
+    let views = data
+        .iter()
+        .map(|(name, sides, bytes)| {
+            Ok((name.as_str(), TensorView::new(Dtype::U32, sides.clone(), bytes).map_err(failed)?))
+        })
+        .collect::<Result<Vec<_>>>()?;
     let metadata = HashMap::from([(KEY.to_owned(), metadata.to_string())]);
-    safetensors::serialize([("tokens", view)], Some(metadata)).map_err(failed)
+    safetensors::serialize(views, Some(metadata)).map_err(failed)
 }
 
-/// Reads one grid of either kind, for a codebook of this size.
-///
-/// # Errors
-/// As [`read_all`], and if the file holds several grids.
-pub fn read(path: &Path, codebook_size: u32) -> Result<Grid> {
-    let mut grids = read_all(path, Some(codebook_size))?.grids;
-    match (grids.pop(), grids.len()) {
-        (Some(grid), 0) => Ok(grid),
-        (_, others) => Err(EngineError::bad_file(
-            path,
-            format!("holds {} grids, one is wanted here", others + 1),
-            "give a file with one grid (H, W)",
-        )),
-    }
-}
-
-/// Reads all grids of a file of either kind. Without `codebook_size` the file's own is taken, or
-/// else the largest code decides.
+/// Reads all tokens of a file of any kind. Where the file does not say its codebook's size,
+/// `codebook_size` is taken, or else the largest code decides.
 ///
 /// # Errors
 /// [`EngineError::Io`] if the file cannot be read; [`EngineError::BadFile`] if it holds no whole
@@ -112,20 +138,13 @@ pub fn read_all(path: &Path, codebook_size: Option<u32>) -> Result<TokenFile> {
 /// As [`read_all`], of bytes in memory; `path` is the name that errors show.
 pub fn parse(path: &Path, bytes: &[u8], codebook_size: Option<u32>) -> Result<TokenFile> {
     let bad = |reason: String| EngineError::bad_file(path, reason, AGAIN);
-    let (numbers, metadata) = if npy::is_npy(bytes) {
-        (npy::read(bytes).map_err(bad)?, serde_json::Value::Null)
-    } else {
-        from_safetensors(bytes).map_err(bad)?
-    };
-    let own = metadata["codebook_size"].as_u64().and_then(|k| u32::try_from(k).ok());
-    let largest = numbers.values.iter().max().copied().unwrap_or(0).max(0);
-    let largest = u32::try_from(largest).map_or(MAX_CODEBOOK, |code| code.saturating_add(1));
-    let codebook_size = codebook_size.or(own).unwrap_or(largest);
-    let model = metadata["model"].as_str().map(str::to_owned);
-    Ok(TokenFile { grids: grids(&numbers, codebook_size).map_err(bad)?, model })
+    if npy::is_npy(bytes) {
+        return from_array(&npy::read(bytes).map_err(bad)?, codebook_size).map_err(bad);
+    }
+    from_safetensors(bytes, codebook_size).map_err(bad)
 }
 
-fn from_safetensors(bytes: &[u8]) -> Result<(Numbers, serde_json::Value), String> {
+fn from_safetensors(bytes: &[u8], codebook_size: Option<u32>) -> Result<TokenFile, String> {
     let not_tokens = |e: safetensors::SafeTensorError| format!("not a file of tokens: {e}");
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(not_tokens)?;
     let text = header.metadata().as_ref().and_then(|m| m.get(KEY));
@@ -135,14 +154,78 @@ fn from_safetensors(bytes: &[u8]) -> Result<(Numbers, serde_json::Value), String
         }
         None => serde_json::Value::Null,
     };
-    // Files of the first builds have no version.
-    let format = metadata.get("format").map_or(Some(FORMAT), serde_json::Value::as_u64);
-    if format != Some(FORMAT) {
-        let format = &metadata["format"];
-        return Err(format!("written in format {format}, this program reads format {FORMAT}"));
-    }
+    let text_of = |key: &str| metadata[key].as_str().map(str::to_owned);
+    let maker = Maker { model: text_of("model"), token_hash: text_of("token_hash") };
     let file = SafeTensors::deserialize(bytes).map_err(not_tokens)?;
-    let view = file.tensor("tokens").map_err(|e| format!("not a file of tokens: {e}"))?;
+    // Files of the first builds have no version.
+    let format = metadata.get("format").map_or(Some(1), serde_json::Value::as_u64);
+    let mut found = match format {
+        Some(1) => {
+            let numbers = numbers(&file, "tokens")?;
+            let own = metadata["codebook_size"].as_u64().and_then(|k| u32::try_from(k).ok());
+            from_array(&numbers, own.or(codebook_size))?
+        }
+        Some(FORMAT) => from_parts(&file, &metadata)?,
+        _ => {
+            let format = &metadata["format"];
+            return Err(format!(
+                "written in format {format}, this program reads formats 1 to {FORMAT}"
+            ));
+        }
+    };
+    found.maker = maker;
+    Ok(found)
+}
+
+/// What the metadata of format 2 says of a part.
+#[derive(serde::Deserialize)]
+struct PartEntry {
+    tensor: String,
+    frames: usize,
+    rows: usize,
+    columns: usize,
+    book: u16,
+    codebook_size: u32,
+}
+
+fn from_parts(file: &SafeTensors<'_>, metadata: &serde_json::Value) -> Result<TokenFile, String> {
+    let damaged = |e: serde_json::Error| format!("its metadata is damaged: {e}");
+    let entries: Vec<PartEntry> =
+        serde_json::from_value(metadata["parts"].clone()).map_err(damaged)?;
+    let images: usize = serde_json::from_value(metadata["images"].clone()).map_err(damaged)?;
+    let mut by_image: Vec<Vec<Part>> = Vec::new();
+    for entry in &entries {
+        let PartEntry { frames, rows, columns, book, .. } = *entry;
+        let shape = PartShape { frames, rows, columns, book };
+        let numbers = numbers(file, &entry.tensor)?;
+        let cells = shape.cells().filter(|cells| *cells > 0);
+        let all = cells.and_then(|cells| cells.checked_mul(images));
+        let (Some(cells), true) = (cells, images > 0 && all == Some(numbers.values.len())) else {
+            return Err(format!(
+                "{} has {} numbers, {images} images of {shape} were said",
+                entry.tensor,
+                numbers.values.len()
+            ));
+        };
+        by_image.resize_with(images, Vec::new);
+        for (parts, values) in by_image.iter_mut().zip(numbers.values.chunks_exact(cells)) {
+            // What is no u32 is no code either, and is told with its place.
+            let code = |value: &i128| u32::try_from(*value).unwrap_or(entry.codebook_size);
+            let codes: Vec<u32> = values.iter().map(code).collect();
+            let part = Part::new(shape, entry.codebook_size, codes);
+            parts.push(part.map_err(|e| format!("{}: {e}", entry.tensor))?);
+        }
+    }
+    let images = by_image.into_iter().map(|parts| Tokens::new(parts).map_err(|e| e.to_string()));
+    let images = images.collect::<Result<Vec<_>, _>>()?;
+    if images.is_empty() {
+        return Err("its metadata is damaged: there are no parts".to_owned());
+    }
+    Ok(TokenFile { images, maker: Maker::default(), remarks: Vec::new() })
+}
+
+fn numbers(file: &SafeTensors<'_>, name: &str) -> Result<Numbers, String> {
+    let view = file.tensor(name).map_err(|e| format!("not a file of tokens: {e}"))?;
     let data = view.data();
     let values = match view.dtype() {
         Dtype::U8 => each(data, |[b]: [u8; 1]| b.into()),
@@ -155,14 +238,26 @@ fn from_safetensors(bytes: &[u8]) -> Result<(Numbers, serde_json::Value), String
         Dtype::I64 => each(data, |b| i64::from_le_bytes(b).into()),
         other => return Err(format!("its tokens are {other:?}, codes are whole numbers")),
     };
-    Ok((Numbers { shape: view.shape().to_vec(), values }, metadata))
+    Ok(Numbers { shape: view.shape().to_vec(), values })
 }
 
 fn each<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> i128) -> Vec<i128> {
     bytes.as_chunks::<N>().0.iter().map(|chunk| read(*chunk)).collect()
 }
 
-fn grids(numbers: &Numbers, codebook_size: u32) -> Result<Vec<Grid>, String> {
+/// The largest code decides the codebook's size where nothing else does.
+fn from_array(numbers: &Numbers, codebook_size: Option<u32>) -> Result<TokenFile, String> {
+    let largest = numbers.values.iter().max().copied().unwrap_or(0).max(0);
+    let seen = u32::try_from(largest).map_or(u32::MAX, |code| code.saturating_add(1));
+    let mut remarks = Vec::new();
+    if codebook_size.is_none() {
+        remarks.push(format!("K is not said; the largest code makes it at least {seen}"));
+    }
+    let images = grids(numbers, codebook_size.unwrap_or(seen))?;
+    Ok(TokenFile { images, maker: Maker::default(), remarks })
+}
+
+fn grids(numbers: &Numbers, codebook_size: u32) -> Result<Vec<Tokens>, String> {
     let (count, height, width) = match numbers.shape[..] {
         [height, width] => (1, height, width),
         [count, height, width] => (count, height, width),
@@ -177,10 +272,10 @@ fn grids(numbers: &Numbers, codebook_size: u32) -> Result<Vec<Grid>, String> {
         return Err(format!("an array of {:?} has no tokens", numbers.shape));
     };
     let grid = |(number, values): (usize, &[i128])| {
-        let mut tokens = Vec::with_capacity(cells);
+        let mut codes = Vec::with_capacity(cells);
         for (place, value) in values.iter().enumerate() {
             match u32::try_from(*value) {
-                Ok(code) if code < codebook_size => tokens.push(code),
+                Ok(code) if code < codebook_size => codes.push(code),
                 _ => {
                     let which = if count > 1 { format!("grid {number}, ") } else { String::new() };
                     return Err(format!(
@@ -192,7 +287,7 @@ fn grids(numbers: &Numbers, codebook_size: u32) -> Result<Vec<Grid>, String> {
                 }
             }
         }
-        Grid::new(height, width, codebook_size, tokens).map_err(|e| e.to_string())
+        Tokens::grid(height, width, codebook_size, codes).map_err(|e| e.to_string())
     };
     numbers.values.chunks_exact(cells).enumerate().map(grid).collect()
 }
@@ -200,6 +295,7 @@ fn grids(numbers: &Numbers, codebook_size: u32) -> Result<Vec<Grid>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tokens::{Cell, MASKED};
 
     fn array(descr: &str, order: &str, shape: &str, data: &[u8]) -> Vec<u8> {
         let header =
@@ -212,7 +308,7 @@ mod tests {
     }
 
     fn tokens(bytes: &[u8]) -> Vec<u32> {
-        parse(Path::new("x.npy"), bytes, None).unwrap().grids[0].tokens().to_vec()
+        parse(Path::new("x.npy"), bytes, None).unwrap().images[0].first().codes().to_vec()
     }
 
     fn refused(bytes: &[u8], codebook_size: Option<u32>) -> String {
@@ -221,16 +317,48 @@ mod tests {
 
     #[test]
     fn what_is_written_comes_back() {
-        let grid = Grid::new(2, 3, 1000, vec![0, 1, 2, 999, 500, 7]).unwrap();
-        for bytes in [npy_bytes(&grid).unwrap(), safetensors_bytes(&grid).unwrap()] {
-            let back = parse(Path::new("x"), &bytes, Some(1000)).unwrap();
-            assert_eq!(back.grids, std::slice::from_ref(&grid));
+        let grid = Tokens::grid(2, 3, 1000, vec![0, 1, 2, 999, 500, 7]).unwrap();
+        let maker =
+            Maker { model: Some("worlds-fsq".to_owned()), token_hash: Some("ab".to_owned()) };
+        let back = parse(Path::new("x"), &npy_bytes(&grid).unwrap(), Some(1000)).unwrap();
+        assert_eq!(back.images, std::slice::from_ref(&grid));
+        let images = [grid.clone(), grid.with([(Cell::at(0, 0), Some(9))]).unwrap()];
+        for images in [&images[..1], &images[..]] {
+            let back = parse(Path::new("x"), &safetensors_bytes(images, &maker).unwrap(), Some(7));
+            let back = back.unwrap();
+            assert_eq!(back.images, images, "the codebook's size comes from the file");
+            assert_eq!(back.maker, maker);
         }
-        let grids = [grid.clone(), grid.with([(crate::tokens::Cell::at(0, 0), 9)]).unwrap()];
-        let bytes = batch_bytes(&grids, Some("worlds-fsq")).unwrap();
-        let back = parse(Path::new("x"), &bytes, None).unwrap();
-        assert_eq!(back.grids, grids, "the codebook's size comes from the file");
-        assert_eq!(back.model.as_deref(), Some("worlds-fsq"));
+    }
+
+    #[test]
+    fn parts_books_and_masked_cells_come_back() {
+        let part = |shape, size, codes: Vec<u32>| Part::new(shape, size, codes).unwrap();
+        let text = PartShape { frames: 1, rows: 1, columns: 3, book: 1 };
+        let clip = PartShape { frames: 2, rows: 1, columns: 2, book: 0 };
+        let tokens = Tokens::new([
+            part(PartShape::grid(1, 1), 16, vec![3]),
+            part(clip, 16, vec![1, 2, MASKED, 4]),
+            part(text, 50_000, vec![7, 49_999, 0]),
+        ])
+        .unwrap();
+        let bytes = safetensors_bytes(std::slice::from_ref(&tokens), &Maker::default()).unwrap();
+        assert_eq!(parse(Path::new("x"), &bytes, None).unwrap().images, [tokens.clone()]);
+        // As any other program sees them.
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        assert_eq!(file.tensor("tokens.1").unwrap().shape(), [2, 1, 2]);
+        assert!(npy_bytes(&tokens).unwrap_err().to_string().contains(".safetensors"));
+    }
+
+    #[test]
+    fn a_file_of_the_first_format_is_still_read() {
+        let data: Vec<u8> = [1_u32, 2, 3, 4].iter().flat_map(|x| x.to_le_bytes()).collect();
+        let view = TensorView::new(Dtype::U32, vec![2, 2], &data).unwrap();
+        let text = r#"{"format":1,"codebook_size":512,"shape":[2,2],"model":null}"#;
+        let metadata = HashMap::from([(KEY.to_owned(), text.to_owned())]);
+        let bytes = safetensors::serialize([("tokens", view)], Some(metadata)).unwrap();
+        let read = parse(Path::new("x"), &bytes, Some(1000)).unwrap();
+        assert_eq!(read.images, [Tokens::grid(2, 2, 512, vec![1, 2, 3, 4]).unwrap()]);
     }
 
     #[test]
@@ -276,9 +404,9 @@ mod tests {
 
     #[test]
     fn an_unknown_version_is_named() {
-        let grid = Grid::new(1, 1, 2, vec![1]).unwrap();
-        let mut bytes = safetensors_bytes(&grid).unwrap();
-        let needle = br#"\"format\":1"#;
+        let grid = Tokens::grid(1, 1, 2, vec![1]).unwrap();
+        let mut bytes = safetensors_bytes(&[grid], &Maker::default()).unwrap();
+        let needle = br#"\"format\":2"#;
         let place = bytes.windows(needle.len()).position(|w| w == needle).unwrap();
         bytes[place + needle.len() - 1] = b'7';
         assert!(refused(&bytes, None).contains("format 7"), "{}", refused(&bytes, None));

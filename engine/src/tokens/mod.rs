@@ -1,124 +1,250 @@
-//! Token grids: which code stands where.
+//! Tokens: which code stands where.
+//!
+//! Tokens come in parts. A still image with one codebook is one part; a multi-scale image has one
+//! part a scale, a residual quantizer one a level, a one-dimensional tokenizer a single row, a clip
+//! several frames. Every part names its book, so that text and images can stand side by side.
 
 pub mod files;
 mod npy;
+mod part;
+mod places;
 
 use std::sync::Arc;
 
+pub use part::{MASKED, Part, PartShape};
+pub use places::Places;
+
 use crate::{EngineError, Result};
 
-/// No codebook is larger: codes are below it.
-const MAX_CODEBOOK: u32 = u32::MAX;
-
-/// A place in a grid. Multi-scale grids add the scale.
+/// A place in tokens.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Default,
+    serde::Serialize,
+    serde::Deserialize,
 )]
+#[serde(default)]
 pub struct Cell {
-    /// The scale; 0 where there is only one.
-    pub scale: u16,
+    /// The part: a scale, a residual level, a stream.
+    #[serde(alias = "scale")]
+    pub part: u16,
     /// The frame; 0 for still images.
     pub frame: u16,
     /// The row, from the top.
     pub row: u16,
     /// The column, from the left.
-    pub column: u16,
+    pub column: u32,
 }
 
 impl Cell {
-    /// A place in a still image's only scale.
+    /// A place in the first part of a still image.
     pub fn at(row: usize, column: usize) -> Self {
-        Self { scale: 0, frame: 0, row: row as u16, column: column as u16 }
+        Self::of(0, row, column)
+    }
+
+    /// A place in a part of a still image.
+    pub fn of(part: usize, row: usize, column: usize) -> Self {
+        Self { part: part as u16, frame: 0, row: row as u16, column: column as u32 }
     }
 }
 
-/// A grid of codes, row by row. Cheap to clone.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Grid {
-    frames: usize,
-    height: usize,
-    width: usize,
-    codebook_size: u32,
-    tokens: Arc<[u32]>,
+impl std::fmt::Display for Cell {
+    /// As people are told of it: "row 3, column 4", with part and frame where they are not the first.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.part > 0 {
+            write!(f, "part {}, ", self.part)?;
+        }
+        if self.frame > 0 {
+            write!(f, "frame {}, ", self.frame)?;
+        }
+        write!(f, "row {}, column {}", self.row, self.column)
+    }
 }
 
-impl Grid {
-    /// A grid of one frame.
-    ///
-    /// # Errors
-    /// [`EngineError::BadInput`] if the count does not fit or a code is not below `codebook_size`;
-    /// the first wrong place is named.
-    pub fn new(
-        height: usize,
-        width: usize,
-        codebook_size: u32,
-        tokens: impl Into<Arc<[u32]>>,
-    ) -> Result<Self> {
-        let tokens = tokens.into();
-        if tokens.is_empty() || Some(tokens.len()) != height.checked_mul(width) {
-            return Err(EngineError::bad_input(
-                "token grid",
-                format!("{} tokens do not fill {height}x{width}", tokens.len()),
-                "",
-            ));
-        }
-        if let Some(place) = tokens.iter().position(|&code| code >= codebook_size) {
-            return Err(EngineError::bad_input(
-                "token grid",
-                format!(
-                    "code {} at row {}, column {} is outside the codebook 0..{codebook_size}",
-                    tokens[place],
-                    place / width,
-                    place % width
-                ),
-                "use tokens that were made with this tokenizer",
-            ));
-        }
-        Ok(Self { frames: 1, height, width, codebook_size, tokens })
-    }
+/// A code: its number in one of a tokenizer's books.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+pub struct Code {
+    /// The number of the book.
+    pub book: u16,
+    /// The number of the code in it.
+    pub number: u32,
+}
 
-    /// Frames; 1 for a still image.
-    pub fn frames(&self) -> usize {
-        self.frames
+impl Code {
+    /// A code of the first book.
+    pub fn first(number: u32) -> Self {
+        Self { book: 0, number }
     }
-    /// Rows.
-    pub fn height(&self) -> usize {
-        self.height
-    }
-    /// Columns.
-    pub fn width(&self) -> usize {
-        self.width
-    }
-    /// Codes are below this.
-    pub fn codebook_size(&self) -> u32 {
-        self.codebook_size
-    }
-    /// All codes, row by row.
-    pub fn tokens(&self) -> &Arc<[u32]> {
-        &self.tokens
-    }
-    /// The code at a place, if the place is inside.
-    pub fn get(&self, row: usize, column: usize) -> Option<u32> {
-        if row < self.height && column < self.width {
-            self.tokens.get(row * self.width + column).copied()
+}
+
+impl std::fmt::Display for Code {
+    /// The number, with the book where it is not the first.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.book > 0 {
+            write!(f, "{}:{}", self.book, self.number)
         } else {
-            None
+            write!(f, "{}", self.number)
         }
     }
+}
 
-    /// The same grid with some places changed; places outside are ignored.
+/// The tokens of an image, in parts. Cheap to clone, to compare and to hash: what identifies them is
+/// computed once.
+#[derive(Debug, Clone)]
+pub struct Tokens {
+    parts: Arc<[Part]>,
+    hash: u64,
+}
+
+impl Tokens {
+    /// Tokens of these parts, in the order in which they are decoded.
     ///
     /// # Errors
-    /// [`EngineError::BadInput`] if a code is not below the codebook's size.
-    pub fn with(&self, changes: impl IntoIterator<Item = (Cell, u32)>) -> Result<Self> {
-        let mut tokens = self.tokens.to_vec();
-        for (cell, code) in changes {
-            let (row, column) = (usize::from(cell.row), usize::from(cell.column));
-            if row < self.height && column < self.width {
-                tokens[row * self.width + column] = code;
-            }
+    /// [`EngineError::BadInput`] if there is no part, or more than 2^16.
+    pub fn new(parts: impl Into<Arc<[Part]>>) -> Result<Self> {
+        let parts = parts.into();
+        if parts.is_empty() || parts.len() > 1 << 16 {
+            let reason = format!("{} parts, tokens have 1 to 65536", parts.len());
+            return Err(EngineError::bad_input("tokens", reason, ""));
         }
-        Self::new(self.height, self.width, self.codebook_size, tokens)
+        let hash = parts.iter().fold(FNV_START, |hash, part| part.mix_into(hash));
+        Ok(Self { parts, hash })
+    }
+
+    /// A still image of one part.
+    ///
+    /// # Errors
+    /// As [`Part::new`].
+    pub fn grid(
+        rows: usize,
+        columns: usize,
+        codebook_size: u32,
+        codes: impl Into<Arc<[u32]>>,
+    ) -> Result<Self> {
+        Self::new([Part::new(PartShape::grid(rows, columns), codebook_size, codes)?])
+    }
+
+    /// All parts.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// One part, if there is one of that number.
+    pub fn part(&self, number: usize) -> Option<&Part> {
+        self.parts.get(number)
+    }
+
+    /// The first part: the only one of a still image with one codebook.
+    pub fn first(&self) -> &Part {
+        &self.parts[0]
+    }
+
+    /// Number of cells of all parts.
+    pub fn len(&self) -> usize {
+        self.parts.iter().map(|part| part.codes().len()).sum()
+    }
+
+    /// Never: there is at least one cell.
+    pub fn is_empty(&self) -> bool {
+        false
+    }
+
+    /// The shapes of all parts.
+    pub fn layout(&self) -> Vec<PartShape> {
+        self.parts.iter().map(Part::shape).collect()
+    }
+
+    /// The code at a place: `None` outside, `Some(None)` where no token stands.
+    pub fn get(&self, cell: Cell) -> Option<Option<u32>> {
+        self.part(cell.part.into())?.get(cell.frame.into(), cell.row.into(), cell.column as usize)
+    }
+
+    /// The first cell that holds no token.
+    pub fn first_masked(&self) -> Option<Cell> {
+        self.cells().find(|(_, code)| code.is_none()).map(|(cell, _)| cell)
+    }
+
+    /// All cells with their codes, part by part, frame by frame, row by row.
+    pub fn cells(&self) -> impl Iterator<Item = (Cell, Option<u32>)> + '_ {
+        self.parts.iter().enumerate().flat_map(|(number, part)| {
+            (0..part.codes().len()).map(move |at| (part.cell(number, at), part.code(at)))
+        })
+    }
+
+    /// The same tokens with some places changed, `None` masks a cell; places outside are ignored.
+    ///
+    /// # Errors
+    /// [`EngineError::BadInput`] if a code is not below its codebook's size, with its place.
+    pub fn with(&self, changes: impl IntoIterator<Item = (Cell, Option<u32>)>) -> Result<Self> {
+        let mut changed: Vec<Option<Vec<u32>>> = vec![None; self.parts.len()];
+        for (cell, code) in changes {
+            let number = usize::from(cell.part);
+            let Some(part) = self.parts.get(number) else { continue };
+            let Some(at) = part.index(cell.frame.into(), cell.row.into(), cell.column as usize)
+            else {
+                continue;
+            };
+            changed[number].get_or_insert_with(|| part.codes().to_vec())[at] =
+                code.unwrap_or(MASKED);
+        }
+        let parts = self.parts.iter().zip(changed).map(|(part, codes)| match codes {
+            None => Ok(part.clone()),
+            Some(codes) => Part::new(part.shape(), part.codebook_size(), codes),
+        });
+        Self::new(parts.collect::<Result<Vec<_>>>()?)
+    }
+
+    /// The first `parts` of them: the coarse scales, the first levels.
+    #[must_use]
+    pub fn up_to(&self, parts: usize) -> Self {
+        let parts: Vec<Part> = self.parts.iter().take(parts.max(1)).cloned().collect();
+        let hash = parts.iter().fold(FNV_START, |hash, part| part.mix_into(hash));
+        Self { parts: parts.into(), hash }
+    }
+
+    /// About how many bytes they take.
+    pub fn bytes(&self) -> usize {
+        self.len() * 4
+    }
+
+    /// In words: "16 x 16", "10 parts, 1 x 1 to 16 x 16".
+    pub fn words(&self) -> String {
+        words(&self.layout())
+    }
+}
+
+impl PartialEq for Tokens {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash
+            && (Arc::ptr_eq(&self.parts, &other.parts) || self.parts == other.parts)
+    }
+}
+impl Eq for Tokens {}
+impl std::hash::Hash for Tokens {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+/// Where the hash of tokens begins (FNV-1a).
+const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// A layout in words: "16 x 16", "32 in a row", "10 parts, 1 x 1 to 16 x 16".
+pub fn words(layout: &[PartShape]) -> String {
+    match layout {
+        [] => "nothing".to_owned(),
+        [only] => only.to_string(),
+        [first, .., last] if first == last => format!("{} parts of {first}", layout.len()),
+        [first, .., last] => format!("{} parts, {first} to {last}", layout.len()),
     }
 }
 
@@ -126,21 +252,72 @@ impl Grid {
 mod tests {
     use super::*;
 
-    #[test]
-    fn refuses_a_code_outside_the_codebook_and_names_its_place() {
-        let error = Grid::new(2, 3, 10, vec![0, 1, 2, 3, 10, 5]).unwrap_err();
-        assert!(error.to_string().contains("code 10 at row 1, column 1"), "{error}");
-        assert!(Grid::new(2, 3, 10, vec![0; 5]).is_err());
-        assert!(Grid::new(0, 0, 10, vec![]).is_err());
-        assert!(Grid::new(usize::MAX, 2, 10, vec![0]).is_err());
+    fn scales() -> Tokens {
+        let part = |side: usize| {
+            let codes: Vec<u32> = (0..(side * side) as u32).collect();
+            Part::new(PartShape::grid(side, side), 16, codes).unwrap()
+        };
+        Tokens::new([part(1), part(2), part(4)]).unwrap()
     }
 
     #[test]
-    fn a_change_makes_a_new_grid() {
-        let grid = Grid::new(2, 2, 4, vec![0, 1, 2, 3]).unwrap();
-        let changed = grid.with([(Cell::at(1, 0), 3)]).unwrap();
-        assert_eq!(&**changed.tokens(), &[0, 1, 3, 3]);
-        assert_eq!(&**grid.tokens(), &[0, 1, 2, 3]);
-        assert!(grid.with([(Cell::at(0, 0), 4)]).is_err());
+    fn a_change_makes_new_tokens_in_the_part_it_names() {
+        let tokens = scales();
+        let changed = tokens.with([(Cell::of(1, 1, 0), Some(7)), (Cell::of(2, 0, 3), None)]);
+        let changed = changed.unwrap();
+        assert_eq!(changed.part(1).unwrap().codes()[..], [0, 1, 7, 3]);
+        assert_eq!(changed.get(Cell::of(2, 0, 3)), Some(None), "masked");
+        assert_eq!(changed.first_masked(), Some(Cell::of(2, 0, 3)));
+        assert_eq!(tokens.get(Cell::of(1, 1, 0)), Some(Some(2)), "the old ones stay");
+        assert_ne!(tokens, changed);
+        assert_eq!(tokens.with([(Cell::of(9, 0, 0), Some(1))]).unwrap(), tokens, "outside");
+        let error = tokens.with([(Cell::of(1, 0, 1), Some(16))]).unwrap_err().to_string();
+        assert!(error.contains("code 16") && error.contains("column 1"), "{error}");
+    }
+
+    #[test]
+    fn equal_codes_in_other_shapes_or_books_are_other_tokens() {
+        let row = Tokens::grid(1, 4, 16, vec![0, 1, 2, 3]).unwrap();
+        let square = Tokens::grid(2, 2, 16, vec![0, 1, 2, 3]).unwrap();
+        let larger = Tokens::grid(1, 4, 17, vec![0, 1, 2, 3]).unwrap();
+        assert!(row != square && row != larger && square != larger);
+        assert_eq!(row, Tokens::grid(1, 4, 16, vec![0, 1, 2, 3]).unwrap());
+    }
+
+    #[test]
+    fn the_first_parts_are_the_coarse_picture() {
+        let tokens = scales();
+        assert_eq!(tokens.up_to(2).layout(), [PartShape::grid(1, 1), PartShape::grid(2, 2)]);
+        assert_eq!(tokens.up_to(0).parts().len(), 1, "never nothing");
+        assert_eq!(tokens.up_to(99), tokens);
+        assert_eq!(tokens.words(), "3 parts, 1 x 1 to 4 x 4");
+        assert_eq!(tokens.len(), 21);
+        assert!(Tokens::new(Vec::new()).is_err());
+    }
+
+    #[test]
+    fn cells_come_part_by_part_with_their_places() {
+        let clip = PartShape { frames: 2, rows: 1, columns: 2, book: 1 };
+        let tokens = Tokens::new([Part::new(clip, 9, vec![5, MASKED, 7, 8]).unwrap()]).unwrap();
+        let cells: Vec<(Cell, Option<u32>)> = tokens.cells().collect();
+        let place = |frame, column| Cell { part: 0, frame, row: 0, column };
+        assert_eq!(
+            cells,
+            [
+                (place(0, 0), Some(5)),
+                (place(0, 1), None),
+                (place(1, 0), Some(7)),
+                (place(1, 1), Some(8))
+            ]
+        );
+        assert!(cells.iter().all(|(cell, code)| tokens.get(*cell) == Some(*code)));
+        assert_eq!(place(1, 1).to_string(), "frame 1, row 0, column 1");
+    }
+
+    #[test]
+    fn a_cell_of_an_older_file_names_its_scale() {
+        let cell: Cell =
+            serde_json::from_str(r#"{"scale":2,"frame":0,"row":1,"column":70000}"#).unwrap();
+        assert_eq!(cell, Cell { part: 2, frame: 0, row: 1, column: 70_000 });
     }
 }

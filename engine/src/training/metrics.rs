@@ -1,11 +1,11 @@
 //! `metrics.csv`: one line a report, kept consistent with the checkpoints.
 
 use std::fmt::Write as _;
-use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::trainer::Report;
+use super::report::Report;
 use crate::{EngineError, Result};
 
 /// The log file of a run.
@@ -35,12 +35,14 @@ impl MetricsFile {
         Ok(Self { path })
     }
 
-    /// Appends a report; the first one brings the header with the names of its losses.
+    /// Appends a report; the first one brings the header with the names of its losses. What was written
+    /// of a line that fails is taken back, so that it can be written again.
     pub(super) fn append(&self, report: &Report) -> Result<()> {
         let io = |source| EngineError::io(&self.path, source);
         let mut file = OpenOptions::new().append(true).create(true).open(&self.path).map_err(io)?;
+        let before = file.metadata().map_err(io)?.len();
         let mut text = String::new();
-        if file.metadata().map_err(io)?.len() == 0 {
+        if before == 0 {
             text.push_str("step,seconds");
             for (name, _) in &report.losses {
                 text.push(',');
@@ -58,6 +60,70 @@ impl MetricsFile {
             });
         debug_assert!(fine.is_ok(), "writing to a string cannot fail");
         text.push('\n');
-        file.write_all(text.as_bytes()).map_err(io)
+        append_whole(&mut file, before, text.as_bytes()).map_err(io)
+    }
+}
+
+/// A file that can be cut to a length.
+trait Cut: Write {
+    fn cut(&mut self, len: u64) -> io::Result<()>;
+}
+
+impl Cut for File {
+    fn cut(&mut self, len: u64) -> io::Result<()> {
+        self.set_len(len)
+    }
+}
+
+/// Appends to a file that has `before` bytes; all or nothing.
+fn append_whole(file: &mut impl Cut, before: u64, bytes: &[u8]) -> io::Result<()> {
+    file.write_all(bytes).inspect_err(|_error| {
+        if let Err(error) = file.cut(before) {
+            tracing::warn!("half a line stays in the metrics: {error}");
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A disk with room for some bytes.
+    struct Full {
+        bytes: Vec<u8>,
+        room: usize,
+    }
+
+    impl Write for Full {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let count = bytes.len().min(self.room - self.bytes.len());
+            if count == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.bytes.extend(&bytes[..count]);
+            Ok(count)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Cut for Full {
+        fn cut(&mut self, len: u64) -> io::Result<()> {
+            self.bytes.truncate(len as usize);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_that_does_not_fit_the_disk_leaves_nothing_and_is_written_whole_later() {
+        let mut disk = Full { bytes: b"step\n1\n".to_vec(), room: 10 };
+        let error = append_whole(&mut disk, 7, b"2,0.5\n").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        assert_eq!(disk.bytes, b"step\n1\n");
+        disk.room = 100;
+        append_whole(&mut disk, 7, b"2,0.5\n").unwrap();
+        assert_eq!(disk.bytes, b"step\n1\n2,0.5\n");
     }
 }

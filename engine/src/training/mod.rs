@@ -7,6 +7,7 @@
 mod metrics;
 mod optimizer;
 mod recipe;
+mod report;
 mod run;
 mod state;
 #[cfg(test)]
@@ -15,5 +16,6 @@ mod trainer;
 
 pub use optimizer::{AdamW, Gradients, Optimizer};
 pub use recipe::{DataPart, DataSource, LossWeights, Recipe};
+pub use report::Report;
 pub use run::{TrainEvent, TrainRun};
-pub use trainer::{Report, Trainer};
+pub use trainer::Trainer;

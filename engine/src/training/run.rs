@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::recipe::Recipe;
-use super::trainer::{Report, Trainer};
-use crate::Result;
+use super::report::Report;
+use super::trainer::Trainer;
 use crate::images::Picture;
 use crate::session::{Advance, Watch, Work};
+use crate::{EngineError, Result};
 
 /// An entry of a training run's log.
 #[derive(Debug, Clone)]
@@ -94,22 +95,36 @@ impl Work for TrainRun {
     }
 
     fn step(&mut self, watch: &mut Watch<'_, TrainEvent>) -> Result<Advance> {
-        let trainer = if let Some(trainer) = &mut self.trainer {
-            trainer
-        } else {
+        if self.trainer.is_none() {
             let source = self.recipe.open_data(&self.recipe_folder, &self.assets)?;
             let device = watch.device().clone();
             let recipe = self.recipe.clone();
             let made = Trainer::new(recipe, source, &self.folder, &device, self.resume)?;
             self.started = Some(Instant::now());
-            self.trainer.insert(made)
-        };
+            self.trainer = Some(made);
+        }
+        match self.go_on(watch) {
+            // A disk is full, a drive is gone: what the trainer has learned is only in memory.
+            Err(error @ EngineError::Io { .. }) => Ok(Advance::Stuck(error.problem())),
+            result => result,
+        }
+    }
+
+    fn keep(&mut self) -> Result<()> {
+        self.trainer.as_mut().map_or(Ok(()), Trainer::save)
+    }
+}
+
+impl TrainRun {
+    /// A step of the trainer, or the end.
+    fn go_on(&mut self, watch: &mut Watch<'_, TrainEvent>) -> Result<Advance> {
+        let Some(trainer) = &mut self.trainer else { return Ok(Advance::More) };
         let (last_step, at_most, started) = (self.last_step, self.at_most, self.started);
         let is_over = |trainer: &Trainer| {
             let long = at_most.is_some_and(|most| started.is_some_and(|at| at.elapsed() >= most));
             long || trainer.is_done() || last_step.is_some_and(|last| trainer.steps_done() >= last)
         };
-        if !is_over(trainer)
+        if (trainer.owes_report() || !is_over(trainer))
             && let Some(report) = trainer.step()?
         {
             let steps = trainer.recipe().steps;
@@ -130,9 +145,5 @@ impl Work for TrainRun {
             return Ok(Advance::Done);
         }
         Ok(Advance::More)
-    }
-
-    fn keep(&mut self) -> Result<()> {
-        self.trainer.as_mut().map_or(Ok(()), Trainer::save)
     }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
+use serde::Deserialize;
+use serde_json::Value;
 
 use super::recipe::Recipe;
 use crate::atomic::PARTIAL;
@@ -31,10 +33,7 @@ pub(super) fn remove_partial_files(folder: &Path) -> Result<()> {
 }
 
 /// Serializes named tensors with JSON metadata under the key `smalti`.
-pub(super) fn to_bytes(
-    tensors: &BTreeMap<String, Tensor>,
-    metadata: &serde_json::Value,
-) -> Result<Vec<u8>> {
+pub(super) fn to_bytes(tensors: &BTreeMap<String, Tensor>, metadata: &Value) -> Result<Vec<u8>> {
     let map = std::collections::HashMap::from([("smalti".to_owned(), metadata.to_string())]);
     let mut views = Vec::new();
     for (name, tensor) in tensors {
@@ -72,19 +71,18 @@ pub(super) fn load_run(path: &Path, recipe: &Recipe, device: &Device) -> Result<
     let (_, header) = safetensors::SafeTensors::read_metadata(&bytes)
         .map_err(|error| bad(format!("no checkpoint: {error}")))?;
     let text = header.metadata().as_ref().and_then(|m| m.get("smalti")).cloned();
-    let metadata: serde_json::Value = text
+    let metadata: Value = text
         .and_then(|text| serde_json::from_str(&text).ok())
         .ok_or_else(|| bad("no checkpoint of a run".to_owned()))?;
     let format = metadata["format"].as_u64();
     if format != Some(FORMAT) {
         return Err(bad(format!("written as format {:?}, this is {FORMAT}", metadata["format"])));
     }
-    let ours = serde_json::to_value(recipe).map_err(|error| bad(error.to_string()))?;
-    // The number of steps may be raised; everything else decides the numbers.
-    // These decide how long and how a run goes, not its numbers.
-    let free = ["steps", "recompute"];
-    let same = |field: &str| free.contains(&field) || metadata["recipe"][field] == ours[field];
-    if let Some(field) = ours.as_object().and_then(|o| o.keys().find(|f| !same(f))) {
+    // Through text, as the saved one: numbers must be rounded alike.
+    let own = serde_json::to_string(recipe)
+        .and_then(|text| serde_json::from_str(&text))
+        .map_err(|error| bad(error.to_string()))?;
+    if let Some(field) = other_field(&metadata["recipe"], &own).map_err(bad)? {
         return Err(bad(format!("the run was started with another {field:?} in its recipe")));
     }
     let tensors = candle_core::safetensors::load_buffer(&bytes, device)?.into_iter().collect();
@@ -93,6 +91,23 @@ pub(super) fn load_run(path: &Path, recipe: &Recipe, device: &Device) -> Result<
         step: metadata["step"].as_u64().unwrap_or(0),
         seconds: metadata["seconds"].as_f64().unwrap_or(0.0),
     })
+}
+
+/// The first field in which two recipes differ that decides the numbers of a run. Both are read first: an
+/// older one may lack fields that have a default.
+fn other_field(saved: &Value, own: &Value) -> Result<Option<String>, String> {
+    // These decide how long and how a run goes, not its numbers.
+    const FREE: [&str; 3] = ["steps", "recompute", "checkpoint_every_secs"];
+    let read = |value: &Value| -> Result<Value, serde_json::Error> {
+        serde_json::to_value(Recipe::deserialize(value)?)
+    };
+    let unreadable = |error| format!("the recipe of the run cannot be read: {error}");
+    let (saved, own) = (read(saved).map_err(unreadable)?, read(own).map_err(unreadable)?);
+    let fields = own.as_object().into_iter().flatten();
+    let other = fields
+        .map(|(field, value)| (field, *value != saved[field]))
+        .find(|(field, differs)| *differs && !FREE.contains(&field.as_str()));
+    Ok(other.map(|(field, _)| field.clone()))
 }
 
 /// Writes a finished model, weights as f16.
@@ -107,4 +122,48 @@ pub(super) fn save_model(
         "steps": step,
     });
     checkpoints::save_model(path, tensors, &metadata, Precision::F16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A recipe as it stands in a checkpoint, changed.
+    fn saved(change: impl Fn(&mut Value)) -> Value {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/recipes/worlds-fsq.ron");
+        let mut value = serde_json::to_value(Recipe::read(&path).unwrap()).unwrap();
+        change(&mut value);
+        serde_json::from_str(&value.to_string()).unwrap()
+    }
+
+    #[test]
+    fn runs_of_before_a_field_was_there_go_on_and_those_of_another_recipe_do_not() {
+        let own = saved(|_| {});
+        let without = |path: &[&str]| {
+            saved(|value| {
+                let (last, above) = path.split_last().unwrap();
+                let parent = above.iter().fold(value, |value, field| &mut value[*field]);
+                assert!(parent.as_object_mut().unwrap().remove(*last).is_some(), "{path:?}");
+            })
+        };
+        for path in [&["micro_batch"][..], &["recompute"], &["losses"], &["losses", "l1"]] {
+            assert_eq!(other_field(&without(path), &own), Ok(None), "{path:?}");
+        }
+        // 0 and 0.0 are one number.
+        let whole = saved(|value| value["losses"]["l1"] = 0.into());
+        assert_ne!(whole, own);
+        assert_eq!(other_field(&whole, &own), Ok(None));
+        for (field, value) in [("steps", 9.into()), ("checkpoint_every_secs", 1.5.into())] {
+            let free = saved(|recipe| recipe[field] = Value::clone(&value));
+            assert_eq!(other_field(&free, &own), Ok(None), "{field}");
+        }
+        let other = saved(|value| value["optimizer"]["lr"] = 0.125.into());
+        assert_eq!(other_field(&other, &own), Ok(Some("optimizer".to_owned())));
+        let other = saved(|value| value["micro_batch"] = 3.into());
+        assert_eq!(other_field(&other, &own), Ok(Some("micro_batch".to_owned())));
+        // A field that only a newer version knows may decide numbers.
+        let newer = saved(|value| value["discriminator"] = true.into());
+        let reason = other_field(&newer, &own).unwrap_err();
+        assert!(reason.contains("discriminator"), "{reason}");
+    }
 }

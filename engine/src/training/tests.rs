@@ -6,8 +6,9 @@ use std::path::Path;
 
 use candle_core::{DType, Tensor};
 
-use super::{Recipe, Report, Trainer};
+use super::{Recipe, Report, TrainEvent, TrainRun, Trainer};
 use crate::Result;
+use crate::session::{Control, RunState, Session, Settings};
 
 const FSQ: &str = "Fsq((levels: [5, 4]))";
 const VQ: &str = "Vq((codes: 16, update: Ema, decay: 0.9, restart: 0.5, start: Data(2)))";
@@ -89,6 +90,59 @@ fn a_resumed_run_continues_to_the_same_numbers_bit_for_bit() {
             assert_eq!(log(&whole).len(), 7);
         }
     }
+}
+
+fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = std::time::Instant::now();
+    while !condition() {
+        assert!(start.elapsed().as_secs() < 60, "{what} did not happen");
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn a_run_whose_folder_is_gone_for_a_while_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, cut, away) =
+        (folder.path().join("whole"), folder.path().join("cut"), folder.path().join("away"));
+    let steps = 50;
+    let long = || Recipe { steps, ..recipe(VQ, "") };
+    let mut trainer = start(long(), &whole, false).unwrap();
+    go(&mut trainer, steps);
+    let expected = std::fs::read(trainer.export().unwrap()).unwrap();
+    let device = crate::device::choice_of_tests().unwrap();
+    let session = Session::new(Settings { device, ..Settings::new("assets") }).unwrap();
+    let here = || std::path::PathBuf::from(".");
+    let run = session.start(TrainRun::new(long(), here(), here(), cut.clone(), false));
+    let view = || session.runs().remove(0);
+    until("a step", || view().entries > 0);
+    session.control(run, Control::Pause);
+    until("the pause", || view().state == RunState::Paused);
+    let before = view().entries;
+    assert!(before < steps as usize, "the run is too short to be paused");
+    std::fs::rename(&cut, &away).unwrap();
+    for _ in 0..2 {
+        session.control(run, Control::Resume);
+        until("the problem", || view().problem.is_some());
+        assert_eq!((view().state, view().entries), (RunState::Paused, before));
+    }
+    std::fs::rename(&away, &cut).unwrap();
+    session.control(run, Control::Resume);
+    until("the end", || view().state.is_over());
+    assert_eq!(view().state, RunState::Done);
+    let told: Vec<u64> = session
+        .log::<TrainEvent>(run, 0)
+        .iter()
+        .filter_map(|event| match &**event {
+            TrainEvent::Report(report) => Some(report.step),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, (1..=steps).collect::<Vec<_>>(), "each step is told once");
+    let text = std::fs::read_to_string(cut.join("metrics.csv")).unwrap();
+    let written = text.lines().skip(1).map(|line| line.split(',').next().unwrap().to_owned());
+    assert_eq!(written.collect::<Vec<_>>(), (1..=steps).map(|s| s.to_string()).collect::<Vec<_>>());
+    assert!(std::fs::read(cut.join("tiny.safetensors")).unwrap() == expected, "the same model");
 }
 
 #[test]

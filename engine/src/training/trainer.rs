@@ -10,40 +10,16 @@ use candle_core::{Device, Tensor, Var};
 use super::metrics::MetricsFile;
 use super::optimizer::{AdamW, Gradients};
 use super::recipe::Recipe;
+use super::report::Report;
 use super::state;
 use crate::data::{Loader, LoaderOptions, Source};
-use crate::images::{self, Picture};
+use crate::images::Picture;
 use crate::kernels::recomputing;
 use crate::layers::Weights;
 use crate::measure::CodeCounts;
+use crate::quantizers::{Pass, Place};
 use crate::tokenizers::{self, Tokenizer};
 use crate::{EngineError, Result};
-
-/// Where a run stands, every few steps.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub struct Report {
-    /// Steps done.
-    pub step: u64,
-    /// Seconds of training so far, earlier parts of a resumed run included.
-    pub seconds: f64,
-    /// Losses of the last step by name, weighted, the total first.
-    pub losses: Vec<(String, f64)>,
-    /// Share of the codes that occurred since the last report.
-    pub usage: f64,
-    /// Perplexity of the codes since the last report.
-    pub perplexity: f64,
-    /// PSNR of the last batch in dB.
-    pub psnr: f64,
-    /// Images a second since the last report.
-    pub images_per_second: f64,
-    /// Global norm of the gradients before clipping.
-    pub gradient_norm: f64,
-    /// Learning rate.
-    pub lr: f64,
-    /// How often each code occurred since the last report, K entries.
-    #[serde(skip)]
-    pub counts: Arc<[u64]>,
-}
 
 /// A training run.
 #[derive(Debug)]
@@ -59,6 +35,14 @@ pub struct Trainer {
     step: u64,
     pace: Pace,
     counts: CodeCounts,
+    waiting: Option<Waiting>,
+}
+
+/// A report that is not handed out yet, because a file of its step could not be written.
+#[derive(Debug)]
+struct Waiting {
+    report: Report,
+    is_written: bool,
 }
 
 /// Clocks of a run.
@@ -112,7 +96,7 @@ impl Trainer {
         weights.finish("checkpoint", &["ema.", "adam.", "run."])?;
         let vars = weights.vars();
         let mut optimizer = AdamW::new(recipe.optimizer, &vars)?;
-        let mut counts = CodeCounts::new(tokenizer.facts().codebook_size);
+        let mut counts = CodeCounts::new(tokenizer.facts().codebook_size());
         let (mut step, mut seconds) = (0, 0.0);
         if let Some(saved) = &saved {
             optimizer.restore(&saved.tensors)?;
@@ -144,6 +128,7 @@ impl Trainer {
                 saved: Instant::now(),
             },
             counts,
+            waiting: None,
             recipe,
         })
     }
@@ -173,8 +158,11 @@ impl Trainer {
     ///
     /// # Errors
     /// If an image set cannot be read, a loss is not finite, or a file cannot be written. The last
-    /// checkpoint stays.
+    /// checkpoint stays. Where a file could not be written, the next call writes what is missing first.
     pub fn step(&mut self) -> Result<Option<Report>> {
+        if self.waiting.is_some() {
+            return self.write();
+        }
         let started = Instant::now();
         let batch = self.loader.next_batch()?;
         let outcome = self.learn(&batch.pictures)?;
@@ -185,11 +173,27 @@ impl Trainer {
         self.pace.since_report += took;
         self.pace.images_since_report += batch.pictures.len();
         let due = self.step.is_multiple_of(self.recipe.report_every) || self.is_done();
-        let report = if due { Some(self.report(outcome, lr)?) } else { None };
+        self.waiting = due.then(|| Waiting { report: self.report(outcome, lr), is_written: false });
+        self.write()
+    }
+
+    /// Whether the last step has a report that is not handed out yet, since a file could not be written.
+    pub fn owes_report(&self) -> bool {
+        self.waiting.is_some()
+    }
+
+    /// Writes what a step has to: its report, then a checkpoint if one is due.
+    fn write(&mut self) -> Result<Option<Report>> {
+        if let Some(Waiting { report, is_written }) = &mut self.waiting
+            && !*is_written
+        {
+            self.metrics.append(report)?;
+            *is_written = true;
+        }
         if self.pace.saved.elapsed().as_secs_f64() >= self.recipe.checkpoint_every_secs {
             self.save()?;
         }
-        Ok(report)
+        Ok(self.waiting.take().map(|waiting| waiting.report))
     }
 
     fn learn(&mut self, pictures: &[Picture]) -> Result<Outcome> {
@@ -201,15 +205,15 @@ impl Trainer {
         let (mut latents, mut codes) = (Vec::new(), Vec::new());
         let seed = self.recipe.seed;
         for (part, pictures_now) in pictures.chunks(at_once).enumerate() {
-            let images = images::to_tensor(pictures_now, &self.device)?;
+            let images = tokenizers::images_of(self.tokenizer.facts(), pictures_now, &self.device)?;
             let again = self.recipe.recompute;
             let encoded = recomputing(again, || self.tokenizer.encode(&images))?;
-            let quantizer = self.tokenizer.quantizer_mut();
             if self.step == 0 && part == 0 {
-                quantizer.start_from(&encoded.detach(), seed)?;
+                self.tokenizer.quantizer_mut().start_from(&encoded.detach(), seed)?;
             }
-            quantizer.prepare(seed, self.step as u32, (part * at_once) as u32);
-            let quantized = self.tokenizer.quantize(&encoded, true)?;
+            let first_picture = (part * at_once) as u32;
+            let place = Place { seed, step: self.step as u32, first_picture };
+            let quantized = self.tokenizer.quantize(&encoded, Pass::Training(place))?;
             let decoded = recomputing(again, || self.tokenizer.decode(&quantized.latents))?;
             let share = pictures_now.len() as f64 / pictures.len() as f64;
             let difference = (decoded - &images)?;
@@ -240,18 +244,19 @@ impl Trainer {
                 gradients.add(&self.vars, &(total * share)?.backward()?)?;
             }
             latents.push(encoded.detach());
-            codes.push(quantized.codes.detach());
+            codes.push(quantized.codes);
         }
         self.check_finite(&losses)?;
         let at = (self.step, self.recipe.steps);
         let gradient_norm =
             self.optimizer.step(&self.vars, &gradients, at, self.average_decay())?;
-        let (latents, codes) = match parts {
-            1 => (latents.remove(0), codes.remove(0)),
-            _ => (Tensor::cat(&latents, 0)?, Tensor::cat(&codes, 0)?),
-        };
-        self.counts.add_codes(&codes.flatten_all()?.to_vec1::<u32>()?);
-        self.tokenizer.quantizer_mut().observe(&latents, &codes, seed, self.step as u32)?;
+        let latents = if parts == 1 { latents.remove(0) } else { Tensor::cat(&latents, 0)? };
+        let codes = together(&codes)?;
+        for part in &codes {
+            self.counts.add_codes(&part.flatten_all()?.to_vec1::<u32>()?);
+        }
+        let place = Place { seed, step: self.step as u32, first_picture: 0 };
+        self.tokenizer.quantizer_mut().observe(&latents, &codes, place)?;
         let sum = losses.iter().map(|(_, value)| value).sum();
         losses.insert(0, ("loss".to_owned(), sum));
         Ok(Outcome { losses, mse: mse_sum, gradient_norm })
@@ -275,7 +280,7 @@ impl Trainer {
         self.recipe.ema_decay.min((1.0 + n) / (10.0 + n))
     }
 
-    fn report(&mut self, outcome: Outcome, lr: f64) -> Result<Report> {
+    fn report(&mut self, outcome: Outcome, lr: f64) -> Report {
         let statistics = self.counts.statistics();
         let report = Report {
             step: self.step,
@@ -294,8 +299,7 @@ impl Trainer {
         self.pace.since_report = 0.0;
         self.pace.images_since_report = 0;
         self.counts = CodeCounts::new(statistics.codebook_size);
-        self.metrics.append(&report)?;
-        Ok(report)
+        report
     }
 
     /// Writes the checkpoint now.
@@ -344,11 +348,21 @@ impl Trainer {
         let tokenizer = tokenizers::build(&self.recipe.tokenizer, &weights)?;
         let mut out = Vec::new();
         for picture in pictures {
-            let grid = tokenizers::tokenize(&*tokenizer, picture)?;
-            out.push(tokenizers::detokenize(&*tokenizer, &grid)?);
+            let tokens = tokenizers::tokenize(&*tokenizer, picture)?;
+            out.push(tokenizers::detokenize(&*tokenizer, &tokens)?);
         }
         Ok(out)
     }
+}
+
+/// The codes of each part over all micro-batches.
+fn together(batches: &[Vec<Tensor>]) -> Result<Vec<Tensor>> {
+    let parts = batches.first().map_or(0, Vec::len);
+    let part = |number: usize| {
+        let codes: Vec<&Tensor> = batches.iter().filter_map(|batch| batch.get(number)).collect();
+        Ok(Tensor::cat(&codes, 0)?)
+    };
+    (0..parts).map(part).collect()
 }
 
 /// The checkpoint of a run's folder.

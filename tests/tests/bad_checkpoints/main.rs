@@ -279,11 +279,12 @@ fn public_networks_are_recognized_by_names_and_shapes_alone() {
         let path = folder.path().join("public.safetensors");
         candle_core::safetensors::save(&tensors.clone().into_iter().collect(), &path).unwrap();
         let opened = open_tokenizer(&path, &of_tests().unwrap()).unwrap();
-        assert_eq!(opened.config.network, config.network);
+        let design = &opened.design;
+        assert_eq!(design.settings["network"], serde_json::to_value(&config.network).unwrap());
         let found = &opened.recognized;
         assert_eq!(found.problems, Vec::<String>::new());
-        let visible = (found.codebook_size, found.code_dim, found.factor);
-        assert_eq!(visible, (Some(24), Some(4), Some(2)));
+        let facts = found.facts.as_ref().unwrap();
+        assert_eq!((facts.books[0].size, facts.books[0].dim, facts.factor), (24, 4, 2));
 
         let lost = "encoder.conv_out.bias";
         tensors.remove(lost).unwrap();
@@ -291,14 +292,14 @@ fn public_networks_are_recognized_by_names_and_shapes_alone() {
         tensors.insert("encoder.surplus".to_owned(), extra);
         candle_core::safetensors::save(&tensors.clone().into_iter().collect(), &path).unwrap();
         let read = checkpoints::read(&path).unwrap();
-        let found = checkpoints::recognize(&read, &path).unwrap().problems.join("; ");
+        let found = checkpoints::recognize(&read, &path, None).unwrap().problems.join("; ");
         assert!(found.contains(&format!("{lost} is missing (should be [12])")), "{found}");
         assert!(found.contains("encoder.surplus is not part"), "{found}");
 
         tensors.remove("quantize.embedding.weight").unwrap();
         candle_core::safetensors::save(&tensors.into_iter().collect(), &path).unwrap();
         let error = open_tokenizer(&path, &of_tests().unwrap()).unwrap_err().to_string();
-        assert!(error.contains("but without quantize.embedding.weight"), "{error}");
+        assert!(error.contains("quantize.embedding.weight is missing"), "{error}");
     }
 }
 

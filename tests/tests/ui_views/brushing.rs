@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use egui::{Key, Modifiers, Rect, vec2};
 use egui_kittest::kittest::Queryable;
-use smalti_engine::tokens::Cell;
+use smalti_engine::tokens::{Cell, Code};
 use smalti_tests::window::{
     apart, button, click, click_label, count_changed, count_of, drag, drawn, encoded, middle_of,
     pixel, point, point_nowhere, press, rect_of, says, tokens,
@@ -20,7 +20,7 @@ fn around(at: egui::Pos2, reach: f32) -> Rect {
 fn a_code_picked_in_the_tokens_is_lit_in_the_codebook_and_explained() {
     let Some((mut window, _small)) = small_desk() else { return };
     let gold = window.state().theme().colors.gold;
-    let code = encoded(&window).grid.grid().get(5, 9).unwrap();
+    let code = encoded(&window).tokens.get(Cell::at(5, 9)).flatten().unwrap();
     let places = codebook(&mut window);
     let (here, _) = places[&code];
     let far = places
@@ -50,15 +50,15 @@ fn a_code_picked_in_the_tokens_is_lit_in_the_codebook_and_explained() {
 fn a_code_picked_in_the_codebook_is_lit_at_all_its_cells() {
     let Some((mut window, _small)) = small_desk() else { return };
     let grid = tokens(&window);
-    let code = grid.get(3, 3).unwrap();
+    let code = grid.get(Cell::at(3, 3)).flatten().unwrap();
     let (at, count) = codebook(&mut window)[&code];
-    assert_eq!(count as usize, grid.tokens().iter().filter(|token| **token == code).count());
+    assert_eq!(count as usize, grid.first().codes().iter().filter(|token| **token == code).count());
     let place = rect_of(&window, "Token grid");
     let before = drawn(&mut window);
     click(&mut window, at, Modifiers::NONE);
     point_nowhere(&mut window);
     let after = drawn(&mut window);
-    assert_eq!(window.state().document().selection.code, Some(code));
+    assert_eq!(window.state().document().selection.code, Some(Code::first(code)));
     assert!(window.query_by_label(&format!("Code {code}, decoded")).is_some());
     // Cells away from the code's own have no reason to change; its own get an edge.
     let half = place.width() / 32.0;
@@ -67,7 +67,7 @@ fn a_code_picked_in_the_codebook_is_lit_at_all_its_cells() {
         let mut cells = rows.flat_map(|row| {
             (column.saturating_sub(reach)..=(column + reach).min(15)).map(move |c| (row, c))
         });
-        cells.any(|(row, column)| grid.get(row, column) == Some(code))
+        cells.any(|(row, column)| grid.get(Cell::at(row, column)) == Some(Some(code)))
     };
     let (mut own, mut others) = (0, 0);
     for row in 0..16 {
@@ -87,14 +87,14 @@ fn a_code_picked_in_the_codebook_is_lit_at_all_its_cells() {
     // The keys of the focused codes go on from there.
     let picked = window.state().document().selection.code;
     press(&mut window, Modifiers::NONE, Key::ArrowRight);
-    assert_eq!(window.state().document().selection.code, picked.map(|code| code + 1));
+    assert_eq!(window.state().document().selection.code, picked.map(|code| Code::first(code.number + 1)));
 }
 
 #[test]
 fn pointing_at_a_cell_lights_it_everywhere_until_the_pointer_leaves() {
     let Some((mut window, _small)) = small_desk() else { return };
     let gold = window.state().theme().colors.gold;
-    let code = encoded(&window).grid.grid().get(11, 4).unwrap();
+    let code = encoded(&window).tokens.get(Cell::at(11, 4)).flatten().unwrap();
     let rebuilt = rect_of(&window, "Reconstruction");
     let twin = around(middle_of(rebuilt, (11, 4), SMALL_GRID), rebuilt.width() / 32.0 + 2.0);
     let before = count_of(&drawn(&mut window), twin, gold);
@@ -164,8 +164,8 @@ fn cells_are_picked_by_rectangle_and_added_with_shift() {
 fn a_code_has_the_color_of_its_count_in_the_codebook() {
     let Some((mut window, _small)) = small_desk() else { return };
     let grid = tokens(&window);
-    let mut counts = vec![0_u64; grid.codebook_size() as usize];
-    grid.tokens().iter().for_each(|code| counts[*code as usize] += 1);
+    let mut counts = vec![0_u64; grid.first().codebook_size() as usize];
+    grid.first().codes().iter().for_each(|code| counts[*code as usize] += 1);
     let highest = *counts.iter().max().unwrap() as f64;
     let places = codebook(&mut window);
     assert_eq!(places.len(), counts.len(), "every code has a cell");

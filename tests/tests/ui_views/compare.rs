@@ -2,8 +2,7 @@
 
 use egui::{Key, Modifiers, Pos2, Rect, vec2};
 use egui_kittest::kittest::Queryable;
-use smalti::document::CompareMode;
-use smalti::views::ViewId;
+use smalti::document::{CompareMode, ViewId};
 use smalti_engine::answers::ModelRef;
 use smalti_engine::images::Picture;
 use smalti_engine::measure;
@@ -51,7 +50,7 @@ fn the_figures_are_those_of_the_pictures_for_both_tokenizers() {
 
     click_label(&mut window, "compare with…");
     click_label(&mut window, "worlds-fsq");
-    assert_eq!(window.state().document().model_b, Some(ModelRef::Shipped("worlds-fsq".into())));
+    assert_eq!(window.state().document().others[0], Some(ModelRef::Shipped("worlds-fsq".into())));
     let mut alone = open_sized(empty(tab(ViewId::Compare)), [1000.0, 700.0]);
     small.open_in(&mut alone);
     let model = ModelRef::Shipped("worlds-fsq".into());

@@ -2,9 +2,7 @@
 
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
-use smalti::document::Open;
-use smalti::shell::scenes::Panel;
-use smalti::views::ViewId;
+use smalti::document::{Open, Panel, ViewId};
 use smalti_engine::answers::{ImageRef, SourceRef};
 use smalti_tests::tiny::write_png;
 use smalti_tests::window::{
@@ -14,7 +12,7 @@ use smalti_tests::window::{
 
 /// The number of the open image in its set.
 fn open_image(window: &Window) -> Option<u64> {
-    match &window.state().document().image {
+    match window.state().document().image() {
         Some(ImageRef::InSource { index, .. }) => Some(*index),
         _ => None,
     }

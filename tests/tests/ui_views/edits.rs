@@ -5,11 +5,10 @@ use std::sync::Arc;
 use egui::{Key, Modifiers, Pos2, Rect, pos2};
 use egui_kittest::kittest::Queryable;
 use image::RgbaImage;
-use smalti::document::Open;
-use smalti::views::ViewId;
+use smalti::document::{Open, ViewId};
 use smalti_engine::answers::{CodeAppearance, ImageRef};
 use smalti_engine::images::WorkingSize;
-use smalti_engine::tokens::{Cell, Grid};
+use smalti_engine::tokens::{Cell, Code, Tokens};
 use smalti_tests::window::{
     Window, assets, click, click_label, drawn, empty, encoded, middle_of, open_drawn,
     point_nowhere, press, rect_of, says, send, tab, tokens,
@@ -55,7 +54,7 @@ fn photograph() -> Option<Window> {
 
 /// The code whose color is farthest from a code's.
 fn opposite(window: &Window, code: u32) -> u32 {
-    let question = CodeAppearance { model: window.state().document().model.clone() };
+    let question = CodeAppearance { model: window.state().document().model.clone(), book: 0 };
     let look = window.state().session().wait(&question).unwrap();
     let own = look.colors[code as usize];
     let far = |color: &[u8; 3]| -> i32 {
@@ -68,12 +67,12 @@ fn opposite(window: &Window, code: u32) -> u32 {
 fn a_forced_code_changes_the_picture_there_and_undo_brings_every_pixel_back() {
     let Some(mut window) = photograph() else { return };
     let grid = tokens(&window);
-    let size = (grid.height(), grid.width());
+    let size = (grid.first().rows(), grid.first().columns());
     assert_eq!(size, (32, 32));
     let before = rebuilt(&mut window);
     let cell = middle_of(rect_of(&window, "Token grid"), (16, 10), size);
     click(&mut window, cell, Modifiers::NONE);
-    let code = opposite(&window, grid.get(16, 10).unwrap());
+    let code = opposite(&window, grid.get(Cell::at(16, 10)).flatten().unwrap());
     click_label(&mut window, "Code to force");
     window.event(egui::Event::Text(code.to_string()));
     press(&mut window, Modifiers::NONE, Key::Enter);
@@ -103,7 +102,7 @@ fn locked_cells_keep_their_code() {
     let Some((mut window, _small)) = small_desk() else { return };
     let before = rebuilt(&mut window);
     let cell = middle_of(rect_of(&window, "Token grid"), (7, 7), SMALL_GRID);
-    let own = encoded(&window).grid.grid().get(7, 7).unwrap();
+    let own = tokens(&window).get(Cell::at(7, 7)).flatten().unwrap();
     click(&mut window, cell, Modifiers::NONE);
     click_label(&mut window, "Lock");
     click_label(&mut window, "Code to force");
@@ -123,21 +122,21 @@ fn used(window: &Window) -> Option<usize> {
     said.iter().find_map(|text| text.split_once("used ")?.1.split(' ').next()?.parse().ok())
 }
 
-fn codes_used(grid: &Grid) -> usize {
-    grid.tokens().iter().collect::<std::collections::BTreeSet<_>>().len()
+fn codes_used(tokens: &Tokens) -> usize {
+    tokens.first().codes().iter().collect::<std::collections::BTreeSet<_>>().len()
 }
 
 #[test]
 fn a_code_that_is_switched_off_is_gone_from_picture_and_usage_until_undone() {
     let Some((mut window, _small)) = small_desk() else { return };
     let grid = tokens(&window);
-    let code = grid.get(6, 6).unwrap();
+    let code = grid.get(Cell::at(6, 6)).flatten().unwrap();
     let before = rebuilt(&mut window);
     assert_eq!(used(&window), Some(codes_used(&grid)));
     let cell = middle_of(rect_of(&window, "Token grid"), (6, 6), SMALL_GRID);
     click(&mut window, cell, Modifiers::NONE);
     click_label(&mut window, "Switch off");
-    assert_eq!(*window.state().document().switched_off, [code].into());
+    assert_eq!(*window.state().document().switched_off, [Code::first(code)].into());
     let without = rebuilt(&mut window);
     assert!(without != before, "the picture loses something");
     // The nearest other code stands in for it: one code less, unless that one is new.
@@ -160,18 +159,19 @@ fn a_code_that_is_switched_off_is_gone_from_picture_and_usage_until_undone() {
 fn a_code_is_replaced_wherever_it_stands() {
     let Some((mut window, _small)) = small_desk() else { return };
     let grid = tokens(&window);
-    let (from, to) = (grid.get(6, 6).unwrap(), (grid.get(6, 6).unwrap() + 1) % 20);
+    let from = grid.get(Cell::at(6, 6)).flatten().unwrap();
+    let to = (from + 1) % 20;
     let cell = middle_of(rect_of(&window, "Token grid"), (6, 6), SMALL_GRID);
     click(&mut window, cell, Modifiers::NONE);
     click_label(&mut window, "Code that replaces it");
     window.event(egui::Event::Text(to.to_string()));
     press(&mut window, Modifiers::NONE, Key::Enter);
     let document = window.state().document().clone();
-    let replaced = document.grid(&encoded(&window));
+    let replaced = document.tokens(&encoded(&window));
     let want: Arc<[u32]> =
-        grid.tokens().iter().map(|code| if *code == from { to } else { *code }).collect();
-    assert_eq!(replaced.grid().tokens(), &want);
-    let times = grid.tokens().iter().filter(|code| **code == from).count();
+        grid.first().codes().iter().map(|code| if *code == from { to } else { *code }).collect();
+    assert_eq!(replaced.first().codes(), &want);
+    let times = grid.first().codes().iter().filter(|code| **code == from).count();
     assert!(says(&window, &format!("Code {from} replaced by {to}")), "{times} times");
     press(&mut window, Modifiers::COMMAND, Key::Z);
     assert!(window.state().document().edits.is_empty());

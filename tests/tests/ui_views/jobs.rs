@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use egui_kittest::kittest::Queryable;
-use smalti::shell::scenes::Panel;
-use smalti::views::ViewId;
+use smalti::document::{Panel, ViewId};
 use smalti_engine::EngineError;
 use smalti_engine::session::{Advance, RunState, Watch, Work};
 use smalti_tests::window::{Window, click_label, empty, labels, open_sized, says, settle, tab};

@@ -5,10 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use egui::accesskit::Action;
 use egui::{Key, Modifiers, Role};
 use egui_kittest::kittest::{AccessKitNode, NodeT, Queryable};
-use smalti::document::{Edit, Layout};
-use smalti::shell::scenes::Panel;
-use smalti::views::ViewId;
-use smalti_engine::tokens::Cell;
+use smalti::document::{Edit, Layout, Panel, ViewId};
+use smalti_engine::tokens::{Cell, Code};
 use smalti_tests::window::{
     Small, Window, click_label, empty, is_in_front, open_sized, press, send, settle, tab,
 };
@@ -66,7 +64,7 @@ fn studio() -> (Window, Small) {
     small.open_in(&mut window);
     let cells = std::sync::Arc::new([Cell::at(1, 2)].into());
     send(&mut window, Edit::SelectCells(cells));
-    send(&mut window, Edit::SelectCode(Some(3)));
+    send(&mut window, Edit::SelectCode(Some(Code::first(3))));
     (window, small)
 }
 
@@ -105,14 +103,14 @@ fn a_view_is_chosen_and_a_menu_is_used_with_the_keyboard_alone() {
     assert!(is_in_front(&window, ViewId::Compare));
     go_to(&mut window, Role::Button, "Image 3");
     press(&mut window, Modifiers::NONE, Key::Space);
-    let image = window.state().document().image.clone();
+    let image = window.state().document().image().cloned();
     assert!(
         matches!(image, Some(smalti_engine::answers::ImageRef::InSource { index: 2, .. })),
         "{image:?}"
     );
     go_to(&mut window, Role::Button, "Switch off");
     press(&mut window, Modifiers::NONE, Key::Enter);
-    assert_eq!(*window.state().document().switched_off, [3].into());
+    assert_eq!(*window.state().document().switched_off, [Code::first(3)].into());
     window.get_by_label("Edit").focus();
     settle(&mut window);
     press(&mut window, Modifiers::NONE, Key::Enter);
@@ -145,9 +143,9 @@ fn every_button_has_a_name_of_words_in_every_view_menu_and_dialog() {
         let found = nameless(window);
         assert!(found.is_empty(), "{place}: {found:#?}");
     };
-    for view in ViewId::all() {
+    for view in ViewId::ALL {
         send(&mut window, Layout::Show(view));
-        check(&window, view.title());
+        check(&window, smalti::views::entry(view).title);
     }
     for menu in ["File", "Edit", "View", "Scenes", "Help"] {
         click_label(&mut window, menu);

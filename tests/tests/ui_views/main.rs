@@ -14,8 +14,7 @@ mod training;
 use std::collections::BTreeMap;
 
 use egui::{Pos2, vec2};
-use smalti::shell::scenes::Panel;
-use smalti::views::ViewId;
+use smalti::document::{Panel, ViewId};
 use smalti_tests::window::{Small, Window, empty, labels, open_drawn, point_nowhere, rect_of, tab};
 
 /// Tokens above, codes below, one code at the right.

@@ -6,10 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use egui_kittest::kittest::Queryable;
-use smalti::document::{Edit, Layout, Open, Slot};
-use smalti::shell::scenes::Panel;
-use smalti::views::ViewId;
+use smalti::document::{Edit, Layout, Open, Panel, Slot, ViewId};
 use smalti_engine::answers::{ImageRef, ModelRef, SourceRef, Stamp};
+use smalti_engine::tokens::Code;
 use smalti_engine::images::WorkingSize;
 use smalti_engine::session::{Desk, Lane, Question};
 use smalti_tests::window::{
@@ -64,7 +63,7 @@ fn the_button_of_an_empty_view_leads_to_the_samples() {
     assert!(smalti_tests::window::is_in_front(&window, ViewId::Dataset));
     smalti_tests::window::click_label(&mut window, "Image 2");
     let image = ImageRef::InSource { source: SourceRef::Samples, index: 1 };
-    assert_eq!(window.state().document().image, Some(image));
+    assert_eq!(window.state().document().image(), Some(&image));
 }
 
 /// Keeps a thread of the engine from anything else until its case is released.
@@ -134,7 +133,7 @@ fn while_it_is_worked_out_every_view_says_what_is_done() {
         window.state().send(Open::Model(Slot::A, model.clone()));
         window.state().send(Open::Source(small.source()));
         window.state().send(Open::Image(ImageRef::InSource { source: small.source(), index: 0 }));
-        window.state().send(Edit::SelectCode(Some(3)));
+        window.state().send(Edit::SelectCode(Some(Code::first(3))));
         window.run_steps(4);
         assert_says(&window, view, text);
         drop(let_go);
@@ -154,7 +153,7 @@ fn what_cannot_be_had_is_said_in_every_view_and_the_window_goes_on() {
         let mut window = open_sized(empty(tabs()), size);
         small.open_in(&mut window);
         send(&mut window, Open::Model(Slot::A, gone.clone()));
-        send(&mut window, Edit::SelectCode(Some(3)));
+        send(&mut window, Edit::SelectCode(Some(Code::first(3))));
         for view in [ViewId::Compare, ViewId::Tokens, ViewId::Codebook, ViewId::Code] {
             assert_shows(&mut window, view, "not there.safetensors");
         }

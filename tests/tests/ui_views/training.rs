@@ -3,9 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use smalti::document::{Open, Severity};
+use smalti::document::{Open, Severity, ViewId};
 use smalti::studio::StudioOptions;
-use smalti::views::ViewId;
 use smalti_tests::tiny::{tiny_config, write_png};
 use smalti_tests::window::{Window, assets, is_in_front, open_sized, says, send, settle};
 

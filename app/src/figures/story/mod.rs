@@ -6,46 +6,12 @@
 
 mod html;
 mod sections;
+mod told;
 mod zoom;
 
-use std::sync::Arc;
-
 use smalti_engine::Result;
-use smalti_engine::answers::{Appearance, Compared, ModelFacts, UsageAnswer};
-use smalti_engine::images::Picture;
-use smalti_engine::tokens::Grid;
 
-use super::rate::FileRates;
-
-/// One picture on its way to tokens and back.
-#[derive(Debug)]
-pub struct Chapter {
-    /// Its name.
-    pub name: String,
-    /// As it was encoded.
-    pub original: Picture,
-    /// Its tokens.
-    pub grid: Arc<Grid>,
-    /// What came back, and what was lost.
-    pub compared: Arc<Compared>,
-    /// What it costs as an image file.
-    pub files: FileRates,
-}
-
-/// Everything that the page tells.
-#[derive(Debug)]
-pub struct Story<'a> {
-    /// The tokenizer.
-    pub model: &'a ModelFacts,
-    /// How its codes look.
-    pub appearance: &'a Appearance,
-    /// Which codes the pictures used.
-    pub usage: &'a UsageAnswer,
-    /// The pictures, at least one.
-    pub chapters: &'a [Chapter],
-    /// The window with these pictures in it, if it could be drawn.
-    pub window: Option<&'a Picture>,
-}
+pub use told::{Chapter, Story};
 
 /// The page.
 ///

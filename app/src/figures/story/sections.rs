@@ -6,7 +6,7 @@ use smalti_engine::Result;
 use smalti_engine::images::Picture;
 
 use super::html::{css, escaped, figure, grouped, img, large};
-use super::{Chapter, Story};
+use super::told::{Chapter, Story};
 use crate::figures::difference::{FULL, Shown, difference_map, scale_strip};
 use crate::figures::tokens::{color_of, tile_for, token_map};
 use crate::figures::usage::usage_heatmap;
@@ -17,14 +17,13 @@ const MAP_SIDE: usize = 512;
 const FAVORITES: usize = 24;
 
 fn mosaic(story: &Story<'_>, chapter: &Chapter) -> Result<Picture> {
-    token_map(&chapter.grid, &story.appearance.colors, tile_for(&chapter.grid, MAP_SIDE))
+    token_map(chapter.finest(), &story.appearance.colors, tile_for(chapter.finest(), MAP_SIDE))
 }
 
 pub(super) fn opening(story: &Story<'_>, first: &Chapter) -> Result<String> {
-    let facts = &story.model.facts;
     let (w, h) = (first.original.width(), first.original.height());
-    let tokens = first.grid.tokens().len() as u64;
-    let bits = tokens as f64 * f64::from(facts.codebook_size).log2();
+    let tokens = first.tokens.len() as u64;
+    let bits = first.compared.bits_per_pixel * f64::from(w) * f64::from(h);
     let times = f64::from(w) * f64::from(h) * 24.0 / bits;
     let mut text = ribbon(story, first);
     text += "<header>\n";
@@ -41,11 +40,7 @@ pub(super) fn opening(story: &Story<'_>, first: &Chapter) -> Result<String> {
     let map = img(&mosaic(story, first)?, "Its token grid as a mosaic", "hard")?;
     let back = img(&first.compared.reconstruction, "Decoded from the tokens", "")?;
     text += &figure(&original, "the picture", &format!("{w}\u{d7}{h} pixels"));
-    text += &figure(
-        &map,
-        "its tokens",
-        &format!("{}\u{d7}{}", first.grid.width(), first.grid.height()),
-    );
+    text += &figure(&map, "its tokens", &first.grid_words());
     text += &figure(&back, "painted from them", &format!("{:.1} dB", first.compared.psnr));
     text += "</div>\n<dl class=\"numbers\">\n";
     text += &large("pixels", &grouped(u64::from(w) * u64::from(h)), "of 24 bits");
@@ -58,9 +53,10 @@ pub(super) fn opening(story: &Story<'_>, first: &Chapter) -> Result<String> {
 
 /// The middle row of the first picture's tokens, as a line of tiles.
 fn ribbon(story: &Story<'_>, first: &Chapter) -> String {
-    let row = first.grid.height() / 2;
+    let grid = first.finest();
+    let row = grid.rows() / 2;
     let mut tiles = String::new();
-    for code in (0..first.grid.width()).filter_map(|column| first.grid.get(row, column)) {
+    for code in (0..grid.columns()).filter_map(|column| grid.get(0, row, column).flatten()) {
         let color = css(color_of(code, &story.appearance.colors));
         tiles += "<i style=\"background:";
         tiles += &color;
@@ -96,7 +92,7 @@ pub(super) fn pictures(story: &Story<'_>) -> Result<String> {
             img(&chapter.compared.reconstruction, &format!("{}, decoded", chapter.name), "")?;
         let size = format!("{}\u{d7}{}", chapter.original.width(), chapter.original.height());
         text += &figure(&original, &chapter.name, &size);
-        let size = format!("{}\u{d7}{}", chapter.grid.width(), chapter.grid.height());
+        let size = chapter.grid_words();
         text += &figure(&map, "tokens", &size);
         text += &figure(&back, "decoded", &format!("{:.1} dB", chapter.compared.psnr));
         text += "</div>\n";
@@ -115,7 +111,9 @@ pub(super) fn losses(story: &Story<'_>) -> Result<String> {
         let width = chapter.original.width();
         let map = difference_map(&chapter.compared.absolute, width, Shown::Absolute)?;
         let image = img(&map, &format!("Where {} lost most", chapter.name), "")?;
-        let half = cells_with_half_the_error(&chapter.compared.per_cell);
+        let half = cells_with_half_the_error(
+            chapter.compared.per_cell.last().map_or(&[], |errors| &**errors),
+        );
         text += &figure(
             &image,
             &chapter.name,
@@ -279,7 +277,7 @@ pub(super) fn closing(story: &Story<'_>) -> String {
          offline.</p></footer>\n",
         name = escaped(&story.model.name),
         quantizer = escaped(&facts.quantizer),
-        k = facts.codebook_size,
+        k = facts.codebook_size(),
         f = facts.factor,
         parameters = grouped(facts.parameters as u64),
         version = env!("CARGO_PKG_VERSION"),

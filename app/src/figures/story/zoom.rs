@@ -6,19 +6,19 @@ use smalti_engine::Result;
 use smalti_engine::images::Picture;
 
 use super::html::{css, escaped, figure, img};
-use super::{Chapter, Story};
+use super::told::{Chapter, Story};
 use crate::figures::canvas::enlarged;
-use crate::figures::palette::ink_on;
 use crate::figures::tokens::color_of;
+use crate::look::palette::ink_on;
 
 /// Cells a side of the piece.
 const CELLS: usize = 8;
 
 pub(super) fn what_a_token_is(story: &Story<'_>, chapter: &Chapter) -> Result<String> {
-    let facts = &story.model.facts;
-    let (factor, k) = (facts.factor, facts.codebook_size);
-    let grid = &chapter.grid;
-    let (rows, columns) = (CELLS.min(grid.height()), CELLS.min(grid.width()));
+    let grid = chapter.finest();
+    let k = grid.codebook_size();
+    let factor = (chapter.original.width() as usize / grid.columns().max(1)).max(1);
+    let (rows, columns) = (CELLS.min(grid.rows()), CELLS.min(grid.columns()));
     let (top, left) = busiest(&chapter.original, factor, rows, columns);
     let piece = |picture: &Picture| {
         let (x, y) = ((left * factor) as u32, (top * factor) as u32);
@@ -30,7 +30,7 @@ pub(super) fn what_a_token_is(story: &Story<'_>, chapter: &Chapter) -> Result<St
     let mut different = std::collections::BTreeSet::new();
     for row in top..top + rows {
         for column in left..left + columns {
-            let code = grid.get(row, column).unwrap_or_default();
+            let code = grid.get(0, row, column).flatten().unwrap_or_default();
             different.insert(code);
             let ground = color_of(code, &story.appearance.colors);
             write!(

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use egui::{Color32, Key, Rect, Sense, Stroke, StrokeKind, Vec2, vec2};
 use smalti_engine::answers::Ordered;
+use smalti_engine::tokens::Code;
 
-use super::ViewCtx;
 use super::paint::{Numbered, Pane};
+use crate::ctx::ViewCtx;
 use crate::document::Edit;
 use crate::gpu::heatmap::{Appearances, Values};
-use crate::views::dataset::grouped;
+use crate::look::words::grouped;
 
 /// The textures of the cells.
 const CELLS_PANE: u64 = 0x636f_6465_0001;
@@ -27,7 +28,7 @@ pub(super) struct Cells {
     zoom: f32,
     origin: Vec2,
     values: Numbered<[f32]>,
-    off: Numbered<BTreeSet<u32>>,
+    off: Numbered<BTreeSet<Code>>,
     marks: Arc<[u8]>,
 }
 
@@ -48,6 +49,8 @@ pub(super) struct Look {
     pub is_logarithmic: bool,
     /// Patches instead of colors.
     pub patches: Option<Appearances>,
+    /// The book that is shown.
+    pub book: u16,
 }
 
 /// Where cells are on the screen.
@@ -112,7 +115,7 @@ impl Cells {
         let count = ordered.codes.len() as u32;
         let mut places = Places::new(rect, count, ctx.theme.px(LARGEST));
         self.look(ui, &response, &mut places);
-        self.update_marks(ctx, ordered);
+        self.update_marks(ctx, ordered, look.book);
         let pane = Pane {
             id: CELLS_PANE,
             values: Values::Cells(Arc::clone(&ordered.values)),
@@ -127,16 +130,17 @@ impl Cells {
             has_gaps: true,
         };
         pane.paint(ui, ctx, rect);
-        rings_ui(ui, ctx, ordered, &places, response.has_focus());
+        rings_ui(ui, ctx, (ordered, look.book), &places, response.has_focus());
         let under = response.hover_pos().and_then(|at| places.at(at));
         if let Some(code) = under.and_then(|place| ordered.codes.get(place)) {
-            ctx.hovered.set_code(*code);
+            let code = Code { book: look.book, number: *code };
+            ctx.hovered.set_code(code);
             if response.clicked() {
                 response.request_focus();
-                ctx.send(Edit::SelectCode(Some(*code)));
+                ctx.send(Edit::SelectCode(Some(code)));
             }
         }
-        step_by_keys(ui, ctx, ordered, &response, places.columns);
+        step_by_keys(ui, ctx, (ordered, look.book), &response, places.columns);
     }
 
     /// The wheel enlarges, dragging moves, a double click shows all again.
@@ -163,7 +167,7 @@ impl Cells {
     }
 
     /// Switched-off codes are struck out. Made anew only when they or the order changed.
-    fn update_marks(&mut self, ctx: &ViewCtx<'_>, ordered: &Ordered) {
+    fn update_marks(&mut self, ctx: &ViewCtx<'_>, ordered: &Ordered, book: u16) {
         let off = &ctx.document.switched_off;
         let is_new = self.values.show(&ordered.values) | self.off.show(off);
         if !is_new {
@@ -174,8 +178,8 @@ impl Cells {
             return;
         }
         let mut marks = vec![0_u8; ordered.codes.len()];
-        for code in off.iter() {
-            let place = ordered.place_of.get(*code as usize);
+        for code in off.iter().filter(|code| code.book == book) {
+            let place = ordered.place_of.get(code.number as usize);
             if let Some(mark) = place.and_then(|place| marks.get_mut(*place as usize)) {
                 *mark = 2;
             }
@@ -185,10 +189,10 @@ impl Cells {
 }
 
 /// "code 417 · 12" for the code under the pointer, or else the picked one.
-pub(super) fn caption(ctx: &ViewCtx<'_>, ordered: &Ordered) -> String {
-    let code = ctx.hovered.code().or(ctx.document.selection.code);
+pub(super) fn caption(ctx: &ViewCtx<'_>, ordered: &Ordered, book: u16) -> String {
+    let code = ctx.hovered.code().or(ctx.document.selection.code).filter(|code| code.book == book);
     let found = code.and_then(|code| {
-        let place = *ordered.place_of.get(code as usize)?;
+        let place = *ordered.place_of.get(code.number as usize)?;
         Some((code, *ordered.values.get(place as usize)?))
     });
     let Some((code, count)) = found else {
@@ -199,11 +203,18 @@ pub(super) fn caption(ctx: &ViewCtx<'_>, ordered: &Ordered) -> String {
 }
 
 /// Rings around the picked code and the one under the pointer.
-fn rings_ui(ui: &egui::Ui, ctx: &ViewCtx<'_>, ordered: &Ordered, places: &Places, has_focus: bool) {
+fn rings_ui(
+    ui: &egui::Ui,
+    ctx: &ViewCtx<'_>,
+    (ordered, book): (&Ordered, u16),
+    places: &Places,
+    has_focus: bool,
+) {
     let colors = &ctx.theme.colors;
     let painter = ui.painter().with_clip_rect(places.rect.expand(3.0).intersect(ui.clip_rect()));
-    let ring = |code: Option<u32>, color: Color32, width: f32| {
-        let place = code.and_then(|code| ordered.place_of.get(code as usize));
+    let ring = |code: Option<Code>, color: Color32, width: f32| {
+        let code = code.filter(|code| code.book == book);
+        let place = code.and_then(|code| ordered.place_of.get(code.number as usize));
         let Some(place) = place else { return };
         let cell = places.cell(*place);
         let size = cell.size().max(Vec2::splat(LEAST_RING));
@@ -229,7 +240,7 @@ fn rings_ui(ui: &egui::Ui, ctx: &ViewCtx<'_>, ordered: &Ordered, places: &Places
 fn step_by_keys(
     ui: &egui::Ui,
     ctx: &ViewCtx<'_>,
-    ordered: &Ordered,
+    (ordered, book): (&Ordered, u16),
     response: &egui::Response,
     columns: u32,
 ) {
@@ -252,12 +263,12 @@ fn step_by_keys(
     if step == 0 {
         return;
     }
-    let picked = ctx.document.selection.code;
-    let place = picked.and_then(|code| ordered.place_of.get(code as usize));
+    let picked = ctx.document.selection.code.filter(|code| code.book == book);
+    let place = picked.and_then(|code| ordered.place_of.get(code.number as usize));
     let next = place.map_or(0, |place| i64::from(*place) + step);
     let next = usize::try_from(next).ok().and_then(|next| ordered.codes.get(next));
-    if let Some(code) = next {
-        ctx.send(Edit::SelectCode(Some(*code)));
+    if let Some(number) = next {
+        ctx.send(Edit::SelectCode(Some(Code { book, number: *number })));
     }
 }
 

@@ -2,11 +2,15 @@
 
 use egui::{Sense, vec2};
 use smalti_engine::answers::Ordered;
+use smalti_engine::tokens::Code;
 
-use super::ViewCtx;
+use crate::ctx::ViewCtx;
 use crate::document::{AppCommand, Edit};
-use crate::shell::theme::space;
-use crate::views::dataset::grouped;
+use crate::look::theme::space;
+use crate::look::words::grouped;
+
+/// Codes are called dead in samples whose ceiling is at least this share of the codebook.
+const DEAD_FROM: f64 = 0.95;
 
 /// A number with its label above and a remark behind.
 struct Figure {
@@ -19,8 +23,11 @@ struct Figure {
 }
 
 /// Draws them in a row that wraps.
-pub(super) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, ordered: &Ordered) {
+pub(super) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, (ordered, book): (&Ordered, u16)) {
     let facts = &ordered.statistics;
+    // A code that does not occur in a small sample is not dead: only where nearly all would occur if
+    // they were used evenly does its absence say something.
+    let is_telling = facts.ceiling >= DEAD_FROM * f64::from(facts.codebook_size);
     let figures = [
         Figure {
             label: "used",
@@ -58,11 +65,16 @@ pub(super) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, ordered: &Ordered) {
             opens: false,
         },
         Figure {
-            label: "dead",
-            value: grouped(ordered.dead.len() as u64),
+            label: if is_telling { "dead" } else { "not used here" },
+            value: grouped(ordered.unused.len() as u64),
             remark: String::new(),
-            about: "Codes that do not occur in this sample; a click lists them",
-            opens: !ordered.dead.is_empty(),
+            about: if is_telling {
+                "Codes that do not occur in a sample in which nearly all would; a click lists them"
+            } else {
+                "Codes that do not occur in this sample, which is too small to call them dead; a \
+                 click lists them"
+            },
+            opens: !ordered.unused.is_empty(),
         },
     ];
     ui.horizontal_wrapped(|ui| {
@@ -73,19 +85,19 @@ pub(super) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, ordered: &Ordered) {
             if opens {
                 egui::Popup::menu(&response)
                     .close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside)
-                    .show(|ui| dead_ui(ui, ctx, &ordered.dead));
+                    .show(|ui| unused_ui(ui, ctx, (&ordered.unused, book)));
             }
         }
     });
 }
 
 /// The list of codes that do not occur; a click picks one.
-fn dead_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, dead: &[u32]) {
+fn unused_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, (unused, book): (&[u32], u16)) {
     const COLUMNS: usize = 8;
     ui.horizontal(|ui| {
-        ui.label(ctx.theme.label(format!("{} codes do not occur", grouped(dead.len() as u64))));
+        ui.label(ctx.theme.label(format!("{} codes do not occur", grouped(unused.len() as u64))));
         if ui.small_button("Copy").on_hover_text("Their numbers, one a line").clicked() {
-            let lines: Vec<String> = dead.iter().map(ToString::to_string).collect();
+            let lines: Vec<String> = unused.iter().map(ToString::to_string).collect();
             ctx.send(AppCommand::CopyText(lines.join("\n")));
         }
     });
@@ -93,19 +105,20 @@ fn dead_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, dead: &[u32]) {
     egui::ScrollArea::vertical().max_height(ctx.theme.px(260.0)).show_rows(
         ui,
         row,
-        dead.len().div_ceil(COLUMNS),
+        unused.len().div_ceil(COLUMNS),
         |ui, rows| {
-            for line in dead.chunks(COLUMNS).skip(rows.start).take(rows.len()) {
+            for line in unused.chunks(COLUMNS).skip(rows.start).take(rows.len()) {
                 ui.horizontal(|ui| {
                     for code in line {
-                        let picked = ctx.document.selection.code == Some(*code);
+                        let whole = Code { book, number: *code };
+                        let picked = ctx.document.selection.code == Some(whole);
                         let text = ctx.theme.caption_figures(format!("{code:>6}"));
                         let response = ui.selectable_label(picked, text);
                         if response.hovered() {
-                            ctx.hovered.set_code(*code);
+                            ctx.hovered.set_code(whole);
                         }
                         if response.clicked() {
-                            ctx.send(Edit::SelectCode(Some(*code)));
+                            ctx.send(Edit::SelectCode(Some(whole)));
                         }
                     }
                 });

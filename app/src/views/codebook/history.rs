@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use smalti_engine::answers::survey::HISTORY_COLUMNS;
+use smalti_engine::answers::usage::HISTORY_COLUMNS;
 use smalti_engine::session::{RunId, Session};
 use smalti_engine::training::TrainEvent;
 

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use egui::{Color32, Rect, Vec2, vec2};
 
-use super::ViewCtx;
+use crate::ctx::ViewCtx;
 use crate::gpu::heatmap::{Appearances, Heatmap, Values};
-use crate::textures::Sampling;
+use crate::look::textures::Sampling;
 
 /// Numbers what is shown, so that a texture is known by it: addresses are used again.
 static NEXT: AtomicU64 = AtomicU64::new(1);

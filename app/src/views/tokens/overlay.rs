@@ -1,36 +1,33 @@
 //! What is drawn over a picture for its tokens: colors, lines, numbers, states.
 
-use std::sync::Arc;
-
 use egui::{Align2, Color32, Rect, Shape, Stroke, StrokeKind, pos2, vec2};
-use smalti_engine::answers::GridRef;
-use smalti_engine::tokens::{Cell, Grid};
+use smalti_engine::tokens::Tokens;
 
+use super::sheet::Sheet;
+use crate::ctx::ViewCtx;
 use crate::document::{ColorBy, Slot};
-use crate::shell::colors::color_of;
-use crate::textures::Sampling;
-use crate::views::ViewCtx;
+use crate::look::colors::color_of;
+use crate::look::textures::Sampling;
 use crate::widgets::pane::Pane;
 
 /// What colors may come from, as far as it is known.
 pub(super) struct Sources<'a> {
     /// The mean decoded color of each code.
     pub(super) colors: Option<&'a [[u8; 3]]>,
-    /// How often each code stands in the grid.
+    /// How often each code stands in the part.
     pub(super) counts: Option<&'a [u64]>,
     /// Mean absolute error of each cell.
     pub(super) errors: Option<&'a [f32]>,
 }
 
-/// The grid as colors over the picture, its lines and its numbers.
+/// The part as colors over the picture, its lines and its numbers.
 pub(super) fn paint(
     ui: &egui::Ui,
     ctx: &ViewCtx<'_>,
     pane: &Pane,
-    grid_ref: &GridRef,
+    (tokens, sheet): (&Tokens, &Sheet<'_>),
     sources: &Sources<'_>,
 ) {
-    let grid = grid_ref.grid();
     let looks = &ctx.document.looks;
     let known = match looks.color_by {
         ColorBy::Code => 0,
@@ -38,38 +35,39 @@ pub(super) fn paint(
         ColorBy::Usage => sources.counts.map_or(0, |c| c.as_ptr().addr()),
         ColorBy::Difference => sources.errors.map_or(0, |c| c.as_ptr().addr()),
     };
-    let key = ("tokens", grid_ref, looks.color_by, known, ctx.theme.choice);
-    let size = [grid.width(), grid.height()];
-    let texture = ctx.textures.colors(key, size, Sampling::Pixels, || colors(ctx, grid, sources));
+    let choice = ctx.theme.choice;
+    let key = ("tokens", tokens, sheet.number, looks.color_by, known, choice);
+    let size = [sheet.columns, sheet.rows];
+    let texture = ctx.textures.colors(key, size, Sampling::Pixels, || colors(ctx, sheet, sources));
     let alpha = (looks.token_opacity * 255.0) as u8;
     pane.paint(ui, texture.id(), Color32::from_white_alpha(alpha));
-    let cell = pane.picture.width() / grid.width().max(1) as f32;
+    masked(ui, pane, sheet);
+    let cell = pane.picture.width() / sheet.columns.max(1) as f32;
     if cell >= 6.0 {
-        lines(ui, pane, grid, ((cell - 6.0) / 10.0).min(1.0));
+        lines(ui, pane, sheet, ((cell - 6.0) / 10.0).min(1.0));
     }
     if cell >= ctx.theme.px(26.0) && looks.show_ids {
-        numbers(ui, ctx, pane, grid);
+        numbers(ui, ctx, pane, sheet);
     }
 }
 
-fn colors(ctx: &ViewCtx<'_>, grid: &Grid, sources: &Sources<'_>) -> Vec<Color32> {
-    let levels = ctx
-        .facts(Slot::A)
-        .and_then(|facts| facts.best().map(|facts| facts.facts.levels.clone()))
-        .unwrap_or_default();
-    let by_code = |code: u32| color_of(code, &levels);
+fn colors(ctx: &ViewCtx<'_>, sheet: &Sheet<'_>, sources: &Sources<'_>) -> Vec<Color32> {
+    let facts = ctx.facts(Slot::A);
+    let book = sheet.part.book();
+    let levels = facts.and_then(|f| f.best().map(|f| f.facts.book(book).levels.clone()));
+    let levels = levels.unwrap_or_default();
     let map = &ctx.theme.maps.viridis;
     let highest = sources.counts.and_then(|c| c.iter().max().copied()).unwrap_or(1) as f32;
-    let tokens = grid.tokens().iter().enumerate();
-    tokens
-        .map(|(at, code)| match ctx.document.looks.color_by {
-            ColorBy::Code => by_code(*code),
-            ColorBy::Mosaic => match sources.colors.and_then(|c| c.get(*code as usize)) {
+    let color = |at: usize| {
+        let Some(code) = sheet.part.code(at) else { return Color32::TRANSPARENT };
+        match ctx.document.looks.color_by {
+            ColorBy::Code => color_of(code, &levels),
+            ColorBy::Mosaic => match sources.colors.and_then(|c| c.get(code as usize)) {
                 Some([r, g, b]) => Color32::from_rgb(*r, *g, *b),
-                None => by_code(*code),
+                None => color_of(code, &levels),
             },
             ColorBy::Usage => {
-                let count = sources.counts.and_then(|c| c.get(*code as usize)).copied();
+                let count = sources.counts.and_then(|c| c.get(code as usize)).copied();
                 let value = (1.0 + count.unwrap_or(0) as f32).ln() / (1.0 + highest).ln();
                 map.at(value)
             }
@@ -78,45 +76,73 @@ fn colors(ctx: &ViewCtx<'_>, grid: &Grid, sources: &Sources<'_>) -> Vec<Color32>
             ColorBy::Difference => {
                 map.at(sources.errors.and_then(|e| e.get(at)).copied().unwrap_or(0.0) * 4.0)
             }
-        })
-        .collect()
+        }
+    };
+    // The last line may be short.
+    (0..sheet.rows * sheet.columns).map(color).collect()
+}
+
+/// Cells without a token are hatched.
+fn masked(ui: &egui::Ui, pane: &Pane, sheet: &Sheet<'_>) {
+    let ((top, bottom), (left, right)) = visible(pane, sheet);
+    if (bottom - top) * (right - left) > 20_000 {
+        return;
+    }
+    let painter = pane.painter(ui);
+    for row in top..bottom {
+        for column in left..right {
+            let place = (row, column);
+            if sheet.cell(place).is_none() || sheet.number_at(place).is_some() {
+                continue;
+            }
+            let rect = pane.cell_rect(row, column, sheet.rows, sheet.columns);
+            painter.rect_filled(rect, 0.0, Color32::from_black_alpha(140));
+            let stroke = Stroke::new(1.0, Color32::from_white_alpha(110));
+            for step in 1..4 {
+                let part = step as f32 / 4.0;
+                let ends = |x: f32, y: f32| rect.min + vec2(x, y) * rect.size();
+                painter.line_segment([ends(0.0, part), ends(part, 0.0)], stroke);
+                painter.line_segment([ends(part, 1.0), ends(1.0, part)], stroke);
+            }
+        }
+    }
 }
 
 /// The cells that can be seen: (first row, end), (first column, end).
-fn visible(pane: &Pane, grid: &Grid) -> ((usize, usize), (usize, usize)) {
-    let size = pane.picture.size() / vec2(grid.width() as f32, grid.height() as f32);
+fn visible(pane: &Pane, sheet: &Sheet<'_>) -> ((usize, usize), (usize, usize)) {
+    let size = pane.picture.size() / vec2(sheet.columns as f32, sheet.rows as f32);
     let seen = pane.view.intersect(pane.picture);
     let first = |from: f32, step: f32| (from / step).floor().max(0.0) as usize;
     let end = |to: f32, step: f32, n: usize| ((to / step).ceil().max(0.0) as usize).min(n);
     (
         (
-            first(seen.top() - pane.picture.top(), size.y),
-            end(seen.bottom() - pane.picture.top(), size.y, grid.height()),
+            first(seen.top() - pane.picture.top(), size.y).min(sheet.rows),
+            end(seen.bottom() - pane.picture.top(), size.y, sheet.rows),
         ),
         (
-            first(seen.left() - pane.picture.left(), size.x),
-            end(seen.right() - pane.picture.left(), size.x, grid.width()),
+            first(seen.left() - pane.picture.left(), size.x).min(sheet.columns),
+            end(seen.right() - pane.picture.left(), size.x, sheet.columns),
         ),
     )
 }
 
-fn lines(ui: &egui::Ui, pane: &Pane, grid: &Grid, strength: f32) {
+fn lines(ui: &egui::Ui, pane: &Pane, sheet: &Sheet<'_>, strength: f32) {
     let stroke = Stroke::new(1.0, Color32::from_black_alpha((strength * 70.0) as u8));
-    let ((top, bottom), (left, right)) = visible(pane, grid);
+    let ((top, bottom), (left, right)) = visible(pane, sheet);
     let painter = pane.painter(ui);
     let seen = pane.view.intersect(pane.picture);
     for row in top..=bottom {
-        let y = pane.cell_rect(row, 0, grid.height(), grid.width()).top();
+        let y = pane.cell_rect(row, 0, sheet.rows, sheet.columns).top();
         painter.hline(seen.x_range(), y, stroke);
     }
     for column in left..=right {
-        let x = pane.cell_rect(0, column, grid.height(), grid.width()).left();
+        let x = pane.cell_rect(0, column, sheet.rows, sheet.columns).left();
         painter.vline(x, seen.y_range(), stroke);
     }
 }
 
-fn numbers(ui: &egui::Ui, ctx: &ViewCtx<'_>, pane: &Pane, grid: &Grid) {
-    let ((top, bottom), (left, right)) = visible(pane, grid);
+fn numbers(ui: &egui::Ui, ctx: &ViewCtx<'_>, pane: &Pane, sheet: &Sheet<'_>) {
+    let ((top, bottom), (left, right)) = visible(pane, sheet);
     if (bottom - top) * (right - left) > 2000 {
         return;
     }
@@ -124,8 +150,8 @@ fn numbers(ui: &egui::Ui, ctx: &ViewCtx<'_>, pane: &Pane, grid: &Grid) {
     let font = egui::FontId::monospace(ctx.theme.px(10.0));
     for row in top..bottom {
         for column in left..right {
-            let Some(code) = grid.get(row, column) else { continue };
-            let middle = pane.cell_rect(row, column, grid.height(), grid.width()).center();
+            let Some(code) = sheet.number_at((row, column)) else { continue };
+            let middle = pane.cell_rect(row, column, sheet.rows, sheet.columns).center();
             let text = code.to_string();
             let shade = Color32::from_black_alpha(200);
             painter.text(
@@ -146,45 +172,39 @@ pub(super) fn marks(
     ui: &egui::Ui,
     ctx: &ViewCtx<'_>,
     pane: &Pane,
-    grid: &Arc<Grid>,
+    sheet: &Sheet<'_>,
     anchor: Option<(usize, usize)>,
 ) {
-    let (rows, columns) = (grid.height(), grid.width());
+    let (rows, columns) = (sheet.rows, sheet.columns);
     let painter = pane.painter(ui);
-    let rect = |cell: &Cell| {
-        pane.cell_rect(usize::from(cell.row), usize::from(cell.column), rows, columns)
-    };
+    let rect = |place: (usize, usize)| pane.cell_rect(place.0, place.1, rows, columns);
     let gold = ctx.theme.colors.gold;
     let lit = ctx.hovered.code().or(ctx.document.selection.code);
-    if let Some(code) = lit {
-        for cell in cells_with(grid, Some(code)) {
-            let at = rect(&cell);
-            painter.rect_stroke(at, 0.0, Stroke::new(3.0, Color32::BLACK), StrokeKind::Middle);
-            painter.rect_stroke(at, 0.0, Stroke::new(1.5, Color32::WHITE), StrokeKind::Middle);
-        }
+    for place in sheet.places_of(lit) {
+        let at = rect(place);
+        painter.rect_stroke(at, 0.0, Stroke::new(3.0, Color32::BLACK), StrokeKind::Middle);
+        painter.rect_stroke(at, 0.0, Stroke::new(1.5, Color32::WHITE), StrokeKind::Middle);
     }
-    for cell in ctx.document.edits.keys() {
-        let at = rect(cell);
+    for at in ctx.document.edits.keys().filter_map(|cell| sheet.place(*cell)).map(rect) {
         let side = (at.width() * 0.35).max(3.0);
         let corner = at.left_top();
         let points = vec![corner, corner + vec2(side, 0.0), corner + vec2(0.0, side)];
         painter.add(Shape::convex_polygon(points, gold, Stroke::new(1.0, Color32::BLACK)));
     }
-    for cell in ctx.document.locks.iter() {
-        padlock(&painter, rect(cell));
+    for at in ctx.document.locks.iter().filter_map(|cell| sheet.place(*cell)).map(rect) {
+        padlock(&painter, at);
     }
-    for cell in ctx.document.selection.cells.iter() {
-        painter.rect_stroke(rect(cell), 0.0, Stroke::new(2.0, gold), StrokeKind::Middle);
+    for at in ctx.document.selection.cells.iter().filter_map(|cell| sheet.place(*cell)).map(rect) {
+        painter.rect_stroke(at, 0.0, Stroke::new(2.0, gold), StrokeKind::Middle);
     }
     if let (Some(from), Some(at)) = (anchor, ui.input(|i| i.pointer.interact_pos()))
         && let Some(to) = pane.cell_at(at, rows, columns)
     {
-        let a = pane.cell_rect(from.0, from.1, rows, columns);
-        let b = pane.cell_rect(to.0, to.1, rows, columns);
-        painter.rect_filled(a.union(b), 0.0, gold.gamma_multiply(0.18));
-        painter.rect_stroke(a.union(b), 0.0, Stroke::new(1.5, gold), StrokeKind::Middle);
+        let all = rect(from).union(rect(to));
+        painter.rect_filled(all, 0.0, gold.gamma_multiply(0.18));
+        painter.rect_stroke(all, 0.0, Stroke::new(1.5, gold), StrokeKind::Middle);
     }
-    hovered_cell(ui, ctx, pane, grid);
+    hovered_cell(ui, ctx, pane, sheet);
 }
 
 /// A padlock in the lower right corner of a cell.
@@ -202,29 +222,15 @@ fn padlock(painter: &egui::Painter, cell: Rect) {
 }
 
 /// The cell under the pointer, in whichever view it is.
-pub(super) fn hovered_cell(ui: &egui::Ui, ctx: &ViewCtx<'_>, pane: &Pane, grid: &Grid) {
-    if let Some(cell) = ctx.hovered.cell() {
-        let (row, column) = (usize::from(cell.row), usize::from(cell.column));
-        if row < grid.height() && column < grid.width() {
-            let at = pane.cell_rect(row, column, grid.height(), grid.width());
-            let stroke = Stroke::new(2.0, ctx.theme.colors.gold);
-            pane.painter(ui).rect_stroke(at, 0.0, stroke, StrokeKind::Outside);
-        }
+pub(in crate::views) fn hovered_cell(
+    ui: &egui::Ui,
+    ctx: &ViewCtx<'_>,
+    pane: &Pane,
+    sheet: &Sheet<'_>,
+) {
+    if let Some((row, column)) = ctx.hovered.cell().and_then(|cell| sheet.place(cell)) {
+        let at = pane.cell_rect(row, column, sheet.rows, sheet.columns);
+        let stroke = Stroke::new(2.0, ctx.theme.colors.gold);
+        pane.painter(ui).rect_stroke(at, 0.0, stroke, StrokeKind::Outside);
     }
-}
-
-/// All cells of a rectangle between two corners.
-pub(super) fn rectangle(a: (usize, usize), b: (usize, usize)) -> impl Iterator<Item = Cell> {
-    let (top, bottom) = (a.0.min(b.0), a.0.max(b.0));
-    let (left, right) = (a.1.min(b.1), a.1.max(b.1));
-    (top..=bottom).flat_map(move |row| (left..=right).map(move |column| Cell::at(row, column)))
-}
-
-/// All cells with a code.
-pub(super) fn cells_with(grid: &Arc<Grid>, code: Option<u32>) -> impl Iterator<Item = Cell> {
-    let columns = grid.width();
-    let tokens = Arc::clone(grid.tokens());
-    (0..tokens.len())
-        .filter(move |at| code.is_some() && tokens.get(*at).copied() == code)
-        .map(move |at| Cell::at(at / columns, at % columns))
 }

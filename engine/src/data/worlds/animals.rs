@@ -1,10 +1,10 @@
 //! Animals as a few strokes and ovals; the object's height is 1.
 
-use super::Tint;
 use super::color::hex;
 use super::noise::wave;
 use super::shapes::Pen;
 use super::things::paint_of;
+use super::world::Tint;
 
 /// A gull in flight; its middle is its place, its span about 2.
 pub(super) fn bird(pen: &mut Pen<'_>, tint: Option<Tint>, t: f32) {

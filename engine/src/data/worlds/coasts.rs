@@ -1,15 +1,14 @@
 //! Landscapes with water: alpine lake, tropical coast, polar sea.
 
-use super::biomes::{Zone, snow_cover, snowed};
 use super::color::{WHITE, hex, smooth, unit};
-use super::ground::{Cover, Frame, bank, ground};
+use super::ground::{Cover, Frame, bank, bare, ground};
 use super::land::{Crown, Hills, Row, trees};
 use super::noise::wave;
 use super::objects::paint_zone;
-use super::paint::Scene;
-use super::plains::bare;
+use super::places::{Zone, snow_cover, snowed};
 use super::plants;
 use super::rock::{Range, mountains};
+use super::scene::Scene;
 use super::shapes::Pen;
 use super::water::{Water, water};
 

@@ -1,7 +1,7 @@
 //! What is in a world: class, time of day, weather, objects; and its caption.
 
 use super::noise::Dice;
-use super::{Biome, Group, Kind, Time, Tint, Weather, World};
+use super::world::{Biome, Group, Kind, Time, Tint, Weather, World};
 
 impl Biome {
     /// All of them, in the order of the class numbers.

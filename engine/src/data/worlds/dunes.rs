@@ -2,7 +2,7 @@
 
 use super::color::{Color, smooth, unit};
 use super::noise::{split, visible, wave};
-use super::paint::Scene;
+use super::scene::Scene;
 
 /// One layer of dunes.
 #[derive(Debug, Clone, Copy)]

@@ -3,8 +3,8 @@
 use super::canvas::Edge;
 use super::color::{Color, WHITE, hex, lerp, smooth, unit};
 use super::noise::{Dice, Texture, split, visible, wave};
-use super::paint::Scene;
 use super::plants;
+use super::scene::Scene;
 use super::shapes::Pen;
 
 /// What covers the ground.
@@ -24,6 +24,11 @@ pub(super) struct Cover {
     pub sparkle: f32,
     pub depth: f32,
     pub id: u8,
+}
+
+/// Bare ground of one color with a second in patches.
+pub(super) fn bare(far: Color, near: Color, patch: Color, id: u8) -> Cover {
+    Cover { far, near, patch, flowers: None, blades: 0.0, grain: 0.8, sparkle: 0.0, depth: 0.5, id }
 }
 
 /// Paints everything below an edge as ground that recedes toward `vanish` (v).
@@ -126,7 +131,7 @@ pub(super) enum Frame {
 
 /// A bank that rises in one lower corner, with plants or rocks at the picture's edge.
 pub(super) fn bank(scene: &mut Scene<'_>, frame: Frame, soil: Color, snow: f32) {
-    let Some(side) = super::biomes::bank_side(scene.world) else {
+    let Some(side) = super::places::bank_side(scene.world) else {
         return;
     };
     let mut dice = scene.dice(30);

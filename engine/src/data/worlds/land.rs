@@ -3,7 +3,7 @@
 use super::canvas::Edge;
 use super::color::{Color, WHITE, smooth, unit};
 use super::noise::{Texture, split, visible, wave};
-use super::paint::Scene;
+use super::scene::Scene;
 
 /// Rolling ground.
 #[derive(Debug, Clone, Copy)]

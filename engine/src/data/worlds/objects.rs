@@ -1,11 +1,12 @@
 //! What can be counted: where each object stands, and in which order they are drawn.
 
-use super::biomes::{self, Zone};
 use super::color::{lerp, unit};
 use super::noise::{Dice, wave};
-use super::paint::Scene;
+use super::places::{self, Zone};
+use super::scene::Scene;
 use super::shapes::Pen;
-use super::{Kind, Tint, World, plants, things};
+use super::world::{Kind, Tint, World};
+use super::{animals, plants, things};
 
 /// One object of a world.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,7 +28,7 @@ pub(super) struct Placed {
 pub(super) fn layout(world: &World, horizon: f32) -> Vec<Placed> {
     let mut placed = Vec::new();
     // What frames the picture must not hide what is counted.
-    let (squeeze, shift) = match biomes::bank_side(world) {
+    let (squeeze, shift) = match places::bank_side(world) {
         Some(side) => (0.80, -0.11 * side),
         None => (1.0, 0.0),
     };
@@ -50,7 +51,7 @@ pub(super) fn layout(world: &World, horizon: f32) -> Vec<Placed> {
     let (mut ground, mut air) = (slots(false).into_iter(), slots(true).into_iter());
     for group in &world.objects {
         let mut dice = Dice::new(world.seed, world.index, 210 + group.kind as u32);
-        let field = biomes::field(world, horizon, group.kind);
+        let field = places::field(world, horizon, group.kind);
         for _ in 0..group.count {
             let next = if group.kind.flies() { air.next() } else { ground.next() };
             let t = dice.unit();
@@ -137,11 +138,11 @@ fn draw(pen: &mut Pen<'_>, object: &Placed, time: f32) {
         Kind::Lighthouse => things::lighthouse(pen, tint, t),
         Kind::Windmill => things::windmill(pen, t),
         Kind::Igloo => things::igloo(pen),
-        Kind::Bird => super::animals::bird(pen, tint, t),
-        Kind::Camel => super::animals::camel(pen),
-        Kind::Giraffe => super::animals::giraffe(pen),
-        Kind::Penguin => super::animals::penguin(pen),
-        Kind::Sheep => super::animals::sheep(pen),
+        Kind::Bird => animals::bird(pen, tint, t),
+        Kind::Camel => animals::camel(pen),
+        Kind::Giraffe => animals::giraffe(pen),
+        Kind::Penguin => animals::penguin(pen),
+        Kind::Sheep => animals::sheep(pen),
         Kind::Tree => plants::round_tree(pen, own),
         Kind::Palm => plants::palm(pen, own, t),
         Kind::Acacia => plants::acacia(pen, own),

@@ -3,50 +3,19 @@
 use std::ops::Range;
 
 use super::canvas::Canvas;
-use super::color::{Color, smooth};
-use super::noise::{Dice, Texture};
-use super::sky::{Light, paint_sky};
+use super::color::smooth;
+use super::light::Light;
+use super::noise::Texture;
+use super::scene::Scene;
+use super::sky::paint_sky;
 use super::weather::{paint_clouds, paint_weather};
-use super::{Time, World, biomes};
+use super::world::{Time, World};
+use super::{biomes, places};
 use crate::images::{Picture, check_part};
 use crate::{EngineError, Result};
 
 /// Longest side that is painted.
 const LONGEST: u32 = 16_384;
-
-/// A world while it is painted.
-#[derive(Debug)]
-pub(super) struct Scene<'a> {
-    pub world: &'a World,
-    pub canvas: Canvas,
-    pub tex: Texture,
-    pub light: Light,
-    /// Seconds.
-    pub time: f32,
-    /// Where sky meets land or water (v).
-    pub horizon: f32,
-}
-
-impl Scene<'_> {
-    /// Numbers for one subject of the composition.
-    pub(super) fn dice(&self, subject: u32) -> Dice {
-        Dice::new(self.world.seed, self.world.index, subject)
-    }
-}
-
-impl Light {
-    /// As [`Self::far`], for what people name by its color: it keeps its color in the dark.
-    #[inline]
-    pub(super) fn vivid(&self, albedo: Color, lit: f32, u: f32, depth: f32) -> Color {
-        self.color_of(albedo, lit).mix(self.haze_at(u), (self.haze_amount * depth).min(1.0))
-    }
-
-    /// A lit surface seen through `depth` (0 here, 1 at the horizon) of air.
-    #[inline]
-    pub(super) fn far(&self, albedo: Color, lit: f32, u: f32, depth: f32) -> Color {
-        self.shade(albedo, lit).mix(self.haze_at(u), (self.haze_amount * depth).min(1.0))
-    }
-}
 
 /// Paints a world, `width` x `height` pixels, at a moment of its clip.
 ///
@@ -87,11 +56,11 @@ pub fn paint_part(
     check_part([width, height], [x, y, wide, high])?;
     let columns = x as usize..(x + wide) as usize;
     let rows = y as usize..(y + high) as usize;
-    let horizon = biomes::horizon(world);
+    let horizon = places::horizon(world);
     let (size, part) = ((width as usize, height as usize), (columns.clone(), rows.clone()));
     let mut scene = Scene {
         world,
-        canvas: Canvas::new(size, part, biomes::has_water(world)),
+        canvas: Canvas::new(size, part, places::has_water(world)),
         tex: Texture::new(world.seed, world.index),
         light: Light::new(world, horizon),
         time: time_seconds.clamp(-100_000.0, 100_000.0),

@@ -1,22 +1,17 @@
 //! Landscapes of open ground: dunes, forest, savanna, canyon, meadow.
 
-use super::biomes::{Zone, snow_cover, snowed};
-use super::color::{Color, hex, lerp, smooth, unit};
+use super::color::{hex, lerp, smooth, unit};
 use super::dunes::{Dunes, dunes};
 use super::ground::{
-    Cover, Frame, backdrop, bank, boulders, front_flowers, front_grass, ground, track,
+    Cover, Frame, backdrop, bank, bare, boulders, front_flowers, front_grass, ground, track,
 };
 use super::land::{Crown, Hills, Row, facing, trees};
 use super::noise::{split, visible, wave};
 use super::objects::paint_zone;
-use super::paint::Scene;
+use super::places::{Zone, snow_cover, snowed};
 use super::rock::{Mesas, Range, mesas, mountains};
+use super::scene::Scene;
 use super::water::river;
-
-/// Bare ground of one color with a second in patches.
-pub(super) fn bare(far: Color, near: Color, patch: Color, id: u8) -> Cover {
-    Cover { far, near, patch, flowers: None, blades: 0.0, grain: 0.8, sparkle: 0.0, depth: 0.5, id }
-}
 
 pub(super) fn desert_dunes(scene: &mut Scene<'_>) {
     let mut dice = scene.dice(10);

@@ -5,7 +5,7 @@
 use super::canvas::{Canvas, Columns};
 use super::color::{BLACK, Color, hex, smooth, unit};
 use super::noise::{Dice, split, visible};
-use super::paint::Scene;
+use super::scene::Scene;
 
 /// A range of mountains.
 #[derive(Debug, Clone, Copy)]

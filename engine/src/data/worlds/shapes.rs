@@ -2,7 +2,7 @@
 
 use super::canvas::Canvas;
 use super::color::{Color, smooth, unit};
-use super::sky::Light;
+use super::light::Light;
 
 /// Where and how an object is drawn.
 #[derive(Debug)]

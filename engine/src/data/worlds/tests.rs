@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::noise::wave;
 use super::objects::{layout, position};
-use super::{Biome, Group, Kind, Time, Weather, World, Worlds, biomes, paint, paint_part};
+use super::{Biome, Group, Kind, Time, Weather, World, Worlds, paint, paint_part, places};
 use crate::data::Source;
 use crate::images::Picture;
 
@@ -124,7 +124,7 @@ fn every_class_time_and_weather_occurs() {
 fn the_caption_says_what_is_placed() {
     for index in 0..300 {
         let world = World::new(9, index);
-        let placed = layout(&world, biomes::horizon(&world));
+        let placed = layout(&world, places::horizon(&world));
         let caption = world.caption();
         assert!(caption.contains(world.biome.name()), "{caption}");
         let total: u32 = world.objects.iter().map(|g| g.count).sum();
@@ -147,7 +147,7 @@ fn palms_that_are_counted_stand_alone() {
     let counted = (0..2000).map(|i| World::new(9, i)).filter(|w| {
         w.biome == Biome::TropicalCoast && w.objects.iter().any(|g| g.kind == Kind::Palm)
     });
-    assert!(counted.map(|w| assert_eq!(biomes::bank_side(&w), None)).count() > 10);
+    assert!(counted.map(|w| assert_eq!(places::bank_side(&w), None)).count() > 10);
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn each_object_can_be_seen_where_it_is_placed() {
         let (full, empty) =
             (paint(&world, 128, 128, 0.0).unwrap(), paint(&without, 128, 128, 0.0).unwrap());
         for object in
-            layout(&world, biomes::horizon(&world)).iter().filter(|o| o.kind == group.kind)
+            layout(&world, places::horizon(&world)).iter().filter(|o| o.kind == group.kind)
         {
             let (u, v) = position(object, 0.0);
             let mut hits = 0;

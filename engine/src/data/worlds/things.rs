@@ -1,9 +1,9 @@
 //! Things people made: houses, boats, balloons, tents, parasols, lighthouses, windmills, igloos.
 
-use super::Tint;
 use super::color::{BLACK, Color, WHITE, hex, smooth, unit};
 use super::noise::wave;
 use super::shapes::Pen;
+use super::world::Tint;
 
 /// The paint of a tint.
 pub(super) fn paint_of(tint: Option<Tint>) -> Color {

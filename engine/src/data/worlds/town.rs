@@ -1,12 +1,12 @@
 //! The harbor town: gabled houses in rows on a quay, a hill behind, water before.
 
-use super::biomes::{Zone, snow_cover, snowed};
 use super::color::{Color, WHITE, hex, unit};
 use super::ground::backdrop;
 use super::land::{Crown, Row, trees};
 use super::noise::Dice;
 use super::objects::paint_zone;
-use super::paint::Scene;
+use super::places::{Zone, snow_cover, snowed};
+use super::scene::Scene;
 use super::shapes::Pen;
 use super::water::{Water, water};
 
@@ -95,7 +95,7 @@ fn houses(
 
 /// A wooden pier that comes into the picture from a lower corner.
 fn pier(scene: &mut Scene<'_>, snow: f32) {
-    let Some(side) = super::biomes::bank_side(scene.world) else {
+    let Some(side) = super::places::bank_side(scene.world) else {
         return;
     };
     let mut dice = scene.dice(30);

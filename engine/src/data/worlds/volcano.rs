@@ -1,14 +1,13 @@
 //! The volcano: a burning cone, smoke, lava, black ground.
 
-use super::biomes::{Zone, snow_cover, snowed};
 use super::color::{hex, smooth, unit};
-use super::ground::{Frame, bank, ground};
+use super::ground::{Frame, bank, bare, ground};
 use super::land::Hills;
 use super::noise::{Dice, wave};
 use super::objects::paint_zone;
-use super::paint::Scene;
-use super::plains::bare;
+use super::places::{Zone, snow_cover, snowed};
 use super::rock::{Range, mountains};
+use super::scene::Scene;
 use super::water::river;
 
 /// The cone's place and shape.

@@ -2,7 +2,8 @@
 
 use super::color::{Color, WHITE, smooth, unit};
 use super::noise::wave;
-use super::paint::Scene;
+use super::scene::Scene;
+use super::world::Weather;
 
 /// A surface of water from `top` down.
 #[derive(Debug, Clone, Copy)]
@@ -25,8 +26,8 @@ pub(super) fn water(scene: &mut Scene<'_>, spec: &Water) {
     let (px, t) = (canvas.px, *time);
     let (sun, sun_color) = (light.sun, light.sun_color);
     let glitter = match scene.world.weather {
-        super::Weather::Rain | super::Weather::Snow => 0.0,
-        super::Weather::Fog => 0.35,
+        Weather::Rain | super::Weather::Snow => 0.0,
+        Weather::Fog => 0.35,
         _ => 1.0,
     } * if sun.1 < 0.2 { 0.7 } else { 1.0 };
     for y in canvas.rows(spec.top, spec.bottom) {
@@ -84,7 +85,7 @@ pub(super) fn river(
     (top, bottom): (f32, f32),
     (far, near): (Color, Color),
 ) -> bool {
-    if !super::biomes::has_river(scene.world) {
+    if !super::places::has_river(scene.world) {
         return false;
     }
     let chop = scene.dice(39).range(0.2, 0.55);

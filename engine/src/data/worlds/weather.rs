@@ -2,8 +2,8 @@
 
 use super::color::{Color, WHITE, rgb, smooth, unit};
 use super::noise::{Dice, split, visible, wave};
-use super::paint::Scene;
-use super::{Time, Weather};
+use super::scene::Scene;
+use super::world::{Time, Weather};
 
 /// The clouds of the weather, drifting with time.
 pub(super) fn paint_clouds(scene: &mut Scene<'_>) {

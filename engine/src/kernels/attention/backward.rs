@@ -10,10 +10,10 @@ use super::super::exp::exp;
 use super::super::grid::{CopyGrid, Grid};
 use super::super::product::{Matrix, PACKED, Product, To};
 use super::super::scratch::with_scratch;
-use super::super::simd::{Kernel, Simd};
+use super::super::simd::{PointerKernel, Simd};
 use super::forward::{load_turned, pack_columns, pack_keys};
 use super::heads::Heads;
-use super::{Job, PANEL};
+use super::job::{Job, PANEL};
 
 /// Panels of a tile of queries.
 const PANELS: usize = 2;
@@ -74,7 +74,7 @@ impl<S: Simd> Backward<'_, S> {
                 for (sum, gradient) in [(dk, self.gradients[1]), (dv, self.gradients[2])] {
                     let from = Grid { start: sum.cast_const(), rows: width, columns: 1 };
                     let to = gradient.rows(head, 0);
-                    s.vectorize(CopyGrid { from, to, size: (job.keys, job.dim) });
+                    s.follow(CopyGrid { from, to, size: (job.keys, job.dim) });
                 }
             }
         });
@@ -112,14 +112,14 @@ impl<S: Simd> Backward<'_, S> {
                 q_rows.write_bytes(0, 2 * rows + 2 * panels * PANEL);
                 for (from, to) in [(q_from, q_rows), (dy_from, dy_rows)] {
                     let to = Grid { start: to, rows: width, columns: 1 };
-                    s.vectorize(CopyGrid { from, to, size: (count, dim) });
+                    s.follow(CopyGrid { from, to, size: (count, dim) });
                 }
                 let place = (head.0 * job.heads + head.1) * job.queries + queries.start;
                 std::ptr::copy_nonoverlapping(self.lse.as_ptr().add(place), lse, count);
                 for panel in 0..panels {
                     let at = panel * dim * PANEL;
                     let (a, b) = (dy.add(at), dq.add(at));
-                    s.vectorize(Dots { a, b, dim, to: delta.add(panel * PANEL) });
+                    s.follow(Dots { a, b, dim, to: delta.add(panel * PANEL) });
                 }
                 let turned_rows = Turned { q, dy, dq, q_rows, dy_rows, lse, delta };
                 for at in 0..job.tiles.len() {
@@ -133,7 +133,7 @@ impl<S: Simd> Backward<'_, S> {
                     let start = dq.add(panel * dim * PANEL).cast_const();
                     let from = Grid { start, rows: 1, columns: PANEL };
                     let to = self.gradients[0].rows(head, first);
-                    s.vectorize(CopyGrid { from, to, size: (PANEL.min(queries.end - first), dim) });
+                    s.follow(CopyGrid { from, to, size: (PANEL.min(queries.end - first), dim) });
                 }
             }
         });
@@ -180,7 +180,7 @@ impl<S: Simd> Backward<'_, S> {
             }
             job.hide(queries, (first, count), p);
             for panel in 0..panels {
-                s.vectorize(ScoreGradient {
+                s.follow(ScoreGradient {
                     p: p.add(panel * step),
                     ds: ds.add(panel * step),
                     count,
@@ -236,22 +236,23 @@ struct Turned {
     delta: *const f32,
 }
 
-/// Sums over the rows of the products of two panels (dim, PANEL).
+/// Sums over the rows of the products of two panels (dim, PANEL), both written.
 struct Dots {
     a: *const f32,
     b: *const f32,
     dim: usize,
+    /// Room for PANEL numbers that nobody else uses.
     to: *mut f32,
 }
 
-impl<S: Simd> Kernel<S> for Dots {
+impl<S: Simd> PointerKernel<S> for Dots {
     type Output = ();
 
     #[inline(always)]
-    fn run(self, s: S) {
+    unsafe fn run(self, s: S) {
         for at in (0..PANEL).step_by(S::LANES) {
-            // SAFETY: whole vectors divide PANEL, so each lies inside a row of both panels (dim, PANEL), which
-            // are written, and inside the PANEL sums.
+            // SAFETY: whole vectors divide PANEL, so each lies inside a row of both panels (dim, PANEL) and
+            // inside the PANEL sums, which are the caller's promise.
             unsafe {
                 let mut sum = s.splat(0.0);
                 for d in 0..self.dim {
@@ -265,25 +266,27 @@ impl<S: Simd> Kernel<S> for Dots {
 }
 
 /// Probabilities in the place of the scores `p`, and the scores' gradients in that of those of the
-/// probabilities, `ds`; both (count, PANEL).
+/// probabilities, `ds`; both (count, PANEL), written, and used by nobody else.
 struct ScoreGradient {
     p: *mut f32,
     ds: *mut f32,
     count: usize,
+    /// PANEL numbers.
     lse: *const f32,
+    /// PANEL numbers.
     delta: *const f32,
     scale: f32,
 }
 
-impl<S: Simd> Kernel<S> for ScoreGradient {
+impl<S: Simd> PointerKernel<S> for ScoreGradient {
     type Output = ();
 
     #[inline(always)]
-    fn run(self, s: S) {
+    unsafe fn run(self, s: S) {
         let (scale, zero) = (s.splat(self.scale), s.splat(0.0));
         for at in (0..PANEL).step_by(S::LANES) {
-            // SAFETY: whole vectors divide PANEL, so each lies inside a row of both tiles, of which `count`
-            // are written, and inside the PANEL logarithms and sums.
+            // SAFETY: whole vectors divide PANEL, so each lies inside a row of both tiles and inside the
+            // PANEL logarithms and sums, which are the caller's promise.
             unsafe {
                 let down = s.sub(zero, s.load(self.lse.add(at)));
                 let delta = s.mul(s.sub(zero, s.load(self.delta.add(at))), scale);

@@ -6,9 +6,9 @@
 use super::super::exp::exp;
 use super::super::moments::mask;
 use super::super::scratch::with_scratch;
-use super::super::simd::{Kernel, Simd};
-use super::Job;
+use super::super::simd::{PointerKernel, Simd};
 use super::heads::Heads;
+use super::job::Job;
 
 /// So many queries go this way.
 pub(super) const MOST: usize = 4;
@@ -47,9 +47,9 @@ pub(super) unsafe fn head<S: Simd>(
                 for d in 0..width {
                     *q.add(d) = if d < job.dim { *from.start.add(d * from.columns) } else { 0.0 };
                 }
-                s.vectorize(Scores { job, at, keys, q, to: scores });
-                let (peak, total) = s.vectorize(Soften { scores, keys, scale: job.scale });
-                s.vectorize(Sum { job, at, keys, scores, inverse: 1.0 / total, to: sum });
+                s.follow(Scores { job, at, keys, q, to: scores });
+                let (peak, total) = s.follow(Soften { scores, keys, scale: job.scale });
+                s.follow(Sum { job, at, keys, scores, inverse: 1.0 / total, to: sum });
                 let to = out.rows(at, query);
                 for d in 0..job.dim {
                     *to.start.add(d * to.columns) = *sum.add(d);
@@ -63,20 +63,24 @@ pub(super) unsafe fn head<S: Simd>(
     });
 }
 
+/// Products of a query with the keys that it sees.
 struct Scores<'a> {
+    /// Its keys must be readable.
     job: &'a Job,
     at: (usize, usize),
+    /// At most as many as there are.
     keys: usize,
     /// A whole number of vectors, zeros behind `dim`.
     q: *const f32,
+    /// Room for as many numbers as keys and 16 more, which nobody else uses.
     to: *mut f32,
 }
 
-impl<S: Simd> Kernel<S> for Scores<'_> {
+impl<S: Simd> PointerKernel<S> for Scores<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self, s: S) {
+    unsafe fn run(self, s: S) {
         let (dim, keys) = (self.job.dim, self.job.k.rows(self.at, 0));
         for first in (0..self.keys).step_by(SIDE) {
             // Behind the last key the last one is taken again.
@@ -107,16 +111,17 @@ impl<S: Simd> Kernel<S> for Scores<'_> {
 
 /// Exponentials of the scores around the largest; gives the largest and the sum.
 struct Soften {
+    /// As many as keys, written, and room for 16 more; nobody else uses them.
     scores: *mut f32,
     keys: usize,
     scale: f32,
 }
 
-impl<S: Simd> Kernel<S> for Soften {
+impl<S: Simd> PointerKernel<S> for Soften {
     type Output = (f32, f32);
 
     #[inline(always)]
-    fn run(self, s: S) -> (f32, f32) {
+    unsafe fn run(self, s: S) -> (f32, f32) {
         let (mut top, mut sum) = (s.splat(f32::NEG_INFINITY), s.splat(0.0));
         let mut lanes = [0.0_f32; 16];
         // SAFETY: there is room for a whole vector behind the last score, and it is filled before it is read.
@@ -147,20 +152,23 @@ impl<S: Simd> Kernel<S> for Soften {
 
 /// The weighted mean of the values.
 struct Sum<'a> {
+    /// Its values must be readable.
     job: &'a Job,
     at: (usize, usize),
+    /// At most as many as there are.
     keys: usize,
+    /// As many as keys, written.
     scores: *const f32,
     inverse: f32,
-    /// A whole number of vectors.
+    /// Room for `dim` numbers that nobody else uses.
     to: *mut f32,
 }
 
-impl<S: Simd> Kernel<S> for Sum<'_> {
+impl<S: Simd> PointerKernel<S> for Sum<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self, s: S) {
+    unsafe fn run(self, s: S) {
         let (dim, values) = (self.job.dim, self.job.v.rows(self.at, 0));
         let inverse = s.splat(self.inverse);
         for d in (0..dim).step_by(4 * S::LANES) {

@@ -13,9 +13,9 @@ use super::super::exp::exp;
 use super::super::grid::{CopyGrid, Grid, Pack};
 use super::super::product::{Matrix, PACKED, Product, To};
 use super::super::scratch::{Place, with_scratch};
-use super::super::simd::{Kernel, Simd};
+use super::super::simd::{PointerKernel, Simd};
 use super::heads::Heads;
-use super::{Job, PANEL};
+use super::job::{Job, PANEL};
 
 /// Panels of a tile of queries.
 const PANELS: usize = 2;
@@ -100,7 +100,7 @@ impl<S: Simd> Forward<'_, S> {
                     }
                     job.hide(queries.clone(), (first, count), scores);
                     for panel in 0..panels {
-                        s.vectorize(Softmax {
+                        s.follow(Softmax {
                             scores: scores.add(panel * tile),
                             count,
                             out: o.add(panel * dim * PANEL),
@@ -128,10 +128,10 @@ impl<S: Simd> Forward<'_, S> {
                     let first = queries.start + panel * PANEL;
                     let count = PANEL.min(queries.end - first);
                     let (o, peaks) = (o.add(panel * dim * PANEL), peaks.add(panel * 2 * PANEL));
-                    s.vectorize(Divide { out: o, dim, peaks, scale: job.scale });
+                    s.follow(Divide { out: o, dim, peaks, scale: job.scale });
                     let from = Grid { start: o.cast_const(), rows: 1, columns: PANEL };
                     let to = self.out.rows(head, first);
-                    s.vectorize(CopyGrid { from, to, size: (count, dim) });
+                    s.follow(CopyGrid { from, to, size: (count, dim) });
                     if let Some(lse) = self.lse {
                         let place = (head.0 * job.heads + head.1) * job.queries + first;
                         std::ptr::copy_nonoverlapping(peaks, lse.get().add(place), count);
@@ -145,14 +145,16 @@ impl<S: Simd> Forward<'_, S> {
 /// Packs all keys in groups of rows, tile by tile: those from row `r` start at `r * dim`.
 ///
 /// # Safety
-/// `from` holds the keys, and there is room for `keys * dim + 16` numbers.
+/// `from` holds the keys, and there is room for `keys * dim + 16` numbers that nobody else uses.
 pub(super) unsafe fn pack_keys<S: Simd>(s: S, job: &Job, from: Grid<*const f32>, to: *mut f32) {
     for tile in &job.tiles {
         for &(row, rows) in &tile.groups {
             let first = tile.first + row;
             let start = from.start.wrapping_add(first * from.rows);
             let to = to.wrapping_add(first * job.dim);
-            s.vectorize(Pack { from: Grid { start, ..from }, rows, depth: job.dim, to });
+            // SAFETY: a group has at most `S::ROWS` of the keys; there is room for all and 16 numbers, and what is
+            // written too much the next group overwrites.
+            unsafe { s.follow(Pack { from: Grid { start, ..from }, rows, depth: job.dim, to }) };
         }
     }
 }
@@ -168,7 +170,8 @@ pub(super) unsafe fn pack_columns<S: Simd>(s: S, job: &Job, from: Grid<*const f3
             let start = from.start.wrapping_add(tile.first * from.rows + d * from.columns);
             let to = to.wrapping_add(tile.first * job.dim + d * tile.count);
             let from = Grid { start, ..from.turned() };
-            s.vectorize(Pack { from, rows, depth: tile.count, to });
+            // SAFETY: as in `pack_keys`; a group of `dims` has at most `S::ROWS` of the columns.
+            unsafe { s.follow(Pack { from, rows, depth: tile.count, to }) };
         }
     }
 }
@@ -176,7 +179,7 @@ pub(super) unsafe fn pack_columns<S: Simd>(s: S, job: &Job, from: Grid<*const f3
 /// Rows (count, dim) as panels (dim, PANEL), with zeros behind the last row.
 ///
 /// # Safety
-/// `from` holds the rows; `to` has room for the panels.
+/// `from` holds the rows; `to` has room for the panels, which nobody else uses.
 pub(super) unsafe fn load_turned<S: Simd>(
     s: S,
     from: Grid<*const f32>,
@@ -191,36 +194,38 @@ pub(super) unsafe fn load_turned<S: Simd>(
         }
         let start = from.start.wrapping_add(first * from.rows);
         let to = Grid { start: to, rows: 1, columns: PANEL };
-        s.vectorize(CopyGrid { from: Grid { start, ..from }, to, size: (rows, dim) });
+        // SAFETY: these are rows of `from`; columns of a panel are PANEL numbers apart, and `rows` at most PANEL.
+        unsafe { s.follow(CopyGrid { from: Grid { start, ..from }, to, size: (rows, dim) }) };
     }
 }
 
 /// Exponentials of a tile of scores (count, PANEL) around the largest so far; what was summed before
-/// is scaled to the new largest.
+/// is scaled to the new largest. Nobody else uses any of it.
 struct Softmax {
+    /// (count, PANEL), written.
     scores: *mut f32,
     count: usize,
-    /// (dim, PANEL)
+    /// (dim, PANEL), written unless nothing came before.
     out: *mut f32,
     dim: usize,
-    /// The largest score of each query, then the sums of its exponentials.
+    /// The largest score of each of PANEL queries, then the sums of its exponentials; written unless
+    /// nothing came before.
     peaks: *mut f32,
     scale: f32,
     /// Whether nothing came before.
     first: bool,
 }
 
-impl<S: Simd> Kernel<S> for Softmax {
+impl<S: Simd> PointerKernel<S> for Softmax {
     type Output = ();
 
     #[inline(always)]
-    fn run(self, s: S) {
+    unsafe fn run(self, s: S) {
         let scale = s.splat(self.scale);
         for at in (0..PANEL).step_by(2 * S::LANES) {
             let (left, right) = (at, at + S::LANES);
             // SAFETY: PANEL is a multiple of two vectors (32 of 16 numbers at most), so both vectors lie inside
-            // every row of the tile and of the sums, and inside the peaks, which are this task's. Scores of
-            // `count` rows were written; peaks and sums too, unless this is the first tile.
+            // every row of the tile and of the sums, and inside the peaks, which are the caller's promise.
             unsafe {
                 let score = |row: usize, at: usize| self.scores.add(row * PANEL + at);
                 let lowest = s.splat(f32::NEG_INFINITY);
@@ -269,21 +274,23 @@ impl<S: Simd> Kernel<S> for Softmax {
 }
 
 /// Divides the sums (dim, PANEL) by those of the exponentials, and leaves the logarithm of the sum of
-/// the scores' exponentials in the place of the largest scores.
+/// the scores' exponentials in the place of the largest scores. Nobody else uses either.
 struct Divide {
+    /// (dim, PANEL), written.
     out: *mut f32,
     dim: usize,
+    /// As [`Softmax`] left them.
     peaks: *mut f32,
     scale: f32,
 }
 
-impl<S: Simd> Kernel<S> for Divide {
+impl<S: Simd> PointerKernel<S> for Divide {
     type Output = ();
 
     #[inline(always)]
-    fn run(self, s: S) {
+    unsafe fn run(self, s: S) {
         for at in (0..PANEL).step_by(S::LANES) {
-            // SAFETY: as for `Softmax`, which wrote all of these.
+            // SAFETY: as for `Softmax`; all of these are written, by the caller's promise.
             unsafe {
                 let inverse = s.div(s.splat(1.0), s.load(self.peaks.add(PANEL + at)));
                 for d in 0..self.dim {

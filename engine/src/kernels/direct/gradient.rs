@@ -8,12 +8,13 @@
 
 use rayon::prelude::*;
 
+use super::super::plan::Plan;
 use super::super::product::{Matrix, Product, To, groups};
 use super::super::scratch::{Place, Scratch, with_scratch, written};
-use super::super::simd::{Kernel, Level, Simd, with_simd};
+use super::super::simd::{Level, PointerKernel, Simd, with_simd};
 use super::super::turn::turn;
+use super::TASKS;
 use super::patches::{Block, PIXELS, Panels, Patches, Unfold};
-use super::{Plan, TASKS};
 
 /// Numbers from one row of unfolded patches to the next: no power of two.
 const ROW: usize = PIXELS + 16;
@@ -36,24 +37,26 @@ pub(in crate::kernels) fn weight_gradient(
             outputs: plan.outputs,
             slots: TASKS.div_ceil(patches.parts().len()).min(blocks.len()),
             blocks,
-            x: Place::new(x.as_ptr()),
-            dy: Place::new(dy.as_ptr()),
+            x,
+            dy,
         }
         .run()
     })
 }
 
-struct Gradient<S> {
+struct Gradient<'a, S> {
     s: S,
     patches: Patches,
     outputs: usize,
     slots: usize,
     blocks: Vec<Block>,
-    x: Place<*const f32>,
-    dy: Place<*const f32>,
+    /// All images.
+    x: &'a [f32],
+    /// The gradients of all results.
+    dy: &'a [f32],
 }
 
-impl<S: Simd> Gradient<S> {
+impl<S: Simd> Gradient<'_, S> {
     /// Output channels, rounded up to whole vectors.
     fn columns(&self) -> usize {
         self.outputs.next_multiple_of(S::LANES)
@@ -90,7 +93,10 @@ impl<S: Simd> Gradient<S> {
                 let turned = scratch.wrapping_add(unfolded);
                 for (i, &block) in blocks.iter().enumerate() {
                     let places = (scratch, turned, sums);
-                    self.block(block, (first, channels), places, To::after(i == 0));
+                    let to = To::after(i == 0);
+                    // SAFETY: the scratch has room for both, and the sums of these channels of this slot are this
+                    // task's; the first block writes them.
+                    unsafe { self.block(block, (first, channels), places, to) };
                 }
             });
         });
@@ -100,7 +106,10 @@ impl<S: Simd> Gradient<S> {
             (0..columns / S::LANES).into_par_iter().for_each(|vector| {
                 let to = weights.get();
                 let output = vector * S::LANES;
-                self.s.vectorize(Finish { job: self, output, sums: sums.get(), to });
+                let sums = sums.get();
+                // SAFETY: every slot has a block (there are at most as many slots), so all its sums were written. The
+                // weights of these outputs are this task's.
+                unsafe { self.s.follow(Finish { job: self, output, sums, to }) };
             });
         };
         // SAFETY: vectors of outputs share out all outputs, and `Finish` writes `depth` weights of each. The
@@ -110,7 +119,11 @@ impl<S: Simd> Gradient<S> {
 
     /// Adds the gradient of one block by some channels to their sums. Room: unfolded patches, dy
     /// transposed, the sums.
-    fn block(
+    ///
+    /// # Safety
+    /// There must be such room, of this thread alone: `panels` numbers, a row of PIXELS for each column, and
+    /// a row of `columns` for each value of a patch, which are written if they are added to.
+    unsafe fn block(
         &self,
         block: Block,
         (first, channels): (usize, usize),
@@ -120,9 +133,14 @@ impl<S: Simd> Gradient<S> {
         let patches = &self.patches;
         let reads = patches.reads(block, S::LANES, &self.panels());
         let map = (block.image * patches.channels + first) * patches.pixels();
-        let map = self.x.get().wrapping_add(map);
-        self.s.vectorize(Unfold { patches, reads: &reads, row: ROW, map, channels, to: unfolded });
-        self.s.vectorize(Turn { job: self, block, to: turned });
+        let map = self.x.as_ptr().wrapping_add(map);
+        // SAFETY: the block is one of those of x and dy, whose sizes were checked, and both rooms are the
+        // caller's promise.
+        unsafe {
+            let unfold = Unfold { patches, reads: &reads, row: ROW, map, channels, to: unfolded };
+            self.s.follow(unfold);
+            self.s.follow(Turn { job: self, block, to: turned });
+        }
         let columns = self.columns();
         for output in (0..columns).step_by(2 * S::LANES) {
             let width = self.panel(output);
@@ -150,21 +168,22 @@ impl<S: Simd> Gradient<S> {
 
 /// Transposes dy of a block: (panel of outputs, pixel, output).
 struct Turn<'a, S> {
-    job: &'a Gradient<S>,
+    job: &'a Gradient<'a, S>,
+    /// One of the job's.
     block: Block,
-    /// Room for it; nobody else writes there.
+    /// Room for it that nobody else uses.
     to: *mut f32,
 }
 
-impl<S: Simd> Kernel<S> for Turn<'_, S> {
+impl<S: Simd> PointerKernel<S> for Turn<'_, S> {
     type Output = ();
 
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "see `Kernel`")]
-    fn run(self, s: S) {
+    unsafe fn run(self, s: S) {
         let Self { job, block, to } = self;
         let pixels = job.patches.count();
-        let start = job.dy.get().wrapping_add(block.image * job.outputs * pixels + block.start);
+        let start = job.dy.as_ptr().wrapping_add(block.image * job.outputs * pixels + block.start);
         for output in (0..job.outputs).step_by(2 * S::LANES) {
             let from = Matrix { start: start.wrapping_add(output * pixels), stride: pixels };
             let to = to.wrapping_add(output * PIXELS);
@@ -179,27 +198,29 @@ impl<S: Simd> Kernel<S> for Turn<'_, S> {
 
 /// Adds the slots up and transposes a vector of outputs.
 struct Finish<'a, S> {
-    job: &'a Gradient<S>,
+    job: &'a Gradient<'a, S>,
+    /// The first of the vector.
     output: usize,
+    /// Those of all slots, written.
     sums: *const f32,
-    /// The weights; nobody else writes those of these outputs.
+    /// The weights, writable; nobody else uses those of these outputs.
     to: *mut f32,
 }
 
-impl<S: Simd> Kernel<S> for Finish<'_, S> {
+impl<S: Simd> PointerKernel<S> for Finish<'_, S> {
     type Output = ();
 
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "see `Kernel`")]
-    fn run(self, s: S) {
+    unsafe fn run(self, s: S) {
         let Self { job, output, sums, to } = self;
         let (depth, columns) = (job.depth(), job.columns());
         let (mut rows, mut turned) = ([0.0_f32; 256], [0.0_f32; 256]);
         for start in (0..depth).step_by(S::LANES) {
             let count = S::LANES.min(depth - start);
-            // SAFETY: a vector has at most 16 numbers, so squares fit both arrays. Every slot has a block (there
-            // are at most as many slots), so all its sums (depth, columns) were written. Weights of an output
-            // are `depth` numbers, of which these are `count` from `start` on.
+            // SAFETY: a vector has at most 16 numbers, so squares fit both arrays. The sums (depth, columns) of all
+            // slots were written, by the caller's promise. Weights of an output are `depth` numbers, of which
+            // these are `count` from `start` on.
             unsafe {
                 for row in 0..count {
                     let mut sum = s.splat(0.0);

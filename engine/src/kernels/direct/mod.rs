@@ -20,10 +20,10 @@ use rayon::prelude::*;
 
 pub(super) use gradient::weight_gradient;
 
-use super::conv::Plan;
+use super::plan::Plan;
 use super::product::{Matrix, PACKED, Product, To, groups};
 use super::scratch::{Place, Scratch, with_scratch, written};
-use super::simd::{Kernel, Level, Simd, with_simd};
+use super::simd::{Level, PointerKernel, Simd, with_simd};
 use patches::{Block, PIXELS, Panels, Patches, Run, Unfold};
 
 /// Rows of unfolded patches at once. A panel of them and the weights of one group fit the first-level
@@ -102,7 +102,8 @@ struct Layer<'a, S> {
     patches: Patches,
     packed: &'a Packed,
     bias: Option<&'a [f32]>,
-    x: Place<*const f32>,
+    /// All images.
+    x: &'a [f32],
 }
 
 /// Where the results of a block go; nobody else writes there.
@@ -123,7 +124,7 @@ impl<S: Simd> Layer<'_, S> {
     /// A channel of an image; possibly outside of all.
     fn map(&self, image: usize, channel: usize) -> *const f32 {
         let map = image * self.patches.channels + channel;
-        self.x.get().wrapping_add(map * self.patches.pixels())
+        self.x.as_ptr().wrapping_add(map * self.patches.pixels())
     }
 
     fn panels(&self) -> Panels {
@@ -138,7 +139,8 @@ impl<S: Simd> Layer<'_, S> {
     /// Some groups of output channels of a block.
     ///
     /// # Safety
-    /// `scratch` must have room as above, and the target be writable, by this thread alone.
+    /// The block must be one of those of `x`, and the groups of the weights', side by side. `scratch` must
+    /// have room as above, and the target be writable, by this thread alone.
     unsafe fn block(
         &self,
         block: Block,
@@ -160,7 +162,12 @@ impl<S: Simd> Layer<'_, S> {
         for (i, &(first, channels)) in parts.iter().enumerate() {
             let map = self.map(block.image, first);
             let row = panels.row;
-            self.s.vectorize(Unfold { patches, reads: &reads, row, map, channels, to: scratch });
+            // SAFETY: the image of the block has these channels; they are the patches that were planned, and the
+            // scratch has room for their panels.
+            unsafe {
+                let unfold = Unfold { patches, reads: &reads, row, map, channels, to: scratch };
+                self.s.follow(unfold);
+            }
             // Reading images waits for memory, products do not: the next part is fetched meanwhile.
             let mut ahead = if let Some(&(first, channels)) = parts.get(i + 1) {
                 patches.ahead(block, self.map(block.image, first), channels)
@@ -261,7 +268,7 @@ fn forward_by<S: Simd>(
     let depth = patches.taps() * patches.channels;
     let places: Vec<usize> = (0..depth).collect();
     let packed = Packed::new(weight, (plan.outputs, depth), &places, S::ROWS);
-    let layer = Layer { s, patches, packed: &packed, bias, x: Place::new(x.as_ptr()) };
+    let layer = Layer { s, patches, packed: &packed, bias, x };
     let (blocks, pixels) = (patches.blocks(plan.batch), patches.count());
     let all = |y: *mut f32| {
         let y = Place::new(y);
@@ -269,7 +276,8 @@ fn forward_by<S: Simd>(
             let start = y.get().wrapping_add(block.image * plan.outputs * pixels + block.start);
             let target = Target { start, stride: pixels, has_room: false };
             with_scratch(layer.room(groups), |scratch| {
-                // SAFETY: `room` is what `block` asks for. These channels of this block are this task's: `tasks` hands
+                // SAFETY: x is all images, as was checked, and these are their blocks and the groups of the weights.
+                // `room` is what `block` asks for. These channels of this block are this task's: `tasks` hands
                 // out each block with each group once.
                 unsafe { layer.block(block, groups, target, scratch) };
             });
@@ -331,7 +339,7 @@ fn input_gradient_by<S: Simd>(s: S, plan: &Plan, weight: &[f32], dy: &[f32]) -> 
         .iter()
         .map(|(patches, packed)| {
             let patches = if stride == 1 { patches.simplified() } else { *patches };
-            Layer { s, patches, packed, bias: None, x: Place::new(dy.as_ptr()) }
+            Layer { s, patches, packed, bias: None, x: dy }
         })
         .collect();
     let Some(Layer { patches, packed, .. }) = layers.first() else { return Vec::new() };
@@ -369,7 +377,11 @@ fn input_gradient_by<S: Simd>(s: S, plan: &Plan, weight: &[f32], dy: &[f32]) -> 
                     for run in patches.runs(block, PIXELS, PIXELS) {
                         let channels = channels.clone();
                         let phases = (results.cast_const(), size);
-                        s.vectorize(Spread { plan, y, run, channels, phases, image });
+                        // SAFETY: every phase just wrote the run's pixels of these channels to rows of ROW numbers;
+                        // they belong into this image, and are this task's.
+                        unsafe {
+                            s.follow(Spread { plan, y, run, channels, phases, image });
+                        }
                     }
                 }
             });
@@ -385,20 +397,23 @@ struct Spread<'a> {
     plan: &'a Plan,
     /// Of the phases, down.
     y: usize,
+    /// Of the patches of the first phase.
     run: Run,
+    /// At most those of the image.
     channels: std::ops::Range<usize>,
-    /// The results of the first phase, rows of [`ROW`] numbers, and the distance of phases.
+    /// The results of the first phase, a row of [`ROW`] numbers for each of the channels, and the distance
+    /// of phases, as many as the stride or the image is wide; the run's are written in all of them.
     phases: (*const f32, usize),
-    /// The image; nobody else writes these pixels of these channels.
+    /// The image, writable; nobody else uses these pixels of these channels.
     image: *mut f32,
 }
 
-impl<S: Simd> Kernel<S> for Spread<'_> {
+impl<S: Simd> PointerKernel<S> for Spread<'_> {
     type Output = ();
 
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "see `Kernel`")]
-    fn run(self, s: S) {
+    unsafe fn run(self, s: S) {
         let Self { plan, y, run, channels, phases: (start, size), image } = self;
         let stride = plan.conv.stride;
         let line = run.y * stride + y;
@@ -411,9 +426,9 @@ impl<S: Simd> Kernel<S> for Spread<'_> {
             let to = (channel * plan.height + line) * plan.width + run.x * stride;
             let to = image.wrapping_add(to);
             let mut done = 0;
-            // SAFETY: every phase that has pixels wrote the run's to its row of ROW numbers, `size` apart; the line is
-            // inside the image, `columns` of its numbers are behind `to`, and the run's own are written by
-            // nobody else.
+            // SAFETY: every phase that has pixels has the run's in its row of ROW numbers, `size` apart; the line is
+            // inside the image, `columns` of its numbers are behind `to`, and the run's own are used by
+            // nobody else. All that is the caller's promise.
             unsafe {
                 while stride == 2 && done + S::LANES <= run.len && 2 * (done + S::LANES) <= columns
                 {

@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 
-use super::super::simd::{Kernel, Simd};
+use super::super::simd::{PointerKernel, Simd};
 
 /// Patches of a block.
 pub(super) const PIXELS: usize = 128;
@@ -238,26 +238,30 @@ impl Ahead {
 /// Writes the rows of some channels, those of value t of channel c are row `c * taps + t`.
 pub(super) struct Unfold<'a> {
     pub(super) patches: &'a Patches,
+    /// What [`Patches::reads`] gave for these patches and panels of rows of `row` numbers.
     pub(super) reads: &'a [Read],
     /// Numbers from one row to the next.
     pub(super) row: usize,
-    /// The first of the channels.
+    /// The first of the channels, all of which must be readable.
     pub(super) map: *const f32,
     pub(super) channels: usize,
-    /// Room for the rows; nobody else writes there.
+    /// Room for the rows in their panels; nobody else uses it.
     pub(super) to: *mut f32,
 }
 
-impl<S: Simd> Kernel<S> for Unfold<'_> {
+impl<S: Simd> PointerKernel<S> for Unfold<'_> {
     type Output = ();
 
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "see `Kernel`")]
-    fn run(self, s: S) {
-        match self.patches.stride {
-            1 => self.rows::<S, 1>(s),
-            2 => self.rows::<S, 2>(s),
-            _ => self.rows::<S, ANY>(s),
+    unsafe fn run(self, s: S) {
+        // SAFETY: the stride is the one that these rows are for; the rest is the caller's promise.
+        unsafe {
+            match self.patches.stride {
+                1 => self.rows::<S, 1>(s),
+                2 => self.rows::<S, 2>(s),
+                _ => self.rows::<S, ANY>(s),
+            }
         }
     }
 }
@@ -267,25 +271,37 @@ const ANY: usize = 0;
 
 #[expect(clippy::inline_always, reason = "kernels are inlined whole into `vectorize`")]
 impl Unfold<'_> {
+    /// # Safety
+    /// As for the kernel; the stride must be the patches', or [`ANY`].
     #[inline(always)]
-    fn rows<S: Simd, const STRIDE: usize>(&self, s: S) {
+    unsafe fn rows<S: Simd, const STRIDE: usize>(&self, s: S) {
         // What to read costs as much as reading it, so some channels share it; more of them would fight for
         // lines of the first-level cache. Not where vectors reach beyond a row, since rows that they reach
         // into must be written later.
         let whole = self.row.is_multiple_of(S::LANES)
             && self.reads.iter().all(|r| r.to.is_multiple_of(S::LANES));
         let whole = if whole { self.channels / SHARED * SHARED } else { 0 };
-        for first in (0..whole).step_by(SHARED) {
-            self.together::<S, STRIDE, SHARED>(s, first);
-        }
-        for first in whole..self.channels {
-            self.together::<S, STRIDE, 1>(s, first);
+        // SAFETY: as for this; `whole` is at most all channels, and a multiple of those together.
+        unsafe {
+            for first in (0..whole).step_by(SHARED) {
+                self.together::<S, STRIDE, SHARED>(s, first);
+            }
+            for first in whole..self.channels {
+                self.together::<S, STRIDE, 1>(s, first);
+            }
         }
     }
 
     /// `COUNT` channels together.
+    ///
+    /// # Safety
+    /// As for `rows`; `first` and those behind it must be below the channels.
     #[inline(always)]
-    fn together<S: Simd, const STRIDE: usize, const COUNT: usize>(&self, s: S, first: usize) {
+    unsafe fn together<S: Simd, const STRIDE: usize, const COUNT: usize>(
+        &self,
+        s: S,
+        first: usize,
+    ) {
         let (taps, pixels) = (self.patches.taps(), self.patches.pixels());
         let vectors = self.reads.len() / taps.max(1);
         let map = self.map.wrapping_add(first * pixels);

@@ -1,8 +1,9 @@
 //! Convolutions and gradients against their definition in f64, for every instruction set.
 
+use super::super::plan::Plan;
+use super::super::rules::Conv;
 use super::super::simd::{Level, levels};
 use super::super::tests::is_run;
-use super::super::{Conv, conv::Plan};
 use super::{forward, input_gradient, weight_gradient};
 use crate::random::{Noise, Purpose};
 

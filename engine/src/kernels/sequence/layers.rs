@@ -66,7 +66,7 @@ pub(super) fn linear(
                     multiply(level, shape, factors, product, |first, block| {
                         affine(first, block);
                         let y = y.get().wrapping_add(first * outputs);
-                        with_simd!(level, s => s.vectorize(Gelu { x: block, y }));
+                        with_simd!(level, s => s.follow(Gelu { x: block, y }));
                     });
                 });
             } else {

@@ -17,7 +17,8 @@ use super::attention::{self, Sizes};
 use super::fused::{self, Layers, Parameters};
 use super::multiply::multiply_turned;
 use super::raw::count;
-use super::{SequenceLink, layer_norm, simd};
+use super::rules::SequenceLink;
+use super::{layer_norm, simd};
 use layers::{add, attend, attend_backward, column_sums, input_gradient, linear, slope};
 
 const NAME: &str = "sequence";

@@ -3,7 +3,7 @@
 //! Nobody can test every processor; a kernel must fall back rather than give a wrong number.
 #![expect(unsafe_code, reason = "loads and stores of arrays on the stack")]
 
-use super::{Kernel, Simd};
+use super::traits::{Kernel, Simd};
 
 /// Whether every operation gives what plain code gives.
 pub(super) fn agrees<S: Simd>(s: S) -> bool {

@@ -1,7 +1,7 @@
 //! Vectors for any processor: arrays that the compiler may put into whatever registers there are.
 #![expect(unsafe_code, reason = "reads and writes the places that a kernel names by pointer")]
 
-use super::{Kernel, Simd};
+use super::traits::{Kernel, Simd};
 
 /// `N` numbers, no instruction set in particular; `ROWS` as in [`Simd::ROWS`].
 #[derive(Debug, Clone, Copy)]

@@ -4,7 +4,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Kernel, Simd};
+use super::traits::{Kernel, Simd};
 
 /// Sixteen numbers; proof that the processor has AVX-512F, AVX2 and FMA.
 #[derive(Debug, Clone, Copy)]

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::super::product::{Matrix, Product, To, groups};
 use super::super::scratch::{Place, Scratch, with_scratch, written};
-use super::super::simd::{Kernel, Level, Simd, with_simd};
+use super::super::simd::{Level, PointerKernel, Simd, with_simd};
 use super::blocks::{Lanes, Shape};
 use super::scheme::Four;
 use super::transform::{self, Steps};
@@ -39,8 +39,8 @@ pub(in crate::kernels) fn weight_gradient(
     with_simd!(level, s => Gradient {
         s,
         shape,
-        x: Place::new(x.as_ptr()),
-        dy: Place::new(dy.as_ptr()),
+        x,
+        dy,
         inputs: shape.inputs.next_multiple_of(s_lanes(s)),
         groups: groups(shape.outputs, rows_of(s)),
     }.run())
@@ -56,14 +56,16 @@ fn rows_of<S: Simd>(_: S) -> usize {
 struct Gradient<'a, S> {
     s: S,
     shape: &'a Shape,
-    x: Place<*const f32>,
-    dy: Place<*const f32>,
+    /// All images.
+    x: &'a [f32],
+    /// The gradients of all results.
+    dy: &'a [f32],
     /// Input channels, rounded up to whole vectors.
     inputs: usize,
     groups: Vec<(usize, usize)>,
 }
 
-/// The parts of a thread's scratch.
+/// The parts of a thread's scratch, which nobody else uses.
 struct Parts {
     /// Transformed windows of some channels: (frequency, channel, window).
     few: *mut f32,
@@ -129,15 +131,19 @@ impl<S: Simd> Gradient<'_, S> {
                 let g = start.wrapping_add(few + v);
                 let parts = Parts { few: start, v: start.wrapping_add(few), g };
                 for block in range.clone() {
-                    self.transform(block, &parts, &mut bias);
-                    for f in (0..FREQUENCIES).step_by(at_once) {
-                        self.s.vectorize(Products {
-                            job: self,
-                            parts: &parts,
-                            frequencies: (f, (at_once, steps)),
-                            sums,
-                            to: To::after(block == range.start),
-                        });
+                    // SAFETY: the scratch has room for the three parts, and the sums of a slot are this task's, as
+                    // many as `plane` for each frequency; the first block writes what others are added to.
+                    unsafe {
+                        self.transform(block, &parts, &mut bias);
+                        for f in (0..FREQUENCIES).step_by(at_once) {
+                            self.s.follow(Products {
+                                job: self,
+                                parts: &parts,
+                                frequencies: (f, (at_once, steps)),
+                                sums,
+                                to: To::after(block == range.start),
+                            });
+                        }
                     }
                 }
             });
@@ -157,7 +163,8 @@ impl<S: Simd> Gradient<'_, S> {
         };
         let biases = (0..blocks).into_par_iter().map(|block| {
             let mut bias = vec![0.0_f64; self.shape.outputs];
-            with_scratch(FREQUENCIES * Self::few_plane(), |few| {
+            // SAFETY: the scratch is room for `few`, and each block has room for its windows and gradients.
+            with_scratch(FREQUENCIES * Self::few_plane(), |few| unsafe {
                 self.transform(block, &parts(few, block), &mut bias);
             });
             bias
@@ -166,21 +173,28 @@ impl<S: Simd> Gradient<'_, S> {
         let mut sums = Scratch::new(FREQUENCIES * self.plane());
         let sums_place = Place::new(sums.start());
         (0..FREQUENCIES).into_par_iter().for_each(|f| {
-            self.s.vectorize(Products {
+            let products = Products {
                 job: self,
                 parts: &parts(std::ptr::null_mut(), 0),
                 frequencies: (f, (blocks, [kept, kept, 0])),
                 sums: sums_place.get(),
                 to: To::Nothing,
-            });
+            };
+            // SAFETY: the windows of all blocks are transformed, `kept` apart, and only read from here on; the sums
+            // of a frequency are this task's.
+            unsafe { self.s.follow(products) };
         });
         (sums, biases)
     }
 
     /// Transforms the windows of a block and adds to the gradient of the bias.
-    fn transform(&self, block: usize, parts: &Parts, bias: &mut [f64]) {
+    ///
+    /// # Safety
+    /// There must be room for all planes of the three parts.
+    unsafe fn transform(&self, block: usize, parts: &Parts, bias: &mut [f64]) {
         let lanes = self.lanes(block);
-        self.s.vectorize(Transform { job: self, lanes: &lanes, parts });
+        // SAFETY: the parts are the caller's promise, the lanes those of the block.
+        unsafe { self.s.follow(Transform { job: self, lanes: &lanes, parts }) };
         for (o, total) in bias.iter_mut().enumerate() {
             // SAFETY: row `o` of `outputs` in a plane of the transformed gradients, WINDOWS numbers, which
             // `Transform` just wrote and nobody changes meanwhile: they are this task's.
@@ -217,7 +231,8 @@ impl<S: Simd> Gradient<'_, S> {
             (0..outputs).into_par_iter().for_each(|o| {
                 for channel in (0..self.inputs).step_by(S::LANES) {
                     let from = sums.get().wrapping_add(o * self.inputs + channel);
-                    let taps = self.s.vectorize(Finish { job: self, from, slots, size });
+                    // SAFETY: a vector of one row of the sums, which were written in every slot.
+                    let taps = unsafe { self.s.follow(Finish { job: self, from, slots, size }) };
                     for c in channel..(channel + S::LANES).min(inputs) {
                         let row: [f32; 9] = std::array::from_fn(|i| taps[i][c - channel]);
                         // SAFETY: c is below the inputs, so these nine are weights of this output channel, which
@@ -239,27 +254,29 @@ impl<S: Simd> Gradient<'_, S> {
 /// Transforms the windows of a block.
 struct Transform<'a, S> {
     job: &'a Gradient<'a, S>,
+    /// Of the block.
     lanes: &'a [[Lanes; 4]],
+    /// Room for all planes.
     parts: &'a Parts,
 }
 
-impl<S: Simd> Kernel<S> for Transform<'_, S> {
+impl<S: Simd> PointerKernel<S> for Transform<'_, S> {
     type Output = ();
 
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "see `Kernel`")]
-    fn run(self, s: S) {
+    unsafe fn run(self, s: S) {
         let Self { job, lanes, parts } = self;
         let steps = Steps { frequency: Gradient::<S>::few_plane(), part: 0 };
         for start in (0..job.inputs).step_by(S::LANES) {
             for channel in start..start + S::LANES {
-                let map = job.x.get().wrapping_add(channel * job.shape.in_pixels());
+                let map = job.x.as_ptr().wrapping_add(channel * job.shape.in_pixels());
                 let ahead = map.wrapping_add(AHEAD * job.shape.in_pixels());
                 for (i, lanes) in lanes.iter().enumerate() {
                     transform::expect(s, (ahead, job.shape.width), lanes);
                     // SAFETY: `Lanes` lets through what is inside the image, of channels below `inputs`; x is all
                     // images, as `weight_gradient` checked. `few` has LANES rows of WINDOWS numbers for each
-                    // frequency, by the promise of whoever made this.
+                    // frequency, by the caller's promise.
                     unsafe {
                         let to = parts.few.add((channel - start) * WINDOWS + i * S::LANES);
                         if channel < job.shape.inputs {
@@ -290,7 +307,7 @@ impl<S: Simd> Kernel<S> for Transform<'_, S> {
             }
         }
         for o in 0..job.shape.outputs {
-            let map = job.dy.get().wrapping_add(o * job.shape.out_pixels());
+            let map = job.dy.as_ptr().wrapping_add(o * job.shape.out_pixels());
             let ahead = map.wrapping_add(AHEAD * job.shape.out_pixels());
             for (i, lanes) in lanes.iter().enumerate() {
                 transform::expect_results(s, (ahead, job.shape.out_width), lanes);
@@ -309,30 +326,30 @@ impl<S: Simd> Kernel<S> for Transform<'_, S> {
 /// The products of some frequencies of a block, or of one frequency of all blocks.
 struct Products<'a, S> {
     job: &'a Gradient<'a, S>,
-    /// Of the (first) block.
+    /// Of the (first) block, transformed.
     parts: &'a Parts,
     /// The first frequency, and the planes of the product.
     frequencies: (usize, (usize, [usize; 3])),
-    /// The sums; nobody else writes these frequencies of them.
+    /// Room for the sums; nobody else uses these frequencies of them. Written if they are added to.
     sums: *mut f32,
     /// What the products are added to.
     to: To,
 }
 
-impl<S: Simd> Kernel<S> for Products<'_, S> {
+impl<S: Simd> PointerKernel<S> for Products<'_, S> {
     type Output = ();
 
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "see `Kernel`")]
-    fn run(self, s: S) {
+    unsafe fn run(self, s: S) {
         let Self { job, parts, frequencies, sums, to } = self;
         let (start, planes) = frequencies;
         for channel in (0..job.inputs).step_by(2 * S::LANES) {
             let (panel, width) = job.panel(channel);
             for &(first, rows) in &job.groups {
                 // SAFETY: each frequency has `outputs` rows of WINDOWS gradients, panels (WINDOWS, width) of
-                // windows, both written by `Transform`, and `outputs` rows of `inputs` sums. Blocks of the
-                // second way are `kept` apart in `windows`.
+                // windows, both written by `Transform`, and `outputs` rows of `inputs` sums, by the caller's
+                // promise, as is where the other blocks are.
                 unsafe {
                     let a = parts.g.add(start * job.g_plane() + first * WINDOWS).cast_const();
                     let b = parts.v.add(start * job.v_plane() + panel).cast_const();
@@ -356,19 +373,19 @@ impl<S: Simd> Kernel<S> for Products<'_, S> {
 /// The 3x3 gradients of a vector of input channels.
 struct Finish<'a, S> {
     job: &'a Gradient<'a, S>,
-    /// The vector of the first frequency of the first slot.
+    /// The vector of the first frequency of the first slot; those of all frequencies and slots are written.
     from: *const f32,
     slots: usize,
     /// Distance between slots.
     size: usize,
 }
 
-impl<S: Simd> Kernel<S> for Finish<'_, S> {
+impl<S: Simd> PointerKernel<S> for Finish<'_, S> {
     type Output = [[f32; 16]; 9];
 
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "see `Kernel`")]
-    fn run(self, s: S) -> Self::Output {
+    unsafe fn run(self, s: S) -> Self::Output {
         let Self { job, from, slots, size } = self;
         let mut lines = [[s.splat(0.0); 6]; 3];
         for j in 0..6 {
@@ -376,8 +393,7 @@ impl<S: Simd> Kernel<S> for Finish<'_, S> {
             for (i, sum) in column.iter_mut().enumerate() {
                 for slot in 0..slots {
                     let place = slot * size + (i * 6 + j) * job.plane();
-                    // SAFETY: rows of sums are whole vectors, and every frequency of every slot was written: each
-                    // slot has a block, and its first one begins the sums.
+                    // SAFETY: rows of sums are whole vectors; that they are written is the caller's promise.
                     *sum = s.add(*sum, unsafe { s.load(from.add(place)) });
                 }
             }

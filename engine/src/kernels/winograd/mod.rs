@@ -28,7 +28,7 @@ pub(super) use weights::Taps;
 
 use super::product::{Matrix, PACKED, Product, To, groups};
 use super::scratch::{Place, Scratch, with_scratch, written};
-use super::simd::{Kernel, Level, Simd, with_simd};
+use super::simd::{Level, PointerKernel, Simd, with_simd};
 use blocks::Lanes;
 use scheme::{Four, Scheme, Two};
 use transform::Steps;
@@ -74,7 +74,8 @@ pub(super) fn forward(
 struct Forward<'a, S, T> {
     s: S,
     shape: &'a Shape,
-    x: Place<*const f32>,
+    /// All images.
+    x: &'a [f32],
     taps: Taps<'a>,
     bias: Option<&'a [f32]>,
     groups: Vec<(usize, usize)>,
@@ -92,13 +93,13 @@ impl<'a, S: Simd, T: Scheme> Forward<'a, S, T> {
     fn new(s: S, shape: &'a Shape, x: &'a [f32], taps: Taps<'a>, bias: Option<&'a [f32]>) -> Self {
         let groups = groups(shape.outputs, S::ROWS);
         let scheme = std::marker::PhantomData;
-        Self { s, shape, x: Place::new(x.as_ptr()), taps, bias, groups, scheme }
+        Self { s, shape, x, taps, bias, groups, scheme }
     }
 
     fn run(&self) -> Vec<f32> {
         let blocks = self.shape.windows().div_ceil(Self::WINDOWS);
-        // SAFETY: both ways write every result of every window, and windows cover all results. The length does
-        // not overflow: `Plan::new` counted it.
+        // SAFETY: both ways have all results to themselves and write every result of every window, and windows
+        // cover all results. The length does not overflow: `Plan::new` counted it.
         unsafe {
             written(self.shape.out_len(), |y| {
                 if blocks < FEW_BLOCKS {
@@ -129,14 +130,19 @@ impl<'a, S: Simd, T: Scheme> Forward<'a, S, T> {
     }
 
     /// Each block on its own, with all weights transformed before.
-    fn by_blocks(&self, blocks: usize, y: Place<*mut f32>) {
+    ///
+    /// # Safety
+    /// All results must be writable at `y`, by this call alone.
+    unsafe fn by_blocks(&self, blocks: usize, y: Place<*mut f32>) {
         let (inputs, outputs) = (self.shape.inputs, self.shape.outputs);
         let frequency = inputs * outputs + PAD;
         let mut packed = Scratch::new(T::FREQUENCIES * frequency);
         let packed = Place::new(packed.start());
         self.groups.par_iter().for_each(|&group| {
             let to = packed.get().wrapping_add(group.0 * inputs);
-            self.s.vectorize(Pack { job: self, group, inputs: 0..inputs, to, frequency });
+            let pack = Pack { job: self, group, inputs: 0..inputs, to, frequency };
+            // SAFETY: a frequency has a row of `inputs` weights for each output; a group is one task.
+            unsafe { self.s.follow(pack) };
         });
         let chunk = self.chunk(CHUNK, Self::COLUMNS);
         let windows = T::FREQUENCIES * self.plane();
@@ -144,7 +150,9 @@ impl<'a, S: Simd, T: Scheme> Forward<'a, S, T> {
         (0..blocks).into_par_iter().for_each(|block| {
             let lanes = self.lanes(block);
             with_scratch(windows + products, |v| {
-                self.s.vectorize(Windows { job: self, lanes: &lanes, channels: 0..inputs, to: v });
+                let transform = Windows { job: self, lanes: &lanes, channels: 0..inputs, to: v };
+                // SAFETY: the scratch begins with room for all planes of windows.
+                unsafe { self.s.follow(transform) };
                 let m = v.wrapping_add(windows);
                 for groups in self.groups.chunks(chunk) {
                     let channels = channels(groups);
@@ -154,9 +162,15 @@ impl<'a, S: Simd, T: Scheme> Forward<'a, S, T> {
                     let (depth, to) = (inputs, To::Nothing);
                     let products =
                         Products::<_, _, PACKED> { job: self, groups, lanes, depth, at, to };
-                    self.s.vectorize(products);
                     let m = (m.cast_const(), wait);
-                    self.s.vectorize(Results { job: self, channels, lanes, m, y: y.get() });
+                    let results = Results { job: self, channels, lanes, m, y: y.get() };
+                    // SAFETY: weights and windows of all input channels are transformed, and behind the windows is
+                    // room for the products of a chunk. Results are the caller's promise, and those of a block
+                    // this task's.
+                    unsafe {
+                        self.s.follow(products);
+                        self.s.follow(results);
+                    }
                 }
             });
         });
@@ -171,7 +185,10 @@ impl<'a, S: Simd, T: Scheme> Forward<'a, S, T> {
     /// All windows first, then some groups of output channels at a time, a part of the input channels
     /// after the other: as many as a row of weights holds, which are transformed when they are needed.
     /// The windows of the part and the sums so far stay in the second-level cache.
-    fn by_channels(&self, blocks: usize, y: Place<*mut f32>) {
+    ///
+    /// # Safety
+    /// As for `by_blocks`.
+    unsafe fn by_channels(&self, blocks: usize, y: Place<*mut f32>) {
         let inputs = self.shape.inputs;
         let size = T::FREQUENCIES * self.plane();
         let mut windows = Scratch::new(blocks * size);
@@ -183,7 +200,9 @@ impl<'a, S: Simd, T: Scheme> Forward<'a, S, T> {
             let (block, part) = (task / parts, task % parts);
             let channels = part * step..((part + 1) * step).min(inputs);
             let to = v.get().wrapping_add(block * size);
-            self.s.vectorize(Windows { job: self, lanes: &lanes[block], channels, to });
+            let transform = Windows { job: self, lanes: &lanes[block], channels, to };
+            // SAFETY: each block has room for all its planes, in which these channels are this task's.
+            unsafe { self.s.follow(transform) };
         });
         let columns: usize = lanes.iter().map(|lanes| lanes.len() * S::LANES * T::PARTS).sum();
         let depth = (PART / (T::FREQUENCIES * columns.max(1))).clamp(DEPTHS.0, DEPTHS.1);
@@ -194,13 +213,19 @@ impl<'a, S: Simd, T: Scheme> Forward<'a, S, T> {
         let tasks = groups(self.groups.len(), self.groups.len().div_ceil(tasks));
         tasks.par_iter().for_each(|&(first, count)| {
             let groups = &self.groups[first..first + count];
-            self.some_channels(groups, (&lanes, v.get()), depth, y.get());
+            // SAFETY: all windows are transformed, and only read from here on. Results are the caller's promise;
+            // groups are shared out, so that these channels are this task's.
+            unsafe { self.some_channels(groups, (&lanes, v.get()), depth, y.get()) };
         });
     }
 
     /// Some groups of output channels of all blocks, whose windows are transformed, `depth` input channels
-    /// at a time. Nobody else writes these channels.
-    fn some_channels(
+    /// at a time.
+    ///
+    /// # Safety
+    /// The windows of all blocks must be written, the results writable at `y`, and those of these channels
+    /// this thread's alone; `depth` is at most [`weights::ROW`].
+    unsafe fn some_channels(
         &self,
         groups: &[(usize, usize)],
         (blocks, windows): (&[Vec<[Lanes; 4]>], *mut f32),
@@ -219,7 +244,8 @@ impl<'a, S: Simd, T: Scheme> Forward<'a, S, T> {
                 let inputs = start..(start + depth).min(inputs);
                 let (depth, to) = (inputs.len(), To::after(start == 0));
                 let rows = Pack { job: self, group: *group, inputs, to: u, frequency };
-                self.s.vectorize(Rows(rows));
+                // SAFETY: a frequency has `S::ROWS` rows of as many weights as there are input channels at most.
+                unsafe { self.s.follow(Rows(rows)) };
                 for (block, lanes) in blocks.iter().enumerate() {
                     let windows = windows.wrapping_add(block * plane + start * Self::COLUMNS);
                     let m = m(block).wrapping_add((group.0 - channels.start) * Self::COLUMNS);
@@ -233,12 +259,15 @@ impl<'a, S: Simd, T: Scheme> Forward<'a, S, T> {
                         at,
                         to,
                     };
-                    self.s.vectorize(products);
+                    // SAFETY: the weights were just written, the windows are the caller's promise, and each block has
+                    // room for the products of all these channels; the first part writes what others are added to.
+                    unsafe { self.s.follow(products) };
                 }
             }
             for (block, lanes) in blocks.iter().enumerate() {
                 let (channels, m) = (channels.clone(), (m(block).cast_const(), wait));
-                self.s.vectorize(Results { job: self, channels, lanes, m, y });
+                // SAFETY: all products of these channels are summed; the results are the caller's promise.
+                unsafe { self.s.follow(Results { job: self, channels, lanes, m, y }) };
             }
         });
     }
@@ -255,22 +284,23 @@ fn channels(groups: &[(usize, usize)]) -> Range<usize> {
 /// Transforms and packs the weights from some input channels to a group of output channels.
 struct Pack<'a, S, T> {
     job: &'a Forward<'a, S, T>,
+    /// One of the job's.
     group: (usize, usize),
     inputs: Range<usize>,
-    /// Room for them; nobody else writes there.
+    /// Room for as many numbers as rows of the group times input channels, at every frequency, that nobody
+    /// else uses; for [`Rows`] for rows of [`weights::ROW`] numbers, and not more input channels.
     to: *mut f32,
     frequency: usize,
 }
 
-impl<S: Simd, T: Scheme> Kernel<S> for Pack<'_, S, T> {
+impl<S: Simd, T: Scheme> PointerKernel<S> for Pack<'_, S, T> {
     type Output = ();
 
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "see `Kernel`")]
-    fn run(self, s: S) {
+    unsafe fn run(self, s: S) {
         let Self { job, group, inputs, to, frequency } = self;
-        // SAFETY: who makes this value has room for the numbers of this group at every frequency, and
-        // hands each group to one task; a group has at most `S::ROWS` rows, less than 16.
+        // SAFETY: the room is the caller's promise; a group has at most `S::ROWS` rows, less than 16.
         unsafe { weights::pack::<S, T>(s, &job.taps, inputs, group, (to, frequency)) };
     }
 }
@@ -278,15 +308,14 @@ impl<S: Simd, T: Scheme> Kernel<S> for Pack<'_, S, T> {
 /// The same row by row, for a few input channels.
 struct Rows<'a, S, T>(Pack<'a, S, T>);
 
-impl<S: Simd, T: Scheme> Kernel<S> for Rows<'_, S, T> {
+impl<S: Simd, T: Scheme> PointerKernel<S> for Rows<'_, S, T> {
     type Output = ();
 
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "see `Kernel`")]
-    fn run(self, s: S) {
+    unsafe fn run(self, s: S) {
         let Pack { job, group, inputs, to, frequency } = self.0;
-        // SAFETY: as for [`Pack`], with `S::ROWS` rows of `weights::ROW` numbers at every frequency; parts
-        // have at most as many input channels.
+        // SAFETY: as for [`Pack`].
         unsafe { weights::rows::<S, T>(s, &job.taps, inputs, group, (to, frequency)) };
     }
 }
@@ -294,22 +323,24 @@ impl<S: Simd, T: Scheme> Kernel<S> for Rows<'_, S, T> {
 /// Transforms the windows of a block, some channels of it.
 struct Windows<'a, S, T> {
     job: &'a Forward<'a, S, T>,
+    /// Of the block.
     lanes: &'a [[Lanes; 4]],
+    /// At most those of the job.
     channels: Range<usize>,
-    /// Room for all planes; nobody else writes these channels there.
+    /// Room for all planes; nobody else uses these channels of them.
     to: *mut f32,
 }
 
-impl<S: Simd, T: Scheme> Kernel<S> for Windows<'_, S, T> {
+impl<S: Simd, T: Scheme> PointerKernel<S> for Windows<'_, S, T> {
     type Output = ();
 
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "see `Kernel`")]
-    fn run(self, s: S) {
+    unsafe fn run(self, s: S) {
         let Self { job, lanes, channels, to } = self;
         let steps = Steps { frequency: job.plane(), part: Forward::<S, T>::WINDOWS };
         for c in channels {
-            let map = job.x.get().wrapping_add(c * job.shape.in_pixels());
+            let map = job.x.as_ptr().wrapping_add(c * job.shape.in_pixels());
             let ahead = map.wrapping_add(AHEAD * job.shape.in_pixels());
             for (i, lanes) in lanes.iter().enumerate() {
                 transform::expect(s, (ahead, job.shape.width), lanes);
@@ -335,27 +366,28 @@ struct Products<'a, S, T, const LEFT: usize> {
     to: To,
 }
 
-/// Where [`Products`] read and write. Nobody else writes there.
+/// Where [`Products`] read and write.
 #[derive(Clone, Copy)]
 struct Places {
-    /// Packed weights of the first group.
+    /// Packed weights of the first group, of all these groups and input channels.
     weights: *const f32,
     /// Distance from one frequency of them to the next.
     frequency: usize,
     /// Transformed windows, from the first input channel on.
     windows: *mut f32,
-    /// Products of the first group.
+    /// Room for the products of the first group and those behind it, which nobody else uses; written if they
+    /// are added to.
     m: *mut f32,
     /// Distance from one frequency of them to the next.
     wait: usize,
 }
 
-impl<S: Simd, T: Scheme, const LEFT: usize> Kernel<S> for Products<'_, S, T, LEFT> {
+impl<S: Simd, T: Scheme, const LEFT: usize> PointerKernel<S> for Products<'_, S, T, LEFT> {
     type Output = ();
 
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "see `Kernel`")]
-    fn run(self, s: S) {
+    unsafe fn run(self, s: S) {
         let Self { job, groups, lanes, depth, at, to } = self;
         let columns = Forward::<S, T>::COLUMNS;
         let (start, plane) = (channels(groups).start, job.plane());
@@ -370,7 +402,7 @@ impl<S: Simd, T: Scheme, const LEFT: usize> Kernel<S> for Products<'_, S, T, LEF
             for &(first, rows) in groups {
                 // SAFETY: at every frequency there are `depth` weights for each row of a group, `depth` rows of
                 // COLUMNS windows, of which `lanes` are written, and `wait` products: a row for each channel
-                // of these groups.
+                // of these groups. All by the caller's promise.
                 unsafe {
                     let row = if LEFT == PACKED { depth } else { LEFT };
                     let a = at.weights.add(f * at.frequency + (first - start) * row);
@@ -401,20 +433,22 @@ impl<S: Simd, T: Scheme, const LEFT: usize> Kernel<S> for Products<'_, S, T, LEF
 /// Transforms the products of some output channels of a block back.
 struct Results<'a, S, T> {
     job: &'a Forward<'a, S, T>,
+    /// At most those of the job.
     channels: Range<usize>,
+    /// Of the block.
     lanes: &'a [[Lanes; 4]],
-    /// Their products, and the distance from one frequency to the next.
+    /// Their products, written, and the distance from one frequency to the next.
     m: (*const f32, usize),
-    /// All results; nobody else writes these channels of this block.
+    /// All results, writable; nobody else uses these channels of this block.
     y: *mut f32,
 }
 
-impl<S: Simd, T: Scheme> Kernel<S> for Results<'_, S, T> {
+impl<S: Simd, T: Scheme> PointerKernel<S> for Results<'_, S, T> {
     type Output = ();
 
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "see `Kernel`")]
-    fn run(self, s: S) {
+    unsafe fn run(self, s: S) {
         let Self { job, channels, lanes, m: (m, wait), y } = self;
         let steps = Steps { frequency: wait, part: Forward::<S, T>::WINDOWS };
         for (row, o) in channels.enumerate() {
@@ -423,8 +457,9 @@ impl<S: Simd, T: Scheme> Kernel<S> for Results<'_, S, T> {
             let ahead = map.wrapping_add(AHEAD * job.shape.out_pixels()).cast_const();
             for (i, lanes) in lanes.iter().enumerate() {
                 transform::expect_results(s, (ahead, job.shape.out_width), lanes);
-                // SAFETY: the products of these windows were just written at every frequency. `Lanes` lets through
-                // what is inside the results; these channels of these windows are written by nobody else.
+                // SAFETY: the products of these windows are written at every frequency, by the caller's promise, as
+                // is that these channels of these windows are its own. `Lanes` lets through what is inside the
+                // results.
                 unsafe {
                     let from = m.add(row * Forward::<S, T>::COLUMNS + i * S::LANES);
                     let to = (map, job.shape.out_width);

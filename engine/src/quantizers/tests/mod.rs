@@ -67,17 +67,17 @@ fn what_was_quantized_comes_back_from_its_codes() {
     each_rule(|config, quantizer| {
         for (b, h, w) in [(1, 1, 1), (2, 7, 9), (1, 8, 8)] {
             let latents = random((b, DIM, h, w), 1);
-            let quantized = quantizer.quantize(&latents, false).unwrap();
-            assert_eq!(quantized.codes.dims(), [b, h, w]);
-            let codes = quantized.codes.flatten_all().unwrap().to_vec1::<u32>().unwrap();
-            assert!(codes.iter().all(|&code| code < quantizer.codebook_size()), "{config:?}");
+            let quantized = quantizer.quantize(&latents, Pass::Inference).unwrap();
+            assert_eq!(quantized.codes[0].dims(), [b, h, w]);
+            let codes = quantized.codes[0].flatten_all().unwrap().to_vec1::<u32>().unwrap();
+            assert!(codes.iter().all(|&code| code < quantizer.books()[0].size), "{config:?}");
             let back = quantizer.decode(&quantized.codes).unwrap();
             assert_eq!(back.dims(), latents.dims());
             assert_eq!(list(&back), list(&quantized.latents), "{config:?}");
             assert!(quantized.losses.is_empty(), "losses outside of training");
 
-            let training = quantizer.quantize(&latents, true).unwrap();
-            assert_eq!(training.codes.flatten_all().unwrap().to_vec1::<u32>().unwrap(), codes);
+            let training = quantizer.quantize(&latents, Pass::FIRST).unwrap();
+            assert_eq!(training.codes[0].flatten_all().unwrap().to_vec1::<u32>().unwrap(), codes);
             let noisy = matches!(config, QuantizerConfig::Fsq(fsq) if fsq.noise_dropout > 0.0);
             for (a, b) in list(&training.latents).iter().zip(list(&back)) {
                 assert!(noisy || (a - b).abs() < 1e-6, "{config:?}: {a} and {b}");
@@ -89,12 +89,12 @@ fn what_was_quantized_comes_back_from_its_codes() {
 #[test]
 fn the_listed_codebook_is_what_codes_decode_to() {
     each_rule(|config, quantizer| {
-        let k = quantizer.codebook_size() as usize;
-        let codebook = list(&quantizer.codebook().unwrap().unwrap());
+        let k = quantizer.books()[0].size as usize;
+        let codebook = list(&quantizer.entries(0).unwrap().unwrap());
         assert_eq!(codebook.len(), k * DIM, "{config:?}");
         let all =
             Tensor::arange(0, k as u32, &of_tests().unwrap()).unwrap().reshape((k, 1, 1)).unwrap();
-        assert_eq!(list(&quantizer.decode(&all).unwrap()), codebook, "{config:?}");
+        assert_eq!(list(&quantizer.decode(&[all]).unwrap()), codebook, "{config:?}");
         for (a, row) in codebook.chunks(DIM).enumerate() {
             for other in codebook.chunks(DIM).skip(a + 1) {
                 assert_ne!(row, other, "{config:?}: code {a} stands twice");
@@ -107,7 +107,7 @@ fn the_listed_codebook_is_what_codes_decode_to() {
 fn every_latent_gets_a_gradient_in_training() {
     each_rule(|config, quantizer| {
         let latents = Var::from_tensor(&random((2, DIM, 3, 5), 2)).unwrap();
-        let quantized = quantizer.quantize(&latents, true).unwrap();
+        let quantized = quantizer.quantize(&latents, Pass::FIRST).unwrap();
         let weight = random((2, DIM, 3, 5), 3);
         let loss = (&quantized.latents * &weight).unwrap().sum_all().unwrap();
         let gradient = loss.backward().unwrap().get(&latents).expect("a gradient").clone();
@@ -132,24 +132,24 @@ fn wrong_shapes_wrong_codes_and_numbers_that_are_none_are_named() {
         for shape in [vec![2, DIM + 1, 4, 4], vec![2, DIM, 4], vec![0, DIM, 4, 4]] {
             let latents =
                 Tensor::zeros(shape, candle_core::DType::F32, &of_tests().unwrap()).unwrap();
-            let error = quantizer.quantize(&latents, true).unwrap_err().to_string();
+            let error = quantizer.quantize(&latents, Pass::FIRST).unwrap_err().to_string();
             assert!(error.contains("(B, 3, H, W)"), "{error}");
         }
-        let k = quantizer.codebook_size();
+        let k = quantizer.books()[0].size;
         let codes = Tensor::from_vec(vec![0, 0, 0, k], (1, 2, 2), &of_tests().unwrap()).unwrap();
-        let error = quantizer.decode(&codes).unwrap_err().to_string();
+        let error = quantizer.decode(&[codes]).unwrap_err().to_string();
         assert!(error.contains(&format!("code {k} in picture 0, row 1, column 1")), "{error}");
         let floats =
             Tensor::zeros((1, 2, 2), candle_core::DType::F32, &of_tests().unwrap()).unwrap();
-        assert!(quantizer.decode(&floats).unwrap_err().to_string().contains("u32"));
+        assert!(quantizer.decode(&[floats]).unwrap_err().to_string().contains("u32"));
         let flat = Tensor::zeros(4, candle_core::DType::U32, &of_tests().unwrap()).unwrap();
-        assert!(quantizer.decode(&flat).is_err());
+        assert!(quantizer.decode(&[flat]).is_err());
 
         for broken in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let mut values = list(&random((2, DIM, 2, 3), 4));
             values[DIM * 6 + 6 + 4] = broken;
             let latents = Tensor::from_vec(values, (2, DIM, 2, 3), &of_tests().unwrap()).unwrap();
-            let error = quantizer.quantize(&latents, false).unwrap_err().to_string();
+            let error = quantizer.quantize(&latents, Pass::Inference).unwrap_err().to_string();
             let place = "picture 1, channel 1, row 1, column 1";
             assert!(error.contains(place), "{config:?}: {error}");
         }
@@ -201,13 +201,13 @@ fn configurations_are_read_from_ron_and_json_and_unknown_fields_refused() {
 #[test]
 fn noise_dropout_depends_on_the_step_and_not_on_the_micro_batch() {
     let config = FsqConfig { noise_dropout: 0.5, ..FsqConfig::default() };
-    let mut fsq = Fsq::new(&config, 4, &of_tests().unwrap()).unwrap();
+    let fsq = Fsq::new(&config, 4, &of_tests().unwrap()).unwrap();
     let latents = random((4, 4, 3, 3), 5);
-    let exact = list(&fsq.quantize(&latents, false).unwrap().latents);
-    let mut at = |step: u32, first: usize, n: usize| {
-        fsq.prepare(3, step, first as u32);
+    let exact = list(&fsq.quantize(&latents, Pass::Inference).unwrap().latents);
+    let at = |step: u32, first: usize, n: usize| {
+        let place = Place { seed: 3, step, first_picture: first as u32 };
         let part = latents.narrow(0, first, n).unwrap();
-        list(&fsq.quantize(&part, true).unwrap().latents)
+        list(&fsq.quantize(&part, Pass::Training(place)).unwrap().latents)
     };
     let whole = at(8, 0, 4);
     assert_eq!(whole, [at(8, 0, 1), at(8, 1, 3)].concat());

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::*;
 
 fn table(quantizer: &dyn Quantizer) -> Vec<Vec<f64>> {
-    let rows = quantizer.codebook().unwrap().unwrap().to_vec2::<f32>().unwrap();
+    let rows = quantizer.entries(0).unwrap().unwrap().to_vec2::<f32>().unwrap();
     rows.into_iter().map(|row| row.into_iter().map(f64::from).collect()).collect()
 }
 
@@ -20,6 +20,10 @@ fn rows(latents: &Tensor) -> Vec<Vec<f64>> {
             (0..d).map(|c| f64::from(values[(picture * d + c) * h * w + place])).collect()
         })
         .collect()
+}
+
+fn at(seed: u64, step: u32) -> Place {
+    Place { seed, step, first_picture: 0 }
 }
 
 fn unit(row: &[f64]) -> Vec<f64> {
@@ -43,8 +47,8 @@ fn the_nearest_code_is_chosen_also_among_unit_vectors() {
         let mut vq = make(&VqConfig { codes: 20, normalize, start, ..VqConfig::default() });
         vq.start_from(&random((1, DIM, 8, 8), 1), 3).unwrap();
         let latents = random((2, DIM, 5, 4), 2);
-        let quantized = vq.quantize(&latents, false).unwrap();
-        let codes = quantized.codes.flatten_all().unwrap().to_vec1::<u32>().unwrap();
+        let quantized = vq.quantize(&latents, Pass::Inference).unwrap();
+        let codes = quantized.codes[0].flatten_all().unwrap().to_vec1::<u32>().unwrap();
         let table = table(&vq);
         for (row, code) in rows(&latents).iter().zip(codes) {
             let row = if normalize { unit(row) } else { row.clone() };
@@ -64,7 +68,7 @@ fn losses_put_beta_where_the_configuration_says() {
     ];
     for (placement, update, weights) in cases {
         let vq = make(&VqConfig { beta: 0.3, placement, update, ..VqConfig::default() });
-        let quantized = vq.quantize(&latents, true).unwrap();
+        let quantized = vq.quantize(&latents, Pass::FIRST).unwrap();
         let table = table(&vq);
         let error: f64 = rows(&latents)
             .iter()
@@ -99,8 +103,8 @@ fn three_steps_of_the_moving_average_agree_with_plain_code() {
         let (mut sizes, mut sums) = (vec![1.0; k], codebook.clone());
         for step in 0..3 {
             let latents = random((2, DIM, 4, 4), 10 + u64::from(step));
-            let codes = vq.quantize(&latents, true).unwrap().codes;
-            vq.observe(&latents, &codes, 0, step).unwrap();
+            let codes = vq.quantize(&latents, Pass::FIRST).unwrap().codes;
+            vq.observe(&latents, &codes, at(0, step)).unwrap();
 
             let vectors: Vec<Vec<f64>> = rows(&latents)
                 .iter()
@@ -143,10 +147,10 @@ fn dead_codes_become_different_latents_of_the_batch() {
         let mut vq = make(&config);
         let latents = (random((1, DIM, 4, 4), 20) + 5.0).unwrap();
         // Far from all codes: a single one gets everything.
-        let codes = vq.quantize(&latents, true).unwrap().codes;
+        let codes = vq.quantize(&latents, Pass::FIRST).unwrap().codes;
         let used: std::collections::BTreeSet<u32> =
-            codes.flatten_all().unwrap().to_vec1::<u32>().unwrap().into_iter().collect();
-        let observed = vq.observe(&latents, &codes, 7, 3).unwrap();
+            codes[0].flatten_all().unwrap().to_vec1::<u32>().unwrap().into_iter().collect();
+        let observed = vq.observe(&latents, &codes, at(7, 3)).unwrap();
         assert_eq!(observed.restarted, 12 - used.len());
         let (table, vectors) = (table(&vq), rows(&latents));
         let mut taken = Vec::new();
@@ -158,7 +162,7 @@ fn dead_codes_become_different_latents_of_the_batch() {
         taken.dedup();
         assert_eq!(taken.len(), observed.restarted, "two codes became the same latent");
         // The next batch of the same kind spreads over the new codes.
-        let after = vq.quantize(&latents, true).unwrap().codes;
+        let after = vq.quantize(&latents, Pass::FIRST).unwrap().codes;
         let after: std::collections::BTreeSet<u32> =
             after.flatten_all().unwrap().to_vec1::<u32>().unwrap().into_iter().collect();
         assert!(after.len() >= observed.restarted, "{after:?}");
@@ -170,8 +174,8 @@ fn restarts_are_the_same_for_the_same_step_and_differ_between_steps() {
     let codebook_after = |seed: u64, step: u32| {
         let mut vq = make(&VqConfig { codes: 12, restart: 1.0, decay: 0.1, ..Default::default() });
         let latents = (random((1, DIM, 4, 4), 21) + 5.0).unwrap();
-        let codes = vq.quantize(&latents, true).unwrap().codes;
-        vq.observe(&latents, &codes, seed, step).unwrap();
+        let codes = vq.quantize(&latents, Pass::FIRST).unwrap().codes;
+        vq.observe(&latents, &codes, at(seed, step)).unwrap();
         table(&vq)
     };
     assert_eq!(codebook_after(1, 4), codebook_after(1, 4));
@@ -224,8 +228,8 @@ fn a_saved_codebook_goes_on_as_if_never_stopped() {
     let config = VqConfig { codes: 6, restart: 0.2, ..VqConfig::default() };
     let step = |vq: &mut Vq, step: u32| {
         let latents = random((1, DIM, 4, 4), 40 + u64::from(step));
-        let codes = vq.quantize(&latents, true).unwrap().codes;
-        vq.observe(&latents, &codes, 1, step).unwrap();
+        let codes = vq.quantize(&latents, Pass::FIRST).unwrap().codes;
+        vq.observe(&latents, &codes, at(1, step)).unwrap();
     };
     let mut whole = make(&config);
     (0..3).for_each(|at| step(&mut whole, at));

@@ -120,9 +120,14 @@ impl LdmConfig {
             let reason = format!("{value} is not between {least} and {most}");
             Err(EngineError::bad_input(field, reason, ""))
         };
-        // A picture has three channels; a tokenizer of anything else could not be used.
-        within("in_channels", self.in_channels, 3, 3)?;
-        within("out_ch", self.out_ch, 3, 3)?;
+        // A picture has three channels, or one where it is gray (MNIST).
+        if ![1, 3].contains(&self.in_channels) || self.out_ch != self.in_channels {
+            return Err(EngineError::bad_input(
+                "in_channels",
+                format!("{} in and {} out", self.in_channels, self.out_ch),
+                "a picture has 3 channels, or 1 where it is gray, the same out as in",
+            ));
+        }
         within("ch", self.ch, 1, 4096)?;
         within("ch_mult (number of levels)", self.ch_mult.len(), 1, 8)?;
         within("num_res_blocks", self.num_res_blocks, 1, 16)?;

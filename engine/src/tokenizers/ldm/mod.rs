@@ -8,17 +8,20 @@
 //! Generation", arXiv 2406.06525.
 
 mod config;
-mod network;
+mod family;
+pub(in crate::tokenizers) mod network;
 #[cfg(test)]
 mod tests;
 
 pub use config::{LdmConfig, Naming};
+pub use family::{LlamaGen, Taming};
 
 use candle_core::{Device, Tensor};
 
-use super::{Facts, Tokenizer, TokenizerConfig};
+use super::facts::{Facts, Input};
+use super::{Tokenizer, TokenizerConfig};
 use crate::layers::{Conv2d, Probe, Sequence, Weights};
-use crate::quantizers::{self, CodebookUpdate, Quantized, Quantizer, QuantizerConfig};
+use crate::quantizers::{self, CodebookUpdate, Quantizer, QuantizerConfig};
 use crate::{EngineError, Result};
 
 /// A tokenizer of the convolutional family.
@@ -60,10 +63,12 @@ impl Ldm {
         };
         let facts = Facts {
             family: family.to_owned(),
+            input: Input::Multiple(network.factor()),
+            channels: network.in_channels,
             factor: network.factor(),
-            codebook_size: quantizer.codebook_size(),
-            code_dim: quantizer.code_dim(),
-            levels: config.quantizer.levels(),
+            books: quantizer.books().to_vec(),
+            spatial: true,
+            prefixes: false,
             parameters: weights.elements() - before + averaged,
             quantizer: config.quantizer.words(),
         };
@@ -73,15 +78,18 @@ impl Ldm {
 
     /// [`Tokenizer::encode`], with `probe` seeing every named layer.
     pub fn encode_probed(&self, images: &Tensor, probe: &mut Probe<'_>) -> Result<Tensor> {
-        let factor = self.facts.factor;
+        let (factor, channels) = (self.facts.factor, self.facts.channels);
         let fits = match *images.dims() {
-            [b, 3, h, w] => b * h * w > 0 && h.is_multiple_of(factor) && w.is_multiple_of(factor),
+            [b, c, h, w] => {
+                let whole = h.is_multiple_of(factor) && w.is_multiple_of(factor);
+                c == channels && b * h * w > 0 && whole
+            }
             _ => false,
         };
         if !fits {
             return Err(EngineError::Shape {
                 what: "images".to_owned(),
-                expected: format!("(B, 3, H, W) with sides that divide by {factor}"),
+                expected: format!("(B, {channels}, H, W) with sides that divide by {factor}"),
                 found: images.dims().to_vec(),
             });
         }
@@ -93,10 +101,11 @@ impl Ldm {
 
     /// [`Tokenizer::decode`], with `probe` seeing every named layer.
     pub fn decode_probed(&self, latents: &Tensor, probe: &mut Probe<'_>) -> Result<Tensor> {
-        if latents.rank() != 4 || latents.dim(1)? != self.facts.code_dim {
+        let dim = self.facts.book(0).dim;
+        if latents.rank() != 4 || latents.dim(1)? != dim {
             return Err(EngineError::Shape {
                 what: "quantized latents".to_owned(),
-                expected: format!("(B, {}, h, w)", self.facts.code_dim),
+                expected: format!("(B, {dim}, h, w)"),
                 found: latents.dims().to_vec(),
             });
         }
@@ -117,10 +126,6 @@ impl Tokenizer for Ldm {
 
     fn encode(&self, images: &Tensor) -> Result<Tensor> {
         self.encode_probed(images, &mut Probe::none())
-    }
-
-    fn quantize(&self, latents: &Tensor, training: bool) -> Result<Quantized> {
-        self.quantizer.quantize(latents, training)
     }
 
     fn decode(&self, latents: &Tensor) -> Result<Tensor> {

@@ -7,9 +7,10 @@ use candle_core::Tensor;
 use super::*;
 use crate::device::of_tests;
 use crate::images::Picture;
-use crate::quantizers::{FsqConfig, QuantizerConfig, VqConfig};
+use crate::quantizers::{FsqConfig, Pass, QuantizerConfig, VqConfig};
 use crate::random::{Noise, Purpose};
 use crate::tokenizers::{build, detokenize, tokenize};
+use crate::tokens::{MASKED, Part, PartShape, Tokens};
 
 /// A network with everything in it, small enough for finite differences.
 pub(super) fn tiny(naming: Naming, quantizer: QuantizerConfig) -> TokenizerConfig {
@@ -56,9 +57,9 @@ fn any_size_that_divides_becomes_a_grid_and_a_picture_of_that_size() {
         let tokenizer = build(&config, &Weights::fresh(1, &of_tests().unwrap())).unwrap();
         assert_eq!(tokenizer.facts().factor, 2);
         for (w, h) in [(2, 2), (8, 8), (6, 14), (64, 2)] {
-            let grid = tokenize(tokenizer.as_ref(), &picture(w, h)).unwrap();
-            assert_eq!((grid.width(), grid.height()), (w as usize / 2, h as usize / 2));
-            let back = detokenize(tokenizer.as_ref(), &grid).unwrap();
+            let tokens = tokenize(tokenizer.as_ref(), &picture(w, h)).unwrap();
+            assert_eq!(tokens.layout(), [PartShape::grid(h as usize / 2, w as usize / 2)]);
+            let back = detokenize(tokenizer.as_ref(), &tokens).unwrap();
             assert_eq!((back.width(), back.height()), (w, h));
         }
         let error = tokenize(tokenizer.as_ref(), &picture(7, 8)).unwrap_err().to_string();
@@ -73,13 +74,45 @@ fn decoding_tokens_is_the_reconstruction_bit_for_bit() {
             Ldm::new(&tiny(Naming::Taming, rule), &Weights::fresh(1, &of_tests().unwrap()));
         let tokenizer = tokenizer.unwrap();
         let latents = tokenizer.encode(&noise((2, 3, 8, 8), 1)).unwrap();
-        let quantized = tokenizer.quantize(&latents, false).unwrap();
+        let quantized = tokenizer.quantize(&latents, Pass::Inference).unwrap();
         let straight = tokenizer.decode(&quantized.latents).unwrap();
         let entries = tokenizer.quantizer().decode(&quantized.codes).unwrap();
         let from_codes = tokenizer.decode(&entries).unwrap();
         let list = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
         assert_eq!(list(&straight), list(&from_codes));
     }
+}
+
+#[test]
+fn a_network_of_one_channel_takes_gray_pictures_and_gives_gray_ones_back() {
+    for rule in rules() {
+        let mut config = tiny(Naming::Taming, rule);
+        (config.network.in_channels, config.network.out_ch) = (1, 1);
+        let tokenizer = build(&config, &Weights::fresh(1, &of_tests().unwrap())).unwrap();
+        let tokens = tokenize(tokenizer.as_ref(), &picture(28, 28)).unwrap();
+        let back = detokenize(tokenizer.as_ref(), &tokens).unwrap();
+        assert!(back.rgb().chunks_exact(3).all(|p| p[0] == p[1] && p[1] == p[2]));
+        config.network.out_ch = 3;
+        assert!(config.validate().unwrap_err().to_string().contains("in_channels"));
+    }
+}
+
+#[test]
+fn tokens_of_another_layout_or_codebook_are_refused_with_what_is_wanted() {
+    let [vq, _] = rules();
+    let config = tiny(Naming::Taming, vq);
+    let tokenizer = build(&config, &Weights::fresh(1, &of_tests().unwrap())).unwrap();
+    let refused = |tokens: Tokens| detokenize(tokenizer.as_ref(), &tokens).unwrap_err().to_string();
+    let other = refused(Tokens::grid(2, 2, 512, vec![0; 4]).unwrap());
+    assert!(other.contains("codebook of 512 codes") && other.contains("has 6"), "{other}");
+    let part = |side: usize| Part::new(PartShape::grid(side, side), 6, vec![0; side * side]);
+    let scales = refused(Tokens::new([part(1).unwrap(), part(2).unwrap()]).unwrap());
+    assert!(
+        scales.contains("2 parts, 1 x 1 to 2 x 2") && scales.contains("wants 2 x 2"),
+        "{scales}"
+    );
+    let masked = refused(Tokens::grid(1, 2, 6, vec![3, MASKED]).unwrap());
+    assert!(masked.contains("no token stands at row 0, column 1"), "{masked}");
 }
 
 /// The names that the published LlamaGen code gives (vq_model.py), for two levels of one block.
@@ -161,8 +194,8 @@ fn light_networks_are_the_same_family_with_parts_switched_off() {
     let weights = Weights::fresh(1, &of_tests().unwrap());
     let tokenizer = build(&config, &weights).unwrap();
     assert_eq!(tokenizer.facts().factor, 4);
-    let grid = tokenize(tokenizer.as_ref(), &picture(64, 64)).unwrap();
-    assert_eq!((grid.height(), grid.width()), (16, 16));
+    let tokens = tokenize(tokenizer.as_ref(), &picture(64, 64)).unwrap();
+    assert_eq!(tokens.layout(), [PartShape::grid(16, 16)]);
     let names = weights.vars();
     assert!(names.keys().all(|name| !name.contains("mid") && !name.contains("attn")));
     assert!(!names.contains_key("decoder.up.0.block.1.conv1.weight"));

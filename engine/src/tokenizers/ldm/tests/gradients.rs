@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use candle_core::{Tensor, Var};
 
 use super::*;
-use crate::quantizers::{BetaPlacement, CodebookUpdate, Fsq, FsqBound};
+use crate::quantizers::{BetaPlacement, CodebookUpdate, Fsq, FsqBound, Pass};
 
 /// What is held still.
 struct Frozen {
@@ -80,7 +80,7 @@ impl Case {
 
     fn analytic(&self) -> (candle_core::backprop::GradStore, Frozen) {
         let latents = self.ldm.encode(&self.images).unwrap();
-        let quantized = self.ldm.quantize(&latents, true).unwrap();
+        let quantized = self.ldm.quantize(&latents, Pass::FIRST).unwrap();
         let image = self.ldm.decode(&quantized.latents).unwrap();
         let loss = (image - &self.target).unwrap().sqr().unwrap().mean_all().unwrap();
         let loss = quantized.losses.iter().fold(loss, |sum, (_, loss)| (sum + loss).unwrap());

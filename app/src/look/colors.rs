@@ -60,7 +60,7 @@ pub struct ColorMaps {
 impl ColorMaps {
     pub(super) fn new(blue: Color32, neutral: Color32, red: Color32) -> Self {
         Self {
-            viridis: ColorMap::of(crate::figures::palette::viridis),
+            viridis: ColorMap::of(crate::look::palette::viridis),
             cividis: ColorMap::sampled(&colorgrad::preset::cividis()),
             diverging: ColorMap::between(&[blue, neutral, red]),
         }

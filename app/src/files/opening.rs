@@ -7,19 +7,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use smalti_engine::answers::{
-    Decode, Encode, GridRef, Identified, Identify, ImageRef, LoadImage, ModelInfo, ModelRef,
-    PastedPicture, Reconstruct, SourceInfo, SourceRef,
+    Encode, Given, Identified, Identify, ImageRef, LoadImage, ModelInfo, ModelRef, Reconstruct,
+    SourceInfo, SourceRef, Subject,
 };
-use smalti_engine::images::{Fit, WorkingSize};
+use smalti_engine::images::WorkingSize;
 use smalti_engine::session::Asker;
-use smalti_engine::tokens::{Cell, Grid, files};
+use smalti_engine::tokens::files;
 use smalti_engine::{EngineError, Problem};
 
-use super::background::{Background, Outcome, notice, stamp};
+use super::background::Background;
+use super::disk::{read_whole, stamp};
+use super::outcome::{Opened, Outcome, notice};
 use super::saved;
 use super::scenes::Scene;
-use crate::document::{Command, Document, Edit, JobCommand, Layout, Notice, Open, RecipeRef, Slot};
-use crate::views::ViewId;
+use crate::document::{
+    Command, Document, JobCommand, Layout, Notice, Open, RecipeRef, Slot, ViewId,
+};
+use crate::look::words::name;
 
 /// How long a picture waits for its tokens before it is shown without.
 const PATIENCE: Duration = Duration::from_millis(400);
@@ -31,31 +35,6 @@ const SCENE_LIMIT: u64 = 1 << 20;
 pub struct Openings {
     open: Vec<(u64, Arc<Path>)>,
     begun: u64,
-}
-
-/// What came of opening a path.
-#[derive(Debug)]
-pub struct Opened {
-    number: u64,
-    /// Where it is.
-    pub path: Arc<Path>,
-    /// What is to be done now.
-    pub outcomes: Vec<Outcome>,
-}
-
-impl Opened {
-    /// Whether the path proved usable and may be offered again.
-    pub fn is_usable(&self) -> bool {
-        let is_use = |outcome: &Outcome| {
-            matches!(
-                outcome,
-                Outcome::Document(..)
-                    | Outcome::Command(Command::Open(_) | Command::Job(JobCommand::Train(_)))
-            )
-        };
-        let has_place = self.path.is_absolute() || self.path.components().count() > 1;
-        has_place && self.outcomes.iter().any(is_use)
-    }
 }
 
 impl Openings {
@@ -125,7 +104,8 @@ impl Opening {
         // The views will ask for this. Where it is quick it is there when the image is, and the frames
         // that say "Encoding..." are not drawn; without a graphics card each takes as long as encoding.
         let (size, model) = (self.size, self.model.clone());
-        let question = Reconstruct(Encode { image: image.clone(), size, model });
+        let subject = Subject::Image(image.clone());
+        let question = Reconstruct(Encode { subject, size, model });
         self.asker.wait_at_most(PATIENCE, &question);
         Ok(vec![Open::Image(image.clone()).into()])
     }
@@ -149,47 +129,62 @@ impl Opening {
         let facts = self.asker.wait(&ModelInfo { model: model.clone() })?;
         let about = format!(
             "{}: {} codes, one for {} x {} pixels",
-            facts.name, facts.facts.codebook_size, facts.facts.factor, facts.facts.factor
+            facts.name,
+            facts.facts.codebook_size(),
+            facts.facts.factor,
+            facts.facts.factor
         );
         Ok(vec![Open::Model(self.slot, model.clone()).into(), Notice::info(about).into()])
     }
 
-    /// Their picture is decoded first, which also checks which codebook they belong to.
+    /// Tokens as they are. Whether the tokenizer can decode them is seen in the views; without, their
+    /// codes are counted all the same.
     fn tokens(&self, path: &Path) -> Result<Vec<Command>, Problem> {
-        let grid = files::read(path, u32::MAX).map_err(|error| error.problem())?;
-        let question = Decode { grid: GridRef::new(grid.clone()), model: self.model.clone() };
-        let decoded = self.asker.wait(&question)?;
-        Ok(tokens_opened(&grid, PastedPicture::new(decoded.picture.clone())))
+        let facts = self.asker.wait(&ModelInfo { model: self.model.clone() }).ok();
+        let size = facts.as_ref().map(|facts| facts.facts.codebook_size());
+        let read = files::read_all(path, None).map_err(|error| error.problem())?;
+        let largest = read.images.iter().map(|t| t.first().codebook_size()).max().unwrap_or(0);
+        // Without a word of the file the tokenizer's size is as good a guess as the largest code, if
+        // all codes are in it.
+        let read = match size {
+            Some(size) if !read.remarks.is_empty() && largest <= size => {
+                files::read_all(path, Some(size)).map_err(|error| error.problem())?
+            }
+            _ => read,
+        };
+        let mut commands = Vec::new();
+        let count = read.images.len();
+        let Some(tokens) = read.images.into_iter().next() else { return Ok(commands) };
+        let given = Given { name: name(path).into(), tokens };
+        let subject = Subject::Tokens(given.clone());
+        let (size, model) = (self.size, self.model.clone());
+        let encoded = self.asker.wait(&Encode { subject, size, model })?;
+        commands.push(Open::Tokens(given).into());
+        commands.push(Layout::Show(ViewId::Tokens).into());
+        if let Some(problem) = &encoded.unfit {
+            let hint = "Their codes are counted all the same; open the tokenizer that made them";
+            commands.push(Notice::warning(problem.summary.clone(), hint).into());
+        } else if let (Some(hash), Some(facts)) = (&read.maker.token_hash, &facts)
+            && *hash != facts.token_hash
+        {
+            let maker = read.maker.model.as_deref().unwrap_or("another tokenizer");
+            let summary = format!("These tokens were made by {maker}, not by {}", facts.name);
+            let hint = "Their codes mean something else here; open the tokenizer that made them";
+            commands.push(Notice::warning(summary, hint).into());
+        }
+        if count > 1 {
+            let summary = format!("{}: the first of {count} images", name(path));
+            commands.push(Notice::info(summary).into());
+        }
+        commands.extend(read.remarks.into_iter().map(|remark| Notice::info(remark).into()));
+        Ok(commands)
     }
 }
 
 fn read_scene(path: &Path) -> Result<Outcome, Problem> {
-    let read = super::background::read_whole(path, SCENE_LIMIT);
+    let read = read_whole(path, SCENE_LIMIT);
     let bytes = read.map_err(|error| error.problem())?;
     let text = String::from_utf8_lossy(&bytes);
     let bad = |reason| EngineError::bad_file(path, reason, "Mend the scene's text").problem();
     Ok(Outcome::Scene(Box::new(Scene::parse(&text).map_err(bad)?)))
-}
-
-/// Tokens as a document: their picture, at its own size, with every cell forced.
-fn tokens_opened(grid: &Grid, picture: PastedPicture) -> Vec<Command> {
-    let size = WorkingSize { side: 256, mode: Fit::KeepOriginal, multiple_of: 1 };
-    let width = grid.width();
-    let tokens: Arc<[(Cell, u32)]> = grid
-        .tokens()
-        .iter()
-        .enumerate()
-        .map(|(at, code)| (Cell::at(at / width, at % width), *code))
-        .collect();
-    vec![
-        Open::Size(size).into(),
-        Open::Image(ImageRef::Pasted(picture)).into(),
-        Edit::ForceTokens(tokens).into(),
-        Layout::Show(ViewId::Tokens).into(),
-    ]
-}
-
-/// A path's last part, for people.
-pub fn name(path: &Path) -> String {
-    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }

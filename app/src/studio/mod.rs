@@ -4,6 +4,8 @@
 //! session is told that the frame is over. Nothing here waits or touches a file.
 
 mod apply;
+pub mod offscreen;
+mod pasted;
 mod start;
 mod training;
 
@@ -17,22 +19,22 @@ use smalti_engine::answers::{ShippedModels, ShippedRecipes};
 use smalti_engine::device::DeviceChoice;
 use smalti_engine::session::{Lane, RunId, Session};
 
-use crate::document::{Command, Document, History, Open, Slot};
+use crate::ctx::{EditedTokens, Hovered, Originals, ViewCtx};
+use crate::document::{Arrangement, Command, Document, History, Open, Panel, Slot};
+use crate::files::autosave::Autosave;
+use crate::files::background::Background;
+use crate::files::opening::Openings;
+use crate::look::textures::Textures;
+use crate::look::theme::Theme;
 use crate::settings::{Settings, ThemeChoice};
 use crate::shell::actions::{self, Action};
-use crate::shell::autosave::Autosave;
-use crate::shell::background::Background;
 use crate::shell::dialogs::{self, Dialog};
-use crate::shell::dock::{self, Arrangement, Views};
+use crate::shell::dock::{self, Views};
 use crate::shell::menu::Bar;
 use crate::shell::notices::Notices;
-use crate::shell::opening::Openings;
 use crate::shell::palette::{Known, Palette};
 use crate::shell::script::Script;
 use crate::shell::status;
-use crate::shell::theme::Theme;
-use crate::textures::Textures;
-use crate::views::{EditedGrids, Hovered, Originals, ViewCtx};
 
 /// The document is kept this long after a change at the latest.
 const AUTOSAVE_EVERY: Duration = Duration::from_secs(3);
@@ -133,7 +135,7 @@ pub struct Studio {
     fixed: Fixed,
     textures: Textures,
     hovered: Hovered,
-    grids: EditedGrids,
+    edited: EditedTokens,
     originals: Originals,
     notices: Notices,
     commands: RefCell<Vec<Command>>,
@@ -163,8 +165,8 @@ impl Studio {
     }
 
     /// What is where.
-    pub fn layout(&self) -> Option<crate::shell::scenes::Panel> {
-        crate::shell::scenes::Panel::of(&self.desk.arrangement)
+    pub fn layout(&self) -> Option<Panel> {
+        Panel::of(&self.desk.arrangement)
     }
 
     /// Which theme is worn.
@@ -205,9 +207,9 @@ impl Studio {
         let typing = ctx.text_edit_focused();
         for event in events {
             match event {
-                egui::Event::Paste(text) if !typing => commands.extend(apply::pasted_text(&text)),
+                egui::Event::Paste(text) if !typing => commands.extend(pasted::pasted_text(&text)),
                 egui::Event::PasteImage(image) if !typing => {
-                    commands.push(apply::pasted_image(&image));
+                    commands.push(pasted::pasted_image(&image));
                 }
                 _ => {}
             }
@@ -230,12 +232,12 @@ impl Studio {
             theme: &self.theme,
             textures: &self.textures,
             hovered: &self.hovered,
-            notices: &self.notices,
+            notices: self.notices.list(),
             render_state: render_state.as_ref(),
             is_cpu_adapter: *is_cpu_adapter,
             is_time_frozen: options.frozen_time,
             commands: &self.commands,
-            grids: &self.grids,
+            edited: &self.edited,
             originals: &self.originals,
         };
         if self.desk.is_presenting {

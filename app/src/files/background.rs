@@ -1,88 +1,20 @@
 //! Files and dialogs away from the window's thread: one thread that reads and writes in order, and
 //! one for each path that is opened and each open dialog. What comes of it is fetched once a frame.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "the one place of the window that touches files, on threads of its own"
-)]
+#![expect(clippy::disallowed_methods, reason = "threads of its own may wait")]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use smalti_engine::answers::Stamp;
-use smalti_engine::atomic::write_atomically;
-use smalti_engine::training::Recipe;
 use smalti_engine::{EngineError, Result};
 
-use super::opening::Opened;
-use super::saved::Saved;
-use super::scenes::Scene;
-use crate::document::{AppCommand, Command, Document, Notice, Slot};
+use super::outcome::{Ask, Outcome, notice};
 
 /// A dialog that ends sooner was never shown: no portal answers, or no program for it is there.
 const TOO_QUICK_FOR_A_PERSON: Duration = Duration::from_millis(400);
-
-/// What came of work in the background.
-#[derive(Debug)]
-pub enum Outcome {
-    /// Something is to be done.
-    Command(Command),
-    /// A path was opened, or could not be.
-    Opened(Opened),
-    /// A scene was read.
-    Scene(Box<Scene>),
-    /// A document was read; from its file, or from the autosave.
-    Document(Option<PathBuf>, Box<Saved>),
-    /// The document was saved.
-    Saved(PathBuf, Box<Document>),
-    /// A recipe was read and its run has a folder.
-    Recipe(Box<Training>),
-    /// No dialog could be shown: the path has to be typed.
-    NoDialog(Ask),
-}
-
-/// A run that can start.
-#[derive(Debug)]
-pub struct Training {
-    /// What is trained.
-    pub recipe: Recipe,
-    /// Where the recipe's relative paths start.
-    pub beside: PathBuf,
-    /// The new folder of the run.
-    pub folder: PathBuf,
-}
-
-/// What a dialog asks for.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Ask {
-    /// A file to open.
-    File,
-    /// A folder to open.
-    Folder,
-    /// A checkpoint for a slot.
-    Tokenizer(Slot),
-    /// Where to save; suggests a name.
-    Save {
-        /// What is saved.
-        what: Save,
-        /// The suggested file name.
-        name: String,
-    },
-}
-
-/// What is saved.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Save {
-    /// The document.
-    Document,
-    /// The tokens, `.npy` or `.safetensors`.
-    Tokens,
-    /// A picture as PNG.
-    Picture(smalti_engine::images::Picture),
-}
 
 type Work = Box<dyn FnOnce() -> Option<Outcome> + Send>;
 
@@ -235,94 +167,5 @@ impl Drop for Background {
         {
             log::error!("the thread of files had panicked");
         }
-    }
-}
-
-/// A notice as an outcome.
-pub fn notice(notice: Notice) -> Outcome {
-    Outcome::Command(AppCommand::Notify(notice).into())
-}
-
-/// The version of a file; all zeros if it cannot be had.
-pub fn stamp(path: &Path) -> Stamp {
-    Stamp::of(path)
-}
-
-/// Writes a whole file or nothing, and its folder where that is missing.
-///
-/// # Errors
-/// What the system says, with the path.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(|source| EngineError::io(folder, source))?;
-    }
-    write_atomically(path, |file| file.write_all(bytes))
-}
-
-/// Reads a file of at most `limit` bytes.
-///
-/// # Errors
-/// What the system says, or that the file is larger.
-pub fn read_whole(path: &Path, limit: u64) -> Result<Vec<u8>> {
-    smalti_engine::images::file::read_file(path, limit)
-}
-
-/// Moves what an unexpected end left to a name of its own beside it, so that nothing writes over
-/// it; gives the new path, or `None` if there was nothing.
-pub fn set_aside(path: &Path) -> Option<PathBuf> {
-    // The time of its last change tells several of them apart.
-    let secs = Stamp::of(path).modified / 1_000_000_000;
-    let kept = path.with_file_name(format!("recovered-{secs}.smalti"));
-    match std::fs::rename(path, &kept) {
-        Ok(()) => Some(kept),
-        Err(error) => {
-            if error.kind() != std::io::ErrorKind::NotFound {
-                log::warn!("{}: {error}", path.display());
-            }
-            None
-        }
-    }
-}
-
-/// Reads a recipe and makes a new folder for its run in `runs`, or in the folder of temporary files.
-///
-/// # Errors
-/// If the recipe cannot be used or the folder cannot be made.
-pub fn prepare_training(path: &Path, runs: Option<&Path>) -> Result<Training> {
-    let recipe = Recipe::read(path)?;
-    let folder = if let Some(runs) = runs {
-        new_folder(runs, &recipe.name)?
-    } else {
-        let made = tempfile::Builder::new().prefix("smalti-run-").tempdir();
-        made.map_err(|source| EngineError::io(std::env::temp_dir(), source))?.keep()
-    };
-    let beside = path.parent().unwrap_or(Path::new("")).to_owned();
-    Ok(Training { recipe, beside, folder })
-}
-
-/// Runs of one name.
-const MOST_RUNS: u32 = 10_000;
-
-/// The first of NAME-1, NAME-2 and so on that is not there yet.
-fn new_folder(runs: &Path, name: &str) -> Result<PathBuf> {
-    std::fs::create_dir_all(runs).map_err(|source| EngineError::io(runs, source))?;
-    for number in 1..=MOST_RUNS {
-        let folder = runs.join(format!("{name}-{number}"));
-        match std::fs::create_dir(&folder) {
-            Ok(()) => return Ok(folder),
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(source) => return Err(EngineError::io(folder, source)),
-        }
-    }
-    let reason = format!("there are {MOST_RUNS} runs of {name} already");
-    Err(EngineError::bad_file(runs, reason, "Delete some"))
-}
-
-/// Takes a file away if it is there.
-pub fn remove(path: &Path) {
-    if let Err(error) = std::fs::remove_file(path)
-        && error.kind() != std::io::ErrorKind::NotFound
-    {
-        log::warn!("{}: {error}", path.display());
     }
 }

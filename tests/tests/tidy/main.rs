@@ -1,8 +1,14 @@
 //! House rules that a compiler does not check.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod imports;
+mod rooms;
+mod source;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+
+use imports::{Imports, Rooms};
 
 /// The root of the sources.
 fn root() -> PathBuf {
@@ -167,6 +173,51 @@ fn the_engine_knows_no_window_and_the_window_no_tensor() {
     none(&offenses, "dependencies point downwards only");
 }
 
+/// Fails where files of a crate import each other in circles, and where its rooms import others than
+/// their table says. `root` is the crate's, such as `engine/src/lib.rs`.
+fn imports_run_downwards(root_file: &str, rooms: Rooms<'_>, unfinished: &[&str]) {
+    let imports = Imports::of(&root().join(root_file));
+    assert!(imports.files() > 20, "{root_file}: the test looks in the wrong place");
+    none(
+        &imports.circles(unfinished),
+        "imports run one way: what both need goes into a file below both",
+    );
+    none(&imports.offenses(rooms), "rooms import what tests/tests/tidy/rooms.rs allows");
+}
+
+#[test]
+fn imports_of_the_engine_run_downwards() {
+    // In these a `mod.rs` still says what its children are and calls them.
+    let unfinished = ["checkpoints", "quantizers", "tokenizers"];
+    imports_run_downwards("engine/src/lib.rs", rooms::ENGINE, &unfinished);
+}
+
+#[test]
+fn a_kernel_that_follows_pointers_cannot_be_run_by_safe_code() {
+    let mut offenses = Vec::new();
+    let mut checked = 0;
+    for path in files("engine/src/kernels", ".rs") {
+        let text = text(&path);
+        for part in text.split("\nstruct ").chain(text.split("\npub(super) struct ")).skip(1) {
+            let name = part.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+            let fields = part.split(['}', ';']).next().unwrap_or_default();
+            let follows = ["*const f32", "*mut f32"].iter().any(|pointer| fields.contains(pointer));
+            let code = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            let is_run = |kernel: &str| {
+                [format!(" {kernel}<S> for {name} "), format!(" {kernel}<S> for {name}<")]
+                    .iter()
+                    .any(|implemented| code.contains(implemented))
+            };
+            checked += usize::from(follows && is_run("PointerKernel"));
+            if follows && is_run("Kernel") {
+                offenses.push(format!("{}: {name} has to be a `PointerKernel`", shown(&path)));
+            }
+        }
+    }
+    assert!(checked > 20, "only {checked} were found: the test looks in the wrong place");
+    none(&offenses, "structs of pointers are run by `Simd::follow`, which is unsafe");
+}
+
 #[test]
 fn nothing_names_a_place_that_only_its_author_has() {
     // Where this checkout lies, and what only some machines have.
@@ -178,7 +229,7 @@ fn nothing_names_a_place_that_only_its_author_has() {
         }
         for path in files("", suffix) {
             // This file has to spell them out.
-            if path.ends_with("tests/tests/tidy.rs") {
+            if path.ends_with("tests/tests/tidy/main.rs") {
                 continue;
             }
             for (number, line) in text(&path).lines().enumerate() {

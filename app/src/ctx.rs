@@ -1,0 +1,221 @@
+//! What a view may read and use: the document, the engine, the look, and what is under the pointer.
+
+use std::cell::{Cell as Slotted, RefCell};
+use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use smalti_engine::answers::{Encode, Encoded, ModelFacts, ModelInfo, PastedPicture, Reconstruct};
+use smalti_engine::images::Picture;
+use smalti_engine::session::{Lane, Question, Reply, Session};
+use smalti_engine::tokens::{Cell, Code, Part, Tokens};
+
+use crate::document::{Command, Document, Notice, Slot};
+use crate::look::textures::Textures;
+use crate::look::theme::Theme;
+
+/// What is under the pointer, shared by all views: one sets it, all light it up in the next frame.
+#[derive(Debug, Default)]
+pub struct Hovered {
+    code: Slotted<Option<Code>>,
+    cell: Slotted<Option<Cell>>,
+    next_code: Slotted<Option<Code>>,
+    next_cell: Slotted<Option<Cell>>,
+}
+
+impl Hovered {
+    /// The code under the pointer.
+    pub fn code(&self) -> Option<Code> {
+        self.code.get()
+    }
+
+    /// The cell under the pointer.
+    pub fn cell(&self) -> Option<Cell> {
+        self.cell.get()
+    }
+
+    /// Says which code is under the pointer.
+    pub fn set_code(&self, code: Code) {
+        self.next_code.set(Some(code));
+    }
+
+    /// Says which cell is under the pointer, and its code.
+    pub fn set_cell(&self, cell: Cell, code: Option<Code>) {
+        self.next_cell.set(Some(cell));
+        if code.is_some() {
+            self.next_code.set(code);
+        }
+    }
+
+    /// The frame is over: what was said becomes what is. True if something changed.
+    pub(crate) fn end_frame(&self) -> bool {
+        let (code, cell) = (self.next_code.take(), self.next_cell.take());
+        let code_changed = self.code.replace(code) != code;
+        self.cell.replace(cell) != cell || code_changed
+    }
+}
+
+/// The last edited tokens. Keeps edits from being applied anew in every frame and view.
+#[derive(Debug, Default)]
+pub struct EditedTokens(RefCell<Vec<Edited>>);
+
+/// Tokens, edits, tokens with edits.
+type Edited = (Tokens, Arc<BTreeMap<Cell, u32>>, Tokens);
+
+/// Encoded pictures as parts of questions: their pixels are hashed once, not in every frame.
+#[derive(Debug, Default)]
+pub struct Originals(RefCell<Vec<PastedPicture>>);
+
+impl Originals {
+    /// The picture as a part of a question.
+    pub(crate) fn get(&self, picture: &Picture) -> PastedPicture {
+        let mut kept = self.0.borrow_mut();
+        let same = |p: &&PastedPicture| Arc::ptr_eq(p.picture.rgb(), picture.rgb());
+        if let Some(found) = kept.iter().find(same) {
+            return found.clone();
+        }
+        let made = PastedPicture::new(picture.clone());
+        if kept.len() >= 4 {
+            kept.remove(0);
+        }
+        kept.push(made.clone());
+        made
+    }
+}
+
+/// What a view may read and use.
+#[derive(Clone, Copy)]
+pub struct ViewCtx<'a> {
+    /// What the person decided.
+    pub document: &'a Document,
+    /// The engine.
+    pub session: &'a Session,
+    /// Colors and sizes.
+    pub theme: &'a Theme,
+    /// Pictures as textures.
+    pub textures: &'a Textures,
+    /// What is under the pointer, in any view.
+    pub hovered: &'a Hovered,
+    /// What was said so far, oldest first.
+    pub notices: &'a [Notice],
+    /// For wgpu pipelines; none in tests without a renderer.
+    pub render_state: Option<&'a eframe::egui_wgpu::RenderState>,
+    /// Whether the window is drawn by the processor: then draw less while things move.
+    pub is_cpu_adapter: bool,
+    /// Set for pictures that must come out the same each time: time stands still.
+    pub is_time_frozen: bool,
+    pub(crate) commands: &'a RefCell<Vec<Command>>,
+    pub(crate) edited: &'a EditedTokens,
+    pub(crate) originals: &'a Originals,
+}
+
+impl std::fmt::Debug for ViewCtx<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ViewCtx({:?})", self.document)
+    }
+}
+
+impl ViewCtx<'_> {
+    /// Sends a command; it is applied after the frame.
+    pub fn send(&self, command: impl Into<Command>) {
+        self.commands.borrow_mut().push(command.into());
+    }
+
+    /// Asks what a visible view needs now. `place` names the spot in the view that shows it: until
+    /// a new answer is there, that spot gets its last one.
+    pub fn ask<Q: Question>(&self, place: impl Hash, question: &Q) -> Reply<Q::Answer> {
+        self.session.ask_at(place_number(&place), Lane::Now, question)
+    }
+
+    /// As [`ViewCtx::ask`], for what can wait: thumbnails, neighbors.
+    pub fn ask_soon<Q: Question>(&self, place: impl Hash, question: &Q) -> Reply<Q::Answer> {
+        self.session.ask_at(place_number(&place), Lane::Soon, question)
+    }
+
+    /// The question for the tokens of the document's subject by a tokenizer; none without both.
+    pub fn encode_question(&self, slot: Slot) -> Option<Encode> {
+        let subject = self.document.subject.clone()?;
+        let model = self.document.model(slot)?.clone();
+        Some(Encode { subject, size: self.document.size, model })
+    }
+
+    /// The tokens of the document's image, before edits.
+    pub fn encoded(&self, slot: Slot) -> Option<Reply<Encoded>> {
+        Some(self.ask(("encoded", slot), &self.encode_question(slot)?))
+    }
+
+    /// The question for what the image's own tokens decode to; none while tokens are edited.
+    pub(crate) fn plain_question(&self) -> Option<Reconstruct> {
+        let document = self.document;
+        let is_whole = document.selection.part.is_none();
+        let is_plain = document.edits.is_empty() && document.switched_off.is_empty();
+        if is_plain && is_whole { self.encode_question(Slot::A).map(Reconstruct) } else { None }
+    }
+
+    /// Facts of a tokenizer: factor, K, levels.
+    pub fn facts(&self, slot: Slot) -> Option<Reply<ModelFacts>> {
+        let model = self.document.model(slot)?.clone();
+        Some(self.ask(("facts", slot), &ModelInfo { model }))
+    }
+
+    /// Whether the tokenizer has a code that was typed; if not, says so.
+    pub(crate) fn has_code(&self, book: u16, code: u32) -> bool {
+        let facts = self.facts(Slot::A);
+        let size = facts.and_then(|facts| facts.best().map(|facts| facts.facts.book(book).size));
+        let Some(size) = size.filter(|size| code >= *size) else { return true };
+        let hint = format!("The codes of {} are 0 to {}", self.document.model.label(), size - 1);
+        self.send(Notice::error(format!("There is no code {code}"), hint));
+        false
+    }
+
+    /// The tokens with the document's edits; see [`Document::tokens`].
+    pub fn tokens(&self, encoded: &Encoded) -> Tokens {
+        if self.document.edits.is_empty() {
+            return encoded.tokens.clone();
+        }
+        let edits = &self.document.edits;
+        let mut kept = self.edited.0.borrow_mut();
+        let found = kept.iter().find(|k| Arc::ptr_eq(&k.1, edits) && k.0 == encoded.tokens);
+        if let Some(found) = found {
+            return found.2.clone();
+        }
+        let edited = self.document.tokens(encoded);
+        if kept.len() >= 4 {
+            kept.remove(0);
+        }
+        kept.push((encoded.tokens.clone(), Arc::clone(edits), edited.clone()));
+        edited
+    }
+
+    /// The tokens as they are now: with edits, without the codes that are switched off. What is shown,
+    /// counted, decoded and saved.
+    pub fn now(&self, encoded: &Encoded) -> Tokens {
+        let tokens = self.tokens(encoded);
+        match self.document.without(&tokens) {
+            None => tokens,
+            Some(question) => match self.ask("without", &question) {
+                Reply::Ready(without) => Tokens::clone(&without),
+                Reply::Working { .. } | Reply::Failed(_) => tokens,
+            },
+        }
+    }
+
+    /// What is known of the tokenizer, if anything is.
+    pub fn known(&self) -> Option<Arc<ModelFacts>> {
+        self.facts(Slot::A)?.best().cloned()
+    }
+
+    /// The part of some tokens that is looked at, with its number: the picked one, or else the last,
+    /// which is the finest.
+    pub fn part<'t>(&self, tokens: &'t Tokens) -> (usize, &'t Part) {
+        let last = tokens.parts().len() - 1;
+        let number = self.document.selection.part.map_or(last, usize::from).min(last);
+        (number, &tokens.parts()[number])
+    }
+}
+
+fn place_number(place: &impl Hash) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    place.hash(&mut hasher);
+    hasher.finish()
+}

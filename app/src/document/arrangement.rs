@@ -1,0 +1,168 @@
+//! What is where in the window: as a tree that is drawn, and as it is kept in files.
+
+use std::collections::BTreeSet;
+
+use egui::Id;
+use egui_tiles::{Container, Linear, LinearDir, Tile, TileId, Tiles, Tree};
+use serde::{Deserialize, Serialize};
+
+use super::view_id::ViewId;
+
+/// What is where: a tree of splits and tabs with the names of views.
+pub type Arrangement = Tree<ViewId>;
+
+/// Splits inside splits beyond this are a mistake.
+const DEPTH: usize = 8;
+
+/// A part of the window: views as tabs, or parts beside or above each other with their shares.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Panel {
+    /// Views, one of them in front.
+    Tabs {
+        /// From left to right.
+        views: Vec<ViewId>,
+        /// The one in front; without it the first.
+        #[serde(default)]
+        front: Option<ViewId>,
+    },
+    /// From left to right, with shares of the width.
+    Row(Vec<(f32, Panel)>),
+    /// From top to bottom, with shares of the height.
+    Column(Vec<(f32, Panel)>),
+}
+
+impl Panel {
+    /// Whether every part can be shown: no view twice, no part empty, shares above zero.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn check(&self) -> Result<(), String> {
+        self.check_part(&mut BTreeSet::new(), 0)
+    }
+
+    fn check_part(&self, seen: &mut BTreeSet<ViewId>, depth: usize) -> Result<(), String> {
+        if depth > DEPTH {
+            return Err(format!("layout: splits more than {DEPTH} deep"));
+        }
+        match self {
+            Self::Tabs { views, front } => {
+                if views.is_empty() {
+                    return Err("layout: tabs without a view".to_owned());
+                }
+                if let Some(twice) = views.iter().find(|view| !seen.insert(**view)) {
+                    return Err(format!("layout: the view {twice:?} stands in two places"));
+                }
+                match front {
+                    Some(front) if !views.contains(front) => {
+                        Err(format!("layout: {front:?} is in front of tabs it is not among"))
+                    }
+                    _ => Ok(()),
+                }
+            }
+            Self::Row(parts) | Self::Column(parts) => {
+                if parts.is_empty() {
+                    return Err("layout: a row or column without parts".to_owned());
+                }
+                for (share, part) in parts {
+                    if !(share.is_finite() && *share > 0.0) {
+                        return Err(format!("layout: a share of {share}"));
+                    }
+                    part.check_part(seen, depth + 1)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// A layout from a document's file, without the views that this program does not know.
+    pub fn known(value: &serde_json::Value) -> Option<Self> {
+        let view = |name: &serde_json::Value| serde_json::from_value::<ViewId>(name.clone()).ok();
+        if let Some(tabs) = value.get("Tabs") {
+            let views: Vec<ViewId> = tabs["views"].as_array()?.iter().filter_map(view).collect();
+            let front = view(&tabs["front"]).filter(|front| views.contains(front));
+            return (!views.is_empty()).then_some(Self::Tabs { views, front });
+        }
+        let parts = |name: &str| {
+            let list = value.get(name)?.as_array()?;
+            let part = |part: &serde_json::Value| {
+                Some((part.get(0)?.as_f64()? as f32, Self::known(part.get(1)?)?))
+            };
+            let parts: Vec<(f32, Self)> = list.iter().filter_map(part).collect();
+            (!parts.is_empty()).then_some(parts)
+        };
+        parts("Row").map(Self::Row).or_else(|| parts("Column").map(Self::Column))
+    }
+
+    /// The tree that is drawn.
+    pub fn arrange(&self) -> Arrangement {
+        let mut tiles = Tiles::default();
+        let root = self.insert(&mut tiles);
+        Tree::new(Id::unique("views"), root, tiles)
+    }
+
+    fn insert(&self, tiles: &mut Tiles<ViewId>) -> TileId {
+        match self {
+            Self::Tabs { views, front } => {
+                let panes: Vec<TileId> = views.iter().map(|v| tiles.insert_pane(*v)).collect();
+                let at = views.iter().position(|v| Some(*v) == *front).unwrap_or(0);
+                let mut tabs = egui_tiles::Tabs::new(panes.clone());
+                if let Some(pane) = panes.get(at) {
+                    tabs.set_active(*pane);
+                }
+                tiles.insert_container(tabs)
+            }
+            Self::Row(parts) => insert_linear(tiles, LinearDir::Horizontal, parts),
+            Self::Column(parts) => insert_linear(tiles, LinearDir::Vertical, parts),
+        }
+    }
+
+    /// What is where now.
+    pub fn of(tree: &Arrangement) -> Option<Self> {
+        Self::of_tile(tree, tree.root()?)
+    }
+
+    fn of_tile(tree: &Arrangement, id: TileId) -> Option<Self> {
+        match tree.tiles.get(id)? {
+            Tile::Pane(view) => Some(Self::Tabs { views: vec![*view], front: None }),
+            Tile::Container(Container::Tabs(tabs)) => {
+                let views: Vec<ViewId> =
+                    tabs.children.iter().filter_map(|t| tree.tiles.get_pane(t).copied()).collect();
+                let front = tabs.active.and_then(|t| tree.tiles.get_pane(&t).copied());
+                (!views.is_empty()).then_some(Self::Tabs { views, front })
+            }
+            Tile::Container(Container::Linear(linear)) => {
+                let total: f32 = linear.children.iter().map(|t| linear.shares[*t]).sum();
+                let parts: Vec<(f32, Self)> = linear
+                    .children
+                    .iter()
+                    .filter_map(|t| {
+                        let share = linear.shares[*t] / total.max(f32::EPSILON);
+                        let share = (share * 1000.0).round().max(1.0) / 1000.0;
+                        Some((share, Self::of_tile(tree, *t)?))
+                    })
+                    .collect();
+                if parts.is_empty() {
+                    return None;
+                }
+                Some(match linear.dir {
+                    LinearDir::Horizontal => Self::Row(parts),
+                    LinearDir::Vertical => Self::Column(parts),
+                })
+            }
+            Tile::Container(Container::Grid(grid)) => {
+                let parts: Vec<(f32, Self)> =
+                    grid.children().filter_map(|t| Some((1.0, Self::of_tile(tree, *t)?))).collect();
+                (!parts.is_empty()).then_some(Self::Row(parts))
+            }
+        }
+    }
+}
+
+fn insert_linear(tiles: &mut Tiles<ViewId>, dir: LinearDir, parts: &[(f32, Panel)]) -> TileId {
+    let children: Vec<TileId> = parts.iter().map(|(_, part)| part.insert(tiles)).collect();
+    let mut linear = Linear::new(dir, children.clone());
+    for ((share, _), child) in parts.iter().zip(children) {
+        linear.shares.set_share(child, *share);
+    }
+    tiles.insert_container(Container::Linear(linear))
+}

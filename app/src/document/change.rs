@@ -1,0 +1,146 @@
+//! What commands do to a document.
+
+use std::sync::Arc;
+
+use smalti_engine::answers::{ModelRef, Subject};
+use smalti_engine::tokens::Cell;
+
+use super::command::{Command, Edit, Look, Open};
+use super::slot::Slot;
+use super::value::{Document, Selection, Work, WorkOn};
+
+impl Document {
+    /// The document after a command. Commands that are not about the document leave it as it is;
+    /// [`Edit::ReplaceCode`] needs the encoded grid and is resolved before it comes here.
+    #[must_use]
+    pub fn after(&self, command: &Command) -> Self {
+        let mut next = self.clone();
+        match command {
+            Command::Open(open) => next.open(open),
+            Command::Edit(edit) => next.edit(edit),
+            Command::Look(look) => next.look(*look),
+            Command::Layout(_) | Command::Job(_) | Command::App(_) => {}
+        }
+        next
+    }
+
+    fn open(&mut self, open: &Open) {
+        match open {
+            Open::Image(image) => self.work_with(|d| d.subject = Some(image.clone().into())),
+            Open::Tokens(given) => {
+                self.work_with(|d| d.subject = Some(Subject::Tokens(given.clone())));
+            }
+            Open::Source(source) => self.source = source.clone(),
+            Open::Model(Slot::A, model) => {
+                if self.model != *model {
+                    self.work_with(|d| d.model = model.clone());
+                    self.switched_off = Arc::default();
+                    self.selection = Selection::default();
+                }
+            }
+            Open::Model(slot, model) => self.set_other(*slot, Some(model.clone())),
+            Open::NoModel(slot) => self.set_other(*slot, None),
+            Open::Size(size) => self.work_with(|d| d.size = *size),
+            Open::Path(_) => {}
+        }
+    }
+
+    fn set_other(&mut self, slot: Slot, model: Option<ModelRef>) {
+        if let Some(other) = slot.other() {
+            self.others[other] = model;
+        }
+    }
+
+    /// Changes what is worked on. Cells of another image, tokenizer or size mean nothing: what was
+    /// done to them is kept aside, and what was done to the new ones before is there again.
+    fn work_with(&mut self, change: impl FnOnce(&mut Self)) {
+        let (before, work) = (self.work_on(), self.work());
+        change(self);
+        let now = self.work_on();
+        if now == before {
+            return;
+        }
+        let mut kept: Vec<(WorkOn, Work)> = self.kept.to_vec();
+        if let Some(before) = before
+            && !work.is_empty()
+        {
+            kept.push((before, work));
+        }
+        let at = kept.iter().position(|(on, _)| Some(on) == now.as_ref());
+        let work = at.map(|at| kept.remove(at).1).unwrap_or_default();
+        self.kept = kept.into();
+        (self.edits, self.locks) = (work.edits, work.locks);
+        self.selection.cells = Arc::default();
+        self.selection.part = None;
+    }
+
+    fn edit(&mut self, edit: &Edit) {
+        match edit {
+            Edit::SelectCells(cells) => self.selection.cells = Arc::clone(cells),
+            Edit::SelectCode(code) => self.selection.code = *code,
+            Edit::SelectPart(part) => self.selection.part = *part,
+            Edit::PinCode(code) => {
+                let mut pinned = self.selection.pinned.to_vec();
+                match pinned.iter().position(|p| p == code) {
+                    Some(at) => {
+                        pinned.remove(at);
+                    }
+                    None => pinned.push(*code),
+                }
+                self.selection.pinned = pinned.into();
+            }
+            Edit::ForceCells { cells, code } => {
+                self.force(cells.iter().map(|cell| (*cell, *code)));
+            }
+            Edit::ForceTokens(tokens) => self.force(tokens.iter().copied()),
+            Edit::ReleaseCells(cells) => {
+                let locks = Arc::clone(&self.locks);
+                Arc::make_mut(&mut self.edits)
+                    .retain(|cell, _| !cells.contains(cell) || locks.contains(cell));
+            }
+            Edit::LockCells { cells, locked } => {
+                let locks = Arc::make_mut(&mut self.locks);
+                for cell in cells.iter() {
+                    if *locked {
+                        locks.insert(*cell);
+                    } else {
+                        locks.remove(cell);
+                    }
+                }
+            }
+            Edit::ClearEdits => {
+                let locks = Arc::clone(&self.locks);
+                Arc::make_mut(&mut self.edits).retain(|cell, _| locks.contains(cell));
+            }
+            Edit::SwitchCode { code, on } => {
+                let off = Arc::make_mut(&mut self.switched_off);
+                if *on {
+                    off.remove(code);
+                } else {
+                    off.insert(*code);
+                }
+            }
+            Edit::ReplaceCode { .. } | Edit::Undo | Edit::Redo => {}
+        }
+    }
+
+    fn force(&mut self, tokens: impl Iterator<Item = (Cell, u32)>) {
+        let edits = Arc::make_mut(&mut self.edits);
+        for (cell, code) in tokens {
+            if !self.locks.contains(&cell) {
+                edits.insert(cell, code);
+            }
+        }
+    }
+
+    fn look(&mut self, look: Look) {
+        let looks = &mut self.looks;
+        match look {
+            Look::ColorBy(by) => looks.color_by = by,
+            Look::TokenOpacity(opacity) => looks.token_opacity = opacity.clamp(0.0, 1.0),
+            Look::Compare(mode) => looks.compare = mode,
+            Look::Difference(kind) => looks.difference = kind,
+            Look::ShowIds(show) => looks.show_ids = show,
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! The document: everything a person decided, as one immutable value. No egui in it.
+//!
+//! A change makes a new value ([`Document::after`]), so undo, saving, comparing and sending are all
+//! the same thing: keeping the value. What is large is shared behind `Arc`.
+
+mod arrangement;
+mod change;
+mod command;
+mod history;
+mod looks;
+mod notice;
+mod older;
+mod slot;
+mod value;
+mod view_id;
+
+pub use arrangement::{Arrangement, Panel};
+pub use command::{AppCommand, Command, Edit, JobCommand, Layout, Look, Open, RecipeRef};
+pub use history::History;
+pub use looks::{ColorBy, CompareMode, DifferenceKind, Looks};
+pub use notice::{Notice, Severity};
+pub use slot::Slot;
+pub use value::{Document, Selection, Work, WorkOn};
+pub use view_id::ViewId;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+//! The document as a value.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use smalti_engine::answers::{Encoded, ImageRef, ModelRef, SourceRef, Subject, WithoutCodes};
+use smalti_engine::images::WorkingSize;
+use smalti_engine::tokens::{Cell, Code, Tokens};
+
+use super::looks::Looks;
+use super::slot::Slot;
+
+/// What is picked, the same in every view.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Selection {
+    /// Cells of the tokens.
+    pub cells: Arc<BTreeSet<Cell>>,
+    /// A code.
+    #[serde(deserialize_with = "super::older::code")]
+    pub code: Option<Code>,
+    /// Codes that stay in sight while others are picked.
+    #[serde(deserialize_with = "super::older::codes")]
+    pub pinned: Arc<[Code]>,
+    /// The part that is looked at: a scale, a level; the last one, which is the finest, if `None`.
+    pub part: Option<u16>,
+}
+
+/// What a person did to the tokens of a subject by a tokenizer.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Work {
+    /// Tokens that were forced by hand, over what the tokenizer says.
+    pub edits: Arc<BTreeMap<Cell, u32>>,
+    /// Cells that must not change.
+    pub locks: Arc<BTreeSet<Cell>>,
+}
+
+impl Work {
+    /// Whether nothing was done.
+    pub fn is_empty(&self) -> bool {
+        self.edits.is_empty() && self.locks.is_empty()
+    }
+}
+
+/// What work belongs to: the same cells of another image, size or tokenizer mean something else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkOn {
+    /// The image or the tokens.
+    pub subject: Subject,
+    /// The size it is worked on at.
+    pub size: WorkingSize,
+    /// The tokenizer.
+    pub model: ModelRef,
+}
+
+/// Everything a person decided. Cheap to clone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Document {
+    /// The image or the tokens that are worked on.
+    pub subject: Option<Subject>,
+    /// The set that images are picked from.
+    pub source: SourceRef,
+    /// The size it is worked on at. `multiple_of` is replaced by the tokenizer's factor.
+    pub size: WorkingSize,
+    /// The tokenizer.
+    pub model: ModelRef,
+    /// The tokenizers it is compared with, in slots B to D.
+    pub others: [Option<ModelRef>; 3],
+    /// Tokens that were forced by hand, over what the tokenizer says.
+    pub edits: Arc<BTreeMap<Cell, u32>>,
+    /// Cells that must not change.
+    pub locks: Arc<BTreeSet<Cell>>,
+    /// What was done to other subjects, or to this one at another size or by another tokenizer: it is
+    /// there again when they are.
+    pub kept: Arc<[(WorkOn, Work)]>,
+    /// Codes that may not be used.
+    pub switched_off: Arc<BTreeSet<Code>>,
+    /// What is picked.
+    pub selection: Selection,
+    /// How it is looked at.
+    pub looks: Looks,
+}
+
+impl Default for Document {
+    fn default() -> Self {
+        Self {
+            subject: None,
+            source: SourceRef::Samples,
+            size: WorkingSize::square(256, 1),
+            model: ModelRef::Shipped("worlds-fsq".into()),
+            others: [None, None, None],
+            edits: Arc::default(),
+            locks: Arc::default(),
+            kept: Arc::default(),
+            switched_off: Arc::default(),
+            selection: Selection::default(),
+            looks: Looks::default(),
+        }
+    }
+}
+
+impl Document {
+    /// The tokenizer in a slot.
+    pub fn model(&self, slot: Slot) -> Option<&ModelRef> {
+        match slot.other() {
+            None => Some(&self.model),
+            Some(other) => self.others[other].as_ref(),
+        }
+    }
+
+    /// The image that is worked on, if it is one.
+    pub fn image(&self) -> Option<&ImageRef> {
+        self.subject.as_ref()?.image()
+    }
+
+    /// What the edits and locks belong to; nothing without a subject.
+    pub fn work_on(&self) -> Option<WorkOn> {
+        let (subject, model) = (self.subject.clone()?, self.model.clone());
+        Some(WorkOn { subject, size: self.size, model })
+    }
+
+    /// The edits and locks that are seen now.
+    pub fn work(&self) -> Work {
+        Work { edits: Arc::clone(&self.edits), locks: Arc::clone(&self.locks) }
+    }
+
+    /// Everything that was done by hand, here and elsewhere: what must not be lost.
+    pub fn all_work(&self) -> Vec<(Option<WorkOn>, Work)> {
+        let here = (self.work_on(), self.work());
+        let kept = self.kept.iter().map(|(on, work)| (Some(on.clone()), work.clone()));
+        std::iter::once(here).chain(kept).filter(|(_, work)| !work.is_empty()).collect()
+    }
+
+    /// What the tokenizer said, with the forced tokens over it. Costs a pass over the tokens when
+    /// there are edits: [`crate::ctx::ViewCtx::tokens`] keeps the last ones.
+    pub fn tokens(&self, encoded: &Encoded) -> Tokens {
+        let tokens = &encoded.tokens;
+        if self.edits.is_empty() {
+            return tokens.clone();
+        }
+        // A code of another tokenizer's codebook has no meaning here.
+        let has = |cell: &Cell, code: u32| {
+            tokens.part(cell.part.into()).is_some_and(|part| code < part.codebook_size())
+        };
+        let changes = self.edits.iter().filter(|(cell, code)| has(cell, **code));
+        let changes = changes.map(|(cell, code)| (*cell, Some(*code)));
+        tokens.with(changes).unwrap_or_else(|_| tokens.clone())
+    }
+
+    /// The question for tokens without the codes that are switched off; none if all may be used.
+    pub fn without(&self, tokens: &Tokens) -> Option<WithoutCodes> {
+        let (tokens, model) = (tokens.clone(), self.model.clone());
+        let off = Arc::clone(&self.switched_off);
+        (!off.is_empty()).then_some(WithoutCodes { tokens, model, off })
+    }
+
+    /// Whether two documents differ in more than what is picked: the measure for undo and for
+    /// unsaved changes.
+    pub fn differs_beyond_selection(&self, other: &Self) -> bool {
+        let (mut a, mut b) = (self.clone(), other.clone());
+        a.selection = Selection::default();
+        b.selection = Selection::default();
+        a != b
+    }
+}

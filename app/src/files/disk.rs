@@ -1,0 +1,59 @@
+//! The disk: reading and writing whole files. Called on the threads of [`super::background`], and before
+//! the first frame.
+#![expect(clippy::disallowed_methods, reason = "the one place of the window that touches files")]
+
+use std::path::{Path, PathBuf};
+
+use smalti_engine::answers::Stamp;
+use smalti_engine::atomic::write_atomically;
+use smalti_engine::{EngineError, Result};
+
+/// The version of a file; all zeros if it cannot be had.
+pub fn stamp(path: &Path) -> Stamp {
+    Stamp::of(path)
+}
+
+/// Writes a whole file or nothing, and its folder where that is missing.
+///
+/// # Errors
+/// What the system says, with the path.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(|source| EngineError::io(folder, source))?;
+    }
+    write_atomically(path, |file| file.write_all(bytes))
+}
+
+/// Reads a file of at most `limit` bytes.
+///
+/// # Errors
+/// What the system says, or that the file is larger.
+pub fn read_whole(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    smalti_engine::images::file::read_file(path, limit)
+}
+
+/// Moves what an unexpected end left to a name of its own beside it, so that nothing writes over
+/// it; gives the new path, or `None` if there was nothing.
+pub fn set_aside(path: &Path) -> Option<PathBuf> {
+    // The time of its last change tells several of them apart.
+    let secs = Stamp::of(path).modified / 1_000_000_000;
+    let kept = path.with_file_name(format!("recovered-{secs}.smalti"));
+    match std::fs::rename(path, &kept) {
+        Ok(()) => Some(kept),
+        Err(error) => {
+            if error.kind() != std::io::ErrorKind::NotFound {
+                log::warn!("{}: {error}", path.display());
+            }
+            None
+        }
+    }
+}
+
+/// Takes a file away if it is there.
+pub fn remove(path: &Path) {
+    if let Err(error) = std::fs::remove_file(path)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        log::warn!("{}: {error}", path.display());
+    }
+}

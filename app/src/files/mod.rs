@@ -1,0 +1,10 @@
+//! Files of the window: reading and writing away from its thread, opening paths, documents, scenes.
+
+pub mod autosave;
+pub mod background;
+pub mod disk;
+pub mod opening;
+pub mod outcome;
+pub mod recipes;
+pub mod saved;
+pub mod scenes;

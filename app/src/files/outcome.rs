@@ -1,0 +1,88 @@
+//! What comes of work away from the window's thread, and what dialogs ask for.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::recipes::Training;
+use super::saved::Saved;
+use super::scenes::Scene;
+use crate::document::{AppCommand, Command, Document, JobCommand, Notice, Slot};
+
+/// What came of work in the background.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Something is to be done.
+    Command(Command),
+    /// A path was opened, or could not be.
+    Opened(Opened),
+    /// A scene was read.
+    Scene(Box<Scene>),
+    /// A document was read; from its file, or from the autosave.
+    Document(Option<PathBuf>, Box<Saved>),
+    /// The document was saved.
+    Saved(PathBuf, Box<Document>),
+    /// A recipe was read and its run has a folder.
+    Recipe(Box<Training>),
+    /// No dialog could be shown: the path has to be typed.
+    NoDialog(Ask),
+}
+
+/// What a dialog asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ask {
+    /// A file to open.
+    File,
+    /// A folder to open.
+    Folder,
+    /// A checkpoint for a slot.
+    Tokenizer(Slot),
+    /// Where to save; suggests a name.
+    Save {
+        /// What is saved.
+        what: Save,
+        /// The suggested file name.
+        name: String,
+    },
+}
+
+/// What is saved.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Save {
+    /// The document.
+    Document,
+    /// The tokens, `.npy` or `.safetensors`.
+    Tokens,
+    /// A picture as PNG.
+    Picture(smalti_engine::images::Picture),
+}
+
+/// What came of opening a path.
+#[derive(Debug)]
+pub struct Opened {
+    /// Which opening it was.
+    pub(super) number: u64,
+    /// Where it is.
+    pub path: Arc<Path>,
+    /// What is to be done now.
+    pub outcomes: Vec<Outcome>,
+}
+
+impl Opened {
+    /// Whether the path proved usable and may be offered again.
+    pub fn is_usable(&self) -> bool {
+        let is_use = |outcome: &Outcome| {
+            matches!(
+                outcome,
+                Outcome::Document(..)
+                    | Outcome::Command(Command::Open(_) | Command::Job(JobCommand::Train(_)))
+            )
+        };
+        let has_place = self.path.is_absolute() || self.path.components().count() > 1;
+        has_place && self.outcomes.iter().any(is_use)
+    }
+}
+
+/// A notice as an outcome.
+pub fn notice(notice: Notice) -> Outcome {
+    Outcome::Command(AppCommand::Notify(notice).into())
+}

@@ -1,0 +1,52 @@
+//! Recipes of runs that are started in the window, and the folders of those runs.
+#![expect(clippy::disallowed_methods, reason = "on the thread of files")]
+
+use std::path::{Path, PathBuf};
+
+use smalti_engine::training::Recipe;
+use smalti_engine::{EngineError, Result};
+
+/// Runs of one name.
+const MOST_RUNS: u32 = 10_000;
+
+/// A run that can start.
+#[derive(Debug)]
+pub struct Training {
+    /// What is trained.
+    pub recipe: Recipe,
+    /// Where the recipe's relative paths start.
+    pub beside: PathBuf,
+    /// The new folder of the run.
+    pub folder: PathBuf,
+}
+
+/// Reads a recipe and makes a new folder for its run in `runs`, or in the folder of temporary files.
+///
+/// # Errors
+/// If the recipe cannot be used or the folder cannot be made.
+pub fn prepare_training(path: &Path, runs: Option<&Path>) -> Result<Training> {
+    let recipe = Recipe::read(path)?;
+    let folder = if let Some(runs) = runs {
+        new_folder(runs, &recipe.name)?
+    } else {
+        let made = tempfile::Builder::new().prefix("smalti-run-").tempdir();
+        made.map_err(|source| EngineError::io(std::env::temp_dir(), source))?.keep()
+    };
+    let beside = path.parent().unwrap_or(Path::new("")).to_owned();
+    Ok(Training { recipe, beside, folder })
+}
+
+/// The first of NAME-1, NAME-2 and so on that is not there yet.
+fn new_folder(runs: &Path, name: &str) -> Result<PathBuf> {
+    std::fs::create_dir_all(runs).map_err(|source| EngineError::io(runs, source))?;
+    for number in 1..=MOST_RUNS {
+        let folder = runs.join(format!("{name}-{number}"));
+        match std::fs::create_dir(&folder) {
+            Ok(()) => return Ok(folder),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(source) => return Err(EngineError::io(folder, source)),
+        }
+    }
+    let reason = format!("there are {MOST_RUNS} runs of {name} already");
+    Err(EngineError::bad_file(runs, reason, "Delete some"))
+}

@@ -1,0 +1,139 @@
+//! Scenes: what is where, what is loaded, and what a lecturer says. Files in `layouts/` (RON).
+
+use serde::{Deserialize, Serialize};
+use smalti_engine::answers::SourceRef;
+
+use crate::document::{Looks, Panel, ViewId};
+
+/// The scenes that come with Smalti: name and text.
+const SHIPPED: [(&str, &str); 3] = [
+    ("studio", include_str!("../../../layouts/studio.ron")),
+    ("compare", include_str!("../../../layouts/compare.ron")),
+    ("codebook", include_str!("../../../layouts/codebook.ron")),
+];
+
+/// One thing to say, and what to press for it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Caption {
+    /// A sentence or two.
+    pub text: String,
+    /// Whether the hall predicts before it is shown.
+    #[serde(default)]
+    pub is_question: bool,
+}
+
+/// What a scene loads; what is left out stays as it is.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Loads {
+    /// A set of images.
+    pub source: Option<SourceRef>,
+    /// An image of that set, by number.
+    pub image: Option<u64>,
+    /// A shipped tokenizer.
+    pub model: Option<String>,
+    /// A shipped tokenizer to compare with.
+    pub model_b: Option<String>,
+    /// The side of the picture in pixels.
+    pub side: Option<u32>,
+    /// How things are looked at.
+    pub looks: Option<Looks>,
+    /// A code that is picked.
+    pub code: Option<u32>,
+}
+
+/// A scene.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scene {
+    /// What it is called on the screen.
+    pub title: String,
+    /// What it is for, in a sentence without a full stop.
+    pub about: String,
+    /// What is where.
+    pub layout: Panel,
+    /// What it loads.
+    #[serde(default)]
+    pub loads: Loads,
+    /// What is said, in order.
+    #[serde(default)]
+    pub captions: Vec<Caption>,
+}
+
+fn options() -> ron::Options {
+    ron::Options::default().with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME)
+}
+
+impl Scene {
+    /// A scene from the text of its file.
+    ///
+    /// # Errors
+    /// Line, column and what is wrong there.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let scene: Self = options().from_str(text).map_err(|error| error.to_string())?;
+        scene.layout.check()?;
+        Ok(scene)
+    }
+
+    /// The text of its file.
+    pub fn to_text(&self) -> String {
+        options().to_string_pretty(self, ron::ser::PrettyConfig::new()).unwrap_or_default()
+    }
+
+    /// A shipped scene by name.
+    pub fn shipped(name: &str) -> Option<Self> {
+        let (_, text) = SHIPPED.iter().find(|(known, _)| *known == name)?;
+        Self::parse(text).ok()
+    }
+
+    /// What the first scene loads, with one view alone in the window.
+    pub fn alone(view: ViewId, title: &str) -> Self {
+        let layout = Panel::Tabs { views: vec![view], front: None };
+        Self { title: title.to_owned(), layout, ..studio() }
+    }
+}
+
+/// Names of the shipped scenes, in the order of menus.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    SHIPPED.iter().map(|(name, _)| *name)
+}
+
+/// The scene of the first start.
+pub fn studio() -> Scene {
+    Scene::shipped("studio").unwrap_or_else(|| Scene {
+        title: "Studio".to_owned(),
+        about: String::new(),
+        layout: Panel::Tabs { views: ViewId::ALL.to_vec(), front: None },
+        loads: Loads::default(),
+        captions: Vec::new(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shipped_scene_parses_and_survives_its_own_text_and_its_tree() {
+        for (name, text) in SHIPPED {
+            let scene = Scene::parse(text).unwrap_or_else(|e| panic!("{name}: {e}"));
+            assert_eq!(Scene::parse(&scene.to_text()).as_ref(), Ok(&scene), "{name}");
+            let again = Panel::of(&scene.layout.arrange()).unwrap();
+            assert_eq!(Panel::of(&again.arrange()), Some(again.clone()), "{name}");
+            let count = |panel: &Panel| format!("{panel:?}").matches("Tabs").count();
+            assert_eq!(count(&again), count(&scene.layout), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_layout_that_cannot_be_shown_is_refused_with_the_reason() {
+        let scene = |layout: &str| {
+            Scene::parse(&format!("(title: \"a\", about: \"b\", layout: {layout})")).unwrap_err()
+        };
+        assert!(scene("Tabs(views: [])").contains("without a view"));
+        assert!(scene("Tabs(views: [Log, Log])").contains("two places"));
+        assert!(scene("Row([(0.0, Tabs(views: [Log]))])").contains("share"));
+        assert!(scene("Tabs(views: [Log], front: Jobs)").contains("not among"));
+        assert!(scene("Tabs(views: [Nothing])").contains("1:"));
+    }
+}

@@ -1,0 +1,62 @@
+//! Numbers and paths as people say them.
+
+use std::path::Path;
+
+/// Seconds in words, such as "1 min 05 s".
+pub fn duration(seconds: f32) -> String {
+    let seconds = seconds.max(0.0).round() as u64;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {:02} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// Bytes in words, such as "212 MB".
+pub fn size(bytes: usize) -> String {
+    let megabytes = bytes as f64 / 1e6;
+    if megabytes >= 1000.0 {
+        format!("{:.1} GB", megabytes / 1e3)
+    } else {
+        format!("{megabytes:.0} MB")
+    }
+}
+
+/// 1000000 as "1 000 000", with spaces that do not break.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push('\u{a0}');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A path's last part, for people.
+pub fn name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_and_sizes_are_said_as_people_say_them() {
+        assert_eq!(duration(59.4), "59 s");
+        assert_eq!(duration(65.0), "1 min 05 s");
+        assert_eq!(duration(3_725.0), "1 h 02 min");
+        assert_eq!(size(212_400_000), "212 MB");
+        assert_eq!(size(2 << 30), "2.1 GB");
+    }
+
+    #[test]
+    fn large_numbers_are_grouped_by_three() {
+        assert_eq!(grouped(7), "7");
+        assert_eq!(grouped(100_000), "100\u{a0}000");
+        assert_eq!(grouped(1_234_567), "1\u{a0}234\u{a0}567");
+    }
+}

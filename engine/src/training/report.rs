@@ -1,0 +1,29 @@
+//! What a run says every few steps.
+
+use std::sync::Arc;
+
+/// Where a run stands, every few steps.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Report {
+    /// Steps done.
+    pub step: u64,
+    /// Seconds of training so far, earlier parts of a resumed run included.
+    pub seconds: f64,
+    /// Losses of the last step by name, weighted, the total first.
+    pub losses: Vec<(String, f64)>,
+    /// Share of the codes that occurred since the last report.
+    pub usage: f64,
+    /// Perplexity of the codes since the last report.
+    pub perplexity: f64,
+    /// PSNR of the last batch in dB.
+    pub psnr: f64,
+    /// Images a second since the last report.
+    pub images_per_second: f64,
+    /// Global norm of the gradients before clipping.
+    pub gradient_norm: f64,
+    /// Learning rate.
+    pub lr: f64,
+    /// How often each code occurred since the last report, K entries.
+    #[serde(skip)]
+    pub counts: Arc<[u64]>,
+}

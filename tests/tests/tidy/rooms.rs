@@ -1,0 +1,42 @@
+//! Which room may import which: one table a crate, drawn in ARCHITECTURE.md.
+
+use super::imports::Rooms;
+
+/// The engine's, from the ground up.
+pub(crate) const ENGINE: Rooms<'static> = &[
+    ("error", &[]),
+    ("memory", &[]),
+    ("random", &[]),
+    ("atomic", &["error"]),
+    ("device", &["error"]),
+    ("kernels", &["error", "memory"]),
+    ("images", &["atomic", "error"]),
+    ("layers", &["error", "kernels", "random"]),
+    ("session", &["device", "error"]),
+    ("data", &["error", "images", "random"]),
+    ("documents", &["error", "images"]),
+    ("quantizers", &["error", "kernels", "layers", "random"]),
+    ("tokens", &["error", "images"]),
+    ("measure", &["error", "images", "tokens"]),
+    ("tokenizers", &["error", "images", "layers", "quantizers", "tokens"]),
+    ("checkpoints", &["atomic", "error", "images", "layers", "quantizers", "tokenizers"]),
+    (
+        "training",
+        &[
+            "atomic",
+            "checkpoints",
+            "data",
+            "error",
+            "images",
+            "kernels",
+            "layers",
+            "measure",
+            "session",
+            "tokenizers",
+        ],
+    ),
+    (
+        "answers",
+        &["checkpoints", "data", "error", "images", "measure", "session", "tokenizers", "tokens"],
+    ),
+];
