@@ -159,6 +159,11 @@ impl Weights {
         Ok(Var::from_tensor(&self.take(shape, name, init, false)?)?)
     }
 
+    /// Says that a checkpoint may hold a tensor of that name which the network knows and does not need.
+    pub fn skip(&self, name: &str) {
+        self.shared.taken.borrow_mut().insert(self.full(name));
+    }
+
     fn take(&self, shape: &[usize], name: &str, init: Init, trainable: bool) -> Result<Tensor> {
         let full = self.full(name);
         let shared = &self.shared;

@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use serde::de::DeserializeOwned;
 
 use super::Tokenizer;
+use super::cosmos::CosmosDi;
+use super::diffusers::DiffusersVq;
+use super::emu3::Emu3Vq;
 use super::ldm::{LlamaGen, Taming};
 use crate::layers::Weights;
 use crate::{EngineError, Result};
@@ -50,7 +53,7 @@ pub trait Family: std::fmt::Debug + Sync {
 }
 
 /// All families, the more particular ones first: the first that claims a checkpoint has it.
-pub static FAMILIES: &[&dyn Family] = &[&Taming, &LlamaGen];
+pub static FAMILIES: &[&dyn Family] = &[&DiffusersVq, &Emu3Vq, &CosmosDi, &Taming, &LlamaGen];
 
 /// The family of an id.
 pub fn family(id: &str) -> Option<&'static dyn Family> {

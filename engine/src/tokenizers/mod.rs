@@ -6,7 +6,7 @@ pub mod emu3;
 pub mod facts;
 pub mod family;
 pub mod ldm;
-pub mod published;
+mod published;
 pub mod run;
 
 pub use facts::{Facts, Input};

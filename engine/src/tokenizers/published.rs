@@ -1,86 +1,46 @@
 //! What families share when they read a published configuration and the shapes of tensors.
 
-use std::collections::BTreeMap;
-
 use candle_core::Tensor;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
+use super::family::Beside;
 use crate::{EngineError, Result};
-
-/// Shapes of tensors by name.
-pub type Shapes<'a> = BTreeMap<&'a str, &'a [usize]>;
-
-/// Numbered parts of a network are counted up to here; a network has a few.
-const MOST_PARTS: usize = 64;
 
 /// `found` with what a configuration beside the weights says of the same fields. Fields that it does
 /// not have or leaves empty (null) stay, and what is no field of ours is passed over.
 ///
 /// # Errors
-/// [`EngineError::BadInput`] naming the key whose value is of another kind.
+/// [`EngineError::BadFile`] naming the key whose value is of another kind.
 pub(super) fn overlay<T: Serialize + DeserializeOwned>(
-    found: &T,
-    beside: Option<&Value>,
+    found: T,
+    beside: Option<&Beside>,
 ) -> Result<T> {
+    let Some(Beside { path, value: said }) = beside else { return Ok(found) };
     let unreadable = |key: &str, e: serde_json::Error| {
-        let hint = "this is no configuration of that family; give another or none";
-        EngineError::bad_input(format!("configuration, {key}"), e, hint)
+        let hint = "correct it, or move the file away to take what the weights tell";
+        EngineError::bad_file(path, format!("{key}: {e}"), hint)
     };
-    let mut all = serde_json::to_value(found).map_err(|e| unreadable("all of it", e))?;
+    let mut all = serde_json::to_value(&found).map_err(|e| unreadable("settings", e))?;
     let keys: Vec<String> = all.as_object().into_iter().flat_map(|o| o.keys().cloned()).collect();
-    let mut read = serde_json::from_value(all.clone()).map_err(|e| unreadable("all of it", e))?;
+    let mut read = found;
     for key in keys {
-        let Some(said) = beside.and_then(|b| b.get(&key)).filter(|said| !said.is_null()) else {
-            continue;
-        };
+        let Some(said) = said.get(&key).filter(|said| !said.is_null()) else { continue };
         all[&key] = said.clone();
         read = serde_json::from_value(all.clone()).map_err(|e| unreadable(&key, e))?;
     }
     Ok(read)
 }
 
-/// How many of a numbered name there are, from 0 without a gap.
-pub(super) fn count(shapes: &Shapes<'_>, name: impl Fn(usize) -> String) -> usize {
-    (0..MOST_PARTS).take_while(|i| shapes.contains_key(name(*i).as_str())).count()
-}
-
-/// Whether any name begins with `prefix`.
-pub(super) fn any(shapes: &Shapes<'_>, prefix: &str) -> bool {
-    shapes.range(prefix..).next().is_some_and(|(name, _)| name.starts_with(prefix))
-}
-
-/// A size of a tensor without which nothing can be said.
-///
-/// # Errors
-/// [`EngineError::BadInput`] that names the tensor.
-pub(super) fn needed(shapes: &Shapes<'_>, family: &str, name: &str, axis: usize) -> Result<usize> {
-    let size = shapes.get(name).and_then(|shape| shape.get(axis)).copied();
-    size.filter(|size| *size > 0).ok_or_else(|| {
-        EngineError::bad_input(
-            format!("nearly a {family}"),
-            match shapes.get(name) {
-                None => format!("but without {name}"),
-                Some(shape) => format!("but {name} is {shape:?}"),
-            },
-            "the file is a part of a model, or damaged; use the complete one",
-        )
-    })
-}
-
 /// Multipliers of `ch`, the channels of the finest level, that give the channels of all levels.
 ///
 /// # Errors
 /// [`EngineError::BadInput`] if one does not divide.
-pub(super) fn multipliers(family: &str, ch: usize, levels: &[usize]) -> Result<Vec<usize>> {
-    let whole = |channels: &usize| channels.is_multiple_of(ch).then(|| channels / ch);
+pub(super) fn multipliers(ch: usize, levels: &[usize]) -> Result<Vec<usize>> {
+    let whole = |channels: &usize| (ch > 0 && channels.is_multiple_of(ch)).then(|| channels / ch);
     levels.iter().map(whole).collect::<Option<Vec<_>>>().ok_or_else(|| {
-        EngineError::bad_input(
-            format!("nearly a {family}"),
-            format!("but its levels have {levels:?} channels, which {ch} does not divide"),
-            "",
-        )
+        let reason = format!("levels of {levels:?} channels, which {ch} does not divide");
+        EngineError::bad_input("network", reason, "")
     })
 }
 
@@ -93,6 +53,21 @@ pub(super) fn within(field: &str, value: usize, least: usize, most: usize) -> Re
         return Ok(());
     }
     Err(EngineError::bad_input(field, format!("{value} is not between {least} and {most}"), ""))
+}
+
+/// A tokenizer of pictures: in color or gray, and back to the same.
+///
+/// # Errors
+/// [`EngineError::BadInput`] with the field.
+pub(super) fn picture_channels(inputs: usize, outputs: usize) -> Result<()> {
+    if matches!(inputs, 1 | 3) && inputs == outputs {
+        return Ok(());
+    }
+    Err(EngineError::bad_input(
+        "in_channels and out_channels",
+        format!("{inputs} and {outputs}"),
+        "pictures have 3 channels, or 1 where they are gray",
+    ))
 }
 
 /// Groups of a norm must divide the channels of every level.
@@ -163,28 +138,24 @@ mod tests {
     #[test]
     fn a_configuration_beats_shapes_where_it_speaks_and_says_where_it_is_wrong() {
         let found = || Fields { ch: 8, levels: vec![8, 5] };
-        assert_eq!(overlay(&found(), None).unwrap(), found());
-        let beside = json!({ "_class_name": "Some", "ch": 16, "levels": null, "lr": 1e-4 });
-        let read = overlay(&found(), Some(&beside)).unwrap();
+        let beside = |value| Beside { path: "config.json".into(), value };
+        assert_eq!(overlay(found(), None).unwrap(), found());
+        let said = beside(json!({ "_class_name": "Some", "ch": 16, "levels": null, "lr": 1e-4 }));
+        let read = overlay(found(), Some(&said)).unwrap();
         assert_eq!(read, Fields { ch: 16, levels: vec![8, 5] });
         for wrong in [json!({ "ch": "many" }), json!({ "ch": -1 }), json!({ "ch": 1.5 })] {
-            let error = overlay(&found(), Some(&wrong)).unwrap_err().to_string();
-            assert!(error.contains("configuration, ch"), "{error}");
+            let error = overlay(found(), Some(&beside(wrong))).unwrap_err().to_string();
+            assert!(error.contains("config.json: ch"), "{error}");
         }
-        assert_eq!(overlay(&found(), Some(&json!([1, 2]))).unwrap(), found(), "no object");
+        let no_object = beside(json!([1, 2]));
+        assert_eq!(overlay(found(), Some(&no_object)).unwrap(), found());
     }
 
     #[test]
-    fn what_cannot_be_told_names_the_tensor() {
-        let shapes: Shapes<'_> = [("a.0.w", &[4, 0][..]), ("a.1.w", &[1])].into();
-        assert_eq!(count(&shapes, |i| format!("a.{i}.w")), 2);
-        assert!(any(&shapes, "a.1.") && !any(&shapes, "a.2") && !any(&shapes, "b"));
-        assert_eq!(needed(&shapes, "VQ", "a.0.w", 0).unwrap(), 4);
-        for (name, axis) in [("a.0.w", 1), ("a.1.w", 3), ("b", 0)] {
-            let error = needed(&shapes, "VQ", name, axis).unwrap_err().to_string();
-            assert!(error.contains("nearly a VQ") && error.contains(name), "{error}");
+    fn channels_that_do_not_divide_are_an_error() {
+        assert_eq!(multipliers(4, &[4, 8, 16]).unwrap(), [1, 2, 4]);
+        for (ch, levels) in [(4, [4, 6]), (0, [0, 0])] {
+            assert!(multipliers(ch, &levels).is_err());
         }
-        assert_eq!(multipliers("VQ", 4, &[4, 8, 16]).unwrap(), [1, 2, 4]);
-        assert!(multipliers("VQ", 4, &[4, 6]).is_err());
     }
 }

@@ -2,13 +2,15 @@
 
 use serde_json::Value;
 use smalti_engine::layers::{Probe, Weights};
+use smalti_engine::quantizers::Pass;
+use smalti_engine::tokenizers::Tokenizer;
 use smalti_engine::tokenizers::cosmos::archives::{HALVES, joined, other_half};
 use smalti_engine::tokenizers::cosmos::patch::{patch, unpatch};
 use smalti_engine::tokenizers::cosmos::{Cosmos, CosmosConfig, PatchMethod, claims, configure};
 use smalti_tests::{count, counts, device, fixture, load_config, load_io, number};
 
 use crate::check::{Near, Seen, same_codes};
-use crate::container::{Named, plain, read, shapes, word};
+use crate::container::{Named, beside, is_recognized, plain, read, shapes, word};
 
 const NAME: &str = "cosmos_di";
 
@@ -80,13 +82,13 @@ fn agrees(tensors: Named) {
     let mut seen = Seen::default();
     let mut look = |name: &str, tensor: &_| seen.keep(name, tensor);
     let latents = model.encode_probed(&io.tensor("input"), &mut Probe::new(&mut look)).unwrap();
-    let quantized = model.quantize(&latents, false).unwrap();
+    let quantized = model.quantize(&latents, Pass::Inference).unwrap();
     let picture = model.decode_probed(&quantized.latents, &mut Probe::new(&mut look)).unwrap();
     seen.agrees(&io, &near, |name| !BY_HAND.contains(&name) && !is_of_patches(name));
     near.check(&io, "pre_quant", &latents);
     let bounded = model.bounded(&latents).unwrap().permute((0, 2, 3, 1)).unwrap();
     near.check(&io, "bounded", &bounded);
-    same_codes(&io, "indices", &quantized.codes);
+    same_codes(&io, "indices", &quantized.codes[0]);
     near.check(&io, "quantized", &quantized.latents);
     near.check(&io, "reconstruction", &picture);
     let entries = model.dequantize(&quantized.codes).unwrap();
@@ -136,7 +138,9 @@ fn parity_cosmos_configuration_is_found_from_the_archives_as_far_as_they_tell() 
     let expected = settings(&config);
     let archives = published(0);
     assert!(claims(&shapes(&archives)));
-    assert_eq!(configure(&shapes(&archives), Some(&config)).unwrap(), expected);
+    is_recognized(&archives, None, "cosmos_di");
+    let all_settings = beside(&fixture(NAME).join("config.json"));
+    assert_eq!(configure(&shapes(&archives), Some(&all_settings)).unwrap(), expected);
     let attention = |config: &CosmosConfig| -> Vec<[bool; 2]> {
         (0..config.channels_mult.len()).map(|level| config.attention_at(level)).collect()
     };

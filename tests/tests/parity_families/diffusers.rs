@@ -2,11 +2,13 @@
 
 use serde_json::Value;
 use smalti_engine::layers::{Probe, Weights};
+use smalti_engine::quantizers::Pass;
+use smalti_engine::tokenizers::Tokenizer;
 use smalti_engine::tokenizers::diffusers::{NormType, VqModel, VqModelConfig, claims, configure};
 use smalti_tests::{count, counts, device, fixture, load_config, load_io, number};
 
 use crate::check::{Near, Seen, same_codes};
-use crate::container::{Named, flag, json, plain, read, shapes, word};
+use crate::container::{Named, beside, flag, is_recognized, plain, read, shapes, word};
 
 const VQ: &str = "diffusers_vqmodel";
 const MOVQ: &str = "diffusers_movq";
@@ -62,11 +64,11 @@ fn agrees(name: &str, tensors: Named) {
     let mut seen = Seen::default();
     let mut look = |name: &str, tensor: &_| seen.keep(name, tensor);
     let latents = model.encode_probed(&io.tensor("input"), &mut Probe::new(&mut look)).unwrap();
-    let quantized = model.quantize(&latents, true).unwrap();
+    let quantized = model.quantize(&latents, Pass::FIRST).unwrap();
     let picture = model.decode_probed(&quantized.latents, &mut Probe::new(&mut look)).unwrap();
     seen.agrees(&io, &near, |name| !BY_HAND.contains(&name));
     near.check(&io, "pre_quant", &latents);
-    same_codes(&io, "indices", &quantized.codes);
+    same_codes(&io, "indices", &quantized.codes[0]);
     near.check(&io, "quantized", &quantized.latents);
     near.check(&io, "reconstruction", &picture);
     let losses = quantized.losses.into_iter().map(|(_, loss)| loss);
@@ -102,8 +104,9 @@ fn parity_diffusers_configuration_is_found_from_the_folder_and_from_shapes_as_fa
         let published = read(&fixture(name).join(WEIGHTS));
         let shapes = shapes(&published);
         assert!(claims(&shapes), "{name}");
-        let beside = json(&fixture(name).join("published/config.json"));
-        assert_eq!(configure(&shapes, Some(&beside)).unwrap(), expected, "{name}");
+        let said = beside(&fixture(name).join("published/config.json"));
+        assert_eq!(configure(&shapes, Some(&said)).unwrap(), expected, "{name}");
+        is_recognized(&published, Some(&said), "diffusers");
         // Shapes do not tell how many groups a norm has: the published 32 are taken, or refused
         // where they cannot be.
         let fit = expected.block_out_channels.iter().all(|channels| channels.is_multiple_of(32));

@@ -3,11 +3,13 @@
 use candle_core::Tensor;
 use serde_json::Value;
 use smalti_engine::layers::{Probe, Weights};
+use smalti_engine::quantizers::Pass;
+use smalti_engine::tokenizers::Tokenizer;
 use smalti_engine::tokenizers::emu3::{Emu3, Emu3Config, claims, configure};
 use smalti_tests::{Tensors, count, counts, device, fixture, load_config, load_io, number};
 
 use crate::check::{Near, Seen, same_codes};
-use crate::container::{Named, flag, json, plain, read, shapes};
+use crate::container::{Named, beside, flag, is_recognized, plain, read, shapes};
 
 const NAME: &str = "emu3_vq";
 const INDEX: &str = "model.safetensors.index.json";
@@ -84,13 +86,13 @@ fn image_agrees(tensors: Named) {
     };
     let input = io.tensor("image.input");
     let latents = model.encode_probed(&input, &mut Probe::new(&mut look)).unwrap();
-    let quantized = model.quantize(&latents, false).unwrap();
+    let quantized = model.quantize(&latents, Pass::Inference).unwrap();
     let all = quantized.latents.unsqueeze(2).unwrap();
     let all = model.decode_clips_probed(&all, &mut Probe::new(&mut look)).unwrap();
     seen.agrees(&io, &near, |name| is_layer("image.", name));
     check_last_norm(&near, &io, &last_norm.expect("the last norm is looked at"));
     near.check(&io, "image.pre_quant", &latents.unsqueeze(1).unwrap());
-    same_codes(&io, "image.indices", &quantized.codes);
+    same_codes(&io, "image.indices", &quantized.codes[0]);
     near.check(&io, "image.quantized", &quantized.latents.unsqueeze(1).unwrap());
     near.check(&io, "image.all_frames_reconstruction", &all);
     let entries = model.dequantize(&quantized.codes).unwrap();
@@ -108,8 +110,8 @@ fn clip_agrees(tensors: Named) {
     let (b, d, frames, h, w) = latents.dims5().unwrap();
     let in_order = latents.transpose(1, 2).unwrap().contiguous().unwrap();
     near.check(&io, "clip.pre_quant", &in_order);
-    let quantized = model.quantize(&in_order.flatten(0, 1).unwrap(), false).unwrap();
-    same_codes(&io, "clip.indices", &quantized.codes);
+    let quantized = model.quantize(&in_order.flatten(0, 1).unwrap(), Pass::Inference).unwrap();
+    same_codes(&io, "clip.indices", &quantized.codes[0]);
     let vectors = quantized.latents.reshape((b, frames, d, h, w)).unwrap();
     near.check(&io, "clip.quantized", &vectors);
     let vectors = vectors.transpose(1, 2).unwrap().contiguous().unwrap();
@@ -146,12 +148,14 @@ fn parity_emu3_configuration_is_found_from_the_shards_and_the_configuration_besi
     let published = read(&fixture(NAME).join(INDEX));
     let shapes = shapes(&published);
     assert!(claims(&shapes));
-    let beside = json(&fixture(NAME).join("hf_config.json"));
+    is_recognized(&published, None, "emu3");
+    let published_settings = beside(&fixture(NAME).join("hf_config.json"));
+    let all_settings = beside(&fixture(NAME).join("config.json"));
     // Neither shapes nor the published configuration tell groups and what is added to variances,
     // which are the same in all that was published.
     let Emu3Config { norm_groups, norm_eps, batchnorm_eps, .. } = Emu3Config::default();
     let expected = Emu3Config { norm_groups, norm_eps, batchnorm_eps, ..expected };
     assert_eq!(configure(&shapes, None).unwrap(), expected);
-    assert_eq!(configure(&shapes, Some(&beside)).unwrap(), expected);
-    assert_eq!(configure(&shapes, Some(&config)).unwrap(), settings(&config));
+    assert_eq!(configure(&shapes, Some(&published_settings)).unwrap(), expected);
+    assert_eq!(configure(&shapes, Some(&all_settings)).unwrap(), settings(&config));
 }

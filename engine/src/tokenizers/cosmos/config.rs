@@ -1,13 +1,9 @@
 //! Hyper-parameters of Cosmos' discrete image tokenizer, with the published names.
 
-use serde_json::Value;
-
-use super::super::published::{
-    Shapes, any, count, groups_divide, multipliers, needed, overlay, within,
-};
-use super::TITLE;
 use crate::layers::Grouping;
 use crate::quantizers::{FsqBound, FsqConfig};
+use crate::tokenizers::family::{Beside, Shapes, any, count, size};
+use crate::tokenizers::published::{groups_divide, multipliers, overlay, picture_channels, within};
 use crate::{EngineError, Result};
 
 /// Levels that are published or recommended (FSQ, arXiv 2309.15505, table 1) for each dimension, the
@@ -55,7 +51,7 @@ pub struct CosmosConfig {
     pub z_channels: usize,
     /// Channels of a code, D.
     pub embedding_dim: usize,
-    /// Levels of each channel of a code, the fastest digit first. None: those that the file holds.
+    /// Levels of each channel of a code, the fastest digit first.
     pub levels: Vec<u32>,
     /// The rule; only "FSQ" was published.
     pub quantizer: String,
@@ -141,8 +137,7 @@ impl CosmosConfig {
     /// [`EngineError::BadInput`] with the field and what to do.
     pub fn validate(&self) -> Result<()> {
         let wrong = |field: &str, reason: String| Err(EngineError::bad_input(field, reason, ""));
-        within("in_channels", self.in_channels, 1, 4)?;
-        within("out_channels", self.out_channels, self.in_channels, self.in_channels)?;
+        picture_channels(self.in_channels, self.out_channels)?;
         within("channels", self.channels, 1, 4096)?;
         let levels = self.channels_mult.len();
         within("channels_mult (number of levels)", levels, 1, 8)?;
@@ -174,7 +169,7 @@ impl CosmosConfig {
             return wrong("quantizer", format!("{:?} is not known, only FSQ", self.quantizer));
         }
         within("embedding_dim", self.embedding_dim, 1, 32)?;
-        if !self.levels.is_empty() && self.levels.len() != self.embedding_dim {
+        if self.levels.len() != self.embedding_dim {
             let (levels, dim) = (&self.levels, self.embedding_dim);
             return wrong("levels", format!("{levels:?} are not one for each of {dim} channels"));
         }
@@ -209,13 +204,14 @@ fn patch_of(channels: usize) -> Option<usize> {
 
 /// The settings that shapes tell; then what `beside` says. Taken as published, because shapes do not
 /// tell them: `resolution` (1024; `attn_resolutions` are then those of the levels with attention), Haar's
-/// wavelets, 32 groups a norm. `levels` are known ones of that dimension (and size, where the file lists
-/// the codes). Where a TorchScript archive holds levels and wavelets themselves, the network takes those.
+/// wavelets, 32 groups a norm. `levels` are known ones of that dimension, or where the file lists
+/// the codes such as give their number. Where a TorchScript archive holds levels and wavelets themselves,
+/// the network takes those.
 ///
 /// # Errors
 /// [`EngineError::BadInput`] if a tensor that decides them is missing, or they cannot be used.
-pub fn configure(shapes: &Shapes<'_>, beside: Option<&Value>) -> Result<CosmosConfig> {
-    let size = |name: &str, axis: usize| needed(shapes, TITLE, name, axis);
+pub fn configure(shapes: &Shapes<'_>, beside: Option<&Beside>) -> Result<CosmosConfig> {
+    let size = |name: &str, axis: usize| size(shapes, name, axis);
     let block =
         |level: usize, block: usize| format!("encoder.down.{level}.block.{block}.conv1.weight");
     let levels = count(shapes, |level| block(level, 0)).max(1);
@@ -224,21 +220,21 @@ pub fn configure(shapes: &Shapes<'_>, beside: Option<&Value>) -> Result<CosmosCo
     let channels = size("encoder.conv_in.weight", 0)?;
     let patched = size("encoder.conv_in.weight", 1)?;
     let patch_size = patch_of(patched).ok_or_else(|| {
-        let reason = format!("but its images have {patched} channels, which are no patches");
-        EngineError::bad_input(format!("nearly a {TITLE}"), reason, "")
+        let reason = format!("images of {patched} channels, which are no patches");
+        EngineError::bad_input("network", reason, "")
     })?;
     size("decoder.conv_out.weight", 0)?;
     let halvings = count(shapes, |level| format!("encoder.down.{level}.downsample.conv.weight"));
     let embedding_dim = size("quant_conv.weight", 0)?;
     let mut found = CosmosConfig {
         channels,
-        channels_mult: multipliers(TITLE, channels, &level_channels)?,
+        channels_mult: multipliers(channels, &level_channels)?,
         num_res_blocks: count(shapes, |at| block(0, at)),
         patch_size,
         spatial_compression: patch_size << halvings,
         z_channels: size("decoder.conv_in.weight", 1)?,
         embedding_dim,
-        levels: guess_levels(shapes, embedding_dim),
+        levels: guess_levels(shapes, embedding_dim).unwrap_or_default(),
         attn_resolutions: Vec::new(),
         ..CosmosConfig::default()
     };
@@ -252,24 +248,47 @@ pub fn configure(shapes: &Shapes<'_>, beside: Option<&Value>) -> Result<CosmosCo
     found.attn_resolutions = encoder.chain(decoder).collect();
     found.attn_resolutions.sort_unstable_by(|a, b| b.cmp(a));
     found.attn_resolutions.dedup();
-    let config = overlay(&found, beside)?;
-    config.validate()?;
-    if config.levels.is_empty() && !any(shapes, "quantizer._levels") {
+    let config = overlay(found, beside)?;
+    if config.levels.is_empty() {
         return Err(EngineError::bad_input(
             "levels",
-            format!("no known ones have {embedding_dim} channels, and the file does not hold them"),
+            format!(
+                "no known ones have {embedding_dim} channels, and the file does not list codes"
+            ),
             "put the model's configuration beside its weights",
         ));
     }
+    config.validate()?;
     Ok(config)
 }
 
-/// Known levels for codes of `dim` channels; none if there are none, or the file lists more or fewer codes.
-fn guess_levels(shapes: &Shapes<'_>, dim: usize) -> Vec<u32> {
-    let listed = shapes.get("quantizer.implicit_codebook").and_then(|shape| shape.first());
+/// Known levels for codes of `dim` channels, of as many codes as the file lists, or else levels that
+/// would make so many.
+fn guess_levels(shapes: &Shapes<'_>, dim: usize) -> Option<Vec<u32>> {
+    let listed = ["quantizer", "inv_quant.quantizer"].iter().find_map(|name| {
+        let codes = *shapes.get(format!("{name}.implicit_codebook").as_str())?.first()?;
+        u32::try_from(codes).ok().filter(|codes| *codes <= 1 << 24)
+    });
     let fits = |levels: &&&[u32]| {
         let codes: u32 = levels.iter().product();
-        levels.len() == dim && listed.is_none_or(|listed| *listed == codes as usize)
+        levels.len() == dim && listed.is_none_or(|listed| listed == codes)
     };
-    KNOWN_LEVELS.iter().find(fits).map_or_else(Vec::new, |levels| levels.to_vec())
+    let known = KNOWN_LEVELS.iter().find(fits).map(|levels| levels.to_vec());
+    known.or_else(|| alike(listed?, dim, MOST_LEVELS))
+}
+
+/// The most levels a channel is thought to have.
+const MOST_LEVELS: u32 = 4096;
+
+/// Levels from `most` down to 3 whose product is `codes`, as alike as can be, the largest first.
+fn alike(codes: u32, dim: usize, most: u32) -> Option<Vec<u32>> {
+    if dim == 0 {
+        return (codes == 1).then(Vec::new);
+    }
+    let divisors = (3..=most.min(codes)).filter(|level| codes.is_multiple_of(*level));
+    divisors.into_iter().find_map(|level| {
+        let mut levels = alike(codes / level, dim - 1, level)?;
+        levels.insert(0, level);
+        Some(levels)
+    })
 }

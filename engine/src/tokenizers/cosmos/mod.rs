@@ -18,14 +18,41 @@ mod tests;
 pub use config::{CosmosConfig, PatchMethod, claims, configure};
 
 use candle_core::{Device, Tensor};
+use serde_json::Value;
 
+use super::Tokenizer;
+use super::facts::{Facts, Input};
+use super::family::{Beside, Family, Shapes, settings, settings_value};
 use super::published::{check_images, check_quantized};
 use crate::layers::{Conv2d, Init, Probe, Sequence, Weights};
-use crate::quantizers::{Fsq, Quantized, Quantizer};
+use crate::quantizers::{Fsq, Quantizer, QuantizerConfig};
 use crate::{EngineError, Result};
 
-/// What a person reads.
-pub(super) const TITLE: &str = "Cosmos DI";
+/// The discrete image tokenizer of Cosmos.
+#[derive(Debug)]
+pub struct CosmosDi;
+
+impl Family for CosmosDi {
+    fn id(&self) -> &'static str {
+        "cosmos_di"
+    }
+
+    fn title(&self) -> &'static str {
+        "Cosmos DI"
+    }
+
+    fn claims(&self, shapes: &Shapes<'_>) -> bool {
+        claims(shapes)
+    }
+
+    fn configure(&self, _: &str, shapes: &Shapes<'_>, beside: Option<&Beside>) -> Result<Value> {
+        settings_value(&configure(shapes, beside)?)
+    }
+
+    fn build(&self, value: &Value, weights: &Weights) -> Result<Box<dyn Tokenizer>> {
+        Ok(Box::new(Cosmos::new(&settings(value)?, weights)?))
+    }
+}
 
 /// Where an archive holds the quantizer: the one that encodes (and that of both), the one that decodes.
 const QUANTIZERS: [&str; 2] = ["quantizer", "inv_quant.quantizer"];
@@ -34,6 +61,7 @@ const QUANTIZERS: [&str; 2] = ["quantizer", "inv_quant.quantizer"];
 #[derive(Debug)]
 pub struct Cosmos {
     config: CosmosConfig,
+    facts: Facts,
     device: Device,
     encoder: Sequence,
     quant_conv: Conv2d,
@@ -54,25 +82,30 @@ impl Cosmos {
         read_buffers(&mut config, weights)?;
         config.validate()?;
         let (z, dim) = (config.z_channels, config.embedding_dim);
-        Ok(Self {
-            device: weights.device().clone(),
-            quantizer: Fsq::new(&config.fsq(), dim, weights.device())?,
-            encoder: network::encoder(&config, weights)?,
-            quant_conv: Conv2d::one(&weights.pp("quant_conv"), (z, dim))?,
-            post_quant_conv: Conv2d::one(&weights.pp("post_quant_conv"), (dim, z))?,
-            decoder: network::decoder(&config, weights)?,
-            config,
-        })
+        let before = weights.elements();
+        let quantizer = Fsq::new(&config.fsq(), dim, weights.device())?;
+        let encoder = network::encoder(&config, weights)?;
+        let quant_conv = Conv2d::one(&weights.pp("quant_conv"), (z, dim))?;
+        let post_quant_conv = Conv2d::one(&weights.pp("post_quant_conv"), (dim, z))?;
+        let decoder = network::decoder(&config, weights)?;
+        let facts = Facts {
+            family: CosmosDi.id().to_owned(),
+            input: Input::Multiple(config.spatial_compression),
+            channels: config.in_channels,
+            factor: config.spatial_compression,
+            books: quantizer.books().to_vec(),
+            spatial: true,
+            prefixes: false,
+            parameters: weights.elements() - before,
+            quantizer: QuantizerConfig::Fsq(config.fsq()).words(),
+        };
+        let device = weights.device().clone();
+        Ok(Self { config, facts, device, encoder, quant_conv, quantizer, post_quant_conv, decoder })
     }
 
     /// Its settings, levels and wavelets as the file holds them.
     pub fn config(&self) -> &CosmosConfig {
         &self.config
-    }
-
-    /// Where its weights are.
-    pub fn device(&self) -> &Device {
-        &self.device
     }
 
     /// Latents before quantization, (B, D, H/f, W/f), of images (B, C, H, W) in [-1, 1]; `probe` sees
@@ -87,19 +120,9 @@ impl Cosmos {
         Ok(latents)
     }
 
-    /// Quantizes latents (B, D, h, w).
-    pub fn quantize(&self, latents: &Tensor, training: bool) -> Result<Quantized> {
-        self.quantizer.quantize(latents, training)
-    }
-
     /// What quantizing rounds, (B, D, h, w), of latents of that shape.
     pub fn bounded(&self, latents: &Tensor) -> Result<Tensor> {
         self.quantizer.bounded(latents)
-    }
-
-    /// The quantized latents (B, D, h, w) of codes (B, h, w).
-    pub fn dequantize(&self, codes: &Tensor) -> Result<Tensor> {
-        self.quantizer.decode(codes)
     }
 
     /// Images (B, C, h·f, w·f), about [-1, 1] but not clamped, of quantized latents (B, D, h, w).
@@ -112,41 +135,57 @@ impl Cosmos {
     }
 }
 
+impl Tokenizer for Cosmos {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn device(&self) -> &Device {
+        &self.device
+    }
+
+    fn encode(&self, images: &Tensor) -> Result<Tensor> {
+        self.encode_probed(images, &mut Probe::none())
+    }
+
+    fn decode(&self, latents: &Tensor) -> Result<Tensor> {
+        self.decode_probed(latents, &mut Probe::none())
+    }
+
+    fn quantizer(&self) -> &dyn Quantizer {
+        &self.quantizer
+    }
+
+    fn quantizer_mut(&mut self) -> &mut dyn Quantizer {
+        &mut self.quantizer
+    }
+}
+
 /// Takes what a TorchScript archive holds beside the parameters.
 fn read_buffers(config: &mut CosmosConfig, weights: &Weights) -> Result<()> {
-    let values = |weights: &Weights, name: &str, shape: &[usize]| -> Result<Option<Vec<f32>>> {
+    let held = |weights: &Weights, name: &str, shape: &[usize]| -> Result<Vec<f32>> {
         if !weights.contains(name) {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let buffer = weights.buffer(shape, name, Init::Constant(0.0))?;
-        Ok(Some(buffer.flatten_all()?.to_vec1()?))
+        Ok(buffer.flatten_all()?.to_vec1()?)
     };
-    let dim = config.embedding_dim;
     for name in QUANTIZERS {
         let quantizer = weights.pp(name);
-        let held = values(&quantizer, "_levels", &[dim])?;
-        // Zeros stand for what was not read: tensors of another shape, or of which only shapes are known.
-        let held: Option<Vec<u32>> = held.map(|held| held.iter().map(|x| *x as u32).collect());
-        if let Some(held) = held.filter(|held| held.iter().all(|level| *level >= 2)) {
-            config.levels = held;
+        let levels = held(&quantizer, "_levels", &[config.embedding_dim])?;
+        let levels: Vec<u32> = levels.into_iter().map(|level| level as u32).collect();
+        // Zeros stand for what was not read: a tensor of another shape, or of which only that is known.
+        if !levels.is_empty() && levels.iter().all(|level| *level >= 2) {
+            config.levels = levels;
         }
-    }
-    if config.levels.is_empty() {
-        let hint = "put the model's configuration beside its weights";
-        return Err(EngineError::bad_input("levels", "there are none", hint));
-    }
-    let codes = config.fsq().codebook_size().unwrap_or(0) as usize;
-    for name in QUANTIZERS {
-        let quantizer = weights.pp(name);
-        values(&quantizer, "_basis", &[dim])?;
-        if quantizer.contains("implicit_codebook") {
-            quantizer.buffer(&[codes, dim], "implicit_codebook", Init::Constant(0.0))?;
-        }
+        // Both follow from the levels.
+        quantizer.skip("_basis");
+        quantizer.skip("implicit_codebook");
     }
     for name in ["encoder.patcher", "decoder.unpatcher"] {
         let patcher = weights.pp(name);
-        values(&patcher, "_arange", &[2])?;
-        match values(&patcher, "wavelets", &[2])?.and_then(|held| held.first().copied()) {
+        patcher.skip("_arange");
+        match held(&patcher, "wavelets", &[2])?.first() {
             Some(1.0) => config.patch_method = PatchMethod::Rearrange,
             Some(scale) if (scale - std::f32::consts::FRAC_1_SQRT_2).abs() < 1e-2 => {
                 config.patch_method = PatchMethod::Haar;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::super::published::Shapes;
 use super::*;
 use crate::device::of_tests;
+use crate::quantizers::Pass;
 use crate::random::{Noise, Purpose};
 
 fn tiny() -> CosmosConfig {
@@ -29,6 +29,10 @@ fn fresh(config: &CosmosConfig) -> (Cosmos, BTreeMap<String, Tensor>) {
     let model = Cosmos::new(config, &weights).unwrap();
     let vars = weights.vars().into_iter().map(|(name, var)| (name, var.as_detached_tensor()));
     (model, vars.collect())
+}
+
+fn beside(value: serde_json::Value) -> Beside {
+    Beside { path: "config.json".into(), value }
 }
 
 fn shapes(tensors: &BTreeMap<String, Tensor>) -> Shapes<'_> {
@@ -57,12 +61,13 @@ fn shapes_tell_the_settings_and_a_configuration_beside_them_beats_them() {
     let shapes = shapes(&tensors);
     assert!(claims(&shapes));
     assert_eq!(configure(&shapes, None).unwrap(), config);
-    let beside =
+    let said =
         json!({ "name": "DI", "levels": [5, 5, 5], "patch_method": "rearrange", "z_factor": 1 });
-    let told = configure(&shapes, Some(&beside)).unwrap();
+    let told = configure(&shapes, Some(&said)).unwrap();
     let (levels, patch_method) = (vec![5, 5, 5], PatchMethod::Rearrange);
     assert_eq!(told, CosmosConfig { levels, patch_method, ..config.clone() });
-    let error = configure(&shapes, Some(&json!({ "quantizer": "LFQ" }))).unwrap_err().to_string();
+    let error =
+        configure(&shapes, Some(&beside(json!({ "quantizer": "LFQ" })))).unwrap_err().to_string();
     assert!(error.contains("LFQ"), "{error}");
 }
 
@@ -84,7 +89,7 @@ fn halvings_need_not_be_one_less_than_the_levels() {
         let latents = model.encode_probed(&images, &mut Probe::none()).unwrap();
         let factor = config.spatial_compression;
         assert_eq!(latents.dims(), [1, 3, 16 / factor, 32 / factor], "{halvings}");
-        let quantized = model.quantize(&latents, false).unwrap();
+        let quantized = model.quantize(&latents, Pass::Inference).unwrap();
         let back = model.decode_probed(&quantized.latents, &mut Probe::none()).unwrap();
         assert_eq!(back.dims(), images.dims(), "{halvings}");
         let entries = model.dequantize(&quantized.codes).unwrap();
@@ -107,7 +112,7 @@ fn what_an_archive_holds_beats_what_is_assumed() {
         tensors.insert(format!("{name}._arange"), held(&[0.0, 1.0]));
     }
     let guessed = configure(&shapes(&tensors), None).unwrap();
-    assert!(guessed.levels.is_empty(), "none of the known ones has 84 codes");
+    assert_eq!(guessed.levels, [7, 4, 3], "none of the known ones has 84 codes");
     let weights = Weights::loaded(tensors.clone(), false, &of_tests().unwrap());
     let model = Cosmos::new(&guessed, &weights).unwrap();
     weights.finish("archives", &[]).unwrap();

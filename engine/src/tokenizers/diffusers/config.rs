@@ -1,10 +1,8 @@
 //! Hyper-parameters of diffusers' `VQModel`, with the published names.
 
-use serde_json::Value;
-
-use super::super::published::{Shapes, any, count, groups_divide, needed, overlay, within};
-use super::TITLE;
 use crate::layers::Grouping;
+use crate::tokenizers::family::{Beside, Shapes, any, count, size};
+use crate::tokenizers::published::{groups_divide, overlay, picture_channels, within};
 use crate::{EngineError, Result};
 
 /// Groups of spatial norms, which no setting changes.
@@ -125,8 +123,7 @@ impl VqModelConfig {
     /// # Errors
     /// [`EngineError::BadInput`] with the field and what to do.
     pub fn validate(&self) -> Result<()> {
-        within("in_channels", self.in_channels, 1, 4)?;
-        within("out_channels", self.out_channels, self.in_channels, self.in_channels)?;
+        picture_channels(self.in_channels, self.out_channels)?;
         let blocks = self.block_out_channels.len();
         within("block_out_channels (how many)", blocks, 1, 8)?;
         within("down_block_types (how many)", self.down_block_types.len(), blocks, blocks)?;
@@ -180,8 +177,8 @@ pub fn claims(shapes: &Shapes<'_>) -> bool {
 ///
 /// # Errors
 /// [`EngineError::BadInput`] if a tensor that decides them is missing, or they cannot be used.
-pub fn configure(shapes: &Shapes<'_>, beside: Option<&Value>) -> Result<VqModelConfig> {
-    let size = |name: &str, axis: usize| needed(shapes, TITLE, name, axis);
+pub fn configure(shapes: &Shapes<'_>, beside: Option<&Beside>) -> Result<VqModelConfig> {
+    let size = |name: &str, axis: usize| size(shapes, name, axis);
     let down = |block: usize, layer: usize| {
         format!("encoder.down_blocks.{block}.resnets.{layer}.conv1.weight")
     };
@@ -215,11 +212,11 @@ pub fn configure(shapes: &Shapes<'_>, beside: Option<&Value>) -> Result<VqModelC
         ..VqModelConfig::default()
     };
     // A pipeline's folder has configurations of other classes, too.
-    let is_ours = |beside: &&Value| {
-        let class = beside.get("_class_name").and_then(Value::as_str);
+    let is_ours = |beside: &&Beside| {
+        let class = beside.value["_class_name"].as_str();
         class.is_none_or(|class| class == "VQModel")
     };
-    let config = overlay(&found, beside.filter(is_ours))?;
+    let config = overlay(found, beside.filter(is_ours))?;
     config.validate()?;
     Ok(config)
 }

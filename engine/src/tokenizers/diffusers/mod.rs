@@ -15,19 +15,47 @@ mod tests;
 pub use config::{BlockType, NormType, VqModelConfig, claims, configure};
 
 use candle_core::{Device, Tensor};
+use serde_json::Value;
 
+use super::Tokenizer;
+use super::facts::{Facts, Input};
+use super::family::{Beside, Family, Shapes, settings, settings_value};
 use super::published::{check_images, check_quantized};
 use crate::Result;
 use crate::layers::{Conv2d, Probe, Sequence, Weights};
-use crate::quantizers::{BetaPlacement, CodebookUpdate, Quantized, Quantizer, Vq, VqConfig};
+use crate::quantizers::{BetaPlacement, CodebookUpdate, Quantizer, QuantizerConfig, Vq, VqConfig};
 
-/// What a person reads.
-pub(super) const TITLE: &str = "diffusers VQModel";
+/// `VQModel` of diffusers, with or without the spatial norms of MoVQ.
+#[derive(Debug)]
+pub struct DiffusersVq;
+
+impl Family for DiffusersVq {
+    fn id(&self) -> &'static str {
+        "diffusers"
+    }
+
+    fn title(&self) -> &'static str {
+        "diffusers VQModel"
+    }
+
+    fn claims(&self, shapes: &Shapes<'_>) -> bool {
+        claims(shapes)
+    }
+
+    fn configure(&self, _: &str, shapes: &Shapes<'_>, beside: Option<&Beside>) -> Result<Value> {
+        settings_value(&configure(shapes, beside)?)
+    }
+
+    fn build(&self, value: &Value, weights: &Weights) -> Result<Box<dyn Tokenizer>> {
+        Ok(Box::new(VqModel::new(&settings(value)?, weights)?))
+    }
+}
 
 /// A `VQModel`.
 #[derive(Debug)]
 pub struct VqModel {
     config: VqModelConfig,
+    facts: Facts,
     device: Device,
     encoder: Sequence,
     quant_conv: Conv2d,
@@ -50,25 +78,38 @@ impl VqModel {
             update: CodebookUpdate::Gradient,
             ..VqConfig::default()
         };
+        let before = weights.elements();
+        let quantizer = Vq::new(&vq, dim, &weights.pp("quantize"))?;
+        let encoder = network::encoder(config, weights)?;
+        let quant_conv = Conv2d::one(&weights.pp("quant_conv"), (latent, dim))?;
+        let post_quant_conv = Conv2d::one(&weights.pp("post_quant_conv"), (dim, latent))?;
+        let decoder = network::decoder(config, weights)?;
+        let facts = Facts {
+            family: DiffusersVq.id().to_owned(),
+            input: Input::Multiple(config.factor()),
+            channels: config.in_channels,
+            factor: config.factor(),
+            books: quantizer.books().to_vec(),
+            spatial: true,
+            prefixes: false,
+            parameters: weights.elements() - before,
+            quantizer: QuantizerConfig::Vq(vq).words(),
+        };
         Ok(Self {
             config: config.clone(),
+            facts,
             device: weights.device().clone(),
-            quantizer: Vq::new(&vq, dim, &weights.pp("quantize"))?,
-            encoder: network::encoder(config, weights)?,
-            quant_conv: Conv2d::one(&weights.pp("quant_conv"), (latent, dim))?,
-            post_quant_conv: Conv2d::one(&weights.pp("post_quant_conv"), (dim, latent))?,
-            decoder: network::decoder(config, weights)?,
+            encoder,
+            quant_conv,
+            quantizer,
+            post_quant_conv,
+            decoder,
         })
     }
 
     /// Its settings.
     pub fn config(&self) -> &VqModelConfig {
         &self.config
-    }
-
-    /// Where its weights are.
-    pub fn device(&self) -> &Device {
-        &self.device
     }
 
     /// Latents before quantization, (B, D, H/f, W/f), of images (B, C, H, W) in [-1, 1]; `probe` sees
@@ -80,16 +121,6 @@ impl VqModel {
         Ok(latents)
     }
 
-    /// Quantizes latents (B, D, h, w) to the nearest codes.
-    pub fn quantize(&self, latents: &Tensor, training: bool) -> Result<Quantized> {
-        self.quantizer.quantize(latents, training)
-    }
-
-    /// The quantized latents (B, D, h, w) of codes (B, h, w).
-    pub fn dequantize(&self, codes: &Tensor) -> Result<Tensor> {
-        self.quantizer.decode(codes)
-    }
-
     /// Images (B, C, h·f, w·f), about [-1, 1] but not clamped, of quantized latents (B, D, h, w).
     pub fn decode_probed(&self, latents: &Tensor, probe: &mut Probe<'_>) -> Result<Tensor> {
         check_quantized(latents, self.config.vq_embed_dim)?;
@@ -99,5 +130,31 @@ impl VqModel {
             NormType::Group => self.decoder.forward(&z, probe),
             NormType::Spatial => self.decoder.forward_told(&z, latents, probe),
         }
+    }
+}
+
+impl Tokenizer for VqModel {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn device(&self) -> &Device {
+        &self.device
+    }
+
+    fn encode(&self, images: &Tensor) -> Result<Tensor> {
+        self.encode_probed(images, &mut Probe::none())
+    }
+
+    fn decode(&self, latents: &Tensor) -> Result<Tensor> {
+        self.decode_probed(latents, &mut Probe::none())
+    }
+
+    fn quantizer(&self) -> &dyn Quantizer {
+        &self.quantizer
+    }
+
+    fn quantizer_mut(&mut self) -> &mut dyn Quantizer {
+        &mut self.quantizer
     }
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use candle_core::Tensor;
 use serde_json::json;
 
-use super::super::published::Shapes;
 use super::*;
 use crate::device::of_tests;
+use crate::quantizers::Pass;
 use crate::random::{Noise, Purpose};
 
 fn tiny(norm_type: NormType) -> VqModelConfig {
@@ -30,6 +30,10 @@ fn fresh(config: &VqModelConfig) -> (VqModel, BTreeMap<String, Tensor>) {
     (model, vars.collect())
 }
 
+fn beside(value: serde_json::Value) -> Beside {
+    Beside { path: "config.json".into(), value }
+}
+
 fn shapes(tensors: &BTreeMap<String, Tensor>) -> Shapes<'_> {
     tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.dims())).collect()
 }
@@ -48,14 +52,15 @@ fn shapes_tell_the_settings_and_configurations_beside_them_the_rest() {
         let shapes = shapes(&tensors);
         assert!(claims(&shapes));
         assert_eq!(configure(&shapes, None).unwrap(), config);
-        let beside = json!({ "_class_name": "VQModel", "norm_num_groups": 16, "sample_size": 32,
-            "vq_embed_dim": null });
-        let told = configure(&shapes, Some(&beside)).unwrap();
+        let said =
+            beside(json!({ "_class_name": "VQModel", "norm_num_groups": 16, "sample_size": 32,
+            "vq_embed_dim": null }));
+        let told = configure(&shapes, Some(&said)).unwrap();
         assert_eq!(told, VqModelConfig { norm_num_groups: 16, ..config.clone() });
         // The configuration of the pipeline that the folder may also hold.
-        let other = json!({ "_class_name": "UNet2DModel", "layers_per_block": 4 });
+        let other = beside(json!({ "_class_name": "UNet2DModel", "layers_per_block": 4 }));
         assert_eq!(configure(&shapes, Some(&other)).unwrap(), config);
-        let error = configure(&shapes, Some(&json!({ "act_fn": "gelu" }))).unwrap_err();
+        let error = configure(&shapes, Some(&beside(json!({ "act_fn": "gelu" })))).unwrap_err();
         assert!(error.to_string().contains("act_fn"), "{error}");
     }
 }
@@ -97,7 +102,10 @@ fn old_names_of_attention_are_read() {
         let latents = model.encode_probed(&images(), &mut Probe::none()).unwrap();
         latents.flatten_all().unwrap().to_vec1::<f32>().unwrap()
     };
-    assert_eq!(of(&model), of(&again));
+    // What is trained is computed a little less exactly.
+    for (a, b) in of(&model).into_iter().zip(of(&again)) {
+        assert!((a - b).abs() < 1e-5, "{a} and {b}");
+    }
 }
 
 #[test]
@@ -105,7 +113,7 @@ fn decoding_codes_is_the_reconstruction_bit_for_bit() {
     for norm_type in [NormType::Group, NormType::Spatial] {
         let (model, _) = fresh(&tiny(norm_type));
         let latents = model.encode_probed(&images(), &mut Probe::none()).unwrap();
-        let quantized = model.quantize(&latents, false).unwrap();
+        let quantized = model.quantize(&latents, Pass::Inference).unwrap();
         let entries = model.dequantize(&quantized.codes).unwrap();
         let [a, b] = [quantized.latents, entries].map(|latents| {
             let picture = model.decode_probed(&latents, &mut Probe::none()).unwrap();
@@ -122,7 +130,7 @@ fn every_parameter_has_a_gradient() {
         let weights = Weights::fresh(2, &of_tests().unwrap());
         let model = VqModel::new(&tiny(norm_type), &weights).unwrap();
         let latents = model.encode_probed(&images(), &mut Probe::none()).unwrap();
-        let quantized = model.quantize(&latents, true).unwrap();
+        let quantized = model.quantize(&latents, Pass::FIRST).unwrap();
         let picture = model.decode_probed(&quantized.latents, &mut Probe::none()).unwrap();
         let losses = quantized.losses.into_iter().map(|(_, loss)| loss);
         let start = (picture - images()).unwrap().sqr().unwrap().mean_all().unwrap();

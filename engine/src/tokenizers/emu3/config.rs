@@ -1,12 +1,8 @@
 //! Hyper-parameters of Emu3's vision tokenizer, with the published names.
 
-use serde_json::Value;
-
-use super::super::published::{
-    Shapes, any, count, groups_divide, multipliers, needed, overlay, within,
-};
-use super::TITLE;
 use crate::layers::Grouping;
+use crate::tokenizers::family::{Beside, Shapes, any, count, size};
+use crate::tokenizers::published::{groups_divide, multipliers, overlay, picture_channels, within};
 use crate::{EngineError, Result};
 
 /// The settings of the tokenizer; those left out (`dropout`) do not change what it computes.
@@ -97,8 +93,7 @@ impl Emu3Config {
     /// [`EngineError::BadInput`] with the field and what to do.
     pub fn validate(&self) -> Result<()> {
         let wrong = |field: &str, reason: &str| Err(EngineError::bad_input(field, reason, ""));
-        within("in_channels", self.in_channels, 1, 4)?;
-        within("out_channels", self.out_channels, self.in_channels, self.in_channels)?;
+        picture_channels(self.in_channels, self.out_channels)?;
         within("ch", self.ch, 1, 4096)?;
         within("ch_mult (number of levels)", self.ch_mult.len(), 1, 8)?;
         within("num_res_blocks", self.num_res_blocks, 1, 16)?;
@@ -144,8 +139,8 @@ pub fn claims(shapes: &Shapes<'_>) -> bool {
 ///
 /// # Errors
 /// [`EngineError::BadInput`] if a tensor that decides them is missing, or they cannot be used.
-pub fn configure(shapes: &Shapes<'_>, beside: Option<&Value>) -> Result<Emu3Config> {
-    let size = |name: &str, axis: usize| needed(shapes, TITLE, name, axis);
+pub fn configure(shapes: &Shapes<'_>, beside: Option<&Beside>) -> Result<Emu3Config> {
+    let size = |name: &str, axis: usize| size(shapes, name, axis);
     let block =
         |level: usize, block: usize| format!("encoder.down.{level}.block.{block}.conv1.weight");
     let levels = count(shapes, |level| block(level, 0)).max(1);
@@ -161,7 +156,7 @@ pub fn configure(shapes: &Shapes<'_>, beside: Option<&Value>) -> Result<Emu3Conf
         out_channels: size("decoder.conv_out.weight", 0)?,
         temporal_downsample_factor: 1 << halvings.min(16),
         ch,
-        ch_mult: multipliers(TITLE, ch, &channels)?,
+        ch_mult: multipliers(ch, &channels)?,
         num_res_blocks: count(shapes, |at| block(0, at)),
         attn_resolutions: (0..levels)
             .filter(|level| any(shapes, &format!("encoder.down.{level}.attn.")))
@@ -169,11 +164,11 @@ pub fn configure(shapes: &Shapes<'_>, beside: Option<&Value>) -> Result<Emu3Conf
         ..Emu3Config::default()
     };
     // The folder may be that of the language model around it.
-    let is_ours = |beside: &&Value| {
-        let kind = beside.get("model_type").and_then(Value::as_str);
+    let is_ours = |beside: &&Beside| {
+        let kind = beside.value["model_type"].as_str();
         kind.is_none_or(|kind| kind == "Emu3VisionVQ")
     };
-    let config = overlay(&found, beside.filter(is_ours))?;
+    let config = overlay(found, beside.filter(is_ours))?;
     config.validate()?;
     Ok(config)
 }

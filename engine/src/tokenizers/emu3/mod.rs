@@ -17,21 +17,49 @@ mod tests;
 pub use config::{Emu3Config, claims, configure};
 
 use candle_core::{Device, Tensor};
+use serde_json::Value;
 
+use super::Tokenizer;
+use super::facts::{Facts, Input};
+use super::family::{Beside, Family, Shapes, settings, settings_value};
 use super::published::{check_images, check_quantized};
 use crate::layers::{Probe, Sequence, Weights};
-use crate::quantizers::{CodebookUpdate, Quantized, Quantizer, Vq, VqConfig};
+use crate::quantizers::{CodebookUpdate, Quantizer, QuantizerConfig, Vq, VqConfig};
 use crate::{EngineError, Result};
 use network::Temporal;
 use temporal::CausalConv;
 
-/// What a person reads.
-pub(super) const TITLE: &str = "Emu3 VisionVQ";
+/// The vision tokenizer of Emu3.
+#[derive(Debug)]
+pub struct Emu3Vq;
+
+impl Family for Emu3Vq {
+    fn id(&self) -> &'static str {
+        "emu3"
+    }
+
+    fn title(&self) -> &'static str {
+        "Emu3 VisionVQ"
+    }
+
+    fn claims(&self, shapes: &Shapes<'_>) -> bool {
+        claims(shapes)
+    }
+
+    fn configure(&self, _: &str, shapes: &Shapes<'_>, beside: Option<&Beside>) -> Result<Value> {
+        settings_value(&configure(shapes, beside)?)
+    }
+
+    fn build(&self, value: &Value, weights: &Weights) -> Result<Box<dyn Tokenizer>> {
+        Ok(Box::new(Emu3::new(&settings(value)?, weights)?))
+    }
+}
 
 /// The tokenizer.
 #[derive(Debug)]
 pub struct Emu3 {
     config: Emu3Config,
+    facts: Facts,
     device: Device,
     encoder: Sequence,
     gather: Temporal,
@@ -58,27 +86,42 @@ impl Emu3 {
         let across = |name: &str, channels: (usize, usize)| {
             CausalConv::new(&weights.pp(name), channels, (3, 1), 1)
         };
+        let before = weights.elements();
+        let quantizer = Vq::new(&vq, dim, &weights.pp("quantize"))?;
+        let encoder = network::encoder(config, weights)?;
+        let gather = Temporal::down(config, weights)?;
+        let quant_conv = across("quant_conv", (z, dim))?;
+        let post_quant_conv = across("post_quant_conv", (dim, z))?;
+        let scatter = Temporal::up(config, weights)?;
+        let decoder = network::decoder(config, weights)?;
+        let facts = Facts {
+            family: Emu3Vq.id().to_owned(),
+            input: Input::Multiple(config.factor()),
+            channels: config.in_channels,
+            factor: config.factor(),
+            books: quantizer.books().to_vec(),
+            spatial: true,
+            prefixes: false,
+            parameters: weights.elements() - before,
+            quantizer: QuantizerConfig::Vq(vq).words(),
+        };
         Ok(Self {
             config: config.clone(),
+            facts,
             device: weights.device().clone(),
-            quantizer: Vq::new(&vq, dim, &weights.pp("quantize"))?,
-            encoder: network::encoder(config, weights)?,
-            gather: Temporal::down(config, weights)?,
-            quant_conv: across("quant_conv", (z, dim))?,
-            post_quant_conv: across("post_quant_conv", (dim, z))?,
-            scatter: Temporal::up(config, weights)?,
-            decoder: network::decoder(config, weights)?,
+            encoder,
+            gather,
+            quant_conv,
+            quantizer,
+            post_quant_conv,
+            scatter,
+            decoder,
         })
     }
 
     /// Its settings.
     pub fn config(&self) -> &Emu3Config {
         &self.config
-    }
-
-    /// Where its weights are.
-    pub fn device(&self) -> &Device {
-        &self.device
     }
 
     /// Latents before quantization, (B, D, H/f, W/f), of images (B, C, H, W) in [-1, 1]; `probe` sees
@@ -118,16 +161,6 @@ impl Emu3 {
         Ok(latents)
     }
 
-    /// Quantizes latents (B, D, h, w) to the nearest codes.
-    pub fn quantize(&self, latents: &Tensor, training: bool) -> Result<Quantized> {
-        self.quantizer.quantize(latents, training)
-    }
-
-    /// The quantized latents (B, D, h, w) of codes (B, h, w).
-    pub fn dequantize(&self, codes: &Tensor) -> Result<Tensor> {
-        self.quantizer.decode(codes)
-    }
-
     /// Images (B, C, h·f, w·f), about [-1, 1] but not clamped, of quantized latents (B, D, h, w): the
     /// first frame alone, which needs no other.
     pub fn decode_probed(&self, latents: &Tensor, probe: &mut Probe<'_>) -> Result<Tensor> {
@@ -162,5 +195,31 @@ impl Emu3 {
         let images = self.decoder.forward_told(&half(0)?, &half(b)?, probe)?;
         let (_, c, h, w) = images.dims4()?;
         Ok(images.reshape((b, frames, c, h, w))?)
+    }
+}
+
+impl Tokenizer for Emu3 {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn device(&self) -> &Device {
+        &self.device
+    }
+
+    fn encode(&self, images: &Tensor) -> Result<Tensor> {
+        self.encode_probed(images, &mut Probe::none())
+    }
+
+    fn decode(&self, latents: &Tensor) -> Result<Tensor> {
+        self.decode_probed(latents, &mut Probe::none())
+    }
+
+    fn quantizer(&self) -> &dyn Quantizer {
+        &self.quantizer
+    }
+
+    fn quantizer_mut(&mut self) -> &mut dyn Quantizer {
+        &mut self.quantizer
     }
 }

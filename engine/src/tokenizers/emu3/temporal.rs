@@ -74,10 +74,8 @@ impl BatchNorm {
         let buffer = |name: &str, value: f32| -> Result<Tensor> {
             Ok(weights.buffer(&[channels], name, Init::Constant(value))?.as_tensor().detach())
         };
-        if weights.contains("num_batches_tracked") {
-            // How many batches made the means; says nothing about what is computed.
-            weights.buffer(&[], "num_batches_tracked", Init::Constant(0.0))?;
-        }
+        // How many batches made the means.
+        weights.skip("num_batches_tracked");
         Ok(Self {
             weight: weights.get(&[channels], "weight", Init::Constant(1.0))?,
             bias: weights.get(&[channels], "bias", Init::Constant(0.0))?,

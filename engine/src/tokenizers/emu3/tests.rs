@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::super::published::Shapes;
 use super::*;
 use crate::device::of_tests;
+use crate::quantizers::Pass;
 use crate::random::{Noise, Purpose};
 
 fn tiny() -> Emu3Config {
@@ -25,6 +25,10 @@ fn fresh(config: &Emu3Config) -> (Emu3, BTreeMap<String, Tensor>) {
     let model = Emu3::new(config, &weights).unwrap();
     let vars = weights.vars().into_iter().map(|(name, var)| (name, var.as_detached_tensor()));
     (model, vars.collect())
+}
+
+fn beside(value: serde_json::Value) -> Beside {
+    Beside { path: "config.json".into(), value }
 }
 
 fn shapes(tensors: &BTreeMap<String, Tensor>) -> Shapes<'_> {
@@ -49,11 +53,10 @@ fn shapes_tell_the_settings_and_a_configuration_beside_them_beats_them() {
     let shapes = shapes(&tensors);
     assert!(claims(&shapes));
     assert_eq!(configure(&shapes, None).unwrap(), config);
-    let beside =
-        json!({ "model_type": "Emu3VisionVQ", "attn_resolutions": [0, 1], "dropout": 0.0 });
-    let told = configure(&shapes, Some(&beside)).unwrap();
+    let said = json!({ "model_type": "Emu3VisionVQ", "attn_resolutions": [0, 1], "dropout": 0.0 });
+    let told = configure(&shapes, Some(&said)).unwrap();
     assert_eq!(told, Emu3Config { attn_resolutions: vec![0, 1], ..config.clone() });
-    let language = json!({ "model_type": "Emu3", "num_res_blocks": 7 });
+    let language = beside(json!({ "model_type": "Emu3", "num_res_blocks": 7 }));
     assert_eq!(configure(&shapes, Some(&language)).unwrap(), config);
 }
 
@@ -76,7 +79,7 @@ fn an_image_is_a_clip_of_equal_frames_and_its_reconstruction_the_first() {
     for (a, b) in list(&latents).into_iter().zip(list(&of_clips)) {
         assert!((a - b).abs() < 1e-4, "{a} and {b}");
     }
-    let quantized = model.quantize(&latents, false).unwrap();
+    let quantized = model.quantize(&latents, Pass::Inference).unwrap();
     let picture = model.decode_probed(&quantized.latents, &mut Probe::none()).unwrap();
     let entries = model.dequantize(&quantized.codes).unwrap();
     let again = model.decode_probed(&entries, &mut Probe::none()).unwrap();
