@@ -240,7 +240,8 @@ fn mutated_token_files_are_answered() {
         bytes[place..place + 5].copy_from_slice(b"True ");
         bytes
     };
-    let batch = files::safetensors_bytes(&[grid.clone(), grid.clone()], &files::Maker::default()).unwrap();
+    let batch =
+        files::safetensors_bytes(&[grid.clone(), grid.clone()], &files::Maker::default()).unwrap();
     let list = [files::npy_bytes(&grid).unwrap(), columns, batch];
     fuzz("tokens", &list, |bytes| {
         let len = bytes.len();

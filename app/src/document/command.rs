@@ -54,7 +54,7 @@ pub enum Edit {
     },
     /// Forces several codes, such as a pasted region. Locked cells stay.
     ForceTokens(Arc<[(Cell, u32)]>),
-    /// Gives cells back to the tokenizer.
+    /// Gives cells back to the tokenizer. Locked cells stay.
     ReleaseCells(Arc<BTreeSet<Cell>>),
     /// Locks or unlocks cells.
     LockCells {

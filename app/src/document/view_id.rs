@@ -33,3 +33,14 @@ impl ViewId {
         Self::Jobs,
     ];
 }
+
+/// How far an image is worked out for a view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Needs {
+    /// Not at all.
+    Image,
+    /// To its tokens.
+    Tokens,
+    /// To what the tokens decode to.
+    Reconstruction,
+}

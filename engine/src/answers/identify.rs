@@ -56,6 +56,10 @@ impl Question for Identify {
             }
             "safetensors" => return Ok(self.safetensors(&start)),
             "npy" => return Ok(Identified::Tokens(p)),
+            // Says which files hold a model that is kept in several.
+            "json" if path.to_string_lossy().ends_with(".safetensors.index.json") => {
+                return Ok(Identified::Model(ModelRef::File { path: p, stamp }));
+            }
             "ron" => {
                 let text = String::from_utf8_lossy(&start);
                 return Ok(if text.contains("tokenizer") && text.contains("optimizer") {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod brushing;
+mod codes;
 mod compare;
 mod dataset;
 mod edits;
