@@ -4,7 +4,7 @@ use candle_core::Tensor;
 
 use super::{Conv2d, GroupNorm, Grouping, Weights};
 use crate::Result;
-use crate::kernels::{self, Shortcut};
+use crate::kernels::{self, Conv, Shortcut};
 
 /// `shortcut(x) + conv2(silu(norm2(conv1(silu(norm1(x))))))`; the shortcut is a 1x1 convolution
 /// where the number of channels changes.
@@ -19,21 +19,35 @@ pub struct ResBlock {
 
 impl ResBlock {
     /// From `inputs` to `outputs` channels.
-    pub fn new(
+    pub fn new(weights: &Weights, channels: (usize, usize), grouping: Grouping) -> Result<Self> {
+        Self::of(weights, channels, grouping, Conv2d::new)
+    }
+
+    /// The same with convolutions that have no bias.
+    pub fn without_bias(
+        weights: &Weights,
+        channels: (usize, usize),
+        grouping: Grouping,
+    ) -> Result<Self> {
+        Self::of(weights, channels, grouping, Conv2d::without_bias)
+    }
+
+    fn of(
         weights: &Weights,
         (inputs, outputs): (usize, usize),
         grouping: Grouping,
+        conv: fn(&Weights, (usize, usize), usize, Conv) -> Result<Conv2d>,
     ) -> Result<Self> {
         let nin_shortcut = if inputs == outputs {
             None
         } else {
-            Some(Conv2d::one(&weights.pp("nin_shortcut"), (inputs, outputs))?)
+            Some(conv(&weights.pp("nin_shortcut"), (inputs, outputs), 1, Conv::same(0))?)
         };
         Ok(Self {
             norm1: GroupNorm::new(&weights.pp("norm1"), inputs, grouping)?,
-            conv1: Conv2d::three(&weights.pp("conv1"), (inputs, outputs))?,
+            conv1: conv(&weights.pp("conv1"), (inputs, outputs), 3, Conv::same(1))?,
             norm2: GroupNorm::new(&weights.pp("norm2"), outputs, grouping)?,
-            conv2: Conv2d::three(&weights.pp("conv2"), (outputs, outputs))?,
+            conv2: conv(&weights.pp("conv2"), (outputs, outputs), 3, Conv::same(1))?,
             nin_shortcut,
         })
     }

@@ -6,7 +6,12 @@ use std::path::PathBuf;
 use serde::de::DeserializeOwned;
 
 use super::Tokenizer;
+use super::gumbel::TamingGumbel;
 use super::ldm::{LlamaGen, Taming};
+use super::magvit2::OpenMagvit2;
+use super::maskgit_vqgan::MaskGit;
+use super::titok::TiTok;
+use super::var::VarVqvae;
 use crate::layers::Weights;
 use crate::{EngineError, Result};
 
@@ -50,7 +55,8 @@ pub trait Family: std::fmt::Debug + Sync {
 }
 
 /// All families, the more particular ones first: the first that claims a checkpoint has it.
-pub static FAMILIES: &[&dyn Family] = &[&Taming, &LlamaGen];
+pub static FAMILIES: &[&dyn Family] =
+    &[&OpenMagvit2, &TamingGumbel, &VarVqvae, &TiTok, &MaskGit, &Taming, &LlamaGen];
 
 /// The family of an id.
 pub fn family(id: &str) -> Option<&'static dyn Family> {

@@ -7,3 +7,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod check;
+mod files;
+mod ledger;
+mod lfq;
+mod llamagen;
+mod maskgit_vqgan;
+mod quantizers;
+mod tally;
+mod taming_gumbel;
+mod titok;
+mod var_vqvae;
