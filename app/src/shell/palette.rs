@@ -242,6 +242,9 @@ fn items(ctx: &egui::Context, known: &Known<'_>) -> Vec<Item> {
     for theme in ThemeChoice::ALL {
         items.push(Item::new(theme.label(), "theme", AppCommand::Theme(theme)));
     }
+    for view in &VIEWS {
+        items.push(Item::new(format!("Another {}", view.title), "view", Layout::Another(view.id)));
+    }
     for (title, scale) in [("Text as designed", 1.0), ("Text larger", 1.25), ("Text huge", 1.6)] {
         items.push(Item::new(title, "look", AppCommand::TextScale(scale)));
     }

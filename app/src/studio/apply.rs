@@ -53,7 +53,8 @@ impl Studio {
     fn apply_layout(&mut self, layout: &Layout) {
         match layout {
             Layout::Show(view) => dock::show_view(&mut self.desk.arrangement, *view),
-            Layout::Close(view) => dock::close_view(&mut self.desk.arrangement, *view),
+            Layout::Another(view) => dock::add_view(&mut self.desk.arrangement, *view),
+            Layout::Close(panel) => dock::close_panel(&mut self.desk.arrangement, *panel),
             Layout::Scene(name) => {
                 if let Some(mut scene) = Scene::shipped(name) {
                     // Whoever looks at a picture of their own wants to see it there, not the sample.

@@ -305,7 +305,7 @@ impl Studio {
         let tree = &self.desk.arrangement;
         let seen = tree.active_tiles();
         let seen = seen.iter().filter_map(|tile| tree.tiles.get_pane(tile));
-        seen.map(|view| views::entry(*view).needs).max().unwrap_or(Needs::Image)
+        seen.map(|panel| views::entry(panel.view).needs).max().unwrap_or(Needs::Image)
     }
 
     /// Why paths could not be opened, oldest first.

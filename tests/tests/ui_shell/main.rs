@@ -95,7 +95,7 @@ fn the_palette_finds_a_view_a_code_and_a_path() {
     let image = folder.path().join("a.png");
     write_png(&image, 32, 32, 2);
     let mut window = open();
-    send(&mut window, Layout::Close(ViewId::Log));
+    send(&mut window, Layout::Close(ViewId::Log.into()));
     assert!(!views(&window).contains(&ViewId::Log));
     let mut search = |query: &str| {
         press(&mut window, Modifiers::COMMAND, Key::P);

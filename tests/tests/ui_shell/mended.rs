@@ -41,7 +41,7 @@ fn an_error_that_was_only_logged_stands_in_the_log_view() {
 
 #[test]
 fn an_autosave_that_cannot_be_read_is_set_aside_and_said() {
-    let newer = smalti_engine::documents::to_bytes(r#"{"version":7}"#.to_owned(), None).unwrap();
+    let newer = smalti_engine::documents::to_bytes(r#"{"version":7}"#.to_owned(), &[]).unwrap();
     for (bytes, word) in [(newer.as_slice(), "version 7"), (b"{\"format\": ", "autosave")] {
         let folder = tempfile::tempdir().unwrap();
         let autosave = folder.path().join("autosave.smalti");

@@ -9,6 +9,7 @@ mod dataset;
 mod edits;
 mod jobs;
 mod keyboard;
+mod panels;
 mod states;
 mod training;
 

@@ -81,7 +81,7 @@ fn the_rows_of_images_come_back_after_a_run_whose_codes_are_its_own() {
     assert!(rows(&window, "images"));
     send(&mut window, Open::Path(recipe));
     until_over(&mut window, 1);
-    send(&mut window, Layout::Close(ViewId::Jobs));
+    send(&mut window, Layout::Close(ViewId::Jobs.into()));
     assert!(rows(&window, "images"), "the run is over");
     // The run's rows are a click away; its codes are not those of the tokenizer in the window.
     click_label(&mut window, "time ↓ × code →, Training small, 6 steps");

@@ -10,9 +10,6 @@ use super::paint::{Numbered, Pane};
 use crate::ctx::ViewCtx;
 use crate::gpu::heatmap::Values;
 
-/// The textures of the rows.
-const ROWS_PANE: u64 = 0x636f_6465_0002;
-
 /// Where rows are drawn.
 #[derive(Debug, Default)]
 pub(super) struct RowsPane {
@@ -57,7 +54,7 @@ impl RowsPane {
         );
         self.shown.show(&rows.values);
         let pane = Pane {
-            id: ROWS_PANE,
+            id: ui.scope_id().with("rows").value(),
             values: Values::Rows(Arc::clone(&rows.values)),
             marks: Arc::clone(&self.no_marks),
             patches: None,
