@@ -86,6 +86,7 @@ pub static VIEWS: [Entry; ViewId::ALL.len()] = [
         id: ViewId::Checkpoint,
         title: "Checkpoint",
         about: "What a file of weights holds: its tensors and codebooks",
+        needs: Needs::Image,
         make: || Box::<checkpoint::CheckpointView>::default(),
     },
 ];
