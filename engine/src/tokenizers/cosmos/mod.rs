@@ -24,9 +24,9 @@ use super::Tokenizer;
 use super::facts::{Facts, Input};
 use super::family::{Beside, Family, Shapes, settings, settings_value};
 use super::published::{check_images, check_quantized};
+use crate::Result;
 use crate::layers::{Conv2d, Init, Probe, Sequence, Weights};
 use crate::quantizers::{Fsq, Quantizer, QuantizerConfig};
-use crate::Result;
 
 /// The discrete image tokenizer of Cosmos.
 #[derive(Debug)]
