@@ -139,9 +139,12 @@ impl ViewCtx<'_> {
         Some(Encode { subject, size: self.document.size, model })
     }
 
-    /// The tokens of the document's image, before edits.
+    /// The tokens of the document's image, before edits. While they are worked out, those of the last image,
+    /// but never of another tokenizer, to whose codes theirs mean nothing.
     pub fn encoded(&self, slot: Slot) -> Option<Reply<Encoded>> {
-        Some(self.ask(("encoded", slot), &self.encode_question(slot)?))
+        let question = self.encode_question(slot)?;
+        let reply = self.ask(("encoded", slot), &question);
+        Some(reply.last_for(|asked: &Encode| asked.model == question.model))
     }
 
     /// The question for what the image's own tokens decode to; none while tokens are edited.

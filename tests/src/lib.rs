@@ -48,6 +48,12 @@ pub fn fixture(name: &str) -> PathBuf {
     folder
 }
 
+/// A file as people have them; made for Smalti, of the kinds that public bug reports show. They stay
+/// where they are when `SMALTI_FIXTURES` names another set of fixtures.
+pub fn case(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/cases").join(name)
+}
+
 /// A fixture's `config.json`.
 pub fn load_config(name: &str) -> serde_json::Value {
     let path = fixture(name).join("config.json");

@@ -14,8 +14,8 @@ use smalti_engine::checkpoints;
 use smalti_engine::kernels::{self, Conv};
 use smalti_engine::layers::{Probe, Weights};
 use smalti_engine::quantizers::{
-    BetaPlacement, CodebookUpdate, Fsq, FsqBound, FsqConfig, Pass, Quantized, Quantizer, QuantizerConfig,
-    ResidualFsq, Vq, VqConfig,
+    BetaPlacement, CodebookUpdate, Fsq, FsqBound, FsqConfig, Pass, Quantized, Quantizer,
+    QuantizerConfig, ResidualFsq, Vq, VqConfig,
 };
 use smalti_engine::tokenizers::{Ldm, LdmConfig, Naming, Tokenizer, TokenizerConfig};
 use smalti_tests::{Tensors, assert_close, count, counts, fixture, load_config, load_io, number};
@@ -494,7 +494,9 @@ fn fsq_behind_projections_and_with_several_codebooks_agrees() {
     let rule = FsqConfig { levels, eps: number(&config, "eps"), ..FsqConfig::default() };
     let rule = Fsq::new(&rule, dim, &of_tests().unwrap()).unwrap();
     let found: Vec<Quantized> = (0..books)
-        .map(|book| rule.quantize(&latents.narrow(1, book * dim, dim).unwrap(), Pass::FIRST).unwrap())
+        .map(|book| {
+            rule.quantize(&latents.narrow(1, book * dim, dim).unwrap(), Pass::FIRST).unwrap()
+        })
         .collect();
     let codes: Vec<&Tensor> = found.iter().map(|book| &book.codes[0]).collect();
     let codes = Tensor::stack(&codes, D::Minus1).unwrap();

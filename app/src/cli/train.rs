@@ -104,6 +104,10 @@ fn follow(
         if view.state.is_over() {
             return Ok(view.state);
         }
+        // Nobody is there to resume it; it tries once more to keep what it has.
+        if let Some(problem) = view.problem {
+            return Ok(RunState::Failed(problem));
+        }
         if let Some(TrainEvent::Report(report)) = latest.as_deref() {
             console.progress(view.progress.unwrap_or(0.0), &so_far(report, last, &view));
         }

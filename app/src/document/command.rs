@@ -28,6 +28,8 @@ pub enum Open {
     Source(SourceRef),
     /// A tokenizer.
     Model(Slot, ModelRef),
+    /// Looks at the tensors of a file; at those of the tokenizer if `None`.
+    Checkpoint(Option<ModelRef>),
     /// Takes a tokenizer that is compared with away.
     NoModel(Slot),
     /// Works at another size.

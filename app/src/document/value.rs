@@ -65,6 +65,8 @@ pub struct Document {
     pub size: WorkingSize,
     /// The tokenizer.
     pub model: ModelRef,
+    /// A file of weights whose tensors are looked at; the tokenizer's own if `None`.
+    pub checkpoint: Option<ModelRef>,
     /// The tokenizers it is compared with, in slots B to D.
     pub others: [Option<ModelRef>; 3],
     /// Tokens that were forced by hand, over what the tokenizer says.
@@ -89,6 +91,7 @@ impl Default for Document {
             source: SourceRef::Samples,
             size: WorkingSize::square(256, 1),
             model: ModelRef::Shipped("worlds-fsq".into()),
+            checkpoint: None,
             others: [None, None, None],
             edits: Arc::default(),
             locks: Arc::default(),

@@ -13,6 +13,8 @@ pub enum ViewId {
     Codebook,
     /// One code.
     Code,
+    /// What a file of weights holds.
+    Checkpoint,
     /// The images of a set.
     Dataset,
     /// What ran and what was said.
@@ -23,7 +25,7 @@ pub enum ViewId {
 
 impl ViewId {
     /// All views, in the order of menus and number keys.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Compare,
         Self::Tokens,
         Self::Codebook,
@@ -31,5 +33,6 @@ impl ViewId {
         Self::Dataset,
         Self::Log,
         Self::Jobs,
+        Self::Checkpoint,
     ];
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use smalti_engine::answers::{
-    Encode, Given, Identified, Identify, ImageRef, LoadImage, ModelInfo, ModelRef, Reconstruct,
-    SourceInfo, SourceRef, Subject,
+    Encode, Given, Identified, Identify, ImageRef, InspectModel, LoadImage, ModelInfo, ModelRef,
+    Reconstruct, SourceInfo, SourceRef, Subject,
 };
 use smalti_engine::images::WorkingSize;
 use smalti_engine::session::Asker;
@@ -126,7 +126,21 @@ impl Opening {
     }
 
     fn model(&self, model: &ModelRef) -> Result<Vec<Command>, Problem> {
-        let facts = self.asker.wait(&ModelInfo { model: model.clone() })?;
+        let facts = match self.asker.wait(&ModelInfo { model: model.clone() }) {
+            Ok(facts) => facts,
+            // No tokenizer that is known here, but its tensors can be looked at.
+            Err(problem) => {
+                let inspected = self.asker.wait(&InspectModel { model: model.clone() });
+                if !inspected.is_ok_and(|found| !found.tensors.is_empty()) {
+                    return Err(problem);
+                }
+                return Ok(vec![
+                    Open::Checkpoint(Some(model.clone())).into(),
+                    Layout::Show(ViewId::Checkpoint).into(),
+                    Notice::warning(problem.summary, problem.hint).into(),
+                ]);
+            }
+        };
         let about = format!(
             "{}: {} codes, one for {} x {} pixels",
             facts.name,

@@ -141,7 +141,10 @@ fn run_ui(ui: &mut Ui, ctx: &ViewCtx<'_>, run: &RunView) {
 pub fn run_line(run: &RunView) -> String {
     let mut parts = vec![run.title.clone()];
     if run.state == RunState::Paused {
-        parts.push("paused".to_owned());
+        parts.push(match &run.problem {
+            Some(problem) => format!("paused: {}", problem.summary),
+            None => "paused".to_owned(),
+        });
     }
     if let Some(progress) = run.progress {
         parts.push(format!("{:.0} %", progress * 100.0));

@@ -15,7 +15,7 @@ use smalti_engine::answers::{
     CodeAppearance, CodeUse, CodebookOrder, ImageRef, OrderBy, Ordered, Sample, SourceInfo,
     SourceRef, Used,
 };
-use smalti_engine::session::Reply;
+use smalti_engine::session::{Last, Reply};
 use smalti_engine::tokens::{Code, Tokens};
 
 use self::cells::Cells;
@@ -226,7 +226,7 @@ impl CodebookView {
                 // While another image is encoded, the counts are those of the last one.
                 Ok(match (reply, encoded) {
                     (Reply::Ready(last), Reply::Working { progress, .. }) => {
-                        Reply::Working { progress, last: Some(last) }
+                        Reply::Working { progress, last: Some(Last::new(&question, last)) }
                     }
                     (reply, _) => reply,
                 })

@@ -48,13 +48,14 @@ impl View for DatasetView {
         if matches!(source, SourceRef::Path { .. }) && !self.opened.contains(&source) {
             self.opened.push(source.clone());
         }
-        match facts_of(ctx, &source) {
-            Reply::Ready(facts) | Reply::Working { last: Some(facts), .. } => {
-                self.shown_ui(ui, ctx, &source, &facts);
-            }
-            Reply::Working { last: None, .. } => {
-                ui.label(ctx.theme.label("Opening the set…"));
-            }
+        let facts = facts_of(ctx, &source);
+        match &facts {
+            Reply::Ready(_) | Reply::Working { .. } => match facts.best() {
+                Some(facts) => self.shown_ui(ui, ctx, &source, facts),
+                None => {
+                    ui.label(ctx.theme.label("Opening the set…"));
+                }
+            },
             Reply::Failed(problem) => {
                 ui.label(egui::RichText::new(&problem.summary).color(ctx.theme.colors.danger));
                 ui.label(ctx.theme.label(&problem.hint));

@@ -64,7 +64,10 @@ fn run_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, run: &RunView) {
 fn state(run: &RunView) -> String {
     match &run.state {
         RunState::Running => "running".to_owned(),
-        RunState::Paused => "paused".to_owned(),
+        RunState::Paused => match &run.problem {
+            Some(problem) => format!("paused: {problem}"),
+            None => "paused".to_owned(),
+        },
         RunState::Done => "done".to_owned(),
         RunState::Cancelled => "cancelled".to_owned(),
         RunState::Failed(problem) => problem.to_string(),

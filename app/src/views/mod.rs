@@ -3,6 +3,7 @@
 //! A view reads a [`crate::ctx::ViewCtx`], draws, and sends commands, which are applied after the
 //! frame. Its own fields are only about looking (zoom, scroll, filter).
 
+mod checkpoint;
 mod code;
 mod codebook;
 mod compare;
@@ -71,6 +72,12 @@ pub static VIEWS: [Entry; ViewId::ALL.len()] = [
         title: "Jobs",
         about: "What is running, and how far it is",
         make: || Box::<jobs::JobsView>::default(),
+    },
+    Entry {
+        id: ViewId::Checkpoint,
+        title: "Checkpoint",
+        about: "What a file of weights holds: its tensors and codebooks",
+        make: || Box::<checkpoint::CheckpointView>::default(),
     },
 ];
 

@@ -6,6 +6,7 @@ use super::encode::{Decode, Encode};
 use super::image::ImageRef;
 use super::model::{ModelRef, load};
 use crate::images::{Picture, WorkingSize};
+use crate::measure::Codebook;
 use crate::session::{Desk, Question};
 use crate::tokenizers::{self, Input, Tokenizer};
 use crate::tokens::{Code, Part, Places, Tokens};
@@ -60,8 +61,16 @@ impl Question for CodeAppearance {
         let facts = model.tokenizer.facts();
         let (k, side) = (facts.book(self.book).size, facts.factor);
         if k > DECODED || !decodes_fields(&*model.tokenizer) {
-            let colors = Arc::new([]);
-            return Ok(Appearance { colors, atlas: None, columns: 0, side: 0 });
+            let entries = model.tokenizer.quantizer().entries(self.book)?.filter(|_| k <= DECODED);
+            let colors = match entries {
+                None => Vec::new(),
+                Some(entries) => {
+                    let (k, d) = entries.dims2()?;
+                    let values = entries.flatten_all()?.to_vec1::<f32>()?;
+                    Codebook::new(k, d, &values)?.colors().rgb
+                }
+            };
+            return Ok(Appearance { colors: colors.into(), atlas: None, columns: 0, side: 0 });
         }
         let columns = (f64::from(k).sqrt().ceil() as usize).max(1);
         let rows = (k as usize).div_ceil(columns);

@@ -32,7 +32,8 @@ impl ModelRef {
             Self::Shipped(name_or_path.into())
         } else {
             let path = Path::new(name_or_path);
-            Self::File { path: path.into(), stamp: Stamp::of(path) }
+            let (file, _) = checkpoints::split_part(path);
+            Self::File { path: path.into(), stamp: Stamp::of(&file) }
         }
     }
 
@@ -46,7 +47,7 @@ impl ModelRef {
         }
     }
 
-    fn path(&self, assets: &Path) -> PathBuf {
+    pub(super) fn path(&self, assets: &Path) -> PathBuf {
         match self {
             Self::Shipped(name) => shipped_path(name, assets),
             Self::File { path, .. } => path.to_path_buf(),
@@ -151,6 +152,7 @@ impl Question for LoadModel {
             quality: configuration.get("quality").cloned(),
             configuration,
             notes: opened.recognized.notes,
+            others: opened.recognized.others,
             token_hash: opened.token_hash,
         };
         Ok(LoadedModel { tokenizer: opened.tokenizer, facts })
@@ -183,6 +185,8 @@ pub struct ModelFacts {
     pub quality: Option<serde_json::Value>,
     /// What was stepped over when it was read.
     pub notes: Vec<String>,
+    /// Other tokenizers in the same file.
+    pub others: Vec<checkpoints::Other>,
     /// Identifies what decides tokens, encoder and quantizer: tokens of one hash mean the same.
     pub token_hash: String,
 }
@@ -196,30 +200,6 @@ impl Question for ModelInfo {
 
     fn bytes(_: &ModelFacts) -> usize {
         4096
-    }
-}
-
-/// What a file is, also when no network can be made of it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct InspectModel {
-    /// Which file.
-    pub model: ModelRef,
-}
-
-impl Question for InspectModel {
-    type Answer = checkpoints::Recognized;
-
-    fn answer(&self, desk: &Desk<'_>) -> Result<checkpoints::Recognized> {
-        let path = self.model.path(desk.assets());
-        checkpoints::recognize(&checkpoints::read(&path)?, &path, None)
-    }
-
-    fn bytes(_: &checkpoints::Recognized) -> usize {
-        4096
-    }
-
-    fn is_file_work(&self) -> bool {
-        true
     }
 }
 

@@ -5,7 +5,8 @@
 //! -e are added, so that the registers end with |e - v|^2 / 2 - |v|^2 / 2, which orders codes as the
 //! distance does. Most groups of codes hold no score below the smallest so far: they cost a minimum a
 //! row and one comparison, and scores never leave the registers. A block of codes stays in the
-//! second-level cache while all vectors of a task pass by.
+//! second-level cache while all vectors of a task pass by. Sums that start at other numbers order codes
+//! by their products with the vector: at 0, or at what is taken off.
 //!
 //! What bounds it: the multiply-add unit; with few dimensions the minimum weighs an eighth of it.
 #![expect(unsafe_code, reason = "reads and writes scratch by pointer")]
@@ -38,7 +39,34 @@ pub(super) fn nearest(vectors: &[f32], codes: &[f32], dim: usize) -> Result<Vec<
     nearest_by(simd::best(), vectors, codes, dim)
 }
 
+/// Indices of the codes with the largest product with each vector plus the code's bias, the first of
+/// equals; no biases are zeros.
+///
+/// # Errors
+/// As [`nearest`].
+pub(super) fn highest(
+    vectors: &[f32],
+    codes: &[f32],
+    biases: &[f32],
+    dim: usize,
+) -> Result<Vec<u32>> {
+    check(biases, 1, "biases of codes")?;
+    let start = |place: usize, _: &[f32]| biases.get(place).map_or(0.0, |bias| -bias);
+    least(simd::best(), vectors, codes, dim, start)
+}
+
 fn nearest_by(level: Level, vectors: &[f32], codes: &[f32], dim: usize) -> Result<Vec<u32>> {
+    least(level, vectors, codes, dim, |_, code| half(code))
+}
+
+/// Indices of the codes with the smallest `start` (of its place and numbers) less the product.
+fn least(
+    level: Level,
+    vectors: &[f32],
+    codes: &[f32],
+    dim: usize,
+    start: impl Fn(usize, &[f32]) -> f32 + Sync,
+) -> Result<Vec<u32>> {
     if codes.is_empty() || dim == 0 {
         return Err(EngineError::bad_input("codebook", "there are no codes", ""));
     }
@@ -46,7 +74,7 @@ fn nearest_by(level: Level, vectors: &[f32], codes: &[f32], dim: usize) -> Resul
     check(codes, dim, "codebook")?;
     let mut found = vec![0_u32; vectors.len() / dim];
     with_simd!(level, s => {
-        let codes = Codes::new(s, codes, dim);
+        let codes = Codes::new(s, codes, dim, &start);
         found.par_chunks_mut(TASK).zip(vectors.par_chunks(TASK * dim)).for_each(
             |(found, vectors)| task(s, &codes, vectors, found),
         );
@@ -75,17 +103,23 @@ struct Codes {
     dim: usize,
     /// Of each group and dimension, the numbers of its codes, negative.
     numbers: Scratch,
-    /// Of each code, half of its squared length. Places after the last code are infinitely far.
-    halves: Scratch,
+    /// Of each code, where its sum starts: half of its squared length for distances. Places after the last
+    /// code are infinitely far.
+    starts: Scratch,
     groups: usize,
 }
 
 impl Codes {
-    fn new<S: Simd>(_: S, codes: &[f32], dim: usize) -> Self {
+    fn new<S: Simd>(
+        _: S,
+        codes: &[f32],
+        dim: usize,
+        start: &(impl Fn(usize, &[f32]) -> f32 + Sync),
+    ) -> Self {
         let groups = (codes.len() / dim).div_ceil(S::ROWS);
         let mut numbers = Scratch::new(groups * S::ROWS * dim);
-        let mut halves = Scratch::new(groups * S::ROWS);
-        let places = (Place::new(numbers.start()), Place::new(halves.start()));
+        let mut starts = Scratch::new(groups * S::ROWS);
+        let places = (Place::new(numbers.start()), Place::new(starts.start()));
         (0..groups).into_par_iter().for_each(|group| {
             for row in 0..S::ROWS {
                 let place = group * S::ROWS + row;
@@ -97,11 +131,12 @@ impl Codes {
                     for k in 0..dim {
                         *to.add(k * S::ROWS) = code.map_or(0.0, |code| -code[k]);
                     }
-                    *places.1.get().add(place) = code.map_or(f32::INFINITY, half);
+                    *places.1.get().add(place) =
+                        code.map_or(f32::INFINITY, |code| start(place, code));
                 }
             }
         });
-        Self { dim, numbers, halves, groups }
+        Self { dim, numbers, starts, groups }
     }
 }
 
@@ -154,6 +189,7 @@ fn task<S: Simd>(s: S, codes: &Codes, vectors: &[f32], found: &mut [u32]) {
                             $(($rows, true) => unsafe {
                                 s.follow(Scan::<$rows, true> { codes, groups, vectors, best });
                             },
+                            // SAFETY: as above.
                             ($rows, false) => unsafe {
                                 s.follow(Scan::<$rows, false> { codes, groups, vectors, best });
                             })*
@@ -227,9 +263,9 @@ impl<const ROWS: usize, const AGAIN: bool> Scan<'_, ROWS, AGAIN> {
         // SAFETY: groups have ROWS = `S::ROWS` codes each (`task` matches them), and the panel is (dim, two
         // vectors). Codes are only read from here on.
         unsafe {
-            let halves = codes.halves.read().add(group * ROWS);
+            let starts = codes.starts.read().add(group * ROWS);
             for (row, sums) in sums.iter_mut().enumerate() {
-                *sums = [s.splat(*halves.add(row)); 2];
+                *sums = [s.splat(*starts.add(row)); 2];
             }
             let a = codes.numbers.read().add(group * ROWS * codes.dim);
             let b = Matrix { start: *vectors, stride: 2 * S::LANES };
@@ -343,6 +379,28 @@ mod tests {
                 assert_eq!(nearest_by(level, &v, &twice, dim).unwrap(), found);
             }
         }
+    }
+
+    #[test]
+    fn the_highest_product_is_found_with_and_without_biases() {
+        for (n, k, dim) in [(1, 1, 1), (67, 701, 3), (30, 513, 18)] {
+            let (v, e, biases) = (noise(1, n * dim), noise(2, k * dim), noise(3, k));
+            for biases in [&[][..], &biases] {
+                let found = highest(&v, &e, biases, dim).unwrap();
+                for (v, &found) in v.chunks(dim).zip(&found) {
+                    let score = |(place, code): (usize, &[f32])| -> f64 {
+                        let bias = biases.get(place).map_or(0.0, |&bias| f64::from(bias));
+                        bias + v.iter().zip(code).map(|(a, b)| f64::from(a * b)).sum::<f64>()
+                    };
+                    let best = e.chunks(dim).enumerate().map(score).fold(f64::MIN, f64::max);
+                    let own = score((found as usize, &e[found as usize * dim..][..dim]));
+                    assert!(own >= best - 1e-5, "{n} {k} {dim}: {own} of {best}");
+                }
+            }
+        }
+        let twice = [1.0, 0.0, 2.0, 0.0, 2.0, 0.0];
+        assert_eq!(highest(&[3.0, 1.0], &twice, &[], 2).unwrap(), [1], "the first of equals");
+        assert!(highest(&[3.0], &[1.0, 2.0], &[f32::NAN, 0.0], 1).is_err(), "a broken bias");
     }
 
     #[test]

@@ -185,6 +185,33 @@ pub(super) fn bit_entropies(z: &Tensor, rule: super::bits::Rule) -> Result<Tenso
 
 /// See [`super::nearest`].
 pub fn nearest(vectors: &Tensor, codebook: &Tensor) -> Result<Tensor> {
+    least(vectors, codebook, &(codebook.sqr()?.sum(1)? * 0.5)?)
+}
+
+/// See [`super::highest`].
+pub(super) fn highest(
+    vectors: &Tensor,
+    codebook: &Tensor,
+    biases: Option<&Tensor>,
+) -> Result<Tensor> {
+    match biases {
+        Some(biases) => {
+            let sum = biases.sum_all()?.to_dtype(DType::F32)?.to_vec0::<f32>()?;
+            if !sum.is_finite() {
+                let values: Vec<f32> = biases.to_dtype(DType::F32)?.to_vec1()?;
+                super::nearest::check(&values, 1, "biases of codes")?;
+            }
+            least(vectors, codebook, &biases.neg()?)
+        }
+        None => {
+            let zeros = Tensor::zeros(codebook.dim(0)?, codebook.dtype(), codebook.device())?;
+            least(vectors, codebook, &zeros)
+        }
+    }
+}
+
+/// The row with the smallest start (K,) less its product with each vector.
+fn least(vectors: &Tensor, codebook: &Tensor, starts: &Tensor) -> Result<Tensor> {
     let ((n, dim), codes) = (vectors.dims2()?, codebook.dim(0)?);
     if codes == 0 || dim == 0 {
         return Err(EngineError::bad_input("codebook", "there are no codes", ""));
@@ -203,11 +230,11 @@ pub fn nearest(vectors: &Tensor, codebook: &Tensor) -> Result<Tensor> {
             super::nearest::check(&values, dim, what)?;
         }
     }
-    let (norms, turned) = (codebook.sqr()?.sum(1)?, codebook.t()?);
+    let turned = codebook.t()?;
     let at_once = (SCORES / codes).max(1);
     let parts = (0..n).step_by(at_once).map(|first| {
         let vectors = vectors.narrow(0, first, at_once.min(n - first))?;
-        let scores = (vectors.matmul(&turned)? * -2.0)?.broadcast_add(&norms)?;
+        let scores = vectors.matmul(&turned)?.neg()?.broadcast_add(starts)?;
         if device.is_cpu() {
             return Ok(scores.argmin(D::Minus1)?);
         }

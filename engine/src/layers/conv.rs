@@ -1,12 +1,12 @@
-//! A 2-D convolution with bias and its published initialization.
+//! A 2-D convolution and its published initialization.
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 
 use super::{Init, Weights};
 use crate::Result;
 use crate::kernels::{self, Conv, Link, Shortcut};
 
-/// Weight (Cout, Cin, k, k) and bias (Cout,) of a convolution, with its stride and padding.
+/// Weight (Cout, Cin, k, k) and bias (Cout,), if there is one, of a convolution, with its stride and padding.
 #[derive(Debug)]
 pub struct Conv2d {
     weight: Tensor,
@@ -28,6 +28,21 @@ impl Conv2d {
         Ok(Self {
             weight: weights.get(&[outputs, inputs, kernel, kernel], "weight", init)?,
             bias: weights.get(&[outputs], "bias", init)?,
+            conv: conv.with(weights.exactness()),
+        })
+    }
+
+    /// The same without a bias: nothing but `weight` is taken, and zeros are added.
+    pub fn without_bias(
+        weights: &Weights,
+        (inputs, outputs): (usize, usize),
+        kernel: usize,
+        conv: Conv,
+    ) -> Result<Self> {
+        let init = Init::Uniform(1.0 / ((inputs * kernel * kernel) as f32).sqrt());
+        Ok(Self {
+            weight: weights.get(&[outputs, inputs, kernel, kernel], "weight", init)?,
+            bias: Tensor::zeros(outputs, DType::F32, weights.device())?,
             conv: conv.with(weights.exactness()),
         })
     }

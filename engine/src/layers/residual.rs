@@ -4,7 +4,7 @@ use candle_core::Tensor;
 
 use super::{BlockNames, Conv2d, GroupNorm, Grouping, Weights};
 use crate::Result;
-use crate::kernels::{self, Shortcut};
+use crate::kernels::{self, Conv, Shortcut};
 
 /// `shortcut(x) + conv2(silu(norm2(conv1(silu(norm1(x))))))`; the shortcut is a 1x1 convolution
 /// where the number of channels changes.
@@ -17,29 +17,50 @@ pub struct ResBlock {
     nin_shortcut: Option<Conv2d>,
 }
 
+/// Makes a convolution: with a bias or without.
+type MakeConv = fn(&Weights, (usize, usize), usize, Conv) -> Result<Conv2d>;
+
 impl ResBlock {
     /// From `inputs` to `outputs` channels, with the names of taming-transformers.
     pub fn new(weights: &Weights, channels: (usize, usize), grouping: Grouping) -> Result<Self> {
-        Self::named(weights, channels, grouping, BlockNames::Taming)
+        Self::of(weights, channels, grouping, (BlockNames::Taming, Conv2d::new))
+    }
+
+    /// The same with convolutions that have no bias.
+    pub fn without_bias(
+        weights: &Weights,
+        channels: (usize, usize),
+        grouping: Grouping,
+    ) -> Result<Self> {
+        Self::of(weights, channels, grouping, (BlockNames::Taming, Conv2d::without_bias))
     }
 
     /// From `inputs` to `outputs` channels, with other names.
     pub fn named(
         weights: &Weights,
-        (inputs, outputs): (usize, usize),
+        channels: (usize, usize),
         grouping: Grouping,
         names: BlockNames,
+    ) -> Result<Self> {
+        Self::of(weights, channels, grouping, (names, Conv2d::new))
+    }
+
+    fn of(
+        weights: &Weights,
+        (inputs, outputs): (usize, usize),
+        grouping: Grouping,
+        (names, conv): (BlockNames, MakeConv),
     ) -> Result<Self> {
         let nin_shortcut = if inputs == outputs {
             None
         } else {
-            Some(Conv2d::one(&weights.pp(names.shortcut()), (inputs, outputs))?)
+            Some(conv(&weights.pp(names.shortcut()), (inputs, outputs), 1, Conv::same(0))?)
         };
         Ok(Self {
             norm1: GroupNorm::new(&weights.pp("norm1"), inputs, grouping)?,
-            conv1: Conv2d::three(&weights.pp("conv1"), (inputs, outputs))?,
+            conv1: conv(&weights.pp("conv1"), (inputs, outputs), 3, Conv::same(1))?,
             norm2: GroupNorm::new(&weights.pp("norm2"), outputs, grouping)?,
-            conv2: Conv2d::three(&weights.pp("conv2"), (outputs, outputs))?,
+            conv2: conv(&weights.pp("conv2"), (outputs, outputs), 3, Conv::same(1))?,
             nin_shortcut,
         })
     }

@@ -27,6 +27,11 @@ impl<'a> Probe<'a> {
         Self(Some(look))
     }
 
+    /// Whether somebody looks: for activations that are made for that alone.
+    pub fn looks(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Shows an activation.
     pub fn show(&mut self, name: &str, tensor: &Tensor) {
         if let Some(look) = &mut self.0 {
@@ -44,6 +49,8 @@ pub enum Layer {
     Res(ResBlock),
     /// Attention between all places.
     Attention(Attention),
+    /// The same with one projection of its inputs.
+    Packed(super::PackedAttention),
     /// Half the size.
     Down(Downsample),
     /// Twice the size.
@@ -68,6 +75,7 @@ impl Layer {
             Self::Conv(layer) => layer.forward(x),
             Self::Res(layer) => layer.forward(x),
             Self::Attention(layer) => layer.forward(x),
+            Self::Packed(layer) => layer.forward(x),
             Self::Down(layer) => layer.forward(x),
             Self::Up(layer) => layer.forward(x),
             Self::Out(norm, conv) => {

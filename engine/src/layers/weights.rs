@@ -31,6 +31,7 @@ pub struct Weights {
     shared: Rc<Shared>,
     prefix: String,
     exactness: Exactness,
+    averaged: bool,
 }
 
 /// Where tensors come from.
@@ -91,6 +92,7 @@ impl Weights {
             }),
             prefix: String::new(),
             exactness: Exactness::Tokens,
+            averaged: false,
         }
     }
 
@@ -113,14 +115,20 @@ impl Weights {
     /// The same weights below a longer prefix; parts are joined with dots.
     #[must_use]
     pub fn pp(&self, name: impl std::fmt::Display) -> Self {
-        let shared = Rc::clone(&self.shared);
-        Self { shared, prefix: self.full(name), exactness: self.exactness }
+        Self { prefix: self.full(name), ..self.clone() }
     }
 
     /// The same weights for layers that give pictures, not codes: they may be fast instead of exact.
     #[must_use]
     pub fn fast(self) -> Self {
         Self { exactness: Exactness::Fast, ..self }
+    }
+
+    /// The same weights, each as its moving average where a checkpoint has one: `model_ema.` and the name
+    /// without its dots, as LitEma of latent-diffusion and Open-MAGVIT2 writes them.
+    #[must_use]
+    pub fn averaged(self) -> Self {
+        Self { averaged: true, ..self }
     }
 
     /// How exact the layers of these weights have to be.
@@ -165,9 +173,10 @@ impl Weights {
     }
 
     fn take(&self, shape: &[usize], name: &str, init: Init, trainable: bool) -> Result<Tensor> {
-        let full = self.full(name);
+        let own = self.full(name);
         let shared = &self.shared;
-        shared.taken.borrow_mut().insert(full.clone());
+        shared.taken.borrow_mut().insert(own.clone());
+        let full = self.average_of(&own);
         if !matches!(shared.from, Origin::Fresh) {
             match shared.from.shape(&full) {
                 Some(found) if found == shape => {}
@@ -194,8 +203,23 @@ impl Weights {
         }
         let var = Var::from_tensor(&tensor)?;
         let tensor = var.as_tensor().clone();
-        shared.vars.borrow_mut().insert(full, var);
+        shared.vars.borrow_mut().insert(own, var);
         Ok(tensor)
+    }
+
+    /// The name of a tensor's moving average, if it is wanted and there; else its own.
+    fn average_of(&self, full: &str) -> String {
+        let name = format!("model_ema.{}", full.replace('.', ""));
+        if !self.averaged || self.shared.from.shape(&name).is_none() {
+            return full.to_owned();
+        }
+        self.shared.taken.borrow_mut().insert(name.clone());
+        name
+    }
+
+    /// Names of a checkpoint's tensors that were taken so far, or asked for in vain.
+    pub fn taken(&self) -> BTreeSet<String> {
+        self.shared.taken.borrow().clone()
     }
 
     /// Zeros that take no memory, whatever shape a false configuration asks for.

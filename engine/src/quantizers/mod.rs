@@ -1,16 +1,38 @@
 //! Quantizers: latents become codes and come back, one file a rule.
 
+pub mod bits;
+pub mod bsq;
+pub mod entropy;
 pub mod fsq;
 pub mod fsq_entropy;
 pub mod fsq_residual;
+pub mod gumbel;
+pub mod ibq;
+pub mod kmeans;
+pub mod lfq;
+pub mod multiscale;
+pub mod residual;
+pub mod rotation;
 pub mod rows;
+pub mod simvq;
 #[cfg(test)]
 mod tests;
 pub mod vq;
+mod vq_entropy;
 mod vq_learn;
 
+pub use bits::BitOrder;
+pub use bsq::Bsq;
+pub use entropy::LogFloor;
 pub use fsq::{Fsq, FsqBound, FsqConfig};
 pub use fsq_residual::{ResidualFsq, ResidualQuantized};
+pub use gumbel::{Gumbel, GumbelConfig};
+pub use ibq::{Ibq, IbqConfig};
+pub use lfq::{Lfq, LfqConfig};
+pub use multiscale::{MultiScale, MultiScaleConfig, Scale};
+pub use residual::{ResidualVq, ResidualVqConfig};
+pub use rotation::Through;
+pub use simvq::{SimVq, SimVqConfig};
 pub use vq::{BetaPlacement, CodebookStart, CodebookUpdate, Vq, VqConfig};
 
 use candle_core::Tensor;
@@ -26,17 +48,21 @@ pub enum QuantizerConfig {
     Vq(VqConfig),
     /// Each channel rounded to a few levels; no codebook.
     Fsq(FsqConfig),
+    /// The sign of each channel.
+    Lfq(LfqConfig),
+    /// The sign of each channel, on a sphere.
+    Bsq(LfqConfig),
+    /// A codebook, another for what it missed, and so on.
+    Residual(ResidualVqConfig),
+    /// The vector of a learned codebook with the largest product.
+    Ibq(IbqConfig),
+    /// The nearest vector of a frozen codebook that a learned matrix moves.
+    SimVq(SimVqConfig),
+    /// The best of learned logits, drawn in training.
+    Gumbel(GumbelConfig),
 }
 
 impl QuantizerConfig {
-    /// Number of codes, K; 0 if it does not fit.
-    pub fn codebook_size(&self) -> u32 {
-        match self {
-            Self::Vq(config) => config.codes,
-            Self::Fsq(config) => config.codebook_size().unwrap_or(0),
-        }
-    }
-
     /// Checks the settings for codes of `dim` channels, before anything is allocated.
     ///
     /// # Errors
@@ -45,23 +71,50 @@ impl QuantizerConfig {
         match self {
             Self::Vq(config) => config.validate(dim),
             Self::Fsq(config) => config.validate(dim),
+            Self::Lfq(config) | Self::Bsq(config) => config.validate(dim),
+            Self::Residual(config) => config.validate(dim),
+            Self::Ibq(config) => config.validate(dim),
+            Self::SimVq(config) => config.validate(dim),
+            Self::Gumbel(config) => config.validate(dim),
         }
     }
 
-    /// In words, such as "VQ, EMA" or "FSQ 8,5,5,5".
-    pub fn words(&self) -> String {
+    /// In words, such as "VQ, EMA" or "FSQ 8,5,5,5"; `dim` is the channels of a code.
+    pub fn words(&self, dim: usize) -> String {
         match self {
             Self::Vq(config) => config.words(),
             Self::Fsq(config) => config.words(),
+            Self::Lfq(_) => format!("LFQ, {dim} bits"),
+            Self::Bsq(_) => format!("BSQ, {dim} bits"),
+            Self::Residual(config) => config.words(),
+            Self::Ibq(_) => "IBQ".to_owned(),
+            Self::SimVq(_) => "SimVQ".to_owned(),
+            Self::Gumbel(_) => "Gumbel".to_owned(),
         }
     }
 
     /// The levels of an FSQ code, lowest digit first; empty for other rules.
     pub fn levels(&self) -> Vec<u32> {
         match self {
-            Self::Vq(_) => Vec::new(),
             Self::Fsq(config) => config.levels.clone(),
+            _ => Vec::new(),
         }
+    }
+
+    /// Numbers of codebooks of `dim` channels that no gradient trains, but moving averages.
+    pub fn averaged(&self, dim: usize) -> usize {
+        let (vq, books) = match self {
+            Self::Vq(vq) => (vq, 1),
+            Self::Residual(residual) => (&residual.vq, residual.levels),
+            _ => return 0,
+        };
+        let ema = vq.update == CodebookUpdate::Ema;
+        if ema { books * vq.codes as usize * dim } else { 0 }
+    }
+
+    /// Whether the first few parts alone decode to something: residual levels.
+    pub fn has_prefixes(&self) -> bool {
+        matches!(self, Self::Residual(_))
     }
 }
 
@@ -72,9 +125,16 @@ pub fn build(
     weights: &Weights,
 ) -> Result<Box<dyn Quantizer>> {
     config.validate(dim)?;
+    let device = weights.device();
     Ok(match config {
         QuantizerConfig::Vq(config) => Box::new(Vq::new(config, dim, weights)?),
-        QuantizerConfig::Fsq(config) => Box::new(Fsq::new(config, dim, weights.device())?),
+        QuantizerConfig::Fsq(config) => Box::new(Fsq::new(config, dim, device)?),
+        QuantizerConfig::Lfq(config) => Box::new(Lfq::new(config, dim, device)?),
+        QuantizerConfig::Bsq(config) => Box::new(Bsq::new(config, dim, device)?),
+        QuantizerConfig::Residual(config) => Box::new(ResidualVq::new(config, dim, weights)?),
+        QuantizerConfig::Ibq(config) => Box::new(Ibq::new(config, dim, weights)?),
+        QuantizerConfig::SimVq(config) => Box::new(SimVq::new(config, dim, weights)?),
+        QuantizerConfig::Gumbel(config) => Box::new(Gumbel::new(config, (dim, dim), weights)?),
     })
 }
 

@@ -2,6 +2,7 @@
 
 use candle_core::{DType, Tensor};
 
+use super::only;
 use crate::{EngineError, Result};
 
 /// Latents (B, D, H, W) as (B·H·W, D), raster order within each picture.
@@ -83,4 +84,14 @@ pub fn codes_from_tensor(codes: &Tensor, size: u32) -> Result<Vec<u32>> {
             "use tokens that were made with this tokenizer",
         )),
     }
+}
+
+/// The rows of a codebook (K, D) for the only part of tokens, as latents (B, D, h, w) without gradient.
+pub(super) fn decode_rows(codebook: &Tensor, codes: &[Tensor]) -> Result<Tensor> {
+    let codes = only(codes)?;
+    let (k, dim) = codebook.dims2()?;
+    let list = codes_from_tensor(codes, k as u32)?;
+    let (b, h, w) = codes.dims3()?;
+    let list = Tensor::from_vec(list, b * h * w, codebook.device())?;
+    latents_from_rows(&codebook.detach().index_select(&list, 0)?, (b, dim, h, w))
 }

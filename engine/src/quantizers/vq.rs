@@ -10,6 +10,7 @@
 
 use candle_core::{D, Tensor, Var};
 
+use super::rotation::Through;
 use super::rows::{codes_from_tensor, latents_from_rows, rows_from_latents};
 use super::{Book, Observed, Pass, Place, Quantized, Quantizer, only};
 use crate::layers::{Init, Weights};
@@ -68,6 +69,12 @@ pub struct VqConfig {
     pub restart: f64,
     /// Where the first codes come from.
     pub start: CodebookStart,
+    /// How the gradient of codes reaches the latents.
+    pub through: Through,
+    /// Weight of the entropy loss: each latent should choose clearly, and all codes be used alike.
+    pub entropy_weight: f64,
+    /// Temperature of the soft choices whose entropies are asked for.
+    pub entropy_temperature: f64,
 }
 
 impl Default for VqConfig {
@@ -82,6 +89,9 @@ impl Default for VqConfig {
             eps: 1e-5,
             restart: 0.0,
             start: CodebookStart::default(),
+            through: Through::default(),
+            entropy_weight: 0.0,
+            entropy_temperature: 0.01,
         }
     }
 }
@@ -116,6 +126,14 @@ impl VqConfig {
         }
         if !(self.restart.is_finite() && self.restart >= 0.0) {
             return bad("restart", format!("{} is not a count", self.restart), "0 switches it off");
+        }
+        if !(self.entropy_weight.is_finite() && self.entropy_weight >= 0.0) {
+            let reason = format!("{} is not a weight", self.entropy_weight);
+            return bad("entropy_weight", reason, "0 switches it off");
+        }
+        if !(self.entropy_temperature.is_finite() && self.entropy_temperature > 0.0) {
+            let reason = format!("{} is not above 0", self.entropy_temperature);
+            return bad("entropy_temperature", reason, "usual: 0.01");
         }
         if matches!(self.start, CodebookStart::Data(steps) if steps > 1000) {
             return bad("start", "more than 1000 steps of k-means".to_owned(), "ten are plenty");
@@ -209,7 +227,7 @@ impl Vq {
     }
 
     /// The latents as they are compared with codes, (B·H·W, D).
-    pub(super) fn vectors(&self, latents: &Tensor) -> Result<Tensor> {
+    pub fn vectors(&self, latents: &Tensor) -> Result<Tensor> {
         let rows = rows_from_latents(latents, self.code_dim())?;
         if self.config.normalize { unit(&rows) } else { Ok(rows) }
     }
@@ -237,6 +255,10 @@ impl Vq {
         }
         let commitment = (vectors - chosen.detach())?.sqr()?.mean_all()?;
         losses.push(("commitment", (commitment * on_commitment)?));
+        if self.config.entropy_weight > 0.0 {
+            let [own, all] = self.entropies(vectors)?;
+            losses.push(("entropy", ((own - all)? * self.config.entropy_weight)?));
+        }
         Ok(losses)
     }
 
@@ -248,7 +270,7 @@ impl Vq {
 }
 
 /// Each row divided by its length.
-fn unit(rows: &Tensor) -> Result<Tensor> {
+pub(super) fn unit(rows: &Tensor) -> Result<Tensor> {
     // The tiny term keeps the gradient of the root finite at zero, as max(length, 1e-12) would.
     let length = (rows.sqr()?.sum_keepdim(D::Minus1)? + 1e-24)?.sqrt()?;
     Ok(rows.broadcast_div(&length)?)
@@ -275,7 +297,7 @@ impl Quantizer for Vq {
             return Ok(Quantized { latents, codes, losses: Vec::new() });
         }
         let losses = self.losses(&vectors, &chosen)?;
-        let through = (&vectors + (rows - vectors.detach())?)?;
+        let through = self.config.through.pass(&vectors, &rows)?;
         Ok(Quantized { latents: latents_from_rows(&through, shape)?, codes, losses })
     }
 

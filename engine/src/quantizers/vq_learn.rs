@@ -2,11 +2,12 @@
 
 use candle_core::{Tensor, Var};
 
+use super::kmeans::{Clusters, gather, lloyd};
 use super::rows::codes_from_tensor;
 use super::vq::{CodebookUpdate, Vq};
 use super::{Observed, Place};
 use crate::random::{Noise, Purpose};
-use crate::{EngineError, Result, kernels};
+use crate::{EngineError, Result};
 
 impl Vq {
     /// One step of the averages, then dead codes are replaced.
@@ -112,20 +113,9 @@ impl Vq {
                 table.push(f64::from(x) + apart * f64::from(noise.normal(channel as u32)));
             }
         }
-        let mut counts = vec![0.0; k];
-        for step in 0..=steps {
-            let list = kernels::nearest(&vectors, &narrow(&table, (k, dim), &vectors)?)?;
-            let (n, sums) = gather(&rows, &list.to_vec1::<u32>()?, k, dim);
-            counts = n;
-            if step == steps {
-                break;
-            }
-            for code in (0..k).filter(|&code| counts[code] > 0.0) {
-                for channel in code * dim..(code + 1) * dim {
-                    table[channel] = sums[channel] / counts[code];
-                }
-            }
-        }
+        let first = narrow(&table, (k, dim), &vectors)?;
+        let Clusters { means, counts } = lloyd(&vectors, &first, steps, self.config.normalize)?;
+        let table = wide(&means)?;
         self.set_codebook(&table)?;
         // An empty cluster counts as one, or the first average would divide by next to nothing.
         let sizes: Vec<f64> = counts.iter().map(|n| n.max(1.0)).collect();
@@ -157,19 +147,6 @@ impl Vq {
         }
         Ok(())
     }
-}
-
-/// How often each code was chosen, and the sums of the vectors that chose it.
-fn gather(vectors: &[Vec<f32>], list: &[u32], k: usize, dim: usize) -> (Vec<f64>, Vec<f64>) {
-    let (mut counts, mut sums) = (vec![0.0; k], vec![0.0; k * dim]);
-    for (vector, &code) in vectors.iter().zip(list) {
-        let code = code as usize;
-        counts[code] += 1.0;
-        for (sum, &x) in sums[code * dim..].iter_mut().zip(vector) {
-            *sum += f64::from(x);
-        }
-    }
-    (counts, sums)
 }
 
 /// `count` different numbers below `n` in random order; the same ones again where `n` is too small.

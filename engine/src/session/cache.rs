@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::job::JobHandle;
 use super::panics;
-use super::question::{AnyAnswer, Desk, Key, Lane, Office, Question, Reply};
+use super::question::{AnyAnswer, Desk, Key, Lane, Last, Office, Question, Reply};
 use super::settings::{News, Settings, Waker};
 use crate::device::DeviceChoice;
 use crate::error::{EngineError, Problem, Result};
@@ -62,8 +62,8 @@ struct Table {
     now: VecDeque<Key>,
     soon: VecDeque<Key>,
     files: VecDeque<Key>,
-    /// The last answer each place was given.
-    last: HashMap<u64, (AnyAnswer, u64)>,
+    /// The last answer each place was given, its question, and the frame in which it was asked.
+    last: HashMap<u64, (Key, AnyAnswer, u64)>,
     frame: u64,
     bytes: usize,
     recent_ms: VecDeque<f32>,
@@ -116,7 +116,7 @@ impl Cache {
                 State::Ready { answer, .. } => {
                     let answer = Arc::clone(answer);
                     if let Some(place) = place {
-                        table.last.insert(place, (Arc::clone(&answer), frame));
+                        table.last.insert(place, (key, Arc::clone(&answer), frame));
                     }
                     return ready(answer);
                 }
@@ -224,7 +224,7 @@ impl Cache {
             }
         }
         // A place that was not drawn for a while gives its last answer back to the budget.
-        table.last.retain(|_, (_, asked)| *asked + 600 > frame);
+        table.last.retain(|_, (_, _, asked)| *asked + 600 > frame);
         table.frame += 1;
         table.shrink(self.budget_bytes);
     }
@@ -391,11 +391,11 @@ fn ready<A: Send + Sync + 'static>(answer: AnyAnswer) -> Reply<A> {
 }
 
 impl Table {
-    fn last_answer<A: Send + Sync + 'static>(&mut self, place: Option<u64>) -> Option<Arc<A>> {
+    fn last_answer<A: Send + Sync + 'static>(&mut self, place: Option<u64>) -> Option<Last<A>> {
         let frame = self.frame;
-        let (answer, asked) = self.last.get_mut(&place?)?;
+        let (key, answer, asked) = self.last.get_mut(&place?)?;
         *asked = frame;
-        Arc::clone(answer).downcast().ok()
+        key.last(answer)
     }
 
     fn enqueue(&mut self, key: Key, lane: Lane) {

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use cache::Status;
-pub use question::{Desk, Lane, Question, Reply};
+pub use question::{Desk, Lane, Last, Question, Reply};
 pub use runs::{Advance, Control, RunId, RunState, RunView, Watch, Work};
 pub use settings::{News, Settings, Waker};
 

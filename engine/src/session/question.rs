@@ -109,10 +109,46 @@ pub enum Reply<A> {
         /// 0 to 1, if the work can tell.
         progress: Option<f32>,
         /// The last answer this place was given, to be shown until the new one is there.
-        last: Option<Arc<A>>,
+        last: Option<Last<A>>,
     },
     /// There is no answer, and why.
     Failed(Problem),
+}
+
+/// The answer that a place was given before, with the question that it answers: which may be about another
+/// image, or another tokenizer.
+pub struct Last<A> {
+    question: Arc<dyn AnyQuestion>,
+    answer: Arc<A>,
+}
+
+impl<A> Last<A> {
+    /// The answer to a question.
+    pub fn new<Q: Question<Answer = A>>(question: &Q, answer: Arc<A>) -> Self {
+        Self { question: Arc::new(question.clone()), answer }
+    }
+
+    /// The answer.
+    pub fn answer(&self) -> &Arc<A> {
+        &self.answer
+    }
+
+    /// Its question, if it is of this type.
+    pub fn question<Q: Question<Answer = A>>(&self) -> Option<&Q> {
+        self.question.as_any().downcast_ref()
+    }
+}
+
+impl<A> Clone for Last<A> {
+    fn clone(&self) -> Self {
+        Self { question: Arc::clone(&self.question), answer: Arc::clone(&self.answer) }
+    }
+}
+
+impl<A: std::fmt::Debug> std::fmt::Debug for Last<A> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Last({}, {:?})", self.question.label(), self.answer)
+    }
 }
 
 impl<A> Clone for Reply<A> {
@@ -128,12 +164,26 @@ impl<A> Clone for Reply<A> {
 }
 
 impl<A> Reply<A> {
-    /// The answer, or the last one while a new one is worked out.
+    /// The answer, or the last one while a new one is worked out. To be shown by itself: the last one may be
+    /// about something else than what is asked now, so that it fits nothing else; see [`Reply::last_for`].
     pub fn best(&self) -> Option<&Arc<A>> {
         match self {
             Self::Ready(answer) => Some(answer),
-            Self::Working { last, .. } => last.as_ref(),
+            Self::Working { last, .. } => last.as_ref().map(Last::answer),
             Self::Failed(_) => None,
+        }
+    }
+
+    /// The same, with the last answer only if its question, of type `Q`, is one that is `meant`: for answers
+    /// that are combined with other things, such as tokens with the tokenizer that decodes them.
+    #[must_use]
+    pub fn last_for<Q: Question<Answer = A>>(self, meant: impl FnOnce(&Q) -> bool) -> Self {
+        match self {
+            Self::Working { progress, last } => Self::Working {
+                progress,
+                last: last.filter(|last| last.question().is_some_and(meant)),
+            },
+            other => other,
         }
     }
 
@@ -173,6 +223,12 @@ impl Key {
 
     pub(super) fn question(&self) -> &dyn AnyQuestion {
         &*self.question
+    }
+
+    /// The answer that a place was given to this question.
+    pub(super) fn last<A: Send + Sync + 'static>(&self, answer: &AnyAnswer) -> Option<Last<A>> {
+        let answer = Arc::clone(answer).downcast().ok()?;
+        Some(Last { question: Arc::clone(&self.question), answer })
     }
 }
 

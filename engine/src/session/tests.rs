@@ -261,8 +261,17 @@ fn a_place_keeps_its_last_answer_while_the_next_is_worked_out() {
     assert!(session.ask_at(9, Lane::Now, &Endless).best().is_none());
     let reply = session.ask_at(9, Lane::Now, &Square(1_000_003));
     assert!(reply.best().is_some());
+    // The old one says whose answer it is, so that nobody takes it for that of the new question.
+    let Reply::Working { last: Some(last), .. } = &reply else { panic!("{reply:?}") };
+    assert_eq!((last.question(), **last.answer()), (Some(&Square(2)), 4));
+    assert!(reply.clone().last_for(|asked: &Square| asked.0 == 2).best().is_some());
+    let other = reply.clone().last_for(|asked: &Square| asked.0 == 1_000_003);
+    assert!(other.is_working() && other.best().is_none());
     session.end_frame();
     session.end_frame();
+    session.wait(&Square(1_000_003)).unwrap();
+    let reply = session.ask_at(9, Lane::Now, &Square(1_000_003));
+    assert!(reply.last_for(|_: &Square| false).best().is_some(), "its own answer always is meant");
 }
 
 #[test]

@@ -9,7 +9,12 @@ use super::Tokenizer;
 use super::cosmos::CosmosDi;
 use super::diffusers::DiffusersVq;
 use super::emu3::Emu3Vq;
+use super::gumbel::TamingGumbel;
 use super::ldm::{LlamaGen, Taming};
+use super::magvit2::OpenMagvit2;
+use super::maskgit_vqgan::MaskGit;
+use super::titok::TiTok;
+use super::var::VarVqvae;
 use crate::layers::Weights;
 use crate::{EngineError, Result};
 
@@ -53,7 +58,18 @@ pub trait Family: std::fmt::Debug + Sync {
 }
 
 /// All families, the more particular ones first: the first that claims a checkpoint has it.
-pub static FAMILIES: &[&dyn Family] = &[&DiffusersVq, &Emu3Vq, &CosmosDi, &Taming, &LlamaGen];
+pub static FAMILIES: &[&dyn Family] = &[
+    &OpenMagvit2,
+    &TamingGumbel,
+    &VarVqvae,
+    &TiTok,
+    &MaskGit,
+    &DiffusersVq,
+    &Emu3Vq,
+    &CosmosDi,
+    &Taming,
+    &LlamaGen,
+];
 
 /// The family of an id.
 pub fn family(id: &str) -> Option<&'static dyn Family> {

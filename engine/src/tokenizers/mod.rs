@@ -1,13 +1,19 @@
 //! Tokenizers: image → latents → codes of each part → latents → image, one folder a family.
 
+mod beside;
+mod clues;
 pub mod cosmos;
 pub mod diffusers;
 pub mod emu3;
 pub mod facts;
 pub mod family;
+pub mod gumbel;
 pub mod ldm;
-mod published;
+pub mod magvit2;
+pub mod maskgit_vqgan;
 pub mod run;
+pub mod titok;
+pub mod var;
 
 pub use facts::{Facts, Input};
 pub use family::{Beside, FAMILIES, Family, Shapes};
@@ -16,10 +22,10 @@ pub use run::{check_layout, detokenize, images_of, pictures_of, tokenize};
 
 use candle_core::{Device, Tensor};
 
-use crate::Result;
 use crate::layers::Weights;
 use crate::quantizers::{Pass, Quantized, Quantizer, QuantizerConfig};
 use crate::tokens::PartShape;
+use crate::{EngineError, Result};
 
 /// A tokenizer that Smalti trains: everything that decides it but its weights.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -85,4 +91,35 @@ pub trait Tokenizer: std::fmt::Debug + Send + Sync {
     fn quantizer(&self) -> &dyn Quantizer;
     /// The quantizer, to let it learn from a batch.
     fn quantizer_mut(&mut self) -> &mut dyn Quantizer;
+}
+
+/// An error unless images are (B, C, H, W) with `channels` and sides that divide by `factor`.
+fn check_images(images: &Tensor, channels: usize, factor: usize) -> Result<()> {
+    let fits = match *images.dims() {
+        [b, c, h, w] => {
+            let whole = h.is_multiple_of(factor) && w.is_multiple_of(factor);
+            c == channels && b * h * w > 0 && whole
+        }
+        _ => false,
+    };
+    if fits {
+        return Ok(());
+    }
+    Err(EngineError::Shape {
+        what: "images".to_owned(),
+        expected: format!("(B, {channels}, H, W) with sides that divide by {factor}"),
+        found: images.dims().to_vec(),
+    })
+}
+
+/// An error unless quantized latents are (B, D, h, w) with D of `dim`.
+fn check_quantized(latents: &Tensor, dim: usize) -> Result<()> {
+    if latents.rank() == 4 && latents.dim(1)? == dim {
+        return Ok(());
+    }
+    Err(EngineError::Shape {
+        what: "quantized latents".to_owned(),
+        expected: format!("(B, {dim}, h, w)"),
+        found: latents.dims().to_vec(),
+    })
 }

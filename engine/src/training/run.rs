@@ -103,11 +103,7 @@ impl Work for TrainRun {
             self.started = Some(Instant::now());
             self.trainer = Some(made);
         }
-        match self.go_on(watch) {
-            // A disk is full, a drive is gone: what the trainer has learned is only in memory.
-            Err(error @ EngineError::Io { .. }) => Ok(Advance::Stuck(error.problem())),
-            result => result,
-        }
+        self.go_on(watch)
     }
 
     fn keep(&mut self) -> Result<()> {
@@ -124,9 +120,17 @@ impl TrainRun {
             let long = at_most.is_some_and(|most| started.is_some_and(|at| at.elapsed() >= most));
             long || trainer.is_done() || last_step.is_some_and(|last| trainer.steps_done() >= last)
         };
-        if (trainer.owes_report() || !is_over(trainer))
-            && let Some(report) = trainer.step()?
-        {
+        let (owes, done) = (trainer.owes_report(), trainer.steps_done());
+        let report = if owes || !is_over(trainer) {
+            match trainer.step() {
+                Err(error) if owes || trainer.steps_done() > done => return unwritten(error),
+                // Nothing was learned: images cannot be read, or numbers are not finite.
+                report => report?,
+            }
+        } else {
+            None
+        };
+        if let Some(report) = report {
             let steps = trainer.recipe().steps;
             let end = last_step.map_or(steps, |last| last.min(steps));
             let fraction = report.step as f32 / end as f32;
@@ -140,10 +144,22 @@ impl TrainRun {
             }
         }
         if is_over(trainer) {
-            trainer.save()?;
-            watch.append(TrainEvent::Finished { model: trainer.export()? });
-            return Ok(Advance::Done);
+            return match trainer.save().and_then(|()| trainer.export()) {
+                Ok(model) => {
+                    watch.append(TrainEvent::Finished { model });
+                    Ok(Advance::Done)
+                }
+                Err(error) => unwritten(error),
+            };
         }
         Ok(Advance::More)
+    }
+}
+
+/// After a file could not be written: a disk is full, a drive is gone. What was learned is in memory still.
+fn unwritten(error: EngineError) -> Result<Advance> {
+    match error {
+        EngineError::Io { .. } => Ok(Advance::Stuck(error.problem())),
+        other => Err(other),
     }
 }

@@ -10,7 +10,8 @@ use smalti_engine::tokenizers::cosmos::{Cosmos, CosmosConfig, PatchMethod, claim
 use smalti_tests::{count, counts, device, fixture, load_config, load_io, number};
 
 use crate::check::{Near, Seen, same_codes};
-use crate::container::{Named, beside, is_recognized, plain, read, shapes, word};
+use crate::container::{Named, plain, read, shapes, word};
+use crate::files::{beside, is_recognized};
 
 const NAME: &str = "cosmos_di";
 
@@ -138,8 +139,8 @@ fn parity_cosmos_configuration_is_found_from_the_archives_as_far_as_they_tell() 
     let expected = settings(&config);
     let archives = published(0);
     assert!(claims(&shapes(&archives)));
-    is_recognized(&archives, None, "cosmos_di");
-    let all_settings = beside(&fixture(NAME).join("config.json"));
+    is_recognized(&shapes(&archives), None, "cosmos_di");
+    let all_settings = beside(NAME, "config.json");
     assert_eq!(configure(&shapes(&archives), Some(&all_settings)).unwrap(), expected);
     let attention = |config: &CosmosConfig| -> Vec<[bool; 2]> {
         (0..config.channels_mult.len()).map(|level| config.attention_at(level)).collect()

@@ -188,7 +188,7 @@ fn imports_run_downwards(root_file: &str, rooms: Rooms<'_>, unfinished: &[&str])
 #[test]
 fn imports_of_the_engine_run_downwards() {
     // In these a `mod.rs` still says what its children are and calls them.
-    let unfinished = ["checkpoints", "quantizers", "tokenizers"];
+    let unfinished = ["checkpoints", "quantizers", "tokenizers", "tokens"];
     imports_run_downwards("engine/src/lib.rs", rooms::ENGINE, &unfinished);
 }
 
@@ -200,7 +200,9 @@ fn a_kernel_that_follows_pointers_cannot_be_run_by_safe_code() {
         let text = text(&path);
         for part in text.split("\nstruct ").chain(text.split("\npub(super) struct ")).skip(1) {
             let name = part.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
-            let fields = part.split(['}', ';']).next().unwrap_or_default();
+            let is_short = part.lines().next().is_some_and(|line| line.ends_with(';'));
+            let end = if is_short { "\n" } else { "\n}" };
+            let fields = part.split(end).next().unwrap_or_default();
             let follows = ["*const f32", "*mut f32"].iter().any(|pointer| fields.contains(pointer));
             let code = text.split_whitespace().collect::<Vec<_>>().join(" ");
             let is_run = |kernel: &str| {

@@ -15,11 +15,11 @@ pub(crate) const ENGINE: Rooms<'static> = &[
     ("session", &["device", "error"]),
     ("data", &["error", "images", "random"]),
     ("documents", &["error", "images"]),
-    ("quantizers", &["error", "kernels", "layers", "random"]),
     ("tokens", &["error", "images"]),
     ("measure", &["error", "images", "tokens"]),
+    ("quantizers", &["error", "kernels", "layers", "random", "tokens"]),
     ("tokenizers", &["error", "images", "layers", "quantizers", "tokens"]),
-    ("checkpoints", &["atomic", "error", "images", "layers", "quantizers", "tokenizers"]),
+    ("checkpoints", &["atomic", "error", "images", "layers", "tokenizers"]),
     (
         "training",
         &[
@@ -31,6 +31,7 @@ pub(crate) const ENGINE: Rooms<'static> = &[
             "kernels",
             "layers",
             "measure",
+            "quantizers",
             "session",
             "tokenizers",
         ],

@@ -87,7 +87,10 @@ fn a_code_picked_in_the_codebook_is_lit_at_all_its_cells() {
     // The keys of the focused codes go on from there.
     let picked = window.state().document().selection.code;
     press(&mut window, Modifiers::NONE, Key::ArrowRight);
-    assert_eq!(window.state().document().selection.code, picked.map(|code| Code::first(code.number + 1)));
+    assert_eq!(
+        window.state().document().selection.code,
+        picked.map(|code| Code::first(code.number + 1))
+    );
 }
 
 #[test]

@@ -8,9 +8,9 @@ use std::time::Duration;
 use egui_kittest::kittest::Queryable;
 use smalti::document::{Edit, Layout, Open, Panel, Slot, ViewId};
 use smalti_engine::answers::{ImageRef, ModelRef, SourceRef, Stamp};
-use smalti_engine::tokens::Code;
 use smalti_engine::images::WorkingSize;
 use smalti_engine::session::{Desk, Lane, Question};
+use smalti_engine::tokens::Code;
 use smalti_tests::window::{
     Small, Window, drawn, empty, labels, open_drawn, open_sized, rect_of, says, send, settle, tab,
 };

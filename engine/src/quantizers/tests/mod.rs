@@ -1,5 +1,7 @@
 //! Tests that every quantizer passes, over one table of rules.
 
+mod multiscale;
+mod parts;
 mod vq;
 
 use candle_core::{Tensor, Var};
@@ -50,7 +52,7 @@ fn each_rule(check: impl Fn(&QuantizerConfig, Box<dyn Quantizer>)) {
             QuantizerConfig::Vq(vq) => {
                 QuantizerConfig::Vq(VqConfig { start: CodebookStart::Data(3), ..vq })
             }
-            other @ QuantizerConfig::Fsq(_) => other,
+            other => other,
         };
         let mut quantizer = build(&config, DIM, &Weights::fresh(2, &of_tests().unwrap())).unwrap();
         quantizer.start_from(&random((2, DIM, 8, 8), 99), 1).unwrap();

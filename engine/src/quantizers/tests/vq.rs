@@ -164,7 +164,7 @@ fn dead_codes_become_different_latents_of_the_batch() {
         // The next batch of the same kind spreads over the new codes.
         let after = vq.quantize(&latents, Pass::FIRST).unwrap().codes;
         let after: std::collections::BTreeSet<u32> =
-            after.flatten_all().unwrap().to_vec1::<u32>().unwrap().into_iter().collect();
+            after[0].flatten_all().unwrap().to_vec1::<u32>().unwrap().into_iter().collect();
         assert!(after.len() >= observed.restarted, "{after:?}");
     }
 }

@@ -20,10 +20,9 @@ pub use config::{CosmosConfig, PatchMethod, claims, configure};
 use candle_core::{Device, Tensor};
 use serde_json::Value;
 
-use super::Tokenizer;
 use super::facts::{Facts, Input};
 use super::family::{Beside, Family, Shapes, settings, settings_value};
-use super::published::{check_images, check_quantized};
+use super::{Tokenizer, check_images, check_quantized};
 use crate::layers::{Conv2d, Init, Probe, Sequence, Weights};
 use crate::quantizers::{Fsq, Quantizer, QuantizerConfig};
 use crate::{EngineError, Result};

@@ -9,20 +9,21 @@
 
 mod config;
 mod family;
-pub(in crate::tokenizers) mod network;
+mod network;
 #[cfg(test)]
 mod tests;
 
 pub use config::{LdmConfig, Naming};
+pub(in crate::tokenizers) use family::network as network_of;
 pub use family::{LlamaGen, Taming};
 
 use candle_core::{Device, Tensor};
 
 use super::facts::{Facts, Input};
 use super::{Tokenizer, TokenizerConfig};
+use crate::Result;
 use crate::layers::{Conv2d, Probe, Sequence, Weights};
-use crate::quantizers::{self, CodebookUpdate, Quantizer, QuantizerConfig};
-use crate::{EngineError, Result};
+use crate::quantizers::{self, Quantizer, QuantizerConfig};
 
 /// A tokenizer of the convolutional family.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub struct Ldm {
     device: Device,
     encoder: Sequence,
     quant_conv: Conv2d,
+    /// Channels of a code, D.
+    dim: usize,
     quantizer: Box<dyn Quantizer>,
     post_quant_conv: Conv2d,
     decoder: Sequence,
@@ -40,7 +43,7 @@ impl Ldm {
     /// The network of a configuration.
     ///
     /// # Errors
-    /// [`EngineError::BadInput`] if the configuration cannot be used.
+    /// [`crate::EngineError::BadInput`] if the configuration cannot be used.
     pub fn new(config: &TokenizerConfig, weights: &Weights) -> Result<Self> {
         config.validate()?;
         let network = &config.network;
@@ -53,13 +56,11 @@ impl Ldm {
         let decoder = network::decoder(network, weights)?;
         let quantizer = quantizers::build(&config.quantizer, dim, &weights.pp("quantize"))?;
         // A codebook that no gradient trains is part of the model all the same.
-        let averaged = match &config.quantizer {
-            QuantizerConfig::Vq(vq) if vq.update == CodebookUpdate::Ema => vq.codes as usize * dim,
-            _ => 0,
-        };
-        let family = match network.naming {
-            Naming::Taming => "taming",
-            Naming::LlamaGen => "llamagen",
+        let averaged = config.quantizer.averaged(dim);
+        let family = match (network.naming, &config.quantizer) {
+            (Naming::Taming, QuantizerConfig::Gumbel(_)) => "taming-gumbel",
+            (Naming::Taming, _) => "taming",
+            (Naming::LlamaGen, _) => "llamagen",
         };
         let facts = Facts {
             family: family.to_owned(),
@@ -68,31 +69,17 @@ impl Ldm {
             factor: network.factor(),
             books: quantizer.books().to_vec(),
             spatial: true,
-            prefixes: false,
+            prefixes: config.quantizer.has_prefixes(),
             parameters: weights.elements() - before + averaged,
-            quantizer: config.quantizer.words(),
+            quantizer: config.quantizer.words(dim),
         };
         let device = weights.device().clone();
-        Ok(Self { facts, device, encoder, quant_conv, quantizer, post_quant_conv, decoder })
+        Ok(Self { facts, device, encoder, quant_conv, dim, quantizer, post_quant_conv, decoder })
     }
 
     /// [`Tokenizer::encode`], with `probe` seeing every named layer.
     pub fn encode_probed(&self, images: &Tensor, probe: &mut Probe<'_>) -> Result<Tensor> {
-        let (factor, channels) = (self.facts.factor, self.facts.channels);
-        let fits = match *images.dims() {
-            [b, c, h, w] => {
-                let whole = h.is_multiple_of(factor) && w.is_multiple_of(factor);
-                c == channels && b * h * w > 0 && whole
-            }
-            _ => false,
-        };
-        if !fits {
-            return Err(EngineError::Shape {
-                what: "images".to_owned(),
-                expected: format!("(B, {channels}, H, W) with sides that divide by {factor}"),
-                found: images.dims().to_vec(),
-            });
-        }
+        super::check_images(images, self.facts.channels, self.facts.factor)?;
         let encoded = self.encoder.forward(images, probe)?;
         let latents = self.quant_conv.forward(&encoded)?;
         probe.show("quant_conv", &latents);
@@ -101,14 +88,7 @@ impl Ldm {
 
     /// [`Tokenizer::decode`], with `probe` seeing every named layer.
     pub fn decode_probed(&self, latents: &Tensor, probe: &mut Probe<'_>) -> Result<Tensor> {
-        let dim = self.facts.book(0).dim;
-        if latents.rank() != 4 || latents.dim(1)? != dim {
-            return Err(EngineError::Shape {
-                what: "quantized latents".to_owned(),
-                expected: format!("(B, {dim}, h, w)"),
-                found: latents.dims().to_vec(),
-            });
-        }
+        super::check_quantized(latents, self.dim)?;
         let z = self.post_quant_conv.forward(latents)?;
         probe.show("post_quant_conv", &z);
         self.decoder.forward(&z, probe)

@@ -18,7 +18,7 @@ struct Frozen {
     smooth: Tensor,
     /// What quantizing added to it.
     added: Tensor,
-    codes: Tensor,
+    codes: Vec<Tensor>,
     chosen: Tensor,
 }
 
@@ -44,6 +44,7 @@ fn smooth(config: &QuantizerConfig, latents: &Tensor) -> Tensor {
             let code = bounded.broadcast_div(&units).unwrap();
             if symmetric { (code - 1.0).unwrap() } else { code }
         }
+        other => unreachable!("{other:?} has no smooth part here"),
     }
 }
 
