@@ -161,6 +161,40 @@ pub fn nearest(vectors: &Tensor, codebook: &Tensor) -> Result<Tensor> {
     Ok(Tensor::from_vec(found, n, vectors.device())?)
 }
 
+/// Index of the row that has the largest product with each vector, plus the row's bias where biases are
+/// given; the first of equals. No gradient, and no (N, K) scores in memory.
+///
+/// # Shapes
+/// - `vectors`: (N, D); `codebook`: (K, D); `biases`: (K,); gives (N,) u32
+///
+/// # Errors
+/// As [`nearest`]; [`EngineError::Shape`] for another number of biases.
+pub fn highest(vectors: &Tensor, codebook: &Tensor, biases: Option<&Tensor>) -> Result<Tensor> {
+    let ((n, dim), (codes, code_dim)) = (vectors.dims2()?, codebook.dims2()?);
+    let expected = |what: &str, expected: String, found: &Tensor| EngineError::Shape {
+        what: what.to_owned(),
+        expected,
+        found: found.dims().to_vec(),
+    };
+    if dim != code_dim {
+        return Err(expected("latents", format!("(N, {code_dim})"), vectors));
+    }
+    if let Some(biases) = biases.filter(|biases| biases.dims() != [codes]) {
+        return Err(expected("biases of codes", format!("({codes},)"), biases));
+    }
+    if !ours(&[vectors, codebook]) {
+        return plain::highest(vectors, codebook, biases);
+    }
+    let (vectors, codebook) = (vectors.contiguous()?, codebook.contiguous()?);
+    let biases = biases.map_or(Ok(Vec::new()), Tensor::to_vec1::<f32>)?;
+    let found = raw::with_values(&vectors, "highest", |vectors| {
+        raw::with_values(&codebook, "highest", |codes| {
+            nearest::highest(vectors, codes, &biases, dim)
+        })
+    })???;
+    Ok(Tensor::from_vec(found, n, vectors.device())?)
+}
+
 /// x · scale + shift with a scale and a shift of its own for each place, then SiLU if `silu`; where the
 /// maps of `scale` and `shift` are smaller, each of their places stands for a rectangle of x (the nearest
 /// neighbor). Differentiable.
@@ -199,40 +233,6 @@ pub fn modulate(x: &Tensor, (scale, shift): (&Tensor, &Tensor), silu: bool) -> R
         _ => Vec::new(),
     })?;
     Ok(Tensor::from_vec(y, x.dims(), x.device())?)
-}
-
-/// Index of the row that has the largest product with each vector, plus the row's bias where biases are
-/// given; the first of equals. No gradient, and no (N, K) scores in memory.
-///
-/// # Shapes
-/// - `vectors`: (N, D); `codebook`: (K, D); `biases`: (K,); gives (N,) u32
-///
-/// # Errors
-/// As [`nearest`]; [`EngineError::Shape`] for another number of biases.
-pub fn highest(vectors: &Tensor, codebook: &Tensor, biases: Option<&Tensor>) -> Result<Tensor> {
-    let ((n, dim), (codes, code_dim)) = (vectors.dims2()?, codebook.dims2()?);
-    let expected = |what: &str, expected: String, found: &Tensor| EngineError::Shape {
-        what: what.to_owned(),
-        expected,
-        found: found.dims().to_vec(),
-    };
-    if dim != code_dim {
-        return Err(expected("latents", format!("(N, {code_dim})"), vectors));
-    }
-    if let Some(biases) = biases.filter(|biases| biases.dims() != [codes]) {
-        return Err(expected("biases of codes", format!("({codes},)"), biases));
-    }
-    if !ours(&[vectors, codebook]) {
-        return plain::highest(vectors, codebook, biases);
-    }
-    let (vectors, codebook) = (vectors.contiguous()?, codebook.contiguous()?);
-    let biases = biases.map_or(Ok(Vec::new()), Tensor::to_vec1::<f32>)?;
-    let found = raw::with_values(&vectors, "highest", |vectors| {
-        raw::with_values(&codebook, "highest", |codes| {
-            nearest::highest(vectors, codes, &biases, dim)
-        })
-    })???;
-    Ok(Tensor::from_vec(found, n, vectors.device())?)
 }
 
 /// Doubles height and width by repeating pixels. Differentiable.

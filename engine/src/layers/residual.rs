@@ -17,22 +17,10 @@ pub struct ResBlock {
     nin_shortcut: Option<Conv2d>,
 }
 
-/// Makes a convolution: with a bias or without.
-type MakeConv = fn(&Weights, (usize, usize), usize, Conv) -> Result<Conv2d>;
-
 impl ResBlock {
     /// From `inputs` to `outputs` channels, with the names of taming-transformers.
     pub fn new(weights: &Weights, channels: (usize, usize), grouping: Grouping) -> Result<Self> {
-        Self::of(weights, channels, grouping, (BlockNames::Taming, Conv2d::new))
-    }
-
-    /// The same with convolutions that have no bias.
-    pub fn without_bias(
-        weights: &Weights,
-        channels: (usize, usize),
-        grouping: Grouping,
-    ) -> Result<Self> {
-        Self::of(weights, channels, grouping, (BlockNames::Taming, Conv2d::without_bias))
+        Self::named(weights, channels, grouping, BlockNames::Taming)
     }
 
     /// From `inputs` to `outputs` channels, with other names.
@@ -45,11 +33,20 @@ impl ResBlock {
         Self::of(weights, channels, grouping, (names, Conv2d::new))
     }
 
+    /// The same with convolutions that have no bias.
+    pub fn without_bias(
+        weights: &Weights,
+        channels: (usize, usize),
+        grouping: Grouping,
+    ) -> Result<Self> {
+        Self::of(weights, channels, grouping, (BlockNames::Taming, Conv2d::without_bias))
+    }
+
     fn of(
         weights: &Weights,
         (inputs, outputs): (usize, usize),
         grouping: Grouping,
-        (names, conv): (BlockNames, MakeConv),
+        (names, conv): (BlockNames, fn(&Weights, (usize, usize), usize, Conv) -> Result<Conv2d>),
     ) -> Result<Self> {
         let nin_shortcut = if inputs == outputs {
             None

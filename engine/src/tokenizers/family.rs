@@ -60,13 +60,13 @@ pub trait Family: std::fmt::Debug + Sync {
 /// All families, the more particular ones first: the first that claims a checkpoint has it.
 pub static FAMILIES: &[&dyn Family] = &[
     &OpenMagvit2,
+    &DiffusersVq,
+    &Emu3Vq,
+    &CosmosDi,
     &TamingGumbel,
     &VarVqvae,
     &TiTok,
     &MaskGit,
-    &DiffusersVq,
-    &Emu3Vq,
-    &CosmosDi,
     &Taming,
     &LlamaGen,
 ];

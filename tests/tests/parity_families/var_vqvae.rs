@@ -301,7 +301,7 @@ fn parity_var_vqvae_tokens_come_in_scales_and_the_first_ones_alone_give_a_pictur
     let tensors = files::published(VQVAE, "weights.pth").to_tensors(&device()).unwrap();
     let (var, _) = build(&config, tensors, false);
     let side = config.image_side() as u32;
-    let rgb = (0..side * side * 3).map(|at| (at * 37 % 251) as u8).collect();
+    let rgb: Vec<u8> = (0..side * side * 3).map(|at| (at * 37 % 251) as u8).collect();
     let picture = Picture::new(side, side, rgb).unwrap();
     let tokens = tokenize(&var, &picture).unwrap();
     let sides: Vec<usize> = tokens.parts().iter().map(|part| part.rows()).collect();

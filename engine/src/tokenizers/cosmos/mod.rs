@@ -25,7 +25,7 @@ use super::family::{Beside, Family, Shapes, settings, settings_value};
 use super::{Tokenizer, check_images, check_quantized};
 use crate::layers::{Conv2d, Init, Probe, Sequence, Weights};
 use crate::quantizers::{Fsq, Quantizer, QuantizerConfig};
-use crate::{EngineError, Result};
+use crate::Result;
 
 /// The discrete image tokenizer of Cosmos.
 #[derive(Debug)]
@@ -96,7 +96,7 @@ impl Cosmos {
             spatial: true,
             prefixes: false,
             parameters: weights.elements() - before,
-            quantizer: QuantizerConfig::Fsq(config.fsq()).words(),
+            quantizer: QuantizerConfig::Fsq(config.fsq()).words(quantizer.books()[0].dim),
         };
         let device = weights.device().clone();
         Ok(Self { config, facts, device, encoder, quant_conv, quantizer, post_quant_conv, decoder })

@@ -102,7 +102,7 @@ impl Emu3 {
             spatial: true,
             prefixes: false,
             parameters: weights.elements() - before,
-            quantizer: QuantizerConfig::Vq(vq).words(),
+            quantizer: QuantizerConfig::Vq(vq).words(quantizer.books()[0].dim),
         };
         Ok(Self {
             config: config.clone(),
