@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use smalti_engine::answers::{CodeCard, ModelRef};
 use smalti_engine::quantizers::{FsqConfig, QuantizerConfig};
 use smalti_engine::session::{Session, Settings};
+use smalti_engine::tokens::from_arrays::Wanted;
 use smalti_engine::tokens::{Code, files};
 use smalti_tests::tiny::{model_of, tiny_config, write_png};
 use smalti_tests::window::assets;
@@ -65,7 +66,8 @@ fn of_several_tokenizers_the_one_with_broken_weights_is_named() {
 
 /// The colors of the tiles of a token map by the code that stands there.
 fn tiles(desk: &Desk, stem: &str, k: u32) -> BTreeMap<u32, [u8; 3]> {
-    let read = files::read_all(&desk.path(&format!("tokens/{stem}.npy")), Some(k)).unwrap();
+    let path = desk.path(&format!("tokens/{stem}.npy"));
+    let read = files::read(&path, &Wanted::default(), Some(k)).unwrap();
     let part = read.images[0].first();
     let map = image::open(desk.path(&format!("tokens/{stem}.tokens.png"))).unwrap().to_rgb8();
     let tile = map.width() / part.columns() as u32;
@@ -95,7 +97,7 @@ fn a_token_map_has_the_colors_that_its_codes_decode_to_however_large_the_codeboo
         for (code, color) in tiles.iter().take(12) {
             // Decoded alone, as the Code view does it.
             let card = session.wait(&CodeCard { model: model.clone(), code: Code::first(*code) });
-            let patch = card.unwrap().alone.clone();
+            let patch = card.unwrap().alone.clone().unwrap();
             let pixels = patch.rgb().len() / 3;
             let mean: [u8; 3] = std::array::from_fn(|i| {
                 let sum: usize =
