@@ -7,6 +7,7 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use smalti_engine::checkpoints::{self, Checkpoint, ElementType};
 use smalti_engine::layers::Weights;
+use smalti_engine::quantizers::Pass;
 use smalti_engine::tokenizers::{Beside, FAMILIES};
 use smalti_tests::{device, fixture};
 
@@ -78,4 +79,13 @@ pub(crate) fn is_recognized(checkpoint: &Checkpoint, beside: &Beside, id: &str) 
     let tokenizer = family.build(&settings, &weights).unwrap();
     assert_eq!(weights.problems(&[]), Vec::<String>::new());
     assert_eq!(tokenizer.facts().family, id);
+}
+
+/// The codes, part by part, that the file gives for an image when it is opened as people open it, with
+/// what lies beside it.
+pub(crate) fn codes_of(name: &str, file: &str, images: &Tensor) -> Vec<Tensor> {
+    let opened = checkpoints::open_tokenizer(&fixture(name).join(file), &device());
+    let tokenizer = opened.unwrap_or_else(|e| panic!("{name}: {e}")).tokenizer;
+    let latents = tokenizer.encode(images).unwrap();
+    tokenizer.quantize(&latents, Pass::Inference).unwrap().codes
 }
