@@ -4,6 +4,7 @@
 //! `io.safetensors` (inputs, outputs, intermediate values). `SMALTI_FIXTURES` names another folder of
 //! the same layout; without it the copy beside this crate is taken. What is missing fails loudly.
 
+pub mod counting;
 pub mod pictures;
 pub mod tiny;
 pub mod window;

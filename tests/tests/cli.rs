@@ -201,6 +201,9 @@ fn evaluate_counts_a_folder_and_skips_what_is_broken() {
         [
             "model",
             "images",
+            "of_images",
+            "size",
+            "enlarged",
             "psnr",
             "ssim",
             "lpips_like",

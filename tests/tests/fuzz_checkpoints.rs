@@ -18,6 +18,7 @@ use smalti_engine::checkpoints::{
     ElementType, codebook_candidates, read_bytes_counted, recognize, tensor_rows, views,
 };
 use smalti_engine::random::{Noise, Purpose, name_hash};
+use smalti_engine::tokens::from_arrays::Wanted;
 use smalti_engine::tokens::{Tokens, files};
 use smalti_tests::{case, fixture};
 
@@ -423,7 +424,7 @@ fn mutated_token_files_are_answered() {
     let list = [files::npy_bytes(&grid).unwrap(), columns, batch];
     fuzz("tokens", &list, |bytes| {
         let len = bytes.len();
-        let read = files::parse(Path::new("mutated"), &bytes, Some(1024));
+        let read = files::parse(Path::new("mutated"), &bytes, &Wanted::default(), Some(1024));
         read.is_ok_and(|file| {
             let tokens: usize = file.images.iter().map(Tokens::len).sum();
             assert!(tokens <= len);

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde::Serialize;
 use smalti_engine::answers::{
-    Comparison, Encode, ImageRef, ModelFacts, ModelInfo, ModelRef, PastedPicture, SourceFacts,
-    SourceInfo, SourceRef, Stamp,
+    Comparison, Encode, ImageRef, LoadImage, ModelFacts, ModelInfo, ModelRef, OwnSide,
+    PastedPicture, Sizes, SourceFacts, SourceInfo, SourceRef, Stamp,
 };
 use smalti_engine::images::WorkingSize;
 use smalti_engine::measure::CodeCounts;
@@ -23,7 +23,14 @@ const WORLDS: u64 = 256;
 #[derive(Debug, Serialize)]
 struct Line {
     model: String,
+    /// Images that were measured, and images of the set, if it has an end: if there are more, this
+    /// is a sample.
     images: u64,
+    of_images: Option<u64>,
+    /// Width and height at which they were measured.
+    size: String,
+    /// Images that were smaller than that.
+    enlarged: usize,
     psnr: f64,
     ssim: f64,
     lpips_like: Option<f64>,
@@ -57,18 +64,27 @@ pub(super) fn run(
     if images == 0 {
         return Err(Stop::bad_input(&options.data, "there are no images", "Name another --data"));
     }
-    console.remark(&describe(&set, images, options.size));
+    let side = match options.size {
+        Some(side) => side,
+        None => *engine.answer(&OwnSide { source: source.clone() }, console)?,
+    };
+    let of_images = (!matches!(source, SourceRef::Worlds { .. })).then_some(set.len);
+    console.remark(&describe(&set, images, side));
+    for note in &set.notes {
+        console.remark(note);
+    }
     for (number, (name, model, facts)) in models.iter().enumerate() {
         let mut sums = Sums::new(facts);
         for index in 0..images {
             let part = (number as f32 + index as f32 / images as f32) / models.len() as f32;
             console.progress(part, &sums.so_far(name));
             let image = ImageRef::InSource { source: source.clone(), index };
-            sums.measure(image, options.size, model, (&engine, console))?;
+            sums.measure(image, side, model, (&engine, console))?;
             engine.forget_old_answers();
         }
         report_skipped(&sums, console);
-        let line = sums.line(name)?;
+        let line = sums.line(name, of_images)?;
+        remark_on_size(&line, side, options.size.is_some(), console);
         console.result(&line, &text_of(&line))?;
     }
     Ok(())
@@ -87,15 +103,37 @@ fn source_of(data: &str, seed: u64) -> SourceRef {
 }
 
 fn describe(set: &SourceFacts, images: u64, side: u32) -> String {
-    format!("{}: {images} measured at {side}x{side}", set.description)
+    let which =
+        if images < set.len { format!("a sample, the first {images}") } else { "all".into() };
+    format!("{}: {which} at a side of {side} pixels", set.description)
+}
+
+/// Where the size is not the one that was asked for, or not the images' own.
+fn remark_on_size(line: &Line, side: u32, is_asked: bool, console: &mut Console<'_, '_>) {
+    if is_asked && line.size != format!("{side}x{side}") {
+        console.remark(&format!(
+            "{}: measured at {}, as {side} does not divide by its factor",
+            line.model, line.size
+        ));
+    }
+    if line.enlarged > 0 {
+        console.remark(&format!(
+            "{}: {} of {} images are smaller than {} and were enlarged, which flatters PSNR",
+            line.model, line.enlarged, line.images, line.size
+        ));
+    }
 }
 
 fn text_of(line: &Line) -> String {
+    let images = match line.of_images {
+        Some(all) if line.images < all => format!("{} of {all}", line.images),
+        _ => line.images.to_string(),
+    };
     format!(
-        "{}: {} images, PSNR {:.2} dB, SSIM {:.4}, {:.1} % of codes used, perplexity {:.1}, \
+        "{}: {images} images at {}, PSNR {:.2} dB, SSIM {:.4}, {:.1} % of codes used, perplexity {:.1}, \
          {:.3} bits per pixel ({:.3} by entropy), encode {:.2} s, decode {:.2} s",
         line.model,
-        line.images,
+        line.size,
         line.psnr,
         line.ssim,
         line.usage * 100.0,
@@ -126,6 +164,7 @@ struct Sums {
     encode_seconds: f64,
     decode_seconds: f64,
     counts: CodeCounts,
+    sizes: Sizes,
     skipped: Vec<String>,
 }
 
@@ -140,6 +179,7 @@ impl Sums {
             encode_seconds: 0.0,
             decode_seconds: 0.0,
             counts: CodeCounts::new(facts.facts.codebook_size()),
+            sizes: Sizes::default(),
             skipped: Vec::new(),
         }
     }
@@ -153,11 +193,8 @@ impl Sums {
         model: &ModelRef,
         (engine, console): (&Engine, &Console<'_, '_>),
     ) -> Result<(), Stop> {
-        let question = Encode {
-            subject: image.into(),
-            size: WorkingSize::square(side, 1),
-            model: model.clone(),
-        };
+        let size = WorkingSize::square(side, 1);
+        let question = Encode { subject: image.clone().into(), size, model: model.clone() };
         let encoded = match engine.answer(&question, console) {
             Ok(encoded) => encoded,
             Err(Stop::Problem(problem)) if problem.bad_input => {
@@ -175,6 +212,8 @@ impl Sums {
         for part in encoded.tokens.parts().iter().filter(|part| part.book() == 0) {
             self.counts.add(part)?;
         }
+        let original = engine.answer(&LoadImage { image, paint_side: side }, console)?;
+        self.sizes.add(&encoded.picture, &original.picture);
         self.images += 1;
         self.psnr += compared.psnr;
         self.ssim += compared.ssim;
@@ -192,7 +231,7 @@ impl Sums {
         format!("{name}: {} images, PSNR {:.2} dB", self.images, self.psnr / self.images as f64)
     }
 
-    fn line(&self, name: &str) -> Result<Line, Stop> {
+    fn line(&self, name: &str, of_images: Option<u64>) -> Result<Line, Stop> {
         if self.images == 0 {
             return Err(Stop::bad_input(
                 "--data",
@@ -205,6 +244,9 @@ impl Sums {
         Ok(Line {
             model: name.to_owned(),
             images: self.images,
+            of_images,
+            size: self.sizes.to_string(),
+            enlarged: self.sizes.enlarged,
             psnr: self.psnr / n,
             ssim: self.ssim / n,
             lpips_like: None,

@@ -13,6 +13,7 @@ use smalti_engine::answers::{
 use smalti_engine::images::WorkingSize;
 use smalti_engine::session::Asker;
 use smalti_engine::tokens::files;
+use smalti_engine::tokens::from_arrays::Wanted;
 use smalti_engine::{EngineError, Problem};
 
 use super::background::Background;
@@ -156,19 +157,17 @@ impl Opening {
     fn tokens(&self, path: &Path) -> Result<Vec<Command>, Problem> {
         let facts = self.asker.wait(&ModelInfo { model: self.model.clone() }).ok();
         let size = facts.as_ref().map(|facts| facts.facts.codebook_size());
-        let read = files::read_all(path, None).map_err(|error| error.problem())?;
-        let largest = read.images.iter().map(|t| t.first().codebook_size()).max().unwrap_or(0);
-        // Without a word of the file the tokenizer's size is as good a guess as the largest code, if
-        // all codes are in it.
-        let read = match size {
-            Some(size) if !read.remarks.is_empty() && largest <= size => {
-                files::read_all(path, Some(size)).map_err(|error| error.problem())?
-            }
-            _ => read,
-        };
+        let fixed = facts.as_ref().and_then(|facts| facts.fixed_grid());
+        let wanted = Wanted { fixed, ..Wanted::default() };
+        let read = files::read(path, &wanted, size).map_err(|error| error.problem())?;
         let mut commands = Vec::new();
         let count = read.images.len();
         let Some(tokens) = read.images.into_iter().next() else { return Ok(commands) };
+        let tokens = match &facts {
+            // What does not fit stays as it is, and is said below.
+            Some(facts) => facts.laid_out(&tokens).unwrap_or(tokens),
+            None => tokens,
+        };
         let given = Given { name: name(path).into(), tokens };
         let subject = Subject::Tokens(given.clone());
         let (size, model) = (self.size, self.model.clone());

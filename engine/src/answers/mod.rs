@@ -11,6 +11,7 @@ pub mod image;
 pub mod model;
 pub mod order;
 pub mod reach;
+pub mod sample;
 pub mod usage;
 
 pub use checkpoint::{CodebookLook, InspectModel, Inspection, LookAtCodebook};
@@ -19,10 +20,11 @@ pub use compare::{Compared, Comparison, Reconstruct};
 pub use encode::{Decode, Decoded, Encode, Encoded, Given, Subject};
 pub use identify::{Identified, Identify};
 pub use image::{
-    ClassMembers, ImageRef, LoadImage, LoadedImage, PastedPicture, SourceFacts, SourceInfo,
-    SourceRef, Stamp, Thumbnail, WorkingImage,
+    ClassMembers, ImageRef, LoadImage, LoadedImage, OwnSide, PastedPicture, SourceFacts,
+    SourceInfo, SourceRef, Stamp, Thumbnail, WorkingImage,
 };
 pub use model::{ModelFacts, ModelInfo, ModelRef, ShippedModels, ShippedRecipes};
 pub use order::{CodebookOrder, OrderBy, Ordered, WithoutCodes};
 pub use reach::{Reach, Reached};
+pub use sample::{ImageSample, Sizes};
 pub use usage::{CodeUse, Sample, Scope, Used};

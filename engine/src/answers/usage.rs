@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::encode::Encode;
 use super::image::ImageRef;
 use super::model::{ModelRef, load};
+use super::sample::ImageSample;
 use crate::images::WorkingSize;
 use crate::measure::{CodeCounts, CodeStatistics};
 use crate::session::{Desk, Question};
@@ -94,6 +95,8 @@ pub struct Used {
     pub ranked: Arc<[(u32, u64)]>,
     /// Images that were counted.
     pub images: usize,
+    /// Of how many; none where tokens were counted.
+    pub sample: Option<ImageSample>,
     /// Images that could not be read, with why.
     pub skipped: Vec<String>,
     /// One row an image: tokens of each column, `columns` entries.
@@ -142,7 +145,11 @@ impl Question for CodeUse {
         let counting = counting.ok_or_else(|| {
             EngineError::bad_input("tokens", "there are none to count", "open images or tokens")
         })?;
-        Ok(counting.finish(skipped))
+        let mut used = counting.finish(skipped);
+        if let Sample::Images { images, .. } = &self.sample {
+            used.sample = Some(ImageSample::new(desk, images, used.images)?);
+        }
+        Ok(used)
     }
 
     fn bytes(answer: &Used) -> usize {
@@ -206,6 +213,7 @@ impl Counting {
             counts: counts.into(),
             ranked: ranked.into(),
             images,
+            sample: None,
             skipped,
             rows: self.rows.into(),
             columns: self.columns,

@@ -274,6 +274,26 @@ impl Entry {
         self.0.storage.source.path()
     }
 
+    /// `count` elements from `first` on, as [`Entry::bytes`] has them.
+    ///
+    /// # Errors
+    /// As [`Entry::bytes`]; [`EngineError::BadInput`](crate::EngineError::BadInput) if there are
+    /// fewer.
+    pub fn part(&self, first: usize, count: usize) -> Result<Vec<u8>> {
+        let end = first.checked_add(count).filter(|end| *end <= self.elements());
+        let Some(end) = end else {
+            let reason = format!("{count} elements from {first} on are not in it");
+            return Err(crate::EngineError::bad_input("tensor", reason, ""));
+        };
+        let Place { dtype, storage, offset, .. } = &*self.0;
+        let size = dtype.size();
+        if self.is_contiguous() && count > 0 {
+            let start = storage.start + (offset + first as u64) * size as u64;
+            return storage.source.read(start, (count * size) as u64);
+        }
+        Ok(self.bytes()?.get(first * size..end * size).unwrap_or_default().to_vec())
+    }
+
     /// All elements as f32, row by row; true is 1.
     pub fn values(&self) -> Result<Vec<f32>> {
         Ok(self.0.dtype.to_f32(&self.bytes()?))

@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use serde::de::DeserializeOwned;
 
 use super::Tokenizer;
+use super::cosmos::CosmosDi;
+use super::diffusers::DiffusersVq;
+use super::emu3::Emu3Vq;
 use super::gumbel::TamingGumbel;
 use super::ldm::{LlamaGen, Taming};
 use super::magvit2::OpenMagvit2;
@@ -55,8 +58,18 @@ pub trait Family: std::fmt::Debug + Sync {
 }
 
 /// All families, the more particular ones first: the first that claims a checkpoint has it.
-pub static FAMILIES: &[&dyn Family] =
-    &[&OpenMagvit2, &TamingGumbel, &VarVqvae, &TiTok, &MaskGit, &Taming, &LlamaGen];
+pub static FAMILIES: &[&dyn Family] = &[
+    &OpenMagvit2,
+    &DiffusersVq,
+    &Emu3Vq,
+    &CosmosDi,
+    &TamingGumbel,
+    &VarVqvae,
+    &TiTok,
+    &MaskGit,
+    &Taming,
+    &LlamaGen,
+];
 
 /// The family of an id.
 pub fn family(id: &str) -> Option<&'static dyn Family> {

@@ -2,12 +2,16 @@
 
 mod beside;
 mod clues;
+pub mod cosmos;
+pub mod diffusers;
+pub mod emu3;
 pub mod facts;
 pub mod family;
 pub mod gumbel;
 pub mod ldm;
 pub mod magvit2;
 pub mod maskgit_vqgan;
+mod published;
 pub mod run;
 pub mod titok;
 pub mod var;

@@ -28,6 +28,14 @@ pub(super) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, (ordered, book): (&Ordere
     // A code that does not occur in a small sample is not dead: only where nearly all would occur if
     // they were used evenly does its absence say something.
     let is_telling = facts.ceiling >= DEAD_FROM * f64::from(facts.codebook_size);
+    let of_images = ordered.sample.map_or_else(String::new, |sample| {
+        let images = grouped(sample.images);
+        if sample.is_part() {
+            format!(" of {images} of {} images", grouped(sample.total))
+        } else {
+            format!(" of all {images} images")
+        }
+    });
     let figures = [
         Figure {
             label: "used",
@@ -39,7 +47,7 @@ pub(super) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, (ordered, book): (&Ordere
         Figure {
             label: "sample",
             value: grouped(facts.samples),
-            remark: format!("tokens, ceiling {}", grouped(facts.ceiling.round() as u64)),
+            remark: format!("tokens{of_images}, ceiling {}", grouped(facts.ceiling.round() as u64)),
             about: "Tokens that were counted, and the codes that would be used if they fell evenly",
             opens: false,
         },
