@@ -36,9 +36,24 @@ pub struct Beside {
 pub fn beside(path: &Path) -> Option<Beside> {
     let path = folder::configuration(path)?;
     Some(match parse_file(&path) {
-        Ok(value) => Beside { path, value, problem: None },
+        Ok(mut value) => {
+            // A configuration under a name of its own may stand beside a general one.
+            if path.file_name().is_some_and(|name| name == "titok_config.json") {
+                add_missing(&mut value, parse_file(&path.with_file_name("config.json")).ok());
+            }
+            Beside { path, value, problem: None }
+        }
         Err(problem) => Beside { path, value: Value::Null, problem: Some(problem) },
     })
+}
+
+/// Adds to an object what another says beyond it.
+fn add_missing(value: &mut Value, other: Option<Value>) {
+    if let (Value::Object(all), Some(Value::Object(other))) = (value, other) {
+        for (key, said) in other {
+            all.entry(key).or_insert(said);
+        }
+    }
 }
 
 fn parse_file(path: &Path) -> Result<Value, String> {

@@ -87,3 +87,10 @@ fn parity_maskgit_vqgan_configuration_is_told_from_the_published_container() {
         MaskGitConfig { norm_groups, norm_eps, commitment_cost: usual.commitment_cost, ..truth };
     assert_eq!(maskgit_vqgan::configure(&shapes, None).unwrap(), expected);
 }
+
+#[test]
+fn parity_maskgit_vqgan_codes_of_the_file_as_people_open_it() {
+    let ledger = Ledger::new(NAME, Near::of(&load_config(NAME)));
+    let images = ledger.given("input").affine(2.0, -1.0).unwrap();
+    ledger.codes("indices", &files::codes_of(NAME, "weights.bin", &images)[0]);
+}

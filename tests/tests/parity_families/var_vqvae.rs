@@ -320,3 +320,19 @@ fn parity_var_vqvae_tokens_come_in_scales_and_the_first_ones_alone_give_a_pictur
     let error = tokenize(&var, &other).unwrap_err().to_string();
     assert!(error.contains(&format!("takes {side}x{side} only")), "{error}");
 }
+
+#[test]
+fn parity_var_vqvae_codes_of_the_file_as_people_open_it() {
+    let ledger = Ledger::new(VQVAE, Near::of(&load_config(VQVAE)));
+    let codes = files::codes_of(VQVAE, "weights.pth", &ledger.given("input"));
+    for (at, codes) in codes.iter().enumerate() {
+        ledger.codes(&format!("scale{at}.indices"), codes);
+    }
+    for name in GENERATORS {
+        let ledger = Ledger::new(name, Near { abs: 0.0, rel: 0.0 });
+        let codes = files::codes_of(name, "vae.pth", &ledger.given("enc.image"));
+        for (at, codes) in codes.iter().enumerate() {
+            ledger.codes(&format!("enc.s{at}.tokens"), codes);
+        }
+    }
+}
