@@ -56,20 +56,31 @@ pub fn open_tokenizer(path: &Path, device: &Device) -> Result<Opened> {
     let tokenizer = design.build(&weights)?;
     weights.finish(&path.display().to_string(), &[])?;
     let metadata = checkpoint.smalti(&file)?;
-    let token_hash = token_hash(tokenizer.facts(), &tensors)?;
+    let token_hash = token_hash(&design, tokenizer.facts(), &tensors)?;
     Ok(Opened { tokenizer, design, metadata, recognized, token_hash })
 }
 
 /// Names of tensors that come after the tokens.
 const AFTER_TOKENS: [&str; 4] = ["decoder.", "post_quant_conv.", "pixel_", "model_ema.decoder"];
 
-/// 16 hexadecimal digits over the numbers of encoder and quantizer and over the rule in words: two
-/// FSQ models of equal levels differ by their encoders.
-fn token_hash(facts: &Facts, tensors: &BTreeMap<String, Tensor>) -> Result<String> {
-    let mix =
-        |hash: u64, word: u64| (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+/// 16 hexadecimal digits over the numbers of encoder and quantizer, the rule in words, and the settings:
+/// two FSQ models of equal levels differ by their encoders, two lists of scales by the settings.
+fn token_hash(
+    design: &Design,
+    facts: &Facts,
+    tensors: &BTreeMap<String, Tensor>,
+) -> Result<String> {
+    let mix = |hash: u64, word: u64| {
+        (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
+    };
     let text = |hash: u64, text: &str| text.bytes().fold(hash, |h, byte| mix(h, byte.into()));
+    let mut settings = design.settings.clone();
+    if let Some(settings) = settings.as_object_mut() {
+        // What a person calls it decides nothing.
+        settings.remove("name");
+    }
     let mut hash = text(text(0, &facts.family), &facts.quantizer);
+    hash = text(hash, &settings.to_string());
     for (name, tensor) in tensors {
         if AFTER_TOKENS.iter().any(|prefix| name.starts_with(prefix)) {
             continue;
