@@ -13,10 +13,9 @@ use smalti_engine::measure::CodeCounts;
 use super::arguments;
 use super::console::Console;
 use super::engine::Engine;
+use super::skipped::Skipped;
 use super::stop::Stop;
 
-/// Broken images are named up to this many, then counted.
-const NAMED: usize = 10;
 /// Of `worlds`, which has no end, this many are measured when no limit is given.
 const WORLDS: u64 = 256;
 
@@ -51,8 +50,8 @@ pub(super) fn run(
     let mut models = Vec::new();
     for name in &options.models {
         let model = engine.model(name);
-        let facts = engine.answer(&ModelInfo { model: model.clone() }, console)?;
-        models.push((name, model, facts));
+        let facts = engine.answer(&ModelInfo { model: model.clone() }, console);
+        models.push((name, model, facts.map_err(|stop| stop.about(name))?));
     }
     let source = source_of(&options.data, options.seed);
     let set = engine.answer(&SourceInfo { source: source.clone() }, console)?;
@@ -79,11 +78,13 @@ pub(super) fn run(
             let part = (number as f32 + index as f32 / images as f32) / models.len() as f32;
             console.progress(part, &sums.so_far(name));
             let image = ImageRef::InSource { source: source.clone(), index };
-            sums.measure(image, side, model, (&engine, console))?;
+            let measured = sums.measure(image, side, model, (&engine, console));
+            measured.map_err(|stop| stop.about(name))?;
             engine.forget_old_answers();
         }
-        report_skipped(&sums, console);
-        let line = sums.line(name, of_images)?;
+        let about = (options.data.as_str(), "measured");
+        sums.skipped.report(sums.images > 0, about, console)?;
+        let line = sums.line(name, of_images);
         remark_on_size(&line, side, options.size.is_some(), console);
         console.result(&line, &text_of(&line))?;
     }
@@ -145,15 +146,6 @@ fn text_of(line: &Line) -> String {
     )
 }
 
-fn report_skipped(sums: &Sums, console: &mut Console<'_, '_>) {
-    for reason in sums.skipped.iter().take(NAMED) {
-        console.remark(&format!("skipped: {reason}"));
-    }
-    if sums.skipped.len() > NAMED {
-        console.remark(&format!("skipped {} images in all", sums.skipped.len()));
-    }
-}
-
 /// What adds up over the images.
 struct Sums {
     images: u64,
@@ -165,7 +157,7 @@ struct Sums {
     decode_seconds: f64,
     counts: CodeCounts,
     sizes: Sizes,
-    skipped: Vec<String>,
+    skipped: Skipped,
 }
 
 impl Sums {
@@ -180,12 +172,11 @@ impl Sums {
             decode_seconds: 0.0,
             counts: CodeCounts::new(facts.facts.codebook_size()),
             sizes: Sizes::default(),
-            skipped: Vec::new(),
+            skipped: Skipped::default(),
         }
     }
 
-    /// Adds an image. One that cannot be read is noted: a broken file among thousands must not
-    /// hide the rest.
+    /// Adds an image, or notes why it cannot be.
     fn measure(
         &mut self,
         image: ImageRef,
@@ -195,14 +186,8 @@ impl Sums {
     ) -> Result<(), Stop> {
         let size = WorkingSize::square(side, 1);
         let question = Encode { subject: image.clone().into(), size, model: model.clone() };
-        let encoded = match engine.answer(&question, console) {
-            Ok(encoded) => encoded,
-            Err(Stop::Problem(problem)) if problem.bad_input => {
-                self.skipped.push(problem.to_string());
-                return Ok(());
-            }
-            Err(stop) => return Err(stop),
-        };
+        let encoded = self.skipped.or_skip(engine.answer(&question, console))?;
+        let Some(encoded) = encoded else { return Ok(()) };
         let question = Comparison {
             original: PastedPicture::new(encoded.picture.clone()),
             tokens: encoded.tokens.clone(),
@@ -231,17 +216,11 @@ impl Sums {
         format!("{name}: {} images, PSNR {:.2} dB", self.images, self.psnr / self.images as f64)
     }
 
-    fn line(&self, name: &str, of_images: Option<u64>) -> Result<Line, Stop> {
-        if self.images == 0 {
-            return Err(Stop::bad_input(
-                "--data",
-                format!("none of {} images could be measured", self.skipped.len()),
-                self.skipped.first().cloned().unwrap_or_default(),
-            ));
-        }
+    /// The means; there are images.
+    fn line(&self, name: &str, of_images: Option<u64>) -> Line {
         let n = self.images as f64;
         let statistics = self.counts.statistics();
-        Ok(Line {
+        Line {
             model: name.to_owned(),
             images: self.images,
             of_images,
@@ -258,6 +237,6 @@ impl Sums {
                 / self.pixels,
             encode_seconds: self.encode_seconds,
             decode_seconds: self.decode_seconds,
-        })
+        }
     }
 }

@@ -158,6 +158,11 @@ impl Document {
         (!off.is_empty()).then_some(WithoutCodes { tokens, model, off })
     }
 
+    /// How many forced tokens stand in locked cells: those that clearing leaves alone.
+    pub fn locked_edits(&self) -> usize {
+        self.locks.iter().filter(|cell| self.edits.contains_key(cell)).count()
+    }
+
     /// Whether two documents differ in more than what is picked: the measure for undo and for
     /// unsaved changes.
     pub fn differs_beyond_selection(&self, other: &Self) -> bool {

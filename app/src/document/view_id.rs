@@ -36,3 +36,29 @@ impl ViewId {
         Self::Checkpoint,
     ];
 }
+
+/// A panel of the window: a view, and its number among the panels that show the same view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PanelId {
+    /// What it shows.
+    pub view: ViewId,
+    /// 0 for the first, and for the only one.
+    pub number: usize,
+}
+
+impl From<ViewId> for PanelId {
+    fn from(view: ViewId) -> Self {
+        Self { view, number: 0 }
+    }
+}
+
+/// How far an image is worked out for a view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Needs {
+    /// Not at all.
+    Image,
+    /// To its tokens.
+    Tokens,
+    /// To what the tokens decode to.
+    Reconstruction,
+}

@@ -11,7 +11,7 @@ use smalti_engine::answers::{
     Reconstruct, SourceInfo, SourceRef, Subject,
 };
 use smalti_engine::images::WorkingSize;
-use smalti_engine::session::Asker;
+use smalti_engine::session::{Asker, guard};
 use smalti_engine::tokens::files;
 use smalti_engine::tokens::from_arrays::Wanted;
 use smalti_engine::{EngineError, Problem};
@@ -22,7 +22,7 @@ use super::outcome::{Opened, Outcome, notice};
 use super::saved;
 use super::scenes::Scene;
 use crate::document::{
-    Command, Document, JobCommand, Layout, Notice, Open, RecipeRef, Slot, ViewId,
+    Command, Document, JobCommand, Layout, Needs, Notice, Open, RecipeRef, Slot, ViewId,
 };
 use crate::look::words::name;
 
@@ -36,6 +36,7 @@ const SCENE_LIMIT: u64 = 1 << 20;
 pub struct Openings {
     open: Vec<(u64, Arc<Path>)>,
     begun: u64,
+    problems: Vec<Problem>,
 }
 
 impl Openings {
@@ -44,24 +45,34 @@ impl Openings {
         &mut self,
         path: PathBuf,
         slot: Slot,
-        document: &Document,
+        (document, needs): (&Document, Needs),
         (asker, background): (Asker, &Background),
     ) {
         self.begun += 1;
         let (number, path) = (self.begun, Arc::from(path));
         self.open.push((number, Arc::clone(&path)));
-        let opening =
-            Opening { path, slot, size: document.size, model: document.model.clone(), asker };
+        let (size, model) = (document.size, document.model.clone());
+        let opening = Opening { path, slot, size, model, needs, asker };
         background.alongside("opening", move || {
-            let outcomes =
-                opening.open().unwrap_or_else(|problem| vec![notice(Notice::from(problem))]);
-            Outcome::Opened(Opened { number, path: opening.path, outcomes })
+            // After a panic too, what is being opened has an end.
+            let opened = guard("opening", || Ok(opening.open()));
+            let (outcomes, problem) = match opened.unwrap_or_else(|error| Err(error.problem())) {
+                Ok(outcomes) => (outcomes, None),
+                Err(problem) => (vec![notice(Notice::from(problem.clone()))], Some(problem)),
+            };
+            Outcome::Opened(Opened { number, path: opening.path, outcomes, problem })
         });
     }
 
-    /// It is opened.
+    /// It is opened, or cannot be.
     pub fn end(&mut self, opened: &Opened) {
         self.open.retain(|(number, _)| *number != opened.number);
+        self.problems.extend(opened.problem.clone());
+    }
+
+    /// Why paths could not be opened, oldest first.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
     }
 
     /// Names of what is being opened.
@@ -76,6 +87,8 @@ struct Opening {
     slot: Slot,
     size: WorkingSize,
     model: ModelRef,
+    /// What the views that are seen will ask for.
+    needs: Needs,
     asker: Asker,
 }
 
@@ -105,9 +118,12 @@ impl Opening {
         // The views will ask for this. Where it is quick it is there when the image is, and the frames
         // that say "Encoding..." are not drawn; without a graphics card each takes as long as encoding.
         let (size, model) = (self.size, self.model.clone());
-        let subject = Subject::Image(image.clone());
-        let question = Reconstruct(Encode { subject, size, model });
-        self.asker.wait_at_most(PATIENCE, &question);
+        let question = Encode { subject: Subject::Image(image.clone()), size, model };
+        match self.needs {
+            Needs::Image => {}
+            Needs::Tokens => self.asker.wait_at_most(PATIENCE, &question),
+            Needs::Reconstruction => self.asker.wait_at_most(PATIENCE, &Reconstruct(question)),
+        }
         Ok(vec![Open::Image(image.clone()).into()])
     }
 
@@ -115,8 +131,8 @@ impl Opening {
         let facts = self.asker.wait(&SourceInfo { source: source.clone() })?;
         if facts.len == 0 {
             let hint = "Open a folder or archive that has some";
-            let summary = format!("{}: there are no images in it", name(&self.path));
-            return Ok(vec![Notice::error(summary, hint).into()]);
+            let error = EngineError::bad_file(&*self.path, "there are no images in it", hint);
+            return Err(error.problem());
         }
         let image = ImageRef::InSource { source: source.clone(), index: 0 };
         Ok(vec![

@@ -14,7 +14,7 @@ use smalti_engine::tokens::Code;
 use super::view::View;
 use crate::ctx::ViewCtx;
 use crate::document::{AppCommand, Open, Slot};
-use crate::look::textures::Sampling;
+use crate::look::textures::{Sampling, Source};
 use crate::look::theme::space;
 use crate::look::words::grouped;
 use crate::widgets::states;
@@ -262,7 +262,7 @@ fn codes_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: &Arc<CodebookLook>) {
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
     let name = format!("{} codes by color", look.size);
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &name));
-    let key = ("codebook look", look.colors.as_ptr().addr(), look.size);
+    let key = (("codebook look", look.size), Source::of(&look.colors));
     let texture = ctx.textures.colors(key, [columns, rows], Sampling::Pixels, || {
         let mut colors: Vec<Color32> =
             look.colors.iter().map(|[r, g, b]| Color32::from_rgb(*r, *g, *b)).collect();

@@ -67,6 +67,10 @@ impl Question for Identify {
             "ckpt" | "pt" | "pth" | "npy" | "npz" => return self.arrays(),
             "jit" | "bin" => return Ok(Identified::Model(ModelRef::File { path: p, stamp })),
             "safetensors" => return self.safetensors(&start),
+            // Says which files hold a model that is kept in several.
+            "json" if path.to_string_lossy().ends_with(".safetensors.index.json") => {
+                return Ok(Identified::Model(ModelRef::File { path: p, stamp }));
+            }
             "ron" => {
                 let text = String::from_utf8_lossy(&start);
                 return Ok(if text.contains("tokenizer") && text.contains("optimizer") {

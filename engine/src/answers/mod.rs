@@ -15,7 +15,8 @@ pub mod sample;
 pub mod usage;
 
 pub use checkpoint::{CodebookLook, InspectModel, Inspection, LookAtCodebook};
-pub use code::{Appearance, CodeAppearance, CodeCard, CodeCardAnswer, CodeInImages, Occurrences};
+pub use code::{Appearance, CodeAppearance, CodeCard, CodeCardAnswer, CodeColors};
+pub use code::{CodeInImages, Occurrences};
 pub use compare::{Compared, Comparison, Reconstruct};
 pub use encode::{Decode, Decoded, Encode, Encoded, Given, Subject};
 pub use identify::{Identified, Identify};

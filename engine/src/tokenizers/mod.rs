@@ -11,7 +11,6 @@ pub mod gumbel;
 pub mod ldm;
 pub mod magvit2;
 pub mod maskgit_vqgan;
-mod published;
 pub mod run;
 pub mod titok;
 pub mod var;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use smalti_engine::Problem;
 use smalti_engine::answers::{
-    CodebookOrder, CountsOf, Identified, Identify, ImageRef, LoadImage, ModelRef, OrderBy, OwnSide,
-    SourceInfo, SourceRef, Stamp, Survey, Usage, WorkingImage,
+    CodeUse, CodebookOrder, Identified, Identify, ImageRef, LoadImage, ModelRef, OrderBy, OwnSide,
+    Sample, Scope, SourceInfo, SourceRef, Stamp, WorkingImage,
 };
 use smalti_engine::data::{CropRule, Loader, LoaderOptions, Source, open_source};
 use smalti_engine::images::{Fit, Limits, WorkingSize, open};
@@ -251,18 +251,21 @@ fn a_part_of_a_set_is_called_a_sample_and_enlarged_images_are_counted() {
         (0..5).map(|index| ImageRef::InSource { source: digits.clone(), index }).collect();
     let survey = |side| {
         let (model, images) = (model.clone(), Arc::clone(&images));
-        session().wait(&Survey { model, images, size: WorkingSize::square(side, 1) }).unwrap()
+        let sample = Sample::Images { model, images, size: WorkingSize::square(side, 1) };
+        CodeUse { sample, scope: Scope::default() }
     };
+    let survey = |side| session().wait(&survey(side)).unwrap();
     let own = survey(28);
-    assert_eq!((own.sample.images, own.sample.total, own.sample.is_part()), (5, 100, true));
+    assert_eq!(own.sample.map(|s| (s.images, s.total, s.is_part())), Some((5, 100, true)));
     assert_eq!((own.sizes, own.enlarged), ([[28, 28]; 2], 0));
     let large = survey(64);
     assert_eq!((large.sizes, large.enlarged), ([[64, 64]; 2], 5));
     let odd = survey(29);
     assert_eq!(odd.sizes, [[28, 28]; 2], "two pixels a token");
-    let usage = Usage { model: model.clone(), images, size: WorkingSize::square(28, 1) };
-    let by = OrderBy::Count;
-    let order = CodebookOrder { model, counts: CountsOf::Images(usage), by };
+    let size = WorkingSize::square(28, 1);
+    let sample = Sample::Images { model: model.clone(), images: Arc::clone(&images), size };
+    let counts = CodeUse { sample, scope: Scope::default() };
+    let order = CodebookOrder { model: Some(model.clone()), counts, by: OrderBy::Count };
     let sample = session().wait(&order).unwrap().sample.unwrap();
     assert_eq!((sample.images, sample.total), (5, 100));
 }

@@ -7,8 +7,6 @@ use candle_core::{DType, Tensor};
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::Value;
 use smalti_engine::checkpoints;
-use smalti_engine::layers::Weights;
-use smalti_engine::tokenizers::{Beside, FAMILIES};
 use smalti_tests::{device, fixture};
 
 /// Tensors by name.
@@ -47,30 +45,6 @@ pub(crate) fn plain(name: &str, published: &Named) -> Named {
 /// Shapes by name, as families look at them.
 pub(crate) fn shapes(tensors: &Named) -> BTreeMap<&str, &[usize]> {
     tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.dims())).collect()
-}
-
-/// A configuration file of a fixture, as it lies beside weights.
-pub(crate) fn beside(path: &Path) -> Beside {
-    let text = std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    let value = serde_json::from_slice(&text);
-    let value = value.unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    Beside { path: path.to_owned(), value }
-}
-
-/// The family that claims the tensors has this id, and with what is beside them builds a network that
-/// has exactly these; from shapes alone, as files are recognized.
-pub(crate) fn is_recognized(tensors: &Named, beside: Option<&Beside>, id: &str) {
-    let shapes = shapes(tensors);
-    let claiming: Vec<&str> =
-        FAMILIES.iter().filter(|family| family.claims(&shapes)).map(|family| family.id()).collect();
-    assert_eq!(claiming, [id], "one family claims it");
-    let family = FAMILIES.iter().find(|family| family.id() == id).unwrap();
-    let settings = family.configure("fixture", &shapes, beside).unwrap();
-    let owned = shapes.iter().map(|(name, shape)| ((*name).to_owned(), shape.to_vec()));
-    let weights = Weights::of_shapes(owned.collect());
-    let tokenizer = family.build(&settings, &weights).unwrap();
-    assert_eq!(weights.problems(&[]), Vec::<String>::new());
-    assert_eq!(tokenizer.facts().family, id);
 }
 
 /// A flag in a fixture's `config.json`.

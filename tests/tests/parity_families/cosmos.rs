@@ -4,13 +4,13 @@ use serde_json::Value;
 use smalti_engine::layers::{Probe, Weights};
 use smalti_engine::quantizers::Pass;
 use smalti_engine::tokenizers::Tokenizer;
-use smalti_engine::tokenizers::cosmos::archives::{HALVES, joined, other_half};
 use smalti_engine::tokenizers::cosmos::patch::{patch, unpatch};
 use smalti_engine::tokenizers::cosmos::{Cosmos, CosmosConfig, PatchMethod, claims, configure};
 use smalti_tests::{count, counts, device, fixture, load_config, load_io, number};
 
 use crate::check::{Near, Seen, same_codes};
-use crate::container::{Named, beside, is_recognized, plain, read, shapes, word};
+use crate::container::{Named, plain, read, shapes, word};
+use crate::files::{beside, is_recognized};
 
 const NAME: &str = "cosmos_di";
 
@@ -57,12 +57,11 @@ fn settings(config: &Value) -> CosmosConfig {
     }
 }
 
-/// The tensors of both archives, from either of them.
-fn published(first: usize) -> Named {
-    let path = fixture(NAME).join(HALVES[first]);
-    let other = other_half(&path).expect("both archives");
-    let [encoder, decoder] = if first == 0 { [path, other] } else { [other, path] };
-    joined(read(&encoder), read(&decoder)).unwrap()
+/// The tensors of both archives.
+fn published() -> Named {
+    let mut tensors = read(&fixture(NAME).join("encoder.jit"));
+    tensors.extend(read(&fixture(NAME).join("decoder.jit")));
+    tensors
 }
 
 /// As a state dictionary, without what an archive holds beside the parameters.
@@ -99,8 +98,7 @@ fn agrees(tensors: Named) {
 
 #[test]
 fn parity_cosmos_agrees_from_its_published_archives_and_from_safetensors() {
-    let both = published(0);
-    assert!(both.keys().eq(published(1).keys()), "either archive leads to both");
+    let both = published();
     let parameters = parameters(both.clone());
     let plain = plain(NAME, &parameters);
     assert!(parameters.keys().eq(plain.keys()), "the same names");
@@ -136,10 +134,10 @@ fn parity_cosmos_patches_agree_by_both_methods() {
 fn parity_cosmos_configuration_is_found_from_the_archives_as_far_as_they_tell() {
     let config = load_config(NAME);
     let expected = settings(&config);
-    let archives = published(0);
+    let archives = published();
     assert!(claims(&shapes(&archives)));
-    is_recognized(&archives, None, "cosmos_di");
-    let all_settings = beside(&fixture(NAME).join("config.json"));
+    is_recognized(&shapes(&archives), None, "cosmos_di");
+    let all_settings = beside(NAME, "config.json");
     assert_eq!(configure(&shapes(&archives), Some(&all_settings)).unwrap(), expected);
     let attention = |config: &CosmosConfig| -> Vec<[bool; 2]> {
         (0..config.channels_mult.len()).map(|level| config.attention_at(level)).collect()

@@ -8,7 +8,8 @@ use smalti_engine::tokenizers::diffusers::{NormType, VqModel, VqModelConfig, cla
 use smalti_tests::{count, counts, device, fixture, load_config, load_io, number};
 
 use crate::check::{Near, Seen, same_codes};
-use crate::container::{Named, beside, flag, is_recognized, plain, read, shapes, word};
+use crate::container::{Named, flag, plain, read, shapes, word};
+use crate::files::{beside, is_recognized};
 
 const VQ: &str = "diffusers_vqmodel";
 const MOVQ: &str = "diffusers_movq";
@@ -104,9 +105,9 @@ fn parity_diffusers_configuration_is_found_from_the_folder_and_from_shapes_as_fa
         let published = read(&fixture(name).join(WEIGHTS));
         let shapes = shapes(&published);
         assert!(claims(&shapes), "{name}");
-        let said = beside(&fixture(name).join("published/config.json"));
+        let said = beside(name, "published/config.json");
         assert_eq!(configure(&shapes, Some(&said)).unwrap(), expected, "{name}");
-        is_recognized(&published, Some(&said), "diffusers");
+        is_recognized(&shapes, Some(&said), "diffusers");
         // Shapes do not tell how many groups a norm has: the published 32 are taken, or refused
         // where they cannot be.
         let fit = expected.block_out_channels.iter().all(|channels| channels.is_multiple_of(32));

@@ -9,7 +9,8 @@ use smalti_engine::tokenizers::emu3::{Emu3, Emu3Config, claims, configure};
 use smalti_tests::{Tensors, count, counts, device, fixture, load_config, load_io, number};
 
 use crate::check::{Near, Seen, same_codes};
-use crate::container::{Named, beside, flag, is_recognized, plain, read, shapes};
+use crate::container::{Named, flag, plain, read, shapes};
+use crate::files::{beside, is_recognized};
 
 const NAME: &str = "emu3_vq";
 const INDEX: &str = "model.safetensors.index.json";
@@ -148,9 +149,9 @@ fn parity_emu3_configuration_is_found_from_the_shards_and_the_configuration_besi
     let published = read(&fixture(NAME).join(INDEX));
     let shapes = shapes(&published);
     assert!(claims(&shapes));
-    is_recognized(&published, None, "emu3");
-    let published_settings = beside(&fixture(NAME).join("hf_config.json"));
-    let all_settings = beside(&fixture(NAME).join("config.json"));
+    is_recognized(&shapes, None, "emu3");
+    let published_settings = beside(NAME, "hf_config.json");
+    let all_settings = beside(NAME, "config.json");
     // Neither shapes nor the published configuration tell groups and what is added to variances,
     // which are the same in all that was published.
     let Emu3Config { norm_groups, norm_eps, batchnorm_eps, .. } = Emu3Config::default();

@@ -79,7 +79,7 @@ fn parity_maskgit_vqgan_configuration_is_told_from_the_published_container() {
     assert!(maskgit_vqgan::claims(&shapes));
     let beside = files::beside(NAME, "config.json");
     assert_eq!(maskgit_vqgan::configure(&shapes, Some(&beside)).unwrap(), truth);
-    files::is_recognized(&checkpoint, &beside, "maskgit");
+    files::is_recognized(&files::shapes(&checkpoint), Some(&beside), "maskgit");
     // Shapes do not say groups and weights of losses: then it is what was published.
     let usual = MaskGitConfig::default();
     let (norm_groups, norm_eps) = (usual.norm_groups, usual.norm_eps);

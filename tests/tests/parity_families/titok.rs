@@ -143,7 +143,7 @@ fn parity_titok_configurations_are_told_from_the_published_containers() {
         assert!(titok::claims(&shapes), "{name}");
         let beside = files::beside(name, "config.json");
         assert_eq!(titok::configure(&shapes, Some(&beside)).unwrap(), truth, "{name}");
-        files::is_recognized(&checkpoint, &beside, "titok");
+        files::is_recognized(&files::shapes(&checkpoint), Some(&beside), "titok");
 
         // The published form of a configuration names a size, whose heads a width of its own may not
         // have: those of the name are taken where nothing better is known.

@@ -275,7 +275,7 @@ fn parity_var_vqvae_configurations_are_told_from_the_published_containers() {
         assert!(var::claims(&shapes), "{name}");
         let beside = files::beside(name, "config.json");
         assert_eq!(var::configure(&shapes, Some(&beside)).unwrap(), truth, "{name}");
-        files::is_recognized(&checkpoint, &beside, "var");
+        files::is_recognized(&files::shapes(&checkpoint), Some(&beside), "var");
         // Shapes say neither scales nor groups nor shares: then it is what VAR published.
         let alone = var::configure(&shapes, None);
         let usual = VarConfig::default();

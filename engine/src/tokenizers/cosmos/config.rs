@@ -2,8 +2,8 @@
 
 use crate::layers::Grouping;
 use crate::quantizers::{FsqBound, FsqConfig};
+use crate::tokenizers::clues::{grouped, multiple, overlay, picture_channels, within};
 use crate::tokenizers::family::{Beside, Shapes, any, count, size};
-use crate::tokenizers::published::{groups_divide, multipliers, overlay, picture_channels, within};
 use crate::{EngineError, Result};
 
 /// Levels that are published or recommended (FSQ, arXiv 2309.15505, table 1) for each dimension, the
@@ -144,7 +144,6 @@ impl CosmosConfig {
         within("num_res_blocks", self.num_res_blocks, 1, 16)?;
         within("resolution", self.resolution, 1, 1 << 16)?;
         within("z_channels", self.z_channels, 1, 4096)?;
-        within("norm_groups", self.norm_groups, 1, 4096)?;
         within("patch_size", self.patch_size, 1, 16)?;
         within("spatial_compression", self.spatial_compression, self.patch_size, 1 << 12)?;
         for (field, size) in
@@ -162,9 +161,9 @@ impl CosmosConfig {
             within("channels_mult", multiplier, 1, 64)?;
             within("channels times channels_mult", self.channels * multiplier, 1, 4096)?;
         }
-        let all: Vec<usize> = (0..levels).map(|level| self.level_channels(level)).collect();
-        groups_divide("norm_groups", self.norm_groups, &[self.channels])?;
-        groups_divide("norm_groups", self.norm_groups, &all)?;
+        let all = (0..levels).map(|level| self.level_channels(level));
+        let all: Vec<usize> = all.chain([self.channels]).collect();
+        grouped(self.norm_groups, self.norm_eps, &all)?;
         if self.quantizer != "FSQ" {
             return wrong("quantizer", format!("{:?} is not known, only FSQ", self.quantizer));
         }
@@ -172,9 +171,6 @@ impl CosmosConfig {
         if self.levels.len() != self.embedding_dim {
             let (levels, dim) = (&self.levels, self.embedding_dim);
             return wrong("levels", format!("{levels:?} are not one for each of {dim} channels"));
-        }
-        if !(self.norm_eps > 0.0 && self.norm_eps < 1.0) {
-            return wrong("norm_eps", "not between 0 and 1".to_owned());
         }
         Ok(())
     }
@@ -215,9 +211,8 @@ pub fn configure(shapes: &Shapes<'_>, beside: Option<&Beside>) -> Result<CosmosC
     let block =
         |level: usize, block: usize| format!("encoder.down.{level}.block.{block}.conv1.weight");
     let levels = count(shapes, |level| block(level, 0)).max(1);
-    let level_channels =
-        (0..levels).map(|level| size(&block(level, 0), 0)).collect::<Result<Vec<_>>>()?;
     let channels = size("encoder.conv_in.weight", 0)?;
+    let multiplier = |at: usize| multiple(&block(at, 0), size(&block(at, 0), 0)?, channels);
     let patched = size("encoder.conv_in.weight", 1)?;
     let patch_size = patch_of(patched).ok_or_else(|| {
         let reason = format!("images of {patched} channels, which are no patches");
@@ -228,10 +223,10 @@ pub fn configure(shapes: &Shapes<'_>, beside: Option<&Beside>) -> Result<CosmosC
     let embedding_dim = size("quant_conv.weight", 0)?;
     let mut found = CosmosConfig {
         channels,
-        channels_mult: multipliers(channels, &level_channels)?,
+        channels_mult: (0..levels).map(multiplier).collect::<Result<_>>()?,
         num_res_blocks: count(shapes, |at| block(0, at)),
         patch_size,
-        spatial_compression: patch_size << halvings,
+        spatial_compression: patch_size << halvings.min(8),
         z_channels: size("decoder.conv_in.weight", 1)?,
         embedding_dim,
         levels: guess_levels(shapes, embedding_dim).unwrap_or_default(),

@@ -1,14 +1,13 @@
 //! The discrete image tokenizer of Cosmos (DI): wavelets, the network that taming-transformers began,
 //! and FSQ.
 //!
-//! It is published as TorchScript archives: one that encodes and one that decodes, or both in one.
-//! `archives` joins the two.
+//! It is published as TorchScript archives, one that encodes and one that decodes, whose tensors have
+//! different names and belong together; or both in one.
 //!
 //! Source: NVIDIA, "Cosmos Tokenizer: A suite of image and video neural tokenizers" (2024), and its
 //! published code. The release runs in bfloat16, here everything is f32, so that a few tokens of a
 //! photograph differ from those of the release.
 
-pub mod archives;
 mod config;
 mod network;
 pub mod patch;
@@ -20,13 +19,12 @@ pub use config::{CosmosConfig, PatchMethod, claims, configure};
 use candle_core::{Device, Tensor};
 use serde_json::Value;
 
-use super::Tokenizer;
 use super::facts::{Facts, Input};
 use super::family::{Beside, Family, Shapes, settings, settings_value};
-use super::published::{check_images, check_quantized};
+use super::{Tokenizer, check_images, check_quantized};
+use crate::Result;
 use crate::layers::{Conv2d, Init, Probe, Sequence, Weights};
 use crate::quantizers::{Fsq, Quantizer, QuantizerConfig};
-use crate::Result;
 
 /// The discrete image tokenizer of Cosmos.
 #[derive(Debug)]

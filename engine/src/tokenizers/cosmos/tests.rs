@@ -63,7 +63,7 @@ fn shapes_tell_the_settings_and_a_configuration_beside_them_beats_them() {
     assert_eq!(configure(&shapes, None).unwrap(), config);
     let said =
         json!({ "name": "DI", "levels": [5, 5, 5], "patch_method": "rearrange", "z_factor": 1 });
-    let told = configure(&shapes, Some(&said)).unwrap();
+    let told = configure(&shapes, Some(&beside(said))).unwrap();
     let (levels, patch_method) = (vec![5, 5, 5], PatchMethod::Rearrange);
     assert_eq!(told, CosmosConfig { levels, patch_method, ..config.clone() });
     let error =

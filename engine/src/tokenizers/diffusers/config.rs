@@ -1,8 +1,8 @@
 //! Hyper-parameters of diffusers' `VQModel`, with the published names.
 
 use crate::layers::Grouping;
+use crate::tokenizers::clues::{overlay, picture_channels, within};
 use crate::tokenizers::family::{Beside, Shapes, any, count, size};
-use crate::tokenizers::published::{groups_divide, overlay, picture_channels, within};
 use crate::{EngineError, Result};
 
 /// Groups of spatial norms, which no setting changes.
@@ -158,6 +158,18 @@ impl VqModelConfig {
         }
         Ok(())
     }
+}
+
+/// Groups of a norm must divide the channels of every block.
+fn groups_divide(field: &str, groups: usize, channels: &[usize]) -> Result<()> {
+    let Some(odd) = channels.iter().find(|channels| !channels.is_multiple_of(groups)) else {
+        return Ok(());
+    };
+    Err(EngineError::bad_input(
+        field,
+        format!("{groups} groups do not divide {odd} channels"),
+        "shapes do not tell the groups: put the model's config.json beside its weights",
+    ))
 }
 
 /// Whether the tensors are those of a `VQModel`, even if some are missing. Its relative with

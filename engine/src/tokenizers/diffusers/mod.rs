@@ -17,10 +17,9 @@ pub use config::{BlockType, NormType, VqModelConfig, claims, configure};
 use candle_core::{Device, Tensor};
 use serde_json::Value;
 
-use super::Tokenizer;
 use super::facts::{Facts, Input};
 use super::family::{Beside, Family, Shapes, settings, settings_value};
-use super::published::{check_images, check_quantized};
+use super::{Tokenizer, check_images, check_quantized};
 use crate::Result;
 use crate::layers::{Conv2d, Probe, Sequence, Weights};
 use crate::quantizers::{BetaPlacement, CodebookUpdate, Quantizer, QuantizerConfig, Vq, VqConfig};

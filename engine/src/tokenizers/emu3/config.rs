@@ -1,8 +1,8 @@
 //! Hyper-parameters of Emu3's vision tokenizer, with the published names.
 
 use crate::layers::Grouping;
+use crate::tokenizers::clues::{grouped, multiple, overlay, picture_channels, within};
 use crate::tokenizers::family::{Beside, Shapes, any, count, size};
-use crate::tokenizers::published::{groups_divide, multipliers, overlay, picture_channels, within};
 use crate::{EngineError, Result};
 
 /// The settings of the tokenizer; those left out (`dropout`) do not change what it computes.
@@ -98,7 +98,6 @@ impl Emu3Config {
         within("ch_mult (number of levels)", self.ch_mult.len(), 1, 8)?;
         within("num_res_blocks", self.num_res_blocks, 1, 16)?;
         within("z_channels", self.z_channels, 1, 4096)?;
-        within("norm_groups", self.norm_groups, 1, 4096)?;
         if self.embed_dim != self.z_channels {
             return wrong("embed_dim", "not the number of z_channels, which the decoder needs");
         }
@@ -114,13 +113,11 @@ impl Emu3Config {
             within("ch_mult", multiplier, 1, 64)?;
             within("ch times ch_mult", self.ch * multiplier, 1, 4096)?;
         }
-        let levels: Vec<usize> = (0..self.ch_mult.len()).map(|at| self.channels(at)).collect();
-        groups_divide("norm_groups", self.norm_groups, &[self.ch])?;
-        groups_divide("norm_groups", self.norm_groups, &levels)?;
-        for eps in [self.norm_eps, self.batchnorm_eps] {
-            if !(eps > 0.0 && eps < 1.0) {
-                return wrong("norm_eps or batchnorm_eps", "not between 0 and 1");
-            }
+        let levels = (0..self.ch_mult.len()).map(|level| self.channels(level));
+        let levels: Vec<usize> = levels.chain([self.ch]).collect();
+        grouped(self.norm_groups, self.norm_eps, &levels)?;
+        if !(self.batchnorm_eps > 0.0 && self.batchnorm_eps < 1.0) {
+            return wrong("batchnorm_eps", "not between 0 and 1");
         }
         Ok(())
     }
@@ -144,8 +141,8 @@ pub fn configure(shapes: &Shapes<'_>, beside: Option<&Beside>) -> Result<Emu3Con
     let block =
         |level: usize, block: usize| format!("encoder.down.{level}.block.{block}.conv1.weight");
     let levels = count(shapes, |level| block(level, 0)).max(1);
-    let channels = (0..levels).map(|at| size(&block(at, 0), 0)).collect::<Result<Vec<_>>>()?;
     let ch = size("encoder.conv_in.weight", 0)?;
+    let multiplier = |at: usize| multiple(&block(at, 0), size(&block(at, 0), 0)?, ch);
     let halvings = count(shapes, |at| format!("encoder.time_conv.{at}.conv.conv.weight"));
     let codes = size("quantize.embedding.weight", 0)?;
     let found = Emu3Config {
@@ -156,7 +153,7 @@ pub fn configure(shapes: &Shapes<'_>, beside: Option<&Beside>) -> Result<Emu3Con
         out_channels: size("decoder.conv_out.weight", 0)?,
         temporal_downsample_factor: 1 << halvings.min(16),
         ch,
-        ch_mult: multipliers(ch, &channels)?,
+        ch_mult: (0..levels).map(multiplier).collect::<Result<_>>()?,
         num_res_blocks: count(shapes, |at| block(0, at)),
         attn_resolutions: (0..levels)
             .filter(|level| any(shapes, &format!("encoder.down.{level}.attn.")))

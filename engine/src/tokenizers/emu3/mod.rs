@@ -19,10 +19,9 @@ pub use config::{Emu3Config, claims, configure};
 use candle_core::{Device, Tensor};
 use serde_json::Value;
 
-use super::Tokenizer;
 use super::facts::{Facts, Input};
 use super::family::{Beside, Family, Shapes, settings, settings_value};
-use super::published::{check_images, check_quantized};
+use super::{Tokenizer, check_images, check_quantized};
 use crate::layers::{Probe, Sequence, Weights};
 use crate::quantizers::{CodebookUpdate, Quantizer, QuantizerConfig, Vq, VqConfig};
 use crate::{EngineError, Result};

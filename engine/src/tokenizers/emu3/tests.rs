@@ -54,7 +54,7 @@ fn shapes_tell_the_settings_and_a_configuration_beside_them_beats_them() {
     assert!(claims(&shapes));
     assert_eq!(configure(&shapes, None).unwrap(), config);
     let said = json!({ "model_type": "Emu3VisionVQ", "attn_resolutions": [0, 1], "dropout": 0.0 });
-    let told = configure(&shapes, Some(&said)).unwrap();
+    let told = configure(&shapes, Some(&beside(said))).unwrap();
     assert_eq!(told, Emu3Config { attn_resolutions: vec![0, 1], ..config.clone() });
     let language = beside(json!({ "model_type": "Emu3", "num_res_blocks": 7 }));
     assert_eq!(configure(&shapes, Some(&language)).unwrap(), config);
