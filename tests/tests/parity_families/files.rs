@@ -8,7 +8,7 @@ use safetensors::tensor::TensorView;
 use smalti_engine::checkpoints::{self, Checkpoint, ElementType};
 use smalti_engine::layers::Weights;
 use smalti_engine::quantizers::Pass;
-use smalti_engine::tokenizers::{Beside, FAMILIES};
+use smalti_engine::tokenizers::{Beside, FAMILIES, Shapes};
 use smalti_tests::{device, fixture};
 
 /// The checkpoint as it was published.
@@ -65,15 +65,14 @@ pub(crate) fn beside(name: &str, file: &str) -> Beside {
     Beside { path, value }
 }
 
-/// The family of this id, and no other, claims the checkpoint, and builds a network that has exactly
-/// its tensors out of what lies beside it.
-pub(crate) fn is_recognized(checkpoint: &Checkpoint, beside: &Beside, id: &str) {
-    let shapes = shapes(checkpoint);
+/// The family of this id, and no other, claims the shapes, and builds a network that has exactly these
+/// tensors out of what lies beside them.
+pub(crate) fn is_recognized(shapes: &Shapes<'_>, beside: Option<&Beside>, id: &str) {
     let claiming: Vec<&str> =
-        FAMILIES.iter().filter(|family| family.claims(&shapes)).map(|family| family.id()).collect();
+        FAMILIES.iter().filter(|family| family.claims(shapes)).map(|family| family.id()).collect();
     assert_eq!(claiming, [id], "one family claims it");
     let family = FAMILIES.iter().find(|family| family.id() == id).unwrap();
-    let settings = family.configure("fixture", &shapes, Some(beside)).unwrap();
+    let settings = family.configure("fixture", shapes, beside).unwrap();
     let owned = shapes.iter().map(|(name, shape)| ((*name).to_owned(), shape.to_vec()));
     let weights = Weights::of_shapes(owned.collect());
     let tokenizer = family.build(&settings, &weights).unwrap();
