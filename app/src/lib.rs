@@ -9,6 +9,7 @@ pub mod document;
 pub mod figures;
 pub mod files;
 pub mod gpu;
+pub mod logging;
 pub mod look;
 pub mod settings;
 pub mod shell;

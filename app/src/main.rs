@@ -9,6 +9,9 @@ use smalti::cli::{CANCELLED, Surroundings, run};
 
 fn main() -> ExitCode {
     quiet_others();
+    let filter = std::env::var_os("SMALTI_LOG");
+    let filter = filter.as_ref().map(|filter| filter.to_string_lossy());
+    let errors = smalti::logging::start(filter.as_deref());
     smalti_engine::memory::keep();
     let cancel = Arc::new(AtomicBool::new(false));
     listen_for_ctrl_c(&cancel);
@@ -19,6 +22,7 @@ fn main() -> ExitCode {
             err: &mut stderr(),
             watched: stderr().is_terminal(),
             cancel,
+            errors,
             assets: std::env::var_os("SMALTI_ASSETS").map(Into::into),
         },
     );

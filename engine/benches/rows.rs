@@ -19,6 +19,7 @@ use smalti_engine::kernels::{
     nearest,
 };
 use smalti_engine::layers::{Transformer, TransformerSize, Weights};
+use smalti_engine::quantizers::Pass;
 use smalti_engine::random::{Noise, Purpose};
 use smalti_engine::tokenizers::{self, Tokenizer, TokenizerConfig};
 use smalti_engine::training::{AdamW, Gradients, Optimizer, Recipe, Trainer};

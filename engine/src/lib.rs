@@ -5,6 +5,7 @@
 //! [`tokenizers`] (image → grid → image) and [`training`].
 
 pub mod answers;
+pub mod arrays;
 pub mod atomic;
 pub mod checkpoints;
 pub mod data;

@@ -4,6 +4,7 @@
 //! `io.safetensors` (inputs, outputs, intermediate values). `SMALTI_FIXTURES` names another folder of
 //! the same layout; without it the copy beside this crate is taken. What is missing fails loudly.
 
+pub mod counting;
 pub mod pictures;
 pub mod tiny;
 pub mod window;
@@ -46,6 +47,12 @@ pub fn fixture(name: &str) -> PathBuf {
         root.display()
     );
     folder
+}
+
+/// A file as people have them; made for Smalti, of the kinds that public bug reports show. They stay
+/// where they are when `SMALTI_FIXTURES` names another set of fixtures.
+pub fn case(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/cases").join(name)
 }
 
 /// A fixture's `config.json`.

@@ -30,9 +30,16 @@ pub fn tiny_config() -> TokenizerConfig {
 /// # Panics
 /// If it cannot be made or written.
 pub fn tiny_model(path: &Path) {
-    let config = tiny_config();
+    model_of(&tiny_config(), path);
+}
+
+/// Writes a tokenizer of any configuration that was never trained.
+///
+/// # Panics
+/// If it cannot be made or written.
+pub fn model_of(config: &TokenizerConfig, path: &Path) {
     let weights = Weights::fresh(1, &crate::device());
-    build(&config, &weights).unwrap_or_else(|e| panic!("{e}"));
+    build(config, &weights).unwrap_or_else(|e| panic!("{e}"));
     let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = weights
         .vars()
         .into_iter()

@@ -1,8 +1,9 @@
-//! Mutated checkpoints and token files by the hundred thousand: no panic, and no more memory than a
-//! fixed multiple of the file's size.
+//! Mutated checkpoints and token files by the hundred thousand: no panic, and no more memory and work
+//! than fixed multiples of the file's size.
 //!
-//! The same mutations in every run. Memory is counted by the allocator of this test binary, for the
-//! thread that reads.
+//! The same mutations in every run; `SMALTI_FUZZ=10` makes ten times as many. Memory is counted by the
+//! allocator of this test binary, for the thread that reads: the most at once, and all that was ever
+//! taken, which notices what is copied over and over. Steps are those that the reader counts.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 #![allow(unsafe_code, reason = "an allocator that counts cannot be written without")]
@@ -13,28 +14,47 @@ use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
 
-use smalti_engine::checkpoints::{ElementType, read_bytes, recognize};
+use smalti_engine::checkpoints::{
+    ElementType, codebook_candidates, read_bytes_counted, recognize, tensor_rows, views,
+};
 use smalti_engine::random::{Noise, Purpose, name_hash};
+use smalti_engine::tokens::from_arrays::Wanted;
 use smalti_engine::tokens::{Tokens, files};
-use smalti_tests::fixture;
+use smalti_tests::{case, fixture};
 
 /// The most bytes at once that reading may take: this, and this many for each byte of the file.
 const FIXED: usize = 256 << 10;
 const PER_BYTE: usize = 32;
+/// The same for all memory that was taken while reading, freed or not.
+const FIXED_WORK: usize = 2 << 20;
+const WORK_PER_BYTE: usize = 320;
+/// And for the steps that the reader counts.
+const FIXED_STEPS: u64 = 64 << 10;
+const STEPS_PER_BYTE: u64 = 64;
 /// All mutated files, over all tests here.
-const ROUNDS: [(&str, u32); 5] = [
-    ("safetensors", 30_000),
-    ("zip", 30_000),
+const ROUNDS: [(&str, u32); 7] = [
+    ("safetensors", 20_000),
+    ("zip", 20_000),
     ("pickle in zip", 20_000),
-    ("legacy", 30_000),
-    ("tokens", 30_000),
+    ("pickle of modules", 10_000),
+    ("pickle of arrays", 10_000),
+    ("legacy", 20_000),
+    ("tokens", 10_000),
 ];
+
+/// How many times as many files are asked for.
+fn times() -> u32 {
+    #[allow(clippy::disallowed_methods, reason = "tests have no main that could pass it down")]
+    let asked = std::env::var_os("SMALTI_FUZZ");
+    asked.and_then(|n| n.to_str()?.parse().ok()).unwrap_or(1)
+}
 
 struct Counting;
 
 thread_local! {
     static LIVE: Cell<usize> = const { Cell::new(0) };
     static PEAK: Cell<usize> = const { Cell::new(0) };
+    static ALL: Cell<usize> = const { Cell::new(0) };
 }
 
 fn grow(bytes: usize) {
@@ -46,6 +66,7 @@ fn grow(bytes: usize) {
         if now < usize::MAX / 2 {
             PEAK.try_with(|peak| peak.set(peak.get().max(now))).unwrap_or_default();
         }
+        ALL.try_with(|all| all.set(all.get().wrapping_add(bytes))).unwrap_or_default();
     });
     counted.unwrap_or_default();
 }
@@ -85,12 +106,13 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// The most bytes that `work` had at once.
-fn peak_of(work: impl FnOnce()) -> usize {
+/// The most bytes that `work` had at once, and all that it took.
+fn memory_of(work: impl FnOnce()) -> (usize, usize) {
     LIVE.set(0);
     PEAK.set(0);
+    ALL.set(0);
     work();
-    PEAK.get()
+    (PEAK.get(), ALL.get())
 }
 
 /// Random numbers for one mutated file.
@@ -154,7 +176,17 @@ fn mutated(file: &[u8], other: &[u8], dice: &mut Dice) -> Vec<u8> {
 /// Reads everything that a checkpoint gives; whether it could be read.
 fn read_all(bytes: Vec<u8>) -> bool {
     let path = Path::new("mutated.bin");
-    let Ok(checkpoint) = read_bytes(path, Arc::from(bytes)) else { return false };
+    let len = bytes.len() as u64;
+    let (checkpoint, cost) = read_bytes_counted(path, Arc::from(bytes));
+    let allowed = FIXED_STEPS + STEPS_PER_BYTE * len;
+    assert!(cost.steps <= allowed, "{} steps for a file of {len} bytes", cost.steps);
+    let Ok(checkpoint) = checkpoint else { return false };
+    let rows = tensor_rows(&checkpoint).len();
+    assert_eq!(rows, checkpoint.tensors.len() + checkpoint.others.len());
+    let views = views(&checkpoint);
+    assert!((1..=32).contains(&views.len()), "{} views", views.len());
+    drop(views);
+    drop(codebook_candidates(&checkpoint));
     for entry in checkpoint.tensors.values() {
         let bytes = entry.bytes().unwrap_or_default();
         assert!(bytes.is_empty() || bytes.len() == entry.byte_len());
@@ -169,7 +201,7 @@ fn read_all(bytes: Vec<u8>) -> bool {
 
 /// Mutates files of one kind and reads each; a few must still be read, most refused.
 fn fuzz(kind: &str, files: &[Vec<u8>], read: impl Fn(Vec<u8>) -> bool) {
-    let count = ROUNDS.iter().find(|(name, _)| *name == kind).expect("a kind").1;
+    let count = times() * ROUNDS.iter().find(|(name, _)| *name == kind).expect("a kind").1;
     let mut n_read = 0;
     for number in 0..count {
         let noise = Noise::new(2026, Purpose::Test, number, name_hash(kind));
@@ -180,8 +212,10 @@ fn fuzz(kind: &str, files: &[Vec<u8>], read: impl Fn(Vec<u8>) -> bool) {
         let allowed = FIXED + PER_BYTE * bytes.len();
         let len = bytes.len();
         let mut was_read = false;
-        let peak = peak_of(|| was_read = read(bytes));
+        let (peak, all) = memory_of(|| was_read = read(bytes));
         assert!(peak <= allowed, "{kind} {number}: {peak} bytes for a file of {len}");
+        let allowed = FIXED_WORK + WORK_PER_BYTE * len;
+        assert!(all <= allowed, "{kind} {number}: {all} bytes in all for a file of {len}");
         n_read += u32::from(was_read);
     }
     assert!(n_read > count / 1000, "{kind}: only {n_read} of {count} were read");
@@ -200,8 +234,9 @@ fn at_least_a_hundred_thousand_files_are_mutated() {
 
 #[test]
 fn the_counting_notices_an_allocation() {
-    let peak = peak_of(|| drop(vec![1_u8; 3 << 20]));
-    assert!(peak >= 3 << 20, "{peak}");
+    let (peak, all) = memory_of(|| (0..4).for_each(|_| drop(vec![1_u8; 3 << 20])));
+    assert!((3 << 20..6 << 20).contains(&peak), "{peak}");
+    assert!(all >= 12 << 20, "{all}");
 }
 
 #[test]
@@ -227,6 +262,150 @@ fn mutated_pickles_in_sound_archives_are_answered() {
 }
 
 #[test]
+fn mutated_pickles_of_modules_are_answered() {
+    // Objects with parts that point at each other, and one that contains itself.
+    let loops = std::fs::read(case("hang.pt")).unwrap();
+    let modules = member(&fixtures(&["zip.ckpt"])[0], "data.pkl");
+    fuzz("pickle of modules", &[member(&loops, "data.pkl"), nested_modules(), modules], |pickle| {
+        read_all(packed(&pickle))
+    });
+}
+
+/// A pickle of modules in modules, each of which stands in two places.
+fn nested_modules() -> Vec<u8> {
+    let mut bytes = b"\x80\x02".to_vec();
+    for level in 0..6_u8 {
+        bytes.extend(b"ctorch.nn\nModule\n)\x81}(X\x0b\0\0\0_parametersN");
+        bytes.extend(b"X\x08\0\0\0_buffersNX\x08\0\0\0_modules}(");
+        if level > 0 {
+            for name in [b'a', b'b'] {
+                bytes.extend([b'X', 1, 0, 0, 0, name, b'h', level - 1]);
+            }
+        } else {
+            bytes.extend(b"X\x01\0\0\0wctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storage");
+            bytes.extend(b"ctorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x02tQK\0K\x02\x85K\x01\x85\x89}tR");
+        }
+        bytes.extend(b"uub");
+        bytes.extend([b'q', level]);
+        if level < 5 {
+            bytes.push(b'0');
+        }
+    }
+    bytes.push(b'.');
+    bytes
+}
+
+#[test]
+fn mutated_pickles_of_arrays_are_answered() {
+    let alone = std::fs::read(case("numpy_pickle.pkl")).unwrap();
+    let list = [alone, member(&fixtures(&["zip_proto4.ckpt"])[0], "data.pkl")];
+    fuzz("pickle of arrays", &list, read_all);
+}
+
+/// Reading it is refused, within the stated memory; gives the error.
+fn refused_within_bounds(bytes: Vec<u8>) -> String {
+    let len = bytes.len();
+    let mut error = String::new();
+    let (peak, all) = memory_of(|| {
+        let (read, cost) = read_bytes_counted(Path::new("amplify.pt"), Arc::from(bytes));
+        let allowed = FIXED_STEPS + STEPS_PER_BYTE * len as u64;
+        assert!(cost.steps <= allowed, "{} steps for a file of {len} bytes", cost.steps);
+        error = read.err().expect("refused").to_string();
+    });
+    assert!(peak <= FIXED + PER_BYTE * len, "{peak} bytes for a file of {len}");
+    assert!(all <= FIXED_WORK + WORK_PER_BYTE * len, "{all} bytes in all for a file of {len}");
+    error
+}
+
+#[test]
+fn an_archive_that_unpacks_to_millions_of_values_is_refused() {
+    // A pickle that compresses a thousand times, beside bytes that do not compress at all.
+    let noise = Noise::new(2026, Purpose::Test, 0, 1);
+    let pad: Vec<u8> = (0..50_000).flat_map(|i| noise.bits(i).to_le_bytes()).collect();
+    for opcode in [b"]".as_slice(), b"}", b"N", b"(", b"K\x01", b"](e", b"]\x94", b"\x8c\x00"] {
+        let body = [b"\x80\x02", opcode.repeat(2_800_000 / opcode.len()).as_slice(), b"."].concat();
+        let members: [(&str, &[u8]); 3] =
+            [("a/version", b"3"), ("a/pad", &pad), ("a/data.pkl", &body)];
+        let archive = deflated(&members);
+        assert!(archive.len() < 220_000, "{}", archive.len());
+        let error = refused_within_bounds(archive);
+        assert!(error.contains("times its size in memory") || error.contains("broken"), "{error}");
+    }
+}
+
+fn deflated(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let options = zip::write::SimpleFileOptions::default()
+        .compression_method(zip::CompressionMethod::Deflated);
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, bytes) in members {
+        writer.start_file(*name, options).unwrap();
+        std::io::Write::write_all(&mut writer, bytes).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+/// Text of a pickle, put aside under number 0.
+fn kept_text(len: usize) -> Vec<u8> {
+    let mut bytes = b"X".to_vec();
+    bytes.extend((len as u32).to_le_bytes());
+    bytes.extend(vec![b'k'; len]);
+    bytes.extend(b"q\0");
+    bytes
+}
+
+#[test]
+fn pickles_whose_cost_would_grow_with_the_square_of_their_size_are_answered() {
+    let (text, many) = (kept_text(400_000), 100_000);
+    let pickle = |parts: &[&[u8]]| packed(&[b"\x80\x02", parts.concat().as_slice(), b"."].concat());
+    // A long key for each of many lists, an attribute of many objects, the name of many classes.
+    let keys = pickle(&[&text, b"0}(", &b"h\0]".repeat(many), b"u"]);
+    let nested = pickle(&[&text, b"0", &b"}h\0".repeat(60), b"]", &b"s".repeat(60)]);
+    let classes = pickle(&[&text, b"0](", &b"h\0h\0\x93".repeat(many), b"e"]);
+    let calls = pickle(&[&text, b"0](h\0h\0\x93q\x01", &b"h\x01)R".repeat(many), b"e"]);
+    // Many objects that share one large state.
+    let state = [b"}(".as_slice(), &b"NN".repeat(many), b"uq\x01"].concat();
+    let shared =
+        [b"ca\nB\nq\x02", state.as_slice(), b"0](", &b"h\x02)\x81h\x01b".repeat(many), b"e"];
+    let shared = pickle(&[&shared.concat()]);
+    // Copies of a dictionary, of a list.
+    let copy = |function: &[u8], of: &[u8]| {
+        pickle(&[function, b"q\x03", of, b"q\x01\x85q\x02](", &b"h\x03h\x02R".repeat(many), b"e"])
+    };
+    let dictionary = [b"}(".as_slice(), &b"NN".repeat(many), b"u"].concat();
+    let list = [b"](".as_slice(), &b"N".repeat(many), b"e"].concat();
+    // Long words where short ones belong: an encoding, an element type, the kind of a storage.
+    let encode = [b"c_codecs\nencode\nq\x03(", text.as_slice(), b"h\0tq\x02"].concat();
+    let encode = pickle(&[&encode, b"](", &b"h\x03h\x02R".repeat(many), b"e"]);
+    let kind = [text.as_slice(), b"0cnumpy\ndtype\n(h\0tRq\x01"].concat();
+    let make = b"(K\0cnumpy.core.multiarray\nscalar\n(h\x01h\0tR";
+    let kind = pickle(&[&kind, b"0}(", &make.repeat(many / 10), &b"d".repeat(many / 10), b"u"]);
+    let storage = b"ctorch._utils\n_rebuild_tensor_v2\n((h\0NK\0NK\0tQK\0))NNtR";
+    let storage =
+        pickle(&[&text, b"0}(", &[b"K\0", storage.as_slice()].concat().repeat(5000), b"u"]);
+    let copies = copy(b"ccollections\nOrderedDict\n", &dictionary);
+    let lists = copy(b"cbuiltins\nlist\n", &list);
+    for (name, bytes) in [
+        ("keys", keys),
+        ("nested", nested),
+        ("classes", classes),
+        ("calls", calls),
+        ("shared", shared),
+        ("encode", encode),
+        ("kind", kind),
+        ("storage", storage),
+        ("copies", copies),
+        ("lists", lists),
+    ] {
+        let len = bytes.len();
+        let (peak, all) = memory_of(|| {
+            read_all(bytes);
+        });
+        assert!(peak <= FIXED + PER_BYTE * len, "{name}: {peak} bytes for a file of {len}");
+        assert!(all <= FIXED_WORK + WORK_PER_BYTE * len, "{name}: {all} bytes in all of {len}");
+    }
+}
+
+#[test]
 fn mutated_legacy_files_are_answered() {
     fuzz("legacy", &fixtures(&["legacy.ckpt", "bare_legacy.pth"]), read_all);
 }
@@ -245,7 +424,7 @@ fn mutated_token_files_are_answered() {
     let list = [files::npy_bytes(&grid).unwrap(), columns, batch];
     fuzz("tokens", &list, |bytes| {
         let len = bytes.len();
-        let read = files::parse(Path::new("mutated"), &bytes, Some(1024));
+        let read = files::parse(Path::new("mutated"), &bytes, &Wanted::default(), Some(1024));
         read.is_ok_and(|file| {
             let tokens: usize = file.images.iter().map(Tokens::len).sum();
             assert!(tokens <= len);

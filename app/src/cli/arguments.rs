@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use smalti_engine::device::DeviceChoice;
+use smalti_engine::tokens::from_arrays::{Index, Wanted};
 
 /// See and edit the discrete visual tokens behind modern image generation.
 ///
@@ -77,8 +78,16 @@ impl Command {
 /// Options of `inspect`.
 #[derive(Debug, Args)]
 pub(super) struct Inspect {
-    /// A checkpoint, or the name of a shipped model
+    /// A checkpoint, the name of a shipped model, or a file of tokens
     pub(super) file: String,
+    /// List all tensors, also of a known family
+    #[arg(long)]
+    pub(super) tensors: bool,
+    /// Print the few lines of Python with which the code that made it writes its tokens for Smalti
+    #[arg(long)]
+    pub(super) snippet: bool,
+    #[command(flatten)]
+    pub(super) reading: Reading,
     #[command(flatten)]
     pub(super) common: Common,
 }
@@ -105,16 +114,63 @@ pub(super) struct Encode {
 /// Options of `decode`.
 #[derive(Debug, Args)]
 pub(super) struct Decode {
-    /// Tokens: .npy, or .safetensors as `encode` writes it
+    /// Tokens: .npy, .npz, .pt or .safetensors, of Smalti or of any other program
     pub(super) tokens: PathBuf,
     /// The tokenizer that made them: a shipped name or a checkpoint
     #[arg(long, value_name = "M")]
     pub(super) model: String,
-    /// The picture to write
+    /// The picture to write; of several, each gets its number before the suffix
     #[arg(long, value_name = "PNG")]
     pub(super) out: PathBuf,
     #[command(flatten)]
+    pub(super) reading: Reading,
+    #[command(flatten)]
     pub(super) common: Common,
+}
+
+/// How a file of tokens is read.
+#[derive(Debug, Args)]
+pub(super) struct Reading {
+    /// Rows and columns of tokens in flat sequences, such as 11x16
+    #[arg(long, value_name = "ROWSxCOLUMNS", value_parser = rows_and_columns)]
+    pub(super) grid: Option<(usize, usize)>,
+    /// Which of several images: a number from 0 on, or `all`
+    #[arg(long, value_name = "N|all", value_parser = which)]
+    pub(super) index: Option<Index>,
+    /// Which array holds the tokens, where there are several
+    #[arg(long, value_name = "NAME")]
+    pub(super) key: Option<String>,
+    /// The number of codes, K, where the file does not say it
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) codes: Option<u32>,
+}
+
+impl Reading {
+    /// Whether anything was said, which only makes sense for tokens.
+    pub(super) fn is_given(&self) -> bool {
+        let Self { grid, index, key, codes } = self;
+        grid.is_some() || index.is_some() || key.is_some() || codes.is_some()
+    }
+
+    /// For a tokenizer whose images all have tokens of one shape, if it is one.
+    pub(super) fn wanted(&self, fixed: Option<(usize, usize)>) -> Wanted {
+        let Self { grid, index, key, codes } = self;
+        Wanted { key: key.clone(), grid: *grid, index: *index, codes: *codes, fixed }
+    }
+}
+
+fn rows_and_columns(text: &str) -> Result<(usize, usize), String> {
+    let sides = text.split_once(['x', 'X', '×']);
+    let side = |side: &str| side.trim().parse::<usize>().ok().filter(|n| (1..=1 << 16).contains(n));
+    let sides = sides.and_then(|(rows, columns)| Some((side(rows)?, side(columns)?)));
+    sides.ok_or_else(|| "rows and columns, such as 11x16".to_owned())
+}
+
+fn which(text: &str) -> Result<Index, String> {
+    if text == "all" {
+        return Ok(Index::All);
+    }
+    text.parse().map(Index::One).map_err(|_| "a number from 0 on, or all".to_owned())
 }
 
 /// Options of `train`.
@@ -156,10 +212,9 @@ pub(super) struct Evaluate {
     /// At most this many images
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) limit: Option<u64>,
-    /// Side in pixels of the middle square that is measured
-    #[arg(long, value_name = "N", default_value_t = 256,
-        value_parser = clap::value_parser!(u32).range(1..=4096))]
-    pub(super) size: u32,
+    /// Side in pixels of the middle square that is measured; without it the images' own, up to 256
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(super) size: Option<u32>,
     /// The seed of `worlds`
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) seed: u64,

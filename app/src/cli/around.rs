@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use crate::logging::Errors;
+
 /// What a command may use of the world around it.
 pub struct Surroundings<'a> {
     /// Where results go.
@@ -15,6 +17,8 @@ pub struct Surroundings<'a> {
     pub watched: bool,
     /// Set from outside to stop the command.
     pub cancel: Arc<AtomicBool>,
+    /// Errors that are logged, for the window's Log view.
+    pub errors: Option<Errors>,
     /// The folder of shipped models and samples, if the caller knows better than [`super::find_assets`].
     pub assets: Option<PathBuf>,
 }

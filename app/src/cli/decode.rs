@@ -24,38 +24,60 @@ pub(super) fn run(options: &arguments::Decode, console: &mut Console<'_, '_>) ->
     let model = engine.model(&options.model);
     let facts = engine.answer(&ModelInfo { model: model.clone() }, console)?;
     let mut outputs = Outputs::beside(&options.out)?;
+    let wanted = options.reading.wanted(facts.fixed_grid());
     let size = facts.facts.codebook_size();
-    let read = files::read_all(&options.tokens, Some(size))?;
-    let [tokens] = read.images.as_slice() else {
-        return Err(Stop::bad_input(
-            &options.tokens.display().to_string(),
-            format!("holds the tokens of {} images, one is wanted here", read.images.len()),
-            "Give a file with one grid (H, W)",
-        ));
-    };
-    if let Some(hash) = &read.maker.token_hash
-        && *hash != facts.token_hash
-    {
+    let read = files::read(&options.tokens, &wanted, Some(size))?;
+    let name = options.tokens.display().to_string();
+    if read.images.len() > 1 && options.reading.index.is_none() {
+        let several = format!("holds the tokens of {} images", read.images.len());
+        let last = read.images.len() - 1;
+        let hint = format!("Say which with --index 0 to {last}, or --index all");
+        return Err(Stop::bad_input(&name, several, hint));
+    }
+    for remark in &read.remarks {
+        console.remark(&format!("{name}: {remark}"));
+    }
+    if read.maker.token_hash.as_ref().is_some_and(|hash| *hash != facts.token_hash) {
         let maker = read.maker.model.as_deref().unwrap_or("another tokenizer");
         console.remark(&format!(
-            "{}: made by {maker}, whose codes mean something else to {}",
-            options.tokens.display(),
+            "{name}: made by {maker}; its codes mean something else to {}",
             facts.name
         ));
     }
-    let question = Decode { tokens: tokens.clone(), model };
-    let decoded = engine.answer(&question, console)?;
-    let name = options.out.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    outputs.add(&name, &png_bytes(&decoded.picture)?)?;
+    let count = read.images.len();
+    let mut lines = Vec::new();
+    for (number, tokens) in read.images.iter().enumerate() {
+        console.progress(number as f32 / count as f32, &name);
+        let tokens = facts.laid_out(tokens)?;
+        let decoded = engine.answer(&Decode { tokens, model: model.clone() }, console)?;
+        let (file, out) = numbered(&options.out, (count > 1).then_some(number));
+        outputs.add(&file, &png_bytes(&decoded.picture)?)?;
+        let picture = &decoded.picture;
+        let text = format!(
+            "{}: {}x{} pixels, {:.2} s",
+            out.display(),
+            picture.width(),
+            picture.height(),
+            decoded.seconds
+        );
+        lines.push((Line { out, seconds: decoded.seconds }, text));
+        engine.forget_old_answers();
+    }
     console.check()?;
     outputs.commit()?;
-    let picture = &decoded.picture;
-    let text = format!(
-        "{}: {}x{} pixels, {:.2} s",
-        options.out.display(),
-        picture.width(),
-        picture.height(),
-        decoded.seconds
-    );
-    console.result(&Line { out: options.out.clone(), seconds: decoded.seconds }, &text)
+    for (line, text) in &lines {
+        console.result(line, text)?;
+    }
+    Ok(())
+}
+
+/// The file's name and path; with a number before the suffix where there are several.
+fn numbered(out: &std::path::Path, number: Option<usize>) -> (String, PathBuf) {
+    let name = out.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let Some(number) = number else { return (name, out.to_owned()) };
+    let stem = out.file_stem().unwrap_or_default().to_string_lossy();
+    let suffix = out.extension().map_or(String::new(), |s| format!(".{}", s.to_string_lossy()));
+    let name = format!("{stem}-{number}{suffix}");
+    let path = out.with_file_name(&name);
+    (name, path)
 }

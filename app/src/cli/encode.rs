@@ -1,10 +1,12 @@
 //! `smalti encode`: images become tokens.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Serialize;
 use smalti_engine::answers::{
-    Appearance, CodeAppearance, Encode, Encoded, ImageRef, LoadImage, ModelInfo,
+    CodeColors, Encode, Encoded, ImageRef, LoadImage, ModelInfo, ModelRef,
 };
 use smalti_engine::images::{Fit, WorkingSize, png_bytes};
 use smalti_engine::measure::{CodeCounts, bits_per_pixel};
@@ -14,8 +16,10 @@ use super::arguments;
 use super::console::Console;
 use super::engine::Engine;
 use super::outputs::Outputs;
+use super::skipped::Skipped;
 use super::stop::Stop;
 use crate::figures::tokens::{tile_for, token_map};
+use crate::look::palette::{Rgb, by_index};
 
 /// Without `--size` a larger image is brought to this long side: a photograph of 24 megapixels
 /// would take minutes and gigabytes.
@@ -46,22 +50,21 @@ pub(super) fn run(options: &arguments::Encode, console: &mut Console<'_, '_>) ->
         token_hash: Some(facts.token_hash.clone()),
     };
     let mut outputs = Outputs::into_folder(&options.out)?;
-    let appearance = engine.long_answer(
-        &CodeAppearance { model: model.clone(), book: 0 },
-        "decoding each code",
-        console,
-    )?;
-    let mut lines = Vec::new();
+    let (mut colors, mut skipped, mut lines) = (BTreeMap::new(), Skipped::default(), Vec::new());
     for (done, path) in options.images.iter().enumerate() {
         console.progress(done as f32 / options.images.len() as f32, &path.display().to_string());
         let image = ImageRef::file(path);
-        let size = size_for(options.size, &image, &engine, console)?;
-        let question = Encode { subject: image.into(), size, model: model.clone() };
-        let encoded = engine.answer(&question, console)?;
-        lines.push(keep(path, &encoded, &appearance, &maker, &mut outputs)?);
+        let encoded = size_for(options.size, &image, &engine, console).and_then(|size| {
+            let question = Encode { subject: image.into(), size, model: model.clone() };
+            engine.answer(&question, console)
+        });
+        let Some(encoded) = skipped.or_skip(encoded)? else { continue };
+        learn_colors(&mut colors, &encoded, &model, (&engine, console))?;
+        lines.push(keep(path, &encoded, &colors, &maker, &mut outputs)?);
         engine.forget_old_answers();
     }
     console.check()?;
+    skipped.report(!lines.is_empty(), ("images", "encoded"), console)?;
     outputs.commit()?;
     for line in &lines {
         let text = format!(
@@ -108,10 +111,26 @@ fn size_for(
     Ok(WorkingSize { side, mode: Fit::KeepAspect, multiple_of: 1 })
 }
 
+/// Finds out how the codes look that were not met before.
+fn learn_colors(
+    colors: &mut BTreeMap<u32, Rgb>,
+    encoded: &Encoded,
+    model: &ModelRef,
+    (engine, console): (&Engine, &mut Console<'_, '_>),
+) -> Result<(), Stop> {
+    let tokens = encoded.tokens.cells().filter_map(|(_, code)| code);
+    let new: BTreeSet<u32> = tokens.filter(|code| !colors.contains_key(code)).collect();
+    let codes: Arc<[u32]> = new.into_iter().collect();
+    let question = CodeColors { model: model.clone(), codes: Arc::clone(&codes) };
+    let found = engine.long_answer(&question, "decoding its codes", console)?;
+    colors.extend(codes.iter().copied().zip(found.iter().copied()));
+    Ok(())
+}
+
 fn keep(
     path: &Path,
     encoded: &Encoded,
-    appearance: &Appearance,
+    colors: &BTreeMap<u32, Rgb>,
     maker: &files::Maker,
     outputs: &mut Outputs,
 ) -> Result<Line, Stop> {
@@ -127,7 +146,8 @@ fn keep(
     }
     let mut counts = CodeCounts::new(tokens.first().codebook_size());
     for (number, part) in tokens.parts().iter().enumerate() {
-        let map = token_map(part, &appearance.colors, tile_for(part, MAP_SIDE))?;
+        let color = |code| colors.get(&code).copied().unwrap_or_else(|| by_index(code));
+        let map = token_map(part, color, tile_for(part, MAP_SIDE))?;
         let which = if several { format!(".{number}") } else { String::new() };
         outputs.add(&format!("{stem}.tokens{which}.png"), &png_bytes(&map)?)?;
         if part.book() == tokens.first().book() {

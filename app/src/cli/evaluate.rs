@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde::Serialize;
 use smalti_engine::answers::{
-    Comparison, Encode, ImageRef, ModelFacts, ModelInfo, ModelRef, PastedPicture, SourceFacts,
-    SourceInfo, SourceRef, Stamp,
+    Comparison, Encode, ImageRef, LoadImage, ModelFacts, ModelInfo, ModelRef, OwnSide,
+    PastedPicture, Sizes, SourceFacts, SourceInfo, SourceRef, Stamp,
 };
 use smalti_engine::images::WorkingSize;
 use smalti_engine::measure::CodeCounts;
@@ -13,17 +13,23 @@ use smalti_engine::measure::CodeCounts;
 use super::arguments;
 use super::console::Console;
 use super::engine::Engine;
+use super::skipped::Skipped;
 use super::stop::Stop;
 
-/// Broken images are named up to this many, then counted.
-const NAMED: usize = 10;
 /// Of `worlds`, which has no end, this many are measured when no limit is given.
 const WORLDS: u64 = 256;
 
 #[derive(Debug, Serialize)]
 struct Line {
     model: String,
+    /// Images that were measured, and images of the set, if it has an end: if there are more, this
+    /// is a sample.
     images: u64,
+    of_images: Option<u64>,
+    /// Width and height at which they were measured.
+    size: String,
+    /// Images that were smaller than that.
+    enlarged: usize,
     psnr: f64,
     ssim: f64,
     lpips_like: Option<f64>,
@@ -44,8 +50,8 @@ pub(super) fn run(
     let mut models = Vec::new();
     for name in &options.models {
         let model = engine.model(name);
-        let facts = engine.answer(&ModelInfo { model: model.clone() }, console)?;
-        models.push((name, model, facts));
+        let facts = engine.answer(&ModelInfo { model: model.clone() }, console);
+        models.push((name, model, facts.map_err(|stop| stop.about(name))?));
     }
     let source = source_of(&options.data, options.seed);
     let set = engine.answer(&SourceInfo { source: source.clone() }, console)?;
@@ -57,18 +63,29 @@ pub(super) fn run(
     if images == 0 {
         return Err(Stop::bad_input(&options.data, "there are no images", "Name another --data"));
     }
-    console.remark(&describe(&set, images, options.size));
+    let side = match options.size {
+        Some(side) => side,
+        None => *engine.answer(&OwnSide { source: source.clone() }, console)?,
+    };
+    let of_images = (!matches!(source, SourceRef::Worlds { .. })).then_some(set.len);
+    console.remark(&describe(&set, images, side));
+    for note in &set.notes {
+        console.remark(note);
+    }
     for (number, (name, model, facts)) in models.iter().enumerate() {
         let mut sums = Sums::new(facts);
         for index in 0..images {
             let part = (number as f32 + index as f32 / images as f32) / models.len() as f32;
             console.progress(part, &sums.so_far(name));
             let image = ImageRef::InSource { source: source.clone(), index };
-            sums.measure(image, options.size, model, (&engine, console))?;
+            let measured = sums.measure(image, side, model, (&engine, console));
+            measured.map_err(|stop| stop.about(name))?;
             engine.forget_old_answers();
         }
-        report_skipped(&sums, console);
-        let line = sums.line(name)?;
+        let about = (options.data.as_str(), "measured");
+        sums.skipped.report(sums.images > 0, about, console)?;
+        let line = sums.line(name, of_images);
+        remark_on_size(&line, side, options.size.is_some(), console);
         console.result(&line, &text_of(&line))?;
     }
     Ok(())
@@ -87,15 +104,37 @@ fn source_of(data: &str, seed: u64) -> SourceRef {
 }
 
 fn describe(set: &SourceFacts, images: u64, side: u32) -> String {
-    format!("{}: {images} measured at {side}x{side}", set.description)
+    let which =
+        if images < set.len { format!("a sample, the first {images}") } else { "all".into() };
+    format!("{}: {which} at a side of {side} pixels", set.description)
+}
+
+/// Where the size is not the one that was asked for, or not the images' own.
+fn remark_on_size(line: &Line, side: u32, is_asked: bool, console: &mut Console<'_, '_>) {
+    if is_asked && line.size != format!("{side}x{side}") {
+        console.remark(&format!(
+            "{}: measured at {}, as {side} does not divide by its factor",
+            line.model, line.size
+        ));
+    }
+    if line.enlarged > 0 {
+        console.remark(&format!(
+            "{}: {} of {} images are smaller than {} and were enlarged, which flatters PSNR",
+            line.model, line.enlarged, line.images, line.size
+        ));
+    }
 }
 
 fn text_of(line: &Line) -> String {
+    let images = match line.of_images {
+        Some(all) if line.images < all => format!("{} of {all}", line.images),
+        _ => line.images.to_string(),
+    };
     format!(
-        "{}: {} images, PSNR {:.2} dB, SSIM {:.4}, {:.1} % of codes used, perplexity {:.1}, \
+        "{}: {images} images at {}, PSNR {:.2} dB, SSIM {:.4}, {:.1} % of codes used, perplexity {:.1}, \
          {:.3} bits per pixel ({:.3} by entropy), encode {:.2} s, decode {:.2} s",
         line.model,
-        line.images,
+        line.size,
         line.psnr,
         line.ssim,
         line.usage * 100.0,
@@ -105,15 +144,6 @@ fn text_of(line: &Line) -> String {
         line.encode_seconds,
         line.decode_seconds
     )
-}
-
-fn report_skipped(sums: &Sums, console: &mut Console<'_, '_>) {
-    for reason in sums.skipped.iter().take(NAMED) {
-        console.remark(&format!("skipped: {reason}"));
-    }
-    if sums.skipped.len() > NAMED {
-        console.remark(&format!("skipped {} images in all", sums.skipped.len()));
-    }
 }
 
 /// What adds up over the images.
@@ -126,7 +156,8 @@ struct Sums {
     encode_seconds: f64,
     decode_seconds: f64,
     counts: CodeCounts,
-    skipped: Vec<String>,
+    sizes: Sizes,
+    skipped: Skipped,
 }
 
 impl Sums {
@@ -140,12 +171,12 @@ impl Sums {
             encode_seconds: 0.0,
             decode_seconds: 0.0,
             counts: CodeCounts::new(facts.facts.codebook_size()),
-            skipped: Vec::new(),
+            sizes: Sizes::default(),
+            skipped: Skipped::default(),
         }
     }
 
-    /// Adds an image. One that cannot be read is noted: a broken file among thousands must not
-    /// hide the rest.
+    /// Adds an image, or notes why it cannot be.
     fn measure(
         &mut self,
         image: ImageRef,
@@ -153,19 +184,10 @@ impl Sums {
         model: &ModelRef,
         (engine, console): (&Engine, &Console<'_, '_>),
     ) -> Result<(), Stop> {
-        let question = Encode {
-            subject: image.into(),
-            size: WorkingSize::square(side, 1),
-            model: model.clone(),
-        };
-        let encoded = match engine.answer(&question, console) {
-            Ok(encoded) => encoded,
-            Err(Stop::Problem(problem)) if problem.bad_input => {
-                self.skipped.push(problem.to_string());
-                return Ok(());
-            }
-            Err(stop) => return Err(stop),
-        };
+        let size = WorkingSize::square(side, 1);
+        let question = Encode { subject: image.clone().into(), size, model: model.clone() };
+        let encoded = self.skipped.or_skip(engine.answer(&question, console))?;
+        let Some(encoded) = encoded else { return Ok(()) };
         let question = Comparison {
             original: PastedPicture::new(encoded.picture.clone()),
             tokens: encoded.tokens.clone(),
@@ -175,6 +197,8 @@ impl Sums {
         for part in encoded.tokens.parts().iter().filter(|part| part.book() == 0) {
             self.counts.add(part)?;
         }
+        let original = engine.answer(&LoadImage { image, paint_side: side }, console)?;
+        self.sizes.add(&encoded.picture, &original.picture);
         self.images += 1;
         self.psnr += compared.psnr;
         self.ssim += compared.ssim;
@@ -192,19 +216,16 @@ impl Sums {
         format!("{name}: {} images, PSNR {:.2} dB", self.images, self.psnr / self.images as f64)
     }
 
-    fn line(&self, name: &str) -> Result<Line, Stop> {
-        if self.images == 0 {
-            return Err(Stop::bad_input(
-                "--data",
-                format!("none of {} images could be measured", self.skipped.len()),
-                self.skipped.first().cloned().unwrap_or_default(),
-            ));
-        }
+    /// The means; there are images.
+    fn line(&self, name: &str, of_images: Option<u64>) -> Line {
         let n = self.images as f64;
         let statistics = self.counts.statistics();
-        Ok(Line {
+        Line {
             model: name.to_owned(),
             images: self.images,
+            of_images,
+            size: self.sizes.to_string(),
+            enlarged: self.sizes.enlarged,
             psnr: self.psnr / n,
             ssim: self.ssim / n,
             lpips_like: None,
@@ -216,6 +237,6 @@ impl Sums {
                 / self.pixels,
             encode_seconds: self.encode_seconds,
             decode_seconds: self.decode_seconds,
-        })
+        }
     }
 }

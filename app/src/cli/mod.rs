@@ -15,6 +15,7 @@ mod evaluate;
 mod inspect;
 mod outputs;
 mod render;
+mod skipped;
 mod stop;
 mod tour;
 mod tour_window;

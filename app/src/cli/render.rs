@@ -105,6 +105,7 @@ pub(super) fn picture(
     drawn.map_err(|error| match error {
         OffscreenError::Cancelled => Stop::Cancelled,
         OffscreenError::Engine(error) => error.into(),
+        OffscreenError::NotOpened(problem) => problem.into(),
         OffscreenError::TooLarge { .. } => {
             Stop::bad_input("picture", error, "Ask for less with --width, --height or --scale")
         }

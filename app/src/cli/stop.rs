@@ -40,6 +40,17 @@ impl Stop {
         }
     }
 
+    /// Says which of several things it is about, where that is not said already.
+    pub(super) fn about(self, name: &str) -> Self {
+        match self {
+            Self::Problem(problem) if !problem.summary.contains(name) => {
+                let summary = format!("{name}: {}", problem.summary);
+                Self::Problem(Problem { summary, ..problem })
+            }
+            other => other,
+        }
+    }
+
     /// Tells the person and gives the exit code. What cannot be told is not: there is nobody left.
     pub(super) fn report(self, around: &mut Surroundings<'_>) -> u8 {
         match self {

@@ -14,12 +14,13 @@ use super::arguments;
 use super::console::Console;
 use super::engine::Engine;
 use super::outputs::Outputs;
+use super::skipped::Skipped;
 use super::stop::Stop;
 use super::tour_window;
 use crate::figures::difference::map_with_scale;
 use crate::figures::rate::file_rates;
 use crate::figures::story::{Chapter, Story, page};
-use crate::figures::tokens::{tile_for, token_map};
+use crate::figures::tokens::{color_of, tile_for, token_map};
 use crate::figures::usage::usage_heatmap;
 
 /// More images than this make no better story, only a longer one.
@@ -39,17 +40,22 @@ pub(super) fn run(options: &arguments::Tour, console: &mut Console<'_, '_>) -> R
     let images = images_of(options, &engine, console)?;
     let mut outputs = Outputs::into_folder(&options.out)?;
     let size = WorkingSize::square(options.size, 1);
-    let mut chapters = Vec::new();
+    let (mut chapters, mut shown, mut skipped) = (Vec::new(), Vec::new(), Skipped::default());
     for (done, image) in images.iter().enumerate() {
         console.progress(0.2 * done as f32 / images.len() as f32, "there and back");
-        chapters.push(chapter(image, size, &model, (&engine, console))?);
+        let told = chapter(image, size, &model, (&engine, console));
+        if let Some(told) = skipped.or_skip(told)? {
+            chapters.push(told);
+            shown.push(image.clone());
+        }
     }
+    skipped.report(!chapters.is_empty(), ("images", "told of"), console)?;
     let appearance = engine.long_answer(
         &CodeAppearance { model: model.clone(), book: 0 },
         "decoding each code",
         console,
     )?;
-    let sample = Sample::Images { model: model.clone(), images: images.as_slice().into(), size };
+    let sample = Sample::Images { model: model.clone(), images: shown.as_slice().into(), size };
     let usage = CodeUse { sample, scope: Scope::default() };
     let usage = engine.answer(&usage, console)?;
     let mut stems = Vec::new();
@@ -57,7 +63,7 @@ pub(super) fn run(options: &arguments::Tour, console: &mut Console<'_, '_>) -> R
         stems.push(keep(chapter, &appearance, &mut outputs)?);
     }
     outputs.add("usage.png", &png_bytes(&usage_heatmap(&usage.counts, MAP_SIDE)?)?)?;
-    let window = tour_window::picture(shown_files(options, &model), console)?;
+    let window = tour_window::picture(shown_files(&shown, &model), console)?;
     if let Some(window) = &window {
         outputs.add("window.png", &png_bytes(window)?)?;
     }
@@ -109,12 +115,16 @@ fn images_of(
 }
 
 /// What the window has to open to show the same: the tokenizer if it is a file, then the first image.
-fn shown_files(options: &arguments::Tour, model: &ModelRef) -> Vec<PathBuf> {
+fn shown_files(images: &[ImageRef], model: &ModelRef) -> Vec<PathBuf> {
     let model = match model {
         ModelRef::File { path, .. } => Some(path.to_path_buf()),
         ModelRef::Shipped(_) => None,
     };
-    model.into_iter().chain(options.images.first().cloned()).collect()
+    let image = match images.first() {
+        Some(ImageRef::File { path, .. }) => Some(path.to_path_buf()),
+        _ => None,
+    };
+    model.into_iter().chain(image).collect()
 }
 
 fn chapter(
@@ -158,7 +168,8 @@ fn keep(chapter: &Chapter, appearance: &Appearance, outputs: &mut Outputs) -> Re
     png("original", &chapter.original)?;
     png("reconstruction", &chapter.compared.reconstruction)?;
     png("difference", &map_with_scale(&chapter.compared.absolute, chapter.original.width())?)?;
-    png("tokens", &token_map(part, &appearance.colors, tile_for(part, MAP_SIDE))?)?;
+    let color = |code| color_of(code, &appearance.colors);
+    png("tokens", &token_map(part, color, tile_for(part, MAP_SIDE))?)?;
     match files::npy_bytes(&chapter.tokens) {
         Ok(bytes) => outputs.add(&format!("{stem}.tokens.npy"), &bytes)?,
         // Several parts do not go into one array.

@@ -1,5 +1,6 @@
 //! No subcommand: the window.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use eframe::egui_wgpu::{WgpuConfiguration, WgpuSetup, WgpuSetupCreateNew, wgpu};
@@ -47,6 +48,7 @@ pub(super) fn run(
         settings_dir: user_folder(),
         files: options.files.clone(),
         ending: Arc::clone(&around.cancel),
+        errors: around.errors.take().map(Rc::new),
         ..StudioOptions::new(assets)
     };
     let native = NativeOptions {

@@ -1,16 +1,18 @@
 //! What is where in the window: as a tree that is drawn, and as it is kept in files.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use egui::Id;
 use egui_tiles::{Container, Linear, LinearDir, Tile, TileId, Tiles, Tree};
 use serde::{Deserialize, Serialize};
 
-use super::view_id::ViewId;
+use super::view_id::{PanelId, ViewId};
 
-/// What is where: a tree of splits and tabs with the names of views.
-pub type Arrangement = Tree<ViewId>;
+/// What is where: a tree of splits and tabs of panels.
+pub type Arrangement = Tree<PanelId>;
 
+/// Panels of one view beyond this are a mistake.
+const MOST_ALIKE: usize = 8;
 /// Splits inside splits beyond this are a mistake.
 const DEPTH: usize = 8;
 
@@ -21,7 +23,7 @@ pub enum Panel {
     Tabs {
         /// From left to right.
         views: Vec<ViewId>,
-        /// The one in front; without it the first.
+        /// The one in front, of several alike the first of them; without it the first of all.
         #[serde(default)]
         front: Option<ViewId>,
     },
@@ -32,15 +34,15 @@ pub enum Panel {
 }
 
 impl Panel {
-    /// Whether every part can be shown: no view twice, no part empty, shares above zero.
+    /// Whether every part can be shown: no view in very many places, no part empty, shares above zero.
     ///
     /// # Errors
     /// What is wrong.
     pub fn check(&self) -> Result<(), String> {
-        self.check_part(&mut BTreeSet::new(), 0)
+        self.check_part(&mut BTreeMap::new(), 0)
     }
 
-    fn check_part(&self, seen: &mut BTreeSet<ViewId>, depth: usize) -> Result<(), String> {
+    fn check_part(&self, seen: &mut BTreeMap<ViewId, usize>, depth: usize) -> Result<(), String> {
         if depth > DEPTH {
             return Err(format!("layout: splits more than {DEPTH} deep"));
         }
@@ -49,8 +51,12 @@ impl Panel {
                 if views.is_empty() {
                     return Err("layout: tabs without a view".to_owned());
                 }
-                if let Some(twice) = views.iter().find(|view| !seen.insert(**view)) {
-                    return Err(format!("layout: the view {twice:?} stands in two places"));
+                for view in views {
+                    let count = seen.entry(*view).or_default();
+                    *count += 1;
+                    if *count > MOST_ALIKE {
+                        return Err(format!("layout: {view:?} in more than {MOST_ALIKE} places"));
+                    }
                 }
                 match front {
                     Some(front) if !views.contains(front) => {
@@ -96,14 +102,21 @@ impl Panel {
     /// The tree that is drawn.
     pub fn arrange(&self) -> Arrangement {
         let mut tiles = Tiles::default();
-        let root = self.insert(&mut tiles);
+        let root = self.insert(&mut tiles, &mut BTreeMap::new());
         Tree::new(Id::unique("views"), root, tiles)
     }
 
-    fn insert(&self, tiles: &mut Tiles<ViewId>) -> TileId {
+    /// Panels of the same view are numbered as they come.
+    fn insert(&self, tiles: &mut Tiles<PanelId>, counts: &mut BTreeMap<ViewId, usize>) -> TileId {
         match self {
             Self::Tabs { views, front } => {
-                let panes: Vec<TileId> = views.iter().map(|v| tiles.insert_pane(*v)).collect();
+                let mut pane = |view: &ViewId| {
+                    let count = counts.entry(*view).or_default();
+                    let id = PanelId { view: *view, number: *count };
+                    *count += 1;
+                    tiles.insert_pane(id)
+                };
+                let panes: Vec<TileId> = views.iter().map(&mut pane).collect();
                 let at = views.iter().position(|v| Some(*v) == *front).unwrap_or(0);
                 let mut tabs = egui_tiles::Tabs::new(panes.clone());
                 if let Some(pane) = panes.get(at) {
@@ -111,8 +124,8 @@ impl Panel {
                 }
                 tiles.insert_container(tabs)
             }
-            Self::Row(parts) => insert_linear(tiles, LinearDir::Horizontal, parts),
-            Self::Column(parts) => insert_linear(tiles, LinearDir::Vertical, parts),
+            Self::Row(parts) => insert_linear((tiles, counts), LinearDir::Horizontal, parts),
+            Self::Column(parts) => insert_linear((tiles, counts), LinearDir::Vertical, parts),
         }
     }
 
@@ -123,11 +136,11 @@ impl Panel {
 
     fn of_tile(tree: &Arrangement, id: TileId) -> Option<Self> {
         match tree.tiles.get(id)? {
-            Tile::Pane(view) => Some(Self::Tabs { views: vec![*view], front: None }),
+            Tile::Pane(panel) => Some(Self::Tabs { views: vec![panel.view], front: None }),
             Tile::Container(Container::Tabs(tabs)) => {
-                let views: Vec<ViewId> =
-                    tabs.children.iter().filter_map(|t| tree.tiles.get_pane(t).copied()).collect();
-                let front = tabs.active.and_then(|t| tree.tiles.get_pane(&t).copied());
+                let view = |tile: &TileId| tree.tiles.get_pane(tile).map(|panel| panel.view);
+                let views: Vec<ViewId> = tabs.children.iter().filter_map(view).collect();
+                let front = tabs.active.as_ref().and_then(view);
                 (!views.is_empty()).then_some(Self::Tabs { views, front })
             }
             Tile::Container(Container::Linear(linear)) => {
@@ -158,8 +171,12 @@ impl Panel {
     }
 }
 
-fn insert_linear(tiles: &mut Tiles<ViewId>, dir: LinearDir, parts: &[(f32, Panel)]) -> TileId {
-    let children: Vec<TileId> = parts.iter().map(|(_, part)| part.insert(tiles)).collect();
+fn insert_linear(
+    (tiles, counts): (&mut Tiles<PanelId>, &mut BTreeMap<ViewId, usize>),
+    dir: LinearDir,
+    parts: &[(f32, Panel)],
+) -> TileId {
+    let children: Vec<TileId> = parts.iter().map(|(_, part)| part.insert(tiles, counts)).collect();
     let mut linear = Linear::new(dir, children.clone());
     for ((share, _), child) in parts.iter().zip(children) {
         linear.shares.set_share(child, *share);

@@ -12,7 +12,7 @@ use smalti_engine::tokens::{Cell, Code};
 use super::looks::{ColorBy, CompareMode, DifferenceKind};
 use super::notice::Notice;
 use super::slot::Slot;
-use super::view_id::ViewId;
+use super::view_id::{PanelId, ViewId};
 use crate::settings::ThemeChoice;
 
 /// Opens something.
@@ -28,6 +28,8 @@ pub enum Open {
     Source(SourceRef),
     /// A tokenizer.
     Model(Slot, ModelRef),
+    /// Looks at the tensors of a file; at those of the tokenizer if `None`.
+    Checkpoint(Option<ModelRef>),
     /// Takes a tokenizer that is compared with away.
     NoModel(Slot),
     /// Works at another size.
@@ -54,7 +56,7 @@ pub enum Edit {
     },
     /// Forces several codes, such as a pasted region. Locked cells stay.
     ForceTokens(Arc<[(Cell, u32)]>),
-    /// Gives cells back to the tokenizer.
+    /// Gives cells back to the tokenizer. Locked cells stay.
     ReleaseCells(Arc<BTreeSet<Cell>>),
     /// Locks or unlocks cells.
     LockCells {
@@ -105,8 +107,10 @@ pub enum Look {
 pub enum Layout {
     /// Brings a view to the front, opening it if need be.
     Show(ViewId),
-    /// Closes a view.
-    Close(ViewId),
+    /// Opens another panel with a view.
+    Another(ViewId),
+    /// Closes a panel.
+    Close(PanelId),
     /// Opens a scene by name: its layout and what it loads.
     Scene(String),
 }

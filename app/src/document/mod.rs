@@ -21,7 +21,7 @@ pub use looks::{ColorBy, CompareMode, DifferenceKind, Looks};
 pub use notice::{Notice, Severity};
 pub use slot::Slot;
 pub use value::{Document, Selection, Work, WorkOn};
-pub use view_id::ViewId;
+pub use view_id::{Needs, PanelId, ViewId};
 
 #[cfg(test)]
 mod tests;

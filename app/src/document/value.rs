@@ -65,6 +65,8 @@ pub struct Document {
     pub size: WorkingSize,
     /// The tokenizer.
     pub model: ModelRef,
+    /// A file of weights whose tensors are looked at; the tokenizer's own if `None`.
+    pub checkpoint: Option<ModelRef>,
     /// The tokenizers it is compared with, in slots B to D.
     pub others: [Option<ModelRef>; 3],
     /// Tokens that were forced by hand, over what the tokenizer says.
@@ -89,6 +91,7 @@ impl Default for Document {
             source: SourceRef::Samples,
             size: WorkingSize::square(256, 1),
             model: ModelRef::Shipped("worlds-fsq".into()),
+            checkpoint: None,
             others: [None, None, None],
             edits: Arc::default(),
             locks: Arc::default(),
@@ -153,6 +156,11 @@ impl Document {
         let (tokens, model) = (tokens.clone(), self.model.clone());
         let off = Arc::clone(&self.switched_off);
         (!off.is_empty()).then_some(WithoutCodes { tokens, model, off })
+    }
+
+    /// How many forced tokens stand in locked cells: those that clearing leaves alone.
+    pub fn locked_edits(&self) -> usize {
+        self.locks.iter().filter(|cell| self.edits.contains_key(cell)).count()
     }
 
     /// Whether two documents differ in more than what is picked: the measure for undo and for

@@ -13,6 +13,8 @@ pub enum ViewId {
     Codebook,
     /// One code.
     Code,
+    /// What a file of weights holds.
+    Checkpoint,
     /// The images of a set.
     Dataset,
     /// What ran and what was said.
@@ -23,7 +25,7 @@ pub enum ViewId {
 
 impl ViewId {
     /// All views, in the order of menus and number keys.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Compare,
         Self::Tokens,
         Self::Codebook,
@@ -31,5 +33,32 @@ impl ViewId {
         Self::Dataset,
         Self::Log,
         Self::Jobs,
+        Self::Checkpoint,
     ];
+}
+
+/// A panel of the window: a view, and its number among the panels that show the same view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PanelId {
+    /// What it shows.
+    pub view: ViewId,
+    /// 0 for the first, and for the only one.
+    pub number: usize,
+}
+
+impl From<ViewId> for PanelId {
+    fn from(view: ViewId) -> Self {
+        Self { view, number: 0 }
+    }
+}
+
+/// How far an image is worked out for a view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Needs {
+    /// Not at all.
+    Image,
+    /// To its tokens.
+    Tokens,
+    /// To what the tokens decode to.
+    Reconstruction,
 }

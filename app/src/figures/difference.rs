@@ -4,18 +4,14 @@ use smalti_engine::Result;
 use smalti_engine::images::Picture;
 
 use super::canvas::Canvas;
-use crate::look::palette::{GROUND, INK, diverging, viridis};
-
-/// The error at which maps reach their last color, as a share of the full range. Fixed, so that
-/// maps of different pictures and tokenizers can be laid side by side.
-pub const FULL: f32 = 0.2;
+use crate::look::palette::{FULL_DIFFERENCE, GROUND, INK, diverging, viridis};
 
 /// How a difference is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shown {
-    /// From 0 to [`FULL`], viridis.
+    /// From 0 to [`FULL_DIFFERENCE`], viridis.
     Absolute,
-    /// From minus to plus [`FULL`], blue to red.
+    /// From minus to plus [`FULL_DIFFERENCE`], blue to red.
     Signed,
 }
 
@@ -25,14 +21,15 @@ pub enum Shown {
 /// If the values do not fill rows of `width`.
 pub fn difference_map(values: &[f32], width: u32, shown: Shown) -> Result<Picture> {
     let color = |value: &f32| match shown {
-        Shown::Absolute => viridis(value / FULL),
-        Shown::Signed => diverging(value / FULL),
+        Shown::Absolute => viridis(value / FULL_DIFFERENCE),
+        Shown::Signed => diverging(value / FULL_DIFFERENCE),
     };
     let rgb: Vec<u8> = values.iter().flat_map(color).collect();
     Picture::new(width, (values.len() / width.max(1) as usize) as u32, rgb)
 }
 
-/// The scale of a map as a strip, left the least; its ends mean 0 (or minus [`FULL`]) and [`FULL`].
+/// The scale of a map as a strip, left the least; its ends mean 0 (or minus [`FULL_DIFFERENCE`]) and
+/// [`FULL_DIFFERENCE`].
 ///
 /// # Errors
 /// Only if the sizes are absurd.
@@ -64,7 +61,7 @@ pub fn map_with_scale(values: &[f32], width: u32) -> Result<Picture> {
     let strip = scale_strip(width.saturating_sub(2 * margin), 6, Shown::Absolute)?;
     canvas.draw((margin, below + 6), &strip);
     canvas.write((margin, below + 18), "0%", INK);
-    let last = format!("{:.0}%", FULL * 100.0);
+    let last = format!("{:.0}%", FULL_DIFFERENCE * 100.0);
     let left = (width - margin.min(width)).saturating_sub(Canvas::text_width(&last));
     canvas.write((left, below + 18), &last, INK);
     canvas.finish()
@@ -76,7 +73,9 @@ mod tests {
 
     #[test]
     fn no_error_is_the_map_s_first_color_and_more_than_full_its_last() {
-        let map = difference_map(&[0.0, FULL, 1.0, FULL / 2.0], 2, Shown::Absolute).unwrap();
+        let map =
+            difference_map(&[0.0, FULL_DIFFERENCE, 1.0, FULL_DIFFERENCE / 2.0], 2, Shown::Absolute)
+                .unwrap();
         assert_eq!(map.pixel(0, 0), Some(viridis(0.0)));
         assert_eq!(map.pixel(1, 0), Some(viridis(1.0)));
         assert_eq!(map.pixel(0, 1), Some(viridis(1.0)));

@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn used_codes_are_told_from_dead_ones_and_more_is_brighter() {
+    fn used_codes_are_told_from_unused_ones_and_more_is_brighter() {
         let map = usage_heatmap(&[0, 1, 100], 60).unwrap();
         let columns = columns_for(3);
         let cell = 60 / columns as u32;

@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use smalti_engine::session::guard;
 use smalti_engine::{EngineError, Result};
 
 use super::outcome::{Ask, Outcome, notice};
@@ -56,7 +57,9 @@ impl Background {
             .name("files".to_owned())
             .spawn(move || {
                 while let Ok(job) = jobs.recv() {
-                    match job().map(|outcome| results.send(outcome)) {
+                    let outcome = guard("work on files", || Ok(job()))
+                        .unwrap_or_else(|error| Some(notice(error.problem().into())));
+                    match outcome.map(|outcome| results.send(outcome)) {
                         Some(Ok(())) => waking(),
                         None | Some(Err(_)) => {
                             done.fetch_sub(1, Ordering::Relaxed);
@@ -92,9 +95,12 @@ impl Background {
     pub fn alongside(&self, name: &str, work: impl FnOnce() -> Outcome + Send + 'static) {
         self.open.fetch_add(1, Ordering::Relaxed);
         let (results, waker) = (self.sender.clone(), Arc::clone(&self.waker));
+        let job = name.to_owned();
         let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            let outcome =
+                guard(&job, || Ok(work())).unwrap_or_else(|error| notice(error.problem().into()));
             // Without a receiver the window is gone.
-            if results.send(work()).is_ok() {
+            if results.send(outcome).is_ok() {
                 waker();
             }
         });
@@ -167,5 +173,52 @@ impl Drop for Background {
         {
             log::error!("the thread of files had panicked");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::{AppCommand, Command, Severity};
+
+    /// What comes of work within some seconds.
+    fn wait(background: &Background, count: usize) -> Vec<Outcome> {
+        let mut outcomes = Vec::new();
+        for _ in 0..5_000 {
+            outcomes.extend(background.outcomes());
+            if outcomes.len() >= count {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        outcomes
+    }
+
+    fn error(outcome: &Outcome) -> Option<&str> {
+        match outcome {
+            Outcome::Command(Command::App(AppCommand::Notify(notice)))
+                if notice.severity == Severity::Error =>
+            {
+                Some(&notice.summary)
+            }
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_panic_is_said_and_what_comes_after_it_is_still_done() {
+        let background = Background::new(Arc::new(|| {})).unwrap();
+        background.run(|| panic!("torn"));
+        background.run(|| Some(Outcome::Command(AppCommand::ForgetRecent.into())));
+        background.alongside("opening", || panic!("worn"));
+        let outcomes = wait(&background, 3);
+        assert_eq!(outcomes.len(), 3, "{outcomes:?}");
+        for word in ["torn", "worn"] {
+            assert!(outcomes.iter().filter_map(error).any(|said| said.contains(word)), "{word}");
+        }
+        let done =
+            |o: &Outcome| matches!(o, Outcome::Command(Command::App(AppCommand::ForgetRecent)));
+        assert!(outcomes.iter().any(done));
+        assert!(!background.is_busy(), "nothing is waited for any more");
     }
 }

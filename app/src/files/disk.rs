@@ -33,11 +33,15 @@ pub fn read_whole(path: &Path, limit: u64) -> Result<Vec<u8>> {
 }
 
 /// Moves what an unexpected end left to a name of its own beside it, so that nothing writes over
-/// it; gives the new path, or `None` if there was nothing.
-pub fn set_aside(path: &Path) -> Option<PathBuf> {
-    // The time of its last change tells several of them apart.
+/// it; gives the new path, or `None` if there was nothing. `kind` says what it is, in a word.
+pub fn set_aside(path: &Path, kind: &str) -> Option<PathBuf> {
+    // The time of its last change tells several of them apart, a number those of one moment.
     let secs = Stamp::of(path).modified / 1_000_000_000;
-    let kept = path.with_file_name(format!("recovered-{secs}.smalti"));
+    let named = |number: u32| {
+        let number = if number == 1 { String::new() } else { format!("-{number}") };
+        path.with_file_name(format!("{kind}-{secs}{number}.smalti"))
+    };
+    let kept = (1..100).map(named).find(|kept| !kept.exists())?;
     match std::fs::rename(path, &kept) {
         Ok(()) => Some(kept),
         Err(error) => {

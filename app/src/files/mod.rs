@@ -8,3 +8,4 @@ pub mod outcome;
 pub mod recipes;
 pub mod saved;
 pub mod scenes;
+pub mod uri;

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use smalti_engine::answers::{
-    Encode, Given, Identified, Identify, ImageRef, LoadImage, ModelInfo, ModelRef, Reconstruct,
-    SourceInfo, SourceRef, Subject,
+    Encode, Given, Identified, Identify, ImageRef, InspectModel, LoadImage, ModelInfo, ModelRef,
+    Reconstruct, SourceInfo, SourceRef, Subject,
 };
 use smalti_engine::images::WorkingSize;
-use smalti_engine::session::Asker;
+use smalti_engine::session::{Asker, guard};
 use smalti_engine::tokens::files;
+use smalti_engine::tokens::from_arrays::Wanted;
 use smalti_engine::{EngineError, Problem};
 
 use super::background::Background;
@@ -21,7 +22,7 @@ use super::outcome::{Opened, Outcome, notice};
 use super::saved;
 use super::scenes::Scene;
 use crate::document::{
-    Command, Document, JobCommand, Layout, Notice, Open, RecipeRef, Slot, ViewId,
+    Command, Document, JobCommand, Layout, Needs, Notice, Open, RecipeRef, Slot, ViewId,
 };
 use crate::look::words::name;
 
@@ -35,6 +36,7 @@ const SCENE_LIMIT: u64 = 1 << 20;
 pub struct Openings {
     open: Vec<(u64, Arc<Path>)>,
     begun: u64,
+    problems: Vec<Problem>,
 }
 
 impl Openings {
@@ -43,24 +45,34 @@ impl Openings {
         &mut self,
         path: PathBuf,
         slot: Slot,
-        document: &Document,
+        (document, needs): (&Document, Needs),
         (asker, background): (Asker, &Background),
     ) {
         self.begun += 1;
         let (number, path) = (self.begun, Arc::from(path));
         self.open.push((number, Arc::clone(&path)));
-        let opening =
-            Opening { path, slot, size: document.size, model: document.model.clone(), asker };
+        let (size, model) = (document.size, document.model.clone());
+        let opening = Opening { path, slot, size, model, needs, asker };
         background.alongside("opening", move || {
-            let outcomes =
-                opening.open().unwrap_or_else(|problem| vec![notice(Notice::from(problem))]);
-            Outcome::Opened(Opened { number, path: opening.path, outcomes })
+            // After a panic too, what is being opened has an end.
+            let opened = guard("opening", || Ok(opening.open()));
+            let (outcomes, problem) = match opened.unwrap_or_else(|error| Err(error.problem())) {
+                Ok(outcomes) => (outcomes, None),
+                Err(problem) => (vec![notice(Notice::from(problem.clone()))], Some(problem)),
+            };
+            Outcome::Opened(Opened { number, path: opening.path, outcomes, problem })
         });
     }
 
-    /// It is opened.
+    /// It is opened, or cannot be.
     pub fn end(&mut self, opened: &Opened) {
         self.open.retain(|(number, _)| *number != opened.number);
+        self.problems.extend(opened.problem.clone());
+    }
+
+    /// Why paths could not be opened, oldest first.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
     }
 
     /// Names of what is being opened.
@@ -75,6 +87,8 @@ struct Opening {
     slot: Slot,
     size: WorkingSize,
     model: ModelRef,
+    /// What the views that are seen will ask for.
+    needs: Needs,
     asker: Asker,
 }
 
@@ -104,9 +118,12 @@ impl Opening {
         // The views will ask for this. Where it is quick it is there when the image is, and the frames
         // that say "Encoding..." are not drawn; without a graphics card each takes as long as encoding.
         let (size, model) = (self.size, self.model.clone());
-        let subject = Subject::Image(image.clone());
-        let question = Reconstruct(Encode { subject, size, model });
-        self.asker.wait_at_most(PATIENCE, &question);
+        let question = Encode { subject: Subject::Image(image.clone()), size, model };
+        match self.needs {
+            Needs::Image => {}
+            Needs::Tokens => self.asker.wait_at_most(PATIENCE, &question),
+            Needs::Reconstruction => self.asker.wait_at_most(PATIENCE, &Reconstruct(question)),
+        }
         Ok(vec![Open::Image(image.clone()).into()])
     }
 
@@ -114,8 +131,8 @@ impl Opening {
         let facts = self.asker.wait(&SourceInfo { source: source.clone() })?;
         if facts.len == 0 {
             let hint = "Open a folder or archive that has some";
-            let summary = format!("{}: there are no images in it", name(&self.path));
-            return Ok(vec![Notice::error(summary, hint).into()]);
+            let error = EngineError::bad_file(&*self.path, "there are no images in it", hint);
+            return Err(error.problem());
         }
         let image = ImageRef::InSource { source: source.clone(), index: 0 };
         Ok(vec![
@@ -126,7 +143,21 @@ impl Opening {
     }
 
     fn model(&self, model: &ModelRef) -> Result<Vec<Command>, Problem> {
-        let facts = self.asker.wait(&ModelInfo { model: model.clone() })?;
+        let facts = match self.asker.wait(&ModelInfo { model: model.clone() }) {
+            Ok(facts) => facts,
+            // No tokenizer that is known here, but its tensors can be looked at.
+            Err(problem) => {
+                let inspected = self.asker.wait(&InspectModel { model: model.clone() });
+                if !inspected.is_ok_and(|found| !found.tensors.is_empty()) {
+                    return Err(problem);
+                }
+                return Ok(vec![
+                    Open::Checkpoint(Some(model.clone())).into(),
+                    Layout::Show(ViewId::Checkpoint).into(),
+                    Notice::warning(problem.summary, problem.hint).into(),
+                ]);
+            }
+        };
         let about = format!(
             "{}: {} codes, one for {} x {} pixels",
             facts.name,
@@ -142,19 +173,17 @@ impl Opening {
     fn tokens(&self, path: &Path) -> Result<Vec<Command>, Problem> {
         let facts = self.asker.wait(&ModelInfo { model: self.model.clone() }).ok();
         let size = facts.as_ref().map(|facts| facts.facts.codebook_size());
-        let read = files::read_all(path, None).map_err(|error| error.problem())?;
-        let largest = read.images.iter().map(|t| t.first().codebook_size()).max().unwrap_or(0);
-        // Without a word of the file the tokenizer's size is as good a guess as the largest code, if
-        // all codes are in it.
-        let read = match size {
-            Some(size) if !read.remarks.is_empty() && largest <= size => {
-                files::read_all(path, Some(size)).map_err(|error| error.problem())?
-            }
-            _ => read,
-        };
+        let fixed = facts.as_ref().and_then(|facts| facts.fixed_grid());
+        let wanted = Wanted { fixed, ..Wanted::default() };
+        let read = files::read(path, &wanted, size).map_err(|error| error.problem())?;
         let mut commands = Vec::new();
         let count = read.images.len();
         let Some(tokens) = read.images.into_iter().next() else { return Ok(commands) };
+        let tokens = match &facts {
+            // What does not fit stays as it is, and is said below.
+            Some(facts) => facts.laid_out(&tokens).unwrap_or(tokens),
+            None => tokens,
+        };
         let given = Given { name: name(path).into(), tokens };
         let subject = Subject::Tokens(given.clone());
         let (size, model) = (self.size, self.model.clone());

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use smalti_engine::Problem;
+
 use super::recipes::Training;
 use super::saved::Saved;
 use super::scenes::Scene;
@@ -65,6 +67,8 @@ pub struct Opened {
     pub path: Arc<Path>,
     /// What is to be done now.
     pub outcomes: Vec<Outcome>,
+    /// Why it could not be opened; said by a notice among the outcomes.
+    pub problem: Option<Problem>,
 }
 
 impl Opened {

@@ -41,6 +41,7 @@ struct Text {
     source: SourceRef,
     size: WorkingSize,
     model: ModelRef,
+    checkpoint: Option<ModelRef>,
     others: [Option<ModelRef>; 3],
     work: WorkText,
     kept: Vec<KeptWork>,
@@ -54,12 +55,14 @@ struct Text {
 impl Default for Text {
     fn default() -> Self {
         let Document { source, size, model, others, selection, looks, .. } = Document::default();
+        let checkpoint = None;
         Self {
             version: VERSION,
             subject: Kept::None,
             source,
             size,
             model,
+            checkpoint,
             others,
             work: WorkText::default(),
             kept: Vec::new(),
@@ -144,6 +147,7 @@ pub fn to_bytes(saved: &Saved) -> Result<Vec<u8>> {
         source: document.source.clone(),
         size: document.size,
         model: document.model.clone(),
+        checkpoint: document.checkpoint.clone(),
         others: document.others.clone(),
         work: (&document.work()).into(),
         kept: kept.collect(),
@@ -228,6 +232,7 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Saved> {
         source: restamped_source(text.source),
         size: text.size,
         model: restamped_model(text.model),
+        checkpoint: text.checkpoint.map(restamped_model),
         others: text.others.map(|model| model.map(restamped_model)),
         edits: work.edits,
         locks: work.locks,

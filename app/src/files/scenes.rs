@@ -131,7 +131,8 @@ mod tests {
             Scene::parse(&format!("(title: \"a\", about: \"b\", layout: {layout})")).unwrap_err()
         };
         assert!(scene("Tabs(views: [])").contains("without a view"));
-        assert!(scene("Tabs(views: [Log, Log])").contains("two places"));
+        let many = ["Log"; 9].join(", ");
+        assert!(scene(&format!("Tabs(views: [{many}])")).contains("more than 8"));
         assert!(scene("Row([(0.0, Tabs(views: [Log]))])").contains("share"));
         assert!(scene("Tabs(views: [Log], front: Jobs)").contains("not among"));
         assert!(scene("Tabs(views: [Nothing])").contains("1:"));

@@ -11,6 +11,11 @@ pub const LINE: Rgb = [0x2a, 0x30, 0x3c];
 /// Marks and figures.
 pub const INK: Rgb = [0xe8, 0xe6, 0xe1];
 
+/// The error at which difference maps reach their last color, as a share of the full range: the same
+/// in views and figures, and fixed, so that maps of different pictures and tokenizers can be laid side
+/// by side.
+pub const FULL_DIFFERENCE: f32 = 0.25;
+
 /// Control points of viridis (van der Walt and Smith, 2015), evenly spaced.
 const VIRIDIS: [Rgb; 9] = [
     [68, 1, 84],

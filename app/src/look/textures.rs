@@ -1,5 +1,6 @@
 //! Pictures and colored buffers as egui textures: made once, kept while they are shown.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
@@ -37,11 +38,36 @@ impl Sampling {
     }
 }
 
+/// What a texture was made from, known by its address. It is kept as long as the texture is, so that
+/// nothing else can come to stand at that address while it is a key.
+pub struct Source {
+    address: usize,
+    kept: Option<Box<dyn Any>>,
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Source({:x})", self.address)
+    }
+}
+
+impl Source {
+    /// Shared values.
+    pub fn of<T: ?Sized + 'static>(values: &Arc<T>) -> Self {
+        let address = Arc::as_ptr(values).cast::<u8>().addr();
+        Self { address, kept: Some(Box::new(Arc::clone(values))) }
+    }
+
+    /// Nothing but what is in the key.
+    pub fn key() -> Self {
+        Self { address: 0, kept: None }
+    }
+}
+
 struct Kept {
     texture: TextureHandle,
     shown: u64,
-    /// Keeps the source alive, so that its address is not used again while it is a key.
-    _source: Option<Arc<[u8]>>,
+    _source: Option<Box<dyn Any>>,
 }
 
 /// All textures that are shown now or were a moment ago.
@@ -65,19 +91,20 @@ impl Textures {
 
     /// The texture of a picture. Known by the address of its pixels, so asking costs no pass.
     pub fn picture(&self, picture: &Picture, sampling: Sampling) -> TextureHandle {
-        let key = hash(&(Arc::as_ptr(picture.rgb()).cast::<u8>() as usize, sampling, 0_u8));
+        let source = Source::of(picture.rgb());
+        let key = hash(&(source.address, sampling, 0_u8));
         let make = || {
             let size = [picture.width() as usize, picture.height() as usize];
             ColorImage::from_rgb(size, picture.rgb())
         };
-        self.get(key, sampling, Some(Arc::clone(picture.rgb())), make)
+        self.get(key, sampling, source, make)
     }
 
-    /// The texture of colors that were worked out from something. `key` must be another value
-    /// whenever the colors are; `colors` is only called when the texture is not there.
+    /// The texture of colors that were worked out from `source`. With the same source `key` must be
+    /// another value whenever the colors are; `colors` is only called when the texture is not there.
     pub fn colors(
         &self,
-        key: impl Hash,
+        (key, source): (impl Hash, Source),
         size: [usize; 2],
         sampling: Sampling,
         colors: impl FnOnce() -> Vec<Color32>,
@@ -88,14 +115,15 @@ impl Textures {
             pixels.resize(size[0] * size[1], Color32::TRANSPARENT);
             ColorImage::new(size, pixels)
         };
-        self.get(hash(&(hash(&key), size, sampling, 1_u8)), sampling, None, make)
+        let key = hash(&(hash(&key), source.address, size, sampling, 1_u8));
+        self.get(key, sampling, source, make)
     }
 
     fn get(
         &self,
         key: u64,
         sampling: Sampling,
-        source: Option<Arc<[u8]>>,
+        source: Source,
         make: impl FnOnce() -> ColorImage,
     ) -> TextureHandle {
         let frame = self.frame.get();
@@ -104,7 +132,7 @@ impl Textures {
             return kept.texture.clone();
         }
         let texture = self.ctx.load_texture(format!("{key:x}"), make(), sampling.options());
-        let kept = Kept { texture: texture.clone(), shown: frame, _source: source };
+        let kept = Kept { texture: texture.clone(), shown: frame, _source: source.kept };
         self.kept.borrow_mut().insert(key, kept);
         texture
     }
@@ -148,5 +176,28 @@ mod tests {
             textures.end_frame();
         }
         assert!(textures.is_empty());
+    }
+
+    /// As the engine's cache does: an answer is dropped, and the next one comes to its place in memory.
+    #[test]
+    fn another_answer_at_the_same_place_in_memory_has_a_texture_of_its_own() {
+        let textures = Textures::new(&egui::Context::default());
+        let show = |values: &Arc<[u8]>| {
+            let key = ("difference", Source::of(values));
+            let gray = || values.iter().map(|v| Color32::from_gray(*v)).collect();
+            textures.colors(key, [64, 64], Sampling::Pixels, gray).id()
+        };
+        let mut seen = std::collections::HashSet::new();
+        for value in 0..40 {
+            let values: Arc<[u8]> = vec![value; 64 * 64].into();
+            assert!(
+                seen.insert(show(&values)),
+                "answer {value} is shown with another one's pixels"
+            );
+        }
+        for _ in 0..=KEPT_FRAMES {
+            textures.end_frame();
+        }
+        assert!(textures.is_empty(), "what was made is given back");
     }
 }

@@ -35,6 +35,12 @@ pub fn grouped(number: u64) -> String {
     out
 }
 
+/// Whether a code that does not occur in a sample may be called dead: if that many tokens fell evenly on
+/// all codes, hardly any would be missing.
+pub fn shows_dead_codes(ceiling: f64, codebook_size: u32) -> bool {
+    ceiling >= 0.99 * f64::from(codebook_size)
+}
+
 /// A path's last part, for people.
 pub fn name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
@@ -51,6 +57,15 @@ mod tests {
         assert_eq!(duration(3_725.0), "1 h 02 min");
         assert_eq!(size(212_400_000), "212 MB");
         assert_eq!(size(2 << 30), "2.1 GB");
+    }
+
+    #[test]
+    fn codes_are_called_dead_only_where_the_sample_could_have_shown_them_all() {
+        // 256 tokens fall on 227 of 1000 codes at most evenly; 65 536 on all of them.
+        let ceiling = |tokens: f64| 1000.0 * (1.0 - (1.0 - 1.0 / 1000.0_f64).powf(tokens));
+        assert!(!shows_dead_codes(ceiling(256.0), 1000));
+        assert!(!shows_dead_codes(ceiling(3_000.0), 1000));
+        assert!(shows_dead_codes(ceiling(65_536.0), 1000));
     }
 
     #[test]

@@ -7,20 +7,38 @@ use egui_tiles::{Behavior, Container, SimplificationOptions, TabState, Tabs};
 use egui_tiles::{Tile, TileId, Tiles, UiResponse};
 
 use crate::ctx::ViewCtx;
-use crate::document::{Arrangement, Layout, ViewId};
+use crate::document::{Arrangement, Layout, PanelId, ViewId};
 use crate::look::theme::space;
 use crate::views::{self, View};
 
 /// The views that were shown once, with what they remember of looking.
-pub type Views = BTreeMap<ViewId, Box<dyn View>>;
+pub type Views = BTreeMap<PanelId, Box<dyn View>>;
 
 /// Brings a view to the front, adding it beside the others if it is not there.
 pub fn show_view(tree: &mut Arrangement, view: ViewId) {
-    if let Some(tile) = tree.tiles.find_pane(&view) {
-        tree.make_active(|id, _| id == tile);
-        return;
+    let first = panels(tree, view).into_iter().min_by_key(|(number, _)| *number);
+    match first {
+        Some((_, tile)) => {
+            tree.make_active(|id, _| id == tile);
+        }
+        None => add_view(tree, view),
     }
-    let pane = tree.tiles.insert_pane(view);
+}
+
+/// The panels of a view: number and place.
+fn panels(tree: &Arrangement, view: ViewId) -> Vec<(usize, TileId)> {
+    let of_view = |(id, tile): (&TileId, &Tile<PanelId>)| match tile {
+        Tile::Pane(panel) if panel.view == view => Some((panel.number, *id)),
+        _ => None,
+    };
+    tree.tiles.iter().filter_map(of_view).collect()
+}
+
+/// Opens another panel with a view, where there is the most room.
+pub fn add_view(tree: &mut Arrangement, view: ViewId) {
+    let taken: Vec<usize> = panels(tree, view).into_iter().map(|(number, _)| number).collect();
+    let number = (0..).find(|number| !taken.contains(number)).unwrap_or_default();
+    let pane = tree.tiles.insert_pane(PanelId { view, number });
     // The place with the most room: the largest group of tabs.
     let name = |id: &TileId| format!("{id:?}");
     let area = |id: &TileId| tree.tiles.rect(*id).map_or(0.0, |rect| rect.area());
@@ -40,9 +58,9 @@ pub fn show_view(tree: &mut Arrangement, view: ViewId) {
     }
 }
 
-/// Closes a view.
-pub fn close_view(tree: &mut Arrangement, view: ViewId) {
-    if let Some(tile) = tree.tiles.find_pane(&view) {
+/// Closes a panel.
+pub fn close_panel(tree: &mut Arrangement, panel: PanelId) {
+    if let Some(tile) = tree.tiles.find_pane(&panel) {
         tree.remove_recursively(tile);
     }
 }
@@ -53,25 +71,34 @@ pub fn ui(tree: &mut Arrangement, views: &mut Views, ui: &mut Ui, ctx: &ViewCtx<
     tree.ui(&mut dock, ui);
 }
 
+/// What a panel is called: the view's name, from the second one on with a number.
+fn name(panel: PanelId) -> String {
+    let title = views::entry(panel.view).title;
+    match panel.number {
+        0 => title.to_owned(),
+        number => format!("{title} {}", number + 1),
+    }
+}
+
 struct Dock<'a> {
     views: &'a mut Views,
     ctx: &'a ViewCtx<'a>,
 }
 
 impl Dock<'_> {
-    fn title_width(&mut self, ui: &Ui, tiles: &Tiles<ViewId>, tile: TileId) -> f32 {
+    fn title_width(&mut self, ui: &Ui, tiles: &Tiles<PanelId>, tile: TileId) -> f32 {
         let title = self.tab_title_for_tile(tiles, tile).text().to_owned();
         let font = self.ctx.theme.strong();
         ui.painter().layout_no_wrap(title, font, Color32::WHITE).size().x + space::L
     }
 
-    fn view(&mut self, id: ViewId) -> &mut Box<dyn View> {
-        self.views.entry(id).or_insert_with(|| (views::entry(id).make)())
+    fn view(&mut self, id: PanelId) -> &mut Box<dyn View> {
+        self.views.entry(id).or_insert_with(|| (views::entry(id.view).make)())
     }
 }
 
-impl Behavior<ViewId> for Dock<'_> {
-    fn pane_ui(&mut self, ui: &mut Ui, _tile: TileId, pane: &mut ViewId) -> UiResponse {
+impl Behavior<PanelId> for Dock<'_> {
+    fn pane_ui(&mut self, ui: &mut Ui, _tile: TileId, pane: &mut PanelId) -> UiResponse {
         let (ctx, id) = (self.ctx, *pane);
         let view = self.view(id);
         let margin = egui::Margin::same(space::M as i8);
@@ -86,15 +113,15 @@ impl Behavior<ViewId> for Dock<'_> {
         UiResponse::None
     }
 
-    fn tab_title_for_pane(&mut self, pane: &ViewId) -> WidgetText {
+    fn tab_title_for_pane(&mut self, pane: &PanelId) -> WidgetText {
         let (ctx, id) = (self.ctx, *pane);
         let own = self.view(id).title(ctx);
-        own.unwrap_or_else(|| views::entry(id).title.to_owned()).into()
+        own.unwrap_or_else(|| name(id)).into()
     }
 
     fn tab_ui(
         &mut self,
-        tiles: &mut Tiles<ViewId>,
+        tiles: &mut Tiles<PanelId>,
         ui: &mut Ui,
         id: Id,
         tile_id: TileId,
@@ -134,6 +161,11 @@ impl Behavior<ViewId> for Dock<'_> {
                 self.ctx.send(Layout::Close(pane));
             }
             response.context_menu(|ui| {
+                let title = views::entry(pane.view).title;
+                if ui.button(format!("Another {title}")).clicked() {
+                    self.ctx.send(Layout::Another(pane.view));
+                    ui.close();
+                }
                 if ui.button("Close view").clicked() {
                     self.ctx.send(Layout::Close(pane));
                     ui.close();
@@ -143,13 +175,13 @@ impl Behavior<ViewId> for Dock<'_> {
         self.on_tab_button(tiles, tile_id, response)
     }
 
-    fn tab_bar_left_ui(&mut self, _: &Tiles<ViewId>, ui: &mut Ui, _: TileId, _: &Tabs) {
+    fn tab_bar_left_ui(&mut self, _: &Tiles<PanelId>, ui: &mut Ui, _: TileId, _: &Tabs) {
         ui.add_space(space::M);
     }
 
     fn top_bar_right_ui(
         &mut self,
-        tiles: &Tiles<ViewId>,
+        tiles: &Tiles<PanelId>,
         ui: &mut Ui,
         _tile: TileId,
         tabs: &Tabs,
@@ -169,11 +201,7 @@ impl Behavior<ViewId> for Dock<'_> {
             let menu = egui::containers::menu::MenuButton::from_button(button);
             let (response, _) = menu.ui(ui, |ui| self.view(id).bar_ui(ui, ctx));
             response.widget_info(|| {
-                WidgetInfo::labeled(
-                    Role::Button,
-                    true,
-                    format!("Choices of {}", views::entry(id).title),
-                )
+                WidgetInfo::labeled(Role::Button, true, format!("Choices of {}", name(id)))
             });
         } else {
             let before = ui.available_width();

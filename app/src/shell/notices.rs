@@ -8,6 +8,7 @@ use std::time::Duration;
 use egui::{Align2, Area, Frame, Id, Margin, Order, RichText, Stroke, vec2};
 
 use crate::document::{Notice, Severity};
+use crate::logging::NOTICE;
 use crate::look::theme::{RADIUS_BUTTON, Theme, space};
 use crate::widgets::severity_color;
 
@@ -41,9 +42,9 @@ impl Notices {
     /// Shows a notice and keeps it.
     pub fn add(&mut self, notice: Notice) {
         match notice.severity {
-            Severity::Info => log::info!("{}", notice.summary),
-            Severity::Warning => log::warn!("{}", notice.summary),
-            Severity::Error => log::error!("{}", notice.summary),
+            Severity::Info => log::info!(target: NOTICE, "{}", notice.summary),
+            Severity::Warning => log::warn!(target: NOTICE, "{}", notice.summary),
+            Severity::Error => log::error!(target: NOTICE, "{}", notice.summary),
         }
         self.added += 1;
         self.toasts.retain(|toast| toast.notice != notice);
@@ -51,6 +52,11 @@ impl Notices {
         if self.toasts.len() > SHOWN {
             self.toasts.remove(0);
         }
+        self.keep(notice);
+    }
+
+    /// Keeps a notice without showing it.
+    pub fn keep(&mut self, notice: Notice) {
         self.list.push(notice);
         if self.list.len() > KEPT {
             self.list.remove(0);

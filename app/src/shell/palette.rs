@@ -1,6 +1,6 @@
 //! The command palette: everything that can be done, found by a few letters.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use egui::{Align2, Id, Key, Margin, Modal, Modifiers, Rect, Sense, Stroke, TextEdit, Ui, vec2};
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
@@ -12,6 +12,7 @@ use super::actions::{self, Action};
 use crate::document::{AppCommand, Command, Edit, JobCommand, Layout, Look, Open, RecipeRef, Slot};
 use crate::document::{ColorBy, CompareMode, DifferenceKind, ViewId};
 use crate::files::scenes;
+use crate::files::uri::path_of;
 use crate::look::theme::{RADIUS_BUTTON, Theme, space};
 use crate::look::words::name;
 use crate::settings::{Settings, ThemeChoice};
@@ -46,6 +47,8 @@ pub struct Palette {
     picked: usize,
     items: Vec<Item>,
     matcher: Option<Matcher>,
+    /// Where `~/` leads.
+    home: Option<PathBuf>,
     is_focused: bool,
 }
 
@@ -71,7 +74,9 @@ pub struct Known<'a> {
 impl Palette {
     /// A palette over everything that is known now.
     pub fn new(ctx: &egui::Context, known: &Known<'_>, query: &str) -> Self {
-        Self { query: query.to_owned(), items: items(ctx, known), ..Self::default() }
+        // Without looking into a file: this is the window's thread.
+        let home = directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_owned());
+        Self { query: query.to_owned(), items: items(ctx, known), home, ..Self::default() }
     }
 
     /// Draws it. Gives the commands of what was chosen, and whether it is to be closed.
@@ -148,7 +153,7 @@ impl Palette {
     /// The best matches, best first.
     fn found(&mut self) -> Vec<Item> {
         let query = self.query.trim();
-        let mut found: Vec<Item> = typed(query);
+        let mut found: Vec<Item> = typed(query, self.home.as_deref());
         if query.is_empty() {
             found.extend(self.items.iter().filter(|i| i.kind == "recent").take(4).cloned());
             found.extend(self.items.iter().filter(|i| i.kind != "recent").cloned());
@@ -171,7 +176,7 @@ impl Palette {
 }
 
 /// What a query says by itself: a path, a code by number.
-fn typed(query: &str) -> Vec<Item> {
+fn typed(query: &str, home: Option<&Path>) -> Vec<Item> {
     let mut found = Vec::new();
     let number = query.strip_prefix("code").unwrap_or(query).trim();
     if let Ok(code) = number.parse::<u32>() {
@@ -180,12 +185,10 @@ fn typed(query: &str) -> Vec<Item> {
         item.commands.push(Layout::Show(ViewId::Code).into());
         found.push(item);
     }
-    let home = directories::UserDirs::new().map(|dirs| dirs.home_dir().to_owned());
     let path = match (query.strip_prefix("~/"), home) {
         (Some(rest), Some(home)) => Some(home.join(rest)),
-        _ if query.contains(['/', '\\']) => {
-            Some(PathBuf::from(query.trim_start_matches("file://")))
-        }
+        _ if query.starts_with("file://") => path_of(query),
+        _ if query.contains(['/', '\\']) => Some(PathBuf::from(query)),
         _ => None,
     };
     if let Some(path) = path {
@@ -238,6 +241,9 @@ fn items(ctx: &egui::Context, known: &Known<'_>) -> Vec<Item> {
     }
     for theme in ThemeChoice::ALL {
         items.push(Item::new(theme.label(), "theme", AppCommand::Theme(theme)));
+    }
+    for view in &VIEWS {
+        items.push(Item::new(format!("Another {}", view.title), "view", Layout::Another(view.id)));
     }
     for (title, scale) in [("Text as designed", 1.0), ("Text larger", 1.25), ("Text huge", 1.6)] {
         items.push(Item::new(title, "look", AppCommand::TextScale(scale)));

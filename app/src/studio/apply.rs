@@ -34,6 +34,7 @@ impl Studio {
             Command::Edit(Edit::Undo) => self.history.undo(),
             Command::Edit(Edit::Redo) => self.history.redo(),
             Command::Edit(Edit::ReplaceCode { from, to }) => self.replace_code(from, to, ctx),
+            Command::Edit(Edit::ClearEdits) => self.clear_edits(ctx),
             Command::Open(Open::Path(path)) => self.open_path(path, Slot::A),
             Command::Layout(layout) => self.apply_layout(&layout),
             Command::Job(JobCommand::Control(run, control)) => self.session.control(run, control),
@@ -52,7 +53,8 @@ impl Studio {
     fn apply_layout(&mut self, layout: &Layout) {
         match layout {
             Layout::Show(view) => dock::show_view(&mut self.desk.arrangement, *view),
-            Layout::Close(view) => dock::close_view(&mut self.desk.arrangement, *view),
+            Layout::Another(view) => dock::add_view(&mut self.desk.arrangement, *view),
+            Layout::Close(panel) => dock::close_panel(&mut self.desk.arrangement, *panel),
             Layout::Scene(name) => {
                 if let Some(mut scene) = Scene::shipped(name) {
                     // Whoever looks at a picture of their own wants to see it there, not the sample.
@@ -181,6 +183,8 @@ impl Studio {
                 self.keeping.file = None;
                 let looks = self.history.document().looks.clone();
                 let document = Document { looks, ..Document::default() };
+                // The saved one is left behind: what it had is not missing from this one.
+                self.keeping.saved = document.clone();
                 self.history.change(document, false);
             }
             _ => {}
@@ -221,6 +225,15 @@ impl Studio {
         } else {
             self.send(Edit::SelectCells(Arc::default()));
             self.send(Edit::SelectCode(None));
+        }
+    }
+
+    /// Gives all cells back that are not locked.
+    fn clear_edits(&mut self, ctx: &egui::Context) {
+        let left = self.history.document().locked_edits();
+        self.change(&Edit::ClearEdits.into(), ctx);
+        if left > 0 {
+            self.notices.add(Notice::info(format!("Cells were given back{}", stay(left))));
         }
     }
 
@@ -269,11 +282,7 @@ impl Studio {
         let (count, left) = (cells.len(), all.len() - cells.len());
         self.change(&Edit::ForceCells { cells: Arc::new(cells), code: to }.into(), ctx);
         let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
-        let locked = match left {
-            0 => String::new(),
-            1 => "; 1 locked cell stays".to_owned(),
-            n => format!("; {n} locked cells stay"),
-        };
+        let locked = stay(left);
         self.notices.add(Notice::info(format!("Code {from} replaced by {to}, {times}{locked}")));
     }
 
@@ -481,5 +490,14 @@ impl Studio {
                 self.commands.borrow_mut().extend(commands);
             }
         }
+    }
+}
+
+/// What locks kept from being changed, at the end of a sentence.
+fn stay(cells: usize) -> String {
+    match cells {
+        0 => String::new(),
+        1 => "; 1 locked cell stays".to_owned(),
+        n => format!("; {n} locked cells stay"),
     }
 }

@@ -11,19 +11,22 @@ mod training;
 
 use std::cell::RefCell;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use smalti_engine::Problem;
 use smalti_engine::answers::{ShippedModels, ShippedRecipes};
 use smalti_engine::device::DeviceChoice;
 use smalti_engine::session::{Lane, RunId, Session};
 
 use crate::ctx::{EditedTokens, Hovered, Originals, ViewCtx};
-use crate::document::{Arrangement, Command, Document, History, Open, Panel, Slot};
+use crate::document::{Arrangement, Command, Document, History, Needs, Notice, Open, Panel, Slot};
 use crate::files::autosave::Autosave;
 use crate::files::background::Background;
 use crate::files::opening::Openings;
+use crate::logging::Errors;
 use crate::look::textures::Textures;
 use crate::look::theme::Theme;
 use crate::settings::{Settings, ThemeChoice};
@@ -35,6 +38,7 @@ use crate::shell::notices::Notices;
 use crate::shell::palette::{Known, Palette};
 use crate::shell::script::Script;
 use crate::shell::status;
+use crate::views;
 
 /// The document is kept this long after a change at the latest.
 const AUTOSAVE_EVERY: Duration = Duration::from_secs(3);
@@ -63,6 +67,8 @@ pub struct StudioOptions {
     /// Set from outside when the program is to end without asking; what is not saved is kept for the
     /// next start.
     pub ending: Arc<AtomicBool>,
+    /// Errors that are logged.
+    pub errors: Option<Rc<Errors>>,
 }
 
 impl StudioOptions {
@@ -79,6 +85,7 @@ impl StudioOptions {
             theme: None,
             frozen_time: false,
             ending: Arc::default(),
+            errors: None,
         }
     }
 }
@@ -218,7 +225,10 @@ impl Studio {
         commands.extend(self.news_of_runs());
         while let Ok(error) = self.fixed.gpu_errors.try_recv() {
             let hint = "The picture may be wrong; start again with WGPU_BACKEND=gl";
-            commands.push(crate::document::Notice::error(error, hint).into());
+            commands.push(Notice::error(error, hint).into());
+        }
+        if let Some(errors) = &self.fixed.options.errors {
+            errors.new_ones().for_each(|error| self.notices.keep(Notice::error(error, "")));
         }
         self.commands.borrow_mut().splice(0..0, commands);
     }
@@ -290,12 +300,25 @@ impl Studio {
         self.desk.palette = Some(Palette::new(ctx, &known, query));
     }
 
+    /// What the views that are seen ask for of an image.
+    fn needs(&self) -> Needs {
+        let tree = &self.desk.arrangement;
+        let seen = tree.active_tiles();
+        let seen = seen.iter().filter_map(|tile| tree.tiles.get_pane(tile));
+        seen.map(|panel| views::entry(panel.view).needs).max().unwrap_or(Needs::Image)
+    }
+
+    /// Why paths could not be opened, oldest first.
+    pub fn not_opened(&self) -> &[Problem] {
+        self.keeping.openings.problems()
+    }
+
     /// Finds out what is at a path, and opens it.
     fn open_path(&mut self, path: PathBuf, slot: Slot) {
         if !path.as_os_str().is_empty() {
-            let document = self.history.document();
+            let about = (self.history.document(), self.needs());
             let by = (self.session.asker(), &self.keeping.background);
-            self.keeping.openings.start(path, slot, document, by);
+            self.keeping.openings.start(path, slot, about, by);
         }
     }
 }

@@ -12,6 +12,7 @@ use eframe::egui_wgpu::{
     WgpuSetupCreateNew, wgpu,
 };
 use egui::{FullOutput, RawInput, Rect, TexturesDelta, Ui, Vec2, ViewportId};
+use smalti_engine::Problem;
 use smalti_engine::images::Picture;
 
 use crate::studio::{Studio, StudioOptions};
@@ -45,6 +46,9 @@ pub enum OffscreenError {
     /// The window could not be set up.
     #[error(transparent)]
     Engine(#[from] smalti_engine::EngineError),
+    /// A file that was to be opened cannot be.
+    #[error("{0}")]
+    NotOpened(Problem),
     /// The caller wanted to stop.
     #[error("cancelled")]
     Cancelled,
@@ -106,6 +110,9 @@ pub fn studio_picture(
             return Err(OffscreenError::Cancelled);
         }
         std::thread::sleep(PAUSE);
+    }
+    if let Some(problem) = studio.not_opened().first() {
+        return Err(OffscreenError::NotOpened(problem.clone()));
     }
     screen.paint(last)
 }

@@ -1,22 +1,16 @@
 //! What is pasted into the window, as commands.
 
-use std::path::Path;
-
 use smalti_engine::EngineError;
 use smalti_engine::answers::{ImageRef, PastedPicture};
 use smalti_engine::images::Picture;
 
 use crate::document::{Command, Notice, Open};
+use crate::files::uri::path_of;
 
 /// Pasted text that is one or more paths.
 pub(super) fn pasted_text(text: &str) -> Vec<Command> {
-    let is_path = |line: &&str| line.starts_with("file://") || Path::new(line).is_absolute();
-    text.lines()
-        .map(str::trim)
-        .filter(is_path)
-        .take(8)
-        .map(|line| Open::Path(line.trim_start_matches("file://").into()).into())
-        .collect()
+    let paths = text.lines().map(str::trim).filter_map(path_of);
+    paths.take(8).map(|path| Open::Path(path).into()).collect()
 }
 
 /// A pasted picture.

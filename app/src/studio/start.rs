@@ -20,6 +20,7 @@ use crate::files::opening::Openings;
 use crate::files::outcome::{Outcome, notice};
 use crate::files::saved;
 use crate::files::scenes::{self, Scene};
+use crate::logging::NOTICE;
 use crate::look::fonts;
 use crate::look::textures::Textures;
 use crate::look::theme::Theme;
@@ -146,13 +147,21 @@ impl Studio {
         self.keeping.background.run(move || {
             // No autosave is the usual case: the last time ended well.
             if asked {
-                let kept = set_aside(&path)?;
+                let kept = set_aside(&path, "recovered")?;
                 let summary = "Smalti ended unexpectedly last time; the work of then is kept";
                 let hint = format!("Open {}", kept.display());
                 return Some(notice(Notice::warning(summary, hint)));
             }
-            let saved = saved::open(&path).ok()?;
-            Some(Outcome::Document(None, Box::new(saved)))
+            match saved::open(&path) {
+                Ok(saved) => Some(Outcome::Document(None, Box::new(saved))),
+                Err(error) => {
+                    let kept = set_aside(&path, "unreadable")?;
+                    let summary = format!("The work of last time could not be read: {error}");
+                    let hint =
+                        format!("It is kept as {}; a newer Smalti may open it", kept.display());
+                    Some(notice(Notice::warning(summary, hint)))
+                }
+            }
         });
     }
 }
@@ -246,7 +255,7 @@ fn listen_for_gpu_errors(
         state.device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
             let text = error.to_string();
             let line = text.lines().next().unwrap_or("error").to_owned();
-            log::error!("graphics: {text}");
+            log::error!(target: NOTICE, "graphics: {text}");
             if send.send(format!("Graphics: {line}")).is_ok() {
                 waking.request_repaint();
             }

@@ -20,7 +20,7 @@ use super::view::View;
 use crate::ctx::ViewCtx;
 use crate::document::{Edit, Slot};
 use crate::look::colors::color_of;
-use crate::look::textures::Sampling;
+use crate::look::textures::{Sampling, Source};
 use crate::look::theme::{RADIUS_PICTURE, space};
 
 /// Images of the set that are looked through for real patches.
@@ -375,7 +375,7 @@ fn places_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, code: Code, found: &Arc<Occur
         egui::WidgetInfo::labeled(egui::Role::Image, true, format!("Places of code {code}"))
     });
     let highest = found.places.iter().copied().max().unwrap_or(0).max(1) as f32;
-    let key = ("places", code, Arc::as_ptr(&found.places).cast::<u32>() as usize, ctx.theme.choice);
+    let key = (("places", code, ctx.theme.choice), Source::of(&found.places));
     let texture = ctx.textures.colors(key, [columns, rows], Sampling::Pixels, || {
         let map = &ctx.theme.maps.viridis;
         found.places.iter().map(|count| map.at(*count as f32 / highest)).collect()

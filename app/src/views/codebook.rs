@@ -7,24 +7,25 @@ mod cells;
 mod figures;
 mod history;
 mod paint;
+mod rows;
 
 use std::sync::Arc;
 
-use egui::{RichText, Sense, Stroke, vec2};
+use egui::RichText;
 use smalti_engine::answers::{
     CodeAppearance, CodeUse, CodebookOrder, ImageRef, OrderBy, Ordered, Sample, SourceInfo,
     SourceRef, Used,
 };
 use smalti_engine::session::{Last, Reply};
-use smalti_engine::tokens::{Code, Tokens};
+use smalti_engine::tokens::Tokens;
 
 use self::cells::Cells;
 use self::history::{History, Rows};
-use self::paint::{Numbered, Pane};
+use self::rows::{About, RowsPane};
 use super::view::View;
 use crate::ctx::ViewCtx;
 use crate::document::Slot;
-use crate::gpu::heatmap::{Appearances, Values};
+use crate::gpu::heatmap::Appearances;
 use crate::look::theme::space;
 
 /// Images of the set that are counted over.
@@ -34,12 +35,14 @@ const SET_IMAGES: u64 = 64;
 const ROW_IMAGES: u64 = 24;
 /// Codes that can be put in order by hue; more are not decoded one by one.
 const MOST_HUES: u32 = 1 << 16;
+/// What the rows of a run are.
+const TRAINING: &str = "time ↓ × code →";
+/// What the rows of images are.
+const IMAGES: &str = "images ↓ × code →";
 /// The least height of the cells, before text is scaled.
 const LEAST_CELLS: f32 = 48.0;
 /// The height of the figures, before text is scaled.
 const FIGURES: f32 = 44.0;
-/// The textures of the history.
-const HISTORY_PANE: u64 = 0x636f_6465_0002;
 
 /// Whose tokens are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -65,9 +68,16 @@ pub(super) struct CodebookView {
     cells: Cells,
     history: History,
     surveyed: Option<(Arc<Used>, Rows)>,
-    shown_rows: Numbered<[Arc<[f32]>]>,
-    /// Kept, because another `Arc` would be uploaded anew.
-    no_marks: Arc<[u8]>,
+    pane: RowsPane,
+    /// Which rows were asked for; until then those of a run as long as it goes on.
+    rows_of: Option<RowsOf>,
+}
+
+/// What the rows below the cells are of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RowsOf {
+    Images,
+    Training,
 }
 
 impl View for CodebookView {
@@ -222,7 +232,11 @@ impl CodebookView {
                 let scope = self.scope(ctx, Some(&tokens));
                 let counts = CodeUse { sample: Sample::of(tokens), scope };
                 let question = CodebookOrder { model: Some(model), counts, by };
-                let reply = ctx.ask("codebook", &question);
+                // By hue every code is decoded: nothing that a visible view waits for.
+                let reply = match by {
+                    OrderBy::Hue => ctx.ask_soon("codebook", &question),
+                    OrderBy::Index | OrderBy::Count => ctx.ask("codebook", &question),
+                };
                 // While another image is encoded, the counts are those of the last one.
                 Ok(match (reply, encoded) {
                     (Reply::Ready(last), Reply::Working { progress, .. }) => {
@@ -302,10 +316,35 @@ impl CodebookView {
         if self.history.follow(ctx.session) {
             ui.ctx().request_repaint();
         }
-        if let Some(rows) = self.history.rows().cloned() {
-            self.rows_ui(ui, ctx, &rows, "time ↓ × code →");
+        let Some(rows) = self.history.rows().cloned() else {
+            ui.label(ctx.theme.label(IMAGES));
+            self.images_ui(ui, ctx);
             return;
+        };
+        let usual = if self.history.goes_on() { RowsOf::Training } else { RowsOf::Images };
+        let mut shown = self.rows_of.unwrap_or(usual);
+        ui.horizontal(|ui| {
+            let of_run = format!("{TRAINING}, {}", self.history.title());
+            let choices = [(RowsOf::Images, IMAGES), (RowsOf::Training, of_run.as_str())];
+            for (of, title) in choices {
+                if ui.selectable_value(&mut shown, of, ctx.theme.label(title)).clicked() {
+                    self.rows_of = Some(of);
+                }
+            }
+        });
+        match shown {
+            RowsOf::Images => self.images_ui(ui, ctx),
+            RowsOf::Training => {
+                // A run counts the codes of one book.
+                let book = self.history.is_of(&ctx.document.model).then_some(0);
+                let about = About { title: TRAINING, book, is_logarithmic: !self.is_linear };
+                self.pane.ui(ui, ctx, &rows, about);
+            }
         }
+    }
+
+    /// A row an image.
+    fn images_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
         let most = if self.over == Over::Set { SET_IMAGES } else { ROW_IMAGES };
         let images = match self.images(ctx, most) {
             Reply::Ready(images) => Arc::clone(&*images),
@@ -323,7 +362,9 @@ impl CodebookView {
             reply => match reply.best() {
                 Some(found) => {
                     let rows = self.rows_of(found);
-                    self.rows_ui(ui, ctx, &rows, "images ↓ × code →");
+                    let (book, is_logarithmic) = (Some(self.book(ctx)), !self.is_linear);
+                    let about = About { title: IMAGES, book, is_logarithmic };
+                    self.pane.ui(ui, ctx, &rows, about);
                 }
                 None => {
                     ui.label(ctx.theme.label("Counting image by image…"));
@@ -347,72 +388,5 @@ impl CodebookView {
         };
         self.surveyed = Some((Arc::clone(found), rows.clone()));
         rows
-    }
-
-    fn rows_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>, rows: &Rows, title: &str) {
-        ui.label(ctx.theme.label(title));
-        let size = vec2(ui.available_width(), ui.available_height().max(8.0));
-        let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
-        let (columns, count) = (rows.columns.max(1), rows.values.len().max(1));
-        response.widget_info(|| {
-            let label = format!("Use of the codes, {title}, {count} rows");
-            egui::WidgetInfo::labeled(egui::Role::Image, true, label)
-        });
-        // Rows have a greatest height, so that a short history grows downward.
-        let scale = vec2(
-            rect.width() / columns as f32,
-            (rect.height() / count as f32).min(ctx.theme.px(20.0)),
-        );
-        self.shown_rows.show(&rows.values);
-        let pane = Pane {
-            id: HISTORY_PANE,
-            values: Values::Rows(Arc::clone(&rows.values)),
-            marks: Arc::clone(&self.no_marks),
-            patches: None,
-            number: self.shown_rows.number(),
-            grid: (columns, count as u32),
-            origin: egui::Vec2::ZERO,
-            scale,
-            highest: rows.highest,
-            is_logarithmic: !self.is_linear,
-            has_gaps: false,
-        };
-        pane.paint(ui, ctx, rect);
-        column_marks_ui(ui, ctx, rect, rows, scale);
-        let Some(at) = response.hover_pos() else { return };
-        let column = ((at.x - rect.left()) / scale.x) as u32;
-        let row = ((at.y - rect.top()) / scale.y) as usize;
-        let Some(value) = rows.values.get(row).and_then(|row| row.get(column as usize)) else {
-            return;
-        };
-        let first = column * rows.codes_per_column;
-        let codes = if rows.codes_per_column == 1 {
-            ctx.hovered.set_code(Code { book: self.book(ctx), number: first });
-            format!("code {first}")
-        } else {
-            format!("codes {first} to {}", first + rows.codes_per_column - 1)
-        };
-        response.on_hover_text_at_pointer(format!("{codes} · {value:.0}\nrow {}", row + 1));
-    }
-}
-
-/// A tick at the columns of the picked code and of the one under the pointer.
-fn column_marks_ui(
-    ui: &egui::Ui,
-    ctx: &ViewCtx<'_>,
-    rect: egui::Rect,
-    rows: &Rows,
-    scale: egui::Vec2,
-) {
-    let colors = &ctx.theme.colors;
-    let marks = [(ctx.hovered.code(), colors.text), (ctx.document.selection.code, colors.gold)];
-    for (code, color) in marks {
-        let Some(code) = code else { continue };
-        let column = code.number / rows.codes_per_column.max(1);
-        if column < rows.columns {
-            let x = rect.left() + (column as f32 + 0.5) * scale.x;
-            let y = rect.top()..=rect.top() + ctx.theme.px(6.0).min(rect.height());
-            ui.painter().vline(x, y, Stroke::new(2.0, color));
-        }
     }
 }

@@ -11,7 +11,8 @@ use super::tokens::{decoded, figures_of, hovered_cell, is_spatial};
 use super::view::View;
 use crate::ctx::ViewCtx;
 use crate::document::{CompareMode, DifferenceKind, Look, Slot};
-use crate::look::textures::Sampling;
+use crate::look::palette::FULL_DIFFERENCE;
+use crate::look::textures::{Sampling, Source};
 use crate::look::theme::space;
 use crate::widgets::pane::{self, Zoom};
 use crate::widgets::scale::Scale;
@@ -50,14 +51,14 @@ fn scale_of(kind: DifferenceKind) -> Scale {
     match kind {
         DifferenceKind::Absolute => Scale {
             ends: ["0", "25 %"],
-            values: [0.0, 0.25],
-            color: |maps, value| maps.viridis.at(value * 4.0),
+            values: [0.0, FULL_DIFFERENCE],
+            color: |maps, value| maps.viridis.at(value / FULL_DIFFERENCE),
             about: "Of the full range, mean of the channels",
         },
         DifferenceKind::Signed => Scale {
             ends: ["-25", "+25 %"],
-            values: [-0.25, 0.25],
-            color: |maps, value| maps.diverging.at(0.5 + value * 2.0),
+            values: [-FULL_DIFFERENCE, FULL_DIFFERENCE],
+            color: |maps, value| maps.diverging.at(0.5 + value / (2.0 * FULL_DIFFERENCE)),
             about: "Blue: the reconstruction is too dark; red: too bright",
         },
         DifferenceKind::Structure => Scale {
@@ -195,7 +196,7 @@ fn difference(
     };
     let picture = &compared.reconstruction;
     let size = [picture.width() as usize, picture.height() as usize];
-    let key = ("difference", values.as_ptr().addr(), kind, ctx.theme.choice);
+    let key = (("difference", kind, ctx.theme.choice), Source::of(values));
     let colors = || values.iter().map(|value| (scale.color)(&ctx.theme.maps, *value)).collect();
     ctx.textures.colors(key, size, Sampling::Pixels, colors)
 }
@@ -355,4 +356,27 @@ fn hover(ui: &egui::Ui, ctx: &ViewCtx<'_>, pane: &pane::Pane, encoded: &Encoded)
         ctx.hovered.set_cell(cell, sheet.code_at(place));
     }
     hovered_cell(ui, ctx, pane, &sheet);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::ThemeChoice;
+
+    #[test]
+    fn the_ends_of_the_scales_say_what_their_last_colors_mean_in_figures_too() {
+        for kind in [DifferenceKind::Absolute, DifferenceKind::Signed] {
+            let scale = scale_of(kind);
+            let last = scale.ends[1].trim_matches(['+', '%', ' ']).parse::<f32>().unwrap() / 100.0;
+            assert_eq!((scale.values[1], last), (FULL_DIFFERENCE, FULL_DIFFERENCE), "{kind:?}");
+            let maps = crate::look::theme::Theme::new(ThemeChoice::Dark, 1.0, false).maps;
+            let map = if kind == DifferenceKind::Signed { &maps.diverging } else { &maps.viridis };
+            assert_eq!((scale.color)(&maps, last), map.at(1.0), "{kind:?}");
+            assert_ne!((scale.color)(&maps, last * 0.9), map.at(1.0), "{kind:?}");
+        }
+        let shown = crate::figures::difference::Shown::Absolute;
+        let map = crate::figures::difference::difference_map(&[0.2, 0.25], 2, shown).unwrap();
+        let last = crate::look::palette::viridis(1.0);
+        assert!(map.pixel(0, 0) != Some(last) && map.pixel(1, 0) == Some(last));
+    }
 }

@@ -3,6 +3,7 @@
 //! A view reads a [`crate::ctx::ViewCtx`], draws, and sends commands, which are applied after the
 //! frame. Its own fields are only about looking (zoom, scroll, filter).
 
+mod checkpoint;
 mod code;
 mod codebook;
 mod compare;
@@ -13,7 +14,7 @@ mod tokens;
 mod view;
 
 pub use self::view::View;
-use crate::document::ViewId;
+use crate::document::{Needs, ViewId};
 
 /// What is known of a view before it is made.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +25,8 @@ pub struct Entry {
     pub title: &'static str,
     /// What it shows, in a sentence without a full stop.
     pub about: &'static str,
+    /// What it asks for of an image.
+    pub needs: Needs,
     /// Makes one.
     pub make: fn() -> Box<dyn View>,
 }
@@ -34,43 +37,57 @@ pub static VIEWS: [Entry; ViewId::ALL.len()] = [
         id: ViewId::Compare,
         title: "Compare",
         about: "Original, reconstruction and what was lost",
+        needs: Needs::Reconstruction,
         make: || Box::<compare::CompareView>::default(),
     },
     Entry {
         id: ViewId::Tokens,
         title: "Tokens",
         about: "The grid of tokens over the image",
+        needs: Needs::Reconstruction,
         make: || Box::<tokens::TokensView>::default(),
     },
     Entry {
         id: ViewId::Codebook,
         title: "Codebook",
         about: "Every code and how much it is used",
+        needs: Needs::Tokens,
         make: || Box::<codebook::CodebookView>::default(),
     },
     Entry {
         id: ViewId::Code,
         title: "Code",
         about: "One code: what it decodes to and where it stands",
+        needs: Needs::Tokens,
         make: || Box::<code::CodeView>::default(),
     },
     Entry {
         id: ViewId::Dataset,
         title: "Dataset",
         about: "The images of a folder, an archive or a painted set",
+        needs: Needs::Image,
         make: || Box::<dataset::DatasetView>::default(),
     },
     Entry {
         id: ViewId::Log,
         title: "Log",
         about: "What was said so far",
+        needs: Needs::Image,
         make: || Box::<log::LogView>::default(),
     },
     Entry {
         id: ViewId::Jobs,
         title: "Jobs",
         about: "What is running, and how far it is",
+        needs: Needs::Image,
         make: || Box::<jobs::JobsView>::default(),
+    },
+    Entry {
+        id: ViewId::Checkpoint,
+        title: "Checkpoint",
+        about: "What a file of weights holds: its tensors and codebooks",
+        needs: Needs::Image,
+        make: || Box::<checkpoint::CheckpointView>::default(),
     },
 ];
 

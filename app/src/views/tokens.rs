@@ -152,9 +152,9 @@ impl TokensView {
         let counts = ctx.ask("part usage", &use_in(now, number));
         let errors = compared.best().and_then(|compared| compared.per_cell.get(number));
         let sources = overlay::Sources {
-            colors: look.best().map(|look| &*look.colors),
-            counts: counts.best().map(|counts| &*counts.counts),
-            errors: errors.map(|errors| &**errors),
+            colors: look.best().map(|look| &look.colors),
+            counts: counts.best().map(|counts| &counts.counts),
+            errors,
         };
         overlay::paint(ui, ctx, &pane, (now, &sheet), &sources);
         self.pick(ui, ctx, &pane, &sheet);
@@ -287,11 +287,9 @@ impl TokensView {
                 ctx.send(Edit::ReleaseCells(Arc::clone(cells)));
             }
         }
-        if !ctx.document.edits.is_empty() {
-            let n = ctx.document.edits.len();
-            if ui.button(format!("Clear {n} forced")).clicked() {
-                ctx.send(Edit::ClearEdits);
-            }
+        let n = ctx.document.edits.len() - ctx.document.locked_edits();
+        if n > 0 && ui.button(format!("Clear {n} forced")).clicked() {
+            ctx.send(Edit::ClearEdits);
         }
         let mut ids = ctx.document.looks.show_ids;
         if ui.checkbox(&mut ids, "ids").on_hover_text("Write the codes into large cells").changed()

@@ -21,6 +21,7 @@ pub fn model(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot) {
         if let Some(file @ ModelRef::File { .. }) = current {
             // Picked already: said, so that the list shows what is worked with.
             drop(ui.selectable_label(true, file.label()));
+            others_ui(ui, ctx, slot, file);
         }
         if slot != Slot::A && current.is_some() && ui.button("none").clicked() {
             ctx.send(Open::NoModel(slot));
@@ -38,6 +39,23 @@ pub fn model(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot) {
         other => format!("Tokenizer {} to compare with", other.letter()),
     };
     response.response.on_hover_text(name);
+}
+
+/// Other tokenizers in the same file.
+fn others_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot, file: &ModelRef) {
+    let ModelRef::File { path, stamp } = file else { return };
+    let facts = ctx.facts(slot);
+    let others = facts.as_ref().and_then(|facts| facts.best()).map(|facts| facts.others.clone());
+    for other in others.into_iter().flatten() {
+        let (prefix, whole) = (other.prefix.trim_end_matches('.'), path.to_string_lossy());
+        let file = whole.rsplit_once('#').map_or(&*whole, |(file, _)| file);
+        let path = std::path::PathBuf::from(format!("{file}#{prefix}"));
+        let label = format!("the {} below {prefix}", other.family);
+        if ui.button(label).on_hover_text("Another tokenizer in the same file").clicked() {
+            let model = ModelRef::File { path: path.into(), stamp: *stamp };
+            ctx.send(Open::Model(slot, model));
+        }
+    }
 }
 
 /// Picks the size that images are worked on at.

@@ -6,6 +6,7 @@ use super::encode::{Decode, Encode};
 use super::image::ImageRef;
 use super::model::{ModelRef, load};
 use crate::images::{Picture, WorkingSize};
+use crate::measure::Codebook;
 use crate::session::{Desk, Question};
 use crate::tokenizers::{self, Input, Tokenizer};
 use crate::tokens::{Code, Part, Places, Tokens};
@@ -60,8 +61,16 @@ impl Question for CodeAppearance {
         let facts = model.tokenizer.facts();
         let (k, side) = (facts.book(self.book).size, facts.factor);
         if k > DECODED || !decodes_fields(&*model.tokenizer) {
-            let colors = Arc::new([]);
-            return Ok(Appearance { colors, atlas: None, columns: 0, side: 0 });
+            let entries = model.tokenizer.quantizer().entries(self.book)?.filter(|_| k <= DECODED);
+            let colors = match entries {
+                None => Vec::new(),
+                Some(entries) => {
+                    let (k, d) = entries.dims2()?;
+                    let values = entries.flatten_all()?.to_vec1::<f32>()?;
+                    Codebook::new(k, d, &values)?.colors().rgb
+                }
+            };
+            return Ok(Appearance { colors: colors.into(), atlas: None, columns: 0, side: 0 });
         }
         let columns = (f64::from(k).sqrt().ceil() as usize).max(1);
         let rows = (k as usize).div_ceil(columns);
@@ -72,12 +81,8 @@ impl Question for CodeAppearance {
         let mut first = 0;
         while first < k {
             let end = (first + PER_PIECE).min(k);
-            let mut codes = Vec::new();
-            for code in first..end {
-                codes.extend(std::iter::repeat_n(code, FIELD * FIELD));
-            }
-            let tokens = Tokens::grid(FIELD * (end - first) as usize, FIELD, k, codes)?;
-            let picture = tokenizers::detokenize(&*model.tokenizer, &tokens)?;
+            let codes: Vec<u32> = (first..end).collect();
+            let picture = fields(&*model.tokenizer, k, &codes)?;
             for code in first..end {
                 let top = ((code - first) as usize * FIELD + FIELD / 2) * side;
                 let left = FIELD / 2 * side;
@@ -98,6 +103,53 @@ impl Question for CodeAppearance {
 
     fn bytes(answer: &Appearance) -> usize {
         answer.colors.len() * 3 + answer.atlas.as_ref().map_or(0, |a| a.rgb().len())
+    }
+}
+
+/// Some codes decoded in fields of themselves, one below the other.
+fn fields(tokenizer: &dyn Tokenizer, k: u32, codes: &[u32]) -> Result<Picture> {
+    let repeated = codes.iter().flat_map(|code| std::iter::repeat_n(*code, FIELD * FIELD));
+    let field: Vec<u32> = repeated.collect();
+    let tokens = Tokens::grid(FIELD * codes.len(), FIELD, k, field)?;
+    tokenizers::detokenize(tokenizer, &tokens)
+}
+
+/// The mean colors of some codes' patches, as [`CodeAppearance`] has them of all: only these codes are
+/// decoded, so codebooks may be of any size. None where no code can be decoded alone.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct CodeColors {
+    /// Which tokenizer.
+    pub model: ModelRef,
+    /// Which codes of its first book.
+    pub codes: Arc<[u32]>,
+}
+
+impl Question for CodeColors {
+    type Answer = Vec<[u8; 3]>;
+
+    /// In the order of the codes.
+    fn answer(&self, desk: &Desk<'_>) -> Result<Vec<[u8; 3]>> {
+        let model = load(desk, &self.model)?;
+        let facts = model.tokenizer.facts();
+        let (k, side) = (facts.book(0).size, facts.factor);
+        if !decodes_fields(&*model.tokenizer) {
+            return Ok(Vec::new());
+        }
+        let mut colors = Vec::with_capacity(self.codes.len());
+        let mut patch = vec![0_u8; side * side * 3];
+        for codes in self.codes.chunks(PER_PIECE as usize) {
+            let picture = fields(&*model.tokenizer, k, codes)?;
+            for at in 0..codes.len() {
+                let corner = ((at * FIELD + FIELD / 2) * side, FIELD / 2 * side);
+                colors.push(copy_patch(&picture, corner, side, &mut patch, (0, 0), 1));
+            }
+            desk.progress(colors.len() as f32 / self.codes.len() as f32)?;
+        }
+        Ok(colors)
+    }
+
+    fn bytes(answer: &Vec<[u8; 3]>) -> usize {
+        answer.len() * 3
     }
 }
 

@@ -5,6 +5,10 @@ use std::sync::Arc;
 
 use super::image::{ImageRef, SourceRef, Stamp};
 use super::model::ModelRef;
+use crate::arrays;
+use crate::arrays::guess::{Guess, guess};
+use crate::data::braces::has_braces;
+use crate::data::open::is_cifar;
 use crate::images::{self, kind};
 use crate::session::{Desk, Question};
 use crate::{EngineError, Result};
@@ -43,7 +47,13 @@ impl Question for Identify {
     fn answer(&self, _desk: &Desk<'_>) -> Result<Identified> {
         let path = &self.path;
         let (p, stamp) = (Arc::clone(path), self.stamp);
-        let metadata = path.metadata().map_err(|source| EngineError::io(&**path, source))?;
+        let metadata = match path.metadata() {
+            // Shards by a pattern, such as name-{0000..0147}.tar.
+            Err(_) if has_braces(path) => {
+                return Ok(Identified::Images(SourceRef::Path { path: p, stamp }));
+            }
+            other => other.map_err(|source| EngineError::io(&**path, source))?,
+        };
         if metadata.is_dir() {
             return Ok(Identified::Images(SourceRef::Path { path: p, stamp }));
         }
@@ -51,11 +61,16 @@ impl Question for Identify {
             path.extension().map(|s| s.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
         let start = images::file::read_start(path, 4096)?;
         match suffix.as_str() {
-            "ckpt" | "pt" | "pth" | "jit" | "bin" if !is_cifar(&metadata) => {
+            "bin" if is_cifar(path) => {
+                return Ok(Identified::Images(SourceRef::Path { path: p, stamp }));
+            }
+            "ckpt" | "pt" | "pth" | "npy" | "npz" => return self.arrays(),
+            "jit" | "bin" => return Ok(Identified::Model(ModelRef::File { path: p, stamp })),
+            "safetensors" => return self.safetensors(&start),
+            // Says which files hold a model that is kept in several.
+            "json" if path.to_string_lossy().ends_with(".safetensors.index.json") => {
                 return Ok(Identified::Model(ModelRef::File { path: p, stamp }));
             }
-            "safetensors" => return Ok(self.safetensors(&start)),
-            "npy" => return Ok(Identified::Tokens(p)),
             "ron" => {
                 let text = String::from_utf8_lossy(&start);
                 return Ok(if text.contains("tokenizer") && text.contains("optimizer") {
@@ -64,7 +79,7 @@ impl Question for Identify {
                     Identified::Scene(p)
                 });
             }
-            "tar" | "gz" | "tgz" | "bin" | "idx" | "ubyte" => {
+            "tar" | "gz" | "tgz" | "idx" | "ubyte" => {
                 return Ok(Identified::Images(SourceRef::Path { path: p, stamp }));
             }
             "smalti" => return Ok(Identified::Document(p)),
@@ -84,8 +99,8 @@ impl Question for Identify {
                 Err(_) => Err(EngineError::bad_file(
                     &**path,
                     "this is no file that Smalti opens",
-                    "images, folders, .tar, checkpoints (.safetensors .ckpt .pt .pth), tokens (.npy), \
-                     scenes and recipes (.ron) can be opened",
+                    "images, folders, .tar, checkpoints (.safetensors .ckpt .pt .pth), tokens and sets \
+                     of images as arrays (.npy .npz .pt), scenes and recipes (.ron) can be opened",
                 )),
             },
         }
@@ -101,21 +116,36 @@ impl Question for Identify {
 }
 
 impl Identify {
-    fn safetensors(&self, start: &[u8]) -> Identified {
+    fn safetensors(&self, start: &[u8]) -> Result<Identified> {
         let head = String::from_utf8_lossy(start);
-        let p = Arc::clone(&self.path);
         if head.contains("smalti_document") {
-            Identified::Document(p)
-        } else if head.contains("\"tokens\"") {
-            Identified::Tokens(p)
-        } else {
-            Identified::Model(ModelRef::File { path: p, stamp: self.stamp })
+            return Ok(Identified::Document(Arc::clone(&self.path)));
+        }
+        if head.contains("smalti_tokens") {
+            return Ok(Identified::Tokens(Arc::clone(&self.path)));
+        }
+        self.arrays()
+    }
+
+    /// A file of arrays: images, tokens, or a network.
+    fn arrays(&self) -> Result<Identified> {
+        let (path, stamp) = (Arc::clone(&self.path), self.stamp);
+        let model = || ModelRef::File { path: Arc::clone(&path), stamp };
+        let suffix = path.extension().map(|s| s.to_string_lossy().to_ascii_lowercase());
+        let is_numpy = suffix.is_some_and(|suffix| suffix == "npy" || suffix == "npz");
+        let file = match arrays::open(&path) {
+            Ok(file) => file,
+            Err(error) if is_numpy => return Err(error),
+            // The reader of checkpoints says best what is wrong with one.
+            Err(_) => return Ok(Identified::Model(model())),
+        };
+        match guess(&file)? {
+            Guess::Images => Ok(Identified::Images(SourceRef::Path { path, stamp })),
+            Guess::Tokens => Ok(Identified::Tokens(path)),
+            Guess::Weights => Ok(Identified::Model(model())),
+            // What is wrong with a checkpoint without tensors is said when it is opened.
+            Guess::Unclear { .. } if file.arrays.is_empty() => Ok(Identified::Model(model())),
+            Guess::Unclear { reason, hint } => Err(EngineError::bad_file(&*path, reason, hint)),
         }
     }
-}
-
-/// CIFAR's batches share the suffix `.bin` with checkpoints, but not their round sizes.
-fn is_cifar(metadata: &std::fs::Metadata) -> bool {
-    let length = metadata.len();
-    length > 0 && (length.is_multiple_of(3073) || length.is_multiple_of(3074))
 }

@@ -131,6 +131,10 @@ pub struct SourceFacts {
     pub len: u64,
     /// Class names; empty when there are none.
     pub classes: Vec<String>,
+    /// [Width, height] of every image, where all are of one size and it is known.
+    pub size: Option<[u32; 2]>,
+    /// What a person might want to know of how it was opened, such as an archive that was left out.
+    pub notes: Vec<String>,
     pub(crate) open: Arc<dyn Source>,
 }
 
@@ -147,12 +151,63 @@ impl Question for SourceInfo {
             description: open.describe(),
             len: open.len(),
             classes: open.classes().to_vec(),
+            size: open.size(),
+            notes: open.notes(),
             open,
         })
     }
 
     fn bytes(_: &SourceFacts) -> usize {
         1 << 16
+    }
+
+    fn is_file_work(&self) -> bool {
+        true
+    }
+}
+
+/// The side of the squares at which a set is measured where nobody says one: its images' own short
+/// side, up to [`OwnSide::MOST`]. Of files of different sizes, that of the middle one among a few.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct OwnSide {
+    /// Which set.
+    pub source: SourceRef,
+}
+
+impl OwnSide {
+    /// No set is measured at more, unless somebody says so; Worlds, which have no own size, at this.
+    pub const MOST: u32 = 256;
+    /// Images of a set that are looked at, where their sizes are not known.
+    const LOOKED_AT: u64 = 9;
+}
+
+impl Question for OwnSide {
+    type Answer = u32;
+
+    fn answer(&self, desk: &Desk<'_>) -> Result<u32> {
+        let set = desk.ask(&SourceInfo { source: self.source.clone() })?;
+        if let Some([width, height]) = set.size {
+            return Ok(width.min(height).min(Self::MOST));
+        }
+        if matches!(self.source, SourceRef::Worlds { .. }) {
+            return Ok(Self::MOST);
+        }
+        let looked_at = set.len.min(Self::LOOKED_AT);
+        let mut sides = Vec::new();
+        for number in 0..looked_at {
+            let index = (u128::from(number) * u128::from(set.len) / u128::from(looked_at)) as u64;
+            // A broken one is named when it is measured.
+            if let Ok(sample) = set.open.sample(index, Self::MOST) {
+                sides.push(sample.picture.width().min(sample.picture.height()));
+            }
+            desk.check()?;
+        }
+        sides.sort_unstable();
+        Ok(sides.get(sides.len() / 2).map_or(Self::MOST, |side| *side.min(&Self::MOST)))
+    }
+
+    fn bytes(_: &u32) -> usize {
+        4
     }
 
     fn is_file_work(&self) -> bool {
@@ -193,7 +248,8 @@ impl Question for ClassMembers {
 pub struct LoadImage {
     /// Which image.
     pub image: ImageRef,
-    /// The short side, in pixels, at which generated pictures are painted.
+    /// The short side, in pixels, at which generated pictures are painted; 0 where none is known,
+    /// as for "original size", which they have none of: then 256.
     pub paint_side: u32,
 }
 
@@ -239,7 +295,8 @@ impl Question for LoadImage {
                         "",
                     ));
                 }
-                let sample = set.open.sample(*index, self.paint_side.clamp(16, 2048))?;
+                let side = if self.paint_side == 0 { OwnSide::MOST } else { self.paint_side };
+                let sample = set.open.sample(*index, side.clamp(16, 2048))?;
                 let class = sample.class.and_then(|c| set.classes.get(c as usize).cloned());
                 Ok(LoadedImage {
                     picture: sample.picture,

@@ -2,6 +2,7 @@
 //!
 //! Every type here is a [`crate::session::Question`] or a part of one: small, hashable, plain data.
 
+pub mod checkpoint;
 pub mod code;
 pub mod compare;
 pub mod encode;
@@ -10,17 +11,21 @@ pub mod image;
 pub mod model;
 pub mod order;
 pub mod reach;
+pub mod sample;
 pub mod usage;
 
-pub use code::{Appearance, CodeAppearance, CodeCard, CodeCardAnswer, CodeInImages, Occurrences};
+pub use checkpoint::{CodebookLook, InspectModel, Inspection, LookAtCodebook};
+pub use code::{Appearance, CodeAppearance, CodeCard, CodeCardAnswer, CodeColors};
+pub use code::{CodeInImages, Occurrences};
 pub use compare::{Compared, Comparison, Reconstruct};
 pub use encode::{Decode, Decoded, Encode, Encoded, Given, Subject};
 pub use identify::{Identified, Identify};
 pub use image::{
-    ClassMembers, ImageRef, LoadImage, LoadedImage, PastedPicture, SourceFacts, SourceInfo,
-    SourceRef, Stamp, Thumbnail, WorkingImage,
+    ClassMembers, ImageRef, LoadImage, LoadedImage, OwnSide, PastedPicture, SourceFacts,
+    SourceInfo, SourceRef, Stamp, Thumbnail, WorkingImage,
 };
-pub use model::{InspectModel, ModelFacts, ModelInfo, ModelRef, ShippedModels, ShippedRecipes};
+pub use model::{ModelFacts, ModelInfo, ModelRef, ShippedModels, ShippedRecipes};
 pub use order::{CodebookOrder, OrderBy, Ordered, WithoutCodes};
 pub use reach::{Reach, Reached};
+pub use sample::{ImageSample, Sizes};
 pub use usage::{CodeUse, Sample, Scope, Used};

@@ -7,6 +7,7 @@ use super::image::Stamp;
 use crate::checkpoints::{self, Design};
 use crate::session::{Desk, Question};
 use crate::tokenizers::{Facts, Tokenizer};
+use crate::tokens::{PartShape, Tokens};
 use crate::{EngineError, Result};
 
 /// A tokenizer by reference.
@@ -32,7 +33,8 @@ impl ModelRef {
             Self::Shipped(name_or_path.into())
         } else {
             let path = Path::new(name_or_path);
-            Self::File { path: path.into(), stamp: Stamp::of(path) }
+            let (file, _) = checkpoints::split_part(path);
+            Self::File { path: path.into(), stamp: Stamp::of(&file) }
         }
     }
 
@@ -46,7 +48,7 @@ impl ModelRef {
         }
     }
 
-    fn path(&self, assets: &Path) -> PathBuf {
+    pub(super) fn path(&self, assets: &Path) -> PathBuf {
         match self {
             Self::Shipped(name) => shipped_path(name, assets),
             Self::File { path, .. } => path.to_path_buf(),
@@ -151,6 +153,11 @@ impl Question for LoadModel {
             quality: configuration.get("quality").cloned(),
             configuration,
             notes: opened.recognized.notes,
+            layout: match opened.tokenizer.facts().fixed_size() {
+                Some((height, width)) => Some(opened.tokenizer.layout(height, width)?),
+                None => None,
+            },
+            others: opened.recognized.others,
             token_hash: opened.token_hash,
         };
         Ok(LoadedModel { tokenizer: opened.tokenizer, facts })
@@ -183,8 +190,34 @@ pub struct ModelFacts {
     pub quality: Option<serde_json::Value>,
     /// What was stepped over when it was read.
     pub notes: Vec<String>,
+    /// The parts of an image's tokens, if all images have the same size.
+    pub layout: Option<Vec<PartShape>>,
+    /// Other tokenizers in the same file.
+    pub others: Vec<checkpoints::Other>,
     /// Identifies what decides tokens, encoder and quantizer: tokens of one hash mean the same.
     pub token_hash: String,
+}
+
+impl ModelFacts {
+    /// Rows and columns of codes in a file of this tokenizer's tokens, if all images have the same size:
+    /// of the one part, or of all parts in a row.
+    pub fn fixed_grid(&self) -> Option<(usize, usize)> {
+        match self.layout.as_deref()? {
+            [only] => Some((only.frames * only.rows, only.columns)),
+            several => Some((1, several.iter().filter_map(PartShape::cells).sum())),
+        }
+    }
+
+    /// Tokens that stand in a row in a file, in the parts that this tokenizer wants.
+    ///
+    /// # Errors
+    /// As [`Tokens::laid_out`].
+    pub fn laid_out(&self, tokens: &Tokens) -> Result<Tokens> {
+        match &self.layout {
+            Some(layout) => tokens.laid_out(layout, |book| self.facts.book(book).size),
+            None => Ok(tokens.clone()),
+        }
+    }
 }
 
 impl Question for ModelInfo {
@@ -196,30 +229,6 @@ impl Question for ModelInfo {
 
     fn bytes(_: &ModelFacts) -> usize {
         4096
-    }
-}
-
-/// What a file is, also when no network can be made of it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct InspectModel {
-    /// Which file.
-    pub model: ModelRef,
-}
-
-impl Question for InspectModel {
-    type Answer = checkpoints::Recognized;
-
-    fn answer(&self, desk: &Desk<'_>) -> Result<checkpoints::Recognized> {
-        let path = self.model.path(desk.assets());
-        checkpoints::recognize(&checkpoints::read(&path)?, &path, None)
-    }
-
-    fn bytes(_: &checkpoints::Recognized) -> usize {
-        4096
-    }
-
-    fn is_file_work(&self) -> bool {
-        true
     }
 }
 

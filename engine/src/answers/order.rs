@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::code::CodeAppearance;
 use super::model::{ModelRef, load};
+use super::sample::ImageSample;
 use super::usage::CodeUse;
 use crate::measure::CodeStatistics;
 use crate::session::{Desk, Question};
@@ -51,6 +52,8 @@ pub struct Ordered {
     pub unused: Arc<[u32]>,
     /// Images that could not be read, with why.
     pub skipped: Vec<String>,
+    /// Which images were counted over; none where tokens were counted.
+    pub sample: Option<ImageSample>,
 }
 
 impl Question for CodebookOrder {
@@ -87,6 +90,7 @@ impl Question for CodebookOrder {
             statistics: found.statistics,
             unused,
             skipped: found.skipped.clone(),
+            sample: found.sample,
         })
     }
 

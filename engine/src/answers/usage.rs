@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::encode::Encode;
-use super::image::ImageRef;
+use super::image::{ImageRef, LoadImage};
 use super::model::{ModelRef, load};
+use super::sample::{ImageSample, Sizes};
 use crate::images::WorkingSize;
 use crate::measure::{CodeCounts, CodeStatistics};
 use crate::session::{Desk, Question};
@@ -43,13 +44,16 @@ impl Sample {
         }
     }
 
-    fn tokens(&self, desk: &Desk<'_>, number: usize) -> Result<Tokens> {
+    fn tokens(&self, desk: &Desk<'_>, number: usize, sizes: &mut Sizes) -> Result<Tokens> {
         match self {
             Self::Tokens(tokens) => Ok(tokens[number].clone()),
             Self::Images { model, images, size } => {
                 let (image, size, model) = (images[number].clone(), *size, model.clone());
+                let original = LoadImage { image: image.clone(), paint_side: size.side };
                 let subject = image.into();
-                Ok(desk.ask(&Encode { subject, size, model })?.tokens.clone())
+                let encoded = desk.ask(&Encode { subject, size, model })?;
+                sizes.add(&encoded.picture, &desk.ask(&original)?.picture);
+                Ok(encoded.tokens.clone())
             }
         }
     }
@@ -94,6 +98,13 @@ pub struct Used {
     pub ranked: Arc<[(u32, u64)]>,
     /// Images that were counted.
     pub images: usize,
+    /// Of how many; none where tokens were counted.
+    pub sample: Option<ImageSample>,
+    /// [Width, height] at which the smallest and the largest image were encoded; zeros where tokens were
+    /// counted.
+    pub sizes: [[u32; 2]; 2],
+    /// Images that were smaller than that and had to be enlarged.
+    pub enlarged: usize,
     /// Images that could not be read, with why.
     pub skipped: Vec<String>,
     /// One row an image: tokens of each column, `columns` entries.
@@ -124,9 +135,9 @@ impl Question for CodeUse {
                 Some(Counting::new(facts.book(self.scope.book).size))
             }
         };
-        let mut skipped = Vec::new();
+        let (mut skipped, mut sizes) = (Vec::new(), Sizes::default());
         for number in 0..self.sample.len() {
-            match self.sample.tokens(desk, number) {
+            match self.sample.tokens(desk, number, &mut sizes) {
                 Ok(tokens) => {
                     let parts: Vec<&Part> = self.scope.parts(&tokens).collect();
                     let size = parts.first().map_or(0, |part| part.codebook_size());
@@ -142,7 +153,12 @@ impl Question for CodeUse {
         let counting = counting.ok_or_else(|| {
             EngineError::bad_input("tokens", "there are none to count", "open images or tokens")
         })?;
-        Ok(counting.finish(skipped))
+        let mut used = counting.finish(skipped);
+        if let Sample::Images { images, .. } = &self.sample {
+            used.sample = Some(ImageSample::new(desk, images, used.images)?);
+            (used.sizes, used.enlarged) = (sizes.range(), sizes.enlarged);
+        }
+        Ok(used)
     }
 
     fn bytes(answer: &Used) -> usize {
@@ -206,6 +222,9 @@ impl Counting {
             counts: counts.into(),
             ranked: ranked.into(),
             images,
+            sample: None,
+            sizes: Sizes::default().range(),
+            enlarged: 0,
             skipped,
             rows: self.rows.into(),
             columns: self.columns,

@@ -3,6 +3,7 @@
 //! Nothing is read until it is asked for. Element types are kept exactly; conversion to f32 happens
 //! when a network takes the tensor.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
@@ -125,6 +126,25 @@ impl ElementType {
             _ => return None,
         })
     }
+
+    /// Elements as f32; true is 1.
+    fn to_f32(self, bytes: &[u8]) -> Vec<f32> {
+        match self {
+            Self::F32 => each(bytes, f32::from_le_bytes),
+            Self::F64 => each(bytes, |b| f64::from_le_bytes(b) as f32),
+            Self::F16 => each(bytes, |b| f16::from_le_bytes(b).to_f32()),
+            Self::BF16 => each(bytes, |b| bf16::from_le_bytes(b).to_f32()),
+            Self::I64 => each(bytes, |b| i64::from_le_bytes(b) as f32),
+            Self::I32 => each(bytes, |b| i32::from_le_bytes(b) as f32),
+            Self::I16 => each(bytes, |b| f32::from(i16::from_le_bytes(b))),
+            Self::I8 => each(bytes, |b| f32::from(i8::from_le_bytes(b))),
+            Self::U64 => each(bytes, |b| u64::from_le_bytes(b) as f32),
+            Self::U32 => each(bytes, |b| u32::from_le_bytes(b) as f32),
+            Self::U16 => each(bytes, |b| f32::from(u16::from_le_bytes(b))),
+            Self::U8 => each(bytes, |[b]: [u8; 1]| f32::from(b)),
+            Self::Bool => each(bytes, |[b]: [u8; 1]| f32::from(u8::from(b != 0))),
+        }
+    }
 }
 
 /// A run of bytes in a source, shared by the tensors that look into it.
@@ -135,9 +155,12 @@ pub(crate) struct Storage {
     pub(crate) len: u64,
 }
 
-/// One tensor of a checkpoint.
+/// One tensor of a checkpoint; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct Entry(Arc<Place>);
+
+#[derive(Debug)]
+struct Place {
     dtype: ElementType,
     shape: Vec<usize>,
     storage: Arc<Storage>,
@@ -198,28 +221,28 @@ impl Entry {
                 storage.len
             ));
         }
-        Ok(Self { dtype, shape, storage, offset, strides })
+        Ok(Self(Arc::new(Place { dtype, shape, storage, offset, strides })))
     }
 
     /// The type of the elements.
     pub fn dtype(&self) -> ElementType {
-        self.dtype
+        self.0.dtype
     }
 
     /// The shape; empty for a scalar.
     pub fn shape(&self) -> &[usize] {
-        &self.shape
+        &self.0.shape
     }
 
     /// Number of elements.
     pub fn elements(&self) -> usize {
         // Checked when the entry was made.
-        product(&self.shape).unwrap_or(0) as usize
+        product(&self.0.shape).unwrap_or(0) as usize
     }
 
     /// Bytes that all elements take.
     pub fn byte_len(&self) -> usize {
-        self.elements() * self.dtype.size()
+        self.elements() * self.0.dtype.size()
     }
 
     /// All elements, little-endian, row by row, whatever the order in the file.
@@ -227,42 +250,77 @@ impl Entry {
     /// # Errors
     /// [`EngineError::Io`](crate::EngineError::Io) if the file cannot be read any more.
     pub fn bytes(&self) -> Result<Vec<u8>> {
-        let size = self.dtype.size() as u64;
-        let start = self.storage.start + self.offset * size;
+        let Place { dtype, shape, storage, offset, strides } = &*self.0;
+        let size = dtype.size() as u64;
+        let start = storage.start + offset * size;
         if self.elements() == 0 {
             return Ok(Vec::new());
         }
-        let Some(strides) = &self.strides else {
-            return self.storage.source.read(start, self.byte_len() as u64);
+        let Some(strides) = strides else {
+            return storage.source.read(start, self.byte_len() as u64);
         };
-        let span: u64 = self.shape.iter().zip(strides).map(|(&n, s)| (n as u64 - 1) * s).sum();
-        let data = self.storage.source.read(start, (span + 1) * size)?;
-        Ok(gather(&data, &self.shape, strides, size as usize))
+        let span: u64 = shape.iter().zip(strides).map(|(&n, s)| (n as u64 - 1) * s).sum();
+        let data = storage.source.read(start, (span + 1) * size)?;
+        Ok(gather(&data, shape, strides, size as usize))
+    }
+
+    /// Whether the elements lie in one piece, row by row.
+    pub fn is_contiguous(&self) -> bool {
+        self.0.strides.is_none()
+    }
+
+    /// The file that the tensor lies in.
+    pub fn file(&self) -> &Path {
+        self.0.storage.source.path()
+    }
+
+    /// `count` elements from `first` on, as [`Entry::bytes`] has them.
+    ///
+    /// # Errors
+    /// As [`Entry::bytes`]; [`EngineError::BadInput`](crate::EngineError::BadInput) if there are
+    /// fewer.
+    pub fn part(&self, first: usize, count: usize) -> Result<Vec<u8>> {
+        let end = first.checked_add(count).filter(|end| *end <= self.elements());
+        let Some(end) = end else {
+            let reason = format!("{count} elements from {first} on are not in it");
+            return Err(crate::EngineError::bad_input("tensor", reason, ""));
+        };
+        let Place { dtype, storage, offset, .. } = &*self.0;
+        let size = dtype.size();
+        if self.is_contiguous() && count > 0 {
+            let start = storage.start + (offset + first as u64) * size as u64;
+            return storage.source.read(start, (count * size) as u64);
+        }
+        Ok(self.bytes()?.get(first * size..end * size).unwrap_or_default().to_vec())
     }
 
     /// All elements as f32, row by row; true is 1.
     pub fn values(&self) -> Result<Vec<f32>> {
-        let bytes = self.bytes()?;
-        Ok(match self.dtype {
-            ElementType::F32 => each(&bytes, f32::from_le_bytes),
-            ElementType::F64 => each(&bytes, |b| f64::from_le_bytes(b) as f32),
-            ElementType::F16 => each(&bytes, |b| f16::from_le_bytes(b).to_f32()),
-            ElementType::BF16 => each(&bytes, |b| bf16::from_le_bytes(b).to_f32()),
-            ElementType::I64 => each(&bytes, |b| i64::from_le_bytes(b) as f32),
-            ElementType::I32 => each(&bytes, |b| i32::from_le_bytes(b) as f32),
-            ElementType::I16 => each(&bytes, |b| f32::from(i16::from_le_bytes(b))),
-            ElementType::I8 => each(&bytes, |b| f32::from(i8::from_le_bytes(b))),
-            ElementType::U64 => each(&bytes, |b| u64::from_le_bytes(b) as f32),
-            ElementType::U32 => each(&bytes, |b| u32::from_le_bytes(b) as f32),
-            ElementType::U16 => each(&bytes, |b| f32::from(u16::from_le_bytes(b))),
-            ElementType::U8 => each(&bytes, |[b]: [u8; 1]| f32::from(b)),
-            ElementType::Bool => each(&bytes, |[b]: [u8; 1]| f32::from(u8::from(b != 0))),
-        })
+        Ok(self.0.dtype.to_f32(&self.bytes()?))
+    }
+
+    /// As [`values`](Self::values), a piece at a time, so that a tensor of any size takes little memory.
+    /// Views with gaps are read whole.
+    pub fn pieces(&self, mut take: impl FnMut(&[f32])) -> Result<()> {
+        const PIECE: u64 = 1 << 16;
+        let Place { dtype, storage, offset, strides, .. } = &*self.0;
+        if strides.is_some() {
+            take(&self.values()?);
+            return Ok(());
+        }
+        let size = dtype.size() as u64;
+        let (mut at, end) = (*offset, offset + self.elements() as u64);
+        while at < end {
+            let n = PIECE.min(end - at);
+            take(&dtype.to_f32(&storage.source.read(storage.start + at * size, n * size)?));
+            at += n;
+        }
+        Ok(())
     }
 
     /// The tensor as f32 on a device.
     pub fn to_tensor(&self, device: &Device) -> Result<Tensor> {
-        Ok(Tensor::from_vec(self.values()?, self.shape.as_slice(), device)?)
+        Ok(Tensor::from_vec(self.values()?, self.shape(), device)?)
     }
 }
 

@@ -6,32 +6,53 @@
 //! [`recognize`] says which network the names and shapes belong to. Smalti's own models
 //! ([`save_model`]) are safetensors files whose metadata holds the configuration.
 //!
-//! Read in this order: `source` (bytes), `entry` (one tensor), `safetensors`, `shards`,
-//! `pickle` and `torch` (PyTorch's files), `flatten` (which part of a pickle holds the weights).
+//! Read in this order: `source` (bytes), `budget` (what a file may cost), `entry` (one tensor),
+//! `safetensors`, `shards`, `pickle` and `torch` (PyTorch's files), `flatten` (which part of a pickle
+//! holds the weights), `rebuilt` and `numpy` (one tensor of a pickle), `kinds` (what is no
+//! checkpoint), `folder` and `configuration` (what lies beside a checkpoint), `wrappers` (where in a
+//! checkpoint a network can be), `survey` (an unknown checkpoint), `snippet`.
 
+mod budget;
+mod configuration;
 mod entry;
 mod flatten;
+mod folder;
+mod kinds;
 mod model_file;
+mod numpy;
 mod open;
 mod pickle;
+mod rebuilt;
 mod recognize;
 mod safetensors;
 mod shards;
+mod snippet;
 mod source;
+mod survey;
 mod torch;
+mod wrappers;
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 
+pub use budget::Cost;
+pub use configuration::{Beside, beside};
 pub use entry::{ElementType, Entry};
 pub use model_file::{FORMAT, Precision, save_model};
-pub use open::{Opened, open_tokenizer};
-pub use recognize::{Design, NOT_THE_NETWORK, Recognized, recognize};
+pub use open::{Opened, open_tokenizer, split_part};
+pub use recognize::{Design, Other, Recognized, recognize};
+pub use snippet::snippet;
+pub use survey::{
+    CodebookCandidate, TensorRow, candidate_usage, candidate_values, codebook_candidates, norm,
+    tensor_rows,
+};
+pub use wrappers::{SetAside, View, views};
 
 use crate::{EngineError, Result};
+use budget::Budget;
 use source::Source;
 
 /// The kind of file that tensors came in.
@@ -41,12 +62,16 @@ pub enum Container {
     Safetensors,
     /// Several safetensors files with an index.
     ShardedSafetensors,
+    /// Several PyTorch files with an index.
+    ShardedTorch,
     /// A zip archive of `torch.save`.
     TorchZip,
     /// A stream of pickles, as `torch.save` wrote before version 1.6.
     TorchLegacy,
-    /// An archive of `torch.jit.save`.
+    /// An archive of `torch.jit.save`, or two (encoder and decoder).
     TorchScript,
+    /// A pickle of NumPy arrays.
+    NumpyPickle,
 }
 
 impl std::fmt::Display for Container {
@@ -57,6 +82,8 @@ impl std::fmt::Display for Container {
             Self::TorchZip => "PyTorch zip",
             Self::TorchLegacy => "PyTorch legacy",
             Self::TorchScript => "TorchScript",
+            Self::ShardedTorch => "sharded PyTorch",
+            Self::NumpyPickle => "pickle of NumPy arrays",
         })
     }
 }
@@ -71,10 +98,15 @@ pub struct Checkpoint {
     pub metadata: BTreeMap<String, String>,
     /// The tensors by name; nested names are joined with dots.
     pub tensors: BTreeMap<String, Entry>,
+    /// Tensors outside of [`root`](Self::root), by their whole name: averaged weights beside the last
+    /// ones, a second network. Optimizers are left out.
+    pub others: BTreeMap<String, Entry>,
     /// What was stepped over.
     pub notes: Vec<String>,
     /// The part of a pickle that holds the weights, such as "state_dict"; `None` if it is the whole.
     pub root: Option<String>,
+    /// Names of tensors whose element type cannot be read.
+    foreign: BTreeSet<String>,
 }
 
 impl Checkpoint {
@@ -83,8 +115,10 @@ impl Checkpoint {
             container,
             metadata: BTreeMap::new(),
             tensors: BTreeMap::new(),
+            others: BTreeMap::new(),
             notes: Vec::new(),
             root: None,
+            foreign: BTreeSet::new(),
         }
     }
 
@@ -100,19 +134,13 @@ impl Checkpoint {
         device: &Device,
         wanted: impl Fn(&str) -> bool,
     ) -> Result<BTreeMap<String, Tensor>> {
-        let mut tensors = BTreeMap::new();
-        for (name, entry) in self.tensors.iter().filter(|(name, _)| wanted(name)) {
-            let values = entry.values()?;
-            finite(name, entry, &values)?;
-            tensors.insert(name.clone(), Tensor::from_vec(values, entry.shape(), device)?);
-        }
-        Ok(tensors)
+        load(&self.tensors, device, wanted)
     }
 
     /// Whether all weights are numbers.
     ///
     /// # Errors
-    /// [`EngineError::BadInput`] naming the first tensor with a NaN or an infinity, and its place.
+    /// [`EngineError::BadFile`] naming the first tensor with a NaN or an infinity, and its place.
     /// Infinities are allowed in masks.
     pub fn check_finite(&self) -> Result<()> {
         for (name, entry) in self.tensors.iter().filter(|(_, entry)| entry.dtype().is_float()) {
@@ -122,19 +150,39 @@ impl Checkpoint {
     }
 }
 
+/// Tensors as f32 on a device, each checked to hold numbers only.
+fn load(
+    entries: &BTreeMap<String, Entry>,
+    device: &Device,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<BTreeMap<String, Tensor>> {
+    let mut tensors = BTreeMap::new();
+    for (name, entry) in entries.iter().filter(|(name, _)| wanted(name)) {
+        let values = entry.values()?;
+        finite(name, entry, &values)?;
+        tensors.insert(name.clone(), Tensor::from_vec(values, entry.shape(), device)?);
+    }
+    Ok(tensors)
+}
+
 fn finite(name: &str, entry: &Entry, values: &[f32]) -> Result<()> {
     let mask = name.contains("mask");
     // A double beyond f32 becomes infinite here, which a network cannot use either.
     let bad = |x: &f32| x.is_nan() || (x.is_infinite() && !mask);
     let Some(place) = values.iter().position(bad) else { return Ok(()) };
-    Err(EngineError::bad_input(
-        format!("tensor {name}"),
-        format!("element {place} of {} is {}, which is no weight", entry.elements(), values[place]),
+    Err(EngineError::bad_file(
+        entry.file(),
+        format!(
+            "tensor {name}: element {place} of {} is {}, which is no weight",
+            entry.elements(),
+            values[place]
+        ),
         "the training that made this file went wrong; use an earlier checkpoint",
     ))
 }
 
-/// Reads a checkpoint: a file, an index of shards, or the folder of a model.
+/// Reads a checkpoint: a file, an index of shards, or a folder as people share it (the checkpoint
+/// with its configuration, a model of diffusers, encoder and decoder as two TorchScript files).
 ///
 /// # Errors
 /// [`EngineError::Io`] if it cannot be opened; [`EngineError::BadFile`] if it is no checkpoint, or
@@ -142,42 +190,57 @@ fn finite(name: &str, entry: &Entry, values: &[f32]) -> Result<()> {
 pub fn read(path: &Path) -> Result<Checkpoint> {
     let facts = std::fs::metadata(path).map_err(|e| EngineError::io(path, e))?;
     if facts.is_dir() {
-        return read(&in_folder(path)?);
+        let chosen = folder::choose(path)?;
+        let mut checkpoint = read(&chosen)?;
+        let shown = chosen.strip_prefix(path).unwrap_or(&chosen).display().to_string();
+        checkpoint.notes.insert(0, format!("read {shown} of the folder"));
+        return Ok(checkpoint);
     }
     if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json")) {
         return shards::read(path);
     }
-    let mut checkpoint = read_source(&Source::open(path)?)?;
+    let mut checkpoint = read_file(path)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    if checkpoint.container == Container::Safetensors && name.contains("-of-") {
+    let sharded = matches!(checkpoint.container, Container::Safetensors | Container::TorchZip);
+    if sharded && name.contains("-of-") {
         checkpoint
             .notes
             .push("one of several files; open the index for the whole model".to_owned());
     }
+    if checkpoint.container == Container::TorchScript
+        && let Some(half) = folder::other_half(path)
+    {
+        folder::join(&mut checkpoint, path, &half)?;
+    }
+    if let Some(Beside { path, problem: Some(problem), .. }) = beside(path) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        checkpoint.notes.push(format!("{name} beside it is not used: {problem}"));
+    }
     Ok(checkpoint)
+}
+
+/// One file, without what lies beside it.
+fn read_file(path: &Path) -> Result<Checkpoint> {
+    let source = Source::open(path)?;
+    read_source(&source, &mut Budget::of(source.len()))
 }
 
 /// Reads a checkpoint that is in memory; `name` is shown in errors. Shards are not followed.
 pub fn read_bytes(name: &Path, bytes: Arc<[u8]>) -> Result<Checkpoint> {
-    read_source(&Source::memory(name, bytes))
+    read_bytes_counted(name, bytes).0
 }
 
-/// The file in a model's folder that is meant.
-fn in_folder(folder: &Path) -> Result<PathBuf> {
-    let names = ["model.safetensors.index.json", "model.safetensors"];
-    names.iter().map(|name| folder.join(name)).find(|path| path.is_file()).ok_or_else(|| {
-        EngineError::bad_file(
-            folder,
-            "a folder without a model.safetensors",
-            "give the checkpoint file itself",
-        )
-    })
+/// As [`read_bytes`]; says also what it took, whether the bytes could be read or not.
+pub fn read_bytes_counted(name: &Path, bytes: Arc<[u8]>) -> (Result<Checkpoint>, Cost) {
+    let source = Source::memory(name, bytes);
+    let mut budget = Budget::of(source.len());
+    let checkpoint = read_source(&source, &mut budget);
+    (checkpoint, budget.cost())
 }
 
-fn read_source(source: &Arc<Source>) -> Result<Checkpoint> {
-    let head = source.head(64)?;
+fn read_source(source: &Arc<Source>, budget: &mut Budget) -> Result<Checkpoint> {
+    let head = source.head(4096)?;
     let named = source.path().extension().is_some_and(|e| e.eq_ignore_ascii_case("safetensors"));
-    let hint = "checkpoints are .safetensors, .ckpt, .pt, .pth, .bin or .jit files";
     if head.is_empty() {
         return Err(source.bad("the file is empty", "copy or download the file again"));
     }
@@ -186,31 +249,26 @@ fn read_source(source: &Arc<Source>) -> Result<Checkpoint> {
             .bad("a Git LFS pointer, not the file itself", "fetch the file with `git lfs pull`"));
     }
     if head.starts_with(b"PK") {
-        return torch::read_zip(source);
+        return torch::read_zip(source, budget);
     }
     // A header length can look like a pickle's first bytes, so the brace decides.
     let braced = head.get(8) == Some(&b'{');
-    if named || (braced && (head[0] != 0x80 || plausible(&head, source.len()))) {
-        return safetensors::read(source);
+    if braced && (named || head[0] != 0x80 || plausible(&head, source.len())) {
+        return safetensors::read(source, budget);
+    }
+    if let Some((reason, hint)) = kinds::other(&head) {
+        return Err(source.bad(reason, hint));
+    }
+    if named {
+        return safetensors::read(source, budget);
     }
     if head[0] == 0x80 {
-        return torch::read_legacy(source);
+        return torch::read_pickle(source, budget);
     }
-    let kind = match &head[..] {
-        h if h.starts_with(b"\x89HDF") => "an HDF5 file",
-        h if h.starts_with(b"GGUF") => "a GGUF file",
-        h if h.starts_with(b"\x93NUMPY") => "a NumPy array",
-        h if h.starts_with(b"<") => "a web page",
-        h if h.starts_with(b"{") => "a JSON file",
-        h if h.starts_with(b"\x89PNG") || h.starts_with(b"\xff\xd8") => "a picture",
-        _ => "",
-    };
-    let reason = if kind.is_empty() {
-        "not a checkpoint that is known here".to_owned()
-    } else {
-        format!("{kind}, not a checkpoint")
-    };
-    Err(source.bad(reason, hint))
+    Err(source.bad(
+        "not a checkpoint that is known here",
+        "checkpoints are .safetensors, .ckpt, .pt, .pth, .bin or .jit files",
+    ))
 }
 
 fn plausible(head: &[u8], len: u64) -> bool {

@@ -1,12 +1,12 @@
 //! From a checkpoint file of any kind to a tokenizer that runs.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
 
-use super::recognize::{Design, NOT_THE_NETWORK, Recognized, recognize};
-use super::{Checkpoint, read};
+use super::recognize::{Design, Recognized, find};
+use super::{Checkpoint, beside, read};
 use crate::layers::Weights;
 use crate::tokenizers::{FAMILIES, Facts, Tokenizer};
 use crate::{EngineError, Result};
@@ -26,44 +26,61 @@ pub struct Opened {
     pub token_hash: String,
 }
 
-/// Opens a tokenizer: Smalti's own file, or a public checkpoint of a family that can be built.
+/// A path and, behind `#`, the prefix below which the tokenizer is that is meant, for files with
+/// several: "model.ckpt#first_stage_model".
+pub fn split_part(path: &Path) -> (PathBuf, Option<String>) {
+    let text = path.to_string_lossy();
+    match text.rsplit_once('#') {
+        Some((file, part)) if !path.exists() => (PathBuf::from(file), Some(part.to_owned())),
+        _ => (path.to_owned(), None),
+    }
+}
+
+/// Opens a tokenizer: Smalti's own file, or a public checkpoint of a family that can be built, with the
+/// configuration that lies beside it. `#prefix` behind the path asks for one of several.
 ///
 /// # Errors
-/// As [`read`] and [`recognize`]; [`EngineError::BadFile`] if the tensors are those of no such
+/// As [`read`] and [`super::recognize`]; [`EngineError::BadFile`] if the tensors are those of no such
 /// network; [`EngineError::BadInput`] listing the first few tensors that are missing, wrongly shaped
 /// or too many, or naming one with a NaN.
 pub fn open_tokenizer(path: &Path, device: &Device) -> Result<Opened> {
-    let checkpoint = read(path)?;
-    let recognized = recognize(&checkpoint, path, None)?;
-    let Some(design) = recognized.design.clone() else {
-        return Err(not_a_tokenizer(path, &checkpoint, &recognized));
+    let (file, part) = split_part(path);
+    let checkpoint = read(&file)?;
+    let beside = beside(&file);
+    let (recognized, view) = find(&checkpoint, &file, beside.as_ref(), part.as_deref())?;
+    let (Some(design), Some(view)) = (recognized.design.clone(), view) else {
+        return Err(not_a_tokenizer(&file, &checkpoint, &recognized));
     };
-    let shapes = checkpoint.tensors.iter().map(|(name, e)| (name.clone(), e.shape().to_vec()));
-    let shapes = Weights::of_shapes(shapes.collect());
-    design.build(&shapes)?;
-    // Moving averages are the network of some families.
-    let taken = shapes.taken();
-    let beside = |name: &str| NOT_THE_NETWORK.iter().any(|prefix| name.starts_with(prefix));
-    let tensors =
-        checkpoint.to_tensors_where(device, |name| taken.contains(name) || !beside(name))?;
+    let tensors = view.to_tensors(device)?;
     let weights = Weights::loaded(tensors.clone(), false, device);
     let tokenizer = design.build(&weights)?;
-    weights.finish(&path.display().to_string(), &NOT_THE_NETWORK)?;
-    let metadata = checkpoint.smalti(path)?;
-    let token_hash = token_hash(tokenizer.facts(), &tensors)?;
+    weights.finish(&path.display().to_string(), &[])?;
+    let metadata = checkpoint.smalti(&file)?;
+    let token_hash = token_hash(&design, tokenizer.facts(), &tensors)?;
     Ok(Opened { tokenizer, design, metadata, recognized, token_hash })
 }
 
 /// Names of tensors that come after the tokens.
 const AFTER_TOKENS: [&str; 4] = ["decoder.", "post_quant_conv.", "pixel_", "model_ema.decoder"];
 
-/// 16 hexadecimal digits over the numbers of encoder and quantizer and over the rule in words: two
-/// FSQ models of equal levels differ by their encoders.
-fn token_hash(facts: &Facts, tensors: &BTreeMap<String, Tensor>) -> Result<String> {
-    let mix =
-        |hash: u64, word: u64| (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+/// 16 hexadecimal digits over the numbers of encoder and quantizer, the rule in words, and the settings:
+/// two FSQ models of equal levels differ by their encoders, two lists of scales by the settings.
+fn token_hash(
+    design: &Design,
+    facts: &Facts,
+    tensors: &BTreeMap<String, Tensor>,
+) -> Result<String> {
+    let mix = |hash: u64, word: u64| {
+        (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
+    };
     let text = |hash: u64, text: &str| text.bytes().fold(hash, |h, byte| mix(h, byte.into()));
+    let mut settings = design.settings.clone();
+    if let Some(settings) = settings.as_object_mut() {
+        // What a person calls it decides nothing.
+        settings.remove("name");
+    }
     let mut hash = text(text(0, &facts.family), &facts.quantizer);
+    hash = text(hash, &settings.to_string());
     for (name, tensor) in tensors {
         if AFTER_TOKENS.iter().any(|prefix| name.starts_with(prefix)) {
             continue;

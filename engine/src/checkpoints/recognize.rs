@@ -3,15 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::configuration::Beside;
+use super::wrappers::{View, views};
 use super::{Checkpoint, Container};
 use crate::layers::Weights;
-use crate::tokenizers::family::{self, Beside, FAMILIES, Family, Shapes};
+use crate::tokenizers::family::{self, FAMILIES, Family, Shapes};
 use crate::tokenizers::{Facts, Tokenizer};
 use crate::{EngineError, Result};
-
-/// What training leaves beside a tokenizer's own tensors.
-pub const NOT_THE_NETWORK: [&str; 5] =
-    ["loss.", "model_ema.", "quantize.codebook_used", "colorize", "discriminator."];
 
 /// What builds a recognized network.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +41,15 @@ impl Design {
     }
 }
 
+/// Another tokenizer in the same checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Other {
+    /// Below which prefix it is; what follows `#` behind a path opens it.
+    pub prefix: String,
+    /// Its family, as people call it.
+    pub family: String,
+}
+
 /// What can be said of a checkpoint without running it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recognized {
@@ -65,6 +72,10 @@ pub struct Recognized {
     pub problems: Vec<String>,
     /// What was stepped over.
     pub notes: Vec<String>,
+    /// Below which prefix the network is; empty for the whole.
+    pub prefix: String,
+    /// Other tokenizers in the same file.
+    pub others: Vec<Other>,
 }
 
 /// Recognizes a checkpoint; `path` gives the network its name, `beside` is the configuration that
@@ -78,68 +89,149 @@ pub fn recognize(
     path: &Path,
     beside: Option<&Beside>,
 ) -> Result<Recognized> {
-    let shapes: Shapes<'_> = checkpoint
-        .tensors
-        .iter()
-        .map(|(name, entry)| (name.as_str(), entry.shape()))
-        // Moving averages are the network of some families.
-        .filter(|(name, _)| {
-            let beside = NOT_THE_NETWORK.iter().any(|prefix| name.starts_with(prefix));
-            !beside || name.starts_with("model_ema.")
-        })
-        .collect();
-    let own = own_design(checkpoint, path)?;
+    Ok(find(checkpoint, path, beside, None)?.0)
+}
+
+/// As [`recognize`], with the view of the checkpoint in which the network was found. `part` asks for the
+/// one below that prefix.
+///
+/// # Errors
+/// As [`recognize`]; [`EngineError::BadInput`] if there is no tokenizer below `part`.
+pub(super) fn find(
+    checkpoint: &Checkpoint,
+    path: &Path,
+    beside: Option<&Beside>,
+    part: Option<&str>,
+) -> Result<(Recognized, Option<View>)> {
     let mut found = Recognized {
         container: checkpoint.container,
         is_own: checkpoint.smalti(path)?.is_some(),
         family: "unknown".to_owned(),
-        tensors: checkpoint.tensors.len(),
-        parameters: checkpoint.tensors.values().map(|entry| entry.elements() as u64).sum(),
+        tensors: checkpoint.tensors.len() + checkpoint.others.len(),
+        parameters: all_elements(checkpoint),
         facts: None,
         design: None,
         problems: Vec::new(),
         notes: checkpoint.notes.clone(),
+        prefix: String::new(),
+        others: Vec::new(),
     };
-    if let Some(design) = own {
+    if let Some(problem) = beside.and_then(|beside| beside.problem.as_ref()) {
+        found.notes.push(format!("the configuration beside it was left alone: {problem}"));
+    }
+    if found.is_own {
+        "Smalti".clone_into(&mut found.family);
+        let Some(design) = own_design(checkpoint, path)? else { return Ok((found, None)) };
+        let view = View::whole(checkpoint);
         let bad = |e: EngineError| {
             let reason = format!("its configuration cannot be used: {e}");
             EngineError::bad_file(path, reason, "the file is damaged or newer than this program")
         };
-        "Smalti".clone_into(&mut found.family);
-        found.fit(design, &shapes).map_err(bad)?;
-        return Ok(found);
+        let fitted = fit(&design, &view).map_err(bad)?;
+        found.take(design, fitted, &view);
+        return Ok((found, Some(view)));
     }
-    if found.is_own {
-        "Smalti".clone_into(&mut found.family);
-        return Ok(found);
-    }
-    let Some(family) = FAMILIES.iter().find(|family| family.claims(&shapes)) else {
-        return Ok(found);
-    };
-    family.title().clone_into(&mut found.family);
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
-    let settings = family.configure(&name, &shapes, beside);
-    let fitted = settings.and_then(|settings| {
-        found.fit(Design { family: family.id().to_owned(), settings }, &shapes)
-    });
-    if let Err(error) = fitted {
-        found.problems.push(format!("nearly a {}, but {error}", family.title()));
+    let beside = beside.filter(|beside| beside.problem.is_none());
+    let mut matches: Vec<Match> =
+        views(checkpoint).into_iter().filter_map(|view| Match::of(view, &name, beside)).collect();
+    if let Some(part) = part {
+        let wanted = part.trim_end_matches('.');
+        matches.retain(|found| found.view.prefix.trim_end_matches('.') == wanted);
+        if matches.is_empty() {
+            let reason = format!("there is no tokenizer below {part:?} in it");
+            return Err(EngineError::bad_file(
+                path,
+                reason,
+                "`smalti inspect` lists what there is",
+            ));
+        }
     }
-    Ok(found)
+    // The first that fits wholly, or else the one that is nearest to it.
+    matches.sort_by_key(|found| found.problem_count());
+    let mut matches = matches.into_iter();
+    let Some(best) = matches.next() else { return Ok((found, None)) };
+    for other in matches.filter(|other| other.problem_count() == 0) {
+        let is_new = other.view.prefix != best.view.prefix
+            && !found.others.iter().any(|known| known.prefix == other.view.prefix);
+        if is_new {
+            let family = other.family.title().to_owned();
+            found.others.push(Other { prefix: other.view.prefix.clone(), family });
+        }
+    }
+    best.family.title().clone_into(&mut found.family);
+    found.notes.extend(best.view.notes());
+    match best.fitted {
+        Ok((design, fitted)) => found.take(design, fitted, &best.view),
+        Err(error) => {
+            found.problems.push(format!("nearly a {}, but {error}", best.family.title()));
+        }
+    }
+    for other in &found.others {
+        let prefix = other.prefix.trim_end_matches('.');
+        let note = format!("another tokenizer in it: {} below {prefix}", other.family);
+        found.notes.push(note);
+    }
+    Ok((found, Some(best.view)))
+}
+
+fn all_elements(checkpoint: &Checkpoint) -> u64 {
+    let all = checkpoint.tensors.values().chain(checkpoint.others.values());
+    all.map(|entry| entry.elements() as u64).sum()
+}
+
+/// A network that was built against shapes, and what does not fit.
+type Fitted = (Facts, Vec<String>);
+
+/// A view that a family claims.
+struct Match {
+    view: View,
+    family: &'static dyn Family,
+    fitted: Result<(Design, Fitted)>,
+}
+
+impl Match {
+    fn of(view: View, name: &str, beside: Option<&Beside>) -> Option<Self> {
+        let shapes = shapes_of(&view);
+        let family = *FAMILIES.iter().find(|family| family.claims(&shapes))?;
+        let beside = beside.map(|beside| family::Beside {
+            path: beside.path.clone(),
+            value: beside.value.clone(),
+        });
+        let fitted = family.configure(name, &shapes, beside.as_ref()).and_then(|settings| {
+            let design = Design { family: family.id().to_owned(), settings };
+            let fitted = fit(&design, &view)?;
+            Ok((design, fitted))
+        });
+        Some(Self { view, family, fitted })
+    }
+
+    /// What does not fit, to be compared; a network that cannot be built at all is the farthest.
+    fn problem_count(&self) -> usize {
+        self.fitted.as_ref().map_or(usize::MAX, |(_, (_, problems))| problems.len())
+    }
 }
 
 impl Recognized {
-    /// Builds the network against the shapes, without a number read, and keeps what does not fit.
-    fn fit(&mut self, design: Design, shapes: &Shapes<'_>) -> Result<()> {
-        let owned: BTreeMap<String, Vec<usize>> =
-            shapes.iter().map(|(name, shape)| ((*name).to_owned(), shape.to_vec())).collect();
-        let weights = Weights::of_shapes(owned);
-        let tokenizer = design.build(&weights)?;
-        self.problems = by_kind(weights.problems(&NOT_THE_NETWORK));
-        self.facts = Some(tokenizer.facts().clone());
+    fn take(&mut self, design: Design, (facts, problems): Fitted, view: &View) {
+        self.problems = by_kind(problems);
+        self.facts = Some(facts);
         self.design = Some(design);
-        Ok(())
+        self.prefix.clone_from(&view.prefix);
     }
+}
+
+fn shapes_of(view: &View) -> Shapes<'_> {
+    view.tensors.iter().map(|(name, entry)| (name.as_str(), entry.shape())).collect()
+}
+
+/// Builds the network against the shapes, without a number read.
+fn fit(design: &Design, view: &View) -> Result<Fitted> {
+    let owned: BTreeMap<String, Vec<usize>> =
+        view.tensors.iter().map(|(name, entry)| (name.clone(), entry.shape().to_vec())).collect();
+    let weights = Weights::of_shapes(owned);
+    let tokenizer = design.build(&weights)?;
+    Ok((tokenizer.facts().clone(), weights.problems(&[])))
 }
 
 /// The design in Smalti's own metadata, if it is that of a tokenizer.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde::de::{self, MapAccess, Visitor};
 
+use super::budget::Budget;
 use super::entry::{ElementType, Entry, Storage, product};
 use super::source::Source;
 use super::{Checkpoint, Container};
@@ -80,7 +81,7 @@ impl<'de> Deserialize<'de> for Header {
 }
 
 /// Reads the header; tensors stay in the file until they are asked for.
-pub(super) fn read(source: &Arc<Source>) -> Result<Checkpoint> {
+pub(super) fn read(source: &Arc<Source>, budget: &mut Budget) -> Result<Checkpoint> {
     if source.len() < 8 {
         return Err(source.bad("too short for a safetensors file", AGAIN));
     }
@@ -93,6 +94,8 @@ pub(super) fn read(source: &Arc<Source>) -> Result<Checkpoint> {
         );
         return Err(source.bad(reason, "the file is damaged or of another kind"));
     }
+    // Every byte is looked at once. What is made of them is at most some twenty times as much.
+    budget.steps(length).map_err(|spent| source.bad(spent, ""))?;
     let text = source.read(8, length)?;
     let header: Header = serde_json::from_slice(&text)
         .map_err(|e| source.bad(format!("safetensors header: {e}"), AGAIN))?;
@@ -102,6 +105,7 @@ pub(super) fn read(source: &Arc<Source>) -> Result<Checkpoint> {
     no_overlap(source, &header)?;
     let mut checkpoint = Checkpoint::new(Container::Safetensors);
     checkpoint.metadata = header.metadata;
+    let mut foreign: BTreeMap<&str, usize> = BTreeMap::new();
     for (name, described) in header.tensors {
         let (begin, end) = described.data_offsets;
         if begin > end || end > data_len {
@@ -111,9 +115,9 @@ pub(super) fn read(source: &Arc<Source>) -> Result<Checkpoint> {
             return Err(source.bad(reason, AGAIN));
         }
         let Some(dtype) = ElementType::from_name(&described.dtype) else {
-            if FOREIGN.contains(&described.dtype.as_str()) {
-                let note = format!("stepped over {name} of element type {}", described.dtype);
-                checkpoint.notes.push(note);
+            if let Some(known) = FOREIGN.iter().find(|known| **known == described.dtype) {
+                *foreign.entry(known).or_default() += 1;
+                checkpoint.foreign.insert(name);
                 continue;
             }
             let reason =
@@ -135,6 +139,11 @@ pub(super) fn read(source: &Arc<Source>) -> Result<Checkpoint> {
         let entry = Entry::contiguous(dtype, described.shape, storage)
             .map_err(|reason| source.bad(format!("tensor {name:?} {reason}"), ""))?;
         checkpoint.tensors.insert(name, entry);
+    }
+    let first = checkpoint.foreign.first().cloned().unwrap_or_default();
+    for (dtype, n) in foreign {
+        let tensors = if n == 1 { first.clone() } else { format!("{n} tensors, as {first},") };
+        checkpoint.notes.push(format!("stepped over {tensors} of element type {dtype}"));
     }
     Ok(checkpoint)
 }

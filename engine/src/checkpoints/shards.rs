@@ -1,4 +1,5 @@
-//! Sharded safetensors: `*.safetensors.index.json` says which file holds which tensor.
+//! Sharded checkpoints: `*.safetensors.index.json` or `*.bin.index.json` says which file holds which
+//! tensor.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path};
@@ -6,7 +7,7 @@ use std::path::{Component, Path};
 use serde::Deserialize;
 
 use super::source::Source;
-use super::{Checkpoint, Container, safetensors};
+use super::{Checkpoint, Container, read_file};
 use crate::{EngineError, Result};
 
 /// An index beyond this is no index.
@@ -27,7 +28,7 @@ pub(super) fn read(path: &Path) -> Result<Checkpoint> {
     let index: Index = serde_json::from_slice(&source.head(MAX_INDEX)?).map_err(|e| {
         source.bad(
             format!("not an index of shards: {e}"),
-            "open the model's `*.safetensors.index.json`",
+            "open the checkpoint beside it, or the model's `*.index.json`",
         )
     })?;
     let folder = path.parent().unwrap_or(Path::new(""));
@@ -38,11 +39,14 @@ pub(super) fn read(path: &Path) -> Result<Checkpoint> {
             let shard = read_shard(path, folder, file)?;
             whole.notes.extend(shard.notes.iter().cloned());
             whole.metadata.extend(shard.metadata.clone());
+            if !matches!(shard.container, Container::Safetensors) {
+                whole.container = Container::ShardedTorch;
+            }
             shards.insert(file, shard);
         }
-        let shard = shards.get_mut(file.as_str());
-        let Some(entry) = shard.and_then(|shard| shard.tensors.remove(name)) else {
-            if whole.notes.iter().any(|note| note.contains(name.as_str())) {
+        let Some(shard) = shards.get_mut(file.as_str()) else { continue };
+        let Some(entry) = shard.tensors.remove(name) else {
+            if shard.foreign.contains(name) {
                 continue;
             }
             return Err(source.bad(format!("tensor {name:?} is not in {file}"), COMPLETE));
@@ -76,5 +80,5 @@ fn read_shard(index: &Path, folder: &Path, file: &str) -> Result<Checkpoint> {
     if !path.exists() {
         return Err(EngineError::bad_file(index, format!("the shard {file} is missing"), COMPLETE));
     }
-    safetensors::read(&Source::open(&path)?)
+    read_file(&path)
 }

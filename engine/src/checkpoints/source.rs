@@ -23,6 +23,7 @@ pub(crate) struct Source {
 enum Bytes {
     File(Mutex<File>),
     Memory(Arc<[u8]>),
+    Unpacked(Vec<u8>),
 }
 
 impl Source {
@@ -37,6 +38,12 @@ impl Source {
     pub(crate) fn memory(path: &Path, bytes: Arc<[u8]>) -> Arc<Self> {
         let len = bytes.len() as u64;
         Arc::new(Self { path: path.to_owned(), len, bytes: Bytes::Memory(bytes) })
+    }
+
+    /// Bytes that were unpacked from a file; `path` is that file.
+    pub(crate) fn unpacked(path: &Path, bytes: Vec<u8>) -> Arc<Self> {
+        let len = bytes.len() as u64;
+        Arc::new(Self { path: path.to_owned(), len, bytes: Bytes::Unpacked(bytes) })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -81,16 +88,17 @@ impl Source {
                 file.seek(SeekFrom::Start(start))?;
                 file.read_exact(buffer)
             }
-            Bytes::Memory(bytes) => {
-                let part = usize::try_from(start)
-                    .ok()
-                    .and_then(|s| bytes.get(s..s.checked_add(buffer.len())?))
-                    .ok_or(io::ErrorKind::UnexpectedEof)?;
-                buffer.copy_from_slice(part);
-                Ok(())
-            }
+            Bytes::Memory(bytes) => copy(bytes, start, buffer),
+            Bytes::Unpacked(bytes) => copy(bytes, start, buffer),
         }
     }
+}
+
+fn copy(bytes: &[u8], start: u64, buffer: &mut [u8]) -> io::Result<()> {
+    let start = usize::try_from(start).ok();
+    let part = start.and_then(|s| bytes.get(s..s.checked_add(buffer.len())?));
+    buffer.copy_from_slice(part.ok_or(io::ErrorKind::UnexpectedEof)?);
+    Ok(())
 }
 
 /// Reads a [`Source`] front to back, with seeking; for archive readers.

@@ -5,15 +5,18 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 
 use zip::{CompressionMethod, ZipArchive};
 
+use super::budget::Budget;
 use super::entry::Storage;
-use super::flatten::{self, Storages};
+use super::flatten;
 use super::pickle::{self, Arena, Failure, Handle, Node};
+use super::rebuilt::{NoStorages, Storages, storage_id};
 use super::source::{Source, SourceReader};
-use super::{Checkpoint, Container};
+use super::{Checkpoint, Container, kinds};
 use crate::{EngineError, Result};
 
 /// All members together may be this many times larger than the archive.
@@ -42,18 +45,20 @@ struct Archive<'a> {
 }
 
 /// Reads a zip archive of `torch.save` or `torch.jit.save`.
-pub(super) fn read_zip(source: &Arc<Source>) -> Result<Checkpoint> {
+pub(super) fn read_zip(source: &Arc<Source>, budget: &mut Budget) -> Result<Checkpoint> {
     let zip = ZipArchive::new(SourceReader::new(source))
         .map_err(|e| source.bad(format!("zip archive: {e}"), AGAIN))?;
-    let mut archive = Archive::open(source, zip)?;
-    if let Some(order) = archive.read_named("byteorder")?
+    let mut archive = Archive::open(source, zip, budget)?;
+    if let Some(order) = archive.read_named("byteorder", budget)?
         && order != b"little"
     {
         return Err(source.bad("is written in big-endian byte order", "save it again on a PC"));
     }
-    let Some(program) = archive.read_named("data.pkl")? else {
-        let hint = "a PyTorch archive has a `data.pkl`; this is another kind of zip file";
-        return Err(source.bad("a zip archive without a PyTorch pickle", hint));
+    let Some(program) = archive.read_named("data.pkl", budget)? else {
+        let of_numpy = |name: &String| Path::new(name).extension().is_some_and(|e| e == "npy");
+        let arrays = archive.members.keys().next().is_some_and(of_numpy);
+        let (reason, hint) = if arrays { kinds::NUMPY_ZIP } else { kinds::ZIP };
+        return Err(source.bad(reason, hint));
     };
     let has = |name: &str| archive.members.contains_key(&format!("{}{name}", archive.prefix));
     let script = has("constants.pkl");
@@ -65,8 +70,9 @@ pub(super) fn read_zip(source: &Arc<Source>) -> Result<Checkpoint> {
     if has("traced_inputs.pkl") {
         checkpoint.notes.push("stepped over the inputs kept for tracing".to_owned());
     }
-    let (arena, top, _) = pickle::run(&program).map_err(|failure| failed(source, failure))?;
-    flatten::fill(&mut checkpoint, source, &arena, top, &mut archive)?;
+    let (arena, top, _) =
+        pickle::run(&program, budget).map_err(|failure| failed(source, failure))?;
+    flatten::fill(&mut checkpoint, source, &arena, top, &mut archive, budget)?;
     Ok(checkpoint)
 }
 
@@ -81,11 +87,21 @@ fn failed(source: &Source, failure: Failure) -> EngineError {
             format!("loading this file in Python would call {name}; nothing of it was run"),
             "do not load it elsewhere; ask for the weights as safetensors",
         ),
+        Failure::Costly(spent, place) => source.bad(
+            format!("{spent} (at byte {place} of its pickle)"),
+            "it is damaged or made to exhaust memory",
+        ),
     }
 }
 
 impl<'a> Archive<'a> {
-    fn open(source: &'a Arc<Source>, mut zip: ZipArchive<SourceReader>) -> Result<Self> {
+    fn open(
+        source: &'a Arc<Source>,
+        mut zip: ZipArchive<SourceReader>,
+        budget: &mut Budget,
+    ) -> Result<Self> {
+        // What the archive's directory takes is bounded by its own bytes.
+        budget.steps(zip.len() as u64).map_err(|spent| source.bad(spent, ""))?;
         let mut members = BTreeMap::new();
         let mut total = 0_u64;
         for index in 0..zip.len() {
@@ -116,21 +132,30 @@ impl<'a> Archive<'a> {
     }
 
     /// A small member, read whole and checked against its checksum.
-    fn read_named(&mut self, name: &str) -> Result<Option<Vec<u8>>> {
+    fn read_named(&mut self, name: &str, budget: &mut Budget) -> Result<Option<Vec<u8>>> {
         let full = format!("{}{name}", self.prefix);
         let Some(member) = self.members.get(&full) else { return Ok(None) };
         let (index, len) = (member.index, member.len);
-        self.unpack(index, len, &full).map(Some)
+        self.unpack(index, len, &full, budget).map(Some)
     }
 
-    fn unpack(&mut self, index: usize, len: u64, name: &str) -> Result<Vec<u8>> {
+    fn unpack(
+        &mut self,
+        index: usize,
+        len: u64,
+        name: &str,
+        budget: &mut Budget,
+    ) -> Result<Vec<u8>> {
         let source = self.source;
         let bad = |e: &dyn std::fmt::Display| source.bad(format!("zip member {name}: {e}"), AGAIN);
         let file = self.zip.by_index(index).map_err(|e| bad(&e))?;
-        let mut bytes = Vec::new();
+        budget.memory(len).map_err(|spent| bad(&spent))?;
+        let mut bytes = Vec::with_capacity(len as usize);
+        let mut file = file.take(len);
+        file.read_to_end(&mut bytes).map_err(|e| bad(&e))?;
         // One byte more than promised, to notice a member that is larger.
-        file.take(len + 1).read_to_end(&mut bytes).map_err(|e| bad(&e))?;
-        if bytes.len() as u64 != len {
+        let more = file.into_inner().read(&mut [0]).map_err(|e| bad(&e))?;
+        if bytes.len() as u64 != len || more > 0 {
             return Err(bad(&"has another size than the archive says"));
         }
         Ok(bytes)
@@ -142,7 +167,7 @@ fn is_in_one_folder(name: &str) -> bool {
 }
 
 impl Storages for Archive<'_> {
-    fn find(&mut self, key: &str) -> Result<Option<Arc<Storage>>> {
+    fn find(&mut self, key: &str, budget: &mut Budget) -> Result<Option<Arc<Storage>>> {
         if let Some(storage) = self.found.get(key) {
             return Ok(Some(Arc::clone(storage)));
         }
@@ -158,8 +183,8 @@ impl Storages for Archive<'_> {
             Storage { source: Arc::clone(self.source), start, len }
         } else {
             let (index, len) = (member.index, member.len);
-            let bytes = self.unpack(index, len, &name)?;
-            Storage { source: Source::memory(self.source.path(), bytes.into()), start: 0, len }
+            let bytes = self.unpack(index, len, &name, budget)?;
+            Storage { source: Source::unpacked(self.source.path(), bytes), start: 0, len }
         };
         let storage = Arc::new(storage);
         self.found.insert(key.to_owned(), Arc::clone(&storage));
@@ -167,24 +192,37 @@ impl Storages for Archive<'_> {
     }
 }
 
-/// Reads the layout before PyTorch 1.6: five pickles (magic number, protocol, system, object, keys
-/// of the storages), then each storage as its number of elements and their bytes.
-pub(super) fn read_legacy(source: &Arc<Source>) -> Result<Checkpoint> {
+/// Reads a pickle that stands alone: the layout before PyTorch 1.6, which is five pickles (magic
+/// number, protocol, system, object, keys of the storages), then each storage as its number of
+/// elements and their bytes; or one pickle of NumPy arrays.
+pub(super) fn read_pickle(source: &Arc<Source>, budget: &mut Budget) -> Result<Checkpoint> {
     let mut len = FIRST_HEAD.min(source.len());
     loop {
+        // What an attempt on too short a part took is given back with it.
+        let mut attempt = Budget::of(source.len());
+        let paid = attempt.memory(len);
+        paid.map_err(|spent| source.bad(spent, ""))?;
         let head = source.head(len)?;
-        let pickles = Pickles::read(&head);
-        match pickles {
+        match Pickles::read(&head, &mut attempt) {
             Err(Failure::Ended) if len < source.len() => {
                 len = len.saturating_mul(4).min(source.len());
             }
             Err(failure) => return Err(failed(source, failure)),
-            Ok(pickles) => return pickles.fill(source),
+            Ok(pickles) => {
+                *budget = attempt;
+                return pickles.fill(source, budget);
+            }
         }
     }
 }
 
-struct Pickles<'a> {
+enum Pickles<'a> {
+    Torch(OldLayout<'a>),
+    Alone(Arena<'a>, Handle),
+}
+
+/// The pickles of PyTorch's old layout.
+struct OldLayout<'a> {
     object: Arena<'a>,
     top: Handle,
     keys: Vec<String>,
@@ -193,17 +231,17 @@ struct Pickles<'a> {
 }
 
 impl<'a> Pickles<'a> {
-    fn read(head: &'a [u8]) -> Result<Self, Failure> {
+    fn read(head: &'a [u8], budget: &mut Budget) -> Result<Self, Failure> {
         let broken = |reason: &str| Failure::Broken(0, reason.to_owned());
         let mut rest = head;
         let mut next = || -> Result<(Arena<'a>, Handle), Failure> {
-            let (arena, top, len) = pickle::run(rest)?;
+            let (arena, top, len) = pickle::run(rest, budget)?;
             rest = rest.get(len..).unwrap_or_default();
             Ok((arena, top))
         };
         let (arena, top) = next()?;
-        if !matches!(arena.get(top), Node::Long(span) if arena.bytes(*span) == MAGIC) {
-            return Err(broken("a pickle, but not one that PyTorch wrote"));
+        if !matches!(arena.get(top), Node::Long(span) if arena.bytes(span) == MAGIC) {
+            return Ok(Self::Alone(arena, top));
         }
         let (arena, top) = next()?;
         if !matches!(arena.get(top), Node::Int(1001)) {
@@ -216,17 +254,61 @@ impl<'a> Pickles<'a> {
         }
         let (object, top) = next()?;
         let (arena, list) = next()?;
-        let keys = arena.items(list).unwrap_or_default().iter();
-        let keys = keys.filter_map(|key| arena.text(*key)).map(Into::into).collect();
-        Ok(Self { object, top, keys, end: head.len() - rest.len() })
+        let mut keys = Vec::new();
+        for key in arena.items(list).unwrap_or_default() {
+            if let Node::Text(span) = arena.get(*key) {
+                budget.memory(u64::from(span.len) + 64)?;
+                keys.push(arena.string(span).into_owned());
+            }
+        }
+        let end = head.len() - rest.len();
+        Ok(Self::Torch(OldLayout { object, top, keys, end }))
     }
 
-    fn fill(self, source: &Arc<Source>) -> Result<Checkpoint> {
+    fn fill(self, source: &Arc<Source>, budget: &mut Budget) -> Result<Checkpoint> {
+        match self {
+            Self::Torch(pickles) => pickles.fill(source, budget),
+            Self::Alone(arena, top) => alone(source, &arena, top, budget),
+        }
+    }
+}
+
+/// A pickle that PyTorch did not write: read if it holds arrays of NumPy, else named for what it is.
+fn alone(
+    source: &Arc<Source>,
+    arena: &Arena<'_>,
+    top: Handle,
+    budget: &mut Budget,
+) -> Result<Checkpoint> {
+    let mut checkpoint = Checkpoint::new(Container::NumpyPickle);
+    flatten::fill(&mut checkpoint, source, arena, top, &mut NoStorages, budget)?;
+    if !checkpoint.tensors.is_empty() || !checkpoint.others.is_empty() {
+        return Ok(checkpoint);
+    }
+    let from = |room: &[u8]| {
+        arena.classes().iter().any(|class| {
+            let module = arena.bytes(class.module);
+            module.split(|b| *b == b'.').next() == Some(room)
+        })
+    };
+    let torch = from(b"torch");
+    let (reason, hint) = match () {
+        () if torch => kinds::TORCH_PICKLE,
+        () if from(b"numpy") => kinds::NUMPY_PICKLE,
+        () => kinds::PICKLE,
+    };
+    Err(source.bad(reason, hint))
+}
+
+impl OldLayout<'_> {
+    fn fill(self, source: &Arc<Source>, budget: &mut Budget) -> Result<Checkpoint> {
         let mut sizes = BTreeMap::new();
         for node in self.object.nodes() {
             if let Node::Storage(id) = node
-                && let Ok((key, dtype, _, _)) = flatten::storage_id(&self.object, *id)
+                && let Ok((key, dtype, _, _)) = storage_id(&self.object, id)
             {
+                let paid = budget.memory(key.len() as u64 + 64);
+                paid.map_err(|spent| source.bad(spent, ""))?;
                 sizes.insert(key, dtype.size() as u64);
             }
         }
@@ -250,7 +332,7 @@ impl<'a> Pickles<'a> {
             at = end;
         }
         let mut checkpoint = Checkpoint::new(Container::TorchLegacy);
-        flatten::fill(&mut checkpoint, source, &self.object, self.top, &mut stream)?;
+        flatten::fill(&mut checkpoint, source, &self.object, self.top, &mut stream, budget)?;
         Ok(checkpoint)
     }
 }
@@ -260,7 +342,7 @@ struct Stream {
 }
 
 impl Storages for Stream {
-    fn find(&mut self, key: &str) -> Result<Option<Arc<Storage>>> {
+    fn find(&mut self, key: &str, _: &mut Budget) -> Result<Option<Arc<Storage>>> {
         Ok(self.found.get(key).map(Arc::clone))
     }
 }

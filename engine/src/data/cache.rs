@@ -65,6 +65,9 @@ impl<S: Source> Source for Cached<S> {
         }
         Ok(sample)
     }
+    fn size(&self) -> Option<[u32; 2]> {
+        self.source.size()
+    }
     fn describe(&self) -> String {
         self.source.describe()
     }

@@ -25,6 +25,7 @@ pub struct Cifar {
     /// Label bytes of a record: 1 or 2; the last one is the class.
     n_labels: usize,
     classes: Vec<String>,
+    notes: Vec<String>,
 }
 
 impl Cifar {
@@ -36,9 +37,28 @@ impl Cifar {
         let Some(first) = paths.first() else {
             return Err(EngineError::bad_input("CIFAR", "no file was named", ""));
         };
-        let mut whole: Option<Self> = None;
+        let folder = first.parent().unwrap_or(Path::new("."));
+        let mut parts = Vec::with_capacity(paths.len());
         for path in paths {
-            let part = Self::from_bytes(file::read_file(path, MAX_BYTES)?, path)?;
+            parts.push((path.clone(), file::read_file(path, MAX_BYTES)?));
+        }
+        let whole = if paths.len() > 1 { folder } else { first };
+        Self::of_parts(whole, parts, |name| file::read_file(&folder.join(name), 64 << 10).ok())
+    }
+
+    /// A set of the bytes of several files, each with its name for messages; `text` gives a file of
+    /// class names beside them.
+    ///
+    /// # Errors
+    /// [`EngineError::BadFile`] if a size or a label cannot be CIFAR's, or sorts are mixed.
+    pub fn of_parts(
+        path: &Path,
+        parts: Vec<(PathBuf, Vec<u8>)>,
+        text: impl Fn(&str) -> Option<Vec<u8>>,
+    ) -> Result<Self> {
+        let mut whole: Option<Self> = None;
+        for (path, bytes) in parts {
+            let part = Self::from_bytes(bytes, &path)?;
             match &mut whole {
                 None => whole = Some(part),
                 Some(whole) if whole.n_labels == part.n_labels => {
@@ -53,14 +73,11 @@ impl Cifar {
                 }
             }
         }
-        let mut whole = whole.ok_or_else(|| wrong_size(first, 0))?;
-        let folder = first.parent().unwrap_or(Path::new("."));
-        if paths.len() > 1 {
-            folder.clone_into(&mut whole.path);
-        }
+        let mut whole = whole.ok_or_else(|| wrong_size(path, 0))?;
+        path.clone_into(&mut whole.path);
         let names_file =
             if whole.n_labels == 1 { "batches.meta.txt" } else { "fine_label_names.txt" };
-        if let Ok(bytes) = file::read_file(&folder.join(names_file), 64 << 10) {
+        if let Some(bytes) = text(names_file) {
             let text = String::from_utf8_lossy(&bytes);
             let names: Vec<String> =
                 text.lines().map(str::trim).filter(|l| !l.is_empty()).map(str::to_owned).collect();
@@ -69,6 +86,11 @@ impl Cifar {
             }
         }
         Ok(whole)
+    }
+
+    /// Says something to whoever opened it.
+    pub(super) fn note(&mut self, note: String) {
+        self.notes.push(note);
     }
 
     /// The records of one file; `name` is for messages.
@@ -97,13 +119,24 @@ impl Cifar {
         } else {
             (0..n_classes).map(|class| class.to_string()).collect()
         };
-        Ok(Self { path: name.to_owned(), records: bytes, n_labels, classes })
+        let notes = Vec::new();
+        Ok(Self { path: name.to_owned(), records: bytes, n_labels, classes, notes })
     }
 
     /// Whether a file of `length` bytes can be one of CIFAR's.
     pub(super) fn has_right_size(length: u64) -> bool {
         let (ten, hundred) = (1 + 3 * PLANE as u64, 2 + 3 * PLANE as u64);
         length > 0 && (length.is_multiple_of(ten) || length.is_multiple_of(hundred))
+    }
+
+    /// Whether a file of `length` bytes that begins with `start` can be one of CIFAR's: its first
+    /// bytes are labels (CIFAR-100: one of 20 coarse ones, one of 100 fine ones).
+    pub(super) fn can_be(length: u64, start: &[u8]) -> bool {
+        match start {
+            [label, ..] if length > 0 && length.is_multiple_of(1 + 3 * PLANE as u64) => *label < 10,
+            [coarse, fine, ..] => Self::has_right_size(length) && *coarse < 20 && *fine < 100,
+            _ => false,
+        }
     }
 }
 
@@ -144,6 +177,12 @@ impl Source for Cifar {
         let name = format!("{} {index}", short_name(&self.path));
         let picture = Picture::new(SIDE as u32, SIDE as u32, rgb)?;
         Ok(Sample { picture, class, caption, name })
+    }
+    fn size(&self) -> Option<[u32; 2]> {
+        Some([SIDE as u32; 2])
+    }
+    fn notes(&self) -> Vec<String> {
+        self.notes.clone()
     }
     fn describe(&self) -> String {
         let which = if self.n_labels == 1 { "CIFAR-10" } else { "CIFAR-100" };

@@ -1,94 +1,115 @@
-//! A folder of images; its sub-folders are the classes.
+//! A folder of images and of archives of images; its sub-folders are the classes.
 //!
-//! Listed once, in the order of names, without opening the files. A folder whose name ends in
-//! `.png` is descended into; a symbolic link that leads back up is followed once.
+//! Listed once, in the order of names, without opening the images. A folder whose name ends in
+//! `.png` is descended into; a symbolic link that leads back up is followed once. Archives (`.tar`,
+//! and `.tar.gz` where there is nothing else) are shards of the set; where none of them has a number
+//! at the end of its name each is a class, as are those of ImageNet (`n01440764.tar`).
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::layout::classes_of;
-use super::{Sample, Source, images_in_words, no_such_image, short_name};
+use super::pictures::{Listing, Pictures};
+use super::{short_name, tar};
 use crate::images::kind::{Kind, has_image_suffix, sniff};
-use crate::images::{Limits, file, open};
+use crate::images::{Limits, file};
 use crate::{EngineError, Result};
 
-/// Captions are a line or two; anything longer is not one.
-pub(super) const MAX_CAPTION_BYTES: u64 = 64 << 10;
 /// No sane set of images is nested deeper.
 const MAX_DEPTH: usize = 64;
 
-/// Images in a folder and below, sorted by path.
-#[derive(Debug)]
-pub struct Folder {
-    root: PathBuf,
-    files: Vec<PathBuf>,
-    classes: Vec<String>,
-    class_of: Vec<Option<u32>>,
-    limits: Limits,
-    notes: Vec<String>,
+/// Lists a folder.
+///
+/// # Errors
+/// [`EngineError::Io`] if it cannot be read, [`EngineError::BadFile`] if no image is in it.
+pub fn open(root: &Path, limits: Limits) -> Result<Pictures> {
+    let mut walk = Walk::default();
+    walk.list(root, 0).map_err(|source| EngineError::io(root, source))?;
+    // A packed archive is held in memory, and beside images it is likely a copy of them.
+    let has_others = walk.files.iter().any(|file| !file.is_packed());
+    let (left_out, files): (Vec<Found>, Vec<Found>) =
+        walk.files.into_iter().partition(|file| has_others && file.is_packed());
+    walk.notes.extend(left_out.iter().map(|file| {
+        format!("{} was left out: packed archives are opened alone", file.path.display())
+    }));
+    let archives = files.iter().filter(|file| file.is_archive).map(|file| &*file.path);
+    let are_classes = are_classes(archives);
+    let mut listing = Listing::default();
+    listing.notes = walk.notes;
+    let mut unpacked = 0;
+    for Found { path, is_archive } in files {
+        let inside = path.strip_prefix(root).unwrap_or(&path);
+        let parts = inside.parent().into_iter().flat_map(Path::components);
+        let mut folders: Vec<String> =
+            parts.map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
+        if !is_archive {
+            listing.add(path, folders);
+            continue;
+        }
+        if are_classes {
+            folders.push(stem(&path).to_owned());
+        }
+        let prefix = format!("{}/", inside.to_string_lossy());
+        if let Err(error) = tar::add(&mut listing, &path, &prefix, &folders, &mut unpacked) {
+            listing.notes.push(error.to_string());
+        }
+    }
+    if listing.is_empty() {
+        let seen = match (listing.notes.first(), walk.n_others) {
+            (Some(note), _) => note.clone(),
+            (None, 0) => "there are no files in it".to_owned(),
+            (None, 1) => "the only file in it is not an image".to_owned(),
+            (None, n) => format!("none of the {n} files in it is an image"),
+        };
+        return Err(EngineError::bad_file(
+            root,
+            format!("no images found: {seen}"),
+            "PNG, JPEG, GIF, WebP, BMP, TIFF, QOI, PPM and TGA are images",
+        ));
+    }
+    Ok(listing.finish(root, format!("folder {}", short_name(root)), limits))
 }
 
-impl Folder {
-    /// Lists a folder.
-    ///
-    /// # Errors
-    /// [`EngineError::Io`] if it cannot be read, [`EngineError::BadFile`] if no image is in it.
-    pub fn open(root: &Path, limits: Limits) -> Result<Self> {
-        let mut walk = Walk::default();
-        walk.list(root, 0).map_err(|source| EngineError::io(root, source))?;
-        if walk.files.is_empty() {
-            let seen = match walk.n_others {
-                0 => "there are no files in it".to_owned(),
-                1 => "the only file in it is not an image".to_owned(),
-                n => format!("none of the {n} files in it is an image"),
-            };
-            return Err(EngineError::bad_file(
-                root,
-                format!("no images found: {seen}"),
-                "PNG, JPEG, GIF, WebP, BMP, TIFF, QOI, PPM and TGA are images",
-            ));
-        }
-        let folders: Vec<Vec<String>> = walk
-            .files
-            .iter()
-            .map(|path| {
-                let inside = path.strip_prefix(root).unwrap_or(path);
-                let parts = inside.parent().into_iter().flat_map(Path::components);
-                parts.map(|part| part.as_os_str().to_string_lossy().into_owned()).collect()
-            })
-            .collect();
-        let (classes, class_of) = classes_of(&folders);
-        Ok(Self {
-            root: root.to_owned(),
-            files: walk.files,
-            classes,
-            class_of,
-            limits,
-            notes: walk.notes,
-        })
+/// Whether archives are classes rather than numbered shards.
+pub(super) fn are_classes<'a>(archives: impl Iterator<Item = &'a Path>) -> bool {
+    let mut count = 0;
+    let mut are_classes = true;
+    for path in archives {
+        count += 1;
+        let stem = stem(path);
+        are_classes &= !stem.ends_with(|c: char| c.is_ascii_digit()) || is_synset(stem);
     }
+    are_classes && count > 1
+}
 
-    /// A set of one image.
-    pub fn single(path: &Path, limits: Limits) -> Self {
-        Self {
-            root: path.to_owned(),
-            files: vec![path.to_owned()],
-            classes: Vec::new(),
-            class_of: vec![None],
-            limits,
-            notes: Vec::new(),
-        }
-    }
+/// A WordNet number, as ImageNet's classes are called: n01440764.
+fn is_synset(stem: &str) -> bool {
+    stem.strip_prefix('n')
+        .is_some_and(|rest| rest.len() == 8 && rest.bytes().all(|byte| byte.is_ascii_digit()))
+}
 
-    /// The files, in order.
-    pub fn files(&self) -> &[PathBuf] {
-        &self.files
+/// An archive's name without `.tar`, `.tar.gz` and the like.
+pub(super) fn stem(path: &Path) -> &str {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    name.split_once(".tar").or_else(|| name.split_once(".tgz")).map_or(name, |(stem, _)| stem)
+}
+
+/// A file that may hold images.
+#[derive(Debug)]
+struct Found {
+    path: PathBuf,
+    is_archive: bool,
+}
+
+impl Found {
+    /// Whether it is an archive that has to be unpacked.
+    fn is_packed(&self) -> bool {
+        self.is_archive && !self.path.extension().is_some_and(|s| s.eq_ignore_ascii_case("tar"))
     }
 }
 
 #[derive(Default)]
 struct Walk {
-    files: Vec<PathBuf>,
+    files: Vec<Found>,
     n_others: usize,
     notes: Vec<String>,
     /// Folders as the system knows them, against links that lead in circles.
@@ -115,7 +136,9 @@ impl Walk {
                     self.notes.push(format!("{}: {error}", path.display()));
                 }
             } else if is_listed(&path) {
-                self.files.push(path);
+                self.files.push(Found { path, is_archive: false });
+            } else if has_archive_suffix(&path) {
+                self.files.push(Found { path, is_archive: true });
             } else {
                 self.n_others += 1;
             }
@@ -132,51 +155,16 @@ fn is_listed(path: &Path) -> bool {
     file::read_start(path, 64).is_ok_and(|start| matches!(sniff(&start), Kind::Image(_)))
 }
 
-impl Source for Folder {
-    fn len(&self) -> u64 {
-        self.files.len() as u64
-    }
-    fn classes(&self) -> &[String] {
-        &self.classes
-    }
-    fn class_of(&self, index: u64) -> Option<u32> {
-        usize::try_from(index).ok().and_then(|place| *self.class_of.get(place)?)
-    }
-    fn sample(&self, index: u64, _side: u32) -> Result<Sample> {
-        let place = usize::try_from(index).unwrap_or(usize::MAX);
-        let (Some(path), Some(&class)) = (self.files.get(place), self.class_of.get(place)) else {
-            return Err(no_such_image(index, self));
-        };
-        let picture = open(path, &self.limits)?.picture;
-        let caption = file::read_file(&path.with_extension("txt"), MAX_CAPTION_BYTES)
-            .ok()
-            .and_then(|bytes| caption_of(&bytes));
-        let name = path.strip_prefix(&self.root).ok().filter(|p| !p.as_os_str().is_empty());
-        let name = name.map_or_else(|| short_name(path), |p| p.to_string_lossy().into_owned());
-        Ok(Sample { picture, class, caption, name })
-    }
-    fn describe(&self) -> String {
-        let name = short_name(&self.root);
-        if self.files.first() == Some(&self.root) {
-            return format!("image {name}");
-        }
-        format!("folder {name}, {}", images_in_words(self.len()))
-    }
-    fn notes(&self) -> Vec<String> {
-        self.notes.clone()
-    }
-}
-
-/// A caption file's text on one line; none if it is empty or not text.
-pub(super) fn caption_of(bytes: &[u8]) -> Option<String> {
-    let text = std::str::from_utf8(bytes).ok()?.trim_start_matches('\u{feff}');
-    let caption = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    (!caption.is_empty()).then_some(caption)
+/// Whether a name is that of a tar archive, packed or not.
+pub(super) fn has_archive_suffix(path: &Path) -> bool {
+    let name = short_name(path).to_ascii_lowercase();
+    [".tar", ".tar.gz", ".tgz"].iter().any(|suffix| name.ends_with(suffix))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Source;
     use crate::images::{Picture, save_png};
 
     fn put(folder: &Path, name: &str, gray: u8) {
@@ -194,7 +182,7 @@ mod tests {
         std::fs::write(folder.path().join("dog/a.txt"), "a brown\ndog\n").unwrap();
         std::fs::write(folder.path().join("README.md"), "not an image").unwrap();
         put(folder.path(), ".hidden/d.png", 4);
-        let source = Folder::open(folder.path(), Limits::default()).unwrap();
+        let source = open(folder.path(), Limits::default()).unwrap();
         assert_eq!(source.classes(), ["cat", "dog"]);
         assert_eq!(source.len(), 3);
         let names: Vec<String> = (0..3).map(|i| source.sample(i, 8).unwrap().name).collect();
@@ -211,7 +199,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         put(folder.path(), "picture", 1);
         std::fs::write(folder.path().join("LICENSE"), "words").unwrap();
-        assert_eq!(Folder::open(folder.path(), Limits::default()).unwrap().len(), 1);
+        assert_eq!(open(folder.path(), Limits::default()).unwrap().len(), 1);
     }
 
     #[cfg(unix)]
@@ -221,7 +209,7 @@ mod tests {
         put(folder.path(), "a/b/c.png", 1);
         std::os::unix::fs::symlink(folder.path(), folder.path().join("a/b/up")).unwrap();
         std::os::unix::fs::symlink("nowhere.png", folder.path().join("broken.png")).unwrap();
-        let source = Folder::open(folder.path(), Limits::default()).unwrap();
+        let source = open(folder.path(), Limits::default()).unwrap();
         assert_eq!(source.len(), 2);
         assert!(source.sample(1, 8).is_err(), "the broken link is named when it is read");
     }
@@ -231,7 +219,28 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("a.md"), "x").unwrap();
         std::fs::write(folder.path().join("b.csv"), "x").unwrap();
-        let error = Folder::open(folder.path(), Limits::default()).unwrap_err().to_string();
+        let error = open(folder.path(), Limits::default()).unwrap_err().to_string();
         assert!(error.contains("none of the 2 files"), "{error}");
+    }
+
+    #[test]
+    fn a_packed_archive_beside_images_is_left_out_and_named() {
+        let folder = tempfile::tempdir().unwrap();
+        put(folder.path(), "a.png", 1);
+        std::fs::write(folder.path().join("backup.tar.gz"), b"\x1f\x8b").unwrap();
+        let source = open(folder.path(), Limits::default()).unwrap();
+        assert_eq!(source.len(), 1);
+        assert!(source.notes()[0].contains("backup.tar.gz"), "{:?}", source.notes());
+    }
+
+    #[test]
+    fn archives_are_classes_by_their_names_unless_they_are_numbered() {
+        let are = |names: &[&str]| are_classes(names.iter().map(Path::new));
+        assert!(are(&["cat.tar", "dog.tar.gz"]));
+        assert!(are(&["n01440764.tar", "n01443537.tar"]));
+        assert!(!are(&["imagenet-0000.tar", "imagenet-0001.tar"]));
+        assert!(!are(&["train-000000.tar", "val-000000.tar"]));
+        assert!(!are(&["all.tar"]), "one archive is the whole set");
+        assert!(!are(&[]));
     }
 }

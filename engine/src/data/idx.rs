@@ -170,6 +170,9 @@ impl Source for Idx {
             name: format!("{} {index}", short_name(&self.path)),
         })
     }
+    fn size(&self) -> Option<[u32; 2]> {
+        Some([self.width, self.height])
+    }
     fn describe(&self) -> String {
         format!("IDX {}, {}", short_name(&self.path), images_in_words(self.len()))
     }

@@ -1,4 +1,4 @@
-//! Where images come from: Worlds, folders, archives, and mixes of them.
+//! Where images come from: Worlds, folders, archives, arrays, and mixes of them.
 //!
 //! [`open_source`] opens whatever a path holds, [`Loader`] turns a source into training batches.
 
@@ -7,6 +7,8 @@ pub mod worlds;
 use crate::Result;
 use crate::images::Picture;
 
+pub mod arrays;
+pub mod braces;
 pub mod cache;
 pub mod cifar;
 pub mod folder;
@@ -16,6 +18,7 @@ pub mod loader;
 pub mod mix;
 pub mod open;
 mod packed;
+pub mod pictures;
 pub mod tar;
 
 pub use cache::Cached;
@@ -51,6 +54,11 @@ pub trait Source: std::fmt::Debug + Send + Sync {
     /// Image `index` (below [`Source::len`]). Generated sets paint it with a short side of `side`
     /// pixels; files are decoded at their own size.
     fn sample(&self, index: u64, side: u32) -> Result<Sample>;
+    /// [Width, height] of every image, where all are of one size and it is known before any is
+    /// decoded.
+    fn size(&self) -> Option<[u32; 2]> {
+        None
+    }
     /// [Width, height] of [`Source::sample`], where the image is painted; of files, nothing is known
     /// before they are decoded.
     fn painted_size(&self, _index: u64, _side: u32) -> Option<[u32; 2]> {

@@ -1,153 +1,207 @@
-//! A `.tar` or `.tar.gz` of images, in the naming of WebDataset.
+//! A `.tar` or `.tar.gz` of images, in the naming of WebDataset, and archives of such archives.
 //!
-//! `<class>/<key>.webp` with `<class>/<key>.txt` as its caption. The archive is indexed once and
-//! never unpacked, so names inside it can do no harm. A compressed one is held in memory.
+//! `<class>/<key>.webp` with `<class>/<key>.txt` as its caption. An archive in an archive is a class,
+//! as in ImageNet's own `train` archive; it is indexed where it lies. A compressed archive is held in
+//! memory.
 
 use std::collections::BTreeMap;
-use std::io::{Cursor, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use std::path::Path;
 use std::sync::Arc;
 
-use super::folder::{MAX_CAPTION_BYTES, caption_of};
-use super::layout::classes_of;
+use super::folder::stem;
 use super::packed::{is_gzip, unpack};
-use super::{Sample, Source, images_in_words, no_such_image, short_name};
+use super::pictures::{Archive, Listing, Pictures, Span};
+use super::short_name;
 use crate::images::kind::has_image_suffix;
-use crate::images::{Limits, decode, file};
+use crate::images::{Limits, file};
 use crate::{EngineError, Result};
 
-/// A compressed archive may unpack to this much, as it is held in memory.
+/// Compressed archives may unpack to this much in all, as they are held in memory.
 const MAX_UNPACKED_BYTES: u64 = 2 << 30;
 
-/// Where a file lies inside the archive.
-#[derive(Debug, Clone, Copy)]
-struct Span {
-    offset: u64,
-    length: u64,
-}
-
+/// An archive and what is in it.
 #[derive(Debug)]
-struct Entry {
-    name: String,
-    image: Span,
-    caption: Option<Span>,
+pub(super) struct Contents {
+    pub(super) archive: Archive,
+    /// Names and places of the regular files.
+    pub(super) files: BTreeMap<String, Span>,
 }
 
-/// The archive's bytes.
-#[derive(Debug)]
-enum Bytes {
-    File,
-    Memory(Arc<[u8]>),
-}
-
-/// Images in an archive, in the order of their names.
-#[derive(Debug)]
-pub struct Tar {
-    path: PathBuf,
-    bytes: Bytes,
-    entries: Vec<Entry>,
-    classes: Vec<String>,
-    class_of: Vec<Option<u32>>,
-    limits: Limits,
-}
-
-impl Tar {
-    /// Indexes an archive.
+impl Contents {
+    /// Indexes an archive; `unpacked` counts what compressed ones take in memory.
     ///
     /// # Errors
-    /// [`EngineError::Io`], or [`EngineError::BadFile`] if it is damaged, cut off or without images.
-    pub fn open(path: &Path, limits: Limits) -> Result<Self> {
+    /// [`EngineError::Io`], or [`EngineError::BadFile`] if it is damaged or cut off.
+    pub(super) fn open(path: &Path, unpacked: &mut u64) -> Result<Self> {
         let start = file::read_start(path, 2)?;
+        let (opened, length) = file::open_regular(path)?;
         if is_gzip(&start) {
-            let (packed, _) = file::open_regular(path)?;
-            let bytes: Arc<[u8]> = unpack(packed, path, MAX_UNPACKED_BYTES)?.into();
-            let index = index(Cursor::new(&bytes), bytes.len() as u64, path)?;
-            return Self::from_index(path, Bytes::Memory(bytes), &index, limits);
+            let bytes = unpack(opened, path, MAX_UNPACKED_BYTES.saturating_sub(*unpacked))?;
+            *unpacked += bytes.len() as u64;
+            return Self::from_bytes(bytes.into(), path);
         }
-        let (archive, length) = file::open_regular(path)?;
-        let index = index(archive, length, path)?;
-        Self::from_index(path, Bytes::File, &index, limits)
+        let files = index(opened, length, path)?;
+        Ok(Self { archive: Archive { path: path.into(), unpacked: None }, files })
     }
 
-    /// Indexes an archive that is in memory; `name` is for messages.
-    ///
-    /// # Errors
-    /// As [`Tar::open`].
-    pub fn from_bytes(bytes: impl Into<Arc<[u8]>>, name: &Path, limits: Limits) -> Result<Self> {
-        let bytes = bytes.into();
-        let index = index(Cursor::new(&bytes), bytes.len() as u64, name)?;
-        Self::from_index(name, Bytes::Memory(bytes), &index, limits)
+    fn from_bytes(bytes: Arc<[u8]>, path: &Path) -> Result<Self> {
+        let files = index(Cursor::new(&bytes), bytes.len() as u64, path)?;
+        Ok(Self { archive: Archive { path: path.into(), unpacked: Some(bytes) }, files })
     }
 
-    fn from_index(
-        path: &Path,
-        bytes: Bytes,
-        files: &BTreeMap<String, Span>,
-        limits: Limits,
-    ) -> Result<Self> {
-        let entries: Vec<Entry> = files
-            .iter()
-            .filter(|(name, _)| has_image_suffix(Path::new(name)))
-            .map(|(name, &image)| {
-                let caption = files.get(&caption_name(name)).copied();
-                Entry { name: name.clone(), image, caption }
-            })
-            .collect();
-        if entries.is_empty() {
-            return Err(EngineError::bad_file(
-                path,
-                format!("no images found among the {} files of this archive", files.len()),
-                "Images in it should be named such as cat/0001.png",
-            ));
-        }
-        let folders: Vec<Vec<String>> = entries
-            .iter()
-            .map(|entry| {
-                let mut parts: Vec<String> = entry.name.split('/').map(str::to_owned).collect();
-                parts.pop();
-                parts
-            })
-            .collect();
-        let (classes, class_of) = classes_of(&folders);
-        Ok(Self { path: path.to_owned(), bytes, entries, classes, class_of, limits })
+    /// The files of an archive inside.
+    fn inner(&self, name: &str, span: Span) -> Result<BTreeMap<String, Span>> {
+        let path = self.archive.path.join(name);
+        let mut files = if let Some(bytes) = &self.archive.unpacked {
+            let end = span.offset.saturating_add(span.length) as usize;
+            let part = bytes.get(span.offset as usize..end).unwrap_or_default();
+            index(Cursor::new(part), span.length, &path)?
+        } else {
+            let (opened, _) = file::open_regular(&self.archive.path)?;
+            index(Window { file: opened, span, position: 0 }, span.length, &path)?
+        };
+        files.values_mut().for_each(|inside| inside.offset += span.offset);
+        Ok(files)
     }
 
-    fn read(&self, span: Span, max_bytes: u64, name: &Path) -> Result<Vec<u8>> {
-        if span.length > max_bytes {
-            return Err(EngineError::bad_file(
-                name,
-                format!("{} are too much for one image", file::size_in_words(span.length)),
-                "",
-            ));
-        }
-        match &self.bytes {
-            Bytes::Memory(bytes) => {
-                let end = span.offset.saturating_add(span.length) as usize;
-                let part = bytes.get(span.offset as usize..end);
-                part.map(<[u8]>::to_vec).ok_or_else(|| changed(name))
-            }
-            Bytes::File => {
-                let fail = |source| EngineError::io(&self.path, source);
-                let (mut archive, _) = file::open_regular(&self.path)?;
-                archive.seek(SeekFrom::Start(span.offset)).map_err(fail)?;
-                let mut bytes = Vec::new();
-                archive.take(span.length).read_to_end(&mut bytes).map_err(fail)?;
-                if bytes.len() as u64 != span.length {
-                    return Err(changed(name));
+    /// Adds all images to a set; gives how many there were.
+    pub(super) fn list(&self, listing: &mut Listing, prefix: &str, folders: &[String]) -> usize {
+        let mut count = add_files(listing, (&self.archive, prefix), &self.files, folders);
+        for (name, &span) in self.files.iter().filter(|(name, _)| name.ends_with(".tar")) {
+            let mut folders = folders.to_vec();
+            folders.extend(name.split('/').map(str::to_owned));
+            folders.pop();
+            folders.push(stem(Path::new(name)).to_owned());
+            match self.inner(name, span) {
+                Ok(files) => {
+                    let prefix = format!("{prefix}{name}/");
+                    count += add_files(listing, (&self.archive, &prefix), &files, &folders);
                 }
-                Ok(bytes)
+                Err(error) => listing.notes.push(error.to_string()),
             }
         }
+        count
     }
 }
 
-fn changed(name: &Path) -> EngineError {
-    EngineError::bad_file(name, "the archive changed while it was open", "Open it again")
+/// A part of a file as if it were one.
+struct Window {
+    file: std::fs::File,
+    span: Span,
+    position: u64,
+}
+
+impl Read for Window {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.span.length.saturating_sub(self.position);
+        let n = left.min(buffer.len() as u64) as usize;
+        self.file.seek(SeekFrom::Start(self.span.offset + self.position))?;
+        let n = self.file.read(&mut buffer[..n])?;
+        self.position += n as u64;
+        Ok(n)
+    }
+}
+
+impl Seek for Window {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let target = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::End(by) => self.span.length.checked_add_signed(by),
+            SeekFrom::Current(by) => self.position.checked_add_signed(by),
+        };
+        self.position = target.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.position)
+    }
+}
+
+/// Opens an archive as a set of its own.
+///
+/// # Errors
+/// [`EngineError::Io`], or [`EngineError::BadFile`] if it is damaged, cut off or without images.
+pub fn open(path: &Path, limits: Limits) -> Result<Pictures> {
+    pictures(&Contents::open(path, &mut 0)?, limits)
+}
+
+/// As [`open`], of an archive that is in memory; `name` is for messages.
+///
+/// # Errors
+/// As [`open`].
+pub fn from_bytes(bytes: impl Into<Arc<[u8]>>, name: &Path, limits: Limits) -> Result<Pictures> {
+    pictures(&Contents::from_bytes(bytes.into(), name)?, limits)
+}
+
+/// The images of an archive.
+pub(super) fn pictures(contents: &Contents, limits: Limits) -> Result<Pictures> {
+    let mut listing = Listing::default();
+    if contents.list(&mut listing, "", &[]) == 0 {
+        return Err(no_images(&contents.archive.path, contents, &listing));
+    }
+    let path = &contents.archive.path;
+    Ok(listing.finish(path, format!("archive {}", short_name(path)), limits))
+}
+
+/// Adds the images of an archive to a set; `unpacked` as in [`Contents::open`].
+pub(super) fn add(
+    listing: &mut Listing,
+    path: &Path,
+    prefix: &str,
+    folders: &[String],
+    unpacked: &mut u64,
+) -> Result<()> {
+    let contents = Contents::open(path, unpacked)?;
+    match contents.list(listing, prefix, folders) {
+        0 => Err(no_images(path, &contents, listing)),
+        _ => Ok(()),
+    }
+}
+
+fn no_images(path: &Path, contents: &Contents, listing: &Listing) -> EngineError {
+    let n = contents.files.len();
+    let why = listing.notes.last().map(|note| format!("; {note}")).unwrap_or_default();
+    EngineError::bad_file(
+        path,
+        format!("no images found among the {n} files of this archive{why}"),
+        "Images in it should be named such as cat/0001.png",
+    )
+}
+
+/// Adds the images among the files of an archive.
+fn add_files(
+    listing: &mut Listing,
+    (archive, prefix): (&Archive, &str),
+    files: &BTreeMap<String, Span>,
+    folders: &[String],
+) -> usize {
+    let mut part = None;
+    let mut count = 0;
+    for (name, &image) in files.iter().filter(|(name, _)| has_image_suffix(Path::new(name))) {
+        let part =
+            *part.get_or_insert_with(|| listing.add_archive(archive.clone(), prefix.to_owned()));
+        let caption = files.get(&caption_name(name)).copied();
+        listing.add_inside(part, name, (image, caption), folders);
+        count += 1;
+    }
+    count
 }
 
 fn caption_name(image: &str) -> String {
     let stem = image.rsplit_once('.').map_or(image, |(stem, _)| stem);
     format!("{stem}.txt")
+}
+
+/// Whether bytes begin as an archive does: by its magic, or by the checksum of its first header,
+/// which is all that the oldest ones have.
+pub(super) fn is_tar(start: &[u8]) -> bool {
+    if start.get(257..262) == Some(b"ustar") {
+        return true;
+    }
+    let Some(header) = start.first_chunk::<512>() else { return false };
+    let text = std::str::from_utf8(&header[148..156]).unwrap_or_default();
+    let claimed = u32::from_str_radix(text.trim_matches([' ', '\0']), 8);
+    let counted =
+        |(at, byte): (usize, &u8)| u32::from(if (148..156).contains(&at) { b' ' } else { *byte });
+    header[0] != 0 && claimed == Ok(header.iter().enumerate().map(counted).sum())
 }
 
 /// Names and places of the regular files of an archive of `length` bytes.
@@ -184,123 +238,5 @@ fn index<R: Read + Seek>(archive: R, length: u64, path: &Path) -> Result<BTreeMa
     Ok(files)
 }
 
-impl Source for Tar {
-    fn len(&self) -> u64 {
-        self.entries.len() as u64
-    }
-    fn classes(&self) -> &[String] {
-        &self.classes
-    }
-    fn class_of(&self, index: u64) -> Option<u32> {
-        usize::try_from(index).ok().and_then(|place| *self.class_of.get(place)?)
-    }
-    fn sample(&self, index: u64, _side: u32) -> Result<Sample> {
-        let place = usize::try_from(index).unwrap_or(usize::MAX);
-        let (Some(entry), Some(&class)) = (self.entries.get(place), self.class_of.get(place))
-        else {
-            return Err(no_such_image(index, self));
-        };
-        // Messages name both, such as emoji.tar/flags/1f1e6.webp.
-        let name = self.path.join(&entry.name);
-        let bytes = self.read(entry.image, self.limits.max_file_bytes, &name)?;
-        let picture = decode(&bytes, &name, &self.limits)?.picture;
-        let caption = entry
-            .caption
-            .and_then(|span| self.read(span, MAX_CAPTION_BYTES, &name).ok())
-            .and_then(|bytes| caption_of(&bytes));
-        Ok(Sample { picture, class, caption, name: entry.name.clone() })
-    }
-    fn describe(&self) -> String {
-        format!("archive {}, {}", short_name(&self.path), images_in_words(self.len()))
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::images::{Picture, png_bytes};
-
-    fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
-        let mut builder = ::tar::Builder::new(Vec::new());
-        for (name, bytes) in files {
-            let mut header = ::tar::Header::new_gnu();
-            header.set_size(bytes.len() as u64);
-            header.set_mode(0o644);
-            builder.append_data(&mut header, name, *bytes).unwrap();
-        }
-        builder.into_inner().unwrap()
-    }
-
-    fn gray(value: u8) -> Vec<u8> {
-        png_bytes(&Picture::new(2, 2, vec![value; 12]).unwrap()).unwrap()
-    }
-
-    fn sample_archive() -> Vec<u8> {
-        archive(&[
-            ("./set/dog/2.png", &gray(2)),
-            ("./set/dog/1.png", &gray(1)),
-            ("./set/dog/1.txt", b"one dog\n"),
-            ("./set/cat/._3.png", b"resource fork"),
-            ("./set/cat/3.png", &gray(3)),
-            ("./set/README.md", b"words"),
-        ])
-    }
-
-    fn check(source: &Tar) {
-        assert_eq!(source.len(), 3);
-        assert_eq!(source.classes(), ["cat", "dog"]);
-        let sample = source.sample(1, 8).unwrap();
-        assert_eq!((sample.name.as_str(), sample.class), ("set/dog/1.png", Some(1)));
-        assert_eq!(sample.caption.as_deref(), Some("one dog"));
-        assert_eq!(sample.picture.pixel(1, 1), Some([1; 3]));
-        assert_eq!(source.sample(2, 8).unwrap().caption, None);
-        assert!(source.sample(3, 8).is_err());
-    }
-
-    #[test]
-    fn an_archive_is_read_where_it_lies_plain_and_compressed() {
-        let folder = tempfile::tempdir().unwrap();
-        let plain = folder.path().join("set.tar");
-        std::fs::write(&plain, sample_archive()).unwrap();
-        check(&Tar::open(&plain, Limits::default()).unwrap());
-        let packed = folder.path().join("set.tar.gz");
-        let file = std::fs::File::create(&packed).unwrap();
-        let mut writer = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
-        std::io::Write::write_all(&mut writer, &sample_archive()).unwrap();
-        writer.finish().unwrap();
-        check(&Tar::open(&packed, Limits::default()).unwrap());
-    }
-
-    #[test]
-    fn a_broken_image_inside_names_the_archive_and_the_entry() {
-        let bytes = archive(&[("a/x.png", b"words"), ("b/y.png", &gray(1))]);
-        let source = Tar::from_bytes(bytes, Path::new("set.tar"), Limits::default()).unwrap();
-        let error = source.sample(0, 8).unwrap_err().to_string();
-        assert!(error.contains("set.tar") && error.contains("a/x.png"), "{error}");
-        assert!(source.sample(1, 8).is_ok());
-    }
-
-    #[test]
-    fn an_archive_that_is_cut_off_is_refused() {
-        let large = vec![7; 5000];
-        let bytes = archive(&[("a/x.png", &gray(1)), ("a/large.png", &large)]);
-        for cut in [1200, 1700, 3000] {
-            let part = bytes[..cut].to_vec();
-            let result = Tar::from_bytes(part, Path::new("set.tar"), Limits::default());
-            let error = result.unwrap_err().to_string();
-            assert!(error.contains("cut off") || error.contains("damaged"), "{cut}: {error}");
-        }
-    }
-
-    #[test]
-    fn an_entry_that_claims_more_than_there_is_is_refused() {
-        let mut bytes = archive(&[("a/x.png", &gray(1))]);
-        let mut header = ::tar::Header::new_gnu();
-        header.set_path("a/x.png").unwrap();
-        header.set_size(1 << 40);
-        header.set_cksum();
-        bytes[..512].copy_from_slice(header.as_bytes());
-        let result = Tar::from_bytes(bytes, Path::new("set.tar"), Limits::default());
-        assert!(result.unwrap_err().to_string().contains("cut off"));
-    }
-}
+mod tests;

@@ -9,12 +9,12 @@ use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use image::codecs::{bmp, gif, jpeg, png, pnm, qoi, tga, tiff, webp};
+use image::codecs::{bmp, gif, jpeg, png, pnm, qoi, tga, webp};
 use image::metadata::Orientation;
 use image::{AnimationDecoder, DynamicImage, ImageDecoder, ImageError, ImageFormat};
 
 use super::kind::{self, Kind};
-use super::{Picture, file, flatten};
+use super::{Picture, file, flatten, tiff};
 use crate::{EngineError, Result};
 
 /// How much an image file may ask for.
@@ -64,11 +64,15 @@ pub fn decode(bytes: &[u8], name: &Path, limits: &Limits) -> Result<Decoded> {
         let what = kind::format_name(format);
         Err(EngineError::bad_file(
             name,
-            format!("this {what} is damaged: its decoder gave up"),
-            AGAIN,
+            format!("this {what} is damaged, or of a kind that is not read: its decoder gave up"),
+            CONVERT,
         ))
     })
 }
+
+/// For sound files of a kind that is not read.
+const CONVERT: &str = "Save it as an ordinary 8-bit PNG from a program that opens it, such as \
+                       `magick in.tif -depth 8 -colorspace sRGB out.png`";
 
 const AGAIN: &str = "Get the file again, or save it anew from a program that opens it";
 
@@ -100,14 +104,20 @@ fn decode_as(format: ImageFormat, bytes: &[u8], name: &Path, limits: &Limits) ->
     if is_cut_off(format, bytes) {
         return Err(cut_off(format, name));
     }
+    if format == ImageFormat::Tiff {
+        return decode_tiff(bytes, name, limits);
+    }
+    if let Some(rare) = rare_kind(format, bytes) {
+        return Err(EngineError::bad_file(name, format!("this is {rare}, not read here"), CONVERT));
+    }
     let mut decoder = decoder_for(format, bytes, limits).map_err(fail)?;
     let stored_size = decoder.dimensions();
     check_size(stored_size, decoder.total_bytes(), name, limits)?;
     decoder.set_limits(image_limits(limits)).map_err(fail)?;
     // Metadata that cannot be read is no reason to refuse the picture.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let orientation = orientation_of(&mut *decoder);
     let mut image = DynamicImage::from_decoder(decoder).map_err(fail)?;
-    if format == ImageFormat::Png && !png_data_is_intact(bytes) {
+    if format == ImageFormat::Png && !png_data_is_intact(bytes, png_data_len(bytes, stored_size)) {
         return Err(EngineError::bad_file(
             name,
             "this PNG is damaged: its compressed data does not match its checksum",
@@ -126,6 +136,45 @@ fn decode_as(format: ImageFormat, bytes: &[u8], name: &Path, limits: &Limits) ->
         format: kind::format_name(format),
         warnings,
     })
+}
+
+fn decode_tiff(bytes: &[u8], name: &Path, limits: &Limits) -> Result<Decoded> {
+    let what = kind::format_name(ImageFormat::Tiff);
+    let read = tiff::read(bytes, limits).map_err(|failure| match failure {
+        tiff::Failure::CutOff => cut_off(ImageFormat::Tiff, name),
+        tiff::Failure::Damaged(detail) => {
+            EngineError::bad_file(name, format!("this {what} is damaged: {detail}"), AGAIN)
+        }
+        tiff::Failure::Kind(kind) => {
+            EngineError::bad_file(name, format!("a {what} with {kind} is not read here"), CONVERT)
+        }
+        tiff::Failure::TooLarge(width, height, bytes) => {
+            let problem = check_size((width.max(1), height.max(1)), bytes, name, limits);
+            problem.err().unwrap_or_else(|| needs_too_much(ImageFormat::Tiff, name))
+        }
+    })?;
+    let stored_size = (read.width, read.height);
+    let rgb = image::RgbImage::from_raw(read.width, read.height, read.rgb);
+    let Some(rgb) = rgb else { return Err(cut_off(ImageFormat::Tiff, name)) };
+    let mut image = DynamicImage::ImageRgb8(rgb);
+    image.apply_orientation(read.orientation);
+    let (width, height) = (image.width(), image.height());
+    let picture = Picture::new(width, height, image.into_rgb8().into_raw())?;
+    Ok(Decoded { picture, stored_size, format: what, warnings: read.warnings })
+}
+
+/// The turn that the metadata ask for. What cannot be read is no reason to refuse the picture. Some
+/// programs begin the EXIF of a WebP or PNG with the letters that belong into a JPEG.
+fn orientation_of(decoder: &mut dyn ImageDecoder) -> Orientation {
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    if orientation != Orientation::NoTransforms {
+        return orientation;
+    }
+    let exif = decoder.exif_metadata().ok().flatten();
+    exif.as_deref()
+        .and_then(|exif| exif.strip_prefix(b"Exif\0\0"))
+        .and_then(Orientation::from_exif_chunk)
+        .unwrap_or(orientation)
 }
 
 fn decoder_for<'a>(
@@ -147,7 +196,6 @@ fn decoder_for<'a>(
             Box::new(decoder)
         }
         ImageFormat::Bmp => Box::new(bmp::BmpDecoder::new(reader)?),
-        ImageFormat::Tiff => Box::new(tiff::TiffDecoder::new(reader)?),
         ImageFormat::Qoi => Box::new(qoi::QoiDecoder::new(reader)?),
         ImageFormat::Tga => Box::new(tga::TgaDecoder::new(reader)?),
         _ => Box::new(pnm::PnmDecoder::new(reader)?),
@@ -201,6 +249,47 @@ fn is_cut_off(format: ImageFormat, bytes: &[u8]) -> bool {
     }
 }
 
+/// Kinds of JPEG and BMP that are sound and not decoded, in words.
+fn rare_kind(format: ImageFormat, bytes: &[u8]) -> Option<String> {
+    match format {
+        ImageFormat::Jpeg => {
+            let (marker, precision) = jpeg_frame(bytes)?;
+            Some(match (marker, precision) {
+                (0xc3 | 0xc5..=0xc7, _) => "a lossless or hierarchical JPEG".to_owned(),
+                (0xc9..=0xcf, _) => "a JPEG with arithmetic coding".to_owned(),
+                (_, 8) => return None,
+                (_, bits) => format!("a {bits}-bit JPEG"),
+            })
+        }
+        ImageFormat::Bmp => match bytes.get(30..34) {
+            Some([4 | 5, 0, 0, 0]) => Some("a BMP with a JPEG or PNG inside".to_owned()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The marker of a JPEG's frame, and its bits a sample.
+fn jpeg_frame(bytes: &[u8]) -> Option<(u8, u8)> {
+    let mut at = 2;
+    loop {
+        let &[0xff, marker] = bytes.get(at..at + 2)? else { return None };
+        match marker {
+            0xff => at += 1, // fill
+            0xc4 | 0xc8 | 0xcc => at += 2 + segment_length(bytes, at)?,
+            0xc0..=0xcf => return Some((marker, *bytes.get(at + 4)?)),
+            0x01 | 0xd0..=0xd8 => at += 2,
+            0xd9 | 0xda => return None,
+            _ => at += 2 + segment_length(bytes, at)?,
+        }
+    }
+}
+
+fn segment_length(bytes: &[u8], at: usize) -> Option<usize> {
+    let &[high, low] = bytes.get(at + 2..at + 4)? else { return None };
+    Some(usize::from(u16::from_be_bytes([high, low])).max(2))
+}
+
 /// Walks the segments of a JPEG up to its end marker (thumbnails inside have their own).
 fn has_jpeg_end(bytes: &[u8]) -> bool {
     let mut at = 2;
@@ -221,7 +310,10 @@ fn has_jpeg_end(bytes: &[u8]) -> bool {
 
 /// Whether the zlib stream of a PNG unpacks to what its checksum says. The decoder checks every
 /// chunk's CRC but not this, so damage from before the CRC was written would pass unseen.
-fn png_data_is_intact(bytes: &[u8]) -> bool {
+///
+/// No more than `most` bytes are unpacked, and a buffer: what goes on behind the pixels is none of
+/// the picture, and a few kilobytes of it can be gigabytes of zeros.
+fn png_data_is_intact(bytes: &[u8], most: u64) -> bool {
     let mut stream = flate2::Decompress::new(true);
     let mut out = vec![0; 1 << 16];
     let mut at = 8;
@@ -236,6 +328,7 @@ fn png_data_is_intact(bytes: &[u8]) -> bool {
             let (before_in, before_out) = (stream.total_in(), stream.total_out());
             match stream.decompress(data, &mut out, flate2::FlushDecompress::None) {
                 Ok(flate2::Status::StreamEnd) => return true,
+                Ok(_) if stream.total_out() > most => return true,
                 Ok(_) => {}
                 Err(_) => return false,
             }
@@ -248,6 +341,21 @@ fn png_data_is_intact(bytes: &[u8]) -> bool {
     }
     // No end of the stream: pixels were all there, or the decoder would have said so.
     true
+}
+
+/// Bytes that a PNG's pixels take before they are packed, by its header; interlaced ones less than
+/// twice as many.
+fn png_data_len(bytes: &[u8], (width, height): (u32, u32)) -> u64 {
+    let channels = match bytes.get(25) {
+        Some(2) => 3,
+        Some(4) => 2,
+        Some(6) => 4,
+        _ => 1,
+    };
+    let bits = channels * u64::from(bytes.get(24).copied().unwrap_or(16).clamp(1, 16));
+    let row = u64::from(width).saturating_mul(bits).div_ceil(8).saturating_add(1);
+    let is_interlaced = bytes.get(28) == Some(&1);
+    row.saturating_mul(u64::from(height)).saturating_mul(if is_interlaced { 2 } else { 1 })
 }
 
 fn is_animated(format: ImageFormat, bytes: &[u8], limits: &Limits) -> bool {
@@ -276,6 +384,12 @@ fn cut_off(format: ImageFormat, name: &Path) -> EngineError {
     )
 }
 
+fn needs_too_much(format: ImageFormat, name: &Path) -> EngineError {
+    let what = kind::format_name(format);
+    let reason = format!("this {what} needs more memory than is allowed");
+    EngineError::bad_file(name, reason, "Make a smaller copy of it")
+}
+
 /// The words of a decoder, as something that helps.
 fn explain(error: &ImageError, format: ImageFormat, name: &Path) -> EngineError {
     let what = kind::format_name(format);
@@ -293,14 +407,10 @@ fn explain(error: &ImageError, format: ImageFormat, name: &Path) -> EngineError 
     match error {
         ImageError::Unsupported(_) => EngineError::bad_file(
             name,
-            format!("this kind of {what} is not supported: {detail}"),
-            "Save it as an ordinary 8-bit PNG or JPEG and open that",
+            format!("this kind of {what} is not read here: {detail}"),
+            CONVERT,
         ),
-        ImageError::Limits(_) => EngineError::bad_file(
-            name,
-            format!("this {what} needs more memory than is allowed"),
-            "Make a smaller copy of it",
-        ),
+        ImageError::Limits(_) => needs_too_much(format, name),
         _ => EngineError::bad_file(name, format!("this {what} is damaged: {detail}"), AGAIN),
     }
 }

@@ -34,7 +34,7 @@ pub fn has_image_suffix(name: &std::path::Path) -> bool {
 
 const CONVERT: &str = "Save it as PNG, JPEG or WebP and open that";
 
-const SIGNATURES: [(&[u8], Kind); 27] = [
+const SIGNATURES: [(&[u8], Kind); 29] = [
     (b"\x89PNG\r\n\x1a\n", Kind::Image(ImageFormat::Png)),
     (b"\xff\xd8\xff", Kind::Image(ImageFormat::Jpeg)),
     (b"GIF87a", Kind::Image(ImageFormat::Gif)),
@@ -63,6 +63,14 @@ const SIGNATURES: [(&[u8], Kind); 27] = [
     (b"\x76\x2f\x31\x01", Kind::Known("an OpenEXR image, which Smalti does not read", CONVERT)),
     (b"#?RADIANCE", Kind::Known("a Radiance HDR image, which Smalti does not read", CONVERT)),
     (b"farbfeld", Kind::Known("a farbfeld image, which Smalti does not read", CONVERT)),
+    (
+        b"PF\n",
+        Kind::Known("a PFM image of floating point numbers, which Smalti does not read", CONVERT),
+    ),
+    (
+        b"Pf\n",
+        Kind::Known("a PFM image of floating point numbers, which Smalti does not read", CONVERT),
+    ),
     (b"\0\0\x01\0", Kind::Known("an icon file (ICO), which Smalti does not read", CONVERT)),
     (b"%PDF", Kind::Known("a PDF document, not an image", "Export the page as PNG and open that")),
     (
@@ -75,7 +83,10 @@ const SIGNATURES: [(&[u8], Kind); 27] = [
     ),
     (b"7z\xbc\xaf\x27\x1c", Kind::Known("a 7-Zip archive, not an image", "Unpack it first")),
     (b"\x1aE\xdf\xa3", Kind::Known("a video (Matroska or WebM), not an image", VIDEO)),
-    (b"\x93NUMPY", Kind::Known("a NumPy array, not an image", "Open it as tokens")),
+    (
+        b"\x93NUMPY",
+        Kind::Known("a NumPy array, not an image", "Open it as tokens, or as a data set of images"),
+    ),
     (b"\x7fELF", Kind::Known("a program, not an image", "")),
 ];
 
@@ -117,14 +128,23 @@ fn sniff_boxes(start: &[u8]) -> Option<Kind> {
         });
     }
     if start.get(4..8) == Some(b"ftyp") {
-        return Some(match start.get(8..12).unwrap_or_default() {
-            b"avif" | b"avis" => {
-                Kind::Known("an AVIF image, a format that Smalti does not read", CONVERT)
-            }
-            b"heic" | b"heix" | b"hevc" | b"hevx" | b"heim" | b"heis" | b"mif1" | b"msf1" => {
-                Kind::Known("a HEIC (HEIF) image, a format that Smalti does not read", CONVERT)
-            }
-            _ => Kind::Known("a video (MP4 or QuickTime), not an image", VIDEO),
+        // The main brand, and those that the file says it is compatible with.
+        let length = start.get(..4).map_or(0, |b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]));
+        let end = (length as usize).min(start.len()).max(12.min(start.len()));
+        let brands = start.get(8..end).unwrap_or_default().as_chunks::<4>().0;
+        let has = |known: &[&[u8; 4]]| brands.iter().any(|brand| known.contains(&brand));
+        let heif: [&[u8; 4]; 11] = [
+            b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1",
+            b"msf1", b"heif",
+        ];
+        return Some(if has(&[b"avif", b"avis"]) {
+            Kind::Known("an AVIF image, a format that Smalti does not read", CONVERT)
+        } else if has(&heif) {
+            Kind::Known("a HEIC (HEIF) image, a format that Smalti does not read", CONVERT)
+        } else if has(&[b"crx "]) {
+            Kind::Known("a raw photograph (CR3), which Smalti does not read", CONVERT)
+        } else {
+            Kind::Known("a video (MP4 or QuickTime), not an image", VIDEO)
         });
     }
     None

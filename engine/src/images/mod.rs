@@ -14,6 +14,7 @@ mod flatten;
 pub mod kind;
 pub mod resize;
 pub mod tensor;
+mod tiff;
 
 pub use decode::{Decoded, Limits, decode, open};
 pub use encode::{png_bytes, save_png, sheet};

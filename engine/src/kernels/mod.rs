@@ -18,6 +18,7 @@ mod gelu;
 mod graft;
 mod grid;
 mod layer_norm;
+mod modulate;
 mod moments;
 mod multiply;
 mod nearest;
@@ -192,6 +193,46 @@ pub fn highest(vectors: &Tensor, codebook: &Tensor, biases: Option<&Tensor>) -> 
         })
     })???;
     Ok(Tensor::from_vec(found, n, vectors.device())?)
+}
+
+/// x · scale + shift with a scale and a shift of its own for each place, then SiLU if `silu`; where the
+/// maps of `scale` and `shift` are smaller, each of their places stands for a rectangle of x (the nearest
+/// neighbor). Differentiable.
+///
+/// # Shapes
+/// - `x`: (B, C, H, W); `scale`, `shift`: (B, C, h, w), where h divides H and w divides W
+pub fn modulate(x: &Tensor, (scale, shift): (&Tensor, &Tensor), silu: bool) -> Result<Tensor> {
+    let (b, c, height, width) = x.dims4()?;
+    for small in [scale, shift] {
+        let fits = match *small.dims() {
+            [sb, sc, h, w] => {
+                (sb, sc) == (b, c)
+                    && h > 0
+                    && w > 0
+                    && height.is_multiple_of(h)
+                    && width.is_multiple_of(w)
+            }
+            _ => false,
+        };
+        if !fits || small.dims() != scale.dims() {
+            return Err(EngineError::Shape {
+                what: "scale and shift of places".to_owned(),
+                expected: format!("({b}, {c}, h, w) with divisors of {height} and {width}"),
+                found: small.dims().to_vec(),
+            });
+        }
+    }
+    let all = [x, scale, shift];
+    if !ours(&all) || all.iter().any(|t| t.track_op()) {
+        return Ok(plain_norm::modulate(x, (scale, shift), silu)?);
+    }
+    let (rows, columns) = (scale.dim(2)?, scale.dim(3)?);
+    let repeat = modulate::Repeat { rows, columns, down: height / rows, across: width / columns };
+    let y = raw::with_all_values(&all, "modulate", |values| match values {
+        [x, scale, shift] => modulate::forward(x, (scale, shift), repeat, silu),
+        _ => Vec::new(),
+    })?;
+    Ok(Tensor::from_vec(y, x.dims(), x.device())?)
 }
 
 /// Doubles height and width by repeating pixels. Differentiable.

@@ -62,3 +62,19 @@ pub(super) fn group_norm(
         Ok([Some(by_x), Some(by_weight), Some(sums.sum(0)?)])
     })
 }
+
+/// See [`super::modulate`], whose sizes were checked.
+pub(super) fn modulate(
+    x: &Tensor,
+    (scale, shift): (&Tensor, &Tensor),
+    silu: bool,
+) -> Result<Tensor> {
+    let ((b, c, height, width), (_, _, h, w)) = (x.dims4()?, scale.dims4()?);
+    let repeated = |t: &Tensor| {
+        t.reshape((b, c, h, 1, w, 1))?
+            .broadcast_as((b, c, h, height / h, w, width / w))?
+            .reshape((b, c, height, width))
+    };
+    let y = ((x * repeated(scale)?)? + repeated(shift)?)?;
+    if silu { y.silu() } else { Ok(y) }
+}

@@ -57,6 +57,15 @@ impl Conv2d {
         Self::new(weights, channels, 1, Conv::same(0))
     }
 
+    /// Window 1x1, from a linear layer's weight (Cout, Cin) and its bias.
+    pub fn linear(weights: &Weights, (inputs, outputs): (usize, usize)) -> Result<Self> {
+        let init = Init::Uniform(1.0 / (inputs as f32).sqrt());
+        // Axes of one are added without a copy.
+        let weight = weights.get(&[outputs, inputs], "weight", init)?.unsqueeze(2)?.unsqueeze(3)?;
+        let bias = weights.get(&[outputs], "bias", init)?;
+        Ok(Self { weight, bias, conv: Conv::same(0).with(weights.exactness()) })
+    }
+
     /// As a layer of a chain.
     pub fn link(&self) -> Link<'_> {
         Link::Conv { weight: &self.weight, bias: Some(&self.bias), conv: self.conv }

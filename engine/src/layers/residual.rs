@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::{Conv2d, GroupNorm, Grouping, Weights};
+use super::{BlockNames, Conv2d, GroupNorm, Grouping, Weights};
 use crate::Result;
 use crate::kernels::{self, Conv, Shortcut};
 
@@ -18,9 +18,19 @@ pub struct ResBlock {
 }
 
 impl ResBlock {
-    /// From `inputs` to `outputs` channels.
+    /// From `inputs` to `outputs` channels, with the names of taming-transformers.
     pub fn new(weights: &Weights, channels: (usize, usize), grouping: Grouping) -> Result<Self> {
-        Self::of(weights, channels, grouping, Conv2d::new)
+        Self::named(weights, channels, grouping, BlockNames::Taming)
+    }
+
+    /// From `inputs` to `outputs` channels, with other names.
+    pub fn named(
+        weights: &Weights,
+        channels: (usize, usize),
+        grouping: Grouping,
+        names: BlockNames,
+    ) -> Result<Self> {
+        Self::of(weights, channels, grouping, (names, Conv2d::new))
     }
 
     /// The same with convolutions that have no bias.
@@ -29,19 +39,19 @@ impl ResBlock {
         channels: (usize, usize),
         grouping: Grouping,
     ) -> Result<Self> {
-        Self::of(weights, channels, grouping, Conv2d::without_bias)
+        Self::of(weights, channels, grouping, (BlockNames::Taming, Conv2d::without_bias))
     }
 
     fn of(
         weights: &Weights,
         (inputs, outputs): (usize, usize),
         grouping: Grouping,
-        conv: fn(&Weights, (usize, usize), usize, Conv) -> Result<Conv2d>,
+        (names, conv): (BlockNames, fn(&Weights, (usize, usize), usize, Conv) -> Result<Conv2d>),
     ) -> Result<Self> {
         let nin_shortcut = if inputs == outputs {
             None
         } else {
-            Some(conv(&weights.pp("nin_shortcut"), (inputs, outputs), 1, Conv::same(0))?)
+            Some(conv(&weights.pp(names.shortcut()), (inputs, outputs), 1, Conv::same(0))?)
         };
         Ok(Self {
             norm1: GroupNorm::new(&weights.pp("norm1"), inputs, grouping)?,

@@ -2,9 +2,12 @@
 
 use candle_core::Tensor;
 
-use super::{Attention, Conv2d, Downsample, GroupNorm, ResBlock, Upsample};
-use crate::Result;
+use super::{
+    Attention, Conv2d, Downsample, GroupNorm, ResBlock, SpatialAttention, SpatialNorm, SpatialRes,
+    Upsample,
+};
 use crate::kernels::{self, Shortcut};
+use crate::{EngineError, Result};
 
 /// What is called with the name of each layer and what it gave.
 type Look<'a> = &'a mut dyn FnMut(&str, &Tensor);
@@ -54,10 +57,20 @@ pub enum Layer {
     Up(Upsample),
     /// The end of a network: norm, SiLU, convolution.
     Out(GroupNorm, Conv2d),
+    /// A residual block whose norms are told something about each place.
+    SpatialRes(SpatialRes),
+    /// Attention whose norm is told something about each place.
+    SpatialAttention(SpatialAttention),
+    /// A norm that is told something about each place, then SiLU.
+    SpatialNorm(SpatialNorm),
 }
 
 impl Layer {
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, told: Option<&Tensor>) -> Result<Tensor> {
+        let told = || {
+            let reason = "it has spatial norms, which nothing was told";
+            told.ok_or_else(|| EngineError::bad_input("network", reason, ""))
+        };
         match self {
             Self::Conv(layer) => layer.forward(x),
             Self::Res(layer) => layer.forward(x),
@@ -68,6 +81,9 @@ impl Layer {
             Self::Out(norm, conv) => {
                 kernels::chain(x, &[norm.link_silu(), conv.link()], Shortcut::None)
             }
+            Self::SpatialRes(layer) => layer.forward(x, told()?),
+            Self::SpatialAttention(layer) => layer.forward(x, told()?),
+            Self::SpatialNorm(layer) => layer.forward_silu(x, told()?),
         }
     }
 }
@@ -86,9 +102,23 @@ impl Sequence {
 
     /// Runs every layer; `probe` sees what each gives.
     pub fn forward(&self, x: &Tensor, probe: &mut Probe<'_>) -> Result<Tensor> {
+        self.run(x, None, probe)
+    }
+
+    /// The same with what spatial norms are told: (B, C, h, w), whose sides divide those of x.
+    pub fn forward_told(
+        &self,
+        x: &Tensor,
+        condition: &Tensor,
+        probe: &mut Probe<'_>,
+    ) -> Result<Tensor> {
+        self.run(x, Some(condition), probe)
+    }
+
+    fn run(&self, x: &Tensor, told: Option<&Tensor>, probe: &mut Probe<'_>) -> Result<Tensor> {
         let mut x = x.clone();
         for (name, layer) in &self.layers {
-            x = layer.forward(&x)?;
+            x = layer.forward(&x, told)?;
             probe.show(name, &x);
         }
         Ok(x)

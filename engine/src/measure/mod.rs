@@ -1,9 +1,11 @@
 //! How good a reconstruction is, how a codebook is used, and what tokens cost.
 
+mod codebook;
 mod psnr;
 mod ssim;
 mod usage;
 
+pub use codebook::{CodeColors, Codebook, NEIGHBOUR_WORK, Neighbours};
 pub use psnr::{mean_squared_error, psnr};
 pub use ssim::{SsimMap, SsimWindow, ssim, ssim_map, ssim_with};
 pub use usage::{CodeCounts, CodeStatistics, bits_per_pixel, expected_used};

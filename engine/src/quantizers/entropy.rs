@@ -43,7 +43,7 @@ pub fn soft_entropies(logits: &Tensor, floor: LogFloor) -> Result<[Tensor; 2]> {
 }
 
 /// Softmax over the last axis, differentiable.
-pub(super) fn softmax(logits: &Tensor) -> Result<Tensor> {
+pub fn softmax(logits: &Tensor) -> Result<Tensor> {
     let down = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?.detach())?;
     let weights = down.exp()?;
     Ok(weights.broadcast_div(&weights.sum_keepdim(D::Minus1)?)?)

@@ -142,6 +142,15 @@ impl Cache {
         Reply::Working { progress: None, last: table.last_answer(place) }
     }
 
+    /// The answer, if it is there. Not counted as asked for.
+    pub(super) fn known<Q: Question>(&self, question: &Q) -> Option<Arc<Q::Answer>> {
+        let table = self.table();
+        match &table.entries.get(&Key::new(question))?.state {
+            State::Ready { answer, .. } => Arc::clone(answer).downcast().ok(),
+            _ => None,
+        }
+    }
+
     /// Waits for an answer, until a time if one is given; `None` when that has come.
     pub(super) fn wait<Q: Question>(
         &self,

@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use cache::Status;
+pub use panics::guard;
 pub use question::{Desk, Lane, Last, Question, Reply};
 pub use runs::{Advance, Control, RunId, RunState, RunView, Watch, Work};
 pub use settings::{News, Settings, Waker};
@@ -67,6 +68,11 @@ impl Session {
     /// this `place` (a view and what it shows there) was given.
     pub fn ask_at<Q: Question>(&self, place: u64, lane: Lane, question: &Q) -> Reply<Q::Answer> {
         self.shared.cache.ask(lane, question, Some(place))
+    }
+
+    /// The answer, if it is there; nothing is worked out for this.
+    pub fn known<Q: Question>(&self, question: &Q) -> Option<Arc<Q::Answer>> {
+        self.shared.cache.known(question)
     }
 
     /// Waits for an answer: for the command line and tests, never for the window.

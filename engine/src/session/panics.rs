@@ -98,7 +98,10 @@ pub(super) fn install_hook() {
 
 /// Runs a job; a panic becomes [`EngineError::Panicked`] with its place. On a thread without [`Notes`] only
 /// panics of its own have one.
-pub(super) fn guard<T>(job: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+///
+/// # Errors
+/// The job's own, or that it panicked.
+pub fn guard<T>(job: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let notes = Notes::of_this_thread().unwrap_or_else(|| {
         let notes = Notes::default();
         notes.keep();

@@ -1,5 +1,7 @@
 //! What a configuration beside a checkpoint says of its network, and checks of what was found.
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::family::Beside;
@@ -75,6 +77,46 @@ fn whole(value: &Value) -> Option<usize> {
     value.as_u64().and_then(|n| usize::try_from(n).ok())
 }
 
+/// `found` with what a configuration beside the weights says of the same fields. Fields that it does
+/// not have or leaves empty (null) stay, and what is no field of ours is passed over.
+///
+/// # Errors
+/// [`EngineError::BadFile`] naming the key whose value is of another kind.
+pub(super) fn overlay<T: Serialize + DeserializeOwned>(
+    found: T,
+    beside: Option<&Beside>,
+) -> Result<T> {
+    let Some(Beside { path, value: said }) = beside else { return Ok(found) };
+    let unreadable = |key: &str, e: serde_json::Error| {
+        let hint = "correct it, or move the file away to take what the weights tell";
+        EngineError::bad_file(path, format!("{key}: {e}"), hint)
+    };
+    let mut all = serde_json::to_value(&found).map_err(|e| unreadable("settings", e))?;
+    let keys: Vec<String> = all.as_object().into_iter().flat_map(|o| o.keys().cloned()).collect();
+    let mut read = found;
+    for key in keys {
+        let Some(said) = said.get(&key).filter(|said| !said.is_null()) else { continue };
+        all[&key] = said.clone();
+        read = serde_json::from_value(all.clone()).map_err(|e| unreadable(&key, e))?;
+    }
+    Ok(read)
+}
+
+/// A tokenizer of pictures: in color or gray, and back to the same.
+///
+/// # Errors
+/// [`EngineError::BadInput`] with the field.
+pub(super) fn picture_channels(inputs: usize, outputs: usize) -> Result<()> {
+    if matches!(inputs, 1 | 3) && inputs == outputs {
+        return Ok(());
+    }
+    Err(EngineError::bad_input(
+        "in_channels and out_channels",
+        format!("{inputs} and {outputs}"),
+        "pictures have 3 channels, or 1 where they are gray",
+    ))
+}
+
 /// That a size is within bounds, before anything is allocated.
 ///
 /// # Errors
@@ -104,4 +146,34 @@ pub(super) fn grouped(groups: usize, eps: f64, channels: &[usize]) -> Result<()>
         return Ok(());
     }
     Err(EngineError::bad_input("norm_eps", format!("{eps} is not between 0 and 1"), "usual: 1e-6"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Fields {
+        ch: usize,
+        levels: Vec<u32>,
+    }
+
+    #[test]
+    fn a_configuration_beats_shapes_where_it_speaks_and_says_where_it_is_wrong() {
+        let found = || Fields { ch: 8, levels: vec![8, 5] };
+        let beside = |value| Beside { path: "config.json".into(), value };
+        assert_eq!(overlay(found(), None).unwrap(), found());
+        let said = beside(json!({ "_class_name": "Some", "ch": 16, "levels": null, "lr": 1e-4 }));
+        let read = overlay(found(), Some(&said)).unwrap();
+        assert_eq!(read, Fields { ch: 16, levels: vec![8, 5] });
+        for wrong in [json!({ "ch": "many" }), json!({ "ch": -1 }), json!({ "ch": 1.5 })] {
+            let error = overlay(found(), Some(&beside(wrong))).unwrap_err().to_string();
+            assert!(error.contains("config.json: ch"), "{error}");
+        }
+        let no_object = beside(json!([1, 2]));
+        assert_eq!(overlay(found(), Some(&no_object)).unwrap(), found());
+    }
 }

@@ -2,6 +2,9 @@
 
 pub use super::kind::{Beside, Family, Shapes, any, count, settings, settings_value, size};
 
+use super::cosmos::CosmosDi;
+use super::diffusers::DiffusersVq;
+use super::emu3::Emu3Vq;
 use super::gumbel::TamingGumbel;
 use super::ldm::{LlamaGen, Taming};
 use super::magvit2::OpenMagvit2;
@@ -10,8 +13,18 @@ use super::titok::TiTok;
 use super::var::VarVqvae;
 
 /// All families, the more particular ones first: the first that claims a checkpoint has it.
-pub static FAMILIES: &[&dyn Family] =
-    &[&OpenMagvit2, &TamingGumbel, &VarVqvae, &TiTok, &MaskGit, &Taming, &LlamaGen];
+pub static FAMILIES: &[&dyn Family] = &[
+    &OpenMagvit2,
+    &DiffusersVq,
+    &Emu3Vq,
+    &CosmosDi,
+    &TamingGumbel,
+    &VarVqvae,
+    &TiTok,
+    &MaskGit,
+    &Taming,
+    &LlamaGen,
+];
 
 /// The family of an id.
 pub fn family(id: &str) -> Option<&'static dyn Family> {

@@ -3,6 +3,9 @@
 mod beside;
 mod clues;
 mod config;
+pub mod cosmos;
+pub mod diffusers;
+pub mod emu3;
 pub mod facts;
 pub mod family;
 pub mod gumbel;

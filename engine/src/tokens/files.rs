@@ -5,21 +5,17 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
-use super::npy::{self, Numbers};
+use super::from_arrays::{self, Index, Indices, Wanted};
 use super::{Part, PartShape, Tokens};
-use crate::images::file::read_file;
+use crate::arrays::{self, Arrays};
 use crate::{EngineError, Result};
 
-/// Token files above this are refused; a 65,536 x 1024 grid of 8-byte numbers is smaller.
-const MAX_BYTES: u64 = 1 << 29;
 /// The version of the metadata in safetensors files. Version 1 held one part, without its book.
 const FORMAT: u64 = 2;
 /// The metadata's key.
 const KEY: &str = "smalti_tokens";
-const AGAIN: &str = "save whole numbers of shape (H, W), or (B, H, W) for several images";
 
 /// Who made tokens: what tells whether another tokenizer's codes mean the same.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -33,8 +29,10 @@ pub struct Maker {
 /// What a token file holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenFile {
-    /// The tokens of each image, all of one layout; at least one.
+    /// The tokens of each image that was wanted, all of one layout; at least one.
     pub images: Vec<Tokens>,
+    /// How many the file has.
+    pub total: usize,
     /// The tokenizer that made them, where the file says it.
     pub maker: Maker,
     /// What a person should know, such as that the largest code was taken for the codebook's size.
@@ -124,57 +122,79 @@ pub fn safetensors_bytes(images: &[Tokens], maker: &Maker) -> Result<Vec<u8>> {
     safetensors::serialize(views, Some(metadata)).map_err(failed)
 }
 
-/// Reads all tokens of a file of any kind. Where the file does not say its codebook's size,
-/// `codebook_size` is taken, or else the largest code decides.
+/// Reads the tokens of a file of any kind. Where neither the person nor the file says the codebook's
+/// size it is `fallback` if all codes are below it, such as the size of the tokenizer at hand; else the
+/// largest code decides.
 ///
 /// # Errors
-/// [`EngineError::Io`] if the file cannot be read; [`EngineError::BadFile`] if it holds no whole
-/// numbers, has another number of dimensions, is cut off, or has a code that is negative or outside
-/// of the codebook, with its place.
-pub fn read_all(path: &Path, codebook_size: Option<u32>) -> Result<TokenFile> {
-    parse(path, &read_file(path, MAX_BYTES)?, codebook_size)
+/// [`EngineError::Io`] if the file cannot be read; [`EngineError::BadFile`] if it holds no codes, is cut
+/// off, has a number that is no code, with its place, or leaves open what has to be known.
+pub fn read(path: &Path, wanted: &Wanted, fallback: Option<u32>) -> Result<TokenFile> {
+    of_arrays(path, &arrays::open(path)?, wanted, fallback)
 }
 
-/// As [`read_all`], of bytes in memory; `path` is the name that errors show.
-pub fn parse(path: &Path, bytes: &[u8], codebook_size: Option<u32>) -> Result<TokenFile> {
-    let bad = |reason: String| EngineError::bad_file(path, reason, AGAIN);
-    if npy::is_npy(bytes) {
-        return from_array(&npy::read(bytes).map_err(bad)?, codebook_size).map_err(bad);
-    }
-    from_safetensors(bytes, codebook_size).map_err(bad)
+/// As [`read`], of bytes in memory; `path` is the name that errors show.
+///
+/// # Errors
+/// As [`read`].
+pub fn parse(
+    path: &Path,
+    bytes: &[u8],
+    wanted: &Wanted,
+    fallback: Option<u32>,
+) -> Result<TokenFile> {
+    of_arrays(path, &arrays::open_bytes(path, bytes)?, wanted, fallback)
 }
 
-fn from_safetensors(bytes: &[u8], codebook_size: Option<u32>) -> Result<TokenFile, String> {
-    let not_tokens = |e: safetensors::SafeTensorError| format!("not a file of tokens: {e}");
-    let (_, header) = SafeTensors::read_metadata(bytes).map_err(not_tokens)?;
-    let text = header.metadata().as_ref().and_then(|m| m.get(KEY));
-    let metadata: serde_json::Value = match text {
+fn of_arrays(
+    path: &Path,
+    file: &Arrays,
+    wanted: &Wanted,
+    fallback: Option<u32>,
+) -> Result<TokenFile> {
+    let bad = |reason: String| EngineError::bad_file(path, reason, "make the file again");
+    let metadata: serde_json::Value = match file.metadata.get(KEY) {
         Some(text) => {
-            serde_json::from_str(text).map_err(|e| format!("its metadata is damaged: {e}"))?
+            serde_json::from_str(text).map_err(|e| bad(format!("its metadata is damaged: {e}")))?
         }
         None => serde_json::Value::Null,
     };
     let text_of = |key: &str| metadata[key].as_str().map(str::to_owned);
     let maker = Maker { model: text_of("model"), token_hash: text_of("token_hash") };
-    let file = SafeTensors::deserialize(bytes).map_err(not_tokens)?;
     // Files of the first builds have no version.
     let format = metadata.get("format").map_or(Some(1), serde_json::Value::as_u64);
-    let mut found = match format {
+    let (images, total, remarks) = match format {
         Some(1) => {
-            let numbers = numbers(&file, "tokens")?;
-            let own = metadata["codebook_size"].as_u64().and_then(|k| u32::try_from(k).ok());
-            from_array(&numbers, own.or(codebook_size))?
+            let mut read = from_arrays::of_arrays(path, file, wanted)?;
+            if let (None, Some(fallback)) = (read.codebook_size, fallback)
+                && read.largest() < fallback
+            {
+                read.codebook_size = Some(fallback);
+            }
+            let size = read.assume_codes();
+            let grid = |grid: Indices| Tokens::grid(grid.rows, grid.columns, size, grid.codes);
+            let images = read.grids.into_iter().map(grid).collect::<Result<Vec<_>>>()?;
+            (images, read.total, read.remarks)
         }
-        Some(FORMAT) => from_parts(&file, &metadata)?,
+        Some(FORMAT) => {
+            let mut images = from_parts(path, file, &metadata)?;
+            let total = images.len();
+            if let Some(Index::One(index)) = wanted.index {
+                if index >= total {
+                    return Err(bad(format!("there is no image {index}: it has {total}")));
+                }
+                images = vec![images.swap_remove(index)];
+            }
+            (images, total, Vec::new())
+        }
         _ => {
             let format = &metadata["format"];
-            return Err(format!(
-                "written in format {format}, this program reads formats 1 to {FORMAT}"
-            ));
+            let reason =
+                format!("written in format {format}, this program reads formats 1 to {FORMAT}");
+            return Err(EngineError::bad_file(path, reason, "update Smalti"));
         }
     };
-    found.maker = maker;
-    Ok(found)
+    Ok(TokenFile { images, total, maker, remarks })
 }
 
 /// What the metadata of format 2 says of a part.
@@ -188,8 +208,9 @@ struct PartEntry {
     codebook_size: u32,
 }
 
-fn from_parts(file: &SafeTensors<'_>, metadata: &serde_json::Value) -> Result<TokenFile, String> {
-    let damaged = |e: serde_json::Error| format!("its metadata is damaged: {e}");
+fn from_parts(path: &Path, file: &Arrays, metadata: &serde_json::Value) -> Result<Vec<Tokens>> {
+    let bad = |reason: String| EngineError::bad_file(path, reason, "make the file again");
+    let damaged = |e: serde_json::Error| bad(format!("its metadata is damaged: {e}"));
     let entries: Vec<PartEntry> =
         serde_json::from_value(metadata["parts"].clone()).map_err(damaged)?;
     let images: usize = serde_json::from_value(metadata["images"].clone()).map_err(damaged)?;
@@ -197,122 +218,42 @@ fn from_parts(file: &SafeTensors<'_>, metadata: &serde_json::Value) -> Result<To
     for entry in &entries {
         let PartEntry { frames, rows, columns, book, .. } = *entry;
         let shape = PartShape { frames, rows, columns, book };
-        let numbers = numbers(file, &entry.tensor)?;
+        let array = file.arrays.iter().find(|array| array.name() == entry.tensor);
+        let array = array.ok_or_else(|| bad(format!("its {} is missing", entry.tensor)))?;
         let cells = shape.cells().filter(|cells| *cells > 0);
         let all = cells.and_then(|cells| cells.checked_mul(images));
-        let (Some(cells), true) = (cells, images > 0 && all == Some(numbers.values.len())) else {
-            return Err(format!(
+        let (Some(cells), true) = (cells, images > 0 && all == Some(array.len())) else {
+            return Err(bad(format!(
                 "{} has {} numbers, {images} images of {shape} were said",
                 entry.tensor,
-                numbers.values.len()
-            ));
+                array.len()
+            )));
         };
         by_image.resize_with(images, Vec::new);
-        for (parts, values) in by_image.iter_mut().zip(numbers.values.chunks_exact(cells)) {
+        for (number, parts) in by_image.iter_mut().enumerate() {
+            let values = array.integers(number * cells..(number + 1) * cells)?;
             // What is no u32 is no code either, and is told with its place.
             let code = |value: &i128| u32::try_from(*value).unwrap_or(entry.codebook_size);
             let codes: Vec<u32> = values.iter().map(code).collect();
             let part = Part::new(shape, entry.codebook_size, codes);
-            parts.push(part.map_err(|e| format!("{}: {e}", entry.tensor))?);
+            parts.push(part.map_err(|e| bad(format!("{}: {e}", entry.tensor)))?);
         }
     }
-    let images = by_image.into_iter().map(|parts| Tokens::new(parts).map_err(|e| e.to_string()));
-    let images = images.collect::<Result<Vec<_>, _>>()?;
-    if images.is_empty() {
-        return Err("its metadata is damaged: there are no parts".to_owned());
+    if by_image.is_empty() {
+        return Err(bad("its metadata is damaged: there are no parts".to_owned()));
     }
-    Ok(TokenFile { images, maker: Maker::default(), remarks: Vec::new() })
-}
-
-fn numbers(file: &SafeTensors<'_>, name: &str) -> Result<Numbers, String> {
-    let view = file.tensor(name).map_err(|e| format!("not a file of tokens: {e}"))?;
-    let data = view.data();
-    let values = match view.dtype() {
-        Dtype::U8 => each(data, |[b]: [u8; 1]| b.into()),
-        Dtype::I8 => each(data, |b| i8::from_le_bytes(b).into()),
-        Dtype::U16 => each(data, |b| u16::from_le_bytes(b).into()),
-        Dtype::I16 => each(data, |b| i16::from_le_bytes(b).into()),
-        Dtype::U32 => each(data, |b| u32::from_le_bytes(b).into()),
-        Dtype::I32 => each(data, |b| i32::from_le_bytes(b).into()),
-        Dtype::U64 => each(data, |b| u64::from_le_bytes(b).into()),
-        Dtype::I64 => each(data, |b| i64::from_le_bytes(b).into()),
-        other => return Err(format!("its tokens are {other:?}, codes are whole numbers")),
-    };
-    Ok(Numbers { shape: view.shape().to_vec(), values })
-}
-
-fn each<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> i128) -> Vec<i128> {
-    bytes.as_chunks::<N>().0.iter().map(|chunk| read(*chunk)).collect()
-}
-
-/// The largest code decides the codebook's size where nothing else does.
-fn from_array(numbers: &Numbers, codebook_size: Option<u32>) -> Result<TokenFile, String> {
-    let largest = numbers.values.iter().max().copied().unwrap_or(0).max(0);
-    let seen = u32::try_from(largest).map_or(u32::MAX, |code| code.saturating_add(1));
-    let mut remarks = Vec::new();
-    if codebook_size.is_none() {
-        remarks.push(format!("K is not said; the largest code makes it at least {seen}"));
-    }
-    let images = grids(numbers, codebook_size.unwrap_or(seen))?;
-    Ok(TokenFile { images, maker: Maker::default(), remarks })
-}
-
-fn grids(numbers: &Numbers, codebook_size: u32) -> Result<Vec<Tokens>, String> {
-    let (count, height, width) = match numbers.shape[..] {
-        [height, width] => (1, height, width),
-        [count, height, width] => (count, height, width),
-        ref other => {
-            return Err(format!(
-                "an array of {other:?} is no grid; rows and columns (H, W) or a batch (B, H, W) are"
-            ));
-        }
-    };
-    let cells = height.checked_mul(width).filter(|cells| *cells > 0 && count > 0);
-    let Some(cells) = cells else {
-        return Err(format!("an array of {:?} has no tokens", numbers.shape));
-    };
-    let grid = |(number, values): (usize, &[i128])| {
-        let mut codes = Vec::with_capacity(cells);
-        for (place, value) in values.iter().enumerate() {
-            match u32::try_from(*value) {
-                Ok(code) if code < codebook_size => codes.push(code),
-                _ => {
-                    let which = if count > 1 { format!("grid {number}, ") } else { String::new() };
-                    return Err(format!(
-                        "code {value} at {which}row {}, column {} is outside the codebook \
-                         0..{codebook_size}",
-                        place / width,
-                        place % width
-                    ));
-                }
-            }
-        }
-        Tokens::grid(height, width, codebook_size, codes).map_err(|e| e.to_string())
-    };
-    numbers.values.chunks_exact(cells).enumerate().map(grid).collect()
+    by_image.into_iter().map(Tokens::new).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use safetensors::SafeTensors;
+
     use crate::tokens::{Cell, MASKED};
 
-    fn array(descr: &str, order: &str, shape: &str, data: &[u8]) -> Vec<u8> {
-        let header =
-            format!("{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, }}\n");
-        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-        bytes.extend((header.len() as u16).to_le_bytes());
-        bytes.extend(header.as_bytes());
-        bytes.extend(data);
-        bytes
-    }
-
-    fn tokens(bytes: &[u8]) -> Vec<u32> {
-        parse(Path::new("x.npy"), bytes, None).unwrap().images[0].first().codes().to_vec()
-    }
-
-    fn refused(bytes: &[u8], codebook_size: Option<u32>) -> String {
-        parse(Path::new("x.npy"), bytes, codebook_size).unwrap_err().to_string()
+    fn parse(bytes: &[u8], fallback: Option<u32>) -> Result<TokenFile> {
+        super::parse(Path::new("x"), bytes, &Wanted::default(), fallback)
     }
 
     #[test]
@@ -320,12 +261,11 @@ mod tests {
         let grid = Tokens::grid(2, 3, 1000, vec![0, 1, 2, 999, 500, 7]).unwrap();
         let maker =
             Maker { model: Some("worlds-fsq".to_owned()), token_hash: Some("ab".to_owned()) };
-        let back = parse(Path::new("x"), &npy_bytes(&grid).unwrap(), Some(1000)).unwrap();
+        let back = parse(&npy_bytes(&grid).unwrap(), Some(1000)).unwrap();
         assert_eq!(back.images, std::slice::from_ref(&grid));
         let images = [grid.clone(), grid.with([(Cell::at(0, 0), Some(9))]).unwrap()];
         for images in [&images[..1], &images[..]] {
-            let back = parse(Path::new("x"), &safetensors_bytes(images, &maker).unwrap(), Some(7));
-            let back = back.unwrap();
+            let back = parse(&safetensors_bytes(images, &maker).unwrap(), Some(7)).unwrap();
             assert_eq!(back.images, images, "the codebook's size comes from the file");
             assert_eq!(back.maker, maker);
         }
@@ -343,7 +283,7 @@ mod tests {
         ])
         .unwrap();
         let bytes = safetensors_bytes(std::slice::from_ref(&tokens), &Maker::default()).unwrap();
-        assert_eq!(parse(Path::new("x"), &bytes, None).unwrap().images, [tokens.clone()]);
+        assert_eq!(parse(&bytes, None).unwrap().images, [tokens.clone()]);
         // As any other program sees them.
         let file = SafeTensors::deserialize(&bytes).unwrap();
         assert_eq!(file.tensor("tokens.1").unwrap().shape(), [2, 1, 2]);
@@ -357,49 +297,23 @@ mod tests {
         let text = r#"{"format":1,"codebook_size":512,"shape":[2,2],"model":null}"#;
         let metadata = HashMap::from([(KEY.to_owned(), text.to_owned())]);
         let bytes = safetensors::serialize([("tokens", view)], Some(metadata)).unwrap();
-        let read = parse(Path::new("x"), &bytes, Some(1000)).unwrap();
+        let read = parse(&bytes, Some(1000)).unwrap();
         assert_eq!(read.images, [Tokens::grid(2, 2, 512, vec![1, 2, 3, 4]).unwrap()]);
     }
 
     #[test]
-    fn every_width_and_byte_order_of_whole_numbers_is_read() {
-        assert_eq!(tokens(&array("'|u1'", "False", "(1, 3)", &[1, 2, 255])), [1, 2, 255]);
-        assert_eq!(tokens(&array("'<u2'", "False", "(1, 2)", &[1, 2, 3, 4])), [513, 1027]);
-        assert_eq!(tokens(&array("'>i2'", "False", "(1, 2)", &[1, 2, 3, 4])), [258, 772]);
-        let eight = 70_000_i64.to_le_bytes();
-        assert_eq!(tokens(&array("'<i8'", "False", "(1, 1, 1)", &eight)), [70_000]);
-        // Column by column: 1 2 / 3 4 / 5 6 rests as 1 3 5 2 4 6.
-        let columns = array("'|i1'", "True", "(3, 2)", &[1, 3, 5, 2, 4, 6]);
-        assert_eq!(tokens(&columns), [1, 2, 3, 4, 5, 6]);
-    }
-
-    #[test]
-    fn what_is_no_grid_of_codes_is_refused_with_its_place() {
-        let minus = array("'<i4'", "False", "(2, 1)", &[0, 0, 0, 0, 255, 255, 255, 255]);
-        assert!(refused(&minus, None).contains("code -1 at row 1, column 0"));
-        let large = array("'|u1'", "False", "(2, 2, 1)", &[0, 1, 9, 2]);
-        let error = refused(&large, Some(9));
-        assert!(error.contains("code 9 at grid 1, row 0, column 0"), "{error}");
-        let huge = array("'<u8'", "False", "(1, 1)", &[255; 8]);
-        assert!(refused(&huge, None).contains("18446744073709551615"));
-        for (descr, shape, part) in [
-            ("'<f4'", "(1, 1)", "'<f4'"),
-            ("'|b1'", "(2, 2)", "true and false"),
-            ("'|O'", "(2, 2)", "'|O'"),
-            ("[('a', '<u4')]", "(1, 1)", "codes are whole numbers"),
-            ("'<u4'", "(1,)", "no grid"),
-            ("'<u4'", "()", "no grid"),
-            ("'<u4'", "(1, 1, 1, 1)", "no grid"),
-            ("'<u4'", "(2, 1)", "truncated"),
-            ("'|u1'", "(1, 3)", "too long"),
-            ("'<u4'", "(9223372036854775807, 3)", "overflows"),
-            ("'<u4'", "(-1, -4)", "no list of sizes"),
-        ] {
-            let error = refused(&array(descr, "False", shape, &[0; 4]), None);
-            assert!(error.contains(part), "{descr} {shape}: {error}");
-        }
-        assert!(refused(&array("'<u4'", "False", "(0, 3)", &[]), None).contains("no tokens"));
-        assert!(refused(b"\x93NUMPY\x02\x00\xff\xff\xff\xff{", None).contains("truncated"));
+    fn who_says_the_codebook_size_is_the_file_then_the_tokenizer_then_the_largest_code() {
+        let npy = npy_bytes(&Tokens::grid(2, 2, 1000, vec![0, 1, 2, 300]).unwrap()).unwrap();
+        let size = |fallback| {
+            let read = parse(&npy, fallback).unwrap();
+            (read.images[0].first().codebook_size(), read.remarks.len())
+        };
+        assert_eq!(size(Some(512)), (512, 0));
+        assert_eq!(size(None), (301, 1), "with a remark");
+        assert_eq!(size(Some(300)), (301, 1), "not that tokenizer's");
+        let own = Tokens::grid(2, 2, 1000, vec![0, 1, 2, 300]).unwrap();
+        let own = safetensors_bytes(&[own], &Maker::default()).unwrap();
+        assert_eq!(parse(&own, Some(512)).unwrap().images[0].first().codebook_size(), 1000);
     }
 
     #[test]
@@ -409,6 +323,7 @@ mod tests {
         let needle = br#"\"format\":2"#;
         let place = bytes.windows(needle.len()).position(|w| w == needle).unwrap();
         bytes[place + needle.len() - 1] = b'7';
-        assert!(refused(&bytes, None).contains("format 7"), "{}", refused(&bytes, None));
+        let error = parse(&bytes, None).unwrap_err().to_string();
+        assert!(error.contains("format 7"), "{error}");
     }
 }

@@ -6,7 +6,7 @@
 
 mod cell;
 pub mod files;
-mod npy;
+pub mod from_arrays;
 mod part;
 mod places;
 
@@ -132,6 +132,27 @@ impl Tokens {
         Self { parts: parts.into(), hash }
     }
 
+    /// The codes of one part that stand in a row, cut into the parts of a layout one after the other, as
+    /// programs write multi-scale tokens: the same tokens if they are not one part of as many cells.
+    ///
+    /// # Errors
+    /// [`EngineError::BadInput`] if a code is not below its part's codebook size, with its place.
+    pub fn laid_out(&self, layout: &[PartShape], sizes: impl Fn(u16) -> u32) -> Result<Self> {
+        let cells: usize = layout.iter().filter_map(PartShape::cells).sum();
+        if self.parts.len() != 1 || cells != self.len() || layout == self.layout() {
+            return Ok(self.clone());
+        }
+        let codes = self.first().codes();
+        let mut at = 0;
+        let part = |shape: &PartShape| {
+            let end = at + shape.cells().unwrap_or(0);
+            let own = codes.get(at..end).unwrap_or_default().to_vec();
+            at = end;
+            Part::new(*shape, sizes(shape.book), own)
+        };
+        Self::new(layout.iter().map(part).collect::<Result<Vec<_>>>()?)
+    }
+
     /// About how many bytes they take.
     pub fn bytes(&self) -> usize {
         self.len() * 4
@@ -214,6 +235,18 @@ mod tests {
         assert_eq!(tokens.words(), "3 parts, 1 x 1 to 4 x 4");
         assert_eq!(tokens.len(), 21);
         assert!(Tokens::new(Vec::new()).is_err());
+    }
+
+    #[test]
+    fn a_row_of_all_scales_is_cut_into_them() {
+        let row = Tokens::grid(1, 5, 16, vec![9, 0, 1, 2, 3]).unwrap();
+        let layout = [PartShape::grid(1, 1), PartShape::grid(2, 2)];
+        let cut = row.laid_out(&layout, |_| 16).unwrap();
+        assert_eq!(cut.layout(), layout);
+        assert_eq!(cut.part(1).unwrap().codes()[..], [0, 1, 2, 3]);
+        assert_eq!(cut.laid_out(&layout, |_| 16).unwrap(), cut);
+        let other = Tokens::grid(1, 4, 16, vec![0; 4]).unwrap();
+        assert_eq!(other.laid_out(&layout, |_| 16).unwrap(), other, "another number of cells");
     }
 
     #[test]

@@ -99,3 +99,46 @@ pub(crate) fn torch_zip(value: &[u8], storage: &[f32]) -> Vec<u8> {
         [("a/data.pkl", &pickle(value)), ("a/byteorder", b"little"), ("a/data/0", &data)];
     zip(&members, false)
 }
+
+/// Tensors for a checkpoint: names, shapes and values.
+pub(crate) type Tensors = Vec<(String, Vec<usize>, Vec<f32>)>;
+
+/// Collects values of tensors in one storage, as an archive keeps them.
+#[derive(Default)]
+pub(crate) struct Saved {
+    storage: Vec<f32>,
+}
+
+impl Saved {
+    /// A dictionary of tensors, each looking at its own part of the storage.
+    pub(crate) fn state(&mut self, tensors: &Tensors) -> Vec<u8> {
+        let mut entries = Vec::new();
+        for (name, shape, values) in tensors {
+            let mut strides = vec![1_i64; shape.len()];
+            for i in (1..shape.len()).rev() {
+                strides[i - 1] = strides[i] * shape[i] as i64;
+            }
+            let shape: Vec<i64> = shape.iter().map(|n| *n as i64).collect();
+            let offset = self.storage.len() as i64;
+            // The number of elements is put in when all are known: eight bytes, wherever it stands.
+            let value = tensor("0", -1, offset, &shape, &strides);
+            self.storage.extend(values);
+            entries.push((name.as_str(), value));
+        }
+        dict(&entries)
+    }
+
+    /// The archive of a value made with [`state`](Self::state).
+    pub(crate) fn archive(&self, value: &[u8]) -> Vec<u8> {
+        let (unknown, known) = (int(-1), int(self.storage.len() as i64));
+        let mut value = value.to_vec();
+        let mut at = 0;
+        while at + unknown.len() <= value.len() {
+            if value[at..at + unknown.len()] == unknown[..] {
+                value[at..at + unknown.len()].copy_from_slice(&known);
+            }
+            at += 1;
+        }
+        torch_zip(&value, &self.storage)
+    }
+}

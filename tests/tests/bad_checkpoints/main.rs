@@ -3,6 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod files;
+mod folders;
+mod hostile;
+mod unknown;
+mod wrapped;
 
 use smalti_engine::device::of_tests;
 use std::collections::BTreeMap;
@@ -208,6 +212,7 @@ fn weights_that_are_no_numbers_are_named() {
     {
         let text = error.to_string();
         assert!(text.contains("tensor b") && text.contains("element 1 of 2 is NaN"), "{text}");
+        assert!(text.contains("x.safetensors"), "the file is not named: {text}");
     }
     let header = format!("{{{}}}", described("causal_mask", "[1]", 0, 4));
     let mask = open("x.safetensors", safetensors(&header, &f32::NEG_INFINITY.to_le_bytes()));

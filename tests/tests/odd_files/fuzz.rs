@@ -9,7 +9,6 @@ use std::path::Path;
 use image::{DynamicImage, ImageFormat};
 use smalti_engine::data::cifar::Cifar;
 use smalti_engine::data::idx::Idx;
-use smalti_engine::data::tar::Tar;
 use smalti_engine::data::{Source, open_source};
 use smalti_engine::images::{Limits, decode};
 use smalti_engine::random::{Noise, Purpose};
@@ -19,25 +18,25 @@ use super::{crate_folder, odd_files};
 const LIMITS: Limits = Limits { max_pixels: 4096, max_file_bytes: 1 << 20 };
 
 /// Random numbers for one damaged file.
-struct Dice {
+pub(super) struct Dice {
     noise: Noise,
     lane: u32,
 }
 
 impl Dice {
-    fn new(name: &str, number: u32) -> Self {
+    pub(super) fn new(name: &str, number: u32) -> Self {
         let cell = smalti_engine::random::name_hash(name);
         Self { noise: Noise::new(2026, Purpose::Test, number, cell), lane: 0 }
     }
 
-    fn below(&mut self, n: usize) -> usize {
+    pub(super) fn below(&mut self, n: usize) -> usize {
         self.lane += 1;
         self.noise.below(self.lane, n as u32) as usize
     }
 }
 
 /// The file with one to four places damaged.
-fn damaged(file: &[u8], dice: &mut Dice) -> Vec<u8> {
+pub(super) fn damaged(file: &[u8], dice: &mut Dice) -> Vec<u8> {
     let mut bytes = file.to_vec();
     for _ in 0..=dice.below(4) {
         // Headers decide about sizes: half of the damage goes there.
@@ -178,7 +177,7 @@ fn damaged_files_from_other_programs_are_answered() {
 }
 
 /// Reads the first images of a source, if it is one.
-fn read_some(source: Result<impl Source, smalti_engine::EngineError>) -> bool {
+pub(super) fn read_some(source: Result<impl Source, smalti_engine::EngineError>) -> bool {
     let Ok(source) = source else { return false };
     let n = source.len();
     for index in [0, 1, n.saturating_sub(1), n] {
@@ -207,14 +206,14 @@ fn damaged_archives_are_answered() {
         if dice.below(2) == 0 {
             mend_tar(&mut bytes);
         }
-        let source = Tar::from_bytes(bytes, Path::new("x.tar"), LIMITS);
+        let source = smalti_engine::data::tar::from_bytes(bytes, Path::new("x.tar"), LIMITS);
         n_opened += u32::from(read_some(source));
     }
     assert!((100..6_000).contains(&n_opened), "{n_opened}");
 }
 
 /// Makes the checksums of the headers right again.
-fn mend_tar(bytes: &mut [u8]) {
+pub(super) fn mend_tar(bytes: &mut [u8]) {
     for block in bytes.as_chunks_mut::<512>().0 {
         if &block[257..262] == b"ustar" {
             block[148..156].copy_from_slice(b"        ");

@@ -1,11 +1,17 @@
 //! Awkward, broken and hostile files: each opens upright, or is refused in words that help.
 //!
 //! `odd.tar` holds files whose very names are part of the test; `odd.json` says what is expected of
-//! each. `sets` reads whole data sets, `fuzz` throws damaged files at every reader.
+//! each. `cases` are files as people have them, `kinds` the rarer kinds of each format, `sets` whole
+//! data sets, `measured` what is said of them; `fuzz` and `fuzz_arrays` throw damaged files at every
+//! reader.
 
 #![allow(clippy::unwrap_used, reason = "a test ends where something it needs is missing")]
 
+mod cases;
 mod fuzz;
+mod fuzz_arrays;
+mod kinds;
+mod measured;
 mod sets;
 
 use std::path::{Path, PathBuf};

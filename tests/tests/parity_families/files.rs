@@ -7,7 +7,8 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use smalti_engine::checkpoints::{self, Checkpoint, ElementType};
 use smalti_engine::layers::Weights;
-use smalti_engine::tokenizers::{Beside, FAMILIES};
+use smalti_engine::quantizers::Pass;
+use smalti_engine::tokenizers::{Beside, FAMILIES, Shapes};
 use smalti_tests::{device, fixture};
 
 /// The checkpoint as it was published.
@@ -64,18 +65,26 @@ pub(crate) fn beside(name: &str, file: &str) -> Beside {
     Beside { path, value }
 }
 
-/// The family of this id, and no other, claims the checkpoint, and builds a network that has exactly
-/// its tensors out of what lies beside it.
-pub(crate) fn is_recognized(checkpoint: &Checkpoint, beside: &Beside, id: &str) {
-    let shapes = shapes(checkpoint);
+/// The family of this id, and no other, claims the shapes, and builds a network that has exactly these
+/// tensors out of what lies beside them.
+pub(crate) fn is_recognized(shapes: &Shapes<'_>, beside: Option<&Beside>, id: &str) {
     let claiming: Vec<&str> =
-        FAMILIES.iter().filter(|family| family.claims(&shapes)).map(|family| family.id()).collect();
+        FAMILIES.iter().filter(|family| family.claims(shapes)).map(|family| family.id()).collect();
     assert_eq!(claiming, [id], "one family claims it");
     let family = FAMILIES.iter().find(|family| family.id() == id).unwrap();
-    let settings = family.configure("fixture", &shapes, Some(beside)).unwrap();
+    let settings = family.configure("fixture", shapes, beside).unwrap();
     let owned = shapes.iter().map(|(name, shape)| ((*name).to_owned(), shape.to_vec()));
     let weights = Weights::of_shapes(owned.collect());
     let tokenizer = family.build(&settings, &weights).unwrap();
     assert_eq!(weights.problems(&[]), Vec::<String>::new());
     assert_eq!(tokenizer.facts().family, id);
+}
+
+/// The codes, part by part, that the file gives for an image when it is opened as people open it, with
+/// what lies beside it.
+pub(crate) fn codes_of(name: &str, file: &str, images: &Tensor) -> Vec<Tensor> {
+    let opened = checkpoints::open_tokenizer(&fixture(name).join(file), &device());
+    let tokenizer = opened.unwrap_or_else(|e| panic!("{name}: {e}")).tokenizer;
+    let latents = tokenizer.encode(images).unwrap();
+    tokenizer.quantize(&latents, Pass::Inference).unwrap().codes
 }

@@ -7,6 +7,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod check;
+mod container;
+mod cosmos;
+mod diffusers;
+mod emu3;
 mod files;
 mod ledger;
 mod lfq;

@@ -79,11 +79,18 @@ fn parity_maskgit_vqgan_configuration_is_told_from_the_published_container() {
     assert!(maskgit_vqgan::claims(&shapes));
     let beside = files::beside(NAME, "config.json");
     assert_eq!(maskgit_vqgan::configure(&shapes, Some(&beside)).unwrap(), truth);
-    files::is_recognized(&checkpoint, &beside, "maskgit");
+    files::is_recognized(&files::shapes(&checkpoint), Some(&beside), "maskgit");
     // Shapes do not say groups and weights of losses: then it is what was published.
     let usual = MaskGitConfig::default();
     let (norm_groups, norm_eps) = (usual.norm_groups, usual.norm_eps);
     let expected =
         MaskGitConfig { norm_groups, norm_eps, commitment_cost: usual.commitment_cost, ..truth };
     assert_eq!(maskgit_vqgan::configure(&shapes, None).unwrap(), expected);
+}
+
+#[test]
+fn parity_maskgit_vqgan_codes_of_the_file_as_people_open_it() {
+    let ledger = Ledger::new(NAME, Near::of(&load_config(NAME)));
+    let images = ledger.given("input").affine(2.0, -1.0).unwrap();
+    ledger.codes("indices", &files::codes_of(NAME, "weights.bin", &images)[0]);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{D, Tensor, Var};
 use smalti_engine::layers::Weights;
-use smalti_engine::quantizers::bits::BitOrder;
+
 use smalti_engine::quantizers::entropy::soft_entropies;
 use smalti_engine::quantizers::kmeans::lloyd;
 use smalti_engine::quantizers::rotation::rotate_to;

@@ -13,13 +13,20 @@ use crate::check::{self, Near};
 pub(crate) struct Ledger {
     pub(crate) io: Tensors,
     near: Near,
+    /// How names begin whose tolerance is wider, and by how much.
+    wider: (Vec<&'static str>, f64),
     used: RefCell<BTreeSet<String>>,
 }
 
 impl Ledger {
     /// Of a fixture, with this tolerance.
     pub(crate) fn new(fixture: &str, near: Near) -> Self {
-        Self { io: load_io(fixture), near, used: RefCell::default() }
+        Self { io: load_io(fixture), near, wider: (Vec::new(), 0.0), used: RefCell::default() }
+    }
+
+    /// With a tolerance that is wider by `by` for names that begin so.
+    pub(crate) fn wider(self, names: &[&'static str], by: f64) -> Self {
+        Self { wider: (names.to_vec(), by), ..self }
     }
 
     fn note(&self, name: &str) {
@@ -35,7 +42,10 @@ impl Ledger {
     /// `got` is the tensor of that name, within the fixture's tolerance.
     pub(crate) fn same(&self, name: &str, got: &Tensor) {
         self.note(name);
-        self.near.check(&self.io, name, got);
+        let is_wider = self.wider.0.iter().any(|begin| name.starts_with(begin));
+        let by = if is_wider { self.wider.1 } else { 0.0 };
+        let near = Near { abs: self.near.abs + by, rel: self.near.rel + by };
+        near.check(&self.io, name, got);
     }
 
     /// The same for an image, whose tolerance may be another.

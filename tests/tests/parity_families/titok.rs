@@ -6,7 +6,7 @@ use smalti_engine::layers::Weights;
 use smalti_engine::quantizers::Pass;
 use smalti_engine::tokenizers::Tokenizer;
 use smalti_engine::tokenizers::titok::{self, PixelConfig, Titok, TitokConfig, VitConfig};
-use smalti_tests::{count, counts, device, load_config, number};
+use smalti_tests::{Tensors, count, counts, device, load_config, number};
 
 use crate::check::Near;
 use crate::files;
@@ -61,6 +61,8 @@ fn parity_titok_at_every_named_value_from_both_containers() {
         let file = load_config(name);
         for tensors in files::both(name, "weights.bin", "weights.safetensors") {
             let ledger = Ledger::new(name, Near::of(&file));
+            let lost = lost_in_the_first_norm(&ledger.io, &file);
+            let ledger = ledger.wider(&["pixel_decoder.", "reconstruction"], lost);
             let weights = Weights::loaded(tensors, false, &device());
             let network = Titok::new(&config_of(&file), &weights).unwrap();
             weights.finish(name, &[]).unwrap();
@@ -68,6 +70,34 @@ fn parity_titok_at_every_named_value_from_both_containers() {
             ledger.all_but(&[]);
         }
     }
+}
+
+/// What the published pixel decoder loses in its first norm, of numbers of order one; 0 for the form
+/// without one.
+///
+/// It computes the variance of each group as the mean of squares less the square of the mean, in f32,
+/// since the mean code that goes in lies in memory channels last. Where a group hardly differs from its
+/// mean, that cancels: the first norm of a fixture with means of 43 deviations is off by 2e-4, and what
+/// follows by 6e-4, while the same network in f64 is 1e-5 from Smalti's. What is lost grows with the
+/// share of the square of the mean.
+fn lost_in_the_first_norm(io: &Tensors, config: &Value) -> f64 {
+    let name = "pixel_decoder.conv_in";
+    if !io.contains(name) {
+        return 0.0;
+    }
+    let shape = io.raw(name).shape.clone();
+    let groups = count(config, "pixel_norm_groups");
+    let size = shape[1] / groups * shape[2] * shape[3];
+    let shares = io
+        .f64s(name)
+        .chunks(size)
+        .map(|group| {
+            let mean = group.iter().sum::<f64>() / size as f64;
+            let squares = group.iter().map(|x| x * x).sum::<f64>() / size as f64;
+            squares / (squares - mean * mean)
+        })
+        .collect::<Vec<_>>();
+    8.0 * f64::from(f32::EPSILON) / 2.0 * shares.into_iter().fold(0.0, f64::max)
 }
 
 fn agrees(ledger: &Ledger, network: &Titok) {
@@ -113,7 +143,7 @@ fn parity_titok_configurations_are_told_from_the_published_containers() {
         assert!(titok::claims(&shapes), "{name}");
         let beside = files::beside(name, "config.json");
         assert_eq!(titok::configure(&shapes, Some(&beside)).unwrap(), truth, "{name}");
-        files::is_recognized(&checkpoint, &beside, "titok");
+        files::is_recognized(&files::shapes(&checkpoint), Some(&beside), "titok");
 
         // The published form of a configuration names a size, whose heads a width of its own may not
         // have: those of the name are taken where nothing better is known.
@@ -138,5 +168,14 @@ fn parity_titok_configurations_are_told_from_the_published_containers() {
             let error = alone.unwrap_err().to_string();
             assert!(error.contains("heads"), "{name}: {error}");
         }
+    }
+}
+
+#[test]
+fn parity_titok_codes_of_the_file_as_people_open_it() {
+    for name in NAMES {
+        let ledger = Ledger::new(name, Near::of(&load_config(name)));
+        let images = ledger.given("input").affine(2.0, -1.0).unwrap();
+        ledger.codes("indices", &files::codes_of(name, "weights.bin", &images)[0]);
     }
 }

@@ -275,7 +275,7 @@ fn parity_var_vqvae_configurations_are_told_from_the_published_containers() {
         assert!(var::claims(&shapes), "{name}");
         let beside = files::beside(name, "config.json");
         assert_eq!(var::configure(&shapes, Some(&beside)).unwrap(), truth, "{name}");
-        files::is_recognized(&checkpoint, &beside, "var");
+        files::is_recognized(&files::shapes(&checkpoint), Some(&beside), "var");
         // Shapes say neither scales nor groups nor shares: then it is what VAR published.
         let alone = var::configure(&shapes, None);
         let usual = VarConfig::default();
@@ -301,7 +301,7 @@ fn parity_var_vqvae_tokens_come_in_scales_and_the_first_ones_alone_give_a_pictur
     let tensors = files::published(VQVAE, "weights.pth").to_tensors(&device()).unwrap();
     let (var, _) = build(&config, tensors, false);
     let side = config.image_side() as u32;
-    let rgb = (0..side * side * 3).map(|at| (at * 37 % 251) as u8).collect();
+    let rgb: Vec<u8> = (0..side * side * 3).map(|at| (at * 37 % 251) as u8).collect();
     let picture = Picture::new(side, side, rgb).unwrap();
     let tokens = tokenize(&var, &picture).unwrap();
     let sides: Vec<usize> = tokens.parts().iter().map(|part| part.rows()).collect();
@@ -319,4 +319,20 @@ fn parity_var_vqvae_tokens_come_in_scales_and_the_first_ones_alone_give_a_pictur
     let other = Picture::new(side, side / 2, vec![0; (side * side / 2 * 3) as usize]).unwrap();
     let error = tokenize(&var, &other).unwrap_err().to_string();
     assert!(error.contains(&format!("takes {side}x{side} only")), "{error}");
+}
+
+#[test]
+fn parity_var_vqvae_codes_of_the_file_as_people_open_it() {
+    let ledger = Ledger::new(VQVAE, Near::of(&load_config(VQVAE)));
+    let codes = files::codes_of(VQVAE, "weights.pth", &ledger.given("input"));
+    for (at, codes) in codes.iter().enumerate() {
+        ledger.codes(&format!("scale{at}.indices"), codes);
+    }
+    for name in GENERATORS {
+        let ledger = Ledger::new(name, Near { abs: 0.0, rel: 0.0 });
+        let codes = files::codes_of(name, "vae.pth", &ledger.given("enc.image"));
+        for (at, codes) in codes.iter().enumerate() {
+            ledger.codes(&format!("enc.s{at}.tokens"), codes);
+        }
+    }
 }

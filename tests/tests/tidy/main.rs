@@ -193,6 +193,11 @@ fn imports_of_the_engine_run_downwards() {
 }
 
 #[test]
+fn imports_of_the_window_and_the_command_line_run_downwards() {
+    imports_run_downwards("app/src/lib.rs", rooms::APP, &[]);
+}
+
+#[test]
 fn a_kernel_that_follows_pointers_cannot_be_run_by_safe_code() {
     let mut offenses = Vec::new();
     let mut checked = 0;

@@ -41,3 +41,23 @@ pub(crate) const ENGINE: Rooms<'static> = &[
         &["checkpoints", "data", "error", "images", "measure", "session", "tokenizers", "tokens"],
     ),
 ];
+
+/// The window's and command line's, from the ground up.
+pub(crate) const APP: Rooms<'static> = &[
+    ("logging", &[]),
+    ("settings", &[]),
+    ("look", &["settings"]),
+    ("document", &["settings"]),
+    ("files", &["document", "look"]),
+    ("ctx", &["document", "look"]),
+    ("gpu", &["look"]),
+    ("widgets", &["ctx", "document", "look"]),
+    ("figures", &["look"]),
+    ("views", &["ctx", "document", "gpu", "look", "widgets"]),
+    ("shell", &["ctx", "document", "files", "logging", "look", "settings", "views", "widgets"]),
+    (
+        "studio",
+        &["ctx", "document", "files", "gpu", "logging", "look", "settings", "shell", "views"],
+    ),
+    ("cli", &["figures", "files", "logging", "look", "settings", "shell", "studio", "views"]),
+];

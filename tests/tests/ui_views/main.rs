@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod brushing;
+mod codes;
 mod compare;
 mod dataset;
 mod edits;
 mod jobs;
 mod keyboard;
+mod panels;
 mod states;
 mod training;
 

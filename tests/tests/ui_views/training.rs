@@ -3,10 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use smalti::document::{Open, Severity, ViewId};
+use smalti::document::{Layout, Open, Severity, ViewId};
 use smalti::studio::StudioOptions;
 use smalti_tests::tiny::{tiny_config, write_png};
-use smalti_tests::window::{Window, assets, is_in_front, open_sized, says, send, settle};
+use smalti_tests::window::{
+    Small, Window, assets, click_label, empty, is_in_front, open_sized, point, rect_of, says, send,
+    settle, tab,
+};
 
 /// A recipe of a few steps over one picture beside it.
 fn write_recipe(folder: &Path) -> std::path::PathBuf {
@@ -63,6 +66,36 @@ fn a_recipe_that_is_opened_trains_and_its_tokenizer_can_be_opened() {
             assert_ne!(notice.severity, Severity::Error, "{notice:?}");
         });
     }
+}
+
+#[test]
+fn the_rows_of_images_come_back_after_a_run_whose_codes_are_its_own() {
+    let (desk, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let recipe = write_recipe(desk.path());
+    let small = Small::new();
+    let settings_dir = Some(home.path().to_owned());
+    let options = StudioOptions { settings_dir, ..empty(tab(ViewId::Codebook)) };
+    let mut window = open_sized(options, [1000.0, 800.0]);
+    small.open_in(&mut window);
+    let rows = |window: &Window, of: &str| says(window, &format!("Use of the codes, {of}"));
+    assert!(rows(&window, "images"));
+    send(&mut window, Open::Path(recipe));
+    until_over(&mut window, 1);
+    send(&mut window, Layout::Close(ViewId::Jobs.into()));
+    assert!(rows(&window, "images"), "the run is over");
+    // The run's rows are a click away; its codes are not those of the tokenizer in the window.
+    click_label(&mut window, "time ↓ × code →, Training small, 6 steps");
+    let first = |window: &Window| {
+        let rect = rect_of(window, "Use of the codes, time");
+        rect.min + egui::vec2(rect.width() / 40.0, 3.0)
+    };
+    let at = first(&window);
+    point(&mut window, at);
+    assert!(says(&window, "point at a cell"), "no code of the document is lit");
+    send(&mut window, Open::Path(home.path().join("runs/small-1/small.safetensors")));
+    let at = first(&window);
+    point(&mut window, at);
+    assert!(says(&window, "code 0 · "), "now they are the same codes");
 }
 
 #[test]

@@ -7,9 +7,11 @@ use smalti_engine::images::Picture;
 
 use super::html::{css, escaped, figure, grouped, img, large};
 use super::told::{Chapter, Story};
-use crate::figures::difference::{FULL, Shown, difference_map, scale_strip};
+use crate::figures::difference::{Shown, difference_map, scale_strip};
 use crate::figures::tokens::{color_of, tile_for, token_map};
 use crate::figures::usage::usage_heatmap;
+use crate::look::palette::FULL_DIFFERENCE;
+use crate::look::words::shows_dead_codes;
 
 /// About how many pixels wide token maps are in the page.
 const MAP_SIDE: usize = 512;
@@ -17,7 +19,8 @@ const MAP_SIDE: usize = 512;
 const FAVORITES: usize = 24;
 
 fn mosaic(story: &Story<'_>, chapter: &Chapter) -> Result<Picture> {
-    token_map(chapter.finest(), &story.appearance.colors, tile_for(chapter.finest(), MAP_SIDE))
+    let color = |code| color_of(code, &story.appearance.colors);
+    token_map(chapter.finest(), color, tile_for(chapter.finest(), MAP_SIDE))
 }
 
 pub(super) fn opening(story: &Story<'_>, first: &Chapter) -> Result<String> {
@@ -125,7 +128,7 @@ pub(super) fn losses(story: &Story<'_>) -> Result<String> {
     write!(
         text,
         "</div>\n<div class=\"legend\"><span>0</span>{strip}<span>{:.0} % of the full range, and more</span></div>\n",
-        FULL * 100.0
+        FULL_DIFFERENCE * 100.0
     )
     .ok();
     text += "<p class=\"note\">Mean absolute error of the three channels at each pixel. The scale is \
@@ -154,8 +157,8 @@ pub(super) fn codes(story: &Story<'_>) -> Result<String> {
     let statistics = &story.usage.statistics;
     let mut text = String::from(
         "<section>\n<h2>Which codes were used</h2>\n<p class=\"lead\">A codebook is a palette of small \
-         pieces. A good one uses all of them; in a bad one most are <b>dead</b>: never chosen, paid \
-         for all the same.</p>\n<dl class=\"numbers\">\n",
+         pieces. A good one uses all of them; in a bad one most are <b>dead</b>: not chosen for any \
+         picture, paid for all the same.</p>\n<dl class=\"numbers\">\n",
     );
     text += &large("codes used", &format!("{:.1}", statistics.usage * 100.0), "%");
     text += &large(
@@ -175,12 +178,12 @@ pub(super) fn codes(story: &Story<'_>) -> Result<String> {
     );
     text += &favorites(story)?;
     text += "</div>\n<p class=\"note\">";
-    let all = f64::from(statistics.codebook_size);
-    if statistics.ceiling < 0.98 * all {
+    if !shows_dead_codes(statistics.ceiling, statistics.codebook_size) {
         write!(
             text,
             "Even if these {} tokens fell evenly on all codes, only about {:.0} of {} would be seen: \
-             usage is a matter of how much one looks at. ",
+             usage is a matter of how much one looks at, and a code that is not used here is not dead \
+             yet. ",
             grouped(statistics.samples),
             statistics.ceiling,
             statistics.codebook_size

@@ -13,8 +13,6 @@ use crate::document::Edit;
 use crate::gpu::heatmap::{Appearances, Values};
 use crate::look::words::grouped;
 
-/// The textures of the cells.
-const CELLS_PANE: u64 = 0x636f_6465_0001;
 /// A cell is at most this wide before zooming, in points.
 const LARGEST: f32 = 32.0;
 /// A ring is at least this wide, in points, so that it is found among small cells.
@@ -117,7 +115,7 @@ impl Cells {
         self.look(ui, &response, &mut places);
         self.update_marks(ctx, ordered, look.book);
         let pane = Pane {
-            id: CELLS_PANE,
+            id: ui.scope_id().with("cells").value(),
             values: Values::Cells(Arc::clone(&ordered.values)),
             marks: Arc::clone(&self.marks),
             patches: look.patches,

@@ -7,10 +7,7 @@ use smalti_engine::tokens::Code;
 use crate::ctx::ViewCtx;
 use crate::document::{AppCommand, Edit};
 use crate::look::theme::space;
-use crate::look::words::grouped;
-
-/// Codes are called dead in samples whose ceiling is at least this share of the codebook.
-const DEAD_FROM: f64 = 0.95;
+use crate::look::words::{grouped, shows_dead_codes};
 
 /// A number with its label above and a remark behind.
 struct Figure {
@@ -25,9 +22,15 @@ struct Figure {
 /// Draws them in a row that wraps.
 pub(super) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, (ordered, book): (&Ordered, u16)) {
     let facts = &ordered.statistics;
-    // A code that does not occur in a small sample is not dead: only where nearly all would occur if
-    // they were used evenly does its absence say something.
-    let is_telling = facts.ceiling >= DEAD_FROM * f64::from(facts.codebook_size);
+    let is_telling = shows_dead_codes(facts.ceiling, facts.codebook_size);
+    let of_images = ordered.sample.map_or_else(String::new, |sample| {
+        let images = grouped(sample.images);
+        if sample.is_part() {
+            format!(" of {images} of {} images", grouped(sample.total))
+        } else {
+            format!(" of all {images} images")
+        }
+    });
     let figures = [
         Figure {
             label: "used",
@@ -39,7 +42,7 @@ pub(super) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, (ordered, book): (&Ordere
         Figure {
             label: "sample",
             value: grouped(facts.samples),
-            remark: format!("tokens, ceiling {}", grouped(facts.ceiling.round() as u64)),
+            remark: format!("tokens{of_images}, ceiling {}", grouped(facts.ceiling.round() as u64)),
             about: "Tokens that were counted, and the codes that would be used if they fell evenly",
             opens: false,
         },

@@ -1,7 +1,9 @@
 //! The use of a codebook over a training run, as rows of a heatmap.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use smalti_engine::answers::ModelRef;
 use smalti_engine::answers::usage::HISTORY_COLUMNS;
 use smalti_engine::session::{RunId, Session};
 use smalti_engine::training::TrainEvent;
@@ -28,6 +30,10 @@ pub(super) struct Rows {
 #[derive(Debug, Default)]
 pub(super) struct History {
     run: Option<RunId>,
+    title: String,
+    goes_on: bool,
+    /// The tokenizer that the run wrote.
+    model: Option<PathBuf>,
     codebook_size: usize,
     /// Entries of the log that were taken.
     taken: usize,
@@ -50,6 +56,8 @@ impl History {
         if self.run != Some(run.id) {
             *self = Self { run: Some(run.id), reports_per_row: 1, ..Self::default() };
         }
+        self.goes_on = !run.state.is_over();
+        self.title.clone_from(&run.title);
         if self.taken >= run.entries {
             return false;
         }
@@ -57,14 +65,32 @@ impl History {
         let is_more = new.len() > ENTRIES_A_FRAME;
         for entry in new.iter().take(ENTRIES_A_FRAME) {
             self.taken += 1;
-            if let TrainEvent::Report(report) = &**entry {
-                self.push(&report.counts);
+            match &**entry {
+                TrainEvent::Report(report) => self.push(&report.counts),
+                TrainEvent::Finished { model } => self.model = Some(model.clone()),
+                TrainEvent::Probe { .. } => {}
             }
         }
         if self.rows.len() != self.shown.values.len() || self.shown.columns != self.columns() {
             self.show();
         }
         is_more
+    }
+
+    /// Whether the run is not over.
+    pub(super) fn goes_on(&self) -> bool {
+        self.goes_on
+    }
+
+    /// What the run is called.
+    pub(super) fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// Whether the run wrote this tokenizer: its codes are the run's.
+    pub(super) fn is_of(&self, model: &ModelRef) -> bool {
+        let written = self.model.as_deref();
+        matches!(model, ModelRef::File { path, .. } if Some(&**path) == written)
     }
 
     /// What there is so far; none before the first row.

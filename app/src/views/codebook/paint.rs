@@ -1,6 +1,5 @@
 //! Heatmaps as a pane: by the GPU, or as a texture where there is no renderer.
 
-use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -8,7 +7,7 @@ use egui::{Color32, Rect, Vec2, vec2};
 
 use crate::ctx::ViewCtx;
 use crate::gpu::heatmap::{Appearances, Heatmap, Values};
-use crate::look::textures::Sampling;
+use crate::look::textures::{Sampling, Source};
 
 /// Numbers what is shown, so that a texture is known by it: addresses are used again.
 static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -101,8 +100,7 @@ impl Pane {
 
     fn paint_texture(&self, ui: &egui::Ui, ctx: &ViewCtx<'_>, rect: Rect) {
         let size = [self.grid.0.max(1) as usize, self.grid.1.max(1) as usize];
-        let key = (self.id, self.number, self.is_logarithmic, ctx.theme.choice);
-        let texture = self.texture(ctx, key, size);
+        let texture = self.texture(ctx, size);
         let cells = vec2(size[0] as f32, size[1] as f32);
         let at = Rect::from_min_size(rect.min - self.origin * self.scale, cells * self.scale);
         let uv = Rect::from_min_max(egui::pos2(0.0, 0.0), egui::pos2(1.0, 1.0));
@@ -114,13 +112,15 @@ impl Pane {
         );
     }
 
-    fn texture(&self, ctx: &ViewCtx<'_>, key: impl Hash, size: [usize; 2]) -> egui::TextureHandle {
+    fn texture(&self, ctx: &ViewCtx<'_>, size: [usize; 2]) -> egui::TextureHandle {
+        // Numbered, so that a texture is known without keeping what it was made from.
+        let key = (self.id, self.number, self.is_logarithmic, ctx.theme.choice);
         let top = self.highest.max(1.0);
         let color = |value: &f32| {
             let part = if self.is_logarithmic { value.ln_1p() / top.ln_1p() } else { value / top };
             ctx.theme.maps.viridis.at(part)
         };
-        ctx.textures.colors(key, size, Sampling::Pixels, || match &self.values {
+        ctx.textures.colors((key, Source::key()), size, Sampling::Pixels, || match &self.values {
             Values::Cells(cells) => cells.iter().map(color).collect(),
             Values::Rows(rows) => rows.iter().flat_map(|row| row.iter()).map(color).collect(),
         })

@@ -1,5 +1,7 @@
 //! What is drawn over a picture for its tokens: colors, lines, numbers, states.
 
+use std::sync::Arc;
+
 use egui::{Align2, Color32, Rect, Shape, Stroke, StrokeKind, pos2, vec2};
 use smalti_engine::tokens::Tokens;
 
@@ -7,17 +9,18 @@ use super::sheet::Sheet;
 use crate::ctx::ViewCtx;
 use crate::document::{ColorBy, Slot};
 use crate::look::colors::color_of;
-use crate::look::textures::Sampling;
+use crate::look::palette::FULL_DIFFERENCE;
+use crate::look::textures::{Sampling, Source};
 use crate::widgets::pane::Pane;
 
 /// What colors may come from, as far as it is known.
 pub(super) struct Sources<'a> {
     /// The mean decoded color of each code.
-    pub(super) colors: Option<&'a [[u8; 3]]>,
+    pub(super) colors: Option<&'a Arc<[[u8; 3]]>>,
     /// How often each code stands in the part.
-    pub(super) counts: Option<&'a [u64]>,
+    pub(super) counts: Option<&'a Arc<[u64]>>,
     /// Mean absolute error of each cell.
-    pub(super) errors: Option<&'a [f32]>,
+    pub(super) errors: Option<&'a Arc<[f32]>>,
 }
 
 /// The part as colors over the picture, its lines and its numbers.
@@ -30,15 +33,22 @@ pub(super) fn paint(
 ) {
     let looks = &ctx.document.looks;
     let known = match looks.color_by {
-        ColorBy::Code => 0,
-        ColorBy::Mosaic => sources.colors.map_or(0, |c| c.as_ptr().addr()),
-        ColorBy::Usage => sources.counts.map_or(0, |c| c.as_ptr().addr()),
-        ColorBy::Difference => sources.errors.map_or(0, |c| c.as_ptr().addr()),
+        ColorBy::Code => None,
+        ColorBy::Mosaic => sources.colors.map(Source::of),
+        ColorBy::Usage => sources.counts.map(Source::of),
+        ColorBy::Difference => sources.errors.map(Source::of),
     };
-    let choice = ctx.theme.choice;
-    let key = ("tokens", tokens, sheet.number, looks.color_by, known, choice);
+    let facts = ctx.facts(Slot::A);
+    let book = sheet.part.book();
+    let levels = facts.and_then(|f| f.best().map(|f| f.facts.book(book).levels.clone()));
+    let levels = levels.unwrap_or_default();
+    // The levels come later than the tokens where no other view has asked for them.
+    let key = ("tokens", tokens, sheet.number, looks.color_by, &levels, ctx.theme.choice);
     let size = [sheet.columns, sheet.rows];
-    let texture = ctx.textures.colors(key, size, Sampling::Pixels, || colors(ctx, sheet, sources));
+    let source = known.unwrap_or_else(Source::key);
+    let texture = ctx
+        .textures
+        .colors((key, source), size, Sampling::Pixels, || colors(ctx, sheet, sources, &levels));
     let alpha = (looks.token_opacity * 255.0) as u8;
     pane.paint(ui, texture.id(), Color32::from_white_alpha(alpha));
     masked(ui, pane, sheet);
@@ -51,30 +61,30 @@ pub(super) fn paint(
     }
 }
 
-fn colors(ctx: &ViewCtx<'_>, sheet: &Sheet<'_>, sources: &Sources<'_>) -> Vec<Color32> {
-    let facts = ctx.facts(Slot::A);
-    let book = sheet.part.book();
-    let levels = facts.and_then(|f| f.best().map(|f| f.facts.book(book).levels.clone()));
-    let levels = levels.unwrap_or_default();
+fn colors(
+    ctx: &ViewCtx<'_>,
+    sheet: &Sheet<'_>,
+    sources: &Sources<'_>,
+    levels: &[u32],
+) -> Vec<Color32> {
     let map = &ctx.theme.maps.viridis;
     let highest = sources.counts.and_then(|c| c.iter().max().copied()).unwrap_or(1) as f32;
     let color = |at: usize| {
         let Some(code) = sheet.part.code(at) else { return Color32::TRANSPARENT };
         match ctx.document.looks.color_by {
-            ColorBy::Code => color_of(code, &levels),
+            ColorBy::Code => color_of(code, levels),
             ColorBy::Mosaic => match sources.colors.and_then(|c| c.get(code as usize)) {
                 Some([r, g, b]) => Color32::from_rgb(*r, *g, *b),
-                None => color_of(code, &levels),
+                None => color_of(code, levels),
             },
             ColorBy::Usage => {
                 let count = sources.counts.and_then(|c| c.get(code as usize)).copied();
                 let value = (1.0 + count.unwrap_or(0) as f32).ln() / (1.0 + highest).ln();
                 map.at(value)
             }
-            // An error of a quarter of the range is the end of the scale: fixed, so that pictures
-            // can be compared.
             ColorBy::Difference => {
-                map.at(sources.errors.and_then(|e| e.get(at)).copied().unwrap_or(0.0) * 4.0)
+                map.at(sources.errors.and_then(|e| e.get(at)).copied().unwrap_or(0.0)
+                    / FULL_DIFFERENCE)
             }
         }
     };

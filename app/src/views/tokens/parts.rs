@@ -8,7 +8,7 @@ use super::sheet::Sheet;
 use crate::ctx::ViewCtx;
 use crate::document::{Edit, Slot};
 use crate::look::colors::color_of;
-use crate::look::textures::Sampling;
+use crate::look::textures::{Sampling, Source};
 use crate::look::theme::{RADIUS_PICTURE, space};
 
 /// Its height, before text is scaled.
@@ -66,8 +66,8 @@ fn tile_ui(
     let levels =
         ctx.facts(Slot::A).and_then(|f| f.best().map(|f| f.facts.book(book).levels.clone()));
     let levels = levels.unwrap_or_default();
-    let known = colors.map_or(0, |look| look.colors.as_ptr().addr());
-    let key = ("part", tokens, number, known);
+    let known = colors.map_or_else(Source::key, |look| Source::of(&look.colors));
+    let key = (("part", tokens, number, &levels), known);
     let texture = ctx.textures.colors(key, [sheet.columns, sheet.rows], Sampling::Pixels, || {
         let color = |at: usize| {
             let Some(code) = part.code(at) else { return egui::Color32::TRANSPARENT };

@@ -6,7 +6,7 @@ use smalti_engine::session::Reply;
 use smalti_engine::tokens::Tokens;
 
 use crate::ctx::ViewCtx;
-use crate::look::textures::Sampling;
+use crate::look::textures::{Sampling, Source};
 use crate::widgets::pane::Pane;
 
 /// Paints how much each pixel depends on the picked token, or else the one under the pointer, over the
@@ -26,7 +26,7 @@ pub(super) fn paint(
         return Some(format!("what token {} moves: trying other codes…", cell.column));
     };
     let size = [reached.size.0 as usize, reached.size.1 as usize];
-    let key = ("reach", tokens, cell, ctx.theme.choice);
+    let key = (("reach", ctx.theme.choice), Source::of(&reached.moved));
     let texture = ctx.textures.colors(key, size, Sampling::Pixels, || {
         let map = &ctx.theme.maps.viridis;
         let highest = reached.highest.max(1e-6);

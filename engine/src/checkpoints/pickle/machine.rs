@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::rebuild::{call, dangerous};
-use super::values::{Arena, Handle, Node, Span};
+use super::super::budget::{Budget, Spent};
+use super::rebuild::{Role, call};
+use super::values::{Arena, Class, Handle, Node, Span};
 
 /// Why a pickle could not be read.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,10 +15,24 @@ pub(crate) enum Failure {
     Broken(usize, String),
     /// The pickle wants this function called.
     Calls(String),
+    /// The values cost more than the file may, reached at a byte.
+    Costly(Spent, usize),
 }
 
+impl From<Spent> for Failure {
+    fn from(spent: Spent) -> Self {
+        Self::Costly(spent, 0)
+    }
+}
+
+/// Longer names of modules and classes are made to exhaust the reader.
+const MAX_NAME: u32 = 512;
+
 /// Runs the pickle at the start of `data`; gives all values, the last one, and the pickle's length.
-pub(crate) fn run(data: &[u8]) -> Result<(Arena<'_>, Handle, usize), Failure> {
+pub(crate) fn run<'a>(
+    data: &'a [u8],
+    budget: &mut Budget,
+) -> Result<(Arena<'a>, Handle, usize), Failure> {
     // Positions are kept as u32.
     let data = data.get(..u32::MAX as usize).unwrap_or(data);
     let mut machine = Machine {
@@ -26,11 +41,12 @@ pub(crate) fn run(data: &[u8]) -> Result<(Arena<'_>, Handle, usize), Failure> {
         arena: Arena::new(data),
         stack: Vec::new(),
         marks: Vec::new(),
-        memo: BTreeMap::new(),
-        copied: 0,
+        memo: Memo::default(),
+        budget,
     };
     loop {
         let start = machine.at;
+        machine.budget.steps(1)?;
         let code = machine.byte()?;
         if code == b'.' {
             let top = machine.pop()?;
@@ -38,20 +54,52 @@ pub(crate) fn run(data: &[u8]) -> Result<(Arena<'_>, Handle, usize), Failure> {
         }
         machine.step(code).map_err(|failure| match failure {
             Failure::Broken(_, reason) => Failure::Broken(start, reason),
+            Failure::Costly(spent, _) => Failure::Costly(spent, start),
             other => other,
         })?;
     }
 }
 
-struct Machine<'a> {
+struct Machine<'a, 'b> {
     data: &'a [u8],
     at: usize,
     arena: Arena<'a>,
     stack: Vec<Handle>,
-    marks: Vec<usize>,
-    memo: BTreeMap<u32, Handle>,
-    /// Handles that calls have copied, so that repeated copying cannot outgrow the file.
-    copied: usize,
+    marks: Vec<u32>,
+    memo: Memo,
+    budget: &'b mut Budget,
+}
+
+/// Values that were put aside under a number. Picklers count from 0, so nearly all are in a list.
+#[derive(Default)]
+struct Memo {
+    dense: Vec<Handle>,
+    sparse: BTreeMap<u32, Handle>,
+}
+
+impl Memo {
+    fn get(&self, number: u32) -> Option<Handle> {
+        self.dense.get(number as usize).or_else(|| self.sparse.get(&number)).copied()
+    }
+
+    fn len(&self) -> usize {
+        self.dense.len() + self.sparse.len()
+    }
+
+    fn put(&mut self, number: u32, handle: Handle, budget: &mut Budget) -> Result<(), Spent> {
+        if let Some(place) = self.dense.get_mut(number as usize) {
+            *place = handle;
+        } else if number as usize == self.dense.len() {
+            budget.room(&mut self.dense, 1)?;
+            self.dense.push(handle);
+            self.sparse.remove(&number);
+        } else {
+            // A tree's entry with its share of the nodes.
+            budget.memory(32)?;
+            self.sparse.insert(number, handle);
+        }
+        Ok(())
+    }
 }
 
 type Step<T = ()> = Result<T, Failure>;
@@ -60,16 +108,21 @@ fn broken<T>(reason: impl Into<String>) -> Step<T> {
     Err(Failure::Broken(0, reason.into()))
 }
 
-impl<'a> Machine<'a> {
+impl<'a> Machine<'a, '_> {
     fn step(&mut self, code: u8) -> Step {
         match code {
-            0x80 => self.skip(1),         // PROTO
-            0x95 => self.skip(8),         // FRAME
-            b'0' => self.pop_any(),       // POP
-            b'1' => self.cut().map(drop), // POP_MARK
-            b'2' => self.top().map(|h| self.stack.push(h)),
+            0x80 => self.skip(1),    // PROTO
+            0x95 => self.skip(8),    // FRAME
+            b'0' => self.pop_any(),  // POP
+            b'1' => self.pop_mark(), // POP_MARK
+            b'2' => {
+                let top = self.top()?;
+                self.push(top)
+            }
             b'(' => {
-                self.marks.push(self.stack.len());
+                self.budget.room(&mut self.marks, 1)?;
+                // A value on the stack takes a byte of at most 4 GiB.
+                self.marks.push(self.stack.len() as u32);
                 Ok(())
             }
             b'N' => self.push(Arena::NONE),
@@ -103,7 +156,10 @@ impl<'a> Machine<'a> {
     fn number(&mut self, code: u8) -> Step {
         let node = match code {
             b'J' => Node::Int(i32::from_le_bytes(self.array()?).into()),
-            b'K' => Node::Int(self.byte()?.into()),
+            b'K' => {
+                let number = self.byte()?;
+                return self.push(Arena::small(number));
+            }
             b'M' => Node::Int(u16::from_le_bytes(self.array()?).into()),
             b'G' => Node::Float(f64::from_be_bytes(self.array()?)),
             0x8a | 0x8b => {
@@ -159,84 +215,119 @@ impl<'a> Machine<'a> {
             b'B' => u32::from_le_bytes(self.array()?).into(),
             _ => u64::from_le_bytes(self.array()?),
         };
-        self.span(usize::try_from(len).unwrap_or(usize::MAX))?;
-        self.push(Arena::OPAQUE)
+        let span = self.span(usize::try_from(len).unwrap_or(usize::MAX))?;
+        self.make(Node::Bytes(span))
     }
 
     fn container(&mut self, code: u8) -> Step {
         match code {
-            b']' => self.make(Node::List(Vec::new())),
-            b'}' => self.make(Node::Dict(Vec::new())),
+            b']' => self.make_list(0, Node::List),
+            b'}' => self.make_list(0, Node::Dict),
             b')' => self.push(Arena::EMPTY_TUPLE),
             b'l' => {
-                let items = self.cut()?;
-                self.make(Node::List(items))
+                let n = self.cut()?;
+                self.make_list(n, Node::List)
             }
             b't' => {
-                let items = self.cut()?;
-                self.make(Node::Tuple(items.into()))
+                let n = self.cut()?;
+                self.make_tuple(n)
             }
             0x85..=0x87 => {
                 let n = usize::from(code - 0x84);
-                let from = self.floor(n)?;
-                let items: Box<[Handle]> = self.stack.drain(from..).collect();
-                self.make(Node::Tuple(items))
+                self.floor(n)?;
+                self.make_tuple(n)
             }
             b'd' => {
-                let mut items = self.cut()?;
-                items.truncate(items.len() / 2 * 2);
-                self.make(Node::Dict(items))
+                let n = self.cut()?;
+                if !n.is_multiple_of(2) {
+                    return broken("a key without a value");
+                }
+                self.make_list(n, Node::Dict)
             }
             b'a' => {
-                let item = self.pop()?;
-                self.extend(&[item], false)
+                self.floor(1)?;
+                self.extend(1, false)
             }
             b'e' => {
-                let items = self.cut()?;
-                self.extend(&items, false)
+                let n = self.cut()?;
+                self.extend(n, false)
             }
             b's' => {
-                let (value, key) = (self.pop()?, self.pop()?);
-                self.extend(&[key, value], true)
+                self.floor(2)?;
+                self.extend(2, true)
             }
             b'u' => {
-                let items = self.cut()?;
-                self.extend(&items, true)
+                let n = self.cut()?;
+                self.extend(n, true)
             }
-            0x90 => self.cut().map(drop), // ADDITEMS
+            0x90 => self.pop_mark(), // ADDITEMS
             0x91 => {
-                self.cut()?;
+                self.pop_mark()?;
                 self.push(Arena::OPAQUE) // FROZENSET
             }
             _ => self.push(Arena::OPAQUE), // EMPTY_SET
         }
     }
 
-    /// Adds to the list or dictionary on top of the stack; what is neither takes nothing.
-    fn extend(&mut self, items: &[Handle], pairs: bool) -> Step {
-        let top = self.top()?;
-        if pairs && !items.len().is_multiple_of(2) {
+    /// Moves the last `n` values from the stack into the list or dictionary below them; what is
+    /// neither takes nothing.
+    fn extend(&mut self, n: usize, pairs: bool) -> Step {
+        let from = self.stack.len().saturating_sub(n);
+        if pairs && !n.is_multiple_of(2) {
             return broken("a key without a value");
         }
-        match self.arena.get_mut(top) {
-            Some(Node::List(list)) if !pairs => list.extend(items),
-            Some(Node::Dict(entries)) if pairs => entries.extend(items),
-            _ => {}
+        let floor = self.marks.last().map_or(0, |mark| *mark as usize);
+        let Some(top) = from.checked_sub(1).filter(|top| *top >= floor) else {
+            return broken("an empty stack");
+        };
+        let Some(&target) = self.stack.get(top) else { return broken("an empty stack") };
+        let fits = match self.arena.get(target) {
+            Node::List(_) => !pairs,
+            Node::Dict(_) => pairs,
+            _ => false,
+        };
+        if fits {
+            let items = self.stack.get(from..).unwrap_or_default();
+            self.arena.extend(target, items, self.budget)?;
         }
+        self.stack.truncate(from);
         Ok(())
+    }
+
+    fn make_list(&mut self, n: usize, node: fn(super::values::Slot) -> Node) -> Step {
+        let from = self.stack.len().saturating_sub(n);
+        let items = self.stack.get(from..).unwrap_or_default();
+        let handle = self.arena.add_list(items, node, self.budget)?;
+        self.stack.truncate(from);
+        self.push(handle)
+    }
+
+    fn make_tuple(&mut self, n: usize) -> Step {
+        let handle = self.take_tuple(n)?;
+        self.push(handle)
+    }
+
+    fn take_tuple(&mut self, n: usize) -> Step<Handle> {
+        let from = self.stack.len().saturating_sub(n);
+        let items = self.stack.get(from..).unwrap_or_default();
+        let handle = self.arena.add_tuple(items, self.budget)?;
+        self.stack.truncate(from);
+        Ok(handle)
     }
 
     fn object(&mut self, code: u8) -> Step {
         match code {
             b'c' => {
                 let (module, name) = (self.line()?, self.line()?);
-                self.make(Node::Global(module, name))
+                let class = self.class(module, name)?;
+                self.push(class)
             }
             0x93 => {
                 let (name, module) = (self.pop()?, self.pop()?);
                 match (self.arena.get(module), self.arena.get(name)) {
-                    (&Node::Text(module), &Node::Text(name)) => {
-                        self.make(Node::Global(module, name))
+                    (Node::Text(module), Node::Text(name)) => {
+                        let class = self.class(module, name)?;
+                        self.push(class)
                     }
                     _ => broken("a class whose name is no text"),
                 }
@@ -251,26 +342,23 @@ impl<'a> Machine<'a> {
             }
             b'i' => {
                 let (module, name) = (self.line()?, self.line()?);
-                let items = self.cut()?;
-                let callee = self.arena.add(Node::Global(module, name));
-                let arguments = self.arena.add(Node::Tuple(items.into()));
+                let n = self.cut()?;
+                let callee = self.class(module, name)?;
+                let arguments = self.take_tuple(n)?;
                 self.call(callee, arguments)
             }
             b'o' => {
-                let mut items = self.cut()?;
-                if items.is_empty() {
+                let Some(n) = self.cut()?.checked_sub(1) else {
                     return broken("an object without a class");
-                }
-                let callee = items.remove(0);
-                let arguments = self.arena.add(Node::Tuple(items.into()));
+                };
+                let arguments = self.take_tuple(n)?;
+                let callee = self.pop()?;
                 self.call(callee, arguments)
             }
             b'b' => {
                 let state = self.pop()?;
                 let top = self.top()?;
-                if let Some(Node::Object(_, kept)) = self.arena.get_mut(top) {
-                    *kept = state;
-                }
+                self.arena.set_state(top, state);
                 Ok(())
             }
             b'P' => {
@@ -288,17 +376,22 @@ impl<'a> Machine<'a> {
         }
     }
 
+    fn class(&mut self, module: Span, name: Span) -> Step<Handle> {
+        if module.len > MAX_NAME || name.len > MAX_NAME {
+            return broken("a class whose name is longer than any");
+        }
+        let role = Role::of(self.arena.bytes(module), self.arena.bytes(name));
+        Ok(self.arena.add_class(Class { module, name, role }, self.budget)?)
+    }
+
     fn call(&mut self, callee: Handle, arguments: Handle) -> Step {
-        if let Some(name) = dangerous(&self.arena, callee) {
-            return Err(Failure::Calls(name));
+        if let Some((_, class)) = self.arena.class(callee)
+            && class.role == Role::Dangerous
+        {
+            let [module, name] = [class.module, class.name].map(|span| self.arena.string(span));
+            return Err(Failure::Calls(format!("{module}.{name}")));
         }
-        let made = call(&mut self.arena, callee, arguments);
-        if let Node::Dict(items) | Node::List(items) = self.arena.get(made) {
-            self.copied += items.len();
-            if self.copied > self.data.len() {
-                return broken("copies more than the file holds");
-            }
-        }
+        let made = call(&mut self.arena, callee, arguments, self.budget)?;
         self.push(made)
     }
 
@@ -314,30 +407,29 @@ impl<'a> Machine<'a> {
         };
         let Some(number) = number else { return broken("a memo number that is no number") };
         if matches!(code, b'g' | b'h' | b'j') {
-            let Some(&handle) = self.memo.get(&number) else {
+            let Some(handle) = self.memo.get(number) else {
                 return broken(format!("memo {number} is used before it is set"));
             };
             return self.push(handle);
         }
         let top = self.top()?;
-        self.memo.insert(number, top);
-        Ok(())
+        Ok(self.memo.put(number, top, self.budget)?)
     }
 
     fn make(&mut self, node: Node) -> Step {
-        let handle = self.arena.add(node);
+        let handle = self.arena.add(node, self.budget)?;
         self.push(handle)
     }
 
-    #[allow(clippy::unnecessary_wraps, reason = "ends a step, as everything else that does")]
     fn push(&mut self, handle: Handle) -> Step {
+        self.budget.room(&mut self.stack, 1)?;
         self.stack.push(handle);
         Ok(())
     }
 
     /// The place of the `n`th value from the top, which must lie above the last mark.
     fn floor(&self, n: usize) -> Step<usize> {
-        let floor = self.marks.last().copied().unwrap_or(0);
+        let floor = self.marks.last().map_or(0, |mark| *mark as usize);
         match self.stack.len().checked_sub(n) {
             Some(from) if from >= floor => Ok(from),
             _ => broken("takes a value from an empty stack"),
@@ -351,7 +443,7 @@ impl<'a> Machine<'a> {
 
     /// POP also takes a mark, where one is on top.
     fn pop_any(&mut self) -> Step {
-        if self.marks.last() == Some(&self.stack.len()) {
+        if self.marks.last().is_some_and(|mark| *mark as usize == self.stack.len()) {
             self.marks.pop();
             return Ok(());
         }
@@ -363,12 +455,17 @@ impl<'a> Machine<'a> {
         self.stack.get(from).copied().map_or_else(|| broken("an empty stack"), Ok)
     }
 
-    /// Everything above the last mark.
-    fn cut(&mut self) -> Step<Vec<Handle>> {
-        match self.marks.pop() {
-            Some(mark) if mark <= self.stack.len() => Ok(self.stack.split_off(mark)),
-            _ => broken("there is no mark"),
-        }
+    /// Takes the last mark away; how many values are above it.
+    fn cut(&mut self) -> Step<usize> {
+        let above = self.marks.pop().and_then(|mark| self.stack.len().checked_sub(mark as usize));
+        above.map_or_else(|| broken("there is no mark"), Ok)
+    }
+
+    /// Takes away the last mark and everything above it.
+    fn pop_mark(&mut self) -> Step {
+        let n = self.cut()?;
+        self.stack.truncate(self.stack.len() - n);
+        Ok(())
     }
 
     fn byte(&mut self) -> Step<u8> {

@@ -6,9 +6,6 @@ use crate::tokenizers::clues::{Said, grouped, multiple, within};
 use crate::tokenizers::family::{Beside, Shapes, any, count, size};
 use crate::{EngineError, Result};
 
-/// The scales of the models of 1024 pixels; 256 pixels are the default.
-const SCALES_1024: [usize; 14] = [1, 2, 3, 4, 5, 7, 9, 12, 16, 21, 27, 36, 48, 64];
-
 /// VAR's VQVAE: encoder, decoder and the scales between them.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -119,9 +116,9 @@ pub fn claims(shapes: &Shapes<'_>) -> bool {
 /// The configuration of a checkpoint, from its shapes and what lies beside it.
 ///
 /// Shapes tell all sizes. They do not tell, and without a configuration are taken as published: the
-/// scales (`v_patch_nums` or `patch_nums`: those of 256 pixels; of 1024 pixels where the counts of use
-/// have 14 rows), the share of phi (`quant_resi` 0.5), `using_znorm` (no), `beta`, and the norms' groups
-/// (32) and epsilon (1e-6).
+/// scales (`v_patch_nums` or `patch_nums`; those of 256 pixels, though the same published file serves
+/// 512 and 1024 pixels as well), the share of phi (`quant_resi` 0.5), `using_znorm` (no), `beta`, and
+/// the norms' groups (32) and epsilon (1e-6).
 ///
 /// # Errors
 /// [`EngineError::BadInput`] if a tensor that decides is missing, or something is of the wrong kind.
@@ -158,12 +155,8 @@ pub fn configure(shapes: &Shapes<'_>, beside: Option<&Beside>) -> Result<VarConf
 fn quantizer(shapes: &Shapes<'_>, said: Said<'_>) -> Result<MultiScaleConfig> {
     let defaults = MultiScaleConfig::default();
     let codes = size(shapes, "quantize.embedding.weight", 0)?;
-    let hits = shapes.get("quantize.ema_vocab_hit_SV").and_then(|shape| shape.first().copied());
-    let v_patch_nums = match said.wholes(&["/v_patch_nums", "/patch_nums"])? {
-        Some(given) => given,
-        None if hits == Some(SCALES_1024.len()) => SCALES_1024.to_vec(),
-        None => defaults.v_patch_nums,
-    };
+    let given = said.wholes(&["/v_patch_nums", "/patch_nums"])?;
+    let v_patch_nums = given.unwrap_or(defaults.v_patch_nums);
     let apart = count(shapes, |at| format!("quantize.quant_resi.{at}.weight"));
     let shared = count(shapes, |at| format!("quantize.quant_resi.qresi_ls.{at}.weight"));
     let one = any(shapes, "quantize.quant_resi.qresi.");
@@ -268,12 +261,10 @@ mod tests {
 
     #[test]
     fn what_lies_beside_says_what_shapes_cannot() {
-        let hits: (&str, &[usize]) = ("quantize.ema_vocab_hit_SV", &[14, 64]);
-        assert_eq!(configured(&[hits], None).unwrap().quantize.v_patch_nums, SCALES_1024);
         let beside = beside(serde_json::json!({
             "patch_nums": [1, 2, 4], "using_znorm": true, "norm_eps": 1e-5, "vae_groupnorm_groups": 8,
         }));
-        let found = configured(&[hits], Some(&beside)).unwrap();
+        let found = configured(&[], Some(&beside)).unwrap();
         assert_eq!(found.quantize.v_patch_nums, [1, 2, 4]);
         assert!(found.quantize.using_znorm);
         assert_eq!((found.norm_groups, found.norm_eps, found.image_side()), (8, 1e-5, 8));

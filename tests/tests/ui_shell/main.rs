@@ -1,6 +1,8 @@
 //! The window without its views: opening, undo, palette, keys, notices, themes, scenes, autosave.
 //! Run without a display; those that look at pixels draw with wgpu.
 
+mod mended;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -93,7 +95,7 @@ fn the_palette_finds_a_view_a_code_and_a_path() {
     let image = folder.path().join("a.png");
     write_png(&image, 32, 32, 2);
     let mut window = open();
-    send(&mut window, Layout::Close(ViewId::Log));
+    send(&mut window, Layout::Close(ViewId::Log.into()));
     assert!(!views(&window).contains(&ViewId::Log));
     let mut search = |query: &str| {
         press(&mut window, Modifiers::COMMAND, Key::P);
@@ -299,16 +301,18 @@ fn work_of_an_unexpected_end_is_kept_when_the_next_start_opens_a_file() {
     assert!(said, "the person is told");
 }
 
+/// As the cross of the window's frame does.
+fn ask_to_close(window: &mut Window) {
+    let viewport = window.input_mut().viewports.entry(egui::ViewportId::ROOT).or_default();
+    viewport.events.push(egui::ViewportEvent::Close);
+    window.step();
+    let viewport = window.input_mut().viewports.entry(egui::ViewportId::ROOT).or_default();
+    viewport.events.clear();
+    settle(window);
+}
+
 #[test]
 fn quitting_with_unsaved_tokens_asks_first() {
-    let ask_to_close = |window: &mut Window| {
-        let viewport = window.input_mut().viewports.entry(egui::ViewportId::ROOT).or_default();
-        viewport.events.push(egui::ViewportEvent::Close);
-        window.step();
-        let viewport = window.input_mut().viewports.entry(egui::ViewportId::ROOT).or_default();
-        viewport.events.clear();
-        settle(window);
-    };
     let mut window = open();
     send(&mut window, Look::ShowIds(false));
     ask_to_close(&mut window);

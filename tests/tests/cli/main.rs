@@ -1,6 +1,8 @@
 //! The command line from outside: what it prints, what it writes, how it ends.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod many;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -41,6 +43,7 @@ impl Ran {
 fn run_with(arguments: &[&str], assets: Option<&Path>, cancel: bool) -> Ran {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let around = Surroundings {
+        errors: None,
         out: &mut out,
         err: &mut err,
         watched: false,
@@ -201,6 +204,9 @@ fn evaluate_counts_a_folder_and_skips_what_is_broken() {
         [
             "model",
             "images",
+            "of_images",
+            "size",
+            "enlarged",
             "psnr",
             "ssim",
             "lpips_like",
@@ -356,8 +362,12 @@ fn bad_input_of_every_kind_is_refused_and_changes_nothing() {
     encode(&image, "no-such-model", &out).expect_refused(&["no-such-model", "what to do"]);
     encode(&image, &model, &desk.name("file")).expect_refused(&["file", "folder"]);
     encode(&image, &model, &desk.name("file/below")).expect_refused(&["file"]);
-    run(&["encode", &image, &desk.name("text.png"), "--model", &model, "--out", &out])
-        .expect_refused(&["text.png"]);
+    let (text, empty) = (desk.name("text.png"), desk.name("empty.png"));
+    run(&["encode", &text, &empty, "--model", &model, "--out", &out]).expect_refused(&[
+        "none of 2 images",
+        "text.png",
+        "empty.png",
+    ]);
 
     let decode =
         |tokens: &str, out: &str| run(&["decode", tokens, "--model", &model, "--out", out]);
@@ -393,6 +403,11 @@ fn render_draws_a_scene_or_a_view_and_knows_their_names() {
     refused(&["render", "nowhere", "--out", &png], &["nowhere", "studio", "tokens"]);
     refused(&["render", "studio", "--out", &png, "--theme", "pink"], &["pink", "light"]);
     refused(&["render", "studio", "--out", &png, "--open", "missing.png"], &["missing.png"]);
+    std::fs::remove_file(desk.path("w.png")).unwrap();
+    std::fs::write(desk.path("broken.png"), b"\x89PNG\r\n\x1a\nand nothing else").unwrap();
+    let broken = desk.name("broken.png");
+    refused(&["render", "studio", "--out", &png, "--open", &broken], &["broken.png"]);
+    assert!(!desk.path("w.png").exists(), "no picture of a window without what was asked for");
     refused(&["render", "studio", "--out", &png, "--scale", "9"], &["--scale"]);
     std::fs::write(desk.path("bad.ron"), "(title: \"x\", nonsense: 1)").unwrap();
     refused(&["render", &desk.name("bad.ron"), "--out", &png], &["bad.ron", "1:"]);

@@ -1,0 +1,325 @@
+//! Checkpoint: what a file of weights holds. A file of no known family is no blank wall: its tensors are
+//! listed, and what looks like a codebook can be looked at, of images or of anything else.
+
+use std::sync::Arc;
+
+use egui::{Color32, Rect, RichText, Sense, Stroke, StrokeKind, pos2, vec2};
+use smalti_engine::answers::{
+    CodeUse, CodebookLook, InspectModel, Inspection, LookAtCodebook, ModelRef, Sample, Scope,
+    Subject,
+};
+use smalti_engine::session::Reply;
+use smalti_engine::tokens::Code;
+
+use super::view::View;
+use crate::ctx::ViewCtx;
+use crate::document::{AppCommand, Open, Slot};
+use crate::look::textures::{Sampling, Source};
+use crate::look::theme::space;
+use crate::look::words::grouped;
+use crate::widgets::states;
+
+/// Rows of the list that are made in a frame are those that are seen; this is their height.
+const ROW: f32 = 18.0;
+
+/// The Checkpoint view.
+#[derive(Debug, Default)]
+pub(super) struct CheckpointView {
+    filter: String,
+    /// The candidate that is looked at, of which file.
+    picked: Option<(ModelRef, String)>,
+}
+
+impl View for CheckpointView {
+    fn bar_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+        let (model, _) = looked_at(ctx);
+        ui.label(ctx.theme.caption_figures(model.label()));
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+        let (model, is_own) = looked_at(ctx);
+        let found = match ctx.ask("inspect", &InspectModel { model: model.clone() }) {
+            Reply::Ready(found) => found,
+            Reply::Failed(problem) => {
+                states::problem(ui, ctx, &problem);
+                return;
+            }
+            Reply::Working { .. } => {
+                ui.label(ctx.theme.label("Reading the file…"));
+                return;
+            }
+        };
+        let area = ui.available_rect_before_wrap().shrink(space::S);
+        let beside = area.width() > ctx.theme.px(560.0);
+        let (list, book) = if beside {
+            area.split_left_right_at_fraction(0.45)
+        } else {
+            area.split_top_bottom_at_fraction(0.5)
+        };
+        ui.scope_builder(egui::UiBuilder::new().max_rect(list.shrink(space::XS)), |ui| {
+            head_ui(ui, ctx, &found, (&model, is_own));
+            self.list_ui(ui, ctx, &found, &model);
+        });
+        ui.scope_builder(egui::UiBuilder::new().max_rect(book.shrink(space::XS)), |ui| {
+            self.book_ui(ui, ctx, &found, &model);
+        });
+    }
+}
+
+/// The file that is looked at: one that was opened for it, or else the tokenizer's.
+fn looked_at(ctx: &ViewCtx<'_>) -> (ModelRef, bool) {
+    match &ctx.document.checkpoint {
+        Some(model) => (model.clone(), false),
+        None => (ctx.document.model.clone(), true),
+    }
+}
+
+fn head_ui(
+    ui: &mut egui::Ui,
+    ctx: &ViewCtx<'_>,
+    found: &Arc<Inspection>,
+    (model, is_own): (&ModelRef, bool),
+) {
+    let theme = ctx.theme;
+    let about = &found.recognized;
+    ui.horizontal_wrapped(|ui| {
+        ui.label(RichText::new(&about.family).font(theme.heading()));
+        ui.label(theme.label(format!(
+            "{} · {} tensors · {} numbers",
+            about.container,
+            grouped(about.tensors as u64),
+            grouped(about.parameters)
+        )));
+    });
+    for problem in about.problems.iter().take(4) {
+        ui.label(RichText::new(problem).font(theme.small()).color(theme.colors.danger));
+    }
+    for note in about.notes.iter().take(6) {
+        ui.label(theme.label(note));
+    }
+    ui.horizontal(|ui| {
+        let about = "A few lines of Python with which the code that made this file writes its tokens \
+                     for Smalti";
+        if ui.button("Copy snippet").on_hover_text(about).clicked() {
+            ctx.send(AppCommand::CopyText(found.snippet.clone()));
+        }
+        if !is_own {
+            if found.recognized.design.is_some() && ui.button("Use as tokenizer").clicked() {
+                ctx.send(Open::Model(Slot::A, model.clone()));
+            }
+            if ui.button("Back to the tokenizer's own").clicked() {
+                ctx.send(Open::Checkpoint(None));
+            }
+        }
+    });
+}
+
+impl CheckpointView {
+    fn list_ui(
+        &mut self,
+        ui: &mut egui::Ui,
+        ctx: &ViewCtx<'_>,
+        found: &Arc<Inspection>,
+        model: &ModelRef,
+    ) {
+        let theme = ctx.theme;
+        let picked = self.picked_name(found, model);
+        if found.candidates.is_empty() {
+            ui.label(theme.label("nothing in it looks like a codebook"));
+        } else {
+            ui.label(theme.label("looks like a codebook"));
+            let most = theme.px(ROW + 4.0) * found.candidates.len().min(4) as f32;
+            egui::ScrollArea::vertical().id_salt("candidates").max_height(most).show(ui, |ui| {
+                for candidate in &found.candidates {
+                    let is_it = picked.as_deref() == Some(&*candidate.tensor);
+                    let text =
+                        format!("{}  {} × {}", candidate.tensor, candidate.size, candidate.dim);
+                    let response = ui.selectable_label(is_it, theme.caption_figures(text));
+                    if response.on_hover_text(&candidate.why).clicked() {
+                        self.picked = Some((model.clone(), candidate.tensor.clone()));
+                    }
+                }
+            });
+        }
+        ui.add_space(space::S);
+        let field = egui::TextEdit::singleline(&mut self.filter)
+            .hint_text("filter by name")
+            .desired_width(f32::INFINITY);
+        ui.add(field).widget_info(|| {
+            egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Filter tensors by name")
+        });
+        let shown: Vec<_> =
+            found.tensors.iter().filter(|row| row.name.contains(self.filter.trim())).collect();
+        let height = theme.px(ROW);
+        egui::ScrollArea::vertical().id_salt("tensors").auto_shrink(false).show_rows(
+            ui,
+            height,
+            shown.len(),
+            |ui, rows| {
+                for row in shown.iter().skip(rows.start).take(rows.len()) {
+                    let shape: Vec<String> = row.shape.iter().map(ToString::to_string).collect();
+                    let text = format!("{}  {}  {}", row.name, shape.join("×"), row.dtype);
+                    ui.add(egui::Label::new(theme.caption_figures(text)).truncate());
+                }
+            },
+        );
+    }
+
+    /// The candidate that is looked at: the picked one of this file, or the likeliest.
+    fn picked_name(&self, found: &Arc<Inspection>, model: &ModelRef) -> Option<String> {
+        let picked = self.picked.as_ref().filter(|(of, _)| of == model).map(|(_, name)| name);
+        let is_there = |name: &&String| found.candidates.iter().any(|c| c.tensor == **name);
+        picked.filter(is_there).or(found.candidates.first().map(|c| &c.tensor)).cloned()
+    }
+
+    fn book_ui(
+        &mut self,
+        ui: &mut egui::Ui,
+        ctx: &ViewCtx<'_>,
+        found: &Arc<Inspection>,
+        model: &ModelRef,
+    ) {
+        let Some(name) = self.picked_name(found, model) else { return };
+        let question = LookAtCodebook { model: model.clone(), tensor: name.as_str().into() };
+        match ctx.ask_soon("look at codebook", &question) {
+            Reply::Ready(look) => {
+                egui::ScrollArea::vertical().id_salt("book").auto_shrink(false).show(ui, |ui| {
+                    figures_ui(ui, ctx, &look, &name);
+                    codes_ui(ui, ctx, &look);
+                    curves_ui(ui, ctx, &look);
+                });
+            }
+            Reply::Failed(problem) => {
+                ui.label(RichText::new(&problem.summary).color(ctx.theme.colors.danger));
+                ui.label(ctx.theme.label(&problem.hint));
+            }
+            Reply::Working { .. } => {
+                ui.label(ctx.theme.label("Looking for nearest codes…"));
+            }
+        }
+    }
+}
+
+fn figures_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: &Arc<CodebookLook>, name: &str) {
+    let theme = ctx.theme;
+    let mut norms = look.norms.to_vec();
+    norms.sort_unstable_by(f32::total_cmp);
+    let at = |share: f64| norms.get((norms.len() as f64 * share) as usize).copied().unwrap_or(0.0);
+    ui.label(RichText::new(name).font(theme.heading()));
+    let twins: usize = look.duplicates.iter().map(|group| group.len() - 1).sum();
+    let of_all = if look.all_looked_at { "" } else { " (of a sample)" };
+    let mut lines = vec![
+        format!("{} codes of {} numbers", grouped(look.size as u64), look.dim),
+        format!("length {:.3} to {:.3}, half of them below {:.3}", at(0.0), at(0.9999), at(0.5)),
+        format!(
+            "{} codes stand twice bit by bit, {} pairs are nearly the same{of_all}",
+            twins,
+            look.near.len()
+        ),
+    ];
+    if let Some((counts, usage)) = &look.usage {
+        let used = usage.iter().filter(|count| **count >= 0.5).count();
+        lines.push(format!(
+            "at the end of training {} of {} were used ({counts})",
+            grouped(used as u64),
+            grouped(look.size as u64)
+        ));
+    }
+    if let Some(Subject::Tokens(given)) = &ctx.document.subject
+        && given.tokens.first().codebook_size() as usize <= look.size
+    {
+        let sample = Sample::of(given.tokens.clone());
+        let question = CodeUse { sample, scope: Scope::default() };
+        if let Some(used) = ctx.ask("stream usage", &question).best() {
+            let s = &used.statistics;
+            lines.push(format!(
+                "{} uses {} of them in {} tokens, perplexity {:.1}",
+                given.name,
+                grouped(u64::from(s.used)),
+                grouped(s.samples),
+                s.perplexity
+            ));
+        }
+    }
+    for line in lines {
+        ui.label(line);
+    }
+}
+
+/// All codes, colored by their three main directions; near colors are near codes.
+fn codes_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: &Arc<CodebookLook>) {
+    let theme = ctx.theme;
+    let [a, b, c] = look.explained.map(|share| share * 100.0);
+    ui.add_space(space::S);
+    let text =
+        format!("colored by three main directions, {a:.0} + {b:.0} + {c:.0} % of the variance");
+    ui.label(theme.label(text));
+    let columns = ((look.size as f64 * 2.0).sqrt().ceil() as usize).max(1);
+    let rows = look.size.div_ceil(columns).max(1);
+    let width = ui.available_width();
+    let cell = (width / columns as f32).min(theme.px(22.0));
+    let size = vec2(cell * columns as f32, (cell * rows as f32).max(4.0));
+    let (rect, response) = ui.allocate_exact_size(size, Sense::click());
+    let name = format!("{} codes by color", look.size);
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &name));
+    let key = (("codebook look", look.size), Source::of(&look.colors));
+    let texture = ctx.textures.colors(key, [columns, rows], Sampling::Pixels, || {
+        let mut colors: Vec<Color32> =
+            look.colors.iter().map(|[r, g, b]| Color32::from_rgb(*r, *g, *b)).collect();
+        colors.resize(columns * rows, Color32::TRANSPARENT);
+        colors
+    });
+    egui::Image::new((texture.id(), rect.size())).paint_at(ui, rect);
+    let place = |code: usize| {
+        let at = vec2((code % columns) as f32, (code / columns) as f32) * cell;
+        Rect::from_min_size(rect.min + at, vec2(cell, cell))
+    };
+    if let Some(code) = ctx.hovered.code().filter(|code| (code.number as usize) < look.size) {
+        let stroke = Stroke::new(2.0, theme.colors.gold);
+        ui.painter().rect_stroke(place(code.number as usize), 0.0, stroke, StrokeKind::Outside);
+    }
+    let Some(at) = response.hover_pos() else { return };
+    let inside = ((at - rect.min) / cell).floor();
+    let code = inside.y as usize * columns + inside.x as usize;
+    let Some(norm) = look.norms.get(code) else { return };
+    ctx.hovered.set_code(Code::first(code as u32));
+    let near = look.neighbors.iter().find(|(of, ..)| *of == code as u32);
+    let near = near.map_or(String::new(), |(_, other, d)| format!("\nnearest {other}, at {d:.3}"));
+    let counts = look.usage.as_ref().and_then(|(_, usage)| usage.get(code));
+    let count = counts.map_or(String::new(), |count| format!("\nused {count:.1}"));
+    response.on_hover_text_at_pointer(format!("code {code}\nlength {norm:.3}{near}{count}"));
+}
+
+/// Lengths, distances to the nearest code and use, each as sorted bars from the largest down.
+fn curves_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: &Arc<CodebookLook>) {
+    let distances: Vec<f32> = look.neighbors.iter().map(|(_, _, d)| *d).collect();
+    let mut curves: Vec<(&str, Vec<f32>)> =
+        vec![("lengths", look.norms.to_vec()), ("distances to the nearest code", distances)];
+    if let Some((_, usage)) = &look.usage {
+        curves.push(("use at the end of training", usage.to_vec()));
+    }
+    for (what, mut values) in curves {
+        values.retain(|value| value.is_finite());
+        values.sort_unstable_by(|a, b| b.total_cmp(a));
+        let Some(highest) = values.first().copied().filter(|highest| *highest > 0.0) else {
+            continue;
+        };
+        ui.add_space(space::S);
+        ui.label(ctx.theme.label(format!("{what}, sorted, up to {highest:.3}")));
+        let size = vec2(ui.available_width(), ctx.theme.px(40.0));
+        let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, what));
+        let bars = (rect.width() as usize).clamp(1, values.len());
+        let shapes = (0..bars).map(|bar| {
+            let value = values[bar * values.len() / bars];
+            let (from, to) = (bar as f32 / bars as f32, (bar + 1) as f32 / bars as f32);
+            let top = rect.bottom() - (value / highest).max(0.0) * rect.height();
+            let column = Rect::from_min_max(
+                pos2(rect.left() + from * rect.width(), top),
+                pos2(rect.left() + to * rect.width(), rect.bottom()),
+            );
+            egui::Shape::rect_filled(column, 0.0, ctx.theme.colors.lapis)
+        });
+        ui.painter().extend(shapes.collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,111 @@
+//! The rows below the cells: use of the codes over time or image by image.
+
+use std::sync::Arc;
+
+use egui::{Sense, Stroke, vec2};
+use smalti_engine::tokens::Code;
+
+use super::history::Rows;
+use super::paint::{Numbered, Pane};
+use crate::ctx::ViewCtx;
+use crate::gpu::heatmap::Values;
+
+/// Where rows are drawn.
+#[derive(Debug, Default)]
+pub(super) struct RowsPane {
+    shown: Numbered<[Arc<[f32]>]>,
+    /// Kept, because another `Arc` would be uploaded anew.
+    no_marks: Arc<[u8]>,
+}
+
+/// What rows are, for people.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct About<'a> {
+    /// What a row and a column stand for.
+    pub title: &'a str,
+    /// Which of the tokenizer's books the codes are of, if they are its codes: then they light up
+    /// everywhere.
+    pub book: Option<u16>,
+    /// Colors by the logarithm of the count.
+    pub is_logarithmic: bool,
+}
+
+impl RowsPane {
+    /// Draws them in what is left of the view.
+    pub(super) fn ui(
+        &mut self,
+        ui: &mut egui::Ui,
+        ctx: &ViewCtx<'_>,
+        rows: &Rows,
+        about: About<'_>,
+    ) {
+        let title = about.title;
+        let size = vec2(ui.available_width(), ui.available_height().max(8.0));
+        let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
+        let (columns, count) = (rows.columns.max(1), rows.values.len().max(1));
+        response.widget_info(|| {
+            let label = format!("Use of the codes, {title}, {count} rows");
+            egui::WidgetInfo::labeled(egui::Role::Image, true, label)
+        });
+        // Rows have a greatest height, so that a short history grows downward.
+        let scale = vec2(
+            rect.width() / columns as f32,
+            (rect.height() / count as f32).min(ctx.theme.px(20.0)),
+        );
+        self.shown.show(&rows.values);
+        let pane = Pane {
+            id: ui.scope_id().with("rows").value(),
+            values: Values::Rows(Arc::clone(&rows.values)),
+            marks: Arc::clone(&self.no_marks),
+            patches: None,
+            number: self.shown.number(),
+            grid: (columns, count as u32),
+            origin: egui::Vec2::ZERO,
+            scale,
+            highest: rows.highest,
+            is_logarithmic: about.is_logarithmic,
+            has_gaps: false,
+        };
+        pane.paint(ui, ctx, rect);
+        if let Some(book) = about.book {
+            column_marks_ui(ui, ctx, rect, (rows, book), scale);
+        }
+        let Some(at) = response.hover_pos() else { return };
+        let column = ((at.x - rect.left()) / scale.x) as u32;
+        let row = ((at.y - rect.top()) / scale.y) as usize;
+        let Some(value) = rows.values.get(row).and_then(|row| row.get(column as usize)) else {
+            return;
+        };
+        let first = column * rows.codes_per_column;
+        let codes = if rows.codes_per_column == 1 {
+            if let Some(book) = about.book {
+                ctx.hovered.set_code(Code { book, number: first });
+            }
+            format!("code {first}")
+        } else {
+            format!("codes {first} to {}", first + rows.codes_per_column - 1)
+        };
+        response.on_hover_text_at_pointer(format!("{codes} · {value:.0}\nrow {}", row + 1));
+    }
+}
+
+/// A tick at the columns of the picked code and of the one under the pointer.
+fn column_marks_ui(
+    ui: &egui::Ui,
+    ctx: &ViewCtx<'_>,
+    rect: egui::Rect,
+    (rows, book): (&Rows, u16),
+    scale: egui::Vec2,
+) {
+    let colors = &ctx.theme.colors;
+    let marks = [(ctx.hovered.code(), colors.text), (ctx.document.selection.code, colors.gold)];
+    for (code, color) in marks {
+        let Some(code) = code.filter(|code| code.book == book) else { continue };
+        let column = code.number / rows.codes_per_column.max(1);
+        if column < rows.columns {
+            let x = rect.left() + (column as f32 + 0.5) * scale.x;
+            let y = rect.top()..=rect.top() + ctx.theme.px(6.0).min(rect.height());
+            ui.painter().vline(x, y, Stroke::new(2.0, color));
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! What a file of weights holds, also when no network can be made of it.
+
+use std::sync::Arc;
+
+use super::model::ModelRef;
+use crate::checkpoints::{self, CodebookCandidate, Recognized, TensorRow};
+use crate::measure::Codebook;
+use crate::session::{Desk, Question};
+use crate::{EngineError, Result};
+
+/// Multiplications that the search for nearest codes may take: a second or two.
+const WORK: u64 = 4_000_000_000;
+/// Pairs nearer than this share of the usual distance are told as nearly the same.
+const NEARLY: f32 = 0.01;
+/// Pairs that are listed.
+const MOST_PAIRS: usize = 64;
+
+/// What a file is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct InspectModel {
+    /// Which file.
+    pub model: ModelRef,
+}
+
+/// See [`InspectModel`].
+#[derive(Debug, Clone)]
+pub struct Inspection {
+    /// Its family and what does not fit.
+    pub recognized: Recognized,
+    /// All tensors, by name.
+    pub tensors: Vec<TensorRow>,
+    /// Tensors that look like a codebook, the likeliest first.
+    pub candidates: Vec<CodebookCandidate>,
+    /// A few lines of Python with which the code that made the file writes its tokens for Smalti.
+    pub snippet: String,
+}
+
+impl Question for InspectModel {
+    type Answer = Inspection;
+
+    fn answer(&self, desk: &Desk<'_>) -> Result<Inspection> {
+        let (path, _) = checkpoints::split_part(&self.model.path(desk.assets()));
+        let checkpoint = checkpoints::read(&path)?;
+        let beside = checkpoints::beside(&path);
+        let recognized = checkpoints::recognize(&checkpoint, &path, beside.as_ref())?;
+        let family = recognized.design.as_ref().map(|design| design.family.as_str());
+        Ok(Inspection {
+            snippet: checkpoints::snippet(family, checkpoint.container, &path),
+            tensors: checkpoints::tensor_rows(&checkpoint),
+            candidates: checkpoints::codebook_candidates(&checkpoint),
+            recognized,
+        })
+    }
+
+    fn bytes(answer: &Inspection) -> usize {
+        4096 + answer.tensors.len() * 128
+    }
+
+    fn is_file_work(&self) -> bool {
+        true
+    }
+}
+
+/// A tensor looked at as a codebook. It need not be one of images.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct LookAtCodebook {
+    /// Which file.
+    pub model: ModelRef,
+    /// Which of its tensors, (K, D).
+    pub tensor: Arc<str>,
+}
+
+/// See [`LookAtCodebook`].
+#[derive(Debug, Clone)]
+pub struct CodebookLook {
+    /// Number of codes, K.
+    pub size: usize,
+    /// Numbers of a code, D.
+    pub dim: usize,
+    /// The Euclidean norm of each code, K entries.
+    pub norms: Arc<[f32]>,
+    /// The first three principal components of each code as a color, K entries.
+    pub colors: Arc<[[u8; 3]]>,
+    /// The share of the variance that each of the three explains.
+    pub explained: [f64; 3],
+    /// For codes that were looked at: the code, its nearest other one, the distance.
+    pub neighbors: Arc<[(u32, u32, f32)]>,
+    /// Whether all codes were looked at, and not a sample.
+    pub all_looked_at: bool,
+    /// Codes that are the same in every bit, groups of two and more.
+    pub duplicates: Arc<[Vec<u32>]>,
+    /// Pairs of codes that are nearly the same, with their distances.
+    pub near: Arc<[(u32, u32, f32)]>,
+    /// The vector beside it that counts how often each code was used, K entries, with its name.
+    pub usage: Option<(String, Arc<[f32]>)>,
+}
+
+impl Question for LookAtCodebook {
+    type Answer = CodebookLook;
+
+    fn answer(&self, desk: &Desk<'_>) -> Result<CodebookLook> {
+        let (path, _) = checkpoints::split_part(&self.model.path(desk.assets()));
+        let checkpoint = checkpoints::read(&path)?;
+        let (size, dim, values) = checkpoints::candidate_values(&checkpoint, &self.tensor)?;
+        desk.progress(0.2)?;
+        let book = Codebook::new(size, dim, &values)?;
+        let colors = book.colors();
+        desk.progress(0.4)?;
+        let duplicates = book.duplicates();
+        let found = book.neighbours(WORK);
+        desk.progress(0.9)?;
+        let mut near = found.near(NEARLY);
+        near.truncate(MOST_PAIRS);
+        let candidates = checkpoints::codebook_candidates(&checkpoint);
+        let beside = candidates.iter().find(|candidate| *candidate.tensor == *self.tensor);
+        let usage = match beside.and_then(|candidate| candidate.usage.clone()) {
+            None => None,
+            Some(name) => {
+                let counts = checkpoints::candidate_usage(&checkpoint, &name)?;
+                if counts.len() != size {
+                    let reason = format!("{name} has {} numbers for {size} codes", counts.len());
+                    return Err(EngineError::bad_input("usage", reason, ""));
+                }
+                Some((name, counts.into()))
+            }
+        };
+        let pairs = found.codes.iter().zip(&found.nearest).zip(&found.distances);
+        Ok(CodebookLook {
+            size,
+            dim,
+            norms: book.norms().into(),
+            colors: colors.rgb.into(),
+            explained: colors.explained,
+            all_looked_at: found.codes.len() == size,
+            neighbors: pairs.map(|((code, nearest), d)| (*code, *nearest, *d)).collect(),
+            duplicates: duplicates.into(),
+            near: near.into(),
+            usage,
+        })
+    }
+
+    fn bytes(answer: &CodebookLook) -> usize {
+        answer.size * 24 + 4096
+    }
+}

@@ -1,0 +1,363 @@
+//! Grids of codes out of anybody's arrays: `.npy`, `.npz`, `.pt`, safetensors.
+//!
+//! Rows and columns are never guessed into a wrong picture. Ones in the shape are dropped; what is
+//! left is a grid (H, W), a batch of them (B, H, W), or flat sequences (N,), (B, N), whose rows and
+//! columns only the person or the model knows. Where a shape can be read in two ways and one is far
+//! more likely, a remark names the other.
+
+use std::ops::Range;
+use std::path::Path;
+
+use crate::arrays::{self, Array, Arrays, ElementType, Kind, names_in_words, shape_in_words};
+use crate::{EngineError, Result};
+
+/// Numbers that are converted at a time.
+const PIECE: usize = 1 << 16;
+/// A grid's long side is at most this many times its short one, unless somebody says so.
+const MAX_RATIO: usize = 4;
+/// Rows this long are more likely whole sequences, unless Smalti's own number type says otherwise.
+const MAX_COLUMNS: usize = 64;
+
+/// Which of several grids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Index {
+    /// This one, from 0.
+    One(usize),
+    /// All of them.
+    All,
+}
+
+/// What a person or a model says about a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Wanted {
+    /// The array's name, where there are several.
+    pub key: Option<String>,
+    /// Rows and columns, as the person says.
+    pub grid: Option<(usize, usize)>,
+    /// Which grids; all of them if nothing is said.
+    pub index: Option<Index>,
+    /// The codebook's size, as the person says.
+    pub codes: Option<u32>,
+    /// Rows and columns, if the model knows only these.
+    pub fixed: Option<(usize, usize)>,
+}
+
+/// One grid of codes, row by row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Indices {
+    /// Rows.
+    pub rows: usize,
+    /// Columns.
+    pub columns: usize,
+    /// Codes, rows x columns of them.
+    pub codes: Vec<u32>,
+    /// The largest of them.
+    pub largest: u32,
+}
+
+/// What was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Read {
+    /// The grids that were wanted, at least one, all of one size.
+    pub grids: Vec<Indices>,
+    /// How many the file has.
+    pub total: usize,
+    /// The codebook's size, if the person or the file says it; all codes are below it. See
+    /// [`Read::assume_codes`].
+    pub codebook_size: Option<u32>,
+    /// What was assumed, for people.
+    pub remarks: Vec<String>,
+}
+
+impl Read {
+    /// The largest code.
+    pub fn largest(&self) -> u32 {
+        self.grids.iter().map(|grid| grid.largest).max().unwrap_or(0)
+    }
+
+    /// The codebook's size; where nobody says it, the largest code plus one, with a remark.
+    pub fn assume_codes(&mut self) -> u32 {
+        if let Some(size) = self.codebook_size {
+            return size;
+        }
+        let size = self.largest().saturating_add(1);
+        self.remarks.push(format!(
+            "nothing says how many codes there are; {size} are assumed, the largest code plus one"
+        ));
+        self.codebook_size = Some(size);
+        size
+    }
+}
+
+/// Reads the grids of a file.
+///
+/// # Errors
+/// [`EngineError::Io`] if it cannot be read; [`EngineError::BadFile`] if it holds no codes, has a
+/// number that is none (with its place), or does not say what has to be known: which array, or how
+/// many rows and columns; the possible answers are named.
+pub fn read(path: &Path, wanted: &Wanted) -> Result<Read> {
+    of_arrays(path, &arrays::open(path)?, wanted)
+}
+
+/// As [`read`], of a file that is open; `path` is the name that errors show.
+///
+/// # Errors
+/// As [`read`].
+pub fn of_arrays(path: &Path, file: &Arrays, wanted: &Wanted) -> Result<Read> {
+    let bad = |(reason, hint): Problem| EngineError::bad_file(path, reason, hint);
+    let array = pick(file, wanted.key.as_deref()).map_err(bad)?;
+    if array.kind() == Kind::Bools {
+        let reason = format!("{array} holds true and false, which are no codes");
+        return Err(bad((reason, WHOLE.to_owned())));
+    }
+    let mut layout = layout(array, wanted).map_err(bad)?;
+    let which = match wanted.index {
+        None | Some(Index::All) => 0..layout.count,
+        Some(Index::One(index)) if index < layout.count => index..index + 1,
+        Some(Index::One(index)) => {
+            let reason = format!("there is no grid {index}: it has {}", layout.count);
+            let hint = format!("say --index 0 to {}, or all", layout.count - 1);
+            return Err(bad((reason, hint)));
+        }
+    };
+    let codebook_size = wanted.codes.or_else(|| own_codes(file));
+    let mut grids = Vec::with_capacity(which.len().min(1 << 16));
+    for number in which {
+        grids.push(grid(array, &layout, number, codebook_size, path)?);
+    }
+    if array.kind() == Kind::Floats {
+        layout.remarks.push("its codes are floating point numbers, all of them whole".to_owned());
+    }
+    Ok(Read { grids, total: layout.count, codebook_size, remarks: layout.remarks })
+}
+
+/// What is wrong, and what to do.
+type Problem = (String, String);
+
+const WHOLE: &str = "codes are whole numbers from 0 on, such as x.astype(numpy.int64)";
+
+/// The codebook's size in the metadata that Smalti writes.
+fn own_codes(file: &Arrays) -> Option<u32> {
+    let text = file.metadata.get("smalti_tokens")?;
+    let metadata: serde_json::Value = serde_json::from_str(text).ok()?;
+    metadata["codebook_size"].as_u64().and_then(|size| u32::try_from(size).ok())
+}
+
+/// The array that is meant.
+fn pick<'a>(file: &'a Arrays, key: Option<&str>) -> Result<&'a Array, Problem> {
+    let names = || names_in_words(&file.arrays);
+    let found = match key {
+        Some(key) => file.arrays.iter().find(|array| array.name() == key).ok_or_else(|| {
+            let reason = format!("there is no array {key:?} in this {}", file.container);
+            (reason, format!("say --key with one of its names: {}", names()))
+        })?,
+        None => match &file.arrays[..] {
+            [only] => only,
+            [] => {
+                let reason = format!("there are no arrays in this {}", file.container);
+                return Err((reason, "save the tokens as a .npy file".to_owned()));
+            }
+            several => {
+                let reason = format!("it holds {} arrays: {}", several.len(), names());
+                return Err((reason, "say with --key NAME which one holds the tokens".to_owned()));
+            }
+        },
+    };
+    if found.is_empty() {
+        let shape = shape_in_words(found.shape());
+        let reason = format!("its array {} of shape {shape} has no tokens", found.name());
+        return Err((reason, "save the tokens again".to_owned()));
+    }
+    Ok(found)
+}
+
+/// How an array is cut into grids.
+#[derive(Debug, PartialEq, Eq)]
+struct Layout {
+    count: usize,
+    rows: usize,
+    columns: usize,
+    remarks: Vec<String>,
+}
+
+fn layout(array: &Array, wanted: &Wanted) -> Result<Layout, Problem> {
+    let shape = array.shape();
+    let dims: Vec<usize> = shape.iter().copied().filter(|size| *size != 1).collect();
+    if let Some(grid) = wanted.grid {
+        return as_told(&dims, grid).ok_or_else(|| misfit(shape, &dims, grid));
+    }
+    if let Some(layout) = wanted.fixed.and_then(|grid| as_told(&dims, grid)) {
+        return Ok(layout);
+    }
+    let (rows, columns) = match dims[..] {
+        [] => return Ok(Layout { count: 1, rows: 1, columns: 1, remarks: Vec::new() }),
+        [n] => return Err(ask(shape, 1, n)),
+        [.., rows, columns] => (rows, columns),
+    };
+    let count: usize = dims[..dims.len() - 2].iter().product();
+    if dims.len() > 2 && columns <= 8 && dims[dims.len() - 3] == rows && rows > columns {
+        let reason = format!(
+            "an array of {} has {columns} codes at each of {rows}x{rows} places",
+            shape_in_words(shape)
+        );
+        let hint = "save one level of them, such as x[..., 0], or the levels first: (levels, H, W)";
+        return Err((reason, hint.to_owned()));
+    }
+    let is_own = array.element() == ElementType::U32 && dims.len() == 2;
+    if !is_likely_grid(rows, columns, is_own, dims.len() == 2) {
+        return Err(ask(shape, count * rows, columns));
+    }
+    let mut remarks = Vec::new();
+    if dims.len() == 2 && rows != columns && !is_own {
+        remarks.push(format!(
+            "taken as one grid of {rows} rows and {columns} columns; if each row is a picture of \
+             its own, say --grid {}",
+            shapes_in_words(columns, " or ")
+        ));
+    }
+    if dims.len() > 3 {
+        remarks.push(format!(
+            "{} of its shape {} are counted one after the other: {count} grids",
+            shape_in_words(&dims[..dims.len() - 2]),
+            shape_in_words(shape)
+        ));
+    }
+    Ok(Layout { count, rows, columns, remarks })
+}
+
+/// The layout with rows and columns that somebody knows, if that can be.
+fn as_told(dims: &[usize], (rows, columns): (usize, usize)) -> Option<Layout> {
+    let cells = rows.checked_mul(columns).filter(|cells| *cells > 0)?;
+    let all: usize = dims.iter().product();
+    let fits = |count: usize, remarks| Some(Layout { count, rows, columns, remarks });
+    if dims.ends_with(&[rows, columns]) || dims.last().copied().unwrap_or(1) == cells {
+        return fits(all / cells, Vec::new());
+    }
+    if let [n] = *dims
+        && n.is_multiple_of(cells)
+    {
+        let count = n / cells;
+        return fits(count, vec![format!("{n} tokens in a row are taken as {count} grids")]);
+    }
+    None
+}
+
+/// Whether rows and columns are those of a picture rather than sequences one below the other.
+fn is_likely_grid(rows: usize, columns: usize, is_own: bool, is_alone: bool) -> bool {
+    let (short, long) = (rows.min(columns), rows.max(columns));
+    if long > MAX_RATIO * short || columns > MAX_COLUMNS && !is_own && rows != columns {
+        return false;
+    }
+    // 256 tokens are 16x16, 576 are 24x24: how sequences are usually long.
+    let is_square = columns.isqrt().pow(2) == columns;
+    !(columns >= 256 && is_square && (is_alone || rows != columns))
+}
+
+/// The error that asks for rows and columns.
+fn ask(shape: &[usize], count: usize, n: usize) -> Problem {
+    let what = match count {
+        1 => format!("one sequence of {n} tokens"),
+        _ => format!("{count} sequences of {n} tokens"),
+    };
+    let reason = format!(
+        "an array of {} can be {what}, and nothing says how many rows and columns a picture has",
+        shape_in_words(shape)
+    );
+    let mut hint = format!("say --grid {}", shapes_in_words(n, " or "));
+    let dims: Vec<usize> = shape.iter().copied().filter(|size| *size != 1).collect();
+    if let [.., rows, columns] = dims[..] {
+        let grids = dims[..dims.len() - 2].iter().product::<usize>();
+        let which = if grids == 1 { "it is one grid" } else { "each is a grid" };
+        hint = format!("{hint}, or --grid {rows}x{columns} if {which}");
+    }
+    (reason, hint)
+}
+
+fn misfit(shape: &[usize], dims: &[usize], (rows, columns): (usize, usize)) -> Problem {
+    let reason =
+        format!("--grid {rows}x{columns} does not fit an array of {}", shape_in_words(shape));
+    let n = dims.last().copied().unwrap_or(1);
+    let mut hint = format!("sequences of {n} tokens are {}", shapes_in_words(n, " or "));
+    if let [.., rows, columns] = *dims {
+        hint = format!("{hint}; grids are {rows}x{columns}");
+    }
+    (reason, hint)
+}
+
+/// Rows and columns that `n` tokens can have, the most square ones first, at most four.
+pub fn possible_shapes(n: usize) -> Vec<(usize, usize)> {
+    const NAMED: usize = 4;
+    let mut shapes = Vec::new();
+    for short in (1..=n.isqrt()).rev().filter(|short| n.is_multiple_of(*short)) {
+        let long = n / short;
+        // A strip is no picture, unless nothing else is left.
+        if shapes.len() >= NAMED || (!shapes.is_empty() && long > 8 * short) {
+            break;
+        }
+        shapes.push((short, long));
+        if short != long {
+            shapes.push((long, short));
+        }
+    }
+    shapes.truncate(NAMED);
+    shapes
+}
+
+fn shapes_in_words(n: usize, between: &str) -> String {
+    let shapes = possible_shapes(n).into_iter().map(|(h, w)| format!("{h}x{w}"));
+    shapes.collect::<Vec<_>>().join(between)
+}
+
+/// Grid `number` of an array.
+fn grid(
+    array: &Array,
+    layout: &Layout,
+    number: usize,
+    codebook_size: Option<u32>,
+    path: &Path,
+) -> Result<Indices> {
+    let cells = layout.rows * layout.columns;
+    let first = number * cells;
+    let mut codes = Vec::with_capacity(cells);
+    let at = |place: usize| {
+        let which = if layout.count > 1 { format!("grid {number}, ") } else { String::new() };
+        format!("{which}row {}, column {}", place / layout.columns, place % layout.columns)
+    };
+    let bad = |reason: String| Err(EngineError::bad_file(path, reason, WHOLE));
+    let mut done = 0;
+    while done < cells {
+        let part: Range<usize> = first + done..first + cells.min(done + PIECE);
+        for (value, float) in numbers(array, part)? {
+            let place = codes.len();
+            if let Some(float) = float.filter(|x| x.fract() != 0.0 || !x.is_finite()) {
+                return bad(format!("{float} at {} is no whole number", at(place)));
+            }
+            match (u32::try_from(value), codebook_size) {
+                (Ok(code), Some(size)) if code >= size => {
+                    let reason =
+                        format!("code {code} at {} is outside the codebook 0..{size}", at(place));
+                    let hint = "these tokens are of another codebook, or --codes is too small";
+                    return Err(EngineError::bad_file(path, reason, hint));
+                }
+                // The largest number has no codebook above it.
+                (Ok(code), _) if code < u32::MAX => codes.push(code),
+                _ => return bad(format!("code {value} at {} is no code", at(place))),
+            }
+        }
+        done = codes.len();
+    }
+    let largest = codes.iter().copied().max().unwrap_or(0);
+    Ok(Indices { rows: layout.rows, columns: layout.columns, codes, largest })
+}
+
+/// Numbers as whole ones, and as they are where they need not be whole.
+fn numbers(array: &Array, part: Range<usize>) -> Result<Vec<(i128, Option<f64>)>> {
+    if array.kind() == Kind::Floats {
+        let floats = array.floats(part)?;
+        return Ok(floats.into_iter().map(|x| (x as i128, Some(x))).collect());
+    }
+    Ok(array.integers(part)?.into_iter().map(|n| (n, None)).collect())
+}
+
+#[cfg(test)]
+mod tests;
