@@ -166,7 +166,10 @@ pub fn guess(file: &Arrays) -> Result<Guess> {
         (false, true, false) => Guess::Tokens,
         (false, false, false) => Guess::Unclear {
             reason: format!("its arrays are neither images nor tokens: {}", names()),
-            hint: "images are bytes or floats (N, H, W, 3), tokens whole numbers (B, H, W)".into(),
+            hint:
+                "images are bytes or floats (N, H, W, 3), tokens whole numbers (B, H, W); save the \
+                   weights of a network as safetensors"
+                    .into(),
         },
         (true, true, _) => Guess::Unclear {
             reason: format!("it holds images and tokens: {}", names()),

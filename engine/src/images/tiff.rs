@@ -41,6 +41,9 @@ type Decoded<'a> = Decoder<Cursor<&'a [u8]>>;
 
 /// Reads the first picture of a TIFF.
 pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Read, Failure> {
+    if !values_fit(bytes) {
+        return Err(Failure::Damaged("a tag of it claims more values than there are".to_owned()));
+    }
     let mut decoder = Decoder::new(Cursor::new(bytes)).map_err(explain)?;
     let (width, height) = decoder.dimensions().map_err(explain)?;
     let color = decoder.colortype().map_err(explain)?;
@@ -75,6 +78,41 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Read, Failure> {
         warnings.push("it has several pages; only the first was read".to_owned());
     }
     Ok(Read { width, height, rgb, orientation, warnings })
+}
+
+/// Whether the values of every tag of the first directory can be in the file: the decoder takes
+/// memory for them, 32 bytes a value, before it looks. What is no directory is left to it.
+fn values_fit(bytes: &[u8]) -> bool {
+    let is_little = bytes.starts_with(b"II");
+    let number = |at: usize, len: usize| {
+        let bytes = bytes.get(at..at.checked_add(len)?)?.iter();
+        let join = |n: u64, byte: &u8| n << 8 | u64::from(*byte);
+        Some(if is_little { bytes.rev().fold(0, join) } else { bytes.fold(0, join) })
+    };
+    let place = |at: usize, len: usize| number(at, len).and_then(|n| usize::try_from(n).ok());
+    // Where the directory is, and bytes of its length, of an entry, and of a count.
+    let (directory, head, entry, count) = match number(2, 2) {
+        Some(42) => (place(4, 4), 2, 12, 4),
+        Some(43) => (place(8, 8), 8, 20, 8),
+        _ => return true,
+    };
+    let Some((directory, n)) = directory.and_then(|at| Some((at, number(at, head)?))) else {
+        return true;
+    };
+    // No more entries than there is room for.
+    (0..n.min(bytes.len() as u64 / entry as u64) as usize).all(|i| {
+        let at = directory.saturating_add(head + i * entry).min(bytes.len());
+        let (Some(kind), Some(count)) = (number(at + 2, 2), number(at + 4, count)) else {
+            return true;
+        };
+        let size = match kind {
+            3 | 8 => 2,
+            4 | 9 | 11 | 13 => 4,
+            5 | 10 | 12 | 16..=18 => 8,
+            _ => 1,
+        };
+        count.checked_mul(size).is_some_and(|len| len <= bytes.len() as u64)
+    })
 }
 
 /// The number of compression by JPEG.

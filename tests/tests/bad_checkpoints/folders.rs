@@ -158,14 +158,14 @@ fn a_broken_configuration_is_said_and_does_not_stop_the_checkpoint() {
         format!("{text}a{}: &a{} [*a{i}, *a{i}]\n", i + 1, i + 1)
     });
     let deep = "[".repeat(200);
-    let blocks: String = (0..300).map(|i| format!("{}- \n", "- ".repeat(i % 150))).collect();
+    let blocks = format!("a:\n {}x", "- ".repeat(150));
     let long = format!("a: {}", "x".repeat(2 << 20));
     for (text, part) in [
         ("a: [1, 2", "is no YAML"),
         ("a: b: c", "is no YAML"),
         (&bomb, "more values than any configuration"),
         (&deep, "nested deeper"),
-        (&blocks, ""),
+        (&blocks, "nested deeper"),
         (&long, "too much"),
         ("just a sentence", "no names with values"),
         ("- 1\n- 2", "no names with values"),

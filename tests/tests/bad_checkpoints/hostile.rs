@@ -179,3 +179,32 @@ fn archives_and_other_files_are_named() {
         assert!(error.contains(part), "{part}: {error}");
     }
 }
+
+#[test]
+fn honest_files_of_very_many_small_things_are_not_taken_for_hostile_ones() {
+    // As picklers write them, with the numbers under which they put things aside.
+    let list = |item: &[u8], n: usize| [b"](".as_slice(), &item.repeat(n), b"e"].concat();
+    let weights = || ("state_dict", dict(&[("w", tensor("0", 2, 0, &[2], &[1]))]));
+    for (name, item) in [
+        ("tokens", b"K\x07".as_slice()),
+        ("large tokens", b"M\x07\x01"),
+        ("losses", b"G\x3f\xb9\x99\x99\x99\x99\x99\x9a"),
+        ("flags", b"\x88"),
+        ("nothing", b"N"),
+        ("places", b"K\x01K\x02\x86\x94"),
+        ("words", b"\x8c\x01a\x94"),
+        ("lists of two", b"]\x94(K\x01K\x02e"),
+        ("lists of none", b"]\x94"),
+        ("dictionaries", b"}\x94K\x01K\x02s"),
+    ] {
+        let value = dict(&[("kept", list(item, 300_000)), weights()]);
+        let got = open("x.ckpt", torch_zip(&value, &[1.0, 2.0]));
+        assert!(got.is_ok_and(|got| got.tensors.len() == 1), "{name}");
+    }
+    // The smallest tensors: single numbers, such as num_batches_tracked.
+    let names: Vec<String> = (0..20_000).map(|i| format!("layers.{i}.n")).collect();
+    let many: Vec<(&str, Vec<u8>)> =
+        names.iter().map(|name| (name.as_str(), tensor("0", 2, 0, &[], &[]))).collect();
+    let got = open("x.ckpt", legacy(&dict(&many), &[("0", &[1.0, 2.0])])).unwrap();
+    assert_eq!(got.tensors.len(), 20_000);
+}

@@ -100,8 +100,8 @@ fn cifar_is_read_inside_its_archive() {
     let expected: Vec<u32> = (0..10).chain(0..10).collect();
     assert_eq!(labels, expected);
     assert_eq!(cifar.classes()[3], "cat");
-    // NumPy: the record's planes at row 5, column 7.
-    assert_eq!(cifar.sample(3, 8).unwrap().picture.pixel(7, 5), Some([137, 119, 105]));
+    // Python: the planes of record 1 at row 5, column 7.
+    assert_eq!(cifar.sample(1, 8).unwrap().picture.pixel(7, 5), Some([137, 119, 105]));
     assert!(cifar.notes()[0].contains("test_batch.bin"), "{:?}", cifar.notes());
 }
 
