@@ -280,8 +280,8 @@ fn alike(codes: u32, dim: usize, most: u32) -> Option<Vec<u32>> {
     if dim == 0 {
         return (codes == 1).then(Vec::new);
     }
-    let divisors = (3..=most.min(codes)).filter(|level| codes.is_multiple_of(*level));
-    divisors.into_iter().find_map(|level| {
+    let mut divisors = (3..=most.min(codes)).filter(|level| codes.is_multiple_of(*level));
+    divisors.find_map(|level| {
         let mut levels = alike(codes / level, dim - 1, level)?;
         levels.insert(0, level);
         Some(levels)
