@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use smalti_engine::answers::{Encode, Encoded, ModelFacts, ModelInfo, PastedPicture, Reconstruct};
+use smalti_engine::answers::{
+    Appearance, CodeAppearance, CodeUse, Compared, Comparison, Encode, Encoded, ModelFacts,
+    ModelInfo, ModelRef, PastedPicture, Reconstruct, Used,
+};
 use smalti_engine::images::Picture;
 use smalti_engine::session::{Lane, Question, Reply, Session};
 use smalti_engine::tokens::{Cell, Code, Part, Tokens};
@@ -157,8 +160,40 @@ impl ViewCtx<'_> {
 
     /// Facts of a tokenizer: factor, K, levels.
     pub fn facts(&self, slot: Slot) -> Option<Reply<ModelFacts>> {
-        let model = self.document.model(slot)?.clone();
-        Some(self.ask(("facts", slot), &ModelInfo { model }))
+        let question = ModelInfo { model: self.document.model(slot)?.clone() };
+        let reply = self.ask(("facts", slot), &question);
+        Some(reply.last_for(|asked: &ModelInfo| *asked == question))
+    }
+
+    /// What tokens decode to against the original; while it is worked out the last one at this place, but
+    /// never of another tokenizer.
+    pub(crate) fn compared<Q>(
+        &self,
+        place: impl Hash,
+        model: &ModelRef,
+        question: &Q,
+    ) -> Reply<Compared>
+    where
+        Q: Question<Answer = Compared>,
+    {
+        self.ask(place, question).last_if(|last| {
+            let of_image = last.question::<Reconstruct>().map(|asked| &asked.0.model);
+            let of_tokens = last.question::<Comparison>().map(|asked| &asked.model);
+            of_image.or(of_tokens) == Some(model)
+        })
+    }
+
+    /// How the codes of a book look; never those of another tokenizer or book.
+    pub(crate) fn appearance(&self, book: u16) -> Reply<Appearance> {
+        let question = CodeAppearance { model: self.document.model.clone(), book };
+        let reply = self.ask_soon(("appearance", book), &question);
+        reply.last_for(|asked: &CodeAppearance| *asked == question)
+    }
+
+    /// How often codes occur; while it is counted the last figures at this place, but only those of the same
+    /// book and part.
+    pub(crate) fn used(&self, place: impl Hash, question: &CodeUse) -> Reply<Used> {
+        self.ask(place, question).last_for(|asked: &CodeUse| asked.scope == question.scope)
     }
 
     /// Whether the tokenizer has a code that was typed; if not, says so.

@@ -66,3 +66,10 @@ pub(crate) fn in_large_pages(start: *const f32, len: usize) {
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub(crate) fn in_large_pages(_: *const f32, _: usize) {}
+
+/// Bytes of memory that can still be had; `None` where the system does not say.
+pub fn available() -> Option<u64> {
+    let mut system = sysinfo::System::new().ok()?;
+    system.refresh_memory();
+    Some(system.available_memory()).filter(|bytes| *bytes > 0)
+}

@@ -34,6 +34,7 @@ impl Document {
             Open::Model(Slot::A, model) => {
                 if self.model != *model {
                     self.work_with(|d| d.model = model.clone());
+                    self.checkpoint = None;
                     self.switched_off = Arc::default();
                     self.selection = Selection::default();
                 }
@@ -79,7 +80,11 @@ impl Document {
         match edit {
             Edit::SelectCells(cells) => self.selection.cells = Arc::clone(cells),
             Edit::SelectCode(code) => self.selection.code = *code,
-            Edit::SelectPart(part) => self.selection.part = *part,
+            Edit::SelectPart(part) => {
+                // Cells of a part that is out of sight would be forced unseen.
+                self.selection.cells = Arc::default();
+                self.selection.part = *part;
+            }
             Edit::PinCode(code) => {
                 let mut pinned = self.selection.pinned.to_vec();
                 match pinned.iter().position(|p| p == code) {

@@ -175,7 +175,8 @@ impl Opening {
         let size = facts.as_ref().map(|facts| facts.facts.codebook_size());
         let fixed = facts.as_ref().and_then(|facts| facts.fixed_grid());
         let wanted = Wanted { fixed, ..Wanted::default() };
-        let read = files::read(path, &wanted, size).map_err(|error| error.problem())?;
+        let read =
+            files::read(path, &wanted, size).map_err(|error| in_the_window(error.problem()))?;
         let mut commands = Vec::new();
         let count = read.images.len();
         let Some(tokens) = read.images.into_iter().next() else { return Ok(commands) };
@@ -205,9 +206,22 @@ impl Opening {
             let summary = format!("{}: the first of {count} images", name(path));
             commands.push(Notice::info(summary).into());
         }
-        commands.extend(read.remarks.into_iter().map(|remark| Notice::info(remark).into()));
+        let remarks = read.remarks.iter().map(|text| text.split("; if ").next().unwrap_or(text));
+        commands.extend(remarks.map(|text| Notice::info(text).into()));
         Ok(commands)
     }
+}
+
+/// What to do, for a person who cannot type options here.
+fn in_the_window(problem: Problem) -> Problem {
+    if !problem.hint.contains("--") {
+        return problem;
+    }
+    let hint = format!(
+        "Save the array in its own shape and open it again, or on the command line: {}",
+        problem.hint
+    );
+    Problem { hint, ..problem }
 }
 
 fn read_scene(path: &Path) -> Result<Outcome, Problem> {

@@ -21,6 +21,8 @@ use crate::document::{Document, Looks, Panel, Selection, Work, WorkOn};
 const VERSION: u64 = 2;
 /// Documents above this are not read: a pasted picture of 64 megapixels fits.
 const LIMIT: u64 = 256 << 20;
+/// Files of pictures are carried along up to this in all, so that the document can be read again.
+const TOTAL: u64 = 64 << 20;
 /// Files of pictures up to this are carried along, so that a colleague sees the same pixels.
 const EMBEDDED: u64 = 16 << 20;
 
@@ -158,23 +160,24 @@ pub fn to_bytes(saved: &Saved) -> Result<Vec<u8>> {
     };
     let json = serde_json::to_string(&text)
         .map_err(|error| EngineError::bad_input("document", error, ""))?;
-    documents::to_bytes(json, &blobs)
+    let bytes = documents::to_bytes(json, &blobs)?;
+    if bytes.len() as u64 > LIMIT {
+        let reason = format!("it takes {} MB, at most {} are read", bytes.len() >> 20, LIMIT >> 20);
+        let hint = "save the pasted pictures as files and open those";
+        return Err(EngineError::bad_input("document", reason, hint));
+    }
+    Ok(bytes)
 }
 
 fn keep(subject: &Subject, blobs: &mut Vec<Blob>) -> Kept {
-    let mut add = |kind: &str, make: &dyn Fn(String) -> Blob| {
-        let blob = make(format!("{kind}.{}", blobs.len()));
-        let same = |b: &&Blob| b.bytes == blob.bytes && b.shape == blob.shape;
-        if let Some(known) = blobs.iter().find(same) {
-            return known.name.clone();
-        }
-        let name = blob.name.clone();
-        blobs.push(blob);
-        name
-    };
     match subject {
-        Subject::Image(ImageRef::File { path, .. }) => {
-            let bytes = read_whole(path, EMBEDDED).ok();
+        Subject::Image(ImageRef::File { path, stamp: seen }) => {
+            let taken: usize = blobs.iter().map(|blob| blob.bytes.len()).sum();
+            let room = EMBEDDED.min(TOTAL.saturating_sub(taken as u64));
+            // Only if it still is what was worked on.
+            let is_same = stamp(path) == *seen;
+            let bytes = if is_same { read_whole(path, room).ok() } else { None };
+            let mut add = adder(blobs);
             let blob = bytes.map(|b| add("file", &|name| Blob::file(name, b.clone())));
             Kept::File { path: path.to_path_buf(), blob }
         }
@@ -182,7 +185,7 @@ fn keep(subject: &Subject, blobs: &mut Vec<Blob>) -> Kept {
             Kept::InSource(source.clone(), *index)
         }
         Subject::Image(ImageRef::Pasted(pasted)) => {
-            let blob = add("picture", &|name| Blob::picture(name, &pasted.picture));
+            let blob = adder(blobs)("picture", &|name| Blob::picture(name, &pasted.picture));
             Kept::Pasted { blob }
         }
         Subject::Tokens(given) => Kept::Tokens {
@@ -194,6 +197,20 @@ fn keep(subject: &Subject, blobs: &mut Vec<Blob>) -> Kept {
                 .map(|part| (part.shape(), part.codebook_size(), part.codes().to_vec()))
                 .collect(),
         },
+    }
+}
+
+/// Adds what is carried along, once.
+fn adder(blobs: &mut Vec<Blob>) -> impl FnMut(&str, &dyn Fn(String) -> Blob) -> String {
+    |kind, make| {
+        let blob = make(format!("{kind}.{}", blobs.len()));
+        let same = |b: &&Blob| b.bytes == blob.bytes && b.shape == blob.shape;
+        if let Some(known) = blobs.iter().find(same) {
+            return known.name.clone();
+        }
+        let name = blob.name.clone();
+        blobs.push(blob);
+        name
     }
 }
 
@@ -293,9 +310,13 @@ fn unkeep(kept: Kept, blobs: &[Blob]) -> Result<Option<Subject>, String> {
             if there {
                 return Ok(Some(file(path)));
             }
-            let decoded = images::decode(&carried.bytes, &path, &images::Limits::default());
-            let picture = decoded.map_err(|e| e.to_string())?.picture;
-            Subject::Image(ImageRef::Pasted(PastedPicture::new(picture)))
+            match images::decode(&carried.bytes, &path, &images::Limits::default()) {
+                Ok(decoded) => {
+                    Subject::Image(ImageRef::Pasted(PastedPicture::new(decoded.picture)))
+                }
+                // The rest of the document is worth more than this picture.
+                Err(_) => file(path),
+            }
         }
         Kept::InSource(source, index) => {
             Subject::Image(ImageRef::InSource { source: restamped_source(source), index })

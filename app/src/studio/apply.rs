@@ -15,8 +15,7 @@ use smalti_engine::tokens::{Cell, Code, Tokens};
 use super::start::SETTINGS;
 use super::{AUTOSAVE_EVERY, Studio};
 use crate::document::{
-    AppCommand, Command, Document, Edit, History, JobCommand, Layout, Notice, Open, Panel, Slot,
-    WorkOn,
+    AppCommand, Command, Document, Edit, JobCommand, Layout, Notice, Open, Panel, Slot, WorkOn,
 };
 use crate::files::disk::{self, write_whole};
 use crate::files::outcome::{Ask, Outcome, Save, notice};
@@ -344,7 +343,8 @@ impl Studio {
         } else {
             self.keeping.saved = saved.document.clone();
             self.keeping.file = path;
-            self.history = History::new(saved.document);
+            // Undo brings back what was there before.
+            self.history.change(saved.document, false);
         }
     }
 

@@ -61,7 +61,7 @@ impl View for CheckpointView {
             self.list_ui(ui, ctx, &found, &model);
         });
         ui.scope_builder(egui::UiBuilder::new().max_rect(book.shrink(space::XS)), |ui| {
-            self.book_ui(ui, ctx, &found, &model);
+            self.book_ui(ui, ctx, &found, (&model, is_own));
         });
     }
 }
@@ -177,7 +177,7 @@ impl CheckpointView {
         ui: &mut egui::Ui,
         ctx: &ViewCtx<'_>,
         found: &Arc<Inspection>,
-        model: &ModelRef,
+        (model, is_own): (&ModelRef, bool),
     ) {
         let Some(name) = self.picked_name(found, model) else { return };
         let question = LookAtCodebook { model: model.clone(), tensor: name.as_str().into() };
@@ -185,7 +185,7 @@ impl CheckpointView {
             Reply::Ready(look) => {
                 egui::ScrollArea::vertical().id_salt("book").auto_shrink(false).show(ui, |ui| {
                     figures_ui(ui, ctx, &look, &name);
-                    codes_ui(ui, ctx, &look);
+                    codes_ui(ui, ctx, &look, is_own);
                     curves_ui(ui, ctx, &look);
                 });
             }
@@ -205,12 +205,13 @@ fn figures_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: &Arc<CodebookLook>, na
     let mut norms = look.norms.to_vec();
     norms.sort_unstable_by(f32::total_cmp);
     let at = |share: f64| norms.get((norms.len() as f64 * share) as usize).copied().unwrap_or(0.0);
+    let longest = norms.last().copied().unwrap_or(0.0);
     ui.label(RichText::new(name).font(theme.heading()));
     let twins: usize = look.duplicates.iter().map(|group| group.len() - 1).sum();
     let of_all = if look.all_looked_at { "" } else { " (of a sample)" };
     let mut lines = vec![
         format!("{} codes of {} numbers", grouped(look.size as u64), look.dim),
-        format!("length {:.3} to {:.3}, half of them below {:.3}", at(0.0), at(0.9999), at(0.5)),
+        format!("length {:.3} to {longest:.3}, half of them below {:.3}", at(0.0), at(0.5)),
         format!(
             "{} codes stand twice bit by bit, {} pairs are nearly the same{of_all}",
             twins,
@@ -247,7 +248,10 @@ fn figures_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: &Arc<CodebookLook>, na
 }
 
 /// All codes, colored by their three main directions; near colors are near codes.
-fn codes_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: &Arc<CodebookLook>) {
+fn codes_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: &Arc<CodebookLook>, is_own: bool) {
+    // Another file's codes are not those of the document.
+    let size = ctx.known().map_or(0, |facts| facts.facts.codebook_size() as usize);
+    let is_own = is_own && size == look.size;
     let theme = ctx.theme;
     let [a, b, c] = look.explained.map(|share| share * 100.0);
     ui.add_space(space::S);
@@ -274,7 +278,7 @@ fn codes_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: &Arc<CodebookLook>) {
         let at = vec2((code % columns) as f32, (code / columns) as f32) * cell;
         Rect::from_min_size(rect.min + at, vec2(cell, cell))
     };
-    if let Some(code) = ctx.hovered.code().filter(|code| (code.number as usize) < look.size) {
+    if let Some(code) = ctx.hovered.code().filter(|code| is_own && code.book == 0) {
         let stroke = Stroke::new(2.0, theme.colors.gold);
         ui.painter().rect_stroke(place(code.number as usize), 0.0, stroke, StrokeKind::Outside);
     }
@@ -282,7 +286,9 @@ fn codes_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: &Arc<CodebookLook>) {
     let inside = ((at - rect.min) / cell).floor();
     let code = inside.y as usize * columns + inside.x as usize;
     let Some(norm) = look.norms.get(code) else { return };
-    ctx.hovered.set_code(Code::first(code as u32));
+    if is_own {
+        ctx.hovered.set_code(Code::first(code as u32));
+    }
     let near = look.neighbors.iter().find(|(of, ..)| *of == code as u32);
     let near = near.map_or(String::new(), |(_, other, d)| format!("\nnearest {other}, at {d:.3}"));
     let counts = look.usage.as_ref().and_then(|(_, usage)| usage.get(code));

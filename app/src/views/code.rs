@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use egui::{Align2, CornerRadius, Rect, RichText, Sense, Stroke, StrokeKind, pos2, vec2};
 use smalti_engine::answers::{
-    Appearance, CodeAppearance, CodeCard, CodeCardAnswer, CodeInImages, CodeUse, ImageRef,
-    Occurrences, Sample, Scope, SourceInfo,
+    Appearance, CodeCard, CodeCardAnswer, CodeInImages, CodeUse, ImageRef, Occurrences, Sample,
+    Scope, SourceInfo,
 };
 use smalti_engine::images::Picture;
 use smalti_engine::session::Reply;
@@ -54,8 +54,8 @@ impl View for CodeView {
             return;
         };
         let model = ctx.document.model.clone();
-        let card = ctx.ask("code card", &CodeCard { model: model.clone(), code });
-        let look = ctx.ask_soon("appearance", &CodeAppearance { model, book: code.book });
+        let card = ctx.ask("code card", &CodeCard { model, code });
+        let look = ctx.appearance(code.book);
         egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             pinned_ui(ui, ctx, look.best());
             match &card {
@@ -66,7 +66,8 @@ impl View for CodeView {
                 }
                 Reply::Ready(_) | Reply::Working { .. } => {}
             }
-            let Some(answer) = card.best() else {
+            // The last code's card would have its digits changed under this one's name.
+            let Some(answer) = card.ready() else {
                 ui.label(ctx.theme.label("Decoding…"));
                 return;
             };
@@ -138,7 +139,9 @@ fn occurrences(ctx: &ViewCtx<'_>, code: Code) -> Reply<Occurrences> {
         images: images.into(),
         size: ctx.document.size,
     };
-    ctx.ask_soon(("occurrences", code), &question)
+    ctx.ask_soon(("occurrences", code), &question).last_for(|asked: &CodeInImages| {
+        asked.model == question.model && asked.images == question.images
+    })
 }
 
 fn pinned_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: Option<&Arc<Appearance>>) {
@@ -274,8 +277,7 @@ fn frequent_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
     let question = CodeUse { sample: Sample::of(tokens), scope: Scope { book, part: None } };
     let usage = ctx.ask("book usage", &question);
     let Some(usage) = usage.best() else { return };
-    let model = ctx.document.model.clone();
-    let look = ctx.ask_soon("appearance", &CodeAppearance { model, book });
+    let look = ctx.appearance(book);
     heading(ui, ctx, "most used here");
     let codes = usage.ranked.iter().take(MOST).map(|(code, n)| (*code, format!("{n}×")));
     swatches_ui(ui, ctx, look.best(), of_book(book, codes));

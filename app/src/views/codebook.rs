@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use egui::RichText;
 use smalti_engine::answers::{
-    CodeAppearance, CodeUse, CodebookOrder, ImageRef, OrderBy, Ordered, Sample, SourceInfo,
-    SourceRef, Used,
+    CodeAppearance, CodeUse, CodebookOrder, ImageRef, ModelRef, OrderBy, Ordered, Sample,
+    SourceInfo, SourceRef, Used,
 };
 use smalti_engine::session::{Last, Reply};
 use smalti_engine::tokens::Tokens;
@@ -64,7 +64,7 @@ pub(super) struct CodebookView {
     /// The first images of a set, so that the list is made once.
     images: Option<(SourceRef, u64, Arc<[ImageRef]>)>,
     /// The last answer stays while another is worked out.
-    last: Option<Arc<Ordered>>,
+    last: Option<(ModelRef, smalti_engine::answers::Scope, Arc<Ordered>)>,
     cells: Cells,
     history: History,
     surveyed: Option<(Arc<Used>, Rows)>,
@@ -100,9 +100,13 @@ impl View for CodebookView {
             Reply::Working { progress, .. } => Some(*progress),
         };
         if let Some(found) = reply.best() {
-            self.last = Some(Arc::clone(found));
+            let model = ctx.document.model.clone();
+            self.last = Some((model, self.scope(ctx, None), Arc::clone(found)));
         }
-        let Some(ordered) = self.last.clone() else {
+        // Never under another tokenizer's or another book's name.
+        let now = (&ctx.document.model, self.scope(ctx, None));
+        let last = self.last.as_ref().filter(|(model, scope, _)| (model, *scope) == now);
+        let Some(ordered) = last.map(|(.., ordered)| Arc::clone(ordered)) else {
             ui.label(ctx.theme.label(working(progress.flatten())));
             return;
         };
@@ -130,6 +134,13 @@ impl View for CodebookView {
             self.history_ui(ui, ctx);
         }
     }
+}
+
+/// The last answer stays only if it is of the same tokenizer and scope.
+fn last_of(reply: Reply<Ordered>, question: &CodebookOrder) -> Reply<Ordered> {
+    reply.last_for(|asked: &CodebookOrder| {
+        asked.model == question.model && asked.counts.scope == question.counts.scope
+    })
 }
 
 fn working(progress: Option<f32>) -> String {
@@ -258,7 +269,7 @@ impl CodebookView {
                 };
                 let counts = self.use_over(ctx, Arc::clone(&*images));
                 let question = CodebookOrder { model: Some(model), counts, by };
-                Ok(ctx.ask_soon("codebook", &question))
+                Ok(last_of(ctx.ask_soon("codebook", &question), &question))
             }
         }
     }

@@ -149,7 +149,8 @@ impl View for CompareView {
 fn other(ctx: &ViewCtx<'_>, slot: Slot) -> Option<(String, Reply<Compared>)> {
     let name = ctx.document.model(slot)?.label();
     let question = Reconstruct(ctx.encode_question(slot)?);
-    Some((name, ctx.ask(("compared", slot), &question)))
+    let model = ctx.document.model(slot)?;
+    Some((name, ctx.compared(("compared", slot), model, &question)))
 }
 
 fn original(ctx: &ViewCtx<'_>, encoded: &Encoded) -> Shown<'static> {

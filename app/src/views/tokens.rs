@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use egui::{Key, Rect, pos2, vec2};
 use smalti_engine::answers::{
-    CodeAppearance, CodeUse, Compared, Comparison, Encoded, PastedPicture, Sample, Scope, Used,
+    CodeUse, Compared, Comparison, Encode, Encoded, Given, PastedPicture, Reconstruct, Sample,
+    Scope, Subject, Used,
 };
 use smalti_engine::session::Reply;
 use smalti_engine::tokens::{Cell, Code, Tokens};
@@ -88,15 +89,25 @@ impl View for TokensView {
 /// be left out (a scale, a level), it is the picture so far.
 pub(super) fn decoded(ctx: &ViewCtx<'_>, encoded: &Encoded) -> (Tokens, Reply<Compared>) {
     if let Some(question) = ctx.plain_question() {
-        return (encoded.tokens.clone(), ctx.ask("compared a", &question));
+        let model = &ctx.document.model;
+        return (encoded.tokens.clone(), ctx.compared("compared a", model, &question));
     }
     let now = ctx.now(encoded);
     let (number, _) = ctx.part(&now);
     let adds_up = ctx.known().is_some_and(|facts| facts.facts.prefixes);
     let tokens = if adds_up { now.up_to(number + 1) } else { now.clone() };
     let model = ctx.document.model.clone();
-    let question = Comparison { original: original_of(ctx, encoded), tokens, model };
-    let compared = ctx.ask("compared a", &question);
+    // Given tokens that could not be decoded have no picture yet: what they decode to now that they were
+    // filled is their picture.
+    if let (Some(Subject::Tokens(given)), Some(_)) = (&ctx.document.subject, &encoded.unfit) {
+        let subject = Subject::Tokens(Given { name: Arc::clone(&given.name), tokens });
+        let question =
+            Reconstruct(Encode { subject, size: ctx.document.size, model: model.clone() });
+        return (now, ctx.compared("compared a", &model, &question));
+    }
+    let original = original_of(ctx, encoded);
+    let question = Comparison { original, tokens, model: model.clone() };
+    let compared = ctx.compared("compared a", &model, &question);
     (now, compared)
 }
 
@@ -107,7 +118,12 @@ pub(super) fn original_of(ctx: &ViewCtx<'_>, encoded: &Encoded) -> PastedPicture
 
 /// Whether tokens lie over the picture.
 pub(super) fn is_spatial(ctx: &ViewCtx<'_>, encoded: &Encoded) -> bool {
-    encoded.unfit.is_some() || ctx.known().is_none_or(|facts| facts.facts.spatial)
+    if encoded.unfit.is_some() {
+        // A row of codes that nobody knows more of has no places either.
+        let (_, part) = ctx.part(&encoded.tokens);
+        return part.frames() * part.rows() > 1;
+    }
+    ctx.known().is_none_or(|facts| facts.facts.spatial)
 }
 
 /// How often the codes of a part occur in these tokens.
@@ -147,9 +163,8 @@ impl TokensView {
             pane.paint(ui, texture.id(), egui::Color32::WHITE);
         }
         let book = part.book();
-        let look =
-            ctx.ask_soon("appearance", &CodeAppearance { model: ctx.document.model.clone(), book });
-        let counts = ctx.ask("part usage", &use_in(now, number));
+        let look = ctx.appearance(book);
+        let counts = ctx.used("part usage", &use_in(now, number));
         let errors = compared.best().and_then(|compared| compared.per_cell.get(number));
         let sources = overlay::Sources {
             colors: look.best().map(|look| &look.colors),
@@ -328,6 +343,10 @@ fn hovered_words(ctx: &ViewCtx<'_>, sheet: &Sheet<'_>) -> Option<String> {
 pub(super) fn figures_of(compared: &Compared) -> String {
     let ssim = format!("{:.2}", compared.ssim);
     let ssim = ssim.strip_prefix('0').unwrap_or(&ssim);
+    if !compared.psnr.is_finite() {
+        // Given tokens are their own original.
+        return format!("no difference · {:.2} bpp", compared.bits_per_pixel);
+    }
     format!("{:.1} dB · SSIM {ssim} · {:.2} bpp", compared.psnr, compared.bits_per_pixel)
 }
 
@@ -335,7 +354,7 @@ fn usage_strip(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, area: Rect, now: &Tokens) {
     let theme = ctx.theme;
     ui.painter().hline(area.x_range(), area.top(), egui::Stroke::new(1.0, theme.colors.line));
     let (number, part) = ctx.part(now);
-    let reply = ctx.ask("part usage", &use_in(now, number));
+    let reply = ctx.used("part usage", &use_in(now, number));
     let Some(usage) = reply.best() else { return };
     let area = area.shrink2(vec2(space::M, space::XS));
     let line = theme.px(22.0);

@@ -39,10 +39,11 @@ impl Question for InspectModel {
     type Answer = Inspection;
 
     fn answer(&self, desk: &Desk<'_>) -> Result<Inspection> {
-        let (path, _) = checkpoints::split_part(&self.model.path(desk.assets()));
+        let (path, part) = checkpoints::split_part(&self.model.path(desk.assets()));
         let checkpoint = checkpoints::read(&path)?;
         let beside = checkpoints::beside(&path);
-        let recognized = checkpoints::recognize(&checkpoint, &path, beside.as_ref())?;
+        let part = part.as_deref();
+        let recognized = checkpoints::recognize_part(&checkpoint, &path, beside.as_ref(), part)?;
         let family = recognized.design.as_ref().map(|design| design.family.as_str());
         Ok(Inspection {
             snippet: checkpoints::snippet(family, checkpoint.container, &path),

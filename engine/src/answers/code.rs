@@ -1,5 +1,6 @@
 //! What a code looks like, and where it occurs.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::encode::{Decode, Encode};
@@ -135,17 +136,24 @@ impl Question for CodeColors {
         if !decodes_fields(&*model.tokenizer) {
             return Ok(Vec::new());
         }
-        let mut colors = Vec::with_capacity(self.codes.len());
+        // Norms and attention see the whole picture: in the company in which [`CodeAppearance`] decodes
+        // it a code has the same color in every view. Of larger codebooks each is decoded alone.
+        let together = if k > DECODED { 1 } else { PER_PIECE };
+        let pieces: BTreeSet<u32> = self.codes.iter().map(|code| code / together).collect();
+        let mut known = BTreeMap::new();
         let mut patch = vec![0_u8; side * side * 3];
-        for codes in self.codes.chunks(PER_PIECE as usize) {
-            let picture = fields(&*model.tokenizer, k, codes)?;
-            for at in 0..codes.len() {
+        for (done, piece) in pieces.iter().enumerate() {
+            let first = piece * together;
+            let codes: Vec<u32> = (first..(first + together).min(k)).collect();
+            let picture = fields(&*model.tokenizer, k, &codes)?;
+            for (at, code) in codes.iter().enumerate() {
                 let corner = ((at * FIELD + FIELD / 2) * side, FIELD / 2 * side);
-                colors.push(copy_patch(&picture, corner, side, &mut patch, (0, 0), 1));
+                let color = copy_patch(&picture, corner, side, &mut patch, (0, 0), 1);
+                known.insert(*code, color);
             }
-            desk.progress(colors.len() as f32 / self.codes.len() as f32)?;
+            desk.progress(done as f32 / pieces.len() as f32)?;
         }
-        Ok(colors)
+        Ok(self.codes.iter().filter_map(|code| known.get(code).copied()).collect())
     }
 
     fn bytes(answer: &Vec<[u8; 3]>) -> usize {
@@ -341,14 +349,25 @@ impl Question for CodeInImages {
                 size: self.size,
                 model: self.model.clone(),
             };
-            let encoded = desk.ask(&question)?;
+            let encoded = match desk.ask(&question) {
+                Ok(encoded) => encoded,
+                // One broken picture must not hide the rest.
+                Err(EngineError::BadFile { .. } | EngineError::Io { .. })
+                    if self.images.len() > 1 =>
+                {
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             let picture = &encoded.picture;
             let mut here = 0;
-            let parts = encoded.tokens.parts().iter().filter(|p| p.book() == self.code.book);
+            let of_book = |part: &&Part| part.book() == self.code.book;
+            let parts: Vec<&Part> = encoded.tokens.parts().iter().filter(of_book).collect();
             // Fine parts last: their places are what is counted, and their patches are the smallest.
-            for part in parts {
+            for (number, part) in parts.iter().enumerate() {
                 let shape = (part.rows() as u32, part.columns() as u32);
-                if done == 0 {
+                let is_last = number + 1 == parts.len();
+                if is_last && places.is_empty() {
                     found.grid = shape;
                     places = vec![0_u32; part.codes().len()];
                 }
@@ -361,7 +380,7 @@ impl Question for CodeInImages {
                     if code != self.code.number {
                         continue;
                     }
-                    if shape == found.grid && places.len() == part.codes().len() {
+                    if is_last && shape == found.grid && places.len() == part.codes().len() {
                         places[at] += 1;
                     }
                     let (row, column) = (at / part.columns(), at % part.columns());

@@ -98,8 +98,11 @@ impl Encode {
         let decode = Decode { tokens: tokens.clone(), model: self.model.clone() };
         let (picture, unfit) = match desk.ask(&decode) {
             Ok(decoded) => (decoded.picture.clone(), None),
-            Err(EngineError::Cancelled) => return Err(EngineError::Cancelled),
-            Err(error) => (plain_map(&tokens)?, Some(error.problem())),
+            Err(error @ (EngineError::BadInput { .. } | EngineError::Shape { .. })) => {
+                (plain_map(&tokens)?, Some(error.problem()))
+            }
+            // What may be otherwise in a moment is no answer to be kept.
+            Err(error) => return Err(error),
         };
         Ok(Encoded { tokens, picture, unfit, seconds: 0.0 })
     }

@@ -179,6 +179,13 @@ impl WithoutCodes {
         };
         let (k, d) = entries.dims2()?;
         let values = entries.flatten_all()?.to_vec1::<f32>()?;
+        if let Some(number) = codes.iter().find(|number| **number as usize >= k) {
+            return Err(EngineError::bad_input(
+                "tokens",
+                format!("code {number} is outside the codebook 0..{k}"),
+                "open the tokenizer that made them",
+            ));
+        }
         let row = |code: usize| &values[code * d..(code + 1) * d];
         for number in codes {
             desk.check()?;

@@ -140,7 +140,9 @@ impl Question for CodeUse {
             match self.sample.tokens(desk, number, &mut sizes) {
                 Ok(tokens) => {
                     let parts: Vec<&Part> = self.scope.parts(&tokens).collect();
-                    let size = parts.first().map_or(0, |part| part.codebook_size());
+                    let Some(size) = parts.first().map(|part| part.codebook_size()) else {
+                        continue;
+                    };
                     counting.get_or_insert_with(|| Counting::new(size)).add(&parts)?;
                 }
                 Err(EngineError::Cancelled) => return Err(EngineError::Cancelled),

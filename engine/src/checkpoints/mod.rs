@@ -43,7 +43,7 @@ pub use configuration::{Beside, beside};
 pub use entry::{ElementType, Entry};
 pub use model_file::{FORMAT, Precision, save_model};
 pub use open::{Opened, open_tokenizer, split_part};
-pub use recognize::{Design, Other, Recognized, recognize};
+pub use recognize::{Design, Other, Recognized, recognize, recognize_part};
 pub use snippet::snippet;
 pub use survey::{
     CodebookCandidate, TensorRow, candidate_usage, candidate_values, codebook_candidates, norm,

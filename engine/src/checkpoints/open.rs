@@ -70,9 +70,8 @@ fn token_hash(
     facts: &Facts,
     tensors: &BTreeMap<String, Tensor>,
 ) -> Result<String> {
-    let mix = |hash: u64, word: u64| {
-        (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
-    };
+    let mix =
+        |hash: u64, word: u64| (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
     let text = |hash: u64, text: &str| text.bytes().fold(hash, |h, byte| mix(h, byte.into()));
     let mut settings = design.settings.clone();
     if let Some(settings) = settings.as_object_mut() {

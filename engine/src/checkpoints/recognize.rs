@@ -92,6 +92,19 @@ pub fn recognize(
     Ok(find(checkpoint, path, beside, None)?.0)
 }
 
+/// As [`recognize`], of the tokenizer below a prefix, where there are several.
+///
+/// # Errors
+/// As [`recognize`]; [`EngineError::BadFile`] if there is no tokenizer below `part`.
+pub fn recognize_part(
+    checkpoint: &Checkpoint,
+    path: &Path,
+    beside: Option<&Beside>,
+    part: Option<&str>,
+) -> Result<Recognized> {
+    Ok(find(checkpoint, path, beside, part)?.0)
+}
+
 /// As [`recognize`], with the view of the checkpoint in which the network was found. `part` asks for the
 /// one below that prefix.
 ///
@@ -137,7 +150,13 @@ pub(super) fn find(
         views(checkpoint).into_iter().filter_map(|view| Match::of(view, &name, beside)).collect();
     if let Some(part) = part {
         let wanted = part.trim_end_matches('.');
-        matches.retain(|found| found.view.prefix.trim_end_matches('.') == wanted);
+        let root = checkpoint.root.as_ref().map(|root| format!("{root}.")).unwrap_or_default();
+        // People leave the root out: "first_stage_model" of "state_dict.first_stage_model".
+        let is_it = |prefix: &str| {
+            let prefix = prefix.trim_end_matches('.');
+            prefix == wanted || prefix.strip_prefix(root.as_str()) == Some(wanted)
+        };
+        matches.retain(|found| is_it(&found.view.prefix));
         if matches.is_empty() {
             let reason = format!("there is no tokenizer below {part:?} in it");
             return Err(EngineError::bad_file(
@@ -161,6 +180,7 @@ pub(super) fn find(
     }
     best.family.title().clone_into(&mut found.family);
     found.notes.extend(best.view.notes());
+    found.notes.extend(best.note);
     match best.fitted {
         Ok((design, fitted)) => found.take(design, fitted, &best.view),
         Err(error) => {
@@ -188,6 +208,8 @@ struct Match {
     view: View,
     family: &'static dyn Family,
     fitted: Result<(Design, Fitted)>,
+    /// Whether the configuration beside it was used.
+    note: Option<String>,
 }
 
 impl Match {
@@ -198,18 +220,42 @@ impl Match {
             path: beside.path.clone(),
             value: beside.value.clone(),
         });
-        let fitted = family.configure(name, &shapes, beside.as_ref()).and_then(|settings| {
-            let design = Design { family: family.id().to_owned(), settings };
-            let fitted = fit(&design, &view)?;
-            Ok((design, fitted))
-        });
-        Some(Self { view, family, fitted })
+        let attempt = |beside: Option<&family::Beside>| {
+            family.configure(name, &shapes, beside).and_then(|settings| {
+                let design = Design { family: family.id().to_owned(), settings };
+                let fitted = fit(&design, &view)?;
+                Ok((design, fitted))
+            })
+        };
+        let mut fitted = attempt(beside.as_ref());
+        let mut note =
+            beside.as_ref().map(|b| format!("with the configuration {}", named(&b.path)));
+        // A folder of downloads has the configurations of other networks too.
+        if let Some(beside) = &beside
+            && count(&fitted) > 0
+        {
+            let without = attempt(None);
+            if count(&without) < count(&fitted) {
+                fitted = without;
+                let name = named(&beside.path);
+                note = Some(format!("the configuration {name} beside it is of another network"));
+            }
+        }
+        Some(Self { view, family, fitted, note })
     }
 
     /// What does not fit, to be compared; a network that cannot be built at all is the farthest.
     fn problem_count(&self) -> usize {
-        self.fitted.as_ref().map_or(usize::MAX, |(_, (_, problems))| problems.len())
+        count(&self.fitted)
     }
+}
+
+fn count(fitted: &Result<(Design, Fitted)>) -> usize {
+    fitted.as_ref().map_or(usize::MAX, |(_, (_, problems))| problems.len())
+}
+
+fn named(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
 impl Recognized {

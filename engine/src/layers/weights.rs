@@ -164,7 +164,13 @@ impl Weights {
     /// As [`Weights::get`] for state that is kept with the weights but has no gradient (EMA sums,
     /// counts). It is still a variable, so that it can be changed in place.
     pub fn buffer(&self, shape: &[usize], name: &str, init: Init) -> Result<Var> {
-        Ok(Var::from_tensor(&self.take(shape, name, init, false)?)?)
+        let tensor = self.take(shape, name, init, false)?;
+        if matches!(self.shared.from, Origin::Shapes(_)) {
+            // Not to be run: one number stands for all, so that nothing is taken for what a file claims.
+            let one = Tensor::zeros(vec![1; shape.len()], DType::F32, self.device())?;
+            return Ok(Var::from_tensor(&one)?);
+        }
+        Ok(Var::from_tensor(&tensor)?)
     }
 
     /// Says that a checkpoint may hold a tensor of that name which the network knows and does not need.

@@ -174,6 +174,18 @@ impl<A> Reply<A> {
         }
     }
 
+    /// The same, with the last answer only if it is one that is `meant`: for places where questions of
+    /// several types are asked.
+    #[must_use]
+    pub fn last_if(self, meant: impl FnOnce(&Last<A>) -> bool) -> Self {
+        match self {
+            Self::Working { progress, last } => {
+                Self::Working { progress, last: last.filter(|last| meant(last)) }
+            }
+            other => other,
+        }
+    }
+
     /// The same, with the last answer only if its question, of type `Q`, is one that is `meant`: for answers
     /// that are combined with other things, such as tokens with the tokenizer that decodes them.
     #[must_use]

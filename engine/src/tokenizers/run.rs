@@ -62,6 +62,13 @@ pub fn tokenize(tokenizer: &dyn Tokenizer, picture: &Picture) -> Result<Tokens> 
     Tokens::new(layout.iter().zip(&codes).map(part).collect::<Result<Vec<_>>>()?)
 }
 
+/// Pictures above this are not decoded, as they are not opened.
+const MOST_PIXELS: usize = 64_000_000;
+/// About what decoding takes a pixel, measured on the shipped networks: 8 GB for 4096x4096.
+const BYTES_A_PIXEL: u64 = 512;
+/// Nobody is asked whether this much memory can be had.
+const ALWAYS: u64 = 1 << 30;
+
 /// The size in pixels, height and width, of the image whose tokens have that layout; the first parts
 /// of a layout are enough where [`Facts::prefixes`] says so.
 ///
@@ -73,8 +80,28 @@ pub fn check_layout(tokenizer: &dyn Tokenizer, tokens: &Tokens) -> Result<(usize
     let given = tokens.layout();
     let hint = "use tokens that were made with this tokenizer";
     let last = tokens.parts().last().unwrap_or(tokens.first());
-    let (height, width) =
-        facts.fixed_size().unwrap_or((last.rows() * facts.factor, last.columns() * facts.factor));
+    let sides = |part: &Part| {
+        let (rows, columns) = (part.rows(), part.columns());
+        (rows.saturating_mul(facts.factor), columns.saturating_mul(facts.factor))
+    };
+    let (height, width) = facts.fixed_size().unwrap_or_else(|| sides(last));
+    if height.saturating_mul(width) > MOST_PIXELS {
+        let reason = format!("they would decode to {width}x{height} pixels");
+        let hint = "at most 64 megapixels are decoded; cut them first";
+        return Err(EngineError::bad_input("tokens", reason, hint));
+    }
+    // What the network keeps at once on the way to the pixels, from above: some hundreds of numbers each.
+    let needed = (height * width) as u64 * BYTES_A_PIXEL;
+    if needed > ALWAYS
+        && let Some(free) = crate::memory::available().filter(|free| needed > *free)
+    {
+        let reason = format!(
+            "decoding {width}x{height} pixels may take {} GB, {} GB are free",
+            needed >> 30,
+            free >> 30
+        );
+        return Err(EngineError::bad_input("tokens", reason, "decode a part of them"));
+    }
     let wanted = tokenizer.layout(height, width)?;
     let fits = given == wanted || (facts.prefixes && wanted.starts_with(&given));
     if !fits {

@@ -48,6 +48,10 @@ pub fn npy_bytes(tokens: &Tokens) -> Result<Vec<u8>> {
         let reason = format!("{}, and a .npy holds one array", tokens.words());
         return Err(EngineError::bad_input("tokens", reason, "save them as .safetensors"));
     };
+    if let Some(cell) = tokens.first_masked() {
+        let reason = format!("no token stands at {cell}, which a .npy cannot say");
+        return Err(EngineError::bad_input("tokens", reason, "save them as .safetensors"));
+    }
     let shape: Vec<String> = array_shape(part.shape()).iter().map(ToString::to_string).collect();
     let mut header =
         format!("{{'descr': '<u4', 'fortran_order': False, 'shape': ({}), }}", shape.join(", "));
@@ -287,7 +291,7 @@ mod tests {
         // As any other program sees them.
         let file = SafeTensors::deserialize(&bytes).unwrap();
         assert_eq!(file.tensor("tokens.1").unwrap().shape(), [2, 1, 2]);
-        assert!(npy_bytes(&tokens).unwrap_err().to_string().contains(".safetensors"));
+        assert!(npy_bytes(&tokens).unwrap_err().problem().hint.contains(".safetensors"));
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod places;
 use std::sync::Arc;
 
 pub use cell::{Cell, Code};
-pub use part::{MASKED, Part, PartShape};
+pub use part::{MASKED, MOST_CODES, Part, PartShape};
 pub use places::Places;
 
 use crate::{EngineError, Result};

@@ -8,6 +8,10 @@ use crate::{EngineError, Result};
 /// What stands in a cell without a token. No codebook is so large that it would be a code.
 pub const MASKED: u32 = u32::MAX;
 
+/// Books above this are refused: their codes could not be counted one by one. A pad such as 2147483647
+/// among the codes would otherwise make a codebook of as many.
+pub const MOST_CODES: u32 = 1 << 26;
+
 /// The shape of a part, and which book its codes are from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct PartShape {
@@ -69,6 +73,13 @@ impl Part {
         if shape.frames > 1 << 16 || shape.rows > 1 << 16 || shape.columns >= MASKED as usize {
             let reason = format!("{shape} is more than 65536 frames or rows");
             return Err(EngineError::bad_input("tokens", reason, ""));
+        }
+        if codebook_size > MOST_CODES {
+            return Err(EngineError::bad_input(
+                "tokens",
+                format!("a codebook of {codebook_size} codes, at most {MOST_CODES} can be counted"),
+                "replace padding and ignored places first, or say how many codes there are",
+            ));
         }
         let part = Self { shape, codebook_size, codes };
         let wrong = |code: &u32| *code >= codebook_size && *code != MASKED;
@@ -169,5 +180,7 @@ mod tests {
         assert!(part(0, 0, vec![]).is_err());
         assert!(part(usize::MAX, 2, vec![0]).is_err());
         assert!(part(1, 2, vec![MASKED, 9]).is_ok(), "a masked cell is no code");
+        let huge = Part::new(PartShape::grid(1, 1), u32::MAX, vec![5]).unwrap_err().to_string();
+        assert!(huge.contains("codebook of 4294967295"), "{huge}");
     }
 }

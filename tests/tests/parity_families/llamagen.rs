@@ -117,7 +117,8 @@ fn agrees(tensors: &BTreeMap<String, Tensor>) {
     let planes = Tensor::from_vec(planes.collect::<Vec<_>>(), pictures.dims(), &device()).unwrap();
     ledger.codes("uint8_from_reconstruction", &planes);
     trains(&ledger, tensors);
-    ledger.close(&[]);
+    // A step of the demo script: saved pictures are enlarged.
+    ledger.close(&[("image_size_resize", "is made after the tokenizer, for a page of pictures")]);
 }
 
 /// The published training step: its losses and gradients.

@@ -1,7 +1,6 @@
 //! The strip of parts: scales, residual levels, streams. One is looked at; the tiles are an overview.
 
 use egui::{CornerRadius, Rect, Sense, Stroke, StrokeKind, pos2, vec2};
-use smalti_engine::answers::CodeAppearance;
 use smalti_engine::tokens::Tokens;
 
 use super::sheet::Sheet;
@@ -60,8 +59,7 @@ fn tile_ui(
     let size = vec2(w, h) * (side / w.max(h));
     let at = Rect::from_center_size(square.center(), size);
     let book = part.book();
-    let model = ctx.document.model.clone();
-    let look = ctx.ask_soon("appearance", &CodeAppearance { model, book });
+    let look = ctx.appearance(book);
     let colors = look.best().filter(|look| !look.colors.is_empty());
     let levels =
         ctx.facts(Slot::A).and_then(|f| f.best().map(|f| f.facts.book(book).levels.clone()));

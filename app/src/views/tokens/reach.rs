@@ -22,8 +22,12 @@ pub(super) fn paint(
     let cell = only.or(ctx.hovered.cell())?;
     tokens.get(cell)?;
     let question = Reach { tokens: tokens.clone(), model: ctx.document.model.clone(), cell };
-    let Reply::Ready(reached) = ctx.ask("reach", &question) else {
-        return Some(format!("what token {} moves: trying other codes…", cell.column));
+    let reached = match ctx.ask_soon("reach", &question) {
+        Reply::Ready(reached) => reached,
+        Reply::Failed(problem) => return Some(problem.summary),
+        Reply::Working { .. } => {
+            return Some(format!("what token {} moves: trying other codes…", cell.column));
+        }
     };
     let size = [reached.size.0 as usize, reached.size.1 as usize];
     let key = (("reach", ctx.theme.choice), Source::of(&reached.moved));

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Ldm, LdmConfig, Naming};
 use crate::layers::Weights;
-use crate::quantizers::{BetaPlacement, CodebookUpdate, QuantizerConfig, VqConfig};
+use crate::quantizers::{BetaPlacement, CodebookUpdate, IbqConfig, QuantizerConfig, VqConfig};
 use crate::tokenizers::family::{
     Beside, Family, Shapes, any, count, settings, settings_value, size,
 };
@@ -47,6 +47,10 @@ impl Family for Taming {
 
     fn configure(&self, name: &str, shapes: &Shapes<'_>, beside: Option<&Beside>) -> Result<Value> {
         let mut config = configure(Naming::Taming, name, shapes)?;
+        if is_ibq(name, beside) {
+            let n_embed = size(shapes, "quantize.embedding.weight", 0)? as u32;
+            config.quantizer = QuantizerConfig::Ibq(IbqConfig { n_embed, ..IbqConfig::default() });
+        }
         if let Some(beside) = beside {
             published(&mut config, &beside.value);
         }
@@ -81,6 +85,17 @@ impl Family for LlamaGen {
     fn build(&self, value: &Value, weights: &Weights) -> Result<Box<dyn Tokenizer>> {
         Taming.build(value, weights)
     }
+}
+
+/// IBQ has the same tensors, but takes the code with the largest product, not the nearest one: only its
+/// configuration or its file's name tells.
+fn is_ibq(name: &str, beside: Option<&Beside>) -> bool {
+    let says = |value: &Value| {
+        let target = |key: &str| value["model"][key].as_str().map(str::to_lowercase);
+        ["class_path", "target"].iter().any(|key| target(key).is_some_and(|t| t.contains("ibq")))
+    };
+    let mut words = name.split(|letter: char| !letter.is_ascii_alphanumeric());
+    beside.is_some_and(|beside| says(&beside.value)) || words.any(|w| w.eq_ignore_ascii_case("ibq"))
 }
 
 /// The configuration that the tensors were made with, as far as shapes tell it. What they cannot tell
@@ -150,7 +165,8 @@ pub(in crate::tokenizers) fn network(naming: Naming, shapes: &Shapes<'_>) -> Res
 /// The part of a taming or latent-diffusion configuration (`model.params`) that shapes cannot tell:
 /// the resolution that attention counts from, and where.
 fn published(config: &mut TokenizerConfig, value: &Value) {
-    let params = &value["model"]["params"];
+    let model = &value["model"];
+    let params = if model["params"].is_object() { &model["params"] } else { &model["init_args"] };
     // Latent diffusion keeps its tokenizer one level deeper.
     let first_stage = &params["first_stage_config"]["params"];
     let params = if first_stage.is_object() { first_stage } else { params };

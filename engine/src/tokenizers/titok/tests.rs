@@ -72,7 +72,7 @@ fn what_lies_beside_beats_what_is_usual() {
     assert!(error.problem().hint.contains("config.json"), "{}", error.problem().hint);
     assert_eq!(told(&odd, Some(&json!({ "heads": 5 }))).unwrap().decoder.heads, 5);
     let wrong = json!({ "model": { "vq_model": { "use_l2_norm": "yes" } } });
-    let error = told(&odd, Some(&wrong)).unwrap_err().to_string();
+    let error = told(&shapes(false, 512), Some(&wrong)).unwrap_err().to_string();
     assert!(error.contains("model.vq_model.use_l2_norm"), "{error}");
 }
 
