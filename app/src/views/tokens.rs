@@ -39,7 +39,8 @@ impl View for TokensView {
     fn bar_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
         if let Some(encoded) = ctx.encoded(Slot::A).and_then(|e| e.best().cloned()) {
             let (_, part) = ctx.part(&encoded.tokens);
-            let text = format!("{} · K {}", encoded.tokens.words(), part.codebook_size());
+            let layout = encoded.tokens.words().replace(" x ", "×");
+            let text = format!("{layout} · K {}", part.codebook_size());
             ui.label(ctx.theme.caption_figures(text));
         }
         picker::size(ui, ctx);
