@@ -7,7 +7,7 @@
 //! own size in memory, a packed one what its headers claim: no more than 1032 times its size, which
 //! is the most that deflate can do, and no more than 2 GiB.
 //!
-//! Files of tokens ([`crate::tokens::from_arrays`]) and sets of images ([`crate::data::arrays`]) are
+//! Files of tokens ([`crate::token_files::from_arrays`]) and sets of images ([`crate::data::arrays`]) are
 //! read with it; [`guess`] says which of the two a file holds.
 
 mod array;
