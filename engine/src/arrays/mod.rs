@@ -34,8 +34,9 @@ use origin::Origin;
 /// The arrays of a file. Reads headers only.
 ///
 /// # Errors
-/// [`EngineError::Io`] if it cannot be opened, [`EngineError::BadFile`] with what it is instead, or
-/// with what is wrong with it.
+/// [`EngineError::Io`](crate::EngineError::Io) if it cannot be opened,
+/// [`EngineError::BadFile`](crate::EngineError::BadFile) with what it is instead, or with what is wrong
+/// with it.
 pub fn open(path: &Path) -> Result<Arrays> {
     let origin = Origin::open(path)?;
     open_origin(&origin, || checkpoints::read(path))
