@@ -20,6 +20,7 @@ pub mod memory;
 pub mod quantizers;
 pub mod random;
 pub mod session;
+pub mod token_files;
 pub mod tokenizers;
 pub mod tokens;
 pub mod training;

@@ -18,8 +18,8 @@ use smalti_engine::checkpoints::{
     ElementType, codebook_candidates, read_bytes_counted, recognize, tensor_rows, views,
 };
 use smalti_engine::random::{Noise, Purpose, name_hash};
-use smalti_engine::tokens::from_arrays::Wanted;
-use smalti_engine::tokens::{Tokens, files};
+use smalti_engine::token_files::{self, from_arrays::Wanted};
+use smalti_engine::tokens::Tokens;
 use smalti_tests::{case, fixture};
 
 /// The most bytes at once that reading may take: this, and this many for each byte of the file.
@@ -414,17 +414,20 @@ fn mutated_legacy_files_are_answered() {
 fn mutated_token_files_are_answered() {
     let grid = Tokens::grid(6, 7, 1024, (0..42).map(|i| i * 24).collect::<Vec<u32>>()).unwrap();
     let columns = {
-        let mut bytes = files::npy_bytes(&grid).unwrap();
+        let mut bytes = token_files::npy_bytes(&grid).unwrap();
         let place = bytes.windows(5).position(|w| w == b"False").unwrap();
         bytes[place..place + 5].copy_from_slice(b"True ");
         bytes
     };
-    let batch =
-        files::safetensors_bytes(&[grid.clone(), grid.clone()], &files::Maker::default()).unwrap();
-    let list = [files::npy_bytes(&grid).unwrap(), columns, batch];
+    let batch = token_files::safetensors_bytes(
+        &[grid.clone(), grid.clone()],
+        &token_files::Maker::default(),
+    )
+    .unwrap();
+    let list = [token_files::npy_bytes(&grid).unwrap(), columns, batch];
     fuzz("tokens", &list, |bytes| {
         let len = bytes.len();
-        let read = files::parse(Path::new("mutated"), &bytes, &Wanted::default(), Some(1024));
+        let read = token_files::parse(Path::new("mutated"), &bytes, &Wanted::default(), Some(1024));
         read.is_ok_and(|file| {
             let tokens: usize = file.images.iter().map(Tokens::len).sum();
             assert!(tokens <= len);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use smalti_engine::device::DeviceChoice;
-use smalti_engine::tokens::from_arrays::{Index, Wanted};
+use smalti_engine::token_files::from_arrays::{Index, Wanted};
 
 /// See and edit the discrete visual tokens behind modern image generation.
 ///

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use smalti_engine::answers::{Decode, ModelInfo};
 use smalti_engine::images::png_bytes;
-use smalti_engine::tokens::files;
+use smalti_engine::token_files;
 
 use super::arguments;
 use super::console::Console;
@@ -26,7 +26,7 @@ pub(super) fn run(options: &arguments::Decode, console: &mut Console<'_, '_>) ->
     let mut outputs = Outputs::beside(&options.out)?;
     let wanted = options.reading.wanted(facts.fixed_grid());
     let size = facts.facts.codebook_size();
-    let read = files::read(&options.tokens, &wanted, Some(size))?;
+    let read = token_files::read(&options.tokens, &wanted, Some(size))?;
     let name = options.tokens.display().to_string();
     if read.images.len() > 1 && options.reading.index.is_none() {
         let several = format!("holds the tokens of {} images", read.images.len());

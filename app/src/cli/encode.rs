@@ -10,7 +10,7 @@ use smalti_engine::answers::{
 };
 use smalti_engine::images::{Fit, WorkingSize, png_bytes};
 use smalti_engine::measure::{CodeCounts, bits_per_pixel};
-use smalti_engine::tokens::files;
+use smalti_engine::token_files;
 
 use super::arguments;
 use super::console::Console;
@@ -45,7 +45,7 @@ pub(super) fn run(options: &arguments::Encode, console: &mut Console<'_, '_>) ->
     let engine = Engine::open(console)?;
     let model = engine.model(&options.model);
     let facts = engine.answer(&ModelInfo { model: model.clone() }, console)?;
-    let maker = files::Maker {
+    let maker = token_files::Maker {
         model: Some(facts.name.clone()),
         token_hash: Some(facts.token_hash.clone()),
     };
@@ -131,7 +131,7 @@ fn keep(
     path: &Path,
     encoded: &Encoded,
     colors: &BTreeMap<u32, Rgb>,
-    maker: &files::Maker,
+    maker: &token_files::Maker,
     outputs: &mut Outputs,
 ) -> Result<Line, Stop> {
     let tokens = &encoded.tokens;
@@ -139,10 +139,10 @@ fn keep(
     let stem = outputs.unique_stem(&stem);
     let several = tokens.parts().len() > 1;
     let images = std::slice::from_ref(tokens);
-    let whole = files::safetensors_bytes(images, maker)?;
+    let whole = token_files::safetensors_bytes(images, maker)?;
     let mut tokens_file = outputs.add(&format!("{stem}.safetensors"), &whole)?;
     if !several {
-        tokens_file = outputs.add(&format!("{stem}.npy"), &files::npy_bytes(tokens)?)?;
+        tokens_file = outputs.add(&format!("{stem}.npy"), &token_files::npy_bytes(tokens)?)?;
     }
     let mut counts = CodeCounts::new(tokens.first().codebook_size());
     for (number, part) in tokens.parts().iter().enumerate() {

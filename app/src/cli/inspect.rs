@@ -7,7 +7,7 @@ use smalti_engine::answers::{
     CodeUse, Identified, Identify, InspectModel, Inspection, ModelRef, Sample, Scope,
 };
 use smalti_engine::checkpoints::{CodebookCandidate, TensorRow};
-use smalti_engine::tokens::files;
+use smalti_engine::token_files;
 
 use super::arguments;
 use super::console::Console;
@@ -129,7 +129,7 @@ fn tokens(
     engine: &Engine,
     console: &mut Console<'_, '_>,
 ) -> Result<(), Stop> {
-    let read = files::read(path, &options.reading.wanted(None), None)?;
+    let read = token_files::read(path, &options.reading.wanted(None), None)?;
     let Some(first) = read.images.first() else {
         return Err(Stop::bad_input(&path.display().to_string(), "there are no tokens", ""));
     };

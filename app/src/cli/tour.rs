@@ -8,7 +8,7 @@ use smalti_engine::answers::{
     ModelRef, PastedPicture, Sample, Scope, SourceInfo, SourceRef,
 };
 use smalti_engine::images::{Picture, WorkingSize, png_bytes};
-use smalti_engine::tokens::files;
+use smalti_engine::token_files;
 
 use super::arguments;
 use super::console::Console;
@@ -170,12 +170,12 @@ fn keep(chapter: &Chapter, appearance: &Appearance, outputs: &mut Outputs) -> Re
     png("difference", &map_with_scale(&chapter.compared.absolute, chapter.original.width())?)?;
     let color = |code| color_of(code, &appearance.colors);
     png("tokens", &token_map(part, color, tile_for(part, MAP_SIDE))?)?;
-    match files::npy_bytes(&chapter.tokens) {
+    match token_files::npy_bytes(&chapter.tokens) {
         Ok(bytes) => outputs.add(&format!("{stem}.tokens.npy"), &bytes)?,
         // Several parts do not go into one array.
         Err(_) => {
             let images = std::slice::from_ref(&chapter.tokens);
-            let bytes = files::safetensors_bytes(images, &files::Maker::default())?;
+            let bytes = token_files::safetensors_bytes(images, &token_files::Maker::default())?;
             outputs.add(&format!("{stem}.tokens.safetensors"), &bytes)?
         }
     };

@@ -12,8 +12,7 @@ use smalti_engine::answers::{
 };
 use smalti_engine::images::WorkingSize;
 use smalti_engine::session::{Asker, guard};
-use smalti_engine::tokens::files;
-use smalti_engine::tokens::from_arrays::Wanted;
+use smalti_engine::token_files::{self, from_arrays::Wanted};
 use smalti_engine::{EngineError, Problem};
 
 use super::background::Background;
@@ -175,8 +174,8 @@ impl Opening {
         let size = facts.as_ref().map(|facts| facts.facts.codebook_size());
         let fixed = facts.as_ref().and_then(|facts| facts.fixed_grid());
         let wanted = Wanted { fixed, ..Wanted::default() };
-        let read =
-            files::read(path, &wanted, size).map_err(|error| in_the_window(error.problem()))?;
+        let read = token_files::read(path, &wanted, size)
+            .map_err(|error| in_the_window(error.problem()))?;
         let mut commands = Vec::new();
         let count = read.images.len();
         let Some(tokens) = read.images.into_iter().next() else { return Ok(commands) };

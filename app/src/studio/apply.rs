@@ -9,7 +9,7 @@ use egui::ViewportCommand;
 use smalti_engine::answers::{Encode, ImageRef, ModelInfo, ModelRef, Subject};
 use smalti_engine::images::{WorkingSize, encode};
 use smalti_engine::session::Lane;
-use smalti_engine::tokens::files::{self as token_files, Maker};
+use smalti_engine::token_files::{self, Maker};
 use smalti_engine::tokens::{Cell, Code, Tokens};
 
 use super::start::SETTINGS;

@@ -5,16 +5,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::origin::Origin;
-use super::{Array, Arrays, Data, ElementType, Packed, product};
+use super::array::{Array, Arrays, Data, Packed, product};
+use super::dense::Dense;
+use super::origin::{AGAIN, Origin};
 use crate::Result;
+use crate::checkpoints::ElementType;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 /// NumPy itself refuses headers above 10,000 bytes.
 pub(super) const MAX_HEADER: u64 = 64 << 10;
 /// More dimensions than NumPy has.
 const MAX_DIMS: usize = 64;
-pub(super) const AGAIN: &str = "copy or download the file again";
 
 /// Whether the bytes begin as a NumPy array does.
 pub(super) fn is_npy(bytes: &[u8]) -> bool {
@@ -27,16 +28,6 @@ pub(super) struct Header {
     /// Where the numbers begin.
     pub(super) start: u64,
     pub(super) dense: Dense,
-}
-
-/// How numbers without gaps lie.
-#[derive(Debug)]
-pub(super) struct Dense {
-    pub(super) element: ElementType,
-    pub(super) shape: Vec<usize>,
-    pub(super) is_big_endian: bool,
-    /// Column by column, as Fortran has them.
-    pub(super) is_columns_first: bool,
 }
 
 /// Why an array is not taken.
@@ -122,46 +113,6 @@ impl Header {
             Data::InPlace { origin, start, is_big_endian: self.dense.is_big_endian }
         };
         Array { name, shape, element, data: Arc::new(data) }
-    }
-}
-
-impl Dense {
-    /// Bytes of all numbers; checked by [`Header::fits`].
-    pub(super) fn byte_len(&self) -> u64 {
-        self.shape.iter().product::<usize>() as u64 * self.element.size() as u64
-    }
-
-    /// The numbers, row by row and little-endian.
-    pub(super) fn rows_first(&self, mut bytes: Vec<u8>) -> Vec<u8> {
-        let size = self.element.size();
-        if self.is_big_endian {
-            bytes.chunks_exact_mut(size).for_each(<[u8]>::reverse);
-        }
-        if !self.is_columns_first {
-            return bytes;
-        }
-        // Steps between neighbors along each dimension, in numbers.
-        let steps: Vec<usize> = self
-            .shape
-            .iter()
-            .scan(1_usize, |step, &n| Some(std::mem::replace(step, step.saturating_mul(n))))
-            .collect();
-        let mut out = Vec::with_capacity(bytes.len());
-        let mut index = vec![0_usize; self.shape.len()];
-        let mut place = 0_usize;
-        for _ in 0..bytes.len() / size {
-            out.extend_from_slice(bytes.get(place * size..(place + 1) * size).unwrap_or_default());
-            for d in (0..self.shape.len()).rev() {
-                index[d] += 1;
-                place += steps[d];
-                if index[d] < self.shape[d] {
-                    break;
-                }
-                place -= index[d] * steps[d];
-                index[d] = 0;
-            }
-        }
-        out
     }
 }
 

@@ -9,26 +9,17 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Arc;
 
-use zip::{CompressionMethod, ZipArchive};
+use zip::CompressionMethod;
 
-use super::npy::{AGAIN, Dense, Header, MAX_HEADER, Odd};
-use super::origin::{Origin, ReadSeek};
-use super::{Array, Arrays, Data, Packed};
-use crate::images::file::size_in_words;
-use crate::{EngineError, Result};
+use super::array::{Array, Arrays, Data, Packed};
+use super::member::{Archive, archive};
+use super::npy::{Header, MAX_HEADER, Odd};
+use super::origin::{AGAIN, Origin};
+use crate::Result;
 
-/// What a deflated member may unpack to, as it is held in memory.
-const MAX_UNPACKED: u64 = 2 << 30;
 /// The most that deflate makes of a byte, and what its last block may add.
 const MAX_INFLATION: u64 = 1032;
 const SLACK: u64 = 1024;
-
-type Archive = ZipArchive<Box<dyn ReadSeek>>;
-
-fn archive(origin: &Origin) -> Result<Archive> {
-    ZipArchive::new(origin.reader()?)
-        .map_err(|error| origin.bad(format!("zip archive: {error}"), AGAIN))
-}
 
 /// Whether a zip archive is one of NumPy's: it has `.npy` members and no PyTorch pickle.
 pub(super) fn is_npz(origin: &Origin) -> bool {
@@ -117,40 +108,4 @@ fn member(
     let packed = Packed::Member { origin: origin.clone(), index, dense: header.dense };
     let data = Arc::new(Data::whole(packed));
     Ok((short.clone(), Ok(Array { name: short, shape, element, data })))
-}
-
-/// The numbers of a deflated member, row by row and little-endian.
-pub(super) fn unpack(origin: &Origin, index: usize, dense: &Dense) -> Result<Vec<u8>> {
-    let wanted = dense.byte_len();
-    if wanted > MAX_UNPACKED {
-        let reason = format!(
-            "an array in it takes {} unpacked, more than the {} that are unpacked in memory",
-            size_in_words(wanted),
-            size_in_words(MAX_UNPACKED)
-        );
-        let hint = "save it with numpy.savez or numpy.save, which can be read in place";
-        return Err(origin.bad(reason, hint));
-    }
-    let bad =
-        |reason: &dyn std::fmt::Display| origin.bad(format!("zip member {index}: {reason}"), AGAIN);
-    let mut archive = archive(origin)?;
-    let mut file = archive.by_index(index).map_err(|error| bad(&error))?;
-    let skipped = file.size().checked_sub(wanted).ok_or_else(|| changed(origin))?;
-    std::io::copy(&mut (&mut file).take(skipped), &mut std::io::sink())
-        .map_err(|error| bad(&error))?;
-    // Its header promised as much, and the packed bytes can give it.
-    let mut bytes = Vec::with_capacity(wanted as usize);
-    (&mut file).take(wanted).read_to_end(&mut bytes).map_err(|error| bad(&error))?;
-    if bytes.len() as u64 != wanted {
-        return Err(bad(&"truncated: it is shorter than the archive says"));
-    }
-    // The checksum is looked at behind the last byte.
-    if file.read(&mut [0]).map_err(|error| bad(&error))? != 0 {
-        return Err(bad(&"it is longer than the archive says"));
-    }
-    Ok(dense.rows_first(bytes))
-}
-
-fn changed(origin: &Origin) -> EngineError {
-    EngineError::bad_file(origin.path(), "it changed while it was open", "open it again")
 }

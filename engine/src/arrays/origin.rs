@@ -7,6 +7,9 @@ use std::sync::Arc;
 use crate::images::file::open_regular;
 use crate::{EngineError, Result};
 
+/// What to do with a file that is damaged.
+pub(super) const AGAIN: &str = "copy or download the file again";
+
 /// A file or a piece of memory.
 #[derive(Debug, Clone)]
 pub(super) struct Origin {
@@ -49,7 +52,7 @@ impl Origin {
         let (Some(_), Ok(n)) = (end, usize::try_from(len)) else {
             let reason =
                 format!("truncated: {len} bytes are needed at {start}, it has {}", self.len);
-            return Err(self.bad(reason, "copy or download the file again"));
+            return Err(self.bad(reason, AGAIN));
         };
         let mut buffer = vec![0; n];
         let filled = self.plain().and_then(|mut reader| {

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Checkpoint, Container, read_file};
+use super::checkpoint::{Checkpoint, Container};
+use super::entry::Entry;
+use super::file::read_file;
 use crate::{EngineError, Result};
 
 /// Files of a folder are looked at up to this number.
@@ -174,7 +176,7 @@ pub(super) fn join(checkpoint: &mut Checkpoint, path: &Path, half: &Path) -> Res
         path.file_name().is_some_and(|name| name.to_string_lossy().contains("encoder"))
     };
     let side = |path: &Path| if is_encoder(path) { "encoder." } else { "decoder." };
-    let named = |tensors: &mut std::collections::BTreeMap<String, super::Entry>, side: &str| {
+    let named = |tensors: &mut std::collections::BTreeMap<String, Entry>, side: &str| {
         if !tensors.keys().any(|name| name.starts_with(side)) {
             let bare = std::mem::take(tensors);
             tensors.extend(bare.into_iter().map(|(name, entry)| (format!("{side}{name}"), entry)));

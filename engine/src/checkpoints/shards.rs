@@ -6,8 +6,9 @@ use std::path::{Component, Path};
 
 use serde::Deserialize;
 
+use super::checkpoint::{Checkpoint, Container};
+use super::file::read_file;
 use super::source::Source;
-use super::{Checkpoint, Container, read_file};
 use crate::{EngineError, Result};
 
 /// An index beyond this is no index.

@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
 
+use super::checkpoint::{Checkpoint, load};
+use super::entry::Entry;
 use super::flatten::ROOTS;
-use super::{Checkpoint, Entry, load};
 use crate::Result;
 
 /// The most views that are offered.

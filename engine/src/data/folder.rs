@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::archive_names::{are_classes, has_archive_suffix, stem};
 use super::pictures::{Listing, Pictures};
 use super::{short_name, tar};
 use crate::images::kind::{Kind, has_image_suffix, sniff};
@@ -67,30 +68,6 @@ pub fn open(root: &Path, limits: Limits) -> Result<Pictures> {
         ));
     }
     Ok(listing.finish(root, format!("folder {}", short_name(root)), limits))
-}
-
-/// Whether archives are classes rather than numbered shards.
-pub(super) fn are_classes<'a>(archives: impl Iterator<Item = &'a Path>) -> bool {
-    let mut count = 0;
-    let mut are_classes = true;
-    for path in archives {
-        count += 1;
-        let stem = stem(path);
-        are_classes &= !stem.ends_with(|c: char| c.is_ascii_digit()) || is_synset(stem);
-    }
-    are_classes && count > 1
-}
-
-/// A WordNet number, as ImageNet's classes are called: n01440764.
-fn is_synset(stem: &str) -> bool {
-    stem.strip_prefix('n')
-        .is_some_and(|rest| rest.len() == 8 && rest.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
-/// An archive's name without `.tar`, `.tar.gz` and the like.
-pub(super) fn stem(path: &Path) -> &str {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    name.split_once(".tar").or_else(|| name.split_once(".tgz")).map_or(name, |(stem, _)| stem)
 }
 
 /// A file that may hold images.
@@ -153,12 +130,6 @@ fn is_listed(path: &Path) -> bool {
         return has_image_suffix(path);
     }
     file::read_start(path, 64).is_ok_and(|start| matches!(sniff(&start), Kind::Image(_)))
-}
-
-/// Whether a name is that of a tar archive, packed or not.
-pub(super) fn has_archive_suffix(path: &Path) -> bool {
-    let name = short_name(path).to_ascii_lowercase();
-    [".tar", ".tar.gz", ".tgz"].iter().any(|suffix| name.ends_with(suffix))
 }
 
 #[cfg(test)]
@@ -231,16 +202,5 @@ mod tests {
         let source = open(folder.path(), Limits::default()).unwrap();
         assert_eq!(source.len(), 1);
         assert!(source.notes()[0].contains("backup.tar.gz"), "{:?}", source.notes());
-    }
-
-    #[test]
-    fn archives_are_classes_by_their_names_unless_they_are_numbered() {
-        let are = |names: &[&str]| are_classes(names.iter().map(Path::new));
-        assert!(are(&["cat.tar", "dog.tar.gz"]));
-        assert!(are(&["n01440764.tar", "n01443537.tar"]));
-        assert!(!are(&["imagenet-0000.tar", "imagenet-0001.tar"]));
-        assert!(!are(&["train-000000.tar", "val-000000.tar"]));
-        assert!(!are(&["all.tar"]), "one archive is the whole set");
-        assert!(!are(&[]));
     }
 }

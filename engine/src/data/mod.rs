@@ -7,6 +7,7 @@ pub mod worlds;
 use crate::Result;
 use crate::images::Picture;
 
+mod archive_names;
 pub mod arrays;
 pub mod braces;
 pub mod cache;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::archive_names::{are_classes, has_archive_suffix, stem};
 use super::arrays::ArraySet;
 use super::cache::{CACHE_BYTES, Cached};
 use super::cifar::Cifar;
@@ -187,8 +188,8 @@ fn open_pattern(pattern: &Path) -> Result<Arc<dyn Source>> {
         ));
     }
     let root = pattern.parent().unwrap_or(Path::new(""));
-    let archives = paths.iter().filter(|path| folder::has_archive_suffix(path));
-    let are_classes = folder::are_classes(archives.map(PathBuf::as_path));
+    let archives = paths.iter().filter(|path| has_archive_suffix(path));
+    let are_classes = are_classes(archives.map(PathBuf::as_path));
     let mut listing = Listing::default();
     let mut unpacked = 0;
     for path in paths {
@@ -197,7 +198,7 @@ fn open_pattern(pattern: &Path) -> Result<Arc<dyn Source>> {
             continue;
         }
         let shown = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
-        let class = are_classes.then(|| folder::stem(&path).to_owned());
+        let class = are_classes.then(|| stem(&path).to_owned());
         let folders: Vec<String> = class.into_iter().collect();
         tar::add(&mut listing, &path, &format!("{shown}/"), &folders, &mut unpacked)?;
     }

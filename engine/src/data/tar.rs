@@ -9,7 +9,7 @@ use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::folder::stem;
+use super::archive_names::stem;
 use super::packed::{is_gzip, unpack};
 use super::pictures::{Archive, Listing, Pictures, Span};
 use super::short_name;

@@ -14,23 +14,9 @@ use image::metadata::Orientation;
 use image::{AnimationDecoder, DynamicImage, ImageDecoder, ImageError, ImageFormat};
 
 use super::kind::{self, Kind};
+use super::limits::Limits;
 use super::{Picture, file, flatten, tiff};
 use crate::{EngineError, Result};
-
-/// How much an image file may ask for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Limits {
-    /// Width times height, at most.
-    pub max_pixels: u64,
-    /// Bytes of the file, at most.
-    pub max_file_bytes: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { max_pixels: 64_000_000, max_file_bytes: 512 << 20 }
-    }
-}
 
 /// An image file that was read.
 #[derive(Debug, Clone)]

@@ -12,12 +12,14 @@ pub mod encode;
 pub mod file;
 mod flatten;
 pub mod kind;
+mod limits;
 pub mod resize;
 pub mod tensor;
 mod tiff;
 
-pub use decode::{Decoded, Limits, decode, open};
+pub use decode::{Decoded, decode, open};
 pub use encode::{png_bytes, save_png, sheet};
+pub use limits::Limits;
 pub use resize::{Fit, WorkingSize, fit};
 pub use tensor::{from_tensor, to_tensor};
 

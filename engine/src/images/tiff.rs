@@ -11,7 +11,7 @@ use tiff::decoder::{Decoder, DecodingResult, Limits as TiffLimits};
 use tiff::tags::{ExtraSamples, PhotometricInterpretation, PlanarConfiguration, SampleFormat, Tag};
 use tiff::{ColorType, TiffError, TiffUnsupportedError};
 
-use super::Limits;
+use super::limits::Limits;
 
 /// A TIFF that was read.
 #[derive(Debug)]

@@ -5,8 +5,6 @@
 //! several frames. Every part names its book, so that text and images can stand side by side.
 
 mod cell;
-pub mod files;
-pub mod from_arrays;
 mod part;
 mod places;
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use smalti_engine::answers::{CodeAppearance, CodeCard, ModelRef};
 use smalti_engine::quantizers::{FsqConfig, QuantizerConfig};
 use smalti_engine::session::{Session, Settings};
-use smalti_engine::tokens::from_arrays::Wanted;
-use smalti_engine::tokens::{Code, files};
+use smalti_engine::token_files::{self, from_arrays::Wanted};
+use smalti_engine::tokens::Code;
 use smalti_tests::tiny::{model_of, tiny_config, write_png};
 use smalti_tests::window::assets;
 
@@ -67,7 +67,7 @@ fn of_several_tokenizers_the_one_with_broken_weights_is_named() {
 /// The colors of the tiles of a token map by the code that stands there.
 fn tiles(desk: &Desk, stem: &str, k: u32) -> BTreeMap<u32, [u8; 3]> {
     let path = desk.path(&format!("tokens/{stem}.npy"));
-    let read = files::read(&path, &Wanted::default(), Some(k)).unwrap();
+    let read = token_files::read(&path, &Wanted::default(), Some(k)).unwrap();
     let part = read.images[0].first();
     let map = image::open(desk.path(&format!("tokens/{stem}.tokens.png"))).unwrap().to_rgb8();
     let tile = map.width() / part.columns() as u32;

@@ -8,7 +8,7 @@ use smalti_engine::arrays::guess::guess;
 use smalti_engine::data::arrays::ArraySet;
 use smalti_engine::data::{braces, open_source};
 use smalti_engine::images::{Limits, decode};
-use smalti_engine::tokens::from_arrays::{Index, Wanted, of_arrays};
+use smalti_engine::token_files::from_arrays::{Index, Wanted, of_arrays};
 use smalti_tests::counting::{Cost, Counting, cost_of};
 
 use super::cases::case;

@@ -13,13 +13,15 @@ pub(crate) const ENGINE: Rooms<'static> = &[
     ("images", &["atomic", "error"]),
     ("layers", &["error", "kernels", "random"]),
     ("session", &["device", "error"]),
-    ("data", &["error", "images", "random"]),
     ("documents", &["error", "images"]),
-    ("tokens", &["error", "images"]),
-    ("measure", &["error", "images", "tokens"]),
+    ("tokens", &["error"]),
+    ("measure", &["error", "images", "random", "tokens"]),
     ("quantizers", &["error", "kernels", "layers", "random", "tokens"]),
-    ("tokenizers", &["error", "images", "kernels", "layers", "quantizers", "tokens"]),
+    ("tokenizers", &["error", "images", "kernels", "layers", "memory", "quantizers", "tokens"]),
     ("checkpoints", &["atomic", "error", "images", "layers", "tokenizers"]),
+    ("arrays", &["checkpoints", "error", "images"]),
+    ("token_files", &["arrays", "checkpoints", "error", "tokens"]),
+    ("data", &["arrays", "checkpoints", "error", "images", "random"]),
     (
         "training",
         &[
@@ -38,7 +40,17 @@ pub(crate) const ENGINE: Rooms<'static> = &[
     ),
     (
         "answers",
-        &["checkpoints", "data", "error", "images", "measure", "session", "tokenizers", "tokens"],
+        &[
+            "arrays",
+            "checkpoints",
+            "data",
+            "error",
+            "images",
+            "measure",
+            "session",
+            "tokenizers",
+            "tokens",
+        ],
     ),
 ];
 

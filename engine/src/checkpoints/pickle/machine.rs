@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::super::budget::{Budget, Spent};
-use super::rebuild::{Role, call};
+use super::rebuild::call;
+use super::role::Role;
 use super::values::{Arena, Class, Handle, Node, Span};
 
 /// Why a pickle could not be read.

@@ -11,9 +11,10 @@
 mod machine;
 mod reach;
 mod rebuild;
+mod role;
 mod values;
 
 pub(super) use machine::{Failure, run};
 pub(super) use reach::{Child, Reach};
-pub(super) use rebuild::Role;
+pub(super) use role::Role;
 pub(super) use values::{Arena, Described, Handle, Node};

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::super::budget::{Budget, Spent};
-use super::rebuild::Role;
+use super::role::Role;
 use super::values::{Arena, Handle, Node};
 
 /// Not seen yet.

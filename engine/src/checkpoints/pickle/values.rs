@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::super::budget::{Budget, Spent};
-use super::rebuild::Role;
+use super::role::Role;
 
 /// A value's number in its arena.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

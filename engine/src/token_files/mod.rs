@@ -2,15 +2,17 @@
 //!
 //! In Python: `numpy.load(path)`, or `safetensors.numpy.load_file(path)["tokens"]`.
 
+pub mod from_arrays;
+
 use std::collections::HashMap;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, TensorView};
 
-use super::from_arrays::{self, Index, Indices, Wanted};
-use super::{Part, PartShape, Tokens};
 use crate::arrays::{self, Arrays};
+use crate::tokens::{Part, PartShape, Tokens};
 use crate::{EngineError, Result};
+use from_arrays::{Index, Indices, Wanted};
 
 /// The version of the metadata in safetensors files. Version 1 held one part, without its book.
 const FORMAT: u64 = 2;
@@ -82,7 +84,7 @@ fn tensor_name(part: usize, parts: usize) -> String {
 
 /// Tokens of one layout as safetensors: one tensor a part, u32, "tokens" where there is one part,
 /// else "tokens.0", "tokens.1", ...; (H, W), (T, H, W) for a clip, with a first axis for the images
-/// where there are several. [`super::MASKED`] (4294967295) stands where there is no token.
+/// where there are several. [`MASKED`](crate::tokens::MASKED) (4294967295) stands where there is no token.
 ///
 /// # Errors
 /// [`EngineError::BadInput`] if there are none or their layouts differ.
