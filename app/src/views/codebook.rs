@@ -248,6 +248,7 @@ impl CodebookView {
                     OrderBy::Hue => ctx.ask_soon("codebook", &question),
                     OrderBy::Index | OrderBy::Count => ctx.ask("codebook", &question),
                 };
+                let reply = last_of(reply, &question);
                 // While another image is encoded, the counts are those of the last one.
                 Ok(match (reply, encoded) {
                     (Reply::Ready(last), Reply::Working { progress, .. }) => {

@@ -61,6 +61,14 @@ fn others_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot, file: &ModelRef) 
 /// Picks the size that images are worked on at.
 pub fn size(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
     let now = ctx.document.size;
+    // A tokenizer of one size does not work at any other: nothing else is claimed.
+    let facts =
+        ctx.facts(Slot::A).and_then(|facts| facts.best().map(|facts| facts.facts.fixed_size()));
+    if let Some((height, width)) = facts.flatten() {
+        ui.add_enabled(false, egui::Button::new(format!("{width}×{height}")))
+            .on_disabled_hover_text("This tokenizer takes images of this one size");
+        return;
+    }
     ui.menu_button(words(now), |ui| {
         for (mode, sides) in [
             (Fit::CropCenter, &[64_u32, 128, 256, 512][..]),

@@ -86,9 +86,12 @@ fn ordering_by_hue_does_not_stand_in_the_way_of_what_a_view_waits_for() {
     small.open_in(&mut window);
     // While the lane for what can wait is taken, the order is not worked out on the other one.
     let busy = Busy(Arc::default());
+    window.state().session().ask(Lane::Soon, &busy);
+    // Somebody waits for it, so that no frame without a question ends it (a click takes several).
+    let (asker, waited) = (window.state().session().asker(), busy.clone());
+    let waiter = std::thread::spawn(move || asker.wait(&waited));
     let steps = |window: &mut smalti_tests::window::Window| {
         for _ in 0..60 {
-            window.state().session().ask(Lane::Soon, &busy);
             window.step();
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -99,6 +102,7 @@ fn ordering_by_hue_does_not_stand_in_the_way_of_what_a_view_waits_for() {
     assert!(says(&window, "Counting"), "the order by hue waits");
     assert!(says(&window, "codes used"), "and the codes stay where they are");
     busy.0.store(true, Ordering::Relaxed);
+    assert!(waiter.join().unwrap().is_ok());
     settle(&mut window);
     assert!(!says(&window, "Counting"));
     click_label(&mut window, "index");

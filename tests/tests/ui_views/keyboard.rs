@@ -121,12 +121,12 @@ fn a_view_is_chosen_and_a_menu_is_used_with_the_keyboard_alone() {
 }
 
 /// What can be acted on and has no word for a name: a sign alone is read as nothing. Places without a
-/// role (the bar behind tabs, the line between panels) are no controls.
+/// role (the bar behind tabs, the line between panels) are no controls, and the keys scroll.
 fn nameless(window: &Window) -> Vec<String> {
     let nodes = window.root().children_recursive().map(|node| node.accesskit_node());
     nodes
         .filter(|node| node.data().supports_action(Action::Click) && !node.is_hidden())
-        .filter(|node| node.role() != Role::Unknown)
+        .filter(|node| !matches!(node.role(), Role::Unknown | Role::ScrollBar))
         .filter(|node| {
             let hint = node.data().placeholder().map(str::to_owned);
             let name = node.label().or_else(|| node.value()).filter(|name| !name.is_empty());

@@ -84,7 +84,7 @@ fn the_rows_of_images_come_back_after_a_run_whose_codes_are_its_own() {
     send(&mut window, Layout::Close(ViewId::Jobs.into()));
     assert!(rows(&window, "images"), "the run is over");
     // The run's rows are a click away; its codes are not those of the tokenizer in the window.
-    click_label(&mut window, "time ↓ × code →, Training small, 6 steps");
+    click_label(&mut window, "time ↓ × code →, train small");
     let first = |window: &Window| {
         let rect = rect_of(window, "Use of the codes, time");
         rect.min + egui::vec2(rect.width() / 40.0, 3.0)
