@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use smalti_engine::Problem;
 use smalti_engine::answers::{
     Appearance, CodeAppearance, CodeUse, Compared, Comparison, Encode, Encoded, ModelFacts,
     ModelInfo, ModelRef, PastedPicture, Reconstruct, Used,
@@ -183,8 +184,18 @@ impl ViewCtx<'_> {
         })
     }
 
-    /// How the codes of a book look; never those of another tokenizer or book.
+    /// Why the tokens that were given are not this tokenizer's, if they are not: then nothing that it knows
+    /// of its codes is said of theirs.
+    pub(crate) fn unfit(&self) -> Option<Problem> {
+        self.encoded(Slot::A).and_then(|e| e.best().and_then(|e| e.unfit.clone()))
+    }
+
+    /// How the codes of a book look; never those of another tokenizer or book, and no way at all if the
+    /// tokens are not of this tokenizer.
     pub(crate) fn appearance(&self, book: u16) -> Reply<Appearance> {
+        if let Some(unfit) = self.unfit() {
+            return Reply::Failed(unfit);
+        }
         let question = CodeAppearance { model: self.document.model.clone(), book };
         let reply = self.ask_soon(("appearance", book), &question);
         reply.last_for(|asked: &CodeAppearance| *asked == question)

@@ -77,7 +77,7 @@ pub(super) fn run(options: &arguments::Inspect, console: &mut Console<'_, '_>) -
         tensors: about.tensors,
         parameters: about.parameters,
         codebook_size: about.facts.as_ref().map(|facts| facts.codebook_size()),
-        downsample: about.facts.as_ref().map(|facts| facts.factor),
+        downsample: about.facts.as_ref().filter(|facts| facts.spatial).map(|facts| facts.factor),
         problems: &about.problems,
         notes: &about.notes,
         candidates: if is_known { &[] } else { &found.candidates },

@@ -153,17 +153,22 @@ impl Opening {
                 return Ok(vec![
                     Open::Checkpoint(Some(model.clone())).into(),
                     Layout::Show(ViewId::Checkpoint).into(),
-                    Notice::warning(problem.summary, problem.hint).into(),
+                    // The file is of use all the same.
+                    Notice::warning(
+                        problem.summary,
+                        "Its tensors are shown; Copy snippet gives code with which it writes its \
+                         tokens for Smalti",
+                    )
+                    .into(),
                 ]);
             }
         };
-        let about = format!(
-            "{}: {} codes, one for {} x {} pixels",
-            facts.name,
-            facts.facts.codebook_size(),
-            facts.facts.factor,
-            facts.facts.factor
-        );
+        let (codes, side) = (facts.facts.codebook_size(), facts.facts.factor);
+        let about = if facts.facts.spatial {
+            format!("{}: {codes} codes, one for {side} x {side} pixels", facts.name)
+        } else {
+            format!("{}: {codes} codes, in a row for the whole image", facts.name)
+        };
         Ok(vec![Open::Model(self.slot, model.clone()).into(), Notice::info(about).into()])
     }
 

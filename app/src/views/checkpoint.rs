@@ -85,9 +85,10 @@ fn head_ui(
     ui.horizontal_wrapped(|ui| {
         ui.label(RichText::new(&about.family).font(theme.heading()));
         ui.label(theme.label(format!(
-            "{} · {} tensors · {} numbers",
+            "{} · {} {} · {} numbers",
             about.container,
             grouped(about.tensors as u64),
+            if about.tensors == 1 { "tensor" } else { "tensors" },
             grouped(about.parameters)
         )));
     });

@@ -53,6 +53,12 @@ impl View for CodeView {
             frequent_ui(ui, ctx);
             return;
         };
+        if let Some(problem) = ctx.unfit() {
+            ui.label(RichText::new(&problem.summary).color(ctx.theme.colors.danger));
+            ui.label(ctx.theme.label(&problem.hint));
+            frequent_ui(ui, ctx);
+            return;
+        }
         let model = ctx.document.model.clone();
         let card = ctx.ask("code card", &CodeCard { model, code });
         let look = ctx.appearance(code.book);

@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use egui::RichText;
 use smalti_engine::answers::{
-    CodeAppearance, CodeUse, CodebookOrder, ImageRef, ModelRef, OrderBy, Ordered, Sample,
-    SourceInfo, SourceRef, Used,
+    CodeUse, CodebookOrder, ImageRef, ModelRef, OrderBy, Ordered, Sample, SourceInfo, SourceRef,
+    Used,
 };
 use smalti_engine::session::{Last, Reply};
 use smalti_engine::tokens::Tokens;
@@ -213,8 +213,7 @@ impl CodebookView {
         if !self.shows_patches {
             return None;
         }
-        let question = CodeAppearance { model: ctx.document.model.clone(), book: self.book(ctx) };
-        let look = ctx.ask_soon("appearance", &question);
+        let look = ctx.appearance(self.book(ctx));
         let look = look.ready()?;
         Some(Appearances {
             atlas: look.atlas.clone()?,

@@ -179,7 +179,11 @@ impl TokensView {
         pane.response
             .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, name.clone()));
         let under = Rect::from_min_size(left.left_bottom(), vec2(width, line));
-        let by = ctx.document.looks.color_by.label();
+        let by = match ctx.document.looks.color_by {
+            // How the codes look is not known.
+            ColorBy::Mosaic if encoded.unfit.is_some() => ColorBy::Code.label(),
+            by => by.label(),
+        };
         let opacity = ctx.document.looks.token_opacity * 100.0;
         let figures =
             hovered_words(ctx, &sheet).unwrap_or_else(|| format!("by {by}, {opacity:.0} %"));

@@ -1,6 +1,6 @@
 //! Small pickers that several views have: a tokenizer, a working size.
 
-use smalti_engine::answers::{ModelRef, ShippedModels};
+use smalti_engine::answers::{ModelRef, ShippedModels, Subject};
 use smalti_engine::images::{Fit, WorkingSize};
 
 use crate::ctx::ViewCtx;
@@ -60,6 +60,10 @@ fn others_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot, file: &ModelRef) 
 
 /// Picks the size that images are worked on at.
 pub fn size(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+    // Tokens are what they are.
+    if matches!(ctx.document.subject, Some(Subject::Tokens(_))) {
+        return;
+    }
     let now = ctx.document.size;
     // A tokenizer of one size does not work at any other: nothing else is claimed.
     let facts =

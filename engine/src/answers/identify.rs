@@ -64,7 +64,7 @@ impl Question for Identify {
             "bin" if is_cifar(path) => {
                 return Ok(Identified::Images(SourceRef::Path { path: p, stamp }));
             }
-            "ckpt" | "pt" | "pth" | "npy" | "npz" => return self.arrays(),
+            "ckpt" | "pt" | "pth" | "pkl" | "npy" | "npz" => return self.arrays(),
             "jit" | "bin" => return Ok(Identified::Model(ModelRef::File { path: p, stamp })),
             "safetensors" => return self.safetensors(&start),
             // Says which files hold a model that is kept in several.
@@ -99,7 +99,7 @@ impl Question for Identify {
                 Err(_) => Err(EngineError::bad_file(
                     &**path,
                     "this is no file that Smalti opens",
-                    "images, folders, .tar, checkpoints (.safetensors .ckpt .pt .pth), tokens and sets \
+                    "images, folders, .tar, checkpoints (.safetensors .ckpt .pt .pth .pkl), tokens and sets \
                      of images as arrays (.npy .npz .pt), scenes and recipes (.ron) can be opened",
                 )),
             },

@@ -5,7 +5,7 @@ use candle_core::{Device, Tensor};
 use super::{Facts, Tokenizer};
 use crate::images::{Picture, from_tensor, to_tensor};
 use crate::quantizers::Pass;
-use crate::tokens::{Part, PartShape, Tokens, words};
+use crate::tokens::{MASKED, Part, PartShape, Tokens, words};
 use crate::{EngineError, Result};
 
 /// Pictures of one size as images (B, C, H, W) in [-1, 1]; gray where the tokenizer has one channel.
@@ -117,10 +117,17 @@ pub fn check_layout(tokenizer: &dyn Tokenizer, tokens: &Tokens) -> Result<(usize
         let size = facts.book(part.book()).size;
         if part.codebook_size() != size {
             let which = if given.len() > 1 { format!(" (part {number})") } else { String::new() };
-            let reason = format!(
-                "they are of a codebook of {} codes{which}, this tokenizer has {size}",
-                part.codebook_size()
-            );
+            let highest = part.codes().iter().filter(|code| **code != MASKED).max();
+            let reason = match highest {
+                // True also where the size of their codebook was only assumed.
+                Some(code) if *code >= size => {
+                    format!("they hold code {code}{which}, this tokenizer's are 0 to {}", size - 1)
+                }
+                _ => format!(
+                    "they are of a codebook of {} codes{which}, this tokenizer has {size}",
+                    part.codebook_size()
+                ),
+            };
             return Err(EngineError::bad_input("tokens", reason, hint));
         }
     }
