@@ -6,11 +6,8 @@
 //! taken, which notices what is copied over and over. Steps are those that the reader counts.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
-#![allow(unsafe_code, reason = "an allocator that counts cannot be written without")]
 
 use smalti_engine::device::of_tests;
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -20,6 +17,7 @@ use smalti_engine::checkpoints::{
 use smalti_engine::random::{Noise, Purpose, name_hash};
 use smalti_engine::token_files::{self, from_arrays::Wanted};
 use smalti_engine::tokens::Tokens;
+use smalti_tests::counting::{Cost, Counting, cost_of};
 use smalti_tests::{case, fixture};
 
 /// The most bytes at once that reading may take: this, and this many for each byte of the file.
@@ -49,71 +47,8 @@ fn times() -> u32 {
     asked.and_then(|n| n.to_str()?.parse().ok()).unwrap_or(1)
 }
 
-struct Counting;
-
-thread_local! {
-    static LIVE: Cell<usize> = const { Cell::new(0) };
-    static PEAK: Cell<usize> = const { Cell::new(0) };
-    static ALL: Cell<usize> = const { Cell::new(0) };
-}
-
-fn grow(bytes: usize) {
-    // While a thread ends its counters are gone; nobody measures then.
-    let counted = LIVE.try_with(|live| {
-        let now = live.get().wrapping_add(bytes);
-        live.set(now);
-        // Memory that another thread took may be freed here: below zero is not a peak.
-        if now < usize::MAX / 2 {
-            PEAK.try_with(|peak| peak.set(peak.get().max(now))).unwrap_or_default();
-        }
-        ALL.try_with(|all| all.set(all.get().wrapping_add(bytes))).unwrap_or_default();
-    });
-    counted.unwrap_or_default();
-}
-
-fn shrink(bytes: usize) {
-    LIVE.try_with(|live| live.set(live.get().wrapping_sub(bytes))).unwrap_or_default();
-}
-
-// SAFETY: every call is passed on to the system's allocator with the same arguments; counting
-// touches only thread-local numbers and does not allocate.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        grow(layout.size());
-        // SAFETY: the caller keeps the promises of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        grow(layout.size());
-        // SAFETY: the caller keeps the promises of `alloc_zeroed`.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
-        shrink(layout.size());
-        // SAFETY: the caller keeps the promises of `dealloc`.
-        unsafe { System.dealloc(place, layout) }
-    }
-    unsafe fn realloc(&self, place: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // Both pieces may exist at once.
-        grow(size);
-        // SAFETY: the caller keeps the promises of `realloc`.
-        let moved = unsafe { System.realloc(place, layout, size) };
-        shrink(layout.size());
-        moved
-    }
-}
-
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
-
-/// The most bytes that `work` had at once, and all that it took.
-fn memory_of(work: impl FnOnce()) -> (usize, usize) {
-    LIVE.set(0);
-    PEAK.set(0);
-    ALL.set(0);
-    work();
-    (PEAK.get(), ALL.get())
-}
 
 /// Random numbers for one mutated file.
 struct Dice {
@@ -212,7 +147,7 @@ fn fuzz(kind: &str, files: &[Vec<u8>], read: impl Fn(Vec<u8>) -> bool) {
         let allowed = FIXED + PER_BYTE * bytes.len();
         let len = bytes.len();
         let mut was_read = false;
-        let (peak, all) = memory_of(|| was_read = read(bytes));
+        let Cost { peak, taken: all } = cost_of(|| was_read = read(bytes));
         assert!(peak <= allowed, "{kind} {number}: {peak} bytes for a file of {len}");
         let allowed = FIXED_WORK + WORK_PER_BYTE * len;
         assert!(all <= allowed, "{kind} {number}: {all} bytes in all for a file of {len}");
@@ -234,7 +169,7 @@ fn at_least_a_hundred_thousand_files_are_mutated() {
 
 #[test]
 fn the_counting_notices_an_allocation() {
-    let (peak, all) = memory_of(|| (0..4).for_each(|_| drop(vec![1_u8; 3 << 20])));
+    let Cost { peak, taken: all } = cost_of(|| (0..4).for_each(|_| drop(vec![1_u8; 3 << 20])));
     assert!((3 << 20..6 << 20).contains(&peak), "{peak}");
     assert!(all >= 12 << 20, "{all}");
 }
@@ -306,7 +241,7 @@ fn mutated_pickles_of_arrays_are_answered() {
 fn refused_within_bounds(bytes: Vec<u8>) -> String {
     let len = bytes.len();
     let mut error = String::new();
-    let (peak, all) = memory_of(|| {
+    let Cost { peak, taken: all } = cost_of(|| {
         let (read, cost) = read_bytes_counted(Path::new("amplify.pt"), Arc::from(bytes));
         let allowed = FIXED_STEPS + STEPS_PER_BYTE * len as u64;
         assert!(cost.steps <= allowed, "{} steps for a file of {len} bytes", cost.steps);
@@ -397,7 +332,7 @@ fn pickles_whose_cost_would_grow_with_the_square_of_their_size_are_answered() {
         ("lists", lists),
     ] {
         let len = bytes.len();
-        let (peak, all) = memory_of(|| {
+        let Cost { peak, taken: all } = cost_of(|| {
             read_all(bytes);
         });
         assert!(peak <= FIXED + PER_BYTE * len, "{name}: {peak} bytes for a file of {len}");

@@ -223,11 +223,6 @@ impl Weights {
         name
     }
 
-    /// Names of a checkpoint's tensors that were taken so far, or asked for in vain.
-    pub fn taken(&self) -> BTreeSet<String> {
-        self.shared.taken.borrow().clone()
-    }
-
     /// Zeros that take no memory, whatever shape a false configuration asks for.
     fn stand_in(&self, shape: &[usize]) -> Result<Tensor> {
         let zero = Tensor::zeros(vec![1; shape.len()], DType::F32, &self.shared.device)?;
