@@ -203,16 +203,16 @@ impl CheckpointView {
 
 fn figures_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: &Arc<CodebookLook>, name: &str) {
     let theme = ctx.theme;
-    let mut norms = look.norms.to_vec();
-    norms.sort_unstable_by(f32::total_cmp);
-    let at = |share: f64| norms.get((norms.len() as f64 * share) as usize).copied().unwrap_or(0.0);
-    let longest = norms.last().copied().unwrap_or(0.0);
+    let [lengths, ..] = &look.sorted;
+    let at = |place: usize| lengths.get(place).copied().unwrap_or(0.0);
+    let (longest, shortest) = (at(0), at(lengths.len().saturating_sub(1)));
+    let middle = at(lengths.len().saturating_sub(1) / 2);
     ui.label(RichText::new(name).font(theme.heading()));
     let twins: usize = look.duplicates.iter().map(|group| group.len() - 1).sum();
     let of_all = if look.all_looked_at { "" } else { " (of a sample)" };
     let mut lines = vec![
         format!("{} codes of {} numbers", grouped(look.size as u64), look.dim),
-        format!("length {:.3} to {longest:.3}, half of them below {:.3}", at(0.0), at(0.5)),
+        format!("length {shortest:.3} to {longest:.3}, half of them below {middle:.3}"),
         format!(
             "{} codes stand twice bit by bit, {} pairs are nearly the same{of_all}",
             twins,
@@ -299,15 +299,8 @@ fn codes_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: &Arc<CodebookLook>, is_o
 
 /// Lengths, distances to the nearest code and use, each as sorted bars from the largest down.
 fn curves_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: &Arc<CodebookLook>) {
-    let distances: Vec<f32> = look.neighbors.iter().map(|(_, _, d)| *d).collect();
-    let mut curves: Vec<(&str, Vec<f32>)> =
-        vec![("lengths", look.norms.to_vec()), ("distances to the nearest code", distances)];
-    if let Some((_, usage)) = &look.usage {
-        curves.push(("use at the end of training", usage.to_vec()));
-    }
-    for (what, mut values) in curves {
-        values.retain(|value| value.is_finite());
-        values.sort_unstable_by(|a, b| b.total_cmp(a));
+    let titles = ["lengths", "distances to the nearest code", "use at the end of training"];
+    for (what, values) in titles.into_iter().zip(&look.sorted) {
         let Some(highest) = values.first().copied().filter(|highest| *highest > 0.0) else {
             continue;
         };

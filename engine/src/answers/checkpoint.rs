@@ -94,6 +94,14 @@ pub struct CodebookLook {
     pub near: Arc<[(u32, u32, f32)]>,
     /// The vector beside it that counts how often each code was used, K entries, with its name.
     pub usage: Option<(String, Arc<[f32]>)>,
+    /// Norms, distances to the nearest code, and use, each finite and from the largest down.
+    pub sorted: [Arc<[f32]>; 3],
+}
+
+fn from_the_largest(values: impl Iterator<Item = f32>) -> Arc<[f32]> {
+    let mut values: Vec<f32> = values.filter(|value| value.is_finite()).collect();
+    values.sort_unstable_by(|a, b| b.total_cmp(a));
+    values.into()
 }
 
 impl Question for LookAtCodebook {
@@ -126,6 +134,13 @@ impl Question for LookAtCodebook {
             }
         };
         let pairs = found.codes.iter().zip(&found.nearest).zip(&found.distances);
+        let used = usage.iter().flat_map(|(_, counts): &(String, Arc<[f32]>)| counts.iter());
+        // Here and not in the view: a frame has no time to sort 262144 codes.
+        let sorted = [
+            from_the_largest(book.norms().iter().copied()),
+            from_the_largest(found.distances.iter().copied()),
+            from_the_largest(used.copied()),
+        ];
         Ok(CodebookLook {
             size,
             dim,
@@ -137,10 +152,11 @@ impl Question for LookAtCodebook {
             duplicates: duplicates.into(),
             near: near.into(),
             usage,
+            sorted,
         })
     }
 
     fn bytes(answer: &CodebookLook) -> usize {
-        answer.size * 24 + 4096
+        answer.size * 36 + 4096
     }
 }
