@@ -45,7 +45,7 @@ impl Blob {
             EngineError::bad_input("document", reason, "")
         };
         let &[height, width, 3] = self.shape.as_slice() else { return Err(bad()) };
-        let side = |side: usize| u32::try_from(side).map_err(|_| bad());
+        let side = |side: usize| u32::try_from(side).ok().ok_or_else(bad);
         Picture::new(side(width)?, side(height)?, self.bytes.as_slice())
     }
 }

@@ -25,7 +25,7 @@ fn looks_as_kept(scene: &str, theme: ThemeChoice, name: &str) {
         ..StudioOptions::new(assets())
     };
     let Some(mut window) = open_drawn(options, [1280.0, 800.0]) else { return };
-    let code = encoded(&window).tokens.get(Cell::at(8, 8)).flatten().map(Code::first);
+    let code = encoded(&window).tokens.get(Cell::at(8, 8)).map(Code::first);
     send(&mut window, Edit::SelectCells(Arc::new([Cell::at(8, 8)].into())));
     send(&mut window, Edit::SelectCode(code));
     point_nowhere(&mut window);

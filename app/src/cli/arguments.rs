@@ -170,7 +170,7 @@ fn which(text: &str) -> Result<Index, String> {
     if text == "all" {
         return Ok(Index::All);
     }
-    text.parse().map(Index::One).map_err(|_| "a number from 0 on, or all".to_owned())
+    text.parse().map(Index::One).map_err(|error| format!("a number from 0 on, or all: {error}"))
 }
 
 /// Options of `train`.

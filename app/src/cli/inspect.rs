@@ -8,6 +8,7 @@ use smalti_engine::answers::{
 };
 use smalti_engine::checkpoints::{CodebookCandidate, TensorRow};
 use smalti_engine::token_files;
+use smalti_engine::tokenizers::Facts;
 
 use super::arguments;
 use super::console::Console;
@@ -52,9 +53,7 @@ struct TokenLine {
 pub(super) fn run(options: &arguments::Inspect, console: &mut Console<'_, '_>) -> Result<(), Stop> {
     let engine = Engine::open(console)?;
     let model = engine.model(&options.file);
-    if let ModelRef::File { path, stamp } = &model
-        && path.is_file()
-    {
+    if let ModelRef::File { path, stamp } = &model {
         let question = Identify { path: std::sync::Arc::clone(path), stamp: *stamp };
         let found = engine.answer(&question, console);
         if found.is_ok_and(|found| matches!(&*found, Identified::Tokens(_)))
@@ -76,7 +75,7 @@ pub(super) fn run(options: &arguments::Inspect, console: &mut Console<'_, '_>) -
         config: config.unwrap_or_default(),
         tensors: about.tensors,
         parameters: about.parameters,
-        codebook_size: about.facts.as_ref().map(|facts| facts.codebook_size()),
+        codebook_size: about.facts.as_ref().map(Facts::codebook_size),
         downsample: about.facts.as_ref().filter(|facts| facts.spatial).map(|facts| facts.factor),
         problems: &about.problems,
         notes: &about.notes,

@@ -170,14 +170,13 @@ fn keep(chapter: &Chapter, appearance: &Appearance, outputs: &mut Outputs) -> Re
     png("difference", &map_with_scale(&chapter.compared.absolute, chapter.original.width())?)?;
     let color = |code| color_of(code, &appearance.colors);
     png("tokens", &token_map(part, color, tile_for(part, MAP_SIDE))?)?;
-    match token_files::npy_bytes(&chapter.tokens) {
-        Ok(bytes) => outputs.add(&format!("{stem}.tokens.npy"), &bytes)?,
+    if let Ok(bytes) = token_files::npy_bytes(&chapter.tokens) {
+        outputs.add(&format!("{stem}.tokens.npy"), &bytes)?;
+    } else {
         // Several parts do not go into one array.
-        Err(_) => {
-            let images = std::slice::from_ref(&chapter.tokens);
-            let bytes = token_files::safetensors_bytes(images, &token_files::Maker::default())?;
-            outputs.add(&format!("{stem}.tokens.safetensors"), &bytes)?
-        }
-    };
+        let images = std::slice::from_ref(&chapter.tokens);
+        let bytes = token_files::safetensors_bytes(images, &token_files::Maker::default())?;
+        outputs.add(&format!("{stem}.tokens.safetensors"), &bytes)?;
+    }
     Ok(stem)
 }

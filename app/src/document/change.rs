@@ -40,7 +40,7 @@ impl Document {
                 }
             }
             Open::Model(slot, model) => self.set_other(*slot, Some(model.clone())),
-            Open::Checkpoint(model) => self.checkpoint = model.clone(),
+            Open::Checkpoint(model) => self.checkpoint.clone_from(model),
             Open::NoModel(slot) => self.set_other(*slot, None),
             Open::Size(size) => self.work_with(|d| d.size = *size),
             Open::Path(_) => {}

@@ -359,6 +359,7 @@ fn restamped_model(model: ModelRef) -> ModelRef {
 
 #[cfg(test)]
 mod tests {
+    use super::super::disk;
     use smalti_engine::images::Picture;
 
     use super::*;
@@ -394,12 +395,12 @@ mod tests {
     fn a_picture_whose_file_is_gone_comes_from_the_document_with_the_same_pixels() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.png");
-        std::fs::write(&path, images::png_bytes(&picture()).unwrap()).unwrap();
+        disk::write_whole(&path, &images::png_bytes(&picture()).unwrap()).unwrap();
         let document = Document::default().after(&Open::Image(ImageRef::file(&path)).into());
         let bytes = to_bytes(&Saved { document: document.clone(), layout: None }).unwrap();
         let here = from_bytes(&bytes, Path::new("a.smalti")).unwrap();
         assert_eq!(here.document.image(), document.image(), "the file is still there");
-        std::fs::remove_file(&path).unwrap();
+        disk::remove(&path);
         let there = from_bytes(&bytes, Path::new("a.smalti")).unwrap();
         let Some(ImageRef::Pasted(pasted)) = there.document.image() else { panic!("no picture") };
         assert_eq!(pasted.picture, picture());

@@ -35,15 +35,12 @@ fn unescaped(text: &str) -> Vec<u8> {
     let mut found = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {
-        match (byte, digit(at + 1), digit(at + 2)) {
-            (b'%', Some(high), Some(low)) => {
-                found.push((high * 16 + low) as u8);
-                at += 3;
-            }
-            _ => {
-                found.push(*byte);
-                at += 1;
-            }
+        if let (b'%', Some(high), Some(low)) = (byte, digit(at + 1), digit(at + 2)) {
+            found.push((high * 16 + low) as u8);
+            at += 3;
+        } else {
+            found.push(*byte);
+            at += 1;
         }
     }
     found

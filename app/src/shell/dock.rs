@@ -37,7 +37,7 @@ fn panels(tree: &Arrangement, view: ViewId) -> Vec<(usize, TileId)> {
 /// Opens another panel with a view, where there is the most room.
 pub fn add_view(tree: &mut Arrangement, view: ViewId) {
     let taken: Vec<usize> = panels(tree, view).into_iter().map(|(number, _)| number).collect();
-    let number = (0..).find(|number| !taken.contains(number)).unwrap_or_default();
+    let number = (0..=taken.len()).find(|number| !taken.contains(number)).unwrap_or_default();
     let pane = tree.tiles.insert_pane(PanelId { view, number });
     // The place with the most room: the largest group of tabs.
     let name = |id: &TileId| format!("{id:?}");

@@ -309,10 +309,10 @@ fn curves_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: &Arc<CodebookLook>) {
         let size = vec2(ui.available_width(), ctx.theme.px(40.0));
         let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, what));
-        let bars = (rect.width() as usize).clamp(1, values.len());
-        let shapes = (0..bars).map(|bar| {
-            let value = values[bar * values.len() / bars];
-            let (from, to) = (bar as f32 / bars as f32, (bar + 1) as f32 / bars as f32);
+        let count = (rect.width() as usize).clamp(1, values.len());
+        let columns = (0..count).map(|place| {
+            let value = values[place * values.len() / count];
+            let (from, to) = (place as f32 / count as f32, (place + 1) as f32 / count as f32);
             let top = rect.bottom() - (value / highest).max(0.0) * rect.height();
             let column = Rect::from_min_max(
                 pos2(rect.left() + from * rect.width(), top),
@@ -320,6 +320,6 @@ fn curves_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: &Arc<CodebookLook>) {
             );
             egui::Shape::rect_filled(column, 0.0, ctx.theme.colors.lapis)
         });
-        ui.painter().extend(shapes.collect::<Vec<_>>());
+        ui.painter().extend(columns.collect::<Vec<_>>());
     }
 }

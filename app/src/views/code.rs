@@ -182,14 +182,13 @@ fn head_ui(
         response.widget_info(|| {
             egui::WidgetInfo::labeled(egui::Role::Image, true, format!("Code {code}, decoded"))
         });
-        match &card.alone {
-            Some(alone) => picture_at(ui, ctx, rect, alone),
-            None => {
-                ui.painter().rect_filled(rect, RADIUS_PICTURE, theme.colors.raised);
-                let text = "no picture\nalone";
-                let (at, ink) = (rect.center(), theme.colors.dim);
-                ui.painter().text(at, Align2::CENTER_CENTER, text, theme.small(), ink);
-            }
+        if let Some(alone) = &card.alone {
+            picture_at(ui, ctx, rect, alone);
+        } else {
+            ui.painter().rect_filled(rect, RADIUS_PICTURE, theme.colors.raised);
+            let text = "no picture\nalone";
+            let (at, ink) = (rect.center(), theme.colors.dim);
+            ui.painter().text(at, Align2::CENTER_CENTER, text, theme.small(), ink);
         }
         ui.vertical(|ui| {
             let here = count_here(ctx, code);

@@ -420,7 +420,7 @@ fn note_companions(part: &Part, row: usize, column: usize, beside: &mut [u32]) {
         let (Some(r), Some(c)) = (row.checked_add_signed(dy), column.checked_add_signed(dx)) else {
             continue;
         };
-        if let Some(Some(code)) = part.get(0, r, c) {
+        if let Some(code) = part.get(0, r, c) {
             beside[code as usize] += 1;
         }
     }

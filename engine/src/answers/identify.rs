@@ -144,7 +144,7 @@ impl Identify {
             Guess::Tokens => Ok(Identified::Tokens(path)),
             Guess::Weights => Ok(Identified::Model(model())),
             // What is wrong with a checkpoint without tensors is said when it is opened.
-            Guess::Unclear { .. } if file.arrays.is_empty() => Ok(Identified::Model(model())),
+            Guess::Unclear { .. } if file.members.is_empty() => Ok(Identified::Model(model())),
             Guess::Unclear { reason, hint } => Err(EngineError::bad_file(&*path, reason, hint)),
         }
     }

@@ -40,7 +40,7 @@ impl Question for Reach {
     type Answer = Reached;
 
     fn answer(&self, desk: &Desk<'_>) -> Result<Reached> {
-        let (Some(part), Some(Some(code))) =
+        let (Some(part), Some(code)) =
             (self.tokens.part(self.cell.part.into()), self.tokens.get(self.cell))
         else {
             let reason = format!("no token stands at {}", self.cell);

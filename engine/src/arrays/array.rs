@@ -19,7 +19,7 @@ pub struct Arrays {
     /// The kind of file, for people: "NumPy array", "NumPy archive", "PyTorch zip".
     pub container: String,
     /// The arrays of numbers, in the order of their names.
-    pub arrays: Vec<Array>,
+    pub members: Vec<Array>,
     /// Text that stands beside them.
     pub metadata: BTreeMap<String, String>,
     /// What was stepped over.
@@ -243,13 +243,11 @@ pub(super) fn product(shape: &[usize]) -> Option<u64> {
 
 /// A shape as Python writes it: "(3, 11, 16)", "(5,)", "()".
 pub fn shape_in_words(shape: &[usize]) -> String {
-    match shape {
-        [only] => format!("({only},)"),
-        _ => {
-            let sizes: Vec<String> = shape.iter().map(ToString::to_string).collect();
-            format!("({})", sizes.join(", "))
-        }
+    if let [only] = shape {
+        return format!("({only},)");
     }
+    let sizes: Vec<String> = shape.iter().map(ToString::to_string).collect();
+    format!("({})", sizes.join(", "))
 }
 
 /// The names of arrays for a message, at most eight of them.

@@ -132,8 +132,8 @@ enum Looks {
 /// Those of reading them.
 pub fn guess(file: &Arrays) -> Result<Guess> {
     let is_network_file = !file.container.starts_with("NumPy");
-    let mut looks = Vec::with_capacity(file.arrays.len());
-    for array in file.arrays.iter().filter(|array| !array.shape().is_empty()) {
+    let mut looks = Vec::with_capacity(file.members.len());
+    for array in file.members.iter().filter(|array| !array.shape().is_empty()) {
         // A network is one for its first weights: not all of them need a look.
         let look = looks_like(array, is_network_file)?;
         if look == Looks::Numbers && array.kind() == Kind::Floats && is_network_file {
@@ -160,7 +160,7 @@ pub fn guess(file: &Arrays) -> Result<Guess> {
         found[look as usize] = true;
     }
     let [images, tokens, either, _] = found;
-    let names = || names_in_words(&file.arrays);
+    let names = || names_in_words(&file.members);
     Ok(match (images, tokens, either) {
         (true, false, _) => Guess::Images,
         (false, true, false) => Guess::Tokens,

@@ -57,7 +57,7 @@ pub fn open_bytes(name: &Path, bytes: impl Into<Arc<[u8]>>) -> Result<Arrays> {
 /// # Errors
 /// As [`open`].
 pub fn read(path: &Path) -> Result<Vec<Array>> {
-    Ok(open(path)?.arrays)
+    Ok(open(path)?.members)
 }
 
 /// Names, shapes and kinds of the arrays of a file.
@@ -65,7 +65,7 @@ pub fn read(path: &Path) -> Result<Vec<Array>> {
 /// # Errors
 /// As [`open`].
 pub fn list(path: &Path) -> Result<Vec<Listed>> {
-    Ok(open(path)?.arrays.iter().map(Array::listed).collect())
+    Ok(open(path)?.members.iter().map(Array::listed).collect())
 }
 
 fn open_origin(
@@ -111,7 +111,7 @@ fn from_checkpoint(checkpoint: Checkpoint) -> Arrays {
     });
     Arrays {
         container: checkpoint.container.to_string(),
-        arrays: arrays.collect(),
+        members: arrays.collect(),
         metadata: checkpoint.metadata,
         notes: checkpoint.notes,
     }

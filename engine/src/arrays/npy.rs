@@ -49,7 +49,7 @@ pub(super) fn open(origin: &Origin) -> Result<Arrays> {
     header.fits(origin.len()).map_err(|reason| origin.bad(reason, AGAIN))?;
     let array = header.into_array("array".to_owned(), origin, 0);
     let (container, metadata) = ("NumPy array".to_owned(), BTreeMap::new());
-    Ok(Arrays { container, arrays: vec![array], metadata, notes: Vec::new() })
+    Ok(Arrays { container, members: vec![array], metadata, notes: Vec::new() })
 }
 
 const PLAIN: &str = "save it with whole or floating point numbers, such as x.astype(numpy.int64)";

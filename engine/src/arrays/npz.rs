@@ -54,7 +54,7 @@ pub(super) fn open(origin: &Origin) -> Result<Arrays> {
         return Err(origin.bad(reason, "save arrays of whole or floating point numbers"));
     }
     let (container, metadata) = ("NumPy archive".to_owned(), BTreeMap::new());
-    Ok(Arrays { container, arrays: arrays.into_values().collect(), metadata, notes })
+    Ok(Arrays { container, members: arrays.into_values().collect(), metadata, notes })
 }
 
 /// A member's name, and its array or what it is instead.

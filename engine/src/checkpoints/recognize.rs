@@ -167,7 +167,7 @@ pub(super) fn find(
         }
     }
     // The first that fits wholly, or else the one that is nearest to it.
-    matches.sort_by_key(|found| found.problem_count());
+    matches.sort_by_key(Match::problem_count);
     let mut matches = matches.into_iter();
     let Some(best) = matches.next() else { return Ok((found, None)) };
     for other in matches.filter(|other| other.problem_count() == 0) {

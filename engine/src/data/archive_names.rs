@@ -10,6 +10,11 @@ pub(super) fn has_archive_suffix(path: &Path) -> bool {
     [".tar", ".tar.gz", ".tgz"].iter().any(|suffix| name.ends_with(suffix))
 }
 
+/// Whether a name ends in a dot and this, in whatever letters.
+pub(super) fn has_suffix(path: &Path, suffix: &str) -> bool {
+    path.extension().is_some_and(|found| found.eq_ignore_ascii_case(suffix))
+}
+
 /// Whether archives are classes rather than numbered shards.
 pub(super) fn are_classes<'a>(archives: impl Iterator<Item = &'a Path>) -> bool {
     let mut count = 0;

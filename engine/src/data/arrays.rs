@@ -61,7 +61,7 @@ impl ArraySet {
         if !is_npy && guess(file)? == Guess::Weights {
             return Err(bad((
                 format!("this is a checkpoint of {} tensors, not a set of images", {
-                    file.arrays.len()
+                    file.members.len()
                 }),
                 "Open it as a tokenizer".to_owned(),
             )));
@@ -143,7 +143,7 @@ const SHAPES: &str = "Images are bytes or floats of the shape (N, H, W, 3), (N, 
 
 /// The array of images, and how they lie in it.
 fn pick(file: &arrays::Arrays) -> Result<(&Array, ImageLayout), Problem> {
-    let numbers = file.arrays.iter().filter(|array| array.kind() != Kind::Bools);
+    let numbers = file.members.iter().filter(|array| array.kind() != Kind::Bools);
     let many: Vec<&Array> = numbers.filter(|array| array.shape().len() > 2).collect();
     let mut found = Vec::new();
     let mut why = None;
@@ -163,7 +163,7 @@ fn pick(file: &arrays::Arrays) -> Result<(&Array, ImageLayout), Problem> {
     match &found[..] {
         [only] => Ok(*only),
         [] => {
-            let names = names_in_words(&file.arrays);
+            let names = names_in_words(&file.members);
             Err((
                 why.unwrap_or_else(|| format!("no images found: its arrays are {names}")),
                 SHAPES.into(),
@@ -242,7 +242,7 @@ fn labels(
             && shape.first() == Some(&layout.count)
             && array.len() == layout.count
     };
-    let found: Vec<&Array> = file.arrays.iter().filter(fit).collect();
+    let found: Vec<&Array> = file.members.iter().filter(fit).collect();
     // Images of several arrays, such as x_train and x_test, can be equally many.
     let same_end = |array: &&&Array| {
         let end = |name: &str| name.rsplit('_').next().map(str::to_owned);
@@ -251,13 +251,13 @@ fn labels(
     let labels = match &found[..] {
         [] => return Ok(Vec::new()),
         [only] => *only,
-        several => match several.iter().filter(same_end).collect::<Vec<_>>()[..] {
-            [only] => *only,
-            _ => {
+        several => {
+            let [only] = several.iter().filter(same_end).collect::<Vec<_>>()[..] else {
                 notes.push("several arrays could be its labels: the images have no classes".into());
                 return Ok(Vec::new());
-            }
-        },
+            };
+            *only
+        }
     };
     let values = labels.integers(0..labels.len())?;
     let classes: Option<Vec<u32>> = values

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::archive_names::{are_classes, has_archive_suffix, stem};
+use super::archive_names::{are_classes, has_archive_suffix, has_suffix, stem};
 use super::arrays::ArraySet;
 use super::cache::{CACHE_BYTES, Cached};
 use super::cifar::Cifar;
@@ -134,7 +134,9 @@ fn open_archive(path: &Path) -> Result<Arc<dyn Source>> {
     let name = |inside: &str| inside.rsplit('/').next().unwrap_or_default().to_owned();
     let bins: Vec<(&String, Span)> = files
         .iter()
-        .filter(|(inside, span)| inside.ends_with(".bin") && Cifar::has_right_size(span.length))
+        .filter(|(inside, span)| {
+            has_suffix(Path::new(inside), "bin") && Cifar::has_right_size(span.length)
+        })
         .map(|(inside, span)| (inside, *span))
         .collect();
     let training: Vec<_> =
@@ -158,7 +160,7 @@ fn open_archive(path: &Path) -> Result<Arc<dyn Source>> {
         .collect();
     let texts: BTreeMap<String, Vec<u8>> = files
         .iter()
-        .filter(|(inside, span)| inside.ends_with(".txt") && span.length < 64 << 10)
+        .filter(|(inside, span)| has_suffix(Path::new(inside), "txt") && span.length < 64 << 10)
         .filter_map(|(inside, span)| Some((name(inside), read(*span, inside).ok()?)))
         .collect();
     let mut cifar = Cifar::of_parts(path, parts, |name| texts.get(name).cloned())?;
@@ -239,10 +241,6 @@ pub fn is_cifar(path: &Path) -> bool {
     let Ok(metadata) = path.metadata() else { return false };
     let start = file::read_start(path, 2).unwrap_or_default();
     metadata.is_file() && Cifar::can_be(metadata.len(), &start)
-}
-
-fn has_suffix(path: &Path, suffix: &str) -> bool {
-    path.extension().is_some_and(|found| found.eq_ignore_ascii_case(suffix))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::archive_names::stem;
+use super::archive_names::{has_suffix, stem};
 use super::packed::{is_gzip, unpack};
 use super::pictures::{Archive, Listing, Pictures, Span};
 use super::short_name;
@@ -61,14 +61,18 @@ impl Contents {
             let (opened, _) = file::open_regular(&self.archive.path)?;
             index(Window { file: opened, span, position: 0 }, span.length, &path)?
         };
-        files.values_mut().for_each(|inside| inside.offset += span.offset);
+        for inside in files.values_mut() {
+            inside.offset += span.offset;
+        }
         Ok(files)
     }
 
     /// Adds all images to a set; gives how many there were.
     pub(super) fn list(&self, listing: &mut Listing, prefix: &str, folders: &[String]) -> usize {
         let mut count = add_files(listing, (&self.archive, prefix), &self.files, folders);
-        for (name, &span) in self.files.iter().filter(|(name, _)| name.ends_with(".tar")) {
+        for (name, &span) in
+            self.files.iter().filter(|(name, _)| has_suffix(Path::new(name), "tar"))
+        {
             let mut folders = folders.to_vec();
             folders.extend(name.split('/').map(str::to_owned));
             folders.pop();

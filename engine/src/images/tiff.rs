@@ -169,8 +169,9 @@ impl Layout {
         color: ColorType,
     ) -> Result<Self, Failure> {
         let (colors, n_colors) = match color {
-            ColorType::Gray(_) | ColorType::GrayA(_) => (Colors::Gray, 1),
-            ColorType::Multiband { .. } => (Colors::Gray, 1),
+            ColorType::Gray(_) | ColorType::GrayA(_) | ColorType::Multiband { .. } => {
+                (Colors::Gray, 1)
+            }
             ColorType::RGB(_) | ColorType::RGBA(_) => (Colors::Rgb, 3),
             ColorType::CMYK(_) | ColorType::CMYKA(_) => (Colors::Cmyk, 4),
             ColorType::YCbCr(8) => (Colors::YCbCr, 3),
@@ -394,7 +395,9 @@ impl Samples {
             (Self::U16(all), DecodingResult::U64(part)) => {
                 place.copy(all, part, |x| (x >> 48) as u16)
             }
-            (Self::Float(all), DecodingResult::F16(part)) => place.copy(all, part, |x| x.to_f32()),
+            (Self::Float(all), DecodingResult::F16(part)) => {
+                place.copy(all, part, half::f16::to_f32)
+            }
             (Self::Float(all), DecodingResult::F32(part)) => place.copy(all, part, |x| x),
             (Self::Float(all), DecodingResult::F64(part)) => place.copy(all, part, |x| x as f32),
             _ => None,

@@ -194,20 +194,16 @@ pub(super) fn highest(
     codebook: &Tensor,
     biases: Option<&Tensor>,
 ) -> Result<Tensor> {
-    match biases {
-        Some(biases) => {
-            let sum = biases.sum_all()?.to_dtype(DType::F32)?.to_vec0::<f32>()?;
-            if !sum.is_finite() {
-                let values: Vec<f32> = biases.to_dtype(DType::F32)?.to_vec1()?;
-                super::nearest::check(&values, 1, "biases of codes")?;
-            }
-            least(vectors, codebook, &biases.neg()?)
-        }
-        None => {
-            let zeros = Tensor::zeros(codebook.dim(0)?, codebook.dtype(), codebook.device())?;
-            least(vectors, codebook, &zeros)
-        }
+    let Some(biases) = biases else {
+        let zeros = Tensor::zeros(codebook.dim(0)?, codebook.dtype(), codebook.device())?;
+        return least(vectors, codebook, &zeros);
+    };
+    let sum = biases.sum_all()?.to_dtype(DType::F32)?.to_vec0::<f32>()?;
+    if !sum.is_finite() {
+        let values: Vec<f32> = biases.to_dtype(DType::F32)?.to_vec1()?;
+        super::nearest::check(&values, 1, "biases of codes")?;
     }
+    least(vectors, codebook, &biases.neg()?)
 }
 
 /// The row with the smallest start (K,) less its product with each vector.

@@ -17,6 +17,9 @@ pub struct ResBlock {
     nin_shortcut: Option<Conv2d>,
 }
 
+/// [`Conv2d::new`] or [`Conv2d::without_bias`]: weights, channels, side of the kernel, stride and padding.
+type MakeConv = fn(&Weights, (usize, usize), usize, Conv) -> Result<Conv2d>;
+
 impl ResBlock {
     /// From `inputs` to `outputs` channels, with the names of taming-transformers.
     pub fn new(weights: &Weights, channels: (usize, usize), grouping: Grouping) -> Result<Self> {
@@ -46,7 +49,7 @@ impl ResBlock {
         weights: &Weights,
         (inputs, outputs): (usize, usize),
         grouping: Grouping,
-        (names, conv): (BlockNames, fn(&Weights, (usize, usize), usize, Conv) -> Result<Conv2d>),
+        (names, conv): (BlockNames, MakeConv),
     ) -> Result<Self> {
         let nin_shortcut = if inputs == outputs {
             None

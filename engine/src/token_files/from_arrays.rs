@@ -145,13 +145,13 @@ fn own_codes(file: &Arrays) -> Option<u32> {
 
 /// The array that is meant.
 fn pick<'a>(file: &'a Arrays, key: Option<&str>) -> Result<&'a Array, Problem> {
-    let names = || names_in_words(&file.arrays);
+    let names = || names_in_words(&file.members);
     let found = match key {
-        Some(key) => file.arrays.iter().find(|array| array.name() == key).ok_or_else(|| {
+        Some(key) => file.members.iter().find(|array| array.name() == key).ok_or_else(|| {
             let reason = format!("there is no array {key:?} in this {}", file.container);
             (reason, format!("say --key with one of its names: {}", names()))
         })?,
-        None => match &file.arrays[..] {
+        None => match &file.members[..] {
             [only] => only,
             [] => {
                 let reason = format!("there are no arrays in this {}", file.container);
@@ -203,12 +203,11 @@ fn layout(array: &Array, wanted: &Wanted) -> Result<Layout, Problem> {
         let hint = "save one level of them, such as x[..., 0], or the levels first: (levels, H, W)";
         return Err((reason, hint.to_owned()));
     }
-    let is_own = array.element() == ElementType::U32 && dims.len() == 2;
-    if !is_likely_grid(rows, columns, is_own, dims.len() == 2) {
+    if !is_likely_grid(&dims, array.element()) {
         return Err(ask(shape, count * rows, columns));
     }
     let mut remarks = Vec::new();
-    if dims.len() == 2 && rows != columns && !is_own {
+    if dims.len() == 2 && rows != columns && array.element() != ElementType::U32 {
         remarks.push(format!(
             "taken as one grid of {rows} rows and {columns} columns; if each row is a picture of \
              its own, say --grid {}",
@@ -243,7 +242,12 @@ fn as_told(dims: &[usize], (rows, columns): (usize, usize)) -> Option<Layout> {
 }
 
 /// Whether rows and columns are those of a picture rather than sequences one below the other.
-fn is_likely_grid(rows: usize, columns: usize, is_own: bool, is_alone: bool) -> bool {
+///
+/// `dims` are the array's sizes without those of one, two or more.
+fn is_likely_grid(dims: &[usize], element: ElementType) -> bool {
+    let &[.., rows, columns] = dims else { return false };
+    let is_alone = dims.len() == 2;
+    let is_own = element == ElementType::U32 && is_alone;
     let (short, long) = (rows.min(columns), rows.max(columns));
     if long > MAX_RATIO * short || columns > MAX_COLUMNS && !is_own && rows != columns {
         return false;

@@ -224,7 +224,7 @@ fn from_parts(path: &Path, file: &Arrays, metadata: &serde_json::Value) -> Resul
     for entry in &entries {
         let PartEntry { frames, rows, columns, book, .. } = *entry;
         let shape = PartShape { frames, rows, columns, book };
-        let array = file.arrays.iter().find(|array| array.name() == entry.tensor);
+        let array = file.members.iter().find(|array| array.name() == entry.tensor);
         let array = array.ok_or_else(|| bad(format!("its {} is missing", entry.tensor)))?;
         let cells = shape.cells().filter(|cells| *cells > 0);
         let all = cells.and_then(|cells| cells.checked_mul(images));
@@ -289,7 +289,7 @@ mod tests {
         ])
         .unwrap();
         let bytes = safetensors_bytes(std::slice::from_ref(&tokens), &Maker::default()).unwrap();
-        assert_eq!(parse(&bytes, None).unwrap().images, [tokens.clone()]);
+        assert_eq!(parse(&bytes, None).unwrap().images, std::slice::from_ref(&tokens));
         // As any other program sees them.
         let file = SafeTensors::deserialize(&bytes).unwrap();
         assert_eq!(file.tensor("tokens.1").unwrap().shape(), [2, 1, 2]);

@@ -74,7 +74,7 @@ impl Tokens {
 
     /// Never: there is at least one cell.
     pub fn is_empty(&self) -> bool {
-        false
+        self.len() == 0
     }
 
     /// The shapes of all parts.
@@ -82,8 +82,14 @@ impl Tokens {
         self.parts.iter().map(Part::shape).collect()
     }
 
-    /// The code at a place: `None` outside, `Some(None)` where no token stands.
-    pub fn get(&self, cell: Cell) -> Option<Option<u32>> {
+    /// Whether there is such a place, with or without a token.
+    pub fn contains(&self, cell: Cell) -> bool {
+        let (frame, row, column) = (cell.frame.into(), cell.row.into(), cell.column as usize);
+        self.part(cell.part.into()).is_some_and(|part| part.index(frame, row, column).is_some())
+    }
+
+    /// The code at a place: `None` outside ([`Tokens::contains`]) and where no token stands.
+    pub fn get(&self, cell: Cell) -> Option<u32> {
         self.part(cell.part.into())?.get(cell.frame.into(), cell.row.into(), cell.column as usize)
     }
 
@@ -206,9 +212,10 @@ mod tests {
         let changed = tokens.with([(Cell::of(1, 1, 0), Some(7)), (Cell::of(2, 0, 3), None)]);
         let changed = changed.unwrap();
         assert_eq!(changed.part(1).unwrap().codes()[..], [0, 1, 7, 3]);
-        assert_eq!(changed.get(Cell::of(2, 0, 3)), Some(None), "masked");
+        assert_eq!(changed.get(Cell::of(2, 0, 3)), None, "masked");
+        assert!(changed.contains(Cell::of(2, 0, 3)));
         assert_eq!(changed.first_masked(), Some(Cell::of(2, 0, 3)));
-        assert_eq!(tokens.get(Cell::of(1, 1, 0)), Some(Some(2)), "the old ones stay");
+        assert_eq!(tokens.get(Cell::of(1, 1, 0)), Some(2), "the old ones stay");
         assert_ne!(tokens, changed);
         assert_eq!(tokens.with([(Cell::of(9, 0, 0), Some(1))]).unwrap(), tokens, "outside");
         let error = tokens.with([(Cell::of(1, 0, 1), Some(16))]).unwrap_err().to_string();
@@ -262,7 +269,9 @@ mod tests {
                 (place(1, 1), Some(8))
             ]
         );
-        assert!(cells.iter().all(|(cell, code)| tokens.get(*cell) == Some(*code)));
+        assert!(
+            cells.iter().all(|(cell, code)| tokens.contains(*cell) && tokens.get(*cell) == *code)
+        );
         assert_eq!(place(1, 1).to_string(), "frame 1, row 0, column 1");
     }
 

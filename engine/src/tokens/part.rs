@@ -138,9 +138,9 @@ impl Part {
         inside.then(|| (frame * rows + row) * columns + column)
     }
 
-    /// The code at a place: `None` outside, `Some(None)` where no token stands.
-    pub fn get(&self, frame: usize, row: usize, column: usize) -> Option<Option<u32>> {
-        self.index(frame, row, column).map(|at| self.code(at))
+    /// The code at a place: `None` outside ([`Part::index`]) and where no token stands.
+    pub fn get(&self, frame: usize, row: usize, column: usize) -> Option<u32> {
+        self.code(self.index(frame, row, column)?)
     }
 
     /// The cell at a place in [`Part::codes`], if this is part `number`.

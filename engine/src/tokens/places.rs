@@ -75,11 +75,10 @@ mod tests {
             for row in 0..rows {
                 for column in 0..columns {
                     let [left, top, w, h] = places.rectangle(row, column);
-                    for y in top..top + h {
-                        for x in left..left + w {
-                            hits[y * width + x] += 1;
-                            assert_eq!(places.cell_at(2, x, y), Some(Cell::of(2, row, column)));
-                        }
+                    let pixels = (top..top + h).flat_map(|y| (left..left + w).map(move |x| (x, y)));
+                    for (x, y) in pixels {
+                        hits[y * width + x] += 1;
+                        assert_eq!(places.cell_at(2, x, y), Some(Cell::of(2, row, column)));
                     }
                 }
             }

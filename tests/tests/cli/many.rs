@@ -75,9 +75,7 @@ fn tiles(desk: &Desk, stem: &str, k: u32) -> BTreeMap<u32, [u8; 3]> {
         |row: usize, column: usize| map.get_pixel(column as u32 * tile, row as u32 * tile).0;
     let cells =
         (0..part.rows()).flat_map(|row| (0..part.columns()).map(move |column| (row, column)));
-    cells
-        .map(|(row, column)| (part.get(0, row, column).flatten().unwrap(), color(row, column)))
-        .collect()
+    cells.map(|(row, column)| (part.get(0, row, column).unwrap(), color(row, column))).collect()
 }
 
 #[test]

@@ -111,11 +111,11 @@ fn cifar_100_in_an_archive_has_the_names_that_lie_in_it() {
     let path = folder.path().join("cifar-100-binary.tar");
     let mut builder = tar::Builder::new(std::fs::File::create(&path).unwrap());
     let records = |fine: u8| [vec![1, fine], vec![fine; 3072]].concat();
-    let names: String = (0..100).map(|i| format!("class {i}\n")).collect();
+    let names: Vec<String> = (0..100).map(|i| format!("class {i}")).collect();
     for (name, bytes) in [
         ("cifar-100-binary/test.bin", records(5)),
         ("cifar-100-binary/train.bin", [records(7), records(8)].concat()),
-        ("cifar-100-binary/fine_label_names.txt", names.into_bytes()),
+        ("cifar-100-binary/fine_label_names.txt", names.join("\n").into_bytes()),
     ] {
         let mut header = tar::Header::new_gnu();
         header.set_size(bytes.len() as u64);

@@ -47,7 +47,7 @@ fn read_arrays(bytes: Vec<u8>) -> bool {
     if let Err(error) = guess(&file) {
         assert!(error.is_bad_input(), "{error}");
     }
-    for array in &file.arrays {
+    for array in &file.members {
         let wanted = [
             Wanted::default(),
             Wanted { grid: Some((11, 16)), index: Some(Index::One(0)), ..Wanted::default() },

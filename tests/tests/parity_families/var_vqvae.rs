@@ -10,7 +10,7 @@ use smalti_engine::quantizers::multiscale::{phi_choice, phi_ticks};
 use smalti_engine::quantizers::{MultiScaleConfig, Pass};
 use smalti_engine::tokenizers::var::{self, Var, VarConfig};
 use smalti_engine::tokenizers::{Tokenizer, detokenize, tokenize};
-use smalti_engine::tokens::Tokens;
+use smalti_engine::tokens::{Part, Tokens};
 use smalti_tests::{count, counts, device, load_config, number};
 
 use crate::check::Near;
@@ -304,7 +304,7 @@ fn parity_var_vqvae_tokens_come_in_scales_and_the_first_ones_alone_give_a_pictur
     let rgb: Vec<u8> = (0..side * side * 3).map(|at| (at * 37 % 251) as u8).collect();
     let picture = Picture::new(side, side, rgb).unwrap();
     let tokens = tokenize(&var, &picture).unwrap();
-    let sides: Vec<usize> = tokens.parts().iter().map(|part| part.rows()).collect();
+    let sides: Vec<usize> = tokens.parts().iter().map(Part::rows).collect();
     assert_eq!(sides, config.quantize.v_patch_nums);
     let whole = detokenize(&var, &tokens).unwrap();
     let mut before = None;

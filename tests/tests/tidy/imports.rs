@@ -45,7 +45,7 @@ impl Imports {
     /// Those of the crate whose root is this file, such as `engine/src/lib.rs`.
     pub(crate) fn of(root: &Path) -> Self {
         let mut all = Self { modules: Vec::new(), edges: BTreeMap::new() };
-        all.add(root.to_owned(), Vec::new(), 0);
+        all.add(root.to_owned(), &[], 0);
         for from in 0..all.modules.len() {
             for (to, name) in all.taken_by(from) {
                 if to != from {
@@ -61,10 +61,10 @@ impl Imports {
         self.modules.len()
     }
 
-    fn add(&mut self, file: PathBuf, path: Vec<String>, parent: usize) -> usize {
+    fn add(&mut self, file: PathBuf, path: &[String], parent: usize) -> usize {
         let text = std::fs::read_to_string(&file)
             .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-        let parts = split(read_tokens(&text));
+        let parts = split(&read_tokens(&text));
         let at = self.modules.len();
         // `mod.rs`, `lib.rs` and `main.rs` have their modules beside them, others in a folder of their name.
         let folder = match file.file_stem().and_then(|stem| stem.to_str()) {
@@ -72,7 +72,7 @@ impl Imports {
             _ => file.with_extension(""),
         };
         self.modules.push(Module {
-            path: path.clone(),
+            path: path.to_vec(),
             file,
             parent,
             children: BTreeMap::new(),
@@ -85,7 +85,7 @@ impl Imports {
             let Some(file) = places.into_iter().find(|place| place.is_file()) else {
                 panic!("{}: there is no file for `mod {name};`", folder.display());
             };
-            let child = self.add(file, [path.clone(), vec![name.clone()]].concat(), at);
+            let child = self.add(file, &[path, std::slice::from_ref(&name)].concat(), at);
             self.modules[at].children.insert(name, child);
         }
         at

@@ -126,9 +126,9 @@ fn after_quote(chars: &[char], mut at: usize, quote: char) -> usize {
 }
 
 /// Splits a file into its parts; what is only there for tests is left out.
-pub(crate) fn split(tokens: Vec<Token>) -> Parts {
+pub(crate) fn split(tokens: &[Token]) -> Parts {
     let mut parts = Parts::default();
-    let tokens = without_tests(&tokens);
+    let tokens = without_tests(tokens);
     let word = |at: usize| match tokens.get(at) {
         Some(Token::Word(word)) => Some(word.clone()),
         _ => None,

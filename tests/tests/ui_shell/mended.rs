@@ -120,7 +120,7 @@ fn a_tokenizer_in_several_files_is_opened_by_its_index() {
 /// The question for the tokens of what is open.
 fn question(window: &Window) -> Encode {
     let document = window.state().document();
-    let subject = document.subject.clone().unwrap();
+    let Some(subject) = document.subject.clone() else { panic!("nothing is open") };
     Encode { subject, size: document.size, model: document.model.clone() }
 }
 
@@ -167,7 +167,7 @@ fn what_locks_keep_from_being_cleared_or_replaced_is_said() {
     send(&mut window, Edit::ForceCells { cells: cells(&three), code: 3 });
     send(&mut window, Edit::LockCells { cells: cells(&three[..2]), locked: true });
     send(&mut window, Edit::ReplaceCode { from: Code::first(3), to: 4 });
-    let edits = window.state().document().edits.clone();
+    let edits = Arc::clone(&window.state().document().edits);
     assert_eq!(edits.get(&Cell::at(0, 0)), Some(&3), "a locked cell keeps its code");
     assert_eq!(edits.get(&Cell::at(0, 2)), Some(&4));
     let last = |window: &Window| window.state().notices().list().last().cloned().unwrap();

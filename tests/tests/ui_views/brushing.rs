@@ -20,7 +20,7 @@ fn around(at: egui::Pos2, reach: f32) -> Rect {
 fn a_code_picked_in_the_tokens_is_lit_in_the_codebook_and_explained() {
     let Some((mut window, _small)) = small_desk() else { return };
     let gold = window.state().theme().colors.gold;
-    let code = encoded(&window).tokens.get(Cell::at(5, 9)).flatten().unwrap();
+    let code = encoded(&window).tokens.get(Cell::at(5, 9)).unwrap();
     let places = codebook(&mut window);
     let (here, _) = places[&code];
     let far = places
@@ -50,7 +50,7 @@ fn a_code_picked_in_the_tokens_is_lit_in_the_codebook_and_explained() {
 fn a_code_picked_in_the_codebook_is_lit_at_all_its_cells() {
     let Some((mut window, _small)) = small_desk() else { return };
     let grid = tokens(&window);
-    let code = grid.get(Cell::at(3, 3)).flatten().unwrap();
+    let code = grid.get(Cell::at(3, 3)).unwrap();
     let (at, count) = codebook(&mut window)[&code];
     assert_eq!(count as usize, grid.first().codes().iter().filter(|token| **token == code).count());
     let place = rect_of(&window, "Token grid");
@@ -67,7 +67,7 @@ fn a_code_picked_in_the_codebook_is_lit_at_all_its_cells() {
         let mut cells = rows.flat_map(|row| {
             (column.saturating_sub(reach)..=(column + reach).min(15)).map(move |c| (row, c))
         });
-        cells.any(|(row, column)| grid.get(Cell::at(row, column)) == Some(Some(code)))
+        cells.any(|(row, column)| grid.get(Cell::at(row, column)) == Some(code))
     };
     let (mut own, mut others) = (0, 0);
     for row in 0..16 {
@@ -97,7 +97,7 @@ fn a_code_picked_in_the_codebook_is_lit_at_all_its_cells() {
 fn pointing_at_a_cell_lights_it_everywhere_until_the_pointer_leaves() {
     let Some((mut window, _small)) = small_desk() else { return };
     let gold = window.state().theme().colors.gold;
-    let code = encoded(&window).tokens.get(Cell::at(11, 4)).flatten().unwrap();
+    let code = encoded(&window).tokens.get(Cell::at(11, 4)).unwrap();
     let rebuilt = rect_of(&window, "Reconstruction");
     let twin = around(middle_of(rebuilt, (11, 4), SMALL_GRID), rebuilt.width() / 32.0 + 2.0);
     let before = count_of(&drawn(&mut window), twin, gold);

@@ -30,7 +30,7 @@ fn codes_with_levels_have_the_colors_of_their_levels_where_tokens_stand_alone() 
     let (grid, screen) = (tokens(&window), drawn(&mut window));
     let place = rect_of(&window, "Token grid");
     for (row, column) in [(2, 3), (8, 8), (13, 5)] {
-        let code = grid.get(Cell::at(row, column)).flatten().unwrap();
+        let code = grid.get(Cell::at(row, column)).unwrap();
         let [r, g, b, _] = color_of(code, &[5, 4]).to_array();
         let shown = pixel(&screen, middle_of(place, (row, column), SMALL_GRID));
         assert!(apart(shown, [r, g, b]) < 4, "code {code}: {shown:?} instead of {:?}", [r, g, b]);
@@ -89,7 +89,8 @@ fn ordering_by_hue_does_not_stand_in_the_way_of_what_a_view_waits_for() {
     window.state().session().ask(Lane::Soon, &busy);
     // Somebody waits for it, so that no frame without a question ends it (a click takes several).
     let (asker, waited) = (window.state().session().asker(), busy.clone());
-    let waiter = std::thread::spawn(move || asker.wait(&waited));
+    let waiter = std::thread::Builder::new().name("waiter".to_owned());
+    let waiter = waiter.spawn(move || asker.wait(&waited)).unwrap();
     let steps = |window: &mut smalti_tests::window::Window| {
         for _ in 0..60 {
             window.step();

@@ -72,7 +72,7 @@ fn a_forced_code_changes_the_picture_there_and_undo_brings_every_pixel_back() {
     let before = rebuilt(&mut window);
     let cell = middle_of(rect_of(&window, "Token grid"), (16, 10), size);
     click(&mut window, cell, Modifiers::NONE);
-    let code = opposite(&window, grid.get(Cell::at(16, 10)).flatten().unwrap());
+    let code = opposite(&window, grid.get(Cell::at(16, 10)).unwrap());
     click_label(&mut window, "Code to force");
     window.event(egui::Event::Text(code.to_string()));
     press(&mut window, Modifiers::NONE, Key::Enter);
@@ -102,7 +102,7 @@ fn locked_cells_keep_their_code() {
     let Some((mut window, _small)) = small_desk() else { return };
     let before = rebuilt(&mut window);
     let cell = middle_of(rect_of(&window, "Token grid"), (7, 7), SMALL_GRID);
-    let own = tokens(&window).get(Cell::at(7, 7)).flatten().unwrap();
+    let own = tokens(&window).get(Cell::at(7, 7)).unwrap();
     click(&mut window, cell, Modifiers::NONE);
     click_label(&mut window, "Lock");
     click_label(&mut window, "Code to force");
@@ -130,7 +130,7 @@ fn codes_used(tokens: &Tokens) -> usize {
 fn a_code_that_is_switched_off_is_gone_from_picture_and_usage_until_undone() {
     let Some((mut window, _small)) = small_desk() else { return };
     let grid = tokens(&window);
-    let code = grid.get(Cell::at(6, 6)).flatten().unwrap();
+    let code = grid.get(Cell::at(6, 6)).unwrap();
     let before = rebuilt(&mut window);
     assert_eq!(used(&window), Some(codes_used(&grid)));
     let cell = middle_of(rect_of(&window, "Token grid"), (6, 6), SMALL_GRID);
@@ -159,7 +159,7 @@ fn a_code_that_is_switched_off_is_gone_from_picture_and_usage_until_undone() {
 fn a_code_is_replaced_wherever_it_stands() {
     let Some((mut window, _small)) = small_desk() else { return };
     let grid = tokens(&window);
-    let from = grid.get(Cell::at(6, 6)).flatten().unwrap();
+    let from = grid.get(Cell::at(6, 6)).unwrap();
     let to = (from + 1) % 20;
     let cell = middle_of(rect_of(&window, "Token grid"), (6, 6), SMALL_GRID);
     click(&mut window, cell, Modifiers::NONE);

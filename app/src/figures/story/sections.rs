@@ -59,7 +59,7 @@ fn ribbon(story: &Story<'_>, first: &Chapter) -> String {
     let grid = first.finest();
     let row = grid.rows() / 2;
     let mut tiles = String::new();
-    for code in (0..grid.columns()).filter_map(|column| grid.get(0, row, column).flatten()) {
+    for code in (0..grid.columns()).filter_map(|column| grid.get(0, row, column)) {
         let color = css(color_of(code, &story.appearance.colors));
         tiles += "<i style=\"background:";
         tiles += &color;

@@ -30,7 +30,7 @@ pub(super) fn what_a_token_is(story: &Story<'_>, chapter: &Chapter) -> Result<St
     let mut different = std::collections::BTreeSet::new();
     for row in top..top + rows {
         for column in left..left + columns {
-            let code = grid.get(0, row, column).flatten().unwrap_or_default();
+            let code = grid.get(0, row, column).unwrap_or_default();
             different.insert(code);
             let ground = color_of(code, &story.appearance.colors);
             write!(

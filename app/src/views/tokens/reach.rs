@@ -20,7 +20,9 @@ pub(super) fn paint(
     let picked = &ctx.document.selection.cells;
     let only = if picked.len() == 1 { picked.first().copied() } else { None };
     let cell = only.or(ctx.hovered.cell())?;
-    tokens.get(cell)?;
+    if !tokens.contains(cell) {
+        return None;
+    }
     let question = Reach { tokens: tokens.clone(), model: ctx.document.model.clone(), cell };
     let reached = match ctx.ask_soon("reach", &question) {
         Reply::Ready(reached) => reached,

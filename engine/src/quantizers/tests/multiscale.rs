@@ -82,7 +82,9 @@ fn by_direction_the_length_of_codes_does_not_count_and_an_empty_code_is_never_ne
     let mut table = table(9);
     table[..DIM].fill(0.0);
     for (code, row) in table.chunks_exact_mut(DIM).enumerate() {
-        row.iter_mut().for_each(|x| *x *= 10.0_f32.powi(code as i32 % 5 - 2));
+        for x in row {
+            *x *= 10.0_f32.powi(code as i32 % 5 - 2);
+        }
     }
     let config = MultiScaleConfig { using_znorm: true, quant_resi: 0.0, ..config() };
     let quantizer = make(&config, &table);

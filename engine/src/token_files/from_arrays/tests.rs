@@ -125,7 +125,7 @@ fn what_smalti_writes_is_a_grid_whatever_its_shape_suggests() {
     let read = read_case("tokens_say_K512.safetensors", &Wanted::default());
     assert_eq!(read.codebook_size, Some(512));
     // A photograph of 2400x1600 pixels at 16 a token.
-    let wide = array("'<u4'", "(100, 150)", &[0; 60_000]);
+    let wide = array("'<u4'", "(100, 150)", &vec![0; 60_000]);
     assert_eq!(of(&wide, &Wanted::default()).unwrap().grids[0].columns, 150);
 }
 

@@ -65,7 +65,7 @@ fn shapes_tell_the_settings_and_a_configuration_beside_them_beats_them() {
         json!({ "name": "DI", "levels": [5, 5, 5], "patch_method": "rearrange", "z_factor": 1 });
     let told = configure(&shapes, Some(&beside(said))).unwrap();
     let (levels, patch_method) = (vec![5, 5, 5], PatchMethod::Rearrange);
-    assert_eq!(told, CosmosConfig { levels, patch_method, ..config.clone() });
+    assert_eq!(told, CosmosConfig { patch_method, levels, ..config.clone() });
     let error =
         configure(&shapes, Some(&beside(json!({ "quantizer": "LFQ" })))).unwrap_err().to_string();
     assert!(error.contains("LFQ"), "{error}");

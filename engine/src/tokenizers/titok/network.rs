@@ -70,7 +70,7 @@ enum Painter {
 /// Latents to images.
 #[derive(Debug)]
 pub(super) struct Decoder {
-    decoder_embed: Linear,
+    embed: Linear,
     /// (1, 1, W): every place of the grid before it has seen anything.
     mask_token: Tensor,
     vit: Vit,
@@ -96,7 +96,7 @@ impl Decoder {
             },
         };
         Ok(Self {
-            decoder_embed: Linear::new(&below.pp("decoder_embed"), (config.token_size, vit.width))?,
+            embed: Linear::new(&below.pp("decoder_embed"), (config.token_size, vit.width))?,
             mask_token: below.get(&[1, 1, vit.width], "mask_token", start)?,
             vit: Vit::new(vit, (grid * grid, config.num_latent_tokens), weights, "decoder")?,
             painter,
@@ -108,7 +108,7 @@ impl Decoder {
     pub(super) fn forward(&self, latents: &Tensor, probe: &mut Probe<'_>) -> Result<Tensor> {
         let b = latents.dim(0)?;
         let rows = latents.squeeze(2)?.transpose(1, 2)?.contiguous()?;
-        let tokens = self.decoder_embed.forward(&rows)?;
+        let tokens = self.embed.forward(&rows)?;
         probe.show("decoder.decoder_embed", &tokens);
         let (places, width) = (self.grid * self.grid, tokens.dim(2)?);
         let empty = self.mask_token.broadcast_as((b, places, width))?.contiguous()?;

@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use super::*;
 
 /// Names and shapes of a published size: 256 pixels in patches of 16.
-fn shapes(legacy: bool, width: usize) -> Vec<(String, Vec<usize>)> {
+/// Tensors by name with their shapes.
+type Owned = Vec<(String, Vec<usize>)>;
+
+fn shapes(legacy: bool, width: usize) -> Owned {
     let mut all = vec![
         ("latent_tokens".to_owned(), vec![32, width]),
         ("encoder.patch_embed.weight".to_owned(), vec![width, 3, 16, 16]),
@@ -78,7 +81,7 @@ fn what_lies_beside_beats_what_is_usual() {
 
 #[test]
 fn relatives_that_have_no_tokens_or_no_picture_are_said_to_be_so() {
-    let refused = |change: &dyn Fn(&mut Vec<(String, Vec<usize>)>), legacy: bool, why: &str| {
+    let refused = |change: &dyn Fn(&mut Owned), legacy: bool, why: &str| {
         let mut owned = shapes(legacy, 512);
         change(&mut owned);
         let error = told(&owned, None).unwrap_err().to_string();
