@@ -1,6 +1,6 @@
 //! The engine of Smalti: images become tokens and come back, tokenizers are trained and measured.
 //!
-//! Knows candle, never egui. What leaves it is plain data ([`images::Picture`], [`tokens::Grid`],
+//! Knows candle, never egui. What leaves it is plain data ([`images::Picture`], [`tokens::Tokens`],
 //! numbers), never a tensor. Start reading at [`session`] (how work is asked for), then
 //! [`tokenizers`] (image → grid → image) and [`training`].
 

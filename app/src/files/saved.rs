@@ -1,7 +1,7 @@
 //! Documents as files: the text of one; the container is [`smalti_engine::documents`].
 //!
 //! Each field has a default for when it is missing, so that a file of an older version opens; what
-//! was said in another way then is translated first ([`upgraded`]). A newer file is refused.
+//! was said in another way then is translated first (`upgraded`). A newer file is refused.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

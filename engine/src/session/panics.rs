@@ -96,7 +96,7 @@ pub(super) fn install_hook() {
     });
 }
 
-/// Runs a job; a panic becomes [`EngineError::Panicked`] with its place. On a thread without [`Notes`] only
+/// Runs a job; a panic becomes [`EngineError::Panicked`] with its place. On a thread without notes only
 /// panics of its own have one.
 ///
 /// # Errors

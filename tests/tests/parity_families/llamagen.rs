@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use candle_core::Tensor;
 use serde_json::Value;
 use smalti_engine::images::from_tensor;
-use smalti_engine::layers::{Probe, Weights};
+use smalti_engine::layers::{Probe, Resize, Weights};
 use smalti_engine::quantizers::{
     BetaPlacement, CodebookUpdate, Pass, QuantizerConfig, Vq, VqConfig,
 };
@@ -118,7 +118,12 @@ fn agrees(tensors: &BTreeMap<String, Tensor>) {
     ledger.codes("uint8_from_reconstruction", &planes);
     trains(&ledger, tensors);
     // A step of the demo script: saved pictures are enlarged.
-    ledger.close(&[("image_size_resize", "is made after the tokenizer, for a page of pictures")]);
+    let &[_, _, height, width] = ledger.io.raw("image_size_resize").shape.as_slice() else {
+        panic!("a batch of pictures")
+    };
+    let enlarged = Resize::Bicubic.forward(&ledger.io.tensor("reconstruction"), (height, width));
+    ledger.check("image_size_resize", &enlarged.unwrap());
+    ledger.close(&[]);
 }
 
 /// The published training step: its losses and gradients.

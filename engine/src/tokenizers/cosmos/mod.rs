@@ -73,7 +73,7 @@ impl Cosmos {
     /// with, and beats the configuration.
     ///
     /// # Errors
-    /// [`EngineError::BadInput`] if the configuration cannot be used.
+    /// [`crate::EngineError::BadInput`] if the configuration cannot be used.
     pub fn new(config: &CosmosConfig, weights: &Weights) -> Result<Self> {
         config.validate()?;
         let mut config = config.clone();
