@@ -202,17 +202,28 @@ impl ViewCtx<'_> {
     }
 
     /// How often codes occur; while it is counted the last figures at this place, but only those of the same
-    /// book and part.
+    /// book and part of the same tokenizer's tokens.
     pub(crate) fn used(&self, place: impl Hash, question: &CodeUse) -> Reply<Used> {
-        self.ask(place, question).last_for(|asked: &CodeUse| asked.scope == question.scope)
+        let model = &self.document.model;
+        let reply = self.ask((place, model), question);
+        reply.last_for(|asked: &CodeUse| asked.scope == question.scope)
     }
 
-    /// Whether the tokenizer has a code that was typed; if not, says so.
+    /// Whether the tokens can hold a code that was typed; if not, says so.
     pub(crate) fn has_code(&self, book: u16, code: u32) -> bool {
-        let facts = self.facts(Slot::A);
-        let size = facts.and_then(|facts| facts.best().map(|facts| facts.facts.book(book).size));
-        let Some(size) = size.filter(|size| code >= *size) else { return true };
-        let hint = format!("The codes of {} are 0 to {}", self.document.model.label(), size - 1);
+        // Given tokens can be of another codebook than the tokenizer's.
+        let encoded = self.encoded(Slot::A);
+        let own = encoded.as_ref().and_then(Reply::best).and_then(|encoded| {
+            let part = encoded.tokens.parts().iter().find(|part| part.book() == book)?;
+            Some((part.codebook_size(), encoded.unfit.is_none()))
+        });
+        let of_model = || Some((self.known()?.facts.book(book).size, true));
+        let Some((size, is_models)) = own.or_else(of_model).filter(|(size, _)| code >= *size)
+        else {
+            return true;
+        };
+        let whose = if is_models { self.document.model.label() } else { "these tokens".into() };
+        let hint = format!("The codes of {whose} are 0 to {}", size - 1);
         self.send(Notice::error(format!("There is no code {code}"), hint));
         false
     }

@@ -12,7 +12,7 @@ use super::view_id::{PanelId, ViewId};
 pub type Arrangement = Tree<PanelId>;
 
 /// Panels of one view beyond this are a mistake.
-const MOST_ALIKE: usize = 8;
+pub const MOST_ALIKE: usize = 8;
 /// Splits inside splits beyond this are a mistake.
 const DEPTH: usize = 8;
 

@@ -5,33 +5,50 @@ use super::value::Document;
 /// Values of the past and the undone future are kept up to this many.
 const KEPT: usize = 200;
 
+/// A value, and which of the sitting's documents it is one of: undo leads from one into another, and each
+/// has a file of its own.
+type Value = (Document, usize);
+
 /// The document now, what it was, and what it was before it was undone.
 #[derive(Debug, Clone, Default)]
 pub struct History {
-    now: Document,
-    past: Vec<Document>,
-    future: Vec<Document>,
+    now: Value,
+    past: Vec<Value>,
+    future: Vec<Value>,
     /// The value before the interaction that is going on (a drag of a slider).
-    before_interaction: Option<Document>,
+    before_interaction: Option<Value>,
 }
 
 impl History {
     /// Starts with a document and no past.
     pub fn new(document: Document) -> Self {
-        Self { now: document, ..Self::default() }
+        Self { now: (document, 0), ..Self::default() }
     }
 
     /// The document now.
     pub fn document(&self) -> &Document {
-        &self.now
+        &self.now.0
+    }
+
+    /// Which of the sitting's documents it is: 0 for the first.
+    pub fn number(&self) -> usize {
+        self.now.1
+    }
+
+    /// Goes on with another document; undo leads back into this one.
+    pub fn open(&mut self, document: Document, number: usize) {
+        self.finish_interaction();
+        let before = std::mem::replace(&mut self.now, (document, number));
+        self.enter(before);
     }
 
     /// Takes a new value in. While `interacting` (a button of the pointer is held down), changes
     /// gather into one entry; what is merely picked makes none.
     pub fn change(&mut self, next: Document, interacting: bool) {
-        if next == self.now {
+        if next == self.now.0 {
             return;
         }
+        let next = (next, self.now.1);
         let before = std::mem::replace(&mut self.now, next);
         if interacting {
             self.before_interaction.get_or_insert(before);
@@ -48,8 +65,8 @@ impl History {
         }
     }
 
-    fn enter(&mut self, before: Document) {
-        if !before.differs_beyond_selection(&self.now) {
+    fn enter(&mut self, before: Value) {
+        if before.1 == self.now.1 && !before.0.differs_beyond_selection(&self.now.0) {
             return;
         }
         self.past.push(before);

@@ -14,7 +14,7 @@ mod slot;
 mod value;
 mod view_id;
 
-pub use arrangement::{Arrangement, Panel};
+pub use arrangement::{Arrangement, MOST_ALIKE, Panel};
 pub use command::{AppCommand, Command, Edit, JobCommand, Layout, Look, Open, RecipeRef};
 pub use history::History;
 pub use looks::{ColorBy, CompareMode, DifferenceKind, Looks};

@@ -48,10 +48,19 @@ impl Work {
 pub struct WorkOn {
     /// The image or the tokens.
     pub subject: Subject,
-    /// The size it is worked on at.
+    /// The size it is worked on at; of given tokens, which have their own, always the same.
     pub size: WorkingSize,
     /// The tokenizer.
     pub model: ModelRef,
+}
+
+impl WorkOn {
+    /// Of a subject at a size by a tokenizer.
+    pub fn new(subject: Subject, size: WorkingSize, model: ModelRef) -> Self {
+        let own = Document::default().size;
+        let size = if subject.image().is_some() { size } else { own };
+        Self { subject, size, model }
+    }
 }
 
 /// Everything a person decided. Cheap to clone.
@@ -119,8 +128,7 @@ impl Document {
 
     /// What the edits and locks belong to; nothing without a subject.
     pub fn work_on(&self) -> Option<WorkOn> {
-        let (subject, model) = (self.subject.clone()?, self.model.clone());
-        Some(WorkOn { subject, size: self.size, model })
+        Some(WorkOn::new(self.subject.clone()?, self.size, self.model.clone()))
     }
 
     /// The edits and locks that are seen now.

@@ -2,6 +2,7 @@
 //! broken file is a notice and nothing else. Each path is opened on a thread of its own, from its
 //! version to its contents: the window hears of it once, and does not draw a frame between any two steps.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,26 +31,37 @@ const PATIENCE: Duration = Duration::from_millis(400);
 /// Scenes above this are not read.
 const SCENE_LIMIT: u64 = 1 << 20;
 
-/// What is being opened, in the order in which it was asked for.
+/// What is being opened and what waits for that, in the order in which it was asked for: what comes later
+/// is opened with what came before it (tokens with their tokenizer), and is what is seen in the end.
 #[derive(Debug, Default)]
 pub struct Openings {
-    open: Vec<(u64, Arc<Path>)>,
+    open: Option<(u64, Arc<Path>)>,
+    waiting: VecDeque<(Arc<Path>, Slot)>,
     begun: u64,
     problems: Vec<Problem>,
 }
 
 impl Openings {
-    /// Opens what is at a path; a checkpoint goes into `slot`.
-    pub fn start(
+    /// Asks for what is at a path; a checkpoint goes into `slot`.
+    pub fn ask(&mut self, path: PathBuf, slot: Slot) {
+        self.waiting.push_back((path.into(), slot));
+    }
+
+    /// Opens the next one, if none is being opened. To be called in each frame, after the commands that the
+    /// last one led to.
+    pub fn go_on(
         &mut self,
-        path: PathBuf,
-        slot: Slot,
         (document, needs): (&Document, Needs),
-        (asker, background): (Asker, &Background),
+        asker: impl FnOnce() -> Asker,
+        background: &Background,
     ) {
+        if self.open.is_some() {
+            return;
+        }
+        let Some((path, slot)) = self.waiting.pop_front() else { return };
         self.begun += 1;
-        let (number, path) = (self.begun, Arc::from(path));
-        self.open.push((number, Arc::clone(&path)));
+        let (number, asker) = (self.begun, asker());
+        self.open = Some((number, Arc::clone(&path)));
         let (size, model) = (document.size, document.model.clone());
         let opening = Opening { path, slot, size, model, needs, asker };
         background.alongside("opening", move || {
@@ -65,7 +77,7 @@ impl Openings {
 
     /// It is opened, or cannot be.
     pub fn end(&mut self, opened: &Opened) {
-        self.open.retain(|(number, _)| *number != opened.number);
+        self.open.take_if(|(number, _)| *number == opened.number);
         self.problems.extend(opened.problem.clone());
     }
 
@@ -76,7 +88,8 @@ impl Openings {
 
     /// Names of what is being opened.
     pub fn names(&self) -> impl Iterator<Item = String> {
-        self.open.iter().map(|(_, path)| name(path))
+        let open = self.open.iter().map(|(_, path)| path);
+        open.chain(self.waiting.iter().map(|(path, _)| path)).map(|path| name(path))
     }
 }
 
@@ -182,14 +195,9 @@ impl Opening {
         let read = token_files::read(path, &wanted, size)
             .map_err(|error| in_the_window(error.problem()))?;
         let mut commands = Vec::new();
-        let count = read.images.len();
+        let (count, is_size_assumed) = (read.images.len(), read.is_size_assumed);
         let Some(tokens) = read.images.into_iter().next() else { return Ok(commands) };
-        let tokens = match &facts {
-            // What does not fit stays as it is, and is said below.
-            Some(facts) => facts.laid_out(&tokens).unwrap_or(tokens),
-            None => tokens,
-        };
-        let given = Given { name: name(path).into(), tokens };
+        let given = Given { name: name(path).into(), tokens, is_size_assumed };
         let subject = Subject::Tokens(given.clone());
         let (size, model) = (self.size, self.model.clone());
         let encoded = self.asker.wait(&Encode { subject, size, model })?;
@@ -198,6 +206,9 @@ impl Opening {
         if let Some(problem) = &encoded.unfit {
             let hint = "Their codes are counted all the same; open the tokenizer that made them";
             commands.push(Notice::warning(problem.summary.clone(), hint).into());
+        } else if let Some(problem) = &encoded.undecoded {
+            let (summary, hint) = (problem.summary.clone(), problem.hint.clone());
+            commands.push(Notice::warning(summary, hint).into());
         } else if let (Some(hash), Some(facts)) = (&read.maker.token_hash, &facts)
             && *hash != facts.token_hash
         {

@@ -1,14 +1,16 @@
 //! What comes of work away from the window's thread, and what dialogs ask for.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use smalti_engine::Problem;
+use smalti_engine::tokens::{Cell, Code};
 
 use super::recipes::Training;
 use super::saved::Saved;
 use super::scenes::Scene;
-use crate::document::{AppCommand, Command, Document, JobCommand, Notice, Slot};
+use crate::document::{AppCommand, Command, Document, JobCommand, Notice, Slot, WorkOn};
 
 /// What came of work in the background.
 #[derive(Debug)]
@@ -21,12 +23,27 @@ pub enum Outcome {
     Scene(Box<Scene>),
     /// A document was read; from its file, or from the autosave.
     Document(Option<PathBuf>, Box<Saved>),
-    /// The document was saved.
-    Saved(PathBuf, Box<Document>),
+    /// One of the sitting's documents was saved: its number, where, and as what.
+    Saved(usize, PathBuf, Box<Document>),
+    /// Where a code stands that is to be replaced.
+    Places(Box<Places>),
     /// A recipe was read and its run has a folder.
     Recipe(Box<Training>),
     /// No dialog could be shown: the path has to be typed.
     NoDialog(Ask),
+}
+
+/// Where a code stands in the tokens of what was open when it was asked for.
+#[derive(Debug)]
+pub struct Places {
+    /// What the cells are of.
+    pub on: WorkOn,
+    /// The code.
+    pub from: Code,
+    /// The number of the code of the same book that comes.
+    pub to: u32,
+    /// Its cells.
+    pub cells: BTreeSet<Cell>,
 }
 
 /// What a dialog asks for.

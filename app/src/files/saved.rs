@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use smalti_engine::answers::{Given, ImageRef, ModelRef, PastedPicture, SourceRef, Stamp, Subject};
 use smalti_engine::documents::{self, Blob};
-use smalti_engine::images::{self, WorkingSize};
+use smalti_engine::images::{self, Picture, WorkingSize};
 use smalti_engine::tokens::{Cell, Code, Part, PartShape, Tokens};
 use smalti_engine::{EngineError, Result};
 
@@ -33,6 +33,17 @@ pub struct Saved {
     pub document: Document,
     /// What is where.
     pub layout: Option<Panel>,
+    /// What a person should know of the files that it names.
+    pub warnings: Vec<String>,
+}
+
+/// What a document's file carries along.
+pub enum Carried<'a> {
+    /// Only what has no file of its own: enough where all files stay where they are.
+    Pasted,
+    /// Every picture up to 16 MB, so that a colleague sees the same pixels. Gives the picture of an image
+    /// of a set.
+    Pictures(&'a dyn Fn(&ImageRef) -> Option<Picture>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -100,14 +111,24 @@ enum Kept {
         path: PathBuf,
         #[serde(default)]
         blob: Option<String>,
+        /// Which version of the file was worked on.
+        #[serde(default)]
+        seen: Stamp,
     },
     InSource(SourceRef, u64),
+    Member {
+        source: SourceRef,
+        index: u64,
+        blob: String,
+    },
     Pasted {
         blob: String,
     },
     Tokens {
         name: String,
         parts: Vec<(PartShape, u32, Vec<u32>)>,
+        #[serde(default)]
+        is_size_assumed: bool,
     },
 }
 
@@ -129,16 +150,16 @@ impl From<WorkText> for Work {
     }
 }
 
-/// The bytes of a document's file. Reads the files of its pictures, to carry them along.
+/// The bytes of a document's file.
 ///
 /// # Errors
 /// None that a person can cause: a picture that cannot be read is only named.
-pub fn to_bytes(saved: &Saved) -> Result<Vec<u8>> {
+pub fn to_bytes(saved: &Saved, carried: &Carried<'_>) -> Result<Vec<u8>> {
     let document = &saved.document;
     let mut blobs = Vec::new();
-    let subject = document.subject.as_ref().map_or(Kept::None, |s| keep(s, &mut blobs));
+    let subject = document.subject.as_ref().map_or(Kept::None, |s| keep(s, carried, &mut blobs));
     let kept = document.kept.iter().map(|(on, work)| KeptWork {
-        on: keep(&on.subject, &mut blobs),
+        on: keep(&on.subject, carried, &mut blobs),
         size: on.size,
         model: on.model.clone(),
         work: work.into(),
@@ -169,27 +190,39 @@ pub fn to_bytes(saved: &Saved) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn keep(subject: &Subject, blobs: &mut Vec<Blob>) -> Kept {
+fn keep(subject: &Subject, carried: &Carried<'_>, blobs: &mut Vec<Blob>) -> Kept {
+    let taken: usize = blobs.iter().map(|blob| blob.bytes.len()).sum();
+    let room = EMBEDDED.min(TOTAL.saturating_sub(taken as u64));
     match subject {
         Subject::Image(ImageRef::File { path, stamp: seen }) => {
-            let taken: usize = blobs.iter().map(|blob| blob.bytes.len()).sum();
-            let room = EMBEDDED.min(TOTAL.saturating_sub(taken as u64));
             // Only if it still is what was worked on.
-            let is_same = stamp(path) == *seen;
-            let bytes = if is_same { read_whole(path, room).ok() } else { None };
+            let is_read = matches!(carried, Carried::Pictures(_)) && stamp(path) == *seen;
+            let bytes = if is_read { read_whole(path, room).ok() } else { None };
             let mut add = adder(blobs);
             let blob = bytes.map(|b| add("file", &|name| Blob::file(name, b.clone())));
-            Kept::File { path: path.to_path_buf(), blob }
+            Kept::File { path: path.to_path_buf(), blob, seen: *seen }
         }
-        Subject::Image(ImageRef::InSource { source, index }) => {
-            Kept::InSource(source.clone(), *index)
+        Subject::Image(image @ ImageRef::InSource { source, index }) => {
+            let own = Kept::InSource(source.clone(), *index);
+            // Worlds and samples come with every Smalti.
+            let (SourceRef::Path { .. }, Carried::Pictures(pictures)) = (source, carried) else {
+                return own;
+            };
+            let bytes = pictures(image).and_then(|picture| images::png_bytes(&picture).ok());
+            let Some(bytes) = bytes.filter(|bytes| bytes.len() as u64 <= room) else { return own };
+            let blob = adder(blobs)("file", &|name| Blob::file(name, bytes.clone()));
+            Kept::Member { source: source.clone(), index: *index, blob }
         }
         Subject::Image(ImageRef::Pasted(pasted)) => {
-            let blob = adder(blobs)("picture", &|name| Blob::picture(name, &pasted.picture));
+            let blob = adder(blobs)("picture", &|name| match &pasted.file {
+                Some(bytes) => Blob::file(name, bytes.to_vec()),
+                None => Blob::picture(name, &pasted.picture),
+            });
             Kept::Pasted { blob }
         }
         Subject::Tokens(given) => Kept::Tokens {
             name: given.name.to_string(),
+            is_size_assumed: given.is_size_assumed,
             parts: given
                 .tokens
                 .parts()
@@ -235,20 +268,43 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Saved> {
         serde_json::from_str(&json).map_err(|e| bad(format!("its document: {e}")))?;
     let text: Text = serde_json::from_value(upgraded(value).map_err(bad)?)
         .map_err(|e| bad(format!("its document: {e}")))?;
-    let unkept = |kept: Kept| unkeep(kept, &blobs).map_err(bad);
-    let subject = unkept(text.subject)?;
-    let mut kept = Vec::new();
+    let work: Work = text.work.into();
+    let mut warnings = Vec::new();
+    let changed = |what: &Path| {
+        let name = what.file_name().unwrap_or(what.as_os_str()).to_string_lossy();
+        format!("{name} has changed since the document was saved")
+    };
+    let mut subject = unkeep(text.subject, &blobs).map_err(bad)?;
+    if let Some(Subject::Image(ImageRef::File { path, stamp: seen })) = &mut subject {
+        let now = restamped(path, *seen);
+        if *seen != Stamp::default() && now != *seen && !work.is_empty() {
+            warnings.push(changed(path));
+        }
+        *seen = now;
+    }
+    let model = restamped_model(text.model.clone());
+    if let (ModelRef::File { path, .. }, false) = (&model, model == text.model || work.is_empty()) {
+        warnings.push(changed(path));
+    }
+    let now = subject.clone().map(|subject| WorkOn::new(subject, text.size, model.clone()));
+    let mut kept: Vec<(WorkOn, Work)> = Vec::new();
     for KeptWork { on, size, model, work } in text.kept {
-        if let Some(subject) = unkept(on)? {
-            kept.push((WorkOn { subject, size, model: restamped_model(model) }, work.into()));
+        // A picture that was overwritten since stays another subject than what is there now.
+        let Some(subject) = unkeep(on, &blobs).map_err(bad)? else { continue };
+        let mut on = WorkOn::new(subject, size, restamped_model(model.clone()));
+        if Some(&on) == now.as_ref() || kept.iter().any(|(other, _)| *other == on) {
+            // So does the network before it was trained on.
+            on.model = model;
+        }
+        if Some(&on) != now.as_ref() && kept.iter().all(|(other, _)| *other != on) {
+            kept.push((on, work.into()));
         }
     }
-    let work: Work = text.work.into();
     let document = Document {
         subject,
         source: restamped_source(text.source),
         size: text.size,
-        model: restamped_model(text.model),
+        model,
         checkpoint: text.checkpoint.map(restamped_model),
         others: text.others.map(|model| model.map(restamped_model)),
         edits: work.edits,
@@ -258,7 +314,7 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Saved> {
         selection: text.selection,
         looks: text.looks,
     };
-    Ok(Saved { document, layout: Panel::known(&text.layout) })
+    Ok(Saved { document, layout: Panel::known(&text.layout), warnings })
 }
 
 /// The text as this version writes it, step by step from the version that it has.
@@ -303,39 +359,66 @@ fn unkeep(kept: Kept, blobs: &[Blob]) -> Result<Option<Subject>, String> {
     };
     Ok(Some(match kept {
         Kept::None => return Ok(None),
-        Kept::File { path, blob: None } => file(path),
-        Kept::File { path, blob: Some(name) } => {
+        // Its version is the one that was worked on; documents that do not say it take it as it is.
+        Kept::File { path, blob: None, seen } => file(&path, restamped_if_unknown(&path, seen)),
+        Kept::File { path, blob: Some(name), seen } => {
             let carried = blob(&name)?;
             let there = read_whole(&path, EMBEDDED).is_ok_and(|bytes| bytes == carried.bytes);
             if there {
-                return Ok(Some(file(path)));
+                return Ok(Some(file(&path, stamp(&path))));
             }
-            match images::decode(&carried.bytes, &path, &images::Limits::default()) {
-                Ok(decoded) => {
-                    Subject::Image(ImageRef::Pasted(PastedPicture::new(decoded.picture)))
-                }
+            match decoded(carried, &path) {
+                Some(subject) => subject,
                 // The rest of the document is worth more than this picture.
-                Err(_) => file(path),
+                None => file(&path, restamped_if_unknown(&path, seen)),
+            }
+        }
+        Kept::Member { source, index, blob: name } => {
+            let is_there = |path: &Path| stamp(path) != Stamp::default();
+            let own = Subject::Image(ImageRef::InSource {
+                source: restamped_source(source.clone()),
+                index,
+            });
+            match &source {
+                SourceRef::Path { path, .. } if !is_there(path) => {
+                    decoded(blob(&name)?, path).unwrap_or(own)
+                }
+                _ => own,
             }
         }
         Kept::InSource(source, index) => {
             Subject::Image(ImageRef::InSource { source: restamped_source(source), index })
         }
         Kept::Pasted { blob: name } => {
-            let picture = blob(&name)?.to_picture().map_err(|e| e.to_string())?;
+            let blob = blob(&name)?;
+            if let ([_], Some(subject)) = (&blob.shape[..], decoded(blob, Path::new("picture"))) {
+                return Ok(Some(subject));
+            }
+            let picture = blob.to_picture().map_err(|e| e.to_string())?;
             Subject::Image(ImageRef::Pasted(PastedPicture::new(picture)))
         }
-        Kept::Tokens { name, parts } => {
+        Kept::Tokens { name, parts, is_size_assumed } => {
             let parts = parts.into_iter().map(|(shape, size, codes)| Part::new(shape, size, codes));
             let parts = parts.collect::<Result<Vec<_>>>().map_err(|e| e.to_string())?;
             let tokens = Tokens::new(parts).map_err(|e| e.to_string())?;
-            Subject::Tokens(Given { name: name.into(), tokens })
+            Subject::Tokens(Given { name: name.into(), tokens, is_size_assumed })
         }
     }))
 }
 
-fn file(path: PathBuf) -> Subject {
-    Subject::Image(ImageRef::File { stamp: stamp(&path), path: path.into() })
+fn file(path: &Path, stamp: Stamp) -> Subject {
+    Subject::Image(ImageRef::File { stamp, path: path.into() })
+}
+
+/// A picture that was carried along, with its bytes, so that it can be carried on.
+fn decoded(blob: &Blob, path: &Path) -> Option<Subject> {
+    let decoded = images::decode(&blob.bytes, path, &images::Limits::default()).ok()?;
+    let pasted = PastedPicture::of_file(decoded.picture, blob.bytes.as_slice().into());
+    Some(Subject::Image(ImageRef::Pasted(pasted)))
+}
+
+fn restamped_if_unknown(path: &Path, seen: Stamp) -> Stamp {
+    if seen == Stamp::default() { stamp(path) } else { seen }
 }
 
 fn restamped(path: &Path, old: Stamp) -> Stamp {
@@ -358,91 +441,4 @@ fn restamped_model(model: ModelRef) -> ModelRef {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::disk;
-    use smalti_engine::images::Picture;
-
-    use super::*;
-    use crate::document::{Edit, Open, Slot};
-
-    fn picture() -> Picture {
-        Picture::new(3, 2, (0..18).collect::<Vec<u8>>()).unwrap()
-    }
-
-    fn rich() -> Saved {
-        let cells = Arc::new([Cell::at(1, 2), Cell::at(0, 5)].into());
-        let tokens = Tokens::grid(1, 2, 8, vec![3, smalti_engine::tokens::MASKED]).unwrap();
-        let document = Document::default()
-            .after(&Open::Image(ImageRef::Pasted(PastedPicture::new(picture()))).into())
-            .after(&Open::Model(Slot::B, ModelRef::Shipped("worlds-vqvae".into())).into())
-            .after(&Open::Model(Slot::D, ModelRef::Shipped("worlds-fsq".into())).into())
-            .after(&Edit::ForceCells { cells: Arc::clone(&cells), code: 417 }.into())
-            .after(&Open::Tokens(Given { name: "a.npy".into(), tokens }).into())
-            .after(&Edit::LockCells { cells, locked: true }.into())
-            .after(&Edit::SwitchCode { code: Code::first(9), on: false }.into())
-            .after(&Edit::PinCode(Code { book: 1, number: 417 }).into());
-        Saved { document, layout: Some(crate::files::scenes::studio().layout) }
-    }
-
-    #[test]
-    fn a_document_with_pictures_tokens_and_work_on_both_survives_its_file() {
-        let saved = rich();
-        let bytes = to_bytes(&saved).unwrap();
-        assert_eq!(from_bytes(&bytes, Path::new("a.smalti")).unwrap(), saved);
-    }
-
-    #[test]
-    fn a_picture_whose_file_is_gone_comes_from_the_document_with_the_same_pixels() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.png");
-        disk::write_whole(&path, &images::png_bytes(&picture()).unwrap()).unwrap();
-        let document = Document::default().after(&Open::Image(ImageRef::file(&path)).into());
-        let bytes = to_bytes(&Saved { document: document.clone(), layout: None }).unwrap();
-        let here = from_bytes(&bytes, Path::new("a.smalti")).unwrap();
-        assert_eq!(here.document.image(), document.image(), "the file is still there");
-        disk::remove(&path);
-        let there = from_bytes(&bytes, Path::new("a.smalti")).unwrap();
-        let Some(ImageRef::Pasted(pasted)) = there.document.image() else { panic!("no picture") };
-        assert_eq!(pasted.picture, picture());
-    }
-
-    /// The text of a document that the first version wrote.
-    #[test]
-    fn a_document_of_the_first_version_still_opens() {
-        let text = r#"{"version":1,"image":"Pasted","source":"Samples",
-            "size":{"side":256,"mode":"CropCenter","multiple_of":1},
-            "model":{"Shipped":"worlds-fsq"},"model_b":{"Shipped":"worlds-vqvae"},
-            "edits":[[{"scale":0,"frame":0,"row":1,"column":2},417]],
-            "locks":[{"scale":0,"frame":0,"row":0,"column":5}],"switched_off":[9],
-            "selection":{"cells":[],"code":417,"pinned":[3]},
-            "looks":{"color_by":"Usage"},
-            "layout":{"Tabs":{"views":["Tokens","Crystal"],"front":"Crystal"}}}"#;
-        let blob = Blob::picture("pasted".to_owned(), &picture());
-        let bytes = documents::to_bytes(text.to_owned(), &[blob]).unwrap();
-        let Saved { document, layout } = from_bytes(&bytes, Path::new("a.smalti")).unwrap();
-        assert_eq!(document.edits[&Cell::at(1, 2)], 417);
-        assert!(document.locks.contains(&Cell::at(0, 5)));
-        assert_eq!(document.model(Slot::B), Some(&ModelRef::Shipped("worlds-vqvae".into())));
-        assert!(document.switched_off.contains(&Code::first(9)));
-        assert_eq!(document.selection.code, Some(Code::first(417)));
-        assert_eq!(&*document.selection.pinned, &[Code::first(3)]);
-        let Some(ImageRef::Pasted(pasted)) = document.image() else { panic!("no picture") };
-        assert_eq!(pasted.picture, picture());
-        let views = vec![crate::document::ViewId::Tokens];
-        assert_eq!(layout, Some(Panel::Tabs { views, front: None }), "an unknown view is left out");
-    }
-
-    #[test]
-    fn newer_versions_and_torn_files_are_refused_with_the_reason() {
-        let bytes = to_bytes(&rich()).unwrap();
-        for length in [0, 7, 20, bytes.len() - 1] {
-            assert!(from_bytes(&bytes[..length], Path::new("a.smalti")).is_err());
-        }
-        let newer = documents::to_bytes(r#"{"version":7}"#.to_owned(), &[]).unwrap();
-        let error = from_bytes(&newer, Path::new("a.smalti")).unwrap_err();
-        assert!(error.to_string().contains("version 7"), "{error}");
-        let bare = documents::to_bytes(r#"{"version":2}"#.to_owned(), &[]).unwrap();
-        let opened = from_bytes(&bare, Path::new("a.smalti")).unwrap();
-        assert_eq!(opened.document, Document::default(), "what is missing has its default");
-    }
-}
+mod tests;

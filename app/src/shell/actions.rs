@@ -111,7 +111,9 @@ pub fn pressed(ctx: &egui::Context, actions: &[Action]) -> Vec<Command> {
     let typing = ctx.text_edit_focused();
     let is_free = |keys: &KeyboardShortcut| {
         let is_function = matches!(keys.logical_key, Key::F1 | Key::F5 | Key::F11);
-        !typing || keys.modifiers.command || is_function
+        // A field takes its own typing back.
+        let is_fields = matches!(keys.logical_key, Key::Z | Key::Y);
+        !typing || (keys.modifiers.command && !is_fields) || is_function
     };
     let mut bindings: Vec<(KeyboardShortcut, Command)> = Vec::new();
     for action in actions {

@@ -1,4 +1,4 @@
-//! What floats over everything: the question on quitting, keys, about, a path to type, the overlay
+//! What floats over everything: the question on leaving unsaved work, keys, about, a path to type, the overlay
 //! while a file is held over the window.
 
 use std::path::PathBuf;
@@ -7,14 +7,15 @@ use egui::{Align2, Button, Id, LayerId, Modal, Order, RichText, Stroke, TextEdit
 
 use super::actions::{Action, key_name, view_key};
 use crate::files::outcome::Ask;
+use crate::files::saved::Saved;
 use crate::look::theme::{Theme, space};
 use crate::views::VIEWS;
 
 /// What is asked or shown now.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Dialog {
-    /// There are unsaved changes.
-    Quit,
+    /// There are unsaved changes, and something was asked for that leaves them behind.
+    Unsaved(Then),
     /// The list of keys.
     Keys,
     /// What Smalti is.
@@ -28,15 +29,26 @@ pub enum Dialog {
     },
 }
 
+/// What was asked for that leaves the document behind.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Then {
+    /// The end.
+    Quit,
+    /// A new document.
+    New,
+    /// Another document, read from its file.
+    Open(PathBuf, Box<Saved>),
+}
+
 /// What was answered.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
     /// Closed.
     Close,
-    /// Save, then quit.
-    SaveAndQuit,
-    /// Quit without saving.
-    Discard,
+    /// Save first.
+    Save(Then),
+    /// Go on without saving.
+    Discard(Then),
     /// A path was typed.
     Path(Ask, PathBuf),
 }
@@ -55,7 +67,7 @@ impl Dialog {
             .show(ctx, |ui| {
                 ui.set_max_width((ctx.content_rect().width() - 64.0).max(120.0));
                 match self {
-                    Self::Quit => quit_ui(ui, theme),
+                    Self::Unsaved(then) => unsaved_ui(ui, theme, then),
                     Self::Keys => keys_ui(ui, theme, actions),
                     Self::About => about_ui(ui, theme),
                     Self::Path { ask, text } => path_ui(ui, theme, ask, text),
@@ -77,17 +89,21 @@ fn primary(theme: &Theme, text: &str) -> Button<'static> {
     Button::new(RichText::new(text).color(theme.colors.on_gold)).fill(theme.colors.gold)
 }
 
-fn quit_ui(ui: &mut Ui, theme: &Theme) -> Option<Answer> {
+fn unsaved_ui(ui: &mut Ui, theme: &Theme, then: &Then) -> Option<Answer> {
     title(ui, theme, "Save what you changed?");
     ui.label("The tokens that you forced, locked or switched off are not saved yet.");
     ui.add_space(space::M);
     ui.horizontal(|ui| {
         let save = ui.add(primary(theme, "Save")).clicked();
-        let discard = ui.button("Quit without saving").clicked();
+        let without = match then {
+            Then::Quit => "Quit without saving",
+            Then::New | Then::Open(..) => "Go on without saving",
+        };
+        let discard = ui.button(without).clicked();
         let cancel = ui.button("Cancel").clicked();
         match (save, discard, cancel) {
-            (true, ..) => Some(Answer::SaveAndQuit),
-            (_, true, _) => Some(Answer::Discard),
+            (true, ..) => Some(Answer::Save(then.clone())),
+            (_, true, _) => Some(Answer::Discard(then.clone())),
             (.., true) => Some(Answer::Close),
             _ => None,
         }

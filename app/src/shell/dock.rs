@@ -7,7 +7,7 @@ use egui_tiles::{Behavior, Container, SimplificationOptions, TabState, Tabs};
 use egui_tiles::{Tile, TileId, Tiles, UiResponse};
 
 use crate::ctx::ViewCtx;
-use crate::document::{Arrangement, Layout, PanelId, ViewId};
+use crate::document::{Arrangement, Layout, MOST_ALIKE, PanelId, ViewId};
 use crate::look::theme::space;
 use crate::views::{self, View};
 
@@ -21,7 +21,9 @@ pub fn show_view(tree: &mut Arrangement, view: ViewId) {
         Some((_, tile)) => {
             tree.make_active(|id, _| id == tile);
         }
-        None => add_view(tree, view),
+        None => {
+            add_view(tree, view);
+        }
     }
 }
 
@@ -34,9 +36,12 @@ fn panels(tree: &Arrangement, view: ViewId) -> Vec<(usize, TileId)> {
     tree.tiles.iter().filter_map(of_view).collect()
 }
 
-/// Opens another panel with a view, where there is the most room.
-pub fn add_view(tree: &mut Arrangement, view: ViewId) {
+/// Opens another panel with a view, where there is the most room; false if it has as many as can be.
+pub fn add_view(tree: &mut Arrangement, view: ViewId) -> bool {
     let taken: Vec<usize> = panels(tree, view).into_iter().map(|(number, _)| number).collect();
+    if taken.len() >= MOST_ALIKE {
+        return false;
+    }
     let number = (0..=taken.len()).find(|number| !taken.contains(number)).unwrap_or_default();
     let pane = tree.tiles.insert_pane(PanelId { view, number });
     // The place with the most room: the largest group of tabs.
@@ -56,6 +61,7 @@ pub fn add_view(tree: &mut Arrangement, view: ViewId) {
     } else {
         tree.root = Some(tree.tiles.insert_tab_tile(vec![pane]));
     }
+    true
 }
 
 /// Closes a panel.

@@ -1,29 +1,23 @@
 //! What commands do.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
 
 use egui::ViewportCommand;
-use smalti_engine::answers::{Encode, ImageRef, ModelInfo, ModelRef, Subject};
+use smalti_engine::answers::{ImageRef, ModelRef, Subject};
 use smalti_engine::images::{WorkingSize, encode};
-use smalti_engine::session::Lane;
-use smalti_engine::token_files::{self, Maker};
-use smalti_engine::tokens::{Cell, Code, Tokens};
+use smalti_engine::tokens::Code;
 
-use super::start::SETTINGS;
-use super::{AUTOSAVE_EVERY, Studio};
+use super::Studio;
 use crate::document::{
-    AppCommand, Command, Document, Edit, JobCommand, Layout, Notice, Open, Panel, Slot, WorkOn,
+    AppCommand, Command, Edit, JobCommand, Layout, MOST_ALIKE, Notice, Open, Slot,
 };
-use crate::files::disk::{self, write_whole};
+use crate::files::disk::write_whole;
 use crate::files::outcome::{Ask, Outcome, Save, notice};
-use crate::files::saved::{self, Saved};
 use crate::files::scenes::Scene;
 use crate::look::theme::{PRESENTATION_SCALE, Theme};
 use crate::look::words::name;
-use crate::shell::dialogs::{Answer, Dialog};
+use crate::shell::dialogs::{Dialog, Then};
 use crate::shell::dock;
 use crate::shell::script::Script;
 
@@ -32,7 +26,7 @@ impl Studio {
         match command {
             Command::Edit(Edit::Undo) => self.history.undo(),
             Command::Edit(Edit::Redo) => self.history.redo(),
-            Command::Edit(Edit::ReplaceCode { from, to }) => self.replace_code(from, to, ctx),
+            Command::Edit(Edit::ReplaceCode { from, to }) => self.replace_code(from, to),
             Command::Edit(Edit::ClearEdits) => self.clear_edits(ctx),
             Command::Open(Open::Path(path)) => self.open_path(path, Slot::A),
             Command::Layout(layout) => self.apply_layout(&layout),
@@ -43,7 +37,7 @@ impl Studio {
         }
     }
 
-    fn change(&mut self, command: &Command, ctx: &egui::Context) {
+    pub(super) fn change(&mut self, command: &Command, ctx: &egui::Context) {
         let next = self.history.document().after(command);
         let interacting = ctx.input(|input| input.pointer.any_down());
         self.history.change(next, interacting);
@@ -52,7 +46,13 @@ impl Studio {
     fn apply_layout(&mut self, layout: &Layout) {
         match layout {
             Layout::Show(view) => dock::show_view(&mut self.desk.arrangement, *view),
-            Layout::Another(view) => dock::add_view(&mut self.desk.arrangement, *view),
+            Layout::Another(view) => {
+                if !dock::add_view(&mut self.desk.arrangement, *view) {
+                    let hint = "Close one of its panels first";
+                    let summary = format!("There are {MOST_ALIKE} panels of this view already");
+                    self.notices.add(Notice::warning(summary, hint));
+                }
+            }
             Layout::Close(panel) => dock::close_panel(&mut self.desk.arrangement, *panel),
             Layout::Scene(name) => {
                 if let Some(mut scene) = Scene::shipped(name) {
@@ -167,25 +167,18 @@ impl Studio {
                 self.keeping.background.ask(Ask::Save { what: Save::Picture(picture), name });
             }
             AppCommand::SaveTokens => {
-                let name = "tokens.npy".to_owned();
+                let name = self.tokens_name();
                 self.keeping.background.ask(Ask::Save { what: Save::Tokens, name });
             }
             AppCommand::Save => {
-                self.desk.quits_after_saving = false;
+                self.desk.after_saving = None;
                 self.save();
             }
             AppCommand::SaveAs => {
-                self.desk.quits_after_saving = false;
+                self.desk.after_saving = None;
                 self.ask_where_to_save();
             }
-            AppCommand::New => {
-                self.keeping.file = None;
-                let looks = self.history.document().looks.clone();
-                let document = Document { looks, ..Document::default() };
-                // The saved one is left behind: what it had is not missing from this one.
-                self.keeping.saved = document.clone();
-                self.history.change(document, false);
-            }
+            AppCommand::New => self.leave_for(Then::New, ctx),
             _ => {}
         }
     }
@@ -227,76 +220,18 @@ impl Studio {
         }
     }
 
-    /// Gives all cells back that are not locked.
-    fn clear_edits(&mut self, ctx: &egui::Context) {
-        let left = self.history.document().locked_edits();
-        self.change(&Edit::ClearEdits.into(), ctx);
-        if left > 0 {
-            self.notices.add(Notice::info(format!("Cells were given back{}", stay(left))));
-        }
-    }
-
-    /// The tokens as they are now, and the facts of who made them; a notice if they are not there.
-    fn tokens_now(&mut self) -> Option<(Tokens, Maker)> {
-        let document = self.history.document();
-        let on = document.work_on()?;
-        let WorkOn { subject, size, model } = on;
-        let info = ModelInfo { model: model.clone() };
-        let encoded = self.session.ask(Lane::Now, &Encode { subject, size, model });
-        let tokens = encoded.ready().and_then(|encoded| {
-            let tokens = document.tokens(encoded);
-            match document.without(&tokens) {
-                None => Some(tokens),
-                Some(question) => {
-                    let without = self.session.ask(Lane::Now, &question);
-                    without.ready().map(|tokens| Tokens::clone(tokens))
-                }
-            }
-        });
-        // Given tokens that this tokenizer cannot decode are not its own.
-        let fits = encoded.ready().is_some_and(|encoded| encoded.unfit.is_none());
-        let facts = self.session.ask(Lane::Now, &info);
-        let maker = facts.ready().filter(|_| fits).map(|facts| Maker {
-            model: Some(facts.name.clone()),
-            token_hash: Some(facts.token_hash.clone()),
-        });
-        Some((tokens?, maker.unwrap_or_default()))
-    }
-
-    /// Every place of a code becomes forced to another.
-    fn replace_code(&mut self, from: Code, to: u32, ctx: &egui::Context) {
-        let Some((tokens, _)) = self.tokens_now() else {
-            let hint = "Try again in a moment";
-            self.notices.add(Notice::warning("The tokens are not there yet", hint));
-            return;
-        };
-        let is_it = |cell: &Cell, code: Option<u32>| {
-            let book = tokens.part(cell.part.into()).map(smalti_engine::tokens::Part::book);
-            code == Some(from.number) && book == Some(from.book)
-        };
-        let places = tokens.cells().filter(|(cell, code)| is_it(cell, *code));
-        let all: BTreeSet<Cell> = places.map(|(cell, _)| cell).collect();
-        let locks = Arc::clone(&self.history.document().locks);
-        let cells: BTreeSet<Cell> = all.difference(&locks).copied().collect();
-        let (count, left) = (cells.len(), all.len() - cells.len());
-        self.change(&Edit::ForceCells { cells: Arc::new(cells), code: to }.into(), ctx);
-        let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
-        let locked = stay(left);
-        self.notices.add(Notice::info(format!("Code {from} replaced by {to}, {times}{locked}")));
-    }
-
-    pub(super) fn background_commands(&mut self) -> Vec<Command> {
+    pub(super) fn background_commands(&mut self, ctx: &egui::Context) -> Vec<Command> {
         let mut commands = Vec::new();
         for (ask, path) in self.keeping.background.chosen() {
             commands.extend(self.path_chosen(ask, path));
         }
         for outcome in self.keeping.background.outcomes() {
-            self.came_of(outcome, &mut commands);
+            self.came_of(outcome, &mut commands, ctx);
         }
         commands
     }
 
-    fn came_of(&mut self, outcome: Outcome, commands: &mut Vec<Command>) {
+    fn came_of(&mut self, outcome: Outcome, commands: &mut Vec<Command>, ctx: &egui::Context) {
         match outcome {
             Outcome::Command(command) => commands.push(command),
             Outcome::Opened(opened) => {
@@ -305,21 +240,15 @@ impl Studio {
                     self.settings.remember(&opened.path);
                 }
                 for outcome in opened.outcomes {
-                    self.came_of(outcome, commands);
+                    self.came_of(outcome, commands, ctx);
                 }
             }
             Outcome::Scene(scene) => self.open_scene(&scene),
-            Outcome::Document(path, saved) => self.open_document(path, *saved),
+            Outcome::Document(None, saved) => self.recover(*saved),
+            Outcome::Document(Some(path), saved) => self.leave_for(Then::Open(path, saved), ctx),
             Outcome::Recipe(training) => commands.extend(self.start_training(*training)),
-            Outcome::Saved(path, document) => {
-                self.notices.add(Notice::info(format!("Saved {}", name(&path))));
-                self.settings.remember(&path);
-                self.keeping.file = Some(path);
-                self.keeping.saved = *document;
-                if std::mem::take(&mut self.desk.quits_after_saving) {
-                    commands.push(AppCommand::Quit.into());
-                }
-            }
+            Outcome::Places(places) => self.replace_at(*places, ctx),
+            Outcome::Saved(number, path, document) => self.saved(number, path, *document, ctx),
             Outcome::NoDialog(ask) => {
                 let text = match &ask {
                     Ask::Save { name, .. } => name.clone(),
@@ -330,25 +259,7 @@ impl Studio {
         }
     }
 
-    fn open_document(&mut self, path: Option<PathBuf>, saved: Saved) {
-        if let Some(layout) = saved.layout.filter(|layout| layout.check().is_ok()) {
-            self.desk.arrangement = layout.arrange();
-        }
-        let is_autosave = path.is_none();
-        if is_autosave {
-            self.history.change(saved.document, false);
-            let hint = "Undo brings the usual start back";
-            let notice = Notice::warning("Smalti ended unexpectedly; your work is back", hint);
-            self.notices.add(notice);
-        } else {
-            self.keeping.saved = saved.document.clone();
-            self.keeping.file = path;
-            // Undo brings back what was there before.
-            self.history.change(saved.document, false);
-        }
-    }
-
-    fn path_chosen(&mut self, ask: Ask, path: PathBuf) -> Vec<Command> {
+    pub(super) fn path_chosen(&mut self, ask: Ask, path: PathBuf) -> Vec<Command> {
         match ask {
             Ask::File | Ask::Folder => return vec![Open::Path(path).into()],
             Ask::Tokenizer(slot) => self.open_path(path, slot),
@@ -362,142 +273,5 @@ impl Studio {
             }
         }
         Vec::new()
-    }
-
-    fn save(&self) {
-        match self.keeping.file.clone() {
-            Some(path) => self.save_document(path),
-            None => self.ask_where_to_save(),
-        }
-    }
-
-    fn ask_where_to_save(&self) {
-        let stem = match self.history.document().image() {
-            Some(ImageRef::File { path, .. }) => {
-                path.file_stem().map_or("document".into(), |stem| stem.to_string_lossy())
-            }
-            _ => "document".into(),
-        };
-        let name = format!("{stem}.smalti");
-        self.keeping.background.ask(Ask::Save { what: Save::Document, name });
-    }
-
-    fn to_save(&self) -> Saved {
-        let layout = Panel::of(&self.desk.arrangement);
-        Saved { document: self.history.document().clone(), layout }
-    }
-
-    fn save_document(&self, path: PathBuf) {
-        let saved = self.to_save();
-        self.keeping.background.attempt(move || {
-            write_whole(&path, &saved::to_bytes(&saved)?)?;
-            Ok(Outcome::Saved(path, Box::new(saved.document)))
-        });
-    }
-
-    fn save_tokens(&mut self, path: PathBuf) {
-        let Some((tokens, maker)) = self.tokens_now() else {
-            let hint = "Open an image and wait until its tokens are shown";
-            self.notices.add(Notice::error("There are no tokens to save", hint));
-            return;
-        };
-        self.keeping.background.attempt(move || {
-            let is_array = path.extension().is_some_and(|suffix| suffix == "npy");
-            let bytes = if is_array {
-                token_files::npy_bytes(&tokens)?
-            } else {
-                token_files::safetensors_bytes(std::slice::from_ref(&tokens), &maker)?
-            };
-            write_whole(&path, &bytes)?;
-            Ok(notice(Notice::info(format!("Saved {}", name(&path)))))
-        });
-    }
-
-    /// Settings and autosave, when they changed.
-    pub(super) fn keep(&mut self, ctx: &egui::Context) {
-        let Some(folder) = self.fixed.options.settings_dir.clone() else { return };
-        if self.settings != self.keeping.settings {
-            self.keeping.settings = self.settings.clone();
-            let (path, text) = (folder.join(SETTINGS), self.settings.to_text());
-            self.keeping.background.run(move || {
-                let error = write_whole(&path, text.as_bytes()).err()?;
-                Some(notice(error.problem().into()))
-            });
-        }
-        let (last, when) = &self.keeping.autosaved;
-        if last == self.history.document() {
-            return;
-        }
-        let since = when.map_or(AUTOSAVE_EVERY, |when| when.elapsed());
-        if since < AUTOSAVE_EVERY {
-            ctx.request_repaint_after(AUTOSAVE_EVERY.saturating_sub(since));
-            return;
-        }
-        self.autosave();
-    }
-
-    /// Keeps the work for the case of an unexpected end.
-    pub(super) fn autosave(&mut self) {
-        let Some(autosave) = &self.keeping.autosave else { return };
-        self.keeping.autosaved = (self.history.document().clone(), Some(Instant::now()));
-        let (path, saved) = (autosave.path().to_owned(), self.to_save());
-        self.keeping.background.run(move || {
-            let written = saved::to_bytes(&saved).and_then(|bytes| write_whole(&path, &bytes));
-            Some(notice(written.err()?.problem().into()))
-        });
-    }
-
-    /// The end was asked for: nothing is left to be restored.
-    pub(super) fn forget_autosave(&self) {
-        if let Some(autosave) = &self.keeping.autosave {
-            let path = autosave.path().to_owned();
-            self.keeping.background.run(move || {
-                disk::remove(&path);
-                None
-            });
-        }
-    }
-
-    /// Whether tokens were forced, locked or switched off since the document was saved.
-    pub(super) fn has_unsaved_work(&self) -> bool {
-        let (now, saved) = (self.history.document(), &self.keeping.saved);
-        let work = |d: &Document| (d.all_work(), Arc::clone(&d.switched_off));
-        work(now) != work(saved)
-    }
-
-    pub(super) fn close_requested(&mut self, ctx: &egui::Context) {
-        if self.desk.may_lose_work || !self.has_unsaved_work() {
-            return;
-        }
-        ctx.send_viewport_cmd(ViewportCommand::CancelClose);
-        self.desk.dialog = Some(Dialog::Quit);
-    }
-
-    pub(super) fn answered(&mut self, answer: Answer, ctx: &egui::Context) {
-        self.desk.dialog = None;
-        match answer {
-            Answer::Close => {}
-            Answer::SaveAndQuit => {
-                self.desk.quits_after_saving = true;
-                self.save();
-            }
-            Answer::Discard => {
-                self.desk.may_lose_work = true;
-                ctx.send_viewport_cmd(ViewportCommand::Close);
-            }
-            Answer::Path(ask, path) => {
-                let commands = self.path_chosen(ask, path);
-                self.commands.borrow_mut().extend(commands);
-            }
-        }
-    }
-}
-
-/// What locks kept from being changed, at the end of a sentence.
-fn stay(cells: usize) -> String {
-    match cells {
-        0 => String::new(),
-        1 => "; 1 locked cell stays".to_owned(),
-        n => format!("; {n} locked cells stay"),
     }
 }

@@ -6,7 +6,9 @@
 mod apply;
 pub mod offscreen;
 mod pasted;
+mod saving;
 mod start;
+mod tokens;
 mod training;
 
 use std::cell::RefCell;
@@ -31,7 +33,7 @@ use crate::look::textures::Textures;
 use crate::look::theme::Theme;
 use crate::settings::{Settings, ThemeChoice};
 use crate::shell::actions::{self, Action};
-use crate::shell::dialogs::{self, Dialog};
+use crate::shell::dialogs::{self, Dialog, Then};
 use crate::shell::dock::{self, Views};
 use crate::shell::menu::Bar;
 use crate::shell::notices::Notices;
@@ -39,6 +41,7 @@ use crate::shell::palette::{Known, Palette};
 use crate::shell::script::Script;
 use crate::shell::status;
 use crate::views;
+use saving::Home;
 
 /// The document is kept this long after a change at the latest.
 const AUTOSAVE_EVERY: Duration = Duration::from_secs(3);
@@ -101,8 +104,8 @@ struct Desk {
     script: Script,
     /// The question on quitting was answered with "without saving".
     may_lose_work: bool,
-    /// The question on quitting was answered with "save".
-    quits_after_saving: bool,
+    /// The question about unsaved work was answered with "save": what comes when it is saved.
+    after_saving: Option<Then>,
 }
 
 /// What is kept outside of the window, and what of it is behind.
@@ -111,10 +114,10 @@ struct Keeping {
     /// Where the work is kept; after `background`, which may still write to it.
     autosave: Option<Autosave>,
     openings: Openings,
-    /// Where the document was saved or opened.
-    file: Option<PathBuf>,
-    /// The document as it was saved last.
-    saved: Document,
+    /// Of each of the sitting's documents, by [`History::number`].
+    homes: Vec<Home>,
+    /// The work of an unexpected end was read, but is not in the window yet: its file must stay.
+    unapplied: Arc<AtomicBool>,
     /// The document as it was autosaved last, and when.
     autosaved: (Document, Option<Instant>),
     /// The settings as they were written last.
@@ -221,7 +224,7 @@ impl Studio {
                 _ => {}
             }
         }
-        commands.extend(self.background_commands());
+        commands.extend(self.background_commands(ctx));
         commands.extend(self.news_of_runs());
         while let Ok(error) = self.fixed.gpu_errors.try_recv() {
             let hint = "The picture may be wrong; start again with WGPU_BACKEND=gl";
@@ -316,10 +319,14 @@ impl Studio {
     /// Finds out what is at a path, and opens it.
     fn open_path(&mut self, path: PathBuf, slot: Slot) {
         if !path.as_os_str().is_empty() {
-            let about = (self.history.document(), self.needs());
-            let by = (self.session.asker(), &self.keeping.background);
-            self.keeping.openings.start(path, slot, about, by);
+            self.keeping.openings.ask(path, slot);
         }
+    }
+
+    fn go_on_opening(&mut self) {
+        let about = (self.history.document(), self.needs());
+        let Keeping { openings, background, .. } = &mut self.keeping;
+        openings.go_on(about, || self.session.asker(), background);
     }
 }
 
@@ -338,6 +345,7 @@ impl eframe::App for Studio {
         for command in self.commands.take() {
             self.apply(command, &ctx);
         }
+        self.go_on_opening();
         if !ctx.input(|input| input.pointer.any_down()) {
             self.history.finish_interaction();
         }

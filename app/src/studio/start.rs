@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use eframe::wgpu;
 use smalti_engine::session::{self, News, Session};
 
+use super::saving::Home;
 use super::{AUTOSAVE_EVERY, Desk, Fixed, Keeping, Studio, StudioOptions};
 use crate::ctx::{EditedTokens, Hovered, Originals};
 use crate::document::{Document, History, Notice, Open};
@@ -78,8 +79,8 @@ impl Studio {
                 background,
                 autosave: options.settings_dir.as_deref().map(Autosave::claim),
                 openings: Openings::default(),
-                file: None,
-                saved: document.clone(),
+                homes: vec![Home::new(None, document.clone())],
+                unapplied: Arc::default(),
                 // The first change is kept at once.
                 autosaved: (document, Instant::now().checked_sub(AUTOSAVE_EVERY)),
                 settings: settings.clone(),
@@ -94,7 +95,7 @@ impl Studio {
                 is_presenting: false,
                 script: Script::default(),
                 may_lose_work: false,
-                quits_after_saving: false,
+                after_saving: None,
             },
             fixed: Fixed {
                 actions: actions::all(),
@@ -135,7 +136,7 @@ impl Studio {
         // The scene of the start is where undo ends.
         let document = self.history.document().clone();
         self.history = History::new(document.clone());
-        self.keeping.saved = document.clone();
+        self.keeping.homes = vec![Home::new(None, document.clone())];
         self.keeping.autosaved.0 = document;
         let files = self.fixed.options.files.clone();
         for file in &files {
@@ -144,6 +145,7 @@ impl Studio {
         let asked = !files.is_empty() || self.fixed.options.scene.is_some();
         let autosave = self.keeping.autosave.as_ref();
         let Some(path) = autosave.map(|autosave| autosave.path().to_owned()) else { return };
+        let unapplied = Arc::clone(&self.keeping.unapplied);
         self.keeping.background.run(move || {
             // No autosave is the usual case: the last time ended well.
             if asked {
@@ -153,7 +155,10 @@ impl Studio {
                 return Some(notice(Notice::warning(summary, hint)));
             }
             match saved::open(&path) {
-                Ok(saved) => Some(Outcome::Document(None, Box::new(saved))),
+                Ok(saved) => {
+                    unapplied.store(true, Ordering::Relaxed);
+                    Some(Outcome::Document(None, Box::new(saved)))
+                }
                 Err(error) => {
                     let kept = set_aside(&path, "unreadable")?;
                     let summary = format!("The work of last time could not be read: {error}");

@@ -232,7 +232,7 @@ fn figures_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: &Arc<CodebookLook>, na
     {
         let sample = Sample::of(given.tokens.clone());
         let question = CodeUse { sample, scope: Scope::default() };
-        if let Some(used) = ctx.ask("stream usage", &question).best() {
+        if let Some(used) = ctx.ask(("stream usage", given), &question).best() {
             let s = &used.statistics;
             lines.push(format!(
                 "{} uses {} of them in {} tokens, perplexity {:.1}",

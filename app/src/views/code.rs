@@ -280,7 +280,7 @@ fn frequent_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
     let tokens = ctx.now(encoded);
     let book = ctx.part(&tokens).1.book();
     let question = CodeUse { sample: Sample::of(tokens), scope: Scope { book, part: None } };
-    let usage = ctx.ask("book usage", &question);
+    let usage = ctx.ask(("book usage", book, &ctx.document.model), &question);
     let Some(usage) = usage.best() else { return };
     let look = ctx.appearance(book);
     heading(ui, ctx, "most used here");

@@ -136,10 +136,14 @@ impl View for CodebookView {
     }
 }
 
-/// The last answer stays only if it is of the same tokenizer and scope.
+/// The last answer stays only if it is of the same tokenizer and scope, and of the same kind of sample:
+/// one image's counts are none of the set.
 fn last_of(reply: Reply<Ordered>, question: &CodebookOrder) -> Reply<Ordered> {
+    let kind = |order: &CodebookOrder| std::mem::discriminant(&order.counts.sample);
     reply.last_for(|asked: &CodebookOrder| {
-        asked.model == question.model && asked.counts.scope == question.counts.scope
+        asked.model == question.model
+            && asked.counts.scope == question.counts.scope
+            && kind(asked) == kind(question)
     })
 }
 
@@ -365,7 +369,8 @@ impl CodebookView {
             return;
         }
         let question = self.use_over(ctx, images);
-        match ctx.ask_soon("codebook rows", &question) {
+        let reply = ctx.ask_soon("codebook rows", &question);
+        match reply.last_for(|asked: &CodeUse| *asked == question) {
             Reply::Failed(problem) => {
                 ui.label(RichText::new(&problem.summary).color(ctx.theme.colors.danger));
                 ui.label(ctx.theme.label(&problem.hint));

@@ -282,7 +282,7 @@ fn about_ui(
         return;
     }
     let question = smalti_engine::answers::LoadImage { image: image.clone(), paint_side: SIDE };
-    match ctx.ask_soon(("about", index), &question).best() {
+    match ctx.ask_soon(("about", image), &question).best() {
         Some(loaded) => {
             ui.label(loaded.name.clone());
             if let Some(caption) = &loaded.caption {

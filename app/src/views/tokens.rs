@@ -100,8 +100,8 @@ pub(super) fn decoded(ctx: &ViewCtx<'_>, encoded: &Encoded) -> (Tokens, Reply<Co
     let model = ctx.document.model.clone();
     // Given tokens that could not be decoded have no picture yet: what they decode to now that they were
     // filled is their picture.
-    if let (Some(Subject::Tokens(given)), Some(_)) = (&ctx.document.subject, &encoded.unfit) {
-        let subject = Subject::Tokens(Given { name: Arc::clone(&given.name), tokens });
+    if let (Some(Subject::Tokens(given)), Some(_)) = (&ctx.document.subject, encoded.problem()) {
+        let subject = Subject::Tokens(Given { tokens, ..given.clone() });
         let question =
             Reconstruct(Encode { subject, size: ctx.document.size, model: model.clone() });
         return (now, ctx.compared("compared a", &model, &question));
@@ -187,7 +187,7 @@ impl TokensView {
         let opacity = ctx.document.looks.token_opacity * 100.0;
         let figures =
             hovered_words(ctx, &sheet).unwrap_or_else(|| format!("by {by}, {opacity:.0} %"));
-        let what = match (&encoded.unfit, spatial) {
+        let what = match (encoded.problem(), spatial) {
             (Some(_), _) => "tokens",
             (None, true) => "tokens over the image",
             (None, false) => "tokens in a row",

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::image::{ImageRef, WorkingImage};
-use super::model::{ModelRef, load};
+use super::model::{ModelFacts, ModelRef, load};
 use crate::error::Problem;
 use crate::images::{Picture, WorkingSize};
 use crate::session::{Desk, Question};
 use crate::tokenizers;
-use crate::tokens::Tokens;
+use crate::tokens::{MASKED, Part, Tokens};
 use crate::{EngineError, Result};
 
 /// What is looked at: an image that becomes tokens, or tokens that are there already.
@@ -26,8 +26,31 @@ pub enum Subject {
 pub struct Given {
     /// What people call them, such as the file's name.
     pub name: Arc<str>,
-    /// The tokens.
+    /// The tokens, as they were given.
     pub tokens: Tokens,
+    /// Nothing says how large their codebook is: it is that of whichever tokenizer has all their codes.
+    pub is_size_assumed: bool,
+}
+
+impl Given {
+    /// As a tokenizer's own: with its codebooks, where none was named and it has all their codes, and in
+    /// the parts that it wants.
+    ///
+    /// # Errors
+    /// As [`ModelFacts::laid_out`].
+    pub fn adopted(&self, facts: &ModelFacts) -> Result<Tokens> {
+        if !self.is_size_assumed {
+            return facts.laid_out(&self.tokens);
+        }
+        let own = |part: &Part| {
+            let size = facts.facts.book(part.book()).size;
+            let has_all = part.codes().iter().all(|code| *code < size || *code == MASKED);
+            let size = if has_all { size } else { part.codebook_size() };
+            Part::new(part.shape(), size, part.codes().to_vec())
+        };
+        let parts = self.tokens.parts().iter().map(own).collect::<Result<Vec<_>>>()?;
+        facts.laid_out(&Tokens::new(parts)?)
+    }
 }
 
 impl From<ImageRef> for Subject {
@@ -63,10 +86,19 @@ pub struct Encoded {
     /// The picture that was encoded, at the working size; of given tokens what they decode to, or a
     /// plain map of them where this tokenizer cannot decode them.
     pub picture: Picture,
-    /// Why given tokens are not this tokenizer's.
+    /// Why given tokens are not this tokenizer's: another layout, another codebook, no tokenizer at all.
     pub unfit: Option<Problem>,
+    /// Why given tokens have no picture though they fit: cells without a token, too many pixels.
+    pub undecoded: Option<Problem>,
     /// Seconds that encoding took, preparation left out.
     pub seconds: f32,
+}
+
+impl Encoded {
+    /// Why given tokens have no picture by this tokenizer, if they have none.
+    pub fn problem(&self) -> Option<&Problem> {
+        self.unfit.as_ref().or(self.undecoded.as_ref())
+    }
 }
 
 impl Question for Encode {
@@ -84,7 +116,8 @@ impl Question for Encode {
         let started = Instant::now();
         let tokens = tokenizers::tokenize(&*model.tokenizer, &picture)?;
         let seconds = started.elapsed().as_secs_f32();
-        Ok(Encoded { tokens, picture: Picture::clone(&picture), unfit: None, seconds })
+        let picture = Picture::clone(&picture);
+        Ok(Encoded { tokens, picture, unfit: None, undecoded: None, seconds })
     }
 
     fn bytes(answer: &Encoded) -> usize {
@@ -94,17 +127,33 @@ impl Question for Encode {
 
 impl Encode {
     fn given(&self, desk: &Desk<'_>, given: &Given) -> Result<Encoded> {
-        let tokens = given.tokens.clone();
-        let decode = Decode { tokens: tokens.clone(), model: self.model.clone() };
-        let (picture, unfit) = match desk.ask(&decode) {
-            Ok(decoded) => (decoded.picture.clone(), None),
-            Err(error @ (EngineError::BadInput { .. } | EngineError::Shape { .. })) => {
-                (plain_map(&tokens)?, Some(error.problem()))
-            }
-            // What may be otherwise in a moment is no answer to be kept.
-            Err(error) => return Err(error),
+        let plain = |tokens: Tokens, unfit: Option<Problem>, undecoded: Option<Problem>| {
+            Ok(Encoded { picture: plain_map(&tokens)?, tokens, unfit, undecoded, seconds: 0.0 })
         };
-        Ok(Encoded { tokens, picture, unfit, seconds: 0.0 })
+        let model = match load(desk, &self.model) {
+            Ok(model) => model,
+            // What may be otherwise in a moment is no answer to be kept.
+            Err(error @ (EngineError::Cancelled | EngineError::Panicked { .. })) => {
+                return Err(error);
+            }
+            // Without its tokenizer they are looked at and counted all the same.
+            Err(error) => return plain(given.tokens.clone(), Some(error.problem()), None),
+        };
+        // What does not fit stays as it is, and it is said why.
+        let tokens = given.adopted(&model.facts).unwrap_or_else(|_| given.tokens.clone());
+        if let Err(misfit) = tokenizers::check_fit(&*model.tokenizer, &tokens) {
+            return plain(tokens, Some(misfit.problem()), None);
+        }
+        match desk.ask(&Decode { tokens: tokens.clone(), model: self.model.clone() }) {
+            Ok(decoded) => {
+                let picture = decoded.picture.clone();
+                Ok(Encoded { tokens, picture, unfit: None, undecoded: None, seconds: 0.0 })
+            }
+            Err(error @ (EngineError::BadInput { .. } | EngineError::Shape { .. })) => {
+                plain(tokens, None, Some(error.problem()))
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 

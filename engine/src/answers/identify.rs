@@ -7,6 +7,7 @@ use super::image::{ImageRef, SourceRef, Stamp};
 use super::model::ModelRef;
 use crate::arrays;
 use crate::arrays::guess::{Guess, guess};
+use crate::checkpoints;
 use crate::data::braces::has_braces;
 use crate::data::open::is_cifar;
 use crate::images::{self, kind};
@@ -55,7 +56,7 @@ impl Question for Identify {
             other => other.map_err(|source| EngineError::io(&**path, source))?,
         };
         if metadata.is_dir() {
-            return Ok(Identified::Images(SourceRef::Path { path: p, stamp }));
+            return self.folder();
         }
         let suffix =
             path.extension().map(|s| s.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
@@ -116,6 +117,25 @@ impl Question for Identify {
 }
 
 impl Identify {
+    /// A folder of images, or one that people share a model in. With a configuration it is a model's, though
+    /// pictures that it made may lie beside it.
+    fn folder(&self) -> Result<Identified> {
+        let (path, stamp) = (Arc::clone(&self.path), self.stamp);
+        let checkpoint = checkpoints::is_configured(&path);
+        if checkpoint.as_ref().is_ok_and(|is_configured| *is_configured) {
+            return Ok(Identified::Model(ModelRef::File { path, stamp }));
+        }
+        match crate::data::open_source(&path) {
+            Ok(set) if set.len() > 0 => Ok(Identified::Images(SourceRef::Path { path, stamp })),
+            nothing => match checkpoint {
+                Ok(_) => Ok(Identified::Model(ModelRef::File { path, stamp })),
+                // Several, of which one is to be given: more to the point than that there are no images.
+                Err(error) if error.problem().summary.contains("checkpoints:") => Err(error),
+                Err(_) => nothing.map(|_| Identified::Images(SourceRef::Path { path, stamp })),
+            },
+        }
+    }
+
     fn safetensors(&self, start: &[u8]) -> Result<Identified> {
         let head = String::from_utf8_lossy(start);
         if head.contains("smalti_document") {

@@ -40,9 +40,16 @@ pub struct PastedPicture {
     hash: u64,
     /// The picture.
     pub picture: Picture,
+    /// The bytes of the file that it was decoded from, where there was one: smaller than the pixels.
+    pub file: Option<Arc<[u8]>>,
 }
 
 impl PastedPicture {
+    /// Takes a picture in, and the bytes of the file that it was decoded from.
+    pub fn of_file(picture: Picture, bytes: Arc<[u8]>) -> Self {
+        Self { file: Some(bytes), ..Self::new(picture) }
+    }
+
     /// Takes a picture in.
     pub fn new(picture: Picture) -> Self {
         let size = [picture.width(), picture.height()];
@@ -52,7 +59,7 @@ impl PastedPicture {
             .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
                 (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
             });
-        Self { hash, picture }
+        Self { hash, picture, file: None }
     }
 }
 impl PartialEq for PastedPicture {

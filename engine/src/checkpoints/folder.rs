@@ -52,6 +52,14 @@ pub(super) fn choose(folder: &Path) -> Result<PathBuf> {
     ))
 }
 
+/// What a folder is: a checkpoint with its configuration beside it, or at least a checkpoint.
+///
+/// # Errors
+/// [`EngineError::BadFile`] if there is none in it, or if there are several and none is the one that is meant.
+pub fn is_configured(folder: &Path) -> Result<bool> {
+    choose(folder).map(|chosen| configuration(&chosen).is_some())
+}
+
 /// The checkpoint among the files of a folder; `None` if there is none.
 fn directly(folder: &Path) -> Result<Option<PathBuf>> {
     let names = files(folder)?;

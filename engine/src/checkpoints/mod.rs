@@ -41,6 +41,7 @@ pub use checkpoint::{Checkpoint, Container};
 pub use configuration::{Beside, beside};
 pub use entry::{ElementType, Entry};
 pub use file::{read_bytes, read_bytes_counted};
+pub use folder::is_configured;
 pub use model_file::{FORMAT, Precision, save_model};
 pub use open::{Opened, open_tokenizer, split_part};
 pub use reading::read;

@@ -37,6 +37,8 @@ pub struct TokenFile {
     pub total: usize,
     /// The tokenizer that made them, where the file says it.
     pub maker: Maker,
+    /// Neither the file nor a person says how large the codebook is.
+    pub is_size_assumed: bool,
     /// What a person should know, such as that the largest code was taken for the codebook's size.
     pub remarks: Vec<String>,
 }
@@ -169,9 +171,11 @@ fn of_arrays(
     let maker = Maker { model: text_of("model"), token_hash: text_of("token_hash") };
     // Files of the first builds have no version.
     let format = metadata.get("format").map_or(Some(1), serde_json::Value::as_u64);
+    let mut is_size_assumed = false;
     let (images, total, remarks) = match format {
         Some(1) => {
             let mut read = from_arrays::of_arrays(path, file, wanted)?;
+            is_size_assumed = read.codebook_size.is_none();
             if let (None, Some(fallback)) = (read.codebook_size, fallback)
                 && read.largest() < fallback
             {
@@ -200,7 +204,7 @@ fn of_arrays(
             return Err(EngineError::bad_file(path, reason, "update Smalti"));
         }
     };
-    Ok(TokenFile { images, total, maker, remarks })
+    Ok(TokenFile { images, total, maker, is_size_assumed, remarks })
 }
 
 /// What the metadata of format 2 says of a part.

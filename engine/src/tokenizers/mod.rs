@@ -22,7 +22,7 @@ pub use config::TokenizerConfig;
 pub use facts::{Facts, Input};
 pub use family::{Beside, FAMILIES, Family, Shapes};
 pub use ldm::{Ldm, LdmConfig, Naming};
-pub use run::{check_layout, detokenize, images_of, pictures_of, tokenize};
+pub use run::{check_fit, check_layout, detokenize, images_of, pictures_of, tokenize};
 pub use tokenizer::Tokenizer;
 
 use crate::Result;

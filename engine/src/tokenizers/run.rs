@@ -73,18 +73,10 @@ const ALWAYS: u64 = 1 << 30;
 /// of a layout are enough where [`Facts::prefixes`] says so.
 ///
 /// # Errors
-/// [`EngineError::BadInput`] if the tokenizer has no such layout: which parts it wants and which were
-/// given.
+/// [`EngineError::BadInput`] as [`check_fit`] says, if a cell holds no token, and if decoding takes more
+/// than there is.
 pub fn check_layout(tokenizer: &dyn Tokenizer, tokens: &Tokens) -> Result<(usize, usize)> {
-    let facts = tokenizer.facts();
-    let given = tokens.layout();
-    let hint = "use tokens that were made with this tokenizer";
-    let last = tokens.parts().last().unwrap_or(tokens.first());
-    let sides = |part: &Part| {
-        let (rows, columns) = (part.rows(), part.columns());
-        (rows.saturating_mul(facts.factor), columns.saturating_mul(facts.factor))
-    };
-    let (height, width) = facts.fixed_size().unwrap_or_else(|| sides(last));
+    let (height, width) = check_fit(tokenizer, tokens)?;
     if height.saturating_mul(width) > MOST_PIXELS {
         let reason = format!("they would decode to {width}x{height} pixels");
         let hint = "at most 64 megapixels are decoded; cut them first";
@@ -102,6 +94,28 @@ pub fn check_layout(tokenizer: &dyn Tokenizer, tokens: &Tokens) -> Result<(usize
         );
         return Err(EngineError::bad_input("tokens", reason, "decode a part of them"));
     }
+    if let Some(cell) = tokens.first_masked() {
+        let reason = format!("no token stands at {cell}");
+        return Err(EngineError::bad_input("tokens", reason, "fill every cell first"));
+    }
+    Ok((height, width))
+}
+
+/// As [`check_layout`], of nothing but whether they can be this tokenizer's: their layout and codebooks.
+///
+/// # Errors
+/// [`EngineError::BadInput`] if the tokenizer has no such layout (which parts it wants and which were
+/// given) or other codebooks.
+pub fn check_fit(tokenizer: &dyn Tokenizer, tokens: &Tokens) -> Result<(usize, usize)> {
+    let facts = tokenizer.facts();
+    let given = tokens.layout();
+    let hint = "use tokens that were made with this tokenizer";
+    let last = tokens.parts().last().unwrap_or(tokens.first());
+    let sides = |part: &Part| {
+        let (rows, columns) = (part.rows(), part.columns());
+        (rows.saturating_mul(facts.factor), columns.saturating_mul(facts.factor))
+    };
+    let (height, width) = facts.fixed_size().unwrap_or_else(|| sides(last));
     let wanted = tokenizer.layout(height, width)?;
     let fits = given == wanted || (facts.prefixes && wanted.starts_with(&given));
     if !fits {
@@ -130,10 +144,6 @@ pub fn check_layout(tokenizer: &dyn Tokenizer, tokens: &Tokens) -> Result<(usize
             };
             return Err(EngineError::bad_input("tokens", reason, hint));
         }
-    }
-    if let Some(cell) = tokens.first_masked() {
-        let reason = format!("no token stands at {cell}");
-        return Err(EngineError::bad_input("tokens", reason, "fill every cell first"));
     }
     Ok((height, width))
 }

@@ -76,8 +76,12 @@ fn a_new_document_leaves_the_saved_one_behind() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("work.smalti");
     let document = smalti::document::Document::default().after(&force(1, 1, 5).into());
-    let saved = smalti::files::saved::Saved { document, layout: None };
-    std::fs::write(&path, smalti::files::saved::to_bytes(&saved).unwrap()).unwrap();
+    let saved = smalti::files::saved::Saved { document, layout: None, warnings: Vec::new() };
+    std::fs::write(
+        &path,
+        smalti::files::saved::to_bytes(&saved, &smalti::files::saved::Carried::Pasted).unwrap(),
+    )
+    .unwrap();
     let mut window = open();
     send(&mut window, Open::Path(path));
     assert_eq!(window.state().document().edits.len(), 1, "{:?}", window.state().notices());

@@ -1,14 +1,16 @@
 //! A code that is digits: FSQ's levels can be stepped, the bits of LFQ and BSQ flipped. The picked cells
 //! answer; without any, the code that is looked at becomes another.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use egui::{RichText, vec2};
 use smalti_engine::answers::CodeCardAnswer;
-use smalti_engine::tokens::Code;
+use smalti_engine::session::Reply;
+use smalti_engine::tokens::{Cell, Code};
 
 use crate::ctx::ViewCtx;
-use crate::document::Edit;
+use crate::document::{Edit, Notice, Slot};
 
 /// Draws the digits, lowest first.
 pub(super) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, code: Code, card: &Arc<CodeCardAnswer>) {
@@ -73,9 +75,21 @@ fn become_other(ctx: &ViewCtx<'_>, code: Code, card: &CodeCardAnswer, at: usize,
     digits[at] = to;
     let pairs = card.levels.iter().zip(&digits).rev();
     let number = pairs.fold(0, |number, (level, digit)| number * level + digit);
-    let cells = &ctx.document.selection.cells;
-    if !cells.is_empty() {
-        ctx.send(Edit::ForceCells { cells: Arc::clone(cells), code: number });
+    // A number of this book means nothing in cells of another.
+    let encoded = ctx.encoded(Slot::A);
+    let tokens = encoded.as_ref().and_then(Reply::best).map(|encoded| &encoded.tokens);
+    let is_of_book = |cell: &&Cell| {
+        let part = tokens.and_then(|tokens| tokens.part(cell.part.into()));
+        part.is_some_and(|part| part.book() == code.book)
+    };
+    let picked = &ctx.document.selection.cells;
+    let cells: BTreeSet<Cell> = picked.iter().filter(is_of_book).copied().collect();
+    if cells.is_empty() && !picked.is_empty() {
+        let hint = "Pick cells of its own part";
+        let summary = format!("Code {code} is of another codebook than the picked cells");
+        ctx.send(Notice::warning(summary, hint));
+    } else if !cells.is_empty() {
+        ctx.send(Edit::ForceCells { cells: Arc::new(cells), code: number });
     }
     ctx.send(Edit::SelectCode(Some(Code { book: code.book, number })));
 }

@@ -1,0 +1,91 @@
+//! Documents come back from their files as they were.
+
+use super::super::disk;
+
+use super::*;
+use crate::document::{Edit, Open, Slot};
+
+fn picture() -> Picture {
+    Picture::new(3, 2, (0..18).collect::<Vec<u8>>()).unwrap()
+}
+
+fn of(document: Document) -> Saved {
+    Saved { document, layout: None, warnings: Vec::new() }
+}
+
+fn rich() -> Saved {
+    let cells = Arc::new([Cell::at(1, 2), Cell::at(0, 5)].into());
+    let tokens = Tokens::grid(1, 2, 8, vec![3, smalti_engine::tokens::MASKED]).unwrap();
+    let document = Document::default()
+        .after(&Open::Image(ImageRef::Pasted(PastedPicture::new(picture()))).into())
+        .after(&Open::Model(Slot::B, ModelRef::Shipped("worlds-vqvae".into())).into())
+        .after(&Open::Model(Slot::D, ModelRef::Shipped("worlds-fsq".into())).into())
+        .after(&Edit::ForceCells { cells: Arc::clone(&cells), code: 417 }.into())
+        .after(&Open::Tokens(Given { name: "a.npy".into(), tokens, is_size_assumed: true }).into())
+        .after(&Edit::LockCells { cells, locked: true }.into())
+        .after(&Edit::SwitchCode { code: Code::first(9), on: false }.into())
+        .after(&Edit::PinCode(Code { book: 1, number: 417 }).into());
+    Saved { document, layout: Some(crate::files::scenes::studio().layout), warnings: vec![] }
+}
+
+#[test]
+fn a_document_with_pictures_tokens_and_work_on_both_survives_its_file() {
+    let saved = rich();
+    let bytes = to_bytes(&saved, &Carried::Pasted).unwrap();
+    assert_eq!(from_bytes(&bytes, Path::new("a.smalti")).unwrap(), saved);
+}
+
+#[test]
+fn a_picture_whose_file_is_gone_comes_from_the_document_with_the_same_pixels() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.png");
+    disk::write_whole(&path, &images::png_bytes(&picture()).unwrap()).unwrap();
+    let document = Document::default().after(&Open::Image(ImageRef::file(&path)).into());
+    let bytes = to_bytes(&of(document.clone()), &Carried::Pictures(&|_| None)).unwrap();
+    let here = from_bytes(&bytes, Path::new("a.smalti")).unwrap();
+    assert_eq!(here.document.image(), document.image(), "the file is still there");
+    disk::remove(&path);
+    let there = from_bytes(&bytes, Path::new("a.smalti")).unwrap();
+    let Some(ImageRef::Pasted(pasted)) = there.document.image() else { panic!("no picture") };
+    assert_eq!(pasted.picture, picture());
+}
+
+/// The text of a document that the first version wrote.
+#[test]
+fn a_document_of_the_first_version_still_opens() {
+    let text = r#"{"version":1,"image":"Pasted","source":"Samples",
+        "size":{"side":256,"mode":"CropCenter","multiple_of":1},
+        "model":{"Shipped":"worlds-fsq"},"model_b":{"Shipped":"worlds-vqvae"},
+        "edits":[[{"scale":0,"frame":0,"row":1,"column":2},417]],
+        "locks":[{"scale":0,"frame":0,"row":0,"column":5}],"switched_off":[9],
+        "selection":{"cells":[],"code":417,"pinned":[3]},
+        "looks":{"color_by":"Usage"},
+        "layout":{"Tabs":{"views":["Tokens","Crystal"],"front":"Crystal"}}}"#;
+    let blob = Blob::picture("pasted".to_owned(), &picture());
+    let bytes = documents::to_bytes(text.to_owned(), &[blob]).unwrap();
+    let Saved { document, layout, .. } = from_bytes(&bytes, Path::new("a.smalti")).unwrap();
+    assert_eq!(document.edits[&Cell::at(1, 2)], 417);
+    assert!(document.locks.contains(&Cell::at(0, 5)));
+    assert_eq!(document.model(Slot::B), Some(&ModelRef::Shipped("worlds-vqvae".into())));
+    assert!(document.switched_off.contains(&Code::first(9)));
+    assert_eq!(document.selection.code, Some(Code::first(417)));
+    assert_eq!(&*document.selection.pinned, &[Code::first(3)]);
+    let Some(ImageRef::Pasted(pasted)) = document.image() else { panic!("no picture") };
+    assert_eq!(pasted.picture, picture());
+    let views = vec![crate::document::ViewId::Tokens];
+    assert_eq!(layout, Some(Panel::Tabs { views, front: None }), "an unknown view is left out");
+}
+
+#[test]
+fn newer_versions_and_torn_files_are_refused_with_the_reason() {
+    let bytes = to_bytes(&rich(), &Carried::Pasted).unwrap();
+    for length in [0, 7, 20, bytes.len() - 1] {
+        assert!(from_bytes(&bytes[..length], Path::new("a.smalti")).is_err());
+    }
+    let newer = documents::to_bytes(r#"{"version":7}"#.to_owned(), &[]).unwrap();
+    let error = from_bytes(&newer, Path::new("a.smalti")).unwrap_err();
+    assert!(error.to_string().contains("version 7"), "{error}");
+    let bare = documents::to_bytes(r#"{"version":2}"#.to_owned(), &[]).unwrap();
+    let opened = from_bytes(&bare, Path::new("a.smalti")).unwrap();
+    assert_eq!(opened.document, Document::default(), "what is missing has its default");
+}

@@ -1,0 +1,231 @@
+//! Documents and their files: saving, what would be lost, and the autosave.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use egui::ViewportCommand;
+use smalti_engine::answers::{ImageRef, LoadImage};
+
+use super::start::SETTINGS;
+use super::{AUTOSAVE_EVERY, Studio};
+use crate::document::{Document, Notice, Panel};
+use crate::files::disk::{self, write_whole};
+use crate::files::outcome::{Ask, Outcome, Save, notice};
+use crate::files::saved::{self, Carried, Saved};
+use crate::look::words::name;
+use crate::shell::dialogs::{Answer, Dialog, Then};
+
+/// What is known of a document's file.
+#[derive(Debug)]
+pub(super) struct Home {
+    /// Where it was saved or opened.
+    file: Option<PathBuf>,
+    /// The document as it is there, or as it began.
+    saved: Document,
+}
+
+impl Home {
+    pub(super) fn new(file: Option<PathBuf>, saved: Document) -> Self {
+        Self { file, saved }
+    }
+}
+
+impl Studio {
+    /// Does what leaves the document behind; if something of it is unsaved, asks first.
+    pub(super) fn leave_for(&mut self, then: Then, ctx: &egui::Context) {
+        if self.has_unsaved_work() {
+            self.desk.dialog = Some(Dialog::Unsaved(then));
+        } else {
+            self.go(then, ctx);
+        }
+    }
+
+    fn go(&mut self, then: Then, ctx: &egui::Context) {
+        match then {
+            Then::Quit => {
+                self.desk.may_lose_work = true;
+                ctx.send_viewport_cmd(ViewportCommand::Close);
+            }
+            Then::New => {
+                let looks = self.history.document().looks.clone();
+                self.settle_in(None, Document { looks, ..Document::default() });
+            }
+            Then::Open(path, saved) => {
+                self.arrange(&saved);
+                for warning in &saved.warnings {
+                    let hint = "What was done by hand may have been done to other contents";
+                    self.notices.add(Notice::warning(warning, hint));
+                }
+                self.settle_in(Some(path), saved.document);
+            }
+        }
+    }
+
+    /// Goes on with a document that has a file of its own, or none. Undo leads back to the one before,
+    /// and to the file of that one.
+    fn settle_in(&mut self, file: Option<PathBuf>, document: Document) {
+        self.keeping.homes.push(Home::new(file, document.clone()));
+        self.history.open(document, self.keeping.homes.len() - 1);
+    }
+
+    fn arrange(&mut self, saved: &Saved) {
+        if let Some(layout) = saved.layout.as_ref().filter(|layout| layout.check().is_ok()) {
+            self.desk.arrangement = layout.clone().arrange();
+        }
+    }
+
+    /// The work of an unexpected end is back.
+    pub(super) fn recover(&mut self, saved: Saved) {
+        self.keeping.unapplied.store(false, Ordering::Relaxed);
+        self.arrange(&saved);
+        self.history.change(saved.document, false);
+        let hint = "Undo brings the usual start back";
+        self.notices.add(Notice::warning("Smalti ended unexpectedly; your work is back", hint));
+    }
+
+    pub(super) fn save(&self) {
+        match self.keeping.homes[self.history.number()].file.clone() {
+            Some(path) => self.save_document(path),
+            None => self.ask_where_to_save(),
+        }
+    }
+
+    pub(super) fn ask_where_to_save(&self) {
+        let stem = match self.history.document().image() {
+            Some(ImageRef::File { path, .. }) => {
+                path.file_stem().map_or("document".into(), |stem| stem.to_string_lossy())
+            }
+            _ => "document".into(),
+        };
+        let name = format!("{stem}.smalti");
+        self.keeping.background.ask(Ask::Save { what: Save::Document, name });
+    }
+
+    fn to_save(&self) -> Saved {
+        let layout = Panel::of(&self.desk.arrangement);
+        Saved { document: self.history.document().clone(), layout, warnings: Vec::new() }
+    }
+
+    pub(super) fn save_document(&self, path: PathBuf) {
+        let (number, saved) = (self.history.number(), self.to_save());
+        let (asker, paint_side) = (self.session.asker(), saved.document.size.side);
+        self.keeping.background.attempt(move || {
+            let picture = |image: &ImageRef| {
+                let loaded = asker.wait(&LoadImage { image: image.clone(), paint_side }).ok()?;
+                Some(loaded.picture.clone())
+            };
+            write_whole(&path, &saved::to_bytes(&saved, &Carried::Pictures(&picture))?)?;
+            Ok(Outcome::Saved(number, path, Box::new(saved.document)))
+        });
+    }
+
+    /// A document is in its file; the window may show another one by now.
+    pub(super) fn saved(
+        &mut self,
+        number: usize,
+        path: PathBuf,
+        document: Document,
+        ctx: &egui::Context,
+    ) {
+        self.notices.add(Notice::info(format!("Saved {}", name(&path))));
+        self.settings.remember(&path);
+        if let Some(home) = self.keeping.homes.get_mut(number) {
+            *home = Home::new(Some(path), document);
+        }
+        if number == self.history.number()
+            && let Some(then) = self.desk.after_saving.take()
+        {
+            // What was done while it was written is unsaved.
+            self.leave_for(then, ctx);
+        }
+    }
+
+    /// Settings and autosave, when they changed.
+    pub(super) fn keep(&mut self, ctx: &egui::Context) {
+        let Some(folder) = self.fixed.options.settings_dir.clone() else { return };
+        if self.settings != self.keeping.settings {
+            self.keeping.settings = self.settings.clone();
+            let (path, text) = (folder.join(SETTINGS), self.settings.to_text());
+            self.keeping.background.run(move || {
+                let error = write_whole(&path, text.as_bytes()).err()?;
+                Some(notice(error.problem().into()))
+            });
+        }
+        let (last, when) = &self.keeping.autosaved;
+        if last == self.history.document() {
+            return;
+        }
+        let since = when.map_or(AUTOSAVE_EVERY, |when| when.elapsed());
+        if since < AUTOSAVE_EVERY {
+            ctx.request_repaint_after(AUTOSAVE_EVERY.saturating_sub(since));
+            return;
+        }
+        self.autosave();
+    }
+
+    /// Keeps the work for the case of an unexpected end.
+    pub(super) fn autosave(&mut self) {
+        let Some(autosave) = &self.keeping.autosave else { return };
+        self.keeping.autosaved = (self.history.document().clone(), Some(Instant::now()));
+        let (path, saved) = (autosave.path().to_owned(), self.to_save());
+        let unapplied = Arc::clone(&self.keeping.unapplied);
+        self.keeping.background.run(move || {
+            // What is there is still to be brought back.
+            if unapplied.load(Ordering::Relaxed) {
+                return None;
+            }
+            let written = saved::to_bytes(&saved, &Carried::Pasted)
+                .and_then(|bytes| write_whole(&path, &bytes));
+            Some(notice(written.err()?.problem().into()))
+        });
+    }
+
+    /// The end was asked for: nothing is left to be restored.
+    pub(super) fn forget_autosave(&self) {
+        if let Some(autosave) = &self.keeping.autosave {
+            let path = autosave.path().to_owned();
+            let unapplied = Arc::clone(&self.keeping.unapplied);
+            self.keeping.background.run(move || {
+                // Somebody who closes at once has not seen yet what was brought back.
+                if !unapplied.load(Ordering::Relaxed) {
+                    disk::remove(&path);
+                }
+                None
+            });
+        }
+    }
+
+    /// Whether tokens were forced, locked or switched off since the document was saved.
+    pub(super) fn has_unsaved_work(&self) -> bool {
+        let (now, saved) =
+            (self.history.document(), &self.keeping.homes[self.history.number()].saved);
+        let work = |d: &Document| (d.all_work(), Arc::clone(&d.switched_off));
+        work(now) != work(saved)
+    }
+
+    pub(super) fn close_requested(&mut self, ctx: &egui::Context) {
+        if self.desk.may_lose_work || !self.has_unsaved_work() {
+            return;
+        }
+        ctx.send_viewport_cmd(ViewportCommand::CancelClose);
+        self.desk.dialog = Some(Dialog::Unsaved(Then::Quit));
+    }
+
+    pub(super) fn answered(&mut self, answer: Answer, ctx: &egui::Context) {
+        self.desk.dialog = None;
+        match answer {
+            Answer::Close => {}
+            Answer::Save(then) => {
+                self.desk.after_saving = Some(then);
+                self.save();
+            }
+            Answer::Discard(then) => self.go(then, ctx),
+            Answer::Path(ask, path) => {
+                let commands = self.path_chosen(ask, path);
+                self.commands.borrow_mut().extend(commands);
+            }
+        }
+    }
+}
