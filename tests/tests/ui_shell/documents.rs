@@ -1,0 +1,138 @@
+//! Which file a document has, what is asked before work is left behind, and in which order paths open.
+
+use std::path::Path;
+
+use egui_kittest::kittest::Queryable;
+use smalti::document::{AppCommand, Document, Edit, Open};
+use smalti::files::saved::{self, Carried, Saved};
+use smalti_engine::answers::{Encode, ImageRef, ModelInfo, ModelRef};
+use smalti_engine::token_files::npy_bytes;
+use smalti_engine::tokens::Tokens;
+use smalti_tests::tiny::{tiny_model, write_png};
+use smalti_tests::window::{Window, open, send, settle, tokens};
+
+use super::force;
+
+fn write_document(path: &Path, code: u32) {
+    let document = Document::default();
+    let image = ImageRef::InSource { source: document.source.clone(), index: 0 };
+    let document = document.after(&Open::Image(image).into()).after(&force(1, 1, code).into());
+    let saved = Saved { document, layout: None, warnings: Vec::new() };
+    std::fs::write(path, saved::to_bytes(&saved, &Carried::Pasted).unwrap()).unwrap();
+}
+
+fn forced(path: &Path) -> Vec<u32> {
+    saved::open(path).unwrap().document.edits.values().copied().collect()
+}
+
+fn now(window: &Window) -> Vec<u32> {
+    window.state().document().edits.values().copied().collect()
+}
+
+#[test]
+fn undo_leads_into_another_document_and_saving_into_the_file_of_that() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (folder.path().join("a.smalti"), folder.path().join("b.smalti"));
+    write_document(&first, 5);
+    write_document(&second, 6);
+    let mut window = open();
+    send(&mut window, Open::Path(first.clone()));
+    send(&mut window, Open::Path(second.clone()));
+    assert_eq!(now(&window), [6]);
+    send(&mut window, Edit::Undo);
+    assert_eq!(now(&window), [5], "the first document is back");
+    send(&mut window, force(2, 2, 7));
+    send(&mut window, AppCommand::Save);
+    assert_eq!(forced(&second), [6], "the other file is as it was");
+    assert_eq!(forced(&first), [5, 7]);
+}
+
+#[test]
+fn work_that_is_not_saved_is_asked_about_before_another_document_takes_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (folder.path().join("a.smalti"), folder.path().join("b.smalti"));
+    write_document(&first, 5);
+    write_document(&second, 6);
+    let mut window = open();
+    send(&mut window, Open::Path(first.clone()));
+    send(&mut window, force(2, 2, 7));
+    for command in [AppCommand::New.into(), smalti::document::Command::from(Open::Path(second))] {
+        send(&mut window, command);
+        assert_eq!(now(&window), [5, 7], "it is still there");
+        window.get_by_label("Cancel").click();
+        settle(&mut window);
+        assert_eq!(now(&window), [5, 7]);
+    }
+    send(&mut window, AppCommand::New);
+    window.get_by_label("Save").click();
+    settle(&mut window);
+    assert_eq!(forced(&first), [5, 7], "it was saved first");
+    assert!(now(&window).is_empty(), "then the new one is there");
+    send(&mut window, force(3, 3, 8));
+    send(&mut window, AppCommand::New);
+    window.get_by_label("Go on without saving").click();
+    settle(&mut window);
+    assert!(now(&window).is_empty());
+    send(&mut window, Edit::Undo);
+    assert_eq!(now(&window), [8], "and undo brings back what was left");
+}
+
+#[test]
+fn tokens_belong_to_the_tokenizer_that_is_opened_before_them_or_after_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let (model, path) = (folder.path().join("tiny.safetensors"), folder.path().join("t.npy"));
+    tiny_model(&model);
+    let given = Tokens::grid(4, 6, 20, (0..24).map(|n| n % 20).collect::<Vec<_>>()).unwrap();
+    std::fs::write(&path, npy_bytes(&given).unwrap()).unwrap();
+    for model_first in [true, false] {
+        let mut window = open();
+        let mut paths = [model.clone(), path.clone()];
+        if !model_first {
+            paths.reverse();
+        }
+        // Both at once, as they are dropped together.
+        for path in paths {
+            window.state().send(Open::Path(path));
+        }
+        settle(&mut window);
+        let document = window.state().document();
+        assert!(matches!(document.model, ModelRef::File { .. }), "{:?}", window.state().notices());
+        assert!(document.image().is_none(), "{:?}", document.subject);
+        // Nothing says how many codes there are: it is as many as the tokenizer has.
+        let info = ModelInfo { model: document.model.clone() };
+        let facts = window.state().session().wait(&info).unwrap();
+        assert_eq!(tokens(&window), given, "{}", facts.name);
+        let subject = document.subject.clone().unwrap();
+        let encode = Encode { subject, size: document.size, model: document.model.clone() };
+        let encoded = window.state().session().wait(&encode).unwrap();
+        assert_eq!(encoded.problem(), None);
+    }
+}
+
+#[test]
+fn work_on_a_picture_that_was_overwritten_is_not_put_on_the_new_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.png");
+    write_png(&path, 40, 40, 1);
+    let old = Document::default().after(&Open::Image(ImageRef::file(&path)).into());
+    let old = old.after(&force(1, 1, 5).into());
+    write_png(&path, 40, 40, 2);
+    let both = old.after(&Open::Image(ImageRef::file(&path)).into());
+    assert!(both.edits.is_empty());
+    let (there, warnings) = round_trip(&both);
+    assert!(there.edits.is_empty(), "the new picture is as the tokenizer sees it");
+    assert_eq!(there.kept.len(), 1, "and the work on the old one is kept");
+    assert_eq!(there.kept, both.kept);
+    assert!(warnings.is_empty());
+    // Where the picture itself was worked on, the window says that it is another one.
+    let (there, warnings) = round_trip(&old);
+    assert_eq!(there.edits.len(), 1);
+    assert!(warnings[0].contains("a.png has changed"), "{warnings:?}");
+}
+
+fn round_trip(document: &Document) -> (Document, Vec<String>) {
+    let saved = Saved { document: document.clone(), layout: None, warnings: Vec::new() };
+    let bytes = saved::to_bytes(&saved, &Carried::Pictures(&|_| None)).unwrap();
+    let back = saved::from_bytes(&bytes, Path::new("a.smalti")).unwrap();
+    (back.document, back.warnings)
+}
