@@ -13,6 +13,11 @@ pub fn stamp(path: &Path) -> Stamp {
     Stamp::of(path)
 }
 
+/// Whether something is there.
+pub fn is_taken(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
 /// Writes a whole file or nothing, and its folder where that is missing.
 ///
 /// # Errors

@@ -31,6 +31,10 @@ pub enum Outcome {
     Recipe(Box<Training>),
     /// No dialog could be shown: the path has to be typed.
     NoDialog(Ask),
+    /// A path was chosen, and nobody loses anything by it.
+    Chosen(Ask, PathBuf),
+    /// Something is there already where something is to be saved, and nobody said yet that it may go.
+    Taken(Ask, PathBuf),
 }
 
 /// Where a code stands in the tokens of what was open when it was asked for.
@@ -73,6 +77,27 @@ pub enum Save {
     Tokens,
     /// A picture as PNG.
     Picture(smalti_engine::images::Picture),
+}
+
+impl Save {
+    /// Where it goes if this was chosen: with an ending that says what it is, where that had none of those.
+    pub fn at(&self, chosen: &Path) -> PathBuf {
+        let endings: &[&str] = match self {
+            Self::Document => &["smalti"],
+            Self::Tokens => &["safetensors", "npy"],
+            Self::Picture(_) => &["png"],
+        };
+        let is_one = |ending: &&str| {
+            chosen.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending))
+        };
+        if endings.iter().any(is_one) {
+            return chosen.to_owned();
+        }
+        let mut name = chosen.as_os_str().to_owned();
+        name.push(".");
+        name.push(endings[0]);
+        name.into()
+    }
 }
 
 /// What came of opening a path.

@@ -1,7 +1,7 @@
 //! What floats over everything: the question on leaving unsaved work, keys, about, a path to type, the overlay
 //! while a file is held over the window.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use egui::{Align2, Button, Id, LayerId, Modal, Order, RichText, Stroke, TextEdit, Ui, vec2};
 
@@ -9,6 +9,7 @@ use super::actions::{Action, key_name, view_key};
 use crate::files::outcome::Ask;
 use crate::files::saved::Saved;
 use crate::look::theme::{Theme, space};
+use crate::look::words::name;
 use crate::views::VIEWS;
 
 /// What is asked or shown now.
@@ -26,6 +27,13 @@ pub enum Dialog {
         ask: Ask,
         /// What is typed so far.
         text: String,
+    },
+    /// Something is there already.
+    Replace {
+        /// What for.
+        ask: Ask,
+        /// Where.
+        path: PathBuf,
     },
 }
 
@@ -51,6 +59,8 @@ pub enum Answer {
     Discard(Then),
     /// A path was typed.
     Path(Ask, PathBuf),
+    /// What is there may be replaced.
+    Replace(Ask, PathBuf),
 }
 
 impl Dialog {
@@ -71,6 +81,7 @@ impl Dialog {
                     Self::Keys => keys_ui(ui, theme, actions),
                     Self::About => about_ui(ui, theme),
                     Self::Path { ask, text } => path_ui(ui, theme, ask, text),
+                    Self::Replace { ask, path } => replace_ui(ui, theme, ask, path),
                 }
             });
         if modal.inner.is_some() {
@@ -177,10 +188,11 @@ fn path_ui(ui: &mut Ui, theme: &Theme, ask: &Ask, text: &mut String) -> Option<A
         .margin(egui::Margin::symmetric(8, 6))
         .desired_width(f32::INFINITY);
     let response = ui.add(field).labelled_by(label.id);
+    // Asked before the field is given the focus back, after which it has not lost it.
+    let enter = response.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
     if ui.memory(|memory| memory.focused().is_none()) {
         response.request_focus();
     }
-    let enter = response.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
     ui.add_space(space::M);
     ui.horizontal(|ui| {
         let typed = !text.trim().is_empty();
@@ -188,6 +200,22 @@ fn path_ui(ui: &mut Ui, theme: &Theme, ask: &Ask, text: &mut String) -> Option<A
         let cancel = ui.button("Cancel").clicked();
         if go {
             return Some(Answer::Path(ask.clone(), PathBuf::from(text.trim())));
+        }
+        cancel.then_some(Answer::Close)
+    })
+    .inner
+}
+
+fn replace_ui(ui: &mut Ui, theme: &Theme, ask: &Ask, path: &Path) -> Option<Answer> {
+    ui.set_max_width(theme.px(480.0));
+    title(ui, theme, &format!("Replace {}?", name(path)));
+    ui.label(format!("{} is there already.", path.display()));
+    ui.add_space(space::M);
+    ui.horizontal(|ui| {
+        let replace = ui.add(primary(theme, "Replace")).clicked();
+        let cancel = ui.button("Cancel").clicked();
+        if replace {
+            return Some(Answer::Replace(ask.clone(), path.to_owned()));
         }
         cancel.then_some(Answer::Close)
     })

@@ -28,6 +28,11 @@ impl Studio {
             Command::Edit(Edit::Redo) => self.history.redo(),
             Command::Edit(Edit::ReplaceCode { from, to }) => self.replace_code(from, to),
             Command::Edit(Edit::ClearEdits) => self.clear_edits(ctx),
+            Command::Edit(Edit::ForceCells { cells, code }) => {
+                let left = self.history.document().locks.intersection(&cells).count();
+                self.change(&Edit::ForceCells { cells, code }.into(), ctx);
+                self.locked_stay(left);
+            }
             Command::Open(Open::Path(path)) => self.open_path(path, Slot::A),
             Command::Layout(layout) => self.apply_layout(&layout),
             Command::Job(JobCommand::Control(run, control)) => self.session.control(run, control),
@@ -223,7 +228,7 @@ impl Studio {
     pub(super) fn background_commands(&mut self, ctx: &egui::Context) -> Vec<Command> {
         let mut commands = Vec::new();
         for (ask, path) in self.keeping.background.chosen() {
-            commands.extend(self.path_chosen(ask, path));
+            self.chosen(ask, path, true);
         }
         for outcome in self.keeping.background.outcomes() {
             self.came_of(outcome, &mut commands, ctx);
@@ -249,6 +254,8 @@ impl Studio {
             Outcome::Recipe(training) => commands.extend(self.start_training(*training)),
             Outcome::Places(places) => self.replace_at(*places, ctx),
             Outcome::Saved(number, path, document) => self.saved(number, path, *document, ctx),
+            Outcome::Chosen(ask, path) => commands.extend(self.use_path(ask, path)),
+            Outcome::Taken(ask, path) => self.desk.dialog = Some(Dialog::Replace { ask, path }),
             Outcome::NoDialog(ask) => {
                 let text = match &ask {
                     Ask::Save { name, .. } => name.clone(),
@@ -259,7 +266,7 @@ impl Studio {
         }
     }
 
-    pub(super) fn path_chosen(&mut self, ask: Ask, path: PathBuf) -> Vec<Command> {
+    pub(super) fn use_path(&mut self, ask: Ask, path: PathBuf) -> Vec<Command> {
         match ask {
             Ask::File | Ask::Folder => return vec![Open::Path(path).into()],
             Ask::Tokenizer(slot) => self.open_path(path, slot),

@@ -319,6 +319,8 @@ impl Studio {
     /// Finds out what is at a path, and opens it.
     fn open_path(&mut self, path: PathBuf, slot: Slot) {
         if !path.as_os_str().is_empty() {
+            // A document that names it may be opened from elsewhere.
+            let path = std::path::absolute(&path).unwrap_or(path);
             self.keeping.openings.ask(path, slot);
         }
     }

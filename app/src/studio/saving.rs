@@ -213,6 +213,21 @@ impl Studio {
         self.desk.dialog = Some(Dialog::Unsaved(Then::Quit));
     }
 
+    /// A path was chosen. What would be replaced by saving there is asked about, unless the system's dialog
+    /// did so, which it does for the very name that was chosen in it.
+    pub(super) fn chosen(&self, ask: Ask, path: PathBuf, by_system: bool) {
+        let Ask::Save { what, .. } = &ask else {
+            self.keeping.background.run(move || Some(Outcome::Chosen(ask, path)));
+            return;
+        };
+        let place = what.at(&path);
+        let is_asked = by_system && place == path;
+        self.keeping.background.run(move || {
+            let is_taken = !is_asked && disk::is_taken(&place);
+            Some(if is_taken { Outcome::Taken(ask, place) } else { Outcome::Chosen(ask, place) })
+        });
+    }
+
     pub(super) fn answered(&mut self, answer: Answer, ctx: &egui::Context) {
         self.desk.dialog = None;
         match answer {
@@ -222,8 +237,9 @@ impl Studio {
                 self.save();
             }
             Answer::Discard(then) => self.go(then, ctx),
-            Answer::Path(ask, path) => {
-                let commands = self.path_chosen(ask, path);
+            Answer::Path(ask, path) => self.chosen(ask, path, false),
+            Answer::Replace(ask, path) => {
+                let commands = self.use_path(ask, path);
                 self.commands.borrow_mut().extend(commands);
             }
         }

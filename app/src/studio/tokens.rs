@@ -86,6 +86,16 @@ impl Studio {
         self.notices.add(Notice::info(format!("Code {from} replaced by {to}, {times}{locked}")));
     }
 
+    /// Says that locked cells were left alone, if some were.
+    pub(super) fn locked_stay(&mut self, cells: usize) {
+        let said = match cells {
+            0 => return,
+            1 => "The locked cell keeps its code".to_owned(),
+            n => format!("{n} locked cells keep their codes"),
+        };
+        self.notices.add(Notice::info(said));
+    }
+
     /// Gives all cells back that are not locked.
     pub(super) fn clear_edits(&mut self, ctx: &egui::Context) {
         let left = self.history.document().locked_edits();

@@ -30,6 +30,8 @@ const LOOKED_AT: u64 = 24;
 #[derive(Debug, Default)]
 pub(super) struct CodeView {
     replace_by: String,
+    /// The pointer was over the list of codes in the last frame.
+    is_in_list: bool,
 }
 
 impl View for CodeView {
@@ -48,17 +50,25 @@ impl View for CodeView {
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
-        let Some(code) = shown_code(ctx) else {
-            ui.label(ctx.theme.label("Point at a token or pick a code, and it is explained here"));
-            frequent_ui(ui, ctx);
+        // A code of the list that is pointed at must not take the list away from under the pointer.
+        let code = shown_code(ctx).filter(|_| !self.is_in_list);
+        self.is_in_list = false;
+        let unfit = ctx.unfit();
+        let (Some(code), None) = (code, &unfit) else {
+            match &unfit {
+                Some(problem) => {
+                    ui.label(RichText::new(&problem.summary).color(ctx.theme.colors.danger));
+                    ui.label(ctx.theme.label(&problem.hint));
+                }
+                None => {
+                    let what = "Point at a token or pick a code, and it is explained here";
+                    ui.label(ctx.theme.label(what));
+                }
+            }
+            let is_pointed_at = frequent_ui(ui, ctx);
+            self.is_in_list = is_pointed_at && ctx.document.selection.code.is_none();
             return;
         };
-        if let Some(problem) = ctx.unfit() {
-            ui.label(RichText::new(&problem.summary).color(ctx.theme.colors.danger));
-            ui.label(ctx.theme.label(&problem.hint));
-            frequent_ui(ui, ctx);
-            return;
-        }
         let model = ctx.document.model.clone();
         let card = ctx.ask("code card", &CodeCard { model, code });
         let look = ctx.appearance(code.book);
@@ -80,7 +90,7 @@ impl View for CodeView {
             let found = occurrences(ctx, code);
             head_ui(ui, ctx, code, answer, found.best());
             if let Some(found) = found.best() {
-                patches_ui(ui, ctx, found);
+                patches_ui(ui, ctx, code, found);
             }
             nearest_ui(ui, ctx, (answer, code.book), look.best());
             if let Some(found) = found.best() {
@@ -232,10 +242,18 @@ fn heading(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, text: &str) {
     ui.label(ctx.theme.label(text));
 }
 
-fn patches_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, found: &Arc<Occurrences>) {
+fn patches_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, code: Code, found: &Arc<Occurrences>) {
     heading(ui, ctx, "real patches that became it");
     if found.patches.is_empty() {
-        ui.label(ctx.theme.label("none in these images"));
+        let has_places = ctx.known().is_none_or(|facts| facts.facts.spatial);
+        let why = if !has_places {
+            "its tokens stand for no place of the picture"
+        } else if count_here(ctx, code).is_some_and(|count| count > 0) {
+            "none in the images of the set"
+        } else {
+            "none in these images"
+        };
+        ui.label(ctx.theme.label(why));
         return;
     }
     let side = ctx.theme.px(36.0);
@@ -272,20 +290,20 @@ fn nearest_ui(
     swatches_ui(ui, ctx, look, of_book(book, near));
 }
 
-/// The codes that the image uses most, to start from.
-fn frequent_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+/// The codes that the image uses most, to start from; gives whether one of them is pointed at.
+fn frequent_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) -> bool {
     const MOST: usize = 24;
     let encoded = ctx.encoded(Slot::A);
-    let Some(encoded) = encoded.as_ref().and_then(|reply| reply.best()) else { return };
+    let Some(encoded) = encoded.as_ref().and_then(|reply| reply.best()) else { return false };
     let tokens = ctx.now(encoded);
     let book = ctx.part(&tokens).1.book();
     let question = CodeUse { sample: Sample::of(tokens), scope: Scope { book, part: None } };
     let usage = ctx.ask(("book usage", book, &ctx.document.model), &question);
-    let Some(usage) = usage.best() else { return };
+    let Some(usage) = usage.best() else { return false };
     let look = ctx.appearance(book);
     heading(ui, ctx, "most used here");
     let codes = usage.ranked.iter().take(MOST).map(|(code, n)| (*code, format!("{n}×")));
-    swatches_ui(ui, ctx, look.best(), of_book(book, codes));
+    swatches_ui(ui, ctx, look.best(), of_book(book, codes))
 }
 
 fn companions_ui(
@@ -302,15 +320,16 @@ fn companions_ui(
     swatches_ui(ui, ctx, look, of_book(book, beside));
 }
 
-/// Codes as small pictures; a click picks one.
+/// Codes as small pictures; a click picks one. Gives whether one is pointed at.
 fn swatches_ui(
     ui: &mut egui::Ui,
     ctx: &ViewCtx<'_>,
     look: Option<&Arc<Appearance>>,
     codes: impl Iterator<Item = (Code, String)>,
-) {
+) -> bool {
     let side = ctx.theme.px(36.0);
     let facts = ctx.known();
+    let mut is_pointed_at = false;
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(6.0, 6.0);
         for (code, about) in codes {
@@ -321,6 +340,7 @@ fn swatches_ui(
             let levels = facts.as_ref().map(|facts| &*facts.facts.book(code.book).levels);
             swatch_at(ui, ctx, rect, (code.number, look), levels.unwrap_or_default());
             if response.hovered() {
+                is_pointed_at = true;
                 ctx.hovered.set_code(code);
             }
             if response.hovered() || response.has_focus() || ctx.hovered.code() == Some(code) {
@@ -333,6 +353,7 @@ fn swatches_ui(
             response.on_hover_text(format!("code {code}\n{about}"));
         }
     });
+    is_pointed_at
 }
 
 /// The decoded patch of a code from the atlas, or its color.
@@ -370,7 +391,20 @@ fn places_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, code: Code, found: &Arc<Occur
     if rows == 0 || found.places.len() != rows * columns {
         return;
     }
-    heading(ui, ctx, "where in the grid it lives");
+    let encoded = ctx.encoded(Slot::A);
+    let parts = encoded.as_ref().and_then(Reply::best).map_or(1, |encoded| {
+        encoded.tokens.parts().iter().filter(|part| part.book() == code.book).count()
+    });
+    // Places are counted in the finest part.
+    heading(
+        ui,
+        ctx,
+        match (parts, rows) {
+            (2.., _) => "where in the last part it lives",
+            (_, 1) => "where in the row it lives",
+            _ => "where in the grid it lives",
+        },
+    );
     if found.places.iter().all(|count| *count == 0) {
         ui.label(ctx.theme.label("nowhere in these images"));
         return;

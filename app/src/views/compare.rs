@@ -155,10 +155,12 @@ fn other(ctx: &ViewCtx<'_>, slot: Slot) -> Option<(String, Reply<Compared>)> {
 
 fn original(ctx: &ViewCtx<'_>, encoded: &Encoded) -> Shown<'static> {
     let picture = &encoded.picture;
+    // Given tokens have none.
+    let is_given = ctx.document.image().is_none();
     Shown {
         texture: ctx.textures.picture(picture, Sampling::Pixels),
         name: "Original",
-        left: "original".to_owned(),
+        left: if is_given { "what the tokens decode to" } else { "original" }.to_owned(),
         right: Under::Figures(format!("{}×{}", picture.width(), picture.height())),
     }
 }

@@ -189,6 +189,7 @@ impl TokensView {
             hovered_words(ctx, &sheet).unwrap_or_else(|| format!("by {by}, {opacity:.0} %"));
         let what = match (encoded.problem(), spatial) {
             (Some(_), _) => "tokens",
+            (None, true) if ctx.document.image().is_none() => "tokens over what they decode to",
             (None, true) => "tokens over the image",
             (None, false) => "tokens in a row",
         };
@@ -349,8 +350,8 @@ pub(super) fn figures_of(compared: &Compared) -> String {
     let ssim = format!("{:.2}", compared.ssim);
     let ssim = ssim.strip_prefix('0').unwrap_or(&ssim);
     if !compared.psnr.is_finite() {
-        // Given tokens are their own original.
-        return format!("no difference · {:.2} bpp", compared.bits_per_pixel);
+        // Given tokens have no original to differ from.
+        return format!("{:.2} bpp", compared.bits_per_pixel);
     }
     format!("{:.1} dB · SSIM {ssim} · {:.2} bpp", compared.psnr, compared.bits_per_pixel)
 }

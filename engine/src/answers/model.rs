@@ -24,6 +24,19 @@ pub enum ModelRef {
     },
 }
 
+/// Names of checkpoints that do not tell one from another.
+const NAMELESS: [&str; 9] = [
+    "autoencoder",
+    "checkpoint",
+    "diffusion_pytorch_model",
+    "encoder",
+    "last",
+    "model",
+    "pytorch_model",
+    "vae",
+    "weights",
+];
+
 impl ModelRef {
     /// A shipped name, or else a path.
     pub fn named(name_or_path: &str, assets: &Path) -> Self {
@@ -43,7 +56,16 @@ impl ModelRef {
         match self {
             Self::Shipped(name) => name.to_string(),
             Self::File { path, .. } => {
-                path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+                let stem = |path: &Path| {
+                    path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+                };
+                let name = stem(path);
+                // What half of all checkpoints are called says nothing; the folder does.
+                let parent = path.parent().filter(|_| NAMELESS.contains(&name.as_str()));
+                match parent.map(stem).filter(|folder| !folder.is_empty()) {
+                    Some(folder) => format!("{folder}/{name}"),
+                    None => name,
+                }
             }
         }
     }
