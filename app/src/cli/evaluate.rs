@@ -140,7 +140,8 @@ fn text_of(line: &Line) -> String {
         line.usage * 100.0,
         line.perplexity,
         line.bits_per_pixel,
-        line.entropy_bits_per_pixel,
+        // Of one code the entropy is nothing, which can come out as its negative.
+        line.entropy_bits_per_pixel.max(0.0),
         line.encode_seconds,
         line.decode_seconds
     )

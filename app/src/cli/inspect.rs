@@ -106,8 +106,9 @@ fn words(line: &Line<'_>, found: &Inspection, all: bool) -> String {
         lines.push(format!("codebook?   {tensor}: {size} codes of {dim}{usage} ({why})"));
     }
     let most = if all { usize::MAX } else { LISTED };
-    for row in line.list.iter().take(most) {
-        lines.push(format!("tensor      {} {:?} {}", row.name, row.shape, row.dtype));
+    for (row, norm) in line.list.iter().zip(&found.norms).take(most) {
+        let norm = norm.map_or(String::new(), |norm| format!(", norm {norm:.4}"));
+        lines.push(format!("tensor      {} {:?} {}{norm}", row.name, row.shape, row.dtype));
     }
     if line.list.len() > most {
         let more = line.list.len() - most;

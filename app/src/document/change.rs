@@ -43,7 +43,7 @@ impl Document {
             Open::Checkpoint(model) => self.checkpoint.clone_from(model),
             Open::NoModel(slot) => self.set_other(*slot, None),
             Open::Size(size) => self.work_with(|d| d.size = *size),
-            Open::Path(_) => {}
+            Open::Path(_) | Open::TokensAs(..) => {}
         }
     }
 

@@ -15,11 +15,24 @@ use super::slot::Slot;
 use super::view_id::{PanelId, ViewId};
 use crate::settings::ThemeChoice;
 
+/// What a person says of a file of tokens.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reading {
+    /// Rows and columns of an image's tokens.
+    pub grid: Option<(usize, usize)>,
+    /// The array's name.
+    pub key: Option<String>,
+    /// Which image, from 0.
+    pub index: usize,
+}
+
 /// Opens something.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Open {
     /// Whatever is at a path: image, folder, archive, checkpoint, tokens, scene, document.
     Path(PathBuf),
+    /// A file of tokens, read as somebody says.
+    TokensAs(PathBuf, Reading),
     /// An image.
     Image(ImageRef),
     /// Tokens that are there already.

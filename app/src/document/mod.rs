@@ -15,7 +15,7 @@ mod value;
 mod view_id;
 
 pub use arrangement::{Arrangement, MOST_ALIKE, Panel};
-pub use command::{AppCommand, Command, Edit, JobCommand, Layout, Look, Open, RecipeRef};
+pub use command::{AppCommand, Command, Edit, JobCommand, Layout, Look, Open, Reading, RecipeRef};
 pub use history::History;
 pub use looks::{ColorBy, CompareMode, DifferenceKind, Looks};
 pub use notice::{Notice, Severity};

@@ -104,7 +104,7 @@ fn clearing_and_releasing_leave_locked_cells_alone() {
 #[test]
 fn given_tokens_are_a_subject_like_an_image() {
     let tokens = Tokens::grid(1, 2, 8, vec![3, 4]).unwrap();
-    let given = Given { name: "a.npy".into(), tokens, is_size_assumed: false };
+    let given = Given { name: "a.npy".into(), tokens, is_size_assumed: false, among: None };
     let document = Document::default().after(&Open::Tokens(given.clone()).into());
     assert!(document.image().is_none() && document.subject.is_some());
     let edited = document.after(&Edit::ForceCells { cells: cells(&[(0, 0)]), code: 1 }.into());

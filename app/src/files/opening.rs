@@ -8,21 +8,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use smalti_engine::answers::{
-    Encode, Given, Identified, Identify, ImageRef, InspectModel, LoadImage, ModelInfo, ModelRef,
-    Reconstruct, SourceInfo, SourceRef, Subject,
+    Among, Encode, Given, Identified, Identify, ImageRef, InspectModel, LoadImage, ModelInfo,
+    ModelRef, OwnSide, Reconstruct, SourceInfo, SourceRef, Subject,
 };
-use smalti_engine::images::WorkingSize;
+use smalti_engine::arrays;
+use smalti_engine::images::{Fit, WorkingSize};
 use smalti_engine::session::{Asker, guard};
-use smalti_engine::token_files::{self, from_arrays::Wanted};
+use smalti_engine::token_files::{
+    self,
+    from_arrays::{Index, Wanted},
+};
 use smalti_engine::{EngineError, Problem};
 
 use super::background::Background;
 use super::disk::{read_whole, stamp};
-use super::outcome::{Opened, Outcome, notice};
+use super::outcome::{Opened, Outcome, Unclear, notice};
 use super::saved;
 use super::scenes::Scene;
 use crate::document::{
-    Command, Document, JobCommand, Layout, Needs, Notice, Open, RecipeRef, Slot, ViewId,
+    Command, Document, JobCommand, Layout, Needs, Notice, Open, Reading, RecipeRef, Slot, ViewId,
 };
 use crate::look::words::name;
 
@@ -36,7 +40,7 @@ const SCENE_LIMIT: u64 = 1 << 20;
 #[derive(Debug, Default)]
 pub struct Openings {
     open: Option<(u64, Arc<Path>)>,
-    waiting: VecDeque<(Arc<Path>, Slot)>,
+    waiting: VecDeque<(Arc<Path>, Slot, Option<Reading>)>,
     begun: u64,
     problems: Vec<Problem>,
 }
@@ -44,7 +48,12 @@ pub struct Openings {
 impl Openings {
     /// Asks for what is at a path; a checkpoint goes into `slot`.
     pub fn ask(&mut self, path: PathBuf, slot: Slot) {
-        self.waiting.push_back((path.into(), slot));
+        self.waiting.push_back((path.into(), slot, None));
+    }
+
+    /// Asks for tokens in a file that is read as somebody says.
+    pub fn ask_tokens(&mut self, path: PathBuf, reading: Reading) {
+        self.waiting.push_back((path.into(), Slot::A, Some(reading)));
     }
 
     /// Opens the next one, if none is being opened. To be called in each frame, after the commands that the
@@ -58,12 +67,12 @@ impl Openings {
         if self.open.is_some() {
             return;
         }
-        let Some((path, slot)) = self.waiting.pop_front() else { return };
+        let Some((path, slot, reading)) = self.waiting.pop_front() else { return };
         self.begun += 1;
         let (number, asker) = (self.begun, asker());
         self.open = Some((number, Arc::clone(&path)));
         let (size, model) = (document.size, document.model.clone());
-        let opening = Opening { path, slot, size, model, needs, asker };
+        let opening = Opening { path, slot, reading, size, model, needs, asker };
         background.alongside("opening", move || {
             // After a panic too, what is being opened has an end.
             let opened = guard("opening", || Ok(opening.open()));
@@ -89,7 +98,7 @@ impl Openings {
     /// Names of what is being opened.
     pub fn names(&self) -> impl Iterator<Item = String> {
         let open = self.open.iter().map(|(_, path)| path);
-        open.chain(self.waiting.iter().map(|(path, _)| path)).map(|path| name(path))
+        open.chain(self.waiting.iter().map(|(path, ..)| path)).map(|path| name(path))
     }
 }
 
@@ -97,6 +106,8 @@ impl Openings {
 struct Opening {
     path: Arc<Path>,
     slot: Slot,
+    /// What a person says of a file of tokens.
+    reading: Option<Reading>,
     size: WorkingSize,
     model: ModelRef,
     /// What the views that are seen will ask for.
@@ -106,13 +117,16 @@ struct Opening {
 
 impl Opening {
     fn open(&self) -> Result<Vec<Outcome>, Problem> {
+        if let Some(reading) = &self.reading {
+            return self.tokens(&self.path, reading);
+        }
         let stamp = stamp(&self.path);
         let found = self.asker.wait(&Identify { path: Arc::clone(&self.path), stamp })?;
         let commands = match &*found {
             Identified::Image(image) => self.image(image)?,
             Identified::Images(source) => self.source(source)?,
             Identified::Model(model) => self.model(model)?,
-            Identified::Tokens(path) => self.tokens(path)?,
+            Identified::Tokens(path) => return self.tokens(path, &Reading::default()),
             Identified::Scene(path) => return Ok(vec![read_scene(path)?]),
             Identified::Document(path) => {
                 let saved = saved::open(path).map_err(|error| error.problem())?;
@@ -129,14 +143,15 @@ impl Opening {
         self.asker.wait(&LoadImage { image: image.clone(), paint_side: self.size.side })?;
         // The views will ask for this. Where it is quick it is there when the image is, and the frames
         // that say "Encoding..." are not drawn; without a graphics card each takes as long as encoding.
-        let (size, model) = (self.size, self.model.clone());
+        let (size, model) = (self.usual_size(), self.model.clone());
         let question = Encode { subject: Subject::Image(image.clone()), size, model };
         match self.needs {
             Needs::Image => {}
             Needs::Tokens => self.asker.wait_at_most(PATIENCE, &question),
             Needs::Reconstruction => self.asker.wait_at_most(PATIENCE, &Reconstruct(question)),
         }
-        Ok(vec![Open::Image(image.clone()).into()])
+        let resize = (size != self.size).then(|| Open::Size(size).into());
+        Ok(resize.into_iter().chain([Open::Image(image.clone()).into()]).collect())
     }
 
     fn source(&self, source: &SourceRef) -> Result<Vec<Command>, Problem> {
@@ -147,11 +162,29 @@ impl Opening {
             return Err(error.problem());
         }
         let image = ImageRef::InSource { source: source.clone(), index: 0 };
-        Ok(vec![
-            Open::Source(source.clone()).into(),
-            Open::Image(image).into(),
-            Layout::Show(ViewId::Dataset).into(),
-        ])
+        let mut commands = vec![Open::Source(source.clone()).into()];
+        // Digits of 28 pixels are no pictures of 256: at that size they would be easy.
+        let own = *self.asker.wait(&OwnSide { source: source.clone() })?;
+        if self.is_size_open() && own != self.size.side {
+            commands.push(Open::Size(WorkingSize { side: own, ..self.size }).into());
+            let summary = format!("{} is worked on at {own}×{own}", name(&self.path));
+            let hint = "That is its images' own size; Tokens has others";
+            commands.push(Notice { hint: hint.to_owned(), ..Notice::info(summary) }.into());
+        }
+        commands.extend([Open::Image(image).into(), Layout::Show(ViewId::Dataset).into()]);
+        Ok(commands)
+    }
+
+    /// Whether nobody chose the size: it is the usual one, or was that of a set before.
+    fn is_size_open(&self) -> bool {
+        let side = self.size.side;
+        self.size.mode == Fit::CropCenter && (side == 256 || !WorkingSize::SIDES.contains(&side))
+    }
+
+    /// The size for a single picture: what a set of small ones left behind is taken back.
+    fn usual_size(&self) -> WorkingSize {
+        let is_left = self.is_size_open() && self.size.side < 256;
+        if is_left { WorkingSize { side: 256, ..self.size } } else { self.size }
     }
 
     fn model(&self, model: &ModelRef) -> Result<Vec<Command>, Problem> {
@@ -187,17 +220,23 @@ impl Opening {
 
     /// Tokens as they are. Whether the tokenizer can decode them is seen in the views; without, their
     /// codes are counted all the same.
-    fn tokens(&self, path: &Path) -> Result<Vec<Command>, Problem> {
+    fn tokens(&self, path: &Path, reading: &Reading) -> Result<Vec<Outcome>, Problem> {
         let facts = self.asker.wait(&ModelInfo { model: self.model.clone() }).ok();
         let size = facts.as_ref().map(|facts| facts.facts.codebook_size());
         let fixed = facts.as_ref().and_then(|facts| facts.fixed_grid());
-        let wanted = Wanted { fixed, ..Wanted::default() };
-        let read = token_files::read(path, &wanted, size)
-            .map_err(|error| in_the_window(error.problem()))?;
-        let mut commands = Vec::new();
-        let (count, is_size_assumed) = (read.images.len(), read.is_size_assumed);
-        let Some(tokens) = read.images.into_iter().next() else { return Ok(commands) };
-        let given = Given { name: name(path).into(), tokens, is_size_assumed };
+        let Reading { grid, key, index } = reading.clone();
+        let index_wanted = Some(Index::One(index));
+        let wanted = Wanted { fixed, grid, index: index_wanted, key: key.clone(), codes: None };
+        let read = match token_files::read(path, &wanted, size) {
+            Ok(read) => read,
+            Err(error) => return unclear(path, error.problem()),
+        };
+        let mut commands: Vec<Command> = Vec::new();
+        let (count, is_size_assumed) = (read.total, read.is_size_assumed);
+        let Some(tokens) = read.images.into_iter().next() else { return Ok(Vec::new()) };
+        let among = Among { path: path.to_owned(), index, count, grid, key };
+        let among = (count > 1).then(|| Arc::new(among));
+        let given = Given { name: name(path).into(), tokens, is_size_assumed, among };
         let subject = Subject::Tokens(given.clone());
         let (size, model) = (self.size, self.model.clone());
         let encoded = self.asker.wait(&Encode { subject, size, model })?;
@@ -217,26 +256,35 @@ impl Opening {
             let hint = "Their codes mean something else here; open the tokenizer that made them";
             commands.push(Notice::warning(summary, hint).into());
         }
-        if count > 1 {
+        if encoded.unfit.is_none() && is_size_assumed && reading.index == 0 {
+            let whose = facts.as_ref().map_or("the tokenizer", |facts| facts.name.as_str());
+            let summary = format!("{} does not say how many codes there are", name(path));
+            let hint =
+                format!("They are shown as codes of {whose}; open another tokenizer if it is not");
+            commands.push(Notice::warning(summary, hint).into());
+        }
+        if count > 1 && reading.index == 0 {
             let summary = format!("{}: the first of {count} images", name(path));
             commands.push(Notice::info(summary).into());
         }
         let remarks = read.remarks.iter().map(|text| text.split("; if ").next().unwrap_or(text));
-        commands.extend(remarks.map(|text| Notice::info(text).into()));
-        Ok(commands)
+        if reading.index == 0 {
+            commands.extend(remarks.map(|text| Notice::info(text).into()));
+        }
+        Ok(commands.into_iter().map(Outcome::Command).collect())
     }
 }
 
-/// What to do, for a person who cannot type options here.
-fn in_the_window(problem: Problem) -> Problem {
-    if !problem.hint.contains("--") {
-        return problem;
+/// A file of tokens that could not be read. Where only a word of the person is missing (the command line
+/// takes it as an option), it is asked for.
+fn unclear(path: &Path, problem: Problem) -> Result<Vec<Outcome>, Problem> {
+    if !problem.hint.contains("--grid") && !problem.hint.contains("--key") {
+        return Err(problem);
     }
-    let hint = format!(
-        "Save the array in its own shape and open it again, or on the command line: {}",
-        problem.hint
-    );
-    Problem { hint, ..problem }
+    let file = arrays::open(path).map_err(|error| error.problem())?;
+    let arrays = file.members.iter().map(|a| (a.name().to_owned(), a.shape().to_vec())).collect();
+    let unclear = Unclear { path: path.to_owned(), problem, arrays };
+    Ok(vec![Outcome::Unclear(Box::new(unclear))])
 }
 
 fn read_scene(path: &Path) -> Result<Outcome, Problem> {

@@ -19,6 +19,8 @@ pub enum Outcome {
     Command(Command),
     /// A path was opened, or could not be.
     Opened(Opened),
+    /// A file of tokens can be read in several ways, and nothing says in which.
+    Unclear(Box<Unclear>),
     /// A scene was read.
     Scene(Box<Scene>),
     /// A document was read; from its file, or from the autosave.
@@ -35,6 +37,17 @@ pub enum Outcome {
     Chosen(Ask, PathBuf),
     /// Something is there already where something is to be saved, and nobody said yet that it may go.
     Taken(Ask, PathBuf),
+}
+
+/// A file of tokens that can be read in several ways.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unclear {
+    /// The file.
+    pub path: PathBuf,
+    /// What is not clear.
+    pub problem: Problem,
+    /// Names and shapes of its arrays of numbers.
+    pub arrays: Vec<(String, Vec<usize>)>,
 }
 
 /// Where a code stands in the tokens of what was open when it was asked for.

@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use smalti_engine::answers::{Given, ImageRef, ModelRef, PastedPicture, SourceRef, Stamp, Subject};
+use smalti_engine::answers::{
+    Among, Given, ImageRef, ModelRef, PastedPicture, SourceRef, Stamp, Subject,
+};
 use smalti_engine::documents::{self, Blob};
 use smalti_engine::images::{self, Picture, WorkingSize};
 use smalti_engine::tokens::{Cell, Code, Part, PartShape, Tokens};
@@ -129,6 +131,8 @@ enum Kept {
         parts: Vec<(PartShape, u32, Vec<u32>)>,
         #[serde(default)]
         is_size_assumed: bool,
+        #[serde(default)]
+        among: Option<Among>,
     },
 }
 
@@ -223,6 +227,7 @@ fn keep(subject: &Subject, carried: &Carried<'_>, blobs: &mut Vec<Blob>) -> Kept
         Subject::Tokens(given) => Kept::Tokens {
             name: given.name.to_string(),
             is_size_assumed: given.is_size_assumed,
+            among: given.among.as_deref().cloned(),
             parts: given
                 .tokens
                 .parts()
@@ -397,11 +402,12 @@ fn unkeep(kept: Kept, blobs: &[Blob]) -> Result<Option<Subject>, String> {
             let picture = blob.to_picture().map_err(|e| e.to_string())?;
             Subject::Image(ImageRef::Pasted(PastedPicture::new(picture)))
         }
-        Kept::Tokens { name, parts, is_size_assumed } => {
+        Kept::Tokens { name, parts, is_size_assumed, among } => {
             let parts = parts.into_iter().map(|(shape, size, codes)| Part::new(shape, size, codes));
             let parts = parts.collect::<Result<Vec<_>>>().map_err(|e| e.to_string())?;
             let tokens = Tokens::new(parts).map_err(|e| e.to_string())?;
-            Subject::Tokens(Given { name: name.into(), tokens, is_size_assumed })
+            let among = among.map(Arc::new);
+            Subject::Tokens(Given { name: name.into(), tokens, is_size_assumed, among })
         }
     }))
 }

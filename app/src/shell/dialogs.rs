@@ -1,12 +1,15 @@
 //! What floats over everything: the question on leaving unsaved work, keys, about, a path to type, the overlay
 //! while a file is held over the window.
 
+mod reading;
+
 use std::path::{Path, PathBuf};
 
 use egui::{Align2, Button, Id, LayerId, Modal, Order, RichText, Stroke, TextEdit, Ui, vec2};
 
 use super::actions::{Action, key_name, view_key};
-use crate::files::outcome::Ask;
+use crate::document::Reading;
+use crate::files::outcome::{Ask, Unclear};
 use crate::files::saved::Saved;
 use crate::look::theme::{Theme, space};
 use crate::look::words::name;
@@ -26,6 +29,15 @@ pub enum Dialog {
         /// What for.
         ask: Ask,
         /// What is typed so far.
+        text: String,
+    },
+    /// A file of tokens can be read in several ways.
+    Tokens {
+        /// The file, and in which ways.
+        unclear: Unclear,
+        /// The number of the array that is looked at.
+        array: usize,
+        /// Rows and columns as they are typed.
         text: String,
     },
     /// Something is there already.
@@ -59,6 +71,8 @@ pub enum Answer {
     Discard(Then),
     /// A path was typed.
     Path(Ask, PathBuf),
+    /// How a file of tokens is to be read.
+    Tokens(PathBuf, Reading),
     /// What is there may be replaced.
     Replace(Ask, PathBuf),
 }
@@ -81,6 +95,9 @@ impl Dialog {
                     Self::Keys => keys_ui(ui, theme, actions),
                     Self::About => about_ui(ui, theme),
                     Self::Path { ask, text } => path_ui(ui, theme, ask, text),
+                    Self::Tokens { unclear, array, text } => {
+                        reading::ui(ui, theme, unclear, (array, text))
+                    }
                     Self::Replace { ask, path } => replace_ui(ui, theme, ask, path),
                 }
             });

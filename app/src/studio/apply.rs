@@ -34,6 +34,9 @@ impl Studio {
                 self.locked_stay(left);
             }
             Command::Open(Open::Path(path)) => self.open_path(path, Slot::A),
+            Command::Open(Open::TokensAs(path, reading)) => {
+                self.keeping.openings.ask_tokens(path, reading);
+            }
             Command::Layout(layout) => self.apply_layout(&layout),
             Command::Job(JobCommand::Control(run, control)) => self.session.control(run, control),
             Command::Job(JobCommand::Train(recipe)) => self.train(&recipe),
@@ -247,6 +250,10 @@ impl Studio {
                 for outcome in opened.outcomes {
                     self.came_of(outcome, commands, ctx);
                 }
+            }
+            Outcome::Unclear(unclear) => {
+                let (unclear, text) = (*unclear, String::new());
+                self.desk.dialog = Some(Dialog::Tokens { unclear, array: 0, text });
             }
             Outcome::Scene(scene) => self.open_scene(&scene),
             Outcome::Document(None, saved) => self.recover(*saved),

@@ -237,6 +237,7 @@ impl Studio {
                 self.save();
             }
             Answer::Discard(then) => self.go(then, ctx),
+            Answer::Tokens(path, reading) => self.keeping.openings.ask_tokens(path, reading),
             Answer::Path(ask, path) => self.chosen(ask, path, false),
             Answer::Replace(ask, path) => {
                 let commands = self.use_path(ask, path);

@@ -98,7 +98,7 @@ fn head_ui(
     for note in about.notes.iter().take(6) {
         ui.label(theme.label(note));
     }
-    ui.horizontal(|ui| {
+    ui.horizontal_wrapped(|ui| {
         let about = "A few lines of Python with which the code that made this file writes its tokens \
                      for Smalti";
         if ui.button("Copy snippet").on_hover_text(about).clicked() {
@@ -125,8 +125,19 @@ impl CheckpointView {
     ) {
         let theme = ctx.theme;
         let picked = self.picked_name(found, model);
+        let levels = found.recognized.facts.as_ref().map(|facts| &*facts.book(0).levels);
         if found.candidates.is_empty() {
-            ui.label(theme.label("nothing in it looks like a codebook"));
+            let text = match levels {
+                Some(levels @ [_, ..]) => {
+                    let levels: Vec<String> = levels.iter().map(ToString::to_string).collect();
+                    format!(
+                        "its codes are steps of its latents, not a tensor: {}",
+                        levels.join(" × ")
+                    )
+                }
+                _ => "nothing in it looks like a codebook".to_owned(),
+            };
+            ui.label(theme.label(text));
         } else {
             ui.label(theme.label("looks like a codebook"));
             let most = theme.px(ROW + 4.0) * found.candidates.len().min(4) as f32;
@@ -149,18 +160,25 @@ impl CheckpointView {
         ui.add(field).widget_info(|| {
             egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Filter tensors by name")
         });
-        let shown: Vec<_> =
-            found.tensors.iter().filter(|row| row.name.contains(self.filter.trim())).collect();
+        let rows = found.tensors.iter().zip(&found.norms);
+        let shown: Vec<_> = rows.filter(|(row, _)| row.name.contains(self.filter.trim())).collect();
         let height = theme.px(ROW);
         egui::ScrollArea::vertical().id_salt("tensors").auto_shrink(false).show_rows(
             ui,
             height,
             shown.len(),
             |ui, rows| {
-                for row in shown.iter().skip(rows.start).take(rows.len()) {
+                for (row, norm) in shown.iter().skip(rows.start).take(rows.len()) {
                     let shape: Vec<String> = row.shape.iter().map(ToString::to_string).collect();
                     let text = format!("{}  {}  {}", row.name, shape.join("×"), row.dtype);
-                    ui.add(egui::Label::new(theme.caption_figures(text)).truncate());
+                    let mut text = theme.caption_figures(text);
+                    if norm.is_some_and(|norm| !norm.is_finite()) {
+                        text = text.color(theme.colors.danger);
+                    }
+                    let label = ui.add(egui::Label::new(text).truncate());
+                    if let Some(norm) = norm {
+                        label.on_hover_text(format!("{}\nnorm {norm:.4}", row.name));
+                    }
                 }
             },
         );
@@ -214,9 +232,15 @@ fn figures_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: &Arc<CodebookLook>, na
         format!("{} codes of {} numbers", grouped(look.size as u64), look.dim),
         format!("length {shortest:.3} to {longest:.3}, half of them below {middle:.3}"),
         format!(
-            "{} codes stand twice bit by bit, {} pairs are nearly the same{of_all}",
-            twins,
-            look.near.len()
+            "{} bit by bit, {} nearly the same{of_all}",
+            match twins {
+                1 => "1 code stands twice".to_owned(),
+                n => format!("{n} codes stand twice"),
+            },
+            match look.near.len() {
+                1 => "1 pair is".to_owned(),
+                n => format!("{n} pairs are"),
+            }
         ),
     ];
     if let Some((counts, usage)) = &look.usage {

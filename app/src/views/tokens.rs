@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use egui::{Key, Rect, pos2, vec2};
 use smalti_engine::answers::{
-    CodeUse, Compared, Comparison, Encode, Encoded, Given, PastedPicture, Reconstruct, Sample,
-    Scope, Subject, Used,
+    CodeUse, Compared, Comparison, Encode, Encoded, Given, LoadImage, PastedPicture, Reconstruct,
+    Sample, Scope, Subject, Used,
 };
 use smalti_engine::session::Reply;
 use smalti_engine::tokens::{Cell, Code, Tokens};
@@ -20,9 +20,10 @@ pub(super) use self::overlay::hovered_cell;
 use self::sheet::Sheet;
 use super::view::View;
 use crate::ctx::ViewCtx;
-use crate::document::{ColorBy, Edit, Look, Slot};
+use crate::document::{ColorBy, Edit, Look, Open, Reading, Slot};
 use crate::look::textures::Sampling;
 use crate::look::theme::space;
+use crate::look::words::grouped;
 use crate::widgets::pane::{self, Pane, Zoom};
 use crate::widgets::{picker, states};
 
@@ -43,6 +44,7 @@ impl View for TokensView {
             let text = format!("{layout} · K {}", part.codebook_size());
             ui.label(ctx.theme.caption_figures(text));
         }
+        among_ui(ui, ctx);
         picker::size(ui, ctx);
         picker::model(ui, ctx, Slot::A);
         let by = ctx.document.looks.color_by;
@@ -84,6 +86,28 @@ impl View for TokensView {
             usage_strip(ui, ctx, below, &now);
         }
     }
+}
+
+/// Which image of a file of tokens is seen, and the ones before and after it.
+fn among_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+    let Some(Subject::Tokens(Given { among: Some(among), .. })) = &ctx.document.subject else {
+        return;
+    };
+    let mut step = |text: &str, name: &str, to: Option<usize>| {
+        let to = to.filter(|to| *to < among.count);
+        let button = ui.add_enabled(to.is_some(), egui::Button::new(text).small());
+        button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, to.is_some(), name));
+        if let Some(index) = to
+            && button.on_hover_text(name).clicked()
+        {
+            let (grid, key) = (among.grid, among.key.clone());
+            ctx.send(Open::TokensAs(among.path.clone(), Reading { grid, key, index }));
+        }
+    };
+    step("‹", "Tokens of the image before", among.index.checked_sub(1));
+    step("›", "Tokens of the next image", Some(among.index + 1));
+    let text = format!("{} of {}", grouped(among.index as u64 + 1), grouped(among.count as u64));
+    ui.label(ctx.theme.caption_figures(text));
 }
 
 /// The tokens as they are now and what they decode to. While a part is looked at whose successors can
@@ -166,7 +190,9 @@ impl TokensView {
         let book = part.book();
         let look = ctx.appearance(book);
         let counts = ctx.used("part usage", &use_in(now, number));
-        let errors = compared.best().and_then(|compared| compared.per_cell.get(number));
+        // A token without a place has no pixels that could differ.
+        let compared_here = compared.best().filter(|_| spatial);
+        let errors = compared_here.and_then(|compared| compared.per_cell.get(number));
         let sources = overlay::Sources {
             colors: look.best().map(|look| &look.colors),
             counts: counts.best().map(|counts| &counts.counts),
@@ -182,11 +208,17 @@ impl TokensView {
         let by = match ctx.document.looks.color_by {
             // How the codes look is not known.
             ColorBy::Mosaic if encoded.unfit.is_some() => ColorBy::Code.label(),
+            ColorBy::Difference if !spatial => "code (no places, so no differences)",
             by => by.label(),
         };
         let opacity = ctx.document.looks.token_opacity * 100.0;
         let figures =
             hovered_words(ctx, &sheet).unwrap_or_else(|| format!("by {by}, {opacity:.0} %"));
+        // Said first: the last figures go where there is no room.
+        let figures = match preparation(ctx, size) {
+            Some(how) => format!("{how} · {figures}"),
+            None => figures,
+        };
         let what = match (encoded.problem(), spatial) {
             (Some(_), _) => "tokens",
             (None, true) if ctx.document.image().is_none() => "tokens over what they decode to",
@@ -202,7 +234,9 @@ impl TokensView {
         let under = Rect::from_min_size(right.left_bottom(), vec2(width, line));
         match compared {
             Reply::Failed(problem) => {
-                states::caption(ui, ctx, under, &problem.summary, "");
+                // Whole: the end of a refusal is its point.
+                let place = egui::UiBuilder::new().max_rect(right.shrink(space::M));
+                ui.scope_builder(place, |ui| states::problem(ui, ctx, problem));
             }
             Reply::Ready(_) | Reply::Working { .. } => {
                 if let Some(compared) = compared.best() {
@@ -301,6 +335,8 @@ impl TokensView {
                 && (clicked || entered)
                 && ctx.has_code(ctx.part(now).1.book(), code)
             {
+                // What is typed next is another code.
+                self.force.clear();
                 ctx.send(Edit::ForceCells { cells: Arc::clone(cells), code });
             }
             if ui.button("Release").on_hover_text("Give the cells back to the tokenizer").clicked()
@@ -333,6 +369,26 @@ fn two_places(area: Rect, aspect: f32, line: f32) -> (Rect, Rect) {
     };
     let first = Rect::from_min_size(area.center() - whole / 2.0, size);
     (first, first.translate(step))
+}
+
+/// What was done to the picture before it was encoded, if it is not merely smaller: enlarged pictures look
+/// easy to encode, and of cropped ones a part is missing.
+fn preparation(ctx: &ViewCtx<'_>, [width, height]: [u32; 2]) -> Option<String> {
+    let image = ctx.document.image()?.clone();
+    let question = LoadImage { image, paint_side: ctx.document.size.side };
+    let loaded = ctx.ask_soon("own size", &question);
+    let own = &loaded.ready()?.picture;
+    let (w, h) = (own.width(), own.height());
+    // A side that does not divide by the factor loses some pixels at most.
+    let is_cropped =
+        (f64::from(w) / f64::from(h)).ln() - (f64::from(width) / f64::from(height)).ln();
+    if w.min(h) < width.min(height) {
+        Some(format!("enlarged from {w}×{h}"))
+    } else if is_cropped.abs() > 0.02 {
+        Some(format!("cropped from {w}×{h}"))
+    } else {
+        None
+    }
 }
 
 fn hovered_words(ctx: &ViewCtx<'_>, sheet: &Sheet<'_>) -> Option<String> {

@@ -75,7 +75,7 @@ pub fn size(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
     }
     ui.menu_button(words(now), |ui| {
         for (mode, sides) in [
-            (Fit::CropCenter, &[64_u32, 128, 256, 512][..]),
+            (Fit::CropCenter, &WorkingSize::SIDES[..]),
             (Fit::KeepAspect, &[128, 256, 512, 768][..]),
             (Fit::KeepOriginal, &[0][..]),
         ] {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::model::ModelRef;
-use crate::checkpoints::{self, CodebookCandidate, Recognized, TensorRow};
+use crate::checkpoints::{self, Checkpoint, CodebookCandidate, Recognized, TensorRow};
 use crate::measure::Codebook;
 use crate::session::{Desk, Question};
 use crate::{EngineError, Result};
@@ -29,6 +29,8 @@ pub struct Inspection {
     pub recognized: Recognized,
     /// All tensors, by name.
     pub tensors: Vec<TensorRow>,
+    /// The Euclidean norm of each, as far as they are numbers and 1 GiB goes; not finite if one of them is not.
+    pub norms: Vec<Option<f64>>,
     /// Tensors that look like a codebook, the likeliest first.
     pub candidates: Vec<CodebookCandidate>,
     /// A few lines of Python with which the code that made the file writes its tokens for Smalti.
@@ -43,12 +45,37 @@ impl Question for InspectModel {
         let checkpoint = checkpoints::read(&path)?;
         let beside = checkpoints::beside(&path);
         let part = part.as_deref();
-        let recognized = checkpoints::recognize_part(&checkpoint, &path, beside.as_ref(), part)?;
-        let family = recognized.design.as_ref().map(|design| design.family.as_str());
+        let mut recognized =
+            checkpoints::recognize_part(&checkpoint, &path, beside.as_ref(), part)?;
+        let tensors = checkpoints::tensor_rows(&checkpoint);
+        let norms = norms(&checkpoint, &tensors, desk)?;
+        let broken =
+            tensors.iter().zip(&norms).filter(|(_, norm)| norm.is_some_and(|n| !n.is_finite()));
+        let broken: Vec<&str> = broken.map(|(row, _)| row.name.as_str()).collect();
+        if let Some(first) = broken.first() {
+            let others = match broken.len() {
+                1 => String::new(),
+                n => format!(" and {} others", n - 1),
+            };
+            let problem = format!(
+                "{first}{others} has numbers that are not finite: the training broke down, use an earlier \
+                 checkpoint"
+            );
+            recognized.problems.insert(0, problem);
+        }
+        let mut candidates = checkpoints::codebook_candidates(&checkpoint);
+        if let Some(facts) = &recognized.facts {
+            // Its own codebook first, before one of a network inside it.
+            let book = facts.book(0);
+            candidates
+                .sort_by_key(|found| (found.size, found.dim) != (book.size as usize, book.dim));
+        }
+        let design = recognized.design.as_ref();
         Ok(Inspection {
-            snippet: checkpoints::snippet(family, checkpoint.container, &path),
-            tensors: checkpoints::tensor_rows(&checkpoint),
-            candidates: checkpoints::codebook_candidates(&checkpoint),
+            snippet: checkpoints::snippet(design, checkpoint.container, &path),
+            tensors,
+            norms,
+            candidates,
             recognized,
         })
     }
@@ -60,6 +87,20 @@ impl Question for InspectModel {
     fn is_file_work(&self) -> bool {
         true
     }
+}
+
+/// Bytes of tensors whose norms are worked out.
+const MOST_READ: usize = 1 << 30;
+
+fn norms(checkpoint: &Checkpoint, rows: &[TensorRow], desk: &Desk<'_>) -> Result<Vec<Option<f64>>> {
+    let mut read = 0;
+    let mut all = Vec::with_capacity(rows.len());
+    for (number, row) in rows.iter().enumerate() {
+        read += row.elements * 4;
+        all.push(if read <= MOST_READ { checkpoints::norm(checkpoint, &row.name)? } else { None });
+        desk.progress((number + 1) as f32 / rows.len() as f32)?;
+    }
+    Ok(all)
 }
 
 /// A tensor looked at as a codebook. It need not be one of images.

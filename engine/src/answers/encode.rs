@@ -1,5 +1,6 @@
 //! Image → tokens → image.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -30,6 +31,23 @@ pub struct Given {
     pub tokens: Tokens,
     /// Nothing says how large their codebook is: it is that of whichever tokenizer has all their codes.
     pub is_size_assumed: bool,
+    /// Where they are from, if they are those of one of several images in a file.
+    pub among: Option<Arc<Among>>,
+}
+
+/// One of several images in a file of tokens, and how the file is read.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Among {
+    /// The file.
+    pub path: PathBuf,
+    /// Which image, from 0.
+    pub index: usize,
+    /// Of how many.
+    pub count: usize,
+    /// Rows and columns, where a person said them.
+    pub grid: Option<(usize, usize)>,
+    /// The array's name, where a person said it.
+    pub key: Option<String>,
 }
 
 impl Given {

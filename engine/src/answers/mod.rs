@@ -18,7 +18,7 @@ pub use checkpoint::{CodebookLook, InspectModel, Inspection, LookAtCodebook};
 pub use code::{Appearance, CodeAppearance, CodeCard, CodeCardAnswer, CodeColors};
 pub use code::{CodeInImages, Occurrences};
 pub use compare::{Compared, Comparison, Reconstruct};
-pub use encode::{Decode, Decoded, Encode, Encoded, Given, Subject};
+pub use encode::{Among, Decode, Decoded, Encode, Encoded, Given, Subject};
 pub use identify::{Identified, Identify};
 pub use image::{
     ClassMembers, ImageRef, LoadImage, LoadedImage, OwnSide, PastedPicture, SourceFacts,

@@ -184,7 +184,7 @@ pub(super) fn find(
     match best.fitted {
         Ok((design, fitted)) => found.take(design, fitted, &best.view),
         Err(error) => {
-            found.problems.push(format!("nearly a {}, but {error}", best.family.title()));
+            found.problems.push(format!("nearly {}, but {error}", best.family.title()));
         }
     }
     for other in &found.others {

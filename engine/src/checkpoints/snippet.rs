@@ -6,18 +6,22 @@
 
 use std::path::Path;
 
-use super::Container;
+use serde_json::Value;
 
-/// Lines that write the indices, for a family where it is known (its id, such as "taming_vqmodel"), else
+use super::{Container, Design};
+
+/// Lines that write the indices, for a family where it is known, with what the file says of its sizes; else
 /// general ones with the two places to fill in.
-pub fn snippet(family_id: Option<&str>, container: Container, path: &Path) -> String {
-    let family = family_id.and_then(Known::of);
+pub fn snippet(design: Option<&Design>, container: Container, path: &Path) -> String {
+    let family = design.and_then(|design| Known::of(&design.family));
+    let nothing = Value::Null;
+    let settings = design.map_or(&nothing, |design| &design.settings);
     let path = python_text(&path.display().to_string());
     let body = match family {
         Some(Known::Taming) => TAMING.replace("STATE", &state(container, "state_dict")),
         Some(Known::Gumbel) => GUMBEL.replace("STATE", &state(container, "state_dict")),
-        Some(Known::LlamaGen) => LLAMAGEN.replace("STATE", &llamagen_state(container)),
-        Some(Known::Var) => VAR.replace("STATE", &state(container, "")),
+        Some(Known::LlamaGen) => llamagen(settings).replace("STATE", &llamagen_state(container)),
+        Some(Known::Var) => var(settings).replace("STATE", &state(container, "")),
         Some(Known::Magvit) => MAGVIT.replace("STATE", &state(container, "state_dict")),
         Some(Known::Ibq) => IBQ.replace("STATE", &state(container, "state_dict")),
         Some(Known::Diffusers) => DIFFUSERS.to_owned(),
@@ -32,7 +36,13 @@ pub fn snippet(family_id: Option<&str>, container: Container, path: &Path) -> St
         Some(Known::TiTok | Known::MaskGit) => "/ 255  # (B, 3, H, W) in [0, 1]",
         _ => "/ 127.5 - 1  # (B, 3, H, W) in [-1, 1]",
     };
-    let head = HEAD.replace("PATH", &path).replace("RANGE", range);
+    let side = match family {
+        Some(Known::Var) => var_side(settings),
+        Some(Known::TiTok) => settings["crop_size"].as_u64(),
+        _ => None,
+    };
+    let side = side.unwrap_or(256).to_string();
+    let head = HEAD.replace("PATH", &path).replace("RANGE", range).replace("SIDE", &side);
     format!("{head}\n{}", body.trim_start())
 }
 
@@ -111,12 +121,50 @@ fn llamagen_state(container: Container) -> String {
     format!("{loaded}\nstate = state.get(\"ema\") or state.get(\"model\") or state[\"state_dict\"]")
 }
 
+/// The network of VAR with this file's sizes, which its own defaults are only for the published one.
+fn var(settings: &Value) -> String {
+    let book = &settings["quantize"];
+    let or = |value: &Value, usual: u64| value.as_u64().unwrap_or(usual).to_string();
+    let patches: Vec<String> =
+        book["v_patch_nums"].as_array().into_iter().flatten().map(Value::to_string).collect();
+    let patches = if patches.is_empty() {
+        String::new()
+    } else {
+        format!("v_patch_nums=({},), ", patches.join(", "))
+    };
+    VAR.replace("VOCAB", &or(&book["vocab_size"], 4096))
+        .replace("CHANNELS", &or(&settings["z_channels"], 32))
+        .replace("WIDTH", &or(&settings["ch"], 160))
+        .replace("SHARE", &or(&book["share_quant_resi"], 4))
+        .replace("PATCHES", &patches)
+}
+
+/// The side of VAR's pictures in pixels: the last scale times the factor.
+fn var_side(settings: &Value) -> Option<u64> {
+    let last = settings["quantize"]["v_patch_nums"].as_array()?.last()?.as_u64()?;
+    let levels = settings["ch_mult"].as_array()?.len();
+    last.checked_shl(u32::try_from(levels.checked_sub(1)?).ok()?)
+}
+
+fn llamagen(settings: &Value) -> String {
+    let (network, book) = (&settings["network"], &settings["quantizer"]["Vq"]);
+    let or = |value: &Value, usual: u64| value.as_u64().unwrap_or(usual).to_string();
+    let name = match network["ch_mult"].as_array().map(Vec::len) {
+        Some(4) => "VQ-8",
+        _ => "VQ-16",
+    };
+    LLAMAGEN
+        .replace("NAME", name)
+        .replace("CODES", &or(&book["codes"], 16384))
+        .replace("DIM", &or(&network["embed_dim"], 8))
+}
+
 const HEAD: &str = r#"import numpy as np
 import torch
 from PIL import Image
 
 path = PATH
-image = Image.open("photo.png").convert("RGB").resize((256, 256), Image.BICUBIC)
+image = Image.open("photo.png").convert("RGB").resize((SIDE, SIDE), Image.BICUBIC)
 images = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() RANGE
 "#;
 
@@ -158,7 +206,7 @@ print("K =", params.n_embed)
 const LLAMAGEN: &str = r#"
 from tokenizer.tokenizer_image.vq_model import VQ_models
 
-model = VQ_models["VQ-16"](codebook_size=16384, codebook_embed_dim=8).eval()  # or "VQ-8"
+model = VQ_models["NAME"](codebook_size=CODES, codebook_embed_dim=DIM).eval()
 STATE
 model.load_state_dict(state)
 with torch.no_grad():
@@ -168,19 +216,17 @@ np.save("tokens.npy", indices.reshape(b, h, w).cpu().numpy().astype(np.int32))
 print("K =", model.config.codebook_size)
 "#;
 
-// FoundationVision/VAR, models/vqvae.py. One file a scale: each is a grid of its own.
+// FoundationVision/VAR, models/vqvae.py. All scales in a row, as its transformer reads them.
 const VAR: &str = r#"
 from models import VQVAE
 
-model = VQVAE(vocab_size=4096, z_channels=32, ch=160, share_quant_resi=4, test_mode=True)
+model = VQVAE(vocab_size=VOCAB, z_channels=CHANNELS, ch=WIDTH, PATCHESshare_quant_resi=SHARE, test_mode=True)
 STATE
 model.load_state_dict(state)
 with torch.no_grad():
     scales = model.img_to_idxBl(images)
-for number, indices in enumerate(scales):
-    side = round(indices.shape[1] ** 0.5)
-    grid = indices.reshape(len(indices), side, side).cpu().numpy().astype(np.int32)
-    np.save(f"tokens_scale{number}.npy", grid)
+indices = torch.cat(scales, dim=1)  # (B, tokens of all scales)
+np.save("tokens.npy", indices.cpu().numpy().astype(np.int32))
 print("K =", model.vocab_size)
 "#;
 
@@ -311,7 +357,34 @@ print("K =", K)
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    fn of_family(id: &str) -> Design {
+        Design { family: id.to_owned(), settings: Value::Null }
+    }
+
+    #[test]
+    fn the_sizes_are_those_of_the_file() {
+        let settings = json!({ "ch": 32, "ch_mult": [1, 1], "z_channels": 12, "quantize": {
+            "vocab_size": 80, "v_patch_nums": [1, 2, 8], "share_quant_resi": 4 } });
+        let design = Design { family: "var_vqvae".to_owned(), settings };
+        let text = snippet(Some(&design), Container::TorchZip, Path::new("x.pth"));
+        for part in
+            ["vocab_size=80", "z_channels=12", "ch=32", "v_patch_nums=(1, 2, 8,)", "(16, 16)"]
+        {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        let settings = json!({ "network": { "ch_mult": [1, 2, 2, 4], "embed_dim": 8 },
+            "quantizer": { "Vq": { "codes": 96 } } });
+        let design = Design { family: "llamagen_vq".to_owned(), settings };
+        let text = snippet(Some(&design), Container::TorchZip, Path::new("x.pt"));
+        assert!(
+            text.contains("VQ_models[\"VQ-8\"](codebook_size=96, codebook_embed_dim=8)"),
+            "{text}"
+        );
+    }
 
     #[test]
     fn every_snippet_writes_tokens_and_says_k() {
@@ -334,11 +407,11 @@ mod tests {
         let mut texts = std::collections::BTreeSet::new();
         for id in ids {
             for container in [Container::TorchZip, Container::Safetensors, Container::TorchScript] {
-                let text = snippet(Some(id), container, Path::new("a b.ckpt"));
+                let text = snippet(Some(&of_family(id)), container, Path::new("a b.ckpt"));
                 assert!(text.contains("path = \"a b.ckpt\""), "{id}: {text}");
                 assert!(text.contains("np.save(") && text.contains("astype(np.int32)"), "{id}");
                 assert!(text.contains("K "), "{id}");
-                for placeholder in ["STATE", "PATH", "RANGE"] {
+                for placeholder in ["STATE", "PATH", "RANGE", "SIDE", "VOCAB", "CODES", "NAME]"] {
                     assert!(!text.contains(placeholder), "{id}: {placeholder} is left in\n{text}");
                 }
                 assert!(text.lines().count() < 40, "{id}: a few lines");
@@ -350,7 +423,7 @@ mod tests {
 
     #[test]
     fn the_range_of_pixels_is_the_one_that_the_network_was_trained_with() {
-        let of = |id| snippet(Some(id), Container::TorchZip, Path::new("x.bin"));
+        let of = |id| snippet(Some(&of_family(id)), Container::TorchZip, Path::new("x.bin"));
         for id in ["titok_vq", "maskgit_vqgan"] {
             assert!(of(id).contains("/ 255  # (B, 3, H, W) in [0, 1]"), "{id}");
         }
@@ -367,11 +440,12 @@ mod tests {
 
     #[test]
     fn averaged_weights_come_first_where_the_project_loads_them_first() {
-        let text = snippet(Some("llamagen_vq"), Container::TorchZip, Path::new("x.pt"));
+        let text = snippet(Some(&of_family("llamagen_vq")), Container::TorchZip, Path::new("x.pt"));
         let place = |part: &str| text.find(part).unwrap_or_else(|| panic!("{part}: {text}"));
         assert!(place("\"ema\"") < place("\"model\""));
         assert!(
-            snippet(Some("lfq"), Container::TorchZip, Path::new("x.ckpt")).contains("ema_scope")
+            snippet(Some(&of_family("lfq")), Container::TorchZip, Path::new("x.ckpt"))
+                .contains("ema_scope")
         );
     }
 }

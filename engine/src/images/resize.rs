@@ -38,6 +38,9 @@ pub struct WorkingSize {
 const MAX_SIDE: u32 = 65_536;
 
 impl WorkingSize {
+    /// The sides of squares that are offered.
+    pub const SIDES: [u32; 4] = [64, 128, 256, 512];
+
     /// A square of `side` pixels from the middle.
     pub fn square(side: u32, multiple_of: u32) -> Self {
         Self { side, mode: Fit::CropCenter, multiple_of }

@@ -21,7 +21,15 @@ fn rich() -> Saved {
         .after(&Open::Model(Slot::B, ModelRef::Shipped("worlds-vqvae".into())).into())
         .after(&Open::Model(Slot::D, ModelRef::Shipped("worlds-fsq".into())).into())
         .after(&Edit::ForceCells { cells: Arc::clone(&cells), code: 417 }.into())
-        .after(&Open::Tokens(Given { name: "a.npy".into(), tokens, is_size_assumed: true }).into())
+        .after(
+            &Open::Tokens(Given {
+                name: "a.npy".into(),
+                tokens,
+                is_size_assumed: true,
+                among: None,
+            })
+            .into(),
+        )
         .after(&Edit::LockCells { cells, locked: true }.into())
         .after(&Edit::SwitchCode { code: Code::first(9), on: false }.into())
         .after(&Edit::PinCode(Code { book: 1, number: 417 }).into());

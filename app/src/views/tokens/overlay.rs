@@ -82,10 +82,10 @@ fn colors(
                 let value = (1.0 + count.unwrap_or(0) as f32).ln() / (1.0 + highest).ln();
                 map.at(value)
             }
-            ColorBy::Difference => {
-                map.at(sources.errors.and_then(|e| e.get(at)).copied().unwrap_or(0.0)
-                    / FULL_DIFFERENCE)
-            }
+            ColorBy::Difference => match sources.errors {
+                Some(errors) => map.at(errors.get(at).copied().unwrap_or(0.0) / FULL_DIFFERENCE),
+                None => color_of(code, levels),
+            },
         }
     };
     // The last line may be short.
