@@ -3,6 +3,7 @@
 use std::cell::{Cell as Slotted, RefCell};
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use smalti_engine::Problem;
@@ -11,7 +12,7 @@ use smalti_engine::answers::{
     ModelInfo, ModelRef, PastedPicture, Reconstruct, Used,
 };
 use smalti_engine::images::Picture;
-use smalti_engine::session::{Lane, Question, Reply, Session};
+use smalti_engine::session::{Lane, Question, Reply, RunId, Session};
 use smalti_engine::tokens::{Cell, Code, Part, Tokens};
 
 use crate::document::{Command, Document, Notice, Slot};
@@ -111,6 +112,8 @@ pub struct ViewCtx<'a> {
     pub(crate) commands: &'a RefCell<Vec<Command>>,
     pub(crate) edited: &'a EditedTokens,
     pub(crate) originals: &'a Originals,
+    /// Runs of this sitting by their folders.
+    pub(crate) live_runs: &'a BTreeMap<PathBuf, RunId>,
 }
 
 impl std::fmt::Debug for ViewCtx<'_> {

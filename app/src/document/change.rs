@@ -42,6 +42,8 @@ impl Document {
             Open::Model(slot, model) => self.set_other(*slot, Some(model.clone())),
             Open::Checkpoint(model) => self.checkpoint.clone_from(model),
             Open::NoModel(slot) => self.set_other(*slot, None),
+            Open::Run(slot, run) => self.runs[*slot as usize] = Some(run.clone()),
+            Open::NoRun(slot) => self.runs[*slot as usize] = None,
             Open::Size(size) => self.work_with(|d| d.size = *size),
             Open::Path(_) | Open::TokensAs(..) => {}
         }
@@ -55,7 +57,7 @@ impl Document {
 
     /// Changes what is worked on. Cells of another image, tokenizer or size mean nothing: what was
     /// done to them is kept aside, and what was done to the new ones before is there again.
-    fn work_with(&mut self, change: impl FnOnce(&mut Self)) {
+    pub(super) fn work_with(&mut self, change: impl FnOnce(&mut Self)) {
         let (before, work) = (self.work_on(), self.work());
         change(self);
         let now = self.work_on();
@@ -126,6 +128,9 @@ impl Document {
                     off.insert(*code);
                 }
             }
+            Edit::KeepVariation => self.keep_variation(),
+            Edit::UseVariation(number) => self.use_variation(*number),
+            Edit::DropVariation(number) => self.drop_variation(*number),
             Edit::ReplaceCode { .. } | Edit::Undo | Edit::Redo => {}
         }
     }

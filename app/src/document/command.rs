@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use smalti_engine::answers::{Given, ImageRef, ModelRef, SourceRef};
 use smalti_engine::images::{Picture, WorkingSize};
 use smalti_engine::session::{Control, RunId};
@@ -12,6 +13,7 @@ use smalti_engine::tokens::{Cell, Code};
 use super::looks::{ColorBy, CompareMode, DifferenceKind};
 use super::notice::Notice;
 use super::slot::Slot;
+use super::value::RunFolder;
 use super::view_id::{PanelId, ViewId};
 use crate::settings::ThemeChoice;
 
@@ -45,6 +47,10 @@ pub enum Open {
     Checkpoint(Option<ModelRef>),
     /// Takes a tokenizer that is compared with away.
     NoModel(Slot),
+    /// A run takes a slot.
+    Run(Slot, RunFolder),
+    /// A slot of runs becomes free; the run's files stay.
+    NoRun(Slot),
     /// Works at another size.
     Size(WorkingSize),
 }
@@ -94,6 +100,12 @@ pub enum Edit {
         /// May it be used?
         on: bool,
     },
+    /// Keeps the work as it is as a variation.
+    KeepVariation,
+    /// Goes back to a variation.
+    UseVariation(usize),
+    /// Drops a variation.
+    DropVariation(usize),
     /// Takes the last change back.
     Undo,
     /// Does it again.
@@ -135,10 +147,12 @@ pub enum JobCommand {
     Control(RunId, Control),
     /// Trains what a recipe describes, in a new folder of its own.
     Train(RecipeRef),
+    /// Goes on with the run in a slot, from its last checkpoint.
+    GoOn(Slot),
 }
 
 /// A training recipe by reference.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RecipeRef {
     /// The recipe of a tokenizer that comes with Smalti, such as "worlds-fsq".
     Shipped(Arc<str>),

@@ -90,7 +90,9 @@ impl History {
     pub fn undo(&mut self) {
         self.finish_interaction();
         if let Some(before) = self.past.pop() {
-            self.future.push(std::mem::replace(&mut self.now, before));
+            let after = std::mem::replace(&mut self.now, before);
+            self.keep_runs(&after.0);
+            self.future.push(after);
         }
     }
 
@@ -98,7 +100,14 @@ impl History {
     pub fn redo(&mut self) {
         self.finish_interaction();
         if let Some(after) = self.future.pop() {
-            self.past.push(std::mem::replace(&mut self.now, after));
+            let before = std::mem::replace(&mut self.now, after);
+            self.keep_runs(&before.0);
+            self.past.push(before);
         }
+    }
+
+    /// A run goes on whatever is undone.
+    fn keep_runs(&mut self, latest: &Document) {
+        self.now.0.runs.clone_from(&latest.runs);
     }
 }

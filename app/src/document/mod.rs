@@ -12,6 +12,7 @@ mod notice;
 mod older;
 mod slot;
 mod value;
+mod variations;
 mod view_id;
 
 pub use arrangement::{Arrangement, MOST_ALIKE, Panel};
@@ -20,7 +21,8 @@ pub use history::History;
 pub use looks::{ColorBy, CompareMode, DifferenceKind, Looks};
 pub use notice::{Notice, Severity};
 pub use slot::Slot;
-pub use value::{Document, Selection, Work, WorkOn};
+pub use value::{Document, RunFolder, Selection, Work, WorkOn};
+pub use variations::{Variation, Variations};
 pub use view_id::{Needs, PanelId, ViewId};
 
 #[cfg(test)]

@@ -113,3 +113,49 @@ fn given_tokens_are_a_subject_like_an_image() {
     assert!(away.edits.is_empty());
     assert_eq!(away.after(&Open::Tokens(given).into()).edits, edited.edits);
 }
+
+#[test]
+fn variations_are_a_tree_and_each_brings_its_work_back_where_it_was_done() {
+    let image = |index| {
+        Command::from(Open::Image(ImageRef::InSource { source: SourceRef::Samples, index }))
+    };
+    let force = |code| Edit::ForceCells { cells: cells(&[(0, 0)]), code }.into();
+    let kept = Edit::KeepVariation.into();
+    let start = Document::default().after(&image(0));
+    let one = start.after(&force(1)).after(&kept);
+    let deeper = one.after(&force(2)).after(&kept);
+    // Back to the first, and another way from there.
+    let back = deeper.after(&Edit::UseVariation(0).into());
+    assert_eq!(back.edits, one.edits);
+    let other = back.after(&force(3)).after(&kept);
+    let names = |document: &Document| {
+        let all = document.variations.all();
+        let tree = document.variations.tree().into_iter();
+        tree.map(|(at, depth)| format!("{depth} {}", all[at].name)).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&other), ["0 1", "1 1.1", "1 1.2"]);
+    // From another image a variation leads back to its own.
+    let away = other.after(&image(1)).after(&force(7));
+    let there = away.after(&Edit::UseVariation(1).into());
+    assert_eq!(there.image(), start.image());
+    assert_eq!(there.edits, deeper.edits);
+    assert_eq!(there.after(&image(1)).edits, away.edits, "and what was done there is kept");
+    // What is dropped leaves what was made from it.
+    let without = other.after(&Edit::DropVariation(0).into());
+    assert_eq!(names(&without), ["0 1.1", "0 1.2"]);
+    assert_eq!(without.variations.base(), Some(1));
+}
+
+#[test]
+fn a_run_keeps_its_slot_whatever_is_undone() {
+    let mut history = History::default();
+    let force = Edit::ForceCells { cells: cells(&[(1, 2)]), code: 4 };
+    history.change(history.document().after(&force.into()), false);
+    let run = RunFolder { folder: "runs/a".into(), recipe: RecipeRef::Shipped("a".into()) };
+    history.change(history.document().after(&Open::Run(Slot::B, run.clone()).into()), false);
+    history.undo();
+    assert!(history.document().edits.is_empty(), "starting a run is no step of its own");
+    assert_eq!(history.document().runs[1], Some(run.clone()));
+    history.redo();
+    assert_eq!(history.document().runs[1], Some(run));
+}

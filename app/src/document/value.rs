@@ -1,6 +1,7 @@
 //! The document as a value.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -8,8 +9,10 @@ use smalti_engine::answers::{Encoded, ImageRef, ModelRef, SourceRef, Subject, Wi
 use smalti_engine::images::WorkingSize;
 use smalti_engine::tokens::{Cell, Code, Tokens};
 
+use super::command::RecipeRef;
 use super::looks::Looks;
 use super::slot::Slot;
+use super::variations::Variations;
 
 /// What is picked, the same in every view.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -63,6 +66,15 @@ impl WorkOn {
     }
 }
 
+/// A training run by its folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunFolder {
+    /// Where its checkpoint and its model are.
+    pub folder: PathBuf,
+    /// What it trains by.
+    pub recipe: RecipeRef,
+}
+
 /// Everything a person decided. Cheap to clone.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {
@@ -85,6 +97,10 @@ pub struct Document {
     /// What was done to other subjects, or to this one at another size or by another tokenizer: it is
     /// there again when they are.
     pub kept: Arc<[(WorkOn, Work)]>,
+    /// States of the work that were kept.
+    pub variations: Variations,
+    /// The runs that train for it, in slots A to D.
+    pub runs: [Option<RunFolder>; 4],
     /// Codes that may not be used.
     pub switched_off: Arc<BTreeSet<Code>>,
     /// What is picked.
@@ -105,6 +121,8 @@ impl Default for Document {
             edits: Arc::default(),
             locks: Arc::default(),
             kept: Arc::default(),
+            variations: Variations::default(),
+            runs: Default::default(),
             switched_off: Arc::default(),
             selection: Selection::default(),
             looks: Looks::default(),
@@ -140,7 +158,10 @@ impl Document {
     pub fn all_work(&self) -> Vec<(Option<WorkOn>, Work)> {
         let here = (self.work_on(), self.work());
         let kept = self.kept.iter().map(|(on, work)| (Some(on.clone()), work.clone()));
-        std::iter::once(here).chain(kept).filter(|(_, work)| !work.is_empty()).collect()
+        let variations = self.variations.all().iter();
+        let variations = variations.map(|kept| (Some(kept.on.clone()), kept.work.clone()));
+        let all = std::iter::once(here).chain(kept).chain(variations);
+        all.filter(|(_, work)| !work.is_empty()).collect()
     }
 
     /// What the tokenizer said, with the forced tokens over it. Costs a pass over the tokens when
@@ -177,6 +198,8 @@ impl Document {
         let (mut a, mut b) = (self.clone(), other.clone());
         a.selection = Selection::default();
         b.selection = Selection::default();
+        // A run goes on whatever is undone.
+        a.runs.clone_from(&b.runs);
         a != b
     }
 }

@@ -145,3 +145,17 @@ impl Opened {
 pub fn notice(notice: Notice) -> Outcome {
     Outcome::Command(AppCommand::Notify(notice).into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_saved_gets_an_ending_that_says_what_it_is() {
+        let at = |save: &Save, chosen: &str| save.at(Path::new(chosen)).display().to_string();
+        assert_eq!(at(&Save::Document, "a.smalti"), "a.smalti");
+        assert_eq!(at(&Save::Document, "photograph.png"), "photograph.png.smalti");
+        assert_eq!(at(&Save::Tokens, "t.NPY"), "t.NPY");
+        assert_eq!(at(&Save::Tokens, "tokens.v2"), "tokens.v2.safetensors");
+    }
+}

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use smalti_engine::training::Recipe;
 use smalti_engine::{EngineError, Result};
 
+use crate::document::{RecipeRef, RunFolder};
+
 /// Runs of one name.
 const MOST_RUNS: u32 = 10_000;
 
@@ -16,15 +18,20 @@ pub struct Training {
     pub recipe: Recipe,
     /// Where the recipe's relative paths start.
     pub beside: PathBuf,
-    /// The new folder of the run.
-    pub folder: PathBuf,
+    /// The folder of the run, which the document names.
+    pub run: RunFolder,
+    /// Whether it goes on from the checkpoint there.
+    pub resumes: bool,
 }
 
 /// Reads a recipe and makes a new folder for its run in `runs`, or in the folder of temporary files.
 ///
 /// # Errors
 /// If the recipe cannot be used or the folder cannot be made.
-pub fn prepare_training(path: &Path, runs: Option<&Path>) -> Result<Training> {
+pub fn prepare_training(
+    (reference, path): (RecipeRef, &Path),
+    runs: Option<&Path>,
+) -> Result<Training> {
     let recipe = Recipe::read(path)?;
     let folder = if let Some(runs) = runs {
         new_folder(runs, &recipe.name)?
@@ -33,7 +40,18 @@ pub fn prepare_training(path: &Path, runs: Option<&Path>) -> Result<Training> {
         made.map_err(|source| EngineError::io(std::env::temp_dir(), source))?.keep()
     };
     let beside = path.parent().unwrap_or(Path::new("")).to_owned();
-    Ok(Training { recipe, beside, folder })
+    let run = RunFolder { folder, recipe: reference };
+    Ok(Training { recipe, beside, run, resumes: false })
+}
+
+/// Reads the recipe of a run that ended before it was done.
+///
+/// # Errors
+/// If the recipe cannot be used.
+pub fn prepare_to_go_on(path: &Path, run: RunFolder) -> Result<Training> {
+    let recipe = Recipe::read(path)?;
+    let beside = path.parent().unwrap_or(Path::new("")).to_owned();
+    Ok(Training { recipe, beside, run, resumes: true })
 }
 
 /// The first of NAME-1, NAME-2 and so on that is not there yet.

@@ -17,7 +17,9 @@ use smalti_engine::tokens::{Cell, Code, Part, PartShape, Tokens};
 use smalti_engine::{EngineError, Result};
 
 use super::disk::{read_whole, stamp};
-use crate::document::{Document, Looks, Panel, Selection, Work, WorkOn};
+use crate::document::{
+    Document, Looks, Panel, RunFolder, Selection, Variation, Variations, Work, WorkOn,
+};
 
 /// The version that is written. 1: one image, tokenizers A and B, codes as bare numbers.
 const VERSION: u64 = 2;
@@ -60,6 +62,9 @@ struct Text {
     others: [Option<ModelRef>; 3],
     work: WorkText,
     kept: Vec<KeptWork>,
+    variations: Vec<KeptVariation>,
+    variation: Option<usize>,
+    runs: [Option<RunFolder>; 4],
     switched_off: Vec<Code>,
     selection: Selection,
     looks: Looks,
@@ -81,6 +86,9 @@ impl Default for Text {
             others,
             work: WorkText::default(),
             kept: Vec::new(),
+            variations: Vec::new(),
+            variation: None,
+            runs: Default::default(),
             switched_off: Vec::new(),
             selection,
             looks,
@@ -102,6 +110,13 @@ struct KeptWork {
     size: WorkingSize,
     model: ModelRef,
     work: WorkText,
+}
+
+#[derive(Serialize, Deserialize)]
+struct KeptVariation {
+    name: String,
+    parent: Option<usize>,
+    kept: KeptWork,
 }
 
 /// A subject in the text. `blob` names what is carried along.
@@ -162,12 +177,19 @@ pub fn to_bytes(saved: &Saved, carried: &Carried<'_>) -> Result<Vec<u8>> {
     let document = &saved.document;
     let mut blobs = Vec::new();
     let subject = document.subject.as_ref().map_or(Kept::None, |s| keep(s, carried, &mut blobs));
-    let kept = document.kept.iter().map(|(on, work)| KeptWork {
+    let mut work_text = |on: &WorkOn, work: &Work| KeptWork {
         on: keep(&on.subject, carried, &mut blobs),
         size: on.size,
         model: on.model.clone(),
         work: work.into(),
-    });
+    };
+    let kept = document.kept.iter().map(|(on, work)| work_text(on, work)).collect();
+    let variation = |v: &Variation| KeptVariation {
+        name: v.name.to_string(),
+        parent: v.parent,
+        kept: work_text(&v.on, &v.work),
+    };
+    let variations = document.variations.all().iter().map(variation).collect();
     let text = Text {
         version: VERSION,
         subject,
@@ -177,7 +199,10 @@ pub fn to_bytes(saved: &Saved, carried: &Carried<'_>) -> Result<Vec<u8>> {
         checkpoint: document.checkpoint.clone(),
         others: document.others.clone(),
         work: (&document.work()).into(),
-        kept: kept.collect(),
+        kept,
+        variations,
+        variation: document.variations.base(),
+        runs: document.runs.clone(),
         switched_off: document.switched_off.iter().copied().collect(),
         selection: document.selection.clone(),
         looks: document.looks.clone(),
@@ -305,6 +330,14 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Saved> {
             kept.push((on, work.into()));
         }
     }
+    let mut variations = Vec::new();
+    for KeptVariation { name, parent, kept } in text.variations {
+        // One without its subject keeps its number, to which others refer.
+        let subject = unkeep(kept.on, &blobs).map_err(bad)?.or_else(|| subject.clone());
+        let Some(subject) = subject else { continue };
+        let on = WorkOn::new(subject, kept.size, restamped_model(kept.model));
+        variations.push(Variation { name: name.into(), parent, on, work: kept.work.into() });
+    }
     let document = Document {
         subject,
         source: restamped_source(text.source),
@@ -315,6 +348,8 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Saved> {
         edits: work.edits,
         locks: work.locks,
         kept: kept.into(),
+        variations: Variations::new(variations, text.variation),
+        runs: text.runs,
         switched_off: Arc::new(text.switched_off.into_iter().collect()),
         selection: text.selection,
         looks: text.looks,

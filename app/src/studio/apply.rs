@@ -40,6 +40,7 @@ impl Studio {
             Command::Layout(layout) => self.apply_layout(&layout),
             Command::Job(JobCommand::Control(run, control)) => self.session.control(run, control),
             Command::Job(JobCommand::Train(recipe)) => self.train(&recipe),
+            Command::Job(JobCommand::GoOn(slot)) => self.go_on_training(slot),
             Command::App(app) => self.apply_app(app, ctx),
             other => self.change(&other, ctx),
         }

@@ -12,6 +12,7 @@ mod tokens;
 mod training;
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -150,6 +151,8 @@ pub struct Studio {
     notices: Notices,
     commands: RefCell<Vec<Command>>,
     known_over: Vec<RunId>,
+    /// Runs of this sitting by their folders.
+    live_runs: BTreeMap<PathBuf, RunId>,
 }
 
 impl std::fmt::Debug for Studio {
@@ -252,6 +255,7 @@ impl Studio {
             commands: &self.commands,
             edited: &self.edited,
             originals: &self.originals,
+            live_runs: &self.live_runs,
         };
         if self.desk.is_presenting {
             self.desk.script.show(ui, &self.theme);

@@ -1,6 +1,7 @@
 //! How the window starts: engine, settings, what was open when it ended unexpectedly.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -112,6 +113,7 @@ impl Studio {
             notices,
             commands: RefCell::default(),
             known_over: Vec::new(),
+            live_runs: BTreeMap::new(),
         };
         studio.first_document();
         Ok(studio)

@@ -1,12 +1,14 @@
 //! Training runs of the window: how they start, and the word when they are over.
 
+use std::path::PathBuf;
+
 use smalti_engine::session::{RunId, RunState};
 use smalti_engine::training::{TrainEvent, TrainRun};
 
 use super::Studio;
-use crate::document::{Command, Layout, Notice, RecipeRef, ViewId};
+use crate::document::{Command, Layout, Notice, Open, RecipeRef, RunFolder, Slot, ViewId};
 use crate::files::outcome::Outcome;
-use crate::files::recipes::{Training, prepare_training};
+use crate::files::recipes::{Training, prepare_to_go_on, prepare_training};
 
 /// Folder of the runs that were started in the window, beside the settings.
 const RUNS: &str = "runs";
@@ -14,27 +16,58 @@ const RUNS: &str = "runs";
 impl Studio {
     /// Reads a recipe and makes a folder for its run; [`Studio::start_training`] goes on.
     pub(super) fn train(&self, recipe: &RecipeRef) {
-        let path = match recipe {
-            RecipeRef::Shipped(name) => {
-                self.fixed.options.assets.join("recipes").join(format!("{name}.ron"))
-            }
-            RecipeRef::File(path) => path.to_path_buf(),
-        };
+        let (reference, path) = (recipe.clone(), self.recipe_path(recipe));
         let runs = self.fixed.options.settings_dir.as_ref().map(|folder| folder.join(RUNS));
         self.keeping.background.attempt(move || {
-            let training = prepare_training(&path, runs.as_deref())?;
+            let training = prepare_training((reference, &path), runs.as_deref())?;
             Ok(Outcome::Recipe(Box::new(training)))
         });
     }
 
+    /// Goes on with the run in a slot, from its last checkpoint.
+    pub(super) fn go_on_training(&self, slot: Slot) {
+        let Some(run) = self.history.document().runs[slot as usize].clone() else { return };
+        let path = self.recipe_path(&run.recipe);
+        self.keeping
+            .background
+            .attempt(move || Ok(Outcome::Recipe(Box::new(prepare_to_go_on(&path, run)?))));
+    }
+
+    fn recipe_path(&self, recipe: &RecipeRef) -> PathBuf {
+        match recipe {
+            RecipeRef::Shipped(name) => {
+                self.fixed.options.assets.join("recipes").join(format!("{name}.ron"))
+            }
+            RecipeRef::File(path) => path.to_path_buf(),
+        }
+    }
+
+    /// The slot of a run: its own, or a free one, or that of a run that is not going on here.
+    fn slot_for(&self, run: &RunFolder) -> Slot {
+        let runs = &self.history.document().runs;
+        let own = runs.iter().position(|known| known.as_ref() == Some(run));
+        let free = || runs.iter().position(Option::is_none);
+        let idle = || {
+            let is_live = |known: &RunFolder| self.live_runs.contains_key(&known.folder);
+            runs.iter().position(|known| known.as_ref().is_some_and(|known| !is_live(known)))
+        };
+        Slot::ALL[own.or_else(free).or_else(idle).unwrap_or(3)]
+    }
+
     /// Starts the run and shows how far it is.
-    pub(super) fn start_training(&self, training: Training) -> Vec<Command> {
-        let Training { recipe, beside, folder } = training;
+    pub(super) fn start_training(&mut self, training: Training) -> Vec<Command> {
+        let Training { recipe, beside, run, resumes } = training;
         let title = format!("Training {}, {} steps", recipe.name, recipe.steps);
-        let hint = format!("Its files go to {}", folder.display());
+        let hint = format!("Its files go to {}", run.folder.display());
+        let slot = self.slot_for(&run);
         let assets = self.fixed.options.assets.clone();
-        self.session.start(TrainRun::new(recipe, beside, assets, folder, false));
-        vec![Layout::Show(ViewId::Jobs).into(), Notice { hint, ..Notice::info(title) }.into()]
+        let work = TrainRun::new(recipe, beside, assets, run.folder.clone(), resumes);
+        self.live_runs.insert(run.folder.clone(), self.session.start(work));
+        vec![
+            Open::Run(slot, run).into(),
+            Layout::Show(ViewId::Jobs).into(),
+            Notice { hint, ..Notice::info(title) }.into(),
+        ]
     }
 
     /// Runs that ended since the last frame become notices.

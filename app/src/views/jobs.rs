@@ -5,9 +5,9 @@ use smalti_engine::session::{Control, RunState, RunView};
 
 use super::view::View;
 use crate::ctx::ViewCtx;
-use crate::document::JobCommand;
+use crate::document::{JobCommand, Open, RunFolder, Slot};
 use crate::look::theme::space;
-use crate::look::words::duration;
+use crate::look::words::{duration, name};
 
 /// The Jobs view.
 #[derive(Debug, Default)]
@@ -21,7 +21,8 @@ impl View for JobsView {
 
     fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
         let runs = ctx.session.runs();
-        if runs.is_empty() {
+        let waiting = waiting(ctx, &runs);
+        if runs.is_empty() && waiting.is_empty() {
             ui.label(ctx.theme.label("Nothing is running"));
             return;
         }
@@ -30,8 +31,47 @@ impl View for JobsView {
                 ui.push_id(run.id, |ui| run_ui(ui, ctx, run));
                 ui.add_space(space::S);
             }
+            for (slot, run) in waiting {
+                waiting_ui(ui, ctx, slot, run);
+                ui.add_space(space::S);
+            }
         });
     }
+}
+
+/// The document's runs that nothing works on: of an earlier sitting, cancelled or failed.
+fn waiting<'a>(ctx: &ViewCtx<'a>, runs: &[RunView]) -> Vec<(Slot, &'a RunFolder)> {
+    let is_live = |folder: &RunFolder| {
+        let id = ctx.live_runs.get(&folder.folder);
+        let run = id.and_then(|id| runs.iter().find(|run| run.id == *id));
+        run.is_some_and(|run| !run.state.is_over() || run.state == RunState::Done)
+    };
+    let slots = Slot::ALL.into_iter().zip(&ctx.document.runs);
+    let there = slots.filter_map(|(slot, run)| Some((slot, run.as_ref()?)));
+    there.filter(|(_, run)| !is_live(run)).collect()
+}
+
+fn waiting_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot, run: &RunFolder) {
+    let what = name(&run.folder);
+    ui.horizontal(|ui| {
+        ui.label(egui::RichText::new(&what).font(ctx.theme.strong()));
+        ui.label(ctx.theme.label(format!("run {}, not going on", slot.letter())));
+    });
+    ui.horizontal(|ui| {
+        let mut button = |text: &str, hint: &str| {
+            let response = ui.small_button(text).on_hover_text(hint);
+            response.widget_info(|| {
+                egui::WidgetInfo::labeled(egui::Role::Button, true, format!("{text} {what}"))
+            });
+            response.clicked()
+        };
+        if button("Go on", "From its last checkpoint, to the same numbers") {
+            ctx.send(JobCommand::GoOn(slot));
+        }
+        if button("Forget", "The slot becomes free; the run's files stay") {
+            ctx.send(Open::NoRun(slot));
+        }
+    });
 }
 
 fn run_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, run: &RunView) {

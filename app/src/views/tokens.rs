@@ -1,5 +1,6 @@
 //! Tokens: the grid over the image, and the picture that the tokens decode to.
 
+mod kept;
 mod overlay;
 mod parts;
 mod reach;
@@ -20,10 +21,9 @@ pub(super) use self::overlay::hovered_cell;
 use self::sheet::Sheet;
 use super::view::View;
 use crate::ctx::ViewCtx;
-use crate::document::{ColorBy, Edit, Look, Open, Reading, Slot};
+use crate::document::{ColorBy, Edit, Look, Slot};
 use crate::look::textures::Sampling;
 use crate::look::theme::space;
-use crate::look::words::grouped;
 use crate::widgets::pane::{self, Pane, Zoom};
 use crate::widgets::{picker, states};
 
@@ -44,7 +44,7 @@ impl View for TokensView {
             let text = format!("{layout} · K {}", part.codebook_size());
             ui.label(ctx.theme.caption_figures(text));
         }
-        among_ui(ui, ctx);
+        kept::among_ui(ui, ctx);
         picker::size(ui, ctx);
         picker::model(ui, ctx, Slot::A);
         let by = ctx.document.looks.color_by;
@@ -86,28 +86,6 @@ impl View for TokensView {
             usage_strip(ui, ctx, below, &now);
         }
     }
-}
-
-/// Which image of a file of tokens is seen, and the ones before and after it.
-fn among_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
-    let Some(Subject::Tokens(Given { among: Some(among), .. })) = &ctx.document.subject else {
-        return;
-    };
-    let mut step = |text: &str, name: &str, to: Option<usize>| {
-        let to = to.filter(|to| *to < among.count);
-        let button = ui.add_enabled(to.is_some(), egui::Button::new(text).small());
-        button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, to.is_some(), name));
-        if let Some(index) = to
-            && button.on_hover_text(name).clicked()
-        {
-            let (grid, key) = (among.grid, among.key.clone());
-            ctx.send(Open::TokensAs(among.path.clone(), Reading { grid, key, index }));
-        }
-    };
-    step("‹", "Tokens of the image before", among.index.checked_sub(1));
-    step("›", "Tokens of the next image", Some(among.index + 1));
-    let text = format!("{} of {}", grouped(among.index as u64 + 1), grouped(among.count as u64));
-    ui.label(ctx.theme.caption_figures(text));
 }
 
 /// The tokens as they are now and what they decode to. While a part is looked at whose successors can
@@ -348,6 +326,7 @@ impl TokensView {
         if n > 0 && ui.button(format!("Clear {n} forced")).clicked() {
             ctx.send(Edit::ClearEdits);
         }
+        kept::variations_ui(ui, ctx);
         let mut ids = ctx.document.looks.show_ids;
         if ui.checkbox(&mut ids, "ids").on_hover_text("Write the codes into large cells").changed()
         {

@@ -113,6 +113,41 @@ fn tokens_of_all_kinds_are_shown_and_none_is_guessed_into_a_wrong_picture() {
 }
 
 #[test]
+fn a_file_that_does_not_say_how_it_is_cut_is_asked_about_and_its_images_are_stepped_through() {
+    let mut window = open_sized(empty(desk()), [1280.0, 800.0]);
+    send(&mut window, Open::Path(case("frames_NxHW.npy")));
+    assert!(window.state().document().subject.is_none(), "nothing is guessed");
+    assert!(says(&window, "How is frames_NxHW.npy read?"), "{:?}", window.state().notices());
+    click_label(&mut window, "11 × 16");
+    assert!(says(&window, "Token grid, 11 rows, 16 columns"), "{:?}", window.state().notices());
+    assert!(says(&window, "1 of 6"));
+    let first = tokens(&window);
+    click_label(&mut window, "Tokens of the next image");
+    assert!(says(&window, "2 of 6"));
+    assert_ne!(tokens(&window), first);
+    click_label(&mut window, "Tokens of the image before");
+    assert_eq!(tokens(&window), first);
+}
+
+#[test]
+fn a_variation_is_kept_and_come_back_to_in_the_window() {
+    let mut window = with_picture(desk(), "lfq", "weights.ckpt");
+    let force = |row, code| {
+        let cells = std::sync::Arc::new([Cell::at(row, 0)].into());
+        Edit::ForceCells { cells, code }
+    };
+    send(&mut window, force(0, 3));
+    click_label(&mut window, "Keep");
+    send(&mut window, force(1, 4));
+    assert_eq!(window.state().document().edits.len(), 2);
+    click_label(&mut window, "variation 1 +");
+    click_label(&mut window, "1   1 forced");
+    assert_eq!(window.state().document().edits.len(), 1);
+    send(&mut window, Edit::Undo);
+    assert_eq!(window.state().document().edits.len(), 2, "also that can be taken back");
+}
+
+#[test]
 fn an_unknown_checkpoint_shows_its_tensors_and_its_codebook() {
     let mut window = open_sized(empty(tab(ViewId::Checkpoint)), [1280.0, 800.0]);
     send(&mut window, Open::Path(case("numpy_pickle.pkl")));

@@ -3,7 +3,7 @@
 use super::super::disk;
 
 use super::*;
-use crate::document::{Edit, Open, Slot};
+use crate::document::{Edit, Open, RecipeRef, RunFolder, Slot};
 
 fn picture() -> Picture {
     Picture::new(3, 2, (0..18).collect::<Vec<u8>>()).unwrap()
@@ -16,11 +16,17 @@ fn of(document: Document) -> Saved {
 fn rich() -> Saved {
     let cells = Arc::new([Cell::at(1, 2), Cell::at(0, 5)].into());
     let tokens = Tokens::grid(1, 2, 8, vec![3, smalti_engine::tokens::MASKED]).unwrap();
+    let recipe = RecipeRef::Shipped("worlds-fsq".into());
+    let run = RunFolder { folder: "runs/worlds-fsq-1".into(), recipe };
     let document = Document::default()
         .after(&Open::Image(ImageRef::Pasted(PastedPicture::new(picture()))).into())
         .after(&Open::Model(Slot::B, ModelRef::Shipped("worlds-vqvae".into())).into())
         .after(&Open::Model(Slot::D, ModelRef::Shipped("worlds-fsq".into())).into())
         .after(&Edit::ForceCells { cells: Arc::clone(&cells), code: 417 }.into())
+        .after(&Edit::KeepVariation.into())
+        .after(&Edit::ForceCells { cells: Arc::clone(&cells), code: 2 }.into())
+        .after(&Edit::KeepVariation.into())
+        .after(&Open::Run(Slot::C, run).into())
         .after(
             &Open::Tokens(Given {
                 name: "a.npy".into(),

@@ -1,0 +1,118 @@
+//! Variations: states of the work on tokens that were kept, a small tree. Each says which one it was made
+//! from, so that a person can go back and try another way.
+
+use std::sync::Arc;
+
+use super::value::{Document, Work, WorkOn};
+
+/// A state that was kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variation {
+    /// Its name: "1", "2" from the start, "1.1" from "1".
+    pub name: Arc<str>,
+    /// The one that it was made from.
+    pub parent: Option<usize>,
+    /// What the work belongs to.
+    pub on: WorkOn,
+    /// What was done.
+    pub work: Work,
+}
+
+/// All variations of a document, each after its parent, and the one that is worked on from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Variations {
+    all: Arc<[Variation]>,
+    from: Option<usize>,
+}
+
+impl Variations {
+    /// Variations and the one that is worked on from; parents that are none before it are left out.
+    pub fn new(mut all: Vec<Variation>, from: Option<usize>) -> Self {
+        for (at, variation) in all.iter_mut().enumerate() {
+            variation.parent = variation.parent.filter(|parent| *parent < at);
+        }
+        let from = from.filter(|from| *from < all.len());
+        Self { all: all.into(), from }
+    }
+
+    /// All, each after its parent.
+    pub fn all(&self) -> &[Variation] {
+        &self.all
+    }
+
+    /// The one that is worked on from.
+    pub fn base(&self) -> Option<usize> {
+        self.from
+    }
+
+    /// All in the order of a tree, children below their parent, with how deep they stand.
+    pub fn tree(&self) -> Vec<(usize, usize)> {
+        let mut ordered = Vec::with_capacity(self.all.len());
+        let mut open: Vec<(usize, usize)> = self.children(None).rev().map(|at| (at, 0)).collect();
+        while let Some((at, depth)) = open.pop() {
+            ordered.push((at, depth));
+            open.extend(self.children(Some(at)).rev().map(|child| (child, depth + 1)));
+        }
+        ordered
+    }
+
+    fn children(&self, parent: Option<usize>) -> impl DoubleEndedIterator<Item = usize> + '_ {
+        self.all.iter().enumerate().filter(move |(_, v)| v.parent == parent).map(|(at, _)| at)
+    }
+
+    fn keep(&self, on: WorkOn, work: Work) -> Self {
+        let parent = self.from;
+        let stem = parent.map_or(String::new(), |parent| format!("{}.", self.all[parent].name));
+        // One that was dropped leaves its number free.
+        let is_free = |name: &str| self.all.iter().all(|variation| *variation.name != *name);
+        let name = (1..).map(|number| format!("{stem}{number}")).find(|name| is_free(name));
+        let name = name.unwrap_or_default().into();
+        let mut all = self.all.to_vec();
+        all.push(Variation { name, parent, on, work });
+        Self { from: Some(all.len() - 1), all: all.into() }
+    }
+
+    fn without(&self, dropped: usize) -> Self {
+        let Some(parent) = self.all.get(dropped).map(|variation| variation.parent) else {
+            return self.clone();
+        };
+        let moved = |at: usize| at - usize::from(at > dropped);
+        // What was made from it is now made from what it was made from.
+        let new = |at: Option<usize>| {
+            at.and_then(|at| if at == dropped { parent } else { Some(at) }).map(moved)
+        };
+        let kept = self.all.iter().enumerate().filter(|(at, _)| *at != dropped);
+        let all = kept.map(|(_, v)| Variation { parent: new(v.parent), ..v.clone() }).collect();
+        Self { all, from: new(self.from) }
+    }
+}
+
+impl Document {
+    /// Keeps the work as it is as a variation of the one that it was made from.
+    pub(super) fn keep_variation(&mut self) {
+        if let Some(on) = self.work_on() {
+            self.variations = self.variations.keep(on, self.work());
+        }
+    }
+
+    /// Goes back to a variation: its work on what it was done to.
+    pub(super) fn use_variation(&mut self, number: usize) {
+        let Some(variation) = self.variations.all().get(number).cloned() else { return };
+        let WorkOn { subject, size, model } = variation.on;
+        let is_given = subject.image().is_none();
+        self.work_with(|d| {
+            d.subject = Some(subject);
+            d.model = model;
+            if !is_given {
+                d.size = size;
+            }
+        });
+        (self.edits, self.locks) = (variation.work.edits, variation.work.locks);
+        self.variations.from = Some(number);
+    }
+
+    /// Drops a variation; those that were made from it stay.
+    pub(super) fn drop_variation(&mut self, number: usize) {
+        self.variations = self.variations.without(number);
+    }
+}

@@ -1,0 +1,72 @@
+//! Tokens that are there beside those that are seen: the other images of a file, and variations that were kept.
+
+use smalti_engine::answers::{Given, Subject};
+
+use crate::ctx::ViewCtx;
+use crate::document::{Edit, Open, Reading};
+use crate::look::words::grouped;
+
+/// Which image of a file of tokens is seen, and the ones before and after it.
+pub(super) fn among_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+    let Some(Subject::Tokens(Given { among: Some(among), .. })) = &ctx.document.subject else {
+        return;
+    };
+    let mut step = |text: &str, name: &str, to: Option<usize>| {
+        let to = to.filter(|to| *to < among.count);
+        let button = ui.add_enabled(to.is_some(), egui::Button::new(text).small());
+        button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, to.is_some(), name));
+        if let Some(index) = to
+            && button.on_hover_text(name).clicked()
+        {
+            let (grid, key) = (among.grid, among.key.clone());
+            ctx.send(Open::TokensAs(among.path.clone(), Reading { grid, key, index }));
+        }
+    };
+    step("‹", "Tokens of the image before", among.index.checked_sub(1));
+    step("›", "Tokens of the next image", Some(among.index + 1));
+    let text = format!("{} of {}", grouped(among.index as u64 + 1), grouped(among.count as u64));
+    ui.label(ctx.theme.caption_figures(text));
+}
+
+/// Keeps the work as it is, and goes back to what was kept.
+pub(super) fn variations_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+    let variations = &ctx.document.variations;
+    let from = variations.base().and_then(|from| variations.all().get(from));
+    let is_kept = from.is_some_and(|from| {
+        from.work == ctx.document.work() && Some(&from.on) == ctx.document.work_on().as_ref()
+    });
+    let about = "Keep the tokens as they are now as a variation, to come back to";
+    let can_keep = !is_kept && (from.is_some() || !ctx.document.work().is_empty());
+    if ui.add_enabled(can_keep, egui::Button::new("Keep")).on_hover_text(about).clicked() {
+        ctx.send(Edit::KeepVariation);
+    }
+    if variations.all().is_empty() {
+        return;
+    }
+    let now = from.map_or("none".to_owned(), |from| from.name.to_string());
+    let changed = if is_kept || from.is_none() { "" } else { " +" };
+    ui.menu_button(format!("variation {now}{changed}"), |ui| {
+        for (number, depth) in variations.tree() {
+            let variation = &variations.all()[number];
+            ui.horizontal(|ui| {
+                ui.add_space(depth as f32 * ctx.theme.px(14.0));
+                let forced = variation.work.edits.len();
+                let text = format!("{}   {forced} forced", variation.name);
+                let is_it = variations.base() == Some(number);
+                if ui.selectable_label(is_it, text).clicked() {
+                    ctx.send(Edit::UseVariation(number));
+                    ui.close();
+                }
+                let drop =
+                    ui.small_button("×").on_hover_text("Drop it; what was made from it stays");
+                drop.widget_info(|| {
+                    let name = format!("Drop variation {}", variation.name);
+                    egui::WidgetInfo::labeled(egui::Role::Button, true, name)
+                });
+                if drop.clicked() {
+                    ctx.send(Edit::DropVariation(number));
+                }
+            });
+        }
+    });
+}
