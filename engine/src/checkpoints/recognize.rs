@@ -190,14 +190,7 @@ pub(super) fn find(
     found.notes.extend(best.notes);
     match best.fitted {
         Ok((design, fitted)) => found.take(design, fitted, &best.view),
-        Err(error) => {
-            // Shapes are never of a file of their own: what is said of one is said of the configuration.
-            let is_near = !matches!(error, EngineError::BadFile { .. });
-            let title = best.family.title();
-            let title = if is_near { format!("nearly a {title}") } else { format!("a {title}") };
-            found.problems.push(format!("{title}, but {error}"));
-            found.hint = error.problem().hint;
-        }
+        Err(error) => found.stop(best.family.title(), &error),
     }
     for other in &found.others {
         let prefix = other.prefix.trim_end_matches('.');
@@ -351,6 +344,15 @@ fn named(path: &Path) -> String {
 }
 
 impl Recognized {
+    /// Says what kept a network of a family from being built.
+    fn stop(&mut self, title: &str, error: &EngineError) {
+        // Shapes have no file of their own: what is said of one is said of the configuration.
+        let is_whole = matches!(error, EngineError::BadFile { .. });
+        let article = if is_whole { "a" } else { "nearly a" };
+        self.problems.push(format!("{article} {title}, but {error}"));
+        self.hint = error.problem().hint;
+    }
+
     fn take(&mut self, design: Design, fitted: Fitted, view: &View) {
         self.problems = by_kind(fitted.problems);
         self.facts = Some(fitted.facts);

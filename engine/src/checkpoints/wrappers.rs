@@ -267,8 +267,8 @@ fn learns_by_averages(all: &BTreeMap<String, &Entry>, prefix: &str, name: &str) 
     let parent = name.rsplit_once('.').map_or("", |(parent, _)| parent);
     let above = parent.rsplit_once('.').map_or("", |(above, _)| above);
     [parent, above].into_iter().filter(|at| !at.is_empty()).any(|at| {
-        let has = |sums: &&str| all.contains_key(&format!("{prefix}{at}.{sums}"));
-        ["cluster_size", "ema_cluster_size", "_ema_cluster_size"].iter().any(|sums| has(&sums))
+        let has = |sums: &str| all.contains_key(&format!("{prefix}{at}.{sums}"));
+        ["cluster_size", "ema_cluster_size", "_ema_cluster_size"].iter().any(|sums| has(sums))
     })
 }
 

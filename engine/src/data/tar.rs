@@ -251,8 +251,8 @@ fn index<R: Read + Seek>(archive: R, length: u64, path: &Path) -> Result<Index> 
             )));
         }
         let bytes = entry.path_bytes();
-        let folders = bytes.iter().filter(|byte| **byte == b'/').count();
-        if bytes.len() > MAX_NAME || folders > MAX_FOLDERS {
+        let is_deep = || String::from_utf8_lossy(&bytes).matches('/').count() > MAX_FOLDERS;
+        if bytes.len() > MAX_NAME || is_deep() {
             over += 1;
             if over == 1 {
                 first = String::from_utf8_lossy(&bytes).chars().take(40).collect();

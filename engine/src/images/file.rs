@@ -45,12 +45,21 @@ impl Version {
     /// Opens the file again.
     ///
     /// # Errors
-    /// As [`open_regular`]; [`EngineError::BadFile`] if it is another one by now: what was noted of it
-    /// (places, sizes) would be read from the wrong bytes.
+    /// As [`open_regular`] and [`Version::is_of`].
     pub fn open(&self, path: &Path) -> Result<File> {
         let (file, _) = open_regular(path)?;
-        if Self::of(&file, path)? == *self {
-            return Ok(file);
+        self.is_of(&file, path)?;
+        Ok(file)
+    }
+
+    /// That an open file is still this one.
+    ///
+    /// # Errors
+    /// [`EngineError::BadFile`] if it is another one by now: what was noted of it (places, sizes) would be
+    /// read from the wrong bytes.
+    pub fn is_of(&self, file: &File, path: &Path) -> Result<()> {
+        if Self::of(file, path)? == *self {
+            return Ok(());
         }
         Err(EngineError::bad_file(path, "it changed while it was open", "open it again"))
     }

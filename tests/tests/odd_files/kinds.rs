@@ -123,7 +123,7 @@ fn tiles_that_are_far_larger_than_the_picture_are_not_unpacked() {
         bytes.extend([0; 4]);
         bytes
     };
-    let problem = try_decode(&column(1 << 24), "x.tif").err().expect("too much");
+    let problem = try_decode(&column(1 << 24), "x.tif").expect_err("too much");
     assert!(problem.to_string().contains("tiles of 65536x256"), "{problem}");
 }
 
