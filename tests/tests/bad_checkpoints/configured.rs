@@ -226,16 +226,18 @@ fn averages_are_taken_only_if_all_parameters_have_one_and_nobody_says_otherwise(
         (name.clone(), shape.clone(), values.iter().map(|x| 0.5 * x).collect())
     });
     let average = renamed(&half.collect(), |name| format!("model_ema.{}", name.replace('.', "")));
-    let quantized = |without: &str, yaml: &[(&str, &str)]| {
+    let with = |without: &str, yaml: &[(&str, &str)], more: Option<&str>| {
         let folder = folder_of("taming_vqmodel", &[], yaml);
         let path = folder.path().join("model.pth");
         let mut all = last.clone();
+        all.extend(more.map(|name| (name.to_owned(), vec![60], vec![1.0; 60])));
         all.extend(average.iter().filter(|(name, ..)| *name != without).cloned());
         let mut saved = Saved::default();
         let value = saved.state(&all);
         std::fs::write(&path, saved.archive(&value)).unwrap();
         recognized(&path)
     };
+    let quantized = |without: &str, yaml: &[(&str, &str)]| with(without, yaml, None);
     let whole = quantized("", &[]);
     settings(&whole);
     assert!(has_note(&whole, "averaged weights (model_ema) stand in"), "{:?}", whole.notes);
@@ -243,6 +245,11 @@ fn averages_are_taken_only_if_all_parameters_have_one_and_nobody_says_otherwise(
     settings(&lacking);
     let note = "lack 1 of the network's tensors (quantize.embedding.weight)";
     assert!(has_note(&lacking, note) && !has_note(&lacking, "stand in"), "{:?}", lacking.notes);
+    // A codebook that is a moving average already has no other one.
+    let sums = Some("quantize.embedding.cluster_size");
+    let own = with("model_ema.quantizeembeddingweight", &[], sums);
+    settings(&own);
+    assert!(has_note(&own, "averaged weights (model_ema) stand in"), "{:?}", own.notes);
     let yaml = [("model.yaml", "model: {target: a.VQModel, params: {use_ema: no}}")];
     let unwanted = quantized("", &yaml);
     settings(&unwanted);
