@@ -340,6 +340,103 @@ fn pickles_whose_cost_would_grow_with_the_square_of_their_size_are_answered() {
     }
 }
 
+/// A safetensors file of one small tensor.
+fn safetensors(name: &str, metadata: &str) -> Vec<u8> {
+    let header =
+        format!(r#"{{{metadata}"{name}":{{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}}}"#);
+    [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &[0; 4]].concat()
+}
+
+/// Recognizes a file; the most memory that it took.
+fn recognizing(bytes: Vec<u8>) -> (usize, Vec<String>) {
+    let path = Path::new("x.safetensors");
+    let (checkpoint, _) = read_bytes_counted(path, Arc::from(bytes));
+    let checkpoint = checkpoint.unwrap();
+    let mut problems = Vec::new();
+    let Cost { peak, .. } = cost_of(|| {
+        problems = match recognize(&checkpoint, path, None) {
+            Ok(found) => found.problems,
+            Err(error) => vec![error.to_string()],
+        };
+    });
+    (peak, problems)
+}
+
+#[test]
+fn a_codebook_that_only_the_metadata_claims_takes_no_memory() {
+    let own = |quantizer: serde_json::Value, dim: usize| {
+        let network = serde_json::json!({
+            "naming": "Taming", "ch": 32, "ch_mult": [1], "num_res_blocks": 1,
+            "attn_resolutions": [], "z_channels": dim, "embed_dim": dim,
+        });
+        let config = serde_json::json!({ "name": "x", "network": network, "quantizer": quantizer });
+        let text = serde_json::json!({ "format": 1, "config": config }).to_string();
+        let text = serde_json::Value::from(text).to_string();
+        safetensors("a", &format!(r#""__metadata__":{{"smalti":{text}}},"#))
+    };
+    let codes = 1_u32 << 22;
+    let vq = |update: &str, restart: f64| serde_json::json!({ "codes": codes, "update": update, "restart": restart });
+    for (quantizer, dim) in [
+        (serde_json::json!({ "Vq": vq("Ema", 0.0) }), 64),
+        (serde_json::json!({ "Vq": vq("Gradient", 0.5) }), 64),
+        (serde_json::json!({ "Residual": { "levels": 64, "vq": vq("Ema", 0.0) } }), 1),
+        (serde_json::json!({ "Residual": { "levels": 64, "vq": vq("Gradient", 1.0) } }), 1),
+        (serde_json::json!({ "Gumbel": { "n_embed": codes } }), 64),
+        (serde_json::json!({ "Ibq": { "n_embed": codes } }), 64),
+        (serde_json::json!({ "SimVq": { "codes": codes } }), 64),
+    ] {
+        let name = quantizer.to_string();
+        let (peak, problems) = recognizing(own(quantizer, dim));
+        assert!(problems.iter().any(|problem| problem.contains("is missing")), "{problems:?}");
+        assert!(peak < 4 << 20, "{name}: {peak} bytes");
+    }
+    let levels = serde_json::json!({ "Residual": { "levels": 64, "vq": vq("Ema", 0.0) } });
+    let (_, problems) = recognizing(own(levels, 2));
+    assert!(problems[0].contains("64 levels of 4194304 codes"), "{problems:?}");
+}
+
+#[test]
+fn names_that_are_no_names_are_stepped_over_with_a_note() {
+    let long = "module.".repeat(200_000);
+    let bytes =
+        safetensors(&long, r#""encoder.w":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"#);
+    let (checkpoint, _) = read_bytes_counted(Path::new("x.safetensors"), Arc::from(bytes));
+    let checkpoint = checkpoint.unwrap();
+    assert!(checkpoint.tensors.keys().eq(["encoder.w"]), "{:?}", checkpoint.tensors.keys());
+    assert!(checkpoint.notes[0].contains("more than 4096 bytes"), "{:?}", checkpoint.notes);
+    // The longest that is read: looked at once a part, not once a part for each part.
+    let names = 1000;
+    let header: Vec<String> = (0..names)
+        .map(|i| {
+            let name = format!("a.{}{i:04}", "module.".repeat(584));
+            format!(r#""{name}":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}"#)
+        })
+        .collect();
+    let bytes = safetensors("w", &format!("{},", header.join(",")));
+    let (checkpoint, _) = read_bytes_counted(Path::new("x.safetensors"), Arc::from(bytes));
+    let checkpoint = checkpoint.unwrap();
+    assert_eq!(checkpoint.tensors.len(), names + 1);
+    assert!(!views(&checkpoint).is_empty());
+}
+
+#[test]
+fn averages_of_very_many_parts_are_looked_for_beside_each_part_alone() {
+    // Each of them looks like a tokenizer and has averages of its own.
+    let entries: Vec<String> = (0..20_000)
+        .flat_map(|i| {
+            ["encoder.w", "decoder.w", "model_ema.encoderw"].map(|name| {
+                format!(r#""n{i}.{name}":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}"#)
+            })
+        })
+        .collect();
+    let bytes = safetensors("w", &format!("{},", entries.join(",")));
+    let len = bytes.len();
+    let (checkpoint, _) = read_bytes_counted(Path::new("x.safetensors"), Arc::from(bytes));
+    let checkpoint = checkpoint.unwrap();
+    let Cost { taken, .. } = cost_of(|| assert_eq!(views(&checkpoint).len(), 32));
+    assert!(taken < FIXED_WORK + WORK_PER_BYTE * len, "{taken} bytes in all for a file of {len}");
+}
+
 #[test]
 fn mutated_legacy_files_are_answered() {
     fuzz("legacy", &fixtures(&["legacy.ckpt", "bare_legacy.pth"]), read_all);

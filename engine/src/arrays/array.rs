@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use half::{bf16, f16};
 
-use super::dense::Dense;
+use super::dense::{Dense, product};
 use super::member;
 use super::origin::Origin;
 use crate::checkpoints::{ElementType, Entry};
@@ -125,8 +125,8 @@ impl Array {
 
     /// How many numbers there are.
     pub fn len(&self) -> usize {
-        // Checked when the file was opened.
-        self.shape.iter().product()
+        // Checked when the file was opened; a shape with a zero may have sizes that overflow.
+        product(&self.shape).and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX)
     }
 
     /// Whether there are none.
@@ -231,14 +231,6 @@ impl fmt::Display for Array {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {}", self.name, shape_in_words(&self.shape), self.element.name())
     }
-}
-
-/// How many numbers a shape has; `None` if that overflows.
-pub(super) fn product(shape: &[usize]) -> Option<u64> {
-    if shape.contains(&0) {
-        return Some(0);
-    }
-    shape.iter().try_fold(1_u64, |n, &size| n.checked_mul(size as u64))
 }
 
 /// A shape as Python writes it: "(3, 11, 16)", "(5,)", "()".

@@ -15,7 +15,7 @@ pub(super) struct Dense {
 impl Dense {
     /// Bytes of all numbers; checked against the file's when its header was read.
     pub(super) fn byte_len(&self) -> u64 {
-        self.shape.iter().product::<usize>() as u64 * self.element.size() as u64
+        product(&self.shape).unwrap_or(u64::MAX).saturating_mul(self.element.size() as u64)
     }
 
     /// The numbers, row by row and little-endian.
@@ -50,4 +50,12 @@ impl Dense {
         }
         out
     }
+}
+
+/// How many numbers a shape has; `None` if that overflows.
+pub(super) fn product(shape: &[usize]) -> Option<u64> {
+    if shape.contains(&0) {
+        return Some(0);
+    }
+    shape.iter().try_fold(1_u64, |n, &size| n.checked_mul(size as u64))
 }

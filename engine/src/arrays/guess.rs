@@ -1,6 +1,8 @@
 //! Whether a file's arrays are images, tokens, or the weights of a network: by their shapes and
 //! types, where need be by their first numbers. What can be two things is said to be both.
 
+use std::collections::BTreeSet;
+
 use super::{Array, Arrays, ElementType, Kind, names_in_words, shape_in_words};
 use crate::Result;
 
@@ -146,16 +148,23 @@ pub fn guess(file: &Arrays) -> Result<Guess> {
         return Ok(Guess::Weights);
     }
     // A whole number for each image is its label, and says that they are images.
-    let is_labels = |array: &Array| array.shape().len() == 1 && array.kind() == Kind::Integers;
-    let belong = |labels: &Array, images: &Array| {
-        is_labels(labels) && images.shape().len() > 2 && images.shape()[0] == labels.len()
+    let labels = |array: &Array| {
+        (array.shape().len() == 1 && array.kind() == Kind::Integers).then(|| array.len())
     };
+    let images = |array: &Array| match *array.shape() {
+        [count, _, _, ..] => Some(count),
+        _ => None,
+    };
+    let lengths = |of: &dyn Fn(&Array) -> Option<usize>| -> BTreeSet<usize> {
+        looks.iter().filter_map(|(array, _)| of(array)).collect()
+    };
+    let (all_labels, all_images) = (lengths(&labels), lengths(&images));
     let mut found = [false; 4];
     for (array, look) in &looks {
-        if looks.iter().any(|(images, _)| belong(array, images)) {
+        if labels(array).is_some_and(|count| all_images.contains(&count)) {
             continue;
         }
-        let has_labels = looks.iter().any(|(labels, _)| belong(labels, array));
+        let has_labels = images(array).is_some_and(|count| all_labels.contains(&count));
         let look = if *look == Looks::Either && has_labels { Looks::Images } else { *look };
         found[look as usize] = true;
     }

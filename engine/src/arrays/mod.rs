@@ -20,12 +20,13 @@ mod origin;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::Result;
 pub use crate::checkpoints::ElementType;
-use crate::checkpoints::{self, Checkpoint};
+use crate::checkpoints::{self, Checkpoint, Entry};
 use crate::images::kind::{Kind as FileKind, sniff};
 pub use array::{Array, Arrays, Kind, Listed, names_in_words, shape_in_words};
 use array::{Data, Packed};
@@ -99,8 +100,17 @@ fn open_origin(
     Err(origin.bad(reason, hint))
 }
 
+/// All tensors of a checkpoint, by name. Where some stand outside of the part that holds the weights, all
+/// have their whole names; else names are those below it.
 fn from_checkpoint(checkpoint: Checkpoint) -> Arrays {
-    let arrays = checkpoint.tensors.into_iter().map(|(name, entry)| {
+    let root = match &checkpoint.root {
+        Some(root) if !checkpoint.others.is_empty() => format!("{root}."),
+        _ => String::new(),
+    };
+    let below =
+        checkpoint.tensors.into_iter().map(|(name, entry)| (format!("{root}{name}"), entry));
+    let all: BTreeMap<String, Entry> = below.chain(checkpoint.others).collect();
+    let arrays = all.into_iter().map(|(name, entry)| {
         let (shape, element) = (entry.shape().to_vec(), entry.dtype());
         let data = if entry.is_contiguous() {
             Data::Tensor(entry)

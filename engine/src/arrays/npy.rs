@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::array::{Array, Arrays, Data, Packed, product};
-use super::dense::Dense;
+use super::array::{Array, Arrays, Data, Packed};
+use super::dense::{Dense, product};
 use super::origin::{AGAIN, Origin};
 use crate::Result;
 use crate::checkpoints::ElementType;

@@ -1,10 +1,10 @@
 //! Where the bytes of arrays are: a file, opened anew for each read, or memory that takes its place.
 
-use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
+use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::images::file::open_regular;
+use crate::images::file::{Version, open_regular};
 use crate::{EngineError, Result};
 
 /// What to do with a file that is damaged.
@@ -15,7 +15,14 @@ pub(super) const AGAIN: &str = "copy or download the file again";
 pub(super) struct Origin {
     path: Arc<Path>,
     len: u64,
-    bytes: Option<Arc<[u8]>>,
+    bytes: Bytes,
+}
+
+#[derive(Debug, Clone)]
+enum Bytes {
+    /// In the file as it was when it was opened first.
+    File(Version),
+    Memory(Arc<[u8]>),
 }
 
 pub(super) trait ReadSeek: Read + Seek {}
@@ -24,13 +31,14 @@ impl<R: Read + Seek> ReadSeek for R {}
 impl Origin {
     /// A regular file as it is now.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let (_, len) = open_regular(path)?;
-        Ok(Self { path: path.into(), len, bytes: None })
+        let (file, _) = open_regular(path)?;
+        let version = Version::of(&file, path)?;
+        Ok(Self { path: path.into(), len: version.len, bytes: Bytes::File(version) })
     }
 
     /// Bytes in memory; `name` is the name that errors show.
     pub(super) fn memory(name: &Path, bytes: Arc<[u8]>) -> Self {
-        Self { path: name.into(), len: bytes.len() as u64, bytes: Some(bytes) }
+        Self { path: name.into(), len: bytes.len() as u64, bytes: Bytes::Memory(bytes) }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -55,10 +63,9 @@ impl Origin {
             return Err(self.bad(reason, AGAIN));
         };
         let mut buffer = vec![0; n];
-        let filled = self.plain().and_then(|mut reader| {
-            reader.seek(SeekFrom::Start(start))?;
-            reader.read_exact(&mut buffer)
-        });
+        let mut reader = self.plain()?;
+        let filled =
+            reader.seek(SeekFrom::Start(start)).and_then(|_| reader.read_exact(&mut buffer));
         filled.map_err(|error| EngineError::io(&*self.path, error))?;
         Ok(buffer)
     }
@@ -70,14 +77,13 @@ impl Origin {
 
     /// All of it, front to back, with seeking.
     pub(super) fn reader(&self) -> Result<Box<dyn ReadSeek>> {
-        let plain = self.plain().map_err(|error| EngineError::io(&*self.path, error))?;
-        Ok(Box::new(BufReader::new(plain)))
+        Ok(Box::new(BufReader::new(self.plain()?)))
     }
 
-    fn plain(&self) -> io::Result<Box<dyn ReadSeek>> {
+    fn plain(&self) -> Result<Box<dyn ReadSeek>> {
         Ok(match &self.bytes {
-            Some(bytes) => Box::new(Cursor::new(Arc::clone(bytes))),
-            None => Box::new(std::fs::File::open(&self.path)?),
+            Bytes::Memory(bytes) => Box::new(Cursor::new(Arc::clone(bytes))),
+            Bytes::File(version) => Box::new(version.open(&self.path)?),
         })
     }
 }

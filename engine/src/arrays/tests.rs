@@ -152,6 +152,42 @@ fn a_part_beyond_the_end_is_refused() {
     assert!(file.members[0].bytes(3..5).is_err());
 }
 
+#[test]
+fn a_file_that_is_overwritten_while_it_is_open_gives_no_wrong_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.npy");
+    std::fs::write(&path, npy("'|u1'", "False", "(4,)", &[1, 2, 3, 4])).unwrap();
+    let file = open(&path).unwrap();
+    assert_eq!(file.members[0].bytes(0..4).unwrap(), [1, 2, 3, 4]);
+    std::fs::write(&path, npy("'<u2'", "False", "(40, 2)", &[9; 160])).unwrap();
+    let problem = file.members[0].bytes(0..4).unwrap_err().problem();
+    assert!(problem.summary.contains("it changed while it was open"), "{problem}");
+    assert_eq!(problem.hint, "open it again");
+}
+
+#[test]
+fn arrays_outside_of_the_weights_have_their_whole_names() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures");
+    let names = |name: &str| -> Vec<String> {
+        open(&folder.join(name)).unwrap().members.into_iter().map(|array| array.name).collect()
+    };
+    // A model beside averaged weights; a file of arrays alone.
+    let both = names("llamagen_vq/weights.pt");
+    for name in ["ema.quantize.embedding.weight", "model.quantize.embedding.weight"] {
+        assert!(both.contains(&name.to_owned()), "{both:?}");
+    }
+    assert!(names("cases/tokens.pt").iter().all(|name| !name.contains('.')));
+}
+
+#[test]
+fn a_shape_that_overflows_and_is_empty_has_no_numbers() {
+    let file = open_named(npy("'|u1'", "False", "(9223372036854775807, 4, 0)", &[])).unwrap();
+    assert_eq!(file.members[0].len(), 0);
+    assert!(file.members[0].bytes(0..0).unwrap().is_empty());
+    let columns = npy("'|u1'", "True", "(9223372036854775807, 4, 0)", &[]);
+    assert!(integers(columns).is_empty());
+}
+
 mod guesses {
     use super::super::guess::{Guess, guess, image_layout};
     use super::*;

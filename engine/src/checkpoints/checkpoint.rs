@@ -7,6 +7,9 @@ use candle_core::{Device, Tensor};
 use super::entry::Entry;
 use crate::{EngineError, Result};
 
+/// Names longer than this are no names of parameters; in bytes.
+const MAX_NAME: usize = 4096;
+
 /// The kind of file that tensors came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Container {
@@ -57,7 +60,7 @@ pub struct Checkpoint {
     pub notes: Vec<String>,
     /// The part of a pickle that holds the weights, such as "state_dict"; `None` if it is the whole.
     pub root: Option<String>,
-    /// Names of tensors whose element type cannot be read.
+    /// Names of tensors that were stepped over: their element type cannot be read, or their name is none.
     pub(super) foreign: BTreeSet<String>,
 }
 
@@ -72,6 +75,34 @@ impl Checkpoint {
             root: None,
             foreign: BTreeSet::new(),
         }
+    }
+
+    /// Without the tensors whose names are too long to be any, with a note: what is done with names later
+    /// looks at each of them more than once.
+    #[must_use]
+    pub(super) fn without_long_names(mut self) -> Self {
+        let mut first = None;
+        let mut count = 0_usize;
+        for tensors in [&mut self.tensors, &mut self.others] {
+            if tensors.keys().all(|name| name.len() <= MAX_NAME) {
+                continue;
+            }
+            for (name, entry) in std::mem::take(tensors) {
+                if name.len() <= MAX_NAME {
+                    tensors.insert(name, entry);
+                    continue;
+                }
+                first.get_or_insert_with(|| name.chars().take(40).collect::<String>());
+                count += 1;
+                self.foreign.insert(name);
+            }
+        }
+        if let Some(first) = first {
+            self.notes.push(format!(
+                "stepped over {count} tensors whose names have more than {MAX_NAME} bytes ({first}...)"
+            ));
+        }
+        self
     }
 
     /// All tensors as f32 on a device, after [`check_finite`](Self::check_finite); for

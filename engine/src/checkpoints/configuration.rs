@@ -210,8 +210,13 @@ fn merged(mut map: Map<String, Value>) -> Map<String, Value> {
 fn scalar(text: &str) -> Value {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
-        "true" | "True" | "TRUE" => return true.into(),
-        "false" | "False" | "FALSE" => return false.into(),
+        // The words of YAML 1.1, which PyYAML reads, behind those of 1.2.
+        "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => {
+            return true.into();
+        }
+        "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => {
+            return false.into();
+        }
         _ => {}
     }
     let digits = text.replace('_', "");
@@ -293,6 +298,10 @@ mod tests {
             ("1e-5", json!(1e-5)),
             ("True", json!(true)),
             ("false", json!(false)),
+            ("yes", json!(true)),
+            ("Off", json!(false)),
+            ("'no'", json!("no")),
+            ("y", json!("y")),
             ("null", json!(null)),
             ("~", json!(null)),
             ("'3'", json!("3")),

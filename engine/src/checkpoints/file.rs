@@ -12,7 +12,7 @@ use crate::Result;
 /// One file, without what lies beside it.
 pub(super) fn read_file(path: &Path) -> Result<Checkpoint> {
     let source = Source::open(path)?;
-    read_source(&source, &mut Budget::of(source.len()))
+    Ok(read_source(&source, &mut Budget::of(source.len()))?.without_long_names())
 }
 
 /// Reads a checkpoint that is in memory; `name` is shown in errors. Shards are not followed.
@@ -24,7 +24,7 @@ pub fn read_bytes(name: &Path, bytes: Arc<[u8]>) -> Result<Checkpoint> {
 pub fn read_bytes_counted(name: &Path, bytes: Arc<[u8]>) -> (Result<Checkpoint>, Cost) {
     let source = Source::memory(name, bytes);
     let mut budget = Budget::of(source.len());
-    let checkpoint = read_source(&source, &mut budget);
+    let checkpoint = read_source(&source, &mut budget).map(Checkpoint::without_long_names);
     (checkpoint, budget.cost())
 }
 

@@ -61,7 +61,7 @@ pub fn open_tokenizer(path: &Path, device: &Device) -> Result<Opened> {
 }
 
 /// Names of tensors that come after the tokens.
-const AFTER_TOKENS: [&str; 4] = ["decoder.", "post_quant_conv.", "pixel_", "model_ema.decoder"];
+const AFTER_TOKENS: [&str; 3] = ["decoder.", "post_quant_conv.", "pixel_"];
 
 /// 16 hexadecimal digits over the numbers of encoder and quantizer, the rule in words, and the settings:
 /// two FSQ models of equal levels differ by their encoders, two lists of scales by the settings.
@@ -93,7 +93,12 @@ fn token_hash(
 
 fn not_a_tokenizer(path: &Path, checkpoint: &Checkpoint, found: &Recognized) -> EngineError {
     let titles: Vec<&str> = FAMILIES.iter().map(|family| family.title()).collect();
-    let hint = format!("tokenizers that can be opened: Smalti's own, {}", titles.join(", "));
+    let hint = match &found.hint {
+        none if none.is_empty() => {
+            format!("tokenizers that can be opened: Smalti's own, {}", titles.join(", "))
+        }
+        hint => hint.clone(),
+    };
     let reason = if let Some(problem) = found.problems.first() {
         problem.clone()
     } else if found.is_own {

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use super::checkpoint::{Checkpoint, Container};
-use super::configuration::{Beside, beside};
 use super::file::read_file;
 use super::{folder, shards};
 use crate::{EngineError, Result};
@@ -38,10 +37,6 @@ pub fn read(path: &Path) -> Result<Checkpoint> {
         && let Some(half) = folder::other_half(path)
     {
         folder::join(&mut checkpoint, path, &half)?;
-    }
-    if let Some(Beside { path, problem: Some(problem), .. }) = beside(path) {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        checkpoint.notes.push(format!("{name} beside it is not used: {problem}"));
     }
     Ok(checkpoint)
 }

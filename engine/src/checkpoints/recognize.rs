@@ -8,7 +8,7 @@ use super::wrappers::{View, views};
 use super::{Checkpoint, Container};
 use crate::layers::Weights;
 use crate::tokenizers::family::{self, FAMILIES, Family, Shapes};
-use crate::tokenizers::{Facts, Tokenizer};
+use crate::tokenizers::{Called, Facts, Tokenizer};
 use crate::{EngineError, Result};
 
 /// What builds a recognized network.
@@ -70,6 +70,8 @@ pub struct Recognized {
     /// Where the tensors differ from what the family has: missing ones, wrong shapes, extra ones; the
     /// first few of each.
     pub problems: Vec<String>,
+    /// What to do about them; may be empty.
+    pub hint: String,
     /// What was stepped over.
     pub notes: Vec<String>,
     /// Below which prefix the network is; empty for the whole.
@@ -125,12 +127,13 @@ pub(super) fn find(
         facts: None,
         design: None,
         problems: Vec::new(),
+        hint: String::new(),
         notes: checkpoint.notes.clone(),
         prefix: String::new(),
         others: Vec::new(),
     };
-    if let Some(problem) = beside.and_then(|beside| beside.problem.as_ref()) {
-        found.notes.push(format!("the configuration beside it was left alone: {problem}"));
+    if let Some(Beside { path, problem: Some(problem), .. }) = beside {
+        found.notes.push(format!("{} beside it is not used: {problem}", named(path)));
     }
     if found.is_own {
         "Smalti".clone_into(&mut found.family);
@@ -144,10 +147,14 @@ pub(super) fn find(
         found.take(design, fitted, &view);
         return Ok((found, Some(view)));
     }
-    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    let [name, folder] = names_of(path);
+    let called = Called { name: &name, folder: &folder };
     let beside = beside.filter(|beside| beside.problem.is_none());
-    let mut matches: Vec<Match> =
-        views(checkpoint).into_iter().filter_map(|view| Match::of(view, &name, beside)).collect();
+    let beside = beside
+        .map(|beside| family::Beside { path: beside.path.clone(), value: beside.value.clone() });
+    let of = |view| Match::of(view, called, beside.as_ref());
+    let mut matches: Vec<Match> = views(checkpoint).into_iter().filter_map(of).collect();
+    keep_whole_averages(&mut matches, beside.as_ref());
     if let Some(part) = part {
         let wanted = part.trim_end_matches('.');
         let root = checkpoint.root.as_ref().map(|root| format!("{root}.")).unwrap_or_default();
@@ -180,12 +187,10 @@ pub(super) fn find(
     }
     best.family.title().clone_into(&mut found.family);
     found.notes.extend(best.view.notes());
-    found.notes.extend(best.note);
+    found.notes.extend(best.notes);
     match best.fitted {
         Ok((design, fitted)) => found.take(design, fitted, &best.view),
-        Err(error) => {
-            found.problems.push(format!("nearly {}, but {error}", best.family.title()));
-        }
+        Err(error) => found.stop(best.family.title(), &error),
     }
     for other in &found.others {
         let prefix = other.prefix.trim_end_matches('.');
@@ -200,48 +205,111 @@ fn all_elements(checkpoint: &Checkpoint) -> u64 {
     all.map(|entry| entry.elements() as u64).sum()
 }
 
-/// A network that was built against shapes, and what does not fit.
-type Fitted = (Facts, Vec<String>);
+/// The name of a file without its ending, and that of its folder: what a person calls it.
+fn names_of(path: &Path) -> [String; 2] {
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let folder = whole.parent().unwrap_or(Path::new(""));
+    // Hugging Face's cache: models--OWNER--NAME/snapshots/COMMIT/FILE.
+    let cache = folder.parent().filter(|above| name(above) == "snapshots").and_then(Path::parent);
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    [stem, name(cache.unwrap_or(folder))]
+}
+
+/// Leaves out averaged weights that lack some of their network's parameters, and all of them if the
+/// configuration says so: half of a network would be averaged, half not.
+fn keep_whole_averages(matches: &mut Vec<Match>, beside: Option<&family::Beside>) {
+    let mut left_out: BTreeMap<String, String> = BTreeMap::new();
+    matches.retain(|found| {
+        let own = beside.filter(|beside| beside.is_of(found.family.classes()));
+        let unwanted = own.and_then(|beside| beside.find("use_ema")?.as_bool()) == Some(false);
+        let note = match (&found.lacking[..], unwanted) {
+            _ if !found.view.averaged => return true,
+            (_, true) => "the last weights, not averaged ones, as its configuration says (use_ema)",
+            ([], false) => return true,
+            ([first, ..], false) => &format!(
+                "the last weights: the averaged ones (model_ema) lack {} of the network's tensors \
+                 ({first})",
+                found.lacking.len()
+            ),
+        };
+        left_out.insert(found.view.prefix.clone(), note.to_owned());
+        false
+    });
+    for found in matches {
+        found.notes.extend(left_out.get(&found.view.prefix).cloned());
+    }
+}
+
+/// A network that was built against shapes.
+#[derive(Debug)]
+struct Fitted {
+    facts: Facts,
+    /// What does not fit.
+    problems: Vec<String>,
+    /// Its parameters that stand among averaged weights and have no average.
+    lacking: Vec<String>,
+}
 
 /// A view that a family claims.
 struct Match {
     view: View,
     family: &'static dyn Family,
     fitted: Result<(Design, Fitted)>,
-    /// Whether the configuration beside it was used.
-    note: Option<String>,
+    /// What became of the configuration beside it, and what was assumed.
+    notes: Vec<String>,
+    /// As [`Fitted::lacking`].
+    lacking: Vec<String>,
 }
 
 impl Match {
-    fn of(view: View, name: &str, beside: Option<&Beside>) -> Option<Self> {
+    fn of(view: View, called: Called<'_>, beside: Option<&family::Beside>) -> Option<Self> {
         let shapes = shapes_of(&view);
         let family = *FAMILIES.iter().find(|family| family.claims(&shapes))?;
-        let beside = beside.map(|beside| family::Beside {
-            path: beside.path.clone(),
-            value: beside.value.clone(),
-        });
         let attempt = |beside: Option<&family::Beside>| {
-            family.configure(name, &shapes, beside).and_then(|settings| {
+            family.configure(called, &shapes, beside).and_then(|settings| {
                 let design = Design { family: family.id().to_owned(), settings };
                 let fitted = fit(&design, &view)?;
                 Ok((design, fitted))
             })
         };
-        let mut fitted = attempt(beside.as_ref());
-        let mut note =
-            beside.as_ref().map(|b| format!("with the configuration {}", named(&b.path)));
-        // A folder of downloads has the configurations of other networks too.
-        if let Some(beside) = &beside
-            && count(&fitted) > 0
-        {
-            let without = attempt(None);
-            if count(&without) < count(&fitted) {
-                fitted = without;
-                let name = named(&beside.path);
-                note = Some(format!("the configuration {name} beside it is of another network"));
+        let own = beside.filter(|beside| beside.is_of(family.classes()));
+        let mut fitted = attempt(own);
+        let mut used = own.cloned();
+        let mut notes = Vec::new();
+        match (own, beside) {
+            (Some(own), _) => {
+                let name = named(&own.path);
+                let mut note = format!("with the configuration {name}");
+                if let Err(error) = fitted {
+                    fitted = Err(blamed(error, attempt(None), own));
+                } else if count(&fitted) > 0 {
+                    // A folder of downloads has the configurations of other networks too. Of a value that
+                    // cannot be, it is never taken for one.
+                    let class = own.class_alone();
+                    let without = attempt(class.as_ref());
+                    if count(&without) < count(&fitted) {
+                        note = format!("the configuration {name} beside it is of another network");
+                        if class.is_some() {
+                            note.push_str("; only the class that it names was taken");
+                        }
+                        (fitted, used) = (without, class);
+                    }
+                }
+                notes.push(note);
             }
+            (None, Some(foreign)) => {
+                let name = named(&foreign.path);
+                notes.push(format!("the configuration {name} beside it is of another network"));
+            }
+            (None, None) => {}
         }
-        Some(Self { view, family, fitted, note })
+        let mut lacking = Vec::new();
+        if let Ok((design, fitted)) = &mut fitted {
+            notes.extend(family.assumed(&design.settings, &shapes, used.as_ref()));
+            lacking = std::mem::take(&mut fitted.lacking);
+        }
+        Some(Self { view, family, fitted, notes, lacking })
     }
 
     /// What does not fit, to be compared; a network that cannot be built at all is the farthest.
@@ -251,7 +319,24 @@ impl Match {
 }
 
 fn count(fitted: &Result<(Design, Fitted)>) -> usize {
-    fitted.as_ref().map_or(usize::MAX, |(_, (_, problems))| problems.len())
+    fitted.as_ref().map_or(usize::MAX, |(_, fitted)| fitted.problems.len())
+}
+
+/// What stopped a network that has a configuration: with its file, where it would not have stopped without.
+fn blamed(
+    error: EngineError,
+    without: Result<(Design, Fitted)>,
+    beside: &family::Beside,
+) -> EngineError {
+    let is_its_own = matches!(error, EngineError::BadFile { .. });
+    if is_its_own || without.is_err_and(|without| without.to_string() == error.to_string()) {
+        return error;
+    }
+    let hint = match error.problem().hint {
+        none if none.is_empty() => "correct it, or move the file away to take what is usual".into(),
+        hint => hint,
+    };
+    EngineError::bad_file(&beside.path, error, hint)
 }
 
 fn named(path: &Path) -> String {
@@ -259,9 +344,19 @@ fn named(path: &Path) -> String {
 }
 
 impl Recognized {
-    fn take(&mut self, design: Design, (facts, problems): Fitted, view: &View) {
-        self.problems = by_kind(problems);
-        self.facts = Some(facts);
+    /// Says what kept a network of a family from being built.
+    fn stop(&mut self, title: &str, error: &EngineError) {
+        // Shapes have no file of their own: what is said of one is said of the configuration.
+        let is_whole = matches!(error, EngineError::BadFile { .. });
+        let nearly = if is_whole { "" } else { "nearly " };
+        let article = if title.starts_with(['A', 'E', 'I', 'O', 'U']) { "an" } else { "a" };
+        self.problems.push(format!("{nearly}{article} {title}, but {error}"));
+        self.hint = error.problem().hint;
+    }
+
+    fn take(&mut self, design: Design, fitted: Fitted, view: &View) {
+        self.problems = by_kind(fitted.problems);
+        self.facts = Some(fitted.facts);
         self.design = Some(design);
         self.prefix.clone_from(&view.prefix);
     }
@@ -277,7 +372,12 @@ fn fit(design: &Design, view: &View) -> Result<Fitted> {
         view.tensors.iter().map(|(name, entry)| (name.clone(), entry.shape().to_vec())).collect();
     let weights = Weights::of_shapes(owned);
     let tokenizer = design.build(&weights)?;
-    Ok((tokenizer.facts().clone(), weights.problems(&[])))
+    let lacks = |name: &&String| weights.is_parameter(name);
+    Ok(Fitted {
+        facts: tokenizer.facts().clone(),
+        problems: weights.problems(&[]),
+        lacking: view.unaveraged.iter().filter(lacks).cloned().collect(),
+    })
 }
 
 /// The design in Smalti's own metadata, if it is that of a tokenizer.

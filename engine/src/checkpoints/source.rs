@@ -8,7 +8,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::images::file::open_regular;
+use crate::images::file::{Version, open_regular};
 use crate::{EngineError, Result};
 
 /// A file or a piece of memory that takes the place of one.
@@ -21,7 +21,8 @@ pub(crate) struct Source {
 
 #[derive(Debug)]
 enum Bytes {
-    File(Mutex<File>),
+    /// A file that is kept open, and how it was then.
+    File(Mutex<File>, Version),
     Memory(Arc<[u8]>),
     Unpacked(Vec<u8>),
 }
@@ -29,9 +30,11 @@ enum Bytes {
 impl Source {
     /// Opens a regular file.
     pub(crate) fn open(path: &Path) -> Result<Arc<Self>> {
-        let (file, len) = open_regular(path)?;
-        let bytes = Bytes::File(Mutex::new(file));
-        Ok(Arc::new(Self { path: path.to_owned(), len, bytes }))
+        let (file, _) = open_regular(path)?;
+        let version = Version::of(&file, path)?;
+        let (path, len) = (path.to_owned(), version.len);
+        let bytes = Bytes::File(Mutex::new(file), version);
+        Ok(Arc::new(Self { path, len, bytes }))
     }
 
     /// Bytes in memory; `path` is the name that errors show.
@@ -72,8 +75,12 @@ impl Source {
             ));
         };
         let mut buffer = vec![0; n];
-        self.fill(start, &mut buffer).map_err(|e| EngineError::io(&self.path, e))?;
-        Ok(buffer)
+        let filled = self.fill(start, &mut buffer).map_err(|e| EngineError::io(&self.path, e));
+        // A file that was written over in its place has other bytes at the places that were noted.
+        if let Bytes::File(file, version) = &self.bytes {
+            version.is_of(&file.lock().unwrap_or_else(PoisonError::into_inner), &self.path)?;
+        }
+        filled.map(|()| buffer)
     }
 
     /// The first `len` bytes, or fewer if the file is shorter.
@@ -83,7 +90,7 @@ impl Source {
 
     fn fill(&self, start: u64, buffer: &mut [u8]) -> io::Result<()> {
         match &self.bytes {
-            Bytes::File(file) => {
+            Bytes::File(file, _) => {
                 let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
                 file.seek(SeekFrom::Start(start))?;
                 file.read_exact(buffer)

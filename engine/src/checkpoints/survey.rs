@@ -77,7 +77,8 @@ pub struct CodebookCandidate {
     pub size: usize,
     /// Numbers of a code, D.
     pub dim: usize,
-    /// A tensor of K numbers beside it: how often each code was used at the end of training.
+    /// A tensor of K numbers beside it, or `name[i]` of one with a row for each codebook: how often each
+    /// code was used at the end of training.
     pub usage: Option<String>,
     /// How much it looks like one; the list begins with the highest.
     pub score: i32,
@@ -118,13 +119,17 @@ pub fn codebook_candidates(checkpoint: &Checkpoint) -> Vec<CodebookCandidate> {
             why.push(&shape);
             let used = usage.map(|(name, _)| format!("{name} beside it has a number for each"));
             why.extend(used.as_deref());
+            let rows = usage.and_then(|(name, _)| tensors.get(name)?.shape().split_last());
+            let row_each = layout.books > 1 && rows.is_some_and(|(_, of)| of == [layout.books]);
+            let at = |name: &str, several: bool, book: usize| {
+                if several { format!("{name}[{book}]") } else { name.to_owned() }
+            };
             for book in books {
-                let several = layout.books > 1;
                 found.push(CodebookCandidate {
-                    tensor: if several { format!("{name}[{book}]") } else { name.clone() },
+                    tensor: at(name, layout.books > 1, book),
                     size: layout.size,
                     dim: layout.dim,
-                    usage: usage.map(|(name, _)| name.to_owned()),
+                    usage: usage.map(|(name, _)| at(name, row_each, book)),
                     score,
                     why: why.join(", "),
                 });
@@ -322,20 +327,26 @@ pub fn candidate_values(checkpoint: &Checkpoint, name: &str) -> Result<(usize, u
     Ok((k, d, values))
 }
 
-/// The use of a candidate's codes as training left it: a number for each code, summed over what comes
-/// before (scales).
+/// The use of a candidate's codes as training left it: a number for each code. Of `name[i]` it is row i,
+/// else the sum of all rows (scales).
 ///
 /// # Errors
 /// As [`candidate_values`].
 pub fn candidate_usage(checkpoint: &Checkpoint, usage: &str) -> Result<Vec<f32>> {
-    let entry = find(checkpoint, usage)?;
+    let (tensor, book) = match usage.strip_suffix(']').and_then(|name| name.rsplit_once('[')) {
+        Some((tensor, book)) => (tensor, book.parse::<usize>().ok()),
+        None => (usage, None),
+    };
+    let entry = find(checkpoint, tensor)?;
     let k = entry.shape().last().copied().unwrap_or(0);
     if entry.byte_len() > MAX_CODEBOOK || entry.shape().len() > 2 {
         let reason = format!("of shape {:?} is no list of numbers", entry.shape());
         return Err(EngineError::bad_input(format!("tensor {usage}"), reason, ""));
     }
     let mut sums = vec![0.0_f64; k];
-    for row in entry.values()?.chunks(k.max(1)) {
+    let rows = entry.values()?;
+    let rows = rows.chunks(k.max(1)).enumerate();
+    for (_, row) in rows.filter(|(at, _)| book.is_none_or(|book| book == *at)) {
         sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(*x));
     }
     Ok(sums.into_iter().map(|sum| sum as f32).collect())

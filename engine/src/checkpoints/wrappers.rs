@@ -5,7 +5,7 @@
 //! wrapper puts before a name ("module." of DistributedDataParallel, "_orig_mod." of torch.compile,
 //! "first_stage_model." of latent diffusion). Both are the front of a whole name here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use candle_core::{Device, Tensor};
 
@@ -30,6 +30,9 @@ pub struct View {
     pub set_aside: Vec<SetAside>,
     /// Whether averaged weights (`model_ema`) stand in the place of the last ones.
     pub averaged: bool,
+    /// Where averaged weights stand, the floating point tensors that have none: running statistics, which
+    /// are no parameters, or what the averages lack.
+    pub unaveraged: BTreeSet<String>,
 }
 
 /// Tensors that were stepped over.
@@ -57,7 +60,8 @@ impl View {
     /// Everything in a checkpoint, as it is.
     pub fn whole(checkpoint: &Checkpoint) -> Self {
         let (prefix, tensors) = (String::new(), checkpoint.tensors.clone());
-        Self { prefix, tensors, set_aside: Vec::new(), averaged: false }
+        let (set_aside, unaveraged) = (Vec::new(), BTreeSet::new());
+        Self { prefix, tensors, set_aside, averaged: false, unaveraged }
     }
 
     /// What was done to get this view, a sentence each; for people.
@@ -160,14 +164,20 @@ pub fn views(checkpoint: &Checkpoint) -> Vec<View> {
         let key = |p: &str| (preferred(p), p.len(), p.to_owned());
         b.1.cmp(&a.1).then_with(|| key(a.0).cmp(&key(b.0)))
     });
-    let averages: Vec<&str> =
-        prefixes.keys().copied().filter(|prefix| prefix.ends_with("model_ema.")).collect();
     let mut views = Vec::new();
     // Views overlap; together they must not take many times what the checkpoint takes.
     let mut left = 4 * all.len() + 64;
     for (prefix, _) in chosen {
+        if views.len() >= MAX_VIEWS {
+            break;
+        }
         let last = View::below(&all, prefix);
-        let averaged = averages.iter().find_map(|of| last.averaged(&all, of));
+        // Averages lie below one of the parts that lead to a network, or beside all of them.
+        let ends = prefix.match_indices('.').take(MAX_PARTS).map(|(at, _)| at + 1);
+        let averaged = std::iter::once(0).chain(ends).find_map(|end| {
+            let averages = format!("{}model_ema.", prefix.get(..end).unwrap_or_default());
+            prefixes.contains_key(averages.as_str()).then(|| last.averaged(&all, &averages))?
+        });
         for view in averaged.into_iter().chain([last]) {
             let size = view.tensors.len();
             if views.len() < MAX_VIEWS && (views.is_empty() || size > 0) && size <= left {
@@ -219,34 +229,51 @@ impl View {
             tensors.insert(clean, entry.clone());
         }
         let set_aside = counted.into_values().collect();
-        Self { prefix: prefix.to_owned(), tensors, set_aside, averaged: false }
+        let (prefix, unaveraged) = (prefix.to_owned(), BTreeSet::new());
+        Self { prefix, tensors, set_aside, averaged: false, unaveraged }
     }
 
     /// The same view with averaged weights, if `averages` holds nearly all of them: `LitEma` keeps them
-    /// under the parameter's name without dots.
+    /// under the parameter's name without dots. Only a network can say whether those that it lacks are
+    /// parameters.
     fn averaged(&self, all: &BTreeMap<String, &Entry>, averages: &str) -> Option<Self> {
         let parent = averages.strip_suffix("model_ema.")?;
         let inner = self.prefix.strip_prefix(parent)?;
-        let (mut found, mut missing) = (BTreeMap::new(), 0_usize);
+        let (mut found, mut unaveraged) = (BTreeMap::new(), BTreeSet::new());
         for (name, entry) in self.tensors.iter().filter(|(_, entry)| entry.dtype().is_float()) {
             let key = format!("{averages}{}", format!("{inner}{name}").replace('.', ""));
             match all.get(&key).filter(|average| average.shape() == entry.shape()) {
                 Some(average) => {
                     found.insert(name.clone(), (*average).clone());
                 }
-                None => missing += 1,
+                // A codebook that is itself a moving average has no other one.
+                None if learns_by_averages(all, &self.prefix, name) => {}
+                None => {
+                    unaveraged.insert(name.clone());
+                }
             }
         }
-        // Running statistics are no parameters and have no average.
-        if found.is_empty() || missing * 4 > found.len() {
+        if found.is_empty() || unaveraged.len() * 4 > found.len() {
             return None;
         }
-        let mut view = self.clone();
+        let mut view = Self { averaged: true, unaveraged, ..self.clone() };
         view.tensors.extend(found);
-        view.averaged = true;
         Some(view)
     }
 }
+
+/// Whether the sums that a moving average of codes is made from stand beside a tensor, or above it.
+fn learns_by_averages(all: &BTreeMap<String, &Entry>, prefix: &str, name: &str) -> bool {
+    let parent = name.rsplit_once('.').map_or("", |(parent, _)| parent);
+    let above = parent.rsplit_once('.').map_or("", |(above, _)| above);
+    [parent, above].into_iter().filter(|at| !at.is_empty()).any(|at| {
+        let has = |sums: &str| all.contains_key(&format!("{prefix}{at}.{sums}"));
+        ["cluster_size", "ema_cluster_size", "_ema_cluster_size"].iter().any(|sums| has(sums))
+    })
+}
+
+/// Wrappers in the middle of names are looked for behind up to this many parts.
+const MAX_FRONTS: usize = 15;
 
 /// Wrappers whose name stands in the middle of others.
 const WRAPPERS: [&str; 5] = [
@@ -265,20 +292,22 @@ struct Modules<'a> {
 
 impl<'a> Modules<'a> {
     fn of(names: &BTreeMap<&'a str, &Entry>) -> Self {
+        // In front of everything it is a prefix, which is stripped as others are.
+        let split = |name: &'a str| {
+            let ends = name.match_indices('.').map(|(at, _)| at + 1).take(MAX_FRONTS);
+            ends.map(move |at| name.split_at(at))
+        };
         let mut fronts = BTreeMap::new();
         for &name in names.keys() {
-            for (at, _) in name.match_indices("module.") {
-                // In front of everything it is a prefix, which is stripped as others are.
-                let front = name.get(..at).unwrap_or_default();
-                if front.ends_with('.') && front.matches('.').count() < 16 {
+            for (front, rest) in split(name) {
+                if rest.starts_with("module.") {
                     fronts.insert(front, true);
                 }
             }
         }
         if !fronts.is_empty() {
             for &name in names.keys() {
-                for at in name.match_indices('.').map(|(at, _)| at + 1).take(16) {
-                    let (front, rest) = name.split_at(at);
+                for (front, rest) in split(name) {
                     if let Some(only) = fronts.get_mut(front)
                         && !rest.starts_with("module.")
                     {
@@ -293,11 +322,12 @@ impl<'a> Modules<'a> {
     fn unwrapped(&self, name: &str) -> String {
         let mut kept: Vec<&str> = Vec::new();
         let mut at = 0;
-        for part in name.split('.') {
+        for (number, part) in name.split('.').enumerate() {
             let front = name.get(..at).unwrap_or_default();
             at += part.len() + 1;
             let last = at > name.len();
-            let module = part == "module" && self.fronts.get(front) == Some(&true);
+            let may_be = part == "module" && number <= MAX_FRONTS;
+            let module = may_be && self.fronts.get(front) == Some(&true);
             if last || !(module || WRAPPERS.contains(&part)) {
                 kept.push(part);
             }

@@ -130,7 +130,7 @@ fn open_archive(path: &Path) -> Result<Arc<dyn Source>> {
         Ok(pictures) => return Ok(cached(pictures)),
         Err(error) => error,
     };
-    let Contents { archive, files } = contents;
+    let Contents { archive, files, .. } = contents;
     let name = |inside: &str| inside.rsplit('/').next().unwrap_or_default().to_owned();
     let bins: Vec<(&String, Span)> = files
         .iter()

@@ -27,8 +27,16 @@ pub(super) struct Span {
 pub(super) struct Archive {
     /// Its file, also for messages.
     pub(super) path: Arc<Path>,
-    /// What the file unpacks to, where it is compressed.
-    pub(super) unpacked: Option<Arc<[u8]>>,
+    pub(super) bytes: Bytes,
+}
+
+/// Where an archive's bytes are.
+#[derive(Debug, Clone)]
+pub(super) enum Bytes {
+    /// In its file, as it was when it was indexed.
+    File(file::Version),
+    /// In memory: what a compressed file unpacks to.
+    Unpacked(Arc<[u8]>),
 }
 
 impl Archive {
@@ -44,13 +52,16 @@ impl Archive {
         let changed = || {
             EngineError::bad_file(name, "the archive changed while it was open", "Open it again")
         };
-        if let Some(bytes) = &self.unpacked {
-            let end = span.offset.saturating_add(span.length) as usize;
-            let part = bytes.get(span.offset as usize..end);
-            return part.map(<[u8]>::to_vec).ok_or_else(changed);
-        }
+        let version = match &self.bytes {
+            Bytes::File(version) => version,
+            Bytes::Unpacked(bytes) => {
+                let end = span.offset.saturating_add(span.length) as usize;
+                let part = bytes.get(span.offset as usize..end);
+                return part.map(<[u8]>::to_vec).ok_or_else(changed);
+            }
+        };
         let fail = |source| EngineError::io(&*self.path, source);
-        let (mut archive, _) = file::open_regular(&self.path)?;
+        let mut archive = version.open(&self.path)?;
         archive.seek(SeekFrom::Start(span.offset)).map_err(fail)?;
         let mut bytes = Vec::new();
         archive.take(span.length).read_to_end(&mut bytes).map_err(fail)?;

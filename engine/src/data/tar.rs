@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::archive_names::{has_suffix, stem};
 use super::packed::{is_gzip, unpack};
-use super::pictures::{Archive, Listing, Pictures, Span};
+use super::pictures::{Archive, Bytes, Listing, Pictures, Span};
 use super::short_name;
 use crate::images::kind::has_image_suffix;
 use crate::images::{Limits, file};
@@ -26,6 +26,8 @@ pub(super) struct Contents {
     pub(super) archive: Archive,
     /// Names and places of the regular files.
     pub(super) files: BTreeMap<String, Span>,
+    /// What was stepped over.
+    notes: Vec<String>,
 }
 
 impl Contents {
@@ -35,41 +37,48 @@ impl Contents {
     /// [`EngineError::Io`], or [`EngineError::BadFile`] if it is damaged or cut off.
     pub(super) fn open(path: &Path, unpacked: &mut u64) -> Result<Self> {
         let start = file::read_start(path, 2)?;
-        let (opened, length) = file::open_regular(path)?;
+        let (opened, _) = file::open_regular(path)?;
+        let version = file::Version::of(&opened, path)?;
         if is_gzip(&start) {
             let bytes = unpack(opened, path, MAX_UNPACKED_BYTES.saturating_sub(*unpacked))?;
             *unpacked += bytes.len() as u64;
             return Self::from_bytes(bytes.into(), path);
         }
-        let files = index(opened, length, path)?;
-        Ok(Self { archive: Archive { path: path.into(), unpacked: None }, files })
+        let (files, note) = index(opened, version.len, path)?;
+        let archive = Archive { path: path.into(), bytes: Bytes::File(version) };
+        Ok(Self { archive, files, notes: note.into_iter().collect() })
     }
 
     fn from_bytes(bytes: Arc<[u8]>, path: &Path) -> Result<Self> {
-        let files = index(Cursor::new(&bytes), bytes.len() as u64, path)?;
-        Ok(Self { archive: Archive { path: path.into(), unpacked: Some(bytes) }, files })
+        let (files, note) = index(Cursor::new(&bytes), bytes.len() as u64, path)?;
+        let archive = Archive { path: path.into(), bytes: Bytes::Unpacked(bytes) };
+        Ok(Self { archive, files, notes: note.into_iter().collect() })
     }
 
     /// The files of an archive inside.
-    fn inner(&self, name: &str, span: Span) -> Result<BTreeMap<String, Span>> {
+    fn inner(&self, name: &str, span: Span) -> Result<Index> {
         let path = self.archive.path.join(name);
-        let mut files = if let Some(bytes) = &self.archive.unpacked {
-            let end = span.offset.saturating_add(span.length) as usize;
-            let part = bytes.get(span.offset as usize..end).unwrap_or_default();
-            index(Cursor::new(part), span.length, &path)?
-        } else {
-            let (opened, _) = file::open_regular(&self.archive.path)?;
-            index(Window { file: opened, span, position: 0 }, span.length, &path)?
+        let (mut files, note) = match &self.archive.bytes {
+            Bytes::Unpacked(bytes) => {
+                let end = span.offset.saturating_add(span.length) as usize;
+                let part = bytes.get(span.offset as usize..end).unwrap_or_default();
+                index(Cursor::new(part), span.length, &path)?
+            }
+            Bytes::File(version) => {
+                let file = version.open(&self.archive.path)?;
+                index(Window { file, span, position: 0 }, span.length, &path)?
+            }
         };
         for inside in files.values_mut() {
             inside.offset += span.offset;
         }
-        Ok(files)
+        Ok((files, note))
     }
 
     /// Adds all images to a set; gives how many there were.
     pub(super) fn list(&self, listing: &mut Listing, prefix: &str, folders: &[String]) -> usize {
         let mut count = add_files(listing, (&self.archive, prefix), &self.files, folders);
+        listing.notes.extend(self.notes.iter().cloned());
         for (name, &span) in
             self.files.iter().filter(|(name, _)| has_suffix(Path::new(name), "tar"))
         {
@@ -78,7 +87,8 @@ impl Contents {
             folders.pop();
             folders.push(stem(Path::new(name)).to_owned());
             match self.inner(name, span) {
-                Ok(files) => {
+                Ok((files, note)) => {
+                    listing.notes.extend(note);
                     let prefix = format!("{prefix}{name}/");
                     count += add_files(listing, (&self.archive, &prefix), &files, &folders);
                 }
@@ -208,12 +218,20 @@ pub(super) fn is_tar(start: &[u8]) -> bool {
     header[0] != 0 && claimed == Ok(header.iter().enumerate().map(counted).sum())
 }
 
+/// Longer names, in bytes, and deeper folders are no images of a set: each image keeps its folders.
+const MAX_NAME: usize = 4096;
+const MAX_FOLDERS: usize = 64;
+
+/// Names and places of regular files, and what was stepped over.
+type Index = (BTreeMap<String, Span>, Option<String>);
+
 /// Names and places of the regular files of an archive of `length` bytes.
-fn index<R: Read + Seek>(archive: R, length: u64, path: &Path) -> Result<BTreeMap<String, Span>> {
+fn index<R: Read + Seek>(archive: R, length: u64, path: &Path) -> Result<Index> {
     let damaged = |reason: String| {
         EngineError::bad_file(path, reason, "Get the archive again, or make it anew with tar")
     };
     let mut files = BTreeMap::new();
+    let (mut over, mut first) = (0_usize, String::new());
     let mut archive = ::tar::Archive::new(archive);
     let entries = archive
         .entries_with_seek()
@@ -232,14 +250,30 @@ fn index<R: Read + Seek>(archive: R, length: u64, path: &Path) -> Result<BTreeMa
                 String::from_utf8_lossy(&entry.path_bytes())
             )));
         }
-        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let bytes = entry.path_bytes();
+        let is_deep = || String::from_utf8_lossy(&bytes).matches('/').count() > MAX_FOLDERS;
+        if bytes.len() > MAX_NAME || is_deep() {
+            over += 1;
+            if over == 1 {
+                first = String::from_utf8_lossy(&bytes).chars().take(40).collect();
+            }
+            continue;
+        }
+        let name = String::from_utf8_lossy(&bytes).into_owned();
         let name = name.trim_start_matches("./").to_owned();
         let is_hidden = name.rsplit('/').next().is_none_or(|last| last.starts_with('.'));
         if !is_hidden {
             files.insert(name, span);
         }
     }
-    Ok(files)
+    let note = (over > 0).then(|| {
+        format!(
+            "{}: stepped over {over} files whose names have more than {MAX_NAME} bytes or \
+             {MAX_FOLDERS} folders ({first}...)",
+            short_name(path)
+        )
+    });
+    Ok((files, note))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 use std::fs::{File, Metadata};
 use std::io::Read;
 use std::path::Path;
+use std::time::SystemTime;
 
 use crate::{EngineError, Result};
 
@@ -20,6 +21,48 @@ pub fn open_regular(path: &Path) -> Result<(File, u64)> {
     let metadata = file.metadata().map_err(|source| EngineError::io(path, source))?;
     refuse_irregular(path, &metadata)?;
     Ok((file, metadata.len()))
+}
+
+/// A file as it was at a moment, to be opened again later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// Its length in bytes.
+    pub len: u64,
+    /// When it was last written; `None` where the system does not say.
+    modified: Option<SystemTime>,
+}
+
+impl Version {
+    /// That of a file that is open.
+    ///
+    /// # Errors
+    /// [`EngineError::Io`] as the system says.
+    pub fn of(file: &File, path: &Path) -> Result<Self> {
+        let metadata = file.metadata().map_err(|source| EngineError::io(path, source))?;
+        Ok(Self { len: metadata.len(), modified: metadata.modified().ok() })
+    }
+
+    /// Opens the file again.
+    ///
+    /// # Errors
+    /// As [`open_regular`] and [`Version::is_of`].
+    pub fn open(&self, path: &Path) -> Result<File> {
+        let (file, _) = open_regular(path)?;
+        self.is_of(&file, path)?;
+        Ok(file)
+    }
+
+    /// That an open file is still this one.
+    ///
+    /// # Errors
+    /// [`EngineError::BadFile`] if it is another one by now: what was noted of it (places, sizes) would be
+    /// read from the wrong bytes.
+    pub fn is_of(&self, file: &File, path: &Path) -> Result<()> {
+        if Self::of(file, path)? == *self {
+            return Ok(());
+        }
+        Err(EngineError::bad_file(path, "it changed while it was open", "open it again"))
+    }
 }
 
 fn refuse_irregular(path: &Path, metadata: &Metadata) -> Result<()> {
@@ -111,6 +154,22 @@ mod tests {
     fn endless_devices_are_refused_at_once() {
         let error = read_file(Path::new("/dev/zero"), 1 << 40).unwrap_err();
         assert!(error.to_string().contains("device"), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_was_overwritten_is_not_opened_as_the_one_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data");
+        std::fs::write(&path, [1; 64]).unwrap();
+        let version = Version::of(&open_regular(&path).unwrap().0, &path).unwrap();
+        version.open(&path).unwrap();
+        let file = File::options().write(true).open(&path).unwrap();
+        let later = version.modified.unwrap() + std::time::Duration::from_secs(1);
+        file.set_modified(later).unwrap();
+        let error = version.open(&path).unwrap_err().to_string();
+        assert!(error.contains("data: it changed while it was open"), "{error}");
+        std::fs::write(&path, [1; 65]).unwrap();
+        assert!(version.open(&path).is_err(), "longer");
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use std::io::Cursor;
 
 use image::metadata::Orientation;
-use tiff::decoder::{Decoder, DecodingResult, Limits as TiffLimits};
+use tiff::decoder::{ChunkType, Decoder, DecodingResult, Limits as TiffLimits};
 use tiff::tags::{ExtraSamples, PhotometricInterpretation, PlanarConfiguration, SampleFormat, Tag};
 use tiff::{ColorType, TiffError, TiffUnsupportedError};
 
@@ -114,6 +114,9 @@ fn values_fit(bytes: &[u8]) -> bool {
         count.checked_mul(size).is_some_and(|len| len <= bytes.len() as u64)
     })
 }
+
+/// Pixels of all tiles that are unpacked whatever the picture's size; above it, four times its pixels.
+const MAX_PADDED: usize = 1 << 26;
 
 /// The number of compression by JPEG.
 const JPEG: u16 = 7;
@@ -224,6 +227,17 @@ impl Layout {
         }
         let across = self.width.div_ceil(chunk_width);
         let down = self.height.div_ceil(chunk_height);
+        // A strip is never unpacked beyond the picture, but a tile is, however little of it is in the picture.
+        let of_a_piece = match decoder.get_chunk_type() {
+            ChunkType::Strip => chunk_width.saturating_mul(chunk_height.min(self.height)),
+            ChunkType::Tile => chunk_width.saturating_mul(chunk_height),
+        };
+        let unpacked = across.saturating_mul(down).saturating_mul(of_a_piece);
+        if unpacked / 4 > (self.width * self.height).max(MAX_PADDED / 4) {
+            return Err(Failure::Damaged(format!(
+                "its tiles of {chunk_width}x{chunk_height} hold far more than its pixels"
+            )));
+        }
         let planes = if self.is_planar { self.given } else { 1 };
         // Samples of a pixel in a piece.
         let per_pixel = self.given / planes;

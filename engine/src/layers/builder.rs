@@ -1,8 +1,8 @@
 //! Makes a sequence of named layers, counting channels on the way.
 
 use super::{
-    Attention, BlockNames, Conv2d, Downsample, GroupNorm, Grouping, Layer, ResBlock, Sequence,
-    SpatialAttention, SpatialNorm, SpatialRes, Upsample, Weights,
+    Attention, BlockNames, Conv2d, Downsample, GroupNorm, Grouping, Layer, PackedAttention,
+    ResBlock, Sequence, SpatialAttention, SpatialNorm, SpatialRes, Upsample, Weights,
 };
 use crate::Result;
 
@@ -83,6 +83,14 @@ impl Builder {
             )?),
         };
         self.push(name, layer);
+        Ok(())
+    }
+
+    /// Attention between all places, its queries, keys and values from one convolution.
+    pub fn packed_attention(&mut self, name: &str) -> Result<()> {
+        let weights = self.weights.pp(name);
+        let attention = PackedAttention::new(&weights, self.channels, self.grouping)?;
+        self.push(name, Layer::Packed(attention));
         Ok(())
     }
 

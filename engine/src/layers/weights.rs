@@ -5,7 +5,7 @@
 //! reads all of it at once instead of the first failure.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use candle_core::{DType, Device, Tensor, Var};
@@ -31,7 +31,6 @@ pub struct Weights {
     shared: Rc<Shared>,
     prefix: String,
     exactness: Exactness,
-    averaged: bool,
 }
 
 /// Where tensors come from.
@@ -72,7 +71,8 @@ struct Shared {
     from: Origin,
     seed: u64,
     vars: RefCell<BTreeMap<String, Var>>,
-    taken: RefCell<BTreeSet<String>>,
+    /// What was asked for, and whether it is a parameter.
+    taken: RefCell<BTreeMap<String, bool>>,
     elements: Cell<usize>,
     problems: RefCell<Vec<String>>,
 }
@@ -92,7 +92,6 @@ impl Weights {
             }),
             prefix: String::new(),
             exactness: Exactness::Tokens,
-            averaged: false,
         }
     }
 
@@ -124,13 +123,6 @@ impl Weights {
         Self { exactness: Exactness::Fast, ..self }
     }
 
-    /// The same weights, each as its moving average where a checkpoint has one: `model_ema.` and the name
-    /// without its dots, as LitEma of latent-diffusion and Open-MAGVIT2 writes them.
-    #[must_use]
-    pub fn averaged(self) -> Self {
-        Self { averaged: true, ..self }
-    }
-
     /// How exact the layers of these weights have to be.
     pub fn exactness(&self) -> Exactness {
         self.exactness
@@ -153,6 +145,7 @@ impl Weights {
     pub fn get(&self, shape: &[usize], name: &str, init: Init) -> Result<Tensor> {
         let elements = &self.shared.elements;
         elements.set(elements.get().saturating_add(shape.iter().product()));
+        self.shared.taken.borrow_mut().insert(self.full(name), true);
         self.take(shape, name, init, self.shared.trainable)
     }
 
@@ -173,16 +166,31 @@ impl Weights {
         Ok(Var::from_tensor(&tensor)?)
     }
 
+    /// As [`Weights::buffer`] for state that a checkpoint may lack without harm: it then starts as `init`
+    /// says.
+    pub fn optional_buffer(&self, shape: &[usize], name: &str, init: Init) -> Result<Var> {
+        let shared = &self.shared;
+        match &shared.from {
+            Origin::Loaded(_) if !self.contains(name) => {
+                let cell = name_hash(&self.full(name));
+                Ok(Var::from_tensor(&draw(shape, init, shared.seed, cell, &shared.device)?)?)
+            }
+            Origin::Shapes(_) if !self.contains(name) => {
+                Ok(Var::zeros(vec![1; shape.len()], DType::F32, self.device())?)
+            }
+            _ => self.buffer(shape, name, init),
+        }
+    }
+
     /// Says that a checkpoint may hold a tensor of that name which the network knows and does not need.
     pub fn skip(&self, name: &str) {
-        self.shared.taken.borrow_mut().insert(self.full(name));
+        self.shared.taken.borrow_mut().entry(self.full(name)).or_default();
     }
 
     fn take(&self, shape: &[usize], name: &str, init: Init, trainable: bool) -> Result<Tensor> {
-        let own = self.full(name);
+        let full = self.full(name);
         let shared = &self.shared;
-        shared.taken.borrow_mut().insert(own.clone());
-        let full = self.average_of(&own);
+        shared.taken.borrow_mut().entry(full.clone()).or_default();
         if !matches!(shared.from, Origin::Fresh) {
             match shared.from.shape(&full) {
                 Some(found) if found == shape => {}
@@ -209,24 +217,20 @@ impl Weights {
         }
         let var = Var::from_tensor(&tensor)?;
         let tensor = var.as_tensor().clone();
-        shared.vars.borrow_mut().insert(own, var);
+        shared.vars.borrow_mut().insert(full, var);
         Ok(tensor)
-    }
-
-    /// The name of a tensor's moving average, if it is wanted and there; else its own.
-    fn average_of(&self, full: &str) -> String {
-        let name = format!("model_ema.{}", full.replace('.', ""));
-        if !self.averaged || self.shared.from.shape(&name).is_none() {
-            return full.to_owned();
-        }
-        self.shared.taken.borrow_mut().insert(name.clone());
-        name
     }
 
     /// Zeros that take no memory, whatever shape a false configuration asks for.
     fn stand_in(&self, shape: &[usize]) -> Result<Tensor> {
         let zero = Tensor::zeros(vec![1; shape.len()], DType::F32, &self.shared.device)?;
         Ok(zero.broadcast_as(shape)?)
+    }
+
+    /// Whether a tensor, by its name from the root, was handed out by [`Weights::get`]: a parameter, and no
+    /// state beside them.
+    pub fn is_parameter(&self, name: &str) -> bool {
+        self.shared.taken.borrow().get(name) == Some(&true)
     }
 
     /// Number of elements of all parameters handed out so far by [`Weights::get`].
@@ -253,7 +257,7 @@ impl Weights {
         let mut problems = self.shared.problems.borrow().clone();
         let taken = self.shared.taken.borrow();
         for name in self.shared.from.names() {
-            if !taken.contains(name) && !ignore.iter().any(|prefix| name.starts_with(prefix)) {
+            if !taken.contains_key(name) && !ignore.iter().any(|prefix| name.starts_with(prefix)) {
                 problems.push(format!("{name} is not part of this network"));
             }
         }

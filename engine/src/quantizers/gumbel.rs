@@ -64,7 +64,7 @@ impl GumbelConfig {
 #[derive(Debug)]
 pub struct Gumbel {
     config: GumbelConfig,
-    /// (K, Din)
+    /// (K, Din, 1, 1)
     weight: Tensor,
     /// (K,)
     bias: Tensor,
@@ -90,7 +90,7 @@ impl Gumbel {
         let init = Init::Uniform(1.0 / (inputs as f32).sqrt());
         Ok(Self {
             config: config.clone(),
-            weight: proj.get(&[k, inputs, 1, 1], "weight", init)?.reshape((k, inputs))?,
+            weight: proj.get(&[k, inputs, 1, 1], "weight", init)?,
             bias: proj.get(&[k], "bias", init)?,
             embed: weights.get(&[k, dim], "embed.weight", Init::Normal(1.0))?,
             books: [Book::of_vectors(config.n_embed, dim)],
@@ -101,9 +101,15 @@ impl Gumbel {
         rows_from_latents(latents, self.weight.dims()[1])
     }
 
+    /// The linear layer's weight, (K, Din); with gradient. Not kept in this shape, which would take memory
+    /// where only shapes are known.
+    fn matrix(&self) -> Result<Tensor> {
+        Ok(self.weight.flatten_from(1)?)
+    }
+
     /// How well each code fits each latent (B, Din, h, w), as rows (B·h·w, K); with gradient.
     pub fn logits(&self, latents: &Tensor) -> Result<Tensor> {
-        let logits = self.rows(latents)?.matmul(&self.weight.t()?)?;
+        let logits = self.rows(latents)?.matmul(&self.matrix()?.t()?)?;
         Ok(logits.broadcast_add(&self.bias)?)
     }
 
@@ -176,7 +182,7 @@ impl Quantizer for Gumbel {
         }
         let rows = self.rows(&latents.detach())?;
         let (b, _, h, w) = latents.dims4()?;
-        let list = kernels::highest(&rows, &self.weight.detach(), Some(&self.bias.detach()))?;
+        let list = kernels::highest(&rows, &self.matrix()?.detach(), Some(&self.bias.detach()))?;
         let chosen = self.embed.detach().index_select(&list, 0)?;
         let latents = latents_from_rows(&chosen, (b, self.books[0].dim, h, w))?;
         Ok(Quantized { latents, codes: vec![list.reshape((b, h, w))?], losses: Vec::new() })

@@ -41,7 +41,14 @@ impl ResidualVqConfig {
             let reason = format!("{} is not between 1 and {MOST}", self.levels);
             return Err(EngineError::bad_input("levels", reason, "four are usual"));
         }
-        self.vq.validate(dim)
+        self.vq.validate(dim)?;
+        let numbers = (self.vq.codes as usize).saturating_mul(dim).saturating_mul(self.levels);
+        if numbers > 1 << 28 {
+            let (levels, codes) = (self.levels, self.vq.codes);
+            let reason = format!("{levels} levels of {codes} codes of {dim} channels are too many");
+            return Err(EngineError::bad_input("levels", reason, "at most 2^28 numbers in all"));
+        }
+        Ok(())
     }
 
     /// In words, such as "residual VQ of 4 levels, EMA".

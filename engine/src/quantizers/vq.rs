@@ -194,17 +194,14 @@ impl Vq {
             weights.get(&[k, dim], "weight", init)?
         };
         let averages = if config.counts() {
-            let known = weights.contains("cluster_size");
-            let cluster_size = if known {
-                weights.buffer(&[k], "cluster_size", Init::Constant(1.0))?
-            } else {
-                Var::ones(k, embedding.dtype(), weights.device())?
-            };
+            let cluster_size =
+                weights.optional_buffer(&[k], "cluster_size", Init::Constant(1.0))?;
             let embed_avg = match (ema, weights.contains("embed_avg")) {
                 (false, _) => None,
                 (true, true) => {
                     Some(weights.buffer(&[k, dim], "embed_avg", Init::Constant(0.0))?)
                 }
+                // Where only shapes are known, the codebook is a single number.
                 (true, false) => Some(Var::from_tensor(&embedding.detach().copy()?)?),
             };
             Some(Averages { cluster_size, embed_avg })

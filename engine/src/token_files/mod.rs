@@ -4,12 +4,12 @@
 
 pub mod from_arrays;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, TensorView};
 
-use crate::arrays::{self, Arrays};
+use crate::arrays::{self, Array, Arrays};
 use crate::tokens::{Part, PartShape, Tokens};
 use crate::{EngineError, Result};
 use from_arrays::{Index, Indices, Wanted};
@@ -188,10 +188,13 @@ fn of_arrays(
         }
         Some(FORMAT) => {
             let mut images = from_parts(path, file, &metadata)?;
+            agrees(path, wanted, &images)?;
             let total = images.len();
             if let Some(Index::One(index)) = wanted.index {
                 if index >= total {
-                    return Err(bad(format!("there is no image {index}: it has {total}")));
+                    let reason = format!("there is no image {index}: it has {total}");
+                    let hint = format!("say --index 0 to {}, or all", total - 1);
+                    return Err(EngineError::bad_file(path, reason, hint));
                 }
                 images = vec![images.swap_remove(index)];
             }
@@ -205,6 +208,40 @@ fn of_arrays(
         }
     };
     Ok(TokenFile { images, total, maker, is_size_assumed, remarks })
+}
+
+/// That a person says nothing else of a file of format 2 than it says of itself.
+fn agrees(path: &Path, wanted: &Wanted, images: &[Tokens]) -> Result<()> {
+    let Some(parts) = images.first().map(Tokens::parts) else { return Ok(()) };
+    let differs = |option: &str, reason: String| {
+        let reason = format!("{reason}, so that {option} cannot be another");
+        Err(EngineError::bad_file(path, reason, format!("leave {option} out")))
+    };
+    if let Some(codes) = wanted.codes
+        && let Some(part) = parts.iter().find(|part| part.codebook_size() != codes)
+    {
+        let size = part.codebook_size();
+        return differs("--codes", format!("it says itself that there are {size} codes"));
+    }
+    if let Some((rows, columns)) = wanted.grid
+        && let Some(part) = parts
+            .iter()
+            .map(Part::shape)
+            .find(|shape| (shape.frames, shape.rows, shape.columns) != (1, rows, columns))
+    {
+        return differs("--grid", format!("it says itself that its tokens are {part}"));
+    }
+    if let Some(key) = &wanted.key
+        && (parts.len() > 1 || *key != tensor_name(0, 1))
+    {
+        let names: Vec<String> =
+            (0..parts.len()).map(|part| tensor_name(part, parts.len())).collect();
+        return differs(
+            "--key",
+            format!("it says itself that its tokens are {}", names.join(", ")),
+        );
+    }
+    Ok(())
 }
 
 /// What the metadata of format 2 says of a part.
@@ -224,12 +261,22 @@ fn from_parts(path: &Path, file: &Arrays, metadata: &serde_json::Value) -> Resul
     let entries: Vec<PartEntry> =
         serde_json::from_value(metadata["parts"].clone()).map_err(damaged)?;
     let images: usize = serde_json::from_value(metadata["images"].clone()).map_err(damaged)?;
+    if entries.len() > file.members.len() {
+        let (parts, tensors) = (entries.len(), file.members.len());
+        return Err(bad(format!("it has {tensors} tensors for the {parts} parts that it says")));
+    }
+    let mut arrays: BTreeMap<&str, &Array> =
+        file.members.iter().map(|array| (array.name(), array)).collect();
     let mut by_image: Vec<Vec<Part>> = Vec::new();
     for entry in &entries {
         let PartEntry { frames, rows, columns, book, .. } = *entry;
         let shape = PartShape { frames, rows, columns, book };
-        let array = file.members.iter().find(|array| array.name() == entry.tensor);
-        let array = array.ok_or_else(|| bad(format!("its {} is missing", entry.tensor)))?;
+        // Each of them is the tokens of one part.
+        let Some(array) = arrays.remove(entry.tensor.as_str()) else {
+            let is_there = file.members.iter().any(|array| array.name() == entry.tensor);
+            let what = if is_there { "is said to be two parts" } else { "is missing" };
+            return Err(bad(format!("its {} {what}", entry.tensor)));
+        };
         let cells = shape.cells().filter(|cells| *cells > 0);
         let all = cells.and_then(|cells| cells.checked_mul(images));
         let (Some(cells), true) = (cells, images > 0 && all == Some(array.len())) else {
@@ -279,6 +326,67 @@ mod tests {
             assert_eq!(back.images, images, "the codebook's size comes from the file");
             assert_eq!(back.maker, maker);
         }
+    }
+
+    #[test]
+    fn what_a_person_says_of_a_file_that_says_it_itself_has_to_agree() {
+        let grid = Tokens::grid(2, 3, 1000, vec![0, 1, 2, 999, 500, 7]).unwrap();
+        let bytes = safetensors_bytes(&[grid.clone(), grid], &Maker::default()).unwrap();
+        let read = |wanted: Wanted| super::parse(Path::new("x"), &bytes, &wanted, None);
+        let said = |codes, grid, key: &str| {
+            let key = Some(key.to_owned());
+            Wanted { codes: Some(codes), grid: Some(grid), key, ..Wanted::default() }
+        };
+        assert_eq!(read(said(1000, (2, 3), "tokens")).unwrap().total, 2);
+        for (wanted, option) in [
+            (said(512, (2, 3), "tokens"), "--codes"),
+            (said(1000, (3, 2), "tokens"), "--grid"),
+            (said(1000, (2, 3), "codes"), "--key"),
+        ] {
+            let problem = read(wanted).unwrap_err().problem();
+            assert!(problem.summary.contains(option), "{problem}");
+            assert_eq!(problem.hint, format!("leave {option} out"));
+        }
+        let ninth = Wanted { index: Some(Index::One(9)), ..Wanted::default() };
+        let problem = read(ninth).unwrap_err().problem();
+        assert_eq!(problem.hint, "say --index 0 to 1, or all", "{problem}");
+    }
+
+    /// A file of format 2 with one tensor of bytes, which so many parts are said to be.
+    fn one_tensor_as_parts(parts: usize, cells: usize) -> Vec<u8> {
+        let data = vec![1_u8; cells];
+        let view = TensorView::new(Dtype::U8, vec![1, cells], &data).unwrap();
+        let part = format!(
+            r#"{{"tensor":"tokens","frames":1,"rows":1,"columns":{cells},"book":0,"codebook_size":4}}"#
+        );
+        let parts = vec![part; parts].join(",");
+        let text = format!(r#"{{"format":2,"images":1,"parts":[{parts}]}}"#);
+        let metadata = HashMap::from([(KEY.to_owned(), text)]);
+        safetensors::serialize([("tokens", view)], Some(metadata)).unwrap()
+    }
+
+    #[test]
+    fn a_tensor_that_is_named_twice_is_refused() {
+        assert!(parse(&one_tensor_as_parts(1, 8), None).is_ok());
+        let error = parse(&one_tensor_as_parts(10_000, 100_000), None).unwrap_err().to_string();
+        assert!(error.contains("1 tensors for the 10000 parts"), "{error}");
+        let two = |other: &str| {
+            let data = [0_u8; 4];
+            let view = || TensorView::new(Dtype::U8, vec![2, 2], &data).unwrap();
+            let part = |name: &str| {
+                format!(
+                    r#"{{"tensor":"{name}","frames":1,"rows":2,"columns":2,"book":0,"codebook_size":4}}"#
+                )
+            };
+            let parts = [part("a"), part(other)].join(",");
+            let text = format!(r#"{{"format":2,"images":1,"parts":[{parts}]}}"#);
+            let metadata = HashMap::from([(KEY.to_owned(), text)]);
+            safetensors::serialize([("a", view()), ("b", view())], Some(metadata)).unwrap()
+        };
+        assert!(parse(&two("b"), None).is_ok());
+        let error = |other| parse(&two(other), None).unwrap_err().to_string();
+        assert!(error("a").contains("its a is said to be two parts"), "{}", error("a"));
+        assert!(error("c").contains("its c is missing"), "{}", error("c"));
     }
 
     #[test]

@@ -66,15 +66,36 @@ impl<'a> Said<'a> {
         self.read(pointers, "a word", Value::as_str)
     }
 
-    /// A list of whole numbers.
+    /// A list of whole numbers, or one in a word such as "1_2_3" or "1-2-3", as VAR's command line
+    /// takes it.
     pub(super) fn wholes(self, pointers: &[&str]) -> Result<Option<Vec<usize>>> {
-        let list = |value: &Value| value.as_array()?.iter().map(whole).collect();
+        let list = |value: &Value| match value {
+            Value::String(text) => text.split(['_', '-']).map(|part| part.parse().ok()).collect(),
+            other => other.as_array()?.iter().map(whole).collect(),
+        };
         self.read(pointers, "a list of whole numbers", list)
     }
 }
 
 fn whole(value: &Value) -> Option<usize> {
     value.as_u64().and_then(|n| usize::try_from(n).ok())
+}
+
+/// The value of a key, wherever a published configuration keeps it ([`Beside::find`]); `None` if it does
+/// not say.
+///
+/// # Errors
+/// [`EngineError::BadFile`] naming the key if its value is of another kind.
+pub(super) fn published<T: DeserializeOwned>(
+    beside: Option<&Beside>,
+    key: &str,
+) -> Result<Option<T>> {
+    let found = beside.and_then(|beside| Some((beside, beside.find(key)?)));
+    let Some((beside, value)) = found else { return Ok(None) };
+    serde_json::from_value(value.clone()).map(Some).map_err(|error| {
+        let hint = "correct it, or move the file away to take what shapes tell";
+        EngineError::bad_file(&beside.path, format!("{key}: {error}"), hint)
+    })
 }
 
 /// `found` with what a configuration beside the weights says of the same fields. Fields that it does
@@ -175,5 +196,33 @@ mod tests {
         }
         let no_object = beside(json!([1, 2]));
         assert_eq!(overlay(found(), Some(&no_object)).unwrap(), found());
+    }
+
+    fn of(value: Value) -> Beside {
+        Beside { path: "model.yaml".into(), value }
+    }
+
+    #[test]
+    fn keys_are_found_as_every_publisher_nests_them() {
+        for beside in [
+            json!({"ch": 96}),
+            json!({"ddconfig": {"ch": 96}}),
+            json!({"model": {"target": "x", "params": {"ddconfig": {"ch": 96}}}}),
+            json!({"model": {"class_path": "x", "init_args": {"ddconfig": {"ch": 96}}}}),
+            json!({"model": {"params": {"ch": 96, "lossconfig": {"params": {"ch": 1}}}}}),
+            json!({"model": {"params": {"ch": 1, "first_stage_config": {"params": {"ch": 96}}}}}),
+        ] {
+            let beside = of(beside);
+            assert_eq!(published::<usize>(Some(&beside), "ch").unwrap(), Some(96), "{beside:?}");
+            assert_eq!(published::<usize>(Some(&beside), "resolution").unwrap(), None);
+        }
+        assert_eq!(published::<usize>(None, "ch").unwrap(), None);
+    }
+
+    #[test]
+    fn a_value_of_another_kind_is_named() {
+        let beside = of(json!({"ddconfig": {"ch_mult": "1,2"}}));
+        let error = published::<Vec<usize>>(Some(&beside), "ch_mult").expect_err("a string");
+        assert!(error.to_string().contains("ch_mult"), "{error}");
     }
 }

@@ -1,6 +1,6 @@
 //! The table of families: who recognizes, configures and builds which published network.
 
-pub use super::kind::{Beside, Family, Shapes, any, count, settings, settings_value, size};
+pub use super::kind::{Beside, Called, Family, Shapes, any, count, settings, settings_value, size};
 
 use super::cosmos::CosmosDi;
 use super::diffusers::DiffusersVq;

@@ -1,6 +1,5 @@
 //! Tokenizers: image → latents → codes of each part → latents → image, one folder a family.
 
-mod beside;
 mod clues;
 mod config;
 pub mod cosmos;
@@ -20,7 +19,7 @@ pub mod var;
 
 pub use config::TokenizerConfig;
 pub use facts::{Facts, Input};
-pub use family::{Beside, FAMILIES, Family, Shapes};
+pub use family::{Beside, Called, FAMILIES, Family, Shapes};
 pub use ldm::{Ldm, LdmConfig, Naming};
 pub use run::{check_fit, check_layout, detokenize, images_of, pictures_of, tokenize};
 pub use tokenizer::Tokenizer;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod configured;
 mod files;
 mod folders;
 mod hostile;
@@ -349,4 +350,17 @@ fn an_index_does_not_reach_into_other_folders() {
         let error = checkpoints::read(&path).unwrap_err().to_string();
         assert!(error.contains("outside of its folder"), "{file}: {error}");
     }
+}
+
+#[test]
+fn a_checkpoint_that_is_written_over_while_it_is_open_gives_no_wrong_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.safetensors");
+    let header = |name| format!("{{{}}}", described(name, "[2]", 0, 8));
+    std::fs::write(&path, safetensors(&header("a"), &[1; 8])).unwrap();
+    let checkpoint = checkpoints::read(&path).unwrap();
+    assert_eq!(checkpoint.tensors["a"].bytes().unwrap(), [1; 8]);
+    std::fs::write(&path, safetensors(&header("another"), &[2; 8])).unwrap();
+    let problem = checkpoint.tensors["a"].bytes().unwrap_err().problem();
+    assert!(problem.summary.contains("it changed while it was open"), "{problem}");
 }

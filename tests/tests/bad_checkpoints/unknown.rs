@@ -102,6 +102,20 @@ fn several_codebooks_in_one_tensor_are_offered_one_by_one() {
 }
 
 #[test]
+fn each_of_several_codebooks_has_a_row_of_their_use() {
+    let read = bare(&[("vq.codebook.embed", &[3, 32, 8]), ("vq.codebook.cluster_size", &[3, 32])]);
+    let found = codebook_candidates(&read);
+    assert_eq!(found.len(), 3, "{found:?}");
+    let counts = read.tensors["vq.codebook.cluster_size"].values().unwrap();
+    for (book, candidate) in found.iter().enumerate() {
+        let usage = candidate.usage.as_ref().unwrap();
+        assert_eq!(*usage, format!("vq.codebook.cluster_size[{book}]"));
+        let row = candidate_usage(&read, usage).unwrap();
+        assert_eq!(row, counts[32 * book..32 * (book + 1)]);
+    }
+}
+
+#[test]
 fn usage_is_found_under_the_names_of_many_projects() {
     for (book, usage) in [
         ("quantize.embedding.weight", "quantize.embedding.cluster_size"),

@@ -9,7 +9,7 @@ use crate::files::{Saved, Tensors, dict, int};
 use crate::open;
 
 /// A small published network.
-fn network() -> Tensors {
+pub(crate) fn network() -> Tensors {
     let folder = fixture("taming_vqmodel");
     let read = read(&folder.join("weights.ckpt")).unwrap();
     let tensor = |(name, entry): (&String, &smalti_engine::checkpoints::Entry)| {
@@ -19,7 +19,7 @@ fn network() -> Tensors {
     read.tensors.iter().filter(network).map(tensor).collect()
 }
 
-fn renamed(tensors: &Tensors, name: impl Fn(&str) -> String) -> Tensors {
+pub(crate) fn renamed(tensors: &Tensors, name: impl Fn(&str) -> String) -> Tensors {
     tensors.iter().map(|(n, shape, values)| (name(n), shape.clone(), values.clone())).collect()
 }
 

@@ -89,6 +89,45 @@ const GRAY: (u16, &[u32]) = (PHOTOMETRIC, &[1]);
 const RGB: (u16, &[u32]) = (PHOTOMETRIC, &[2]);
 
 #[test]
+fn tiles_that_are_far_larger_than_the_picture_are_not_unpacked() {
+    // A column of pixels in tiles of 65536 x 256, all of which are said to be the same bytes.
+    let column = |rows: u32| {
+        let mut bytes = [b"II*\0\0\0\0\0".as_slice(), &[0; 16]].concat();
+        let tiles = rows.div_ceil(256);
+        let places = bytes.len() as u32;
+        bytes.extend((0..tiles).flat_map(|_| 8_u32.to_le_bytes()));
+        let counts = bytes.len() as u32;
+        bytes.extend((0..tiles).flat_map(|_| 16_u32.to_le_bytes()));
+        let directory = bytes.len() as u32;
+        bytes[4..8].copy_from_slice(&directory.to_le_bytes());
+        let fields = [
+            (WIDTH, 1, 1),
+            (HEIGHT, 1, rows),
+            (BITS, 1, 8),
+            (COMPRESSION, 1, 32_773),
+            (PHOTOMETRIC, 1, 1),
+            (SAMPLES, 1, 1),
+            (322, 1, 65_536),
+            (323, 1, 256),
+            // Where each tile is, and how long.
+            (324, tiles, places),
+            (325, tiles, counts),
+        ];
+        bytes.extend((fields.len() as u16).to_le_bytes());
+        for (tag, count, value) in fields {
+            bytes.extend(tag.to_le_bytes());
+            bytes.extend(LONG.to_le_bytes());
+            bytes.extend(count.to_le_bytes());
+            bytes.extend(value.to_le_bytes());
+        }
+        bytes.extend([0; 4]);
+        bytes
+    };
+    let problem = try_decode(&column(1 << 24), "x.tif").expect_err("too much");
+    assert!(problem.to_string().contains("tiles of 65536x256"), "{problem}");
+}
+
+#[test]
 fn tiff_of_every_width_of_numbers_has_its_grays() {
     let float = (FORMAT, &[3][..]);
     // 0, 1/4, 1/2 and 1 as halves, singles and doubles.

@@ -72,7 +72,7 @@ pub(crate) fn is_recognized(shapes: &Shapes<'_>, beside: Option<&Beside>, id: &s
         FAMILIES.iter().filter(|family| family.claims(shapes)).map(|family| family.id()).collect();
     assert_eq!(claiming, [id], "one family claims it");
     let family = FAMILIES.iter().find(|family| family.id() == id).unwrap();
-    let settings = family.configure("fixture", shapes, beside).unwrap();
+    let settings = family.configure("fixture".into(), shapes, beside).unwrap();
     let owned = shapes.iter().map(|(name, shape)| ((*name).to_owned(), shape.to_vec()));
     let weights = Weights::of_shapes(owned.collect());
     let tokenizer = family.build(&settings, &weights).unwrap();

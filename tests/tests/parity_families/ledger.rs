@@ -173,7 +173,7 @@ pub(crate) fn configured(name: &str, id: &str, beside: Option<Value>) -> Value {
         FAMILIES.iter().filter(|family| family.claims(&shapes)).map(|family| family.id()).collect();
     assert_eq!(claims, [id], "the families that claim {name}");
     let beside = beside.map(|value| Beside { path: "model.yaml".into(), value });
-    family(id).unwrap().configure(name, &shapes, beside.as_ref()).unwrap()
+    family(id).unwrap().configure(name.into(), &shapes, beside.as_ref()).unwrap()
 }
 
 /// The tokenizer of a fixture's published container, opened without being told anything: of the family,

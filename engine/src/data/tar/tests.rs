@@ -65,6 +65,29 @@ fn a_broken_image_inside_names_the_archive_and_the_entry() {
 }
 
 #[test]
+fn names_that_are_far_too_long_are_stepped_over_with_a_note() {
+    let (long, deep) = (format!("{}/x.png", "a".repeat(5000)), format!("{}x.png", "d/".repeat(65)));
+    let bytes = archive(&[("cat/x.png", &gray(1)), (&long, &gray(2)), (&deep, &gray(3))]);
+    let source = from_bytes(bytes, Path::new("set.tar"), Limits::default()).unwrap();
+    assert_eq!(source.len(), 1);
+    let note = &source.notes()[0];
+    assert!(note.contains("set.tar: stepped over 2 files") && note.len() < 200, "{note}");
+}
+
+#[test]
+fn an_archive_that_is_overwritten_while_it_is_open_gives_no_wrong_pixels() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("set.tar");
+    std::fs::write(&path, archive(&[("a/x.png", &gray(1)), ("b/y.png", &gray(2))])).unwrap();
+    let source = open(&path, Limits::default()).unwrap();
+    assert_eq!(source.sample(1, 8).unwrap().picture.pixel(0, 0), Some([2; 3]));
+    std::fs::write(&path, archive(&[("a/x.png", &gray(3)), ("b/z.png", &gray(4)), ("c", b"")]))
+        .unwrap();
+    let error = source.sample(1, 8).unwrap_err().to_string();
+    assert!(error.contains("set.tar") && error.contains("changed while it was open"), "{error}");
+}
+
+#[test]
 fn an_archive_that_is_cut_off_is_refused() {
     let large = vec![7; 5000];
     let bytes = archive(&[("a/x.png", &gray(1)), ("a/large.png", &large)]);

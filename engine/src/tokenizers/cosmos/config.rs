@@ -11,6 +11,9 @@ use crate::{EngineError, Result};
 const KNOWN_LEVELS: [&[u32]; 5] =
     [&[8, 8, 8, 5, 5, 5], &[8, 6, 5], &[8, 5, 5, 5], &[7, 5, 5, 5, 5], &[8, 8, 8, 6, 5]];
 
+/// Where an archive holds the quantizer: the one that encodes (and that of both), the one that decodes.
+pub(super) const QUANTIZERS: [&str; 2] = ["quantizer", "inv_quant.quantizer"];
+
 /// How pixels become channels before the first convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -245,31 +248,45 @@ pub fn configure(shapes: &Shapes<'_>, beside: Option<&Beside>) -> Result<CosmosC
     found.attn_resolutions.dedup();
     let config = overlay(found, beside)?;
     if config.levels.is_empty() {
-        return Err(EngineError::bad_input(
-            "levels",
-            format!(
+        let known = known_levels(embedding_dim).map(|levels| format!("{levels:?}"));
+        let reason = match known.collect::<Vec<_>>().join(" or ") {
+            none if none.is_empty() => format!(
                 "no known ones have {embedding_dim} channels, and the file does not list codes"
             ),
-            "put the model's configuration beside its weights",
-        ));
+            several => format!("with {embedding_dim} channels they can be {several}"),
+        };
+        let hint = "put the model's configuration beside its weights";
+        return Err(EngineError::bad_input("levels", reason, hint));
     }
     config.validate()?;
     Ok(config)
 }
 
+/// Known levels for codes of `dim` channels.
+fn known_levels(dim: usize) -> impl Iterator<Item = &'static [u32]> {
+    KNOWN_LEVELS.into_iter().filter(move |levels| levels.len() == dim)
+}
+
 /// Known levels for codes of `dim` channels, of as many codes as the file lists, or else levels that
-/// would make so many.
+/// would make so many; `None` where several could be meant and the file does not hold them.
 fn guess_levels(shapes: &Shapes<'_>, dim: usize) -> Option<Vec<u32>> {
-    let listed = ["quantizer", "inv_quant.quantizer"].iter().find_map(|name| {
+    let listed = QUANTIZERS.iter().find_map(|name| {
         let codes = *shapes.get(format!("{name}.implicit_codebook").as_str())?.first()?;
         u32::try_from(codes).ok().filter(|codes| *codes <= 1 << 24)
     });
-    let fits = |levels: &&&[u32]| {
-        let codes: u32 = levels.iter().product();
-        levels.len() == dim && listed.is_none_or(|listed| listed == codes)
-    };
-    let known = KNOWN_LEVELS.iter().find(fits).map(|levels| levels.to_vec());
-    known.or_else(|| alike(listed?, dim, MOST_LEVELS))
+    let size = |levels: &[u32]| levels.iter().product::<u32>();
+    let mut known =
+        known_levels(dim).filter(|levels| listed.is_none_or(|listed| listed == size(levels)));
+    let first = known.next();
+    if known.next().is_some() && !holds_levels(shapes) {
+        return None;
+    }
+    first.map(<[u32]>::to_vec).or_else(|| alike(listed?, dim, MOST_LEVELS))
+}
+
+/// Whether the file holds the levels that it ran with, as TorchScript archives do.
+pub(super) fn holds_levels(shapes: &Shapes<'_>) -> bool {
+    QUANTIZERS.iter().any(|name| any(shapes, &format!("{name}._levels")))
 }
 
 /// The most levels a channel is thought to have.

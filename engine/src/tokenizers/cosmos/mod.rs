@@ -20,11 +20,12 @@ use candle_core::{Device, Tensor};
 use serde_json::Value;
 
 use super::facts::{Facts, Input};
-use super::family::{Beside, Family, Shapes, settings, settings_value};
+use super::family::{Beside, Called, Family, Shapes, settings, settings_value};
 use super::{Tokenizer, check_images, check_quantized};
 use crate::Result;
 use crate::layers::{Conv2d, Init, Probe, Sequence, Weights};
 use crate::quantizers::{Fsq, Quantizer, QuantizerConfig};
+use config::{QUANTIZERS, holds_levels};
 
 /// The discrete image tokenizer of Cosmos.
 #[derive(Debug)]
@@ -43,7 +44,25 @@ impl Family for CosmosDi {
         claims(shapes)
     }
 
-    fn configure(&self, _: &str, shapes: &Shapes<'_>, beside: Option<&Beside>) -> Result<Value> {
+    fn classes(&self) -> &'static [&'static str] {
+        &["CosmosTokenizer", "cosmos"]
+    }
+
+    fn assumed(&self, value: &Value, shapes: &Shapes<'_>, beside: Option<&Beside>) -> Vec<String> {
+        let said = beside.and_then(|beside| beside.value.get("levels"));
+        if holds_levels(shapes) || said.is_some_and(|said| !said.is_null()) {
+            return Vec::new();
+        }
+        let levels = &value["levels"];
+        vec![format!("levels of {levels} were assumed: put its configuration beside it to be sure")]
+    }
+
+    fn configure(
+        &self,
+        _: Called<'_>,
+        shapes: &Shapes<'_>,
+        beside: Option<&Beside>,
+    ) -> Result<Value> {
         settings_value(&configure(shapes, beside)?)
     }
 
@@ -51,9 +70,6 @@ impl Family for CosmosDi {
         Ok(Box::new(Cosmos::new(&settings(value)?, weights)?))
     }
 }
-
-/// Where an archive holds the quantizer: the one that encodes (and that of both), the one that decodes.
-const QUANTIZERS: [&str; 2] = ["quantizer", "inv_quant.quantizer"];
 
 /// The tokenizer.
 #[derive(Debug)]

@@ -126,6 +126,27 @@ fn what_an_archive_holds_beats_what_is_assumed() {
 }
 
 #[test]
+fn levels_that_nothing_tells_are_asked_for_or_said_to_be_assumed() {
+    let assumed = |tensors: &BTreeMap<String, Tensor>, beside: Option<&Beside>| {
+        let shapes = shapes(tensors);
+        let settings = CosmosDi.configure("x".into(), &shapes, beside).unwrap();
+        CosmosDi.assumed(&settings, &shapes, beside)
+    };
+    let (_, one) = fresh(&tiny());
+    assert!(assumed(&one, None)[0].contains("levels of [8,6,5] were assumed"));
+    let said = beside(json!({ "levels": [8, 6, 5] }));
+    assert_eq!(assumed(&one, Some(&said)), Vec::<String>::new());
+    // Two known lists have five of them.
+    let five = CosmosConfig { embedding_dim: 5, levels: vec![8, 8, 8, 6, 5], ..tiny() };
+    let (_, mut two) = fresh(&five);
+    let problem = configure(&shapes(&two), None).unwrap_err().problem();
+    assert!(problem.summary.contains("[7, 5, 5, 5, 5] or [8, 8, 8, 6, 5]"), "{problem}");
+    assert!(problem.hint.contains("configuration"), "{problem}");
+    two.insert("quantizer._levels".to_owned(), held(&[8.0, 8.0, 8.0, 6.0, 5.0]));
+    assert_eq!(assumed(&two, None), Vec::<String>::new());
+}
+
+#[test]
 fn the_family_whose_names_it_has_is_not_taken_for_it() {
     let (_, mut tensors) = fresh(&tiny());
     tensors.insert("quantize.embedding.weight".to_owned(), noise(&[8, 3]));

@@ -8,6 +8,9 @@ use crate::{EngineError, Result};
 /// Groups of spatial norms, which no setting changes.
 const SPATIAL_GROUPS: usize = 32;
 
+/// What configurations of this class call it.
+pub(super) const CLASSES: [&str; 1] = ["VQModel"];
+
 /// What is told to the decoder's norms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -224,11 +227,7 @@ pub fn configure(shapes: &Shapes<'_>, beside: Option<&Beside>) -> Result<VqModel
         ..VqModelConfig::default()
     };
     // A pipeline's folder has configurations of other classes, too.
-    let is_ours = |beside: &&Beside| {
-        let class = beside.value["_class_name"].as_str();
-        class.is_none_or(|class| class == "VQModel")
-    };
-    let config = overlay(found, beside.filter(is_ours))?;
+    let config = overlay(found, beside.filter(|beside| beside.is_of(&CLASSES)))?;
     config.validate()?;
     Ok(config)
 }

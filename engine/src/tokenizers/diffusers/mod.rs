@@ -18,7 +18,7 @@ use candle_core::{Device, Tensor};
 use serde_json::Value;
 
 use super::facts::{Facts, Input};
-use super::family::{Beside, Family, Shapes, settings, settings_value};
+use super::family::{Beside, Called, Family, Shapes, settings, settings_value};
 use super::{Tokenizer, check_images, check_quantized};
 use crate::Result;
 use crate::layers::{Conv2d, Probe, Sequence, Weights};
@@ -41,7 +41,27 @@ impl Family for DiffusersVq {
         claims(shapes)
     }
 
-    fn configure(&self, _: &str, shapes: &Shapes<'_>, beside: Option<&Beside>) -> Result<Value> {
+    fn classes(&self) -> &'static [&'static str] {
+        &config::CLASSES
+    }
+
+    fn assumed(&self, value: &Value, _: &Shapes<'_>, beside: Option<&Beside>) -> Vec<String> {
+        let said = beside.and_then(|beside| beside.value.get("norm_num_groups"));
+        if said.is_some_and(|said| !said.is_null()) {
+            return Vec::new();
+        }
+        let groups = &value["norm_num_groups"];
+        vec![format!(
+            "norms of {groups} groups were assumed: put its config.json beside it to be sure"
+        )]
+    }
+
+    fn configure(
+        &self,
+        _: Called<'_>,
+        shapes: &Shapes<'_>,
+        beside: Option<&Beside>,
+    ) -> Result<Value> {
         settings_value(&configure(shapes, beside)?)
     }
 

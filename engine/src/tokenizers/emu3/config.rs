@@ -5,6 +5,9 @@ use crate::tokenizers::clues::{grouped, multiple, overlay, picture_channels, wit
 use crate::tokenizers::family::{Beside, Shapes, any, count, size};
 use crate::{EngineError, Result};
 
+/// What configurations of this class call it.
+pub(super) const CLASSES: [&str; 1] = ["Emu3VisionVQ"];
+
 /// The settings of the tokenizer; those left out (`dropout`) do not change what it computes.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -161,11 +164,7 @@ pub fn configure(shapes: &Shapes<'_>, beside: Option<&Beside>) -> Result<Emu3Con
         ..Emu3Config::default()
     };
     // The folder may be that of the language model around it.
-    let is_ours = |beside: &&Beside| {
-        let kind = beside.value["model_type"].as_str();
-        kind.is_none_or(|kind| kind == "Emu3VisionVQ")
-    };
-    let config = overlay(found, beside.filter(is_ours))?;
+    let config = overlay(found, beside.filter(|beside| beside.is_of(&CLASSES)))?;
     config.validate()?;
     Ok(config)
 }

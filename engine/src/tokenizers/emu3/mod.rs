@@ -20,7 +20,7 @@ use candle_core::{Device, Tensor};
 use serde_json::Value;
 
 use super::facts::{Facts, Input};
-use super::family::{Beside, Family, Shapes, settings, settings_value};
+use super::family::{Beside, Called, Family, Shapes, settings, settings_value};
 use super::{Tokenizer, check_images, check_quantized};
 use crate::layers::{Probe, Sequence, Weights};
 use crate::quantizers::{CodebookUpdate, Quantizer, QuantizerConfig, Vq, VqConfig};
@@ -45,7 +45,16 @@ impl Family for Emu3Vq {
         claims(shapes)
     }
 
-    fn configure(&self, _: &str, shapes: &Shapes<'_>, beside: Option<&Beside>) -> Result<Value> {
+    fn classes(&self) -> &'static [&'static str] {
+        &config::CLASSES
+    }
+
+    fn configure(
+        &self,
+        _: Called<'_>,
+        shapes: &Shapes<'_>,
+        beside: Option<&Beside>,
+    ) -> Result<Value> {
         settings_value(&configure(shapes, beside)?)
     }
 

@@ -5,8 +5,8 @@
 
 use serde_json::Value;
 
-use super::beside::published;
-use super::family::{Beside, Family, Shapes, any, settings, settings_value, size};
+use super::clues::published;
+use super::family::{Beside, Called, Family, Shapes, any, settings, settings_value, size};
 use super::ldm::network_of;
 use super::{Ldm, LdmConfig, Naming, Tokenizer, TokenizerConfig};
 use crate::layers::Weights;
@@ -32,8 +32,17 @@ impl Family for TamingGumbel {
             && any(shapes, "quantize.proj.")
     }
 
-    fn configure(&self, name: &str, shapes: &Shapes<'_>, beside: Option<&Beside>) -> Result<Value> {
-        let config = configure(name, shapes, beside)?;
+    fn classes(&self) -> &'static [&'static str] {
+        &["vqgan", "GumbelVQ"]
+    }
+
+    fn configure(
+        &self,
+        called: Called<'_>,
+        shapes: &Shapes<'_>,
+        beside: Option<&Beside>,
+    ) -> Result<Value> {
+        let config = configure(called.name, shapes, beside)?;
         let (dim, z) = (config.network.embed_dim, config.network.z_channels);
         // The published quantizer takes z_channels behind a convolution that gives embed_dim.
         if dim != z {

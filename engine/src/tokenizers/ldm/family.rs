@@ -5,8 +5,9 @@ use serde_json::Value;
 use super::{Ldm, LdmConfig, Naming};
 use crate::layers::Weights;
 use crate::quantizers::{BetaPlacement, CodebookUpdate, IbqConfig, QuantizerConfig, VqConfig};
+use crate::tokenizers::clues::Said;
 use crate::tokenizers::family::{
-    Beside, Family, Shapes, any, count, settings, settings_value, size,
+    Beside, Called, Family, Shapes, any, count, settings, settings_value, size,
 };
 use crate::tokenizers::{Tokenizer, TokenizerConfig};
 use crate::{EngineError, Result};
@@ -45,17 +46,39 @@ impl Family for Taming {
             && !theirs.iter().any(|prefix| any(shapes, prefix))
     }
 
-    fn configure(&self, name: &str, shapes: &Shapes<'_>, beside: Option<&Beside>) -> Result<Value> {
-        let mut config = configure(Naming::Taming, name, shapes)?;
-        if is_ibq(name, beside) {
+    fn classes(&self) -> &'static [&'static str] {
+        &["vqgan", "vqmodel"]
+    }
+
+    fn configure(
+        &self,
+        called: Called<'_>,
+        shapes: &Shapes<'_>,
+        beside: Option<&Beside>,
+    ) -> Result<Value> {
+        refuse_continuous(shapes)?;
+        let mut config = configure(Naming::Taming, called.name, shapes)?;
+        if is_ibq(called, beside) {
             let n_embed = size(shapes, "quantize.embedding.weight", 0)? as u32;
             config.quantizer = QuantizerConfig::Ibq(IbqConfig { n_embed, ..IbqConfig::default() });
         }
-        if let Some(beside) = beside {
-            published(&mut config, &beside.value);
-        }
+        published(&mut config, Said(beside))?;
         config.validate()?;
         settings_value(&config)
+    }
+
+    fn assumed(&self, value: &Value, _: &Shapes<'_>, beside: Option<&Beside>) -> Vec<String> {
+        if beside.is_some_and(|beside| beside.target().is_some()) {
+            return Vec::new();
+        }
+        let read = match settings::<TokenizerConfig>(value).map(|config| config.quantizer) {
+            Ok(QuantizerConfig::Ibq(_)) => {
+                "read as IBQ, as it is called; a VQModel, whose codes are the nearest ones, has the \
+                 same tensors"
+            }
+            _ => "read as a VQModel, whose codes are the nearest ones; IBQ has the same tensors",
+        };
+        vec![format!("{read}: put its yaml beside it to be sure")]
     }
 
     fn build(&self, value: &Value, weights: &Weights) -> Result<Box<dyn Tokenizer>> {
@@ -76,8 +99,22 @@ impl Family for LlamaGen {
         any(shapes, "encoder.conv_blocks.0.res.0.") && any(shapes, "decoder.conv_blocks.0.res.0.")
     }
 
-    fn configure(&self, name: &str, shapes: &Shapes<'_>, _: Option<&Beside>) -> Result<Value> {
-        let config = configure(Naming::LlamaGen, name, shapes)?;
+    fn classes(&self) -> &'static [&'static str] {
+        &["llamagen", "vqmodel"]
+    }
+
+    fn configure(
+        &self,
+        called: Called<'_>,
+        shapes: &Shapes<'_>,
+        beside: Option<&Beside>,
+    ) -> Result<Value> {
+        let mut config = configure(Naming::LlamaGen, called.name, shapes)?;
+        if let QuantizerConfig::Vq(vq) = &mut config.quantizer
+            && let Some(normalize) = Said(beside).flag(&["/codebook_l2_norm"])?
+        {
+            vq.normalize = normalize;
+        }
         config.validate()?;
         settings_value(&config)
     }
@@ -88,14 +125,29 @@ impl Family for LlamaGen {
 }
 
 /// IBQ has the same tensors, but takes the code with the largest product, not the nearest one: only its
-/// configuration or its file's name tells.
-fn is_ibq(name: &str, beside: Option<&Beside>) -> bool {
-    let says = |value: &Value| {
-        let target = |key: &str| value["model"][key].as_str().map(str::to_lowercase);
-        ["class_path", "target"].iter().any(|key| target(key).is_some_and(|t| t.contains("ibq")))
-    };
-    let mut words = name.split(|letter: char| !letter.is_ascii_alphanumeric());
-    beside.is_some_and(|beside| says(&beside.value)) || words.any(|w| w.eq_ignore_ascii_case("ibq"))
+/// configuration tells, or else the name of its file or folder.
+fn is_ibq(called: Called<'_>, beside: Option<&Beside>) -> bool {
+    match beside.and_then(Beside::target) {
+        Some(target) => target.to_lowercase().contains("ibq"),
+        None => called.says("ibq"),
+    }
+}
+
+/// AutoencoderKL, such as Stable Diffusion's, has these names too; before its latents are drawn there are
+/// twice as many channels, a mean and a variance each.
+fn refuse_continuous(shapes: &Shapes<'_>) -> Result<()> {
+    let channels = |name: &str, axis: usize| shapes.get(name)?.get(axis).copied();
+    let drawn = channels("quant_conv.weight", 0)
+        .zip(channels("post_quant_conv.weight", 1))
+        .is_some_and(|(before, after)| Some(before) == after.checked_mul(2));
+    if any(shapes, "quantize.") || !drawn {
+        return Ok(());
+    }
+    Err(EngineError::bad_input(
+        "an AutoencoderKL",
+        "its latents are continuous and it has no codebook, so there are no tokens",
+        "open a model whose latents are quantized (VQ, LFQ, FSQ)",
+    ))
 }
 
 /// The configuration that the tensors were made with, as far as shapes tell it. What they cannot tell
@@ -162,26 +214,39 @@ pub(in crate::tokenizers) fn network(naming: Naming, shapes: &Shapes<'_>) -> Res
     })
 }
 
-/// The part of a taming or latent-diffusion configuration (`model.params`) that shapes cannot tell:
-/// the resolution that attention counts from, and where.
-fn published(config: &mut TokenizerConfig, value: &Value) {
-    let model = &value["model"];
-    let params = if model["params"].is_object() { &model["params"] } else { &model["init_args"] };
-    // Latent diffusion keeps its tokenizer one level deeper.
-    let first_stage = &params["first_stage_config"]["params"];
-    let params = if first_stage.is_object() { first_stage } else { params };
-    let dd = &params["ddconfig"];
-    let number = |value: &Value| value.as_u64().map(|n| n as usize);
-    if let Some(resolution) = number(&dd["resolution"]) {
+/// Where a taming or latent-diffusion configuration keeps what shapes cannot tell of the network: the
+/// resolution that attention counts from, and where. Latent diffusion has it one level deeper.
+const RESOLUTION: [&str; 4] = [
+    "/model/params/first_stage_config/params/ddconfig/resolution",
+    "/model/init_args/first_stage_config/params/ddconfig/resolution",
+    "/model/params/ddconfig/resolution",
+    "/model/init_args/ddconfig/resolution",
+];
+const ATTENTION: [&str; 4] = [
+    "/model/params/first_stage_config/params/ddconfig/attn_resolutions",
+    "/model/init_args/first_stage_config/params/ddconfig/attn_resolutions",
+    "/model/params/ddconfig/attn_resolutions",
+    "/model/init_args/ddconfig/attn_resolutions",
+];
+/// And of its loss: which of the two terms beta weighs.
+const LEGACY: [&str; 4] = [
+    "/model/params/first_stage_config/params/lossconfig/params/legacy",
+    "/model/init_args/first_stage_config/params/lossconfig/params/legacy",
+    "/model/params/lossconfig/params/legacy",
+    "/model/init_args/lossconfig/params/legacy",
+];
+
+fn published(config: &mut TokenizerConfig, said: Said<'_>) -> Result<()> {
+    if let Some(resolution) = said.whole(&RESOLUTION)? {
         config.network.resolution = resolution;
-        let list = dd["attn_resolutions"].as_array();
-        if let Some(list) = list {
-            config.network.attn_resolutions = list.iter().filter_map(number).collect();
+        if let Some(list) = said.wholes(&ATTENTION)? {
+            config.network.attn_resolutions = list;
         }
     }
     if let QuantizerConfig::Vq(vq) = &mut config.quantizer
-        && let Some(legacy) = params["lossconfig"]["params"]["legacy"].as_bool()
+        && let Some(legacy) = said.flag(&LEGACY)?
     {
         vq.placement = if legacy { BetaPlacement::Codebook } else { BetaPlacement::Commitment };
     }
+    Ok(())
 }

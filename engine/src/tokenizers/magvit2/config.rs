@@ -20,8 +20,6 @@ pub struct Magvit2Config {
     pub num_res_blocks: usize,
     /// Channels of a latent: the bits of a code.
     pub z_channels: usize,
-    /// Moving averages of the weights are used where a checkpoint has them, as in published evaluations.
-    pub use_ema: bool,
     /// How latents become codes.
     pub quantizer: LfqConfig,
     /// Groups of every norm.
@@ -39,7 +37,6 @@ impl Default for Magvit2Config {
             ch_mult: vec![1, 1, 2, 2, 4],
             num_res_blocks: 4,
             z_channels: 18,
-            use_ema: true,
             quantizer: LfqConfig::default(),
             norm_groups: 32,
             norm_eps: 1e-6,

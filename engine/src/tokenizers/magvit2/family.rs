@@ -6,9 +6,9 @@ use super::{Magvit2, Magvit2Config};
 use crate::layers::Weights;
 use crate::quantizers::LfqConfig;
 use crate::tokenizers::Tokenizer;
-use crate::tokenizers::beside::published;
+use crate::tokenizers::clues::published;
 use crate::tokenizers::family::{
-    Beside, Family, Shapes, any, count, settings, settings_value, size,
+    Beside, Called, Family, Shapes, any, count, settings, settings_value, size,
 };
 use crate::{EngineError, Result};
 
@@ -33,7 +33,16 @@ impl Family for OpenMagvit2 {
             && (any(shapes, "decoder.adaptive.") || any(shapes, "encoder.mid_block."))
     }
 
-    fn configure(&self, _: &str, shapes: &Shapes<'_>, beside: Option<&Beside>) -> Result<Value> {
+    fn classes(&self) -> &'static [&'static str] {
+        &["vqmodel"]
+    }
+
+    fn configure(
+        &self,
+        _: Called<'_>,
+        shapes: &Shapes<'_>,
+        beside: Option<&Beside>,
+    ) -> Result<Value> {
         let config = configure(shapes, beside)?;
         config.validate()?;
         settings_value(&config)
@@ -45,8 +54,7 @@ impl Family for OpenMagvit2 {
 }
 
 /// The configuration of a checkpoint. What neither shapes nor the configuration beside it tell is as
-/// published: 32 groups a norm, the first bit the lowest, one part of all bits, moving averages where
-/// there are some.
+/// published: 32 groups a norm, the first bit the lowest, one part of all bits.
 fn configure(shapes: &Shapes<'_>, beside: Option<&Beside>) -> Result<Magvit2Config> {
     let ch = size(shapes, "encoder.conv_in.weight", 0)?.max(1);
     let first = |level: usize| format!("encoder.down.{level}.block.0.conv1.weight");
@@ -86,7 +94,6 @@ fn configure(shapes: &Shapes<'_>, beside: Option<&Beside>) -> Result<Magvit2Conf
         ch_mult: published(beside, "ch_mult")?.unwrap_or(ch_mult),
         num_res_blocks: number("num_res_blocks", blocks)?,
         z_channels: number("z_channels", size(shapes, "encoder.conv_out.weight", 0)?)?,
-        use_ema: published(beside, "use_ema")?.unwrap_or(any(shapes, "model_ema.")),
         quantizer,
         ..Magvit2Config::default()
     })

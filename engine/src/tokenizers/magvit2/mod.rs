@@ -43,12 +43,11 @@ impl Magvit2 {
     /// [`EngineError::BadInput`] if the configuration cannot be used.
     pub fn new(config: &Magvit2Config, weights: &Weights) -> Result<Self> {
         config.validate()?;
-        let weights = if config.use_ema { weights.clone().averaged() } else { weights.clone() };
         let device = weights.device().clone();
         let before = weights.elements();
-        let encoder = network::Encoder::new(config, &weights)?;
+        let encoder = network::Encoder::new(config, weights)?;
         let quantizer = Lfq::new(&config.quantizer, config.z_channels, &device)?;
-        let decoder = network::Decoder::new(config, &weights)?;
+        let decoder = network::Decoder::new(config, weights)?;
         let facts = Facts {
             family: "open-magvit2".to_owned(),
             input: Input::Multiple(config.factor()),

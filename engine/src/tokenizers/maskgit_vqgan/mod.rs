@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use super::Tokenizer;
 use super::facts::{Facts, Input};
-use super::family::{Beside, Family, Shapes, settings, settings_value};
+use super::family::{Beside, Called, Family, Shapes, settings, settings_value};
 use crate::layers::{Probe, Weights};
 use crate::quantizers::{Quantizer, QuantizerConfig, Vq};
 use crate::{EngineError, Result};
@@ -40,7 +40,16 @@ impl Family for MaskGit {
         claims(shapes)
     }
 
-    fn configure(&self, _: &str, shapes: &Shapes<'_>, beside: Option<&Beside>) -> Result<Value> {
+    fn classes(&self) -> &'static [&'static str] {
+        &["MaskGitVQGAN", "maskgit"]
+    }
+
+    fn configure(
+        &self,
+        _: Called<'_>,
+        shapes: &Shapes<'_>,
+        beside: Option<&Beside>,
+    ) -> Result<Value> {
         settings_value(&configure(shapes, beside)?)
     }
 

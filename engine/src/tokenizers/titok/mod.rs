@@ -21,7 +21,7 @@ use serde_json::Value;
 
 use super::Tokenizer;
 use super::facts::{Facts, Input};
-use super::family::{Beside, Family, Shapes, settings, settings_value};
+use super::family::{Beside, Called, Family, Shapes, settings, settings_value};
 use super::maskgit_vqgan::{from_unit, to_unit};
 use crate::layers::{Probe, Weights};
 use crate::quantizers::{Quantizer, QuantizerConfig, Vq};
@@ -46,7 +46,16 @@ impl Family for TiTok {
         claims(shapes)
     }
 
-    fn configure(&self, _: &str, shapes: &Shapes<'_>, beside: Option<&Beside>) -> Result<Value> {
+    fn classes(&self) -> &'static [&'static str] {
+        &["titok"]
+    }
+
+    fn configure(
+        &self,
+        _: Called<'_>,
+        shapes: &Shapes<'_>,
+        beside: Option<&Beside>,
+    ) -> Result<Value> {
         settings_value(&configure(shapes, beside)?)
     }
 

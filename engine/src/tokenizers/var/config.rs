@@ -152,11 +152,21 @@ pub fn configure(shapes: &Shapes<'_>, beside: Option<&Beside>) -> Result<VarConf
     Ok(config)
 }
 
+/// The scales, as a list or in the words of VAR's command line: "1_2_3", or the pixels of an image.
+fn scales(said: Said<'_>) -> Result<Option<Vec<usize>>> {
+    let given = said.wholes(&["/v_patch_nums", "/patch_nums", "/pn"])?;
+    Ok(given.map(|given| match given[..] {
+        [256] => vec![1, 2, 3, 4, 5, 6, 8, 10, 13, 16],
+        [512] => vec![1, 2, 3, 4, 6, 9, 13, 18, 24, 32],
+        [1024] => vec![1, 2, 3, 4, 5, 7, 9, 12, 16, 21, 27, 36, 48, 64],
+        _ => given,
+    }))
+}
+
 fn quantizer(shapes: &Shapes<'_>, said: Said<'_>) -> Result<MultiScaleConfig> {
     let defaults = MultiScaleConfig::default();
     let codes = size(shapes, "quantize.embedding.weight", 0)?;
-    let given = said.wholes(&["/v_patch_nums", "/patch_nums"])?;
-    let v_patch_nums = given.unwrap_or(defaults.v_patch_nums);
+    let v_patch_nums = scales(said)?.unwrap_or(defaults.v_patch_nums);
     let apart = count(shapes, |at| format!("quantize.quant_resi.{at}.weight"));
     let shared = count(shapes, |at| format!("quantize.quant_resi.qresi_ls.{at}.weight"));
     let one = any(shapes, "quantize.quant_resi.qresi.");
@@ -268,9 +278,21 @@ mod tests {
         assert_eq!(found.quantize.v_patch_nums, [1, 2, 4]);
         assert!(found.quantize.using_znorm);
         assert_eq!((found.norm_groups, found.norm_eps, found.image_side()), (8, 1e-5, 8));
-        let wrong = self::beside(serde_json::json!({ "patch_nums": "1_2_3" }));
+        let wrong = self::beside(serde_json::json!({ "patch_nums": "1_2_x" }));
         let error = configured(&[], Some(&wrong)).unwrap_err().to_string();
-        assert!(error.contains("patch_nums") && error.contains("1_2_3"), "{error}");
+        assert!(error.contains("patch_nums") && error.contains("1_2_x"), "{error}");
+    }
+
+    #[test]
+    fn scales_are_read_as_the_command_line_of_var_takes_them() {
+        for (key, said) in [
+            ("patch_nums", "1_2_3_4_6_9_13_18_24_32"),
+            ("pn", "1-2-3-4-6-9-13-18-24-32"),
+            ("pn", "512"),
+        ] {
+            let found = configured(&[], Some(&beside(serde_json::json!({ key: said })))).unwrap();
+            assert_eq!(found.quantize.v_patch_nums, [1, 2, 3, 4, 6, 9, 13, 18, 24, 32], "{said}");
+        }
     }
 
     #[test]

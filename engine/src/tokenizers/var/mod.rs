@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use super::Tokenizer;
 use super::facts::{Facts, Input};
-use super::family::{Beside, Family, Shapes, settings, settings_value};
+use super::family::{Beside, Called, Family, Shapes, settings, settings_value};
 use crate::kernels::Conv;
 use crate::layers::{Conv2d, Probe, Sequence, Weights};
 use crate::quantizers::{MultiScale, Quantizer};
@@ -41,7 +41,16 @@ impl Family for VarVqvae {
         claims(shapes)
     }
 
-    fn configure(&self, _: &str, shapes: &Shapes<'_>, beside: Option<&Beside>) -> Result<Value> {
+    fn classes(&self) -> &'static [&'static str] {
+        &["var", "vqvae"]
+    }
+
+    fn configure(
+        &self,
+        _: Called<'_>,
+        shapes: &Shapes<'_>,
+        beside: Option<&Beside>,
+    ) -> Result<Value> {
         settings_value(&configure(shapes, beside)?)
     }
 
