@@ -4,13 +4,18 @@
 
 use std::path::{Path, PathBuf};
 
-use smalti_engine::answers::Stamp;
+use smalti_engine::answers::{ModelRef, Stamp};
 use smalti_engine::atomic::write_atomically;
 use smalti_engine::{EngineError, Result};
 
 /// The version of a file; all zeros if it cannot be had.
 pub fn stamp(path: &Path) -> Stamp {
     Stamp::of(path)
+}
+
+/// A tokenizer in the version that its files have now, those that are read with it as well.
+pub fn model_now(model: ModelRef) -> ModelRef {
+    model.now()
 }
 
 /// Writes a whole file or nothing, and its folder where that is missing.

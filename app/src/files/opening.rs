@@ -16,7 +16,7 @@ use smalti_engine::token_files::{self, from_arrays::Wanted};
 use smalti_engine::{EngineError, Problem};
 
 use super::background::Background;
-use super::disk::{read_whole, stamp};
+use super::disk::{model_now, read_whole, stamp};
 use super::outcome::{Opened, Outcome, notice};
 use super::saved;
 use super::scenes::Scene;
@@ -98,7 +98,7 @@ impl Opening {
         let commands = match &*found {
             Identified::Image(image) => self.image(image)?,
             Identified::Images(source) => self.source(source)?,
-            Identified::Model(model) => self.model(model)?,
+            Identified::Model(model) => self.model(&model_now(model.clone()))?,
             Identified::Tokens(path) => self.tokens(path)?,
             Identified::Scene(path) => return Ok(vec![read_scene(path)?]),
             Identified::Document(path) => {
@@ -164,7 +164,13 @@ impl Opening {
             }
         };
         let (codes, side) = (facts.facts.codebook_size(), facts.facts.factor);
-        let about = if facts.facts.spatial {
+        let books = facts.facts.books.len();
+        let about = if books > 1 {
+            format!(
+                "{}: {books} books, the first of {codes} codes; a code of each for {side} x {side} pixels",
+                facts.name
+            )
+        } else if facts.facts.spatial {
             format!("{}: {codes} codes, one for {side} x {side} pixels", facts.name)
         } else {
             format!("{}: {codes} codes, in a row for the whole image", facts.name)
@@ -198,8 +204,8 @@ impl Opening {
         if let Some(problem) = &encoded.unfit {
             let hint = "Their codes are counted all the same; open the tokenizer that made them";
             commands.push(Notice::warning(problem.summary.clone(), hint).into());
-        } else if let (Some(hash), Some(facts)) = (&read.maker.token_hash, &facts)
-            && *hash != facts.token_hash
+        } else if let Some(facts) = &facts
+            && facts.is_other_maker(read.maker.token_hash.as_deref())
         {
             let maker = read.maker.model.as_deref().unwrap_or("another tokenizer");
             let summary = format!("These tokens were made by {maker}, not by {}", facts.name);

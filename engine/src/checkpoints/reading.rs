@@ -1,11 +1,11 @@
 //! Reads a checkpoint with what lies beside it: shards, its folder, the other half.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::checkpoint::{Checkpoint, Container};
 use super::configuration::{Beside, beside};
 use super::file::read_file;
-use super::{folder, shards};
+use super::{configuration, folder, shards};
 use crate::{EngineError, Result};
 
 /// Reads a checkpoint: a file, an index of shards, or a folder as people share it (the checkpoint
@@ -23,7 +23,7 @@ pub fn read(path: &Path) -> Result<Checkpoint> {
         checkpoint.notes.insert(0, format!("read {shown} of the folder"));
         return Ok(checkpoint);
     }
-    if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json")) {
+    if is_index(path) {
         return shards::read(path);
     }
     let mut checkpoint = read_file(path)?;
@@ -44,4 +44,27 @@ pub fn read(path: &Path) -> Result<Checkpoint> {
         checkpoint.notes.push(format!("{name} beside it is not used: {problem}"));
     }
     Ok(checkpoint)
+}
+
+/// The files that [`read`] and [`beside`] read besides the one at `path`: in a folder the checkpoint that is
+/// chosen, the shards of an index, the other half, the configuration.
+pub fn read_with(path: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut checkpoint = path.to_owned();
+    if path.is_dir() {
+        let Ok(chosen) = folder::choose(path) else { return files };
+        files.push(chosen.clone());
+        checkpoint = chosen;
+    }
+    if is_index(&checkpoint) {
+        files.extend(shards::files(&checkpoint));
+    }
+    files.extend(folder::other_half(&checkpoint));
+    files.extend(configuration::files(path));
+    files
+}
+
+/// Whether a file says which others hold the tensors.
+fn is_index(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"))
 }
