@@ -13,7 +13,7 @@ use smalti_engine::data::worlds::Worlds;
 use smalti_engine::data::{Source, open_source};
 use smalti_engine::images::{Fit, WorkingSize, resize};
 use smalti_engine::layers::Weights;
-use smalti_engine::measure::{CodeCounts, bits_per_pixel, psnr, ssim};
+use smalti_engine::measure::{BookCounts, bits_per_pixel, psnr, ssim};
 use smalti_engine::tokenizers::{self, Tokenizer, TokenizerConfig};
 use smalti_engine::{EngineError, Result};
 
@@ -41,16 +41,14 @@ fn row(
     source: &dyn Source,
     (what, size): (&str, WorkingSize),
 ) -> Result<String> {
-    let mut counts = CodeCounts::new(tokenizer.facts().codebook_size());
+    let mut counts = BookCounts::new(tokenizer.facts().books.iter().map(|book| book.size));
     let (mut psnr_sum, mut ssim_sum, mut bits) = (0.0, 0.0, 0.0);
     let count = source.len().min(256);
     for index in 0..count {
         let picture = resize::fit(&source.sample(index, size.side)?.picture, size)?;
         let tokens = tokenizers::tokenize(tokenizer, &picture)?;
         let back = tokenizers::detokenize(tokenizer, &tokens)?;
-        for part in tokens.parts() {
-            counts.add(part)?;
-        }
+        counts.add(&tokens)?;
         psnr_sum += psnr(&picture, &back)?;
         ssim_sum += ssim(&picture, &back)?;
         bits += bits_per_pixel(&tokens, u64::from(picture.width()) * u64::from(picture.height()));
@@ -61,8 +59,8 @@ fn row(
         psnr_sum / n,
         ssim_sum / n,
         100.0 * s.usage,
-        s.codebook_size,
-        100.0 * s.ceiling / f64::from(s.codebook_size),
+        s.codes,
+        100.0 * s.ceiling / s.codes as f64,
         s.perplexity,
         bits / n
     ))

@@ -37,7 +37,7 @@ pub(super) fn run(options: &arguments::Decode, console: &mut Console<'_, '_>) ->
     for remark in &read.remarks {
         console.remark(&format!("{name}: {remark}"));
     }
-    if read.maker.token_hash.as_ref().is_some_and(|hash| *hash != facts.token_hash) {
+    if facts.is_other_maker(read.maker.token_hash.as_deref()) {
         let maker = read.maker.model.as_deref().unwrap_or("another tokenizer");
         console.remark(&format!(
             "{name}: made by {maker}; its codes mean something else to {}",

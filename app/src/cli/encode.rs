@@ -9,10 +9,11 @@ use smalti_engine::answers::{
     CodeColors, Encode, Encoded, ImageRef, LoadImage, ModelInfo, ModelRef,
 };
 use smalti_engine::images::{Fit, WorkingSize, png_bytes};
-use smalti_engine::measure::{CodeCounts, bits_per_pixel};
+use smalti_engine::measure::{BookCounts, BookStatistics, bits_per_pixel};
 use smalti_engine::token_files;
 
 use super::arguments;
+use super::books;
 use super::console::Console;
 use super::engine::Engine;
 use super::outputs::Outputs;
@@ -35,10 +36,14 @@ struct Line {
     grid: [usize; 2],
     parts: Vec<[usize; 2]>,
     tokens_file: PathBuf,
-    used: u32,
+    /// Of the codes of all books; perplexity is 2^entropy, of several books by their mean entropy.
+    used: u64,
     perplexity: f64,
     bits_per_pixel: f64,
     seconds: f32,
+    /// Each book, where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    books: Vec<BookStatistics>,
 }
 
 pub(super) fn run(options: &arguments::Encode, console: &mut Console<'_, '_>) -> Result<(), Stop> {
@@ -68,20 +73,29 @@ pub(super) fn run(options: &arguments::Encode, console: &mut Console<'_, '_>) ->
     outputs.commit()?;
     for line in &lines {
         let text = format!(
-            "{} -> {}: {}x{} pixels, {}x{} tokens, {} codes used, {:.3} bits per pixel, {:.2} s",
+            "{} -> {}: {}x{} pixels, {} tokens, {} codes used{}, {:.3} bits per pixel, {:.2} s",
             line.image.display(),
             line.tokens_file.display(),
             line.width,
             line.height,
-            line.grid[1],
-            line.grid[0],
+            grid_words(line),
             line.used,
+            books::words(&line.books),
             line.bits_per_pixel,
             line.seconds
         );
         console.result(line, &text)?;
     }
     Ok(())
+}
+
+/// "12x8", "12x8 in 4 parts" with the last part's size.
+fn grid_words(line: &Line) -> String {
+    let [rows, columns] = line.grid;
+    match line.parts.len() {
+        1 => format!("{columns}x{rows}"),
+        parts => format!("{columns}x{rows} (the last of {parts} parts)"),
+    }
 }
 
 /// The size that was asked for, or the image's own within reason.
@@ -144,15 +158,13 @@ fn keep(
     if !several {
         tokens_file = outputs.add(&format!("{stem}.npy"), &token_files::npy_bytes(tokens)?)?;
     }
-    let mut counts = CodeCounts::new(tokens.first().codebook_size());
+    let mut counts = BookCounts::default();
+    counts.add(tokens)?;
     for (number, part) in tokens.parts().iter().enumerate() {
         let color = |code| colors.get(&code).copied().unwrap_or_else(|| by_index(code));
         let map = token_map(part, color, tile_for(part, MAP_SIDE))?;
         let which = if several { format!(".{number}") } else { String::new() };
         outputs.add(&format!("{stem}.tokens{which}.png"), &png_bytes(&map)?)?;
-        if part.book() == tokens.first().book() {
-            counts.add(part)?;
-        }
     }
     let statistics = counts.statistics();
     let last = tokens.parts().last().unwrap_or(tokens.first());
@@ -168,5 +180,6 @@ fn keep(
         perplexity: statistics.perplexity,
         bits_per_pixel: bits_per_pixel(tokens, u64::from(width) * u64::from(height)),
         seconds: encoded.seconds,
+        books: statistics.several().to_vec(),
     })
 }

@@ -8,9 +8,10 @@ use smalti_engine::answers::{
     PastedPicture, Sizes, SourceFacts, SourceInfo, SourceRef, Stamp,
 };
 use smalti_engine::images::WorkingSize;
-use smalti_engine::measure::CodeCounts;
+use smalti_engine::measure::{BookCounts, BookStatistics};
 
 use super::arguments;
+use super::books;
 use super::console::Console;
 use super::engine::Engine;
 use super::skipped::Skipped;
@@ -34,12 +35,16 @@ struct Line {
     ssim: f64,
     lpips_like: Option<f64>,
     proxy_fd: Option<f64>,
+    /// Of the codes of all books; perplexity is 2^entropy, of several books by their mean entropy.
     usage: f64,
     perplexity: f64,
     bits_per_pixel: f64,
     entropy_bits_per_pixel: f64,
     encode_seconds: f64,
     decode_seconds: f64,
+    /// Each book, where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    books: Vec<BookStatistics>,
 }
 
 pub(super) fn run(
@@ -131,7 +136,7 @@ fn text_of(line: &Line) -> String {
         _ => line.images.to_string(),
     };
     format!(
-        "{}: {images} images at {}, PSNR {:.2} dB, SSIM {:.4}, {:.1} % of codes used, perplexity {:.1}, \
+        "{}: {images} images at {}, PSNR {:.2} dB, SSIM {:.4}, {:.1} % of codes used, perplexity {:.1}{}, \
          {:.3} bits per pixel ({:.3} by entropy), encode {:.2} s, decode {:.2} s",
         line.model,
         line.size,
@@ -139,6 +144,7 @@ fn text_of(line: &Line) -> String {
         line.ssim,
         line.usage * 100.0,
         line.perplexity,
+        books::words(&line.books),
         line.bits_per_pixel,
         // Of one code the entropy is nothing, which can come out as its negative.
         line.entropy_bits_per_pixel.max(0.0),
@@ -156,7 +162,7 @@ struct Sums {
     pixels: f64,
     encode_seconds: f64,
     decode_seconds: f64,
-    counts: CodeCounts,
+    counts: BookCounts,
     sizes: Sizes,
     skipped: Skipped,
 }
@@ -171,7 +177,7 @@ impl Sums {
             pixels: 0.0,
             encode_seconds: 0.0,
             decode_seconds: 0.0,
-            counts: CodeCounts::new(facts.facts.codebook_size()),
+            counts: BookCounts::new(facts.facts.books.iter().map(|book| book.size)),
             sizes: Sizes::default(),
             skipped: Skipped::default(),
         }
@@ -195,9 +201,7 @@ impl Sums {
             model: model.clone(),
         };
         let compared = engine.answer(&question, console)?;
-        for part in encoded.tokens.parts().iter().filter(|part| part.book() == 0) {
-            self.counts.add(part)?;
-        }
+        self.counts.add(&encoded.tokens)?;
         let original = engine.answer(&LoadImage { image, paint_side: side }, console)?;
         self.sizes.add(&encoded.picture, &original.picture);
         self.images += 1;
@@ -234,10 +238,10 @@ impl Sums {
             usage: statistics.usage,
             perplexity: statistics.perplexity,
             bits_per_pixel: self.bits_per_pixel / n,
-            entropy_bits_per_pixel: statistics.entropy_bits * statistics.samples as f64
-                / self.pixels,
+            entropy_bits_per_pixel: statistics.packed_bits() / self.pixels,
             encode_seconds: self.encode_seconds,
             decode_seconds: self.decode_seconds,
+            books: statistics.several().to_vec(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `smalti inspect`: what a file is: a checkpoint, also when no network can be made of it, or tokens.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::Serialize;
@@ -7,6 +8,7 @@ use smalti_engine::answers::{
     CodeUse, Identified, Identify, InspectModel, Inspection, ModelRef, Sample, Scope,
 };
 use smalti_engine::checkpoints::{CodebookCandidate, TensorRow};
+use smalti_engine::measure::{BookStatistics, BooksStatistics};
 use smalti_engine::token_files;
 use smalti_engine::tokenizers::Facts;
 
@@ -25,7 +27,11 @@ struct Line<'a> {
     config: serde_json::Value,
     tensors: usize,
     parameters: u64,
+    /// Of the first book.
     codebook_size: Option<u32>,
+    /// Codes of each book, where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    codebook_sizes: Vec<u32>,
     downsample: Option<usize>,
     problems: &'a [String],
     notes: &'a [String],
@@ -40,14 +46,19 @@ struct TokenLine {
     tokens: String,
     images: usize,
     layout: String,
-    codebook_size: u32,
+    /// Codes of all books, as are the figures; perplexity is 2^entropy, of several books by their mean
+    /// entropy.
+    codebook_size: u64,
     model: Option<String>,
-    used: u32,
+    used: u64,
     perplexity: f64,
     entropy_bits: f64,
     samples: u64,
     ceiling: f64,
     remarks: Vec<String>,
+    /// Each book, where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    books: Vec<BookStatistics>,
 }
 
 pub(super) fn run(options: &arguments::Inspect, console: &mut Console<'_, '_>) -> Result<(), Stop> {
@@ -76,6 +87,7 @@ pub(super) fn run(options: &arguments::Inspect, console: &mut Console<'_, '_>) -
         tensors: about.tensors,
         parameters: about.parameters,
         codebook_size: about.facts.as_ref().map(Facts::codebook_size),
+        codebook_sizes: about.facts.as_ref().map(sizes_of_several).unwrap_or_default(),
         downsample: about.facts.as_ref().filter(|facts| facts.spatial).map(|facts| facts.factor),
         problems: &about.problems,
         notes: &about.notes,
@@ -86,6 +98,12 @@ pub(super) fn run(options: &arguments::Inspect, console: &mut Console<'_, '_>) -
     console.result(&line, &text)
 }
 
+/// Codes of each book; none of a single one.
+fn sizes_of_several(facts: &Facts) -> Vec<u32> {
+    let sizes: Vec<u32> = facts.books.iter().map(|book| book.size).collect();
+    if sizes.len() > 1 { sizes } else { Vec::new() }
+}
+
 fn words(line: &Line<'_>, found: &Inspection, all: bool) -> String {
     let mut lines = vec![
         format!("container   {}", line.container),
@@ -93,7 +111,16 @@ fn words(line: &Line<'_>, found: &Inspection, all: bool) -> String {
         format!("tensors     {}", line.tensors),
         format!("parameters  {}", line.parameters),
     ];
-    lines.extend(line.codebook_size.map(|k| format!("codes       {k}")));
+    match &line.codebook_sizes[..] {
+        [] => lines.extend(line.codebook_size.map(|k| format!("codes       {k}"))),
+        [first, rest @ ..] if rest.iter().all(|size| size == first) => {
+            lines.push(format!("codes       {first} in each of {} books", rest.len() + 1));
+        }
+        sizes => {
+            let sizes: Vec<String> = sizes.iter().map(ToString::to_string).collect();
+            lines.push(format!("codes       {} in {} books", sizes.join(", "), sizes.len()));
+        }
+    }
     lines.extend(line.downsample.map(|factor| format!("downsample  {factor}")));
     if !line.config.is_null() {
         lines.push(format!("config      {}", line.config));
@@ -134,13 +161,19 @@ fn tokens(
         return Err(Stop::bad_input(&path.display().to_string(), "there are no tokens", ""));
     };
     let sample = Sample::Tokens(read.images.as_slice().into());
-    let used = engine.answer(&CodeUse { sample, scope: Scope::default() }, console)?;
-    let s = &used.statistics;
+    let mut of_books = Vec::new();
+    let books: BTreeSet<u16> = first.layout().iter().map(|part| part.book).collect();
+    for book in books {
+        let (sample, scope) = (sample.clone(), Scope { book, part: None });
+        let used = engine.answer(&CodeUse { sample, scope, by_image: false }, console)?;
+        of_books.push(BookStatistics { book, statistics: used.statistics });
+    }
+    let s = &BooksStatistics::of(of_books);
     let line = TokenLine {
         tokens: path.display().to_string(),
         images: read.images.len(),
         layout: first.words(),
-        codebook_size: s.codebook_size,
+        codebook_size: s.codes,
         model: read.maker.model.clone(),
         used: s.used,
         perplexity: s.perplexity,
@@ -148,12 +181,20 @@ fn tokens(
         samples: s.samples,
         ceiling: s.ceiling,
         remarks: read.remarks.clone(),
+        books: s.several().to_vec(),
     };
     let mut lines = vec![
         format!("tokens      {} of {} images, {}", s.samples, line.images, line.layout),
-        format!("codes       {} of {} used, ceiling {:.0}", s.used, s.codebook_size, s.ceiling),
+        format!("codes       {} of {} used, ceiling {:.0}", s.used, s.codes, s.ceiling),
         format!("perplexity  {:.1} ({:.3} bits a token)", s.perplexity, s.entropy_bits),
     ];
+    lines.extend(line.books.iter().map(|BookStatistics { book, statistics: s }| {
+        let (used, of, samples) = (s.used, s.codebook_size, s.samples);
+        let perplexity = s.perplexity;
+        format!(
+            "book {book:<6} {used} of {of} used in {samples} tokens, perplexity {perplexity:.1}"
+        )
+    }));
     lines.extend(line.model.iter().map(|model| format!("made by     {model}")));
     lines.extend(line.remarks.iter().map(|remark| format!("note        {remark}")));
     console.result(&line, &lines.join("\n"))

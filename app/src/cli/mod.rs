@@ -7,6 +7,7 @@
 mod arguments;
 mod around;
 mod assets;
+mod books;
 mod console;
 mod decode;
 mod encode;

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 use smalti_engine::EngineError;
+use smalti_engine::data::braces::{expand, has_braces};
 use smalti_engine::images::file::read_file;
 use smalti_engine::images::{Picture, png_bytes};
 
@@ -117,7 +118,15 @@ pub(super) fn picture(
     })
 }
 
-/// Said before anything is drawn: in the picture it would only be a notice.
+/// Said before anything is drawn: in the picture it would only be a notice. Of shards by a pattern, such
+/// as `name-{0000..0147}.tar`, the first has to be there.
 pub(super) fn readable(path: &Path) -> Result<(), Stop> {
-    path.metadata().map(drop).map_err(|source| EngineError::io(path, source).into())
+    let there = |path: &Path| path.metadata().map(drop).map_err(|e| EngineError::io(path, e));
+    match there(path) {
+        Err(_) if has_braces(path) => match expand(path)?.first() {
+            Some(first) => Ok(there(first)?),
+            None => Ok(()),
+        },
+        other => Ok(other?),
+    }
 }

@@ -1,11 +1,12 @@
 //! `smalti tour`: the whole story in a folder: pictures, tokens, and a page that tells it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Serialize;
 use smalti_engine::answers::{
-    Appearance, CodeAppearance, CodeUse, Comparison, Encode, ImageRef, LoadImage, ModelInfo,
-    ModelRef, PastedPicture, Sample, Scope, SourceInfo, SourceRef,
+    Appearance, CodeAppearance, CodeUse, Comparison, Encode, ImageRef, LoadImage, ModelFacts,
+    ModelInfo, ModelRef, PastedPicture, Sample, Scope, SourceInfo, SourceRef, Used,
 };
 use smalti_engine::images::{Picture, WorkingSize, png_bytes};
 use smalti_engine::token_files;
@@ -50,19 +51,21 @@ pub(super) fn run(options: &arguments::Tour, console: &mut Console<'_, '_>) -> R
         }
     }
     skipped.report(!chapters.is_empty(), ("images", "told of"), console)?;
-    let appearance = engine.long_answer(
-        &CodeAppearance { model: model.clone(), book: 0 },
-        "decoding each code",
-        console,
-    )?;
-    let sample = Sample::Images { model: model.clone(), images: shown.as_slice().into(), size };
-    let usage = CodeUse { sample, scope: Scope::default() };
-    let usage = engine.answer(&usage, console)?;
+    // The codes that are shown are those of the finest part.
+    let book = chapters.last().map_or(0, |chapter| chapter.finest().book());
+    let question = CodeAppearance { model: model.clone(), book };
+    let appearance = engine.long_answer(&question, "decoding each code", console)?;
+    let usage = usage_of(&shown, size, &model, (&facts, &engine, console))?;
     let mut stems = Vec::new();
     for chapter in &chapters {
         stems.push(keep(chapter, &appearance, &mut outputs)?);
     }
-    outputs.add("usage.png", &png_bytes(&usage_heatmap(&usage.counts, MAP_SIDE)?)?)?;
+    let several = usage.len() > 1;
+    for (book, usage) in usage.iter().enumerate() {
+        let which = if several { format!(".{book}") } else { String::new() };
+        let map = usage_heatmap(&usage.counts, MAP_SIDE)?;
+        outputs.add(&format!("usage{which}.png"), &png_bytes(&map)?)?;
+    }
     let window = tour_window::picture(shown_files(&shown, &model), console)?;
     if let Some(window) = &window {
         outputs.add("window.png", &png_bytes(window)?)?;
@@ -79,14 +82,33 @@ pub(super) fn run(options: &arguments::Tour, console: &mut Console<'_, '_>) -> R
     outputs.commit()?;
     for (chapter, stem) in chapters.iter().zip(&stems) {
         console.remark(&format!(
-            "{}: {} tokens, PSNR {:.2} dB ({stem}.*)",
+            "{}: {} ({} tokens), PSNR {:.2} dB ({stem}.*)",
             chapter.name,
             chapter.grid_words(),
+            chapter.tokens.len(),
             chapter.compared.psnr
         ));
     }
     let text = format!("{}: open it in a browser", index.display());
     console.result(&Line { out: index }, &text)
+}
+
+/// How each book is used over the pictures.
+fn usage_of(
+    images: &[ImageRef],
+    size: WorkingSize,
+    model: &ModelRef,
+    (facts, engine, console): (&ModelFacts, &Engine, &mut Console<'_, '_>),
+) -> Result<Vec<Arc<Used>>, Stop> {
+    let sample = Sample::Images { model: model.clone(), images: images.into(), size };
+    let books = 0..facts.facts.books.len() as u16;
+    let scopes = books.map(|book| Scope { book, part: None });
+    scopes
+        .map(|scope| {
+            let question = CodeUse { sample: sample.clone(), scope, by_image: false };
+            engine.answer(&question, console)
+        })
+        .collect()
 }
 
 /// The images that were named, or the samples.

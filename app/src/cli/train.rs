@@ -9,10 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
+use smalti_engine::measure::BookStatistics;
 use smalti_engine::session::{Control, RunId, RunState, RunView};
 use smalti_engine::training::{Recipe, Report, TrainEvent, TrainRun};
 
 use super::arguments;
+use super::books;
 use super::console::Console;
 use super::engine::Engine;
 use super::stop::Stop;
@@ -22,7 +24,7 @@ use crate::look::words::duration;
 const CHECKPOINT: &str = "checkpoint.safetensors";
 
 #[derive(Debug, Serialize)]
-struct Line {
+struct Line<'a> {
     step: u64,
     seconds: f64,
     loss: f64,
@@ -30,6 +32,9 @@ struct Line {
     perplexity: f64,
     psnr: f64,
     images_per_second: f64,
+    /// The use of each book, where there are several; what stands above is of all.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    books: &'a [BookStatistics],
 }
 
 pub(super) fn run(options: &arguments::Train, console: &mut Console<'_, '_>) -> Result<(), Stop> {
@@ -46,20 +51,24 @@ pub(super) fn run(options: &arguments::Train, console: &mut Console<'_, '_>) -> 
         .ending_at(options.steps, options.max_seconds.map(Duration::from_secs));
     let run = engine.session().start(work);
     let last = options.steps.map_or(steps, |last| last.min(steps));
-    let state = follow(&engine, run, last, console)?;
+    let state = follow(&engine, run, (last, &options.out), console)?;
     console.clear();
     match state {
         RunState::Failed(problem) => Err(problem.into()),
         RunState::Cancelled => {
-            if options.out.join(CHECKPOINT).is_file() {
-                console.remark(&format!(
-                    "what is done is kept in {}: the same command with --resume goes on",
-                    options.out.display()
-                ));
-            }
+            say_what_is_kept(&options.out, console);
             Err(Stop::Cancelled)
         }
         RunState::Done | RunState::Running | RunState::Paused => Ok(()),
+    }
+}
+
+fn say_what_is_kept(out: &Path, console: &mut Console<'_, '_>) {
+    if out.join(CHECKPOINT).is_file() {
+        console.remark(&format!(
+            "what is done is kept in {}: the same command with --resume goes on",
+            out.display()
+        ));
     }
 }
 
@@ -83,7 +92,7 @@ fn resumes(out: &Path, asked: bool, console: &mut Console<'_, '_>) -> Result<boo
 fn follow(
     engine: &Engine,
     run: RunId,
-    last: u64,
+    (last, out): (u64, &Path),
     console: &mut Console<'_, '_>,
 ) -> Result<RunState, Stop> {
     let mut shown = 0;
@@ -106,6 +115,7 @@ fn follow(
         }
         // Nobody is there to resume it; it tries once more to keep what it has.
         if let Some(problem) = view.problem {
+            say_what_is_kept(out, console);
             return Ok(RunState::Failed(problem));
         }
         if let Some(TrainEvent::Report(report)) = latest.as_deref() {
@@ -126,15 +136,17 @@ fn show(event: &TrainEvent, console: &mut Console<'_, '_>) -> Result<(), Stop> {
                 perplexity: report.perplexity,
                 psnr: report.psnr,
                 images_per_second: report.images_per_second,
+                books: if report.books.len() > 1 { &report.books } else { &[] },
             };
             let text = format!(
-                "step {:>6}  loss {:.5}  PSNR {:.2} dB  usage {:.1} %  perplexity {:.1}  {:.1} images/s",
+                "step {:>6}  loss {:.5}  PSNR {:.2} dB  usage {:.1} %  perplexity {:.1}  {:.1} images/s{}",
                 line.step,
                 line.loss,
                 line.psnr,
                 line.usage * 100.0,
                 line.perplexity,
-                line.images_per_second
+                line.images_per_second,
+                books::words(line.books)
             );
             console.result(&line, &text)
         }

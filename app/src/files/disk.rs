@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use smalti_engine::answers::Stamp;
+use smalti_engine::answers::{ModelRef, Stamp};
 use smalti_engine::atomic::write_atomically;
 use smalti_engine::{EngineError, Result};
 
@@ -16,6 +16,11 @@ pub fn stamp(path: &Path) -> Stamp {
 /// Whether something is there.
 pub fn is_taken(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
+}
+
+/// A tokenizer in the version that its files have now, those that are read with it as well.
+pub fn model_now(model: ModelRef) -> ModelRef {
+    model.now()
 }
 
 /// Writes a whole file or nothing, and its folder where that is missing.

@@ -21,7 +21,7 @@ use smalti_engine::token_files::{
 use smalti_engine::{EngineError, Problem};
 
 use super::background::Background;
-use super::disk::{read_whole, stamp};
+use super::disk::{model_now, read_whole, stamp};
 use super::outcome::{Opened, Outcome, Unclear, notice};
 use super::saved;
 use super::scenes::Scene;
@@ -125,7 +125,7 @@ impl Opening {
         let commands = match &*found {
             Identified::Image(image) => self.image(image)?,
             Identified::Images(source) => self.source(source)?,
-            Identified::Model(model) => self.model(model)?,
+            Identified::Model(model) => self.model(&model_now(model.clone()))?,
             Identified::Tokens(path) => return self.tokens(path, &Reading::default()),
             Identified::Scene(path) => return Ok(vec![read_scene(path)?]),
             Identified::Document(path) => {
@@ -210,7 +210,13 @@ impl Opening {
             }
         };
         let (codes, side) = (facts.facts.codebook_size(), facts.facts.factor);
-        let about = if facts.facts.spatial {
+        let books = facts.facts.books.len();
+        let about = if books > 1 {
+            format!(
+                "{}: {books} books, the first of {codes} codes; a code of each for {side} x {side} pixels",
+                facts.name
+            )
+        } else if facts.facts.spatial {
             format!("{}: {codes} codes, one for {side} x {side} pixels", facts.name)
         } else {
             format!("{}: {codes} codes, in a row for the whole image", facts.name)
@@ -248,8 +254,8 @@ impl Opening {
         } else if let Some(problem) = &encoded.undecoded {
             let (summary, hint) = (problem.summary.clone(), problem.hint.clone());
             commands.push(Notice::warning(summary, hint).into());
-        } else if let (Some(hash), Some(facts)) = (&read.maker.token_hash, &facts)
-            && *hash != facts.token_hash
+        } else if let Some(facts) = &facts
+            && facts.is_other_maker(read.maker.token_hash.as_deref())
         {
             let maker = read.maker.model.as_deref().unwrap_or("another tokenizer");
             let summary = format!("These tokens were made by {maker}, not by {}", facts.name);

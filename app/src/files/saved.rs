@@ -16,7 +16,7 @@ use smalti_engine::images::{self, Picture, WorkingSize};
 use smalti_engine::tokens::{Cell, Code, Part, PartShape, Tokens};
 use smalti_engine::{EngineError, Result};
 
-use super::disk::{read_whole, stamp};
+use super::disk::{model_now, read_whole, stamp};
 use crate::document::{
     Document, Looks, Panel, RunFolder, Selection, Variation, Variations, Work, WorkOn,
 };
@@ -475,9 +475,10 @@ fn restamped_source(source: SourceRef) -> SourceRef {
 }
 
 fn restamped_model(model: ModelRef) -> ModelRef {
-    match model {
-        ModelRef::File { path, stamp } => ModelRef::File { stamp: restamped(&path, stamp), path },
-        shipped @ ModelRef::Shipped(_) => shipped,
+    match model_now(model.clone()) {
+        // A file that is gone stays the one that it was.
+        ModelRef::File { stamp, .. } if (stamp.modified, stamp.length) == (0, 0) => model,
+        now => now,
     }
 }
 

@@ -255,12 +255,14 @@ fn figures_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: &Arc<CodebookLook>, na
         && given.tokens.first().codebook_size() as usize <= look.size
     {
         let sample = Sample::of(given.tokens.clone());
-        let question = CodeUse { sample, scope: Scope::default() };
+        let question = CodeUse { sample, scope: Scope::default(), by_image: false };
         if let Some(used) = ctx.ask(("stream usage", given), &question).best() {
             let s = &used.statistics;
+            let several = given.tokens.parts().iter().any(|part| part.book() > 0);
             lines.push(format!(
-                "{} uses {} of them in {} tokens, perplexity {:.1}",
+                "{}{} uses {} of them in {} tokens, perplexity {:.1}",
                 given.name,
+                if several { " (its first book)" } else { "" },
                 grouped(u64::from(s.used)),
                 grouped(s.samples),
                 s.perplexity

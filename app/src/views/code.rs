@@ -297,7 +297,8 @@ fn frequent_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) -> bool {
     let Some(encoded) = encoded.as_ref().and_then(|reply| reply.best()) else { return false };
     let tokens = ctx.now(encoded);
     let book = ctx.part(&tokens).1.book();
-    let question = CodeUse { sample: Sample::of(tokens), scope: Scope { book, part: None } };
+    let scope = Scope { book, part: None };
+    let question = CodeUse { sample: Sample::of(tokens), scope, by_image: false };
     let usage = ctx.ask(("book usage", book, &ctx.document.model), &question);
     let Some(usage) = usage.best() else { return false };
     let look = ctx.appearance(book);

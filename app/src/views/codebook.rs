@@ -244,7 +244,7 @@ impl CodebookView {
                     return Ok(Reply::Working { progress: None, last: None });
                 };
                 let scope = self.scope(ctx, Some(&tokens));
-                let counts = CodeUse { sample: Sample::of(tokens), scope };
+                let counts = CodeUse { sample: Sample::of(tokens), scope, by_image: false };
                 let question = CodebookOrder { model: Some(model), counts, by };
                 // By hue every code is decoded: nothing that a visible view waits for.
                 let reply = match by {
@@ -302,7 +302,9 @@ impl CodebookView {
     /// The use over images of the set.
     fn use_over(&self, ctx: &ViewCtx<'_>, images: Arc<[ImageRef]>) -> CodeUse {
         let (model, size) = (ctx.document.model.clone(), ctx.document.size);
-        CodeUse { sample: Sample::Images { model, images, size }, scope: self.scope(ctx, None) }
+        let sample = Sample::Images { model, images, size };
+        // The rows below the cells are the same answer.
+        CodeUse { sample, scope: self.scope(ctx, None), by_image: true }
     }
 
     /// The first images of the set.
@@ -331,7 +333,8 @@ impl CodebookView {
         if self.history.follow(ctx.session) {
             ui.ctx().request_repaint();
         }
-        let Some(rows) = self.history.rows().cloned() else {
+        let found = self.history.rows(self.book(ctx)).map(|(book, rows)| (book, rows.clone()));
+        let Some((book, rows)) = found else {
             ui.label(ctx.theme.label(IMAGES));
             self.images_ui(ui, ctx);
             return;
@@ -339,7 +342,9 @@ impl CodebookView {
         let usual = if self.history.goes_on() { RowsOf::Training } else { RowsOf::Images };
         let mut shown = self.rows_of.unwrap_or(usual);
         ui.horizontal(|ui| {
-            let of_run = format!("{TRAINING}, {}", self.history.title());
+            let which =
+                if self.history.books() > 1 { format!(", book {book}") } else { String::new() };
+            let of_run = format!("{TRAINING}, {}{which}", self.history.title());
             let choices = [(RowsOf::Images, IMAGES), (RowsOf::Training, of_run.as_str())];
             for (of, title) in choices {
                 if ui.selectable_value(&mut shown, of, ctx.theme.label(title)).clicked() {
@@ -350,8 +355,7 @@ impl CodebookView {
         match shown {
             RowsOf::Images => self.images_ui(ui, ctx),
             RowsOf::Training => {
-                // A run counts the codes of one book.
-                let book = self.history.is_of(&ctx.document.model).then_some(0);
+                let book = self.history.is_of(&ctx.document.model).then_some(book);
                 let about = About { title: TRAINING, book, is_logarithmic: !self.is_linear };
                 self.pane.ui(ui, ctx, &rows, about);
             }

@@ -133,7 +133,7 @@ pub(super) fn is_spatial(ctx: &ViewCtx<'_>, encoded: &Encoded) -> bool {
 pub(super) fn use_in(tokens: &Tokens, number: usize) -> CodeUse {
     let book = tokens.part(number).map_or(0, smalti_engine::tokens::Part::book);
     let scope = Scope { book, part: Some(number as u16) };
-    CodeUse { sample: Sample::of(tokens.clone()), scope }
+    CodeUse { sample: Sample::of(tokens.clone()), scope, by_image: false }
 }
 
 impl TokensView {

@@ -1,6 +1,6 @@
 //! Images by reference: a file, a place in a set, a Worlds picture, something pasted.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::data::worlds::Worlds;
@@ -9,7 +9,8 @@ use crate::images::{self, Picture, WorkingSize};
 use crate::session::{Desk, Question};
 use crate::{EngineError, Result};
 
-/// When a file was last changed and how long it is: a changed file is another question.
+/// When a file was last changed and how long it is, and the same of the files that are read with it: a
+/// changed file is another question.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize,
 )]
@@ -18,6 +19,15 @@ pub struct Stamp {
     pub modified: u128,
     /// Bytes.
     pub length: u64,
+    /// A hash over the names, times and lengths of what is read with it, such as the configuration beside
+    /// a checkpoint; 0 where nothing is.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub beside: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_nothing(beside: &u64) -> bool {
+    *beside == 0
 }
 
 impl Stamp {
@@ -29,8 +39,28 @@ impl Stamp {
             .ok()
             .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
             .map_or(0, |age| age.as_nanos());
-        Self { modified, length: metadata.len() }
+        Self { modified, length: metadata.len(), beside: 0 }
     }
+
+    /// The stamp of a file that is read together with others.
+    pub(super) fn with(path: &Path, others: &[PathBuf]) -> Self {
+        let mut hash = FNV_START;
+        for other in others {
+            let Self { modified, length, .. } = Self::of(other);
+            let name = other.as_os_str().as_encoded_bytes();
+            let numbers = modified.to_le_bytes().into_iter().chain(length.to_le_bytes());
+            hash = fnv(hash, name.iter().copied().chain(numbers));
+        }
+        let beside = if others.is_empty() { 0 } else { hash };
+        Self { beside, ..Self::of(path) }
+    }
+}
+
+/// Where FNV-1a begins.
+const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
+
+fn fnv(start: u64, bytes: impl Iterator<Item = u8>) -> u64 {
+    bytes.fold(start, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 /// A picture that came without a file. Compared by a hash of its pixels.
@@ -54,11 +84,7 @@ impl PastedPicture {
     pub fn new(picture: Picture) -> Self {
         let size = [picture.width(), picture.height()];
         let bytes = size.iter().flat_map(|side| side.to_le_bytes());
-        let hash = bytes
-            .chain(picture.rgb().iter().copied())
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-            });
+        let hash = fnv(FNV_START, bytes.chain(picture.rgb().iter().copied()));
         Self { hash, picture, file: None }
     }
 }

@@ -19,7 +19,7 @@ pub enum ModelRef {
     File {
         /// Where it is.
         path: Arc<Path>,
-        /// Which version of it.
+        /// Which version of it, and of what is read with it.
         stamp: Stamp,
     },
 }
@@ -45,10 +45,18 @@ impl ModelRef {
         if is_name || (shipped.is_file() && !Path::new(name_or_path).exists()) {
             Self::Shipped(name_or_path.into())
         } else {
-            let path = Path::new(name_or_path);
-            let (file, _) = checkpoints::split_part(path);
-            Self::File { path: path.into(), stamp: Stamp::of(&file) }
+            Self::File { path: Path::new(name_or_path).into(), stamp: Stamp::default() }.now()
         }
+    }
+
+    /// The same tokenizer in the version that its files have now: its own, and those that are read with it
+    /// (configuration, shards, the other half). Looks at the disk.
+    #[must_use]
+    pub fn now(self) -> Self {
+        let Self::File { path, .. } = self else { return self };
+        let (file, _) = checkpoints::split_part(&path);
+        let stamp = Stamp::with(&file, &checkpoints::read_with(&file));
+        Self::File { path, stamp }
     }
 
     /// What a person calls it.
@@ -230,6 +238,11 @@ impl ModelFacts {
         }
     }
 
+    /// Whether a file of tokens says that another tokenizer made them; `said` is its hash.
+    pub fn is_other_maker(&self, said: Option<&str>) -> bool {
+        said.is_some_and(|said| checkpoints::is_other_maker(said, &self.token_hash))
+    }
+
     /// Tokens that stand in a row in a file, in the parts that this tokenizer wants.
     ///
     /// # Errors
@@ -257,4 +270,55 @@ impl Question for ModelInfo {
 /// Used by other answers.
 pub(crate) fn load(desk: &Desk<'_>, model: &ModelRef) -> Result<Arc<LoadedModel>> {
     desk.ask(&LoadModel { model: model.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The stamp of a model's path before and after a file is written.
+    fn changes(path: &Path, file: &Path, text: &str) -> bool {
+        let stamp = || ModelRef::named(&path.to_string_lossy(), Path::new("assets"));
+        let before = stamp();
+        std::fs::write(file, text).unwrap();
+        before != stamp()
+    }
+
+    #[test]
+    fn a_model_is_another_version_when_any_file_that_is_read_with_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let (one, part) = (at("net.safetensors"), at("net.safetensors#first_stage_model"));
+        std::fs::write(&one, "weights").unwrap();
+        for path in [&one, &part] {
+            let is_new = |file: &str, text: &str| changes(path, &at(file), text);
+            assert!(!is_new("notes.txt", "nothing that is read"), "{}", path.display());
+            assert!(is_new("net.yaml", "ch: 96"), "a configuration that comes to be");
+            assert!(is_new("net.yaml", "ch: 128"), "and one that is longer");
+            assert!(is_new("net.safetensors", "other weights"));
+            std::fs::remove_file(at("net.yaml")).unwrap();
+            std::fs::write(&one, "weights").unwrap();
+        }
+        let index = at("model.safetensors.index.json");
+        let map = |file: &str| format!("{{\"weight_map\": {{\"a\": \"{file}\"}}}}");
+        std::fs::write(at("model-1-of-2.safetensors"), "shard").unwrap();
+        std::fs::write(&index, map("model-1-of-2.safetensors")).unwrap();
+        for path in [index.as_path(), folder.path()] {
+            let is_new = |file: &str, text: &str| changes(path, &at(file), text);
+            let text = path.display().to_string();
+            assert!(is_new("model-1-of-2.safetensors", &text), "a shard of {text}");
+            assert!(is_new("config.json", &text), "the configuration of {text}");
+            assert!(is_new(
+                "model.safetensors.index.json",
+                &(map("model-1-of-2.safetensors") + &" ".repeat(text.len()))
+            ));
+        }
+    }
+
+    #[test]
+    fn a_stamp_of_before_files_beside_were_looked_at_is_still_read() {
+        let old: Stamp = serde_json::from_str(r#"{"modified": 5, "length": 7}"#).unwrap();
+        assert_eq!(old, Stamp { modified: 5, length: 7, beside: 0 });
+        assert_eq!(serde_json::to_string(&old).unwrap(), r#"{"modified":5,"length":7}"#);
+    }
 }

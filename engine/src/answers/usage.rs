@@ -14,6 +14,8 @@ use crate::{EngineError, Result};
 
 /// Histories keep at most this many columns; larger codebooks put neighboring codes together.
 pub const HISTORY_COLUMNS: u32 = 2048;
+/// Rows and places are those of at most this many images: a file of tokens may hold a million.
+const MOST_IMAGES: usize = 1024;
 
 /// Whose tokens are counted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -85,6 +87,8 @@ pub struct CodeUse {
     pub sample: Sample,
     /// Which of them.
     pub scope: Scope,
+    /// Whether each image's own use is wanted as well ([`Used::rows`], [`Used::places`]).
+    pub by_image: bool,
 }
 
 /// See [`CodeUse`].
@@ -107,14 +111,15 @@ pub struct Used {
     pub enlarged: usize,
     /// Images that could not be read, with why.
     pub skipped: Vec<String>,
-    /// One row an image: tokens of each column, `columns` entries.
+    /// One row an image: tokens of each column, `columns` entries. Of the first 1024 images, and only if
+    /// [`CodeUse::by_image`] asks for them.
     pub rows: Arc<[Arc<[f32]>]>,
     /// Columns: K, or fewer where several codes share one.
     pub columns: u32,
     /// Codes that share a column.
     pub codes_per_column: u32,
-    /// Perplexity of the codes at each place over the images, row by row; empty where several parts
-    /// are counted together.
+    /// Perplexity of the codes at each place over the images that have rows, row by row; empty where
+    /// several parts are counted together.
     pub places: Arc<[f32]>,
     /// Rows and columns of `places`.
     pub grid: (u32, u32),
@@ -132,7 +137,7 @@ impl Question for CodeUse {
             Sample::Images { model, .. } => {
                 let model = load(desk, model)?;
                 let facts = model.tokenizer.facts();
-                Some(Counting::new(facts.book(self.scope.book).size))
+                Some(Counting::new(facts.book(self.scope.book).size, self.by_image))
             }
         };
         let (mut skipped, mut sizes) = (Vec::new(), Sizes::default());
@@ -143,7 +148,8 @@ impl Question for CodeUse {
                     let Some(size) = parts.first().map(|part| part.codebook_size()) else {
                         continue;
                     };
-                    counting.get_or_insert_with(|| Counting::new(size)).add(&parts)?;
+                    let new = || Counting::new(size, self.by_image);
+                    counting.get_or_insert_with(new).add(&parts)?;
                 }
                 Err(EngineError::Cancelled) => return Err(EngineError::Cancelled),
                 // One broken image among many must not hide the rest.
@@ -174,27 +180,38 @@ struct Counting {
     counts: CodeCounts,
     columns: u32,
     codes_per_column: u32,
+    images: usize,
+    /// Images of which rows and planes are kept.
+    kept: usize,
     rows: Vec<Arc<[f32]>>,
-    /// The one part of each image that is counted, where it is one.
+    /// The one part of each of these images that is counted, where it is one.
     planes: Vec<(PartShape, Arc<[u32]>)>,
 }
 
 impl Counting {
-    fn new(codebook_size: u32) -> Self {
+    fn new(codebook_size: u32, by_image: bool) -> Self {
         let codes_per_column = codebook_size.div_ceil(HISTORY_COLUMNS).max(1);
         Self {
             counts: CodeCounts::new(codebook_size),
             columns: codebook_size.div_ceil(codes_per_column),
             codes_per_column,
+            images: 0,
+            kept: if by_image { MOST_IMAGES } else { 0 },
             rows: Vec::new(),
             planes: Vec::new(),
         }
     }
 
     fn add(&mut self, parts: &[&Part]) -> Result<()> {
-        let mut row = vec![0.0_f32; self.columns as usize];
+        self.images += 1;
         for part in parts {
             self.counts.add(part)?;
+        }
+        if self.rows.len() >= self.kept {
+            return Ok(());
+        }
+        let mut row = vec![0.0_f32; self.columns as usize];
+        for part in parts {
             for code in part.codes().iter() {
                 if let Some(column) = row.get_mut((code / self.codes_per_column) as usize) {
                     *column += 1.0;
@@ -213,8 +230,7 @@ impl Counting {
         let mut ranked: Vec<(u32, u64)> =
             (0_u32..).zip(counts.iter().copied()).filter(|c| c.1 > 0).collect();
         ranked.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
-        let images = self.rows.len();
-        let alone = self.planes.len() == images;
+        let alone = self.planes.len() == self.rows.len();
         let shape = self.planes.first().map(|plane| plane.0).filter(|_| alone);
         let planes: Vec<&[u32]> =
             self.planes.iter().filter(|p| Some(p.0) == shape).map(|p| &*p.1).collect();
@@ -223,7 +239,7 @@ impl Counting {
             statistics: self.counts.statistics(),
             counts: counts.into(),
             ranked: ranked.into(),
-            images,
+            images: self.images,
             sample: None,
             sizes: Sizes::default().range(),
             enlarged: 0,
@@ -274,7 +290,7 @@ mod tests {
 
     fn counted(tokens: &[Tokens], part: Option<u16>) -> Used {
         let scope = Scope { book: 0, part };
-        let mut counting = Counting::new(16);
+        let mut counting = Counting::new(16, true);
         for tokens in tokens {
             counting.add(&scope.parts(tokens).collect::<Vec<_>>()).unwrap();
         }
@@ -295,6 +311,25 @@ mod tests {
         assert!((fine.places[0] - 1.0).abs() < 1e-6);
         assert_eq!(fine.rows.len(), 2);
         assert_eq!(fine.rows[0][1], 2.0);
+    }
+
+    #[test]
+    fn each_image_keeps_a_row_only_if_asked_and_only_up_to_a_number() {
+        let of = |by_image| {
+            let mut counting = Counting::new(16, by_image);
+            for _ in 0..MOST_IMAGES + 3 {
+                let tokens = scales([1, 1, 2, 3]);
+                counting
+                    .add(&Scope { book: 0, part: Some(1) }.parts(&tokens).collect::<Vec<_>>())
+                    .unwrap();
+            }
+            counting.finish(Vec::new())
+        };
+        let (asked, plain) = (of(true), of(false));
+        assert_eq!((asked.images, plain.images), (MOST_IMAGES + 3, MOST_IMAGES + 3));
+        assert_eq!((asked.rows.len(), asked.images_of_places), (MOST_IMAGES, MOST_IMAGES));
+        assert_eq!((plain.rows.len(), plain.places.len(), plain.grid), (0, 0, (0, 0)));
+        assert_eq!(asked.statistics, plain.statistics);
     }
 
     #[test]

@@ -38,13 +38,26 @@ pub fn beside(path: &Path) -> Option<Beside> {
     Some(match parse_file(&path) {
         Ok(mut value) => {
             // A configuration under a name of its own may stand beside a general one.
-            if path.file_name().is_some_and(|name| name == "titok_config.json") {
-                add_missing(&mut value, parse_file(&path.with_file_name("config.json")).ok());
+            if let Some(general) = general(&path) {
+                add_missing(&mut value, parse_file(&general).ok());
             }
             Beside { path, value, problem: None }
         }
         Err(problem) => Beside { path, value: Value::Null, problem: Some(problem) },
     })
+}
+
+/// The general configuration beside one under a name of its own.
+fn general(path: &Path) -> Option<PathBuf> {
+    let is_particular = path.file_name().is_some_and(|name| name == "titok_config.json");
+    is_particular.then(|| path.with_file_name("config.json"))
+}
+
+/// The files that [`beside`] reads.
+pub(super) fn files(path: &Path) -> Vec<PathBuf> {
+    let Some(own) = folder::configuration(path) else { return Vec::new() };
+    let general = general(&own);
+    std::iter::once(own).chain(general).collect()
 }
 
 /// Adds to an object what another says beyond it.

@@ -11,7 +11,7 @@
 //! part of a pickle holds the weights), `rebuilt` and `numpy` (one tensor of a pickle), `kinds` (what
 //! is no checkpoint), `file` (whichever of these), `shards`, `folder` and `configuration` (what lies
 //! beside a checkpoint), `reading` (all of this), `wrappers` (where in a checkpoint a network can be),
-//! `survey` (an unknown checkpoint), `snippet`.
+//! `survey` (an unknown checkpoint), `snippet`, `token_hash` (what decides tokens).
 
 mod budget;
 mod checkpoint;
@@ -33,6 +33,7 @@ mod shards;
 mod snippet;
 mod source;
 mod survey;
+mod token_hash;
 mod torch;
 mod wrappers;
 
@@ -44,11 +45,12 @@ pub use file::{read_bytes, read_bytes_counted};
 pub use folder::is_configured;
 pub use model_file::{FORMAT, Precision, save_model};
 pub use open::{Opened, open_tokenizer, split_part};
-pub use reading::read;
+pub use reading::{read, read_with};
 pub use recognize::{Design, Other, Recognized, recognize, recognize_part};
 pub use snippet::snippet;
 pub use survey::{
     CodebookCandidate, TensorRow, candidate_usage, candidate_values, codebook_candidates, norm,
     tensor_rows,
 };
+pub use token_hash::is_other_maker;
 pub use wrappers::{SetAside, View, views};

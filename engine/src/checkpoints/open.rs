@@ -1,14 +1,14 @@
 //! From a checkpoint file of any kind to a tokenizer that runs.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::Device;
 
 use super::recognize::{Design, Recognized, find};
+use super::token_hash::token_hash;
 use super::{Checkpoint, beside, read};
 use crate::layers::Weights;
-use crate::tokenizers::{FAMILIES, Facts, Tokenizer};
+use crate::tokenizers::{FAMILIES, Tokenizer};
 use crate::{EngineError, Result};
 
 /// A tokenizer with what its file says about it.
@@ -58,37 +58,6 @@ pub fn open_tokenizer(path: &Path, device: &Device) -> Result<Opened> {
     let metadata = checkpoint.smalti(&file)?;
     let token_hash = token_hash(&design, tokenizer.facts(), &tensors)?;
     Ok(Opened { tokenizer, design, metadata, recognized, token_hash })
-}
-
-/// Names of tensors that come after the tokens.
-const AFTER_TOKENS: [&str; 3] = ["decoder.", "post_quant_conv.", "pixel_"];
-
-/// 16 hexadecimal digits over the numbers of encoder and quantizer, the rule in words, and the settings:
-/// two FSQ models of equal levels differ by their encoders, two lists of scales by the settings.
-fn token_hash(
-    design: &Design,
-    facts: &Facts,
-    tensors: &BTreeMap<String, Tensor>,
-) -> Result<String> {
-    let mix =
-        |hash: u64, word: u64| (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
-    let text = |hash: u64, text: &str| text.bytes().fold(hash, |h, byte| mix(h, byte.into()));
-    let mut settings = design.settings.clone();
-    if let Some(settings) = settings.as_object_mut() {
-        // What a person calls it decides nothing.
-        settings.remove("name");
-    }
-    let mut hash = text(text(0, &facts.family), &facts.quantizer);
-    hash = text(hash, &settings.to_string());
-    for (name, tensor) in tensors {
-        if AFTER_TOKENS.iter().any(|prefix| name.starts_with(prefix)) {
-            continue;
-        }
-        hash = text(hash, name);
-        let values = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
-        hash = values.iter().fold(hash, |hash, x| mix(hash, x.to_bits().into()));
-    }
-    Ok(format!("{hash:016x}"))
 }
 
 fn not_a_tokenizer(path: &Path, checkpoint: &Checkpoint, found: &Recognized) -> EngineError {

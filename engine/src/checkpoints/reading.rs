@@ -1,10 +1,10 @@
 //! Reads a checkpoint with what lies beside it: shards, its folder, the other half.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::checkpoint::{Checkpoint, Container};
 use super::file::read_file;
-use super::{folder, shards};
+use super::{configuration, folder, shards};
 use crate::{EngineError, Result};
 
 /// Reads a checkpoint: a file, an index of shards, or a folder as people share it (the checkpoint
@@ -22,7 +22,7 @@ pub fn read(path: &Path) -> Result<Checkpoint> {
         checkpoint.notes.insert(0, format!("read {shown} of the folder"));
         return Ok(checkpoint);
     }
-    if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json")) {
+    if is_index(path) {
         return shards::read(path);
     }
     let mut checkpoint = read_file(path)?;
@@ -39,4 +39,27 @@ pub fn read(path: &Path) -> Result<Checkpoint> {
         folder::join(&mut checkpoint, path, &half)?;
     }
     Ok(checkpoint)
+}
+
+/// The files that [`read`] and [`beside`] read besides the one at `path`: in a folder the checkpoint that is
+/// chosen, the shards of an index, the other half, the configuration.
+pub fn read_with(path: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut checkpoint = path.to_owned();
+    if path.is_dir() {
+        let Ok(chosen) = folder::choose(path) else { return files };
+        files.push(chosen.clone());
+        checkpoint = chosen;
+    }
+    if is_index(&checkpoint) {
+        files.extend(shards::files(&checkpoint));
+    }
+    files.extend(folder::other_half(&checkpoint));
+    files.extend(configuration::files(path));
+    files
+}
+
+/// Whether a file says which others hold the tensors.
+fn is_index(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"))
 }

@@ -1,8 +1,8 @@
 //! Sharded checkpoints: `*.safetensors.index.json` or `*.bin.index.json` says which file holds which
 //! tensor.
 
-use std::collections::BTreeMap;
-use std::path::{Component, Path};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -23,15 +23,7 @@ struct Index {
 /// Reads the shards that an index names; all must lie beside it.
 pub(super) fn read(path: &Path) -> Result<Checkpoint> {
     let source = Source::open(path)?;
-    if source.len() > MAX_INDEX {
-        return Err(source.bad("too large for an index of shards", ""));
-    }
-    let index: Index = serde_json::from_slice(&source.head(MAX_INDEX)?).map_err(|e| {
-        source.bad(
-            format!("not an index of shards: {e}"),
-            "open the checkpoint beside it, or the model's `*.index.json`",
-        )
-    })?;
+    let index = index(&source)?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut shards: BTreeMap<&str, Checkpoint> = BTreeMap::new();
     let mut whole = Checkpoint::new(Container::ShardedSafetensors);
@@ -65,6 +57,25 @@ pub(super) fn read(path: &Path) -> Result<Checkpoint> {
         }
     }
     Ok(whole)
+}
+
+fn index(source: &Source) -> Result<Index> {
+    if source.len() > MAX_INDEX {
+        return Err(source.bad("too large for an index of shards", ""));
+    }
+    serde_json::from_slice(&source.head(MAX_INDEX)?).map_err(|e| {
+        source.bad(
+            format!("not an index of shards: {e}"),
+            "open the checkpoint beside it, or the model's `*.index.json`",
+        )
+    })
+}
+
+/// The files that an index names; none where it cannot be read.
+pub(super) fn files(path: &Path) -> Vec<PathBuf> {
+    let Ok(index) = Source::open(path).and_then(|source| index(&source)) else { return Vec::new() };
+    let names: BTreeSet<String> = index.weight_map.into_values().collect();
+    names.into_iter().map(|name| path.with_file_name(name)).collect()
 }
 
 fn read_shard(index: &Path, folder: &Path, file: &str) -> Result<Checkpoint> {

@@ -147,6 +147,7 @@ pub(super) fn attention(q: &Tensor, k: &Tensor, v: &Tensor, rule: &Rule) -> Resu
 /// See [`super::bit_entropies`].
 pub(super) fn bit_entropies(z: &Tensor, rule: super::bits::Rule) -> Result<Tensor> {
     let (n, dim) = z.dims2()?;
+    card::check(z.device(), "vectors of bits", z.dims())?;
     let logits = (z * f64::from(rule.sharpness))?;
     // By tanh, whose gradient stays finite where an exponential would not.
     let tilt = ((&logits * 0.5)?.tanh()? * 0.5)?;
@@ -185,6 +186,7 @@ pub(super) fn bit_entropies(z: &Tensor, rule: super::bits::Rule) -> Result<Tenso
 
 /// See [`super::nearest`].
 pub fn nearest(vectors: &Tensor, codebook: &Tensor) -> Result<Tensor> {
+    card::check(codebook.device(), "codebook", codebook.dims())?;
     least(vectors, codebook, &(codebook.sqr()?.sum(1)? * 0.5)?)
 }
 

@@ -1,7 +1,8 @@
 //! The group norm of `plain`, of few operations forward and backward.
 
-use candle_core::{D, Result, Tensor};
+use candle_core::{D, Error, Result, Tensor};
 
+use super::card;
 use super::graft::graft;
 
 /// See [`super::group_norm`]; there are numbers.
@@ -69,6 +70,8 @@ pub(super) fn modulate(
     (scale, shift): (&Tensor, &Tensor),
     silu: bool,
 ) -> Result<Tensor> {
+    // The repeated maps have as many numbers as x.
+    card::check(x.device(), "images whose places are scaled", x.dims()).map_err(Error::wrap)?;
     let ((b, c, height, width), (_, _, h, w)) = (x.dims4()?, scale.dims4()?);
     let repeated = |t: &Tensor| {
         t.reshape((b, c, h, 1, w, 1))?

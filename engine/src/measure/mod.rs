@@ -1,10 +1,12 @@
 //! How good a reconstruction is, how a codebook is used, and what tokens cost.
 
+mod books;
 mod codebook;
 mod psnr;
 mod ssim;
 mod usage;
 
+pub use books::{BookCounts, BookStatistics, BooksStatistics};
 pub use codebook::{CodeColors, Codebook, NEIGHBOUR_WORK, Neighbours};
 pub use psnr::{mean_squared_error, psnr};
 pub use ssim::{SsimMap, SsimWindow, ssim, ssim_map, ssim_with};

@@ -184,12 +184,15 @@ impl std::hash::Hash for Tokens {
 /// Where the hash of tokens begins (FNV-1a).
 const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
 
-/// A layout in words: "16 x 16", "32 in a row", "10 parts, 1 x 1 to 16 x 16".
+/// A layout in words: "16 x 16", "32 in a row", "4 parts of 16 x 16", "10 parts, 1 x 1 to 16 x 16".
 pub fn words(layout: &[PartShape]) -> String {
+    // Levels have books of their own, and one shape.
+    let sides = |part: &PartShape| (part.frames, part.rows, part.columns);
+    let is_one_shape = layout.windows(2).all(|pair| sides(&pair[0]) == sides(&pair[1]));
     match layout {
         [] => "nothing".to_owned(),
         [only] => only.to_string(),
-        [first, .., last] if first == last => format!("{} parts of {first}", layout.len()),
+        [first, .., _] if is_one_shape => format!("{} parts of {first}", layout.len()),
         [first, .., last] => format!("{} parts, {first} to {last}", layout.len()),
     }
 }
@@ -240,6 +243,8 @@ mod tests {
         assert_eq!(tokens.words(), "3 parts, 1 x 1 to 4 x 4");
         assert_eq!(tokens.len(), 21);
         assert!(Tokens::new(Vec::new()).is_err());
+        let level = |book| PartShape { book, ..PartShape::grid(4, 6) };
+        assert_eq!(words(&[level(0), level(1), level(2)]), "3 parts of 4 x 6");
     }
 
     #[test]

@@ -6,12 +6,15 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::report::Report;
+use crate::measure::BookStatistics;
 use crate::{EngineError, Result};
 
 /// The log file of a run.
 #[derive(Debug)]
 pub(super) struct MetricsFile {
     path: PathBuf,
+    /// Whether there are columns for each of several books: not in a file that was begun before they were.
+    has_books: bool,
 }
 
 impl MetricsFile {
@@ -19,7 +22,7 @@ impl MetricsFile {
     /// of a run that was cut off) are dropped, since they will be written again.
     pub(super) fn open(folder: &Path, step: u64) -> Result<Self> {
         let path = folder.join("metrics.csv");
-        let kept = match std::fs::read_to_string(&path) {
+        let kept: String = match std::fs::read_to_string(&path) {
             Ok(text) if step > 0 => text
                 .split_inclusive('\n')
                 .enumerate()
@@ -32,15 +35,19 @@ impl MetricsFile {
             _ => String::new(),
         };
         crate::training::state::write_atomically(&path, kept.as_bytes())?;
-        Ok(Self { path })
+        let has_books = kept.lines().next().is_none_or(|head| head.contains(",usage.0,"));
+        Ok(Self { path, has_books })
     }
 
-    /// Appends a report; the first one brings the header with the names of its losses. What was written
+    /// Appends a report; the first one brings the header with the names of its losses, and with columns for
+    /// each book at the end where there are several. What was written
     /// of a line that fails is taken back, so that it can be written again.
     pub(super) fn append(&self, report: &Report) -> Result<()> {
         let io = |source| EngineError::io(&self.path, source);
         let mut file = OpenOptions::new().append(true).create(true).open(&self.path).map_err(io)?;
         let before = file.metadata().map_err(io)?.len();
+        let is_told = self.has_books && report.books.len() > 1;
+        let books: &[BookStatistics] = if is_told { &report.books } else { &[] };
         let mut text = String::new();
         if before == 0 {
             text.push_str("step,seconds");
@@ -48,7 +55,9 @@ impl MetricsFile {
                 text.push(',');
                 text.push_str(name);
             }
-            text.push_str(",usage,perplexity,psnr,images_per_second,lr\n");
+            text.push_str(",usage,perplexity,psnr,images_per_second,lr");
+            text.extend(books.iter().map(|book| format!(",usage.{0},perplexity.{0}", book.book)));
+            text.push('\n');
         }
         let write = |text: &mut String, value: f64| write!(text, ",{value:.6}");
         let fine = write!(text, "{},{:.2}", report.step, report.seconds)
@@ -57,6 +66,11 @@ impl MetricsFile {
                 [report.usage, report.perplexity, report.psnr, report.images_per_second, report.lr]
                     .iter()
                     .try_for_each(|x| write(&mut text, *x))
+            })
+            .and_then(|()| {
+                let figures =
+                    |book: &BookStatistics| [book.statistics.usage, book.statistics.perplexity];
+                books.iter().flat_map(figures).try_for_each(|x| write(&mut text, x))
             });
         debug_assert!(fine.is_ok(), "writing to a string cannot fail");
         text.push('\n');

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::measure::BookStatistics;
+
 /// Where a run stands, every few steps.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Report {
@@ -11,9 +13,9 @@ pub struct Report {
     pub seconds: f64,
     /// Losses of the last step by name, weighted, the total first.
     pub losses: Vec<(String, f64)>,
-    /// Share of the codes that occurred since the last report.
+    /// Share of the codes of all books that occurred since the last report.
     pub usage: f64,
-    /// Perplexity of the codes since the last report.
+    /// Perplexity of the codes since the last report: 2^entropy, of several books by their mean entropy.
     pub perplexity: f64,
     /// PSNR of the last batch in dB.
     pub psnr: f64,
@@ -23,7 +25,9 @@ pub struct Report {
     pub gradient_norm: f64,
     /// Learning rate.
     pub lr: f64,
-    /// How often each code occurred since the last report, K entries.
+    /// The use of each book since the last report, by number.
+    pub books: Vec<BookStatistics>,
+    /// How often each code of each book occurred since the last report, K entries.
     #[serde(skip)]
-    pub counts: Arc<[u64]>,
+    pub counts: Vec<Arc<[u64]>>,
 }

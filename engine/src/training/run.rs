@@ -87,6 +87,15 @@ impl TrainRun {
     }
 }
 
+#[cfg(test)]
+impl TrainRun {
+    /// Goes on with a trainer that is there already, such as one whose images come from a test.
+    pub(super) fn going_on(mut self, trainer: Trainer) -> Self {
+        self.trainer = Some(trainer);
+        self
+    }
+}
+
 impl Work for TrainRun {
     type Entry = TrainEvent;
 
@@ -123,9 +132,10 @@ impl TrainRun {
         let (owes, done) = (trainer.owes_report(), trainer.steps_done());
         let report = if owes || !is_over(trainer) {
             match trainer.step() {
+                Ok(report) => report,
                 Err(error) if owes || trainer.steps_done() > done => return unwritten(error),
                 // Nothing was learned: images cannot be read, or numbers are not finite.
-                report => report?,
+                Err(error) => return interrupted(trainer, error),
             }
         } else {
             None
@@ -139,7 +149,10 @@ impl TrainRun {
             watch.append(TrainEvent::Report(report));
             let every = trainer.recipe().report_every * 10;
             if !self.probe.is_empty() && (step.is_multiple_of(every) || trainer.is_done()) {
-                let pictures = trainer.reconstruct(&self.probe)?.into();
+                let pictures = match trainer.reconstruct(&self.probe) {
+                    Ok(pictures) => pictures.into(),
+                    Err(error) => return interrupted(trainer, error),
+                };
                 watch.append(TrainEvent::Probe { step, pictures });
             }
         }
@@ -154,6 +167,30 @@ impl TrainRun {
         }
         Ok(Advance::More)
     }
+}
+
+/// After images could not be read, or the probe could not be decoded: what was learned is written, and the
+/// run waits until it is resumed, which tries again.
+fn interrupted(trainer: &mut Trainer, error: EngineError) -> Result<Advance> {
+    let nothing_to_keep = trainer.steps_done() == 0 || !trainer.is_whole();
+    if nothing_to_keep || matches!(error, EngineError::Cancelled) {
+        return Err(error);
+    }
+    let mut problem = error.problem();
+    match trainer.save() {
+        Ok(()) => {
+            let what = "what was learned is kept, and the run can be resumed";
+            let before = std::mem::take(&mut problem.hint);
+            problem.hint =
+                if before.is_empty() { what.to_owned() } else { format!("{before}; {what}") };
+        }
+        // It is in memory still.
+        Err(unsaved) => {
+            problem.summary =
+                format!("{error}; and what was learned could not be written: {unsaved}");
+        }
+    }
+    Ok(Advance::Stuck(problem))
 }
 
 /// After a file could not be written: a disk is full, a drive is gone. What was learned is in memory still.

@@ -7,8 +7,10 @@ use std::path::Path;
 use candle_core::{DType, Tensor};
 
 use super::{Recipe, Report, TrainEvent, TrainRun, Trainer};
-use crate::Result;
+use crate::data::{Sample, Source};
+use crate::images::Picture;
 use crate::session::{Control, RunState, Session, Settings};
+use crate::{EngineError, Result};
 
 const FSQ: &str = "Fsq((levels: [5, 4]))";
 const VQ: &str = "Vq((codes: 16, update: Ema, decay: 0.9, restart: 0.5, start: Data(2)))";
@@ -92,6 +94,148 @@ fn a_resumed_run_continues_to_the_same_numbers_bit_for_bit() {
     }
 }
 
+/// Painted worlds on a drive that is taken away and put back.
+#[derive(Debug)]
+struct Drive {
+    worlds: std::sync::Arc<dyn Source>,
+    is_away: std::sync::atomic::AtomicBool,
+}
+
+impl Source for Drive {
+    fn len(&self) -> u64 {
+        // So few that a batch soon has none left.
+        40
+    }
+    fn classes(&self) -> &[String] {
+        &[]
+    }
+    fn class_of(&self, _index: u64) -> Option<u32> {
+        None
+    }
+    fn sample(&self, index: u64, side: u32) -> Result<Sample> {
+        if self.is_away.load(std::sync::atomic::Ordering::Relaxed) {
+            return Err(EngineError::bad_file("drive/a.png", "the drive is away", ""));
+        }
+        self.worlds.sample(index, side)
+    }
+    fn describe(&self) -> String {
+        "a drive".to_owned()
+    }
+}
+
+#[test]
+fn images_that_cannot_be_read_for_a_while_cost_nothing_but_the_while() {
+    let folder = tempfile::tempdir().unwrap();
+    let worlds = recipe(VQ, "").open_data(Path::new("."), Path::new(".")).unwrap();
+    let drive = std::sync::Arc::new(Drive { worlds, is_away: false.into() });
+    let start = |name: &str| {
+        let (path, source) = (folder.path().join(name), std::sync::Arc::clone(&drive));
+        Trainer::new(recipe(VQ, ""), source, &path, &of_tests().unwrap(), false).unwrap()
+    };
+    let reports = go(&mut start("whole"), 6);
+    let mut trainer = start("cut");
+    let mut found = go(&mut trainer, 2);
+    drive.is_away.store(true, std::sync::atomic::Ordering::Relaxed);
+    // What was loaded before is still learned from.
+    let error = loop {
+        match trainer.step() {
+            Ok(report) => {
+                found.extend(report.map(|r| Report { seconds: 0.0, images_per_second: 0.0, ..r }));
+            }
+            Err(error) => break error.to_string(),
+        }
+    };
+    assert!(error.contains("a drive") || error.contains("drive/a.png"), "{error}");
+    assert!(trainer.is_whole() && trainer.steps_done() < 6);
+    drive.is_away.store(false, std::sync::atomic::Ordering::Relaxed);
+    found.extend(go(&mut trainer, 6));
+    assert_eq!(found, reports, "the same steps in the same order");
+}
+
+#[test]
+fn a_run_whose_images_are_gone_is_kept_and_waits_to_be_resumed() {
+    let folder = tempfile::tempdir().unwrap();
+    let worlds = recipe(FSQ, "").open_data(Path::new("."), Path::new(".")).unwrap();
+    let drive = std::sync::Arc::new(Drive { worlds, is_away: false.into() });
+    let set_away = |away| drive.is_away.store(away, std::sync::atomic::Ordering::Relaxed);
+    let long = Recipe { steps: 100_000, ..recipe(FSQ, "") };
+    let source = std::sync::Arc::clone(&drive);
+    let made = Trainer::new(long.clone(), source, folder.path(), &of_tests().unwrap(), false);
+    let device = crate::device::choice_of_tests().unwrap();
+    let session = Session::new(Settings { device, ..Settings::new("assets") }).unwrap();
+    let here = || std::path::PathBuf::from(".");
+    let work = TrainRun::new(long, here(), here(), folder.path().to_owned(), false);
+    let run = session.start(work.going_on(made.unwrap()));
+    let view = || session.runs().remove(0);
+    until("a step", || view().entries > 0);
+    set_away(true);
+    until("the problem", || view().problem.is_some() || view().state.is_over());
+    let problem = view().problem.expect("paused, not over");
+    assert!(problem.hint.contains("can be resumed"), "{problem}");
+    let steps = view().entries;
+    assert!(folder.path().join("checkpoint.safetensors").is_file(), "saved before the word");
+    set_away(false);
+    session.control(run, Control::Resume);
+    until("more steps", || view().entries > steps);
+    session.control(run, Control::Cancel);
+    until("the end", || view().state.is_over());
+    assert_eq!(view().state, RunState::Cancelled);
+}
+
+#[test]
+fn a_probe_that_fails_keeps_what_was_learned() {
+    let folder = tempfile::tempdir().unwrap();
+    let device = crate::device::choice_of_tests().unwrap();
+    let session = Session::new(Settings { device, ..Settings::new("assets") }).unwrap();
+    let here = || std::path::PathBuf::from(".");
+    let mut long = recipe(FSQ, "");
+    long.steps = 15;
+    // Seven pixels are no multiple of two.
+    let probe = vec![Picture::new(7, 7, vec![0; 7 * 7 * 3]).unwrap()];
+    let work =
+        TrainRun::new(long, here(), here(), folder.path().to_owned(), false).with_probe(probe);
+    session.start(work);
+    let view = || session.runs().remove(0);
+    until("the problem", || view().problem.is_some() || view().state.is_over());
+    let problem = view().problem.expect("paused, not over");
+    assert!(problem.summary.contains("7x7"), "{problem}");
+    assert!(folder.path().join("checkpoint.safetensors").is_file());
+}
+
+#[test]
+fn the_codes_of_each_level_are_counted_in_its_own_book() {
+    let folder = tempfile::tempdir().unwrap();
+    let residual = "Residual((levels: 2, vq: (codes: 16, update: Ema, start: Data(2))))";
+    let mut trainer = start(recipe(residual, ""), folder.path(), false).unwrap();
+    let reports = go(&mut trainer, 2);
+    for report in &reports {
+        let samples: Vec<u64> = report.counts.iter().map(|book| book.iter().sum()).collect();
+        assert_eq!(samples, [3 * 16; 2], "three images of 4x4 places on either level");
+        let (books, codes) = (&report.books, report.counts.iter().map(|book| book.len()));
+        assert_eq!(codes.collect::<Vec<_>>(), [16, 16]);
+        let used: Vec<usize> =
+            report.counts.iter().map(|b| b.iter().filter(|c| **c > 0).count()).collect();
+        assert_eq!(used, [books[0].statistics.used as usize, books[1].statistics.used as usize]);
+        assert!((report.usage - (used[0] + used[1]) as f64 / 32.0).abs() < 1e-12);
+    }
+    let log = std::fs::read_to_string(folder.path().join("metrics.csv")).unwrap();
+    let lines: Vec<&str> = log.lines().collect();
+    assert!(lines[0].ends_with(",lr,usage.0,perplexity.0,usage.1,perplexity.1"), "{}", lines[0]);
+    let columns = |line: &str| line.split(',').count();
+    assert!(lines.iter().all(|line| columns(line) == columns(lines[0])), "{log}");
+    // A checkpoint of before books were told apart goes on.
+    trainer.save().unwrap();
+    let path = folder.path().join("checkpoint.safetensors");
+    let bytes = std::fs::read(&path).unwrap();
+    let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+    let mut tensors = candle_core::safetensors::load(&path, &candle_core::Device::Cpu).unwrap();
+    assert!(tensors.remove("run.counts.1").is_some());
+    let older = safetensors::serialize(tensors, header.metadata().clone()).unwrap();
+    std::fs::write(&path, older).unwrap();
+    let mut resumed = start(recipe(residual, ""), folder.path(), true).unwrap();
+    assert_eq!(go(&mut resumed, 3)[0].counts.len(), 2);
+}
+
 fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let start = std::time::Instant::now();
     while !condition() {
@@ -170,7 +314,7 @@ fn a_run_learns_and_its_model_is_the_average() {
     let mean = |part: &[Report]| part.iter().map(|r| r.psnr).sum::<f64>() / part.len() as f64;
     let (first, last) = (mean(&reports[..10]), mean(&reports[140..]));
     assert!(last > first + 3.0, "PSNR from {first:.2} to {last:.2} dB");
-    assert!(reports.iter().all(|r| r.counts.iter().sum::<u64>() == 8 * 16));
+    assert!(reports.iter().all(|r| r.counts[0].iter().sum::<u64>() == 8 * 16));
     // An average that is part of a graph would keep the tensors of every step in memory.
     let model = trainer.model_tensors().unwrap();
     assert!(model.values().all(|average| !average.track_op()));

@@ -12,11 +12,11 @@ use super::optimizer::{AdamW, Gradients};
 use super::recipe::Recipe;
 use super::report::Report;
 use super::state;
-use crate::data::{Loader, LoaderOptions, Source};
+use crate::data::{Batch, Loader, LoaderOptions, Source};
 use crate::images::Picture;
 use crate::kernels::recomputing;
 use crate::layers::Weights;
-use crate::measure::CodeCounts;
+use crate::measure::BookCounts;
 use crate::quantizers::{Pass, Place};
 use crate::tokenizers::{self, Tokenizer};
 use crate::{EngineError, Result};
@@ -30,11 +30,15 @@ pub struct Trainer {
     tokenizer: Box<dyn Tokenizer>,
     vars: BTreeMap<String, Var>,
     optimizer: AdamW,
-    loader: Loader,
+    source: Arc<dyn Source>,
+    /// None after it failed, until the next step.
+    loader: Option<Loader>,
     metrics: MetricsFile,
     step: u64,
     pace: Pace,
-    counts: CodeCounts,
+    counts: BookCounts,
+    /// Whether what is in memory is what a step left, and no number in it led to a loss that is none.
+    is_whole: bool,
     waiting: Option<Waiting>,
 }
 
@@ -96,21 +100,14 @@ impl Trainer {
         weights.finish("checkpoint", &["ema.", "adam.", "run."])?;
         let vars = weights.vars();
         let mut optimizer = AdamW::new(recipe.optimizer, &vars)?;
-        let mut counts = CodeCounts::new(tokenizer.facts().codebook_size());
+        let mut counts = BookCounts::new(tokenizer.facts().books.iter().map(|book| book.size));
         let (mut step, mut seconds) = (0, 0.0);
         if let Some(saved) = &saved {
             optimizer.restore(&saved.tensors)?;
-            let values = named(&saved.tensors, "run.counts")?.to_vec1::<i64>()?;
-            counts = CodeCounts::from_counts(values.iter().map(|v| *v as u64).collect());
+            counts = saved_counts(&saved.tensors, &counts)?;
             (step, seconds) = (saved.step, saved.seconds);
         }
-        let options = LoaderOptions {
-            seed: recipe.seed,
-            batch_size: recipe.batch as u32,
-            crop: recipe.crop.clone(),
-            threads: loader_threads(device),
-        };
-        let loader = Loader::start_at(source, options, step)?;
+        let loader = Some(load(&recipe, &source, device, step)?);
         let metrics = MetricsFile::open(folder, step)?;
         Ok(Self {
             device: device.clone(),
@@ -118,6 +115,7 @@ impl Trainer {
             tokenizer,
             vars,
             optimizer,
+            source,
             loader,
             metrics,
             step,
@@ -128,6 +126,7 @@ impl Trainer {
                 saved: Instant::now(),
             },
             counts,
+            is_whole: true,
             waiting: None,
             recipe,
         })
@@ -145,7 +144,7 @@ impl Trainer {
 
     /// What the loader could not read so far.
     pub fn skipped(&self) -> crate::data::SkipReport {
-        self.loader.skipped()
+        self.loader.as_ref().map(Loader::skipped).unwrap_or_default()
     }
 
     /// Whether all steps are done.
@@ -153,18 +152,25 @@ impl Trainer {
         self.step >= self.recipe.steps
     }
 
+    /// Whether [`Trainer::save`] after an error keeps what a step left, so that the run can go on from
+    /// there. Not so after a loss that is no number, where an earlier checkpoint is better.
+    pub fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
     /// Does one step; every `report_every` steps, and at the end, there is a report. Saves a
     /// checkpoint when it is due.
     ///
     /// # Errors
     /// If an image set cannot be read, a loss is not finite, or a file cannot be written. The last
-    /// checkpoint stays. Where a file could not be written, the next call writes what is missing first.
+    /// checkpoint stays. Where a file could not be written, the next call writes what is missing first;
+    /// where images could not be read, it tries again.
     pub fn step(&mut self) -> Result<Option<Report>> {
         if self.waiting.is_some() {
             return self.write();
         }
         let started = Instant::now();
-        let batch = self.loader.next_batch()?;
+        let batch = self.next_batch()?;
         let outcome = self.learn(&batch.pictures)?;
         let lr = self.recipe.optimizer.rate(self.step, self.recipe.steps);
         self.step += 1;
@@ -175,6 +181,17 @@ impl Trainer {
         let due = self.step.is_multiple_of(self.recipe.report_every) || self.is_done();
         self.waiting = due.then(|| Waiting { report: self.report(outcome, lr), is_written: false });
         self.write()
+    }
+
+    /// The next batch. A loader that failed has lost its place, so the next call starts another.
+    fn next_batch(&mut self) -> Result<Batch> {
+        let mut loader = match self.loader.take() {
+            Some(loader) => loader,
+            None => load(&self.recipe, &self.source, &self.device, self.step)?,
+        };
+        let batch = loader.next_batch()?;
+        self.loader = Some(loader);
+        Ok(batch)
     }
 
     /// Whether the last step has a report that is not handed out yet, since a file could not be written.
@@ -246,20 +263,31 @@ impl Trainer {
             latents.push(encoded.detach());
             codes.push(quantized.codes);
         }
+        // From here until the end the weights are between two steps.
+        self.is_whole = false;
         self.check_finite(&losses)?;
         let at = (self.step, self.recipe.steps);
         let gradient_norm =
             self.optimizer.step(&self.vars, &gradients, at, self.average_decay())?;
         let latents = if parts == 1 { latents.remove(0) } else { Tensor::cat(&latents, 0)? };
         let codes = together(&codes)?;
-        for part in &codes {
-            self.counts.add_codes(&part.flatten_all()?.to_vec1::<u32>()?);
-        }
+        self.count(&codes)?;
         let place = Place { seed, step: self.step as u32, first_picture: 0 };
         self.tokenizer.quantizer_mut().observe(&latents, &codes, place)?;
         let sum = losses.iter().map(|(_, value)| value).sum();
         losses.insert(0, ("loss".to_owned(), sum));
+        self.is_whole = true;
         Ok(Outcome { losses, mse: mse_sum, gradient_norm })
+    }
+
+    /// Counts the codes of each part, (B, rows, columns), in the book that they are of.
+    fn count(&mut self, codes: &[Tensor]) -> Result<()> {
+        let side = self.recipe.crop.side as usize;
+        let layout = self.tokenizer.layout(side, side)?;
+        for (part, codes) in layout.iter().zip(codes) {
+            self.counts.add_codes(part.book, &codes.flatten_all()?.to_vec1::<u32>()?);
+        }
+        Ok(())
     }
 
     fn check_finite(&self, losses: &[(String, f64)]) -> Result<()> {
@@ -294,11 +322,12 @@ impl Trainer {
                 / self.pace.since_report.max(1e-9),
             gradient_norm: outcome.gradient_norm,
             lr,
-            counts: self.counts.counts().into(),
+            books: statistics.books,
+            counts: self.counts.counts().map(Into::into).collect(),
         };
         self.pace.since_report = 0.0;
         self.pace.images_since_report = 0;
-        self.counts = CodeCounts::new(statistics.codebook_size);
+        self.counts = self.counts.emptied();
         report
     }
 
@@ -313,9 +342,11 @@ impl Trainer {
         }
         tensors.extend(self.tokenizer.quantizer().state());
         tensors.extend(self.optimizer.state(&self.vars)?);
-        let counts: Vec<i64> = self.counts.counts().iter().map(|c| *c as i64).collect();
-        let n = counts.len();
-        tensors.insert("run.counts".to_owned(), Tensor::from_vec(counts, n, &Device::Cpu)?);
+        for (book, counts) in self.counts.counts().enumerate() {
+            let counts: Vec<i64> = counts.iter().map(|count| *count as i64).collect();
+            let n = counts.len();
+            tensors.insert(counts_name(book), Tensor::from_vec(counts, n, &Device::Cpu)?);
+        }
         let path = checkpoint(&self.folder);
         state::save_run(&path, &tensors, &self.recipe, (self.step, self.pace.seconds))?;
         self.pace.saved = Instant::now();
@@ -370,9 +401,39 @@ fn checkpoint(folder: &Path) -> PathBuf {
     folder.join("checkpoint.safetensors")
 }
 
-fn named(tensors: &BTreeMap<String, Tensor>, name: &str) -> Result<Tensor> {
-    tensors
-        .get(name)
-        .cloned()
-        .ok_or_else(|| EngineError::bad_input("checkpoint", format!("{name} is missing"), ""))
+/// Batches of a recipe's data from a step on.
+fn load(recipe: &Recipe, source: &Arc<dyn Source>, device: &Device, step: u64) -> Result<Loader> {
+    let options = LoaderOptions {
+        seed: recipe.seed,
+        batch_size: recipe.batch as u32,
+        crop: recipe.crop.clone(),
+        threads: loader_threads(device),
+    };
+    Loader::start_at(Arc::clone(source), options, step)
+}
+
+/// What the counts of a book are called in a checkpoint.
+fn counts_name(book: usize) -> String {
+    if book == 0 { "run.counts".to_owned() } else { format!("run.counts.{book}") }
+}
+
+/// The counts of each book in a checkpoint. In one of before books were told apart all stand in the first:
+/// there counting begins again, as after a report.
+fn saved_counts(tensors: &BTreeMap<String, Tensor>, books: &BookCounts) -> Result<BookCounts> {
+    let mut found = Vec::new();
+    for (book, empty) in books.counts().enumerate() {
+        let name = counts_name(book);
+        match tensors.get(&name) {
+            Some(counts) if counts.elem_count() == empty.len() => {
+                let counts = counts.flatten_all()?.to_vec1::<i64>()?;
+                found.push(counts.iter().map(|count| *count as u64).collect());
+            }
+            None if book > 0 => return Ok(books.clone()),
+            _ => {
+                let reason = format!("{name} should be {} counts", empty.len());
+                return Err(EngineError::bad_input("checkpoint", reason, ""));
+            }
+        }
+    }
+    Ok(BookCounts::from_counts(found))
 }

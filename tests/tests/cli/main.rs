@@ -1,6 +1,7 @@
 //! The command line from outside: what it prints, what it writes, how it ends.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod books;
 mod many;
 
 use std::path::{Path, PathBuf};

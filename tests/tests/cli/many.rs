@@ -112,3 +112,26 @@ fn a_token_map_has_the_colors_that_its_codes_decode_to_however_large_the_codeboo
         }
     }
 }
+
+#[test]
+fn shards_by_a_pattern_are_opened_and_a_missing_one_is_named() {
+    let desk = Desk::new();
+    for number in 0..2 {
+        let file = std::fs::File::create(desk.path(&format!("x-{number:04}.tar"))).unwrap();
+        let mut shard = tar::Builder::new(file);
+        shard.append_path_with_name(desk.path("a.png"), format!("{number}.png")).unwrap();
+        shard.finish().unwrap();
+    }
+    let (png, pattern) = (desk.name("w.png"), desk.name("x-{0000..0001}.tar"));
+    let render = |pattern: &str| {
+        run(&[
+            "render", "dataset", "--open", pattern, "--out", &png, "--width", "640", "--height",
+            "480",
+        ])
+    };
+    render(&pattern).expect_done();
+    assert!(desk.path("w.png").is_file());
+    render(&desk.name("y-{0000..0001}.tar")).expect_refused(&["y-0000.tar"]);
+    // The window itself: refused for want of the file, not of a command.
+    run(&[&desk.name("y-{0000..0001}.tar")]).expect_refused(&["y-0000.tar"]);
+}

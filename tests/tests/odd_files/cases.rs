@@ -252,7 +252,7 @@ fn a_part_of_a_set_is_called_a_sample_and_enlarged_images_are_counted() {
     let survey = |side| {
         let (model, images) = (model.clone(), Arc::clone(&images));
         let sample = Sample::Images { model, images, size: WorkingSize::square(side, 1) };
-        CodeUse { sample, scope: Scope::default() }
+        CodeUse { sample, scope: Scope::default(), by_image: false }
     };
     let survey = |side| session().wait(&survey(side)).unwrap();
     let own = survey(28);
@@ -264,7 +264,7 @@ fn a_part_of_a_set_is_called_a_sample_and_enlarged_images_are_counted() {
     assert_eq!(odd.sizes, [[28, 28]; 2], "two pixels a token");
     let size = WorkingSize::square(28, 1);
     let sample = Sample::Images { model: model.clone(), images: Arc::clone(&images), size };
-    let counts = CodeUse { sample, scope: Scope::default() };
+    let counts = CodeUse { sample, scope: Scope::default(), by_image: false };
     let order = CodebookOrder { model: Some(model.clone()), counts, by: OrderBy::Count };
     let sample = session().wait(&order).unwrap().sample.unwrap();
     assert_eq!((sample.images, sample.total), (5, 100));

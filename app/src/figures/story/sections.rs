@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use smalti_engine::Result;
+use smalti_engine::answers::Used;
 use smalti_engine::images::Picture;
 
 use super::html::{css, escaped, figure, grouped, img, large};
@@ -114,14 +115,12 @@ pub(super) fn losses(story: &Story<'_>) -> Result<String> {
         let width = chapter.original.width();
         let map = difference_map(&chapter.compared.absolute, width, Shown::Absolute)?;
         let image = img(&map, &format!("Where {} lost most", chapter.name), "")?;
-        let half = cells_with_half_the_error(
-            chapter.compared.per_cell.last().map_or(&[], |errors| &**errors),
-        );
-        text += &figure(
-            &image,
-            &chapter.name,
-            &format!("half of the error in {:.0} % of cells", half * 100.0),
-        );
+        let errors = chapter.compared.per_cell.last().filter(|_| story.is_grid());
+        let share = errors.map_or(String::new(), |errors| {
+            let half = cells_with_half_the_error(errors);
+            format!("half of the error in {:.0} % of cells", half * 100.0)
+        });
+        text += &figure(&image, &chapter.name, &share);
     }
     let strip =
         img(&scale_strip(256, 12, Shown::Absolute)?, "Color scale, dark to bright", "scale")?;
@@ -154,7 +153,7 @@ fn cells_with_half_the_error(per_cell: &[f32]) -> f64 {
 }
 
 pub(super) fn codes(story: &Story<'_>) -> Result<String> {
-    let statistics = &story.usage.statistics;
+    let statistics = &story.used();
     let mut text = String::from(
         "<section>\n<h2>Which codes were used</h2>\n<p class=\"lead\">A codebook is a palette of small \
          pieces. A good one uses all of them; in a bad one most are <b>dead</b>: not chosen for any \
@@ -163,22 +162,28 @@ pub(super) fn codes(story: &Story<'_>) -> Result<String> {
     text += &large("codes used", &format!("{:.1}", statistics.usage * 100.0), "%");
     text += &large(
         "that is",
-        &grouped(u64::from(statistics.used)),
-        &format!("of {}", statistics.codebook_size),
+        &grouped(statistics.used),
+        &format!("of {}{}", grouped(statistics.codes), in_books(story.usage.len())),
     );
     text += &large("perplexity", &format!("{:.0}", statistics.perplexity), "codes");
     text += &large("tokens counted", &grouped(statistics.samples), "");
     text += "</dl>\n<div class=\"row usage\">\n";
-    let map =
-        img(&usage_heatmap(&story.usage.counts, 800)?, "How often each code was used", "hard")?;
-    text += &figure(
-        &map,
-        "one cell a code; brighter is more often (log scale), an empty frame is never",
-        "",
-    );
+    for (book, usage) in story.usage.iter().enumerate() {
+        let map = img(&usage_heatmap(&usage.counts, 800)?, "How often each code was used", "hard")?;
+        let what = "one cell a code; brighter is more often (log scale), an empty frame is never";
+        let s = &usage.statistics;
+        let which = if story.usage.len() > 1 {
+            format!("book {book}: {:.1} % used, perplexity {:.0}", s.usage * 100.0, s.perplexity)
+        } else {
+            String::new()
+        };
+        text += &figure(&map, what, &which);
+    }
     text += &favorites(story)?;
     text += "</div>\n<p class=\"note\">";
-    if !shows_dead_codes(statistics.ceiling, statistics.codebook_size) {
+    let shows_dead =
+        |used: &Used| shows_dead_codes(used.statistics.ceiling, used.statistics.codebook_size);
+    if !story.usage.iter().all(|used| shows_dead(used)) {
         write!(
             text,
             "Even if these {} tokens fell evenly on all codes, only about {:.0} of {} would be seen: \
@@ -186,7 +191,7 @@ pub(super) fn codes(story: &Story<'_>) -> Result<String> {
              yet. ",
             grouped(statistics.samples),
             statistics.ceiling,
-            statistics.codebook_size
+            statistics.codes
         )
         .ok();
     }
@@ -195,17 +200,24 @@ pub(super) fn codes(story: &Story<'_>) -> Result<String> {
     Ok(text)
 }
 
+/// " in 4 books" where there are several.
+fn in_books(books: usize) -> String {
+    if books > 1 { format!(" in {books} books") } else { String::new() }
+}
+
 /// The most used codes, each as it decodes.
 fn favorites(story: &Story<'_>) -> Result<String> {
-    let Some(atlas) = &story.appearance.atlas else { return Ok(String::new()) };
-    let mut codes: Vec<(u64, u32)> = story.usage.counts.iter().copied().zip(0..).collect();
+    let (Some(atlas), [usage]) = (&story.appearance.atlas, story.usage) else {
+        return Ok(String::new());
+    };
+    let mut codes: Vec<(u64, u32)> = usage.counts.iter().copied().zip(0..).collect();
     codes.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
     let side = story.appearance.side;
     let mut text = String::from("<figure><div class=\"favorites\">");
     for (count, code) in codes.into_iter().take(FAVORITES).filter(|(count, _)| *count > 0) {
         let (row, column) = (code / story.appearance.columns, code % story.appearance.columns);
         let patch = atlas.crop(column * side, row * side, side, side)?;
-        let share = count as f64 / story.usage.statistics.samples.max(1) as f64 * 100.0;
+        let share = count as f64 / usage.statistics.samples.max(1) as f64 * 100.0;
         write!(
             text,
             "<span>{}<b>{code}</b><small>{share:.1} %</small></span>",
@@ -220,9 +232,8 @@ fn favorites(story: &Story<'_>) -> Result<String> {
 pub(super) fn rate(story: &Story<'_>) -> String {
     let n = story.chapters.len().max(1) as f64;
     let mean = |pick: &dyn Fn(&Chapter) -> f64| story.chapters.iter().map(pick).sum::<f64>() / n;
-    let facts = &story.model.facts;
-    let statistics = &story.usage.statistics;
-    let pixels_per_token = (facts.factor * facts.factor) as f64;
+    let pixels: f64 = story.chapters.iter().map(Chapter::pixels).sum();
+    let packed = story.used().packed_bits() / pixels.max(1.0);
     let tokens = mean(&|c| c.compared.bits_per_pixel);
     let (jpeg, quality) =
         (mean(&|c| c.files.jpeg.bits_per_pixel), mean(&|c| f64::from(c.files.jpeg.quality)));
@@ -231,12 +242,7 @@ pub(super) fn rate(story: &Story<'_>) -> String {
         ("PNG", mean(&|c| c.files.png), "nothing lost".to_owned(), ""),
         ("JPEG", jpeg, format!("as near to the original; quality {quality:.0} on average"), ""),
         ("tokens", tokens, format!("{:.1} dB on average", mean(&|c| c.compared.psnr)), "ours"),
-        (
-            "tokens, packed",
-            statistics.entropy_bits / pixels_per_token,
-            "if frequent codes were written shorter".to_owned(),
-            "ours",
-        ),
+        ("tokens, packed", packed, "if frequent codes were written shorter".to_owned(), "ours"),
     ];
     let mut text = String::from(
         "<section>\n<h2>How the rate compares</h2>\n<p class=\"lead\">Bits per pixel, on average over \
@@ -271,17 +277,32 @@ pub(super) fn window(story: &Story<'_>) -> Result<String> {
 
 pub(super) fn closing(story: &Story<'_>) -> String {
     let facts = &story.model.facts;
+    let first = story.chapters.first();
+    let tokens = match first {
+        Some(_) if story.is_grid() => format!("one token for {0}\u{d7}{0} pixels", facts.factor),
+        Some(chapter) => format!(
+            "{} tokens for {}\u{d7}{} pixels",
+            chapter.tokens.len(),
+            chapter.original.width(),
+            chapter.original.height()
+        ),
+        None => String::new(),
+    };
+    let sizes = facts.books.iter().map(|book| u64::from(book.size));
+    // What one array cannot hold is in the other file.
+    let one_array = first.is_none_or(|chapter| chapter.tokens.parts().len() == 1);
     format!(
         "<section>\n<h2>With your own pictures</h2>\n<pre>smalti tour photo.jpg --out my-tour\n\
          smalti encode photo.jpg --model {name} --out tokens\n\
-         smalti decode tokens/photo.npy --model {name} --out back.png\n\
-         smalti photo.jpg</pre>\n</section>\n<footer><p>Tokenizer <b>{name}</b>: {quantizer}, {k} codes, \
-         one token for {f}\u{d7}{f} pixels, {parameters} parameters. Made by Smalti {version}, \
+         smalti decode tokens/photo.{kind} --model {name} --out back.png\n\
+         smalti photo.jpg</pre>\n</section>\n<footer><p>Tokenizer <b>{name}</b>: {quantizer}, {k} codes{books}, \
+         {tokens}, {parameters} parameters. Made by Smalti {version}, \
          offline.</p></footer>\n",
         name = escaped(&story.model.name),
         quantizer = escaped(&facts.quantizer),
-        k = facts.codebook_size(),
-        f = facts.factor,
+        k = sizes.sum::<u64>(),
+        books = in_books(facts.books.len()),
+        kind = if one_array { "npy" } else { "safetensors" },
         parameters = grouped(facts.parameters as u64),
         version = env!("CARGO_PKG_VERSION"),
     )

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use smalti_engine::answers::{Appearance, Compared, ModelFacts, Used};
 use smalti_engine::images::Picture;
+use smalti_engine::measure::{BookStatistics, BooksStatistics};
 use smalti_engine::tokens::{Part, Tokens};
 
 use crate::figures::rate::FileRates;
@@ -29,9 +30,19 @@ impl Chapter {
         self.tokens.parts().last().unwrap_or(self.tokens.first())
     }
 
-    /// Rows and columns of the last part, as columns x rows.
+    /// Its tokens in words: columns x rows of a grid, "32 in a row", or its parts.
     pub fn grid_words(&self) -> String {
-        format!("{}\u{d7}{}", self.finest().columns(), self.finest().rows())
+        match self.tokens.parts() {
+            [only] if only.frames() == 1 && only.rows() > 1 => {
+                format!("{}\u{d7}{}", only.columns(), only.rows())
+            }
+            _ => self.tokens.words().replace(" x ", "\u{d7}"),
+        }
+    }
+
+    /// Pixels.
+    pub fn pixels(&self) -> f64 {
+        f64::from(self.original.width()) * f64::from(self.original.height())
     }
 }
 
@@ -40,12 +51,29 @@ impl Chapter {
 pub struct Story<'a> {
     /// The tokenizer.
     pub model: &'a ModelFacts,
-    /// How its codes look.
+    /// How the codes of the finest part's book look.
     pub appearance: &'a Appearance,
-    /// Which codes the pictures used.
-    pub usage: &'a Used,
+    /// Which codes of each book the pictures used.
+    pub usage: &'a [Arc<Used>],
     /// The pictures, at least one.
     pub chapters: &'a [Chapter],
     /// The window with these pictures in it, if it could be drawn.
     pub window: Option<&'a Picture>,
+}
+
+impl Story<'_> {
+    /// Whether each token stands for a square of the picture of its own: not where it describes all of it, or
+    /// where several parts lie over each other.
+    pub fn is_grid(&self) -> bool {
+        let is_one =
+            |chapter: &Chapter| matches!(chapter.tokens.parts(), [only] if only.frames() == 1);
+        self.model.facts.spatial && self.chapters.iter().all(is_one)
+    }
+
+    /// The use of all books together.
+    pub fn used(&self) -> BooksStatistics {
+        let of =
+            |(book, used): (u16, &Arc<Used>)| BookStatistics { book, statistics: used.statistics };
+        BooksStatistics::of((0..).zip(self.usage).map(of).collect())
+    }
 }

@@ -15,11 +15,53 @@ use crate::look::palette::ink_on;
 const CELLS: usize = 8;
 
 pub(super) fn what_a_token_is(story: &Story<'_>, chapter: &Chapter) -> Result<String> {
+    if story.is_grid() { piece_by_piece(story, chapter) } else { Ok(in_words(story, chapter)) }
+}
+
+/// Where no token has a square of its own.
+fn in_words(story: &Story<'_>, chapter: &Chapter) -> String {
+    let facts = &story.model.facts;
+    let (tokens, part) = (chapter.tokens.len(), chapter.finest());
+    let sizes: Vec<String> = facts.books.iter().map(|book| book.size.to_string()).collect();
+    let codes = match &sizes[..] {
+        [first, ..] if sizes.iter().all(|size| size == first) => format!("{first} <b>codes</b>"),
+        _ => format!("{} <b>codes</b>", sizes.join(", ")),
+    };
+    let what = if !facts.spatial {
+        format!(
+            "The <b>encoder</b> looks at the whole picture and writes down {tokens} numbers in a row, each \
+             one of {codes}. No number has a place: each says something of all of it."
+        )
+    } else if facts.prefixes {
+        format!(
+            "The <b>encoder</b> writes the picture down {} times, each one of {codes} at every place: \
+             the first part says roughly what there is, each later one what those before it missed. \
+             That makes {tokens} numbers, {} of them in the last part.",
+            chapter.tokens.parts().len(),
+            part.codes().len()
+        )
+    } else {
+        format!(
+            "The <b>encoder</b> writes down {tokens} numbers in {} parts, each one of {codes}; what \
+             stands at one place in all parts together says what is there.",
+            chapter.tokens.parts().len()
+        )
+    };
+    format!(
+        "<section>\n<h2>What a token is</h2>\n<p class=\"lead\">A token is a number that stands for a \
+         piece of what a picture shows. {what} The numbers are all that is kept. The <b>decoder</b> \
+         paints the picture again from them alone.</p>\n</section>\n"
+    )
+}
+
+/// A small piece of the picture, its tokens, and what they decode to.
+fn piece_by_piece(story: &Story<'_>, chapter: &Chapter) -> Result<String> {
     let grid = chapter.finest();
     let k = grid.codebook_size();
     let factor = (chapter.original.width() as usize / grid.columns().max(1)).max(1);
     let (rows, columns) = (CELLS.min(grid.rows()), CELLS.min(grid.columns()));
-    let (top, left) = busiest(&chapter.original, factor, rows, columns);
+    let all = (grid.rows(), grid.columns());
+    let (top, left) = busiest(&chapter.original, factor, all, (rows, columns));
     let piece = |picture: &Picture| {
         let (x, y) = ((left * factor) as u32, (top * factor) as u32);
         enlarged(&picture.crop(x, y, (columns * factor) as u32, (rows * factor) as u32)?, 8)
@@ -30,7 +72,7 @@ pub(super) fn what_a_token_is(story: &Story<'_>, chapter: &Chapter) -> Result<St
     let mut different = std::collections::BTreeSet::new();
     for row in top..top + rows {
         for column in left..left + columns {
-            let code = grid.get(0, row, column).unwrap_or_default();
+            let Some(code) = grid.get(0, row, column) else { continue };
             different.insert(code);
             let ground = color_of(code, &story.appearance.colors);
             write!(
@@ -71,9 +113,13 @@ pub(super) fn what_a_token_is(story: &Story<'_>, chapter: &Chapter) -> Result<St
     Ok(text)
 }
 
-/// The corner, in cells, of the piece with the most going on.
-fn busiest(picture: &Picture, factor: usize, rows: usize, columns: usize) -> (usize, usize) {
-    let (height, width) = (picture.height() as usize / factor, picture.width() as usize / factor);
+/// The corner, in cells, of the piece of `rows` and `columns` with the most going on.
+fn busiest(
+    picture: &Picture,
+    factor: usize,
+    (height, width): (usize, usize),
+    (rows, columns): (usize, usize),
+) -> (usize, usize) {
     let mut best = (f64::MIN, (0, 0));
     // From a ring inside, where there is room for one: the middle of a picture says more.
     let from =

@@ -34,15 +34,35 @@ pub(super) struct History {
     goes_on: bool,
     /// The tokenizer that the run wrote.
     model: Option<PathBuf>,
-    codebook_size: usize,
     /// Entries of the log that were taken.
     taken: usize,
+    /// Of each book of the run's tokenizer.
+    books: Vec<BookHistory>,
+}
+
+/// How one book was used.
+#[derive(Debug)]
+struct BookHistory {
+    codebook_size: usize,
     /// Reports that a row stands for.
     reports_per_row: usize,
     pending: Vec<f32>,
     reports_pending: usize,
     rows: Vec<Arc<[f32]>>,
     shown: Rows,
+}
+
+impl Default for BookHistory {
+    fn default() -> Self {
+        Self {
+            codebook_size: 0,
+            reports_per_row: 1,
+            pending: Vec::new(),
+            reports_pending: 0,
+            rows: Vec::new(),
+            shown: Rows::default(),
+        }
+    }
 }
 
 impl History {
@@ -54,7 +74,7 @@ impl History {
         });
         let Some(run) = newest else { return false };
         if self.run != Some(run.id) {
-            *self = Self { run: Some(run.id), reports_per_row: 1, ..Self::default() };
+            *self = Self { run: Some(run.id), ..Self::default() };
         }
         self.goes_on = !run.state.is_over();
         self.title.clone_from(&run.title);
@@ -66,14 +86,17 @@ impl History {
         for entry in new.iter().take(ENTRIES_A_FRAME) {
             self.taken += 1;
             match &**entry {
-                TrainEvent::Report(report) => self.push(&report.counts),
+                TrainEvent::Report(report) => {
+                    self.books.resize_with(report.counts.len(), BookHistory::default);
+                    for (book, counts) in self.books.iter_mut().zip(&report.counts) {
+                        book.push(counts);
+                    }
+                }
                 TrainEvent::Finished { model } => self.model = Some(model.clone()),
                 TrainEvent::Probe { .. } => {}
             }
         }
-        if self.rows.len() != self.shown.values.len() || self.shown.columns != self.columns() {
-            self.show();
-        }
+        self.books.iter_mut().filter(|book| book.has_changed()).for_each(BookHistory::show);
         is_more
     }
 
@@ -93,9 +116,23 @@ impl History {
         matches!(model, ModelRef::File { path, .. } if Some(&**path) == written)
     }
 
-    /// What there is so far; none before the first row.
-    pub(super) fn rows(&self) -> Option<&Rows> {
-        (!self.shown.values.is_empty()).then_some(&self.shown)
+    /// What there is so far of a book, of the first where the run has none of that number, and which book
+    /// that is; none before the first row.
+    pub(super) fn rows(&self, book: u16) -> Option<(u16, &Rows)> {
+        let book = if usize::from(book) < self.books.len() { book } else { 0 };
+        let shown = &self.books.get(usize::from(book))?.shown;
+        (!shown.values.is_empty()).then_some((book, shown))
+    }
+
+    /// How many books the run's tokenizer has.
+    pub(super) fn books(&self) -> usize {
+        self.books.len()
+    }
+}
+
+impl BookHistory {
+    fn has_changed(&self) -> bool {
+        self.rows.len() != self.shown.values.len() || self.shown.columns != self.columns()
     }
 
     fn codes_per_column(&self) -> usize {
@@ -165,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_long_history_keeps_every_count_in_fewer_rows() {
-        let mut history = History { reports_per_row: 1, ..History::default() };
+        let mut history = BookHistory::default();
         for _ in 0..2 * MOST_ROWS {
             history.push(&[1, 0, 2]);
         }
@@ -177,8 +214,24 @@ mod tests {
     }
 
     #[test]
+    fn each_book_has_rows_of_its_own() {
+        let mut history = History::default();
+        for counts in [[1, 0], [0, 3]] {
+            let mut book = BookHistory::default();
+            book.push(&counts);
+            book.show();
+            history.books.push(book);
+        }
+        let highest = |book| history.rows(book).map(|(book, rows)| (book, rows.highest));
+        assert_eq!(highest(0), Some((0, 1.0)));
+        assert_eq!(highest(1), Some((1, 3.0)));
+        assert_eq!(highest(7), Some((0, 1.0)), "another tokenizer's book");
+        assert!(History::default().rows(0).is_none());
+    }
+
+    #[test]
     fn large_codebooks_put_neighbors_together() {
-        let mut history = History { reports_per_row: 1, ..History::default() };
+        let mut history = BookHistory::default();
         history.push(&vec![1; 1 << 18]);
         history.show();
         assert_eq!(history.shown.columns, HISTORY_COLUMNS);

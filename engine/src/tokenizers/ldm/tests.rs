@@ -7,9 +7,9 @@ use candle_core::Tensor;
 use super::*;
 use crate::device::of_tests;
 use crate::images::Picture;
-use crate::quantizers::{FsqConfig, Pass, QuantizerConfig, VqConfig};
+use crate::quantizers::{FsqConfig, Pass, QuantizerConfig, ResidualVqConfig, VqConfig};
 use crate::random::{Noise, Purpose};
-use crate::tokenizers::{build, detokenize, tokenize};
+use crate::tokenizers::{build, detokenize, pictures_of, tokenize};
 use crate::tokens::{MASKED, Part, PartShape, Tokens};
 
 /// A network with everything in it, small enough for finite differences.
@@ -81,6 +81,37 @@ fn decoding_tokens_is_the_reconstruction_bit_for_bit() {
         let list = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
         assert_eq!(list(&straight), list(&from_codes));
     }
+}
+
+/// The first levels alone are the picture so far: what their codes decode to, added.
+#[test]
+fn the_first_levels_of_a_residual_rule_decode_to_the_picture_so_far() {
+    let vq = VqConfig { codes: 6, ..VqConfig::default() };
+    let rule = QuantizerConfig::Residual(ResidualVqConfig { levels: 3, vq });
+    let config = tiny(Naming::Taming, rule);
+    let tokenizer = build(&config, &Weights::fresh(1, &of_tests().unwrap())).unwrap();
+    assert!(tokenizer.facts().prefixes);
+    let tokens = tokenize(tokenizer.as_ref(), &picture(8, 6)).unwrap();
+    assert_eq!(tokens.parts().len(), 3);
+    let decoded = |tokens: &Tokens| detokenize(tokenizer.as_ref(), tokens).unwrap();
+    assert_eq!(decoded(&tokens.up_to(3)).rgb(), decoded(&tokens).rgb());
+    for levels in 1..=3 {
+        let mut sum: Option<Tensor> = None;
+        for part in &tokens.parts()[..levels] {
+            let entries = tokenizer.quantizer().entries(part.book()).unwrap().unwrap();
+            let rows =
+                Tensor::from_slice(part.codes(), part.codes().len(), entries.device()).unwrap();
+            let rows = entries.index_select(&rows, 0).unwrap();
+            let shape = (1, part.rows(), part.columns(), entries.dim(1).unwrap());
+            let level = rows.reshape(shape).unwrap().permute((0, 3, 1, 2)).unwrap();
+            sum = Some(sum.map_or_else(|| level.clone(), |sum| (sum + &level).unwrap()));
+        }
+        let latents = sum.unwrap().contiguous().unwrap();
+        let expected = pictures_of(&tokenizer.decode(&latents).unwrap()).unwrap();
+        assert_eq!(decoded(&tokens.up_to(levels)).rgb(), expected[0].rgb(), "{levels} levels");
+    }
+    let second = Tokens::new([tokens.parts()[1].clone()]).unwrap();
+    assert!(detokenize(tokenizer.as_ref(), &second).is_err(), "a level without those before it");
 }
 
 #[test]
