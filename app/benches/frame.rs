@@ -15,11 +15,11 @@ use egui::{Event, Pos2, RawInput, Rect, Vec2, ViewportId, pos2, vec2};
 use smalti::document::{Layout, Open, Slot};
 use smalti::studio::offscreen;
 use smalti::studio::{Studio, StudioOptions};
-use smalti_engine::answers::ModelRef;
 use smalti_engine::checkpoints::{Precision, save_model};
 use smalti_engine::device::{self, DeviceChoice};
 use smalti_engine::layers::Weights;
 use smalti_engine::quantizers::{FsqConfig, QuantizerConfig};
+use smalti_engine::questions::ModelRef;
 use smalti_engine::tokenizers::{LdmConfig, TokenizerConfig, build};
 use smalti_engine::training::{Recipe, TrainRun};
 

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use smalti_engine::Problem;
-use smalti_engine::answers::{
+use smalti_engine::images::Picture;
+use smalti_engine::questions::{
     Appearance, CodeAppearance, CodeUse, Compared, Comparison, Encode, Encoded, ModelFacts,
     ModelInfo, ModelRef, PastedPicture, Reconstruct, Used,
 };
-use smalti_engine::images::Picture;
 use smalti_engine::session::{Lane, Question, Reply, RunId, Session};
 use smalti_engine::tokens::{Cell, Code, Part, Tokens};
 

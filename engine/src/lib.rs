@@ -4,7 +4,6 @@
 //! numbers), never a tensor. Start reading at [`session`] (how work is asked for), then
 //! [`tokenizers`] (image → grid → image) and [`training`].
 
-pub mod answers;
 pub mod arrays;
 pub mod atomic;
 pub mod checkpoints;
@@ -18,6 +17,7 @@ pub mod layers;
 pub mod measure;
 pub mod memory;
 pub mod quantizers;
+pub mod questions;
 pub mod random;
 pub mod session;
 pub mod token_files;

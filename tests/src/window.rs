@@ -15,10 +15,10 @@ use smalti::files::scenes::{Loads, Scene};
 use smalti::settings::ThemeChoice;
 use smalti::studio::offscreen;
 use smalti::studio::{Studio, StudioOptions};
-use smalti_engine::answers::{Compared, Comparison, Encode, Encoded, ImageRef, PastedPicture};
-use smalti_engine::answers::{ModelRef, SourceRef, Stamp};
 use smalti_engine::device::choice_of_tests;
 use smalti_engine::images::{Picture, WorkingSize};
+use smalti_engine::questions::{Compared, Comparison, Encode, Encoded, ImageRef, PastedPicture};
+use smalti_engine::questions::{ModelRef, SourceRef, Stamp};
 use smalti_engine::tokens::Tokens;
 use tempfile::TempDir;
 

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use serde::Serialize;
-use smalti_engine::answers::{Decode, ModelInfo};
 use smalti_engine::images::png_bytes;
+use smalti_engine::questions::{Decode, ModelInfo};
 use smalti_engine::token_files;
 
 use super::arguments;

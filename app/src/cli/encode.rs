@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
-use smalti_engine::answers::{
-    CodeColors, Encode, Encoded, ImageRef, LoadImage, ModelInfo, ModelRef,
-};
 use smalti_engine::images::{Fit, WorkingSize, png_bytes};
 use smalti_engine::measure::{BookCounts, BookStatistics, bits_per_pixel};
+use smalti_engine::questions::{
+    CodeColors, Encode, Encoded, ImageRef, LoadImage, ModelInfo, ModelRef,
+};
 use smalti_engine::token_files;
 
 use super::arguments;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
-use smalti_engine::answers::ModelRef;
+use smalti_engine::questions::ModelRef;
 use smalti_engine::session::{Lane, Question, Reply, Session, Settings};
 
 use super::console::Console;

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use serde::Serialize;
-use smalti_engine::answers::{
+use smalti_engine::images::WorkingSize;
+use smalti_engine::measure::{BookCounts, BookStatistics};
+use smalti_engine::questions::{
     Comparison, Encode, ImageRef, LoadImage, ModelFacts, ModelInfo, ModelRef, OwnSide,
     PastedPicture, Sizes, SourceFacts, SourceInfo, SourceRef, Stamp,
 };
-use smalti_engine::images::WorkingSize;
-use smalti_engine::measure::{BookCounts, BookStatistics};
 
 use super::arguments;
 use super::books;

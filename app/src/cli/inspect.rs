@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::Serialize;
-use smalti_engine::answers::{
-    CodeUse, Identified, Identify, InspectModel, Inspection, ModelRef, Sample, Scope,
-};
 use smalti_engine::checkpoints::{CodebookCandidate, TensorRow};
 use smalti_engine::measure::{BookStatistics, BooksStatistics};
+use smalti_engine::questions::{
+    CodeUse, Identified, Identify, InspectModel, Inspection, ModelRef, Sample, Scope,
+};
 use smalti_engine::token_files;
 use smalti_engine::tokenizers::Facts;
 

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
-use smalti_engine::answers::{
+use smalti_engine::images::{Picture, WorkingSize, png_bytes};
+use smalti_engine::questions::{
     Appearance, CodeAppearance, CodeUse, Comparison, Encode, ImageRef, LoadImage, ModelFacts,
     ModelInfo, ModelRef, PastedPicture, Sample, Scope, SourceInfo, SourceRef, Used,
 };
-use smalti_engine::images::{Picture, WorkingSize, png_bytes};
 use smalti_engine::token_files;
 
 use super::arguments;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use smalti_engine::answers::{ModelRef, Subject};
+use smalti_engine::questions::{ModelRef, Subject};
 use smalti_engine::tokens::Cell;
 
 use super::command::{Command, Edit, Look, Open};

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use smalti_engine::answers::{Given, ImageRef, ModelRef, SourceRef};
 use smalti_engine::images::{Picture, WorkingSize};
+use smalti_engine::questions::{Given, ImageRef, ModelRef, SourceRef};
 use smalti_engine::session::{Control, RunId};
 use smalti_engine::tokens::{Cell, Code};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use smalti_engine::answers::{Given, ImageRef, ModelRef, SourceRef};
+use smalti_engine::questions::{Given, ImageRef, ModelRef, SourceRef};
 use smalti_engine::tokens::{Cell, Code, Tokens};
 
 use super::*;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use smalti_engine::answers::{Encoded, ImageRef, ModelRef, SourceRef, Subject, WithoutCodes};
 use smalti_engine::images::WorkingSize;
+use smalti_engine::questions::{Encoded, ImageRef, ModelRef, SourceRef, Subject, WithoutCodes};
 use smalti_engine::tokens::{Cell, Code, Tokens};
 
 use super::command::RecipeRef;

@@ -65,7 +65,9 @@ impl Variations {
         let stem = parent.map_or(String::new(), |parent| format!("{}.", self.all[parent].name));
         // One that was dropped leaves its number free.
         let is_free = |name: &str| self.all.iter().all(|variation| *variation.name != *name);
-        let name = (1..).map(|number| format!("{stem}{number}")).find(|name| is_free(name));
+        let name = (1..=self.all.len() + 1)
+            .map(|number| format!("{stem}{number}"))
+            .find(|name| is_free(name));
         let name = name.unwrap_or_default().into();
         let mut all = self.all.to_vec();
         all.push(Variation { name, parent, on, work });

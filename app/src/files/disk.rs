@@ -4,8 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
-use smalti_engine::answers::{ModelRef, Stamp};
 use smalti_engine::atomic::write_atomically;
+use smalti_engine::questions::{ModelRef, Stamp};
 use smalti_engine::{EngineError, Result};
 
 /// The version of a file; all zeros if it cannot be had.

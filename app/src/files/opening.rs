@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use smalti_engine::answers::{
+use smalti_engine::arrays;
+use smalti_engine::images::{Fit, WorkingSize};
+use smalti_engine::questions::{
     Among, Encode, Given, Identified, Identify, ImageRef, InspectModel, LoadImage, ModelInfo,
     ModelRef, OwnSide, Reconstruct, SourceInfo, SourceRef, Subject,
 };
-use smalti_engine::arrays;
-use smalti_engine::images::{Fit, WorkingSize};
 use smalti_engine::session::{Asker, guard};
 use smalti_engine::token_files::{
     self,
@@ -240,7 +240,8 @@ impl Opening {
         let mut commands: Vec<Command> = Vec::new();
         let (count, is_size_assumed) = (read.total, read.is_size_assumed);
         let Some(tokens) = read.images.into_iter().next() else { return Ok(Vec::new()) };
-        let among = Among { path: path.to_owned(), index, count, grid, key };
+        let (file, stamp) = (path.to_owned(), stamp(path));
+        let among = Among { path: file, index, count, grid, key, stamp };
         let among = (count > 1).then(|| Arc::new(among));
         let given = Given { name: name(path).into(), tokens, is_size_assumed, among };
         let subject = Subject::Tokens(given.clone());

@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use smalti_engine::answers::{
-    Among, Given, ImageRef, ModelRef, PastedPicture, SourceRef, Stamp, Subject,
-};
 use smalti_engine::documents::{self, Blob};
 use smalti_engine::images::{self, Picture, WorkingSize};
+use smalti_engine::questions::{
+    Among, Given, ImageRef, ModelRef, PastedPicture, SourceRef, Stamp, Subject,
+};
 use smalti_engine::tokens::{Cell, Code, Part, PartShape, Tokens};
 use smalti_engine::{EngineError, Result};
 

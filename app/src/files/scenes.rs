@@ -1,7 +1,7 @@
 //! Scenes: what is where, what is loaded, and what a lecturer says. Files in `layouts/` (RON).
 
 use serde::{Deserialize, Serialize};
-use smalti_engine::answers::SourceRef;
+use smalti_engine::questions::SourceRef;
 
 use crate::document::{Looks, Panel, ViewId};
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use egui::{Align2, Id, Key, Margin, Modal, Modifiers, Rect, Sense, Stroke, TextEdit, Ui, vec2};
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
-use smalti_engine::answers::ModelRef;
+use smalti_engine::questions::ModelRef;
 use smalti_engine::tokens::Code;
 
 use super::actions::{self, Action};

@@ -3,7 +3,7 @@
 use egui::{
     Align, Button, Frame, Layout as Flow, Margin, Panel, RichText, Sense, Stroke, Ui, vec2,
 };
-use smalti_engine::answers::{Decode, ImageRef, LoadImage, ModelRef, Subject};
+use smalti_engine::questions::{Decode, ImageRef, LoadImage, ModelRef, Subject};
 use smalti_engine::session::{Lane, RunState, RunView};
 
 use crate::ctx::ViewCtx;

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use egui::ViewportCommand;
-use smalti_engine::answers::{ImageRef, ModelRef, Subject};
 use smalti_engine::images::{WorkingSize, encode};
+use smalti_engine::questions::{ImageRef, ModelRef, Subject};
 use smalti_engine::tokens::Code;
 
 use super::Studio;

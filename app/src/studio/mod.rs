@@ -20,8 +20,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use smalti_engine::Problem;
-use smalti_engine::answers::{ShippedModels, ShippedRecipes};
 use smalti_engine::device::DeviceChoice;
+use smalti_engine::questions::{ShippedModels, ShippedRecipes};
 use smalti_engine::session::{Lane, RunId, Session};
 
 use crate::ctx::{EditedTokens, Hovered, Originals, ViewCtx};

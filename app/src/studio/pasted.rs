@@ -1,8 +1,8 @@
 //! What is pasted into the window, as commands.
 
 use smalti_engine::EngineError;
-use smalti_engine::answers::{ImageRef, PastedPicture};
 use smalti_engine::images::Picture;
+use smalti_engine::questions::{ImageRef, PastedPicture};
 
 use crate::document::{Command, Notice, Open};
 use crate::files::uri::path_of;

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use egui::ViewportCommand;
-use smalti_engine::answers::{ImageRef, LoadImage};
+use smalti_engine::questions::{ImageRef, LoadImage};
 
 use super::start::SETTINGS;
 use super::{AUTOSAVE_EVERY, Studio};

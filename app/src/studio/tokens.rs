@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use smalti_engine::Problem;
-use smalti_engine::answers::{Encode, ModelInfo, Subject};
+use smalti_engine::questions::{Encode, ModelInfo, Subject};
 use smalti_engine::session::Asker;
 use smalti_engine::token_files::{self, Maker};
 use smalti_engine::tokens::{Cell, Code, Part, Tokens};
@@ -21,14 +21,13 @@ impl Studio {
     /// A file name for the tokens: `.npy` holds one part only.
     pub(super) fn tokens_name(&self) -> String {
         let document = self.history.document();
-        let parts = match &document.subject {
-            Some(Subject::Tokens(given)) => given.tokens.parts().len(),
-            _ => {
-                let question = ModelInfo { model: document.model.clone() };
-                let facts = self.session.ask(smalti_engine::session::Lane::Now, &question);
-                let layout = facts.ready().and_then(|facts| facts.layout.as_ref().map(Vec::len));
-                layout.unwrap_or(1)
-            }
+        let parts = if let Some(Subject::Tokens(given)) = &document.subject {
+            given.tokens.parts().len()
+        } else {
+            let question = ModelInfo { model: document.model.clone() };
+            let facts = self.session.ask(smalti_engine::session::Lane::Now, &question);
+            let layout = facts.ready().and_then(|facts| facts.layout.as_ref().map(Vec::len));
+            layout.unwrap_or(1)
         };
         if parts == 1 { "tokens.npy".to_owned() } else { "tokens.safetensors".to_owned() }
     }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use egui::{Color32, Rect, RichText, Sense, Stroke, StrokeKind, pos2, vec2};
-use smalti_engine::answers::{
+use smalti_engine::questions::{
     CodeUse, CodebookLook, InspectModel, Inspection, LookAtCodebook, ModelRef, Sample, Scope,
     Subject,
 };

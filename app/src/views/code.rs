@@ -8,11 +8,11 @@ mod digits;
 use std::sync::Arc;
 
 use egui::{Align2, CornerRadius, Rect, RichText, Sense, Stroke, StrokeKind, pos2, vec2};
-use smalti_engine::answers::{
+use smalti_engine::images::Picture;
+use smalti_engine::questions::{
     Appearance, CodeCard, CodeCardAnswer, CodeInImages, CodeUse, ImageRef, Occurrences, Sample,
     Scope, SourceInfo,
 };
-use smalti_engine::images::Picture;
 use smalti_engine::session::Reply;
 use smalti_engine::tokens::Code;
 
@@ -55,15 +55,12 @@ impl View for CodeView {
         self.is_in_list = false;
         let unfit = ctx.unfit();
         let (Some(code), None) = (code, &unfit) else {
-            match &unfit {
-                Some(problem) => {
-                    ui.label(RichText::new(&problem.summary).color(ctx.theme.colors.danger));
-                    ui.label(ctx.theme.label(&problem.hint));
-                }
-                None => {
-                    let what = "Point at a token or pick a code, and it is explained here";
-                    ui.label(ctx.theme.label(what));
-                }
+            if let Some(problem) = &unfit {
+                ui.label(RichText::new(&problem.summary).color(ctx.theme.colors.danger));
+                ui.label(ctx.theme.label(&problem.hint));
+            } else {
+                let what = "Point at a token or pick a code, and it is explained here";
+                ui.label(ctx.theme.label(what));
             }
             let is_pointed_at = frequent_ui(ui, ctx);
             self.is_in_list = is_pointed_at && ctx.document.selection.code.is_none();

@@ -12,9 +12,9 @@ mod rows;
 use std::sync::Arc;
 
 use egui::RichText;
-use smalti_engine::answers::{
-    CodeUse, CodebookOrder, ImageRef, ModelRef, OrderBy, Ordered, Sample, SourceInfo, SourceRef,
-    Used,
+use smalti_engine::questions::{
+    CodeUse, CodebookOrder, Given, ImageRef, ModelRef, OrderBy, Ordered, Sample, SourceInfo,
+    SourceRef, Subject, TokensOfFile, Used,
 };
 use smalti_engine::session::{Last, Reply};
 use smalti_engine::tokens::Tokens;
@@ -64,7 +64,7 @@ pub(super) struct CodebookView {
     /// The first images of a set, so that the list is made once.
     images: Option<(SourceRef, u64, Arc<[ImageRef]>)>,
     /// The last answer stays while another is worked out.
-    last: Option<(ModelRef, smalti_engine::answers::Scope, Arc<Ordered>)>,
+    last: Option<(ModelRef, smalti_engine::questions::Scope, Arc<Ordered>)>,
     cells: Cells,
     history: History,
     surveyed: Option<(Arc<Used>, Rows)>,
@@ -136,6 +136,14 @@ impl View for CodebookView {
     }
 }
 
+/// The tokens that are looked at, if they are those of one of several images in a file.
+fn one_of_many<'a>(ctx: &ViewCtx<'a>) -> Option<&'a Given> {
+    match &ctx.document.subject {
+        Some(Subject::Tokens(given)) if given.among.is_some() => Some(given),
+        _ => None,
+    }
+}
+
 /// The last answer stays only if it is of the same tokenizer and scope, and of the same kind of sample:
 /// one image's counts are none of the set.
 fn last_of(reply: Reply<Ordered>, question: &CodebookOrder) -> Reply<Ordered> {
@@ -181,8 +189,11 @@ impl CodebookView {
             ui.spacing_mut().item_spacing.x = space::XS;
             ui.selectable_value(&mut self.over, Over::Image, "image")
                 .on_hover_text("Counts over the image as it is now");
-            ui.selectable_value(&mut self.over, Over::Set, "set")
-                .on_hover_text(format!("Counts over the first {SET_IMAGES} images of the set"));
+            let (name, about) = match one_of_many(ctx) {
+                Some(_) => ("file", "Counts over all images of the file of tokens".to_owned()),
+                None => ("set", format!("Counts over the first {SET_IMAGES} images of the set")),
+            };
+            ui.selectable_value(&mut self.over, Over::Set, name).on_hover_text(about);
             let encoded = ctx.encoded(Slot::A).and_then(|reply| reply.best().cloned());
             if let Some(encoded) = encoded.filter(|encoded| encoded.tokens.parts().len() > 1) {
                 let (number, part) = ctx.part(&encoded.tokens);
@@ -260,6 +271,21 @@ impl CodebookView {
                     (reply, _) => reply,
                 })
             }
+            Over::Set if let Some(given) = one_of_many(ctx) => {
+                let of_file = TokensOfFile { given: given.clone(), model: model.clone() };
+                let all = match ctx.ask_soon("tokens of the file", &of_file) {
+                    Reply::Ready(all) => all,
+                    Reply::Working { progress, .. } => {
+                        return Ok(Reply::Working { progress, last: None });
+                    }
+                    Reply::Failed(problem) => return Ok(Reply::Failed(problem)),
+                };
+                let scope = self.scope(ctx, all.first());
+                let sample = Sample::Tokens(Arc::clone(&all));
+                let counts = CodeUse { sample, scope, by_image: false };
+                let question = CodebookOrder { model: Some(model), counts, by };
+                Ok(last_of(ctx.ask_soon("codebook", &question), &question))
+            }
             Over::Set => {
                 let images = match self.images(ctx, SET_IMAGES) {
                     Reply::Ready(images) if images.is_empty() => {
@@ -284,7 +310,7 @@ impl CodebookView {
     }
 
     /// What is counted: the book of the part that is looked at, in all of its parts or in that one.
-    fn scope(&self, ctx: &ViewCtx<'_>, tokens: Option<&Tokens>) -> smalti_engine::answers::Scope {
+    fn scope(&self, ctx: &ViewCtx<'_>, tokens: Option<&Tokens>) -> smalti_engine::questions::Scope {
         let known;
         let tokens = if tokens.is_some() {
             tokens
@@ -293,10 +319,10 @@ impl CodebookView {
             known.as_ref().map(|encoded| &encoded.tokens)
         };
         let Some((number, part)) = tokens.map(|tokens| ctx.part(tokens)) else {
-            return smalti_engine::answers::Scope::default();
+            return smalti_engine::questions::Scope::default();
         };
         let only = self.only_part.then_some(number as u16);
-        smalti_engine::answers::Scope { book: part.book(), part: only }
+        smalti_engine::questions::Scope { book: part.book(), part: only }
     }
 
     /// The use over images of the set.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use egui::{Color32, Rect, Stroke, pos2, vec2};
-use smalti_engine::answers::{Compared, Encoded, Reconstruct};
+use smalti_engine::questions::{Compared, Encoded, Reconstruct};
 use smalti_engine::session::Reply;
 
 use super::tokens::sheet::Sheet;

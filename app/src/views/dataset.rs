@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use egui::{CornerRadius, Key, Rect, Sense, Stroke, StrokeKind, pos2, vec2};
-use smalti_engine::answers::{
+use smalti_engine::questions::{
     ClassMembers, ImageRef, SourceFacts, SourceInfo, SourceRef, Thumbnail,
 };
 use smalti_engine::session::Reply;
@@ -281,7 +281,7 @@ fn about_ui(
         ui.label(ctx.theme.label(&problem.hint));
         return;
     }
-    let question = smalti_engine::answers::LoadImage { image: image.clone(), paint_side: SIDE };
+    let question = smalti_engine::questions::LoadImage { image: image.clone(), paint_side: SIDE };
     match ctx.ask_soon(("about", image), &question).best() {
         Some(loaded) => {
             ui.label(loaded.name.clone());

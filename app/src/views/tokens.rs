@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use egui::{Key, Rect, pos2, vec2};
-use smalti_engine::answers::{
+use smalti_engine::questions::{
     CodeUse, Compared, Comparison, Encode, Encoded, Given, LoadImage, PastedPicture, Reconstruct,
     Sample, Scope, Subject, Used,
 };

@@ -1,7 +1,7 @@
 //! Small pickers that several views have: a tokenizer, a working size.
 
-use smalti_engine::answers::{ModelRef, ShippedModels, Subject};
 use smalti_engine::images::{Fit, WorkingSize};
+use smalti_engine::questions::{ModelRef, ShippedModels, Subject};
 
 use crate::ctx::ViewCtx;
 use crate::document::{AppCommand, Open, Slot};

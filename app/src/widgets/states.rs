@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use egui::{Rect, RichText};
 use smalti_engine::Problem;
-use smalti_engine::answers::Encoded;
+use smalti_engine::questions::Encoded;
 use smalti_engine::session::{Lane, Reply};
 
 use crate::ctx::ViewCtx;
@@ -19,7 +19,7 @@ pub fn no_image(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
         ui.label(ctx.theme.label("or press Ctrl+O, or pick one in Dataset"));
         ui.add_space(space::S);
         if ui.button("Show the samples").clicked() {
-            ctx.send(Open::Source(smalti_engine::answers::SourceRef::Samples));
+            ctx.send(Open::Source(smalti_engine::questions::SourceRef::Samples));
             ctx.send(Layout::Show(ViewId::Dataset));
         }
     });

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use smalti_engine::answers::{CodeAppearance, CodeCard, ModelRef};
 use smalti_engine::quantizers::{FsqConfig, QuantizerConfig};
+use smalti_engine::questions::{CodeAppearance, CodeCard, ModelRef};
 use smalti_engine::session::{Session, Settings};
 use smalti_engine::token_files::{self, from_arrays::Wanted};
 use smalti_engine::tokens::Code;

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use smalti_engine::Problem;
-use smalti_engine::answers::{
+use smalti_engine::data::{CropRule, Loader, LoaderOptions, Source, open_source};
+use smalti_engine::images::{Fit, Limits, WorkingSize, open};
+use smalti_engine::questions::{
     CodeUse, CodebookOrder, Identified, Identify, ImageRef, LoadImage, ModelRef, OrderBy, OwnSide,
     Sample, Scope, SourceInfo, SourceRef, Stamp, WorkingImage,
 };
-use smalti_engine::data::{CropRule, Loader, LoaderOptions, Source, open_source};
-use smalti_engine::images::{Fit, Limits, WorkingSize, open};
 use smalti_engine::session::{Session, Settings};
 use smalti_tests::tiny::tiny_model;
 

@@ -39,7 +39,7 @@ pub(crate) const ENGINE: Rooms<'static> = &[
         ],
     ),
     (
-        "answers",
+        "questions",
         &[
             "arrays",
             "checkpoints",

@@ -1,11 +1,12 @@
 //! Which file a document has, what is asked before work is left behind, and in which order paths open.
+#![allow(clippy::unwrap_used, reason = \"helpers of tests fail as tests do\")]
 
 use std::path::Path;
 
 use egui_kittest::kittest::Queryable;
 use smalti::document::{AppCommand, Document, Edit, Open};
 use smalti::files::saved::{self, Carried, Saved};
-use smalti_engine::answers::{Encode, ImageRef, ModelInfo, ModelRef};
+use smalti_engine::questions::{Encode, ImageRef, ModelInfo, ModelRef};
 use smalti_engine::token_files::npy_bytes;
 use smalti_engine::tokens::Tokens;
 use smalti_tests::tiny::{tiny_model, write_png};

@@ -16,8 +16,8 @@ use smalti::files::scenes::{self, Scene};
 use smalti::look::theme::Theme;
 use smalti::settings::ThemeChoice;
 use smalti::studio::StudioOptions;
-use smalti_engine::answers::{ImageRef, ModelRef};
 use smalti_engine::images::WorkingSize;
+use smalti_engine::questions::{ImageRef, ModelRef};
 use smalti_engine::tokens::{Cell, Code};
 use smalti_tests::tiny::{tiny_model, write_png};
 use smalti_tests::window::{

@@ -8,8 +8,8 @@ use egui::Event;
 use egui_kittest::kittest::Queryable;
 use smalti::document::{AppCommand, Edit, Layout, Open, Severity, ViewId};
 use smalti::studio::StudioOptions;
-use smalti_engine::answers::{Encode, ImageRef, Reconstruct};
 use smalti_engine::images::WorkingSize;
+use smalti_engine::questions::{Encode, ImageRef, Reconstruct};
 use smalti_engine::tokens::{Cell, Code};
 use smalti_tests::tiny::{tiny_model, write_png};
 use smalti_tests::window::{

@@ -3,9 +3,9 @@
 use egui::{Key, Modifiers, Pos2, Rect, vec2};
 use egui_kittest::kittest::Queryable;
 use smalti::document::{CompareMode, ViewId};
-use smalti_engine::answers::ModelRef;
 use smalti_engine::images::Picture;
 use smalti_engine::measure;
+use smalti_engine::questions::ModelRef;
 use smalti_tests::window::{
     Small, Window, apart, button, click, click_label, compared, drag, drawn, empty, encoded,
     labels, middle_of, open_drawn, open_sized, pixel, point_nowhere, press, rect_of, says, settle,

@@ -3,7 +3,7 @@
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
 use smalti::document::{Open, Panel, ViewId};
-use smalti_engine::answers::{ImageRef, SourceRef};
+use smalti_engine::questions::{ImageRef, SourceRef};
 use smalti_tests::tiny::write_png;
 use smalti_tests::window::{
     Small, Window, click_label, empty, labels, open_sized, point, point_nowhere, press, rect_of,
@@ -74,7 +74,7 @@ fn a_folder_without_images_says_so_and_offers_the_samples() {
     std::fs::write(folder.path().join("notes.txt"), "no picture").unwrap();
     let mut window = open_sized(empty(tab(ViewId::Dataset)), [500.0, 500.0]);
     let path: std::sync::Arc<std::path::Path> = folder.path().into();
-    let stamp = smalti_engine::answers::Stamp::of(&path);
+    let stamp = smalti_engine::questions::Stamp::of(&path);
     send(&mut window, Open::Source(SourceRef::Path { path, stamp }));
     assert!(says(&window, "no images"));
     click_label(&mut window, "Show the samples");

@@ -6,8 +6,8 @@ use egui::{Key, Modifiers, Pos2, Rect, pos2};
 use egui_kittest::kittest::Queryable;
 use image::RgbaImage;
 use smalti::document::{Open, ViewId};
-use smalti_engine::answers::{CodeAppearance, ImageRef};
 use smalti_engine::images::WorkingSize;
+use smalti_engine::questions::{CodeAppearance, ImageRef};
 use smalti_engine::tokens::{Cell, Code, Tokens};
 use smalti_tests::window::{
     Window, assets, click, click_label, drawn, empty, encoded, middle_of, open_drawn,

@@ -3,7 +3,7 @@
 use egui_kittest::kittest::Queryable;
 use smalti::document::{Edit, Layout, Open, Severity, ViewId};
 use smalti_engine::images::WorkingSize;
-use smalti_engine::tokens::{Cell, Code};
+use smalti_engine::tokens::{Cell, Code, Part};
 use smalti_tests::tiny::write_png;
 use smalti_tests::window::{
     Window, click_label, empty, encoded, labels, open_sized, says, send, settle, tab, tokens,
@@ -35,7 +35,7 @@ fn errors(window: &Window) -> Vec<String> {
 fn scales_are_a_strip_and_the_picture_so_far_answers_to_the_one_that_is_picked() {
     let mut window = with_picture(desk(), "var_vqvae", "weights.pth");
     assert!(errors(&window).is_empty(), "{:?}", errors(&window));
-    let sides: Vec<usize> = tokens(&window).parts().iter().map(|part| part.rows()).collect();
+    let sides: Vec<usize> = tokens(&window).parts().iter().map(Part::rows).collect();
     assert_eq!(sides, [1, 2, 2, 3, 4, 4, 5, 6, 7, 8]);
     let parts = labels(&window, "Part ");
     assert_eq!(parts.len(), 10, "{parts:?}");
@@ -83,7 +83,7 @@ fn bits_are_flipped_and_the_picked_cell_answers() {
     let bits = labels(&window, "Bit ");
     assert_eq!(bits.len(), 10, "{bits:?}");
     click_label(&mut window, &bits[3]);
-    let edits = window.state().document().edits.clone();
+    let edits = std::sync::Arc::clone(&window.state().document().edits);
     assert_eq!(edits.get(&cell), Some(&(code ^ 1 << 3)), "one bit is another");
 }
 

@@ -105,7 +105,7 @@ fn a_view_is_chosen_and_a_menu_is_used_with_the_keyboard_alone() {
     press(&mut window, Modifiers::NONE, Key::Space);
     let image = window.state().document().image().cloned();
     assert!(
-        matches!(image, Some(smalti_engine::answers::ImageRef::InSource { index: 2, .. })),
+        matches!(image, Some(smalti_engine::questions::ImageRef::InSource { index: 2, .. })),
         "{image:?}"
     );
     go_to(&mut window, Role::Button, "Switch off");

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use egui_kittest::kittest::Queryable;
 use smalti::document::{Edit, Layout, Open, Panel, Slot, ViewId};
-use smalti_engine::answers::{ImageRef, ModelRef, SourceRef, Stamp};
 use smalti_engine::images::WorkingSize;
+use smalti_engine::questions::{ImageRef, ModelRef, SourceRef, Stamp};
 use smalti_engine::session::{Desk, Lane, Question};
 use smalti_engine::tokens::Code;
 use smalti_tests::window::{

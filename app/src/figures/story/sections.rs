@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use smalti_engine::Result;
-use smalti_engine::answers::Used;
 use smalti_engine::images::Picture;
+use smalti_engine::questions::Used;
 
 use super::html::{css, escaped, figure, grouped, img, large};
 use super::told::{Chapter, Story};

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use smalti_engine::answers::{Appearance, Compared, ModelFacts, Used};
 use smalti_engine::images::Picture;
 use smalti_engine::measure::{BookStatistics, BooksStatistics};
+use smalti_engine::questions::{Appearance, Compared, ModelFacts, Used};
 use smalti_engine::tokens::{Part, Tokens};
 
 use crate::figures::rate::FileRates;

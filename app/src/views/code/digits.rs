@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use egui::{RichText, vec2};
-use smalti_engine::answers::CodeCardAnswer;
+use smalti_engine::questions::CodeCardAnswer;
 use smalti_engine::session::Reply;
 use smalti_engine::tokens::{Cell, Code};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use egui::{Color32, Key, Rect, Sense, Stroke, StrokeKind, Vec2, vec2};
-use smalti_engine::answers::Ordered;
+use smalti_engine::questions::Ordered;
 use smalti_engine::tokens::Code;
 
 use super::paint::{Numbered, Pane};

@@ -1,7 +1,7 @@
 //! What the counts say in numbers, each with the sample it comes from.
 
 use egui::{Sense, vec2};
-use smalti_engine::answers::Ordered;
+use smalti_engine::questions::Ordered;
 use smalti_engine::tokens::Code;
 
 use crate::ctx::ViewCtx;

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use smalti_engine::answers::ModelRef;
-use smalti_engine::answers::usage::HISTORY_COLUMNS;
+use smalti_engine::questions::ModelRef;
+use smalti_engine::questions::usage::HISTORY_COLUMNS;
 use smalti_engine::session::{RunId, Session};
 use smalti_engine::training::TrainEvent;
 

@@ -1,6 +1,6 @@
 //! Tokens that are there beside those that are seen: the other images of a file, and variations that were kept.
 
-use smalti_engine::answers::{Given, Subject};
+use smalti_engine::questions::{Given, Subject};
 
 use crate::ctx::ViewCtx;
 use crate::document::{Edit, Open, Reading};

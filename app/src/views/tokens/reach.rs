@@ -1,7 +1,7 @@
 //! Which pixels a token moves, for tokens that belong to no place.
 
 use egui::Color32;
-use smalti_engine::answers::Reach;
+use smalti_engine::questions::Reach;
 use smalti_engine::session::Reply;
 use smalti_engine::tokens::Tokens;
 

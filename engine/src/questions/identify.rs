@@ -126,7 +126,7 @@ impl Identify {
             return Ok(Identified::Model(ModelRef::File { path, stamp }));
         }
         match crate::data::open_source(&path) {
-            Ok(set) if set.len() > 0 => Ok(Identified::Images(SourceRef::Path { path, stamp })),
+            Ok(set) if !set.is_empty() => Ok(Identified::Images(SourceRef::Path { path, stamp })),
             nothing => match checkpoint {
                 Ok(_) => Ok(Identified::Model(ModelRef::File { path, stamp })),
                 // Several, of which one is to be given: more to the point than that there are no images.

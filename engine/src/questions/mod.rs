@@ -12,6 +12,7 @@ pub mod model;
 pub mod order;
 pub mod reach;
 pub mod sample;
+pub mod stream;
 pub mod usage;
 
 pub use checkpoint::{CodebookLook, InspectModel, Inspection, LookAtCodebook};
@@ -28,4 +29,5 @@ pub use model::{ModelFacts, ModelInfo, ModelRef, ShippedModels, ShippedRecipes};
 pub use order::{CodebookOrder, OrderBy, Ordered, WithoutCodes};
 pub use reach::{Reach, Reached};
 pub use sample::{ImageSample, Sizes};
+pub use stream::TokensOfFile;
 pub use usage::{CodeUse, Sample, Scope, Used};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::image::{ImageRef, WorkingImage};
+use super::image::{ImageRef, Stamp, WorkingImage};
 use super::model::{ModelFacts, ModelRef, load};
 use crate::error::Problem;
 use crate::images::{Picture, WorkingSize};
@@ -48,6 +48,9 @@ pub struct Among {
     pub grid: Option<(usize, usize)>,
     /// The array's name, where a person said it.
     pub key: Option<String>,
+    /// Which version of the file.
+    #[serde(default)]
+    pub stamp: Stamp,
 }
 
 impl Given {
