@@ -1,5 +1,5 @@
 //! Which file a document has, what is asked before work is left behind, and in which order paths open.
-#![allow(clippy::unwrap_used, reason = \"helpers of tests fail as tests do\")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::path::Path;
 
