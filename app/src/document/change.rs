@@ -7,7 +7,8 @@ use smalti_engine::tokens::Cell;
 
 use super::command::{Command, Edit, Look, Open};
 use super::slot::Slot;
-use super::value::{Document, Selection, Work, WorkOn};
+use super::value::{Document, Selection};
+use super::work::{Work, WorkOn};
 
 impl Document {
     /// The document after a command. Commands that are not about the document leave it as it is;
@@ -57,7 +58,7 @@ impl Document {
 
     /// Changes what is worked on. Cells of another image, tokenizer or size mean nothing: what was
     /// done to them is kept aside, and what was done to the new ones before is there again.
-    pub(super) fn work_with(&mut self, change: impl FnOnce(&mut Self)) {
+    fn work_with(&mut self, change: impl FnOnce(&mut Self)) {
         let (before, work) = (self.work_on(), self.work());
         change(self);
         let now = self.work_on();
@@ -142,6 +143,34 @@ impl Document {
                 edits.insert(cell, code);
             }
         }
+    }
+
+    /// Keeps the work as it is as a variation of the one that it was made from.
+    fn keep_variation(&mut self) {
+        if let Some(on) = self.work_on() {
+            self.variations = self.variations.keep(on, self.work());
+        }
+    }
+
+    /// Goes back to a variation: its work on what it was done to.
+    fn use_variation(&mut self, number: usize) {
+        let Some(variation) = self.variations.all().get(number).cloned() else { return };
+        let WorkOn { subject, size, model } = variation.on;
+        let is_given = subject.image().is_none();
+        self.work_with(|d| {
+            d.subject = Some(subject);
+            d.model = model;
+            if !is_given {
+                d.size = size;
+            }
+        });
+        (self.edits, self.locks) = (variation.work.edits, variation.work.locks);
+        self.variations = self.variations.based_on(number);
+    }
+
+    /// Drops a variation; those that were made from it stay.
+    fn drop_variation(&mut self, number: usize) {
+        self.variations = self.variations.without(number);
     }
 
     fn look(&mut self, look: Look) {

@@ -1,10 +1,9 @@
 //! Commands: everything a person can ask for, split by subject.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use smalti_engine::images::{Picture, WorkingSize};
 use smalti_engine::questions::{Given, ImageRef, ModelRef, SourceRef};
 use smalti_engine::session::{Control, RunId};
@@ -12,8 +11,8 @@ use smalti_engine::tokens::{Cell, Code};
 
 use super::looks::{ColorBy, CompareMode, DifferenceKind};
 use super::notice::Notice;
+use super::run::{RecipeRef, RunFolder};
 use super::slot::Slot;
-use super::value::RunFolder;
 use super::view_id::{PanelId, ViewId};
 use crate::settings::ThemeChoice;
 
@@ -149,15 +148,6 @@ pub enum JobCommand {
     Train(RecipeRef),
     /// Goes on with the run in a slot, from its last checkpoint.
     GoOn(Slot),
-}
-
-/// A training recipe by reference.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum RecipeRef {
-    /// The recipe of a tokenizer that comes with Smalti, such as "worlds-fsq".
-    Shipped(Arc<str>),
-    /// A file.
-    File(Arc<Path>),
 }
 
 /// What concerns the program as a whole.

@@ -10,20 +10,24 @@ mod history;
 mod looks;
 mod notice;
 mod older;
+mod run;
 mod slot;
 mod value;
 mod variations;
 mod view_id;
+mod work;
 
 pub use arrangement::{Arrangement, MOST_ALIKE, Panel};
-pub use command::{AppCommand, Command, Edit, JobCommand, Layout, Look, Open, Reading, RecipeRef};
+pub use command::{AppCommand, Command, Edit, JobCommand, Layout, Look, Open, Reading};
 pub use history::History;
 pub use looks::{ColorBy, CompareMode, DifferenceKind, Looks};
 pub use notice::{Notice, Severity};
+pub use run::{RecipeRef, RunFolder};
 pub use slot::Slot;
-pub use value::{Document, RunFolder, Selection, Work, WorkOn};
+pub use value::{Document, Selection};
 pub use variations::{Variation, Variations};
 pub use view_id::{Needs, PanelId, ViewId};
+pub use work::{Work, WorkOn};
 
 #[cfg(test)]
 mod tests;

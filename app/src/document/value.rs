@@ -1,7 +1,6 @@
 //! The document as a value.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -9,10 +8,11 @@ use smalti_engine::images::WorkingSize;
 use smalti_engine::questions::{Encoded, ImageRef, ModelRef, SourceRef, Subject, WithoutCodes};
 use smalti_engine::tokens::{Cell, Code, Tokens};
 
-use super::command::RecipeRef;
 use super::looks::Looks;
+use super::run::RunFolder;
 use super::slot::Slot;
 use super::variations::Variations;
+use super::work::{Work, WorkOn};
 
 /// What is picked, the same in every view.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -28,51 +28,6 @@ pub struct Selection {
     pub pinned: Arc<[Code]>,
     /// The part that is looked at: a scale, a level; the last one, which is the finest, if `None`.
     pub part: Option<u16>,
-}
-
-/// What a person did to the tokens of a subject by a tokenizer.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Work {
-    /// Tokens that were forced by hand, over what the tokenizer says.
-    pub edits: Arc<BTreeMap<Cell, u32>>,
-    /// Cells that must not change.
-    pub locks: Arc<BTreeSet<Cell>>,
-}
-
-impl Work {
-    /// Whether nothing was done.
-    pub fn is_empty(&self) -> bool {
-        self.edits.is_empty() && self.locks.is_empty()
-    }
-}
-
-/// What work belongs to: the same cells of another image, size or tokenizer mean something else.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WorkOn {
-    /// The image or the tokens.
-    pub subject: Subject,
-    /// The size it is worked on at; of given tokens, which have their own, always the same.
-    pub size: WorkingSize,
-    /// The tokenizer.
-    pub model: ModelRef,
-}
-
-impl WorkOn {
-    /// Of a subject at a size by a tokenizer.
-    pub fn new(subject: Subject, size: WorkingSize, model: ModelRef) -> Self {
-        let own = Document::default().size;
-        let size = if subject.image().is_some() { size } else { own };
-        Self { subject, size, model }
-    }
-}
-
-/// A training run by its folder.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RunFolder {
-    /// Where its checkpoint and its model are.
-    pub folder: PathBuf,
-    /// What it trains by.
-    pub recipe: RecipeRef,
 }
 
 /// Everything a person decided. Cheap to clone.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::value::{Document, Work, WorkOn};
+use super::work::{Work, WorkOn};
 
 /// A state that was kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,12 @@ impl Variations {
         self.from
     }
 
+    /// Another one is worked on from.
+    #[must_use]
+    pub(super) fn based_on(&self, number: usize) -> Self {
+        Self { from: Some(number), ..self.clone() }
+    }
+
     /// All in the order of a tree, children below their parent, with how deep they stand.
     pub fn tree(&self) -> Vec<(usize, usize)> {
         let mut ordered = Vec::with_capacity(self.all.len());
@@ -60,7 +66,9 @@ impl Variations {
         self.all.iter().enumerate().filter(move |(_, v)| v.parent == parent).map(|(at, _)| at)
     }
 
-    fn keep(&self, on: WorkOn, work: Work) -> Self {
+    /// With one more, made from the one that is worked on from.
+    #[must_use]
+    pub(super) fn keep(&self, on: WorkOn, work: Work) -> Self {
         let parent = self.from;
         let stem = parent.map_or(String::new(), |parent| format!("{}.", self.all[parent].name));
         // One that was dropped leaves its number free.
@@ -74,7 +82,9 @@ impl Variations {
         Self { from: Some(all.len() - 1), all: all.into() }
     }
 
-    fn without(&self, dropped: usize) -> Self {
+    /// Without one; those that were made from it stay.
+    #[must_use]
+    pub(super) fn without(&self, dropped: usize) -> Self {
         let Some(parent) = self.all.get(dropped).map(|variation| variation.parent) else {
             return self.clone();
         };
@@ -86,35 +96,5 @@ impl Variations {
         let kept = self.all.iter().enumerate().filter(|(at, _)| *at != dropped);
         let all = kept.map(|(_, v)| Variation { parent: new(v.parent), ..v.clone() }).collect();
         Self { all, from: new(self.from) }
-    }
-}
-
-impl Document {
-    /// Keeps the work as it is as a variation of the one that it was made from.
-    pub(super) fn keep_variation(&mut self) {
-        if let Some(on) = self.work_on() {
-            self.variations = self.variations.keep(on, self.work());
-        }
-    }
-
-    /// Goes back to a variation: its work on what it was done to.
-    pub(super) fn use_variation(&mut self, number: usize) {
-        let Some(variation) = self.variations.all().get(number).cloned() else { return };
-        let WorkOn { subject, size, model } = variation.on;
-        let is_given = subject.image().is_none();
-        self.work_with(|d| {
-            d.subject = Some(subject);
-            d.model = model;
-            if !is_given {
-                d.size = size;
-            }
-        });
-        (self.edits, self.locks) = (variation.work.edits, variation.work.locks);
-        self.variations.from = Some(number);
-    }
-
-    /// Drops a variation; those that were made from it stay.
-    pub(super) fn drop_variation(&mut self, number: usize) {
-        self.variations = self.variations.without(number);
     }
 }

@@ -32,6 +32,8 @@ use crate::look::words::name;
 
 /// How long a picture waits for its tokens before it is shown without.
 const PATIENCE: Duration = Duration::from_millis(400);
+/// Files of tokens up to this are read whole.
+const READ_WHOLE: u64 = 256 << 20;
 /// Scenes above this are not read.
 const SCENE_LIMIT: u64 = 1 << 20;
 
@@ -231,15 +233,18 @@ impl Opening {
         let size = facts.as_ref().map(|facts| facts.facts.codebook_size());
         let fixed = facts.as_ref().and_then(|facts| facts.fixed_grid());
         let Reading { grid, key, index } = reading.clone();
-        let index_wanted = Some(Index::One(index));
-        let wanted = Wanted { fixed, grid, index: index_wanted, key: key.clone(), codes: None };
+        // All of them where that is not too much: the largest code of one image says little of a codebook.
+        let is_large = stamp(path).length > READ_WHOLE;
+        let which = if is_large { Index::One(index) } else { Index::All };
+        let wanted = Wanted { fixed, grid, index: Some(which), key: key.clone(), codes: None };
         let read = match token_files::read(path, &wanted, size) {
             Ok(read) => read,
             Err(error) => return unclear(path, error.problem()),
         };
         let mut commands: Vec<Command> = Vec::new();
         let (count, is_size_assumed) = (read.total, read.is_size_assumed);
-        let Some(tokens) = read.images.into_iter().next() else { return Ok(Vec::new()) };
+        let place = if is_large { 0 } else { index };
+        let Some(tokens) = read.images.into_iter().nth(place) else { return Ok(Vec::new()) };
         let (file, stamp) = (path.to_owned(), stamp(path));
         let among = Among { path: file, index, count, grid, key, stamp };
         let among = (count > 1).then(|| Arc::new(among));

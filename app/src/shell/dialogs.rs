@@ -1,16 +1,17 @@
 //! What floats over everything: the question on leaving unsaved work, keys, about, a path to type, the overlay
 //! while a file is held over the window.
 
+mod parts;
 mod reading;
 
 use std::path::{Path, PathBuf};
 
-use egui::{Align2, Button, Id, LayerId, Modal, Order, RichText, Stroke, TextEdit, Ui, vec2};
+use egui::{Align2, Id, LayerId, Modal, Order, Stroke, TextEdit, Ui, vec2};
 
+pub use self::parts::{Answer, Then};
+use self::parts::{primary, title};
 use super::actions::{Action, key_name, view_key};
-use crate::document::Reading;
 use crate::files::outcome::{Ask, Unclear};
-use crate::files::saved::Saved;
 use crate::look::theme::{Theme, space};
 use crate::look::words::name;
 use crate::views::VIEWS;
@@ -49,34 +50,6 @@ pub enum Dialog {
     },
 }
 
-/// What was asked for that leaves the document behind.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Then {
-    /// The end.
-    Quit,
-    /// A new document.
-    New,
-    /// Another document, read from its file.
-    Open(PathBuf, Box<Saved>),
-}
-
-/// What was answered.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Answer {
-    /// Closed.
-    Close,
-    /// Save first.
-    Save(Then),
-    /// Go on without saving.
-    Discard(Then),
-    /// A path was typed.
-    Path(Ask, PathBuf),
-    /// How a file of tokens is to be read.
-    Tokens(PathBuf, Reading),
-    /// What is there may be replaced.
-    Replace(Ask, PathBuf),
-}
-
 impl Dialog {
     /// Draws it; gives what was answered.
     pub fn show(
@@ -106,15 +79,6 @@ impl Dialog {
         }
         modal.should_close().then_some(Answer::Close)
     }
-}
-
-fn title(ui: &mut Ui, theme: &Theme, text: &str) {
-    ui.label(RichText::new(text).font(theme.heading()));
-    ui.add_space(space::XS);
-}
-
-fn primary(theme: &Theme, text: &str) -> Button<'static> {
-    Button::new(RichText::new(text).color(theme.colors.on_gold)).fill(theme.colors.gold)
 }
 
 fn unsaved_ui(ui: &mut Ui, theme: &Theme, then: &Then) -> Option<Answer> {

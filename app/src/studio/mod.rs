@@ -4,6 +4,7 @@
 //! session is told that the frame is over. Nothing here waits or touches a file.
 
 mod apply;
+mod home;
 pub mod offscreen;
 mod pasted;
 mod saving;
@@ -24,6 +25,7 @@ use smalti_engine::device::DeviceChoice;
 use smalti_engine::questions::{ShippedModels, ShippedRecipes};
 use smalti_engine::session::{Lane, RunId, Session};
 
+use self::home::Home;
 use crate::ctx::{EditedTokens, Hovered, Originals, ViewCtx};
 use crate::document::{Arrangement, Command, Document, History, Needs, Notice, Open, Panel, Slot};
 use crate::files::autosave::Autosave;
@@ -42,7 +44,6 @@ use crate::shell::palette::{Known, Palette};
 use crate::shell::script::Script;
 use crate::shell::status;
 use crate::views;
-use saving::Home;
 
 /// The document is kept this long after a change at the latest.
 const AUTOSAVE_EVERY: Duration = Duration::from_secs(3);

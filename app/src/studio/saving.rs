@@ -8,6 +8,7 @@ use std::time::Instant;
 use egui::ViewportCommand;
 use smalti_engine::questions::{ImageRef, LoadImage};
 
+use super::home::Home;
 use super::start::SETTINGS;
 use super::{AUTOSAVE_EVERY, Studio};
 use crate::document::{Document, Notice, Panel};
@@ -16,21 +17,6 @@ use crate::files::outcome::{Ask, Outcome, Save, notice};
 use crate::files::saved::{self, Carried, Saved};
 use crate::look::words::name;
 use crate::shell::dialogs::{Answer, Dialog, Then};
-
-/// What is known of a document's file.
-#[derive(Debug)]
-pub(super) struct Home {
-    /// Where it was saved or opened.
-    file: Option<PathBuf>,
-    /// The document as it is there, or as it began.
-    saved: Document,
-}
-
-impl Home {
-    pub(super) fn new(file: Option<PathBuf>, saved: Document) -> Self {
-        Self { file, saved }
-    }
-}
 
 impl Studio {
     /// Does what leaves the document behind; if something of it is unsaved, asks first.

@@ -22,6 +22,7 @@ use crate::document::{Edit, Slot};
 use crate::look::colors::color_of;
 use crate::look::textures::{Sampling, Source};
 use crate::look::theme::{RADIUS_PICTURE, space};
+use crate::look::words::grouped;
 
 /// Images of the set that are looked through for real patches.
 const LOOKED_AT: u64 = 24;
@@ -207,7 +208,9 @@ fn head_ui(
                 } else {
                     format!("rank {}", found.rank)
                 };
-                ui.label(theme.label(format!("over {} tokens", found.tokens)));
+                // Another sample than the line above, and without edits.
+                let tokens = grouped(found.tokens);
+                ui.label(theme.label(format!("with the set, {tokens} tokens")));
                 ui.label(format!("{share:.2} % · {rank}"));
             }
             if card.digits.is_empty() {

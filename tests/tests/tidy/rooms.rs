@@ -48,6 +48,7 @@ pub(crate) const ENGINE: Rooms<'static> = &[
             "images",
             "measure",
             "session",
+            "token_files",
             "tokenizers",
             "tokens",
         ],

@@ -3,7 +3,7 @@
 use egui::{TextEdit, Ui};
 use smalti_engine::token_files::from_arrays::possible_shapes;
 
-use super::{Answer, primary, title};
+use super::parts::{Answer, primary, title};
 use crate::document::Reading;
 use crate::files::outcome::Unclear;
 use crate::look::theme::{Theme, space};

@@ -11,7 +11,7 @@ pub(super) fn among_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
     let Some(Subject::Tokens(Given { among: Some(among), .. })) = &ctx.document.subject else {
         return;
     };
-    let mut step = |text: &str, name: &str, to: Option<usize>| {
+    let step = |ui: &mut egui::Ui, text: &str, name: &str, to: Option<usize>| {
         let to = to.filter(|to| *to < among.count);
         let button = ui.add_enabled(to.is_some(), egui::Button::new(text).small());
         button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, to.is_some(), name));
@@ -22,10 +22,11 @@ pub(super) fn among_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
             ctx.send(Open::TokensAs(among.path.clone(), Reading { grid, key, index }));
         }
     };
-    step("‹", "Tokens of the image before", among.index.checked_sub(1));
-    step("›", "Tokens of the next image", Some(among.index + 1));
+    // The bar is filled from the right.
+    step(ui, "›", "Tokens of the next image", Some(among.index + 1));
     let text = format!("{} of {}", grouped(among.index as u64 + 1), grouped(among.count as u64));
     ui.label(ctx.theme.caption_figures(text));
+    step(ui, "‹", "Tokens of the image before", among.index.checked_sub(1));
 }
 
 /// Keeps the work as it is, and goes back to what was kept.
