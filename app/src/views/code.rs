@@ -210,7 +210,7 @@ fn head_ui(
                 };
                 // Another sample than the line above, and without edits.
                 let tokens = grouped(found.tokens);
-                ui.label(theme.label(format!("with the set, {tokens} tokens")));
+                ui.label(theme.label(format!("set: {tokens} tokens")));
                 ui.label(format!("{share:.2} % · {rank}"));
             }
             if card.digits.is_empty() {

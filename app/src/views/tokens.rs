@@ -314,7 +314,9 @@ impl TokensView {
                 && ctx.has_code(ctx.part(now).1.book(), code)
             {
                 // What is typed next is another code.
-                self.force.clear();
+                if !locked {
+                    self.force.clear();
+                }
                 ctx.send(Edit::ForceCells { cells: Arc::clone(cells), code });
             }
             if ui.button("Release").on_hover_text("Give the cells back to the tokenizer").clicked()
