@@ -157,6 +157,13 @@ impl Document {
         let Some(variation) = self.variations.all().get(number).cloned() else { return };
         let WorkOn { subject, size, model } = variation.on;
         let is_given = subject.image().is_none();
+        if self.model != model {
+            // Another tokenizer's codes are other codes.
+            self.checkpoint = None;
+            self.switched_off = Arc::default();
+            self.selection = Selection::default();
+        }
+        let before = self.work_on();
         self.work_with(|d| {
             d.subject = Some(subject);
             d.model = model;
@@ -164,6 +171,13 @@ impl Document {
                 d.size = size;
             }
         });
+        // What was done there since, out of sight, becomes a variation of its own rather than being lost.
+        let now = self.work_on();
+        let is_kept =
+            |v: &super::variations::Variation| v.work == self.work() && Some(&v.on) == now.as_ref();
+        if now != before && !self.work().is_empty() && !self.variations.all().iter().any(is_kept) {
+            self.keep_variation();
+        }
         (self.edits, self.locks) = (variation.work.edits, variation.work.locks);
         self.variations = self.variations.based_on(number);
     }

@@ -91,7 +91,7 @@ impl History {
         self.finish_interaction();
         if let Some(before) = self.past.pop() {
             let after = std::mem::replace(&mut self.now, before);
-            self.keep_runs(&after.0);
+            self.keep_runs(&after);
             self.future.push(after);
         }
     }
@@ -101,13 +101,15 @@ impl History {
         self.finish_interaction();
         if let Some(after) = self.future.pop() {
             let before = std::mem::replace(&mut self.now, after);
-            self.keep_runs(&before.0);
+            self.keep_runs(&before);
             self.past.push(before);
         }
     }
 
     /// A run goes on whatever is undone.
-    fn keep_runs(&mut self, latest: &Document) {
-        self.now.0.runs.clone_from(&latest.runs);
+    fn keep_runs(&mut self, latest: &Value) {
+        if self.now.1 == latest.1 {
+            self.now.0.runs.clone_from(&latest.0.runs);
+        }
     }
 }

@@ -218,6 +218,9 @@ impl Opening {
                 "{}: {books} books, the first of {codes} codes; a code of each for {side} x {side} pixels",
                 facts.name
             )
+        } else if let Some(layout) = facts.layout.as_ref().filter(|layout| layout.len() > 1) {
+            let parts = smalti_engine::tokens::words(layout).replace(" x ", "×");
+            format!("{}: {codes} codes, in {parts}", facts.name)
         } else if facts.facts.spatial {
             format!("{}: {codes} codes, one for {side} x {side} pixels", facts.name)
         } else {
@@ -230,21 +233,23 @@ impl Opening {
     /// codes are counted all the same.
     fn tokens(&self, path: &Path, reading: &Reading) -> Result<Vec<Outcome>, Problem> {
         let facts = self.asker.wait(&ModelInfo { model: self.model.clone() }).ok();
-        let size = facts.as_ref().map(|facts| facts.facts.codebook_size());
         let fixed = facts.as_ref().and_then(|facts| facts.fixed_grid());
         let Reading { grid, key, index } = reading.clone();
         // All of them where that is not too much: the largest code of one image says little of a codebook.
         let is_large = stamp(path).length > READ_WHOLE;
         let which = if is_large { Index::One(index) } else { Index::All };
         let wanted = Wanted { fixed, grid, index: Some(which), key: key.clone(), codes: None };
-        let read = match token_files::read(path, &wanted, size) {
+        let read = match token_files::read(path, &wanted, None) {
             Ok(read) => read,
             Err(error) => return unclear(path, error.problem()),
         };
         let mut commands: Vec<Command> = Vec::new();
         let (count, is_size_assumed) = (read.total, read.is_size_assumed);
         let place = if is_large { 0 } else { index };
-        let Some(tokens) = read.images.into_iter().nth(place) else { return Ok(Vec::new()) };
+        let Some(tokens) = read.images.into_iter().nth(place) else {
+            let reason = format!("there is no image {}: it has {count}", index + 1);
+            return Err(EngineError::bad_file(path, reason, "Open the file again").problem());
+        };
         let (file, stamp) = (path.to_owned(), stamp(path));
         let among = Among { path: file, index, count, grid, key, stamp };
         let among = (count > 1).then(|| Arc::new(among));
@@ -281,6 +286,8 @@ impl Opening {
         }
         let remarks = read.remarks.iter().map(|text| text.split("; if ").next().unwrap_or(text));
         if reading.index == 0 {
+            // Of its codebook's size more was said above.
+            let remarks = remarks.filter(|text| !text.starts_with("nothing says how many codes"));
             commands.extend(remarks.map(|text| Notice::info(text).into()));
         }
         Ok(commands.into_iter().map(Outcome::Command).collect())

@@ -84,10 +84,10 @@ pub enum Ask {
 /// What is saved.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Save {
-    /// The document.
-    Document,
-    /// The tokens, `.npy` or `.safetensors`.
-    Tokens,
+    /// One of the sitting's documents, by its number, as it was when it was asked about.
+    Document(usize, Box<Saved>),
+    /// The tokens of a document, `.npy` or `.safetensors`.
+    Tokens(Box<Document>),
     /// A picture as PNG.
     Picture(smalti_engine::images::Picture),
 }
@@ -96,8 +96,8 @@ impl Save {
     /// Where it goes if this was chosen: with an ending that says what it is, where that had none of those.
     pub fn at(&self, chosen: &Path) -> PathBuf {
         let endings: &[&str] = match self {
-            Self::Document => &["smalti"],
-            Self::Tokens => &["safetensors", "npy"],
+            Self::Document(..) => &["smalti"],
+            Self::Tokens(_) => &["safetensors", "npy"],
             Self::Picture(_) => &["png"],
         };
         let is_one = |ending: &&str| {
@@ -153,9 +153,12 @@ mod tests {
     #[test]
     fn what_is_saved_gets_an_ending_that_says_what_it_is() {
         let at = |save: &Save, chosen: &str| save.at(Path::new(chosen)).display().to_string();
-        assert_eq!(at(&Save::Document, "a.smalti"), "a.smalti");
-        assert_eq!(at(&Save::Document, "photograph.png"), "photograph.png.smalti");
-        assert_eq!(at(&Save::Tokens, "t.NPY"), "t.NPY");
-        assert_eq!(at(&Save::Tokens, "tokens.v2"), "tokens.v2.safetensors");
+        let saved = Saved { document: Document::default(), layout: None, warnings: Vec::new() };
+        let document = Save::Document(0, Box::new(saved));
+        assert_eq!(at(&document, "a.smalti"), "a.smalti");
+        assert_eq!(at(&document, "photograph.png"), "photograph.png.smalti");
+        let tokens = Save::Tokens(Box::default());
+        assert_eq!(at(&tokens, "t.NPY"), "t.NPY");
+        assert_eq!(at(&tokens, "tokens.v2"), "tokens.v2.safetensors");
     }
 }

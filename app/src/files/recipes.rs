@@ -47,8 +47,13 @@ pub fn prepare_training(
 /// Reads the recipe of a run that ended before it was done.
 ///
 /// # Errors
-/// If the recipe cannot be used.
+/// If the recipe cannot be used, or the run has no checkpoint to go on from.
 pub fn prepare_to_go_on(path: &Path, run: RunFolder) -> Result<Training> {
+    if !run.folder.join("checkpoint.safetensors").is_file() {
+        let reason = "there is no checkpoint of the run in it";
+        let hint = "Train by the recipe anew, and forget this run";
+        return Err(EngineError::bad_file(&run.folder, reason, hint));
+    }
     let recipe = Recipe::read(path)?;
     let beside = path.parent().unwrap_or(Path::new("")).to_owned();
     Ok(Training { recipe, beside, run, resumes: true })

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use smalti_engine::data::braces::has_braces;
 use smalti_engine::documents::{self, Blob};
 use smalti_engine::images::{self, Picture, WorkingSize};
 use smalti_engine::questions::{
@@ -313,8 +314,14 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Saved> {
         *seen = now;
     }
     let model = restamped_model(text.model.clone());
-    if let (ModelRef::File { path, .. }, false) = (&model, model == text.model || work.is_empty()) {
-        warnings.push(changed(path));
+    if let (ModelRef::File { path, stamp: now }, ModelRef::File { stamp: seen, .. }) =
+        (&model, &text.model)
+    {
+        // Files of before do not say what stood beside it.
+        let beside = if seen.beside == 0 { 0 } else { now.beside };
+        if (Stamp { beside, ..*now }) != *seen && *seen != Stamp::default() && !work.is_empty() {
+            warnings.push(changed(path));
+        }
     }
     let now = subject.clone().map(|subject| WorkOn::new(subject, text.size, model.clone()));
     let mut kept: Vec<(WorkOn, Work)> = Vec::new();
@@ -414,7 +421,8 @@ fn unkeep(kept: Kept, blobs: &[Blob]) -> Result<Option<Subject>, String> {
             }
         }
         Kept::Member { source, index, blob: name } => {
-            let is_there = |path: &Path| stamp(path) != Stamp::default();
+            // A pattern of shards is no path; whether they are there is seen when they are opened.
+            let is_there = |path: &Path| has_braces(path) || stamp(path) != Stamp::default();
             let own = Subject::Image(ImageRef::InSource {
                 source: restamped_source(source.clone()),
                 index,

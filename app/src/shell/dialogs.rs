@@ -83,7 +83,7 @@ impl Dialog {
 
 fn unsaved_ui(ui: &mut Ui, theme: &Theme, then: &Then) -> Option<Answer> {
     title(ui, theme, "Save what you changed?");
-    ui.label("The tokens that you forced, locked or switched off are not saved yet.");
+    ui.label("What you did to tokens, variations that you kept and runs are not saved yet.");
     ui.add_space(space::M);
     ui.horizontal(|ui| {
         let save = ui.add(primary(theme, "Save")).clicked();

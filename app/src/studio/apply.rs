@@ -177,7 +177,8 @@ impl Studio {
             }
             AppCommand::SaveTokens => {
                 let name = self.tokens_name();
-                self.keeping.background.ask(Ask::Save { what: Save::Tokens, name });
+                let document = Box::new(self.history.document().clone());
+                self.keeping.background.ask(Ask::Save { what: Save::Tokens(document), name });
             }
             AppCommand::Save => {
                 self.desk.after_saving = None;
@@ -194,6 +195,9 @@ impl Studio {
 
     /// The key that opened it closes it again.
     fn toggle_dialog(&mut self, dialog: Dialog) {
+        if self.is_asking() {
+            return;
+        }
         let is_open = self.desk.dialog.as_ref() == Some(&dialog);
         self.desk.dialog = (!is_open).then_some(dialog);
     }
@@ -254,7 +258,7 @@ impl Studio {
             }
             Outcome::Unclear(unclear) => {
                 let (unclear, text) = (*unclear, String::new());
-                self.desk.dialog = Some(Dialog::Tokens { unclear, array: 0, text });
+                self.ask(Dialog::Tokens { unclear, array: 0, text });
             }
             Outcome::Scene(scene) => self.open_scene(&scene),
             Outcome::Document(None, saved) => self.recover(*saved),
@@ -263,13 +267,13 @@ impl Studio {
             Outcome::Places(places) => self.replace_at(*places, ctx),
             Outcome::Saved(number, path, document) => self.saved(number, path, *document, ctx),
             Outcome::Chosen(ask, path) => commands.extend(self.use_path(ask, path)),
-            Outcome::Taken(ask, path) => self.desk.dialog = Some(Dialog::Replace { ask, path }),
+            Outcome::Taken(ask, path) => self.ask(Dialog::Replace { ask, path }),
             Outcome::NoDialog(ask) => {
                 let text = match &ask {
                     Ask::Save { name, .. } => name.clone(),
                     Ask::File | Ask::Folder | Ask::Tokenizer(_) => String::new(),
                 };
-                self.desk.dialog = Some(Dialog::Path { ask, text });
+                self.ask(Dialog::Path { ask, text });
             }
         }
     }
@@ -278,8 +282,13 @@ impl Studio {
         match ask {
             Ask::File | Ask::Folder => return vec![Open::Path(path).into()],
             Ask::Tokenizer(slot) => self.open_path(path, slot),
-            Ask::Save { what: Save::Document, .. } => self.save_document(path),
-            Ask::Save { what: Save::Tokens, .. } => self.save_tokens(path),
+            Ask::Save { what: Save::Document(number, saved), .. } => {
+                // What is open may be another one by now; this one was asked about.
+                let is_here = number == self.history.number();
+                let saved = if is_here { self.to_save() } else { *saved };
+                self.save_document(number, path, saved);
+            }
+            Ask::Save { what: Save::Tokens(document), .. } => self.save_tokens(path, *document),
             Ask::Save { what: Save::Picture(picture), .. } => {
                 self.keeping.background.attempt(move || {
                     write_whole(&path, &encode::png_bytes(&picture)?)?;

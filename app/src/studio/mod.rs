@@ -13,7 +13,7 @@ mod tokens;
 mod training;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -101,6 +101,8 @@ struct Desk {
     views: Views,
     palette: Option<Palette>,
     dialog: Option<Dialog>,
+    /// Questions that wait until the one that is seen is answered.
+    questions: VecDeque<Dialog>,
     is_presenting: bool,
     /// What is said in presentation.
     script: Script,
@@ -138,12 +140,13 @@ struct Fixed {
 
 /// The window's whole state.
 pub struct Studio {
+    /// Before the session: what is still being written may wait for an answer of it.
+    keeping: Keeping,
     session: Session,
     history: History,
     settings: Settings,
     theme: Theme,
     desk: Desk,
-    keeping: Keeping,
     fixed: Fixed,
     textures: Textures,
     hovered: Hovered,
@@ -211,7 +214,8 @@ impl Studio {
         if self.desk.is_presenting {
             self.desk.script.take_keys(ctx);
         }
-        let mut commands = actions::pressed(ctx, &self.fixed.actions);
+        let mut commands =
+            if self.is_asking() { Vec::new() } else { actions::pressed(ctx, &self.fixed.actions) };
         let (dropped, events) = ctx.input(|input| {
             let paths: Vec<PathBuf> =
                 input.raw.dropped_files.iter().map(|file| file.path().to_owned()).collect();
@@ -330,7 +334,25 @@ impl Studio {
         }
     }
 
+    /// Asks something, after what is being asked.
+    fn ask(&mut self, question: Dialog) {
+        if self.is_asking() {
+            self.desk.questions.push_back(question);
+        } else {
+            self.desk.dialog = Some(question);
+        }
+    }
+
+    /// Whether a question waits for its answer, on which depends what comes after it.
+    fn is_asking(&self) -> bool {
+        !matches!(self.desk.dialog, None | Some(Dialog::Keys | Dialog::About))
+    }
+
     fn go_on_opening(&mut self) {
+        // What is opened next belongs to the document that is there after the answer.
+        if self.is_asking() {
+            return;
+        }
         let about = (self.history.document(), self.needs());
         let Keeping { openings, background, .. } = &mut self.keeping;
         openings.go_on(about, || self.session.asker(), background);

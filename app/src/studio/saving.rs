@@ -22,7 +22,7 @@ impl Studio {
     /// Does what leaves the document behind; if something of it is unsaved, asks first.
     pub(super) fn leave_for(&mut self, then: Then, ctx: &egui::Context) {
         if self.has_unsaved_work() {
-            self.desk.dialog = Some(Dialog::Unsaved(then));
+            self.ask(Dialog::Unsaved(then));
         } else {
             self.go(then, ctx);
         }
@@ -66,14 +66,16 @@ impl Studio {
     pub(super) fn recover(&mut self, saved: Saved) {
         self.keeping.unapplied.store(false, Ordering::Relaxed);
         self.arrange(&saved);
-        self.history.change(saved.document, false);
+        // Whatever was opened meanwhile keeps its own file.
+        self.keeping.homes.push(Home::new(None, Document::default()));
+        self.history.open(saved.document, self.keeping.homes.len() - 1);
         let hint = "Undo brings the usual start back";
         self.notices.add(Notice::warning("Smalti ended unexpectedly; your work is back", hint));
     }
 
     pub(super) fn save(&self) {
         match self.keeping.homes[self.history.number()].file.clone() {
-            Some(path) => self.save_document(path),
+            Some(path) => self.save_document(self.history.number(), path, self.to_save()),
             None => self.ask_where_to_save(),
         }
     }
@@ -86,16 +88,16 @@ impl Studio {
             _ => "document".into(),
         };
         let name = format!("{stem}.smalti");
-        self.keeping.background.ask(Ask::Save { what: Save::Document, name });
+        let what = Save::Document(self.history.number(), Box::new(self.to_save()));
+        self.keeping.background.ask(Ask::Save { what, name });
     }
 
-    fn to_save(&self) -> Saved {
+    pub(super) fn to_save(&self) -> Saved {
         let layout = Panel::of(&self.desk.arrangement);
         Saved { document: self.history.document().clone(), layout, warnings: Vec::new() }
     }
 
-    pub(super) fn save_document(&self, path: PathBuf) {
-        let (number, saved) = (self.history.number(), self.to_save());
+    pub(super) fn save_document(&self, number: usize, path: PathBuf, saved: Saved) {
         let (asker, paint_side) = (self.session.asker(), saved.document.size.side);
         self.keeping.background.attempt(move || {
             let picture = |image: &ImageRef| {
@@ -183,12 +185,14 @@ impl Studio {
         }
     }
 
-    /// Whether tokens were forced, locked or switched off since the document was saved.
+    /// Whether tokens were forced, locked or switched off, variations kept or runs begun since the document
+    /// was saved.
     pub(super) fn has_unsaved_work(&self) -> bool {
         let (now, saved) =
             (self.history.document(), &self.keeping.homes[self.history.number()].saved);
         let work = |d: &Document| (d.all_work(), Arc::clone(&d.switched_off));
-        work(now) != work(saved)
+        let has_more = now.variations.all() != saved.variations.all() || now.runs != saved.runs;
+        has_more || work(now) != work(saved)
     }
 
     pub(super) fn close_requested(&mut self, ctx: &egui::Context) {
@@ -196,7 +200,9 @@ impl Studio {
             return;
         }
         ctx.send_viewport_cmd(ViewportCommand::CancelClose);
-        self.desk.dialog = Some(Dialog::Unsaved(Then::Quit));
+        if self.desk.dialog != Some(Dialog::Unsaved(Then::Quit)) {
+            self.ask(Dialog::Unsaved(Then::Quit));
+        }
     }
 
     /// A path was chosen. What would be replaced by saving there is asked about, unless the system's dialog
@@ -207,6 +213,7 @@ impl Studio {
             return;
         };
         let place = what.at(&path);
+        let place = std::path::absolute(&place).unwrap_or(place);
         let is_asked = by_system && place == path;
         self.keeping.background.run(move || {
             let is_taken = !is_asked && disk::is_taken(&place);
@@ -215,7 +222,7 @@ impl Studio {
     }
 
     pub(super) fn answered(&mut self, answer: Answer, ctx: &egui::Context) {
-        self.desk.dialog = None;
+        self.desk.dialog = self.desk.questions.pop_front();
         match answer {
             Answer::Close => {}
             Answer::Save(then) => {

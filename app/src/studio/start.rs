@@ -1,7 +1,7 @@
 //! How the window starts: engine, settings, what was open when it ended unexpectedly.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -93,6 +93,7 @@ impl Studio {
                 views: Views::default(),
                 palette: None,
                 dialog: None,
+                questions: VecDeque::new(),
                 is_presenting: false,
                 script: Script::default(),
                 may_lose_work: false,

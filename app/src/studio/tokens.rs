@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use smalti_engine::Problem;
-use smalti_engine::questions::{Encode, ModelInfo, Subject};
-use smalti_engine::session::Asker;
+use smalti_engine::questions::{Encode, ModelInfo};
+use smalti_engine::session::{Asker, Lane};
 use smalti_engine::token_files::{self, Maker};
 use smalti_engine::tokens::{Cell, Code, Part, Tokens};
 
@@ -21,21 +21,19 @@ impl Studio {
     /// A file name for the tokens: `.npy` holds one part only.
     pub(super) fn tokens_name(&self) -> String {
         let document = self.history.document();
-        let parts = if let Some(Subject::Tokens(given)) = &document.subject {
-            given.tokens.parts().len()
-        } else {
-            let question = ModelInfo { model: document.model.clone() };
-            let facts = self.session.ask(smalti_engine::session::Lane::Now, &question);
-            let layout = facts.ready().and_then(|facts| facts.layout.as_ref().map(Vec::len));
-            layout.unwrap_or(1)
-        };
-        if parts == 1 { "tokens.npy".to_owned() } else { "tokens.safetensors".to_owned() }
+        let parts = document.subject.clone().and_then(|subject| {
+            let (size, model) = (document.size, document.model.clone());
+            let encoded = self.session.ask(Lane::Now, &Encode { subject, size, model });
+            encoded.ready().map(|encoded| encoded.tokens.parts().len())
+        });
+        if parts == Some(1) { "tokens.npy".to_owned() } else { "tokens.safetensors".to_owned() }
     }
 
     /// Writes the tokens to a file when they are there.
-    pub(super) fn save_tokens(&mut self, path: PathBuf) {
-        let (document, asker) = (self.history.document().clone(), self.session.asker());
-        self.keeping.background.alongside("saving tokens", move || {
+    pub(super) fn save_tokens(&mut self, path: PathBuf, document: Document) {
+        let asker = self.session.asker();
+        // On the thread of files, for which the end of the window waits.
+        self.keeping.background.run(move || {
             let saved = tokens_now(&document, &asker).and_then(|(tokens, maker)| {
                 let is_array = path.extension().is_some_and(|suffix| suffix == "npy");
                 let bytes = if is_array {
@@ -45,10 +43,10 @@ impl Studio {
                 };
                 bytes.and_then(|bytes| write_whole(&path, &bytes)).map_err(|error| error.problem())
             });
-            notice(match saved {
+            Some(notice(match saved {
                 Ok(()) => Notice::info(format!("Saved {}", name(&path))),
                 Err(problem) => problem.into(),
-            })
+            }))
         });
     }
 
@@ -122,8 +120,8 @@ fn tokens_now(document: &Document, asker: &Asker) -> Result<(Tokens, Maker), Pro
     if let Some(question) = document.without(&tokens) {
         tokens = Tokens::clone(&*asker.wait(&question)?);
     }
-    // Given tokens of another tokenizer are not this one's, and of who made them nothing is known.
-    if encoded.unfit.is_some() {
+    // Of who made given tokens nothing is known, also where this tokenizer can decode them.
+    if document.image().is_none() {
         return Ok((tokens, Maker::default()));
     }
     let facts = asker.wait(&ModelInfo { model })?;

@@ -1,6 +1,6 @@
 //! Training runs of the window: how they start, and the word when they are over.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use smalti_engine::session::{RunId, RunState};
 use smalti_engine::training::{TrainEvent, TrainRun};
@@ -42,32 +42,45 @@ impl Studio {
         }
     }
 
-    /// The slot of a run: its own, or a free one, or that of a run that is not going on here.
-    fn slot_for(&self, run: &RunFolder) -> Slot {
+    /// The slot of a run: its own, or a free one, or that of a run that is not going on here; none if four
+    /// others are.
+    fn slot_for(&self, run: &RunFolder) -> Option<Slot> {
         let runs = &self.history.document().runs;
         let own = runs.iter().position(|known| known.as_ref() == Some(run));
         let free = || runs.iter().position(Option::is_none);
         let idle = || {
-            let is_live = |known: &RunFolder| self.live_runs.contains_key(&known.folder);
-            runs.iter().position(|known| known.as_ref().is_some_and(|known| !is_live(known)))
+            let is_idle = |known: &RunFolder| !self.is_going_on(&known.folder);
+            runs.iter().position(|known| known.as_ref().is_some_and(is_idle))
         };
-        Slot::ALL[own.or_else(free).or_else(idle).unwrap_or(3)]
+        own.or_else(free).or_else(idle).map(|slot| Slot::ALL[slot])
+    }
+
+    /// Whether a run of this sitting works in a folder.
+    fn is_going_on(&self, folder: &Path) -> bool {
+        let id = self.live_runs.get(folder);
+        let run = id.and_then(|id| self.session.runs().into_iter().find(|run| run.id == *id));
+        run.is_some_and(|run| !run.state.is_over())
     }
 
     /// Starts the run and shows how far it is.
     pub(super) fn start_training(&mut self, training: Training) -> Vec<Command> {
         let Training { recipe, beside, run, resumes } = training;
+        if self.is_going_on(&run.folder) {
+            // Two would write over each other.
+            return vec![Layout::Show(ViewId::Jobs).into()];
+        }
         let title = format!("Training {}, {} steps", recipe.name, recipe.steps);
         let hint = format!("Its files go to {}", run.folder.display());
         let slot = self.slot_for(&run);
         let assets = self.fixed.options.assets.clone();
         let work = TrainRun::new(recipe, beside, assets, run.folder.clone(), resumes);
         self.live_runs.insert(run.folder.clone(), self.session.start(work));
-        vec![
-            Open::Run(slot, run).into(),
-            Layout::Show(ViewId::Jobs).into(),
-            Notice { hint, ..Notice::info(title) }.into(),
-        ]
+        if let Some(slot) = slot {
+            // At once: the next run must see that the slot is taken.
+            let next = self.history.document().after(&Open::Run(slot, run).into());
+            self.history.change(next, false);
+        }
+        vec![Layout::Show(ViewId::Jobs).into(), Notice { hint, ..Notice::info(title) }.into()]
     }
 
     /// Runs that ended since the last frame become notices.

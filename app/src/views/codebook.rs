@@ -9,6 +9,7 @@ mod history;
 mod paint;
 mod rows;
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use egui::RichText;
@@ -64,7 +65,7 @@ pub(super) struct CodebookView {
     /// The first images of a set, so that the list is made once.
     images: Option<(SourceRef, u64, Arc<[ImageRef]>)>,
     /// The last answer stays while another is worked out.
-    last: Option<(ModelRef, smalti_engine::questions::Scope, Arc<Ordered>)>,
+    last: Option<(u64, ModelRef, smalti_engine::questions::Scope, Arc<Ordered>)>,
     cells: Cells,
     history: History,
     surveyed: Option<(Arc<Used>, Rows)>,
@@ -101,11 +102,11 @@ impl View for CodebookView {
         };
         if let Some(found) = reply.best() {
             let model = ctx.document.model.clone();
-            self.last = Some((model, self.scope(ctx, None), Arc::clone(found)));
+            self.last = Some((self.sample(ctx), model, self.scope(ctx, None), Arc::clone(found)));
         }
         // Never under another tokenizer's or another book's name.
-        let now = (&ctx.document.model, self.scope(ctx, None));
-        let last = self.last.as_ref().filter(|(model, scope, _)| (model, *scope) == now);
+        let now = (self.sample(ctx), &ctx.document.model, self.scope(ctx, None));
+        let last = self.last.as_ref().filter(|(of, model, scope, _)| (*of, model, *scope) == now);
         let Some(ordered) = last.map(|(.., ordered)| Arc::clone(ordered)) else {
             ui.label(ctx.theme.label(working(progress.flatten())));
             return;
@@ -259,8 +260,10 @@ impl CodebookView {
                 let question = CodebookOrder { model: Some(model), counts, by };
                 // By hue every code is decoded: nothing that a visible view waits for.
                 let reply = match by {
-                    OrderBy::Hue => ctx.ask_soon("codebook", &question),
-                    OrderBy::Index | OrderBy::Count => ctx.ask("codebook", &question),
+                    OrderBy::Hue => ctx.ask_soon(("codebook", self.sample(ctx)), &question),
+                    OrderBy::Index | OrderBy::Count => {
+                        ctx.ask(("codebook", self.sample(ctx)), &question)
+                    }
                 };
                 let reply = last_of(reply, &question);
                 // While another image is encoded, the counts are those of the last one.
@@ -272,7 +275,9 @@ impl CodebookView {
                 })
             }
             Over::Set if let Some(given) = one_of_many(ctx) => {
-                let of_file = TokensOfFile { given: given.clone(), model: model.clone() };
+                let Some(of_file) = TokensOfFile::new(given, model.clone()) else {
+                    return Err("There are no other images in this file");
+                };
                 let all = match ctx.ask_soon("tokens of the file", &of_file) {
                     Reply::Ready(all) => all,
                     Reply::Working { progress, .. } => {
@@ -284,7 +289,8 @@ impl CodebookView {
                 let sample = Sample::Tokens(Arc::clone(&all));
                 let counts = CodeUse { sample, scope, by_image: false };
                 let question = CodebookOrder { model: Some(model), counts, by };
-                Ok(last_of(ctx.ask_soon("codebook", &question), &question))
+                let place = ("codebook", self.sample(ctx));
+                Ok(last_of(ctx.ask_soon(place, &question), &question))
             }
             Over::Set => {
                 let images = match self.images(ctx, SET_IMAGES) {
@@ -299,9 +305,24 @@ impl CodebookView {
                 };
                 let counts = self.use_over(ctx, Arc::clone(&*images));
                 let question = CodebookOrder { model: Some(model), counts, by };
-                Ok(last_of(ctx.ask_soon("codebook", &question), &question))
+                let place = ("codebook", self.sample(ctx));
+                Ok(last_of(ctx.ask_soon(place, &question), &question))
             }
         }
+    }
+
+    /// What is counted over: one image, whichever it is, or this set or file. The last figures of one are
+    /// none of another.
+    fn sample(&self, ctx: &ViewCtx<'_>) -> u64 {
+        let mut hasher = std::hash::DefaultHasher::new();
+        match (self.over, one_of_many(ctx)) {
+            (Over::Image, _) => 0.hash(&mut hasher),
+            (Over::Set, None) => ctx.document.source.hash(&mut hasher),
+            (Over::Set, Some(given)) => {
+                given.among.as_ref().map(|among| (&among.path, among.stamp)).hash(&mut hasher);
+            }
+        }
+        hasher.finish()
     }
 
     /// The book that is shown: that of the part that is looked at.

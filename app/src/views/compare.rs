@@ -7,7 +7,7 @@ use smalti_engine::questions::{Compared, Encoded, Reconstruct};
 use smalti_engine::session::Reply;
 
 use super::tokens::sheet::Sheet;
-use super::tokens::{decoded, figures_of, hovered_cell, is_spatial};
+use super::tokens::{compared_figures, decoded, figures_of, hovered_cell, is_spatial};
 use super::view::View;
 use crate::ctx::ViewCtx;
 use crate::document::{CompareMode, DifferenceKind, Look, Slot};
@@ -120,10 +120,10 @@ impl View for CompareView {
             }
             (CompareMode::Side, Some(first)) => {
                 let mut shown = vec![original(ctx, encoded)];
-                shown.extend(side_of(ctx, first, &name));
+                shown.extend(side_of(ctx, first, (&name, encoded)));
                 for (name, reply) in &others {
                     if let Some(compared) = reply.best() {
-                        shown.extend(side_of(ctx, compared, name));
+                        shown.extend(side_of(ctx, compared, (name, encoded)));
                     }
                 }
                 self.panes_ui(ui, ctx, area, (&shown, encoded));
@@ -166,15 +166,22 @@ fn original(ctx: &ViewCtx<'_>, encoded: &Encoded) -> Shown<'static> {
 }
 
 /// Reconstruction and difference of one tokenizer.
-fn side_of(ctx: &ViewCtx<'_>, compared: &Arc<Compared>, name: &str) -> [Shown<'static>; 2] {
+fn side_of(
+    ctx: &ViewCtx<'_>,
+    compared: &Arc<Compared>,
+    (name, first): (&str, &Encoded),
+) -> [Shown<'static>; 2] {
+    let [w, h] = [compared.reconstruction.width(), compared.reconstruction.height()];
+    let is_own_size = [w, h] == [first.picture.width(), first.picture.height()];
     let kind = ctx.document.looks.difference;
     let scale = scale_of(kind);
     [
         Shown {
             texture: ctx.textures.picture(&compared.reconstruction, Sampling::Pixels),
             name: "Reconstruction",
-            left: name.to_owned(),
-            right: Under::Figures(figures_of(compared)),
+            // Pictures of different sizes are drawn alike large.
+            left: if is_own_size { name.to_owned() } else { format!("{name} {w}×{h}") },
+            right: Under::Figures(compared_figures(compared)),
         },
         Shown {
             texture: difference(ctx, compared, kind, scale),

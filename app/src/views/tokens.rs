@@ -382,6 +382,16 @@ fn hovered_words(ctx: &ViewCtx<'_>, sheet: &Sheet<'_>) -> Option<String> {
     Some(format!("row {}, column {} · {code}", cell.row, cell.column))
 }
 
+/// PSNR, rate and SSIM where tokenizers are compared: the last ones go first where there is no room, and a
+/// quality without its rate says nothing.
+pub(super) fn compared_figures(compared: &Compared) -> String {
+    if !compared.psnr.is_finite() {
+        return figures_of(compared);
+    }
+    let (psnr, rate, ssim) = (compared.psnr, compared.bits_per_pixel, compared.ssim);
+    format!("{psnr:.1} dB · {rate:.2} bpp · SSIM {ssim:.2}")
+}
+
 /// PSNR, SSIM and rate as they stand in captions.
 pub(super) fn figures_of(compared: &Compared) -> String {
     let ssim = format!("{:.2}", compared.ssim);

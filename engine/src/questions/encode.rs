@@ -10,7 +10,7 @@ use crate::error::Problem;
 use crate::images::{Picture, WorkingSize};
 use crate::session::{Desk, Question};
 use crate::tokenizers;
-use crate::tokens::{MASKED, Part, Tokens};
+use crate::tokens::{Part, Tokens};
 use crate::{EngineError, Result};
 
 /// What is looked at: an image that becomes tokens, or tokens that are there already.
@@ -29,7 +29,8 @@ pub struct Given {
     pub name: Arc<str>,
     /// The tokens, as they were given.
     pub tokens: Tokens,
-    /// Nothing says how large their codebook is: it is that of whichever tokenizer has all their codes.
+    /// Nothing says how large their codebook is: theirs is one more than the largest code of their file, and
+    /// that of whichever tokenizer has all of these.
     pub is_size_assumed: bool,
     /// Where they are from, if they are those of one of several images in a file.
     pub among: Option<Arc<Among>>,
@@ -64,9 +65,8 @@ impl Given {
             return facts.laid_out(&self.tokens);
         }
         let own = |part: &Part| {
-            let size = facts.facts.book(part.book()).size;
-            let has_all = part.codes().iter().all(|code| *code < size || *code == MASKED);
-            let size = if has_all { size } else { part.codebook_size() };
+            // What is assumed is one more than the largest code of the whole file, not of this image alone.
+            let size = facts.facts.book(part.book()).size.max(part.codebook_size());
             Part::new(part.shape(), size, part.codes().to_vec())
         };
         let parts = self.tokens.parts().iter().map(own).collect::<Result<Vec<_>>>()?;

@@ -4,13 +4,13 @@
 use std::path::Path;
 
 use egui_kittest::kittest::Queryable;
-use smalti::document::{AppCommand, Document, Edit, Open};
+use smalti::document::{AppCommand, Document, Edit, Open, RecipeRef, RunFolder, Slot};
 use smalti::files::saved::{self, Carried, Saved};
 use smalti_engine::questions::{Encode, ImageRef, ModelInfo, ModelRef};
 use smalti_engine::token_files::npy_bytes;
 use smalti_engine::tokens::Tokens;
 use smalti_tests::tiny::{tiny_model, write_png};
-use smalti_tests::window::{Window, open, send, settle, tokens};
+use smalti_tests::window::{Window, open, says, send, settle, tokens};
 
 use super::force;
 
@@ -108,6 +108,70 @@ fn tokens_belong_to_the_tokenizer_that_is_opened_before_them_or_after_them() {
         let encoded = window.state().session().wait(&encode).unwrap();
         assert_eq!(encoded.problem(), None);
     }
+}
+
+#[test]
+fn every_question_is_asked_and_nothing_is_opened_behind_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = folder.path().join("a.png");
+    write_png(&picture, 40, 40, 1);
+    let mut window = open();
+    let before = window.state().document().subject.clone();
+    for name in ["frames_NxHW.npy", "llamagen_1x2xN.npy"] {
+        window.state().send(Open::Path(smalti_tests::case(name)));
+    }
+    window.state().send(Open::Path(picture.clone()));
+    for (name, question) in [
+        ("frames", "How is frames_NxHW.npy read?"),
+        ("llamagen", "How is llamagen_1x2xN.npy read?"),
+    ] {
+        settle_on_a_question(&mut window, question);
+        assert_eq!(
+            window.state().document().subject,
+            before,
+            "{name}: nothing is opened behind it"
+        );
+        // A key would put another dialog into its place.
+        window.key_press(egui::Key::F1);
+        window.step();
+        assert!(says(&window, question), "{name}");
+        window.get_by_label("Cancel").click();
+        window.step();
+    }
+    settle(&mut window);
+    assert_eq!(window.state().document().image(), Some(&ImageRef::file(&picture)));
+}
+
+/// Frames until a question is seen; openings that wait behind it never end.
+fn settle_on_a_question(window: &mut Window, question: &str) {
+    for _ in 0..2000 {
+        window.step();
+        if says(window, question) {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    panic!("{question} is not asked: {:?}", window.state().notices());
+}
+
+#[test]
+fn runs_belong_to_their_document_through_undo() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (folder.path().join("a.smalti"), folder.path().join("b.smalti"));
+    write_document(&first, 5);
+    write_document(&second, 6);
+    let mut window = open();
+    send(&mut window, Open::Path(first));
+    let run = RunFolder { folder: "runs/a-1".into(), recipe: RecipeRef::Shipped("a".into()) };
+    send(&mut window, Open::Run(Slot::A, run.clone()));
+    // A run is kept with the document: leaving it is asked about.
+    send(&mut window, AppCommand::Save);
+    send(&mut window, Open::Path(second));
+    assert_eq!(window.state().document().runs[0], None);
+    send(&mut window, Edit::Undo);
+    assert_eq!(window.state().document().runs[0], Some(run.clone()));
+    send(&mut window, Edit::Redo);
+    assert_eq!(window.state().document().runs[0], None);
 }
 
 #[test]

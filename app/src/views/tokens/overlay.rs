@@ -157,21 +157,18 @@ fn numbers(ui: &egui::Ui, ctx: &ViewCtx<'_>, pane: &Pane, sheet: &Sheet<'_>) {
         return;
     }
     let painter = pane.painter(ui);
-    let font = egui::FontId::monospace(ctx.theme.px(10.0));
+    // As large as the cells have room for, so that the last row of a lecture hall reads them.
+    let cell = pane.picture.width() / sheet.columns.max(1) as f32;
+    let font = egui::FontId::monospace((cell * 0.22).clamp(ctx.theme.px(10.0), ctx.theme.px(18.0)));
     for row in top..bottom {
         for column in left..right {
             let Some(code) = sheet.number_at((row, column)) else { continue };
             let middle = pane.cell_rect(row, column, sheet.rows, sheet.columns).center();
-            let text = code.to_string();
-            let shade = Color32::from_black_alpha(200);
-            painter.text(
-                middle + vec2(1.0, 1.0),
-                Align2::CENTER_CENTER,
-                &text,
-                font.clone(),
-                shade,
-            );
-            painter.text(middle, Align2::CENTER_CENTER, &text, font.clone(), Color32::WHITE);
+            // On a dark ground of their own: tiles are of any color, pale ones too.
+            let galley = painter.layout_no_wrap(code.to_string(), font.clone(), Color32::WHITE);
+            let at = Align2::CENTER_CENTER.anchor_size(middle, galley.size());
+            painter.rect_filled(at.expand2(vec2(2.0, 0.0)), 3.0, Color32::from_black_alpha(120));
+            painter.galley(at.min, galley, Color32::WHITE);
         }
     }
 }
