@@ -385,22 +385,22 @@ fn hovered_words(ctx: &ViewCtx<'_>, sheet: &Sheet<'_>) -> Option<String> {
 /// PSNR, rate and SSIM where tokenizers are compared: the last ones go first where there is no room, and a
 /// quality without its rate says nothing.
 pub(super) fn compared_figures(compared: &Compared) -> String {
-    if !compared.psnr.is_finite() {
-        return figures_of(compared);
-    }
-    let (psnr, rate, ssim) = (compared.psnr, compared.bits_per_pixel, compared.ssim);
-    format!("{psnr:.1} dB · {rate:.2} bpp · SSIM {ssim:.2}")
+    let (psnr, ssim, rate) = words_of(compared);
+    psnr.map_or(rate.clone(), |psnr| format!("{psnr} · {rate} · {ssim}"))
 }
 
 /// PSNR, SSIM and rate as they stand in captions.
 pub(super) fn figures_of(compared: &Compared) -> String {
+    let (psnr, ssim, rate) = words_of(compared);
+    psnr.map_or(rate.clone(), |psnr| format!("{psnr} · {ssim} · {rate}"))
+}
+
+/// PSNR, SSIM and rate; given tokens have no original to differ from.
+fn words_of(compared: &Compared) -> (Option<String>, String, String) {
     let ssim = format!("{:.2}", compared.ssim);
-    let ssim = ssim.strip_prefix('0').unwrap_or(&ssim);
-    if !compared.psnr.is_finite() {
-        // Given tokens have no original to differ from.
-        return format!("{:.2} bpp", compared.bits_per_pixel);
-    }
-    format!("{:.1} dB · SSIM {ssim} · {:.2} bpp", compared.psnr, compared.bits_per_pixel)
+    let ssim = format!("SSIM {}", ssim.strip_prefix('0').unwrap_or(&ssim));
+    let psnr = compared.psnr.is_finite().then(|| format!("{:.1} dB", compared.psnr));
+    (psnr, ssim, format!("{:.2} bpp", compared.bits_per_pixel))
 }
 
 fn usage_strip(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, area: Rect, now: &Tokens) {

@@ -34,7 +34,7 @@ fn psnr(a: &Picture, b: &Picture) -> f64 {
 fn figures(original: &Picture, rebuilt: &Picture, bits_per_pixel: f64) -> String {
     let ssim = format!("{:.2}", measure::ssim(original, rebuilt).unwrap());
     let ssim = ssim.trim_start_matches('0');
-    format!("{:.1} dB · SSIM {ssim} · {bits_per_pixel:.2} bpp", psnr(original, rebuilt))
+    format!("{:.1} dB · {bits_per_pixel:.2} bpp · SSIM {ssim}", psnr(original, rebuilt))
 }
 
 #[test]
