@@ -41,7 +41,7 @@ pub fn read(path: &Path) -> Result<Checkpoint> {
     Ok(checkpoint)
 }
 
-/// The files that [`read`] and [`beside`] read besides the one at `path`: in a folder the checkpoint that is
+/// The files that [`read`] and [`super::beside`] read besides the one at `path`: in a folder the checkpoint that is
 /// chosen, the shards of an index, the other half, the configuration.
 pub fn read_with(path: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
