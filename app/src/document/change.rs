@@ -136,6 +136,21 @@ impl Document {
         }
     }
 
+    /// How many cells an edit of cells leaves alone because they are locked.
+    pub fn stopped_by_locks(&self, edit: &Edit) -> usize {
+        match edit {
+            Edit::ForceCells { cells, .. } => self.locks.intersection(cells).count(),
+            Edit::ForceTokens(tokens) => {
+                tokens.iter().filter(|(cell, _)| self.locks.contains(cell)).count()
+            }
+            Edit::ReleaseCells(cells) => {
+                let locked = self.locks.intersection(cells);
+                locked.filter(|cell| self.edits.contains_key(cell)).count()
+            }
+            _ => 0,
+        }
+    }
+
     fn force(&mut self, tokens: impl Iterator<Item = (Cell, u32)>) {
         let edits = Arc::make_mut(&mut self.edits);
         for (cell, code) in tokens {

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use smalti_engine::training::Recipe;
+use smalti_engine::training::{Recipe, checkpoint};
 use smalti_engine::{EngineError, Result};
 
 use crate::document::{RecipeRef, RunFolder};
@@ -49,7 +49,7 @@ pub fn prepare_training(
 /// # Errors
 /// If the recipe cannot be used, or the run has no checkpoint to go on from.
 pub fn prepare_to_go_on(path: &Path, run: RunFolder) -> Result<Training> {
-    if !run.folder.join("checkpoint.safetensors").is_file() {
+    if !checkpoint(&run.folder).is_file() {
         let reason = "there is no checkpoint of the run in it";
         let hint = "Train by the recipe anew, and forget this run";
         return Err(EngineError::bad_file(&run.folder, reason, hint));

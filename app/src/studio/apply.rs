@@ -28,9 +28,9 @@ impl Studio {
             Command::Edit(Edit::Redo) => self.history.redo(),
             Command::Edit(Edit::ReplaceCode { from, to }) => self.replace_code(from, to),
             Command::Edit(Edit::ClearEdits) => self.clear_edits(ctx),
-            Command::Edit(Edit::ForceCells { cells, code }) => {
-                let left = self.history.document().locks.intersection(&cells).count();
-                self.change(&Edit::ForceCells { cells, code }.into(), ctx);
+            Command::Edit(edit) => {
+                let left = self.history.document().stopped_by_locks(&edit);
+                self.change(&edit.into(), ctx);
                 self.locked_stay(left);
             }
             Command::Open(Open::Path(path)) => self.open_path(path, Slot::A),

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use egui::{Key, Rect, pos2, vec2};
 use smalti_engine::questions::{
-    CodeUse, Compared, Comparison, Encode, Encoded, Given, LoadImage, PastedPicture, Reconstruct,
-    Sample, Scope, Subject, Used,
+    CodeUse, Compared, Comparison, Encode, Encoded, Given, ImageSize, LoadImage, PastedPicture,
+    Reconstruct, Sample, Scope, Subject, Used,
 };
 use smalti_engine::session::Reply;
 use smalti_engine::tokens::{Cell, Code, Tokens};
@@ -356,10 +356,9 @@ fn two_places(area: Rect, aspect: f32, line: f32) -> (Rect, Rect) {
 /// easy to encode, and of cropped ones a part is missing.
 fn preparation(ctx: &ViewCtx<'_>, [width, height]: [u32; 2]) -> Option<String> {
     let image = ctx.document.image()?.clone();
-    let question = LoadImage { image, paint_side: ctx.document.size.side };
-    let loaded = ctx.ask_soon("own size", &question);
-    let own = &loaded.ready()?.picture;
-    let (w, h) = (own.width(), own.height());
+    let question = ImageSize(LoadImage { image, paint_side: ctx.document.size.side });
+    let own = ctx.ask_soon("own size", &question);
+    let [w, h] = **own.ready()?;
     // A side that does not divide by the factor loses some pixels at most.
     let is_cropped =
         (f64::from(w) / f64::from(h)).ln() - (f64::from(width) / f64::from(height)).ln();

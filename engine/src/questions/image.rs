@@ -364,6 +364,28 @@ fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
+/// [Width, height] of the picture itself. A caption that asks for it in every frame does not keep the
+/// pixels in memory.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ImageSize(pub LoadImage);
+
+impl Question for ImageSize {
+    type Answer = [u32; 2];
+
+    fn answer(&self, desk: &Desk<'_>) -> Result<[u32; 2]> {
+        let loaded = desk.ask(&self.0)?;
+        Ok([loaded.picture.width(), loaded.picture.height()])
+    }
+
+    fn bytes(_: &[u32; 2]) -> usize {
+        8
+    }
+
+    fn is_file_work(&self) -> bool {
+        true
+    }
+}
+
 /// The picture at the size a tokenizer works at.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct WorkingImage {

@@ -22,7 +22,7 @@ pub use compare::{Compared, Comparison, Reconstruct};
 pub use encode::{Among, Decode, Decoded, Encode, Encoded, Given, Subject};
 pub use identify::{Identified, Identify};
 pub use image::{
-    ClassMembers, ImageRef, LoadImage, LoadedImage, OwnSide, PastedPicture, SourceFacts,
+    ClassMembers, ImageRef, ImageSize, LoadImage, LoadedImage, OwnSide, PastedPicture, SourceFacts,
     SourceInfo, SourceRef, Stamp, Thumbnail, WorkingImage,
 };
 pub use model::{ModelFacts, ModelInfo, ModelRef, ShippedModels, ShippedRecipes};

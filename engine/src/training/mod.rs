@@ -18,4 +18,4 @@ pub use optimizer::{AdamW, Gradients, Optimizer};
 pub use recipe::{DataPart, DataSource, LossWeights, Recipe};
 pub use report::Report;
 pub use run::{TrainEvent, TrainRun};
-pub use trainer::Trainer;
+pub use trainer::{Trainer, checkpoint};

@@ -397,7 +397,7 @@ fn together(batches: &[Vec<Tensor>]) -> Result<Vec<Tensor>> {
 }
 
 /// The checkpoint of a run's folder.
-fn checkpoint(folder: &Path) -> PathBuf {
+pub fn checkpoint(folder: &Path) -> PathBuf {
     folder.join("checkpoint.safetensors")
 }
 
