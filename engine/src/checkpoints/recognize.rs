@@ -265,7 +265,11 @@ struct Match {
 impl Match {
     fn of(view: View, called: Called<'_>, beside: Option<&family::Beside>) -> Option<Self> {
         let shapes = shapes_of(&view);
-        let family = *FAMILIES.iter().find(|family| family.claims(&shapes))?;
+        let claiming = || FAMILIES.iter().filter(|family| family.claims(&shapes));
+        // Names alone may be those of two; what the configuration calls it decides.
+        let is_named =
+            |family: &&&dyn Family| beside.is_some_and(|beside| beside.names(family.classes()));
+        let family = *claiming().find(is_named).or_else(|| claiming().next())?;
         let attempt = |beside: Option<&family::Beside>| {
             family.configure(called, &shapes, beside).and_then(|settings| {
                 let design = Design { family: family.id().to_owned(), settings };

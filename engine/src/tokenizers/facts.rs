@@ -36,10 +36,18 @@ pub struct Facts {
     pub spatial: bool,
     /// Whether the first few parts alone give a picture: scales and residual levels.
     pub prefixes: bool,
+    /// Channels that the decoder has at each pixel, at most: its memory goes by them.
+    pub width: usize,
     /// Number of parameters.
     pub parameters: usize,
     /// The quantizer in words, such as "VQ, EMA" or "FSQ 8,5,5,5".
     pub quantizer: String,
+}
+
+/// [`Facts::width`] of a decoder whose levels, the finest first, have so many channels: the convolution after
+/// the last doubling of sides has those of the level before it.
+pub(super) fn widest(levels: usize, channels: impl Fn(usize) -> usize) -> usize {
+    (0..levels.min(2)).map(channels).max().unwrap_or(1)
 }
 
 impl Facts {

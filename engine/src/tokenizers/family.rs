@@ -6,7 +6,7 @@ use super::cosmos::CosmosDi;
 use super::diffusers::DiffusersVq;
 use super::emu3::Emu3Vq;
 use super::gumbel::TamingGumbel;
-use super::ldm::{LlamaGen, Taming};
+use super::ldm::{Janus, LlamaGen, Taming};
 use super::magvit2::OpenMagvit2;
 use super::maskgit_vqgan::MaskGit;
 use super::titok::TiTok;
@@ -23,6 +23,7 @@ pub static FAMILIES: &[&dyn Family] = &[
     &TiTok,
     &MaskGit,
     &Taming,
+    &Janus,
     &LlamaGen,
 ];
 

@@ -32,6 +32,12 @@ impl Beside {
             .all(is_theirs)
     }
 
+    /// Whether it names one of these classes.
+    pub fn names(&self, classes: &[&str]) -> bool {
+        let said = |key: &&str| self.value.get(key).is_some_and(serde_json::Value::is_string);
+        ["_class_name", "model_type"].iter().any(said) && self.is_of(classes)
+    }
+
     /// The class that it is to build, such as "taming.models.vqgan.VQModel": the `target` or
     /// `class_path` of its `model`.
     pub fn target(&self) -> Option<&str> {

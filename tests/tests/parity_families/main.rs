@@ -12,6 +12,7 @@ mod cosmos;
 mod diffusers;
 mod emu3;
 mod files;
+mod janus;
 mod ledger;
 mod lfq;
 mod llamagen;

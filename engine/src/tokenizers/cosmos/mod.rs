@@ -19,7 +19,7 @@ pub use config::{CosmosConfig, PatchMethod, claims, configure};
 use candle_core::{Device, Tensor};
 use serde_json::Value;
 
-use super::facts::{Facts, Input};
+use super::facts::{Facts, Input, widest};
 use super::family::{Beside, Called, Family, Shapes, settings, settings_value};
 use super::{Tokenizer, check_images, check_quantized};
 use crate::Result;
@@ -110,6 +110,8 @@ impl Cosmos {
             books: quantizer.books().to_vec(),
             spatial: true,
             prefixes: false,
+            width: widest(config.channels_mult.len(), |level| config.level_channels(level))
+                .div_ceil(config.patch_size * config.patch_size),
             parameters: weights.elements() - before,
             quantizer: QuantizerConfig::Fsq(config.fsq()).words(quantizer.books()[0].dim),
         };

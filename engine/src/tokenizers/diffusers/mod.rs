@@ -17,7 +17,7 @@ pub use config::{BlockType, NormType, VqModelConfig, claims, configure};
 use candle_core::{Device, Tensor};
 use serde_json::Value;
 
-use super::facts::{Facts, Input};
+use super::facts::{Facts, Input, widest};
 use super::family::{Beside, Called, Family, Shapes, settings, settings_value};
 use super::{Tokenizer, check_images, check_quantized};
 use crate::Result;
@@ -111,6 +111,9 @@ impl VqModel {
             books: quantizer.books().to_vec(),
             spatial: true,
             prefixes: false,
+            width: widest(config.block_out_channels.len(), |level| {
+                config.block_out_channels[level]
+            }),
             parameters: weights.elements() - before,
             quantizer: QuantizerConfig::Vq(vq).words(quantizer.books()[0].dim),
         };

@@ -19,7 +19,7 @@ pub use config::{Emu3Config, claims, configure};
 use candle_core::{Device, Tensor};
 use serde_json::Value;
 
-use super::facts::{Facts, Input};
+use super::facts::{Facts, Input, widest};
 use super::family::{Beside, Called, Family, Shapes, settings, settings_value};
 use super::{Tokenizer, check_images, check_quantized};
 use crate::layers::{Probe, Sequence, Weights};
@@ -110,6 +110,7 @@ impl Emu3 {
             books: quantizer.books().to_vec(),
             spatial: true,
             prefixes: false,
+            width: widest(config.ch_mult.len(), |level| config.channels(level)),
             parameters: weights.elements() - before,
             quantizer: QuantizerConfig::Vq(vq).words(quantizer.books()[0].dim),
         };

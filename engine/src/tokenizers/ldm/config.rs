@@ -11,6 +11,8 @@ pub enum Naming {
     Taming,
     /// LlamaGen: `conv_blocks.{i}.res.{j}`, the decoder's block 0 the coarsest level.
     LlamaGen,
+    /// Janus as transformers has it: LlamaGen's network with taming's names, `up.0` the coarsest level.
+    Janus,
 }
 
 /// Encoder and decoder of the family that taming-transformers began.

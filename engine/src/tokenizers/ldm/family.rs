@@ -1,4 +1,4 @@
-//! Recognizing taming's VQModel and LlamaGen's tokenizer, whose networks are this family's.
+//! Recognizing taming's VQModel and the tokenizers of LlamaGen and Janus, whose networks are this family's.
 
 use serde_json::Value;
 
@@ -21,6 +21,11 @@ pub struct Taming;
 #[derive(Debug)]
 pub struct LlamaGen;
 
+/// The tokenizer of Janus as transformers publishes it, below `model.vqmodel`. It is LlamaGen's; the authors'
+/// own checkpoints have the names of that one.
+#[derive(Debug)]
+pub struct Janus;
+
 impl Family for Taming {
     fn id(&self) -> &'static str {
         "taming"
@@ -31,19 +36,8 @@ impl Family for Taming {
     }
 
     fn claims(&self, shapes: &Shapes<'_>) -> bool {
-        // Networks that unfold pictures or films first keep these names, but are others.
-        let pictures =
-            shapes.get("encoder.conv_in.weight").is_none_or(|s| matches!(s, [_, 1 | 3, 3, 3]));
-        let others = shapes.keys().any(|name| {
-            [".conv3d.", ".attn_1.qkv.", ".norm_layer."].iter().any(|part| name.contains(part))
-        });
-        let theirs = ["quantize.quant_resi", "quantize.proj.", "encoder.time_conv"];
-        any(shapes, "encoder.down.0.block.0.")
-            && any(shapes, "decoder.up.0.block.0.")
-            && any(shapes, "quant_conv.")
-            && pictures
-            && !others
-            && !theirs.iter().any(|prefix| any(shapes, prefix))
+        // The finest level, the first one here, is not followed by a larger one.
+        has_their_names(shapes) && !any(shapes, "decoder.up.0.upsample.")
     }
 
     fn classes(&self) -> &'static [&'static str] {
@@ -83,6 +77,64 @@ impl Family for Taming {
 
     fn build(&self, value: &Value, weights: &Weights) -> Result<Box<dyn Tokenizer>> {
         Ok(Box::new(Ldm::new(&settings::<TokenizerConfig>(value)?, weights)?))
+    }
+}
+
+/// Names of the convolutional family as taming-transformers chose them.
+fn has_their_names(shapes: &Shapes<'_>) -> bool {
+    // Networks that unfold pictures or films first keep these names, but are others.
+    let pictures =
+        shapes.get("encoder.conv_in.weight").is_none_or(|s| matches!(s, [_, 1 | 3, 3, 3]));
+    let others = shapes.keys().any(|name| {
+        [".conv3d.", ".attn_1.qkv.", ".norm_layer."].iter().any(|part| name.contains(part))
+    });
+    let theirs = ["quantize.quant_resi", "quantize.proj.", "encoder.time_conv"];
+    any(shapes, "encoder.down.0.block.0.")
+        && any(shapes, "decoder.up.0.block.0.")
+        && any(shapes, "quant_conv.")
+        && pictures
+        && !others
+        && !theirs.iter().any(|prefix| any(shapes, prefix))
+}
+
+impl Family for Janus {
+    fn id(&self) -> &'static str {
+        "janus"
+    }
+
+    fn title(&self) -> &'static str {
+        "Janus VQ"
+    }
+
+    fn claims(&self, shapes: &Shapes<'_>) -> bool {
+        // Of a single level only the configuration tells it from taming's.
+        has_their_names(shapes)
+            && any(shapes, "decoder.up.0.upsample.") == any(shapes, "decoder.up.1.")
+    }
+
+    fn classes(&self) -> &'static [&'static str] {
+        &["janus", "janus_vqgan"]
+    }
+
+    fn configure(
+        &self,
+        called: Called<'_>,
+        shapes: &Shapes<'_>,
+        _: Option<&Beside>,
+    ) -> Result<Value> {
+        let config = configure(Naming::Janus, called.name, shapes)?;
+        config.validate()?;
+        settings_value(&config)
+    }
+
+    fn assumed(&self, _: &Value, _: &Shapes<'_>, _: Option<&Beside>) -> Vec<String> {
+        let how = "latents and codes are compared at length one, as in LlamaGen, whose tokenizer it \
+                   is; transformers decodes so, but encodes by their plain distance";
+        vec![how.to_owned()]
+    }
+
+    fn build(&self, value: &Value, weights: &Weights) -> Result<Box<dyn Tokenizer>> {
+        Taming.build(value, weights)
     }
 }
 
@@ -157,7 +209,7 @@ fn configure(naming: Naming, name: &str, shapes: &Shapes<'_>) -> Result<Tokenize
     let codes = size(shapes, "quantize.embedding.weight", 0)? as u32;
     let (normalize, placement) = match naming {
         Naming::Taming => (false, BetaPlacement::Codebook),
-        Naming::LlamaGen => (true, BetaPlacement::Commitment),
+        Naming::LlamaGen | Naming::Janus => (true, BetaPlacement::Commitment),
     };
     let update = CodebookUpdate::Gradient;
     let vq = VqConfig { codes, placement, normalize, update, ..VqConfig::default() };
@@ -167,7 +219,7 @@ fn configure(naming: Naming, name: &str, shapes: &Shapes<'_>) -> Result<Tokenize
 /// Encoder and decoder from shapes, for families that share their names.
 pub(in crate::tokenizers) fn network(naming: Naming, shapes: &Shapes<'_>) -> Result<LdmConfig> {
     let (down, up, block) = match naming {
-        Naming::Taming => ("encoder.down", "decoder.up", "block"),
+        Naming::Taming | Naming::Janus => ("encoder.down", "decoder.up", "block"),
         Naming::LlamaGen => ("encoder.conv_blocks", "decoder.conv_blocks", "res"),
     };
     let bad = |reason: String| EngineError::bad_input("network", reason, "");
@@ -192,7 +244,7 @@ pub(in crate::tokenizers) fn network(naming: Naming, shapes: &Shapes<'_>) -> Res
     let attn_resolutions = (0..levels).filter(with_attention).map(|l| resolution >> l).collect();
     let z_channels = size(shapes, "decoder.conv_in.weight", 1)?;
     let (mid, attention) = match naming {
-        Naming::Taming => ("encoder.mid.block_1.", "encoder.mid.attn_1."),
+        Naming::Taming | Naming::Janus => ("encoder.mid.block_1.", "encoder.mid.attn_1."),
         Naming::LlamaGen => ("encoder.mid.0.", "encoder.mid.1."),
     };
     Ok(LdmConfig {

@@ -15,11 +15,11 @@ mod tests;
 
 pub use config::{LdmConfig, Naming};
 pub(in crate::tokenizers) use family::network as network_of;
-pub use family::{LlamaGen, Taming};
+pub use family::{Janus, LlamaGen, Taming};
 
 use candle_core::{Device, Tensor};
 
-use super::facts::{Facts, Input};
+use super::facts::{Facts, Input, widest};
 use super::{Tokenizer, TokenizerConfig};
 use crate::Result;
 use crate::layers::{Conv2d, Probe, Sequence, Weights};
@@ -61,6 +61,7 @@ impl Ldm {
             (Naming::Taming, QuantizerConfig::Gumbel(_)) => "taming-gumbel",
             (Naming::Taming, _) => "taming",
             (Naming::LlamaGen, _) => "llamagen",
+            (Naming::Janus, _) => "janus",
         };
         let facts = Facts {
             family: family.to_owned(),
@@ -70,6 +71,7 @@ impl Ldm {
             books: quantizer.books().to_vec(),
             spatial: true,
             prefixes: config.quantizer.has_prefixes(),
+            width: widest(network.ch_mult.len(), |level| network.channels(level)),
             parameters: weights.elements() - before + averaged,
             quantizer: config.quantizer.words(dim),
         };

@@ -29,22 +29,22 @@ impl<'a> Half<'a> {
         Ok(())
     }
 
-    /// What a level is called: the decoder of LlamaGen counts from the coarsest.
+    /// What a level is called: the decoders of LlamaGen and Janus count from the coarsest.
     fn level_name(&self, level: usize) -> String {
+        let from_coarsest = self.config.ch_mult.len() - 1 - level;
         match (self.config.naming, self.prefix) {
-            (Naming::Taming, "encoder") => format!("down.{level}"),
+            (Naming::Taming | Naming::Janus, "encoder") => format!("down.{level}"),
             (Naming::Taming, _) => format!("up.{level}"),
+            (Naming::Janus, _) => format!("up.{from_coarsest}"),
             (Naming::LlamaGen, "encoder") => format!("conv_blocks.{level}"),
-            (Naming::LlamaGen, _) => {
-                format!("conv_blocks.{}", self.config.ch_mult.len() - 1 - level)
-            }
+            (Naming::LlamaGen, _) => format!("conv_blocks.{from_coarsest}"),
         }
     }
 
     fn block_names(&self, level: usize, block: usize) -> (String, String) {
         let name = self.level_name(level);
         let res = match self.config.naming {
-            Naming::Taming => "block",
+            Naming::Taming | Naming::Janus => "block",
             Naming::LlamaGen => "res",
         };
         (format!("{name}.{res}.{block}"), format!("{name}.attn.{block}"))
@@ -55,7 +55,7 @@ impl<'a> Half<'a> {
             return Ok(());
         }
         let [first, attention, second] = match self.config.naming {
-            Naming::Taming => ["mid.block_1", "mid.attn_1", "mid.block_2"],
+            Naming::Taming | Naming::Janus => ["mid.block_1", "mid.attn_1", "mid.block_2"],
             Naming::LlamaGen => ["mid.0", "mid.1", "mid.2"],
         };
         let channels = self.config.channels(self.config.ch_mult.len() - 1);

@@ -17,7 +17,7 @@ pub use network::depth_to_space;
 
 use candle_core::{Device, Tensor};
 
-use super::facts::{Facts, Input};
+use super::facts::{Facts, Input, widest};
 use super::{Tokenizer, check_images, check_quantized};
 use crate::layers::{Probe, Weights};
 use crate::quantizers::{Lfq, Quantizer};
@@ -56,6 +56,7 @@ impl Magvit2 {
             books: quantizer.books().to_vec(),
             spatial: true,
             prefixes: false,
+            width: widest(config.ch_mult.len(), |level| config.channels(level)),
             parameters: weights.elements() - before,
             quantizer: format!("LFQ, {} bits", config.z_channels),
         };

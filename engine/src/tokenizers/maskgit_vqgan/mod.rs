@@ -16,7 +16,7 @@ use candle_core::{Device, Tensor};
 use serde_json::Value;
 
 use super::Tokenizer;
-use super::facts::{Facts, Input};
+use super::facts::{Facts, Input, widest};
 use super::family::{Beside, Called, Family, Shapes, settings, settings_value};
 use crate::layers::{Probe, Weights};
 use crate::quantizers::{Quantizer, QuantizerConfig, Vq};
@@ -87,6 +87,7 @@ impl MaskGitVqgan {
             books: quantizer.books().to_vec(),
             spatial: true,
             prefixes: false,
+            width: widest(sizes.channels.len(), |level| sizes.channels[level]),
             parameters: weights.elements() - before,
             quantizer: QuantizerConfig::Vq(config.vq()).words(quantizer.books()[0].dim),
         };

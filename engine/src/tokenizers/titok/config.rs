@@ -3,6 +3,7 @@
 use crate::layers::Grouping;
 use crate::quantizers::{BetaPlacement, CodebookUpdate, QuantizerConfig, VqConfig};
 use crate::tokenizers::clues::{Said, grouped, within};
+use crate::tokenizers::facts::widest;
 use crate::tokenizers::family::{Beside, Shapes, any, count, size};
 use crate::tokenizers::maskgit_vqgan::Levels;
 use crate::{EngineError, Result};
@@ -85,6 +86,14 @@ pub struct TitokConfig {
 }
 
 impl TitokConfig {
+    /// Channels at each pixel, at most.
+    pub(super) fn width(&self) -> usize {
+        let pixel = self.pixel.as_ref();
+        pixel.map_or(self.num_channels, |pixel| {
+            widest(pixel.channels.len(), |at| pixel.channels[at])
+        })
+    }
+
     /// The quantizer.
     pub(super) fn vq(&self) -> VqConfig {
         VqConfig {

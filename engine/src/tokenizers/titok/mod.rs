@@ -97,6 +97,7 @@ impl Titok {
             books: quantizer.books().to_vec(),
             spatial: false,
             prefixes: false,
+            width: config.width(),
             parameters: weights.elements() - before,
             quantizer: QuantizerConfig::Vq(config.vq()).words(quantizer.books()[0].dim),
         };

@@ -17,7 +17,7 @@ use candle_core::{Device, Tensor};
 use serde_json::Value;
 
 use super::Tokenizer;
-use super::facts::{Facts, Input};
+use super::facts::{Facts, Input, widest};
 use super::family::{Beside, Called, Family, Shapes, settings, settings_value};
 use crate::kernels::Conv;
 use crate::layers::{Conv2d, Probe, Sequence, Weights};
@@ -98,6 +98,7 @@ impl Var {
             books: quantizer.books().to_vec(),
             spatial: true,
             prefixes: true,
+            width: widest(config.ch_mult.len(), |level| config.channels(level)),
             parameters: weights.elements() - before,
             quantizer: config.quantize.words(),
         };
