@@ -79,7 +79,7 @@ fn directly(folder: &Path) -> Result<Option<PathBuf>> {
         return Ok(Some(folder.join(first)));
     }
     let listed: Vec<&str> = all.iter().take(6).map(|name| name.as_str()).collect();
-    Err(EngineError::bad_file(
+    Err(EngineError::unclear(
         folder,
         format!("a folder with {} checkpoints: {}", all.len(), listed.join(", ")),
         "give one of them",

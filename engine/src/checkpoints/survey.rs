@@ -43,7 +43,8 @@ pub fn tensor_rows(checkpoint: &Checkpoint) -> Vec<TensorRow> {
 }
 
 /// The Euclidean norm of a tensor, read in pieces of 256 KB; `None` for a view of more than 256 MB that
-/// does not lie in one piece.
+/// does not lie in one piece. -inf counts for nothing: masks of attention that are kept with a network are made
+/// of it, and no weight becomes it alone.
 ///
 /// # Errors
 /// [`EngineError::BadInput`] if there is no such tensor, [`EngineError::Io`] if it cannot be read.
@@ -53,7 +54,8 @@ pub fn norm(checkpoint: &Checkpoint, name: &str) -> Result<Option<f64>> {
         return Ok(None);
     }
     let mut sum = 0.0_f64;
-    entry.pieces(|values| sum += values.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>())?;
+    let square = |x: &f32| if *x == f32::NEG_INFINITY { 0.0 } else { f64::from(*x).powi(2) };
+    entry.pieces(|values| sum += values.iter().map(square).sum::<f64>())?;
     Ok(Some(sum.sqrt()))
 }
 
@@ -350,4 +352,31 @@ pub fn candidate_usage(checkpoint: &Checkpoint, usage: &str) -> Result<Vec<f32>>
         sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(*x));
     }
     Ok(sums.into_iter().map(|sum| sum as f32).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use candle_core::{Device, Tensor};
+
+    use super::*;
+
+    #[test]
+    fn a_mask_of_minus_infinity_is_no_broken_weight() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.safetensors");
+        let tensor = |values: &[f32]| Tensor::new(values, &Device::Cpu).unwrap();
+        let (low, high) = (f32::NEG_INFINITY, f32::INFINITY);
+        let tensors = HashMap::from([
+            ("mask", tensor(&[3.0, low, 4.0, low])),
+            ("broken", tensor(&[3.0, f32::NAN])),
+            ("burst", tensor(&[3.0, high, low])),
+        ]);
+        candle_core::safetensors::save(&tensors, &path).unwrap();
+        let checkpoint = crate::checkpoints::read(&path).unwrap();
+        let norm = |name| norm(&checkpoint, name).unwrap().unwrap();
+        assert_eq!(norm("mask"), 5.0);
+        assert!(!norm("broken").is_finite() && !norm("burst").is_finite());
+    }
 }

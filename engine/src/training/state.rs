@@ -1,6 +1,7 @@
 //! What a run needs to go on: one safetensors file, replaced atomically.
 
 use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
@@ -14,10 +15,29 @@ use crate::{EngineError, Result};
 
 /// The version of the run's checkpoint.
 const FORMAT: u64 = 1;
+/// Locked while a run goes on in its folder.
+const LOCK: &str = "run.lock";
 
 /// Writes a file so that at any moment either the old or the new one is there, whole.
 pub(super) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     crate::atomic::write_atomically(path, |file| file.write_all(bytes))
+}
+
+/// Takes a run's folder for this run until the file is dropped, or the program ends in any way. `None` where
+/// the system does not lock files.
+pub(super) fn claim(folder: &Path) -> Result<Option<File>> {
+    let path = folder.join(LOCK);
+    let lock = File::options().create(true).append(true).open(&path);
+    let lock = lock.map_err(|source| EngineError::io(&path, source))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(Some(lock)),
+        Err(TryLockError::WouldBlock) => Err(EngineError::bad_file(
+            folder,
+            "a run is going on there",
+            "wait for its end or stop it, or choose another folder",
+        )),
+        Err(TryLockError::Error(_)) => Ok(None),
+    }
 }
 
 /// Removes what a run that was killed while writing has left in its folder.

@@ -124,6 +124,24 @@ impl Source for Drive {
 }
 
 #[test]
+fn a_folder_in_which_a_run_goes_on_takes_no_other_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = || recipe(VQ, "").open_data(Path::new("."), Path::new(".")).unwrap();
+    let start = |resume| {
+        Trainer::new(recipe(VQ, ""), source(), folder.path(), &of_tests().unwrap(), resume)
+    };
+    let mut first = start(false).unwrap();
+    go(&mut first, 1);
+    first.save().unwrap();
+    for resume in [true, false] {
+        let problem = start(resume).unwrap_err().problem();
+        assert!(problem.summary.contains("a run is going on there"), "{problem}");
+    }
+    drop(first);
+    assert_eq!(start(true).unwrap().steps_done(), 1, "then it goes on");
+}
+
+#[test]
 fn images_that_cannot_be_read_for_a_while_cost_nothing_but_the_while() {
     let folder = tempfile::tempdir().unwrap();
     let worlds = recipe(VQ, "").open_data(Path::new("."), Path::new(".")).unwrap();
@@ -225,6 +243,7 @@ fn the_codes_of_each_level_are_counted_in_its_own_book() {
     assert!(lines.iter().all(|line| columns(line) == columns(lines[0])), "{log}");
     // A checkpoint of before books were told apart goes on.
     trainer.save().unwrap();
+    drop(trainer);
     let path = folder.path().join("checkpoint.safetensors");
     let bytes = std::fs::read(&path).unwrap();
     let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
@@ -298,6 +317,7 @@ fn recomputing_changes_no_number() {
     let mut trainer = start(recipe(VQ, ""), &folder.path().join("again"), false).unwrap();
     let mut reports = go(&mut trainer, 3);
     trainer.save().unwrap();
+    drop(trainer);
     let other = recipe(VQ, ", recompute: true");
     let mut trainer = start(other, &folder.path().join("again"), true).unwrap();
     reports.extend(go(&mut trainer, 6));
@@ -331,6 +351,7 @@ fn a_checkpoint_of_another_recipe_is_not_continued() {
     let mut trainer = start(recipe(FSQ, ""), folder.path(), false).unwrap();
     go(&mut trainer, 1);
     trainer.save().unwrap();
+    drop(trainer);
     let mut other = recipe(FSQ, "");
     other.optimizer.lr = 5e-3;
     let error = start(other, folder.path(), true).unwrap_err().to_string();

@@ -1,6 +1,7 @@
 //! One training run, step by step.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -40,6 +41,8 @@ pub struct Trainer {
     /// Whether what is in memory is what a step left, and no number in it led to a loss that is none.
     is_whole: bool,
     waiting: Option<Waiting>,
+    /// Held while the run goes on: two in one folder would write over each other.
+    _lock: Option<File>,
 }
 
 /// A report that is not handed out yet, because a file of its step could not be written.
@@ -76,7 +79,8 @@ impl Trainer {
     /// Starts a run in `folder`, or resumes the one whose checkpoint lies there.
     ///
     /// # Errors
-    /// If the recipe, the data or the folder cannot be used, or `resume` finds another run.
+    /// If the recipe, the data or the folder cannot be used, if another program trains there, or if
+    /// `resume` finds another run.
     pub fn new(
         recipe: Recipe,
         source: Arc<dyn Source>,
@@ -86,6 +90,7 @@ impl Trainer {
     ) -> Result<Self> {
         recipe.validate()?;
         std::fs::create_dir_all(folder).map_err(|source| EngineError::io(folder, source))?;
+        let lock = state::claim(folder)?;
         state::remove_partial_files(folder)?;
         let saved = if resume && checkpoint(folder).is_file() {
             Some(state::load_run(&checkpoint(folder), &recipe, device)?)
@@ -128,6 +133,7 @@ impl Trainer {
             counts,
             is_whole: true,
             waiting: None,
+            _lock: lock,
             recipe,
         })
     }
