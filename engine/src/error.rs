@@ -28,6 +28,16 @@ pub enum EngineError {
         /// What to do about it; may be empty.
         hint: String,
     },
+    /// A file is sound, but can be read in several ways: a person has to say in which.
+    #[error("{path}: {reason}", path = path.display())]
+    Unclear {
+        /// The file or folder.
+        path: PathBuf,
+        /// What it can be.
+        reason: String,
+        /// How to say it on the command line.
+        hint: String,
+    },
     /// A value that a person gave cannot be used.
     #[error("{what}: {reason}")]
     BadInput {
@@ -81,6 +91,12 @@ impl EngineError {
         Self::BadFile { path: path.into(), reason: reason.to_string(), hint: hint.to_string() }
     }
 
+    /// A file that can be read in several ways, with how a person says in which.
+    #[expect(clippy::needless_pass_by_value, reason = "callers hand over what they just made")]
+    pub fn unclear(path: impl Into<PathBuf>, reason: impl ToString, hint: impl ToString) -> Self {
+        Self::Unclear { path: path.into(), reason: reason.to_string(), hint: hint.to_string() }
+    }
+
     /// A value that cannot be used, with what to do about it ("" if there is nothing to say).
     #[expect(clippy::needless_pass_by_value, reason = "callers hand over what they just made")]
     pub fn bad_input(what: impl ToString, reason: impl ToString, hint: impl ToString) -> Self {
@@ -96,14 +112,20 @@ impl EngineError {
     pub fn is_bad_input(&self) -> bool {
         matches!(
             self,
-            Self::Io { .. } | Self::BadFile { .. } | Self::BadInput { .. } | Self::Shape { .. }
+            Self::Io { .. }
+                | Self::BadFile { .. }
+                | Self::Unclear { .. }
+                | Self::BadInput { .. }
+                | Self::Shape { .. }
         )
     }
 
     /// The form that is shown to a person.
     pub fn problem(&self) -> Problem {
         let hint = match self {
-            Self::BadFile { hint, .. } | Self::BadInput { hint, .. } => hint.clone(),
+            Self::BadFile { hint, .. }
+            | Self::Unclear { hint, .. }
+            | Self::BadInput { hint, .. } => hint.clone(),
             Self::Io { source, .. } => match source.kind() {
                 std::io::ErrorKind::NotFound => "Check the spelling of the path".to_owned(),
                 std::io::ErrorKind::PermissionDenied => "Check the permissions".to_owned(),

@@ -35,7 +35,7 @@ pub(super) fn run(options: &arguments::Decode, console: &mut Console<'_, '_>) ->
         return Err(Stop::bad_input(&name, several, hint));
     }
     for remark in &read.remarks {
-        console.remark(&format!("{name}: {remark}"));
+        console.remark(&format!("{name}: {}", remark.in_full()));
     }
     if facts.is_other_maker(read.maker.token_hash.as_deref()) {
         let maker = read.maker.model.as_deref().unwrap_or("another tokenizer");

@@ -50,10 +50,7 @@ pub(super) fn run(options: &arguments::Encode, console: &mut Console<'_, '_>) ->
     let engine = Engine::open(console)?;
     let model = engine.model(&options.model);
     let facts = engine.answer(&ModelInfo { model: model.clone() }, console)?;
-    let maker = token_files::Maker {
-        model: Some(facts.name.clone()),
-        token_hash: Some(facts.token_hash.clone()),
-    };
+    let maker = facts.maker();
     let mut outputs = Outputs::into_folder(&options.out)?;
     let (mut colors, mut skipped, mut lines) = (BTreeMap::new(), Skipped::default(), Vec::new());
     for (done, path) in options.images.iter().enumerate() {

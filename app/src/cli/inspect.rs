@@ -9,7 +9,7 @@ use smalti_engine::measure::{BookStatistics, BooksStatistics};
 use smalti_engine::questions::{
     CodeUse, Identified, Identify, InspectModel, Inspection, ModelRef, Sample, Scope,
 };
-use smalti_engine::token_files;
+use smalti_engine::token_files::{self, from_arrays::Remark};
 use smalti_engine::tokenizers::Facts;
 
 use super::arguments;
@@ -180,7 +180,7 @@ fn tokens(
         entropy_bits: s.entropy_bits,
         samples: s.samples,
         ceiling: s.ceiling,
-        remarks: read.remarks.clone(),
+        remarks: read.remarks.iter().map(Remark::in_full).collect(),
         books: s.several().to_vec(),
     };
     let mut lines = vec![

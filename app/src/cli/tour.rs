@@ -57,8 +57,9 @@ pub(super) fn run(options: &arguments::Tour, console: &mut Console<'_, '_>) -> R
     let appearance = engine.long_answer(&question, "decoding each code", console)?;
     let usage = usage_of(&shown, size, &model, (&facts, &engine, console))?;
     let mut stems = Vec::new();
+    let maker = facts.maker();
     for chapter in &chapters {
-        stems.push(keep(chapter, &appearance, &mut outputs)?);
+        stems.push(keep(chapter, (&appearance, &maker), &mut outputs)?);
     }
     let several = usage.len() > 1;
     for (book, usage) in usage.iter().enumerate() {
@@ -162,6 +163,12 @@ fn chapter(
     }
     let question = Encode { subject: image.clone().into(), size, model: model.clone() };
     let encoded = engine.answer(&question, console)?;
+    let side = |picture: &Picture| picture.width().min(picture.height());
+    if side(&loaded.picture) < side(&encoded.picture) {
+        let [from, to] = [&loaded.picture, &encoded.picture]
+            .map(|picture| format!("{}x{}", picture.width(), picture.height()));
+        console.remark(&format!("{}: {from} pixels, enlarged to {to}", loaded.name));
+    }
     let question = Comparison {
         original: PastedPicture::new(encoded.picture.clone()),
         tokens: encoded.tokens.clone(),
@@ -179,7 +186,11 @@ fn chapter(
 }
 
 /// Stages the files of a picture and gives the name that they share.
-fn keep(chapter: &Chapter, appearance: &Appearance, outputs: &mut Outputs) -> Result<String, Stop> {
+fn keep(
+    chapter: &Chapter,
+    (appearance, maker): (&Appearance, &token_files::Maker),
+    outputs: &mut Outputs,
+) -> Result<String, Stop> {
     let name = Path::new(&chapter.name);
     let stem = name.file_stem().unwrap_or(name.as_os_str()).to_string_lossy();
     let stem = outputs.unique_stem(&stem);
@@ -197,7 +208,7 @@ fn keep(chapter: &Chapter, appearance: &Appearance, outputs: &mut Outputs) -> Re
     } else {
         // Several parts do not go into one array.
         let images = std::slice::from_ref(&chapter.tokens);
-        let bytes = token_files::safetensors_bytes(images, &token_files::Maker::default())?;
+        let bytes = token_files::safetensors_bytes(images, maker)?;
         outputs.add(&format!("{stem}.tokens.safetensors"), &bytes)?;
     }
     Ok(stem)

@@ -49,6 +49,7 @@ pub(super) fn run(
         files: options.files.clone(),
         ending: Arc::clone(&around.cancel),
         errors: around.errors.take().map(Rc::new),
+        has_dialogs: true,
         ..StudioOptions::new(assets)
     };
     let native = NativeOptions {

@@ -16,13 +16,13 @@ use smalti_engine::questions::{
 use smalti_engine::session::{Asker, guard};
 use smalti_engine::token_files::{
     self,
-    from_arrays::{Index, Wanted},
+    from_arrays::{Index, Remark, Wanted},
 };
 use smalti_engine::{EngineError, Problem};
 
 use super::background::Background;
 use super::disk::{model_now, read_whole, stamp};
-use super::outcome::{Opened, Outcome, Unclear, notice};
+use super::outcome::{DocumentFile, Opened, Outcome, Unclear, notice};
 use super::saved;
 use super::scenes::Scene;
 use crate::document::{
@@ -53,6 +53,11 @@ impl Openings {
         self.waiting.push_back((path.into(), slot, None));
     }
 
+    /// Asks for what is at a path, before what waits: it has waited itself.
+    pub fn ask_first(&mut self, path: PathBuf) {
+        self.waiting.push_front((path.into(), Slot::A, None));
+    }
+
     /// Asks for tokens in a file that is read as somebody says.
     pub fn ask_tokens(&mut self, path: PathBuf, reading: Reading) {
         self.waiting.push_back((path.into(), Slot::A, Some(reading)));
@@ -74,8 +79,13 @@ impl Openings {
         let (number, asker) = (self.begun, asker());
         self.open = Some((number, Arc::clone(&path)));
         let (size, model) = (document.size, document.model.clone());
-        let opening = Opening { path, slot, reading, size, model, needs, asker };
-        background.alongside("opening", move || {
+        let seen = match &document.subject {
+            Some(Subject::Tokens(given)) => Some(given.clone()),
+            Some(Subject::Image(_)) | None => None,
+        };
+        let path_of = Arc::clone(&path);
+        let opening = Opening { path: path_of, slot, reading, size, model, seen, needs, asker };
+        let started = background.alongside("opening", move || {
             // After a panic too, what is being opened has an end.
             let opened = guard("opening", || Ok(opening.open()));
             let (outcomes, problem) = match opened.unwrap_or_else(|error| Err(error.problem())) {
@@ -84,6 +94,13 @@ impl Openings {
             };
             Outcome::Opened(Opened { number, path: opening.path, outcomes, problem })
         });
+        if let Err(error) = started {
+            // What waits is still opened: there may be a thread for that.
+            let problem = error.problem();
+            let outcomes = vec![notice(problem.clone().into())];
+            let opened = Opened { number, path, outcomes, problem: Some(problem) };
+            background.say(Outcome::Opened(opened));
+        }
     }
 
     /// It is opened, or cannot be.
@@ -112,6 +129,8 @@ struct Opening {
     reading: Option<Reading>,
     size: WorkingSize,
     model: ModelRef,
+    /// The tokens that are seen, which another image of their file may follow.
+    seen: Option<Given>,
     /// What the views that are seen will ask for.
     needs: Needs,
     asker: Asker,
@@ -131,8 +150,9 @@ impl Opening {
             Identified::Tokens(path) => return self.tokens(path, &Reading::default()),
             Identified::Scene(path) => return Ok(vec![read_scene(path)?]),
             Identified::Document(path) => {
+                let file = DocumentFile { path: path.to_path_buf(), seen: stamp };
                 let saved = saved::open(path).map_err(|error| error.problem())?;
-                return Ok(vec![Outcome::Document(Some(path.to_path_buf()), Box::new(saved))]);
+                return Ok(vec![Outcome::Document(Some(file), Box::new(saved))]);
             }
             Identified::Recipe(path) => {
                 vec![JobCommand::Train(RecipeRef::File(Arc::clone(path))).into()]
@@ -170,7 +190,11 @@ impl Opening {
         if self.is_size_open() && own != self.size.side {
             commands.push(Open::Size(WorkingSize { side: own, ..self.size }).into());
             let summary = format!("{} is worked on at {own}×{own}", name(&self.path));
-            let hint = "That is its images' own size; Tokens has others";
+            let hint = if facts.size.is_some() {
+                "That is its images' own size; Tokens has others"
+            } else {
+                "Its images have several sizes, that is a middle one; Tokens has others"
+            };
             commands.push(Notice { hint: hint.to_owned(), ..Notice::info(summary) }.into());
         }
         commands.extend([Open::Image(image).into(), Layout::Show(ViewId::Dataset).into()]);
@@ -235,23 +259,34 @@ impl Opening {
         let facts = self.asker.wait(&ModelInfo { model: self.model.clone() }).ok();
         let fixed = facts.as_ref().and_then(|facts| facts.fixed_grid());
         let Reading { grid, key, index } = reading.clone();
-        // All of them where that is not too much: the largest code of one image says little of a codebook.
-        let is_large = stamp(path).length > READ_WHOLE;
-        let which = if is_large { Index::One(index) } else { Index::All };
-        let wanted = Wanted { fixed, grid, index: Some(which), key: key.clone(), codes: None };
+        let stamp = stamp(path);
+        // All of them where that is not too much, and the first time: the largest code of one image says
+        // little of a codebook.
+        let is_large = stamp.length > READ_WHOLE;
+        let seen = self.seen.as_ref().filter(|given| {
+            let is_this =
+                |among: &Among| (&*among.path, &among.key, among.stamp) == (path, &key, stamp);
+            !is_large && given.among.as_deref().is_some_and(is_this)
+        });
+        let codes = seen.filter(|given| given.is_size_assumed);
+        let codes = codes.map(|given| given.tokens.first().codebook_size());
+        let is_one = is_large || seen.is_some();
+        let which = if is_one { Index::One(index) } else { Index::All };
+        let wanted = Wanted { fixed, grid, index: Some(which), key: key.clone(), codes };
         let read = match token_files::read(path, &wanted, None) {
             Ok(read) => read,
-            Err(error) => return unclear(path, error.problem()),
+            // Only a word of the person is missing: it is asked for.
+            Err(error @ EngineError::Unclear { .. }) => return unclear(path, error.problem()),
+            Err(error) => return Err(error.problem()),
         };
         let mut commands: Vec<Command> = Vec::new();
-        let (count, is_size_assumed) = (read.total, read.is_size_assumed);
-        let place = if is_large { 0 } else { index };
+        let (count, is_size_assumed) = (read.total, read.maker.is_size_assumed || codes.is_some());
+        let place = if is_one { 0 } else { index };
         let Some(tokens) = read.images.into_iter().nth(place) else {
             let reason = format!("there is no image {}: it has {count}", index + 1);
             return Err(EngineError::bad_file(path, reason, "Open the file again").problem());
         };
-        let (file, stamp) = (path.to_owned(), stamp(path));
-        let among = Among { path: file, index, count, grid, key, stamp };
+        let among = Among { path: path.to_owned(), index, count, grid, key, stamp };
         let among = (count > 1).then(|| Arc::new(among));
         let given = Given { name: name(path).into(), tokens, is_size_assumed, among };
         let subject = Subject::Tokens(given.clone());
@@ -261,9 +296,11 @@ impl Opening {
         commands.push(Layout::Show(ViewId::Tokens).into());
         if let Some(problem) = &encoded.unfit {
             let hint = "Their codes are counted all the same; open the tokenizer that made them";
-            commands.push(Notice::warning(problem.summary.clone(), hint).into());
+            let summary = format!("{}: {}", name(path), problem.summary);
+            commands.push(Notice::warning(summary, hint).into());
         } else if let Some(problem) = &encoded.undecoded {
-            let (summary, hint) = (problem.summary.clone(), problem.hint.clone());
+            let summary = format!("{}: {}", name(path), problem.summary);
+            let hint = problem.hint.clone();
             commands.push(Notice::warning(summary, hint).into());
         } else if let Some(facts) = &facts
             && facts.is_other_maker(read.maker.token_hash.as_deref())
@@ -284,22 +321,17 @@ impl Opening {
             let summary = format!("{}: the first of {count} images", name(path));
             commands.push(Notice::info(summary).into());
         }
-        let remarks = read.remarks.iter().map(|text| text.split("; if ").next().unwrap_or(text));
         if reading.index == 0 {
             // Of its codebook's size more was said above.
-            let remarks = remarks.filter(|text| !text.starts_with("nothing says how many codes"));
-            commands.extend(remarks.map(|text| Notice::info(text).into()));
+            let remarks = read.remarks.iter().filter(|r| !matches!(r, Remark::CodebookSize(_)));
+            commands.extend(remarks.map(|remark| Notice::info(remark.to_string()).into()));
         }
         Ok(commands.into_iter().map(Outcome::Command).collect())
     }
 }
 
-/// A file of tokens that could not be read. Where only a word of the person is missing (the command line
-/// takes it as an option), it is asked for.
+/// Asks how a file of tokens is to be read.
 fn unclear(path: &Path, problem: Problem) -> Result<Vec<Outcome>, Problem> {
-    if !problem.hint.contains("--grid") && !problem.hint.contains("--key") {
-        return Err(problem);
-    }
     let file = arrays::open(path).map_err(|error| error.problem())?;
     let arrays = file.members.iter().map(|a| (a.name().to_owned(), a.shape().to_vec())).collect();
     let unclear = Unclear { path: path.to_owned(), problem, arrays };

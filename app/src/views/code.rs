@@ -139,7 +139,8 @@ fn shown_code(ctx: &ViewCtx<'_>) -> Option<Code> {
 fn occurrences(ctx: &ViewCtx<'_>, code: Code) -> Reply<Occurrences> {
     let source = ctx.document.source.clone();
     let facts = ctx.ask("code set", &SourceInfo { source: source.clone() });
-    let len = facts.best().map_or(0, |facts| facts.len).min(LOOKED_AT);
+    // Of another set it says nothing.
+    let len = facts.ready().map_or(0, |facts| facts.len).min(LOOKED_AT);
     let mut images: Vec<ImageRef> = ctx.document.image().into_iter().cloned().collect();
     for index in 0..len {
         let image = ImageRef::InSource { source: source.clone(), index };

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use egui::RichText;
 use smalti_engine::questions::{
-    CodeUse, CodebookOrder, Given, ImageRef, ModelRef, OrderBy, Ordered, Sample, SourceInfo,
+    Among, CodeUse, CodebookOrder, Given, ImageRef, ModelRef, OrderBy, Ordered, Sample, SourceInfo,
     SourceRef, Subject, TokensOfFile, Used,
 };
 use smalti_engine::session::{Last, Reply};
@@ -278,16 +278,7 @@ impl CodebookView {
                 let Some(of_file) = TokensOfFile::new(given, model.clone()) else {
                     return Err("There are no other images in this file");
                 };
-                let all = match ctx.ask_soon("tokens of the file", &of_file) {
-                    Reply::Ready(all) => all,
-                    Reply::Working { progress, .. } => {
-                        return Ok(Reply::Working { progress, last: None });
-                    }
-                    Reply::Failed(problem) => return Ok(Reply::Failed(problem)),
-                };
-                let scope = self.scope(ctx, all.first());
-                let sample = Sample::Tokens(Arc::clone(&all));
-                let counts = CodeUse { sample, scope, by_image: false };
+                let counts = self.use_of_file(ctx, of_file);
                 let question = CodebookOrder { model: Some(model), counts, by };
                 let place = ("codebook", self.sample(ctx));
                 Ok(last_of(ctx.ask_soon(place, &question), &question))
@@ -319,7 +310,11 @@ impl CodebookView {
             (Over::Image, _) => 0.hash(&mut hasher),
             (Over::Set, None) => ctx.document.source.hash(&mut hasher),
             (Over::Set, Some(given)) => {
-                given.among.as_ref().map(|among| (&among.path, among.stamp)).hash(&mut hasher);
+                given
+                    .among
+                    .as_ref()
+                    .map(|among| Among { index: 0, ..(**among).clone() })
+                    .hash(&mut hasher);
             }
         }
         hasher.finish()
@@ -352,6 +347,11 @@ impl CodebookView {
         let sample = Sample::Images { model, images, size };
         // The rows below the cells are the same answer.
         CodeUse { sample, scope: self.scope(ctx, None), by_image: true }
+    }
+
+    /// The use over the images of a file of tokens.
+    fn use_of_file(&self, ctx: &ViewCtx<'_>, file: TokensOfFile) -> CodeUse {
+        CodeUse { sample: Sample::File(file), scope: self.scope(ctx, None), by_image: true }
     }
 
     /// The first images of the set.
@@ -411,15 +411,19 @@ impl CodebookView {
 
     /// A row an image.
     fn images_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
-        let most = if self.over == Over::Set { SET_IMAGES } else { ROW_IMAGES };
-        let images = match self.images(ctx, most) {
-            Reply::Ready(images) => Arc::clone(&*images),
-            Reply::Working { .. } | Reply::Failed(_) => return,
+        let model = ctx.document.model.clone();
+        let file = one_of_many(ctx).filter(|_| self.over == Over::Set);
+        let file = file.and_then(|given| TokensOfFile::new(given, model));
+        let question = if let Some(file) = file {
+            self.use_of_file(ctx, file)
+        } else {
+            let most = if self.over == Over::Set { SET_IMAGES } else { ROW_IMAGES };
+            match self.images(ctx, most) {
+                Reply::Ready(images) if images.is_empty() => return,
+                Reply::Ready(images) => self.use_over(ctx, Arc::clone(&*images)),
+                Reply::Working { .. } | Reply::Failed(_) => return,
+            }
         };
-        if images.is_empty() {
-            return;
-        }
-        let question = self.use_over(ctx, images);
         let reply = ctx.ask_soon("codebook rows", &question);
         match reply.last_for(|asked: &CodeUse| *asked == question) {
             Reply::Failed(problem) => {

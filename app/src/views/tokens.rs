@@ -220,7 +220,13 @@ impl TokensView {
                 if let Some(compared) = compared.best() {
                     let texture = ctx.textures.picture(&compared.reconstruction, Sampling::Pixels);
                     pane.paint(ui, texture.id(), egui::Color32::WHITE);
-                    let mut left = format!("reconstruction, {}", ctx.document.model.label());
+                    let adds_up = ctx.known().is_some_and(|facts| facts.facts.prefixes);
+                    let what = if adds_up && number + 1 < now.parts().len() {
+                        format!("decoded up to part {}", number + 1)
+                    } else {
+                        "reconstruction".to_owned()
+                    };
+                    let mut left = format!("{what}, {}", ctx.document.model.label());
                     if spatial {
                         self.pick(ui, ctx, &pane, &sheet);
                         overlay::hovered_cell(ui, ctx, &pane, &sheet);

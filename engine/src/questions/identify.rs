@@ -130,7 +130,7 @@ impl Identify {
             nothing => match checkpoint {
                 Ok(_) => Ok(Identified::Model(ModelRef::File { path, stamp })),
                 // Several, of which one is to be given: more to the point than that there are no images.
-                Err(error) if error.problem().summary.contains("checkpoints:") => Err(error),
+                Err(error @ EngineError::Unclear { .. }) => Err(error),
                 Err(_) => nothing.map(|_| Identified::Images(SourceRef::Path { path, stamp })),
             },
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::image::Stamp;
 use crate::checkpoints::{self, Design};
 use crate::session::{Desk, Question};
+use crate::token_files::Maker;
 use crate::tokenizers::{Facts, Tokenizer};
 use crate::tokens::{PartShape, Tokens};
 use crate::{EngineError, Result};
@@ -236,6 +237,12 @@ impl ModelFacts {
             [only] => Some((only.frames * only.rows, only.columns)),
             several => Some((1, several.iter().filter_map(PartShape::cells).sum())),
         }
+    }
+
+    /// It, as what made tokens.
+    pub fn maker(&self) -> Maker {
+        let (model, token_hash) = (Some(self.name.clone()), Some(self.token_hash.clone()));
+        Maker { model, token_hash, is_size_assumed: false }
     }
 
     /// Whether a file of tokens says that another tokenizer made them; `said` is its hash.

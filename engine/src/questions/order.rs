@@ -52,6 +52,8 @@ pub struct Ordered {
     pub unused: Arc<[u32]>,
     /// Images that could not be read, with why.
     pub skipped: Vec<String>,
+    /// Images whose tokens were counted.
+    pub images: usize,
     /// Which images were counted over; none where tokens were counted.
     pub sample: Option<ImageSample>,
 }
@@ -90,6 +92,7 @@ impl Question for CodebookOrder {
             statistics: found.statistics,
             unused,
             skipped: found.skipped.clone(),
+            images: found.images,
             sample: found.sample,
         })
     }

@@ -6,6 +6,7 @@ use super::encode::Encode;
 use super::image::{ImageRef, LoadImage};
 use super::model::{ModelRef, load};
 use super::sample::{ImageSample, Sizes};
+use super::stream::TokensOfFile;
 use crate::images::WorkingSize;
 use crate::measure::{CodeCounts, CodeStatistics};
 use crate::session::{Desk, Question};
@@ -22,6 +23,9 @@ const MOST_IMAGES: usize = 1024;
 pub enum Sample {
     /// These tokens, as they are; no tokenizer is needed.
     Tokens(Arc<[Tokens]>),
+    /// Those of all images of a file. Asked for when they are counted: a question that held them would keep
+    /// the file in memory.
+    File(TokensOfFile),
     /// Those of images.
     Images {
         /// By which tokenizer.
@@ -39,6 +43,23 @@ impl Sample {
         Self::Tokens([tokens].into())
     }
 
+    /// What is there to be counted.
+    fn open(&self, desk: &Desk<'_>) -> Result<Opened<'_>> {
+        Ok(match self {
+            Self::Tokens(tokens) => Opened::Tokens(Arc::clone(tokens)),
+            Self::File(file) => Opened::Tokens(Arc::clone(&*desk.ask(file)?)),
+            Self::Images { model, images, size } => Opened::Images { model, images, size: *size },
+        })
+    }
+}
+
+/// A sample with its tokens or images.
+enum Opened<'a> {
+    Tokens(Arc<[Tokens]>),
+    Images { model: &'a ModelRef, images: &'a Arc<[ImageRef]>, size: WorkingSize },
+}
+
+impl Opened<'_> {
     fn len(&self) -> usize {
         match self {
             Self::Tokens(tokens) => tokens.len(),
@@ -50,7 +71,7 @@ impl Sample {
         match self {
             Self::Tokens(tokens) => Ok(tokens[number].clone()),
             Self::Images { model, images, size } => {
-                let (image, size, model) = (images[number].clone(), *size, model.clone());
+                let (image, size, model) = (images[number].clone(), *size, (*model).clone());
                 let original = LoadImage { image: image.clone(), paint_side: size.side };
                 let subject = image.into();
                 let encoded = desk.ask(&Encode { subject, size, model })?;
@@ -131,18 +152,19 @@ impl Question for CodeUse {
     type Answer = Used;
 
     fn answer(&self, desk: &Desk<'_>) -> Result<Used> {
-        let many = self.sample.len() > 1;
-        let mut counting: Option<Counting> = match &self.sample {
-            Sample::Tokens(_) => None,
-            Sample::Images { model, .. } => {
+        let opened = self.sample.open(desk)?;
+        let many = opened.len() > 1;
+        let mut counting: Option<Counting> = match &opened {
+            Opened::Tokens(_) => None,
+            Opened::Images { model, .. } => {
                 let model = load(desk, model)?;
                 let facts = model.tokenizer.facts();
                 Some(Counting::new(facts.book(self.scope.book).size, self.by_image))
             }
         };
         let (mut skipped, mut sizes) = (Vec::new(), Sizes::default());
-        for number in 0..self.sample.len() {
-            match self.sample.tokens(desk, number, &mut sizes) {
+        for number in 0..opened.len() {
+            match opened.tokens(desk, number, &mut sizes) {
                 Ok(tokens) => {
                     let parts: Vec<&Part> = self.scope.parts(&tokens).collect();
                     let Some(size) = parts.first().map(|part| part.codebook_size()) else {
@@ -156,13 +178,13 @@ impl Question for CodeUse {
                 Err(error) if many => skipped.push(error.to_string()),
                 Err(error) => return Err(error),
             }
-            desk.progress((number + 1) as f32 / self.sample.len() as f32)?;
+            desk.progress((number + 1) as f32 / opened.len() as f32)?;
         }
         let counting = counting.ok_or_else(|| {
             EngineError::bad_input("tokens", "there are none to count", "open images or tokens")
         })?;
         let mut used = counting.finish(skipped);
-        if let Sample::Images { images, .. } = &self.sample {
+        if let Opened::Images { images, .. } = opened {
             used.sample = Some(ImageSample::new(desk, images, used.images)?);
             (used.sizes, used.enlarged) = (sizes.range(), sizes.enlarged);
         }

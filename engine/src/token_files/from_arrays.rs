@@ -12,7 +12,11 @@ use crate::arrays::{self, Array, Arrays, ElementType, Kind, names_in_words, shap
 use crate::{EngineError, Result};
 
 /// Numbers that are converted at a time.
-const PIECE: usize = 1 << 16;
+pub(super) const PIECE: usize = 1 << 16;
+/// Grids that are held at once, each of which takes some 200 bytes beside its codes.
+const AT_ONCE: usize = 1 << 22;
+/// Numbers beyond this are no tokens of one image: their rectangles are not looked for.
+const MOST_TOKENS: usize = 1 << 32;
 /// A grid's long side is at most this many times its short one, unless somebody says so.
 const MAX_RATIO: usize = 4;
 /// Rows this long are more likely whole sequences, unless Smalti's own number type says otherwise.
@@ -65,8 +69,63 @@ pub struct Read {
     /// The codebook's size, if the person or the file says it; all codes are below it. See
     /// [`Read::assume_codes`].
     pub codebook_size: Option<u32>,
-    /// What was assumed, for people.
-    pub remarks: Vec<String>,
+    /// What was assumed.
+    pub remarks: Vec<Remark>,
+}
+
+/// What was assumed of a file that can be read in more than one way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remark {
+    /// How many codes there are: the largest one plus one.
+    CodebookSize(u32),
+    /// That it is one grid of so many rows and columns, not a sequence in each row.
+    OneGrid(usize, usize),
+    /// That the sizes before rows and columns, in words, count so many grids.
+    Leading(String, usize),
+    /// That so many tokens in a row are so many grids.
+    Row(usize, usize),
+    /// That floating point numbers are codes, as all of them are whole.
+    Floats,
+}
+
+impl std::fmt::Display for Remark {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::CodebookSize(size) => write!(
+                f,
+                "nothing says how many codes there are; {size} are assumed, the largest code plus one"
+            ),
+            Self::OneGrid(rows, columns) => {
+                write!(f, "taken as one grid of {rows} rows and {columns} columns")
+            }
+            Self::Leading(sizes, count) => {
+                write!(f, "{sizes} are counted one after the other: {count} grids")
+            }
+            Self::Row(tokens, count) => {
+                write!(f, "{tokens} tokens in a row are taken as {count} grids")
+            }
+            Self::Floats => f.write_str("its codes are floating point numbers, all of them whole"),
+        }
+    }
+}
+
+impl Remark {
+    /// What was assumed, and how another reading is said, in one sentence.
+    pub fn in_full(&self) -> String {
+        self.hint().map_or_else(|| self.to_string(), |hint| format!("{self}; {hint}"))
+    }
+
+    /// How another reading is said on the command line, if it can be.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::OneGrid(_, columns) => {
+                let shapes = shapes_in_words(*columns, " or ");
+                Some(format!("if each row is a picture of its own, say --grid {shapes}"))
+            }
+            Self::CodebookSize(_) => Some("say --codes K if there are more".to_owned()),
+            Self::Leading(..) | Self::Row(..) | Self::Floats => None,
+        }
+    }
 }
 
 impl Read {
@@ -81,9 +140,7 @@ impl Read {
             return size;
         }
         let size = self.largest().saturating_add(1);
-        self.remarks.push(format!(
-            "nothing says how many codes there are; {size} are assumed, the largest code plus one"
-        ));
+        self.remarks.push(Remark::CodebookSize(size));
         self.codebook_size = Some(size);
         size
     }
@@ -104,37 +161,43 @@ pub fn read(path: &Path, wanted: &Wanted) -> Result<Read> {
 /// # Errors
 /// As [`read`].
 pub fn of_arrays(path: &Path, file: &Arrays, wanted: &Wanted) -> Result<Read> {
-    let bad = |(reason, hint): Problem| EngineError::bad_file(path, reason, hint);
-    let array = pick(file, wanted.key.as_deref()).map_err(bad)?;
+    let array = pick(path, file, wanted.key.as_deref())?;
     if array.kind() == Kind::Bools {
         let reason = format!("{array} holds true and false, which are no codes");
-        return Err(bad((reason, WHOLE.to_owned())));
+        return Err(EngineError::bad_file(path, reason, WHOLE));
     }
-    let mut layout = layout(array, wanted).map_err(bad)?;
+    let mut layout = layout(path, array, wanted)?;
     let which = match wanted.index {
         None | Some(Index::All) => 0..layout.count,
         Some(Index::One(index)) if index < layout.count => index..index + 1,
         Some(Index::One(index)) => {
             let reason = format!("there is no grid {index}: it has {}", layout.count);
             let hint = format!("say --index 0 to {}, or all", layout.count - 1);
-            return Err(bad((reason, hint)));
+            return Err(EngineError::bad_file(path, reason, hint));
         }
     };
+    check_count(path, which.len())?;
     let codebook_size = wanted.codes.or_else(|| own_codes(file));
     let mut grids = Vec::with_capacity(which.len().min(1 << 16));
     for number in which {
         grids.push(grid(array, &layout, number, codebook_size, path)?);
     }
     if array.kind() == Kind::Floats {
-        layout.remarks.push("its codes are floating point numbers, all of them whole".to_owned());
+        layout.remarks.push(Remark::Floats);
     }
     Ok(Read { grids, total: layout.count, codebook_size, remarks: layout.remarks })
 }
 
-/// What is wrong, and what to do.
-type Problem = (String, String);
-
 const WHOLE: &str = "codes are whole numbers from 0 on, such as x.astype(numpy.int64)";
+
+/// That not more grids are wanted at once than can be held: ten million of a code each take gigabytes.
+pub(super) fn check_count(path: &Path, grids: usize) -> Result<()> {
+    if grids > AT_ONCE {
+        let reason = format!("{grids} grids of tokens, at most {AT_ONCE} are read at once");
+        return Err(EngineError::bad_file(path, reason, "say --index N to read one of them"));
+    }
+    Ok(())
+}
 
 /// The codebook's size in the metadata that Smalti writes.
 fn own_codes(file: &Arrays) -> Option<u32> {
@@ -144,29 +207,31 @@ fn own_codes(file: &Arrays) -> Option<u32> {
 }
 
 /// The array that is meant.
-fn pick<'a>(file: &'a Arrays, key: Option<&str>) -> Result<&'a Array, Problem> {
+fn pick<'a>(path: &Path, file: &'a Arrays, key: Option<&str>) -> Result<&'a Array> {
     let names = || names_in_words(&file.members);
     let found = match key {
         Some(key) => file.members.iter().find(|array| array.name() == key).ok_or_else(|| {
             let reason = format!("there is no array {key:?} in this {}", file.container);
-            (reason, format!("say --key with one of its names: {}", names()))
+            let hint = format!("say --key with one of its names: {}", names());
+            EngineError::unclear(path, reason, hint)
         })?,
         None => match &file.members[..] {
             [only] => only,
             [] => {
                 let reason = format!("there are no arrays in this {}", file.container);
-                return Err((reason, "save the tokens as a .npy file".to_owned()));
+                return Err(EngineError::bad_file(path, reason, "save the tokens as a .npy file"));
             }
             several => {
                 let reason = format!("it holds {} arrays: {}", several.len(), names());
-                return Err((reason, "say with --key NAME which one holds the tokens".to_owned()));
+                let hint = "say with --key NAME which one holds the tokens";
+                return Err(EngineError::unclear(path, reason, hint));
             }
         },
     };
     if found.is_empty() {
         let shape = shape_in_words(found.shape());
         let reason = format!("its array {} of shape {shape} has no tokens", found.name());
-        return Err((reason, "save the tokens again".to_owned()));
+        return Err(EngineError::bad_file(path, reason, "save the tokens again"));
     }
     Ok(found)
 }
@@ -177,21 +242,21 @@ struct Layout {
     count: usize,
     rows: usize,
     columns: usize,
-    remarks: Vec<String>,
+    remarks: Vec<Remark>,
 }
 
-fn layout(array: &Array, wanted: &Wanted) -> Result<Layout, Problem> {
+fn layout(path: &Path, array: &Array, wanted: &Wanted) -> Result<Layout> {
     let shape = array.shape();
     let dims: Vec<usize> = shape.iter().copied().filter(|size| *size != 1).collect();
     if let Some(grid) = wanted.grid {
-        return as_told(&dims, grid).ok_or_else(|| misfit(shape, &dims, grid));
+        return as_told(&dims, grid).ok_or_else(|| misfit(path, shape, &dims, grid));
     }
     if let Some(layout) = wanted.fixed.and_then(|grid| as_told(&dims, grid)) {
         return Ok(layout);
     }
     let (rows, columns) = match dims[..] {
         [] => return Ok(Layout { count: 1, rows: 1, columns: 1, remarks: Vec::new() }),
-        [n] => return Err(ask(shape, 1, n)),
+        [n] => return Err(ask(path, shape, 1, n)),
         [.., rows, columns] => (rows, columns),
     };
     let count: usize = dims[..dims.len() - 2].iter().product();
@@ -201,25 +266,19 @@ fn layout(array: &Array, wanted: &Wanted) -> Result<Layout, Problem> {
             shape_in_words(shape)
         );
         let hint = "save one level of them, such as x[..., 0], or the levels first: (levels, H, W)";
-        return Err((reason, hint.to_owned()));
+        return Err(EngineError::bad_file(path, reason, hint));
     }
     if !is_likely_grid(&dims, array.element()) {
-        return Err(ask(shape, count * rows, columns));
+        return Err(ask(path, shape, count * rows, columns));
     }
     let mut remarks = Vec::new();
     if dims.len() == 2 && rows != columns && array.element() != ElementType::U32 {
-        remarks.push(format!(
-            "taken as one grid of {rows} rows and {columns} columns; if each row is a picture of \
-             its own, say --grid {}",
-            shapes_in_words(columns, " or ")
-        ));
+        remarks.push(Remark::OneGrid(rows, columns));
     }
     if dims.len() > 3 {
-        remarks.push(format!(
-            "{} of its shape {} are counted one after the other: {count} grids",
-            shape_in_words(&dims[..dims.len() - 2]),
-            shape_in_words(shape)
-        ));
+        let leading = shape_in_words(&dims[..dims.len() - 2]);
+        let sizes = format!("{leading} of its shape {}", shape_in_words(shape));
+        remarks.push(Remark::Leading(sizes, count));
     }
     Ok(Layout { count, rows, columns, remarks })
 }
@@ -236,7 +295,7 @@ fn as_told(dims: &[usize], (rows, columns): (usize, usize)) -> Option<Layout> {
         && n.is_multiple_of(cells)
     {
         let count = n / cells;
-        return fits(count, vec![format!("{n} tokens in a row are taken as {count} grids")]);
+        return fits(count, vec![Remark::Row(n, count)]);
     }
     None
 }
@@ -258,7 +317,7 @@ fn is_likely_grid(dims: &[usize], element: ElementType) -> bool {
 }
 
 /// The error that asks for rows and columns.
-fn ask(shape: &[usize], count: usize, n: usize) -> Problem {
+fn ask(path: &Path, shape: &[usize], count: usize, n: usize) -> EngineError {
     let what = match count {
         1 => format!("one sequence of {n} tokens"),
         _ => format!("{count} sequences of {n} tokens"),
@@ -274,10 +333,15 @@ fn ask(shape: &[usize], count: usize, n: usize) -> Problem {
         let which = if grids == 1 { "it is one grid" } else { "each is a grid" };
         hint = format!("{hint}, or --grid {rows}x{columns} if {which}");
     }
-    (reason, hint)
+    EngineError::unclear(path, reason, hint)
 }
 
-fn misfit(shape: &[usize], dims: &[usize], (rows, columns): (usize, usize)) -> Problem {
+fn misfit(
+    path: &Path,
+    shape: &[usize],
+    dims: &[usize],
+    (rows, columns): (usize, usize),
+) -> EngineError {
     let reason =
         format!("--grid {rows}x{columns} does not fit an array of {}", shape_in_words(shape));
     let n = dims.last().copied().unwrap_or(1);
@@ -285,13 +349,16 @@ fn misfit(shape: &[usize], dims: &[usize], (rows, columns): (usize, usize)) -> P
     if let [.., rows, columns] = *dims {
         hint = format!("{hint}; grids are {rows}x{columns}");
     }
-    (reason, hint)
+    EngineError::unclear(path, reason, hint)
 }
 
 /// Rows and columns that `n` tokens can have, the most square ones first, at most four.
 pub fn possible_shapes(n: usize) -> Vec<(usize, usize)> {
     const NAMED: usize = 4;
     let mut shapes = Vec::new();
+    if n == 0 || n > MOST_TOKENS {
+        return shapes;
+    }
     for short in (1..=n.isqrt()).rev().filter(|short| n.is_multiple_of(*short)) {
         let long = n / short;
         // A strip is no picture, unless nothing else is left.

@@ -6,13 +6,14 @@ pub mod from_arrays;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
+use std::sync::Arc;
 
 use safetensors::tensor::{Dtype, TensorView};
 
 use crate::arrays::{self, Array, Arrays};
-use crate::tokens::{Part, PartShape, Tokens};
+use crate::tokens::{MASKED, Part, PartShape, Tokens};
 use crate::{EngineError, Result};
-use from_arrays::{Index, Indices, Wanted};
+use from_arrays::{Index, Indices, PIECE, Remark, Wanted};
 
 /// The version of the metadata in safetensors files. Version 1 held one part, without its book.
 const FORMAT: u64 = 2;
@@ -26,6 +27,9 @@ pub struct Maker {
     pub model: Option<String>,
     /// Identifies its encoder and quantizer.
     pub token_hash: Option<String>,
+    /// Nobody says how large its codebook is: the size that is written is one more than the largest code,
+    /// and a tokenizer of more codes may well have made them.
+    pub is_size_assumed: bool,
 }
 
 /// What a token file holds.
@@ -37,10 +41,8 @@ pub struct TokenFile {
     pub total: usize,
     /// The tokenizer that made them, where the file says it.
     pub maker: Maker,
-    /// Neither the file nor a person says how large the codebook is.
-    pub is_size_assumed: bool,
-    /// What a person should know, such as that the largest code was taken for the codebook's size.
-    pub remarks: Vec<String>,
+    /// What was assumed.
+    pub remarks: Vec<Remark>,
 }
 
 /// The tokens as `.npy`: u32, (H, W), or (T, H, W) for a clip.
@@ -117,7 +119,7 @@ pub fn safetensors_bytes(images: &[Tokens], maker: &Maker) -> Result<Vec<u8>> {
     }
     let metadata = serde_json::json!({
         "format": FORMAT, "images": images.len(), "parts": parts, "model": maker.model,
-        "token_hash": maker.token_hash,
+        "token_hash": maker.token_hash, "is_size_assumed": maker.is_size_assumed,
     });
     let failed = |e: safetensors::SafeTensorError| bad(&e.to_string());
     let views = data
@@ -168,14 +170,16 @@ fn of_arrays(
         None => serde_json::Value::Null,
     };
     let text_of = |key: &str| metadata[key].as_str().map(str::to_owned);
-    let maker = Maker { model: text_of("model"), token_hash: text_of("token_hash") };
+    let said = metadata["is_size_assumed"].as_bool().unwrap_or(false);
+    let is_size_assumed = said && wanted.codes.is_none();
+    let (model, token_hash) = (text_of("model"), text_of("token_hash"));
+    let mut maker = Maker { model, token_hash, is_size_assumed };
     // Files of the first builds have no version.
     let format = metadata.get("format").map_or(Some(1), serde_json::Value::as_u64);
-    let mut is_size_assumed = false;
     let (images, total, remarks) = match format {
         Some(1) => {
             let mut read = from_arrays::of_arrays(path, file, wanted)?;
-            is_size_assumed = read.codebook_size.is_none();
+            maker.is_size_assumed = read.codebook_size.is_none();
             if let (None, Some(fallback)) = (read.codebook_size, fallback)
                 && read.largest() < fallback
             {
@@ -187,17 +191,11 @@ fn of_arrays(
             (images, read.total, read.remarks)
         }
         Some(FORMAT) => {
-            let mut images = from_parts(path, file, &metadata)?;
-            agrees(path, wanted, &images)?;
-            let total = images.len();
-            if let Some(Index::One(index)) = wanted.index {
-                if index >= total {
-                    let reason = format!("there is no image {index}: it has {total}");
-                    let hint = format!("say --index 0 to {}, or all", total - 1);
-                    return Err(EngineError::bad_file(path, reason, hint));
-                }
-                images = vec![images.swap_remove(index)];
+            let (mut images, total) = from_parts(path, file, &metadata, wanted.index)?;
+            if said && let Some(size) = wanted.codes.or(fallback) {
+                images = with_codes(images, size)?;
             }
+            agrees(path, wanted, &images)?;
             (images, total, Vec::new())
         }
         _ => {
@@ -207,7 +205,22 @@ fn of_arrays(
             return Err(EngineError::bad_file(path, reason, "update Smalti"));
         }
     };
-    Ok(TokenFile { images, total, maker, is_size_assumed, remarks })
+    Ok(TokenFile { images, total, maker, remarks })
+}
+
+/// Tokens of which nobody says how many codes there are, as those of a codebook of so many, if all codes are
+/// below that.
+fn with_codes(images: Vec<Tokens>, size: u32) -> Result<Vec<Tokens>> {
+    let is_beyond = |code: &u32| *code >= size && *code != MASKED;
+    let has_beyond = |part: &Part| part.codes().iter().any(is_beyond);
+    if images.iter().any(|tokens| tokens.parts().iter().any(has_beyond)) {
+        return Ok(images);
+    }
+    let sized = |part: &Part| Part::new(part.shape(), size, Arc::clone(part.codes()));
+    let all = |tokens: &Tokens| {
+        Tokens::new(tokens.parts().iter().map(sized).collect::<Result<Vec<_>>>()?)
+    };
+    images.iter().map(all).collect()
 }
 
 /// That a person says nothing else of a file of format 2 than it says of itself.
@@ -255,7 +268,13 @@ struct PartEntry {
     codebook_size: u32,
 }
 
-fn from_parts(path: &Path, file: &Arrays, metadata: &serde_json::Value) -> Result<Vec<Tokens>> {
+/// The tokens of the images that are wanted, and how many the file has. Of the others nothing is read.
+fn from_parts(
+    path: &Path,
+    file: &Arrays,
+    metadata: &serde_json::Value,
+    index: Option<Index>,
+) -> Result<(Vec<Tokens>, usize)> {
     let bad = |reason: String| EngineError::bad_file(path, reason, "make the file again");
     let damaged = |e: serde_json::Error| bad(format!("its metadata is damaged: {e}"));
     let entries: Vec<PartEntry> =
@@ -267,6 +286,16 @@ fn from_parts(path: &Path, file: &Arrays, metadata: &serde_json::Value) -> Resul
     }
     let mut arrays: BTreeMap<&str, &Array> =
         file.members.iter().map(|array| (array.name(), array)).collect();
+    let which = match index {
+        None | Some(Index::All) => 0..images,
+        Some(Index::One(index)) if index < images => index..index + 1,
+        Some(Index::One(index)) => {
+            let reason = format!("there is no image {index}: it has {images}");
+            let hint = format!("say --index 0 to {}, or all", images.saturating_sub(1));
+            return Err(EngineError::bad_file(path, reason, hint));
+        }
+    };
+    from_arrays::check_count(path, which.len().saturating_mul(entries.len()))?;
     let mut by_image: Vec<Vec<Part>> = Vec::new();
     for entry in &entries {
         let PartEntry { frames, rows, columns, book, .. } = *entry;
@@ -286,12 +315,16 @@ fn from_parts(path: &Path, file: &Arrays, metadata: &serde_json::Value) -> Resul
                 array.len()
             )));
         };
-        by_image.resize_with(images, Vec::new);
-        for (number, parts) in by_image.iter_mut().enumerate() {
-            let values = array.integers(number * cells..(number + 1) * cells)?;
-            // What is no u32 is no code either, and is told with its place.
-            let code = |value: &i128| u32::try_from(*value).unwrap_or(entry.codebook_size);
-            let codes: Vec<u32> = values.iter().map(code).collect();
+        by_image.resize_with(which.len(), Vec::new);
+        for (number, parts) in which.clone().zip(&mut by_image) {
+            let mut codes: Vec<u32> = Vec::with_capacity(cells);
+            while codes.len() < cells {
+                let first = number * cells + codes.len();
+                let last = (first + PIECE).min((number + 1) * cells);
+                // What is no u32 is no code either, and is told with its place.
+                let code = |value: i128| u32::try_from(value).unwrap_or(entry.codebook_size);
+                codes.extend(array.integers(first..last)?.into_iter().map(code));
+            }
             let part = Part::new(shape, entry.codebook_size, codes);
             parts.push(part.map_err(|e| bad(format!("{}: {e}", entry.tensor)))?);
         }
@@ -299,7 +332,7 @@ fn from_parts(path: &Path, file: &Arrays, metadata: &serde_json::Value) -> Resul
     if by_image.is_empty() {
         return Err(bad("its metadata is damaged: there are no parts".to_owned()));
     }
-    by_image.into_iter().map(Tokens::new).collect()
+    Ok((by_image.into_iter().map(Tokens::new).collect::<Result<_>>()?, images))
 }
 
 #[cfg(test)]
@@ -314,10 +347,55 @@ mod tests {
     }
 
     #[test]
+    fn a_codebook_that_was_assumed_stays_assumed() {
+        let grid = Tokens::grid(1, 3, 8, vec![0, 7, 2]).unwrap();
+        let maker = Maker { is_size_assumed: true, ..Maker::default() };
+        let bytes = safetensors_bytes(std::slice::from_ref(&grid), &maker).unwrap();
+        let read = |codes, fallback| {
+            let wanted = Wanted { codes, ..Wanted::default() };
+            let read = super::parse(Path::new("x"), &bytes, &wanted, fallback).unwrap();
+            (read.images[0].first().codebook_size(), read.maker.is_size_assumed)
+        };
+        assert_eq!(read(None, None), (8, true));
+        assert_eq!(
+            read(None, Some(1000)),
+            (1000, true),
+            "the tokenizer at hand may have made them"
+        );
+        assert_eq!(read(None, Some(4)), (8, true), "this one cannot");
+        assert_eq!(read(Some(512), Some(1000)), (512, false), "somebody says it");
+    }
+
+    #[test]
+    fn one_of_several_images_is_the_same_as_among_all() {
+        let image = |first: u32| {
+            let part = |size: usize, book| {
+                let shape = PartShape { frames: 1, rows: size, columns: size, book };
+                let codes = (first..first + (size * size) as u32).collect::<Vec<_>>();
+                Part::new(shape, 100, codes).unwrap()
+            };
+            Tokens::new(vec![part(1, 0), part(3, 1)]).unwrap()
+        };
+        let images = [image(0), image(20), image(40)];
+        let bytes = safetensors_bytes(&images, &Maker::default()).unwrap();
+        let read = |index| {
+            let wanted = Wanted { index: Some(index), ..Wanted::default() };
+            super::parse(Path::new("x"), &bytes, &wanted, None)
+        };
+        assert_eq!(read(Index::All).unwrap().images, images);
+        for (number, image) in images.iter().enumerate() {
+            let one = read(Index::One(number)).unwrap();
+            assert_eq!((one.images, one.total), (vec![image.clone()], 3));
+        }
+        let error = read(Index::One(3)).unwrap_err().problem();
+        assert!(error.hint.contains("--index 0 to 2"), "{error}");
+    }
+
+    #[test]
     fn what_is_written_comes_back() {
         let grid = Tokens::grid(2, 3, 1000, vec![0, 1, 2, 999, 500, 7]).unwrap();
-        let maker =
-            Maker { model: Some("worlds-fsq".to_owned()), token_hash: Some("ab".to_owned()) };
+        let (model, token_hash) = (Some("worlds-fsq".to_owned()), Some("ab".to_owned()));
+        let maker = Maker { model, token_hash, is_size_assumed: false };
         let back = parse(&npy_bytes(&grid).unwrap(), Some(1000)).unwrap();
         assert_eq!(back.images, std::slice::from_ref(&grid));
         let images = [grid.clone(), grid.with([(Cell::at(0, 0), Some(9))]).unwrap()];

@@ -8,6 +8,7 @@ mod cell;
 mod part;
 mod places;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use cell::{Cell, Code};
@@ -28,12 +29,22 @@ impl Tokens {
     /// Tokens of these parts, in the order in which they are decoded.
     ///
     /// # Errors
-    /// [`EngineError::BadInput`] if there is no part, or more than 2^16.
+    /// [`EngineError::BadInput`] if there is no part, or more than 2^16, or their codebooks have more codes
+    /// together than can be counted.
     pub fn new(parts: impl Into<Arc<[Part]>>) -> Result<Self> {
         let parts = parts.into();
         if parts.is_empty() || parts.len() > 1 << 16 {
             let reason = format!("{} parts, tokens have 1 to 65536", parts.len());
             return Err(EngineError::bad_input("tokens", reason, ""));
+        }
+        // Each of them is counted: a small file could name a hundred books of gigabytes.
+        let books: BTreeMap<u16, u32> =
+            parts.iter().map(|part| (part.book(), part.codebook_size())).collect();
+        let codes: u64 = books.values().map(|size| u64::from(*size)).sum();
+        if codes > 2 * u64::from(MOST_CODES) {
+            let reason = format!("{} codebooks of {codes} codes in all", books.len());
+            let hint = format!("at most {} can be counted", 2 * u64::from(MOST_CODES));
+            return Err(EngineError::bad_input("tokens", reason, hint));
         }
         let hash = parts.iter().fold(FNV_START, |hash, part| part.mix_into(hash));
         Ok(Self { parts, hash })

@@ -146,6 +146,13 @@ fn encode_then_decode_gives_the_picture_that_evaluate_measures() {
         assert!(desk.path("tokens").join(name).is_file(), "{name}");
     }
 
+    // Who made them is told by what can hold it, so that another tokenizer is found out.
+    let wanted = smalti_engine::token_files::from_arrays::Wanted::default();
+    let file = desk.path("tokens/a.safetensors");
+    let maker = smalti_engine::token_files::read(&file, &wanted, None).unwrap().maker;
+    assert_eq!(maker.model.as_deref(), Some("tiny"));
+    assert!(maker.token_hash.is_some_and(|hash| hash.len() > 16) && !maker.is_size_assumed);
+
     let mut pictures = Vec::new();
     for tokens in ["a.npy", "a.safetensors"] {
         let (tokens, png) = (desk.name(&format!("tokens/{tokens}")), desk.name("back.png"));
@@ -409,6 +416,14 @@ fn render_draws_a_scene_or_a_view_and_knows_their_names() {
     std::fs::write(desk.path("broken.png"), b"\x89PNG\r\n\x1a\nand nothing else").unwrap();
     let broken = desk.name("broken.png");
     refused(&["render", "studio", "--out", &png, "--open", &broken], &["broken.png"]);
+    // Nobody is there to say how many rows it has, and what comes after it would wait for ever.
+    let flat = desk.name("flat.npy");
+    std::fs::write(&flat, npy("<i4", "(2, 176)", &[0; 4 * 352])).unwrap();
+    for open in [&[flat.as_str()][..], &[&flat, &image]] {
+        let mut arguments = vec!["render", "studio", "--out", &png];
+        open.iter().for_each(|path| arguments.extend(["--open", path]));
+        refused(&arguments, &["flat.npy", "--grid"]);
+    }
     assert!(!desk.path("w.png").exists(), "no picture of a window without what was asked for");
     refused(&["render", "studio", "--out", &png, "--scale", "9"], &["--scale"]);
     std::fs::write(desk.path("bad.ron"), "(title: \"x\", nonsense: 1)").unwrap();

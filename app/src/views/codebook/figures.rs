@@ -22,7 +22,7 @@ struct Figure {
 /// Draws them in a row that wraps.
 pub(super) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, (ordered, book): (&Ordered, u16)) {
     let facts = &ordered.statistics;
-    let is_telling = shows_dead_codes(facts.ceiling, facts.codebook_size);
+    let is_telling = shows_dead_codes(facts.ceiling, facts.codebook_size, ordered.images);
     let of_images = ordered.sample.map_or_else(String::new, |sample| {
         let images = grouped(sample.images);
         if sample.is_part() {
