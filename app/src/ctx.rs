@@ -151,7 +151,11 @@ impl ViewCtx<'_> {
     pub fn encoded(&self, slot: Slot) -> Option<Reply<Encoded>> {
         let question = self.encode_question(slot)?;
         let reply = self.ask(("encoded", slot), &question);
-        Some(reply.last_for(|asked: &Encode| asked.model == question.model))
+        // Nor may what is forced here stand in another image.
+        let is_forced = !self.document.edits.is_empty();
+        Some(reply.last_for(|asked: &Encode| {
+            *asked == question || (asked.model == question.model && !is_forced)
+        }))
     }
 
     /// The question for what the image's own tokens decode to; none while tokens are edited.

@@ -35,6 +35,12 @@ impl History {
         self.now.1
     }
 
+    /// Whether undo or redo leads to one of the sitting's documents, or it is the one now.
+    pub fn has(&self, number: usize) -> bool {
+        let values = self.past.iter().chain(&self.future).chain(&self.before_interaction);
+        values.chain([&self.now]).any(|value| value.1 == number)
+    }
+
     /// Goes on with another document; undo leads back into this one.
     pub fn open(&mut self, document: Document, number: usize) {
         self.finish_interaction();

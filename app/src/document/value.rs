@@ -110,13 +110,19 @@ impl Document {
     }
 
     /// Everything that was done by hand, here and elsewhere: what must not be lost.
-    pub fn all_work(&self) -> Vec<(Option<WorkOn>, Work)> {
+    pub(super) fn all_work(&self) -> Vec<(Option<WorkOn>, Work)> {
         let here = (self.work_on(), self.work());
         let kept = self.kept.iter().map(|(on, work)| (Some(on.clone()), work.clone()));
         let variations = self.variations.all().iter();
         let variations = variations.map(|kept| (Some(kept.on.clone()), kept.work.clone()));
         let all = std::iter::once(here).chain(kept).chain(variations);
         all.filter(|(_, work)| !work.is_empty()).collect()
+    }
+
+    /// Whether the work on all subjects is the same as in another document, whichever is looked at.
+    pub fn has_work_of(&self, other: &Self) -> bool {
+        let (own, others) = (self.all_work(), other.all_work());
+        own.len() == others.len() && own.iter().all(|work| others.contains(work))
     }
 
     /// What the tokenizer said, with the forced tokens over it. Costs a pass over the tokens when

@@ -1,5 +1,6 @@
-//! Files and dialogs away from the window's thread: one thread that reads and writes in order, and
-//! one for each path that is opened and each open dialog. What comes of it is fetched once a frame.
+//! Files and dialogs away from the window's thread: one thread that reads and writes in order, one that saves
+//! what the engine has to work out first, and one for each path that is opened and each open dialog. What
+//! comes of it is fetched once a frame.
 #![expect(clippy::disallowed_methods, reason = "threads of its own may wait")]
 
 use std::path::PathBuf;
@@ -22,10 +23,67 @@ type Work = Box<dyn FnOnce() -> Option<Outcome> + Send>;
 /// Asks for a frame.
 type Waker = Arc<dyn Fn() + Send + Sync>;
 
-/// The threads, and what came of their work.
-pub struct Background {
+/// A thread that does its work in order.
+struct Line {
     work: Option<Sender<Work>>,
     thread: Option<JoinHandle<()>>,
+}
+
+impl Line {
+    fn new(
+        name: &str,
+        results: Sender<Outcome>,
+        waker: Waker,
+        open: &Arc<AtomicUsize>,
+    ) -> Result<Self> {
+        let (work, jobs) = channel::<Work>();
+        let (done, job_name) = (Arc::clone(open), format!("work on {name}"));
+        let thread = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || {
+                while let Ok(job) = jobs.recv() {
+                    let outcome = guard(&job_name, || Ok(job()))
+                        .unwrap_or_else(|error| Some(notice(error.problem().into())));
+                    match outcome.map(|outcome| results.send(outcome)) {
+                        Some(Ok(())) => waker(),
+                        None | Some(Err(_)) => {
+                            done.fetch_sub(1, Ordering::Relaxed);
+                        }
+                    }
+                }
+            })
+            .map_err(|source| EngineError::io(format!("thread for {name}"), source))?;
+        Ok(Self { work: Some(work), thread: Some(thread) })
+    }
+
+    fn run(&self, work: Work, open: &AtomicUsize) {
+        open.fetch_add(1, Ordering::Relaxed);
+        if let Some(line) = &self.work
+            && line.send(work).is_err()
+        {
+            open.fetch_sub(1, Ordering::Relaxed);
+            log::error!("a thread of files has ended");
+        }
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        // What is in line is still written: the line ends, then the thread does.
+        self.work = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            log::error!("a thread of files had panicked");
+        }
+    }
+}
+
+/// The threads, and what came of their work.
+pub struct Background {
+    /// First, so that what is saved is written before the end.
+    saving: Line,
+    files: Line,
     outcomes: Receiver<Outcome>,
     sender: Sender<Outcome>,
     chosen: Receiver<(Ask, PathBuf)>,
@@ -33,6 +91,7 @@ pub struct Background {
     /// Work in line or under way, and outcomes that nobody fetched yet.
     open: Arc<AtomicUsize>,
     waker: Waker,
+    has_dialogs: bool,
 }
 
 impl std::fmt::Debug for Background {
@@ -42,57 +101,41 @@ impl std::fmt::Debug for Background {
 }
 
 impl Background {
-    /// Starts the thread of files. `waker` asks for a frame, which fetches what came of the work.
+    /// Starts the threads. `waker` asks for a frame, which fetches what came of the work. Without
+    /// `has_dialogs` every path is typed.
     ///
     /// # Errors
     /// If the system has no thread to give.
-    pub fn new(waker: Waker) -> Result<Self> {
-        let (work, jobs) = channel::<Work>();
+    pub fn new(waker: Waker, has_dialogs: bool) -> Result<Self> {
         let (sender, outcomes) = channel();
         let (choose, chosen) = channel();
-        let (results, waking) = (sender.clone(), Arc::clone(&waker));
         let open = Arc::new(AtomicUsize::new(0));
-        let done = Arc::clone(&open);
-        let thread = std::thread::Builder::new()
-            .name("files".to_owned())
-            .spawn(move || {
-                while let Ok(job) = jobs.recv() {
-                    let outcome = guard("work on files", || Ok(job()))
-                        .unwrap_or_else(|error| Some(notice(error.problem().into())));
-                    match outcome.map(|outcome| results.send(outcome)) {
-                        Some(Ok(())) => waking(),
-                        None | Some(Err(_)) => {
-                            done.fetch_sub(1, Ordering::Relaxed);
-                        }
-                    }
-                }
-            })
-            .map_err(|source| EngineError::io("thread for files", source))?;
-        Ok(Self {
-            work: Some(work),
-            thread: Some(thread),
-            outcomes,
-            sender,
-            chosen,
-            choose,
-            open,
-            waker,
-        })
+        let line = |name: &str| Line::new(name, sender.clone(), Arc::clone(&waker), &open);
+        let (saving, files) = (line("saving")?, line("files")?);
+        Ok(Self { saving, files, outcomes, sender, chosen, choose, open, waker, has_dialogs })
     }
 
-    /// Does something on the thread of files, after what is in line there.
+    /// Does something on the thread of files, after what is in line there. It must not wait for the engine:
+    /// the autosave stands in this line.
     pub fn run(&self, work: impl FnOnce() -> Option<Outcome> + Send + 'static) {
-        self.open.fetch_add(1, Ordering::Relaxed);
-        if let Some(line) = &self.work
-            && line.send(Box::new(work)).is_err()
-        {
-            self.open.fetch_sub(1, Ordering::Relaxed);
-            log::error!("the thread of files has ended");
-        }
+        self.files.run(Box::new(work), &self.open);
+    }
+
+    /// Saves something, after what is being saved; may wait for the engine. An error becomes a notice.
+    pub fn save(&self, work: impl FnOnce() -> Result<Outcome> + Send + 'static) {
+        let work = || Some(work().unwrap_or_else(|error| notice(error.problem().into())));
+        self.saving.run(Box::new(work), &self.open);
     }
 
     /// Does something on a thread of its own.
-    pub fn alongside(&self, name: &str, work: impl FnOnce() -> Outcome + Send + 'static) {
+    ///
+    /// # Errors
+    /// If the system has no thread to give; then the work is not done.
+    pub fn alongside(
+        &self,
+        name: &str,
+        work: impl FnOnce() -> Outcome + Send + 'static,
+    ) -> Result<()> {
         self.open.fetch_add(1, Ordering::Relaxed);
         let (results, waker) = (self.sender.clone(), Arc::clone(&self.waker));
         let job = name.to_owned();
@@ -104,9 +147,17 @@ impl Background {
                 waker();
             }
         });
-        if let Err(error) = spawned {
+        spawned.map(|_| ()).map_err(|source| {
             self.open.fetch_sub(1, Ordering::Relaxed);
-            log::error!("no thread for {name}: {error}");
+            EngineError::io(format!("thread for {name}"), source)
+        })
+    }
+
+    /// What came of work that could not begin.
+    pub fn say(&self, outcome: Outcome) {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        if self.sender.send(outcome).is_ok() {
+            (self.waker)();
         }
     }
 
@@ -117,6 +168,13 @@ impl Background {
 
     /// Shows a dialog of the system, on a thread of its own.
     pub fn ask(&self, ask: Ask) {
+        if !self.has_dialogs {
+            // Without a receiver the window is gone.
+            if self.sender.send(Outcome::NoDialog(ask)).is_ok() {
+                (self.waker)();
+            }
+            return;
+        }
         let (choose, results) = (self.choose.clone(), self.sender.clone());
         let waker = Arc::clone(&self.waker);
         let spawned = std::thread::Builder::new().name("dialog".to_owned()).spawn(move || {
@@ -134,21 +192,24 @@ impl Background {
                 None if started.elapsed() < TOO_QUICK_FOR_A_PERSON => {
                     results.send(Outcome::NoDialog(ask)).is_ok()
                 }
-                None => false,
+                None => results.send(Outcome::NotChosen(ask)).is_ok(),
             };
             if sent {
                 waker();
             }
         });
         if let Err(error) = spawned {
-            log::error!("no thread for a dialog: {error}");
+            let error = EngineError::io("thread for a dialog", error);
+            self.say(notice(error.problem().into()));
         }
     }
 
     /// What came of work since the last time.
     pub fn outcomes(&self) -> Vec<Outcome> {
         let outcomes: Vec<Outcome> = self.outcomes.try_iter().collect();
-        let from_work = outcomes.iter().filter(|o| !matches!(o, Outcome::NoDialog(_))).count();
+        let of_dialog =
+            |outcome: &Outcome| matches!(outcome, Outcome::NoDialog(_) | Outcome::NotChosen(_));
+        let from_work = outcomes.iter().filter(|outcome| !of_dialog(outcome)).count();
         self.open.fetch_sub(from_work, Ordering::Relaxed);
         outcomes
     }
@@ -161,18 +222,6 @@ impl Background {
     /// What was chosen in dialogs since the last time.
     pub fn chosen(&self) -> Vec<(Ask, PathBuf)> {
         self.chosen.try_iter().collect()
-    }
-}
-
-impl Drop for Background {
-    fn drop(&mut self) {
-        // What is in line is still written: the line ends, then the thread does.
-        self.work = None;
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            log::error!("the thread of files had panicked");
-        }
     }
 }
 
@@ -207,10 +256,10 @@ mod tests {
 
     #[test]
     fn a_panic_is_said_and_what_comes_after_it_is_still_done() {
-        let background = Background::new(Arc::new(|| {})).unwrap();
+        let background = Background::new(Arc::new(|| {}), false).unwrap();
         background.run(|| panic!("torn"));
         background.run(|| Some(Outcome::Command(AppCommand::ForgetRecent.into())));
-        background.alongside("opening", || panic!("worn"));
+        background.alongside("opening", || panic!("worn")).unwrap();
         let outcomes = wait(&background, 3);
         assert_eq!(outcomes.len(), 3, "{outcomes:?}");
         for word in ["torn", "worn"] {

@@ -18,6 +18,11 @@ pub fn is_taken(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 
+/// Whether a folder is there.
+pub fn is_folder(path: &Path) -> bool {
+    path.is_dir()
+}
+
 /// A tokenizer in the version that its files have now, those that are read with it as well.
 pub fn model_now(model: ModelRef) -> ModelRef {
     model.now()
@@ -44,22 +49,24 @@ pub fn read_whole(path: &Path, limit: u64) -> Result<Vec<u8>> {
 
 /// Moves what an unexpected end left to a name of its own beside it, so that nothing writes over
 /// it; gives the new path, or `None` if there was nothing. `kind` says what it is, in a word.
-pub fn set_aside(path: &Path, kind: &str) -> Option<PathBuf> {
+///
+/// # Errors
+/// If it cannot be moved: then nothing may be written there.
+pub fn set_aside(path: &Path, kind: &str) -> Result<Option<PathBuf>> {
     // The time of its last change tells several of them apart, a number those of one moment.
     let secs = Stamp::of(path).modified / 1_000_000_000;
     let named = |number: u32| {
         let number = if number == 1 { String::new() } else { format!("-{number}") };
         path.with_file_name(format!("{kind}-{secs}{number}.smalti"))
     };
-    let kept = (1..100).map(named).find(|kept| !kept.exists())?;
+    let mut free = (1..100).map(named).filter(|kept| !kept.exists());
+    let kept = free.next().ok_or_else(|| {
+        EngineError::bad_file(path, "there are a hundred like it beside it", "remove some of them")
+    })?;
     match std::fs::rename(path, &kept) {
-        Ok(()) => Some(kept),
-        Err(error) => {
-            if error.kind() != std::io::ErrorKind::NotFound {
-                log::warn!("{}: {error}", path.display());
-            }
-            None
-        }
+        Ok(()) => Ok(Some(kept)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(EngineError::io(path, error)),
     }
 }
 

@@ -1,10 +1,11 @@
 //! What comes of work away from the window's thread, and what dialogs ask for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use smalti_engine::Problem;
+use smalti_engine::questions::Stamp;
 use smalti_engine::tokens::{Cell, Code};
 
 use super::recipes::Training;
@@ -24,19 +25,23 @@ pub enum Outcome {
     /// A scene was read.
     Scene(Box<Scene>),
     /// A document was read; from its file, or from the autosave.
-    Document(Option<PathBuf>, Box<Saved>),
+    Document(Option<DocumentFile>, Box<Saved>),
     /// One of the sitting's documents was saved: its number, where, and as what.
-    Saved(usize, PathBuf, Box<Document>),
+    Saved(usize, DocumentFile, Box<Document>),
     /// Where a code stands that is to be replaced.
     Places(Box<Places>),
     /// A recipe was read and its run has a folder.
     Recipe(Box<Training>),
     /// No dialog could be shown: the path has to be typed.
     NoDialog(Ask),
+    /// A dialog was closed without a choice.
+    NotChosen(Ask),
+    /// Something could not be saved.
+    NotSaved(Problem),
     /// A path was chosen, and nobody loses anything by it.
     Chosen(Ask, PathBuf),
     /// Something is there already where something is to be saved, and nobody said yet that it may go.
-    Taken(Ask, PathBuf),
+    Taken(Ask, Taken),
 }
 
 /// A file of tokens that can be read in several ways.
@@ -61,6 +66,33 @@ pub struct Places {
     pub to: u32,
     /// Its cells.
     pub cells: BTreeSet<Cell>,
+    /// What was forced when they were asked for.
+    pub edits: Arc<BTreeMap<Cell, u32>>,
+}
+
+impl Ask {
+    /// Whether it is about where a document is saved.
+    pub fn saves_document(&self) -> bool {
+        matches!(self, Self::Save { what: Save::Document(..), .. })
+    }
+}
+
+/// The file of a document, in the version that was read or written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DocumentFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its version.
+    pub seen: Stamp,
+}
+
+/// What is there where something is to be saved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// Where.
+    pub path: PathBuf,
+    /// It is the document's own file, which somebody else has written since.
+    pub has_changed: bool,
 }
 
 /// What a dialog asks for.

@@ -3,21 +3,22 @@
 //! Each field has a default for when it is missing, so that a file of an older version opens; what
 //! was said in another way then is translated first (`upgraded`). A newer file is refused.
 
-use std::path::{Path, PathBuf};
+mod subjects;
+
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use smalti_engine::data::braces::has_braces;
-use smalti_engine::documents::{self, Blob};
-use smalti_engine::images::{self, Picture, WorkingSize};
-use smalti_engine::questions::{
-    Among, Given, ImageRef, ModelRef, PastedPicture, SourceRef, Stamp, Subject,
-};
-use smalti_engine::tokens::{Cell, Code, Part, PartShape, Tokens};
+use smalti_engine::documents;
+use smalti_engine::images::WorkingSize;
+use smalti_engine::questions::{ImageRef, ModelRef, SourceRef, Stamp, Subject};
+use smalti_engine::tokens::{Cell, Code};
 use smalti_engine::{EngineError, Result};
 
-use super::disk::{model_now, read_whole, stamp};
+pub use self::subjects::Carried;
+use self::subjects::{Keeping, Kept, Reading, restamped, restamped_source};
+use super::disk::{model_now, read_whole};
 use crate::document::{
     Document, Looks, Panel, RunFolder, Selection, Variation, Variations, Work, WorkOn,
 };
@@ -26,10 +27,6 @@ use crate::document::{
 const VERSION: u64 = 2;
 /// Documents above this are not read: a pasted picture of 64 megapixels fits.
 const LIMIT: u64 = 256 << 20;
-/// Files of pictures are carried along up to this in all, so that the document can be read again.
-const TOTAL: u64 = 64 << 20;
-/// Files of pictures up to this are carried along, so that a colleague sees the same pixels.
-const EMBEDDED: u64 = 16 << 20;
 
 /// A document and what is where, as they are kept in a file.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,15 +37,6 @@ pub struct Saved {
     pub layout: Option<Panel>,
     /// What a person should know of the files that it names.
     pub warnings: Vec<String>,
-}
-
-/// What a document's file carries along.
-pub enum Carried<'a> {
-    /// Only what has no file of its own: enough where all files stay where they are.
-    Pasted,
-    /// Every picture up to 16 MB, so that a colleague sees the same pixels. Gives the picture of an image
-    /// of a set.
-    Pictures(&'a dyn Fn(&ImageRef) -> Option<Picture>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -120,38 +108,6 @@ struct KeptVariation {
     kept: KeptWork,
 }
 
-/// A subject in the text. `blob` names what is carried along.
-#[derive(Clone, Default, Serialize, Deserialize)]
-enum Kept {
-    #[default]
-    None,
-    File {
-        path: PathBuf,
-        #[serde(default)]
-        blob: Option<String>,
-        /// Which version of the file was worked on.
-        #[serde(default)]
-        seen: Stamp,
-    },
-    InSource(SourceRef, u64),
-    Member {
-        source: SourceRef,
-        index: u64,
-        blob: String,
-    },
-    Pasted {
-        blob: String,
-    },
-    Tokens {
-        name: String,
-        parts: Vec<(PartShape, u32, Vec<u32>)>,
-        #[serde(default)]
-        is_size_assumed: bool,
-        #[serde(default)]
-        among: Option<Among>,
-    },
-}
-
 impl From<&Work> for WorkText {
     fn from(work: &Work) -> Self {
         Self {
@@ -176,10 +132,10 @@ impl From<WorkText> for Work {
 /// None that a person can cause: a picture that cannot be read is only named.
 pub fn to_bytes(saved: &Saved, carried: &Carried<'_>) -> Result<Vec<u8>> {
     let document = &saved.document;
-    let mut blobs = Vec::new();
-    let subject = document.subject.as_ref().map_or(Kept::None, |s| keep(s, carried, &mut blobs));
+    let mut subjects = Keeping::new(carried);
+    let subject = document.subject.as_ref().map_or(Kept::None, |s| subjects.keep(s));
     let mut work_text = |on: &WorkOn, work: &Work| KeptWork {
-        on: keep(&on.subject, carried, &mut blobs),
+        on: subjects.keep(&on.subject),
         size: on.size,
         model: on.model.clone(),
         work: work.into(),
@@ -211,71 +167,13 @@ pub fn to_bytes(saved: &Saved, carried: &Carried<'_>) -> Result<Vec<u8>> {
     };
     let json = serde_json::to_string(&text)
         .map_err(|error| EngineError::bad_input("document", error, ""))?;
-    let bytes = documents::to_bytes(json, &blobs)?;
+    let bytes = documents::to_bytes(json, subjects.blobs())?;
     if bytes.len() as u64 > LIMIT {
         let reason = format!("it takes {} MB, at most {} are read", bytes.len() >> 20, LIMIT >> 20);
         let hint = "save the pasted pictures as files and open those";
         return Err(EngineError::bad_input("document", reason, hint));
     }
     Ok(bytes)
-}
-
-fn keep(subject: &Subject, carried: &Carried<'_>, blobs: &mut Vec<Blob>) -> Kept {
-    let taken: usize = blobs.iter().map(|blob| blob.bytes.len()).sum();
-    let room = EMBEDDED.min(TOTAL.saturating_sub(taken as u64));
-    match subject {
-        Subject::Image(ImageRef::File { path, stamp: seen }) => {
-            // Only if it still is what was worked on.
-            let is_read = matches!(carried, Carried::Pictures(_)) && stamp(path) == *seen;
-            let bytes = if is_read { read_whole(path, room).ok() } else { None };
-            let mut add = adder(blobs);
-            let blob = bytes.map(|b| add("file", &|name| Blob::file(name, b.clone())));
-            Kept::File { path: path.to_path_buf(), blob, seen: *seen }
-        }
-        Subject::Image(image @ ImageRef::InSource { source, index }) => {
-            let own = Kept::InSource(source.clone(), *index);
-            // Worlds and samples come with every Smalti.
-            let (SourceRef::Path { .. }, Carried::Pictures(pictures)) = (source, carried) else {
-                return own;
-            };
-            let bytes = pictures(image).and_then(|picture| images::png_bytes(&picture).ok());
-            let Some(bytes) = bytes.filter(|bytes| bytes.len() as u64 <= room) else { return own };
-            let blob = adder(blobs)("file", &|name| Blob::file(name, bytes.clone()));
-            Kept::Member { source: source.clone(), index: *index, blob }
-        }
-        Subject::Image(ImageRef::Pasted(pasted)) => {
-            let blob = adder(blobs)("picture", &|name| match &pasted.file {
-                Some(bytes) => Blob::file(name, bytes.to_vec()),
-                None => Blob::picture(name, &pasted.picture),
-            });
-            Kept::Pasted { blob }
-        }
-        Subject::Tokens(given) => Kept::Tokens {
-            name: given.name.to_string(),
-            is_size_assumed: given.is_size_assumed,
-            among: given.among.as_deref().cloned(),
-            parts: given
-                .tokens
-                .parts()
-                .iter()
-                .map(|part| (part.shape(), part.codebook_size(), part.codes().to_vec()))
-                .collect(),
-        },
-    }
-}
-
-/// Adds what is carried along, once.
-fn adder(blobs: &mut Vec<Blob>) -> impl FnMut(&str, &dyn Fn(String) -> Blob) -> String {
-    |kind, make| {
-        let blob = make(format!("{kind}.{}", blobs.len()));
-        let same = |b: &&Blob| b.bytes == blob.bytes && b.shape == blob.shape;
-        if let Some(known) = blobs.iter().find(same) {
-            return known.name.clone();
-        }
-        let name = blob.name.clone();
-        blobs.push(blob);
-        name
-    }
 }
 
 /// Reads a document's file. Files it names are taken as they are now; a picture whose file is gone
@@ -305,7 +203,8 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Saved> {
         let name = what.file_name().unwrap_or(what.as_os_str()).to_string_lossy();
         format!("{name} has changed since the document was saved")
     };
-    let mut subject = unkeep(text.subject, &blobs).map_err(bad)?;
+    let mut subjects = Reading::new(&blobs);
+    let mut subject = subjects.read(text.subject).map_err(bad)?;
     if let Some(Subject::Image(ImageRef::File { path, stamp: seen })) = &mut subject {
         let now = restamped(path, *seen);
         if *seen != Stamp::default() && now != *seen && !work.is_empty() {
@@ -327,7 +226,7 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Saved> {
     let mut kept: Vec<(WorkOn, Work)> = Vec::new();
     for KeptWork { on, size, model, work } in text.kept {
         // A picture that was overwritten since stays another subject than what is there now.
-        let Some(subject) = unkeep(on, &blobs).map_err(bad)? else { continue };
+        let Some(subject) = subjects.read(on).map_err(bad)? else { continue };
         let mut on = WorkOn::new(subject, size, restamped_model(model.clone()));
         if Some(&on) == now.as_ref() || kept.iter().any(|(other, _)| *other == on) {
             // So does the network before it was trained on.
@@ -340,7 +239,7 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Saved> {
     let mut variations = Vec::new();
     for KeptVariation { name, parent, kept } in text.variations {
         // One without its subject keeps its number, to which others refer.
-        let subject = unkeep(kept.on, &blobs).map_err(bad)?.or_else(|| subject.clone());
+        let subject = subjects.read(kept.on).map_err(bad)?.or_else(|| subject.clone());
         let Some(subject) = subject else { continue };
         let on = WorkOn::new(subject, kept.size, restamped_model(kept.model));
         variations.push(Variation { name: name.into(), parent, on, work: kept.work.into() });
@@ -397,89 +296,6 @@ fn upgrade_1(text: &mut Value) {
     text["switched_off"] =
         off.iter().map(|number| json!({ "book": 0, "number": number })).collect();
     text["version"] = json!(2);
-}
-
-fn unkeep(kept: Kept, blobs: &[Blob]) -> Result<Option<Subject>, String> {
-    let blob = |name: &str| {
-        let found = blobs.iter().find(|blob| blob.name == name);
-        found.ok_or_else(|| format!("its {name} is missing"))
-    };
-    Ok(Some(match kept {
-        Kept::None => return Ok(None),
-        // Its version is the one that was worked on; documents that do not say it take it as it is.
-        Kept::File { path, blob: None, seen } => file(&path, restamped_if_unknown(&path, seen)),
-        Kept::File { path, blob: Some(name), seen } => {
-            let carried = blob(&name)?;
-            let there = read_whole(&path, EMBEDDED).is_ok_and(|bytes| bytes == carried.bytes);
-            if there {
-                return Ok(Some(file(&path, stamp(&path))));
-            }
-            match decoded(carried, &path) {
-                Some(subject) => subject,
-                // The rest of the document is worth more than this picture.
-                None => file(&path, restamped_if_unknown(&path, seen)),
-            }
-        }
-        Kept::Member { source, index, blob: name } => {
-            // A pattern of shards is no path; whether they are there is seen when they are opened.
-            let is_there = |path: &Path| has_braces(path) || stamp(path) != Stamp::default();
-            let own = Subject::Image(ImageRef::InSource {
-                source: restamped_source(source.clone()),
-                index,
-            });
-            match &source {
-                SourceRef::Path { path, .. } if !is_there(path) => {
-                    decoded(blob(&name)?, path).unwrap_or(own)
-                }
-                _ => own,
-            }
-        }
-        Kept::InSource(source, index) => {
-            Subject::Image(ImageRef::InSource { source: restamped_source(source), index })
-        }
-        Kept::Pasted { blob: name } => {
-            let blob = blob(&name)?;
-            if let ([_], Some(subject)) = (&blob.shape[..], decoded(blob, Path::new("picture"))) {
-                return Ok(Some(subject));
-            }
-            let picture = blob.to_picture().map_err(|e| e.to_string())?;
-            Subject::Image(ImageRef::Pasted(PastedPicture::new(picture)))
-        }
-        Kept::Tokens { name, parts, is_size_assumed, among } => {
-            let parts = parts.into_iter().map(|(shape, size, codes)| Part::new(shape, size, codes));
-            let parts = parts.collect::<Result<Vec<_>>>().map_err(|e| e.to_string())?;
-            let tokens = Tokens::new(parts).map_err(|e| e.to_string())?;
-            let among = among.map(Arc::new);
-            Subject::Tokens(Given { name: name.into(), tokens, is_size_assumed, among })
-        }
-    }))
-}
-
-fn file(path: &Path, stamp: Stamp) -> Subject {
-    Subject::Image(ImageRef::File { stamp, path: path.into() })
-}
-
-/// A picture that was carried along, with its bytes, so that it can be carried on.
-fn decoded(blob: &Blob, path: &Path) -> Option<Subject> {
-    let decoded = images::decode(&blob.bytes, path, &images::Limits::default()).ok()?;
-    let pasted = PastedPicture::of_file(decoded.picture, blob.bytes.as_slice().into());
-    Some(Subject::Image(ImageRef::Pasted(pasted)))
-}
-
-fn restamped_if_unknown(path: &Path, seen: Stamp) -> Stamp {
-    if seen == Stamp::default() { stamp(path) } else { seen }
-}
-
-fn restamped(path: &Path, old: Stamp) -> Stamp {
-    let now = stamp(path);
-    if now == Stamp::default() { old } else { now }
-}
-
-fn restamped_source(source: SourceRef) -> SourceRef {
-    match source {
-        SourceRef::Path { path, stamp } => SourceRef::Path { stamp: restamped(&path, stamp), path },
-        other @ (SourceRef::Worlds { .. } | SourceRef::Samples) => other,
-    }
 }
 
 fn restamped_model(model: ModelRef) -> ModelRef {

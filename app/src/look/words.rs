@@ -35,10 +35,13 @@ pub fn grouped(number: u64) -> String {
     out
 }
 
-/// Whether a code that does not occur in a sample may be called dead: if that many tokens fell evenly on
-/// all codes, hardly any would be missing.
-pub fn shows_dead_codes(ceiling: f64, codebook_size: u32) -> bool {
-    ceiling >= 0.99 * f64::from(codebook_size)
+/// Images that say something of a codebook: a few are too much alike.
+const TELLING: usize = 16;
+
+/// Whether a code that does not occur in the tokens of so many images may be called dead: if they fell evenly
+/// on all codes, hardly any would be missing. Those of a few large images are as many, but show little.
+pub fn shows_dead_codes(ceiling: f64, codebook_size: u32, images: usize) -> bool {
+    images >= TELLING && ceiling >= 0.99 * f64::from(codebook_size)
 }
 
 /// A path's last part, for people.
@@ -63,9 +66,10 @@ mod tests {
     fn codes_are_called_dead_only_where_the_sample_could_have_shown_them_all() {
         // 256 tokens fall on 227 of 1000 codes at most evenly; 65 536 on all of them.
         let ceiling = |tokens: f64| 1000.0 * (1.0 - (1.0 - 1.0 / 1000.0_f64).powf(tokens));
-        assert!(!shows_dead_codes(ceiling(256.0), 1000));
-        assert!(!shows_dead_codes(ceiling(3_000.0), 1000));
-        assert!(shows_dead_codes(ceiling(65_536.0), 1000));
+        assert!(!shows_dead_codes(ceiling(256.0), 1000, 64));
+        assert!(!shows_dead_codes(ceiling(3_000.0), 1000, 64));
+        assert!(shows_dead_codes(ceiling(65_536.0), 1000, 64));
+        assert!(!shows_dead_codes(ceiling(65_536.0), 1000, 1), "one large image");
     }
 
     #[test]

@@ -4,14 +4,14 @@
 mod parts;
 mod reading;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use egui::{Align2, Id, LayerId, Modal, Order, Stroke, TextEdit, Ui, vec2};
 
 pub use self::parts::{Answer, Then};
 use self::parts::{primary, title};
 use super::actions::{Action, key_name, view_key};
-use crate::files::outcome::{Ask, Unclear};
+use crate::files::outcome::{Ask, Taken, Unclear};
 use crate::look::theme::{Theme, space};
 use crate::look::words::name;
 use crate::views::VIEWS;
@@ -46,7 +46,7 @@ pub enum Dialog {
         /// What for.
         ask: Ask,
         /// Where.
-        path: PathBuf,
+        taken: Taken,
     },
 }
 
@@ -71,7 +71,7 @@ impl Dialog {
                     Self::Tokens { unclear, array, text } => {
                         reading::ui(ui, theme, unclear, (array, text))
                     }
-                    Self::Replace { ask, path } => replace_ui(ui, theme, ask, path),
+                    Self::Replace { ask, taken } => replace_ui(ui, theme, ask, taken),
                 }
             });
         if modal.inner.is_some() {
@@ -187,16 +187,24 @@ fn path_ui(ui: &mut Ui, theme: &Theme, ask: &Ask, text: &mut String) -> Option<A
     .inner
 }
 
-fn replace_ui(ui: &mut Ui, theme: &Theme, ask: &Ask, path: &Path) -> Option<Answer> {
+fn replace_ui(ui: &mut Ui, theme: &Theme, ask: &Ask, taken: &Taken) -> Option<Answer> {
+    let path = &taken.path;
     ui.set_max_width(theme.px(480.0));
     title(ui, theme, &format!("Replace {}?", name(path)));
-    ui.label(format!("{} is there already.", path.display()));
+    if taken.has_changed {
+        ui.label(
+            "Somebody else has written it since it was opened or saved here; that would be lost.",
+        );
+        ui.label(theme.label("Save as keeps both."));
+    } else {
+        ui.label(format!("{} is there already.", path.display()));
+    }
     ui.add_space(space::M);
     ui.horizontal(|ui| {
         let replace = ui.add(primary(theme, "Replace")).clicked();
         let cancel = ui.button("Cancel").clicked();
         if replace {
-            return Some(Answer::Replace(ask.clone(), path.to_owned()));
+            return Some(Answer::Replace(ask.clone(), path.clone()));
         }
         cancel.then_some(Answer::Close)
     })

@@ -5,6 +5,7 @@ use egui::{
 };
 use smalti_engine::questions::{Decode, ImageRef, LoadImage, ModelRef, Subject};
 use smalti_engine::session::{Lane, RunState, RunView};
+use smalti_engine::tokens::Tokens;
 
 use crate::ctx::ViewCtx;
 use crate::document::{Layout, Slot, ViewId};
@@ -113,7 +114,11 @@ fn times(ctx: &ViewCtx<'_>) -> Option<String> {
     let model = ctx.document.model(Slot::A)?.clone();
     // What no view asked for is not worked out to say how long that took.
     let encoded = ctx.session.known(&ctx.encode_question(Slot::A)?)?;
-    let question = Decode { tokens: ctx.tokens(&encoded), model };
+    let mut tokens = ctx.tokens(&encoded);
+    if let Some(without) = ctx.document.without(&tokens) {
+        tokens = Tokens::clone(&*ctx.session.known(&without)?);
+    }
+    let question = Decode { tokens, model };
     let encode_ms = encoded.seconds * 1e3;
     Some(match ctx.session.known(&question) {
         Some(decoded) => {

@@ -181,11 +181,11 @@ impl Studio {
                 self.keeping.background.ask(Ask::Save { what: Save::Tokens(document), name });
             }
             AppCommand::Save => {
-                self.desk.after_saving = None;
+                self.not_saved();
                 self.save();
             }
             AppCommand::SaveAs => {
-                self.desk.after_saving = None;
+                self.not_saved();
                 self.ask_where_to_save();
             }
             AppCommand::New => self.leave_for(Then::New, ctx),
@@ -262,12 +262,18 @@ impl Studio {
             }
             Outcome::Scene(scene) => self.open_scene(&scene),
             Outcome::Document(None, saved) => self.recover(*saved),
-            Outcome::Document(Some(path), saved) => self.leave_for(Then::Open(path, saved), ctx),
+            Outcome::Document(Some(file), saved) => self.leave_for(Then::Open(file, saved), ctx),
             Outcome::Recipe(training) => commands.extend(self.start_training(*training)),
             Outcome::Places(places) => self.replace_at(*places, ctx),
-            Outcome::Saved(number, path, document) => self.saved(number, path, *document, ctx),
+            Outcome::Saved(number, file, document) => self.saved(number, file, *document, ctx),
             Outcome::Chosen(ask, path) => commands.extend(self.use_path(ask, path)),
-            Outcome::Taken(ask, path) => self.ask(Dialog::Replace { ask, path }),
+            Outcome::Taken(ask, taken) => self.ask(Dialog::Replace { ask, taken }),
+            Outcome::NotSaved(problem) => {
+                self.not_saved();
+                commands.push(Notice::from(problem).into());
+            }
+            Outcome::NotChosen(ask) if ask.saves_document() => self.not_saved(),
+            Outcome::NotChosen(_) => {}
             Outcome::NoDialog(ask) => {
                 let text = match &ask {
                     Ask::Save { name, .. } => name.clone(),
@@ -286,11 +292,11 @@ impl Studio {
                 // What is open may be another one by now; this one was asked about.
                 let is_here = number == self.history.number();
                 let saved = if is_here { self.to_save() } else { *saved };
-                self.save_document(number, path, saved);
+                self.save_document(number, (path, None), saved);
             }
             Ask::Save { what: Save::Tokens(document), .. } => self.save_tokens(path, *document),
             Ask::Save { what: Save::Picture(picture), .. } => {
-                self.keeping.background.attempt(move || {
+                self.keeping.background.save(move || {
                     write_whole(&path, &encode::png_bytes(&picture)?)?;
                     Ok(notice(Notice::info(format!("Saved {}", name(&path)))))
                 });

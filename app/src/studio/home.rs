@@ -1,20 +1,19 @@
 //! The file of a document.
 
-use std::path::PathBuf;
-
 use crate::document::Document;
+use crate::files::outcome::DocumentFile;
 
 /// What is known of a document's file.
 #[derive(Debug)]
 pub(super) struct Home {
     /// Where it was saved or opened.
-    pub(super) file: Option<PathBuf>,
+    pub(super) file: Option<DocumentFile>,
     /// The document as it is there, or as it began.
     pub(super) saved: Document,
 }
 
 impl Home {
-    pub(super) fn new(file: Option<PathBuf>, saved: Document) -> Self {
+    pub(super) fn new(file: Option<DocumentFile>, saved: Document) -> Self {
         Self { file, saved }
     }
 }

@@ -72,6 +72,8 @@ pub struct StudioOptions {
     /// Set from outside when the program is to end without asking; what is not saved is kept for the
     /// next start.
     pub ending: Arc<AtomicBool>,
+    /// Whether the system's dialogs choose files; otherwise their paths are typed (tests, pictures).
+    pub has_dialogs: bool,
     /// Errors that are logged.
     pub errors: Option<Rc<Errors>>,
 }
@@ -90,6 +92,7 @@ impl StudioOptions {
             theme: None,
             frozen_time: false,
             ending: Arc::default(),
+            has_dialogs: false,
             errors: None,
         }
     }
@@ -108,8 +111,9 @@ struct Desk {
     script: Script,
     /// The question on quitting was answered with "without saving".
     may_lose_work: bool,
-    /// The question about unsaved work was answered with "save": what comes when it is saved.
-    after_saving: Option<Then>,
+    /// The question about unsaved work was answered with "save": which document is saved, and what comes
+    /// then.
+    after_saving: Option<(usize, Then)>,
 }
 
 /// What is kept outside of the window, and what of it is behind.
@@ -325,6 +329,15 @@ impl Studio {
         self.keeping.openings.problems()
     }
 
+    /// Why a file waits for an answer on how it is read, if one does.
+    pub fn asked_about(&self) -> Option<&Problem> {
+        let asked = self.desk.dialog.iter().chain(&self.desk.questions);
+        asked.into_iter().find_map(|dialog| match dialog {
+            Dialog::Tokens { unclear, .. } => Some(&unclear.problem),
+            _ => None,
+        })
+    }
+
     /// Finds out what is at a path, and opens it.
     fn open_path(&mut self, path: PathBuf, slot: Slot) {
         if !path.as_os_str().is_empty() {
@@ -349,8 +362,9 @@ impl Studio {
     }
 
     fn go_on_opening(&mut self) {
-        // What is opened next belongs to the document that is there after the answer.
-        if self.is_asking() {
+        // What is opened next belongs to the document that is there after the answer, and when what was
+        // left is saved.
+        if self.is_asking() || self.desk.after_saving.is_some() {
             return;
         }
         let about = (self.history.document(), self.needs());

@@ -102,6 +102,10 @@ pub fn studio_picture(
             .is_some_and(|viewport| viewport.repaint_delay.is_zero());
         // A spinner or a toast asks for repaints forever; once the engine is done, that is enough.
         let restless = wants_more && started.elapsed() < Duration::from_secs(2);
+        // Nobody is there to answer, and what comes after it waits.
+        if let Some(problem) = studio.asked_about() {
+            return Err(OffscreenError::NotOpened(problem.clone()));
+        }
         calm = if open == 0 && !restless { calm + 1 } else { 0 };
         if calm >= CALM_FRAMES {
             break;

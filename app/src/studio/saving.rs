@@ -6,14 +6,15 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use egui::ViewportCommand;
-use smalti_engine::questions::{ImageRef, LoadImage};
+use smalti_engine::Problem;
+use smalti_engine::questions::{ImageRef, LoadImage, Stamp};
 
 use super::home::Home;
 use super::start::SETTINGS;
 use super::{AUTOSAVE_EVERY, Studio};
 use crate::document::{Document, Notice, Panel};
 use crate::files::disk::{self, write_whole};
-use crate::files::outcome::{Ask, Outcome, Save, notice};
+use crate::files::outcome::{Ask, DocumentFile, Outcome, Save, Taken, notice};
 use crate::files::saved::{self, Carried, Saved};
 use crate::look::words::name;
 use crate::shell::dialogs::{Answer, Dialog, Then};
@@ -38,22 +39,32 @@ impl Studio {
                 let looks = self.history.document().looks.clone();
                 self.settle_in(None, Document { looks, ..Document::default() });
             }
-            Then::Open(path, saved) => {
+            Then::Open(file, saved) => {
                 self.arrange(&saved);
-                for warning in &saved.warnings {
-                    let hint = "What was done by hand may have been done to other contents";
-                    self.notices.add(Notice::warning(warning, hint));
-                }
-                self.settle_in(Some(path), saved.document);
+                self.warn_of(&saved);
+                self.settle_in(Some(file), saved.document);
             }
         }
     }
 
     /// Goes on with a document that has a file of its own, or none. Undo leads back to the one before,
     /// and to the file of that one.
-    fn settle_in(&mut self, file: Option<PathBuf>, document: Document) {
+    fn settle_in(&mut self, file: Option<DocumentFile>, document: Document) {
         self.keeping.homes.push(Home::new(file, document.clone()));
         self.history.open(document, self.keeping.homes.len() - 1);
+        // What undo cannot lead back to is left by now.
+        for (number, home) in self.keeping.homes.iter_mut().enumerate() {
+            if !self.history.has(number) {
+                home.saved = Document::default();
+            }
+        }
+    }
+
+    fn warn_of(&mut self, saved: &Saved) {
+        for warning in &saved.warnings {
+            let hint = "What was done by hand may have been done to other contents";
+            self.notices.add(Notice::warning(warning, hint));
+        }
     }
 
     fn arrange(&mut self, saved: &Saved) {
@@ -66,16 +77,25 @@ impl Studio {
     pub(super) fn recover(&mut self, saved: Saved) {
         self.keeping.unapplied.store(false, Ordering::Relaxed);
         self.arrange(&saved);
+        self.warn_of(&saved);
+        let hint = if self.has_unsaved_work() {
+            "Undo brings back what you did before it was read"
+        } else {
+            "Undo brings the usual start back"
+        };
         // Whatever was opened meanwhile keeps its own file.
-        self.keeping.homes.push(Home::new(None, Document::default()));
-        self.history.open(saved.document, self.keeping.homes.len() - 1);
-        let hint = "Undo brings the usual start back";
+        self.settle_in(None, saved.document);
+        if let Some(home) = self.keeping.homes.last_mut() {
+            home.saved = Document::default();
+        }
         self.notices.add(Notice::warning("Smalti ended unexpectedly; your work is back", hint));
     }
 
     pub(super) fn save(&self) {
         match self.keeping.homes[self.history.number()].file.clone() {
-            Some(path) => self.save_document(self.history.number(), path, self.to_save()),
+            Some(DocumentFile { path, seen }) => {
+                self.save_document(self.history.number(), (path, Some(seen)), self.to_save());
+            }
             None => self.ask_where_to_save(),
         }
     }
@@ -97,15 +117,35 @@ impl Studio {
         Saved { document: self.history.document().clone(), layout, warnings: Vec::new() }
     }
 
-    pub(super) fn save_document(&self, number: usize, path: PathBuf, saved: Saved) {
+    /// Writes one of the sitting's documents. If the file is there in another version than `seen`, it is
+    /// asked about instead.
+    pub(super) fn save_document(
+        &self,
+        number: usize,
+        (path, seen): (PathBuf, Option<Stamp>),
+        saved: Saved,
+    ) {
         let (asker, paint_side) = (self.session.asker(), saved.document.size.side);
-        self.keeping.background.attempt(move || {
+        self.keeping.background.save(move || {
             let picture = |image: &ImageRef| {
                 let loaded = asker.wait(&LoadImage { image: image.clone(), paint_side }).ok()?;
                 Some(loaded.picture.clone())
             };
-            write_whole(&path, &saved::to_bytes(&saved, &Carried::Pictures(&picture))?)?;
-            Ok(Outcome::Saved(number, path, Box::new(saved.document)))
+            let now = disk::stamp(&path);
+            if seen.is_some_and(|seen| ![seen, Stamp::default()].contains(&now)) {
+                let what = Save::Document(number, Box::new(saved));
+                let ask = Ask::Save { what, name: name(&path) };
+                return Ok(Outcome::Taken(ask, Taken { path, has_changed: true }));
+            }
+            let written = saved::to_bytes(&saved, &Carried::Pictures(&picture))
+                .and_then(|bytes| write_whole(&path, &bytes));
+            Ok(match written {
+                Ok(()) => {
+                    let file = DocumentFile { seen: disk::stamp(&path), path };
+                    Outcome::Saved(number, file, Box::new(saved.document))
+                }
+                Err(error) => Outcome::NotSaved(error.problem()),
+            })
         });
     }
 
@@ -113,21 +153,33 @@ impl Studio {
     pub(super) fn saved(
         &mut self,
         number: usize,
-        path: PathBuf,
+        file: DocumentFile,
         document: Document,
         ctx: &egui::Context,
     ) {
-        self.notices.add(Notice::info(format!("Saved {}", name(&path))));
-        self.settings.remember(&path);
+        self.notices.add(Notice::info(format!("Saved {}", name(&file.path))));
+        self.settings.remember(&file.path);
+        for home in &mut self.keeping.homes {
+            // The document that was in that file is in none by now.
+            if home.file.as_ref().is_some_and(|own| own.path == file.path) {
+                *home = Home::new(None, Document::default());
+            }
+        }
         if let Some(home) = self.keeping.homes.get_mut(number) {
-            *home = Home::new(Some(path), document);
+            *home = Home::new(Some(file), document);
         }
-        if number == self.history.number()
-            && let Some(then) = self.desk.after_saving.take()
-        {
+        match self.desk.after_saving.take_if(|(saving, _)| *saving == number) {
+            None => {}
+            // It was read before this was saved, maybe to the very same file.
+            Some((_, Then::Open(file, _))) => self.keeping.openings.ask_first(file.path),
             // What was done while it was written is unsaved.
-            self.leave_for(then, ctx);
+            Some((_, then)) => self.leave_for(then, ctx),
         }
+    }
+
+    /// A document was to be saved and is not: nothing comes after that.
+    pub(super) fn not_saved(&mut self) {
+        self.desk.after_saving = None;
     }
 
     /// Settings and autosave, when they changed.
@@ -190,9 +242,8 @@ impl Studio {
     pub(super) fn has_unsaved_work(&self) -> bool {
         let (now, saved) =
             (self.history.document(), &self.keeping.homes[self.history.number()].saved);
-        let work = |d: &Document| (d.all_work(), Arc::clone(&d.switched_off));
         let has_more = now.variations.all() != saved.variations.all() || now.runs != saved.runs;
-        has_more || work(now) != work(saved)
+        has_more || now.switched_off != saved.switched_off || !now.has_work_of(saved)
     }
 
     pub(super) fn close_requested(&mut self, ctx: &egui::Context) {
@@ -200,8 +251,9 @@ impl Studio {
             return;
         }
         ctx.send_viewport_cmd(ViewportCommand::CancelClose);
-        if self.desk.dialog != Some(Dialog::Unsaved(Then::Quit)) {
-            self.ask(Dialog::Unsaved(Then::Quit));
+        let question = Dialog::Unsaved(Then::Quit);
+        if !self.desk.dialog.iter().chain(&self.desk.questions).any(|asked| *asked == question) {
+            self.ask(question);
         }
     }
 
@@ -216,17 +268,32 @@ impl Studio {
         let place = std::path::absolute(&place).unwrap_or(place);
         let is_asked = by_system && place == path;
         self.keeping.background.run(move || {
+            if let Some(folder) = place.parent().filter(|folder| !disk::is_folder(folder)) {
+                let summary = format!("There is no folder {}", folder.display());
+                let hint = "Make it first, or save elsewhere".to_owned();
+                return Some(Outcome::NotSaved(Problem { summary, hint, bad_input: true }));
+            }
             let is_taken = !is_asked && disk::is_taken(&place);
-            Some(if is_taken { Outcome::Taken(ask, place) } else { Outcome::Chosen(ask, place) })
+            Some(if is_taken {
+                Outcome::Taken(ask, Taken { path: place, has_changed: false })
+            } else {
+                Outcome::Chosen(ask, place)
+            })
         });
     }
 
     pub(super) fn answered(&mut self, answer: Answer, ctx: &egui::Context) {
-        self.desk.dialog = self.desk.questions.pop_front();
+        let asked = std::mem::replace(&mut self.desk.dialog, self.desk.questions.pop_front());
         match answer {
-            Answer::Close => {}
+            Answer::Close => {
+                if let Some(Dialog::Path { ask, .. } | Dialog::Replace { ask, .. }) = asked
+                    && ask.saves_document()
+                {
+                    self.not_saved();
+                }
+            }
             Answer::Save(then) => {
-                self.desk.after_saving = Some(then);
+                self.desk.after_saving = Some((self.history.number(), then));
                 self.save();
             }
             Answer::Discard(then) => self.go(then, ctx),

@@ -69,7 +69,8 @@ impl Studio {
             .is_some_and(|state| state.adapter.get_info().device_type == wgpu::DeviceType::Cpu);
         let waker = waker(&ctx, is_cpu_adapter);
         let session = Session::new(engine_settings(&options, Arc::clone(&waker)))?;
-        let background = Background::new(Arc::new(move || waker(News::Settled)))?;
+        let background =
+            Background::new(Arc::new(move || waker(News::Settled)), options.has_dialogs)?;
         let document = Document::default();
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let threads = if options.threads == 0 { cores } else { options.threads };
@@ -150,9 +151,23 @@ impl Studio {
         let Some(path) = autosave.map(|autosave| autosave.path().to_owned()) else { return };
         let unapplied = Arc::clone(&self.keeping.unapplied);
         self.keeping.background.run(move || {
-            // No autosave is the usual case: the last time ended well.
+            let aside = |kind: &str| match set_aside(&path, kind) {
+                // No autosave is the usual case: the last time ended well.
+                Ok(None) => Err(None),
+                Ok(Some(kept)) => Ok(kept),
+                Err(error) => {
+                    // It must not be written over.
+                    unapplied.store(true, Ordering::Relaxed);
+                    let summary = format!("The work of last time is in the way: {error}");
+                    let hint = "Until it is moved, this window keeps nothing for an unexpected end";
+                    Err(Some(notice(Notice::warning(summary, hint))))
+                }
+            };
             if asked {
-                let kept = set_aside(&path, "recovered")?;
+                let kept = match aside("recovered") {
+                    Ok(kept) => kept,
+                    Err(said) => return said,
+                };
                 let summary = "Smalti ended unexpectedly last time; the work of then is kept";
                 let hint = format!("Open {}", kept.display());
                 return Some(notice(Notice::warning(summary, hint)));
@@ -163,7 +178,10 @@ impl Studio {
                     Some(Outcome::Document(None, Box::new(saved)))
                 }
                 Err(error) => {
-                    let kept = set_aside(&path, "unreadable")?;
+                    let kept = match aside("unreadable") {
+                        Ok(kept) => kept,
+                        Err(said) => return said,
+                    };
                     let summary = format!("The work of last time could not be read: {error}");
                     let hint =
                         format!("It is kept as {}; a newer Smalti may open it", kept.display());

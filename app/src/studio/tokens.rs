@@ -2,14 +2,14 @@
 //! thread of their own: no view has to show them meanwhile.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use smalti_engine::Problem;
-use smalti_engine::questions::{Encode, ModelInfo};
+use smalti_engine::questions::{Encode, Given, ModelInfo, Subject};
 use smalti_engine::session::{Asker, Lane};
 use smalti_engine::token_files::{self, Maker};
-use smalti_engine::tokens::{Cell, Code, Part, Tokens};
+use smalti_engine::tokens::{Cell, Code, MASKED, Part, Tokens};
 
 use super::Studio;
 use crate::document::{Document, Edit, Notice};
@@ -32,51 +32,46 @@ impl Studio {
     /// Writes the tokens to a file when they are there.
     pub(super) fn save_tokens(&mut self, path: PathBuf, document: Document) {
         let asker = self.session.asker();
-        // On the thread of files, for which the end of the window waits.
-        self.keeping.background.run(move || {
-            let saved = tokens_now(&document, &asker).and_then(|(tokens, maker)| {
-                let is_array = path.extension().is_some_and(|suffix| suffix == "npy");
-                let bytes = if is_array {
-                    token_files::npy_bytes(&tokens)
-                } else {
-                    token_files::safetensors_bytes(std::slice::from_ref(&tokens), &maker)
-                };
-                bytes.and_then(|bytes| write_whole(&path, &bytes)).map_err(|error| error.problem())
-            });
-            Some(notice(match saved {
-                Ok(()) => Notice::info(format!("Saved {}", name(&path))),
-                Err(problem) => problem.into(),
-            }))
+        self.keeping.background.save(move || {
+            let (tokens, maker) = match tokens_now(&document, &asker) {
+                Ok(now) => now,
+                Err(problem) => return Ok(notice(problem.into())),
+            };
+            write_whole(&path, &token_bytes(&path, &tokens, &maker)?)?;
+            Ok(notice(Notice::info(format!("Saved {}", name(&path)))))
         });
     }
 
     /// Every place of a code becomes forced to another, when the places are known.
     pub(super) fn replace_code(&mut self, from: Code, to: u32) {
         let (document, asker) = (self.history.document().clone(), self.session.asker());
-        self.keeping.background.alongside("replacing a code", move || {
+        let started = self.keeping.background.alongside("replacing a code", move || {
             match (document.work_on(), tokens_now(&document, &asker)) {
                 (Some(on), Ok((tokens, _))) => {
                     let cells = places_of(from, &tokens);
-                    Outcome::Places(Box::new(Places { on, from, to, cells }))
+                    let edits = Arc::clone(&document.edits);
+                    Outcome::Places(Box::new(Places { on, from, to, cells, edits }))
                 }
                 (_, Err(problem)) => notice(problem.into()),
                 (None, Ok(_)) => notice(nothing_open().into()),
             }
         });
+        if let Err(error) = started {
+            self.notices.add(error.problem().into());
+        }
     }
 
     /// The places are known; what is open may be something else by now.
     pub(super) fn replace_at(&mut self, places: Places, ctx: &egui::Context) {
-        let Places { on, from, to, cells: all } = places;
-        if self.history.document().work_on() != Some(on) {
+        let (from, to) = (places.from, places.to);
+        if self.history.document().work_on().as_ref() != Some(&places.on) {
             let hint = "Open it again to replace the code there";
             let summary = format!("Code {from} was not replaced: something else is open by now");
             self.notices.add(Notice::warning(summary, hint));
             return;
         }
-        let locks = Arc::clone(&self.history.document().locks);
-        let cells: BTreeSet<Cell> = all.difference(&locks).copied().collect();
-        let (count, left) = (cells.len(), all.len() - cells.len());
+        let (cells, left) = replaceable(&places, self.history.document());
+        let count = cells.len();
         self.change(&Edit::ForceCells { cells: Arc::new(cells), code: to }.into(), ctx);
         let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
         let locked = stay(left);
@@ -121,13 +116,32 @@ fn tokens_now(document: &Document, asker: &Asker) -> Result<(Tokens, Maker), Pro
         tokens = Tokens::clone(&*asker.wait(&question)?);
     }
     // Of who made given tokens nothing is known, also where this tokenizer can decode them.
-    if document.image().is_none() {
-        return Ok((tokens, Maker::default()));
+    if let Some(Subject::Tokens(given)) = &document.subject {
+        let is_size_assumed = given.is_size_assumed;
+        if is_size_assumed {
+            tokens = as_assumed(&tokens, given).map_err(|error| error.problem())?;
+        }
+        return Ok((tokens, Maker { is_size_assumed, ..Maker::default() }));
     }
-    let facts = asker.wait(&ModelInfo { model })?;
-    let maker =
-        Maker { model: Some(facts.name.clone()), token_hash: Some(facts.token_hash.clone()) };
-    Ok((tokens, maker))
+    Ok((tokens, asker.wait(&ModelInfo { model })?.maker()))
+}
+
+/// Tokens with the codebook that was assumed of them, or what is forced by hand needs: the size of the
+/// tokenizer that they are looked at with is not known to be theirs.
+fn as_assumed(tokens: &Tokens, given: &Given) -> smalti_engine::Result<Tokens> {
+    let codes = tokens.parts().iter().flat_map(|part| part.codes().iter().copied());
+    let largest = codes.filter(|code| *code != MASKED).max().unwrap_or(0);
+    let size = given.tokens.first().codebook_size().max(largest + 1);
+    let sized = |part: &Part| Part::new(part.shape(), size, Arc::clone(part.codes()));
+    Tokens::new(tokens.parts().iter().map(sized).collect::<smalti_engine::Result<Vec<_>>>()?)
+}
+
+/// Tokens as a file of the kind that its name says.
+fn token_bytes(path: &Path, tokens: &Tokens, maker: &Maker) -> smalti_engine::Result<Vec<u8>> {
+    if path.extension().is_some_and(|suffix| suffix.eq_ignore_ascii_case("npy")) {
+        return token_files::npy_bytes(tokens);
+    }
+    token_files::safetensors_bytes(std::slice::from_ref(tokens), maker)
 }
 
 fn places_of(code: Code, tokens: &Tokens) -> BTreeSet<Cell> {
@@ -138,11 +152,72 @@ fn places_of(code: Code, tokens: &Tokens) -> BTreeSet<Cell> {
     tokens.cells().filter(|(cell, number)| is_it(cell, *number)).map(|(cell, _)| cell).collect()
 }
 
+/// The cells in which the code is still to be replaced, and how many of its cells are locked. What was
+/// forced or given back while the places were looked for stays as it is.
+fn replaceable(places: &Places, now: &Document) -> (BTreeSet<Cell>, usize) {
+    let is_as_it_was = |cell: &Cell| places.edits.get(cell) == now.edits.get(cell);
+    let mut cells: BTreeSet<Cell> =
+        places.cells.iter().filter(|c| is_as_it_was(c)).copied().collect();
+    let count = cells.len();
+    cells.retain(|cell| !now.locks.contains(cell));
+    let locked = count - cells.len();
+    (cells, locked)
+}
+
 /// What locks kept from being changed, at the end of a sentence.
 fn stay(cells: usize) -> String {
     match cells {
         0 => String::new(),
         1 => "; 1 locked cell stays".to_owned(),
         n => format!("; {n} locked cells stay"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use smalti_engine::questions::{ImageRef, Stamp};
+
+    use super::*;
+    use crate::document::WorkOn;
+
+    #[test]
+    fn the_name_says_what_is_written_in_any_case() {
+        let tokens = Tokens::grid(1, 2, 4, vec![3, 1]).unwrap();
+        let bytes = |name: &str| token_bytes(Path::new(name), &tokens, &Maker::default()).unwrap();
+        for name in ["t.npy", "t.NPY", "t.Npy"] {
+            assert!(bytes(name).starts_with(b"\x93NUMPY"), "{name}");
+        }
+        assert!(!bytes("t.safetensors").starts_with(b"\x93NUMPY"));
+    }
+
+    #[test]
+    fn tokens_of_an_assumed_codebook_are_not_saved_as_those_of_the_tokenizer_at_hand() {
+        let tokens = |size| Tokens::grid(1, 3, size, vec![0, 7, 2]).unwrap();
+        let (name, tokens_given) = ("a.npy".into(), tokens(8));
+        let given = Given { name, tokens: tokens_given, is_size_assumed: true, among: None };
+        assert_eq!(as_assumed(&tokens(1000), &given).unwrap().first().codebook_size(), 8);
+        let forced = tokens(1000).with([(Cell::at(0, 0), Some(500))]).unwrap();
+        assert_eq!(as_assumed(&forced, &given).unwrap().first().codebook_size(), 501);
+    }
+
+    #[test]
+    fn what_is_forced_while_places_are_looked_for_stays() {
+        let cell = |column| Cell::at(0, column);
+        let edits = |cells: &[(usize, u32)]| -> Arc<BTreeMap<Cell, u32>> {
+            Arc::new(cells.iter().map(|(column, code)| (cell(*column), *code)).collect())
+        };
+        let mut now = Document::default();
+        let path = std::path::Path::new("cat.png").into();
+        let subject = Subject::Image(ImageRef::File { path, stamp: Stamp::default() });
+        let on = WorkOn::new(subject, now.size, now.model.clone());
+        let from = Code { book: 0, number: 7 };
+        let cells = (0..4).map(cell).collect();
+        let places = Places { on, from, to: 9, cells, edits: edits(&[(1, 7), (2, 7)]) };
+        // The first was forced since, the third was given back, the last was locked.
+        now.edits = edits(&[(0, 5), (1, 7)]);
+        now.locks = Arc::new(BTreeSet::from([cell(3)]));
+        assert_eq!(replaceable(&places, &now), (BTreeSet::from([cell(1)]), 1));
     }
 }

@@ -7,8 +7,8 @@ use egui_kittest::kittest::Queryable;
 use smalti::document::{AppCommand, Document, Edit, Open, RecipeRef, RunFolder, Slot};
 use smalti::files::saved::{self, Carried, Saved};
 use smalti_engine::questions::{Encode, ImageRef, ModelInfo, ModelRef};
-use smalti_engine::token_files::npy_bytes;
-use smalti_engine::tokens::Tokens;
+use smalti_engine::token_files::{from_arrays::Wanted, npy_bytes};
+use smalti_engine::tokens::{Code, Tokens};
 use smalti_tests::tiny::{tiny_model, write_png};
 use smalti_tests::window::{Window, open, says, send, settle, tokens};
 
@@ -76,6 +76,163 @@ fn work_that_is_not_saved_is_asked_about_before_another_document_takes_its_place
     assert!(now(&window).is_empty());
     send(&mut window, Edit::Undo);
     assert_eq!(now(&window), [8], "and undo brings back what was left");
+}
+
+#[test]
+fn a_document_that_is_opened_again_after_saving_is_the_one_that_was_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.smalti");
+    write_document(&path, 5);
+    let mut window = open();
+    send(&mut window, Open::Path(path.clone()));
+    send(&mut window, force(2, 2, 7));
+    send(&mut window, Open::Path(path.clone()));
+    window.get_by_label("Save").click();
+    settle(&mut window);
+    assert_eq!((now(&window), forced(&path)), (vec![5, 7], vec![5, 7]));
+    send(&mut window, force(3, 3, 8));
+    send(&mut window, AppCommand::Save);
+    assert_eq!(forced(&path), [5, 7, 8], "nothing of it is lost");
+}
+
+#[test]
+fn what_is_dropped_with_a_document_is_opened_into_that_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (folder.path().join("a.smalti"), folder.path().join("b.smalti"));
+    write_document(&first, 5);
+    write_document(&second, 6);
+    let picture = folder.path().join("a.png");
+    write_png(&picture, 40, 40, 1);
+    let mut window = open();
+    send(&mut window, Open::Path(first.clone()));
+    send(&mut window, force(2, 2, 7));
+    for path in [&second, &picture] {
+        window.state().send(Open::Path(path.clone()));
+    }
+    settle_on_a_question(&mut window, "Save what you changed?");
+    window.get_by_label("Save").click();
+    settle(&mut window);
+    let document = window.state().document();
+    assert_eq!(document.image(), Some(&ImageRef::file(&picture)));
+    assert_eq!(document.kept.len(), 1, "the work of b.smalti is kept beside it: {document:?}");
+    assert_eq!(forced(&first), [5, 7]);
+    let of_first = saved::open(&first).unwrap().document;
+    assert_ne!(of_first.image(), Some(&ImageRef::file(&picture)));
+}
+
+#[test]
+fn a_document_whose_file_another_one_took_is_in_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (folder.path().join("a.smalti"), folder.path().join("b.smalti"));
+    write_document(&first, 5);
+    write_document(&second, 6);
+    let mut window = open();
+    send(&mut window, Open::Path(first.clone()));
+    send(&mut window, Open::Path(second));
+    send(&mut window, AppCommand::SaveAs);
+    type_path(&mut window, &first);
+    window.get_by_label("Replace").click();
+    settle(&mut window);
+    assert_eq!(forced(&first), [6]);
+    while now(&window) != [5] {
+        send(&mut window, Edit::Undo);
+    }
+    send(&mut window, AppCommand::Save);
+    assert_eq!(forced(&first), [6], "it asks where to, and writes over nothing");
+    assert!(says(&window, "Save as"));
+}
+
+#[test]
+fn a_document_that_somebody_else_wrote_meanwhile_is_not_written_over_unasked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.smalti");
+    write_document(&path, 5);
+    let mut window = open();
+    send(&mut window, Open::Path(path.clone()));
+    for saved in [7, 8] {
+        send(&mut window, force(2, 2, saved));
+        send(&mut window, AppCommand::Save);
+        assert_eq!(forced(&path), [5, saved], "its own saving is no change");
+    }
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    write_document(&path, 6);
+    send(&mut window, force(2, 2, 9));
+    send(&mut window, AppCommand::Save);
+    assert!(says(&window, "Replace a.smalti?") && forced(&path) == [6]);
+    window.get_by_label("Cancel").click();
+    settle(&mut window);
+    assert_eq!(forced(&path), [6]);
+    // Nor on the way to something else, which then does not come.
+    send(&mut window, AppCommand::New);
+    window.get_by_label("Save").click();
+    settle(&mut window);
+    window.get_by_label("Cancel").click();
+    settle(&mut window);
+    assert_eq!((now(&window), forced(&path)), (vec![5, 9], vec![6]));
+    send(&mut window, AppCommand::Save);
+    window.get_by_label("Replace").click();
+    settle(&mut window);
+    assert_eq!(forced(&path), [5, 9]);
+}
+
+#[test]
+fn looking_at_another_image_is_no_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.smalti");
+    let image = |index| {
+        let source = Document::default().source;
+        Open::Image(ImageRef::InSource { source, index })
+    };
+    let document = Document::default().after(&image(0).into()).after(&force(1, 1, 5).into());
+    let document = document.after(&image(1).into()).after(&force(1, 1, 6).into());
+    let saved = Saved { document, layout: None, warnings: Vec::new() };
+    std::fs::write(&path, saved::to_bytes(&saved, &Carried::Pasted).unwrap()).unwrap();
+    let mut window = open();
+    send(&mut window, Open::Path(path));
+    send(&mut window, image(0));
+    assert_eq!(now(&window), [5]);
+    send(&mut window, AppCommand::New);
+    assert!(now(&window).is_empty(), "nothing was asked");
+}
+
+#[test]
+fn tokens_are_saved_without_codes_that_are_switched_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let (model, path) = (folder.path().join("tiny.safetensors"), folder.path().join("t.NPY"));
+    tiny_model(&model);
+    let picture = folder.path().join("a.png");
+    write_png(&picture, 16, 16, 1);
+    let mut window = open();
+    for path in [model, picture] {
+        send(&mut window, Open::Path(path));
+    }
+    let used = tokens(&window).first().codes()[0];
+    send(&mut window, Edit::SwitchCode { code: Code::first(used), on: false });
+    send(&mut window, AppCommand::SaveTokens);
+    let nowhere = folder.path().join("toknes");
+    type_path(&mut window, &nowhere.join("t.npy"));
+    assert!(!nowhere.exists(), "a mistyped folder is not made");
+    assert!(window.state().notices().list().last().unwrap().summary.contains("no folder"));
+    send(&mut window, AppCommand::SaveTokens);
+    type_path(&mut window, &path);
+    let read = smalti_engine::token_files::read(&path, &Wanted::default(), None).unwrap();
+    assert!(!read.images[0].first().codes().contains(&used), "{used} is switched off");
+    assert!(std::fs::read(&path).unwrap().starts_with(b"\x93NUMPY"));
+}
+
+/// Types into the dialog that stands for the system's.
+fn type_path(window: &mut Window, path: &Path) {
+    settle_on_a_question(window, "The system shows no file dialog here; type the path.");
+    let field = window.get_by_role(egui::accesskit::Role::TextInput);
+    field.focus();
+    window.step();
+    let select = egui::Modifiers::COMMAND;
+    window.key_press_modifiers(select, egui::Key::A);
+    window.step();
+    window.get_by_role(egui::accesskit::Role::TextInput).type_text(&path.display().to_string());
+    window.step();
+    window.key_press(egui::Key::Enter);
+    settle(window);
 }
 
 #[test]

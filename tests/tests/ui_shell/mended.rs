@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use egui::Event;
 use egui_kittest::kittest::Queryable;
-use smalti::document::{AppCommand, Edit, Layout, Open, Severity, ViewId};
+use smalti::document::{AppCommand, Edit, Layout, Look, Open, Severity, ViewId};
 use smalti::studio::StudioOptions;
 use smalti_engine::images::WorkingSize;
 use smalti_engine::questions::{Encode, ImageRef, Reconstruct};
@@ -85,6 +85,8 @@ fn a_new_document_leaves_the_saved_one_behind() {
     let mut window = open();
     send(&mut window, Open::Path(path));
     assert_eq!(window.state().document().edits.len(), 1, "{:?}", window.state().notices());
+    // With looks of its own a new document is another one than that of the start.
+    send(&mut window, Look::ShowIds(false));
     send(&mut window, AppCommand::New);
     ask_to_close(&mut window);
     assert!(window.query_by_label("Quit without saving").is_none(), "there is nothing to save");
@@ -177,6 +179,10 @@ fn what_locks_keep_from_being_cleared_or_replaced_is_said() {
     let last = |window: &Window| window.state().notices().list().last().cloned().unwrap();
     let said = last(&window);
     assert!(said.summary.contains("2 locked cells"), "{said:?}");
+    // A code that is switched off stands nowhere any more.
+    send(&mut window, Edit::SwitchCode { code: Code::first(4), on: false });
+    send(&mut window, Edit::ReplaceCode { from: Code::first(4), to: 5 });
+    assert_eq!(window.state().document().edits, edits, "it is not there to be replaced");
     send(&mut window, Edit::ClearEdits);
     let left: Vec<Cell> = window.state().document().edits.keys().copied().collect();
     assert_eq!(left, [Cell::at(0, 0), Cell::at(0, 1)]);

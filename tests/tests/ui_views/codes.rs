@@ -45,8 +45,17 @@ fn codes_that_one_image_does_not_use_are_not_called_dead() {
     send(&mut window, Open::Path(image));
     assert!(says(&window, "not used here: "), "1024 tokens cannot show 1000 codes");
     assert!(!says(&window, "dead: "));
-    // 256 tokens of a codebook of 20 leave nothing to chance.
-    Small::new().open_in(&mut window);
+    // 256 tokens of a codebook of 20 could show all, but are of one picture.
+    let small = Small::new();
+    small.open_in(&mut window);
+    assert!(says(&window, "not used here: ") && !says(&window, "dead: "));
+    // Those of many pictures leave nothing to chance.
+    for number in 3..20 {
+        let name = format!("picture {number}.png");
+        smalti_tests::tiny::write_png(&small.pictures().join(name), 40, 32, 1);
+    }
+    send(&mut window, Open::Source(small.source()));
+    click_label(&mut window, "set");
     assert!(says(&window, "dead: ") && !says(&window, "not used here: "));
 }
 

@@ -181,8 +181,10 @@ pub(super) fn codes(story: &Story<'_>) -> Result<String> {
     }
     text += &favorites(story)?;
     text += "</div>\n<p class=\"note\">";
-    let shows_dead =
-        |used: &Used| shows_dead_codes(used.statistics.ceiling, used.statistics.codebook_size);
+    let shows_dead = |used: &Used| {
+        let s = &used.statistics;
+        shows_dead_codes(s.ceiling, s.codebook_size, used.images)
+    };
     if !story.usage.iter().all(|used| shows_dead(used)) {
         write!(
             text,

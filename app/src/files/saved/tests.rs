@@ -1,7 +1,11 @@
 //! Documents come back from their files as they were.
 
-use super::super::disk;
+use smalti_engine::documents::Blob;
+use smalti_engine::images::{self, Picture};
+use smalti_engine::questions::{Given, PastedPicture};
+use smalti_engine::tokens::Tokens;
 
+use super::super::disk;
 use super::*;
 use crate::document::{Edit, Open, RecipeRef, RunFolder, Slot};
 
@@ -40,6 +44,47 @@ fn rich() -> Saved {
         .after(&Edit::SwitchCode { code: Code::first(9), on: false }.into())
         .after(&Edit::PinCode(Code { book: 1, number: 417 }).into());
     Saved { document, layout: Some(crate::files::scenes::studio().layout), warnings: vec![] }
+}
+
+#[test]
+fn a_subject_is_in_the_file_once_however_much_was_done_to_it() {
+    let tokens = Tokens::grid(200, 200, 8, vec![3; 40_000]).unwrap();
+    let given = Given { name: "a.npy".into(), tokens, is_size_assumed: false, among: None };
+    let mut document = Document::default().after(&Open::Tokens(given).into());
+    let size =
+        |document: &Document| to_bytes(&of(document.clone()), &Carried::Pasted).unwrap().len();
+    let alone = size(&document);
+    for column in 0..20 {
+        let cells = Arc::new([Cell::at(0, column)].into());
+        document = document.after(&Edit::ForceCells { cells, code: 2 }.into());
+        document = document.after(&Edit::KeepVariation.into());
+    }
+    assert!(size(&document) < alone + 40_000, "{} and {alone}", size(&document));
+    let bytes = to_bytes(&of(document.clone()), &Carried::Pasted).unwrap();
+    assert_eq!(from_bytes(&bytes, Path::new("a.smalti")).unwrap().document, document);
+}
+
+#[test]
+fn a_carried_picture_is_decoded_once_for_all_variations() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.png");
+    disk::write_whole(&path, &images::png_bytes(&picture()).unwrap()).unwrap();
+    let image = ImageRef::File { stamp: disk::stamp(&path), path: path.as_path().into() };
+    let cells = Arc::new([Cell::at(0, 0)].into());
+    let document = Document::default()
+        .after(&Open::Image(image).into())
+        .after(&Edit::ForceCells { cells, code: 2 }.into())
+        .after(&Edit::KeepVariation.into());
+    let none = |_: &ImageRef| None;
+    let bytes = to_bytes(&of(document), &Carried::Pictures(&none)).unwrap();
+    disk::remove(&path);
+    let back = from_bytes(&bytes, Path::new("a.smalti")).unwrap().document;
+    let pixels = |subject: &Subject| match subject {
+        Subject::Image(ImageRef::Pasted(pasted)) => pasted.picture.rgb().as_ptr(),
+        other => panic!("{other:?}"),
+    };
+    let variation = &back.variations.all()[0].on.subject;
+    assert_eq!(pixels(back.subject.as_ref().unwrap()), pixels(variation));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use egui::{Button, RichText, Ui};
 
 use crate::document::Reading;
-use crate::files::outcome::Ask;
+use crate::files::outcome::{Ask, DocumentFile};
 use crate::files::saved::Saved;
 use crate::look::theme::{Theme, space};
 
@@ -17,7 +17,7 @@ pub enum Then {
     /// A new document.
     New,
     /// Another document, read from its file.
-    Open(PathBuf, Box<Saved>),
+    Open(DocumentFile, Box<Saved>),
 }
 
 /// What was answered.
