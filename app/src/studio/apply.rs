@@ -264,7 +264,7 @@ impl Studio {
             Outcome::Document(None, saved) => self.recover(*saved),
             Outcome::Document(Some(file), saved) => self.leave_for(Then::Open(file, saved), ctx),
             Outcome::Recipe(training) => commands.extend(self.start_training(*training)),
-            Outcome::Places(places) => self.replace_at(*places, ctx),
+            Outcome::Places(places) => self.replace_at(&places, ctx),
             Outcome::Saved(number, file, document) => self.saved(number, file, *document, ctx),
             Outcome::Chosen(ask, path) => commands.extend(self.use_path(ask, path)),
             Outcome::Taken(ask, taken) => self.ask(Dialog::Replace { ask, taken }),

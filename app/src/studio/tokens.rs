@@ -62,7 +62,7 @@ impl Studio {
     }
 
     /// The places are known; what is open may be something else by now.
-    pub(super) fn replace_at(&mut self, places: Places, ctx: &egui::Context) {
+    pub(super) fn replace_at(&mut self, places: &Places, ctx: &egui::Context) {
         let (from, to) = (places.from, places.to);
         if self.history.document().work_on().as_ref() != Some(&places.on) {
             let hint = "Open it again to replace the code there";
@@ -70,7 +70,7 @@ impl Studio {
             self.notices.add(Notice::warning(summary, hint));
             return;
         }
-        let (cells, left) = replaceable(&places, self.history.document());
+        let (cells, left) = replaceable(places, self.history.document());
         let count = cells.len();
         self.change(&Edit::ForceCells { cells: Arc::new(cells), code: to }.into(), ctx);
         let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };

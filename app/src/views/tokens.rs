@@ -88,6 +88,17 @@ impl View for TokensView {
     }
 }
 
+/// What [`decoded`] is called.
+fn what_is_decoded(ctx: &ViewCtx<'_>, now: &Tokens) -> String {
+    let (number, _) = ctx.part(now);
+    let adds_up = ctx.known().is_some_and(|facts| facts.facts.prefixes);
+    if adds_up && number + 1 < now.parts().len() {
+        format!("decoded up to part {}", number + 1)
+    } else {
+        "reconstruction".to_owned()
+    }
+}
+
 /// The tokens as they are now and what they decode to. While a part is looked at whose successors can
 /// be left out (a scale, a level), it is the picture so far.
 pub(super) fn decoded(ctx: &ViewCtx<'_>, encoded: &Encoded) -> (Tokens, Reply<Compared>) {
@@ -220,13 +231,8 @@ impl TokensView {
                 if let Some(compared) = compared.best() {
                     let texture = ctx.textures.picture(&compared.reconstruction, Sampling::Pixels);
                     pane.paint(ui, texture.id(), egui::Color32::WHITE);
-                    let adds_up = ctx.known().is_some_and(|facts| facts.facts.prefixes);
-                    let what = if adds_up && number + 1 < now.parts().len() {
-                        format!("decoded up to part {}", number + 1)
-                    } else {
-                        "reconstruction".to_owned()
-                    };
-                    let mut left = format!("{what}, {}", ctx.document.model.label());
+                    let mut left =
+                        format!("{}, {}", what_is_decoded(ctx, now), ctx.document.model.label());
                     if spatial {
                         self.pick(ui, ctx, &pane, &sheet);
                         overlay::hovered_cell(ui, ctx, &pane, &sheet);

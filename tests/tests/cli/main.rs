@@ -104,6 +104,14 @@ impl Desk {
     }
 }
 
+/// Who made tokens is told by what can hold it, so that another tokenizer is found out.
+fn says_its_maker(file: &Path) {
+    let wanted = smalti_engine::token_files::from_arrays::Wanted::default();
+    let maker = smalti_engine::token_files::read(file, &wanted, None).unwrap().maker;
+    assert_eq!(maker.model.as_deref(), Some("tiny"));
+    assert!(maker.token_hash.is_some_and(|hash| hash.len() > 16) && !maker.is_size_assumed);
+}
+
 #[test]
 fn encode_then_decode_gives_the_picture_that_evaluate_measures() {
     let desk = Desk::new();
@@ -146,13 +154,7 @@ fn encode_then_decode_gives_the_picture_that_evaluate_measures() {
         assert!(desk.path("tokens").join(name).is_file(), "{name}");
     }
 
-    // Who made them is told by what can hold it, so that another tokenizer is found out.
-    let wanted = smalti_engine::token_files::from_arrays::Wanted::default();
-    let file = desk.path("tokens/a.safetensors");
-    let maker = smalti_engine::token_files::read(&file, &wanted, None).unwrap().maker;
-    assert_eq!(maker.model.as_deref(), Some("tiny"));
-    assert!(maker.token_hash.is_some_and(|hash| hash.len() > 16) && !maker.is_size_assumed);
-
+    says_its_maker(&desk.path("tokens/a.safetensors"));
     let mut pictures = Vec::new();
     for tokens in ["a.npy", "a.safetensors"] {
         let (tokens, png) = (desk.name(&format!("tokens/{tokens}")), desk.name("back.png"));
@@ -421,7 +423,9 @@ fn render_draws_a_scene_or_a_view_and_knows_their_names() {
     std::fs::write(&flat, npy("<i4", "(2, 176)", &[0; 4 * 352])).unwrap();
     for open in [&[flat.as_str()][..], &[&flat, &image]] {
         let mut arguments = vec!["render", "studio", "--out", &png];
-        open.iter().for_each(|path| arguments.extend(["--open", path]));
+        for path in open {
+            arguments.extend(["--open", path]);
+        }
         refused(&arguments, &["flat.npy", "--grid"]);
     }
     assert!(!desk.path("w.png").exists(), "no picture of a window without what was asked for");

@@ -78,7 +78,7 @@ fn archives_and_tensors_of_other_programs_are_read_as_arrays_are() {
 fn floats_that_are_whole_are_taken_with_a_remark_and_others_refused_with_their_place() {
     let read = read_case("tokens_f32.npy", &Wanted::default());
     assert_eq!(summary(&read), (1, 11, 16, [102, 380, 133], 45_372));
-    assert!(read.remarks.iter().any(|remark| *remark == Remark::Floats), "{read:?}");
+    assert!(read.remarks.contains(&Remark::Floats), "{read:?}");
     let half = [1.0_f32, 2.0, 3.0, 2.5, 4.0, 5.0].map(f32::to_le_bytes).concat();
     let error = of(&array("'<f4'", "(2, 3)", &half), &Wanted::default()).unwrap_err();
     assert!(error.contains("2.5 at row 1, column 0"), "{error}");
