@@ -88,7 +88,7 @@ fn tensor_name(part: usize, parts: usize) -> String {
 
 /// Tokens of one layout as safetensors: one tensor a part, u32, "tokens" where there is one part,
 /// else "tokens.0", "tokens.1", ...; (H, W), (T, H, W) for a clip, with a first axis for the images
-/// where there are several. [`MASKED`](crate::tokens::MASKED) (4294967295) stands where there is no token.
+/// where there are several. [`MASKED`] (4294967295) stands where there is no token.
 ///
 /// # Errors
 /// [`EngineError::BadInput`] if there are none or their layouts differ.
