@@ -142,8 +142,8 @@ mod tests {
     use crate::device::of_tests;
     use crate::layers::Weights;
     use crate::quantizers::{
-        CodebookUpdate, FsqConfig, GumbelConfig, IbqConfig, LfqConfig, QuantizerConfig,
-        ResidualVqConfig, SimVqConfig, VqConfig,
+        CodebookUpdate, FsqConfig, GumbelConfig, IbqConfig, LfqConfig, MultiScaleConfig,
+        QuantizerConfig, ResidualVqConfig, SimVqConfig, VqConfig,
     };
     use crate::tokenizers::{self, LdmConfig, TokenizerConfig};
     use crate::tokenizers::{cosmos, diffusers, emu3, magvit2, maskgit_vqgan, titok, var};
@@ -218,6 +218,7 @@ mod tests {
             QuantizerConfig::Ibq(IbqConfig::default()),
             QuantizerConfig::SimVq(SimVqConfig::default()),
             QuantizerConfig::Gumbel(GumbelConfig::default()),
+            QuantizerConfig::MultiScale(MultiScaleConfig::default()),
         ];
         let mut all: Vec<Value> = rules.into_iter().map(|rule| value(own(rule))).collect();
         all.extend([

@@ -11,6 +11,7 @@ pub mod ibq;
 pub mod kmeans;
 pub mod lfq;
 pub mod multiscale;
+mod multiscale_learn;
 pub mod residual;
 pub mod rotation;
 pub mod rows;
@@ -59,6 +60,8 @@ pub enum QuantizerConfig {
     SimVq(SimVqConfig),
     /// The best of learned logits, drawn in training.
     Gumbel(GumbelConfig),
+    /// The codes of a few places first, then of more and more, for what those before them missed.
+    MultiScale(MultiScaleConfig),
 }
 
 impl QuantizerConfig {
@@ -75,6 +78,7 @@ impl QuantizerConfig {
             Self::Ibq(config) => config.validate(dim),
             Self::SimVq(config) => config.validate(dim),
             Self::Gumbel(config) => config.validate(dim),
+            Self::MultiScale(config) => config.validate(dim),
         }
     }
 
@@ -89,6 +93,7 @@ impl QuantizerConfig {
             Self::Ibq(_) => "IBQ".to_owned(),
             Self::SimVq(_) => "SimVQ".to_owned(),
             Self::Gumbel(_) => "Gumbel".to_owned(),
+            Self::MultiScale(config) => config.words(),
         }
     }
 
@@ -111,9 +116,17 @@ impl QuantizerConfig {
         if ema { books * vq.codes as usize * dim } else { 0 }
     }
 
-    /// Whether the first few parts alone decode to something: residual levels.
+    /// Whether the first few parts alone decode to something: scales and residual levels.
     pub fn has_prefixes(&self) -> bool {
-        matches!(self, Self::Residual(_))
+        matches!(self, Self::Residual(_) | Self::MultiScale(_))
+    }
+
+    /// The side of the latents, where they have one size.
+    pub fn side(&self) -> Option<usize> {
+        match self {
+            Self::MultiScale(config) => Some(config.side()),
+            _ => None,
+        }
     }
 }
 
@@ -133,6 +146,7 @@ pub fn build(
         QuantizerConfig::Residual(config) => Box::new(ResidualVq::new(config, dim, weights)?),
         QuantizerConfig::Ibq(config) => Box::new(Ibq::new(config, dim, weights)?),
         QuantizerConfig::SimVq(config) => Box::new(SimVq::new(config, dim, weights)?),
+        QuantizerConfig::MultiScale(config) => Box::new(MultiScale::new(config, dim, weights)?),
         QuantizerConfig::Gumbel(config) => Box::new(Gumbel::new(config, (dim, dim), weights)?),
     })
 }

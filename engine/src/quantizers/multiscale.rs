@@ -9,10 +9,11 @@
 //! Prediction", arXiv 2404.02905, and its code (FoundationVision/VAR), which shrinks by areas, enlarges
 //! bicubically and blends phi with its input, of which the paper says nothing.
 
-use candle_core::{D, DType, Device, Tensor};
+use candle_core::{D, DType, Device, Tensor, Var};
 
 use super::rows::{check_latents, codes_from_tensor, latents_from_rows, rows_from_latents};
-use super::{Book, Pass, Quantized, Quantizer};
+use super::vq::CodebookStart;
+use super::{Book, Observed, Pass, Place, Quantized, Quantizer};
 use crate::layers::{Conv2d, Init, Resize, Weights};
 use crate::tokens::PartShape;
 use crate::{EngineError, Result, kernels};
@@ -38,6 +39,13 @@ pub struct MultiScaleConfig {
     pub share_quant_resi: usize,
     /// Number of phis that are not shared; 0: one for each scale.
     pub default_qresi_counts: usize,
+    /// A code that is chosen less often a step is dead and becomes something that a batch looked for; 0
+    /// restarts none. Ours, as the next two.
+    pub restart: f64,
+    /// Decay of the counts per step.
+    pub decay: f64,
+    /// The first codes.
+    pub start: CodebookStart,
 }
 
 impl Default for MultiScaleConfig {
@@ -50,6 +58,9 @@ impl Default for MultiScaleConfig {
             quant_resi: 0.5,
             share_quant_resi: 4,
             default_qresi_counts: 0,
+            restart: 0.0,
+            decay: 0.99,
+            start: CodebookStart::default(),
         }
     }
 }
@@ -87,6 +98,15 @@ impl MultiScaleConfig {
         }
         if !(self.quant_resi.is_finite() && self.quant_resi.abs() <= 16.0) {
             return bad("quant_resi", format!("{} is no share", self.quant_resi), "usual: 0.5");
+        }
+        if !(self.restart.is_finite() && self.restart >= 0.0) {
+            return bad("restart", format!("{} is not a count", self.restart), "0 switches it off");
+        }
+        if !(0.0..1.0).contains(&self.decay) {
+            return bad("decay", format!("{} is not in [0, 1)", self.decay), "usual: 0.99");
+        }
+        if matches!(self.start, CodebookStart::Data(steps) if steps > 1000) {
+            return bad("start", "more than 1000 steps of k-means".to_owned(), "ten are plenty");
         }
         if self.phis() > 64 {
             return bad("share_quant_resi", format!("{} phis", self.phis()), "at most 64");
@@ -162,6 +182,9 @@ pub struct MultiScale {
     phis: Vec<Conv2d>,
     /// Which phi each scale uses.
     choice: Vec<usize>,
+    /// How often each code is chosen a step over all scales, (K,); only where codes are restarted.
+    sizes: Option<Var>,
+    name: String,
 }
 
 impl MultiScale {
@@ -175,7 +198,13 @@ impl MultiScale {
         config.validate(dim)?;
         let k = config.vocab_size as usize;
         let init = Init::Uniform(1.0 / k as f32);
-        let embedding = weights.pp("embedding").get(&[k, dim], "weight", init)?;
+        let table = weights.pp("embedding");
+        let embedding = table.get(&[k, dim], "weight", init)?;
+        let sizes = if config.restart > 0.0 {
+            Some(table.optional_buffer(&[k], "cluster_size", Init::Constant(1.0))?)
+        } else {
+            None
+        };
         let below = weights.pp("quant_resi");
         let phi = |at: usize| {
             let weights = match config.share_quant_resi {
@@ -195,12 +224,23 @@ impl MultiScale {
             embedding,
             phis: (0..count).map(phi).collect::<Result<_>>()?,
             choice: phi_choice(config.phis(), config.v_patch_nums.len()),
+            sizes,
+            name: table.name(""),
         })
     }
 
     /// The settings.
     pub fn config(&self) -> &MultiScaleConfig {
         &self.config
+    }
+
+    /// (K, D)
+    pub(super) fn embedding(&self) -> &Tensor {
+        &self.embedding
+    }
+
+    pub(super) fn sizes(&self) -> Option<&Var> {
+        self.sizes.as_ref()
     }
 
     /// Channels of a code, D.
@@ -265,7 +305,7 @@ impl MultiScale {
     }
 
     /// What a scale adds to the latents, (B, D, H, W), by the list of its codes; with gradient.
-    fn added(&self, scale: usize, list: &Tensor, batch: usize) -> Result<Tensor> {
+    pub(super) fn added(&self, scale: usize, list: &Tensor, batch: usize) -> Result<Tensor> {
         let (place, side) = (self.config.v_patch_nums[scale], self.config.side());
         let rows = self.embedding.index_select(list, 0)?;
         let map = latents_from_rows(&rows, (batch, self.code_dim(), place, place))?;
@@ -351,6 +391,25 @@ impl Quantizer for MultiScale {
         ];
         let through = (latents + (sum.detach() - &fixed)?)?;
         Ok(Quantized { latents: through, codes, losses })
+    }
+
+    fn observe(&mut self, latents: &Tensor, codes: &[Tensor], place: Place) -> Result<Observed> {
+        match &self.sizes {
+            Some(sizes) => self.learn(sizes, latents, codes, place),
+            None => Ok(Observed::default()),
+        }
+    }
+
+    fn start_from(&mut self, latents: &Tensor, seed: u64) -> Result<()> {
+        match self.config.start {
+            CodebookStart::Uniform => Ok(()),
+            CodebookStart::Data(steps) => self.start_codebook(latents, steps, seed),
+        }
+    }
+
+    fn state(&self) -> Vec<(String, Tensor)> {
+        let sizes = self.sizes.iter();
+        sizes.map(|var| (format!("{}cluster_size", self.name), var.as_tensor().detach())).collect()
     }
 
     /// The first few scales alone give the picture so far.

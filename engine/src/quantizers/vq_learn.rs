@@ -65,7 +65,7 @@ impl Vq {
             }
         }
         if ema || !dead.is_empty() {
-            self.set_codebook(&table)?;
+            set_codebook(&self.embedding, &table)?;
         }
         self.set_averages(&sizes, &averaged)?;
         Ok(Observed { restarted: dead.len() })
@@ -116,25 +116,11 @@ impl Vq {
         let first = narrow(&table, (k, dim), &vectors)?;
         let Clusters { means, counts } = lloyd(&vectors, &first, steps, self.config.normalize)?;
         let table = wide(&means)?;
-        self.set_codebook(&table)?;
+        set_codebook(&self.embedding, &table)?;
         // An empty cluster counts as one, or the first average would divide by next to nothing.
         let sizes: Vec<f64> = counts.iter().map(|n| n.max(1.0)).collect();
         let sums: Vec<f64> = table.iter().enumerate().map(|(at, x)| x * sizes[at / dim]).collect();
         self.set_averages(&sizes, &sums)
-    }
-
-    fn set_codebook(&self, table: &[f64]) -> Result<()> {
-        let shape = (self.config.codes as usize, self.code_dim());
-        // A frozen codebook (not trainable weights) would be copied here and stay as it is.
-        if !self.embedding.is_variable() {
-            return Err(EngineError::bad_input(
-                "codebook",
-                "these weights were loaded to be used, not trained",
-                "load them as trainable",
-            ));
-        }
-        let var = Var::from_tensor(&self.embedding)?;
-        Ok(var.set(&narrow(table, shape, &self.embedding)?)?)
     }
 
     fn set_averages(&self, sizes: &[f64], sums: &[f64]) -> Result<()> {
@@ -149,8 +135,28 @@ impl Vq {
     }
 }
 
+/// Another codebook (K, D) in place of the one that is trained.
+pub(super) fn set_codebook(embedding: &Tensor, table: &[f64]) -> Result<()> {
+    // A frozen codebook (not trainable weights) would be copied here and stay as it is.
+    if !embedding.is_variable() {
+        return Err(EngineError::bad_input(
+            "codebook",
+            "these weights were loaded to be used, not trained",
+            "load them as trainable",
+        ));
+    }
+    let var = Var::from_tensor(embedding)?;
+    Ok(var.set(&narrow(table, embedding.dims2()?, embedding)?)?)
+}
+
 /// `count` different numbers below `n` in random order; the same ones again where `n` is too small.
-fn distinct(seed: u64, purpose: Purpose, step: u32, n: usize, count: usize) -> Vec<usize> {
+pub(super) fn distinct(
+    seed: u64,
+    purpose: Purpose,
+    step: u32,
+    n: usize,
+    count: usize,
+) -> Vec<usize> {
     let noise = Noise::new(seed, purpose, step, 0);
     let mut order: Vec<usize> = (0..n).collect();
     for at in 0..count.min(n) {
@@ -160,12 +166,16 @@ fn distinct(seed: u64, purpose: Purpose, step: u32, n: usize, count: usize) -> V
 }
 
 /// f32 of a tensor as a flat list of f64.
-fn wide(tensor: &Tensor) -> Result<Vec<f64>> {
+pub(super) fn wide(tensor: &Tensor) -> Result<Vec<f64>> {
     Ok(tensor.flatten_all()?.to_vec1::<f32>()?.into_iter().map(f64::from).collect())
 }
 
 /// The reverse of [`wide`], on the device of `like`.
-fn narrow(values: &[f64], shape: impl Into<candle_core::Shape>, like: &Tensor) -> Result<Tensor> {
+pub(super) fn narrow(
+    values: &[f64],
+    shape: impl Into<candle_core::Shape>,
+    like: &Tensor,
+) -> Result<Tensor> {
     let values: Vec<f32> = values.iter().map(|&x| x as f32).collect();
     Ok(Tensor::from_vec(values, shape, like.device())?)
 }

@@ -167,6 +167,16 @@ impl Recipe {
             let reason = format!("{} is not a multiple of {factor}", self.crop.side);
             return bad("crop.side", reason);
         }
+        if let Some(side) = self.tokenizer.quantizer.side()
+            && self.crop.side as usize != side * factor as usize
+        {
+            let reason = format!(
+                "{}, but {side} places of {factor} pixels are {} a side",
+                self.crop.side,
+                side * factor as usize
+            );
+            return bad("crop.side", reason);
+        }
         if self.data.is_empty() {
             return bad("data", "there is nothing to train on".to_owned());
         }

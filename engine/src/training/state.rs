@@ -27,7 +27,7 @@ pub(super) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
 /// the system does not lock files.
 pub(super) fn claim(folder: &Path) -> Result<Option<File>> {
     let path = folder.join(LOCK);
-    let lock = File::options().create(true).append(true).open(&path);
+    let lock = File::options().read(true).create(true).append(true).open(&path);
     let lock = lock.map_err(|source| EngineError::io(&path, source))?;
     match lock.try_lock() {
         Ok(()) => Ok(Some(lock)),

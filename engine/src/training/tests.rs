@@ -14,6 +14,7 @@ use crate::{EngineError, Result};
 
 const FSQ: &str = "Fsq((levels: [5, 4]))";
 const VQ: &str = "Vq((codes: 16, update: Ema, decay: 0.9, restart: 0.5, start: Data(2)))";
+const SCALES: &str = "MultiScale((vocab_size: 16, v_patch_nums: [1, 2, 4], share_quant_resi: 2, restart: 0.5, start: Data(2)))";
 
 fn recipe(quantizer: &str, more: &str) -> Recipe {
     let text = format!(
@@ -56,7 +57,7 @@ fn bits(tensors: &BTreeMap<String, Tensor>) -> BTreeMap<String, Vec<u32>> {
 
 #[test]
 fn a_resumed_run_continues_to_the_same_numbers_bit_for_bit() {
-    for quantizer in [FSQ, VQ] {
+    for quantizer in [FSQ, VQ, SCALES] {
         for more in ["", ", micro_batch: 2"] {
             let folder = tempfile::tempdir().unwrap();
             let (whole, parts) = (folder.path().join("whole"), folder.path().join("parts"));

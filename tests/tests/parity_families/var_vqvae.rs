@@ -43,6 +43,7 @@ fn vqvae_config(config: &Value) -> VarConfig {
             quant_resi: number(config, "quant_resi"),
             share_quant_resi: count(config, "share_quant_resi"),
             default_qresi_counts: 0,
+            ..MultiScaleConfig::default()
         },
         norm_groups: count(config, "norm_groups"),
         norm_eps: number(config, "norm_eps"),

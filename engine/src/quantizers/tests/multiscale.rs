@@ -129,3 +129,41 @@ fn codes_that_are_not_this_tokenizers_are_refused_with_their_scale() {
     refused(&[good[0].clone(), two], "scale 1");
     assert!(quantizer.quantize(&random((1, DIM, 4, 4), 1), Pass::Inference).is_err());
 }
+
+#[test]
+fn first_codes_from_data_and_restarts_leave_no_code_unused() {
+    let latents = random((4, DIM, 5, 5), 8);
+    let made = |start, restart| {
+        let config = MultiScaleConfig { start, restart, vocab_size: 24, ..config() };
+        let mut made = MultiScale::new(&config, DIM, &Weights::fresh(5, &of_tests().unwrap()));
+        made.as_mut().unwrap().start_from(&latents, 3).unwrap();
+        made.unwrap()
+    };
+    let used = |quantizer: &MultiScale| {
+        let codes = quantizer.quantize(&latents, Pass::Inference).unwrap().codes;
+        let list = |part: &Tensor| part.flatten_all().unwrap().to_vec1::<u32>().unwrap();
+        codes.iter().flat_map(list).collect::<std::collections::BTreeSet<_>>().len()
+    };
+    let missed = |quantizer: &MultiScale| {
+        let sum = quantizer.quantize(&latents, Pass::Inference).unwrap().latents;
+        (sum - &latents).unwrap().sqr().unwrap().mean_all().unwrap().to_scalar::<f32>().unwrap()
+    };
+    let uniform = made(CodebookStart::Uniform, 0.0);
+    let data = made(CodebookStart::Data(5), 0.0);
+    assert!(missed(&data) < 0.7 * missed(&uniform), "{} {}", missed(&data), missed(&uniform));
+    assert!(used(&data) >= 20, "{}", used(&data));
+    // What nobody chooses becomes something that was looked for, until all are chosen.
+    let mut restarting = made(CodebookStart::Uniform, 0.3);
+    let before = missed(&restarting);
+    let mut restarted = 0;
+    for step in 0..200 {
+        let codes = restarting.quantize(&latents, Pass::Inference).unwrap().codes;
+        let place = Place { seed: 1, step, first_picture: 0 };
+        restarted += restarting.observe(&latents, &codes, place).unwrap().restarted;
+    }
+    assert!(restarted > 0 && missed(&restarting) < 0.7 * before, "{restarted}");
+    // Counts are state, so that a run goes on as it was.
+    let names: Vec<String> = restarting.state().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["embedding.cluster_size"]);
+    assert!(data.state().is_empty());
+}

@@ -65,7 +65,13 @@ impl Ldm {
         };
         let facts = Facts {
             family: family.to_owned(),
-            input: Input::Multiple(network.factor()),
+            input: match config.quantizer.side() {
+                Some(side) => {
+                    let side = side * network.factor();
+                    Input::Fixed { height: side, width: side }
+                }
+                None => Input::Multiple(network.factor()),
+            },
             channels: network.in_channels,
             factor: network.factor(),
             books: quantizer.books().to_vec(),

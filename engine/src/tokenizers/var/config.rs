@@ -186,6 +186,7 @@ fn quantizer(shapes: &Shapes<'_>, said: Said<'_>) -> Result<MultiScaleConfig> {
         share_quant_resi,
         default_qresi_counts: if apart == v_patch_nums.len() { 0 } else { apart },
         v_patch_nums,
+        ..defaults
     })
 }
 

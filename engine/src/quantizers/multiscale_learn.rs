@@ -1,0 +1,104 @@
+//! What a multi-scale codebook learns outside of the gradient: its first codes, and restarts.
+//!
+//! All scales share one codebook, so its first codes come from what all of them look for. The publisher
+//! starts from small random codes and restarts none, which with few images lets most codes die.
+
+use candle_core::{Tensor, Var};
+
+use super::kmeans::{Clusters, lloyd};
+use super::multiscale::MultiScale;
+use super::rows::{codes_from_tensor, latents_from_rows, rows_from_latents};
+use super::vq_learn::{distinct, narrow, set_codebook, wide};
+use super::{Observed, Place};
+use crate::Result;
+use crate::layers::Resize;
+use crate::random::{Noise, Purpose};
+
+impl MultiScale {
+    /// What each scale looks for codes for, (N, D) together, in the order of scales: with `codes` of each
+    /// scale (B, side, side) the rest that these leave, without what is left if every place is met.
+    fn wanted(&self, latents: &Tensor, codes: Option<&[Tensor]>) -> Result<Tensor> {
+        let dim = self.code_dim();
+        let mut rest = latents.detach();
+        let (batch, side) = (rest.dim(0)?, self.config().side());
+        let mut rows = Vec::new();
+        for (scale, &places) in self.config().v_patch_nums.iter().enumerate() {
+            let seen = Resize::Area.forward(&rest, (places, places))?;
+            let list = rows_from_latents(&seen, dim)?;
+            let added = if let Some(codes) = codes {
+                let list = codes_from_tensor(&codes[scale], self.config().vocab_size)?;
+                let list = Tensor::from_vec(list, batch * places * places, rest.device())?;
+                self.added(scale, &list, batch)?.detach()
+            } else {
+                let met = latents_from_rows(&list, (batch, dim, places, places))?;
+                Resize::Bicubic.forward(&met, (side, side))?
+            };
+            rest = (rest - added)?;
+            rows.push(list);
+        }
+        Ok(Tensor::cat(&rows, 0)?)
+    }
+
+    /// First codes: different ones of what the scales look for, then `steps` of Lloyd's algorithm.
+    pub(super) fn start_codebook(&self, latents: &Tensor, steps: u32, seed: u64) -> Result<()> {
+        let (k, dim) = (self.config().vocab_size as usize, self.code_dim());
+        let vectors = self.wanted(latents, None)?;
+        let rows = vectors.to_vec2::<f32>()?;
+        let spread = wide(&vectors)?.iter().map(|x| x * x).sum::<f64>().sqrt()
+            / (vectors.elem_count() as f64).sqrt();
+        let mut table = Vec::with_capacity(k * dim);
+        let picks = distinct(seed, Purpose::CodebookStart, 0, rows.len(), k);
+        for (code, pick) in picks.into_iter().enumerate() {
+            // With fewer vectors than codes they are repeated, a little apart.
+            let apart = if code < rows.len() { 0.0 } else { 0.01 * spread };
+            let noise = Noise::new(seed, Purpose::CodebookStart, 1, code as u64);
+            for (channel, &x) in rows[pick].iter().enumerate() {
+                table.push(f64::from(x) + apart * f64::from(noise.normal(channel as u32)));
+            }
+        }
+        let first = narrow(&table, (k, dim), &vectors)?;
+        let Clusters { means, counts } = lloyd(&vectors, &first, steps, false)?;
+        set_codebook(self.embedding(), &wide(&means)?)?;
+        if let Some(sizes) = self.sizes() {
+            let counts: Vec<f64> = counts.iter().map(|count| count.max(1.0)).collect();
+            sizes.set(&narrow(&counts, k, &vectors)?)?;
+        }
+        Ok(())
+    }
+
+    /// One step of the counts, then dead codes become something that the batch looked for.
+    ///
+    /// counts ← d·counts + (1-d)·n, over all scales.
+    pub(super) fn learn(
+        &self,
+        sizes: &Var,
+        latents: &Tensor,
+        codes: &[Tensor],
+        place: Place,
+    ) -> Result<Observed> {
+        let (k, dim, decay) = (self.config().vocab_size, self.code_dim(), self.config().decay);
+        let mut counts: Vec<f64> = wide(sizes)?.into_iter().map(|count| count * decay).collect();
+        for part in codes {
+            for code in codes_from_tensor(part, k)? {
+                counts[code as usize] += 1.0 - decay;
+            }
+        }
+        let restart = self.config().restart;
+        let dead: Vec<usize> = (0..counts.len()).filter(|&code| counts[code] < restart).collect();
+        if !dead.is_empty() {
+            let vectors = self.wanted(latents, Some(codes))?.to_vec2::<f32>()?;
+            let mut table = wide(self.embedding())?;
+            let purpose = Purpose::Restart;
+            let picks = distinct(place.seed, purpose, place.step, vectors.len(), dead.len());
+            for (&code, pick) in dead.iter().zip(picks) {
+                counts[code] = restart;
+                for (channel, &x) in vectors[pick].iter().enumerate() {
+                    table[code * dim + channel] = f64::from(x);
+                }
+            }
+            set_codebook(self.embedding(), &table)?;
+        }
+        sizes.set(&narrow(&counts, counts.len(), self.embedding())?)?;
+        Ok(Observed { restarted: dead.len() })
+    }
+}
