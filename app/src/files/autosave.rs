@@ -26,7 +26,7 @@ impl Autosave {
         };
         for number in 1..=MOST {
             let lock = std::fs::create_dir_all(folder).and_then(|()| {
-                File::options().create(true).append(true).open(path(number, "lock"))
+                File::options().read(true).create(true).append(true).open(path(number, "lock"))
             });
             match lock.map(|file| file.try_lock().map(|()| file)) {
                 Ok(Ok(lock)) => {

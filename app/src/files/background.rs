@@ -175,7 +175,7 @@ impl Background {
             }
             return;
         }
-        let (choose, results) = (self.choose.clone(), self.sender.clone());
+        let (choose, results, asked) = (self.choose.clone(), self.sender.clone(), ask.clone());
         let waker = Arc::clone(&self.waker);
         let spawned = std::thread::Builder::new().name("dialog".to_owned()).spawn(move || {
             let started = Instant::now();
@@ -201,6 +201,10 @@ impl Background {
         if let Err(error) = spawned {
             let error = EngineError::io("thread for a dialog", error);
             self.say(notice(error.problem().into()));
+            // Of dialogs nothing is counted.
+            if self.sender.send(Outcome::NotChosen(asked)).is_ok() {
+                (self.waker)();
+            }
         }
     }
 

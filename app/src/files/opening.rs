@@ -22,8 +22,8 @@ use smalti_engine::{EngineError, Problem};
 
 use super::background::Background;
 use super::disk::{model_now, read_whole, stamp};
-use super::outcome::{DocumentFile, Opened, Outcome, Unclear, notice};
-use super::saved;
+use super::outcome::{Opened, Outcome, Unclear, notice};
+use super::saved::{self, DocumentFile};
 use super::scenes::Scene;
 use crate::document::{
     Command, Document, JobCommand, Layout, Needs, Notice, Open, Reading, RecipeRef, Slot, ViewId,

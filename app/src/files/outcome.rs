@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use smalti_engine::Problem;
-use smalti_engine::questions::Stamp;
+use smalti_engine::questions::{Given, Subject};
 use smalti_engine::tokens::{Cell, Code};
 
 use super::recipes::Training;
-use super::saved::Saved;
+use super::saved::{DocumentFile, Saved};
 use super::scenes::Scene;
 use crate::document::{AppCommand, Command, Document, JobCommand, Notice, Slot, WorkOn};
 
@@ -26,8 +26,9 @@ pub enum Outcome {
     Scene(Box<Scene>),
     /// A document was read; from its file, or from the autosave.
     Document(Option<DocumentFile>, Box<Saved>),
-    /// One of the sitting's documents was saved: its number, where, and as what.
-    Saved(usize, DocumentFile, Box<Document>),
+    /// One of the sitting's documents was saved: its number, where, and as what; and pictures of which only the
+    /// path is in it, as they are not there any more.
+    Saved(usize, DocumentFile, Box<Document>, Vec<PathBuf>),
     /// Where a code stands that is to be replaced.
     Places(Box<Places>),
     /// A recipe was read and its run has a folder.
@@ -36,8 +37,8 @@ pub enum Outcome {
     NoDialog(Ask),
     /// A dialog was closed without a choice.
     NotChosen(Ask),
-    /// Something could not be saved.
-    NotSaved(Problem),
+    /// Something could not be saved; of a document its number.
+    NotSaved(Option<usize>, Problem),
     /// A path was chosen, and nobody loses anything by it.
     Chosen(Ask, PathBuf),
     /// Something is there already where something is to be saved, and nobody said yet that it may go.
@@ -71,19 +72,13 @@ pub struct Places {
 }
 
 impl Ask {
-    /// Whether it is about where a document is saved.
-    pub fn saves_document(&self) -> bool {
-        matches!(self, Self::Save { what: Save::Document(..), .. })
+    /// The number of the document of which it is asked where it is saved.
+    pub fn document(&self) -> Option<usize> {
+        match self {
+            Self::Save { what: Save::Document(number, _), .. } => Some(*number),
+            _ => None,
+        }
     }
-}
-
-/// The file of a document, in the version that was read or written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DocumentFile {
-    /// Where it is.
-    pub path: PathBuf,
-    /// Its version.
-    pub seen: Stamp,
 }
 
 /// What is there where something is to be saved.
@@ -91,8 +86,19 @@ pub struct DocumentFile {
 pub struct Taken {
     /// Where.
     pub path: PathBuf,
-    /// It is the document's own file, which somebody else has written since.
-    pub has_changed: bool,
+    /// What would be lost.
+    pub loss: Loss,
+}
+
+/// What would be lost if something were saved there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// Whatever it is.
+    File,
+    /// What somebody else has written into the document's own file since it was opened or saved here.
+    Changes,
+    /// The tokens of all other images in the file that they are from, of which there are so many.
+    Others(usize),
 }
 
 /// What a dialog asks for.
@@ -125,6 +131,15 @@ pub enum Save {
 }
 
 impl Save {
+    /// How many images' tokens are in a file of which the tokens to be saved are one: they would be lost.
+    pub fn others_in(&self, place: &Path) -> Option<usize> {
+        let Self::Tokens(document) = self else { return None };
+        let Some(Subject::Tokens(Given { among: Some(among), .. })) = &document.subject else {
+            return None;
+        };
+        (among.path == place && among.count > 1).then_some(among.count)
+    }
+
     /// Where it goes if this was chosen: with an ending that says what it is, where that had none of those.
     pub fn at(&self, chosen: &Path) -> PathBuf {
         let endings: &[&str] = match self {
@@ -185,7 +200,7 @@ mod tests {
     #[test]
     fn what_is_saved_gets_an_ending_that_says_what_it_is() {
         let at = |save: &Save, chosen: &str| save.at(Path::new(chosen)).display().to_string();
-        let saved = Saved { document: Document::default(), layout: None, warnings: Vec::new() };
+        let saved = Saved::new(Document::default(), None);
         let document = Save::Document(0, Box::new(saved));
         assert_eq!(at(&document, "a.smalti"), "a.smalti");
         assert_eq!(at(&document, "photograph.png"), "photograph.png.smalti");

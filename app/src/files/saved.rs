@@ -5,7 +5,7 @@
 
 mod subjects;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -23,8 +23,9 @@ use crate::document::{
     Document, Looks, Panel, RunFolder, Selection, Variation, Variations, Work, WorkOn,
 };
 
-/// The version that is written. 1: one image, tokenizers A and B, codes as bare numbers.
-const VERSION: u64 = 2;
+/// The version that is written. 1: one image, tokenizers A and B, codes as bare numbers. 2: each subject is
+/// written wherever it is named.
+const VERSION: u64 = 3;
 /// Documents above this are not read: a pasted picture of 64 megapixels fits.
 const LIMIT: u64 = 256 << 20;
 
@@ -37,6 +38,33 @@ pub struct Saved {
     pub layout: Option<Panel>,
     /// What a person should know of the files that it names.
     pub warnings: Vec<String>,
+    /// In an autosave the document's own file.
+    pub home: Option<DocumentFile>,
+}
+
+impl Saved {
+    /// A document and what is where.
+    pub fn new(document: Document, layout: Option<Panel>) -> Self {
+        Self { document, layout, warnings: Vec::new(), home: None }
+    }
+}
+
+/// The file of a document, in the version that was read or written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DocumentFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its version.
+    pub seen: Stamp,
+}
+
+/// The bytes of a document's file, and what is not in them.
+#[derive(Debug)]
+pub struct Written {
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// Pictures that were to be carried along and are not there any more: only their paths are in it.
+    pub missing: Vec<PathBuf>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -57,6 +85,7 @@ struct Text {
     switched_off: Vec<Code>,
     selection: Selection,
     looks: Looks,
+    home: Option<DocumentFile>,
     /// As a value: views that this program does not know are left out, not refused.
     layout: Value,
 }
@@ -81,6 +110,7 @@ impl Default for Text {
             switched_off: Vec::new(),
             selection,
             looks,
+            home: None,
             layout: Value::Null,
         }
     }
@@ -129,8 +159,16 @@ impl From<WorkText> for Work {
 /// The bytes of a document's file.
 ///
 /// # Errors
-/// None that a person can cause: a picture that cannot be read is only named.
+/// If it is larger than what is read again. A picture that cannot be read is only named.
 pub fn to_bytes(saved: &Saved, carried: &Carried<'_>) -> Result<Vec<u8>> {
+    Ok(write(saved, carried)?.bytes)
+}
+
+/// As [`to_bytes`], with what is not in them.
+///
+/// # Errors
+/// As [`to_bytes`].
+pub fn write(saved: &Saved, carried: &Carried<'_>) -> Result<Written> {
     let document = &saved.document;
     let mut subjects = Keeping::new(carried);
     let subject = document.subject.as_ref().map_or(Kept::None, |s| subjects.keep(s));
@@ -163,6 +201,7 @@ pub fn to_bytes(saved: &Saved, carried: &Carried<'_>) -> Result<Vec<u8>> {
         switched_off: document.switched_off.iter().copied().collect(),
         selection: document.selection.clone(),
         looks: document.looks.clone(),
+        home: saved.home.clone(),
         layout: serde_json::to_value(&saved.layout).unwrap_or_default(),
     };
     let json = serde_json::to_string(&text)
@@ -173,7 +212,22 @@ pub fn to_bytes(saved: &Saved, carried: &Carried<'_>) -> Result<Vec<u8>> {
         let hint = "save the pasted pictures as files and open those";
         return Err(EngineError::bad_input("document", reason, hint));
     }
-    Ok(bytes)
+    Ok(Written { bytes, missing: subjects.into_missing() })
+}
+
+/// Pictures that a document's file carries along, by the paths and versions that they are named by. Empty if
+/// it cannot be read.
+pub fn carried_in(path: &Path) -> Vec<((PathBuf, Stamp), Vec<u8>)> {
+    let read = || {
+        let (json, blobs) = documents::from_bytes(&read_whole(path, LIMIT).ok()?, path).ok()?;
+        let value: Value = serde_json::from_str(&json).ok()?;
+        let text: Text = serde_json::from_value(upgraded(value).ok()?).ok()?;
+        let works = text.kept.into_iter().map(|work| work.on);
+        let variations = text.variations.into_iter().map(|variation| variation.kept.on);
+        let subjects = [text.subject].into_iter().chain(works).chain(variations);
+        Some(subjects.filter_map(|kept| kept.carried(&blobs)).collect())
+    };
+    read().unwrap_or_default()
 }
 
 /// Reads a document's file. Files it names are taken as they are now; a picture whose file is gone
@@ -260,7 +314,7 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Saved> {
         selection: text.selection,
         looks: text.looks,
     };
-    Ok(Saved { document, layout: Panel::known(&text.layout), warnings })
+    Ok(Saved { document, layout: Panel::known(&text.layout), warnings, home: text.home })
 }
 
 /// The text as this version writes it, step by step from the version that it has.
@@ -268,6 +322,9 @@ fn upgraded(mut text: Value) -> Result<Value, String> {
     let version = text["version"].as_u64();
     if version == Some(1) {
         upgrade_1(&mut text);
+    }
+    if text["version"].as_u64() == Some(2) {
+        text["version"] = json!(3);
     }
     match text["version"].as_u64() {
         Some(VERSION) => Ok(text),

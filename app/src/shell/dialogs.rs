@@ -11,7 +11,7 @@ use egui::{Align2, Id, LayerId, Modal, Order, Stroke, TextEdit, Ui, vec2};
 pub use self::parts::{Answer, Then};
 use self::parts::{primary, title};
 use super::actions::{Action, key_name, view_key};
-use crate::files::outcome::{Ask, Taken, Unclear};
+use crate::files::outcome::{Ask, Loss, Taken, Unclear};
 use crate::look::theme::{Theme, space};
 use crate::look::words::name;
 use crate::views::VIEWS;
@@ -191,13 +191,21 @@ fn replace_ui(ui: &mut Ui, theme: &Theme, ask: &Ask, taken: &Taken) -> Option<An
     let path = &taken.path;
     ui.set_max_width(theme.px(480.0));
     title(ui, theme, &format!("Replace {}?", name(path)));
-    if taken.has_changed {
-        ui.label(
-            "Somebody else has written it since it was opened or saved here; that would be lost.",
-        );
-        ui.label(theme.label("Save as keeps both."));
-    } else {
-        ui.label(format!("{} is there already.", path.display()));
+    match taken.loss {
+        Loss::File => {
+            ui.label(format!("{} is there already.", path.display()));
+        }
+        Loss::Changes => {
+            let what = "Somebody else has written it since it was opened or saved here; that would be lost.";
+            ui.label(what);
+            ui.label(theme.label("Save as keeps both."));
+        }
+        Loss::Others(count) => {
+            ui.label(format!(
+                "It holds the tokens of {count} images; only this one's would be left."
+            ));
+            ui.label(theme.label("Another name keeps all."));
+        }
     }
     ui.add_space(space::M);
     ui.horizontal(|ui| {

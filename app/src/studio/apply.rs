@@ -181,11 +181,11 @@ impl Studio {
                 self.keeping.background.ask(Ask::Save { what: Save::Tokens(document), name });
             }
             AppCommand::Save => {
-                self.not_saved();
+                self.desk.after_saving = None;
                 self.save();
             }
             AppCommand::SaveAs => {
-                self.not_saved();
+                self.desk.after_saving = None;
                 self.ask_where_to_save();
             }
             AppCommand::New => self.leave_for(Then::New, ctx),
@@ -265,15 +265,27 @@ impl Studio {
             Outcome::Document(Some(file), saved) => self.leave_for(Then::Open(file, saved), ctx),
             Outcome::Recipe(training) => commands.extend(self.start_training(*training)),
             Outcome::Places(places) => self.replace_at(&places, ctx),
-            Outcome::Saved(number, file, document) => self.saved(number, file, *document, ctx),
+            Outcome::Saved(number, file, document, missing) => {
+                self.saved(number, file, *document, ctx);
+                self.say_missing(&missing);
+            }
             Outcome::Chosen(ask, path) => commands.extend(self.use_path(ask, path)),
-            Outcome::Taken(ask, taken) => self.ask(Dialog::Replace { ask, taken }),
-            Outcome::NotSaved(problem) => {
-                self.not_saved();
+            Outcome::Taken(ask, taken) => {
+                // It is not being saved any more, but asked about.
+                ask.document().map(|number| self.keeping.saving.remove(&number));
+                self.ask(Dialog::Replace { ask, taken });
+            }
+            Outcome::NotSaved(number, problem) => {
+                if let Some(number) = number {
+                    self.not_saved(number);
+                }
                 commands.push(Notice::from(problem).into());
             }
-            Outcome::NotChosen(ask) if ask.saves_document() => self.not_saved(),
-            Outcome::NotChosen(_) => {}
+            Outcome::NotChosen(ask) => {
+                if let Some(number) = ask.document() {
+                    self.not_saved(number);
+                }
+            }
             Outcome::NoDialog(ask) => {
                 let text = match &ask {
                     Ask::Save { name, .. } => name.clone(),

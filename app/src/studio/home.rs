@@ -1,7 +1,7 @@
 //! The file of a document.
 
 use crate::document::Document;
-use crate::files::outcome::DocumentFile;
+use crate::files::saved::DocumentFile;
 
 /// What is known of a document's file.
 #[derive(Debug)]

@@ -31,6 +31,7 @@ use crate::document::{Arrangement, Command, Document, History, Needs, Notice, Op
 use crate::files::autosave::Autosave;
 use crate::files::background::Background;
 use crate::files::opening::Openings;
+use crate::files::saved::Saved;
 use crate::logging::Errors;
 use crate::look::textures::Textures;
 use crate::look::theme::Theme;
@@ -124,6 +125,8 @@ struct Keeping {
     openings: Openings,
     /// Of each of the sitting's documents, by [`History::number`].
     homes: Vec<Home>,
+    /// The documents that are being saved, by the same numbers, and what is to be saved of each after that.
+    saving: BTreeMap<usize, Option<Saved>>,
     /// The work of an unexpected end was read, but is not in the window yet: its file must stay.
     unapplied: Arc<AtomicBool>,
     /// The document as it was autosaved last, and when.

@@ -7,15 +7,17 @@ use std::time::Instant;
 
 use egui::ViewportCommand;
 use smalti_engine::Problem;
+use smalti_engine::images::png_bytes;
 use smalti_engine::questions::{ImageRef, LoadImage, Stamp};
+use smalti_engine::session::guard;
 
 use super::home::Home;
 use super::start::SETTINGS;
 use super::{AUTOSAVE_EVERY, Studio};
 use crate::document::{Document, Notice, Panel};
 use crate::files::disk::{self, write_whole};
-use crate::files::outcome::{Ask, DocumentFile, Outcome, Save, Taken, notice};
-use crate::files::saved::{self, Carried, Saved};
+use crate::files::outcome::{Ask, Loss, Outcome, Save, Taken, notice};
+use crate::files::saved::{self, Carried, DocumentFile, Saved, Written};
 use crate::look::words::name;
 use crate::shell::dialogs::{Answer, Dialog, Then};
 
@@ -84,17 +86,23 @@ impl Studio {
             "Undo brings the usual start back"
         };
         // Whatever was opened meanwhile keeps its own file.
-        self.settle_in(None, saved.document);
+        self.settle_in(saved.home, saved.document);
         if let Some(home) = self.keeping.homes.last_mut() {
             home.saved = Document::default();
         }
         self.notices.add(Notice::warning("Smalti ended unexpectedly; your work is back", hint));
     }
 
-    pub(super) fn save(&self) {
-        match self.keeping.homes[self.history.number()].file.clone() {
+    pub(super) fn save(&mut self) {
+        let (number, saved) = (self.history.number(), self.to_save());
+        // In which version its file will be is known when it is written.
+        if let Some(next) = self.keeping.saving.get_mut(&number) {
+            *next = Some(saved);
+            return;
+        }
+        match self.keeping.homes[number].file.clone() {
             Some(DocumentFile { path, seen }) => {
-                self.save_document(self.history.number(), (path, Some(seen)), self.to_save());
+                self.save_document(number, (path, Some(seen)), saved);
             }
             None => self.ask_where_to_save(),
         }
@@ -114,37 +122,55 @@ impl Studio {
 
     pub(super) fn to_save(&self) -> Saved {
         let layout = Panel::of(&self.desk.arrangement);
-        Saved { document: self.history.document().clone(), layout, warnings: Vec::new() }
+        Saved::new(self.history.document().clone(), layout)
     }
 
     /// Writes one of the sitting's documents. If the file is there in another version than `seen`, it is
     /// asked about instead.
     pub(super) fn save_document(
-        &self,
+        &mut self,
         number: usize,
         (path, seen): (PathBuf, Option<Stamp>),
         saved: Saved,
     ) {
+        self.keeping.saving.insert(number, None);
         let (asker, paint_side) = (self.session.asker(), saved.document.size.side);
+        let home = self.keeping.homes.get(number).and_then(|home| home.file.as_ref());
+        let home = home.map(|file| file.path.clone());
         self.keeping.background.save(move || {
+            let before = std::cell::OnceCell::new();
             let picture = |image: &ImageRef| {
+                // Of a file that is gone the document may have the bytes since it was saved last.
+                if let ImageRef::File { path, stamp } = image {
+                    let before = before
+                        .get_or_init(|| home.as_deref().map(saved::carried_in).unwrap_or_default());
+                    let is_it =
+                        |(of, version): &(PathBuf, Stamp)| **of == **path && version == stamp;
+                    if let Some((_, bytes)) = before.iter().find(|(named, _)| is_it(named)) {
+                        return Some(bytes.clone());
+                    }
+                }
                 let loaded = asker.wait(&LoadImage { image: image.clone(), paint_side }).ok()?;
-                Some(loaded.picture.clone())
+                png_bytes(&loaded.picture).ok()
             };
             let now = disk::stamp(&path);
             if seen.is_some_and(|seen| ![seen, Stamp::default()].contains(&now)) {
                 let what = Save::Document(number, Box::new(saved));
                 let ask = Ask::Save { what, name: name(&path) };
-                return Ok(Outcome::Taken(ask, Taken { path, has_changed: true }));
+                return Ok(Outcome::Taken(ask, Taken { path, loss: Loss::Changes }));
             }
-            let written = saved::to_bytes(&saved, &Carried::Pictures(&picture))
-                .and_then(|bytes| write_whole(&path, &bytes));
+            // After a panic too it is said that nothing was saved.
+            let written = guard("saving a document", || {
+                let Written { bytes, missing } =
+                    saved::write(&saved, &Carried::Pictures(&picture))?;
+                write_whole(&path, &bytes).map(|()| missing)
+            });
             Ok(match written {
-                Ok(()) => {
+                Ok(missing) => {
                     let file = DocumentFile { seen: disk::stamp(&path), path };
-                    Outcome::Saved(number, file, Box::new(saved.document))
+                    Outcome::Saved(number, file, Box::new(saved.document), missing)
                 }
-                Err(error) => Outcome::NotSaved(error.problem()),
+                Err(error) => Outcome::NotSaved(Some(number), error.problem()),
             })
         });
     }
@@ -166,7 +192,10 @@ impl Studio {
             }
         }
         if let Some(home) = self.keeping.homes.get_mut(number) {
-            *home = Home::new(Some(file), document);
+            *home = Home::new(Some(file.clone()), document);
+        }
+        if let Some(next) = self.keeping.saving.remove(&number).flatten() {
+            return self.save_document(number, (file.path, Some(file.seen)), next);
         }
         match self.desk.after_saving.take_if(|(saving, _)| *saving == number) {
             None => {}
@@ -177,9 +206,22 @@ impl Studio {
         }
     }
 
+    /// Pictures are not in the document that was saved.
+    pub(super) fn say_missing(&mut self, missing: &[PathBuf]) {
+        let Some(first) = missing.first() else { return };
+        let others = match missing.len() {
+            1 => String::new(),
+            n => format!(" and {} others", n - 1),
+        };
+        let summary = format!("{}{others} could not be put into the document", name(first));
+        let hint = "What you did is in it; put the file back where it was and save again";
+        self.notices.add(Notice::warning(summary, hint));
+    }
+
     /// A document was to be saved and is not: nothing comes after that.
-    pub(super) fn not_saved(&mut self) {
-        self.desk.after_saving = None;
+    pub(super) fn not_saved(&mut self, number: usize) {
+        self.keeping.saving.remove(&number);
+        self.desk.after_saving.take_if(|(saving, _)| *saving == number);
     }
 
     /// Settings and autosave, when they changed.
@@ -209,7 +251,8 @@ impl Studio {
     pub(super) fn autosave(&mut self) {
         let Some(autosave) = &self.keeping.autosave else { return };
         self.keeping.autosaved = (self.history.document().clone(), Some(Instant::now()));
-        let (path, saved) = (autosave.path().to_owned(), self.to_save());
+        let home = self.keeping.homes[self.history.number()].file.clone();
+        let (path, saved) = (autosave.path().to_owned(), Saved { home, ..self.to_save() });
         let unapplied = Arc::clone(&self.keeping.unapplied);
         self.keeping.background.run(move || {
             // What is there is still to be brought back.
@@ -266,16 +309,22 @@ impl Studio {
         };
         let place = what.at(&path);
         let place = std::path::absolute(&place).unwrap_or(place);
-        let is_asked = by_system && place == path;
+        // The system's dialog does not know what else is in the file that tokens are from.
+        let loss = match what.others_in(&place) {
+            Some(count) => Loss::Others(count),
+            None => Loss::File,
+        };
+        let is_asked = by_system && place == path && loss == Loss::File;
         self.keeping.background.run(move || {
             if let Some(folder) = place.parent().filter(|folder| !disk::is_folder(folder)) {
                 let summary = format!("There is no folder {}", folder.display());
                 let hint = "Make it first, or save elsewhere".to_owned();
-                return Some(Outcome::NotSaved(Problem { summary, hint, bad_input: true }));
+                let problem = Problem { summary, hint, bad_input: true };
+                return Some(Outcome::NotSaved(ask.document(), problem));
             }
             let is_taken = !is_asked && disk::is_taken(&place);
             Some(if is_taken {
-                Outcome::Taken(ask, Taken { path: place, has_changed: false })
+                Outcome::Taken(ask, Taken { path: place, loss })
             } else {
                 Outcome::Chosen(ask, place)
             })
@@ -287,9 +336,9 @@ impl Studio {
         match answer {
             Answer::Close => {
                 if let Some(Dialog::Path { ask, .. } | Dialog::Replace { ask, .. }) = asked
-                    && ask.saves_document()
+                    && let Some(number) = ask.document()
                 {
-                    self.not_saved();
+                    self.not_saved(number);
                 }
             }
             Answer::Save(then) => {

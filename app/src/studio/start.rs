@@ -82,6 +82,7 @@ impl Studio {
                 autosave: options.settings_dir.as_deref().map(Autosave::claim),
                 openings: Openings::default(),
                 homes: vec![Home::new(None, document.clone())],
+                saving: BTreeMap::new(),
                 unapplied: Arc::default(),
                 // The first change is kept at once.
                 autosaved: (document, Instant::now().checked_sub(AUTOSAVE_EVERY)),

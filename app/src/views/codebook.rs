@@ -278,6 +278,14 @@ impl CodebookView {
                 let Some(of_file) = TokensOfFile::new(given, model.clone()) else {
                     return Err("There are no other images in this file");
                 };
+                // Which part is looked at is known with the image's tokens.
+                match ctx.encoded(Slot::A) {
+                    Some(Reply::Failed(problem)) => return Ok(Reply::Failed(problem)),
+                    Some(encoded) if encoded.best().is_none() => {
+                        return Ok(Reply::Working { progress: None, last: None });
+                    }
+                    _ => {}
+                }
                 let counts = self.use_of_file(ctx, of_file);
                 let question = CodebookOrder { model: Some(model), counts, by };
                 let place = ("codebook", self.sample(ctx));

@@ -46,8 +46,10 @@ impl Question for TokensOfFile {
 
     fn answer(&self, desk: &Desk<'_>) -> Result<Arc<[Tokens]>> {
         let Among { path, count, grid, key, stamp, .. } = &self.among;
-        // Of one that is gone the reader says so.
-        let is_as_it_was = || [*stamp, Stamp::default()].contains(&Stamp::of(path));
+        // Of one that is gone the reader says so; documents of before do not say the version.
+        let known = *stamp;
+        let is_as_it_was =
+            || known == Stamp::default() || [known, Stamp::default()].contains(&Stamp::of(path));
         if !is_as_it_was() {
             return Err(changed(path));
         }

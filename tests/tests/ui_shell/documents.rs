@@ -18,7 +18,7 @@ fn write_document(path: &Path, code: u32) {
     let document = Document::default();
     let image = ImageRef::InSource { source: document.source.clone(), index: 0 };
     let document = document.after(&Open::Image(image).into()).after(&force(1, 1, code).into());
-    let saved = Saved { document, layout: None, warnings: Vec::new() };
+    let saved = Saved::new(document, None);
     std::fs::write(path, saved::to_bytes(&saved, &Carried::Pasted).unwrap()).unwrap();
 }
 
@@ -176,6 +176,32 @@ fn a_document_that_somebody_else_wrote_meanwhile_is_not_written_over_unasked() {
 }
 
 #[test]
+fn saving_again_while_it_is_saved_saves_what_is_newest_and_asks_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.smalti");
+    write_document(&path, 5);
+    let mut window = open();
+    send(&mut window, Open::Path(path.clone()));
+    // All in one frame: nothing is written in between.
+    for code in [7, 8, 9] {
+        window.state().send(force(2, 2, code));
+        window.state().send(AppCommand::Save);
+    }
+    settle(&mut window);
+    assert_eq!(forced(&path), [5, 9], "{:?}", window.state().notices());
+    assert!(!says(&window, "Replace a.smalti?"));
+    // What comes after saving waits for the last of it.
+    window.state().send(force(2, 2, 1));
+    window.state().send(AppCommand::Save);
+    window.state().send(force(2, 2, 3));
+    window.state().send(AppCommand::New);
+    settle_on_a_question(&mut window, "Save what you changed?");
+    window.get_by_label("Save").click();
+    settle(&mut window);
+    assert_eq!((now(&window), forced(&path)), (vec![], vec![5, 3]));
+}
+
+#[test]
 fn looking_at_another_image_is_no_change() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.smalti");
@@ -185,7 +211,7 @@ fn looking_at_another_image_is_no_change() {
     };
     let document = Document::default().after(&image(0).into()).after(&force(1, 1, 5).into());
     let document = document.after(&image(1).into()).after(&force(1, 1, 6).into());
-    let saved = Saved { document, layout: None, warnings: Vec::new() };
+    let saved = Saved::new(document, None);
     std::fs::write(&path, saved::to_bytes(&saved, &Carried::Pasted).unwrap()).unwrap();
     let mut window = open();
     send(&mut window, Open::Path(path));
@@ -218,6 +244,42 @@ fn tokens_are_saved_without_codes_that_are_switched_off() {
     let read = smalti_engine::token_files::read(&path, &Wanted::default(), None).unwrap();
     assert!(!read.images[0].first().codes().contains(&used), "{used} is switched off");
     assert!(std::fs::read(&path).unwrap().starts_with(b"\x93NUMPY"));
+}
+
+#[test]
+fn tokens_of_one_image_do_not_take_the_place_of_all_unasked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("many.safetensors");
+    let image = |code| Tokens::grid(2, 2, 20, vec![code; 4]).unwrap();
+    let maker = smalti_engine::token_files::Maker::default();
+    let all = [image(1), image(2), image(3)];
+    let bytes = smalti_engine::token_files::safetensors_bytes(&all, &maker).unwrap();
+    std::fs::write(&path, &bytes).unwrap();
+    let mut window = open();
+    send(&mut window, Open::Path(path.clone()));
+    send(&mut window, AppCommand::SaveTokens);
+    type_path(&mut window, &path);
+    assert!(says(&window, "It holds the tokens of 3 images; only this one's would be left."));
+    window.get_by_label("Cancel").click();
+    settle(&mut window);
+    assert!(std::fs::read(&path).unwrap() == bytes);
+}
+
+#[test]
+fn a_picture_that_is_gone_stays_in_its_document_when_that_is_saved_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, picture) = (folder.path().join("a.smalti"), folder.path().join("a.png"));
+    write_png(&picture, 40, 40, 1);
+    let mut window = open();
+    send(&mut window, Open::Path(picture.clone()));
+    send(&mut window, AppCommand::SaveAs);
+    type_path(&mut window, &path);
+    std::fs::remove_file(&picture).unwrap();
+    send(&mut window, force(1, 1, 5));
+    send(&mut window, AppCommand::Save);
+    assert_eq!(forced(&path), [5]);
+    let saved = saved::open(&path).unwrap().document;
+    assert!(matches!(saved.image(), Some(ImageRef::Pasted(_))), "{:?}", saved.subject);
 }
 
 /// Types into the dialog that stands for the system's.
@@ -353,7 +415,7 @@ fn work_on_a_picture_that_was_overwritten_is_not_put_on_the_new_one() {
 }
 
 fn round_trip(document: &Document) -> (Document, Vec<String>) {
-    let saved = Saved { document: document.clone(), layout: None, warnings: Vec::new() };
+    let saved = Saved::new(document.clone(), None);
     let bytes = saved::to_bytes(&saved, &Carried::Pictures(&|_| None)).unwrap();
     let back = saved::from_bytes(&bytes, Path::new("a.smalti")).unwrap();
     (back.document, back.warnings)

@@ -397,11 +397,7 @@ fn a_saved_document_comes_back_with_its_tokens_and_its_layout() {
     send(&mut window, Open::Model(Slot::B, ModelRef::Shipped("worlds-vqvae".into())));
     send(&mut window, force(4, 5, 6));
     let (document, layout) = (window.state().document().clone(), window.state().layout());
-    let saved = smalti::files::saved::Saved {
-        document: document.clone(),
-        layout: layout.clone(),
-        warnings: Vec::new(),
-    };
+    let saved = smalti::files::saved::Saved::new(document.clone(), layout.clone());
     let path = folder.path().join("work.smalti");
     std::fs::write(
         &path,

@@ -76,7 +76,7 @@ fn a_new_document_leaves_the_saved_one_behind() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("work.smalti");
     let document = smalti::document::Document::default().after(&force(1, 1, 5).into());
-    let saved = smalti::files::saved::Saved { document, layout: None, warnings: Vec::new() };
+    let saved = smalti::files::saved::Saved::new(document, None);
     std::fs::write(
         &path,
         smalti::files::saved::to_bytes(&saved, &smalti::files::saved::Carried::Pasted).unwrap(),

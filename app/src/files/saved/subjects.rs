@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use smalti_engine::Result;
 use smalti_engine::data::braces::has_braces;
 use smalti_engine::documents::Blob;
-use smalti_engine::images::{self, Picture};
+use smalti_engine::images;
 use smalti_engine::questions::{Among, Given, ImageRef, PastedPicture, SourceRef, Stamp, Subject};
 use smalti_engine::tokens::{Part, PartShape, Tokens};
 
@@ -26,9 +26,9 @@ const EMBEDDED: u64 = 16 << 20;
 pub enum Carried<'a> {
     /// Only what has no file of its own: enough where all files stay where they are.
     Pasted,
-    /// Every picture up to 16 MB, so that a colleague sees the same pixels. Gives the picture of an image
-    /// of a set.
-    Pictures(&'a dyn Fn(&ImageRef) -> Option<Picture>),
+    /// Every picture up to 16 MB, so that a colleague sees the same pixels. Gives a file's bytes of an image of
+    /// a set, or of one whose own file is gone.
+    Pictures(&'a dyn Fn(&ImageRef) -> Option<Vec<u8>>),
 }
 
 /// A subject in the text. `blob` names what is carried along.
@@ -65,17 +65,32 @@ pub(super) enum Kept {
     },
 }
 
+impl Kept {
+    /// The bytes of a picture's file that is carried along, by what names it.
+    pub(super) fn carried(self, blobs: &[Blob]) -> Option<((PathBuf, Stamp), Vec<u8>)> {
+        let Self::File { path, blob: Some(name), seen } = self else { return None };
+        let blob = blobs.iter().find(|blob| blob.name == name)?;
+        Some(((path, seen), blob.bytes.clone()))
+    }
+}
+
 /// The subjects of a document on their way into its file, each once.
 pub(super) struct Keeping<'a> {
     carried: &'a Carried<'a>,
     /// Those that are in the text already.
     kept: Vec<Subject>,
     blobs: Vec<Blob>,
+    missing: Vec<PathBuf>,
 }
 
 impl<'a> Keeping<'a> {
     pub(super) fn new(carried: &'a Carried<'a>) -> Self {
-        Self { carried, kept: Vec::new(), blobs: Vec::new() }
+        Self { carried, kept: Vec::new(), blobs: Vec::new(), missing: Vec::new() }
+    }
+
+    /// Pictures that were to be carried along and are nowhere.
+    pub(super) fn into_missing(self) -> Vec<PathBuf> {
+        self.missing
     }
 
     /// What is carried along.
@@ -89,18 +104,31 @@ impl<'a> Keeping<'a> {
             return Kept::Before(before);
         }
         self.kept.push(subject.clone());
-        written(subject, self.carried, &mut self.blobs)
+        written(subject, self.carried, (&mut self.blobs, &mut self.missing))
     }
 }
 
-fn written(subject: &Subject, carried: &Carried<'_>, blobs: &mut Vec<Blob>) -> Kept {
+fn written(
+    subject: &Subject,
+    carried: &Carried<'_>,
+    (blobs, missing): (&mut Vec<Blob>, &mut Vec<PathBuf>),
+) -> Kept {
     let taken: usize = blobs.iter().map(|blob| blob.bytes.len()).sum();
     let room = EMBEDDED.min(TOTAL.saturating_sub(taken as u64));
     match subject {
         Subject::Image(ImageRef::File { path, stamp: seen }) => {
-            // Only if it still is what was worked on.
-            let is_read = matches!(carried, Carried::Pictures(_)) && stamp(path) == *seen;
-            let bytes = if is_read { read_whole(path, room).ok() } else { None };
+            // Only if it still is what was worked on; if not, what is in memory is.
+            let bytes = match carried {
+                Carried::Pasted => None,
+                Carried::Pictures(_) if stamp(path) == *seen => read_whole(path, room).ok(),
+                Carried::Pictures(pictures) => {
+                    let bytes = pictures(&ImageRef::File { path: Arc::clone(path), stamp: *seen });
+                    if bytes.is_none() {
+                        missing.push(path.to_path_buf());
+                    }
+                    bytes.filter(|bytes| bytes.len() as u64 <= room)
+                }
+            };
             let mut add = adder(blobs);
             let blob = bytes.map(|b| add("file", &|name| Blob::file(name, b.clone())));
             Kept::File { path: path.to_path_buf(), blob, seen: *seen }
@@ -111,8 +139,9 @@ fn written(subject: &Subject, carried: &Carried<'_>, blobs: &mut Vec<Blob>) -> K
             let (SourceRef::Path { .. }, Carried::Pictures(pictures)) = (source, carried) else {
                 return own;
             };
-            let bytes = pictures(image).and_then(|picture| images::png_bytes(&picture).ok());
-            let Some(bytes) = bytes.filter(|bytes| bytes.len() as u64 <= room) else { return own };
+            let Some(bytes) = pictures(image).filter(|bytes| bytes.len() as u64 <= room) else {
+                return own;
+            };
             let blob = adder(blobs)("file", &|name| Blob::file(name, bytes.clone()));
             Kept::Member { source: source.clone(), index: *index, blob }
         }
@@ -192,7 +221,7 @@ impl<'a> Reading<'a> {
                 if there {
                     return Ok(Some(file(&path, stamp(&path))));
                 }
-                match self.decoded(carried, &path)? {
+                match self.decoded(carried, &path) {
                     Some(subject) => subject,
                     // The rest of the document is worth more than this picture.
                     None => file(&path, restamped_if_unknown(&path, seen)),
@@ -208,7 +237,7 @@ impl<'a> Reading<'a> {
                 match &source {
                     SourceRef::Path { path, .. } if !is_there(path) => {
                         let blob = self.blob(&name)?;
-                        self.decoded(blob, path)?.unwrap_or(own)
+                        self.decoded(blob, path).unwrap_or(own)
                     }
                     _ => own,
                 }
@@ -219,9 +248,12 @@ impl<'a> Reading<'a> {
             Kept::Pasted { blob: name } => {
                 let blob = self.blob(&name)?;
                 if let [_] = blob.shape[..]
-                    && let Some(subject) = self.decoded(blob, Path::new("picture"))?
+                    && let Some(subject) = self.decoded(blob, Path::new("picture"))
                 {
                     return Ok(Some(subject));
+                }
+                if self.taken > PIXELS {
+                    return Err(format!("its pictures take more than {} MB", PIXELS >> 20));
                 }
                 let picture = blob.to_picture().map_err(|e| e.to_string())?;
                 Subject::Image(ImageRef::Pasted(PastedPicture::new(picture)))
@@ -242,22 +274,21 @@ impl<'a> Reading<'a> {
         found.ok_or_else(|| format!("its {name} is missing"))
     }
 
-    /// A picture that was carried along, with its bytes, so that it can be carried on; `None` if it is none.
-    fn decoded(&mut self, blob: &'a Blob, path: &Path) -> Result<Option<Subject>, String> {
+    /// A picture that was carried along, with its bytes, so that it can be carried on; `None` if it is none,
+    /// or if those before it take all the memory that there is for them: some kilobytes can be one of 200 MB.
+    fn decoded(&mut self, blob: &'a Blob, path: &Path) -> Option<Subject> {
         if let Some(known) = self.decoded.get(blob.name.as_str()) {
-            return Ok(Some(known.clone()));
+            return Some(known.clone());
         }
-        // Some kilobytes can be a picture of 200 MB.
         if self.taken > PIXELS {
-            return Err(format!("its pictures take more than {} MB", PIXELS >> 20));
+            return None;
         }
-        let decoded = images::decode(&blob.bytes, path, &images::Limits::default());
-        let Ok(decoded) = decoded else { return Ok(None) };
+        let decoded = images::decode(&blob.bytes, path, &images::Limits::default()).ok()?;
         self.taken += decoded.picture.rgb().len();
         let pasted = PastedPicture::of_file(decoded.picture, blob.bytes.as_slice().into());
         let subject = Subject::Image(ImageRef::Pasted(pasted));
         self.decoded.insert(&blob.name, subject.clone());
-        Ok(Some(subject))
+        Some(subject)
     }
 }
 

@@ -14,7 +14,7 @@ fn picture() -> Picture {
 }
 
 fn of(document: Document) -> Saved {
-    Saved { document, layout: None, warnings: Vec::new() }
+    Saved::new(document, None)
 }
 
 fn rich() -> Saved {
@@ -43,7 +43,7 @@ fn rich() -> Saved {
         .after(&Edit::LockCells { cells, locked: true }.into())
         .after(&Edit::SwitchCode { code: Code::first(9), on: false }.into())
         .after(&Edit::PinCode(Code { book: 1, number: 417 }).into());
-    Saved { document, layout: Some(crate::files::scenes::studio().layout), warnings: vec![] }
+    Saved::new(document, Some(crate::files::scenes::studio().layout))
 }
 
 #[test]
@@ -62,6 +62,30 @@ fn a_subject_is_in_the_file_once_however_much_was_done_to_it() {
     assert!(size(&document) < alone + 40_000, "{} and {alone}", size(&document));
     let bytes = to_bytes(&of(document.clone()), &Carried::Pasted).unwrap();
     assert_eq!(from_bytes(&bytes, Path::new("a.smalti")).unwrap().document, document);
+}
+
+#[test]
+fn a_picture_whose_file_is_gone_before_it_is_saved_is_carried_from_memory() {
+    let path = Path::new("gone/a.png");
+    let stamp = Stamp { length: 7, ..Stamp::default() };
+    let image = ImageRef::File { stamp, path: path.into() };
+    let document = Document::default().after(&Open::Image(image.clone()).into());
+    let known =
+        |asked: &ImageRef| (*asked == image).then(|| images::png_bytes(&picture()).unwrap());
+    let bytes = to_bytes(&of(document.clone()), &Carried::Pictures(&known)).unwrap();
+    // And from the document's own file when it is saved there again.
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.smalti");
+    disk::write_whole(&file, &bytes).unwrap();
+    assert_eq!(carried_in(&file), [((path.into(), stamp), images::png_bytes(&picture()).unwrap())]);
+    let none = |_: &ImageRef| None;
+    let missing = write(&of(document), &Carried::Pictures(&none)).unwrap().missing;
+    assert_eq!(missing, [path], "what is nowhere is said");
+    let back = from_bytes(&bytes, Path::new("a.smalti")).unwrap().document;
+    match back.subject {
+        Some(Subject::Image(ImageRef::Pasted(pasted))) => assert_eq!(pasted.picture, picture()),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use egui::{Button, RichText, Ui};
 
 use crate::document::Reading;
-use crate::files::outcome::{Ask, DocumentFile};
-use crate::files::saved::Saved;
+use crate::files::outcome::Ask;
+use crate::files::saved::{DocumentFile, Saved};
 use crate::look::theme::{Theme, space};
 
 /// What was asked for that leaves the document behind.
