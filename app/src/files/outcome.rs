@@ -26,9 +26,8 @@ pub enum Outcome {
     Scene(Box<Scene>),
     /// A document was read; from its file, or from the autosave.
     Document(Option<DocumentFile>, Box<Saved>),
-    /// One of the sitting's documents was saved: its number, where, and as what; and pictures of which only the
-    /// path is in it, as they are not there any more.
-    Saved(usize, DocumentFile, Box<Document>, Vec<PathBuf>),
+    /// One of the sitting's documents, by its number, was saved.
+    Saved(usize, Box<InFile>),
     /// Where a code stands that is to be replaced.
     Places(Box<Places>),
     /// A recipe was read and its run has a folder.
@@ -37,8 +36,10 @@ pub enum Outcome {
     NoDialog(Ask),
     /// A dialog was closed without a choice.
     NotChosen(Ask),
-    /// Something could not be saved; of a document its number.
-    NotSaved(Option<usize>, Problem),
+    /// One of the sitting's documents could not be saved.
+    NotSaved(usize, Problem),
+    /// What was chosen cannot be.
+    Refused(Ask, Problem),
     /// A path was chosen, and nobody loses anything by it.
     Chosen(Ask, PathBuf),
     /// Something is there already where something is to be saved, and nobody said yet that it may go.
@@ -72,6 +73,16 @@ pub struct Places {
 }
 
 impl Ask {
+    /// How many images' tokens are in a file of which the tokens to be saved are one, if `is_place` says that it
+    /// is where they go: those of the others would be lost.
+    pub fn others_in(&self, is_place: impl Fn(&Path) -> bool) -> Option<usize> {
+        let Self::Save { what: Save::Tokens(document), .. } = self else { return None };
+        let Some(Subject::Tokens(Given { among: Some(among), .. })) = &document.subject else {
+            return None;
+        };
+        (among.count > 1 && is_place(&among.path)).then_some(among.count)
+    }
+
     /// The number of the document of which it is asked where it is saved.
     pub fn document(&self) -> Option<usize> {
         match self {
@@ -79,6 +90,17 @@ impl Ask {
             _ => None,
         }
     }
+}
+
+/// A document that was written.
+#[derive(Debug)]
+pub struct InFile {
+    /// Where it is.
+    pub file: DocumentFile,
+    /// As what.
+    pub document: Document,
+    /// Pictures of which only the path is in it, as they are not there any more.
+    pub missing: Vec<PathBuf>,
 }
 
 /// What is there where something is to be saved.
@@ -131,15 +153,6 @@ pub enum Save {
 }
 
 impl Save {
-    /// How many images' tokens are in a file of which the tokens to be saved are one: they would be lost.
-    pub fn others_in(&self, place: &Path) -> Option<usize> {
-        let Self::Tokens(document) = self else { return None };
-        let Some(Subject::Tokens(Given { among: Some(among), .. })) = &document.subject else {
-            return None;
-        };
-        (among.path == place && among.count > 1).then_some(among.count)
-    }
-
     /// Where it goes if this was chosen: with an ending that says what it is, where that had none of those.
     pub fn at(&self, chosen: &Path) -> PathBuf {
         let endings: &[&str] = match self {

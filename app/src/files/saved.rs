@@ -215,9 +215,8 @@ pub fn write(saved: &Saved, carried: &Carried<'_>) -> Result<Written> {
     Ok(Written { bytes, missing: subjects.into_missing() })
 }
 
-/// Pictures that a document's file carries along, by the paths and versions that they are named by. Empty if
-/// it cannot be read.
-pub fn carried_in(path: &Path) -> Vec<((PathBuf, Stamp), Vec<u8>)> {
+/// Pictures that a document's file carries along, and of which images. Empty if it cannot be read.
+pub fn carried_in(path: &Path) -> Vec<(ImageRef, Vec<u8>)> {
     let read = || {
         let (json, blobs) = documents::from_bytes(&read_whole(path, LIMIT).ok()?, path).ok()?;
         let value: Value = serde_json::from_str(&json).ok()?;

@@ -13,7 +13,7 @@ use crate::document::{
     AppCommand, Command, Edit, JobCommand, Layout, MOST_ALIKE, Notice, Open, Slot,
 };
 use crate::files::disk::write_whole;
-use crate::files::outcome::{Ask, Outcome, Save, notice};
+use crate::files::outcome::{Ask, Loss, Outcome, Save, notice};
 use crate::files::scenes::Scene;
 use crate::look::theme::{PRESENTATION_SCALE, Theme};
 use crate::look::words::name;
@@ -265,25 +265,22 @@ impl Studio {
             Outcome::Document(Some(file), saved) => self.leave_for(Then::Open(file, saved), ctx),
             Outcome::Recipe(training) => commands.extend(self.start_training(*training)),
             Outcome::Places(places) => self.replace_at(&places, ctx),
-            Outcome::Saved(number, file, document, missing) => {
-                self.saved(number, file, *document, ctx);
-                self.say_missing(&missing);
-            }
+            Outcome::Saved(number, written) => self.written(number, *written, ctx),
             Outcome::Chosen(ask, path) => commands.extend(self.use_path(ask, path)),
-            Outcome::Taken(ask, taken) => {
-                // It is not being saved any more, but asked about.
-                ask.document().map(|number| self.keeping.saving.remove(&number));
-                self.ask(Dialog::Replace { ask, taken });
+            Outcome::Taken(ask, taken) if taken.loss == Loss::Changes => {
+                self.not_written_over(ask, taken);
             }
-            Outcome::NotSaved(number, problem) => {
-                if let Some(number) = number {
-                    self.not_saved(number);
+            Outcome::Taken(ask, taken) => self.ask(Dialog::Replace { ask, taken }),
+            Outcome::NotSaved(number, problem) => self.not_written(number, problem),
+            Outcome::Refused(ask, problem) => {
+                if let Some(number) = ask.document() {
+                    self.leave_no_more(number);
                 }
                 commands.push(Notice::from(problem).into());
             }
             Outcome::NotChosen(ask) => {
                 if let Some(number) = ask.document() {
-                    self.not_saved(number);
+                    self.leave_no_more(number);
                 }
             }
             Outcome::NoDialog(ask) => {
@@ -304,7 +301,7 @@ impl Studio {
                 // What is open may be another one by now; this one was asked about.
                 let is_here = number == self.history.number();
                 let saved = if is_here { self.to_save() } else { *saved };
-                self.save_document(number, (path, None), saved);
+                self.write_to(number, path, saved);
             }
             Ask::Save { what: Save::Tokens(document), .. } => self.save_tokens(path, *document),
             Ask::Save { what: Save::Picture(picture), .. } => {

@@ -11,6 +11,7 @@ mod saving;
 mod start;
 mod tokens;
 mod training;
+mod writing;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -25,13 +26,12 @@ use smalti_engine::device::DeviceChoice;
 use smalti_engine::questions::{ShippedModels, ShippedRecipes};
 use smalti_engine::session::{Lane, RunId, Session};
 
-use self::home::Home;
+use self::home::{Home, Writing};
 use crate::ctx::{EditedTokens, Hovered, Originals, ViewCtx};
 use crate::document::{Arrangement, Command, Document, History, Needs, Notice, Open, Panel, Slot};
 use crate::files::autosave::Autosave;
 use crate::files::background::Background;
 use crate::files::opening::Openings;
-use crate::files::saved::Saved;
 use crate::logging::Errors;
 use crate::look::textures::Textures;
 use crate::look::theme::Theme;
@@ -125,8 +125,8 @@ struct Keeping {
     openings: Openings,
     /// Of each of the sitting's documents, by [`History::number`].
     homes: Vec<Home>,
-    /// The documents that are being saved, by the same numbers, and what is to be saved of each after that.
-    saving: BTreeMap<usize, Option<Saved>>,
+    /// The documents that are being written, by the same numbers.
+    writing: BTreeMap<usize, Writing>,
     /// The work of an unexpected end was read, but is not in the window yet: its file must stay.
     unapplied: Arc<AtomicBool>,
     /// The document as it was autosaved last, and when.
@@ -407,6 +407,7 @@ impl eframe::App for Studio {
     }
 
     fn on_exit(&mut self) {
+        self.write_all_that_waits();
         if self.is_ending() && self.has_unsaved_work() {
             self.autosave();
         } else {

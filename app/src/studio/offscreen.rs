@@ -15,6 +15,7 @@ use egui::{FullOutput, RawInput, Rect, TexturesDelta, Ui, Vec2, ViewportId};
 use smalti_engine::Problem;
 use smalti_engine::images::Picture;
 
+use crate::document::Severity;
 use crate::studio::{Studio, StudioOptions};
 
 /// Frames with nothing left to do before the picture is taken: layout settles, fonts load.
@@ -117,6 +118,12 @@ pub fn studio_picture(
     }
     if let Some(problem) = studio.not_opened().first() {
         return Err(OffscreenError::NotOpened(problem.clone()));
+    }
+    // What went wrong otherwise, such as a recipe that cannot be trained, is no picture to be proud of.
+    let notices = studio.notices().list();
+    if let Some(error) = notices.iter().find(|notice| notice.severity == Severity::Error) {
+        let (summary, hint) = (error.summary.clone(), error.hint.clone());
+        return Err(OffscreenError::NotOpened(Problem { summary, hint, bad_input: true }));
     }
     screen.paint(last)
 }

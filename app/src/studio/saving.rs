@@ -7,9 +7,7 @@ use std::time::Instant;
 
 use egui::ViewportCommand;
 use smalti_engine::Problem;
-use smalti_engine::images::png_bytes;
-use smalti_engine::questions::{ImageRef, LoadImage, Stamp};
-use smalti_engine::session::guard;
+use smalti_engine::questions::ImageRef;
 
 use super::home::Home;
 use super::start::SETTINGS;
@@ -17,8 +15,7 @@ use super::{AUTOSAVE_EVERY, Studio};
 use crate::document::{Document, Notice, Panel};
 use crate::files::disk::{self, write_whole};
 use crate::files::outcome::{Ask, Loss, Outcome, Save, Taken, notice};
-use crate::files::saved::{self, Carried, DocumentFile, Saved, Written};
-use crate::look::words::name;
+use crate::files::saved::{self, Carried, DocumentFile, Saved};
 use crate::shell::dialogs::{Answer, Dialog, Then};
 
 impl Studio {
@@ -94,17 +91,9 @@ impl Studio {
     }
 
     pub(super) fn save(&mut self) {
-        let (number, saved) = (self.history.number(), self.to_save());
-        // In which version its file will be is known when it is written.
-        if let Some(next) = self.keeping.saving.get_mut(&number) {
-            *next = Some(saved);
-            return;
-        }
-        match self.keeping.homes[number].file.clone() {
-            Some(DocumentFile { path, seen }) => {
-                self.save_document(number, (path, Some(seen)), saved);
-            }
-            None => self.ask_where_to_save(),
+        let saved = self.to_save();
+        if !self.write_again(self.history.number(), saved) {
+            self.ask_where_to_save();
         }
     }
 
@@ -123,105 +112,6 @@ impl Studio {
     pub(super) fn to_save(&self) -> Saved {
         let layout = Panel::of(&self.desk.arrangement);
         Saved::new(self.history.document().clone(), layout)
-    }
-
-    /// Writes one of the sitting's documents. If the file is there in another version than `seen`, it is
-    /// asked about instead.
-    pub(super) fn save_document(
-        &mut self,
-        number: usize,
-        (path, seen): (PathBuf, Option<Stamp>),
-        saved: Saved,
-    ) {
-        self.keeping.saving.insert(number, None);
-        let (asker, paint_side) = (self.session.asker(), saved.document.size.side);
-        let home = self.keeping.homes.get(number).and_then(|home| home.file.as_ref());
-        let home = home.map(|file| file.path.clone());
-        self.keeping.background.save(move || {
-            let before = std::cell::OnceCell::new();
-            let picture = |image: &ImageRef| {
-                // Of a file that is gone the document may have the bytes since it was saved last.
-                if let ImageRef::File { path, stamp } = image {
-                    let before = before
-                        .get_or_init(|| home.as_deref().map(saved::carried_in).unwrap_or_default());
-                    let is_it =
-                        |(of, version): &(PathBuf, Stamp)| **of == **path && version == stamp;
-                    if let Some((_, bytes)) = before.iter().find(|(named, _)| is_it(named)) {
-                        return Some(bytes.clone());
-                    }
-                }
-                let loaded = asker.wait(&LoadImage { image: image.clone(), paint_side }).ok()?;
-                png_bytes(&loaded.picture).ok()
-            };
-            let now = disk::stamp(&path);
-            if seen.is_some_and(|seen| ![seen, Stamp::default()].contains(&now)) {
-                let what = Save::Document(number, Box::new(saved));
-                let ask = Ask::Save { what, name: name(&path) };
-                return Ok(Outcome::Taken(ask, Taken { path, loss: Loss::Changes }));
-            }
-            // After a panic too it is said that nothing was saved.
-            let written = guard("saving a document", || {
-                let Written { bytes, missing } =
-                    saved::write(&saved, &Carried::Pictures(&picture))?;
-                write_whole(&path, &bytes).map(|()| missing)
-            });
-            Ok(match written {
-                Ok(missing) => {
-                    let file = DocumentFile { seen: disk::stamp(&path), path };
-                    Outcome::Saved(number, file, Box::new(saved.document), missing)
-                }
-                Err(error) => Outcome::NotSaved(Some(number), error.problem()),
-            })
-        });
-    }
-
-    /// A document is in its file; the window may show another one by now.
-    pub(super) fn saved(
-        &mut self,
-        number: usize,
-        file: DocumentFile,
-        document: Document,
-        ctx: &egui::Context,
-    ) {
-        self.notices.add(Notice::info(format!("Saved {}", name(&file.path))));
-        self.settings.remember(&file.path);
-        for home in &mut self.keeping.homes {
-            // The document that was in that file is in none by now.
-            if home.file.as_ref().is_some_and(|own| own.path == file.path) {
-                *home = Home::new(None, Document::default());
-            }
-        }
-        if let Some(home) = self.keeping.homes.get_mut(number) {
-            *home = Home::new(Some(file.clone()), document);
-        }
-        if let Some(next) = self.keeping.saving.remove(&number).flatten() {
-            return self.save_document(number, (file.path, Some(file.seen)), next);
-        }
-        match self.desk.after_saving.take_if(|(saving, _)| *saving == number) {
-            None => {}
-            // It was read before this was saved, maybe to the very same file.
-            Some((_, Then::Open(file, _))) => self.keeping.openings.ask_first(file.path),
-            // What was done while it was written is unsaved.
-            Some((_, then)) => self.leave_for(then, ctx),
-        }
-    }
-
-    /// Pictures are not in the document that was saved.
-    pub(super) fn say_missing(&mut self, missing: &[PathBuf]) {
-        let Some(first) = missing.first() else { return };
-        let others = match missing.len() {
-            1 => String::new(),
-            n => format!(" and {} others", n - 1),
-        };
-        let summary = format!("{}{others} could not be put into the document", name(first));
-        let hint = "What you did is in it; put the file back where it was and save again";
-        self.notices.add(Notice::warning(summary, hint));
-    }
-
-    /// A document was to be saved and is not: nothing comes after that.
-    pub(super) fn not_saved(&mut self, number: usize) {
-        self.keeping.saving.remove(&number);
-        self.desk.after_saving.take_if(|(saving, _)| *saving == number);
     }
 
     /// Settings and autosave, when they changed.
@@ -290,7 +180,16 @@ impl Studio {
     }
 
     pub(super) fn close_requested(&mut self, ctx: &egui::Context) {
-        if self.desk.may_lose_work || !self.has_unsaved_work() {
+        if self.desk.may_lose_work {
+            return;
+        }
+        // What was asked to be saved is, first.
+        if let Some(number) = self.waiting_to_be_written() {
+            ctx.send_viewport_cmd(ViewportCommand::CancelClose);
+            self.desk.after_saving = Some((number, Then::Quit));
+            return;
+        }
+        if !self.has_unsaved_work() {
             return;
         }
         ctx.send_viewport_cmd(ViewportCommand::CancelClose);
@@ -309,19 +208,19 @@ impl Studio {
         };
         let place = what.at(&path);
         let place = std::path::absolute(&place).unwrap_or(place);
-        // The system's dialog does not know what else is in the file that tokens are from.
-        let loss = match what.others_in(&place) {
-            Some(count) => Loss::Others(count),
-            None => Loss::File,
-        };
-        let is_asked = by_system && place == path && loss == Loss::File;
         self.keeping.background.run(move || {
             if let Some(folder) = place.parent().filter(|folder| !disk::is_folder(folder)) {
                 let summary = format!("There is no folder {}", folder.display());
                 let hint = "Make it first, or save elsewhere".to_owned();
                 let problem = Problem { summary, hint, bad_input: true };
-                return Some(Outcome::NotSaved(ask.document(), problem));
+                return Some(Outcome::Refused(ask, problem));
             }
+            // The system's dialog does not know what else is in the file that tokens are from.
+            let loss = match ask.others_in(|file| disk::is_same(file, &place)) {
+                Some(count) => Loss::Others(count),
+                None => Loss::File,
+            };
+            let is_asked = by_system && place == path && loss == Loss::File;
             let is_taken = !is_asked && disk::is_taken(&place);
             Some(if is_taken {
                 Outcome::Taken(ask, Taken { path: place, loss })
@@ -338,7 +237,7 @@ impl Studio {
                 if let Some(Dialog::Path { ask, .. } | Dialog::Replace { ask, .. }) = asked
                     && let Some(number) = ask.document()
                 {
-                    self.not_saved(number);
+                    self.leave_no_more(number);
                 }
             }
             Answer::Save(then) => {

@@ -82,7 +82,7 @@ impl Studio {
                 autosave: options.settings_dir.as_deref().map(Autosave::claim),
                 openings: Openings::default(),
                 homes: vec![Home::new(None, document.clone())],
-                saving: BTreeMap::new(),
+                writing: BTreeMap::new(),
                 unapplied: Arc::default(),
                 // The first change is kept at once.
                 autosaved: (document, Instant::now().checked_sub(AUTOSAVE_EVERY)),
@@ -154,20 +154,20 @@ impl Studio {
         self.keeping.background.run(move || {
             let aside = |kind: &str| match set_aside(&path, kind) {
                 // No autosave is the usual case: the last time ended well.
-                Ok(None) => Err(None),
+                Ok(None) => Err(Box::new(None)),
                 Ok(Some(kept)) => Ok(kept),
                 Err(error) => {
                     // It must not be written over.
                     unapplied.store(true, Ordering::Relaxed);
                     let summary = format!("The work of last time is in the way: {error}");
                     let hint = "Until it is moved, this window keeps nothing for an unexpected end";
-                    Err(Some(notice(Notice::warning(summary, hint))))
+                    Err(Box::new(Some(notice(Notice::warning(summary, hint)))))
                 }
             };
             if asked {
                 let kept = match aside("recovered") {
                     Ok(kept) => kept,
-                    Err(said) => return said,
+                    Err(said) => return *said,
                 };
                 let summary = "Smalti ended unexpectedly last time; the work of then is kept";
                 let hint = format!("Open {}", kept.display());
@@ -181,7 +181,7 @@ impl Studio {
                 Err(error) => {
                     let kept = match aside("unreadable") {
                         Ok(kept) => kept,
-                        Err(said) => return said,
+                        Err(said) => return *said,
                     };
                     let summary = format!("The work of last time could not be read: {error}");
                     let hint =

@@ -423,6 +423,10 @@ impl CodebookView {
         let file = one_of_many(ctx).filter(|_| self.over == Over::Set);
         let file = file.and_then(|given| TokensOfFile::new(given, model));
         let question = if let Some(file) = file {
+            // Which part is looked at is known with the image's tokens.
+            if ctx.encoded(Slot::A).is_none_or(|encoded| encoded.best().is_none()) {
+                return;
+            }
             self.use_of_file(ctx, file)
         } else {
             let most = if self.over == Over::Set { SET_IMAGES } else { ROW_IMAGES };

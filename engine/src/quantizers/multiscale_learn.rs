@@ -14,10 +14,25 @@ use crate::Result;
 use crate::layers::Resize;
 use crate::random::{Noise, Purpose};
 
+/// Pictures that are looked at together: a recipe's micro-batches are there as the whole would not fit.
+const AT_ONCE: usize = 8;
+
 impl MultiScale {
     /// What each scale looks for codes for, (N, D) together, in the order of scales: with `codes` of each
     /// scale (B, side, side) the rest that these leave, without what is left if every place is met.
     fn wanted(&self, latents: &Tensor, codes: Option<&[Tensor]>) -> Result<Tensor> {
+        let pictures = latents.dim(0)?;
+        let parts = (0..pictures).step_by(AT_ONCE).map(|first| {
+            let count = AT_ONCE.min(pictures - first);
+            let part = |all: &Tensor| all.narrow(0, first, count)?.contiguous();
+            let codes =
+                codes.map(|all| all.iter().map(part).collect::<candle_core::Result<Vec<_>>>());
+            self.wanted_of(&part(latents)?, codes.transpose()?.as_deref())
+        });
+        Ok(Tensor::cat(&parts.collect::<Result<Vec<_>>>()?, 0)?)
+    }
+
+    fn wanted_of(&self, latents: &Tensor, codes: Option<&[Tensor]>) -> Result<Tensor> {
         let dim = self.code_dim();
         let mut rest = latents.detach();
         let (batch, side) = (rest.dim(0)?, self.config().side());
@@ -88,12 +103,16 @@ impl MultiScale {
         if !dead.is_empty() {
             let vectors = self.wanted(latents, Some(codes))?.to_vec2::<f32>()?;
             let mut table = wide(self.embedding())?;
-            let purpose = Purpose::Restart;
-            let picks = distinct(place.seed, purpose, place.step, vectors.len(), dead.len());
-            for (&code, pick) in dead.iter().zip(picks) {
+            let (purpose, step) = (Purpose::Restart, place.step);
+            let picks = distinct(place.seed, purpose, step, vectors.len(), dead.len());
+            for (number, (&code, pick)) in dead.iter().zip(picks).enumerate() {
                 counts[code] = restart;
+                // With fewer vectors than dead codes they are repeated, a little apart.
+                let apart = if number < vectors.len() { 0.0 } else { 0.01 };
+                let noise = Noise::new(place.seed, purpose, step, 1 + code as u64);
                 for (channel, &x) in vectors[pick].iter().enumerate() {
-                    table[code * dim + channel] = f64::from(x);
+                    let noise = 1.0 + apart * f64::from(noise.normal(channel as u32));
+                    table[code * dim + channel] = f64::from(x) * noise;
                 }
             }
             set_codebook(self.embedding(), &table)?;

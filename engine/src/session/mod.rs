@@ -156,6 +156,11 @@ impl Asker {
         forever(self.0.cache.wait(question, None))
     }
 
+    /// As [`Session::known`].
+    pub fn known<Q: Question>(&self, question: &Q) -> Option<Arc<Q::Answer>> {
+        self.0.cache.known(question)
+    }
+
     /// Waits for an answer that a view will ask for, for some time at most. If it is not there by
     /// then, it is worked out all the same, as long as the next frame asks for it.
     pub fn wait_at_most<Q: Question>(&self, time: Duration, question: &Q) {

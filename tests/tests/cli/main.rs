@@ -428,6 +428,10 @@ fn render_draws_a_scene_or_a_view_and_knows_their_names() {
         }
         refused(&arguments, &["flat.npy", "--grid"]);
     }
+    let untrainable = desk.name("r.ron");
+    std::fs::write(&untrainable, RECIPE.replace("bach", "batch").replace("side: 8", "side: 7"))
+        .unwrap();
+    refused(&["render", "jobs", "--out", &png, "--open", &untrainable], &["crop.side"]);
     assert!(!desk.path("w.png").exists(), "no picture of a window without what was asked for");
     refused(&["render", "studio", "--out", &png, "--scale", "9"], &["--scale"]);
     std::fs::write(desk.path("bad.ron"), "(title: \"x\", nonsense: 1)").unwrap();

@@ -202,6 +202,41 @@ fn saving_again_while_it_is_saved_saves_what_is_newest_and_asks_nothing() {
 }
 
 #[test]
+fn what_waits_to_be_saved_outlives_a_cancelled_dialog_and_goes_where_it_was_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, other) = (folder.path().join("a.smalti"), folder.path().join("b.smalti"));
+    write_document(&path, 5);
+    let mut window = open();
+    send(&mut window, Open::Path(path.clone()));
+    let twice = |window: &Window, codes: [u32; 2]| {
+        for code in codes {
+            window.state().send(force(2, 2, code));
+            window.state().send(AppCommand::Save);
+        }
+    };
+    twice(&window, [7, 8]);
+    window.state().send(AppCommand::SaveAs);
+    settle_on_a_question(&mut window, "Save as");
+    window.get_by_label("Cancel").click();
+    settle(&mut window);
+    assert_eq!(forced(&path), [5, 8]);
+    // Another place while the first is written: what is saved after that goes there.
+    twice(&window, [3, 4]);
+    send(&mut window, AppCommand::SaveAs);
+    type_path(&mut window, &other);
+    twice(&window, [1, 2]);
+    settle(&mut window);
+    assert_eq!((forced(&path), forced(&other)), (vec![5, 4], vec![5, 2]));
+    // And before the window closes.
+    twice(&window, [9, 6]);
+    window.step();
+    super::ask_to_close(&mut window);
+    settle(&mut window);
+    assert_eq!(forced(&other), [5, 6]);
+    assert!(!says(&window, "Save what you changed?"));
+}
+
+#[test]
 fn looking_at_another_image_is_no_change() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.smalti");

@@ -66,11 +66,17 @@ pub(super) enum Kept {
 }
 
 impl Kept {
-    /// The bytes of a picture's file that is carried along, by what names it.
-    pub(super) fn carried(self, blobs: &[Blob]) -> Option<((PathBuf, Stamp), Vec<u8>)> {
-        let Self::File { path, blob: Some(name), seen } = self else { return None };
+    /// The bytes of a picture's file that is carried along, and of which image.
+    pub(super) fn carried(self, blobs: &[Blob]) -> Option<(ImageRef, Vec<u8>)> {
+        let (image, name) = match self {
+            Self::File { path, blob: Some(name), seen } => {
+                (ImageRef::File { path: path.into(), stamp: seen }, name)
+            }
+            Self::Member { source, index, blob } => (ImageRef::InSource { source, index }, blob),
+            _ => return None,
+        };
         let blob = blobs.iter().find(|blob| blob.name == name)?;
-        Some(((path, seen), blob.bytes.clone()))
+        Some((image, blob.bytes.clone()))
     }
 }
 
@@ -118,15 +124,18 @@ fn written(
     match subject {
         Subject::Image(ImageRef::File { path, stamp: seen }) => {
             // Only if it still is what was worked on; if not, what is in memory is.
+            let now = stamp(path);
+            let is_there = now != Stamp::default() && [now, Stamp::default()].contains(seen);
             let bytes = match carried {
                 Carried::Pasted => None,
-                Carried::Pictures(_) if stamp(path) == *seen => read_whole(path, room).ok(),
+                Carried::Pictures(_) if is_there => read_whole(path, room).ok(),
                 Carried::Pictures(pictures) => {
                     let bytes = pictures(&ImageRef::File { path: Arc::clone(path), stamp: *seen });
+                    let bytes = bytes.filter(|bytes| bytes.len() as u64 <= room);
                     if bytes.is_none() {
                         missing.push(path.to_path_buf());
                     }
-                    bytes.filter(|bytes| bytes.len() as u64 <= room)
+                    bytes
                 }
             };
             let mut add = adder(blobs);
@@ -136,10 +145,14 @@ fn written(
         Subject::Image(image @ ImageRef::InSource { source, index }) => {
             let own = Kept::InSource(source.clone(), *index);
             // Worlds and samples come with every Smalti.
-            let (SourceRef::Path { .. }, Carried::Pictures(pictures)) = (source, carried) else {
+            let (SourceRef::Path { path, .. }, Carried::Pictures(pictures)) = (source, carried)
+            else {
                 return own;
             };
             let Some(bytes) = pictures(image).filter(|bytes| bytes.len() as u64 <= room) else {
+                if !has_braces(path) && stamp(path) == Stamp::default() {
+                    missing.push(path.to_path_buf());
+                }
                 return own;
             };
             let blob = adder(blobs)("file", &|name| Blob::file(name, bytes.clone()));
@@ -252,7 +265,7 @@ impl<'a> Reading<'a> {
                 {
                     return Ok(Some(subject));
                 }
-                if self.taken > PIXELS {
+                if blob.shape.len() == 1 && self.taken > PIXELS {
                     return Err(format!("its pictures take more than {} MB", PIXELS >> 20));
                 }
                 let picture = blob.to_picture().map_err(|e| e.to_string())?;
