@@ -308,8 +308,13 @@ impl Question for LoadImage {
 
     fn answer(&self, desk: &Desk<'_>) -> Result<LoadedImage> {
         match &self.image {
-            ImageRef::File { path, .. } => {
+            ImageRef::File { path, stamp } => {
                 let decoded = images::open(path, &images::Limits::default())?;
+                // What was worked on is not what stands there now.
+                if ![Stamp::default(), Stamp::of(path)].contains(stamp) {
+                    let reason = "it has changed since it was opened";
+                    return Err(EngineError::bad_file(&**path, reason, "open it again"));
+                }
                 Ok(LoadedImage {
                     picture: decoded.picture,
                     name: file_name(path),

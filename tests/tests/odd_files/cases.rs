@@ -13,7 +13,7 @@ use smalti_engine::questions::{
     Sample, Scope, SourceInfo, SourceRef, Stamp, WorkingImage,
 };
 use smalti_engine::session::{Session, Settings};
-use smalti_tests::tiny::tiny_model;
+use smalti_tests::tiny::{tiny_model, write_png};
 
 use super::{crate_folder, psnr};
 
@@ -68,7 +68,7 @@ fn a_folder_of_shards_is_one_set_also_with_loose_images_and_by_a_pattern() {
     for name in ["imagenet-0000.tar", "imagenet-0001.tar"] {
         std::fs::copy(case("shards").join(name), folder.path().join(name)).unwrap();
     }
-    smalti_tests::tiny::write_png(&folder.path().join("loose.png"), 8, 8, 1);
+    write_png(&folder.path().join("loose.png"), 8, 8, 1);
     std::fs::write(folder.path().join("broken.tar"), [7; 2000]).unwrap();
     let mixed = set(folder.path());
     assert_eq!(mixed.len(), 9);
@@ -238,6 +238,20 @@ fn sets_are_measured_at_their_own_size_up_to_256() {
     let facts = session.wait(&SourceInfo { source: source(&case("digits.npz")) }).unwrap();
     assert_eq!(facts.size, Some([28, 28]));
     assert!(facts.description.contains("28x28"), "{}", facts.description);
+}
+
+#[test]
+fn a_picture_that_was_written_over_is_not_shown_for_the_one_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.png");
+    write_png(&path, 8, 8, 1);
+    let before = LoadImage { image: ImageRef::file(&path), paint_side: 0 };
+    session().wait(&before).unwrap();
+    write_png(&path, 9, 8, 2);
+    let problem = session().wait(&before).unwrap_err();
+    assert!(problem.summary.contains("a.png: it has changed since it was opened"), "{problem}");
+    let now = LoadImage { image: ImageRef::file(&path), paint_side: 0 };
+    assert_eq!(session().wait(&now).unwrap().picture.width(), 9);
 }
 
 #[test]
