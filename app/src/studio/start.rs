@@ -152,26 +152,22 @@ impl Studio {
         let Some(path) = autosave.map(|autosave| autosave.path().to_owned()) else { return };
         let unapplied = Arc::clone(&self.keeping.unapplied);
         self.keeping.background.run(move || {
-            let aside = |kind: &str| match set_aside(&path, kind) {
-                // No autosave is the usual case: the last time ended well.
-                Ok(None) => Err(Box::new(None)),
-                Ok(Some(kept)) => Ok(kept),
+            // What is said of it: where it is now. No autosave is the usual case: the last time ended well.
+            let aside = |kind: &str, said: &dyn Fn(&Path) -> Notice| match set_aside(&path, kind) {
+                Ok(kept) => kept.map(|kept| notice(said(&kept))),
                 Err(error) => {
                     // It must not be written over.
                     unapplied.store(true, Ordering::Relaxed);
                     let summary = format!("The work of last time is in the way: {error}");
                     let hint = "Until it is moved, this window keeps nothing for an unexpected end";
-                    Err(Box::new(Some(notice(Notice::warning(summary, hint)))))
+                    Some(notice(Notice::warning(summary, hint)))
                 }
             };
             if asked {
-                let kept = match aside("recovered") {
-                    Ok(kept) => kept,
-                    Err(said) => return *said,
-                };
                 let summary = "Smalti ended unexpectedly last time; the work of then is kept";
-                let hint = format!("Open {}", kept.display());
-                return Some(notice(Notice::warning(summary, hint)));
+                return aside("recovered", &|kept| {
+                    Notice::warning(summary, format!("Open {}", kept.display()))
+                });
             }
             match saved::open(&path) {
                 Ok(saved) => {
@@ -179,14 +175,12 @@ impl Studio {
                     Some(Outcome::Document(None, Box::new(saved)))
                 }
                 Err(error) => {
-                    let kept = match aside("unreadable") {
-                        Ok(kept) => kept,
-                        Err(said) => return *said,
-                    };
                     let summary = format!("The work of last time could not be read: {error}");
-                    let hint =
-                        format!("It is kept as {}; a newer Smalti may open it", kept.display());
-                    Some(notice(Notice::warning(summary, hint)))
+                    aside("unreadable", &|kept| {
+                        let kept = kept.display();
+                        let hint = format!("It is kept as {kept}; a newer Smalti may open it");
+                        Notice::warning(summary.clone(), hint)
+                    })
                 }
             }
         });

@@ -5,10 +5,10 @@
 
 use candle_core::{Tensor, Var};
 
-use super::kmeans::{Clusters, lloyd};
+use super::kmeans::Clusters;
 use super::multiscale::MultiScale;
 use super::rows::{codes_from_tensor, latents_from_rows, rows_from_latents};
-use super::vq_learn::{distinct, narrow, set_codebook, wide};
+use super::vq_learn::{distinct, first_codes, narrow, set_codebook, wide};
 use super::{Observed, Place};
 use crate::Result;
 use crate::layers::Resize;
@@ -56,23 +56,9 @@ impl MultiScale {
 
     /// First codes: different ones of what the scales look for, then `steps` of Lloyd's algorithm.
     pub(super) fn start_codebook(&self, latents: &Tensor, steps: u32, seed: u64) -> Result<()> {
-        let (k, dim) = (self.config().vocab_size as usize, self.code_dim());
+        let k = self.config().vocab_size as usize;
         let vectors = self.wanted(latents, None)?;
-        let rows = vectors.to_vec2::<f32>()?;
-        let spread = wide(&vectors)?.iter().map(|x| x * x).sum::<f64>().sqrt()
-            / (vectors.elem_count() as f64).sqrt();
-        let mut table = Vec::with_capacity(k * dim);
-        let picks = distinct(seed, Purpose::CodebookStart, 0, rows.len(), k);
-        for (code, pick) in picks.into_iter().enumerate() {
-            // With fewer vectors than codes they are repeated, a little apart.
-            let apart = if code < rows.len() { 0.0 } else { 0.01 * spread };
-            let noise = Noise::new(seed, Purpose::CodebookStart, 1, code as u64);
-            for (channel, &x) in rows[pick].iter().enumerate() {
-                table.push(f64::from(x) + apart * f64::from(noise.normal(channel as u32)));
-            }
-        }
-        let first = narrow(&table, (k, dim), &vectors)?;
-        let Clusters { means, counts } = lloyd(&vectors, &first, steps, false)?;
+        let Clusters { means, counts } = first_codes(&vectors, k, (steps, false), seed)?;
         set_codebook(self.embedding(), &wide(&means)?)?;
         if let Some(sizes) = self.sizes() {
             let counts: Vec<f64> = counts.iter().map(|count| count.max(1.0)).collect();

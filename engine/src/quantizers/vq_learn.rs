@@ -98,23 +98,9 @@ impl Vq {
     /// chose keeps its code. With fewer latents than codes they are repeated, a little apart.
     pub(super) fn start_codebook(&mut self, latents: &Tensor, steps: u32, seed: u64) -> Result<()> {
         let dim = self.code_dim();
-        let k = self.config.codes as usize;
         let vectors = self.vectors(&latents.detach())?;
-        let rows = vectors.to_vec2::<f32>()?;
-        let spread = rows.iter().flatten().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt()
-            / (vectors.elem_count() as f64).sqrt();
-        let mut table = Vec::with_capacity(k * dim);
-        for (code, pick) in
-            distinct(seed, Purpose::CodebookStart, 0, rows.len(), k).into_iter().enumerate()
-        {
-            let noise = Noise::new(seed, Purpose::CodebookStart, 1, code as u64);
-            let apart = if code < rows.len() { 0.0 } else { 0.01 * spread };
-            for (channel, &x) in rows[pick].iter().enumerate() {
-                table.push(f64::from(x) + apart * f64::from(noise.normal(channel as u32)));
-            }
-        }
-        let first = narrow(&table, (k, dim), &vectors)?;
-        let Clusters { means, counts } = lloyd(&vectors, &first, steps, self.config.normalize)?;
+        let (k, sphere) = (self.config.codes as usize, self.config.normalize);
+        let Clusters { means, counts } = first_codes(&vectors, k, (steps, sphere), seed)?;
         let table = wide(&means)?;
         set_codebook(&self.embedding, &table)?;
         // An empty cluster counts as one, or the first average would divide by next to nothing.
@@ -133,6 +119,30 @@ impl Vq {
         }
         Ok(())
     }
+}
+
+/// K first codes: different ones of vectors (N, D), then `steps` of Lloyd's algorithm, on the sphere or not. A
+/// cluster that nobody chose keeps its code. With fewer vectors than codes they are repeated, a little apart.
+pub(super) fn first_codes(
+    vectors: &Tensor,
+    k: usize,
+    (steps, sphere): (u32, bool),
+    seed: u64,
+) -> Result<Clusters> {
+    let rows = vectors.to_vec2::<f32>()?;
+    let dim = vectors.dim(1)?;
+    let spread = rows.iter().flatten().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt()
+        / (vectors.elem_count() as f64).sqrt();
+    let mut table = Vec::with_capacity(k * dim);
+    let picks = distinct(seed, Purpose::CodebookStart, 0, rows.len(), k);
+    for (code, pick) in picks.into_iter().enumerate() {
+        let noise = Noise::new(seed, Purpose::CodebookStart, 1, code as u64);
+        let apart = if code < rows.len() { 0.0 } else { 0.01 * spread };
+        for (channel, &x) in rows[pick].iter().enumerate() {
+            table.push(f64::from(x) + apart * f64::from(noise.normal(channel as u32)));
+        }
+    }
+    lloyd(vectors, &narrow(&table, (k, dim), vectors)?, steps, sphere)
 }
 
 /// Another codebook (K, D) in place of the one that is trained.

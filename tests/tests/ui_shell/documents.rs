@@ -1,7 +1,7 @@
 //! Which file a document has, what is asked before work is left behind, and in which order paths open.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use egui_kittest::kittest::Queryable;
 use smalti::document::{AppCommand, Document, Edit, Open, RecipeRef, RunFolder, Slot};
@@ -12,6 +12,8 @@ use smalti_engine::tokens::{Code, Tokens};
 use smalti_tests::tiny::{tiny_model, write_png};
 use smalti_tests::window::{Window, open, says, send, settle, tokens};
 
+use tempfile::TempDir;
+
 use super::force;
 
 fn write_document(path: &Path, code: u32) {
@@ -20,6 +22,23 @@ fn write_document(path: &Path, code: u32) {
     let document = document.after(&Open::Image(image).into()).after(&force(1, 1, code).into());
     let saved = Saved::new(document, None);
     std::fs::write(path, saved::to_bytes(&saved, &Carried::Pasted).unwrap()).unwrap();
+}
+
+/// Two documents, in which 5 and 6 are forced, and their folder.
+fn two_documents() -> (TempDir, [PathBuf; 2]) {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = ["a.smalti", "b.smalti"].map(|name| folder.path().join(name));
+    write_document(&paths[0], 5);
+    write_document(&paths[1], 6);
+    (folder, paths)
+}
+
+/// A window with a document in which 5 is forced, its path and its folder.
+fn one_open() -> (TempDir, PathBuf, Window) {
+    let (folder, [path, _]) = two_documents();
+    let mut window = open();
+    send(&mut window, Open::Path(path.clone()));
+    (folder, path, window)
 }
 
 fn forced(path: &Path) -> Vec<u32> {
@@ -32,10 +51,7 @@ fn now(window: &Window) -> Vec<u32> {
 
 #[test]
 fn undo_leads_into_another_document_and_saving_into_the_file_of_that() {
-    let folder = tempfile::tempdir().unwrap();
-    let (first, second) = (folder.path().join("a.smalti"), folder.path().join("b.smalti"));
-    write_document(&first, 5);
-    write_document(&second, 6);
+    let (_folder, [first, second]) = two_documents();
     let mut window = open();
     send(&mut window, Open::Path(first.clone()));
     send(&mut window, Open::Path(second.clone()));
@@ -50,10 +66,7 @@ fn undo_leads_into_another_document_and_saving_into_the_file_of_that() {
 
 #[test]
 fn work_that_is_not_saved_is_asked_about_before_another_document_takes_its_place() {
-    let folder = tempfile::tempdir().unwrap();
-    let (first, second) = (folder.path().join("a.smalti"), folder.path().join("b.smalti"));
-    write_document(&first, 5);
-    write_document(&second, 6);
+    let (_folder, [first, second]) = two_documents();
     let mut window = open();
     send(&mut window, Open::Path(first.clone()));
     send(&mut window, force(2, 2, 7));
@@ -80,11 +93,7 @@ fn work_that_is_not_saved_is_asked_about_before_another_document_takes_its_place
 
 #[test]
 fn a_document_that_is_opened_again_after_saving_is_the_one_that_was_saved() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("a.smalti");
-    write_document(&path, 5);
-    let mut window = open();
-    send(&mut window, Open::Path(path.clone()));
+    let (_folder, path, mut window) = one_open();
     send(&mut window, force(2, 2, 7));
     send(&mut window, Open::Path(path.clone()));
     window.get_by_label("Save").click();
@@ -97,10 +106,7 @@ fn a_document_that_is_opened_again_after_saving_is_the_one_that_was_saved() {
 
 #[test]
 fn what_is_dropped_with_a_document_is_opened_into_that_one() {
-    let folder = tempfile::tempdir().unwrap();
-    let (first, second) = (folder.path().join("a.smalti"), folder.path().join("b.smalti"));
-    write_document(&first, 5);
-    write_document(&second, 6);
+    let (folder, [first, second]) = two_documents();
     let picture = folder.path().join("a.png");
     write_png(&picture, 40, 40, 1);
     let mut window = open();
@@ -122,10 +128,7 @@ fn what_is_dropped_with_a_document_is_opened_into_that_one() {
 
 #[test]
 fn a_document_whose_file_another_one_took_is_in_no_file() {
-    let folder = tempfile::tempdir().unwrap();
-    let (first, second) = (folder.path().join("a.smalti"), folder.path().join("b.smalti"));
-    write_document(&first, 5);
-    write_document(&second, 6);
+    let (_folder, [first, second]) = two_documents();
     let mut window = open();
     send(&mut window, Open::Path(first.clone()));
     send(&mut window, Open::Path(second));
@@ -144,11 +147,7 @@ fn a_document_whose_file_another_one_took_is_in_no_file() {
 
 #[test]
 fn a_document_that_somebody_else_wrote_meanwhile_is_not_written_over_unasked() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("a.smalti");
-    write_document(&path, 5);
-    let mut window = open();
-    send(&mut window, Open::Path(path.clone()));
+    let (_folder, path, mut window) = one_open();
     for saved in [7, 8] {
         send(&mut window, force(2, 2, saved));
         send(&mut window, AppCommand::Save);
@@ -177,11 +176,7 @@ fn a_document_that_somebody_else_wrote_meanwhile_is_not_written_over_unasked() {
 
 #[test]
 fn saving_again_while_it_is_saved_saves_what_is_newest_and_asks_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("a.smalti");
-    write_document(&path, 5);
-    let mut window = open();
-    send(&mut window, Open::Path(path.clone()));
+    let (_folder, path, mut window) = one_open();
     // All in one frame: nothing is written in between.
     for code in [7, 8, 9] {
         window.state().send(force(2, 2, code));
@@ -410,10 +405,7 @@ fn settle_on_a_question(window: &mut Window, question: &str) {
 
 #[test]
 fn runs_belong_to_their_document_through_undo() {
-    let folder = tempfile::tempdir().unwrap();
-    let (first, second) = (folder.path().join("a.smalti"), folder.path().join("b.smalti"));
-    write_document(&first, 5);
-    write_document(&second, 6);
+    let (_folder, [first, second]) = two_documents();
     let mut window = open();
     send(&mut window, Open::Path(first));
     let run = RunFolder { folder: "runs/a-1".into(), recipe: RecipeRef::Shipped("a".into()) };
