@@ -53,8 +53,7 @@ impl Studio {
         let home = self.keeping.homes.get(number).and_then(|home| home.file.as_ref());
         let home = home.map(|file| file.path.clone());
         self.keeping.background.save(move || {
-            let now = disk::stamp(&path);
-            if seen.is_some_and(|seen| ![seen, Stamp::default()].contains(&now)) {
+            if seen.is_some_and(|seen| seen.is_other(&path)) {
                 let what = Save::Document(number, Box::new(saved));
                 let ask = Ask::Save { what, name: name(&path) };
                 return Ok(Outcome::Taken(ask, Taken { path, loss: Loss::Changes }));

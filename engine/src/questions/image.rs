@@ -42,6 +42,25 @@ impl Stamp {
         Self { modified, length: metadata.len(), beside: 0 }
     }
 
+    /// Whether a file that is read alone is there in another version than this. One that is not known is no
+    /// other.
+    pub fn is_other(self, path: &Path) -> bool {
+        let now = Self::of(path);
+        ![self, now].contains(&Self::default()) && self != now
+    }
+
+    /// That the file is not another one than this version, as long as it is there.
+    ///
+    /// # Errors
+    /// [`EngineError::BadFile`] if it is.
+    pub(super) fn check(self, path: &Path) -> Result<()> {
+        if self.is_other(path) {
+            let reason = "it has changed since it was opened";
+            return Err(EngineError::bad_file(path, reason, "open it again"));
+        }
+        Ok(())
+    }
+
     /// The stamp of a file that is read together with others.
     pub(super) fn with(path: &Path, others: &[PathBuf]) -> Self {
         let mut hash = FNV_START;
@@ -311,10 +330,7 @@ impl Question for LoadImage {
             ImageRef::File { path, stamp } => {
                 let decoded = images::open(path, &images::Limits::default())?;
                 // What was worked on is not what stands there now.
-                if ![Stamp::default(), Stamp::of(path)].contains(stamp) {
-                    let reason = "it has changed since it was opened";
-                    return Err(EngineError::bad_file(&**path, reason, "open it again"));
-                }
+                stamp.check(path)?;
                 Ok(LoadedImage {
                     picture: decoded.picture,
                     name: file_name(path),

@@ -1,10 +1,8 @@
 //! All tokens of a file of which one image is looked at.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use super::encode::{Among, Given};
-use super::image::Stamp;
 use super::model::{ModelRef, load};
 use crate::session::{Desk, Question};
 use crate::token_files::{
@@ -37,22 +35,12 @@ impl TokensOfFile {
     }
 }
 
-fn changed(path: &Path) -> EngineError {
-    EngineError::bad_file(path, "it has changed since it was opened", "open it again")
-}
-
 impl Question for TokensOfFile {
     type Answer = Arc<[Tokens]>;
 
     fn answer(&self, desk: &Desk<'_>) -> Result<Arc<[Tokens]>> {
         let Among { path, count, grid, key, stamp, .. } = &self.among;
-        // Of one that is gone the reader says so; documents of before do not say the version.
-        let known = *stamp;
-        let is_as_it_was =
-            || known == Stamp::default() || [known, Stamp::default()].contains(&Stamp::of(path));
-        if !is_as_it_was() {
-            return Err(changed(path));
-        }
+        stamp.check(path)?;
         if count.saturating_mul(self.tokens) > MOST_CODES {
             let reason = format!("{count} images of {} tokens", self.tokens);
             let hint = "that many are counted on the command line: smalti inspect FILE";
@@ -71,9 +59,7 @@ impl Question for TokensOfFile {
         let (grid, key) = (*grid, key.clone());
         let wanted = Wanted { fixed, grid, key, index: Some(Index::All), codes: None };
         let read = token_files::read(path, &wanted, None)?;
-        if !is_as_it_was() {
-            return Err(changed(path));
-        }
+        stamp.check(path)?;
         let is_size_assumed = read.maker.is_size_assumed;
         let own = |tokens: Tokens| {
             let given = Given { name: "".into(), tokens, is_size_assumed, among: None };
