@@ -13,6 +13,7 @@ pub mod documents;
 pub mod error;
 pub mod images;
 pub mod kernels;
+mod knob;
 pub mod layers;
 pub mod measure;
 pub mod memory;
@@ -26,3 +27,4 @@ pub mod tokens;
 pub mod training;
 
 pub use error::{EngineError, Problem, Result};
+pub use knob::Knob;

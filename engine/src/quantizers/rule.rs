@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 
 use crate::tokens::PartShape;
-use crate::{EngineError, Result};
+use crate::{EngineError, Knob, Result};
 
 /// One codebook of a tokenizer.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -127,6 +127,17 @@ pub trait Quantizer: std::fmt::Debug + Send + Sync {
     /// and the codebook itself where no gradient trains it.
     fn state(&self) -> Vec<(String, Tensor)> {
         Vec::new()
+    }
+    /// What may be turned while it trains, and where it stands; nothing by default.
+    fn knobs(&self) -> Vec<(Knob, f64)> {
+        Vec::new()
+    }
+    /// Turns one of [`Quantizer::knobs`] to a value; the next pass goes by it.
+    ///
+    /// # Errors
+    /// [`EngineError::BadInput`] if there is no such knob, or the value makes no sense; nothing is changed.
+    fn turn(&mut self, knob: Knob, _value: f64) -> Result<()> {
+        Err(knob.missing())
     }
 }
 
