@@ -22,7 +22,7 @@ use smalti_engine::layers::{Transformer, TransformerSize, Weights};
 use smalti_engine::quantizers::Pass;
 use smalti_engine::random::{Noise, Purpose};
 use smalti_engine::tokenizers::{self, Tokenizer, TokenizerConfig};
-use smalti_engine::training::{AdamW, Gradients, Optimizer, Recipe, Trainer};
+use smalti_engine::training::{AdamW, Begin, Gradients, Optimizer, Recipe, Supplies, Trainer};
 
 /// Work to be measured, made by its row.
 type Work = Box<dyn FnMut()>;
@@ -260,9 +260,10 @@ fn training(row: &str) -> Work {
         path
     };
     let recipe = Recipe::read(&path).unwrap();
-    let source = recipe.open_data(&assets.join("recipes"), &assets).unwrap();
+    let source = Supplies::of(&recipe, &assets.join("recipes"), &assets).unwrap();
     let run = folder.path().join("run");
-    let mut trainer = Trainer::new(recipe, source, &run, &of_tests().unwrap(), false).unwrap();
+    let mut trainer =
+        Trainer::new(recipe, source, &run, &of_tests().unwrap(), Begin::Anew).unwrap();
     Box::new(move || {
         let _kept = &folder;
         black_box(trainer.step().unwrap());

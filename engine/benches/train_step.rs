@@ -14,7 +14,7 @@ use std::time::Instant;
 use candle_core::{Tensor, Var};
 use smalti_engine::kernels::{self, Conv, conv2d, group_norm};
 use smalti_engine::random::{Noise, Purpose};
-use smalti_engine::training::{Recipe, Trainer};
+use smalti_engine::training::{Begin, Recipe, Supplies, Trainer};
 
 fn noise(cell: u64, shape: &[usize]) -> Var {
     let n: usize = shape.iter().product();
@@ -65,10 +65,10 @@ fn convolution(batch: usize, channels: [usize; 2], side: usize, kernel: usize, c
 fn recipe(name: &str) {
     let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets");
     let recipe = Recipe::read(&assets.join(format!("recipes/{name}.ron"))).unwrap();
-    let source = recipe.open_data(&assets.join("recipes"), &assets).unwrap();
+    let source = Supplies::of(&recipe, &assets.join("recipes"), &assets).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let mut trainer =
-        Trainer::new(recipe, source, folder.path(), &of_tests().unwrap(), false).unwrap();
+        Trainer::new(recipe, source, folder.path(), &of_tests().unwrap(), Begin::Anew).unwrap();
     row(&format!("train/{name}"), 0.0, || {
         black_box(trainer.step().unwrap());
     });

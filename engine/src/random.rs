@@ -33,6 +33,8 @@ pub enum Purpose {
     Probe = 11,
     /// Test inputs.
     Test = 12,
+    /// How a training image is changed, so that a classifier does not mind.
+    Augment = 13,
 }
 
 /// The address of a number, all but its lane.

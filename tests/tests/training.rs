@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use smalti_engine::device::of_tests;
-use smalti_engine::training::{Recipe, Trainer};
+use smalti_engine::training::{Begin, Recipe, Supplies, Trainer};
 use smalti_tests::{load_tensors, tiny::write_png};
 
 const CHILD: &str = "train-here";
@@ -52,9 +52,9 @@ fn main() {
 fn train(recipe: &Path, folder: &Path) {
     let recipe_folder = recipe.parent().unwrap();
     let recipe = Recipe::read(recipe).unwrap();
-    let source = recipe.open_data(recipe_folder, recipe_folder).unwrap();
+    let source = Supplies::of(&recipe, recipe_folder, recipe_folder).unwrap();
     let device = of_tests().unwrap();
-    let mut trainer = Trainer::new(recipe, source, folder, &device, true).unwrap();
+    let mut trainer = Trainer::new(recipe, source, folder, &device, Begin::Resume).unwrap();
     while !trainer.is_done() {
         trainer.step().unwrap();
     }

@@ -193,6 +193,19 @@ pub(super) struct Train {
     /// Another seed than the recipe's
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
+    /// Start from the weights of a tokenizer, as far as names and shapes agree: a shipped name or a file
+    #[arg(long, value_name = "M", conflicts_with_all = ["resume", "from"])]
+    pub(super) init: Option<String>,
+    /// Take another way from where another run is, or was (--at); that run stays as it is
+    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    pub(super) from: Option<PathBuf>,
+    /// The step of a checkpoint that the run of --from keeps
+    #[arg(long, value_name = "STEP", requires = "from")]
+    pub(super) at: Option<u64>,
+    /// Change what may change while a run goes on, before its next step: lr, commitment, decay, restart,
+    /// entropy, temperature, perceptual, adversarial
+    #[arg(long = "set", value_name = "KNOB=VALUE")]
+    pub(super) knobs: Vec<String>,
     /// Take less memory and more time: compute again in the backward pass what lies inside blocks
     #[arg(long)]
     pub(super) recompute: bool,
@@ -218,6 +231,9 @@ pub(super) struct Evaluate {
     /// The seed of `worlds`
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) seed: u64,
+    /// Also write rate against quality of all of them to DIR: pareto.csv, .png and .svg, JPEG beside
+    #[arg(long, value_name = "DIR")]
+    pub(super) pareto: Option<PathBuf>,
     #[command(flatten)]
     pub(super) common: Common,
 }

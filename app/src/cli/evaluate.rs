@@ -4,16 +4,18 @@ use std::path::Path;
 
 use serde::Serialize;
 use smalti_engine::images::WorkingSize;
-use smalti_engine::measure::{BookCounts, BookStatistics};
+use smalti_engine::measure::{self, BookCounts, BookStatistics};
 use smalti_engine::questions::{
-    Comparison, Encode, ImageRef, LoadImage, ModelFacts, ModelInfo, ModelRef, OwnSide,
+    Comparison, Encode, ImageRef, LoadImage, LpipsLike, ModelFacts, ModelInfo, ModelRef, OwnSide,
     PastedPicture, Sizes, SourceFacts, SourceInfo, SourceRef, Stamp,
 };
+use smalti_engine::tokens::Tokens;
 
 use super::arguments;
 use super::books;
 use super::console::Console;
 use super::engine::Engine;
+use super::pareto::Figure;
 use super::skipped::Skipped;
 use super::stop::Stop;
 
@@ -21,25 +23,33 @@ use super::stop::Stop;
 const WORLDS: u64 = 256;
 
 #[derive(Debug, Serialize)]
-struct Line {
-    model: String,
+pub(super) struct Line {
+    pub(super) model: String,
+    /// Of a tokenizer with residual levels whose first few are measured alone: how many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) levels: Option<usize>,
     /// Images that were measured, and images of the set, if it has an end: if there are more, this
     /// is a sample.
-    images: u64,
+    pub(super) images: u64,
     of_images: Option<u64>,
     /// Width and height at which they were measured.
-    size: String,
+    pub(super) size: String,
     /// Images that were smaller than that.
     enlarged: usize,
-    psnr: f64,
-    ssim: f64,
-    lpips_like: Option<f64>,
+    pub(super) psnr: f64,
+    pub(super) ssim: f64,
+    /// By the shipped judge, if it is there; not published LPIPS.
+    pub(super) lpips_like: Option<f64>,
     proxy_fd: Option<f64>,
+    /// Share of the spectral energy of reconstructions above half of Nyquist's frequency, and that of the
+    /// images.
+    pub(super) fine_detail: f64,
+    pub(super) fine_detail_of_images: f64,
     /// Of the codes of all books; perplexity is 2^entropy, of several books by their mean entropy.
-    usage: f64,
-    perplexity: f64,
-    bits_per_pixel: f64,
-    entropy_bits_per_pixel: f64,
+    pub(super) usage: f64,
+    pub(super) perplexity: f64,
+    pub(super) bits_per_pixel: f64,
+    pub(super) entropy_bits_per_pixel: f64,
     encode_seconds: f64,
     decode_seconds: f64,
     /// Each book, where there are several.
@@ -77,21 +87,47 @@ pub(super) fn run(
     for note in &set.notes {
         console.remark(note);
     }
+    // Said before the work, not after it.
+    let mut figure = match &options.pareto {
+        Some(folder) => Some(Figure::new(folder, side)?),
+        None => None,
+    };
     for (number, (name, model, facts)) in models.iter().enumerate() {
-        let mut sums = Sums::new(facts);
+        // Each number of residual levels is a rate of its own.
+        let levels = facts.facts.prefixes && facts.layout.is_none() && facts.facts.books.len() > 1;
+        let fewer = if levels && figure.is_some() { 1..facts.facts.books.len() } else { 0..0 };
+        let mut fewer: Vec<Sums> = fewer.map(|levels| Sums::new(facts, Some(levels))).collect();
+        let mut sums = Sums::new(facts, None);
         for index in 0..images {
             let part = (number as f32 + index as f32 / images as f32) / models.len() as f32;
             console.progress(part, &sums.so_far(name));
             let image = ImageRef::InSource { source: source.clone(), index };
-            let measured = sums.measure(image, side, model, (&engine, console));
+            let all = fewer.iter_mut().chain([&mut sums]);
+            let measured = all
+                .into_iter()
+                .try_for_each(|sums| sums.measure(image.clone(), side, model, (&engine, console)));
             measured.map_err(|stop| stop.about(name))?;
             engine.forget_old_answers();
         }
         let about = (options.data.as_str(), "measured");
         sums.skipped.report(sums.images > 0, about, console)?;
-        let line = sums.line(name, of_images);
-        remark_on_size(&line, side, options.size.is_some(), console);
-        console.result(&line, &text_of(&line))?;
+        for sums in fewer.iter().chain([&sums]) {
+            let line = sums.line(name, of_images);
+            remark_on_size(&line, side, options.size.is_some(), console);
+            console.result(&line, &text_of(&line))?;
+            if let Some(figure) = &mut figure {
+                figure.add(line);
+            }
+        }
+    }
+    if let Some(mut figure) = figure {
+        for index in 0..images {
+            let image = ImageRef::InSource { source: source.clone(), index };
+            console.progress(index as f32 / images as f32, "JPEG");
+            figure.measure_jpeg(image, (&engine, console))?;
+            engine.forget_old_answers();
+        }
+        figure.write(&set.description, console)?;
     }
     Ok(())
 }
@@ -136,12 +172,14 @@ fn text_of(line: &Line) -> String {
         _ => line.images.to_string(),
     };
     format!(
-        "{}: {images} images at {}, PSNR {:.2} dB, SSIM {:.4}, {:.1} % of codes used, perplexity {:.1}{}, \
-         {:.3} bits per pixel ({:.3} by entropy), encode {:.2} s, decode {:.2} s",
+        "{}{}: {images} images at {}, PSNR {:.2} dB, SSIM {:.4}{}, {:.1} % of codes used, \
+         perplexity {:.1}{}, {:.3} bits per pixel ({:.3} by entropy), encode {:.2} s, decode {:.2} s",
         line.model,
+        line.levels.map(|levels| format!(", {levels} levels")).unwrap_or_default(),
         line.size,
         line.psnr,
         line.ssim,
+        line.lpips_like.map(|it| format!(", LPIPS-like {it:.3}")).unwrap_or_default(),
         line.usage * 100.0,
         line.perplexity,
         books::words(&line.books),
@@ -155,9 +193,14 @@ fn text_of(line: &Line) -> String {
 
 /// What adds up over the images.
 struct Sums {
+    /// The first few residual levels alone.
+    levels: Option<usize>,
     images: u64,
     psnr: f64,
     ssim: f64,
+    lpips_like: Option<f64>,
+    /// Of reconstructions, and of the images.
+    fine_detail: [f64; 2],
     bits_per_pixel: f64,
     pixels: f64,
     encode_seconds: f64,
@@ -168,11 +211,14 @@ struct Sums {
 }
 
 impl Sums {
-    fn new(facts: &ModelFacts) -> Self {
+    fn new(facts: &ModelFacts, levels: Option<usize>) -> Self {
         Self {
+            levels,
             images: 0,
             psnr: 0.0,
             ssim: 0.0,
+            lpips_like: Some(0.0),
+            fine_detail: [0.0; 2],
             bits_per_pixel: 0.0,
             pixels: 0.0,
             encode_seconds: 0.0,
@@ -195,13 +241,20 @@ impl Sums {
         let question = Encode { subject: image.clone().into(), size, model: model.clone() };
         let encoded = self.skipped.or_skip(engine.answer(&question, console))?;
         let Some(encoded) = encoded else { return Ok(()) };
-        let question = Comparison {
-            original: PastedPicture::new(encoded.picture.clone()),
-            tokens: encoded.tokens.clone(),
-            model: model.clone(),
+        let tokens = match self.levels {
+            Some(levels) => Tokens::new(encoded.tokens.parts()[..levels].to_vec())?,
+            None => encoded.tokens.clone(),
         };
+        let given = PastedPicture::new(encoded.picture.clone());
+        let question =
+            Comparison { original: given.clone(), tokens: tokens.clone(), model: model.clone() };
         let compared = engine.answer(&question, console)?;
-        self.counts.add(&encoded.tokens)?;
+        let other = PastedPicture::new(compared.reconstruction.clone());
+        let perceived = engine.answer(&LpipsLike { original: given, other }, console)?;
+        self.lpips_like = self.lpips_like.zip(*perceived).map(|(sum, distance)| sum + distance);
+        self.fine_detail[0] += measure::fine_detail(&compared.reconstruction);
+        self.fine_detail[1] += measure::fine_detail(&encoded.picture);
+        self.counts.add(&tokens)?;
         let original = engine.answer(&LoadImage { image, paint_side: side }, console)?;
         self.sizes.add(&encoded.picture, &original.picture);
         self.images += 1;
@@ -227,14 +280,17 @@ impl Sums {
         let statistics = self.counts.statistics();
         Line {
             model: name.to_owned(),
+            levels: self.levels,
             images: self.images,
             of_images,
             size: self.sizes.to_string(),
             enlarged: self.sizes.enlarged,
             psnr: self.psnr / n,
             ssim: self.ssim / n,
-            lpips_like: None,
+            lpips_like: self.lpips_like.map(|sum| sum / n),
             proxy_fd: None,
+            fine_detail: self.fine_detail[0] / n,
+            fine_detail_of_images: self.fine_detail[1] / n,
             usage: statistics.usage,
             perplexity: statistics.perplexity,
             bits_per_pixel: self.bits_per_pixel / n,

@@ -15,6 +15,7 @@ mod engine;
 mod evaluate;
 mod inspect;
 mod outputs;
+mod pareto;
 mod render;
 mod skipped;
 mod stop;

@@ -4,14 +4,16 @@
     reason = "a command looks at files; only the window must not"
 )]
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 use smalti_engine::measure::BookStatistics;
+use smalti_engine::questions::ModelRef;
 use smalti_engine::session::{Control, RunId, RunState, RunView};
-use smalti_engine::training::{Recipe, Report, TrainEvent, TrainRun};
+use smalti_engine::training::{self, Order, Recipe, Report, TrainEvent, TrainRun};
 
 use super::arguments;
 use super::books;
@@ -28,10 +30,14 @@ struct Line<'a> {
     step: u64,
     seconds: f64,
     loss: f64,
-    usage: f64,
-    perplexity: f64,
-    psnr: f64,
+    #[serde(flatten)]
+    figures: BTreeMap<&'a str, f64>,
+    /// Each loss by name, where there is more than the sum.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    losses: BTreeMap<&'a str, f64>,
     images_per_second: f64,
+    #[serde(skip_serializing_if = "is_none")]
+    restarted: usize,
     /// The use of each book, where there are several; what stands above is of all.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     books: &'a [BookStatistics],
@@ -43,11 +49,22 @@ pub(super) fn run(options: &arguments::Train, console: &mut Console<'_, '_>) -> 
         recipe.seed = seed;
     }
     recipe.recompute |= options.recompute;
-    let resume = resumes(&options.out, options.resume, console)?;
+    let turned = options.knobs.iter().map(|text| Order::parse(text, 0).map(|o| (o.knob, o.value)));
+    let turned = turned.collect::<Result<Vec<_>, _>>()?;
     let engine = Engine::open(console)?;
+    if let Some(model) = &options.init {
+        recipe.init = Some(init_path(model, &console.assets()));
+    }
+    let mut resume = resumes(&options.out, options.resume, console)?;
+    if let Some(from) = &options.from {
+        let step = training::branch(from, options.at, &options.out)?;
+        console.remark(&format!("from step {step} of {}", from.display()));
+        resume = true;
+    }
     let folder = options.recipe.parent().unwrap_or(Path::new(""));
     let (steps, assets) = (recipe.steps, console.assets());
     let work = TrainRun::new(recipe, folder.to_owned(), assets, options.out.clone(), resume)
+        .turning(turned)
         .ending_at(options.steps, options.max_seconds.map(Duration::from_secs));
     let run = engine.session().start(work);
     let last = options.steps.map_or(steps, |last| last.min(steps));
@@ -131,20 +148,22 @@ fn show(event: &TrainEvent, console: &mut Console<'_, '_>) -> Result<(), Stop> {
             let line = Line {
                 step: report.step,
                 seconds: report.seconds,
-                loss: loss(report),
-                usage: report.usage,
-                perplexity: report.perplexity,
-                psnr: report.psnr,
+                loss: report.loss(),
+                figures: by_name(&report.figures),
+                losses: if report.losses.len() > 2 {
+                    by_name(&report.losses[1..])
+                } else {
+                    BTreeMap::new()
+                },
                 images_per_second: report.images_per_second,
+                restarted: report.restarted,
                 books: if report.books.len() > 1 { &report.books } else { &[] },
             };
             let text = format!(
-                "step {:>6}  loss {:.5}  PSNR {:.2} dB  usage {:.1} %  perplexity {:.1}  {:.1} images/s{}",
+                "step {:>6}  loss {:.5}{}  {:.1} images/s{}",
                 line.step,
                 line.loss,
-                line.psnr,
-                line.usage * 100.0,
-                line.perplexity,
+                figures(report),
                 line.images_per_second,
                 books::words(line.books)
             );
@@ -154,21 +173,60 @@ fn show(event: &TrainEvent, console: &mut Console<'_, '_>) -> Result<(), Stop> {
             console.remark(&format!("model: {}", model.display()));
             Ok(())
         }
-        TrainEvent::Probe { .. } => Ok(()),
+        TrainEvent::Turned(order) => {
+            let Order { step, knob, value } = order;
+            console.remark(&format!("{knob} is {value} from step {step} on"));
+            Ok(())
+        }
+        TrainEvent::Started { .. }
+        | TrainEvent::Probe { .. }
+        | TrainEvent::Kept(_)
+        | TrainEvent::WentTo { .. }
+        | TrainEvent::Refused(_) => Ok(()),
     }
 }
 
-fn loss(report: &Report) -> f64 {
-    report.losses.iter().find(|(name, _)| name == "loss").map_or(f64::NAN, |(_, value)| *value)
+/// What is measured beside the losses, in words.
+fn figures(report: &Report) -> String {
+    let words = |(name, value): &(String, f64)| match name.as_str() {
+        "psnr" => format!("  PSNR {value:.2} dB"),
+        "usage" | "accuracy" => format!("  {name} {:.1} %", value * 100.0),
+        _ => format!("  {name} {value:.1}"),
+    };
+    let restarted = match report.restarted {
+        0 => String::new(),
+        n => format!("  {n} restarted"),
+    };
+    // Quality first, as people read it.
+    let (quality, rest): (Vec<_>, Vec<_>) =
+        report.figures.iter().partition(|(name, _)| name == "psnr");
+    quality.into_iter().chain(rest).map(words).collect::<String>() + &restarted
+}
+
+fn by_name(values: &[(String, f64)]) -> BTreeMap<&str, f64> {
+    values.iter().map(|(name, value)| (name.as_str(), *value)).collect()
+}
+
+fn is_none(count: &usize) -> bool {
+    *count == 0
+}
+
+/// The file of a model that a run starts from.
+fn init_path(model: &str, assets: &Path) -> PathBuf {
+    let path = ModelRef::named(model, assets).path(assets);
+    std::path::absolute(&path).unwrap_or(path)
 }
 
 fn so_far(report: &Report, last: u64, view: &RunView) -> String {
     let left = view.seconds_left.map(|left| format!(", {} left", duration(left)));
     format!(
-        "step {} of {last}, loss {:.5}, usage {:.0} %, {:.1} images/s{}",
+        "step {} of {last}, loss {:.5}{}, {:.1} images/s{}",
         report.step,
-        loss(report),
-        report.usage * 100.0,
+        report.loss(),
+        report
+            .figure("usage")
+            .map(|usage| format!(", usage {:.0} %", usage * 100.0))
+            .unwrap_or_default(),
         report.images_per_second,
         left.unwrap_or_default()
     )

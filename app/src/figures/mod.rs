@@ -4,6 +4,7 @@
 
 pub mod canvas;
 pub mod difference;
+pub mod pareto;
 pub mod rate;
 pub mod story;
 pub mod tokens;

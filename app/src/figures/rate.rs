@@ -1,9 +1,7 @@
 //! What the same picture costs as an ordinary image file.
 
-use image::codecs::jpeg::JpegEncoder;
-use image::{ExtendedColorType, ImageEncoder};
-use smalti_engine::images::{Picture, png_bytes};
-use smalti_engine::{EngineError, Result, measure};
+use smalti_engine::images::{Picture, as_jpeg, png_bytes};
+use smalti_engine::{Result, measure};
 
 /// Bits per pixel of image files.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,19 +44,12 @@ pub fn file_rates(picture: &Picture, psnr: f64) -> Result<FileRates> {
 }
 
 fn jpeg(picture: &Picture, quality: u8) -> Result<Jpeg> {
-    let refused = |error: image::ImageError| EngineError::bad_input("JPEG", error, "");
-    let mut bytes = Vec::new();
-    JpegEncoder::new_with_quality(&mut bytes, quality)
-        .write_image(picture.rgb(), picture.width(), picture.height(), ExtendedColorType::Rgb8)
-        .map_err(refused)?;
-    let limits = smalti_engine::images::Limits::default();
-    let name = std::path::Path::new("picture.jpg");
-    let back = smalti_engine::images::decode(&bytes, name, &limits)?.picture;
+    let back = as_jpeg(picture, quality)?;
     let pixels = f64::from(picture.width()) * f64::from(picture.height());
     Ok(Jpeg {
         quality,
-        bits_per_pixel: bytes.len() as f64 * 8.0 / pixels,
-        psnr: measure::psnr(picture, &back)?,
+        bits_per_pixel: back.bytes as f64 * 8.0 / pixels,
+        psnr: measure::psnr(picture, &back.picture)?,
     })
 }
 

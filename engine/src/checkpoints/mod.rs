@@ -44,7 +44,7 @@ pub use entry::{ElementType, Entry};
 pub use file::{read_bytes, read_bytes_counted};
 pub use folder::is_configured;
 pub use model_file::{FORMAT, Precision, save_model};
-pub use open::{Opened, open_tokenizer, split_part};
+pub use open::{Opened, model_tensors, open_tokenizer, split_part};
 pub use reading::{read, read_with};
 pub use recognize::{Design, Other, Recognized, recognize, recognize_part};
 pub use snippet::snippet;
@@ -53,4 +53,4 @@ pub use survey::{
     tensor_rows,
 };
 pub use token_hash::is_other_maker;
-pub use wrappers::{SetAside, View, views};
+pub use wrappers::{OF_A_RUN, SetAside, View, views};

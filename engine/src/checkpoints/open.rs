@@ -1,11 +1,13 @@
 //! From a checkpoint file of any kind to a tokenizer that runs.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use candle_core::Device;
+use candle_core::{Device, Tensor};
 
 use super::recognize::{Design, Recognized, find};
 use super::token_hash::token_hash;
+use super::wrappers::View;
 use super::{Checkpoint, beside, read};
 use crate::layers::Weights;
 use crate::tokenizers::{FAMILIES, Tokenizer};
@@ -58,6 +60,24 @@ pub fn open_tokenizer(path: &Path, device: &Device) -> Result<Opened> {
     let metadata = checkpoint.smalti(&file)?;
     let token_hash = token_hash(&design, tokenizer.facts(), &tensors)?;
     Ok(Opened { tokenizer, design, metadata, recognized, token_hash })
+}
+
+/// The tensors of a model by the names of its network, to train on from there: of Smalti's own files of any
+/// kind, of a run's checkpoint its averages, of a public checkpoint the tokenizer in it.
+///
+/// # Errors
+/// As [`read`]; [`EngineError::BadFile`] if there is no network in it.
+pub fn model_tensors(path: &Path, device: &Device) -> Result<BTreeMap<String, Tensor>> {
+    let (file, part) = split_part(path);
+    let checkpoint = read(&file)?;
+    if checkpoint.smalti(&file)?.is_some() {
+        return View::own(&checkpoint).to_tensors(device);
+    }
+    let (recognized, view) = find(&checkpoint, &file, beside(&file).as_ref(), part.as_deref())?;
+    match view {
+        Some(view) => view.to_tensors(device),
+        None => Err(not_a_tokenizer(&file, &checkpoint, &recognized)),
+    }
 }
 
 fn not_a_tokenizer(path: &Path, checkpoint: &Checkpoint, found: &Recognized) -> EngineError {

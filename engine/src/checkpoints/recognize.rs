@@ -138,7 +138,11 @@ pub(super) fn find(
     if found.is_own {
         "Smalti".clone_into(&mut found.family);
         let Some(design) = own_design(checkpoint, path)? else { return Ok((found, None)) };
-        let view = View::whole(checkpoint);
+        let view = View::own(checkpoint);
+        if view.tensors.len() < checkpoint.tensors.len() {
+            let note = "the checkpoint of a training run; its model is the averages of the weights";
+            found.notes.push(note.to_owned());
+        }
         let bad = |e: EngineError| {
             let reason = format!("its configuration cannot be used: {e}");
             EngineError::bad_file(path, reason, "the file is damaged or newer than this program")
@@ -387,7 +391,13 @@ fn fit(design: &Design, view: &View) -> Result<Fitted> {
 /// The design in Smalti's own metadata, if it is that of a tokenizer.
 fn own_design(checkpoint: &Checkpoint, path: &Path) -> Result<Option<Design>> {
     let Some(written) = checkpoint.smalti(path)? else { return Ok(None) };
-    let Some(settings) = written.get("config").cloned() else { return Ok(None) };
+    // A run's checkpoint has its recipe, a model its configuration.
+    let settings = match written["kind"].as_str() {
+        Some("run") => written["recipe"].get("tokenizer"),
+        Some("tokenizer") | None => written.get("config"),
+        Some(_other) => None,
+    };
+    let Some(settings) = settings.cloned() else { return Ok(None) };
     // Files of the first builds name no family.
     let family = written["family"].as_str().unwrap_or("taming").to_owned();
     Ok(Some(Design { family, settings }))

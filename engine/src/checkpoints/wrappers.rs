@@ -16,6 +16,10 @@ use crate::Result;
 
 /// The most views that are offered.
 const MAX_VIEWS: usize = 32;
+/// What a run's checkpoint calls the average of a parameter begins so.
+const AVERAGE: &str = "ema.";
+/// What begins so in a run's checkpoint is no part of the model.
+pub const OF_A_RUN: [&str; 4] = [AVERAGE, "adam.", "run.", "discriminator."];
 /// Names are taken apart up to this many dots.
 const MAX_PARTS: usize = 8;
 
@@ -62,6 +66,21 @@ impl View {
         let (prefix, tensors) = (String::new(), checkpoint.tensors.clone());
         let (set_aside, unaveraged) = (Vec::new(), BTreeSet::new());
         Self { prefix, tensors, set_aside, averaged: false, unaveraged }
+    }
+
+    /// The model in a file of Smalti's own. In a run's checkpoint that is the averages of the parameters, and
+    /// what has none beside them.
+    pub fn own(checkpoint: &Checkpoint) -> Self {
+        let whole = Self::whole(checkpoint);
+        let average = |name: &str| checkpoint.tensors.get(&format!("{AVERAGE}{name}"));
+        let is_run = checkpoint.tensors.keys().any(|name| name.starts_with(AVERAGE));
+        if !is_run {
+            return whole;
+        }
+        let is_of_run = |name: &String| OF_A_RUN.iter().any(|begin| name.starts_with(begin));
+        let model = whole.tensors.iter().filter(|(name, _)| !is_of_run(name));
+        let model = model.map(|(name, last)| (name.clone(), average(name).unwrap_or(last).clone()));
+        Self { tensors: model.collect(), ..whole }
     }
 
     /// What was done to get this view, a sentence each; for people.

@@ -17,6 +17,7 @@ pub mod idx;
 mod layout;
 pub mod loader;
 pub mod mix;
+mod named;
 pub mod open;
 mod packed;
 pub mod pictures;
@@ -25,6 +26,7 @@ pub mod tar;
 pub use cache::Cached;
 pub use loader::{Batch, CropRule, Loader, LoaderOptions, SkipReport};
 pub use mix::Mix;
+pub use named::Named;
 pub use open::open_source;
 
 /// One image with what is known of it.

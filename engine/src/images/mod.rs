@@ -11,6 +11,7 @@ pub mod decode;
 pub mod encode;
 pub mod file;
 mod flatten;
+mod jpeg;
 pub mod kind;
 mod limits;
 pub mod resize;
@@ -19,6 +20,7 @@ mod tiff;
 
 pub use decode::{Decoded, decode, open};
 pub use encode::{png_bytes, save_png, sheet};
+pub use jpeg::{Transcoded, as_jpeg};
 pub use limits::Limits;
 pub use resize::{Fit, WorkingSize, fit};
 pub use tensor::{from_tensor, to_tensor};

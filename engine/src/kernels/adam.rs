@@ -28,7 +28,7 @@ const ROW: usize = 1024;
 pub struct AdamStep {
     /// Learning rate.
     pub rate: f64,
-    /// Decay of the weights, decoupled.
+    /// Decay of the weights, decoupled; parameters of one dimension (norms and biases) are spared.
     pub weight_decay: f64,
     /// Decay of the two moments.
     pub betas: (f64, f64),
@@ -119,10 +119,16 @@ impl AdamState {
         };
         for ((kept, var), gradient) in kept.iter_mut().zip(vars).zip(gradients) {
             let gradient = gradient.contiguous()?;
+            let step = AdamStep { weight_decay: decay(var, step), ..step };
             var.inplace_op2(&gradient, &Step { kept: Mutex::new(kept), step })?;
         }
         Ok(())
     }
+}
+
+/// The decay of a parameter: none for the one number a channel of norms and biases.
+fn decay(var: &Var, step: AdamStep) -> f64 {
+    if var.rank() < 2 { 0.0 } else { step.weight_decay }
 }
 
 /// All numbers one after another.
@@ -153,7 +159,16 @@ fn plain(
     let denominator = ((&*v / fix2)?.sqrt()? + 1e-8)?;
     let update = ((&*m / fix1)? / denominator)?;
     let weights = flat(vars.iter().map(|var| var.as_tensor()))?;
-    let weights = ((weights * (1.0 - rate * step.weight_decay))? - (update * rate)?)?;
+    let weights = if step.weight_decay == 0.0 {
+        weights
+    } else {
+        let keep = vars.iter().map(|var| {
+            let keep = (1.0 - rate * decay(var, step)) as f32;
+            Tensor::full(keep, var.elem_count(), var.device())
+        });
+        (weights * Tensor::cat(&keep.collect::<candle_core::Result<Vec<_>>>()?, 0)?)?
+    };
+    let weights = (weights - (update * rate)?)?;
     let decay = step.average_decay;
     *average = ((&*average * decay)? + (&weights * (1.0 - decay))?)?;
     let mut start = 0;

@@ -115,6 +115,17 @@ impl Sequence {
         self.run(x, Some(condition), probe)
     }
 
+    /// Runs every layer but the last.
+    pub fn forward_but_last(&self, x: &Tensor) -> Result<Tensor> {
+        let before = &self.layers[..self.layers.len().saturating_sub(1)];
+        before.iter().try_fold(x.clone(), |x, (_, layer)| layer.forward(&x, None))
+    }
+
+    /// Runs the last layer alone.
+    pub fn forward_last(&self, x: &Tensor) -> Result<Tensor> {
+        self.layers.last().map_or_else(|| Ok(x.clone()), |(_, layer)| layer.forward(x, None))
+    }
+
     fn run(&self, x: &Tensor, told: Option<&Tensor>, probe: &mut Probe<'_>) -> Result<Tensor> {
         let mut x = x.clone();
         for (name, layer) in &self.layers {

@@ -5,7 +5,7 @@
 //! reads all of it at once instead of the first failure.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use candle_core::{DType, Device, Tensor, Var};
@@ -40,6 +40,8 @@ enum Origin {
     Fresh,
     /// A checkpoint's tensors.
     Loaded(BTreeMap<String, Tensor>),
+    /// What fits of a checkpoint's tensors; the rest is drawn from the seed.
+    Partly(BTreeMap<String, Tensor>),
     /// A checkpoint's shapes: a network is built against them to see what fits.
     Shapes(BTreeMap<String, Vec<usize>>),
 }
@@ -49,7 +51,7 @@ impl Origin {
     fn shape(&self, name: &str) -> Option<&[usize]> {
         match self {
             Self::Fresh => None,
-            Self::Loaded(tensors) => tensors.get(name).map(Tensor::dims),
+            Self::Loaded(tensors) | Self::Partly(tensors) => tensors.get(name).map(Tensor::dims),
             Self::Shapes(shapes) => shapes.get(name).map(Vec::as_slice),
         }
     }
@@ -57,7 +59,8 @@ impl Origin {
     /// All names that a checkpoint has, sorted.
     fn names(&self) -> Vec<&String> {
         match self {
-            Self::Fresh => Vec::new(),
+            // What does not fit is left out in silence.
+            Self::Fresh | Self::Partly(_) => Vec::new(),
             Self::Loaded(tensors) => tensors.keys().collect(),
             Self::Shapes(shapes) => shapes.keys().collect(),
         }
@@ -73,6 +76,12 @@ struct Shared {
     vars: RefCell<BTreeMap<String, Var>>,
     /// What was asked for, and whether it is a parameter.
     taken: RefCell<BTreeMap<String, bool>>,
+    /// What was drawn from the seed.
+    drawn: RefCell<BTreeSet<String>>,
+    /// What begins so is not trained.
+    freeze: RefCell<Vec<String>>,
+    /// The parameters that are not trained for that.
+    frozen: RefCell<BTreeMap<String, Tensor>>,
     elements: Cell<usize>,
     problems: RefCell<Vec<String>>,
 }
@@ -87,6 +96,9 @@ impl Weights {
                 seed,
                 vars: RefCell::default(),
                 taken: RefCell::default(),
+                drawn: RefCell::default(),
+                freeze: RefCell::default(),
+                frozen: RefCell::default(),
                 elements: Cell::default(),
                 problems: RefCell::default(),
             }),
@@ -103,6 +115,19 @@ impl Weights {
     /// Tensors of a checkpoint, converted to f32; `trainable` makes them variables.
     pub fn loaded(tensors: BTreeMap<String, Tensor>, trainable: bool, device: &Device) -> Self {
         Self::from_shared(device, trainable, Origin::Loaded(tensors), 0)
+    }
+
+    /// New trainable parameters that start from those of another network as far as name and shape agree;
+    /// the others are drawn from the seed ([`Weights::drawn`] names them).
+    pub fn partly(tensors: BTreeMap<String, Tensor>, seed: u64, device: &Device) -> Self {
+        Self::from_shared(device, true, Origin::Partly(tensors), seed)
+    }
+
+    /// Parameters whose names, from the root, begin so are not trained: no gradient reaches them.
+    #[must_use]
+    pub fn freezing(self, names: impl IntoIterator<Item = String>) -> Self {
+        self.shared.freeze.borrow_mut().extend(names);
+        self
     }
 
     /// Zeros of a checkpoint's shapes that take no memory: a network that is built from them says
@@ -146,7 +171,13 @@ impl Weights {
         let elements = &self.shared.elements;
         elements.set(elements.get().saturating_add(shape.iter().product()));
         self.shared.taken.borrow_mut().insert(self.full(name), true);
-        self.take(shape, name, init, self.shared.trainable)
+        let full = self.full(name);
+        let is_frozen = self.shared.freeze.borrow().iter().any(|begin| full.starts_with(begin));
+        let tensor = self.take(shape, name, init, self.shared.trainable && !is_frozen)?;
+        if is_frozen {
+            self.shared.frozen.borrow_mut().insert(full, tensor.clone());
+        }
+        Ok(tensor)
     }
 
     /// The name of a tensor below this prefix, from the root.
@@ -171,7 +202,7 @@ impl Weights {
     pub fn optional_buffer(&self, shape: &[usize], name: &str, init: Init) -> Result<Var> {
         let shared = &self.shared;
         match &shared.from {
-            Origin::Loaded(_) if !self.contains(name) => {
+            Origin::Loaded(_) | Origin::Partly(_) if !self.contains(name) => {
                 let cell = name_hash(&self.full(name));
                 Ok(Var::from_tensor(&draw(shape, init, shared.seed, cell, &shared.device)?)?)
             }
@@ -191,7 +222,7 @@ impl Weights {
         let full = self.full(name);
         let shared = &self.shared;
         shared.taken.borrow_mut().entry(full.clone()).or_default();
-        if !matches!(shared.from, Origin::Fresh) {
+        if !matches!(shared.from, Origin::Fresh | Origin::Partly(_)) {
             match shared.from.shape(&full) {
                 Some(found) if found == shape => {}
                 Some(found) => {
@@ -204,13 +235,20 @@ impl Weights {
                 }
             }
         }
-        let tensor = match &shared.from {
-            Origin::Fresh => draw(shape, init, shared.seed, name_hash(&full), &shared.device)?,
+        let known = match &shared.from {
+            Origin::Fresh => None,
             Origin::Shapes(_) => return self.stand_in(shape),
+            Origin::Partly(known) => known.get(&full).filter(|known| known.dims() == shape),
             Origin::Loaded(loaded) => match loaded.get(&full) {
-                Some(t) => t.to_dtype(DType::F32)?.to_device(&shared.device)?.contiguous()?,
+                Some(known) => Some(known),
                 None => return self.stand_in(shape),
             },
+        };
+        let tensor = if let Some(known) = known {
+            known.to_dtype(DType::F32)?.to_device(&shared.device)?.contiguous()?
+        } else {
+            shared.drawn.borrow_mut().insert(full.clone());
+            draw(shape, init, shared.seed, name_hash(&full), &shared.device)?
         };
         if !trainable {
             return Ok(tensor);
@@ -231,6 +269,16 @@ impl Weights {
     /// state beside them.
     pub fn is_parameter(&self, name: &str) -> bool {
         self.shared.taken.borrow().get(name) == Some(&true)
+    }
+
+    /// The parameters that are not trained ([`Weights::freezing`]), by name.
+    pub fn frozen(&self) -> BTreeMap<String, Tensor> {
+        self.shared.frozen.borrow().clone()
+    }
+
+    /// The names, from the root, of what was drawn from the seed so far.
+    pub fn drawn(&self) -> BTreeSet<String> {
+        self.shared.drawn.borrow().clone()
     }
 
     /// Number of elements of all parameters handed out so far by [`Weights::get`].

@@ -3,12 +3,14 @@
 mod books;
 mod codebook;
 mod psnr;
+mod spectrum;
 mod ssim;
 mod usage;
 
 pub use books::{BookCounts, BookStatistics, BooksStatistics};
 pub use codebook::{CodeColors, Codebook, NEIGHBOUR_WORK, Neighbours};
 pub use psnr::{mean_squared_error, psnr};
+pub use spectrum::fine_detail;
 pub use ssim::{SsimMap, SsimWindow, ssim, ssim_map, ssim_with};
 pub use usage::{CodeCounts, CodeStatistics, bits_per_pixel, expected_used};
 

@@ -116,6 +116,24 @@ impl QuantizerConfig {
         if ema { books * vq.codes as usize * dim } else { 0 }
     }
 
+    /// Codes of the first part, of latents of `dim` channels; what is beyond a u64 counts as the largest.
+    pub fn codes(&self, dim: usize) -> u64 {
+        match self {
+            Self::Vq(config) => config.codes.into(),
+            Self::Residual(config) => config.vq.codes.into(),
+            Self::SimVq(config) => config.codes.into(),
+            Self::Ibq(config) => config.n_embed.into(),
+            Self::Gumbel(config) => config.n_embed.into(),
+            Self::MultiScale(config) => config.vocab_size.into(),
+            Self::Fsq(config) => {
+                config.levels.iter().fold(1, |n: u64, level| n.saturating_mul((*level).into()))
+            }
+            Self::Lfq(_) | Self::Bsq(_) => {
+                u32::try_from(dim).ok().and_then(|dim| 1_u64.checked_shl(dim)).unwrap_or(u64::MAX)
+            }
+        }
+    }
+
     /// Whether the first few parts alone decode to something: scales and residual levels.
     pub fn has_prefixes(&self) -> bool {
         matches!(self, Self::Residual(_) | Self::MultiScale(_))

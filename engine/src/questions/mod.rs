@@ -4,12 +4,14 @@
 
 pub mod checkpoint;
 pub mod code;
+pub mod codec;
 pub mod compare;
 pub mod encode;
 pub mod identify;
 pub mod image;
 pub mod model;
 pub mod order;
+pub mod perceive;
 pub mod reach;
 pub mod sample;
 pub mod stream;
@@ -18,6 +20,7 @@ pub mod usage;
 pub use checkpoint::{CodebookLook, InspectModel, Inspection, LookAtCodebook};
 pub use code::{Appearance, CodeAppearance, CodeCard, CodeCardAnswer, CodeColors};
 pub use code::{CodeInImages, Occurrences};
+pub use codec::AsJpeg;
 pub use compare::{Compared, Comparison, Reconstruct};
 pub use encode::{Among, Decode, Decoded, Encode, Encoded, Given, Subject};
 pub use identify::{Identified, Identify};
@@ -27,6 +30,7 @@ pub use image::{
 };
 pub use model::{ModelFacts, ModelInfo, ModelRef, ShippedModels, ShippedRecipes};
 pub use order::{CodebookOrder, OrderBy, Ordered, WithoutCodes};
+pub use perceive::LpipsLike;
 pub use reach::{Reach, Reached};
 pub use sample::{ImageSample, Sizes};
 pub use stream::TokensOfFile;

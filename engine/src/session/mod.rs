@@ -108,6 +108,12 @@ impl Session {
         self.shared.runs.control(run, control);
     }
 
+    /// Tells a run something, which it does before its next step, or at once where it is paused. Of the kind
+    /// that its [`Work::Order`] is; others are left out.
+    pub fn order<O: Any + Send>(&self, run: RunId, order: O) {
+        self.shared.runs.order(run, Box::new(order));
+    }
+
     /// All runs of the session, oldest first.
     pub fn runs(&self) -> Vec<RunView> {
         self.shared.runs.views()

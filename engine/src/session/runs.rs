@@ -32,6 +32,8 @@ pub enum Advance {
 pub trait Work: Send + 'static {
     /// What its log is made of.
     type Entry: Send + Sync + 'static;
+    /// What it can be told between two steps; `()` where it takes no orders.
+    type Order: Send + 'static;
     /// Its name for people, such as "train worlds-fsq".
     fn title(&self) -> String;
     /// Does the next step and appends to the log through `watch`.
@@ -47,6 +49,9 @@ pub trait Work: Send + 'static {
     fn keep(&mut self) -> Result<()> {
         Ok(())
     }
+    /// Does what it is told, between two steps, also while it is paused. What cannot be done it says in its
+    /// log, and goes on as before.
+    fn obey(&mut self, _order: Self::Order, _watch: &mut Watch<'_, Self::Entry>) {}
 }
 
 /// What a step may use and say.
@@ -225,11 +230,16 @@ struct Slot {
     face: Mutex<Face>,
     log: Arc<dyn Any + Send + Sync>,
     entries: AtomicU64,
+    /// Told and not yet obeyed.
+    orders: Mutex<VecDeque<Order>>,
 }
+
+type Order = Box<dyn Any + Send>;
 
 trait AnyWork: Send {
     fn step(&mut self, device: &Device, waker: &Waker, slot: &Slot) -> Result<Advance>;
     fn keep(&mut self) -> Result<()>;
+    fn obey(&mut self, order: Order, device: &Device, waker: &Waker, slot: &Slot);
 }
 
 struct Typed<W: Work> {
@@ -244,6 +254,13 @@ impl<W: Work> AnyWork for Typed<W> {
 
     fn keep(&mut self) -> Result<()> {
         self.work.keep()
+    }
+
+    fn obey(&mut self, order: Order, device: &Device, waker: &Waker, slot: &Slot) {
+        match order.downcast::<W::Order>() {
+            Ok(order) => self.work.obey(*order, &mut Watch { device, waker, log: &self.log, slot }),
+            Err(_other) => tracing::warn!("an order to a run of another kind is left out"),
+        }
     }
 }
 
@@ -294,6 +311,7 @@ impl Runs {
             }),
             log: Arc::clone(&log) as Arc<dyn Any + Send + Sync>,
             entries: AtomicU64::new(0),
+            orders: Mutex::default(),
         });
         table.slots.push(Arc::clone(&slot));
         table.turns.push_back((slot, Box::new(Typed { work, log })));
@@ -314,6 +332,15 @@ impl Runs {
                     Control::Cancel => Wish::Cancel,
                 };
             }
+        }
+        drop(table);
+        self.changed.notify_all();
+    }
+
+    pub(super) fn order(&self, id: RunId, order: Order) {
+        let table = lock(&self.table);
+        if let Some(slot) = table.slots.iter().find(|slot| slot.id == id) {
+            lock(&slot.orders).push_back(order);
         }
         drop(table);
         self.changed.notify_all();
@@ -374,8 +401,14 @@ impl Runs {
     /// Works the runs off, a step each in turn, until the session ends.
     pub(super) fn serve(&self, device: &Device) {
         while let Some((slot, mut work)) = self.next_turn() {
-            let wish = lock(&slot.face).wish;
+            let (wish, before) = {
+                let face = lock(&slot.face);
+                (face.wish, (face.state.clone(), face.problem.clone()))
+            };
+            let is_told = self.obey(&slot, &mut *work, device);
             let after = match wish {
+                // Told something while it was paused: it stays so.
+                Wish::Pause if is_told && before.0 == RunState::Paused => before,
                 Wish::Cancel => self.end(&slot, &mut *work, RunState::Cancelled),
                 Wish::Pause => self.end(&slot, &mut *work, RunState::Paused),
                 Wish::Run | Wish::StepOnce => {
@@ -401,6 +434,22 @@ impl Runs {
             }
             self.changed.notify_all();
             (self.waker)(news);
+        }
+    }
+
+    /// Has a run do what it was told, in that order; whether there was anything.
+    fn obey(&self, slot: &Slot, work: &mut dyn AnyWork, device: &Device) -> bool {
+        let mut is_told = false;
+        loop {
+            let Some(order) = lock(&slot.orders).pop_front() else { return is_told };
+            is_told = true;
+            let obeyed = panics::guard("an order to a run", || {
+                work.obey(order, device, &self.waker, slot);
+                Ok(())
+            });
+            if let Err(error) = obeyed {
+                tracing::error!("{error}");
+            }
         }
     }
 
@@ -432,8 +481,9 @@ impl Runs {
         loop {
             let place = table.turns.iter().position(|(slot, _)| {
                 let face = lock(&slot.face);
-                // A paused run that still wishes to pause has nothing to do.
-                !(face.state == RunState::Paused && face.wish == Wish::Pause)
+                // A paused run that still wishes to pause has nothing to do, unless it is told something.
+                let rests = face.state == RunState::Paused && face.wish == Wish::Pause;
+                !rests || !lock(&slot.orders).is_empty()
             });
             if let Some(waiting) = place.and_then(|place| table.turns.remove(place)) {
                 return Some(waiting);

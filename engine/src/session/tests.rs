@@ -114,6 +114,7 @@ struct Counting {
 }
 impl Work for Counting {
     type Entry = u32;
+    type Order = ();
     fn title(&self) -> String {
         "count".into()
     }
@@ -330,6 +331,7 @@ fn a_run_that_fails_says_why_and_others_go_on() {
     struct Fails;
     impl Work for Fails {
         type Entry = ();
+        type Order = ();
         fn title(&self) -> String {
             "fails".into()
         }
@@ -367,6 +369,7 @@ impl OnFullDisk {
 }
 impl Work for OnFullDisk {
     type Entry = u32;
+    type Order = ();
     fn title(&self) -> String {
         "fill the disk".into()
     }

@@ -1,27 +1,28 @@
 //! `metrics.csv`: one line a report, kept consistent with the checkpoints.
 
-use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::report::Report;
-use crate::measure::BookStatistics;
 use crate::{EngineError, Result};
 
 /// The log file of a run.
 #[derive(Debug)]
 pub(super) struct MetricsFile {
     path: PathBuf,
-    /// Whether there are columns for each of several books: not in a file that was begun before they were.
-    has_books: bool,
+    /// The columns of a file that was begun; a run that goes on with another version keeps to them.
+    columns: Option<Vec<String>>,
 }
 
 impl MetricsFile {
+    /// What it is called in a run's folder.
+    pub(super) const NAME: &str = "metrics.csv";
+
     /// The file of a run that stands at `step`: lines beyond it (written after the last checkpoint
     /// of a run that was cut off) are dropped, since they will be written again.
     pub(super) fn open(folder: &Path, step: u64) -> Result<Self> {
-        let path = folder.join("metrics.csv");
+        let path = folder.join(Self::NAME);
         let kept: String = match std::fs::read_to_string(&path) {
             Ok(text) if step > 0 => text
                 .split_inclusive('\n')
@@ -35,47 +36,61 @@ impl MetricsFile {
             _ => String::new(),
         };
         crate::training::state::write_atomically(&path, kept.as_bytes())?;
-        let has_books = kept.lines().next().is_none_or(|head| head.contains(",usage.0,"));
-        Ok(Self { path, has_books })
+        let columns = kept.lines().next().map(|head| head.split(',').map(str::to_owned).collect());
+        Ok(Self { path, columns })
     }
 
-    /// Appends a report; the first one brings the header with the names of its losses, and with columns for
-    /// each book at the end where there are several. What was written
-    /// of a line that fails is taken back, so that it can be written again.
-    pub(super) fn append(&self, report: &Report) -> Result<()> {
+    /// Appends a report; the first one brings the header with the names of its losses and figures. What was
+    /// written of a line that fails is taken back, so that it can be written again.
+    pub(super) fn append(&mut self, report: &Report) -> Result<()> {
         let io = |source| EngineError::io(&self.path, source);
         let mut file = OpenOptions::new().append(true).create(true).open(&self.path).map_err(io)?;
         let before = file.metadata().map_err(io)?.len();
-        let is_told = self.has_books && report.books.len() > 1;
-        let books: &[BookStatistics] = if is_told { &report.books } else { &[] };
+        let cells = cells(report);
         let mut text = String::new();
-        if before == 0 {
-            text.push_str("step,seconds");
-            for (name, _) in &report.losses {
-                text.push(',');
-                text.push_str(name);
+        let columns = match &self.columns {
+            Some(columns) if before > 0 => columns.clone(),
+            _ => {
+                let columns: Vec<String> = cells.iter().map(|(name, _)| name.clone()).collect();
+                text = columns.join(",") + "\n";
+                columns
             }
-            text.push_str(",usage,perplexity,psnr,images_per_second,lr");
-            text.extend(books.iter().map(|book| format!(",usage.{0},perplexity.{0}", book.book)));
-            text.push('\n');
-        }
-        let write = |text: &mut String, value: f64| write!(text, ",{value:.6}");
-        let fine = write!(text, "{},{:.2}", report.step, report.seconds)
-            .and_then(|()| report.losses.iter().try_for_each(|(_, x)| write(&mut text, *x)))
-            .and_then(|()| {
-                [report.usage, report.perplexity, report.psnr, report.images_per_second, report.lr]
-                    .iter()
-                    .try_for_each(|x| write(&mut text, *x))
-            })
-            .and_then(|()| {
-                let figures =
-                    |book: &BookStatistics| [book.statistics.usage, book.statistics.perplexity];
-                books.iter().flat_map(figures).try_for_each(|x| write(&mut text, x))
-            });
-        debug_assert!(fine.is_ok(), "writing to a string cannot fail");
+        };
+        let value = |column: &String| {
+            cells.iter().find(|(name, _)| name == column).map_or("", |(_, value)| value.as_str())
+        };
+        text.push_str(&columns.iter().map(value).collect::<Vec<_>>().join(","));
         text.push('\n');
-        append_whole(&mut file, before, text.as_bytes()).map_err(io)
+        append_whole(&mut file, before, text.as_bytes()).map_err(io)?;
+        self.columns = Some(columns);
+        Ok(())
     }
+}
+
+/// A report as named cells of a line, with columns for each book at the end where there are several.
+fn cells(report: &Report) -> Vec<(String, String)> {
+    let mut cells = vec![
+        ("step".to_owned(), report.step.to_string()),
+        ("seconds".to_owned(), format!("{:.2}", report.seconds)),
+    ];
+    let mut add = |name: &str, value: f64| cells.push((name.to_owned(), format!("{value:.6}")));
+    for (name, value) in report.losses.iter().chain(&report.figures) {
+        add(name, *value);
+    }
+    add("images_per_second", report.images_per_second);
+    add("lr", report.lr);
+    add("gradient_norm", report.gradient_norm);
+    cells.push(("restarted".to_owned(), report.restarted.to_string()));
+    if report.books.len() > 1 {
+        for book in &report.books {
+            let of_book =
+                [("usage", book.statistics.usage), ("perplexity", book.statistics.perplexity)];
+            for (name, value) in of_book {
+                cells.push((format!("{name}.{}", book.book), format!("{value:.6}")));
+            }
+        }
+    }
+    cells
 }
 
 /// A file that can be cut to a length.

@@ -1,21 +1,38 @@
-//! Training of tokenizers: recipe, optimizer, trainer, checkpoints, log.
+//! Training of tokenizers and classifiers: recipe, optimizer, trainer, checkpoints, log.
 //!
 //! A run that is stopped and resumed continues to the same numbers as one that never stopped: the
 //! data is addressed by step, all noise is addressed by (seed, step), and a checkpoint holds
 //! everything else.
 
+mod augment;
+mod branch;
+mod counts_file;
+mod kept;
+mod learner;
 mod metrics;
+mod objective;
 mod optimizer;
+mod orders;
 mod recipe;
 mod report;
 mod run;
+mod start;
 mod state;
+mod supplies;
 #[cfg(test)]
 mod tests;
 mod trainer;
 
+pub use augment::Augment;
+pub use branch::branch;
+pub use counts_file::{StoredCounts, stored_counts};
+pub use kept::{Keep, kept_steps};
 pub use optimizer::{AdamW, Gradients, Optimizer};
-pub use recipe::{DataPart, DataSource, LossWeights, Recipe};
+pub use orders::Order;
+pub use recipe::{
+    Adversarial, DataPart, DataSource, LossWeights, Perceptual, PerceptualNetwork, Recipe, Trains,
+};
 pub use report::Report;
-pub use run::{TrainEvent, TrainRun};
-pub use trainer::{Trainer, checkpoint};
+pub use run::{TrainEvent, TrainOrder, TrainRun};
+pub use supplies::Supplies;
+pub use trainer::{Begin, Trainer, checkpoint};

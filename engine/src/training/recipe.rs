@@ -5,9 +5,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::augment::Augment;
+use super::kept::Keep;
 use super::optimizer::Optimizer;
+use crate::adversarial::DiscriminatorConfig;
 use crate::data::worlds::Worlds;
-use crate::data::{CropRule, Mix, Source, open_source};
+use crate::data::{CropRule, Mix, Named, Source, open_source};
+use crate::perceptual::ClassifierConfig;
 use crate::tokenizers::TokenizerConfig;
 use crate::{EngineError, Result};
 
@@ -19,8 +23,18 @@ pub struct Recipe {
     pub name: String,
     /// Decides initial weights, data order and crops.
     pub seed: u64,
-    /// The network.
-    pub tokenizer: TokenizerConfig,
+    /// The tokenizer that learns; this or `classifier`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokenizer: Option<TokenizerConfig>,
+    /// The classifier that learns: a network for perceptual losses and measures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classifier: Option<ClassifierConfig>,
+    /// A model to start from, as far as names and shapes agree; relative to the recipe, or `assets:`.
+    #[serde(default)]
+    pub init: Option<PathBuf>,
+    /// Which part of the network is trained.
+    #[serde(default)]
+    pub trains: Trains,
     /// What it is trained on.
     pub data: Vec<DataPart>,
     /// How images are cut.
@@ -44,12 +58,79 @@ pub struct Recipe {
     /// Weights of the reconstruction losses.
     #[serde(default)]
     pub losses: LossWeights,
+    /// A loss of how alike pictures look to a network.
+    #[serde(default)]
+    pub perceptual: Option<Perceptual>,
+    /// A discriminator that learns to tell pictures from reconstructions.
+    #[serde(default)]
+    pub adversarial: Option<Adversarial>,
+    /// How images are changed before a classifier sees them.
+    #[serde(default)]
+    pub augment: Augment,
     /// Seconds between checkpoints.
     #[serde(default = "default_checkpoint_secs")]
     pub checkpoint_every_secs: f64,
     /// Steps between reports.
     #[serde(default = "default_report")]
     pub report_every: u64,
+    /// Checkpoints that are kept to go back to.
+    #[serde(default)]
+    pub keep: Keep,
+}
+
+/// A loss of how alike pictures look to a network that is not trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Perceptual {
+    /// Its weight beside the pixels' losses.
+    pub weight: f64,
+    /// The network. Paths as those of data.
+    pub network: PerceptualNetwork,
+}
+
+/// The network of a perceptual loss.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PerceptualNetwork {
+    /// A classifier of Smalti, each channel weighing the same.
+    Classifier(PathBuf),
+    /// Published LPIPS on VGG16: torchvision's weights, then the heads of the `lpips` package.
+    Vgg16(PathBuf, PathBuf),
+    /// The same on AlexNet.
+    AlexNet(PathBuf, PathBuf),
+}
+
+/// A discriminator that learns beside the tokenizer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Adversarial {
+    /// Weight of its loss, before it is adapted.
+    pub weight: f64,
+    /// The step at which it begins to play.
+    #[serde(default)]
+    pub start: u64,
+    /// Whether its pull at the decoder's last layer is made as strong as that of reconstruction.
+    #[serde(default = "yes")]
+    pub adaptive: bool,
+    /// The network.
+    #[serde(default)]
+    pub discriminator: DiscriminatorConfig,
+    /// Its optimizer; the tokenizer's settings where not given.
+    #[serde(default)]
+    pub optimizer: Option<Optimizer>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Which part of a tokenizer is trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Trains {
+    /// All of it.
+    #[default]
+    All,
+    /// The decoder alone: encoder and codebook stay, so that the tokens are those of the model it starts from.
+    Decoder,
 }
 
 fn default_ema() -> f64 {
@@ -70,6 +151,9 @@ pub struct DataPart {
     pub weight: f64,
     /// What it is.
     pub from: DataSource,
+    /// The class of those of its images that have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
 }
 
 /// Where training images come from.
@@ -140,8 +224,8 @@ impl Recipe {
     /// [`EngineError::BadInput`] with the field.
     pub fn validate(&self) -> Result<()> {
         let bad = |field: &str, reason: String| Err(EngineError::bad_input(field, reason, ""));
-        self.tokenizer.validate()?;
         self.optimizer.validate()?;
+        self.augment.validate()?;
         if self.name.is_empty() || self.name.contains(['/', '\\']) {
             return bad("name", format!("{:?} cannot be a file's name", self.name));
         }
@@ -162,12 +246,42 @@ impl Recipe {
         {
             return bad("losses", "weights must not be negative, nor all zero".to_owned());
         }
-        let factor = self.tokenizer.network.factor() as u32;
-        if self.crop.side == 0 || !self.crop.side.is_multiple_of(factor) || self.crop.side > 4096 {
+        if !(1..=4096).contains(&self.crop.side) {
+            return bad("crop.side", format!("{} is not in 1 to 4096", self.crop.side));
+        }
+        match (&self.tokenizer, &self.classifier) {
+            (Some(tokenizer), None) => self.validate_tokenizer(tokenizer)?,
+            (None, Some(classifier)) => self.validate_classifier(classifier)?,
+            _ => {
+                let reason = "a recipe trains one tokenizer or one classifier".to_owned();
+                return bad("tokenizer", reason);
+            }
+        }
+        if self.data.is_empty() {
+            return bad("data", "there is nothing to train on".to_owned());
+        }
+        if !(self.checkpoint_every_secs.is_finite() && self.checkpoint_every_secs >= 0.0) {
+            let reason = format!("{} is no time", self.checkpoint_every_secs);
+            return bad("checkpoint_every_secs", reason);
+        }
+        Ok(())
+    }
+
+    fn validate_tokenizer(&self, tokenizer: &TokenizerConfig) -> Result<()> {
+        let bad = |field: &str, reason: String| Err(EngineError::bad_input(field, reason, ""));
+        tokenizer.validate()?;
+        if tokenizer.quantizer.codes(tokenizer.network.embed_dim) < 2 {
+            return bad("quantizer", "one code tells nothing: at least two".to_owned());
+        }
+        if self.augment != Augment::default() {
+            return bad("augment", "images are changed for classifiers only".to_owned());
+        }
+        let factor = tokenizer.network.factor() as u32;
+        if !self.crop.side.is_multiple_of(factor) {
             let reason = format!("{} is not a multiple of {factor}", self.crop.side);
             return bad("crop.side", reason);
         }
-        if let Some(side) = self.tokenizer.quantizer.side()
+        if let Some(side) = tokenizer.quantizer.side()
             && self.crop.side as usize != side * factor as usize
         {
             let reason = format!(
@@ -177,10 +291,64 @@ impl Recipe {
             );
             return bad("crop.side", reason);
         }
-        if self.data.is_empty() {
-            return bad("data", "there is nothing to train on".to_owned());
+        let weight = |field: &str, weight: f64| {
+            if weight.is_finite() && weight >= 0.0 {
+                return Ok(());
+            }
+            Err(EngineError::bad_input(field, format!("{weight} is not a weight"), ""))
+        };
+        if let Some(perceptual) = &self.perceptual {
+            weight("perceptual.weight", perceptual.weight)?;
+        }
+        if let Some(adversarial) = &self.adversarial {
+            weight("adversarial.weight", adversarial.weight)?;
+            adversarial.discriminator.validate()?;
+            if let Some(optimizer) = &adversarial.optimizer {
+                optimizer.validate()?;
+            }
+            let (start, steps) = (adversarial.start, self.steps);
+            if start >= steps {
+                let reason = format!("step {start} is not before the end at {steps}");
+                return bad("adversarial.start", reason);
+            }
+            let (sees, paints) = (adversarial.discriminator.in_channels, tokenizer.network.out_ch);
+            if sees != paints {
+                let reason = format!("{sees}, but pictures have {paints}");
+                return bad("discriminator.in_channels", reason);
+            }
+            let least = adversarial.discriminator.least_side();
+            if (self.crop.side as usize) < least {
+                let reason = format!("{}, but the discriminator needs {least}", self.crop.side);
+                return bad("crop.side", reason);
+            }
         }
         Ok(())
+    }
+
+    fn validate_classifier(&self, classifier: &ClassifierConfig) -> Result<()> {
+        classifier.validate()?;
+        let of_tokenizers = [
+            ("perceptual", self.perceptual.is_some()),
+            ("adversarial", self.adversarial.is_some()),
+            ("trains", self.trains != Trains::All),
+        ];
+        match of_tokenizers.iter().find(|(_, is_there)| *is_there) {
+            None => Ok(()),
+            Some((field, _)) => {
+                let reason = "a classifier has no such thing, only tokenizers have";
+                Err(EngineError::bad_input(*field, reason, "leave it out"))
+            }
+        }
+    }
+
+    /// A path that the recipe names: `folder` is the recipe's, `assets` that of what comes with Smalti.
+    pub fn path(path: &Path, folder: &Path, assets: &Path) -> PathBuf {
+        resolve(path, folder, assets)
+    }
+
+    /// The model to start from, if the recipe names one. Folders as in [`Recipe::open_data`].
+    pub fn init_path(&self, folder: &Path, assets: &Path) -> Option<PathBuf> {
+        self.init.as_ref().map(|path| resolve(path, folder, assets))
     }
 
     /// Images of one pass through the network.
@@ -198,6 +366,10 @@ impl Recipe {
             let source: Arc<dyn Source> = match &part.from {
                 DataSource::Worlds(seed) => Arc::new(Worlds::training(*seed)),
                 DataSource::Path(path) => open_source(&resolve(path, folder, assets))?,
+            };
+            let source: Arc<dyn Source> = match &part.class {
+                Some(class) => Arc::new(Named::new(source, class)),
+                None => source,
             };
             sources.push((source, part.weight));
         }
@@ -229,7 +401,7 @@ mod tests {
         for name in ["worlds-fsq", "worlds-vqvae"] {
             let recipe = Recipe::read(&folder.join(format!("{name}.ron"))).unwrap();
             assert_eq!(recipe.name, name);
-            assert_eq!(recipe.tokenizer.network.factor(), 4);
+            assert_eq!(recipe.tokenizer.unwrap().network.factor(), 4);
         }
     }
 }

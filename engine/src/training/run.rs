@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::orders::Order;
 use super::recipe::Recipe;
 use super::report::Report;
-use super::trainer::Trainer;
+use super::supplies::Supplies;
+use super::trainer::{Begin, Trainer};
 use crate::images::Picture;
 use crate::session::{Advance, Watch, Work};
-use crate::{EngineError, Result};
+use crate::{EngineError, Knob, Problem, Result};
 
 /// An entry of a training run's log.
 #[derive(Debug, Clone)]
@@ -23,11 +25,44 @@ pub enum TrainEvent {
         /// Reconstructions, in the order of the probe set.
         pictures: Arc<[Picture]>,
     },
+    /// The run begins or goes on here.
+    Started {
+        /// Steps done.
+        step: u64,
+        /// Steps of the whole run.
+        steps: u64,
+        /// What may be turned, and where it stands.
+        knobs: Vec<(Knob, f64)>,
+        /// The steps whose checkpoints are kept.
+        kept: Vec<u64>,
+    },
+    /// A knob was turned.
+    Turned(Order),
+    /// The checkpoint of a step is kept; so are these now.
+    Kept(Vec<u64>),
+    /// The run went to a kept checkpoint: reports beyond `step` are of another way.
+    WentTo {
+        /// Steps done.
+        step: u64,
+        /// What may be turned, and where it stands there.
+        knobs: Vec<(Knob, f64)>,
+    },
+    /// What the run was told cannot be done.
+    Refused(Problem),
     /// The model was written.
     Finished {
         /// Where.
         model: PathBuf,
     },
+}
+
+/// What a training run can be told while it goes on, or is paused.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum TrainOrder {
+    /// Turn a knob to a value.
+    Turn(Knob, f64),
+    /// Go to the kept checkpoint of a step.
+    GoTo(u64),
 }
 
 /// A training run for [`crate::session::Session::start`]. The trainer is made in the first step,
@@ -40,6 +75,10 @@ pub struct TrainRun {
     folder: PathBuf,
     resume: bool,
     probe: Vec<Picture>,
+    /// When the probe was last reconstructed, and how long that took.
+    probed: Option<(Instant, Duration)>,
+    /// What is turned before the first step.
+    turned: Vec<(Knob, f64)>,
     last_step: Option<u64>,
     at_most: Option<Duration>,
     started: Option<Instant>,
@@ -48,7 +87,7 @@ pub struct TrainRun {
 
 impl TrainRun {
     /// A run of a recipe. `recipe_folder` is where its relative paths start, `folder` where the
-    /// run's files go; `probe` pictures are reconstructed at every tenth report.
+    /// run's files go.
     pub fn new(
         recipe: Recipe,
         recipe_folder: PathBuf,
@@ -63,6 +102,8 @@ impl TrainRun {
             folder,
             resume,
             probe: Vec::new(),
+            probed: None,
+            turned: Vec::new(),
             last_step: None,
             at_most: None,
             started: None,
@@ -70,10 +111,18 @@ impl TrainRun {
         }
     }
 
-    /// Pictures to be reconstructed as the model learns; sides must divide by its factor.
+    /// Pictures to be reconstructed at the beginning and as the model learns; sides must divide by its
+    /// factor.
     #[must_use]
     pub fn with_probe(mut self, probe: Vec<Picture>) -> Self {
         self.probe = probe;
+        self
+    }
+
+    /// Turns knobs before the first step that is taken.
+    #[must_use]
+    pub fn turning(mut self, knobs: Vec<(Knob, f64)>) -> Self {
+        self.turned = knobs;
         self
     }
 
@@ -98,29 +147,110 @@ impl TrainRun {
 
 impl Work for TrainRun {
     type Entry = TrainEvent;
+    type Order = TrainOrder;
 
     fn title(&self) -> String {
         format!("train {}", self.recipe.name)
     }
 
     fn step(&mut self, watch: &mut Watch<'_, TrainEvent>) -> Result<Advance> {
-        if self.trainer.is_none() {
-            let source = self.recipe.open_data(&self.recipe_folder, &self.assets)?;
-            let device = watch.device().clone();
-            let recipe = self.recipe.clone();
-            let made = Trainer::new(recipe, source, &self.folder, &device, self.resume)?;
-            self.started = Some(Instant::now());
-            self.trainer = Some(made);
+        if self.started.is_none() {
+            self.begin(watch)?;
+            return self.probe(watch);
         }
         self.go_on(watch)
     }
 
     fn keep(&mut self) -> Result<()> {
-        self.trainer.as_mut().map_or(Ok(()), Trainer::save)
+        match &mut self.trainer {
+            Some(trainer) if trainer.is_whole() => trainer.save(),
+            _ => Ok(()),
+        }
+    }
+
+    fn obey(&mut self, order: TrainOrder, watch: &mut Watch<'_, TrainEvent>) {
+        if let Err(error) = self.do_as_told(order, watch) {
+            watch.append(TrainEvent::Refused(error.problem()));
+        }
     }
 }
 
+/// The probe takes at most about this share of the time.
+const PROBE_SHARE: u32 = 10;
+/// The probe is not reconstructed more often than this.
+const PROBE_AGAIN: Duration = Duration::from_millis(800);
+
 impl TrainRun {
+    /// Makes the trainer.
+    fn begin(&mut self, watch: &mut Watch<'_, TrainEvent>) -> Result<()> {
+        let mut trainer = match self.trainer.take() {
+            Some(trainer) => trainer,
+            None => {
+                let recipe = self.recipe.clone();
+                let supplies = Supplies::of(&recipe, &self.recipe_folder, &self.assets)?;
+                let begin = if self.resume { Begin::Resume } else { Begin::Anew };
+                Trainer::new(recipe, supplies, &self.folder, watch.device(), begin)?
+            }
+        };
+        for (knob, value) in std::mem::take(&mut self.turned) {
+            trainer.turn(knob, value)?;
+        }
+        let (step, steps) = (trainer.steps_done(), trainer.recipe().steps);
+        let (knobs, kept) = (trainer.knobs(), trainer.kept());
+        watch.append(TrainEvent::Started { step, steps, knobs, kept });
+        for order in trainer.orders() {
+            watch.append(TrainEvent::Turned(*order));
+        }
+        self.started = Some(Instant::now());
+        self.trainer = Some(trainer);
+        Ok(())
+    }
+
+    /// Shows what the model makes of the probe now.
+    fn probe(&mut self, watch: &mut Watch<'_, TrainEvent>) -> Result<Advance> {
+        let Some(trainer) = &mut self.trainer else { return Ok(Advance::More) };
+        if self.probe.is_empty() {
+            return Ok(Advance::More);
+        }
+        let (step, started) = (trainer.steps_done(), Instant::now());
+        let pictures = match trainer.reconstruct(&self.probe) {
+            Ok(pictures) => pictures.into(),
+            Err(error) => return interrupted(trainer, error),
+        };
+        watch.append(TrainEvent::Probe { step, pictures });
+        self.probed = Some((Instant::now(), started.elapsed()));
+        Ok(Advance::More)
+    }
+
+    /// Whether it is time to show the probe again.
+    fn probe_is_due(&self) -> bool {
+        let long_ago = |(at, took): (Instant, Duration)| {
+            at.elapsed() >= PROBE_AGAIN.max(took.saturating_mul(PROBE_SHARE))
+        };
+        !self.probe.is_empty() && self.probed.is_none_or(long_ago)
+    }
+
+    fn do_as_told(&mut self, order: TrainOrder, watch: &mut Watch<'_, TrainEvent>) -> Result<()> {
+        if self.started.is_none() {
+            self.begin(watch)?;
+        }
+        let Some(trainer) = &mut self.trainer else { return Ok(()) };
+        match order {
+            TrainOrder::Turn(knob, value) => {
+                let order = trainer.turn(knob, value)?;
+                watch.append(TrainEvent::Turned(order));
+            }
+            TrainOrder::GoTo(step) => {
+                trainer.go_to(step)?;
+                watch.append(TrainEvent::WentTo { step, knobs: trainer.knobs() });
+                let fraction = step as f32 / trainer.recipe().steps as f32;
+                watch.progress(fraction, String::new());
+                self.probe(watch)?;
+            }
+        }
+        Ok(())
+    }
+
     /// A step of the trainer, or the end.
     fn go_on(&mut self, watch: &mut Watch<'_, TrainEvent>) -> Result<Advance> {
         let Some(trainer) = &mut self.trainer else { return Ok(Advance::More) };
@@ -140,23 +270,26 @@ impl TrainRun {
         } else {
             None
         };
+        let every = trainer.recipe().keep.every;
+        if every > 0 && trainer.steps_done().is_multiple_of(every) {
+            watch.append(TrainEvent::Kept(trainer.kept()));
+        }
+        let ends = is_over(trainer);
         if let Some(report) = report {
             let steps = trainer.recipe().steps;
             let end = last_step.map_or(steps, |last| last.min(steps));
             let fraction = report.step as f32 / end as f32;
             watch.progress(fraction, format!("{:.0} images/s", report.images_per_second));
-            let step = report.step;
             watch.append(TrainEvent::Report(report));
-            let every = trainer.recipe().report_every * 10;
-            if !self.probe.is_empty() && (step.is_multiple_of(every) || trainer.is_done()) {
-                let pictures = match trainer.reconstruct(&self.probe) {
-                    Ok(pictures) => pictures.into(),
-                    Err(error) => return interrupted(trainer, error),
-                };
-                watch.append(TrainEvent::Probe { step, pictures });
+        }
+        if !self.probe.is_empty() && (ends || self.probe_is_due()) {
+            match self.probe(watch)? {
+                Advance::More => {}
+                stuck => return Ok(stuck),
             }
         }
-        if is_over(trainer) {
+        let Some(trainer) = &mut self.trainer else { return Ok(Advance::More) };
+        if ends {
             return match trainer.save().and_then(|()| trainer.export()) {
                 Ok(model) => {
                     watch.append(TrainEvent::Finished { model });
@@ -172,11 +305,14 @@ impl TrainRun {
 /// After images could not be read, or the probe could not be decoded: what was learned is written, and the
 /// run waits until it is resumed, which tries again.
 fn interrupted(trainer: &mut Trainer, error: EngineError) -> Result<Advance> {
-    let nothing_to_keep = trainer.steps_done() == 0 || !trainer.is_whole();
-    if nothing_to_keep || matches!(error, EngineError::Cancelled) {
+    if trainer.steps_done() == 0 || matches!(error, EngineError::Cancelled) {
         return Err(error);
     }
     let mut problem = error.problem();
+    if !trainer.is_whole() {
+        // A kept checkpoint is better than what is in memory; the person may go there.
+        return Ok(Advance::Stuck(problem));
+    }
     match trainer.save() {
         Ok(()) => {
             let what = "what was learned is kept, and the run can be resumed";

@@ -8,6 +8,7 @@ use candle_core::{Device, Tensor};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::orders::Order;
 use super::recipe::Recipe;
 use crate::atomic::PARTIAL;
 use crate::checkpoints::{self, Precision};
@@ -64,10 +65,21 @@ pub(super) fn to_bytes(tensors: &BTreeMap<String, Tensor>, metadata: &Value) -> 
 }
 
 /// A saved run.
+#[derive(Debug)]
 pub(super) struct Saved {
     pub(super) tensors: BTreeMap<String, Tensor>,
+    pub(super) at: Done,
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Done {
+    /// Steps done.
     pub(super) step: u64,
+    /// Seconds of training.
     pub(super) seconds: f64,
+    /// What was turned on the way.
+    pub(super) orders: Vec<Order>,
 }
 
 /// Writes the checkpoint of a run.
@@ -75,20 +87,22 @@ pub(super) fn save_run(
     path: &Path,
     tensors: &BTreeMap<String, Tensor>,
     recipe: &Recipe,
-    (step, seconds): (u64, f64),
+    at: &Done,
 ) -> Result<()> {
     let metadata = serde_json::json!({
-        "format": FORMAT, "kind": "run", "step": step, "seconds": seconds, "recipe": recipe,
+        "format": FORMAT, "kind": "run", "step": at.step, "seconds": at.seconds, "orders": at.orders,
+        "recipe": recipe,
     });
     write_atomically(path, &to_bytes(tensors, &metadata)?)
 }
 
-/// Reads the checkpoint of a run of this recipe.
-pub(super) fn load_run(path: &Path, recipe: &Recipe, device: &Device) -> Result<Saved> {
-    let bytes = crate::images::file::read_file(path, 16 << 30)?;
-    let hint = "start the run anew without --resume, or choose its own folder";
-    let bad = |reason: String| EngineError::bad_file(path, reason, hint);
-    let (_, header) = safetensors::SafeTensors::read_metadata(&bytes)
+/// What is written beside the tensors of a run's checkpoint.
+fn metadata_of(path: &Path, bytes: &[u8]) -> Result<Value> {
+    let bad = |reason: String| {
+        let hint = "start the run anew without --resume, or choose its own folder";
+        EngineError::bad_file(path, reason, hint)
+    };
+    let (_, header) = safetensors::SafeTensors::read_metadata(bytes)
         .map_err(|error| bad(format!("no checkpoint: {error}")))?;
     let text = header.metadata().as_ref().and_then(|m| m.get("smalti")).cloned();
     let metadata: Value = text
@@ -98,6 +112,21 @@ pub(super) fn load_run(path: &Path, recipe: &Recipe, device: &Device) -> Result<
     if format != Some(FORMAT) {
         return Err(bad(format!("written as format {:?}, this is {FORMAT}", metadata["format"])));
     }
+    Ok(metadata)
+}
+
+/// The steps that a run had done when it wrote a checkpoint.
+pub(super) fn step_of(path: &Path) -> Result<u64> {
+    let bytes = crate::images::file::read_file(path, 16 << 30)?;
+    Ok(metadata_of(path, &bytes)?["step"].as_u64().unwrap_or(0))
+}
+
+/// Reads the checkpoint of a run of this recipe.
+pub(super) fn load_run(path: &Path, recipe: &Recipe, device: &Device) -> Result<Saved> {
+    let bytes = crate::images::file::read_file(path, 16 << 30)?;
+    let hint = "start the run anew without --resume, or choose its own folder";
+    let bad = |reason: String| EngineError::bad_file(path, reason, hint);
+    let metadata = metadata_of(path, &bytes)?;
     // Through text, as the saved one: numbers must be rounded alike.
     let own = serde_json::to_string(recipe)
         .and_then(|text| serde_json::from_str(&text))
@@ -106,18 +135,19 @@ pub(super) fn load_run(path: &Path, recipe: &Recipe, device: &Device) -> Result<
         return Err(bad(format!("the run was started with another {field:?} in its recipe")));
     }
     let tensors = candle_core::safetensors::load_buffer(&bytes, device)?.into_iter().collect();
-    Ok(Saved {
-        tensors,
-        step: metadata["step"].as_u64().unwrap_or(0),
-        seconds: metadata["seconds"].as_f64().unwrap_or(0.0),
-    })
+    // Those of before knobs could be turned have none.
+    let orders = metadata.get("orders").map_or(Ok(Vec::new()), Vec::deserialize);
+    let orders = orders.map_err(|error| bad(format!("its orders cannot be read: {error}")))?;
+    let step = metadata["step"].as_u64().unwrap_or(0);
+    let seconds = metadata["seconds"].as_f64().unwrap_or(0.0);
+    Ok(Saved { tensors, at: Done { step, seconds, orders } })
 }
 
 /// The first field in which two recipes differ that decides the numbers of a run. Both are read first: an
 /// older one may lack fields that have a default.
 fn other_field(saved: &Value, own: &Value) -> Result<Option<String>, String> {
-    // These decide how long and how a run goes, not its numbers.
-    const FREE: [&str; 3] = ["steps", "recompute", "checkpoint_every_secs"];
+    // These decide how long and how a run goes, or how it began, not its numbers from there.
+    const FREE: [&str; 5] = ["steps", "recompute", "checkpoint_every_secs", "keep", "init"];
     let read = |value: &Value| -> Result<Value, serde_json::Error> {
         serde_json::to_value(Recipe::deserialize(value)?)
     };
@@ -130,17 +160,16 @@ fn other_field(saved: &Value, own: &Value) -> Result<Option<String>, String> {
     Ok(other.map(|(field, _)| field.clone()))
 }
 
-/// Writes a finished model, weights as f16.
+/// Writes a finished model, weights as f16; `metadata` says what it is.
 pub(super) fn save_model(
     path: &Path,
     tensors: &BTreeMap<String, Tensor>,
+    mut metadata: Value,
     recipe: &Recipe,
     step: u64,
 ) -> Result<()> {
-    let metadata = serde_json::json!({
-        "kind": "tokenizer", "config": recipe.tokenizer, "recipe": recipe,
-        "steps": step,
-    });
+    metadata["recipe"] = serde_json::json!(recipe);
+    metadata["steps"] = step.into();
     checkpoints::save_model(path, tensors, &metadata, Precision::F16)
 }
 

@@ -1,26 +1,36 @@
 //! One training run, step by step.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use candle_core::{Device, Tensor, Var};
+use candle_core::{Device, Tensor};
 
+use super::counts_file::CountsFile;
+use super::kept;
+use super::learner::At;
 use super::metrics::MetricsFile;
-use super::optimizer::{AdamW, Gradients};
+use super::objective::{self, Images, Objective, Outcome};
+use super::orders::Order;
 use super::recipe::Recipe;
 use super::report::Report;
-use super::state;
+use super::start::Start;
+use super::state::{self, Done};
+use super::supplies::Supplies;
 use crate::data::{Batch, Loader, LoaderOptions, Source};
 use crate::images::Picture;
-use crate::kernels::recomputing;
-use crate::layers::Weights;
-use crate::measure::BookCounts;
-use crate::quantizers::{Pass, Place};
-use crate::tokenizers::{self, Tokenizer};
-use crate::{EngineError, Result};
+use crate::quantizers::Place;
+use crate::{EngineError, Knob, Result};
+
+/// Where a run begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begin {
+    /// At its first step.
+    Anew,
+    /// Where its latest checkpoint is; at the first step if there is none.
+    Resume,
+}
 
 /// A training run.
 #[derive(Debug)]
@@ -28,44 +38,61 @@ pub struct Trainer {
     recipe: Recipe,
     device: Device,
     folder: PathBuf,
-    tokenizer: Box<dyn Tokenizer>,
-    vars: BTreeMap<String, Var>,
-    optimizer: AdamW,
+    objective: Box<dyn Objective>,
     source: Arc<dyn Source>,
+    supplies: Supplies,
     /// None after it failed, until the next step.
     loader: Option<Loader>,
-    metrics: MetricsFile,
-    step: u64,
+    files: Files,
+    done: Done,
     pace: Pace,
-    counts: BookCounts,
+    restarted: usize,
     /// Whether what is in memory is what a step left, and no number in it led to a loss that is none.
     is_whole: bool,
+    /// Whether the run went back to a kept checkpoint and took no step since.
+    is_back: bool,
     waiting: Option<Waiting>,
     /// Held while the run goes on: two in one folder would write over each other.
     _lock: Option<File>,
 }
 
-/// A report that is not handed out yet, because a file of its step could not be written.
+/// What a run appends to.
+#[derive(Debug)]
+struct Files {
+    metrics: MetricsFile,
+    counts: Option<CountsFile>,
+}
+
+impl Files {
+    /// Those of a run that stands at a step; what lies beyond it is dropped.
+    fn open(folder: &Path, codes: usize, step: u64) -> Result<Self> {
+        let metrics = MetricsFile::open(folder, step)?;
+        Ok(Self { metrics, counts: CountsFile::open(folder, codes, step)? })
+    }
+}
+
+/// What a step has to write yet, because a file could not be written.
 #[derive(Debug)]
 struct Waiting {
-    report: Report,
-    is_written: bool,
+    report: Option<Report>,
+    /// How many of the files have it.
+    written: usize,
+    /// Whether the step's checkpoint is one that is kept.
+    keeps: bool,
 }
 
 /// Clocks of a run.
 #[derive(Debug)]
 struct Pace {
-    seconds: f64,
     since_report: f64,
     images_since_report: usize,
     saved: Instant,
 }
 
-/// What one step gives.
-struct Outcome {
-    losses: Vec<(String, f64)>,
-    mse: f64,
-    gradient_norm: f64,
+impl Pace {
+    fn new() -> Self {
+        Self { since_report: 0.0, images_since_report: 0, saved: Instant::now() }
+    }
 }
 
 /// Loading takes a sixth of the time of all cores where the processor trains; a card leaves the processor
@@ -79,59 +106,47 @@ impl Trainer {
     /// Starts a run in `folder`, or resumes the one whose checkpoint lies there.
     ///
     /// # Errors
-    /// If the recipe, the data or the folder cannot be used, if another program trains there, or if
-    /// `resume` finds another run.
+    /// If the recipe, what it needs or the folder cannot be used, if another program trains there, or if a
+    /// run of another recipe is to be resumed.
     pub fn new(
         recipe: Recipe,
-        source: Arc<dyn Source>,
+        supplies: Supplies,
         folder: &Path,
         device: &Device,
-        resume: bool,
+        begin: Begin,
     ) -> Result<Self> {
         recipe.validate()?;
         std::fs::create_dir_all(folder).map_err(|source| EngineError::io(folder, source))?;
         let lock = state::claim(folder)?;
         state::remove_partial_files(folder)?;
-        let saved = if resume && checkpoint(folder).is_file() {
-            Some(state::load_run(&checkpoint(folder), &recipe, device)?)
+        let latest = checkpoint(folder);
+        let resumes = begin == Begin::Resume && latest.is_file();
+        let (start, done) = if resumes {
+            let saved = state::load_run(&latest, &recipe, device)?;
+            let done = saved.at.clone();
+            (Start::Saved(saved), done)
         } else {
-            None
+            kept::forget(folder)?;
+            (supplies.start(device)?, Done::default())
         };
-        let weights = match &saved {
-            None => Weights::fresh(recipe.seed, device),
-            Some(saved) => Weights::loaded(saved.tensors.clone(), true, device),
-        };
-        let tokenizer = tokenizers::build(&recipe.tokenizer, &weights)?;
-        weights.finish("checkpoint", &["ema.", "adam.", "run."])?;
-        let vars = weights.vars();
-        let mut optimizer = AdamW::new(recipe.optimizer, &vars)?;
-        let mut counts = BookCounts::new(tokenizer.facts().books.iter().map(|book| book.size));
-        let (mut step, mut seconds) = (0, 0.0);
-        if let Some(saved) = &saved {
-            optimizer.restore(&saved.tensors)?;
-            counts = saved_counts(&saved.tensors, &counts)?;
-            (step, seconds) = (saved.step, saved.seconds);
-        }
-        let loader = Some(load(&recipe, &source, device, step)?);
-        let metrics = MetricsFile::open(folder, step)?;
+        let mut objective = objective::of(&recipe, &supplies, &start, device)?;
+        obey(&mut *objective, &done.orders)?;
+        let source = supplies.source();
+        let loader = Some(load(&recipe, &source, device, done.step)?);
         Ok(Self {
             device: device.clone(),
+            files: Files::open(folder, objective.codes(), done.step)?,
             folder: folder.to_owned(),
-            tokenizer,
-            vars,
-            optimizer,
+            objective,
             source,
+            supplies,
             loader,
-            metrics,
-            step,
-            pace: Pace {
-                seconds,
-                since_report: 0.0,
-                images_since_report: 0,
-                saved: Instant::now(),
-            },
-            counts,
+            done,
+            pace: Pace::new(),
+            restarted: 0,
             is_whole: true,
+            // What is kept may lie beyond the latest, if the run had gone back before it ended.
+            is_back: resumes,
             waiting: None,
             _lock: lock,
             recipe,
@@ -140,7 +155,7 @@ impl Trainer {
 
     /// Steps done.
     pub fn steps_done(&self) -> u64 {
-        self.step
+        self.done.step
     }
 
     /// The recipe.
@@ -155,13 +170,64 @@ impl Trainer {
 
     /// Whether all steps are done.
     pub fn is_done(&self) -> bool {
-        self.step >= self.recipe.steps
+        self.done.step >= self.recipe.steps
     }
 
     /// Whether [`Trainer::save`] after an error keeps what a step left, so that the run can go on from
     /// there. Not so after a loss that is no number, where an earlier checkpoint is better.
     pub fn is_whole(&self) -> bool {
         self.is_whole
+    }
+
+    /// What may be turned while the run goes on, and where it stands.
+    pub fn knobs(&self) -> Vec<(Knob, f64)> {
+        self.objective.knobs()
+    }
+
+    /// What was turned so far.
+    pub fn orders(&self) -> &[Order] {
+        &self.done.orders
+    }
+
+    /// Turns a knob from the next step on.
+    ///
+    /// # Errors
+    /// If this run has no such knob, or the value makes no sense; nothing is changed.
+    pub fn turn(&mut self, knob: Knob, value: f64) -> Result<Order> {
+        self.objective.turn(knob, value)?;
+        let order = Order { step: self.done.step, knob, value };
+        self.done.orders.push(order);
+        Ok(order)
+    }
+
+    /// The steps whose checkpoints are kept, in order.
+    pub fn kept(&self) -> Vec<u64> {
+        kept::kept_steps(&self.folder)
+    }
+
+    /// Goes to a kept checkpoint. What came after it stays on the disk until the next step is taken.
+    ///
+    /// # Errors
+    /// If there is none of that step, or it cannot be read; the run then stays where it is.
+    pub fn go_to(&mut self, step: u64) -> Result<()> {
+        let path = kept::path(&self.folder, step);
+        if !path.is_file() {
+            let kept: Vec<String> = self.kept().iter().map(u64::to_string).collect();
+            return Err(EngineError::bad_input(
+                "step",
+                format!("no checkpoint of step {step} is kept"),
+                format!("kept are {}", kept.join(", ")),
+            ));
+        }
+        let saved = state::load_run(&path, &self.recipe, &self.device)?;
+        let done = saved.at.clone();
+        let start = Start::Saved(saved);
+        let mut objective = objective::of(&self.recipe, &self.supplies, &start, &self.device)?;
+        obey(&mut *objective, &done.orders)?;
+        self.loader = Some(load(&self.recipe, &self.source, &self.device, done.step)?);
+        (self.objective, self.done, self.pace) = (objective, done, Pace::new());
+        (self.restarted, self.is_whole, self.is_back, self.waiting) = (0, true, true, None);
+        Ok(())
     }
 
     /// Does one step; every `report_every` steps, and at the end, there is a report. Saves a
@@ -175,25 +241,45 @@ impl Trainer {
         if self.waiting.is_some() {
             return self.write();
         }
+        self.take_this_way()?;
         let started = Instant::now();
         let batch = self.next_batch()?;
-        let outcome = self.learn(&batch.pictures)?;
-        let lr = self.recipe.optimizer.rate(self.step, self.recipe.steps);
-        self.step += 1;
+        let outcome = self.learn(&batch)?;
+        self.done.step += 1;
         let took = started.elapsed().as_secs_f64();
-        self.pace.seconds += took;
+        self.done.seconds += took;
         self.pace.since_report += took;
         self.pace.images_since_report += batch.pictures.len();
-        let due = self.step.is_multiple_of(self.recipe.report_every) || self.is_done();
-        self.waiting = due.then(|| Waiting { report: self.report(outcome, lr), is_written: false });
+        self.restarted += outcome.restarted;
+        let due = self.done.step.is_multiple_of(self.recipe.report_every) || self.is_done();
+        let report = due.then(|| self.report(&outcome));
+        let every = self.recipe.keep.every;
+        let keeps = every > 0 && self.done.step.is_multiple_of(every);
+        if report.is_some() || keeps {
+            self.waiting = Some(Waiting { report, written: 0, keeps });
+        }
         self.write()
+    }
+
+    /// Before a step: what lies beyond, from before the run went back, is forgotten. The beginning is kept.
+    fn take_this_way(&mut self) -> Result<()> {
+        let step = self.done.step;
+        if self.is_back {
+            kept::forget_after(&self.folder, step)?;
+            self.files = Files::open(&self.folder, self.objective.codes(), step)?;
+            self.is_back = false;
+        }
+        if step == 0 && self.recipe.keep.every > 0 {
+            self.save_to(&kept::path(&self.folder, 0))?;
+        }
+        Ok(())
     }
 
     /// The next batch. A loader that failed has lost its place, so the next call starts another.
     fn next_batch(&mut self) -> Result<Batch> {
         let mut loader = match self.loader.take() {
             Some(loader) => loader,
-            None => load(&self.recipe, &self.source, &self.device, self.step)?,
+            None => load(&self.recipe, &self.source, &self.device, self.done.step)?,
         };
         let batch = loader.next_batch()?;
         self.loader = Some(loader);
@@ -207,134 +293,90 @@ impl Trainer {
 
     /// Writes what a step has to: its report, then a checkpoint if one is due.
     fn write(&mut self) -> Result<Option<Report>> {
-        if let Some(Waiting { report, is_written }) = &mut self.waiting
-            && !*is_written
-        {
-            self.metrics.append(report)?;
-            *is_written = true;
+        if let Some(Waiting { report: Some(report), written, .. }) = &mut self.waiting {
+            if *written == 0 {
+                self.files.metrics.append(report)?;
+                *written = 1;
+            }
+            if let (1, Some(counts)) = (*written, &self.files.counts) {
+                counts.append(report.step, &report.counts)?;
+                *written = 2;
+            }
         }
-        if self.pace.saved.elapsed().as_secs_f64() >= self.recipe.checkpoint_every_secs {
+        let keeps = self.waiting.as_ref().is_some_and(|waiting| waiting.keeps);
+        if keeps || self.pace.saved.elapsed().as_secs_f64() >= self.recipe.checkpoint_every_secs {
             self.save()?;
         }
-        Ok(self.waiting.take().map(|waiting| waiting.report))
+        if keeps {
+            let (latest, step) = (checkpoint(&self.folder), self.done.step);
+            kept::keep(&self.folder, &latest, step, self.recipe.keep)?;
+        }
+        Ok(self.waiting.take().and_then(|waiting| waiting.report))
     }
 
-    fn learn(&mut self, pictures: &[Picture]) -> Result<Outcome> {
+    fn learn(&mut self, batch: &Batch) -> Result<Outcome> {
         let at_once = self.recipe.images_at_once();
-        let parts = pictures.len().div_ceil(at_once);
-        let mut gradients = Gradients::default();
-        let mut losses: Vec<(String, f64)> = Vec::new();
-        let mut mse_sum = 0.0;
-        let (mut latents, mut codes) = (Vec::new(), Vec::new());
         let seed = self.recipe.seed;
-        for (part, pictures_now) in pictures.chunks(at_once).enumerate() {
-            let images = tokenizers::images_of(self.tokenizer.facts(), pictures_now, &self.device)?;
-            let again = self.recipe.recompute;
-            let encoded = recomputing(again, || self.tokenizer.encode(&images))?;
-            if self.step == 0 && part == 0 {
-                self.tokenizer.quantizer_mut().start_from(&encoded.detach(), seed)?;
-            }
-            let first_picture = (part * at_once) as u32;
-            let place = Place { seed, step: self.step as u32, first_picture };
-            let quantized = self.tokenizer.quantize(&encoded, Pass::Training(place))?;
-            let decoded = recomputing(again, || self.tokenizer.decode(&quantized.latents))?;
-            let share = pictures_now.len() as f64 / pictures.len() as f64;
-            let difference = (decoded - &images)?;
-            let mse = difference.sqr()?.mean_all()?;
-            mse_sum += share * f64::from(mse.to_scalar::<f32>()?);
-            let weights = self.recipe.losses;
-            let mut named = Vec::new();
-            if weights.mse > 0.0 {
-                named.push(("mse", (mse * weights.mse)?));
-            }
-            if weights.l1 > 0.0 {
-                named.push(("l1", (difference.abs()?.mean_all()? * weights.l1)?));
-            }
-            named.extend(quantized.losses);
-            let mut total: Option<Tensor> = None;
-            for (name, loss) in &named {
-                let value = share * f64::from(loss.to_scalar::<f32>()?);
-                match losses.iter_mut().find(|(known, _)| known == name) {
-                    Some((_, sum)) => *sum += value,
-                    None => losses.push(((*name).to_owned(), value)),
-                }
-                total = Some(match total {
-                    None => loss.clone(),
-                    Some(total) => (total + loss)?,
-                });
-            }
-            if let Some(total) = total {
-                gradients.add(&self.vars, &(total * share)?.backward()?)?;
-            }
-            latents.push(encoded.detach());
-            codes.push(quantized.codes);
+        let place = |first| Place { seed, step: self.done.step as u32, first_picture: first };
+        let parts = batch.pictures.chunks(at_once).zip(batch.classes.chunks(at_once));
+        for (part, (pictures, classes)) in parts.enumerate() {
+            self.objective.learn(&Images {
+                pictures,
+                classes,
+                place: place((part * at_once) as u32),
+                share: pictures.len() as f64 / batch.pictures.len() as f64,
+            })?;
         }
         // From here until the end the weights are between two steps.
         self.is_whole = false;
-        self.check_finite(&losses)?;
-        let at = (self.step, self.recipe.steps);
-        let gradient_norm =
-            self.optimizer.step(&self.vars, &gradients, at, self.average_decay())?;
-        let latents = if parts == 1 { latents.remove(0) } else { Tensor::cat(&latents, 0)? };
-        let codes = together(&codes)?;
-        self.count(&codes)?;
-        let place = Place { seed, step: self.step as u32, first_picture: 0 };
-        self.tokenizer.quantizer_mut().observe(&latents, &codes, place)?;
-        let sum = losses.iter().map(|(_, value)| value).sum();
-        losses.insert(0, ("loss".to_owned(), sum));
+        self.check_finite()?;
+        let (step, steps) = (self.done.step, self.recipe.steps);
+        let at = At { step, steps, average_decay: self.average_decay() };
+        let outcome = self.objective.move_on(at, place(0))?;
         self.is_whole = true;
-        Ok(Outcome { losses, mse: mse_sum, gradient_norm })
+        Ok(outcome)
     }
 
-    /// Counts the codes of each part, (B, rows, columns), in the book that they are of.
-    fn count(&mut self, codes: &[Tensor]) -> Result<()> {
-        let side = self.recipe.crop.side as usize;
-        let layout = self.tokenizer.layout(side, side)?;
-        for (part, codes) in layout.iter().zip(codes) {
-            self.counts.add_codes(part.book, &codes.flatten_all()?.to_vec1::<u32>()?);
-        }
-        Ok(())
-    }
-
-    fn check_finite(&self, losses: &[(String, f64)]) -> Result<()> {
-        match losses.iter().find(|(_, value)| !value.is_finite()) {
+    fn check_finite(&self) -> Result<()> {
+        let losses = self.objective.losses();
+        // The total comes first; what made it so says more.
+        match losses.iter().rev().find(|(_, value)| !value.is_finite()) {
             None => Ok(()),
-            Some((name, value)) => Err(EngineError::bad_input(
-                "training",
-                format!("the loss {name} is {value} at step {}", self.step),
-                "lower the learning rate; the last checkpoint is kept",
-            )),
+            Some((name, value)) => {
+                let last = if checkpoint(&self.folder).is_file() {
+                    "the last good checkpoint is kept: go on from there with a lower learning rate"
+                } else {
+                    "start again with a lower learning rate"
+                };
+                let reason = format!("the loss {name} is {value} at step {}", self.done.step);
+                Err(EngineError::bad_input("training", reason, last))
+            }
         }
     }
 
     /// How much the moving average of the weights keeps; young averages forget faster, so that the
     /// random start does not linger.
     fn average_decay(&self) -> f64 {
-        let n = self.step as f64;
+        let n = self.done.step as f64;
         self.recipe.ema_decay.min((1.0 + n) / (10.0 + n))
     }
 
-    fn report(&mut self, outcome: Outcome, lr: f64) -> Report {
-        let statistics = self.counts.statistics();
-        let report = Report {
-            step: self.step,
-            seconds: self.pace.seconds,
-            losses: outcome.losses,
-            usage: statistics.usage,
-            perplexity: statistics.perplexity,
-            // Pixels span 2, so the peak's square is 4.
-            psnr: 10.0 * (4.0 / outcome.mse.max(1e-12)).log10(),
-            images_per_second: self.pace.images_since_report as f64
-                / self.pace.since_report.max(1e-9),
+    fn report(&mut self, outcome: &Outcome) -> Report {
+        let told = self.objective.figures();
+        let pace = std::mem::replace(&mut self.pace, Pace::new());
+        self.pace.saved = pace.saved;
+        Report {
+            step: self.done.step,
+            seconds: self.done.seconds,
+            losses: self.objective.losses(),
+            figures: told.figures,
+            images_per_second: pace.images_since_report as f64 / pace.since_report.max(1e-9),
             gradient_norm: outcome.gradient_norm,
-            lr,
-            books: statistics.books,
-            counts: self.counts.counts().map(Into::into).collect(),
-        };
-        self.pace.since_report = 0.0;
-        self.pace.images_since_report = 0;
-        self.counts = self.counts.emptied();
-        report
+            lr: outcome.lr,
+            restarted: std::mem::take(&mut self.restarted),
+            books: told.books,
+            counts: told.counts,
+        }
     }
 
     /// Writes the checkpoint now.
@@ -342,28 +384,21 @@ impl Trainer {
     /// # Errors
     /// If the folder cannot be written; an earlier checkpoint stays.
     pub fn save(&mut self) -> Result<()> {
-        let mut tensors: BTreeMap<String, Tensor> = BTreeMap::new();
-        for (name, var) in &self.vars {
-            tensors.insert(name.clone(), var.as_tensor().clone());
-        }
-        tensors.extend(self.tokenizer.quantizer().state());
-        tensors.extend(self.optimizer.state(&self.vars)?);
-        for (book, counts) in self.counts.counts().enumerate() {
-            let counts: Vec<i64> = counts.iter().map(|count| *count as i64).collect();
-            let n = counts.len();
-            tensors.insert(counts_name(book), Tensor::from_vec(counts, n, &Device::Cpu)?);
-        }
-        let path = checkpoint(&self.folder);
-        state::save_run(&path, &tensors, &self.recipe, (self.step, self.pace.seconds))?;
+        self.save_to(&checkpoint(&self.folder))?;
         self.pace.saved = Instant::now();
         Ok(())
     }
 
+    fn save_to(&self, path: &Path) -> Result<()> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|source| EngineError::io(folder, source))?;
+        }
+        state::save_run(path, &self.objective.state()?, &self.recipe, &self.done)
+    }
+
     /// The model as it is now: averaged weights and the quantizer's state.
-    pub fn model_tensors(&self) -> Result<BTreeMap<String, Tensor>> {
-        let mut tensors = self.optimizer.averages(&self.vars)?;
-        tensors.extend(self.tokenizer.quantizer().state());
-        Ok(tensors)
+    pub fn model_tensors(&self) -> Result<std::collections::BTreeMap<String, Tensor>> {
+        self.objective.model()
     }
 
     /// Writes the model as it is now to `NAME.safetensors` in the run's folder and gives its path.
@@ -372,7 +407,8 @@ impl Trainer {
     /// If the folder cannot be written.
     pub fn export(&self) -> Result<PathBuf> {
         let path = self.folder.join(format!("{}.safetensors", self.recipe.name));
-        state::save_model(&path, &self.model_tensors()?, &self.recipe, self.step)?;
+        let metadata = self.objective.metadata();
+        state::save_model(&path, &self.model_tensors()?, metadata, &self.recipe, self.done.step)?;
         Ok(path)
     }
 
@@ -381,25 +417,13 @@ impl Trainer {
     /// # Errors
     /// If a picture's side does not divide by the factor.
     pub fn reconstruct(&self, pictures: &[Picture]) -> Result<Vec<Picture>> {
-        let weights = Weights::loaded(self.model_tensors()?, false, &self.device);
-        let tokenizer = tokenizers::build(&self.recipe.tokenizer, &weights)?;
-        let mut out = Vec::new();
-        for picture in pictures {
-            let tokens = tokenizers::tokenize(&*tokenizer, picture)?;
-            out.push(tokenizers::detokenize(&*tokenizer, &tokens)?);
-        }
-        Ok(out)
+        self.objective.reconstruct(pictures)
     }
 }
 
-/// The codes of each part over all micro-batches.
-fn together(batches: &[Vec<Tensor>]) -> Result<Vec<Tensor>> {
-    let parts = batches.first().map_or(0, Vec::len);
-    let part = |number: usize| {
-        let codes: Vec<&Tensor> = batches.iter().filter_map(|batch| batch.get(number)).collect();
-        Ok(Tensor::cat(&codes, 0)?)
-    };
-    (0..parts).map(part).collect()
+/// Turns what was turned before a checkpoint was written.
+fn obey(objective: &mut dyn Objective, orders: &[Order]) -> Result<()> {
+    orders.iter().try_for_each(|order| objective.turn(order.knob, order.value))
 }
 
 /// The checkpoint of a run's folder.
@@ -416,30 +440,4 @@ fn load(recipe: &Recipe, source: &Arc<dyn Source>, device: &Device, step: u64) -
         threads: loader_threads(device),
     };
     Loader::start_at(Arc::clone(source), options, step)
-}
-
-/// What the counts of a book are called in a checkpoint.
-fn counts_name(book: usize) -> String {
-    if book == 0 { "run.counts".to_owned() } else { format!("run.counts.{book}") }
-}
-
-/// The counts of each book in a checkpoint. In one of before books were told apart all stand in the first:
-/// there counting begins again, as after a report.
-fn saved_counts(tensors: &BTreeMap<String, Tensor>, books: &BookCounts) -> Result<BookCounts> {
-    let mut found = Vec::new();
-    for (book, empty) in books.counts().enumerate() {
-        let name = counts_name(book);
-        match tensors.get(&name) {
-            Some(counts) if counts.elem_count() == empty.len() => {
-                let counts = counts.flatten_all()?.to_vec1::<i64>()?;
-                found.push(counts.iter().map(|count| *count as u64).collect());
-            }
-            None if book > 0 => return Ok(books.clone()),
-            _ => {
-                let reason = format!("{name} should be {} counts", empty.len());
-                return Err(EngineError::bad_input("checkpoint", reason, ""));
-            }
-        }
-    }
-    Ok(BookCounts::from_counts(found))
 }

@@ -19,6 +19,7 @@ struct Counting {
 
 impl Work for Counting {
     type Entry = u32;
+    type Order = ();
 
     fn title(&self) -> String {
         "counting".to_owned()

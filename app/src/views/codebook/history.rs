@@ -49,6 +49,8 @@ struct BookHistory {
     pending: Vec<f32>,
     reports_pending: usize,
     rows: Vec<Arc<[f32]>>,
+    /// Steps done at the end of each row.
+    steps: Vec<u64>,
     shown: Rows,
 }
 
@@ -60,6 +62,7 @@ impl Default for BookHistory {
             pending: Vec::new(),
             reports_pending: 0,
             rows: Vec::new(),
+            steps: Vec::new(),
             shown: Rows::default(),
         }
     }
@@ -89,11 +92,14 @@ impl History {
                 TrainEvent::Report(report) => {
                     self.books.resize_with(report.counts.len(), BookHistory::default);
                     for (book, counts) in self.books.iter_mut().zip(&report.counts) {
-                        book.push(counts);
+                        book.push(counts, report.step);
                     }
                 }
                 TrainEvent::Finished { model } => self.model = Some(model.clone()),
-                TrainEvent::Probe { .. } => {}
+                TrainEvent::WentTo { step, .. } => {
+                    self.books.iter_mut().for_each(|book| book.go_to(*step));
+                }
+                _ => {}
             }
         }
         self.books.iter_mut().filter(|book| book.has_changed()).for_each(BookHistory::show);
@@ -143,13 +149,23 @@ impl BookHistory {
         self.codebook_size.div_ceil(self.codes_per_column()) as u32
     }
 
-    fn push(&mut self, counts: &[u64]) {
+    /// The run went back: what came after that step is of another way.
+    fn go_to(&mut self, step: u64) {
+        let kept = self.steps.partition_point(|at| *at <= step);
+        self.rows.truncate(kept);
+        self.steps.truncate(kept);
+        self.reports_pending = 0;
+        self.show();
+    }
+
+    fn push(&mut self, counts: &[u64], step: u64) {
         if counts.is_empty() {
             return;
         }
         if counts.len() != self.codebook_size {
             self.codebook_size = counts.len();
             self.rows.clear();
+            self.steps.clear();
             self.reports_per_row = 1;
             self.reports_pending = 0;
         }
@@ -167,8 +183,10 @@ impl BookHistory {
         }
         self.reports_pending = 0;
         self.rows.push(self.pending.as_slice().into());
+        self.steps.push(step);
         if self.rows.len() >= MOST_ROWS {
             self.rows = self.rows.chunks(2).map(together).collect();
+            self.steps = self.steps.chunks(2).map(|pair| pair[pair.len() - 1]).collect();
             self.reports_per_row *= 2;
         }
     }
@@ -203,8 +221,8 @@ mod tests {
     #[test]
     fn a_long_history_keeps_every_count_in_fewer_rows() {
         let mut history = BookHistory::default();
-        for _ in 0..2 * MOST_ROWS {
-            history.push(&[1, 0, 2]);
+        for step in 0..2 * MOST_ROWS {
+            history.push(&[1, 0, 2], step as u64);
         }
         assert!(history.rows.len() < MOST_ROWS);
         let total: f32 = history.rows.iter().flat_map(|row| row.iter()).sum();
@@ -218,7 +236,7 @@ mod tests {
         let mut history = History::default();
         for counts in [[1, 0], [0, 3]] {
             let mut book = BookHistory::default();
-            book.push(&counts);
+            book.push(&counts, 1);
             book.show();
             history.books.push(book);
         }
@@ -232,7 +250,7 @@ mod tests {
     #[test]
     fn large_codebooks_put_neighbors_together() {
         let mut history = BookHistory::default();
-        history.push(&vec![1; 1 << 18]);
+        history.push(&vec![1; 1 << 18], 1);
         history.show();
         assert_eq!(history.shown.columns, HISTORY_COLUMNS);
         assert_eq!(history.shown.highest, 128.0);

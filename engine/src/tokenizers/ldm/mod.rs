@@ -40,6 +40,11 @@ pub struct Ldm {
 }
 
 impl Ldm {
+    /// The weight of the decoder's last layer.
+    pub const LAST_WEIGHT: &'static str = "decoder.conv_out.weight";
+    /// What the tensors of encoder and quantizer, which decide the tokens, begin with.
+    pub const TOKENS: [&'static str; 3] = ["encoder.", "quant_conv.", "quantize."];
+
     /// The network of a configuration.
     ///
     /// # Errors
@@ -92,6 +97,17 @@ impl Ldm {
         let latents = self.quant_conv.forward(&encoded)?;
         probe.show("quant_conv", &latents);
         Ok(latents)
+    }
+
+    /// What the last layer makes images of, (B, ch, H, W): [`Ldm::paint`] goes on.
+    pub fn decode_to_last(&self, latents: &Tensor) -> Result<Tensor> {
+        super::check_quantized(latents, self.dim)?;
+        self.decoder.forward_but_last(&self.post_quant_conv.forward(latents)?)
+    }
+
+    /// The images (B, C, H, W) of the last layer's input; its weight is [`Ldm::LAST_WEIGHT`].
+    pub fn paint(&self, last: &Tensor) -> Result<Tensor> {
+        self.decoder.forward_last(last)
     }
 
     /// [`Tokenizer::decode`], with `probe` seeing every named layer.

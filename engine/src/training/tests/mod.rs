@@ -1,12 +1,14 @@
 //! Runs of a tiny tokenizer on painted worlds.
 
+mod ways;
+
 use crate::device::of_tests;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use candle_core::{DType, Tensor};
 
-use super::{Recipe, Report, TrainEvent, TrainRun, Trainer};
+use super::{Begin, Recipe, Report, Supplies, TrainEvent, TrainRun, Trainer};
 use crate::data::{Sample, Source};
 use crate::images::Picture;
 use crate::session::{Control, RunState, Session, Settings};
@@ -29,8 +31,13 @@ fn recipe(quantizer: &str, more: &str) -> Recipe {
 }
 
 fn start(recipe: Recipe, folder: &Path, resume: bool) -> Result<Trainer> {
-    let source = recipe.open_data(Path::new("."), Path::new(".")).unwrap();
-    Trainer::new(recipe, source, folder, &of_tests().unwrap(), resume)
+    let supplies = Supplies::of(&recipe, Path::new("."), Path::new(".")).unwrap();
+    begin(recipe, supplies, folder, resume)
+}
+
+fn begin(recipe: Recipe, supplies: Supplies, folder: &Path, resume: bool) -> Result<Trainer> {
+    let begin = if resume { Begin::Resume } else { Begin::Anew };
+    Trainer::new(recipe, supplies, folder, &of_tests().unwrap(), begin)
 }
 
 /// Goes on to `step`; what does not depend on the clock.
@@ -83,7 +90,7 @@ fn a_resumed_run_continues_to_the_same_numbers_bit_for_bit() {
             let log = |folder: &Path| -> Vec<String> {
                 let text = std::fs::read_to_string(folder.join("metrics.csv")).unwrap();
                 let columns = |line: &str| {
-                    let clock = [1, line.split(',').count() - 2];
+                    let clock = [1, line.split(',').count() - 4];
                     let kept = line.split(',').enumerate().filter(|(i, _)| !clock.contains(i));
                     kept.map(|(_, cell)| cell.to_owned()).collect::<Vec<_>>().join(",")
                 };
@@ -128,9 +135,7 @@ impl Source for Drive {
 fn a_folder_in_which_a_run_goes_on_takes_no_other_one() {
     let folder = tempfile::tempdir().unwrap();
     let source = || recipe(VQ, "").open_data(Path::new("."), Path::new(".")).unwrap();
-    let start = |resume| {
-        Trainer::new(recipe(VQ, ""), source(), folder.path(), &of_tests().unwrap(), resume)
-    };
+    let start = |resume| begin(recipe(VQ, ""), Supplies::images(source()), folder.path(), resume);
     let mut first = start(false).unwrap();
     go(&mut first, 1);
     first.save().unwrap();
@@ -149,7 +154,7 @@ fn images_that_cannot_be_read_for_a_while_cost_nothing_but_the_while() {
     let drive = std::sync::Arc::new(Drive { worlds, is_away: false.into() });
     let start = |name: &str| {
         let (path, source) = (folder.path().join(name), std::sync::Arc::clone(&drive));
-        Trainer::new(recipe(VQ, ""), source, &path, &of_tests().unwrap(), false).unwrap()
+        begin(recipe(VQ, ""), Supplies::images(source), &path, false).unwrap()
     };
     let reports = go(&mut start("whole"), 6);
     let mut trainer = start("cut");
@@ -179,7 +184,7 @@ fn a_run_whose_images_are_gone_is_kept_and_waits_to_be_resumed() {
     let set_away = |away| drive.is_away.store(away, std::sync::atomic::Ordering::Relaxed);
     let long = Recipe { steps: 100_000, ..recipe(FSQ, "") };
     let source = std::sync::Arc::clone(&drive);
-    let made = Trainer::new(long.clone(), source, folder.path(), &of_tests().unwrap(), false);
+    let made = begin(long.clone(), Supplies::images(source), folder.path(), false);
     let device = crate::device::choice_of_tests().unwrap();
     let session = Session::new(Settings { device, ..Settings::new("assets") }).unwrap();
     let here = || std::path::PathBuf::from(".");
@@ -235,11 +240,17 @@ fn the_codes_of_each_level_are_counted_in_its_own_book() {
         let used: Vec<usize> =
             report.counts.iter().map(|b| b.iter().filter(|c| **c > 0).count()).collect();
         assert_eq!(used, [books[0].statistics.used as usize, books[1].statistics.used as usize]);
-        assert!((report.usage - (used[0] + used[1]) as f64 / 32.0).abs() < 1e-12);
+        assert!(
+            (report.figure("usage").unwrap() - (used[0] + used[1]) as f64 / 32.0).abs() < 1e-12
+        );
     }
     let log = std::fs::read_to_string(folder.path().join("metrics.csv")).unwrap();
     let lines: Vec<&str> = log.lines().collect();
-    assert!(lines[0].ends_with(",lr,usage.0,perplexity.0,usage.1,perplexity.1"), "{}", lines[0]);
+    assert!(
+        lines[0].ends_with(",restarted,usage.0,perplexity.0,usage.1,perplexity.1"),
+        "{}",
+        lines[0]
+    );
     let columns = |line: &str| line.split(',').count();
     assert!(lines.iter().all(|line| columns(line) == columns(lines[0])), "{log}");
     // A checkpoint of before books were told apart goes on.
@@ -332,7 +343,9 @@ fn a_run_learns_and_its_model_is_the_average() {
     (long.steps, long.batch) = (150, 8);
     let mut trainer = start(long, folder.path(), false).unwrap();
     let reports = go(&mut trainer, 150);
-    let mean = |part: &[Report]| part.iter().map(|r| r.psnr).sum::<f64>() / part.len() as f64;
+    let mean = |part: &[Report]| {
+        part.iter().map(|r| r.figure("psnr").unwrap()).sum::<f64>() / part.len() as f64
+    };
     let (first, last) = (mean(&reports[..10]), mean(&reports[140..]));
     assert!(last > first + 3.0, "PSNR from {first:.2} to {last:.2} dB");
     assert!(reports.iter().all(|r| r.counts[0].iter().sum::<u64>() == 8 * 16));

@@ -1,0 +1,70 @@
+//! What a recipe names and a run needs: images, and models to start from.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use candle_core::Device;
+
+use super::recipe::{PerceptualNetwork, Recipe};
+use super::start::Start;
+use crate::data::Source;
+use crate::layers::Weights;
+use crate::perceptual::{Classifier, Lpips, Published};
+use crate::{Result, checkpoints};
+
+/// What a run needs beside its recipe.
+#[derive(Debug, Clone)]
+pub struct Supplies {
+    source: Arc<dyn Source>,
+    init: Option<PathBuf>,
+    /// Where paths of the recipe start, and what comes with Smalti.
+    folders: [PathBuf; 2],
+}
+
+impl Supplies {
+    /// What a recipe names. `folder` is the recipe's, `assets` that of what comes with Smalti.
+    ///
+    /// # Errors
+    /// Those of the sources.
+    pub fn of(recipe: &Recipe, folder: &Path, assets: &Path) -> Result<Self> {
+        let source = recipe.open_data(folder, assets)?;
+        let folders = [folder, assets].map(Path::to_owned);
+        Ok(Self { source, init: recipe.init_path(folder, assets), folders })
+    }
+
+    /// Images alone, for a recipe that names nothing else.
+    pub fn images(source: Arc<dyn Source>) -> Self {
+        Self { source, init: None, folders: Default::default() }
+    }
+
+    /// The images.
+    pub(super) fn source(&self) -> Arc<dyn Source> {
+        Arc::clone(&self.source)
+    }
+
+    /// The network of a perceptual loss.
+    pub(super) fn perceptual(&self, network: &PerceptualNetwork, device: &Device) -> Result<Lpips> {
+        let [folder, assets] = &self.folders;
+        let path = |path| Recipe::path(path, folder, assets);
+        match network {
+            PerceptualNetwork::Classifier(file) => {
+                let classifier = Classifier::open(&path(file), device)?;
+                let weights = Weights::loaded(BTreeMap::new(), false, device);
+                Lpips::with_mean_heads(classifier, &weights)
+            }
+            PerceptualNetwork::Vgg16(trunk, heads) => {
+                Lpips::open(Published::Vgg16, &path(trunk), &path(heads), device)
+            }
+            PerceptualNetwork::AlexNet(trunk, heads) => {
+                Lpips::open(Published::AlexNet, &path(trunk), &path(heads), device)
+            }
+        }
+    }
+
+    /// Where a new run starts.
+    pub(super) fn start(&self, device: &Device) -> Result<Start> {
+        let Some(path) = &self.init else { return Ok(Start::Fresh) };
+        Ok(Start::Model(checkpoints::model_tensors(path, device)?))
+    }
+}

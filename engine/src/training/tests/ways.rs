@@ -1,0 +1,210 @@
+//! Knobs that are turned, steps back, other ways, other beginnings.
+
+use super::*;
+use crate::Knob;
+use crate::training::{Keep, Trains, branch, kept_steps, stored_counts};
+
+const DEAD: &str = "Vq((codes: 16, update: Gradient))";
+
+fn keeping(quantizer: &str) -> Recipe {
+    Recipe { keep: Keep { every: 2, megabytes: 500 }, ..recipe(quantizer, "") }
+}
+
+/// The figures of the last report and the model, to the last bit.
+fn end(trainer: &mut Trainer) -> (Vec<Report>, BTreeMap<String, Vec<u32>>) {
+    let reports = go(trainer, 6);
+    (reports, bits(&trainer.model_tensors().unwrap()))
+}
+
+#[test]
+fn a_knob_that_is_turned_changes_the_run_and_a_resumed_run_remembers_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let plain = end(&mut start(keeping(VQ), &path("plain"), false).unwrap());
+    let mut trainer = start(keeping(VQ), &path("turned"), false).unwrap();
+    go(&mut trainer, 3);
+    let order = trainer.turn(Knob::LearningRate, 1e-3).unwrap();
+    assert_eq!((order.step, order.value), (3, 1e-3));
+    assert!(trainer.knobs().contains(&(Knob::LearningRate, 1e-3)));
+    go(&mut trainer, 4);
+    trainer.save().unwrap();
+    let turned = end(&mut trainer);
+    drop(trainer);
+    assert_ne!(turned.1, plain.1);
+    let mut resumed = start(keeping(VQ), &path("turned"), true).unwrap();
+    assert_eq!(resumed.orders(), [order]);
+    assert!(resumed.knobs().contains(&(Knob::LearningRate, 1e-3)));
+    assert_eq!(end(&mut resumed), turned);
+    for (knob, value) in [(Knob::LearningRate, -1.0), (Knob::Adversarial, 1.0)] {
+        let before = resumed.knobs();
+        assert!(resumed.turn(knob, value).unwrap_err().is_bad_input());
+        assert_eq!((resumed.knobs(), resumed.orders()), (before, &[order][..]));
+    }
+}
+
+#[test]
+fn a_step_back_costs_nothing_until_the_next_step_and_leads_to_the_same_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut trainer = start(keeping(VQ), folder.path(), false).unwrap();
+    let reports = go(&mut trainer, 4);
+    trainer.turn(Knob::LearningRate, 1e-3).unwrap();
+    let (last, model) = end(&mut trainer);
+    assert_eq!(trainer.kept(), [0, 2, 4, 6]);
+    let log = std::fs::read_to_string(folder.path().join("metrics.csv")).unwrap();
+    // There and back again: nothing is lost by looking.
+    trainer.go_to(0).unwrap();
+    assert_eq!(trainer.steps_done(), 0);
+    trainer.go_to(6).unwrap();
+    assert_eq!(bits(&trainer.model_tensors().unwrap()), model);
+    assert_eq!(std::fs::read_to_string(folder.path().join("metrics.csv")).unwrap(), log);
+    // From the beginning the run takes the same way, without what was turned later.
+    trainer.go_to(0).unwrap();
+    assert!(trainer.orders().is_empty());
+    assert_eq!(go(&mut trainer, 4), reports);
+    assert_eq!(trainer.kept(), [0, 2, 4], "those beyond were of another way");
+    trainer.turn(Knob::LearningRate, 1e-3).unwrap();
+    assert_eq!(end(&mut trainer), (last, model));
+    let without_clock = |text: &str| -> Vec<String> {
+        text.lines().map(|line| line.split(',').next().unwrap().to_owned()).collect()
+    };
+    let again = std::fs::read_to_string(folder.path().join("metrics.csv")).unwrap();
+    assert_eq!(without_clock(&again), without_clock(&log));
+    let stored = stored_counts(folder.path()).unwrap();
+    assert_eq!(stored.iter().map(|record| record.step).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6]);
+    let problem = trainer.go_to(3).unwrap_err().problem();
+    assert!(problem.summary.contains("step 3"), "{problem}");
+    assert!(problem.hint.contains("0, 2, 4, 6"), "{problem}");
+}
+
+#[test]
+fn another_way_from_a_kept_checkpoint_leaves_the_run_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let (old, new) = (folder.path().join("old"), folder.path().join("new"));
+    let mut trainer = start(keeping(VQ), &old, false).unwrap();
+    let expected = end(&mut trainer);
+    trainer.save().unwrap();
+    let log = std::fs::read_to_string(old.join("metrics.csv")).unwrap();
+    assert_eq!(branch(&old, Some(4), &new).unwrap(), 4);
+    let mut other = start(keeping(VQ), &new, true).unwrap();
+    assert_eq!(other.steps_done(), 4);
+    let (reports, model) = end(&mut other);
+    assert_eq!((&reports[..], model), (&expected.0[4..], expected.1));
+    let lines = std::fs::read_to_string(new.join("metrics.csv")).unwrap();
+    assert_eq!(lines.lines().count(), 7, "a header and a line a step");
+    assert_eq!(std::fs::read_to_string(old.join("metrics.csv")).unwrap(), log);
+    assert_eq!(kept_steps(&old), [0, 2, 4, 6]);
+    for (step, to, says) in [(Some(3), "x", "0, 2, 4, 6"), (None, "new", "already")] {
+        let problem = branch(&old, step, &folder.path().join(to)).unwrap_err().problem();
+        assert!(format!("{problem} {}", problem.hint).contains(says), "{problem}");
+    }
+}
+
+#[test]
+fn a_model_is_a_beginning_and_so_is_the_checkpoint_of_a_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut trainer = start(keeping(VQ), &folder.path().join("first"), false).unwrap();
+    go(&mut trainer, 4);
+    trainer.save().unwrap();
+    let first = trainer.model_tensors().unwrap();
+    let model = trainer.export().unwrap();
+    let checkpoint = folder.path().join("first/checkpoint.safetensors");
+    for from in [model, checkpoint] {
+        let init = Some(from.clone());
+        // A run's checkpoint is a model like any other.
+        crate::checkpoints::open_tokenizer(&from, &of_tests().unwrap()).unwrap();
+        let is_near = |found: &BTreeMap<String, Tensor>, name: &str| {
+            let (a, b) = (&found[name], &first[name]);
+            let far = (a - b).unwrap().abs().unwrap().flatten_all().unwrap().max(0).unwrap();
+            far.to_scalar::<f32>().unwrap() < 2e-3
+        };
+        let same = Recipe { init: init.clone(), ..recipe(VQ, "") };
+        let same =
+            start(same, &folder.path().join("same"), false).unwrap().model_tensors().unwrap();
+        assert!(same.keys().all(|name| is_near(&same, name)), "{}", from.display());
+        // Another quantizer has the same network around it.
+        let other = Recipe { init, ..recipe(FSQ, "") };
+        let other = start(other, &folder.path().join("other"), false).unwrap();
+        let other = other.model_tensors().unwrap();
+        assert!(other.keys().all(|name| is_near(&other, name)), "{}", from.display());
+    }
+}
+
+#[test]
+fn a_decoder_that_is_trained_alone_leaves_every_token_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    for quantizer in [VQ, DEAD, FSQ] {
+        let folder = folder.path().join(&quantizer[..4]);
+        let mut twin = start(keeping(quantizer), &folder.join("twin"), false).unwrap();
+        go(&mut twin, 4);
+        let init = Some(twin.export().unwrap());
+        let alone = Recipe { init: init.clone(), trains: Trains::Decoder, ..keeping(quantizer) };
+        let mut trainer = start(alone.clone(), &folder.join("run"), false).unwrap();
+        let before = bits(&trainer.model_tensors().unwrap());
+        go(&mut trainer, 3);
+        trainer.save().unwrap();
+        drop(trainer);
+        let mut trainer = start(alone, &folder.join("run"), true).unwrap();
+        go(&mut trainer, 6);
+        let after = bits(&trainer.model_tensors().unwrap());
+        let changed = |name: &&String| before[*name] != after[*name];
+        let changed: Vec<&String> = before.keys().filter(changed).collect();
+        assert!(
+            changed.iter().any(|name| name.starts_with("decoder.")),
+            "{quantizer}: {changed:?}"
+        );
+        let decides = |name: &&&String| {
+            ["encoder.", "quant_conv.", "quantize."].iter().any(|part| name.starts_with(part))
+        };
+        assert_eq!(changed.iter().find(decides), None, "{quantizer}");
+        assert_eq!(before.len(), after.len());
+        let knobs = trainer.knobs();
+        assert!(knobs.iter().all(|(knob, _)| *knob == Knob::LearningRate), "{knobs:?}");
+        // Without a twin there is nothing to keep; of another K neither.
+        let lost = Recipe { trains: Trains::Decoder, ..keeping(quantizer) };
+        let error = start(lost, &folder.join("lost"), false).unwrap_err().to_string();
+        assert!(error.contains("nothing gives encoder."), "{error}");
+        if quantizer == VQ {
+            let other = VQ.replace("codes: 16", "codes: 8");
+            let other = Recipe { init, trains: Trains::Decoder, ..keeping(&other) };
+            let error = start(other, &folder.join("other"), false).unwrap_err().to_string();
+            assert!(error.contains("nothing gives quantize."), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_run_obeys_while_it_is_paused_and_says_what_it_cannot_do() {
+    use crate::training::TrainOrder;
+    let folder = tempfile::tempdir().unwrap();
+    let device = crate::device::choice_of_tests().unwrap();
+    let session = Session::new(Settings { device, ..Settings::new("assets") }).unwrap();
+    let here = || std::path::PathBuf::from(".");
+    let long = Recipe { steps: 1_000_000, ..keeping(VQ) };
+    let work = TrainRun::new(long, here(), here(), folder.path().to_owned(), false);
+    let run = session.start(work.turning(vec![(Knob::LearningRate, 5e-3)]));
+    let view = || session.runs().remove(0);
+    let log = || session.log::<TrainEvent>(run, 0);
+    until("a report", || {
+        log().iter().any(|e| matches!(&**e, TrainEvent::Report(report) if report.step >= 4))
+    });
+    session.control(run, Control::Pause);
+    until("the pause", || view().state == RunState::Paused);
+    let before = view().entries;
+    session.order(run, TrainOrder::GoTo(2));
+    session.order(run, TrainOrder::Turn(Knob::LearningRate, 1e-4));
+    session.order(run, TrainOrder::Turn(Knob::LearningRate, f64::NAN));
+    session.order(run, "an order of another kind");
+    until("three answers", || view().entries >= before + 3);
+    assert_eq!(view().state, RunState::Paused, "it stays so");
+    let said = &log()[before..];
+    assert!(matches!(&*said[0], TrainEvent::WentTo { step: 2, .. }), "{said:?}");
+    assert!(matches!(&*said[1], TrainEvent::Turned(order) if order.step == 2), "{said:?}");
+    assert!(matches!(&*said[2], TrainEvent::Refused(_)), "{said:?}");
+    session.control(run, Control::StepOnce);
+    until("a step", || {
+        let log = log();
+        matches!(log.last().map(|e| &**e), Some(TrainEvent::Report(report)) if report.step == 3)
+    });
+    session.control(run, Control::Cancel);
+    until("the end", || view().state.is_over());
+}
