@@ -2,7 +2,7 @@
 //! line per row.
 //!
 //! `cargo bench -p smalti-engine --bench train_step`. With the argument `candle` the same rows run on
-//! candle's own operations.
+//! candle's own operations; with `losses` those of a VQ-GAN's losses alone.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its rows")]
 #![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 
@@ -12,7 +12,12 @@ use std::path::Path;
 use std::time::Instant;
 
 use candle_core::{Tensor, Var};
+use smalti_engine::adversarial::{
+    AdversarialLoss, DiscriminatorConfig, DiscriminatorNorm, PatchDiscriminator,
+};
 use smalti_engine::kernels::{self, Conv, conv2d, group_norm};
+use smalti_engine::layers::Weights;
+use smalti_engine::perceptual::{Classifier, ClassifierConfig, Lpips};
 use smalti_engine::random::{Noise, Purpose};
 use smalti_engine::training::{Begin, Recipe, Supplies, Trainer};
 
@@ -74,9 +79,58 @@ fn recipe(name: &str) {
     });
 }
 
+/// What a VQ-GAN's losses are computed by, for images of 128x128.
+fn losses() {
+    let device = of_tests().unwrap();
+    let [sixteen, eight, other] =
+        [(4, 16), (5, 8), (6, 8)].map(|(cell, batch)| noise(cell, &[batch, 3, 128, 128]));
+    let config = ClassifierConfig::new("bench", 10);
+    let trained = Weights::fresh(1, &device);
+    let classifier = Classifier::new(&config, &trained).unwrap();
+    let fixed = trained.vars().into_iter().map(|(name, var)| (name, var.as_detached_tensor()));
+    let fixed = Weights::loaded(fixed.collect(), false, &device);
+    let still = Classifier::new(&config, &fixed).unwrap();
+    row("classifier/16x128", 0.0, || {
+        black_box(still.logits(&sixteen.as_detached_tensor()).unwrap());
+    });
+    row("train_classifier/16x128", 0.0, || {
+        let y = classifier.logits(&sixteen.as_detached_tensor()).unwrap();
+        black_box(y.sum_all().unwrap().backward().unwrap());
+    });
+    let lpips = Lpips::with_mean_heads(still, &fixed).unwrap();
+    row("train_lpips_own/8x128", 0.0, || {
+        let y = lpips.distance(&other.as_detached_tensor(), &eight).unwrap();
+        black_box(y.sum_all().unwrap().backward().unwrap());
+    });
+    for (name, norm) in
+        [("batch", DiscriminatorNorm::Batch), ("group", DiscriminatorNorm::Group(8))]
+    {
+        let config = DiscriminatorConfig { ndf: 32, norm, ..DiscriminatorConfig::default() };
+        let judge = PatchDiscriminator::new(&config, &Weights::fresh(2, &device)).unwrap();
+        row(&format!("train_discriminator_{name}/8x128"), 0.0, || {
+            let y = judge.judge(&eight.as_detached_tensor()).unwrap().logits;
+            black_box(y.sum_all().unwrap().backward().unwrap());
+        });
+        row(&format!("train_for_generator_{name}/8x128"), 0.0, || {
+            let y = judge.judge_for_generator(&eight).unwrap().logits;
+            let loss = AdversarialLoss::Hinge.generator(&y).unwrap();
+            black_box(loss.backward().unwrap());
+        });
+    }
+    let down = Conv::new(2, 1, 1);
+    convolution(8, [3, 32], 128, 4, down);
+    convolution(8, [32, 64], 64, 4, down);
+    convolution(8, [64, 128], 32, 4, down);
+    convolution(8, [128, 256], 16, 4, Conv::same(1));
+}
+
 fn main() {
     smalti_engine::memory::keep();
     kernels::use_plain(std::env::args().any(|a| a == "candle"));
+    losses();
+    if std::env::args().any(|a| a == "losses") {
+        return;
+    }
     recipe("worlds-fsq");
     recipe("worlds-vqvae");
     let down = Conv::new(2, 0, 1);

@@ -4,6 +4,7 @@
 //! numbers), never a tensor. Start reading at [`session`] (how work is asked for), then
 //! [`tokenizers`] (image → grid → image) and [`training`].
 
+pub mod adversarial;
 pub mod arrays;
 pub mod atomic;
 pub mod checkpoints;
@@ -17,6 +18,7 @@ mod knob;
 pub mod layers;
 pub mod measure;
 pub mod memory;
+pub mod perceptual;
 pub mod quantizers;
 pub mod questions;
 pub mod random;

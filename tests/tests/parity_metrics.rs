@@ -1,11 +1,15 @@
-//! PSNR, SSIM and codebook statistics against scikit-image and plain formulas.
+//! PSNR, SSIM, LPIPS and codebook statistics against scikit-image, the `lpips` package and plain formulas.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use candle_core::Tensor;
 use serde_json::Value;
+use smalti_engine::checkpoints;
 use smalti_engine::images::Picture;
+use smalti_engine::layers::Weights;
 use smalti_engine::measure::{CodeCounts, SsimWindow, psnr, ssim, ssim_map, ssim_with};
+use smalti_engine::perceptual::{Backbone, Lpips, Published, Trunk};
 use smalti_engine::tokens::Tokens;
-use smalti_tests::{Tensors, load_config, load_io, number};
+use smalti_tests::{Tensors, assert_close, counts, device, fixture, load_config, load_io, number};
 
 fn expect(what: &str, got: f64, want: f64, rel: f64) {
     let error = (got - want).abs();
@@ -29,13 +33,13 @@ fn picture(io: &Tensors, name: &str, index: usize, only: Option<usize>) -> Pictu
     Picture::new(width as u32, height as u32, rgb).unwrap()
 }
 
-fn fixture() -> (Tensors, Value) {
+fn fixture_of_metrics() -> (Tensors, Value) {
     (load_io("metrics"), load_config("metrics"))
 }
 
 #[test]
 fn psnr_and_ssim_agree_with_scikit_image() {
-    let (io, config) = fixture();
+    let (io, config) = fixture_of_metrics();
     let rel = number(&config, "tolerance/default_rel");
     for index in 0..smalti_tests::count(&config, "batch") {
         let (a, b) = (picture(&io, "a_uint8", index, None), picture(&io, "b_uint8", index, None));
@@ -53,7 +57,7 @@ fn psnr_and_ssim_agree_with_scikit_image() {
 /// The map is compared to its edges, where it depends on how the picture is continued.
 #[test]
 fn the_similarity_of_every_pixel_agrees_with_scikit_image() {
-    let (io, config) = fixture();
+    let (io, config) = fixture_of_metrics();
     let rel = number(&config, "tolerance/default_rel");
     let gray = ["a_uint8", "b_uint8"].map(|name| picture(&io, name, 0, Some(0)));
     let map = ssim_map(&gray[0], &gray[1]).unwrap().map;
@@ -70,7 +74,7 @@ fn the_similarity_of_every_pixel_agrees_with_scikit_image() {
 /// a range of 2. Rounding to 8 bits, which only we do, moves the value a little.
 #[test]
 fn a_doubled_range_inflates_ssim_as_published_code_does() {
-    let (io, config) = fixture();
+    let (io, config) = fixture_of_metrics();
     let rel = number(&config, "tolerance/default_rel");
     for (index, want) in io.f64s("ssim.uniform7_float01_range2").into_iter().enumerate() {
         let (a, b) = (picture(&io, "a_uint8", index, None), picture(&io, "b_uint8", index, None));
@@ -86,11 +90,11 @@ fn a_doubled_range_inflates_ssim_as_published_code_does() {
 
 #[test]
 fn statistics_of_a_codebook_agree_with_their_formulas() {
-    let (io, config) = fixture();
+    let (io, config) = fixture_of_metrics();
     let rel = number(&config, "tolerance/codebook_rel");
     // The file holds them as f32.
     let rel = rel.max(f64::from(f32::EPSILON));
-    for (at, size) in smalti_tests::counts(&config, "codebook_sizes").into_iter().enumerate() {
+    for (at, size) in counts(&config, "codebook_sizes").into_iter().enumerate() {
         let name = |what: &str| format!("codebook{at}.{what}");
         let one = |what: &str| io.f64s(&name(what))[0];
         assert_eq!(io.u32s(&name("codebook_size")), [size as u32]);
@@ -116,5 +120,45 @@ fn statistics_of_a_codebook_agree_with_their_formulas() {
         ] {
             expect(&name(what), got, one(what), rel);
         }
+    }
+}
+
+/// Features, what each depth adds, and the distance, of narrow networks with the published layers.
+#[test]
+fn lpips_agrees_with_the_lpips_package_at_every_depth() {
+    let (io, config) = fixture_of_metrics();
+    let near = number(&config, "tolerance/lpips_abs");
+    let rel = number(&config, "tolerance/default_rel");
+    let path = fixture("metrics").join("weights.safetensors");
+    let tensors = checkpoints::read(&path).unwrap().to_tensors(&device()).unwrap();
+    let (a, b) = (io.tensor("a"), io.tensor("b"));
+    for (name, which) in [("vgg", Published::Vgg16), ("alex", Published::AlexNet)] {
+        let widths: [usize; 5] = counts(&config, &format!("{name}_chns")).try_into().unwrap();
+        let prefix = format!("{name}.");
+        let own = tensors.iter().filter_map(|(name, tensor)| {
+            Some((name.strip_prefix(&prefix)?.to_owned(), tensor.clone()))
+        });
+        let weights = Weights::loaded(own.collect(), false, &device());
+        let lpips = Lpips::of_weights(which, widths, &weights).unwrap();
+        weights.finish(name, &[]).unwrap();
+        let want = |what: &str| io.tensor(&format!("lpips.{name}.{what}"));
+        let trunk = Trunk::with_widths(which, widths, &weights).unwrap();
+        for (depth, features) in trunk.features(&a).unwrap().iter().enumerate() {
+            let mean = features.flatten_from(2).unwrap().mean(2).unwrap();
+            let what = format!("feature_mean{depth}");
+            assert_close(&what, &mean, &want(&what), near, rel);
+        }
+        for (depth, layer) in lpips.layers(&a, &b).unwrap().iter().enumerate() {
+            let what = format!("layer{depth}");
+            assert_close(&what, layer, &want(&what), near, rel);
+        }
+        assert_close(name, &lpips.distance(&a, &b).unwrap(), &want("value"), near, rel);
+        // The package's `normalize`: images in [0, 1] are brought to [-1, 1] first.
+        let from_unit = |x: &Tensor| {
+            let unit = ((x + 1.0).unwrap() * 0.5).unwrap();
+            ((unit * 2.0).unwrap() - 1.0).unwrap()
+        };
+        let found = lpips.distance(&from_unit(&a), &from_unit(&b)).unwrap();
+        assert_close(name, &found, &want("value_input01_normalize"), near, rel);
     }
 }

@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 
 use candle_core::{D, DType, Tensor, Var};
 use serde_json::Value;
+use smalti_engine::adversarial::{
+    AdversarialLoss, DiscriminatorConfig, PatchDiscriminator, adaptive_weight,
+};
 use smalti_engine::checkpoints;
 use smalti_engine::kernels::{self, Conv};
 use smalti_engine::layers::{Probe, Weights};
@@ -160,59 +163,25 @@ fn taming_distances_agree() {
     Near::of(&config).check(&io, "distances", &distances);
 }
 
-/// The patch discriminator of the fixture, in training: only here to complete the published loss.
-struct Patches {
-    vars: BTreeMap<String, Var>,
-    layers: usize,
-}
-
-impl Patches {
-    fn new(tensors: &BTreeMap<String, Tensor>, layers: usize) -> Self {
-        let prefix = "loss.discriminator.main.";
-        let vars = tensors
-            .iter()
-            .filter(|(name, t)| name.starts_with(prefix) && t.dtype() == DType::F32)
-            .map(|(name, t)| (name.clone(), Var::from_tensor(t).unwrap()))
-            .collect();
-        Self { vars, layers }
-    }
-
-    fn get(&self, name: &str) -> Option<&Tensor> {
-        self.vars.get(&format!("loss.discriminator.main.{name}")).map(Var::as_tensor)
-    }
-
-    fn conv(&self, x: &Tensor, at: usize, stride: usize) -> Tensor {
-        let weight = self.get(&format!("{at}.weight")).expect("a convolution");
-        let y = x.conv2d(weight, 1, stride, 1, 1).unwrap();
-        match self.get(&format!("{at}.bias")) {
-            Some(bias) => y.broadcast_add(&bias.reshape((1, (), 1, 1)).unwrap()).unwrap(),
-            None => y,
-        }
-    }
-
-    /// Statistics of the batch, biased variance, eps 1e-5.
-    fn batch_norm(&self, x: &Tensor, at: usize) -> Tensor {
-        let mean = |x: &Tensor| x.mean_keepdim((0, 2, 3)).unwrap();
-        let each = |name: &str| {
-            let part = self.get(&format!("{at}.{name}")).expect("a norm");
-            part.reshape((1, (), 1, 1)).unwrap()
-        };
-        let centered = x.broadcast_sub(&mean(x)).unwrap();
-        let deviation = (mean(&centered.sqr().unwrap()) + 1e-5).unwrap().sqrt().unwrap();
-        let normal = centered.broadcast_div(&deviation).unwrap();
-        normal.broadcast_mul(&each("weight")).unwrap().broadcast_add(&each("bias")).unwrap()
-    }
-
-    fn logits(&self, x: &Tensor) -> Tensor {
-        let leaky = |x: &Tensor| x.maximum(&(x * 0.2).unwrap()).unwrap();
-        let mut x = leaky(&self.conv(x, 0, 2));
-        for layer in 1..=self.layers {
-            let at = 3 * layer - 1;
-            let stride = if layer < self.layers { 2 } else { 1 };
-            x = leaky(&self.batch_norm(&self.conv(&x, at, stride), at + 1));
-        }
-        self.conv(&x, 3 * self.layers + 2, 1)
-    }
+/// The patch discriminator of the fixture, with the weights that its gradients go to.
+fn discriminator(
+    config: &Value,
+    tensors: &BTreeMap<String, Tensor>,
+) -> (PatchDiscriminator, Weights) {
+    let prefix = "loss.discriminator.";
+    let own = tensors
+        .iter()
+        .filter_map(|(name, tensor)| Some((name.strip_prefix(prefix)?.to_owned(), tensor.clone())));
+    let weights = Weights::loaded(own.collect(), true, &of_tests().unwrap());
+    let settings = DiscriminatorConfig {
+        ndf: count(config, "disc_ndf"),
+        layers: count(config, "disc_num_layers"),
+        in_channels: count(config, "out_ch"),
+        ..DiscriminatorConfig::default()
+    };
+    let network = PatchDiscriminator::new(&settings, &weights).unwrap();
+    weights.finish("discriminator", &[]).unwrap();
+    (network, weights)
 }
 
 fn norm(x: &Tensor) -> f64 {
@@ -232,7 +201,7 @@ fn taming_gradients_agree_in_the_published_training_step() {
     let rel = number(&config, "tolerance/gradients_rel");
     let near = Near::of(&config);
     let tensors = stored(TAMING);
-    let patches = Patches::new(&tensors, count(&config, "disc_num_layers"));
+    let (judge, judge_weights) = discriminator(&config, &tensors);
     let weights = Weights::loaded(tensors, true, &of_tests().unwrap());
     let ldm = Ldm::new(&taming_config(&config), &weights).unwrap();
     weights.finish(TAMING, &["loss."]).unwrap();
@@ -240,48 +209,56 @@ fn taming_gradients_agree_in_the_published_training_step() {
     let quantized = ldm.quantize(&ldm.encode(&input).unwrap(), Pass::FIRST).unwrap();
     let reconstruction = ldm.decode(&quantized.latents).unwrap();
 
+    let game = AdversarialLoss::Hinge;
     let nll = (&input - &reconstruction).unwrap().abs().unwrap().mean_all().unwrap();
-    let logits = patches.logits(&reconstruction);
-    let adversarial = logits.mean_all().unwrap().neg().unwrap();
+    let logits = judge.judge_for_generator(&reconstruction).unwrap().logits;
+    let adversarial = game.generator(&logits).unwrap();
     let last = &weights.vars()["decoder.conv_out.weight"];
     let of_last = |loss: &Tensor| norm(loss.backward().unwrap().get(last).expect("a gradient"));
-    let ratio = (of_last(&nll) / (of_last(&adversarial) + 1e-4)).clamp(0.0, 1e4);
-    let weight = ratio * number(&config, "disc_weight");
+    let weight =
+        adaptive_weight(of_last(&nll), of_last(&adversarial)) * number(&config, "disc_weight");
     let losses = quantized.losses.iter().map(|(_, loss)| loss.clone());
     let codebook = losses.reduce(|a, b| (a + b).unwrap()).expect("losses of the quantizer");
     // That of this step: 0 before the discriminator starts.
     let factor = io.f64s("train.disc_factor")[0];
     let total = (&nll + (&adversarial * (weight * factor)).unwrap()).unwrap();
     let total = (total + (&codebook * number(&config, "codebook_weight")).unwrap()).unwrap();
+    let number = |x: f64| Tensor::new(x as f32, &of_tests().unwrap()).unwrap();
     near.check(&io, "train.nll_loss", &nll);
     near.check(&io, "train.g_loss", &adversarial);
     near.check(&io, "train.quant_loss", &codebook);
-    near.check(&io, "train.d_weight", &Tensor::new(weight as f32, &of_tests().unwrap()).unwrap());
+    near.check(&io, "train.d_weight", &number(weight));
     near.check(&io, "train.generator_total", &total);
 
-    let (real, fake) = (patches.logits(&input), patches.logits(&reconstruction.detach()));
-    let hinge = |x: Tensor| x.relu().unwrap().mean_all().unwrap();
-    let disc = hinge((real.neg().unwrap() + 1.0).unwrap());
-    let disc = (disc + hinge((fake + 1.0).unwrap())).unwrap();
-    let disc = (disc * (0.5 * factor)).unwrap();
+    let [real, fake] = [input, reconstruction.detach()].map(|x| judge.judge(&x).unwrap().logits);
+    near.check(&io, "train.logits_real_mean", &real.mean_all().unwrap());
+    near.check(&io, "train.logits_fake_mean", &fake.mean_all().unwrap());
+    let disc = (game.discriminator(&real, &fake).unwrap() * factor).unwrap();
     near.check(&io, "train.disc_total", &disc);
 
     let (grads, disc_grads) = (total.backward().unwrap(), disc.backward().unwrap());
-    let vars = weights.vars();
-    let mut compared = 0;
+    let (vars, judge_vars) = (weights.vars(), judge_weights.vars());
+    let (mut compared, mut judges) = (0, 0);
     for (name, _) in io.iter() {
         let Some(parameter) = name.strip_prefix("train.grad.") else { continue };
-        let got = match patches.vars.get(parameter) {
-            // Nothing flows back through a loss that does not count yet.
-            Some(var) if factor == 0.0 => Some(var.zeros_like().unwrap()),
-            Some(var) => disc_grads.get(var).cloned(),
+        let got = match parameter.strip_prefix("loss.discriminator.") {
+            Some(own) => {
+                judges += 1;
+                let var = &judge_vars[own];
+                // Nothing flows back through a loss that does not count yet.
+                if factor == 0.0 {
+                    Some(var.zeros_like().unwrap())
+                } else {
+                    disc_grads.get(var).cloned()
+                }
+            }
             None => grads.get(&vars[parameter]).cloned(),
         };
         let got = got.unwrap_or_else(|| panic!("{parameter} has no gradient"));
         same_gradient(&io, name, &got, rel);
         compared += 1;
     }
-    assert!(compared > 0, "the fixture has no gradients");
+    assert!(compared > judges && judges > 0, "the fixture lacks gradients");
 }
 
 /// One set of levels of the FSQ fixture.

@@ -9,11 +9,11 @@ use std::ops::Range;
 use candle_core::{Error, Result, Tensor};
 use rayon::prelude::*;
 
-use super::fused::{self, Layers, Parameters};
+use super::fused::{self, Layers, Parameters, Wanted};
 use super::plan::Plan;
 use super::raw::{count, wide};
 use super::rules::{Conv, Exactness, Link, Shortcut};
-use super::{conv, norm, upsample};
+use super::{conv, leaky, norm, upsample};
 
 const NAME: &str = "chain";
 /// Numbers that a task of an element-wise pass takes.
@@ -25,6 +25,8 @@ enum Kind {
     Norm(norm::Rule, [usize; 4]),
     /// From height and width.
     Double((usize, usize)),
+    /// By the slope.
+    Leaky(f32),
 }
 
 /// A layer and where its parameters lie in the flat tensor.
@@ -70,7 +72,7 @@ fn tensors<'a>(links: &[Link<'a>], shortcut: Shortcut<'a>) -> Vec<&'a Tensor> {
         match *link {
             Link::Conv { weight, bias, .. } => tensors.extend([Some(weight), bias]),
             Link::GroupNorm { weight, bias, .. } => tensors.extend([Some(weight), Some(bias)]),
-            Link::Double => {}
+            Link::Double | Link::Leaky { .. } => {}
         }
     }
     if let Shortcut::Conv(weight, bias) = shortcut {
@@ -139,6 +141,9 @@ impl Chain {
                     count(&dims)?;
                     Stage { kind, weight: 0..0, bias: 0..0 }
                 }
+                Link::Leaky { slope } => {
+                    Stage { kind: Kind::Leaky(slope), weight: 0..0, bias: 0..0 }
+                }
             });
         }
         let side = match shortcut {
@@ -188,6 +193,7 @@ impl Chain {
                     y
                 }
                 Kind::Double(size) => upsample::forward(input, *size),
+                Kind::Leaky(slope) => leaky::forward(input, *slope),
             };
             let input = now.replace(output);
             if let Some(kept) = &mut kept {
@@ -247,35 +253,43 @@ impl Layers for Chain {
 
     fn backward(
         &self,
-        (x, wants_dx): (&[f32], bool),
+        (x, Wanted { input: wants_dx, parameters }): (&[f32], Wanted),
         flat: &[f32],
         dy: &[f32],
         kept: &Kept,
     ) -> Result<(Option<Vec<f32>>, Vec<f32>)> {
-        let mut gradients = vec![0.0; flat.len()];
+        let mut gradients = vec![0.0; if parameters { flat.len() } else { 0 }];
         let mut now: Option<Vec<f32>> = None;
         for (at, stage) in self.stages.iter().enumerate().rev() {
             let input = if at == 0 { x } else { &kept.inputs[at - 1] };
             let dy = now.as_deref().unwrap_or(dy);
-            let parameters = (&flat[stage.weight.clone()], &flat[stage.bias.clone()]);
+            let own = (&flat[stage.weight.clone()], &flat[stage.bias.clone()]);
             let wanted = at > 0 || wants_dx;
             let (dx, dw, db) = match &stage.kind {
                 Kind::Conv(plan) => {
-                    let (dw, db) = conv::parameter_gradients(plan, input, dy);
-                    let dx = wanted.then(|| conv::input_gradient(plan, parameters.0, dy));
-                    (dx, dw, db)
+                    let (dw, db) = if parameters {
+                        conv::parameter_gradients(plan, input, dy)
+                    } else {
+                        Default::default()
+                    };
+                    (wanted.then(|| conv::input_gradient(plan, own.0, dy)), dw, db)
                 }
                 Kind::Norm(rule, dims) => {
                     let stats = &kept.stats[at];
-                    let (dx, dw, db) = rule.backward((input, dy), parameters, dims, stats)?;
+                    let (dx, dw, db) = rule.backward((input, dy), own, dims, stats)?;
                     (Some(dx), dw, db)
                 }
                 Kind::Double(size) => {
                     (wanted.then(|| upsample::backward(dy, *size)), Vec::new(), Vec::new())
                 }
+                Kind::Leaky(slope) => {
+                    (wanted.then(|| leaky::backward(input, dy, *slope)), Vec::new(), Vec::new())
+                }
             };
-            copy(&mut gradients[stage.weight.clone()], &dw);
-            copy(&mut gradients[stage.bias.clone()], &db);
+            if parameters {
+                copy(&mut gradients[stage.weight.clone()], &dw);
+                copy(&mut gradients[stage.bias.clone()], &db);
+            }
             now = dx;
         }
         match &self.side {
@@ -285,9 +299,11 @@ impl Layers for Chain {
                 }
             }
             Side::Conv(Stage { kind: Kind::Conv(plan), weight, bias }) => {
-                let (dw, db) = conv::parameter_gradients(plan, x, dy);
-                copy(&mut gradients[weight.clone()], &dw);
-                copy(&mut gradients[bias.clone()], &db);
+                if parameters {
+                    let (dw, db) = conv::parameter_gradients(plan, x, dy);
+                    copy(&mut gradients[weight.clone()], &dw);
+                    copy(&mut gradients[bias.clone()], &db);
+                }
                 if let Some(dx) = now.as_mut().filter(|_| wants_dx) {
                     add(dx, &conv::input_gradient(plan, &flat[weight.clone()], dy));
                 }

@@ -18,6 +18,15 @@ pub(super) type Parameters<'a> = (&'a [f32], &'a [f32]);
 /// Where weight and bias of a layer lie in the flat tensor.
 pub(super) type Places = (Range<usize>, Range<usize>);
 
+/// Which gradients somebody wants: weights may be held still, and images be data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// That of x.
+    pub(super) input: bool,
+    /// Those of the parameters; an empty vector will do where they are not.
+    pub(super) parameters: bool,
+}
+
 /// Layers one after another, with all their sizes known.
 pub(super) trait Layers: Send + Sync + 'static {
     const NAME: &'static str;
@@ -42,10 +51,10 @@ pub(super) trait Layers: Send + Sync + 'static {
     /// What `forward` keeps, without the result.
     fn trace(&self, x: &[f32], parameters: &[Parameters<'_>]) -> Result<Self::Kept>;
 
-    /// The gradients of x, if it is wanted, and of the flat parameters.
+    /// The gradients of x and of the flat parameters, as far as they are wanted.
     fn backward(
         &self,
-        x: (&[f32], bool),
+        x: (&[f32], Wanted),
         flat: &[f32],
         dy: &[f32],
         kept: &Self::Kept,
@@ -141,16 +150,15 @@ impl<L: Layers> CustomOp2 for Fused<L> {
             let text = format!("{}: gradients of shape {:?} for {dims:?}", L::NAME, dy.dims());
             return Err(Error::Msg(text).bt());
         }
-        let (wants_dx, kept) = (x.track_op(), self.kept().take());
+        let wanted = Wanted { input: x.track_op(), parameters: flat.track_op() };
+        let kept = self.kept().take();
         let (dx, gradients) = with_values(x, L::NAME, |x| {
             with_values(flat, L::NAME, |flat| {
                 let kept = match kept {
                     Some(kept) => kept,
                     None => self.layers.trace(x, &self.parameters(flat))?,
                 };
-                with_values(&dy, L::NAME, |dy| {
-                    self.layers.backward((x, wants_dx), flat, dy, &kept)
-                })?
+                with_values(&dy, L::NAME, |dy| self.layers.backward((x, wanted), flat, dy, &kept))?
             })?
         })??;
         let dx = dx.map(|dx| Tensor::from_vec(dx, x.shape(), x.device())).transpose()?;
@@ -207,7 +215,7 @@ mod tests {
 
         fn backward(
             &self,
-            (x, _): (&[f32], bool),
+            (x, _): (&[f32], Wanted),
             flat: &[f32],
             dy: &[f32],
             kept: &Vec<f32>,

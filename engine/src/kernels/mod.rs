@@ -13,11 +13,14 @@ mod conv;
 mod cross_entropy;
 mod direct;
 mod exp;
+mod feature_distance;
 mod fused;
 mod gelu;
 mod graft;
 mod grid;
 mod layer_norm;
+mod leaky;
+mod max_pool;
 mod modulate;
 mod moments;
 mod multiply;
@@ -70,7 +73,7 @@ pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, conv: Conv) ->
 pub fn chain(x: &Tensor, links: &[Link<'_>], shortcut: Shortcut<'_>) -> Result<Tensor> {
     let weights = links.iter().filter_map(|link| match link {
         Link::Conv { weight, .. } | Link::GroupNorm { weight, .. } => Some(*weight),
-        Link::Double => None,
+        Link::Double | Link::Leaky { .. } => None,
     });
     if ours(&weights.chain([x]).collect::<Vec<_>>()) {
         return Ok(chain::chain(x, links, shortcut)?);
@@ -83,6 +86,7 @@ pub fn chain(x: &Tensor, links: &[Link<'_>], shortcut: Shortcut<'_>) -> Result<T
                 plain::group_norm(&y, (weight, bias), groups, eps, silu)?
             }
             Link::Double => plain::upsample2(&y)?,
+            Link::Leaky { slope } => plain::leaky(&y, slope)?,
         };
     }
     Ok(match shortcut {
@@ -244,4 +248,70 @@ pub fn upsample2(x: &Tensor) -> Result<Tensor> {
         return plain::upsample2(x);
     }
     Ok(chain::chain(x, &[Link::Double], Shortcut::None)?)
+}
+
+/// Numbers above 0 as they are, others times `slope`: LeakyReLU, and ReLU with a slope of 0. Differentiable.
+///
+/// # Shapes
+/// - `x`: (B, C, H, W); gives the same
+pub fn leaky_relu(x: &Tensor, slope: f32) -> Result<Tensor> {
+    chain(x, &[Link::Leaky { slope }], Shortcut::None)
+}
+
+/// The largest number of each window of `side` x `side`, the windows `stride` apart; what is left at the end
+/// of rows and columns is not looked at. Differentiable: of equals the first gets the gradient.
+///
+/// # Shapes
+/// - `x`: (B, C, H, W); gives (B, C, H', W') with H' = (H - side) / stride + 1
+///
+/// # Errors
+/// [`EngineError::Shape`] if no window fits, or there is no stride.
+pub fn max_pool2d(x: &Tensor, side: usize, stride: usize) -> Result<Tensor> {
+    let (_, _, height, width) = x.dims4()?;
+    if side == 0 || stride == 0 || height < side || width < side {
+        return Err(EngineError::Shape {
+            what: "images of which the largest numbers are taken".to_owned(),
+            expected: format!("(B, C, H, W) of at least {side}x{side}, and a stride"),
+            found: x.dims().to_vec(),
+        });
+    }
+    let windows = max_pool::Windows::new((height, width), side, stride);
+    if !ours(&[x]) {
+        return plain::max_pool2d(x, windows);
+    }
+    Ok(x.contiguous()?.apply_op1(windows)?)
+}
+
+/// How far apart two maps of features are: at each place the features of both are brought to length 1, the
+/// squares of their differences summed with a weight for each channel, and the mean over the places taken.
+/// Differentiable in `a` and `b`; a place without features (all 0) gets no gradient.
+///
+/// Source: Zhang et al., arXiv 1801.03924, eq. 1; 1e-10 is added to lengths, as in the published code.
+///
+/// # Shapes
+/// - `a`, `b`: (B, C, H, W); `weights`: (C,), without gradient; gives (B,)
+///
+/// # Errors
+/// [`EngineError::Shape`] if shapes differ or there are no places.
+pub fn feature_distance(a: &Tensor, b: &Tensor, weights: &Tensor) -> Result<Tensor> {
+    let (_, c, height, width) = a.dims4()?;
+    if a.dims() != b.dims() || height * width == 0 {
+        return Err(EngineError::Shape {
+            what: "features that are compared".to_owned(),
+            expected: format!("{:?} with at least one place, as the others", a.dims()),
+            found: b.dims().to_vec(),
+        });
+    }
+    if weights.dims() != [c] {
+        return Err(EngineError::Shape {
+            what: "weights of channels".to_owned(),
+            expected: format!("({c},)"),
+            found: weights.dims().to_vec(),
+        });
+    }
+    if !ours(&[a, b, weights]) {
+        return plain::feature_distance(a, b, weights);
+    }
+    let distance = feature_distance::Distance::new(weights.to_vec1()?, height * width);
+    Ok(a.contiguous()?.apply_op2(&b.contiguous()?, distance)?)
 }

@@ -4,6 +4,8 @@ use candle_core::{D, DType, Tensor};
 
 use super::attention::Rule;
 use super::card;
+use super::feature_distance::EPS;
+use super::max_pool::Windows;
 use super::rules::{Conv, SequenceLink};
 use crate::{EngineError, Result};
 
@@ -260,4 +262,64 @@ pub fn upsample2(x: &Tensor) -> Result<Tensor> {
         2 * h,
         2 * w,
     ))?)
+}
+
+/// See [`super::leaky_relu`].
+pub(super) fn leaky(x: &Tensor, slope: f32) -> Result<Tensor> {
+    card::check(x.device(), "images", x.dims())?;
+    if x.elem_count() == 0 {
+        return Ok(x.clone());
+    }
+    let above = x.detach().gt(&x.zeros_like()?)?.to_dtype(x.dtype())?;
+    let factor = ((above * f64::from(1.0 - slope))? + f64::from(slope))?;
+    Ok((x * factor)?)
+}
+
+/// See [`super::max_pool2d`], whose sizes were checked.
+pub(super) fn max_pool2d(x: &Tensor, windows: Windows) -> Result<Tensor> {
+    card::check(x.device(), "images", x.dims())?;
+    let (b, c, _, _) = x.dims4()?;
+    let (rows, columns) = windows.out;
+    if b * c == 0 {
+        return Ok(Tensor::zeros((b, c, rows, columns), x.dtype(), x.device())?);
+    }
+    let places = |first: usize, count: usize| {
+        let all = (0..count).map(|i| (first + i * windows.stride) as u32);
+        Tensor::from_iter(all, x.device())
+    };
+    // Each number of the windows in turn, as an image of the result's size.
+    let mut taps = Vec::with_capacity(windows.side * windows.side);
+    for down in 0..windows.side {
+        let lines = x.contiguous()?.index_select(&places(down, rows)?, 2)?;
+        for across in 0..windows.side {
+            taps.push(lines.index_select(&places(across, columns)?, 3)?);
+        }
+    }
+    let mut most = taps[0].detach();
+    for tap in &taps[1..] {
+        most = most.maximum(&tap.detach())?;
+    }
+    // 1 where a number is the first that is the largest: the sum is the largest number, with its gradient.
+    let (mut left, mut y) = (most.ones_like()?, most.zeros_like()?);
+    for tap in &taps {
+        let is_most = (tap.detach().eq(&most)?.to_dtype(x.dtype())? * &left)?;
+        left = (left - &is_most)?;
+        y = (y + (tap * is_most)?)?;
+    }
+    Ok(y)
+}
+
+/// See [`super::feature_distance`], whose sizes were checked.
+pub(super) fn feature_distance(a: &Tensor, b: &Tensor, weights: &Tensor) -> Result<Tensor> {
+    card::check(a.device(), "features", a.dims())?;
+    let unit = |x: &Tensor| -> Result<Tensor> {
+        let squares = x.sqr()?.sum_keepdim(1)?;
+        // The root of 0 has no gradient: such places divide by 1, which leaves 0.
+        let none = squares.detach().eq(&squares.zeros_like()?)?.to_dtype(x.dtype())?;
+        let length = ((squares + &none)?.sqrt()? + EPS)?;
+        Ok(x.broadcast_div(&length)?.broadcast_mul(&(1.0 - none)?)?)
+    };
+    let squares = (unit(a)? - unit(b)?)?.sqr()?;
+    let weighted = squares.broadcast_mul(&weights.detach().reshape((1, (), 1, 1))?)?;
+    Ok(weighted.sum(1)?.flatten_from(1)?.mean(1)?)
 }

@@ -71,6 +71,12 @@ pub enum Link<'a> {
     },
     /// See [`super::upsample2`].
     Double,
+    /// Numbers above 0 as they are, others times the slope: LeakyReLU, and ReLU with a slope of 0. The
+    /// gradient at 0 is the slope, as PyTorch's.
+    Leaky {
+        /// Of numbers that are not above 0.
+        slope: f32,
+    },
 }
 
 /// What is added to the result of a [`super::chain`].

@@ -23,6 +23,8 @@ pub enum Init {
     Uniform(f32),
     /// Normal with mean 0 and this standard deviation.
     Normal(f32),
+    /// Normal with this mean and standard deviation.
+    Around(f32, f32),
 }
 
 /// Hands out named tensors below a prefix. Cheap to clone; not for sharing between threads.
@@ -341,6 +343,9 @@ fn draw(shape: &[usize], init: Init, seed: u64, cell: u64, device: &Device) -> R
         Init::Constant(x) => vec![x; n],
         Init::Uniform(x) => (0..n as u32).map(|lane| noise.range(lane, -x, x)).collect(),
         Init::Normal(std) => (0..n as u32).map(|lane| std * noise.normal(lane)).collect(),
+        Init::Around(mean, std) => {
+            (0..n as u32).map(|lane| mean + std * noise.normal(lane)).collect()
+        }
     };
     Ok(Tensor::from_vec(values, shape, device)?)
 }

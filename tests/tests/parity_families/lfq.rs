@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{Tensor, Var};
 use serde_json::{Value, json};
+use smalti_engine::adversarial::{AdversarialLoss, Lecam};
 use smalti_engine::layers::{Probe, Weights};
 use smalti_engine::quantizers::{Lfq, LfqConfig, Pass, Quantizer};
 use smalti_engine::tokenizers::Tokenizer;
@@ -103,7 +104,27 @@ fn agrees(tensors: &BTreeMap<String, Tensor>) {
     ledger.check("depth_to_space.output", &made);
     trains(&ledger, "train", &config);
     trains(&ledger, "train_small", &config);
-    ledger.close(&[("gan.", "losses of discriminators, which Smalti does not train")]);
+    adversarial(&ledger);
+    ledger.close(&[]);
+}
+
+/// Losses of discriminator and generator, of logits that are given.
+fn adversarial(ledger: &Ledger) {
+    let [real, fake] = ["gan.logits_real", "gan.logits_fake"].map(|name| ledger.input(name));
+    for (name, loss) in [
+        ("gan.hinge_d", AdversarialLoss::Hinge),
+        ("gan.vanilla_d", AdversarialLoss::Vanilla),
+        ("gan.non_saturate_d", AdversarialLoss::NonSaturating),
+    ] {
+        ledger.check(name, &loss.discriminator(&real, &fake).unwrap());
+    }
+    let generator = AdversarialLoss::NonSaturating.generator(&fake).unwrap();
+    ledger.check("gan.non_saturate_g", &generator);
+    let mut lecam = Lecam::default();
+    lecam.observe(&real, &fake).unwrap();
+    ledger.number("gan.lecam_ema_real", lecam.real);
+    ledger.number("gan.lecam_ema_fake", lecam.fake);
+    ledger.check("gan.lecam_reg", &lecam.loss(&real, &fake).unwrap());
 }
 
 /// Entropies and commitment with their gradient, where they are saturated and where they are not.

@@ -14,7 +14,7 @@ use std::ops::Range;
 use candle_core::{Error, Result, Tensor};
 
 use super::attention::{self, Sizes};
-use super::fused::{self, Layers, Parameters};
+use super::fused::{self, Layers, Parameters, Wanted};
 use super::multiply::multiply_turned;
 use super::raw::count;
 use super::rules::SequenceLink;
@@ -235,7 +235,7 @@ impl Layers for Sequence {
 
     fn backward(
         &self,
-        (x, wants_dx): (&[f32], bool),
+        (x, Wanted { input: wants_dx, .. }): (&[f32], Wanted),
         flat: &[f32],
         dy: &[f32],
         kept: &Kept,
