@@ -7,16 +7,7 @@ use crate::{EngineError, Result};
 /// A setting of a training run that may change between two of its steps. Everything else decides shapes or
 /// the beginning, and needs a new run.
 #[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    serde::Serialize,
-    serde::Deserialize,
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]
 pub enum Knob {
     /// The largest learning rate; the schedule keeps its shape.
