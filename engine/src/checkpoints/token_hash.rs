@@ -159,7 +159,7 @@ mod tests {
         down_block_types up_block_types block_out_channels layers_per_block act_fn latent_channels \
         num_vq_embeddings vq_embed_dim norm_type mid_block_add_attention codebook_size hidden_channels \
         channel_mult num_embeddings commitment_cost crop_size width layers num_latent_tokens token_size \
-        using_sa using_mid_sa quant_conv_ks vocab_size";
+        using_sa using_mid_sa quant_conv_ks vocab_size quantize_dropout";
 
     fn leaves(value: &Value, path: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
         match value.as_object() {

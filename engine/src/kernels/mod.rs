@@ -7,6 +7,7 @@ mod adam;
 mod attention;
 mod bits;
 mod card;
+mod centroids;
 mod chain;
 mod choice;
 mod conv;
@@ -48,6 +49,7 @@ mod winograd;
 use candle_core::Tensor;
 
 pub use adam::{AdamState, AdamStep, sum_of_squares};
+pub use centroids::{Averaging, Members, average_codes, replace_rows};
 pub use choice::use_plain;
 pub use fused::recomputing;
 pub use rules::{Conv, Exactness, Link, Mask, SequenceLink, Shortcut};

@@ -12,8 +12,8 @@ use candle_core::{Device, Tensor};
 use super::lfq::{Lfq, LfqConfig};
 use super::rows::check_latents;
 use super::{Book, Pass, Quantized, Quantizer};
-use crate::Result;
 use crate::tokens::PartShape;
+use crate::{Knob, Result};
 
 /// Binary spherical quantization.
 #[derive(Debug)]
@@ -69,5 +69,13 @@ impl Quantizer for Bsq {
 
     fn decode(&self, codes: &[Tensor]) -> Result<Tensor> {
         self.signs.decode(codes)
+    }
+
+    fn knobs(&self) -> Vec<(Knob, f64)> {
+        self.signs.knobs()
+    }
+
+    fn turn(&mut self, knob: Knob, value: f64) -> Result<()> {
+        self.signs.turn(knob, value)
     }
 }

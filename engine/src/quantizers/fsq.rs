@@ -11,10 +11,11 @@
 use candle_core::{DType, Device, Tensor};
 
 use super::fsq_entropy;
+use super::knobs::{listed, turned};
 use super::rows::{check_latents, codes_from_tensor};
 use super::{Book, Pass, Place, Quantized, Quantizer, only};
 use crate::random::{Noise, Purpose};
-use crate::{EngineError, Result};
+use crate::{EngineError, Knob, Result};
 
 /// Adding and subtracting 1.5·2^23 rounds an f32 to the nearest whole number, half to even, with
 /// additions that every device has.
@@ -124,6 +125,11 @@ impl FsqConfig {
             ));
         }
         Ok(())
+    }
+
+    /// What may be turned while it trains.
+    fn knob(&mut self, knob: Knob) -> Option<&mut f64> {
+        (knob == Knob::EntropyWeight).then_some(&mut self.entropy_weight)
     }
 
     pub(super) fn words(&self) -> String {
@@ -344,5 +350,16 @@ impl Quantizer for Fsq {
     fn decode(&self, codes: &[Tensor]) -> Result<Tensor> {
         let digits = self.digits(only(codes)?)?.to_dtype(DType::F32)?.permute((0, 3, 1, 2))?;
         self.code(&digits.broadcast_sub(&self.constants.middle)?.contiguous()?)
+    }
+
+    fn knobs(&self) -> Vec<(Knob, f64)> {
+        listed(&self.config, FsqConfig::knob)
+    }
+
+    fn turn(&mut self, knob: Knob, value: f64) -> Result<()> {
+        let config = turned(&self.config, FsqConfig::knob, knob, value)?;
+        config.validate(self.books[0].dim)?;
+        self.config = config;
+        Ok(())
     }
 }

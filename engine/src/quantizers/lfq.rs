@@ -12,10 +12,11 @@ use candle_core::{DType, Device, Tensor};
 
 use super::bits::{self, BitOrder, Bits};
 use super::entropy::{LogFloor, TINY, soft_entropies};
+use super::knobs::{listed, turned};
 use super::rows::{check_latents, rows_from_latents};
 use super::{Book, Pass, Quantized, Quantizer};
 use crate::tokens::PartShape;
-use crate::{EngineError, Result, kernels};
+use crate::{EngineError, Knob, Result, kernels};
 
 /// The most bits whose codes the entropies can go through.
 const COUNTED: usize = 24;
@@ -91,6 +92,16 @@ impl LfqConfig {
         Ok(())
     }
 
+    /// What may be turned while it trains.
+    fn knob(&mut self, knob: Knob) -> Option<&mut f64> {
+        match knob {
+            Knob::Commitment => Some(&mut self.commitment_weight),
+            Knob::EntropyWeight => Some(&mut self.entropy_weight),
+            Knob::Temperature => (self.entropy_weight > 0.0).then_some(&mut self.temperature),
+            _ => None,
+        }
+    }
+
     /// The most bits whose entropies can be computed.
     fn counted(&self) -> usize {
         if self.log_floor == LogFloor::Clamped { TABLED } else { COUNTED }
@@ -116,6 +127,11 @@ impl Lfq {
         Ok(Self { config: config.clone(), books: bits.books(), bits })
     }
 
+    /// Whether the entropies of so many bits can be computed.
+    fn has_entropies(&self) -> bool {
+        self.bits.dim() <= self.config.counted()
+    }
+
     /// Codes from bits that are 0 or 1, f32: the scale or its negative.
     fn values(&self, bits: &Tensor) -> Result<Tensor> {
         Ok(bits.affine(2.0 * self.config.scale, -self.config.scale)?)
@@ -128,7 +144,7 @@ impl Lfq {
     /// [`EngineError::BadInput`] if there are too many bits to go through all codes.
     pub fn entropies(&self, latents: &Tensor) -> Result<[Tensor; 2]> {
         let (dim, most) = (self.bits.dim(), self.config.counted());
-        if dim > most {
+        if !self.has_entropies() {
             return Err(EngineError::bad_input(
                 "entropy_weight",
                 format!("the entropies of {dim} bits are not computed"),
@@ -194,5 +210,21 @@ impl Quantizer for Lfq {
 
     fn decode(&self, codes: &[Tensor]) -> Result<Tensor> {
         self.values(&self.bits.decode(codes)?)
+    }
+
+    fn knobs(&self) -> Vec<(Knob, f64)> {
+        let mut knobs = listed(&self.config, LfqConfig::knob);
+        knobs.retain(|(knob, _)| *knob == Knob::Commitment || self.has_entropies());
+        knobs
+    }
+
+    fn turn(&mut self, knob: Knob, value: f64) -> Result<()> {
+        if knob != Knob::Commitment && !self.has_entropies() {
+            return Err(knob.missing());
+        }
+        let config = turned(&self.config, LfqConfig::knob, knob, value)?;
+        config.validate(self.bits.dim())?;
+        self.config = config;
+        Ok(())
     }
 }

@@ -9,6 +9,7 @@ pub mod fsq_residual;
 pub mod gumbel;
 pub mod ibq;
 pub mod kmeans;
+mod knobs;
 pub mod lfq;
 pub mod multiscale;
 mod multiscale_learn;

@@ -11,12 +11,13 @@
 
 use candle_core::{D, DType, Device, Tensor, Var};
 
+use super::knobs::{listed, turned};
 use super::rows::{check_latents, codes_from_tensor, latents_from_rows, rows_from_latents};
 use super::vq::CodebookStart;
 use super::{Book, Observed, Pass, Place, Quantized, Quantizer};
 use crate::layers::{Conv2d, Init, Resize, Weights};
 use crate::tokens::PartShape;
-use crate::{EngineError, Result, kernels};
+use crate::{EngineError, Knob, Result, kernels};
 
 /// Scores held at once when codes are chosen by direction.
 const SCORES: usize = 1 << 24;
@@ -112,6 +113,15 @@ impl MultiScaleConfig {
             return bad("share_quant_resi", format!("{} phis", self.phis()), "at most 64");
         }
         Ok(())
+    }
+
+    /// What may be turned while it trains.
+    fn knob(&mut self, knob: Knob) -> Option<&mut f64> {
+        match knob {
+            Knob::Commitment => Some(&mut self.beta),
+            Knob::Restart => Some(&mut self.restart),
+            _ => None,
+        }
     }
 
     /// Places along a side of the latents.
@@ -412,6 +422,23 @@ impl Quantizer for MultiScale {
         sizes.map(|var| (format!("{}cluster_size", self.name), var.as_tensor().detach())).collect()
     }
 
+    /// Without restart no counts are kept.
+    fn knobs(&self) -> Vec<(Knob, f64)> {
+        let mut knobs = listed(&self.config, MultiScaleConfig::knob);
+        knobs.retain(|(knob, _)| *knob != Knob::Restart || self.sizes.is_some());
+        knobs
+    }
+
+    fn turn(&mut self, knob: Knob, value: f64) -> Result<()> {
+        if knob == Knob::Restart && self.sizes.is_none() {
+            return Err(knob.missing());
+        }
+        let config = turned(&self.config, MultiScaleConfig::knob, knob, value)?;
+        config.validate(self.code_dim())?;
+        self.config = config;
+        Ok(())
+    }
+
     /// The first few scales alone give the picture so far.
     fn decode(&self, codes: &[Tensor]) -> Result<Tensor> {
         let mut scales = self.scales(codes)?;
@@ -421,7 +448,7 @@ impl Quantizer for MultiScale {
 }
 
 /// Each row divided by its length; nothing stays nothing.
-fn directions(rows: &Tensor) -> Result<Tensor> {
+pub(super) fn directions(rows: &Tensor) -> Result<Tensor> {
     let length = rows.sqr()?.sum_keepdim(D::Minus1)?.sqrt()?.maximum(1e-12)?;
     Ok(rows.broadcast_div(&length)?)
 }

@@ -6,11 +6,12 @@
 use candle_core::{Tensor, Var};
 
 use super::kmeans::Clusters;
-use super::multiscale::MultiScale;
+use super::multiscale::{MultiScale, directions};
 use super::rows::{codes_from_tensor, latents_from_rows, rows_from_latents};
-use super::vq_learn::{distinct, first_codes, narrow, set_codebook, wide};
+use super::vq_learn::{first_codes, narrow, picks, restarted, set_codebook, variable, wide};
 use super::{Observed, Place};
 use crate::Result;
+use crate::kernels::{self, replace_rows};
 use crate::layers::Resize;
 use crate::random::{Noise, Purpose};
 
@@ -58,8 +59,11 @@ impl MultiScale {
     pub(super) fn start_codebook(&self, latents: &Tensor, steps: u32, seed: u64) -> Result<()> {
         let k = self.config().vocab_size as usize;
         let vectors = self.wanted(latents, None)?;
-        let Clusters { means, counts } = first_codes(&vectors, k, (steps, false), seed)?;
-        set_codebook(self.embedding(), &wide(&means)?)?;
+        let sphere = self.config().using_znorm;
+        let compared = if sphere { directions(&vectors)? } else { vectors.clone() };
+        let Clusters { means, counts } = first_codes(&compared, k, (steps, sphere), seed)?;
+        let codes = if sphere { with_lengths(&means, &vectors)? } else { means };
+        set_codebook(self.embedding(), &codes)?;
         if let Some(sizes) = self.sizes() {
             let counts: Vec<f64> = counts.iter().map(|count| count.max(1.0)).collect();
             sizes.set(&narrow(&counts, k, &vectors)?)?;
@@ -77,33 +81,56 @@ impl MultiScale {
         codes: &[Tensor],
         place: Place,
     ) -> Result<Observed> {
-        let (k, dim, decay) = (self.config().vocab_size, self.code_dim(), self.config().decay);
+        let (k, decay) = (self.config().vocab_size, self.config().decay);
         let mut counts: Vec<f64> = wide(sizes)?.into_iter().map(|count| count * decay).collect();
         for part in codes {
             for code in codes_from_tensor(part, k)? {
                 counts[code as usize] += 1.0 - decay;
             }
         }
-        let restart = self.config().restart;
-        let dead: Vec<usize> = (0..counts.len()).filter(|&code| counts[code] < restart).collect();
+        let dead = restarted(&mut counts, self.config().restart);
         if !dead.is_empty() {
-            let vectors = self.wanted(latents, Some(codes))?.to_vec2::<f32>()?;
-            let mut table = wide(self.embedding())?;
-            let (purpose, step) = (Purpose::Restart, place.step);
-            let picks = distinct(place.seed, purpose, step, vectors.len(), dead.len());
-            for (number, (&code, pick)) in dead.iter().zip(picks).enumerate() {
-                counts[code] = restart;
-                // With fewer vectors than dead codes they are repeated, a little apart.
-                let apart = if number < vectors.len() { 0.0 } else { 0.01 };
-                let noise = Noise::new(place.seed, purpose, step, 1 + code as u64);
-                for (channel, &x) in vectors[pick].iter().enumerate() {
-                    let noise = 1.0 + apart * f64::from(noise.normal(channel as u32));
-                    table[code * dim + channel] = f64::from(x) * noise;
-                }
+            let vectors = self.wanted(latents, Some(codes))?;
+            let there = vectors.dim(0)?;
+            let picks = picks(place, there, dead.len());
+            let mut rows = vectors.index_select(&Tensor::new(picks, vectors.device())?, 0)?;
+            if dead.len() > there {
+                rows = (rows * apart(&dead, there, &vectors, place)?)?;
             }
-            set_codebook(self.embedding(), &table)?;
+            replace_rows(&variable(self.embedding())?, &dead, &rows)?;
         }
         sizes.set(&narrow(&counts, counts.len(), self.embedding())?)?;
         Ok(Observed { restarted: dead.len() })
     }
+}
+
+/// What rows for dead codes are multiplied by, (M, D): with fewer vectors than dead codes they are repeated, a
+/// little apart.
+fn apart(dead: &[usize], there: usize, like: &Tensor, place: Place) -> Result<Tensor> {
+    let dim = like.dim(1)?;
+    let mut factors = vec![1.0_f32; dead.len() * dim];
+    for (&code, factors) in dead.iter().zip(factors.chunks_exact_mut(dim)).skip(there) {
+        let noise = Noise::new(place.seed, Purpose::Restart, place.step, 1 + code as u64);
+        for (channel, factor) in factors.iter_mut().enumerate() {
+            *factor += 0.01 * noise.normal(channel as u32);
+        }
+    }
+    Ok(Tensor::from_vec(factors, (dead.len(), dim), like.device())?)
+}
+
+/// Directions (K, D) with lengths, by which the vectors (N, D) that choose them are met best: the mean of what
+/// they have along it. A direction that nobody chooses gets the mean of all.
+fn with_lengths(directions: &Tensor, vectors: &Tensor) -> Result<Tensor> {
+    let list = kernels::highest(vectors, directions, None)?;
+    let along = (vectors * directions.index_select(&list, 0)?)?.sum(1)?.to_vec1::<f32>()?;
+    let (mut sums, mut counts) =
+        (vec![0.0_f64; directions.dim(0)?], vec![0_u32; directions.dim(0)?]);
+    for (code, along) in list.to_vec1::<u32>()?.into_iter().zip(&along) {
+        sums[code as usize] += f64::from(*along);
+        counts[code as usize] += 1;
+    }
+    let all = sums.iter().sum::<f64>() / along.len().max(1) as f64;
+    let length = |(sum, count): (f64, u32)| if count > 0 { sum / f64::from(count) } else { all };
+    let lengths: Vec<f64> = sums.into_iter().zip(counts).map(length).collect();
+    Ok(directions.broadcast_mul(&narrow(&lengths, (lengths.len(), 1), vectors)?)?)
 }

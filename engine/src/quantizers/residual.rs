@@ -2,15 +2,17 @@
 //! so on. Each level is a part of the tokens; the first ones alone give the latents more coarsely.
 //!
 //! Sources: Zeghidour et al., SoundStream, arXiv 2107.03312, algorithm 1; Lee et al., RQ-VAE, arXiv
-//! 2203.01941; vector-quantize-pytorch, whose levels pass their gradients on one by one.
+//! 2203.01941; vector-quantize-pytorch, whose levels pass their gradients on one by one, and which draws the
+//! number of levels once for a batch where we draw it for each picture, as Kumar et al., arXiv 2306.06546.
 
 use candle_core::Tensor;
 
 use super::vq::{Vq, VqConfig};
-use super::{Book, Observed, Pass, Place, Quantized, Quantizer};
+use super::{Book, Observed, Pass, Place, Quantized, Quantizer, only};
 use crate::layers::Weights;
+use crate::random::{Noise, Purpose};
 use crate::tokens::PartShape;
-use crate::{EngineError, Result};
+use crate::{EngineError, Knob, Result};
 
 /// The most levels.
 const MOST: usize = 64;
@@ -23,11 +25,14 @@ pub struct ResidualVqConfig {
     pub levels: usize,
     /// What every level is.
     pub vq: VqConfig,
+    /// In training a number of levels is drawn for each picture, and later ones add nothing to it: so the
+    /// first levels alone decode well, however many.
+    pub quantize_dropout: bool,
 }
 
 impl Default for ResidualVqConfig {
     fn default() -> Self {
-        Self { levels: 4, vq: VqConfig::default() }
+        Self { levels: 4, vq: VqConfig::default(), quantize_dropout: false }
     }
 }
 
@@ -63,6 +68,7 @@ impl ResidualVqConfig {
 pub struct ResidualVq {
     levels: Vec<Vq>,
     books: Vec<Book>,
+    quantize_dropout: bool,
 }
 
 impl ResidualVq {
@@ -74,19 +80,32 @@ impl ResidualVq {
         config.validate(dim)?;
         let level = |level| Vq::new(&config.vq, dim, &weights.pp(format!("layers.{level}")));
         let books = vec![Book::of_vectors(config.vq.codes, dim); config.levels];
-        Ok(Self { levels: (0..config.levels).map(level).collect::<Result<_>>()?, books })
+        let levels = (0..config.levels).map(level).collect::<Result<_>>()?;
+        Ok(Self { levels, books, quantize_dropout: config.quantize_dropout })
     }
 
-    /// What each level makes of what the ones before it missed, for latents (B, D, h, w).
+    /// What each level makes of what the ones before it missed, for latents (B, D, h, w). Levels beyond
+    /// those that were drawn for a picture give zeros for it; codes are there all the same.
     ///
     /// # Errors
     /// If the latents have another number of channels or are not finite.
     pub fn quantize_levels(&self, latents: &Tensor, pass: Pass) -> Result<Vec<Quantized>> {
+        let pictures = latents.dims().first().copied().unwrap_or_default();
+        let drawn = match pass {
+            Pass::Training(place) => self.parts_kept(pictures, place),
+            Pass::Inference => None,
+        };
         let mut missed = latents.clone();
         let mut found = Vec::with_capacity(self.levels.len());
-        for level in &self.levels {
-            let quantized = level.quantize(&missed, pass)?;
+        for (at, level) in self.levels.iter().enumerate() {
+            let kept = drawn.as_deref().and_then(|drawn| kept_at(drawn, at));
+            let mut quantized = level.quantize_kept(&missed, pass, kept.as_deref())?;
             missed = (&missed - quantized.latents.detach())?;
+            if let Some(kept) = kept {
+                let mask: Vec<f32> = kept.iter().map(|&kept| f32::from(u8::from(kept))).collect();
+                let mask = Tensor::from_vec(mask, (pictures, 1, 1, 1), missed.device())?;
+                quantized.latents = quantized.latents.broadcast_mul(&mask)?;
+            }
             found.push(quantized);
         }
         Ok(found)
@@ -146,12 +165,16 @@ impl Quantizer for ResidualVq {
 
     fn observe(&mut self, latents: &Tensor, codes: &[Tensor], place: Place) -> Result<Observed> {
         let mut missed = latents.detach();
+        let drawn = self.parts_kept(latents.dim(0)?, place);
         let mut restarted = 0;
         for (at, (level, codes)) in self.levels.iter_mut().zip(codes.chunks(1)).enumerate() {
             // By the codes as they were chosen, not as they are after learning.
             let chosen = level.decode(codes)?;
             let place = Place { seed: own_seed(place.seed, at), ..place };
-            restarted += level.observe(&missed, codes, place)?.restarted;
+            restarted += match drawn.as_deref().and_then(|drawn| kept_at(drawn, at)) {
+                None => level.observe(&missed, codes, place)?.restarted,
+                Some(kept) => observe_kept(level, (&missed, only(codes)?), &kept, place)?,
+            };
             missed = (missed - chosen)?;
         }
         Ok(Observed { restarted })
@@ -166,9 +189,53 @@ impl Quantizer for ResidualVq {
         Ok(())
     }
 
+    /// How many levels were drawn for each picture, all numbers alike often.
+    fn parts_kept(&self, pictures: usize, place: Place) -> Option<Vec<usize>> {
+        let Place { seed, step, first_picture } = place;
+        let levels = self.levels.len() as u32;
+        let draw = |picture: usize| {
+            let cell = u64::from(first_picture) + picture as u64;
+            1 + Noise::new(seed, Purpose::Dropout, step, cell).below(0, levels) as usize
+        };
+        self.quantize_dropout.then(|| (0..pictures).map(draw).collect())
+    }
+
     fn state(&self) -> Vec<(String, Tensor)> {
         self.levels.iter().flat_map(Quantizer::state).collect()
     }
+
+    /// Those of the levels, which are alike.
+    fn knobs(&self) -> Vec<(Knob, f64)> {
+        self.levels.first().map(Quantizer::knobs).unwrap_or_default()
+    }
+
+    /// Turns it at every level: what the first one takes, all take.
+    fn turn(&mut self, knob: Knob, value: f64) -> Result<()> {
+        self.levels.iter_mut().try_for_each(|level| level.turn(knob, value))
+    }
+}
+
+/// Which pictures keep a level, of the number of levels that each keeps; `None` if all do.
+fn kept_at(drawn: &[usize], level: usize) -> Option<Vec<bool>> {
+    let kept: Vec<bool> = drawn.iter().map(|&levels| levels > level).collect();
+    (!kept.iter().all(|&kept| kept)).then_some(kept)
+}
+
+/// A level learns from what is kept of latents and codes; where that is nothing, it stays as it is.
+fn observe_kept(
+    level: &mut Vq,
+    (missed, codes): (&Tensor, &Tensor),
+    kept: &[bool],
+    place: Place,
+) -> Result<usize> {
+    let list = kept.iter().enumerate().filter(|(_, kept)| **kept).map(|(at, _)| at as u32);
+    let list: Vec<u32> = list.collect();
+    if list.is_empty() {
+        return Ok(0);
+    }
+    let list = Tensor::new(list, missed.device())?;
+    let codes = codes.index_select(&list, 0)?;
+    Ok(level.observe(&missed.index_select(&list, 0)?, &[codes], place)?.restarted)
 }
 
 /// Levels draw different latents of a batch.

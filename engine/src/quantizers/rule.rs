@@ -119,6 +119,12 @@ pub trait Quantizer: std::fmt::Debug + Send + Sync {
     fn observe(&mut self, _latents: &Tensor, _codes: &[Tensor], _place: Place) -> Result<Observed> {
         Ok(Observed::default())
     }
+    /// How many parts of each picture of a training pass counted, where that is drawn (levels of
+    /// residual VQ): the codes of later ones are reported, but nothing was learned from them. `None` if all
+    /// parts of all pictures count.
+    fn parts_kept(&self, _pictures: usize, _place: Place) -> Option<Vec<usize>> {
+        None
+    }
     /// Prepares the codebook from the first batch's latents (B, D, H, W); does nothing by default.
     fn start_from(&mut self, _latents: &Tensor, _seed: u64) -> Result<()> {
         Ok(())

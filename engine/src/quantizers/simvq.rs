@@ -8,11 +8,12 @@ use std::sync::OnceLock;
 
 use candle_core::Tensor;
 
+use super::knobs::{listed, turned};
 use super::rotation::Through;
 use super::rows::{decode_rows, latents_from_rows, rows_from_latents};
 use super::{Book, Pass, Quantized, Quantizer};
 use crate::layers::{Init, Weights};
-use crate::{EngineError, Result, kernels};
+use crate::{EngineError, Knob, Result, kernels};
 
 /// Settings of [`SimVq`].
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -61,6 +62,15 @@ impl SimVqConfig {
             }
         }
         Ok(())
+    }
+
+    /// What may be turned while it trains.
+    fn knob(&mut self, knob: Knob) -> Option<&mut f64> {
+        match knob {
+            // Both losses together vanish without it, whatever beta is.
+            Knob::Commitment if self.commitment_weight > 0.0 => Some(&mut self.beta),
+            _ => None,
+        }
     }
 }
 
@@ -143,6 +153,17 @@ impl Quantizer for SimVq {
 
     fn decode(&self, codes: &[Tensor]) -> Result<Tensor> {
         decode_rows(&self.table()?, codes)
+    }
+
+    fn knobs(&self) -> Vec<(Knob, f64)> {
+        listed(&self.config, SimVqConfig::knob)
+    }
+
+    fn turn(&mut self, knob: Knob, value: f64) -> Result<()> {
+        let config = turned(&self.config, SimVqConfig::knob, knob, value)?;
+        config.validate(self.books[0].dim)?;
+        self.config = config;
+        Ok(())
     }
 
     fn state(&self) -> Vec<(String, Tensor)> {

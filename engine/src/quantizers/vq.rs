@@ -10,11 +10,12 @@
 
 use candle_core::{D, Tensor, Var};
 
+use super::knobs::{listed, turned};
 use super::rotation::Through;
 use super::rows::{codes_from_tensor, latents_from_rows, rows_from_latents};
 use super::{Book, Observed, Pass, Place, Quantized, Quantizer, only};
 use crate::layers::{Init, Weights};
-use crate::{EngineError, Result, kernels};
+use crate::{EngineError, Knob, Result, kernels};
 
 /// Which of the two losses carries beta.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -150,6 +151,22 @@ impl VqConfig {
         format!("VQ, {update}{unit}")
     }
 
+    /// What may be turned while it trains. In the published VQGAN's placement beta weighs another loss.
+    fn knob(&mut self, knob: Knob) -> Option<&mut f64> {
+        let ema = self.update == CodebookUpdate::Ema;
+        let on_commitment = ema || self.placement == BetaPlacement::Commitment;
+        match knob {
+            Knob::Commitment => on_commitment.then_some(&mut self.beta),
+            Knob::Decay => ema.then_some(&mut self.decay),
+            Knob::Restart => Some(&mut self.restart),
+            Knob::EntropyWeight => Some(&mut self.entropy_weight),
+            Knob::Temperature => {
+                (self.entropy_weight > 0.0).then_some(&mut self.entropy_temperature)
+            }
+            _ => None,
+        }
+    }
+
     /// Whether counts of the codes are kept.
     pub(super) fn counts(&self) -> bool {
         self.update == CodebookUpdate::Ema || self.restart > 0.0
@@ -239,24 +256,70 @@ impl Vq {
             .broadcast_add(&table.sqr()?.sum(1)?)?)
     }
 
-    fn losses(&self, vectors: &Tensor, chosen: &Tensor) -> Result<Vec<(&'static str, Tensor)>> {
+    /// The losses, to which pictures that are not `kept` add nothing.
+    fn losses(
+        &self,
+        vectors: &Tensor,
+        chosen: &Tensor,
+        kept: Option<&[bool]>,
+    ) -> Result<Vec<(&'static str, Tensor)>> {
         let (on_codebook, on_commitment) = match self.config.placement {
             _ if self.config.update == CodebookUpdate::Ema => (0.0, self.config.beta),
             BetaPlacement::Commitment => (1.0, self.config.beta),
             BetaPlacement::Codebook => (self.config.beta, 1.0),
         };
-        let mut losses = Vec::with_capacity(2);
+        let rows = kept.map(|kept| Rows::of(kept, vectors)).transpose()?;
+        let mean_square = |difference: Tensor| -> Result<Tensor> {
+            let squares = difference.sqr()?;
+            Ok(match &rows {
+                Some(rows) => squares.broadcast_mul(&rows.mask)?.mean_all()?,
+                None => squares.mean_all()?,
+            })
+        };
+        let mut losses = Vec::with_capacity(3);
         if self.config.update == CodebookUpdate::Gradient {
-            let codebook = (chosen - vectors.detach())?.sqr()?.mean_all()?;
+            let codebook = mean_square((chosen - vectors.detach())?)?;
             losses.push(("codebook", (codebook * on_codebook)?));
         }
-        let commitment = (vectors - chosen.detach())?.sqr()?.mean_all()?;
+        let commitment = mean_square((vectors - chosen.detach())?)?;
         losses.push(("commitment", (commitment * on_commitment)?));
-        if self.config.entropy_weight > 0.0 {
-            let [own, all] = self.entropies(vectors)?;
-            losses.push(("entropy", ((own - all)? * self.config.entropy_weight)?));
+        let weight = self.config.entropy_weight;
+        if weight > 0.0 {
+            let entropies = match &rows {
+                Some(Rows { list: None, .. }) => None,
+                Some(Rows { list: Some(list), share, .. }) => {
+                    Some((self.entropies(&vectors.index_select(list, 0)?)?, weight * share))
+                }
+                None => Some((self.entropies(vectors)?, weight)),
+            };
+            if let Some(([own, all], weight)) = entropies {
+                losses.push(("entropy", ((own - all)? * weight)?));
+            }
         }
         Ok(losses)
+    }
+
+    /// As [`Quantizer::quantize`], where the losses are those of the pictures that are `kept`: means over
+    /// all, to which the others add nothing.
+    pub(super) fn quantize_kept(
+        &self,
+        latents: &Tensor,
+        pass: Pass,
+        kept: Option<&[bool]>,
+    ) -> Result<Quantized> {
+        let vectors = self.vectors(latents)?;
+        let shape = latents.dims4()?;
+        let list = kernels::nearest(&vectors.detach(), &self.table()?)?;
+        let codes = vec![list.reshape((shape.0, shape.2, shape.3))?];
+        let chosen = self.chosen(&list)?;
+        let rows = chosen.detach();
+        if !pass.is_training() {
+            let latents = latents_from_rows(&rows, shape)?;
+            return Ok(Quantized { latents, codes, losses: Vec::new() });
+        }
+        let losses = self.losses(&vectors, &chosen, kept)?;
+        let through = self.config.through.pass(&vectors, &rows)?;
+        Ok(Quantized { latents: latents_from_rows(&through, shape)?, codes, losses })
     }
 
     /// The codebook's rows of a list of codes (N,): (N, D), with gradient.
@@ -273,6 +336,31 @@ pub(super) fn unit(rows: &Tensor) -> Result<Tensor> {
     Ok(rows.broadcast_div(&length)?)
 }
 
+/// The rows (N, D) of the pictures that are kept.
+struct Rows {
+    /// (N, 1) of ones and zeros.
+    mask: Tensor,
+    /// Their numbers, where there are any.
+    list: Option<Tensor>,
+    /// How many of all they are.
+    share: f64,
+}
+
+impl Rows {
+    /// Of as many rows of each picture, one picture after the other.
+    fn of(kept: &[bool], rows: &Tensor) -> Result<Self> {
+        let n = rows.dim(0)?;
+        let each = n / kept.len().max(1);
+        let is_kept = |row: &usize| kept.get(row / each.max(1)).copied().unwrap_or(false);
+        let mask: Vec<f32> = (0..n).map(|row| f32::from(u8::from(is_kept(&row)))).collect();
+        let list: Vec<u32> = (0..n).filter(is_kept).map(|row| row as u32).collect();
+        let share = list.len() as f64 / n.max(1) as f64;
+        let mask = Tensor::from_vec(mask, (n, 1), rows.device())?;
+        let list = if list.is_empty() { None } else { Some(Tensor::new(list, rows.device())?) };
+        Ok(Self { mask, list, share })
+    }
+}
+
 impl Quantizer for Vq {
     fn books(&self) -> &[Book] {
         &self.books
@@ -283,19 +371,7 @@ impl Quantizer for Vq {
     }
 
     fn quantize(&self, latents: &Tensor, pass: Pass) -> Result<Quantized> {
-        let vectors = self.vectors(latents)?;
-        let shape = latents.dims4()?;
-        let list = kernels::nearest(&vectors.detach(), &self.table()?)?;
-        let codes = vec![list.reshape((shape.0, shape.2, shape.3))?];
-        let chosen = self.chosen(&list)?;
-        let rows = chosen.detach();
-        if !pass.is_training() {
-            let latents = latents_from_rows(&rows, shape)?;
-            return Ok(Quantized { latents, codes, losses: Vec::new() });
-        }
-        let losses = self.losses(&vectors, &chosen)?;
-        let through = self.config.through.pass(&vectors, &rows)?;
-        Ok(Quantized { latents: latents_from_rows(&through, shape)?, codes, losses })
+        self.quantize_kept(latents, pass, None)
     }
 
     fn decode(&self, codes: &[Tensor]) -> Result<Tensor> {
@@ -315,6 +391,22 @@ impl Quantizer for Vq {
             CodebookStart::Uniform => Ok(()),
             CodebookStart::Data(steps) => self.start_codebook(latents, steps, seed),
         }
+    }
+
+    fn knobs(&self) -> Vec<(Knob, f64)> {
+        let mut knobs = listed(&self.config, VqConfig::knob);
+        knobs.retain(|(knob, _)| *knob != Knob::Restart || self.averages.is_some());
+        knobs
+    }
+
+    fn turn(&mut self, knob: Knob, value: f64) -> Result<()> {
+        if knob == Knob::Restart && self.averages.is_none() {
+            return Err(knob.missing());
+        }
+        let config = turned(&self.config, VqConfig::knob, knob, value)?;
+        config.validate(self.code_dim())?;
+        self.config = config;
+        Ok(())
     }
 
     fn state(&self) -> Vec<(String, Tensor)> {

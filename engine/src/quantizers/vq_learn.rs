@@ -2,10 +2,11 @@
 
 use candle_core::{Tensor, Var};
 
-use super::kmeans::{Clusters, gather, lloyd};
+use super::kmeans::{Clusters, lloyd};
 use super::rows::codes_from_tensor;
-use super::vq::{CodebookUpdate, Vq};
+use super::vq::{Vq, VqConfig};
 use super::{Observed, Place};
+use crate::kernels::{Averaging, Members, average_codes, replace_rows};
 use crate::random::{Noise, Purpose};
 use crate::{EngineError, Result};
 
@@ -23,75 +24,37 @@ impl Vq {
         let Some(averages) = &self.averages else {
             return Ok(Observed::default());
         };
-        let dim = self.code_dim();
-        let vectors = self.vectors(&latents.detach())?.to_vec2::<f32>()?;
+        let vectors = self.vectors(&latents.detach())?;
         let list = codes_from_tensor(codes, self.config.codes)?;
-        if list.len() != vectors.len() {
+        if list.len() != vectors.dim(0)? {
             return Err(EngineError::Shape {
                 what: "codes".to_owned(),
-                expected: format!("{} codes, one for each latent", vectors.len()),
+                expected: format!("{} codes, one for each latent", vectors.dim(0)?),
                 found: codes.dims().to_vec(),
             });
         }
-        let decay = self.config.decay;
-        let ema = self.config.update == CodebookUpdate::Ema;
+        let VqConfig { decay, restart, normalize: unit, .. } = self.config;
         let mut sizes = wide(&averages.cluster_size)?;
-        let (counts, sums) = gather(&vectors, &list, sizes.len(), dim);
-        for (size, count) in sizes.iter_mut().zip(&counts) {
-            *size = decay * *size + (1.0 - decay) * count;
+        let members = Members::new(list, sizes.len())?;
+        for (size, count) in sizes.iter_mut().zip(members.counts()) {
+            *size = decay * *size + (1.0 - decay) * f64::from(count);
         }
-        let mut table = wide(&self.embedding)?;
-        let mut averaged = match &averages.embed_avg {
-            Some(var) => wide(var)?,
-            None => Vec::new(),
-        };
-        if ema {
-            for (average, sum) in averaged.iter_mut().zip(&sums) {
-                *average = decay * *average + (1.0 - decay) * sum;
-            }
-            self.average_codes(&mut table, &averaged, &sizes);
+        if let Some(sums) = &averages.embed_avg {
+            let (codebook, rule) = (variable(&self.embedding)?, Averaging { decay, unit });
+            let smoothed = smoothed(&sizes, self.config.eps);
+            average_codes((&codebook, sums), (&vectors, &members), &smoothed, rule)?;
         }
-        let dead: Vec<usize> =
-            (0..sizes.len()).filter(|&code| sizes[code] < self.config.restart).collect();
-        let picks = distinct(place.seed, Purpose::Restart, place.step, vectors.len(), dead.len());
-        for (&code, &pick) in dead.iter().zip(&picks) {
-            let row = vectors[pick].iter().map(|&x| f64::from(x));
-            sizes[code] = self.config.restart;
-            for (channel, x) in row.enumerate() {
-                table[code * dim + channel] = x;
-                if ema {
-                    averaged[code * dim + channel] = x * self.config.restart;
-                }
+        let dead = restarted(&mut sizes, restart);
+        if !dead.is_empty() {
+            let picks = picks(place, vectors.dim(0)?, dead.len());
+            let rows = vectors.index_select(&Tensor::new(picks, vectors.device())?, 0)?;
+            replace_rows(&variable(&self.embedding)?, &dead, &rows)?;
+            if let Some(sums) = &averages.embed_avg {
+                replace_rows(sums, &dead, &(rows * restart)?)?;
             }
         }
-        if ema || !dead.is_empty() {
-            set_codebook(&self.embedding, &table)?;
-        }
-        self.set_averages(&sizes, &averaged)?;
+        averages.cluster_size.set(&narrow(&sizes, sizes.len(), &self.embedding)?)?;
         Ok(Observed { restarted: dead.len() })
-    }
-
-    /// Each code from its sum and smoothed count.
-    fn average_codes(&self, table: &mut [f64], sums: &[f64], sizes: &[f64]) {
-        let dim = self.code_dim();
-        let total: f64 = sizes.iter().sum();
-        if total <= 0.0 {
-            return;
-        }
-        let eps = self.config.eps;
-        for (code, size) in sizes.iter().enumerate() {
-            let smoothed = (size + eps) / (total + sizes.len() as f64 * eps) * total;
-            let row = &mut table[code * dim..(code + 1) * dim];
-            for (x, sum) in row.iter_mut().zip(&sums[code * dim..]) {
-                *x = sum / smoothed;
-            }
-            if self.config.normalize {
-                let length = row.iter().map(|x| x * x).sum::<f64>().sqrt().max(1e-12);
-                for x in row {
-                    *x /= length;
-                }
-            }
-        }
     }
 
     /// First codes: different latents, then `steps` of Lloyd's algorithm. A cluster that nobody
@@ -101,8 +64,8 @@ impl Vq {
         let vectors = self.vectors(&latents.detach())?;
         let (k, sphere) = (self.config.codes as usize, self.config.normalize);
         let Clusters { means, counts } = first_codes(&vectors, k, (steps, sphere), seed)?;
+        set_codebook(&self.embedding, &means)?;
         let table = wide(&means)?;
-        set_codebook(&self.embedding, &table)?;
         // An empty cluster counts as one, or the first average would divide by next to nothing.
         let sizes: Vec<f64> = counts.iter().map(|n| n.max(1.0)).collect();
         let sums: Vec<f64> = table.iter().enumerate().map(|(at, x)| x * sizes[at / dim]).collect();
@@ -145,8 +108,30 @@ pub(super) fn first_codes(
     lloyd(vectors, &narrow(&table, (k, dim), vectors)?, steps, sphere)
 }
 
-/// Another codebook (K, D) in place of the one that is trained.
-pub(super) fn set_codebook(embedding: &Tensor, table: &[f64]) -> Result<()> {
+/// Counts with Laplace smoothing, as many together: what sums are divided by.
+fn smoothed(sizes: &[f64], eps: f64) -> Vec<f64> {
+    let total: f64 = sizes.iter().sum();
+    let whole = total + sizes.len() as f64 * eps;
+    sizes.iter().map(|size| (size + eps) / whole * total).collect()
+}
+
+/// The codes that are chosen fewer than `least` times a step; they count as chosen so often from now on.
+pub(super) fn restarted(sizes: &mut [f64], least: f64) -> Vec<usize> {
+    let dead: Vec<usize> = (0..sizes.len()).filter(|&code| sizes[code] < least).collect();
+    for &code in &dead {
+        sizes[code] = least;
+    }
+    dead
+}
+
+/// Which of `n` vectors take the place of so many dead codes.
+pub(super) fn picks(place: Place, n: usize, dead: usize) -> Vec<u32> {
+    let picks = distinct(place.seed, Purpose::Restart, place.step, n, dead);
+    picks.into_iter().map(|pick| pick as u32).collect()
+}
+
+/// The codebook (K, D) as what can be changed.
+pub(super) fn variable(embedding: &Tensor) -> Result<Var> {
     // A frozen codebook (not trainable weights) would be copied here and stay as it is.
     if !embedding.is_variable() {
         return Err(EngineError::bad_input(
@@ -155,18 +140,16 @@ pub(super) fn set_codebook(embedding: &Tensor, table: &[f64]) -> Result<()> {
             "load them as trainable",
         ));
     }
-    let var = Var::from_tensor(embedding)?;
-    Ok(var.set(&narrow(table, embedding.dims2()?, embedding)?)?)
+    Ok(Var::from_tensor(embedding)?)
+}
+
+/// Another codebook (K, D) in place of the one that is trained.
+pub(super) fn set_codebook(embedding: &Tensor, table: &Tensor) -> Result<()> {
+    Ok(variable(embedding)?.set(table)?)
 }
 
 /// `count` different numbers below `n` in random order; the same ones again where `n` is too small.
-pub(super) fn distinct(
-    seed: u64,
-    purpose: Purpose,
-    step: u32,
-    n: usize,
-    count: usize,
-) -> Vec<usize> {
+fn distinct(seed: u64, purpose: Purpose, step: u32, n: usize, count: usize) -> Vec<usize> {
     let noise = Noise::new(seed, purpose, step, 0);
     let mut order: Vec<usize> = (0..n).collect();
     for at in 0..count.min(n) {

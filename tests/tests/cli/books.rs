@@ -13,7 +13,11 @@ fn residual_desk() -> Desk {
     let desk = Desk::new();
     let mut config = tiny_config();
     let vq = VqConfig { codes: 16, ..VqConfig::default() };
-    config.quantizer = QuantizerConfig::Residual(ResidualVqConfig { levels: 3, vq });
+    config.quantizer = QuantizerConfig::Residual(ResidualVqConfig {
+        levels: 3,
+        vq,
+        ..ResidualVqConfig::default()
+    });
     // No gradient trains its codes: these are drawn here.
     model_of(&config, &desk.path("drawn.safetensors"));
     let path = desk.path("levels.safetensors");

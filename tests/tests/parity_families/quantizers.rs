@@ -256,7 +256,11 @@ fn residual(ledger: &Ledger) {
         .collect();
     let codes = books[0].1.dim(0).unwrap() as u32;
     let beta = number(&ledger.config, "commitment_weight");
-    let config = ResidualVqConfig { levels, vq: VqConfig { codes, beta, ..VqConfig::default() } };
+    let config = ResidualVqConfig {
+        levels,
+        vq: VqConfig { codes, beta, ..VqConfig::default() },
+        ..ResidualVqConfig::default()
+    };
     let (dim, loaded) = (books[0].1.dim(1).unwrap(), weights(&books, false));
     let rule = ResidualVq::new(&config, dim, &loaded).unwrap();
     loaded.finish(NAME, &[]).unwrap();

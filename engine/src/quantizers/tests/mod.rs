@@ -1,5 +1,8 @@
 //! Tests that every quantizer passes, over one table of rules.
 
+mod dropout;
+mod gradients;
+mod knobs;
 mod multiscale;
 mod parts;
 mod vq;

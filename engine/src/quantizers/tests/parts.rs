@@ -27,8 +27,17 @@ fn in_parts() -> Vec<(QuantizerConfig, Box<dyn Quantizer>)> {
         QuantizerConfig::Lfq(lfq(&[])),
         QuantizerConfig::Lfq(lfq(&[1, 2])),
         QuantizerConfig::Bsq(lfq(&[])),
-        QuantizerConfig::Residual(ResidualVqConfig { levels: 3, vq }),
-        QuantizerConfig::Residual(ResidualVqConfig { levels: 2, vq: turned }),
+        QuantizerConfig::Residual(ResidualVqConfig {
+            levels: 3,
+            vq: vq.clone(),
+            ..ResidualVqConfig::default()
+        }),
+        QuantizerConfig::Residual(ResidualVqConfig { levels: 3, vq, quantize_dropout: true }),
+        QuantizerConfig::Residual(ResidualVqConfig {
+            levels: 2,
+            vq: turned,
+            ..ResidualVqConfig::default()
+        }),
         QuantizerConfig::Ibq(IbqConfig { n_embed: 7, ..IbqConfig::default() }),
         QuantizerConfig::SimVq(SimVqConfig { codes: 7, ..SimVqConfig::default() }),
         QuantizerConfig::Gumbel(GumbelConfig { n_embed: 7, ..GumbelConfig::default() }),
@@ -134,7 +143,8 @@ fn every_latent_of_a_rule_in_parts_gets_a_gradient_in_training() {
 #[test]
 fn more_residual_levels_come_nearer_and_learning_nearer_still() {
     let vq = VqConfig { codes: 16, start: CodebookStart::Data(5), ..VqConfig::default() };
-    let config = ResidualVqConfig { levels: 4, vq: VqConfig { decay: 0.5, ..vq } };
+    let vq = VqConfig { decay: 0.5, ..vq };
+    let config = ResidualVqConfig { levels: 4, vq, ..ResidualVqConfig::default() };
     let mut rule = ResidualVq::new(&config, DIM, &fresh()).unwrap();
     let latents = random((2, DIM, 16, 16), 7);
     rule.start_from(&latents, 1).unwrap();

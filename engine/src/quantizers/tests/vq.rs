@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 
 use super::*;
 
-fn table(quantizer: &dyn Quantizer) -> Vec<Vec<f64>> {
+pub(super) fn table(quantizer: &dyn Quantizer) -> Vec<Vec<f64>> {
     let rows = quantizer.entries(0).unwrap().unwrap().to_vec2::<f32>().unwrap();
     rows.into_iter().map(|row| row.into_iter().map(f64::from).collect()).collect()
 }
 
 /// Latents (B, D, H, W) as rows in raster order.
-fn rows(latents: &Tensor) -> Vec<Vec<f64>> {
+pub(super) fn rows(latents: &Tensor) -> Vec<Vec<f64>> {
     let (b, d, h, w) = latents.dims4().unwrap();
     let values = list(latents);
     (0..b * h * w)
@@ -26,7 +26,7 @@ fn at(seed: u64, step: u32) -> Place {
     Place { seed, step, first_picture: 0 }
 }
 
-fn unit(row: &[f64]) -> Vec<f64> {
+pub(super) fn unit(row: &[f64]) -> Vec<f64> {
     let length = row.iter().map(|x| x * x).sum::<f64>().sqrt();
     row.iter().map(|x| x / length).collect()
 }

@@ -87,7 +87,11 @@ fn decoding_tokens_is_the_reconstruction_bit_for_bit() {
 #[test]
 fn the_first_levels_of_a_residual_rule_decode_to_the_picture_so_far() {
     let vq = VqConfig { codes: 6, ..VqConfig::default() };
-    let rule = QuantizerConfig::Residual(ResidualVqConfig { levels: 3, vq });
+    let rule = QuantizerConfig::Residual(ResidualVqConfig {
+        levels: 3,
+        vq,
+        ..ResidualVqConfig::default()
+    });
     let config = tiny(Naming::Taming, rule);
     let tokenizer = build(&config, &Weights::fresh(1, &of_tests().unwrap())).unwrap();
     assert!(tokenizer.facts().prefixes);
