@@ -17,5 +17,5 @@ pub use backbone::Backbone;
 pub use classifier::Classifier;
 pub use config::ClassifierConfig;
 pub use lpips::Lpips;
-pub use model_file::save_classifier;
+pub use model_file::KIND;
 pub use trunk::{Published, Trunk};

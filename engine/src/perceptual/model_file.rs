@@ -1,38 +1,20 @@
 //! A classifier as a file: Smalti's own model file of kind "classifier".
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use candle_core::{Device, Tensor};
-use serde_json::{Map, Value};
+use candle_core::Device;
 
 use super::{Classifier, ClassifierConfig};
-use crate::checkpoints::{self, Precision};
+use crate::checkpoints;
 use crate::layers::Weights;
 use crate::{EngineError, Result};
 
-/// What the metadata calls it.
-const KIND: &str = "classifier";
-
-/// Writes a classifier, its weights as f16. `more` stands beside its configuration in the metadata: the
-/// recipe, the names of the classes, what was measured.
-///
-/// # Errors
-/// As [`checkpoints::save_model`].
-pub fn save_classifier(
-    path: &Path,
-    config: &ClassifierConfig,
-    tensors: &BTreeMap<String, Tensor>,
-    more: Map<String, Value>,
-) -> Result<()> {
-    let mut metadata = more;
-    metadata.insert("kind".to_owned(), KIND.into());
-    metadata.insert("config".to_owned(), serde_json::json!(config));
-    checkpoints::save_model(path, tensors, &Value::Object(metadata), Precision::F16)
-}
+/// What the metadata of its file calls a classifier.
+pub const KIND: &str = "classifier";
 
 impl Classifier {
-    /// Opens what [`save_classifier`] wrote, to be used and not trained.
+    /// Opens a file that [`checkpoints::save_model`] wrote with `kind` [`KIND`] and the `config` of the
+    /// network in its metadata, to be used and not trained.
     ///
     /// # Errors
     /// [`EngineError::Io`] if the file cannot be read; [`EngineError::BadFile`] if it is no classifier of

@@ -3,6 +3,7 @@
 mod dropout;
 mod gradients;
 mod knobs;
+mod learning;
 mod multiscale;
 mod parts;
 mod vq;

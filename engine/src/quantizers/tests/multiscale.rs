@@ -167,3 +167,46 @@ fn first_codes_from_data_and_restarts_leave_no_code_unused() {
     assert_eq!(names, ["embedding.cluster_size"]);
     assert!(data.state().is_empty());
 }
+
+/// Converged, each first code stands along the mean direction of what chooses it by direction, as long as that
+/// is along it. With two scales what is looked for is each picture's mean, and what is left of the latents.
+#[test]
+fn first_codes_by_direction_come_from_the_sphere_and_have_the_lengths_of_what_chooses_them() {
+    let scales = MultiScaleConfig {
+        vocab_size: 6,
+        v_patch_nums: vec![1, 5],
+        using_znorm: true,
+        quant_resi: 0.0,
+        start: CodebookStart::Data(100),
+        ..MultiScaleConfig::default()
+    };
+    let made = MultiScale::new(&scales, DIM, &Weights::fresh(5, &of_tests().unwrap()));
+    let mut made = made.unwrap();
+    let latents = (random((3, DIM, 5, 5), 12) + 0.4).unwrap();
+    made.start_from(&latents, 3).unwrap();
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let mut wanted: Vec<Vec<f64>> = Vec::new();
+    for picture in vq::rows(&latents).chunks(25) {
+        let mean: Vec<f64> =
+            (0..DIM).map(|c| picture.iter().map(|row| row[c]).sum::<f64>() / 25.0).collect();
+        wanted
+            .extend(picture.iter().map(|row| row.iter().zip(&mean).map(|(x, m)| x - m).collect()));
+        wanted.push(mean);
+    }
+    let codes = vq::table(&made);
+    let directions: Vec<Vec<f64>> = codes.iter().map(|code| vq::unit(code)).collect();
+    let mut members: Vec<Vec<&Vec<f64>>> = vec![Vec::new(); codes.len()];
+    for vector in &wanted {
+        let near = |code: usize| dot(vector, &directions[code]);
+        let best = (0..codes.len()).max_by(|&a, &b| near(a).total_cmp(&near(b))).unwrap();
+        members[best].push(vector);
+    }
+    for ((code, direction), members) in codes.iter().zip(&directions).zip(&members) {
+        assert!(!members.is_empty());
+        let units: Vec<Vec<f64>> = members.iter().map(|vector| vq::unit(vector)).collect();
+        let sum: Vec<f64> = (0..DIM).map(|c| units.iter().map(|unit| unit[c]).sum()).collect();
+        assert!(dot(&vq::unit(&sum), direction) > 1.0 - 1e-6, "{code:?} of {}", members.len());
+        let length = members.iter().map(|v| dot(v, direction)).sum::<f64>() / members.len() as f64;
+        assert!((dot(code, code).sqrt() - length).abs() < 1e-4, "{code:?}: {length}");
+    }
+}
