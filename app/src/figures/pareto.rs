@@ -178,7 +178,8 @@ fn place<B: DrawingBackend>(
 ) -> Result<()> {
     let (width, height) = area.estimate_text_size(text, style).map_err(cannot)?;
     let (width, height) = (width as i32, height as i32);
-    let ((left, right), (top, bottom)) = area.get_pixel_range();
+    let (across, down) = area.get_pixel_range();
+    let (left, right, top, bottom) = (across.start, across.end, down.start, down.end);
     let tries = [
         (x + 11, y - height / 2),
         (x - 11 - width, y - height / 2),

@@ -84,7 +84,7 @@ mod tests {
             let phase = std::f64::consts::TAU * cycles * (along[0] * x + along[1] * y);
             [(128.0 + 100.0 * phase.cos()) as u8; 3]
         };
-        Picture::new(side, side, (0..side * side).flat_map(pixel).collect()).unwrap()
+        Picture::new(side, side, (0..side * side).flat_map(pixel).collect::<Vec<u8>>()).unwrap()
     }
 
     #[test]
@@ -105,7 +105,8 @@ mod tests {
             [crate::random::Noise::new(1, crate::random::Purpose::Test, 0, at.into()).bits(0) as u8;
                 3]
         };
-        let noise = Picture::new(96, 96, (0..96 * 96).flat_map(bytes).collect()).unwrap();
+        let noise =
+            Picture::new(96, 96, (0..96 * 96).flat_map(bytes).collect::<Vec<u8>>()).unwrap();
         // A disc of a quarter cycle in a square of a whole one.
         let share = 1.0 - std::f64::consts::PI / 16.0;
         assert!((fine_detail(&noise) - share).abs() < 0.03, "{}", fine_detail(&noise));

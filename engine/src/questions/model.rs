@@ -79,7 +79,8 @@ impl ModelRef {
         }
     }
 
-    pub(super) fn path(&self, assets: &Path) -> PathBuf {
+    /// The file; that of a shipped one is in `assets`, the folder of what comes with Smalti.
+    pub fn path(&self, assets: &Path) -> PathBuf {
         match self {
             Self::Shipped(name) => shipped_path(name, assets),
             Self::File { path, .. } => path.to_path_buf(),

@@ -261,8 +261,18 @@ impl Objective for TokenizerObjective {
             if latents.len() == 1 { latents.remove(0) } else { Tensor::cat(&latents, 0)? };
         let codes = together(&self.step.codes)?;
         let layout = self.tokenizer.layout(self.side, self.side)?;
-        for (part, codes) in layout.iter().zip(&codes) {
-            self.counts.add_codes(part.book, &codes.flatten_all()?.to_vec1::<u32>()?);
+        let pictures = latents.dim(0)?;
+        let kept = self.tokenizer.quantizer().parts_kept(pictures, place);
+        for (number, (part, codes)) in layout.iter().zip(&codes).enumerate() {
+            let codes = codes.flatten_all()?.to_vec1::<u32>()?;
+            // A level that a picture went without chose nothing.
+            let of_pictures = codes.chunks((codes.len() / pictures.max(1)).max(1)).enumerate();
+            let counted = |picture: usize| {
+                kept.as_ref().is_none_or(|kept| kept.get(picture).is_some_and(|n| *n > number))
+            };
+            for (_, codes) in of_pictures.filter(|(picture, _)| counted(*picture)) {
+                self.counts.add_codes(part.book, codes);
+            }
         }
         let observed = if self.keeps_tokens {
             crate::quantizers::Observed::default()
@@ -279,7 +289,7 @@ impl Objective for TokenizerObjective {
         let figures =
             [("usage", statistics.usage), ("perplexity", statistics.perplexity), ("psnr", psnr)];
         let of_adversary = self.adversary.as_ref().map(Adversary::figures);
-        let figures = figures.into_iter().chain(of_adversary);
+        let figures = figures.into_iter().chain(of_adversary.into_iter().flatten());
         let told = Figures {
             figures: figures.map(|(name, value)| (name.to_owned(), value)).collect(),
             books: statistics.books,

@@ -1,5 +1,6 @@
 //! Runs of a tiny tokenizer on painted worlds.
 
+mod networks;
 mod ways;
 
 use crate::device::of_tests;
