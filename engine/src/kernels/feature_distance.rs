@@ -124,20 +124,15 @@ impl Distance {
                 };
                 let (out_a, out_b) = (lives(length_a, in_a), lives(length_b, in_b));
                 for (channel, weight) in self.weights.iter().enumerate() {
-                    let start = channel * self.places + first;
                     let (a, b) = (a.row(channel, first, count), b.row(channel, first, count));
-                    if let Some(da) = da.get_mut(start..start + count) {
-                        for i in 0..count {
-                            let e = scale * weight * (a[i] * in_a[i] - b[i] * in_b[i]);
-                            da[i] = e * out_a[i] - a[i] * with_a[i];
-                        }
+                    let mut e = [0.0_f32; BLOCK];
+                    for i in 0..count {
+                        e[i] = scale * weight * (a[i] * in_a[i] - b[i] * in_b[i]);
                     }
-                    if let Some(db) = db.get_mut(start..start + count) {
-                        for i in 0..count {
-                            let e = scale * weight * (a[i] * in_a[i] - b[i] * in_b[i]);
-                            db[i] = b[i] * with_b[i] - e * out_b[i];
-                        }
-                    }
+                    let start = channel * self.places + first;
+                    let own = start..start + count;
+                    write(da.get_mut(own.clone()), (&e, &out_a), (a, &with_a), 1.0);
+                    write(db.get_mut(own), (&e, &out_b), (b, &with_b), -1.0);
                 }
             });
         }
@@ -149,6 +144,17 @@ impl Distance {
 #[expect(clippy::inline_always, reason = "must be compiled for the caller's instruction set")]
 fn along(with: f32, length: f32, scale: f32) -> f32 {
     if length > 0.0 { with * scale * scale / length } else { 0.0 }
+}
+
+/// sign (e out - x with) for each place, if it is wanted.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "must be compiled for the caller's instruction set")]
+fn write(to: Option<&mut [f32]>, (e, out): (&Row, &Row), (x, with): (&[f32], &Row), sign: f32) {
+    let Some(to) = to else { return };
+    let factors = e.iter().zip(out).zip(x.iter().zip(with));
+    for (to, ((e, out), (x, with))) in to.iter_mut().zip(factors) {
+        *to = sign * (e * out - x * with);
+    }
 }
 
 impl CustomOp2 for Distance {

@@ -60,5 +60,6 @@ fn tensors(
         own.is_some_and(|own| wanted.iter().any(|start| own.starts_with(start)))
     };
     let found = checkpoint.to_tensors_where(device, is_wanted)?;
-    Ok(found.into_iter().map(|(name, tensor)| (name[prefix.len()..].to_owned(), tensor)).collect())
+    let own = |name: &str| name.strip_prefix(&prefix).unwrap_or_default().to_owned();
+    Ok(found.into_iter().map(|(name, tensor)| (own(&name), tensor)).collect())
 }
