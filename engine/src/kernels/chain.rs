@@ -146,9 +146,7 @@ impl Layer for Maps {
                     rule.backward((input, dy), parameters, dims, back.extra, asked)?;
                 (found, Some(dx))
             }
-            Self::Double(size) => {
-                ((None, None), wants_dx.then(|| upsample::backward(dy, *size)))
-            }
+            Self::Double(size) => ((None, None), wants_dx.then(|| upsample::backward(dy, *size))),
             Self::Leaky(slope) => {
                 ((None, None), wants_dx.then(|| leaky::backward(input, dy, *slope)))
             }

@@ -1,9 +1,9 @@
 //! Layers one after another as a single candle operation: of x and of all parameters that are trained.
 //!
 //! candle's operations take at most three tensors, so the trained parameters travel as one flat tensor;
-//! frozen ones are read where they are, and candle hears nothing of them. What the backward pass needs
-//! beside x is kept, or computed again if it was asked to ([`recomputing`]), and is given back as soon as
-//! the backward pass is through.
+//! frozen ones are read where they are, by the backward pass too (as x is, so neither may be written to in
+//! between), and candle hears nothing of them. What the backward pass needs beside x is kept, or computed
+//! again if it was asked to ([`recomputing`]), and is given back as soon as the backward pass is through.
 
 use std::cell::Cell;
 use std::sync::{Mutex, PoisonError};
