@@ -108,7 +108,7 @@ fn a_chain_gives_gradients_of_what_is_trained_alone() {
             let y = chain(&t[0], &block, beside).unwrap();
             return chain(&y, &end, Shortcut::None).unwrap();
         }
-        let y = [&block[..], &end].concat().iter().enumerate().fold(t[0].clone(), |y, (at, l)| {
+        [&block[..], &end].concat().iter().enumerate().fold(t[0].clone(), |y, (at, l)| {
             let y = match *l {
                 Link::Conv { weight, bias, conv } => plain::conv2d(&y, weight, bias, conv),
                 Link::GroupNorm { weight, bias, groups, eps, silu } => {
@@ -122,8 +122,7 @@ fn a_chain_gives_gradients_of_what_is_trained_alone() {
             }
             let beside = plain::conv2d(&t[0], &t[9], Some(&t[10]), Conv::same(0)).unwrap();
             (beside + y.unwrap()).unwrap()
-        });
-        y
+        })
     };
     Case { what: "chain", shapes, f: &|t| all(t, true), own: is_ours() }.check(&uses);
     Case { what: "plain chain", shapes, f: &|t| all(t, false), own: false }.check(&uses);

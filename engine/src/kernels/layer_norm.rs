@@ -61,8 +61,7 @@ pub(super) fn backward(
     level: Level,
     rule: Rule,
     (x, dy): (&[f32], &[f32]),
-    weight: &[f32],
-    stats: &[(f32, f32)],
+    (weight, stats): (&[f32], &[(f32, f32)]),
     plus: Option<&[f32]>,
     asked: (bool, bool),
 ) -> (Vec<f32>, Option<Vec<f32>>, Option<Vec<f32>>) {
@@ -279,7 +278,7 @@ mod tests {
                 for level in levels() {
                     let (y, stats) = forward(level, rule, &x, (&w, &b));
                     let back =
-                        |plus, asked| backward(level, rule, (&x, &dy), &w, &stats, plus, asked);
+                        |plus, asked| backward(level, rule, (&x, &dy), (&w, &stats), plus, asked);
                     let (dx, dw, db) = back(None, (true, true));
                     // What is not asked for changes nothing else.
                     assert_eq!(back(None, (false, false)), (dx.clone(), None, None));

@@ -181,9 +181,12 @@ impl<E: Default> Kept<E> {
     }
 }
 
+/// A result, and what was kept for the backward pass.
+pub(super) type Run<L> = (Vec<f32>, Option<Kept<<L as Layer>::Extra>>);
+
 /// Layers one after another, and what is added to their result.
 pub(super) struct Stages<L> {
-    stages: Vec<Stage<L>>,
+    layers: Vec<Stage<L>>,
     side: Side<L>,
     /// The shape of the result.
     dims: Vec<usize>,
@@ -198,14 +201,14 @@ pub(super) struct Stages<L> {
 impl<L: Layer> Stages<L> {
     /// No layers yet; `wants_dx`: whether the gradient of x is asked for.
     pub(super) fn new(wants_dx: bool) -> Self {
-        let (stages, side, dims) = (Vec::new(), Side::Nothing, Vec::new());
-        Self { stages, side, dims, wants_dx, trained: Vec::new(), flat: 0, frozen: Vec::new() }
+        let (layers, side, dims) = (Vec::new(), Side::Nothing, Vec::new());
+        Self { layers, side, dims, wants_dx, trained: Vec::new(), flat: 0, frozen: Vec::new() }
     }
 
     /// One more layer, with its weight and bias. What is not tracked is frozen.
     pub(super) fn push(&mut self, layer: L, parameters: [Option<&Tensor>; 2]) {
         let stage = self.stage(layer, parameters);
-        self.stages.push(stage);
+        self.layers.push(stage);
     }
 
     /// The result of a layer of x is added to that of all others.
@@ -270,7 +273,7 @@ impl<L: Layer> Stages<L> {
     /// The layers, and the one beside them if there is one.
     fn all(&self) -> impl Iterator<Item = &Stage<L>> {
         let side = if let Side::Layer(stage) = &self.side { Some(stage) } else { None };
-        self.stages.iter().chain(side)
+        self.layers.iter().chain(side)
     }
 
     pub(super) fn count(&self) -> usize {
@@ -291,12 +294,12 @@ impl<L: Layer> Stages<L> {
     /// The lowest layer that the walk back reaches; the number of layers if it reaches none.
     fn first(&self) -> usize {
         let needs = |stage: &Stage<L>| stage.asked(self.wants_dx).any();
-        self.stages.iter().position(needs).unwrap_or(self.stages.len())
+        self.layers.iter().position(needs).unwrap_or(self.layers.len())
     }
 
     fn reads(&self, at: usize) -> Reads {
         let first = self.first();
-        match self.stages.get(at) {
+        match self.layers.get(at) {
             Some(stage) if at >= first => {
                 stage.layer.reads(stage.asked(self.wants_dx || at > first))
             }
@@ -311,7 +314,7 @@ impl<L: Layer> Stages<L> {
 
     /// Whether x is added where the last layer writes its result.
     fn adds_at_the_end(&self) -> bool {
-        let last = self.stages.last();
+        let last = self.layers.last();
         matches!(self.side, Side::Same) && last.is_some_and(|stage| stage.layer.adds())
     }
 
@@ -324,10 +327,10 @@ impl<L: Layer> Stages<L> {
         mut kept: Option<&mut Kept<L::Extra>>,
     ) -> Result<Option<Vec<f32>>> {
         let mut now: Option<Vec<f32>> = None;
-        let stages = self.stages.iter().zip(parameters).take(count);
+        let stages = self.layers.iter().zip(parameters).take(count);
         for (at, (stage, &parameters)) in stages.enumerate() {
             let input = now.as_deref().unwrap_or(x);
-            let is_last = at + 1 == self.stages.len();
+            let is_last = at + 1 == self.layers.len();
             let plus = (is_last && self.adds_at_the_end()).then_some(x);
             let (output, extra) = stage.layer.forward(input, parameters, plus)?;
             let input = now.replace(output);
@@ -349,9 +352,9 @@ impl<L: Layer> Stages<L> {
         x: &[f32],
         parameters: &[Parameters<'_>],
         keep: bool,
-    ) -> Result<(Vec<f32>, Option<Kept<L::Extra>>)> {
-        let mut kept = keep.then(|| Kept::new(self.stages.len()));
-        let y = self.run(self.stages.len(), x, parameters, kept.as_mut())?;
+    ) -> Result<Run<L>> {
+        let mut kept = keep.then(|| Kept::new(self.layers.len()));
+        let y = self.run(self.layers.len(), x, parameters, kept.as_mut())?;
         let mut y = y.unwrap_or_else(|| x.to_vec());
         match (&self.side, parameters.last()) {
             (Side::Same, _) if !self.adds_at_the_end() => add(&mut y, x),
@@ -365,13 +368,13 @@ impl<L: Layer> Stages<L> {
 
     /// What `forward` keeps, without the result: no layer is run whose results nothing reads.
     pub(super) fn trace(&self, x: &[f32], parameters: &[Parameters<'_>]) -> Result<Kept<L::Extra>> {
-        let mut kept = Kept::new(self.stages.len());
+        let mut kept = Kept::new(self.layers.len());
         let run = |at: usize| match self.reads(at) {
             Reads { extra: true, .. } | Reads { output: true, .. } => at + 1,
             Reads { input: true, .. } => at,
             _ => 0,
         };
-        let count = (0..self.stages.len()).map(run).max().unwrap_or_default();
+        let count = (0..self.layers.len()).map(run).max().unwrap_or_default();
         let input = self.run(count, x, parameters, Some(&mut kept))?;
         if let (Some(place), Some(input)) = (kept.inputs.get_mut(count), input) {
             *place = input;
@@ -388,19 +391,19 @@ impl<L: Layer> Stages<L> {
         kept: &Kept<L::Extra>,
     ) -> Result<(Option<Vec<f32>>, Vec<f32>)> {
         let missing = || Error::Msg(format!("{}: another pass was kept", L::NAME)).bt();
-        if kept.inputs.len() != self.stages.len() || kept.extras.len() != self.stages.len() {
+        if kept.inputs.len() != self.layers.len() || kept.extras.len() != self.layers.len() {
             return Err(missing());
         }
         let mut gradients = vec![0.0; self.flat];
         let (first, mut now) = (self.first(), None);
-        if let (Some(stage), Some(extra)) = (self.stages.last(), kept.extras.last())
-            && first < self.stages.len()
+        if let (Some(stage), Some(extra)) = (self.layers.last(), kept.extras.last())
+            && first < self.layers.len()
         {
             now = stage.layer.enter(extra, dy);
         }
-        let starts_with = self.stages.first().filter(|stage| stage.layer.adds_back());
+        let starts_with = self.layers.first().filter(|stage| stage.layer.adds_back());
         let adds_back = matches!(self.side, Side::Same) && starts_with.is_some();
-        let stages = self.stages.iter().zip(parameters).enumerate().skip(first);
+        let stages = self.layers.iter().zip(parameters).enumerate().skip(first);
         for (at, (stage, &parameters)) in stages.rev() {
             let wants_dx = self.wants_dx || at > first;
             let back = Back {

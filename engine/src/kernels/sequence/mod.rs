@@ -197,9 +197,9 @@ impl Layer for Rows {
         let slopes = back.below.and_then(Extra::before);
         let mut dx = match (self, back.extra) {
             (Self::Norm(rule), Extra::Stats(stats)) => {
-                let (level, ways) = (simd::best(), (input, dy));
+                let (ways, kept) = ((input, dy), (weight, &stats[..]));
                 let (dx, dw, db) =
-                    layer_norm::backward(level, *rule, ways, weight, stats, back.plus, asked);
+                    layer_norm::backward(simd::best(), *rule, ways, kept, back.plus, asked);
                 for (to, found) in [(to.weight, dw), (to.bias, db)] {
                     if let (Some(to), Some(found)) = (to, found) {
                         to.copy_from_slice(&found);
