@@ -15,7 +15,7 @@ use candle_core::{Tensor, Var};
 use smalti_engine::adversarial::{
     AdversarialLoss, DiscriminatorConfig, DiscriminatorNorm, PatchDiscriminator,
 };
-use smalti_engine::kernels::{self, Conv, conv2d, group_norm};
+use smalti_engine::kernels::{self, Conv, Exactness, Link, Shortcut, chain, conv2d, group_norm};
 use smalti_engine::layers::Weights;
 use smalti_engine::perceptual::{Classifier, ClassifierConfig, Lpips};
 use smalti_engine::random::{Noise, Purpose};
@@ -64,6 +64,49 @@ fn convolution(batch: usize, channels: [usize; 2], side: usize, kernel: usize, c
         let y = conv2d(&x, &w, Some(&b), conv).unwrap();
         black_box(y.sum_all().unwrap().backward().unwrap());
     });
+}
+
+/// Two residual blocks of half the size, doubling, two blocks with half the channels, the colors: the end of
+/// a decoder. `t`: x (B, 2C, S/2, S/2), then weights and biases.
+fn decode(t: &[Tensor]) -> Tensor {
+    let conv = |at: usize| {
+        let conv = Conv::same(1).with(Exactness::Fast);
+        Link::Conv { weight: &t[at], bias: Some(&t[at + 1]), conv }
+    };
+    let norm = |at: usize| {
+        let (weight, bias) = (&t[at], &t[at + 1]);
+        Link::GroupNorm { weight, bias, groups: 32, eps: 1e-6, silu: true }
+    };
+    let block = |x: &Tensor, at: usize| {
+        let links = [norm(at), conv(at + 2), norm(at + 4), conv(at + 6)];
+        chain(x, &links, Shortcut::Same).unwrap()
+    };
+    let y = block(&block(&t[0], 1), 9);
+    let y = chain(&y, &[Link::Double, conv(17)], Shortcut::None).unwrap();
+    let y = block(&block(&y, 19), 27);
+    chain(&y, &[norm(35), conv(37)], Shortcut::None).unwrap()
+}
+
+/// Forward and backward of the end of a decoder, all of it trained, and frozen with the gradient of x alone.
+fn decoder(batch: usize, channels: usize, side: usize) {
+    let (many, few) = (2 * channels, channels);
+    let mut shapes = vec![vec![batch, many, side / 2, side / 2]];
+    let norm = |c: usize| [vec![c], vec![c]];
+    let conv = |cin: usize, cout: usize| [vec![cout, cin, 3, 3], vec![cout]];
+    let block = |c: usize| [norm(c), conv(c, c), norm(c), conv(c, c)].concat();
+    shapes.extend([block(many), block(many), conv(many, few).to_vec()].concat());
+    shapes.extend([block(few), block(few), norm(few).to_vec(), conv(few, 3).to_vec()].concat());
+    let vars: Vec<Var> =
+        shapes.iter().enumerate().map(|(at, shape)| noise(at as u64, shape)).collect();
+    for (what, is_frozen) in [("train", false), ("frozen", true)] {
+        let tensor = |(at, var): (usize, &Var)| {
+            if is_frozen && at > 0 { var.detach() } else { var.as_tensor().clone() }
+        };
+        let tensors: Vec<Tensor> = vars.iter().enumerate().map(tensor).collect();
+        row(&format!("{what}_decoder/{batch}x{channels}x{side}"), 0.0, || {
+            black_box(decode(&tensors).sum_all().unwrap().backward().unwrap());
+        });
+    }
 }
 
 /// A whole step of a shipped recipe: loading, forward, backward, optimizer, averages, codebook.
@@ -133,6 +176,7 @@ fn main() {
     }
     recipe("worlds-fsq");
     recipe("worlds-vqvae");
+    decoder(8, 64, 128);
     let down = Conv::new(2, 0, 1);
     convolution(16, [3, 32], 64, 3, Conv::same(1));
     convolution(16, [32, 32], 64, 3, Conv::same(1));

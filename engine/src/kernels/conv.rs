@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::plan::Plan;
 use super::raw::{sum_of, wide};
 use super::rules::{Conv, Exactness};
-use super::{direct, simd, winograd};
+use super::{direct, simd, tally, winograd};
 
 impl Plan {
     /// The convolution that gives the gradient of the input: of dy with turned weights. Only for
@@ -72,12 +72,27 @@ pub(super) fn input_gradient(plan: &Plan, weight: &[f32], dy: &[f32]) -> Vec<f32
     }
 }
 
-/// The gradients of weights and bias.
-pub(super) fn parameter_gradients(plan: &Plan, x: &[f32], dy: &[f32]) -> (Vec<f32>, Vec<f32>) {
-    if let Some(shape) = plan.winograd() {
-        return winograd::weight_gradient(simd::best(), &shape, x, dy);
+/// The gradients of weights and bias, each if it is asked for. Without that of the weights x is not read.
+pub(super) fn parameter_gradients(
+    plan: &Plan,
+    x: &[f32],
+    dy: &[f32],
+    (weight, bias): (bool, bool),
+) -> (Option<Vec<f32>>, Option<Vec<f32>>) {
+    tally::add((weight, bias));
+    let level = simd::best();
+    match plan.winograd() {
+        Some(shape) if weight => {
+            // That of the bias comes of the same windows.
+            let (dw, db) = winograd::weight_gradient(level, &shape, x, dy);
+            (Some(dw), bias.then_some(db))
+        }
+        Some(shape) => (None, bias.then(|| winograd::bias_gradient(level, &shape, dy))),
+        None => (
+            weight.then(|| direct::weight_gradient(level, plan, x, dy)),
+            bias.then(|| bias_gradient(plan, dy)),
+        ),
     }
-    (direct::weight_gradient(simd::best(), plan, x, dy), bias_gradient(plan, dy))
 }
 
 /// The gradient of the bias, (Cout,).

@@ -1,65 +1,17 @@
-//! Layers one after another as a single candle operation: of x and of all their parameters.
+//! Layers one after another as a single candle operation: of x and of all parameters that are trained.
 //!
-//! candle's operations take at most three tensors, so the parameters travel as one flat tensor.
-//! What the backward pass needs beside x is kept, or computed again if it was asked to
-//! ([`recomputing`]), and is given back as soon as the backward pass is through.
+//! candle's operations take at most three tensors, so the trained parameters travel as one flat tensor;
+//! frozen ones are read where they are, by the backward pass too (as x is, so neither may be written to in
+//! between), and candle hears nothing of them. What the backward pass needs beside x is kept, or computed
+//! again if it was asked to ([`recomputing`]), and is given back as soon as the backward pass is through.
 
 use std::cell::Cell;
-use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use candle_core::{CpuStorage, CustomOp2, Error, Layout, Result, Shape, Tensor};
 
-use super::raw::{flat_if_tracked, holds, values, with_all_values, with_values};
-
-/// Weight and bias of a layer; empty where it has none.
-pub(super) type Parameters<'a> = (&'a [f32], &'a [f32]);
-
-/// Where weight and bias of a layer lie in the flat tensor.
-pub(super) type Places = (Range<usize>, Range<usize>);
-
-/// Which gradients somebody wants: weights may be held still, and images be data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Wanted {
-    /// That of x.
-    pub(super) input: bool,
-    /// Those of the parameters; an empty vector will do where they are not.
-    pub(super) parameters: bool,
-}
-
-/// Layers one after another, with all their sizes known.
-pub(super) trait Layers: Send + Sync + 'static {
-    const NAME: &'static str;
-
-    /// What the backward pass needs of the forward pass, beside x.
-    type Kept: Default + Send;
-
-    /// The result's shape.
-    fn dims(&self) -> &[usize];
-
-    /// One pair for each layer, also of those without parameters, in the order of the flat tensor.
-    fn places(&self) -> Vec<Places>;
-
-    /// The result; what the backward pass needs goes to `kept`.
-    fn forward(
-        &self,
-        x: &[f32],
-        parameters: &[Parameters<'_>],
-        kept: Option<&mut Self::Kept>,
-    ) -> Result<Vec<f32>>;
-
-    /// What `forward` keeps, without the result.
-    fn trace(&self, x: &[f32], parameters: &[Parameters<'_>]) -> Result<Self::Kept>;
-
-    /// The gradients of x and of the flat parameters, as far as they are wanted.
-    fn backward(
-        &self,
-        x: (&[f32], Wanted),
-        flat: &[f32],
-        dy: &[f32],
-        kept: &Self::Kept,
-    ) -> Result<(Option<Vec<f32>>, Vec<f32>)>;
-}
+use super::raw::{holds, values, with_all_values, with_values};
+use super::stages::{Kept, Layer, Parameters, Stages};
 
 thread_local! {
     static RECOMPUTE: Cell<bool> = const { Cell::new(false) };
@@ -80,46 +32,53 @@ pub fn recomputing<R>(recompute: bool, work: impl FnOnce() -> R) -> R {
     work()
 }
 
-/// Applies layers to x, differentiably if anything is tracked. `tensors`: their parameters in order.
-pub(super) fn apply<L: Layers>(x: &Tensor, tensors: &[&Tensor], layers: L) -> Result<Tensor> {
-    if let Some(flat) = flat_if_tracked(x, tensors)? {
-        // One layer alone keeps next to nothing: its input is there anyway.
-        let recompute = RECOMPUTE.get() && layers.places().len() > 1;
-        return x.apply_op2(&flat, Fused { layers, recompute, kept: Mutex::new(None) });
+/// Applies layers to x, differentiably if anything is tracked. Their sizes are checked: those that
+/// overflow must not be copied either.
+pub(super) fn apply<L: Layer>(x: &Tensor, mut stages: Stages<L>) -> Result<Tensor> {
+    let x = x.contiguous()?;
+    stages.order_frozen()?;
+    let trained = stages.take_trained();
+    if trained.is_empty() && !stages.wants_dx() {
+        let y = with_parameters(&stages, &[], |parameters| {
+            with_values(&x, L::NAME, |x| stages.forward(x, parameters, false))
+        })???
+        .0;
+        return Tensor::from_vec(y, stages.dims(), x.device());
     }
-    let y = with_all_values(tensors, L::NAME, |slices| {
-        // Those without numbers have no range either.
-        let mut slices = slices.iter().copied().filter(|slice| !slice.is_empty());
-        let mut next = |range: &Range<usize>| {
-            if range.is_empty() { &[] } else { slices.next().unwrap_or_default() }
-        };
-        let places = layers.places();
-        let parameters: Vec<_> =
-            places.iter().map(|(weight, bias)| (next(weight), next(bias))).collect();
-        with_values(x, L::NAME, |x| layers.forward(x, &parameters, None))
-    })???;
-    Tensor::from_vec(y, layers.dims(), x.device())
+    let rows = trained.iter().map(Tensor::flatten_all).collect::<Result<Vec<_>>>()?;
+    let flat = match rows.len() {
+        0 => Tensor::zeros(1, x.dtype(), x.device())?,
+        _ => Tensor::cat(&rows, 0)?,
+    };
+    // One layer alone keeps next to nothing: its input is there anyway.
+    let recompute = RECOMPUTE.get() && stages.count() > 1;
+    x.apply_op2(&flat, Fused { stages, recompute, kept: Mutex::new(None) })
+}
+
+/// Runs `f` on the parameters of every layer.
+fn with_parameters<L: Layer, R>(
+    stages: &Stages<L>,
+    flat: &[f32],
+    f: impl FnOnce(&[Parameters<'_>]) -> R,
+) -> Result<R> {
+    let frozen: Vec<&Tensor> = stages.frozen().iter().collect();
+    with_all_values(&frozen, L::NAME, |frozen| f(&stages.parameters(flat, frozen)))
 }
 
 /// The operation as candle sees it.
-struct Fused<L: Layers> {
-    layers: L,
+struct Fused<L: Layer> {
+    stages: Stages<L>,
     recompute: bool,
-    kept: Mutex<Option<L::Kept>>,
+    kept: Mutex<Option<Kept<L::Extra>>>,
 }
 
-impl<L: Layers> Fused<L> {
-    fn parameters<'a>(&self, flat: &'a [f32]) -> Vec<Parameters<'a>> {
-        let places = self.layers.places();
-        places.into_iter().map(|(weight, bias)| (&flat[weight], &flat[bias])).collect()
-    }
-
-    fn kept(&self) -> std::sync::MutexGuard<'_, Option<L::Kept>> {
+impl<L: Layer> Fused<L> {
+    fn kept(&self) -> std::sync::MutexGuard<'_, Option<Kept<L::Extra>>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<L: Layers> CustomOp2 for Fused<L> {
+impl<L: Layer> CustomOp2 for Fused<L> {
     fn name(&self) -> &'static str {
         L::NAME
     }
@@ -132,10 +91,11 @@ impl<L: Layers> CustomOp2 for Fused<L> {
         flat_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let (x, flat) = (values(x, x_layout, L::NAME)?, values(flat, flat_layout, L::NAME)?);
-        let mut kept = (!self.recompute).then(L::Kept::default);
-        let y = self.layers.forward(x, &self.parameters(flat), kept.as_mut())?;
+        let (y, kept) = with_parameters(&self.stages, flat, |parameters| {
+            self.stages.forward(x, parameters, !self.recompute)
+        })??;
         *self.kept() = kept;
-        Ok((CpuStorage::F32(y), Shape::from(self.layers.dims())))
+        Ok((CpuStorage::F32(y), Shape::from(self.stages.dims())))
     }
 
     fn bwd(
@@ -145,20 +105,24 @@ impl<L: Layers> CustomOp2 for Fused<L> {
         _result: &Tensor,
         dy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let (dy, dims) = (dy.contiguous()?, self.layers.dims());
+        let (dy, dims) = (dy.contiguous()?, self.stages.dims());
         if !holds(dy.elem_count(), dims) {
             let text = format!("{}: gradients of shape {:?} for {dims:?}", L::NAME, dy.dims());
             return Err(Error::Msg(text).bt());
         }
-        let wanted = Wanted { input: x.track_op(), parameters: flat.track_op() };
         let kept = self.kept().take();
-        let (dx, gradients) = with_values(x, L::NAME, |x| {
-            with_values(flat, L::NAME, |flat| {
+        let gradients = |x: &[f32], flat: &[f32], dy: &[f32]| {
+            with_parameters(&self.stages, flat, |parameters| {
                 let kept = match kept {
                     Some(kept) => kept,
-                    None => self.layers.trace(x, &self.parameters(flat))?,
+                    None => self.stages.trace(x, parameters)?,
                 };
-                with_values(&dy, L::NAME, |dy| self.layers.backward((x, wanted), flat, dy, &kept))?
+                self.stages.backward(x, parameters, dy, &kept)
+            })?
+        };
+        let (dx, gradients) = with_values(x, L::NAME, |x| {
+            with_values(flat, L::NAME, |flat| {
+                with_values(&dy, L::NAME, |dy| gradients(x, flat, dy))?
             })?
         })??;
         let dx = dx.map(|dx| Tensor::from_vec(dx, x.shape(), x.device())).transpose()?;
@@ -177,51 +141,59 @@ mod tests {
 
     use candle_core::{Device, Var};
 
+    use super::super::stages::{Asked, Back, Reads, Slots};
     use super::*;
 
-    /// y = x^2 p; keeps x^2 and counts how often that is computed.
-    struct Square(Arc<AtomicUsize>);
+    /// y = x^2 p of one number, as two layers; counts how often the square is computed.
+    enum Toy {
+        Square(Arc<AtomicUsize>),
+        Times,
+    }
 
-    impl Layers for Square {
-        const NAME: &'static str = "square";
-        type Kept = Vec<f32>;
-
-        fn dims(&self) -> &[usize] {
-            &[1]
-        }
-
-        fn places(&self) -> Vec<Places> {
-            vec![(0..0, 0..0), (0..1, 1..1)]
-        }
+    impl Layer for Toy {
+        const NAME: &'static str = "toy";
+        type Extra = ();
 
         fn forward(
             &self,
             x: &[f32],
-            parameters: &[Parameters<'_>],
-            kept: Option<&mut Vec<f32>>,
-        ) -> Result<Vec<f32>> {
-            let squares = self.trace(x, parameters)?;
-            let y = squares.iter().map(|square| square * parameters[1].0[0]).collect();
-            if let Some(kept) = kept {
-                *kept = squares;
-            }
-            Ok(y)
+            (p, _): Parameters<'_>,
+            _: Option<&[f32]>,
+        ) -> Result<(Vec<f32>, ())> {
+            Ok(match self {
+                Self::Square(count) => {
+                    count.fetch_add(1, Ordering::Relaxed);
+                    (vec![x[0] * x[0]], ())
+                }
+                Self::Times => (vec![x[0] * p[0]], ()),
+            })
         }
 
-        fn trace(&self, x: &[f32], _: &[Parameters<'_>]) -> Result<Vec<f32>> {
-            self.0.fetch_add(1, Ordering::Relaxed);
-            Ok(x.iter().map(|x| x * x).collect())
+        fn reads(&self, asked: Asked) -> Reads {
+            let input = matches!(self, Self::Square(_)) || asked.weight;
+            Reads { input, ..Reads::default() }
         }
 
         fn backward(
             &self,
-            (x, _): (&[f32], Wanted),
-            flat: &[f32],
-            dy: &[f32],
-            kept: &Vec<f32>,
-        ) -> Result<(Option<Vec<f32>>, Vec<f32>)> {
-            Ok((Some(vec![2.0 * x[0] * flat[0] * dy[0]]), vec![kept[0] * dy[0]]))
+            back: Back<'_, ()>,
+            (p, _): Parameters<'_>,
+            to: Slots<'_>,
+        ) -> Result<Option<Vec<f32>>> {
+            if let Some(to) = to.weight {
+                to[0] = back.input[0] * back.dy[0];
+            }
+            let slope = if let Self::Times = self { p[0] } else { 2.0 * back.input[0] };
+            Ok(Some(vec![slope * back.dy[0]]))
         }
+    }
+
+    /// Counts in `count`; p has the value 5.
+    fn toy(count: &Arc<AtomicUsize>, p: &Tensor) -> Stages<Toy> {
+        let mut stages = Stages::new(true);
+        stages.push(Toy::Square(Arc::clone(count)), [None, None]);
+        stages.push(Toy::Times, [Some(p), None]);
+        stages.giving(&[1])
     }
 
     #[test]
@@ -229,9 +201,8 @@ mod tests {
         let var = |value: f32| Var::from_tensor(&Tensor::new(&[value], &Device::Cpu)?);
         let (x, p) = (var(3.0).unwrap(), var(5.0).unwrap());
         for (recompute, after_one, after_two) in [(false, 1, 2), (true, 2, 3)] {
-            let count = Arc::new(AtomicUsize::new(0));
-            let layers = Square(Arc::clone(&count));
-            let y = recomputing(recompute, || apply(&x, &[&p], layers)).unwrap();
+            let count = Arc::default();
+            let y = recomputing(recompute, || apply(&x, toy(&count, &p))).unwrap();
             assert_eq!(count.load(Ordering::Relaxed), 1);
             // A graph may be gone through twice; what was kept is given back after the first time.
             for times in [after_one, after_two] {
@@ -245,10 +216,21 @@ mod tests {
     }
 
     #[test]
+    fn what_only_a_frozen_parameter_would_need_is_not_computed_again() {
+        let x = Var::from_tensor(&Tensor::new(&[3.0_f32], &Device::Cpu).unwrap()).unwrap();
+        let p = Tensor::new(&[5.0_f32], &Device::Cpu).unwrap();
+        let count = Arc::default();
+        let y = recomputing(true, || apply(&x, toy(&count, &p))).unwrap();
+        let gradients = y.backward().unwrap();
+        assert_eq!(gradients.get(&x).unwrap().to_vec1::<f32>().unwrap(), [30.0]);
+        assert_eq!(count.load(Ordering::Relaxed), 1, "the square is the input of p alone");
+    }
+
+    #[test]
     fn a_gradient_of_another_size_is_an_error() {
         let tensor = |n: usize| Tensor::ones(n, candle_core::DType::F32, &Device::Cpu).unwrap();
-        let layers = Square(Arc::default());
-        let op = Fused { layers, recompute: true, kept: Mutex::new(None) };
+        let stages = toy(&Arc::default(), &tensor(1));
+        let op = Fused { stages, recompute: true, kept: Mutex::new(None) };
         let (x, flat, y) = (tensor(1), tensor(1), tensor(1));
         assert!(op.bwd(&x, &flat, &y, &tensor(1)).is_ok());
         for wrong in [0, 2] {

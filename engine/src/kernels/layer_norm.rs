@@ -6,17 +6,13 @@
 #![expect(unsafe_code, reason = "rows of one tensor are written by several threads")]
 #![expect(clippy::inline_always, reason = "kernels are inlined whole into `vectorize`")]
 
-use std::sync::{Mutex, PoisonError};
-
-use candle_core::{CpuStorage, CustomOp3, Error, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::moments::{Moments, mask};
-use super::raw::{values, with_values};
 use super::scratch::{Place, written};
-use super::simd::{self, Kernel, Level, PointerKernel, Simd, with_simd};
+use super::simd::{Kernel, Level, PointerKernel, Simd, with_simd};
+use super::tally;
 
-const NAME: &str = "layer_norm";
 /// Rows of a block.
 const ROWS: usize = 64;
 
@@ -59,17 +55,20 @@ pub(super) fn forward(
     (y, stats)
 }
 
-/// The gradients of x, weight and bias. That of x is added to `plus` if there is one: what reaches x
-/// on another way.
+/// The gradient of x, and those of weight and bias, each if it is asked for. That of x is added to `plus`
+/// if there is one: what reaches x on another way.
 pub(super) fn backward(
     level: Level,
     rule: Rule,
     (x, dy): (&[f32], &[f32]),
-    weight: &[f32],
-    stats: &[(f32, f32)],
+    (weight, stats): (&[f32], &[(f32, f32)]),
     plus: Option<&[f32]>,
-) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+    asked: (bool, bool),
+) -> (Vec<f32>, Option<Vec<f32>>, Option<Vec<f32>>) {
+    tally::add(asked);
     let dim = weight.len();
+    let split = if asked.0 { dim } else { 0 };
+    let all_sums = split + if asked.1 { dim } else { 0 };
     assert!(x.len() == dy.len() && stats.len() * dim == x.len(), "rows of another size");
     assert!(plus.is_none_or(|plus| plus.len() == x.len()), "rows of another size");
     let mut sums: Vec<Vec<f32>> = Vec::new();
@@ -84,10 +83,11 @@ pub(super) fn backward(
                 let first = at * ROWS * dim;
                 let plus = plus.map(|plus| &plus[first..first + x.len()]);
                 let dx = dx.get().wrapping_add(first);
-                let mut sums = vec![0.0; 2 * dim];
-                let job = Backward { rule, x, dy, weight, stats, plus, dx, sums: &mut sums };
-                // SAFETY: whole rows, as was checked, and `sums` are twice as long; dx are the places of this
-                // block in the result, which is as long as all of x, and a block is one task.
+                let mut sums = vec![0.0; all_sums];
+                let (by_weight, by_bias) = sums.split_at_mut(split);
+                let job = Backward { rule, x, dy, weight, stats, plus, dx, by_weight, by_bias };
+                // SAFETY: whole rows, as was checked, and both sums are as long or empty; dx are the places of
+                // this block in the result, which is as long as all of x, and a block is one task.
                 with_simd!(level, s => unsafe { s.follow(job) });
                 sums
             })
@@ -96,14 +96,15 @@ pub(super) fn backward(
     // SAFETY: x, dy and `stats` have the same whole rows, as was checked, so that blocks of them belong
     // together; each block writes as many numbers as it has of x, at the same place, and those are all.
     let dx = unsafe { written(x.len(), all) };
-    let mut totals = vec![0.0_f64; 2 * dim];
+    let mut totals = vec![0.0_f64; all_sums];
     for block in sums {
         for (total, sum) in totals.iter_mut().zip(block) {
             *total += f64::from(sum);
         }
     }
+    let (by_weight, by_bias) = totals.split_at(split);
     let single = |sums: &[f64]| sums.iter().map(|&x| x as f32).collect();
-    (dx, single(&totals[..dim]), single(&totals[dim..]))
+    (dx, asked.0.then(|| single(by_weight)), asked.1.then(|| single(by_bias)))
 }
 
 struct Forward<'a> {
@@ -160,8 +161,10 @@ struct Backward<'a> {
     plus: Option<&'a [f32]>,
     /// Room for as many numbers as x has, used by this thread alone.
     dx: *mut f32,
-    /// Gradients of weight and bias: sums over the rows, twice as long as the weight.
-    sums: &'a mut [f32],
+    /// The gradient of the weight, a sum over the rows; as long as it, or empty if it is not asked for.
+    by_weight: &'a mut [f32],
+    /// The same of the bias.
+    by_bias: &'a mut [f32],
 }
 
 impl<S: Simd> PointerKernel<S> for Backward<'_> {
@@ -172,15 +175,15 @@ impl<S: Simd> PointerKernel<S> for Backward<'_> {
     #[inline(always)]
     unsafe fn run(self, s: S) {
         let dim = self.weight.len();
-        let (weight, bias) = self.sums.split_at_mut(dim);
+        let (sums_weight, sums_bias) = (!self.by_weight.is_empty(), !self.by_bias.is_empty());
         let rows = self.x.chunks_exact(dim).zip(self.dy.chunks_exact(dim)).zip(self.stats);
         for (row, ((x, dy), &(center, inverse))) in rows.enumerate() {
             let (center, inverse) = (s.splat(center), s.splat(inverse));
             let (mut first, mut second) = (s.splat(0.0), s.splat(0.0));
             for at in (0..dim).step_by(S::LANES) {
                 let lanes = mask::<S>(at, dim);
-                // SAFETY: lanes are masked to `dim`, the length of the rows, of the weight and of both halves
-                // of the sums. dy and with it the products are 0 where lanes are masked.
+                // SAFETY: lanes are masked to `dim`, the length of the rows, of the weight and of the sums that
+                // are not empty. dy and with it the products are 0 where lanes are masked.
                 unsafe {
                     let normal =
                         s.mul(s.sub(s.load_part(x.as_ptr().add(at), lanes), center), inverse);
@@ -188,9 +191,14 @@ impl<S: Simd> PointerKernel<S> for Backward<'_> {
                     let g = s.mul(dy, s.load_part(self.weight.as_ptr().add(at), lanes));
                     first = s.add(first, g);
                     second = s.mul_add(g, normal, second);
-                    let (to_w, to_b) = (weight.as_mut_ptr().add(at), bias.as_mut_ptr().add(at));
-                    s.store_part(to_w, s.mul_add(dy, normal, s.load_part(to_w, lanes)), lanes);
-                    s.store_part(to_b, s.add(s.load_part(to_b, lanes), dy), lanes);
+                    if sums_weight {
+                        let to = self.by_weight.as_mut_ptr().add(at);
+                        s.store_part(to, s.mul_add(dy, normal, s.load_part(to, lanes)), lanes);
+                    }
+                    if sums_bias {
+                        let to = self.by_bias.as_mut_ptr().add(at);
+                        s.store_part(to, s.add(s.load_part(to, lanes), dy), lanes);
+                    }
                 }
             }
             let mean = |sum: [f32; 16]| sum.iter().sum::<f32>() / dim as f32;
@@ -223,79 +231,9 @@ impl<S: Simd> PointerKernel<S> for Backward<'_> {
     }
 }
 
-/// The operation as candle sees it: of x, weight and bias.
-struct LayerNorm {
-    rule: Rule,
-    stats: Mutex<Stats>,
-}
-
-/// See [`super::layer_norm`]; all tensors are f32 on the CPU. Without a bias it is 0.
-pub(super) fn apply(
-    x: &Tensor,
-    (weight, bias): (&Tensor, Option<&Tensor>),
-    rule: Rule,
-) -> Result<Tensor> {
-    let bias = match bias {
-        Some(bias) => bias.contiguous()?,
-        None => Tensor::zeros(weight.shape(), weight.dtype(), weight.device())?,
-    };
-    let op = LayerNorm { rule, stats: Mutex::default() };
-    x.contiguous()?.apply_op3(&weight.contiguous()?, &bias, op)
-}
-
-impl CustomOp3 for LayerNorm {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        weight: &CpuStorage,
-        weight_layout: &Layout,
-        bias: &CpuStorage,
-        bias_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let parameters = (values(weight, weight_layout, NAME)?, values(bias, bias_layout, NAME)?);
-        let x = values(x, x_layout, NAME)?;
-        let (y, stats) = forward(simd::best(), self.rule, x, parameters);
-        *self.stats.lock().unwrap_or_else(PoisonError::into_inner) = stats;
-        Ok((CpuStorage::F32(y), x_layout.shape().clone()))
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        weight: &Tensor,
-        bias: &Tensor,
-        _result: &Tensor,
-        dy: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let stats = self.stats.lock().unwrap_or_else(PoisonError::into_inner);
-        let dy = dy.contiguous()?;
-        let (dx, dw, db) = with_values(x, NAME, |x| {
-            with_values(weight, NAME, |weight| {
-                with_values(&dy, NAME, |dy| {
-                    if stats.len() * weight.len() != x.len() {
-                        return Err(Error::Msg(format!("{NAME}: the forward pass has not run")));
-                    }
-                    Ok(backward(simd::best(), self.rule, (x, dy), weight, &stats, None))
-                })?
-            })?
-        })??;
-        let tensor = |values: Vec<f32>, like: &Tensor| {
-            like.track_op()
-                .then(|| Tensor::from_vec(values, like.shape(), like.device()))
-                .transpose()
-        };
-        Ok((tensor(dx, x)?, tensor(dw, weight)?, tensor(db, bias)?))
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use candle_core::{DType, Var};
+    use candle_core::{DType, Tensor, Var};
 
     use super::super::tests::{assert_gradients_agree, deviation, flat, noise};
     use super::super::{layer_norm, plain, rms_norm};
@@ -339,8 +277,15 @@ mod tests {
                 let (x, w, b, dy) = (single(&x), single(&w), single(&b), single(&dy));
                 for level in levels() {
                     let (y, stats) = forward(level, rule, &x, (&w, &b));
-                    let (dx, dw, db) = backward(level, rule, (&x, &dy), &w, &stats, None);
-                    let (more, _, _) = backward(level, rule, (&x, &dy), &w, &stats, Some(&x));
+                    let back =
+                        |plus, asked| backward(level, rule, (&x, &dy), (&w, &stats), plus, asked);
+                    let (dx, dw, db) = back(None, (true, true));
+                    // What is not asked for changes nothing else.
+                    assert_eq!(back(None, (false, false)), (dx.clone(), None, None));
+                    assert_eq!(back(None, (true, false)), (dx.clone(), dw.clone(), None));
+                    assert_eq!(back(None, (false, true)), (dx.clone(), None, db.clone()));
+                    let (dw, db) = (dw.unwrap(), db.unwrap());
+                    let (more, _, _) = back(Some(&x), (true, true));
                     for ((more, dx), x) in more.iter().zip(&dx).zip(&x) {
                         assert!((more - dx - x).abs() < 1e-4, "{level:?}: a sum with x");
                     }

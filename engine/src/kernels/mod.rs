@@ -2,6 +2,9 @@
 //!
 //! Everything goes through these functions, so that a faster kernel reaches every network at once.
 //! On a device without a kernel of ours they are made of candle's own operations (`plain`).
+//!
+//! A parameter that is not tracked is frozen: its gradient is neither given nor worked out, wherever the
+//! operation is run, and a gradient passes on through it all the same.
 
 mod adam;
 mod attention;
@@ -15,6 +18,8 @@ mod cross_entropy;
 mod direct;
 mod exp;
 mod feature_distance;
+#[cfg(test)]
+mod frozen;
 mod fused;
 mod gelu;
 mod graft;
@@ -32,6 +37,7 @@ mod odd_shapes;
 pub mod plain;
 mod plain_conv;
 mod plain_norm;
+mod plain_rows;
 mod plan;
 mod product;
 mod raw;
@@ -39,6 +45,8 @@ mod rules;
 mod scratch;
 mod sequence;
 mod simd;
+mod stages;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod transformer;

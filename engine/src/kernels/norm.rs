@@ -14,6 +14,7 @@ use super::moments::{ChannelSums, Moments, Normalize, Spread};
 use super::raw::holds;
 use super::scratch::{Place, written};
 use super::simd::{self, Simd, with_simd};
+use super::tally;
 
 /// Numbers from which on a result is written past the caches: 16 MB. It would not stay there until
 /// the next layer reads it, and written the usual way it would be read from memory first.
@@ -30,6 +31,9 @@ pub(super) struct Rule {
 
 /// Mean and 1 / standard deviation of each group of each image.
 pub(super) type Stats = Vec<(f32, f32)>;
+
+/// The gradients of weight and bias that were asked for.
+pub(super) type Parameters = (Option<Vec<f32>>, Option<Vec<f32>>);
 
 impl Rule {
     /// Checks and names the sizes of x (B, C, H, W) and of both parameters.
@@ -146,14 +150,16 @@ impl Rule {
         Ok((y, stats))
     }
 
-    /// The gradients of x, weight and bias.
+    /// The gradient of x, and those of weight and bias, each if it is asked for.
     pub(super) fn backward(
         &self,
         (x, dy): (&[f32], &[f32]),
         (weight, bias): (&[f32], &[f32]),
         dims: &[usize],
         stats: &[(f32, f32)],
-    ) -> Result<(Vec<f32>, Vec<f32>, Vec<f32>)> {
+        asked: (bool, bool),
+    ) -> Result<(Vec<f32>, Parameters)> {
+        tally::add(asked);
         let sizes = self.sizes(dims, [weight.len(), bias.len()])?;
         if !holds(x.len(), dims) || x.len() != dy.len() {
             let text = format!("group_norm: {} gradients for {dims:?}", dy.len());
@@ -182,14 +188,15 @@ impl Rule {
         };
         // SAFETY: `group_gradient` writes each group whole, and those are all numbers of x, which dy has too.
         let dx = unsafe { written(x.len(), all) };
-        let mut totals = vec![(0.0_f64, 0.0_f64); sizes.channels];
-        for (at, &(w, b)) in sums.iter().flatten().enumerate() {
-            let total = &mut totals[at % sizes.channels];
-            total.0 += f64::from(w);
-            total.1 += f64::from(b);
-        }
-        let (dw, db) = totals.into_iter().map(|(w, b)| (w as f32, b as f32)).unzip();
-        Ok((dx, dw, db))
+        // The gradient of x needs the sums of each image anyway.
+        let total = |of: fn(&(f32, f32)) -> f32| {
+            let mut totals = vec![0.0_f64; sizes.channels];
+            for (at, sums) in sums.iter().flatten().enumerate() {
+                totals[at % sizes.channels] += f64::from(of(sums));
+            }
+            totals.into_iter().map(|total| total as f32).collect()
+        };
+        Ok((dx, (asked.0.then(|| total(|sums| sums.0)), asked.1.then(|| total(|sums| sums.1)))))
     }
 }
 
@@ -203,7 +210,8 @@ mod tests {
         let (x, w, dims) = ([1.0_f32; 12], [1.0_f32; 2], [1, 2, 2, 3]);
         let (_, stats) = rule.forward(&x, (&w, &w), &dims).unwrap();
         assert!(rule.forward(&x[1..], (&w, &w), &dims).is_err());
-        let backward = |x: &[f32], dy: &[f32]| rule.backward((x, dy), (&w, &w), &dims, &stats);
+        let backward =
+            |x: &[f32], dy: &[f32]| rule.backward((x, dy), (&w, &w), &dims, &stats, (true, true));
         assert!(backward(&x, &x).is_ok());
         assert!(backward(&x, &x[1..]).is_err(), "a part of the gradient would never be written");
         assert!(backward(&x[1..], &x).is_err());

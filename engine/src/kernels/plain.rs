@@ -3,10 +3,10 @@
 use candle_core::{D, DType, Tensor};
 
 use super::attention::Rule;
-use super::card;
 use super::feature_distance::EPS;
 use super::max_pool::Windows;
 use super::rules::{Conv, SequenceLink};
+use super::{card, plain_rows};
 use crate::{EngineError, Result};
 
 /// See [`super::conv2d`].
@@ -52,17 +52,22 @@ pub(super) fn layer_norm(
         return Ok(x.clone());
     }
     let centered = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
-    Ok(rms_norm(&centered, weight, eps)?.broadcast_add(bias)?)
+    scaled(&centered, (weight, Some(bias)), eps)
 }
 
 /// See [`super::rms_norm`].
 pub(super) fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
-    card::check(x.device(), "rows of a norm", x.dims())?;
     if x.elem_count() == 0 {
         return Ok(x.clone());
     }
+    scaled(x, (weight, None), eps)
+}
+
+/// Rows over their root mean square, then weight and bias.
+fn scaled(x: &Tensor, (weight, bias): (&Tensor, Option<&Tensor>), eps: f64) -> Result<Tensor> {
+    card::check(x.device(), "rows of a norm", x.dims())?;
     let root = (x.sqr()?.mean_keepdim(D::Minus1)? + eps)?.sqrt()?;
-    Ok(x.broadcast_div(&root)?.broadcast_mul(weight)?)
+    Ok(plain_rows::affine(&x.broadcast_div(&root)?, weight, bias)?)
 }
 
 /// See [`super::sequence`].
@@ -75,11 +80,7 @@ pub(super) fn sequence(x: &Tensor, links: &[SequenceLink<'_>], shortcut: bool) -
             SequenceLink::LayerNorm { weight, bias, eps } => layer_norm(&y, (weight, bias), eps)?,
             SequenceLink::Linear { weight, bias, gelu } => {
                 card::check(x.device(), "places of a sequence", &[b, l, weight.dim(0)?])?;
-                let rows = y.reshape((b * l, y.dim(2)?))?.matmul(&weight.t()?)?;
-                let rows = match bias {
-                    Some(bias) => rows.broadcast_add(bias)?,
-                    None => rows,
-                };
+                let rows = plain_rows::linear(&y.reshape((b * l, y.dim(2)?))?, weight, bias)?;
                 (if gelu { rows.gelu()? } else { rows }).reshape((b, l, weight.dim(0)?))?
             }
             SequenceLink::Attention { heads, mask } => {

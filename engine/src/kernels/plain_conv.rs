@@ -15,6 +15,7 @@ use candle_core::{Error, Result, Tensor};
 use super::card;
 use super::graft::graft;
 use super::rules::Conv;
+use super::tally;
 
 /// See [`super::conv2d`]; the windows fit.
 pub(super) fn convolution(
@@ -32,6 +33,7 @@ pub(super) fn convolution(
     let tracked = [x.track_op(), weight.track_op(), bias.is_some_and(Tensor::track_op)];
     // Without a bias the weights stand for it; their gradient is given once.
     graft(y, [x, weight, bias.unwrap_or(weight)], move |gradient| {
+        tally::add((tracked[1], tracked[2]));
         let by_bias = || gradient.flatten_from(2)?.sum(2)?.sum(0);
         Ok([
             tracked[0].then(|| task.by_input(gradient)).transpose()?,

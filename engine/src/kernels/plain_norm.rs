@@ -4,6 +4,7 @@ use candle_core::{D, Error, Result, Tensor};
 
 use super::card;
 use super::graft::graft;
+use super::tally;
 
 /// See [`super::group_norm`]; there are numbers.
 ///
@@ -30,12 +31,11 @@ pub(super) fn group_norm(
     let linear =
         centered.broadcast_mul(&scale)?.broadcast_add(&bias.detach().reshape((1, channels, 1))?)?;
     let y = if silu { linear.silu()? } else { linear.clone() }.reshape(x.shape())?;
-    if !(x.track_op() || weight.track_op() || bias.track_op()) {
-        return Ok(y);
-    }
     let weight_values = weight.detach();
     let shape = x.shape().clone();
+    let tracked = [x, weight, bias].map(Tensor::track_op);
     graft(y, [x, weight, bias], move |gradient| {
+        tally::add((tracked[1], tracked[2]));
         let mut g = gradient.reshape((b, channels, pixels))?;
         if silu {
             // The derivative is s + p s (1 - s), with s the sigmoid of p.
@@ -43,24 +43,35 @@ pub(super) fn group_norm(
             let slope = ((&linear * (1.0 - &s)?)? + 1.0)?;
             g = ((g * s)? * slope)?;
         }
-        let (sums, with) = (g.sum(2)?, (&g * &centered)?.sum(2)?);
-        // (B, G, C / G) times weights, summed over a group: (B, G, 1).
-        let weights = weight_values.reshape((1, groups, in_group))?;
-        let of_group = |sums: &Tensor| {
-            sums.reshape((b, groups, in_group))?.broadcast_mul(&weights)?.sum_keepdim(2)
+        // A bias alone needs no more than the sums.
+        let sums = g.sum(2)?;
+        let with = || (&g * &centered)?.sum(2);
+        let with = (tracked[0] || tracked[1]).then(with).transpose()?;
+        let by_x = |with: &Tensor| {
+            // (B, G, C / G) times weights, summed over a group: (B, G, 1).
+            let weights = weight_values.reshape((1, groups, in_group))?;
+            let of_group = |sums: &Tensor| {
+                sums.reshape((b, groups, in_group))?.broadcast_mul(&weights)?.sum_keepdim(2)
+            };
+            let shift = ((of_group(&sums)? * &inverse)? / count)?;
+            let cube = ((&inverse * &inverse)? * &inverse)?;
+            let along = ((of_group(with)? * cube)? / count)?;
+            let by_channel = |of_group: Tensor| {
+                of_group.broadcast_as((b, groups, in_group))?.reshape((b, channels, 1))
+            };
+            (g.broadcast_mul(&scale)? - centered.broadcast_mul(&by_channel(along)?)?)?
+                .broadcast_sub(&by_channel(shift)?)?
+                .reshape(&shape)
         };
-        let shift = ((of_group(&sums)? * &inverse)? / count)?;
-        let cube = ((&inverse * &inverse)? * &inverse)?;
-        let along = ((of_group(&with)? * cube)? / count)?;
-        let by_channel = |of_group: Tensor| {
-            of_group.broadcast_as((b, groups, in_group))?.reshape((b, channels, 1))
+        let by_weight = |with: &Tensor| {
+            let normal = with.reshape((b, groups, in_group))?.broadcast_mul(&inverse)?;
+            normal.reshape((b, channels))?.sum(0)
         };
-        let by_x = ((g.broadcast_mul(&scale)? - centered.broadcast_mul(&by_channel(along)?)?)?
-            .broadcast_sub(&by_channel(shift)?))?
-        .reshape(&shape)?;
-        let normal = with.reshape((b, groups, in_group))?.broadcast_mul(&inverse)?;
-        let by_weight = normal.reshape((b, channels))?.sum(0)?;
-        Ok([Some(by_x), Some(by_weight), Some(sums.sum(0)?)])
+        Ok([
+            with.as_ref().filter(|_| tracked[0]).map(by_x).transpose()?,
+            with.as_ref().filter(|_| tracked[1]).map(by_weight).transpose()?,
+            tracked[2].then(|| sums.sum(0)).transpose()?,
+        ])
     })
 }
 

@@ -78,19 +78,6 @@ pub(super) fn with_all_values<R>(
     Ok(f(&slices))
 }
 
-/// The parameters of an operation one after another, if it is to be differentiated: candle's
-/// operations take at most three tensors.
-pub(super) fn flat_if_tracked(x: &Tensor, parameters: &[&Tensor]) -> Result<Option<Tensor>> {
-    if !x.track_op() && !parameters.iter().any(|t| t.track_op()) {
-        return Ok(None);
-    }
-    let rows = parameters.iter().map(|t| t.flatten_all()).collect::<Result<Vec<_>>>()?;
-    Ok(Some(match rows.len() {
-        0 => Tensor::zeros(1, x.dtype(), x.device())?,
-        _ => Tensor::cat(&rows, 0)?,
-    }))
-}
-
 /// Runs `f` compiled for the best instructions of this processor. Multiplications and additions stay
 /// separate, so the result is the same with and without.
 pub(super) fn wide<R>(f: impl FnOnce() -> R) -> R {

@@ -22,7 +22,8 @@ pub struct Conv {
     pub before: usize,
     /// Zeros after the last row and column.
     pub after: usize,
-    /// How near to the exact result. Gradients, and results of trained weights, are always fast.
+    /// How near to the exact result. Gradients, and results of trained weights, are always fast; results of
+    /// frozen weights are as exact as this says, also where a gradient passes through them.
     pub exactness: Exactness,
 }
 

@@ -82,11 +82,8 @@ pub fn layer_norm(x: &Tensor, (weight, bias): (&Tensor, &Tensor), eps: f64) -> R
     if !ours(&[x, weight, bias]) {
         return plain::layer_norm(x, (weight, bias), eps);
     }
-    Ok(super::layer_norm::apply(
-        x,
-        (weight, Some(bias)),
-        super::layer_norm::Rule { centered: true, eps },
-    )?)
+    let rule = super::layer_norm::Rule { centered: true, eps };
+    Ok(super::sequence::norm(x, (weight, bias), rule)?)
 }
 
 /// RMS norm over the last dimension: x / sqrt(mean(x^2) + eps), times the weight. Differentiable in both.
@@ -103,11 +100,9 @@ pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
     if !ours(&[x, weight]) {
         return plain::rms_norm(x, weight, eps);
     }
-    Ok(super::layer_norm::apply(
-        x,
-        (weight, None),
-        super::layer_norm::Rule { centered: false, eps },
-    )?)
+    let bias = Tensor::zeros(weight.shape(), weight.dtype(), weight.device())?;
+    let rule = super::layer_norm::Rule { centered: false, eps };
+    Ok(super::sequence::norm(x, (weight, &bias), rule)?)
 }
 
 /// Checks that x is (.., D) and each parameter (D,).
@@ -134,9 +129,9 @@ pub fn sequence(x: &Tensor, links: &[SequenceLink<'_>], shortcut: bool) -> Resul
     if ours(&parameters.chain([x]).collect::<Vec<_>>()) {
         return Ok(super::sequence::sequence(x, links, shortcut)?);
     }
-    let dims = super::sequence::result_dims(x.dims(), links, shortcut)?;
+    let dims = super::sequence::result_dims(x, links, shortcut)?;
     if x.elem_count() == 0 {
-        return Ok(Tensor::zeros(&dims, x.dtype(), x.device())?);
+        return Ok(Tensor::zeros(dims, x.dtype(), x.device())?);
     }
     plain::sequence(x, links, shortcut)
 }

@@ -144,7 +144,8 @@ impl Weights {
         Self { prefix: self.full(name), ..self.clone() }
     }
 
-    /// The same weights for layers that give pictures, not codes: they may be fast instead of exact.
+    /// The same weights for layers that give pictures or losses, not codes: they may be fast instead of exact.
+    /// A frozen network inside a loss is not fast by itself, as a trained one is: its builder asks for it here.
     #[must_use]
     pub fn fast(self) -> Self {
         Self { exactness: Exactness::Fast, ..self }

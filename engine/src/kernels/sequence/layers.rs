@@ -9,18 +9,10 @@ use super::super::multiply::{Factor, multiply};
 use super::super::raw::{holds, wide};
 use super::super::scratch::{Place, Pointer, written};
 use super::super::simd::{self, Simd, with_simd};
+use super::super::stages::PART;
 
 /// Rows whose sums are one number of a bias' gradient before they are added in order.
 const ROWS: usize = 128;
-/// Numbers that a task of an element-wise pass takes.
-const PART: usize = 32 * 1024;
-
-/// `to += from`
-pub(super) fn add(to: &mut [f32], from: &[f32]) {
-    to.par_chunks_mut(PART).zip(from.par_chunks(PART)).for_each(|(to, from)| {
-        wide(|| to.iter_mut().zip(from).for_each(|(to, from)| *to += from));
-    });
-}
 
 /// `dy *= gelu'(x)`
 pub(super) fn slope(dy: &mut [f32], x: &[f32]) {
@@ -55,7 +47,7 @@ pub(super) fn linear(
         }
     };
     let mut y = Vec::new();
-    // SAFETY: `rows * outputs` does not overflow, since `Sequence::new` counted it. `multiply` writes the whole
+    // SAFETY: `rows * outputs` does not overflow, since `stages` counted it. `multiply` writes the whole
     // product, and hands every block of rows to one call, which writes as many results of GELU at the same
     // place, so that blocks share none.
     let product = unsafe {
@@ -93,7 +85,7 @@ pub(super) fn input_gradient(
         }
     };
     let shape = (rows, inputs, outputs);
-    // SAFETY: the product is written whole, and `rows * inputs` was counted by `Sequence::new`.
+    // SAFETY: the product is written whole, and `rows * inputs` was counted by `stages`.
     unsafe { written(rows * inputs, |dx| multiply(level, shape, factors, dx, finish)) }
 }
 
@@ -135,7 +127,7 @@ pub(super) fn attend(sizes: Sizes, rule: &attention::Rule, x: &[f32]) -> (Vec<f3
     assert!(holds(x.len(), &[3, rows, width]), "rows of queries, keys and values");
     let inputs = parts(sizes, x.as_ptr(), <*const f32>::wrapping_add);
     let mut y = Vec::new();
-    // SAFETY: the views cover the rows exactly, whose number was checked; `Sequence::new` made the rule for
+    // SAFETY: the views cover the rows exactly, whose number was checked; `stages` made the rule for
     // these sizes and refuses to attend without places. Results and logarithms are written whole.
     let sums = unsafe {
         written(rows * sizes.heads, |sums| {

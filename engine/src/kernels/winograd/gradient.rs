@@ -36,14 +36,13 @@ pub(in crate::kernels) fn weight_gradient(
 ) -> (Vec<f32>, Vec<f32>) {
     assert_eq!(x.len(), shape.in_len(), "images of another size");
     assert_eq!(dy.len(), shape.out_len(), "gradients of another size");
-    with_simd!(level, s => Gradient {
-        s,
-        shape,
-        x,
-        dy,
-        inputs: shape.inputs.next_multiple_of(s_lanes(s)),
-        groups: groups(shape.outputs, rows_of(s)),
-    }.run())
+    with_simd!(level, s => Gradient::new(s, shape, x, dy).run())
+}
+
+/// The gradient of the bias alone (Cout,), the same bit by bit as [`weight_gradient`] gives it.
+pub(in crate::kernels) fn bias_gradient(level: Level, shape: &Shape, dy: &[f32]) -> Vec<f32> {
+    assert_eq!(dy.len(), shape.out_len(), "gradients of another size");
+    with_simd!(level, s => Gradient::new(s, shape, &[], dy).run_bias())
 }
 
 fn s_lanes<S: Simd>(_: S) -> usize {
@@ -75,7 +74,12 @@ struct Parts {
     g: *mut f32,
 }
 
-impl<S: Simd> Gradient<'_, S> {
+impl<'a, S: Simd> Gradient<'a, S> {
+    fn new(s: S, shape: &'a Shape, x: &'a [f32], dy: &'a [f32]) -> Self {
+        let inputs = shape.inputs.next_multiple_of(s_lanes(s));
+        Self { s, shape, x, dy, inputs, groups: groups(shape.outputs, rows_of(s)) }
+    }
+
     /// Numbers of the sums of a slot for one frequency.
     fn plane(&self) -> usize {
         self.inputs * self.shape.outputs + PAD
@@ -90,27 +94,65 @@ impl<S: Simd> Gradient<'_, S> {
         S::LANES * WINDOWS + PAD
     }
 
-    fn run(&self) -> (Vec<f32>, Vec<f32>) {
-        let blocks = self.shape.windows().div_ceil(WINDOWS);
-        let size = FREQUENCIES * self.plane();
+    fn blocks(&self) -> usize {
+        self.shape.windows().div_ceil(WINDOWS)
+    }
+
+    /// Numbers of the sums of a slot.
+    fn size(&self) -> usize {
+        FREQUENCIES * self.plane()
+    }
+
+    /// Numbers of the transformed windows and gradients of a block.
+    fn kept(&self) -> usize {
+        FREQUENCIES * (self.v_plane() + self.g_plane())
+    }
+
+    /// Over how many slots blocks are shared out; `None` with many channels and few windows, where keeping
+    /// all windows is less than keeping sums for each slot.
+    fn slots(&self) -> Option<usize> {
+        let (blocks, size) = (self.blocks(), self.size());
         let slots = SLOTS.min(SLOT_NUMBERS / size.max(1)).min(blocks).max(1);
-        let kept = FREQUENCIES * (self.v_plane() + self.g_plane());
-        // Many channels and few windows: keeping all windows is less than keeping sums for each slot.
-        let (sums, slots, biases) = if blocks * kept < slots * size {
-            let (sums, biases) = self.by_frequencies(blocks, kept);
-            (sums, 1, biases)
-        } else {
-            let (sums, biases) = self.by_slots(blocks, slots);
+        (blocks * self.kept() >= slots * size).then_some(slots)
+    }
+
+    fn run(&self) -> (Vec<f32>, Vec<f32>) {
+        let (sums, slots, biases) = if let Some(slots) = self.slots() {
+            let (sums, biases) = self.by_slots(self.blocks(), slots);
             (sums, slots, biases)
+        } else {
+            let (sums, biases) = self.by_frequencies(self.blocks(), self.kept());
+            (sums, 1, biases)
         };
+        (self.finish(&sums, slots, self.size()), self.total(biases))
+    }
+
+    /// Adds up the parts of the gradient of the bias.
+    fn total(&self, biases: Vec<Vec<f64>>) -> Vec<f32> {
         let mut bias = vec![0.0_f64; self.shape.outputs];
         for part in biases {
             for (total, x) in bias.iter_mut().zip(part) {
                 *total += x;
             }
         }
-        let weights = self.finish(&sums, slots, size);
-        (weights, bias.into_iter().map(|x| x as f32).collect())
+        bias.into_iter().map(|x| x as f32).collect()
+    }
+
+    /// The gradient of the bias in the same parts as beside that of the weights; no window of x is read.
+    fn run_bias(&self) -> Vec<f32> {
+        let blocks = self.blocks();
+        let tasks = self.slots().unwrap_or(blocks);
+        let biases = (0..tasks).into_par_iter().map(|task| {
+            let mut bias = vec![0.0_f64; self.shape.outputs];
+            with_scratch(FREQUENCIES * self.g_plane(), |g| {
+                for block in task * blocks / tasks..(task + 1) * blocks / tasks {
+                    // SAFETY: the scratch is room for all planes of the gradients of a block.
+                    unsafe { self.transform_gradients(&self.lanes(block), g, &mut bias) };
+                }
+            });
+            bias
+        });
+        self.total(biases.collect())
     }
 
     /// Sums of each slot on its own, one block after the other.
@@ -187,19 +229,31 @@ impl<S: Simd> Gradient<'_, S> {
         (sums, biases)
     }
 
-    /// Transforms the windows of a block and adds to the gradient of the bias.
+    /// Transforms windows and gradients of a block and adds to the gradient of the bias.
     ///
     /// # Safety
     /// There must be room for all planes of the three parts.
     unsafe fn transform(&self, block: usize, parts: &Parts, bias: &mut [f64]) {
         let lanes = self.lanes(block);
         // SAFETY: the parts are the caller's promise, the lanes those of the block.
-        unsafe { self.s.follow(Transform { job: self, lanes: &lanes, parts }) };
+        unsafe {
+            self.s.follow(Transform { job: self, lanes: &lanes, parts });
+            self.transform_gradients(&lanes, parts.g, bias);
+        }
+    }
+
+    /// Transforms the gradients of a block, whose lanes these are, to `g` and adds to the gradient of the bias.
+    ///
+    /// # Safety
+    /// There must be room for all planes of `g`, which is this task's.
+    unsafe fn transform_gradients(&self, lanes: &[[Lanes; 4]], g: *mut f32, bias: &mut [f64]) {
+        // SAFETY: the room is the caller's promise.
+        unsafe { self.s.follow(TransformGradients { job: self, lanes, g }) };
         for (o, total) in bias.iter_mut().enumerate() {
             // SAFETY: row `o` of `outputs` in a plane of the transformed gradients, WINDOWS numbers, which
-            // `Transform` just wrote and nobody changes meanwhile: they are this task's.
+            // were just written and nobody changes meanwhile: they are this task's.
             let row = unsafe {
-                let row = parts.g.add(SUM * self.g_plane() + o * WINDOWS);
+                let row = g.add(SUM * self.g_plane() + o * WINDOWS);
                 std::slice::from_raw_parts(row, WINDOWS)
             };
             *total += f64::from(row.iter().sum::<f32>());
@@ -306,15 +360,34 @@ impl<S: Simd> PointerKernel<S> for Transform<'_, S> {
                 }
             }
         }
+    }
+}
+
+/// Transforms the gradients of the results of a block.
+struct TransformGradients<'a, S> {
+    job: &'a Gradient<'a, S>,
+    /// Of the block.
+    lanes: &'a [[Lanes; 4]],
+    /// Room for all planes: (frequency, channel, window).
+    g: *mut f32,
+}
+
+impl<S: Simd> PointerKernel<S> for TransformGradients<'_, S> {
+    type Output = ();
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "see `Kernel`")]
+    unsafe fn run(self, s: S) {
+        let Self { job, lanes, g } = self;
         for o in 0..job.shape.outputs {
             let map = job.dy.as_ptr().wrapping_add(o * job.shape.out_pixels());
             let ahead = map.wrapping_add(AHEAD * job.shape.out_pixels());
             for (i, lanes) in lanes.iter().enumerate() {
                 transform::expect_results(s, (ahead, job.shape.out_width), lanes);
-                // SAFETY: as above: dy is all results, and `g` has `outputs` rows of WINDOWS numbers for each
-                // frequency.
+                // SAFETY: `Lanes` lets through what is inside the results, of which dy is all, as was checked; `g` has
+                // `outputs` rows of WINDOWS numbers for each frequency, by the caller's promise.
                 unsafe {
-                    let to = (parts.g.add(o * WINDOWS + i * S::LANES), job.g_plane());
+                    let to = (g.add(o * WINDOWS + i * S::LANES), job.g_plane());
                     let from = (map, job.shape.out_width);
                     transform::output_gradient(s, from, lanes, to);
                 }
@@ -348,7 +421,7 @@ impl<S: Simd> PointerKernel<S> for Products<'_, S> {
             let (panel, width) = job.panel(channel);
             for &(first, rows) in &job.groups {
                 // SAFETY: each frequency has `outputs` rows of WINDOWS gradients, panels (WINDOWS, width) of
-                // windows, both written by `Transform`, and `outputs` rows of `inputs` sums, by the caller's
+                // windows, both transformed, and `outputs` rows of `inputs` sums, by the caller's
                 // promise, as is where the other blocks are.
                 unsafe {
                     let a = parts.g.add(start * job.g_plane() + first * WINDOWS).cast_const();

@@ -23,7 +23,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 pub(super) use blocks::Shape;
-pub(super) use gradient::weight_gradient;
+pub(super) use gradient::{bias_gradient, weight_gradient};
 pub(super) use weights::Taps;
 
 use super::product::{Matrix, PACKED, Product, To, groups};

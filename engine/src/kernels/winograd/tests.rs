@@ -2,7 +2,7 @@
 
 use super::super::simd::levels;
 use super::super::tests::is_run;
-use super::{Shape, Taps, forward, weight_gradient};
+use super::{Shape, Taps, bias_gradient, forward, weight_gradient};
 use crate::random::{Noise, Purpose};
 
 fn noise(cell: u64, n: usize) -> Vec<f32> {
@@ -121,6 +121,7 @@ fn every_instruction_set_gives_the_convolution_and_its_gradients() {
             let dx = deviation(&forward(level, &turned, &dy, taps, false), &expected.dx);
             assert!(dx < 6e-5, "{what}: dx deviates by {dx}");
             let (dw, db) = weight_gradient(level, &shape, &x, &dy);
+            assert_eq!(bias_gradient(level, &shape, &dy), db, "{what}: db alone");
             let (dw, db) = (deviation(&dw, &expected.dw), deviation(&db, &expected.db));
             assert!(dw < 6e-5 && db < 6e-6, "{what}: dw deviates by {dw}, db by {db}");
         }
