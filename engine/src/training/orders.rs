@@ -41,8 +41,9 @@ mod tests {
     fn an_order_is_read_and_what_is_none_is_refused_by_name() {
         let order = Order::parse("lr = 1e-4", 7).unwrap();
         assert_eq!(order, Order { step: 7, knob: Knob::LearningRate, value: 1e-4 });
-        let error = Order::parse("codes=5", 7).unwrap_err().to_string();
-        assert!(error.contains("codes") && error.contains("restart"), "{error}");
+        let problem = Order::parse("codes=5", 7).unwrap_err().problem();
+        assert!(problem.summary.contains("codes"), "{problem}");
+        assert!(problem.hint.contains("restart"), "{problem}");
         for text in ["lr", "lr=", "lr=fast", "=1"] {
             assert!(Order::parse(text, 0).is_err(), "{text}");
         }

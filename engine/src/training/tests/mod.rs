@@ -215,10 +215,14 @@ fn a_probe_that_fails_keeps_what_was_learned() {
     let here = || std::path::PathBuf::from(".");
     let mut long = recipe(FSQ, "");
     long.steps = 15;
+    let mut trainer = start(long.clone(), folder.path(), false).unwrap();
+    go(&mut trainer, 3);
+    trainer.save().unwrap();
+    drop(trainer);
     // Seven pixels are no multiple of two.
     let probe = vec![Picture::new(7, 7, vec![0; 7 * 7 * 3]).unwrap()];
     let work =
-        TrainRun::new(long, here(), here(), folder.path().to_owned(), false).with_probe(probe);
+        TrainRun::new(long, here(), here(), folder.path().to_owned(), true).with_probe(probe);
     session.start(work);
     let view = || session.runs().remove(0);
     until("the problem", || view().problem.is_some() || view().state.is_over());

@@ -38,7 +38,8 @@ fn a_classifier_is_trained_and_becomes_a_perceptual_loss() {
     let model = trainer.export().unwrap();
     drop(trainer);
     let mut resumed = start(classifier(10), &run, true).unwrap();
-    assert_eq!((go(&mut resumed, 6), bits(&resumed.model_tensors().unwrap())), expected);
+    let found = (go(&mut resumed, 6), bits(&resumed.model_tensors().unwrap()));
+    assert!(found == expected, "the same numbers");
     Classifier::open(&model, &of_tests().unwrap()).unwrap();
     let error = crate::checkpoints::open_tokenizer(&model, &of_tests().unwrap()).unwrap_err();
     assert!(error.to_string().contains("not a tokenizer"), "{error}");
@@ -58,7 +59,7 @@ fn a_classifier_is_trained_and_becomes_a_perceptual_loss() {
     go(&mut off, 6);
     let mut plain = start(recipe(VQ, ""), &folder.path().join("plain"), false).unwrap();
     let plain = (named(&go(&mut plain, 6)[0], "mse"), bits(&plain.model_tensors().unwrap()));
-    assert_eq!((before, bits(&off.model_tensors().unwrap())), plain);
+    assert!((before, bits(&off.model_tensors().unwrap())) == plain, "the same numbers");
     let wrong = PerceptualNetwork::Classifier(folder.path().join("plain/tiny.safetensors"));
     let wrong =
         Recipe { perceptual: Some(Perceptual { weight: 1.0, network: wrong }), ..recipe(VQ, "") };
@@ -96,7 +97,7 @@ fn a_discriminator_starts_when_it_should_and_resumes_to_the_same_numbers() {
             found.extend(go(&mut trainer, stop));
             trainer.save().unwrap();
             if stop == 6 {
-                assert_eq!(bits(&trainer.model_tensors().unwrap()), expected, "{norm}");
+                assert!(bits(&trainer.model_tensors().unwrap()) == expected, "{norm}");
             }
         }
         assert_eq!(found, reports, "{norm}");
@@ -163,11 +164,16 @@ fn recipes_that_contradict_themselves_are_refused_by_field() {
         ),
         ("augment", Recipe { augment: classifier(10).augment, ..recipe(VQ, "") }),
         ("batch", Recipe { batch: 0, ..recipe(VQ, "") }),
-        (
-            "quantizer",
-            Recipe { tokenizer: recipe("Vq((codes: 1))", "").tokenizer, ..recipe(VQ, "") },
-        ),
     ];
+    let mut one = recipe(VQ, "");
+    if let Some(tokenizer) = &mut one.tokenizer {
+        tokenizer.quantizer = crate::quantizers::QuantizerConfig::Vq(crate::quantizers::VqConfig {
+            codes: 1,
+            ..crate::quantizers::VqConfig::default()
+        });
+    }
+    let error = one.validate().unwrap_err().to_string();
+    assert!(error.contains("quantizer") && error.contains("one code"), "{error}");
     for (field, recipe) in refused {
         let error = recipe.validate().expect_err(field).to_string();
         assert!(error.contains(field), "{field}: {error}");
