@@ -1,7 +1,8 @@
-//! CPU time of a frame (logic, layout, tessellation) of the whole window: the Codebook view at 2^18
-//! codes, the pointer moving over it, a training run going. Prints one JSON line.
+//! CPU time of a frame (logic, layout, tessellation) of the whole window while training goes on: the
+//! Codebook view at 2^18 codes, then the Training view with two runs, the pointer moving over them. Prints
+//! a JSON line each.
 //!
-//! `cargo bench -p smalti --bench frame [-- --seconds N]`, 60 seconds unless told. Painting is left
+//! `cargo bench -p smalti --bench frame [-- --seconds N]`, 60 seconds each unless told. Painting is left
 //! out: it is the GPU's work, or llvmpipe's. On Linux the time is that of the window's thread alone,
 //! so that the training run beside it does not count; elsewhere it is the wall clock.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its rows")]
@@ -20,6 +21,7 @@ use smalti_engine::device::{self, DeviceChoice};
 use smalti_engine::layers::Weights;
 use smalti_engine::quantizers::{FsqConfig, QuantizerConfig};
 use smalti_engine::questions::ModelRef;
+use smalti_engine::session::Control;
 use smalti_engine::tokenizers::{LdmConfig, TokenizerConfig, build};
 use smalti_engine::training::{Recipe, TrainRun};
 
@@ -133,21 +135,38 @@ fn main() {
     let train = TrainRun::new(recipe, recipes, assets, run, false);
     screen.studio.session().start(train);
 
+    measure(&mut screen, seconds, "frame", &serde_json::json!({ "codes": 1 << 18 }));
+
+    let first = screen.studio.session().runs().into_iter().map(|run| run.id).next();
+    if let Some(run) = first {
+        screen.studio.session().control(run, Control::Cancel);
+    }
+    // Both runs of the scene: reports every few steps, codes over time, probes.
+    screen.studio.send(Layout::Scene("collapse".to_owned()));
+    screen.settle();
+    measure(&mut screen, seconds, "frame-training", &serde_json::json!({ "runs": 2 }));
+}
+
+/// Frames for some seconds, the pointer going round over the middle; prints a row.
+fn measure(screen: &mut Screen, seconds: f64, row: &str, about: &serde_json::Value) {
     let mut times = Vec::new();
     let began = Instant::now();
+    let told = |screen: &Screen| -> usize {
+        screen.studio.session().runs().iter().map(|run| run.entries).sum()
+    };
+    let before = told(screen);
     while began.elapsed().as_secs_f64() < seconds {
         let frame_began = Instant::now();
-        // Round and round over the middle panel, where the cells are.
         let angle = began.elapsed().as_secs_f32() * 1.7;
         let at = pos2(640.0 + 260.0 * angle.cos(), 330.0 + 180.0 * (1.3 * angle).sin());
         times.push(screen.pass(vec![Event::PointerMoved(at)]));
         std::thread::sleep(FRAME.saturating_sub(frame_began.elapsed()));
     }
-    let entries: usize = screen.studio.session().runs().iter().map(|run| run.entries).sum();
+    let entries = told(screen) - before;
     times.sort_by(f64::total_cmp);
     let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize];
     let row = serde_json::json!({
-        "row": "frame", "codes": 1 << 18, "frames": times.len(), "training_reports": entries,
+        "row": row, "of": about, "frames": times.len(), "training_reports": entries,
         "p50_ms": at(0.5), "p99_ms": at(0.99), "max_ms": at(1.0),
     });
     println!("{row}");

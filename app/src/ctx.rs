@@ -12,12 +12,14 @@ use smalti_engine::questions::{
     Appearance, CodeAppearance, CodeUse, Compared, Comparison, Encode, Encoded, ModelFacts,
     ModelInfo, ModelRef, PastedPicture, Reconstruct, Used,
 };
-use smalti_engine::session::{Lane, Question, Reply, RunId, Session};
+use smalti_engine::session::{Lane, Question, Reply, RunId, RunView, Session};
 use smalti_engine::tokens::{Cell, Code, Part, Tokens};
 
-use crate::document::{Command, Document, Notice, Slot};
+use crate::document::{Command, Document, Notice, RunFolder, Slot};
 use crate::look::textures::Textures;
 use crate::look::theme::Theme;
+use crate::look::words::name;
+use crate::runs::{Records, Told};
 
 /// What is under the pointer, shared by all views: one sets it, all light it up in the next frame.
 #[derive(Debug, Default)]
@@ -88,6 +90,39 @@ impl Originals {
     }
 }
 
+/// A training run, as a view shows it.
+#[derive(Debug, Clone)]
+pub struct TrainedRun {
+    /// What it is called.
+    pub name: String,
+    /// Its folder, where it has a slot.
+    pub folder: Option<RunFolder>,
+    /// How it stands in this sitting; none if it did not go on in it.
+    pub view: Option<RunView>,
+    /// What is known of it.
+    pub told: Told,
+    /// What the pictures of its probe are in truth; may be empty.
+    pub originals: Arc<[Picture]>,
+}
+
+impl TrainedRun {
+    /// Whether it is at work or paused.
+    pub fn goes_on(&self) -> bool {
+        self.view.as_ref().is_some_and(|view| !view.state.is_over())
+    }
+}
+
+/// The runs of a sitting.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Live<'a> {
+    /// By their folders.
+    pub(crate) runs: &'a BTreeMap<PathBuf, RunId>,
+    /// The pictures that they reconstruct as they learn.
+    pub(crate) probes: &'a BTreeMap<RunId, Arc<[Picture]>>,
+    /// What they told.
+    pub(crate) records: &'a Records,
+}
+
 /// What a view may read and use.
 #[derive(Clone, Copy)]
 pub struct ViewCtx<'a> {
@@ -112,8 +147,7 @@ pub struct ViewCtx<'a> {
     pub(crate) commands: &'a RefCell<Vec<Command>>,
     pub(crate) edited: &'a EditedTokens,
     pub(crate) originals: &'a Originals,
-    /// Runs of this sitting by their folders.
-    pub(crate) live_runs: &'a BTreeMap<PathBuf, RunId>,
+    pub(crate) live: Live<'a>,
 }
 
 impl std::fmt::Debug for ViewCtx<'_> {
@@ -270,6 +304,40 @@ impl ViewCtx<'_> {
     /// What is known of the tokenizer, if anything is.
     pub fn known(&self) -> Option<Arc<ModelFacts>> {
         self.facts(Slot::A)?.best().cloned()
+    }
+
+    /// The run in a slot; none if there is none, or while it is being read.
+    ///
+    /// # Errors
+    /// Why its folder cannot be read.
+    pub fn trained_run(&self, slot: Slot) -> Option<Result<TrainedRun, Problem>> {
+        let folder = self.document.runs[slot as usize].clone()?;
+        let (path, id) = (&folder.folder, self.live.runs.get(&folder.folder));
+        let view = id.and_then(|id| self.session.runs().into_iter().find(|run| run.id == *id));
+        let originals = id.and_then(|id| self.live.probes.get(id)).cloned().unwrap_or_default();
+        let told = match &view {
+            // Until it says something, its folder is all there is.
+            Some(view) => {
+                self.live.records.live(self.session, view, Some(path)).unwrap_or_default()
+            }
+            None => match self.live.records.stored(self.session, path, 0) {
+                Ok(told) => told?,
+                Err(problem) => return Some(Err(problem)),
+            },
+        };
+        Some(Ok(TrainedRun { name: name(path), folder: Some(folder), view, told, originals }))
+    }
+
+    /// The training of this sitting that was started last.
+    pub fn newest_run(&self) -> Option<TrainedRun> {
+        self.session.runs().into_iter().rev().find_map(|view| {
+            let of_run = |(_, id): &(&PathBuf, &RunId)| **id == view.id;
+            let folder = self.live.runs.iter().find(of_run).map(|(folder, _)| folder.as_path());
+            let told = self.live.records.live(self.session, &view, folder)?;
+            let name = view.title.clone();
+            let originals = self.live.probes.get(&view.id).cloned().unwrap_or_default();
+            Some(TrainedRun { name, folder: None, view: Some(view), told, originals })
+        })
     }
 
     /// The part of some tokens that is looked at, with its number: the picked one, or else the last,

@@ -11,6 +11,7 @@ pub mod files;
 pub mod gpu;
 pub mod logging;
 pub mod look;
+pub mod runs;
 pub mod settings;
 pub mod shell;
 pub mod studio;

@@ -255,6 +255,7 @@ pub fn empty(layout: Panel) -> StudioOptions {
         about: String::new(),
         layout,
         loads: Loads::default(),
+        trains: Vec::new(),
         captions: Vec::new(),
     };
     StudioOptions { scene_text: Some(scene.to_text()), ..StudioOptions::new(assets()) }

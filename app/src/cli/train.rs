@@ -180,6 +180,7 @@ fn show(event: &TrainEvent, console: &mut Console<'_, '_>) -> Result<(), Stop> {
         }
         TrainEvent::Started { .. }
         | TrainEvent::Probe { .. }
+        | TrainEvent::Stepped { .. }
         | TrainEvent::Kept(_)
         | TrainEvent::WentTo { .. }
         | TrainEvent::Refused(_) => Ok(()),

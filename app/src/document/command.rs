@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use smalti_engine::Knob;
 use smalti_engine::images::{Picture, WorkingSize};
 use smalti_engine::questions::{Given, ImageRef, ModelRef, SourceRef};
 use smalti_engine::session::{Control, RunId};
@@ -140,7 +141,7 @@ pub enum Layout {
 }
 
 /// Steers long work.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum JobCommand {
     /// Pauses, resumes, steps or cancels a run.
     Control(RunId, Control),
@@ -148,6 +149,12 @@ pub enum JobCommand {
     Train(RecipeRef),
     /// Goes on with the run in a slot, from its last checkpoint.
     GoOn(Slot),
+    /// Turns a knob of a run.
+    Turn(RunId, Knob, f64),
+    /// Pauses a run and brings it back to the kept checkpoint of a step.
+    GoTo(RunId, u64),
+    /// Starts another run from the latest checkpoint of the run in a slot, or from the kept one of a step.
+    Branch(Slot, Option<u64>),
 }
 
 /// What concerns the program as a whole.

@@ -24,7 +24,7 @@ pub use looks::{ColorBy, CompareMode, DifferenceKind, Looks};
 pub use notice::{Notice, Severity};
 pub use run::{RecipeRef, RunFolder};
 pub use slot::Slot;
-pub use value::{Document, Selection};
+pub use value::{Document, PROBE, Selection};
 pub use variations::{Variation, Variations};
 pub use view_id::{Needs, PanelId, ViewId};
 pub use work::{Work, WorkOn};

@@ -14,6 +14,9 @@ use super::slot::Slot;
 use super::variations::Variations;
 use super::work::{Work, WorkOn};
 
+/// Pictures of a training's probe.
+pub const PROBE: usize = 4;
+
 /// What is picked, the same in every view.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -97,6 +100,25 @@ impl Document {
     /// The image that is worked on, if it is one.
     pub fn image(&self) -> Option<&ImageRef> {
         self.subject.as_ref()?.image()
+    }
+
+    /// The images that a training shows as it learns, best first: the one that is worked on, its neighbors in
+    /// the set, then the samples. Some may not be there.
+    pub fn probe(&self) -> Vec<ImageRef> {
+        let of = |source: &SourceRef, index| ImageRef::InSource { source: source.clone(), index };
+        let mut images: Vec<ImageRef> = match self.image() {
+            Some(ImageRef::InSource { source, index }) => {
+                let after = (*index..).take(PROBE);
+                let before = (0..*index).rev().take(PROBE - 1);
+                after.chain(before).map(|index| of(source, index)).collect()
+            }
+            Some(image) => vec![image.clone()],
+            None => Vec::new(),
+        };
+        let samples = (0..PROBE as u64).map(|index| of(&SourceRef::Samples, index));
+        let samples: Vec<ImageRef> = samples.filter(|image| !images.contains(image)).collect();
+        images.extend(samples);
+        images
     }
 
     /// What the edits and locks belong to; nothing without a subject.

@@ -21,11 +21,13 @@ pub enum ViewId {
     Log,
     /// What is running.
     Jobs,
+    /// Runs that train, side by side.
+    Training,
 }
 
 impl ViewId {
     /// All views, in the order of menus and number keys.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Compare,
         Self::Tokens,
         Self::Codebook,
@@ -34,6 +36,7 @@ impl ViewId {
         Self::Log,
         Self::Jobs,
         Self::Checkpoint,
+        Self::Training,
     ];
 }
 

@@ -3,10 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
-use smalti_engine::training::{Recipe, checkpoint};
+use smalti_engine::images::{Picture, WorkingSize};
+use smalti_engine::questions::{ImageRef, WorkingImage};
+use smalti_engine::session::Asker;
+use smalti_engine::training::{Recipe, branch, checkpoint};
 use smalti_engine::{EngineError, Result};
 
-use crate::document::{RecipeRef, RunFolder};
+use crate::document::{PROBE, RecipeRef, RunFolder};
 
 /// Runs of one name.
 const MOST_RUNS: u32 = 10_000;
@@ -22,6 +25,8 @@ pub struct Training {
     pub run: RunFolder,
     /// Whether it goes on from the checkpoint there.
     pub resumes: bool,
+    /// Pictures that are shown as it learns, of the side that it learns on.
+    pub probe: Vec<Picture>,
 }
 
 /// Reads a recipe and makes a new folder for its run in `runs`, or in the folder of temporary files.
@@ -33,15 +38,55 @@ pub fn prepare_training(
     runs: Option<&Path>,
 ) -> Result<Training> {
     let recipe = Recipe::read(path)?;
-    let folder = if let Some(runs) = runs {
-        new_folder(runs, &recipe.name)?
-    } else {
-        let made = tempfile::Builder::new().prefix("smalti-run-").tempdir();
-        made.map_err(|source| EngineError::io(std::env::temp_dir(), source))?.keep()
-    };
-    let beside = path.parent().unwrap_or(Path::new("")).to_owned();
+    let folder = folder_for(runs, &recipe.name)?;
     let run = RunFolder { folder, recipe: reference };
-    Ok(Training { recipe, beside, run, resumes: false })
+    Ok(Training { recipe, beside: beside(path), run, resumes: false, probe: Vec::new() })
+}
+
+/// Makes a run that goes on elsewhere from where another one is, or from its kept checkpoint of a step.
+///
+/// # Errors
+/// If the recipe cannot be used, there is no such checkpoint, or the folder cannot be made.
+pub fn prepare_branch(
+    path: &Path,
+    (from, step): (RunFolder, Option<u64>),
+    runs: Option<&Path>,
+) -> Result<Training> {
+    let recipe = Recipe::read(path)?;
+    let folder = folder_for(runs, &recipe.name)?;
+    branch(&from.folder, step, &folder)?;
+    let run = RunFolder { folder, recipe: from.recipe };
+    Ok(Training { recipe, beside: beside(path), run, resumes: true, probe: Vec::new() })
+}
+
+/// Where the relative paths of a recipe start.
+fn beside(path: &Path) -> PathBuf {
+    path.parent().unwrap_or(Path::new("")).to_owned()
+}
+
+/// A new folder for a run in `runs`, or in the folder of temporary files.
+fn folder_for(runs: Option<&Path>, name: &str) -> Result<PathBuf> {
+    if let Some(runs) = runs {
+        return new_folder(runs, name);
+    }
+    let made = tempfile::Builder::new().prefix("smalti-run-").tempdir();
+    Ok(made.map_err(|source| EngineError::io(std::env::temp_dir(), source))?.keep())
+}
+
+/// The first of some images that can be read, as a recipe's tokenizer sees them; none for a recipe that
+/// trains no tokenizer.
+pub fn probe_of(recipe: &Recipe, images: Vec<ImageRef>, asker: &Asker) -> Vec<Picture> {
+    if recipe.tokenizer.is_none() {
+        return Vec::new();
+    }
+    let size = WorkingSize::square(recipe.crop.side, 1);
+    let read = |image| asker.wait(&WorkingImage { image, size }).ok();
+    images
+        .into_iter()
+        .filter_map(read)
+        .map(|picture| Picture::clone(&picture))
+        .take(PROBE)
+        .collect()
 }
 
 /// Reads the recipe of a run that ended before it was done.
@@ -55,8 +100,7 @@ pub fn prepare_to_go_on(path: &Path, run: RunFolder) -> Result<Training> {
         return Err(EngineError::bad_file(&run.folder, reason, hint));
     }
     let recipe = Recipe::read(path)?;
-    let beside = path.parent().unwrap_or(Path::new("")).to_owned();
-    Ok(Training { recipe, beside, run, resumes: true })
+    Ok(Training { recipe, beside: beside(path), run, resumes: true, probe: Vec::new() })
 }
 
 /// The first of NAME-1, NAME-2 and so on that is not there yet.

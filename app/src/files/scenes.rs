@@ -6,10 +6,11 @@ use smalti_engine::questions::SourceRef;
 use crate::document::{Looks, Panel, ViewId};
 
 /// The scenes that come with Smalti: name and text.
-const SHIPPED: [(&str, &str); 3] = [
+const SHIPPED: [(&str, &str); 4] = [
     ("studio", include_str!("../../../layouts/studio.ron")),
     ("compare", include_str!("../../../layouts/compare.ron")),
     ("codebook", include_str!("../../../layouts/codebook.ron")),
+    ("collapse", include_str!("../../../layouts/collapse.ron")),
 ];
 
 /// One thing to say, and what to press for it.
@@ -55,6 +56,10 @@ pub struct Scene {
     /// What it loads.
     #[serde(default)]
     pub loads: Loads,
+    /// Shipped recipes whose trainings start with it, in the order of slots; those that it started before
+    /// start anew.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trains: Vec<String>,
     /// What is said, in order.
     #[serde(default)]
     pub captions: Vec<Caption>,
@@ -105,6 +110,7 @@ pub fn studio() -> Scene {
         about: String::new(),
         layout: Panel::Tabs { views: ViewId::ALL.to_vec(), front: None },
         loads: Loads::default(),
+        trains: Vec::new(),
         captions: Vec::new(),
     })
 }

@@ -120,7 +120,7 @@ impl Bar<'_> {
 
     fn train_ui(&self, ui: &mut Ui, commands: &mut Vec<Command>) {
         for name in self.recipes {
-            let about = "From the start, by its recipe. Jobs shows how far it is";
+            let about = "From the start, by its recipe. Training shows how it goes";
             if ui.button(name).on_hover_text(about).clicked() {
                 commands.push(JobCommand::Train(RecipeRef::Shipped(name.as_str().into())).into());
                 ui.close();

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use egui::ViewportCommand;
 use smalti_engine::images::{WorkingSize, encode};
 use smalti_engine::questions::{ImageRef, ModelRef, Subject};
+use smalti_engine::session::Control;
 use smalti_engine::tokens::Code;
+use smalti_engine::training::TrainOrder;
 
 use super::Studio;
 use crate::document::{
@@ -41,6 +43,15 @@ impl Studio {
             Command::Job(JobCommand::Control(run, control)) => self.session.control(run, control),
             Command::Job(JobCommand::Train(recipe)) => self.train(&recipe),
             Command::Job(JobCommand::GoOn(slot)) => self.go_on_training(slot),
+            Command::Job(JobCommand::Turn(run, knob, value)) => {
+                self.session.order(run, TrainOrder::Turn(knob, value));
+            }
+            Command::Job(JobCommand::GoTo(run, step)) => {
+                // It waits there: a step would forget what came after.
+                self.session.control(run, Control::Pause);
+                self.session.order(run, TrainOrder::GoTo(step));
+            }
+            Command::Job(JobCommand::Branch(slot, step)) => self.branch_training(slot, step),
             Command::App(app) => self.apply_app(app, ctx),
             other => self.change(&other, ctx),
         }
@@ -123,6 +134,7 @@ impl Studio {
             next.selection.code = Some(Code::first(number));
         }
         self.history.change(next, false);
+        self.train_for_scene(&scene.trains);
     }
 
     fn apply_app(&mut self, command: AppCommand, ctx: &egui::Context) {

@@ -23,11 +23,12 @@ use std::time::{Duration, Instant};
 
 use smalti_engine::Problem;
 use smalti_engine::device::DeviceChoice;
+use smalti_engine::images::Picture;
 use smalti_engine::questions::{ShippedModels, ShippedRecipes};
 use smalti_engine::session::{Lane, RunId, Session};
 
 use self::home::{Home, Writing};
-use crate::ctx::{EditedTokens, Hovered, Originals, ViewCtx};
+use crate::ctx::{EditedTokens, Hovered, Live, Originals, ViewCtx};
 use crate::document::{Arrangement, Command, Document, History, Needs, Notice, Open, Panel, Slot};
 use crate::files::autosave::Autosave;
 use crate::files::background::Background;
@@ -35,6 +36,7 @@ use crate::files::opening::Openings;
 use crate::logging::Errors;
 use crate::look::textures::Textures;
 use crate::look::theme::Theme;
+use crate::runs::Records;
 use crate::settings::{Settings, ThemeChoice};
 use crate::shell::actions::{self, Action};
 use crate::shell::dialogs::{self, Dialog, Then};
@@ -164,6 +166,10 @@ pub struct Studio {
     known_over: Vec<RunId>,
     /// Runs of this sitting by their folders.
     live_runs: BTreeMap<PathBuf, RunId>,
+    /// The pictures that they reconstruct as they learn.
+    probes: BTreeMap<RunId, Arc<[Picture]>>,
+    /// What runs told.
+    records: Records,
 }
 
 impl std::fmt::Debug for Studio {
@@ -267,7 +273,7 @@ impl Studio {
             commands: &self.commands,
             edited: &self.edited,
             originals: &self.originals,
-            live_runs: &self.live_runs,
+            live: Live { runs: &self.live_runs, probes: &self.probes, records: &self.records },
         };
         if self.desk.is_presenting {
             self.desk.script.show(ui, &self.theme);

@@ -26,6 +26,7 @@ use crate::logging::NOTICE;
 use crate::look::fonts;
 use crate::look::textures::Textures;
 use crate::look::theme::Theme;
+use crate::runs::Records;
 use crate::settings::Settings;
 use crate::shell::actions;
 use crate::shell::dock::Views;
@@ -117,6 +118,8 @@ impl Studio {
             commands: RefCell::default(),
             known_over: Vec::new(),
             live_runs: BTreeMap::new(),
+            probes: BTreeMap::new(),
+            records: Records::default(),
         };
         studio.first_document();
         Ok(studio)

@@ -2,13 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use smalti_engine::session::{RunId, RunState};
+use smalti_engine::session::{Control, RunId, RunState};
 use smalti_engine::training::{TrainEvent, TrainRun};
 
 use super::Studio;
 use crate::document::{Command, Layout, Notice, Open, RecipeRef, RunFolder, Slot, ViewId};
 use crate::files::outcome::Outcome;
-use crate::files::recipes::{Training, prepare_to_go_on, prepare_training};
+use crate::files::recipes::{
+    Training, prepare_branch, prepare_to_go_on, prepare_training, probe_of,
+};
 
 /// Folder of the runs that were started in the window, beside the settings.
 const RUNS: &str = "runs";
@@ -17,9 +19,21 @@ impl Studio {
     /// Reads a recipe and makes a folder for its run; [`Studio::start_training`] goes on.
     pub(super) fn train(&self, recipe: &RecipeRef) {
         let (reference, path) = (recipe.clone(), self.recipe_path(recipe));
-        let runs = self.fixed.options.settings_dir.as_ref().map(|folder| folder.join(RUNS));
-        self.keeping.background.attempt(move || {
-            let training = prepare_training((reference, &path), runs.as_deref())?;
+        let runs = self.runs_folder();
+        self.prepare(move || prepare_training((reference, &path), runs.as_deref()));
+    }
+
+    fn runs_folder(&self) -> Option<PathBuf> {
+        self.fixed.options.settings_dir.as_ref().map(|folder| folder.join(RUNS))
+    }
+
+    /// Prepares a run and its probe away from the window's thread. One after the other, so that they come to
+    /// their slots in the order in which they were asked for.
+    fn prepare(&self, work: impl FnOnce() -> smalti_engine::Result<Training> + Send + 'static) {
+        let (asker, images) = (self.session.asker(), self.history.document().probe());
+        self.keeping.background.save(move || {
+            let mut training = work()?;
+            training.probe = probe_of(&training.recipe, images, &asker);
             Ok(Outcome::Recipe(Box::new(training)))
         });
     }
@@ -28,9 +42,39 @@ impl Studio {
     pub(super) fn go_on_training(&self, slot: Slot) {
         let Some(run) = self.history.document().runs[slot as usize].clone() else { return };
         let path = self.recipe_path(&run.recipe);
-        self.keeping
-            .background
-            .attempt(move || Ok(Outcome::Recipe(Box::new(prepare_to_go_on(&path, run)?))));
+        self.prepare(move || prepare_to_go_on(&path, run));
+    }
+
+    /// Starts another run from where the one in a slot is, or was.
+    pub(super) fn branch_training(&self, slot: Slot, step: Option<u64>) {
+        let Some(run) = self.history.document().runs[slot as usize].clone() else { return };
+        let path = self.recipe_path(&run.recipe);
+        let runs = self.runs_folder();
+        self.prepare(move || prepare_branch(&path, (run, step), runs.as_deref()));
+    }
+
+    /// Starts the trainings of a scene, each in its slot, after ending those that it started before.
+    pub(super) fn train_for_scene(&mut self, recipes: &[String]) {
+        // A picture must come out the same each time.
+        if recipes.is_empty() || self.fixed.options.frozen_time {
+            return;
+        }
+        let mut next = self.history.document().clone();
+        for slot in Slot::ALL {
+            let Some(run) = &next.runs[slot as usize] else { continue };
+            let RecipeRef::Shipped(name) = &run.recipe else { continue };
+            if !recipes.iter().any(|recipe| **recipe == **name) {
+                continue;
+            }
+            if let Some(id) = self.live_runs.get(&run.folder) {
+                self.session.control(*id, Control::Cancel);
+            }
+            next = next.after(&Open::NoRun(slot).into());
+        }
+        self.history.change(next, false);
+        for recipe in recipes {
+            self.train(&RecipeRef::Shipped(recipe.as_str().into()));
+        }
     }
 
     fn recipe_path(&self, recipe: &RecipeRef) -> PathBuf {
@@ -64,23 +108,25 @@ impl Studio {
 
     /// Starts the run and shows how far it is.
     pub(super) fn start_training(&mut self, training: Training) -> Vec<Command> {
-        let Training { recipe, beside, run, resumes } = training;
+        let Training { recipe, beside, run, resumes, probe } = training;
         if self.is_going_on(&run.folder) {
             // Two would write over each other.
-            return vec![Layout::Show(ViewId::Jobs).into()];
+            return vec![Layout::Show(ViewId::Training).into()];
         }
         let title = format!("Training {}, {} steps", recipe.name, recipe.steps);
         let hint = format!("Its files go to {}", run.folder.display());
         let slot = self.slot_for(&run);
         let assets = self.fixed.options.assets.clone();
         let work = TrainRun::new(recipe, beside, assets, run.folder.clone(), resumes);
-        self.live_runs.insert(run.folder.clone(), self.session.start(work));
+        let id = self.session.start(work.with_probe(probe.clone()));
+        self.live_runs.insert(run.folder.clone(), id);
+        self.probes.insert(id, probe.into());
         if let Some(slot) = slot {
             // At once: the next run must see that the slot is taken.
             let next = self.history.document().after(&Open::Run(slot, run).into());
             self.history.change(next, false);
         }
-        vec![Layout::Show(ViewId::Jobs).into(), Notice { hint, ..Notice::info(title) }.into()]
+        vec![Layout::Show(ViewId::Training).into(), Notice { hint, ..Notice::info(title) }.into()]
     }
 
     /// Runs that ended since the last frame become notices.

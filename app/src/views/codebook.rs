@@ -5,9 +5,7 @@
 
 mod cells;
 mod figures;
-mod history;
-mod paint;
-mod rows;
+mod run_rows;
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -21,13 +19,14 @@ use smalti_engine::session::{Last, Reply};
 use smalti_engine::tokens::Tokens;
 
 use self::cells::Cells;
-use self::history::{History, Rows};
-use self::rows::{About, RowsPane};
+use self::run_rows::RunRows;
 use super::view::View;
 use crate::ctx::ViewCtx;
 use crate::document::Slot;
 use crate::gpu::heatmap::Appearances;
 use crate::look::theme::space;
+use crate::runs::Rows;
+use crate::widgets::rows::{About, RowsPane, key_ui};
 
 /// Images of the set that are counted over.
 const SET_IMAGES: u64 = 64;
@@ -36,8 +35,6 @@ const SET_IMAGES: u64 = 64;
 const ROW_IMAGES: u64 = 24;
 /// Codes that can be put in order by hue; more are not decoded one by one.
 const MOST_HUES: u32 = 1 << 16;
-/// What the rows of a run are.
-const TRAINING: &str = "time ↓ × code →";
 /// What the rows of images are.
 const IMAGES: &str = "images ↓ × code →";
 /// The least height of the cells, before text is scaled.
@@ -67,7 +64,7 @@ pub(super) struct CodebookView {
     /// The last answer stays while another is worked out.
     last: Option<(u64, ModelRef, smalti_engine::questions::Scope, Arc<Ordered>)>,
     cells: Cells,
-    history: History,
+    run_rows: RunRows,
     surveyed: Option<(Arc<Used>, Rows)>,
     pane: RowsPane,
     /// Which rows were asked for; until then those of a run as long as it goes on.
@@ -383,36 +380,36 @@ impl CodebookView {
         Reply::Ready(Arc::new(images))
     }
 
-    /// The rows below the cells: of the newest training run, or an image each.
+    /// The rows below the cells: of a training run, or an image each.
     fn history_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
-        if self.history.follow(ctx.session) {
-            ui.ctx().request_repaint();
-        }
-        let found = self.history.rows(self.book(ctx)).map(|(book, rows)| (book, rows.clone()));
-        let Some((book, rows)) = found else {
+        let found = self.run_rows.find(ui, ctx, self.book(ctx));
+        let Some(run) = found else {
             ui.label(ctx.theme.label(IMAGES));
             self.images_ui(ui, ctx);
             return;
         };
-        let usual = if self.history.goes_on() { RowsOf::Training } else { RowsOf::Images };
+        let usual = if run.goes_on { RowsOf::Training } else { RowsOf::Images };
         let mut shown = self.rows_of.unwrap_or(usual);
         ui.horizontal(|ui| {
-            let which =
-                if self.history.books() > 1 { format!(", book {book}") } else { String::new() };
-            let of_run = format!("{TRAINING}, {}{which}", self.history.title());
-            let choices = [(RowsOf::Images, IMAGES), (RowsOf::Training, of_run.as_str())];
+            let choices = [(RowsOf::Images, IMAGES.to_owned()), (RowsOf::Training, run.title())];
             for (of, title) in choices {
                 if ui.selectable_value(&mut shown, of, ctx.theme.label(title)).clicked() {
                     self.rows_of = Some(of);
                 }
             }
+            if shown == RowsOf::Training {
+                self.run_rows.choice_ui(ui, ctx);
+                let line = ui.available_rect_before_wrap();
+                key_ui(ui, ctx, line, run.rows.highest);
+            }
         });
         match shown {
             RowsOf::Images => self.images_ui(ui, ctx),
             RowsOf::Training => {
-                let book = self.history.is_of(&ctx.document.model).then_some(book);
-                let about = About { title: TRAINING, book, is_logarithmic: !self.is_linear };
-                self.pane.ui(ui, ctx, &rows, about);
+                let book = run.has_codes_of_document.then_some(run.book);
+                let title = run_rows::TRAINING;
+                let about = About { title, book, is_logarithmic: !self.is_linear };
+                self.pane.ui(ui, ctx, &run.rows, about);
             }
         }
     }
@@ -468,6 +465,7 @@ impl CodebookView {
             columns: found.columns,
             codes_per_column: found.codes_per_column,
             highest,
+            ..Rows::default()
         };
         self.surveyed = Some((Arc::clone(found), rows.clone()));
         rows

@@ -47,7 +47,7 @@ enum Under {
 }
 
 /// What the colors of a difference mean: fixed, so that pictures can be compared.
-fn scale_of(kind: DifferenceKind) -> Scale {
+fn scale_of(kind: DifferenceKind) -> Scale<'static> {
     match kind {
         DifferenceKind::Absolute => Scale {
             ends: ["0", "25 %"],

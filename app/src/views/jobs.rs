@@ -42,7 +42,7 @@ impl View for JobsView {
 /// The document's runs that nothing works on: of an earlier sitting, cancelled or failed.
 fn waiting<'a>(ctx: &ViewCtx<'a>, runs: &[RunView]) -> Vec<(Slot, &'a RunFolder)> {
     let is_live = |folder: &RunFolder| {
-        let id = ctx.live_runs.get(&folder.folder);
+        let id = ctx.live.runs.get(&folder.folder);
         let run = id.and_then(|id| runs.iter().find(|run| run.id == *id));
         run.is_some_and(|run| !run.state.is_over() || run.state == RunState::Done)
     };

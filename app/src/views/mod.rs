@@ -11,6 +11,7 @@ mod dataset;
 mod jobs;
 mod log;
 mod tokens;
+mod training;
 mod view;
 
 pub use self::view::View;
@@ -88,6 +89,13 @@ pub static VIEWS: [Entry; ViewId::ALL.len()] = [
         about: "What a file of weights holds: its tensors and codebooks",
         needs: Needs::Image,
         make: || Box::<checkpoint::CheckpointView>::default(),
+    },
+    Entry {
+        id: ViewId::Training,
+        title: "Training",
+        about: "Runs as they learn: curves, codes over time, the probe, knobs",
+        needs: Needs::Image,
+        make: || Box::<training::TrainingView>::default(),
     },
 ];
 

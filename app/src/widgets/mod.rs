@@ -1,7 +1,10 @@
 //! Parts that several views draw with. They keep no state of their own but what is given to them.
 
+pub mod heat;
 pub mod pane;
 pub mod picker;
+pub mod plot;
+pub mod rows;
 pub mod scale;
 mod severity;
 pub mod states;

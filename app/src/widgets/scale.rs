@@ -11,24 +11,24 @@ const STEPS: u32 = 32;
 
 /// Values as colors.
 #[derive(Clone, Copy)]
-pub struct Scale {
+pub struct Scale<'a> {
     /// Words at both ends.
-    pub ends: [&'static str; 2],
+    pub ends: [&'a str; 2],
     /// Values at both ends.
     pub values: [f32; 2],
     /// The color of a value.
     pub color: fn(&ColorMaps, f32) -> Color32,
     /// What is measured, in a sentence without a full stop.
-    pub about: &'static str,
+    pub about: &'a str,
 }
 
-impl std::fmt::Debug for Scale {
+impl std::fmt::Debug for Scale<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Scale({:?})", self.ends)
     }
 }
 
-impl Scale {
+impl Scale<'_> {
     /// Draws it at the right end of a line; gives what is left of the line.
     pub fn ui(self, ui: &egui::Ui, ctx: &ViewCtx<'_>, line: Rect) -> Rect {
         let theme = ctx.theme;

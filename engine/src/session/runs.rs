@@ -95,6 +95,11 @@ impl<E> Watch<'_, E> {
         Ok(())
     }
 
+    /// Whether this step is one that was asked for by itself: then there should be something to see of it.
+    pub fn is_single_step(&self) -> bool {
+        matches!(lock(&self.slot.face).wish, Wish::StepOnce)
+    }
+
     /// The device of all networks.
     pub fn device(&self) -> &Device {
         self.device

@@ -18,6 +18,7 @@ mod report;
 mod run;
 mod start;
 mod state;
+mod stored;
 mod supplies;
 #[cfg(test)]
 mod tests;
@@ -34,5 +35,6 @@ pub use recipe::{
 };
 pub use report::Report;
 pub use run::{TrainEvent, TrainOrder, TrainRun};
+pub use stored::{StoredReport, StoredRun, stored_run};
 pub use supplies::Supplies;
 pub use trainer::{Begin, Trainer, checkpoint};

@@ -25,6 +25,15 @@ pub enum TrainEvent {
         /// Reconstructions, in the order of the probe set.
         pictures: Arc<[Picture]>,
     },
+    /// One step was asked for, and done.
+    Stepped {
+        /// Steps done.
+        step: u64,
+        /// Losses of the step before by name, the total first; empty where none was taken in this sitting.
+        before: Vec<(String, f64)>,
+        /// Losses of this step, of another batch.
+        after: Vec<(String, f64)>,
+    },
     /// The run begins or goes on here.
     Started {
         /// Steps done.
@@ -83,6 +92,8 @@ pub struct TrainRun {
     at_most: Option<Duration>,
     started: Option<Instant>,
     trainer: Option<Trainer>,
+    /// Losses of the last step that was taken.
+    losses: Vec<(String, f64)>,
 }
 
 impl TrainRun {
@@ -108,6 +119,7 @@ impl TrainRun {
             at_most: None,
             started: None,
             trainer: None,
+            losses: Vec::new(),
         }
     }
 
@@ -242,6 +254,7 @@ impl TrainRun {
             }
             TrainOrder::GoTo(step) => {
                 trainer.go_to(step)?;
+                self.losses.clear();
                 watch.append(TrainEvent::WentTo { step, knobs: trainer.knobs() });
                 let fraction = step as f32 / trainer.recipe().steps as f32;
                 watch.progress(fraction, String::new());
@@ -270,9 +283,15 @@ impl TrainRun {
         } else {
             None
         };
-        let every = trainer.recipe().keep.every;
-        if every > 0 && trainer.steps_done().is_multiple_of(every) {
+        let (every, now) = (trainer.recipe().keep.every, trainer.steps_done());
+        // The beginning is kept, too, by the first step.
+        if every > 0 && (now.is_multiple_of(every) || done == 0) {
             watch.append(TrainEvent::Kept(trainer.kept()));
+        }
+        let is_single = watch.is_single_step() && now > done;
+        let before = std::mem::replace(&mut self.losses, trainer.losses());
+        if is_single {
+            watch.append(TrainEvent::Stepped { step: now, before, after: self.losses.clone() });
         }
         let ends = is_over(trainer);
         if let Some(report) = report {
@@ -282,7 +301,7 @@ impl TrainRun {
             watch.progress(fraction, format!("{:.0} images/s", report.images_per_second));
             watch.append(TrainEvent::Report(report));
         }
-        if !self.probe.is_empty() && (ends || self.probe_is_due()) {
+        if !self.probe.is_empty() && (ends || is_single || self.probe_is_due()) {
             match self.probe(watch)? {
                 Advance::More => {}
                 stuck => return Ok(stuck),

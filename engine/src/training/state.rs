@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
+use std::io::Read as _;
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
@@ -16,6 +17,8 @@ use crate::{EngineError, Result};
 
 /// The version of the run's checkpoint.
 const FORMAT: u64 = 1;
+/// Headers beyond this are no checkpoint's.
+const MOST_HEADER: u64 = 64 << 20;
 /// Locked while a run goes on in its folder.
 const LOCK: &str = "run.lock";
 
@@ -115,10 +118,33 @@ fn metadata_of(path: &Path, bytes: &[u8]) -> Result<Value> {
     Ok(metadata)
 }
 
+/// What is written beside the tensors of a run's checkpoint, without reading the tensors.
+fn head_of(path: &Path) -> Result<Value> {
+    let io = |source| EngineError::io(path, source);
+    let mut file = File::open(path).map_err(io)?;
+    let mut bytes = vec![0; 8];
+    file.read_exact(&mut bytes).map_err(io)?;
+    let length = bytes.iter().rev().fold(0, |n: u64, byte| n << 8 | u64::from(*byte));
+    file.take(length.min(MOST_HEADER)).read_to_end(&mut bytes).map_err(io)?;
+    metadata_of(path, &bytes)
+}
+
 /// The steps that a run had done when it wrote a checkpoint.
 pub(super) fn step_of(path: &Path) -> Result<u64> {
-    let bytes = crate::images::file::read_file(path, 16 << 30)?;
-    Ok(metadata_of(path, &bytes)?["step"].as_u64().unwrap_or(0))
+    Ok(head_of(path)?["step"].as_u64().unwrap_or(0))
+}
+
+/// How far a run was when it wrote a checkpoint, and by which recipe.
+pub(super) fn done_of(path: &Path) -> Result<(Done, Recipe)> {
+    let head = head_of(path)?;
+    let bad = |error: serde_json::Error| {
+        let hint = "a newer Smalti may read it";
+        EngineError::bad_file(path, format!("it cannot be read: {error}"), hint)
+    };
+    let orders = head.get("orders").map_or(Ok(Vec::new()), Vec::deserialize).map_err(bad)?;
+    let recipe = Recipe::deserialize(&head["recipe"]).map_err(bad)?;
+    let step = head["step"].as_u64().unwrap_or(0);
+    Ok((Done { step, seconds: head["seconds"].as_f64().unwrap_or(0.0), orders }, recipe))
 }
 
 /// Reads the checkpoint of a run of this recipe.

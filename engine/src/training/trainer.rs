@@ -200,6 +200,11 @@ impl Trainer {
         Ok(order)
     }
 
+    /// Losses of the last step by name, weighted, the total first; of no step all are 0.
+    pub fn losses(&self) -> Vec<(String, f64)> {
+        self.objective.losses()
+    }
+
     /// The steps whose checkpoints are kept, in order.
     pub fn kept(&self) -> Vec<u64> {
         kept::kept_steps(&self.folder)

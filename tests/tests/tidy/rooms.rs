@@ -53,6 +53,7 @@ pub(crate) const ENGINE: Rooms<'static> = &[
             "token_files",
             "tokenizers",
             "tokens",
+            "training",
         ],
     ),
 ];
@@ -64,15 +65,16 @@ pub(crate) const APP: Rooms<'static> = &[
     ("look", &["settings"]),
     ("document", &["settings"]),
     ("files", &["document", "look"]),
-    ("ctx", &["document", "look"]),
+    ("runs", &[]),
+    ("ctx", &["document", "look", "runs"]),
     ("gpu", &["look"]),
-    ("widgets", &["ctx", "document", "look"]),
+    ("widgets", &["ctx", "document", "gpu", "look", "runs"]),
     ("figures", &["look"]),
-    ("views", &["ctx", "document", "gpu", "look", "widgets"]),
+    ("views", &["ctx", "document", "gpu", "look", "runs", "widgets"]),
     ("shell", &["ctx", "document", "files", "logging", "look", "settings", "views", "widgets"]),
     (
         "studio",
-        &["ctx", "document", "files", "gpu", "logging", "look", "settings", "shell", "views"],
+        &["ctx", "document", "files", "gpu", "logging", "look", "runs", "settings", "shell", "views"],
     ),
     ("cli", &["figures", "files", "logging", "look", "settings", "shell", "studio", "views"]),
 ];

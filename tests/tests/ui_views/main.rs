@@ -13,6 +13,7 @@ mod keyboard;
 mod panels;
 mod states;
 mod training;
+mod training_view;
 
 use std::collections::BTreeMap;
 

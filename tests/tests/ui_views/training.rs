@@ -55,7 +55,7 @@ fn a_recipe_that_is_opened_trains_and_its_tokenizer_can_be_opened() {
     let mut window = open_sized(options, [1280.0, 800.0]);
     for number in 1..=2 {
         send(&mut window, Open::Path(recipe.clone()));
-        assert!(is_in_front(&window, ViewId::Jobs), "{:?}", window.state().notices());
+        assert!(is_in_front(&window, ViewId::Training), "{:?}", window.state().notices());
         until_over(&mut window, number);
         // Every run has a folder of its own: none is trained over.
         let model = home.path().join(format!("runs/small-{number}/small.safetensors"));
@@ -81,7 +81,7 @@ fn the_rows_of_images_come_back_after_a_run_whose_codes_are_its_own() {
     assert!(rows(&window, "images"));
     send(&mut window, Open::Path(recipe));
     until_over(&mut window, 1);
-    send(&mut window, Layout::Close(ViewId::Jobs.into()));
+    send(&mut window, Layout::Close(ViewId::Training.into()));
     assert!(rows(&window, "images"), "the run is over");
     // The run's rows are a click away; its codes are not those of the tokenizer in the window.
     click_label(&mut window, "time ↓ × code →, train small");

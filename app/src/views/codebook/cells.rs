@@ -7,11 +7,11 @@ use egui::{Color32, Key, Rect, Sense, Stroke, StrokeKind, Vec2, vec2};
 use smalti_engine::questions::Ordered;
 use smalti_engine::tokens::Code;
 
-use super::paint::{Numbered, Pane};
 use crate::ctx::ViewCtx;
 use crate::document::Edit;
 use crate::gpu::heatmap::{Appearances, Values};
 use crate::look::words::grouped;
+use crate::widgets::heat::{Numbered, Pane};
 
 /// A cell is at most this wide before zooming, in points.
 const LARGEST: f32 = 32.0;

@@ -14,7 +14,7 @@ static NEXT: AtomicU64 = AtomicU64::new(1);
 
 /// What is shown, and a number that is another one whenever it is.
 #[derive(Debug)]
-pub(super) struct Numbered<T: ?Sized> {
+pub struct Numbered<T: ?Sized> {
     shown: Option<Arc<T>>,
     number: u64,
 }
@@ -27,7 +27,7 @@ impl<T: ?Sized> Default for Numbered<T> {
 
 impl<T: ?Sized> Numbered<T> {
     /// Shows it; true if it was not shown before.
-    pub(super) fn show(&mut self, value: &Arc<T>) -> bool {
+    pub fn show(&mut self, value: &Arc<T>) -> bool {
         if self.shown.as_ref().is_some_and(|shown| Arc::ptr_eq(shown, value)) {
             return false;
         }
@@ -37,14 +37,14 @@ impl<T: ?Sized> Numbered<T> {
     }
 
     /// The number of what is shown.
-    pub(super) fn number(&self) -> u64 {
+    pub fn number(&self) -> u64 {
         self.number
     }
 }
 
 /// A heatmap and where its cells are.
 #[derive(Debug, Clone)]
-pub(super) struct Pane {
+pub struct Pane {
     /// Panes have textures of their own.
     pub id: u64,
     /// What is shown.
@@ -71,7 +71,7 @@ pub(super) struct Pane {
 
 impl Pane {
     /// Draws it into a part of the view.
-    pub(super) fn paint(self, ui: &egui::Ui, ctx: &ViewCtx<'_>, rect: Rect) {
+    pub fn paint(self, ui: &egui::Ui, ctx: &ViewCtx<'_>, rect: Rect) {
         if !ui.is_rect_visible(rect) || rect.width() < 1.0 || rect.height() < 1.0 {
             return;
         }

@@ -1,18 +1,21 @@
-//! The rows below the cells: use of the codes over time or image by image.
+//! Use of the codes over time or image by image, as rows.
 
 use std::sync::Arc;
 
 use egui::{Sense, Stroke, vec2};
 use smalti_engine::tokens::Code;
 
-use super::history::Rows;
-use super::paint::{Numbered, Pane};
+use super::heat::{Numbered, Pane};
+use super::scale::Scale;
 use crate::ctx::ViewCtx;
 use crate::gpu::heatmap::Values;
+use crate::look::colors::ColorMaps;
+use crate::look::words::grouped;
+use crate::runs::Rows;
 
 /// Where rows are drawn.
 #[derive(Debug, Default)]
-pub(super) struct RowsPane {
+pub struct RowsPane {
     shown: Numbered<[Arc<[f32]>]>,
     /// Kept, because another `Arc` would be uploaded anew.
     no_marks: Arc<[u8]>,
@@ -20,7 +23,7 @@ pub(super) struct RowsPane {
 
 /// What rows are, for people.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct About<'a> {
+pub struct About<'a> {
     /// What a row and a column stand for.
     pub title: &'a str,
     /// Which of the tokenizer's books the codes are of, if they are its codes: then they light up
@@ -32,13 +35,7 @@ pub(super) struct About<'a> {
 
 impl RowsPane {
     /// Draws them in what is left of the view.
-    pub(super) fn ui(
-        &mut self,
-        ui: &mut egui::Ui,
-        ctx: &ViewCtx<'_>,
-        rows: &Rows,
-        about: About<'_>,
-    ) {
+    pub fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>, rows: &Rows, about: About<'_>) {
         let title = about.title;
         let size = vec2(ui.available_width(), ui.available_height().max(8.0));
         let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
@@ -76,7 +73,7 @@ impl RowsPane {
         let Some(value) = rows.values.get(row).and_then(|row| row.get(column as usize)) else {
             return;
         };
-        let first = column * rows.codes_per_column;
+        let first = rows.first_code(column);
         let codes = if rows.codes_per_column == 1 {
             if let Some(book) = about.book {
                 ctx.hovered.set_code(Code { book, number: first });
@@ -85,7 +82,11 @@ impl RowsPane {
         } else {
             format!("codes {first} to {}", first + rows.codes_per_column - 1)
         };
-        response.on_hover_text_at_pointer(format!("{codes} · {value:.0}\nrow {}", row + 1));
+        let when = match rows.steps.get(row) {
+            Some(step) => format!("step {}", grouped(*step)),
+            None => format!("row {}", row + 1),
+        };
+        response.on_hover_text_at_pointer(format!("{codes} · {value:.0}\n{when}"));
     }
 }
 
@@ -101,11 +102,18 @@ fn column_marks_ui(
     let marks = [(ctx.hovered.code(), colors.text), (ctx.document.selection.code, colors.gold)];
     for (code, color) in marks {
         let Some(code) = code.filter(|code| code.book == book) else { continue };
-        let column = code.number / rows.codes_per_column.max(1);
-        if column < rows.columns {
+        if let Some(column) = rows.column_of(code.number) {
             let x = rect.left() + (column as f32 + 0.5) * scale.x;
             let y = rect.top()..=rect.top() + ctx.theme.px(6.0).min(rect.height());
             ui.painter().vline(x, y, Stroke::new(2.0, color));
         }
     }
+}
+
+/// Says at the right end of a line what the colors of rows mean; gives what is left of the line.
+pub fn key_ui(ui: &egui::Ui, ctx: &ViewCtx<'_>, line: egui::Rect, highest: f32) -> egui::Rect {
+    let most = grouped(highest as u64);
+    let color = |maps: &ColorMaps, value| maps.viridis.at(value);
+    let about = "How many tokens chose the codes of a column in a row's time; dark: none did";
+    Scale { ends: ["0", &most], values: [0.0, 1.0], color, about }.ui(ui, ctx, line)
 }

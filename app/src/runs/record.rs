@@ -1,0 +1,326 @@
+//! One run: its log, entry by entry, as numbers that can be drawn.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use smalti_engine::images::Picture;
+use smalti_engine::questions::{KeptRun, ModelRef};
+use smalti_engine::training::{Order, Report, TrainEvent};
+use smalti_engine::{Knob, Problem};
+
+use super::history::History;
+
+/// Speed, as a curve.
+pub const SPEED: &str = "images_per_second";
+/// Codes whose counts are taken in one go, so that a long log does not hold up the window.
+const CODES_A_FRAME: usize = 1 << 19;
+/// A report without codes costs as much as so many.
+const LEAST_CODES: usize = 512;
+/// What a log has beside losses and figures, by name, that is no curve.
+const NO_CURVES: [&str; 3] = ["seconds", "gradient_norm", "restarted"];
+
+/// A number over steps.
+#[derive(Debug, Clone, Default)]
+pub struct Curve {
+    /// Which number.
+    pub name: String,
+    /// (step, value), in order; a value may be NaN.
+    pub points: Vec<(u64, f64)>,
+}
+
+/// The probe pictures as the model reconstructs them.
+#[derive(Debug, Clone)]
+pub struct Probe {
+    /// After so many steps.
+    pub step: u64,
+    /// In the order of the originals.
+    pub pictures: Arc<[Picture]>,
+}
+
+/// What one step did that was asked for by itself.
+#[derive(Debug, Clone)]
+pub struct Stepped {
+    /// Steps done.
+    pub step: u64,
+    /// Losses of the step before by name, the total first; may be empty.
+    pub before: Vec<(String, f64)>,
+    /// Losses of this step.
+    pub after: Vec<(String, f64)>,
+    /// The probe before this step.
+    pub probe: Option<Probe>,
+}
+
+/// What is known of a run.
+#[derive(Debug, Clone, Default)]
+pub struct Record {
+    /// Steps done, as far as it was told.
+    pub step: u64,
+    /// Steps of the whole run; 0 if that is not known.
+    pub steps: u64,
+    /// Losses, figures and speed over steps.
+    pub curves: Vec<Curve>,
+    /// What may be turned, and where it stands.
+    pub knobs: Vec<(Knob, f64)>,
+    /// What was turned, in order.
+    pub turned: Vec<Order>,
+    /// The steps whose checkpoints are kept.
+    pub kept: Vec<u64>,
+    /// The probe now.
+    pub probe: Option<Probe>,
+    /// The last step, if it was asked for by itself and none came after it.
+    pub stepped: Option<Stepped>,
+    /// Why the last order could not be done.
+    pub refused: Option<Problem>,
+    /// The model that was written at the end.
+    pub model: Option<PathBuf>,
+    /// The latest checkpoint on the disk as a model, if it is known, and the side of its images.
+    pub checkpoint: Option<(ModelRef, u32)>,
+    /// Of all books together: how many codes occurred in the last report, and how many there are.
+    pub used: Option<(u64, u64)>,
+    /// Codes that were replaced because nobody chose them, of all reports.
+    pub restarted: u64,
+    /// The codes over time.
+    pub history: History,
+    /// Entries of the log that were taken.
+    pub(super) taken: usize,
+    /// Reports of the folder that were taken.
+    stored: usize,
+    stored_counts: usize,
+}
+
+impl Record {
+    /// A curve by name.
+    pub fn curve(&self, name: &str) -> Option<&Curve> {
+        self.curves.iter().find(|curve| curve.name == name)
+    }
+
+    /// The last value of a curve.
+    pub fn last(&self, name: &str) -> Option<f64> {
+        self.curve(name)?.points.last().map(|(_, value)| *value)
+    }
+
+    /// Takes entries of the log, some at a time; true if there are more.
+    pub(super) fn take(&mut self, entries: &[Arc<TrainEvent>]) -> bool {
+        let mut budget = CODES_A_FRAME;
+        let mut rest = entries.iter();
+        for entry in rest.by_ref() {
+            self.taken += 1;
+            let codes = self.take_one(entry);
+            budget = budget.saturating_sub(codes.max(LEAST_CODES));
+            if budget == 0 {
+                break;
+            }
+        }
+        self.history.show();
+        rest.next().is_some()
+    }
+
+    /// Gives how many codes were counted.
+    fn take_one(&mut self, entry: &TrainEvent) -> usize {
+        match entry {
+            TrainEvent::Report(report) => return self.take_report(report),
+            TrainEvent::Probe { step, pictures } => {
+                self.probe = Some(Probe { step: *step, pictures: Arc::clone(pictures) });
+            }
+            TrainEvent::Stepped { step, before, after } => {
+                let probe = self.probe.clone();
+                let (before, after) = (before.clone(), after.clone());
+                self.step = *step;
+                self.stepped = Some(Stepped { step: *step, before, after, probe });
+            }
+            TrainEvent::Started { step, steps, knobs, kept } => {
+                (self.step, self.steps) = (*step, *steps);
+                self.knobs.clone_from(knobs);
+                self.kept.clone_from(kept);
+                // What was turned before comes next.
+                self.turned.clear();
+                self.forget_after(*step);
+            }
+            TrainEvent::Turned(order) => {
+                if let Some(knob) = self.knobs.iter_mut().find(|knob| knob.0 == order.knob) {
+                    knob.1 = order.value;
+                }
+                self.turned.push(*order);
+                self.refused = None;
+            }
+            TrainEvent::Kept(kept) => self.kept.clone_from(kept),
+            TrainEvent::WentTo { step, knobs } => {
+                self.knobs.clone_from(knobs);
+                self.forget_after(*step);
+                self.turned.retain(|order| order.step < *step);
+            }
+            TrainEvent::Refused(problem) => self.refused = Some(problem.clone()),
+            TrainEvent::Finished { model } => self.model = Some(model.clone()),
+        }
+        0
+    }
+
+    fn take_report(&mut self, report: &Report) -> usize {
+        self.step = report.step;
+        self.stepped.take_if(|stepped| stepped.step < report.step);
+        self.restarted += report.restarted as u64;
+        for (name, value) in report.losses.iter().chain(&report.figures) {
+            self.add(name, report.step, *value);
+        }
+        self.add(SPEED, report.step, report.images_per_second);
+        self.add("lr", report.step, report.lr);
+        let codes = report.counts.iter().map(|counts| counts.len()).sum();
+        if codes > 0 {
+            let used = report.books.iter().map(|book| u64::from(book.statistics.used)).sum();
+            self.used = Some((used, codes as u64));
+            self.history.push(report.counts.iter().map(|counts| &**counts), report.step);
+        }
+        codes
+    }
+
+    fn add(&mut self, name: &str, step: u64, value: f64) {
+        let at = self.curves.iter().position(|curve| curve.name == name);
+        let at = at.unwrap_or_else(|| {
+            self.curves.push(Curve { name: name.to_owned(), points: Vec::new() });
+            self.curves.len() - 1
+        });
+        self.curves[at].points.push((step, value));
+    }
+
+    /// The run stands at an earlier step: what came after it is of another way.
+    fn forget_after(&mut self, step: u64) {
+        self.step = step;
+        (self.stepped, self.refused, self.model) = (None, None, None);
+        for curve in &mut self.curves {
+            let kept = curve.points.partition_point(|(at, _)| *at <= step);
+            curve.points.truncate(kept);
+        }
+        self.history.go_to(step);
+    }
+
+    /// Takes what a folder tells of the steps up to `until`, some at a time; true if there is more.
+    pub(super) fn take_stored(&mut self, kept: &KeptRun, until: u64) -> bool {
+        let KeptRun { run, model } = kept;
+        if self.stored == 0 && self.stored_counts == 0 {
+            self.steps = run.steps;
+            self.kept.clone_from(&run.kept);
+            self.turned.clone_from(&run.orders);
+            self.checkpoint = model.clone().map(|model| (model, run.side));
+        }
+        let mut budget = CODES_A_FRAME;
+        for report in &run.reports[self.stored..] {
+            if report.step > until || budget == 0 {
+                break;
+            }
+            self.stored += 1;
+            budget = budget.saturating_sub(LEAST_CODES);
+            for (name, value) in run.columns.iter().zip(&report.values) {
+                // Columns of single books are not drawn.
+                if !NO_CURVES.contains(&name.as_str()) && !name.contains('.') {
+                    self.add(name, report.step, *value);
+                }
+            }
+        }
+        let books = run.columns.iter().filter(|name| name.starts_with("usage.")).count().max(1);
+        for counts in &run.counts[self.stored_counts..] {
+            if counts.step > until || budget == 0 {
+                break;
+            }
+            self.stored_counts += 1;
+            budget = budget.saturating_sub(counts.counts.len().max(LEAST_CODES));
+            let all: Vec<u64> = counts.counts.iter().map(|count| u64::from(*count)).collect();
+            let used = all.iter().filter(|count| **count > 0).count() as u64;
+            self.used = Some((used, all.len() as u64));
+            // Levels and groups have codebooks of one size.
+            self.history.push(all.chunks(all.len().div_ceil(books).max(1)), counts.step);
+        }
+        self.history.show();
+        self.step = run.step.min(until);
+        let next = run.reports.get(self.stored).map(|report| report.step);
+        let next_counts = run.counts.get(self.stored_counts).map(|counts| counts.step);
+        [next, next_counts].into_iter().flatten().any(|step| step <= until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use smalti_engine::training::{StoredCounts, StoredReport, StoredRun};
+
+    fn report(step: u64, loss: f64, counts: &[u64]) -> Arc<TrainEvent> {
+        let report = Report {
+            step,
+            seconds: 0.0,
+            losses: vec![("loss".to_owned(), loss)],
+            figures: vec![("usage".to_owned(), 0.5)],
+            images_per_second: 10.0,
+            gradient_norm: 1.0,
+            lr: 0.1,
+            restarted: 1,
+            books: Vec::new(),
+            counts: vec![counts.into()],
+        };
+        Arc::new(TrainEvent::Report(report))
+    }
+
+    fn order(step: u64) -> Order {
+        Order { step, knob: Knob::LearningRate, value: 0.5 }
+    }
+
+    #[test]
+    fn a_run_that_goes_back_forgets_what_came_after() {
+        let mut record = Record::default();
+        let knobs = vec![(Knob::LearningRate, 0.1)];
+        let log = [
+            Arc::new(TrainEvent::Started { step: 0, steps: 9, knobs: knobs.clone(), kept: vec![] }),
+            report(1, 3.0, &[1, 0]),
+            Arc::new(TrainEvent::Turned(order(1))),
+            report(2, 2.0, &[0, 1]),
+            report(3, 1.0, &[0, 1]),
+            Arc::new(TrainEvent::WentTo { step: 1, knobs }),
+            report(2, 2.5, &[1, 1]),
+        ];
+        assert!(!record.take(&log));
+        assert_eq!(record.curve("loss").unwrap().points, [(1, 3.0), (2, 2.5)]);
+        assert_eq!((record.step, record.steps), (2, 9));
+        assert!(record.turned.is_empty(), "it was turned after that step was done");
+        assert_eq!(record.knobs, [(Knob::LearningRate, 0.1)]);
+        assert_eq!(record.history.rows(0).unwrap().1.values.len(), 2);
+    }
+
+    #[test]
+    fn a_step_by_itself_is_told_until_the_next_report() {
+        let mut record = Record::default();
+        let losses = |loss: f64| vec![("loss".to_owned(), loss)];
+        let stepped = TrainEvent::Stepped { step: 4, before: losses(2.0), after: losses(1.0) };
+        record.take(&[report(3, 2.0, &[1]), Arc::new(stepped), report(4, 1.0, &[1])]);
+        let told = record.stepped.clone().unwrap();
+        assert_eq!((told.before[0].1, told.after[0].1), (2.0, 1.0));
+        record.take(&[report(5, 1.0, &[1])]);
+        assert!(record.stepped.is_none());
+    }
+
+    #[test]
+    fn what_a_folder_tells_is_taken_up_to_where_the_run_went_on() {
+        let mut run = StoredRun { steps: 50, step: 30, ..StoredRun::default() };
+        run.columns = ["seconds", "loss", "usage", "images_per_second"].map(str::to_owned).into();
+        for step in [10, 20, 30] {
+            run.reports.push(StoredReport { step, values: vec![1.0, step as f64, 0.5, 7.0] });
+            run.counts.push(StoredCounts { step, counts: Arc::new([1, 0, 2, 0]) });
+        }
+        let mut record = Record::default();
+        let kept = KeptRun { run, model: None };
+        while record.take_stored(&kept, 20) {}
+        assert_eq!(record.curve("loss").unwrap().points, [(10, 10.0), (20, 20.0)]);
+        assert!(record.curve("seconds").is_none());
+        assert_eq!((record.step, record.steps, record.used), (20, 50, Some((2, 4))));
+        assert_eq!(record.last(SPEED), Some(7.0));
+    }
+
+    #[test]
+    fn a_long_log_is_taken_in_pieces_and_whole_in_the_end() {
+        let counts = vec![1; CODES_A_FRAME / 4];
+        let log: Vec<_> = (1..=10).map(|step| report(step, 1.0, &counts)).collect();
+        let mut record = Record::default();
+        let mut frames = 1;
+        while record.take(&log[record.taken..]) {
+            frames += 1;
+        }
+        assert_eq!((record.taken, frames), (10, 3));
+    }
+}

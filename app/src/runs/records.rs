@@ -1,0 +1,106 @@
+//! All runs that are looked at, each read once.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use smalti_engine::Problem;
+use smalti_engine::questions::ReadRun;
+use smalti_engine::session::{Lane, Reply, RunId, RunView, Session};
+use smalti_engine::training::TrainEvent;
+
+use super::record::Record;
+
+/// What is told of a run now.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    /// What is known.
+    pub record: Rc<Record>,
+    /// Whether more of it is there, to be taken in the next frame.
+    pub is_behind: bool,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    record: Rc<Record>,
+    /// Whether what the folder tells of the time before is taken.
+    has_earlier: bool,
+}
+
+/// The runs that were looked at in this sitting.
+#[derive(Debug, Default)]
+pub struct Records {
+    live: RefCell<BTreeMap<RunId, Kept>>,
+    stored: RefCell<BTreeMap<(PathBuf, u64), Kept>>,
+}
+
+impl Records {
+    /// A run of this sitting, of which `folder` may tell what was before. None if it is no training.
+    pub fn live(&self, session: &Session, run: &RunView, folder: Option<&Path>) -> Option<Told> {
+        let mut all = self.live.borrow_mut();
+        if !all.contains_key(&run.id) {
+            // Entries of other runs' logs have another type: they cannot be read as this.
+            let last = run.entries.checked_sub(1)?;
+            if session.log::<TrainEvent>(run.id, last).is_empty() {
+                return None;
+            }
+        }
+        let kept = all.entry(run.id).or_default();
+        if run.entries == kept.record.taken {
+            return Some(Told { record: Rc::clone(&kept.record), is_behind: false });
+        }
+        let record = Rc::make_mut(&mut kept.record);
+        let new = session.log::<TrainEvent>(run.id, record.taken);
+        if let (false, Some(first)) = (kept.has_earlier, new.first()) {
+            match (&**first, folder) {
+                (TrainEvent::Started { step, .. }, Some(folder)) if *step > 0 => {
+                    let question = ReadRun { folder: folder.into(), since: run.id.0 };
+                    match session.ask(Lane::Soon, &question) {
+                        Reply::Working { .. } => {
+                            return Some(Told { record: Rc::default(), is_behind: false });
+                        }
+                        Reply::Ready(found) if record.take_stored(&found, *step) => {
+                            let record = Rc::clone(&kept.record);
+                            return Some(Told { record, is_behind: true });
+                        }
+                        // Its log alone, then.
+                        Reply::Ready(_) | Reply::Failed(_) => {}
+                    }
+                }
+                _ => {}
+            }
+            kept.has_earlier = true;
+        }
+        let is_behind = record.take(&new);
+        Some(Told { record: Rc::clone(&kept.record), is_behind })
+    }
+
+    /// A run that does not go on, by its folder; `since` as in [`ReadRun`]. None while it is being read.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub fn stored(
+        &self,
+        session: &Session,
+        folder: &Path,
+        since: u64,
+    ) -> Result<Option<Told>, Problem> {
+        let mut all = self.stored.borrow_mut();
+        let kept = all.entry((folder.to_owned(), since)).or_default();
+        if kept.has_earlier {
+            return Ok(Some(Told { record: Rc::clone(&kept.record), is_behind: false }));
+        }
+        let folder: Arc<Path> = folder.into();
+        match session.ask(Lane::Soon, &ReadRun { folder, since }) {
+            Reply::Working { .. } => Ok(None),
+            Reply::Failed(problem) => Err(problem),
+            Reply::Ready(found) => {
+                let is_behind = Rc::make_mut(&mut kept.record).take_stored(&found, u64::MAX);
+                kept.has_earlier = !is_behind;
+                Ok(Some(Told { record: Rc::clone(&kept.record), is_behind }))
+            }
+        }
+    }
+}

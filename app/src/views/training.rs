@@ -1,0 +1,180 @@
+//! Training: up to four runs side by side as they learn. How many codes are used and how that goes, the probe
+//! as each model paints it now, what may be turned, and curves over steps below.
+
+mod column;
+mod controls;
+mod curves;
+mod empty;
+mod knobs;
+mod probe;
+mod shown;
+
+use egui::{Rect, Stroke, UiBuilder, pos2};
+use smalti_engine::Problem;
+use smalti_engine::session::{Control, RunState};
+
+use self::column::Column;
+use self::curves::Curves;
+use self::knobs::Knobs;
+use self::shown::{Shown, shown};
+use super::view::View;
+use crate::ctx::{TrainedRun, ViewCtx};
+use crate::document::{JobCommand, Slot};
+use crate::look::theme::space;
+use crate::widgets::rows::RowsPane;
+
+/// A column is at least this wide, before text is scaled.
+const LEAST_WIDTH: f32 = 264.0;
+/// Curves are at least this high, before text is scaled.
+const LEAST_CURVES: f32 = 118.0;
+/// And at most this high.
+const MOST_CURVES: f32 = 280.0;
+/// Above this height there is room for curves.
+const ROOM_FOR_CURVES: f32 = 300.0;
+
+/// The Training view.
+#[derive(Debug, Default)]
+pub(super) struct TrainingView {
+    /// The run that is seen where there is no room for all.
+    picked: Option<Slot>,
+    panes: [RowsPane; 4],
+    curves: Curves,
+    knobs: Knobs,
+}
+
+impl View for TrainingView {
+    fn bar_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+        let runs = ctx.session.runs();
+        let of_document = |view: &smalti_engine::session::RunView| {
+            let folders = ctx.document.runs.iter().flatten();
+            let mut ids = folders.filter_map(|run| ctx.live.runs.get(&run.folder));
+            ids.any(|id| *id == view.id) && !view.state.is_over()
+        };
+        let live: Vec<_> = runs.iter().filter(|view| of_document(view)).collect();
+        if live.is_empty() {
+            return;
+        }
+        let is_running = live.iter().any(|view| view.state == RunState::Running);
+        let (text, control) = if is_running {
+            ("Pause all", Control::Pause)
+        } else {
+            ("Resume all", Control::Resume)
+        };
+        let colors = &ctx.theme.colors;
+        let label = egui::RichText::new(text).font(ctx.theme.small()).color(colors.on_gold);
+        if ui.add(egui::Button::new(label).fill(colors.gold).small()).clicked() {
+            for view in live {
+                ctx.send(JobCommand::Control(view.id, control));
+            }
+        }
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+        let runs = shown(ctx);
+        if runs.is_empty() {
+            empty::ui(ui, ctx);
+            return;
+        }
+        let known = |(_, run): &Shown| {
+            run.as_ref().is_some_and(|run| match run {
+                Ok(run) => run.told.is_behind,
+                Err(_) => false,
+            })
+        };
+        if runs.iter().any(known) {
+            ui.ctx().request_repaint();
+        }
+        let area = ui.available_rect_before_wrap();
+        let has_curves = area.height() > ctx.theme.px(ROOM_FOR_CURVES);
+        let most = ctx.theme.px(MOST_CURVES).max(area.height() * 0.25);
+        let height = (area.height() * 0.32).clamp(ctx.theme.px(LEAST_CURVES), most);
+        let line = area.bottom() - if has_curves { height } else { 0.0 };
+        let above = area.with_max_y(line - space::S);
+        ui.allocate_rect(area, egui::Sense::hover());
+        self.columns_ui(ui, ctx, above, &runs);
+        if has_curves {
+            let stroke = Stroke::new(1.0, ctx.theme.colors.line);
+            let whole = area.expand2(egui::vec2(space::M, 0.0));
+            ui.painter().hline(whole.x_range(), line.round() + 0.5, stroke);
+            let below = area.with_min_y(line + space::S);
+            ui.scope_builder(UiBuilder::new().max_rect(below), |ui| {
+                self.curves.ui(ui, ctx, &runs);
+            });
+        }
+    }
+}
+
+impl TrainingView {
+    fn columns_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>, area: Rect, runs: &[Shown]) {
+        let least = ctx.theme.px(LEAST_WIDTH);
+        let fits = area.width() >= least * runs.len() as f32;
+        if !fits {
+            self.one_ui(ui, ctx, area, runs);
+            return;
+        }
+        let gap = 2.0 * space::M + 1.0;
+        let count = runs.len() as f32;
+        let width = (area.width() - gap * (count - 1.0)) / count;
+        for (at, (slot, run)) in runs.iter().enumerate() {
+            let left = area.left() + at as f32 * (width + gap);
+            let place = Rect::from_x_y_ranges(left..=left + width, area.y_range());
+            if at > 0 {
+                let x = (left - space::M).round() - 0.5;
+                let stroke = Stroke::new(1.0, ctx.theme.colors.line);
+                let top = area.top() - space::M;
+                ui.painter().vline(x, top..=area.bottom() + space::S, stroke);
+            }
+            self.column_ui(ui, ctx, place, (*slot, run.as_ref()));
+        }
+    }
+
+    /// The run that is picked alone, with the others a click away.
+    fn one_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>, area: Rect, runs: &[Shown]) {
+        let there = |slot: &Slot| runs.iter().any(|(known, _)| known == slot);
+        let picked = self.picked.filter(there).unwrap_or(runs[0].0);
+        let mut place = area;
+        if runs.len() > 1 {
+            let row = area.with_max_y(area.top() + ctx.theme.px(24.0));
+            ui.scope_builder(UiBuilder::new().max_rect(row), |ui| {
+                ui.horizontal(|ui| {
+                    for (slot, _) in runs {
+                        let hue = ctx.theme.family(*slot as usize);
+                        let text = egui::RichText::new(slot.letter()).color(hue);
+                        let response = ui.selectable_label(*slot == picked, text.strong());
+                        response.widget_info(|| {
+                            let label = format!("Run {}", slot.letter());
+                            let is_picked = *slot == picked;
+                            egui::WidgetInfo::selected(egui::Role::Button, true, is_picked, label)
+                        });
+                        if response.clicked() {
+                            self.picked = Some(*slot);
+                        }
+                    }
+                });
+            });
+            place = area.with_min_y(row.bottom() + space::XS);
+        }
+        if let Some((slot, run)) = runs.iter().find(|(slot, _)| *slot == picked) {
+            self.column_ui(ui, ctx, place, (*slot, run.as_ref()));
+        }
+    }
+
+    fn column_ui(
+        &mut self,
+        ui: &mut egui::Ui,
+        ctx: &ViewCtx<'_>,
+        place: Rect,
+        (slot, run): (Slot, Option<&Result<TrainedRun, Problem>>),
+    ) {
+        let place = Rect::from_min_max(
+            pos2(place.left().round(), place.top()),
+            pos2(place.right().round(), place.bottom().max(place.top() + 1.0)),
+        );
+        let builder = UiBuilder::new().max_rect(place).id_salt(("run", slot as usize));
+        ui.scope_builder(builder, |ui| {
+            ui.set_clip_rect(ui.clip_rect().intersect(place.expand(space::S)));
+            let (pane, knobs) = (&mut self.panes[slot as usize], &mut self.knobs);
+            Column { slot, pane, knobs }.ui(ui, ctx, run);
+        });
+    }
+}

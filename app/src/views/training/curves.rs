@@ -1,0 +1,256 @@
+//! The curves of all runs, one number at a time, with what was turned and which checkpoints are kept.
+
+use egui::{Align, Layout, Rect, RichText, Sense, Stroke, pos2, vec2};
+
+use super::knobs::number as setting;
+use super::shown::Shown;
+use crate::ctx::{TrainedRun, ViewCtx};
+use crate::document::{JobCommand, Slot};
+use crate::look::theme::space;
+use crate::look::words::grouped;
+use crate::runs::SPEED;
+use crate::widgets::plot::{Axes, Line, Mark, Plot, end_of_axis};
+
+/// What comes first, in this order; losses by name, and what else there is, come between.
+const FIRST: [&str; 5] = ["usage", "accuracy", "perplexity", "psnr", "loss"];
+/// What comes last.
+const LAST: [&str; 2] = [SPEED, "lr"];
+
+/// Which number is drawn, and how.
+#[derive(Debug, Default)]
+pub(super) struct Curves {
+    /// The one that was picked; the first that there is if none was.
+    picked: Option<String>,
+    is_logarithmic: bool,
+}
+
+/// The runs that can be drawn.
+fn known<'a>(runs: &'a [Shown]) -> Vec<(Slot, &'a TrainedRun)> {
+    let of_slot = |shown: &'a Shown| Some((shown.0, shown.1.as_ref()?.as_ref().ok()?));
+    runs.iter().filter_map(of_slot).collect()
+}
+
+/// Names of all numbers, in the order of tabs.
+fn names(runs: &[(Slot, &TrainedRun)]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for (_, run) in runs {
+        for curve in &run.told.record.curves {
+            if !names.contains(&curve.name) {
+                names.push(curve.name.clone());
+            }
+        }
+    }
+    let place = |name: &String| {
+        let first = FIRST.iter().position(|known| known == name);
+        let last = LAST.iter().position(|known| known == name);
+        match (first, last) {
+            (Some(first), _) => first,
+            (None, Some(last)) => FIRST.len() + 1 + last,
+            (None, None) => FIRST.len(),
+        }
+    };
+    names.sort_by_key(place);
+    names
+}
+
+/// A number's name for people.
+fn title(name: &str) -> String {
+    match name {
+        "usage" => "Usage".to_owned(),
+        "accuracy" => "Accuracy".to_owned(),
+        "perplexity" => "Perplexity".to_owned(),
+        "psnr" => "PSNR".to_owned(),
+        "loss" => "Loss".to_owned(),
+        SPEED => "Images/s".to_owned(),
+        "lr" => "Learning rate".to_owned(),
+        other => other.replace('_', " "),
+    }
+}
+
+/// How values of a number are said, and between what they lie if that is fixed.
+fn scale(name: &str) -> (fn(f64) -> String, Option<(f64, f64)>) {
+    match name {
+        "usage" | "accuracy" => (percent, Some((0.0, 1.0))),
+        "perplexity" => (whole, None),
+        SPEED => (speed, None),
+        "psnr" => (decibels, None),
+        "lr" => (setting, None),
+        _ => (loss, None),
+    }
+}
+
+fn percent(value: f64) -> String {
+    let percent = value * 100.0;
+    if (percent - percent.round()).abs() < 1e-9 {
+        format!("{percent:.0} %")
+    } else {
+        format!("{percent:.1} %")
+    }
+}
+
+fn whole(value: f64) -> String {
+    grouped(value.max(0.0).round() as u64)
+}
+
+fn speed(value: f64) -> String {
+    format!("{}/s", whole(value))
+}
+
+fn decibels(value: f64) -> String {
+    format!("{value:.1} dB")
+}
+
+fn loss(value: f64) -> String {
+    if value.abs() >= 10.0 { format!("{value:.1}") } else { format!("{value:.4}") }
+}
+
+impl Curves {
+    pub(super) fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>, runs: &[Shown]) {
+        let runs = known(runs);
+        let names = names(&runs);
+        let picked = self.picked.as_ref().filter(|name| names.contains(name));
+        let Some(name) = picked.or(names.first()).cloned() else {
+            ui.label(ctx.theme.label("Curves begin with the first report"));
+            return;
+        };
+        ui.spacing_mut().item_spacing.y = space::XS;
+        self.tabs_ui(ui, ctx, &names, &name);
+        let (words, range) = scale(&name);
+        let lines: Vec<Line<'_>> = runs
+            .iter()
+            .filter_map(|(slot, run)| {
+                let points = &run.told.record.curve(&name)?.points;
+                let color = ctx.theme.family(*slot as usize);
+                Some(Line { letter: slot.letter(), color, points })
+            })
+            .collect();
+        let marks: Vec<Mark> = runs.iter().flat_map(|(slot, run)| marks(ctx, *slot, run)).collect();
+        let ends = runs.iter().map(|(_, run)| {
+            let record = &run.told.record;
+            end_of_axis(record.step, record.steps)
+        });
+        let plot = Plot {
+            name: &title(&name),
+            lines: &lines,
+            marks: &marks,
+            end: ends.max().unwrap_or(1),
+            range,
+            is_logarithmic: self.is_logarithmic,
+            words,
+        };
+        let height = ui.available_height().max(40.0);
+        let axes = plot.ui(ui, ctx, height);
+        for (row, (slot, run)) in runs.iter().enumerate() {
+            kept_ui(ui, ctx, &axes, (row, *slot, run));
+        }
+    }
+
+    fn tabs_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>, names: &[String], now: &str) {
+        let (theme, colors) = (ctx.theme, &ctx.theme.colors);
+        let row = vec2(ui.available_width(), theme.px(22.0));
+        ui.allocate_ui_with_layout(row, Layout::right_to_left(Align::Center), |ui| {
+            ui.set_min_size(row);
+            let log = ui.selectable_label(self.is_logarithmic, "log");
+            if log.on_hover_text("A decade is as high as the next").clicked() {
+                self.is_logarithmic = !self.is_logarithmic;
+            }
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                ui.spacing_mut().item_spacing.x = space::L;
+                egui::ScrollArea::horizontal()
+                    .scroll_bar_visibility(egui::scroll_area::ScrollBarVisibility::AlwaysHidden)
+                    .show(ui, |ui| {
+                        for name in names {
+                            let is_now = name == now;
+                            let (font, color) = if is_now {
+                                (theme.strong(), colors.text)
+                            } else {
+                                (theme.body(), colors.dim)
+                            };
+                            let text = RichText::new(title(name)).font(font).color(color);
+                            let response = ui.add(
+                                egui::Label::new(text).sense(Sense::click()).selectable(false),
+                            );
+                            response.widget_info(|| {
+                                let title = title(name);
+                                egui::WidgetInfo::selected(egui::Role::Tab, true, is_now, title)
+                            });
+                            if is_now {
+                                let y = response.rect.bottom() + 2.0;
+                                let gold = Stroke::new(2.0, colors.gold);
+                                ui.painter().hline(response.rect.x_range(), y, gold);
+                            }
+                            if response.clicked() {
+                                self.picked = Some(name.clone());
+                            }
+                        }
+                    });
+            });
+        });
+    }
+}
+
+/// What was turned, in words.
+fn marks(ctx: &ViewCtx<'_>, slot: Slot, run: &TrainedRun) -> Vec<Mark> {
+    let color = ctx.theme.family(slot as usize);
+    let mark = |order: &smalti_engine::training::Order| {
+        let (letter, step) = (slot.letter(), grouped(order.step));
+        let value = setting(order.value);
+        let text = format!("{letter}: {} is {value} from step {step} on", order.knob);
+        Mark { step: order.step, color, text }
+    };
+    run.told.record.turned.iter().map(mark).collect()
+}
+
+/// The kept checkpoints of a run as ticks on the axis of steps: a click offers to go there.
+fn kept_ui(
+    ui: &egui::Ui,
+    ctx: &ViewCtx<'_>,
+    axes: &Axes,
+    (row, slot, run): (usize, Slot, &TrainedRun),
+) {
+    let hue = ctx.theme.family(slot as usize);
+    let live = run.view.as_ref().filter(|view| !view.state.is_over());
+    for step in &run.told.record.kept {
+        let at = pos2(axes.x(*step), axes.area.bottom() - 5.0 - row as f32 * 9.0);
+        let place = Rect::from_center_size(at, vec2(9.0, 9.0));
+        let id = ui.scope_id().with(("kept", slot as usize, *step));
+        let response = ui.interact(place, id, Sense::click());
+        let label = format!("Checkpoint of {}, step {}", slot.letter(), grouped(*step));
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &label));
+        let is_near = response.hovered() || response.has_focus();
+        let half = if is_near { 4.5 } else { 3.0 };
+        let width = if is_near { 3.0 } else { 2.0 };
+        ui.painter().vline(at.x, at.y - half..=at.y + half, Stroke::new(width, hue));
+        egui::Popup::menu(&response).show(|ui| {
+            ui.label(ctx.theme.label(&label));
+            if let Some(view) = live
+                && ui.button("Rewind to it").clicked()
+            {
+                ctx.send(JobCommand::GoTo(view.id, *step));
+                ui.close();
+            }
+            if ui.button("Branch from it").clicked() {
+                ctx.send(JobCommand::Branch(slot, Some(*step)));
+                ui.close();
+            }
+        });
+        response.on_hover_text(label);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_said_with_their_units() {
+        let said = |name: &str, value| scale(name).0(value);
+        assert_eq!(said("usage", 0.5), "50 %");
+        assert_eq!(said("usage", 0.0612), "6.1 %");
+        assert_eq!(said("psnr", 21.04), "21.0 dB");
+        assert_eq!(said(SPEED, 212.4), "212/s");
+        assert_eq!(said("commitment", 0.02311), "0.0231");
+        assert_eq!(said("lr", 0.002), "2.0e-3");
+        assert_eq!(title("images_per_second"), "Images/s");
+    }
+}

@@ -1,0 +1,43 @@
+//! No run yet: what training is, and how to begin.
+
+use egui::{Button, Label, RichText};
+use smalti_engine::questions::ShippedRecipes;
+use smalti_engine::session::Lane;
+
+use crate::ctx::ViewCtx;
+use crate::document::{AppCommand, JobCommand, Layout, RecipeRef};
+use crate::look::theme::space;
+
+const ABOUT: &str = "A tokenizer learns from pictures: its encoder and decoder to bring them back, its codebook to \
+                     have a code for what occurs. Here up to four runs are seen side by side while they do: how \
+                     many codes they use, what they make of a few pictures, and what you turn on the way.";
+
+pub(super) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+    let (theme, colors) = (ctx.theme, &ctx.theme.colors);
+    egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        ui.set_max_width(theme.px(560.0).min(ui.available_width()));
+        ui.add_space(space::S);
+        ui.label(RichText::new("Nothing is being trained").font(theme.heading()));
+        ui.add(Label::new(theme.label(ABOUT)).wrap());
+        ui.add_space(space::S);
+        let text = RichText::new("See a codebook collapse, and its cure").color(colors.on_gold);
+        if ui.add(Button::new(text).fill(colors.gold)).clicked() {
+            ctx.send(Layout::Scene("collapse".to_owned()));
+        }
+        ui.add_space(space::S);
+        ui.label(theme.label("Or train by a recipe"));
+        let recipes = ctx.session.ask(Lane::Now, &ShippedRecipes);
+        ui.horizontal_wrapped(|ui| {
+            for name in recipes.best().map(|names| names.as_slice()).unwrap_or_default() {
+                if ui.button(name).clicked() {
+                    ctx.send(JobCommand::Train(RecipeRef::Shipped(name.as_str().into())));
+                }
+            }
+            if ui.button("A recipe of your own…").clicked() {
+                ctx.send(AppCommand::AskFile);
+            }
+        });
+        let drop = "A recipe (.ron) can be dropped on the window; those in assets/recipes show every field";
+        ui.add(Label::new(theme.label(drop)).wrap());
+    });
+}

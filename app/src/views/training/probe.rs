@@ -1,0 +1,287 @@
+//! The probe: a few pictures as they are, and as the model paints them now. After a single step also what it
+//! changed.
+
+use std::sync::Arc;
+
+use egui::{Align2, Color32, CornerRadius, Rect, RichText, pos2, vec2};
+use smalti_engine::images::{Picture, WorkingSize};
+use smalti_engine::questions::{Encode, Reconstruct, Subject};
+use smalti_engine::session::Reply;
+
+use crate::ctx::{TrainedRun, ViewCtx};
+use crate::document::{PROBE, Slot};
+use crate::look::textures::{Sampling, Source};
+use crate::look::theme::{RADIUS_PICTURE, space};
+use crate::look::words::grouped;
+use crate::runs::Stepped;
+
+/// The pictures of a run's probe.
+pub(super) struct Pictures {
+    /// What the reconstructions are of, such as "step 120".
+    when: String,
+    originals: Vec<Picture>,
+    /// None where it is still worked out.
+    now: Vec<Option<Picture>>,
+    change: Option<Change>,
+}
+
+/// Where the pictures are drawn.
+pub(super) struct Strip {
+    pub(super) place: Rect,
+    pub(super) side: f32,
+    /// A row a picture; else a column a picture.
+    pub(super) is_upright: bool,
+}
+
+/// The line of a label above pictures, and what is below it.
+pub(super) fn label_line(ctx: &ViewCtx<'_>, place: Rect) -> (Rect, Rect) {
+    let line = place.top() + ctx.theme.px(18.0);
+    (place.with_max_y(line), place.with_min_y(line))
+}
+
+/// What one step changed.
+struct Change {
+    before: Arc<[Picture]>,
+    after: Arc<[Picture]>,
+    facts: Changed,
+}
+
+/// What is between two reconstructions of the same pictures.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Changed {
+    /// Values that differ.
+    count: u64,
+    /// Of so many.
+    of: u64,
+    /// The largest difference, in levels of 255.
+    most: u8,
+}
+
+fn changed(before: &[Picture], after: &[Picture]) -> Changed {
+    let mut found = Changed { count: 0, of: 0, most: 0 };
+    for (a, b) in before.iter().zip(after) {
+        for (x, y) in a.rgb().iter().zip(b.rgb().iter()) {
+            found.of += 1;
+            found.count += u64::from(x != y);
+            found.most = found.most.max(x.abs_diff(*y));
+        }
+    }
+    found
+}
+
+/// Peak signal-to-noise ratio of all pictures together, in dB.
+fn psnr(originals: &[Picture], found: &[Picture]) -> f64 {
+    let (mut sum, mut count) = (0_u64, 0_u64);
+    for (a, b) in originals.iter().zip(found) {
+        for (x, y) in a.rgb().iter().zip(b.rgb().iter()) {
+            sum += u64::from(x.abs_diff(*y)).pow(2);
+            count += 1;
+        }
+    }
+    10.0 * (255.0_f64.powi(2) * count as f64 / sum.max(1) as f64).log10()
+}
+
+/// The last single step and the probe after it, if both are there.
+fn last_step(run: &TrainedRun) -> Option<(&Stepped, Option<Change>)> {
+    let record = &run.told.record;
+    let stepped = record.stepped.as_ref()?;
+    let after = record.probe.as_ref().filter(|probe| probe.step == stepped.step);
+    let change = after.zip(stepped.probe.as_ref()).map(|(after, before)| {
+        let (before, after) = (Arc::clone(&before.pictures), Arc::clone(&after.pictures));
+        let facts = changed(&before, &after);
+        Change { before, after, facts }
+    });
+    Some((stepped, change))
+}
+
+/// Tells what a single step did, until another report comes.
+pub(super) fn step_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, run: &TrainedRun) {
+    let Some((stepped, change)) = last_step(run) else { return };
+    let first = |losses: &[(String, f64)]| losses.first().map(|(_, value)| *value);
+    let mut parts = Vec::new();
+    match (first(&stepped.before), first(&stepped.after)) {
+        (Some(before), Some(after)) => parts.push(format!("loss {before:.4} → {after:.4}")),
+        (None, Some(after)) => parts.push(format!("loss {after:.4}")),
+        _ => {}
+    }
+    if let Some(change) = &change {
+        let [before, after] = [&change.before, &change.after].map(|it| psnr(&run.originals, it));
+        parts.push(format!("probe {before:.3} → {after:.3} dB"));
+        let Changed { count, of, most } = change.facts;
+        let share = count as f64 / of.max(1) as f64 * 100.0;
+        parts.push(format!("{share:.1} % of its values changed, by {most} of 255 at most"));
+    }
+    let text = format!("Step {}: {}", grouped(stepped.step), parts.join(" · "));
+    let text = RichText::new(text).font(ctx.theme.small()).color(ctx.theme.colors.text);
+    ui.add(egui::Label::new(text).wrap()).on_hover_ui(|ui| {
+        for (name, after) in &stepped.after {
+            let before = stepped.before.iter().find(|(known, _)| known == name);
+            let before = before.map_or("–".to_owned(), |(_, value)| format!("{value:.6}"));
+            ui.label(ctx.theme.caption_figures(format!("{name}  {before} → {after:.6}")));
+        }
+        ui.label(ctx.theme.label("The losses are of two batches, the probe is the same"));
+    });
+}
+
+impl Pictures {
+    /// What is there to be shown of a run.
+    pub(super) fn of(ctx: &ViewCtx<'_>, slot: Slot, run: &TrainedRun) -> Self {
+        let record = &run.told.record;
+        if run.originals.is_empty() {
+            return Self::stored(ctx, slot, run);
+        }
+        let originals = run.originals.to_vec();
+        let of = |at: usize| record.probe.as_ref().and_then(|probe| probe.pictures.get(at));
+        let now = (0..originals.len()).map(|at| of(at).cloned()).collect();
+        let when = record
+            .probe
+            .as_ref()
+            .map_or("now".to_owned(), |probe| format!("step {}", grouped(probe.step)));
+        let change = last_step(run).and_then(|(_, change)| change);
+        Self { when, originals, now, change }
+    }
+
+    /// What the latest checkpoint makes of what is open.
+    fn stored(ctx: &ViewCtx<'_>, slot: Slot, run: &TrainedRun) -> Self {
+        let record = &run.told.record;
+        let when = format!("step {}", grouped(record.step));
+        let mut found = Self { when, originals: Vec::new(), now: Vec::new(), change: None };
+        // While a run goes on its checkpoint is written anew.
+        let Some((model, side)) = record.checkpoint.clone().filter(|_| run.view.is_none()) else {
+            return found;
+        };
+        for (at, image) in ctx.document.probe().into_iter().enumerate() {
+            if found.originals.len() >= PROBE {
+                break;
+            }
+            let (subject, size) = (Subject::Image(image), WorkingSize::square(side.max(1), 1));
+            let encode = Encode { subject, size, model: model.clone() };
+            let place = ("probe", slot, at);
+            let Reply::Ready(encoded) = ctx.ask_soon((place, 0), &encode) else { continue };
+            let back = ctx.ask_soon((place, 1), &Reconstruct(encode));
+            found.originals.push(encoded.picture.clone());
+            found.now.push(back.ready().map(|back| back.reconstruction.clone()));
+        }
+        found
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.originals.is_empty()
+    }
+
+    /// How many pictures there are.
+    pub(super) fn count(&self) -> usize {
+        self.originals.len()
+    }
+
+    /// How often each is seen: as it is, as it comes back, and how that changed.
+    pub(super) fn versions(&self) -> usize {
+        if self.change.is_some() { 3 } else { 2 }
+    }
+
+    pub(super) fn ui(&self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>, strip: Strip) {
+        let Strip { place, side, is_upright } = strip;
+        let (theme, colors) = (ctx.theme, &ctx.theme.colors);
+        let (line, below) = label_line(ctx, place);
+        let step = side + space::XS;
+        let at = |version: usize, picture: usize| {
+            let (x, y) = if is_upright { (version, picture) } else { (picture, version) };
+            let corner = below.min + vec2(x as f32, y as f32) * step;
+            Rect::from_min_size(corner.round(), vec2(side, side))
+        };
+        let label = |x: f32, text: &str| {
+            let at = pos2(x, line.center().y);
+            let painter = ui.painter().with_clip_rect(place.expand(1.0));
+            painter.text(at, Align2::LEFT_CENTER, text, theme.small(), colors.dim);
+        };
+        let last =
+            self.change.as_ref().map(|change| format!("change × {}", gain(change.facts.most)));
+        if is_upright {
+            label(at(0, 0).left(), "original");
+            label(at(1, 0).left(), &self.when);
+            if let Some(last) = &last {
+                label(at(2, 0).left(), last);
+            }
+        } else {
+            let below = last.map(|last| format!(", {last}")).unwrap_or_default();
+            label(line.left(), &format!("probe: original, {}{below}", self.when));
+        }
+        for (number, original) in self.originals.iter().enumerate() {
+            picture_ui(ui, ctx, at(0, number), original);
+            match &self.now[number] {
+                Some(now) => picture_ui(ui, ctx, at(1, number), now),
+                None => {
+                    ui.painter().rect_filled(at(1, number), RADIUS_PICTURE, colors.raised);
+                }
+            }
+            if let Some(change) = &self.change {
+                change.ui(ui, ctx, number, at(2, number));
+            }
+        }
+        let whole = Rect::from_min_max(at(0, 0).min, at(self.versions() - 1, self.count() - 1).max);
+        let id = ui.scope_id().with(("probe", place.left() as i32));
+        let response = ui.interact(whole, id, egui::Sense::hover());
+        response.widget_info(|| {
+            let name = format!("Probe of {} pictures, {}", self.count(), self.when);
+            egui::WidgetInfo::labeled(egui::Role::Image, true, name)
+        });
+    }
+}
+
+/// Times by which a difference is made larger, so that the largest one is plain.
+fn gain(most: u8) -> u32 {
+    255 / u32::from(most.max(1))
+}
+
+impl Change {
+    fn ui(&self, ui: &egui::Ui, ctx: &ViewCtx<'_>, number: usize, place: Rect) {
+        let (Some(before), Some(after)) = (self.before.get(number), self.after.get(number)) else {
+            return;
+        };
+        let size = [after.width() as usize, after.height() as usize];
+        // The two arrays are kept as long as the texture that is known by one of them.
+        let key = ("change", Arc::as_ptr(before.rgb()).addr(), ctx.theme.choice, self.facts.most);
+        let source = Source::of(after.rgb());
+        let times = gain(self.facts.most) as f32 / 255.0 / 3.0;
+        let texture = ctx.textures.colors((key, source), size, Sampling::Pixels, || {
+            let pixels = before.rgb().as_chunks::<3>().0.iter().zip(after.rgb().as_chunks::<3>().0);
+            let signed = pixels.map(|(a, b)| {
+                let sum = |p: &[u8; 3]| p.iter().map(|v| f32::from(*v)).sum::<f32>();
+                (sum(b) - sum(a)) * times
+            });
+            signed.map(|value| ctx.theme.maps.diverging.at(0.5 + 0.5 * value)).collect()
+        });
+        paint(ui, place, texture.id());
+    }
+}
+
+fn picture_ui(ui: &egui::Ui, ctx: &ViewCtx<'_>, place: Rect, picture: &Picture) {
+    let texture = ctx.textures.picture(picture, Sampling::Pixels);
+    paint(ui, place, texture.id());
+}
+
+fn paint(ui: &egui::Ui, place: Rect, texture: egui::TextureId) {
+    let uv = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+    let radius = CornerRadius::same(RADIUS_PICTURE);
+    let shape = egui::epaint::RectShape::filled(place, radius, Color32::WHITE);
+    ui.painter().add(shape.with_texture(texture, uv));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_step_changed_is_counted_and_the_probe_is_measured() {
+        let picture = |values: [u8; 12]| Picture::new(2, 2, values.to_vec()).unwrap();
+        let before = [picture([10; 12])];
+        let mut values = [10; 12];
+        (values[0], values[5]) = (13, 9);
+        let after = [picture(values)];
+        assert_eq!(changed(&before, &after), Changed { count: 2, of: 12, most: 3 });
+        // Mean squared error (9 + 1) / 12, worked out by hand.
+        let expected = 10.0 * (65025.0_f64 * 12.0 / 10.0).log10();
+        assert!((psnr(&before, &after) - expected).abs() < 1e-9);
+        assert_eq!((gain(3), gain(0)), (85, 255));
+    }
+}

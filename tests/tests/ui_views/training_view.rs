@@ -1,0 +1,237 @@
+//! The Training view: runs side by side, what a person does with them, and what is left of them later.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use egui::Modifiers;
+use egui_kittest::kittest::Queryable;
+use smalti::document::{Open, Panel, RecipeRef, RunFolder, Slot, ViewId};
+use smalti::studio::StudioOptions;
+use smalti_engine::Knob;
+use smalti_engine::session::RunState;
+use smalti_engine::training::TrainEvent;
+use smalti_tests::tiny::write_png;
+use smalti_tests::window::{
+    Window, click, click_label, empty, labels, open_sized, rect_of, says, send, settle, tab,
+};
+
+/// A recipe of a codebook of 16 codes over one picture beside it.
+fn write_recipe(folder: &Path, name: &str, (steps, lr): (u32, &str)) -> PathBuf {
+    let pictures = folder.join("pictures");
+    if !pictures.is_dir() {
+        std::fs::create_dir(&pictures).unwrap();
+        write_png(&pictures.join("one.png"), 40, 40, 1);
+    }
+    let text = format!(
+        "(name: \"{name}\", seed: 5, tokenizer: (name: \"{name}\", network: (ch: 4, ch_mult: [1, 2],
+            num_res_blocks: 1, decoder_res_blocks: 1, attn_resolutions: [], resolution: 8,
+            z_channels: 3, embed_dim: 2, mid: false, norm_groups: 2),
+            quantizer: Vq((codes: 16, update: Ema, decay: 0.9, restart: 0.5, start: Data(2)))),
+        data: [(weight: 1, from: Path(\"pictures\"))], crop: (side: 8, mirror: true),
+        batch: 2, steps: {steps}, optimizer: (lr: {lr}), report_every: 2,
+        keep: (every: 5, megabytes: 50))"
+    );
+    let path = folder.join(format!("{name}.ron"));
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+fn open(home: &Path) -> Window {
+    let settings_dir = Some(home.to_owned());
+    let options = StudioOptions { settings_dir, ..empty(tab(ViewId::Training)) };
+    open_sized(options, [1280.0, 800.0])
+}
+
+/// Frames until the window says something.
+fn until(window: &mut Window, text: &str) {
+    for _ in 0..4000 {
+        window.step();
+        if says(window, text) {
+            settle(window);
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    panic!("{text:?} is never said: {:?}", labels(window, ""));
+}
+
+/// The step that the column of a run says, of how many.
+fn step_said(window: &Window, word: &str) -> u64 {
+    let said = labels(window, &format!("{word} · step ")).remove(0);
+    let digits: String = said
+        .split(" of ")
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .filter(char::is_ascii_digit)
+        .collect();
+    digits.parse().unwrap()
+}
+
+fn log(window: &Window, number: usize) -> Vec<std::sync::Arc<TrainEvent>> {
+    let session = window.state().session();
+    session.log::<TrainEvent>(session.runs()[number].id, 0)
+}
+
+/// Starts a long run and pauses it once its first checkpoints are kept.
+fn paused(window: &mut Window, recipe: PathBuf) {
+    send(window, Open::Path(recipe));
+    until(window, "Checkpoint of A, step 10");
+    click_label(window, "Pause A");
+    until(window, "paused · step ");
+}
+
+#[test]
+fn without_a_run_the_view_says_what_training_is_and_how_to_begin() {
+    let home = tempfile::tempdir().unwrap();
+    let window = open(home.path());
+    assert!(says(&window, "Nothing is being trained"));
+    for button in ["See a codebook collapse, and its cure", "worlds-fsq", "A recipe of your own…"]
+    {
+        assert!(window.query_by_role_and_label(egui::Role::Button, button).is_some(), "{button}");
+    }
+    assert!(says(&window, "can be dropped"));
+}
+
+#[test]
+fn a_run_is_paused_and_does_one_step_that_can_be_seen() {
+    let (desk, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut window = open(home.path());
+    paused(&mut window, write_recipe(desk.path(), "small", (1_000_000, "1e-2")));
+    assert!(says(&window, "of 16 codes · perplexity"));
+    assert!(says(&window, "Usage over steps: A "));
+    assert!(says(&window, "Use of the codes, time"));
+    assert!(says(&window, "Probe of 4 pictures"), "the samples, as nothing is open");
+
+    let before = log(&window, 0).len();
+    click_label(&mut window, "Step A");
+    until(&mut window, "of its values changed");
+    let log = log(&window, 0);
+    let stepped = log[before..].iter().find_map(|event| match &**event {
+        TrainEvent::Stepped { step, before, after } => Some((*step, before[0].1, after[0].1)),
+        _ => None,
+    });
+    let (step, before, after) = stepped.unwrap();
+    assert_eq!(step_said(&window, "paused"), step);
+    assert!(
+        says(&window, &format!("loss {before:.4} → {after:.4}")),
+        "{:?}",
+        labels(&window, "loss")
+    );
+    assert!(labels(&window, "probe ").iter().any(|text| text.contains("dB")));
+    assert_eq!(window.state().session().runs()[0].state, RunState::Paused, "one step is one");
+}
+
+#[test]
+fn a_knob_is_turned_while_the_run_goes_on_and_the_curve_says_when() {
+    let (desk, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut window = open(home.path());
+    paused(&mut window, write_recipe(desk.path(), "small", (1_000_000, "1e-2")));
+    // A single run has room for its knobs.
+    let rail = rect_of(&window, "learning rate A");
+    let at = rail.left_center() + egui::vec2(rail.width() * 0.25, 0.0);
+    click(&mut window, at, Modifiers::NONE);
+    until(&mut window, "restart threshold");
+    let turned = |window: &Window| {
+        log(window, 0).iter().rev().find_map(|event| match &**event {
+            TrainEvent::Turned(order) => Some(*order),
+            _ => None,
+        })
+    };
+    for _ in 0..1000 {
+        if turned(&window).is_some() {
+            break;
+        }
+        window.step();
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let order = turned(&window).unwrap();
+    assert_eq!((order.knob, order.step), (Knob::LearningRate, step_said(&window, "paused")));
+    assert!((1e-6..1e-2).contains(&order.value), "{order:?}");
+    assert!(says(&window, "need a new run"), "what cannot be turned is said");
+}
+
+#[test]
+fn a_run_goes_back_to_a_kept_checkpoint_and_another_one_branches_from_it() {
+    let (desk, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut window = open(home.path());
+    paused(&mut window, write_recipe(desk.path(), "small", (1_000_000, "1e-2")));
+    click_label(&mut window, "Rewind A");
+    click_label(&mut window, "Rewind A to step 5");
+    until(&mut window, "paused · step 5 of");
+    click_label(&mut window, "Branch A");
+    click_label(&mut window, "Branch A to step 5");
+    until(&mut window, "B · small-2");
+    until(&mut window, "Checkpoint of B, step 10");
+    let started = log(&window, 1).into_iter().find_map(|event| match &*event {
+        TrainEvent::Started { step, .. } => Some(*step),
+        _ => None,
+    });
+    assert_eq!(started, Some(5));
+    assert!(says(&window, "paused · step 5 of"), "the first one stays where it is");
+    // The branch shows the way that both have in common.
+    assert!(says(&window, "Usage over steps: A "));
+    assert!(labels(&window, "Usage over steps")[0].contains(", B "));
+    click_label(&mut window, "Stop B");
+    until(&mut window, "stopped · step ");
+    assert!(says(&window, "Go on B"));
+}
+
+#[test]
+fn a_run_of_an_earlier_sitting_shows_its_curves_and_goes_on() {
+    let (desk, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let recipe = write_recipe(desk.path(), "small", (1_000_000, "1e-2"));
+    let mut window = open(home.path());
+    paused(&mut window, recipe.clone());
+    let step = step_said(&window, "paused");
+    let used = labels(&window, "of 16 codes").remove(0);
+    drop(window);
+
+    let layout = Panel::Row(vec![(0.7, tab(ViewId::Training)), (0.3, tab(ViewId::Codebook))]);
+    let settings_dir = Some(home.path().to_owned());
+    let options = StudioOptions { settings_dir, ..empty(layout) };
+    let mut window = open_sized(options, [1600.0, 800.0]);
+    let recipe = RecipeRef::File(recipe.into());
+    let folder = home.path().join("runs/small-1");
+    send(&mut window, Open::Run(Slot::A, RunFolder { folder, recipe }));
+    until(&mut window, "stored · step ");
+    assert_eq!(step_said(&window, "stored"), step);
+    assert!(says(&window, &used), "{used}: {:?}", labels(&window, "codes"));
+    assert!(says(&window, "Usage over steps: A "));
+    assert!(says(&window, "Checkpoint of A, step 5"));
+    until(&mut window, "Probe of 4 pictures");
+    assert!(says(&window, "time ↓ × code →, train small-1"), "in Codebook, too");
+    click_label(&mut window, "Go on A");
+    until(&mut window, "running · step ");
+    click_label(&mut window, "Pause A");
+    until(&mut window, "paused · step ");
+    assert!(step_said(&window, "paused") >= step);
+    // What was before is not forgotten.
+    let rows = labels(&window, "Use of the codes, time").remove(0);
+    let count: u64 = rows.chars().filter(char::is_ascii_digit).collect::<String>().parse().unwrap();
+    assert!(count >= step / 2, "{rows} at step {step}");
+}
+
+#[test]
+fn a_folder_without_a_run_says_so_where_the_run_would_be() {
+    let home = tempfile::tempdir().unwrap();
+    let mut window = open(home.path());
+    let recipe = RecipeRef::Shipped("worlds-fsq".into());
+    let folder = home.path().join("runs/gone");
+    send(&mut window, Open::Run(Slot::B, RunFolder { folder, recipe }));
+    until(&mut window, "no run in this folder");
+    click_label(&mut window, "Forget");
+    assert!(says(&window, "Nothing is being trained"));
+}
+
+#[test]
+fn a_loss_that_is_no_number_is_told_with_the_way_back() {
+    let (desk, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut window = open(home.path());
+    send(&mut window, Open::Path(write_recipe(desk.path(), "wild", (1_000_000, "1e30"))));
+    until(&mut window, "the loss ");
+    assert!(says(&window, "lower learning rate"), "with what to do");
+    click_label(&mut window, "Go back to step 0 A");
+    until(&mut window, "paused · step 0 of");
+    assert!(!says(&window, "the loss "), "{:?}", labels(&window, "the loss "));
+}
