@@ -95,8 +95,9 @@ impl Possible {
 
 /// Whether both values of a bit are possible.
 fn is_open(set: f32, clear: f32) -> bool {
-    // Not `>=`: a bit that is no number is open, so that what it leads to is none either.
-    !(set.min(clear) < DECIDED)
+    let least = set.min(clear);
+    // A bit that is no number is open, so that what it leads to is none either.
+    least >= DECIDED || least.is_nan()
 }
 
 /// How many codes all vectors can have together.
@@ -155,7 +156,9 @@ fn mean_of_possible(set: &[f32], clear: &[f32], dim: usize) -> Vec<f32> {
             mean[code as usize] += p;
         }
     }
-    mean.iter_mut().for_each(|p| *p *= share);
+    for p in &mut mean {
+        *p *= share;
+    }
     mean
 }
 
@@ -431,7 +434,9 @@ mod tests {
         let (n, dim) = (40, 11);
         let rule = Rule { sharpness: 80.0, eps: 1e-6 };
         let mut exact = flat(&noise(1, &[n, dim]));
-        exact.iter_mut().for_each(|z| *z = f64::from((*z * 3.0) as f32));
+        for z in &mut exact {
+            *z = f64::from((*z * 3.0) as f32);
+        }
         for row in 20..n {
             exact.copy_within((row % 9) * dim..(row % 9 + 1) * dim, row * dim);
         }

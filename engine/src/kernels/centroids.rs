@@ -222,7 +222,9 @@ pub fn replace_rows(table: &Var, places: &[usize], rows: &Tensor) -> Result<()> 
     let device = table.device();
     card::check(device, NAME, table.dims())?;
     let mut kept = vec![1.0_f32; k];
-    places.iter().for_each(|&place| kept[place] = 0.0);
+    for &place in places {
+        kept[place] = 0.0;
+    }
     let kept = Tensor::from_vec(kept, (k, 1), device)?;
     let list: Vec<u32> = places.iter().map(|&place| place as u32).collect();
     let list = Tensor::from_vec(list, places.len(), device)?;
@@ -315,20 +317,25 @@ mod tests {
                 average_codes((&made[0], &made[1]), (&vectors, &members), &sizes, rule).unwrap();
                 let candle = [var(&codes), var(&sums)];
                 plain((&candle[0], &candle[1]), (&vectors, &members), &sizes, rule).unwrap();
-                for [codes, sums] in [&made, &candle] {
-                    let (codes, sums) = (list(codes), list(sums));
-                    for code in 0..k {
-                        let row = &expected[code * dim..(code + 1) * dim];
-                        let length = row.iter().map(|x| x * x).sum::<f64>().sqrt();
-                        let size = if unit { length } else { sizes[code] };
-                        for (channel, exact) in row.iter().enumerate() {
-                            let at = code * dim + channel;
-                            assert_eq!(sums[at], *exact as f32, "{n} {k} {dim}: {at}");
-                            let off = (f64::from(codes[at]) - exact / size).abs();
-                            assert!(off <= 1e-7 * (exact / size).abs(), "{at}: {off}");
-                        }
-                    }
+                for made in [&made, &candle] {
+                    are_of(made, &expected, &sizes, unit);
                 }
+            }
+        }
+    }
+
+    /// Codes and sums are those of exact sums.
+    fn are_of([codes, sums]: &[Var; 2], expected: &[f64], sizes: &[f64], unit: bool) {
+        let (codes, sums) = (list(codes), list(sums));
+        let dim = codes.len() / sizes.len();
+        for (code, row) in expected.chunks_exact(dim).enumerate() {
+            let length = row.iter().map(|x| x * x).sum::<f64>().sqrt();
+            let size = if unit { length } else { sizes[code] };
+            for (channel, exact) in row.iter().enumerate() {
+                let at = code * dim + channel;
+                assert_eq!(sums[at], *exact as f32, "{code} {channel}");
+                let off = (f64::from(codes[at]) - exact / size).abs();
+                assert!(off <= 1e-7 * (exact / size).abs(), "{code} {channel}: {off}");
             }
         }
     }

@@ -119,11 +119,11 @@ fn a_level_learns_from_the_pictures_that_keep_it_alone() {
     rule.observe(&latents(), &codes, at(step, 0)).unwrap();
     plain.observe(&latents(), &codes, at(step, 0)).unwrap();
     let after: BTreeMap<String, Tensor> = rule.state().into_iter().collect();
-    for level in 0..LEVELS {
+    for (level, codes) in codes.iter().enumerate() {
         let name = format!("layers.{level}.embedding.cluster_size");
         let mut expected: Vec<f64> =
             list(&before[&name]).into_iter().map(|size| 0.8 * f64::from(size)).collect();
-        let chosen = codes[level].flatten_all().unwrap().to_vec1::<u32>().unwrap();
+        let chosen = codes.flatten_all().unwrap().to_vec1::<u32>().unwrap();
         for (row, code) in chosen.into_iter().enumerate() {
             if drawn[row / 12] > level {
                 expected[code as usize] += 0.2;

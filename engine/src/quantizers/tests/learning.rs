@@ -238,9 +238,9 @@ fn commitment_that_is_turned_up_while_a_rule_trains_brings_latents_to_their_code
             continue;
         }
         let far = [0.01, 4.0].into_iter().zip(&mut turned).map(|(weight, tiny)| {
-            tiny.train(60);
+            tiny.train(40);
             tiny.rule.turn(Knob::Commitment, weight).unwrap();
-            tiny.train(100);
+            tiny.train(70);
             tiny.far(weight)
         });
         let far: Vec<f64> = far.collect();
