@@ -36,8 +36,9 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     losses: BTreeMap<&'a str, f64>,
     images_per_second: f64,
-    #[serde(skip_serializing_if = "is_none")]
-    restarted: usize,
+    /// Dead codes that were replaced, where some were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restarted: Option<usize>,
     /// The use of each book, where there are several; what stands above is of all.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     books: &'a [BookStatistics],
@@ -156,7 +157,7 @@ fn show(event: &TrainEvent, console: &mut Console<'_, '_>) -> Result<(), Stop> {
                     BTreeMap::new()
                 },
                 images_per_second: report.images_per_second,
-                restarted: report.restarted,
+                restarted: Some(report.restarted).filter(|count| *count > 0),
                 books: if report.books.len() > 1 { &report.books } else { &[] },
             };
             let text = format!(
@@ -206,10 +207,6 @@ fn figures(report: &Report) -> String {
 
 fn by_name(values: &[(String, f64)]) -> BTreeMap<&str, f64> {
     values.iter().map(|(name, value)| (name.as_str(), *value)).collect()
-}
-
-fn is_none(count: &usize) -> bool {
-    *count == 0
 }
 
 /// The file of a model that a run starts from.

@@ -43,7 +43,7 @@ struct Shown<'a> {
 /// What stands at the right under a picture.
 enum Under {
     Figures(String),
-    Scale(Scale),
+    Scale(Scale<'static>),
 }
 
 /// What the colors of a difference mean: fixed, so that pictures can be compared.
@@ -197,7 +197,7 @@ fn difference(
     ctx: &ViewCtx<'_>,
     compared: &Arc<Compared>,
     kind: DifferenceKind,
-    scale: Scale,
+    scale: Scale<'_>,
 ) -> egui::TextureHandle {
     let values = match kind {
         DifferenceKind::Absolute => &compared.absolute,

@@ -137,19 +137,8 @@ pub(super) fn find(
     }
     if found.is_own {
         "Smalti".clone_into(&mut found.family);
-        let Some(design) = own_design(checkpoint, path)? else { return Ok((found, None)) };
-        let view = View::own(checkpoint);
-        if view.tensors.len() < checkpoint.tensors.len() {
-            let note = "the checkpoint of a training run; its model is the averages of the weights";
-            found.notes.push(note.to_owned());
-        }
-        let bad = |e: EngineError| {
-            let reason = format!("its configuration cannot be used: {e}");
-            EngineError::bad_file(path, reason, "the file is damaged or newer than this program")
-        };
-        let fitted = fit(&design, &view).map_err(bad)?;
-        found.take(design, fitted, &view);
-        return Ok((found, Some(view)));
+        let view = found.take_own(checkpoint, path)?;
+        return Ok((found, view));
     }
     let [name, folder] = names_of(path);
     let called = Called { name: &name, folder: &folder };
@@ -360,6 +349,23 @@ impl Recognized {
         let article = if title.starts_with(['A', 'E', 'I', 'O', 'U']) { "an" } else { "a" };
         self.problems.push(format!("{nearly}{article} {title}, but {error}"));
         self.hint = error.problem().hint;
+    }
+
+    /// Takes the network that Smalti's own metadata names, if that is a tokenizer.
+    fn take_own(&mut self, checkpoint: &Checkpoint, path: &Path) -> Result<Option<View>> {
+        let Some(design) = own_design(checkpoint, path)? else { return Ok(None) };
+        let view = View::own(checkpoint);
+        if view.tensors.len() < checkpoint.tensors.len() {
+            let note = "the checkpoint of a training run; its model is the averages of the weights";
+            self.notes.push(note.to_owned());
+        }
+        let bad = |e: EngineError| {
+            let reason = format!("its configuration cannot be used: {e}");
+            EngineError::bad_file(path, reason, "the file is damaged or newer than this program")
+        };
+        let fitted = fit(&design, &view).map_err(bad)?;
+        self.take(design, fitted, &view);
+        Ok(Some(view))
     }
 
     fn take(&mut self, design: Design, fitted: Fitted, view: &View) {

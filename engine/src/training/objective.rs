@@ -48,7 +48,7 @@ pub(super) struct Outcome {
 
 /// What is said of the steps since the last report.
 #[derive(Debug, Default)]
-pub(super) struct Figures {
+pub(super) struct Told {
     /// By name, such as "usage" or "accuracy".
     pub(super) figures: Vec<(String, f64)>,
     /// The use of each book.
@@ -76,7 +76,7 @@ pub(super) trait Objective: std::fmt::Debug + Send {
     fn move_on(&mut self, at: At, place: Place) -> Result<Outcome>;
 
     /// What is said since the last time; counting begins again.
-    fn figures(&mut self) -> Figures;
+    fn tell(&mut self) -> Told;
 
     /// Codes of all books together; 0 where nothing is counted.
     fn codes(&self) -> usize;

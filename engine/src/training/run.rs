@@ -195,14 +195,13 @@ const PROBE_AGAIN: Duration = Duration::from_millis(800);
 impl TrainRun {
     /// Makes the trainer.
     fn begin(&mut self, watch: &mut Watch<'_, TrainEvent>) -> Result<()> {
-        let mut trainer = match self.trainer.take() {
-            Some(trainer) => trainer,
-            None => {
-                let recipe = self.recipe.clone();
-                let supplies = Supplies::of(&recipe, &self.recipe_folder, &self.assets)?;
-                let begin = if self.resume { Begin::Resume } else { Begin::Anew };
-                Trainer::new(recipe, supplies, &self.folder, watch.device(), begin)?
-            }
+        let mut trainer = if let Some(trainer) = self.trainer.take() {
+            trainer
+        } else {
+            let recipe = self.recipe.clone();
+            let supplies = Supplies::of(&recipe, &self.recipe_folder, &self.assets)?;
+            let begin = if self.resume { Begin::Resume } else { Begin::Anew };
+            Trainer::new(recipe, supplies, &self.folder, watch.device(), begin)?
         };
         for (knob, value) in std::mem::take(&mut self.turned) {
             trainer.turn(knob, value)?;

@@ -367,7 +367,7 @@ impl Trainer {
     }
 
     fn report(&mut self, outcome: &Outcome) -> Report {
-        let told = self.objective.figures();
+        let told = self.objective.tell();
         let pace = std::mem::replace(&mut self.pace, Pace::new());
         self.pace.saved = pace.saved;
         Report {

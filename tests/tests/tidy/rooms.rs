@@ -74,7 +74,10 @@ pub(crate) const APP: Rooms<'static> = &[
     ("shell", &["ctx", "document", "files", "logging", "look", "settings", "views", "widgets"]),
     (
         "studio",
-        &["ctx", "document", "files", "gpu", "logging", "look", "runs", "settings", "shell", "views"],
+        &[
+            "ctx", "document", "files", "gpu", "logging", "look", "runs", "settings", "shell",
+            "views",
+        ],
     ),
     ("cli", &["figures", "files", "logging", "look", "settings", "shell", "studio", "views"]),
 ];

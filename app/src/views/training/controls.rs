@@ -35,7 +35,7 @@ pub(super) fn ui(
         let live = run.view.as_ref().filter(|view| !view.state.is_over());
         if let Some(view) = live {
             let id = view.id;
-            let mut control = |ui: &mut egui::Ui, text: &str, control: Control, hint: &str| {
+            let control = |ui: &mut egui::Ui, text: &str, control: Control, hint: &str| {
                 if button(ui, (text, slot), hint) {
                     ctx.send(JobCommand::Control(id, control));
                 }
@@ -104,7 +104,7 @@ fn ways_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot, run: &TrainedRun) {
         return;
     }
     let live = run.view.as_ref().filter(|view| !view.state.is_over());
-    let mut menu = |ui: &mut egui::Ui, text: &str, send: &dyn Fn(u64)| {
+    let menu = |ui: &mut egui::Ui, text: &str, send: &dyn Fn(u64)| {
         let response = named(ui.small_button(text), text, slot);
         egui::Popup::menu(&response).show(|ui| {
             egui::ScrollArea::vertical().max_height(ctx.theme.px(260.0)).show(ui, |ui| {

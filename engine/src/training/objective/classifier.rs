@@ -10,7 +10,7 @@ use super::super::augment::Augment;
 use super::super::learner::{At, Learner};
 use super::super::recipe::Recipe;
 use super::super::start::Start;
-use super::{Figures, Images, Objective, Outcome};
+use super::{Images, Objective, Outcome, Told};
 use crate::images::{Picture, to_tensor};
 use crate::kernels;
 use crate::perceptual::{Classifier, ClassifierConfig};
@@ -105,10 +105,10 @@ impl Objective for ClassifierObjective {
         Ok(Outcome { gradient_norm: self.learner.step(at)?, lr, restarted: 0 })
     }
 
-    fn figures(&mut self) -> Figures {
+    fn tell(&mut self) -> Told {
         let [all, right] = std::mem::take(&mut self.counted);
         let accuracy = right as f64 / all.max(1) as f64;
-        Figures { figures: vec![("accuracy".to_owned(), accuracy)], ..Figures::default() }
+        Told { figures: vec![("accuracy".to_owned(), accuracy)], ..Told::default() }
     }
 
     fn codes(&self) -> usize {

@@ -9,7 +9,7 @@ use super::super::learner::{At, Learner};
 use super::super::recipe::{LossWeights, Recipe, Trains};
 use super::super::start::Start;
 use super::adversary::{Adversary, check_weight};
-use super::{Figures, Images, Objective, Outcome, add_up};
+use super::{Images, Objective, Outcome, Told, add_up};
 use crate::images::Picture;
 use crate::kernels::{self, recomputing};
 use crate::layers::Weights;
@@ -87,7 +87,8 @@ impl TokenizerObjective {
             counts = saved_counts(saved, &counts)?;
         }
         // A codebook that came with the weights is not started anew.
-        let has_codebook = drawn.iter().all(|name| !name.starts_with("quantize."));
+        let is_new = |name: &String| name.starts_with("quantize.");
+        let has_codebook = start.is_from_model() && !drawn.iter().any(is_new);
         Ok(Self {
             config: config.clone(),
             device: device.clone(),
@@ -100,7 +101,7 @@ impl TokenizerObjective {
                 None => None,
             },
             frozen: weights.frozen(),
-            starts_codebook: !keeps_tokens && !(start.is_from_model() && has_codebook),
+            starts_codebook: !(keeps_tokens || has_codebook),
             keeps_tokens,
             tokenizer,
             learner,
@@ -282,7 +283,7 @@ impl Objective for TokenizerObjective {
         Ok(Outcome { gradient_norm, lr, restarted: observed.restarted })
     }
 
-    fn figures(&mut self) -> Figures {
+    fn tell(&mut self) -> Told {
         let statistics = self.counts.statistics();
         // Pixels span 2, so the peak's square is 4.
         let psnr = 10.0 * (4.0 / self.step.mse.max(1e-12)).log10();
@@ -290,7 +291,7 @@ impl Objective for TokenizerObjective {
             [("usage", statistics.usage), ("perplexity", statistics.perplexity), ("psnr", psnr)];
         let of_adversary = self.adversary.as_ref().map(Adversary::figures);
         let figures = figures.into_iter().chain(of_adversary.into_iter().flatten());
-        let told = Figures {
+        let told = Told {
             figures: figures.map(|(name, value)| (name.to_owned(), value)).collect(),
             books: statistics.books,
             counts: self.counts.counts().map(Into::into).collect(),

@@ -133,8 +133,8 @@ fn a_model_is_a_beginning_and_so_is_the_checkpoint_of_a_run() {
 #[test]
 fn a_decoder_that_is_trained_alone_leaves_every_token_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
-    for quantizer in [VQ, DEAD, FSQ] {
-        let folder = folder.path().join(&quantizer[..4]);
+    for (name, quantizer) in [("vq", VQ), ("dead", DEAD), ("fsq", FSQ)] {
+        let folder = folder.path().join(name);
         let mut twin = start(keeping(quantizer), &folder.join("twin"), false).unwrap();
         go(&mut twin, 4);
         let init = Some(twin.export().unwrap());
