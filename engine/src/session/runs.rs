@@ -95,6 +95,11 @@ impl<E> Watch<'_, E> {
         Ok(())
     }
 
+    /// The problem for which the run was paused is no more.
+    pub fn recovered(&self) {
+        lock(&self.slot.face).problem = None;
+    }
+
     /// Whether this step is one that was asked for by itself: then there should be something to see of it.
     pub fn is_single_step(&self) -> bool {
         matches!(lock(&self.slot.face).wish, Wish::StepOnce)
@@ -406,11 +411,12 @@ impl Runs {
     /// Works the runs off, a step each in turn, until the session ends.
     pub(super) fn serve(&self, device: &Device) {
         while let Some((slot, mut work)) = self.next_turn() {
+            let is_told = self.obey(&slot, &mut *work, device);
+            // Afterwards: who pauses a run and then tells it something does not want a step after that.
             let (wish, before) = {
                 let face = lock(&slot.face);
                 (face.wish, (face.state.clone(), face.problem.clone()))
             };
-            let is_told = self.obey(&slot, &mut *work, device);
             let after = match wish {
                 // Told something while it was paused: it stays so.
                 Wish::Pause if is_told && before.0 == RunState::Paused => before,

@@ -86,6 +86,8 @@ pub struct TrainRun {
     probe: Vec<Picture>,
     /// When the probe was last reconstructed, and how long that took.
     probed: Option<(Instant, Duration)>,
+    /// The steps that were done then.
+    probed_step: Option<u64>,
     /// What is turned before the first step.
     turned: Vec<(Knob, f64)>,
     last_step: Option<u64>,
@@ -114,6 +116,7 @@ impl TrainRun {
             resume,
             probe: Vec::new(),
             probed: None,
+            probed_step: None,
             turned: Vec::new(),
             last_step: None,
             at_most: None,
@@ -169,6 +172,14 @@ impl Work for TrainRun {
         if self.started.is_none() {
             self.begin(watch)?;
             return self.probe(watch);
+        }
+        // What a single step does is seen against what was there right before it.
+        let done = self.trainer.as_ref().map(Trainer::steps_done);
+        if watch.is_single_step() && self.probed_step != done {
+            match self.probe(watch)? {
+                Advance::More => {}
+                stuck => return Ok(stuck),
+            }
         }
         self.go_on(watch)
     }
@@ -230,6 +241,7 @@ impl TrainRun {
         };
         watch.append(TrainEvent::Probe { step, pictures });
         self.probed = Some((Instant::now(), started.elapsed()));
+        self.probed_step = Some(step);
         Ok(Advance::More)
     }
 
@@ -254,6 +266,7 @@ impl TrainRun {
             TrainOrder::GoTo(step) => {
                 trainer.go_to(step)?;
                 self.losses.clear();
+                watch.recovered();
                 watch.append(TrainEvent::WentTo { step, knobs: trainer.knobs() });
                 let fraction = step as f32 / trainer.recipe().steps as f32;
                 watch.progress(fraction, String::new());

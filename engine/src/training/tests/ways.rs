@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::Knob;
-use crate::training::{Keep, Trains, branch, kept_steps, stored_counts};
+use crate::training::{Keep, Trains, branch, checkpoint, kept_steps, stored_counts};
 
 const DEAD: &str = "Vq((codes: 16, update: Gradient))";
 
@@ -206,6 +206,25 @@ fn a_run_obeys_while_it_is_paused_and_says_what_it_cannot_do() {
         let log = log();
         matches!(log.last().map(|e| &**e), Some(TrainEvent::Report(report)) if report.step == 3)
     });
+    // A single step is told, with the losses that its report has.
+    let all = log();
+    let stepped = all.iter().find_map(|event| match &**event {
+        TrainEvent::Stepped { step, before, after } => Some((*step, before.clone(), after.clone())),
+        _ => None,
+    });
+    let Some(TrainEvent::Report(report)) = all.last().map(|event| &**event) else { panic!() };
+    assert_eq!(stepped, Some((3, Vec::new(), report.losses.clone())));
     session.control(run, Control::Cancel);
     until("the end", || view().state.is_over());
+
+    // The folder tells the same.
+    let stored = crate::training::stored_run(folder.path()).unwrap();
+    assert_eq!((stored.name.as_str(), stored.step, stored.steps), ("tiny", 3, 1_000_000));
+    let last = stored.reports.last().unwrap();
+    let usage = stored.columns.iter().position(|column| column == "usage").unwrap();
+    assert_eq!(last.step, 3);
+    assert!((last.values[usage] - report.figure("usage").unwrap()).abs() < 1e-5);
+    assert_eq!(stored.counts.last().unwrap().step, 3);
+    assert_eq!(stored.orders.len(), 2, "{:?}", stored.orders);
+    assert_eq!(stored.checkpoint, Some(checkpoint(folder.path())));
 }
