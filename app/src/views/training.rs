@@ -138,17 +138,7 @@ impl TrainingView {
             ui.scope_builder(UiBuilder::new().max_rect(row), |ui| {
                 ui.horizontal(|ui| {
                     for (slot, _) in runs {
-                        let hue = ctx.theme.family(*slot as usize);
-                        let text = egui::RichText::new(slot.letter()).color(hue);
-                        let response = ui.selectable_label(*slot == picked, text.strong());
-                        response.widget_info(|| {
-                            let label = format!("Run {}", slot.letter());
-                            let is_picked = *slot == picked;
-                            egui::WidgetInfo::selected(egui::Role::Button, true, is_picked, label)
-                        });
-                        if response.clicked() {
-                            self.picked = Some(*slot);
-                        }
+                        self.letter_ui(ui, ctx, *slot, *slot == picked);
                     }
                 });
             });
@@ -156,6 +146,19 @@ impl TrainingView {
         }
         if let Some((slot, run)) = runs.iter().find(|(slot, _)| *slot == picked) {
             self.column_ui(ui, ctx, place, (*slot, run.as_ref()));
+        }
+    }
+
+    /// The letter of a run, to pick it.
+    fn letter_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot, is_picked: bool) {
+        let text = egui::RichText::new(slot.letter()).color(ctx.theme.family(slot as usize));
+        let response = ui.selectable_label(is_picked, text.strong());
+        response.widget_info(|| {
+            let label = format!("Run {}", slot.letter());
+            egui::WidgetInfo::selected(egui::Role::Button, true, is_picked, label)
+        });
+        if response.clicked() {
+            self.picked = Some(slot);
         }
     }
 

@@ -68,7 +68,9 @@ fn title(name: &str) -> String {
 }
 
 /// How values of a number are said, and between what they lie if that is fixed.
-fn scale(name: &str) -> (fn(f64) -> String, Option<(f64, f64)>) {
+type Said = (fn(f64) -> String, Option<(f64, f64)>);
+
+fn scale(name: &str) -> Said {
     match name {
         "usage" | "accuracy" => (percent, Some((0.0, 1.0))),
         "perplexity" => (whole, None),
@@ -146,8 +148,7 @@ impl Curves {
     }
 
     fn tabs_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>, names: &[String], now: &str) {
-        let (theme, colors) = (ctx.theme, &ctx.theme.colors);
-        let row = vec2(ui.available_width(), theme.px(22.0));
+        let row = vec2(ui.available_width(), ctx.theme.px(22.0));
         ui.allocate_ui_with_layout(row, Layout::right_to_left(Align::Center), |ui| {
             ui.set_min_size(row);
             let log = ui.selectable_label(self.is_logarithmic, "log");
@@ -160,32 +161,28 @@ impl Curves {
                     .scroll_bar_visibility(egui::scroll_area::ScrollBarVisibility::AlwaysHidden)
                     .show(ui, |ui| {
                         for name in names {
-                            let is_now = name == now;
-                            let (font, color) = if is_now {
-                                (theme.strong(), colors.text)
-                            } else {
-                                (theme.body(), colors.dim)
-                            };
-                            let text = RichText::new(title(name)).font(font).color(color);
-                            let response = ui.add(
-                                egui::Label::new(text).sense(Sense::click()).selectable(false),
-                            );
-                            response.widget_info(|| {
-                                let title = title(name);
-                                egui::WidgetInfo::selected(egui::Role::Tab, true, is_now, title)
-                            });
-                            if is_now {
-                                let y = response.rect.bottom() + 2.0;
-                                let gold = Stroke::new(2.0, colors.gold);
-                                ui.painter().hline(response.rect.x_range(), y, gold);
-                            }
-                            if response.clicked() {
-                                self.picked = Some(name.clone());
-                            }
+                            self.tab_ui(ui, ctx, name, name == now);
                         }
                     });
             });
         });
+    }
+
+    fn tab_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>, name: &str, is_now: bool) {
+        let (theme, colors) = (ctx.theme, &ctx.theme.colors);
+        let (font, color) =
+            if is_now { (theme.strong(), colors.text) } else { (theme.body(), colors.dim) };
+        let text = RichText::new(title(name)).font(font).color(color);
+        let response = ui.add(egui::Label::new(text).sense(Sense::click()).selectable(false));
+        response
+            .widget_info(|| egui::WidgetInfo::selected(egui::Role::Tab, true, is_now, title(name)));
+        if is_now {
+            let y = response.rect.bottom() + 2.0;
+            ui.painter().hline(response.rect.x_range(), y, Stroke::new(2.0, colors.gold));
+        }
+        if response.clicked() {
+            self.picked = Some(name.to_owned());
+        }
     }
 }
 

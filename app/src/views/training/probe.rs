@@ -26,6 +26,7 @@ pub(super) struct Pictures {
 }
 
 /// Where the pictures are drawn.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Strip {
     pub(super) place: Rect,
     pub(super) side: f32,
