@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use super::counts_file;
+use super::kept;
 use super::metrics::MetricsFile;
 use super::state;
-use super::{checkpoint, kept};
+use super::trainer::checkpoint;
 use crate::{EngineError, Result};
 
 /// Makes the folder of a run that goes on from the latest checkpoint of the run in `from`, or from the kept one

@@ -7,6 +7,7 @@
 mod augment;
 mod branch;
 mod counts_file;
+mod keep;
 mod kept;
 mod learner;
 mod metrics;
@@ -27,7 +28,8 @@ mod trainer;
 pub use augment::Augment;
 pub use branch::branch;
 pub use counts_file::{StoredCounts, stored_counts};
-pub use kept::{Keep, kept_steps};
+pub use keep::Keep;
+pub use kept::kept_steps;
 pub use optimizer::{AdamW, Gradients, Optimizer};
 pub use orders::Order;
 pub use recipe::{

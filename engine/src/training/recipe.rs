@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::augment::Augment;
-use super::kept::Keep;
+use super::keep::Keep;
 use super::optimizer::Optimizer;
 use crate::adversarial::DiscriminatorConfig;
 use crate::data::worlds::Worlds;
@@ -398,10 +398,19 @@ mod tests {
     #[test]
     fn shipped_recipes_can_be_read() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/recipes");
-        for name in ["worlds-fsq", "worlds-vqvae"] {
-            let recipe = Recipe::read(&folder.join(format!("{name}.ron"))).unwrap();
-            assert_eq!(recipe.name, name);
-            assert_eq!(recipe.tokenizer.unwrap().network.factor(), 4);
+        let files: Vec<PathBuf> =
+            folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert!(files.len() > 2, "{files:?}");
+        for path in files {
+            let recipe = Recipe::read(&path).unwrap();
+            assert_eq!(Some(recipe.name.as_str()), path.file_stem().unwrap().to_str());
+            let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets");
+            let init = recipe.init_path(&folder, &models);
+            assert!(
+                init.is_none_or(|init| init.is_file()),
+                "{}: what it starts from",
+                path.display()
+            );
         }
     }
 }

@@ -10,7 +10,7 @@ use super::super::augment::Augment;
 use super::super::learner::{At, Learner};
 use super::super::recipe::Recipe;
 use super::super::start::Start;
-use super::{Images, Objective, Outcome, Told};
+use super::rule::{Images, Objective, Outcome, Told};
 use crate::images::{Picture, to_tensor};
 use crate::kernels;
 use crate::perceptual::{Classifier, ClassifierConfig};

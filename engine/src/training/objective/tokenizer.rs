@@ -9,7 +9,7 @@ use super::super::learner::{At, Learner};
 use super::super::recipe::{LossWeights, Recipe, Trains};
 use super::super::start::Start;
 use super::adversary::{Adversary, check_weight};
-use super::{Images, Objective, Outcome, Told, add_up};
+use super::rule::{Images, Objective, Outcome, Told, add_up};
 use crate::images::Picture;
 use crate::kernels::{self, recomputing};
 use crate::layers::Weights;
