@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use serde::Serialize;
 use smalti_engine::images::WorkingSize;
-use smalti_engine::measure::{self, BookCounts, BookStatistics};
+use smalti_engine::measure::{self, BookCounts};
 use smalti_engine::questions::{
     Comparison, Encode, ImageRef, LoadImage, LpipsLike, ModelFacts, ModelInfo, ModelRef, OwnSide,
     PastedPicture, Sizes, SourceFacts, SourceInfo, SourceRef, Stamp,
@@ -15,47 +14,13 @@ use super::arguments;
 use super::books;
 use super::console::Console;
 use super::engine::Engine;
+use super::measured::Line;
 use super::pareto::Figure;
 use super::skipped::Skipped;
 use super::stop::Stop;
 
 /// Of `worlds`, which has no end, this many are measured when no limit is given.
 const WORLDS: u64 = 256;
-
-#[derive(Debug, Serialize)]
-pub(super) struct Line {
-    pub(super) model: String,
-    /// Of a tokenizer with residual levels whose first few are measured alone: how many.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) levels: Option<usize>,
-    /// Images that were measured, and images of the set, if it has an end: if there are more, this
-    /// is a sample.
-    pub(super) images: u64,
-    of_images: Option<u64>,
-    /// Width and height at which they were measured.
-    pub(super) size: String,
-    /// Images that were smaller than that.
-    enlarged: usize,
-    pub(super) psnr: f64,
-    pub(super) ssim: f64,
-    /// By the shipped judge, if it is there; not published LPIPS.
-    pub(super) lpips_like: Option<f64>,
-    proxy_fd: Option<f64>,
-    /// Share of the spectral energy of reconstructions above half of Nyquist's frequency, and that of the
-    /// images.
-    pub(super) fine_detail: f64,
-    pub(super) fine_detail_of_images: f64,
-    /// Of the codes of all books; perplexity is 2^entropy, of several books by their mean entropy.
-    pub(super) usage: f64,
-    pub(super) perplexity: f64,
-    pub(super) bits_per_pixel: f64,
-    pub(super) entropy_bits_per_pixel: f64,
-    encode_seconds: f64,
-    decode_seconds: f64,
-    /// Each book, where there are several.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    books: Vec<BookStatistics>,
-}
 
 pub(super) fn run(
     options: &arguments::Evaluate,

@@ -14,6 +14,7 @@ mod encode;
 mod engine;
 mod evaluate;
 mod inspect;
+mod measured;
 mod outputs;
 mod pareto;
 mod render;

@@ -9,7 +9,7 @@ use smalti_engine::questions::{AsJpeg, ImageRef, LpipsLike, PastedPicture, Worki
 
 use super::console::Console;
 use super::engine::Engine;
-use super::evaluate::Line;
+use super::measured::Line;
 use super::outputs::Outputs;
 use super::stop::Stop;
 use crate::figures::pareto::{Pareto, Point};

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 use smalti_engine::measure::BookStatistics;
 use smalti_engine::questions::ModelRef;
 use smalti_engine::session::{Control, RunId, RunState, RunView};
@@ -31,7 +32,7 @@ struct Line<'a> {
     seconds: f64,
     loss: f64,
     #[serde(flatten)]
-    figures: BTreeMap<&'a str, f64>,
+    figures: Map<String, Value>,
     /// Each loss by name, where there is more than the sum.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     losses: BTreeMap<&'a str, f64>,
@@ -150,7 +151,11 @@ fn show(event: &TrainEvent, console: &mut Console<'_, '_>) -> Result<(), Stop> {
                 step: report.step,
                 seconds: report.seconds,
                 loss: report.loss(),
-                figures: by_name(&report.figures),
+                figures: report
+                    .figures
+                    .iter()
+                    .map(|(name, x)| (name.clone(), (*x).into()))
+                    .collect(),
                 losses: if report.losses.len() > 2 {
                     by_name(&report.losses[1..])
                 } else {

@@ -339,6 +339,7 @@ fn interrupted(trainer: &mut Trainer, error: EngineError) -> Result<Advance> {
     if trainer.steps_done() == 0 || matches!(error, EngineError::Cancelled) {
         return Err(error);
     }
+    let error = trainer.diverged(error);
     let mut problem = error.problem();
     if !trainer.is_whole() {
         // A kept checkpoint is better than what is in memory; the person may go there.

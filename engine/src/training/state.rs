@@ -108,6 +108,15 @@ fn metadata_of(path: &Path, bytes: &[u8]) -> Result<Value> {
     let (_, header) = safetensors::SafeTensors::read_metadata(bytes)
         .map_err(|error| bad(format!("no checkpoint: {error}")))?;
     let text = header.metadata().as_ref().and_then(|m| m.get("smalti")).cloned();
+    metadata_from(path, text)
+}
+
+/// What is written beside the tensors of a run's checkpoint, from its text.
+fn metadata_from(path: &Path, text: Option<String>) -> Result<Value> {
+    let bad = |reason: String| {
+        let hint = "start the run anew without --resume, or choose its own folder";
+        EngineError::bad_file(path, reason, hint)
+    };
     let metadata: Value = text
         .and_then(|text| serde_json::from_str(&text).ok())
         .ok_or_else(|| bad("no checkpoint of a run".to_owned()))?;
@@ -118,15 +127,18 @@ fn metadata_of(path: &Path, bytes: &[u8]) -> Result<Value> {
     Ok(metadata)
 }
 
-/// What is written beside the tensors of a run's checkpoint, without reading the tensors.
+/// The same, without reading the tensors.
 fn head_of(path: &Path) -> Result<Value> {
     let io = |source| EngineError::io(path, source);
     let mut file = File::open(path).map_err(io)?;
-    let mut bytes = vec![0; 8];
-    file.read_exact(&mut bytes).map_err(io)?;
-    let length = bytes.iter().rev().fold(0, |n: u64, byte| n << 8 | u64::from(*byte));
-    file.take(length.min(MOST_HEADER)).read_to_end(&mut bytes).map_err(io)?;
-    metadata_of(path, &bytes)
+    let mut length = [0; 8];
+    file.read_exact(&mut length).map_err(io)?;
+    let mut header = Vec::new();
+    file.take(u64::from_le_bytes(length).min(MOST_HEADER)).read_to_end(&mut header).map_err(io)?;
+    let header: Option<Value> = serde_json::from_slice(&header).ok();
+    let text =
+        header.and_then(|header| header["__metadata__"]["smalti"].as_str().map(str::to_owned));
+    metadata_from(path, text)
 }
 
 /// The steps that a run had done when it wrote a checkpoint.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 
 use super::counts_file::CountsFile;
 use super::kept;
@@ -342,19 +342,39 @@ impl Trainer {
         Ok(outcome)
     }
 
+    /// After an error of the network: if the last step left weights that are no numbers, that is what is said,
+    /// and an earlier checkpoint is better than they are.
+    pub(super) fn diverged(&mut self, error: EngineError) -> EngineError {
+        let is_number = |tensor: &Tensor| {
+            let sum = tensor.to_dtype(DType::F64).and_then(|t| t.sum_all()?.to_scalar::<f64>());
+            sum.is_ok_and(f64::is_finite)
+        };
+        let is_good = self.objective.state().is_ok_and(|state| state.values().all(is_number));
+        if is_good || matches!(error, EngineError::Cancelled) {
+            return error;
+        }
+        self.is_whole = false;
+        let reason =
+            format!("the weights are no numbers any more at step {}: {error}", self.done.step);
+        EngineError::bad_input("training", reason, self.way_back())
+    }
+
+    fn way_back(&self) -> &'static str {
+        if checkpoint(&self.folder).is_file() || !self.kept().is_empty() {
+            "the last good checkpoint is kept: go on from there with a lower learning rate"
+        } else {
+            "start again with a lower learning rate"
+        }
+    }
+
     fn check_finite(&self) -> Result<()> {
         let losses = self.objective.losses();
         // The total comes first; what made it so says more.
         match losses.iter().rev().find(|(_, value)| !value.is_finite()) {
             None => Ok(()),
             Some((name, value)) => {
-                let last = if checkpoint(&self.folder).is_file() {
-                    "the last good checkpoint is kept: go on from there with a lower learning rate"
-                } else {
-                    "start again with a lower learning rate"
-                };
                 let reason = format!("the loss {name} is {value} at step {}", self.done.step);
-                Err(EngineError::bad_input("training", reason, last))
+                Err(EngineError::bad_input("training", reason, self.way_back()))
             }
         }
     }

@@ -222,6 +222,8 @@ fn evaluate_counts_a_folder_and_skips_what_is_broken() {
             "ssim",
             "lpips_like",
             "proxy_fd",
+            "fine_detail",
+            "fine_detail_of_images",
             "usage",
             "perplexity",
             "bits_per_pixel",

@@ -53,7 +53,6 @@ pub(crate) const ENGINE: Rooms<'static> = &[
             "data",
             "error",
             "images",
-            "knob",
             "layers",
             "measure",
             "perceptual",

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use egui::Modifiers;
 use egui_kittest::kittest::Queryable;
 use smalti::document::{Open, Panel, RecipeRef, RunFolder, Slot, ViewId};
 use smalti::studio::StudioOptions;
@@ -12,7 +11,7 @@ use smalti_engine::session::RunState;
 use smalti_engine::training::TrainEvent;
 use smalti_tests::tiny::write_png;
 use smalti_tests::window::{
-    Window, click, click_label, empty, labels, open_sized, rect_of, says, send, settle, tab,
+    Window, click_label, drag, empty, labels, open_sized, rect_of, says, send, settle, tab,
 };
 
 /// A recipe of a codebook of 16 codes over one picture beside it.
@@ -129,9 +128,8 @@ fn a_knob_is_turned_while_the_run_goes_on_and_the_curve_says_when() {
     paused(&mut window, write_recipe(desk.path(), "small", (1_000_000, "1e-2")));
     // A single run has room for its knobs.
     let rail = rect_of(&window, "learning rate A");
-    let at = rail.left_center() + egui::vec2(rail.width() * 0.25, 0.0);
-    click(&mut window, at, Modifiers::NONE);
-    until(&mut window, "restart threshold");
+    let at = |part: f32| rail.left_center() + egui::vec2(rail.width() * part, 0.0);
+    drag(&mut window, at(0.4), at(0.25));
     let turned = |window: &Window| {
         log(window, 0).iter().rev().find_map(|event| match &**event {
             TrainEvent::Turned(order) => Some(*order),
@@ -145,7 +143,7 @@ fn a_knob_is_turned_while_the_run_goes_on_and_the_curve_says_when() {
         window.step();
         std::thread::sleep(Duration::from_millis(2));
     }
-    let order = turned(&window).unwrap();
+    let order = turned(&window).unwrap_or_else(|| panic!("{:?} at {rail}", labels(&window, "")));
     assert_eq!((order.knob, order.step), (Knob::LearningRate, step_said(&window, "paused")));
     assert!((1e-6..1e-2).contains(&order.value), "{order:?}");
     assert!(says(&window, "need a new run"), "what cannot be turned is said");
@@ -229,9 +227,9 @@ fn a_loss_that_is_no_number_is_told_with_the_way_back() {
     let (desk, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut window = open(home.path());
     send(&mut window, Open::Path(write_recipe(desk.path(), "wild", (1_000_000, "1e30"))));
-    until(&mut window, "the loss ");
+    until(&mut window, "at step ");
     assert!(says(&window, "lower learning rate"), "with what to do");
     click_label(&mut window, "Go back to step 0 A");
     until(&mut window, "paused · step 0 of");
-    assert!(!says(&window, "the loss "), "{:?}", labels(&window, "the loss "));
+    assert!(!says(&window, "at step "), "{:?}", labels(&window, "at step "));
 }
