@@ -102,6 +102,9 @@ fn loader_threads(device: &Device) -> usize {
     if device.is_cpu() { cores.div_ceil(6) } else { cores.saturating_sub(2).max(1) }
 }
 
+/// A weight this far from 0 is of no use.
+const FAR: f32 = 1e12;
+
 impl Trainer {
     /// Starts a run in `folder`, or resumes the one whose checkpoint lies there.
     ///
@@ -342,20 +345,21 @@ impl Trainer {
         Ok(outcome)
     }
 
-    /// After an error of the network: if the last step left weights that are no numbers, that is what is said,
-    /// and an earlier checkpoint is better than they are.
+    /// After an error of the network: if the last step left weights that no network can use, that is what is
+    /// said, and an earlier checkpoint is better than they are.
     pub(super) fn diverged(&mut self, error: EngineError) -> EngineError {
-        let is_number = |tensor: &Tensor| {
-            let sum = tensor.to_dtype(DType::F64).and_then(|t| t.sum_all()?.to_scalar::<f64>());
-            sum.is_ok_and(f64::is_finite)
+        let is_of_use = |tensor: &Tensor| {
+            let values =
+                tensor.to_dtype(DType::F32).and_then(|t| t.flatten_all()?.to_vec1::<f32>());
+            values.is_ok_and(|values| values.iter().all(|value| value.abs() < FAR))
         };
-        let is_good = self.objective.state().is_ok_and(|state| state.values().all(is_number));
+        let is_good = self.objective.model().is_ok_and(|model| model.values().all(is_of_use));
         if is_good || matches!(error, EngineError::Cancelled) {
             return error;
         }
         self.is_whole = false;
         let reason =
-            format!("the weights are no numbers any more at step {}: {error}", self.done.step);
+            format!("the weights are of no use any more at step {}: {error}", self.done.step);
         EngineError::bad_input("training", reason, self.way_back())
     }
 

@@ -27,7 +27,7 @@ fn write_recipe(folder: &Path, name: &str, (steps, lr): (u32, &str)) -> PathBuf 
             z_channels: 3, embed_dim: 2, mid: false, norm_groups: 2),
             quantizer: Vq((codes: 16, update: Ema, decay: 0.9, restart: 0.5, start: Data(2)))),
         data: [(weight: 1, from: Path(\"pictures\"))], crop: (side: 8, mirror: true),
-        batch: 2, steps: {steps}, optimizer: (lr: {lr}), report_every: 2,
+        batch: 2, steps: {steps}, optimizer: (lr: {lr}), report_every: 1,
         keep: (every: 5, megabytes: 50))"
     );
     let path = folder.join(format!("{name}.ron"));
