@@ -1,11 +1,11 @@
 //! Things small enough to be made inside a test: a tokenizer, a picture.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use safetensors::tensor::{Dtype, TensorView};
+use candle_core::Tensor;
 use smalti_engine::layers::Weights;
-use smalti_engine::quantizers::{FsqConfig, QuantizerConfig};
+use smalti_engine::quantizers::{FsqConfig, QuantizerConfig, ResidualVqConfig, VqConfig};
 use smalti_engine::tokenizers::{LdmConfig, TokenizerConfig, build};
 
 /// The tokenizer of [`tiny_model`]: two pixels a token, FSQ with 5 x 4 codes.
@@ -38,26 +38,43 @@ pub fn tiny_model(path: &Path) {
 /// # Panics
 /// If it cannot be made or written.
 pub fn model_of(config: &TokenizerConfig, path: &Path) {
+    write_model(config, fresh(config), path);
+}
+
+/// Writes a tokenizer of three residual levels of 16 codes, each finer than the one before, as what is left
+/// over is; two pixels a token.
+///
+/// # Panics
+/// If it cannot be made or written.
+pub fn residual_model(path: &Path) {
+    let vq = VqConfig { codes: 16, ..VqConfig::default() };
+    let levels = ResidualVqConfig { levels: 3, vq, ..ResidualVqConfig::default() };
+    let config = TokenizerConfig { quantizer: QuantizerConfig::Residual(levels), ..tiny_config() };
+    let mut tensors = fresh(&config);
+    // No gradient trains its codes: these are drawn here.
+    for level in 0..3_u32 {
+        let codes: Vec<f32> = (0..32)
+            .map(|i| ((i * 7 + level * 3) % 11) as f32 / 5.0 / (level + 1) as f32 - 0.9)
+            .collect();
+        let codes = Tensor::from_vec(codes, (16, 2), &crate::device());
+        let codes = codes.unwrap_or_else(|e| panic!("{e}"));
+        tensors.insert(format!("quantize.layers.{level}.embedding.weight"), codes);
+    }
+    write_model(&config, tensors, path);
+}
+
+/// Weights as they are drawn.
+fn fresh(config: &TokenizerConfig) -> BTreeMap<String, Tensor> {
     let weights = Weights::fresh(1, &crate::device());
     build(config, &weights).unwrap_or_else(|e| panic!("{e}"));
-    let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = weights
-        .vars()
-        .into_iter()
-        .map(|(name, var)| {
-            let values = var.flatten_all().and_then(|t| t.to_vec1::<f32>());
-            let values = values.unwrap_or_else(|e| panic!("{name}: {e}"));
-            let bytes = values.iter().flat_map(|x| x.to_le_bytes()).collect();
-            (name, var.dims().to_vec(), bytes)
-        })
-        .collect();
-    let views = tensors.iter().map(|(name, shape, bytes)| {
-        let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
-        (name.as_str(), view.unwrap_or_else(|e| panic!("{name}: {e}")))
-    });
+    weights.vars().into_iter().map(|(name, var)| (name, var.as_tensor().clone())).collect()
+}
+
+fn write_model(config: &TokenizerConfig, tensors: BTreeMap<String, Tensor>, path: &Path) {
     let text =
         serde_json::json!({ "format": 1, "kind": "tokenizer", "config": config }).to_string();
     let metadata = HashMap::from([("smalti".to_owned(), text)]);
-    safetensors::serialize_to_file(views, Some(metadata), path)
+    safetensors::serialize_to_file(tensors, Some(metadata), path)
         .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
 }
 

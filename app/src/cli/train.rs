@@ -126,6 +126,10 @@ fn follow(
         };
         for event in engine.session().log::<TrainEvent>(run, shown) {
             shown += 1;
+            // Who reads what is printed may be slower than the run is.
+            if console.check().is_err() {
+                engine.session().control(run, Control::Cancel);
+            }
             show(&event, console)?;
             latest = Some(event);
         }
@@ -186,6 +190,7 @@ fn show(event: &TrainEvent, console: &mut Console<'_, '_>) -> Result<(), Stop> {
         }
         TrainEvent::Started { .. }
         | TrainEvent::Probe { .. }
+        | TrainEvent::Waits { .. }
         | TrainEvent::Stepped { .. }
         | TrainEvent::Kept(_)
         | TrainEvent::WentTo { .. }

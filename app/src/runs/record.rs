@@ -122,6 +122,7 @@ impl Record {
             TrainEvent::Probe { step, pictures } => {
                 self.probe = Some(Probe { step: *step, pictures: Arc::clone(pictures) });
             }
+            TrainEvent::Waits { step } => self.step = *step,
             TrainEvent::Stepped { step, before, after } => {
                 let probe = self.probe.clone();
                 let (before, after) = (before.clone(), after.clone());
@@ -281,6 +282,15 @@ mod tests {
         assert!(record.turned.is_empty(), "it was turned after that step was done");
         assert_eq!(record.knobs, [(Knob::LearningRate, 0.1)]);
         assert_eq!(record.history.rows(0).unwrap().1.values.len(), 2);
+    }
+
+    #[test]
+    fn a_run_that_waits_says_where_it_stands_not_where_it_last_reported() {
+        let mut record = Record::default();
+        record.take(&[report(20, 2.0, &[1]), Arc::new(TrainEvent::Waits { step: 33 })]);
+        assert_eq!(record.step, 33);
+        record.take(&[report(40, 2.0, &[1])]);
+        assert_eq!(record.step, 40);
     }
 
     #[test]

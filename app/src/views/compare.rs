@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use egui::{Color32, Rect, Stroke, pos2, vec2};
-use smalti_engine::questions::{Compared, Encoded, Reconstruct};
+use smalti_engine::questions::{Compared, Comparison, Encoded, ModelRef, Reconstruct};
 use smalti_engine::session::Reply;
 
 use super::tokens::sheet::Sheet;
-use super::tokens::{compared_figures, decoded, figures_of, hovered_cell, is_spatial};
+use super::tokens::{compared_figures, decoded, figures_of, hovered_cell, is_spatial, original_of};
 use super::view::View;
 use crate::ctx::ViewCtx;
-use crate::document::{CompareMode, DifferenceKind, Look, Slot};
+use crate::document::{CompareMode, DifferenceKind, Edit, Look, Slot};
 use crate::look::palette::FULL_DIFFERENCE;
 use crate::look::textures::{Sampling, Source};
 use crate::look::theme::space;
@@ -79,6 +79,7 @@ impl View for CompareView {
             picker::model(ui, ctx, *slot);
         }
         picker::model(ui, ctx, Slot::A);
+        levels_ui(ui, ctx);
         let looks = &ctx.document.looks;
         ui.menu_button(looks.difference.label(), |ui| {
             for kind in DifferenceKind::ALL {
@@ -113,7 +114,7 @@ impl View for CompareView {
         let others: Vec<(String, Reply<Compared>)> =
             Slot::OTHERS.iter().filter_map(|slot| other(ctx, *slot)).collect();
         let area = ui.available_rect_before_wrap().shrink(space::M);
-        let name = ctx.document.model.label();
+        let name = with_levels(ctx, Slot::A, encoded);
         match (ctx.document.looks.compare, first.best()) {
             (_, None) => {
                 ui.label(ctx.theme.label("Decoding…"));
@@ -147,10 +148,70 @@ impl View for CompareView {
 /// Another tokenizer's name and reconstruction. Its tokens may have another layout and its pictures
 /// another size: each is compared with the original as it was encoded by it.
 fn other(ctx: &ViewCtx<'_>, slot: Slot) -> Option<(String, Reply<Compared>)> {
-    let name = ctx.document.model(slot)?.label();
-    let question = Reconstruct(ctx.encode_question(slot)?);
     let model = ctx.document.model(slot)?;
-    Some((name, ctx.compared(("compared", slot), model, &question)))
+    let (name, place) = (model.label(), ("compared", slot));
+    let question = Reconstruct(ctx.encode_question(slot)?);
+    let (Some(part), true) = (ctx.document.selection.part, adds_up(ctx, slot)) else {
+        return Some((name, ctx.compared(place, model, &question)));
+    };
+    let encoded = match ctx.encoded(slot)? {
+        Reply::Failed(problem) => return Some((name, Reply::Failed(problem))),
+        reply => reply.best().cloned(),
+    };
+    // Until it is encoded there is nothing to leave out.
+    let Some(encoded) = encoded else {
+        return Some((name, ctx.compared(place, model, &question)));
+    };
+    let name = with_levels(ctx, slot, &encoded);
+    let tokens = encoded.tokens.up_to(usize::from(part) + 1);
+    let question =
+        Comparison { original: original_of(ctx, &encoded), tokens, model: model.clone() };
+    Some((name, ctx.compared(place, model, &question)))
+}
+
+/// Whether the first parts of a tokenizer's tokens decode without those behind them.
+fn adds_up(ctx: &ViewCtx<'_>, slot: Slot) -> bool {
+    ctx.facts(slot).is_some_and(|facts| facts.best().is_some_and(|facts| facts.facts.prefixes))
+}
+
+/// How many parts there are whose last ones can be left out, of the tokenizer that has most; 1 if none can.
+fn levels(ctx: &ViewCtx<'_>) -> usize {
+    let slots = [Slot::A].into_iter().chain(Slot::OTHERS);
+    let counts = slots
+        .filter(|slot| adds_up(ctx, *slot))
+        .filter_map(|slot| Some(ctx.encoded(slot)?.best()?.tokens.parts().len()));
+    counts.max().unwrap_or(1)
+}
+
+/// The name of a tokenizer, and how many of its levels are decoded where some are left out.
+fn with_levels(ctx: &ViewCtx<'_>, slot: Slot, encoded: &Encoded) -> String {
+    let name = ctx.document.model(slot).map_or_else(String::new, ModelRef::label);
+    let all = encoded.tokens.parts().len();
+    match ctx.document.selection.part {
+        Some(part) if adds_up(ctx, slot) && usize::from(part) + 1 < all => {
+            format!("{name} · {} of {all} levels", part + 1)
+        }
+        _ => name,
+    }
+}
+
+/// Slides from the first level, or the coarsest scale, alone to all of them.
+fn levels_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+    let all = levels(ctx);
+    if all < 2 {
+        return;
+    }
+    let now = ctx.document.selection.part.map_or(all, |part| usize::from(part) + 1).min(all);
+    let mut wanted = now;
+    let slider = egui::Slider::new(&mut wanted, 1..=all)
+        .custom_formatter(|value, _| format!("{value} of {all}"))
+        .text("levels");
+    ui.add(slider).on_hover_text(
+        "How many levels, or scales, are decoded; those behind them are left out, and cost no bits",
+    );
+    if wanted != now {
+        ctx.send(Edit::SelectPart((wanted < all).then(|| (wanted - 1) as u16)));
+    }
 }
 
 fn original(ctx: &ViewCtx<'_>, encoded: &Encoded) -> Shown<'static> {

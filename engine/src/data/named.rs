@@ -1,33 +1,27 @@
-//! A set whose images without a class are given one.
+//! A set that is one class as a whole.
 
 use std::sync::Arc;
 
 use super::{Sample, Source};
 use crate::Result;
 
-/// A source, and the class of those of its images that have none.
+/// A source whose images are all of one class, whichever classes they have by themselves.
 #[derive(Debug)]
 pub struct Named {
     source: Arc<dyn Source>,
-    classes: Vec<String>,
-    class: u32,
+    classes: [String; 1],
 }
 
 impl Named {
-    /// A class for what has none; one of the source's own, or a new one behind them.
+    /// All of a source's images as one class.
     pub fn new(source: Arc<dyn Source>, class: &str) -> Self {
-        let mut classes = source.classes().to_vec();
-        let known = classes.iter().position(|known| known == class);
-        let number = known.unwrap_or(classes.len());
-        if known.is_none() {
-            classes.push(class.to_owned());
-        }
-        Self { source, classes, class: number as u32 }
+        Self { source, classes: [class.to_owned()] }
     }
+}
 
-    fn named(&self, sample: Sample) -> Sample {
-        Sample { class: sample.class.or(Some(self.class)), ..sample }
-    }
+/// As a sample of the only class.
+fn named(sample: Sample) -> Sample {
+    Sample { class: Some(0), ..sample }
 }
 
 impl Source for Named {
@@ -38,11 +32,10 @@ impl Source for Named {
         &self.classes
     }
     fn class_of(&self, index: u64) -> Option<u32> {
-        let is_there = index < self.len();
-        self.source.class_of(index).or_else(|| is_there.then_some(self.class))
+        (index < self.len()).then_some(0)
     }
     fn sample(&self, index: u64, side: u32) -> Result<Sample> {
-        Ok(self.named(self.source.sample(index, side)?))
+        Ok(named(self.source.sample(index, side)?))
     }
     fn size(&self) -> Option<[u32; 2]> {
         self.source.size()
@@ -51,7 +44,7 @@ impl Source for Named {
         self.source.painted_size(index, side)
     }
     fn sample_part(&self, index: u64, side: u32, part: [u32; 4]) -> Result<Sample> {
-        Ok(self.named(self.source.sample_part(index, side, part)?))
+        Ok(named(self.source.sample_part(index, side, part)?))
     }
     fn describe(&self) -> String {
         self.source.describe()
@@ -90,19 +83,19 @@ mod tests {
     }
 
     #[test]
-    fn images_without_a_class_get_one_and_the_others_keep_theirs() {
+    fn all_images_are_of_the_class_that_is_given_also_those_that_have_one() {
         let worlds: Arc<dyn Source> = Arc::new(Worlds::training(1));
         let plain: Arc<dyn Source> = Arc::new(Named::new(Arc::new(Plain), "photograph"));
         assert_eq!(plain.classes(), ["photograph"]);
         assert_eq!((plain.class_of(1), plain.class_of(2)), (Some(0), None));
-        let mix = Mix::new(vec![(Arc::clone(&worlds), 1.0), (plain, 1.0)], 3).unwrap();
+        let painted: Arc<dyn Source> = Arc::new(Named::new(Arc::clone(&worlds), "painted"));
+        let mix = vec![(Arc::clone(&worlds), 1.0), (plain, 1.0), (painted, 1.0)];
+        let mix = Mix::new(mix, 3).unwrap();
         let known = worlds.classes().len();
-        assert_eq!(mix.classes().len(), known + 1);
+        assert_eq!(mix.classes()[known..], ["photograph", "painted"]);
         let classes: Vec<u32> =
-            (0..40).map(|index| mix.sample(index, 8).unwrap().class.unwrap()).collect();
-        assert!(classes.iter().all(|class| *class as usize <= known));
-        assert!(classes.contains(&(known as u32)) && classes.iter().any(|c| (*c as usize) < known));
-        let first = worlds.classes()[0].clone();
-        assert_eq!(Named::new(worlds, &first).classes().len(), known, "one that is there already");
+            (0..60).map(|index| mix.sample(index, 8).unwrap().class.unwrap()).collect();
+        assert!(classes.contains(&(known as u32)) && classes.contains(&(known as u32 + 1)));
+        assert!(classes.iter().any(|class| (*class as usize) < known));
     }
 }

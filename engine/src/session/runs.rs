@@ -46,7 +46,7 @@ pub trait Work: Send + 'static {
     /// # Errors
     /// If it cannot be kept. Then the run stays, paused with that problem, and this is called again when it
     /// is cancelled or the session ends.
-    fn keep(&mut self) -> Result<()> {
+    fn keep(&mut self, _watch: &mut Watch<'_, Self::Entry>) -> Result<()> {
         Ok(())
     }
     /// Does what it is told, between two steps, also while it is paused. What cannot be done it says in its
@@ -248,7 +248,7 @@ type Order = Box<dyn Any + Send>;
 
 trait AnyWork: Send {
     fn step(&mut self, device: &Device, waker: &Waker, slot: &Slot) -> Result<Advance>;
-    fn keep(&mut self) -> Result<()>;
+    fn keep(&mut self, device: &Device, waker: &Waker, slot: &Slot) -> Result<()>;
     fn obey(&mut self, order: Order, device: &Device, waker: &Waker, slot: &Slot);
 }
 
@@ -262,8 +262,8 @@ impl<W: Work> AnyWork for Typed<W> {
         self.work.step(&mut Watch { device, waker, log: &self.log, slot })
     }
 
-    fn keep(&mut self) -> Result<()> {
-        self.work.keep()
+    fn keep(&mut self, device: &Device, waker: &Waker, slot: &Slot) -> Result<()> {
+        self.work.keep(&mut Watch { device, waker, log: &self.log, slot })
     }
 
     fn obey(&mut self, order: Order, device: &Device, waker: &Waker, slot: &Slot) {
@@ -420,8 +420,8 @@ impl Runs {
             let after = match wish {
                 // Told something while it was paused: it stays so.
                 Wish::Pause if is_told && before.0 == RunState::Paused => before,
-                Wish::Cancel => self.end(&slot, &mut *work, RunState::Cancelled),
-                Wish::Pause => self.end(&slot, &mut *work, RunState::Paused),
+                Wish::Cancel => self.end((&slot, &mut *work), device, RunState::Cancelled),
+                Wish::Pause => self.end((&slot, &mut *work), device, RunState::Paused),
                 Wish::Run | Wish::StepOnce => {
                     let started = Instant::now();
                     let title = lock(&slot.face).title.clone();
@@ -432,7 +432,7 @@ impl Runs {
                         Ok(Advance::Done) => (RunState::Done, None),
                         Ok(Advance::Stuck(problem)) => (RunState::Paused, Some(problem)),
                         Err(EngineError::Cancelled) => {
-                            self.end(&slot, &mut *work, RunState::Cancelled)
+                            self.end((&slot, &mut *work), device, RunState::Cancelled)
                         }
                         Err(error) => (RunState::Failed(error.problem()), None),
                     }
@@ -468,11 +468,12 @@ impl Runs {
     /// that was known, or there is nobody any more to resume it.
     fn end(
         &self,
-        slot: &Slot,
-        work: &mut dyn AnyWork,
+        (slot, work): (&Slot, &mut dyn AnyWork),
+        device: &Device,
         state: RunState,
     ) -> (RunState, Option<Problem>) {
-        let Err(error) = panics::guard("keeping a run", || work.keep()) else {
+        let kept = panics::guard("keeping a run", || work.keep(device, &self.waker, slot));
+        let Err(error) = kept else {
             return (state, None);
         };
         let problem = error.problem();

@@ -129,7 +129,7 @@ impl Work for Counting {
         watch.progress(self.next as f32 / self.end as f32, "fast");
         Ok(if self.next >= self.end { Advance::Done } else { Advance::More })
     }
-    fn keep(&mut self) -> Result<()> {
+    fn keep(&mut self, _watch: &mut Watch<'_, u32>) -> Result<()> {
         self.kept.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
@@ -381,7 +381,7 @@ impl Work for OnFullDisk {
         self.next += 1;
         Ok(if self.next == 3 { Advance::Done } else { Advance::More })
     }
-    fn keep(&mut self) -> Result<()> {
+    fn keep(&mut self, _watch: &mut Watch<'_, u32>) -> Result<()> {
         self.write()
     }
 }

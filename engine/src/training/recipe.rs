@@ -151,7 +151,7 @@ pub struct DataPart {
     pub weight: f64,
     /// What it is.
     pub from: DataSource,
-    /// The class of those of its images that have none.
+    /// The one class of all its images, whichever they have by themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
 }
@@ -411,6 +411,10 @@ mod tests {
                 "{}: what it starts from",
                 path.display()
             );
+            let data = recipe.open_data(&folder, &models).unwrap();
+            if let Some(classifier) = recipe.classifier {
+                assert_eq!(data.classes().len(), classifier.classes, "{:?}", data.classes());
+            }
         }
     }
 }

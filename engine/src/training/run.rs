@@ -25,6 +25,11 @@ pub enum TrainEvent {
         /// Reconstructions, in the order of the probe set.
         pictures: Arc<[Picture]>,
     },
+    /// The run waits, or ends, after so many steps, which may be more than the last report is of.
+    Waits {
+        /// Steps done.
+        step: u64,
+    },
     /// One step was asked for, and done.
     Stepped {
         /// Steps done.
@@ -90,6 +95,8 @@ pub struct TrainRun {
     probed_step: Option<u64>,
     /// What is turned before the first step.
     turned: Vec<(Knob, f64)>,
+    /// The step that the log says last.
+    told_step: Option<u64>,
     last_step: Option<u64>,
     at_most: Option<Duration>,
     started: Option<Instant>,
@@ -118,6 +125,7 @@ impl TrainRun {
             probed: None,
             probed_step: None,
             turned: Vec::new(),
+            told_step: None,
             last_step: None,
             at_most: None,
             started: None,
@@ -181,10 +189,15 @@ impl Work for TrainRun {
                 stuck => return Ok(stuck),
             }
         }
-        self.go_on(watch)
+        let after = self.go_on(watch)?;
+        if matches!(after, Advance::Stuck(_)) {
+            self.say_where(watch);
+        }
+        Ok(after)
     }
 
-    fn keep(&mut self) -> Result<()> {
+    fn keep(&mut self, watch: &mut Watch<'_, TrainEvent>) -> Result<()> {
+        self.say_where(watch);
         match &mut self.trainer {
             Some(trainer) if trainer.is_whole() => trainer.save(),
             _ => Ok(()),
@@ -204,6 +217,17 @@ const PROBE_SHARE: u32 = 10;
 const PROBE_AGAIN: Duration = Duration::from_millis(800);
 
 impl TrainRun {
+    /// Tells where the run stands while it waits, if the last report is of an earlier step.
+    fn say_where(&mut self, watch: &mut Watch<'_, TrainEvent>) {
+        let now = self.trainer.as_ref().map(Trainer::steps_done);
+        if let Some(step) = now
+            && self.told_step != now
+        {
+            watch.append(TrainEvent::Waits { step });
+            self.told_step = now;
+        }
+    }
+
     /// Makes the trainer.
     fn begin(&mut self, watch: &mut Watch<'_, TrainEvent>) -> Result<()> {
         let mut trainer = if let Some(trainer) = self.trainer.take() {
@@ -220,6 +244,7 @@ impl TrainRun {
         let (step, steps) = (trainer.steps_done(), trainer.recipe().steps);
         let (knobs, kept) = (trainer.knobs(), trainer.kept());
         watch.append(TrainEvent::Started { step, steps, knobs, kept });
+        self.told_step = Some(step);
         for order in trainer.orders() {
             watch.append(TrainEvent::Turned(*order));
         }
@@ -268,6 +293,7 @@ impl TrainRun {
                 self.losses.clear();
                 watch.recovered();
                 watch.append(TrainEvent::WentTo { step, knobs: trainer.knobs() });
+                self.told_step = Some(step);
                 let fraction = step as f32 / trainer.recipe().steps as f32;
                 watch.progress(fraction, String::new());
                 self.probe(watch)?;
@@ -311,6 +337,7 @@ impl TrainRun {
             let end = last_step.map_or(steps, |last| last.min(steps));
             let fraction = report.step as f32 / end as f32;
             watch.progress(fraction, format!("{:.0} images/s", report.images_per_second));
+            self.told_step = Some(report.step);
             watch.append(TrainEvent::Report(report));
         }
         if !self.probe.is_empty() && (ends || is_single || self.probe_is_due()) {

@@ -1,9 +1,8 @@
 //! Tokenizers of several books or parts: each is counted, and nothing is said that holds for a grid alone.
 
 use serde_json::Value;
-use smalti_engine::quantizers::{QuantizerConfig, ResidualVqConfig, VqConfig};
 use smalti_engine::token_files::{self, from_arrays::Wanted};
-use smalti_tests::tiny::{model_of, tiny_config, write_png};
+use smalti_tests::tiny::{residual_model, write_png};
 use smalti_tests::{fixture, load_tensors};
 
 use super::{Desk, RECIPE, run};
@@ -11,31 +10,8 @@ use super::{Desk, RECIPE, run};
 /// A residual tokenizer of three levels with a book each, and some pictures.
 fn residual_desk() -> Desk {
     let desk = Desk::new();
-    let mut config = tiny_config();
-    let vq = VqConfig { codes: 16, ..VqConfig::default() };
-    config.quantizer = QuantizerConfig::Residual(ResidualVqConfig {
-        levels: 3,
-        vq,
-        ..ResidualVqConfig::default()
-    });
-    // No gradient trains its codes: these are drawn here.
-    model_of(&config, &desk.path("drawn.safetensors"));
     let path = desk.path("levels.safetensors");
-    let mut tensors =
-        candle_core::safetensors::load(desk.path("drawn.safetensors"), &smalti_tests::device())
-            .unwrap();
-    for level in 0..3_u32 {
-        // Finer from level to level, as what is left over is.
-        let codes: Vec<f32> = (0..32)
-            .map(|i| ((i * 7 + level * 3) % 11) as f32 / 5.0 / (level + 1) as f32 - 0.9)
-            .collect();
-        let codes = candle_core::Tensor::from_vec(codes, (16, 2), &smalti_tests::device()).unwrap();
-        tensors.insert(format!("quantize.layers.{level}.embedding.weight"), codes);
-    }
-    let text =
-        serde_json::json!({ "format": 1, "kind": "tokenizer", "config": config }).to_string();
-    let metadata = std::collections::HashMap::from([("smalti".to_owned(), text)]);
-    safetensors::serialize_to_file(tensors, Some(metadata), &path).unwrap();
+    residual_model(&path);
     assert!(load_tensors(&path).contains("quantize.layers.2.embedding.weight"));
     std::fs::create_dir(desk.path("set")).unwrap();
     for number in 0..3 {

@@ -1,15 +1,17 @@
 //! Compare: the ways to look, and whether the figures are those of the pictures.
 
+use egui::accesskit::Role;
 use egui::{Key, Modifiers, Pos2, Rect, vec2};
 use egui_kittest::kittest::Queryable;
-use smalti::document::{CompareMode, ViewId};
+use smalti::document::{CompareMode, Open, Slot, ViewId};
 use smalti_engine::images::Picture;
 use smalti_engine::measure;
-use smalti_engine::questions::ModelRef;
+use smalti_engine::questions::{ModelRef, Stamp};
+use smalti_tests::tiny::residual_model;
 use smalti_tests::window::{
     Small, Window, apart, button, click, click_label, compared, drag, drawn, empty, encoded,
-    labels, middle_of, open_drawn, open_sized, pixel, point_nowhere, press, rect_of, says, settle,
-    tab, texel,
+    labels, middle_of, open_drawn, open_sized, pixel, point_nowhere, press, rect_of, says, send,
+    settle, tab, texel,
 };
 
 use super::viridis;
@@ -66,6 +68,51 @@ fn the_figures_are_those_of_the_pictures_for_both_tokenizers() {
     assert_eq!(said.len(), 2, "{said:?}");
     assert!(said.iter().any(|text| text.contains(&of_a)), "{of_a}: {said:?}");
     assert!(said.iter().any(|text| text.contains(&of_b)), "{of_b}: {said:?}");
+}
+
+#[test]
+fn the_slider_of_levels_leaves_the_last_ones_out_of_every_tokenizer_that_has_them() {
+    let small = Small::new();
+    let path: std::sync::Arc<std::path::Path> =
+        small.pictures().join("../levels.safetensors").into();
+    residual_model(&path);
+    let model = ModelRef::File { stamp: Stamp::of(&path), path };
+    let mut window = open_sized(empty(tab(ViewId::Compare)), [1280.0, 700.0]);
+    small.open_in(&mut window);
+    assert!(window.query_by_role(Role::Slider).is_none(), "one grid has no levels");
+    // The tokenizer beside the first one has levels, then the first one, too.
+    send(&mut window, Open::Model(Slot::B, model.clone()));
+    let rates = |window: &Window| -> Vec<bool> {
+        let said = labels(window, " bpp");
+        ["1.00 bpp", "2.00 bpp", "3.00 bpp"]
+            .map(|rate| said.iter().any(|s| s.contains(rate)))
+            .into()
+    };
+    // Three levels of 16 codes for each 2 x 2 pixels.
+    assert_eq!(rates(&window), [false, false, true]);
+    window.get_by_role(Role::Slider).focus();
+    window.run();
+    press(&mut window, Modifiers::NONE, Key::ArrowLeft);
+    assert_eq!(rates(&window), [false, true, false]);
+    assert!(says(&window, "2 of 3 levels"));
+    // A new first tokenizer is looked at as a whole.
+    send(&mut window, Open::Model(Slot::A, model));
+    assert_eq!(rates(&window), [false, false, true]);
+    window.get_by_role(Role::Slider).focus();
+    window.run();
+    press(&mut window, Modifiers::NONE, Key::ArrowLeft);
+    press(&mut window, Modifiers::NONE, Key::ArrowLeft);
+    assert_eq!(rates(&window), [true, false, false]);
+    assert_eq!(labels(&window, "1.00 bpp").len(), 2);
+    // A picture of one level is another than that of all of them.
+    let decibels =
+        |window: &Window| labels(window, " dB")[0].split_once(" dB").unwrap().0.to_owned();
+    let coarse = decibels(&window);
+    press(&mut window, Modifiers::NONE, Key::ArrowRight);
+    press(&mut window, Modifiers::NONE, Key::ArrowRight);
+    assert_eq!(rates(&window), [false, false, true]);
+    assert_ne!(coarse, decibels(&window));
+    assert!(!says(&window, "of 3 levels ·") && !says(&window, "3 of 3 levels"));
 }
 
 /// The picture in a part of the window that it is fitted into.

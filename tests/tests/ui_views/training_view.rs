@@ -111,6 +111,8 @@ fn a_run_is_paused_and_does_one_step_that_can_be_seen() {
         _ => None,
     });
     let (step, before, after) = stepped.unwrap();
+    // Its checkpoint is being written.
+    until(&mut window, "paused · step ");
     assert_eq!(step_said(&window, "paused"), step);
     assert!(
         says(&window, &format!("loss {before:.4} → {after:.4}")),

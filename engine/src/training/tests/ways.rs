@@ -174,6 +174,26 @@ fn a_decoder_that_is_trained_alone_leaves_every_token_as_it_is() {
 }
 
 #[test]
+fn a_run_that_is_paused_between_two_reports_says_at_which_step_it_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    let device = crate::device::choice_of_tests().unwrap();
+    let session = Session::new(Settings { device, ..Settings::new("assets") }).unwrap();
+    let here = || std::path::PathBuf::from(".");
+    let long = Recipe { steps: 1_000_000, report_every: 1_000_000, ..recipe(VQ, "") };
+    let run = session.start(TrainRun::new(long, here(), here(), folder.path().to_owned(), false));
+    let view = || session.runs().remove(0);
+    until("the beginning", || view().entries > 0 && view().seconds > 0.2);
+    session.control(run, Control::Pause);
+    until("the pause", || view().state == RunState::Paused);
+    let log = session.log::<TrainEvent>(run, 0);
+    let Some(TrainEvent::Waits { step }) = log.last().map(|event| &**event) else {
+        panic!("{log:?}")
+    };
+    assert!(*step > 0);
+    assert_eq!(crate::training::stored_run(folder.path()).unwrap().step, *step);
+}
+
+#[test]
 fn a_run_obeys_while_it_is_paused_and_says_what_it_cannot_do() {
     use crate::training::TrainOrder;
     let folder = tempfile::tempdir().unwrap();
