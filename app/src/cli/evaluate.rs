@@ -14,7 +14,7 @@ use super::arguments;
 use super::books;
 use super::console::Console;
 use super::engine::Engine;
-use super::measured::Line;
+use super::measured::{Line, MeanPsnr};
 use super::pareto::Figure;
 use super::skipped::Skipped;
 use super::stop::Stop;
@@ -161,7 +161,7 @@ struct Sums {
     /// The first few residual levels alone.
     levels: Option<usize>,
     images: u64,
-    psnr: f64,
+    psnr: MeanPsnr,
     ssim: f64,
     lpips_like: Option<f64>,
     /// Of reconstructions, and of the images.
@@ -177,10 +177,12 @@ struct Sums {
 
 impl Sums {
     fn new(facts: &ModelFacts, levels: Option<usize>) -> Self {
+        // What is left out is not unused.
+        let books = facts.facts.books.iter().take(levels.unwrap_or(usize::MAX));
         Self {
             levels,
             images: 0,
-            psnr: 0.0,
+            psnr: MeanPsnr::default(),
             ssim: 0.0,
             lpips_like: Some(0.0),
             fine_detail: [0.0; 2],
@@ -188,7 +190,7 @@ impl Sums {
             pixels: 0.0,
             encode_seconds: 0.0,
             decode_seconds: 0.0,
-            counts: BookCounts::new(facts.facts.books.iter().map(|book| book.size)),
+            counts: BookCounts::new(books.map(|book| book.size)),
             sizes: Sizes::default(),
             skipped: Skipped::default(),
         }
@@ -223,7 +225,7 @@ impl Sums {
         let original = engine.answer(&LoadImage { image, paint_side: side }, console)?;
         self.sizes.add(&encoded.picture, &original.picture);
         self.images += 1;
-        self.psnr += compared.psnr;
+        self.psnr.add(compared.psnr);
         self.ssim += compared.ssim;
         self.bits_per_pixel += compared.bits_per_pixel;
         self.pixels += f64::from(encoded.picture.width()) * f64::from(encoded.picture.height());
@@ -236,7 +238,7 @@ impl Sums {
         if self.images == 0 {
             return name.to_owned();
         }
-        format!("{name}: {} images, PSNR {:.2} dB", self.images, self.psnr / self.images as f64)
+        format!("{name}: {} images, PSNR {:.2} dB", self.images, self.psnr.mean())
     }
 
     /// The means; there are images.
@@ -250,7 +252,7 @@ impl Sums {
             of_images,
             size: self.sizes.to_string(),
             enlarged: self.sizes.enlarged,
-            psnr: self.psnr / n,
+            psnr: self.psnr.mean(),
             ssim: self.ssim / n,
             lpips_like: self.lpips_like.map(|sum| sum / n),
             proxy_fd: None,

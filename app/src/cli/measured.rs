@@ -3,6 +3,28 @@
 use serde::Serialize;
 use smalti_engine::measure::BookStatistics;
 
+/// The mean of PSNR over images. That of an image that came back as it was has no end, and is left out, or it
+/// would be all that the mean says.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct MeanPsnr {
+    sum: f64,
+    images: f64,
+}
+
+impl MeanPsnr {
+    pub(super) fn add(&mut self, psnr: f64) {
+        if psnr.is_finite() {
+            self.sum += psnr;
+            self.images += 1.0;
+        }
+    }
+
+    /// In dB; without end if every image came back as it was.
+    pub(super) fn mean(self) -> f64 {
+        if self.images > 0.0 { self.sum / self.images } else { f64::INFINITY }
+    }
+}
+
 /// What was measured of a tokenizer over images.
 #[derive(Debug, Serialize)]
 pub(super) struct Line {

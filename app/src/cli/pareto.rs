@@ -9,7 +9,7 @@ use smalti_engine::questions::{AsJpeg, ImageRef, LpipsLike, PastedPicture, Worki
 
 use super::console::Console;
 use super::engine::Engine;
-use super::measured::Line;
+use super::measured::{Line, MeanPsnr};
 use super::outputs::Outputs;
 use super::stop::Stop;
 use crate::figures::pareto::{Pareto, Point};
@@ -31,7 +31,7 @@ struct Sum {
     quality: u8,
     images: f64,
     bits_per_pixel: f64,
-    psnr: f64,
+    psnr: MeanPsnr,
     ssim: f64,
     lpips_like: Option<f64>,
 }
@@ -43,7 +43,7 @@ impl Figure {
             quality,
             images: 0.0,
             bits_per_pixel: 0.0,
-            psnr: 0.0,
+            psnr: MeanPsnr::default(),
             ssim: 0.0,
             lpips_like: Some(0.0),
         };
@@ -73,7 +73,7 @@ impl Figure {
             let back = engine.answer(&question, console)?;
             sum.images += 1.0;
             sum.bits_per_pixel += back.bytes as f64 * 8.0 / pixels;
-            sum.psnr += measure::psnr(&given.picture, &back.picture)?;
+            sum.psnr.add(measure::psnr(&given.picture, &back.picture)?);
             sum.ssim += measure::ssim(&given.picture, &back.picture)?;
             let other = PastedPicture::new(back.picture.clone());
             let perceived =
@@ -88,7 +88,6 @@ impl Figure {
         for sum in &mut self.jpeg {
             let n = sum.images.max(1.0);
             sum.bits_per_pixel /= n;
-            sum.psnr /= n;
             sum.ssim /= n;
             sum.lpips_like = sum.lpips_like.map(|sum| sum / n);
         }
@@ -119,7 +118,7 @@ impl Figure {
             name: "JPEG".to_owned(),
             label: Some(format!("JPEG {}", sum.quality)),
             bits_per_pixel: sum.bits_per_pixel,
-            psnr: sum.psnr,
+            psnr: sum.psnr.mean(),
             lpips_like: sum.lpips_like,
         });
         let (images, size) =
@@ -127,7 +126,13 @@ impl Figure {
         Pareto {
             tokenizers: tokenizers.collect(),
             jpeg: jpeg.collect(),
-            subject: format!("{set}: means over {images} images at {size}"),
+            subject: if size == format!("{0}x{0}", self.side) {
+                format!("{set}: means over {images} images at {size}")
+            } else {
+                // Of some side that does not divide by a factor.
+                let side = self.side;
+                format!("{set}: means over {images} images at {size}, JPEG at {side}x{side}")
+            },
         }
     }
 
@@ -162,7 +167,7 @@ impl Figure {
                 sum.quality,
                 sum.images,
                 sum.bits_per_pixel,
-                sum.psnr,
+                sum.psnr.mean(),
                 sum.ssim,
                 number(sum.lpips_like)
             );

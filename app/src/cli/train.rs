@@ -59,7 +59,7 @@ pub(super) fn run(options: &arguments::Train, console: &mut Console<'_, '_>) -> 
     }
     let mut resume = resumes(&options.out, options.resume, console)?;
     if let Some(from) = &options.from {
-        let step = training::branch(from, options.at, &options.out)?;
+        let step = training::branch(from, options.at, (&options.out, &recipe))?;
         console.remark(&format!("from step {step} of {}", from.display()));
         resume = true;
     }
@@ -70,23 +70,25 @@ pub(super) fn run(options: &arguments::Train, console: &mut Console<'_, '_>) -> 
         .ending_at(options.steps, options.max_seconds.map(Duration::from_secs));
     let run = engine.session().start(work);
     let last = options.steps.map_or(steps, |last| last.min(steps));
-    let state = follow(&engine, run, (last, &options.out), console)?;
+    let state = follow(&engine, run, (last, options), console)?;
     console.clear();
     match state {
         RunState::Failed(problem) => Err(problem.into()),
         RunState::Cancelled => {
-            say_what_is_kept(&options.out, console);
+            say_what_is_kept(options, console);
             Err(Stop::Cancelled)
         }
         RunState::Done | RunState::Running | RunState::Paused => Ok(()),
     }
 }
 
-fn say_what_is_kept(out: &Path, console: &mut Console<'_, '_>) {
-    if out.join(CHECKPOINT).is_file() {
+fn say_what_is_kept(options: &arguments::Train, console: &mut Console<'_, '_>) {
+    if options.out.join(CHECKPOINT).is_file() {
+        let (recipe, out) = (options.recipe.display(), options.out.display());
+        // Of what was said, only this has to be said again: the rest is in the checkpoint.
+        let seed = options.seed.map(|seed| format!(" --seed {seed}")).unwrap_or_default();
         console.remark(&format!(
-            "what is done is kept in {}: the same command with --resume goes on",
-            out.display()
+            "what is done is kept in {out}: `smalti train {recipe} --out {out}{seed} --resume` goes on"
         ));
     }
 }
@@ -111,7 +113,7 @@ fn resumes(out: &Path, asked: bool, console: &mut Console<'_, '_>) -> Result<boo
 fn follow(
     engine: &Engine,
     run: RunId,
-    (last, out): (u64, &Path),
+    (last, options): (u64, &arguments::Train),
     console: &mut Console<'_, '_>,
 ) -> Result<RunState, Stop> {
     let mut shown = 0;
@@ -138,7 +140,7 @@ fn follow(
         }
         // Nobody is there to resume it; it tries once more to keep what it has.
         if let Some(problem) = view.problem {
-            say_what_is_kept(out, console);
+            say_what_is_kept(options, console);
             return Ok(RunState::Failed(problem));
         }
         if let Some(TrainEvent::Report(report)) = latest.as_deref() {

@@ -54,7 +54,11 @@ pub fn prepare_branch(
 ) -> Result<Training> {
     let recipe = Recipe::read(path)?;
     let folder = folder_for(runs, &recipe.name)?;
-    branch(&from.folder, step, &folder)?;
+    if let Err(error) = branch(&from.folder, step, (&folder, &recipe)) {
+        // It is empty still.
+        std::fs::remove_dir(&folder).unwrap_or_default();
+        return Err(error);
+    }
     let run = RunFolder { folder, recipe: from.recipe };
     Ok(Training { recipe, beside: beside(path), run, resumes: true, probe: Vec::new() })
 }

@@ -113,6 +113,9 @@ impl View for CompareView {
         }
         let others: Vec<(String, Reply<Compared>)> =
             Slot::OTHERS.iter().filter_map(|slot| other(ctx, *slot)).collect();
+        if !first.is_working() && others.iter().any(|(_, reply)| reply.is_working()) {
+            states::busy(ui, ctx, None);
+        }
         let area = ui.available_rect_before_wrap().shrink(space::M);
         let name = with_levels(ctx, Slot::A, encoded);
         match (ctx.document.looks.compare, first.best()) {

@@ -100,7 +100,7 @@ impl MultiScale {
             replace_rows(&variable(self.embedding())?, &dead, &rows)?;
         }
         sizes.set(&narrow(&counts, counts.len(), self.embedding())?)?;
-        Ok(Observed { restarted: dead.len() })
+        Ok(Observed::replacing(self.embedding(), dead))
     }
 }
 

@@ -166,18 +166,18 @@ impl Quantizer for ResidualVq {
     fn observe(&mut self, latents: &Tensor, codes: &[Tensor], place: Place) -> Result<Observed> {
         let mut missed = latents.detach();
         let drawn = self.parts_kept(latents.dim(0)?, place);
-        let mut restarted = 0;
+        let mut observed = Observed::default();
         for (at, (level, codes)) in self.levels.iter_mut().zip(codes.chunks(1)).enumerate() {
             // By the codes as they were chosen, not as they are after learning.
             let chosen = level.decode(codes)?;
             let place = Place { seed: own_seed(place.seed, at), ..place };
-            restarted += match drawn.as_deref().and_then(|drawn| kept_at(drawn, at)) {
-                None => level.observe(&missed, codes, place)?.restarted,
+            observed.add(match drawn.as_deref().and_then(|drawn| kept_at(drawn, at)) {
+                None => level.observe(&missed, codes, place)?,
                 Some(kept) => observe_kept(level, (&missed, only(codes)?), &kept, place)?,
-            };
+            });
             missed = (missed - chosen)?;
         }
-        Ok(Observed { restarted })
+        Ok(observed)
     }
 
     fn start_from(&mut self, latents: &Tensor, seed: u64) -> Result<()> {
@@ -227,15 +227,15 @@ fn observe_kept(
     (missed, codes): (&Tensor, &Tensor),
     kept: &[bool],
     place: Place,
-) -> Result<usize> {
+) -> Result<Observed> {
     let list = kept.iter().enumerate().filter(|(_, kept)| **kept).map(|(at, _)| at as u32);
     let list: Vec<u32> = list.collect();
     if list.is_empty() {
-        return Ok(0);
+        return Ok(Observed::default());
     }
     let list = Tensor::new(list, missed.device())?;
     let codes = codes.index_select(&list, 0)?;
-    Ok(level.observe(&missed.index_select(&list, 0)?, &[codes], place)?.restarted)
+    level.observe(&missed.index_select(&list, 0)?, &[codes], place)
 }
 
 /// Levels draw different latents of a batch.

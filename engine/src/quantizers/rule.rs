@@ -1,6 +1,6 @@
 //! What every rule is: books, places in a run, what it gives, what it can do.
 
-use candle_core::Tensor;
+use candle_core::{Tensor, TensorId};
 
 use crate::tokens::PartShape;
 use crate::{EngineError, Knob, Result};
@@ -89,10 +89,27 @@ pub struct Quantized {
 }
 
 /// What [`Quantizer::observe`] did to the codebook.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Observed {
     /// Dead codes that were replaced by latents of the batch.
     pub restarted: usize,
+    /// Which rows of which codebook they are. What an optimizer knew of them is of no use any more.
+    pub replaced: Vec<(TensorId, Vec<usize>)>,
+}
+
+impl Observed {
+    /// What was replaced in one codebook (K, D).
+    pub(super) fn replacing(codebook: &Tensor, rows: Vec<usize>) -> Self {
+        let restarted = rows.len();
+        let replaced = if rows.is_empty() { Vec::new() } else { vec![(codebook.id(), rows)] };
+        Self { restarted, replaced }
+    }
+
+    /// Adds what was done to another codebook.
+    pub(super) fn add(&mut self, other: Self) {
+        self.restarted += other.restarted;
+        self.replaced.extend(other.replaced);
+    }
 }
 
 /// A rule that maps latents to codes and codes to latents.

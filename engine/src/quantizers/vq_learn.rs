@@ -54,7 +54,7 @@ impl Vq {
             }
         }
         averages.cluster_size.set(&narrow(&sizes, sizes.len(), &self.embedding)?)?;
-        Ok(Observed { restarted: dead.len() })
+        Ok(Observed::replacing(&self.embedding, dead))
     }
 
     /// First codes: different latents, then `steps` of Lloyd's algorithm. A cluster that nobody

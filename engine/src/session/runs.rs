@@ -76,6 +76,20 @@ impl<E> Watch<'_, E> {
         (self.waker)(News::Progress);
     }
 
+    /// Appends an entry, of which something may be dropped later: gives its number in the log.
+    pub fn append_for_now(&mut self, entry: E) -> usize {
+        let number = lock(self.log).len();
+        self.append(entry);
+        number
+    }
+
+    /// Puts what is left of an entry in its place. Who has read it keeps what was there.
+    pub fn amend(&mut self, number: usize, left: impl FnOnce(&E) -> E) {
+        if let Some(entry) = lock(self.log).get_mut(number) {
+            *entry = Arc::new(left(entry));
+        }
+    }
+
     /// Says how far the run is and how fast, such as (0.4, "212 images/s").
     pub fn progress(&mut self, fraction: f32, rate: impl Into<String>) {
         let mut face = lock(&self.slot.face);
@@ -95,9 +109,12 @@ impl<E> Watch<'_, E> {
         Ok(())
     }
 
-    /// The problem for which the run was paused is no more.
+    /// The problem for which the run was paused is no more, and it stands somewhere else than before.
     pub fn recovered(&self) {
-        lock(&self.slot.face).problem = None;
+        let mut face = lock(&self.slot.face);
+        face.problem = None;
+        // It stands somewhere else: its pace is measured from here.
+        (face.marks, face.has_moved) = (None, false);
     }
 
     /// Whether this step is one that was asked for by itself: then there should be something to see of it.

@@ -5,16 +5,17 @@ use std::path::Path;
 use super::counts_file;
 use super::kept;
 use super::metrics::MetricsFile;
+use super::recipe::Recipe;
 use super::state;
 use super::trainer::checkpoint;
 use crate::{EngineError, Result};
 
 /// Makes the folder of a run that goes on from the latest checkpoint of the run in `from`, or from the kept one
-/// of a step; gives that step. The other run stays as it is.
+/// of a step; gives that step. The other run stays as it is. `recipe` is that of the new run.
 ///
 /// # Errors
-/// If there is no such checkpoint, if there is a run in `to` already, or if it cannot be written.
-pub fn branch(from: &Path, step: Option<u64>, to: &Path) -> Result<u64> {
+/// If there is no such checkpoint, or it is of another recipe in what decides a run's numbers, if there is a run in `to` already, or if it cannot be written.
+pub fn branch(from: &Path, step: Option<u64>, (to, recipe): (&Path, &Recipe)) -> Result<u64> {
     let source = step.map_or_else(|| checkpoint(from), |step| kept::path(from, step));
     if !source.is_file() {
         let kept: Vec<String> = kept::kept_steps(from).iter().map(u64::to_string).collect();
@@ -28,6 +29,7 @@ pub fn branch(from: &Path, step: Option<u64>, to: &Path) -> Result<u64> {
         };
         return Err(EngineError::bad_file(from, reason, hint));
     }
+    state::is_of_recipe(&source, recipe)?;
     let target = checkpoint(to);
     if target.exists() {
         let reason = "there is a run in this folder already";

@@ -8,7 +8,7 @@ use super::state;
 use crate::{EngineError, Result};
 
 /// The folder of a run's kept checkpoints.
-fn folder(run: &Path) -> PathBuf {
+pub(super) fn folder(run: &Path) -> PathBuf {
     run.join("checkpoints")
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::backprop::GradStore;
-use candle_core::{Tensor, Var};
+use candle_core::{Tensor, TensorId, Var};
 
 use super::optimizer::{AdamW, Gradients, Optimizer};
 use crate::{EngineError, Result};
@@ -102,6 +102,17 @@ impl Learner {
         settings.final_lr *= lr / settings.lr;
         settings.lr = lr;
         Ok(())
+    }
+
+    /// Rows of a parameter were replaced outside of gradients: the average takes them as they are, and moments
+    /// of what stood there are forgotten. Nothing happens where the parameter is not one of these.
+    ///
+    /// # Errors
+    /// If an operation fails.
+    pub(super) fn replaced(&mut self, parameter: TensorId, rows: &[usize]) -> Result<()> {
+        let found = self.vars.iter().find(|(_, var)| var.as_tensor().id() == parameter);
+        let Some((name, var)) = found else { return Ok(()) };
+        self.optimizer.replaced(&self.vars, (name, var), rows)
     }
 
     /// The averages of the parameters, which are the model, by name.

@@ -23,21 +23,46 @@ impl MetricsFile {
     /// of a run that was cut off) are dropped, since they will be written again.
     pub(super) fn open(folder: &Path, step: u64) -> Result<Self> {
         let path = folder.join(Self::NAME);
-        let kept: String = match std::fs::read_to_string(&path) {
-            Ok(text) if step > 0 => text
-                .split_inclusive('\n')
+        let text = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            // What cannot be read now is not written over.
+            Err(source) => return Err(EngineError::io(&path, source)),
+        };
+        let text = String::from_utf8_lossy(&text);
+        let kept: String = if step > 0 {
+            text.split_inclusive('\n')
                 .enumerate()
                 .filter(|(number, line)| {
                     let at = line.split(',').next().and_then(|s| s.parse::<u64>().ok());
                     line.ends_with('\n') && (*number == 0 || at.is_some_and(|at| at <= step))
                 })
                 .map(|(_, line)| line)
-                .collect(),
-            _ => String::new(),
+                .collect()
+        } else {
+            String::new()
         };
         crate::training::state::write_atomically(&path, kept.as_bytes())?;
         let columns = kept.lines().next().map(|head| head.split(',').map(str::to_owned).collect());
         Ok(Self { path, columns })
+    }
+
+    /// Adds columns, such as that of a loss that a knob has switched on; empty in the lines so far.
+    fn widen(&mut self, new: &[String]) -> Result<()> {
+        let io = |source| EngineError::io(&self.path, source);
+        let text = std::fs::read_to_string(&self.path).map_err(io)?;
+        let mut wider = String::new();
+        for (number, line) in text.lines().enumerate() {
+            wider.push_str(line);
+            for name in new {
+                wider.push(',');
+                wider.push_str(if number == 0 { name } else { "" });
+            }
+            wider.push('\n');
+        }
+        crate::training::state::write_atomically(&self.path, wider.as_bytes())?;
+        self.columns.get_or_insert_default().extend_from_slice(new);
+        Ok(())
     }
 
     /// Appends a report; the first one brings the header with the names of its losses and figures. What was
@@ -49,7 +74,16 @@ impl MetricsFile {
         let cells = cells(report);
         let mut text = String::new();
         let columns = match &self.columns {
-            Some(columns) if before > 0 => columns.clone(),
+            Some(columns) if before > 0 => {
+                let new = cells.iter().map(|(name, _)| name);
+                let new: Vec<String> =
+                    new.filter(|name| !columns.contains(name)).cloned().collect();
+                if !new.is_empty() {
+                    drop(file);
+                    return self.widen(&new).and_then(|()| self.append(report));
+                }
+                columns.clone()
+            }
             _ => {
                 let columns: Vec<String> = cells.iter().map(|(name, _)| name.clone()).collect();
                 text = columns.join(",") + "\n";
@@ -73,7 +107,7 @@ fn cells(report: &Report) -> Vec<(String, String)> {
         ("step".to_owned(), report.step.to_string()),
         ("seconds".to_owned(), format!("{:.2}", report.seconds)),
     ];
-    let mut add = |name: &str, value: f64| cells.push((name.to_owned(), format!("{value:.6}")));
+    let mut add = |name: &str, value: f64| cells.push((name.to_owned(), number(value)));
     for (name, value) in report.losses.iter().chain(&report.figures) {
         add(name, *value);
     }
@@ -86,11 +120,16 @@ fn cells(report: &Report) -> Vec<(String, String)> {
             let of_book =
                 [("usage", book.statistics.usage), ("perplexity", book.statistics.perplexity)];
             for (name, value) in of_book {
-                cells.push((format!("{name}.{}", book.book), format!("{value:.6}")));
+                cells.push((format!("{name}.{}", book.book), number(value)));
             }
         }
     }
     cells
+}
+
+/// Six digits, also of what is small, such as a learning rate near the end.
+fn number(value: f64) -> String {
+    if value != 0.0 && value.abs() < 1e-2 { format!("{value:.5e}") } else { format!("{value:.6}") }
 }
 
 /// A file that can be cut to a length.
@@ -142,6 +181,57 @@ mod tests {
         fn cut(&mut self, len: u64) -> io::Result<()> {
             self.bytes.truncate(len as usize);
             Ok(())
+        }
+    }
+
+    #[test]
+    fn what_begins_later_gets_a_column_and_small_numbers_their_digits() {
+        let folder = tempfile::tempdir().unwrap();
+        let report = |step, losses: &[(&str, f64)]| Report {
+            losses: losses.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect(),
+            ..plain(step)
+        };
+        let mut file = MetricsFile::open(folder.path(), 0).unwrap();
+        file.append(&report(1, &[("loss", 0.5)])).unwrap();
+        file.append(&report(2, &[("loss", 0.5), ("entropy", 0.25)])).unwrap();
+        // A run that was resumed keeps to the wider ones.
+        let mut file = MetricsFile::open(folder.path(), 2).unwrap();
+        file.append(&report(3, &[("loss", 0.5)])).unwrap();
+        let text = std::fs::read_to_string(folder.path().join(MetricsFile::NAME)).unwrap();
+        let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
+        assert!(lines.iter().all(|line| line.len() == lines[0].len()), "{text}");
+        let column = |name: &str| lines[0].iter().position(|n| *n == name).unwrap();
+        let of = |name: &str| lines[1..].iter().map(|line| line[column(name)]).collect::<Vec<_>>();
+        assert_eq!(of("entropy"), ["", "0.250000", ""]);
+        assert!(of("lr").iter().all(|lr| lr.parse::<f64>().unwrap() == 3.4e-7), "{text}");
+    }
+
+    #[test]
+    fn metrics_that_cannot_be_read_are_not_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(MetricsFile::NAME);
+        // One byte that is no text costs nothing but itself.
+        std::fs::write(&path, b"step,loss\n1,0.5\n2,\xff\n").unwrap();
+        drop(MetricsFile::open(folder.path(), 9).unwrap());
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("step,loss\n1,0.5\n2,"), "{text}");
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        assert!(MetricsFile::open(folder.path(), 9).is_err());
+    }
+
+    fn plain(step: u64) -> Report {
+        Report {
+            step,
+            seconds: 1.0,
+            losses: Vec::new(),
+            figures: Vec::new(),
+            images_per_second: 1.0,
+            gradient_norm: 1.0,
+            lr: 3.4e-7,
+            restarted: 0,
+            books: Vec::new(),
+            counts: Vec::new(),
         }
     }
 

@@ -133,6 +133,34 @@ impl AdamW {
         Ok(norm)
     }
 
+    /// Rows of a parameter (K, D) were replaced by something else: its average takes them over, its moments
+    /// there begin again. Rare, so that all that is kept may be read and written for it.
+    ///
+    /// # Errors
+    /// If an operation fails.
+    pub fn replaced(
+        &mut self,
+        vars: &BTreeMap<String, Var>,
+        (name, var): (&str, &Var),
+        rows: &[usize],
+    ) -> Result<()> {
+        let mut kept = self.state(vars)?;
+        let now = var.as_tensor().detach().to_vec2::<f32>()?;
+        let [first, second, average] = keys(name);
+        for (key, is_average) in [(first, false), (second, false), (average, true)] {
+            let Some(tensor) = kept.get_mut(&key) else { continue };
+            let mut values = tensor.to_vec2::<f32>()?;
+            for row in rows {
+                if let (Some(to), Some(from)) = (values.get_mut(*row), now.get(*row)) {
+                    let taken = |from: &f32| if is_average { *from } else { 0.0 };
+                    *to = from.iter().map(taken).collect();
+                }
+            }
+            *tensor = Tensor::new(values, tensor.device())?;
+        }
+        self.restore(&kept)
+    }
+
     /// The parameters in the order of what is kept of them.
     fn vars<'a>(&self, vars: &'a BTreeMap<String, Var>) -> Result<Vec<&'a Var>> {
         let named = |name: &String| {

@@ -229,6 +229,10 @@ impl Recipe {
         if self.name.is_empty() || self.name.contains(['/', '\\']) {
             return bad("name", format!("{:?} cannot be a file's name", self.name));
         }
+        // Its model would be written over the run's checkpoint.
+        if self.name.eq_ignore_ascii_case("checkpoint") {
+            return bad("name", "a run's own file is called so: choose another name".to_owned());
+        }
         if !(1..=4096).contains(&self.batch) {
             return bad("batch", format!("{} images a step", self.batch));
         }

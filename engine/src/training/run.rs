@@ -1,5 +1,6 @@
 //! A training run as a session runs it: steps in turn with other work, a log that views read.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,9 +17,10 @@ use crate::{EngineError, Knob, Problem, Result};
 /// An entry of a training run's log.
 #[derive(Debug, Clone)]
 pub enum TrainEvent {
-    /// Numbers and code counts of the last few steps.
+    /// Numbers of the last few steps, and code counts. An old report may have lost its counts: a long run's
+    /// would fill the memory.
     Report(Report),
-    /// The probe pictures as the model reconstructs them after `step` steps.
+    /// The probe pictures as the model reconstructs them after `step` steps; only the last few have pictures.
     Probe {
         /// Steps done.
         step: u64,
@@ -95,6 +97,10 @@ pub struct TrainRun {
     probed_step: Option<u64>,
     /// What is turned before the first step.
     turned: Vec<(Knob, f64)>,
+    /// Probes in the log that have pictures, by their numbers.
+    probes: VecDeque<usize>,
+    /// Reports in the log that have counts: their numbers and bytes.
+    counted: VecDeque<(usize, usize)>,
     /// The step that the log says last.
     told_step: Option<u64>,
     last_step: Option<u64>,
@@ -125,6 +131,8 @@ impl TrainRun {
             probed: None,
             probed_step: None,
             turned: Vec::new(),
+            probes: VecDeque::new(),
+            counted: VecDeque::new(),
             told_step: None,
             last_step: None,
             at_most: None,
@@ -199,7 +207,8 @@ impl Work for TrainRun {
     fn keep(&mut self, watch: &mut Watch<'_, TrainEvent>) -> Result<()> {
         self.say_where(watch);
         match &mut self.trainer {
-            Some(trainer) if trainer.is_whole() => trainer.save(),
+            // Who only looks back, and ends there, goes on later from where the run was.
+            Some(trainer) if trainer.is_whole() && !trainer.looks_back() => trainer.save(),
             _ => Ok(()),
         }
     }
@@ -211,6 +220,10 @@ impl Work for TrainRun {
     }
 }
 
+/// Probes whose pictures stay in the log: what is shown, and what was there before a single step.
+const PROBES: usize = 3;
+/// Bytes of code counts that stay in the log.
+const MOST_COUNTS: usize = 64 << 20;
 /// The probe takes at most about this share of the time.
 const PROBE_SHARE: u32 = 10;
 /// The probe is not reconstructed more often than this.
@@ -264,10 +277,34 @@ impl TrainRun {
             Ok(pictures) => pictures.into(),
             Err(error) => return interrupted(trainer, error),
         };
-        watch.append(TrainEvent::Probe { step, pictures });
+        self.probes.push_back(watch.append_for_now(TrainEvent::Probe { step, pictures }));
+        if self.probes.len() > PROBES
+            && let Some(old) = self.probes.pop_front()
+        {
+            watch.amend(old, |event| match event {
+                TrainEvent::Probe { step, .. } => {
+                    TrainEvent::Probe { step: *step, pictures: Arc::default() }
+                }
+                other => other.clone(),
+            });
+        }
         self.probed = Some((Instant::now(), started.elapsed()));
         self.probed_step = Some(step);
         Ok(Advance::More)
+    }
+
+    /// Counts that nobody has read by now are in the run's folder, if they are anywhere.
+    fn drop_old_counts(&mut self, watch: &mut Watch<'_, TrainEvent>) {
+        while self.counted.iter().map(|(_, bytes)| bytes).sum::<usize>() > MOST_COUNTS
+            && let Some((old, _)) = self.counted.pop_front()
+        {
+            watch.amend(old, |event| match event {
+                TrainEvent::Report(report) => {
+                    TrainEvent::Report(Report { counts: Vec::new(), ..report.clone() })
+                }
+                other => other.clone(),
+            });
+        }
     }
 
     /// Whether it is time to show the probe again.
@@ -293,6 +330,7 @@ impl TrainRun {
                 self.losses.clear();
                 watch.recovered();
                 watch.append(TrainEvent::WentTo { step, knobs: trainer.knobs() });
+                watch.append(TrainEvent::Kept(trainer.kept()));
                 self.told_step = Some(step);
                 let fraction = step as f32 / trainer.recipe().steps as f32;
                 watch.progress(fraction, String::new());
@@ -311,6 +349,7 @@ impl TrainRun {
             long || trainer.is_done() || last_step.is_some_and(|last| trainer.steps_done() >= last)
         };
         let (owes, done) = (trainer.owes_report(), trainer.steps_done());
+        let looked_back = trainer.looks_back();
         let report = if owes || !is_over(trainer) {
             match trainer.step() {
                 Ok(report) => report,
@@ -322,8 +361,8 @@ impl TrainRun {
             None
         };
         let (every, now) = (trainer.recipe().keep.every, trainer.steps_done());
-        // The beginning is kept, too, by the first step.
-        if every > 0 && (now.is_multiple_of(every) || done == 0) {
+        // The beginning is kept, too, by the first step; one from further back forgets what was kept beyond.
+        if every > 0 && (now.is_multiple_of(every) || done == 0 || looked_back) {
             watch.append(TrainEvent::Kept(trainer.kept()));
         }
         let is_single = watch.is_single_step() && now > done;
@@ -338,7 +377,10 @@ impl TrainRun {
             let fraction = report.step as f32 / end as f32;
             watch.progress(fraction, format!("{:.0} images/s", report.images_per_second));
             self.told_step = Some(report.step);
-            watch.append(TrainEvent::Report(report));
+            let bytes = report.counts.iter().map(|counts| counts.len() * size_of::<u64>()).sum();
+            let number = watch.append_for_now(TrainEvent::Report(report));
+            self.counted.push_back((number, bytes));
+            self.drop_old_counts(watch);
         }
         if !self.probe.is_empty() && (ends || is_single || self.probe_is_due()) {
             match self.probe(watch)? {

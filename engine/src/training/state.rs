@@ -47,7 +47,11 @@ pub(super) fn claim(folder: &Path) -> Result<Option<File>> {
 /// Removes what a run that was killed while writing has left in its folder.
 pub(super) fn remove_partial_files(folder: &Path) -> Result<()> {
     let io = |source| EngineError::io(folder, source);
-    for entry in std::fs::read_dir(folder).map_err(io)? {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(io)?,
+    };
+    for entry in entries {
         let entry = entry.map_err(io)?;
         if entry.file_name().to_string_lossy().starts_with(PARTIAL) {
             std::fs::remove_file(entry.path()).map_err(io)?;
@@ -102,7 +106,7 @@ pub(super) fn save_run(
 /// What is written beside the tensors of a run's checkpoint.
 fn metadata_of(path: &Path, bytes: &[u8]) -> Result<Value> {
     let bad = |reason: String| {
-        let hint = "start the run anew without --resume, or choose its own folder";
+        let hint = "go on from a kept checkpoint with --from and --at, or choose another folder";
         EngineError::bad_file(path, reason, hint)
     };
     let (_, header) = safetensors::SafeTensors::read_metadata(bytes)
@@ -114,7 +118,7 @@ fn metadata_of(path: &Path, bytes: &[u8]) -> Result<Value> {
 /// What is written beside the tensors of a run's checkpoint, from its text.
 fn metadata_from(path: &Path, text: Option<String>) -> Result<Value> {
     let bad = |reason: String| {
-        let hint = "start the run anew without --resume, or choose its own folder";
+        let hint = "go on from a kept checkpoint with --from and --at, or choose another folder";
         EngineError::bad_file(path, reason, hint)
     };
     let metadata: Value = text
@@ -162,16 +166,10 @@ pub(super) fn done_of(path: &Path) -> Result<(Done, Recipe)> {
 /// Reads the checkpoint of a run of this recipe.
 pub(super) fn load_run(path: &Path, recipe: &Recipe, device: &Device) -> Result<Saved> {
     let bytes = crate::images::file::read_file(path, 16 << 30)?;
-    let hint = "start the run anew without --resume, or choose its own folder";
+    let hint = "go on from a kept checkpoint with --from and --at, or choose another folder";
     let bad = |reason: String| EngineError::bad_file(path, reason, hint);
     let metadata = metadata_of(path, &bytes)?;
-    // Through text, as the saved one: numbers must be rounded alike.
-    let own = serde_json::to_string(recipe)
-        .and_then(|text| serde_json::from_str(&text))
-        .map_err(|error| bad(error.to_string()))?;
-    if let Some(field) = other_field(&metadata["recipe"], &own).map_err(bad)? {
-        return Err(bad(format!("the run was started with another {field:?} in its recipe")));
-    }
+    check_recipe(path, &metadata, recipe)?;
     let tensors = candle_core::safetensors::load_buffer(&bytes, device)?.into_iter().collect();
     // Those of before knobs could be turned have none.
     let orders = metadata.get("orders").map_or(Ok(Vec::new()), Vec::deserialize);
@@ -179,6 +177,29 @@ pub(super) fn load_run(path: &Path, recipe: &Recipe, device: &Device) -> Result<
     let step = metadata["step"].as_u64().unwrap_or(0);
     let seconds = metadata["seconds"].as_f64().unwrap_or(0.0);
     Ok(Saved { tensors, at: Done { step, seconds, orders } })
+}
+
+/// Whether a run of this recipe can go on from a checkpoint.
+///
+/// # Errors
+/// [`EngineError::BadFile`] with the field that differs, or if it is no checkpoint of a run.
+pub(super) fn is_of_recipe(path: &Path, recipe: &Recipe) -> Result<()> {
+    check_recipe(path, &head_of(path)?, recipe)
+}
+
+fn check_recipe(path: &Path, metadata: &Value, recipe: &Recipe) -> Result<()> {
+    let hint = "go on by the recipe that the run was started with, or start anew in another folder";
+    let bad = |reason: String| EngineError::bad_file(path, reason, hint);
+    // Through text, as the saved one: numbers must be rounded alike.
+    let own = serde_json::to_string(recipe)
+        .and_then(|text| serde_json::from_str(&text))
+        .map_err(|error| bad(error.to_string()))?;
+    match other_field(&metadata["recipe"], &own).map_err(bad)? {
+        Some(field) => {
+            Err(bad(format!("the run was started with another {field:?} in its recipe")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The first field in which two recipes differ that decides the numbers of a run. Both are read first: an

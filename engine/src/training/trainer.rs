@@ -51,6 +51,8 @@ pub struct Trainer {
     is_whole: bool,
     /// Whether the run went back to a kept checkpoint and took no step since.
     is_back: bool,
+    /// The same, but not since it was resumed, when the latest checkpoint is where it stands.
+    looks_back: bool,
     waiting: Option<Waiting>,
     /// Held while the run goes on: two in one folder would write over each other.
     _lock: Option<File>,
@@ -122,6 +124,7 @@ impl Trainer {
         std::fs::create_dir_all(folder).map_err(|source| EngineError::io(folder, source))?;
         let lock = state::claim(folder)?;
         state::remove_partial_files(folder)?;
+        state::remove_partial_files(&kept::folder(folder))?;
         let latest = checkpoint(folder);
         let resumes = begin == Begin::Resume && latest.is_file();
         let (start, done) = if resumes {
@@ -129,13 +132,16 @@ impl Trainer {
             let done = saved.at.clone();
             (Start::Saved(saved), done)
         } else {
-            kept::forget(folder)?;
+            nothing_is_kept(folder)?;
             (supplies.start(device)?, Done::default())
         };
         let mut objective = objective::of(&recipe, &supplies, &start, device)?;
         obey(&mut *objective, &done.orders)?;
         let source = supplies.source();
         let loader = Some(load(&recipe, &source, device, done.step)?);
+        if !resumes {
+            kept::forget(folder)?;
+        }
         Ok(Self {
             device: device.clone(),
             files: Files::open(folder, objective.codes(), done.step)?,
@@ -150,6 +156,7 @@ impl Trainer {
             is_whole: true,
             // What is kept may lie beyond the latest, if the run had gone back before it ended.
             is_back: resumes,
+            looks_back: false,
             waiting: None,
             _lock: lock,
             recipe,
@@ -232,10 +239,27 @@ impl Trainer {
         let start = Start::Saved(saved);
         let mut objective = objective::of(&self.recipe, &self.supplies, &start, &self.device)?;
         obey(&mut *objective, &done.orders)?;
+        self.leave()?;
         self.loader = Some(load(&self.recipe, &self.source, &self.device, done.step)?);
         (self.objective, self.done, self.pace) = (objective, done, Pace::new());
         (self.restarted, self.is_whole, self.is_back, self.waiting) = (0, true, true, None);
+        self.looks_back = true;
         Ok(())
+    }
+
+    /// Whether it went to a kept checkpoint and has not taken a step from there: then the latest checkpoint is
+    /// what was, and stays.
+    pub fn looks_back(&self) -> bool {
+        self.looks_back
+    }
+
+    /// Before it goes elsewhere: what is here is the latest checkpoint, and one of those that are kept.
+    fn leave(&mut self) -> Result<()> {
+        if self.looks_back || !self.is_whole || self.done.step == 0 {
+            return Ok(());
+        }
+        self.save()?;
+        kept::keep(&self.folder, &checkpoint(&self.folder), self.done.step, self.recipe.keep)
     }
 
     /// Does one step; every `report_every` steps, and at the end, there is a report. Saves a
@@ -252,7 +276,14 @@ impl Trainer {
         self.take_this_way()?;
         let started = Instant::now();
         let batch = self.next_batch()?;
-        let outcome = self.learn(&batch)?;
+        let outcome = match self.learn(&batch) {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                // The same batch again, if this step is tried again.
+                self.loader = None;
+                return Err(error);
+            }
+        };
         self.done.step += 1;
         let took = started.elapsed().as_secs_f64();
         self.done.seconds += took;
@@ -273,9 +304,9 @@ impl Trainer {
     fn take_this_way(&mut self) -> Result<()> {
         let step = self.done.step;
         if self.is_back {
-            kept::forget_after(&self.folder, step)?;
             self.files = Files::open(&self.folder, self.objective.codes(), step)?;
-            self.is_back = false;
+            kept::forget_after(&self.folder, step)?;
+            (self.is_back, self.looks_back) = (false, false);
         }
         if step == 0 && self.recipe.keep.every > 0 {
             self.save_to(&kept::path(&self.folder, 0))?;
@@ -447,6 +478,21 @@ impl Trainer {
     /// If a picture's side does not divide by the factor.
     pub fn reconstruct(&self, pictures: &[Picture]) -> Result<Vec<Picture>> {
         self.objective.reconstruct(pictures)
+    }
+}
+
+/// A run begins where no checkpoints of another are lost: that of the beginning is no loss.
+fn nothing_is_kept(folder: &Path) -> Result<()> {
+    match kept::kept_steps(folder).last() {
+        Some(newest) if *newest > 0 => Err(EngineError::bad_file(
+            folder,
+            format!("the latest checkpoint is gone, but one of step {newest} is kept there"),
+            format!(
+                "go on from it in another folder: --from {} --at {newest}; or choose another folder",
+                folder.display()
+            ),
+        )),
+        _ => Ok(()),
     }
 }
 

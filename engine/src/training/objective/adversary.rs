@@ -111,8 +111,8 @@ impl Adversary {
     }
 
     /// What is told beside the losses.
-    pub(super) fn figures(&self) -> [(&'static str, f64); 2] {
-        [("discriminator", self.told[0]), ("adaptive_weight", self.told[1])]
+    pub(super) fn figures(&self) -> [(&'static str, f64); 1] {
+        [("adaptive_weight", self.told[1])]
     }
 
     /// Moves its parameters, if it played in the step. Its schedule counts from where it started.

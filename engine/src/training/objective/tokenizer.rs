@@ -280,6 +280,9 @@ impl Objective for TokenizerObjective {
         } else {
             self.tokenizer.quantizer_mut().observe(&latents, &codes, place)?
         };
+        for (codebook, rows) in &observed.replaced {
+            self.learner.replaced(*codebook, rows)?;
+        }
         Ok(Outcome { gradient_norm, lr, restarted: observed.restarted })
     }
 

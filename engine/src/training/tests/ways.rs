@@ -84,7 +84,7 @@ fn another_way_from_a_kept_checkpoint_leaves_the_run_as_it_is() {
     let expected = end(&mut trainer);
     trainer.save().unwrap();
     let log = std::fs::read_to_string(old.join("metrics.csv")).unwrap();
-    assert_eq!(branch(&old, Some(4), &new).unwrap(), 4);
+    assert_eq!(branch(&old, Some(4), (&new, &keeping(VQ))).unwrap(), 4);
     let mut other = start(keeping(VQ), &new, true).unwrap();
     assert_eq!(other.steps_done(), 4);
     let (reports, model) = end(&mut other);
@@ -95,8 +95,43 @@ fn another_way_from_a_kept_checkpoint_leaves_the_run_as_it_is() {
     assert_eq!(std::fs::read_to_string(old.join("metrics.csv")).unwrap(), log);
     assert_eq!(kept_steps(&old), [0, 2, 4, 6]);
     for (step, to, says) in [(Some(3), "x", "0, 2, 4, 6"), (None, "new", "already")] {
-        let problem = branch(&old, step, &folder.path().join(to)).unwrap_err().problem();
+        let problem =
+            branch(&old, step, (&folder.path().join(to), &keeping(VQ))).unwrap_err().problem();
         assert!(format!("{problem} {}", problem.hint).contains(says), "{problem}");
+    }
+    // A recipe that cannot go on from there is told so before anything is written.
+    let other = Recipe { batch: 3, ..keeping(VQ) };
+    let place = folder.path().join("other");
+    let problem = branch(&old, Some(4), (&place, &other)).unwrap_err().problem();
+    assert!(problem.summary.contains("batch"), "{problem}");
+    assert!(!place.exists());
+}
+
+#[test]
+fn who_looks_back_loses_nothing_until_a_step_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut trainer = start(keeping(VQ), folder.path(), false).unwrap();
+    go(&mut trainer, 5);
+    // Step 5 was not saved by anybody yet.
+    trainer.go_to(2).unwrap();
+    assert!(trainer.looks_back());
+    assert_eq!(kept_steps(folder.path()), [0, 2, 4, 5]);
+    let latest = crate::training::stored_run(folder.path()).unwrap();
+    assert_eq!((latest.step, latest.reports.len()), (5, 5));
+    drop(trainer);
+    let mut trainer = start(keeping(VQ), folder.path(), true).unwrap();
+    assert_eq!(trainer.steps_done(), 5);
+    trainer.go_to(2).unwrap();
+    go(&mut trainer, 1);
+    assert!(!trainer.looks_back());
+    assert_eq!(kept_steps(folder.path()), [0, 2]);
+    drop(trainer);
+    // What is kept is not thrown away by a start in the same folder.
+    std::fs::remove_file(checkpoint(folder.path())).unwrap();
+    for again in [true, false] {
+        let problem = start(keeping(VQ), folder.path(), again).unwrap_err().problem();
+        assert!(problem.hint.contains("--at 2"), "{problem} {}", problem.hint);
+        assert_eq!(kept_steps(folder.path()), [0, 2]);
     }
 }
 
