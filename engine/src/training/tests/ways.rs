@@ -100,10 +100,10 @@ fn another_way_from_a_kept_checkpoint_leaves_the_run_as_it_is() {
         assert!(format!("{problem} {}", problem.hint).contains(says), "{problem}");
     }
     // A recipe that cannot go on from there is told so before anything is written.
-    let other = Recipe { batch: 3, ..keeping(VQ) };
+    let other = Recipe { ema_decay: 0.123, ..keeping(VQ) };
     let place = folder.path().join("other");
     let problem = branch(&old, Some(4), (&place, &other)).unwrap_err().problem();
-    assert!(problem.summary.contains("batch"), "{problem}");
+    assert!(problem.summary.contains("ema_decay"), "{problem}");
     assert!(!place.exists());
 }
 
@@ -122,7 +122,7 @@ fn who_looks_back_loses_nothing_until_a_step_is_taken() {
     let mut trainer = start(keeping(VQ), folder.path(), true).unwrap();
     assert_eq!(trainer.steps_done(), 5);
     trainer.go_to(2).unwrap();
-    go(&mut trainer, 1);
+    go(&mut trainer, 3);
     assert!(!trainer.looks_back());
     assert_eq!(kept_steps(folder.path()), [0, 2]);
     drop(trainer);
@@ -250,12 +250,13 @@ fn a_run_obeys_while_it_is_paused_and_says_what_it_cannot_do() {
     session.order(run, TrainOrder::Turn(Knob::LearningRate, 1e-4));
     session.order(run, TrainOrder::Turn(Knob::LearningRate, f64::NAN));
     session.order(run, "an order of another kind");
-    until("three answers", || view().entries >= before + 3);
+    until("the answers", || view().entries >= before + 4);
     assert_eq!(view().state, RunState::Paused, "it stays so");
     let said = &log()[before..];
     assert!(matches!(&*said[0], TrainEvent::WentTo { step: 2, .. }), "{said:?}");
-    assert!(matches!(&*said[1], TrainEvent::Turned(order) if order.step == 2), "{said:?}");
-    assert!(matches!(&*said[2], TrainEvent::Refused(_)), "{said:?}");
+    assert!(matches!(&*said[1], TrainEvent::Kept(kept) if kept.len() > 2), "{said:?}");
+    assert!(matches!(&*said[2], TrainEvent::Turned(order) if order.step == 2), "{said:?}");
+    assert!(matches!(&*said[3], TrainEvent::Refused(_)), "{said:?}");
     session.control(run, Control::StepOnce);
     until("a step", || {
         let log = log();
