@@ -15,7 +15,7 @@ use smalti_engine::questions::{
 use smalti_engine::session::{Lane, Question, Reply, RunId, RunView, Session};
 use smalti_engine::tokens::{Cell, Code, Part, Tokens};
 
-use crate::document::{Command, Document, Notice, RunFolder, Slot};
+use crate::document::{Command, Document, JobCommand, Notice, RunFolder, Slot};
 use crate::look::textures::Textures;
 use crate::look::theme::Theme;
 use crate::look::words::name;
@@ -112,9 +112,22 @@ impl TrainedRun {
     }
 }
 
+/// A run whose recipe and probe are being read: it starts when they are there.
+#[derive(Debug, Clone)]
+pub(crate) struct Preparing {
+    /// Which one it is, of all.
+    pub(crate) number: u64,
+    /// What was asked for.
+    pub(crate) asked: JobCommand,
+    /// Whether a scene asked, not a person.
+    pub(crate) is_for_scene: bool,
+}
+
 /// The runs of a sitting.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Live<'a> {
+    /// Those that do not go on yet.
+    pub(crate) preparing: &'a [Preparing],
     /// By their folders.
     pub(crate) runs: &'a BTreeMap<PathBuf, RunId>,
     /// The pictures that they reconstruct as they learn.

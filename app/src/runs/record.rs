@@ -94,6 +94,11 @@ impl Record {
         self.curves.iter().find(|curve| curve.name == name)
     }
 
+    /// Whether all steps of the run are done.
+    pub fn is_done(&self) -> bool {
+        self.steps > 0 && self.step >= self.steps
+    }
+
     /// The last value of a curve.
     pub fn last(&self, name: &str) -> Option<f64> {
         self.curve(name)?.points.last().map(|(_, value)| *value)

@@ -28,6 +28,7 @@ use smalti_engine::questions::{ShippedModels, ShippedRecipes};
 use smalti_engine::session::{Lane, RunId, Session};
 
 use self::home::{Home, Writing};
+use self::training::Trainings;
 use crate::ctx::{EditedTokens, Hovered, Live, Originals, ViewCtx};
 use crate::document::{Arrangement, Command, Document, History, Needs, Notice, Open, Panel, Slot};
 use crate::files::autosave::Autosave;
@@ -164,6 +165,7 @@ pub struct Studio {
     notices: Notices,
     commands: RefCell<Vec<Command>>,
     known_over: Vec<RunId>,
+    trainings: Trainings,
     /// Runs of this sitting by their folders.
     live_runs: BTreeMap<PathBuf, RunId>,
     /// The pictures that they reconstruct as they learn.
@@ -273,7 +275,12 @@ impl Studio {
             commands: &self.commands,
             edited: &self.edited,
             originals: &self.originals,
-            live: Live { runs: &self.live_runs, probes: &self.probes, records: &self.records },
+            live: Live {
+                preparing: &self.trainings.preparing,
+                runs: &self.live_runs,
+                probes: &self.probes,
+                records: &self.records,
+            },
         };
         if self.desk.is_presenting {
             self.desk.script.show(ui, &self.theme);

@@ -158,9 +158,8 @@ fn stand(run: &TrainedRun) -> String {
     } else {
         format!("step {}", grouped(record.step))
     };
-    let is_done = record.steps > 0 && record.step >= record.steps;
     let word = match run.view.as_ref().map(|view| (&view.state, view)) {
-        None if is_done => "done",
+        None if record.is_done() => "done",
         None => "stored",
         Some((RunState::Running, RunView { entries: 0, .. })) => return "starting…".to_owned(),
         Some((RunState::Running, _)) => "running",

@@ -75,9 +75,8 @@ pub(super) fn ui(
 /// What can be done with a run that does not go on.
 fn over_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot, run: &TrainedRun) {
     let record = &run.told.record;
-    let is_done = record.steps > 0 && record.step >= record.steps;
     let colors = &ctx.theme.colors;
-    if !is_done {
+    if !record.is_done() {
         let text = RichText::new("Go on").color(colors.on_gold);
         let response = ui.add(Button::new(text).fill(colors.gold).small());
         let about = "From its last checkpoint, to the same numbers";
