@@ -329,9 +329,12 @@ impl ViewCtx<'_> {
         let view = id.and_then(|id| self.session.runs().into_iter().find(|run| run.id == *id));
         let originals = id.and_then(|id| self.live.probes.get(id)).cloned().unwrap_or_default();
         let told = match &view {
-            // Until it says something, its folder is all there is.
             Some(view) => {
-                self.live.records.live(self.session, view, Some(path)).unwrap_or_default()
+                let records = self.live.records;
+                let live = records.live(self.session, view, Some(path));
+                // Until it says something, its folder is all there is. A new run has nothing there.
+                let stored = || records.stored(self.session, path, view.id.0).ok().flatten();
+                live.or_else(stored).unwrap_or_default()
             }
             None => match self.live.records.stored(self.session, path, 0) {
                 Ok(told) => told?,

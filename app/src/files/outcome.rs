@@ -194,7 +194,9 @@ impl Opened {
             matches!(
                 outcome,
                 Outcome::Document(..)
-                    | Outcome::Command(Command::Open(_) | Command::Job(JobCommand::Train(_)))
+                    | Outcome::Command(
+                        Command::Open(_) | Command::Job(JobCommand::Train(_) | JobCommand::See(_))
+                    )
             )
         };
         let has_place = self.path.is_absolute() || self.path.components().count() > 1;

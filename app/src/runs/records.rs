@@ -37,7 +37,8 @@ pub struct Records {
 }
 
 impl Records {
-    /// A run of this sitting, of which `folder` may tell what was before. None if it is no training.
+    /// A run of this sitting, of which `folder` may tell what was before. None if it is no training, or while
+    /// nothing is known of it.
     pub fn live(&self, session: &Session, run: &RunView, folder: Option<&Path>) -> Option<Told> {
         let mut all = self.live.borrow_mut();
         if !all.contains_key(&run.id) {
@@ -58,9 +59,7 @@ impl Records {
                 (TrainEvent::Started { step, .. }, Some(folder)) if *step > 0 => {
                     let question = ReadRun { folder: folder.into(), since: run.id.0 };
                     match session.ask(Lane::Soon, &question) {
-                        Reply::Working { .. } => {
-                            return Some(Told { record: Rc::default(), is_behind: false });
-                        }
+                        Reply::Working { .. } => return None,
                         Reply::Ready(found) if record.take_stored(&found, *step) => {
                             let record = Rc::clone(&kept.record);
                             return Some(Told { record, is_behind: true });

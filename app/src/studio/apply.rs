@@ -42,6 +42,7 @@ impl Studio {
             Command::Layout(layout) => self.apply_layout(&layout),
             Command::Job(JobCommand::Control(run, control)) => self.session.control(run, control),
             Command::Job(JobCommand::Train(recipe)) => self.train(&recipe),
+            Command::Job(JobCommand::See(run)) => self.show_run(run),
             Command::Job(JobCommand::GoOn(slot)) => self.go_on_training(slot),
             Command::Job(JobCommand::Turn(run, knob, value)) => {
                 self.session.order(run, TrainOrder::Turn(knob, value));

@@ -17,6 +17,7 @@ use crate::files::recipes::{
     Training, prepare_branch, prepare_to_go_on, prepare_training, probe_of,
 };
 use crate::look::words::name;
+use crate::shell::dock;
 
 /// Folder of the runs that were started in the window, beside the settings.
 const RUNS: &str = "runs";
@@ -206,6 +207,24 @@ impl Studio {
             }
             Err(problem) => vec![Notice::from(problem).into()],
         }
+    }
+
+    /// Shows a run of an earlier sitting, or of another program.
+    pub(super) fn show_run(&mut self, run: RunFolder) {
+        let runs = &self.history.document().runs;
+        if !runs.iter().flatten().any(|known| known.folder == run.folder) {
+            let Some((slot, left)) = self.slot_for(&run) else {
+                let summary = "Four runs go on already: there is no room for another one";
+                self.notices.add(Notice::warning(summary, "Stop one in Training, and Forget it"));
+                return;
+            };
+            if let Some(left) = left {
+                self.notices.add(left_its_slot(slot, left));
+            }
+            let next = self.history.document().after(&Open::Run(slot, run).into());
+            self.history.change(next, false);
+        }
+        dock::show_view(&mut self.desk.arrangement, ViewId::Training);
     }
 
     /// Starts the run and shows how far it is.
