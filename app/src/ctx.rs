@@ -134,6 +134,8 @@ pub(crate) struct Live<'a> {
     pub(crate) probes: &'a BTreeMap<RunId, Arc<[Picture]>>,
     /// What they told.
     pub(crate) records: &'a Records,
+    /// Seconds since the start; 0 where time stands still.
+    pub(crate) second: u64,
 }
 
 /// What a view may read and use.
@@ -336,7 +338,7 @@ impl ViewCtx<'_> {
                 let stored = || records.stored(self.session, path, view.id.0).ok().flatten();
                 live.or_else(stored).unwrap_or_default()
             }
-            None => match self.live.records.stored(self.session, path, 0) {
+            None => match self.live.records.resting(self.session, path, self.live.second) {
                 Ok(told) => told?,
                 Err(problem) => return Some(Err(problem)),
             },

@@ -11,6 +11,7 @@ mod saving;
 mod start;
 mod tokens;
 mod training;
+mod trainings;
 mod writing;
 
 use std::cell::RefCell;
@@ -28,7 +29,7 @@ use smalti_engine::questions::{ShippedModels, ShippedRecipes};
 use smalti_engine::session::{Lane, RunId, Session};
 
 use self::home::{Home, Writing};
-use self::training::Trainings;
+use self::trainings::Trainings;
 use crate::ctx::{EditedTokens, Hovered, Live, Originals, ViewCtx};
 use crate::document::{Arrangement, Command, Document, History, Needs, Notice, Open, Panel, Slot};
 use crate::files::autosave::Autosave;
@@ -172,6 +173,7 @@ pub struct Studio {
     probes: BTreeMap<RunId, Arc<[Picture]>>,
     /// What runs told.
     records: Records,
+    started: Instant,
 }
 
 impl std::fmt::Debug for Studio {
@@ -280,6 +282,7 @@ impl Studio {
                 runs: &self.live_runs,
                 probes: &self.probes,
                 records: &self.records,
+                second: if options.frozen_time { 0 } else { self.started.elapsed().as_secs() },
             },
         };
         if self.desk.is_presenting {

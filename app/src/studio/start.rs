@@ -12,7 +12,7 @@ use eframe::wgpu;
 use smalti_engine::session::{self, News, Session};
 
 use super::home::Home;
-use super::training::Trainings;
+use super::trainings::Trainings;
 use super::{AUTOSAVE_EVERY, Desk, Fixed, Keeping, Studio, StudioOptions};
 use crate::ctx::{EditedTokens, Hovered, Originals};
 use crate::document::{Document, History, Notice, Open};
@@ -122,6 +122,7 @@ impl Studio {
             live_runs: BTreeMap::new(),
             probes: BTreeMap::new(),
             records: Records::default(),
+            started: Instant::now(),
         };
         studio.first_document();
         Ok(studio)

@@ -1,6 +1,5 @@
 //! Training runs of the window: how they start, and the word when they are over.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use smalti_engine::Problem;
@@ -21,35 +20,6 @@ use crate::shell::dock;
 
 /// Folder of the runs that were started in the window, beside the settings.
 const RUNS: &str = "runs";
-
-/// What is known of trainings beside the document and what they told.
-#[derive(Debug, Default)]
-pub(super) struct Trainings {
-    /// What was asked for and does not go on yet, oldest first.
-    pub(super) preparing: Vec<Preparing>,
-    /// How many were asked for so far.
-    asked: u64,
-    /// The folders of the runs that scenes started and that nobody branched from.
-    of_scenes: BTreeSet<PathBuf>,
-}
-
-impl Trainings {
-    /// Takes what was asked for; its number, or none if the same is being prepared already.
-    fn ask(&mut self, asked: JobCommand, is_for_scene: bool) -> Option<u64> {
-        if self.preparing.iter().any(|it| it.asked == asked && it.is_for_scene == is_for_scene) {
-            return None;
-        }
-        self.asked += 1;
-        self.preparing.push(Preparing { number: self.asked, asked, is_for_scene });
-        Some(self.asked)
-    }
-
-    /// What was asked for is there, or cannot be.
-    fn end(&mut self, number: u64) -> Option<Preparing> {
-        let at = self.preparing.iter().position(|it| it.number == number)?;
-        Some(self.preparing.remove(at))
-    }
-}
 
 impl Studio {
     /// Reads a recipe and makes a folder for its run; [`Studio::start_training`] goes on.
@@ -187,8 +157,7 @@ impl Studio {
         if let Some(run) = self.run_in(folder) {
             return run.state == RunState::Done;
         }
-        let told = self.records.stored(&self.session, folder, 0);
-        told.is_ok_and(|told| told.is_some_and(|told| told.record.is_done()))
+        self.records.known(folder).is_some_and(|record| record.is_done())
     }
 
     /// A run is prepared: it starts. Or it cannot be.
@@ -307,21 +276,4 @@ fn left_its_slot(slot: Slot, (run, is_done): (RunFolder, bool)) -> Notice {
     let hint =
         format!("Its files stay in {folder}; Forget another run, and open that folder to go on");
     Notice::warning(format!("{what} is not done, but has left slot {letter}"), hint)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_being_prepared_is_not_prepared_again() {
-        let mut trainings = Trainings::default();
-        let train = || JobCommand::Train(RecipeRef::Shipped("collapse".into()));
-        let first = trainings.ask(train(), false).unwrap();
-        assert_eq!(trainings.ask(train(), false), None);
-        assert!(trainings.ask(JobCommand::GoOn(Slot::A), false).is_some(), "that is another");
-        assert!(trainings.ask(train(), true).is_some(), "a scene has one of its own");
-        assert!(trainings.end(first).is_some_and(|ended| !ended.is_for_scene));
-        assert!(trainings.ask(train(), false).is_some(), "it goes on: another one may come");
-    }
 }

@@ -234,6 +234,15 @@ fn a_folder_of_a_run_that_is_opened_takes_a_slot() {
     // A second time it is in its slot already.
     send(&mut window, Open::Path(home.path().join("runs/small-1")));
     assert_eq!(window.state().document().runs.iter().flatten().count(), 1);
+    // Another program trains on in it.
+    let log = home.path().join("runs/small-1/metrics.csv");
+    let text = std::fs::read_to_string(&log).unwrap();
+    let usage = text.lines().next().unwrap().split(',').position(|name| name == "usage").unwrap();
+    let mut cells: Vec<&str> = text.lines().last().unwrap().split(',').collect();
+    let next = (step + 1).to_string();
+    (cells[0], cells[usage]) = (&next, "0.0123");
+    std::fs::write(&log, format!("{text}{}\n", cells.join(","))).unwrap();
+    until(&mut window, "Usage over steps: A 1.2 %");
 }
 
 #[test]
