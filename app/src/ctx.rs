@@ -346,6 +346,12 @@ impl ViewCtx<'_> {
         Some(Ok(TrainedRun { name: name(path), folder: Some(folder), view, told, originals }))
     }
 
+    /// What a run is called: a training by its folder, as two of one recipe have one title.
+    pub(crate) fn run_title(&self, run: &RunView) -> String {
+        let folder = self.live.runs.iter().find(|(_, id)| **id == run.id);
+        folder.map_or(run.title.clone(), |(folder, _)| format!("train {}", name(folder)))
+    }
+
     /// The training of this sitting that was started last.
     pub fn newest_run(&self) -> Option<TrainedRun> {
         self.session.runs().into_iter().rev().find_map(|view| {

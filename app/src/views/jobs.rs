@@ -74,14 +74,8 @@ fn waiting_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot, run: &RunFolder)
     });
 }
 
-/// What a run is called: a training by its folder, as two of one recipe have one title.
-fn title(ctx: &ViewCtx<'_>, run: &RunView) -> String {
-    let folder = ctx.live.runs.iter().find(|(_, id)| **id == run.id);
-    folder.map_or(run.title.clone(), |(folder, _)| format!("train {}", name(folder)))
-}
-
 fn run_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, run: &RunView) {
-    let (theme, title) = (ctx.theme, title(ctx, run));
+    let (theme, title) = (ctx.theme, ctx.run_title(run));
     ui.horizontal(|ui| {
         ui.label(egui::RichText::new(&title).font(theme.strong()));
         ui.label(theme.label(state(run)));

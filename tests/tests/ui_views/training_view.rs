@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable;
 use smalti::document::{JobCommand, Open, Panel, RecipeRef, RunFolder, Slot, ViewId};
 use smalti::studio::StudioOptions;
@@ -11,7 +12,8 @@ use smalti_engine::session::RunState;
 use smalti_engine::training::TrainEvent;
 use smalti_tests::tiny::write_png;
 use smalti_tests::window::{
-    Window, click_label, drag, empty, labels, open_sized, rect_of, says, send, settle, tab,
+    Window, click, click_label, drag, empty, labels, open_sized, press, rect_of, says, send,
+    settle, tab,
 };
 
 /// A recipe of a codebook of 16 codes over one picture beside it.
@@ -154,6 +156,41 @@ fn a_knob_is_turned_while_the_run_goes_on_and_the_curve_says_when() {
     assert_eq!((order.knob, order.step), (Knob::LearningRate, step_said(&window, "paused")));
     assert!((1e-6..1e-2).contains(&order.value), "{order:?}");
     assert!(says(&window, "need a new run"), "what cannot be turned is said");
+}
+
+#[test]
+fn a_setting_that_is_typed_is_taken_when_it_is_done_not_at_each_key() {
+    let (desk, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut window = open(home.path());
+    paused(&mut window, write_recipe(desk.path(), "small", (1_000_000, "1e-2")));
+    let turned = |window: &Window| -> Vec<(Knob, f64)> {
+        let turned = log(window, 0).into_iter().filter_map(|event| match &*event {
+            TrainEvent::Turned(order) => Some((order.knob, order.value)),
+            _ => None,
+        });
+        turned.collect()
+    };
+    // The learning rate comes first.
+    let number = window.get_all_by_role(egui::accesskit::Role::SpinButton).next().unwrap();
+    let at = number.rect().center();
+    click(&mut window, at, Modifiers::NONE);
+    for key in "0.0003".chars() {
+        window.event(egui::Event::Text(key.to_string()));
+        settle(&mut window);
+    }
+    press(&mut window, Modifiers::NONE, Key::Enter);
+    for _ in 0..1000 {
+        if !turned(&window).is_empty() {
+            break;
+        }
+        window.step();
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let turned = turned(&window);
+    assert!(
+        matches!(turned[..], [(Knob::LearningRate, value)] if (value - 3e-4).abs() < 1e-9),
+        "{turned:?}"
+    );
 }
 
 #[test]
