@@ -15,7 +15,7 @@ use smalti_engine::questions::{
 use smalti_engine::session::{Lane, Question, Reply, RunId, RunView, Session};
 use smalti_engine::tokens::{Cell, Code, Part, Tokens};
 
-use crate::document::{Command, Document, Notice, RunFolder, Slot};
+use crate::document::{Command, Document, JobCommand, Notice, RunFolder, Slot};
 use crate::look::textures::Textures;
 use crate::look::theme::Theme;
 use crate::look::words::name;
@@ -112,15 +112,30 @@ impl TrainedRun {
     }
 }
 
+/// A run whose recipe and probe are being read: it starts when they are there.
+#[derive(Debug, Clone)]
+pub(crate) struct Preparing {
+    /// Which one it is, of all.
+    pub(crate) number: u64,
+    /// What was asked for.
+    pub(crate) asked: JobCommand,
+    /// Whether a scene asked, not a person.
+    pub(crate) is_for_scene: bool,
+}
+
 /// The runs of a sitting.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Live<'a> {
+    /// Those that do not go on yet.
+    pub(crate) preparing: &'a [Preparing],
     /// By their folders.
     pub(crate) runs: &'a BTreeMap<PathBuf, RunId>,
     /// The pictures that they reconstruct as they learn.
     pub(crate) probes: &'a BTreeMap<RunId, Arc<[Picture]>>,
     /// What they told.
     pub(crate) records: &'a Records,
+    /// Seconds since the start; 0 where time stands still.
+    pub(crate) second: u64,
 }
 
 /// What a view may read and use.
@@ -316,16 +331,25 @@ impl ViewCtx<'_> {
         let view = id.and_then(|id| self.session.runs().into_iter().find(|run| run.id == *id));
         let originals = id.and_then(|id| self.live.probes.get(id)).cloned().unwrap_or_default();
         let told = match &view {
-            // Until it says something, its folder is all there is.
             Some(view) => {
-                self.live.records.live(self.session, view, Some(path)).unwrap_or_default()
+                let records = self.live.records;
+                let live = records.live(self.session, view, Some(path));
+                // Until it says something, its folder is all there is. A new run has nothing there.
+                let stored = || records.stored(self.session, path, view.id.0).ok().flatten();
+                live.or_else(stored).unwrap_or_default()
             }
-            None => match self.live.records.stored(self.session, path, 0) {
+            None => match self.live.records.resting(self.session, path, self.live.second) {
                 Ok(told) => told?,
                 Err(problem) => return Some(Err(problem)),
             },
         };
         Some(Ok(TrainedRun { name: name(path), folder: Some(folder), view, told, originals }))
+    }
+
+    /// What a run is called: a training by its folder, as two of one recipe have one title.
+    pub(crate) fn run_title(&self, run: &RunView) -> String {
+        let folder = self.live.runs.iter().find(|(_, id)| **id == run.id);
+        folder.map_or(run.title.clone(), |(folder, _)| format!("train {}", name(folder)))
     }
 
     /// The training of this sitting that was started last.

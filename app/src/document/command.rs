@@ -147,6 +147,8 @@ pub enum JobCommand {
     Control(RunId, Control),
     /// Trains what a recipe describes, in a new folder of its own.
     Train(RecipeRef),
+    /// Shows a run that is there in a slot of its own; it does not go on by this.
+    See(RunFolder),
     /// Goes on with the run in a slot, from its last checkpoint.
     GoOn(Slot),
     /// Turns a knob of a run.

@@ -11,7 +11,7 @@ use smalti_engine::arrays;
 use smalti_engine::images::{Fit, WorkingSize};
 use smalti_engine::questions::{
     Among, Encode, Given, Identified, Identify, ImageRef, InspectModel, LoadImage, ModelInfo,
-    ModelRef, OwnSide, Reconstruct, SourceInfo, SourceRef, Subject,
+    ModelRef, OwnSide, ReadRun, Reconstruct, ShippedRecipes, SourceInfo, SourceRef, Subject,
 };
 use smalti_engine::session::{Asker, guard};
 use smalti_engine::token_files::{
@@ -21,12 +21,14 @@ use smalti_engine::token_files::{
 use smalti_engine::{EngineError, Problem};
 
 use super::background::Background;
-use super::disk::{model_now, read_whole, stamp};
+use super::disk::{is_taken, model_now, read_whole, stamp};
 use super::outcome::{Opened, Outcome, Unclear, notice};
+use super::recipes::{is_run, log_of};
 use super::saved::{self, DocumentFile};
 use super::scenes::Scene;
 use crate::document::{
-    Command, Document, JobCommand, Layout, Needs, Notice, Open, Reading, RecipeRef, Slot, ViewId,
+    Command, Document, JobCommand, Layout, Needs, Notice, Open, Reading, RecipeRef, RunFolder,
+    Slot, ViewId,
 };
 use crate::look::words::name;
 
@@ -141,6 +143,9 @@ impl Opening {
         if let Some(reading) = &self.reading {
             return self.tokens(&self.path, reading);
         }
+        if is_run(&self.path) {
+            return self.run();
+        }
         let stamp = stamp(&self.path);
         let found = self.asker.wait(&Identify { path: Arc::clone(&self.path), stamp })?;
         let commands = match &*found {
@@ -158,6 +163,30 @@ impl Opening {
                 vec![JobCommand::Train(RecipeRef::File(Arc::clone(path))).into()]
             }
         };
+        Ok(commands.into_iter().map(Outcome::Command).collect())
+    }
+
+    /// A training run by its folder. Which recipe it is by stands there by name alone.
+    fn run(&self) -> Result<Vec<Outcome>, Problem> {
+        let since = stamp(&log_of(&self.path)).modified as u64;
+        let kept = self.asker.wait(&ReadRun { folder: Arc::clone(&self.path), since })?;
+        let recipe = kept.run.name.as_str();
+        let shipped = self.asker.wait(&ShippedRecipes)?;
+        let is_shipped = shipped.iter().any(|known| known == recipe);
+        let beside = self.path.join(format!("{recipe}.ron"));
+        let mut commands = Vec::new();
+        if !is_shipped && !is_taken(&beside) {
+            let summary = format!("{} is shown, but its recipe is not there", name(&self.path));
+            let hint = format!("To go on with it, put the recipe at {}", beside.display());
+            commands.push(Notice::warning(summary, hint).into());
+        }
+        let recipe = if is_shipped {
+            RecipeRef::Shipped(recipe.into())
+        } else {
+            RecipeRef::File(beside.into())
+        };
+        let run = RunFolder { folder: self.path.to_path_buf(), recipe };
+        commands.push(JobCommand::See(run).into());
         Ok(commands.into_iter().map(Outcome::Command).collect())
     }
 

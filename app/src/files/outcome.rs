@@ -30,8 +30,9 @@ pub enum Outcome {
     Saved(usize, Box<InFile>),
     /// Where a code stands that is to be replaced.
     Places(Box<Places>),
-    /// A recipe was read and its run has a folder.
-    Recipe(Box<Training>),
+    /// A recipe was read and its run has a folder, or why that cannot be; which one was asked for, by its
+    /// number.
+    Recipe(u64, Result<Box<Training>, Problem>),
     /// No dialog could be shown: the path has to be typed.
     NoDialog(Ask),
     /// A dialog was closed without a choice.
@@ -193,7 +194,9 @@ impl Opened {
             matches!(
                 outcome,
                 Outcome::Document(..)
-                    | Outcome::Command(Command::Open(_) | Command::Job(JobCommand::Train(_)))
+                    | Outcome::Command(
+                        Command::Open(_) | Command::Job(JobCommand::Train(_) | JobCommand::See(_))
+                    )
             )
         };
         let has_place = self.path.is_absolute() || self.path.components().count() > 1;

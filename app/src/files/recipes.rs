@@ -77,6 +77,16 @@ fn folder_for(runs: Option<&Path>, name: &str) -> Result<PathBuf> {
     Ok(made.map_err(|source| EngineError::io(std::env::temp_dir(), source))?.keep())
 }
 
+/// Whether a folder holds a run: a checkpoint and a log.
+pub fn is_run(folder: &Path) -> bool {
+    checkpoint(folder).is_file() && log_of(folder).is_file()
+}
+
+/// The log of the run in a folder.
+pub fn log_of(folder: &Path) -> PathBuf {
+    folder.join("metrics.csv")
+}
+
 /// The first of some images that can be read, as a recipe's tokenizer sees them; none for a recipe that
 /// trains no tokenizer.
 pub fn probe_of(recipe: &Recipe, images: Vec<ImageRef>, asker: &Asker) -> Vec<Picture> {

@@ -2,6 +2,7 @@
 //! knobs and when they were turned. Grows as a run goes on; views read it.
 
 mod history;
+mod log_version;
 mod record;
 mod records;
 

@@ -69,8 +69,14 @@ pub struct Record {
     pub probe: Option<Probe>,
     /// The last step, if it was asked for by itself and none came after it.
     pub stepped: Option<Stepped>,
+    /// The knobs of all orders that were obeyed, also of those that hold no more.
+    pub obeyed: Vec<Knob>,
     /// Why the last order could not be done.
     pub refused: Option<Problem>,
+    /// Orders that could not be done, so far.
+    pub refusals: usize,
+    /// The run went back from this step and did not go on yet: then what came after is forgotten.
+    pub left: Option<u64>,
     /// The model that was written at the end.
     pub model: Option<PathBuf>,
     /// The latest checkpoint on the disk as a model, if it is known, and the side of its images.
@@ -81,6 +87,9 @@ pub struct Record {
     pub restarted: u64,
     /// The codes over time.
     pub history: History,
+    /// `used` and `restarted` by the steps of their reports.
+    uses: Vec<(u64, (u64, u64))>,
+    restarts: Vec<(u64, u64)>,
     /// Entries of the log that were taken.
     pub(super) taken: usize,
     /// Reports of the folder that were taken.
@@ -92,6 +101,18 @@ impl Record {
     /// A curve by name.
     pub fn curve(&self, name: &str) -> Option<&Curve> {
         self.curves.iter().find(|curve| curve.name == name)
+    }
+
+    /// Whether all steps of the run are done.
+    pub fn is_done(&self) -> bool {
+        self.steps > 0 && self.step >= self.steps
+    }
+
+    /// The last step of which it knows: where it stands, or, after it went back, what is beyond that.
+    pub fn furthest(&self) -> u64 {
+        let points = self.curves.iter().filter_map(|curve| curve.points.last());
+        let points = points.map(|(step, _)| *step);
+        points.chain(self.kept.last().copied()).fold(self.step, u64::max)
     }
 
     /// The last value of a curve.
@@ -127,6 +148,7 @@ impl Record {
                 let probe = self.probe.clone();
                 let (before, after) = (before.clone(), after.clone());
                 self.step = *step;
+                self.left = None;
                 self.stepped = Some(Stepped { step: *step, before, after, probe });
             }
             TrainEvent::Started { step, steps, knobs, kept } => {
@@ -135,6 +157,7 @@ impl Record {
                 self.kept.clone_from(kept);
                 // What was turned before comes next.
                 self.turned.clear();
+                self.left = None;
                 self.forget_after(*step);
             }
             TrainEvent::Turned(order) => {
@@ -142,15 +165,21 @@ impl Record {
                     knob.1 = order.value;
                 }
                 self.turned.push(*order);
+                self.obeyed.push(order.knob);
                 self.refused = None;
             }
             TrainEvent::Kept(kept) => self.kept.clone_from(kept),
             TrainEvent::WentTo { step, knobs } => {
                 self.knobs.clone_from(knobs);
+                let left = self.left.unwrap_or(0).max(self.step);
+                self.left = Some(left).filter(|left| left > step);
                 self.forget_after(*step);
                 self.turned.retain(|order| order.step < *step);
             }
-            TrainEvent::Refused(problem) => self.refused = Some(problem.clone()),
+            TrainEvent::Refused(problem) => {
+                self.refused = Some(problem.clone());
+                self.refusals += 1;
+            }
             TrainEvent::Finished { model } => self.model = Some(model.clone()),
         }
         0
@@ -159,7 +188,8 @@ impl Record {
     fn take_report(&mut self, report: &Report) -> usize {
         self.step = report.step;
         self.stepped.take_if(|stepped| stepped.step < report.step);
-        self.restarted += report.restarted as u64;
+        self.left = None;
+        self.add_restarted(report.step, report.restarted as u64);
         for (name, value) in report.losses.iter().chain(&report.figures) {
             self.add(name, report.step, *value);
         }
@@ -168,10 +198,18 @@ impl Record {
         let codes = report.counts.iter().map(|counts| counts.len()).sum();
         if codes > 0 {
             let used = report.books.iter().map(|book| u64::from(book.statistics.used)).sum();
-            self.used = Some((used, codes as u64));
+            self.uses.push((report.step, (used, codes as u64)));
+            self.used = self.uses.last().map(|(_, used)| *used);
             self.history.push(report.counts.iter().map(|counts| &**counts), report.step);
         }
         codes
+    }
+
+    fn add_restarted(&mut self, step: u64, count: u64) {
+        if count > 0 {
+            self.restarted += count;
+            self.restarts.push((step, self.restarted));
+        }
     }
 
     fn add(&mut self, name: &str, step: u64, value: f64) {
@@ -191,6 +229,10 @@ impl Record {
             let kept = curve.points.partition_point(|(at, _)| *at <= step);
             curve.points.truncate(kept);
         }
+        self.uses.retain(|(at, _)| *at <= step);
+        self.used = self.uses.last().map(|(_, used)| *used);
+        self.restarts.retain(|(at, _)| *at <= step);
+        self.restarted = self.restarts.last().map_or(0, |(_, sum)| *sum);
         self.history.go_to(step);
     }
 
@@ -211,6 +253,10 @@ impl Record {
             self.stored += 1;
             budget = budget.saturating_sub(LEAST_CODES);
             for (name, value) in run.columns.iter().zip(&report.values) {
+                if name == "restarted" {
+                    // A cell that is empty is no number: none, then.
+                    self.add_restarted(report.step, *value as u64);
+                }
                 // Columns of single books are not drawn.
                 if !NO_CURVES.contains(&name.as_str()) && !name.contains('.') {
                     self.add(name, report.step, *value);
@@ -226,7 +272,8 @@ impl Record {
             budget = budget.saturating_sub(counts.counts.len().max(LEAST_CODES));
             let all: Vec<u64> = counts.counts.iter().map(|count| u64::from(*count)).collect();
             let used = all.iter().filter(|count| **count > 0).count() as u64;
-            self.used = Some((used, all.len() as u64));
+            self.uses.push((counts.step, (used, all.len() as u64)));
+            self.used = self.uses.last().map(|(_, used)| *used);
             // Levels and groups have codebooks of one size.
             self.history.push(all.chunks(all.len().div_ceil(books).max(1)), counts.step);
         }
@@ -282,6 +329,20 @@ mod tests {
         assert!(record.turned.is_empty(), "it was turned after that step was done");
         assert_eq!(record.knobs, [(Knob::LearningRate, 0.1)]);
         assert_eq!(record.history.rows(0).unwrap().1.values.len(), 2);
+        assert_eq!(record.restarted, 2, "at each of the two reports that are left");
+    }
+
+    #[test]
+    fn a_run_that_went_back_says_what_it_forgets_until_it_goes_on() {
+        let mut record = Record::default();
+        let to = |step| Arc::new(TrainEvent::WentTo { step, knobs: Vec::new() });
+        record.take(&[report(1, 3.0, &[1, 0]), report(7, 3.0, &[1, 0]), to(1)]);
+        assert_eq!((record.step, record.left), (1, Some(7)));
+        assert_eq!((record.used.map(|used| used.1), record.restarted), (Some(2), 1));
+        record.take(&[to(0)]);
+        assert_eq!((record.left, record.used, record.restarted), (Some(7), None, 0));
+        record.take(&[report(2, 3.0, &[1, 0])]);
+        assert_eq!(record.left, None);
     }
 
     #[test]
@@ -308,9 +369,10 @@ mod tests {
     #[test]
     fn what_a_folder_tells_is_taken_up_to_where_the_run_went_on() {
         let mut run = StoredRun { steps: 50, step: 30, ..StoredRun::default() };
-        run.columns = ["seconds", "loss", "usage", "images_per_second"].map(str::to_owned).into();
+        let columns = ["seconds", "loss", "usage", "images_per_second", "restarted"];
+        run.columns = columns.map(str::to_owned).into();
         for step in [10, 20, 30] {
-            run.reports.push(StoredReport { step, values: vec![1.0, step as f64, 0.5, 7.0] });
+            run.reports.push(StoredReport { step, values: vec![1.0, step as f64, 0.5, 7.0, 2.0] });
             run.counts.push(StoredCounts { step, counts: Arc::new([1, 0, 2, 0]) });
         }
         let mut record = Record::default();
@@ -320,6 +382,8 @@ mod tests {
         assert!(record.curve("seconds").is_none());
         assert_eq!((record.step, record.steps, record.used), (20, 50, Some((2, 4))));
         assert_eq!(record.last(SPEED), Some(7.0));
+        assert_eq!(record.restarted, 4, "of the two reports that were taken");
+        assert_eq!(record.furthest(), 20);
     }
 
     #[test]

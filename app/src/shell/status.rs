@@ -66,10 +66,13 @@ fn right_ui(ui: &mut Ui, ctx: &ViewCtx<'_>, frame_ms: Option<f32>) {
         let used = format!("{} of {}", size(status.cache_bytes), size(status.budget_bytes));
         figures(ui, theme, "cache", used, "Answers that are kept, and how much they may take");
     }
-    if status.open_questions > 0 && !ctx.is_time_frozen {
+    // The look at a run's log, once a second, must not blink.
+    let label = status.working_on.first();
+    let is_look = status.open_questions == 1 && label.is_some_and(|label| label == "LogVersion");
+    if status.open_questions > 0 && !is_look && !ctx.is_time_frozen {
         let (dot, _) = ui.allocate_exact_size(vec2(8.0, 8.0), Sense::hover());
         ui.painter().circle_filled(dot.center(), 3.0, theme.colors.gold);
-        let working = status.working_on.first().map_or("working", |label| in_words(label));
+        let working = label.map_or("working", |label| in_words(label));
         text(ui, theme, working);
     }
 }
@@ -135,15 +138,15 @@ fn run_ui(ui: &mut Ui, ctx: &ViewCtx<'_>, run: &RunView) {
     let mut done = rail;
     done.set_width(rail.width() * run.progress.unwrap_or(0.0));
     ui.painter().rect_filled(done, 2.0, theme.colors.gold);
-    let button = Button::new(RichText::new(run_line(run)).font(theme.small())).frame(false);
+    let button = Button::new(RichText::new(run_line(ctx, run)).font(theme.small())).frame(false);
     if ui.add(button).on_hover_text("Show the jobs").clicked() {
         ctx.send(Layout::Show(ViewId::Jobs));
     }
 }
 
 /// A run in a line: title, how far, how fast, how long it will take.
-pub fn run_line(run: &RunView) -> String {
-    let mut parts = vec![run.title.clone()];
+fn run_line(ctx: &ViewCtx<'_>, run: &RunView) -> String {
+    let mut parts = vec![ctx.run_title(run)];
     if run.state == RunState::Paused {
         parts.push(match &run.problem {
             Some(problem) => format!("paused: {}", problem.summary),

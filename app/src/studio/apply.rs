@@ -42,6 +42,7 @@ impl Studio {
             Command::Layout(layout) => self.apply_layout(&layout),
             Command::Job(JobCommand::Control(run, control)) => self.session.control(run, control),
             Command::Job(JobCommand::Train(recipe)) => self.train(&recipe),
+            Command::Job(JobCommand::See(run)) => self.show_run(run),
             Command::Job(JobCommand::GoOn(slot)) => self.go_on_training(slot),
             Command::Job(JobCommand::Turn(run, knob, value)) => {
                 self.session.order(run, TrainOrder::Turn(knob, value));
@@ -275,7 +276,7 @@ impl Studio {
             Outcome::Scene(scene) => self.open_scene(&scene),
             Outcome::Document(None, saved) => self.recover(*saved),
             Outcome::Document(Some(file), saved) => self.leave_for(Then::Open(file, saved), ctx),
-            Outcome::Recipe(training) => commands.extend(self.start_training(*training)),
+            Outcome::Recipe(number, training) => commands.extend(self.prepared(number, training)),
             Outcome::Places(places) => self.replace_at(&places, ctx),
             Outcome::Saved(number, written) => self.written(number, *written, ctx),
             Outcome::Chosen(ask, path) => commands.extend(self.use_path(ask, path)),

@@ -11,6 +11,7 @@ mod saving;
 mod start;
 mod tokens;
 mod training;
+mod trainings;
 mod writing;
 
 use std::cell::RefCell;
@@ -28,6 +29,7 @@ use smalti_engine::questions::{ShippedModels, ShippedRecipes};
 use smalti_engine::session::{Lane, RunId, Session};
 
 use self::home::{Home, Writing};
+use self::trainings::Trainings;
 use crate::ctx::{EditedTokens, Hovered, Live, Originals, ViewCtx};
 use crate::document::{Arrangement, Command, Document, History, Needs, Notice, Open, Panel, Slot};
 use crate::files::autosave::Autosave;
@@ -164,12 +166,14 @@ pub struct Studio {
     notices: Notices,
     commands: RefCell<Vec<Command>>,
     known_over: Vec<RunId>,
+    trainings: Trainings,
     /// Runs of this sitting by their folders.
     live_runs: BTreeMap<PathBuf, RunId>,
     /// The pictures that they reconstruct as they learn.
     probes: BTreeMap<RunId, Arc<[Picture]>>,
     /// What runs told.
     records: Records,
+    started: Instant,
 }
 
 impl std::fmt::Debug for Studio {
@@ -273,7 +277,13 @@ impl Studio {
             commands: &self.commands,
             edited: &self.edited,
             originals: &self.originals,
-            live: Live { runs: &self.live_runs, probes: &self.probes, records: &self.records },
+            live: Live {
+                preparing: &self.trainings.preparing,
+                runs: &self.live_runs,
+                probes: &self.probes,
+                records: &self.records,
+                second: if options.frozen_time { 0 } else { self.started.elapsed().as_secs() },
+            },
         };
         if self.desk.is_presenting {
             self.desk.script.show(ui, &self.theme);

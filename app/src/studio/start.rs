@@ -12,6 +12,7 @@ use eframe::wgpu;
 use smalti_engine::session::{self, News, Session};
 
 use super::home::Home;
+use super::trainings::Trainings;
 use super::{AUTOSAVE_EVERY, Desk, Fixed, Keeping, Studio, StudioOptions};
 use crate::ctx::{EditedTokens, Hovered, Originals};
 use crate::document::{Document, History, Notice, Open};
@@ -117,9 +118,11 @@ impl Studio {
             notices,
             commands: RefCell::default(),
             known_over: Vec::new(),
+            trainings: Trainings::default(),
             live_runs: BTreeMap::new(),
             probes: BTreeMap::new(),
             records: Records::default(),
+            started: Instant::now(),
         };
         studio.first_document();
         Ok(studio)

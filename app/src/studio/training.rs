@@ -2,25 +2,36 @@
 
 use std::path::{Path, PathBuf};
 
-use smalti_engine::session::{Control, RunId, RunState};
+use smalti_engine::Problem;
+use smalti_engine::session::{Control, RunId, RunState, RunView, guard};
 use smalti_engine::training::{TrainEvent, TrainRun};
 
 use super::Studio;
-use crate::document::{Command, Layout, Notice, Open, RecipeRef, RunFolder, Slot, ViewId};
+use crate::ctx::Preparing;
+use crate::document::{
+    Command, JobCommand, Layout, Notice, Open, RecipeRef, RunFolder, Slot, ViewId,
+};
 use crate::files::outcome::Outcome;
 use crate::files::recipes::{
     Training, prepare_branch, prepare_to_go_on, prepare_training, probe_of,
 };
+use crate::look::words::name;
+use crate::shell::dock;
 
 /// Folder of the runs that were started in the window, beside the settings.
 const RUNS: &str = "runs";
 
 impl Studio {
     /// Reads a recipe and makes a folder for its run; [`Studio::start_training`] goes on.
-    pub(super) fn train(&self, recipe: &RecipeRef) {
+    pub(super) fn train(&mut self, recipe: &RecipeRef) {
+        self.prepare_recipe(recipe, false);
+    }
+
+    fn prepare_recipe(&mut self, recipe: &RecipeRef, is_for_scene: bool) {
         let (reference, path) = (recipe.clone(), self.recipe_path(recipe));
-        let runs = self.runs_folder();
-        self.prepare(move || prepare_training((reference, &path), runs.as_deref()));
+        let (runs, asked) = (self.runs_folder(), JobCommand::Train(recipe.clone()));
+        let work = move || prepare_training((reference, &path), runs.as_deref());
+        self.prepare((asked, is_for_scene), work);
     }
 
     fn runs_folder(&self) -> Option<PathBuf> {
@@ -28,52 +39,79 @@ impl Studio {
     }
 
     /// Prepares a run and its probe away from the window's thread. One after the other, so that they come to
-    /// their slots in the order in which they were asked for.
-    fn prepare(&self, work: impl FnOnce() -> smalti_engine::Result<Training> + Send + 'static) {
+    /// their slots in the order in which they were asked for. What is being prepared is not prepared again:
+    /// until it goes on there is nothing to be seen of it, and a person may ask twice.
+    fn prepare(
+        &mut self,
+        (asked, is_for_scene): (JobCommand, bool),
+        work: impl FnOnce() -> smalti_engine::Result<Training> + Send + 'static,
+    ) {
+        let Some(number) = self.trainings.ask(asked, is_for_scene) else { return };
         let (asker, images) = (self.session.asker(), self.history.document().probe());
         self.keeping.background.save(move || {
-            let mut training = work()?;
-            training.probe = probe_of(&training.recipe, images, &asker);
-            Ok(Outcome::Recipe(Box::new(training)))
+            // After a panic too, what is being prepared has an end.
+            let prepared = guard("preparing a run", || {
+                let mut training = work()?;
+                training.probe = probe_of(&training.recipe, images, &asker);
+                Ok(Box::new(training))
+            });
+            Ok(Outcome::Recipe(number, prepared.map_err(|error| error.problem())))
         });
     }
 
     /// Goes on with the run in a slot, from its last checkpoint.
-    pub(super) fn go_on_training(&self, slot: Slot) {
+    pub(super) fn go_on_training(&mut self, slot: Slot) {
         let Some(run) = self.history.document().runs[slot as usize].clone() else { return };
         let path = self.recipe_path(&run.recipe);
-        self.prepare(move || prepare_to_go_on(&path, run));
+        self.prepare((JobCommand::GoOn(slot), false), move || prepare_to_go_on(&path, run));
     }
 
     /// Starts another run from where the one in a slot is, or was.
-    pub(super) fn branch_training(&self, slot: Slot, step: Option<u64>) {
+    pub(super) fn branch_training(&mut self, slot: Slot, step: Option<u64>) {
         let Some(run) = self.history.document().runs[slot as usize].clone() else { return };
+        // Whoever branches from it works with it: no scene may end it.
+        self.trainings.of_scenes.remove(&run.folder);
         let path = self.recipe_path(&run.recipe);
         let runs = self.runs_folder();
-        self.prepare(move || prepare_branch(&path, (run, step), runs.as_deref()));
+        let work = move || prepare_branch(&path, (run, step), runs.as_deref());
+        self.prepare((JobCommand::Branch(slot, step), false), work);
     }
 
-    /// Starts the trainings of a scene, each in its slot, after ending those that it started before.
+    /// Starts the trainings of a scene, each in its slot, after ending those that a scene started before.
     pub(super) fn train_for_scene(&mut self, recipes: &[String]) {
         // A picture must come out the same each time.
         if recipes.is_empty() || self.fixed.options.frozen_time {
             return;
         }
-        let mut next = self.history.document().clone();
+        let wanted: Vec<RecipeRef> =
+            recipes.iter().map(|recipe| RecipeRef::Shipped(recipe.as_str().into())).collect();
+        let train = |recipe: &RecipeRef| JobCommand::Train(recipe.clone());
+        let is_coming = |it: &Preparing| {
+            it.is_for_scene && wanted.iter().any(|recipe| it.asked == train(recipe))
+        };
+        if self.trainings.preparing.iter().any(is_coming) {
+            return;
+        }
+        let (mut next, mut ended) = (self.history.document().clone(), Vec::new());
         for slot in Slot::ALL {
-            let Some(run) = &next.runs[slot as usize] else { continue };
-            let RecipeRef::Shipped(name) = &run.recipe else { continue };
-            if !recipes.iter().any(|recipe| **recipe == **name) {
+            let Some(run) = next.runs[slot as usize].clone() else { continue };
+            if !wanted.contains(&run.recipe) || !self.trainings.of_scenes.remove(&run.folder) {
                 continue;
             }
             if let Some(id) = self.live_runs.get(&run.folder) {
                 self.session.control(*id, Control::Cancel);
             }
+            ended.push(run.folder.display().to_string());
             next = next.after(&Open::NoRun(slot).into());
         }
         self.history.change(next, false);
-        for recipe in recipes {
-            self.train(&RecipeRef::Shipped(recipe.as_str().into()));
+        if !ended.is_empty() {
+            let hint = format!("Their files stay in {}", ended.join(" and "));
+            let summary = "The runs that the scene started before have ended";
+            self.notices.add(Notice { hint, ..Notice::info(summary) });
+        }
+        for recipe in &wanted {
+            self.prepare_recipe(recipe, true);
         }
     }
 
@@ -86,47 +124,105 @@ impl Studio {
         }
     }
 
-    /// The slot of a run: its own, or a free one, or that of a run that is not going on here; none if four
-    /// others are.
-    fn slot_for(&self, run: &RunFolder) -> Option<Slot> {
+    /// The slot of a run: its own, or a free one, or that of a run that is done, or else of one that does not
+    /// go on here; none if four others do. And which run leaves it, and whether that is done.
+    fn slot_for(&self, run: &RunFolder) -> Option<(Slot, Option<(RunFolder, bool)>)> {
         let runs = &self.history.document().runs;
         let own = runs.iter().position(|known| known.as_ref() == Some(run));
-        let free = || runs.iter().position(Option::is_none);
-        let idle = || {
-            let is_idle = |known: &RunFolder| !self.is_going_on(&known.folder);
-            runs.iter().position(|known| known.as_ref().is_some_and(is_idle))
-        };
-        own.or_else(free).or_else(idle).map(|slot| Slot::ALL[slot])
+        if let Some(slot) = own.or_else(|| runs.iter().position(Option::is_none)) {
+            return Some((Slot::ALL[slot], None));
+        }
+        let idle = Slot::ALL.into_iter().zip(runs).filter_map(|(slot, known)| {
+            let known = known.as_ref().filter(|known| !self.is_going_on(&known.folder))?;
+            Some((slot, known.clone(), self.is_done(&known.folder)))
+        });
+        // Of those alike the first.
+        let (slot, left, is_done) = idle.min_by_key(|(.., is_done)| !is_done)?;
+        Some((slot, Some((left, is_done))))
+    }
+
+    /// The run of this sitting in a folder.
+    fn run_in(&self, folder: &Path) -> Option<RunView> {
+        let id = self.live_runs.get(folder)?;
+        self.session.runs().into_iter().find(|run| run.id == *id)
     }
 
     /// Whether a run of this sitting works in a folder.
     fn is_going_on(&self, folder: &Path) -> bool {
-        let id = self.live_runs.get(folder);
-        let run = id.and_then(|id| self.session.runs().into_iter().find(|run| run.id == *id));
-        run.is_some_and(|run| !run.state.is_over())
+        self.run_in(folder).is_some_and(|run| !run.state.is_over())
+    }
+
+    /// Whether the run in a folder has done all of its steps, as far as that is known now.
+    fn is_done(&self, folder: &Path) -> bool {
+        if let Some(run) = self.run_in(folder) {
+            return run.state == RunState::Done;
+        }
+        self.records.known(folder).is_some_and(|record| record.is_done())
+    }
+
+    /// A run is prepared: it starts. Or it cannot be.
+    pub(super) fn prepared(
+        &mut self,
+        number: u64,
+        training: Result<Box<Training>, Problem>,
+    ) -> Vec<Command> {
+        let is_for_scene = self.trainings.end(number).is_some_and(|asked| asked.is_for_scene);
+        match training {
+            Ok(training) => {
+                if is_for_scene {
+                    self.trainings.of_scenes.insert(training.run.folder.clone());
+                }
+                self.start_training(*training)
+            }
+            Err(problem) => vec![Notice::from(problem).into()],
+        }
+    }
+
+    /// Shows a run of an earlier sitting, or of another program.
+    pub(super) fn show_run(&mut self, run: RunFolder) {
+        let runs = &self.history.document().runs;
+        if !runs.iter().flatten().any(|known| known.folder == run.folder) {
+            let Some((slot, left)) = self.slot_for(&run) else {
+                let summary = "Four runs go on already: there is no room for another one";
+                self.notices.add(Notice::warning(summary, "Stop one in Training, and Forget it"));
+                return;
+            };
+            if let Some(left) = left {
+                self.notices.add(left_its_slot(slot, left));
+            }
+            let next = self.history.document().after(&Open::Run(slot, run).into());
+            self.history.change(next, false);
+        }
+        dock::show_view(&mut self.desk.arrangement, ViewId::Training);
     }
 
     /// Starts the run and shows how far it is.
-    pub(super) fn start_training(&mut self, training: Training) -> Vec<Command> {
+    fn start_training(&mut self, training: Training) -> Vec<Command> {
         let Training { recipe, beside, run, resumes, probe } = training;
         if self.is_going_on(&run.folder) {
             // Two would write over each other.
             return vec![Layout::Show(ViewId::Training).into()];
         }
-        let title = format!("Training {}, {} steps", recipe.name, recipe.steps);
-        let hint = format!("Its files go to {}", run.folder.display());
+        let title = format!("Training {}, {} steps", name(&run.folder), recipe.steps);
+        let mut hint = format!("Its files go to {}", run.folder.display());
+        let mut said = Vec::new();
         let slot = self.slot_for(&run);
         let assets = self.fixed.options.assets.clone();
         let work = TrainRun::new(recipe, beside, assets, run.folder.clone(), resumes);
         let id = self.session.start(work.with_probe(probe.clone()));
         self.live_runs.insert(run.folder.clone(), id);
         self.probes.insert(id, probe.into());
-        if let Some(slot) = slot {
+        if let Some((slot, left)) = slot {
+            said.extend(left.map(|left| left_its_slot(slot, left)));
             // At once: the next run must see that the slot is taken.
             let next = self.history.document().after(&Open::Run(slot, run).into());
             self.history.change(next, false);
+        } else {
+            hint.push_str("; four others go on in Training, so this one is seen in Jobs alone");
         }
-        vec![Layout::Show(ViewId::Training).into(), Notice { hint, ..Notice::info(title) }.into()]
+        said.push(Notice { hint, ..Notice::info(title) });
+        let shown = Command::from(Layout::Show(ViewId::Training));
+        std::iter::once(shown).chain(said.into_iter().map(Command::from)).collect()
     }
 
     /// Runs that ended since the last frame become notices.
@@ -137,20 +233,22 @@ impl Studio {
                 continue;
             }
             self.known_over.push(run.id);
+            // Two runs of one recipe have one title.
+            let folder = self.live_runs.iter().find(|(_, id)| **id == run.id);
+            let title = folder.map_or(run.title, |(folder, _)| format!("train {}", name(folder)));
             let notice = match run.state {
                 RunState::Failed(problem) => {
-                    let summary = format!("{}: {}", run.title, problem.summary);
+                    let summary = format!("{title}: {}", problem.summary);
                     Notice::error(summary, problem.hint)
                 }
-                RunState::Cancelled => Notice::info(format!("{}: cancelled", run.title)),
+                RunState::Cancelled => Notice::info(format!("{title}: cancelled")),
                 _ => match self.model_of(run.id, run.entries) {
                     Some(model) => {
-                        let summary = format!("{}: done", run.title);
-                        let hint = "The tokenizer is the first of File, Open recent".to_owned();
+                        let hint = "What it trained is the first of File, Open recent".to_owned();
                         self.settings.remember(&model);
-                        Notice { hint, ..Notice::info(summary) }
+                        Notice { hint, ..Notice::info(format!("{title}: done")) }
                     }
-                    None => Notice::info(format!("{}: done", run.title)),
+                    None => Notice::info(format!("{title}: done")),
                 },
             };
             news.push(notice.into());
@@ -166,4 +264,16 @@ impl Studio {
             _ => None,
         }
     }
+}
+
+/// What is said of a run that had to make room.
+fn left_its_slot(slot: Slot, (run, is_done): (RunFolder, bool)) -> Notice {
+    let (what, letter, folder) = (name(&run.folder), slot.letter(), run.folder.display());
+    if is_done {
+        let summary = format!("{what} is done and has left slot {letter}");
+        return Notice { hint: format!("Its files stay in {folder}"), ..Notice::info(summary) };
+    }
+    let hint =
+        format!("Its files stay in {folder}; Forget another run, and open that folder to go on");
+    Notice::warning(format!("{what} is not done, but has left slot {letter}"), hint)
 }

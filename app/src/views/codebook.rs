@@ -383,15 +383,18 @@ impl CodebookView {
     /// The rows below the cells: of a training run, or an image each.
     fn history_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
         let found = self.run_rows.find(ui, ctx, self.book(ctx));
-        let Some(run) = found else {
+        // A run without counts must not hide the letters of the others.
+        if found.is_none() && ctx.document.runs.iter().all(Option::is_none) {
             ui.label(ctx.theme.label(IMAGES));
             self.images_ui(ui, ctx);
             return;
-        };
-        let usual = if run.goes_on { RowsOf::Training } else { RowsOf::Images };
+        }
+        let goes_on = found.as_ref().is_some_and(|run| run.goes_on);
+        let usual = if goes_on { RowsOf::Training } else { RowsOf::Images };
+        let title = found.as_ref().map_or(run_rows::TRAINING.to_owned(), run_rows::Found::title);
         let mut shown = self.rows_of.unwrap_or(usual);
         ui.horizontal(|ui| {
-            let choices = [(RowsOf::Images, IMAGES.to_owned()), (RowsOf::Training, run.title())];
+            let choices = [(RowsOf::Images, IMAGES.to_owned()), (RowsOf::Training, title)];
             for (of, title) in choices {
                 if ui.selectable_value(&mut shown, of, ctx.theme.label(title)).clicked() {
                     self.rows_of = Some(of);
@@ -399,13 +402,18 @@ impl CodebookView {
             }
             if shown == RowsOf::Training {
                 self.run_rows.choice_ui(ui, ctx);
-                let line = ui.available_rect_before_wrap();
-                key_ui(ui, ctx, line, run.rows.highest);
+                if let Some(run) = &found {
+                    let line = ui.available_rect_before_wrap();
+                    key_ui(ui, ctx, line, run.rows.highest);
+                }
             }
         });
-        match shown {
-            RowsOf::Images => self.images_ui(ui, ctx),
-            RowsOf::Training => {
+        match (shown, found) {
+            (RowsOf::Images, _) => self.images_ui(ui, ctx),
+            (RowsOf::Training, None) => {
+                ui.label(ctx.theme.label("There are no counts of this run's codes"));
+            }
+            (RowsOf::Training, Some(run)) => {
                 let book = run.has_codes_of_document.then_some(run.book);
                 let title = run_rows::TRAINING;
                 let about = About { title, book, is_logarithmic: !self.is_linear };

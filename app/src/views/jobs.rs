@@ -75,16 +75,16 @@ fn waiting_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot, run: &RunFolder)
 }
 
 fn run_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, run: &RunView) {
-    let theme = ctx.theme;
+    let (theme, title) = (ctx.theme, ctx.run_title(run));
     ui.horizontal(|ui| {
-        ui.label(egui::RichText::new(&run.title).font(theme.strong()));
+        ui.label(egui::RichText::new(&title).font(theme.strong()));
         ui.label(theme.label(state(run)));
     });
     let (rail, response) = ui
         .allocate_exact_size(vec2(ui.available_width().min(theme.px(520.0)), 4.0), Sense::hover());
     let percent = run.progress.unwrap_or(0.0);
     response.widget_info(|| {
-        let label = format!("{}: {:.0} %", run.title, percent * 100.0);
+        let label = format!("{title}: {:.0} %", percent * 100.0);
         egui::WidgetInfo::labeled(egui::Role::ProgressIndicator, true, label)
     });
     ui.painter().rect_filled(rail, 2.0, theme.colors.strong_line);
@@ -96,7 +96,7 @@ fn run_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, run: &RunView) {
     ui.horizontal(|ui| {
         ui.label(theme.caption_figures(figures(run)));
         if !run.state.is_over() {
-            controls_ui(ui, ctx, run);
+            controls_ui(ui, ctx, (run, &title));
         }
     });
 }
@@ -129,11 +129,11 @@ fn figures(run: &RunView) -> String {
     parts.join(" · ")
 }
 
-fn controls_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, run: &RunView) {
+fn controls_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, (run, title): (&RunView, &str)) {
     let mut button = |text: &str, control: Control| {
         let response = ui.small_button(text);
         response.widget_info(|| {
-            let label = format!("{text} {}", run.title);
+            let label = format!("{text} {title}");
             egui::WidgetInfo::labeled(egui::Role::Button, true, label)
         });
         if response.clicked() {

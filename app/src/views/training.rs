@@ -9,6 +9,8 @@ mod knobs;
 mod probe;
 mod shown;
 
+use std::time::Duration;
+
 use egui::{Rect, Stroke, UiBuilder, pos2};
 use smalti_engine::Problem;
 use smalti_engine::session::{Control, RunState};
@@ -31,6 +33,15 @@ const LEAST_CURVES: f32 = 118.0;
 const MOST_CURVES: f32 = 280.0;
 /// Above this height there is room for curves.
 const ROOM_FOR_CURVES: f32 = 300.0;
+
+/// A run of another program is looked at so often.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Whether another program may train in the folder of a run.
+fn may_change((_, run): &Shown) -> bool {
+    let Some(Ok(run)) = run else { return false };
+    run.view.is_none() && !run.told.record.is_done()
+}
 
 /// The Training view.
 #[derive(Debug, Default)]
@@ -83,6 +94,11 @@ impl View for TrainingView {
         };
         if runs.iter().any(known) {
             ui.ctx().request_repaint();
+        }
+        if !ctx.is_time_frozen && runs.iter().any(may_change) {
+            // Where the processor draws, a frame is dear.
+            let times = if ctx.is_cpu_adapter { 5 } else { 1 };
+            ui.ctx().request_repaint_after(LOOK_AGAIN * times);
         }
         let area = ui.available_rect_before_wrap();
         let has_curves = area.height() > ctx.theme.px(ROOM_FOR_CURVES);

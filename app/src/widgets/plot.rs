@@ -246,13 +246,13 @@ impl Plot<'_> {
         response: egui::Response,
     ) {
         let colors = &ctx.theme.colors;
+        let all = self.lines.iter().filter_map(|line| Some(nearest(line.points, step)?.0));
+        let Some(shown) = all.min_by_key(|at| at.abs_diff(step)) else { return };
         let near = self.lines.iter().filter_map(|line| {
-            let (at, value) = nearest(line.points, step)?;
+            let (at, value) = at_step(line.points, shown)?;
             Some((line, at, value))
         });
         let near: Vec<(&Line<'_>, u64, f64)> = near.collect();
-        let shown = near.iter().map(|(_, at, _)| *at).min_by_key(|at| at.abs_diff(step));
-        let Some(shown) = shown else { return };
         ui.painter().vline(axes.x(shown), axes.area.y_range(), Stroke::new(1.0, colors.faint));
         for (line, at, value) in &near {
             if let Some(y) = axes.y(*value) {
@@ -285,6 +285,16 @@ fn nearest(points: &[(u64, f64)], step: u64) -> Option<(u64, f64)> {
     let both = [after.checked_sub(1), Some(after)];
     let both = both.into_iter().flatten().filter_map(|at| points.get(at));
     both.min_by_key(|(at, _)| at.abs_diff(step)).copied()
+}
+
+/// The point that tells of a step: the nearest one, if it is no farther than its neighbors are from it. A line
+/// that ended long before tells nothing.
+fn at_step(points: &[(u64, f64)], step: u64) -> Option<(u64, f64)> {
+    let found = nearest(points, step)?;
+    let at = points.partition_point(|(known, _)| *known < found.0);
+    let neighbors = [at.checked_sub(1), Some(at + 1)].into_iter().flatten();
+    let gaps = neighbors.filter_map(|at| Some(points.get(at)?.0.abs_diff(found.0)));
+    (found.0.abs_diff(step) <= gaps.max().unwrap_or(0)).then_some(found)
 }
 
 /// A line as it is drawn: of the points of one column of pixels the lowest and the highest.
@@ -401,5 +411,15 @@ mod tests {
         assert_eq!(end_of_axis(7, 0), 7);
         assert_eq!(nearest(&[(10, 1.0), (20, 2.0)], 16), Some((20, 2.0)));
         assert_eq!(nearest(&[], 16), None);
+    }
+
+    #[test]
+    fn a_line_that_ended_long_before_tells_nothing_of_a_step() {
+        let points = [(80, 1.0), (90, 2.0), (100, 3.0)];
+        assert_eq!(at_step(&points, 500), None);
+        assert_eq!(at_step(&points, 94), Some((90, 2.0)));
+        assert_eq!(at_step(&points, 110), Some((100, 3.0)), "the other line reports more often");
+        assert_eq!(at_step(&points[..1], 80), Some((80, 1.0)));
+        assert_eq!(at_step(&points[..1], 90), None);
     }
 }

@@ -3,15 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable;
-use smalti::document::{Open, Panel, RecipeRef, RunFolder, Slot, ViewId};
+use smalti::document::{JobCommand, Open, Panel, RecipeRef, RunFolder, Slot, ViewId};
 use smalti::studio::StudioOptions;
 use smalti_engine::Knob;
 use smalti_engine::session::RunState;
 use smalti_engine::training::TrainEvent;
 use smalti_tests::tiny::write_png;
 use smalti_tests::window::{
-    Window, click_label, drag, empty, labels, open_sized, rect_of, says, send, settle, tab,
+    Window, click, click_label, drag, empty, labels, open_sized, press, rect_of, says, send,
+    settle, tab,
 };
 
 /// A recipe of a codebook of 16 codes over one picture beside it.
@@ -65,6 +67,11 @@ fn step_said(window: &Window, word: &str) -> u64 {
         .filter(char::is_ascii_digit)
         .collect();
     digits.parse().unwrap()
+}
+
+/// Whether a notice said this.
+fn has_said(window: &Window, summary: &str) -> bool {
+    window.state().notices().list().iter().any(|notice| notice.summary == summary)
 }
 
 fn log(window: &Window, number: usize) -> Vec<std::sync::Arc<TrainEvent>> {
@@ -152,6 +159,41 @@ fn a_knob_is_turned_while_the_run_goes_on_and_the_curve_says_when() {
 }
 
 #[test]
+fn a_setting_that_is_typed_is_taken_when_it_is_done_not_at_each_key() {
+    let (desk, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut window = open(home.path());
+    paused(&mut window, write_recipe(desk.path(), "small", (1_000_000, "1e-2")));
+    let turned = |window: &Window| -> Vec<(Knob, f64)> {
+        let turned = log(window, 0).into_iter().filter_map(|event| match &*event {
+            TrainEvent::Turned(order) => Some((order.knob, order.value)),
+            _ => None,
+        });
+        turned.collect()
+    };
+    // The learning rate comes first.
+    let number = window.get_all_by_role(egui::accesskit::Role::SpinButton).next().unwrap();
+    let at = number.rect().center();
+    click(&mut window, at, Modifiers::NONE);
+    for key in "0.0003".chars() {
+        window.event(egui::Event::Text(key.to_string()));
+        settle(&mut window);
+    }
+    press(&mut window, Modifiers::NONE, Key::Enter);
+    for _ in 0..1000 {
+        if !turned(&window).is_empty() {
+            break;
+        }
+        window.step();
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let turned = turned(&window);
+    assert!(
+        matches!(turned[..], [(Knob::LearningRate, value)] if (value - 3e-4).abs() < 1e-9),
+        "{turned:?}"
+    );
+}
+
+#[test]
 fn a_run_goes_back_to_a_kept_checkpoint_and_another_one_branches_from_it() {
     let (desk, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut window = open(home.path());
@@ -159,6 +201,7 @@ fn a_run_goes_back_to_a_kept_checkpoint_and_another_one_branches_from_it() {
     click_label(&mut window, "Rewind A");
     click_label(&mut window, "Rewind A to step 5");
     until(&mut window, "paused · step 5 of");
+    assert!(says(&window, "Going on from step 5 forgets steps 6 to "), "before it is resumed");
     click_label(&mut window, "Branch A");
     click_label(&mut window, "Branch A to step 5");
     until(&mut window, "B · small-2");
@@ -210,6 +253,69 @@ fn a_run_of_an_earlier_sitting_shows_its_curves_and_goes_on() {
     let rows = labels(&window, "Use of the codes, time").remove(0);
     let count: u64 = rows.chars().filter(char::is_ascii_digit).collect::<String>().parse().unwrap();
     assert!(count >= step / 2, "{rows} at step {step}");
+}
+
+#[test]
+fn a_folder_of_a_run_that_is_opened_takes_a_slot() {
+    let (desk, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut window = open(home.path());
+    paused(&mut window, write_recipe(desk.path(), "small", (1_000_000, "1e-2")));
+    let step = step_said(&window, "paused");
+    drop(window);
+    let mut window = open(home.path());
+    send(&mut window, Open::Path(home.path().join("runs/small-1")));
+    until(&mut window, "A · small-1");
+    until(&mut window, "stored · step ");
+    assert_eq!(step_said(&window, "stored"), step);
+    assert!(has_said(&window, "small-1 is shown, but its recipe is not there"));
+    // A second time it is in its slot already.
+    send(&mut window, Open::Path(home.path().join("runs/small-1")));
+    assert_eq!(window.state().document().runs.iter().flatten().count(), 1);
+    // Another program trains on in it.
+    let log = home.path().join("runs/small-1/metrics.csv");
+    let text = std::fs::read_to_string(&log).unwrap();
+    let usage = text.lines().next().unwrap().split(',').position(|name| name == "usage").unwrap();
+    let mut cells: Vec<&str> = text.lines().last().unwrap().split(',').collect();
+    let next = (step + 1).to_string();
+    (cells[0], cells[usage]) = (&next, "0.0123");
+    std::fs::write(&log, format!("{text}{}\n", cells.join(","))).unwrap();
+    until(&mut window, "Usage over steps: A 1.2 %");
+}
+
+#[test]
+fn with_four_slots_taken_what_is_done_makes_room_first_and_what_leaves_is_said() {
+    let (desk, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut window = open(home.path());
+    let earlier = |name: &str| {
+        let recipe = RecipeRef::Shipped("worlds-fsq".into());
+        RunFolder { folder: home.path().join(name), recipe }
+    };
+    send(&mut window, Open::Run(Slot::A, earlier("first")));
+    send(&mut window, Open::Path(write_recipe(desk.path(), "quick", (6, "1e-2"))));
+    until(&mut window, "done · step 6 of");
+    send(&mut window, Open::Run(Slot::C, earlier("third")));
+    send(&mut window, Open::Run(Slot::D, earlier("fourth")));
+    let long = write_recipe(desk.path(), "long", (1_000_000, "1e-2"));
+    send(&mut window, Open::Path(long.clone()));
+    until(&mut window, "B · long-1");
+    assert!(has_said(&window, "quick-1 is done and has left slot B"));
+    send(&mut window, Open::Path(long));
+    until(&mut window, "A · long-2");
+    assert!(has_said(&window, "first is not done, but has left slot A"));
+}
+
+#[test]
+fn what_is_asked_for_twice_before_it_goes_on_starts_once() {
+    let (desk, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let recipe = write_recipe(desk.path(), "small", (1_000_000, "1e-2"));
+    let mut window = open(home.path());
+    let train = || JobCommand::Train(RecipeRef::File(recipe.clone().into()));
+    window.state().send(train());
+    send(&mut window, train());
+    until(&mut window, "A · small-1");
+    assert_eq!(window.state().session().runs().len(), 1);
+    send(&mut window, train());
+    until(&mut window, "B · small-2");
 }
 
 #[test]

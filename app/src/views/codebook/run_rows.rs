@@ -40,14 +40,22 @@ impl Found {
 }
 
 impl RunRows {
-    /// The rows of the run in the slot that was asked for, or else of the newest one of this sitting, or
-    /// else of the first that is stored.
+    /// The rows of the run in the slot that was asked for. If none was, of the newest one of this sitting, or
+    /// else of the first that is stored; of those that have none only if all do.
     pub(super) fn find(&self, ui: &egui::Ui, ctx: &ViewCtx<'_>, book: u16) -> Option<Found> {
         let of_slot = |slot: Slot| ctx.trained_run(slot)?.ok();
-        let asked = self.slot.and_then(of_slot);
-        let run = asked
-            .or_else(|| ctx.newest_run())
-            .or_else(|| Slot::ALL.into_iter().find_map(of_slot))?;
+        let there = |slot: &Slot| ctx.document.runs[*slot as usize].is_some();
+        let has_rows = |run: &TrainedRun| run.told.record.history.rows(book).is_some();
+        let run = if let Some(slot) = self.slot.filter(there) {
+            // Another run's rows below its letter would be taken for its own.
+            of_slot(slot)?
+        } else {
+            let mut slots = Slot::ALL.into_iter().filter_map(of_slot);
+            match ctx.newest_run() {
+                Some(run) if has_rows(&run) || run.told.is_behind => run,
+                newest => slots.find(has_rows).or(newest)?,
+            }
+        };
         if run.told.is_behind {
             ui.ctx().request_repaint();
         }

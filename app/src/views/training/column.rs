@@ -51,6 +51,7 @@ impl Column<'_> {
         self.head_ui(ui, ctx, run);
         numbers_ui(ui, ctx, self.slot, run);
         controls::problem_ui(ui, ctx, self.slot, run);
+        controls::left_ui(ui, ctx, run);
         probe::step_ui(ui, ctx, run);
         let rest = ui.available_rect_before_wrap();
         let foot = rest.bottom() - ctx.theme.px(26.0);
@@ -158,9 +159,8 @@ fn stand(run: &TrainedRun) -> String {
     } else {
         format!("step {}", grouped(record.step))
     };
-    let is_done = record.steps > 0 && record.step >= record.steps;
     let word = match run.view.as_ref().map(|view| (&view.state, view)) {
-        None if is_done => "done",
+        None if record.is_done() => "done",
         None => "stored",
         Some((RunState::Running, RunView { entries: 0, .. })) => return "starting…".to_owned(),
         Some((RunState::Running, _)) => "running",
@@ -176,26 +176,32 @@ fn stand(run: &TrainedRun) -> String {
 fn numbers_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot, run: &TrainedRun) {
     let (theme, record) = (ctx.theme, &run.told.record);
     let percent = |name: &str| record.last(name).map(|value| format!("{:.0} %", value * 100.0));
-    let (number, remark) = match (percent("usage"), percent("accuracy")) {
+    let (number, remark, about) = match (percent("usage"), percent("accuracy")) {
         (Some(usage), _) => {
             let of = record
                 .used
                 .map(|(used, all)| format!("{} of {} codes", grouped(used), grouped(all)));
             let perplexity = record.last("perplexity").map(|p| format!("perplexity {p:.0}"));
             let both: Vec<String> = [of, perplexity].into_iter().flatten().collect();
-            (usage, both.join(" · "))
+            let about = "Codes that occurred at least once since the report before";
+            (usage, both.join(" · "), about)
         }
-        (None, Some(accuracy)) => (accuracy, "of the batch named rightly".to_owned()),
-        (None, None) => ("–".to_owned(), "no report yet".to_owned()),
+        (None, Some(accuracy)) => {
+            let about = "Pictures of which the class that it finds likeliest is theirs";
+            (accuracy, "of the batch named rightly".to_owned(), about)
+        }
+        (None, None) => {
+            ("–".to_owned(), "no report yet".to_owned(), "Reports come every few steps")
+        }
     };
     let row = vec2(ui.available_width(), theme.px(30.0));
     ui.allocate_ui_with_layout(row, Layout::right_to_left(Align::Center), |ui| {
         ui.set_min_size(row);
-        ui.label(theme.label(remark)).on_hover_text("Since the report before");
+        ui.label(theme.label(remark)).on_hover_text(about);
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
             let hue = theme.family(slot as usize);
             let response = ui.label(RichText::new(number).font(theme.number()).color(hue));
-            response.on_hover_text("Codes that occurred at least once since the report before");
+            response.on_hover_text(about);
             if record.restarted > 0 {
                 let text = format!("{} restarted", grouped(record.restarted));
                 ui.label(theme.label(text)).on_hover_text(
@@ -216,9 +222,14 @@ fn rows_ui(
     let (theme, colors) = (ctx.theme, &ctx.theme.colors);
     let (line, below) = probe::label_line(ctx, place);
     let at = pos2(line.left(), line.center().y);
-    let label = TRAINING;
-    ui.painter().text(at, egui::Align2::LEFT_CENTER, label, theme.small(), colors.dim);
-    let Some((_, found)) = run.told.record.history.rows(0) else {
+    let history = &run.told.record.history;
+    let label = match history.books() {
+        0 | 1 => TRAINING.to_owned(),
+        // The Codebook view has the others.
+        books => format!("{TRAINING}, book 0 of {books}"),
+    };
+    ui.painter().text(at, egui::Align2::LEFT_CENTER, &label, theme.small(), colors.dim);
+    let Some((_, found)) = history.rows(0) else {
         let text = if run.goes_on() { "after the first report" } else { "there are no counts" };
         let at = below.left_top() + vec2(0.0, space::XS);
         ui.painter().text(at, egui::Align2::LEFT_TOP, text, theme.small(), colors.dim);
@@ -227,7 +238,7 @@ fn rows_ui(
     key_ui(ui, ctx, line, found.highest);
     let builder = UiBuilder::new().max_rect(below).id_salt("rows");
     ui.scope_builder(builder, |ui| {
-        let about = About { title: TRAINING, book: None, is_logarithmic: true };
+        let about = About { title: &label, book: None, is_logarithmic: true };
         pane.ui(ui, ctx, found, about);
     });
 }

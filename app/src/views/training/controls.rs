@@ -9,6 +9,7 @@ use super::knobs::Knobs;
 use crate::ctx::{TrainedRun, ViewCtx};
 use crate::document::{JobCommand, Open, Slot};
 use crate::look::words::grouped;
+use crate::runs::Record;
 
 /// A button with the run in its name, as several columns have the same.
 fn button(ui: &mut egui::Ui, (text, slot): (&str, Slot), hint: &str) -> bool {
@@ -75,9 +76,8 @@ pub(super) fn ui(
 /// What can be done with a run that does not go on.
 fn over_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot, run: &TrainedRun) {
     let record = &run.told.record;
-    let is_done = record.steps > 0 && record.step >= record.steps;
     let colors = &ctx.theme.colors;
-    if !is_done {
+    if !record.is_done() {
         let text = RichText::new("Go on").color(colors.on_gold);
         let response = ui.add(Button::new(text).fill(colors.gold).small());
         let about = "From its last checkpoint, to the same numbers";
@@ -87,7 +87,9 @@ fn over_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot, run: &TrainedRun) {
     }
     let model = record.model.clone();
     let model = model.or_else(|| run.folder.as_ref().map(|run| checkpoint(&run.folder)));
-    if let Some(model) = model
+    // A classifier has no codes to be looked at.
+    let is_tokenizer = record.curve("accuracy").is_none();
+    if let Some(model) = model.filter(|_| is_tokenizer)
         && button(ui, ("Use", slot), "As the tokenizer that all views look at")
     {
         ctx.send(Open::Path(model));
@@ -104,28 +106,63 @@ fn ways_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot, run: &TrainedRun) {
         return;
     }
     let live = run.view.as_ref().filter(|view| !view.state.is_over());
-    let menu = |ui: &mut egui::Ui, text: &str, send: &dyn Fn(u64)| {
-        let response = named(ui.small_button(text), text, slot);
-        egui::Popup::menu(&response).show(|ui| {
-            egui::ScrollArea::vertical().max_height(ctx.theme.px(260.0)).show(ui, |ui| {
-                for step in record.kept.iter().rev() {
-                    let label = format!("{text} {} to step {}", slot.letter(), grouped(*step));
-                    let response = ui.button(format!("step {}", grouped(*step)));
-                    response.widget_info(|| {
-                        egui::WidgetInfo::labeled(egui::Role::Button, true, &label)
-                    });
-                    if response.clicked() {
-                        send(*step);
-                        ui.close();
+    let menu =
+        |ui: &mut egui::Ui, text: &str, about: &dyn Fn(u64) -> String, send: &dyn Fn(u64)| {
+            let response = named(ui.small_button(text), text, slot);
+            egui::Popup::menu(&response).show(|ui| {
+                egui::ScrollArea::vertical().max_height(ctx.theme.px(260.0)).show(ui, |ui| {
+                    for step in record.kept.iter().rev() {
+                        let label = format!("{text} {} to step {}", slot.letter(), grouped(*step));
+                        let response = ui.button(format!("step {}", grouped(*step)));
+                        response.widget_info(|| {
+                            egui::WidgetInfo::labeled(egui::Role::Button, true, &label)
+                        });
+                        let about = about(*step);
+                        if response.on_hover_text(about).clicked() {
+                            send(*step);
+                            ui.close();
+                        }
                     }
-                }
+                });
             });
-        });
-    };
+        };
     if let Some(view) = live {
-        menu(ui, "Rewind", &|step| ctx.send(JobCommand::GoTo(view.id, step)));
+        let about = |step| rewind_about(record, step);
+        menu(ui, "Rewind", &about, &|step| ctx.send(JobCommand::GoTo(view.id, step)));
     }
-    menu(ui, "Branch", &|step| ctx.send(JobCommand::Branch(slot, Some(step))));
+    let about = |step| format!("Another run from step {} on; this one stays", grouped(step));
+    menu(ui, "Branch", &about, &|step| ctx.send(JobCommand::Branch(slot, Some(step))));
+}
+
+/// What a person loses by going back to a kept checkpoint.
+pub(super) fn rewind_about(record: &Record, step: u64) -> String {
+    let mut text = String::from("It waits there.");
+    if step < record.furthest() {
+        let after = grouped(step);
+        text = format!("{text} When it goes on, what came after step {after} is forgotten.");
+    }
+    // What stands between two kept checkpoints is in memory alone.
+    let kept = record.kept.iter().rev().find(|kept| **kept <= record.step);
+    if let Some(kept) = kept.filter(|kept| **kept < record.step) {
+        let kept = grouped(*kept);
+        text = format!("{text} What was learned since step {kept}, kept last, is gone at once.");
+    }
+    text.push_str(" Branch leaves this run as it is.");
+    text
+}
+
+/// A run that went back says what it forgets when it goes on.
+pub(super) fn left_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, run: &TrainedRun) {
+    let record = &run.told.record;
+    let is_waiting = run.view.as_ref().is_some_and(|view| view.state == RunState::Paused);
+    let Some(left) = record.left.filter(|_| is_waiting) else { return };
+    let (at, next, left) = (grouped(record.step), grouped(record.step + 1), grouped(left));
+    let text = if next == left {
+        format!("Going on from step {at} forgets step {left}; Branch keeps it")
+    } else {
+        format!("Going on from step {at} forgets steps {next} to {left}; Branch keeps them")
+    };
+    ui.add(egui::Label::new(ctx.theme.label(&text)).wrap());
 }
 
 /// What went wrong, and what to do.
@@ -146,7 +183,8 @@ pub(super) fn problem_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot, run: 
     let good = record.kept.iter().rev().find(|step| **step <= record.step);
     if let (Some(view), Some(step)) = (live, good) {
         let text = format!("Go back to step {}", grouped(*step));
-        if button(ui, (&text, slot), "It waits there; turn a knob, then resume") {
+        let about = format!("{} Turn a knob before it goes on", rewind_about(record, *step));
+        if button(ui, (&text, slot), &about) {
             ctx.send(JobCommand::GoTo(view.id, *step));
         }
     }

@@ -2,6 +2,7 @@
 
 use egui::{Align, Layout, Rect, RichText, Sense, Stroke, pos2, vec2};
 
+use super::controls::rewind_about;
 use super::knobs::number as setting;
 use super::shown::Shown;
 use crate::ctx::{TrainedRun, ViewCtx};
@@ -91,6 +92,9 @@ fn percent(value: f64) -> String {
 }
 
 fn whole(value: f64) -> String {
+    if !value.is_finite() {
+        return value.to_string();
+    }
     grouped(value.max(0.0).round() as u64)
 }
 
@@ -129,7 +133,7 @@ impl Curves {
         let marks: Vec<Mark> = runs.iter().flat_map(|(slot, run)| marks(ctx, *slot, run)).collect();
         let ends = runs.iter().map(|(_, run)| {
             let record = &run.told.record;
-            end_of_axis(record.step, record.steps)
+            end_of_axis(record.furthest(), record.steps)
         });
         let plot = Plot {
             name: &title(&name),
@@ -220,8 +224,9 @@ fn kept_ui(
         ui.painter().vline(at.x, at.y - half..=at.y + half, Stroke::new(width, hue));
         egui::Popup::menu(&response).show(|ui| {
             ui.label(ctx.theme.label(&label));
+            let about = || rewind_about(&run.told.record, *step);
             if let Some(view) = live
-                && ui.button("Rewind to it").clicked()
+                && ui.button("Rewind to it").on_hover_text(about()).clicked()
             {
                 ctx.send(JobCommand::GoTo(view.id, *step));
                 ui.close();
@@ -248,6 +253,7 @@ mod tests {
         assert_eq!(said(SPEED, 212.4), "212/s");
         assert_eq!(said("commitment", 0.02311), "0.0231");
         assert_eq!(said("lr", 0.002), "2.0e-3");
+        assert_eq!(said("perplexity", f64::NAN), "NaN");
         assert_eq!(title("images_per_second"), "Images/s");
     }
 }

@@ -21,7 +21,11 @@ pub(super) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
         ui.add(Label::new(theme.label(ABOUT)).wrap());
         ui.add_space(space::S);
         let text = RichText::new("See a codebook collapse, and its cure").color(colors.on_gold);
-        if ui.add(Button::new(text).fill(colors.gold)).clicked() {
+        // Until a run goes on there is nothing to be seen of it: a second click would start it twice.
+        let preparing = ctx.live.preparing;
+        let is_scene_free = !preparing.iter().any(|it| it.is_for_scene);
+        let scene = Button::new(text).fill(colors.gold);
+        if ui.add_enabled(is_scene_free, scene).clicked() {
             ctx.send(Layout::Scene("collapse".to_owned()));
         }
         ui.add_space(space::S);
@@ -29,14 +33,19 @@ pub(super) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
         let recipes = ctx.session.ask(Lane::Now, &ShippedRecipes);
         ui.horizontal_wrapped(|ui| {
             for name in recipes.best().map(|names| names.as_slice()).unwrap_or_default() {
-                if ui.button(name).clicked() {
-                    ctx.send(JobCommand::Train(RecipeRef::Shipped(name.as_str().into())));
+                let train = JobCommand::Train(RecipeRef::Shipped(name.as_str().into()));
+                let is_free = !preparing.iter().any(|it| it.asked == train);
+                if ui.add_enabled(is_free, Button::new(name)).clicked() {
+                    ctx.send(train);
                 }
             }
             if ui.button("A recipe of your own…").clicked() {
                 ctx.send(AppCommand::AskFile);
             }
         });
+        if !preparing.is_empty() {
+            ui.label(theme.label("Its recipe and its pictures are being read…"));
+        }
         let drop = "A recipe (.ron) can be dropped on the window; those in assets/recipes show every field";
         ui.add(Label::new(theme.label(drop)).wrap());
     });

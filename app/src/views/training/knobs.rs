@@ -6,6 +6,7 @@ use smalti_engine::session::RunId;
 
 use crate::ctx::{TrainedRun, ViewCtx};
 use crate::document::{JobCommand, Slot};
+use crate::runs::Record;
 
 /// How a knob is turned.
 struct Shape {
@@ -55,8 +56,27 @@ struct Turning {
     run: RunId,
     knob: Knob,
     value: f64,
-    /// Orders that the run had when this one was sent.
-    sent: Option<usize>,
+    /// What the run had answered when this was sent.
+    sent: Option<Answered>,
+}
+
+/// How much of a run's answers is known: turned knobs, refusals.
+#[derive(Debug, Clone, Copy)]
+struct Answered {
+    obeyed: usize,
+    refusals: usize,
+}
+
+impl Answered {
+    fn of(record: &Record) -> Self {
+        Self { obeyed: record.obeyed.len(), refusals: record.refusals }
+    }
+
+    /// Whether an order to turn a knob, sent then, was obeyed or refused since.
+    fn is_answered(self, record: &Record, knob: Knob) -> bool {
+        let since = record.obeyed.get(self.obeyed..).unwrap_or_default();
+        since.contains(&knob) || record.refusals > self.refusals
+    }
 }
 
 impl Knobs {
@@ -71,17 +91,14 @@ impl Knobs {
         let Some(view) = run.view.as_ref().filter(|view| !view.state.is_over()) else { return };
         // The run has it, or refused it: what it says is what is shown.
         self.turning.take_if(|it| {
-            it.run == view.id
-                && it
-                    .sent
-                    .is_some_and(|sent| record.turned.len() > sent || record.refused.is_some())
+            it.run == view.id && it.sent.is_some_and(|sent| sent.is_answered(record, it.knob))
         });
         for (knob, value) in &record.knobs {
             let mine = self.turning.filter(|it| it.run == view.id && it.knob == *knob);
             let mut shown = mine.map_or(*value, |it| it.value);
             if knob_ui(ui, ctx, (slot, *knob), &mut shown) {
                 ctx.send(JobCommand::Turn(view.id, *knob, shown));
-                let sent = Some(record.turned.len());
+                let sent = Some(Answered::of(record));
                 self.turning = Some(Turning { run: view.id, knob: *knob, value: shown, sent });
             } else if shown.to_bits() != mine.map_or(*value, |it| it.value).to_bits() {
                 self.turning =
@@ -111,6 +128,8 @@ fn knob_ui(
         .smallest_positive(1e-6)
         .min_decimals(0)
         .max_decimals(8)
+        // Whoever types 1e-4 must not train at 1 on the way.
+        .update_while_editing(false)
         .custom_formatter(|value, _| number(value));
     let response = ui
         .scope(|ui| {
@@ -139,6 +158,22 @@ pub(super) fn number(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_knob_is_answered_by_its_own_order_or_a_new_refusal() {
+        let mut record = Record::default();
+        record.refusals += 1;
+        let sent = Answered::of(&record);
+        assert!(!sent.is_answered(&record, Knob::Decay), "that refusal is an old one");
+        record.obeyed.push(Knob::LearningRate);
+        assert!(!sent.is_answered(&record, Knob::Decay), "another knob was turned");
+        // The run went back at once: the order is not among those that hold, but was obeyed.
+        record.obeyed.push(Knob::Decay);
+        assert!(record.turned.is_empty() && sent.is_answered(&record, Knob::Decay));
+        let sent = Answered::of(&record);
+        record.refusals += 1;
+        assert!(sent.is_answered(&record, Knob::Decay));
+    }
 
     #[test]
     fn every_knob_has_a_range_and_settings_are_said_in_few_digits() {
