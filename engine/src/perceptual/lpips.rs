@@ -32,6 +32,18 @@ impl Lpips {
         Ok(Self { backbone: Box::new(backbone), heads, is_learned: false })
     }
 
+    /// To judge by, not to learn by: as LPIPS without learned heads, every channel weighs 1, but the first depth
+    /// weighs nothing. It sees single pixels and minds noise more than blur, which people do not; those behind
+    /// it mind blur more than noise of the same squared error.
+    pub fn judging(backbone: impl Backbone + 'static, weights: &Weights) -> Result<Self> {
+        let device = weights.device();
+        let head = |(depth, &channels): (usize, &usize)| {
+            Tensor::full(if depth == 0 { 0.0_f32 } else { 1.0 }, channels, device)
+        };
+        let heads = backbone.channels().iter().enumerate().map(head).collect::<Result<_, _>>()?;
+        Ok(Self { backbone: Box::new(backbone), heads, is_learned: false })
+    }
+
     /// By a published network and its learned heads: tensors `lin{i}.model.1.weight` (1, C, 1, 1) below
     /// `heads`.
     ///

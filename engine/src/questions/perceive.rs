@@ -24,7 +24,7 @@ impl Question for Judge {
         }
         let classifier = Classifier::open(&path, desk.device())?;
         let none = Weights::loaded(std::collections::BTreeMap::new(), false, desk.device());
-        Ok(Some(Lpips::with_mean_heads(classifier, &none)?))
+        Ok(Some(Lpips::judging(classifier, &none)?))
     }
 
     fn bytes(_: &Option<Lpips>) -> usize {
