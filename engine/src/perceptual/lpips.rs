@@ -32,13 +32,13 @@ impl Lpips {
         Ok(Self { backbone: Box::new(backbone), heads, is_learned: false })
     }
 
-    /// To judge by, not to learn by: as LPIPS without learned heads, every channel weighs 1, but the first depth
-    /// weighs nothing. It sees single pixels and minds noise more than blur, which people do not; those behind
-    /// it mind blur more than noise of the same squared error.
+    /// To judge by, not to learn by: as LPIPS without learned heads, every channel weighs 1, but the first two
+    /// depths weigh nothing. They see a few pixels and mind noise as much as blur, which people do not; those
+    /// behind them mind blur twice as much as noise of the same squared error.
     pub fn judging(backbone: impl Backbone + 'static, weights: &Weights) -> Result<Self> {
         let device = weights.device();
         let head = |(depth, &channels): (usize, &usize)| {
-            Tensor::full(if depth == 0 { 0.0_f32 } else { 1.0 }, channels, device)
+            Tensor::full(if depth < 2 { 0.0_f32 } else { 1.0 }, channels, device)
         };
         let heads = backbone.channels().iter().enumerate().map(head).collect::<Result<_, _>>()?;
         Ok(Self { backbone: Box::new(backbone), heads, is_learned: false })
