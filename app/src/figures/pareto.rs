@@ -111,7 +111,10 @@ impl Pareto {
             .margin(20)
             .x_label_area_size(48)
             .y_label_area_size(56)
-            .build_cartesian_2d((across.0..across.1).log_scale(), up.0..up.1)
+            .build_cartesian_2d(
+                (across.0..across.1).log_scale().with_key_points(rates(across)),
+                up.0..up.1,
+            )
             .map_err(cannot)?;
         chart
             .configure_mesh()
@@ -216,6 +219,12 @@ fn ranges(own: &[(f64, f64)], jpeg: &[(f64, f64)]) -> Option<[(f64, f64); 2]> {
     let (x, y) = (span(&|point| point.0)?, span(&|point| point.1)?);
     let room = ((y.1 - y.0) * 0.1).max(0.01);
     Some([(x.0 / 1.4, x.1 * 1.8), (y.0 - room, y.1 + room)])
+}
+
+/// The rates that are written along a logarithmic axis: 1, 2 and 5 of each ten.
+fn rates((low, high): (f64, f64)) -> Vec<f64> {
+    let decades = (-6..=3).flat_map(|ten| [1.0, 2.0, 5.0].map(|x| x * 10.0_f64.powi(ten)));
+    decades.filter(|rate| (low..=high).contains(rate)).collect()
 }
 
 fn short(x: f64) -> String {

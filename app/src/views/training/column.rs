@@ -172,10 +172,16 @@ fn stand(run: &TrainedRun) -> String {
     format!("{word} · {steps}")
 }
 
+/// A share in percent, with a tenth where it is small: few codes are not none.
+fn share(value: f64) -> String {
+    let percent = value * 100.0;
+    if percent < 9.95 { format!("{percent:.1} %") } else { format!("{percent:.0} %") }
+}
+
 /// The share of codes that are used, large, and what it is of.
 fn numbers_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot, run: &TrainedRun) {
     let (theme, record) = (ctx.theme, &run.told.record);
-    let percent = |name: &str| record.last(name).map(|value| format!("{:.0} %", value * 100.0));
+    let percent = |name: &str| record.last(name).map(share);
     let (number, remark, about) = match (percent("usage"), percent("accuracy")) {
         (Some(usage), _) => {
             let of = record
@@ -202,7 +208,8 @@ fn numbers_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot, run: &TrainedRun
             let hue = theme.family(slot as usize);
             let response = ui.label(RichText::new(number).font(theme.number()).color(hue));
             response.on_hover_text(about);
-            if record.restarted > 0 {
+            // Beside a long remark there is no room for it; the log has it, too.
+            if record.restarted > 0 && ui.available_width() > theme.px(96.0) {
                 let text = format!("{} restarted", grouped(record.restarted));
                 ui.label(theme.label(text)).on_hover_text(
                     "Codes that nobody chose were put where latents are, so often until now",
