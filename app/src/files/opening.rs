@@ -18,12 +18,13 @@ use smalti_engine::token_files::{
     self,
     from_arrays::{Index, Remark, Wanted},
 };
+use smalti_engine::training::metrics_log;
 use smalti_engine::{EngineError, Problem};
 
 use super::background::Background;
 use super::disk::{is_taken, model_now, read_whole, stamp};
 use super::outcome::{Opened, Outcome, Unclear, notice};
-use super::recipes::{is_run, log_of};
+use super::recipes::is_run;
 use super::saved::{self, DocumentFile};
 use super::scenes::Scene;
 use crate::document::{
@@ -168,7 +169,7 @@ impl Opening {
 
     /// A training run by its folder. Which recipe it is by stands there by name alone.
     fn run(&self) -> Result<Vec<Outcome>, Problem> {
-        let since = stamp(&log_of(&self.path)).modified as u64;
+        let since = stamp(&metrics_log(&self.path)).modified as u64;
         let kept = self.asker.wait(&ReadRun { folder: Arc::clone(&self.path), since })?;
         let recipe = kept.run.name.as_str();
         let shipped = self.asker.wait(&ShippedRecipes)?;

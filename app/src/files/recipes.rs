@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use smalti_engine::images::{Picture, WorkingSize};
 use smalti_engine::questions::{ImageRef, WorkingImage};
 use smalti_engine::session::Asker;
-use smalti_engine::training::{Recipe, branch, checkpoint};
+use smalti_engine::training::{Recipe, branch, checkpoint, metrics_log};
 use smalti_engine::{EngineError, Result};
 
 use crate::document::{PROBE, RecipeRef, RunFolder};
@@ -79,12 +79,7 @@ fn folder_for(runs: Option<&Path>, name: &str) -> Result<PathBuf> {
 
 /// Whether a folder holds a run: a checkpoint and a log.
 pub fn is_run(folder: &Path) -> bool {
-    checkpoint(folder).is_file() && log_of(folder).is_file()
-}
-
-/// The log of the run in a folder.
-pub fn log_of(folder: &Path) -> PathBuf {
-    folder.join("metrics.csv")
+    checkpoint(folder).is_file() && metrics_log(folder).is_file()
 }
 
 /// The first of some images that can be read, as a recipe's tokenizer sees them; none for a recipe that

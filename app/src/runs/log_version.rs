@@ -7,6 +7,7 @@ use std::sync::Arc;
 use smalti_engine::Result;
 use smalti_engine::questions::Stamp;
 use smalti_engine::session::{Desk, Question};
+use smalti_engine::training::metrics_log;
 
 /// Which version of its log a run's folder holds.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -23,7 +24,7 @@ impl Question for LogVersion {
 
     fn answer(&self, _desk: &Desk<'_>) -> Result<u64> {
         let mut hasher = DefaultHasher::new();
-        Stamp::of(&self.folder.join("metrics.csv")).hash(&mut hasher);
+        Stamp::of(&metrics_log(&self.folder)).hash(&mut hasher);
         Ok(hasher.finish())
     }
 

@@ -39,4 +39,4 @@ pub use report::Report;
 pub use run::{TrainEvent, TrainOrder, TrainRun};
 pub use stored::{StoredReport, StoredRun, stored_run};
 pub use supplies::Supplies;
-pub use trainer::{Begin, Trainer, checkpoint};
+pub use trainer::{Begin, Trainer, checkpoint, metrics_log};

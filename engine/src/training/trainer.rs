@@ -501,6 +501,11 @@ fn obey(objective: &mut dyn Objective, orders: &[Order]) -> Result<()> {
     orders.iter().try_for_each(|order| objective.turn(order.knob, order.value))
 }
 
+/// The log of a run's folder.
+pub fn metrics_log(folder: &Path) -> PathBuf {
+    folder.join(MetricsFile::NAME)
+}
+
 /// The checkpoint of a run's folder.
 pub fn checkpoint(folder: &Path) -> PathBuf {
     folder.join("checkpoint.safetensors")
