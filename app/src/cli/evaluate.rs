@@ -18,6 +18,7 @@ use super::measured::{Line, MeanPsnr};
 use super::pareto::Figure;
 use super::skipped::Skipped;
 use super::stop::Stop;
+use crate::look::words::counted;
 
 /// Of `worlds`, which has no end, this many are measured when no limit is given.
 const WORLDS: u64 = 256;
@@ -133,18 +134,20 @@ fn remark_on_size(line: &Line, side: u32, is_asked: bool, console: &mut Console<
 
 fn text_of(line: &Line) -> String {
     let images = match line.of_images {
-        Some(all) if line.images < all => format!("{} of {all}", line.images),
-        _ => line.images.to_string(),
+        Some(all) if line.images < all => format!("{} of {all} images", line.images),
+        _ => counted(line.images as usize, "image"),
     };
     format!(
-        "{}{}: {images} images at {}, PSNR {:.2} dB, SSIM {:.4}{}, {:.1} % of codes used, \
+        "{}{}: {images} at {}, PSNR {:.2} dB, SSIM {:.4}{}, {:.1} % of codes used, \
          perplexity {:.1}{}, {:.3} bits per pixel ({:.3} by entropy), encode {:.2} s, decode {:.2} s",
         line.model,
         line.levels.map(|levels| format!(", {levels} levels")).unwrap_or_default(),
         line.size,
         line.psnr,
         line.ssim,
-        line.lpips_like.map(|it| format!(", LPIPS-like {it:.3}")).unwrap_or_default(),
+        line.lpips_like
+            .map(|it| format!(", LPIPS-like {it:.3} (lower looks nearer)"))
+            .unwrap_or_default(),
         line.usage * 100.0,
         line.perplexity,
         books::words(&line.books),
@@ -238,7 +241,8 @@ impl Sums {
         if self.images == 0 {
             return name.to_owned();
         }
-        format!("{name}: {} images, PSNR {:.2} dB", self.images, self.psnr.mean())
+        let images = counted(self.images as usize, "image");
+        format!("{name}: {images}, PSNR {:.2} dB", self.psnr.mean())
     }
 
     /// The means; there are images.

@@ -16,6 +16,7 @@ use super::arguments;
 use super::console::Console;
 use super::engine::Engine;
 use super::stop::Stop;
+use crate::look::words::counted;
 
 /// Tensors of an unknown checkpoint that are listed for people; `--json` has all.
 const LISTED: usize = 40;
@@ -184,7 +185,7 @@ fn tokens(
         books: s.several().to_vec(),
     };
     let mut lines = vec![
-        format!("tokens      {} of {} images, {}", s.samples, line.images, line.layout),
+        format!("tokens      {} of {}, {}", s.samples, counted(line.images, "image"), line.layout),
         format!("codes       {} of {} used, ceiling {:.0}", s.used, s.codes, s.ceiling),
         format!("perplexity  {:.1} ({:.3} bits a token)", s.perplexity, s.entropy_bits),
     ];

@@ -13,6 +13,7 @@ use super::measured::{Line, MeanPsnr};
 use super::outputs::Outputs;
 use super::stop::Stop;
 use crate::figures::pareto::{Pareto, Point};
+use crate::look::words::counted;
 
 /// Qualities at which the same images are written as JPEG.
 const QUALITIES: [u8; 5] = [5, 15, 35, 65, 90];
@@ -123,15 +124,16 @@ impl Figure {
         });
         let (images, size) =
             self.lines.first().map_or((0, ""), |line| (line.images, line.size.as_str()));
+        let images = counted(images as usize, "image");
         Pareto {
             tokenizers: tokenizers.collect(),
             jpeg: jpeg.collect(),
             subject: if size == format!("{0}x{0}", self.side) {
-                format!("{set}: means over {images} images at {size}")
+                format!("{set}: means over {images} at {size}")
             } else {
                 // Of some side that does not divide by a factor.
                 let side = self.side;
-                format!("{set}: means over {images} images at {size}, JPEG at {side}x{side}")
+                format!("{set}: means over {images} at {size}, JPEG at {side}x{side}")
             },
         }
     }

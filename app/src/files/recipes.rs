@@ -10,6 +10,7 @@ use smalti_engine::training::{Recipe, branch, checkpoint, metrics_log};
 use smalti_engine::{EngineError, Result};
 
 use crate::document::{PROBE, RecipeRef, RunFolder};
+use crate::look::words::name;
 
 /// Runs of one name.
 const MOST_RUNS: u32 = 10_000;
@@ -25,8 +26,17 @@ pub struct Training {
     pub run: RunFolder,
     /// Whether it goes on from the checkpoint there.
     pub resumes: bool,
+    /// The run that this one takes another way from, and the step.
+    pub branches_from: Option<(String, u64)>,
     /// Pictures that are shown as it learns, of the side that it learns on.
     pub probe: Vec<Picture>,
+}
+
+impl Training {
+    fn new((recipe, path): (Recipe, &Path), run: RunFolder, resumes: bool) -> Self {
+        let beside = path.parent().unwrap_or(Path::new("")).to_owned();
+        Self { recipe, beside, run, resumes, branches_from: None, probe: Vec::new() }
+    }
 }
 
 /// Reads a recipe and makes a new folder for its run in `runs`, or in the folder of temporary files.
@@ -40,7 +50,7 @@ pub fn prepare_training(
     let recipe = Recipe::read(path)?;
     let folder = folder_for(runs, &recipe.name)?;
     let run = RunFolder { folder, recipe: reference };
-    Ok(Training { recipe, beside: beside(path), run, resumes: false, probe: Vec::new() })
+    Ok(Training::new((recipe, path), run, false))
 }
 
 /// Makes a run that goes on elsewhere from where another one is, or from its kept checkpoint of a step.
@@ -54,18 +64,17 @@ pub fn prepare_branch(
 ) -> Result<Training> {
     let recipe = Recipe::read(path)?;
     let folder = folder_for(runs, &recipe.name)?;
-    if let Err(error) = branch(&from.folder, step, (&folder, &recipe)) {
-        // It is empty still.
-        std::fs::remove_dir(&folder).unwrap_or_default();
-        return Err(error);
-    }
+    let step = match branch(&from.folder, step, (&folder, &recipe)) {
+        Ok(step) => step,
+        Err(error) => {
+            // It is empty still.
+            std::fs::remove_dir(&folder).unwrap_or_default();
+            return Err(error);
+        }
+    };
+    let branches_from = Some((name(&from.folder), step));
     let run = RunFolder { folder, recipe: from.recipe };
-    Ok(Training { recipe, beside: beside(path), run, resumes: true, probe: Vec::new() })
-}
-
-/// Where the relative paths of a recipe start.
-fn beside(path: &Path) -> PathBuf {
-    path.parent().unwrap_or(Path::new("")).to_owned()
+    Ok(Training { branches_from, ..Training::new((recipe, path), run, true) })
 }
 
 /// A new folder for a run in `runs`, or in the folder of temporary files.
@@ -109,7 +118,7 @@ pub fn prepare_to_go_on(path: &Path, run: RunFolder) -> Result<Training> {
         return Err(EngineError::bad_file(&run.folder, reason, hint));
     }
     let recipe = Recipe::read(path)?;
-    Ok(Training { recipe, beside: beside(path), run, resumes: true, probe: Vec::new() })
+    Ok(Training::new((recipe, path), run, true))
 }
 
 /// The first of NAME-1, NAME-2 and so on that is not there yet.

@@ -35,6 +35,11 @@ pub fn grouped(number: u64) -> String {
     out
 }
 
+/// "1 image", "200 images": a number and what is counted, which takes an s from two on and for none.
+pub fn counted(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
 /// Images that say something of a codebook: a few are too much alike.
 const TELLING: usize = 16;
 
@@ -70,6 +75,12 @@ mod tests {
         assert!(!shows_dead_codes(ceiling(3_000.0), 1000, 64));
         assert!(shows_dead_codes(ceiling(65_536.0), 1000, 64));
         assert!(!shows_dead_codes(ceiling(65_536.0), 1000, 1), "one large image");
+    }
+
+    #[test]
+    fn one_is_not_said_as_several() {
+        let said = [0, 1, 2].map(|number| counted(number, "image"));
+        assert_eq!(said, ["0 images", "1 image", "2 images"]);
     }
 
     #[test]

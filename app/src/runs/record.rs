@@ -50,6 +50,16 @@ pub struct Stepped {
     pub probe: Option<Probe>,
 }
 
+/// What reports have told so far.
+#[derive(Debug, Clone)]
+struct Past {
+    curves: Vec<Curve>,
+    turned: Vec<Order>,
+    history: History,
+    uses: Vec<(u64, (u64, u64))>,
+    restarts: Vec<(u64, u64)>,
+}
+
 /// What is known of a run.
 #[derive(Debug, Clone, Default)]
 pub struct Record {
@@ -90,6 +100,8 @@ pub struct Record {
     /// `used` and `restarted` by the steps of their reports.
     uses: Vec<(u64, (u64, u64))>,
     restarts: Vec<(u64, u64)>,
+    /// What there was when the run went back: until it goes on, it can go there again.
+    ahead: Option<Box<Past>>,
     /// Entries of the log that were taken.
     pub(super) taken: usize,
     /// Reports of the folder that were taken.
@@ -148,7 +160,7 @@ impl Record {
                 let probe = self.probe.clone();
                 let (before, after) = (before.clone(), after.clone());
                 self.step = *step;
-                self.left = None;
+                self.goes_on();
                 self.stepped = Some(Stepped { step: *step, before, after, probe });
             }
             TrainEvent::Started { step, steps, knobs, kept } => {
@@ -157,7 +169,7 @@ impl Record {
                 self.kept.clone_from(kept);
                 // What was turned before comes next.
                 self.turned.clear();
-                self.left = None;
+                self.goes_on();
                 self.forget_after(*step);
             }
             TrainEvent::Turned(order) => {
@@ -173,6 +185,9 @@ impl Record {
                 self.knobs.clone_from(knobs);
                 let left = self.left.unwrap_or(0).max(self.step);
                 self.left = Some(left).filter(|left| left > step);
+                let ahead = self.ahead.take().unwrap_or_else(|| Box::new(self.past()));
+                self.take_past(Past::clone(&ahead));
+                self.ahead = Some(ahead);
                 self.forget_after(*step);
                 self.turned.retain(|order| order.step < *step);
             }
@@ -185,10 +200,31 @@ impl Record {
         0
     }
 
+    /// What lies ahead of where it went back to is forgotten.
+    fn goes_on(&mut self) {
+        (self.left, self.ahead) = (None, None);
+    }
+
+    fn past(&self) -> Past {
+        Past {
+            curves: self.curves.clone(),
+            turned: self.turned.clone(),
+            history: self.history.clone(),
+            uses: self.uses.clone(),
+            restarts: self.restarts.clone(),
+        }
+    }
+
+    fn take_past(&mut self, past: Past) {
+        let Past { curves, turned, history, uses, restarts } = past;
+        (self.curves, self.turned, self.history) = (curves, turned, history);
+        (self.uses, self.restarts) = (uses, restarts);
+    }
+
     fn take_report(&mut self, report: &Report) -> usize {
         self.step = report.step;
         self.stepped.take_if(|stepped| stepped.step < report.step);
-        self.left = None;
+        self.goes_on();
         self.add_restarted(report.step, report.restarted as u64);
         for (name, value) in report.losses.iter().chain(&report.figures) {
             self.add(name, report.step, *value);
@@ -341,6 +377,12 @@ mod tests {
         assert_eq!((record.used.map(|used| used.1), record.restarted), (Some(2), 1));
         record.take(&[to(0)]);
         assert_eq!((record.left, record.used, record.restarted), (Some(7), None, 0));
+        // Nothing is forgotten yet: it may go there again.
+        record.take(&[to(7)]);
+        assert_eq!((record.left, record.restarted), (None, 2));
+        assert_eq!(record.curve("loss").unwrap().points, [(1, 3.0), (7, 3.0)]);
+        assert_eq!(record.history.rows(0).unwrap().1.values.len(), 2);
+        record.take(&[to(0)]);
         record.take(&[report(2, 3.0, &[1, 0])]);
         assert_eq!(record.left, None);
     }

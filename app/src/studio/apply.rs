@@ -39,6 +39,7 @@ impl Studio {
             Command::Open(Open::TokensAs(path, reading)) => {
                 self.keeping.openings.ask_tokens(path, reading);
             }
+            Command::Open(Open::NoRun(slot)) => self.forget_run(slot, ctx),
             Command::Layout(layout) => self.apply_layout(&layout),
             Command::Job(JobCommand::Control(run, control)) => self.session.control(run, control),
             Command::Job(JobCommand::Train(recipe)) => self.train(&recipe),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use smalti_engine::Problem;
-use smalti_engine::session::{Control, RunId, RunState, RunView, guard};
+use smalti_engine::session::{RunId, RunState, RunView, guard};
 use smalti_engine::training::{TrainEvent, TrainRun};
 
 use super::Studio;
@@ -77,7 +77,9 @@ impl Studio {
         self.prepare((JobCommand::Branch(slot, step), false), work);
     }
 
-    /// Starts the trainings of a scene, each in its slot, after ending those that a scene started before.
+    /// Starts the trainings of a scene, each in its slot, in place of those that a scene started before and
+    /// that have ended. Those that still go on or wait are what the scene shows: nobody's run ends because a
+    /// scene was chosen a second time.
     pub(super) fn train_for_scene(&mut self, recipes: &[String]) {
         // A picture must come out the same each time.
         if recipes.is_empty() || self.fixed.options.frozen_time {
@@ -92,24 +94,29 @@ impl Studio {
         if self.trainings.preparing.iter().any(is_coming) {
             return;
         }
-        let (mut next, mut ended) = (self.history.document().clone(), Vec::new());
-        for slot in Slot::ALL {
-            let Some(run) = next.runs[slot as usize].clone() else { continue };
-            if !wanted.contains(&run.recipe) || !self.trainings.of_scenes.remove(&run.folder) {
-                continue;
-            }
-            if let Some(id) = self.live_runs.get(&run.folder) {
-                self.session.control(*id, Control::Cancel);
-            }
-            ended.push(run.folder.display().to_string());
+        let mut next = self.history.document().clone();
+        let of_scene: Vec<(Slot, RunFolder)> = Slot::ALL
+            .into_iter()
+            .zip(&next.runs)
+            .filter_map(|(slot, run)| Some((slot, run.as_ref()?)))
+            .filter(|(_, run)| wanted.contains(&run.recipe))
+            .filter(|(_, run)| self.trainings.of_scenes.contains(&run.folder))
+            .map(|(slot, run)| (slot, run.clone()))
+            .collect();
+        if of_scene.iter().any(|(_, run)| self.is_going_on(&run.folder)) {
+            let hint =
+                "To see it from its first step again, Stop them and choose the scene once more";
+            let summary = "The scene's runs are not done: here they are";
+            self.notices.add(Notice { hint: hint.to_owned(), ..Notice::info(summary) });
+            return;
+        }
+        for (slot, run) in of_scene {
+            self.trainings.of_scenes.remove(&run.folder);
             next = next.after(&Open::NoRun(slot).into());
+            let is_done = self.is_done(&run.folder);
+            self.notices.add(left_its_slot(slot, (run, is_done)));
         }
         self.history.change(next, false);
-        if !ended.is_empty() {
-            let hint = format!("Their files stay in {}", ended.join(" and "));
-            let summary = "The runs that the scene started before have ended";
-            self.notices.add(Notice { hint, ..Notice::info(summary) });
-        }
         for recipe in &wanted {
             self.prepare_recipe(recipe, true);
         }
@@ -196,14 +203,27 @@ impl Studio {
         dock::show_view(&mut self.desk.arrangement, ViewId::Training);
     }
 
+    /// A slot becomes free; says where its run can be found again.
+    pub(super) fn forget_run(&mut self, slot: Slot, ctx: &egui::Context) {
+        if let Some(run) = &self.history.document().runs[slot as usize] {
+            let summary = format!("{} has left slot {}", name(&run.folder), slot.letter());
+            let hint = format!("Open its folder to see it again: {}", run.folder.display());
+            self.notices.add(Notice { hint, ..Notice::info(summary) });
+        }
+        self.change(&Open::NoRun(slot).into(), ctx);
+    }
+
     /// Starts the run and shows how far it is.
     fn start_training(&mut self, training: Training) -> Vec<Command> {
-        let Training { recipe, beside, run, resumes, probe } = training;
+        let Training { recipe, beside, run, resumes, branches_from, probe } = training;
         if self.is_going_on(&run.folder) {
             // Two would write over each other.
             return vec![Layout::Show(ViewId::Training).into()];
         }
-        let title = format!("Training {}, {} steps", name(&run.folder), recipe.steps);
+        let mut title = format!("Training {}, {} steps", name(&run.folder), recipe.steps);
+        if let Some((from, step)) = &branches_from {
+            title = format!("{title}, from step {step} of {from} on");
+        }
         let mut hint = format!("Its files go to {}", run.folder.display());
         let mut said = Vec::new();
         let slot = self.slot_for(&run);

@@ -79,7 +79,6 @@ impl View for CompareView {
             picker::model(ui, ctx, *slot);
         }
         picker::model(ui, ctx, Slot::A);
-        levels_ui(ui, ctx);
         let looks = &ctx.document.looks;
         ui.menu_button(looks.difference.label(), |ui| {
             for kind in DifferenceKind::ALL {
@@ -111,11 +110,15 @@ impl View for CompareView {
         if first.is_working() {
             states::busy(ui, ctx, None);
         }
-        let others: Vec<(String, Reply<Compared>)> =
-            Slot::OTHERS.iter().filter_map(|slot| other(ctx, *slot)).collect();
-        if !first.is_working() && others.iter().any(|(_, reply)| reply.is_working()) {
+        let others: Vec<(Slot, String, Reply<Compared>)> = Slot::OTHERS
+            .into_iter()
+            .filter_map(|slot| other(ctx, slot).map(|(name, reply)| (slot, name, reply)))
+            .collect();
+        if !first.is_working() && others.iter().any(|(.., reply)| reply.is_working()) {
             states::busy(ui, ctx, None);
         }
+        // In the view and not in its bar, which folds where it is narrow: it is what a hall looks at.
+        levels_ui(ui, ctx);
         let area = ui.available_rect_before_wrap().shrink(space::M);
         let name = with_levels(ctx, Slot::A, encoded);
         match (ctx.document.looks.compare, first.best()) {
@@ -125,9 +128,10 @@ impl View for CompareView {
             (CompareMode::Side, Some(first)) => {
                 let mut shown = vec![original(ctx, encoded)];
                 shown.extend(side_of(ctx, first, (&name, encoded)));
-                for (name, reply) in &others {
+                for (slot, name, reply) in &others {
                     if let Some(compared) = reply.best() {
-                        shown.extend(side_of(ctx, compared, (name, encoded)));
+                        let name = with_same_tokens(ctx, (*slot, name), encoded);
+                        shown.extend(side_of(ctx, compared, (&name, encoded)));
                     }
                 }
                 self.panes_ui(ui, ctx, area, (&shown, encoded));
@@ -139,7 +143,7 @@ impl View for CompareView {
                 self.over_ui(ui, ctx, area, (encoded, first, &name), false);
             }
         }
-        for (name, reply) in &others {
+        for (_, name, reply) in &others {
             if let Reply::Failed(problem) = reply {
                 let text = format!("{name}: {problem}");
                 ui.label(egui::RichText::new(text).color(ctx.theme.colors.danger));
@@ -195,6 +199,19 @@ fn with_levels(ctx: &ViewCtx<'_>, slot: Slot, encoded: &Encoded) -> String {
             format!("{name} · {} of {all} levels", part + 1)
         }
         _ => name,
+    }
+}
+
+/// The name of another tokenizer, and whether it has written what A wrote: the same tokens, two pictures.
+fn with_same_tokens(ctx: &ViewCtx<'_>, (slot, name): (Slot, &str), first: &Encoded) -> String {
+    let encoded = ctx.encoded(slot);
+    let tokens = encoded.as_ref().and_then(|reply| reply.best()).map(|encoded| &encoded.tokens);
+    // What is edited is A's alone.
+    let is_plain = ctx.document.edits.is_empty() && ctx.document.switched_off.is_empty();
+    if is_plain && tokens == Some(&first.tokens) {
+        format!("{name}, the same tokens as A")
+    } else {
+        name.to_owned()
     }
 }
 
@@ -286,8 +303,7 @@ impl CompareView {
     ) {
         let size = [encoded.picture.width(), encoded.picture.height()];
         let aspect = size[1] as f32 / size[0].max(1) as f32;
-        let line = ctx.theme.px(24.0);
-        let width_in = |columns: usize| {
+        let width_in = |columns: usize, line: f32| {
             let rows = rows_of(shown.len(), columns);
             let width = (area.width() - space::M * (columns - 1) as f32) / columns as f32;
             let height = (area.height() - space::S * (rows - 1) as f32) / rows as f32 - line;
@@ -295,9 +311,19 @@ impl CompareView {
         };
         let columns = (1..=shown.len())
             .filter(|columns| is_whole(shown.len(), *columns))
-            .max_by(|a, b| width_in(*a).total_cmp(&width_in(*b)))
+            .max_by(|a, b| width_in(*a, 0.0).total_cmp(&width_in(*b, 0.0)))
             .unwrap_or(1);
-        let width = width_in(columns);
+        // No figure is left out because a picture is small: then all stand in a line of their own.
+        let one = ctx.theme.px(24.0);
+        let is_in_two = shown.iter().any(|shown| match &shown.right {
+            Under::Figures(figures) => {
+                let said = (shown.left.as_str(), figures.as_str());
+                !states::caption_fits(ui, ctx, width_in(columns, one), said)
+            }
+            Under::Scale(_) => false,
+        });
+        let line = if is_in_two { ctx.theme.px(40.0) } else { one };
+        let width = width_in(columns, line);
         let rows = rows_of(shown.len(), columns);
         let step = vec2(width + space::M, width * aspect + line + space::S);
         let all = vec2(step.x * columns as f32 - space::M, step.y * rows as f32 - space::S);
@@ -315,8 +341,12 @@ impl CompareView {
             hover(ui, ctx, &pane, encoded);
             let under = Rect::from_min_size(view.left_bottom(), vec2(width, line));
             match &shown.right {
+                Under::Figures(figures) if is_in_two => {
+                    states::caption_in_two(ui, ctx, under, &shown.left, figures);
+                }
                 Under::Figures(figures) => states::caption(ui, ctx, under, &shown.left, figures),
                 Under::Scale(scale) => {
+                    let under = under.with_max_y(under.top() + one);
                     let rest = scale.ui(ui, ctx, under);
                     states::caption(ui, ctx, rest, &shown.left, "");
                 }

@@ -70,26 +70,73 @@ pub fn busy(ui: &egui::Ui, ctx: &ViewCtx<'_>, progress: Option<f32>) {
     ui.painter().rect_filled(line, 0.0, color);
 }
 
-/// A caption under a picture: left what it is, right its figures. Where both do not fit, the left
-/// part ends at its comma, then the last figures go, those behind " · "; where not even the first
-/// leave room for a few letters, they go too.
-pub fn caption(ui: &egui::Ui, ctx: &ViewCtx<'_>, rect: Rect, left: &str, right: &str) {
-    let (theme, y) = (ctx.theme, rect.center().y);
+/// Whether a caption of this width has room for all that it says, in one line.
+pub fn caption_fits(
+    ui: &egui::Ui,
+    ctx: &ViewCtx<'_>,
+    width: f32,
+    (left, right): (&str, &str),
+) -> bool {
+    let theme = ctx.theme;
+    let left = lay(ui, ctx, (left, theme.body()), f32::INFINITY).size().x;
+    left + space::S + lay(ui, ctx, (right, theme.figures()), f32::INFINITY).size().x <= width
+}
+
+/// What a caption says to those who cannot see it.
+fn tell_caption(ui: &egui::Ui, rect: Rect, left: &str, right: &str) {
     let id = ui.scope_id().with(("caption", rect.left() as i32, rect.top() as i32));
     ui.interact(rect, id, egui::Sense::hover()).widget_info(|| {
         let name = if right.is_empty() { left.to_owned() } else { format!("{left}, {right}") };
         egui::WidgetInfo::labeled(egui::Role::Label, true, name)
     });
+}
+
+fn lay(
+    ui: &egui::Ui,
+    ctx: &ViewCtx<'_>,
+    (text, font): (&str, egui::FontId),
+    width: f32,
+) -> std::sync::Arc<egui::Galley> {
+    let color = ctx.theme.colors.dim;
+    let mut job = egui::text::LayoutJob::simple_singleline(text.to_owned(), font, color);
+    job.wrap = egui::text::TextWrapping::truncate_at_width(width.max(0.0));
+    ui.painter().layout_job(job)
+}
+
+/// A caption in two lines, for narrow pictures: what it is, and below its figures; where not all of them fit
+/// there, the last one stands above, at the right.
+pub fn caption_in_two(ui: &egui::Ui, ctx: &ViewCtx<'_>, rect: Rect, left: &str, right: &str) {
+    let theme = ctx.theme;
+    tell_caption(ui, rect, left, right);
+    let (above, below) = rect.split_top_bottom_at_fraction(0.5);
+    let width = |figures: &str| lay(ui, ctx, (figures, theme.figures()), f32::INFINITY).size().x;
+    let (figures, last) = match right.rsplit_once(" · ") {
+        Some((first, last)) if width(right) > rect.width() => (first, last),
+        _ => (right, ""),
+    };
+    let put = |text: &str, font: egui::FontId, line: Rect, is_right: bool| {
+        let galley = lay(ui, ctx, (text, font), line.width());
+        let x = if is_right { line.right() - galley.size().x } else { line.left() };
+        let at = egui::pos2(x, line.center().y - galley.size().y / 2.0);
+        ui.painter().galley(at, galley, theme.colors.dim);
+    };
+    let room = above.with_max_x(above.right() - width(last) - space::S);
+    put(left, theme.body(), room, false);
+    put(last, theme.figures(), above, true);
+    put(figures, theme.figures(), below, false);
+}
+
+/// A caption under a picture: left what it is, right its figures. Where both do not fit, the left
+/// part ends at its comma, then the last figures go, those behind " · "; where not even the first
+/// leave room for a few letters, they go too.
+pub fn caption(ui: &egui::Ui, ctx: &ViewCtx<'_>, rect: Rect, left: &str, right: &str) {
+    let (theme, y) = (ctx.theme, rect.center().y);
+    tell_caption(ui, rect, left, right);
     if rect.width() < theme.px(80.0) {
         // Words under a stamp say nothing.
         return;
     }
-    let lay = |text: &str, font: egui::FontId, width: f32| {
-        let mut job =
-            egui::text::LayoutJob::simple_singleline(text.to_owned(), font, theme.colors.dim);
-        job.wrap = egui::text::TextWrapping::truncate_at_width(width.max(0.0));
-        ui.painter().layout_job(job)
-    };
+    let lay = |text: &str, font: egui::FontId, width: f32| lay(ui, ctx, (text, font), width);
     let wide = |text: &str, font: egui::FontId| lay(text, font, f32::INFINITY).size().x;
     let short = left.split(", ").next().unwrap_or(left);
     let mut figures = right;

@@ -69,7 +69,15 @@ impl ModelRef {
                     path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
                 };
                 let name = stem(path);
-                // What half of all checkpoints are called says nothing; the folder does.
+                // What half of all checkpoints are called says nothing; the folder does. And the second run of
+                // a recipe, in NAME-2, writes NAME again.
+                let numbered = |folder: &Path| {
+                    let number = stem(folder).strip_prefix(&name)?.strip_prefix('-')?.to_owned();
+                    number.parse::<u32>().is_ok().then(|| stem(folder))
+                };
+                if let Some(run) = path.parent().and_then(numbered) {
+                    return run;
+                }
                 let parent = path.parent().filter(|_| NAMELESS.contains(&name.as_str()));
                 match parent.map(stem).filter(|folder| !folder.is_empty()) {
                     Some(folder) => format!("{folder}/{name}"),
@@ -329,6 +337,21 @@ mod tests {
                 &(map("model-1-of-2.safetensors") + &" ".repeat(text.len()))
             ));
         }
+    }
+
+    #[test]
+    fn models_of_two_runs_of_one_recipe_have_names_of_their_own() {
+        let labels = [
+            "runs/vq-1/vq.safetensors",
+            "runs/vq-2/vq.safetensors",
+            "vq/vq.safetensors",
+            "vq-a/vq.safetensors",
+            "vq-2/checkpoint.safetensors",
+        ];
+        let labels = labels.map(|path| {
+            ModelRef::File { path: Path::new(path).into(), stamp: Stamp::default() }.label()
+        });
+        assert_eq!(labels, ["vq-1", "vq-2", "vq", "vq", "vq-2/checkpoint"]);
     }
 
     #[test]

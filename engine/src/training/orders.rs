@@ -28,8 +28,12 @@ impl Order {
             crate::EngineError::bad_input("knob", reason, "such as lr=1e-4 or restart=0.5")
         };
         let (knob, value) = text.split_once('=').ok_or_else(bad)?;
-        let value = value.trim().parse().map_err(|_number| bad())?;
-        Ok(Self { step, knob: Knob::of_id(knob.trim())?, value })
+        let knob = Knob::of_id(knob.trim())?;
+        let value = value.trim().parse().map_err(|_error| {
+            let reason = format!("{:?} is no number", value.trim());
+            crate::EngineError::bad_input(knob.name(), reason, "such as 1e-4 or 0.5")
+        })?;
+        Ok(Self { step, knob, value })
     }
 }
 
@@ -46,6 +50,20 @@ mod tests {
         assert!(problem.hint.contains("restart"), "{problem}");
         for text in ["lr", "lr=", "lr=fast", "=1"] {
             assert!(Order::parse(text, 0).is_err(), "{text}");
+        }
+        let problem = Order::parse("lr=fast", 0).unwrap_err().problem();
+        assert!(problem.summary.contains("\"fast\" is no number"), "{problem}");
+    }
+
+    #[test]
+    fn a_value_is_read_back_to_the_last_bit() {
+        for n in 1..5000 {
+            let value = 0.1 / f64::from(n);
+            let order = Order { step: 1, knob: Knob::LearningRate, value };
+            let text = serde_json::to_string(&order).unwrap();
+            let read: serde_json::Value = serde_json::from_str(&text).unwrap();
+            let read: Order = serde_json::from_value(read).unwrap();
+            assert_eq!(read.value.to_bits(), value.to_bits(), "{text}");
         }
     }
 }

@@ -239,6 +239,11 @@ impl Recipe {
         if self.steps == 0 || self.steps > u64::from(u32::MAX) {
             return bad("steps", format!("{} is out of range", self.steps));
         }
+        let warmup = self.optimizer.warmup;
+        if warmup > self.steps {
+            let reason = format!("{warmup} steps, but the run has {}: it ends before", self.steps);
+            return bad("optimizer.warmup", reason);
+        }
         if self.report_every == 0 {
             return bad("report_every", "0 steps between reports".to_owned());
         }

@@ -87,6 +87,8 @@ pub(super) struct Done {
     pub(super) seconds: f64,
     /// What was turned on the way.
     pub(super) orders: Vec<Order>,
+    /// Codes that were replaced since the last report.
+    pub(super) restarted: usize,
 }
 
 /// Writes the checkpoint of a run.
@@ -98,7 +100,7 @@ pub(super) fn save_run(
 ) -> Result<()> {
     let metadata = serde_json::json!({
         "format": FORMAT, "kind": "run", "step": at.step, "seconds": at.seconds, "orders": at.orders,
-        "recipe": recipe,
+        "restarted": at.restarted, "recipe": recipe,
     });
     write_atomically(path, &to_bytes(tensors, &metadata)?)
 }
@@ -159,8 +161,17 @@ pub(super) fn done_of(path: &Path) -> Result<(Done, Recipe)> {
     };
     let orders = head.get("orders").map_or(Ok(Vec::new()), Vec::deserialize).map_err(bad)?;
     let recipe = Recipe::deserialize(&head["recipe"]).map_err(bad)?;
-    let step = head["step"].as_u64().unwrap_or(0);
-    Ok((Done { step, seconds: head["seconds"].as_f64().unwrap_or(0.0), orders }, recipe))
+    Ok((done_from(&head, orders), recipe))
+}
+
+/// How far a run was, as it stands beside its tensors. What an older checkpoint does not have is 0.
+fn done_from(metadata: &Value, orders: Vec<Order>) -> Done {
+    Done {
+        step: metadata["step"].as_u64().unwrap_or(0),
+        seconds: metadata["seconds"].as_f64().unwrap_or(0.0),
+        orders,
+        restarted: metadata["restarted"].as_u64().unwrap_or(0) as usize,
+    }
 }
 
 /// Reads the checkpoint of a run of this recipe.
@@ -174,9 +185,7 @@ pub(super) fn load_run(path: &Path, recipe: &Recipe, device: &Device) -> Result<
     // Those of before knobs could be turned have none.
     let orders = metadata.get("orders").map_or(Ok(Vec::new()), Vec::deserialize);
     let orders = orders.map_err(|error| bad(format!("its orders cannot be read: {error}")))?;
-    let step = metadata["step"].as_u64().unwrap_or(0);
-    let seconds = metadata["seconds"].as_f64().unwrap_or(0.0);
-    Ok(Saved { tensors, at: Done { step, seconds, orders } })
+    Ok(Saved { tensors, at: done_from(&metadata, orders) })
 }
 
 /// Whether a run of this recipe can go on from a checkpoint.

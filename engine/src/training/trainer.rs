@@ -46,7 +46,6 @@ pub struct Trainer {
     files: Files,
     done: Done,
     pace: Pace,
-    restarted: usize,
     /// Whether what is in memory is what a step left, and no number in it led to a loss that is none.
     is_whole: bool,
     /// Whether the run went back to a kept checkpoint and took no step since.
@@ -152,7 +151,6 @@ impl Trainer {
             loader,
             done,
             pace: Pace::new(),
-            restarted: 0,
             is_whole: true,
             // What is kept may lie beyond the latest, if the run had gone back before it ended.
             is_back: resumes,
@@ -242,7 +240,7 @@ impl Trainer {
         self.leave()?;
         self.loader = Some(load(&self.recipe, &self.source, &self.device, done.step)?);
         (self.objective, self.done, self.pace) = (objective, done, Pace::new());
-        (self.restarted, self.is_whole, self.is_back, self.waiting) = (0, true, true, None);
+        (self.is_whole, self.is_back, self.waiting) = (true, true, None);
         self.looks_back = true;
         Ok(())
     }
@@ -289,7 +287,7 @@ impl Trainer {
         self.done.seconds += took;
         self.pace.since_report += took;
         self.pace.images_since_report += batch.pictures.len();
-        self.restarted += outcome.restarted;
+        self.done.restarted += outcome.restarted;
         let due = self.done.step.is_multiple_of(self.recipe.report_every) || self.is_done();
         let report = due.then(|| self.report(&outcome));
         let every = self.recipe.keep.every;
@@ -433,7 +431,7 @@ impl Trainer {
             images_per_second: pace.images_since_report as f64 / pace.since_report.max(1e-9),
             gradient_norm: outcome.gradient_norm,
             lr: outcome.lr,
-            restarted: std::mem::take(&mut self.restarted),
+            restarted: std::mem::take(&mut self.done.restarted),
             books: told.books,
             counts: told.counts,
         }

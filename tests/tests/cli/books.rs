@@ -82,7 +82,7 @@ fn every_command_counts_the_codes_of_each_book() {
     assert_eq!(line["books"].as_array().unwrap().len(), 3);
     assert_eq!(line["used"], encoded[0]["used"], "as it was said when they were made");
     let text = run(&["inspect", &file]);
-    assert!(text.expect_done().out.contains("192 of 1 images, 3 parts of 8 x 8"), "{}", text.out);
+    assert!(text.expect_done().out.contains("192 of 1 image, 3 parts of 8 x 8"), "{}", text.out);
     let model = &run(&["inspect", &model, "--json"]).expect_done().lines()[0];
     assert_eq!(model["codebook_sizes"], serde_json::json!([16, 16, 16]));
 }

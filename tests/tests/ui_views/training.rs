@@ -61,7 +61,8 @@ fn a_recipe_that_is_opened_trains_and_its_tokenizer_can_be_opened() {
         let model = home.path().join(format!("runs/small-{number}/small.safetensors"));
         assert!(model.is_file(), "{:?}", window.state().session().runs());
         send(&mut window, Open::Path(model));
-        assert_eq!(window.state().document().model.label(), "small");
+        let label = window.state().document().model.label();
+        assert_eq!(label, format!("small-{number}"), "two runs of one recipe are told apart");
         window.state().notices().list().iter().for_each(|notice| {
             assert_ne!(notice.severity, Severity::Error, "{notice:?}");
         });

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable;
-use smalti::document::{JobCommand, Open, Panel, RecipeRef, RunFolder, Slot, ViewId};
+use smalti::document::{JobCommand, Layout, Open, Panel, RecipeRef, RunFolder, Slot, ViewId};
 use smalti::studio::StudioOptions;
 use smalti_engine::Knob;
 use smalti_engine::session::RunState;
@@ -211,6 +211,7 @@ fn a_run_goes_back_to_a_kept_checkpoint_and_another_one_branches_from_it() {
         _ => None,
     });
     assert_eq!(started, Some(5));
+    assert!(has_said(&window, "Training small-2, 1000000 steps, from step 5 of small-1 on"));
     assert!(says(&window, "paused · step 5 of"), "the first one stays where it is");
     // The branch shows the way that both have in common.
     assert!(says(&window, "Usage over steps: A "));
@@ -302,6 +303,71 @@ fn with_four_slots_taken_what_is_done_makes_room_first_and_what_leaves_is_said()
     send(&mut window, Open::Path(long));
     until(&mut window, "A · long-2");
     assert!(has_said(&window, "first is not done, but has left slot A"));
+}
+
+#[test]
+fn a_scene_that_is_chosen_again_shows_its_runs_that_are_not_done_and_ends_none() {
+    let (given, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    // The scene's recipes, small.
+    let recipes = given.path().join("recipes");
+    std::fs::create_dir(&recipes).unwrap();
+    for name in ["collapse", "collapse-cured"] {
+        write_recipe(&recipes, name, (1_000_000, "1e-2"));
+    }
+    let settings_dir = Some(home.path().to_owned());
+    let assets = given.path().to_owned();
+    let options = StudioOptions { settings_dir, assets, ..empty(tab(ViewId::Training)) };
+    let mut window = open_sized(options, [1280.0, 800.0]);
+    send(&mut window, Layout::Scene("collapse".to_owned()));
+    until(&mut window, "A · collapse-1");
+    until(&mut window, "B · collapse-cured-1");
+    until(&mut window, "Checkpoint of A, step 5");
+    click_label(&mut window, "Pause all");
+    until(&mut window, "Resume all");
+    send(&mut window, Layout::Scene("collapse".to_owned()));
+    assert!(has_said(&window, "The scene's runs are not done: here they are"));
+    let states = |window: &Window| -> Vec<RunState> {
+        window.state().session().runs().into_iter().map(|run| run.state).collect()
+    };
+    assert_eq!(states(&window), [RunState::Paused, RunState::Paused]);
+    // Once they are stopped, it begins anew, and says where those are.
+    click_label(&mut window, "Stop A");
+    click_label(&mut window, "Stop B");
+    until(&mut window, "Go on B");
+    send(&mut window, Layout::Scene("collapse".to_owned()));
+    until(&mut window, "A · collapse-2");
+    assert!(has_said(&window, "collapse-1 is not done, but has left slot A"));
+    assert_eq!(states(&window)[..2], [RunState::Cancelled, RunState::Cancelled]);
+}
+
+#[test]
+fn a_run_branches_from_where_it_stands_and_forgetting_it_says_where_it_is() {
+    let (desk, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut window = open(home.path());
+    paused(&mut window, write_recipe(desk.path(), "small", (1_000_000, "1e-2")));
+    // To a step that is not kept.
+    while step_said(&window, "paused").is_multiple_of(5) {
+        let step = step_said(&window, "paused") + 1;
+        click_label(&mut window, "Step A");
+        until(&mut window, &format!("paused · step {step} of"));
+    }
+    let step = step_said(&window, "paused");
+    click_label(&mut window, "Branch A");
+    click_label(&mut window, &format!("Branch A to step {step}, where it stands"));
+    until(&mut window, "B · small-2");
+    let started = (0..1000).find_map(|_| {
+        window.step();
+        std::thread::sleep(Duration::from_millis(2));
+        log(&window, 1).into_iter().find_map(|event| match &*event {
+            TrainEvent::Started { step, .. } => Some(*step),
+            _ => None,
+        })
+    });
+    assert_eq!(started, Some(step));
+    click_label(&mut window, "Stop A");
+    until(&mut window, "Go on A");
+    click_label(&mut window, "Forget A");
+    assert!(has_said(&window, "small-1 has left slot A"));
 }
 
 #[test]

@@ -237,7 +237,13 @@ fn rows_ui(
     };
     ui.painter().text(at, egui::Align2::LEFT_CENTER, &label, theme.small(), colors.dim);
     let Some((_, found)) = history.rows(0) else {
-        let text = if run.goes_on() { "after the first report" } else { "there are no counts" };
+        let text = if run.told.record.curve("accuracy").is_some() {
+            "a classifier has no codes"
+        } else if run.goes_on() {
+            "after the first report"
+        } else {
+            "there are no counts"
+        };
         let at = below.left_top() + vec2(0.0, space::XS);
         ui.painter().text(at, egui::Align2::LEFT_TOP, text, theme.small(), colors.dim);
         return;

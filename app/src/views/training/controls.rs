@@ -17,12 +17,16 @@ fn button(ui: &mut egui::Ui, (text, slot): (&str, Slot), hint: &str) -> bool {
 }
 
 fn named(response: egui::Response, text: &str, slot: Slot) -> egui::Response {
+    let is_enabled = response.enabled();
     response.widget_info(|| {
         let label = format!("{text} {}", slot.letter());
-        egui::WidgetInfo::labeled(egui::Role::Button, true, label)
+        egui::WidgetInfo::labeled(egui::Role::Button, is_enabled, label)
     });
     response
 }
+
+/// Below this width what is needed least goes into a menu, before text is scaled.
+const ALL_BUTTONS: f32 = 376.0;
 
 /// Buttons in a row; with `knobs` also one that opens them.
 pub(super) fn ui(
@@ -31,6 +35,7 @@ pub(super) fn ui(
     (slot, run): (Slot, &TrainedRun),
     knobs: Option<&mut Knobs>,
 ) {
+    let is_narrow = ui.available_width() < ctx.theme.px(ALL_BUTTONS);
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
         let live = run.view.as_ref().filter(|view| !view.state.is_over());
@@ -51,7 +56,11 @@ pub(super) fn ui(
         } else {
             self::over_ui(ui, ctx, slot, run);
         }
-        ways_ui(ui, ctx, slot, run);
+        let ways = ways(slot, run);
+        let (first, last) = ways.split_at(if is_narrow { 1 } else { ways.len() });
+        for way in first {
+            way.button_ui(ui, ctx, slot);
+        }
         if let (Some(knobs), true) = (knobs, live.is_some()) {
             let response = named(ui.small_button("Knobs"), "Knobs", slot);
             egui::Popup::menu(&response)
@@ -61,14 +70,26 @@ pub(super) fn ui(
                     knobs.ui(ui, ctx, (slot, run));
                 });
         }
-        if let Some(view) = live
-            && button(
-                ui,
-                ("Stop", slot),
-                "Ends it; what was learned is kept, and it can go on later",
-            )
-        {
-            ctx.send(JobCommand::Control(view.id, Control::Cancel));
+        let stop = |ui: &mut egui::Ui| {
+            let about = "Ends it; what was learned is kept, and it can go on later";
+            if let Some(view) = live
+                && button(ui, ("Stop", slot), about)
+            {
+                ctx.send(JobCommand::Control(view.id, Control::Cancel));
+            }
+        };
+        if is_narrow && live.is_some() {
+            let more = Button::new("…").small();
+            let menu = egui::containers::menu::MenuButton::from_button(more);
+            let (response, _) = menu.ui(ui, |ui| {
+                for way in last {
+                    way.menu_ui(ui, ctx, slot);
+                }
+                stop(ui);
+            });
+            named(response, "More of", slot);
+        } else {
+            stop(ui);
         }
     });
 }
@@ -99,39 +120,95 @@ fn over_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot, run: &TrainedRun) {
     }
 }
 
-/// Back, and elsewhere.
-fn ways_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot, run: &TrainedRun) {
+/// A place that a run can go to, or another one from.
+struct Place {
+    /// The kept checkpoint's step; none for the run's latest one.
+    step: Option<u64>,
+    /// What it is called.
+    text: String,
+    about: String,
+}
+
+/// Going back, or elsewhere: where to, each with what is sent for it.
+struct Way {
+    verb: &'static str,
+    places: Vec<(Place, JobCommand)>,
+}
+
+/// Elsewhere, and back while a run goes on. Both are there from the beginning, so that no button moves when the
+/// first checkpoint is kept.
+fn ways(slot: Slot, run: &TrainedRun) -> Vec<Way> {
     let record = &run.told.record;
-    if record.kept.is_empty() {
-        return;
-    }
-    let live = run.view.as_ref().filter(|view| !view.state.is_over());
-    let menu =
-        |ui: &mut egui::Ui, text: &str, about: &dyn Fn(u64) -> String, send: &dyn Fn(u64)| {
-            let response = named(ui.small_button(text), text, slot);
-            egui::Popup::menu(&response).show(|ui| {
-                egui::ScrollArea::vertical().max_height(ctx.theme.px(260.0)).show(ui, |ui| {
-                    for step in record.kept.iter().rev() {
-                        let label = format!("{text} {} to step {}", slot.letter(), grouped(*step));
-                        let response = ui.button(format!("step {}", grouped(*step)));
-                        response.widget_info(|| {
-                            egui::WidgetInfo::labeled(egui::Role::Button, true, &label)
-                        });
-                        let about = about(*step);
-                        if response.on_hover_text(about).clicked() {
-                            send(*step);
-                            ui.close();
-                        }
-                    }
-                });
-            });
+    let kept = |about: &dyn Fn(u64) -> String| -> Vec<Place> {
+        let place = |step: &u64| Place {
+            step: Some(*step),
+            text: format!("step {}", grouped(*step)),
+            about: about(*step),
         };
-    if let Some(view) = live {
-        let about = |step| rewind_about(record, step);
-        menu(ui, "Rewind", &about, &|step| ctx.send(JobCommand::GoTo(view.id, step)));
+        record.kept.iter().rev().map(place).collect()
+    };
+    let mut ways = Vec::new();
+    if let Some(view) = run.view.as_ref().filter(|view| !view.state.is_over()) {
+        let places = kept(&|step| rewind_about(record, step));
+        let to = |place: Place| Some((JobCommand::GoTo(view.id, place.step?), place));
+        let places = places.into_iter().filter_map(to).map(|(command, place)| (place, command));
+        ways.push(Way { verb: "Rewind", places: places.collect() });
     }
-    let about = |step| format!("Another run from step {} on; this one stays", grouped(step));
-    menu(ui, "Branch", &about, &|step| ctx.send(JobCommand::Branch(slot, Some(step))));
+    let mut places =
+        kept(&|step| format!("Another run from step {} on; this one stays", grouped(step)));
+    places.splice(0..0, here(run));
+    let from = |place: Place| {
+        let command = JobCommand::Branch(slot, place.step);
+        (place, command)
+    };
+    ways.push(Way { verb: "Branch", places: places.into_iter().map(from).collect() });
+    ways
+}
+
+/// Where a run stands, if that is not one of the kept checkpoints: what it wrote when it began to wait.
+fn here(run: &TrainedRun) -> Option<Place> {
+    let record = &run.told.record;
+    let waits = run.view.as_ref().is_none_or(|view| view.state != RunState::Running);
+    let is_kept = record.kept.contains(&record.step);
+    (waits && record.step > 0 && record.left.is_none() && !is_kept).then(|| Place {
+        step: None,
+        text: format!("step {}, where it stands", grouped(record.step)),
+        about: "Another run from here on; this one stays".to_owned(),
+    })
+}
+
+impl Way {
+    /// A button that opens a menu.
+    fn button_ui(&self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot) {
+        let button = ui.add_enabled(!self.places.is_empty(), Button::new(self.verb).small());
+        let response = named(button, self.verb, slot);
+        let response = response.on_disabled_hover_text("No checkpoint is kept yet");
+        egui::Popup::menu(&response).show(|ui| self.places_ui(ui, ctx, slot));
+    }
+
+    /// The same within a menu.
+    fn menu_ui(&self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot) {
+        ui.add_enabled_ui(!self.places.is_empty(), |ui| {
+            let menu = ui.menu_button(self.verb, |ui| self.places_ui(ui, ctx, slot));
+            named(menu.response, self.verb, slot);
+        });
+    }
+
+    fn places_ui(&self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot) {
+        egui::ScrollArea::vertical().max_height(ctx.theme.px(260.0)).show(ui, |ui| {
+            for (Place { text, about, .. }, command) in &self.places {
+                let response = ui.button(text);
+                response.widget_info(|| {
+                    let label = format!("{} {} to {text}", self.verb, slot.letter());
+                    egui::WidgetInfo::labeled(egui::Role::Button, true, label)
+                });
+                if response.on_hover_text(about).clicked() {
+                    ctx.send(command.clone());
+                    ui.close();
+                }
+            }
+        });
+    }
 }
 
 /// What a person loses by going back to a kept checkpoint.

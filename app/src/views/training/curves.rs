@@ -161,14 +161,48 @@ impl Curves {
             }
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
                 ui.spacing_mut().item_spacing.x = space::L;
-                egui::ScrollArea::horizontal()
-                    .scroll_bar_visibility(egui::scroll_area::ScrollBarVisibility::AlwaysHidden)
-                    .show(ui, |ui| {
-                        for name in names {
-                            self.tab_ui(ui, ctx, name, name == now);
-                        }
-                    });
+                let wide = |name: &str| {
+                    let galley = ui.painter().layout_no_wrap(
+                        title(name),
+                        ctx.theme.strong(),
+                        ctx.theme.colors.text,
+                    );
+                    galley.size().x + space::L
+                };
+                let widths: Vec<f32> = names.iter().map(|name| wide(name)).collect();
+                let picked = names.iter().position(|name| name == now).unwrap_or(0);
+                let shown = fitting(&widths, picked, (ui.available_width(), ctx.theme.px(36.0)));
+                for at in &shown {
+                    if let Some(name) = names.get(*at) {
+                        self.tab_ui(ui, ctx, name, *at == picked);
+                    }
+                }
+                let rest: Vec<&String> = names
+                    .iter()
+                    .enumerate()
+                    .filter(|(at, _)| !shown.contains(at))
+                    .map(|(_, name)| name)
+                    .collect();
+                if !rest.is_empty() {
+                    self.rest_ui(ui, &rest);
+                }
             });
+        });
+    }
+
+    /// The numbers for whose tabs there is no room.
+    fn rest_ui(&mut self, ui: &mut egui::Ui, rest: &[&String]) {
+        let menu = egui::containers::menu::MenuButton::from_button(egui::Button::new("…").small());
+        let (response, _) = menu.ui(ui, |ui| {
+            for name in rest {
+                if ui.button(title(name)).clicked() {
+                    self.picked = Some((*name).clone());
+                    ui.close();
+                }
+            }
+        });
+        response.widget_info(|| {
+            egui::WidgetInfo::labeled(egui::Role::Button, true, "More numbers over steps")
         });
     }
 
@@ -188,6 +222,26 @@ impl Curves {
             self.picked = Some(name.to_owned());
         }
     }
+}
+
+/// Which tabs stand in a row: all if there is room, or else the first that leave room for the picked one and
+/// for a menu of the rest, `menu` wide.
+fn fitting(widths: &[f32], picked: usize, (room, menu): (f32, f32)) -> Vec<usize> {
+    if widths.iter().sum::<f32>() <= room {
+        return (0..widths.len()).collect();
+    }
+    let mut left = room - menu - widths.get(picked).copied().unwrap_or(0.0);
+    let mut shown = Vec::new();
+    for (at, width) in widths.iter().enumerate().filter(|(at, _)| *at != picked) {
+        left -= width;
+        if left < 0.0 {
+            break;
+        }
+        shown.push(at);
+    }
+    shown.push(picked);
+    shown.sort_unstable();
+    shown
 }
 
 /// What was turned, in words.
@@ -243,6 +297,15 @@ fn kept_ui(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tabs_that_do_not_fit_leave_room_for_the_picked_one_and_a_menu() {
+        let widths = [50.0, 60.0, 70.0, 80.0];
+        assert_eq!(fitting(&widths, 0, (260.0, 30.0)), [0, 1, 2, 3]);
+        assert_eq!(fitting(&widths, 0, (259.0, 30.0)), [0, 1, 2]);
+        assert_eq!(fitting(&widths, 3, (230.0, 30.0)), [0, 1, 3]);
+        assert_eq!(fitting(&widths, 3, (100.0, 30.0)), [3], "the picked one in any case");
+    }
 
     #[test]
     fn numbers_are_said_with_their_units() {

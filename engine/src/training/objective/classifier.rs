@@ -17,6 +17,9 @@ use crate::perceptual::{Classifier, ClassifierConfig};
 use crate::quantizers::Place;
 use crate::{EngineError, Knob, Result};
 
+/// What its counts since the last report are called in a run's checkpoint.
+const COUNTED: &str = "run.named";
+
 /// Trains a classifier.
 #[derive(Debug)]
 pub(super) struct ClassifierObjective {
@@ -57,6 +60,13 @@ impl ClassifierObjective {
         let classifier = Classifier::new(config, &weights)?;
         weights.finish("checkpoint", &crate::checkpoints::OF_A_RUN)?;
         let learner = Learner::new(recipe.optimizer, weights.vars(), start.saved())?;
+        // Those of before these were kept count anew, as after a report.
+        let counted = start.saved().and_then(|saved| saved.get(COUNTED));
+        let counted = counted.map(Tensor::to_vec1::<i64>).transpose()?;
+        let counted = match counted.as_deref() {
+            Some([all, right]) => [*all as u64, *right as u64],
+            _ => [0; 2],
+        };
         Ok(Self {
             config: config.clone(),
             classes: classes.to_vec(),
@@ -65,7 +75,7 @@ impl ClassifierObjective {
             classifier,
             learner,
             loss: 0.0,
-            counted: [0; 2],
+            counted,
         })
     }
 }
@@ -116,7 +126,10 @@ impl Objective for ClassifierObjective {
     }
 
     fn state(&self) -> Result<BTreeMap<String, Tensor>> {
-        self.learner.state()
+        let mut tensors = self.learner.state()?;
+        let counted = self.counted.map(|count| count as i64);
+        tensors.insert(COUNTED.to_owned(), Tensor::from_slice(&counted, 2, &Device::Cpu)?);
+        Ok(tensors)
     }
 
     fn model(&self) -> Result<BTreeMap<String, Tensor>> {

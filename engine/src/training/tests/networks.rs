@@ -8,7 +8,7 @@ use crate::training::{Adversarial, Perceptual, PerceptualNetwork, Trains};
 const ADVERSARIAL: &str = ", adversarial: (weight: 0.5, start: 2,
     discriminator: (ndf: 4, layers: 1, norm: NORM), optimizer: (lr: 1e-3, betas: (0.5, 0.9)))";
 
-fn classifier(classes: usize) -> Recipe {
+pub(super) fn classifier(classes: usize) -> Recipe {
     let text = format!(
         "(name: \"kinds\", seed: 5, classifier: (name: \"kinds\", widths: [8, 8], classes: {classes}),
         data: [(weight: 1, from: Worlds(3))], crop: (side: 8), augment: (noise: 0.1, contrast: 0.2),

@@ -284,3 +284,31 @@ fn a_run_obeys_while_it_is_paused_and_says_what_it_cannot_do() {
     assert_eq!(stored.orders.len(), 2, "{:?}", stored.orders);
     assert_eq!(stored.checkpoint, Some(checkpoint(folder.path())));
 }
+
+#[test]
+fn a_report_tells_of_the_steps_before_an_interruption_too() {
+    let classifier = super::networks::classifier(10);
+    let restarting = recipe(&VQ.replace("restart: 0.5", "restart: 4.0"), "");
+    for (name, recipe) in [("codes", restarting), ("classes", classifier)] {
+        let folder = tempfile::tempdir().unwrap();
+        let recipe = Recipe { report_every: recipe.steps, ..recipe };
+        let report = |trainer: &mut Trainer| {
+            let mut report = None;
+            while report.is_none() {
+                report = trainer.step().unwrap();
+            }
+            let report = report.unwrap();
+            (report.step, report.restarted, report.figures, report.counts)
+        };
+        let whole = report(&mut start(recipe.clone(), &folder.path().join(name), false).unwrap());
+        let parts = folder.path().join("parts");
+        let mut trainer = start(recipe.clone(), &parts, false).unwrap();
+        for _ in 0..4 {
+            assert!(trainer.step().unwrap().is_none());
+        }
+        trainer.save().unwrap();
+        drop(trainer);
+        assert_eq!(report(&mut start(recipe, &parts, true).unwrap()), whole);
+        assert!(name == "classes" || whole.1 > 0, "something to be told");
+    }
+}
