@@ -9,8 +9,8 @@ use std::sync::Arc;
 use smalti_engine::Problem;
 use smalti_engine::images::Picture;
 use smalti_engine::questions::{
-    Appearance, CodeAppearance, CodeUse, Compared, Comparison, Encode, Encoded, ModelFacts,
-    ModelInfo, ModelRef, PastedPicture, Reconstruct, Used,
+    Appearance, CodeAppearance, CodeUse, Compared, Comparison, Encode, Encoded, ImageRef,
+    ModelFacts, ModelInfo, ModelRef, PastedPicture, Reconstruct, SetSample, Used,
 };
 use smalti_engine::session::{Lane, Question, Reply, RunId, RunView, Session};
 use smalti_engine::tokens::{Cell, Code, Part, Tokens};
@@ -20,6 +20,9 @@ use crate::look::textures::Textures;
 use crate::look::theme::Theme;
 use crate::look::words::name;
 use crate::runs::{Records, Told};
+
+/// Images of a set that views count over.
+pub const SET_IMAGES: u64 = 64;
 
 /// What is under the pointer, shared by all views: one sets it, all light it up in the next frame.
 #[derive(Debug, Default)]
@@ -183,6 +186,19 @@ impl ViewCtx<'_> {
         self.session.ask_at(place_number(&place), Lane::Now, question)
     }
 
+    /// As [`ViewCtx::ask`], for what takes minutes: a whole set is counted.
+    pub fn ask_later<Q: Question>(&self, place: impl Hash, question: &Q) -> Reply<Q::Answer> {
+        self.session.ask_at(place_number(&place), Lane::Later, question)
+    }
+
+    /// The images of the document's set that figures are taken over, the same in all views; `most` of them.
+    pub fn set_sample(&self, most: u64) -> Reply<Arc<[ImageRef]>> {
+        let question = SetSample { source: self.document.source.clone(), most };
+        let reply = self.ask(("set sample", most), &question);
+        // Those of another set are none of this one.
+        reply.last_for(|asked: &SetSample| *asked == question)
+    }
+
     /// As [`ViewCtx::ask`], for what can wait: thumbnails, neighbors.
     pub fn ask_soon<Q: Question>(&self, place: impl Hash, question: &Q) -> Reply<Q::Answer> {
         self.session.ask_at(place_number(&place), Lane::Soon, question)
@@ -328,17 +344,28 @@ impl ViewCtx<'_> {
     pub fn trained_run(&self, slot: Slot) -> Option<Result<TrainedRun, Problem>> {
         let folder = self.document.runs[slot as usize].clone()?;
         let (path, id) = (&folder.folder, self.live.runs.get(&folder.folder));
-        let view = id.and_then(|id| self.session.runs().into_iter().find(|run| run.id == *id));
+        let mut view = id.and_then(|id| self.session.runs().into_iter().find(|run| run.id == *id));
         let originals = id.and_then(|id| self.live.probes.get(id)).cloned().unwrap_or_default();
+        let records = self.live.records;
+        let resting = || records.resting(self.session, path, self.live.second);
+        // One that could not even begin tells nothing of what is there.
+        view.take_if(|view| view.state.is_over() && view.entries == 0);
         let told = match &view {
-            Some(view) => {
-                let records = self.live.records;
-                let live = records.live(self.session, view, Some(path));
+            Some(run) => {
+                let live = records.live(self.session, run, Some(path));
                 // Until it says something, its folder is all there is. A new run has nothing there.
-                let stored = || records.stored(self.session, path, view.id.0).ok().flatten();
-                live.or_else(stored).unwrap_or_default()
+                let stored = || records.stored(self.session, path, run.id.0).ok().flatten();
+                let mut told = live.or_else(stored).unwrap_or_default();
+                // Another program may have gone on with what ended here.
+                let is_over = run.state.is_over();
+                if let Some(later) = is_over.then(|| resting().ok().flatten()).flatten()
+                    && later.record.step > told.record.step
+                {
+                    (told, view) = (later, None);
+                }
+                told
             }
-            None => match self.live.records.resting(self.session, path, self.live.second) {
+            None => match resting() {
                 Ok(told) => told?,
                 Err(problem) => return Some(Err(problem)),
             },

@@ -176,11 +176,11 @@ fn which(text: &str) -> Result<Index, String> {
 /// Options of `train`.
 #[derive(Debug, Args)]
 pub(super) struct Train {
-    /// The recipe, a .ron file
+    /// The recipe, a .ron file; or the folder of a run, which has its own
     pub(super) recipe: PathBuf,
-    /// The folder for checkpoints, metrics.csv and the final model
+    /// The folder for checkpoints, metrics.csv and the final model; a run's own folder if that is given
     #[arg(long, value_name = "DIR")]
-    pub(super) out: PathBuf,
+    pub(super) out: Option<PathBuf>,
     /// Go on where the run in that folder stopped
     #[arg(long)]
     pub(super) resume: bool,

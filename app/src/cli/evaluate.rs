@@ -40,7 +40,8 @@ pub(super) fn run(
         SourceRef::Worlds { .. } => WORLDS,
         _ => u64::MAX,
     });
-    let images = set.len.min(most);
+    let indices = source.sampled(set.len, most);
+    let images = indices.len() as u64;
     if images == 0 {
         return Err(Stop::bad_input(&options.data, "there are no images", "Name another --data"));
     }
@@ -49,7 +50,7 @@ pub(super) fn run(
         None => *engine.answer(&OwnSide { source: source.clone() }, console)?,
     };
     let of_images = (!matches!(source, SourceRef::Worlds { .. })).then_some(set.len);
-    console.remark(&describe(&set, images, side));
+    console.remark(&describe(&set, (&source, images), side));
     for note in &set.notes {
         console.remark(note);
     }
@@ -64,8 +65,8 @@ pub(super) fn run(
         let fewer = if levels && figure.is_some() { 1..facts.facts.books.len() } else { 0..0 };
         let mut fewer: Vec<Sums> = fewer.map(|levels| Sums::new(facts, Some(levels))).collect();
         let mut sums = Sums::new(facts, None);
-        for index in 0..images {
-            let part = (number as f32 + index as f32 / images as f32) / models.len() as f32;
+        for (at, index) in indices.iter().copied().enumerate() {
+            let part = (number as f32 + at as f32 / images as f32) / models.len() as f32;
             console.progress(part, &sums.so_far(name));
             let image = ImageRef::InSource { source: source.clone(), index };
             let all = fewer.iter_mut().chain([&mut sums]);
@@ -87,9 +88,9 @@ pub(super) fn run(
         }
     }
     if let Some(mut figure) = figure {
-        for index in 0..images {
+        for (at, index) in indices.iter().copied().enumerate() {
             let image = ImageRef::InSource { source: source.clone(), index };
-            console.progress(index as f32 / images as f32, "JPEG");
+            console.progress(at as f32 / images as f32, "JPEG");
             figure.measure_jpeg(image, (&engine, console))?;
             engine.forget_old_answers();
         }
@@ -110,9 +111,12 @@ fn source_of(data: &str, seed: u64) -> SourceRef {
     }
 }
 
-fn describe(set: &SourceFacts, images: u64, side: u32) -> String {
-    let which =
-        if images < set.len { format!("a sample, the first {images}") } else { "all".into() };
+fn describe(set: &SourceFacts, (source, images): (&SourceRef, u64), side: u32) -> String {
+    let which = match (images < set.len, source.is_drawn()) {
+        (false, _) => "all".to_owned(),
+        (true, true) => format!("a sample, the first {images}"),
+        (true, false) => format!("a sample of {images}, spread over the set"),
+    };
     format!("{}: {which} at a side of {side} pixels", set.description)
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use smalti_engine::device::DeviceChoice;
 use smalti_engine::measure::BookStatistics;
 use smalti_engine::questions::ModelRef;
 use smalti_engine::session::{Control, RunId, RunState, RunView};
@@ -46,7 +47,8 @@ struct Line<'a> {
 }
 
 pub(super) fn run(options: &arguments::Train, console: &mut Console<'_, '_>) -> Result<(), Stop> {
-    let mut recipe = Recipe::read(&options.recipe)?;
+    let (path, out) = places(options)?;
+    let mut recipe = Recipe::read(&path)?;
     if let Some(seed) = options.seed {
         recipe.seed = seed;
     }
@@ -57,39 +59,92 @@ pub(super) fn run(options: &arguments::Train, console: &mut Console<'_, '_>) -> 
     if let Some(model) = &options.init {
         recipe.init = Some(init_path(model, &console.assets()));
     }
-    let mut resume = resumes(&options.out, options.resume, console)?;
+    let mut resume = resumes(&out, options.resume, console)?;
     if let Some(from) = &options.from {
-        let step = training::branch(from, options.at, (&options.out, &recipe))?;
+        let step = training::branch(from, options.at, (&out, &recipe))?;
         console.remark(&format!("from step {step} of {}", from.display()));
         resume = true;
     }
-    let folder = options.recipe.parent().unwrap_or(Path::new(""));
+    let folder = path.parent().unwrap_or(Path::new(""));
     let (steps, assets) = (recipe.steps, console.assets());
-    let work = TrainRun::new(recipe, folder.to_owned(), assets, options.out.clone(), resume)
+    let work = TrainRun::new(recipe, folder.to_owned(), assets, out.clone(), resume)
         .turning(turned)
         .ending_at(options.steps, options.max_seconds.map(Duration::from_secs));
     let run = engine.session().start(work);
     let last = options.steps.map_or(steps, |last| last.min(steps));
-    let state = follow(&engine, run, (last, options), console)?;
+    let again = again(options, &out);
+    let state = follow(&engine, run, (last, &again), console)?;
     console.clear();
     match state {
         RunState::Failed(problem) => Err(problem.into()),
         RunState::Cancelled => {
-            say_what_is_kept(options, console);
+            again.say(console);
             Err(Stop::Cancelled)
         }
         RunState::Done | RunState::Running | RunState::Paused => Ok(()),
     }
 }
 
-fn say_what_is_kept(options: &arguments::Train, console: &mut Console<'_, '_>) {
-    if options.out.join(CHECKPOINT).is_file() {
-        let (recipe, out) = (options.recipe.display(), options.out.display());
-        // Of what was said, only this has to be said again: the rest is in the checkpoint.
-        let seed = options.seed.map(|seed| format!(" --seed {seed}")).unwrap_or_default();
-        console.remark(&format!(
-            "what is done is kept in {out}: `smalti train {recipe} --out {out}{seed} --resume` goes on"
-        ));
+/// The recipe's file and the run's folder.
+fn places(options: &arguments::Train) -> Result<(PathBuf, PathBuf), Stop> {
+    let given = &options.recipe;
+    let own = training::recipe_file(given);
+    match (&options.out, given.is_dir()) {
+        (Some(out), false) => Ok((given.clone(), out.clone())),
+        (None, true) if own.is_file() => Ok((own, given.clone())),
+        (Some(out), true) if own.is_file() => Ok((own, out.clone())),
+        (_, true) => Err(Stop::bad_input(
+            &given.display().to_string(),
+            "there is no recipe.ron in this folder",
+            "Name the recipe, and the run's folder by --out",
+        )),
+        (None, false) => Err(Stop::bad_input(
+            "--out",
+            "it is missing",
+            "Name the folder that the run's files go to",
+        )),
+    }
+}
+
+/// How a run goes on that was stopped.
+struct Again {
+    out: PathBuf,
+    command: String,
+}
+
+/// The run's folder has its recipe and all else that decides numbers; what decides how it goes is said again.
+fn again(options: &arguments::Train, out: &Path) -> Again {
+    let mut command = format!("smalti train {} --resume", quoted(out));
+    let common = &options.common;
+    let mut add = |option: String| command.push_str(&option);
+    if common.device != DeviceChoice::built_for() {
+        add(format!(" --device {}", common.device));
+    }
+    if common.threads != 0 {
+        add(format!(" --threads {}", common.threads));
+    }
+    if let Some(steps) = options.steps {
+        add(format!(" --steps {steps}"));
+    }
+    if let Some(seconds) = options.max_seconds {
+        add(format!(" --max-seconds {seconds}"));
+    }
+    Again { out: out.to_owned(), command }
+}
+
+/// A path as it is typed in a shell.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |c: char| c.is_alphanumeric() || "/\\._-:".contains(c);
+    if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
+impl Again {
+    fn say(&self, console: &mut Console<'_, '_>) {
+        if self.out.join(CHECKPOINT).is_file() {
+            let (out, command) = (self.out.display(), &self.command);
+            console.remark(&format!("what is done is kept in {out}: `{command}` goes on"));
+        }
     }
 }
 
@@ -113,7 +168,7 @@ fn resumes(out: &Path, asked: bool, console: &mut Console<'_, '_>) -> Result<boo
 fn follow(
     engine: &Engine,
     run: RunId,
-    (last, options): (u64, &arguments::Train),
+    (last, again): (u64, &Again),
     console: &mut Console<'_, '_>,
 ) -> Result<RunState, Stop> {
     let mut shown = 0;
@@ -140,7 +195,7 @@ fn follow(
         }
         // Nobody is there to resume it; it tries once more to keep what it has.
         if let Some(problem) = view.problem {
-            say_what_is_kept(options, console);
+            again.say(console);
             return Ok(RunState::Failed(problem));
         }
         if let Some(TrainEvent::Report(report)) = latest.as_deref() {

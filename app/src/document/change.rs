@@ -27,12 +27,16 @@ impl Document {
 
     fn open(&mut self, open: &Open) {
         match open {
-            Open::Image(image) => self.work_with(|d| d.subject = Some(image.clone().into())),
+            Open::Image(image) => {
+                self.opened.note_image(image);
+                self.work_with(|d| d.subject = Some(image.clone().into()));
+            }
             Open::Tokens(given) => {
                 self.work_with(|d| d.subject = Some(Subject::Tokens(given.clone())));
             }
             Open::Source(source) => self.source = source.clone(),
             Open::Model(Slot::A, model) => {
+                self.opened.note_model(model);
                 if self.model != *model {
                     self.work_with(|d| d.model = model.clone());
                     self.checkpoint = None;
@@ -40,12 +44,17 @@ impl Document {
                     self.selection = Selection::default();
                 }
             }
-            Open::Model(slot, model) => self.set_other(*slot, Some(model.clone())),
+            Open::Model(slot, model) => {
+                self.opened.note_model(model);
+                self.set_other(*slot, Some(model.clone()));
+            }
             Open::Checkpoint(model) => self.checkpoint.clone_from(model),
             Open::NoModel(slot) => self.set_other(*slot, None),
             Open::Run(slot, run) => self.runs[*slot as usize] = Some(run.clone()),
             Open::NoRun(slot) => self.runs[*slot as usize] = None,
             Open::Size(size) => self.work_with(|d| d.size = *size),
+            Open::CloseImage(image) => self.opened.close_image(image),
+            Open::CloseModel(model) => self.opened.close_model(model),
             Open::Path(_) | Open::TokensAs(..) => {}
         }
     }

@@ -53,6 +53,10 @@ pub enum Open {
     NoRun(Slot),
     /// Works at another size.
     Size(WorkingSize),
+    /// Takes an image that was opened out of the list of those; what was done to it stays.
+    CloseImage(ImageRef),
+    /// Takes a tokenizer that was opened out of the menus.
+    CloseModel(ModelRef),
 }
 
 /// Changes tokens, codes or what is picked.

@@ -112,10 +112,11 @@ impl History {
         }
     }
 
-    /// A run goes on whatever is undone.
+    /// A run goes on whatever is undone, and what was opened stays at hand.
     fn keep_runs(&mut self, latest: &Value) {
         if self.now.1 == latest.1 {
             self.now.0.runs.clone_from(&latest.0.runs);
+            self.now.0.opened.clone_from(&latest.0.opened);
         }
     }
 }

@@ -10,6 +10,7 @@ mod history;
 mod looks;
 mod notice;
 mod older;
+mod opened;
 mod run;
 mod slot;
 mod value;
@@ -22,6 +23,7 @@ pub use command::{AppCommand, Command, Edit, JobCommand, Layout, Look, Open, Rea
 pub use history::History;
 pub use looks::{ColorBy, CompareMode, DifferenceKind, Looks};
 pub use notice::{Notice, Severity};
+pub use opened::Opened;
 pub use run::{RecipeRef, RunFolder};
 pub use slot::Slot;
 pub use value::{Document, PROBE, Selection};

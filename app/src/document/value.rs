@@ -9,6 +9,7 @@ use smalti_engine::questions::{Encoded, ImageRef, ModelRef, SourceRef, Subject, 
 use smalti_engine::tokens::{Cell, Code, Tokens};
 
 use super::looks::Looks;
+use super::opened::Opened;
 use super::run::RunFolder;
 use super::slot::Slot;
 use super::variations::Variations;
@@ -57,6 +58,8 @@ pub struct Document {
     pub kept: Arc<[(WorkOn, Work)]>,
     /// States of the work that were kept.
     pub variations: Variations,
+    /// What was opened from files.
+    pub opened: Opened,
     /// The runs that train for it, in slots A to D.
     pub runs: [Option<RunFolder>; 4],
     /// Codes that may not be used.
@@ -80,6 +83,7 @@ impl Default for Document {
             locks: Arc::default(),
             kept: Arc::default(),
             variations: Variations::default(),
+            opened: Opened::default(),
             runs: Default::default(),
             switched_off: Arc::default(),
             selection: Selection::default(),
@@ -119,6 +123,27 @@ impl Document {
         let samples: Vec<ImageRef> = samples.filter(|image| !images.contains(image)).collect();
         images.extend(samples);
         images
+    }
+
+    /// Whether tokens of an image were forced or locked, at any size and by any tokenizer.
+    pub fn is_edited(&self, image: &ImageRef) -> bool {
+        let is_now = self.image() == Some(image) && !self.work().is_empty();
+        is_now || self.kept.iter().any(|(on, _)| on.subject.image() == Some(image))
+    }
+
+    /// A document that was read has at hand what it works with.
+    #[must_use]
+    pub fn with_opened(mut self) -> Self {
+        let mut opened = Opened::default();
+        for (on, _) in self.kept.iter() {
+            on.subject.image().into_iter().for_each(|image| opened.note_image(image));
+            opened.note_model(&on.model);
+        }
+        self.image().into_iter().for_each(|image| opened.note_image(image));
+        let others = self.others.iter().flatten();
+        others.chain([&self.model]).for_each(|model| opened.note_model(model));
+        self.opened = opened;
+        self
     }
 
     /// What the edits and locks belong to; nothing without a subject.
@@ -181,8 +206,9 @@ impl Document {
         let (mut a, mut b) = (self.clone(), other.clone());
         a.selection = Selection::default();
         b.selection = Selection::default();
-        // A run goes on whatever is undone.
+        // A run goes on whatever is undone, and what was opened stays at hand.
         a.runs.clone_from(&b.runs);
+        a.opened.clone_from(&b.opened);
         a != b
     }
 }

@@ -18,7 +18,7 @@ use smalti_engine::token_files::{
     self,
     from_arrays::{Index, Remark, Wanted},
 };
-use smalti_engine::training::metrics_log;
+use smalti_engine::training::{metrics_log, recipe_file};
 use smalti_engine::{EngineError, Problem};
 
 use super::background::Background;
@@ -167,10 +167,17 @@ impl Opening {
         Ok(commands.into_iter().map(Outcome::Command).collect())
     }
 
-    /// A training run by its folder. Which recipe it is by stands there by name alone.
+    /// A training run by its folder, with the recipe that lies there. In those of before there was one, its
+    /// name alone is known.
     fn run(&self) -> Result<Vec<Outcome>, Problem> {
         let since = stamp(&metrics_log(&self.path)).modified as u64;
         let kept = self.asker.wait(&ReadRun { folder: Arc::clone(&self.path), since })?;
+        let own = recipe_file(&self.path);
+        if is_taken(&own) {
+            let recipe = RecipeRef::File(own.into());
+            let run = RunFolder { folder: self.path.to_path_buf(), recipe };
+            return Ok(vec![Outcome::Command(JobCommand::See(run).into())]);
+        }
         let recipe = kept.run.name.as_str();
         let shipped = self.asker.wait(&ShippedRecipes)?;
         let is_shipped = shipped.iter().any(|known| known == recipe);

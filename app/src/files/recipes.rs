@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use smalti_engine::images::{Picture, WorkingSize};
 use smalti_engine::questions::{ImageRef, WorkingImage};
 use smalti_engine::session::Asker;
-use smalti_engine::training::{Recipe, branch, checkpoint, metrics_log};
-use smalti_engine::{EngineError, Result};
+use smalti_engine::training::{Recipe, branch, checkpoint, metrics_log, recipe_file};
+use smalti_engine::{EngineError, Knob, Result};
 
 use crate::document::{PROBE, RecipeRef, RunFolder};
 use crate::look::words::name;
@@ -26,6 +26,8 @@ pub struct Training {
     pub run: RunFolder,
     /// Whether it goes on from the checkpoint there.
     pub resumes: bool,
+    /// What is turned before its first step.
+    pub turned: Vec<(Knob, f64)>,
     /// The run that this one takes another way from, and the step.
     pub branches_from: Option<(String, u64)>,
     /// Pictures that are shown as it learns, of the side that it learns on.
@@ -35,7 +37,8 @@ pub struct Training {
 impl Training {
     fn new((recipe, path): (Recipe, &Path), run: RunFolder, resumes: bool) -> Self {
         let beside = path.parent().unwrap_or(Path::new("")).to_owned();
-        Self { recipe, beside, run, resumes, branches_from: None, probe: Vec::new() }
+        let (turned, branches_from, probe) = (Vec::new(), None, Vec::new());
+        Self { recipe, beside, run, resumes, turned, branches_from, probe }
     }
 }
 
@@ -62,19 +65,26 @@ pub fn prepare_branch(
     (from, step): (RunFolder, Option<u64>),
     runs: Option<&Path>,
 ) -> Result<Training> {
+    let path = &own_recipe(&from.folder, path);
     let recipe = Recipe::read(path)?;
     let folder = folder_for(runs, &recipe.name)?;
     let step = match branch(&from.folder, step, (&folder, &recipe)) {
         Ok(step) => step,
         Err(error) => {
-            // It is empty still.
-            std::fs::remove_dir(&folder).unwrap_or_default();
+            // It was made for this run, and has copies alone.
+            std::fs::remove_dir_all(&folder).unwrap_or_default();
             return Err(error);
         }
     };
     let branches_from = Some((name(&from.folder), step));
     let run = RunFolder { folder, recipe: from.recipe };
     Ok(Training { branches_from, ..Training::new((recipe, path), run, true) })
+}
+
+/// The recipe in a run's folder, which is the one that it was started by; `path` for runs of before there was
+/// one.
+fn own_recipe(folder: &Path, path: &Path) -> PathBuf {
+    Some(recipe_file(folder)).filter(|own| own.is_file()).unwrap_or_else(|| path.to_owned())
 }
 
 /// A new folder for a run in `runs`, or in the folder of temporary files.
@@ -117,6 +127,7 @@ pub fn prepare_to_go_on(path: &Path, run: RunFolder) -> Result<Training> {
         let hint = "Train by the recipe anew, and forget this run";
         return Err(EngineError::bad_file(&run.folder, reason, hint));
     }
+    let path = &own_recipe(&run.folder, path);
     let recipe = Recipe::read(path)?;
     Ok(Training::new((recipe, path), run, true))
 }

@@ -20,7 +20,7 @@ pub use self::subjects::Carried;
 use self::subjects::{Keeping, Kept, Reading, restamped, restamped_source};
 use super::disk::{model_now, read_whole};
 use crate::document::{
-    Document, Looks, Panel, RunFolder, Selection, Variation, Variations, Work, WorkOn,
+    Document, Looks, Opened, Panel, RunFolder, Selection, Variation, Variations, Work, WorkOn,
 };
 
 /// The version that is written. 1: one image, tokenizers A and B, codes as bare numbers. 2: each subject is
@@ -308,11 +308,13 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Saved> {
         locks: work.locks,
         kept: kept.into(),
         variations: Variations::new(variations, text.variation),
+        opened: Opened::default(),
         runs: text.runs,
         switched_off: Arc::new(text.switched_off.into_iter().collect()),
         selection: text.selection,
         looks: text.looks,
-    };
+    }
+    .with_opened();
     Ok(Saved { document, layout: Panel::known(&text.layout), warnings, home: text.home })
 }
 

@@ -155,7 +155,13 @@ impl Record {
             TrainEvent::Probe { step, pictures } => {
                 self.probe = Some(Probe { step: *step, pictures: Arc::clone(pictures) });
             }
-            TrainEvent::Waits { step } => self.step = *step,
+            TrainEvent::Waits { step } => {
+                // It took steps since it was told to go back.
+                if *step != self.step {
+                    self.goes_on();
+                }
+                self.step = *step;
+            }
             TrainEvent::Stepped { step, before, after } => {
                 let probe = self.probe.clone();
                 let (before, after) = (before.clone(), after.clone());
@@ -203,6 +209,13 @@ impl Record {
     /// What lies ahead of where it went back to is forgotten.
     fn goes_on(&mut self) {
         (self.left, self.ahead) = (None, None);
+    }
+
+    /// The run ended while it only looked back: what it was is what it goes on from.
+    pub(super) fn comes_back(&mut self) {
+        let (Some(left), Some(ahead)) = (self.left.take(), self.ahead.take()) else { return };
+        self.take_past(*ahead);
+        self.forget_after(left);
     }
 
     fn past(&self) -> Past {
@@ -383,8 +396,21 @@ mod tests {
         assert_eq!(record.curve("loss").unwrap().points, [(1, 3.0), (7, 3.0)]);
         assert_eq!(record.history.rows(0).unwrap().1.values.len(), 2);
         record.take(&[to(0)]);
+        let mut stopped = record.clone();
         record.take(&[report(2, 3.0, &[1, 0])]);
         assert_eq!(record.left, None);
+        stopped.comes_back();
+        assert_eq!((stopped.step, stopped.left, stopped.restarted), (7, None, 2));
+    }
+
+    #[test]
+    fn a_run_that_went_back_and_on_and_waits_before_a_report_forgot_what_was() {
+        let mut record = Record::default();
+        let to = |step| Arc::new(TrainEvent::WentTo { step, knobs: Vec::new() });
+        record.take(&[report(20, 3.0, &[1, 0]), to(10), Arc::new(TrainEvent::Waits { step: 12 })]);
+        assert_eq!((record.step, record.left), (12, None));
+        record.take(&[to(10)]);
+        assert!(record.curve("loss").unwrap().points.is_empty(), "that way is gone");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use smalti_engine::Problem;
 use smalti_engine::questions::ReadRun;
-use smalti_engine::session::{Lane, Reply, RunId, RunView, Session};
+use smalti_engine::session::{Lane, Reply, RunId, RunState, RunView, Session};
 use smalti_engine::training::TrainEvent;
 
 use super::log_version::LogVersion;
@@ -61,6 +61,9 @@ impl Records {
             }
         }
         let kept = all.entry(run.id).or_default();
+        if run.entries == kept.record.taken && run.state == RunState::Cancelled {
+            Rc::make_mut(&mut kept.record).comes_back();
+        }
         if run.entries == kept.record.taken {
             return Some(Told { record: Rc::clone(&kept.record), is_behind: false });
         }
@@ -127,7 +130,8 @@ impl Records {
     ) -> Result<Option<Told>, Problem> {
         let mut all = self.stored.borrow_mut();
         let Stored { since: of, kept, before, .. } = all.entry(folder.to_owned()).or_default();
-        if *of != since {
+        // A log that grows faster than it is read is read to its end first.
+        if *of != since && (kept.has_earlier || *of == 0) {
             let old = std::mem::take(kept);
             if old.has_earlier {
                 *before = Some(old.record);
@@ -137,13 +141,16 @@ impl Records {
         if kept.has_earlier {
             return Ok(Some(Told { record: Rc::clone(&kept.record), is_behind: false }));
         }
-        let question = ReadRun { folder: folder.into(), since };
+        let question = ReadRun { folder: folder.into(), since: *of };
         let is_behind = match session.ask(Lane::Soon, &question) {
             Reply::Working { .. } => {
                 let known = before.clone();
                 return Ok(known.map(|record| Told { record, is_behind: false }));
             }
-            Reply::Failed(problem) => return Err(problem),
+            Reply::Failed(problem) => {
+                *of = 0;
+                return Err(problem);
+            }
             Reply::Ready(found) => Rc::make_mut(&mut kept.record).take_stored(&found, u64::MAX),
         };
         kept.has_earlier = !is_behind;

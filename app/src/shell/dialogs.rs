@@ -21,6 +21,13 @@ use crate::views::VIEWS;
 pub enum Dialog {
     /// There are unsaved changes, and something was asked for that leaves them behind.
     Unsaved(Then),
+    /// The end was asked for while runs are not over.
+    Running {
+        /// How many.
+        runs: usize,
+        /// Whether there are unsaved changes as well.
+        is_unsaved: bool,
+    },
     /// The list of keys.
     Keys,
     /// What Smalti is.
@@ -65,6 +72,9 @@ impl Dialog {
                 ui.set_max_width((ctx.content_rect().width() - 64.0).max(120.0));
                 match self {
                     Self::Unsaved(then) => unsaved_ui(ui, theme, then),
+                    Self::Running { runs, is_unsaved } => {
+                        running_ui(ui, theme, (*runs, *is_unsaved))
+                    }
                     Self::Keys => keys_ui(ui, theme, actions),
                     Self::About => about_ui(ui, theme),
                     Self::Path { ask, text } => path_ui(ui, theme, ask, text),
@@ -96,6 +106,43 @@ fn unsaved_ui(ui: &mut Ui, theme: &Theme, then: &Then) -> Option<Answer> {
         match (save, discard, cancel) {
             (true, ..) => Some(Answer::Save(then.clone())),
             (_, true, _) => Some(Answer::Discard(then.clone())),
+            (.., true) => Some(Answer::Close),
+            _ => None,
+        }
+    })
+    .inner
+}
+
+fn running_ui(ui: &mut Ui, theme: &Theme, (runs, is_unsaved): (usize, bool)) -> Option<Answer> {
+    ui.set_max_width(theme.px(480.0));
+    let (heading, what) = if runs == 1 {
+        ("Quit while a run is not done?".to_owned(), "It stops")
+    } else {
+        (format!("Quit while {runs} runs are not done?"), "They stop")
+    };
+    title(ui, theme, &heading);
+    ui.label(format!(
+        "{what} after the step that goes on. What was learned is kept in the run's folder."
+    ));
+    let later = "To go on later, open that folder, or the document if it is saved";
+    ui.label(theme.label(later));
+    if is_unsaved {
+        ui.label(
+            "What you changed in the document, the runs in their slots among it, is not saved yet.",
+        );
+    }
+    ui.add_space(space::M);
+    ui.horizontal(|ui| {
+        let save = is_unsaved && ui.add(primary(theme, "Save and quit")).clicked();
+        let quit = if is_unsaved {
+            ui.button("Quit without saving").clicked()
+        } else {
+            ui.add(primary(theme, "Quit")).clicked()
+        };
+        let cancel = ui.button("Cancel").clicked();
+        match (save, quit, cancel) {
+            (true, ..) => Some(Answer::Save(Then::Quit)),
+            (_, true, _) => Some(Answer::Discard(Then::Quit)),
             (.., true) => Some(Answer::Close),
             _ => None,
         }

@@ -105,6 +105,8 @@ impl StudioOptions {
 
 /// What the person sees of the document beside the views.
 struct Desk {
+    /// The window's title as it was set last.
+    title: String,
     arrangement: Arrangement,
     views: Views,
     palette: Option<Palette>,
@@ -201,6 +203,11 @@ impl Studio {
     /// What is where.
     pub fn layout(&self) -> Option<Panel> {
         Panel::of(&self.desk.arrangement)
+    }
+
+    /// The window's title.
+    pub fn title(&self) -> &str {
+        &self.desk.title
     }
 
     /// Which theme is worn.
@@ -415,6 +422,11 @@ impl eframe::App for Studio {
         self.floating_ui(&ctx);
         self.leave(&ctx);
         self.keep(&ctx);
+        let title = self.title_now();
+        if title != self.desk.title {
+            ctx.send_viewport_cmd(egui::ViewportCommand::Title(title.clone()));
+            self.desk.title = title;
+        }
         self.session.end_frame();
         self.textures.end_frame();
         if self.hovered.end_frame() || !self.commands.borrow().is_empty() {

@@ -1,13 +1,15 @@
 //! Documents and their files: saving, what would be lost, and the autosave.
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use egui::ViewportCommand;
 use smalti_engine::Problem;
-use smalti_engine::questions::ImageRef;
+use smalti_engine::questions::{ImageRef, LoadImage, Subject};
+use smalti_engine::session::Lane;
 
 use super::home::Home;
 use super::start::SETTINGS;
@@ -16,6 +18,7 @@ use crate::document::{Document, Notice, Panel};
 use crate::files::disk::{self, write_whole};
 use crate::files::outcome::{Ask, Loss, Outcome, Save, Taken, notice};
 use crate::files::saved::{self, Carried, DocumentFile, Saved};
+use crate::look::words::name;
 use crate::shell::dialogs::{Answer, Dialog, Then};
 
 impl Studio {
@@ -98,15 +101,37 @@ impl Studio {
     }
 
     pub(super) fn ask_where_to_save(&self) {
-        let stem = match self.history.document().image() {
-            Some(ImageRef::File { path, .. }) => {
-                path.file_stem().map_or("document".into(), |stem| stem.to_string_lossy())
-            }
-            _ => "document".into(),
-        };
-        let name = format!("{stem}.smalti");
+        let subject = self.subject_name().unwrap_or_else(|| "document".to_owned());
+        let stem = Path::new(&subject).file_stem().unwrap_or(OsStr::new("document"));
+        let name = format!("{}.smalti", stem.to_string_lossy());
         let what = Save::Document(self.history.number(), Box::new(self.to_save()));
         self.keeping.background.ask(Ask::Save { what, name });
+    }
+
+    /// What a person calls what is worked on.
+    fn subject_name(&self) -> Option<String> {
+        let document = self.history.document();
+        Some(match document.subject.as_ref()? {
+            Subject::Tokens(given) => given.name.to_string(),
+            Subject::Image(ImageRef::File { path, .. }) => name(path),
+            Subject::Image(ImageRef::Pasted(_)) => "pasted image".to_owned(),
+            Subject::Image(image @ ImageRef::InSource { .. }) => {
+                let question = LoadImage { image: image.clone(), paint_side: document.size.side };
+                self.session.ask(Lane::Soon, &question).ready()?.name.clone()
+            }
+        })
+    }
+
+    /// The window's title: the document, with a star while there is something of it to be saved.
+    pub(super) fn title_now(&self) -> String {
+        let home = self.keeping.homes[self.history.number()].file.as_ref();
+        let what = home.map(|home| name(&home.path)).or_else(|| self.subject_name());
+        let mark = if self.has_unsaved_work() { "*" } else { "" };
+        match what {
+            Some(what) => format!("{mark}{what} – Smalti"),
+            None if mark.is_empty() => "Smalti".to_owned(),
+            None => format!("{mark}untitled – Smalti"),
+        }
     }
 
     pub(super) fn to_save(&self) -> Saved {
@@ -189,11 +214,14 @@ impl Studio {
             self.desk.after_saving = Some((number, Then::Quit));
             return;
         }
-        if !self.has_unsaved_work() {
-            return;
-        }
+        let is_unsaved = self.has_unsaved_work();
+        let runs = self.session.runs().iter().filter(|run| !run.state.is_over()).count();
+        let question = match (runs, is_unsaved) {
+            (0, false) => return,
+            (0, true) => Dialog::Unsaved(Then::Quit),
+            (runs, is_unsaved) => Dialog::Running { runs, is_unsaved },
+        };
         ctx.send_viewport_cmd(ViewportCommand::CancelClose);
-        let question = Dialog::Unsaved(Then::Quit);
         if !self.desk.dialog.iter().chain(&self.desk.questions).any(|asked| *asked == question) {
             self.ask(question);
         }

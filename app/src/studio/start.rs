@@ -93,6 +93,7 @@ impl Studio {
             settings,
             theme,
             desk: Desk {
+                title: String::new(),
                 arrangement: scenes::studio().layout.arrange(),
                 views: Views::default(),
                 palette: None,

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use smalti_engine::Problem;
 use smalti_engine::session::{RunId, RunState, RunView, guard};
 use smalti_engine::training::{TrainEvent, TrainRun};
+use smalti_engine::{Knob, Problem};
 
 use super::Studio;
 use crate::ctx::Preparing;
@@ -73,8 +73,22 @@ impl Studio {
         self.trainings.of_scenes.remove(&run.folder);
         let path = self.recipe_path(&run.recipe);
         let runs = self.runs_folder();
-        let work = move || prepare_branch(&path, (run, step), runs.as_deref());
+        let turned = if step.is_none() { self.turned_here(&run.folder) } else { Vec::new() };
+        let work = move || {
+            let training = prepare_branch(&path, (run, step), runs.as_deref())?;
+            Ok(Training { turned, ..training })
+        };
         self.prepare((JobCommand::Branch(slot, step), false), work);
+    }
+
+    /// What was turned where a run waits: it is not in its checkpoint yet.
+    fn turned_here(&self, folder: &Path) -> Vec<(Knob, f64)> {
+        let told = self
+            .run_in(folder)
+            .and_then(|view| self.records.live(&self.session, &view, Some(folder)));
+        let Some(record) = told.map(|told| told.record) else { return Vec::new() };
+        let here = record.turned.iter().filter(|order| order.step == record.step);
+        here.map(|order| (order.knob, order.value)).collect()
     }
 
     /// Starts the trainings of a scene, each in its slot, in place of those that a scene started before and
@@ -215,7 +229,7 @@ impl Studio {
 
     /// Starts the run and shows how far it is.
     fn start_training(&mut self, training: Training) -> Vec<Command> {
-        let Training { recipe, beside, run, resumes, branches_from, probe } = training;
+        let Training { recipe, beside, run, resumes, turned, branches_from, probe } = training;
         if self.is_going_on(&run.folder) {
             // Two would write over each other.
             return vec![Layout::Show(ViewId::Training).into()];
@@ -228,7 +242,8 @@ impl Studio {
         let mut said = Vec::new();
         let slot = self.slot_for(&run);
         let assets = self.fixed.options.assets.clone();
-        let work = TrainRun::new(recipe, beside, assets, run.folder.clone(), resumes);
+        let work =
+            TrainRun::new(recipe, beside, assets, run.folder.clone(), resumes).turning(turned);
         let id = self.session.start(work.with_probe(probe.clone()));
         self.live_runs.insert(run.folder.clone(), id);
         self.probes.insert(id, probe.into());

@@ -10,22 +10,18 @@ use std::sync::Arc;
 use egui::{Align2, CornerRadius, Rect, RichText, Sense, Stroke, StrokeKind, pos2, vec2};
 use smalti_engine::images::Picture;
 use smalti_engine::questions::{
-    Appearance, CodeCard, CodeCardAnswer, CodeInImages, CodeUse, ImageRef, Occurrences, Sample,
-    Scope, SourceInfo,
+    Appearance, CodeCard, CodeCardAnswer, CodeInImages, CodeUse, Occurrences, Sample, Scope,
 };
 use smalti_engine::session::Reply;
 use smalti_engine::tokens::Code;
 
 use super::view::View;
-use crate::ctx::ViewCtx;
+use crate::ctx::{SET_IMAGES, ViewCtx};
 use crate::document::{Edit, Slot};
 use crate::look::colors::color_of;
 use crate::look::textures::{Sampling, Source};
 use crate::look::theme::{RADIUS_PICTURE, space};
 use crate::look::words::grouped;
-
-/// Images of the set that are looked through for real patches.
-const LOOKED_AT: u64 = 24;
 
 /// The Code view.
 #[derive(Debug, Default)]
@@ -135,27 +131,26 @@ fn shown_code(ctx: &ViewCtx<'_>) -> Option<Code> {
     ctx.document.selection.code.or(ctx.hovered.code())
 }
 
-/// The image and the first ones of its set.
+/// The sample of the set that all views count over; the patches of the image come first.
 fn occurrences(ctx: &ViewCtx<'_>, code: Code) -> Reply<Occurrences> {
-    let source = ctx.document.source.clone();
-    let facts = ctx.ask("code set", &SourceInfo { source: source.clone() });
-    // Of another set it says nothing.
-    let len = facts.ready().map_or(0, |facts| facts.len).min(LOOKED_AT);
-    let mut images: Vec<ImageRef> = ctx.document.image().into_iter().cloned().collect();
-    for index in 0..len {
-        let image = ImageRef::InSource { source: source.clone(), index };
-        if !images.contains(&image) {
-            images.push(image);
-        }
-    }
+    let images = match ctx.set_sample(SET_IMAGES) {
+        Reply::Ready(images) => Arc::clone(&*images),
+        Reply::Working { progress, .. } => return Reply::Working { progress, last: None },
+        // The set tells in Dataset why it cannot be read.
+        Reply::Failed(_) => Arc::default(),
+    };
+    let first = ctx.document.image().cloned();
     let question = CodeInImages {
         model: ctx.document.model.clone(),
         code,
-        images: images.into(),
+        images,
+        first,
         size: ctx.document.size,
     };
     ctx.ask_soon(("occurrences", code), &question).last_for(|asked: &CodeInImages| {
-        asked.model == question.model && asked.images == question.images
+        asked.model == question.model
+            && asked.images == question.images
+            && asked.first == question.first
     })
 }
 
@@ -210,9 +205,16 @@ fn head_ui(
                     format!("rank {}", found.rank)
                 };
                 // Another sample than the line above, and without edits.
-                let tokens = grouped(found.tokens);
-                ui.label(theme.label(format!("set: {tokens} tokens")));
-                ui.label(format!("{share:.2} % · {rank}"));
+                let (images, total) = (grouped(found.sample.images), grouped(found.sample.total));
+                let which = if found.sample.is_part() {
+                    format!("set: {images} of {total} images")
+                } else {
+                    format!("set: all {images} images")
+                };
+                let about =
+                    format!("{} tokens, the sample of Codebook's set", grouped(found.tokens));
+                ui.label(theme.label(which)).on_hover_text(&about);
+                ui.label(format!("{share:.2} % · {rank}")).on_hover_text(about);
             }
             if card.digits.is_empty() {
                 let norm = card.vector.iter().map(|v| v * v).sum::<f32>().sqrt();

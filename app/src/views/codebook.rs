@@ -21,18 +21,16 @@ use smalti_engine::tokens::Tokens;
 use self::cells::Cells;
 use self::run_rows::RunRows;
 use super::view::View;
-use crate::ctx::ViewCtx;
+use crate::ctx::{SET_IMAGES, ViewCtx};
 use crate::document::Slot;
 use crate::gpu::heatmap::Appearances;
 use crate::look::theme::space;
+use crate::look::words::grouped;
 use crate::runs::Rows;
 use crate::widgets::rows::{About, RowsPane, key_ui};
 
-/// Images of the set that are counted over.
-const SET_IMAGES: u64 = 64;
-/// Images of the set that have a row while only one image is counted: as many as the Code view
-/// encodes anyway.
-const ROW_IMAGES: u64 = 24;
+/// Most images of a set that can be counted over; of a larger set as many, spread.
+const MOST_IMAGES: u64 = 100_000;
 /// Codes that can be put in order by hue; more are not decoded one by one.
 const MOST_HUES: u32 = 1 << 16;
 /// What the rows of images are.
@@ -59,8 +57,8 @@ pub(super) struct CodebookView {
     order: OrderBy,
     is_linear: bool,
     shows_patches: bool,
-    /// The first images of a set, so that the list is made once.
-    images: Option<(SourceRef, u64, Arc<[ImageRef]>)>,
+    /// The set of which all images are counted, not only a sample.
+    whole: Option<SourceRef>,
     /// The last answer stays while another is worked out.
     last: Option<(u64, ModelRef, smalti_engine::questions::Scope, Arc<Ordered>)>,
     cells: Cells,
@@ -189,9 +187,12 @@ impl CodebookView {
                 .on_hover_text("Counts over the image as it is now");
             let (name, about) = match one_of_many(ctx) {
                 Some(_) => ("file", "Counts over all images of the file of tokens".to_owned()),
-                None => ("set", format!("Counts over the first {SET_IMAGES} images of the set")),
+                None => ("set", format!("Counts over {SET_IMAGES} images, spread over the set")),
             };
             ui.selectable_value(&mut self.over, Over::Set, name).on_hover_text(about);
+            if self.over == Over::Set && one_of_many(ctx).is_none() {
+                self.whole_ui(ui, ctx);
+            }
             let encoded = ctx.encoded(Slot::A).and_then(|reply| reply.best().cloned());
             if let Some(encoded) = encoded.filter(|encoded| encoded.tokens.parts().len() > 1) {
                 let (number, part) = ctx.part(&encoded.tokens);
@@ -289,7 +290,7 @@ impl CodebookView {
                 Ok(last_of(ctx.ask_soon(place, &question), &question))
             }
             Over::Set => {
-                let images = match self.images(ctx, SET_IMAGES) {
+                let images = match ctx.set_sample(self.most_images(ctx)) {
                     Reply::Ready(images) if images.is_empty() => {
                         return Err("There are no images in this set: open another one in Dataset");
                     }
@@ -302,8 +303,44 @@ impl CodebookView {
                 let counts = self.use_over(ctx, Arc::clone(&*images));
                 let question = CodebookOrder { model: Some(model), counts, by };
                 let place = ("codebook", self.sample(ctx));
-                Ok(last_of(ctx.ask_soon(place, &question), &question))
+                let reply = if self.counts_whole(ctx) {
+                    ctx.ask_later(place, &question)
+                } else {
+                    ctx.ask_soon(place, &question)
+                };
+                Ok(last_of(reply, &question))
             }
+        }
+    }
+
+    /// Whether all images of the set are counted.
+    fn counts_whole(&self, ctx: &ViewCtx<'_>) -> bool {
+        self.over == Over::Set && self.whole.as_ref() == Some(&ctx.document.source)
+    }
+
+    /// How many images of the set are counted at most.
+    fn most_images(&self, ctx: &ViewCtx<'_>) -> u64 {
+        if self.counts_whole(ctx) { MOST_IMAGES } else { SET_IMAGES }
+    }
+
+    /// Counts all images of the set, if there are more than those of the sample.
+    fn whole_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+        let source = &ctx.document.source;
+        let facts = ctx.ask("codebook set", &SourceInfo { source: source.clone() });
+        let total = facts.ready().map_or(0, |facts| facts.len);
+        if total <= SET_IMAGES {
+            return;
+        }
+        let is_whole = self.whole.as_ref() == Some(source);
+        let many = grouped(total.min(MOST_IMAGES));
+        let about = if total > MOST_IMAGES && !source.is_drawn() {
+            format!("Counts over {many} of its {} images, spread; this takes long", grouped(total))
+        } else {
+            format!("Counts over {many} images, which takes its time; a click ends it")
+        };
+        let name = if total > MOST_IMAGES { format!("{many} images") } else { "all".to_owned() };
+        if ui.selectable_label(is_whole, name).on_hover_text(about).clicked() {
+            self.whole = (!is_whole).then(|| source.clone());
         }
     }
 
@@ -357,27 +394,6 @@ impl CodebookView {
     /// The use over the images of a file of tokens.
     fn use_of_file(&self, ctx: &ViewCtx<'_>, file: TokensOfFile) -> CodeUse {
         CodeUse { sample: Sample::File(file), scope: self.scope(ctx, None), by_image: true }
-    }
-
-    /// The first images of the set.
-    fn images(&mut self, ctx: &ViewCtx<'_>, most: u64) -> Reply<Arc<[ImageRef]>> {
-        let source = &ctx.document.source;
-        let facts = match ctx.ask("codebook set", &SourceInfo { source: source.clone() }) {
-            Reply::Ready(facts) => facts,
-            Reply::Working { progress, .. } => return Reply::Working { progress, last: None },
-            Reply::Failed(problem) => return Reply::Failed(problem),
-        };
-        let len = facts.len.min(most);
-        if let Some((of, count, images)) = &self.images
-            && of == source
-            && *count == len
-        {
-            return Reply::Ready(Arc::new(Arc::clone(images)));
-        }
-        let images: Arc<[ImageRef]> =
-            (0..len).map(|index| ImageRef::InSource { source: source.clone(), index }).collect();
-        self.images = Some((source.clone(), len, Arc::clone(&images)));
-        Reply::Ready(Arc::new(images))
     }
 
     /// The rows below the cells: of a training run, or an image each.
@@ -434,14 +450,17 @@ impl CodebookView {
             }
             self.use_of_file(ctx, file)
         } else {
-            let most = if self.over == Over::Set { SET_IMAGES } else { ROW_IMAGES };
-            match self.images(ctx, most) {
+            match ctx.set_sample(self.most_images(ctx)) {
                 Reply::Ready(images) if images.is_empty() => return,
                 Reply::Ready(images) => self.use_over(ctx, Arc::clone(&*images)),
                 Reply::Working { .. } | Reply::Failed(_) => return,
             }
         };
-        let reply = ctx.ask_soon("codebook rows", &question);
+        let reply = if self.counts_whole(ctx) {
+            ctx.ask_later("codebook rows", &question)
+        } else {
+            ctx.ask_soon("codebook rows", &question)
+        };
         match reply.last_for(|asked: &CodeUse| *asked == question) {
             Reply::Failed(problem) => {
                 ui.label(RichText::new(&problem.summary).color(ctx.theme.colors.danger));

@@ -15,7 +15,7 @@ use crate::ctx::ViewCtx;
 use crate::document::Open;
 use crate::look::textures::Sampling;
 use crate::look::theme::{RADIUS_PICTURE, space};
-use crate::look::words::grouped;
+use crate::look::words::{grouped, name};
 
 /// Pixels of a thumbnail that is asked for; drawn smaller.
 const SIDE: u32 = 160;
@@ -48,6 +48,7 @@ impl View for DatasetView {
         if matches!(source, SourceRef::Path { .. }) && !self.opened.contains(&source) {
             self.opened.push(source.clone());
         }
+        opened_ui(ui, ctx, &source);
         let facts = facts_of(ctx, &source);
         match &facts {
             Reply::Ready(_) | Reply::Working { .. } => match facts.best() {
@@ -72,8 +73,10 @@ impl DatasetView {
         let known = [SourceRef::Samples, SourceRef::Worlds { seed: 1 }];
         for source in known.iter().chain(&self.opened) {
             let picked = *source == ctx.document.source;
-            if ui.selectable_label(picked, name_of(source)).clicked() {
+            if ui.selectable_label(picked, name_of(source)).clicked() && !picked {
+                // As a folder that is dropped does.
                 ctx.send(Open::Source(source.clone()));
+                ctx.send(Open::Image(ImageRef::InSource { source: source.clone(), index: 0 }));
             }
         }
         ui.label(ctx.theme.label("A folder or .tar: drop it on the window"));
@@ -173,6 +176,71 @@ impl Members {
     }
 }
 
+/// How thumbnails are laid out.
+struct Grid {
+    columns: u64,
+    side: f32,
+    width: f32,
+}
+
+impl Grid {
+    fn of(ui: &egui::Ui, ctx: &ViewCtx<'_>) -> Self {
+        let least = ctx.theme.px(LEAST);
+        // Room for the scroll bar is left on the right.
+        let width = (ui.available_width() - space::S).max(least);
+        let columns = ((width + space::S) / (least + space::S)).floor().max(1.0) as u64;
+        let side = (width - space::S * (columns - 1) as f32) / columns as f32;
+        Self { columns, side, width }
+    }
+}
+
+/// Images that were opened by themselves, above those of the set.
+fn opened_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, source: &SourceRef) {
+    let images = &ctx.document.opened.images;
+    if images.is_empty() {
+        return;
+    }
+    let Grid { columns, side, width } = Grid::of(ui, ctx);
+    ui.label(ctx.theme.label(format!("opened · {}", images.len())));
+    ui.scope(|ui| {
+        ui.spacing_mut().item_spacing = vec2(space::S, space::S);
+        let most = side * 2.0 + space::S;
+        let area = egui::ScrollArea::vertical().max_height(most).id_salt("opened");
+        area.show(ui, |ui| {
+            for (row, images) in images.chunks(columns as usize).enumerate() {
+                let (line, _) = ui.allocate_exact_size(vec2(width, side), Sense::hover());
+                for (column, image) in images.iter().enumerate() {
+                    let left = line.left() + column as f32 * (side + space::S);
+                    let rect = Rect::from_min_size(pos2(left, line.top()), vec2(side, side));
+                    opened_one_ui(ui, ctx, rect, (image, row as u64 * columns + column as u64));
+                }
+            }
+        });
+    });
+    ui.add_space(space::XS);
+    ui.label(ctx.theme.label(name_of(source)));
+}
+
+/// An image that was opened by itself; its own menu closes it.
+fn opened_one_ui(
+    ui: &mut egui::Ui,
+    ctx: &ViewCtx<'_>,
+    rect: Rect,
+    (image, number): (&ImageRef, u64),
+) {
+    let name = match image {
+        ImageRef::File { path, .. } => name(path),
+        _ => "pasted image".to_owned(),
+    };
+    let response = thumbnail_ui(ui, ctx, rect, (image, ("opened", number), &name));
+    response.context_menu(|ui| {
+        if ui.button("Close").on_hover_text("What was done to it stays").clicked() {
+            ctx.send(Open::CloseImage(image.clone()));
+            ui.close();
+        }
+    });
+}
+
 fn thumbnails_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, source: &SourceRef, members: &Members) {
     if members.len == 0 {
         ui.label(ctx.theme.label("There are no images in this set"));
@@ -182,11 +250,7 @@ fn thumbnails_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, source: &SourceRef, membe
         Some(ImageRef::InSource { source: of, index }) if of == source => Some(*index),
         _ => None,
     };
-    let least = ctx.theme.px(LEAST);
-    // Room for the scroll bar is left on the right.
-    let width = (ui.available_width() - space::S).max(least);
-    let columns = ((width + space::S) / (least + space::S)).floor().max(1.0) as u64;
-    let side = (width - space::S * (columns - 1) as f32) / columns as f32;
+    let Grid { columns, side, width } = Grid::of(ui, ctx);
     let rows = members.len.div_ceil(columns);
     let focus = step_by_keys(ui, ctx, source, members, columns, current);
     let mut area = egui::ScrollArea::vertical().auto_shrink(false).id_salt("thumbnails");
@@ -208,7 +272,9 @@ fn thumbnails_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, source: &SourceRef, membe
                 let index = members.index(place);
                 let left = line.left() + column as f32 * (side + space::S);
                 let rect = Rect::from_min_size(pos2(left, line.top()), vec2(side, side));
-                thumbnail_ui(ui, ctx, rect, source, (index, current == Some(index)));
+                let image = ImageRef::InSource { source: source.clone(), index };
+                let name = format!("Image {}", index + 1);
+                thumbnail_ui(ui, ctx, rect, (&image, ("thumbnail", index), &name));
             }
         }
     });
@@ -218,22 +284,18 @@ fn thumbnail_ui(
     ui: &mut egui::Ui,
     ctx: &ViewCtx<'_>,
     rect: Rect,
-    source: &SourceRef,
-    (index, is_current): (u64, bool),
-) {
-    let image = ImageRef::InSource { source: source.clone(), index };
-    let response = ui.interact(rect, ui.scope_id().with(("thumbnail", index)), Sense::click());
+    (image, place, name): (&ImageRef, (&'static str, u64), &str),
+) -> egui::Response {
+    let (is_current, is_edited) =
+        (ctx.document.image() == Some(image), ctx.document.is_edited(image));
+    let response = ui.interact(rect, ui.scope_id().with(place), Sense::click());
     response.widget_info(|| {
-        egui::WidgetInfo::selected(
-            egui::Role::Button,
-            true,
-            is_current,
-            format!("Image {}", index + 1),
-        )
+        let name = if is_edited { format!("{name}, edited") } else { name.to_owned() };
+        egui::WidgetInfo::selected(egui::Role::Button, true, is_current, name)
     });
     let colors = &ctx.theme.colors;
     let radius = CornerRadius::same(RADIUS_PICTURE);
-    let reply = ctx.ask_soon(("thumbnail", index), &Thumbnail { image: image.clone(), side: SIDE });
+    let reply = ctx.ask_soon(place, &Thumbnail { image: image.clone(), side: SIDE });
     match &reply {
         Reply::Ready(picture) => {
             let texture = ctx.textures.picture(picture, Sampling::Smooth);
@@ -258,10 +320,21 @@ fn thumbnail_ui(
     } else if response.hovered() || response.has_focus() {
         ui.painter().rect_stroke(rect, radius, Stroke::new(1.5, colors.text), StrokeKind::Inside);
     }
+    if is_edited {
+        // A shape, not a color alone: a dot with a rim, on any picture.
+        let at = rect.right_top() + vec2(-9.0, 9.0);
+        ui.painter().circle_filled(at, 5.0, colors.background);
+        ui.painter().circle_filled(at, 3.0, colors.text);
+    }
     if response.clicked() {
         ctx.send(Open::Image(image.clone()));
     }
-    response.on_hover_ui(|ui| about_ui(ui, ctx, &image, &reply, index));
+    response.on_hover_ui(|ui| {
+        about_ui(ui, ctx, image, &reply, name);
+        if is_edited {
+            ui.label(ctx.theme.label("Tokens of it are forced or locked"));
+        }
+    })
 }
 
 fn side_inset(rect: Rect) -> f32 {
@@ -274,7 +347,7 @@ fn about_ui(
     ctx: &ViewCtx<'_>,
     image: &ImageRef,
     reply: &Reply<smalti_engine::images::Picture>,
-    index: u64,
+    name: &str,
 ) {
     if let Some(problem) = reply.problem() {
         ui.label(problem.summary.clone());
@@ -292,7 +365,7 @@ fn about_ui(
             }
         }
         None => {
-            ui.label(ctx.theme.label(format!("image {}", index + 1)));
+            ui.label(ctx.theme.label(name));
         }
     }
 }

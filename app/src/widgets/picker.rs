@@ -18,9 +18,18 @@ pub fn model(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot) {
                 ctx.send(Open::Model(slot, model));
             }
         }
+        let opened = &ctx.document.opened.models;
+        if !opened.is_empty() {
+            ui.separator();
+        }
+        for file in opened.iter() {
+            opened_ui(ui, ctx, slot, file);
+        }
         if let Some(file @ ModelRef::File { .. }) = current {
-            // Picked already: said, so that the list shows what is worked with.
-            drop(ui.selectable_label(true, file.label()));
+            if !opened.contains(file) {
+                // Picked already: said, so that the list shows what is worked with.
+                drop(ui.selectable_label(true, file.label()));
+            }
             others_ui(ui, ctx, slot, file);
         }
         if slot != Slot::A && current.is_some() && ui.button("none").clicked() {
@@ -39,6 +48,30 @@ pub fn model(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot) {
         other => format!("Tokenizer {} to compare with", other.letter()),
     };
     response.response.on_hover_text(name);
+}
+
+/// A tokenizer that was opened from a file.
+fn opened_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot, file: &ModelRef) {
+    let ModelRef::File { path, .. } = file else { return };
+    let is_picked = ctx.document.model(slot) == Some(file);
+    ui.horizontal(|ui| {
+        let response = ui.selectable_label(is_picked, file.label());
+        if response.on_hover_text(path.display().to_string()).clicked() {
+            ctx.send(Open::Model(slot, file.clone()));
+            ui.close();
+        }
+        let is_used = Slot::ALL.iter().any(|slot| ctx.document.model(*slot) == Some(file));
+        if !is_used {
+            let close = ui.small_button("×");
+            close.widget_info(|| {
+                let label = format!("Close {}", file.label());
+                egui::WidgetInfo::labeled(egui::Role::Button, true, label)
+            });
+            if close.on_hover_text("Takes it out of the menus; the file stays").clicked() {
+                ctx.send(Open::CloseModel(file.clone()));
+            }
+        }
+    });
 }
 
 /// Other tokenizers in the same file.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::encode::{Decode, Encode};
 use super::image::ImageRef;
 use super::model::{ModelRef, load};
+use super::sample::ImageSample;
 use crate::images::{Picture, WorkingSize};
 use crate::measure::Codebook;
 use crate::session::{Desk, Question};
@@ -299,10 +300,21 @@ pub struct CodeInImages {
     pub model: ModelRef,
     /// Which code.
     pub code: Code,
-    /// In which images; looked at in this order.
+    /// Over which images it is counted.
     pub images: Arc<[ImageRef]>,
+    /// The image whose patches come first; it is counted only if it is one of those.
+    pub first: Option<ImageRef>,
     /// At which size they are encoded.
     pub size: WorkingSize,
+}
+
+impl CodeInImages {
+    /// All images in the order in which they are looked at, and whether each is counted.
+    fn in_order(&self) -> Vec<(&ImageRef, bool)> {
+        let first = self.first.iter().map(|image| (image, self.images.contains(image)));
+        let rest = self.images.iter().filter(|image| Some(*image) != self.first.as_ref());
+        first.chain(rest.map(|image| (image, true))).collect()
+    }
 }
 
 /// See [`CodeInImages`].
@@ -310,8 +322,10 @@ pub struct CodeInImages {
 pub struct Occurrences {
     /// How often it occurs.
     pub count: u64,
-    /// Tokens that were looked at.
+    /// Tokens that were counted.
     pub tokens: u64,
+    /// Images that they are of, and of how many.
+    pub sample: ImageSample,
     /// Its place among all codes by count, 1 is the most used; 0 if it never occurs.
     pub rank: u32,
     /// Up to 24 patches with a margin of half a token around, from different images first.
@@ -331,43 +345,39 @@ impl Question for CodeInImages {
         let model = load(desk, &self.model)?;
         let facts = model.tokenizer.facts();
         let k = facts.book(self.code.book).size as usize;
-        let mut counts = vec![0_u64; k];
-        let mut beside = vec![0_u32; k];
+        let (mut counts, mut beside) = (vec![0_u64; k], vec![0_u32; k]);
         let mut found = Occurrences {
             count: 0,
             tokens: 0,
+            sample: ImageSample { images: 0, total: 0 },
             rank: 0,
             patches: Vec::new(),
             places: Arc::new([]),
             grid: (0, 0),
             companions: Vec::new(),
         };
-        let mut places = Vec::new();
-        for (done, image) in self.images.iter().enumerate() {
-            let question = Encode {
-                subject: image.clone().into(),
-                size: self.size,
-                model: self.model.clone(),
-            };
+        let (mut places, mut images) = (Vec::new(), 0);
+        let all = self.in_order();
+        for (done, (image, is_counted)) in all.iter().copied().enumerate() {
+            let (subject, model) = (image.clone().into(), self.model.clone());
+            let question = Encode { subject, size: self.size, model };
             let encoded = match desk.ask(&question) {
                 Ok(encoded) => encoded,
                 // One broken picture must not hide the rest.
-                Err(EngineError::BadFile { .. } | EngineError::Io { .. })
-                    if self.images.len() > 1 =>
-                {
+                Err(EngineError::BadFile { .. } | EngineError::Io { .. }) if all.len() > 1 => {
                     continue;
                 }
                 Err(error) => return Err(error),
             };
+            images += usize::from(is_counted);
             let picture = &encoded.picture;
             let mut here = 0;
-            let of_book = |part: &&Part| part.book() == self.code.book;
-            let parts: Vec<&Part> = encoded.tokens.parts().iter().filter(of_book).collect();
+            let parts = of_book(&encoded.tokens, self.code.book);
             // Fine parts last: their places are what is counted, and their patches are the smallest.
             for (number, part) in parts.iter().enumerate() {
                 let shape = (part.rows() as u32, part.columns() as u32);
                 let is_last = number + 1 == parts.len();
-                if is_last && places.is_empty() {
+                if is_last && places.is_empty() && is_counted {
                     found.grid = shape;
                     places = vec![0_u32; part.codes().len()];
                 }
@@ -375,43 +385,63 @@ impl Question for CodeInImages {
                 let over = Places { shape: part.shape(), picture: sides };
                 for at in 0..part.codes().len() {
                     let Some(code) = part.code(at) else { continue };
-                    found.tokens += 1;
-                    counts[code as usize] += 1;
+                    if is_counted {
+                        found.tokens += 1;
+                        counts[code as usize] += 1;
+                    }
                     if code != self.code.number {
                         continue;
                     }
-                    if is_last && shape == found.grid && places.len() == part.codes().len() {
+                    if is_counted
+                        && is_last
+                        && shape == found.grid
+                        && places.len() == part.codes().len()
+                    {
                         places[at] += 1;
                     }
                     let (row, column) = (at / part.columns(), at % part.columns());
                     if !facts.spatial {
                         continue;
                     }
-                    note_companions(part, row, column, &mut beside);
+                    if is_counted {
+                        note_companions(part, row, column, &mut beside);
+                    }
                     if found.patches.len() < 24 && here < 6 {
                         here += 1;
                         found.patches.push(patch(picture, over.rectangle(row, column))?);
                     }
                 }
             }
-            desk.progress((done + 1) as f32 / self.images.len() as f32)?;
+            desk.progress((done + 1) as f32 / all.len() as f32)?;
         }
-        found.count = counts[self.code.number as usize % k];
+        let own = self.code.number as usize % k;
+        found.count = counts[own];
         if found.count > 0 {
             found.rank = 1 + counts.iter().filter(|c| **c > found.count).count() as u32;
         }
-        beside[self.code.number as usize % k] = 0;
-        let mut companions: Vec<(u32, u32)> = (0_u32..).zip(beside).filter(|c| c.1 > 0).collect();
-        companions.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
-        companions.truncate(6);
-        found.companions = companions;
+        beside[own] = 0;
+        found.companions = most_often(beside, 6);
         found.places = places.into();
+        found.sample = ImageSample::new(desk, &self.images, images)?;
         Ok(found)
     }
 
     fn bytes(answer: &Occurrences) -> usize {
         answer.places.len() * 4 + answer.patches.iter().map(|p| p.rgb().len()).sum::<usize>() + 256
     }
+}
+
+/// The parts that have codes of a book.
+fn of_book(tokens: &Tokens, book: u16) -> Vec<&Part> {
+    tokens.parts().iter().filter(|part| part.book() == book).collect()
+}
+
+/// The codes that were counted most often, with their counts.
+fn most_often(counts: Vec<u32>, most: usize) -> Vec<(u32, u32)> {
+    let mut found: Vec<(u32, u32)> = (0_u32..).zip(counts).filter(|c| c.1 > 0).collect();
+    found.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+    found.truncate(most);
+    found
 }
 
 fn note_companions(part: &Part, row: usize, column: usize, beside: &mut [u32]) {

@@ -34,6 +34,6 @@ pub use order::{CodebookOrder, OrderBy, Ordered, WithoutCodes};
 pub use perceive::LpipsLike;
 pub use reach::{Reach, Reached};
 pub use run::{KeptRun, ReadRun};
-pub use sample::{ImageSample, Sizes};
+pub use sample::{ImageSample, SetSample, Sizes};
 pub use stream::TokensOfFile;
 pub use usage::{CodeUse, Sample, Scope, Used};

@@ -18,6 +18,8 @@ pub(super) enum Desktop {
     Now,
     /// *Soon*, and *now* when it has piled up.
     Soon,
+    /// *Later* only, so that what takes minutes holds nothing up.
+    Later,
     /// Files, *now* before *soon*.
     Files,
 }
@@ -61,6 +63,7 @@ struct Table {
     entries: HashMap<Key, Entry>,
     now: VecDeque<Key>,
     soon: VecDeque<Key>,
+    later: VecDeque<Key>,
     files: VecDeque<Key>,
     /// The last answer each place was given, its question, and the frame in which it was asked.
     last: HashMap<u64, (Key, AnyAnswer, u64)>,
@@ -421,9 +424,10 @@ impl Table {
         match (is_file_work, lane) {
             // What is wanted now goes before what may be wanted soon.
             (true, Lane::Now) => self.files.push_front(key),
-            (true, Lane::Soon) => self.files.push_back(key),
+            (true, Lane::Soon | Lane::Later) => self.files.push_back(key),
             (false, Lane::Now) => self.now.push_back(key),
             (false, Lane::Soon) => self.soon.push_back(key),
+            (false, Lane::Later) => self.later.push_back(key),
         }
     }
 
@@ -431,12 +435,13 @@ impl Table {
         match desktop {
             Desktop::Now => self.now.pop_front(),
             Desktop::Soon => self.soon.pop_front(),
+            Desktop::Later => self.later.pop_front(),
             Desktop::Files => self.files.pop_front(),
         }
     }
 
     fn take_from_lines(&mut self, key: &Key) {
-        for line in [&mut self.now, &mut self.soon, &mut self.files] {
+        for line in [&mut self.now, &mut self.soon, &mut self.later, &mut self.files] {
             line.retain(|k| k != key);
         }
     }

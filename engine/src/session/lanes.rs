@@ -19,7 +19,7 @@ pub(super) struct Threads {
 }
 
 impl Threads {
-    /// Starts now, soon, two file threads and the run thread.
+    /// Starts now, soon, later, two file threads and the run thread.
     pub(super) fn start(shared: &Arc<Shared>) -> Result<Self> {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         let threads = if shared.settings.threads == 0 { cores } else { shared.settings.threads };
@@ -27,6 +27,7 @@ impl Threads {
         let lanes = [
             ("engine-now", Desktop::Now, 30, threads),
             ("engine-soon", Desktop::Soon, 18, threads),
+            ("engine-later", Desktop::Later, 12, threads),
             ("files-1", Desktop::Files, 25, 1),
             ("files-2", Desktop::Files, 25, 1),
         ];

@@ -14,6 +14,8 @@ pub enum Lane {
     Now,
     /// Thumbnails and what may be wanted next.
     Soon,
+    /// What takes minutes, such as counting over a whole set: computed beside the others, and last.
+    Later,
 }
 
 /// Something that can be asked of the engine.

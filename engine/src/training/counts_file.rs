@@ -55,9 +55,7 @@ impl CountsFile {
                 Err(source) => return Err(EngineError::io(&path, source)),
             }
         }
-        let mut header = MAGIC.to_vec();
-        header.extend((codes as u64).to_le_bytes());
-        super::state::write_atomically(&path, &header)?;
+        super::state::write_atomically(&path, &head(codes))?;
         Ok(Some(Self { path, codes }))
     }
 
@@ -71,6 +69,10 @@ impl CountsFile {
         let io = |source| EngineError::io(&self.path, source);
         let mut file = OpenOptions::new().append(true).create(true).open(&self.path).map_err(io)?;
         let before = file.metadata().map_err(io)?.len();
+        if before == 0 {
+            // It was moved away while the run went on.
+            bytes.splice(0..0, head(self.codes));
+        }
         file.write_all(&bytes).map_err(|source| {
             // All or nothing: it is written again.
             if let Err(error) = file.set_len(before) {
@@ -79,6 +81,13 @@ impl CountsFile {
             io(source)
         })
     }
+}
+
+/// What a file of so many codes begins with.
+fn head(codes: usize) -> Vec<u8> {
+    let mut head = MAGIC.to_vec();
+    head.extend((codes as u64).to_le_bytes());
+    head
 }
 
 /// The counts that a run's folder keeps, oldest first; none where there is no such file.

@@ -15,6 +15,7 @@ mod objective;
 mod optimizer;
 mod orders;
 mod recipe;
+mod recipe_file;
 mod report;
 mod run;
 mod start;
@@ -35,6 +36,7 @@ pub use orders::Order;
 pub use recipe::{
     Adversarial, DataPart, DataSource, LossWeights, Perceptual, PerceptualNetwork, Recipe, Trains,
 };
+pub use recipe_file::recipe_file;
 pub use report::Report;
 pub use run::{TrainEvent, TrainOrder, TrainRun};
 pub use stored::{StoredReport, StoredRun, stored_run};

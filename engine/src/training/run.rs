@@ -252,7 +252,9 @@ impl TrainRun {
             Trainer::new(recipe, supplies, &self.folder, watch.device(), begin)?
         };
         for (knob, value) in std::mem::take(&mut self.turned) {
-            trainer.turn(knob, value)?;
+            if !trainer.knobs().contains(&(knob, value)) {
+                trainer.turn(knob, value)?;
+            }
         }
         let (step, steps) = (trainer.steps_done(), trainer.recipe().steps);
         let (knobs, kept) = (trainer.knobs(), trainer.kept());
@@ -330,11 +332,17 @@ impl TrainRun {
                 self.losses.clear();
                 watch.recovered();
                 watch.append(TrainEvent::WentTo { step, knobs: trainer.knobs() });
+                // What was turned at this very step, before it was kept, holds.
+                for order in trainer.orders().iter().filter(|order| order.step >= step) {
+                    watch.append(TrainEvent::Turned(*order));
+                }
                 watch.append(TrainEvent::Kept(trainer.kept()));
                 self.told_step = Some(step);
                 let fraction = step as f32 / trainer.recipe().steps as f32;
                 watch.progress(fraction, String::new());
-                self.probe(watch)?;
+                if let Advance::Stuck(problem) = self.probe(watch)? {
+                    watch.append(TrainEvent::Refused(problem));
+                }
             }
         }
         Ok(())
@@ -353,9 +361,17 @@ impl TrainRun {
         let report = if owes || !is_over(trainer) {
             match trainer.step() {
                 Ok(report) => report,
-                Err(error) if owes || trainer.steps_done() > done => return unwritten(error),
-                // Nothing was learned: images cannot be read, or numbers are not finite.
-                Err(error) => return interrupted(trainer, error),
+                Err(error) => {
+                    if looked_back && !trainer.looks_back() {
+                        watch.append(TrainEvent::Kept(trainer.kept()));
+                    }
+                    return if owes || trainer.steps_done() > done {
+                        unwritten(error)
+                    } else {
+                        // Nothing was learned: images cannot be read, or numbers are not finite.
+                        interrupted(trainer, error)
+                    };
+                }
             }
         } else {
             None
@@ -405,13 +421,14 @@ impl TrainRun {
 /// After images could not be read, or the probe could not be decoded: what was learned is written, and the
 /// run waits until it is resumed, which tries again.
 fn interrupted(trainer: &mut Trainer, error: EngineError) -> Result<Advance> {
-    if trainer.steps_done() == 0 || matches!(error, EngineError::Cancelled) {
+    let is_new = trainer.steps_done() == 0 && !trainer.looks_back();
+    if is_new || matches!(error, EngineError::Cancelled) {
         return Err(error);
     }
     let error = trainer.diverged(error);
     let mut problem = error.problem();
-    if !trainer.is_whole() {
-        // A kept checkpoint is better than what is in memory; the person may go there.
+    // A kept checkpoint is better than what is in memory, or the same; the latest one stays.
+    if !trainer.is_whole() || trainer.looks_back() {
         return Ok(Advance::Stuck(problem));
     }
     match trainer.save() {

@@ -217,7 +217,7 @@ fn other_field(saved: &Value, own: &Value) -> Result<Option<String>, String> {
     // These decide how long and how a run goes, or how it began, not its numbers from there.
     const FREE: [&str; 5] = ["steps", "recompute", "checkpoint_every_secs", "keep", "init"];
     let read = |value: &Value| -> Result<Value, serde_json::Error> {
-        serde_json::to_value(Recipe::deserialize(value)?)
+        serde_json::to_value(Recipe::deserialize(value)?.without_folders())
     };
     let unreadable = |error| format!("the recipe of the run cannot be read: {error}");
     let (saved, own) = (read(saved).map_err(unreadable)?, read(own).map_err(unreadable)?);
@@ -236,7 +236,7 @@ pub(super) fn save_model(
     recipe: &Recipe,
     step: u64,
 ) -> Result<()> {
-    metadata["recipe"] = serde_json::json!(recipe);
+    metadata["recipe"] = serde_json::json!(recipe.without_folders());
     metadata["steps"] = step.into();
     checkpoints::save_model(path, tensors, &metadata, Precision::F16)
 }

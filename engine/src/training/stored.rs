@@ -61,7 +61,11 @@ pub fn stored_run(folder: &Path) -> Result<StoredRun> {
         let bytes = crate::images::file::read_file(&log, MOST_BYTES)?;
         (run.columns, run.reports) = reports(&String::from_utf8_lossy(&bytes));
     }
-    run.counts = stored_counts(folder)?;
+    run.counts = stored_counts(folder).unwrap_or_else(|error| {
+        // The curves can be seen without them.
+        tracing::warn!("{error}");
+        Vec::new()
+    });
     run.step = run.reports.last().map_or(0, |report| report.step);
     if latest.is_file() {
         let (done, recipe) = state::done_of(&latest)?;

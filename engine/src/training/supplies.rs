@@ -38,6 +38,11 @@ impl Supplies {
         Self { source, init: None, folders: Default::default() }
     }
 
+    /// Where relative paths of the recipe start.
+    pub(super) fn recipe_folder(&self) -> &Path {
+        &self.folders[0]
+    }
+
     /// The images.
     pub(super) fn source(&self) -> Arc<dyn Source> {
         Arc::clone(&self.source)

@@ -14,6 +14,7 @@ use super::metrics::MetricsFile;
 use super::objective::{self, Images, Objective, Outcome};
 use super::orders::Order;
 use super::recipe::Recipe;
+use super::recipe_file::keep_recipe;
 use super::report::Report;
 use super::start::Start;
 use super::state::{self, Done};
@@ -141,6 +142,7 @@ impl Trainer {
         if !resumes {
             kept::forget(folder)?;
         }
+        keep_recipe(folder, &recipe, supplies.recipe_folder())?;
         Ok(Self {
             device: device.clone(),
             files: Files::open(folder, objective.codes(), done.step)?,
@@ -256,6 +258,8 @@ impl Trainer {
         if self.looks_back || !self.is_whole || self.done.step == 0 {
             return Ok(());
         }
+        // What a file could not take before is not left out of it.
+        self.write()?;
         self.save()?;
         kept::keep(&self.folder, &checkpoint(&self.folder), self.done.step, self.recipe.keep)
     }
@@ -271,9 +275,13 @@ impl Trainer {
         if self.waiting.is_some() {
             return self.write();
         }
-        self.take_this_way()?;
         let started = Instant::now();
         let batch = self.next_batch()?;
+        // Not before there is something to learn from: until then nothing is forgotten.
+        if let Err(error) = self.take_this_way() {
+            self.loader = None;
+            return Err(error);
+        }
         let outcome = match self.learn(&batch) {
             Ok(outcome) => outcome,
             Err(error) => {
@@ -301,13 +309,18 @@ impl Trainer {
     /// Before a step: what lies beyond, from before the run went back, is forgotten. The beginning is kept.
     fn take_this_way(&mut self) -> Result<()> {
         let step = self.done.step;
+        if self.looks_back {
+            // From here on this is the latest, whatever happens next: the way that is left must not come back.
+            self.save()?;
+        }
         if self.is_back {
             self.files = Files::open(&self.folder, self.objective.codes(), step)?;
             kept::forget_after(&self.folder, step)?;
             (self.is_back, self.looks_back) = (false, false);
         }
-        if step == 0 && self.recipe.keep.every > 0 {
-            self.save_to(&kept::path(&self.folder, 0))?;
+        let beginning = kept::path(&self.folder, 0);
+        if step == 0 && self.recipe.keep.every > 0 && !beginning.is_file() {
+            self.save_to(&beginning)?;
         }
         Ok(())
     }

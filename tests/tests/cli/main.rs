@@ -489,6 +489,18 @@ fn a_training_run_that_was_stopped_goes_on_to_the_same_model() {
     let model = |folder: &str| std::fs::read(desk.path(folder).join("tiny.safetensors")).unwrap();
     assert_eq!(model("whole"), model("parts"), "bit for bit");
 
+    // A run's folder has its recipe: it goes on by itself, wherever it is, and the images elsewhere.
+    let moved = run(&["train", &recipe, "--out", &desk.name("moved"), "--steps", "2", "--json"]);
+    moved.expect_done();
+    std::fs::create_dir(desk.path("elsewhere")).unwrap();
+    std::fs::rename(desk.path("moved"), desk.path("elsewhere/moved")).unwrap();
+    std::fs::rename(desk.path("tiny.ron"), desk.path("elsewhere/other.ron")).unwrap();
+    run(&["train", &desk.name("elsewhere/moved"), "--resume", "--json"]).expect_done();
+    assert_eq!(model("whole"), model("elsewhere/moved"), "bit for bit");
+    std::fs::rename(desk.path("elsewhere/other.ron"), desk.path("tiny.ron")).unwrap();
+    run(&["train", &desk.name("set")]).expect_refused(&["set", "no recipe.ron"]);
+    run(&["train", &recipe]).expect_refused(&["--out"]);
+
     // What was trained is a model like any other.
     run(&[
         "decode",

@@ -43,7 +43,7 @@ fn digits_are_measured_as_large_as_they_are() {
     let (lines, err) = evaluate(&digits(), &["--limit", "10"]);
     assert_eq!((&lines[0]["size"], &lines[0]["enlarged"]), (&"28x28".into(), &0.into()));
     assert_eq!((&lines[0]["images"], &lines[0]["of_images"]), (&10.into(), &100.into()));
-    assert!(err.contains("a sample, the first 10"), "{err}");
+    assert!(err.contains("a sample of 10, spread over the set"), "{err}");
     assert!(!err.contains("enlarged"), "{err}");
 }
 

@@ -2,8 +2,9 @@
 
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
-use smalti::document::{Open, Panel, ViewId};
+use smalti::document::{Edit, Open, Panel, ViewId};
 use smalti_engine::questions::{ImageRef, SourceRef};
+use smalti_engine::tokens::Cell;
 use smalti_tests::tiny::write_png;
 use smalti_tests::window::{
     Small, Window, click_label, empty, labels, open_sized, point, point_nowhere, press, rect_of,
@@ -103,4 +104,81 @@ fn one_class_alone_is_shown_and_the_arrow_keys_stay_in_it() {
     assert_eq!(open_image(&window), Some(2), "there is no dog before the first");
     press(&mut window, Modifiers::NONE, Key::ArrowRight);
     assert_eq!(open_image(&window), Some(3));
+}
+
+#[test]
+fn two_photographs_that_were_opened_stay_at_hand_with_what_was_done_to_each() {
+    let small = Small::new();
+    let desk = tempfile::tempdir().unwrap();
+    for (number, name) in [(7, "hat.png"), (8, "cat.png")] {
+        write_png(&desk.path().join(name), 40, 32, number);
+    }
+    let layout = Panel::Row(vec![(0.4, tab(ViewId::Dataset)), (0.6, tab(ViewId::Tokens))]);
+    let mut window = open_sized(empty(layout), [1100.0, 700.0]);
+    small.open_in(&mut window);
+    let force = |window: &mut Window, code| {
+        let cells = std::sync::Arc::new([Cell::at(1, 1)].into());
+        send(window, Edit::ForceCells { cells, code });
+    };
+    let forced = |window: &Window| -> Vec<u32> {
+        window.state().document().edits.values().copied().collect()
+    };
+    send(&mut window, Open::Path(desk.path().join("hat.png")));
+    force(&mut window, 3);
+    send(&mut window, Open::Path(desk.path().join("cat.png")));
+    assert!(says(&window, "opened · 2"));
+    assert!(forced(&window).is_empty(), "that is another picture");
+    force(&mut window, 5);
+    click_label(&mut window, "hat.png, edited");
+    assert_eq!(forced(&window), [3]);
+    click_label(&mut window, "Image 1");
+    assert!(forced(&window).is_empty());
+    click_label(&mut window, "cat.png, edited");
+    assert_eq!(forced(&window), [5]);
+    // Undo takes back what was done, and nothing out of reach.
+    send(&mut window, Edit::Undo);
+    assert!(says(&window, "opened · 2"));
+    let title = |window: &mut Window| {
+        window.step();
+        window.state().title().to_owned()
+    };
+    send(&mut window, Open::Image(ImageRef::file(desk.path().join("hat.png"))));
+    assert_eq!(title(&mut window), "*hat.png – Smalti", "with a star: it is not saved");
+}
+
+#[test]
+fn a_second_checkpoint_stands_beside_the_first_in_the_menus() {
+    let small = Small::new();
+    let second = small.model().with_file_name("second.safetensors");
+    std::fs::copy(small.model(), &second).unwrap();
+    let mut window = open_sized(empty(tab(ViewId::Tokens)), [1100.0, 700.0]);
+    small.open_in(&mut window);
+    let first = window.state().document().model.label();
+    send(&mut window, Open::Path(second));
+    assert_eq!(window.state().document().model.label(), "second");
+    click_label(&mut window, "second");
+    click_label(&mut window, &first);
+    assert_eq!(window.state().document().model.label(), first);
+    click_label(&mut window, &first);
+    click_label(&mut window, "Close second");
+    assert_eq!(window.state().document().opened.models.len(), 1);
+}
+
+#[test]
+fn a_set_is_counted_over_a_sample_that_is_spread_or_over_all_of_it() {
+    let small = Small::new();
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..70 {
+        write_png(&folder.path().join(format!("{number:03}.png")), 8, 8, number);
+    }
+    let layout = Panel::Row(vec![(0.3, tab(ViewId::Dataset)), (0.7, tab(ViewId::Codebook))]);
+    let mut window = open_sized(empty(layout), [1400.0, 700.0]);
+    small.open_in(&mut window);
+    send(&mut window, Open::Path(folder.path().to_owned()));
+    click_label(&mut window, "set");
+    assert!(says(&window, "of 64 of 70 images, spread"), "{:?}", labels(&window, "sample"));
+    click_label(&mut window, "all");
+    assert!(says(&window, "of all 70 images"), "{:?}", labels(&window, "sample"));
+    click_label(&mut window, "all");
+    assert!(says(&window, "of 64 of 70 images, spread"));
 }

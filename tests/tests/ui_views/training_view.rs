@@ -268,7 +268,18 @@ fn a_folder_of_a_run_that_is_opened_takes_a_slot() {
     until(&mut window, "A · small-1");
     until(&mut window, "stored · step ");
     assert_eq!(step_said(&window, "stored"), step);
-    assert!(has_said(&window, "small-1 is shown, but its recipe is not there"));
+    assert!(!has_said(&window, "small-1 is shown, but its recipe is not there"));
+    // Its recipe lies in it, also when that which it was started by is gone.
+    std::fs::remove_file(desk.path().join("small.ron")).unwrap();
+    click_label(&mut window, "Go on A");
+    until(&mut window, "running · step ");
+    click_label(&mut window, "Stop A");
+    until(&mut window, "stopped · step ");
+    let step = step_said(&window, "stopped");
+    drop(window);
+    let mut window = open(home.path());
+    send(&mut window, Open::Path(home.path().join("runs/small-1")));
+    until(&mut window, "stored · step ");
     // A second time it is in its slot already.
     send(&mut window, Open::Path(home.path().join("runs/small-1")));
     assert_eq!(window.state().document().runs.iter().flatten().count(), 1);
@@ -368,6 +379,24 @@ fn a_run_branches_from_where_it_stands_and_forgetting_it_says_where_it_is() {
     until(&mut window, "Go on A");
     click_label(&mut window, "Forget A");
     assert!(has_said(&window, "small-1 has left slot A"));
+}
+
+#[test]
+fn quitting_while_a_run_is_not_done_says_what_becomes_of_it() {
+    let (desk, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut window = open(home.path());
+    paused(&mut window, write_recipe(desk.path(), "small", (1_000_000, "1e-2")));
+    let viewport = &mut window.input_mut().viewports;
+    let info = viewport.entry(egui::ViewportId::ROOT).or_default();
+    info.events.push(egui::ViewportEvent::Close);
+    window.step();
+    window.input_mut().viewports.entry(egui::ViewportId::ROOT).or_default().events.clear();
+    settle(&mut window);
+    assert!(says(&window, "Quit while a run is not done?"));
+    assert!(says(&window, "What was learned is kept in the run's folder"));
+    click_label(&mut window, "Cancel");
+    assert!(!says(&window, "Quit while"));
+    assert_eq!(window.state().session().runs()[0].state, RunState::Paused);
 }
 
 #[test]

@@ -26,7 +26,8 @@ pub(super) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, (ordered, book): (&Ordere
     let of_images = ordered.sample.map_or_else(String::new, |sample| {
         let images = grouped(sample.images);
         if sample.is_part() {
-            format!(" of {images} of {} images", grouped(sample.total))
+            let spread = if ctx.document.source.is_drawn() { "" } else { ", spread" };
+            format!(" of {images} of {} images{spread}", grouped(sample.total))
         } else {
             format!(" of all {images} images")
         }

@@ -168,7 +168,11 @@ fn ways(slot: Slot, run: &TrainedRun) -> Vec<Way> {
 /// Where a run stands, if that is not one of the kept checkpoints: what it wrote when it began to wait.
 fn here(run: &TrainedRun) -> Option<Place> {
     let record = &run.told.record;
-    let waits = run.view.as_ref().is_none_or(|view| view.state != RunState::Running);
+    // After something went wrong what is on the disk is older than what is shown.
+    let waits = run.view.as_ref().is_none_or(|view| {
+        let is_well = !matches!(view.state, RunState::Running | RunState::Failed(_));
+        is_well && view.problem.is_none()
+    });
     let is_kept = record.kept.contains(&record.step);
     (waits && record.step > 0 && record.left.is_none() && !is_kept).then(|| Place {
         step: None,
@@ -218,12 +222,6 @@ pub(super) fn rewind_about(record: &Record, step: u64) -> String {
         let after = grouped(step);
         text = format!("{text} When it goes on, what came after step {after} is forgotten.");
     }
-    // What stands between two kept checkpoints is in memory alone.
-    let kept = record.kept.iter().rev().find(|kept| **kept <= record.step);
-    if let Some(kept) = kept.filter(|kept| **kept < record.step) {
-        let kept = grouped(*kept);
-        text = format!("{text} What was learned since step {kept}, kept last, is gone at once.");
-    }
     text.push_str(" Branch leaves this run as it is.");
     text
 }
@@ -260,7 +258,11 @@ pub(super) fn problem_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot, run: 
     let good = record.kept.iter().rev().find(|step| **step <= record.step);
     if let (Some(view), Some(step)) = (live, good) {
         let text = format!("Go back to step {}", grouped(*step));
-        let about = format!("{} Turn a knob before it goes on", rewind_about(record, *step));
+        let about = format!(
+            "What was learned since step {} is gone: it led there. {} Turn a knob before it goes on",
+            grouped(*step),
+            rewind_about(record, *step)
+        );
         if button(ui, (&text, slot), &about) {
             ctx.send(JobCommand::GoTo(view.id, *step));
         }

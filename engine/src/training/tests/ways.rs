@@ -126,6 +126,8 @@ fn who_looks_back_loses_nothing_until_a_step_is_taken() {
     assert!(!trainer.looks_back());
     assert_eq!(kept_steps(folder.path()), [0, 2]);
     drop(trainer);
+    // Killed before its next save: the way that it left does not come back.
+    assert_eq!(start(keeping(VQ), folder.path(), true).unwrap().steps_done(), 2);
     // What is kept is not thrown away by a start in the same folder.
     std::fs::remove_file(checkpoint(folder.path())).unwrap();
     for again in [true, false] {
@@ -133,6 +135,27 @@ fn who_looks_back_loses_nothing_until_a_step_is_taken() {
         assert!(problem.hint.contains("--at 2"), "{problem} {}", problem.hint);
         assert_eq!(kept_steps(folder.path()), [0, 2]);
     }
+}
+
+#[test]
+fn who_goes_back_forgets_nothing_while_there_is_nothing_to_learn_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let worlds = recipe(FSQ, "").open_data(Path::new("."), Path::new(".")).unwrap();
+    let drive = std::sync::Arc::new(Drive { worlds, is_away: false.into() });
+    let set_away = |away| drive.is_away.store(away, std::sync::atomic::Ordering::Relaxed);
+    let source = Supplies::images(std::sync::Arc::<Drive>::clone(&drive));
+    let mut trainer = begin(keeping(FSQ), source, folder.path(), false).unwrap();
+    go(&mut trainer, 5);
+    set_away(true);
+    trainer.go_to(2).unwrap();
+    trainer.step().unwrap_err();
+    assert!(trainer.looks_back());
+    assert_eq!(kept_steps(folder.path()), [0, 2, 4, 5]);
+    let latest = crate::training::stored_run(folder.path()).unwrap();
+    assert_eq!((latest.step, latest.reports.len()), (5, 5));
+    set_away(false);
+    go(&mut trainer, 3);
+    assert_eq!(kept_steps(folder.path()), [0, 2]);
 }
 
 #[test]
