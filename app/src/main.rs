@@ -1,5 +1,7 @@
 //! The program: sets what has to be set before anything runs, then hands over to the library.
 
+mod inside;
+
 use std::io::{IsTerminal, stderr, stdout};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -24,6 +26,7 @@ fn main() -> ExitCode {
             cancel,
             errors,
             assets: std::env::var_os("SMALTI_ASSETS").map(Into::into),
+            inside: Some(inside::INSIDE),
         },
     );
     ExitCode::from(code)

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use super::assets::Inside;
 use crate::logging::Errors;
 
 /// What a command may use of the world around it.
@@ -21,6 +22,8 @@ pub struct Surroundings<'a> {
     pub errors: Option<Errors>,
     /// The folder of shipped models and samples, if the caller knows better than [`super::find_assets`].
     pub assets: Option<PathBuf>,
+    /// What lies inside the program, for where there is no such folder.
+    pub inside: Option<Inside>,
 }
 
 impl std::fmt::Debug for Surroundings<'_> {

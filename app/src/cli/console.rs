@@ -47,8 +47,7 @@ impl<'a, 'b> Console<'a, 'b> {
     /// The folder of shipped files.
     pub(super) fn assets(&self) -> PathBuf {
         // Without one only shipped names are missing; the question that needs them says so.
-        assets::find_assets(self.around.assets.clone())
-            .unwrap_or_else(|| Path::new("assets").to_owned())
+        assets::find_assets(self.around).unwrap_or_else(|| Path::new("assets").to_owned())
     }
 
     /// Prints a result: as JSON, or as text for people.

@@ -36,7 +36,7 @@ pub(super) fn run(
         }
         render::readable(path)?;
     }
-    let Some(assets) = assets::find_assets(around.assets.clone()) else {
+    let Some(assets) = assets::find_assets(around) else {
         return Err(Stop::failure(
             "the folder of shipped models was not found beside the program",
             "Set SMALTI_ASSETS to the folder `assets` of Smalti",

@@ -22,6 +22,8 @@ use crate::look::colors::color_of;
 use crate::look::textures::{Sampling, Source};
 use crate::look::theme::{RADIUS_PICTURE, space};
 use crate::look::words::grouped;
+use crate::widgets::scale::Scale;
+use crate::widgets::states;
 
 /// The Code view.
 #[derive(Debug, Default)]
@@ -400,26 +402,34 @@ fn places_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, code: Code, found: &Arc<Occur
         encoded.tokens.parts().iter().filter(|part| part.book() == code.book).count()
     });
     // Places are counted in the finest part.
-    heading(
-        ui,
-        ctx,
-        match (parts, rows) {
-            (2.., _) => "where in the last part it lives",
-            (_, 1) => "where in the row it lives",
-            _ => "where in the grid it lives",
-        },
-    );
-    if found.places.iter().all(|count| *count == 0) {
+    let title = match (parts, rows) {
+        (2.., _) => "where in the last part it lives",
+        (_, 1) => "where in the row it lives",
+        _ => "where in the grid it lives",
+    };
+    let highest = found.places.iter().copied().max().unwrap_or(0);
+    if highest == 0 {
+        heading(ui, ctx, title);
         ui.label(ctx.theme.label("nowhere in these images"));
         return;
     }
     let width = ui.available_width().min(ctx.theme.px(252.0));
+    ui.add_space(space::S);
+    let (line, _) = ui.allocate_exact_size(vec2(width, ctx.theme.px(18.0)), Sense::hover());
+    let key = Scale {
+        ends: ["0", &format!("{highest}×")],
+        values: [0.0, 1.0],
+        color: |maps, value| maps.viridis.at(value),
+        about: "How often it stands at a place, over the sample of the set",
+    };
+    let rest = key.ui(ui, ctx, line);
+    states::caption(ui, ctx, rest, title, "");
     let height = (width * rows as f32 / columns as f32).min(width);
     let (rect, response) = ui.allocate_exact_size(vec2(width, height), Sense::hover());
     response.widget_info(|| {
         egui::WidgetInfo::labeled(egui::Role::Image, true, format!("Places of code {code}"))
     });
-    let highest = found.places.iter().copied().max().unwrap_or(0).max(1) as f32;
+    let highest = highest as f32;
     let key = (("places", code, ctx.theme.choice), Source::of(&found.places));
     let texture = ctx.textures.colors(key, [columns, rows], Sampling::Pixels, || {
         let map = &ctx.theme.maps.viridis;
@@ -428,11 +438,4 @@ fn places_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, code: Code, found: &Arc<Occur
     egui::Image::new((texture.id(), rect.size()))
         .corner_radius(CornerRadius::same(RADIUS_PICTURE))
         .paint_at(ui, rect);
-    ui.painter().text(
-        rect.right_bottom() - vec2(space::XS, space::XS),
-        Align2::RIGHT_BOTTOM,
-        format!("0 to {highest:.0}"),
-        ctx.theme.figures(),
-        egui::Color32::WHITE,
-    );
 }

@@ -7,7 +7,9 @@ use smalti_engine::questions::{Compared, Comparison, Encoded, ModelRef, Reconstr
 use smalti_engine::session::Reply;
 
 use super::tokens::sheet::Sheet;
-use super::tokens::{compared_figures, decoded, figures_of, hovered_cell, is_spatial, original_of};
+use super::tokens::{
+    by_hand, compared_figures, decoded, figures_of, hovered_cell, is_spatial, original_of,
+};
 use super::view::View;
 use crate::ctx::ViewCtx;
 use crate::document::{CompareMode, DifferenceKind, Edit, Look, Slot};
@@ -192,7 +194,10 @@ fn levels(ctx: &ViewCtx<'_>) -> usize {
 
 /// The name of a tokenizer, and how many of its levels are decoded where some are left out.
 fn with_levels(ctx: &ViewCtx<'_>, slot: Slot, encoded: &Encoded) -> String {
-    let name = ctx.document.model(slot).map_or_else(String::new, ModelRef::label);
+    let mut name = ctx.document.model(slot).map_or_else(String::new, ModelRef::label);
+    if slot == Slot::A {
+        name += &by_hand(ctx);
+    }
     let all = encoded.tokens.parts().len();
     match ctx.document.selection.part {
         Some(part) if adds_up(ctx, slot) && usize::from(part) + 1 < all => {

@@ -24,6 +24,7 @@ use crate::ctx::ViewCtx;
 use crate::document::{ColorBy, Edit, Look, Slot};
 use crate::look::textures::Sampling;
 use crate::look::theme::space;
+use crate::look::words::counted;
 use crate::widgets::pane::{self, Pane, Zoom};
 use crate::widgets::{picker, states};
 
@@ -92,11 +93,25 @@ impl View for TokensView {
 fn what_is_decoded(ctx: &ViewCtx<'_>, now: &Tokens) -> String {
     let (number, _) = ctx.part(now);
     let adds_up = ctx.known().is_some_and(|facts| facts.facts.prefixes);
-    if adds_up && number + 1 < now.parts().len() {
+    let what = if adds_up && number + 1 < now.parts().len() {
         format!("decoded up to part {}", number + 1)
     } else {
         "reconstruction".to_owned()
+    };
+    what + &by_hand(ctx)
+}
+
+/// What was done by hand to what is decoded, to stand behind its name wherever its quality is said.
+pub(super) fn by_hand(ctx: &ViewCtx<'_>) -> String {
+    let (forced, off) = (ctx.document.edits.len(), ctx.document.switched_off.len());
+    let mut words = String::new();
+    if forced > 0 {
+        words = format!(" with {}", counted(forced, "forced cell"));
     }
+    if off > 0 {
+        words = format!("{words} without {}", counted(off, "code"));
+    }
+    words
 }
 
 /// The tokens as they are now and what they decode to. While a part is looked at whose successors can
@@ -138,6 +153,21 @@ pub(super) fn is_spatial(ctx: &ViewCtx<'_>, encoded: &Encoded) -> bool {
         return part.frames() * part.rows() > 1;
     }
     ctx.known().is_none_or(|facts| facts.facts.spatial)
+}
+
+/// What the colors of the grid stand for now.
+fn colored_by(
+    ctx: &ViewCtx<'_>,
+    encoded: &Encoded,
+    (has_places, is_pending): (bool, bool),
+) -> &'static str {
+    match ctx.document.looks.color_by {
+        // How the codes look is not known.
+        ColorBy::Mosaic if encoded.unfit.is_some() => ColorBy::Code.label(),
+        ColorBy::Mosaic if is_pending => "code, until the mosaic is decoded",
+        ColorBy::Difference if !has_places => "code (no places, so no differences)",
+        by => by.label(),
+    }
 }
 
 /// How often the codes of a part occur in these tokens.
@@ -194,12 +224,7 @@ impl TokensView {
         pane.response
             .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, name.clone()));
         let under = Rect::from_min_size(left.left_bottom(), vec2(width, line));
-        let by = match ctx.document.looks.color_by {
-            // How the codes look is not known.
-            ColorBy::Mosaic if encoded.unfit.is_some() => ColorBy::Code.label(),
-            ColorBy::Difference if !spatial => "code (no places, so no differences)",
-            by => by.label(),
-        };
+        let by = colored_by(ctx, encoded, (spatial, look.is_working() && look.best().is_none()));
         let opacity = ctx.document.looks.token_opacity * 100.0;
         let figures =
             hovered_words(ctx, &sheet).unwrap_or_else(|| format!("by {by}, {opacity:.0} %"));

@@ -50,6 +50,7 @@ fn run_with(arguments: &[&str], assets: Option<&Path>, cancel: bool) -> Ran {
         watched: false,
         cancel: Arc::new(AtomicBool::new(cancel)),
         assets: assets.map(Path::to_owned),
+        inside: None,
     };
     let words = ["smalti"].iter().chain(arguments).map(ToString::to_string);
     let code = smalti::cli::run(words, around);

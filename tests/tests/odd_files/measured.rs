@@ -22,6 +22,7 @@ fn evaluate(data: &Path, options: &[&str]) -> (Vec<Value>, String) {
         watched: false,
         cancel: Arc::new(AtomicBool::new(false)),
         assets: None,
+        inside: None,
         errors: None,
     };
     let words = ["smalti", "evaluate", "--json", "--data"].map(str::to_owned).into_iter();
