@@ -2,15 +2,17 @@
 
 use std::cell::{Cell as Slotted, RefCell};
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::hash::{Hash, Hasher};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use smalti_engine::Problem;
 use smalti_engine::images::Picture;
 use smalti_engine::questions::{
     Appearance, CodeAppearance, CodeUse, Compared, Comparison, Encode, Encoded, ImageRef,
-    ModelFacts, ModelInfo, ModelRef, PastedPicture, Reconstruct, SetSample, Used,
+    LoadImage, ModelFacts, ModelInfo, ModelRef, PastedPicture, Reconstruct, SetSample, Subject,
+    Used,
 };
 use smalti_engine::session::{Lane, Question, Reply, RunId, RunView, Session};
 use smalti_engine::tokens::{Cell, Code, Part, Tokens};
@@ -18,7 +20,7 @@ use smalti_engine::tokens::{Cell, Code, Part, Tokens};
 use crate::document::{Command, Document, JobCommand, Notice, RunFolder, Slot};
 use crate::look::textures::Textures;
 use crate::look::theme::Theme;
-use crate::look::words::name;
+use crate::look::words::{counted, name};
 use crate::runs::{Records, Told};
 
 /// Images of a set that views count over.
@@ -204,6 +206,32 @@ impl ViewCtx<'_> {
         self.session.ask_at(place_number(&place), Lane::Soon, question)
     }
 
+    /// A file name for something that is taken away: the image's name, then what it is.
+    pub fn export_name(&self, what: &str) -> String {
+        let subject = subject_name(self.document, self.session);
+        let subject = subject.unwrap_or_else(|| "smalti".to_owned());
+        let stem = Path::new(&subject).file_stem().unwrap_or(OsStr::new("smalti"));
+        format!("{}-{what}", stem.to_string_lossy())
+    }
+
+    /// What a file that is taken away says of itself: what it shows, of which image, by which tokenizer.
+    pub fn words_of(&self, what: &str) -> Vec<(String, String)> {
+        let document = self.document;
+        let mut about = format!("{what}; tokenizer {}", document.model.label());
+        if !document.edits.is_empty() {
+            about = format!("{about}; {}", counted(document.edits.len(), "forced cell"));
+        }
+        if !document.switched_off.is_empty() {
+            about = format!("{about}; without {}", counted(document.switched_off.len(), "code"));
+        }
+        let mut words = vec![
+            ("Software".to_owned(), concat!("Smalti ", env!("CARGO_PKG_VERSION")).to_owned()),
+            ("Description".to_owned(), about),
+        ];
+        words.extend(subject_name(document, self.session).map(|name| ("Source".to_owned(), name)));
+        words
+    }
+
     /// The question for the tokens of the document's subject by a tokenizer; none without both.
     pub fn encode_question(&self, slot: Slot) -> Option<Encode> {
         let subject = self.document.subject.clone()?;
@@ -348,8 +376,8 @@ impl ViewCtx<'_> {
         let originals = id.and_then(|id| self.live.probes.get(id)).cloned().unwrap_or_default();
         let records = self.live.records;
         let resting = || records.resting(self.session, path, self.live.second);
-        // One that could not even begin tells nothing of what is there.
-        view.take_if(|view| view.state.is_over() && view.entries == 0);
+        // One that could not even begin tells nothing of the run that is there already; without one, why.
+        view.take_if(|view| view.state.is_over() && view.entries == 0 && resting().is_ok());
         let told = match &view {
             Some(run) => {
                 let live = records.live(self.session, run, Some(path));
@@ -398,6 +426,19 @@ impl ViewCtx<'_> {
         let number = self.document.selection.part.map_or(last, usize::from).min(last);
         (number, &tokens.parts()[number])
     }
+}
+
+/// What a person calls what is worked on; none while that is not known.
+pub fn subject_name(document: &Document, session: &Session) -> Option<String> {
+    Some(match document.subject.as_ref()? {
+        Subject::Tokens(given) => given.name.to_string(),
+        Subject::Image(ImageRef::File { path, .. }) => name(path),
+        Subject::Image(ImageRef::Pasted(_)) => "pasted image".to_owned(),
+        Subject::Image(image @ ImageRef::InSource { .. }) => {
+            let question = LoadImage { image: image.clone(), paint_side: document.size.side };
+            session.ask(Lane::Soon, &question).ready()?.name.clone()
+        }
+    })
 }
 
 fn place_number(place: &impl Hash) -> u64 {

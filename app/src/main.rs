@@ -49,7 +49,38 @@ fn quiet_others() {
     }
 }
 
+/// Signals within this time are one: many programs send it to a group and then to each of its members.
+#[cfg(unix)]
+const ONE_SIGNAL: std::time::Duration = std::time::Duration::from_millis(700);
+
+/// The first Ctrl-C asks the command to stop and keep what it has; one some time later ends it at once.
+#[cfg(unix)]
+fn listen_for_ctrl_c(cancel: &Arc<AtomicBool>) {
+    let signals = [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM];
+    let mut signals = match signal_hook::iterator::Signals::new(signals) {
+        Ok(signals) => signals,
+        Err(error) => {
+            tracing::warn!("Ctrl-C will end the program at once: {error}");
+            return;
+        }
+    };
+    let cancel = Arc::clone(cancel);
+    let listening = std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        let mut first: Option<std::time::Instant> = None;
+        for _ in signals.forever() {
+            cancel.store(true, std::sync::atomic::Ordering::Relaxed);
+            if first.get_or_insert_with(std::time::Instant::now).elapsed() > ONE_SIGNAL {
+                end_at_once();
+            }
+        }
+    });
+    if let Err(error) = listening {
+        tracing::warn!("Ctrl-C is not heard: {error}");
+    }
+}
+
 /// The first Ctrl-C asks the command to stop and keep what it has; the second ends it at once.
+#[cfg(not(unix))]
 fn listen_for_ctrl_c(cancel: &Arc<AtomicBool>) {
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         let code = i32::from(CANCELLED);
@@ -61,4 +92,10 @@ fn listen_for_ctrl_c(cancel: &Arc<AtomicBool>) {
             tracing::warn!("Ctrl-C will end the program at once: {error}");
         }
     }
+}
+
+#[cfg(unix)]
+#[expect(clippy::exit, reason = "somebody does not want to wait for what is being saved")]
+fn end_at_once() {
+    std::process::exit(i32::from(CANCELLED));
 }

@@ -1,12 +1,21 @@
 //! What commands have around them: where they speak, and what they end with.
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::assets::Inside;
 use crate::logging::Errors;
+
+/// What comes with Smalti and lies inside the program, so that it can be copied alone to another machine.
+#[derive(Debug, Clone, Copy)]
+pub struct Inside {
+    /// The files, such as "models/worlds-fsq.safetensors", each with a hash of what is in it.
+    pub names: fn() -> Vec<(String, [u8; 32])>,
+    /// What is in a file.
+    pub read: fn(&str) -> Option<Cow<'static, [u8]>>,
+}
 
 /// What a command may use of the world around it.
 pub struct Surroundings<'a> {

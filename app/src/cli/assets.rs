@@ -1,23 +1,14 @@
 //! Where the shipped models, recipes and samples are.
 #![expect(clippy::disallowed_methods, reason = "looks for a folder once, before anything runs")]
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use smalti_engine::Result;
 
-use super::around::Surroundings;
+use super::around::{Inside, Surroundings};
 use crate::files::disk::write_whole;
-
-/// What comes with Smalti and lies inside the program, so that it can be copied alone to another machine.
-#[derive(Debug, Clone, Copy)]
-pub struct Inside {
-    /// The files, such as "models/worlds-fsq.safetensors", each with a hash of what is in it.
-    pub names: fn() -> Vec<(String, [u8; 32])>,
-    /// What is in a file.
-    pub read: fn(&str) -> Option<Cow<'static, [u8]>>,
-}
 
 /// The folder of shipped files: `SMALTI_ASSETS` (passed in by `main`), else beside the program (also as
 /// installed under `share/smalti`), else the source tree that it was built from, else what lies inside the
@@ -33,7 +24,9 @@ pub fn find_assets(around: &Surroundings<'_>) -> Option<PathBuf> {
             .map(|relative| folder.join(relative))
     });
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets");
-    let found = beside.chain([source]).find(|path| path.join("models").is_dir());
+    // By a file that no other program has.
+    let found =
+        beside.chain([source]).find(|path| path.join("models/worlds-fsq.safetensors").is_file());
     match found {
         Some(found) => Some(found.canonicalize().unwrap_or(found)),
         None => unpacked(around.inside?),
@@ -50,15 +43,35 @@ fn unpacked(inside: Inside) -> Option<PathBuf> {
         Some(Err(error)) => tracing::warn!("what comes with Smalti is unpacked elsewhere: {error}"),
         None => {}
     }
-    // A home that cannot be written: for this sitting, then.
-    let folder = tempfile::Builder::new().prefix("smalti-").tempdir().ok()?.keep();
+    let folder = own_temporary_folder()?;
     unpack(inside, &folder).inspect_err(|error| tracing::error!("{error}")).ok()
+}
+
+/// One folder of this user among temporary files, the same each time. None if somebody else's is in its place:
+/// what is read from there must be what was put there.
+fn own_temporary_folder() -> Option<PathBuf> {
+    let temporary = std::env::temp_dir();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+        let user = tempfile::tempfile().ok()?.metadata().ok()?.uid();
+        let folder = temporary.join(format!("smalti-{user}"));
+        let made = std::fs::DirBuilder::new().mode(0o700).create(&folder);
+        let found = folder.symlink_metadata().ok()?;
+        let is_own = found.is_dir() && found.uid() == user && found.mode().trailing_zeros() >= 6;
+        (made.is_ok() || is_own).then_some(folder)
+    }
+    #[cfg(not(unix))]
+    Some(temporary.join("smalti"))
 }
 
 /// Puts all files into a folder of their version in `cache`, but for those that are there.
 fn unpack(inside: Inside, cache: &Path) -> Result<PathBuf> {
     let names = (inside.names)();
     let folder = cache.join(format!("assets-{}", version_of(&names)));
+    if !folder.is_dir() {
+        remove_old(cache);
+    }
     for (name, _) in &names {
         let Some(bytes) = (inside.read)(name) else { continue };
         let path = folder.join(name);
@@ -69,6 +82,20 @@ fn unpack(inside: Inside, cache: &Path) -> Result<PathBuf> {
         }
     }
     Ok(folder)
+}
+
+/// Removes what other versions have unpacked a month ago or earlier; a program that goes on with it unpacks it
+/// again when it is started.
+fn remove_old(cache: &Path) {
+    const MONTH: Duration = Duration::from_hours(30 * 24);
+    for folder in cache.read_dir().into_iter().flatten().flatten() {
+        let is_ours = folder.file_name().to_string_lossy().starts_with("assets-");
+        let age = folder.metadata().and_then(|found| found.modified()).map(|at| at.elapsed());
+        if is_ours && matches!(age, Ok(Ok(age)) if age > MONTH) {
+            let removed = std::fs::remove_dir_all(folder.path());
+            removed.unwrap_or_else(|error| tracing::warn!("{}: {error}", folder.path().display()));
+        }
+    }
 }
 
 /// A name for what is in all files: another program's are others.
@@ -88,6 +115,8 @@ fn version_of(names: &[(String, [u8; 32])]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::*;
 
     fn names() -> Vec<(String, [u8; 32])> {

@@ -80,7 +80,8 @@ pub(super) fn run(
         sums.skipped.report(sums.images > 0, about, console)?;
         for sums in fewer.iter().chain([&sums]) {
             let line = sums.line(name, of_images);
-            remark_on_size(&line, side, options.size.is_some(), console);
+            let is_fixed = facts.facts.fixed_size().is_some();
+            remark_on_size(&line, (side, options.size.is_some(), is_fixed), console);
             console.result(&line, &text_of(&line))?;
             if let Some(figure) = &mut figure {
                 figure.add(line);
@@ -121,12 +122,21 @@ fn describe(set: &SourceFacts, (source, images): (&SourceRef, u64), side: u32) -
 }
 
 /// Where the size is not the one that was asked for, or not the images' own.
-fn remark_on_size(line: &Line, side: u32, is_asked: bool, console: &mut Console<'_, '_>) {
-    if is_asked && line.size != format!("{side}x{side}") {
+fn remark_on_size(
+    line: &Line,
+    (side, is_asked, is_fixed): (u32, bool, bool),
+    console: &mut Console<'_, '_>,
+) {
+    let is_other = line.size != format!("{side}x{side}");
+    let (model, size) = (&line.model, &line.size);
+    if is_other && is_fixed {
         console.remark(&format!(
-            "{}: measured at {}, as {side} does not divide by its factor",
-            line.model, line.size
+            "{model}: measured at {size}, the one size that it takes; its figures are not to be compared \
+             with those at {side}x{side}"
         ));
+    } else if is_other && is_asked {
+        let why = format!("as {side} does not divide by its factor");
+        console.remark(&format!("{model}: measured at {size}, {why}"));
     }
     if line.enlarged > 0 {
         console.remark(&format!(

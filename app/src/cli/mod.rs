@@ -33,8 +33,8 @@ use arguments::{Arguments, Command};
 use console::Console;
 use stop::Stop;
 
-pub use around::{BAD_INPUT, CANCELLED, DONE, FAILED, Surroundings};
-pub use assets::{Inside, find_assets};
+pub use around::{BAD_INPUT, CANCELLED, DONE, FAILED, Inside, Surroundings};
+pub use assets::find_assets;
 
 /// Runs a command line, the program's name first, and gives the exit code.
 pub fn run<I, T>(arguments: I, mut around: Surroundings<'_>) -> u8

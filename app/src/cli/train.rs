@@ -89,6 +89,20 @@ pub(super) fn run(options: &arguments::Train, console: &mut Console<'_, '_>) -> 
 fn places(options: &arguments::Train) -> Result<(PathBuf, PathBuf), Stop> {
     let given = &options.recipe;
     let own = training::recipe_file(given);
+    // The recipe in a run's folder, named by itself, is that run's.
+    let of_run = given
+        .parent()
+        .filter(|run| given.file_name() == own.file_name() && run.join(CHECKPOINT).is_file());
+    if let (None, Some(run)) = (&options.out, of_run) {
+        return Ok((given.clone(), run.to_owned()));
+    }
+    if !given.exists() {
+        return Err(Stop::bad_input(
+            &given.display().to_string(),
+            "there is no such file or folder",
+            "Name a recipe, or the folder of a run",
+        ));
+    }
     match (&options.out, given.is_dir()) {
         (Some(out), false) => Ok((given.clone(), out.clone())),
         (None, true) if own.is_file() => Ok((own, given.clone())),
@@ -171,7 +185,7 @@ fn follow(
     (last, again): (u64, &Again),
     console: &mut Console<'_, '_>,
 ) -> Result<RunState, Stop> {
-    let mut shown = 0;
+    let (mut shown, mut steps) = (0, None);
     let mut latest: Option<Arc<TrainEvent>> = None;
     loop {
         if console.check().is_err() {
@@ -187,10 +201,19 @@ fn follow(
             if console.check().is_err() {
                 engine.session().control(run, Control::Cancel);
             }
+            if let TrainEvent::Started { step, steps: all, .. } = &*event
+                && step >= all
+            {
+                steps = Some(*all);
+            }
             show(&event, console)?;
             latest = Some(event);
         }
         if view.state.is_over() {
+            if let (RunState::Done, Some(steps)) = (&view.state, steps) {
+                console
+                    .remark(&format!("all {steps} steps were done before: nothing is left to do"));
+            }
             return Ok(view.state);
         }
         // Nobody is there to resume it; it tries once more to keep what it has.

@@ -38,10 +38,8 @@ impl Document {
             Open::Model(Slot::A, model) => {
                 self.opened.note_model(model);
                 if self.model != *model {
+                    self.leave_tokenizer_for(model);
                     self.work_with(|d| d.model = model.clone());
-                    self.checkpoint = None;
-                    self.switched_off = Arc::default();
-                    self.selection = Selection::default();
                 }
             }
             Open::Model(slot, model) => {
@@ -55,7 +53,8 @@ impl Document {
             Open::Size(size) => self.work_with(|d| d.size = *size),
             Open::CloseImage(image) => self.opened.close_image(image),
             Open::CloseModel(model) => self.opened.close_model(model),
-            Open::Path(_) | Open::TokensAs(..) => {}
+            // With the disk looked at, these become others.
+            Open::Path(_) | Open::TokensAs(..) | Open::ModelAgain(..) | Open::ImageAgain(_) => {}
         }
     }
 
@@ -63,6 +62,21 @@ impl Document {
         if let Some(other) = slot.other() {
             self.others[other] = model;
         }
+    }
+
+    /// Another tokenizer's codes are other codes: those that are switched off are kept with theirs, and those of
+    /// the new one are off again.
+    fn leave_tokenizer_for(&mut self, model: &ModelRef) {
+        let mut kept = self.off_elsewhere.to_vec();
+        let off = std::mem::take(&mut self.switched_off);
+        if !off.is_empty() {
+            kept.push((self.model.clone(), off));
+        }
+        let at = kept.iter().position(|(known, _)| known == model);
+        self.switched_off = at.map(|at| kept.remove(at).1).unwrap_or_default();
+        self.off_elsewhere = kept.into();
+        self.checkpoint = None;
+        self.selection = Selection::default();
     }
 
     /// Changes what is worked on. Cells of another image, tokenizer or size mean nothing: what was
@@ -172,7 +186,8 @@ impl Document {
     /// Keeps the work as it is as a variation of the one that it was made from.
     fn keep_variation(&mut self) {
         if let Some(on) = self.work_on() {
-            self.variations = self.variations.keep(on, self.work());
+            let off = Arc::clone(&self.switched_off);
+            self.variations = self.variations.keep(on, self.work(), off);
         }
     }
 
@@ -182,10 +197,7 @@ impl Document {
         let WorkOn { subject, size, model } = variation.on;
         let is_given = subject.image().is_none();
         if self.model != model {
-            // Another tokenizer's codes are other codes.
-            self.checkpoint = None;
-            self.switched_off = Arc::default();
-            self.selection = Selection::default();
+            self.leave_tokenizer_for(&model);
         }
         let before = self.work_on();
         self.work_with(|d| {
@@ -197,12 +209,16 @@ impl Document {
         });
         // What was done there since, out of sight, becomes a variation of its own rather than being lost.
         let now = self.work_on();
-        let is_kept =
-            |v: &super::variations::Variation| v.work == self.work() && Some(&v.on) == now.as_ref();
-        if now != before && !self.work().is_empty() && !self.variations.all().iter().any(is_kept) {
+        let is_kept = |v: &super::variations::Variation| {
+            let is_same = v.work == self.work() && v.off == self.switched_off;
+            is_same && Some(&v.on) == now.as_ref()
+        };
+        let has_work = !(self.work().is_empty() && self.switched_off.is_empty());
+        if now != before && has_work && !self.variations.all().iter().any(is_kept) {
             self.keep_variation();
         }
         (self.edits, self.locks) = (variation.work.edits, variation.work.locks);
+        self.switched_off = variation.off;
         self.variations = self.variations.based_on(number);
     }
 

@@ -51,6 +51,10 @@ pub enum Open {
     Run(Slot, RunFolder),
     /// A slot of runs becomes free; the run's files stay.
     NoRun(Slot),
+    /// A tokenizer that was opened before, as its file is now.
+    ModelAgain(Slot, ModelRef),
+    /// An image file that was opened before, as it is now.
+    ImageAgain(std::sync::Arc<std::path::Path>),
     /// Works at another size.
     Size(WorkingSize),
     /// Takes an image that was opened out of the list of those; what was done to it stays.
@@ -163,6 +167,17 @@ pub enum JobCommand {
     Branch(Slot, Option<u64>),
 }
 
+/// A picture that becomes a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PictureFile {
+    /// A file name without suffix.
+    pub name: String,
+    /// The picture.
+    pub picture: Picture,
+    /// What it is, as keywords and texts that the file keeps.
+    pub words: Vec<(String, String)>,
+}
+
 /// What concerns the program as a whole.
 #[derive(Debug, Clone, PartialEq)]
 pub enum AppCommand {
@@ -178,12 +193,14 @@ pub enum AppCommand {
     CopyImage(Picture),
     /// Puts text on the clipboard.
     CopyText(String),
-    /// Saves a picture as PNG; asks where, suggesting `name`.
-    ExportPng {
+    /// Saves a picture as PNG; asks where, suggesting its name.
+    ExportPng(Box<PictureFile>),
+    /// Saves numbers as CSV; asks where, suggesting `name`.
+    ExportCsv {
         /// A file name without suffix.
         name: String,
-        /// The picture.
-        picture: Picture,
+        /// The numbers.
+        text: String,
     },
     /// Saves the tokens; asks where.
     SaveTokens,

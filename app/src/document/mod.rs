@@ -19,7 +19,9 @@ mod view_id;
 mod work;
 
 pub use arrangement::{Arrangement, MOST_ALIKE, Panel};
-pub use command::{AppCommand, Command, Edit, JobCommand, Layout, Look, Open, Reading};
+pub use command::{
+    AppCommand, Command, Edit, JobCommand, Layout, Look, Open, PictureFile, Reading,
+};
 pub use history::History;
 pub use looks::{ColorBy, CompareMode, DifferenceKind, Looks};
 pub use notice::{Notice, Severity};

@@ -159,3 +159,27 @@ fn a_run_keeps_its_slot_whatever_is_undone() {
     history.redo();
     assert_eq!(history.document().runs[1], Some(run));
 }
+
+#[test]
+fn codes_that_are_switched_off_belong_to_their_tokenizer_and_to_variations() {
+    let model = |name: &str| Open::Model(Slot::A, ModelRef::Shipped(name.into()));
+    let off = Edit::SwitchCode { code: Code::first(3), on: false };
+    let image = ImageRef::InSource { source: SourceRef::Samples, index: 0 };
+    let first = Document::default().after(&Open::Image(image).into()).after(&off.clone().into());
+    let second = first.after(&model("worlds-vqvae").into());
+    assert!(second.switched_off.is_empty(), "another tokenizer's codes are other codes");
+    assert!(second.has_off_of(&first), "nothing was lost: it is not a change to be saved");
+    let back = second.after(&model("worlds-fsq").into());
+    assert_eq!(back.switched_off, first.switched_off);
+    assert!(back.off_elsewhere.is_empty());
+    assert!(
+        !back.after(&Edit::SwitchCode { code: Code::first(3), on: true }.into()).has_off_of(&first)
+    );
+    // A variation holds them, also without anything forced.
+    let kept = first.after(&Edit::KeepVariation.into());
+    let on = kept.after(&Edit::SwitchCode { code: Code::first(3), on: true }.into());
+    let elsewhere = on.after(&model("worlds-vqvae").into());
+    let used = elsewhere.after(&Edit::UseVariation(0).into());
+    assert_eq!(used.model, first.model);
+    assert_eq!(used.switched_off, first.switched_off);
+}

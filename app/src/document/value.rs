@@ -64,6 +64,8 @@ pub struct Document {
     pub runs: [Option<RunFolder>; 4],
     /// Codes that may not be used.
     pub switched_off: Arc<BTreeSet<Code>>,
+    /// Those of other tokenizers: they are switched off again when these are back.
+    pub off_elsewhere: Arc<[(ModelRef, Arc<BTreeSet<Code>>)]>,
     /// What is picked.
     pub selection: Selection,
     /// How it is looked at.
@@ -86,6 +88,7 @@ impl Default for Document {
             opened: Opened::default(),
             runs: Default::default(),
             switched_off: Arc::default(),
+            off_elsewhere: Arc::default(),
             selection: Selection::default(),
             looks: Looks::default(),
         }
@@ -125,16 +128,17 @@ impl Document {
         images
     }
 
-    /// Whether tokens of an image were forced or locked, at any size and by any tokenizer.
-    pub fn is_edited(&self, image: &ImageRef) -> bool {
-        let is_now = self.image() == Some(image) && !self.work().is_empty();
-        is_now || self.kept.iter().any(|(on, _)| on.subject.image() == Some(image))
+    /// The tokenizers whose tokens of an image were forced or locked, at any size.
+    pub fn edited_by(&self, image: &ImageRef) -> Vec<&ModelRef> {
+        let here = (self.image() == Some(image) && !self.work().is_empty()).then_some(&self.model);
+        let kept = self.kept.iter().filter(|(on, _)| on.subject.image() == Some(image));
+        here.into_iter().chain(kept.map(|(on, _)| &on.model)).collect()
     }
 
-    /// A document that was read has at hand what it works with.
+    /// A document that was read has at hand what it works with, beside what it had.
     #[must_use]
     pub fn with_opened(mut self) -> Self {
-        let mut opened = Opened::default();
+        let mut opened = std::mem::take(&mut self.opened);
         for (on, _) in self.kept.iter() {
             on.subject.image().into_iter().for_each(|image| opened.note_image(image));
             opened.note_model(&on.model);
@@ -170,6 +174,17 @@ impl Document {
     pub fn has_work_of(&self, other: &Self) -> bool {
         let (own, others) = (self.all_work(), other.all_work());
         own.len() == others.len() && own.iter().all(|work| others.contains(work))
+    }
+
+    /// Whether the same codes of all tokenizers are switched off as in another document.
+    pub fn has_off_of(&self, other: &Self) -> bool {
+        fn all(document: &Document) -> Vec<(&ModelRef, &Arc<BTreeSet<Code>>)> {
+            let here = std::iter::once((&document.model, &document.switched_off));
+            let elsewhere = document.off_elsewhere.iter().map(|(model, off)| (model, off));
+            here.chain(elsewhere).filter(|(_, off)| !off.is_empty()).collect()
+        }
+        let (own, others) = (all(self), all(other));
+        own.len() == others.len() && own.iter().all(|off| others.contains(off))
     }
 
     /// What the tokenizer said, with the forced tokens over it. Costs a pass over the tokens when

@@ -1,7 +1,10 @@
 //! Variations: states of the work on tokens that were kept, a small tree. Each says which one it was made
 //! from, so that a person can go back and try another way.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use smalti_engine::tokens::Code;
 
 use super::work::{Work, WorkOn};
 
@@ -16,6 +19,8 @@ pub struct Variation {
     pub on: WorkOn,
     /// What was done.
     pub work: Work,
+    /// The tokenizer's codes that were switched off.
+    pub off: Arc<BTreeSet<Code>>,
 }
 
 /// All variations of a document, each after its parent, and the one that is worked on from.
@@ -68,7 +73,7 @@ impl Variations {
 
     /// With one more, made from the one that is worked on from.
     #[must_use]
-    pub(super) fn keep(&self, on: WorkOn, work: Work) -> Self {
+    pub(super) fn keep(&self, on: WorkOn, work: Work, off: Arc<BTreeSet<Code>>) -> Self {
         let parent = self.from;
         let stem = parent.map_or(String::new(), |parent| format!("{}.", self.all[parent].name));
         // One that was dropped leaves its number free.
@@ -78,7 +83,7 @@ impl Variations {
             .find(|name| is_free(name));
         let name = name.unwrap_or_default().into();
         let mut all = self.all.to_vec();
-        all.push(Variation { name, parent, on, work });
+        all.push(Variation { name, parent, on, work, off });
         Self { from: Some(all.len() - 1), all: all.into() }
     }
 

@@ -11,7 +11,9 @@ use smalti_engine::tokens::{Cell, Code};
 use super::recipes::Training;
 use super::saved::{DocumentFile, Saved};
 use super::scenes::Scene;
-use crate::document::{AppCommand, Command, Document, JobCommand, Notice, Slot, WorkOn};
+use crate::document::{
+    AppCommand, Command, Document, JobCommand, Notice, PictureFile, Slot, WorkOn,
+};
 
 /// What came of work in the background.
 #[derive(Debug)]
@@ -149,8 +151,10 @@ pub enum Save {
     Document(usize, Box<Saved>),
     /// The tokens of a document, `.npy` or `.safetensors`.
     Tokens(Box<Document>),
-    /// A picture as PNG.
-    Picture(smalti_engine::images::Picture),
+    /// A picture as PNG, with what it is.
+    Picture(Box<PictureFile>),
+    /// Numbers as CSV.
+    Csv(String),
 }
 
 impl Save {
@@ -160,6 +164,7 @@ impl Save {
             Self::Document(..) => &["smalti"],
             Self::Tokens(_) => &["safetensors", "npy"],
             Self::Picture(_) => &["png"],
+            Self::Csv(_) => &["csv"],
         };
         let is_one = |ending: &&str| {
             chosen.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending))

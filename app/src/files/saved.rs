@@ -83,6 +83,10 @@ struct Text {
     variation: Option<usize>,
     runs: [Option<RunFolder>; 4],
     switched_off: Vec<Code>,
+    off_elsewhere: Vec<(ModelRef, Vec<Code>)>,
+    /// Image files and checkpoints that were opened.
+    opened: Vec<PathBuf>,
+    opened_models: Vec<ModelRef>,
     selection: Selection,
     looks: Looks,
     home: Option<DocumentFile>,
@@ -108,6 +112,9 @@ impl Default for Text {
             variation: None,
             runs: Default::default(),
             switched_off: Vec::new(),
+            off_elsewhere: Vec::new(),
+            opened: Vec::new(),
+            opened_models: Vec::new(),
             selection,
             looks,
             home: None,
@@ -136,6 +143,8 @@ struct KeptVariation {
     name: String,
     parent: Option<usize>,
     kept: KeptWork,
+    #[serde(default)]
+    off: Vec<Code>,
 }
 
 impl From<&Work> for WorkText {
@@ -153,6 +162,13 @@ impl From<WorkText> for Work {
             edits: Arc::new(text.edits.into_iter().collect()),
             locks: Arc::new(text.locks.into_iter().collect()),
         }
+    }
+}
+
+fn path_of(image: &ImageRef) -> Option<PathBuf> {
+    match image {
+        ImageRef::File { path, .. } => Some(path.to_path_buf()),
+        ImageRef::InSource { .. } | ImageRef::Pasted(_) => None,
     }
 }
 
@@ -183,6 +199,7 @@ pub fn write(saved: &Saved, carried: &Carried<'_>) -> Result<Written> {
         name: v.name.to_string(),
         parent: v.parent,
         kept: work_text(&v.on, &v.work),
+        off: v.off.iter().copied().collect(),
     };
     let variations = document.variations.all().iter().map(variation).collect();
     let text = Text {
@@ -199,6 +216,13 @@ pub fn write(saved: &Saved, carried: &Carried<'_>) -> Result<Written> {
         variation: document.variations.base(),
         runs: document.runs.clone(),
         switched_off: document.switched_off.iter().copied().collect(),
+        off_elsewhere: document
+            .off_elsewhere
+            .iter()
+            .map(|(model, off)| (model.clone(), off.iter().copied().collect()))
+            .collect(),
+        opened: document.opened.images.iter().filter_map(path_of).collect(),
+        opened_models: document.opened.models.to_vec(),
         selection: document.selection.clone(),
         looks: document.looks.clone(),
         home: saved.home.clone(),
@@ -290,12 +314,14 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Saved> {
         }
     }
     let mut variations = Vec::new();
-    for KeptVariation { name, parent, kept } in text.variations {
+    for KeptVariation { name, parent, kept, off } in text.variations {
         // One without its subject keeps its number, to which others refer.
         let subject = subjects.read(kept.on).map_err(bad)?.or_else(|| subject.clone());
         let Some(subject) = subject else { continue };
         let on = WorkOn::new(subject, kept.size, restamped_model(kept.model));
-        variations.push(Variation { name: name.into(), parent, on, work: kept.work.into() });
+        let (name, work, off) =
+            (name.into(), kept.work.into(), Arc::new(off.into_iter().collect()));
+        variations.push(Variation { name, parent, on, work, off });
     }
     let document = Document {
         subject,
@@ -308,9 +334,17 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Saved> {
         locks: work.locks,
         kept: kept.into(),
         variations: Variations::new(variations, text.variation),
-        opened: Opened::default(),
+        opened: Opened {
+            images: text.opened.iter().map(ImageRef::file).collect(),
+            models: text.opened_models.into_iter().map(restamped_model).collect(),
+        },
         runs: text.runs,
         switched_off: Arc::new(text.switched_off.into_iter().collect()),
+        off_elsewhere: text
+            .off_elsewhere
+            .into_iter()
+            .map(|(model, off)| (restamped_model(model), Arc::new(off.into_iter().collect())))
+            .collect(),
         selection: text.selection,
         looks: text.looks,
     }

@@ -87,6 +87,8 @@ pub struct Record {
     pub refusals: usize,
     /// The run went back from this step and did not go on yet: then what came after is forgotten.
     pub left: Option<u64>,
+    /// The step of the latest checkpoint, as far as it was told.
+    pub saved: u64,
     /// The model that was written at the end.
     pub model: Option<PathBuf>,
     /// The latest checkpoint on the disk as a model, if it is known, and the side of its images.
@@ -155,12 +157,12 @@ impl Record {
             TrainEvent::Probe { step, pictures } => {
                 self.probe = Some(Probe { step: *step, pictures: Arc::clone(pictures) });
             }
-            TrainEvent::Waits { step } => {
+            TrainEvent::Waits { step, saved } => {
                 // It took steps since it was told to go back.
                 if *step != self.step {
                     self.goes_on();
                 }
-                self.step = *step;
+                (self.step, self.saved) = (*step, *saved);
             }
             TrainEvent::Stepped { step, before, after } => {
                 let probe = self.probe.clone();
@@ -170,7 +172,7 @@ impl Record {
                 self.stepped = Some(Stepped { step: *step, before, after, probe });
             }
             TrainEvent::Started { step, steps, knobs, kept } => {
-                (self.step, self.steps) = (*step, *steps);
+                (self.step, self.steps, self.saved) = (*step, *steps, *step);
                 self.knobs.clone_from(knobs);
                 self.kept.clone_from(kept);
                 // What was turned before comes next.
@@ -211,11 +213,20 @@ impl Record {
         (self.left, self.ahead) = (None, None);
     }
 
-    /// The run ended while it only looked back: what it was is what it goes on from.
+    /// The run ended: what its latest checkpoint has is what it goes on from, also if it looked back then, or
+    /// went wrong after that.
     pub(super) fn comes_back(&mut self) {
-        let (Some(left), Some(ahead)) = (self.left.take(), self.ahead.take()) else { return };
-        self.take_past(*ahead);
-        self.forget_after(left);
+        if self.step == self.saved && self.left.is_none() {
+            return;
+        }
+        if let Some(ahead) = self.ahead.take() {
+            self.take_past(*ahead);
+        }
+        self.left = None;
+        let refused = self.refused.take();
+        self.forget_after(self.saved);
+        self.refused = refused;
+        self.history.show();
     }
 
     fn past(&self) -> Past {
@@ -328,6 +339,7 @@ impl Record {
         }
         self.history.show();
         self.step = run.step.min(until);
+        self.saved = self.step;
         let next = run.reports.get(self.stored).map(|report| report.step);
         let next_counts = run.counts.get(self.stored_counts).map(|counts| counts.step);
         [next, next_counts].into_iter().flatten().any(|step| step <= until)
@@ -399,15 +411,31 @@ mod tests {
         let mut stopped = record.clone();
         record.take(&[report(2, 3.0, &[1, 0])]);
         assert_eq!(record.left, None);
+        stopped.take(&[Arc::new(TrainEvent::Waits { step: 0, saved: 7 })]);
+        assert_eq!((stopped.step, stopped.left), (0, Some(7)), "it looks back still");
         stopped.comes_back();
         assert_eq!((stopped.step, stopped.left, stopped.restarted), (7, None, 2));
+    }
+
+    #[test]
+    fn a_run_that_went_wrong_and_ended_says_the_step_that_is_on_the_disk() {
+        let mut record = Record::default();
+        let waits = |step, saved| Arc::new(TrainEvent::Waits { step, saved });
+        record.take(&[report(120, 3.0, &[1, 0]), report(137, 9.0, &[1, 0]), waits(137, 120)]);
+        record.comes_back();
+        assert_eq!(record.step, 120);
+        assert_eq!(record.curve("loss").unwrap().points, [(120, 3.0)]);
     }
 
     #[test]
     fn a_run_that_went_back_and_on_and_waits_before_a_report_forgot_what_was() {
         let mut record = Record::default();
         let to = |step| Arc::new(TrainEvent::WentTo { step, knobs: Vec::new() });
-        record.take(&[report(20, 3.0, &[1, 0]), to(10), Arc::new(TrainEvent::Waits { step: 12 })]);
+        record.take(&[
+            report(20, 3.0, &[1, 0]),
+            to(10),
+            Arc::new(TrainEvent::Waits { step: 12, saved: 12 }),
+        ]);
         assert_eq!((record.step, record.left), (12, None));
         record.take(&[to(10)]);
         assert!(record.curve("loss").unwrap().points.is_empty(), "that way is gone");
@@ -416,7 +444,7 @@ mod tests {
     #[test]
     fn a_run_that_waits_says_where_it_stands_not_where_it_last_reported() {
         let mut record = Record::default();
-        record.take(&[report(20, 2.0, &[1]), Arc::new(TrainEvent::Waits { step: 33 })]);
+        record.take(&[report(20, 2.0, &[1]), Arc::new(TrainEvent::Waits { step: 33, saved: 33 })]);
         assert_eq!(record.step, 33);
         record.take(&[report(40, 2.0, &[1])]);
         assert_eq!(record.step, 40);

@@ -3,14 +3,14 @@
 use egui::{
     Align, Button, Frame, Layout as Flow, Margin, Panel, RichText, Sense, Stroke, Ui, vec2,
 };
-use smalti_engine::questions::{Decode, ImageRef, LoadImage, ModelRef, Subject};
-use smalti_engine::session::{Lane, RunState, RunView};
+use smalti_engine::questions::{Decode, ImageRef, ModelRef};
+use smalti_engine::session::{RunState, RunView};
 use smalti_engine::tokens::Tokens;
 
-use crate::ctx::ViewCtx;
+use crate::ctx::{ViewCtx, subject_name};
 use crate::document::{Layout, Slot, ViewId};
 use crate::look::theme::{Theme, space};
-use crate::look::words::{duration, name, size};
+use crate::look::words::{duration, size};
 
 /// Draws it at the bottom. `opening` names what is being opened, `frame_ms` is the processor's
 /// time for the last frame.
@@ -42,10 +42,20 @@ fn left_ui(ui: &mut Ui, ctx: &ViewCtx<'_>, opening: &[String]) {
     if let Some(first) = opening.first() {
         text(ui, theme, format!("opening {first}"));
     }
-    for run in ctx.session.runs().iter().filter(|run| !run.state.is_over()).take(2) {
+    let mut runs = ctx.session.runs();
+    runs.retain(|run| !run.state.is_over());
+    // What works before what waits.
+    runs.sort_by_key(|run| run.state == RunState::Paused);
+    for run in runs.iter().take(2) {
+        if ui.available_width() < theme.px(RUN) {
+            break;
+        }
         run_ui(ui, ctx, run);
     }
 }
+
+/// A run takes at most so much, before text is scaled.
+const RUN: f32 = 300.0;
 
 fn right_ui(ui: &mut Ui, ctx: &ViewCtx<'_>, frame_ms: Option<f32>) {
     let theme = ctx.theme;
@@ -92,19 +102,10 @@ fn figures(ui: &mut Ui, theme: &Theme, label: &str, number: String, about: &str)
 
 fn what_is_open(ctx: &ViewCtx<'_>) -> String {
     let document = ctx.document;
-    let image = match &document.subject {
-        None => "no image".to_owned(),
-        Some(Subject::Tokens(given)) => given.name.to_string(),
-        Some(Subject::Image(ImageRef::File { path, .. })) => name(path),
-        Some(Subject::Image(ImageRef::Pasted(_))) => "pasted image".to_owned(),
-        Some(Subject::Image(image @ ImageRef::InSource { index, .. })) => {
-            let question = LoadImage { image: image.clone(), paint_side: document.size.side };
-            match ctx.session.ask(Lane::Soon, &question).ready() {
-                Some(loaded) => loaded.name.clone(),
-                None => format!("image {index}"),
-            }
-        }
-    };
+    let image = subject_name(document, ctx.session).unwrap_or_else(|| match document.image() {
+        Some(ImageRef::InSource { index, .. }) => format!("image {}", index + 1),
+        _ => "no image".to_owned(),
+    });
     let models = Slot::ALL.iter().filter_map(|slot| document.model(*slot));
     let names: Vec<String> = models.map(ModelRef::label).collect();
     format!("{image} → {}", names.join(", "))
@@ -138,8 +139,11 @@ fn run_ui(ui: &mut Ui, ctx: &ViewCtx<'_>, run: &RunView) {
     let mut done = rail;
     done.set_width(rail.width() * run.progress.unwrap_or(0.0));
     ui.painter().rect_filled(done, 2.0, theme.colors.gold);
-    let button = Button::new(RichText::new(run_line(ctx, run)).font(theme.small())).frame(false);
-    if ui.add(button).on_hover_text("Show the jobs").clicked() {
+    let line = run_line(ctx, run);
+    let button = Button::new(RichText::new(&line).font(theme.small())).frame(false).truncate();
+    let width = ui.available_width().min(theme.px(RUN - 60.0));
+    let response = ui.allocate_ui(vec2(width, ui.available_height()), |ui| ui.add(button)).inner;
+    if response.on_hover_text(format!("{line}\nShow the jobs")).clicked() {
         ctx.send(Layout::Show(ViewId::Jobs));
     }
 }
@@ -156,10 +160,12 @@ fn run_line(ctx: &ViewCtx<'_>, run: &RunView) -> String {
     if let Some(progress) = run.progress {
         parts.push(format!("{:.0} %", progress * 100.0));
     }
-    if !run.rate.is_empty() {
+    // A run that waits has no end.
+    let is_going = run.state == RunState::Running;
+    if is_going && !run.rate.is_empty() {
         parts.push(run.rate.clone());
     }
-    if let Some(left) = run.seconds_left {
+    if let Some(left) = run.seconds_left.filter(|_| is_going) {
         parts.push(format!("{} left", duration(left)));
     }
     parts.join(" · ")

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use egui::ViewportCommand;
-use smalti_engine::images::{WorkingSize, encode};
+use smalti_engine::images::{WorkingSize, png_with_words};
 use smalti_engine::questions::{ImageRef, ModelRef, Subject};
 use smalti_engine::session::Control;
 use smalti_engine::tokens::Code;
@@ -40,6 +40,14 @@ impl Studio {
                 self.keeping.openings.ask_tokens(path, reading);
             }
             Command::Open(Open::NoRun(slot)) => self.forget_run(slot, ctx),
+            Command::Open(Open::ModelAgain(slot, model)) => self
+                .keeping
+                .background
+                .run(move || Some(Outcome::Command(Open::Model(slot, model.now()).into()))),
+            Command::Open(Open::ImageAgain(path)) => self
+                .keeping
+                .background
+                .run(move || Some(Outcome::Command(Open::Image(ImageRef::file(&path)).into()))),
             Command::Layout(layout) => self.apply_layout(&layout),
             Command::Job(JobCommand::Control(run, control)) => self.session.control(run, control),
             Command::Job(JobCommand::Train(recipe)) => self.train(&recipe),
@@ -185,9 +193,13 @@ impl Studio {
             AppCommand::AskFile => self.keeping.background.ask(Ask::File),
             AppCommand::AskFolder => self.keeping.background.ask(Ask::Folder),
             AppCommand::AskTokenizer(slot) => self.keeping.background.ask(Ask::Tokenizer(slot)),
-            AppCommand::ExportPng { name, picture } => {
-                let name = format!("{name}.png");
-                self.keeping.background.ask(Ask::Save { what: Save::Picture(picture), name });
+            AppCommand::ExportPng(file) => {
+                let (name, what) = (format!("{}.png", file.name), Save::Picture(file));
+                self.keeping.background.ask(Ask::Save { what, name });
+            }
+            AppCommand::ExportCsv { name, text } => {
+                let (name, what) = (format!("{name}.csv"), Save::Csv(text));
+                self.keeping.background.ask(Ask::Save { what, name });
             }
             AppCommand::SaveTokens => {
                 let name = self.tokens_name();
@@ -318,9 +330,15 @@ impl Studio {
                 self.write_to(number, path, saved);
             }
             Ask::Save { what: Save::Tokens(document), .. } => self.save_tokens(path, *document),
-            Ask::Save { what: Save::Picture(picture), .. } => {
+            Ask::Save { what: Save::Picture(file), .. } => {
                 self.keeping.background.save(move || {
-                    write_whole(&path, &encode::png_bytes(&picture)?)?;
+                    write_whole(&path, &png_with_words(&file.picture, &file.words)?)?;
+                    Ok(notice(Notice::info(format!("Saved {}", name(&path)))))
+                });
+            }
+            Ask::Save { what: Save::Csv(text), .. } => {
+                self.keeping.background.save(move || {
+                    write_whole(&path, text.as_bytes())?;
                     Ok(notice(Notice::info(format!("Saved {}", name(&path)))))
                 });
             }

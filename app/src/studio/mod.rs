@@ -53,6 +53,9 @@ use crate::views;
 /// The document is kept this long after a change at the latest.
 const AUTOSAVE_EVERY: Duration = Duration::from_secs(3);
 
+/// What is not saved is looked for so often, if nothing was asked for: that costs more the more was edited.
+const RENAME_EVERY: Duration = Duration::from_millis(300);
+
 /// How the window is started.
 #[derive(Debug, Clone)]
 pub struct StudioOptions {
@@ -105,8 +108,9 @@ impl StudioOptions {
 
 /// What the person sees of the document beside the views.
 struct Desk {
-    /// The window's title as it was set last.
+    /// The window's title as it was set last, and when it was looked at.
     title: String,
+    titled: Option<Instant>,
     arrangement: Arrangement,
     views: Views,
     palette: Option<Palette>,
@@ -411,7 +415,9 @@ impl eframe::App for Studio {
     fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
         let ctx = ui.ctx().clone();
         self.gather(&ctx);
-        for command in self.commands.take() {
+        let commands = self.commands.take();
+        let is_told = !commands.is_empty();
+        for command in commands {
             self.apply(command, &ctx);
         }
         self.go_on_opening();
@@ -422,10 +428,13 @@ impl eframe::App for Studio {
         self.floating_ui(&ctx);
         self.leave(&ctx);
         self.keep(&ctx);
-        let title = self.title_now();
-        if title != self.desk.title {
-            ctx.send_viewport_cmd(egui::ViewportCommand::Title(title.clone()));
-            self.desk.title = title;
+        if is_told || self.desk.titled.is_none_or(|at| at.elapsed() > RENAME_EVERY) {
+            self.desk.titled = Some(Instant::now());
+            let title = self.title_now();
+            if title != self.desk.title {
+                ctx.send_viewport_cmd(egui::ViewportCommand::Title(title.clone()));
+                self.desk.title = title;
+            }
         }
         self.session.end_frame();
         self.textures.end_frame();

@@ -8,12 +8,11 @@ use std::time::Instant;
 
 use egui::ViewportCommand;
 use smalti_engine::Problem;
-use smalti_engine::questions::{ImageRef, LoadImage, Subject};
-use smalti_engine::session::Lane;
 
 use super::home::Home;
 use super::start::SETTINGS;
 use super::{AUTOSAVE_EVERY, Studio};
+use crate::ctx::subject_name;
 use crate::document::{Document, Notice, Panel};
 use crate::files::disk::{self, write_whole};
 use crate::files::outcome::{Ask, Loss, Outcome, Save, Taken, notice};
@@ -108,18 +107,8 @@ impl Studio {
         self.keeping.background.ask(Ask::Save { what, name });
     }
 
-    /// What a person calls what is worked on.
     fn subject_name(&self) -> Option<String> {
-        let document = self.history.document();
-        Some(match document.subject.as_ref()? {
-            Subject::Tokens(given) => given.name.to_string(),
-            Subject::Image(ImageRef::File { path, .. }) => name(path),
-            Subject::Image(ImageRef::Pasted(_)) => "pasted image".to_owned(),
-            Subject::Image(image @ ImageRef::InSource { .. }) => {
-                let question = LoadImage { image: image.clone(), paint_side: document.size.side };
-                self.session.ask(Lane::Soon, &question).ready()?.name.clone()
-            }
-        })
+        subject_name(self.history.document(), &self.session)
     }
 
     /// The window's title: the document, with a star while there is something of it to be saved.
@@ -201,7 +190,7 @@ impl Studio {
         let (now, saved) =
             (self.history.document(), &self.keeping.homes[self.history.number()].saved);
         let has_more = now.variations.all() != saved.variations.all() || now.runs != saved.runs;
-        has_more || now.switched_off != saved.switched_off || !now.has_work_of(saved)
+        has_more || !now.has_off_of(saved) || !now.has_work_of(saved)
     }
 
     pub(super) fn close_requested(&mut self, ctx: &egui::Context) {

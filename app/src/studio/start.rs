@@ -94,6 +94,7 @@ impl Studio {
             theme,
             desk: Desk {
                 title: String::new(),
+                titled: None,
                 arrangement: scenes::studio().layout.arrange(),
                 views: Views::default(),
                 palette: None,

@@ -73,7 +73,7 @@ impl Studio {
         self.trainings.of_scenes.remove(&run.folder);
         let path = self.recipe_path(&run.recipe);
         let runs = self.runs_folder();
-        let turned = if step.is_none() { self.turned_here(&run.folder) } else { Vec::new() };
+        let turned = self.turned_here(&run.folder, step);
         let work = move || {
             let training = prepare_branch(&path, (run, step), runs.as_deref())?;
             Ok(Training { turned, ..training })
@@ -81,12 +81,15 @@ impl Studio {
         self.prepare((JobCommand::Branch(slot, step), false), work);
     }
 
-    /// What was turned where a run waits: it is not in its checkpoint yet.
-    fn turned_here(&self, folder: &Path) -> Vec<(Knob, f64)> {
+    /// What was turned where a run waits, if that is the step: it is not in its checkpoint yet.
+    fn turned_here(&self, folder: &Path, step: Option<u64>) -> Vec<(Knob, f64)> {
         let told = self
             .run_in(folder)
             .and_then(|view| self.records.live(&self.session, &view, Some(folder)));
         let Some(record) = told.map(|told| told.record) else { return Vec::new() };
+        if step.is_some_and(|step| step != record.step) {
+            return Vec::new();
+        }
         let here = record.turned.iter().filter(|order| order.step == record.step);
         here.map(|order| (order.knob, order.value)).collect()
     }
@@ -276,7 +279,16 @@ impl Studio {
                     let summary = format!("{title}: {}", problem.summary);
                     Notice::error(summary, problem.hint)
                 }
-                RunState::Cancelled => Notice::info(format!("{title}: cancelled")),
+                RunState::Cancelled => match folder {
+                    Some((folder, _)) => {
+                        let folder = folder.display();
+                        let hint = format!(
+                            "What was learned is kept: Go on in Training, or open {folder}"
+                        );
+                        Notice { hint, ..Notice::info(format!("{title}: stopped")) }
+                    }
+                    None => Notice::info(format!("{title}: cancelled")),
+                },
                 _ => match self.model_of(run.id, run.entries) {
                     Some(model) => {
                         let hint = "What it trained is the first of File, Open recent".to_owned();

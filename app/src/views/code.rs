@@ -199,7 +199,7 @@ fn head_ui(
         ui.vertical(|ui| {
             let here = count_here(ctx, code);
             figure(ui, ctx, "used here", here.map_or("–".to_owned(), |n| format!("{n}×")));
-            if let Some(found) = found {
+            if let Some(found) = found.filter(|found| found.sample.images > 0) {
                 let share = found.count as f64 / found.tokens.max(1) as f64 * 100.0;
                 let rank = if found.rank == 0 {
                     "never".to_owned()
@@ -403,9 +403,9 @@ fn places_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, code: Code, found: &Arc<Occur
     });
     // Places are counted in the finest part.
     let title = match (parts, rows) {
-        (2.., _) => "where in the last part it lives",
-        (_, 1) => "where in the row it lives",
-        _ => "where in the grid it lives",
+        (2.., _) => "where in the last part",
+        (_, 1) => "where in the row",
+        _ => "where in the grid",
     };
     let highest = found.places.iter().copied().max().unwrap_or(0);
     if highest == 0 {

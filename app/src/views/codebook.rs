@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use egui::RichText;
 use smalti_engine::questions::{
-    Among, CodeUse, CodebookOrder, Given, ImageRef, ModelRef, OrderBy, Ordered, Sample, SourceInfo,
-    SourceRef, Subject, TokensOfFile, Used,
+    Among, CodeUse, CodebookOrder, Given, ModelRef, OrderBy, Ordered, Sample, SetSample,
+    SourceInfo, SourceRef, Subject, TokensOfFile, Used,
 };
 use smalti_engine::session::{Last, Reply};
 use smalti_engine::tokens::Tokens;
@@ -22,7 +22,7 @@ use self::cells::Cells;
 use self::run_rows::RunRows;
 use super::view::View;
 use crate::ctx::{SET_IMAGES, ViewCtx};
-use crate::document::Slot;
+use crate::document::{AppCommand, Slot};
 use crate::gpu::heatmap::Appearances;
 use crate::look::theme::space;
 use crate::look::words::grouped;
@@ -31,6 +31,8 @@ use crate::widgets::rows::{About, RowsPane, key_ui};
 
 /// Most images of a set that can be counted over; of a larger set as many, spread.
 const MOST_IMAGES: u64 = 100_000;
+/// How often it is said how far the counting is.
+const COUNTING: std::time::Duration = std::time::Duration::from_millis(400);
 /// Codes that can be put in order by hue; more are not decoded one by one.
 const MOST_HUES: u32 = 1 << 16;
 /// What the rows of images are.
@@ -123,8 +125,15 @@ impl View for CodebookView {
             ui.label(ctx.theme.caption_figures(cells::caption(ctx, &ordered, book)));
             if let Some(progress) = progress {
                 ui.label(ctx.theme.label(working(progress)));
+                // Nothing else asks for a frame while it counts.
+                ui.ctx().request_repaint_after(COUNTING);
             }
             skipped_ui(ui, ctx, &ordered);
+            let save = ui.small_button("CSV…");
+            if save.on_hover_text("Saves how often each code occurs").clicked() {
+                let name = ctx.export_name("codes");
+                ctx.send(AppCommand::ExportCsv { name, text: cells::csv(&ordered) });
+            }
         });
         if below > 0.0 {
             self.history_ui(ui, ctx);
@@ -300,15 +309,21 @@ impl CodebookView {
                     }
                     Reply::Failed(problem) => return Ok(Reply::Failed(problem)),
                 };
-                let counts = self.use_over(ctx, Arc::clone(&*images));
+                drop(images);
+                let counts = self.use_over(ctx);
+                // By itself, so that another order does not count anew.
+                if self.counts_whole(ctx) {
+                    match ctx.ask_later("whole set", &counts) {
+                        Reply::Ready(_) => {}
+                        Reply::Working { progress, .. } => {
+                            return Ok(Reply::Working { progress, last: None });
+                        }
+                        Reply::Failed(problem) => return Ok(Reply::Failed(problem)),
+                    }
+                }
                 let question = CodebookOrder { model: Some(model), counts, by };
                 let place = ("codebook", self.sample(ctx));
-                let reply = if self.counts_whole(ctx) {
-                    ctx.ask_later(place, &question)
-                } else {
-                    ctx.ask_soon(place, &question)
-                };
-                Ok(last_of(reply, &question))
+                Ok(last_of(ctx.ask_soon(place, &question), &question))
             }
         }
     }
@@ -384,9 +399,11 @@ impl CodebookView {
     }
 
     /// The use over images of the set.
-    fn use_over(&self, ctx: &ViewCtx<'_>, images: Arc<[ImageRef]>) -> CodeUse {
+    fn use_over(&self, ctx: &ViewCtx<'_>) -> CodeUse {
         let (model, size) = (ctx.document.model.clone(), ctx.document.size);
-        let sample = Sample::Images { model, images, size };
+        let source = ctx.document.source.clone();
+        let sample = SetSample { source, most: self.most_images(ctx) };
+        let sample = Sample::Set { model, sample, size };
         // The rows below the cells are the same answer.
         CodeUse { sample, scope: self.scope(ctx, None), by_image: true }
     }
@@ -452,7 +469,7 @@ impl CodebookView {
         } else {
             match ctx.set_sample(self.most_images(ctx)) {
                 Reply::Ready(images) if images.is_empty() => return,
-                Reply::Ready(images) => self.use_over(ctx, Arc::clone(&*images)),
+                Reply::Ready(_) => self.use_over(ctx),
                 Reply::Working { .. } | Reply::Failed(_) => return,
             }
         };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use egui::{Color32, Rect, Stroke, pos2, vec2};
+use smalti_engine::images::Picture;
 use smalti_engine::questions::{Compared, Comparison, Encoded, ModelRef, Reconstruct};
 use smalti_engine::session::Reply;
 
@@ -16,6 +17,7 @@ use crate::document::{CompareMode, DifferenceKind, Edit, Look, Slot};
 use crate::look::palette::FULL_DIFFERENCE;
 use crate::look::textures::{Sampling, Source};
 use crate::look::theme::space;
+use crate::widgets::export::{Exported, lines_of, picture_of};
 use crate::widgets::pane::{self, Zoom};
 use crate::widgets::scale::Scale;
 use crate::widgets::{picker, states};
@@ -36,6 +38,10 @@ impl Default for CompareView {
 
 /// What a pane shows.
 struct Shown<'a> {
+    /// The picture; of a map, the one that it is a map of.
+    picture: Picture,
+    /// The values of a map, one a pixel.
+    values: Option<Arc<[f32]>>,
     texture: egui::TextureHandle,
     name: &'a str,
     left: String,
@@ -69,6 +75,36 @@ fn scale_of(kind: DifferenceKind) -> Scale<'static> {
             color: |maps, value| maps.viridis.at(value),
             about: "1 - SSIM: where structure is lost",
         },
+    }
+}
+
+impl Shown<'_> {
+    /// Its own menu.
+    fn menu(&self, response: &egui::Response, ctx: &ViewCtx<'_>) {
+        let [width, height] = [self.picture.width(), self.picture.height()];
+        let picture = || match (&self.values, &self.right) {
+            (Some(values), Under::Scale(scale)) => {
+                let color = |value: &f32| (scale.color)(&ctx.theme.maps, *value);
+                let colors: Vec<Color32> = values.iter().map(color).collect();
+                picture_of(&colors, [width as usize, height as usize])
+            }
+            _ => Some(self.picture.clone()),
+        };
+        let numbers = || {
+            let values = self.values.as_deref().unwrap_or_default();
+            lines_of(values.iter(), width as usize)
+        };
+        let about = match &self.right {
+            Under::Figures(figures) => format!("{}, {figures}", self.left),
+            Under::Scale(scale) => format!("{}, {} to {}", self.left, scale.ends[0], scale.ends[1]),
+        };
+        let exported = Exported {
+            name: &self.name.to_lowercase(),
+            about: &about,
+            picture: &picture,
+            numbers: self.values.is_some().then_some(&numbers),
+        };
+        exported.menu(response, ctx);
     }
 }
 
@@ -244,6 +280,8 @@ fn original(ctx: &ViewCtx<'_>, encoded: &Encoded) -> Shown<'static> {
     // Given tokens have none.
     let is_given = ctx.document.image().is_none();
     Shown {
+        picture: picture.clone(),
+        values: None,
         texture: ctx.textures.picture(picture, Sampling::Pixels),
         name: "Original",
         left: if is_given { "what the tokens decode to" } else { "original" }.to_owned(),
@@ -263,6 +301,8 @@ fn side_of(
     let scale = scale_of(kind);
     [
         Shown {
+            picture: compared.reconstruction.clone(),
+            values: None,
             texture: ctx.textures.picture(&compared.reconstruction, Sampling::Pixels),
             name: "Reconstruction",
             // Pictures of different sizes are drawn alike large.
@@ -270,12 +310,22 @@ fn side_of(
             right: Under::Figures(compared_figures(compared)),
         },
         Shown {
+            picture: compared.reconstruction.clone(),
+            values: Some(Arc::clone(values_of(compared, kind))),
             texture: difference(ctx, compared, kind, scale),
             name: "Difference",
             left: format!("difference, {}", kind.label()),
             right: Under::Scale(scale),
         },
     ]
+}
+
+fn values_of(compared: &Compared, kind: DifferenceKind) -> &Arc<[f32]> {
+    match kind {
+        DifferenceKind::Absolute => &compared.absolute,
+        DifferenceKind::Signed => &compared.signed,
+        DifferenceKind::Structure => &compared.structure,
+    }
 }
 
 /// The difference as colors.
@@ -285,11 +335,7 @@ fn difference(
     kind: DifferenceKind,
     scale: Scale<'_>,
 ) -> egui::TextureHandle {
-    let values = match kind {
-        DifferenceKind::Absolute => &compared.absolute,
-        DifferenceKind::Signed => &compared.signed,
-        DifferenceKind::Structure => &compared.structure,
-    };
+    let values = values_of(compared, kind);
     let picture = &compared.reconstruction;
     let size = [picture.width() as usize, picture.height() as usize];
     let key = (("difference", kind, ctx.theme.choice), Source::of(values));
@@ -320,14 +366,14 @@ impl CompareView {
             .unwrap_or(1);
         // No figure is left out because a picture is small: then all stand in a line of their own.
         let one = ctx.theme.px(24.0);
-        let is_in_two = shown.iter().any(|shown| match &shown.right {
+        let is_in_lines = shown.iter().any(|shown| match &shown.right {
             Under::Figures(figures) => {
                 let said = (shown.left.as_str(), figures.as_str());
                 !states::caption_fits(ui, ctx, width_in(columns, one), said)
             }
             Under::Scale(_) => false,
         });
-        let line = if is_in_two { ctx.theme.px(40.0) } else { one };
+        let line = if is_in_lines { ctx.theme.px(54.0) } else { one };
         let width = width_in(columns, line);
         let rows = rows_of(shown.len(), columns);
         let step = vec2(width + space::M, width * aspect + line + space::S);
@@ -343,11 +389,12 @@ impl CompareView {
             pane.response
                 .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, shown.name));
             pane.paint(ui, shown.texture.id(), Color32::WHITE);
+            shown.menu(&pane.response, ctx);
             hover(ui, ctx, &pane, encoded);
             let under = Rect::from_min_size(view.left_bottom(), vec2(width, line));
             match &shown.right {
-                Under::Figures(figures) if is_in_two => {
-                    states::caption_in_two(ui, ctx, under, &shown.left, figures);
+                Under::Figures(figures) if is_in_lines => {
+                    states::caption_in_lines(ui, ctx, under, &shown.left, figures);
                 }
                 Under::Figures(figures) => states::caption(ui, ctx, under, &shown.left, figures),
                 Under::Scale(scale) => {

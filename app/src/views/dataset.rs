@@ -287,7 +287,7 @@ fn thumbnail_ui(
     (image, place, name): (&ImageRef, (&'static str, u64), &str),
 ) -> egui::Response {
     let (is_current, is_edited) =
-        (ctx.document.image() == Some(image), ctx.document.is_edited(image));
+        (ctx.document.image() == Some(image), !ctx.document.edited_by(image).is_empty());
     let response = ui.interact(rect, ui.scope_id().with(place), Sense::click());
     response.widget_info(|| {
         let name = if is_edited { format!("{name}, edited") } else { name.to_owned() };
@@ -327,12 +327,16 @@ fn thumbnail_ui(
         ui.painter().circle_filled(at, 3.0, colors.text);
     }
     if response.clicked() {
-        ctx.send(Open::Image(image.clone()));
+        ctx.send(match image {
+            ImageRef::File { path, .. } => Open::ImageAgain(Arc::clone(path)),
+            image => Open::Image(image.clone()),
+        });
     }
     response.on_hover_ui(|ui| {
         about_ui(ui, ctx, image, &reply, name);
-        if is_edited {
-            ui.label(ctx.theme.label("Tokens of it are forced or locked"));
+        for model in ctx.document.edited_by(image) {
+            let words = format!("Tokens of it by {} are forced or locked", model.label());
+            ui.label(ctx.theme.label(words));
         }
     })
 }

@@ -25,6 +25,7 @@ use crate::document::{ColorBy, Edit, Look, Slot};
 use crate::look::textures::Sampling;
 use crate::look::theme::space;
 use crate::look::words::counted;
+use crate::widgets::export::Exported;
 use crate::widgets::pane::{self, Pane, Zoom};
 use crate::widgets::{picker, states};
 
@@ -155,6 +156,14 @@ pub(super) fn is_spatial(ctx: &ViewCtx<'_>, encoded: &Encoded) -> bool {
     ctx.known().is_none_or(|facts| facts.facts.spatial)
 }
 
+/// The decoded picture's own menu.
+fn decoded_menu(ctx: &ViewCtx<'_>, pane: &Pane, (compared, now): (&Arc<Compared>, &Tokens)) {
+    let about = format!("{}, {}", what_is_decoded(ctx, now), figures_of(compared));
+    let picture = || Some(compared.reconstruction.clone());
+    let exported = Exported { name: "decoded", about: &about, picture: &picture, numbers: None };
+    exported.menu(&pane.response, ctx);
+}
+
 /// What the colors of the grid stand for now.
 fn colored_by(
     ctx: &ViewCtx<'_>,
@@ -218,6 +227,7 @@ impl TokensView {
             errors,
         };
         overlay::paint(ui, ctx, &pane, (now, &sheet), &sources);
+        overlay::menu(ctx, &pane, &sheet, (&sources, size));
         self.pick(ui, ctx, &pane, &sheet);
         overlay::marks(ui, ctx, &pane, &sheet, self.anchor);
         let name = format!("Token grid, {} rows, {} columns", sheet.rows, sheet.columns);
@@ -256,6 +266,7 @@ impl TokensView {
                 if let Some(compared) = compared.best() {
                     let texture = ctx.textures.picture(&compared.reconstruction, Sampling::Pixels);
                     pane.paint(ui, texture.id(), egui::Color32::WHITE);
+                    decoded_menu(ctx, &pane, (compared, now));
                     let mut left =
                         format!("{}, {}", what_is_decoded(ctx, now), ctx.document.model.label());
                     if spatial {

@@ -56,12 +56,8 @@ pub(super) struct TrainingView {
 impl View for TrainingView {
     fn bar_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
         let runs = ctx.session.runs();
-        let of_document = |view: &smalti_engine::session::RunView| {
-            let folders = ctx.document.runs.iter().flatten();
-            let mut ids = folders.filter_map(|run| ctx.live.runs.get(&run.folder));
-            ids.any(|id| *id == view.id) && !view.state.is_over()
-        };
-        let live: Vec<_> = runs.iter().filter(|view| of_document(view)).collect();
+        // Those without a slot as well: all are all.
+        let live: Vec<_> = runs.iter().filter(|view| !view.state.is_over()).collect();
         if live.is_empty() {
             return;
         }

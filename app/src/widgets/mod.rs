@@ -1,5 +1,6 @@
 //! Parts that several views draw with. They keep no state of their own but what is given to them.
 
+pub mod export;
 pub mod heat;
 pub mod pane;
 pub mod picker;

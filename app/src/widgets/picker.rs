@@ -27,6 +27,7 @@ pub fn model(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot) {
         }
         if let Some(file @ ModelRef::File { .. }) = current {
             if !opened.contains(file) {
+                ui.separator();
                 // Picked already: said, so that the list shows what is worked with.
                 drop(ui.selectable_label(true, file.label()));
             }
@@ -57,7 +58,7 @@ fn opened_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot, file: &ModelRef) 
     ui.horizontal(|ui| {
         let response = ui.selectable_label(is_picked, file.label());
         if response.on_hover_text(path.display().to_string()).clicked() {
-            ctx.send(Open::Model(slot, file.clone()));
+            ctx.send(Open::ModelAgain(slot, file.clone()));
             ui.close();
         }
         let is_used = Slot::ALL.iter().any(|slot| ctx.document.model(*slot) == Some(file));

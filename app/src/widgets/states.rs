@@ -85,10 +85,11 @@ pub fn caption_fits(
 /// What a caption says to those who cannot see it.
 fn tell_caption(ui: &egui::Ui, rect: Rect, left: &str, right: &str) {
     let id = ui.scope_id().with(("caption", rect.left() as i32, rect.top() as i32));
-    ui.interact(rect, id, egui::Sense::hover()).widget_info(|| {
-        let name = if right.is_empty() { left.to_owned() } else { format!("{left}, {right}") };
-        egui::WidgetInfo::labeled(egui::Role::Label, true, name)
-    });
+    let name = if right.is_empty() { left.to_owned() } else { format!("{left}, {right}") };
+    let response = ui.interact(rect, id, egui::Sense::hover());
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, &name));
+    // Whole, where some of it has no room.
+    response.on_hover_text(&name);
 }
 
 fn lay(
@@ -103,27 +104,30 @@ fn lay(
     ui.painter().layout_job(job)
 }
 
-/// A caption in two lines, for narrow pictures: what it is, and below its figures; where not all of them fit
-/// there, the last one stands above, at the right.
-pub fn caption_in_two(ui: &egui::Ui, ctx: &ViewCtx<'_>, rect: Rect, left: &str, right: &str) {
+/// A caption in lines below each other, for narrow pictures: what it is, then its figures in one or two lines.
+pub fn caption_in_lines(ui: &egui::Ui, ctx: &ViewCtx<'_>, rect: Rect, left: &str, right: &str) {
     let theme = ctx.theme;
     tell_caption(ui, rect, left, right);
-    let (above, below) = rect.split_top_bottom_at_fraction(0.5);
+    let height = rect.height() / 3.0;
+    let line = |number: f32| {
+        Rect::from_min_size(
+            rect.left_top() + egui::vec2(0.0, number * height),
+            egui::vec2(rect.width(), height),
+        )
+    };
     let width = |figures: &str| lay(ui, ctx, (figures, theme.figures()), f32::INFINITY).size().x;
     let (figures, last) = match right.rsplit_once(" · ") {
         Some((first, last)) if width(right) > rect.width() => (first, last),
         _ => (right, ""),
     };
-    let put = |text: &str, font: egui::FontId, line: Rect, is_right: bool| {
+    let put = |text: &str, font: egui::FontId, line: Rect| {
         let galley = lay(ui, ctx, (text, font), line.width());
-        let x = if is_right { line.right() - galley.size().x } else { line.left() };
-        let at = egui::pos2(x, line.center().y - galley.size().y / 2.0);
+        let at = egui::pos2(line.left(), line.center().y - galley.size().y / 2.0);
         ui.painter().galley(at, galley, theme.colors.dim);
     };
-    let room = above.with_max_x(above.right() - width(last) - space::S);
-    put(left, theme.body(), room, false);
-    put(last, theme.figures(), above, true);
-    put(figures, theme.figures(), below, false);
+    put(left, theme.body(), line(0.0));
+    put(figures, theme.figures(), line(1.0));
+    put(last, theme.figures(), line(2.0));
 }
 
 /// A caption under a picture: left what it is, right its figures. Where both do not fit, the left

@@ -14,6 +14,7 @@ mod flatten;
 mod jpeg;
 pub mod kind;
 mod limits;
+mod png_text;
 pub mod resize;
 pub mod tensor;
 mod tiff;
@@ -22,6 +23,7 @@ pub use decode::{Decoded, decode, open};
 pub use encode::{png_bytes, save_png, sheet};
 pub use jpeg::{Transcoded, as_jpeg};
 pub use limits::Limits;
+pub use png_text::png_with_words;
 pub use resize::{Fit, WorkingSize, fit};
 pub use tensor::{from_tensor, to_tensor};
 
@@ -69,6 +71,29 @@ impl Picture {
     pub fn rgb(&self) -> &Arc<[u8]> {
         &self.rgb
     }
+    /// The same with each pixel so many times as wide and as high.
+    ///
+    /// # Errors
+    /// [`EngineError::BadInput`] if that is more than a picture may have.
+    pub fn enlarged(&self, times: u32) -> Result<Self> {
+        const MOST: u64 = 1 << 28;
+        let (width, height) = (self.width * times, self.height * times);
+        if times == 0 || u64::from(width) * u64::from(height) > MOST {
+            let reason = format!("{width}x{height} pixels are too many");
+            return Err(EngineError::bad_input("picture", reason, "a smaller enlargement"));
+        }
+        let mut rgb = Vec::with_capacity(width as usize * height as usize * 3);
+        for row in self.rgb.chunks_exact(self.width as usize * 3) {
+            let start = rgb.len();
+            for pixel in row.chunks_exact(3) {
+                (0..times).for_each(|_| rgb.extend_from_slice(pixel));
+            }
+            let line = start..rgb.len();
+            (1..times).for_each(|_| rgb.extend_from_within(line.clone()));
+        }
+        Self::new(width, height, rgb)
+    }
+
     /// The color at a place inside.
     pub fn pixel(&self, x: u32, y: u32) -> Option<[u8; 3]> {
         if x >= self.width || y >= self.height {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::encode::Encode;
 use super::image::{ImageRef, LoadImage};
 use super::model::{ModelRef, load};
-use super::sample::{ImageSample, Sizes};
+use super::sample::{ImageSample, SetSample, Sizes};
 use super::stream::TokensOfFile;
 use crate::images::WorkingSize;
 use crate::measure::{CodeCounts, CodeStatistics};
@@ -26,6 +26,16 @@ pub enum Sample {
     /// Those of all images of a file. Asked for when they are counted: a question that held them would keep
     /// the file in memory.
     File(TokensOfFile),
+    /// Those of a sample of a set. It may have many images, of which every frame that asks would have to know
+    /// each.
+    Set {
+        /// By which tokenizer.
+        model: ModelRef,
+        /// Of which images.
+        sample: SetSample,
+        /// At which size they are encoded.
+        size: WorkingSize,
+    },
     /// Those of images.
     Images {
         /// By which tokenizer.
@@ -48,7 +58,13 @@ impl Sample {
         Ok(match self {
             Self::Tokens(tokens) => Opened::Tokens(Arc::clone(tokens)),
             Self::File(file) => Opened::Tokens(Arc::clone(&*desk.ask(file)?)),
-            Self::Images { model, images, size } => Opened::Images { model, images, size: *size },
+            Self::Set { model, sample, size } => {
+                let images = Arc::clone(&*desk.ask(sample)?);
+                Opened::Images { model, images, size: *size }
+            }
+            Self::Images { model, images, size } => {
+                Opened::Images { model, images: Arc::clone(images), size: *size }
+            }
         })
     }
 }
@@ -56,7 +72,7 @@ impl Sample {
 /// A sample with its tokens or images.
 enum Opened<'a> {
     Tokens(Arc<[Tokens]>),
-    Images { model: &'a ModelRef, images: &'a Arc<[ImageRef]>, size: WorkingSize },
+    Images { model: &'a ModelRef, images: Arc<[ImageRef]>, size: WorkingSize },
 }
 
 impl Opened<'_> {
@@ -185,7 +201,7 @@ impl Question for CodeUse {
         })?;
         let mut used = counting.finish(skipped);
         if let Opened::Images { images, .. } = opened {
-            used.sample = Some(ImageSample::new(desk, images, used.images)?);
+            used.sample = Some(ImageSample::new(desk, &images, used.images)?);
             (used.sizes, used.enlarged) = (sizes.range(), sizes.enlarged);
         }
         Ok(used)

@@ -11,6 +11,9 @@ use super::settings::{News, Settings, Waker};
 use crate::device::DeviceChoice;
 use crate::error::{EngineError, Problem, Result};
 
+/// Answers that are kept at most, however small they are: each frame looks at all of them.
+const MOST_ENTRIES: usize = 20_000;
+
 /// Where a thread of the cache takes its work from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Desktop {
@@ -464,24 +467,28 @@ impl Table {
         }
     }
 
-    /// Drops the answers that were asked for longest ago until the rest fits. What the current
-    /// frame asked for stays, so that a budget that is too small costs time and not the picture.
+    /// Drops the answers that were asked for longest ago until the rest fits, and a little more, so that this is
+    /// not to be done again at once. What the current frame asked for stays, so that a budget that is too small
+    /// costs time and not the picture; what only other answers needed does not, as frames may be rare while a
+    /// whole set is counted.
     fn shrink(&mut self, budget_bytes: usize) {
-        if self.bytes <= budget_bytes {
+        if self.bytes <= budget_bytes && self.entries.len() <= MOST_ENTRIES {
             return;
         }
+        let (bytes, entries) = (budget_bytes - budget_bytes / 8, MOST_ENTRIES - MOST_ENTRIES / 8);
         let frame = self.frame;
         let mut old: Vec<(u64, Key)> = self
             .entries
             .iter()
             .filter(|(_, e)| {
-                matches!(e.state, State::Ready { .. }) && e.asked + 1 < frame && e.waiting == 0
+                let is_seen = e.is_shown && e.asked + 1 >= frame;
+                matches!(e.state, State::Ready { .. }) && !is_seen && e.waiting == 0
             })
             .map(|(key, e)| (e.asked, key.clone()))
             .collect();
         old.sort_by_key(|(asked, _)| *asked);
         for (_, key) in old {
-            if self.bytes <= budget_bytes {
+            if self.bytes <= bytes && self.entries.len() <= entries {
                 break;
             }
             self.remove(&key);

@@ -6,6 +6,7 @@ use super::counts_file;
 use super::kept;
 use super::metrics::MetricsFile;
 use super::recipe::Recipe;
+use super::recipe_file::recipe_file;
 use super::state;
 use super::trainer::checkpoint;
 use crate::{EngineError, Result};
@@ -37,8 +38,10 @@ pub fn branch(from: &Path, step: Option<u64>, (to, recipe): (&Path, &Recipe)) ->
     }
     std::fs::create_dir_all(to).map_err(|source| EngineError::io(to, source))?;
     let at = state::step_of(&source)?;
-    for name in [MetricsFile::NAME, counts_file::NAME] {
-        let (old, new) = (from.join(name), to.join(name));
+    let logs = [MetricsFile::NAME, counts_file::NAME].map(|name| (from.join(name), to.join(name)));
+    // Its own, if it has another one, is written when it starts.
+    let recipes = (recipe_file(from), recipe_file(to));
+    for (old, new) in logs.into_iter().chain([recipes]) {
         if old.is_file() {
             std::fs::copy(&old, &new).map_err(|source| EngineError::io(&new, source))?;
         }

@@ -239,11 +239,6 @@ impl Recipe {
         if self.steps == 0 || self.steps > u64::from(u32::MAX) {
             return bad("steps", format!("{} is out of range", self.steps));
         }
-        let warmup = self.optimizer.warmup;
-        if warmup > self.steps {
-            let reason = format!("{warmup} steps, but the run has {}: it ends before", self.steps);
-            return bad("optimizer.warmup", reason);
-        }
         if self.report_every == 0 {
             return bad("report_every", "0 steps between reports".to_owned());
         }
@@ -272,6 +267,16 @@ impl Recipe {
         if !(self.checkpoint_every_secs.is_finite() && self.checkpoint_every_secs >= 0.0) {
             let reason = format!("{} is no time", self.checkpoint_every_secs);
             return bad("checkpoint_every_secs", reason);
+        }
+        Ok(())
+    }
+
+    /// What is asked of a new run beside [`Recipe::validate`]; those of before it was asked go on.
+    pub(super) fn validate_beginning(&self) -> Result<()> {
+        let (warmup, steps) = (self.optimizer.warmup, self.steps);
+        if warmup > steps {
+            let reason = format!("{warmup} steps, but the run has {steps}: it would end before");
+            return Err(EngineError::bad_input("optimizer.warmup", reason, "fewer steps"));
         }
         Ok(())
     }

@@ -10,15 +10,23 @@ use crate::{EngineError, Result};
 const NAME: &str = "recipe.ron";
 /// What its text begins with.
 const ABOUT: &str = "// The recipe of the run in this folder, as it was started. Paths are whole, so that the run goes on \
-                     wherever\n// the folder is; where images have moved, change their path here.\n";
+                     wherever\n// the folder is; where a folder of images has moved, change its path here, but not its name.\n";
 
 /// The recipe in a run's folder.
 pub fn recipe_file(folder: &Path) -> PathBuf {
     folder.join(NAME)
 }
 
-/// Writes the recipe of a run to its folder; `beside` is where its relative paths start.
+/// Writes the recipe of a run to its folder; `beside` is where its relative paths start. One that is there and
+/// says the same stays as a person wrote it, and so does the one that the run is started by.
 pub(super) fn keep_recipe(folder: &Path, recipe: &Recipe, beside: &Path) -> Result<()> {
+    let own = recipe_file(folder);
+    let is_same = |known: Recipe| known.resolved(folder) == recipe.resolved(beside);
+    let is_here =
+        || matches!((folder.canonicalize(), beside.canonicalize()), (Ok(a), Ok(b)) if a == b);
+    if own.is_file() && (is_here() || Recipe::read(&own).is_ok_and(is_same)) {
+        return Ok(());
+    }
     let settings = ron::ser::PrettyConfig::new().struct_names(false).compact_arrays(true);
     let text = ron::ser::to_string_pretty(&recipe.resolved(beside), settings)
         .map_err(|error| EngineError::bad_input("recipe", error, ""))?;
@@ -41,7 +49,8 @@ impl Recipe {
     pub(super) fn without_folders(&self) -> Self {
         self.with_paths(&|path| {
             let text = path.to_string_lossy();
-            PathBuf::from(text.rsplit(['/', '\\']).next().unwrap_or(&text))
+            let text = text.trim_end_matches(['/', '\\']);
+            PathBuf::from(text.rsplit(['/', '\\']).next().unwrap_or(text))
         })
     }
 
@@ -92,15 +101,33 @@ mod tests {
     }
 
     #[test]
+    fn a_recipe_that_says_the_same_stays_as_a_person_wrote_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = recipe_file(folder.path());
+        let text = "// mine\n(name: \"x\", seed: 1, classifier: (name: \"x\", classes: 2),
+            data: [(weight: 1, from: Path(\"flowers\"))], crop: (side: 32), batch: 2, steps: 9,
+            optimizer: (lr: 1e-3))";
+        std::fs::write(&own, text).unwrap();
+        let recipe = Recipe::read(&own).unwrap();
+        keep_recipe(folder.path(), &recipe, folder.path()).unwrap();
+        keep_recipe(folder.path(), &recipe.resolved(folder.path()), Path::new("/")).unwrap();
+        assert_eq!(std::fs::read_to_string(&own).unwrap(), text);
+        // Another one takes its place.
+        let other = Recipe { seed: 2, ..recipe.resolved(folder.path()) };
+        keep_recipe(folder.path(), &other, Path::new("/")).unwrap();
+        assert_eq!(Recipe::read(&own).unwrap(), other);
+    }
+
+    #[test]
     fn paths_become_whole_and_those_of_what_is_shipped_stay() {
         let text = "(name: \"x\", seed: 1, classifier: (name: \"x\", classes: 2),
-            data: [(weight: 1, from: Path(\"../flowers\")), (weight: 1, from: Path(\"assets:photos/photos.tar\"))],
+            data: [(weight: 1, from: Path(\"../flowers/\")), (weight: 1, from: Path(\"assets:photos/photos.tar\"))],
             crop: (side: 32), batch: 2, steps: 9, optimizer: (lr: 1e-3), init: \"start.safetensors\")";
         let recipe = Recipe::parse(text).unwrap();
         let kept = tempfile::tempdir().unwrap();
         let folder = kept.path();
         let whole = recipe.resolved(folder);
-        assert_eq!(whole.data[0].from, DataSource::Path(folder.join("../flowers")));
+        assert_eq!(whole.data[0].from, DataSource::Path(folder.join("../flowers/")));
         assert_eq!(whole.data[1].from, recipe.data[1].from);
         assert_eq!(whole.init, Some(folder.join("start.safetensors")));
         let names = whole.without_folders();

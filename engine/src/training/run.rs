@@ -31,6 +31,8 @@ pub enum TrainEvent {
     Waits {
         /// Steps done.
         step: u64,
+        /// The step of the latest checkpoint, from which it goes on in another sitting; 0 if there is none.
+        saved: u64,
     },
     /// One step was asked for, and done.
     Stepped {
@@ -101,8 +103,9 @@ pub struct TrainRun {
     probes: VecDeque<usize>,
     /// Reports in the log that have counts: their numbers and bytes.
     counted: VecDeque<(usize, usize)>,
-    /// The step that the log says last.
+    /// The step that the log says last, and the one of the latest checkpoint.
     told_step: Option<u64>,
+    told_saved: Option<u64>,
     last_step: Option<u64>,
     at_most: Option<Duration>,
     started: Option<Instant>,
@@ -134,6 +137,7 @@ impl TrainRun {
             probes: VecDeque::new(),
             counted: VecDeque::new(),
             told_step: None,
+            told_saved: None,
             last_step: None,
             at_most: None,
             started: None,
@@ -205,12 +209,13 @@ impl Work for TrainRun {
     }
 
     fn keep(&mut self, watch: &mut Watch<'_, TrainEvent>) -> Result<()> {
-        self.say_where(watch);
-        match &mut self.trainer {
+        let kept = match &mut self.trainer {
             // Who only looks back, and ends there, goes on later from where the run was.
             Some(trainer) if trainer.is_whole() && !trainer.looks_back() => trainer.save(),
             _ => Ok(()),
-        }
+        };
+        self.say_where(watch);
+        kept
     }
 
     fn obey(&mut self, order: TrainOrder, watch: &mut Watch<'_, TrainEvent>) {
@@ -230,14 +235,13 @@ const PROBE_SHARE: u32 = 10;
 const PROBE_AGAIN: Duration = Duration::from_millis(800);
 
 impl TrainRun {
-    /// Tells where the run stands while it waits, if the last report is of an earlier step.
+    /// Tells where the run stands while it waits, and where it would go on, if that is not known.
     fn say_where(&mut self, watch: &mut Watch<'_, TrainEvent>) {
-        let now = self.trainer.as_ref().map(Trainer::steps_done);
-        if let Some(step) = now
-            && self.told_step != now
-        {
-            watch.append(TrainEvent::Waits { step });
-            self.told_step = now;
+        let Some(trainer) = &self.trainer else { return };
+        let (step, saved) = (trainer.steps_done(), trainer.saved());
+        if (self.told_step, self.told_saved) != (Some(step), Some(saved)) {
+            watch.append(TrainEvent::Waits { step, saved });
+            (self.told_step, self.told_saved) = (Some(step), Some(saved));
         }
     }
 
@@ -337,7 +341,8 @@ impl TrainRun {
                     watch.append(TrainEvent::Turned(*order));
                 }
                 watch.append(TrainEvent::Kept(trainer.kept()));
-                self.told_step = Some(step);
+                (self.told_step, self.told_saved) = (Some(step), Some(trainer.saved()));
+                watch.append(TrainEvent::Waits { step, saved: trainer.saved() });
                 let fraction = step as f32 / trainer.recipe().steps as f32;
                 watch.progress(fraction, String::new());
                 if let Advance::Stuck(problem) = self.probe(watch)? {

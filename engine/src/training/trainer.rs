@@ -54,6 +54,8 @@ pub struct Trainer {
     /// The same, but not since it was resumed, when the latest checkpoint is where it stands.
     looks_back: bool,
     waiting: Option<Waiting>,
+    /// The step of the latest checkpoint; 0 if there is none.
+    saved: u64,
     /// Held while the run goes on: two in one folder would write over each other.
     _lock: Option<File>,
 }
@@ -132,6 +134,7 @@ impl Trainer {
             let done = saved.at.clone();
             (Start::Saved(saved), done)
         } else {
+            recipe.validate_beginning()?;
             nothing_is_kept(folder)?;
             (supplies.start(device)?, Done::default())
         };
@@ -142,7 +145,10 @@ impl Trainer {
         if !resumes {
             kept::forget(folder)?;
         }
-        keep_recipe(folder, &recipe, supplies.recipe_folder())?;
+        if let Err(error) = keep_recipe(folder, &recipe, supplies.recipe_folder()) {
+            tracing::warn!("the run's folder does not have its recipe: {error}");
+        }
+        let saved = if resumes { done.step } else { 0 };
         Ok(Self {
             device: device.clone(),
             files: Files::open(folder, objective.codes(), done.step)?,
@@ -158,6 +164,7 @@ impl Trainer {
             is_back: resumes,
             looks_back: false,
             waiting: None,
+            saved,
             _lock: lock,
             recipe,
         })
@@ -166,6 +173,11 @@ impl Trainer {
     /// Steps done.
     pub fn steps_done(&self) -> u64 {
         self.done.step
+    }
+
+    /// The step of the latest checkpoint, from which a resumed run goes on; 0 if there is none.
+    pub fn saved(&self) -> u64 {
+        self.saved
     }
 
     /// The recipe.
@@ -456,7 +468,7 @@ impl Trainer {
     /// If the folder cannot be written; an earlier checkpoint stays.
     pub fn save(&mut self) -> Result<()> {
         self.save_to(&checkpoint(&self.folder))?;
-        self.pace.saved = Instant::now();
+        (self.pace.saved, self.saved) = (Instant::now(), self.done.step);
         Ok(())
     }
 

@@ -7,6 +7,7 @@ mod codes;
 mod compare;
 mod dataset;
 mod edits;
+mod exports;
 mod families;
 mod jobs;
 mod keyboard;

@@ -173,3 +173,28 @@ fn newer_versions_and_torn_files_are_refused_with_the_reason() {
     let opened = from_bytes(&bare, Path::new("a.smalti")).unwrap();
     assert_eq!(opened.document, Document::default(), "what is missing has its default");
 }
+
+#[test]
+fn what_was_opened_and_switched_off_elsewhere_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for name in ["hat.png", "cat.png"] {
+        images::save_png(&picture(), &at(name)).unwrap();
+    }
+    std::fs::write(at("own.safetensors"), "weights").unwrap();
+    let file = |name: &str| ImageRef::file(at(name));
+    let own = ModelRef::File {
+        path: at("own.safetensors").into(),
+        stamp: Stamp::of(&at("own.safetensors")),
+    };
+    let document = Document::default()
+        .after(&Open::Image(file("hat.png")).into())
+        .after(&Open::Image(file("cat.png")).into())
+        .after(&Edit::SwitchCode { code: Code::first(9), on: false }.into())
+        .after(&Open::Model(Slot::A, own).into());
+    let bytes = to_bytes(&of(document.clone()), &Carried::Pasted).unwrap();
+    let read = from_bytes(&bytes, Path::new("a.smalti")).unwrap().document;
+    assert_eq!(read.opened.images, document.opened.images);
+    assert_eq!(read.opened.models.len(), 1);
+    assert!(read.has_off_of(&document) && !read.off_elsewhere.is_empty());
+}

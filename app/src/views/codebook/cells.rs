@@ -186,6 +186,21 @@ impl Cells {
     }
 }
 
+/// How often each code occurs, in the order in which they are shown, and of what that is, as CSV.
+pub(super) fn csv(ordered: &Ordered) -> String {
+    let facts = &ordered.statistics;
+    let mut text = format!(
+        "# {} tokens, {} of {} codes used, perplexity {:.3}, ceiling {:.1}",
+        facts.samples, facts.used, facts.codebook_size, facts.perplexity, facts.ceiling
+    );
+    if let Some(sample) = ordered.sample {
+        text = format!("{text}, {} of {} images", sample.images, sample.total);
+    }
+    let counts = ordered.codes.iter().zip(ordered.values.iter());
+    let lines = counts.map(|(code, count)| format!("{code},{count}\n"));
+    std::iter::once(format!("{text}\ncode,count\n")).chain(lines).collect()
+}
+
 /// "code 417 · 12" for the code under the pointer, or else the picked one.
 pub(super) fn caption(ctx: &ViewCtx<'_>, ordered: &Ordered, book: u16) -> String {
     let code = ctx.hovered.code().or(ctx.document.selection.code).filter(|code| code.book == book);

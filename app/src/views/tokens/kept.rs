@@ -1,10 +1,10 @@
 //! Tokens that are there beside those that are seen: the other images of a file, and variations that were kept.
 
-use smalti_engine::questions::{Given, Subject};
+use smalti_engine::questions::{Given, ImageRef, Subject};
 
 use crate::ctx::ViewCtx;
-use crate::document::{Edit, Open, Reading};
-use crate::look::words::grouped;
+use crate::document::{Edit, Open, Reading, WorkOn};
+use crate::look::words::{grouped, name};
 
 /// Which image of a file of tokens is seen, and the ones before and after it.
 pub(super) fn among_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
@@ -29,15 +29,28 @@ pub(super) fn among_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
     step(ui, "‹", "Tokens of the image before", among.index.checked_sub(1));
 }
 
+/// Which image and tokenizer work belongs to, as far as their names are known.
+fn place_of(on: &WorkOn) -> String {
+    let image = match on.subject.image() {
+        Some(ImageRef::File { path, .. }) => name(path),
+        Some(ImageRef::InSource { index, .. }) => format!("image {}", index + 1),
+        Some(ImageRef::Pasted(_)) => "pasted image".to_owned(),
+        None => "tokens".to_owned(),
+    };
+    format!("{image} by {}", on.model.label())
+}
+
 /// Keeps the work as it is, and goes back to what was kept.
 pub(super) fn variations_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
     let variations = &ctx.document.variations;
     let from = variations.base().and_then(|from| variations.all().get(from));
     let is_kept = from.is_some_and(|from| {
-        from.work == ctx.document.work() && Some(&from.on) == ctx.document.work_on().as_ref()
+        let is_same = from.work == ctx.document.work() && from.off == ctx.document.switched_off;
+        is_same && Some(&from.on) == ctx.document.work_on().as_ref()
     });
     let about = "Keep the tokens as they are now as a variation, to come back to";
-    let can_keep = !is_kept && (from.is_some() || !ctx.document.work().is_empty());
+    let has_work = !(ctx.document.work().is_empty() && ctx.document.switched_off.is_empty());
+    let can_keep = !is_kept && (from.is_some() || has_work);
     if ui.add_enabled(can_keep, egui::Button::new("Keep")).on_hover_text(about).clicked() {
         ctx.send(Edit::KeepVariation);
     }
@@ -52,7 +65,14 @@ pub(super) fn variations_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
             ui.horizontal(|ui| {
                 ui.add_space(depth as f32 * ctx.theme.px(14.0));
                 let forced = variation.work.edits.len();
-                let text = format!("{}   {forced} forced", variation.name);
+                let mut text = format!("{}   {forced} forced", variation.name);
+                if !variation.off.is_empty() {
+                    text = format!("{text}, {} off", variation.off.len());
+                }
+                if Some(&variation.on) != ctx.document.work_on().as_ref() {
+                    // It leads elsewhere.
+                    text = format!("{text}, {}", place_of(&variation.on));
+                }
                 let is_it = variations.base() == Some(number);
                 if ui.selectable_label(is_it, text).clicked() {
                     ctx.send(Edit::UseVariation(number));

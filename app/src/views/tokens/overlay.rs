@@ -11,6 +11,7 @@ use crate::document::{ColorBy, Slot};
 use crate::look::colors::color_of;
 use crate::look::palette::FULL_DIFFERENCE;
 use crate::look::textures::{Sampling, Source};
+use crate::widgets::export::{Exported, lines_of, picture_of};
 use crate::widgets::pane::Pane;
 
 /// What colors may come from, as far as it is known.
@@ -38,10 +39,7 @@ pub(super) fn paint(
         ColorBy::Usage => sources.counts.map(Source::of),
         ColorBy::Difference => sources.errors.map(Source::of),
     };
-    let facts = ctx.facts(Slot::A);
-    let book = sheet.part.book();
-    let levels = facts.and_then(|f| f.best().map(|f| f.facts.book(book).levels.clone()));
-    let levels = levels.unwrap_or_default();
+    let levels = levels_of(ctx, sheet);
     // The levels come later than the tokens where no other view has asked for them.
     let key = ("tokens", tokens, sheet.number, looks.color_by, &levels, ctx.theme.choice);
     let size = [sheet.columns, sheet.rows];
@@ -59,6 +57,36 @@ pub(super) fn paint(
     if cell >= ctx.theme.px(26.0) && looks.show_ids {
         numbers(ui, ctx, pane, sheet);
     }
+}
+
+/// The grid's own menu: its colors as a picture as large as the image, its codes as numbers.
+pub(super) fn menu(
+    ctx: &ViewCtx<'_>,
+    pane: &Pane,
+    sheet: &Sheet<'_>,
+    (sources, size): (&Sources<'_>, [u32; 2]),
+) {
+    let picture = || {
+        let colors = colors(ctx, sheet, sources, &levels_of(ctx, sheet));
+        let cells = picture_of(&colors, [sheet.columns, sheet.rows])?;
+        cells.enlarged((size[0] / sheet.columns.max(1) as u32).max(1)).ok()
+    };
+    let numbers = || {
+        let code = |at: usize| sheet.part.code(at).map_or(String::new(), |code| code.to_string());
+        lines_of((0..sheet.rows * sheet.columns).map(code), sheet.columns)
+    };
+    let about = format!("tokens, {}", ctx.document.looks.color_by.label());
+    let exported =
+        Exported { name: "tokens", about: &about, picture: &picture, numbers: Some(&numbers) };
+    exported.menu(&pane.response, ctx);
+}
+
+/// Levels of the book's codes; none where they are not known or have none.
+fn levels_of(ctx: &ViewCtx<'_>, sheet: &Sheet<'_>) -> Vec<u32> {
+    let facts = ctx.facts(Slot::A);
+    let book = sheet.part.book();
+    let levels = facts.and_then(|f| f.best().map(|f| f.facts.book(book).levels.clone()));
+    levels.unwrap_or_default()
 }
 
 fn colors(

@@ -174,7 +174,8 @@ fn here(run: &TrainedRun) -> Option<Place> {
         is_well && view.problem.is_none()
     });
     let is_kept = record.kept.contains(&record.step);
-    (waits && record.step > 0 && record.left.is_none() && !is_kept).then(|| Place {
+    let is_saved = record.saved == record.step;
+    (waits && is_saved && record.step > 0 && record.left.is_none() && !is_kept).then(|| Place {
         step: None,
         text: format!("step {}, where it stands", grouped(record.step)),
         about: "Another run from here on; this one stays".to_owned(),
@@ -231,12 +232,16 @@ pub(super) fn left_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, run: &TrainedRun) {
     let record = &run.told.record;
     let is_waiting = run.view.as_ref().is_some_and(|view| view.state == RunState::Paused);
     let Some(left) = record.left.filter(|_| is_waiting) else { return };
+    // What went wrong is nowhere on the disk.
+    let is_kept = record.saved >= left;
     let (at, next, left) = (grouped(record.step), grouped(record.step + 1), grouped(left));
-    let text = if next == left {
-        format!("Going on from step {at} forgets step {left}; Branch keeps it")
+    let (what, them) = if next == left {
+        (format!("step {left}"), "it")
     } else {
-        format!("Going on from step {at} forgets steps {next} to {left}; Branch keeps them")
+        (format!("steps {next} to {left}"), "them")
     };
+    let branch = if is_kept { format!("; Branch keeps {them}") } else { String::new() };
+    let text = format!("Going on from step {at} forgets {what}{branch}");
     ui.add(egui::Label::new(ctx.theme.label(&text)).wrap());
 }
 

@@ -1,12 +1,14 @@
 //! The curves of all runs, one number at a time, with what was turned and which checkpoints are kept.
 
+use std::collections::BTreeMap;
+
 use egui::{Align, Layout, Rect, RichText, Sense, Stroke, pos2, vec2};
 
 use super::controls::rewind_about;
 use super::knobs::number as setting;
 use super::shown::Shown;
 use crate::ctx::{TrainedRun, ViewCtx};
-use crate::document::{JobCommand, Slot};
+use crate::document::{AppCommand, JobCommand, Slot};
 use crate::look::theme::space;
 use crate::look::words::grouped;
 use crate::runs::SPEED;
@@ -120,7 +122,7 @@ impl Curves {
             return;
         };
         ui.spacing_mut().item_spacing.y = space::XS;
-        self.tabs_ui(ui, ctx, &names, &name);
+        self.tabs_ui(ui, ctx, (&names, &name), &runs);
         let (words, range) = scale(&name);
         let lines: Vec<Line<'_>> = runs
             .iter()
@@ -151,13 +153,24 @@ impl Curves {
         }
     }
 
-    fn tabs_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>, names: &[String], now: &str) {
+    fn tabs_ui(
+        &mut self,
+        ui: &mut egui::Ui,
+        ctx: &ViewCtx<'_>,
+        (names, now): (&[String], &str),
+        runs: &[(Slot, &TrainedRun)],
+    ) {
         let row = vec2(ui.available_width(), ctx.theme.px(22.0));
         ui.allocate_ui_with_layout(row, Layout::right_to_left(Align::Center), |ui| {
             ui.set_min_size(row);
             let log = ui.selectable_label(self.is_logarithmic, "log");
             if log.on_hover_text("A decade is as high as the next").clicked() {
                 self.is_logarithmic = !self.is_logarithmic;
+            }
+            let save = ui.small_button("CSV…");
+            if save.on_hover_text("Saves these curves as numbers").clicked() {
+                let (name, text) = (format!("training-{now}"), csv(runs, now));
+                ctx.send(AppCommand::ExportCsv { name, text });
             }
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
                 ui.spacing_mut().item_spacing.x = space::L;
@@ -222,6 +235,22 @@ impl Curves {
             self.picked = Some(name.to_owned());
         }
     }
+}
+
+/// A number of all runs over steps: a line a step, a column a run; empty where a run has none.
+fn csv(runs: &[(Slot, &TrainedRun)], name: &str) -> String {
+    let mut lines: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+    for (at, (_, run)) in runs.iter().enumerate() {
+        let points = run.told.record.curve(name).map(|curve| curve.points.as_slice());
+        for (step, value) in points.unwrap_or_default() {
+            let line = lines.entry(*step).or_insert_with(|| vec![String::new(); runs.len()]);
+            line[at] = value.to_string();
+        }
+    }
+    let head = runs.iter().map(|(slot, run)| format!(",{} {}", slot.letter(), run.name));
+    let lines = lines.into_iter().map(|(step, line)| format!("\n{step},{}", line.join(",")));
+    let end = std::iter::once("\n".to_owned());
+    std::iter::once("step".to_owned()).chain(head).chain(lines).chain(end).collect()
 }
 
 /// Which tabs stand in a row: all if there is room, or else the first that leave room for the picked one and

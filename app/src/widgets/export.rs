@@ -1,0 +1,94 @@
+//! What can be taken away: a picture's own menu, by the right button.
+
+use egui::{Color32, Response};
+use smalti_engine::images::Picture;
+
+use crate::ctx::ViewCtx;
+use crate::document::{AppCommand, PictureFile};
+
+/// How many times larger a picture can be saved than it is.
+const TIMES: [u32; 3] = [1, 2, 4];
+
+/// What a menu offers of a picture.
+pub struct Exported<'a> {
+    /// A file name without ending; the image's name comes before it.
+    pub name: &'a str,
+    /// What it is, beside the image and the tokenizer.
+    pub about: &'a str,
+    /// The picture, made when it is wanted.
+    pub picture: &'a dyn Fn() -> Option<Picture>,
+    /// Its numbers as CSV, if it is drawn from numbers.
+    pub numbers: Option<&'a dyn Fn() -> String>,
+}
+
+impl std::fmt::Debug for Exported<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Exported({:?})", self.name)
+    }
+}
+
+impl Exported<'_> {
+    /// The menu of what `response` is of.
+    pub fn menu(&self, response: &Response, ctx: &ViewCtx<'_>) {
+        response.context_menu(|ui| {
+            if ui.button("Copy picture").clicked() {
+                if let Some(picture) = (self.picture)() {
+                    ctx.send(AppCommand::CopyImage(picture));
+                }
+                ui.close();
+            }
+            for times in TIMES {
+                if ui.button(format!("Save as PNG, {times}×…")).clicked() {
+                    let picture = (self.picture)().and_then(|it| it.enlarged(times).ok());
+                    if let Some(picture) = picture {
+                        let (name, words) = (ctx.export_name(self.name), ctx.words_of(self.about));
+                        let file = PictureFile { name, picture, words };
+                        ctx.send(AppCommand::ExportPng(Box::new(file)));
+                    }
+                    ui.close();
+                }
+            }
+            if let Some(numbers) = self.numbers
+                && ui.button("Save its numbers, CSV…").clicked()
+            {
+                let name = ctx.export_name(self.name);
+                ctx.send(AppCommand::ExportCsv { name, text: numbers() });
+                ui.close();
+            }
+        });
+    }
+}
+
+/// Colors as a picture, row by row; what is transparent becomes black.
+pub fn picture_of(colors: &[Color32], [width, height]: [usize; 2]) -> Option<Picture> {
+    let rgb: Vec<u8> = colors.iter().flat_map(|color| [color.r(), color.g(), color.b()]).collect();
+    Picture::new(width as u32, height as u32, rgb).ok()
+}
+
+/// Values of a map as CSV: a line a row.
+pub fn lines_of<T: std::fmt::Display>(
+    values: impl ExactSizeIterator<Item = T>,
+    columns: usize,
+) -> String {
+    let mut text = String::new();
+    for (at, value) in values.enumerate() {
+        let is_last = (at + 1).is_multiple_of(columns.max(1));
+        text.push_str(&value.to_string());
+        text.push(if is_last { '\n' } else { ',' });
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn maps_become_a_line_a_row_and_colors_a_picture() {
+        assert_eq!(lines_of([1, 2, 3, 4, 5, 6].iter(), 3), "1,2,3\n4,5,6\n");
+        let picture = picture_of(&[Color32::RED, Color32::BLUE], [2, 1]).unwrap();
+        assert_eq!(picture.pixel(1, 0), Some([0, 0, 255]));
+        assert_eq!(picture.enlarged(2).unwrap().pixel(1, 1), Some([255, 0, 0]));
+        assert!(picture_of(&[Color32::RED], [2, 1]).is_none());
+    }
+}

@@ -1,0 +1,109 @@
+//! What can be taken away: pictures, maps and numbers by their own menus.
+
+use std::path::Path;
+
+use egui::{Event, Modifiers, PointerButton};
+use egui_kittest::kittest::Queryable;
+use smalti::document::{Edit, Panel, ViewId};
+use smalti_engine::tokens::Cell;
+use smalti_tests::window::{
+    Small, Window, click_label, compared, empty, open_sized, rect_of, says, send, settle, tab,
+    tokens,
+};
+
+/// The menu of what has a name.
+fn open_menu(window: &mut Window, name: &str) {
+    let at = rect_of(window, name).center();
+    window.hover_at(at);
+    for pressed in [true, false] {
+        let (button, modifiers) = (PointerButton::Secondary, Modifiers::NONE);
+        window.event(Event::PointerButton { pos: at, button, pressed, modifiers });
+    }
+    settle(window);
+}
+
+/// Types where something is to be saved, as there is no system's dialog.
+fn save_to(window: &mut Window, path: &Path) {
+    const ASKED: &str = "The system shows no file dialog here; type the path.";
+    for _ in 0..200 {
+        window.step();
+        if says(window, ASKED) {
+            break;
+        }
+    }
+    let role = egui::accesskit::Role::TextInput;
+    window.get_by_role_and_label(role, ASKED).focus();
+    window.step();
+    window.key_press_modifiers(Modifiers::COMMAND, egui::Key::A);
+    window.step();
+    window.get_by_role_and_label(role, ASKED).type_text(path.to_str().unwrap());
+    window.step();
+    window.key_press(egui::Key::Enter);
+    settle(window);
+}
+
+fn open(layout: Panel) -> (Window, Small) {
+    let small = Small::new();
+    let mut window = open_sized(empty(layout), [1100.0, 700.0]);
+    small.open_in(&mut window);
+    (window, small)
+}
+
+#[test]
+fn a_picture_is_saved_as_large_as_wanted_and_says_what_it_is() {
+    let (mut window, small) = open(tab(ViewId::Tokens));
+    let cells = std::sync::Arc::new([Cell::at(1, 1)].into());
+    send(&mut window, Edit::ForceCells { cells, code: 3 });
+    let path = small.pictures().join("../taken.png");
+    open_menu(&mut window, "Reconstruction");
+    click_label(&mut window, "Save as PNG, 2×…");
+    save_to(&mut window, &path);
+    let bytes = std::fs::read(&path).unwrap();
+    let picture = image::load_from_memory(&bytes).unwrap().to_rgb8();
+    let shown = compared(&window).reconstruction.clone();
+    assert_eq!(picture.dimensions(), (2 * shown.width(), 2 * shown.height()));
+    assert_eq!(Some(picture.get_pixel(5, 3).0), shown.pixel(2, 1));
+    let text = String::from_utf8_lossy(&bytes);
+    for word in ["Smalti", "picture 0.png", "1 forced cell", "dB"] {
+        assert!(text.contains(word), "{word}");
+    }
+}
+
+#[test]
+fn the_grid_is_saved_as_numbers_a_line_a_row() {
+    let (mut window, small) = open(tab(ViewId::Tokens));
+    let part = tokens(&window).part(0).unwrap().clone();
+    let path = small.pictures().join("../taken.csv");
+    let grid = format!("Token grid, {} rows, {} columns", part.rows(), part.columns());
+    open_menu(&mut window, &grid);
+    click_label(&mut window, "Save its numbers, CSV…");
+    save_to(&mut window, &path);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let found: Vec<u32> =
+        text.lines().flat_map(|line| line.split(',')).map(|code| code.parse().unwrap()).collect();
+    assert_eq!(text.lines().count(), part.rows());
+    assert_eq!(found, *part.codes().to_vec());
+}
+
+#[test]
+fn a_map_of_differences_is_saved_with_its_values_and_a_codebook_with_its_counts() {
+    let layout = Panel::Row(vec![(0.6, tab(ViewId::Compare)), (0.4, tab(ViewId::Codebook))]);
+    let (mut window, small) = open(layout);
+    let path = small.pictures().join("../difference.csv");
+    open_menu(&mut window, "Difference");
+    click_label(&mut window, "Save its numbers, CSV…");
+    save_to(&mut window, &path);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let values: Vec<f32> =
+        text.lines().flat_map(|line| line.split(',')).map(|value| value.parse().unwrap()).collect();
+    assert_eq!(values, compared(&window).absolute.to_vec());
+
+    let path = small.pictures().join("../codes.csv");
+    click_label(&mut window, "CSV…");
+    save_to(&mut window, &path);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.starts_with("# ") && text.contains("codes used"), "{text}");
+    let counts = text.lines().skip(2).map(|line| line.split_once(',').unwrap().1);
+    let sum: u64 = counts.map(|count| count.parse::<u64>().unwrap()).sum();
+    assert_eq!(sum, tokens(&window).part(0).unwrap().codes().len() as u64);
+}
