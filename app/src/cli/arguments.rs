@@ -176,7 +176,7 @@ fn which(text: &str) -> Result<Index, String> {
 /// Options of `train`.
 #[derive(Debug, Args)]
 pub(super) struct Train {
-    /// The recipe, a .ron file; or the folder of a run, which has its own
+    /// The recipe: a .ron file, the name of a shipped one, or the folder of a run, which has its own
     pub(super) recipe: PathBuf,
     /// The folder for checkpoints, metrics.csv and the final model; a run's own folder if that is given
     #[arg(long, value_name = "DIR")]

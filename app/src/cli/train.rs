@@ -47,7 +47,7 @@ struct Line<'a> {
 }
 
 pub(super) fn run(options: &arguments::Train, console: &mut Console<'_, '_>) -> Result<(), Stop> {
-    let (path, out) = places(options)?;
+    let (path, out) = places(options, &console.assets())?;
     let mut recipe = Recipe::read(&path)?;
     if let Some(seed) = options.seed {
         recipe.seed = seed;
@@ -86,8 +86,13 @@ pub(super) fn run(options: &arguments::Train, console: &mut Console<'_, '_>) -> 
 }
 
 /// The recipe's file and the run's folder.
-fn places(options: &arguments::Train) -> Result<(PathBuf, PathBuf), Stop> {
-    let given = &options.recipe;
+fn places(options: &arguments::Train, assets: &Path) -> Result<(PathBuf, PathBuf), Stop> {
+    let mut given = &options.recipe;
+    // One that comes with Smalti, by its name.
+    let shipped = assets.join("recipes").join(given).with_extension("ron");
+    if !given.exists() && given.components().count() == 1 && shipped.is_file() {
+        given = &shipped;
+    }
     let own = training::recipe_file(given);
     // The recipe in a run's folder, named by itself, is that run's.
     let of_run = given
@@ -100,7 +105,7 @@ fn places(options: &arguments::Train) -> Result<(PathBuf, PathBuf), Stop> {
         return Err(Stop::bad_input(
             &given.display().to_string(),
             "there is no such file or folder",
-            "Name a recipe, or the folder of a run",
+            "Name a recipe, one that comes with Smalti (such as collapse), or the folder of a run",
         ));
     }
     match (&options.out, given.is_dir()) {

@@ -5,7 +5,8 @@ use smalti_engine::token_files::{self, from_arrays::Wanted};
 use smalti_tests::tiny::{residual_model, write_png};
 use smalti_tests::{fixture, load_tensors};
 
-use super::{Desk, RECIPE, run};
+use super::training::RECIPE;
+use super::{Desk, run};
 
 /// A residual tokenizer of three levels with a book each, and some pictures.
 fn residual_desk() -> Desk {

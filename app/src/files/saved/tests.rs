@@ -181,7 +181,7 @@ fn what_was_opened_and_switched_off_elsewhere_comes_back() {
     for name in ["hat.png", "cat.png"] {
         images::save_png(&picture(), &at(name)).unwrap();
     }
-    std::fs::write(at("own.safetensors"), "weights").unwrap();
+    disk::write_whole(&at("own.safetensors"), b"weights").unwrap();
     let file = |name: &str| ImageRef::file(at(name));
     let own = ModelRef::File {
         path: at("own.safetensors").into(),
