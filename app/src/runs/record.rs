@@ -226,7 +226,6 @@ impl Record {
         let refused = self.refused.take();
         self.forget_after(self.saved);
         self.refused = refused;
-        self.history.show();
     }
 
     fn past(&self) -> Past {

@@ -25,7 +25,7 @@ use crate::ctx::{SET_IMAGES, ViewCtx};
 use crate::document::{AppCommand, Slot};
 use crate::gpu::heatmap::Appearances;
 use crate::look::theme::space;
-use crate::look::words::grouped;
+use crate::look::words::{counted, grouped};
 use crate::runs::Rows;
 use crate::widgets::rows::{About, RowsPane, key_ui};
 
@@ -168,11 +168,8 @@ fn skipped_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, ordered: &Ordered) {
     if ordered.skipped.is_empty() {
         return;
     }
-    let (count, noun) = match ordered.skipped.len() {
-        1 => (1, "image"),
-        count => (count, "images"),
-    };
-    let text = RichText::new(format!("{count} {noun} could not be read"));
+    let images = counted(ordered.skipped.len(), "image");
+    let text = RichText::new(format!("{images} could not be read"));
     let label = ui.label(text.font(ctx.theme.small()).color(ctx.theme.colors.danger));
     label.on_hover_ui(|ui| {
         for why in ordered.skipped.iter().take(8) {
@@ -299,17 +296,16 @@ impl CodebookView {
                 Ok(last_of(ctx.ask_soon(place, &question), &question))
             }
             Over::Set => {
-                let images = match ctx.set_sample(self.most_images(ctx)) {
+                match ctx.set_sample(SET_IMAGES) {
                     Reply::Ready(images) if images.is_empty() => {
                         return Err("There are no images in this set: open another one in Dataset");
                     }
-                    Reply::Ready(images) => images,
+                    Reply::Ready(_) => {}
                     Reply::Working { progress, .. } => {
                         return Ok(Reply::Working { progress, last: None });
                     }
                     Reply::Failed(problem) => return Ok(Reply::Failed(problem)),
-                };
-                drop(images);
+                }
                 let counts = self.use_over(ctx);
                 // By itself, so that another order does not count anew.
                 if self.counts_whole(ctx) {
@@ -467,7 +463,7 @@ impl CodebookView {
             }
             self.use_of_file(ctx, file)
         } else {
-            match ctx.set_sample(self.most_images(ctx)) {
+            match ctx.set_sample(SET_IMAGES) {
                 Reply::Ready(images) if images.is_empty() => return,
                 Reply::Ready(_) => self.use_over(ctx),
                 Reply::Working { .. } | Reply::Failed(_) => return,
