@@ -215,13 +215,17 @@ impl ViewCtx<'_> {
     }
 
     /// What a file that is taken away says of itself: what it shows, of which image, by which tokenizer.
-    pub fn words_of(&self, what: &str) -> Vec<(String, String)> {
+    /// `by` is the tokenizer, where `what` does not name it: the first one, with what was done by hand.
+    pub fn words_of(&self, what: &str, by: Option<&ModelRef>) -> Vec<(String, String)> {
         let document = self.document;
-        let mut about = format!("{what}; tokenizer {}", document.model.label());
-        if !document.edits.is_empty() {
+        let mut about = what.to_owned();
+        if let Some(model) = by {
+            about = format!("{about}; tokenizer {}", model.label());
+        }
+        if by.is_some() && !document.edits.is_empty() {
             about = format!("{about}; {}", counted(document.edits.len(), "forced cell"));
         }
-        if !document.switched_off.is_empty() {
+        if by.is_some() && !document.switched_off.is_empty() {
             about = format!("{about}; without {}", counted(document.switched_off.len(), "code"));
         }
         let mut words = vec![

@@ -94,8 +94,8 @@ fn listen_for_ctrl_c(cancel: &Arc<AtomicBool>) {
     }
 }
 
+/// Somebody does not want to wait for what is being saved.
 #[cfg(unix)]
-#[expect(clippy::exit, reason = "somebody does not want to wait for what is being saved")]
 fn end_at_once() {
-    std::process::exit(i32::from(CANCELLED));
+    signal_hook::low_level::exit(i32::from(CANCELLED));
 }

@@ -99,6 +99,9 @@ fn places(options: &arguments::Train, assets: &Path) -> Result<(PathBuf, PathBuf
         .parent()
         .filter(|run| given.file_name() == own.file_name() && run.join(CHECKPOINT).is_file());
     if let (None, Some(run)) = (&options.out, of_run) {
+        // A file that is named alone lies here.
+        let here = Path::new(".");
+        let run = if run.as_os_str().is_empty() { here } else { run };
         return Ok((given.clone(), run.to_owned()));
     }
     if !given.exists() {

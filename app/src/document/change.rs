@@ -69,6 +69,7 @@ impl Document {
     fn leave_tokenizer_for(&mut self, model: &ModelRef) {
         let mut kept = self.off_elsewhere.to_vec();
         let off = std::mem::take(&mut self.switched_off);
+        kept.retain(|(known, _)| *known != self.model);
         if !off.is_empty() {
             kept.push((self.model.clone(), off));
         }

@@ -43,6 +43,8 @@ struct Shown<'a> {
     /// The values of a map, one a pixel.
     values: Option<Arc<[f32]>>,
     texture: egui::TextureHandle,
+    /// The tokenizer, where the caption does not name it.
+    by: String,
     name: &'a str,
     left: String,
     right: Under,
@@ -96,11 +98,14 @@ impl Shown<'_> {
         };
         let about = match &self.right {
             Under::Figures(figures) => format!("{}, {figures}", self.left),
-            Under::Scale(scale) => format!("{}, {} to {}", self.left, scale.ends[0], scale.ends[1]),
+            Under::Scale(scale) => {
+                format!("{} of {}, {} to {}", self.left, self.by, scale.ends[0], scale.ends[1])
+            }
         };
         let exported = Exported {
             name: &self.name.to_lowercase(),
             about: &about,
+            by: None,
             picture: &picture,
             numbers: self.values.is_some().then_some(&numbers),
         };
@@ -284,6 +289,7 @@ fn original(ctx: &ViewCtx<'_>, encoded: &Encoded) -> Shown<'static> {
         values: None,
         texture: ctx.textures.picture(picture, Sampling::Pixels),
         name: "Original",
+        by: String::new(),
         left: if is_given { "what the tokens decode to" } else { "original" }.to_owned(),
         right: Under::Figures(format!("{}×{}", picture.width(), picture.height())),
     }
@@ -307,6 +313,7 @@ fn side_of(
             name: "Reconstruction",
             // Pictures of different sizes are drawn alike large.
             left: if is_own_size { name.to_owned() } else { format!("{name} {w}×{h}") },
+            by: String::new(),
             right: Under::Figures(compared_figures(compared)),
         },
         Shown {
@@ -315,6 +322,7 @@ fn side_of(
             texture: difference(ctx, compared, kind, scale),
             name: "Difference",
             left: format!("difference, {}", kind.label()),
+            by: name.to_owned(),
             right: Under::Scale(scale),
         },
     ]

@@ -160,7 +160,13 @@ pub(super) fn is_spatial(ctx: &ViewCtx<'_>, encoded: &Encoded) -> bool {
 fn decoded_menu(ctx: &ViewCtx<'_>, pane: &Pane, (compared, now): (&Arc<Compared>, &Tokens)) {
     let about = format!("{}, {}", what_is_decoded(ctx, now), figures_of(compared));
     let picture = || Some(compared.reconstruction.clone());
-    let exported = Exported { name: "decoded", about: &about, picture: &picture, numbers: None };
+    let exported = Exported {
+        name: "decoded",
+        about: &about,
+        by: Some(&ctx.document.model),
+        picture: &picture,
+        numbers: None,
+    };
     exported.menu(&pane.response, ctx);
 }
 

@@ -2,9 +2,10 @@
 
 use egui::{Color32, Response};
 use smalti_engine::images::Picture;
+use smalti_engine::questions::ModelRef;
 
 use crate::ctx::ViewCtx;
-use crate::document::{AppCommand, PictureFile};
+use crate::document::{AppCommand, Notice, PictureFile};
 
 /// How many times larger a picture can be saved than it is.
 const TIMES: [u32; 3] = [1, 2, 4];
@@ -15,6 +16,8 @@ pub struct Exported<'a> {
     pub name: &'a str,
     /// What it is, beside the image and the tokenizer.
     pub about: &'a str,
+    /// The tokenizer, where `about` does not name it.
+    pub by: Option<&'a ModelRef>,
     /// The picture, made when it is wanted.
     pub picture: &'a dyn Fn() -> Option<Picture>,
     /// Its numbers as CSV, if it is drawn from numbers.
@@ -39,11 +42,15 @@ impl Exported<'_> {
             }
             for times in TIMES {
                 if ui.button(format!("Save as PNG, {times}×…")).clicked() {
-                    let picture = (self.picture)().and_then(|it| it.enlarged(times).ok());
-                    if let Some(picture) = picture {
-                        let (name, words) = (ctx.export_name(self.name), ctx.words_of(self.about));
-                        let file = PictureFile { name, picture, words };
-                        ctx.send(AppCommand::ExportPng(Box::new(file)));
+                    match (self.picture)().map(|picture| picture.enlarged(times)) {
+                        Some(Ok(picture)) => {
+                            let name = ctx.export_name(self.name);
+                            let words = ctx.words_of(self.about, self.by);
+                            let file = PictureFile { name, picture, words };
+                            ctx.send(AppCommand::ExportPng(Box::new(file)));
+                        }
+                        Some(Err(error)) => ctx.send(Notice::from(error.problem())),
+                        None => {}
                     }
                     ui.close();
                 }

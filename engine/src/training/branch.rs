@@ -41,8 +41,9 @@ pub fn branch(from: &Path, step: Option<u64>, (to, recipe): (&Path, &Recipe)) ->
     let logs = [MetricsFile::NAME, counts_file::NAME].map(|name| (from.join(name), to.join(name)));
     // Its own, if it has another one, is written when it starts.
     let recipes = (recipe_file(from), recipe_file(to));
+    let recipes_to = recipes.1.clone();
     for (old, new) in logs.into_iter().chain([recipes]) {
-        if old.is_file() {
+        if old.is_file() && !(new == recipes_to && new.exists()) {
             std::fs::copy(&old, &new).map_err(|source| EngineError::io(&new, source))?;
         }
     }

@@ -18,14 +18,17 @@ pub fn recipe_file(folder: &Path) -> PathBuf {
 }
 
 /// Writes the recipe of a run to its folder; `beside` is where its relative paths start. One that is there and
-/// says the same stays as a person wrote it, and so does the one that the run is started by.
+/// says the same stays as a person wrote it; another one is put aside.
 pub(super) fn keep_recipe(folder: &Path, recipe: &Recipe, beside: &Path) -> Result<()> {
     let own = recipe_file(folder);
     let is_same = |known: Recipe| known.resolved(folder) == recipe.resolved(beside);
-    let is_here =
-        || matches!((folder.canonicalize(), beside.canonicalize()), (Ok(a), Ok(b)) if a == b);
-    if own.is_file() && (is_here() || Recipe::read(&own).is_ok_and(is_same)) {
-        return Ok(());
+
+    if own.is_file() {
+        if Recipe::read(&own).is_ok_and(is_same) {
+            return Ok(());
+        }
+        let aside = own.with_extension("before.ron");
+        std::fs::rename(&own, &aside).map_err(|source| EngineError::io(&own, source))?;
     }
     let settings = ron::ser::PrettyConfig::new().struct_names(false).compact_arrays(true);
     let text = ron::ser::to_string_pretty(&recipe.resolved(beside), settings)

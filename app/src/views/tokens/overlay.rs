@@ -76,8 +76,13 @@ pub(super) fn menu(
         lines_of((0..sheet.rows * sheet.columns).map(code), sheet.columns)
     };
     let about = format!("tokens, {}", ctx.document.looks.color_by.label());
-    let exported =
-        Exported { name: "tokens", about: &about, picture: &picture, numbers: Some(&numbers) };
+    let exported = Exported {
+        name: "tokens",
+        about: &about,
+        by: Some(&ctx.document.model),
+        picture: &picture,
+        numbers: Some(&numbers),
+    };
     exported.menu(&pane.response, ctx);
 }
 
