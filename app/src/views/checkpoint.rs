@@ -5,19 +5,20 @@ use std::sync::Arc;
 
 use egui::{Color32, Rect, RichText, Sense, Stroke, StrokeKind, pos2, vec2};
 use smalti_engine::questions::{
-    CodeUse, CodebookLook, InspectModel, Inspection, LookAtCodebook, ModelRef, Sample, Scope,
-    Subject,
+    CodeUse, CodebookLook, InspectModel, Inspection, LookAtCodebook, ModelRef, Reconstruct, Sample,
+    Scope, Subject,
 };
 use smalti_engine::session::Reply;
 use smalti_engine::tokens::Code;
 
 use super::view::View;
-use crate::ctx::ViewCtx;
+use crate::ctx::{ViewCtx, subject_name};
 use crate::document::{AppCommand, Open, Slot};
 use crate::look::textures::{Sampling, Source};
 use crate::look::theme::space;
-use crate::look::words::grouped;
+use crate::look::words::{counted, grouped};
 use crate::widgets::states;
+use crate::widgets::tokenizer_card::{self, Known};
 
 /// Rows of the list that are made in a frame are those that are seen; this is their height.
 const ROW: f32 = 18.0;
@@ -74,6 +75,30 @@ fn looked_at(ctx: &ViewCtx<'_>) -> (ModelRef, bool) {
     }
 }
 
+/// Its tokens of what is worked on, and how near to it they decode.
+fn here(ctx: &ViewCtx<'_>) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
+    let encoded = ctx.encoded(Slot::A);
+    let Some(encoded) = encoded.as_ref().and_then(Reply::best) else { return lines };
+    let name = subject_name(ctx.document, ctx.session).unwrap_or_else(|| "the image".to_owned());
+    let (layout, count) = (encoded.tokens.words().replace(" x ", "×"), encoded.tokens.len());
+    let mut tokens = format!("{} tokens, {layout}, of {name}", grouped(count as u64));
+    if ctx.document.image().is_some() {
+        let (width, height) = (encoded.picture.width(), encoded.picture.height());
+        tokens = format!("{tokens} at {width}×{height} pixels");
+    }
+    lines.push(("here", tokens));
+    if let Some(question) = ctx.encode_question(Slot::A)
+        && let Reply::Ready(compared) = ctx.ask_soon("card quality", &Reconstruct(question))
+        && compared.psnr.is_finite()
+    {
+        let (psnr, ssim, rate) = (compared.psnr, compared.ssim, compared.bits_per_pixel);
+        let figures = format!("PSNR {psnr:.1} dB, SSIM {ssim:.2}, {rate:.2} bpp");
+        lines.push(("measured", format!("{figures}, of {name} alone, without edits")));
+    }
+    lines
+}
+
 fn head_ui(
     ui: &mut egui::Ui,
     ctx: &ViewCtx<'_>,
@@ -83,15 +108,27 @@ fn head_ui(
     let theme = ctx.theme;
     let about = &found.recognized;
     ui.horizontal_wrapped(|ui| {
-        ui.label(RichText::new(&about.family).font(theme.heading()));
+        ui.label(RichText::new(model.label()).font(theme.heading()));
         ui.label(theme.label(format!(
-            "{} · {} {} · {} numbers",
+            "{} · {} · {} · {} numbers in them",
+            about.family,
             about.container,
-            grouped(about.tensors as u64),
-            if about.tensors == 1 { "tensor" } else { "tensors" },
+            counted(about.tensors, "tensor"),
             grouped(about.parameters)
         )));
     });
+    if let Some(facts) = &about.facts {
+        let metadata = found.metadata.as_ref().unwrap_or(&serde_json::Value::Null);
+        let (family, bytes) = (about.family.as_str(), found.bytes);
+        let mut lines = Known { model, family, facts, metadata, bytes }.lines();
+        if is_own {
+            lines.extend(here(ctx));
+        }
+        let most = ui.available_height() * 0.5;
+        egui::ScrollArea::vertical().id_salt("card").max_height(most).show(ui, |ui| {
+            tokenizer_card::ui(ui, ctx, &lines);
+        });
+    }
     for problem in about.problems.iter().take(4) {
         ui.label(RichText::new(problem).font(theme.small()).color(theme.colors.danger));
     }
@@ -184,7 +221,7 @@ impl CheckpointView {
         );
     }
 
-    /// The candidate that is looked at: the picked one of this file, or the likeliest.
+    /// The candidate that is looked at: the selected one of this file, or the likeliest.
     fn picked_name(&self, found: &Arc<Inspection>, model: &ModelRef) -> Option<String> {
         let picked = self.picked.as_ref().filter(|(of, _)| of == model).map(|(_, name)| name);
         let is_there = |name: &&String| found.candidates.iter().any(|c| c.tensor == **name);
@@ -230,7 +267,7 @@ fn figures_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: &Arc<CodebookLook>, na
     let of_all = if look.all_looked_at { "" } else { " (of a sample)" };
     let mut lines = vec![
         format!("{} codes of {} numbers", grouped(look.size as u64), look.dim),
-        format!("length {shortest:.3} to {longest:.3}, half of them below {middle:.3}"),
+        format!("length of a code {shortest:.3} to {longest:.3}, half of them below {middle:.3}"),
         format!(
             "{} bit by bit, {} nearly the same{of_all}",
             match twins {
@@ -260,7 +297,7 @@ fn figures_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: &Arc<CodebookLook>, na
             let s = &used.statistics;
             let several = given.tokens.parts().iter().any(|part| part.book() > 0);
             lines.push(format!(
-                "{}{} uses {} of them in {} tokens, perplexity {:.1}",
+                "{}{} uses {} of them in {} tokens, perplexity {:.1} codes",
                 given.name,
                 if several { " (its first book)" } else { "" },
                 grouped(u64::from(s.used)),
@@ -319,13 +356,18 @@ fn codes_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: &Arc<CodebookLook>, is_o
     let near = look.neighbors.iter().find(|(of, ..)| *of == code as u32);
     let near = near.map_or(String::new(), |(_, other, d)| format!("\nnearest {other}, at {d:.3}"));
     let counts = look.usage.as_ref().and_then(|(_, usage)| usage.get(code));
-    let count = counts.map_or(String::new(), |count| format!("\nused {count:.1}"));
+    let count =
+        counts.map_or(String::new(), |count| format!("\nused {count:.1} times in training"));
     response.on_hover_text_at_pointer(format!("code {code}\nlength {norm:.3}{near}{count}"));
 }
 
 /// Lengths, distances to the nearest code and use, each as sorted bars from the largest down.
 fn curves_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: &Arc<CodebookLook>) {
-    let titles = ["lengths", "distances to the nearest code", "use at the end of training"];
+    let titles = [
+        "lengths of the codes",
+        "distances to the nearest code",
+        "uses of the codes at the end of training",
+    ];
     for (what, values) in titles.into_iter().zip(&look.sorted) {
         let Some(highest) = values.first().copied().filter(|highest| *highest > 0.0) else {
             continue;

@@ -9,5 +9,6 @@ pub mod rows;
 pub mod scale;
 mod severity;
 pub mod states;
+pub mod tokenizer_card;
 
 pub use severity::severity_color;
