@@ -11,8 +11,8 @@ use smalti_engine::Problem;
 use smalti_engine::images::Picture;
 use smalti_engine::questions::{
     Appearance, CodeAppearance, CodeUse, Compared, Comparison, Encode, Encoded, ImageRef,
-    LoadImage, ModelFacts, ModelInfo, ModelRef, PastedPicture, Reconstruct, SetSample, Subject,
-    Used,
+    LoadImage, ModelFacts, ModelInfo, ModelRef, PastedPicture, Reconstruct, Sample, Scope,
+    SetSample, Subject, Used,
 };
 use smalti_engine::session::{Lane, Question, Reply, RunId, RunView, Session};
 use smalti_engine::tokens::{Cell, Code, Part, Tokens};
@@ -23,8 +23,10 @@ use crate::look::theme::Theme;
 use crate::look::words::{counted, name};
 use crate::runs::{Records, Told};
 
-/// Images of a set that views count over.
+/// Images of a set that views count over, unless all are wanted.
 pub const SET_IMAGES: u64 = 64;
+/// Most images of a set that can be counted over; of a larger set as many, spread.
+pub const MOST_IMAGES: u64 = 100_000;
 
 /// What is under the pointer, shared by all views: one sets it, all light it up in the next frame.
 #[derive(Debug, Default)]
@@ -201,6 +203,17 @@ impl ViewCtx<'_> {
         reply.last_for(|asked: &SetSample| *asked == question)
     }
 
+    /// How often codes occur in the document's set, the same in all views: over the sample, or over all of it
+    /// where that is wanted.
+    pub fn use_in_set(&self, scope: Scope) -> CodeUse {
+        let (model, size) = (self.document.model.clone(), self.document.size);
+        let most = if self.document.looks.whole_set { MOST_IMAGES } else { SET_IMAGES };
+        let sample = SetSample { source: self.document.source.clone(), most };
+        let sample = Sample::Set { model, sample, size };
+        // The rows below the codebook's cells are the same answer.
+        CodeUse { sample, scope, by_image: true }
+    }
+
     /// As [`ViewCtx::ask`], for what can wait: thumbnails, neighbors.
     pub fn ask_soon<Q: Question>(&self, place: impl Hash, question: &Q) -> Reply<Q::Answer> {
         self.session.ask_at(place_number(&place), Lane::Soon, question)
@@ -313,7 +326,7 @@ impl ViewCtx<'_> {
         reply.last_for(|asked: &CodeUse| asked.scope == question.scope)
     }
 
-    /// Whether the tokens can hold a code that was typed; if not, says so.
+    /// Whether the tokens can hold a code that was typed, and may; if not, says so.
     pub(crate) fn has_code(&self, book: u16, code: u32) -> bool {
         // Given tokens can be of another codebook than the tokenizer's.
         let encoded = self.encoded(Slot::A);
@@ -324,7 +337,12 @@ impl ViewCtx<'_> {
         let of_model = || Some((self.known()?.facts.book(book).size, true));
         let Some((size, is_models)) = own.or_else(of_model).filter(|(size, _)| code >= *size)
         else {
-            return true;
+            let is_off = self.document.switched_off.contains(&Code { book, number: code });
+            if is_off {
+                let hint = "Switch it on first: until then the nearest other code stands for it";
+                self.send(Notice::warning(format!("Code {code} is switched off"), hint));
+            }
+            return !is_off;
         };
         let whose = if is_models { self.document.model.label() } else { "these tokens".into() };
         let hint = format!("The codes of {whose} are 0 to {}", size - 1);
@@ -423,11 +441,9 @@ impl ViewCtx<'_> {
         })
     }
 
-    /// The part of some tokens that is looked at, with its number: the picked one, or else the last,
-    /// which is the finest.
+    /// The part of some tokens that is looked at, with its number; see [`Document::part_number`].
     pub fn part<'t>(&self, tokens: &'t Tokens) -> (usize, &'t Part) {
-        let last = tokens.parts().len() - 1;
-        let number = self.document.selection.part.map_or(last, usize::from).min(last);
+        let number = self.document.part_number(tokens);
         (number, &tokens.parts()[number])
     }
 }

@@ -12,7 +12,8 @@ use super::work::{Work, WorkOn};
 
 impl Document {
     /// The document after a command. Commands that are not about the document leave it as it is;
-    /// [`Edit::ReplaceCode`] needs the encoded grid and is resolved before it comes here.
+    /// [`Edit::ReplaceCode`] and [`Edit::SelectAllCells`] need the encoded grid and are resolved before they
+    /// come here.
     #[must_use]
     pub fn after(&self, command: &Command) -> Self {
         let mut next = self.clone();
@@ -34,7 +35,11 @@ impl Document {
             Open::Tokens(given) => {
                 self.work_with(|d| d.subject = Some(Subject::Tokens(given.clone())));
             }
-            Open::Source(source) => self.source = source.clone(),
+            Open::Source(source) => {
+                // To count all of one says nothing of another, which may have millions.
+                self.looks.whole_set &= self.source == *source;
+                self.source = source.clone();
+            }
             Open::Model(Slot::A, model) => {
                 self.opened.note_model(model);
                 if self.model != *model {
@@ -106,7 +111,17 @@ impl Document {
     fn edit(&mut self, edit: &Edit) {
         match edit {
             Edit::SelectCells(cells) => self.selection.cells = Arc::clone(cells),
-            Edit::SelectCode(code) => self.selection.code = *code,
+            Edit::Deselect => {
+                self.selection.cells = Arc::default();
+                self.selection.select_code(None);
+            }
+            Edit::SelectCode(code) => self.selection.select_code(*code),
+            Edit::SelectCodes(code, codes) => {
+                self.selection.select_code(Some(*code));
+                if codes.len() > 1 {
+                    self.selection.codes = Arc::clone(codes);
+                }
+            }
             Edit::SelectPart(part) => {
                 // Cells of a part that is out of sight would be forced unseen.
                 self.selection.cells = Arc::default();
@@ -141,22 +156,24 @@ impl Document {
                     }
                 }
             }
-            Edit::ClearEdits => {
+            Edit::ReleaseAll => {
                 let locks = Arc::clone(&self.locks);
                 Arc::make_mut(&mut self.edits).retain(|cell, _| locks.contains(cell));
             }
-            Edit::SwitchCode { code, on } => {
+            Edit::SwitchCodes { codes, on } => {
                 let off = Arc::make_mut(&mut self.switched_off);
                 if *on {
-                    off.remove(code);
+                    off.retain(|code| !codes.contains(code));
                 } else {
-                    off.insert(*code);
+                    off.extend(codes.iter().copied());
                 }
             }
+            Edit::SwitchAllOn => self.switched_off = Arc::default(),
             Edit::KeepVariation => self.keep_variation(),
             Edit::UseVariation(number) => self.use_variation(*number),
             Edit::DropVariation(number) => self.drop_variation(*number),
-            Edit::ReplaceCode { .. } | Edit::Undo | Edit::Redo => {}
+            // With the tokens looked at, these become others.
+            Edit::ReplaceCode { .. } | Edit::SelectAllCells | Edit::Undo | Edit::Redo => {}
         }
     }
 
@@ -171,6 +188,7 @@ impl Document {
                 let locked = self.locks.intersection(cells);
                 locked.filter(|cell| self.edits.contains_key(cell)).count()
             }
+            Edit::ReleaseAll => self.locked_edits(),
             _ => 0,
         }
     }
@@ -211,15 +229,17 @@ impl Document {
         // What was done there since, out of sight, becomes a variation of its own rather than being lost.
         let now = self.work_on();
         let is_kept = |v: &super::variations::Variation| {
-            let is_same = v.work == self.work() && v.off == self.switched_off;
-            is_same && Some(&v.on) == now.as_ref()
+            v.is_of(&self.work(), &self.switched_off) && Some(&v.on) == now.as_ref()
         };
         let has_work = !(self.work().is_empty() && self.switched_off.is_empty());
         if now != before && has_work && !self.variations.all().iter().any(is_kept) {
             self.keep_variation();
         }
         (self.edits, self.locks) = (variation.work.edits, variation.work.locks);
-        self.switched_off = variation.off;
+        // Of one that was kept before this was, nobody knows which codes were off: they stay as they are.
+        if let Some(off) = variation.off {
+            self.switched_off = off;
+        }
         self.variations = self.variations.based_on(number);
     }
 
@@ -236,6 +256,7 @@ impl Document {
             Look::Compare(mode) => looks.compare = mode,
             Look::Difference(kind) => looks.difference = kind,
             Look::ShowIds(show) => looks.show_ids = show,
+            Look::WholeSet(whole) => looks.whole_set = whole,
         }
     }
 }

@@ -63,15 +63,21 @@ pub enum Open {
     CloseModel(ModelRef),
 }
 
-/// Changes tokens, codes or what is picked.
+/// Changes tokens, codes or what is selected.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Edit {
-    /// Picks cells; the empty set picks none.
+    /// Selects cells; the empty set selects none.
     SelectCells(Arc<BTreeSet<Cell>>),
+    /// Selects all cells of the part that is looked at. Needs the tokens.
+    SelectAllCells,
+    /// Selects nothing: no cells, no codes.
+    Deselect,
     /// Looks at a part: a scale, a level; `None`: at the last one.
     SelectPart(Option<u16>),
-    /// Picks a code.
+    /// Selects a code alone.
     SelectCode(Option<Code>),
+    /// Selects several codes, of which the first is looked at.
+    SelectCodes(Code, Arc<BTreeSet<Code>>),
     /// Pins a code, or takes its pin away.
     PinCode(Code),
     /// Forces a code at cells. Locked cells stay.
@@ -83,7 +89,7 @@ pub enum Edit {
     },
     /// Forces several codes, such as a pasted region. Locked cells stay.
     ForceTokens(Arc<[(Cell, u32)]>),
-    /// Gives cells back to the tokenizer. Locked cells stay.
+    /// Releases forced cells: they have the tokenizer's code again. Locked cells stay.
     ReleaseCells(Arc<BTreeSet<Cell>>),
     /// Locks or unlocks cells.
     LockCells {
@@ -92,8 +98,8 @@ pub enum Edit {
         /// Locked or not.
         locked: bool,
     },
-    /// Gives all cells back to the tokenizer. Locked cells stay.
-    ClearEdits,
+    /// Releases all forced cells. Locked cells stay.
+    ReleaseAll,
     /// Replaces a code by another wherever it stands in the image.
     ReplaceCode {
         /// The code that goes.
@@ -101,13 +107,15 @@ pub enum Edit {
         /// The number of the code of the same book that comes.
         to: u32,
     },
-    /// Switches a code off or on.
-    SwitchCode {
-        /// Which code.
-        code: Code,
-        /// May it be used?
+    /// Switches codes off or on.
+    SwitchCodes {
+        /// Which codes.
+        codes: Arc<BTreeSet<Code>>,
+        /// May they be used?
         on: bool,
     },
+    /// Switches all codes of the tokenizer on.
+    SwitchAllOn,
     /// Keeps the work as it is as a variation.
     KeepVariation,
     /// Goes back to a variation.
@@ -133,6 +141,8 @@ pub enum Look {
     Difference(DifferenceKind),
     /// Whether codes' numbers are written.
     ShowIds(bool),
+    /// Whether all images of the set are counted.
+    WholeSet(bool),
 }
 
 /// Changes what is where in the window.
@@ -239,7 +249,7 @@ pub enum AppCommand {
 pub enum Command {
     /// Opens something.
     Open(Open),
-    /// Changes tokens, codes or what is picked.
+    /// Changes tokens, codes or what is selected.
     Edit(Edit),
     /// Changes how things are looked at.
     Look(Look),
@@ -249,6 +259,13 @@ pub enum Command {
     Job(JobCommand),
     /// Concerns the program as a whole.
     App(AppCommand),
+}
+
+impl Edit {
+    /// Switches one code off or on.
+    pub fn switch(code: Code, on: bool) -> Self {
+        Self::SwitchCodes { codes: Arc::new([code].into()), on }
+    }
 }
 
 macro_rules! into_command {

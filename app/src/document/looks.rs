@@ -97,6 +97,8 @@ pub struct Looks {
     pub difference: DifferenceKind,
     /// Whether the codes' numbers are written into cells that are large enough.
     pub show_ids: bool,
+    /// Whether figures of the set are counted over all of its images, not over a sample: the same in all views.
+    pub whole_set: bool,
 }
 
 impl Default for Looks {
@@ -107,6 +109,7 @@ impl Default for Looks {
             compare: CompareMode::default(),
             difference: DifferenceKind::default(),
             show_ids: true,
+            whole_set: false,
         }
     }
 }

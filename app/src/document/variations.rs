@@ -19,8 +19,16 @@ pub struct Variation {
     pub on: WorkOn,
     /// What was done.
     pub work: Work,
-    /// The tokenizer's codes that were switched off.
-    pub off: Arc<BTreeSet<Code>>,
+    /// The tokenizer's codes that were switched off; `None` where that is not known, in documents of before
+    /// it was kept.
+    pub off: Option<Arc<BTreeSet<Code>>>,
+}
+
+impl Variation {
+    /// Whether it is this work without these codes, as far as it is known.
+    pub fn is_of(&self, work: &Work, off: &Arc<BTreeSet<Code>>) -> bool {
+        self.work == *work && self.off.as_ref().is_none_or(|known| known == off)
+    }
 }
 
 /// All variations of a document, each after its parent, and the one that is worked on from.
@@ -83,7 +91,7 @@ impl Variations {
             .find(|name| is_free(name));
         let name = name.unwrap_or_default().into();
         let mut all = self.all.to_vec();
-        all.push(Variation { name, parent, on, work, off });
+        all.push(Variation { name, parent, on, work, off: Some(off) });
         Self { from: Some(all.len() - 1), all: all.into() }
     }
 

@@ -143,8 +143,9 @@ struct KeptVariation {
     name: String,
     parent: Option<usize>,
     kept: KeptWork,
-    #[serde(default)]
-    off: Vec<Code>,
+    /// Missing in documents of before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    off: Option<Vec<Code>>,
 }
 
 impl From<&Work> for WorkText {
@@ -199,7 +200,7 @@ pub fn write(saved: &Saved, carried: &Carried<'_>) -> Result<Written> {
         name: v.name.to_string(),
         parent: v.parent,
         kept: work_text(&v.on, &v.work),
-        off: v.off.iter().copied().collect(),
+        off: v.off.as_ref().map(|off| off.iter().copied().collect()),
     };
     let variations = document.variations.all().iter().map(variation).collect();
     let text = Text {
@@ -304,23 +305,25 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Saved> {
     for KeptWork { on, size, model, work } in text.kept {
         // A picture that was overwritten since stays another subject than what is there now.
         let Some(subject) = subjects.read(on).map_err(bad)? else { continue };
-        let mut on = WorkOn::new(subject, size, restamped_model(model.clone()));
-        if Some(&on) == now.as_ref() || kept.iter().any(|(other, _)| *other == on) {
-            // So does the network before it was trained on.
-            on.model = model;
-        }
-        if Some(&on) != now.as_ref() && kept.iter().all(|(other, _)| *other != on) {
-            kept.push((on, work.into()));
-        }
+        kept.push((WorkOn::new(subject, size, model), work.into()));
     }
+    let kept = each_in_its_place(kept, now.as_ref(), |on| {
+        let model = restamped_model(on.model.clone());
+        WorkOn { model, ..on.clone() }
+    });
+    let off_elsewhere = text.off_elsewhere.into_iter();
+    let off_elsewhere: Vec<_> =
+        off_elsewhere.map(|(of, off)| (of, Arc::new(off.into_iter().collect()))).collect();
+    let off_elsewhere =
+        each_in_its_place(off_elsewhere, Some(&model), |of| restamped_model(of.clone()));
     let mut variations = Vec::new();
     for KeptVariation { name, parent, kept, off } in text.variations {
         // One without its subject keeps its number, to which others refer.
         let subject = subjects.read(kept.on).map_err(bad)?.or_else(|| subject.clone());
         let Some(subject) = subject else { continue };
         let on = WorkOn::new(subject, kept.size, restamped_model(kept.model));
-        let (name, work, off) =
-            (name.into(), kept.work.into(), Arc::new(off.into_iter().collect()));
+        let off = off.map(|off| Arc::new(off.into_iter().collect()));
+        let (name, work) = (name.into(), kept.work.into());
         variations.push(Variation { name, parent, on, work, off });
     }
     let document = Document {
@@ -340,11 +343,7 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Saved> {
         },
         runs: text.runs,
         switched_off: Arc::new(text.switched_off.into_iter().collect()),
-        off_elsewhere: text
-            .off_elsewhere
-            .into_iter()
-            .map(|(model, off)| (restamped_model(model), Arc::new(off.into_iter().collect())))
-            .collect(),
+        off_elsewhere: off_elsewhere.into(),
         selection: text.selection,
         looks: text.looks,
     }
@@ -388,6 +387,26 @@ fn upgrade_1(text: &mut Value) {
     text["switched_off"] =
         off.iter().map(|number| json!({ "book": 0, "number": number })).collect();
     text["version"] = json!(2);
+}
+
+/// What belongs to tokenizers, with the versions that their files have now. Where a file was written over, what
+/// was done by the network before stays with that one if the new one has something of its own (`taken` does).
+fn each_in_its_place<K: PartialEq + Clone, V>(
+    entries: Vec<(K, V)>,
+    taken: Option<&K>,
+    now: impl Fn(&K) -> K,
+) -> Vec<(K, V)> {
+    let wanted: Vec<K> = entries.iter().map(|(key, _)| now(key)).collect();
+    let mut places: Vec<Option<K>> = vec![None; entries.len()];
+    let is_as_it_is = |at: &usize| wanted[*at] == entries[*at].0;
+    let (first, then): (Vec<usize>, Vec<usize>) = (0..entries.len()).partition(is_as_it_is);
+    for at in first.into_iter().chain(then) {
+        let is_free =
+            |key: &&K| taken != Some(*key) && places.iter().flatten().all(|other| other != *key);
+        places[at] = [&wanted[at], &entries[at].0].into_iter().find(is_free).cloned();
+    }
+    let placed = entries.into_iter().zip(places);
+    placed.filter_map(|((_, value), place)| Some((place?, value))).collect()
 }
 
 fn restamped_model(model: ModelRef) -> ModelRef {

@@ -73,8 +73,10 @@ pub fn all() -> Vec<Action> {
         action(E, "Undo", &[ctrl(Key::Z)], Edit::Undo),
         action(E, "Redo", &[ctrl(Key::Y), ctrl_shift(Key::Z)], Edit::Redo),
         first(action(E, "Paste", &[], App::Paste)),
-        first(action(E, "Give all cells back", &[], Edit::ClearEdits)),
-        action(E, "Pick no code", &[], Edit::SelectCode(None)),
+        first(action(E, "Select all cells", &[ctrl(Key::A)], Edit::SelectAllCells)),
+        action(E, "Deselect", &[], Edit::Deselect),
+        action(E, "Release all cells", &[], Edit::ReleaseAll),
+        action(E, "Switch all codes on", &[], Edit::SwitchAllOn),
         first(action(View, "Presentation", &[plain(Key::F5)], App::Presentation)),
         action(View, "Full screen", &[plain(Key::F11)], App::Fullscreen),
         action(Help, "Search…", &[ctrl(Key::P), ctrl(Key::K)], App::Palette),
@@ -111,8 +113,8 @@ pub fn pressed(ctx: &egui::Context, actions: &[Action]) -> Vec<Command> {
     let typing = ctx.text_edit_focused();
     let is_free = |keys: &KeyboardShortcut| {
         let is_function = matches!(keys.logical_key, Key::F1 | Key::F5 | Key::F11);
-        // A field takes its own typing back.
-        let is_fields = matches!(keys.logical_key, Key::Z | Key::Y);
+        // A field takes its own typing back, and selects its own text.
+        let is_fields = matches!(keys.logical_key, Key::A | Key::Z | Key::Y);
         !typing || (keys.modifiers.command && !is_fields) || is_function
     };
     let mut bindings: Vec<(KeyboardShortcut, Command)> = Vec::new();

@@ -163,7 +163,9 @@ fn keys_ui(ui: &mut Ui, theme: &Theme, actions: &[Action]) -> Option<Answer> {
     rows.extend(VIEWS.iter().filter_map(|view| {
         Some((key_name(ui.ctx(), view_key(view)?), format!("{} view", view.title)))
     }));
-    rows.push(("Esc".to_owned(), "Close, leave presentation, pick nothing".to_owned()));
+    rows.push(("Esc".to_owned(), "Close, leave presentation, deselect".to_owned()));
+    let of_grid = "In the grid: move, select, by cell, force, release";
+    rows.push(("Arrows, Shift, Space, Enter, Del".to_owned(), of_grid.to_owned()));
     rows.push(("Tab, arrows, Space".to_owned(), "Reach and press every control".to_owned()));
     // Two columns where there is room, so that all keys are seen at once.
     let screen = ui.ctx().content_rect();

@@ -1,7 +1,6 @@
 //! What commands do.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use egui::ViewportCommand;
 use smalti_engine::images::{WorkingSize, png_with_words};
@@ -29,11 +28,10 @@ impl Studio {
             Command::Edit(Edit::Undo) => self.history.undo(),
             Command::Edit(Edit::Redo) => self.history.redo(),
             Command::Edit(Edit::ReplaceCode { from, to }) => self.replace_code(from, to),
-            Command::Edit(Edit::ClearEdits) => self.clear_edits(ctx),
-            Command::Edit(edit) => {
-                let left = self.history.document().stopped_by_locks(&edit);
-                self.change(&edit.into(), ctx);
-                self.locked_stay(left);
+            Command::Edit(Edit::SelectAllCells) => self.select_all_cells(ctx),
+            Command::Edit(edit) => self.edit(&edit, ctx),
+            Command::Open(closed @ (Open::CloseImage(_) | Open::CloseModel(_))) => {
+                self.close(&closed, ctx);
             }
             Command::Open(Open::Path(path)) => self.open_path(path, Slot::A),
             Command::Open(Open::TokensAs(path, reading)) => {
@@ -237,7 +235,7 @@ impl Studio {
         self.theme.apply(ctx);
     }
 
-    /// Esc leaves, in this order: presentation, what is picked, toasts.
+    /// Esc leaves, in this order: presentation, what is selected, toasts.
     pub(super) fn leave(&mut self, ctx: &egui::Context) {
         let is_floating = self.desk.palette.is_some() || self.desk.dialog.is_some();
         if is_floating || egui::Popup::is_any_open(ctx) || ctx.text_edit_focused() {
@@ -254,8 +252,7 @@ impl Studio {
         if picked.cells.is_empty() && picked.code.is_none() {
             self.notices.dismiss();
         } else {
-            self.send(Edit::SelectCells(Arc::default()));
-            self.send(Edit::SelectCode(None));
+            self.send(Edit::Deselect);
         }
     }
 

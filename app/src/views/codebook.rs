@@ -12,25 +12,25 @@ use std::sync::Arc;
 
 use egui::RichText;
 use smalti_engine::questions::{
-    Among, CodeUse, CodebookOrder, Given, ModelRef, OrderBy, Ordered, Sample, SetSample,
-    SourceInfo, SourceRef, Subject, TokensOfFile, Used,
+    Among, CodeUse, CodebookOrder, Given, ModelRef, OrderBy, Ordered, Sample, SourceInfo, Subject,
+    TokensOfFile, Used,
 };
 use smalti_engine::session::{Last, Reply};
 use smalti_engine::tokens::Tokens;
 
 use self::cells::Cells;
 use self::run_rows::RunRows;
+use super::tokens::whose;
 use super::view::View;
-use crate::ctx::{SET_IMAGES, ViewCtx};
-use crate::document::{AppCommand, Slot};
+use crate::ctx::{MOST_IMAGES, SET_IMAGES, ViewCtx};
+use crate::document::{AppCommand, Edit, Look, Slot};
 use crate::gpu::heatmap::Appearances;
 use crate::look::theme::space;
 use crate::look::words::{counted, grouped};
 use crate::runs::Rows;
 use crate::widgets::rows::{About, RowsPane, key_ui};
+use crate::widgets::switches;
 
-/// Most images of a set that can be counted over; of a larger set as many, spread.
-const MOST_IMAGES: u64 = 100_000;
 /// How often it is said how far the counting is.
 const COUNTING: std::time::Duration = std::time::Duration::from_millis(400);
 /// Codes that can be put in order by hue; more are not decoded one by one.
@@ -59,8 +59,6 @@ pub(super) struct CodebookView {
     order: OrderBy,
     is_linear: bool,
     shows_patches: bool,
-    /// The set of which all images are counted, not only a sample.
-    whole: Option<SourceRef>,
     /// The last answer stays while another is worked out.
     last: Option<(u64, ModelRef, smalti_engine::questions::Scope, Arc<Ordered>)>,
     cells: Cells,
@@ -111,29 +109,38 @@ impl View for CodebookView {
         let line = ctx.theme.px(18.0) + space::S;
         // In a low view the cells come before the figures.
         if ui.available_height() > ctx.theme.px(FIGURES + LEAST_CELLS) + line {
-            figures::ui(ui, ctx, (&ordered, self.book(ctx)));
+            figures::ui(ui, ctx, (&ordered, self.book(ctx)), &self.counted_over(ctx, &ordered));
         }
         let left = ui.available_height() - line;
         let below = if left < ctx.theme.px(180.0) { 0.0 } else { (left * 0.3).round() };
         let height = (left - below).max(ctx.theme.px(LEAST_CELLS));
         let patches = self.patches(ctx, &ordered);
         let book = self.book(ctx);
-        let look = cells::Look { height, is_logarithmic: !self.is_linear, patches, book };
+        let look = cells::Shown { height, is_logarithmic: !self.is_linear, patches, book };
         self.cells.ui(ui, ctx, &ordered, look);
         ui.horizontal(|ui| {
             ui.set_min_height(ctx.theme.px(18.0));
-            ui.label(ctx.theme.caption_figures(cells::caption(ctx, &ordered, book)));
+            // The buttons of one line of small text.
+            ui.spacing_mut().button_padding.y = 0.0;
+            ui.spacing_mut().interact_size.y = ctx.theme.px(18.0);
+            let over = self.counted_over(ctx, &ordered);
+            let save = ui.small_button("CSV…");
+            if save.on_hover_text("Saves how often each code occurs").clicked() {
+                let name = ctx.export_name("codes");
+                let text = cells::csv(&ordered, &over);
+                ctx.send(AppCommand::ExportCsv { name, text });
+            }
+            selected_ui(ui, ctx, (book, ordered.codes.len()));
+            switches::off_ui(ui, ctx);
             if let Some(progress) = progress {
                 ui.label(ctx.theme.label(working(progress)));
                 // Nothing else asks for a frame while it counts.
                 ui.ctx().request_repaint_after(COUNTING);
             }
             skipped_ui(ui, ctx, &ordered);
-            let save = ui.small_button("CSV…");
-            if save.on_hover_text("Saves how often each code occurs").clicked() {
-                let name = ctx.export_name("codes");
-                ctx.send(AppCommand::ExportCsv { name, text: cells::csv(&ordered) });
-            }
+            // Last, so that where there is no room its end is what goes.
+            let caption = cells::caption(ctx, &ordered, book, &over);
+            ui.add(egui::Label::new(ctx.theme.caption_figures(caption)).truncate());
         });
         if below > 0.0 {
             self.history_ui(ui, ctx);
@@ -158,6 +165,23 @@ fn last_of(reply: Reply<Ordered>, question: &CodebookOrder) -> Reply<Ordered> {
             && asked.counts.scope == question.counts.scope
             && kind(asked) == kind(question)
     })
+}
+
+/// Switches several codes that are selected together off or on.
+fn selected_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, (book, size): (u16, usize)) {
+    let codes = &ctx.document.selection.codes;
+    if codes.len() < 2 {
+        return;
+    }
+    ui.label(ctx.theme.label(format!("{} codes selected", grouped(codes.len() as u64))));
+    let off = ctx.document.switched_off.intersection(codes).count();
+    if off < codes.len() {
+        let name = format!("Switch {} off", grouped((codes.len() - off) as u64));
+        switches::switch_off_ui(ui, ctx, (codes, &name), (book, size));
+    }
+    if off > 0 && ui.button(format!("Switch {} on", grouped(off as u64))).clicked() {
+        ctx.send(Edit::SwitchCodes { codes: Arc::clone(codes), on: true });
+    }
 }
 
 fn working(progress: Option<f32>) -> String {
@@ -197,7 +221,7 @@ impl CodebookView {
             };
             ui.selectable_value(&mut self.over, Over::Set, name).on_hover_text(about);
             if self.over == Over::Set && one_of_many(ctx).is_none() {
-                self.whole_ui(ui, ctx);
+                Self::whole_ui(ui, ctx);
             }
             let encoded = ctx.encoded(Slot::A).and_then(|reply| reply.best().cloned());
             if let Some(encoded) = encoded.filter(|encoded| encoded.tokens.parts().len() > 1) {
@@ -326,23 +350,18 @@ impl CodebookView {
 
     /// Whether all images of the set are counted.
     fn counts_whole(&self, ctx: &ViewCtx<'_>) -> bool {
-        self.over == Over::Set && self.whole.as_ref() == Some(&ctx.document.source)
-    }
-
-    /// How many images of the set are counted at most.
-    fn most_images(&self, ctx: &ViewCtx<'_>) -> u64 {
-        if self.counts_whole(ctx) { MOST_IMAGES } else { SET_IMAGES }
+        self.over == Over::Set && ctx.document.looks.whole_set
     }
 
     /// Counts all images of the set, if there are more than those of the sample.
-    fn whole_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+    fn whole_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
         let source = &ctx.document.source;
         let facts = ctx.ask("codebook set", &SourceInfo { source: source.clone() });
         let total = facts.ready().map_or(0, |facts| facts.len);
         if total <= SET_IMAGES {
             return;
         }
-        let is_whole = self.whole.as_ref() == Some(source);
+        let is_whole = ctx.document.looks.whole_set;
         let many = grouped(total.min(MOST_IMAGES));
         let about = if total > MOST_IMAGES && !source.is_drawn() {
             format!("Counts over {many} of its {} images, spread; this takes long", grouped(total))
@@ -351,7 +370,7 @@ impl CodebookView {
         };
         let name = if total > MOST_IMAGES { format!("{many} images") } else { "all".to_owned() };
         if ui.selectable_label(is_whole, name).on_hover_text(about).clicked() {
-            self.whole = (!is_whole).then(|| source.clone());
+            ctx.send(Look::WholeSet(!is_whole));
         }
     }
 
@@ -371,6 +390,20 @@ impl CodebookView {
             }
         }
         hasher.finish()
+    }
+
+    /// What is counted, in words: of which image or set, by which tokenizer, edited or not.
+    fn counted_over(&self, ctx: &ViewCtx<'_>, ordered: &Ordered) -> String {
+        let images = counted(ordered.images, "image");
+        match (self.over, one_of_many(ctx), ordered.sample) {
+            (Over::Image, ..) => whose(ctx),
+            (Over::Set, Some(given), _) => format!("{images} of {}", given.name),
+            (Over::Set, None, sample) => {
+                let total = sample.map_or(ordered.images as u64, |sample| sample.total);
+                let (total, model) = (grouped(total), ctx.document.model.label());
+                format!("{images} of {total} in the set by {model}, without edits")
+            }
+        }
     }
 
     /// The book that is shown: that of the part that is looked at.
@@ -396,12 +429,7 @@ impl CodebookView {
 
     /// The use over images of the set.
     fn use_over(&self, ctx: &ViewCtx<'_>) -> CodeUse {
-        let (model, size) = (ctx.document.model.clone(), ctx.document.size);
-        let source = ctx.document.source.clone();
-        let sample = SetSample { source, most: self.most_images(ctx) };
-        let sample = Sample::Set { model, sample, size };
-        // The rows below the cells are the same answer.
-        CodeUse { sample, scope: self.scope(ctx, None), by_image: true }
+        ctx.use_in_set(self.scope(ctx, None))
     }
 
     /// The use over the images of a file of tokens.

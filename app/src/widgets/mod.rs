@@ -9,6 +9,7 @@ pub mod rows;
 pub mod scale;
 mod severity;
 pub mod states;
+pub mod switches;
 pub mod tokenizer_card;
 
 pub use severity::severity_color;

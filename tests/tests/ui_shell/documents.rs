@@ -263,7 +263,7 @@ fn tokens_are_saved_without_codes_that_are_switched_off() {
         send(&mut window, Open::Path(path));
     }
     let used = tokens(&window).first().codes()[0];
-    send(&mut window, Edit::SwitchCode { code: Code::first(used), on: false });
+    send(&mut window, Edit::switch(Code::first(used), false));
     send(&mut window, AppCommand::SaveTokens);
     let nowhere = folder.path().join("toknes");
     type_path(&mut window, &nowhere.join("t.npy"));

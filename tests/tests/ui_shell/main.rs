@@ -242,7 +242,7 @@ fn everything_that_was_decided_is_back_after_two_unexpected_ends_in_a_row() {
     window.state().send(force(1, 2, 7));
     let locked = Arc::new([Cell::at(3, 3)].into());
     window.state().send(Edit::LockCells { cells: locked, locked: true });
-    window.state().send(Edit::SwitchCode { code: Code::first(11), on: false });
+    window.state().send(Edit::switch(Code::first(11), false));
     window.state().send(Edit::PinCode(Code::first(5)));
     window.state().send(Look::ShowIds(false));
     send(&mut window, Layout::Show(ViewId::Compare));
