@@ -153,6 +153,7 @@ impl Document {
                     off.insert(*code);
                 }
             }
+            Edit::SwitchAllOn => self.switched_off = Arc::default(),
             Edit::KeepVariation => self.keep_variation(),
             Edit::UseVariation(number) => self.use_variation(*number),
             Edit::DropVariation(number) => self.drop_variation(*number),

@@ -108,6 +108,8 @@ pub enum Edit {
         /// May it be used?
         on: bool,
     },
+    /// Switches all codes on.
+    SwitchAllOn,
     /// Keeps the work as it is as a variation.
     KeepVariation,
     /// Goes back to a variation.
@@ -228,6 +230,12 @@ pub enum AppCommand {
     Presentation,
     /// Full screen on or off.
     Fullscreen,
+    /// Shows or hides what developers want to know: how long frames and the engine's pieces take.
+    Timings,
+    /// Takes all notices off the screen.
+    Dismiss,
+    /// Does what a view offers under a name, as its own button would.
+    Offered(String),
     /// Forgets the recent files.
     ForgetRecent,
     /// Ends the program, asking first if something is unsaved.

@@ -84,6 +84,13 @@ impl Places {
         is_inside.then(|| cell.y as usize * self.columns as usize + cell.x as usize)
     }
 
+    /// The origin with which a cell is seen whole: as near to this one as can be.
+    fn showing(&self, place: u32) -> Vec2 {
+        let cell = vec2((place % self.columns) as f32, (place / self.columns) as f32);
+        let seen = (self.rect.size() / self.scale - Vec2::splat(1.0)).max(Vec2::ZERO);
+        self.origin.clamp(cell - seen, cell)
+    }
+
     fn cell(&self, place: u32) -> Rect {
         let cell = vec2((place % self.columns) as f32, (place / self.columns) as f32);
         let min = self.rect.min + (cell - self.origin) * self.scale;
@@ -110,6 +117,7 @@ impl Cells {
                 format!("Codebook, {} of {} codes used{picked}", facts.used, facts.codebook_size);
             egui::WidgetInfo::labeled(egui::Role::Button, true, label)
         });
+        ctx.take_focus(&response);
         let count = ordered.codes.len() as u32;
         let mut places = Places::new(rect, count, ctx.theme.px(LARGEST));
         self.look(ui, &response, &mut places);
@@ -138,7 +146,15 @@ impl Cells {
                 ctx.send(Edit::SelectCode(Some(code)));
             }
         }
-        step_by_keys(ui, ctx, (ordered, look.book), &response, places.columns);
+        let to = step_by_keys(ui, ctx, (ordered, look.book), &response, places.columns);
+        // Whoever comes by Tab sees which code is picked.
+        let picked = ctx.document.selection.code.filter(|code| code.book == look.book);
+        let picked = picked.filter(|_| response.gained_focus());
+        let picked = picked.and_then(|code| ordered.place_of.get(code.number as usize).copied());
+        if let Some(place) = to.or(picked) {
+            self.origin = places.showing(place);
+            ui.ctx().request_repaint();
+        }
     }
 
     /// The wheel enlarges, dragging moves, a double click shows all again.
@@ -249,16 +265,16 @@ fn rings_ui(
     }
 }
 
-/// Arrow keys pick the next code while the cells have the focus.
+/// Arrow keys pick the next code while the cells have the focus; gives its place.
 fn step_by_keys(
     ui: &egui::Ui,
     ctx: &ViewCtx<'_>,
     (ordered, book): (&Ordered, u16),
     response: &egui::Response,
     columns: u32,
-) {
+) -> Option<u32> {
     if !response.has_focus() {
-        return;
+        return None;
     }
     ui.memory_mut(|memory| {
         let arrows = egui::EventFilter {
@@ -274,15 +290,15 @@ fn step_by_keys(
             + i64::from(columns) * (pressed(Key::ArrowDown) - pressed(Key::ArrowUp))
     });
     if step == 0 {
-        return;
+        return None;
     }
     let picked = ctx.document.selection.code.filter(|code| code.book == book);
     let place = picked.and_then(|code| ordered.place_of.get(code.number as usize));
     let next = place.map_or(0, |place| i64::from(*place) + step);
-    let next = usize::try_from(next).ok().and_then(|next| ordered.codes.get(next));
-    if let Some(number) = next {
-        ctx.send(Edit::SelectCode(Some(Code { book, number: *number })));
-    }
+    let next = u32::try_from(next).ok()?;
+    let number = *ordered.codes.get(next as usize)?;
+    ctx.send(Edit::SelectCode(Some(Code { book, number })));
+    Some(next)
 }
 
 #[cfg(test)]
@@ -300,6 +316,10 @@ mod tests {
                 let cell = places.cell(place);
                 assert!(rect.expand(0.1).contains_rect(cell), "{count}: {place}");
                 assert_eq!(places.at(cell.center()), Some(place as usize));
+                // Enlarged, it is brought into sight.
+                let mut near = Places { scale: places.scale * 8.0, ..places };
+                near.origin = near.showing(place);
+                assert!(rect.expand(0.1).contains_rect(near.cell(place)), "{count}: {place}");
             }
         }
     }
