@@ -1,5 +1,7 @@
 //! What a view may read and use: the document, the engine, the look, and what is under the pointer.
 
+mod offers;
+
 use std::cell::{Cell as Slotted, RefCell};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -17,6 +19,7 @@ use smalti_engine::questions::{
 use smalti_engine::session::{Lane, Question, Reply, RunId, RunView, Session};
 use smalti_engine::tokens::{Cell, Code, Part, Tokens};
 
+pub use self::offers::Offers;
 use crate::document::{Command, Document, JobCommand, Notice, RunFolder, Slot};
 use crate::look::textures::Textures;
 use crate::look::theme::Theme;
@@ -169,6 +172,9 @@ pub struct ViewCtx<'a> {
     pub(crate) commands: &'a RefCell<Vec<Command>>,
     pub(crate) edited: &'a EditedTokens,
     pub(crate) originals: &'a Originals,
+    pub(crate) offers: &'a Offers,
+    /// Set while the view is drawn that was asked for by its key: what it is mainly worked by takes the keyboard.
+    pub(crate) wants_focus: &'a Slotted<bool>,
     pub(crate) live: Live<'a>,
 }
 
@@ -182,6 +188,24 @@ impl ViewCtx<'_> {
     /// Sends a command; it is applied after the frame.
     pub fn send(&self, command: impl Into<Command>) {
         self.commands.borrow_mut().push(command.into());
+    }
+
+    /// Offers something under a name, as a button that is `clicked` or not: true if it is to be done now, be it
+    /// by that button or by the palette.
+    pub fn offer(&self, name: &str, clicked: bool) -> bool {
+        self.offers.offer(name) || clicked
+    }
+
+    /// What the views offered in the last frame.
+    pub fn offered(&self) -> Vec<String> {
+        self.offers.all()
+    }
+
+    /// Gives the keyboard to what a view is mainly worked by, if the view was asked for by its key.
+    pub fn take_focus(&self, response: &egui::Response) {
+        if self.wants_focus.replace(false) {
+            response.request_focus();
+        }
     }
 
     /// Asks what a visible view needs now. `place` names the spot in the view that shows it: until

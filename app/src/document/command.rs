@@ -238,6 +238,12 @@ pub enum AppCommand {
     Presentation,
     /// Full screen on or off.
     Fullscreen,
+    /// Shows or hides what developers want to know: how long frames and the engine's pieces take.
+    Timings,
+    /// Takes all notices off the screen.
+    Dismiss,
+    /// Does what a view offers under a name, as its own button would.
+    Offered(String),
     /// Forgets the recent files.
     ForgetRecent,
     /// Ends the program, asking first if something is unsaved.

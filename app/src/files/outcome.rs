@@ -8,6 +8,7 @@ use smalti_engine::Problem;
 use smalti_engine::questions::{Given, Subject};
 use smalti_engine::tokens::{Cell, Code};
 
+use super::disk::Listing;
 use super::recipes::Training;
 use super::saved::{DocumentFile, Saved};
 use super::scenes::Scene;
@@ -24,6 +25,8 @@ pub enum Outcome {
     Opened(Opened),
     /// A file of tokens can be read in several ways, and nothing says in which.
     Unclear(Box<Unclear>),
+    /// A folder was listed whose path is being typed.
+    Listed(Listing),
     /// A scene was read.
     Scene(Box<Scene>),
     /// A document was read; from its file, or from the autosave.

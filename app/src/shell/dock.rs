@@ -71,9 +71,14 @@ pub fn close_panel(tree: &mut Arrangement, panel: PanelId) {
     }
 }
 
-/// Draws the views where they are.
-pub fn ui(tree: &mut Arrangement, views: &mut Views, ui: &mut Ui, ctx: &ViewCtx<'_>) {
-    let mut dock = Dock { views, ctx };
+/// Draws the views where they are; one of them may take the keyboard.
+pub fn ui(
+    tree: &mut Arrangement,
+    views: &mut Views,
+    ui: &mut Ui,
+    (ctx, focus): (&ViewCtx<'_>, Option<ViewId>),
+) {
+    let mut dock = Dock { views, ctx, focus };
     tree.ui(&mut dock, ui);
 }
 
@@ -89,6 +94,8 @@ fn name(panel: PanelId) -> String {
 struct Dock<'a> {
     views: &'a mut Views,
     ctx: &'a ViewCtx<'a>,
+    /// The view that takes the keyboard when it is drawn.
+    focus: Option<ViewId>,
 }
 
 impl Dock<'_> {
@@ -106,6 +113,15 @@ impl Dock<'_> {
 impl Behavior<PanelId> for Dock<'_> {
     fn pane_ui(&mut self, ui: &mut Ui, _tile: TileId, pane: &mut PanelId) -> UiResponse {
         let (ctx, id) = (self.ctx, *pane);
+        ctx.wants_focus.set(self.focus.take_if(|view| *view == id.view).is_some());
+        // A view that is worked by nothing in particular has the keyboard itself, until Tab leads into it.
+        let (own, whole) = (ui.scope_id().with("view"), ui.max_rect());
+        let has_focus = ui.memory(|memory| memory.has_focus(own));
+        if has_focus {
+            let response = ui.interact(whole, own, Sense::focusable_noninteractive());
+            let said = format!("{} view", name(id));
+            response.widget_info(|| WidgetInfo::labeled(Role::Pane, true, &said));
+        }
         let view = self.view(id);
         let margin = egui::Margin::same(space::M as i8);
         ui.painter().rect_filled(ui.max_rect(), 0.0, ctx.theme.colors.panel);
@@ -116,6 +132,13 @@ impl Behavior<PanelId> for Dock<'_> {
             ui.set_min_size(ui.available_size());
             ui.push_id(id, |ui| view.ui(ui, ctx));
         });
+        if has_focus {
+            let ring = Stroke::new(2.0, ctx.theme.colors.gold);
+            ui.painter().rect_stroke(whole.shrink(1.0), 0.0, ring, egui::StrokeKind::Inside);
+        }
+        if ctx.wants_focus.replace(false) {
+            ui.memory_mut(|memory| memory.request_focus(own));
+        }
         UiResponse::None
     }
 

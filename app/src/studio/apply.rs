@@ -10,6 +10,7 @@ use smalti_engine::tokens::Code;
 use smalti_engine::training::TrainOrder;
 
 use super::Studio;
+use super::keys::KeysOf;
 use crate::document::{
     AppCommand, Command, Edit, JobCommand, Layout, MOST_ALIKE, Notice, Open, Slot,
 };
@@ -73,7 +74,11 @@ impl Studio {
 
     fn apply_layout(&mut self, layout: &Layout) {
         match layout {
-            Layout::Show(view) => dock::show_view(&mut self.desk.arrangement, *view),
+            Layout::Show(view) => {
+                dock::show_view(&mut self.desk.arrangement, *view);
+                // Nobody is interrupted who types.
+                self.desk.keyboard.focus = (!self.desk.keyboard.was_typing).then_some(*view);
+            }
             Layout::Another(view) => {
                 if !dock::add_view(&mut self.desk.arrangement, *view) {
                     let hint = "Close one of its panels first";
@@ -169,9 +174,12 @@ impl Studio {
                 ctx.send_viewport_cmd(ViewportCommand::Fullscreen(!is_full));
             }
             AppCommand::Notify(notice) => self.notices.add(notice),
+            AppCommand::Timings => self.desk.shows_timings = !self.desk.shows_timings,
+            AppCommand::Dismiss => self.notices.dismiss(),
+            AppCommand::Offered(name) => self.offers.pick(name),
             AppCommand::ForgetRecent => self.settings.recent.clear(),
             AppCommand::Palette if self.desk.palette.is_some() => self.desk.palette = None,
-            AppCommand::Palette => self.open_palette(ctx, ""),
+            AppCommand::Palette => self.open_palette(ctx),
             AppCommand::Keys => self.toggle_dialog(Dialog::Keys),
             AppCommand::About => self.toggle_dialog(Dialog::About),
             AppCommand::Quit => ctx.send_viewport_cmd(ViewportCommand::Close),
@@ -235,10 +243,10 @@ impl Studio {
         self.theme.apply(ctx);
     }
 
-    /// Esc leaves, in this order: presentation, what is selected, toasts.
+    /// Esc leaves, in this order: presentation, what is selected, toasts. In a field, a menu or anything that
+    /// floats it leaves that alone.
     pub(super) fn leave(&mut self, ctx: &egui::Context) {
-        let is_floating = self.desk.palette.is_some() || self.desk.dialog.is_some();
-        if is_floating || egui::Popup::is_any_open(ctx) || ctx.text_edit_focused() {
+        if self.desk.keyboard.keys_of != KeysOf::Window || self.desk.keyboard.was_typing {
             return;
         }
         if !ctx.input(|input| input.key_pressed(egui::Key::Escape)) {
@@ -282,6 +290,11 @@ impl Studio {
             Outcome::Unclear(unclear) => {
                 let (unclear, text) = (*unclear, String::new());
                 self.ask(Dialog::Tokens { unclear, array: 0, text });
+            }
+            Outcome::Listed(listing) => {
+                if let Some(palette) = &mut self.desk.palette {
+                    palette.take(listing);
+                }
             }
             Outcome::Scene(scene) => self.open_scene(&scene),
             Outcome::Document(None, saved) => self.recover(*saved),

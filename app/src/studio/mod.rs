@@ -5,6 +5,8 @@
 
 mod apply;
 mod home;
+mod keyboard;
+mod keys;
 pub mod offscreen;
 mod pasted;
 mod saving;
@@ -14,7 +16,7 @@ mod training;
 mod trainings;
 mod writing;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -29,23 +31,28 @@ use smalti_engine::questions::{ShippedModels, ShippedRecipes};
 use smalti_engine::session::{Lane, RunId, Session};
 
 use self::home::{Home, Writing};
+use self::keys::{Keyboard, KeysOf};
 use self::trainings::Trainings;
-use crate::ctx::{EditedTokens, Hovered, Live, Originals, ViewCtx};
-use crate::document::{Arrangement, Command, Document, History, Needs, Notice, Open, Panel, Slot};
+use crate::ctx::{EditedTokens, Hovered, Live, Offers, Originals, ViewCtx};
+use crate::document::{
+    Arrangement, Command, Document, History, Needs, Notice, Open, Panel, PanelId, Slot,
+};
 use crate::files::autosave::Autosave;
 use crate::files::background::Background;
+use crate::files::disk;
 use crate::files::opening::Openings;
+use crate::files::outcome::Outcome;
 use crate::logging::Errors;
 use crate::look::textures::Textures;
 use crate::look::theme::Theme;
 use crate::runs::Records;
 use crate::settings::{Settings, ThemeChoice};
-use crate::shell::actions::{self, Action};
+use crate::shell::actions::{Action, Now};
 use crate::shell::dialogs::{self, Dialog, Then};
 use crate::shell::dock::{self, Views};
 use crate::shell::menu::Bar;
 use crate::shell::notices::Notices;
-use crate::shell::palette::{Known, Palette};
+use crate::shell::palette::Palette;
 use crate::shell::script::Script;
 use crate::shell::status;
 use crate::views;
@@ -115,6 +122,9 @@ struct Desk {
     views: Views,
     palette: Option<Palette>,
     dialog: Option<Dialog>,
+    keyboard: Keyboard,
+    /// Whether the developer's panel is there.
+    shows_timings: bool,
     /// Questions that wait until the one that is seen is answered.
     questions: VecDeque<Dialog>,
     is_presenting: bool,
@@ -169,6 +179,8 @@ pub struct Studio {
     hovered: Hovered,
     edited: EditedTokens,
     originals: Originals,
+    offers: Offers,
+    wants_focus: Cell<bool>,
     notices: Notices,
     commands: RefCell<Vec<Command>>,
     known_over: Vec<RunId>,
@@ -239,22 +251,19 @@ impl Studio {
 
     /// Events of this frame as commands.
     fn gather(&mut self, ctx: &egui::Context) {
-        if self.desk.is_presenting {
-            self.desk.script.take_keys(ctx);
-        }
-        let mut commands =
-            if self.is_asking() { Vec::new() } else { actions::pressed(ctx, &self.fixed.actions) };
+        self.desk.keyboard.keys_of = self.keys_of(ctx);
+        let mut commands = self.pressed(ctx);
         let (dropped, events) = ctx.input(|input| {
             let paths: Vec<PathBuf> =
                 input.raw.dropped_files.iter().map(|file| file.path().to_owned()).collect();
             (paths, input.events.clone())
         });
         commands.extend(dropped.into_iter().map(|path| Open::Path(path).into()));
-        let typing = ctx.text_edit_focused();
+        let is_free = self.desk.keyboard.keys_of == KeysOf::Window && !ctx.text_edit_focused();
         for event in events {
             match event {
-                egui::Event::Paste(text) if !typing => commands.extend(pasted::pasted_text(&text)),
-                egui::Event::PasteImage(image) if !typing => {
+                egui::Event::Paste(text) if is_free => commands.extend(pasted::pasted_text(&text)),
+                egui::Event::PasteImage(image) if is_free => {
                     commands.push(pasted::pasted_image(&image));
                 }
                 _ => {}
@@ -272,10 +281,10 @@ impl Studio {
         self.commands.borrow_mut().splice(0..0, commands);
     }
 
-    fn shell_ui(&mut self, ui: &mut egui::Ui, frame_ms: Option<f32>) {
-        let opening: Vec<String> = self.keeping.openings.names().collect();
-        let Fixed { render_state, is_cpu_adapter, options, actions, threads, .. } = &self.fixed;
-        let view_ctx = ViewCtx {
+    /// What views may read.
+    fn view_ctx(&self) -> ViewCtx<'_> {
+        let Fixed { render_state, is_cpu_adapter, options, .. } = &self.fixed;
+        ViewCtx {
             document: self.history.document(),
             session: &self.session,
             theme: &self.theme,
@@ -288,6 +297,8 @@ impl Studio {
             commands: &self.commands,
             edited: &self.edited,
             originals: &self.originals,
+            offers: &self.offers,
+            wants_focus: &self.wants_focus,
             live: Live {
                 preparing: &self.trainings.preparing,
                 runs: &self.live_runs,
@@ -295,32 +306,77 @@ impl Studio {
                 records: &self.records,
                 second: if options.frozen_time { 0 } else { self.started.elapsed().as_secs() },
             },
+        }
+    }
+
+    /// Does something with what actions look at.
+    fn with_now<T>(&self, then: impl FnOnce(&Now<'_>) -> T) -> T {
+        let names = |reply: smalti_engine::session::Reply<Vec<String>>| reply.best().cloned();
+        let models = names(self.session.ask(Lane::Now, &ShippedModels));
+        let recipes = names(self.session.ask(Lane::Now, &ShippedRecipes));
+        let tiles = self.desk.arrangement.tiles.tiles();
+        let panel = |tile: &egui_tiles::Tile<PanelId>| match tile {
+            egui_tiles::Tile::Pane(panel) => Some(*panel),
+            egui_tiles::Tile::Container(_) => None,
         };
+        let mut panels: Vec<PanelId> = tiles.filter_map(panel).collect();
+        panels.sort_unstable();
+        then(&Now {
+            view: &self.view_ctx(),
+            settings: &self.settings,
+            history: (self.history.can_undo(), self.history.can_redo()),
+            panels: &panels,
+            is_presenting: self.desk.is_presenting,
+            shows_timings: self.desk.shows_timings,
+            models: models.as_deref().map_or(&[], Vec::as_slice),
+            recipes: recipes.as_deref().map_or(&[], Vec::as_slice),
+        })
+    }
+
+    fn shell_ui(&mut self, ui: &mut egui::Ui, frame_ms: Option<f32>) {
+        let opening: Vec<String> = self.keeping.openings.names().collect();
         if self.desk.is_presenting {
             self.desk.script.show(ui, &self.theme);
         } else {
-            let recipes = self.session.ask(Lane::Now, &ShippedRecipes);
-            let recipes = recipes.best();
-            let menu_bar = Bar {
-                theme: &self.theme,
-                actions,
-                settings: &self.settings,
-                recipes: recipes.map_or(&[], |names| names.as_slice()),
-                history: (self.history.can_undo(), self.history.can_redo()),
-                device: (options.device, *threads),
-            };
-            self.commands.borrow_mut().extend(menu_bar.show(ui));
-            status::show(ui, &view_ctx, &opening, frame_ms);
+            let chosen = self.with_now(|now| {
+                let Fixed { options, actions, threads, .. } = &self.fixed;
+                let device = (options.device, *threads);
+                Bar { theme: &self.theme, actions, now, device }.show(ui)
+            });
+            self.commands.borrow_mut().extend(chosen);
+            status::show(ui, &self.view_ctx(), &opening);
         }
-        dock::ui(&mut self.desk.arrangement, &mut self.desk.views, ui, &view_ctx);
+        if self.desk.shows_timings {
+            status::timings(ui, &self.view_ctx(), frame_ms);
+        }
+        // Out of the desk while they are drawn, since what views read is the whole window's.
+        let none = Arrangement::empty(egui::Id::unique("no views"));
+        let mut tree = std::mem::replace(&mut self.desk.arrangement, none);
+        let mut views = std::mem::take(&mut self.desk.views);
+        let focus = self.desk.keyboard.focus.take();
+        dock::ui(&mut tree, &mut views, ui, (&self.view_ctx(), focus));
+        (self.desk.arrangement, self.desk.views) = (tree, views);
     }
 
     fn floating_ui(&mut self, ctx: &egui::Context) {
-        if let Some(palette) = &mut self.desk.palette {
-            let (commands, close) = palette.show(ctx, &self.theme);
-            self.commands.borrow_mut().extend(commands);
-            if close {
-                self.desk.palette = None;
+        // A question is answered before anything else is looked for.
+        if self.desk.dialog.is_some() {
+            self.desk.palette = None;
+        }
+        if let Some(mut palette) = self.desk.palette.take() {
+            let chosen = self.with_now(|now| palette.show(ctx, &self.theme, now));
+            self.commands.borrow_mut().extend(chosen.commands);
+            if let Some(folder) = chosen.folder {
+                let listed = move || Outcome::Listed(disk::list(&folder));
+                if let Err(error) = self.keeping.background.alongside("listing", listed) {
+                    self.notices.add(error.problem().into());
+                }
+            }
+            if chosen.is_over {
+                // Its field is gone: nobody types any more.
+                ctx.memory_mut(|memory| memory.focused().map(|id| memory.surrender_focus(id)));
+            } else {
+                self.desk.palette = Some(palette);
             }
         }
         if let Some(dialog) = &mut self.desk.dialog
@@ -332,18 +388,9 @@ impl Studio {
         self.notices.show(ctx, &self.theme);
     }
 
-    fn open_palette(&mut self, ctx: &egui::Context, query: &str) {
-        let models = self.session.ask(Lane::Now, &ShippedModels);
-        let models = models.best().map(|names| names.to_vec()).unwrap_or_default();
-        let recipes = self.session.ask(Lane::Now, &ShippedRecipes);
-        let recipes = recipes.best().map(|names| names.to_vec()).unwrap_or_default();
-        let known = Known {
-            actions: &self.fixed.actions,
-            settings: &self.settings,
-            models: &models,
-            recipes: &recipes,
-        };
-        self.desk.palette = Some(Palette::new(ctx, &known, query));
+    fn open_palette(&mut self, ctx: &egui::Context) {
+        let palette = self.with_now(|now| Palette::new(ctx, &self.fixed.actions, now));
+        self.desk.palette = Some(palette);
     }
 
     /// What the views that are seen ask for of an image.
@@ -424,7 +471,9 @@ impl eframe::App for Studio {
         if !ctx.input(|input| input.pointer.any_down()) {
             self.history.finish_interaction();
         }
+        let held = self.hold_keys(&ctx);
         self.shell_ui(ui, frame.info().cpu_usage.map(|seconds| seconds * 1e3));
+        keys::give_back(&ctx, held);
         self.floating_ui(&ctx);
         self.leave(&ctx);
         self.keep(&ctx);
@@ -436,6 +485,10 @@ impl eframe::App for Studio {
                 self.desk.title = title;
             }
         }
+        if let Some(name) = self.offers.end_frame() {
+            self.notices.add(Notice::info(format!("{name}: that is not there any more")));
+        }
+        self.desk.keyboard.was_typing = ctx.text_edit_focused();
         self.session.end_frame();
         self.textures.end_frame();
         if self.hovered.end_frame() || !self.commands.borrow().is_empty() {

@@ -1,6 +1,6 @@
 //! How the window starts: engine, settings, what was open when it ended unexpectedly.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
@@ -12,9 +12,10 @@ use eframe::wgpu;
 use smalti_engine::session::{self, News, Session};
 
 use super::home::Home;
+use super::keys::Keyboard;
 use super::trainings::Trainings;
 use super::{AUTOSAVE_EVERY, Desk, Fixed, Keeping, Studio, StudioOptions};
-use crate::ctx::{EditedTokens, Hovered, Originals};
+use crate::ctx::{EditedTokens, Hovered, Offers, Originals};
 use crate::document::{Document, History, Notice, Open};
 use crate::files::autosave::Autosave;
 use crate::files::background::Background;
@@ -57,6 +58,8 @@ impl Studio {
     ) -> smalti_engine::Result<Self> {
         let ctx = cc.egui_ctx.clone();
         ctx.set_fonts(fonts::definitions());
+        // Larger and smaller are actions, with keys in the list of all of them.
+        ctx.options_mut(|options| options.zoom_with_keyboard = false);
         let mut notices = Notices::default();
         let settings = read_settings(options.settings_dir.as_deref(), &mut notices);
         let choice = options.theme.unwrap_or(settings.theme);
@@ -99,6 +102,8 @@ impl Studio {
                 views: Views::default(),
                 palette: None,
                 dialog: None,
+                keyboard: Keyboard::default(),
+                shows_timings: false,
                 questions: VecDeque::new(),
                 is_presenting: false,
                 script: Script::default(),
@@ -117,6 +122,8 @@ impl Studio {
             hovered: Hovered::default(),
             edited: EditedTokens::default(),
             originals: Originals::default(),
+            offers: Offers::default(),
+            wants_focus: Cell::new(false),
             notices,
             commands: RefCell::default(),
             known_over: Vec::new(),

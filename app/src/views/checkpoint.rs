@@ -138,14 +138,19 @@ fn head_ui(
     ui.horizontal_wrapped(|ui| {
         let about = "A few lines of Python with which the code that made this file writes its tokens \
                      for Smalti";
-        if ui.button("Copy snippet").on_hover_text(about).clicked() {
+        let copy = ui.button("Copy snippet").on_hover_text(about).clicked();
+        if ctx.offer("Copy the snippet that writes tokens", copy) {
             ctx.send(AppCommand::CopyText(found.snippet.clone()));
         }
         if !is_own {
-            if found.recognized.design.is_some() && ui.button("Use as tokenizer").clicked() {
-                ctx.send(Open::Model(Slot::A, model.clone()));
+            if found.recognized.design.is_some() {
+                let used = ui.button("Use as tokenizer").clicked();
+                if ctx.offer("Use the checkpoint as tokenizer", used) {
+                    ctx.send(Open::Model(Slot::A, model.clone()));
+                }
             }
-            if ui.button("Back to the tokenizer's own").clicked() {
+            let back = ui.button("Back to the tokenizer's own").clicked();
+            if ctx.offer("Back to the tokenizer's own checkpoint", back) {
                 ctx.send(Open::Checkpoint(None));
             }
         }

@@ -125,7 +125,8 @@ impl View for CodebookView {
             ui.spacing_mut().interact_size.y = ctx.theme.px(18.0);
             let over = self.counted_over(ctx, &ordered);
             let save = ui.small_button("CSV…");
-            if save.on_hover_text("Saves how often each code occurs").clicked() {
+            let save = save.on_hover_text("Saves how often each code occurs").clicked();
+            if ctx.offer("Save the codes' counts, CSV…", save) {
                 let name = ctx.export_name("codes");
                 let text = cells::csv(&ordered, &over);
                 ctx.send(AppCommand::ExportCsv { name, text });
@@ -215,11 +216,17 @@ impl CodebookView {
             ui.spacing_mut().item_spacing.x = space::XS;
             ui.selectable_value(&mut self.over, Over::Image, "image")
                 .on_hover_text("Counts over the image as it is now");
+            if ctx.offer("Count codes over the image", false) {
+                self.over = Over::Image;
+            }
             let (name, about) = match one_of_many(ctx) {
                 Some(_) => ("file", "Counts over all images of the file of tokens".to_owned()),
                 None => ("set", format!("Counts over {SET_IMAGES} images, spread over the set")),
             };
             ui.selectable_value(&mut self.over, Over::Set, name).on_hover_text(about);
+            if ctx.offer("Count codes over the set", false) {
+                self.over = Over::Set;
+            }
             if self.over == Over::Set && one_of_many(ctx).is_none() {
                 Self::whole_ui(ui, ctx);
             }
@@ -233,21 +240,32 @@ impl CodebookView {
             ui.add_space(space::S);
             ui.label(ctx.theme.label("by"));
             for (order, name) in [(OrderBy::Index, "index"), (OrderBy::Count, "count")] {
-                ui.selectable_value(&mut self.order, order, name);
+                let chosen = ui.selectable_label(self.order == order, name).clicked();
+                if ctx.offer(&format!("Codes by {name}"), chosen) {
+                    self.order = order;
+                }
             }
             ui.add_enabled_ui(!too_many, |ui| {
-                ui.selectable_value(&mut self.order, OrderBy::Hue, "hue")
-                    .on_disabled_hover_text("Codebooks above 65 536 codes are not decoded whole");
+                let hue = ui.selectable_label(self.order == OrderBy::Hue, "hue");
+                let why = "Codebooks above 65 536 codes are not decoded whole";
+                let chosen = hue.on_disabled_hover_text(why).clicked();
+                if !too_many && ctx.offer("Codes by hue", chosen) {
+                    self.order = OrderBy::Hue;
+                }
             });
             ui.add_space(space::S);
             let log = ui.selectable_label(!self.is_linear, "log");
-            if log.on_hover_text("Colors by the logarithm of the count").clicked() {
+            let log = log.on_hover_text("Colors by the logarithm of the count").clicked();
+            if ctx.offer("Codes' counts by their logarithm", log) {
                 self.is_linear = !self.is_linear;
             }
             ui.add_enabled_ui(!too_many, |ui| {
                 ui.toggle_value(&mut self.shows_patches, "patches")
                     .on_hover_text("What each code decodes to; codes that are not used are dim")
                     .on_disabled_hover_text("Codebooks above 65 536 codes are not decoded whole");
+                if !too_many && ctx.offer("Codes as what they decode to", false) {
+                    self.shows_patches = !self.shows_patches;
+                }
             });
         });
     }
@@ -369,7 +387,8 @@ impl CodebookView {
             format!("Counts over {many} images, which takes its time; a click ends it")
         };
         let name = if total > MOST_IMAGES { format!("{many} images") } else { "all".to_owned() };
-        if ui.selectable_label(is_whole, name).on_hover_text(about).clicked() {
+        let chosen = ui.selectable_label(is_whole, name).on_hover_text(about).clicked();
+        if ctx.offer("Count codes over all images", chosen) {
             ctx.send(Look::WholeSet(!is_whole));
         }
     }

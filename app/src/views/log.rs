@@ -18,7 +18,8 @@ impl View for LogView {
         if list.is_empty() {
             return;
         }
-        if ui.small_button("copy all").clicked() {
+        let copy = ui.small_button("copy all").clicked();
+        if ctx.offer("Copy the log", copy) {
             let text: Vec<String> = list.iter().map(line).collect();
             ctx.send(AppCommand::CopyText(text.join("\n")));
         }

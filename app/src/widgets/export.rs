@@ -31,39 +31,75 @@ impl std::fmt::Debug for Exported<'_> {
 }
 
 impl Exported<'_> {
-    /// The menu of what `response` is of.
+    /// The menu of what `response` is of; the palette has all of it, too.
     pub fn menu(&self, response: &Response, ctx: &ViewCtx<'_>) {
+        let mut chosen = None;
         response.context_menu(|ui| {
             if ui.button("Copy picture").clicked() {
-                if let Some(picture) = (self.picture)() {
-                    ctx.send(AppCommand::CopyImage(picture));
-                }
-                ui.close();
+                chosen = Some(Take::Copy);
             }
             for times in TIMES {
                 if ui.button(format!("Save as PNG, {times}×…")).clicked() {
-                    match (self.picture)().map(|picture| picture.enlarged(times)) {
-                        Some(Ok(picture)) => {
-                            let name = ctx.export_name(self.name);
-                            let words = ctx.words_of(self.about, self.by);
-                            let file = PictureFile { name, picture, words };
-                            ctx.send(AppCommand::ExportPng(Box::new(file)));
-                        }
-                        Some(Err(error)) => ctx.send(Notice::from(error.problem())),
-                        None => {}
-                    }
-                    ui.close();
+                    chosen = Some(Take::Png(times));
                 }
             }
-            if let Some(numbers) = self.numbers
-                && ui.button("Save its numbers, CSV…").clicked()
-            {
-                let name = ctx.export_name(self.name);
-                ctx.send(AppCommand::ExportCsv { name, text: numbers() });
+            if self.numbers.is_some() && ui.button("Save its numbers, CSV…").clicked() {
+                chosen = Some(Take::Numbers);
+            }
+            if chosen.is_some() {
                 ui.close();
             }
         });
+        let what = self.name;
+        let take = |name: String, take: Take| {
+            if ctx.offer(&name, chosen == Some(take)) {
+                self.take(take, ctx);
+            }
+        };
+        take(format!("Copy picture: {what}"), Take::Copy);
+        for times in TIMES {
+            take(format!("Save picture as PNG, {times}×…: {what}"), Take::Png(times));
+        }
+        if self.numbers.is_some() {
+            take(format!("Save a map's numbers, CSV…: {what}"), Take::Numbers);
+        }
     }
+
+    fn take(&self, take: Take, ctx: &ViewCtx<'_>) {
+        match (take, self.numbers) {
+            (Take::Copy, _) => {
+                if let Some(picture) = (self.picture)() {
+                    ctx.send(AppCommand::CopyImage(picture));
+                }
+            }
+            (Take::Png(times), _) => match (self.picture)().map(|p| p.enlarged(times)) {
+                Some(Ok(picture)) => {
+                    let name = ctx.export_name(self.name);
+                    let words = ctx.words_of(self.about, self.by);
+                    let file = PictureFile { name, picture, words };
+                    ctx.send(AppCommand::ExportPng(Box::new(file)));
+                }
+                Some(Err(error)) => ctx.send(Notice::from(error.problem())),
+                None => {}
+            },
+            (Take::Numbers, Some(numbers)) => {
+                let name = ctx.export_name(self.name);
+                ctx.send(AppCommand::ExportCsv { name, text: numbers() });
+            }
+            (Take::Numbers, None) => {}
+        }
+    }
+}
+
+/// What is taken away of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Take {
+    /// The picture, to the clipboard.
+    Copy,
+    /// The picture as a file, so many times larger.
+    Png(u32),
+    /// Its numbers.
+    Numbers,
 }
 
 /// Colors as a picture, row by row; what is transparent becomes black.

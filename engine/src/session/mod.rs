@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 
 pub use cache::Status;
 pub use panics::guard;
-pub use question::{Desk, Lane, Last, Question, Reply};
+pub use question::{Desk, Lane, Last, Question, Reply, label};
 pub use runs::{Advance, Control, RunId, RunState, RunView, Watch, Work};
 pub use settings::{News, Settings, Waker};
 

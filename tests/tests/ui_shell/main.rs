@@ -1,6 +1,7 @@
 //! The window without its views: opening, undo, palette, keys, notices, themes, scenes, autosave.
 //! Run without a display; those that look at pixels draw with wgpu.
 
+mod commands;
 mod documents;
 mod mended;
 
@@ -141,7 +142,7 @@ fn every_control_has_a_name_in_every_place() {
         press(&mut window, Modifiers::NONE, Key::Escape);
     }
     press(&mut window, Modifiers::NONE, Key::Questionmark);
-    assert!(window.query_by_label("Reach and press every control").is_some());
+    assert!(window.query_by_label("Space, Enter: Press it").is_some());
     window.get_by_label("Close").click();
     settle(&mut window);
     send(&mut window, AppCommand::About);

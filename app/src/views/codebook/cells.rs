@@ -88,6 +88,13 @@ impl Places {
         is_inside.then(|| cell.y as usize * self.columns as usize + cell.x as usize)
     }
 
+    /// The origin with which a cell is seen whole: as near to this one as can be.
+    fn showing(&self, place: u32) -> Vec2 {
+        let cell = vec2((place % self.columns) as f32, (place / self.columns) as f32);
+        let seen = (self.rect.size() / self.scale - Vec2::splat(1.0)).max(Vec2::ZERO);
+        self.origin.clamp(cell - seen, cell)
+    }
+
     fn cell(&self, place: u32) -> Rect {
         let cell = vec2((place % self.columns) as f32, (place / self.columns) as f32);
         let min = self.rect.min + (cell - self.origin) * self.scale;
@@ -118,6 +125,7 @@ impl Cells {
                 format!("Codebook, {} of {} codes used{selected}", facts.used, facts.codebook_size);
             egui::WidgetInfo::labeled(egui::Role::Button, true, label)
         });
+        ctx.take_focus(&response);
         let count = ordered.codes.len() as u32;
         let mut places = Places::new(rect, count, ctx.theme.px(LARGEST));
         self.look(ui, &response, &mut places);
@@ -147,10 +155,20 @@ impl Cells {
                 self.select(ctx, (ordered, book), code, ui.input(|i| i.modifiers));
             }
         }
-        if let Some(code) = stepped_by_keys(ui, ctx, (ordered, book), &response, places.columns) {
+        let stepped = stepped_by_keys(ui, ctx, (ordered, book), &response, places.columns);
+        if let Some(code) = stepped {
             let modifiers = ui.input(|i| i.modifiers);
             let is_range = if modifiers.shift { Modifiers::SHIFT } else { Modifiers::NONE };
             self.select(ctx, (ordered, book), code, is_range);
+        }
+        // Whoever comes by Tab sees which code is selected.
+        let selected = ctx.document.selection.code.filter(|code| code.book == book);
+        let selected = selected.filter(|_| response.gained_focus());
+        let seen = stepped.or(selected);
+        let seen = seen.and_then(|code| ordered.place_of.get(code.number as usize).copied());
+        if let Some(place) = seen {
+            self.origin = places.showing(place);
+            ui.ctx().request_repaint();
         }
     }
 
@@ -349,6 +367,10 @@ mod tests {
                 let cell = places.cell(place);
                 assert!(rect.expand(0.1).contains_rect(cell), "{count}: {place}");
                 assert_eq!(places.at(cell.center()), Some(place as usize));
+                // Enlarged, it is brought into sight.
+                let mut near = Places { scale: places.scale * 8.0, ..places };
+                near.origin = near.showing(place);
+                assert!(rect.expand(0.1).contains_rect(near.cell(place)), "{count}: {place}");
             }
         }
     }

@@ -164,11 +164,13 @@ impl Curves {
         ui.allocate_ui_with_layout(row, Layout::right_to_left(Align::Center), |ui| {
             ui.set_min_size(row);
             let log = ui.selectable_label(self.is_logarithmic, "log");
-            if log.on_hover_text("A decade is as high as the next").clicked() {
+            let log = log.on_hover_text("A decade is as high as the next").clicked();
+            if ctx.offer("Curves by their logarithm", log) {
                 self.is_logarithmic = !self.is_logarithmic;
             }
             let save = ui.small_button("CSV…");
-            if save.on_hover_text("Saves these curves as numbers").clicked() {
+            let save = save.on_hover_text("Saves these curves as numbers").clicked();
+            if ctx.offer("Save the curves, CSV…", save) {
                 let (name, text) = (format!("training-{now}"), csv(runs, now));
                 ctx.send(AppCommand::ExportCsv { name, text });
             }
