@@ -2,7 +2,7 @@
 
 use egui::{Key, KeyboardShortcut, Modifiers};
 
-use crate::document::{AppCommand, Command, Edit, Layout};
+use crate::document::{AppCommand, Command, Edit, How, Layout};
 use crate::views::{Entry, VIEWS};
 
 /// Where an action stands in the menu bar.
@@ -68,7 +68,9 @@ pub fn all() -> Vec<Action> {
         action(File, "Open folder…", &[ctrl_shift(Key::O)], App::AskFolder),
         first(action(File, "Save", &[ctrl(Key::S)], App::Save)),
         action(File, "Save as…", &[ctrl_shift(Key::S)], App::SaveAs),
-        action(File, "Save tokens…", &[], App::SaveTokens),
+        action(File, "Save tokens…", &[], App::SaveTokens(None)),
+        first(action(File, "Copy window", &[], App::ExportWindow(None, How::Copy))),
+        action(File, "Save window as PNG…", &[], App::ExportWindow(None, How::Png(1))),
         first(action(File, "Quit", &[ctrl(Key::Q)], App::Quit)),
         action(E, "Undo", &[ctrl(Key::Z)], Edit::Undo),
         action(E, "Redo", &[ctrl(Key::Y), ctrl_shift(Key::Z)], Edit::Redo),

@@ -9,14 +9,16 @@ use smalti_engine::questions::ModelRef;
 use smalti_engine::tokens::Code;
 
 use super::actions::{self, Action};
+use super::dock;
 use crate::document::{AppCommand, Command, Edit, JobCommand, Layout, Look, Open, RecipeRef, Slot};
-use crate::document::{ColorBy, CompareMode, DifferenceKind, ViewId};
+use crate::document::{ColorBy, CompareMode, DifferenceKind, Offer, PanelId, ViewId};
 use crate::files::scenes;
 use crate::files::uri::path_of;
 use crate::look::theme::{RADIUS_BUTTON, Theme, space};
 use crate::look::words::name;
 use crate::settings::{Settings, ThemeChoice};
 use crate::views::VIEWS;
+use crate::widgets::export::words;
 
 /// Results that are shown.
 const SHOWN: usize = 11;
@@ -69,6 +71,10 @@ pub struct Known<'a> {
     pub models: &'a [String],
     /// Names of shipped recipes.
     pub recipes: &'a [String],
+    /// What is seen and can be taken away.
+    pub offers: &'a [Offer],
+    /// The panels that are in front.
+    pub panels: &'a [PanelId],
 }
 
 impl Palette {
@@ -214,6 +220,19 @@ fn items(ctx: &egui::Context, known: &Known<'_>) -> Vec<Item> {
         let keys = action.keys.first().map(|k| actions::key_name(ctx, *k)).unwrap_or_default();
         let command = action.command.clone();
         items.push(Item { keys, ..Item::new(action.name, "command", command) });
+    }
+    for offer in known.offers {
+        for how in &offer.ways {
+            let title = format!("{}: {}", offer.name, words(*how));
+            items.push(Item::new(title, "export", AppCommand::Export(offer.name.clone(), *how)));
+        }
+    }
+    for panel in known.panels {
+        let title = dock::name(*panel);
+        for (words, how) in dock::TAKEN {
+            let command = AppCommand::ExportWindow(Some(*panel), how);
+            items.push(Item::new(format!("{title}: {words}"), "export", command));
+        }
     }
     for scene in scenes::names() {
         let title = scenes::Scene::shipped(scene).map_or(scene.to_owned(), |s| s.title);

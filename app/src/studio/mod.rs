@@ -4,6 +4,8 @@
 //! session is told that the frame is over. Nothing here waits or touches a file.
 
 mod apply;
+mod exporting;
+mod finding;
 mod home;
 pub mod offscreen;
 mod pasted;
@@ -30,7 +32,7 @@ use smalti_engine::session::{Lane, RunId, Session};
 
 use self::home::{Home, Writing};
 use self::trainings::Trainings;
-use crate::ctx::{EditedTokens, Hovered, Live, Originals, ViewCtx};
+use crate::ctx::{EditedImages, EditedTokens, Exports, Hovered, Live, Originals, ViewCtx};
 use crate::document::{Arrangement, Command, Document, History, Needs, Notice, Open, Panel, Slot};
 use crate::files::autosave::Autosave;
 use crate::files::background::Background;
@@ -82,6 +84,8 @@ pub struct StudioOptions {
     pub ending: Arc<AtomicBool>,
     /// Whether the system's dialogs choose files; otherwise their paths are typed (tests, pictures).
     pub has_dialogs: bool,
+    /// Whether what is where stays as it is when a document is opened.
+    pub keeps_layout: bool,
     /// Errors that are logged.
     pub errors: Option<Rc<Errors>>,
 }
@@ -101,6 +105,7 @@ impl StudioOptions {
             frozen_time: false,
             ending: Arc::default(),
             has_dialogs: false,
+            keeps_layout: false,
             errors: None,
         }
     }
@@ -169,6 +174,8 @@ pub struct Studio {
     hovered: Hovered,
     edited: EditedTokens,
     originals: Originals,
+    exports: Exports,
+    edited_images: EditedImages,
     notices: Notices,
     commands: RefCell<Vec<Command>>,
     known_over: Vec<RunId>,
@@ -288,6 +295,8 @@ impl Studio {
             commands: &self.commands,
             edited: &self.edited,
             originals: &self.originals,
+            exports: &self.exports,
+            edited_images: &self.edited_images,
             live: Live {
                 preparing: &self.trainings.preparing,
                 runs: &self.live_runs,
@@ -329,7 +338,8 @@ impl Studio {
             self.answered(answer, ctx);
         }
         dialogs::drop_overlay(ctx, &self.theme);
-        self.notices.show(ctx, &self.theme);
+        let asked = self.notices.show(ctx, &self.theme);
+        self.commands.borrow_mut().extend(asked);
     }
 
     fn open_palette(&mut self, ctx: &egui::Context, query: &str) {
@@ -342,6 +352,8 @@ impl Studio {
             settings: &self.settings,
             models: &models,
             recipes: &recipes,
+            offers: &self.exports.seen(),
+            panels: &dock::seen(&self.desk.arrangement),
         };
         self.desk.palette = Some(Palette::new(ctx, &known, query));
     }
@@ -438,6 +450,10 @@ impl eframe::App for Studio {
         }
         self.session.end_frame();
         self.textures.end_frame();
+        if let Some(name) = self.exports.end_frame() {
+            let hint = "Bring it to the front first";
+            self.notices.add(Notice::warning(format!("{name} is not seen any more"), hint));
+        }
         if self.hovered.end_frame() || !self.commands.borrow().is_empty() {
             ctx.request_repaint();
         }

@@ -14,7 +14,7 @@ use smalti_engine::session::{self, News, Session};
 use super::home::Home;
 use super::trainings::Trainings;
 use super::{AUTOSAVE_EVERY, Desk, Fixed, Keeping, Studio, StudioOptions};
-use crate::ctx::{EditedTokens, Hovered, Originals};
+use crate::ctx::{EditedImages, EditedTokens, Exports, Hovered, Originals};
 use crate::document::{Document, History, Notice, Open};
 use crate::files::autosave::Autosave;
 use crate::files::background::Background;
@@ -117,6 +117,8 @@ impl Studio {
             hovered: Hovered::default(),
             edited: EditedTokens::default(),
             originals: Originals::default(),
+            exports: Exports::default(),
+            edited_images: EditedImages::default(),
             notices,
             commands: RefCell::default(),
             known_over: Vec::new(),

@@ -6,6 +6,7 @@
 mod cells;
 mod figures;
 mod run_rows;
+mod taken;
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -20,12 +21,13 @@ use smalti_engine::tokens::Tokens;
 
 use self::cells::Cells;
 use self::run_rows::RunRows;
+use self::taken::Taken;
 use super::view::View;
 use crate::ctx::{SET_IMAGES, ViewCtx};
-use crate::document::{AppCommand, Slot};
+use crate::document::Slot;
 use crate::gpu::heatmap::Appearances;
 use crate::look::theme::space;
-use crate::look::words::{counted, grouped};
+use crate::look::words::{counted, grouped, name};
 use crate::runs::Rows;
 use crate::widgets::rows::{About, RowsPane, key_ui};
 
@@ -119,7 +121,9 @@ impl View for CodebookView {
         let patches = self.patches(ctx, &ordered);
         let book = self.book(ctx);
         let look = cells::Look { height, is_logarithmic: !self.is_linear, patches, book };
-        self.cells.ui(ui, ctx, &ordered, look);
+        let response = self.cells.ui(ui, ctx, &ordered, look);
+        let taken = Taken { over: self.over_name(ctx, &ordered), is_logarithmic: !self.is_linear };
+        taken.menus(&response, ctx, &ordered);
         ui.horizontal(|ui| {
             ui.set_min_height(ctx.theme.px(18.0));
             ui.label(ctx.theme.caption_figures(cells::caption(ctx, &ordered, book)));
@@ -129,11 +133,7 @@ impl View for CodebookView {
                 ui.ctx().request_repaint_after(COUNTING);
             }
             skipped_ui(ui, ctx, &ordered);
-            let save = ui.small_button("CSV…");
-            if save.on_hover_text("Saves how often each code occurs").clicked() {
-                let name = ctx.export_name("codes");
-                ctx.send(AppCommand::ExportCsv { name, text: cells::csv(&ordered) });
-            }
+            taken.button_ui(ui, ctx, &ordered);
         });
         if below > 0.0 {
             self.history_ui(ui, ctx);
@@ -322,6 +322,21 @@ impl CodebookView {
                 Ok(last_of(ctx.ask_soon(place, &question), &question))
             }
         }
+    }
+
+    /// What is counted over, for the names of files.
+    fn over_name(&self, ctx: &ViewCtx<'_>, ordered: &Ordered) -> Option<String> {
+        let sample = ordered.sample.filter(|_| self.over == Over::Set)?;
+        let set = match &ctx.document.source {
+            SourceRef::Samples => "samples".to_owned(),
+            SourceRef::Worlds { seed } => format!("worlds {seed}"),
+            SourceRef::Path { path, .. } => name(path),
+        };
+        Some(if sample.is_part() {
+            format!("{set}-{}-of-{}-images", sample.images, sample.total)
+        } else {
+            format!("{set}-all-{}-images", sample.images)
+        })
     }
 
     /// Whether all images of the set are counted.

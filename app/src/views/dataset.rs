@@ -287,7 +287,7 @@ fn thumbnail_ui(
     (image, place, name): (&ImageRef, (&'static str, u64), &str),
 ) -> egui::Response {
     let (is_current, is_edited) =
-        (ctx.document.image() == Some(image), !ctx.document.edited_by(image).is_empty());
+        (ctx.document.image() == Some(image), !ctx.edited_by(image).is_empty());
     let response = ui.interact(rect, ui.scope_id().with(place), Sense::click());
     response.widget_info(|| {
         let name = if is_edited { format!("{name}, edited") } else { name.to_owned() };
@@ -334,7 +334,7 @@ fn thumbnail_ui(
     }
     response.on_hover_ui(|ui| {
         about_ui(ui, ctx, image, &reply, name);
-        for model in ctx.document.edited_by(image) {
+        for model in ctx.edited_by(image) {
             let words = format!("Tokens of it by {} are forced or locked", model.label());
             ui.label(ctx.theme.label(words));
         }

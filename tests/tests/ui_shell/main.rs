@@ -2,6 +2,7 @@
 //! Run without a display; those that look at pixels draw with wgpu.
 
 mod documents;
+mod finding;
 mod mended;
 
 use std::path::{Path, PathBuf};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use egui::{Color32, Key, Rect, Sense, Stroke, StrokeKind, Vec2, vec2};
+use egui::{Color32, Key, Rect, Response, Sense, Stroke, StrokeKind, Vec2, vec2};
 use smalti_engine::questions::Ordered;
 use smalti_engine::tokens::Code;
 
@@ -92,14 +92,14 @@ impl Places {
 }
 
 impl Cells {
-    /// Draws them in what is left of the width.
+    /// Draws them in what is left of the width; gives what was done to them.
     pub(super) fn ui(
         &mut self,
         ui: &mut egui::Ui,
         ctx: &ViewCtx<'_>,
         ordered: &Ordered,
         look: Look,
-    ) {
+    ) -> Response {
         let size = vec2(ui.available_width(), look.height);
         let (rect, response) = ui.allocate_exact_size(size, Sense::click_and_drag());
         response.widget_info(|| {
@@ -139,6 +139,7 @@ impl Cells {
             }
         }
         step_by_keys(ui, ctx, (ordered, look.book), &response, places.columns);
+        response
     }
 
     /// The wheel enlarges, dragging moves, a double click shows all again.
@@ -186,33 +187,15 @@ impl Cells {
     }
 }
 
-/// How often each code occurs, in the order in which they are shown, and of what that is, as CSV.
-pub(super) fn csv(ordered: &Ordered) -> String {
-    let facts = &ordered.statistics;
-    let mut text = format!(
-        "# {} tokens, {} of {} codes used, perplexity {:.3}, ceiling {:.1}",
-        facts.samples, facts.used, facts.codebook_size, facts.perplexity, facts.ceiling
-    );
-    if let Some(sample) = ordered.sample {
-        text = format!("{text}, {} of {} images", sample.images, sample.total);
-    }
-    let counts = ordered.codes.iter().zip(ordered.values.iter());
-    let lines = counts.map(|(code, count)| format!("{code},{count}\n"));
-    std::iter::once(format!("{text}\ncode,count\n")).chain(lines).collect()
-}
-
 /// "code 417 · 12" for the code under the pointer, or else the picked one.
 pub(super) fn caption(ctx: &ViewCtx<'_>, ordered: &Ordered, book: u16) -> String {
     let code = ctx.hovered.code().or(ctx.document.selection.code).filter(|code| code.book == book);
-    let found = code.and_then(|code| {
-        let place = *ordered.place_of.get(code.number as usize)?;
-        Some((code, *ordered.values.get(place as usize)?))
-    });
+    let found = code.and_then(|code| Some((code, *ordered.counts.get(code.number as usize)?)));
     let Some((code, count)) = found else {
         return "point at a cell to see its code".to_owned();
     };
     let off = if ctx.document.switched_off.contains(&code) { " · switched off" } else { "" };
-    format!("code {code} · {}{off}", grouped(count as u64))
+    format!("code {code} · {}{off}", grouped(count))
 }
 
 /// Rings around the picked code and the one under the pointer.
