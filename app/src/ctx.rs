@@ -1,29 +1,31 @@
 //! What a view may read and use: the document, the engine, the look, and what is under the pointer.
 
+mod edited;
+mod exports;
 mod offers;
 
 use std::cell::{Cell as Slotted, RefCell};
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::hash::{Hash, Hasher};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use smalti_engine::Problem;
 use smalti_engine::images::Picture;
 use smalti_engine::questions::{
     Appearance, CodeAppearance, CodeUse, Compared, Comparison, Encode, Encoded, ImageRef,
-    LoadImage, ModelFacts, ModelInfo, ModelRef, PastedPicture, Reconstruct, Sample, Scope,
-    SetSample, Subject, Used,
+    ModelFacts, ModelInfo, ModelRef, PastedPicture, Reconstruct, Sample, Scope, SetSample, Used,
 };
 use smalti_engine::session::{Lane, Question, Reply, RunId, RunView, Session};
 use smalti_engine::tokens::{Cell, Code, Part, Tokens};
 
+pub use self::edited::EditedImages;
+pub use self::exports::{Exports, name_of as export_name, subject_name, words_of};
 pub use self::offers::Offers;
 use crate::document::{Command, Document, JobCommand, Notice, RunFolder, Slot};
 use crate::look::textures::Textures;
 use crate::look::theme::Theme;
-use crate::look::words::{counted, name};
+use crate::look::words::name;
 use crate::runs::{Records, Told};
 
 /// Images of a set that views count over, unless all are wanted.
@@ -175,6 +177,8 @@ pub struct ViewCtx<'a> {
     pub(crate) offers: &'a Offers,
     /// Set while the view is drawn that was asked for by its key: what it is mainly worked by takes the keyboard.
     pub(crate) wants_focus: &'a Slotted<bool>,
+    pub(crate) exports: &'a Exports,
+    pub(crate) edited_images: &'a EditedImages,
     pub(crate) live: Live<'a>,
 }
 
@@ -243,34 +247,19 @@ impl ViewCtx<'_> {
         self.session.ask_at(place_number(&place), Lane::Soon, question)
     }
 
-    /// A file name for something that is taken away: the image's name, then what it is.
+    /// A file name for something that is taken away; see [`export_name`].
     pub fn export_name(&self, what: &str) -> String {
-        let subject = subject_name(self.document, self.session);
-        let subject = subject.unwrap_or_else(|| "smalti".to_owned());
-        let stem = Path::new(&subject).file_stem().unwrap_or(OsStr::new("smalti"));
-        format!("{}-{what}", stem.to_string_lossy())
+        exports::name_of((self.document, self.session), what)
     }
 
-    /// What a file that is taken away says of itself: what it shows, of which image, by which tokenizer.
-    /// `by` is the tokenizer, where `what` does not name it: the first one, with what was done by hand.
+    /// What a file that is taken away says of itself; see [`words_of`].
     pub fn words_of(&self, what: &str, by: Option<&ModelRef>) -> Vec<(String, String)> {
-        let document = self.document;
-        let mut about = what.to_owned();
-        if let Some(model) = by {
-            about = format!("{about}; tokenizer {}", model.label());
-        }
-        if by.is_some() && !document.edits.is_empty() {
-            about = format!("{about}; {}", counted(document.edits.len(), "forced cell"));
-        }
-        if by.is_some() && !document.switched_off.is_empty() {
-            about = format!("{about}; without {}", counted(document.switched_off.len(), "code"));
-        }
-        let mut words = vec![
-            ("Software".to_owned(), concat!("Smalti ", env!("CARGO_PKG_VERSION")).to_owned()),
-            ("Description".to_owned(), about),
-        ];
-        words.extend(subject_name(document, self.session).map(|name| ("Source".to_owned(), name)));
-        words
+        exports::words_of((self.document, self.session), what, by)
+    }
+
+    /// The tokenizers whose tokens of an image were forced or locked, at any size.
+    pub(crate) fn edited_by(&self, image: &ImageRef) -> Vec<ModelRef> {
+        self.edited_images.by(self.document, image)
     }
 
     /// The question for the tokens of the document's subject by a tokenizer; none without both.
@@ -470,19 +459,6 @@ impl ViewCtx<'_> {
         let number = self.document.part_number(tokens);
         (number, &tokens.parts()[number])
     }
-}
-
-/// What a person calls what is worked on; none while that is not known.
-pub fn subject_name(document: &Document, session: &Session) -> Option<String> {
-    Some(match document.subject.as_ref()? {
-        Subject::Tokens(given) => given.name.to_string(),
-        Subject::Image(ImageRef::File { path, .. }) => name(path),
-        Subject::Image(ImageRef::Pasted(_)) => "pasted image".to_owned(),
-        Subject::Image(image @ ImageRef::InSource { .. }) => {
-            let question = LoadImage { image: image.clone(), paint_side: document.size.side };
-            session.ask(Lane::Soon, &question).ready()?.name.clone()
-        }
-    })
 }
 
 fn place_number(place: &impl Hash) -> u64 {

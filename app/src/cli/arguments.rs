@@ -21,7 +21,7 @@ pub(super) struct Arguments {
 /// Options of the window.
 #[derive(Debug, Args)]
 pub(super) struct Window {
-    /// Images, folders, checkpoints, tokens or scenes to open in the window
+    /// Documents, images, folders, checkpoints, tokens or scenes to open in the window
     pub(super) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(super) common: Common,
@@ -44,7 +44,7 @@ pub(super) struct Common {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Say what a checkpoint is: container, family, configuration, problems
+    /// Say what a checkpoint is, or what a file of tokens or a document holds
     Inspect(Inspect),
     /// Turn images into tokens
     Encode(Encode),
@@ -78,7 +78,7 @@ impl Command {
 /// Options of `inspect`.
 #[derive(Debug, Args)]
 pub(super) struct Inspect {
-    /// A checkpoint, the name of a shipped model, or a file of tokens
+    /// A checkpoint, the name of a shipped model, a file of tokens, or a document (.smalti)
     pub(super) file: String,
     /// List all tensors, also of a known family
     #[arg(long)]
@@ -95,12 +95,12 @@ pub(super) struct Inspect {
 /// Options of `encode`.
 #[derive(Debug, Args)]
 pub(super) struct Encode {
-    /// Image files
+    /// Image files, or documents (.smalti), whose images have the tokens that were forced in them
     #[arg(required = true, value_name = "IMAGE")]
     pub(super) images: Vec<PathBuf>,
-    /// The tokenizer: a shipped name or a checkpoint
+    /// The tokenizer: a shipped name or a checkpoint; without it a document's own
     #[arg(long, value_name = "M")]
-    pub(super) model: String,
+    pub(super) model: Option<String>,
     /// Pixels of the long side; without it the image keeps its own size
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8192))]
     pub(super) size: Option<u32>,
@@ -114,11 +114,11 @@ pub(super) struct Encode {
 /// Options of `decode`.
 #[derive(Debug, Args)]
 pub(super) struct Decode {
-    /// Tokens: .npy, .npz, .pt or .safetensors, of Smalti or of any other program
+    /// Tokens: .npy, .npz, .pt or .safetensors, of Smalti or of any other program; or a document (.smalti)
     pub(super) tokens: PathBuf,
-    /// The tokenizer that made them: a shipped name or a checkpoint
+    /// The tokenizer that made them: a shipped name or a checkpoint; a document knows its own
     #[arg(long, value_name = "M")]
-    pub(super) model: String,
+    pub(super) model: Option<String>,
     /// The picture to write; of several, each gets its number before the suffix
     #[arg(long, value_name = "PNG")]
     pub(super) out: PathBuf,
@@ -241,7 +241,7 @@ pub(super) struct Evaluate {
 /// Options of `render`.
 #[derive(Debug, Args)]
 pub(super) struct Render {
-    /// A scene of `layouts/`, a scene file, or a view
+    /// A scene of `layouts/`, a scene file, a view, or a document (.smalti) as it was saved
     #[arg(value_name = "SCENE_OR_VIEW")]
     pub(super) what: String,
     /// Files to open in it

@@ -58,6 +58,7 @@ impl Document {
             Open::Size(size) => self.work_with(|d| d.size = *size),
             Open::CloseImage(image) => self.opened.close_image(image),
             Open::CloseModel(model) => self.opened.close_model(model),
+            Open::Moved(moved) => self.take_as_moved(moved),
             // With the disk looked at, these become others.
             Open::Path(_) | Open::TokensAs(..) | Open::ModelAgain(..) | Open::ImageAgain(_) => {}
         }
@@ -94,15 +95,19 @@ impl Document {
         if now == before {
             return;
         }
-        let mut kept: Vec<(WorkOn, Work)> = self.kept.to_vec();
-        if let Some(before) = before
-            && !work.is_empty()
-        {
-            kept.push((before, work));
+        let at = self.kept.iter().position(|(on, _)| Some(on) == now.as_ref());
+        let before = before.filter(|_| !work.is_empty());
+        let found = at.map(|at| self.kept[at].1.clone()).unwrap_or_default();
+        // Looking through images leaves what is kept the same value.
+        if at.is_some() || before.is_some() {
+            let mut kept: Vec<(WorkOn, Work)> = self.kept.to_vec();
+            if let Some(at) = at {
+                kept.remove(at);
+            }
+            kept.extend(before.map(|before| (before, work)));
+            self.kept = kept.into();
         }
-        let at = kept.iter().position(|(on, _)| Some(on) == now.as_ref());
-        let work = at.map(|at| kept.remove(at).1).unwrap_or_default();
-        self.kept = kept.into();
+        let work = found;
         (self.edits, self.locks) = (work.edits, work.locks);
         self.selection.cells = Arc::default();
         self.selection.part = None;

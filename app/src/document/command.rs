@@ -10,7 +10,9 @@ use smalti_engine::questions::{Given, ImageRef, ModelRef, SourceRef};
 use smalti_engine::session::{Control, RunId};
 use smalti_engine::tokens::{Cell, Code};
 
+use super::export::{How, PictureFile, TableFile, TokenFormat};
 use super::looks::{ColorBy, CompareMode, DifferenceKind};
+use super::lost::{AllLost, Lost, Moved};
 use super::notice::Notice;
 use super::run::{RecipeRef, RunFolder};
 use super::slot::Slot;
@@ -61,6 +63,8 @@ pub enum Open {
     CloseImage(ImageRef),
     /// Takes a tokenizer that was opened out of the menus.
     CloseModel(ModelRef),
+    /// Goes on with files and folders where they are now.
+    Moved(Arc<[Moved]>),
 }
 
 /// Changes tokens, codes or what is selected.
@@ -177,17 +181,6 @@ pub enum JobCommand {
     Branch(Slot, Option<u64>),
 }
 
-/// A picture that becomes a file.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PictureFile {
-    /// A file name without suffix.
-    pub name: String,
-    /// The picture.
-    pub picture: Picture,
-    /// What it is, as keywords and texts that the file keeps.
-    pub words: Vec<(String, String)>,
-}
-
 /// What concerns the program as a whole.
 #[derive(Debug, Clone, PartialEq)]
 pub enum AppCommand {
@@ -203,17 +196,16 @@ pub enum AppCommand {
     CopyImage(Picture),
     /// Puts text on the clipboard.
     CopyText(String),
-    /// Saves a picture as PNG; asks where, suggesting its name.
-    ExportPng(Box<PictureFile>),
-    /// Saves numbers as CSV; asks where, suggesting `name`.
-    ExportCsv {
-        /// A file name without suffix.
-        name: String,
-        /// The numbers.
-        text: String,
-    },
-    /// Saves the tokens; asks where.
-    SaveTokens,
+    /// Takes a picture away; asks where to, suggesting its name.
+    ExportPicture(Box<PictureFile>),
+    /// Saves numbers as CSV; asks where, suggesting their name.
+    ExportTable(Box<TableFile>),
+    /// Takes away what is seen and offers itself under a name.
+    Export(String, How),
+    /// Takes the window's own picture away, or that of one of its panels.
+    ExportWindow(Option<PanelId>, How),
+    /// Saves the tokens; asks where. Without a format it is the one that holds them.
+    SaveTokens(Option<TokenFormat>),
     /// Saves the document; asks where the first time.
     Save,
     /// Saves the document; asks where.
@@ -226,6 +218,8 @@ pub enum AppCommand {
     AskFolder,
     /// Asks for a checkpoint to open in a slot.
     AskTokenizer(Slot),
+    /// Asks where something is that is not where it was; the others may be found with it.
+    AskPlace(Lost, AllLost),
     /// Opens what is on the clipboard: a picture or a path.
     Paste,
     /// Opens or closes the command palette.

@@ -6,8 +6,10 @@
 mod arrangement;
 mod change;
 mod command;
+mod export;
 mod history;
 mod looks;
+mod lost;
 mod notice;
 mod older;
 mod opened;
@@ -19,11 +21,13 @@ mod view_id;
 mod work;
 
 pub use arrangement::{Arrangement, MOST_ALIKE, Panel};
-pub use command::{
-    AppCommand, Command, Edit, JobCommand, Layout, Look, Open, PictureFile, Reading,
+pub use command::{AppCommand, Command, Edit, JobCommand, Layout, Look, Open, Reading};
+pub use export::{
+    Chart, Column, Drawing, How, Offer, PictureFile, Series, Shape, Table, TableFile, TokenFormat,
 };
 pub use history::History;
 pub use looks::{ColorBy, CompareMode, DifferenceKind, Looks};
+pub use lost::{AllLost, Lost, LostKind, Moved, guesses};
 pub use notice::{Notice, Severity};
 pub use opened::Opened;
 pub use run::{RecipeRef, RunFolder};

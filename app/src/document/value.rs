@@ -1,6 +1,6 @@
 //! The document as a value.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -146,13 +146,6 @@ impl Document {
         images
     }
 
-    /// The tokenizers whose tokens of an image were forced or locked, at any size.
-    pub fn edited_by(&self, image: &ImageRef) -> Vec<&ModelRef> {
-        let here = (self.image() == Some(image) && !self.work().is_empty()).then_some(&self.model);
-        let kept = self.kept.iter().filter(|(on, _)| on.subject.image() == Some(image));
-        here.into_iter().chain(kept.map(|(on, _)| &on.model)).collect()
-    }
-
     /// A document that was read has at hand what it works with, beside what it had.
     #[must_use]
     pub fn with_opened(mut self) -> Self {
@@ -211,8 +204,16 @@ impl Document {
 
     /// Whether the work on all subjects is the same as in another document, whichever is looked at.
     pub fn has_work_of(&self, other: &Self) -> bool {
-        let (own, others) = (self.all_work(), other.all_work());
-        own.len() == others.len() && own.iter().all(|work| others.contains(work))
+        let is_same = |a: &Arc<[(WorkOn, Work)]>, b| Arc::ptr_eq(a, b);
+        if is_same(&self.kept, &other.kept)
+            && self.variations == other.variations
+            && (self.work_on(), self.work()) == (other.work_on(), other.work())
+        {
+            return true;
+        }
+        // By their hashes: there may be thousands.
+        let all = |document: &Self| document.all_work().into_iter().collect::<HashSet<_>>();
+        all(self) == all(other)
     }
 
     /// Whether the same codes of all tokenizers are switched off as in another document.

@@ -64,6 +64,16 @@ impl Variations {
         Self { from: Some(number), ..self.clone() }
     }
 
+    /// The same with what their work belongs to as it is called now.
+    #[must_use]
+    pub(super) fn with(&self, change: impl Fn(&mut WorkOn)) -> Self {
+        let mut all = self.all.to_vec();
+        for variation in &mut all {
+            change(&mut variation.on);
+        }
+        Self { all: all.into(), from: self.from }
+    }
+
     /// All in the order of a tree, children below their parent, with how deep they stand.
     pub fn tree(&self) -> Vec<(usize, usize)> {
         let mut ordered = Vec::with_capacity(self.all.len());

@@ -13,7 +13,8 @@ use super::recipes::Training;
 use super::saved::{DocumentFile, Saved};
 use super::scenes::Scene;
 use crate::document::{
-    AppCommand, Command, Document, JobCommand, Notice, PictureFile, Slot, WorkOn,
+    AllLost, AppCommand, Command, Document, How, JobCommand, Lost, Notice, PanelId, PictureFile,
+    Slot, TableFile, WorkOn,
 };
 
 /// What came of work in the background.
@@ -27,6 +28,8 @@ pub enum Outcome {
     Unclear(Box<Unclear>),
     /// A folder was listed whose path is being typed.
     Listed(Listing),
+    /// The window's pixels, of which a panel or all is taken away.
+    Screen(Option<PanelId>, How, Arc<egui::ColorImage>),
     /// A scene was read.
     Scene(Box<Scene>),
     /// A document was read; from its file, or from the autosave.
@@ -138,6 +141,8 @@ pub enum Ask {
     Folder,
     /// A checkpoint for a slot.
     Tokenizer(Slot),
+    /// Where something is by now, and what else is looked for.
+    Place(Lost, AllLost),
     /// Where to save; suggests a name.
     Save {
         /// What is saved.
@@ -154,21 +159,16 @@ pub enum Save {
     Document(usize, Box<Saved>),
     /// The tokens of a document, `.npy` or `.safetensors`.
     Tokens(Box<Document>),
-    /// A picture as PNG, with what it is.
+    /// A picture as PNG or SVG, with what it is.
     Picture(Box<PictureFile>),
     /// Numbers as CSV.
-    Csv(String),
+    Table(Box<TableFile>),
 }
 
 impl Save {
     /// Where it goes if this was chosen: with an ending that says what it is, where that had none of those.
     pub fn at(&self, chosen: &Path) -> PathBuf {
-        let endings: &[&str] = match self {
-            Self::Document(..) => &["smalti"],
-            Self::Tokens(_) => &["safetensors", "npy"],
-            Self::Picture(_) => &["png"],
-            Self::Csv(_) => &["csv"],
-        };
+        let endings = self.endings();
         let is_one = |ending: &&str| {
             chosen.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending))
         };
@@ -179,6 +179,17 @@ impl Save {
         name.push(".");
         name.push(endings[0]);
         name.into()
+    }
+
+    /// The endings of its files, the usual one first.
+    pub(super) fn endings(&self) -> &'static [&'static str] {
+        match self {
+            Self::Document(..) => &["smalti"],
+            Self::Tokens(_) => &["safetensors", "npy"],
+            Self::Picture(file) if file.how == How::Svg => &["svg"],
+            Self::Picture(_) => &["png"],
+            Self::Table(_) => &["csv"],
+        }
     }
 }
 

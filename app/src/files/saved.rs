@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use smalti_engine::checkpoints::split_part;
+use smalti_engine::data::braces::has_braces;
 use smalti_engine::documents;
 use smalti_engine::images::WorkingSize;
 use smalti_engine::questions::{ImageRef, ModelRef, SourceRef, Stamp, Subject};
@@ -18,9 +20,10 @@ use smalti_engine::{EngineError, Result};
 
 pub use self::subjects::Carried;
 use self::subjects::{Keeping, Kept, Reading, restamped, restamped_source};
-use super::disk::{model_now, read_whole};
+use super::disk::{is_gone, model_now, read_whole};
 use crate::document::{
-    Document, Looks, Opened, Panel, RunFolder, Selection, Variation, Variations, Work, WorkOn,
+    AllLost, Document, Looks, Lost, LostKind, Opened, Panel, RunFolder, Selection, Variation,
+    Variations, Work, WorkOn,
 };
 
 /// The version that is written. 1: one image, tokenizers A and B, codes as bare numbers. 2: each subject is
@@ -38,6 +41,8 @@ pub struct Saved {
     pub layout: Option<Panel>,
     /// What a person should know of the files that it names.
     pub warnings: Vec<String>,
+    /// Files and folders that it names and that are not there.
+    pub lost: AllLost,
     /// In an autosave the document's own file.
     pub home: Option<DocumentFile>,
 }
@@ -45,7 +50,7 @@ pub struct Saved {
 impl Saved {
     /// A document and what is where.
     pub fn new(document: Document, layout: Option<Panel>) -> Self {
-        Self { document, layout, warnings: Vec::new(), home: None }
+        Self { document, layout, warnings: Vec::new(), lost: AllLost::default(), home: None }
     }
 }
 
@@ -348,7 +353,19 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Saved> {
         looks: text.looks,
     }
     .with_opened();
-    Ok(Saved { document, layout: Panel::known(&text.layout), warnings, home: text.home })
+    let lost = lost_of(&document);
+    Ok(Saved { document, layout: Panel::known(&text.layout), warnings, lost, home: text.home })
+}
+
+/// What a document names and what is not there.
+pub fn lost_of(document: &Document) -> AllLost {
+    let is_lost = |lost: &Lost| match lost.kind {
+        // A pattern of shards is no path; whether they are there is seen when they are opened.
+        LostKind::Set if has_braces(&lost.path) => false,
+        LostKind::Tokenizer => is_gone(&split_part(&lost.path).0),
+        LostKind::Image | LostKind::Set | LostKind::Run => is_gone(&lost.path),
+    };
+    document.named_paths().into_iter().filter(is_lost).collect()
 }
 
 /// The text as this version writes it, step by step from the version that it has.

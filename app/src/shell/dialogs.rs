@@ -12,6 +12,7 @@ use egui::{Align2, Id, LayerId, Modal, Order, Stroke, TextEdit, Ui, vec2};
 pub use self::parts::{Answer, Then};
 use self::parts::{default_button, keep_keyboard, title};
 use super::actions::Action;
+use crate::document::LostKind;
 use crate::files::outcome::{Ask, Loss, Taken, Unclear};
 use crate::look::theme::{Theme, space};
 use crate::look::words::name;
@@ -182,6 +183,12 @@ fn path_ui(ui: &mut Ui, theme: &Theme, ask: &Ask, text: &mut String) -> Option<A
         Ask::Folder => ("Open a folder", "Open"),
         Ask::Tokenizer(_) => ("Open a checkpoint", "Open"),
         Ask::Save { .. } => ("Save as", "Save"),
+        Ask::Place(lost, _) => match lost.kind {
+            LostKind::Image => ("Where is the image now?", "Take it"),
+            LostKind::Set => ("Where is the set now?", "Take it"),
+            LostKind::Tokenizer => ("Where is the tokenizer now?", "Take it"),
+            LostKind::Run => ("Where is the run's folder now?", "Take it"),
+        },
     };
     ui.set_max_width(theme.px(480.0));
     title(ui, theme, heading);

@@ -7,7 +7,7 @@ use egui_tiles::{Behavior, Container, SimplificationOptions, TabState, Tabs};
 use egui_tiles::{Tile, TileId, Tiles, UiResponse};
 
 use crate::ctx::ViewCtx;
-use crate::document::{Arrangement, Layout, MOST_ALIKE, PanelId, ViewId};
+use crate::document::{AppCommand, Arrangement, How, Layout, MOST_ALIKE, PanelId, ViewId};
 use crate::look::theme::space;
 use crate::views::{self, View};
 
@@ -71,6 +71,12 @@ pub fn close_panel(tree: &mut Arrangement, panel: PanelId) {
     }
 }
 
+/// The panels that are in front.
+pub fn seen(tree: &Arrangement) -> Vec<PanelId> {
+    let seen = tree.active_tiles();
+    seen.iter().filter_map(|tile| tree.tiles.get_pane(tile)).copied().collect()
+}
+
 /// Draws the views where they are; one of them may take the keyboard.
 pub fn ui(
     tree: &mut Arrangement,
@@ -83,11 +89,23 @@ pub fn ui(
 }
 
 /// What a panel is called: the view's name, from the second one on with a number.
-fn name(panel: PanelId) -> String {
+pub fn name(panel: PanelId) -> String {
     let title = views::entry(panel.view).title;
     match panel.number {
         0 => title.to_owned(),
         number => format!("{title} {}", number + 1),
+    }
+}
+
+/// What of a panel can be taken away as it is seen.
+pub const TAKEN: [(&str, How); 2] = [("Copy view", How::Copy), ("Save view as PNG…", How::Png(1))];
+
+fn take_ui(ui: &mut Ui, ctx: &ViewCtx<'_>, panel: PanelId) {
+    for (words, how) in TAKEN {
+        if ui.button(words).clicked() {
+            ctx.send(AppCommand::ExportWindow(Some(panel), how));
+            ui.close();
+        }
     }
 }
 
@@ -195,6 +213,8 @@ impl Behavior<PanelId> for Dock<'_> {
                     self.ctx.send(Layout::Another(pane.view));
                     ui.close();
                 }
+                // Of one that is behind another there are no pixels.
+                ui.add_enabled_ui(state.active, |ui| take_ui(ui, self.ctx, pane));
                 if ui.button("Close view").clicked() {
                     self.ctx.send(Layout::Close(pane));
                     ui.close();

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use egui::ViewportCommand;
-use smalti_engine::images::{WorkingSize, png_with_words};
+use smalti_engine::images::WorkingSize;
 use smalti_engine::questions::{ImageRef, ModelRef, Subject};
 use smalti_engine::session::Control;
 use smalti_engine::tokens::Code;
@@ -14,11 +14,9 @@ use super::keys::KeysOf;
 use crate::document::{
     AppCommand, Command, Edit, JobCommand, Layout, MOST_ALIKE, Notice, Open, Slot,
 };
-use crate::files::disk::write_whole;
-use crate::files::outcome::{Ask, Loss, Outcome, Save, notice};
+use crate::files::outcome::{Ask, Loss, Outcome, Save};
 use crate::files::scenes::Scene;
 use crate::look::theme::{PRESENTATION_SCALE, Theme};
-use crate::look::words::name;
 use crate::shell::dialogs::{Dialog, Then};
 use crate::shell::dock;
 use crate::shell::script::Script;
@@ -47,6 +45,7 @@ impl Studio {
                 .keeping
                 .background
                 .run(move || Some(Outcome::Command(Open::Image(ImageRef::file(&path)).into()))),
+            Command::Open(Open::Moved(moved)) => self.take_moved(&moved, ctx),
             Command::Layout(layout) => self.apply_layout(&layout),
             Command::Job(JobCommand::Control(run, control)) => self.session.control(run, control),
             Command::Job(JobCommand::Train(recipe)) => self.train(&recipe),
@@ -199,16 +198,13 @@ impl Studio {
             AppCommand::AskFile => self.keeping.background.ask(Ask::File),
             AppCommand::AskFolder => self.keeping.background.ask(Ask::Folder),
             AppCommand::AskTokenizer(slot) => self.keeping.background.ask(Ask::Tokenizer(slot)),
-            AppCommand::ExportPng(file) => {
-                let (name, what) = (format!("{}.png", file.name), Save::Picture(file));
-                self.keeping.background.ask(Ask::Save { what, name });
-            }
-            AppCommand::ExportCsv { name, text } => {
-                let (name, what) = (format!("{name}.csv"), Save::Csv(text));
-                self.keeping.background.ask(Ask::Save { what, name });
-            }
-            AppCommand::SaveTokens => {
-                let name = self.tokens_name();
+            AppCommand::AskPlace(lost, all) => self.keeping.background.ask(Ask::Place(lost, all)),
+            AppCommand::ExportPicture(file) => self.export_picture(file),
+            AppCommand::ExportTable(file) => self.export_table(file),
+            AppCommand::Export(name, how) => self.exports.want(name, how),
+            AppCommand::ExportWindow(panel, how) => self.export_window(panel, how, ctx),
+            AppCommand::SaveTokens(format) => {
+                let name = self.tokens_name(format);
                 let document = Box::new(self.history.document().clone());
                 self.keeping.background.ask(Ask::Save { what: Save::Tokens(document), name });
             }
@@ -296,6 +292,7 @@ impl Studio {
                     palette.take(listing);
                 }
             }
+            Outcome::Screen(panel, how, image) => self.take_screen((panel, how), image, ctx),
             Outcome::Scene(scene) => self.open_scene(&scene),
             Outcome::Document(None, saved) => self.recover(*saved),
             Outcome::Document(Some(file), saved) => self.leave_for(Then::Open(file, saved), ctx),
@@ -312,7 +309,13 @@ impl Studio {
                 if let Some(number) = ask.document() {
                     self.leave_no_more(number);
                 }
-                commands.push(Notice::from(problem).into());
+                // What is looked for can be pointed at again.
+                let lost = if let Ask::Place(lost, all) = ask {
+                    Some(Box::new((lost, all)))
+                } else {
+                    None
+                };
+                commands.push(Notice { lost, ..Notice::from(problem) }.into());
             }
             Outcome::NotChosen(ask) => {
                 if let Some(number) = ask.document() {
@@ -322,6 +325,7 @@ impl Studio {
             Outcome::NoDialog(ask) => {
                 let text = match &ask {
                     Ask::Save { name, .. } => name.clone(),
+                    Ask::Place(lost, _) => lost.path.display().to_string(),
                     Ask::File | Ask::Folder | Ask::Tokenizer(_) => String::new(),
                 };
                 self.ask(Dialog::Path { ask, text });
@@ -340,18 +344,9 @@ impl Studio {
                 self.write_to(number, path, saved);
             }
             Ask::Save { what: Save::Tokens(document), .. } => self.save_tokens(path, *document),
-            Ask::Save { what: Save::Picture(file), .. } => {
-                self.keeping.background.save(move || {
-                    write_whole(&path, &png_with_words(&file.picture, &file.words)?)?;
-                    Ok(notice(Notice::info(format!("Saved {}", name(&path)))))
-                });
-            }
-            Ask::Save { what: Save::Csv(text), .. } => {
-                self.keeping.background.save(move || {
-                    write_whole(&path, text.as_bytes())?;
-                    Ok(notice(Notice::info(format!("Saved {}", name(&path)))))
-                });
-            }
+            Ask::Save { what: Save::Picture(file), .. } => self.write_picture(path, *file),
+            Ask::Save { what: Save::Table(file), .. } => self.write_table(path, *file),
+            Ask::Place(lost, all) => self.take_place((lost, all), path),
         }
         Vec::new()
     }

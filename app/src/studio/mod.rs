@@ -4,6 +4,8 @@
 //! session is told that the frame is over. Nothing here waits or touches a file.
 
 mod apply;
+mod exporting;
+mod finding;
 mod home;
 mod keyboard;
 mod keys;
@@ -33,7 +35,7 @@ use smalti_engine::session::{Lane, RunId, Session};
 use self::home::{Home, Writing};
 use self::keys::{Keyboard, KeysOf};
 use self::trainings::Trainings;
-use crate::ctx::{EditedTokens, Hovered, Live, Offers, Originals, ViewCtx};
+use crate::ctx::{EditedImages, EditedTokens, Exports, Hovered, Live, Offers, Originals, ViewCtx};
 use crate::document::{
     Arrangement, Command, Document, History, Needs, Notice, Open, Panel, PanelId, Slot,
 };
@@ -89,6 +91,8 @@ pub struct StudioOptions {
     pub ending: Arc<AtomicBool>,
     /// Whether the system's dialogs choose files; otherwise their paths are typed (tests, pictures).
     pub has_dialogs: bool,
+    /// Whether what is where stays as it is when a document is opened.
+    pub keeps_layout: bool,
     /// Errors that are logged.
     pub errors: Option<Rc<Errors>>,
 }
@@ -108,6 +112,7 @@ impl StudioOptions {
             frozen_time: false,
             ending: Arc::default(),
             has_dialogs: false,
+            keeps_layout: false,
             errors: None,
         }
     }
@@ -181,6 +186,8 @@ pub struct Studio {
     originals: Originals,
     offers: Offers,
     wants_focus: Cell<bool>,
+    exports: Exports,
+    edited_images: EditedImages,
     notices: Notices,
     commands: RefCell<Vec<Command>>,
     known_over: Vec<RunId>,
@@ -299,6 +306,8 @@ impl Studio {
             originals: &self.originals,
             offers: &self.offers,
             wants_focus: &self.wants_focus,
+            exports: &self.exports,
+            edited_images: &self.edited_images,
             live: Live {
                 preparing: &self.trainings.preparing,
                 runs: &self.live_runs,
@@ -326,6 +335,7 @@ impl Studio {
             settings: &self.settings,
             history: (self.history.can_undo(), self.history.can_redo()),
             panels: &panels,
+            seen: &dock::seen(&self.desk.arrangement),
             is_presenting: self.desk.is_presenting,
             shows_timings: self.desk.shows_timings,
             models: models.as_deref().map_or(&[], Vec::as_slice),
@@ -385,7 +395,8 @@ impl Studio {
             self.answered(answer, ctx);
         }
         dialogs::drop_overlay(ctx, &self.theme);
-        self.notices.show(ctx, &self.theme);
+        let asked = self.notices.show(ctx, &self.theme);
+        self.commands.borrow_mut().extend(asked);
     }
 
     fn open_palette(&mut self, ctx: &egui::Context) {
@@ -491,6 +502,10 @@ impl eframe::App for Studio {
         self.desk.keyboard.was_typing = ctx.text_edit_focused();
         self.session.end_frame();
         self.textures.end_frame();
+        if let Some(name) = self.exports.end_frame() {
+            let hint = "Bring it to the front first";
+            self.notices.add(Notice::warning(format!("{name} is not seen any more"), hint));
+        }
         if self.hovered.end_frame() || !self.commands.borrow().is_empty() {
             ctx.request_repaint();
         }

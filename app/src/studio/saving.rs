@@ -66,10 +66,12 @@ impl Studio {
             let hint = "What was done by hand may have been done to other contents";
             self.notices.add(Notice::warning(warning, hint));
         }
+        self.say_lost(&saved.lost);
     }
 
     fn arrange(&mut self, saved: &Saved) {
-        if let Some(layout) = saved.layout.as_ref().filter(|layout| layout.check().is_ok()) {
+        let layout = saved.layout.as_ref().filter(|_| !self.fixed.options.keeps_layout);
+        if let Some(layout) = layout.filter(|layout| layout.check().is_ok()) {
             self.desk.arrangement = layout.clone().arrange();
         }
     }

@@ -15,7 +15,7 @@ use super::home::Home;
 use super::keys::Keyboard;
 use super::trainings::Trainings;
 use super::{AUTOSAVE_EVERY, Desk, Fixed, Keeping, Studio, StudioOptions};
-use crate::ctx::{EditedTokens, Hovered, Offers, Originals};
+use crate::ctx::{EditedImages, EditedTokens, Exports, Hovered, Offers, Originals};
 use crate::document::{Document, History, Notice, Open};
 use crate::files::autosave::Autosave;
 use crate::files::background::Background;
@@ -124,6 +124,8 @@ impl Studio {
             originals: Originals::default(),
             offers: Offers::default(),
             wants_focus: Cell::new(false),
+            exports: Exports::default(),
+            edited_images: EditedImages::default(),
             notices,
             commands: RefCell::default(),
             known_over: Vec::new(),

@@ -12,21 +12,28 @@ use smalti_engine::token_files::{self, Maker};
 use smalti_engine::tokens::{Cell, Code, MASKED, Part, Tokens};
 
 use super::Studio;
-use crate::document::{Document, Edit, Notice, Open};
+use super::exporting::not_saved;
+use crate::ctx::export_name;
+use crate::document::{Document, Edit, Notice, Open, TokenFormat};
 use crate::files::disk::write_whole;
 use crate::files::outcome::{Outcome, Places, notice};
 use crate::look::words::{counted, name};
 
 impl Studio {
     /// A file name for the tokens: `.npy` holds one part only.
-    pub(super) fn tokens_name(&self) -> String {
+    pub(super) fn tokens_name(&self, format: Option<TokenFormat>) -> String {
         let document = self.history.document();
+        let stem = export_name((document, &self.session), "tokens");
+        if let Some(format) = format {
+            return format!("{stem}.{}", format.ending());
+        }
         let parts = document.subject.clone().and_then(|subject| {
             let (size, model) = (document.size, document.model.clone());
             let encoded = self.session.ask(Lane::Now, &Encode { subject, size, model });
             encoded.ready().map(|encoded| encoded.tokens.parts().len())
         });
-        if parts == Some(1) { "tokens.npy".to_owned() } else { "tokens.safetensors".to_owned() }
+        let format = if parts == Some(1) { TokenFormat::Npy } else { TokenFormat::Safetensors };
+        format!("{stem}.{}", format.ending())
     }
 
     /// Writes the tokens to a file when they are there.
@@ -35,10 +42,13 @@ impl Studio {
         self.keeping.background.save(move || {
             let (tokens, maker) = match tokens_now(&document, &asker) {
                 Ok(now) => now,
-                Err(problem) => return Ok(notice(problem.into())),
+                Err(problem) => return Ok(notice(not_saved(&path, problem))),
             };
-            write_whole(&path, &token_bytes(&path, &tokens, &maker)?)?;
-            Ok(notice(Notice::info(format!("Saved {}", name(&path)))))
+            let bytes = token_bytes(&path, &tokens, &maker);
+            Ok(notice(match bytes.and_then(|bytes| write_whole(&path, &bytes)) {
+                Ok(()) => Notice::info(format!("Saved {}", name(&path))),
+                Err(error) => not_saved(&path, error.problem()),
+            }))
         });
     }
 
@@ -127,7 +137,7 @@ impl Studio {
             }
             Open::CloseImage(image) => {
                 let by: Vec<String> =
-                    document.edited_by(image).into_iter().map(ModelRef::label).collect();
+                    self.edited_images.by(document, image).iter().map(ModelRef::label).collect();
                 let name = match image {
                     ImageRef::File { path, .. } => name(path),
                     _ => "The image".to_owned(),

@@ -13,10 +13,11 @@ use smalti_engine::tokens::Code;
 
 use super::view::View;
 use crate::ctx::{ViewCtx, subject_name};
-use crate::document::{AppCommand, Open, Slot};
+use crate::document::{AppCommand, Chart, Column, Open, Shape, Slot, Table};
 use crate::look::textures::{Sampling, Source};
 use crate::look::theme::space;
 use crate::look::words::{counted, grouped};
+use crate::widgets::export::{Exported, picture_of};
 use crate::widgets::states;
 use crate::widgets::tokenizer_card::{self, Known};
 
@@ -202,6 +203,7 @@ impl CheckpointView {
         ui.add(field).widget_info(|| {
             egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Filter tensors by name")
         });
+        tensors_ui(ui, ctx, found, model);
         let rows = found.tensors.iter().zip(&found.norms);
         let shown: Vec<_> = rows.filter(|(row, _)| row.name.contains(self.filter.trim())).collect();
         let height = theme.px(ROW);
@@ -259,6 +261,64 @@ impl CheckpointView {
             }
         }
     }
+}
+
+/// How many tensors there are, and a button that takes their table away.
+fn tensors_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, found: &Arc<Inspection>, model: &ModelRef) {
+    let numbers = || {
+        let column = |name: &str, text: &dyn Fn(usize) -> String| {
+            let words = (0..found.tensors.len()).map(text).collect();
+            (name.to_owned(), Column::Words(words))
+        };
+        let row = |at: usize| &found.tensors[at];
+        Table::Columns(vec![
+            column("tensor", &|at| row(at).name.clone()),
+            column("shape", &|at| {
+                let sides: Vec<String> = row(at).shape.iter().map(ToString::to_string).collect();
+                sides.join("x")
+            }),
+            column("type", &|at| row(at).dtype.to_owned()),
+            column("numbers", &|at| row(at).elements.to_string()),
+            column("norm", &|at| {
+                let norm = found.norms.get(at).copied().flatten();
+                norm.map_or(String::new(), |norm| norm.to_string())
+            }),
+        ])
+    };
+    let (name, about) =
+        (format!("tensors-{}", model.label()), format!("tensors of {}", model.label()));
+    let exported =
+        Exported { name: &name, about: &about, numbers: Some(&numbers), ..Exported::default() };
+    exported.offer(ctx);
+    ui.horizontal(|ui| {
+        ui.label(ctx.theme.label(format!("{} tensors", grouped(found.tensors.len() as u64))));
+        let button = egui::Button::new("Export").small();
+        let menu = egui::containers::menu::MenuButton::from_button(button);
+        let (response, _) = menu.ui(ui, |ui| exported.menu_ui(ui, ctx));
+        response.on_hover_text("Takes names, shapes, types and norms of all tensors away");
+    });
+}
+
+/// What is sorted as a figure and as numbers.
+fn sorted_menu(response: &egui::Response, ctx: &ViewCtx<'_>, what: &str, values: &Arc<[f32]>) {
+    let chart = || Chart {
+        title: format!("{what}, sorted"),
+        across: "codes, largest first".to_owned(),
+        up: what.to_owned(),
+        is_logarithmic: false,
+        shape: Shape::Bars(values.iter().map(|value| f64::from(*value)).collect()),
+    };
+    let numbers = || Table::Columns(vec![(what.to_owned(), Column::Values(Arc::clone(values)))]);
+    let (name, model) = (what.replace(' ', "-"), looked_at(ctx).0);
+    let exported = Exported {
+        name: &name,
+        about: what,
+        by: Some(&model),
+        chart: Some(&chart),
+        numbers: Some(&numbers),
+        ..Exported::default()
+    };
+    exported.menu(response, ctx);
 }
 
 fn figures_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: &Arc<CodebookLook>, name: &str) {
@@ -326,7 +386,7 @@ fn codes_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: &Arc<CodebookLook>, is_o
     ui.add_space(space::S);
     let text =
         format!("colored by three main directions, {a:.0} + {b:.0} + {c:.0} % of the variance");
-    ui.label(theme.label(text));
+    ui.label(theme.label(&text));
     let columns = ((look.size as f64 * 2.0).sqrt().ceil() as usize).max(1);
     let rows = look.size.div_ceil(columns).max(1);
     let width = ui.available_width();
@@ -336,12 +396,30 @@ fn codes_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: &Arc<CodebookLook>, is_o
     let name = format!("{} codes by color", look.size);
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &name));
     let key = (("codebook look", look.size), Source::of(&look.colors));
-    let texture = ctx.textures.colors(key, [columns, rows], Sampling::Pixels, || {
+    let colors = || {
         let mut colors: Vec<Color32> =
             look.colors.iter().map(|[r, g, b]| Color32::from_rgb(*r, *g, *b)).collect();
         colors.resize(columns * rows, Color32::TRANSPARENT);
         colors
-    });
+    };
+    let picture = || picture_of(&colors(), [columns, rows]);
+    let numbers = || {
+        let codes: Arc<[u32]> = (0..look.norms.len() as u32).collect();
+        Table::Columns(vec![
+            ("code".to_owned(), Column::Codes(codes)),
+            ("length".to_owned(), Column::Values(look.norms.iter().copied().collect())),
+        ])
+    };
+    let exported = Exported {
+        name: "codes-by-color",
+        about: &text,
+        by: Some(&looked_at(ctx).0),
+        picture: Some(&picture),
+        numbers: Some(&numbers),
+        ..Exported::default()
+    };
+    exported.menu(&response, ctx);
+    let texture = ctx.textures.colors(key, [columns, rows], Sampling::Pixels, colors);
     egui::Image::new((texture.id(), rect.size())).paint_at(ui, rect);
     let place = |code: usize| {
         let at = vec2((code % columns) as f32, (code / columns) as f32) * cell;
@@ -380,8 +458,9 @@ fn curves_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: &Arc<CodebookLook>) {
         ui.add_space(space::S);
         ui.label(ctx.theme.label(format!("{what}, sorted, up to {highest:.3}")));
         let size = vec2(ui.available_width(), ctx.theme.px(40.0));
-        let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
+        let (rect, response) = ui.allocate_exact_size(size, Sense::CLICK);
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, what));
+        sorted_menu(&response, ctx, what, values);
         let count = (rect.width() as usize).clamp(1, values.len());
         let columns = (0..count).map(|place| {
             let value = values[place * values.len() / count];

@@ -18,11 +18,12 @@ use smalti_engine::tokens::{Code, MASKED};
 use super::tokens::whose;
 use super::view::View;
 use crate::ctx::{SET_IMAGES, ViewCtx};
-use crate::document::{Edit, Slot};
+use crate::document::{Column, Edit, Slot, Table};
 use crate::look::colors::color_of;
 use crate::look::textures::{Sampling, Source};
 use crate::look::theme::{RADIUS_PICTURE, space};
 use crate::look::words::grouped;
+use crate::widgets::export::{Exported, picture_menu, picture_of};
 use crate::widgets::scale::Scale;
 use crate::widgets::{states, switches};
 
@@ -197,12 +198,14 @@ fn head_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, code: Code, card: &Arc<CodeCard
     let theme = ctx.theme;
     ui.horizontal_top(|ui| {
         let side = theme.px(108.0);
-        let (rect, response) = ui.allocate_exact_size(vec2(side, side), Sense::hover());
+        let (rect, response) = ui.allocate_exact_size(vec2(side, side), Sense::CLICK);
         response.widget_info(|| {
             egui::WidgetInfo::labeled(egui::Role::Image, true, format!("Code {code}, decoded"))
         });
         if let Some(alone) = &card.alone {
             picture_at(ui, ctx, rect, alone);
+            let (name, about) = taken(ctx, code, "decoded");
+            picture_menu(&response, ctx, (&name, &about), alone);
         } else {
             ui.painter().rect_filled(rect, RADIUS_PICTURE, theme.colors.raised);
             let text = "no picture\nalone";
@@ -327,13 +330,46 @@ fn patches_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, code: Code, found: &Arc<Occu
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(6.0, 6.0);
         for (at, patch) in found.patches.iter().enumerate() {
-            let (rect, response) = ui.allocate_exact_size(vec2(side, side), Sense::hover());
+            let (rect, response) = ui.allocate_exact_size(vec2(side, side), Sense::CLICK);
             response.widget_info(|| {
                 egui::WidgetInfo::labeled(egui::Role::Image, true, format!("Patch {}", at + 1))
             });
             picture_at(ui, ctx, rect, patch);
+            let (name, about) = taken(ctx, code, &format!("patch-{}", at + 1));
+            picture_menu(&response, ctx, (&name, &about), patch);
         }
     });
+}
+
+/// The name of a file with something of a code, and what it is.
+fn taken(ctx: &ViewCtx<'_>, code: Code, what: &str) -> (String, String) {
+    let model = ctx.document.model.label();
+    let about = format!("{} of code {code} of {model}", what.replace('-', " "));
+    (format!("code-{code}-{what}").replace(' ', "-"), about)
+}
+
+/// The menu of the places of a code: the map, and how often it stands at each.
+fn places_menu(
+    ctx: &ViewCtx<'_>,
+    response: &egui::Response,
+    (code, colors): (Code, &dyn Fn() -> Vec<egui::Color32>),
+    found: &Occurrences,
+) {
+    let (rows, columns) = (found.grid.0 as usize, found.grid.1 as usize);
+    let (name, about) = taken(ctx, code, "places");
+    let picture = || picture_of(&colors(), [columns, rows]);
+    let numbers = || {
+        let counts = found.places.iter().map(|count| u64::from(*count)).collect();
+        Table::Map { values: Column::Counts(counts), columns }
+    };
+    let exported = Exported {
+        name: &name,
+        about: &about,
+        picture: Some(&picture),
+        numbers: Some(&numbers),
+        ..Exported::default()
+    };
+    exported.menu(response, ctx);
 }
 
 fn picture_at(ui: &egui::Ui, ctx: &ViewCtx<'_>, rect: Rect, picture: &Picture) {
@@ -492,16 +528,18 @@ fn places_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, code: Code, found: &Arc<Occur
     let rest = key.ui(ui, ctx, line);
     states::caption(ui, ctx, rest, title, "");
     let height = (width * rows as f32 / columns as f32).min(width);
-    let (rect, response) = ui.allocate_exact_size(vec2(width, height), Sense::hover());
+    let (rect, response) = ui.allocate_exact_size(vec2(width, height), Sense::CLICK);
     response.widget_info(|| {
         egui::WidgetInfo::labeled(egui::Role::Image, true, format!("Places of code {code}"))
     });
     let highest = highest as f32;
     let key = (("places", code, ctx.theme.choice), Source::of(&found.places));
-    let texture = ctx.textures.colors(key, [columns, rows], Sampling::Pixels, || {
+    let colors = || -> Vec<egui::Color32> {
         let map = &ctx.theme.maps.viridis;
         found.places.iter().map(|count| map.at(*count as f32 / highest)).collect()
-    });
+    };
+    places_menu(ctx, &response, (code, &colors), found);
+    let texture = ctx.textures.colors(key, [columns, rows], Sampling::Pixels, colors);
     egui::Image::new((texture.id(), rect.size()))
         .corner_radius(CornerRadius::same(RADIUS_PICTURE))
         .paint_at(ui, rect);

@@ -6,27 +6,29 @@
 mod cells;
 mod figures;
 mod run_rows;
+mod taken;
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use egui::RichText;
 use smalti_engine::questions::{
-    Among, CodeUse, CodebookOrder, Given, ModelRef, OrderBy, Ordered, Sample, SourceInfo, Subject,
-    TokensOfFile, Used,
+    Among, CodeUse, CodebookOrder, Given, ModelRef, OrderBy, Ordered, Sample, SourceInfo,
+    SourceRef, Subject, TokensOfFile, Used,
 };
 use smalti_engine::session::{Last, Reply};
 use smalti_engine::tokens::Tokens;
 
 use self::cells::Cells;
 use self::run_rows::RunRows;
+use self::taken::Taken;
 use super::tokens::whose;
 use super::view::View;
 use crate::ctx::{MOST_IMAGES, SET_IMAGES, ViewCtx};
-use crate::document::{AppCommand, Edit, Look, Slot};
+use crate::document::{Edit, Look, Slot};
 use crate::gpu::heatmap::Appearances;
 use crate::look::theme::space;
-use crate::look::words::{counted, grouped};
+use crate::look::words::{counted, grouped, name};
 use crate::runs::Rows;
 use crate::widgets::rows::{About, RowsPane, key_ui};
 use crate::widgets::switches;
@@ -117,20 +119,16 @@ impl View for CodebookView {
         let patches = self.patches(ctx, &ordered);
         let book = self.book(ctx);
         let look = cells::Shown { height, is_logarithmic: !self.is_linear, patches, book };
-        self.cells.ui(ui, ctx, &ordered, look);
+        let response = self.cells.ui(ui, ctx, &ordered, look);
+        let taken = Taken { over: self.over_name(ctx, &ordered), is_logarithmic: !self.is_linear };
+        taken.menus(&response, ctx, &ordered);
         ui.horizontal(|ui| {
             ui.set_min_height(ctx.theme.px(18.0));
             // The buttons of one line of small text.
             ui.spacing_mut().button_padding.y = 0.0;
             ui.spacing_mut().interact_size.y = ctx.theme.px(18.0);
             let over = self.counted_over(ctx, &ordered);
-            let save = ui.small_button("CSV…");
-            let save = save.on_hover_text("Saves how often each code occurs").clicked();
-            if ctx.offer("Save the codes' counts, CSV…", save) {
-                let name = ctx.export_name("codes");
-                let text = cells::csv(&ordered, &over);
-                ctx.send(AppCommand::ExportCsv { name, text });
-            }
+            taken.button_ui(ui, ctx, &ordered);
             selected_ui(ui, ctx, (book, ordered.codes.len()));
             switches::off_ui(ui, ctx);
             if let Some(progress) = progress {
@@ -364,6 +362,21 @@ impl CodebookView {
                 Ok(last_of(ctx.ask_soon(place, &question), &question))
             }
         }
+    }
+
+    /// What is counted over, for the names of files.
+    fn over_name(&self, ctx: &ViewCtx<'_>, ordered: &Ordered) -> Option<String> {
+        let sample = ordered.sample.filter(|_| self.over == Over::Set)?;
+        let set = match &ctx.document.source {
+            SourceRef::Samples => "samples".to_owned(),
+            SourceRef::Worlds { seed } => format!("worlds {seed}"),
+            SourceRef::Path { path, .. } => name(path),
+        };
+        Some(if sample.is_part() {
+            format!("{set}-{}-of-{}-images", sample.images, sample.total)
+        } else {
+            format!("{set}-all-{}-images", sample.images)
+        })
     }
 
     /// Whether all images of the set are counted.

@@ -13,11 +13,11 @@ use super::tokens::{
 };
 use super::view::View;
 use crate::ctx::ViewCtx;
-use crate::document::{CompareMode, DifferenceKind, Edit, Look, Slot};
+use crate::document::{Column, CompareMode, DifferenceKind, Edit, Look, Slot, Table};
 use crate::look::palette::FULL_DIFFERENCE;
 use crate::look::textures::{Sampling, Source};
 use crate::look::theme::space;
-use crate::widgets::export::{Exported, lines_of, picture_of};
+use crate::widgets::export::{Exported, picture_menu, picture_of};
 use crate::widgets::pane::{self, Zoom};
 use crate::widgets::scale::Scale;
 use crate::widgets::{picker, states};
@@ -93,8 +93,8 @@ impl Shown<'_> {
             _ => Some(self.picture.clone()),
         };
         let numbers = || {
-            let values = self.values.as_deref().unwrap_or_default();
-            lines_of(values.iter(), width as usize)
+            let values = Column::Values(self.values.clone().unwrap_or_default());
+            Table::Map { values, columns: width as usize }
         };
         let about = match &self.right {
             Under::Figures(figures) => format!("{}, {figures}", self.left),
@@ -102,12 +102,18 @@ impl Shown<'_> {
                 format!("{} of {}, {} to {}", self.left, self.by, scale.ends[0], scale.ends[1])
             }
         };
+        // Each tokenizer's own, by the name that stands first below its picture.
+        let by = if self.by.is_empty() { &self.left } else { &self.by };
+        let by = by.split([' ', ',']).next().unwrap_or_default();
+        let kind = self.name.to_lowercase();
+        let name = if kind == "original" { kind } else { format!("{kind}-{by}") };
+        let numbers: &dyn Fn() -> Table = &numbers;
         let exported = Exported {
-            name: &self.name.to_lowercase(),
+            name: &name,
             about: &about,
-            by: None,
-            picture: &picture,
-            numbers: self.values.is_some().then_some(&numbers),
+            picture: Some(&picture),
+            numbers: self.values.is_some().then_some(numbers),
+            ..Exported::default()
         };
         exported.menu(response, ctx);
     }
@@ -434,6 +440,9 @@ impl CompareView {
         let original = ctx.textures.picture(&encoded.picture, Sampling::Pixels);
         let decoded = ctx.textures.picture(&compared.reconstruction, Sampling::Pixels);
         let held = pane.response.is_pointer_button_down_on();
+        let about = format!("reconstruction by {name}, {}", figures_of(compared));
+        let taken = format!("reconstruction-{}", name.split([' ', ',']).next().unwrap_or(name));
+        picture_menu(&pane.response, ctx, (&taken, &about), &compared.reconstruction);
         if !with_slider {
             let shown = if held { &original } else { &decoded };
             pane.paint(ui, shown.id(), Color32::WHITE);

@@ -395,7 +395,7 @@ fn thumbnail_ui(
     (image, place, name): (&ImageRef, (&'static str, u64), &str),
 ) -> egui::Response {
     let (is_current, is_edited) =
-        (ctx.document.image() == Some(image), !ctx.document.edited_by(image).is_empty());
+        (ctx.document.image() == Some(image), !ctx.edited_by(image).is_empty());
     // The grid has the keyboard, not each of its pictures.
     let response = ui.interact(rect, ui.scope_id().with(place), Sense::CLICK);
     response.widget_info(|| {
@@ -440,7 +440,7 @@ fn thumbnail_ui(
     }
     response.on_hover_ui(|ui| {
         about_ui(ui, ctx, image, &reply, name);
-        for model in ctx.document.edited_by(image) {
+        for model in ctx.edited_by(image) {
             let words = format!("Tokens of it by {} are forced or locked", model.label());
             ui.label(ctx.theme.label(words));
         }

@@ -7,6 +7,7 @@ use crate::ctx::ViewCtx;
 use crate::document::{AppCommand, Notice, Severity};
 use crate::look::theme::space;
 use crate::widgets::severity_color;
+use crate::widgets::states::find_ui;
 
 /// The Log view.
 #[derive(Debug, Default)]
@@ -63,6 +64,9 @@ fn notice_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, notice: &Notice) {
             ui.add(egui::Label::new(&notice.summary).wrap().selectable(true));
             if !notice.hint.is_empty() {
                 ui.add(egui::Label::new(theme.label(&notice.hint)).wrap().selectable(true));
+            }
+            if let Some((lost, all)) = notice.lost.as_deref() {
+                find_ui(ui, ctx, (lost, all));
             }
         });
     });

@@ -27,7 +27,7 @@ use self::sheet::Sheet;
 use self::tools::Tools;
 use super::view::View;
 use crate::ctx::{ViewCtx, subject_name};
-use crate::document::{ColorBy, Edit, Look, Slot};
+use crate::document::{Chart, ColorBy, Column, Edit, Look, Shape, Slot, Table};
 use crate::look::textures::Sampling;
 use crate::look::theme::space;
 use crate::look::words::{counted, grouped};
@@ -174,8 +174,8 @@ fn decoded_menu(ctx: &ViewCtx<'_>, pane: &Pane, (compared, now): (&Arc<Compared>
         name: "decoded",
         about: &about,
         by: Some(&ctx.document.model),
-        picture: &picture,
-        numbers: None,
+        picture: Some(&picture),
+        ..Exported::default()
     };
     exported.menu(&pane.response, ctx);
 }
@@ -279,7 +279,7 @@ impl TokensView {
             errors,
         };
         overlay::paint(ui, ctx, &pane, (now, sheet), &sources);
-        overlay::menu(ctx, &pane, sheet, (&sources, size));
+        overlay::menu(ctx, &pane, sheet, (&sources, size, now.parts().len()));
         self.hand.ui(ui, ctx, &pane, sheet, &mut self.zoom);
         let before_off = ctx.tokens(encoded);
         let cursor = pane.response.has_focus().then(|| self.hand.cursor(ctx, sheet));
@@ -427,6 +427,38 @@ fn usage_strip(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, area: Rect, now: &Tokens) {
     bars_ui(ui, ctx, bars, (usage, part.book()));
 }
 
+/// The strip's own menu: its bars as a figure, the codes that occur with their counts.
+fn ranked_menu(ctx: &ViewCtx<'_>, response: &egui::Response, usage: &Arc<Used>) {
+    let s = &usage.statistics;
+    let about = format!(
+        "usage in one image: {} of {} codes in {} tokens",
+        s.used, s.codebook_size, s.samples
+    );
+    let chart = || Chart {
+        title: about.clone(),
+        across: "codes that occur, most used first".to_owned(),
+        up: "tokens".to_owned(),
+        is_logarithmic: false,
+        shape: Shape::Bars(usage.ranked.iter().map(|(_, count)| *count as f64).collect()),
+    };
+    let numbers = || {
+        let (codes, counts): (Vec<u32>, Vec<u64>) = usage.ranked.iter().copied().unzip();
+        Table::Columns(vec![
+            ("code".to_owned(), Column::Codes(codes.into())),
+            ("count".to_owned(), Column::Counts(counts.into())),
+        ])
+    };
+    let exported = Exported {
+        name: "usage",
+        about: &about,
+        by: Some(&ctx.document.model),
+        chart: Some(&chart),
+        numbers: Some(&numbers),
+        ..Exported::default()
+    };
+    exported.menu(response, ctx);
+}
+
 /// One bar a code that occurs, most used first; at most one a point of width.
 fn bars_ui(ui: &egui::Ui, ctx: &ViewCtx<'_>, area: Rect, (usage, book): (&Arc<Used>, u16)) {
     let id = ui.scope_id().with("usage strip");
@@ -434,6 +466,7 @@ fn bars_ui(ui: &egui::Ui, ctx: &ViewCtx<'_>, area: Rect, (usage, book): (&Arc<Us
     response.widget_info(|| {
         egui::WidgetInfo::labeled(egui::Role::Image, true, "Usage over this image")
     });
+    ranked_menu(ctx, &response, usage);
     let n = usage.ranked.len().min(area.width() as usize).max(1);
     let highest = usage.ranked.first().map_or(1, |c| c.1).max(1) as f32;
     let step = (area.width() / n as f32).min(12.0);

@@ -51,6 +51,7 @@ pub(crate) const ENGINE: Rooms<'static> = &[
             "arrays",
             "checkpoints",
             "data",
+            "documents",
             "error",
             "images",
             "layers",
@@ -76,15 +77,21 @@ pub(crate) const APP: Rooms<'static> = &[
     ("ctx", &["document", "look", "runs"]),
     ("gpu", &["look"]),
     ("widgets", &["ctx", "document", "gpu", "look", "runs"]),
-    ("figures", &["look"]),
+    ("figures", &["document", "look"]),
     ("views", &["ctx", "document", "gpu", "look", "runs", "widgets"]),
     ("shell", &["ctx", "document", "files", "logging", "look", "settings", "views", "widgets"]),
     (
         "studio",
         &[
-            "ctx", "document", "files", "gpu", "logging", "look", "runs", "settings", "shell",
+            "ctx", "document", "figures", "files", "gpu", "logging", "look", "runs", "settings",
+            "shell", "views",
+        ],
+    ),
+    (
+        "cli",
+        &[
+            "document", "figures", "files", "logging", "look", "settings", "shell", "studio",
             "views",
         ],
     ),
-    ("cli", &["figures", "files", "logging", "look", "settings", "shell", "studio", "views"]),
 ];

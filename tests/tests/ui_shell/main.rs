@@ -3,6 +3,7 @@
 
 mod commands;
 mod documents;
+mod finding;
 mod mended;
 
 use std::path::{Path, PathBuf};

@@ -116,7 +116,10 @@ fn a_carried_picture_is_decoded_once_for_all_variations() {
 fn a_document_with_pictures_tokens_and_work_on_both_survives_its_file() {
     let saved = rich();
     let bytes = to_bytes(&saved, &Carried::Pasted).unwrap();
-    assert_eq!(from_bytes(&bytes, Path::new("a.smalti")).unwrap(), saved);
+    let mut back = from_bytes(&bytes, Path::new("a.smalti")).unwrap();
+    let run = Lost { kind: LostKind::Run, path: "runs/worlds-fsq-1".into() };
+    assert_eq!(*std::mem::take(&mut back.lost), [run], "its folder is not there");
+    assert_eq!(back, saved);
 }
 
 #[test]

@@ -22,6 +22,8 @@ pub struct Now<'a> {
     pub history: (bool, bool),
     /// The panels of the window.
     pub panels: &'a [PanelId],
+    /// Those of them that are in front.
+    pub seen: &'a [PanelId],
     /// Whether the window presents.
     pub is_presenting: bool,
     /// Whether the developer's panel is there.

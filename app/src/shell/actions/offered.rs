@@ -2,10 +2,11 @@
 
 use super::action::{Action, Menu, action, asks};
 use super::now::Now;
-use crate::document::{AppCommand, ViewId};
+use crate::document::{AppCommand, How, Offer, TokenFormat, ViewId};
+use crate::widgets::export::words;
 
 /// What views offer, each with what there must be for it. The name is the one that the view offers it under.
-const OFFERED: [(&str, ViewId, &str); 15] = [
+const OFFERED: [(&str, ViewId, &str); 13] = [
     ("Count codes over the image", ViewId::Codebook, "show the Codebook"),
     ("Count codes over the set", ViewId::Codebook, "show the Codebook"),
     (
@@ -18,7 +19,6 @@ const OFFERED: [(&str, ViewId, &str); 15] = [
     ("Codes by hue", ViewId::Codebook, "show the Codebook"),
     ("Codes' counts by their logarithm", ViewId::Codebook, "show the Codebook"),
     ("Codes as what they decode to", ViewId::Codebook, "show the Codebook"),
-    ("Save the codes' counts, CSV…", ViewId::Codebook, "show the Codebook with counts"),
     ("Copy the log", ViewId::Log, "show the Log, when something was said"),
     ("Copy the snippet that writes tokens", ViewId::Checkpoint, "show the Checkpoint"),
     (
@@ -31,17 +31,19 @@ const OFFERED: [(&str, ViewId, &str); 15] = [
         ViewId::Checkpoint,
         "show another file in Checkpoint",
     ),
-    ("Save the curves, CSV…", ViewId::Training, "show Training with a run"),
     ("Curves by their logarithm", ViewId::Training, "show Training with a run"),
 ];
 
-/// What pictures' own menus offer; which picture stands behind it.
-const OF_PICTURES: [&str; 5] = [
-    "Copy picture",
-    "Save picture as PNG, 1×…",
-    "Save picture as PNG, 2×…",
-    "Save picture as PNG, 4×…",
-    "Save a map's numbers, CSV…",
+/// How pictures, maps and plots are taken away; which of them stands behind it.
+const WAYS: [How; 8] = [
+    How::Copy,
+    How::Png(1),
+    How::Png(2),
+    How::Png(4),
+    How::Svg,
+    How::Csv,
+    How::Tokens(TokenFormat::Npy),
+    How::Tokens(TokenFormat::Safetensors),
 ];
 
 /// All of them.
@@ -57,30 +59,25 @@ pub(super) fn all() -> Vec<Action> {
         let title = crate::views::entry(view).title;
         asks(Menu::Nowhere, name, &[], does).about(format!("In {title}"))
     });
-    let of_pictures = OF_PICTURES.into_iter().map(|what| {
+    let of_pictures = WAYS.into_iter().map(|how| {
         let does = move |now: &Now<'_>| {
-            let first = now.view.offered().into_iter().find(|own| is_of(own, what));
+            let seen = now.view.exports.seen().into_iter();
+            let first = seen.into_iter().find(|offer| offer.ways.contains(&how));
             let first = first.ok_or("show a view with such a picture, such as Compare")?;
-            Ok(vec![AppCommand::Offered(first).into()])
+            Ok(vec![AppCommand::Export(first.name, how).into()])
         };
-        asks(Menu::Nowhere, what, &[], does)
+        asks(Menu::Nowhere, words(how), &[], does)
     });
     of_view.chain(of_pictures).collect()
 }
 
-/// Whether a picture's menu offers this of its picture.
-fn is_of(offered: &str, what: &str) -> bool {
-    offered.strip_prefix(what).is_some_and(|rest| rest.starts_with(": "))
-}
-
-/// What the views offer now that is in no table: of each picture that is seen.
+/// What can be taken away of each picture, map and plot that is seen.
 pub(super) fn of_pictures(now: &Now<'_>) -> Vec<Action> {
-    let all = now.view.offered().into_iter();
-    let of_pictures = all.filter(|name| OF_PICTURES.iter().any(|what| is_of(name, what)));
-    of_pictures
-        .map(|name| {
-            let command = AppCommand::Offered(name.clone());
-            action(Menu::Nowhere, name, &[], command).kind("picture")
-        })
-        .collect()
+    let of = |offer: &Offer, how: How| {
+        let name = format!("{}: {}", offer.name, words(how));
+        let command = AppCommand::Export(offer.name.clone(), how);
+        action(Menu::Nowhere, name, &[], command).kind("picture")
+    };
+    let seen = now.view.exports.seen();
+    seen.iter().flat_map(|offer| offer.ways.iter().map(|how| of(offer, *how))).collect()
 }

@@ -8,8 +8,8 @@ use super::action::{Action, Done, Menu, action, asks, ctrl, ctrl_shift, plain};
 use super::now::Now;
 use super::offered;
 use crate::document::{
-    AppCommand as App, ColorBy, CompareMode, DifferenceKind, Edit, Layout, Look, Open, Reading,
-    Slot,
+    AppCommand as App, ColorBy, CompareMode, DifferenceKind, Edit, How, Layout, Look, Open,
+    Reading, Slot,
 };
 use crate::files::scenes;
 use crate::settings::ThemeChoice;
@@ -46,8 +46,10 @@ fn file() -> Vec<Action> {
         asks(File, "Save tokens…", &[], |now| {
             let is_open = now.view.document.subject.is_some();
             let reason = (!is_open).then_some("open an image or tokens first");
-            unless(reason, vec![App::SaveTokens.into()])
+            unless(reason, vec![App::SaveTokens(None).into()])
         }),
+        action(File, "Copy window", &[], App::ExportWindow(None, How::Copy)).first(),
+        action(File, "Save window as PNG…", &[], App::ExportWindow(None, How::Png(1))),
         asks(File, "Close image", &[], close_image).first(),
         action(File, "Quit", &[ctrl(Key::Q)], App::Quit).often().first(),
         asks(Nowhere, "Forget recent files", &[], |now| {

@@ -10,6 +10,7 @@ use super::now::Now;
 use super::offered;
 use crate::document::{AppCommand, Edit, JobCommand, Layout, Open, RecipeRef, Slot, ViewId};
 use crate::look::words::{grouped, name};
+use crate::shell::dock;
 use crate::views;
 
 /// All of them.
@@ -199,7 +200,15 @@ fn panels(now: &Now<'_>) -> Vec<Action> {
             if panel.number == 0 { String::new() } else { format!(" {}", panel.number + 1) };
         thing("view", format!("Close {title}{number}"), Layout::Close(*panel))
     };
-    now.panels.iter().map(close).collect()
+    let mut actions: Vec<Action> = now.panels.iter().map(close).collect();
+    for panel in now.seen {
+        let title = dock::name(*panel);
+        for (words, how) in dock::TAKEN {
+            let command = AppCommand::ExportWindow(Some(*panel), how);
+            actions.push(thing("view", format!("{title}: {words}"), command));
+        }
+    }
+    actions
 }
 
 /// What can be done with a code by its number.

@@ -55,7 +55,7 @@ fn unclear(arrays: &[(&str, &[usize])]) -> Dialog {
 /// Every dialog, and what its gold button answers.
 fn all() -> Vec<(Dialog, Answer)> {
     let (path, to_save) = (PathBuf::from("a.png"), || Ask::Save {
-        what: crate::files::outcome::Save::Csv("1".to_owned()),
+        what: crate::files::outcome::Save::Tokens(Box::default()),
         name: "a.csv".to_owned(),
     });
     let reading = |grid, key: Option<&str>| {

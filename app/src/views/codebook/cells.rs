@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use egui::{Color32, Key, Modifiers, Rect, Sense, Stroke, StrokeKind, Vec2, vec2};
+use egui::{Color32, Key, Modifiers, Rect, Response, Sense, Stroke, StrokeKind, Vec2, vec2};
 use smalti_engine::questions::Ordered;
 use smalti_engine::tokens::Code;
 
@@ -103,14 +103,14 @@ impl Places {
 }
 
 impl Cells {
-    /// Draws them in what is left of the width.
+    /// Draws them in what is left of the width; gives what was done to them.
     pub(super) fn ui(
         &mut self,
         ui: &mut egui::Ui,
         ctx: &ViewCtx<'_>,
         ordered: &Ordered,
         look: Shown,
-    ) {
+    ) -> Response {
         let size = vec2(ui.available_width(), look.height);
         let (rect, response) = ui.allocate_exact_size(size, Sense::click_and_drag());
         response.widget_info(|| {
@@ -170,6 +170,7 @@ impl Cells {
             self.origin = places.showing(place);
             ui.ctx().request_repaint();
         }
+        response
     }
 
     /// A code alone; with Shift all from the last one that was selected so, as they are in order; with Ctrl one
@@ -256,31 +257,16 @@ impl Cells {
     }
 }
 
-/// How often each code occurs, in the order in which they are shown, and of what that is, as CSV.
-pub(super) fn csv(ordered: &Ordered, over: &str) -> String {
-    let facts = &ordered.statistics;
-    let text = format!(
-        "# {} tokens, {} of {} codes used, perplexity {:.3} codes, ceiling {:.1} codes, over {over}",
-        facts.samples, facts.used, facts.codebook_size, facts.perplexity, facts.ceiling
-    );
-    let counts = ordered.codes.iter().zip(ordered.values.iter());
-    let lines = counts.map(|(code, count)| format!("{code},{count}\n"));
-    std::iter::once(format!("{text}\ncode,count\n")).chain(lines).collect()
-}
-
 /// "code 417 · 12 of 4 096 tokens" for the code under the pointer, or else the selected one; and of what those
 /// are.
 pub(super) fn caption(ctx: &ViewCtx<'_>, ordered: &Ordered, book: u16, over: &str) -> String {
     let code = ctx.hovered.code().or(ctx.document.selection.code).filter(|code| code.book == book);
-    let found = code.and_then(|code| {
-        let place = *ordered.place_of.get(code.number as usize)?;
-        Some((code, *ordered.values.get(place as usize)?))
-    });
+    let found = code.and_then(|code| Some((code, *ordered.counts.get(code.number as usize)?)));
     let Some((code, count)) = found else {
         return "point at a cell to see its code".to_owned();
     };
     let off = if ctx.document.switched_off.contains(&code) { " · switched off" } else { "" };
-    let (count, tokens) = (grouped(count as u64), grouped(ordered.statistics.samples));
+    let (count, tokens) = (grouped(count), grouped(ordered.statistics.samples));
     format!("code {code} · {count} of {tokens} tokens{off} · {over}")
 }
 

@@ -7,11 +7,11 @@ use smalti_engine::tokens::Tokens;
 
 use super::sheet::Sheet;
 use crate::ctx::ViewCtx;
-use crate::document::{ColorBy, Slot};
+use crate::document::{ColorBy, Column, Slot, Table, TokenFormat};
 use crate::look::colors::color_of;
 use crate::look::palette::FULL_DIFFERENCE;
 use crate::look::textures::{Sampling, Source};
-use crate::widgets::export::{Exported, lines_of, picture_of};
+use crate::widgets::export::{Exported, picture_of};
 use crate::widgets::pane::Pane;
 
 /// What colors may come from, as far as it is known.
@@ -64,7 +64,7 @@ pub(super) fn menu(
     ctx: &ViewCtx<'_>,
     pane: &Pane,
     sheet: &Sheet<'_>,
-    (sources, size): (&Sources<'_>, [u32; 2]),
+    (sources, size, parts): (&Sources<'_>, [u32; 2], usize),
 ) {
     let picture = || {
         let colors = colors(ctx, sheet, sources, &levels_of(ctx, sheet));
@@ -72,16 +72,20 @@ pub(super) fn menu(
         cells.enlarged((size[0] / sheet.columns.max(1) as u32).max(1)).ok()
     };
     let numbers = || {
-        let code = |at: usize| sheet.part.code(at).map_or(String::new(), |code| code.to_string());
-        lines_of((0..sheet.rows * sheet.columns).map(code), sheet.columns)
+        let values = Column::Codes(Arc::clone(sheet.part.codes()));
+        Table::Map { values, columns: sheet.columns }
     };
+    let formats = [TokenFormat::Npy, TokenFormat::Safetensors];
     let about = format!("tokens, {}", ctx.document.looks.color_by.label());
     let exported = Exported {
         name: "tokens",
         about: &about,
         by: Some(&ctx.document.model),
-        picture: &picture,
+        picture: Some(&picture),
         numbers: Some(&numbers),
+        // An array alone holds one part.
+        tokens: if parts > 1 { &formats[1..] } else { &formats },
+        ..Exported::default()
     };
     exported.menu(&pane.response, ctx);
 }
