@@ -253,7 +253,9 @@ fn thumbnails_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, source: &SourceRef, membe
     let Grid { columns, side, width } = Grid::of(ui, ctx);
     let rows = members.len.div_ceil(columns);
     let focus = step_by_keys(ui, ctx, source, members, columns, current);
-    let mut area = egui::ScrollArea::vertical().auto_shrink(false).id_salt("thumbnails");
+    // Each set is scrolled by itself: another one begins at its start.
+    let salt = ("thumbnails", source, members.of_class.is_some());
+    let mut area = egui::ScrollArea::vertical().auto_shrink(false).id_salt(salt);
     if let Some(place) = focus {
         let top = (place / columns) as f32 * (side + space::S);
         area = area.vertical_scroll_offset((top - side).max(0.0));
