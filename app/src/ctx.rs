@@ -17,7 +17,7 @@ use smalti_engine::questions::{
 use smalti_engine::session::{Lane, Question, Reply, RunId, RunView, Session};
 use smalti_engine::tokens::{Cell, Code, Part, Tokens};
 
-use crate::document::{Command, Document, JobCommand, Notice, RunFolder, Slot};
+use crate::document::{Command, Document, JobCommand, Notice, RunFolder, Slot, ZoomTo};
 use crate::look::textures::Textures;
 use crate::look::theme::Theme;
 use crate::look::words::{counted, name};
@@ -167,6 +167,8 @@ pub struct ViewCtx<'a> {
     pub(crate) commands: &'a RefCell<Vec<Command>>,
     pub(crate) edited: &'a EditedTokens,
     pub(crate) originals: &'a Originals,
+    /// How large pictures are to be looked at, in the one frame after that was asked for.
+    pub(crate) zoom: Option<ZoomTo>,
     pub(crate) live: Live<'a>,
 }
 

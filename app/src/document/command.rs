@@ -10,7 +10,7 @@ use smalti_engine::questions::{Given, ImageRef, ModelRef, SourceRef};
 use smalti_engine::session::{Control, RunId};
 use smalti_engine::tokens::{Cell, Code};
 
-use super::looks::{ColorBy, CompareMode, DifferenceKind};
+use super::looks::{ColorBy, CompareMode, DifferenceKind, Pair};
 use super::notice::Notice;
 use super::run::{RecipeRef, RunFolder};
 use super::slot::Slot;
@@ -129,6 +129,8 @@ pub enum Look {
     TokenOpacity(f32),
     /// How original and reconstruction are set against each other.
     Compare(CompareMode),
+    /// Which pair is compared; all at once if `None`.
+    Pair(Option<Pair>),
     /// Which difference is shown.
     Difference(DifferenceKind),
     /// Whether codes' numbers are written.
@@ -176,6 +178,19 @@ pub struct PictureFile {
     pub picture: Picture,
     /// What it is, as keywords and texts that the file keeps.
     pub words: Vec<(String, String)>,
+}
+
+/// How large a picture is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ZoomTo {
+    /// All of it is seen.
+    Fit,
+    /// One of its pixels is one of the screen.
+    Pixels,
+    /// Larger by a step.
+    In,
+    /// Smaller by a step.
+    Out,
 }
 
 /// What concerns the program as a whole.
@@ -228,6 +243,8 @@ pub enum AppCommand {
     Presentation,
     /// Full screen on or off.
     Fullscreen,
+    /// Zooms the pictures of all views that are seen.
+    Zoom(ZoomTo),
     /// Forgets the recent files.
     ForgetRecent,
     /// Ends the program, asking first if something is unsaved.

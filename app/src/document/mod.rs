@@ -20,10 +20,10 @@ mod work;
 
 pub use arrangement::{Arrangement, MOST_ALIKE, Panel};
 pub use command::{
-    AppCommand, Command, Edit, JobCommand, Layout, Look, Open, PictureFile, Reading,
+    AppCommand, Command, Edit, JobCommand, Layout, Look, Open, PictureFile, Reading, ZoomTo,
 };
 pub use history::History;
-pub use looks::{ColorBy, CompareMode, DifferenceKind, Looks};
+pub use looks::{ColorBy, CompareMode, DifferenceKind, Looks, Pair};
 pub use notice::{Notice, Severity};
 pub use opened::Opened;
 pub use run::{RecipeRef, RunFolder};

@@ -2,7 +2,7 @@
 
 use egui::{Key, KeyboardShortcut, Modifiers};
 
-use crate::document::{AppCommand, Command, Edit, Layout};
+use crate::document::{AppCommand, Command, Edit, Layout, ZoomTo};
 use crate::views::{Entry, VIEWS};
 
 /// Where an action stands in the menu bar.
@@ -75,6 +75,10 @@ pub fn all() -> Vec<Action> {
         first(action(E, "Paste", &[], App::Paste)),
         first(action(E, "Give all cells back", &[], Edit::ClearEdits)),
         action(E, "Pick no code", &[], Edit::SelectCode(None)),
+        first(action(View, "Fit the pictures", &[plain(Key::F)], App::Zoom(ZoomTo::Fit))),
+        action(View, "Pictures at 100 %", &[plain(Key::Num0)], App::Zoom(ZoomTo::Pixels)),
+        action(View, "Zoom in", &[plain(Key::Plus), plain(Key::Equals)], App::Zoom(ZoomTo::In)),
+        action(View, "Zoom out", &[plain(Key::Minus)], App::Zoom(ZoomTo::Out)),
         first(action(View, "Presentation", &[plain(Key::F5)], App::Presentation)),
         action(View, "Full screen", &[plain(Key::F11)], App::Fullscreen),
         action(Help, "Search…", &[ctrl(Key::P), ctrl(Key::K)], App::Palette),

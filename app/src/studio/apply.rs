@@ -170,6 +170,7 @@ impl Studio {
                 let is_full = ctx.input(|input| input.viewport().fullscreen.unwrap_or(false));
                 ctx.send_viewport_cmd(ViewportCommand::Fullscreen(!is_full));
             }
+            AppCommand::Zoom(to) => self.desk.zoom = Some(to),
             AppCommand::Notify(notice) => self.notices.add(notice),
             AppCommand::ForgetRecent => self.settings.recent.clear(),
             AppCommand::Palette if self.desk.palette.is_some() => self.desk.palette = None,

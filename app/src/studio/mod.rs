@@ -31,7 +31,9 @@ use smalti_engine::session::{Lane, RunId, Session};
 use self::home::{Home, Writing};
 use self::trainings::Trainings;
 use crate::ctx::{EditedTokens, Hovered, Live, Originals, ViewCtx};
-use crate::document::{Arrangement, Command, Document, History, Needs, Notice, Open, Panel, Slot};
+use crate::document::{
+    Arrangement, Command, Document, History, Needs, Notice, Open, Panel, Slot, ZoomTo,
+};
 use crate::files::autosave::Autosave;
 use crate::files::background::Background;
 use crate::files::opening::Openings;
@@ -113,6 +115,8 @@ struct Desk {
     titled: Option<Instant>,
     arrangement: Arrangement,
     views: Views,
+    /// How large the pictures are to be looked at from this frame on.
+    zoom: Option<ZoomTo>,
     palette: Option<Palette>,
     dialog: Option<Dialog>,
     /// Questions that wait until the one that is seen is answered.
@@ -288,6 +292,7 @@ impl Studio {
             commands: &self.commands,
             edited: &self.edited,
             originals: &self.originals,
+            zoom: self.desk.zoom.take(),
             live: Live {
                 preparing: &self.trainings.preparing,
                 runs: &self.live_runs,

@@ -97,6 +97,7 @@ impl Studio {
                 titled: None,
                 arrangement: scenes::studio().layout.arrange(),
                 views: Views::default(),
+                zoom: None,
                 palette: None,
                 dialog: None,
                 questions: VecDeque::new(),
