@@ -22,7 +22,7 @@ use smalti_engine::tokens::{Cell, Code, Part, Tokens};
 pub use self::edited::EditedImages;
 pub use self::exports::{Exports, name_of as export_name, subject_name, words_of};
 pub use self::offers::Offers;
-use crate::document::{Command, Document, JobCommand, Notice, RunFolder, Slot};
+use crate::document::{Command, Document, JobCommand, Notice, RunFolder, Slot, ZoomTo};
 use crate::look::textures::Textures;
 use crate::look::theme::Theme;
 use crate::look::words::name;
@@ -179,6 +179,8 @@ pub struct ViewCtx<'a> {
     pub(crate) wants_focus: &'a Slotted<bool>,
     pub(crate) exports: &'a Exports,
     pub(crate) edited_images: &'a EditedImages,
+    /// How large pictures are to be looked at, in the one frame after that was asked for.
+    pub(crate) zoom: Option<ZoomTo>,
     pub(crate) live: Live<'a>,
 }
 

@@ -259,6 +259,7 @@ impl Document {
             Look::ColorBy(by) => looks.color_by = by,
             Look::TokenOpacity(opacity) => looks.token_opacity = opacity.clamp(0.0, 1.0),
             Look::Compare(mode) => looks.compare = mode,
+            Look::Pair(pair) => looks.pair = pair,
             Look::Difference(kind) => looks.difference = kind,
             Look::ShowIds(show) => looks.show_ids = show,
             Look::WholeSet(whole) => looks.whole_set = whole,

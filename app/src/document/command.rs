@@ -11,7 +11,7 @@ use smalti_engine::session::{Control, RunId};
 use smalti_engine::tokens::{Cell, Code};
 
 use super::export::{How, PictureFile, TableFile, TokenFormat};
-use super::looks::{ColorBy, CompareMode, DifferenceKind};
+use super::looks::{ColorBy, CompareMode, DifferenceKind, Pair};
 use super::lost::{AllLost, Lost, Moved};
 use super::notice::Notice;
 use super::run::{RecipeRef, RunFolder};
@@ -141,6 +141,8 @@ pub enum Look {
     TokenOpacity(f32),
     /// How original and reconstruction are set against each other.
     Compare(CompareMode),
+    /// Which pair is compared; all at once if `None`.
+    Pair(Option<Pair>),
     /// Which difference is shown.
     Difference(DifferenceKind),
     /// Whether codes' numbers are written.
@@ -179,6 +181,19 @@ pub enum JobCommand {
     GoTo(RunId, u64),
     /// Starts another run from the latest checkpoint of the run in a slot, or from the kept one of a step.
     Branch(Slot, Option<u64>),
+}
+
+/// How large a picture is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ZoomTo {
+    /// All of it is seen.
+    Fit,
+    /// One of its pixels is one of the screen.
+    Pixels,
+    /// Larger by a step.
+    In,
+    /// Smaller by a step.
+    Out,
 }
 
 /// What concerns the program as a whole.
@@ -238,6 +253,8 @@ pub enum AppCommand {
     Dismiss,
     /// Does what a view offers under a name, as its own button would.
     Offered(String),
+    /// Zooms the pictures of all views that are seen.
+    Zoom(ZoomTo),
     /// Forgets the recent files.
     ForgetRecent,
     /// Ends the program, asking first if something is unsaved.

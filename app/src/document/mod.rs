@@ -21,12 +21,12 @@ mod view_id;
 mod work;
 
 pub use arrangement::{Arrangement, MOST_ALIKE, Panel};
-pub use command::{AppCommand, Command, Edit, JobCommand, Layout, Look, Open, Reading};
+pub use command::{AppCommand, Command, Edit, JobCommand, Layout, Look, Open, Reading, ZoomTo};
 pub use export::{
     Chart, Column, Drawing, How, Offer, PictureFile, Series, Shape, Table, TableFile, TokenFormat,
 };
 pub use history::History;
-pub use looks::{ColorBy, CompareMode, DifferenceKind, Looks};
+pub use looks::{ColorBy, CompareMode, DifferenceKind, Looks, Pair};
 pub use lost::{AllLost, Lost, LostKind, Moved, guesses};
 pub use notice::{Notice, Severity};
 pub use opened::Opened;

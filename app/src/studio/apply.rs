@@ -172,6 +172,7 @@ impl Studio {
                 let is_full = ctx.input(|input| input.viewport().fullscreen.unwrap_or(false));
                 ctx.send_viewport_cmd(ViewportCommand::Fullscreen(!is_full));
             }
+            AppCommand::Zoom(to) => self.desk.zoom = Some(to),
             AppCommand::Notify(notice) => self.notices.add(notice),
             AppCommand::Timings => self.desk.shows_timings = !self.desk.shows_timings,
             AppCommand::Dismiss => self.notices.dismiss(),

@@ -37,7 +37,7 @@ use self::keys::{Keyboard, KeysOf};
 use self::trainings::Trainings;
 use crate::ctx::{EditedImages, EditedTokens, Exports, Hovered, Live, Offers, Originals, ViewCtx};
 use crate::document::{
-    Arrangement, Command, Document, History, Needs, Notice, Open, Panel, PanelId, Slot,
+    Arrangement, Command, Document, History, Needs, Notice, Open, Panel, PanelId, Slot, ZoomTo,
 };
 use crate::files::autosave::Autosave;
 use crate::files::background::Background;
@@ -125,6 +125,8 @@ struct Desk {
     titled: Option<Instant>,
     arrangement: Arrangement,
     views: Views,
+    /// How large the pictures are to be looked at from this frame on.
+    zoom: Option<ZoomTo>,
     palette: Option<Palette>,
     dialog: Option<Dialog>,
     keyboard: Keyboard,
@@ -308,6 +310,7 @@ impl Studio {
             wants_focus: &self.wants_focus,
             exports: &self.exports,
             edited_images: &self.edited_images,
+            zoom: self.desk.zoom,
             live: Live {
                 preparing: &self.trainings.preparing,
                 runs: &self.live_runs,
@@ -365,6 +368,7 @@ impl Studio {
         let mut views = std::mem::take(&mut self.desk.views);
         let focus = self.desk.keyboard.focus.take();
         dock::ui(&mut tree, &mut views, ui, (&self.view_ctx(), focus));
+        self.desk.zoom = None;
         (self.desk.arrangement, self.desk.views) = (tree, views);
     }
 

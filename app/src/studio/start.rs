@@ -100,6 +100,7 @@ impl Studio {
                 titled: None,
                 arrangement: scenes::studio().layout.arrange(),
                 views: Views::default(),
+                zoom: None,
                 palette: None,
                 dialog: None,
                 keyboard: Keyboard::default(),

@@ -358,7 +358,9 @@ fn thumbnails_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, source: &SourceRef, membe
     if let Some(place) = stop.picked {
         open(ctx, &image_at(place).0);
     }
-    let mut area = egui::ScrollArea::vertical().auto_shrink(false).id_salt("thumbnails");
+    // Each set is scrolled by itself: another one begins at its start.
+    let salt = ("thumbnails", source, members.of_class.is_some());
+    let mut area = egui::ScrollArea::vertical().auto_shrink(false).id_salt(salt);
     if let Some(place) = stop.to_see {
         let top = (place / columns) as f32 * (side + space::S);
         area = area.vertical_scroll_offset((top - side).max(0.0));

@@ -32,7 +32,7 @@ use crate::look::textures::Sampling;
 use crate::look::theme::space;
 use crate::look::words::{counted, grouped};
 use crate::widgets::export::Exported;
-use crate::widgets::pane::{self, Pane, Zoom};
+use crate::widgets::pane::{self, Framed, Pane, Zoom};
 use crate::widgets::{picker, states};
 
 /// The Tokens view.
@@ -68,6 +68,7 @@ impl View for TokensView {
     fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
         let Some(encoded) = &states::encoded(ui, ctx) else { return };
         let (now, compared) = decoded(ctx, encoded);
+        self.zoom.follow(ctx, ctx.encoded(Slot::A).is_some_and(|now| now.ready().is_some()));
         let area = ui.available_rect_before_wrap();
         // The pictures come first: in a low view the figures go, then the tools.
         let is_low = |least: f32| area.height() < ctx.theme.px(least);
@@ -217,12 +218,14 @@ impl TokensView {
         let size = [encoded.picture.width(), encoded.picture.height()];
         let area = area.shrink2(vec2(space::M, space::M));
         let line = ctx.theme.px(24.0);
-        let aspect = size[1] as f32 / size[0].max(1) as f32;
-        let (left, right) = two_places(area, aspect, line);
-        self.grid_ui(ui, ctx, (left, line), (encoded, &sheet, spatial), (now, compared));
+        // Tokens without places are a sheet of their own, not a layer over the picture.
+        let of_both = if spatial { self.zoom } else { Zoom::default() };
+        let (left, right, fit) = two_places(area, size, line, &of_both);
+        self.grid_ui(ui, ctx, (left, line, fit), (encoded, &sheet, spatial), (now, compared));
 
         let id = ui.scope_id().with("reconstruction pane");
-        let pane = pane::show(ui, id, (right, size), &mut self.zoom, !spatial);
+        let framed = Framed { view: right, size, fit };
+        let pane = pane::show(ui, id, framed, &mut self.zoom, !spatial);
         pane.response
             .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Reconstruction"));
         let under = Rect::from_min_size(right.left_bottom(), vec2(right.width(), line));
@@ -253,17 +256,17 @@ impl TokensView {
         &mut self,
         ui: &mut egui::Ui,
         ctx: &ViewCtx<'_>,
-        (left, line): (Rect, f32),
+        (left, line, fit): (Rect, f32, f32),
         (encoded, sheet, spatial): (&Arc<Encoded>, &Sheet<'_>, bool),
         (now, compared): (&Tokens, &Reply<Compared>),
     ) {
         let (number, size) = (sheet.number, [encoded.picture.width(), encoded.picture.height()]);
         let id = ui.scope_id().with("grid pane");
-        // Tokens without places are a sheet of their own, not a layer over the picture.
         let own = [sheet.columns as u32, sheet.rows as u32];
         let mut still = Zoom::default();
+        let framed = if spatial { Framed { view: left, size, fit } } else { (left, own).into() };
         let zoom = if spatial { &mut self.zoom } else { &mut still };
-        let pane = pane::show(ui, id, (left, if spatial { size } else { own }), zoom, false);
+        let pane = pane::show(ui, id, framed, zoom, false);
         if spatial {
             let texture = ctx.textures.picture(&encoded.picture, Sampling::Pixels);
             pane.paint(ui, texture.id(), egui::Color32::WHITE);
@@ -314,19 +317,23 @@ impl TokensView {
     }
 }
 
-/// Where two pictures stand, each with a line below: beside or above each other, as they are larger.
-fn two_places(area: Rect, aspect: f32, line: f32) -> (Rect, Rect) {
-    let beside = ((area.width() - space::M) / 2.0).min((area.height() - line).max(16.0) / aspect);
-    let above = area.width().min((area.height() / 2.0 - line).max(16.0) / aspect);
-    let width = beside.max(above).max(1.0);
-    let size = vec2(width, width * aspect);
-    let (whole, step) = if beside >= above {
-        (vec2(2.0 * width + space::M, size.y + line), vec2(width + space::M, 0.0))
+/// Where two pictures stand, each with a line below: beside or above each other, as they are larger; and
+/// points a pixel where nothing is zoomed.
+fn two_places(area: Rect, size: [u32; 2], line: f32, zoom: &Zoom) -> (Rect, Rect, f32) {
+    let least = |room: egui::Vec2| room.max(vec2(1.0, 16.0));
+    let beside = least(vec2((area.width() - space::M) / 2.0, area.height() - line));
+    let above = least(vec2(area.width(), area.height() / 2.0 - line));
+    let is_beside = pane::fit(beside, size) >= pane::fit(above, size);
+    let room = if is_beside { beside } else { above };
+    let fit = pane::fit(room, size);
+    let view = pane::grown(size, fit, zoom, room);
+    let (whole, step) = if is_beside {
+        (vec2(2.0 * view.x + space::M, view.y + line), vec2(view.x + space::M, 0.0))
     } else {
-        (vec2(width, 2.0 * (size.y + line)), vec2(0.0, size.y + line))
+        (vec2(view.x, 2.0 * (view.y + line)), vec2(0.0, view.y + line))
     };
-    let first = Rect::from_min_size(area.center() - whole / 2.0, size);
-    (first, first.translate(step))
+    let first = Rect::from_min_size(area.center() - whole / 2.0, view);
+    (first, first.translate(step), fit)
 }
 
 /// What was done to the picture before it was encoded, if it is not merely smaller: enlarged pictures look
@@ -385,13 +392,6 @@ fn ids_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
     if ui.checkbox(&mut ids, "ids").on_hover_text(about).changed() {
         ctx.send(Look::ShowIds(ids));
     }
-}
-
-/// PSNR, rate and SSIM where tokenizers are compared: the last ones go first where there is no room, and a
-/// quality without its rate says nothing.
-pub(super) fn compared_figures(compared: &Compared) -> String {
-    let (psnr, ssim, rate) = words_of(compared);
-    psnr.map_or(rate.clone(), |psnr| format!("{psnr} · {rate} · {ssim}"))
 }
 
 /// PSNR, SSIM and rate as they stand in captions.

@@ -2,6 +2,7 @@
 
 pub mod export;
 pub mod heat;
+pub mod letter;
 pub mod pane;
 pub mod picker;
 pub mod plot;

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use egui::{Event, Modifiers, PointerButton};
 use egui_kittest::kittest::Queryable;
-use smalti::document::{AppCommand, Edit, How, Panel, PanelId, ViewId};
+use smalti::document::{
+    AppCommand, CompareMode, Edit, How, Look, Open, Pair, Panel, PanelId, Slot, ViewId,
+};
+use smalti_engine::questions::ModelRef;
 use smalti_engine::token_files::from_arrays::Wanted;
 use smalti_engine::tokens::Cell;
 use smalti_tests::window::{
@@ -16,6 +19,11 @@ use smalti_tests::window::{
 /// The menu of what has a name.
 fn open_menu(window: &mut Window, name: &str) {
     let at = rect_of(window, name).center();
+    open_menu_at(window, at);
+}
+
+/// The menu of what is at a place.
+fn open_menu_at(window: &mut Window, at: egui::Pos2) {
     window.hover_at(at);
     for pressed in [true, false] {
         let (button, modifiers) = (PointerButton::Secondary, Modifiers::NONE);
@@ -68,6 +76,45 @@ fn a_picture_is_saved_as_large_as_wanted_and_says_what_it_is() {
     let text = String::from_utf8_lossy(&bytes);
     for word in ["Smalti", "picture 0.png", "1 forced cell", "dB"] {
         assert!(text.contains(word), "{word}");
+    }
+}
+
+#[test]
+fn a_picture_of_another_tokenizer_is_saved_as_its_own_in_every_mode() {
+    let (mut window, small) = open(tab(ViewId::Compare));
+    send(&mut window, Open::Model(Slot::B, ModelRef::Shipped("worlds-fsq".into())));
+    let of_b = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        assert!(text.contains("worlds-fsq") && text.contains("dB"), "{text}");
+        assert!(!text.contains("tiny"), "it is not the first tokenizer's");
+    };
+    let path = small.pictures().join("../b.png");
+    open_menu(&mut window, "Reconstruction B");
+    click_label(&mut window, "Save as PNG, 1×…");
+    save_to(&mut window, &path);
+    let side = std::fs::read(&path).unwrap();
+    of_b(&side);
+    let pixels = |bytes: &[u8]| image::load_from_memory(bytes).unwrap().to_rgb8();
+    let of_a = compared(&window).reconstruction.clone();
+    assert!(pixels(&side).as_raw().as_slice() != &of_a.rgb()[..], "another picture than A's");
+
+    // The slider's menu is of the picture that was pointed at.
+    send(&mut window, Look::Compare(CompareMode::Slider));
+    send(&mut window, Look::Pair(Some(Pair { left: Some(Slot::A), right: Slot::B })));
+    let place = rect_of(&window, "Slider of A|B");
+    for (x, is_b) in [(0.8, true), (0.2, false)] {
+        let path = small.pictures().join(format!("../{x}.png"));
+        open_menu_at(&mut window, place.lerp_inside(egui::vec2(x, 0.5)));
+        click_label(&mut window, "Save as PNG, 1×…");
+        save_to(&mut window, &path);
+        let bytes = std::fs::read(&path).unwrap();
+        if is_b {
+            of_b(&bytes);
+            assert_eq!(pixels(&bytes), pixels(&side));
+        } else {
+            assert_eq!(pixels(&bytes).as_raw().as_slice(), &of_a.rgb()[..]);
+            assert!(String::from_utf8_lossy(&bytes).contains("tiny"));
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 mod brushing;
 mod codes;
 mod compare;
+mod compare_pairs;
 mod dataset;
 mod edits;
 mod exports;
@@ -15,6 +16,7 @@ mod panels;
 mod states;
 mod training;
 mod training_view;
+mod zooming;
 
 use std::collections::BTreeMap;
 

@@ -9,7 +9,7 @@ use super::now::Now;
 use super::offered;
 use crate::document::{
     AppCommand as App, ColorBy, CompareMode, DifferenceKind, Edit, How, Layout, Look, Open,
-    Reading, Slot,
+    Reading, Slot, ZoomTo,
 };
 use crate::files::scenes;
 use crate::settings::ThemeChoice;
@@ -258,6 +258,11 @@ fn views() -> Vec<Action> {
             Ok(vec![App::ReducedMotion(!now.settings.reduced_motion).into()])
         })
         .on(|now| now.settings.reduced_motion),
+        action(View, "Fit the pictures", &[plain(Key::F)], App::Zoom(ZoomTo::Fit)).often().first(),
+        action(View, "Pictures at 100 %", &[plain(Key::Num0)], App::Zoom(ZoomTo::Pixels)).often(),
+        action(View, "Zoom in", &[plain(Key::Plus), plain(Key::Equals)], App::Zoom(ZoomTo::In))
+            .often(),
+        action(View, "Zoom out", &[plain(Key::Minus)], App::Zoom(ZoomTo::Out)).often(),
         action(View, "Presentation", &[plain(Key::F5)], App::Presentation)
             .often()
             .first()

@@ -109,9 +109,6 @@ impl Hand {
         if let Some((place, cell)) = under.and_then(|place| Some((place, sheet.cell(place)?))) {
             ctx.hovered.set_cell(cell, sheet.code_at(place));
         }
-        if response.dragged_by(PointerButton::Middle) {
-            zoom.center -= response.drag_delta() / pane.picture.size();
-        }
         self.rectangle(ui, ctx, pane, sheet);
         self.click(ui, ctx, pane, sheet);
         if response.has_focus() {
