@@ -26,7 +26,7 @@ pub use history::History;
 pub use looks::{ColorBy, CompareMode, DifferenceKind, Looks};
 pub use notice::{Notice, Severity};
 pub use opened::Opened;
-pub use run::{RecipeRef, RunFolder};
+pub use run::{Changes, RecipeRef, RunFolder};
 pub use slot::Slot;
 pub use value::{Document, PROBE, Selection};
 pub use variations::{Variation, Variations};

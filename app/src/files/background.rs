@@ -181,8 +181,12 @@ impl Background {
             let started = Instant::now();
             let dialog = rfd::AsyncFileDialog::new();
             let handle = match &ask {
-                Ask::File | Ask::Tokenizer(_) => pollster::block_on(dialog.pick_file()),
-                Ask::Folder => pollster::block_on(dialog.pick_folder()),
+                Ask::File | Ask::Tokenizer(_) | Ask::TrainingFile => {
+                    pollster::block_on(dialog.pick_file())
+                }
+                Ask::Folder | Ask::TrainingFolder | Ask::RunFolder => {
+                    pollster::block_on(dialog.pick_folder())
+                }
                 Ask::Save { name, .. } => {
                     pollster::block_on(dialog.set_file_name(name).save_file())
                 }

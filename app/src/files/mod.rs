@@ -8,4 +8,5 @@ pub mod outcome;
 pub mod recipes;
 pub mod saved;
 pub mod scenes;
+pub mod training_form;
 pub mod uri;

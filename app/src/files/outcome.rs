@@ -11,6 +11,7 @@ use smalti_engine::tokens::{Cell, Code};
 use super::recipes::Training;
 use super::saved::{DocumentFile, Saved};
 use super::scenes::Scene;
+use super::training_form::Form;
 use crate::document::{
     AppCommand, Command, Document, JobCommand, Notice, PictureFile, Slot, WorkOn,
 };
@@ -35,6 +36,8 @@ pub enum Outcome {
     /// A recipe was read and its run has a folder, or why that cannot be; which one was asked for, by its
     /// number.
     Recipe(u64, Result<Box<Training>, Problem>),
+    /// What is asked before a training begins was read, or why that cannot be; as with [`Outcome::Recipe`].
+    Form(u64, Result<Box<Form>, Problem>),
     /// No dialog could be shown: the path has to be typed.
     NoDialog(Ask),
     /// A dialog was closed without a choice.
@@ -135,6 +138,12 @@ pub enum Ask {
     Folder,
     /// A checkpoint for a slot.
     Tokenizer(Slot),
+    /// A file of images to train on.
+    TrainingFile,
+    /// A folder of images to train on.
+    TrainingFolder,
+    /// The folder of a run that is about to begin.
+    RunFolder,
     /// Where to save; suggests a name.
     Save {
         /// What is saved.
@@ -200,7 +209,8 @@ impl Opened {
                 outcome,
                 Outcome::Document(..)
                     | Outcome::Command(
-                        Command::Open(_) | Command::Job(JobCommand::Train(_) | JobCommand::See(_))
+                        Command::Open(_)
+                            | Command::Job(JobCommand::AskTrain(_) | JobCommand::See(_))
                     )
             )
         };

@@ -5,7 +5,7 @@ use egui::{Align2, Button, Color32, Frame, Margin, Panel, Rect, Sense, Stroke, U
 use smalti_engine::device::DeviceChoice;
 
 use super::actions::{Action, Menu, key_name, view_key};
-use crate::document::{AppCommand, Command, JobCommand, Layout, Open, RecipeRef};
+use crate::document::{AppCommand, Command, JobCommand, Layout, Open, RecipeRef, ViewId};
 use crate::files::scenes;
 use crate::look::theme::{RADIUS_BUTTON, Theme, space};
 use crate::look::words::name;
@@ -119,10 +119,17 @@ impl Bar<'_> {
     }
 
     fn train_ui(&self, ui: &mut Ui, commands: &mut Vec<Command>) {
+        let about = "All runs, also those of before: watch them, go on, open what they trained";
+        if ui.button("Runs…").on_hover_text(about).clicked() {
+            commands.push(Layout::Show(ViewId::Runs).into());
+            ui.close();
+        }
+        ui.separator();
         for name in self.recipes {
-            let about = "From the start, by its recipe. Training shows how it goes";
-            if ui.button(name).on_hover_text(about).clicked() {
-                commands.push(JobCommand::Train(RecipeRef::Shipped(name.as_str().into())).into());
+            let about = "By its recipe; asks on what, how long and where to before it begins";
+            if ui.button(format!("{name}…")).on_hover_text(about).clicked() {
+                commands
+                    .push(JobCommand::AskTrain(RecipeRef::Shipped(name.as_str().into())).into());
                 ui.close();
             }
         }

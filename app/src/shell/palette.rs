@@ -226,8 +226,8 @@ fn items(ctx: &egui::Context, known: &Known<'_>) -> Vec<Item> {
         items.push(Item::new(compare, "tokenizer", Open::Model(Slot::B, reference)));
     }
     for recipe in known.recipes {
-        let train = JobCommand::Train(RecipeRef::Shipped(recipe.as_str().into()));
-        items.push(Item::new(format!("Train {recipe}"), "training", train));
+        let train = JobCommand::AskTrain(RecipeRef::Shipped(recipe.as_str().into()));
+        items.push(Item::new(format!("Train {recipe}…"), "training", train));
     }
     for by in ColorBy::ALL {
         items.push(Item::new(format!("Color by {}", by.label()), "look", Look::ColorBy(by)));

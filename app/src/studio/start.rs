@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -43,6 +43,9 @@ const CPU_RUN_REPAINT: Duration = Duration::from_secs(1);
 /// Settings above this are not read.
 const SETTINGS_LIMIT: u64 = 1 << 20;
 
+/// The folder of runs beside the settings.
+const RUNS: &str = "runs";
+
 /// The file of settings in their folder.
 pub(super) const SETTINGS: &str = "settings.ron";
 
@@ -76,6 +79,7 @@ impl Studio {
         let document = Document::default();
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let threads = if options.threads == 0 { cores } else { options.threads };
+        let trainings = Trainings::new(places_of_runs(&options));
         let mut studio = Self {
             session,
             history: History::new(document.clone()),
@@ -120,7 +124,7 @@ impl Studio {
             notices,
             commands: RefCell::default(),
             known_over: Vec::new(),
-            trainings: Trainings::default(),
+            trainings,
             live_runs: BTreeMap::new(),
             probes: BTreeMap::new(),
             records: Records::default(),
@@ -233,6 +237,12 @@ fn waker(ctx: &egui::Context, is_cpu_adapter: bool) -> session::Waker {
         News::Settled => waking.request_repaint_after(answers.wait()),
         News::Progress => waking.request_repaint_after(runs.wait()),
     })
+}
+
+/// The folders in which runs are: that of new ones, and the one beside the settings, where they were before.
+fn places_of_runs(options: &StudioOptions) -> Vec<PathBuf> {
+    let beside = options.settings_dir.as_ref().map(|folder| folder.join(RUNS));
+    options.runs_dir.clone().into_iter().chain(beside).collect()
 }
 
 fn engine_settings(options: &StudioOptions, waker: session::Waker) -> session::Settings {
