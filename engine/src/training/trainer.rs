@@ -378,6 +378,15 @@ impl Trainer {
         if self.waiting.is_some() {
             self.look_for_folder()?;
         }
+        let written = self.write_files();
+        if written.is_err() {
+            // It may have gone just now: that says more than what could not be opened.
+            self.look_for_folder()?;
+        }
+        written
+    }
+
+    fn write_files(&mut self) -> Result<Option<Report>> {
         if let Some(Waiting { report: Some(report), written, .. }) = &mut self.waiting {
             if *written == 0 {
                 self.files.metrics.append(report)?;
