@@ -27,6 +27,7 @@ use crate::look::textures::Textures;
 use crate::look::theme::Theme;
 use crate::look::words::name;
 use crate::runs::{Records, Told};
+use crate::settings::Settings;
 
 /// Images of a set that views count over, unless all are wanted.
 pub const SET_IMAGES: u64 = 64;
@@ -135,9 +136,24 @@ pub(crate) struct Preparing {
     pub(crate) is_for_scene: bool,
 }
 
+/// A run that had to make room in its slot for another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LeftRun {
+    /// The run.
+    pub(crate) folder: PathBuf,
+    /// Whether all of its steps were done.
+    pub(crate) is_done: bool,
+}
+
 /// The runs of a sitting.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Live<'a> {
+    /// What left which slot, until it was read.
+    pub(crate) left: &'a [Option<LeftRun>; 4],
+    /// The folders in which runs usually are.
+    pub(crate) places: &'a [PathBuf],
+    /// For runs elsewhere, and those that are not to be listed.
+    pub(crate) settings: &'a Settings,
     /// Those that do not go on yet.
     pub(crate) preparing: &'a [Preparing],
     /// By their folders.

@@ -184,6 +184,9 @@ pub(super) struct Train {
     /// Go on where the run in that folder stopped
     #[arg(long)]
     pub(super) resume: bool,
+    /// Go on although the images are others than those that the run was trained on so far
+    #[arg(long)]
+    pub(super) other_data: bool,
     /// Stop after this many steps in all; the schedule stays the recipe's
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) steps: Option<u64>,

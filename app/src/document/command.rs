@@ -14,7 +14,7 @@ use super::export::{How, PictureFile, TableFile, TokenFormat};
 use super::looks::{ColorBy, CompareMode, DifferenceKind, Pair};
 use super::lost::{AllLost, Lost, Moved};
 use super::notice::Notice;
-use super::run::{RecipeRef, RunFolder};
+use super::run::{Changes, RecipeRef, RunFolder};
 use super::slot::Slot;
 use super::view_id::{PanelId, ViewId};
 use crate::settings::ThemeChoice;
@@ -169,12 +169,22 @@ pub enum Layout {
 pub enum JobCommand {
     /// Pauses, resumes, steps or cancels a run.
     Control(RunId, Control),
-    /// Trains what a recipe describes, in a new folder of its own.
-    Train(RecipeRef),
+    /// Asks how what a recipe describes is to be trained, and trains it then.
+    AskTrain(RecipeRef),
+    /// Trains what a recipe describes, but for what is wanted otherwise, in a new folder of its own.
+    Train(RecipeRef, Box<Changes>),
     /// Shows a run that is there in a slot of its own; it does not go on by this.
     See(RunFolder),
     /// Goes on with the run in a slot, from its last checkpoint.
     GoOn(Slot),
+    /// Goes on with a run that may have no slot.
+    Resume(RunFolder),
+    /// Takes a run out of the list of runs; its files stay.
+    Unlist(PathBuf),
+    /// Lists all runs again that were taken out of the list.
+    ListAll,
+    /// It was read which run has left a slot.
+    SeenLeft(Slot),
     /// Turns a knob of a run.
     Turn(RunId, Knob, f64),
     /// Pauses a run and brings it back to the kept checkpoint of a step.

@@ -30,7 +30,7 @@ pub use looks::{ColorBy, CompareMode, DifferenceKind, Looks, Pair};
 pub use lost::{AllLost, Lost, LostKind, Moved, guesses};
 pub use notice::{Notice, Severity};
 pub use opened::Opened;
-pub use run::{RecipeRef, RunFolder};
+pub use run::{Changes, RecipeRef, RunFolder};
 pub use slot::Slot;
 pub use value::{Document, PROBE, Selection};
 pub use variations::{Variation, Variations};

@@ -196,11 +196,13 @@ impl Background {
             let started = Instant::now();
             let dialog = filtered(rfd::AsyncFileDialog::new(), &ask);
             let handle = match &ask {
-                Ask::Folder => pollster::block_on(dialog.pick_folder()),
+                Ask::Folder | Ask::TrainingFolder | Ask::RunFolder => {
+                    pollster::block_on(dialog.pick_folder())
+                }
                 Ask::Place(lost, _) if is_of_folder(lost) => {
                     pollster::block_on(dialog.pick_folder())
                 }
-                Ask::File | Ask::Tokenizer(_) | Ask::Place(..) => {
+                Ask::File | Ask::Tokenizer(_) | Ask::TrainingFile | Ask::Place(..) => {
                     pollster::block_on(dialog.pick_file())
                 }
                 Ask::Save { name, .. } => {
@@ -301,7 +303,8 @@ fn filtered(dialog: rfd::AsyncFileDialog, ask: &Ask) -> rfd::AsyncFileDialog {
             let kind = endings.iter().map(|ending| format!(".{ending}")).collect::<Vec<_>>();
             dialog.add_filter(kind.join(" or "), endings)
         }
-        Ask::Folder => dialog,
+        Ask::TrainingFile => all(dialog),
+        Ask::Folder | Ask::TrainingFolder | Ask::RunFolder => dialog,
     }
 }
 

@@ -9,4 +9,5 @@ pub mod recipes;
 pub mod saved;
 pub mod scenes;
 pub mod table;
+pub mod training_form;
 pub mod uri;

@@ -12,6 +12,7 @@ use super::disk::Listing;
 use super::recipes::Training;
 use super::saved::{DocumentFile, Saved};
 use super::scenes::Scene;
+use super::training_form::Form;
 use crate::document::{
     AllLost, AppCommand, Command, Document, How, JobCommand, Lost, Notice, PanelId, PictureFile,
     Slot, TableFile, WorkOn,
@@ -41,6 +42,8 @@ pub enum Outcome {
     /// A recipe was read and its run has a folder, or why that cannot be; which one was asked for, by its
     /// number.
     Recipe(u64, Result<Box<Training>, Problem>),
+    /// What is asked before a training begins was read, or why that cannot be; as with [`Outcome::Recipe`].
+    Form(u64, Result<Box<Form>, Problem>),
     /// No dialog could be shown: the path has to be typed.
     NoDialog(Ask),
     /// A dialog was closed without a choice.
@@ -143,6 +146,12 @@ pub enum Ask {
     Tokenizer(Slot),
     /// Where something is by now, and what else is looked for.
     Place(Lost, AllLost),
+    /// A file of images to train on.
+    TrainingFile,
+    /// A folder of images to train on.
+    TrainingFolder,
+    /// The folder of a run that is about to begin.
+    RunFolder,
     /// Where to save; suggests a name.
     Save {
         /// What is saved.
@@ -214,7 +223,8 @@ impl Opened {
                 outcome,
                 Outcome::Document(..)
                     | Outcome::Command(
-                        Command::Open(_) | Command::Job(JobCommand::Train(_) | JobCommand::See(_))
+                        Command::Open(_)
+                            | Command::Job(JobCommand::AskTrain(_) | JobCommand::See(_))
                     )
             )
         };

@@ -4,6 +4,7 @@
 mod keys;
 mod parts;
 mod reading;
+mod training;
 
 use std::path::PathBuf;
 
@@ -14,6 +15,7 @@ use self::parts::{default_button, keep_keyboard, title};
 use super::actions::Action;
 use crate::document::LostKind;
 use crate::files::outcome::{Ask, Loss, Taken, Unclear};
+use crate::files::training_form::Form;
 use crate::look::theme::{Theme, space};
 use crate::look::words::name;
 
@@ -49,6 +51,8 @@ pub enum Dialog {
         /// Rows and columns as they are typed.
         text: String,
     },
+    /// How a recipe is to be trained.
+    Train(Box<Form>),
     /// Something is there already.
     Replace {
         /// What for.
@@ -85,6 +89,7 @@ impl Dialog {
                     Self::Tokens { unclear, array, text } => {
                         reading::ui(ui, theme, unclear, (array, text))
                     }
+                    Self::Train(form) => training::ui(ui, theme, form),
                     Self::Replace { ask, taken } => replace_ui(ui, theme, ask, taken),
                 }
             });
@@ -129,7 +134,7 @@ fn running_ui(ui: &mut Ui, theme: &Theme, (runs, is_unsaved): (usize, bool)) -> 
     ui.label(format!(
         "{what} after the step that goes on. What was learned is kept in the run's folder."
     ));
-    let later = "To go on later, open that folder, or the document if it is saved";
+    let later = "To go on later, choose it in Runs, or open the document if it is saved";
     ui.label(theme.label(later));
     if is_unsaved {
         ui.label(
@@ -181,6 +186,9 @@ fn path_ui(ui: &mut Ui, theme: &Theme, ask: &Ask, text: &mut String) -> Option<A
     let (heading, verb) = match ask {
         Ask::File => ("Open a file", "Open"),
         Ask::Folder => ("Open a folder", "Open"),
+        // Their paths are typed where they are asked for.
+        Ask::TrainingFile | Ask::TrainingFolder => ("Train on", "Choose"),
+        Ask::RunFolder => ("The run's folder", "Choose"),
         Ask::Tokenizer(_) => ("Open a checkpoint", "Open"),
         Ask::Save { .. } => ("Save as", "Save"),
         Ask::Place(lost, _) => match lost.kind {

@@ -48,7 +48,14 @@ impl Studio {
             Command::Open(Open::Moved(moved)) => self.take_moved(&moved, ctx),
             Command::Layout(layout) => self.apply_layout(&layout),
             Command::Job(JobCommand::Control(run, control)) => self.session.control(run, control),
-            Command::Job(JobCommand::Train(recipe)) => self.train(&recipe),
+            Command::Job(JobCommand::AskTrain(recipe)) => self.ask_training(&recipe, None),
+            Command::Job(JobCommand::Train(recipe, changes)) => {
+                self.train(&recipe, *changes);
+            }
+            Command::Job(JobCommand::Resume(run)) => self.resume(run),
+            Command::Job(JobCommand::Unlist(folder)) => self.unlist(&folder),
+            Command::Job(JobCommand::ListAll) => self.settings.unlisted.clear(),
+            Command::Job(JobCommand::SeenLeft(slot)) => self.trainings.seen_left(slot),
             Command::Job(JobCommand::See(run)) => self.show_run(run),
             Command::Job(JobCommand::GoOn(slot)) => self.go_on_training(slot),
             Command::Job(JobCommand::Turn(run, knob, value)) => {
@@ -297,6 +304,7 @@ impl Studio {
             Outcome::Scene(scene) => self.open_scene(&scene),
             Outcome::Document(None, saved) => self.recover(*saved),
             Outcome::Document(Some(file), saved) => self.leave_for(Then::Open(file, saved), ctx),
+            Outcome::Form(number, form) => commands.extend(self.form_is_read(number, form)),
             Outcome::Recipe(number, training) => commands.extend(self.prepared(number, training)),
             Outcome::Places(places) => self.replace_at(&places, ctx),
             Outcome::Saved(number, written) => self.written(number, *written, ctx),
@@ -323,11 +331,14 @@ impl Studio {
                     self.leave_no_more(number);
                 }
             }
+            Outcome::NoDialog(Ask::TrainingFile | Ask::TrainingFolder | Ask::RunFolder) => {
+                self.cannot_browse();
+            }
             Outcome::NoDialog(ask) => {
                 let text = match &ask {
                     Ask::Save { name, .. } => name.clone(),
                     Ask::Place(lost, _) => lost.path.display().to_string(),
-                    Ask::File | Ask::Folder | Ask::Tokenizer(_) => String::new(),
+                    _ => String::new(),
                 };
                 self.ask(Dialog::Path { ask, text });
             }
@@ -338,6 +349,9 @@ impl Studio {
         match ask {
             Ask::File | Ask::Folder => return vec![Open::Path(path).into()],
             Ask::Tokenizer(slot) => self.open_path(path, slot),
+            ask @ (Ask::TrainingFile | Ask::TrainingFolder | Ask::RunFolder) => {
+                self.browsed(&ask, &path);
+            }
             Ask::Save { what: Save::Document(number, saved), .. } => {
                 // What is open may be another one by now; this one was asked about.
                 let is_here = number == self.history.number();

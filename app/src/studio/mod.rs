@@ -4,6 +4,7 @@
 //! session is told that the frame is over. Nothing here waits or touches a file.
 
 mod apply;
+mod asking;
 mod exporting;
 mod finding;
 mod home;
@@ -76,6 +77,8 @@ pub struct StudioOptions {
     pub threads: usize,
     /// Folder of settings and autosave; none keeps nothing (tests, pictures).
     pub settings_dir: Option<PathBuf>,
+    /// Folder in which each training run of the window gets one of its own; none: beside the settings.
+    pub runs_dir: Option<PathBuf>,
     /// Files to open.
     pub files: Vec<PathBuf>,
     /// Scene to start with: the name of a shipped one.
@@ -105,6 +108,7 @@ impl StudioOptions {
             device: DeviceChoice::Cpu,
             threads: 0,
             settings_dir: None,
+            runs_dir: None,
             files: Vec::new(),
             scene: None,
             scene_text: None,
@@ -313,6 +317,9 @@ impl Studio {
             zoom: self.desk.zoom,
             live: Live {
                 preparing: &self.trainings.preparing,
+                left: &self.trainings.left,
+                places: &self.trainings.places,
+                settings: &self.settings,
                 runs: &self.live_runs,
                 probes: &self.probes,
                 records: &self.records,

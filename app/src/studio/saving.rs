@@ -250,6 +250,10 @@ impl Studio {
     }
 
     pub(super) fn answered(&mut self, answer: Answer, ctx: &egui::Context) {
+        if let Answer::Browse(ask) = answer {
+            self.keeping.background.ask(ask);
+            return;
+        }
         let asked = std::mem::replace(&mut self.desk.dialog, self.desk.questions.pop_front());
         match answer {
             Answer::Close => {
@@ -265,6 +269,9 @@ impl Studio {
             }
             Answer::Discard(then) => self.go(then, ctx),
             Answer::Tokens(path, reading) => self.keeping.openings.ask_tokens(path, reading),
+            Answer::Train(form) => self.train_by_form(form),
+            Answer::OtherRecipe(recipe, form) => self.ask_training(&recipe, Some(form)),
+            Answer::Browse(_) => {}
             Answer::Path(ask, path) => self.chosen(ask, path, false),
             Answer::Replace(ask, path) => {
                 let commands = self.use_path(ask, path);

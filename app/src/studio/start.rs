@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -44,6 +44,9 @@ const CPU_RUN_REPAINT: Duration = Duration::from_secs(1);
 /// Settings above this are not read.
 const SETTINGS_LIMIT: u64 = 1 << 20;
 
+/// The folder of runs beside the settings.
+const RUNS: &str = "runs";
+
 /// The file of settings in their folder.
 pub(super) const SETTINGS: &str = "settings.ron";
 
@@ -79,6 +82,7 @@ impl Studio {
         let document = Document::default();
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let threads = if options.threads == 0 { cores } else { options.threads };
+        let trainings = Trainings::new(places_of_runs(&options));
         let mut studio = Self {
             session,
             history: History::new(document.clone()),
@@ -95,22 +99,7 @@ impl Studio {
             },
             settings,
             theme,
-            desk: Desk {
-                title: String::new(),
-                titled: None,
-                arrangement: scenes::studio().layout.arrange(),
-                views: Views::default(),
-                zoom: None,
-                palette: None,
-                dialog: None,
-                keyboard: Keyboard::default(),
-                shows_timings: false,
-                questions: VecDeque::new(),
-                is_presenting: false,
-                script: Script::default(),
-                may_lose_work: false,
-                after_saving: None,
-            },
+            desk: empty_desk(),
             fixed: Fixed {
                 actions: actions::all(),
                 threads,
@@ -130,7 +119,7 @@ impl Studio {
             notices,
             commands: RefCell::default(),
             known_over: Vec::new(),
-            trainings: Trainings::default(),
+            trainings,
             live_runs: BTreeMap::new(),
             probes: BTreeMap::new(),
             records: Records::default(),
@@ -205,6 +194,26 @@ impl Studio {
     }
 }
 
+/// With the studio's views, and nothing asked.
+fn empty_desk() -> Desk {
+    Desk {
+        title: String::new(),
+        titled: None,
+        arrangement: scenes::studio().layout.arrange(),
+        views: Views::default(),
+        zoom: None,
+        palette: None,
+        dialog: None,
+        keyboard: Keyboard::default(),
+        shows_timings: false,
+        questions: VecDeque::new(),
+        is_presenting: false,
+        script: Script::default(),
+        may_lose_work: false,
+        after_saving: None,
+    }
+}
+
 /// Spaces out frames that several threads ask for: an answer after a pause is shown at once, a stream
 /// of them one frame a period.
 struct Pace {
@@ -243,6 +252,12 @@ fn waker(ctx: &egui::Context, is_cpu_adapter: bool) -> session::Waker {
         News::Settled => waking.request_repaint_after(answers.wait()),
         News::Progress => waking.request_repaint_after(runs.wait()),
     })
+}
+
+/// The folders in which runs are: that of new ones, and the one beside the settings, where they were before.
+fn places_of_runs(options: &StudioOptions) -> Vec<PathBuf> {
+    let beside = options.settings_dir.as_ref().map(|folder| folder.join(RUNS));
+    options.runs_dir.clone().into_iter().chain(beside).collect()
 }
 
 fn engine_settings(options: &StudioOptions, waker: session::Waker) -> session::Settings {

@@ -10,6 +10,7 @@ mod compare;
 mod dataset;
 mod jobs;
 mod log;
+mod runs;
 mod tokens;
 mod training;
 mod view;
@@ -96,6 +97,13 @@ pub static VIEWS: [Entry; ViewId::ALL.len()] = [
         about: "Runs as they learn: curves, codes over time, the probe, knobs",
         needs: Needs::Image,
         make: || Box::<training::TrainingView>::default(),
+    },
+    Entry {
+        id: ViewId::Runs,
+        title: "Runs",
+        about: "All training runs, also those of before: watch, go on, open what they trained",
+        needs: Needs::Image,
+        make: || Box::<runs::RunsView>::default(),
     },
 ];
 

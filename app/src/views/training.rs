@@ -21,7 +21,7 @@ use self::knobs::Knobs;
 use self::shown::{Shown, shown};
 use super::view::View;
 use crate::ctx::{TrainedRun, ViewCtx};
-use crate::document::{JobCommand, Slot};
+use crate::document::{JobCommand, Layout, Slot, ViewId};
 use crate::look::theme::space;
 use crate::widgets::rows::RowsPane;
 
@@ -55,6 +55,11 @@ pub(super) struct TrainingView {
 
 impl View for TrainingView {
     fn bar_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+        let has_some = ctx.document.runs.iter().any(Option::is_some);
+        let about = "All runs, also those of before";
+        if has_some && ui.small_button("Runs…").on_hover_text(about).clicked() {
+            ctx.send(Layout::Show(ViewId::Runs));
+        }
         let runs = ctx.session.runs();
         // Those without a slot as well: all are all.
         let live: Vec<_> = runs.iter().filter(|view| !view.state.is_over()).collect();

@@ -7,6 +7,7 @@ pub mod pane;
 pub mod picker;
 pub mod plot;
 pub mod rows;
+pub mod run_list;
 pub mod scale;
 mod severity;
 pub mod states;

@@ -33,7 +33,7 @@ pub use model::{ModelFacts, ModelInfo, ModelRef, ShippedModels, ShippedRecipes};
 pub use order::{CodebookOrder, OrderBy, Ordered, WithoutCodes};
 pub use perceive::LpipsLike;
 pub use reach::{Reach, Reached};
-pub use run::{KeptRun, ReadRun};
+pub use run::{KeptRun, ListRuns, ListedRun, ReadRun};
 pub use sample::{ImageSample, SetSample, Sizes};
 pub use stream::TokensOfFile;
 pub use usage::{CodeUse, Sample, Scope, Used};

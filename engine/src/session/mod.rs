@@ -100,7 +100,12 @@ impl Session {
 
     /// Starts a run; it goes on until it is done, paused or cancelled.
     pub fn start<W: Work>(&self, work: W) -> RunId {
-        self.shared.runs.start(work)
+        self.shared.runs.start(work, false)
+    }
+
+    /// Starts a run that does its first step, in which work is usually set up, and waits to be resumed.
+    pub fn start_paused<W: Work>(&self, work: W) -> RunId {
+        self.shared.runs.start(work, true)
     }
 
     /// Pauses, resumes, steps or cancels a run.

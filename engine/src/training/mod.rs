@@ -6,6 +6,7 @@
 
 mod augment;
 mod branch;
+mod brief;
 mod counts_file;
 mod keep;
 mod kept;
@@ -14,10 +15,12 @@ mod metrics;
 mod objective;
 mod optimizer;
 mod orders;
+mod problem_file;
 mod recipe;
 mod recipe_file;
 mod report;
 mod run;
+mod seen_data;
 mod start;
 mod state;
 mod stored;
@@ -28,6 +31,7 @@ mod trainer;
 
 pub use augment::Augment;
 pub use branch::branch;
+pub use brief::{Brief, brief, holds_run};
 pub use counts_file::{StoredCounts, stored_counts};
 pub use keep::Keep;
 pub use kept::kept_steps;

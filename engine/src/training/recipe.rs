@@ -272,7 +272,10 @@ impl Recipe {
     }
 
     /// What is asked of a new run beside [`Recipe::validate`]; those of before it was asked go on.
-    pub(super) fn validate_beginning(&self) -> Result<()> {
+    ///
+    /// # Errors
+    /// [`EngineError::BadInput`] with the field.
+    pub fn validate_beginning(&self) -> Result<()> {
         let (warmup, steps) = (self.optimizer.warmup, self.steps);
         if warmup > steps {
             let reason = format!("{warmup} steps, but the run has {steps}: it would end before");
@@ -375,6 +378,15 @@ impl Recipe {
     /// # Errors
     /// Those of the sources.
     pub fn open_data(&self, folder: &Path, assets: &Path) -> Result<Arc<dyn Source>> {
+        Ok(Arc::new(Mix::new(self.open_parts(folder, assets)?, self.seed)?))
+    }
+
+    /// As [`Recipe::open_data`], each part by itself with its share.
+    pub(super) fn open_parts(
+        &self,
+        folder: &Path,
+        assets: &Path,
+    ) -> Result<Vec<(Arc<dyn Source>, f64)>> {
         let mut sources: Vec<(Arc<dyn Source>, f64)> = Vec::new();
         for part in &self.data {
             let source: Arc<dyn Source> = match &part.from {
@@ -387,7 +399,7 @@ impl Recipe {
             };
             sources.push((source, part.weight));
         }
-        Ok(Arc::new(Mix::new(sources, self.seed)?))
+        Ok(sources)
     }
 }
 

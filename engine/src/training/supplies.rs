@@ -7,8 +7,9 @@ use std::sync::Arc;
 use candle_core::Device;
 
 use super::recipe::{PerceptualNetwork, Recipe};
+use super::seen_data::SeenPart;
 use super::start::Start;
-use crate::data::Source;
+use crate::data::{Mix, Source};
 use crate::layers::Weights;
 use crate::perceptual::{Classifier, Lpips, Published};
 use crate::{Result, checkpoints};
@@ -17,6 +18,8 @@ use crate::{Result, checkpoints};
 #[derive(Debug, Clone)]
 pub struct Supplies {
     source: Arc<dyn Source>,
+    /// What was found of the recipe's data; empty where they come from elsewhere.
+    seen: Vec<SeenPart>,
     init: Option<PathBuf>,
     /// Where paths of the recipe start, and what comes with Smalti.
     folders: [PathBuf; 2],
@@ -28,14 +31,23 @@ impl Supplies {
     /// # Errors
     /// Those of the sources.
     pub fn of(recipe: &Recipe, folder: &Path, assets: &Path) -> Result<Self> {
-        let source = recipe.open_data(folder, assets)?;
+        let parts = recipe.open_parts(folder, assets)?;
+        let seen = std::iter::zip(&recipe.data, &parts)
+            .map(|(part, (source, _))| SeenPart::of(part, source.as_ref(), (folder, assets)))
+            .collect();
+        let source = Arc::new(Mix::new(parts, recipe.seed)?);
         let folders = [folder, assets].map(Path::to_owned);
-        Ok(Self { source, init: recipe.init_path(folder, assets), folders })
+        Ok(Self { source, seen, init: recipe.init_path(folder, assets), folders })
     }
 
     /// Images alone, for a recipe that names nothing else.
     pub fn images(source: Arc<dyn Source>) -> Self {
-        Self { source, init: None, folders: Default::default() }
+        Self { source, seen: Vec::new(), init: None, folders: Default::default() }
+    }
+
+    /// What was found of the recipe's data.
+    pub(super) fn seen(&self) -> &[SeenPart] {
+        &self.seen
     }
 
     /// Where relative paths of the recipe start.

@@ -16,13 +16,14 @@ use super::orders::Order;
 use super::recipe::Recipe;
 use super::recipe_file::keep_recipe;
 use super::report::Report;
+use super::seen_data::SeenData;
 use super::start::Start;
 use super::state::{self, Done};
 use super::supplies::Supplies;
 use crate::data::{Batch, Loader, LoaderOptions, Source};
 use crate::images::Picture;
 use crate::quantizers::Place;
-use crate::{EngineError, Knob, Result};
+use crate::{EngineError, Knob, Problem, Result};
 
 /// Where a run begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,8 +55,9 @@ pub struct Trainer {
     /// The same, but not since it was resumed, when the latest checkpoint is where it stands.
     looks_back: bool,
     waiting: Option<Waiting>,
-    /// The step of the latest checkpoint; 0 if there is none.
-    saved: u64,
+    /// The step of the latest checkpoint, and how many orders are in it; 0 if there is none.
+    saved: (u64, usize),
+    seen: SeenData,
     /// Held while the run goes on: two in one folder would write over each other.
     _lock: Option<File>,
 }
@@ -65,13 +67,16 @@ pub struct Trainer {
 struct Files {
     metrics: MetricsFile,
     counts: Option<CountsFile>,
+    /// Whether it was said that the folder is gone.
+    are_gone: bool,
 }
 
 impl Files {
     /// Those of a run that stands at a step; what lies beyond it is dropped.
     fn open(folder: &Path, codes: usize, step: u64) -> Result<Self> {
         let metrics = MetricsFile::open(folder, step)?;
-        Ok(Self { metrics, counts: CountsFile::open(folder, codes, step)? })
+        let counts = CountsFile::open(folder, codes, step)?;
+        Ok(Self { metrics, counts, are_gone: false })
     }
 }
 
@@ -148,7 +153,13 @@ impl Trainer {
         if let Err(error) = keep_recipe(folder, &recipe, supplies.recipe_folder()) {
             tracing::warn!("the run's folder does not have its recipe: {error}");
         }
-        let saved = if resumes { done.step } else { 0 };
+        let saved = if resumes { (done.step, done.orders.len()) } else { (0, 0) };
+        let mut seen = SeenData::open(folder, supplies.seen(), done.step);
+        if seen.problem().is_none()
+            && let Err(error) = seen.keep(folder, done.step)
+        {
+            tracing::warn!("the run's folder does not say what it is trained on: {error}");
+        }
         Ok(Self {
             device: device.clone(),
             files: Files::open(folder, objective.codes(), done.step)?,
@@ -165,6 +176,7 @@ impl Trainer {
             looks_back: false,
             waiting: None,
             saved,
+            seen,
             _lock: lock,
             recipe,
         })
@@ -175,9 +187,15 @@ impl Trainer {
         self.done.step
     }
 
-    /// The step of the latest checkpoint, from which a resumed run goes on; 0 if there is none.
-    pub fn saved(&self) -> u64 {
+    /// The step of the latest checkpoint, from which a resumed run goes on, and how many of the orders are in
+    /// it; 0 if there is none.
+    pub fn saved(&self) -> (u64, usize) {
         self.saved
+    }
+
+    /// Why the run should not go on before somebody wants that: its data are others than before.
+    pub fn other_data(&self) -> Option<Problem> {
+        self.seen.problem()
     }
 
     /// The recipe.
@@ -328,8 +346,10 @@ impl Trainer {
         if self.is_back {
             self.files = Files::open(&self.folder, self.objective.codes(), step)?;
             kept::forget_after(&self.folder, step)?;
+            self.seen = SeenData::open(&self.folder, self.supplies.seen(), step);
             (self.is_back, self.looks_back) = (false, false);
         }
+        self.seen.keep(&self.folder, step)?;
         let beginning = kept::path(&self.folder, 0);
         if step == 0 && self.recipe.keep.every > 0 && !beginning.is_file() {
             self.save_to(&beginning)?;
@@ -355,6 +375,18 @@ impl Trainer {
 
     /// Writes what a step has to: its report, then a checkpoint if one is due.
     fn write(&mut self) -> Result<Option<Report>> {
+        if self.waiting.is_some() {
+            self.look_for_folder()?;
+        }
+        let written = self.write_files();
+        if written.is_err() {
+            // It may have gone just now: that says more than what could not be opened.
+            self.look_for_folder()?;
+        }
+        written
+    }
+
+    fn write_files(&mut self) -> Result<Option<Report>> {
         if let Some(Waiting { report: Some(report), written, .. }) = &mut self.waiting {
             if *written == 0 {
                 self.files.metrics.append(report)?;
@@ -467,9 +499,25 @@ impl Trainer {
     /// # Errors
     /// If the folder cannot be written; an earlier checkpoint stays.
     pub fn save(&mut self) -> Result<()> {
+        self.look_for_folder()?;
         self.save_to(&checkpoint(&self.folder))?;
-        (self.pace.saved, self.saved) = (Instant::now(), self.done.step);
+        self.saved = (self.done.step, self.done.orders.len());
+        self.pace.saved = Instant::now();
         Ok(())
+    }
+
+    /// A folder that is gone is said once, as it may come back with all that is in it; then it is made anew.
+    fn look_for_folder(&mut self) -> Result<()> {
+        if self.folder.is_dir() {
+            self.files.are_gone = false;
+            return Ok(());
+        }
+        if !std::mem::replace(&mut self.files.are_gone, true) {
+            let reason = "the run's folder is gone, and with it its log and its checkpoints";
+            let hint = "Put it back where it was, and Resume; without it Resume makes a new one";
+            return Err(EngineError::bad_file(&self.folder, reason, hint));
+        }
+        std::fs::create_dir_all(&self.folder).map_err(|e| EngineError::io(&self.folder, e))
     }
 
     fn save_to(&self, path: &Path) -> Result<()> {

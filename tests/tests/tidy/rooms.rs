@@ -74,7 +74,7 @@ pub(crate) const APP: Rooms<'static> = &[
     ("document", &["settings"]),
     ("files", &["document", "look"]),
     ("runs", &[]),
-    ("ctx", &["document", "look", "runs"]),
+    ("ctx", &["document", "look", "runs", "settings"]),
     ("gpu", &["look"]),
     ("widgets", &["ctx", "document", "gpu", "look", "runs"]),
     ("figures", &["document", "look"]),

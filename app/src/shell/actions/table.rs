@@ -9,7 +9,7 @@ use super::now::Now;
 use super::offered;
 use crate::document::{
     AppCommand as App, ColorBy, CompareMode, DifferenceKind, Edit, How, Layout, Look, Open,
-    Reading, Slot, ZoomTo,
+    Reading, Slot, ViewId, ZoomTo,
 };
 use crate::files::scenes;
 use crate::settings::ThemeChoice;
@@ -338,7 +338,11 @@ fn scene(name: &str) -> Option<Action> {
 
 fn train() -> Vec<Action> {
     let about = "A .ron file such as those in assets/recipes; it can be dropped on the window";
-    vec![action(Menu::Train, "A recipe of your own…", &[], App::AskFile).first().about(about)]
+    let all = "All runs, also those of before: watch them, go on, open what they trained";
+    vec![
+        action(Menu::Train, "A recipe of your own…", &[], App::AskFile).first().about(about),
+        action(Menu::Train, "Runs…", &[], Layout::Show(ViewId::Runs)).about(all),
+    ]
 }
 
 fn help() -> Vec<Action> {

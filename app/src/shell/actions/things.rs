@@ -45,9 +45,9 @@ fn recent(now: &Now<'_>) -> Vec<Action> {
 /// Recipes that come with Smalti.
 pub fn recipes(now: &Now<'_>) -> Vec<Action> {
     let train = |name: &String| {
-        let command = JobCommand::Train(RecipeRef::Shipped(name.as_str().into()));
-        let about = "From the start, by its recipe. Training shows how it goes";
-        action(Menu::Train, format!("Train {name}"), &[], command).kind("recipe").about(about)
+        let command = JobCommand::AskTrain(RecipeRef::Shipped(name.as_str().into()));
+        let about = "By its recipe; asks on what, how long and where to before it begins";
+        action(Menu::Train, format!("Train {name}…"), &[], command).kind("recipe").about(about)
     };
     now.recipes.iter().map(train).collect()
 }

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use egui::{Button, Key, Popup, Response, RichText, Stroke, StrokeKind, Ui};
 
-use crate::document::Reading;
+use crate::document::{Reading, RecipeRef};
 use crate::files::outcome::Ask;
 use crate::files::saved::{DocumentFile, Saved};
+use crate::files::training_form::Form;
 use crate::look::theme::{RADIUS_BUTTON, Theme, space};
 
 /// What was asked for that leaves the document behind.
@@ -35,6 +36,12 @@ pub enum Answer {
     Tokens(PathBuf, Reading),
     /// What is there may be replaced.
     Replace(Ask, PathBuf),
+    /// A training begins.
+    Train(Box<Form>),
+    /// Another recipe is to be trained than that of the form, which was filled in so far.
+    OtherRecipe(RecipeRef, Box<Form>),
+    /// A path is to be chosen by a dialog of the system; what asks stays open.
+    Browse(Ask),
 }
 
 /// What is asked, in a line.
