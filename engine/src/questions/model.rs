@@ -110,11 +110,12 @@ impl Question for ShippedModels {
     fn answer(&self, desk: &Desk<'_>) -> Result<Vec<String>> {
         let folder = desk.assets().join("models");
         let mut names = names_in(&folder, "safetensors")?;
-        // Classifiers lie there, too. What cannot be read stays: opening it says why.
+        // Classifiers and generators lie there, too. What cannot be read stays: opening it says why.
         names.retain(|name| {
             let path = folder.join(format!("{name}.safetensors"));
             let written = checkpoints::read(&path).and_then(|checkpoint| checkpoint.smalti(&path));
-            !matches!(written, Ok(Some(written)) if written["kind"] == crate::perceptual::KIND)
+            let others = [crate::perceptual::KIND, crate::generators::KIND];
+            !matches!(written, Ok(Some(written)) if others.iter().any(|kind| written["kind"] == *kind))
         });
         Ok(names)
     }
