@@ -21,6 +21,7 @@ pub type Conditioned<'a> = &'a [Option<u32>];
 pub struct Network {
     config: GeneratorConfig,
     transformer: Transformer,
+    parameters: usize,
     device: Device,
 }
 
@@ -44,6 +45,7 @@ impl Network {
         Ok(Self {
             config: config.clone(),
             transformer: Transformer::new(weights, size)?,
+            parameters: weights.elements(),
             device: weights.device().clone(),
         })
     }
@@ -51,6 +53,11 @@ impl Network {
     /// What it is.
     pub fn config(&self) -> &GeneratorConfig {
         &self.config
+    }
+
+    /// Number of its parameters.
+    pub fn parameters(&self) -> usize {
+        self.parameters
     }
 
     /// The input that stands for a class.
