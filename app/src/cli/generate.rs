@@ -1,15 +1,13 @@
 //! `smalti generate`: a generator paints pictures with a tokenizer's codes.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use serde::Serialize;
-use smalti_engine::EngineError;
 use smalti_engine::generators::{
-    GenerateEvent, GenerateRun, OpenedGenerator, Request, Sampling, Schedule, Step, Unmasking,
+    GenerateEvent, GenerateRun, Painter, Request, Sampling, Schedule, Step, Unmasking,
 };
 use smalti_engine::images::png_bytes;
-use smalti_engine::questions::{Decode, ModelInfo, ModelRef, OpenGenerator};
+use smalti_engine::questions::{Decode, OpenGenerator};
 use smalti_engine::session::{Control, RunState};
 
 use super::arguments;
@@ -35,9 +33,9 @@ pub(super) fn run(
 ) -> Result<(), Stop> {
     let engine = Engine::open(console)?;
     let generator = engine.model(&options.model);
-    let opened = engine.answer(&OpenGenerator { generator }, console)?;
-    let tokenizer = tokenizer_of(&opened, options, &engine, console)?;
-    let config = opened.network.config();
+    let tokenizer = options.tokenizer.as_ref().map(|named| engine.model(named));
+    let opened = engine.answer(&OpenGenerator { generator, tokenizer }, console)?;
+    let config = opened.config();
     let class = options.class.as_ref().map(|said| config.class(said)).transpose()?;
     let mut outputs = Outputs::into_folder(&options.out)?;
     let mut lines = Vec::new();
@@ -58,12 +56,14 @@ pub(super) fn run(
             },
             ..Request::new(config, class, seed)?
         };
-        let (steps, seconds) = follow(&engine, &opened, request, (number, options.count), console)?;
+        let (steps, seconds) =
+            follow(&engine, &opened.painter, request, (number, options.count), console)?;
         let Some(last) = steps.last() else {
             return Err(Stop::failure("the generator took no step", ""));
         };
         let tokens = last.tokens.clone();
-        let decoded = engine.answer(&Decode { tokens, model: tokenizer.clone() }, console)?;
+        let decoded =
+            engine.answer(&Decode { tokens, model: opened.tokenizer.clone() }, console)?;
         let kind = class.map_or("any", |class| config.classes[class as usize].as_str());
         let name = outputs.unique_stem(&format!("{}-{seed}", kind.replace(' ', "-")));
         let out = outputs.add(&format!("{name}.png"), &png_bytes(&decoded.picture)?)?;
@@ -100,37 +100,16 @@ fn schedule(said: &str) -> Result<Schedule, Stop> {
     })
 }
 
-/// The tokenizer that decodes what is generated: the one that was named, or the one that it was trained on.
-fn tokenizer_of(
-    opened: &OpenedGenerator,
-    options: &arguments::Generate,
-    engine: &Engine,
-    console: &Console<'_, '_>,
-) -> Result<ModelRef, Stop> {
-    let named = options.tokenizer.as_deref().unwrap_or(&opened.tokenizer);
-    let model = engine.model(named);
-    let facts = engine.answer(&ModelInfo { model: model.clone() }, console)?;
-    if facts.token_hash != opened.token_hash {
-        return Err(EngineError::bad_input(
-            named,
-            "its tokens are others than those that the generator writes",
-            format!("name {} or a tokenizer of the same tokens by --tokenizer", opened.tokenizer),
-        )
-        .into());
-    }
-    Ok(model)
-}
-
 /// All steps of a generation and its seconds.
 fn follow(
     engine: &Engine,
-    opened: &OpenedGenerator,
+    painter: &Painter,
     request: Request,
     (number, count): (u64, u64),
     console: &mut Console<'_, '_>,
 ) -> Result<(Vec<Step>, f64), Stop> {
     let title = format!("generate {}", number + 1);
-    let work = GenerateRun::new(title, Arc::clone(&opened.network), request, None)?;
+    let work = GenerateRun::new(title, painter.clone(), request, None)?;
     let run = engine.session().start(work);
     let (mut shown, mut steps, mut all, mut seconds) = (0, Vec::new(), 1, 0.0);
     loop {

@@ -10,6 +10,8 @@ pub enum Way {
     Raster,
     /// Any of those that are masked, the most certain first (MaskGIT; Chang et al., arXiv 2202.04200).
     MaskGit,
+    /// All of a scale at once, from coarse to fine (VAR; Tian et al., arXiv 2404.02905).
+    Var,
 }
 
 impl Way {
@@ -18,6 +20,7 @@ impl Way {
         match self {
             Self::Raster => "raster AR",
             Self::MaskGit => "MaskGIT",
+            Self::Var => "VAR",
         }
     }
 }
@@ -68,6 +71,9 @@ pub struct GeneratorConfig {
     pub codes: u32,
     /// The parts of an image's tokens.
     pub layout: Vec<PartShape>,
+    /// Channels of a code, where the network reads sums of codes (VAR); 0 where it reads their numbers.
+    #[serde(default)]
+    pub code_dim: usize,
     /// Names of the classes, in the order of their numbers; empty where it knows none.
     pub classes: Vec<String>,
 }
@@ -91,14 +97,16 @@ impl GeneratorConfig {
             Some(cells) if (1..=MOST_CELLS).contains(&cells) => {}
             _ => return bad(format!("{} are not 1 to {MOST_CELLS} tokens", self.words())),
         }
-        if self.layout.len() != 1 {
-            return bad(format!(
-                "{} writes one part of tokens, not {}",
-                self.way.name(),
-                self.layout.len()
-            ));
+        let parts = self.layout.len();
+        match self.way {
+            Way::Raster | Way::MaskGit if parts != 1 => {
+                bad(format!("{} writes one part of tokens, not {parts}", self.way.name()))
+            }
+            Way::Var if parts < 2 || self.code_dim == 0 => {
+                bad(format!("VAR writes the tokens of a tokenizer of scales, not {}", self.words()))
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Tokens of an image.

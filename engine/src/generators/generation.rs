@@ -1,9 +1,10 @@
 //! A generation as it goes on: step after step, from any step on.
 
-use std::sync::Arc;
+use candle_core::Tensor;
 
 use super::config::{GeneratorConfig, Way};
 use super::network::Network;
+use super::painter::Painter;
 use super::request::{Proposal, Request, Step};
 use super::sampling::{Distribution, gumbel};
 use crate::layers::KvCache;
@@ -17,13 +18,13 @@ const CONFIDENCE: u32 = u32::MAX;
 /// A generation as it goes on.
 #[derive(Debug)]
 pub struct Generation {
-    network: Arc<Network>,
+    painter: Painter,
     request: Request,
     /// The tokens of the last step; those given before there was one.
     tokens: Vec<u32>,
     /// Steps done.
     done: u32,
-    /// Of a raster generator: what it has read, and how many tokens that are.
+    /// Of raster and VAR: what has been read.
     caches: Vec<KvCache>,
 }
 
@@ -33,8 +34,8 @@ impl Generation {
     ///
     /// # Errors
     /// As [`Request::validate`], and if the step is of other tokens.
-    pub fn new(network: Arc<Network>, request: Request, after: Option<&Step>) -> Result<Self> {
-        request.validate(network.config())?;
+    pub fn new(painter: Painter, request: Request, after: Option<&Step>) -> Result<Self> {
+        request.validate(painter.config())?;
         let mut tokens = request.given.clone();
         if let Some(step) = after {
             if step.tokens.layout() != tokens.layout() {
@@ -47,7 +48,7 @@ impl Generation {
         }
         let tokens = tokens.parts().iter().flat_map(|part| part.codes().iter().copied()).collect();
         let done = after.map_or(0, |step| step.index + 1);
-        Ok(Self { network, request, tokens, done, caches: Vec::new() })
+        Ok(Self { painter, request, tokens, done, caches: Vec::new() })
     }
 
     /// Its request.
@@ -61,11 +62,20 @@ impl Generation {
         match self.config().way {
             Way::Raster => free,
             Way::MaskGit => self.request.unmasking.steps.min(free),
+            // Scales that are given whole are not steps.
+            Way::Var => {
+                let parts = self.request.given.parts().iter();
+                parts.filter(|part| part.codes().contains(&MASKED)).count() as u32
+            }
         }
     }
 
     fn config(&self) -> &GeneratorConfig {
-        self.network.config()
+        self.painter.config()
+    }
+
+    fn network(&self) -> &Network {
+        self.painter.network()
     }
 
     /// All tokens as they are now.
@@ -93,6 +103,7 @@ impl Generation {
         let (proposals, forward_passes) = match self.config().way {
             Way::Raster => self.next_token()?,
             Way::MaskGit => self.unmask()?,
+            Way::Var => self.next_scale()?,
         };
         let kept: Vec<&Proposal> = proposals.iter().filter(|proposal| proposal.kept).collect();
         let committed: Vec<Cell> = kept.iter().map(|proposal| proposal.cell).collect();
@@ -106,10 +117,24 @@ impl Generation {
         Ok(Some(Step { index, forward_passes, committed, changed, proposals, tokens }))
     }
 
-    /// Where a cell of the one part is among the tokens.
+    /// Where a cell is among all tokens.
     fn place(&self, cell: Cell) -> usize {
-        let columns = self.request.given.first().columns();
-        usize::from(cell.row) * columns + cell.column as usize
+        let parts = self.request.given.parts();
+        let number = usize::from(cell.part);
+        let before: usize = parts.iter().take(number).map(|part| part.codes().len()).sum();
+        let columns = parts.get(number).map_or(0, Part::columns);
+        before + usize::from(cell.row) * columns + cell.column as usize
+    }
+
+    /// The cell at a place among all tokens.
+    fn cell(&self, mut place: usize) -> Cell {
+        for (number, part) in self.request.given.parts().iter().enumerate() {
+            if place < part.codes().len() {
+                return part.cell(number, place);
+            }
+            place -= part.codes().len();
+        }
+        Cell::default()
     }
 
     /// The class and, where there is guidance, none beside it.
@@ -133,7 +158,7 @@ impl Generation {
     fn propose(&self, cell: usize, distribution: &Distribution, step: u32) -> Proposal {
         let token = distribution.draw(&self.noise(step, cell));
         Proposal {
-            cell: self.request.given.first().cell(0, cell),
+            cell: self.cell(cell),
             token,
             probability: distribution.probabilities()[token as usize],
             alternatives: distribution.alternatives(),
@@ -149,14 +174,15 @@ impl Generation {
         let cell = self.tokens.iter().position(|token| *token == MASKED).unwrap_or(cells);
         let classes = self.classes();
         if self.caches.is_empty() {
-            self.caches = self.network.caches(classes.len())?;
+            self.caches = self.network().caches(classes.len())?;
         }
         let mut read = self.caches.first().map_or(0, KvCache::len);
         let mut rows = Vec::new();
         // Place 0 is the class, place i the token i - 1.
         while read <= cell {
             let last = (read > 0).then(|| vec![self.tokens[read - 1]; classes.len()]);
-            let logits = self.network.next_logits(last.as_deref(), &classes, &mut self.caches);
+            let network = self.painter.network();
+            let logits = network.next_logits(last.as_deref(), &classes, &mut self.caches);
             rows = match logits.and_then(|logits| Ok(logits.to_vec2::<f32>()?)) {
                 Ok(rows) => rows,
                 Err(error) => {
@@ -197,7 +223,7 @@ impl Generation {
         let places: Vec<u32> = (0..classes.len())
             .flat_map(|row| masked.iter().map(move |cell| (row * cells + cell) as u32))
             .collect();
-        let logits = self.network.logits_at(&rows, &classes, &places)?.to_vec2::<f32>()?;
+        let logits = self.network().logits_at(&rows, &classes, &places)?.to_vec2::<f32>()?;
         let (with_class, without) = logits.split_at(masked.len());
         let done = if steps > 1 { self.done as f32 / (steps - 1) as f32 } else { 1.0 };
         let guidance = self.guidance(done.min(1.0));
@@ -220,5 +246,80 @@ impl Generation {
         ranked.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         ranked.iter().take(masked.len() - left).for_each(|&(_, at)| proposals[at].kept = true);
         Ok((proposals, classes.len() as u32))
+    }
+
+    /// VAR: all tokens of the next scale that are not given, each drawn by itself. Scales before it that the
+    /// network has not read are read first.
+    fn next_scale(&mut self) -> Result<(Vec<Proposal>, u32)> {
+        let sides: Vec<usize> = self.config().layout.iter().map(|part| part.rows).collect();
+        let sizes: Vec<usize> = sides.iter().map(|side| side * side).collect();
+        let next = self.tokens.iter().position(|token| *token == MASKED).unwrap_or(0);
+        let (mut scale, mut first) = (0, 0);
+        while first + sizes[scale] <= next {
+            first += sizes[scale];
+            scale += 1;
+        }
+        let classes = self.classes();
+        if self.caches.is_empty() {
+            self.caches = self.network().caches(classes.len())?;
+        }
+        let rows = match self.read_scales(&sides, scale, &classes) {
+            Ok(rows) => rows,
+            Err(error) => {
+                self.caches.clear();
+                return Err(error);
+            }
+        };
+        let (with_class, without) = rows.split_at(sizes[scale].min(rows.len()));
+        let guidance = self.guidance(scale as f32 / (sides.len() - 1).max(1) as f32);
+        let mut proposals = Vec::new();
+        for (at, logits) in with_class.iter().enumerate() {
+            let place = first + at;
+            if self.tokens[place] != MASKED {
+                continue;
+            }
+            let without = without.get(at).map(Vec::as_slice);
+            let sampling = &self.request.sampling;
+            let distribution = Distribution::new(logits, without, sampling, guidance);
+            proposals.push(self.propose(place, &distribution, 0));
+        }
+        Ok((proposals, classes.len() as u32))
+    }
+
+    /// Reads scales up to one, and gives the logits of its places: those with the class, then those without.
+    fn read_scales(
+        &mut self,
+        sides: &[usize],
+        scale: usize,
+        classes: &[Option<u32>],
+    ) -> Result<Vec<Vec<f32>>> {
+        let scales = self.painter.scales()?;
+        let mut first = 0;
+        let codes = sides[..scale].iter().map(|&side| {
+            let own = &self.tokens[first..first + side * side];
+            first += side * side;
+            Tensor::from_slice(own, (1, side, side), scales.device())
+        });
+        let codes = codes.collect::<candle_core::Result<Vec<_>>>()?;
+        let sums = if scale > 0 { scales.scales(&codes)? } else { Vec::new() };
+        let mut before = 0;
+        for (at, &side) in sides.iter().enumerate().take(scale + 1) {
+            let seen = self.caches.first().map_or(0, KvCache::len);
+            before += side * side;
+            if seen >= before {
+                continue;
+            }
+            let input = at.checked_sub(1).map(|last| -> Result<Tensor> {
+                let input = scales.next_input(&sums[last].sum, last)?;
+                Ok(Tensor::cat(&vec![&input; classes.len()], 0)?)
+            });
+            let input = input.transpose()?;
+            let network = self.painter.network();
+            let logits = network.next_scale(input.as_ref(), classes, &mut self.caches)?;
+            if at == scale {
+                return Ok(logits.flatten(0, 1)?.to_vec2::<f32>()?);
+            }
+        }
+        Err(EngineError::bad_input("generation", "a scale was read before", ""))
     }
 }

@@ -11,20 +11,24 @@ mod generation;
 mod mask;
 mod model_file;
 mod network;
+mod painter;
 mod request;
 mod run;
 mod sampling;
 #[cfg(test)]
 mod tests;
+mod var;
 
 pub use config::{GeneratorConfig, NetworkSize, Way};
 pub use generation::Generation;
 pub use mask::{ratio_of, training_mask};
 pub use model_file::{OpenedGenerator, open_generator};
 pub use network::{Conditioned, Network};
+pub use painter::Painter;
 pub use request::{Proposal, Request, Sampling, Schedule, Step, Unmasking};
 pub use run::{GenerateEvent, GenerateRun};
 pub use sampling::Distribution;
+pub use var::{Var, VarConfig};
 
 /// What the metadata of its file calls a generator.
 pub const KIND: &str = "generator";

@@ -1,10 +1,9 @@
 //! A generation as a session runs it: every step in the log, to be looked at while it goes on.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use super::generation::Generation;
-use super::network::Network;
+use super::painter::Painter;
 use super::request::{Request, Step};
 use crate::Result;
 use crate::session::{Advance, Watch, Work};
@@ -36,11 +35,11 @@ impl GenerateRun {
     /// As [`Generation::new`].
     pub fn new(
         title: String,
-        network: Arc<Network>,
+        painter: Painter,
         request: Request,
         after: Option<&Step>,
     ) -> Result<Self> {
-        let generation = Generation::new(network, request, after)?;
+        let generation = Generation::new(painter, request, after)?;
         Ok(Self { title, generation, has_started: false })
     }
 }

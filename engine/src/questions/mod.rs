@@ -25,7 +25,7 @@ pub use code::{CodeInImages, Occurrences};
 pub use codec::AsJpeg;
 pub use compare::{Compared, Comparison, Reconstruct};
 pub use encode::{Among, Decode, Decoded, Encode, Encoded, Given, Subject};
-pub use generator::{OpenGenerator, ShippedGenerators};
+pub use generator::{OpenGenerator, OpenedPainter, ShippedGenerators};
 pub use identify::{Identified, Identify};
 pub use image::{
     ClassMembers, ImageRef, ImageSize, LoadImage, LoadedImage, OwnSide, PastedPicture, SourceFacts,

@@ -184,7 +184,7 @@ pub(crate) struct LoadModel {
 /// See [`LoadModel`].
 #[derive(Debug)]
 pub(crate) struct LoadedModel {
-    pub(crate) tokenizer: Box<dyn Tokenizer>,
+    pub(crate) tokenizer: Arc<dyn Tokenizer>,
     pub(crate) facts: ModelFacts,
 }
 
@@ -221,7 +221,7 @@ impl Question for LoadModel {
             others: opened.recognized.others,
             token_hash: opened.token_hash,
         };
-        Ok(LoadedModel { tokenizer: opened.tokenizer, facts })
+        Ok(LoadedModel { tokenizer: Arc::from(opened.tokenizer), facts })
     }
 
     fn bytes(answer: &LoadedModel) -> usize {

@@ -17,7 +17,7 @@ use crate::generators::{self, GeneratorConfig, Network, Way, training_mask};
 use crate::images::Picture;
 use crate::kernels;
 use crate::layers::Weights;
-use crate::quantizers::Place;
+use crate::quantizers::{MultiScale, Place};
 use crate::random::{Noise, Purpose};
 use crate::tokenizers::tokenize_all;
 use crate::tokens::MASKED;
@@ -35,8 +35,7 @@ type Labelled = (Arc<[u32]>, Option<u32>);
 #[derive(Debug)]
 pub(super) struct GeneratorObjective {
     config: GeneratorConfig,
-    /// The tokenizer's name and what identifies its tokens.
-    maker: Value,
+    maker: Maker,
     label_dropout: f32,
     device: Device,
     network: Network,
@@ -71,6 +70,10 @@ impl GeneratorObjective {
             network: settings.network,
             codes: maker.tokenizer.facts().codebook_size(),
             layout: maker.tokenizer.layout(side, side)?,
+            code_dim: match settings.way {
+                Way::Var => maker.tokenizer.quantizer().scales().map_or(0, MultiScale::code_dim),
+                Way::Raster | Way::MaskGit => 0,
+            },
             classes: source.classes().to_vec(),
         };
         let weights = start.weights(recipe.seed, device);
@@ -80,8 +83,8 @@ impl GeneratorObjective {
         let summed = start.saved().and_then(|saved| saved.get(SUMMED));
         let summed = summed.map(Tensor::to_vec1::<f64>).transpose()?;
         Ok(Self {
-            maker: serde_json::json!({ "name": maker.name, "token_hash": maker.token_hash }),
             held_out: held_out(recipe, &maker, &config)?,
+            maker,
             config,
             label_dropout: settings.label_dropout,
             device: device.clone(),
@@ -113,6 +116,11 @@ impl GeneratorObjective {
                 let places: Vec<u32> = (0..logits.dim(0)? as u32).collect();
                 kernels::cross_entropy(&logits, &targets(&places)?)
             }
+            Way::Var => {
+                let logits = network.scale_logits(&self.inputs(tokens)?, classes)?.flatten(0, 1)?;
+                let places: Vec<u32> = (0..logits.dim(0)? as u32).collect();
+                kernels::cross_entropy(&logits, &targets(&places)?)
+            }
             Way::MaskGit => {
                 let cells = self.config.cells();
                 let mut places = Vec::new();
@@ -130,6 +138,22 @@ impl GeneratorObjective {
                 kernels::cross_entropy(&logits, &targets(&places)?)
             }
         }
+    }
+
+    /// What VAR reads of known tokens: sums of the scales before each.
+    fn inputs(&self, tokens: &[Arc<[u32]>]) -> Result<Tensor> {
+        let Some(scales) = self.maker.tokenizer.quantizer().scales() else {
+            return Err(EngineError::bad_input("tokenizer", "its codes come in no scales", ""));
+        };
+        let mut first = 0;
+        let codes = self.config.layout.iter().map(|part| {
+            let of_part = first..first + part.rows * part.columns;
+            first = of_part.end;
+            let own: Vec<u32> =
+                tokens.iter().flat_map(|tokens| tokens[of_part.clone()].iter().copied()).collect();
+            Tensor::from_vec(own, (tokens.len(), part.rows, part.columns), &self.device)
+        });
+        scales.inputs(&codes.collect::<candle_core::Result<Vec<_>>>()?)
     }
 
     /// The same of the pictures that nothing learns from, by the averaged weights.
@@ -227,7 +251,8 @@ impl Objective for GeneratorObjective {
 
     fn metadata(&self) -> Value {
         serde_json::json!({
-            "kind": generators::KIND, "config": self.config, "tokenizer": self.maker,
+            "kind": generators::KIND, "config": self.config,
+            "tokenizer": { "name": self.maker.name, "token_hash": self.maker.token_hash },
         })
     }
 
