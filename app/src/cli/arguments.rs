@@ -52,6 +52,8 @@ pub(super) enum Command {
     Decode(Decode),
     /// Train a tokenizer by a recipe
     Train(Train),
+    /// Paint pictures with a tokenizer's codes
+    Generate(Generate),
     /// Measure tokenizers over images: quality, use of the codebook, rate
     Evaluate(Evaluate),
     /// Draw a scene or a view of the window into a PNG, no display needed
@@ -68,6 +70,7 @@ impl Command {
             Self::Encode(options) => &options.common,
             Self::Decode(options) => &options.common,
             Self::Train(options) => &options.common,
+            Self::Generate(options) => &options.common,
             Self::Evaluate(options) => &options.common,
             Self::Render(options) => &options.common,
             Self::Tour(options) => &options.common,
@@ -212,6 +215,55 @@ pub(super) struct Train {
     /// Take less memory and more time: compute again in the backward pass what lies inside blocks
     #[arg(long)]
     pub(super) recompute: bool,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// Options of `generate`.
+#[derive(Debug, Args)]
+pub(super) struct Generate {
+    /// The generator: a shipped name or a file
+    #[arg(long, value_name = "G")]
+    pub(super) model: String,
+    /// The class by name or number; without it, any
+    #[arg(long, value_name = "C")]
+    pub(super) class: Option<String>,
+    /// Pictures; each has a seed of its own
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub(super) count: u64,
+    /// Decides every draw, of the first picture
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pub(super) seed: u64,
+    /// Steps of a masked generator
+    #[arg(long, value_name = "N", default_value_t = 12)]
+    pub(super) steps: u32,
+    /// How many tokens each of them keeps: cosine, arccos, linear, square or root
+    #[arg(long, value_name = "NAME", default_value = "cosine")]
+    pub(super) schedule: String,
+    /// Strength of the noise by which a masked generator chooses what it keeps
+    #[arg(long, value_name = "X", default_value_t = 4.5)]
+    pub(super) choice_temperature: f32,
+    /// How strongly the class leads; 1 is no guidance
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    pub(super) guidance: f32,
+    /// Let guidance grow from 1 to its value
+    #[arg(long)]
+    pub(super) ramp: bool,
+    /// Below 1 the likely becomes likelier
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    pub(super) temperature: f32,
+    /// Draw among the likeliest N codes alone; 0: all
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) top_k: u32,
+    /// Draw among the likeliest codes that come to X together; 1: all
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    pub(super) top_p: f32,
+    /// The tokenizer that decodes, of the same tokens; without it the one that the generator was trained on
+    #[arg(long, value_name = "M")]
+    pub(super) tokenizer: Option<String>,
+    /// The folder that pictures go to; made if it is not there
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: PathBuf,
     #[command(flatten)]
     pub(super) common: Common,
 }

@@ -24,7 +24,7 @@ pub mod pictures;
 pub mod tar;
 
 pub use cache::Cached;
-pub use loader::{Batch, CropRule, Loader, LoaderOptions, SkipReport};
+pub use loader::{Batch, CropRule, Crops, Loader, LoaderOptions, SkipReport};
 pub use mix::Mix;
 pub use named::Named;
 pub use open::open_source;

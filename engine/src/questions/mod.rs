@@ -7,6 +7,7 @@ pub mod code;
 pub mod codec;
 pub mod compare;
 pub mod encode;
+mod generator;
 pub mod identify;
 pub mod image;
 pub mod model;
@@ -24,6 +25,7 @@ pub use code::{CodeInImages, Occurrences};
 pub use codec::AsJpeg;
 pub use compare::{Compared, Comparison, Reconstruct};
 pub use encode::{Among, Decode, Decoded, Encode, Encoded, Given, Subject};
+pub use generator::{OpenGenerator, OpenedPainter, ShippedGenerators};
 pub use identify::{Identified, Identify};
 pub use image::{
     ClassMembers, ImageRef, ImageSize, LoadImage, LoadedImage, OwnSide, PastedPicture, SourceFacts,

@@ -140,15 +140,9 @@ impl Question for ShippedModels {
     type Answer = Vec<String>;
 
     fn answer(&self, desk: &Desk<'_>) -> Result<Vec<String>> {
-        let folder = desk.assets().join("models");
-        let mut names = names_in(&folder, "safetensors")?;
-        // Classifiers lie there, too. What cannot be read stays: opening it says why.
-        names.retain(|name| {
-            let path = folder.join(format!("{name}.safetensors"));
-            let written = checkpoints::read(&path).and_then(|checkpoint| checkpoint.smalti(&path));
-            !matches!(written, Ok(Some(written)) if written["kind"] == crate::perceptual::KIND)
-        });
-        Ok(names)
+        // Classifiers and generators lie there, too.
+        let others = [crate::perceptual::KIND, crate::generators::KIND];
+        shipped_of_kind(desk.assets(), |kind| !kind.is_some_and(|kind| others.contains(&kind)))
     }
 
     fn bytes(answer: &Vec<String>) -> usize {
@@ -158,6 +152,25 @@ impl Question for ShippedModels {
     fn is_file_work(&self) -> bool {
         true
     }
+}
+
+/// Names of the shipped models whose kind, if their file says one, is wanted, sorted. What cannot be read stays:
+/// opening it says why.
+pub(super) fn shipped_of_kind(
+    assets: &Path,
+    is_wanted: impl Fn(Option<&str>) -> bool,
+) -> Result<Vec<String>> {
+    let folder = assets.join("models");
+    let mut names = names_in(&folder, "safetensors")?;
+    names.retain(|name| {
+        let path = folder.join(format!("{name}.safetensors"));
+        let written = checkpoints::read(&path).and_then(|checkpoint| checkpoint.smalti(&path));
+        match written {
+            Ok(Some(written)) => is_wanted(written["kind"].as_str()),
+            _ => is_wanted(None),
+        }
+    });
+    Ok(names)
 }
 
 /// Names of the training recipes that come with Smalti, sorted.
@@ -203,7 +216,7 @@ pub(crate) struct LoadModel {
 /// See [`LoadModel`].
 #[derive(Debug)]
 pub(crate) struct LoadedModel {
-    pub(crate) tokenizer: Box<dyn Tokenizer>,
+    pub(crate) tokenizer: Arc<dyn Tokenizer>,
     pub(crate) facts: ModelFacts,
 }
 
@@ -240,7 +253,7 @@ impl Question for LoadModel {
             others: opened.recognized.others,
             token_hash: opened.token_hash,
         };
-        Ok(LoadedModel { tokenizer: opened.tokenizer, facts })
+        Ok(LoadedModel { tokenizer: Arc::from(opened.tokenizer), facts })
     }
 
     fn bytes(answer: &LoadedModel) -> usize {

@@ -1,4 +1,4 @@
-//! Training of tokenizers and classifiers: recipe, optimizer, trainer, checkpoints, log.
+//! Training of tokenizers, classifiers and generators: recipe, optimizer, trainer, checkpoints, log.
 //!
 //! A run that is stopped and resumed continues to the same numbers as one that never stopped: the
 //! data is addressed by step, all noise is addressed by (seed, step), and a checkpoint holds
@@ -8,6 +8,7 @@ mod augment;
 mod branch;
 mod brief;
 mod counts_file;
+mod feed;
 mod keep;
 mod kept;
 mod learner;
@@ -27,6 +28,7 @@ mod stored;
 mod supplies;
 #[cfg(test)]
 mod tests;
+mod token_pool;
 mod trainer;
 
 pub use augment::Augment;
@@ -38,7 +40,8 @@ pub use kept::kept_steps;
 pub use optimizer::{AdamW, Gradients, Optimizer};
 pub use orders::Order;
 pub use recipe::{
-    Adversarial, DataPart, DataSource, LossWeights, Perceptual, PerceptualNetwork, Recipe, Trains,
+    Adversarial, DataPart, DataSource, GeneratorRecipe, LossWeights, Perceptual, PerceptualNetwork,
+    Recipe, Trains,
 };
 pub use recipe_file::recipe_file;
 pub use report::Report;

@@ -12,7 +12,8 @@ use super::start::Start;
 use crate::data::{Mix, Source};
 use crate::layers::Weights;
 use crate::perceptual::{Classifier, Lpips, Published};
-use crate::{Result, checkpoints};
+use crate::tokenizers::Tokenizer;
+use crate::{EngineError, Result, checkpoints};
 
 /// What a run needs beside its recipe.
 #[derive(Debug, Clone)]
@@ -23,6 +24,34 @@ pub struct Supplies {
     init: Option<PathBuf>,
     /// Where paths of the recipe start, and what comes with Smalti.
     folders: [PathBuf; 2],
+}
+
+/// The tokenizer whose tokens a generator learns.
+#[derive(Debug)]
+pub(super) struct Maker {
+    /// What people call it.
+    pub(super) name: String,
+    /// It.
+    pub(super) tokenizer: Box<dyn Tokenizer>,
+    /// Identifies its tokens.
+    pub(super) token_hash: String,
+}
+
+impl Maker {
+    /// Tokens of a square picture.
+    ///
+    /// # Errors
+    /// If pictures cannot have that side.
+    pub(super) fn cells(&self, side: u32) -> Result<usize> {
+        let layout = self.tokenizer.layout(side as usize, side as usize)?;
+        let cells: Option<usize> = layout.iter().map(crate::tokens::PartShape::cells).sum();
+        cells.ok_or_else(|| EngineError::bad_input("tokens", "too many of them", ""))
+    }
+
+    /// The size of its largest book.
+    pub(super) fn most_codes(&self) -> u32 {
+        self.tokenizer.facts().books.iter().map(|book| book.size).max().unwrap_or(0)
+    }
 }
 
 impl Supplies {
@@ -77,6 +106,18 @@ impl Supplies {
                 Lpips::open(Published::AlexNet, &path(trunk), &path(heads), device)
             }
         }
+    }
+
+    /// The tokenizer whose tokens a generator learns. `path` is the recipe's.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub(super) fn maker(&self, path: &Path, device: &Device) -> Result<Maker> {
+        let [folder, assets] = &self.folders;
+        let file = Recipe::path(path, folder, assets);
+        let opened = checkpoints::open_tokenizer(&file, device)?;
+        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Maker { name, tokenizer: opened.tokenizer, token_hash: opened.token_hash })
     }
 
     /// Where a new run starts.

@@ -2,12 +2,12 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Instant;
 
 use candle_core::{DType, Device, Tensor};
 
 use super::counts_file::CountsFile;
+use super::feed::{Feed, Given};
 use super::kept;
 use super::learner::At;
 use super::metrics::MetricsFile;
@@ -20,7 +20,6 @@ use super::seen_data::SeenData;
 use super::start::Start;
 use super::state::{self, Done};
 use super::supplies::Supplies;
-use crate::data::{Batch, Loader, LoaderOptions, Source};
 use crate::images::Picture;
 use crate::quantizers::Place;
 use crate::{EngineError, Knob, Problem, Result};
@@ -41,10 +40,9 @@ pub struct Trainer {
     device: Device,
     folder: PathBuf,
     objective: Box<dyn Objective>,
-    source: Arc<dyn Source>,
     supplies: Supplies,
     /// None after it failed, until the next step.
-    loader: Option<Loader>,
+    feed: Option<Feed>,
     files: Files,
     done: Done,
     pace: Pace,
@@ -104,13 +102,6 @@ impl Pace {
     }
 }
 
-/// Loading takes a sixth of the time of all cores where the processor trains; a card leaves the processor
-/// idle, and wants more images than it can load.
-fn loader_threads(device: &Device) -> usize {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    if device.is_cpu() { cores.div_ceil(6) } else { cores.saturating_sub(2).max(1) }
-}
-
 /// A weight this far from 0 is of no use.
 const FAR: f32 = 1e12;
 
@@ -145,8 +136,7 @@ impl Trainer {
         };
         let mut objective = objective::of(&recipe, &supplies, &start, device)?;
         obey(&mut *objective, &done.orders)?;
-        let source = supplies.source();
-        let loader = Some(load(&recipe, &source, device, done.step)?);
+        let feed = Some(Feed::open(&recipe, &supplies, folder, device, done.step)?);
         if !resumes {
             kept::forget(folder)?;
         }
@@ -165,9 +155,8 @@ impl Trainer {
             files: Files::open(folder, objective.codes(), done.step)?,
             folder: folder.to_owned(),
             objective,
-            source,
             supplies,
-            loader,
+            feed,
             done,
             pace: Pace::new(),
             is_whole: true,
@@ -205,7 +194,7 @@ impl Trainer {
 
     /// What the loader could not read so far.
     pub fn skipped(&self) -> crate::data::SkipReport {
-        self.loader.as_ref().map(Loader::skipped).unwrap_or_default()
+        self.feed.as_ref().map(Feed::skipped).unwrap_or_default()
     }
 
     /// Whether all steps are done.
@@ -270,7 +259,7 @@ impl Trainer {
         let mut objective = objective::of(&self.recipe, &self.supplies, &start, &self.device)?;
         obey(&mut *objective, &done.orders)?;
         self.leave()?;
-        self.loader = Some(load(&self.recipe, &self.source, &self.device, done.step)?);
+        self.feed = Some(self.open_feed(done.step)?);
         (self.objective, self.done, self.pace) = (objective, done, Pace::new());
         (self.is_whole, self.is_back, self.waiting) = (true, true, None);
         self.looks_back = true;
@@ -309,14 +298,14 @@ impl Trainer {
         let batch = self.next_batch()?;
         // Not before there is something to learn from: until then nothing is forgotten.
         if let Err(error) = self.take_this_way() {
-            self.loader = None;
+            self.feed = None;
             return Err(error);
         }
         let outcome = match self.learn(&batch) {
             Ok(outcome) => outcome,
             Err(error) => {
                 // The same batch again, if this step is tried again.
-                self.loader = None;
+                self.feed = None;
                 return Err(error);
             }
         };
@@ -324,7 +313,7 @@ impl Trainer {
         let took = started.elapsed().as_secs_f64();
         self.done.seconds += took;
         self.pace.since_report += took;
-        self.pace.images_since_report += batch.pictures.len();
+        self.pace.images_since_report += batch.len();
         self.done.restarted += outcome.restarted;
         let due = self.done.step.is_multiple_of(self.recipe.report_every) || self.is_done();
         let report = due.then(|| self.report(&outcome));
@@ -358,14 +347,18 @@ impl Trainer {
     }
 
     /// The next batch. A loader that failed has lost its place, so the next call starts another.
-    fn next_batch(&mut self) -> Result<Batch> {
-        let mut loader = match self.loader.take() {
-            Some(loader) => loader,
-            None => load(&self.recipe, &self.source, &self.device, self.done.step)?,
+    fn next_batch(&mut self) -> Result<Given> {
+        let mut feed = match self.feed.take() {
+            Some(feed) => feed,
+            None => self.open_feed(self.done.step)?,
         };
-        let batch = loader.next_batch()?;
-        self.loader = Some(loader);
+        let batch = feed.next()?;
+        self.feed = Some(feed);
         Ok(batch)
+    }
+
+    fn open_feed(&self, step: u64) -> Result<Feed> {
+        Feed::open(&self.recipe, &self.supplies, &self.folder, &self.device, step)
     }
 
     /// Whether the last step has a report that is not handed out yet, since a file could not be written.
@@ -408,17 +401,19 @@ impl Trainer {
         Ok(self.waiting.take().and_then(|waiting| waiting.report))
     }
 
-    fn learn(&mut self, batch: &Batch) -> Result<Outcome> {
+    fn learn(&mut self, batch: &Given) -> Result<Outcome> {
         let at_once = self.recipe.images_at_once();
         let seed = self.recipe.seed;
         let place = |first| Place { seed, step: self.done.step as u32, first_picture: first };
-        let parts = batch.pictures.chunks(at_once).zip(batch.classes.chunks(at_once));
-        for (part, (pictures, classes)) in parts.enumerate() {
+        for (part, classes) in batch.classes.chunks(at_once).enumerate() {
+            let first = part * at_once;
+            let of_part = first..first + classes.len();
             self.objective.learn(&Images {
-                pictures,
+                pictures: batch.pictures.get(of_part.clone()).unwrap_or_default(),
+                tokens: batch.tokens.get(of_part).unwrap_or_default(),
                 classes,
-                place: place((part * at_once) as u32),
-                share: pictures.len() as f64 / batch.pictures.len() as f64,
+                place: place(first as u32),
+                share: classes.len() as f64 / batch.len() as f64,
             })?;
         }
         // From here until the end the weights are between two steps.
@@ -580,15 +575,4 @@ pub fn metrics_log(folder: &Path) -> PathBuf {
 /// The checkpoint of a run's folder.
 pub fn checkpoint(folder: &Path) -> PathBuf {
     folder.join("checkpoint.safetensors")
-}
-
-/// Batches of a recipe's data from a step on.
-fn load(recipe: &Recipe, source: &Arc<dyn Source>, device: &Device, step: u64) -> Result<Loader> {
-    let options = LoaderOptions {
-        seed: recipe.seed,
-        batch_size: recipe.batch as u32,
-        crop: recipe.crop.clone(),
-        threads: loader_threads(device),
-    };
-    Loader::start_at(Arc::clone(source), options, step)
 }
