@@ -197,8 +197,9 @@ fn what_a_network_may_not_see_changes_nothing() {
 fn what_cannot_be_asked_is_refused_with_what_to_do() {
     let painter = painter(Way::MaskGit);
     let good = Request::new(&config(Way::MaskGit), Some(1), 3).unwrap();
-    let said =
-        |request: Request| Generation::new(painter.clone(), request, None).unwrap_err().problem().to_string();
+    let said = |request: Request| {
+        Generation::new(painter.clone(), request, None).unwrap_err().problem().to_string()
+    };
     let full = Tokens::grid(SIDE, SIDE, CODES, vec![1; 16]).unwrap();
     let small = Tokens::grid(2, 2, CODES, vec![MASKED; 4]).unwrap();
     let other = Tokens::grid(SIDE, SIDE, 4, vec![MASKED; 16]).unwrap();

@@ -1,7 +1,9 @@
 //! Generators by reference.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use super::image::Stamp;
 use super::model::{ModelRef, load};
 use crate::generators::{self, GeneratorConfig, Painter, open_generator};
 use crate::session::{Desk, Question};
@@ -53,8 +55,10 @@ impl Question for OpenGenerator {
             return Err(EngineError::bad_input("generator", reason, hint));
         }
         let opened = open_generator(&path, desk.device())?;
-        let own = ModelRef::named(&opened.tokenizer, desk.assets());
-        let tokenizer = self.tokenizer.clone().unwrap_or(own);
+        let tokenizer = match &self.tokenizer {
+            Some(named) => named.clone(),
+            None => own_tokenizer(&path, &opened.tokenizer, desk.assets())?,
+        };
         let loaded = load(desk, &tokenizer)?;
         if loaded.facts.token_hash != opened.token_hash {
             return Err(EngineError::bad_input(
@@ -70,6 +74,23 @@ impl Question for OpenGenerator {
     fn bytes(answer: &OpenedPainter) -> usize {
         answer.painter.network().parameters() * 4
     }
+}
+
+/// The tokenizer of that name: one that comes with Smalti, or a file beside the generator's.
+fn own_tokenizer(generator: &Path, name: &str, assets: &Path) -> Result<ModelRef> {
+    let shipped = ModelRef::Shipped(name.into());
+    if shipped.path(assets).is_file() {
+        return Ok(shipped);
+    }
+    let beside = generator.with_file_name(format!("{name}.safetensors"));
+    if beside.is_file() {
+        return Ok(ModelRef::File { path: beside.into(), stamp: Stamp::default() }.now());
+    }
+    Err(EngineError::bad_input(
+        "tokenizer",
+        format!("the generator writes the tokens of {name}, which does not come with Smalti"),
+        format!("put {name}.safetensors beside the generator, or name the file (--tokenizer)"),
+    ))
 }
 
 /// Names of the generators that come with Smalti, sorted.

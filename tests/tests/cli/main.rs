@@ -3,6 +3,7 @@
 
 mod books;
 mod documents;
+mod generate;
 mod many;
 mod training;
 

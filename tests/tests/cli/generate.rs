@@ -1,0 +1,105 @@
+//! `smalti train` of generators and `smalti generate`, as a person calls them.
+
+use super::*;
+
+/// A recipe that teaches the tokens of a tiny tokenizer.
+fn recipe(way: &str) -> String {
+    format!(
+        r#"(
+    name: "painter",
+    seed: 3,
+    generator: (way: {way}, network: (layers: 1, dim: 16, heads: 2), tokenizer: "tiny.safetensors",
+        pictures: 5),
+    data: [(weight: 1.0, from: Worlds(2))],
+    crop: (side: 8, scales: [8]),
+    batch: 2,
+    steps: 3,
+    optimizer: (lr: 1e-3),
+    report_every: 1,
+)"#
+    )
+}
+
+/// A generator of the way, trained in the desk's folder.
+fn generator(desk: &Desk, way: &str) -> String {
+    std::fs::write(desk.path("painter.ron"), recipe(way)).unwrap();
+    let out = desk.name(way);
+    let ran = run(&["train", &desk.name("painter.ron"), "--out", &out, "--json"]);
+    let lines = ran.expect_done().lines();
+    assert_eq!(lines.len(), 3);
+    for line in &lines {
+        let bits = line["held_out_bits_per_token"].as_f64().unwrap();
+        assert!(bits > 0.0 && bits < 12.0, "{line}");
+    }
+    desk.name(&format!("{way}/painter.safetensors"))
+}
+
+#[test]
+fn the_same_seed_paints_the_same_pictures_with_any_number_of_threads() {
+    for way in ["Raster", "MaskGit"] {
+        let desk = Desk::new();
+        let model = generator(&desk, way);
+        let paint = |out: &str, seed: &str, more: &[&str]| {
+            let out = desk.name(out);
+            let mut arguments = vec![
+                "generate",
+                "--model",
+                &model,
+                "--class",
+                "3",
+                "--seed",
+                seed,
+                "--count",
+                "2",
+                "--guidance",
+                "2",
+                "--tokenizer",
+            ];
+            let tokenizer = desk.name("tiny.safetensors");
+            arguments.extend([&tokenizer, "--out", &out, "--json"]);
+            arguments.extend(more);
+            let ran = run(&arguments);
+            let lines = ran.expect_done().lines();
+            assert_eq!(lines.len(), 2);
+            let read = |line: &Value| std::fs::read(line["out"].as_str().unwrap()).unwrap();
+            (lines.iter().map(read).collect::<Vec<_>>(), lines)
+        };
+        let (first, lines) = paint("first", "7", &[]);
+        assert_ne!(first[0], first[1], "another seed, another picture");
+        assert_eq!(
+            lines[0]["forward_passes"].as_u64().unwrap(),
+            2 * lines[0]["steps"].as_u64().unwrap()
+        );
+        assert_eq!(paint("again", "7", &[]).0, first);
+        assert_eq!(paint("alone", "7", &["--threads", "1"]).0, first);
+        assert_ne!(paint("other", "9", &[]).0, first);
+    }
+}
+
+#[test]
+fn what_a_generator_cannot_do_is_refused_with_what_to_do_and_nothing_is_left() {
+    let desk = Desk::new();
+    let model = generator(&desk, "MaskGit");
+    let tokenizer = desk.name("tiny.safetensors");
+    let refused = |more: &[&str], words: &[&str]| {
+        let out = desk.name("out");
+        let mut arguments = vec!["generate", "--model", &model, "--out", &out];
+        arguments.extend(more);
+        run(&arguments).expect_refused(words);
+        assert!(!desk.path("out").exists(), "{more:?}");
+    };
+    let known = ["--tokenizer", &tokenizer[..]];
+    let with = |more: &[&'static str]| [&known[..], more].concat();
+    refused(&[], &["tiny", "--tokenizer"]);
+    refused(&with(&["--class", "99"]), &["99", "0 "]);
+    refused(&with(&["--class", "nowhere"]), &["nowhere"]);
+    refused(&with(&["--steps", "0"]), &["steps"]);
+    refused(&with(&["--temperature=-1"]), &["temperature"]);
+    refused(&with(&["--top-p", "0"]), &["top-p"]);
+    refused(&with(&["--schedule", "slow"]), &["slow", "cosine"]);
+    let out = desk.name("out");
+    let no_generator = ["generate", "--model", &tokenizer, "--out", &out];
+    run(&no_generator).expect_refused(&["not a generator"]);
+    run(&["generate", "--model", "worlds-nothing", "--out", &out])
+        .expect_refused(&["worlds-nothing"]);
+}
