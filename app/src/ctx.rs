@@ -17,7 +17,7 @@ use smalti_engine::questions::{
 use smalti_engine::session::{Lane, Question, Reply, RunId, RunView, Session};
 use smalti_engine::tokens::{Cell, Code, Part, Tokens};
 
-use crate::document::{Command, Document, JobCommand, Notice, RunFolder, Slot};
+use crate::document::{Command, Document, JobCommand, Notice, RunFolder, Secret, Slot, ViewId};
 use crate::look::textures::Textures;
 use crate::look::theme::Theme;
 use crate::look::words::{counted, name};
@@ -143,6 +143,19 @@ pub(crate) struct Live<'a> {
     pub(crate) second: u64,
 }
 
+/// How the window shows a view.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Showing<'a> {
+    /// The views that are seen now.
+    pub(crate) seen: &'a [ViewId],
+    /// In presentation: no controls that the idea does not need.
+    pub(crate) is_presented: bool,
+    /// What no view may say until somebody guessed.
+    pub(crate) veiled: &'a [Secret],
+    /// How little room there is for controls, from 0 on; see [`crate::widgets::fold`].
+    pub(crate) tightness: u8,
+}
+
 /// What a view may read and use.
 #[derive(Clone, Copy)]
 pub struct ViewCtx<'a> {
@@ -168,6 +181,7 @@ pub struct ViewCtx<'a> {
     pub(crate) edited: &'a EditedTokens,
     pub(crate) originals: &'a Originals,
     pub(crate) live: Live<'a>,
+    pub(crate) showing: Showing<'a>,
 }
 
 impl std::fmt::Debug for ViewCtx<'_> {
@@ -180,6 +194,37 @@ impl ViewCtx<'_> {
     /// Sends a command; it is applied after the frame.
     pub fn send(&self, command: impl Into<Command>) {
         self.commands.borrow_mut().push(command.into());
+    }
+
+    /// Whether it is shown to a hall: pictures and figures, without the controls of work.
+    pub fn is_presented(&self) -> bool {
+        self.showing.is_presented
+    }
+
+    /// Whether this is asked about, so that no view may say it yet.
+    pub fn is_veiled(&self, secret: Secret) -> bool {
+        self.showing.veiled.contains(&secret)
+    }
+
+    /// Whether a view is seen now.
+    pub fn is_seen(&self, view: ViewId) -> bool {
+        self.showing.seen.contains(&view)
+    }
+
+    /// Whether there is little room for controls: no figures among them, short words.
+    pub fn is_tight(&self) -> bool {
+        self.showing.tightness > 0
+    }
+
+    /// A name where there is room for it; else its end, by which names of one kind differ.
+    pub fn short_name(&self, name: String) -> String {
+        const LETTERS: usize = 8;
+        let count = name.chars().count();
+        if self.showing.tightness < 2 || count <= LETTERS {
+            return name;
+        }
+        let end: String = name.chars().skip(count + 1 - LETTERS).collect();
+        format!("…{end}")
     }
 
     /// Asks what a visible view needs now. `place` names the spot in the view that shows it: until

@@ -3,6 +3,7 @@
 
 mod parts;
 mod reading;
+mod scene;
 
 use std::path::PathBuf;
 
@@ -12,6 +13,7 @@ pub use self::parts::{Answer, Then};
 use self::parts::{primary, title};
 use super::actions::{Action, key_name, view_key};
 use crate::files::outcome::{Ask, Loss, Taken, Unclear};
+use crate::files::scenes::Scene;
 use crate::look::theme::{Theme, space};
 use crate::look::words::name;
 use crate::views::VIEWS;
@@ -48,6 +50,8 @@ pub enum Dialog {
         /// Rows and columns as they are typed.
         text: String,
     },
+    /// A scene starts over a picture of one's own.
+    Scene(Box<Scene>),
     /// Something is there already.
     Replace {
         /// What for.
@@ -81,6 +85,7 @@ impl Dialog {
                     Self::Tokens { unclear, array, text } => {
                         reading::ui(ui, theme, unclear, (array, text))
                     }
+                    Self::Scene(scene) => scene::ui(ui, theme, scene),
                     Self::Replace { ask, taken } => replace_ui(ui, theme, ask, taken),
                 }
             });

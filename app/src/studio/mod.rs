@@ -7,7 +7,9 @@ mod apply;
 mod home;
 pub mod offscreen;
 mod pasted;
+mod presentation;
 mod saving;
+mod stage;
 mod start;
 mod tokens;
 mod training;
@@ -29,8 +31,9 @@ use smalti_engine::questions::{ShippedModels, ShippedRecipes};
 use smalti_engine::session::{Lane, RunId, Session};
 
 use self::home::{Home, Writing};
+use self::stage::Stage;
 use self::trainings::Trainings;
-use crate::ctx::{EditedTokens, Hovered, Live, Originals, ViewCtx};
+use crate::ctx::{EditedTokens, Hovered, Live, Originals, Showing, ViewCtx};
 use crate::document::{Arrangement, Command, Document, History, Needs, Notice, Open, Panel, Slot};
 use crate::files::autosave::Autosave;
 use crate::files::background::Background;
@@ -43,6 +46,7 @@ use crate::settings::{Settings, ThemeChoice};
 use crate::shell::actions::{self, Action};
 use crate::shell::dialogs::{self, Dialog, Then};
 use crate::shell::dock::{self, Views};
+use crate::shell::folded::{self, Folded};
 use crate::shell::menu::Bar;
 use crate::shell::notices::Notices;
 use crate::shell::palette::{Known, Palette};
@@ -77,6 +81,8 @@ pub struct StudioOptions {
     pub theme: Option<ThemeChoice>,
     /// For pictures that must come out the same each time.
     pub frozen_time: bool,
+    /// In presentation from the start, at this caption of the scene, from 0.
+    pub caption: Option<usize>,
     /// Set from outside when the program is to end without asking; what is not saved is kept for the
     /// next start.
     pub ending: Arc<AtomicBool>,
@@ -99,6 +105,7 @@ impl StudioOptions {
             scene_text: None,
             theme: None,
             frozen_time: false,
+            caption: None,
             ending: Arc::default(),
             has_dialogs: false,
             errors: None,
@@ -112,12 +119,17 @@ struct Desk {
     title: String,
     titled: Option<Instant>,
     arrangement: Arrangement,
+    /// What is drawn of it where there is no room for all.
+    folded: Folded,
     views: Views,
     palette: Option<Palette>,
     dialog: Option<Dialog>,
     /// Questions that wait until the one that is seen is answered.
     questions: VecDeque<Dialog>,
-    is_presenting: bool,
+    /// What a hall sees, in presentation.
+    stage: Option<Stage>,
+    /// Whether the window was fitted to its screen.
+    is_fitted: bool,
     /// What is said in presentation.
     script: Script,
     /// The question on quitting was answered with "without saving".
@@ -239,8 +251,9 @@ impl Studio {
 
     /// Events of this frame as commands.
     fn gather(&mut self, ctx: &egui::Context) {
-        if self.desk.is_presenting {
+        if self.is_presenting() {
             self.desk.script.take_keys(ctx);
+            self.follow_script();
         }
         let mut commands =
             if self.is_asking() { Vec::new() } else { actions::pressed(ctx, &self.fixed.actions) };
@@ -274,9 +287,12 @@ impl Studio {
 
     fn shell_ui(&mut self, ui: &mut egui::Ui, frame_ms: Option<f32>) {
         let opening: Vec<String> = self.keeping.openings.names().collect();
+        let (document, seen) = (self.shown_document(), folded::seen(self.drawn()));
+        let (is_presented, veiled) = (self.is_presenting(), self.desk.script.veiled().to_vec());
+        let veiled = if is_presented { &veiled[..] } else { &[] };
         let Fixed { render_state, is_cpu_adapter, options, actions, threads, .. } = &self.fixed;
         let view_ctx = ViewCtx {
-            document: self.history.document(),
+            document: &document,
             session: &self.session,
             theme: &self.theme,
             textures: &self.textures,
@@ -295,8 +311,9 @@ impl Studio {
                 records: &self.records,
                 second: if options.frozen_time { 0 } else { self.started.elapsed().as_secs() },
             },
+            showing: Showing { seen: &seen, is_presented, veiled, tightness: 0 },
         };
-        if self.desk.is_presenting {
+        if is_presented {
             self.desk.script.show(ui, &self.theme);
         } else {
             let recipes = self.session.ask(Lane::Now, &ShippedRecipes);
@@ -312,7 +329,13 @@ impl Studio {
             self.commands.borrow_mut().extend(menu_bar.show(ui));
             status::show(ui, &view_ctx, &opening, frame_ms);
         }
-        dock::ui(&mut self.desk.arrangement, &mut self.desk.views, ui, &view_ctx);
+        let (size, least) = (ui.available_size(), self.theme.px(dock::LEAST));
+        let (whole, folded) = match &mut self.desk.stage {
+            Some(stage) => (&mut stage.arrangement, &mut stage.folded),
+            None => (&mut self.desk.arrangement, &mut self.desk.folded),
+        };
+        dock::ui(folded.tree(whole, (size, least)), &mut self.desk.views, ui, &view_ctx);
+        folded.settle(whole);
     }
 
     fn floating_ui(&mut self, ctx: &egui::Context) {
@@ -330,6 +353,7 @@ impl Studio {
         }
         dialogs::drop_overlay(ctx, &self.theme);
         self.notices.show(ctx, &self.theme);
+        self.pointer_ui(ctx);
     }
 
     fn open_palette(&mut self, ctx: &egui::Context, query: &str) {
@@ -348,10 +372,8 @@ impl Studio {
 
     /// What the views that are seen ask for of an image.
     fn needs(&self) -> Needs {
-        let tree = &self.desk.arrangement;
-        let seen = tree.active_tiles();
-        let seen = seen.iter().filter_map(|tile| tree.tiles.get_pane(tile));
-        seen.map(|panel| views::entry(panel.view).needs).max().unwrap_or(Needs::Image)
+        let seen = folded::seen(self.drawn()).into_iter();
+        seen.map(|view| views::entry(view).needs).max().unwrap_or(Needs::Image)
     }
 
     /// Why paths could not be opened, oldest first.
@@ -414,6 +436,7 @@ impl eframe::App for Studio {
 
     fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
         let ctx = ui.ctx().clone();
+        self.fit_to_screen(&ctx);
         self.gather(&ctx);
         let commands = self.commands.take();
         let is_told = !commands.is_empty();

@@ -71,6 +71,7 @@ impl Studio {
     fn arrange(&mut self, saved: &Saved) {
         if let Some(layout) = saved.layout.as_ref().filter(|layout| layout.check().is_ok()) {
             self.desk.arrangement = layout.clone().arrange();
+            self.desk.folded.forget();
         }
     }
 
@@ -262,6 +263,7 @@ impl Studio {
                 self.save();
             }
             Answer::Discard(then) => self.go(then, ctx),
+            Answer::Scene(scene, keeps_own) => self.answered_scene(*scene, keeps_own),
             Answer::Tokens(path, reading) => self.keeping.openings.ask_tokens(path, reading),
             Answer::Path(ask, path) => self.chosen(ask, path, false),
             Answer::Replace(ask, path) => {

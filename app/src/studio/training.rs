@@ -16,7 +16,6 @@ use crate::files::recipes::{
     Training, prepare_branch, prepare_to_go_on, prepare_training, probe_of,
 };
 use crate::look::words::name;
-use crate::shell::dock;
 
 /// Folder of the runs that were started in the window, beside the settings.
 const RUNS: &str = "runs";
@@ -217,7 +216,7 @@ impl Studio {
             let next = self.history.document().after(&Open::Run(slot, run).into());
             self.history.change(next, false);
         }
-        dock::show_view(&mut self.desk.arrangement, ViewId::Training);
+        self.show_view(ViewId::Training);
     }
 
     /// A slot becomes free; says where its run can be found again.

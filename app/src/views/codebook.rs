@@ -6,61 +6,48 @@
 mod cells;
 mod figures;
 mod run_rows;
+mod toggles;
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use egui::RichText;
 use smalti_engine::questions::{
-    Among, CodeUse, CodebookOrder, Given, ModelRef, OrderBy, Ordered, Sample, SetSample,
-    SourceInfo, SourceRef, Subject, TokensOfFile, Used,
+    Among, CodeUse, CodebookOrder, ModelRef, OrderBy, Ordered, Sample, SetSample, TokensOfFile,
+    Used,
 };
 use smalti_engine::session::{Last, Reply};
 use smalti_engine::tokens::Tokens;
 
 use self::cells::Cells;
 use self::run_rows::RunRows;
+use self::toggles::{MOST_IMAGES, Over, Toggles, one_of_many};
 use super::view::View;
 use crate::ctx::{SET_IMAGES, ViewCtx};
 use crate::document::{AppCommand, Slot};
 use crate::gpu::heatmap::Appearances;
 use crate::look::theme::space;
-use crate::look::words::{counted, grouped};
+use crate::look::words::counted;
 use crate::runs::Rows;
 use crate::widgets::rows::{About, RowsPane, key_ui};
 
-/// Most images of a set that can be counted over; of a larger set as many, spread.
-const MOST_IMAGES: u64 = 100_000;
 /// How often it is said how far the counting is.
 const COUNTING: std::time::Duration = std::time::Duration::from_millis(400);
-/// Codes that can be put in order by hue; more are not decoded one by one.
-const MOST_HUES: u32 = 1 << 16;
 /// What the rows of images are.
 const IMAGES: &str = "images ↓ × code →";
 /// The least height of the cells, before text is scaled.
 const LEAST_CELLS: f32 = 48.0;
+/// From this height on there is room for rows below the cells, before text is scaled.
+const ROOM_FOR_ROWS: f32 = 180.0;
+/// The height of the line below the cells, before text is scaled.
+const FOOT: f32 = 22.0;
 /// The height of the figures, before text is scaled.
 const FIGURES: f32 = 44.0;
-
-/// Whose tokens are counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Over {
-    #[default]
-    Image,
-    Set,
-}
 
 /// The Codebook view.
 #[derive(Debug, Default)]
 pub(super) struct CodebookView {
-    over: Over,
-    /// Only the part that is looked at, not all of its book.
-    only_part: bool,
-    order: OrderBy,
-    is_linear: bool,
-    shows_patches: bool,
-    /// The set of which all images are counted, not only a sample.
-    whole: Option<SourceRef>,
+    toggles: Toggles,
     /// The last answer stays while another is worked out.
     last: Option<(u64, ModelRef, smalti_engine::questions::Scope, Arc<Ordered>)>,
     cells: Cells,
@@ -69,6 +56,8 @@ pub(super) struct CodebookView {
     pane: RowsPane,
     /// Which rows were asked for; until then those of a run as long as it goes on.
     rows_of: Option<RowsOf>,
+    /// Rows in place of the cells, where there is no room for both.
+    shows_rows: bool,
 }
 
 /// What the rows below the cells are of.
@@ -80,7 +69,10 @@ enum RowsOf {
 
 impl View for CodebookView {
     fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
-        self.toggles_ui(ui, ctx);
+        if !ctx.is_presented() {
+            let book = self.book(ctx);
+            self.toggles.ui(ui, ctx, book);
+        }
         let reply = match self.reply(ctx) {
             Ok(reply) => reply,
             Err(nothing) => {
@@ -108,44 +100,68 @@ impl View for CodebookView {
             ui.label(ctx.theme.label(working(progress.flatten())));
             return;
         };
-        let line = ctx.theme.px(18.0) + space::S;
-        // In a low view the cells come before the figures.
-        if ui.available_height() > ctx.theme.px(FIGURES + LEAST_CELLS) + line {
-            figures::ui(ui, ctx, (&ordered, self.book(ctx)));
+        self.counts_ui(ui, ctx, &ordered, progress.map(working));
+    }
+}
+
+impl CodebookView {
+    /// Figures, cells, and what is below them, as there is room.
+    fn counts_ui(
+        &mut self,
+        ui: &mut egui::Ui,
+        ctx: &ViewCtx<'_>,
+        ordered: &Arc<Ordered>,
+        at_work: Option<String>,
+    ) {
+        let line = ctx.theme.px(FOOT) + space::S;
+        // In a low view the figures stand in a line, and the cells have the height.
+        let is_low = ui.available_height() <= ctx.theme.px(FIGURES + LEAST_CELLS) + line;
+        let book = self.book(ctx);
+        if !is_low {
+            figures::ui(ui, ctx, (ordered, book));
         }
         let left = ui.available_height() - line;
-        let below = if left < ctx.theme.px(180.0) { 0.0 } else { (left * 0.3).round() };
+        let has_room = left >= ctx.theme.px(ROOM_FOR_ROWS);
+        let below = if has_room && !ctx.is_presented() { (left * 0.3).round() } else { 0.0 };
         let height = (left - below).max(ctx.theme.px(LEAST_CELLS));
-        let patches = self.patches(ctx, &ordered);
-        let book = self.book(ctx);
-        let look = cells::Look { height, is_logarithmic: !self.is_linear, patches, book };
-        self.cells.ui(ui, ctx, &ordered, look);
-        ui.horizontal(|ui| {
-            ui.set_min_height(ctx.theme.px(18.0));
-            ui.label(ctx.theme.caption_figures(cells::caption(ctx, &ordered, book)));
-            if let Some(progress) = progress {
-                ui.label(ctx.theme.label(working(progress)));
+        if self.shows_rows && below == 0.0 && !ctx.is_presented() {
+            let size = egui::vec2(ui.available_width(), height);
+            let layout = egui::Layout::top_down(egui::Align::Min);
+            ui.allocate_ui_with_layout(size, layout, |ui| {
+                ui.set_min_size(size);
+                self.history_ui(ui, ctx);
+            });
+        } else {
+            let patches = self.patches(ctx, ordered);
+            let look =
+                cells::Look { height, is_logarithmic: !self.toggles.is_linear, patches, book };
+            self.cells.ui(ui, ctx, ordered, look);
+        }
+        let row = egui::vec2(ui.available_width(), ctx.theme.px(FOOT));
+        let flow = egui::Layout::right_to_left(egui::Align::Center);
+        ui.allocate_ui_with_layout(row, flow, |ui| {
+            ui.set_min_size(row);
+            self.foot_ui(ui, ctx, ordered, (is_low, below > 0.0));
+            if let Some(at_work) = at_work {
+                ui.label(ctx.theme.label(at_work));
                 // Nothing else asks for a frame while it counts.
                 ui.ctx().request_repaint_after(COUNTING);
             }
-            skipped_ui(ui, ctx, &ordered);
-            let save = ui.small_button("CSV…");
-            if save.on_hover_text("Saves how often each code occurs").clicked() {
-                let name = ctx.export_name("codes");
-                ctx.send(AppCommand::ExportCsv { name, text: cells::csv(&ordered) });
-            }
+            let (code, figures) = (cells::caption(ctx, ordered, book), figures::line(ordered));
+            let said = match code {
+                Some(code) if is_low => format!("{code} · {figures}"),
+                None if is_low => figures,
+                Some(code) => code,
+                None => "point at a cell to see its code".to_owned(),
+            };
+            ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
+                let text = ctx.theme.caption_figures(&said);
+                ui.add(egui::Label::new(text).truncate()).on_hover_text(said);
+            });
         });
         if below > 0.0 {
             self.history_ui(ui, ctx);
         }
-    }
-}
-
-/// The tokens that are looked at, if they are those of one of several images in a file.
-fn one_of_many<'a>(ctx: &ViewCtx<'a>) -> Option<&'a Given> {
-    match &ctx.document.subject {
-        Some(Subject::Tokens(given)) if given.among.is_some() => Some(given),
-        _ => None,
     }
 }
 
@@ -179,58 +195,39 @@ fn skipped_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, ordered: &Ordered) {
 }
 
 impl CodebookView {
-    fn toggles_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
-        let facts = ctx.facts(Slot::A);
-        let k =
-            facts.and_then(|f| f.best().map(|f| f.facts.book(self.book(ctx)).size)).unwrap_or(0);
-        let too_many = k > MOST_HUES;
-        if too_many && self.order == OrderBy::Hue {
-            self.order = OrderBy::Index;
+    /// What can be done with the counts, from right to left.
+    fn foot_ui(
+        &mut self,
+        ui: &mut egui::Ui,
+        ctx: &ViewCtx<'_>,
+        ordered: &Ordered,
+        (is_low, has_rows): (bool, bool),
+    ) {
+        if ctx.is_presented() {
+            return;
         }
-        ui.horizontal_wrapped(|ui| {
-            ui.spacing_mut().item_spacing.x = space::XS;
-            ui.selectable_value(&mut self.over, Over::Image, "image")
-                .on_hover_text("Counts over the image as it is now");
-            let (name, about) = match one_of_many(ctx) {
-                Some(_) => ("file", "Counts over all images of the file of tokens".to_owned()),
-                None => ("set", format!("Counts over {SET_IMAGES} images, spread over the set")),
-            };
-            ui.selectable_value(&mut self.over, Over::Set, name).on_hover_text(about);
-            if self.over == Over::Set && one_of_many(ctx).is_none() {
-                self.whole_ui(ui, ctx);
+        let save = ui.small_button("CSV…");
+        if save.on_hover_text("Saves how often each code occurs").clicked() {
+            let name = ctx.export_name("codes");
+            ctx.send(AppCommand::ExportCsv { name, text: cells::csv(ordered) });
+        }
+        if !has_rows {
+            let about = "Image by image, or over the time of a training, in place of the cells";
+            let rows = ui.selectable_label(self.shows_rows, ctx.theme.label("rows"));
+            if rows.on_hover_text(about).clicked() {
+                self.shows_rows = !self.shows_rows;
             }
-            let encoded = ctx.encoded(Slot::A).and_then(|reply| reply.best().cloned());
-            if let Some(encoded) = encoded.filter(|encoded| encoded.tokens.parts().len() > 1) {
-                let (number, part) = ctx.part(&encoded.tokens);
-                ui.add_space(space::S);
-                ui.toggle_value(&mut self.only_part, format!("only {}", part.shape()))
-                    .on_hover_text(format!("Counts in part {} alone, not in all", number + 1));
-            }
-            ui.add_space(space::S);
-            ui.label(ctx.theme.label("by"));
-            for (order, name) in [(OrderBy::Index, "index"), (OrderBy::Count, "count")] {
-                ui.selectable_value(&mut self.order, order, name);
-            }
-            ui.add_enabled_ui(!too_many, |ui| {
-                ui.selectable_value(&mut self.order, OrderBy::Hue, "hue")
-                    .on_disabled_hover_text("Codebooks above 65 536 codes are not decoded whole");
-            });
-            ui.add_space(space::S);
-            let log = ui.selectable_label(!self.is_linear, "log");
-            if log.on_hover_text("Colors by the logarithm of the count").clicked() {
-                self.is_linear = !self.is_linear;
-            }
-            ui.add_enabled_ui(!too_many, |ui| {
-                ui.toggle_value(&mut self.shows_patches, "patches")
-                    .on_hover_text("What each code decodes to; codes that are not used are dim")
-                    .on_disabled_hover_text("Codebooks above 65 536 codes are not decoded whole");
-            });
-        });
+        }
+        let is_telling = ordered.unused.is_empty() || !is_low;
+        if !is_telling {
+            figures::unused_button(ui, ctx, (ordered, self.book(ctx)));
+        }
+        skipped_ui(ui, ctx, ordered);
     }
 
     /// What the codes decode to, if that is shown and known.
     fn patches(&self, ctx: &ViewCtx<'_>, ordered: &Ordered) -> Option<Appearances> {
-        if !self.shows_patches {
+        if !self.toggles.shows_patches {
             return None;
         }
         let look = ctx.appearance(self.book(ctx));
@@ -246,8 +243,8 @@ impl CodebookView {
     /// What is known of the counts, or why there is nothing to count.
     fn reply(&mut self, ctx: &ViewCtx<'_>) -> Result<Reply<Ordered>, &'static str> {
         let model = ctx.document.model.clone();
-        let by = self.order;
-        match self.over {
+        let by = self.toggles.order;
+        match self.toggles.over {
             Over::Image => {
                 let encoded = ctx.encoded(Slot::A).ok_or(
                     "Pick an image in Dataset or drop one here to see which codes it uses",
@@ -308,7 +305,7 @@ impl CodebookView {
                 }
                 let counts = self.use_over(ctx);
                 // By itself, so that another order does not count anew.
-                if self.counts_whole(ctx) {
+                if self.toggles.counts_whole(ctx) {
                     match ctx.ask_later("whole set", &counts) {
                         Reply::Ready(_) => {}
                         Reply::Working { progress, .. } => {
@@ -324,42 +321,16 @@ impl CodebookView {
         }
     }
 
-    /// Whether all images of the set are counted.
-    fn counts_whole(&self, ctx: &ViewCtx<'_>) -> bool {
-        self.over == Over::Set && self.whole.as_ref() == Some(&ctx.document.source)
-    }
-
     /// How many images of the set are counted at most.
     fn most_images(&self, ctx: &ViewCtx<'_>) -> u64 {
-        if self.counts_whole(ctx) { MOST_IMAGES } else { SET_IMAGES }
-    }
-
-    /// Counts all images of the set, if there are more than those of the sample.
-    fn whole_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
-        let source = &ctx.document.source;
-        let facts = ctx.ask("codebook set", &SourceInfo { source: source.clone() });
-        let total = facts.ready().map_or(0, |facts| facts.len);
-        if total <= SET_IMAGES {
-            return;
-        }
-        let is_whole = self.whole.as_ref() == Some(source);
-        let many = grouped(total.min(MOST_IMAGES));
-        let about = if total > MOST_IMAGES && !source.is_drawn() {
-            format!("Counts over {many} of its {} images, spread; this takes long", grouped(total))
-        } else {
-            format!("Counts over {many} images, which takes its time; a click ends it")
-        };
-        let name = if total > MOST_IMAGES { format!("{many} images") } else { "all".to_owned() };
-        if ui.selectable_label(is_whole, name).on_hover_text(about).clicked() {
-            self.whole = (!is_whole).then(|| source.clone());
-        }
+        if self.toggles.counts_whole(ctx) { MOST_IMAGES } else { SET_IMAGES }
     }
 
     /// What is counted over: one image, whichever it is, or this set or file. The last figures of one are
     /// none of another.
     fn sample(&self, ctx: &ViewCtx<'_>) -> u64 {
         let mut hasher = std::hash::DefaultHasher::new();
-        match (self.over, one_of_many(ctx)) {
+        match (self.toggles.over, one_of_many(ctx)) {
             (Over::Image, _) => 0.hash(&mut hasher),
             (Over::Set, None) => ctx.document.source.hash(&mut hasher),
             (Over::Set, Some(given)) => {
@@ -390,7 +361,7 @@ impl CodebookView {
         let Some((number, part)) = tokens.map(|tokens| ctx.part(tokens)) else {
             return smalti_engine::questions::Scope::default();
         };
-        let only = self.only_part.then_some(number as u16);
+        let only = self.toggles.only_part.then_some(number as u16);
         smalti_engine::questions::Scope { book: part.book(), part: only }
     }
 
@@ -445,7 +416,7 @@ impl CodebookView {
             (RowsOf::Training, Some(run)) => {
                 let book = run.has_codes_of_document.then_some(run.book);
                 let title = run_rows::TRAINING;
-                let about = About { title, book, is_logarithmic: !self.is_linear };
+                let about = About { title, book, is_logarithmic: !self.toggles.is_linear };
                 self.pane.ui(ui, ctx, &run.rows, about);
             }
         }
@@ -454,7 +425,7 @@ impl CodebookView {
     /// A row an image.
     fn images_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
         let model = ctx.document.model.clone();
-        let file = one_of_many(ctx).filter(|_| self.over == Over::Set);
+        let file = one_of_many(ctx).filter(|_| self.toggles.over == Over::Set);
         let file = file.and_then(|given| TokensOfFile::new(given, model));
         let question = if let Some(file) = file {
             // Which part is looked at is known with the image's tokens.
@@ -469,7 +440,7 @@ impl CodebookView {
                 Reply::Working { .. } | Reply::Failed(_) => return,
             }
         };
-        let reply = if self.counts_whole(ctx) {
+        let reply = if self.toggles.counts_whole(ctx) {
             ctx.ask_later("codebook rows", &question)
         } else {
             ctx.ask_soon("codebook rows", &question)
@@ -482,7 +453,7 @@ impl CodebookView {
             reply => match reply.best() {
                 Some(found) => {
                     let rows = self.rows_of(found);
-                    let (book, is_logarithmic) = (Some(self.book(ctx)), !self.is_linear);
+                    let (book, is_logarithmic) = (Some(self.book(ctx)), !self.toggles.is_linear);
                     let about = About { title: IMAGES, book, is_logarithmic };
                     self.pane.ui(ui, ctx, &rows, about);
                 }

@@ -12,10 +12,12 @@ mod jobs;
 mod log;
 mod tokens;
 mod training;
+mod veiled;
 mod view;
 
+pub use self::veiled::ui as veiled_ui;
 pub use self::view::View;
-use crate::document::{Needs, ViewId};
+use crate::document::{Needs, Secret, ViewId};
 
 /// What is known of a view before it is made.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +30,9 @@ pub struct Entry {
     pub about: &'static str,
     /// What it asks for of an image.
     pub needs: Needs,
+    /// What it says in so many places that it is veiled whole where that is asked about; a view that says it
+    /// in one place veils that.
+    pub tells: &'static [Secret],
     /// Makes one.
     pub make: fn() -> Box<dyn View>,
 }
@@ -39,6 +44,7 @@ pub static VIEWS: [Entry; ViewId::ALL.len()] = [
         title: "Compare",
         about: "Original, reconstruction and what was lost",
         needs: Needs::Reconstruction,
+        tells: &[Secret::Reconstruction],
         make: || Box::<compare::CompareView>::default(),
     },
     Entry {
@@ -46,6 +52,7 @@ pub static VIEWS: [Entry; ViewId::ALL.len()] = [
         title: "Tokens",
         about: "The grid of tokens over the image",
         needs: Needs::Reconstruction,
+        tells: &[],
         make: || Box::<tokens::TokensView>::default(),
     },
     Entry {
@@ -53,6 +60,7 @@ pub static VIEWS: [Entry; ViewId::ALL.len()] = [
         title: "Codebook",
         about: "Every code and how much it is used",
         needs: Needs::Tokens,
+        tells: &[Secret::Usage],
         make: || Box::<codebook::CodebookView>::default(),
     },
     Entry {
@@ -60,6 +68,7 @@ pub static VIEWS: [Entry; ViewId::ALL.len()] = [
         title: "Code",
         about: "One code: what it decodes to and where it stands",
         needs: Needs::Tokens,
+        tells: &[Secret::Usage],
         make: || Box::<code::CodeView>::default(),
     },
     Entry {
@@ -67,6 +76,7 @@ pub static VIEWS: [Entry; ViewId::ALL.len()] = [
         title: "Dataset",
         about: "The images of a folder, an archive or a painted set",
         needs: Needs::Image,
+        tells: &[],
         make: || Box::<dataset::DatasetView>::default(),
     },
     Entry {
@@ -74,6 +84,7 @@ pub static VIEWS: [Entry; ViewId::ALL.len()] = [
         title: "Log",
         about: "What was said so far",
         needs: Needs::Image,
+        tells: &[],
         make: || Box::<log::LogView>::default(),
     },
     Entry {
@@ -81,6 +92,7 @@ pub static VIEWS: [Entry; ViewId::ALL.len()] = [
         title: "Jobs",
         about: "What is running, and how far it is",
         needs: Needs::Image,
+        tells: &[],
         make: || Box::<jobs::JobsView>::default(),
     },
     Entry {
@@ -88,6 +100,7 @@ pub static VIEWS: [Entry; ViewId::ALL.len()] = [
         title: "Checkpoint",
         about: "What a file of weights holds: its tensors and codebooks",
         needs: Needs::Image,
+        tells: &[Secret::Usage],
         make: || Box::<checkpoint::CheckpointView>::default(),
     },
     Entry {
@@ -95,6 +108,7 @@ pub static VIEWS: [Entry; ViewId::ALL.len()] = [
         title: "Training",
         about: "Runs as they learn: curves, codes over time, the probe, knobs",
         needs: Needs::Image,
+        tells: &[],
         make: || Box::<training::TrainingView>::default(),
     },
 ];

@@ -21,13 +21,13 @@ pub(super) use self::overlay::hovered_cell;
 use self::sheet::Sheet;
 use super::view::View;
 use crate::ctx::ViewCtx;
-use crate::document::{ColorBy, Edit, Look, Slot};
+use crate::document::{ColorBy, Edit, Look, Secret, Slot, ViewId};
 use crate::look::textures::Sampling;
 use crate::look::theme::space;
 use crate::look::words::counted;
 use crate::widgets::export::Exported;
 use crate::widgets::pane::{self, Pane, Zoom};
-use crate::widgets::{picker, states};
+use crate::widgets::{fold, picker, states, veil};
 
 /// The Tokens view.
 #[derive(Debug, Default)]
@@ -44,13 +44,16 @@ impl View for TokensView {
             let (_, part) = ctx.part(&encoded.tokens);
             let layout = encoded.tokens.words().replace(" x ", "×");
             let text = format!("{layout} · K {}", part.codebook_size());
-            ui.label(ctx.theme.caption_figures(text));
+            if !ctx.is_tight() {
+                ui.label(ctx.theme.caption_figures(text));
+            }
         }
         kept::among_ui(ui, ctx);
         picker::size(ui, ctx);
         picker::model(ui, ctx, Slot::A);
         let by = ctx.document.looks.color_by;
-        ui.menu_button(format!("color: {}", by.label()), |ui| {
+        let color = if ctx.is_tight() { "" } else { "color: " };
+        ui.menu_button(format!("{color}{}", by.label()), |ui| {
             for choice in ColorBy::ALL {
                 if ui.selectable_label(choice == by, choice.label()).clicked() {
                     ctx.send(Look::ColorBy(choice));
@@ -63,10 +66,16 @@ impl View for TokensView {
         let Some(encoded) = &states::encoded(ui, ctx) else { return };
         let (now, compared) = decoded(ctx, encoded);
         let area = ui.available_rect_before_wrap();
-        // The pictures come first: in a low view the figures go, then the tools.
+        // The pictures come first: in a low view the figures go, then the tools. What Codebook says is not said
+        // twice, and a hall is shown pictures.
         let is_low = |least: f32| area.height() < ctx.theme.px(least);
-        let strip = if is_low(240.0) { 0.0 } else { ctx.theme.px(72.0).min(area.height() * 0.25) };
-        let tools = if is_low(150.0) { 0.0 } else { ctx.theme.px(32.0) };
+        let has_strip = !ctx.is_presented() && !ctx.is_seen(ViewId::Codebook);
+        let strip = if is_low(340.0) || !has_strip {
+            0.0
+        } else {
+            ctx.theme.px(72.0).min(area.height() * 0.25)
+        };
+        let tools = if is_low(150.0) || ctx.is_presented() { 0.0 } else { ctx.theme.px(32.0) };
         let several = now.parts().len() > 1 && !is_low(190.0);
         let choice = if several { ctx.theme.px(parts::HEIGHT) } else { 0.0 };
         let (choices, area) = area.split_top_bottom_at_y(area.top() + choice);
@@ -78,10 +87,7 @@ impl View for TokensView {
         self.pictures_ui(ui, ctx, pictures, encoded, (&now, &compared));
         if tools > 0.0 {
             ui.scope_builder(egui::UiBuilder::new().max_rect(tool_row), |ui| {
-                // Where the view is narrow the tools are scrolled to.
-                egui::ScrollArea::horizontal().show(ui, |ui| {
-                    ui.horizontal_centered(|ui| self.tools_ui(ui, ctx, &now));
-                });
+                fold::row(ui, ("tools", "Tools"), ctx, |ui, ctx| self.tools_ui(ui, ctx, &now));
             });
         }
         if strip > 0.0 {
@@ -263,6 +269,7 @@ impl TokensView {
             .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Reconstruction"));
         let under = Rect::from_min_size(right.left_bottom(), vec2(width, line));
         match compared {
+            _ if ctx.is_veiled(Secret::Reconstruction) => veil::paint(ui, ctx, right),
             Reply::Failed(problem) => {
                 // Whole: the end of a refusal is its point.
                 let place = egui::UiBuilder::new().max_rect(right.shrink(space::M));
@@ -341,6 +348,9 @@ impl TokensView {
 
     fn tools_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>, now: &Tokens) {
         ui.add_space(space::M);
+        if ctx.is_tight() {
+            ui.spacing_mut().slider_width = ctx.theme.px(56.0);
+        }
         let mut opacity = ctx.document.looks.token_opacity;
         let slider = egui::Slider::new(&mut opacity, 0.0..=1.0).show_value(false).text("opacity");
         if ui.add(slider).changed() {

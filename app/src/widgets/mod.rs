@@ -1,6 +1,7 @@
 //! Parts that several views draw with. They keep no state of their own but what is given to them.
 
 pub mod export;
+pub mod fold;
 pub mod heat;
 pub mod pane;
 pub mod picker;
@@ -9,5 +10,6 @@ pub mod rows;
 pub mod scale;
 mod severity;
 pub mod states;
+pub mod veil;
 
 pub use severity::severity_color;

@@ -10,8 +10,10 @@ use crate::document::{AppCommand, Open, Slot};
 pub fn model(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot) {
     let current = ctx.document.model(slot);
     let label = current.map_or_else(|| "compare with…".to_owned(), ModelRef::label);
+    let whole = current.map(ModelRef::label);
+    let label = ctx.short_name(label);
     let shipped = ctx.ask("shipped", &ShippedModels);
-    let response = ui.menu_button(label, |ui| {
+    let response = ui.menu_button(label.clone(), |ui| {
         for name in shipped.best().into_iter().flat_map(|names| names.iter()) {
             let model = ModelRef::Shipped(name.as_str().into());
             if ui.selectable_label(current == Some(&model), name).clicked() {
@@ -47,6 +49,10 @@ pub fn model(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot) {
     let name = match slot {
         Slot::A => "Tokenizer".to_owned(),
         other => format!("Tokenizer {} to compare with", other.letter()),
+    };
+    let name = match whole.filter(|whole| *whole != label) {
+        Some(whole) => format!("{name}: {whole}"),
+        None => name,
     };
     response.response.on_hover_text(name);
 }
@@ -107,7 +113,11 @@ pub fn size(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
             .on_disabled_hover_text("This tokenizer takes images of this one size");
         return;
     }
-    ui.menu_button(words(now), |ui| {
+    let label = match now.mode {
+        Fit::CropCenter if ctx.is_tight() => now.side.to_string(),
+        _ => words(now),
+    };
+    ui.menu_button(label, |ui| {
         for (mode, sides) in [
             (Fit::CropCenter, &WorkingSize::SIDES[..]),
             (Fit::KeepAspect, &[128, 256, 512, 768][..]),

@@ -116,10 +116,10 @@ fn locked_cells_keep_their_code() {
     assert!(rebuilt(&mut window) != before);
 }
 
-/// How many codes are used, as the strip below the tokens says.
+/// How many codes are used, as the codebook below the tokens says.
 fn used(window: &Window) -> Option<usize> {
-    let said = smalti_tests::window::labels(window, "usage over this image");
-    said.iter().find_map(|text| text.split_once("used ")?.1.split(' ').next()?.parse().ok())
+    let said = smalti_tests::window::labels(window, "codes used");
+    said.iter().find_map(|text| text.split_once("Codebook, ")?.1.split(' ').next()?.parse().ok())
 }
 
 fn codes_used(tokens: &Tokens) -> usize {

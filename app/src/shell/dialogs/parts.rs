@@ -7,6 +7,7 @@ use egui::{Button, RichText, Ui};
 use crate::document::Reading;
 use crate::files::outcome::Ask;
 use crate::files::saved::{DocumentFile, Saved};
+use crate::files::scenes::Scene;
 use crate::look::theme::{Theme, space};
 
 /// What was asked for that leaves the document behind.
@@ -33,6 +34,8 @@ pub enum Answer {
     Path(Ask, PathBuf),
     /// How a file of tokens is to be read.
     Tokens(PathBuf, Reading),
+    /// A scene starts, with one's own picture if that is wanted.
+    Scene(Box<Scene>, bool),
     /// What is there may be replaced.
     Replace(Ask, PathBuf),
 }

@@ -202,17 +202,14 @@ pub(super) fn csv(ordered: &Ordered) -> String {
 }
 
 /// "code 417 · 12" for the code under the pointer, or else the picked one.
-pub(super) fn caption(ctx: &ViewCtx<'_>, ordered: &Ordered, book: u16) -> String {
+pub(super) fn caption(ctx: &ViewCtx<'_>, ordered: &Ordered, book: u16) -> Option<String> {
     let code = ctx.hovered.code().or(ctx.document.selection.code).filter(|code| code.book == book);
-    let found = code.and_then(|code| {
+    let (code, count) = code.and_then(|code| {
         let place = *ordered.place_of.get(code.number as usize)?;
         Some((code, *ordered.values.get(place as usize)?))
-    });
-    let Some((code, count)) = found else {
-        return "point at a cell to see its code".to_owned();
-    };
+    })?;
     let off = if ctx.document.switched_off.contains(&code) { " · switched off" } else { "" };
-    format!("code {code} · {}{off}", grouped(count as u64))
+    Some(format!("code {code} · {}{off}", grouped(count as u64)))
 }
 
 /// Rings around the picked code and the one under the pointer.
