@@ -1,30 +1,40 @@
 //! What a view may read and use: the document, the engine, the look, and what is under the pointer.
 
+mod edited;
+mod exports;
+mod offers;
+
 use std::cell::{Cell as Slotted, RefCell};
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::hash::{Hash, Hasher};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use smalti_engine::Problem;
 use smalti_engine::images::Picture;
 use smalti_engine::questions::{
     Appearance, CodeAppearance, CodeUse, Compared, Comparison, Encode, Encoded, ImageRef,
-    LoadImage, ModelFacts, ModelInfo, ModelRef, PastedPicture, Reconstruct, SetSample, Subject,
-    Used,
+    ModelFacts, ModelInfo, ModelRef, PastedPicture, Reconstruct, Sample, Scope, SetSample, Used,
 };
 use smalti_engine::session::{Lane, Question, Reply, RunId, RunView, Session};
 use smalti_engine::tokens::{Cell, Code, Part, Tokens};
 
-use crate::document::{Command, Document, JobCommand, Notice, RunFolder, Secret, Slot, ViewId};
+pub use self::edited::EditedImages;
+pub use self::exports::{Exports, name_of as export_name, subject_name, words_of};
+pub use self::offers::Offers;
+use crate::document::{
+    Command, Document, JobCommand, Notice, RunFolder, Secret, Slot, ViewId, ZoomTo,
+};
 use crate::look::textures::Textures;
 use crate::look::theme::Theme;
-use crate::look::words::{counted, name};
+use crate::look::words::name;
 use crate::runs::{Records, Told};
+use crate::settings::Settings;
 
-/// Images of a set that views count over.
+/// Images of a set that views count over, unless all are wanted.
 pub const SET_IMAGES: u64 = 64;
+/// Most images of a set that can be counted over; of a larger set as many, spread.
+pub const MOST_IMAGES: u64 = 100_000;
 
 /// What is under the pointer, shared by all views: one sets it, all light it up in the next frame.
 #[derive(Debug, Default)]
@@ -128,9 +138,24 @@ pub(crate) struct Preparing {
     pub(crate) is_for_scene: bool,
 }
 
+/// A run that had to make room in its slot for another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LeftRun {
+    /// The run.
+    pub(crate) folder: PathBuf,
+    /// Whether all of its steps were done.
+    pub(crate) is_done: bool,
+}
+
 /// The runs of a sitting.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Live<'a> {
+    /// What left which slot, until it was read.
+    pub(crate) left: &'a [Option<LeftRun>; 4],
+    /// The folders in which runs usually are.
+    pub(crate) places: &'a [PathBuf],
+    /// For runs elsewhere, and those that are not to be listed.
+    pub(crate) settings: &'a Settings,
     /// Those that do not go on yet.
     pub(crate) preparing: &'a [Preparing],
     /// By their folders.
@@ -180,6 +205,13 @@ pub struct ViewCtx<'a> {
     pub(crate) commands: &'a RefCell<Vec<Command>>,
     pub(crate) edited: &'a EditedTokens,
     pub(crate) originals: &'a Originals,
+    pub(crate) offers: &'a Offers,
+    /// Set while the view is drawn that was asked for by its key: what it is mainly worked by takes the keyboard.
+    pub(crate) wants_focus: &'a Slotted<bool>,
+    pub(crate) exports: &'a Exports,
+    pub(crate) edited_images: &'a EditedImages,
+    /// How large pictures are to be looked at, in the one frame after that was asked for.
+    pub(crate) zoom: Option<ZoomTo>,
     pub(crate) live: Live<'a>,
     pub(crate) showing: Showing<'a>,
 }
@@ -227,6 +259,24 @@ impl ViewCtx<'_> {
         format!("…{end}")
     }
 
+    /// Offers something under a name, as a button that is `clicked` or not: true if it is to be done now, be it
+    /// by that button or by the palette.
+    pub fn offer(&self, name: &str, clicked: bool) -> bool {
+        self.offers.offer(name) || clicked
+    }
+
+    /// What the views offered in the last frame.
+    pub fn offered(&self) -> Vec<String> {
+        self.offers.all()
+    }
+
+    /// Gives the keyboard to what a view is mainly worked by, if the view was asked for by its key.
+    pub fn take_focus(&self, response: &egui::Response) {
+        if self.wants_focus.replace(false) {
+            response.request_focus();
+        }
+    }
+
     /// Asks what a visible view needs now. `place` names the spot in the view that shows it: until
     /// a new answer is there, that spot gets its last one.
     pub fn ask<Q: Question>(&self, place: impl Hash, question: &Q) -> Reply<Q::Answer> {
@@ -246,39 +296,35 @@ impl ViewCtx<'_> {
         reply.last_for(|asked: &SetSample| *asked == question)
     }
 
+    /// How often codes occur in the document's set, the same in all views: over the sample, or over all of it
+    /// where that is wanted.
+    pub fn use_in_set(&self, scope: Scope) -> CodeUse {
+        let (model, size) = (self.document.model.clone(), self.document.size);
+        let most = if self.document.looks.whole_set { MOST_IMAGES } else { SET_IMAGES };
+        let sample = SetSample { source: self.document.source.clone(), most };
+        let sample = Sample::Set { model, sample, size };
+        // The rows below the codebook's cells are the same answer.
+        CodeUse { sample, scope, by_image: true }
+    }
+
     /// As [`ViewCtx::ask`], for what can wait: thumbnails, neighbors.
     pub fn ask_soon<Q: Question>(&self, place: impl Hash, question: &Q) -> Reply<Q::Answer> {
         self.session.ask_at(place_number(&place), Lane::Soon, question)
     }
 
-    /// A file name for something that is taken away: the image's name, then what it is.
+    /// A file name for something that is taken away; see [`export_name`].
     pub fn export_name(&self, what: &str) -> String {
-        let subject = subject_name(self.document, self.session);
-        let subject = subject.unwrap_or_else(|| "smalti".to_owned());
-        let stem = Path::new(&subject).file_stem().unwrap_or(OsStr::new("smalti"));
-        format!("{}-{what}", stem.to_string_lossy())
+        exports::name_of((self.document, self.session), what)
     }
 
-    /// What a file that is taken away says of itself: what it shows, of which image, by which tokenizer.
-    /// `by` is the tokenizer, where `what` does not name it: the first one, with what was done by hand.
+    /// What a file that is taken away says of itself; see [`words_of`].
     pub fn words_of(&self, what: &str, by: Option<&ModelRef>) -> Vec<(String, String)> {
-        let document = self.document;
-        let mut about = what.to_owned();
-        if let Some(model) = by {
-            about = format!("{about}; tokenizer {}", model.label());
-        }
-        if by.is_some() && !document.edits.is_empty() {
-            about = format!("{about}; {}", counted(document.edits.len(), "forced cell"));
-        }
-        if by.is_some() && !document.switched_off.is_empty() {
-            about = format!("{about}; without {}", counted(document.switched_off.len(), "code"));
-        }
-        let mut words = vec![
-            ("Software".to_owned(), concat!("Smalti ", env!("CARGO_PKG_VERSION")).to_owned()),
-            ("Description".to_owned(), about),
-        ];
-        words.extend(subject_name(document, self.session).map(|name| ("Source".to_owned(), name)));
-        words
+        exports::words_of((self.document, self.session), what, by)
+    }
+
+    /// The tokenizers whose tokens of an image were forced or locked, at any size.
+    pub(crate) fn edited_by(&self, image: &ImageRef) -> Vec<ModelRef> {
+        self.edited_images.by(self.document, image)
     }
 
     /// The question for the tokens of the document's subject by a tokenizer; none without both.
@@ -358,7 +404,7 @@ impl ViewCtx<'_> {
         reply.last_for(|asked: &CodeUse| asked.scope == question.scope)
     }
 
-    /// Whether the tokens can hold a code that was typed; if not, says so.
+    /// Whether the tokens can hold a code that was typed, and may; if not, says so.
     pub(crate) fn has_code(&self, book: u16, code: u32) -> bool {
         // Given tokens can be of another codebook than the tokenizer's.
         let encoded = self.encoded(Slot::A);
@@ -369,7 +415,12 @@ impl ViewCtx<'_> {
         let of_model = || Some((self.known()?.facts.book(book).size, true));
         let Some((size, is_models)) = own.or_else(of_model).filter(|(size, _)| code >= *size)
         else {
-            return true;
+            let is_off = self.document.switched_off.contains(&Code { book, number: code });
+            if is_off {
+                let hint = "Switch it on first: until then the nearest other code stands for it";
+                self.send(Notice::warning(format!("Code {code} is switched off"), hint));
+            }
+            return !is_off;
         };
         let whose = if is_models { self.document.model.label() } else { "these tokens".into() };
         let hint = format!("The codes of {whose} are 0 to {}", size - 1);
@@ -468,26 +519,11 @@ impl ViewCtx<'_> {
         })
     }
 
-    /// The part of some tokens that is looked at, with its number: the picked one, or else the last,
-    /// which is the finest.
+    /// The part of some tokens that is looked at, with its number; see [`Document::part_number`].
     pub fn part<'t>(&self, tokens: &'t Tokens) -> (usize, &'t Part) {
-        let last = tokens.parts().len() - 1;
-        let number = self.document.selection.part.map_or(last, usize::from).min(last);
+        let number = self.document.part_number(tokens);
         (number, &tokens.parts()[number])
     }
-}
-
-/// What a person calls what is worked on; none while that is not known.
-pub fn subject_name(document: &Document, session: &Session) -> Option<String> {
-    Some(match document.subject.as_ref()? {
-        Subject::Tokens(given) => given.name.to_string(),
-        Subject::Image(ImageRef::File { path, .. }) => name(path),
-        Subject::Image(ImageRef::Pasted(_)) => "pasted image".to_owned(),
-        Subject::Image(image @ ImageRef::InSource { .. }) => {
-            let question = LoadImage { image: image.clone(), paint_side: document.size.side };
-            session.ask(Lane::Soon, &question).ready()?.name.clone()
-        }
-    })
 }
 
 fn place_number(place: &impl Hash) -> u64 {

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 /// Recent files that are kept.
 const RECENT: usize = 12;
+/// Runs elsewhere than in the usual folders that are remembered.
+const RUNS: usize = 100;
 
 /// Which colors the window wears.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -63,6 +65,10 @@ pub struct Settings {
     pub reduced_motion: bool,
     /// The last opened paths, newest first.
     pub recent: Vec<PathBuf>,
+    /// Folders of training runs elsewhere than in the usual folders, the latest first.
+    pub runs: Vec<PathBuf>,
+    /// Folders of training runs that were taken out of the list.
+    pub unlisted: Vec<PathBuf>,
 }
 
 impl Default for Settings {
@@ -73,6 +79,8 @@ impl Default for Settings {
             text_scale: 1.0,
             reduced_motion: false,
             recent: Vec::new(),
+            runs: Vec::new(),
+            unlisted: Vec::new(),
         }
     }
 }
@@ -86,6 +94,26 @@ impl Settings {
         self.recent.retain(|known| known != path);
         self.recent.insert(0, path.to_owned());
         self.recent.truncate(RECENT);
+    }
+
+    /// A run was used: it is listed, also if it lies in none of the `places` where they usually are.
+    pub fn remember_run(&mut self, folder: &Path, places: &[PathBuf]) {
+        self.unlisted.retain(|known| known != folder);
+        let is_usual = folder.parent().is_some_and(|place| places.iter().any(|p| p == place));
+        if !is_usual && self.runs.first().is_none_or(|first| first != folder) {
+            self.runs.retain(|known| known != folder);
+            self.runs.insert(0, folder.to_owned());
+            self.runs.truncate(RUNS);
+        }
+    }
+
+    /// A run is not to be listed any more.
+    pub fn unlist_run(&mut self, folder: &Path) {
+        let known = self.runs.len();
+        self.runs.retain(|known| known != folder);
+        if self.runs.len() == known && !self.unlisted.iter().any(|known| known == folder) {
+            self.unlisted.push(folder.to_owned());
+        }
     }
 
     /// Settings from the text of their file.
@@ -112,9 +140,31 @@ pub fn user_folder() -> Option<PathBuf> {
     directories::ProjectDirs::from("", "", "smalti").map(|dirs| dirs.config_dir().to_owned())
 }
 
+/// The folder of training runs that people find, if the system has one for them.
+pub fn runs_folder() -> Option<PathBuf> {
+    directories::BaseDirs::new().map(|dirs| dirs.home_dir().join("Smalti").join("runs"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn runs_elsewhere_are_remembered_and_those_that_are_taken_out_come_back_when_they_are_used() {
+        let places = [PathBuf::from("/home/me/Smalti/runs")];
+        let mut settings = Settings::default();
+        for run in ["/home/me/Smalti/runs/a-1", "/data/b", "/data/c", "/data/b"] {
+            settings.remember_run(Path::new(run), &places);
+        }
+        assert_eq!(settings.runs, [PathBuf::from("/data/b"), PathBuf::from("/data/c")]);
+        settings.unlist_run(Path::new("/data/b"));
+        settings.unlist_run(Path::new("/home/me/Smalti/runs/a-1"));
+        assert_eq!(settings.runs, [PathBuf::from("/data/c")]);
+        assert_eq!(settings.unlisted, [PathBuf::from("/home/me/Smalti/runs/a-1")]);
+        assert_eq!(Settings::parse(&settings.to_text()), Ok(settings.clone()));
+        settings.remember_run(Path::new("/home/me/Smalti/runs/a-1"), &places);
+        assert!(settings.unlisted.is_empty());
+    }
 
     #[test]
     fn settings_survive_their_file_and_odd_values_are_brought_into_range() {

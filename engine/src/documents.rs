@@ -12,6 +12,9 @@ use crate::{EngineError, Result};
 /// The metadata's key; also how such a file is recognized.
 pub const KEY: &str = "smalti_document";
 
+/// What to do with one that cannot be read.
+const HINT: &str = "It may be cut off or another program's: take a whole copy of it";
+
 /// Something that a document carries along, u8.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blob {
@@ -65,12 +68,19 @@ pub fn to_bytes(json: String, blobs: &[Blob]) -> Result<Vec<u8>> {
     safetensors::serialize(tensors, Some(metadata)).map_err(wrong)
 }
 
+/// Whether a file that begins so is a document, whatever it is called.
+pub fn begins(start: &[u8]) -> bool {
+    // Behind the header's length comes its first entry, which is the metadata.
+    let mark = format!("{{\"__metadata__\":{{\"{KEY}\":");
+    start.get(8..).is_some_and(|header| header.starts_with(mark.as_bytes()))
+}
+
 /// The JSON and what the document carries along; `path` is only for messages.
 ///
 /// # Errors
 /// [`EngineError::BadFile`] with what is wrong.
 pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<(String, Vec<Blob>)> {
-    let bad = |reason: String| EngineError::bad_file(path, reason, "Open another document");
+    let bad = |reason: String| EngineError::bad_file(path, reason, HINT);
     let (_, header) =
         SafeTensors::read_metadata(bytes).map_err(|e| bad(format!("not a document: {e}")))?;
     let json = header

@@ -74,6 +74,9 @@ pub enum EngineError {
     Tensor(#[from] candle_core::Error),
 }
 
+/// What to do where a path leads nowhere.
+const GONE: &str = "Check the spelling of the path";
+
 /// candle's text contains a whole backtrace when `RUST_BACKTRACE` is set.
 fn first_line(error: &candle_core::Error) -> String {
     error.to_string().lines().next().unwrap_or("tensor error").to_owned()
@@ -127,9 +130,14 @@ impl EngineError {
             | Self::Unclear { hint, .. }
             | Self::BadInput { hint, .. } => hint.clone(),
             Self::Io { source, .. } => match source.kind() {
-                std::io::ErrorKind::NotFound => "Check the spelling of the path".to_owned(),
+                std::io::ErrorKind::NotFound => GONE.to_owned(),
                 std::io::ErrorKind::PermissionDenied => "Check the permissions".to_owned(),
                 std::io::ErrorKind::StorageFull => "Free some space on the disk".to_owned(),
+                std::io::ErrorKind::QuotaExceeded => "Your share of the disk is full".to_owned(),
+                std::io::ErrorKind::ReadOnlyFilesystem => {
+                    "Use a disk that can be written to".to_owned()
+                }
+                std::io::ErrorKind::NotADirectory => "A folder of this path is a file".to_owned(),
                 _ => String::new(),
             },
             Self::Panicked { .. } => "Please report this; your work is kept".to_owned(),
@@ -148,6 +156,13 @@ pub struct Problem {
     pub hint: String,
     /// Whether the cause is what the person gave.
     pub bad_input: bool,
+}
+
+impl Problem {
+    /// Whether what it names is not there.
+    pub fn is_gone(&self) -> bool {
+        self.hint == GONE
+    }
 }
 
 impl std::fmt::Display for Problem {

@@ -120,6 +120,12 @@ pub fn send(window: &mut Window, command: impl Into<Command>) {
     settle(window);
 }
 
+/// Opens a recipe and starts its run as it is asked about.
+pub fn train(window: &mut Window, recipe: PathBuf) {
+    send(window, Open::Path(recipe));
+    click_label(window, "Start");
+}
+
 /// Presses a key and waits until what it does is done.
 pub fn press(window: &mut Window, modifiers: Modifiers, key: Key) {
     window.key_press_modifiers(modifiers, key);

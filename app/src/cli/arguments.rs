@@ -21,7 +21,7 @@ pub(super) struct Arguments {
 /// Options of the window.
 #[derive(Debug, Args)]
 pub(super) struct Window {
-    /// Images, folders, checkpoints, tokens or scenes to open in the window
+    /// Documents, images, folders, checkpoints, tokens or scenes to open in the window
     pub(super) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(super) common: Common,
@@ -44,7 +44,7 @@ pub(super) struct Common {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Say what a checkpoint is: container, family, configuration, problems
+    /// Say what a checkpoint is, or what a file of tokens or a document holds
     Inspect(Inspect),
     /// Turn images into tokens
     Encode(Encode),
@@ -52,6 +52,8 @@ pub(super) enum Command {
     Decode(Decode),
     /// Train a tokenizer by a recipe
     Train(Train),
+    /// Paint pictures with a tokenizer's codes
+    Generate(Generate),
     /// Measure tokenizers over images: quality, use of the codebook, rate
     Evaluate(Evaluate),
     /// Draw a scene or a view of the window into a PNG, no display needed
@@ -68,6 +70,7 @@ impl Command {
             Self::Encode(options) => &options.common,
             Self::Decode(options) => &options.common,
             Self::Train(options) => &options.common,
+            Self::Generate(options) => &options.common,
             Self::Evaluate(options) => &options.common,
             Self::Render(options) => &options.common,
             Self::Tour(options) => &options.common,
@@ -78,7 +81,7 @@ impl Command {
 /// Options of `inspect`.
 #[derive(Debug, Args)]
 pub(super) struct Inspect {
-    /// A checkpoint, the name of a shipped model, or a file of tokens
+    /// A checkpoint, the name of a shipped model, a file of tokens, or a document (.smalti)
     pub(super) file: String,
     /// List all tensors, also of a known family
     #[arg(long)]
@@ -95,12 +98,12 @@ pub(super) struct Inspect {
 /// Options of `encode`.
 #[derive(Debug, Args)]
 pub(super) struct Encode {
-    /// Image files
+    /// Image files, or documents (.smalti), whose images have the tokens that were forced in them
     #[arg(required = true, value_name = "IMAGE")]
     pub(super) images: Vec<PathBuf>,
-    /// The tokenizer: a shipped name or a checkpoint
+    /// The tokenizer: a shipped name or a checkpoint; without it a document's own
     #[arg(long, value_name = "M")]
-    pub(super) model: String,
+    pub(super) model: Option<String>,
     /// Pixels of the long side; without it the image keeps its own size
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8192))]
     pub(super) size: Option<u32>,
@@ -114,11 +117,11 @@ pub(super) struct Encode {
 /// Options of `decode`.
 #[derive(Debug, Args)]
 pub(super) struct Decode {
-    /// Tokens: .npy, .npz, .pt or .safetensors, of Smalti or of any other program
+    /// Tokens: .npy, .npz, .pt or .safetensors, of Smalti or of any other program; or a document (.smalti)
     pub(super) tokens: PathBuf,
-    /// The tokenizer that made them: a shipped name or a checkpoint
+    /// The tokenizer that made them: a shipped name or a checkpoint; a document knows its own
     #[arg(long, value_name = "M")]
-    pub(super) model: String,
+    pub(super) model: Option<String>,
     /// The picture to write; of several, each gets its number before the suffix
     #[arg(long, value_name = "PNG")]
     pub(super) out: PathBuf,
@@ -184,6 +187,9 @@ pub(super) struct Train {
     /// Go on where the run in that folder stopped
     #[arg(long)]
     pub(super) resume: bool,
+    /// Go on although the images are others than those that the run was trained on so far
+    #[arg(long)]
+    pub(super) other_data: bool,
     /// Stop after this many steps in all; the schedule stays the recipe's
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) steps: Option<u64>,
@@ -209,6 +215,55 @@ pub(super) struct Train {
     /// Take less memory and more time: compute again in the backward pass what lies inside blocks
     #[arg(long)]
     pub(super) recompute: bool,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// Options of `generate`.
+#[derive(Debug, Args)]
+pub(super) struct Generate {
+    /// The generator: a shipped name or a file
+    #[arg(long, value_name = "G")]
+    pub(super) model: String,
+    /// The class by name or number; without it, any
+    #[arg(long, value_name = "C")]
+    pub(super) class: Option<String>,
+    /// Pictures; each has a seed of its own
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub(super) count: u64,
+    /// Decides every draw, of the first picture
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pub(super) seed: u64,
+    /// Steps of a masked generator
+    #[arg(long, value_name = "N", default_value_t = 12)]
+    pub(super) steps: u32,
+    /// How many tokens each of them keeps: cosine, arccos, linear, square or root
+    #[arg(long, value_name = "NAME", default_value = "cosine")]
+    pub(super) schedule: String,
+    /// Strength of the noise by which a masked generator chooses what it keeps
+    #[arg(long, value_name = "X", default_value_t = 4.5)]
+    pub(super) choice_temperature: f32,
+    /// How strongly the class leads; 1 is no guidance
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    pub(super) guidance: f32,
+    /// Let guidance grow from 1 to its value
+    #[arg(long)]
+    pub(super) ramp: bool,
+    /// Below 1 the likely becomes likelier
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    pub(super) temperature: f32,
+    /// Draw among the likeliest N codes alone; 0: all
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) top_k: u32,
+    /// Draw among the likeliest codes that come to X together; 1: all
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    pub(super) top_p: f32,
+    /// The tokenizer that decodes, of the same tokens; without it the one that the generator was trained on
+    #[arg(long, value_name = "M")]
+    pub(super) tokenizer: Option<String>,
+    /// The folder that pictures go to; made if it is not there
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: PathBuf,
     #[command(flatten)]
     pub(super) common: Common,
 }
@@ -241,7 +296,7 @@ pub(super) struct Evaluate {
 /// Options of `render`.
 #[derive(Debug, Args)]
 pub(super) struct Render {
-    /// A scene of `layouts/`, a scene file, or a view
+    /// A scene of `layouts/`, a scene file, a view, or a document (.smalti) as it was saved
     #[arg(value_name = "SCENE_OR_VIEW")]
     pub(super) what: String,
     /// Files to open in it

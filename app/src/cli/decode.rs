@@ -3,15 +3,20 @@
 use std::path::PathBuf;
 
 use serde::Serialize;
-use smalti_engine::images::png_bytes;
+use smalti_engine::images::{png_bytes, png_with_words};
 use smalti_engine::questions::{Decode, ModelInfo};
 use smalti_engine::token_files;
 
 use super::arguments;
 use super::console::Console;
+use super::documents;
 use super::engine::Engine;
 use super::outputs::Outputs;
 use super::stop::Stop;
+use crate::look::words::counted;
+
+/// What to do without a tokenizer.
+const NAME_IT: &str = "Name the tokenizer that made the tokens: a shipped name or a checkpoint";
 
 #[derive(Debug, Serialize)]
 struct Line {
@@ -20,8 +25,14 @@ struct Line {
 }
 
 pub(super) fn run(options: &arguments::Decode, console: &mut Console<'_, '_>) -> Result<(), Stop> {
+    if documents::is_document(&options.tokens) {
+        return of_document(options, console);
+    }
     let engine = Engine::open(console)?;
-    let model = engine.model(&options.model);
+    let Some(model) = &options.model else {
+        return Err(Stop::bad_input("--model", "it is missing", NAME_IT));
+    };
+    let model = engine.model(model);
     let facts = engine.answer(&ModelInfo { model: model.clone() }, console)?;
     let mut outputs = Outputs::beside(&options.out)?;
     let wanted = options.reading.wanted(facts.fixed_grid());
@@ -56,6 +67,51 @@ pub(super) fn run(options: &arguments::Decode, console: &mut Console<'_, '_>) ->
         let text = format!(
             "{}: {}x{} pixels, {:.2} s",
             out.display(),
+            picture.width(),
+            picture.height(),
+            decoded.seconds
+        );
+        lines.push((Line { out, seconds: decoded.seconds }, text));
+        engine.forget_old_answers();
+    }
+    console.check()?;
+    outputs.commit()?;
+    for (line, text) in &lines {
+        console.result(line, text)?;
+    }
+    Ok(())
+}
+
+/// The images of a document, decoded from their tokens with what was forced in them.
+fn of_document(options: &arguments::Decode, console: &mut Console<'_, '_>) -> Result<(), Stop> {
+    let (path, reading) = (&options.tokens, &options.reading);
+    if reading.grid.is_some() || reading.key.is_some() || reading.codes.is_some() {
+        let hint = "Of the options that say how tokens are read, a document has --index alone";
+        return Err(Stop::bad_input("options", format!("{} is a document", path.display()), hint));
+    }
+    let saved = documents::read(path, console)?;
+    let all = documents::chosen(path, documents::images(&saved.document), reading.index)?;
+    let engine = Engine::open(console)?;
+    let mut outputs = Outputs::beside(&options.out)?;
+    let count = all.len();
+    let mut lines = Vec::new();
+    for (number, document) in all.iter().enumerate() {
+        let name = documents::name(document, &engine, console);
+        console.progress(number as f32 / count as f32, &name);
+        documents::check_model(path, options.model.as_deref(), document, &engine)?;
+        let made = documents::tokens(document, &engine, console);
+        let (tokens, ..) = made.map_err(|stop| documents::with_lost(stop, &saved))?;
+        let model = document.model.clone();
+        let decoded = engine.answer(&Decode { tokens, model }, console)?;
+        let (file, out) = numbered(&options.out, (count > 1).then_some(number));
+        let words = documents::words(document, &name);
+        outputs.add(&file, &png_with_words(&decoded.picture, &words)?)?;
+        let picture = &decoded.picture;
+        let forced = counted(document.edits.len(), "forced cell");
+        let text = format!(
+            "{}: {name} by {}, {forced}, {}x{} pixels, {:.2} s",
+            out.display(),
+            document.model.label(),
             picture.width(),
             picture.height(),
             decoded.seconds

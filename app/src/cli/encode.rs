@@ -8,17 +8,20 @@ use serde::Serialize;
 use smalti_engine::images::{Fit, WorkingSize, png_bytes};
 use smalti_engine::measure::{BookCounts, BookStatistics, bits_per_pixel};
 use smalti_engine::questions::{
-    CodeColors, Encode, Encoded, ImageRef, LoadImage, ModelInfo, ModelRef,
+    CodeColors, Encode, Encoded, ImageRef, LoadImage, ModelInfo, ModelRef, Subject,
 };
-use smalti_engine::token_files;
+use smalti_engine::token_files::{self, Maker, from_arrays::Index};
+use smalti_engine::tokens::Tokens;
 
 use super::arguments;
 use super::books;
 use super::console::Console;
+use super::documents;
 use super::engine::Engine;
 use super::outputs::Outputs;
 use super::skipped::Skipped;
 use super::stop::Stop;
+use crate::document::{Document, Open, Slot};
 use crate::figures::tokens::{tile_for, token_map};
 use crate::look::palette::{Rgb, by_index};
 
@@ -31,6 +34,12 @@ const MAP_SIDE: usize = 1024;
 #[derive(Debug, Serialize)]
 struct Line {
     image: PathBuf,
+    /// Which image of a document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    of_document: Option<String>,
+    /// Tokens that were forced in the document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forced: Option<usize>,
     height: u32,
     width: u32,
     grid: [usize; 2],
@@ -46,31 +55,58 @@ struct Line {
     books: Vec<BookStatistics>,
 }
 
+/// Tokens of an image on their way into files.
+struct Made {
+    path: PathBuf,
+    /// Its name in the document, and how many tokens were forced.
+    of_document: Option<(String, usize)>,
+    tokens: Tokens,
+    encoded: Arc<Encoded>,
+    maker: Maker,
+    model: ModelRef,
+}
+
 pub(super) fn run(options: &arguments::Encode, console: &mut Console<'_, '_>) -> Result<(), Stop> {
+    let is_document = |path: &PathBuf| documents::is_document(path);
+    if options.model.is_none() && !options.images.iter().all(is_document) {
+        let hint = "Name the tokenizer: a shipped name or a checkpoint";
+        return Err(Stop::bad_input("--model", "it is missing", hint));
+    }
     let engine = Engine::open(console)?;
-    let model = engine.model(&options.model);
-    let facts = engine.answer(&ModelInfo { model: model.clone() }, console)?;
-    let maker = facts.maker();
+    let model = options.model.as_ref().map(|model| engine.model(model));
+    if let Some(model) = &model {
+        engine.answer(&ModelInfo { model: model.clone() }, console)?;
+    }
     let mut outputs = Outputs::into_folder(&options.out)?;
-    let (mut colors, mut skipped, mut lines) = (BTreeMap::new(), Skipped::default(), Vec::new());
+    let (mut colors, mut skipped, mut lines) = (Colors::new(), Skipped::default(), Vec::new());
     for (done, path) in options.images.iter().enumerate() {
         console.progress(done as f32 / options.images.len() as f32, &path.display().to_string());
-        let image = ImageRef::file(path);
-        let encoded = size_for(options.size, &image, &engine, console).and_then(|size| {
-            let question = Encode { subject: image.into(), size, model: model.clone() };
-            engine.answer(&question, console)
-        });
-        let Some(encoded) = skipped.or_skip(encoded)? else { continue };
-        learn_colors(&mut colors, &encoded, &model, (&engine, console))?;
-        lines.push(keep(path, &encoded, &colors, &maker, &mut outputs)?);
+        if is_document(path) {
+            let saved = documents::read(path, console)?;
+            let all = documents::images(&saved.document);
+            for document in documents::chosen(path, all, Some(Index::All))? {
+                let made = of_document(path, document, (options.size, &model), (&engine, console));
+                let made = made.map_err(|stop| documents::with_lost(stop, &saved));
+                let Some(made) = skipped.or_skip(made)? else { continue };
+                lines.push(keep(&made, &mut colors, &mut outputs, (&engine, console))?);
+                engine.forget_old_answers();
+            }
+            continue;
+        }
+        let Some(model) = &model else { continue };
+        let made = of_image(path, options.size, model, (&engine, console));
+        let Some(made) = skipped.or_skip(made)? else { continue };
+        lines.push(keep(&made, &mut colors, &mut outputs, (&engine, console))?);
         engine.forget_old_answers();
     }
     console.check()?;
     skipped.report(!lines.is_empty(), ("images", "encoded"), console)?;
     outputs.commit()?;
     for line in &lines {
+        let of = line.of_document.as_ref().map_or(String::new(), |name| format!(": {name}"));
+        let forced = line.forced.map_or(String::new(), |forced| format!(", {forced} forced"));
         let text = format!(
-            "{} -> {}: {}x{} pixels, {} tokens, {} codes used{}, {:.3} bits per pixel, {:.2} s",
+            "{}{of} -> {}: {}x{} pixels, {} tokens{forced}, {} codes used{}, {:.3} bits per pixel, {:.2} s",
             line.image.display(),
             line.tokens_file.display(),
             line.width,
@@ -84,6 +120,56 @@ pub(super) fn run(options: &arguments::Encode, console: &mut Console<'_, '_>) ->
         console.result(line, &text)?;
     }
     Ok(())
+}
+
+fn of_image(
+    path: &Path,
+    size: Option<u32>,
+    model: &ModelRef,
+    (engine, console): (&Engine, &mut Console<'_, '_>),
+) -> Result<Made, Stop> {
+    let image = ImageRef::file(path);
+    let size = size_for(size, &image, engine, console)?;
+    let facts = engine.answer(&ModelInfo { model: model.clone() }, console)?;
+    let question = Encode { subject: image.into(), size, model: model.clone() };
+    let encoded = engine.answer(&question, console)?;
+    let (tokens, model) = (encoded.tokens.clone(), model.clone());
+    let maker = facts.maker();
+    Ok(Made { path: path.to_owned(), of_document: None, tokens, encoded, maker, model })
+}
+
+/// An image of a document, as it is there or by another tokenizer or at another size, where what was forced has no
+/// meaning.
+fn of_document(
+    path: &Path,
+    mut document: Document,
+    (size, model): (Option<u32>, &Option<ModelRef>),
+    (engine, console): (&Engine, &mut Console<'_, '_>),
+) -> Result<Made, Stop> {
+    let forced = document.edits.len();
+    if let Some(model) = model {
+        document = document.after(&Open::Model(Slot::A, model.clone()).into());
+    }
+    if let (Some(side), Some(_)) = (size, document.image()) {
+        let size = WorkingSize { side, ..document.size };
+        document = document.after(&Open::Size(size).into());
+    }
+    let name = documents::name(&document, engine, console);
+    if forced > 0 && document.edits.is_empty() {
+        console.remark(&format!(
+            "{name}: what was forced in the document is left out, as it is of another tokenizer or size"
+        ));
+    }
+    let (tokens, encoded, facts) = documents::tokens(&document, engine, console)?;
+    let (of_document, model) = (Some((name, document.edits.len())), document.model.clone());
+    // Of who made given tokens nothing is known.
+    let maker = match &document.subject {
+        Some(Subject::Tokens(given)) => {
+            Maker { is_size_assumed: given.is_size_assumed, ..Maker::default() }
+        }
+        _ => facts.maker(),
+    };
+    Ok(Made { path: path.to_owned(), of_document, tokens, encoded, maker, model })
 }
 
 /// "12x8", "12x8 in 4 parts" with the last part's size.
@@ -122,31 +208,39 @@ fn size_for(
     Ok(WorkingSize { side, mode: Fit::KeepAspect, multiple_of: 1 })
 }
 
-/// Finds out how the codes look that were not met before.
-fn learn_colors(
-    colors: &mut BTreeMap<u32, Rgb>,
-    encoded: &Encoded,
-    model: &ModelRef,
+/// How the codes look that were met so far, of each tokenizer.
+type Colors = Vec<(ModelRef, BTreeMap<u32, Rgb>)>;
+
+/// Finds out how the codes look that were not met before; gives all of the tokenizer.
+fn learn_colors<'a>(
+    colors: &'a mut Colors,
+    Made { tokens, model, .. }: &Made,
     (engine, console): (&Engine, &mut Console<'_, '_>),
-) -> Result<(), Stop> {
-    let tokens = encoded.tokens.cells().filter_map(|(_, code)| code);
+) -> Result<&'a BTreeMap<u32, Rgb>, Stop> {
+    let at = colors.iter().position(|(known, _)| known == model).unwrap_or(colors.len());
+    if at == colors.len() {
+        colors.push((model.clone(), BTreeMap::new()));
+    }
+    let colors = &mut colors[at].1;
+    let tokens = tokens.cells().filter_map(|(_, code)| code);
     let new: BTreeSet<u32> = tokens.filter(|code| !colors.contains_key(code)).collect();
     let codes: Arc<[u32]> = new.into_iter().collect();
     let question = CodeColors { model: model.clone(), codes: Arc::clone(&codes) };
     let found = engine.long_answer(&question, "decoding its codes", console)?;
     colors.extend(codes.iter().copied().zip(found.iter().copied()));
-    Ok(())
+    Ok(colors)
 }
 
 fn keep(
-    path: &Path,
-    encoded: &Encoded,
-    colors: &BTreeMap<u32, Rgb>,
-    maker: &token_files::Maker,
+    made: &Made,
+    colors: &mut Colors,
     outputs: &mut Outputs,
+    (engine, console): (&Engine, &mut Console<'_, '_>),
 ) -> Result<Line, Stop> {
-    let tokens = &encoded.tokens;
-    let stem = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
+    let colors = learn_colors(colors, made, (engine, console))?;
+    let Made { path, of_document, tokens, encoded, maker, .. } = made;
+    let own = of_document.as_ref().map_or(path.as_path(), |(name, _)| Path::new(name));
+    let stem = own.file_stem().unwrap_or(own.as_os_str()).to_string_lossy();
     let stem = outputs.unique_stem(&stem);
     let several = tokens.parts().len() > 1;
     let images = std::slice::from_ref(tokens);
@@ -167,7 +261,9 @@ fn keep(
     let last = tokens.parts().last().unwrap_or(tokens.first());
     let (width, height) = (encoded.picture.width(), encoded.picture.height());
     Ok(Line {
-        image: path.to_owned(),
+        image: path.clone(),
+        of_document: of_document.as_ref().map(|(name, _)| name.clone()),
+        forced: of_document.as_ref().map(|(_, forced)| *forced),
         height,
         width,
         grid: [last.rows(), last.columns()],

@@ -14,7 +14,9 @@ use smalti_engine::tokenizers::Facts;
 
 use super::arguments;
 use super::console::Console;
+use super::documents;
 use super::engine::Engine;
+use super::inspect_document;
 use super::stop::Stop;
 use crate::look::words::counted;
 
@@ -63,6 +65,10 @@ struct TokenLine {
 }
 
 pub(super) fn run(options: &arguments::Inspect, console: &mut Console<'_, '_>) -> Result<(), Stop> {
+    let path = Path::new(&options.file);
+    if documents::is_document(path) {
+        return inspect_document::run(path, console);
+    }
     let engine = Engine::open(console)?;
     let model = engine.model(&options.file);
     if let ModelRef::File { path, stamp } = &model {

@@ -10,10 +10,13 @@ mod assets;
 mod books;
 mod console;
 mod decode;
+mod documents;
 mod encode;
 mod engine;
 mod evaluate;
+mod generate;
 mod inspect;
+mod inspect_document;
 mod measured;
 mod outputs;
 mod pareto;
@@ -67,6 +70,7 @@ fn dispatch(arguments: &Arguments, around: &mut Surroundings<'_>) -> Result<(), 
         Command::Encode(options) => encode::run(options, &mut console),
         Command::Decode(options) => decode::run(options, &mut console),
         Command::Train(options) => train::run(options, &mut console),
+        Command::Generate(options) => generate::run(options, &mut console),
         Command::Evaluate(options) => evaluate::run(options, &mut console),
         Command::Tour(options) => tour::run(options, &mut console),
         Command::Render(options) => render::run(options, &mut console),

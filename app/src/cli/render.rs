@@ -15,6 +15,7 @@ use smalti_engine::images::{Picture, png_bytes};
 
 use super::arguments;
 use super::console::Console;
+use super::documents;
 use super::outputs::Outputs;
 use super::stop::Stop;
 use crate::files::scenes::{self, Scene};
@@ -39,13 +40,18 @@ pub(super) fn run(options: &arguments::Render, console: &mut Console<'_, '_>) ->
     }
     let theme: ThemeChoice =
         options.theme.parse().map_err(|reason: String| Stop::bad_input("--theme", reason, ""))?;
-    let (scene, scene_text) = scene_of(&options.what)?;
+    let document = Path::new(&options.what);
+    let is_document = document.is_file() && documents::is_document(document);
+    let (scene, scene_text) = if is_document { (None, None) } else { scene_of(&options.what)? };
+    let shown = is_document.then(|| document.to_owned());
     let mut outputs = Outputs::beside(&options.out)?;
     let started = Instant::now();
     let studio = StudioOptions {
         device: console.device,
         threads: console.threads,
-        files: options.open.clone(),
+        files: shown.into_iter().chain(options.open.iter().cloned()).collect(),
+        // The view that was asked for is drawn, not those that the document was saved with.
+        keeps_layout: !is_document,
         scene,
         scene_text,
         theme: Some(theme),
@@ -81,7 +87,7 @@ fn scene_of(what: &str) -> Result<(Option<String>, Option<String>), Stop> {
         return Err(Stop::bad_input(
             "scene or view",
             format!("there is no {what:?}"),
-            format!("Use one of {}, or a scene's .ron file", known.join(", ")),
+            format!("Use one of {}, a scene's .ron file, or a document", known.join(", ")),
         ));
     }
     let bytes = read_file(path, 1 << 20)?;

@@ -69,6 +69,7 @@ pub(super) fn run(options: &arguments::Train, console: &mut Console<'_, '_>) -> 
     let (steps, assets) = (recipe.steps, console.assets());
     let work = TrainRun::new(recipe, folder.to_owned(), assets, out.clone(), resume)
         .turning(turned)
+        .with_other_data(options.other_data)
         .ending_at(options.steps, options.max_seconds.map(Duration::from_secs));
     let run = engine.session().start(work);
     let last = options.steps.map_or(steps, |last| last.min(steps));
@@ -226,7 +227,10 @@ fn follow(
         }
         // Nobody is there to resume it; it tries once more to keep what it has.
         if let Some(problem) = view.problem {
-            again.say(console);
+            // By the same command it would stop again.
+            if !matches!(latest.as_deref(), Some(TrainEvent::OtherData(_))) {
+                again.say(console);
+            }
             return Ok(RunState::Failed(problem));
         }
         if let Some(TrainEvent::Report(report)) = latest.as_deref() {
@@ -279,6 +283,8 @@ fn show(event: &TrainEvent, console: &mut Console<'_, '_>) -> Result<(), Stop> {
         TrainEvent::Started { .. }
         | TrainEvent::Probe { .. }
         | TrainEvent::Waits { .. }
+        | TrainEvent::Saved { .. }
+        | TrainEvent::OtherData(_)
         | TrainEvent::Stepped { .. }
         | TrainEvent::Kept(_)
         | TrainEvent::WentTo { .. }

@@ -13,7 +13,7 @@ use super::arguments::Window;
 use super::around::Surroundings;
 use super::stop::Stop;
 use super::{assets, render};
-use crate::settings::user_folder;
+use crate::settings::{runs_folder, user_folder};
 use crate::studio::{Studio, StudioOptions};
 
 /// What to do where no window can be opened.
@@ -46,6 +46,7 @@ pub(super) fn run(
         device,
         threads: options.common.threads,
         settings_dir: user_folder(),
+        runs_dir: runs_folder(),
         files: options.files.clone(),
         ending: Arc::clone(&around.cancel),
         errors: around.errors.take().map(Rc::new),

@@ -12,7 +12,8 @@ use super::work::{Work, WorkOn};
 
 impl Document {
     /// The document after a command. Commands that are not about the document leave it as it is;
-    /// [`Edit::ReplaceCode`] needs the encoded grid and is resolved before it comes here.
+    /// [`Edit::ReplaceCode`] and [`Edit::SelectAllCells`] need the encoded grid and are resolved before they
+    /// come here.
     #[must_use]
     pub fn after(&self, command: &Command) -> Self {
         let mut next = self.clone();
@@ -34,7 +35,11 @@ impl Document {
             Open::Tokens(given) => {
                 self.work_with(|d| d.subject = Some(Subject::Tokens(given.clone())));
             }
-            Open::Source(source) => self.source = source.clone(),
+            Open::Source(source) => {
+                // To count all of one says nothing of another, which may have millions.
+                self.looks.whole_set &= self.source == *source;
+                self.source = source.clone();
+            }
             Open::Model(Slot::A, model) => {
                 self.opened.note_model(model);
                 if self.model != *model {
@@ -53,6 +58,7 @@ impl Document {
             Open::Size(size) => self.work_with(|d| d.size = *size),
             Open::CloseImage(image) => self.opened.close_image(image),
             Open::CloseModel(model) => self.opened.close_model(model),
+            Open::Moved(moved) => self.take_as_moved(moved),
             // With the disk looked at, these become others.
             Open::Path(_) | Open::TokensAs(..) | Open::ModelAgain(..) | Open::ImageAgain(_) => {}
         }
@@ -89,15 +95,19 @@ impl Document {
         if now == before {
             return;
         }
-        let mut kept: Vec<(WorkOn, Work)> = self.kept.to_vec();
-        if let Some(before) = before
-            && !work.is_empty()
-        {
-            kept.push((before, work));
+        let at = self.kept.iter().position(|(on, _)| Some(on) == now.as_ref());
+        let before = before.filter(|_| !work.is_empty());
+        let found = at.map(|at| self.kept[at].1.clone()).unwrap_or_default();
+        // Looking through images leaves what is kept the same value.
+        if at.is_some() || before.is_some() {
+            let mut kept: Vec<(WorkOn, Work)> = self.kept.to_vec();
+            if let Some(at) = at {
+                kept.remove(at);
+            }
+            kept.extend(before.map(|before| (before, work)));
+            self.kept = kept.into();
         }
-        let at = kept.iter().position(|(on, _)| Some(on) == now.as_ref());
-        let work = at.map(|at| kept.remove(at).1).unwrap_or_default();
-        self.kept = kept.into();
+        let work = found;
         (self.edits, self.locks) = (work.edits, work.locks);
         self.selection.cells = Arc::default();
         self.selection.part = None;
@@ -106,7 +116,17 @@ impl Document {
     fn edit(&mut self, edit: &Edit) {
         match edit {
             Edit::SelectCells(cells) => self.selection.cells = Arc::clone(cells),
-            Edit::SelectCode(code) => self.selection.code = *code,
+            Edit::Deselect => {
+                self.selection.cells = Arc::default();
+                self.selection.select_code(None);
+            }
+            Edit::SelectCode(code) => self.selection.select_code(*code),
+            Edit::SelectCodes(code, codes) => {
+                self.selection.select_code(Some(*code));
+                if codes.len() > 1 {
+                    self.selection.codes = Arc::clone(codes);
+                }
+            }
             Edit::SelectPart(part) => {
                 // Cells of a part that is out of sight would be forced unseen.
                 self.selection.cells = Arc::default();
@@ -141,22 +161,24 @@ impl Document {
                     }
                 }
             }
-            Edit::ClearEdits => {
+            Edit::ReleaseAll => {
                 let locks = Arc::clone(&self.locks);
                 Arc::make_mut(&mut self.edits).retain(|cell, _| locks.contains(cell));
             }
-            Edit::SwitchCode { code, on } => {
+            Edit::SwitchCodes { codes, on } => {
                 let off = Arc::make_mut(&mut self.switched_off);
                 if *on {
-                    off.remove(code);
+                    off.retain(|code| !codes.contains(code));
                 } else {
-                    off.insert(*code);
+                    off.extend(codes.iter().copied());
                 }
             }
+            Edit::SwitchAllOn => self.switched_off = Arc::default(),
             Edit::KeepVariation => self.keep_variation(),
             Edit::UseVariation(number) => self.use_variation(*number),
             Edit::DropVariation(number) => self.drop_variation(*number),
-            Edit::ReplaceCode { .. } | Edit::Undo | Edit::Redo => {}
+            // With the tokens looked at, these become others.
+            Edit::ReplaceCode { .. } | Edit::SelectAllCells | Edit::Undo | Edit::Redo => {}
         }
     }
 
@@ -171,6 +193,7 @@ impl Document {
                 let locked = self.locks.intersection(cells);
                 locked.filter(|cell| self.edits.contains_key(cell)).count()
             }
+            Edit::ReleaseAll => self.locked_edits(),
             _ => 0,
         }
     }
@@ -211,15 +234,17 @@ impl Document {
         // What was done there since, out of sight, becomes a variation of its own rather than being lost.
         let now = self.work_on();
         let is_kept = |v: &super::variations::Variation| {
-            let is_same = v.work == self.work() && v.off == self.switched_off;
-            is_same && Some(&v.on) == now.as_ref()
+            v.is_of(&self.work(), &self.switched_off) && Some(&v.on) == now.as_ref()
         };
         let has_work = !(self.work().is_empty() && self.switched_off.is_empty());
         if now != before && has_work && !self.variations.all().iter().any(is_kept) {
             self.keep_variation();
         }
         (self.edits, self.locks) = (variation.work.edits, variation.work.locks);
-        self.switched_off = variation.off;
+        // Of one that was kept before this was, nobody knows which codes were off: they stay as they are.
+        if let Some(off) = variation.off {
+            self.switched_off = off;
+        }
         self.variations = self.variations.based_on(number);
     }
 
@@ -234,8 +259,10 @@ impl Document {
             Look::ColorBy(by) => looks.color_by = by,
             Look::TokenOpacity(opacity) => looks.token_opacity = opacity.clamp(0.0, 1.0),
             Look::Compare(mode) => looks.compare = mode,
+            Look::Pair(pair) => looks.pair = pair,
             Look::Difference(kind) => looks.difference = kind,
             Look::ShowIds(show) => looks.show_ids = show,
+            Look::WholeSet(whole) => looks.whole_set = whole,
         }
     }
 }

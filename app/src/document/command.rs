@@ -10,9 +10,11 @@ use smalti_engine::questions::{Given, ImageRef, ModelRef, SourceRef};
 use smalti_engine::session::{Control, RunId};
 use smalti_engine::tokens::{Cell, Code};
 
-use super::looks::{ColorBy, CompareMode, DifferenceKind};
+use super::export::{How, PictureFile, TableFile, TokenFormat};
+use super::looks::{ColorBy, CompareMode, DifferenceKind, Pair};
+use super::lost::{AllLost, Lost, Moved};
 use super::notice::Notice;
-use super::run::{RecipeRef, RunFolder};
+use super::run::{Changes, RecipeRef, RunFolder};
 use super::slot::Slot;
 use super::view_id::{PanelId, ViewId};
 use crate::settings::ThemeChoice;
@@ -61,17 +63,25 @@ pub enum Open {
     CloseImage(ImageRef),
     /// Takes a tokenizer that was opened out of the menus.
     CloseModel(ModelRef),
+    /// Goes on with files and folders where they are now.
+    Moved(Arc<[Moved]>),
 }
 
-/// Changes tokens, codes or what is picked.
+/// Changes tokens, codes or what is selected.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Edit {
-    /// Picks cells; the empty set picks none.
+    /// Selects cells; the empty set selects none.
     SelectCells(Arc<BTreeSet<Cell>>),
+    /// Selects all cells of the part that is looked at. Needs the tokens.
+    SelectAllCells,
+    /// Selects nothing: no cells, no codes.
+    Deselect,
     /// Looks at a part: a scale, a level; `None`: at the last one.
     SelectPart(Option<u16>),
-    /// Picks a code.
+    /// Selects a code alone.
     SelectCode(Option<Code>),
+    /// Selects several codes, of which the first is looked at.
+    SelectCodes(Code, Arc<BTreeSet<Code>>),
     /// Pins a code, or takes its pin away.
     PinCode(Code),
     /// Forces a code at cells. Locked cells stay.
@@ -83,7 +93,7 @@ pub enum Edit {
     },
     /// Forces several codes, such as a pasted region. Locked cells stay.
     ForceTokens(Arc<[(Cell, u32)]>),
-    /// Gives cells back to the tokenizer. Locked cells stay.
+    /// Releases forced cells: they have the tokenizer's code again. Locked cells stay.
     ReleaseCells(Arc<BTreeSet<Cell>>),
     /// Locks or unlocks cells.
     LockCells {
@@ -92,8 +102,8 @@ pub enum Edit {
         /// Locked or not.
         locked: bool,
     },
-    /// Gives all cells back to the tokenizer. Locked cells stay.
-    ClearEdits,
+    /// Releases all forced cells. Locked cells stay.
+    ReleaseAll,
     /// Replaces a code by another wherever it stands in the image.
     ReplaceCode {
         /// The code that goes.
@@ -101,13 +111,15 @@ pub enum Edit {
         /// The number of the code of the same book that comes.
         to: u32,
     },
-    /// Switches a code off or on.
-    SwitchCode {
-        /// Which code.
-        code: Code,
-        /// May it be used?
+    /// Switches codes off or on.
+    SwitchCodes {
+        /// Which codes.
+        codes: Arc<BTreeSet<Code>>,
+        /// May they be used?
         on: bool,
     },
+    /// Switches all codes of the tokenizer on.
+    SwitchAllOn,
     /// Keeps the work as it is as a variation.
     KeepVariation,
     /// Goes back to a variation.
@@ -129,10 +141,14 @@ pub enum Look {
     TokenOpacity(f32),
     /// How original and reconstruction are set against each other.
     Compare(CompareMode),
+    /// Which pair is compared; all at once if `None`.
+    Pair(Option<Pair>),
     /// Which difference is shown.
     Difference(DifferenceKind),
     /// Whether codes' numbers are written.
     ShowIds(bool),
+    /// Whether all images of the set are counted.
+    WholeSet(bool),
 }
 
 /// Changes what is where in the window.
@@ -153,12 +169,22 @@ pub enum Layout {
 pub enum JobCommand {
     /// Pauses, resumes, steps or cancels a run.
     Control(RunId, Control),
-    /// Trains what a recipe describes, in a new folder of its own.
-    Train(RecipeRef),
+    /// Asks how what a recipe describes is to be trained, and trains it then.
+    AskTrain(RecipeRef),
+    /// Trains what a recipe describes, but for what is wanted otherwise, in a new folder of its own.
+    Train(RecipeRef, Box<Changes>),
     /// Shows a run that is there in a slot of its own; it does not go on by this.
     See(RunFolder),
     /// Goes on with the run in a slot, from its last checkpoint.
     GoOn(Slot),
+    /// Goes on with a run that may have no slot.
+    Resume(RunFolder),
+    /// Takes a run out of the list of runs; its files stay.
+    Unlist(PathBuf),
+    /// Lists all runs again that were taken out of the list.
+    ListAll,
+    /// It was read which run has left a slot.
+    SeenLeft(Slot),
     /// Turns a knob of a run.
     Turn(RunId, Knob, f64),
     /// Pauses a run and brings it back to the kept checkpoint of a step.
@@ -167,15 +193,17 @@ pub enum JobCommand {
     Branch(Slot, Option<u64>),
 }
 
-/// A picture that becomes a file.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PictureFile {
-    /// A file name without suffix.
-    pub name: String,
-    /// The picture.
-    pub picture: Picture,
-    /// What it is, as keywords and texts that the file keeps.
-    pub words: Vec<(String, String)>,
+/// How large a picture is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ZoomTo {
+    /// All of it is seen.
+    Fit,
+    /// One of its pixels is one of the screen.
+    Pixels,
+    /// Larger by a step.
+    In,
+    /// Smaller by a step.
+    Out,
 }
 
 /// What concerns the program as a whole.
@@ -193,17 +221,16 @@ pub enum AppCommand {
     CopyImage(Picture),
     /// Puts text on the clipboard.
     CopyText(String),
-    /// Saves a picture as PNG; asks where, suggesting its name.
-    ExportPng(Box<PictureFile>),
-    /// Saves numbers as CSV; asks where, suggesting `name`.
-    ExportCsv {
-        /// A file name without suffix.
-        name: String,
-        /// The numbers.
-        text: String,
-    },
-    /// Saves the tokens; asks where.
-    SaveTokens,
+    /// Takes a picture away; asks where to, suggesting its name.
+    ExportPicture(Box<PictureFile>),
+    /// Saves numbers as CSV; asks where, suggesting their name.
+    ExportTable(Box<TableFile>),
+    /// Takes away what is seen and offers itself under a name.
+    Export(String, How),
+    /// Takes the window's own picture away, or that of one of its panels.
+    ExportWindow(Option<PanelId>, How),
+    /// Saves the tokens; asks where. Without a format it is the one that holds them.
+    SaveTokens(Option<TokenFormat>),
     /// Saves the document; asks where the first time.
     Save,
     /// Saves the document; asks where.
@@ -216,6 +243,8 @@ pub enum AppCommand {
     AskFolder,
     /// Asks for a checkpoint to open in a slot.
     AskTokenizer(Slot),
+    /// Asks where something is that is not where it was; the others may be found with it.
+    AskPlace(Lost, AllLost),
     /// Opens what is on the clipboard: a picture or a path.
     Paste,
     /// Opens or closes the command palette.
@@ -228,6 +257,14 @@ pub enum AppCommand {
     Presentation,
     /// Full screen on or off.
     Fullscreen,
+    /// Shows or hides what developers want to know: how long frames and the engine's pieces take.
+    Timings,
+    /// Takes all notices off the screen.
+    Dismiss,
+    /// Does what a view offers under a name, as its own button would.
+    Offered(String),
+    /// Zooms the pictures of all views that are seen.
+    Zoom(ZoomTo),
     /// Forgets the recent files.
     ForgetRecent,
     /// Ends the program, asking first if something is unsaved.
@@ -239,7 +276,7 @@ pub enum AppCommand {
 pub enum Command {
     /// Opens something.
     Open(Open),
-    /// Changes tokens, codes or what is picked.
+    /// Changes tokens, codes or what is selected.
     Edit(Edit),
     /// Changes how things are looked at.
     Look(Look),
@@ -249,6 +286,13 @@ pub enum Command {
     Job(JobCommand),
     /// Concerns the program as a whole.
     App(AppCommand),
+}
+
+impl Edit {
+    /// Switches one code off or on.
+    pub fn switch(code: Code, on: bool) -> Self {
+        Self::SwitchCodes { codes: Arc::new([code].into()), on }
+    }
 }
 
 macro_rules! into_command {

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::slot::Slot;
+
 /// What the colors of tokens stand for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum ColorBy {
@@ -31,7 +33,7 @@ impl ColorBy {
     }
 }
 
-/// How original and reconstruction are set against each other.
+/// How the pictures of a pair are set against each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum CompareMode {
     /// Side by side.
@@ -39,7 +41,7 @@ pub enum CompareMode {
     Side,
     /// One over the other with a slider between.
     Slider,
-    /// The reconstruction, and the original while the pointer is held down on it.
+    /// The right one of a pair, and the left one while the pointer is held down on it.
     Swap,
 }
 
@@ -57,6 +59,32 @@ impl CompareMode {
     }
 }
 
+/// Two pictures that are set against each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Pair {
+    /// Whose reconstruction stands at the left; the original if `None`.
+    pub left: Option<Slot>,
+    /// Whose reconstruction stands at the right.
+    pub right: Slot,
+}
+
+impl Pair {
+    /// All of some tokenizers: each with the original, then each with those behind it.
+    pub fn all_of(slots: &[Slot]) -> Vec<Self> {
+        let with_original = slots.iter().map(|right| Self { left: None, right: *right });
+        let with_each_other = slots.iter().enumerate().flat_map(|(at, left)| {
+            slots.iter().skip(at + 1).map(|right| Self { left: Some(*left), right: *right })
+        });
+        with_original.chain(with_each_other).collect()
+    }
+
+    /// What it is called on the screen.
+    pub fn label(self) -> String {
+        let left = self.left.map_or("original".to_owned(), |slot| slot.letter().to_string());
+        format!("{left}|{}", self.right.letter())
+    }
+}
+
 /// Which difference between original and reconstruction is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum DifferenceKind {
@@ -67,11 +95,13 @@ pub enum DifferenceKind {
     Signed,
     /// 1 - SSIM: where structure is lost.
     Structure,
+    /// None, so that the pictures are larger.
+    Hidden,
 }
 
 impl DifferenceKind {
     /// All, in the order of menus.
-    pub const ALL: [Self; 3] = [Self::Absolute, Self::Signed, Self::Structure];
+    pub const ALL: [Self; 4] = [Self::Absolute, Self::Signed, Self::Structure, Self::Hidden];
 
     /// What it is called on the screen.
     pub fn label(self) -> &'static str {
@@ -79,6 +109,7 @@ impl DifferenceKind {
             Self::Absolute => "absolute",
             Self::Signed => "signed",
             Self::Structure => "structure",
+            Self::Hidden => "no map",
         }
     }
 }
@@ -91,12 +122,16 @@ pub struct Looks {
     pub color_by: ColorBy,
     /// How much the tokens cover the image, 0 to 1.
     pub token_opacity: f32,
-    /// How original and reconstruction are set against each other.
+    /// How the pictures of a pair are set against each other.
     pub compare: CompareMode,
+    /// Which pair is compared; all at once, or the first pair where only two can be shown, if `None`.
+    pub pair: Option<Pair>,
     /// Which difference is shown.
     pub difference: DifferenceKind,
     /// Whether the codes' numbers are written into cells that are large enough.
     pub show_ids: bool,
+    /// Whether figures of the set are counted over all of its images, not over a sample: the same in all views.
+    pub whole_set: bool,
 }
 
 impl Default for Looks {
@@ -105,8 +140,25 @@ impl Default for Looks {
             color_by: ColorBy::default(),
             token_opacity: 0.55,
             compare: CompareMode::default(),
+            pair: None,
             difference: DifferenceKind::default(),
             show_ids: true,
+            whole_set: false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_two_pictures_are_a_pair_and_each_pair_is_there_once() {
+        let labels = |slots: &[Slot]| -> Vec<String> {
+            Pair::all_of(slots).into_iter().map(Pair::label).collect()
+        };
+        assert_eq!(labels(&[Slot::A]), ["original|A"]);
+        let three = ["original|A", "original|B", "original|D", "A|B", "A|D", "B|D"];
+        assert_eq!(labels(&[Slot::A, Slot::B, Slot::D]), three);
     }
 }

@@ -6,9 +6,11 @@
 mod arrangement;
 mod change;
 mod command;
+mod export;
 mod fitting;
 mod history;
 mod looks;
+mod lost;
 mod notice;
 mod older;
 mod opened;
@@ -21,14 +23,16 @@ mod view_id;
 mod work;
 
 pub use arrangement::{Arrangement, MOST_ALIKE, Panel};
-pub use command::{
-    AppCommand, Command, Edit, JobCommand, Layout, Look, Open, PictureFile, Reading,
+pub use command::{AppCommand, Command, Edit, JobCommand, Layout, Look, Open, Reading, ZoomTo};
+pub use export::{
+    Chart, Column, Drawing, How, Offer, PictureFile, Series, Shape, Table, TableFile, TokenFormat,
 };
 pub use history::History;
-pub use looks::{ColorBy, CompareMode, DifferenceKind, Looks};
+pub use looks::{ColorBy, CompareMode, DifferenceKind, Looks, Pair};
+pub use lost::{AllLost, Lost, LostKind, Moved, guesses};
 pub use notice::{Notice, Severity};
 pub use opened::Opened;
-pub use run::{RecipeRef, RunFolder};
+pub use run::{Changes, RecipeRef, RunFolder};
 pub use secret::Secret;
 pub use slot::Slot;
 pub use value::{Document, PROBE, Selection};

@@ -2,6 +2,8 @@
 
 use smalti_engine::Problem;
 
+use super::lost::{AllLost, Lost};
+
 /// How grave a notice is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Severity {
@@ -22,22 +24,37 @@ pub struct Notice {
     pub summary: String,
     /// What to do next; may be empty.
     pub hint: String,
+    /// What it says is not there, and what else is not: it can be pointed at where that is now.
+    pub lost: Option<Box<(Lost, AllLost)>>,
 }
 
 impl Notice {
     /// Something was done.
     pub fn info(summary: impl Into<String>) -> Self {
-        Self { severity: Severity::Info, summary: summary.into(), hint: String::new() }
+        Self { severity: Severity::Info, summary: summary.into(), hint: String::new(), lost: None }
     }
 
     /// Something is not as expected.
     pub fn warning(summary: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, summary: summary.into(), hint: hint.into() }
+        Self { severity: Severity::Warning, summary: summary.into(), hint: hint.into(), lost: None }
     }
 
     /// Something could not be done.
     pub fn error(summary: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, summary: summary.into(), hint: hint.into() }
+        Self { severity: Severity::Error, summary: summary.into(), hint: hint.into(), lost: None }
+    }
+}
+
+impl Notice {
+    /// Something that a document names is not where it was.
+    pub fn of_lost(lost: &Lost, all: &AllLost) -> Self {
+        let summary =
+            format!("The {} is not where it was: {}", lost.kind.word(), lost.path.display());
+        let hint = "What was done by hand is kept; say where it is now, or put it back";
+        Self {
+            lost: Some(Box::new((lost.clone(), AllLost::clone(all)))),
+            ..Self::warning(summary, hint)
+        }
     }
 }
 

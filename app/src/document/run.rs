@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use smalti_engine::training::{DataPart, DataSource, Recipe};
+
+use super::slot::Slot;
 
 /// A training recipe by reference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,4 +24,35 @@ pub struct RunFolder {
     pub folder: PathBuf,
     /// What it trains by.
     pub recipe: RecipeRef,
+}
+
+/// What a person wants otherwise than a recipe says, before its run begins; what is none stays as it is.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Changes {
+    /// The images, in place of all of the recipe's.
+    pub data: Option<DataSource>,
+    /// Steps of the whole run.
+    pub steps: Option<u64>,
+    /// The side of its images in pixels.
+    pub side: Option<u32>,
+    /// Images of a step.
+    pub batch: Option<usize>,
+    /// The run's folder; otherwise a new one among the others.
+    pub folder: Option<PathBuf>,
+    /// The slot in which it is seen; otherwise a free one.
+    pub slot: Option<Slot>,
+}
+
+impl Changes {
+    /// The recipe with what is wanted otherwise.
+    #[must_use]
+    pub fn apply(&self, mut recipe: Recipe) -> Recipe {
+        if let Some(from) = &self.data {
+            recipe.data = vec![DataPart { weight: 1.0, from: from.clone(), class: None }];
+        }
+        recipe.steps = self.steps.unwrap_or(recipe.steps);
+        recipe.crop.side = self.side.unwrap_or(recipe.crop.side);
+        recipe.batch = self.batch.unwrap_or(recipe.batch);
+        recipe
+    }
 }

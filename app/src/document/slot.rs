@@ -1,7 +1,9 @@
 //! Slots: a document has room for four tokenizers, and the window for four runs.
 
+use serde::{Deserialize, Serialize};
+
 /// Which of four.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Slot {
     /// The one that is worked with.
     A,

@@ -95,7 +95,7 @@ fn clearing_and_releasing_leave_locked_cells_alone() {
     let document = Document::default()
         .after(&Edit::ForceCells { cells: cells(&[(0, 0), (0, 1)]), code: 1 }.into())
         .after(&Edit::LockCells { cells: cells(&[(0, 0)]), locked: true }.into());
-    let cleared = document.after(&Edit::ClearEdits.into());
+    let cleared = document.after(&Edit::ReleaseAll.into());
     assert_eq!(cleared.edits.keys().copied().collect::<Vec<_>>(), [Cell::at(0, 0)]);
     let released = document.after(&Edit::ReleaseCells(cells(&[(0, 0), (0, 1)])).into());
     assert_eq!(released.edits, cleared.edits);
@@ -163,7 +163,7 @@ fn a_run_keeps_its_slot_whatever_is_undone() {
 #[test]
 fn codes_that_are_switched_off_belong_to_their_tokenizer_and_to_variations() {
     let model = |name: &str| Open::Model(Slot::A, ModelRef::Shipped(name.into()));
-    let off = Edit::SwitchCode { code: Code::first(3), on: false };
+    let off = Edit::switch(Code::first(3), false);
     let image = ImageRef::InSource { source: SourceRef::Samples, index: 0 };
     let first = Document::default().after(&Open::Image(image).into()).after(&off.clone().into());
     let second = first.after(&model("worlds-vqvae").into());
@@ -172,14 +172,44 @@ fn codes_that_are_switched_off_belong_to_their_tokenizer_and_to_variations() {
     let back = second.after(&model("worlds-fsq").into());
     assert_eq!(back.switched_off, first.switched_off);
     assert!(back.off_elsewhere.is_empty());
-    assert!(
-        !back.after(&Edit::SwitchCode { code: Code::first(3), on: true }.into()).has_off_of(&first)
-    );
+    assert!(!back.after(&Edit::switch(Code::first(3), true).into()).has_off_of(&first));
     // A variation holds them, also without anything forced.
     let kept = first.after(&Edit::KeepVariation.into());
-    let on = kept.after(&Edit::SwitchCode { code: Code::first(3), on: true }.into());
+    let on = kept.after(&Edit::switch(Code::first(3), true).into());
     let elsewhere = on.after(&model("worlds-vqvae").into());
     let used = elsewhere.after(&Edit::UseVariation(0).into());
     assert_eq!(used.model, first.model);
     assert_eq!(used.switched_off, first.switched_off);
+}
+
+#[test]
+fn a_variation_of_which_nobody_knows_what_was_off_leaves_the_codes_as_they_are() {
+    let image = ImageRef::InSource { source: SourceRef::Samples, index: 0 };
+    let force = Edit::ForceCells { cells: cells(&[(0, 0)]), code: 1 };
+    let kept = Document::default()
+        .after(&Open::Image(image).into())
+        .after(&force.into())
+        .after(&Edit::KeepVariation.into());
+    let mut older = kept.variations.all().to_vec();
+    older[0].off = None;
+    let off = Edit::switch(Code::first(3), false).into();
+    let now = Document { variations: Variations::new(older, Some(0)), ..kept.clone() }.after(&off);
+    assert!(now.variations.all()[0].is_of(&now.work(), &now.switched_off));
+    let used = now.after(&Edit::UseVariation(0).into());
+    assert_eq!(*used.switched_off, [Code::first(3)].into());
+    assert!(kept.after(&off).after(&Edit::UseVariation(0).into()).switched_off.is_empty());
+}
+
+#[test]
+fn several_codes_are_switched_off_and_all_on_at_once() {
+    let codes: Arc<BTreeSet<Code>> = Arc::new((2..6).map(Code::first).collect());
+    let document = Document::default()
+        .after(&Edit::SelectCodes(Code::first(2), Arc::clone(&codes)).into())
+        .after(&Edit::SwitchCodes { codes, on: false }.into())
+        .after(&Edit::switch(Code::first(4), true).into());
+    assert_eq!(*document.switched_off, [2, 3, 5].map(Code::first).into());
+    assert!(document.after(&Edit::SwitchAllOn.into()).switched_off.is_empty());
+    let one = document.after(&Edit::SelectCode(Some(Code::first(9))).into());
+    assert_eq!(*one.selection.all_codes(), [Code::first(9)].into(), "one code is alone");
+    assert!(one.after(&Edit::Deselect.into()).selection.all_codes().is_empty());
 }

@@ -1,6 +1,6 @@
 //! The document as a value.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use super::work::{Work, WorkOn};
 /// Pictures of a training's probe.
 pub const PROBE: usize = 4;
 
-/// What is picked, the same in every view.
+/// What is selected, the same in every view.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Selection {
@@ -27,11 +27,29 @@ pub struct Selection {
     /// A code.
     #[serde(deserialize_with = "super::older::code")]
     pub code: Option<Code>,
-    /// Codes that stay in sight while others are picked.
+    /// Several codes that are selected together, [`Self::code`] among them or not; empty where it is alone.
+    pub codes: Arc<BTreeSet<Code>>,
+    /// Codes that stay in sight while others are selected.
     #[serde(deserialize_with = "super::older::codes")]
     pub pinned: Arc<[Code]>,
     /// The part that is looked at: a scale, a level; the last one, which is the finest, if `None`.
     pub part: Option<u16>,
+}
+
+impl Selection {
+    /// One code and no others, or none.
+    pub(super) fn select_code(&mut self, code: Option<Code>) {
+        self.code = code;
+        self.codes = Arc::default();
+    }
+
+    /// All codes that are selected.
+    pub fn all_codes(&self) -> Arc<BTreeSet<Code>> {
+        if self.codes.is_empty() {
+            return Arc::new(self.code.into_iter().collect());
+        }
+        Arc::clone(&self.codes)
+    }
 }
 
 /// Everything a person decided. Cheap to clone.
@@ -66,7 +84,7 @@ pub struct Document {
     pub switched_off: Arc<BTreeSet<Code>>,
     /// Those of other tokenizers: they are switched off again when these are back.
     pub off_elsewhere: Arc<[(ModelRef, Arc<BTreeSet<Code>>)]>,
-    /// What is picked.
+    /// What is selected.
     pub selection: Selection,
     /// How it is looked at.
     pub looks: Looks,
@@ -128,13 +146,6 @@ impl Document {
         images
     }
 
-    /// The tokenizers whose tokens of an image were forced or locked, at any size.
-    pub fn edited_by(&self, image: &ImageRef) -> Vec<&ModelRef> {
-        let here = (self.image() == Some(image) && !self.work().is_empty()).then_some(&self.model);
-        let kept = self.kept.iter().filter(|(on, _)| on.subject.image() == Some(image));
-        here.into_iter().chain(kept.map(|(on, _)| &on.model)).collect()
-    }
-
     /// A document that was read has at hand what it works with, beside what it had.
     #[must_use]
     pub fn with_opened(mut self) -> Self {
@@ -148,6 +159,27 @@ impl Document {
         others.chain([&self.model]).for_each(|model| opened.note_model(model));
         self.opened = opened;
         self
+    }
+
+    /// What was done by hand with a tokenizer that is kept: how many images and sets of tokens have forced or
+    /// locked cells by it, and how many of its codes are switched off.
+    pub fn kept_of(&self, model: &ModelRef) -> (usize, usize) {
+        let mut subjects: Vec<Subject> = Vec::new();
+        for on in self.all_work().into_iter().filter_map(|(on, _)| on) {
+            if on.model == *model && !subjects.contains(&on.subject) {
+                subjects.push(on.subject);
+            }
+        }
+        let off = self.off_elsewhere.iter().find(|(of, _)| of == model).map(|(_, off)| off.len());
+        let here = if self.model == *model { self.switched_off.len() } else { 0 };
+        (subjects.len(), off.unwrap_or(here))
+    }
+
+    /// The number of the part of some tokens that is looked at: the selected one, or else the last, which is
+    /// the finest.
+    pub fn part_number(&self, tokens: &Tokens) -> usize {
+        let last = tokens.parts().len() - 1;
+        self.selection.part.map_or(last, usize::from).min(last)
     }
 
     /// What the edits and locks belong to; nothing without a subject.
@@ -172,8 +204,16 @@ impl Document {
 
     /// Whether the work on all subjects is the same as in another document, whichever is looked at.
     pub fn has_work_of(&self, other: &Self) -> bool {
-        let (own, others) = (self.all_work(), other.all_work());
-        own.len() == others.len() && own.iter().all(|work| others.contains(work))
+        let is_same = |a: &Arc<[(WorkOn, Work)]>, b| Arc::ptr_eq(a, b);
+        if is_same(&self.kept, &other.kept)
+            && self.variations == other.variations
+            && (self.work_on(), self.work()) == (other.work_on(), other.work())
+        {
+            return true;
+        }
+        // By their hashes: there may be thousands.
+        let all = |document: &Self| document.all_work().into_iter().collect::<HashSet<_>>();
+        all(self) == all(other)
     }
 
     /// Whether the same codes of all tokenizers are switched off as in another document.
@@ -210,12 +250,12 @@ impl Document {
         (!off.is_empty()).then_some(WithoutCodes { tokens, model, off })
     }
 
-    /// How many forced tokens stand in locked cells: those that clearing leaves alone.
+    /// How many forced tokens stand in locked cells: those that are not released.
     pub fn locked_edits(&self) -> usize {
         self.locks.iter().filter(|cell| self.edits.contains_key(cell)).count()
     }
 
-    /// Whether two documents differ in more than what is picked: the measure for undo and for
+    /// Whether two documents differ in more than what is selected: the measure for undo and for
     /// unsaved changes.
     pub fn differs_beyond_selection(&self, other: &Self) -> bool {
         let (mut a, mut b) = (self.clone(), other.clone());

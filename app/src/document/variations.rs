@@ -19,8 +19,16 @@ pub struct Variation {
     pub on: WorkOn,
     /// What was done.
     pub work: Work,
-    /// The tokenizer's codes that were switched off.
-    pub off: Arc<BTreeSet<Code>>,
+    /// The tokenizer's codes that were switched off; `None` where that is not known, in documents of before
+    /// it was kept.
+    pub off: Option<Arc<BTreeSet<Code>>>,
+}
+
+impl Variation {
+    /// Whether it is this work without these codes, as far as it is known.
+    pub fn is_of(&self, work: &Work, off: &Arc<BTreeSet<Code>>) -> bool {
+        self.work == *work && self.off.as_ref().is_none_or(|known| known == off)
+    }
 }
 
 /// All variations of a document, each after its parent, and the one that is worked on from.
@@ -56,6 +64,16 @@ impl Variations {
         Self { from: Some(number), ..self.clone() }
     }
 
+    /// The same with what their work belongs to as it is called now.
+    #[must_use]
+    pub(super) fn with(&self, change: impl Fn(&mut WorkOn)) -> Self {
+        let mut all = self.all.to_vec();
+        for variation in &mut all {
+            change(&mut variation.on);
+        }
+        Self { all: all.into(), from: self.from }
+    }
+
     /// All in the order of a tree, children below their parent, with how deep they stand.
     pub fn tree(&self) -> Vec<(usize, usize)> {
         let mut ordered = Vec::with_capacity(self.all.len());
@@ -83,7 +101,7 @@ impl Variations {
             .find(|name| is_free(name));
         let name = name.unwrap_or_default().into();
         let mut all = self.all.to_vec();
-        all.push(Variation { name, parent, on, work, off });
+        all.push(Variation { name, parent, on, work, off: Some(off) });
         Self { from: Some(all.len() - 1), all: all.into() }
     }
 

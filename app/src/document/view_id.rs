@@ -23,11 +23,13 @@ pub enum ViewId {
     Jobs,
     /// Runs that train, side by side.
     Training,
+    /// All runs, also those of before.
+    Runs,
 }
 
 impl ViewId {
     /// All views, in the order of menus and number keys.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Compare,
         Self::Tokens,
         Self::Codebook,
@@ -37,6 +39,7 @@ impl ViewId {
         Self::Jobs,
         Self::Checkpoint,
         Self::Training,
+        Self::Runs,
     ];
 }
 

@@ -8,7 +8,7 @@ use smalti_engine::questions::{ModelRef, Subject};
 use smalti_engine::tokens::Cell;
 
 /// What a person did to the tokens of a subject by a tokenizer.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Work {
     /// Tokens that were forced by hand, over what the tokenizer says.
     pub edits: Arc<BTreeMap<Cell, u32>>,
@@ -24,7 +24,7 @@ impl Work {
 }
 
 /// What work belongs to: the same cells of another image, size or tokenizer mean something else.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct WorkOn {
     /// The image or the tokens.
     pub subject: Subject,

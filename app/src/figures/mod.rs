@@ -1,10 +1,12 @@
-//! Figures without a window: token maps, difference maps, usage heatmaps, and the page of the tour.
+//! Figures without a window: token maps, difference maps, usage heatmaps, charts, and the page of the tour.
 //!
 //! All of them are [`smalti_engine::images::Picture`]s in the colors of the window.
 
 pub mod canvas;
+pub mod chart;
 pub mod difference;
 pub mod pareto;
+pub mod plotting;
 pub mod rate;
 pub mod story;
 pub mod tokens;

@@ -1,29 +1,13 @@
 //! Rate against quality: a figure for a paper or a slide, as PNG and SVG.
 
-use std::sync::Once;
-
 use plotters::coord::Shift;
 use plotters::prelude::*;
-use plotters::style::register_font;
-use smalti_engine::{EngineError, Result};
+use smalti_engine::Result;
 
-use crate::look::fonts::{INTER_REGULAR, INTER_SEMIBOLD};
+use super::plotting::{FAINT, GRID, HUES, INK, cannot, with_fonts};
 
 /// Width and height of the figure in pixels, and in points of the SVG.
 pub const SIZE: (u32, u32) = (1400, 700);
-
-/// Black on white, since it goes on paper; hues that color-blind eyes tell apart (Okabe and Ito, 2008).
-const HUES: [RGBColor; 7] = [
-    RGBColor(0, 114, 178),
-    RGBColor(213, 94, 0),
-    RGBColor(0, 158, 115),
-    RGBColor(204, 121, 167),
-    RGBColor(230, 159, 0),
-    RGBColor(86, 180, 233),
-    RGBColor(90, 90, 90),
-];
-const INK: RGBColor = RGBColor(32, 36, 44);
-const FAINT: RGBColor = RGBColor(140, 146, 156);
 
 /// What was measured of one tokenizer, or of a format at one quality.
 #[derive(Debug, Clone, PartialEq)]
@@ -120,7 +104,7 @@ impl Pareto {
             .configure_mesh()
             .disable_x_mesh()
             .axis_style(FAINT)
-            .bold_line_style(RGBColor(228, 230, 234))
+            .bold_line_style(GRID)
             .light_line_style(WHITE)
             .label_style(small.clone().color(&INK))
             .x_desc("bits per pixel (log2 K for each token)")
@@ -229,24 +213,6 @@ fn rates((low, high): (f64, f64)) -> Vec<f64> {
 
 fn short(x: f64) -> String {
     if x >= 1.0 { format!("{x:.0}") } else { format!("{x:.3}").trim_end_matches('0').to_owned() }
-}
-
-fn cannot<E: std::fmt::Display>(error: E) -> EngineError {
-    EngineError::bad_input("figure", error, "")
-}
-
-/// Plots are written in the window's own letters: none of the machine's are asked for.
-fn with_fonts() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        for (style, bytes) in
-            [(FontStyle::Normal, INTER_REGULAR), (FontStyle::Bold, INTER_SEMIBOLD)]
-        {
-            if register_font("sans-serif", style, bytes).is_err() {
-                tracing::warn!("a font of the figures cannot be read");
-            }
-        }
-    });
 }
 
 #[cfg(test)]

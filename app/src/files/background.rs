@@ -14,6 +14,8 @@ use smalti_engine::session::guard;
 use smalti_engine::{EngineError, Result};
 
 use super::outcome::{Ask, Outcome, notice};
+use crate::document::{Lost, LostKind};
+use crate::look::words::name;
 
 /// A dialog that ends sooner was never shown: no portal answers, or no program for it is there.
 const TOO_QUICK_FOR_A_PERSON: Duration = Duration::from_millis(400);
@@ -161,6 +163,19 @@ impl Background {
         }
     }
 
+    /// Says what comes of something that another part of the program does, when that is there.
+    pub fn teller(&self) -> impl FnOnce(Outcome) + Send + use<> {
+        let (results, waker, open) =
+            (self.sender.clone(), Arc::clone(&self.waker), Arc::clone(&self.open));
+        move |outcome| {
+            open.fetch_add(1, Ordering::Relaxed);
+            // Without a receiver the window is gone.
+            if results.send(outcome).is_ok() {
+                waker();
+            }
+        }
+    }
+
     /// As [`Background::run`]; an error becomes a notice.
     pub fn attempt(&self, work: impl FnOnce() -> Result<Outcome> + Send + 'static) {
         self.run(move || Some(work().unwrap_or_else(|error| notice(error.problem().into()))));
@@ -179,10 +194,17 @@ impl Background {
         let waker = Arc::clone(&self.waker);
         let spawned = std::thread::Builder::new().name("dialog".to_owned()).spawn(move || {
             let started = Instant::now();
-            let dialog = rfd::AsyncFileDialog::new();
+            let dialog = filtered(rfd::AsyncFileDialog::new(), &ask);
             let handle = match &ask {
-                Ask::File | Ask::Tokenizer(_) => pollster::block_on(dialog.pick_file()),
-                Ask::Folder => pollster::block_on(dialog.pick_folder()),
+                Ask::Folder | Ask::TrainingFolder | Ask::RunFolder => {
+                    pollster::block_on(dialog.pick_folder())
+                }
+                Ask::Place(lost, _) if is_of_folder(lost) => {
+                    pollster::block_on(dialog.pick_folder())
+                }
+                Ask::File | Ask::Tokenizer(_) | Ask::TrainingFile | Ask::Place(..) => {
+                    pollster::block_on(dialog.pick_file())
+                }
                 Ask::Save { name, .. } => {
                     pollster::block_on(dialog.set_file_name(name).save_file())
                 }
@@ -226,6 +248,63 @@ impl Background {
     /// What was chosen in dialogs since the last time.
     pub fn chosen(&self) -> Vec<(Ask, PathBuf)> {
         self.chosen.try_iter().collect()
+    }
+}
+
+/// Kinds of files to choose from, what is opened most first; everything else can be opened, too, since it is told
+/// by its contents.
+const KINDS: [(&str, &[&str]); 6] = [
+    ("Smalti documents", &["smalti"]),
+    (
+        "Images",
+        &["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "qoi", "tga", "ppm", "pgm"],
+    ),
+    ("Sets of images", &["tar", "tgz", "gz", "npy", "npz", "bin", "idx", "ubyte"]),
+    ("Tokenizers", &["safetensors", "ckpt", "pt", "pth", "pkl", "jit", "bin", "json"]),
+    ("Tokens", &["npy", "npz", "safetensors", "pt"]),
+    ("Scenes and recipes", &["ron"]),
+];
+
+/// Whether what is looked for is a folder, as far as its name tells.
+fn is_of_folder(lost: &Lost) -> bool {
+    lost.kind == LostKind::Run || lost.path.extension().is_none()
+}
+
+/// A dialog that shows what can be chosen for an answer.
+fn filtered(dialog: rfd::AsyncFileDialog, ask: &Ask) -> rfd::AsyncFileDialog {
+    let all = |dialog: rfd::AsyncFileDialog| dialog.add_filter("All files", &["*"]);
+    let only = |dialog: rfd::AsyncFileDialog, name: &str| {
+        let kind = KINDS.iter().find(|(known, _)| *known == name);
+        kind.map_or(dialog.clone(), |(name, endings)| dialog.add_filter(*name, endings))
+    };
+    match ask {
+        Ask::File => {
+            let mut known: Vec<&str> =
+                KINDS.iter().flat_map(|(_, endings)| *endings).copied().collect();
+            known.sort_unstable();
+            known.dedup();
+            let dialog = dialog.add_filter("All that Smalti opens", &known);
+            let each = |dialog: rfd::AsyncFileDialog, (name, endings): &(&str, &[&str])| {
+                dialog.add_filter(*name, endings)
+            };
+            all(KINDS.iter().fold(dialog, each))
+        }
+        Ask::Tokenizer(_) => all(only(dialog, "Tokenizers")),
+        Ask::Place(lost, _) => {
+            let dialog = dialog.set_title(format!("Where is {}?", name(&lost.path)));
+            match lost.kind {
+                LostKind::Run | LostKind::Set => dialog,
+                LostKind::Image => all(only(dialog, "Images")),
+                LostKind::Tokenizer => all(only(dialog, "Tokenizers")),
+            }
+        }
+        Ask::Save { what, .. } => {
+            let endings = what.endings();
+            let kind = endings.iter().map(|ending| format!(".{ending}")).collect::<Vec<_>>();
+            dialog.add_filter(kind.join(" or "), endings)
+        }
+        Ask::TrainingFile => all(dialog),
+        Ask::Folder | Ask::TrainingFolder | Ask::RunFolder => dialog,
     }
 }
 

@@ -24,6 +24,11 @@ pub fn is_same(one: &Path, other: &Path) -> bool {
         || one.canonicalize().ok().zip(other.canonicalize().ok()).is_some_and(|(a, b)| a == b)
 }
 
+/// Whether nothing is there, not even something that cannot be looked at.
+pub fn is_gone(path: &Path) -> bool {
+    path.metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+}
+
 /// Whether a folder is there.
 pub fn is_folder(path: &Path) -> bool {
     path.is_dir()
@@ -51,6 +56,43 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
 /// What the system says, or that the file is larger.
 pub fn read_whole(path: &Path, limit: u64) -> Result<Vec<u8>> {
     smalti_engine::images::file::read_file(path, limit)
+}
+
+/// An entry of a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name.
+    pub name: String,
+    /// Whether it is a folder, or leads to one.
+    pub is_folder: bool,
+}
+
+/// What is in a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// Which one, as it was asked for.
+    pub folder: PathBuf,
+    /// Folders first, each kind by name.
+    pub entries: Vec<Listed>,
+    /// Why it cannot be read.
+    pub problem: Option<String>,
+}
+
+/// What is in a folder, to be gone on with while its path is typed. Of very many entries some.
+pub fn list(folder: &Path) -> Listing {
+    const MOST: usize = 20_000;
+    let of = |entry: std::io::Result<std::fs::DirEntry>| {
+        let entry = entry.ok()?;
+        // What is not text cannot be typed.
+        let name = entry.file_name().into_string().ok()?;
+        Some(Listed { name, is_folder: entry.path().is_dir() })
+    };
+    let (mut entries, problem) = match std::fs::read_dir(folder) {
+        Ok(all) => (all.take(MOST).filter_map(of).collect::<Vec<_>>(), None),
+        Err(error) => (Vec::new(), Some(format!("{}: {error}", folder.display()))),
+    };
+    entries.sort_by_cached_key(|entry| (!entry.is_folder, entry.name.to_lowercase()));
+    Listing { folder: folder.to_owned(), entries, problem }
 }
 
 /// Moves what an unexpected end left to a name of its own beside it, so that nothing writes over

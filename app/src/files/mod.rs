@@ -8,4 +8,6 @@ pub mod outcome;
 pub mod recipes;
 pub mod saved;
 pub mod scenes;
+pub mod table;
+pub mod training_form;
 pub mod uri;

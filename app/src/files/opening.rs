@@ -161,7 +161,7 @@ impl Opening {
                 return Ok(vec![Outcome::Document(Some(file), Box::new(saved))]);
             }
             Identified::Recipe(path) => {
-                vec![JobCommand::Train(RecipeRef::File(Arc::clone(path))).into()]
+                vec![JobCommand::AskTrain(RecipeRef::File(Arc::clone(path))).into()]
             }
         };
         Ok(commands.into_iter().map(Outcome::Command).collect())

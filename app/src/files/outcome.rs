@@ -8,11 +8,14 @@ use smalti_engine::Problem;
 use smalti_engine::questions::{Given, Subject};
 use smalti_engine::tokens::{Cell, Code};
 
+use super::disk::Listing;
 use super::recipes::Training;
 use super::saved::{DocumentFile, Saved};
 use super::scenes::Scene;
+use super::training_form::Form;
 use crate::document::{
-    AppCommand, Command, Document, JobCommand, Notice, PictureFile, Slot, WorkOn,
+    AllLost, AppCommand, Command, Document, How, JobCommand, Lost, Notice, PanelId, PictureFile,
+    Slot, TableFile, WorkOn,
 };
 
 /// What came of work in the background.
@@ -24,6 +27,10 @@ pub enum Outcome {
     Opened(Opened),
     /// A file of tokens can be read in several ways, and nothing says in which.
     Unclear(Box<Unclear>),
+    /// A folder was listed whose path is being typed.
+    Listed(Listing),
+    /// The window's pixels, of which a panel or all is taken away.
+    Screen(Option<PanelId>, How, Arc<egui::ColorImage>),
     /// A scene was read.
     Scene(Box<Scene>),
     /// A document was read; from its file, or from the autosave.
@@ -35,6 +42,8 @@ pub enum Outcome {
     /// A recipe was read and its run has a folder, or why that cannot be; which one was asked for, by its
     /// number.
     Recipe(u64, Result<Box<Training>, Problem>),
+    /// What is asked before a training begins was read, or why that cannot be; as with [`Outcome::Recipe`].
+    Form(u64, Result<Box<Form>, Problem>),
     /// No dialog could be shown: the path has to be typed.
     NoDialog(Ask),
     /// A dialog was closed without a choice.
@@ -135,6 +144,14 @@ pub enum Ask {
     Folder,
     /// A checkpoint for a slot.
     Tokenizer(Slot),
+    /// Where something is by now, and what else is looked for.
+    Place(Lost, AllLost),
+    /// A file of images to train on.
+    TrainingFile,
+    /// A folder of images to train on.
+    TrainingFolder,
+    /// The folder of a run that is about to begin.
+    RunFolder,
     /// Where to save; suggests a name.
     Save {
         /// What is saved.
@@ -151,21 +168,16 @@ pub enum Save {
     Document(usize, Box<Saved>),
     /// The tokens of a document, `.npy` or `.safetensors`.
     Tokens(Box<Document>),
-    /// A picture as PNG, with what it is.
+    /// A picture as PNG or SVG, with what it is.
     Picture(Box<PictureFile>),
     /// Numbers as CSV.
-    Csv(String),
+    Table(Box<TableFile>),
 }
 
 impl Save {
     /// Where it goes if this was chosen: with an ending that says what it is, where that had none of those.
     pub fn at(&self, chosen: &Path) -> PathBuf {
-        let endings: &[&str] = match self {
-            Self::Document(..) => &["smalti"],
-            Self::Tokens(_) => &["safetensors", "npy"],
-            Self::Picture(_) => &["png"],
-            Self::Csv(_) => &["csv"],
-        };
+        let endings = self.endings();
         let is_one = |ending: &&str| {
             chosen.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending))
         };
@@ -176,6 +188,17 @@ impl Save {
         name.push(".");
         name.push(endings[0]);
         name.into()
+    }
+
+    /// The endings of its files, the usual one first.
+    pub(super) fn endings(&self) -> &'static [&'static str] {
+        match self {
+            Self::Document(..) => &["smalti"],
+            Self::Tokens(_) => &["safetensors", "npy"],
+            Self::Picture(file) if file.how == How::Svg => &["svg"],
+            Self::Picture(_) => &["png"],
+            Self::Table(_) => &["csv"],
+        }
     }
 }
 
@@ -200,7 +223,8 @@ impl Opened {
                 outcome,
                 Outcome::Document(..)
                     | Outcome::Command(
-                        Command::Open(_) | Command::Job(JobCommand::Train(_) | JobCommand::See(_))
+                        Command::Open(_)
+                            | Command::Job(JobCommand::AskTrain(_) | JobCommand::See(_))
                     )
             )
         };

@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use smalti_engine::checkpoints::split_part;
+use smalti_engine::data::braces::has_braces;
 use smalti_engine::documents;
 use smalti_engine::images::WorkingSize;
 use smalti_engine::questions::{ImageRef, ModelRef, SourceRef, Stamp, Subject};
@@ -18,9 +20,10 @@ use smalti_engine::{EngineError, Result};
 
 pub use self::subjects::Carried;
 use self::subjects::{Keeping, Kept, Reading, restamped, restamped_source};
-use super::disk::{model_now, read_whole};
+use super::disk::{is_gone, model_now, read_whole};
 use crate::document::{
-    Document, Looks, Opened, Panel, RunFolder, Selection, Variation, Variations, Work, WorkOn,
+    AllLost, Document, Looks, Lost, LostKind, Opened, Panel, RunFolder, Selection, Variation,
+    Variations, Work, WorkOn,
 };
 
 /// The version that is written. 1: one image, tokenizers A and B, codes as bare numbers. 2: each subject is
@@ -38,6 +41,8 @@ pub struct Saved {
     pub layout: Option<Panel>,
     /// What a person should know of the files that it names.
     pub warnings: Vec<String>,
+    /// Files and folders that it names and that are not there.
+    pub lost: AllLost,
     /// In an autosave the document's own file.
     pub home: Option<DocumentFile>,
 }
@@ -45,7 +50,7 @@ pub struct Saved {
 impl Saved {
     /// A document and what is where.
     pub fn new(document: Document, layout: Option<Panel>) -> Self {
-        Self { document, layout, warnings: Vec::new(), home: None }
+        Self { document, layout, warnings: Vec::new(), lost: AllLost::default(), home: None }
     }
 }
 
@@ -143,8 +148,9 @@ struct KeptVariation {
     name: String,
     parent: Option<usize>,
     kept: KeptWork,
-    #[serde(default)]
-    off: Vec<Code>,
+    /// Missing in documents of before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    off: Option<Vec<Code>>,
 }
 
 impl From<&Work> for WorkText {
@@ -199,7 +205,7 @@ pub fn write(saved: &Saved, carried: &Carried<'_>) -> Result<Written> {
         name: v.name.to_string(),
         parent: v.parent,
         kept: work_text(&v.on, &v.work),
-        off: v.off.iter().copied().collect(),
+        off: v.off.as_ref().map(|off| off.iter().copied().collect()),
     };
     let variations = document.variations.all().iter().map(variation).collect();
     let text = Text {
@@ -304,23 +310,25 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Saved> {
     for KeptWork { on, size, model, work } in text.kept {
         // A picture that was overwritten since stays another subject than what is there now.
         let Some(subject) = subjects.read(on).map_err(bad)? else { continue };
-        let mut on = WorkOn::new(subject, size, restamped_model(model.clone()));
-        if Some(&on) == now.as_ref() || kept.iter().any(|(other, _)| *other == on) {
-            // So does the network before it was trained on.
-            on.model = model;
-        }
-        if Some(&on) != now.as_ref() && kept.iter().all(|(other, _)| *other != on) {
-            kept.push((on, work.into()));
-        }
+        kept.push((WorkOn::new(subject, size, model), work.into()));
     }
+    let kept = each_in_its_place(kept, now.as_ref(), |on| {
+        let model = restamped_model(on.model.clone());
+        WorkOn { model, ..on.clone() }
+    });
+    let off_elsewhere = text.off_elsewhere.into_iter();
+    let off_elsewhere: Vec<_> =
+        off_elsewhere.map(|(of, off)| (of, Arc::new(off.into_iter().collect()))).collect();
+    let off_elsewhere =
+        each_in_its_place(off_elsewhere, Some(&model), |of| restamped_model(of.clone()));
     let mut variations = Vec::new();
     for KeptVariation { name, parent, kept, off } in text.variations {
         // One without its subject keeps its number, to which others refer.
         let subject = subjects.read(kept.on).map_err(bad)?.or_else(|| subject.clone());
         let Some(subject) = subject else { continue };
         let on = WorkOn::new(subject, kept.size, restamped_model(kept.model));
-        let (name, work, off) =
-            (name.into(), kept.work.into(), Arc::new(off.into_iter().collect()));
+        let off = off.map(|off| Arc::new(off.into_iter().collect()));
+        let (name, work) = (name.into(), kept.work.into());
         variations.push(Variation { name, parent, on, work, off });
     }
     let document = Document {
@@ -340,16 +348,24 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Saved> {
         },
         runs: text.runs,
         switched_off: Arc::new(text.switched_off.into_iter().collect()),
-        off_elsewhere: text
-            .off_elsewhere
-            .into_iter()
-            .map(|(model, off)| (restamped_model(model), Arc::new(off.into_iter().collect())))
-            .collect(),
+        off_elsewhere: off_elsewhere.into(),
         selection: text.selection,
         looks: text.looks,
     }
     .with_opened();
-    Ok(Saved { document, layout: Panel::known(&text.layout), warnings, home: text.home })
+    let lost = lost_of(&document);
+    Ok(Saved { document, layout: Panel::known(&text.layout), warnings, lost, home: text.home })
+}
+
+/// What a document names and what is not there.
+pub fn lost_of(document: &Document) -> AllLost {
+    let is_lost = |lost: &Lost| match lost.kind {
+        // A pattern of shards is no path; whether they are there is seen when they are opened.
+        LostKind::Set if has_braces(&lost.path) => false,
+        LostKind::Tokenizer => is_gone(&split_part(&lost.path).0),
+        LostKind::Image | LostKind::Set | LostKind::Run => is_gone(&lost.path),
+    };
+    document.named_paths().into_iter().filter(is_lost).collect()
 }
 
 /// The text as this version writes it, step by step from the version that it has.
@@ -388,6 +404,26 @@ fn upgrade_1(text: &mut Value) {
     text["switched_off"] =
         off.iter().map(|number| json!({ "book": 0, "number": number })).collect();
     text["version"] = json!(2);
+}
+
+/// What belongs to tokenizers, with the versions that their files have now. Where a file was written over, what
+/// was done by the network before stays with that one if the new one has something of its own (`taken` does).
+fn each_in_its_place<K: PartialEq + Clone, V>(
+    entries: Vec<(K, V)>,
+    taken: Option<&K>,
+    now: impl Fn(&K) -> K,
+) -> Vec<(K, V)> {
+    let wanted: Vec<K> = entries.iter().map(|(key, _)| now(key)).collect();
+    let mut places: Vec<Option<K>> = vec![None; entries.len()];
+    let is_as_it_is = |at: &usize| wanted[*at] == entries[*at].0;
+    let (first, then): (Vec<usize>, Vec<usize>) = (0..entries.len()).partition(is_as_it_is);
+    for at in first.into_iter().chain(then) {
+        let is_free =
+            |key: &&K| taken != Some(*key) && places.iter().flatten().all(|other| other != *key);
+        places[at] = [&wanted[at], &entries[at].0].into_iter().find(is_free).cloned();
+    }
+    let placed = entries.into_iter().zip(places);
+    placed.filter_map(|((_, value), place)| Some((place?, value))).collect()
 }
 
 fn restamped_model(model: ModelRef) -> ModelRef {

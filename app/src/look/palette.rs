@@ -13,8 +13,20 @@ pub const INK: Rgb = [0xe8, 0xe6, 0xe1];
 
 /// The error at which difference maps reach their last color, as a share of the full range: the same
 /// in views and figures, and fixed, so that maps of different pictures and tokenizers can be laid side
-/// by side.
+/// by side. Signed maps of views end earlier where less was lost, and their keys say where.
 pub const FULL_DIFFERENCE: f32 = 0.25;
+
+/// The ends that a map of signed differences can have, as shares of the full range: few, so that maps with
+/// the same one are told at a glance.
+pub const SIGNED_ENDS: [f32; 4] = [0.02, 0.05, 0.10, FULL_DIFFERENCE];
+
+/// Which of [`SIGNED_ENDS`] a map of signed differences is drawn with: the least that holds nine of
+/// ten pixels, as edges must not make all others pale.
+pub fn signed_end(values: &[f32]) -> usize {
+    let may_be_beyond = values.len() / 10;
+    let holds = |end: &f32| values.iter().filter(|v| v.abs() > *end).count() <= may_be_beyond;
+    SIGNED_ENDS.iter().position(holds).unwrap_or(SIGNED_ENDS.len() - 1)
+}
 
 /// Control points of viridis (van der Walt and Smith, 2015), evenly spaced.
 const VIRIDIS: [Rgb; 9] = [
@@ -96,6 +108,17 @@ mod tests {
             |[r, g, b]: Rgb| 0.299 * f32::from(r) + 0.587 * f32::from(g) + 0.114 * f32::from(b);
         let steps: Vec<f32> = (0..=50).map(|i| light(viridis(i as f32 / 50.0))).collect();
         assert!(steps.windows(2).all(|pair| pair[1] > pair[0]), "{steps:?}");
+    }
+
+    #[test]
+    fn a_signed_map_ends_where_nearly_all_pixels_are_inside() {
+        let mut values = vec![0.012_f32; 1000];
+        values.extend([-0.4; 110]);
+        assert_eq!(signed_end(&values), 0, "one pixel of ten may be beyond");
+        values.extend([-0.09; 20]);
+        assert_eq!(signed_end(&values), 2, "dark ones count as bright ones do");
+        assert_eq!(signed_end(&[0.9; 50]), 3);
+        assert_eq!(signed_end(&[]), 0);
     }
 
     #[test]

@@ -12,6 +12,31 @@ pub fn duration(seconds: f32) -> String {
     }
 }
 
+/// How long ago something was, such as "3 h ago".
+pub fn ago(seconds: u64) -> String {
+    match seconds {
+        0..60 => "just now".to_owned(),
+        60..3600 => format!("{} min ago", seconds / 60),
+        3600..86_400 => format!("{} h ago", seconds / 3600),
+        _ => format!("{} ago", counted((seconds / 86_400) as usize, "day")),
+    }
+}
+
+/// A time in seconds since 1970 as a date, such as "2026-11-30 14:10 UTC".
+pub fn date(seconds: u64) -> String {
+    let (days, rest) = (seconds / 86_400, seconds % 86_400);
+    // Eras of 400 years that begin in March, so that the leap day is the last one (Hinnant, chrono algorithms).
+    let shifted = days + 719_468;
+    let (era, day) = (shifted / 146_097, shifted % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let (day, month) =
+        (day - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
+    let year = year + era * 400 + u64::from(month <= 2);
+    format!("{year}-{month:02}-{day:02} {:02}:{:02} UTC", rest / 3600, rest % 3600 / 60)
+}
+
 /// Bytes in words, such as "212 MB".
 pub fn size(bytes: usize) -> String {
     let megabytes = bytes as f64 / 1e6;
@@ -65,6 +90,15 @@ mod tests {
         assert_eq!(duration(3_725.0), "1 h 02 min");
         assert_eq!(size(212_400_000), "212 MB");
         assert_eq!(size(2 << 30), "2.1 GB");
+    }
+
+    #[test]
+    fn times_are_said_as_dates_and_as_how_long_ago() {
+        assert_eq!(date(0), "1970-01-01 00:00 UTC");
+        assert_eq!(date(951_827_696), "2000-02-29 12:34 UTC");
+        assert_eq!(date(1_796_047_800), "2026-11-30 14:10 UTC");
+        let said = [5, 61, 7_300, 90_000, 200_000].map(ago);
+        assert_eq!(said, ["just now", "1 min ago", "2 h ago", "1 day ago", "2 days ago"]);
     }
 
     #[test]

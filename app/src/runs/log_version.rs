@@ -35,4 +35,8 @@ impl Question for LogVersion {
     fn is_file_work(&self) -> bool {
         true
     }
+
+    fn is_look(&self) -> bool {
+        true
+    }
 }

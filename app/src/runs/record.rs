@@ -54,6 +54,8 @@ pub struct Stepped {
 #[derive(Debug, Clone)]
 struct Past {
     curves: Vec<Curve>,
+    knobs: Vec<(Knob, f64)>,
+    unturned: Vec<(Knob, f64)>,
     turned: Vec<Order>,
     history: History,
     uses: Vec<(u64, (u64, u64))>,
@@ -89,6 +91,8 @@ pub struct Record {
     pub left: Option<u64>,
     /// The step of the latest checkpoint, as far as it was told.
     pub saved: u64,
+    /// Whether it cannot go on from where it stands: a loss or a weight is no number.
+    pub is_broken: bool,
     /// The model that was written at the end.
     pub model: Option<PathBuf>,
     /// The latest checkpoint on the disk as a model, if it is known, and the side of its images.
@@ -99,6 +103,10 @@ pub struct Record {
     pub restarted: u64,
     /// The codes over time.
     pub history: History,
+    /// How many of `turned` are in the latest checkpoint.
+    saved_orders: usize,
+    /// Where knobs stand of which nothing in `turned` tells.
+    unturned: Vec<(Knob, f64)>,
     /// `used` and `restarted` by the steps of their reports.
     uses: Vec<(u64, (u64, u64))>,
     restarts: Vec<(u64, u64)>,
@@ -129,6 +137,12 @@ impl Record {
         points.chain(self.kept.last().copied()).fold(self.step, u64::max)
     }
 
+    /// The step of the last report, of which the last values of curves are; 0 before the first.
+    pub fn reported(&self) -> u64 {
+        let points = self.curves.iter().filter_map(|curve| curve.points.last());
+        points.map(|(step, _)| *step).max().unwrap_or(0)
+    }
+
     /// The last value of a curve.
     pub fn last(&self, name: &str) -> Option<f64> {
         self.curve(name)?.points.last().map(|(_, value)| *value)
@@ -157,12 +171,15 @@ impl Record {
             TrainEvent::Probe { step, pictures } => {
                 self.probe = Some(Probe { step: *step, pictures: Arc::clone(pictures) });
             }
-            TrainEvent::Waits { step, saved } => {
+            TrainEvent::Waits { step, is_whole } => {
                 // It took steps since it was told to go back.
                 if *step != self.step {
                     self.goes_on();
                 }
-                (self.step, self.saved) = (*step, *saved);
+                (self.step, self.is_broken) = (*step, !*is_whole);
+            }
+            TrainEvent::Saved { step, orders } => {
+                (self.saved, self.saved_orders) = (*step, *orders);
             }
             TrainEvent::Stepped { step, before, after } => {
                 let probe = self.probe.clone();
@@ -174,9 +191,11 @@ impl Record {
             TrainEvent::Started { step, steps, knobs, kept } => {
                 (self.step, self.steps, self.saved) = (*step, *steps, *step);
                 self.knobs.clone_from(knobs);
+                self.unturned.clone_from(knobs);
                 self.kept.clone_from(kept);
                 // What was turned before comes next.
                 self.turned.clear();
+                self.is_broken = false;
                 self.goes_on();
                 self.forget_after(*step);
             }
@@ -190,15 +209,19 @@ impl Record {
             }
             TrainEvent::Kept(kept) => self.kept.clone_from(kept),
             TrainEvent::WentTo { step, knobs } => {
-                self.knobs.clone_from(knobs);
+                self.is_broken = false;
                 let left = self.left.unwrap_or(0).max(self.step);
                 self.left = Some(left).filter(|left| left > step);
                 let ahead = self.ahead.take().unwrap_or_else(|| Box::new(self.past()));
                 self.take_past(Past::clone(&ahead));
                 self.ahead = Some(ahead);
                 self.forget_after(*step);
+                self.knobs.clone_from(knobs);
+                self.unturned.clone_from(knobs);
                 self.turned.retain(|order| order.step < *step);
             }
+            // It waits, and the reason stands beside that.
+            TrainEvent::OtherData(_) => {}
             TrainEvent::Refused(problem) => {
                 self.refused = Some(problem.clone());
                 self.refusals += 1;
@@ -214,9 +237,10 @@ impl Record {
     }
 
     /// The run ended: what its latest checkpoint has is what it goes on from, also if it looked back then, or
-    /// went wrong after that.
+    /// went wrong after that. Knobs that were turned since stand where they stood.
     pub(super) fn comes_back(&mut self) {
-        if self.step == self.saved && self.left.is_none() {
+        let is_there = self.step == self.saved && self.turned.len() <= self.saved_orders;
+        if is_there && self.left.is_none() {
             return;
         }
         if let Some(ahead) = self.ahead.take() {
@@ -226,11 +250,19 @@ impl Record {
         let refused = self.refused.take();
         self.forget_after(self.saved);
         self.refused = refused;
+        self.turned.truncate(self.saved_orders);
+        for (knob, value) in &mut self.knobs {
+            let last = self.turned.iter().rev().find(|order| order.knob == *knob);
+            let unturned = self.unturned.iter().find(|(known, _)| known == knob);
+            *value = last.map(|order| order.value).or(unturned.map(|u| u.1)).unwrap_or(*value);
+        }
     }
 
     fn past(&self) -> Past {
         Past {
             curves: self.curves.clone(),
+            knobs: self.knobs.clone(),
+            unturned: self.unturned.clone(),
             turned: self.turned.clone(),
             history: self.history.clone(),
             uses: self.uses.clone(),
@@ -239,13 +271,14 @@ impl Record {
     }
 
     fn take_past(&mut self, past: Past) {
-        let Past { curves, turned, history, uses, restarts } = past;
+        let Past { curves, knobs, unturned, turned, history, uses, restarts } = past;
         (self.curves, self.turned, self.history) = (curves, turned, history);
         (self.uses, self.restarts) = (uses, restarts);
+        (self.knobs, self.unturned) = (knobs, unturned);
     }
 
     fn take_report(&mut self, report: &Report) -> usize {
-        self.step = report.step;
+        (self.step, self.is_broken) = (report.step, false);
         self.stepped.take_if(|stepped| stepped.step < report.step);
         self.goes_on();
         self.add_restarted(report.step, report.restarted as u64);
@@ -370,6 +403,49 @@ mod tests {
         Order { step, knob: Knob::LearningRate, value: 0.5 }
     }
 
+    fn saved(step: u64, orders: usize) -> Arc<TrainEvent> {
+        Arc::new(TrainEvent::Saved { step, orders })
+    }
+
+    fn waits(step: u64) -> Arc<TrainEvent> {
+        Arc::new(TrainEvent::Waits { step, is_whole: true })
+    }
+
+    #[test]
+    fn a_knob_that_was_turned_after_the_checkpoint_stands_where_it_stood_when_the_run_ends() {
+        let knobs = vec![(Knob::LearningRate, 0.1), (Knob::Decay, 0.9)];
+        let turned = |step, value| {
+            Arc::new(TrainEvent::Turned(Order { step, knob: Knob::LearningRate, value }))
+        };
+        let mut record = Record::default();
+        record.take(&[
+            Arc::new(TrainEvent::Started {
+                step: 0,
+                steps: 99,
+                knobs: knobs.clone(),
+                kept: vec![],
+            }),
+            report(5, 3.0, &[1, 0]),
+            turned(5, 0.05),
+            saved(5, 1),
+            // At the very step of the checkpoint, but after it.
+            turned(5, 0.5),
+        ]);
+        let mut ended = record.clone();
+        ended.comes_back();
+        assert_eq!((ended.knobs[0].1, ended.turned.len(), ended.step), (0.05, 1, 5));
+        // It looked back to where nothing was turned, and ended there: it goes on from where it was.
+        record.take(&[Arc::new(TrainEvent::WentTo { step: 0, knobs: knobs.clone() }), waits(0)]);
+        assert_eq!((record.knobs[0].1, record.turned.len()), (0.1, 0));
+        let mut ended = record.clone();
+        ended.comes_back();
+        assert_eq!((ended.knobs[0].1, ended.turned.len(), ended.step), (0.05, 1, 5));
+        // It went on from there, and what was turned then came too late for its checkpoint.
+        record.take(&[saved(0, 0), report(1, 3.0, &[1, 0]), turned(1, 0.7)]);
+        record.comes_back();
+        assert_eq!((&record.knobs, record.turned.len(), record.step), (&knobs, 0, 0));
+    }
+
     #[test]
     fn a_run_that_goes_back_forgets_what_came_after() {
         let mut record = Record::default();
@@ -410,7 +486,7 @@ mod tests {
         let mut stopped = record.clone();
         record.take(&[report(2, 3.0, &[1, 0])]);
         assert_eq!(record.left, None);
-        stopped.take(&[Arc::new(TrainEvent::Waits { step: 0, saved: 7 })]);
+        stopped.take(&[saved(7, 0), waits(0)]);
         assert_eq!((stopped.step, stopped.left), (0, Some(7)), "it looks back still");
         stopped.comes_back();
         assert_eq!((stopped.step, stopped.left, stopped.restarted), (7, None, 2));
@@ -419,8 +495,12 @@ mod tests {
     #[test]
     fn a_run_that_went_wrong_and_ended_says_the_step_that_is_on_the_disk() {
         let mut record = Record::default();
-        let waits = |step, saved| Arc::new(TrainEvent::Waits { step, saved });
-        record.take(&[report(120, 3.0, &[1, 0]), report(137, 9.0, &[1, 0]), waits(137, 120)]);
+        record.take(&[
+            report(120, 3.0, &[1, 0]),
+            saved(120, 0),
+            report(137, 9.0, &[1, 0]),
+            waits(137),
+        ]);
         record.comes_back();
         assert_eq!(record.step, 120);
         assert_eq!(record.curve("loss").unwrap().points, [(120, 3.0)]);
@@ -430,11 +510,7 @@ mod tests {
     fn a_run_that_went_back_and_on_and_waits_before_a_report_forgot_what_was() {
         let mut record = Record::default();
         let to = |step| Arc::new(TrainEvent::WentTo { step, knobs: Vec::new() });
-        record.take(&[
-            report(20, 3.0, &[1, 0]),
-            to(10),
-            Arc::new(TrainEvent::Waits { step: 12, saved: 12 }),
-        ]);
+        record.take(&[report(20, 3.0, &[1, 0]), to(10), saved(12, 0), waits(12)]);
         assert_eq!((record.step, record.left), (12, None));
         record.take(&[to(10)]);
         assert!(record.curve("loss").unwrap().points.is_empty(), "that way is gone");
@@ -443,7 +519,7 @@ mod tests {
     #[test]
     fn a_run_that_waits_says_where_it_stands_not_where_it_last_reported() {
         let mut record = Record::default();
-        record.take(&[report(20, 2.0, &[1]), Arc::new(TrainEvent::Waits { step: 33, saved: 33 })]);
+        record.take(&[report(20, 2.0, &[1]), saved(33, 0), waits(33)]);
         assert_eq!(record.step, 33);
         record.take(&[report(40, 2.0, &[1])]);
         assert_eq!(record.step, 40);

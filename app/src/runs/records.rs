@@ -61,7 +61,8 @@ impl Records {
             }
         }
         let kept = all.entry(run.id).or_default();
-        if run.entries == kept.record.taken && run.state == RunState::Cancelled {
+        let has_ended = matches!(run.state, RunState::Cancelled | RunState::Failed(_));
+        if run.entries == kept.record.taken && has_ended {
             Rc::make_mut(&mut kept.record).comes_back();
         }
         if run.entries == kept.record.taken {

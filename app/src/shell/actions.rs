@@ -1,156 +1,78 @@
-//! Actions: every command that has a name. Menus, palette, keys and their list come out of it.
+//! Actions: everything that can be done has a name. Menus, palette, keys and their list come out of one table,
+//! and out of what happens to be there.
 
-use egui::{Key, KeyboardShortcut, Modifiers};
+mod action;
+mod now;
+mod offered;
+mod table;
+mod things;
 
-use crate::document::{AppCommand, Command, Edit, Layout};
-use crate::views::{Entry, VIEWS};
+use egui::{Key, KeyboardShortcut};
 
-/// Where an action stands in the menu bar.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Menu {
-    /// Files and the end.
-    File,
-    /// What changes the document.
-    Edit,
-    /// What changes the look.
-    View,
-    /// What explains.
-    Help,
-}
-
-/// A command with a name.
-#[derive(Debug, Clone)]
-pub struct Action {
-    /// What it is called, with "…" if it asks for more.
-    pub name: &'static str,
-    /// Where it stands in the menu bar.
-    pub menu: Menu,
-    /// Its keys, the usual one first.
-    pub keys: Vec<KeyboardShortcut>,
-    /// Whether a line stands above it in its menu.
-    pub starts_group: bool,
-    /// What it does.
-    pub command: Command,
-}
-
-const fn plain(key: Key) -> KeyboardShortcut {
-    KeyboardShortcut::new(Modifiers::NONE, key)
-}
-
-const fn ctrl(key: Key) -> KeyboardShortcut {
-    KeyboardShortcut::new(Modifiers::COMMAND, key)
-}
-
-const fn ctrl_shift(key: Key) -> KeyboardShortcut {
-    KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), key)
-}
-
-fn action(
-    menu: Menu,
-    name: &'static str,
-    keys: &[KeyboardShortcut],
-    command: impl Into<Command>,
-) -> Action {
-    Action { name, menu, keys: keys.to_vec(), starts_group: false, command: command.into() }
-}
-
-fn first(action: Action) -> Action {
-    Action { starts_group: true, ..action }
-}
-
-/// All actions, in the order of menus.
-pub fn all() -> Vec<Action> {
-    use AppCommand as App;
-    use Menu::{Edit as E, File, Help, View};
-    vec![
-        action(File, "New", &[ctrl(Key::N)], App::New),
-        action(File, "Open…", &[ctrl(Key::O)], App::AskFile),
-        action(File, "Open folder…", &[ctrl_shift(Key::O)], App::AskFolder),
-        first(action(File, "Save", &[ctrl(Key::S)], App::Save)),
-        action(File, "Save as…", &[ctrl_shift(Key::S)], App::SaveAs),
-        action(File, "Save tokens…", &[], App::SaveTokens),
-        first(action(File, "Quit", &[ctrl(Key::Q)], App::Quit)),
-        action(E, "Undo", &[ctrl(Key::Z)], Edit::Undo),
-        action(E, "Redo", &[ctrl(Key::Y), ctrl_shift(Key::Z)], Edit::Redo),
-        first(action(E, "Paste", &[], App::Paste)),
-        first(action(E, "Give all cells back", &[], Edit::ClearEdits)),
-        action(E, "Pick no code", &[], Edit::SelectCode(None)),
-        first(action(View, "Presentation", &[plain(Key::F5)], App::Presentation)),
-        action(View, "Full screen", &[plain(Key::F11)], App::Fullscreen),
-        action(Help, "Search…", &[ctrl(Key::P), ctrl(Key::K)], App::Palette),
-        action(Help, "Keys", &[plain(Key::Questionmark), plain(Key::F1)], App::Keys),
-        first(action(Help, "About Smalti", &[], App::About)),
-    ]
-}
-
-/// The key of a view, as a shortcut.
-pub fn view_key(view: &Entry) -> Option<KeyboardShortcut> {
-    let keys = [
-        Key::Num1,
-        Key::Num2,
-        Key::Num3,
-        Key::Num4,
-        Key::Num5,
-        Key::Num6,
-        Key::Num7,
-        Key::Num8,
-        Key::Num9,
-    ];
-    let at = usize::from(view.key()?.checked_sub(1)?);
-    keys.get(at).map(|key| plain(*key))
-}
+pub use self::action::{Action, Done, Menu};
+pub use self::now::Now;
+pub use self::table::all;
+pub use self::things::{recipes, things, with_code};
+use crate::document::{Command, Notice};
 
 /// Keys in words, such as "Ctrl+P".
 pub fn key_name(ctx: &egui::Context, keys: KeyboardShortcut) -> String {
-    ctx.format_shortcut(&keys).replace("Questionmark", "?")
+    let name = ctx.format_shortcut(&keys);
+    name.replace("Questionmark", "?").replace("PageDown", "Page Down").replace("PageUp", "Page Up")
 }
 
-/// Takes the pressed keys that stand for actions. Keys without Ctrl are left to a text field that
-/// has the focus.
-pub fn pressed(ctx: &egui::Context, actions: &[Action]) -> Vec<Command> {
+/// Takes the pressed keys that stand for actions. Keys without Ctrl are left to a text field that has the focus.
+pub fn pressed<'a>(
+    ctx: &egui::Context,
+    actions: impl Iterator<Item = &'a Action>,
+) -> Vec<&'a Action> {
     let typing = ctx.text_edit_focused();
     let is_free = |keys: &KeyboardShortcut| {
         let is_function = matches!(keys.logical_key, Key::F1 | Key::F5 | Key::F11);
-        // A field takes its own typing back.
-        let is_fields = matches!(keys.logical_key, Key::Z | Key::Y);
+        // A field takes its own typing back, and selects its own text.
+        let is_fields = matches!(keys.logical_key, Key::A | Key::Z | Key::Y);
         !typing || (keys.modifiers.command && !is_fields) || is_function
     };
-    let mut bindings: Vec<(KeyboardShortcut, Command)> = Vec::new();
-    for action in actions {
-        bindings.extend(action.keys.iter().map(|keys| (*keys, action.command.clone())));
-    }
-    for view in &VIEWS {
-        bindings.extend(view_key(view).map(|keys| (keys, Layout::Show(view.id).into())));
-    }
+    let of = |action: &'a Action| action.keys.iter().map(move |keys| (*keys, action));
+    let mut bindings: Vec<(KeyboardShortcut, &Action)> = actions.flat_map(of).collect();
     // Ctrl+Shift+Z also matches the pattern Ctrl+Z, so the longer one goes first.
     bindings.sort_by_key(|(keys, _)| std::cmp::Reverse(keys.modifiers.shift));
-    let mut commands = Vec::new();
     ctx.input_mut(|input| {
-        for (keys, command) in bindings {
-            if is_free(&keys) && input.consume_shortcut(&keys) {
-                commands.push(command);
-            }
-        }
+        let is_pressed =
+            |(keys, _): &(KeyboardShortcut, &Action)| is_free(keys) && input.consume_shortcut(keys);
+        bindings.retain(is_pressed);
     });
-    commands
+    bindings.into_iter().map(|(_, action)| action).collect()
+}
+
+/// What actions send; of those that cannot be done now, why.
+pub fn done(actions: &[&Action], now: &Now<'_>) -> Vec<Command> {
+    let of = |action: &&Action| match action.does(now) {
+        Ok(commands) => commands,
+        Err(why) => vec![Notice::info(format!("{}: {why}", action.plain_name())).into()],
+    };
+    actions.iter().flat_map(of).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
-    fn no_two_actions_share_a_key_or_a_name() {
+    fn every_action_has_a_name_of_its_own_and_what_is_done_often_a_key_of_its_own() {
         let actions = all();
-        let mut keys: Vec<String> =
-            actions.iter().flat_map(|a| &a.keys).map(|k| format!("{k:?}")).collect();
-        keys.extend(VIEWS.iter().filter_map(view_key).map(|k| format!("{k:?}")));
-        let mut names: Vec<&str> = actions.iter().map(|a| a.name).collect();
-        let counts = (keys.len(), names.len());
-        keys.sort();
-        keys.dedup();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!((keys.len(), names.len()), counts);
+        let (mut names, mut keys) = (BTreeSet::new(), BTreeSet::new());
+        for action in &actions {
+            assert!(action.name.chars().any(char::is_alphanumeric), "{action:?}");
+            assert!(names.insert((action.name.clone(), action.kind)), "{action:?} is there twice");
+            assert!(!action.is_frequent || !action.keys.is_empty(), "{action:?} has no key");
+            for key in &action.keys {
+                assert!(keys.insert(format!("{key:?}")), "{action:?}: {key:?} is another's, too");
+            }
+        }
+        let frequent = actions.iter().filter(|action| action.is_frequent).count();
+        assert!(frequent > 15, "{frequent}");
     }
 }

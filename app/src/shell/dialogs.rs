@@ -1,22 +1,25 @@
 //! What floats over everything: the question on leaving unsaved work, keys, about, a path to type, the overlay
 //! while a file is held over the window.
 
+mod keys;
 mod parts;
 mod reading;
 mod scene;
+mod training;
 
 use std::path::PathBuf;
 
 use egui::{Align2, Id, LayerId, Modal, Order, Stroke, TextEdit, Ui, vec2};
 
 pub use self::parts::{Answer, Then};
-use self::parts::{primary, title};
-use super::actions::{Action, key_name, view_key};
+use self::parts::{default_button, keep_keyboard, title};
+use super::actions::Action;
+use crate::document::LostKind;
 use crate::files::outcome::{Ask, Loss, Taken, Unclear};
 use crate::files::scenes::Scene;
+use crate::files::training_form::Form;
 use crate::look::theme::{Theme, space};
 use crate::look::words::name;
-use crate::views::VIEWS;
 
 /// What is asked or shown now.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,7 +33,7 @@ pub enum Dialog {
         /// Whether there are unsaved changes as well.
         is_unsaved: bool,
     },
-    /// The list of keys.
+    /// The list of keys and gestures.
     Keys,
     /// What Smalti is.
     About,
@@ -52,6 +55,8 @@ pub enum Dialog {
     },
     /// A scene starts over a picture of one's own.
     Scene(Box<Scene>),
+    /// How a recipe is to be trained.
+    Train(Box<Form>),
     /// Something is there already.
     Replace {
         /// What for.
@@ -79,13 +84,17 @@ impl Dialog {
                     Self::Running { runs, is_unsaved } => {
                         running_ui(ui, theme, (*runs, *is_unsaved))
                     }
-                    Self::Keys => keys_ui(ui, theme, actions),
+                    Self::Keys => {
+                        keys::ui(ui, theme, actions);
+                        close_ui(ui, theme)
+                    }
                     Self::About => about_ui(ui, theme),
                     Self::Path { ask, text } => path_ui(ui, theme, ask, text),
                     Self::Tokens { unclear, array, text } => {
                         reading::ui(ui, theme, unclear, (array, text))
                     }
                     Self::Scene(scene) => scene::ui(ui, theme, scene),
+                    Self::Train(form) => training::ui(ui, theme, form),
                     Self::Replace { ask, taken } => replace_ui(ui, theme, ask, taken),
                 }
             });
@@ -101,17 +110,18 @@ fn unsaved_ui(ui: &mut Ui, theme: &Theme, then: &Then) -> Option<Answer> {
     ui.label("What you did to tokens, variations that you kept and runs are not saved yet.");
     ui.add_space(space::M);
     ui.horizontal(|ui| {
-        let save = ui.add(primary(theme, "Save")).clicked();
+        let save = default_button(ui, theme, true, "Save");
         let without = match then {
             Then::Quit => "Quit without saving",
             Then::New | Then::Open(..) => "Go on without saving",
         };
         let discard = ui.button(without).clicked();
         let cancel = ui.button("Cancel").clicked();
-        match (save, discard, cancel) {
-            (true, ..) => Some(Answer::Save(then.clone())),
-            (_, true, _) => Some(Answer::Discard(then.clone())),
-            (.., true) => Some(Answer::Close),
+        keep_keyboard(ui, &save.response);
+        match (discard, cancel, save.is_pressed) {
+            (true, ..) => Some(Answer::Discard(then.clone())),
+            (_, true, _) => Some(Answer::Close),
+            (.., true) => Some(Answer::Save(then.clone())),
             _ => None,
         }
     })
@@ -129,7 +139,7 @@ fn running_ui(ui: &mut Ui, theme: &Theme, (runs, is_unsaved): (usize, bool)) -> 
     ui.label(format!(
         "{what} after the step that goes on. What was learned is kept in the run's folder."
     ));
-    let later = "To go on later, open that folder, or the document if it is saved";
+    let later = "To go on later, choose it in Runs, or open the document if it is saved";
     ui.label(theme.label(later));
     if is_unsaved {
         ui.label(
@@ -138,59 +148,23 @@ fn running_ui(ui: &mut Ui, theme: &Theme, (runs, is_unsaved): (usize, bool)) -> 
     }
     ui.add_space(space::M);
     ui.horizontal(|ui| {
-        let save = is_unsaved && ui.add(primary(theme, "Save and quit")).clicked();
-        let quit = if is_unsaved {
-            ui.button("Quit without saving").clicked()
+        let (usual, answer) = if is_unsaved {
+            ("Save and quit", Answer::Save(Then::Quit))
         } else {
-            ui.add(primary(theme, "Quit")).clicked()
+            ("Quit", Answer::Discard(Then::Quit))
         };
+        let usual = default_button(ui, theme, true, usual);
+        let quit = is_unsaved && ui.button("Quit without saving").clicked();
         let cancel = ui.button("Cancel").clicked();
-        match (save, quit, cancel) {
-            (true, ..) => Some(Answer::Save(Then::Quit)),
-            (_, true, _) => Some(Answer::Discard(Then::Quit)),
-            (.., true) => Some(Answer::Close),
+        keep_keyboard(ui, &usual.response);
+        match (quit, cancel, usual.is_pressed) {
+            (true, ..) => Some(Answer::Discard(Then::Quit)),
+            (_, true, _) => Some(Answer::Close),
+            (.., true) => Some(answer),
             _ => None,
         }
     })
     .inner
-}
-
-fn keys_ui(ui: &mut Ui, theme: &Theme, actions: &[Action]) -> Option<Answer> {
-    title(ui, theme, "Keys");
-    let mut rows: Vec<(String, String)> = actions
-        .iter()
-        .filter(|action| !action.keys.is_empty())
-        .map(|action| {
-            let keys: Vec<String> = action.keys.iter().map(|k| key_name(ui.ctx(), *k)).collect();
-            (keys.join(", "), action.name.trim_end_matches('…').to_owned())
-        })
-        .collect();
-    rows.extend(VIEWS.iter().filter_map(|view| {
-        Some((key_name(ui.ctx(), view_key(view)?), format!("{} view", view.title)))
-    }));
-    rows.push(("Esc".to_owned(), "Close, leave presentation, pick nothing".to_owned()));
-    rows.push(("Tab, arrows, Space".to_owned(), "Reach and press every control".to_owned()));
-    // Two columns where there is room, so that all keys are seen at once.
-    let screen = ui.ctx().content_rect();
-    let columns = if screen.width() > theme.px(700.0) { 2 } else { 1 };
-    let rows_each = rows.len().div_ceil(columns);
-    egui::ScrollArea::vertical().max_height(screen.height() * 0.7).show(ui, |ui| {
-        ui.horizontal_top(|ui| {
-            for (number, part) in rows.chunks(rows_each.max(1)).enumerate() {
-                let grid = egui::Grid::new(("keys", number)).num_columns(2);
-                grid.spacing(vec2(space::L, 6.0)).show(ui, |ui| {
-                    for (keys, what) in part {
-                        ui.label(theme.caption_figures(keys));
-                        ui.label(what);
-                        ui.end_row();
-                    }
-                });
-                ui.add_space(space::L);
-            }
-        });
-    });
-    ui.add_space(space::S);
-    ui.button("Close").clicked().then_some(Answer::Close)
 }
 
 fn about_ui(ui: &mut Ui, theme: &Theme) -> Option<Answer> {
@@ -203,15 +177,31 @@ fn about_ui(ui: &mut Ui, theme: &Theme) -> Option<Answer> {
     ));
     ui.label(theme.label("Fonts: Inter and JetBrains Mono, SIL Open Font License 1.1."));
     ui.add_space(space::S);
-    ui.button("Close").clicked().then_some(Answer::Close)
+    close_ui(ui, theme)
+}
+
+/// The button of what is only read.
+fn close_ui(ui: &mut Ui, theme: &Theme) -> Option<Answer> {
+    let close = default_button(ui, theme, true, "Close");
+    keep_keyboard(ui, &close.response);
+    close.is_pressed.then_some(Answer::Close)
 }
 
 fn path_ui(ui: &mut Ui, theme: &Theme, ask: &Ask, text: &mut String) -> Option<Answer> {
     let (heading, verb) = match ask {
         Ask::File => ("Open a file", "Open"),
         Ask::Folder => ("Open a folder", "Open"),
+        // Their paths are typed where they are asked for.
+        Ask::TrainingFile | Ask::TrainingFolder => ("Train on", "Choose"),
+        Ask::RunFolder => ("The run's folder", "Choose"),
         Ask::Tokenizer(_) => ("Open a checkpoint", "Open"),
         Ask::Save { .. } => ("Save as", "Save"),
+        Ask::Place(lost, _) => match lost.kind {
+            LostKind::Image => ("Where is the image now?", "Take it"),
+            LostKind::Set => ("Where is the set now?", "Take it"),
+            LostKind::Tokenizer => ("Where is the tokenizer now?", "Take it"),
+            LostKind::Run => ("Where is the run's folder now?", "Take it"),
+        },
     };
     ui.set_max_width(theme.px(480.0));
     title(ui, theme, heading);
@@ -221,17 +211,12 @@ fn path_ui(ui: &mut Ui, theme: &Theme, ask: &Ask, text: &mut String) -> Option<A
         .margin(egui::Margin::symmetric(8, 6))
         .desired_width(f32::INFINITY);
     let response = ui.add(field).labelled_by(label.id);
-    // Asked before the field is given the focus back, after which it has not lost it.
-    let enter = response.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
-    if ui.memory(|memory| memory.focused().is_none()) {
-        response.request_focus();
-    }
     ui.add_space(space::M);
     ui.horizontal(|ui| {
-        let typed = !text.trim().is_empty();
-        let go = ui.add_enabled(typed, primary(theme, verb)).clicked() || (enter && typed);
+        let go = default_button(ui, theme, !text.trim().is_empty(), verb);
         let cancel = ui.button("Cancel").clicked();
-        if go {
+        keep_keyboard(ui, &response);
+        if go.is_pressed {
             return Some(Answer::Path(ask.clone(), PathBuf::from(text.trim())));
         }
         cancel.then_some(Answer::Close)
@@ -261,12 +246,14 @@ fn replace_ui(ui: &mut Ui, theme: &Theme, ask: &Ask, taken: &Taken) -> Option<An
     }
     ui.add_space(space::M);
     ui.horizontal(|ui| {
-        let replace = ui.add(primary(theme, "Replace")).clicked();
-        let cancel = ui.button("Cancel").clicked();
+        // Whoever presses Enter once too often loses nothing.
+        let replace = ui.button("Replace").clicked();
+        let cancel = default_button(ui, theme, true, "Cancel");
+        keep_keyboard(ui, &cancel.response);
         if replace {
             return Some(Answer::Replace(ask.clone(), path.clone()));
         }
-        cancel.then_some(Answer::Close)
+        cancel.is_pressed.then_some(Answer::Close)
     })
     .inner
 }
@@ -294,3 +281,6 @@ pub fn drop_overlay(ctx: &egui::Context, theme: &Theme) {
         colors.dim,
     );
 }
+
+#[cfg(test)]
+mod tests;

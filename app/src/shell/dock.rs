@@ -7,7 +7,7 @@ use egui_tiles::{Behavior, Container, SimplificationOptions, TabState, Tabs};
 use egui_tiles::{Tile, TileId, Tiles, UiResponse};
 
 use crate::ctx::ViewCtx;
-use crate::document::{Arrangement, Layout, MOST_ALIKE, PanelId, ViewId};
+use crate::document::{AppCommand, Arrangement, How, Layout, MOST_ALIKE, PanelId, ViewId};
 use crate::look::theme::space;
 use crate::views::{self, View};
 use crate::widgets::fold;
@@ -75,14 +75,25 @@ pub fn close_panel(tree: &mut Arrangement, panel: PanelId) {
     }
 }
 
-/// Draws the views where they are.
-pub fn ui(tree: &mut Arrangement, views: &mut Views, ui: &mut Ui, ctx: &ViewCtx<'_>) {
-    let mut dock = Dock { views, ctx };
+/// The panels that are in front.
+pub fn seen(tree: &Arrangement) -> Vec<PanelId> {
+    let seen = tree.active_tiles();
+    seen.iter().filter_map(|tile| tree.tiles.get_pane(tile)).copied().collect()
+}
+
+/// Draws the views where they are; one of them may take the keyboard.
+pub fn ui(
+    tree: &mut Arrangement,
+    views: &mut Views,
+    ui: &mut Ui,
+    (ctx, focus): (&ViewCtx<'_>, Option<ViewId>),
+) {
+    let mut dock = Dock { views, ctx, focus };
     tree.ui(&mut dock, ui);
 }
 
 /// What a panel is called: the view's name, from the second one on with a number.
-fn name(panel: PanelId) -> String {
+pub fn name(panel: PanelId) -> String {
     let title = views::entry(panel.view).title;
     match panel.number {
         0 => title.to_owned(),
@@ -95,9 +106,23 @@ fn bar_place(ctx: &ViewCtx<'_>, panel: PanelId) -> Id {
     Id::unique(("bar", panel, ctx.theme.scale.to_bits()))
 }
 
+/// What of a panel can be taken away as it is seen.
+pub const TAKEN: [(&str, How); 2] = [("Copy view", How::Copy), ("Save view as PNG…", How::Png(1))];
+
+fn take_ui(ui: &mut Ui, ctx: &ViewCtx<'_>, panel: PanelId) {
+    for (words, how) in TAKEN {
+        if ui.button(words).clicked() {
+            ctx.send(AppCommand::ExportWindow(Some(panel), how));
+            ui.close();
+        }
+    }
+}
+
 struct Dock<'a> {
     views: &'a mut Views,
     ctx: &'a ViewCtx<'a>,
+    /// The view that takes the keyboard when it is drawn.
+    focus: Option<ViewId>,
 }
 
 impl Dock<'_> {
@@ -115,6 +140,15 @@ impl Dock<'_> {
 impl Behavior<PanelId> for Dock<'_> {
     fn pane_ui(&mut self, ui: &mut Ui, _tile: TileId, pane: &mut PanelId) -> UiResponse {
         let (ctx, id) = (self.ctx, *pane);
+        ctx.wants_focus.set(self.focus.take_if(|view| *view == id.view).is_some());
+        // A view that is worked by nothing in particular has the keyboard itself, until Tab leads into it.
+        let (own, whole) = (ui.scope_id().with("view"), ui.max_rect());
+        let has_focus = ui.memory(|memory| memory.has_focus(own));
+        if has_focus {
+            let response = ui.interact(whole, own, Sense::focusable_noninteractive());
+            let said = format!("{} view", name(id));
+            response.widget_info(|| WidgetInfo::labeled(Role::Pane, true, &said));
+        }
         let view = self.view(id);
         let margin = egui::Margin::same(space::M as i8);
         ui.painter().rect_filled(ui.max_rect(), 0.0, ctx.theme.colors.panel);
@@ -139,6 +173,13 @@ impl Behavior<PanelId> for Dock<'_> {
                 view.ui(ui, ctx);
             });
         });
+        if has_focus {
+            let ring = Stroke::new(2.0, ctx.theme.colors.gold);
+            ui.painter().rect_stroke(whole.shrink(1.0), 0.0, ring, egui::StrokeKind::Inside);
+        }
+        if ctx.wants_focus.replace(false) {
+            ui.memory_mut(|memory| memory.request_focus(own));
+        }
         UiResponse::None
     }
 
@@ -195,6 +236,8 @@ impl Behavior<PanelId> for Dock<'_> {
                     self.ctx.send(Layout::Another(pane.view));
                     ui.close();
                 }
+                // Of one that is behind another there are no pixels.
+                ui.add_enabled_ui(state.active, |ui| take_ui(ui, self.ctx, pane));
                 if ui.button("Close view").clicked() {
                     self.ctx.send(Layout::Close(pane));
                     ui.close();

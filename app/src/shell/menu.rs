@@ -4,13 +4,11 @@ use egui::containers::menu::{MenuBar, MenuButton};
 use egui::{Align2, Button, Color32, Frame, Margin, Panel, Rect, Sense, Stroke, Ui, pos2, vec2};
 use smalti_engine::device::DeviceChoice;
 
-use super::actions::{Action, Menu, key_name, view_key};
-use crate::document::{AppCommand, Command, JobCommand, Layout, Open, RecipeRef};
-use crate::files::scenes;
+use super::actions::{self, Action, Menu, Now, key_name};
+use crate::document::{AppCommand, Command, Open};
 use crate::look::theme::{RADIUS_BUTTON, Theme, space};
 use crate::look::words::name;
-use crate::settings::{Settings, ThemeChoice};
-use crate::views::VIEWS;
+use crate::settings::Settings;
 
 /// What the menu bar shows.
 #[derive(Debug)]
@@ -19,12 +17,8 @@ pub struct Bar<'a> {
     pub theme: &'a Theme,
     /// All actions.
     pub actions: &'a [Action],
-    /// For recent files and what is set.
-    pub settings: &'a Settings,
-    /// Names of shipped recipes.
-    pub recipes: &'a [String],
-    /// Whether there is something to undo, and to redo.
-    pub history: (bool, bool),
+    /// What actions look at to know whether they can be done.
+    pub now: &'a Now<'a>,
     /// The engine's device and threads.
     pub device: (DeviceChoice, usize),
 }
@@ -59,7 +53,7 @@ impl Bar<'_> {
         self.menu(ui, "File", commands, Self::file_ui);
         self.menu(ui, "Edit", commands, |menus, ui, c| menus.actions_ui(ui, Menu::Edit, c));
         self.menu(ui, "View", commands, Self::view_ui);
-        self.menu(ui, "Scenes", commands, |_, ui, c| scenes_ui(ui, c));
+        self.menu(ui, "Scenes", commands, |menus, ui, c| menus.actions_ui(ui, Menu::Scenes, c));
         self.menu(ui, "Train", commands, Self::train_ui);
         self.menu(ui, "Help", commands, |menus, ui, c| menus.actions_ui(ui, Menu::Help, c));
         let menus_end = ui.cursor().left() + space::L;
@@ -83,16 +77,28 @@ impl Bar<'_> {
     }
 
     fn item(&self, ui: &mut Ui, action: &Action, commands: &mut Vec<Command>) {
-        let is_enabled = match &action.command {
-            Command::Edit(crate::document::Edit::Undo) => self.history.0,
-            Command::Edit(crate::document::Edit::Redo) => self.history.1,
-            _ => true,
-        };
-        let keys = action.keys.first().map(|k| key_name(ui.ctx(), *k)).unwrap_or_default();
-        let button = Button::new(action.name).shortcut_text(keys);
-        if ui.add_enabled(is_enabled, button).clicked() {
-            commands.push(action.command.clone());
-            ui.close();
+        let does = action.does(self.now);
+        let response = ui.add_enabled_ui(does.is_ok(), |ui| match action.is_on(self.now) {
+            Some(is_on) if action.kind == "theme" => ui.radio(is_on, &action.name),
+            Some(mut is_on) => ui.checkbox(&mut is_on, &action.name),
+            None => {
+                let keys = action.keys.first().map(|k| key_name(ui.ctx(), *k)).unwrap_or_default();
+                ui.add(Button::new(&action.name).shortcut_text(keys))
+            }
+        });
+        let mut response = response.inner;
+        if !action.about.is_empty() {
+            response = response.on_hover_text(&action.about);
+        }
+        match does {
+            Ok(does) if response.clicked() => {
+                commands.extend(does);
+                ui.close();
+            }
+            Ok(_) => {}
+            Err(why) => {
+                response.on_disabled_hover_text(why);
+            }
         }
     }
 
@@ -106,9 +112,10 @@ impl Bar<'_> {
     }
 
     fn file_ui(&self, ui: &mut Ui, commands: &mut Vec<Command>) {
-        let recent = &self.settings.recent;
+        let recent = &self.now.settings.recent;
         for action in self.actions.iter().filter(|action| action.menu == Menu::File) {
-            if action.command == AppCommand::Save.into() {
+            // Behind what opens, in front of what saves.
+            if action.plain_name() == "Save" {
                 recent_ui(ui, recent, commands);
             }
             if action.starts_group {
@@ -119,51 +126,23 @@ impl Bar<'_> {
     }
 
     fn train_ui(&self, ui: &mut Ui, commands: &mut Vec<Command>) {
-        for name in self.recipes {
-            let about = "From the start, by its recipe. Training shows how it goes";
-            if ui.button(name).on_hover_text(about).clicked() {
-                commands.push(JobCommand::Train(RecipeRef::Shipped(name.as_str().into())).into());
-                ui.close();
-            }
+        for action in actions::recipes(self.now) {
+            self.item(ui, &action, commands);
         }
-        ui.separator();
-        let about = "A .ron file such as those in assets/recipes; it can be dropped on the window";
-        if ui.button("A recipe of your own…").on_hover_text(about).clicked() {
-            commands.push(AppCommand::AskFile.into());
-            ui.close();
-        }
+        self.actions_ui(ui, Menu::Train, commands);
     }
 
     fn view_ui(&self, ui: &mut Ui, commands: &mut Vec<Command>) {
-        for view in &VIEWS {
-            let keys = view_key(view).map(|k| key_name(ui.ctx(), k)).unwrap_or_default();
-            let button = Button::new(view.title).shortcut_text(keys);
-            if ui.add(button).on_hover_text(view.about).clicked() {
-                commands.push(Layout::Show(view.id).into());
-                ui.close();
-            }
-        }
-        ui.separator();
-        for theme in ThemeChoice::ALL {
-            if ui.radio(self.theme.choice == theme, theme.label()).clicked() {
-                commands.push(AppCommand::Theme(theme).into());
-                ui.close();
-            }
-        }
-        ui.separator();
-        let mut scale = self.settings.text_scale;
+        self.actions_ui(ui, Menu::View, commands);
+        let mut scale = self.now.settings.text_scale;
         let slider = egui::Slider::new(&mut scale, Settings::TEXT_SCALES)
             .step_by(0.05)
             .custom_formatter(|value, _| format!("{:.0} %", value * 100.0))
             .text("text size");
+        ui.separator();
         if ui.add(slider).changed() {
             commands.push(AppCommand::TextScale(scale).into());
         }
-        let mut reduced = self.settings.reduced_motion;
-        if ui.checkbox(&mut reduced, "Reduced motion").clicked() {
-            commands.push(AppCommand::ReducedMotion(reduced).into());
-        }
-        self.actions_ui(ui, Menu::View, commands);
     }
 
     /// Gives where it starts.
@@ -246,16 +225,6 @@ impl Bar<'_> {
         );
         if response.clicked() {
             commands.push(AppCommand::Palette.into());
-        }
-    }
-}
-
-fn scenes_ui(ui: &mut Ui, commands: &mut Vec<Command>) {
-    for name in scenes::names() {
-        let Some(scene) = scenes::Scene::shipped(name) else { continue };
-        if ui.button(&scene.title).on_hover_text(&scene.about).clicked() {
-            commands.push(Layout::Scene(name.to_owned()).into());
-            ui.close();
         }
     }
 }

@@ -5,11 +5,12 @@
 
 use std::time::Duration;
 
-use egui::{Align2, Area, Frame, Id, Margin, Order, RichText, Stroke, vec2};
+use egui::{Align2, Area, Frame, Id, Margin, Order, RichText, Role, Stroke, WidgetInfo, vec2};
 
-use crate::document::{Notice, Severity};
+use crate::document::{AppCommand, Command, Moved, Notice, Severity};
 use crate::logging::NOTICE;
 use crate::look::theme::{RADIUS_BUTTON, Theme, space};
+use crate::look::words::name;
 use crate::widgets::severity_color;
 
 /// Notices that the Log view keeps.
@@ -47,7 +48,10 @@ impl Notices {
             Severity::Error => log::error!(target: NOTICE, "{}", notice.summary),
         }
         self.added += 1;
-        self.toasts.retain(|toast| toast.notice != notice);
+        // Of what is looked for there is one toast, with what was said last.
+        let is_newer =
+            |old: &Notice| *old == notice || (notice.lost.is_some() && old.lost == notice.lost);
+        self.toasts.retain(|toast| !is_newer(&toast.notice));
         self.toasts.push(Toast { number: self.added, notice: notice.clone(), ends: None });
         if self.toasts.len() > SHOWN {
             self.toasts.remove(0);
@@ -68,15 +72,33 @@ impl Notices {
         self.toasts.clear();
     }
 
-    /// Draws the toasts over everything else, newest at the bottom.
-    pub fn show(&mut self, ctx: &egui::Context, theme: &Theme) {
+    /// Takes off the screen what said that something is not where it was, if that was found.
+    pub fn found(&mut self, moved: &[Moved]) {
+        let is_found = |notice: &Notice| {
+            let lost = notice.lost.as_ref().map(|named| &named.0);
+            lost.is_some_and(|lost| moved.iter().any(|moved| moved.lost == *lost))
+        };
+        self.toasts.retain(|toast| !is_found(&toast.notice));
+        self.list
+            .iter_mut()
+            .filter(|notice| is_found(notice))
+            .for_each(|notice| notice.lost = None);
+    }
+
+    /// Draws the toasts over everything else, newest at the bottom; gives what was asked for in one.
+    pub fn show(&mut self, ctx: &egui::Context, theme: &Theme) -> Option<Command> {
         let now = ctx.input(|input| input.time);
         for toast in &mut self.toasts {
-            let seconds = if toast.notice.severity == Severity::Error { 10.0 } else { 5.0 };
+            let seconds = match (&toast.notice.lost, toast.notice.severity) {
+                // It stays until it is answered or closed.
+                (Some(_), _) => f64::MAX,
+                (None, Severity::Error) => 10.0,
+                (None, _) => 5.0,
+            };
             toast.ends.get_or_insert(now + seconds);
         }
         self.toasts.retain(|toast| toast.ends.is_none_or(|end| end > now));
-        let mut closed = None;
+        let (mut closed, mut asked) = (None, None);
         let mut bottom = theme.px(24.0) + space::M;
         for toast in self.toasts.iter().rev() {
             let response = Area::new(Id::unique(("toast", toast.number)))
@@ -85,8 +107,13 @@ impl Notices {
                 .interactable(true)
                 .show(ctx, |ui| toast_ui(ui, theme, &toast.notice));
             bottom += response.response.rect.height() + space::S;
-            if response.inner {
-                closed = Some(toast.number);
+            match response.inner {
+                Some(Pressed::Close) => closed = Some(toast.number),
+                Some(Pressed::Find) => {
+                    let lost = toast.notice.lost.clone();
+                    asked = lost.map(|named| AppCommand::AskPlace(named.0, named.1).into());
+                }
+                None => {}
             }
         }
         self.toasts.retain(|toast| Some(toast.number) != closed);
@@ -94,11 +121,17 @@ impl Notices {
         if next < f64::MAX {
             ctx.request_repaint_after(Duration::from_secs_f64((next - now).max(0.01)));
         }
+        asked
     }
 }
 
-/// True if it was closed.
-fn toast_ui(ui: &mut egui::Ui, theme: &Theme, notice: &Notice) -> bool {
+/// What was pressed in a toast.
+enum Pressed {
+    Close,
+    Find,
+}
+
+fn toast_ui(ui: &mut egui::Ui, theme: &Theme, notice: &Notice) -> Option<Pressed> {
     let colors = &theme.colors;
     let frame = Frame::new()
         .fill(colors.raised)
@@ -109,6 +142,7 @@ fn toast_ui(ui: &mut egui::Ui, theme: &Theme, notice: &Notice) -> bool {
     let shown = frame.show(ui, |ui| {
         ui.set_max_width(theme.px(360.0).min(ui.ctx().content_rect().width() - 64.0));
         ui.horizontal_top(|ui| {
+            let mut pressed = None;
             ui.vertical(|ui| {
                 ui.set_max_width(theme.px(310.0));
                 ui.spacing_mut().item_spacing.y = 2.0;
@@ -116,13 +150,17 @@ fn toast_ui(ui: &mut egui::Ui, theme: &Theme, notice: &Notice) -> bool {
                 if !notice.hint.is_empty() {
                     ui.add(egui::Label::new(theme.label(&notice.hint)).wrap());
                 }
+                if let Some((lost, _)) = notice.lost.as_deref() {
+                    let find = ui.button("Find it…");
+                    let label = format!("Find {}", name(&lost.path));
+                    find.widget_info(|| WidgetInfo::labeled(Role::Button, true, &label));
+                    pressed = find.clicked().then_some(Pressed::Find);
+                }
             });
             let close = egui::Button::new(RichText::new("×").color(colors.dim)).frame(false);
             let response = ui.add(close).on_hover_text("Close");
-            response.widget_info(|| {
-                egui::WidgetInfo::labeled(egui::Role::Button, true, "Close notice")
-            });
-            response.clicked()
+            response.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Close notice"));
+            if response.clicked() { Some(Pressed::Close) } else { pressed }
         })
         .inner
     });

@@ -1,51 +1,40 @@
 //! The command palette: everything that can be done, found by a few letters.
 
-use std::path::{Path, PathBuf};
+mod item;
+mod path;
+mod rank;
+mod row;
 
-use egui::{Align2, Id, Key, Margin, Modal, Modifiers, Rect, Sense, Stroke, TextEdit, Ui, vec2};
-use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
-use nucleo_matcher::{Config, Matcher, Utf32Str};
-use smalti_engine::questions::ModelRef;
-use smalti_engine::tokens::Code;
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use super::actions::{self, Action};
-use crate::document::{AppCommand, Command, Edit, JobCommand, Layout, Look, Open, RecipeRef, Slot};
-use crate::document::{ColorBy, CompareMode, DifferenceKind, ViewId};
-use crate::files::scenes;
-use crate::files::uri::path_of;
-use crate::look::theme::{RADIUS_BUTTON, Theme, space};
-use crate::look::words::name;
-use crate::settings::{Settings, ThemeChoice};
-use crate::views::VIEWS;
+use egui::{Align2, EventFilter, Id, Key, Margin, Modal, Modifiers, TextEdit, Ui, vec2};
+use nucleo_matcher::{Config, Matcher};
 
-/// Results that are shown.
-const SHOWN: usize = 11;
+pub use self::item::Item;
+use self::row::Row;
+use super::actions::{self, Action, Now};
+use crate::document::Command;
+use crate::files::disk::Listing;
+use crate::look::theme::{Theme, space};
 
-/// What the palette can do.
-#[derive(Debug, Clone)]
-pub struct Item {
-    /// What it is called.
-    pub title: String,
-    /// What kind of thing it is: view, command, scene, file, code.
-    pub kind: &'static str,
-    /// Its keys, in words.
-    pub keys: String,
-    /// What it does.
-    pub commands: Vec<Command>,
-}
-
-impl Item {
-    fn new(title: impl Into<String>, kind: &'static str, command: impl Into<Command>) -> Self {
-        Self { title: title.into(), kind, keys: String::new(), commands: vec![command.into()] }
-    }
-}
+/// Rows that are seen at once.
+const SEEN: usize = 11;
 
 /// An open palette.
 #[derive(Default)]
 pub struct Palette {
     query: String,
     picked: usize,
+    /// The first row that is seen.
+    top: usize,
     items: Vec<Item>,
+    /// What can be done with the code that is typed, and which one that is.
+    codes: (Option<u32>, Vec<Item>),
+    /// What is in the folder that is typed.
+    listing: Option<Arc<Listing>>,
+    /// The folder whose contents were asked for.
+    asked: Option<PathBuf>,
     matcher: Option<Matcher>,
     /// Where `~/` leads.
     home: Option<PathBuf>,
@@ -58,29 +47,34 @@ impl std::fmt::Debug for Palette {
     }
 }
 
-/// What is known when the palette is opened.
-#[derive(Debug)]
-pub struct Known<'a> {
-    /// All actions.
-    pub actions: &'a [Action],
-    /// For recent files.
-    pub settings: &'a Settings,
-    /// Names of shipped tokenizers.
-    pub models: &'a [String],
-    /// Names of shipped recipes.
-    pub recipes: &'a [String],
+/// What came of a frame of the palette.
+#[derive(Debug, Default)]
+pub struct Chosen {
+    /// What is to be done.
+    pub commands: Vec<Command>,
+    /// Whether it is to be closed.
+    pub is_over: bool,
+    /// A folder whose contents it wants to know.
+    pub folder: Option<PathBuf>,
 }
 
 impl Palette {
-    /// A palette over everything that is known now.
-    pub fn new(ctx: &egui::Context, known: &Known<'_>, query: &str) -> Self {
+    /// A palette over everything that can be done now.
+    pub fn new(ctx: &egui::Context, actions: &[Action], now: &Now<'_>) -> Self {
         // Without looking into a file: this is the window's thread.
         let home = directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_owned());
-        Self { query: query.to_owned(), items: items(ctx, known), home, ..Self::default() }
+        let things = actions::things(now);
+        let items = actions.iter().chain(&things).map(|action| Item::new(ctx, action, now));
+        Self { items: items.collect(), home, ..Self::default() }
     }
 
-    /// Draws it. Gives the commands of what was chosen, and whether it is to be closed.
-    pub fn show(&mut self, ctx: &egui::Context, theme: &Theme) -> (Vec<Command>, bool) {
+    /// Takes what is in a folder.
+    pub fn take(&mut self, listing: Listing) {
+        self.listing = Some(Arc::new(listing));
+    }
+
+    /// Draws it.
+    pub fn show(&mut self, ctx: &egui::Context, theme: &Theme, now: &Now<'_>) -> Chosen {
         let id = Id::unique("palette");
         let area =
             Modal::default_area(id).anchor(Align2::CENTER_TOP, vec2(0.0, theme.px(36.0) + 12.0));
@@ -92,194 +86,191 @@ impl Palette {
             .show(ctx, |ui| {
                 let width = theme.px(560.0).min(ui.ctx().content_rect().width() - 40.0);
                 ui.set_width(width);
-                self.ui(ui, theme)
+                self.ui(ui, theme, now)
             });
-        let chosen = modal.inner.clone();
-        let close = modal.should_close() || chosen.is_some();
-        (chosen.unwrap_or_default(), close)
+        let is_over = modal.should_close() || modal.inner.is_some();
+        let wanted = path::folder(self.query.trim_start(), self.home.as_deref());
+        let folder = wanted.filter(|folder| self.asked.as_ref() != Some(folder));
+        if folder.is_some() {
+            self.asked.clone_from(&folder);
+        }
+        Chosen { commands: modal.inner.unwrap_or_default(), is_over, folder }
     }
 
-    fn ui(&mut self, ui: &mut Ui, theme: &Theme) -> Option<Vec<Command>> {
-        let (down, up, enter) = ui.input_mut(|input| {
-            (
-                input.consume_key(Modifiers::NONE, Key::ArrowDown),
-                input.consume_key(Modifiers::NONE, Key::ArrowUp),
-                input.consume_key(Modifiers::NONE, Key::Enter),
-            )
-        });
+    fn ui(&mut self, ui: &mut Ui, theme: &Theme, now: &Now<'_>) -> Option<Vec<Command>> {
+        let keys = Keys::take(ui);
         let field = TextEdit::singleline(&mut self.query)
             .hint_text("Search views, commands, codes, files")
             .margin(Margin::symmetric(8, 6))
             .font(theme.body())
+            .event_filter(EventFilter {
+                tab: true,
+                horizontal_arrows: true,
+                vertical_arrows: true,
+                escape: false,
+            })
             .desired_width(f32::INFINITY);
         let response = ui.add(field);
-        if !self.is_focused {
+        // The keys are the palette's as long as it is open.
+        if !self.is_focused || ui.memory(|memory| memory.focused().is_none()) {
             response.request_focus();
             self.is_focused = true;
         }
         if response.changed() {
-            self.picked = 0;
+            (self.picked, self.top) = (0, 0);
         }
-        let found = self.found();
+        let found = self.found(ui.ctx(), now);
         if found.is_empty() {
             ui.add_space(space::XS);
-            ui.label(theme.label("Nothing is called that. A path opens a file: ~/parrots.png"));
+            let problem = self.listing.as_ref().and_then(|listing| listing.problem.as_ref());
+            let nothing = "Nothing is called that. A path opens a file: ~/parrots.png".to_owned();
+            ui.label(theme.label(problem.cloned().unwrap_or(nothing)));
             ui.add_space(space::XS);
             return None;
         }
         let last = found.len() - 1;
-        if down {
+        if keys.step > 0 {
             self.picked = if self.picked >= last { 0 } else { self.picked + 1 };
         }
-        if up {
+        if keys.step < 0 {
             self.picked = if self.picked == 0 { last } else { self.picked - 1 };
         }
         self.picked = self.picked.min(last);
+        let clicked = self.rows_ui(ui, theme, &found, keys.step != 0);
+        let completes = found.get(self.picked).and_then(|item| item.types.clone());
+        if let Some(query) = completes.filter(|_| keys.tab || keys.enter) {
+            self.types(ui.ctx(), response.id, query);
+            return None;
+        }
+        let item = clicked.or((keys.enter).then_some(self.picked)).and_then(|at| found.get(at))?;
+        if let Some(query) = item.types.clone() {
+            self.types(ui.ctx(), response.id, query);
+            return None;
+        }
+        item.does.clone().ok()
+    }
+
+    /// What is typed becomes another, and goes on at its end.
+    fn types(&mut self, ctx: &egui::Context, field: Id, query: String) {
+        (self.picked, self.top) = (0, 0);
+        let end = egui::text::CCursor::new(query.chars().count());
+        let mut state = egui::text_edit::TextEditState::load(ctx, field).unwrap_or_default();
+        state.cursor.set_char_range(Some(egui::text::CCursorRange::one(end)));
+        state.store(ctx, field);
+        ctx.memory_mut(|memory| memory.request_focus(field));
+        self.query = query;
+    }
+
+    /// The rows that are seen; gives the one that was clicked.
+    fn rows_ui(
+        &mut self,
+        ui: &mut Ui,
+        theme: &Theme,
+        found: &[Item],
+        is_stepped: bool,
+    ) -> Option<usize> {
         ui.spacing_mut().item_spacing.y = 0.0;
         ui.add_space(space::XS);
-        let mut chosen = None;
-        for (at, item) in found.iter().enumerate() {
-            let response = row_ui(ui, theme, item, at == self.picked);
-            if response.clicked() {
-                chosen = Some(item.commands.clone());
+        let wheel = ui.input(|input| input.smooth_scroll_delta.y);
+        if is_stepped {
+            let first = (self.picked + 1).saturating_sub(SEEN);
+            self.top = self.top.clamp(first, self.picked.max(first));
+        } else if wheel.abs() > 1.0 {
+            let rows = (wheel.abs() / theme.px(row::HEIGHT)).ceil() as usize;
+            self.top = if wheel < 0.0 { self.top + rows } else { self.top.saturating_sub(rows) };
+        }
+        self.top = self.top.min(found.len().saturating_sub(SEEN));
+        let mut clicked = None;
+        for (at, item) in found.iter().enumerate().skip(self.top).take(SEEN) {
+            let row = Row { item, is_picked: at == self.picked };
+            if row.ui(ui, theme).clicked() {
+                clicked = Some(at);
             }
         }
-        if enter {
-            chosen = found.get(self.picked).map(|item| item.commands.clone());
+        if found.len() > SEEN {
+            let end = (self.top + SEEN).min(found.len());
+            let place = format!("{} to {end} of {}", self.top + 1, found.len());
+            ui.label(theme.caption_figures(place));
         }
-        chosen
+        clicked
     }
 
     /// The best matches, best first.
-    fn found(&mut self) -> Vec<Item> {
-        let query = self.query.trim();
-        let mut found: Vec<Item> = typed(query, self.home.as_deref());
+    fn found(&mut self, ctx: &egui::Context, now: &Now<'_>) -> Vec<Item> {
+        let query = self.query.trim().to_owned();
         if query.is_empty() {
-            found.extend(self.items.iter().filter(|i| i.kind == "recent").take(4).cloned());
-            found.extend(self.items.iter().filter(|i| i.kind != "recent").cloned());
-        } else {
-            let pattern = Pattern::parse(query, CaseMatching::Ignore, Normalization::Smart);
-            let matcher = self.matcher.get_or_insert_with(|| Matcher::new(Config::DEFAULT));
-            let mut buffer = Vec::new();
-            let mut scored: Vec<(u32, usize)> = Vec::new();
-            for (at, item) in self.items.iter().enumerate() {
-                let text = format!("{} {}", item.title, item.kind);
-                let text = Utf32Str::new(&text, &mut buffer);
-                scored.extend(pattern.score(text, matcher).map(|score| (score, at)));
-            }
-            scored.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
-            found.extend(scored.iter().filter_map(|(_, at)| self.items.get(*at).cloned()));
+            let is_recent = |item: &&Item| item.kind == "recent";
+            let recent = self.items.iter().filter(is_recent).take(4);
+            return recent.chain(self.items.iter().filter(|i| !is_recent(i))).cloned().collect();
         }
-        found.truncate(SHOWN);
+        let mut found = self.paths(self.query.trim_start());
+        found.extend(self.of_code(ctx, now, &query).iter().cloned());
+        let named = |item: &Item| (item.title.clone(), item.kind, item.does.is_ok());
+        let named: Vec<_> = self.items.iter().map(named).collect();
+        let all: Vec<rank::Named<'_>> =
+            named.iter().map(|(name, kind, can)| rank::Named { name, kind, can: *can }).collect();
+        let matcher = self.matcher.get_or_insert_with(|| Matcher::new(Config::DEFAULT));
+        let best = rank::best(&query, &all, matcher);
+        found.extend(best.iter().filter_map(|at| self.items.get(*at).cloned()));
         found
     }
-}
 
-/// What a query says by itself: a path, a code by number.
-fn typed(query: &str, home: Option<&Path>) -> Vec<Item> {
-    let mut found = Vec::new();
-    let number = query.strip_prefix("code").unwrap_or(query).trim();
-    if let Ok(code) = number.parse::<u32>() {
-        let mut item =
-            Item::new(format!("Code {code}"), "code", Edit::SelectCode(Some(Code::first(code))));
-        item.commands.push(Layout::Show(ViewId::Code).into());
-        found.push(item);
-    }
-    let path = match (query.strip_prefix("~/"), home) {
-        (Some(rest), Some(home)) => Some(home.join(rest)),
-        _ if query.starts_with("file://") => path_of(query),
-        _ if query.contains(['/', '\\']) => Some(PathBuf::from(query)),
-        _ => None,
-    };
-    if let Some(path) = path {
-        found.push(Item::new(format!("Open {}", path.display()), "file", Open::Path(path)));
-    }
-    found
-}
-
-fn items(ctx: &egui::Context, known: &Known<'_>) -> Vec<Item> {
-    let mut items = Vec::new();
-    for path in &known.settings.recent {
-        items.push(Item::new(name(path), "recent", Open::Path(path.clone())));
-    }
-    for view in &VIEWS {
-        let mut item = Item::new(view.title, "view", Layout::Show(view.id));
-        item.keys = actions::view_key(view).map(|k| actions::key_name(ctx, k)).unwrap_or_default();
-        items.push(item);
-    }
-    for action in known.actions {
-        if action.command == AppCommand::Palette.into() {
-            continue;
+    /// What can be done with a code that is typed by its number.
+    fn of_code(&mut self, ctx: &egui::Context, now: &Now<'_>, query: &str) -> &[Item] {
+        let digits = query.rsplit(' ').next().unwrap_or(query);
+        let before = query.strip_suffix(digits).unwrap_or_default().trim();
+        let is_about = ["", "code", "force", "replace", "replace by"].contains(&before);
+        let number = digits.parse::<u32>().ok().filter(|_| is_about);
+        if self.codes.0 != number {
+            let actions = number.map(actions::with_code).unwrap_or_default();
+            let mut items: Vec<Item> = actions.iter().map(|a| Item::new(ctx, a, now)).collect();
+            items.sort_by_key(|item| !item.title.to_lowercase().starts_with(before));
+            self.codes = (number, items);
         }
-        let keys = action.keys.first().map(|k| actions::key_name(ctx, *k)).unwrap_or_default();
-        let command = action.command.clone();
-        items.push(Item { keys, ..Item::new(action.name, "command", command) });
+        &self.codes.1
     }
-    for scene in scenes::names() {
-        let title = scenes::Scene::shipped(scene).map_or(scene.to_owned(), |s| s.title);
-        items.push(Item::new(title, "scene", Layout::Scene(scene.to_owned())));
+
+    /// The path that is typed, and what goes on with it.
+    fn paths(&self, query: &str) -> Vec<Item> {
+        let home = self.home.as_deref();
+        let Some(path) = path::typed(query.trim_end(), home) else { return Vec::new() };
+        let itself = Item::file(&path);
+        let folder = path::folder(query, home);
+        let listing =
+            self.listing.as_ref().filter(|listing| Some(&listing.folder) == folder.as_ref());
+        let Some(listing) = listing else { return vec![itself] };
+        let of = |found: path::Completion| {
+            let path = path::typed(found.query.trim_end_matches('/'), home).unwrap_or_default();
+            let kind = if found.entry.is_folder { "folder" } else { "file" };
+            let types = found.entry.is_folder.then(|| found.query.clone());
+            Item { title: found.query, kind, types, ..Item::file(&path) }
+        };
+        let mut all: Vec<Item> = path::completions(query, listing).into_iter().map(of).collect();
+        // What is there comes before what may not be; a folder that is typed whole is opened.
+        let is_whole = query.ends_with('/') && listing.problem.is_none();
+        let at = if is_whole { 0 } else { all.len() };
+        if is_whole || !all.iter().any(|item| item.types.is_none() && item.title == query) {
+            all.insert(at, itself);
+        }
+        all
     }
-    for model in known.models {
-        let reference = ModelRef::Shipped(model.as_str().into());
-        let compare = format!("Compare with {model}");
-        items.push(Item::new(model, "tokenizer", Open::Model(Slot::A, reference.clone())));
-        items.push(Item::new(compare, "tokenizer", Open::Model(Slot::B, reference)));
-    }
-    for recipe in known.recipes {
-        let train = JobCommand::Train(RecipeRef::Shipped(recipe.as_str().into()));
-        items.push(Item::new(format!("Train {recipe}"), "training", train));
-    }
-    for by in ColorBy::ALL {
-        items.push(Item::new(format!("Color by {}", by.label()), "look", Look::ColorBy(by)));
-    }
-    for mode in CompareMode::ALL {
-        items.push(Item::new(format!("Compare {}", mode.label()), "look", Look::Compare(mode)));
-    }
-    for kind in DifferenceKind::ALL {
-        let title = format!("Difference: {}", kind.label());
-        items.push(Item::new(title, "look", Look::Difference(kind)));
-    }
-    for theme in ThemeChoice::ALL {
-        items.push(Item::new(theme.label(), "theme", AppCommand::Theme(theme)));
-    }
-    for view in &VIEWS {
-        items.push(Item::new(format!("Another {}", view.title), "view", Layout::Another(view.id)));
-    }
-    for (title, scale) in [("Text as designed", 1.0), ("Text larger", 1.25), ("Text huge", 1.6)] {
-        items.push(Item::new(title, "look", AppCommand::TextScale(scale)));
-    }
-    items
 }
 
-fn row_ui(ui: &mut Ui, theme: &Theme, item: &Item, picked: bool) -> egui::Response {
-    let colors = &theme.colors;
-    let size = vec2(ui.available_width(), theme.px(28.0));
-    let (rect, response) = ui.allocate_exact_size(size, Sense::click());
-    let label = format!("{}, {}", item.title, item.kind);
-    response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, picked, &label));
-    let painter = ui.painter();
-    if picked || response.hovered() {
-        painter.rect_filled(rect, RADIUS_BUTTON, colors.hover);
+/// Keys that are the palette's own.
+#[derive(Debug, Clone, Copy)]
+struct Keys {
+    /// Rows down, or up.
+    step: i8,
+    tab: bool,
+    enter: bool,
+}
+
+impl Keys {
+    fn take(ui: &Ui) -> Self {
+        ui.input_mut(|input| {
+            let mut take = |key| input.consume_key(Modifiers::NONE, key);
+            let step = i8::from(take(Key::ArrowDown)) - i8::from(take(Key::ArrowUp));
+            Self { step, tab: take(Key::Tab), enter: take(Key::Enter) }
+        })
     }
-    if picked {
-        let mark = Rect::from_min_size(rect.min + vec2(0.0, 6.0), vec2(2.0, rect.height() - 12.0));
-        painter.rect_filled(mark, 1.0, colors.gold);
-    }
-    if response.has_focus() {
-        let stroke = Stroke::new(2.0, colors.gold);
-        painter.rect_stroke(rect, RADIUS_BUTTON, stroke, egui::StrokeKind::Inside);
-    }
-    let right = if item.keys.is_empty() { item.kind.to_owned() } else { item.keys.clone() };
-    let end = painter.text(
-        rect.right_center() - vec2(space::S, 0.0),
-        Align2::RIGHT_CENTER,
-        right,
-        theme.small(),
-        colors.dim,
-    );
-    let room = end.left() - rect.left() - space::XL;
-    let galley = painter.layout(item.title.clone(), theme.body(), colors.text, room.max(40.0));
-    let at = rect.left_center() + vec2(space::M, -galley.size().y / 2.0);
-    painter.with_clip_rect(rect).galley(at, galley, colors.text);
-    response
 }

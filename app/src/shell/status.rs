@@ -1,10 +1,17 @@
 //! The status bar: what is open, how long it took, what is running, what it costs.
+//!
+//! Where there is not room for all of it, the least important part goes first, then the next: no part is ever
+//! painted over another. What is open comes last, and is cut short before it goes.
 
 use egui::{
     Align, Button, Frame, Layout as Flow, Margin, Panel, RichText, Sense, Stroke, Ui, vec2,
 };
-use smalti_engine::questions::{Decode, ImageRef, ModelRef};
-use smalti_engine::session::{RunState, RunView};
+use smalti_engine::questions::{
+    CodeAppearance, CodeCard, CodeInImages, CodeUse, CodebookOrder, Comparison, Decode, Encode,
+    Identify, ImageRef, InspectModel, LoadImage, ModelInfo, ModelRef, Reconstruct, SourceInfo,
+    Thumbnail, WorkingImage,
+};
+use smalti_engine::session::{RunState, RunView, label};
 use smalti_engine::tokens::Tokens;
 
 use crate::ctx::{ViewCtx, subject_name};
@@ -12,92 +19,193 @@ use crate::document::{Layout, Slot, ViewId};
 use crate::look::theme::{Theme, space};
 use crate::look::words::{duration, size};
 
-/// Draws it at the bottom. `opening` names what is being opened, `frame_ms` is the processor's
-/// time for the last frame.
-pub fn show(ui: &mut Ui, ctx: &ViewCtx<'_>, opening: &[String], frame_ms: Option<f32>) {
+/// What is open is cut short to this before anything of it goes, before text is scaled.
+const LEAST: f32 = 150.0;
+/// The rail of a run, before text is scaled.
+const RAIL: f32 = 56.0;
+/// The words of a part are cut short to this, before text is scaled: a run may have much to say.
+const WORDS: f32 = 280.0;
+/// Runs that are told.
+const RUNS: usize = 2;
+
+/// A part of the bar, beside what is open.
+enum Part {
+    /// Something is worked out: what.
+    Working(&'static str),
+    /// A path is being opened.
+    Opening(String),
+    /// A run, in a line.
+    Run(Box<RunView>, String),
+    /// How long encoding and decoding took.
+    Times(String),
+    /// What the kept answers take.
+    Cache(String),
+}
+
+/// Draws it at the bottom. `opening` names what is being opened.
+pub fn show(ui: &mut Ui, ctx: &ViewCtx<'_>, opening: &[String]) {
+    bar(ui, ctx, "status", |ui| {
+        let room = ui.available_width();
+        let mut parts = parts(ctx, opening);
+        let widths: Vec<f32> = parts.iter().map(|part| part.width(ui, ctx.theme)).collect();
+        let open = what_is_open(ctx);
+        let least = text_width(ui, ctx.theme, &open).min(ctx.theme.px(LEAST));
+        parts.truncate(fitting(&widths, room - least));
+        // Drawn from the right, so that what is open gets what is left.
+        ui.with_layout(Flow::right_to_left(Align::Center), |ui| {
+            let (right, left): (Vec<&Part>, Vec<&Part>) =
+                parts.iter().partition(|part| matches!(part, Part::Cache(_) | Part::Working(_)));
+            for part in right.into_iter().rev() {
+                part.ui(ui, ctx);
+            }
+            let beside: f32 = left.iter().map(|part| part.width(ui, ctx.theme)).sum();
+            ui.with_layout(Flow::left_to_right(Align::Center), |ui| {
+                let most = ui.available_width() - beside;
+                ui.scope(|ui| {
+                    ui.set_max_width(most.max(0.0));
+                    ui.add(egui::Label::new(ctx.theme.label(open)).truncate());
+                });
+                for part in left {
+                    part.ui(ui, ctx);
+                }
+            });
+        });
+    });
+}
+
+/// What developers want to know, in a line of its own. `frame_ms` is the processor's time for the last frame.
+pub fn timings(ui: &mut Ui, ctx: &ViewCtx<'_>, frame_ms: Option<f32>) {
+    let status = ctx.session.status();
+    bar(ui, ctx, "timings", |ui| {
+        ui.horizontal_centered(|ui| {
+            let mut figures = |label: &str, number: String, about: &str| {
+                let text = ctx.theme.caption_figures(format!("{label} {number}"));
+                ui.add(egui::Label::new(text).truncate()).on_hover_text(about);
+            };
+            // Figures that change by themselves have no place in pictures that must come out the same.
+            let ms = frame_ms.filter(|_| !ctx.is_time_frozen);
+            let frame = ms.map_or("–".to_owned(), |ms| format!("{ms:.1} ms"));
+            figures("frame", frame, "Processor time of the last frame");
+            let longest = if ctx.is_time_frozen { 0.0 } else { status.longest_piece_ms };
+            let about = "The longest of the last ten pieces of work for the window";
+            figures("longest engine piece", format!("{longest:.0} ms"), about);
+            let open = status.open_questions.to_string();
+            figures("open questions", open, "Questions in line or being worked on");
+            let kept = format!("{} of {}", size(status.cache_bytes), size(status.budget_bytes));
+            figures("cache", kept, "Answers that are kept, and how much they may take");
+            figures("at", status.working_on.join(", "), "Questions being worked on");
+        });
+    });
+}
+
+/// A bar at the bottom, one line high.
+fn bar(ui: &mut Ui, ctx: &ViewCtx<'_>, id: &'static str, content: impl FnOnce(&mut Ui)) {
     let colors = &ctx.theme.colors;
-    let frame =
-        Frame::new().fill(colors.background).inner_margin(Margin::symmetric(space::M as i8, 0));
-    let panel = Panel::bottom("status")
+    let margin = Margin::symmetric(space::M as i8, 0);
+    let panel = Panel::bottom(id)
         .exact_size(ctx.theme.px(24.0))
-        .frame(frame)
+        .frame(Frame::new().fill(colors.background).inner_margin(margin))
         .show_separator_line(false)
         .show(ui, |ui| {
             ui.spacing_mut().item_spacing.x = space::L;
-            ui.with_layout(Flow::right_to_left(Align::Center), |ui| {
-                right_ui(ui, ctx, frame_ms);
-                ui.with_layout(Flow::left_to_right(Align::Center), |ui| left_ui(ui, ctx, opening));
-            });
+            content(ui);
         });
     let rect = panel.response.rect;
     ui.painter().hline(rect.x_range(), rect.top() + 0.5, Stroke::new(1.0, colors.line));
 }
 
-fn left_ui(ui: &mut Ui, ctx: &ViewCtx<'_>, opening: &[String]) {
-    let theme = ctx.theme;
-    text(ui, theme, what_is_open(ctx));
-    if let Some(times) = times(ctx) {
-        text(ui, theme, times);
-    }
+/// How many parts there is room for, from the most important on.
+fn fitting(widths: &[f32], room: f32) -> usize {
+    let mut used = 0.0;
+    let fits = |width: &&f32| {
+        used += **width;
+        used <= room
+    };
+    widths.iter().take_while(fits).count()
+}
+
+/// What there is to be told, the most important first.
+fn parts(ctx: &ViewCtx<'_>, opening: &[String]) -> Vec<Part> {
+    let mut parts = Vec::new();
     if let Some(first) = opening.first() {
-        text(ui, theme, format!("opening {first}"));
+        parts.push(Part::Opening(format!("opening {first}")));
     }
     let mut runs = ctx.session.runs();
     runs.retain(|run| !run.state.is_over());
     // What works before what waits.
     runs.sort_by_key(|run| run.state == RunState::Paused);
-    for run in runs.iter().take(2) {
-        if ui.available_width() < theme.px(RUN) {
-            break;
-        }
-        run_ui(ui, ctx, run);
+    for run in runs.into_iter().take(RUNS) {
+        let line = run_line(ctx, &run);
+        parts.push(Part::Run(Box::new(run), line));
     }
-}
-
-/// A run takes at most so much, before text is scaled.
-const RUN: f32 = 300.0;
-
-fn right_ui(ui: &mut Ui, ctx: &ViewCtx<'_>, frame_ms: Option<f32>) {
-    let theme = ctx.theme;
     let status = ctx.session.status();
-    let room = ui.available_width();
-    // Figures that change by themselves, or with the machine, have no place in pictures that must
-    // come out the same.
-    if !ctx.is_time_frozen && room > theme.px(620.0) {
-        if let Some(ms) = frame_ms {
-            let about = "Processor time of the last frame";
-            figures(ui, theme, "frame", format!("{ms:4.1} ms"), about);
+    // What changes by itself has no place in pictures that must come out the same.
+    if !ctx.is_time_frozen {
+        parts.extend(times(ctx).map(Part::Times));
+        if status.is_at_work {
+            let at = status.working_on.first().map_or("working", |at| in_words(at));
+            parts.push(Part::Working(at));
         }
-        let about = "The longest of the last ten pieces of work for the window";
-        let longest = format!("{:4.0} ms", status.longest_piece_ms);
-        figures(ui, theme, "longest engine piece", longest, about);
+        let used = format!("{} of {} kept", size(status.cache_bytes), size(status.budget_bytes));
+        parts.push(Part::Cache(used));
     }
-    if !ctx.is_time_frozen && room > theme.px(360.0) {
-        let used = format!("{} of {}", size(status.cache_bytes), size(status.budget_bytes));
-        figures(ui, theme, "cache", used, "Answers that are kept, and how much they may take");
-    }
-    // The look at a run's log, once a second, must not blink.
-    let label = status.working_on.first();
-    let is_look = status.open_questions == 1 && label.is_some_and(|label| label == "LogVersion");
-    if status.open_questions > 0 && !is_look && !ctx.is_time_frozen {
-        let (dot, _) = ui.allocate_exact_size(vec2(8.0, 8.0), Sense::hover());
-        ui.painter().circle_filled(dot.center(), 3.0, theme.colors.gold);
-        let working = label.map_or("working", |label| in_words(label));
-        text(ui, theme, working);
-    }
+    parts
 }
 
-fn text(ui: &mut Ui, theme: &Theme, text: impl Into<String>) {
-    ui.add(egui::Label::new(theme.label(text)).truncate());
+fn text_width(ui: &Ui, theme: &Theme, text: &str) -> f32 {
+    let galley = ui.painter().layout_no_wrap(text.to_owned(), theme.small(), theme.colors.dim);
+    galley.size().x.ceil() + 1.0
 }
 
-/// A word and a number that does not jump; drawn from right to left.
-fn figures(ui: &mut Ui, theme: &Theme, label: &str, number: String, about: &str) {
-    ui.scope(|ui| {
-        ui.spacing_mut().item_spacing.x = 6.0;
-        ui.label(theme.caption_figures(number)).on_hover_text(about);
-        ui.label(theme.label(label)).on_hover_text(about);
-    });
+/// As wide as its words, or as far as they are told.
+fn words_width(ui: &Ui, theme: &Theme, text: &str) -> f32 {
+    text_width(ui, theme, text).min(theme.px(WORDS))
+}
+
+impl Part {
+    /// With the space before it.
+    fn width(&self, ui: &Ui, theme: &Theme) -> f32 {
+        let own = match self {
+            Self::Working(text) => text_width(ui, theme, text) + 8.0 + space::L,
+            Self::Opening(text) => words_width(ui, theme, text),
+            Self::Times(text) => text_width(ui, theme, text),
+            // In figures, which are wider.
+            Self::Cache(text) => theme.px(8.0) * text.chars().count() as f32,
+            Self::Run(_, line) => {
+                let padding = 2.0 * ui.spacing().button_padding.x;
+                theme.px(RAIL) + space::L + words_width(ui, theme, line) + padding
+            }
+        };
+        own + space::L
+    }
+
+    fn ui(&self, ui: &mut Ui, ctx: &ViewCtx<'_>) {
+        let theme = ctx.theme;
+        match self {
+            Self::Working(text) => {
+                ui.label(theme.label(*text));
+                let (dot, _) = ui.allocate_exact_size(vec2(8.0, 8.0), Sense::hover());
+                ui.painter().circle_filled(dot.center(), 3.0, theme.colors.gold);
+            }
+            Self::Opening(text) | Self::Times(text) => {
+                let most = self.width(ui, theme) - space::L;
+                ui.scope(|ui| {
+                    ui.set_max_width(most);
+                    ui.add(egui::Label::new(theme.label(text)).truncate());
+                });
+            }
+            Self::Cache(text) => {
+                // As wide as it was counted, whichever digits it has.
+                let size = vec2(self.width(ui, theme) - space::L, ui.available_height());
+                let flow = Flow::right_to_left(Align::Center);
+                ui.allocate_ui_with_layout(size, flow, |ui| {
+                    let about = "Answers that are kept, and how much they may take";
+                    ui.label(theme.caption_figures(text)).on_hover_text(about);
+                });
+            }
+            Self::Run(run, line) => run_ui(ui, ctx, run, line),
+        }
+    }
 }
 
 fn what_is_open(ctx: &ViewCtx<'_>) -> String {
@@ -112,9 +220,6 @@ fn what_is_open(ctx: &ViewCtx<'_>) -> String {
 }
 
 fn times(ctx: &ViewCtx<'_>) -> Option<String> {
-    if ctx.is_time_frozen {
-        return None;
-    }
     let model = ctx.document.model(Slot::A)?.clone();
     // What no view asked for is not worked out to say how long that took.
     let encoded = ctx.session.known(&ctx.encode_question(Slot::A)?)?;
@@ -132,17 +237,17 @@ fn times(ctx: &ViewCtx<'_>) -> Option<String> {
     })
 }
 
-fn run_ui(ui: &mut Ui, ctx: &ViewCtx<'_>, run: &RunView) {
+fn run_ui(ui: &mut Ui, ctx: &ViewCtx<'_>, run: &RunView, line: &str) {
     let theme = ctx.theme;
-    let (rail, _) = ui.allocate_exact_size(vec2(theme.px(56.0), 4.0), Sense::hover());
+    let (rail, _) = ui.allocate_exact_size(vec2(theme.px(RAIL), 4.0), Sense::hover());
     ui.painter().rect_filled(rail, 2.0, theme.colors.strong_line);
     let mut done = rail;
     done.set_width(rail.width() * run.progress.unwrap_or(0.0));
     ui.painter().rect_filled(done, 2.0, theme.colors.gold);
-    let line = run_line(ctx, run);
-    let button = Button::new(RichText::new(&line).font(theme.small())).frame(false).truncate();
-    let width = ui.available_width().min(theme.px(RUN - 60.0));
-    let response = ui.allocate_ui(vec2(width, ui.available_height()), |ui| ui.add(button)).inner;
+    let button = Button::new(RichText::new(line).font(theme.small())).frame(false).truncate();
+    let most = words_width(ui, theme, line) + 2.0 * ui.spacing().button_padding.x;
+    let size = vec2(most, ui.available_height());
+    let response = ui.allocate_ui(size, |ui| ui.add(button)).inner;
     if response.on_hover_text(format!("{line}\nShow the jobs")).clicked() {
         ctx.send(Layout::Show(ViewId::Jobs));
     }
@@ -171,16 +276,46 @@ fn run_line(ctx: &ViewCtx<'_>, run: &RunView) -> String {
     parts.join(" · ")
 }
 
-/// What the engine is at, from the name of a question.
-fn in_words(label: &str) -> &str {
-    match label {
-        "LoadImage" | "WorkingImage" | "Thumbnail" => "reading images",
-        "LoadModel" | "ModelInfo" => "loading the tokenizer",
-        "InspectModel" | "Identify" | "SourceInfo" => "looking at the file",
-        "Encode" => "encoding",
-        "Decode" | "CodeAppearance" | "CodeCard" => "decoding",
-        "Comparison" => "comparing",
-        "CodeUse" | "CodebookOrder" | "CodeInImages" => "counting codes",
-        _ => "working",
+/// What the engine is at, from what a question is called.
+fn in_words(at: &str) -> &'static str {
+    let reading = [label::<LoadImage>(), label::<WorkingImage>(), label::<Thumbnail>()];
+    let looking = [label::<InspectModel>(), label::<Identify>(), label::<SourceInfo>()];
+    let decoding =
+        [label::<Decode>(), label::<CodeAppearance>(), label::<CodeCard>(), label::<Reconstruct>()];
+    let counting = [label::<CodeUse>(), label::<CodebookOrder>(), label::<CodeInImages>()];
+    for (labels, words) in [
+        (&reading[..], "reading images"),
+        (&[label::<ModelInfo>()], "loading the tokenizer"),
+        (&looking, "looking at the file"),
+        (&[label::<Encode>()], "encoding"),
+        (&decoding, "decoding"),
+        (&[label::<Comparison>()], "comparing"),
+        (&counting, "counting codes"),
+    ] {
+        if labels.contains(&at) {
+            return words;
+        }
+    }
+    "working"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_important_part_goes_first_and_none_stays_that_does_not_fit() {
+        let widths = [100.0, 300.0, 50.0, 80.0];
+        let shown: Vec<usize> = [600.0, 530.0, 529.0, 449.0, 399.0, 99.0, -5.0]
+            .map(|room| fitting(&widths, room))
+            .to_vec();
+        assert_eq!(shown, [4, 4, 3, 2, 1, 0, 0]);
+    }
+
+    #[test]
+    fn what_the_engine_is_at_is_said_in_words() {
+        assert_eq!(in_words(label::<Encode>()), "encoding");
+        assert_eq!(in_words(label::<CodebookOrder>()), "counting codes");
+        assert_eq!(in_words("Anything"), "working");
     }
 }

@@ -1,23 +1,21 @@
 //! What commands do.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use egui::ViewportCommand;
-use smalti_engine::images::{WorkingSize, png_with_words};
+use smalti_engine::images::WorkingSize;
 use smalti_engine::questions::{ImageRef, ModelRef, Subject};
 use smalti_engine::session::Control;
 use smalti_engine::tokens::Code;
 use smalti_engine::training::TrainOrder;
 
 use super::Studio;
+use super::keys::KeysOf;
 use crate::document::{
     AppCommand, Command, Edit, JobCommand, Layout, MOST_ALIKE, Notice, Open, Slot,
 };
-use crate::files::disk::write_whole;
-use crate::files::outcome::{Ask, Loss, Outcome, Save, notice};
+use crate::files::outcome::{Ask, Loss, Outcome, Save};
 use crate::files::scenes::Scene;
-use crate::look::words::name;
 use crate::shell::dialogs::{Dialog, Then};
 use crate::shell::dock;
 use crate::shell::script::Script;
@@ -28,11 +26,10 @@ impl Studio {
             Command::Edit(Edit::Undo) => self.history.undo(),
             Command::Edit(Edit::Redo) => self.history.redo(),
             Command::Edit(Edit::ReplaceCode { from, to }) => self.replace_code(from, to),
-            Command::Edit(Edit::ClearEdits) => self.clear_edits(ctx),
-            Command::Edit(edit) => {
-                let left = self.history.document().stopped_by_locks(&edit);
-                self.change(&edit.into(), ctx);
-                self.locked_stay(left);
+            Command::Edit(Edit::SelectAllCells) => self.select_all_cells(ctx),
+            Command::Edit(edit) => self.edit(&edit, ctx),
+            Command::Open(closed @ (Open::CloseImage(_) | Open::CloseModel(_))) => {
+                self.close(&closed, ctx);
             }
             Command::Open(Open::Path(path)) => self.open_path(path, Slot::A),
             Command::Open(Open::TokensAs(path, reading)) => {
@@ -47,9 +44,17 @@ impl Studio {
                 .keeping
                 .background
                 .run(move || Some(Outcome::Command(Open::Image(ImageRef::file(&path)).into()))),
+            Command::Open(Open::Moved(moved)) => self.take_moved(&moved, ctx),
             Command::Layout(layout) => self.apply_layout(&layout),
             Command::Job(JobCommand::Control(run, control)) => self.session.control(run, control),
-            Command::Job(JobCommand::Train(recipe)) => self.train(&recipe),
+            Command::Job(JobCommand::AskTrain(recipe)) => self.ask_training(&recipe, None),
+            Command::Job(JobCommand::Train(recipe, changes)) => {
+                self.train(&recipe, *changes);
+            }
+            Command::Job(JobCommand::Resume(run)) => self.resume(run),
+            Command::Job(JobCommand::Unlist(folder)) => self.unlist(&folder),
+            Command::Job(JobCommand::ListAll) => self.settings.unlisted.clear(),
+            Command::Job(JobCommand::SeenLeft(slot)) => self.trainings.seen_left(slot),
             Command::Job(JobCommand::See(run)) => self.show_run(run),
             Command::Job(JobCommand::GoOn(slot)) => self.go_on_training(slot),
             Command::Job(JobCommand::Turn(run, knob, value)) => {
@@ -75,7 +80,11 @@ impl Studio {
 
     fn apply_layout(&mut self, layout: &Layout) {
         match layout {
-            Layout::Show(view) => self.show_view(*view),
+            Layout::Show(view) => {
+                self.show_view(*view);
+                // Nobody is interrupted who types.
+                self.desk.keyboard.focus = (!self.desk.keyboard.was_typing).then_some(*view);
+            }
             Layout::Another(view) => {
                 if dock::add_view(&mut self.desk.arrangement, *view) {
                     self.desk.folded.show(*view);
@@ -159,10 +168,14 @@ impl Studio {
                 let is_full = ctx.input(|input| input.viewport().fullscreen.unwrap_or(false));
                 ctx.send_viewport_cmd(ViewportCommand::Fullscreen(!is_full));
             }
+            AppCommand::Zoom(to) => self.desk.zoom = Some(to),
             AppCommand::Notify(notice) => self.notices.add(notice),
+            AppCommand::Timings => self.desk.shows_timings = !self.desk.shows_timings,
+            AppCommand::Dismiss => self.notices.dismiss(),
+            AppCommand::Offered(name) => self.offers.pick(name),
             AppCommand::ForgetRecent => self.settings.recent.clear(),
             AppCommand::Palette if self.desk.palette.is_some() => self.desk.palette = None,
-            AppCommand::Palette => self.open_palette(ctx, ""),
+            AppCommand::Palette => self.open_palette(ctx),
             AppCommand::Keys => self.toggle_dialog(Dialog::Keys),
             AppCommand::About => self.toggle_dialog(Dialog::About),
             AppCommand::Quit => ctx.send_viewport_cmd(ViewportCommand::Close),
@@ -182,16 +195,13 @@ impl Studio {
             AppCommand::AskFile => self.keeping.background.ask(Ask::File),
             AppCommand::AskFolder => self.keeping.background.ask(Ask::Folder),
             AppCommand::AskTokenizer(slot) => self.keeping.background.ask(Ask::Tokenizer(slot)),
-            AppCommand::ExportPng(file) => {
-                let (name, what) = (format!("{}.png", file.name), Save::Picture(file));
-                self.keeping.background.ask(Ask::Save { what, name });
-            }
-            AppCommand::ExportCsv { name, text } => {
-                let (name, what) = (format!("{name}.csv"), Save::Csv(text));
-                self.keeping.background.ask(Ask::Save { what, name });
-            }
-            AppCommand::SaveTokens => {
-                let name = self.tokens_name();
+            AppCommand::AskPlace(lost, all) => self.keeping.background.ask(Ask::Place(lost, all)),
+            AppCommand::ExportPicture(file) => self.export_picture(file),
+            AppCommand::ExportTable(file) => self.export_table(file),
+            AppCommand::Export(name, how) => self.exports.want(name, how),
+            AppCommand::ExportWindow(panel, how) => self.export_window(panel, how, ctx),
+            AppCommand::SaveTokens(format) => {
+                let name = self.tokens_name(format);
                 let document = Box::new(self.history.document().clone());
                 self.keeping.background.ask(Ask::Save { what: Save::Tokens(document), name });
             }
@@ -217,10 +227,10 @@ impl Studio {
         self.desk.dialog = (!is_open).then_some(dialog);
     }
 
-    /// Esc leaves, in this order: presentation, what is picked, toasts.
+    /// Esc leaves, in this order: presentation, what is selected, toasts. In a field, a menu or anything that
+    /// floats it leaves that alone.
     pub(super) fn leave(&mut self, ctx: &egui::Context) {
-        let is_floating = self.desk.palette.is_some() || self.desk.dialog.is_some();
-        if is_floating || egui::Popup::is_any_open(ctx) || ctx.text_edit_focused() {
+        if self.desk.keyboard.keys_of != KeysOf::Window || self.desk.keyboard.was_typing {
             return;
         }
         if !ctx.input(|input| input.key_pressed(egui::Key::Escape)) {
@@ -234,8 +244,7 @@ impl Studio {
         if picked.cells.is_empty() && picked.code.is_none() {
             self.notices.dismiss();
         } else {
-            self.send(Edit::SelectCells(Arc::default()));
-            self.send(Edit::SelectCode(None));
+            self.send(Edit::Deselect);
         }
     }
 
@@ -266,10 +275,17 @@ impl Studio {
                 let (unclear, text) = (*unclear, String::new());
                 self.ask(Dialog::Tokens { unclear, array: 0, text });
             }
+            Outcome::Listed(listing) => {
+                if let Some(palette) = &mut self.desk.palette {
+                    palette.take(listing);
+                }
+            }
+            Outcome::Screen(panel, how, image) => self.take_screen((panel, how), image, ctx),
             Outcome::Scene(scene) if self.fixed.options.frozen_time => self.open_scene(&scene),
             Outcome::Scene(scene) => self.start_scene(*scene),
             Outcome::Document(None, saved) => self.recover(*saved),
             Outcome::Document(Some(file), saved) => self.leave_for(Then::Open(file, saved), ctx),
+            Outcome::Form(number, form) => commands.extend(self.form_is_read(number, form)),
             Outcome::Recipe(number, training) => commands.extend(self.prepared(number, training)),
             Outcome::Places(places) => self.replace_at(&places, ctx),
             Outcome::Saved(number, written) => self.written(number, *written, ctx),
@@ -283,17 +299,27 @@ impl Studio {
                 if let Some(number) = ask.document() {
                     self.leave_no_more(number);
                 }
-                commands.push(Notice::from(problem).into());
+                // What is looked for can be pointed at again.
+                let lost = if let Ask::Place(lost, all) = ask {
+                    Some(Box::new((lost, all)))
+                } else {
+                    None
+                };
+                commands.push(Notice { lost, ..Notice::from(problem) }.into());
             }
             Outcome::NotChosen(ask) => {
                 if let Some(number) = ask.document() {
                     self.leave_no_more(number);
                 }
             }
+            Outcome::NoDialog(Ask::TrainingFile | Ask::TrainingFolder | Ask::RunFolder) => {
+                self.cannot_browse();
+            }
             Outcome::NoDialog(ask) => {
                 let text = match &ask {
                     Ask::Save { name, .. } => name.clone(),
-                    Ask::File | Ask::Folder | Ask::Tokenizer(_) => String::new(),
+                    Ask::Place(lost, _) => lost.path.display().to_string(),
+                    _ => String::new(),
                 };
                 self.ask(Dialog::Path { ask, text });
             }
@@ -304,6 +330,9 @@ impl Studio {
         match ask {
             Ask::File | Ask::Folder => return vec![Open::Path(path).into()],
             Ask::Tokenizer(slot) => self.open_path(path, slot),
+            ask @ (Ask::TrainingFile | Ask::TrainingFolder | Ask::RunFolder) => {
+                self.browsed(&ask, &path);
+            }
             Ask::Save { what: Save::Document(number, saved), .. } => {
                 // What is open may be another one by now; this one was asked about.
                 let is_here = number == self.history.number();
@@ -311,18 +340,9 @@ impl Studio {
                 self.write_to(number, path, saved);
             }
             Ask::Save { what: Save::Tokens(document), .. } => self.save_tokens(path, *document),
-            Ask::Save { what: Save::Picture(file), .. } => {
-                self.keeping.background.save(move || {
-                    write_whole(&path, &png_with_words(&file.picture, &file.words)?)?;
-                    Ok(notice(Notice::info(format!("Saved {}", name(&path)))))
-                });
-            }
-            Ask::Save { what: Save::Csv(text), .. } => {
-                self.keeping.background.save(move || {
-                    write_whole(&path, text.as_bytes())?;
-                    Ok(notice(Notice::info(format!("Saved {}", name(&path)))))
-                });
-            }
+            Ask::Save { what: Save::Picture(file), .. } => self.write_picture(path, *file),
+            Ask::Save { what: Save::Table(file), .. } => self.write_table(path, *file),
+            Ask::Place(lost, all) => self.take_place((lost, all), path),
         }
         Vec::new()
     }

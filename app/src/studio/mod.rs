@@ -4,7 +4,12 @@
 //! session is told that the frame is over. Nothing here waits or touches a file.
 
 mod apply;
+mod asking;
+mod exporting;
+mod finding;
 mod home;
+mod keyboard;
+mod keys;
 pub mod offscreen;
 mod pasted;
 mod presentation;
@@ -16,7 +21,7 @@ mod training;
 mod trainings;
 mod writing;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -31,25 +36,30 @@ use smalti_engine::questions::{ShippedModels, ShippedRecipes};
 use smalti_engine::session::{Lane, RunId, Session};
 
 use self::home::{Home, Writing};
-use self::stage::Stage;
+use self::keys::{Keyboard, KeysOf};
+use self::stage::{Shown, Stage};
 use self::trainings::Trainings;
-use crate::ctx::{EditedTokens, Hovered, Live, Originals, Showing, ViewCtx};
-use crate::document::{Arrangement, Command, Document, History, Needs, Notice, Open, Panel, Slot};
+use crate::ctx::{EditedImages, EditedTokens, Exports, Hovered, Live, Offers, Originals, ViewCtx};
+use crate::document::{
+    Arrangement, Command, Document, History, Needs, Notice, Open, Panel, PanelId, Slot, ZoomTo,
+};
 use crate::files::autosave::Autosave;
 use crate::files::background::Background;
+use crate::files::disk;
 use crate::files::opening::Openings;
+use crate::files::outcome::Outcome;
 use crate::logging::Errors;
 use crate::look::textures::Textures;
 use crate::look::theme::Theme;
 use crate::runs::Records;
 use crate::settings::{Settings, ThemeChoice};
-use crate::shell::actions::{self, Action};
+use crate::shell::actions::{Action, Now};
 use crate::shell::dialogs::{self, Dialog, Then};
 use crate::shell::dock::{self, Views};
 use crate::shell::folded::{self, Folded};
 use crate::shell::menu::Bar;
 use crate::shell::notices::Notices;
-use crate::shell::palette::{Known, Palette};
+use crate::shell::palette::Palette;
 use crate::shell::script::Script;
 use crate::shell::status;
 use crate::views;
@@ -71,6 +81,8 @@ pub struct StudioOptions {
     pub threads: usize,
     /// Folder of settings and autosave; none keeps nothing (tests, pictures).
     pub settings_dir: Option<PathBuf>,
+    /// Folder in which each training run of the window gets one of its own; none: beside the settings.
+    pub runs_dir: Option<PathBuf>,
     /// Files to open.
     pub files: Vec<PathBuf>,
     /// Scene to start with: the name of a shipped one.
@@ -88,6 +100,8 @@ pub struct StudioOptions {
     pub ending: Arc<AtomicBool>,
     /// Whether the system's dialogs choose files; otherwise their paths are typed (tests, pictures).
     pub has_dialogs: bool,
+    /// Whether what is where stays as it is when a document is opened.
+    pub keeps_layout: bool,
     /// Errors that are logged.
     pub errors: Option<Rc<Errors>>,
 }
@@ -100,6 +114,7 @@ impl StudioOptions {
             device: DeviceChoice::Cpu,
             threads: 0,
             settings_dir: None,
+            runs_dir: None,
             files: Vec::new(),
             scene: None,
             scene_text: None,
@@ -108,6 +123,7 @@ impl StudioOptions {
             caption: None,
             ending: Arc::default(),
             has_dialogs: false,
+            keeps_layout: false,
             errors: None,
         }
     }
@@ -122,12 +138,19 @@ struct Desk {
     /// What is drawn of it where there is no room for all.
     folded: Folded,
     views: Views,
+    /// How large the pictures are to be looked at from this frame on.
+    zoom: Option<ZoomTo>,
     palette: Option<Palette>,
     dialog: Option<Dialog>,
+    keyboard: Keyboard,
+    /// Whether the developer's panel is there.
+    shows_timings: bool,
     /// Questions that wait until the one that is seen is answered.
     questions: VecDeque<Dialog>,
     /// What a hall sees, in presentation.
     stage: Option<Stage>,
+    /// What is seen in this frame, of which document.
+    shown: Shown,
     /// Whether the window was fitted to its screen.
     is_fitted: bool,
     /// What is said in presentation.
@@ -181,6 +204,10 @@ pub struct Studio {
     hovered: Hovered,
     edited: EditedTokens,
     originals: Originals,
+    offers: Offers,
+    wants_focus: Cell<bool>,
+    exports: Exports,
+    edited_images: EditedImages,
     notices: Notices,
     commands: RefCell<Vec<Command>>,
     known_over: Vec<RunId>,
@@ -251,23 +278,19 @@ impl Studio {
 
     /// Events of this frame as commands.
     fn gather(&mut self, ctx: &egui::Context) {
-        if self.is_presenting() {
-            self.desk.script.take_keys(ctx);
-            self.follow_script();
-        }
-        let mut commands =
-            if self.is_asking() { Vec::new() } else { actions::pressed(ctx, &self.fixed.actions) };
+        self.desk.keyboard.keys_of = self.keys_of(ctx);
+        let mut commands = self.pressed(ctx);
         let (dropped, events) = ctx.input(|input| {
             let paths: Vec<PathBuf> =
                 input.raw.dropped_files.iter().map(|file| file.path().to_owned()).collect();
             (paths, input.events.clone())
         });
         commands.extend(dropped.into_iter().map(|path| Open::Path(path).into()));
-        let typing = ctx.text_edit_focused();
+        let is_free = self.desk.keyboard.keys_of == KeysOf::Window && !ctx.text_edit_focused();
         for event in events {
             match event {
-                egui::Event::Paste(text) if !typing => commands.extend(pasted::pasted_text(&text)),
-                egui::Event::PasteImage(image) if !typing => {
+                egui::Event::Paste(text) if is_free => commands.extend(pasted::pasted_text(&text)),
+                egui::Event::PasteImage(image) if is_free => {
                     commands.push(pasted::pasted_image(&image));
                 }
                 _ => {}
@@ -285,14 +308,11 @@ impl Studio {
         self.commands.borrow_mut().splice(0..0, commands);
     }
 
-    fn shell_ui(&mut self, ui: &mut egui::Ui, frame_ms: Option<f32>) {
-        let opening: Vec<String> = self.keeping.openings.names().collect();
-        let (document, seen) = (self.shown_document(), folded::seen(self.drawn()));
-        let (is_presented, veiled) = (self.is_presenting(), self.desk.script.veiled().to_vec());
-        let veiled = if is_presented { &veiled[..] } else { &[] };
-        let Fixed { render_state, is_cpu_adapter, options, actions, threads, .. } = &self.fixed;
-        let view_ctx = ViewCtx {
-            document: &document,
+    /// What views may read.
+    fn view_ctx(&self) -> ViewCtx<'_> {
+        let Fixed { render_state, is_cpu_adapter, options, .. } = &self.fixed;
+        ViewCtx {
+            document: self.desk.shown.document.as_ref().unwrap_or_else(|| self.history.document()),
             session: &self.session,
             theme: &self.theme,
             textures: &self.textures,
@@ -304,46 +324,88 @@ impl Studio {
             commands: &self.commands,
             edited: &self.edited,
             originals: &self.originals,
+            offers: &self.offers,
+            wants_focus: &self.wants_focus,
+            exports: &self.exports,
+            edited_images: &self.edited_images,
+            zoom: self.desk.zoom,
             live: Live {
                 preparing: &self.trainings.preparing,
+                left: &self.trainings.left,
+                places: &self.trainings.places,
+                settings: &self.settings,
                 runs: &self.live_runs,
                 probes: &self.probes,
                 records: &self.records,
                 second: if options.frozen_time { 0 } else { self.started.elapsed().as_secs() },
             },
-            showing: Showing { seen: &seen, is_presented, veiled, tightness: 0 },
+            showing: self.showing(),
+        }
+    }
+
+    /// Does something with what actions look at.
+    fn with_now<T>(&self, then: impl FnOnce(&Now<'_>) -> T) -> T {
+        let names = |reply: smalti_engine::session::Reply<Vec<String>>| reply.best().cloned();
+        let models = names(self.session.ask(Lane::Now, &ShippedModels));
+        let recipes = names(self.session.ask(Lane::Now, &ShippedRecipes));
+        let tiles = self.desk.arrangement.tiles.tiles();
+        let panel = |tile: &egui_tiles::Tile<PanelId>| match tile {
+            egui_tiles::Tile::Pane(panel) => Some(*panel),
+            egui_tiles::Tile::Container(_) => None,
         };
-        if is_presented {
+        let mut panels: Vec<PanelId> = tiles.filter_map(panel).collect();
+        panels.sort_unstable();
+        then(&Now {
+            view: &self.view_ctx(),
+            settings: &self.settings,
+            history: (self.history.can_undo(), self.history.can_redo()),
+            panels: &panels,
+            seen: &dock::seen(self.drawn()),
+            is_presenting: self.is_presenting(),
+            shows_timings: self.desk.shows_timings,
+            models: models.as_deref().map_or(&[], Vec::as_slice),
+            recipes: recipes.as_deref().map_or(&[], Vec::as_slice),
+        })
+    }
+
+    fn shell_ui(&mut self, ui: &mut egui::Ui, frame_ms: Option<f32>) {
+        let opening: Vec<String> = self.keeping.openings.names().collect();
+        if self.is_presenting() {
             self.desk.script.show(ui, &self.theme);
         } else {
-            let recipes = self.session.ask(Lane::Now, &ShippedRecipes);
-            let recipes = recipes.best();
-            let menu_bar = Bar {
-                theme: &self.theme,
-                actions,
-                settings: &self.settings,
-                recipes: recipes.map_or(&[], |names| names.as_slice()),
-                history: (self.history.can_undo(), self.history.can_redo()),
-                device: (options.device, *threads),
-            };
-            self.commands.borrow_mut().extend(menu_bar.show(ui));
-            status::show(ui, &view_ctx, &opening, frame_ms);
+            let chosen = self.with_now(|now| {
+                let Fixed { options, actions, threads, .. } = &self.fixed;
+                let device = (options.device, *threads);
+                Bar { theme: &self.theme, actions, now, device }.show(ui)
+            });
+            self.commands.borrow_mut().extend(chosen);
+            status::show(ui, &self.view_ctx(), &opening);
         }
-        let (size, least) = (ui.available_size(), self.theme.px(dock::LEAST));
-        let (whole, folded) = match &mut self.desk.stage {
-            Some(stage) => (&mut stage.arrangement, &mut stage.folded),
-            None => (&mut self.desk.arrangement, &mut self.desk.folded),
-        };
-        dock::ui(folded.tree(whole, (size, least)), &mut self.desk.views, ui, &view_ctx);
-        folded.settle(whole);
+        if self.desk.shows_timings {
+            status::timings(ui, &self.view_ctx(), frame_ms);
+        }
+        self.views_ui(ui);
     }
 
     fn floating_ui(&mut self, ctx: &egui::Context) {
-        if let Some(palette) = &mut self.desk.palette {
-            let (commands, close) = palette.show(ctx, &self.theme);
-            self.commands.borrow_mut().extend(commands);
-            if close {
-                self.desk.palette = None;
+        // A question is answered before anything else is looked for.
+        if self.desk.dialog.is_some() {
+            self.desk.palette = None;
+        }
+        if let Some(mut palette) = self.desk.palette.take() {
+            let chosen = self.with_now(|now| palette.show(ctx, &self.theme, now));
+            self.commands.borrow_mut().extend(chosen.commands);
+            if let Some(folder) = chosen.folder {
+                let listed = move || Outcome::Listed(disk::list(&folder));
+                if let Err(error) = self.keeping.background.alongside("listing", listed) {
+                    self.notices.add(error.problem().into());
+                }
+            }
+            if chosen.is_over {
+                // Its field is gone: nobody types any more.
+                ctx.memory_mut(|memory| memory.focused().map(|id| memory.surrender_focus(id)));
+            } else {
+                self.desk.palette = Some(palette);
             }
         }
         if let Some(dialog) = &mut self.desk.dialog
@@ -352,22 +414,15 @@ impl Studio {
             self.answered(answer, ctx);
         }
         dialogs::drop_overlay(ctx, &self.theme);
-        self.notices.show(ctx, &self.theme);
+        let asked = self.notices.show(ctx, &self.theme);
+        self.commands.borrow_mut().extend(asked);
         self.pointer_ui(ctx);
     }
 
-    fn open_palette(&mut self, ctx: &egui::Context, query: &str) {
-        let models = self.session.ask(Lane::Now, &ShippedModels);
-        let models = models.best().map(|names| names.to_vec()).unwrap_or_default();
-        let recipes = self.session.ask(Lane::Now, &ShippedRecipes);
-        let recipes = recipes.best().map(|names| names.to_vec()).unwrap_or_default();
-        let known = Known {
-            actions: &self.fixed.actions,
-            settings: &self.settings,
-            models: &models,
-            recipes: &recipes,
-        };
-        self.desk.palette = Some(Palette::new(ctx, &known, query));
+    fn open_palette(&mut self, ctx: &egui::Context) {
+        self.look_again();
+        let palette = self.with_now(|now| Palette::new(ctx, &self.fixed.actions, now));
+        self.desk.palette = Some(palette);
     }
 
     /// What the views that are seen ask for of an image.
@@ -437,6 +492,7 @@ impl eframe::App for Studio {
     fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
         let ctx = ui.ctx().clone();
         self.fit_to_screen(&ctx);
+        self.look_again();
         self.gather(&ctx);
         let commands = self.commands.take();
         let is_told = !commands.is_empty();
@@ -447,7 +503,10 @@ impl eframe::App for Studio {
         if !ctx.input(|input| input.pointer.any_down()) {
             self.history.finish_interaction();
         }
+        self.look_again();
+        let held = self.hold_keys(&ctx);
         self.shell_ui(ui, frame.info().cpu_usage.map(|seconds| seconds * 1e3));
+        keys::give_back(&ctx, held);
         self.floating_ui(&ctx);
         self.leave(&ctx);
         self.keep(&ctx);
@@ -459,8 +518,16 @@ impl eframe::App for Studio {
                 self.desk.title = title;
             }
         }
+        if let Some(name) = self.offers.end_frame() {
+            self.notices.add(Notice::info(format!("{name}: that is not there any more")));
+        }
+        self.desk.keyboard.was_typing = ctx.text_edit_focused();
         self.session.end_frame();
         self.textures.end_frame();
+        if let Some(name) = self.exports.end_frame() {
+            let hint = "Bring it to the front first";
+            self.notices.add(Notice::warning(format!("{name} is not seen any more"), hint));
+        }
         if self.hovered.end_frame() || !self.commands.borrow().is_empty() {
             ctx.request_repaint();
         }

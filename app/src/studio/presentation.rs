@@ -3,14 +3,15 @@
 use egui::{Id, LayerId, Order, Stroke, Vec2, ViewportCommand, vec2};
 
 use super::Studio;
-use super::stage::{Stage, alone};
+use super::stage::{Shown, Stage, alone};
+use crate::ctx::Showing;
 use crate::document::{Arrangement, Document, Look, Notice, ViewId};
 use crate::files::scenes::Scene;
 use crate::look::theme::{PRESENTATION_SCALE, Theme};
 use crate::settings::ThemeChoice;
 use crate::shell::dialogs::Dialog;
 use crate::shell::dock;
-use crate::shell::folded::Folded;
+use crate::shell::folded::{self, Folded};
 
 impl Studio {
     pub(super) fn is_presenting(&self) -> bool {
@@ -67,13 +68,43 @@ impl Studio {
         }
     }
 
-    /// The document as it is shown.
-    pub(super) fn shown_document(&self) -> Document {
-        let mut shown = self.history.document().clone();
-        if let Some(looks) = self.desk.stage.as_ref().and_then(|stage| stage.looks.clone()) {
-            shown.looks = looks;
+    /// Finds out what is seen now, and of which document.
+    pub(super) fn look_again(&mut self) {
+        let looks = self.desk.stage.as_ref().and_then(|stage| stage.looks.clone());
+        let document = looks.map(|looks| Document { looks, ..self.history.document().clone() });
+        self.desk.shown = Shown { document, seen: folded::seen(self.drawn()) };
+    }
+
+    /// How views are shown.
+    pub(super) fn showing(&self) -> Showing<'_> {
+        let is_presented = self.is_presenting();
+        let veiled = if is_presented { self.desk.script.veiled() } else { &[] };
+        Showing { seen: &self.desk.shown.seen, is_presented, veiled, tightness: 0 }
+    }
+
+    /// Draws the views, in what is left of the window.
+    pub(super) fn views_ui(&mut self, ui: &mut egui::Ui) {
+        let (size, least) = (ui.available_size(), self.theme.px(dock::LEAST));
+        // Out of the desk while they are drawn, since what views read is the whole window's.
+        let none = Arrangement::empty(Id::unique("no views"));
+        let (tree, folded) = self.tree_to_draw();
+        let (mut whole, mut fitted) = (std::mem::replace(tree, none), std::mem::take(folded));
+        let mut views = std::mem::take(&mut self.desk.views);
+        let focus = self.desk.keyboard.focus.take();
+        let drawn = fitted.tree(&mut whole, (size, least));
+        dock::ui(drawn, &mut views, ui, (&self.view_ctx(), focus));
+        fitted.settle(&mut whole);
+        self.desk.zoom = None;
+        self.desk.views = views;
+        let (tree, folded) = self.tree_to_draw();
+        (*tree, *folded) = (whole, fitted);
+    }
+
+    fn tree_to_draw(&mut self) -> (&mut Arrangement, &mut Folded) {
+        match &mut self.desk.stage {
+            Some(stage) => (&mut stage.arrangement, &mut stage.folded),
+            None => (&mut self.desk.arrangement, &mut self.desk.folded),
         }
-        shown
     }
 
     /// Whoever changes the look of a caption goes on from there.

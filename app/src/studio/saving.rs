@@ -66,10 +66,12 @@ impl Studio {
             let hint = "What was done by hand may have been done to other contents";
             self.notices.add(Notice::warning(warning, hint));
         }
+        self.say_lost(&saved.lost);
     }
 
     fn arrange(&mut self, saved: &Saved) {
-        if let Some(layout) = saved.layout.as_ref().filter(|layout| layout.check().is_ok()) {
+        let layout = saved.layout.as_ref().filter(|_| !self.fixed.options.keeps_layout);
+        if let Some(layout) = layout.filter(|layout| layout.check().is_ok()) {
             self.desk.arrangement = layout.clone().arrange();
             self.desk.folded.forget();
         }
@@ -249,6 +251,10 @@ impl Studio {
     }
 
     pub(super) fn answered(&mut self, answer: Answer, ctx: &egui::Context) {
+        if let Answer::Browse(ask) = answer {
+            self.keeping.background.ask(ask);
+            return;
+        }
         let asked = std::mem::replace(&mut self.desk.dialog, self.desk.questions.pop_front());
         match answer {
             Answer::Close => {
@@ -265,6 +271,9 @@ impl Studio {
             Answer::Discard(then) => self.go(then, ctx),
             Answer::Scene(scene, keeps_own) => self.answered_scene(*scene, keeps_own),
             Answer::Tokens(path, reading) => self.keeping.openings.ask_tokens(path, reading),
+            Answer::Train(form) => self.train_by_form(form),
+            Answer::OtherRecipe(recipe, form) => self.ask_training(&recipe, Some(form)),
+            Answer::Browse(_) => {}
             Answer::Path(ask, path) => self.chosen(ask, path, false),
             Answer::Replace(ask, path) => {
                 let commands = self.use_path(ask, path);

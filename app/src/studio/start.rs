@@ -1,8 +1,8 @@
 //! How the window starts: engine, settings, what was open when it ended unexpectedly.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -12,9 +12,11 @@ use eframe::wgpu;
 use smalti_engine::session::{self, News, Session};
 
 use super::home::Home;
+use super::keys::Keyboard;
+use super::stage::Shown;
 use super::trainings::Trainings;
 use super::{AUTOSAVE_EVERY, Desk, Fixed, Keeping, Studio, StudioOptions};
-use crate::ctx::{EditedTokens, Hovered, Originals};
+use crate::ctx::{EditedImages, EditedTokens, Exports, Hovered, Offers, Originals};
 use crate::document::{Document, History, Notice, Open};
 use crate::files::autosave::Autosave;
 use crate::files::background::Background;
@@ -45,6 +47,9 @@ const CPU_RUN_REPAINT: Duration = Duration::from_secs(1);
 const PASSES: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN.saturating_add(4);
 /// Settings above this are not read.
 const SETTINGS_LIMIT: u64 = 1 << 20;
+
+/// The folder of runs beside the settings.
+const RUNS: &str = "runs";
 
 /// The file of settings in their folder.
 pub(super) const SETTINGS: &str = "settings.ron";
@@ -81,6 +86,7 @@ impl Studio {
         let document = Document::default();
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let threads = if options.threads == 0 { cores } else { options.threads };
+        let trainings = Trainings::new(places_of_runs(&options));
         let mut studio = Self {
             session,
             history: History::new(document.clone()),
@@ -97,21 +103,7 @@ impl Studio {
             },
             settings,
             theme,
-            desk: Desk {
-                title: String::new(),
-                titled: None,
-                arrangement: scenes::studio().layout.arrange(),
-                folded: Folded::default(),
-                views: Views::default(),
-                palette: None,
-                dialog: None,
-                questions: VecDeque::new(),
-                stage: None,
-                is_fitted: false,
-                script: Script::default(),
-                may_lose_work: false,
-                after_saving: None,
-            },
+            desk: empty_desk(),
             fixed: Fixed {
                 actions: actions::all(),
                 threads,
@@ -124,10 +116,14 @@ impl Studio {
             hovered: Hovered::default(),
             edited: EditedTokens::default(),
             originals: Originals::default(),
+            offers: Offers::default(),
+            wants_focus: Cell::new(false),
+            exports: Exports::default(),
+            edited_images: EditedImages::default(),
             notices,
             commands: RefCell::default(),
             known_over: Vec::new(),
-            trainings: Trainings::default(),
+            trainings,
             live_runs: BTreeMap::new(),
             probes: BTreeMap::new(),
             records: Records::default(),
@@ -212,6 +208,29 @@ impl Studio {
     }
 }
 
+/// With the studio's views, and nothing asked.
+fn empty_desk() -> Desk {
+    Desk {
+        title: String::new(),
+        titled: None,
+        arrangement: scenes::studio().layout.arrange(),
+        folded: Folded::default(),
+        views: Views::default(),
+        zoom: None,
+        palette: None,
+        dialog: None,
+        keyboard: Keyboard::default(),
+        shows_timings: false,
+        questions: VecDeque::new(),
+        stage: None,
+        is_fitted: false,
+        shown: Shown::default(),
+        script: Script::default(),
+        may_lose_work: false,
+        after_saving: None,
+    }
+}
+
 /// Spaces out frames that several threads ask for: an answer after a pause is shown at once, a stream
 /// of them one frame a period.
 struct Pace {
@@ -252,6 +271,12 @@ fn waker(ctx: &egui::Context, is_cpu_adapter: bool) -> session::Waker {
     })
 }
 
+/// The folders in which runs are: that of new ones, and the one beside the settings, where they were before.
+fn places_of_runs(options: &StudioOptions) -> Vec<PathBuf> {
+    let beside = options.settings_dir.as_ref().map(|folder| folder.join(RUNS));
+    options.runs_dir.clone().into_iter().chain(beside).collect()
+}
+
 fn engine_settings(options: &StudioOptions, waker: session::Waker) -> session::Settings {
     let mut engine = session::Settings::new(&options.assets);
     engine.device = options.device;
@@ -270,10 +295,14 @@ fn budget() -> usize {
     quarter.clamp(256 << 20, 2 << 30)
 }
 
-/// Fonts, and how often a frame may be drawn again: most need one pass; where controls have no room, a few.
+/// Fonts, keys, and how often a frame may be drawn again: most need one pass; where controls have no room, a few.
 fn prepare(ctx: &egui::Context) {
     ctx.set_fonts(fonts::definitions());
-    ctx.options_mut(|options| options.max_passes = PASSES);
+    ctx.options_mut(|options| {
+        options.max_passes = PASSES;
+        // Larger and smaller are actions, with keys in the list of all of them.
+        options.zoom_with_keyboard = false;
+    });
 }
 
 /// Read before the first frame, so that the window opens in the theme that was set.

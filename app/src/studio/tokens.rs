@@ -1,32 +1,39 @@
-//! What is done with the tokens as they are now, saving them and replacing a code. Both wait for them on a
-//! thread of their own: no view has to show them meanwhile.
+//! What is done with the tokens as they are now: saving them and replacing a code wait for them on a thread of
+//! their own, so that no view has to show them meanwhile. And what edits of them could not do is said.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use smalti_engine::Problem;
-use smalti_engine::questions::{Encode, Given, ModelInfo, Subject};
+use smalti_engine::questions::{Encode, Given, ImageRef, ModelInfo, ModelRef, Subject};
 use smalti_engine::session::{Asker, Lane};
 use smalti_engine::token_files::{self, Maker};
 use smalti_engine::tokens::{Cell, Code, MASKED, Part, Tokens};
 
 use super::Studio;
-use crate::document::{Document, Edit, Notice};
+use super::exporting::not_saved;
+use crate::ctx::export_name;
+use crate::document::{Document, Edit, Notice, Open, TokenFormat};
 use crate::files::disk::write_whole;
 use crate::files::outcome::{Outcome, Places, notice};
-use crate::look::words::name;
+use crate::look::words::{counted, name};
 
 impl Studio {
     /// A file name for the tokens: `.npy` holds one part only.
-    pub(super) fn tokens_name(&self) -> String {
+    pub(super) fn tokens_name(&self, format: Option<TokenFormat>) -> String {
         let document = self.history.document();
+        let stem = export_name((document, &self.session), "tokens");
+        if let Some(format) = format {
+            return format!("{stem}.{}", format.ending());
+        }
         let parts = document.subject.clone().and_then(|subject| {
             let (size, model) = (document.size, document.model.clone());
             let encoded = self.session.ask(Lane::Now, &Encode { subject, size, model });
             encoded.ready().map(|encoded| encoded.tokens.parts().len())
         });
-        if parts == Some(1) { "tokens.npy".to_owned() } else { "tokens.safetensors".to_owned() }
+        let format = if parts == Some(1) { TokenFormat::Npy } else { TokenFormat::Safetensors };
+        format!("{stem}.{}", format.ending())
     }
 
     /// Writes the tokens to a file when they are there.
@@ -35,10 +42,13 @@ impl Studio {
         self.keeping.background.save(move || {
             let (tokens, maker) = match tokens_now(&document, &asker) {
                 Ok(now) => now,
-                Err(problem) => return Ok(notice(problem.into())),
+                Err(problem) => return Ok(notice(not_saved(&path, problem))),
             };
-            write_whole(&path, &token_bytes(&path, &tokens, &maker)?)?;
-            Ok(notice(Notice::info(format!("Saved {}", name(&path)))))
+            let bytes = token_bytes(&path, &tokens, &maker);
+            Ok(notice(match bytes.and_then(|bytes| write_whole(&path, &bytes)) {
+                Ok(()) => Notice::info(format!("Saved {}", name(&path))),
+                Err(error) => not_saved(&path, error.problem()),
+            }))
         });
     }
 
@@ -78,22 +88,104 @@ impl Studio {
         self.notices.add(Notice::info(format!("Code {from} replaced by {to}, {times}{locked}")));
     }
 
-    /// Says that locked cells were left alone, if some were.
-    pub(super) fn locked_stay(&mut self, cells: usize) {
-        let said = match cells {
-            0 => return,
-            1 => "The locked cell keeps its code".to_owned(),
-            n => format!("{n} locked cells keep their codes"),
-        };
-        self.notices.add(Notice::info(said));
+    /// An edit that needs no tokens; what it could not do is said.
+    pub(super) fn edit(&mut self, edit: &Edit, ctx: &egui::Context) {
+        let before = self.history.document().clone();
+        self.change(&edit.clone().into(), ctx);
+        let did = self.history.document().edits != before.edits;
+        if let Some(notice) = left_undone(edit, &before, did) {
+            self.notices.add(notice);
+        }
     }
 
-    /// Gives all cells back that are not locked.
-    pub(super) fn clear_edits(&mut self, ctx: &egui::Context) {
-        let left = self.history.document().locked_edits();
-        self.change(&Edit::ClearEdits.into(), ctx);
-        if left > 0 {
-            self.notices.add(Notice::info(format!("Cells were given back{}", stay(left))));
+    /// All cells of the part that is looked at are selected, if its tokens are there.
+    pub(super) fn select_all_cells(&mut self, ctx: &egui::Context) {
+        let document = self.history.document();
+        let Some(subject) = document.subject.clone() else {
+            self.notices.add(nothing_open().into());
+            return;
+        };
+        let (size, model) = (document.size, document.model.clone());
+        let encoded = self.session.ask(Lane::Now, &Encode { subject, size, model });
+        let Some(encoded) = encoded.ready() else {
+            let hint = "Wait for them, or see in Tokens why there are none";
+            let summary = "No cell was selected: the tokens are not there yet";
+            self.notices.add(Notice::warning(summary, hint));
+            return;
+        };
+        let number = document.part_number(&encoded.tokens);
+        let part = &encoded.tokens.parts()[number];
+        let cells = (0..part.codes().len()).map(|at| part.cell(number, at)).collect();
+        self.change(&Edit::SelectCells(Arc::new(cells)).into(), ctx);
+    }
+
+    /// Takes an image or a tokenizer out of the lists of what was opened, and says what stays.
+    pub(super) fn close(&mut self, closed: &Open, ctx: &egui::Context) {
+        let document = self.history.document();
+        let (what, stays) = match closed {
+            Open::CloseModel(model) => {
+                let (images, off) = document.kept_of(model);
+                let edits = format!("its edits to the tokens of {}", counted(images, "image"));
+                let codes = format!("{} switched off", counted(off, "code"));
+                let stays = match (images, off) {
+                    (0, 0) => None,
+                    (_, 0) => Some(edits),
+                    (0, _) => Some(codes),
+                    _ => Some(format!("{edits} and {codes}")),
+                };
+                (model.label(), stays)
+            }
+            Open::CloseImage(image) => {
+                let by: Vec<String> =
+                    self.edited_images.by(document, image).iter().map(ModelRef::label).collect();
+                let name = match image {
+                    ImageRef::File { path, .. } => name(path),
+                    _ => "The image".to_owned(),
+                };
+                (
+                    name,
+                    (!by.is_empty())
+                        .then(|| format!("the edits to its tokens by {}", by.join(", "))),
+                )
+            }
+            _ => return,
+        };
+        self.change(&closed.clone().into(), ctx);
+        if let Some(stays) = stays {
+            let summary = format!("{what} is closed; {stays} stay in the document");
+            let hint = "They are back when the same file is opened again".to_owned();
+            self.notices.add(Notice { hint, ..Notice::info(summary) });
+        }
+    }
+}
+
+/// What an edit could not do, if it was not all done; `did` whether forced cells are others than before.
+fn left_undone(edit: &Edit, before: &Document, did: bool) -> Option<Notice> {
+    const UNLOCK: &str = "Unlock them first";
+    let locked = before.stopped_by_locks(edit);
+    match edit {
+        Edit::ReleaseAll | Edit::ReleaseCells(_) if locked > 0 && !did => {
+            let summary = match locked {
+                1 => "No cell was released: the forced one is locked".to_owned(),
+                n => format!("No cell was released: all {n} forced ones are locked"),
+            };
+            Some(Notice::warning(summary, UNLOCK))
+        }
+        Edit::ReleaseAll if !did => Some(Notice::info("No cell is forced")),
+        Edit::ReleaseCells(_) if !did => Some(Notice::info("None of the selected cells is forced")),
+        Edit::ReleaseAll | Edit::ReleaseCells(_) if locked > 0 => {
+            Some(Notice::info(format!("Cells were released{}", stay(locked))))
+        }
+        Edit::SwitchAllOn if before.switched_off.is_empty() => {
+            Some(Notice::info("No code is switched off"))
+        }
+        _ if locked == 0 => None,
+        _ => {
+            let summary = match locked {
+                1 => "The locked cell keeps its code".to_owned(),
+                n => format!("{n} locked cells keep their codes"),
+            };
+            Some(if did { Notice::info(summary) } else { Notice::warning(summary, UNLOCK) })
         }
     }
 }
@@ -153,7 +245,7 @@ fn places_of(code: Code, tokens: &Tokens) -> BTreeSet<Cell> {
 }
 
 /// The cells in which the code is still to be replaced, and how many of its cells are locked. What was
-/// forced or given back while the places were looked for stays as it is.
+/// forced or released while the places were looked for stays as it is.
 fn replaceable(places: &Places, now: &Document) -> (BTreeSet<Cell>, usize) {
     let is_as_it_was = |cell: &Cell| places.edits.get(cell) == now.edits.get(cell);
     let mut cells: BTreeSet<Cell> =
@@ -177,7 +269,7 @@ fn stay(cells: usize) -> String {
 mod tests {
     use std::collections::BTreeMap;
 
-    use smalti_engine::questions::{ImageRef, Stamp};
+    use smalti_engine::questions::Stamp;
 
     use super::*;
     use crate::document::WorkOn;
@@ -215,7 +307,7 @@ mod tests {
         let from = Code { book: 0, number: 7 };
         let cells = (0..4).map(cell).collect();
         let places = Places { on, from, to: 9, cells, edits: edits(&[(1, 7), (2, 7)]) };
-        // The first was forced since, the third was given back, the last was locked.
+        // The first was forced since, the third was released, the last was locked.
         now.edits = edits(&[(0, 5), (1, 7)]);
         now.locks = Arc::new(BTreeSet::from([cell(3)]));
         assert_eq!(replaceable(&places, &now), (BTreeSet::from([cell(1)]), 1));

@@ -7,55 +7,68 @@ use smalti_engine::training::{TrainEvent, TrainRun};
 use smalti_engine::{Knob, Problem};
 
 use super::Studio;
-use crate::ctx::Preparing;
+use crate::ctx::{LeftRun, Preparing};
 use crate::document::{
-    Command, JobCommand, Layout, Notice, Open, RecipeRef, RunFolder, Slot, ViewId,
+    Changes, Command, JobCommand, Layout, Notice, Open, RecipeRef, RunFolder, Slot, ViewId,
 };
 use crate::files::outcome::Outcome;
 use crate::files::recipes::{
-    Training, prepare_branch, prepare_to_go_on, prepare_training, probe_of,
+    Training, check_data, prepare_branch, prepare_to_go_on, prepare_training, probe_of,
 };
 use crate::look::words::name;
 
-/// Folder of the runs that were started in the window, beside the settings.
-const RUNS: &str = "runs";
-
 impl Studio {
-    /// Reads a recipe and makes a folder for its run; [`Studio::start_training`] goes on.
-    pub(super) fn train(&mut self, recipe: &RecipeRef) {
-        self.prepare_recipe(recipe, false);
+    /// Reads a recipe and makes a folder for its run; [`Studio::start_training`] goes on. Gives the number of
+    /// what is being prepared, if it is not already.
+    pub(super) fn train(&mut self, recipe: &RecipeRef, changes: Changes) -> Option<u64> {
+        let (reference, path) = (recipe.clone(), self.recipe_path(recipe));
+        let (runs, assets) = (self.runs_folder(), self.fixed.options.assets.clone());
+        let asked = JobCommand::Train(recipe.clone(), Box::new(changes.clone()));
+        self.prepare((asked, false), move || {
+            check_data(&path, &changes, &assets)?;
+            prepare_training((reference, &path), &changes, runs.as_deref())
+        })
     }
 
-    fn prepare_recipe(&mut self, recipe: &RecipeRef, is_for_scene: bool) {
+    fn train_of_scene(&mut self, recipe: &RecipeRef) {
         let (reference, path) = (recipe.clone(), self.recipe_path(recipe));
-        let (runs, asked) = (self.runs_folder(), JobCommand::Train(recipe.clone()));
-        let work = move || prepare_training((reference, &path), runs.as_deref());
-        self.prepare((asked, is_for_scene), work);
+        let (runs, asked) = (self.runs_folder(), JobCommand::Train(recipe.clone(), Box::default()));
+        self.prepare((asked, true), move || {
+            prepare_training((reference, &path), &Changes::default(), runs.as_deref())
+        });
     }
 
     fn runs_folder(&self) -> Option<PathBuf> {
-        self.fixed.options.settings_dir.as_ref().map(|folder| folder.join(RUNS))
+        self.trainings.places.first().cloned()
     }
 
-    /// Prepares a run and its probe away from the window's thread. One after the other, so that they come to
-    /// their slots in the order in which they were asked for. What is being prepared is not prepared again:
-    /// until it goes on there is nothing to be seen of it, and a person may ask twice.
+    /// Prepares a run and its probe away from the window's thread. Those of scenes, and those that are there
+    /// already, one after the other, so that they come to their slots in the order in which they were asked for;
+    /// a new one by itself, since listing its images may take long. What is being prepared is not prepared
+    /// again: until it goes on there is nothing to be seen of it, and a person may ask twice.
     fn prepare(
         &mut self,
         (asked, is_for_scene): (JobCommand, bool),
         work: impl FnOnce() -> smalti_engine::Result<Training> + Send + 'static,
-    ) {
-        let Some(number) = self.trainings.ask(asked, is_for_scene) else { return };
+    ) -> Option<u64> {
+        let is_new = matches!(asked, JobCommand::Train(..)) && !is_for_scene;
+        let number = self.trainings.ask(asked, is_for_scene)?;
         let (asker, images) = (self.session.asker(), self.history.document().probe());
-        self.keeping.background.save(move || {
+        let work = move || {
             // After a panic too, what is being prepared has an end.
             let prepared = guard("preparing a run", || {
                 let mut training = work()?;
                 training.probe = probe_of(&training.recipe, images, &asker);
                 Ok(Box::new(training))
             });
-            Ok(Outcome::Recipe(number, prepared.map_err(|error| error.problem())))
-        });
+            Outcome::Recipe(number, prepared.map_err(|error| error.problem()))
+        };
+        if !is_new {
+            self.keeping.background.save(move || Ok(work()));
+        } else if let Err(error) = self.keeping.background.alongside("preparing", work) {
+            self.keeping.background.say(Outcome::Recipe(number, Err(error.problem())));
+        }
+        Some(number)
     }
 
     /// Goes on with the run in a slot, from its last checkpoint.
@@ -63,6 +76,29 @@ impl Studio {
         let Some(run) = self.history.document().runs[slot as usize].clone() else { return };
         let path = self.recipe_path(&run.recipe);
         self.prepare((JobCommand::GoOn(slot), false), move || prepare_to_go_on(&path, run));
+    }
+
+    /// Goes on with a run, which takes a slot if it has none.
+    pub(super) fn resume(&mut self, run: RunFolder) {
+        let runs = &self.history.document().runs;
+        let is_it = |known: &Option<RunFolder>| {
+            known.as_ref().is_some_and(|known| known.folder == run.folder)
+        };
+        if let Some(slot) = runs.iter().position(is_it) {
+            return self.go_on_training(Slot::ALL[slot]);
+        }
+        let path = self.recipe_path(&run.recipe);
+        let asked = JobCommand::Resume(run.clone());
+        self.prepare((asked, false), move || prepare_to_go_on(&path, run));
+    }
+
+    /// A run is not listed any more; says where it stays.
+    pub(super) fn unlist(&mut self, folder: &Path) {
+        self.settings.unlist_run(folder);
+        let summary = format!("{} is not listed any more", name(folder));
+        let hint =
+            format!("Its files stay; open its folder to list it again: {}", folder.display());
+        self.notices.add(Notice { hint, ..Notice::info(summary) });
     }
 
     /// Starts another run from where the one in a slot is, or was.
@@ -73,9 +109,11 @@ impl Studio {
         let path = self.recipe_path(&run.recipe);
         let runs = self.runs_folder();
         let turned = self.turned_here(&run.folder, step);
+        // Who has paused it wants to look, or the processor for something else.
+        let waits = self.run_in(&run.folder).is_some_and(|view| view.state == RunState::Paused);
         let work = move || {
             let training = prepare_branch(&path, (run, step), runs.as_deref())?;
-            Ok(Training { turned, ..training })
+            Ok(Training { turned, waits, ..training })
         };
         self.prepare((JobCommand::Branch(slot, step), false), work);
     }
@@ -103,7 +141,7 @@ impl Studio {
         }
         let wanted: Vec<RecipeRef> =
             recipes.iter().map(|recipe| RecipeRef::Shipped(recipe.as_str().into())).collect();
-        let train = |recipe: &RecipeRef| JobCommand::Train(recipe.clone());
+        let train = |recipe: &RecipeRef| JobCommand::Train(recipe.clone(), Box::default());
         let is_coming = |it: &Preparing| {
             it.is_for_scene && wanted.iter().any(|recipe| it.asked == train(recipe))
         };
@@ -130,15 +168,16 @@ impl Studio {
             self.trainings.of_scenes.remove(&run.folder);
             next = next.after(&Open::NoRun(slot).into());
             let is_done = self.is_done(&run.folder);
-            self.notices.add(left_its_slot(slot, (run, is_done)));
+            let notice = self.leaves(slot, (run, is_done));
+            self.notices.add(notice);
         }
         self.history.change(next, false);
         for recipe in &wanted {
-            self.prepare_recipe(recipe, true);
+            self.train_of_scene(recipe);
         }
     }
 
-    fn recipe_path(&self, recipe: &RecipeRef) -> PathBuf {
+    pub(super) fn recipe_path(&self, recipe: &RecipeRef) -> PathBuf {
         match recipe {
             RecipeRef::Shipped(name) => {
                 self.fixed.options.assets.join("recipes").join(format!("{name}.ron"))
@@ -164,6 +203,25 @@ impl Studio {
         Some((slot, Some((left, is_done))))
     }
 
+    /// The slot that was asked for, unless a run goes on there; and what leaves it.
+    fn wanted_slot(
+        &self,
+        slot: Slot,
+        run: &RunFolder,
+    ) -> Option<(Slot, Option<(RunFolder, bool)>)> {
+        let there = self.history.document().runs[slot as usize].as_ref().filter(|r| *r != run);
+        let Some(there) = there else { return Some((slot, None)) };
+        let is_done = self.is_done(&there.folder);
+        (!self.is_going_on(&there.folder)).then(|| (slot, Some((there.clone(), is_done))))
+    }
+
+    /// A run had to make room: that is kept until somebody reads it, and said.
+    fn leaves(&mut self, slot: Slot, (run, is_done): (RunFolder, bool)) -> Notice {
+        let folder = run.folder.clone();
+        self.trainings.left[slot as usize] = Some(LeftRun { folder, is_done });
+        left_its_slot(slot, (run, is_done))
+    }
+
     /// The run of this sitting in a folder.
     fn run_in(&self, folder: &Path) -> Option<RunView> {
         let id = self.live_runs.get(folder)?;
@@ -171,7 +229,7 @@ impl Studio {
     }
 
     /// Whether a run of this sitting works in a folder.
-    fn is_going_on(&self, folder: &Path) -> bool {
+    pub(super) fn is_going_on(&self, folder: &Path) -> bool {
         self.run_in(folder).is_some_and(|run| !run.state.is_over())
     }
 
@@ -190,6 +248,7 @@ impl Studio {
         training: Result<Box<Training>, Problem>,
     ) -> Vec<Command> {
         let is_for_scene = self.trainings.end(number).is_some_and(|asked| asked.is_for_scene);
+        let form = self.trainings.forms.remove(&number);
         match training {
             Ok(training) => {
                 if is_for_scene {
@@ -197,12 +256,20 @@ impl Studio {
                 }
                 self.start_training(*training)
             }
-            Err(problem) => vec![Notice::from(problem).into()],
+            Err(problem) => match form {
+                // What was filled in is not lost.
+                Some(form) => {
+                    self.ask_again(form, problem);
+                    Vec::new()
+                }
+                None => vec![Notice::from(problem).into()],
+            },
         }
     }
 
     /// Shows a run of an earlier sitting, or of another program.
     pub(super) fn show_run(&mut self, run: RunFolder) {
+        self.settings.remember_run(&run.folder, &self.trainings.places);
         let runs = &self.history.document().runs;
         if !runs.iter().flatten().any(|known| known.folder == run.folder) {
             let Some((slot, left)) = self.slot_for(&run) else {
@@ -210,8 +277,10 @@ impl Studio {
                 self.notices.add(Notice::warning(summary, "Stop one in Training, and Forget it"));
                 return;
             };
+            self.trainings.is_back(&run.folder);
             if let Some(left) = left {
-                self.notices.add(left_its_slot(slot, left));
+                let notice = self.leaves(slot, left);
+                self.notices.add(notice);
             }
             let next = self.history.document().after(&Open::Run(slot, run).into());
             self.history.change(next, false);
@@ -223,39 +292,46 @@ impl Studio {
     pub(super) fn forget_run(&mut self, slot: Slot, ctx: &egui::Context) {
         if let Some(run) = &self.history.document().runs[slot as usize] {
             let summary = format!("{} has left slot {}", name(&run.folder), slot.letter());
-            let hint = format!("Open its folder to see it again: {}", run.folder.display());
+            let hint = format!("Runs has it still: {}", run.folder.display());
             self.notices.add(Notice { hint, ..Notice::info(summary) });
+            let folder = run.folder.clone();
+            self.settings.remember_run(&folder, &self.trainings.places);
         }
+        self.trainings.seen_left(slot);
         self.change(&Open::NoRun(slot).into(), ctx);
     }
 
     /// Starts the run and shows how far it is.
     fn start_training(&mut self, training: Training) -> Vec<Command> {
-        let Training { recipe, beside, run, resumes, turned, branches_from, probe } = training;
+        let Training { recipe, beside, run, resumes, turned, branches_from, probe, slot, waits } =
+            training;
         if self.is_going_on(&run.folder) {
             // Two would write over each other.
             return vec![Layout::Show(ViewId::Training).into()];
         }
-        let mut title = format!("Training {}, {} steps", name(&run.folder), recipe.steps);
-        if let Some((from, step)) = &branches_from {
-            title = format!("{title}, from step {step} of {from} on");
-        }
+        let title = started_title(&name(&run.folder), recipe.steps, (branches_from, waits));
         let mut hint = format!("Its files go to {}", run.folder.display());
+        if waits {
+            hint = format!("Resume it in Training. {hint}");
+        }
         let mut said = Vec::new();
-        let slot = self.slot_for(&run);
+        self.settings.remember_run(&run.folder, &self.trainings.places);
+        self.trainings.is_back(&run.folder);
+        let slot = slot.and_then(|slot| self.wanted_slot(slot, &run));
+        let slot = slot.or_else(|| self.slot_for(&run));
         let assets = self.fixed.options.assets.clone();
-        let work =
-            TrainRun::new(recipe, beside, assets, run.folder.clone(), resumes).turning(turned);
-        let id = self.session.start(work.with_probe(probe.clone()));
+        let work = TrainRun::new(recipe, beside, assets, run.folder.clone(), resumes);
+        let work = work.turning(turned).with_probe(probe.clone());
+        let id = if waits { self.session.start_paused(work) } else { self.session.start(work) };
         self.live_runs.insert(run.folder.clone(), id);
         self.probes.insert(id, probe.into());
         if let Some((slot, left)) = slot {
-            said.extend(left.map(|left| left_its_slot(slot, left)));
+            said.extend(left.map(|left| self.leaves(slot, left)));
             // At once: the next run must see that the slot is taken.
             let next = self.history.document().after(&Open::Run(slot, run).into());
             self.history.change(next, false);
         } else {
-            hint.push_str("; four others go on in Training, so this one is seen in Jobs alone");
+            hint.push_str("; four others go on in Training, so this one is seen in Runs alone");
         }
         said.push(Notice { hint, ..Notice::info(title) });
         let shown = Command::from(Layout::Show(ViewId::Training));
@@ -266,13 +342,18 @@ impl Studio {
     pub(super) fn news_of_runs(&mut self) -> Vec<Command> {
         let mut news = Vec::new();
         for run in self.session.runs() {
+            // Two runs of one recipe have one title.
+            let folder = self.live_runs.iter().find(|(_, id)| **id == run.id);
+            let title =
+                folder.map_or(run.title.clone(), |(folder, _)| format!("train {}", name(folder)));
+            if let Some(problem) = self.trainings.new_problem(&run) {
+                let summary = format!("{title} is paused: {}", problem.summary);
+                news.push(Notice::warning(summary, problem.hint).into());
+            }
             if !run.state.is_over() || self.known_over.contains(&run.id) {
                 continue;
             }
             self.known_over.push(run.id);
-            // Two runs of one recipe have one title.
-            let folder = self.live_runs.iter().find(|(_, id)| **id == run.id);
-            let title = folder.map_or(run.title, |(folder, _)| format!("train {}", name(folder)));
             let notice = match run.state {
                 RunState::Failed(problem) => {
                     let summary = format!("{title}: {}", problem.summary);
@@ -282,7 +363,7 @@ impl Studio {
                     Some((folder, _)) => {
                         let folder = folder.display();
                         let hint = format!(
-                            "What was learned is kept: Go on in Training, or open {folder}"
+                            "What was learned is kept: Go on in Training, or later in Runs; it is in {folder}"
                         );
                         Notice { hint, ..Notice::info(format!("{title}: stopped")) }
                     }
@@ -312,14 +393,31 @@ impl Studio {
     }
 }
 
+/// What is said of a run that begins.
+fn started_title(
+    name: &str,
+    steps: u64,
+    (branches_from, waits): (Option<(String, u64)>, bool),
+) -> String {
+    match (branches_from, waits) {
+        (None, _) => format!("Training {name}, {steps} steps"),
+        (Some((from, step)), false) => {
+            format!("Training {name}, {steps} steps, from step {step} of {from} on")
+        }
+        (Some((from, step)), true) => {
+            format!("{name} waits at step {step} of {from}, which is paused, too")
+        }
+    }
+}
+
 /// What is said of a run that had to make room.
 fn left_its_slot(slot: Slot, (run, is_done): (RunFolder, bool)) -> Notice {
     let (what, letter, folder) = (name(&run.folder), slot.letter(), run.folder.display());
     if is_done {
         let summary = format!("{what} is done and has left slot {letter}");
-        return Notice { hint: format!("Its files stay in {folder}"), ..Notice::info(summary) };
+        let hint = format!("Runs has it still; its files stay in {folder}");
+        return Notice { hint, ..Notice::info(summary) };
     }
-    let hint =
-        format!("Its files stay in {folder}; Forget another run, and open that folder to go on");
+    let hint = format!("Runs has it still, to go on; its files stay in {folder}");
     Notice::warning(format!("{what} is not done, but has left slot {letter}"), hint)
 }

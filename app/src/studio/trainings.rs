@@ -1,10 +1,14 @@
 //! Trainings that were asked for and do not go on yet, and those that scenes started.
 
-use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
-use crate::ctx::Preparing;
-use crate::document::JobCommand;
+use smalti_engine::Problem;
+use smalti_engine::session::{RunId, RunView};
+
+use crate::ctx::{LeftRun, Preparing};
+use crate::document::{JobCommand, Slot};
+use crate::files::training_form::Form;
 
 /// What is known of trainings beside the document and what they told.
 #[derive(Debug, Default)]
@@ -15,9 +19,45 @@ pub(super) struct Trainings {
     asked: u64,
     /// The folders of the runs that scenes started and that nobody branched from.
     pub(super) of_scenes: BTreeSet<PathBuf>,
+    /// How what is being prepared was asked for, by its number: if it cannot begin, it is asked again.
+    pub(super) forms: BTreeMap<u64, Box<Form>>,
+    /// Why runs were paused, not by a person, as it was said.
+    pub(super) said: BTreeMap<RunId, Problem>,
+    /// Which run has left which slot, until that was read.
+    pub(super) left: [Option<LeftRun>; 4],
+    /// The folders in which runs usually are; a new one comes into the first.
+    pub(super) places: Vec<PathBuf>,
 }
 
 impl Trainings {
+    /// None yet; runs are in these folders.
+    pub(super) fn new(places: Vec<PathBuf>) -> Self {
+        Self { places, ..Self::default() }
+    }
+
+    /// Why a run was paused, if that was not said yet.
+    pub(super) fn new_problem(&mut self, run: &RunView) -> Option<Problem> {
+        let Some(problem) = &run.problem else {
+            self.said.remove(&run.id);
+            return None;
+        };
+        let is_said = self.said.get(&run.id) == Some(problem);
+        self.said.insert(run.id, problem.clone());
+        (!is_said).then(|| problem.clone())
+    }
+
+    /// It was read that a run has left a slot.
+    pub(super) fn seen_left(&mut self, slot: Slot) {
+        self.left[slot as usize] = None;
+    }
+
+    /// A run is in a slot (again).
+    pub(super) fn is_back(&mut self, folder: &Path) {
+        for left in &mut self.left {
+            left.take_if(|left| left.folder == folder);
+        }
+    }
+
     /// Takes what was asked for; its number, or none if the same is being prepared already.
     pub(super) fn ask(&mut self, asked: JobCommand, is_for_scene: bool) -> Option<u64> {
         if self.preparing.iter().any(|it| it.asked == asked && it.is_for_scene == is_for_scene) {
@@ -43,7 +83,7 @@ mod tests {
     #[test]
     fn what_is_being_prepared_is_not_prepared_again() {
         let mut trainings = Trainings::default();
-        let train = || JobCommand::Train(RecipeRef::Shipped("collapse".into()));
+        let train = || JobCommand::Train(RecipeRef::Shipped("collapse".into()), Box::default());
         let first = trainings.ask(train(), false).unwrap();
         assert_eq!(trainings.ask(train(), false), None);
         assert!(trainings.ask(JobCommand::GoOn(Slot::A), false).is_some(), "that is another");

@@ -10,6 +10,7 @@ use smalti_engine::questions::{ImageRef, LoadImage, Stamp};
 use smalti_engine::session::{Asker, guard};
 
 use super::Studio;
+use super::exporting::not_saved;
 use super::home::{Home, Next, Writing};
 use crate::document::{Document, Notice};
 use crate::files::disk::{self, write_whole};
@@ -126,7 +127,11 @@ impl Studio {
 
     /// A document could not be written.
     pub(super) fn not_written(&mut self, number: usize, problem: Problem) {
-        self.notices.add(problem.into());
+        let path = self.keeping.writing.get(&number).map(|writing| writing.path.clone());
+        self.notices.add(match path {
+            Some(path) => not_saved(&path, problem),
+            None => problem.into(),
+        });
         if !self.write_next(number) {
             self.leave_no_more(number);
         }

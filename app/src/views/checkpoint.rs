@@ -5,19 +5,21 @@ use std::sync::Arc;
 
 use egui::{Color32, Rect, RichText, Sense, Stroke, StrokeKind, pos2, vec2};
 use smalti_engine::questions::{
-    CodeUse, CodebookLook, InspectModel, Inspection, LookAtCodebook, ModelRef, Sample, Scope,
-    Subject,
+    CodeUse, CodebookLook, InspectModel, Inspection, LookAtCodebook, ModelRef, Reconstruct, Sample,
+    Scope, Subject,
 };
 use smalti_engine::session::Reply;
 use smalti_engine::tokens::Code;
 
 use super::view::View;
-use crate::ctx::ViewCtx;
-use crate::document::{AppCommand, Open, Slot};
+use crate::ctx::{ViewCtx, subject_name};
+use crate::document::{AppCommand, Chart, Column, Open, Shape, Slot, Table};
 use crate::look::textures::{Sampling, Source};
 use crate::look::theme::space;
-use crate::look::words::grouped;
+use crate::look::words::{counted, grouped};
+use crate::widgets::export::{Exported, picture_of};
 use crate::widgets::states;
+use crate::widgets::tokenizer_card::{self, Known};
 
 /// Rows of the list that are made in a frame are those that are seen; this is their height.
 const ROW: f32 = 18.0;
@@ -74,6 +76,30 @@ fn looked_at(ctx: &ViewCtx<'_>) -> (ModelRef, bool) {
     }
 }
 
+/// Its tokens of what is worked on, and how near to it they decode.
+fn here(ctx: &ViewCtx<'_>) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
+    let encoded = ctx.encoded(Slot::A);
+    let Some(encoded) = encoded.as_ref().and_then(Reply::best) else { return lines };
+    let name = subject_name(ctx.document, ctx.session).unwrap_or_else(|| "the image".to_owned());
+    let (layout, count) = (encoded.tokens.words().replace(" x ", "×"), encoded.tokens.len());
+    let mut tokens = format!("{} tokens, {layout}, of {name}", grouped(count as u64));
+    if ctx.document.image().is_some() {
+        let (width, height) = (encoded.picture.width(), encoded.picture.height());
+        tokens = format!("{tokens} at {width}×{height} pixels");
+    }
+    lines.push(("here", tokens));
+    if let Some(question) = ctx.encode_question(Slot::A)
+        && let Reply::Ready(compared) = ctx.ask_soon("card quality", &Reconstruct(question))
+        && compared.psnr.is_finite()
+    {
+        let (psnr, ssim, rate) = (compared.psnr, compared.ssim, compared.bits_per_pixel);
+        let figures = format!("PSNR {psnr:.1} dB, SSIM {ssim:.2}, {rate:.2} bpp");
+        lines.push(("measured", format!("{figures}, of {name} alone, without edits")));
+    }
+    lines
+}
+
 fn head_ui(
     ui: &mut egui::Ui,
     ctx: &ViewCtx<'_>,
@@ -83,15 +109,27 @@ fn head_ui(
     let theme = ctx.theme;
     let about = &found.recognized;
     ui.horizontal_wrapped(|ui| {
-        ui.label(RichText::new(&about.family).font(theme.heading()));
+        ui.label(RichText::new(model.label()).font(theme.heading()));
         ui.label(theme.label(format!(
-            "{} · {} {} · {} numbers",
+            "{} · {} · {} · {} numbers in them",
+            about.family,
             about.container,
-            grouped(about.tensors as u64),
-            if about.tensors == 1 { "tensor" } else { "tensors" },
+            counted(about.tensors, "tensor"),
             grouped(about.parameters)
         )));
     });
+    if let Some(facts) = &about.facts {
+        let metadata = found.metadata.as_ref().unwrap_or(&serde_json::Value::Null);
+        let (family, bytes) = (about.family.as_str(), found.bytes);
+        let mut lines = Known { model, family, facts, metadata, bytes }.lines();
+        if is_own {
+            lines.extend(here(ctx));
+        }
+        let most = ui.available_height() * 0.5;
+        egui::ScrollArea::vertical().id_salt("card").max_height(most).show(ui, |ui| {
+            tokenizer_card::ui(ui, ctx, &lines);
+        });
+    }
     for problem in about.problems.iter().take(4) {
         ui.label(RichText::new(problem).font(theme.small()).color(theme.colors.danger));
     }
@@ -101,14 +139,19 @@ fn head_ui(
     ui.horizontal_wrapped(|ui| {
         let about = "A few lines of Python with which the code that made this file writes its tokens \
                      for Smalti";
-        if ui.button("Copy snippet").on_hover_text(about).clicked() {
+        let copy = ui.button("Copy snippet").on_hover_text(about).clicked();
+        if ctx.offer("Copy the snippet that writes tokens", copy) {
             ctx.send(AppCommand::CopyText(found.snippet.clone()));
         }
         if !is_own {
-            if found.recognized.design.is_some() && ui.button("Use as tokenizer").clicked() {
-                ctx.send(Open::Model(Slot::A, model.clone()));
+            if found.recognized.design.is_some() {
+                let used = ui.button("Use as tokenizer").clicked();
+                if ctx.offer("Use the checkpoint as tokenizer", used) {
+                    ctx.send(Open::Model(Slot::A, model.clone()));
+                }
             }
-            if ui.button("Back to the tokenizer's own").clicked() {
+            let back = ui.button("Back to the tokenizer's own").clicked();
+            if ctx.offer("Back to the tokenizer's own checkpoint", back) {
                 ctx.send(Open::Checkpoint(None));
             }
         }
@@ -160,6 +203,7 @@ impl CheckpointView {
         ui.add(field).widget_info(|| {
             egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Filter tensors by name")
         });
+        tensors_ui(ui, ctx, found, model);
         let rows = found.tensors.iter().zip(&found.norms);
         let shown: Vec<_> = rows.filter(|(row, _)| row.name.contains(self.filter.trim())).collect();
         let height = theme.px(ROW);
@@ -184,7 +228,7 @@ impl CheckpointView {
         );
     }
 
-    /// The candidate that is looked at: the picked one of this file, or the likeliest.
+    /// The candidate that is looked at: the selected one of this file, or the likeliest.
     fn picked_name(&self, found: &Arc<Inspection>, model: &ModelRef) -> Option<String> {
         let picked = self.picked.as_ref().filter(|(of, _)| of == model).map(|(_, name)| name);
         let is_there = |name: &&String| found.candidates.iter().any(|c| c.tensor == **name);
@@ -219,6 +263,64 @@ impl CheckpointView {
     }
 }
 
+/// How many tensors there are, and a button that takes their table away.
+fn tensors_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, found: &Arc<Inspection>, model: &ModelRef) {
+    let numbers = || {
+        let column = |name: &str, text: &dyn Fn(usize) -> String| {
+            let words = (0..found.tensors.len()).map(text).collect();
+            (name.to_owned(), Column::Words(words))
+        };
+        let row = |at: usize| &found.tensors[at];
+        Table::Columns(vec![
+            column("tensor", &|at| row(at).name.clone()),
+            column("shape", &|at| {
+                let sides: Vec<String> = row(at).shape.iter().map(ToString::to_string).collect();
+                sides.join("x")
+            }),
+            column("type", &|at| row(at).dtype.to_owned()),
+            column("numbers", &|at| row(at).elements.to_string()),
+            column("norm", &|at| {
+                let norm = found.norms.get(at).copied().flatten();
+                norm.map_or(String::new(), |norm| norm.to_string())
+            }),
+        ])
+    };
+    let (name, about) =
+        (format!("tensors-{}", model.label()), format!("tensors of {}", model.label()));
+    let exported =
+        Exported { name: &name, about: &about, numbers: Some(&numbers), ..Exported::default() };
+    exported.offer(ctx);
+    ui.horizontal(|ui| {
+        ui.label(ctx.theme.label(format!("{} tensors", grouped(found.tensors.len() as u64))));
+        let button = egui::Button::new("Export").small();
+        let menu = egui::containers::menu::MenuButton::from_button(button);
+        let (response, _) = menu.ui(ui, |ui| exported.menu_ui(ui, ctx));
+        response.on_hover_text("Takes names, shapes, types and norms of all tensors away");
+    });
+}
+
+/// What is sorted as a figure and as numbers.
+fn sorted_menu(response: &egui::Response, ctx: &ViewCtx<'_>, what: &str, values: &Arc<[f32]>) {
+    let chart = || Chart {
+        title: format!("{what}, sorted"),
+        across: "codes, largest first".to_owned(),
+        up: what.to_owned(),
+        is_logarithmic: false,
+        shape: Shape::Bars(values.iter().map(|value| f64::from(*value)).collect()),
+    };
+    let numbers = || Table::Columns(vec![(what.to_owned(), Column::Values(Arc::clone(values)))]);
+    let (name, model) = (what.replace(' ', "-"), looked_at(ctx).0);
+    let exported = Exported {
+        name: &name,
+        about: what,
+        by: Some(&model),
+        chart: Some(&chart),
+        numbers: Some(&numbers),
+        ..Exported::default()
+    };
+    exported.menu(response, ctx);
+}
+
 fn figures_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: &Arc<CodebookLook>, name: &str) {
     let theme = ctx.theme;
     let [lengths, ..] = &look.sorted;
@@ -230,7 +332,7 @@ fn figures_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: &Arc<CodebookLook>, na
     let of_all = if look.all_looked_at { "" } else { " (of a sample)" };
     let mut lines = vec![
         format!("{} codes of {} numbers", grouped(look.size as u64), look.dim),
-        format!("length {shortest:.3} to {longest:.3}, half of them below {middle:.3}"),
+        format!("length of a code {shortest:.3} to {longest:.3}, half of them below {middle:.3}"),
         format!(
             "{} bit by bit, {} nearly the same{of_all}",
             match twins {
@@ -260,7 +362,7 @@ fn figures_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: &Arc<CodebookLook>, na
             let s = &used.statistics;
             let several = given.tokens.parts().iter().any(|part| part.book() > 0);
             lines.push(format!(
-                "{}{} uses {} of them in {} tokens, perplexity {:.1}",
+                "{}{} uses {} of them in {} tokens, perplexity {:.1} codes",
                 given.name,
                 if several { " (its first book)" } else { "" },
                 grouped(u64::from(s.used)),
@@ -284,7 +386,7 @@ fn codes_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: &Arc<CodebookLook>, is_o
     ui.add_space(space::S);
     let text =
         format!("colored by three main directions, {a:.0} + {b:.0} + {c:.0} % of the variance");
-    ui.label(theme.label(text));
+    ui.label(theme.label(&text));
     let columns = ((look.size as f64 * 2.0).sqrt().ceil() as usize).max(1);
     let rows = look.size.div_ceil(columns).max(1);
     let width = ui.available_width();
@@ -294,12 +396,30 @@ fn codes_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: &Arc<CodebookLook>, is_o
     let name = format!("{} codes by color", look.size);
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &name));
     let key = (("codebook look", look.size), Source::of(&look.colors));
-    let texture = ctx.textures.colors(key, [columns, rows], Sampling::Pixels, || {
+    let colors = || {
         let mut colors: Vec<Color32> =
             look.colors.iter().map(|[r, g, b]| Color32::from_rgb(*r, *g, *b)).collect();
         colors.resize(columns * rows, Color32::TRANSPARENT);
         colors
-    });
+    };
+    let picture = || picture_of(&colors(), [columns, rows]);
+    let numbers = || {
+        let codes: Arc<[u32]> = (0..look.norms.len() as u32).collect();
+        Table::Columns(vec![
+            ("code".to_owned(), Column::Codes(codes)),
+            ("length".to_owned(), Column::Values(look.norms.iter().copied().collect())),
+        ])
+    };
+    let exported = Exported {
+        name: "codes-by-color",
+        about: &text,
+        by: Some(&looked_at(ctx).0),
+        picture: Some(&picture),
+        numbers: Some(&numbers),
+        ..Exported::default()
+    };
+    exported.menu(&response, ctx);
+    let texture = ctx.textures.colors(key, [columns, rows], Sampling::Pixels, colors);
     egui::Image::new((texture.id(), rect.size())).paint_at(ui, rect);
     let place = |code: usize| {
         let at = vec2((code % columns) as f32, (code / columns) as f32) * cell;
@@ -319,13 +439,18 @@ fn codes_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: &Arc<CodebookLook>, is_o
     let near = look.neighbors.iter().find(|(of, ..)| *of == code as u32);
     let near = near.map_or(String::new(), |(_, other, d)| format!("\nnearest {other}, at {d:.3}"));
     let counts = look.usage.as_ref().and_then(|(_, usage)| usage.get(code));
-    let count = counts.map_or(String::new(), |count| format!("\nused {count:.1}"));
+    let count =
+        counts.map_or(String::new(), |count| format!("\nused {count:.1} times in training"));
     response.on_hover_text_at_pointer(format!("code {code}\nlength {norm:.3}{near}{count}"));
 }
 
 /// Lengths, distances to the nearest code and use, each as sorted bars from the largest down.
 fn curves_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: &Arc<CodebookLook>) {
-    let titles = ["lengths", "distances to the nearest code", "use at the end of training"];
+    let titles = [
+        "lengths of the codes",
+        "distances to the nearest code",
+        "uses of the codes at the end of training",
+    ];
     for (what, values) in titles.into_iter().zip(&look.sorted) {
         let Some(highest) = values.first().copied().filter(|highest| *highest > 0.0) else {
             continue;
@@ -333,8 +458,9 @@ fn curves_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: &Arc<CodebookLook>) {
         ui.add_space(space::S);
         ui.label(ctx.theme.label(format!("{what}, sorted, up to {highest:.3}")));
         let size = vec2(ui.available_width(), ctx.theme.px(40.0));
-        let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
+        let (rect, response) = ui.allocate_exact_size(size, Sense::CLICK);
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, what));
+        sorted_menu(&response, ctx, what, values);
         let count = (rect.width() as usize).clamp(1, values.len());
         let columns = (0..count).map(|place| {
             let value = values[place * values.len() / count];

@@ -10,20 +10,22 @@ use std::sync::Arc;
 use egui::{Align2, CornerRadius, Rect, RichText, Sense, Stroke, StrokeKind, pos2, vec2};
 use smalti_engine::images::Picture;
 use smalti_engine::questions::{
-    Appearance, CodeCard, CodeCardAnswer, CodeInImages, CodeUse, Occurrences, Sample, Scope,
+    Appearance, CodeCard, CodeCardAnswer, CodeInImages, CodeUse, Occurrences, Sample, Scope, Used,
 };
 use smalti_engine::session::Reply;
-use smalti_engine::tokens::Code;
+use smalti_engine::tokens::{Code, MASKED};
 
+use super::tokens::whose;
 use super::view::View;
 use crate::ctx::{SET_IMAGES, ViewCtx};
-use crate::document::{Edit, Slot};
+use crate::document::{Column, Edit, Slot, Table};
 use crate::look::colors::color_of;
 use crate::look::textures::{Sampling, Source};
 use crate::look::theme::{RADIUS_PICTURE, space};
 use crate::look::words::grouped;
+use crate::widgets::export::{Exported, picture_menu, picture_of};
 use crate::widgets::scale::Scale;
-use crate::widgets::states;
+use crate::widgets::{states, switches};
 
 /// The Code view.
 #[derive(Debug, Default)]
@@ -58,7 +60,7 @@ impl View for CodeView {
                 ui.label(RichText::new(&problem.summary).color(ctx.theme.colors.danger));
                 ui.label(ctx.theme.label(&problem.hint));
             } else {
-                let what = "Point at a token or pick a code, and it is explained here";
+                let what = "Point at a token or select a code, and it is explained here";
                 ui.label(ctx.theme.label(what));
             }
             let is_pointed_at = frequent_ui(ui, ctx);
@@ -84,7 +86,7 @@ impl View for CodeView {
                 return;
             };
             let found = occurrences(ctx, code);
-            head_ui(ui, ctx, code, answer, found.best());
+            head_ui(ui, ctx, code, answer);
             if let Some(found) = found.best() {
                 patches_ui(ui, ctx, code, found);
             }
@@ -102,11 +104,15 @@ impl CodeView {
     fn buttons_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>, code: Code) {
         ui.add_space(space::M);
         ui.horizontal_wrapped(|ui| {
-            let off = ctx.document.switched_off.contains(&code);
-            let label = if off { "Switch on" } else { "Switch off" };
-            let hint = "Pictures are decoded with the nearest other code in its place";
-            if ui.button(label).on_hover_text(hint).clicked() {
-                ctx.send(Edit::SwitchCode { code, on: off });
+            if ctx.document.switched_off.contains(&code) {
+                if ui.button("Switch on").on_hover_text("It may be used again").clicked() {
+                    ctx.send(Edit::switch(code, true));
+                }
+            } else {
+                let size =
+                    ctx.known().map_or(usize::MAX, |f| f.facts.book(code.book).size as usize);
+                let codes = Arc::new([code].into());
+                switches::switch_off_ui(ui, ctx, (&codes, "Switch off"), (code.book, size));
             }
             let field = egui::TextEdit::singleline(&mut self.replace_by)
                 .hint_text("code")
@@ -118,6 +124,9 @@ impl CodeView {
             let to = self.replace_by.trim().parse::<u32>().ok();
             let entered = field.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Enter));
             let button = ui.add_enabled(to.is_some(), egui::Button::new("Replace by"));
+            let button = button
+                .on_hover_text("Forces the other code wherever this one stands in the image")
+                .on_disabled_hover_text("Type the number of a code first");
             if let Some(to) = to
                 && (button.clicked() || entered)
                 && ctx.has_code(code.book, to)
@@ -128,12 +137,23 @@ impl CodeView {
     }
 }
 
-/// The picked code, or else the one under the pointer.
+/// The selected code, or else the one under the pointer.
 fn shown_code(ctx: &ViewCtx<'_>) -> Option<Code> {
     ctx.document.selection.code.or(ctx.hovered.code())
 }
 
-/// The sample of the set that all views count over; the patches of the image come first.
+/// How often codes occur in the set: the answer that Codebook shows, of all parts with codes of the book.
+fn used_in_set(ctx: &ViewCtx<'_>, book: u16) -> Reply<Used> {
+    let question = ctx.use_in_set(Scope { book, part: None });
+    let reply = if ctx.document.looks.whole_set {
+        ctx.ask_later("whole set", &question)
+    } else {
+        ctx.ask_soon("code in set", &question)
+    };
+    reply.last_for(|asked: &CodeUse| *asked == question)
+}
+
+/// Where a code stands in the sample of the set; the patches of the image come first.
 fn occurrences(ctx: &ViewCtx<'_>, code: Code) -> Reply<Occurrences> {
     let images = match ctx.set_sample(SET_IMAGES) {
         Reply::Ready(images) => Arc::clone(&*images),
@@ -174,22 +194,18 @@ fn of_book(
     numbers.map(move |(number, about)| (Code { book, number }, about))
 }
 
-fn head_ui(
-    ui: &mut egui::Ui,
-    ctx: &ViewCtx<'_>,
-    code: Code,
-    card: &Arc<CodeCardAnswer>,
-    found: Option<&Arc<Occurrences>>,
-) {
+fn head_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, code: Code, card: &Arc<CodeCardAnswer>) {
     let theme = ctx.theme;
     ui.horizontal_top(|ui| {
         let side = theme.px(108.0);
-        let (rect, response) = ui.allocate_exact_size(vec2(side, side), Sense::hover());
+        let (rect, response) = ui.allocate_exact_size(vec2(side, side), Sense::CLICK);
         response.widget_info(|| {
             egui::WidgetInfo::labeled(egui::Role::Image, true, format!("Code {code}, decoded"))
         });
         if let Some(alone) = &card.alone {
             picture_at(ui, ctx, rect, alone);
+            let (name, about) = taken(ctx, code, "decoded");
+            picture_menu(&response, ctx, (&name, &about), alone);
         } else {
             ui.painter().rect_filled(rect, RADIUS_PICTURE, theme.colors.raised);
             let text = "no picture\nalone";
@@ -198,30 +214,17 @@ fn head_ui(
         }
         ui.vertical(|ui| {
             let here = count_here(ctx, code);
-            figure(ui, ctx, "used here", here.map_or("–".to_owned(), |n| format!("{n}×")));
-            if let Some(found) = found.filter(|found| found.sample.images > 0) {
-                let share = found.count as f64 / found.tokens.max(1) as f64 * 100.0;
-                let rank = if found.rank == 0 {
-                    "never".to_owned()
-                } else {
-                    format!("rank {}", found.rank)
-                };
-                // Another sample than the line above, and without edits.
-                let (images, total) = (grouped(found.sample.images), grouped(found.sample.total));
-                let which = if found.sample.is_part() {
-                    format!("set: {images} of {total} images")
-                } else {
-                    format!("set: all {images} images")
-                };
-                let about =
-                    format!("{} tokens, the sample of Codebook's set", grouped(found.tokens));
-                ui.label(theme.label(which)).on_hover_text(&about);
-                ui.label(format!("{share:.2} % · {rank}")).on_hover_text(about);
-            }
+            let text = here.map_or("–".to_owned(), |(count, _)| grouped(count));
+            let of = here.map_or(String::new(), |(_, all)| format!("of {} tokens", grouped(all)));
+            let label =
+                if ctx.document.image().is_some() { "in this image" } else { "in these tokens" };
+            figure(ui, ctx, (label, &text, &of)).on_hover_text(whose(ctx));
+            in_set_ui(ui, ctx, code);
             if card.digits.is_empty() {
                 let norm = card.vector.iter().map(|v| v * v).sum::<f32>().sqrt();
-                ui.label(theme.label(format!("vector of {}", card.vector.len())));
-                ui.label(RichText::new(format!("length {norm:.2}")).font(theme.figures()));
+                ui.label(theme.label(format!("vector of {} numbers", card.vector.len())));
+                let text = RichText::new(format!("length {norm:.2}")).font(theme.figures());
+                ui.label(text).on_hover_text("Euclidean, in the units of the latents");
             } else {
                 digits::ui(ui, ctx, code, card);
             }
@@ -229,17 +232,78 @@ fn head_ui(
     });
 }
 
-/// How often the code stands in the image as it is now.
-fn count_here(ctx: &ViewCtx<'_>, code: Code) -> Option<usize> {
+/// How often the code stands in the tokens of the set, and its rank among the codes: as Codebook counts it.
+fn in_set_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, code: Code) {
+    // The set tells in Dataset why it cannot be read.
+    let used = match used_in_set(ctx, code.book) {
+        Reply::Ready(used) => used,
+        Reply::Working { .. } => {
+            ui.label(ctx.theme.label("counting in the set…"));
+            return;
+        }
+        Reply::Failed(_) => return,
+    };
+    let Some(sample) = used.sample.filter(|sample| sample.images > 0) else { return };
+    let count = used.counts.get(code.number as usize).copied().unwrap_or(0);
+    let all = used.statistics.samples;
+    let share = count as f64 / all.max(1) as f64 * 100.0;
+    let above = used.counts.iter().filter(|other| **other > count).count() as u64;
+    let rank = match count {
+        0 => "never".to_owned(),
+        _ => format!("rank {} of {} codes", grouped(above + 1), grouped(used.counts.len() as u64)),
+    };
+    let (images, total) = (grouped(sample.images), grouped(sample.total));
+    let which = if sample.is_part() {
+        format!("in {images} of {total} images of the set")
+    } else {
+        format!("in all {images} images of the set")
+    };
+    let about = format!(
+        "{} of {} tokens by {}, without edits: what Codebook counts over the set",
+        grouped(count),
+        grouped(all),
+        ctx.document.model.label()
+    );
+    ui.label(ctx.theme.label(which)).on_hover_text(&about);
+    ui.label(format!("{share:.2} % of tokens · {rank}")).on_hover_text(about);
+}
+
+/// How often the code stands in the image as it is now, and of how many tokens with codes of its book.
+fn count_here(ctx: &ViewCtx<'_>, code: Code) -> Option<(u64, u64)> {
     let encoded = ctx.encoded(Slot::A)?;
     let tokens = ctx.now(encoded.best()?);
     let parts = tokens.parts().iter().filter(|part| part.book() == code.book);
-    Some(parts.map(|p| p.codes().iter().filter(|c| **c == code.number).count()).sum())
+    let codes = parts.flat_map(|part| part.codes().iter().filter(|number| **number != MASKED));
+    Some(
+        codes.fold((0, 0), |(count, all), number| {
+            (count + u64::from(*number == code.number), all + 1)
+        }),
+    )
 }
 
-fn figure(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, label: &str, value: String) {
+/// A number with its label above and its unit behind.
+fn figure(
+    ui: &mut egui::Ui,
+    ctx: &ViewCtx<'_>,
+    (label, value, unit): (&str, &str, &str),
+) -> egui::Response {
     ui.label(ctx.theme.label(label));
-    ui.label(RichText::new(value).font(ctx.theme.number()));
+    let row = ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = space::XS;
+        ui.label(RichText::new(value).font(ctx.theme.number()));
+        ui.label(ctx.theme.label(unit));
+    });
+    row.response
+}
+
+/// Over which images it was looked for.
+fn sample_words(found: &Occurrences) -> String {
+    let (images, total) = (grouped(found.sample.images), grouped(found.sample.total));
+    if found.sample.is_part() {
+        format!("{images} of {total} images of the set")
+    } else {
+        format!("all {images} images of the set")
+    }
 }
 
 fn heading(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, text: &str) {
@@ -248,12 +312,13 @@ fn heading(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, text: &str) {
 }
 
 fn patches_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, code: Code, found: &Arc<Occurrences>) {
-    heading(ui, ctx, "real patches that became it");
+    let title = format!("real patches that became it, {}", sample_words(found));
+    heading(ui, ctx, &title);
     if found.patches.is_empty() {
         let has_places = ctx.known().is_none_or(|facts| facts.facts.spatial);
         let why = if !has_places {
             "its tokens stand for no place of the picture"
-        } else if count_here(ctx, code).is_some_and(|count| count > 0) {
+        } else if count_here(ctx, code).is_some_and(|(count, _)| count > 0) {
             "none in the images of the set"
         } else {
             "none in these images"
@@ -265,13 +330,46 @@ fn patches_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, code: Code, found: &Arc<Occu
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(6.0, 6.0);
         for (at, patch) in found.patches.iter().enumerate() {
-            let (rect, response) = ui.allocate_exact_size(vec2(side, side), Sense::hover());
+            let (rect, response) = ui.allocate_exact_size(vec2(side, side), Sense::CLICK);
             response.widget_info(|| {
                 egui::WidgetInfo::labeled(egui::Role::Image, true, format!("Patch {}", at + 1))
             });
             picture_at(ui, ctx, rect, patch);
+            let (name, about) = taken(ctx, code, &format!("patch-{}", at + 1));
+            picture_menu(&response, ctx, (&name, &about), patch);
         }
     });
+}
+
+/// The name of a file with something of a code, and what it is.
+fn taken(ctx: &ViewCtx<'_>, code: Code, what: &str) -> (String, String) {
+    let model = ctx.document.model.label();
+    let about = format!("{} of code {code} of {model}", what.replace('-', " "));
+    (format!("code-{code}-{what}").replace(' ', "-"), about)
+}
+
+/// The menu of the places of a code: the map, and how often it stands at each.
+fn places_menu(
+    ctx: &ViewCtx<'_>,
+    response: &egui::Response,
+    (code, colors): (Code, &dyn Fn() -> Vec<egui::Color32>),
+    found: &Occurrences,
+) {
+    let (rows, columns) = (found.grid.0 as usize, found.grid.1 as usize);
+    let (name, about) = taken(ctx, code, "places");
+    let picture = || picture_of(&colors(), [columns, rows]);
+    let numbers = || {
+        let counts = found.places.iter().map(|count| u64::from(*count)).collect();
+        Table::Map { values: Column::Counts(counts), columns }
+    };
+    let exported = Exported {
+        name: &name,
+        about: &about,
+        picture: Some(&picture),
+        numbers: Some(&numbers),
+        ..Exported::default()
+    };
+    exported.menu(response, ctx);
 }
 
 fn picture_at(ui: &egui::Ui, ctx: &ViewCtx<'_>, rect: Rect, picture: &Picture) {
@@ -290,7 +388,7 @@ fn nearest_ui(
     if card.neighbors.is_empty() {
         return;
     }
-    heading(ui, ctx, "nearest codes");
+    heading(ui, ctx, "nearest codes, by the distance of their vectors");
     let near = card.neighbors.iter().map(|(code, d)| (*code, format!("distance {d:.2}")));
     swatches_ui(ui, ctx, look, of_book(book, near));
 }
@@ -307,8 +405,12 @@ fn frequent_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) -> bool {
     let usage = ctx.ask(("book usage", book, &ctx.document.model), &question);
     let Some(usage) = usage.best() else { return false };
     let look = ctx.appearance(book);
-    heading(ui, ctx, "most used here");
-    let codes = usage.ranked.iter().take(MOST).map(|(code, n)| (*code, format!("{n}×")));
+    heading(ui, ctx, &format!("most used in {}", whose(ctx)));
+    let codes = usage
+        .ranked
+        .iter()
+        .take(MOST)
+        .map(|(code, n)| (*code, format!("{n} tokens of this image")));
     swatches_ui(ui, ctx, look.best(), of_book(book, codes))
 }
 
@@ -321,12 +423,12 @@ fn companions_ui(
     if found.companions.is_empty() {
         return;
     }
-    heading(ui, ctx, "often beside it");
-    let beside = found.companions.iter().map(|(code, n)| (*code, format!("{n}× beside it")));
+    heading(ui, ctx, &format!("often beside it, {}", sample_words(found)));
+    let beside = found.companions.iter().map(|(code, n)| (*code, format!("{n} times beside it")));
     swatches_ui(ui, ctx, look, of_book(book, beside));
 }
 
-/// Codes as small pictures; a click picks one. Gives whether one is pointed at.
+/// Codes as small pictures; a click selects one. Gives whether one is pointed at.
 fn swatches_ui(
     ui: &mut egui::Ui,
     ctx: &ViewCtx<'_>,
@@ -407,6 +509,7 @@ fn places_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, code: Code, found: &Arc<Occur
         (_, 1) => "where in the row",
         _ => "where in the grid",
     };
+    let title = &format!("{title}, {}", sample_words(found));
     let highest = found.places.iter().copied().max().unwrap_or(0);
     if highest == 0 {
         heading(ui, ctx, title);
@@ -417,24 +520,26 @@ fn places_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, code: Code, found: &Arc<Occur
     ui.add_space(space::S);
     let (line, _) = ui.allocate_exact_size(vec2(width, ctx.theme.px(18.0)), Sense::hover());
     let key = Scale {
-        ends: ["0", &format!("{highest}×")],
+        ends: ["0", &format!("{highest} tokens")],
         values: [0.0, 1.0],
         color: |maps, value| maps.viridis.at(value),
-        about: "How often it stands at a place, over the sample of the set",
+        about: "How many tokens at a place have this code, over a sample of the set",
     };
     let rest = key.ui(ui, ctx, line);
     states::caption(ui, ctx, rest, title, "");
     let height = (width * rows as f32 / columns as f32).min(width);
-    let (rect, response) = ui.allocate_exact_size(vec2(width, height), Sense::hover());
+    let (rect, response) = ui.allocate_exact_size(vec2(width, height), Sense::CLICK);
     response.widget_info(|| {
         egui::WidgetInfo::labeled(egui::Role::Image, true, format!("Places of code {code}"))
     });
     let highest = highest as f32;
     let key = (("places", code, ctx.theme.choice), Source::of(&found.places));
-    let texture = ctx.textures.colors(key, [columns, rows], Sampling::Pixels, || {
+    let colors = || -> Vec<egui::Color32> {
         let map = &ctx.theme.maps.viridis;
         found.places.iter().map(|count| map.at(*count as f32 / highest)).collect()
-    });
+    };
+    places_menu(ctx, &response, (code, &colors), found);
+    let texture = ctx.textures.colors(key, [columns, rows], Sampling::Pixels, colors);
     egui::Image::new((texture.id(), rect.size()))
         .corner_radius(CornerRadius::same(RADIUS_PICTURE))
         .paint_at(ui, rect);

@@ -6,6 +6,7 @@
 mod cells;
 mod figures;
 mod run_rows;
+mod taken;
 mod toggles;
 
 use std::hash::{Hash, Hasher};
@@ -13,7 +14,7 @@ use std::sync::Arc;
 
 use egui::RichText;
 use smalti_engine::questions::{
-    Among, CodeUse, CodebookOrder, ModelRef, OrderBy, Ordered, Sample, SetSample, TokensOfFile,
+    Among, CodeUse, CodebookOrder, ModelRef, OrderBy, Ordered, Sample, SourceRef, TokensOfFile,
     Used,
 };
 use smalti_engine::session::{Last, Reply};
@@ -21,15 +22,18 @@ use smalti_engine::tokens::Tokens;
 
 use self::cells::Cells;
 use self::run_rows::RunRows;
-use self::toggles::{MOST_IMAGES, Over, Toggles, one_of_many};
+use self::taken::Taken;
+use self::toggles::{Over, Toggles, one_of_many};
+use super::tokens::whose;
 use super::view::View;
 use crate::ctx::{SET_IMAGES, ViewCtx};
-use crate::document::{AppCommand, Slot};
+use crate::document::{Edit, Slot};
 use crate::gpu::heatmap::Appearances;
 use crate::look::theme::space;
-use crate::look::words::counted;
+use crate::look::words::{counted, grouped, name};
 use crate::runs::Rows;
 use crate::widgets::rows::{About, RowsPane, key_ui};
+use crate::widgets::{fold, switches};
 
 /// How often it is said how far the counting is.
 const COUNTING: std::time::Duration = std::time::Duration::from_millis(400);
@@ -69,9 +73,9 @@ enum RowsOf {
 
 impl View for CodebookView {
     fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+        let too_many = self.toggles.follow(ctx, self.book(ctx));
         if !ctx.is_presented() {
-            let book = self.book(ctx);
-            self.toggles.ui(ui, ctx, book);
+            self.toggles.ui(ui, ctx, too_many);
         }
         let reply = match self.reply(ctx) {
             Ok(reply) => reply,
@@ -116,14 +120,17 @@ impl CodebookView {
         let line = ctx.theme.px(FOOT) + space::S;
         // In a low view the figures stand in a line, and the cells have the height.
         let is_low = ui.available_height() <= ctx.theme.px(FIGURES + LEAST_CELLS) + line;
-        let book = self.book(ctx);
+        let (book, over) = (self.book(ctx), self.counted_over(ctx, ordered));
         if !is_low {
-            figures::ui(ui, ctx, (ordered, book));
+            figures::ui(ui, ctx, (ordered, book), &over);
         }
         let left = ui.available_height() - line;
         let has_room = left >= ctx.theme.px(ROOM_FOR_ROWS);
         let below = if has_room && !ctx.is_presented() { (left * 0.3).round() } else { 0.0 };
         let height = (left - below).max(ctx.theme.px(LEAST_CELLS));
+        let is_logarithmic = !self.toggles.is_linear;
+        let taken = Taken { over: self.over_name(ctx, ordered), is_logarithmic };
+        taken.offer(ctx, ordered);
         if self.shows_rows && below == 0.0 && !ctx.is_presented() {
             let size = egui::vec2(ui.available_width(), height);
             let layout = egui::Layout::top_down(egui::Align::Min);
@@ -133,28 +140,36 @@ impl CodebookView {
             });
         } else {
             let patches = self.patches(ctx, ordered);
-            let look =
-                cells::Look { height, is_logarithmic: !self.toggles.is_linear, patches, book };
-            self.cells.ui(ui, ctx, ordered, look);
+            let look = cells::Shown { height, is_logarithmic, patches, book };
+            let response = self.cells.ui(ui, ctx, ordered, look);
+            taken.menus(&response, ctx, ordered);
         }
         let row = egui::vec2(ui.available_width(), ctx.theme.px(FOOT));
         let flow = egui::Layout::right_to_left(egui::Align::Center);
         ui.allocate_ui_with_layout(row, flow, |ui| {
             ui.set_min_size(row);
-            self.foot_ui(ui, ctx, ordered, (is_low, below > 0.0));
+            // The buttons of one line of small text.
+            ui.spacing_mut().button_padding.y = 0.0;
+            ui.spacing_mut().interact_size.y = ctx.theme.px(18.0);
+            self.foot_ui(ui, ctx, (ordered, &taken), (is_low, below > 0.0));
             if let Some(at_work) = at_work {
                 ui.label(ctx.theme.label(at_work));
                 // Nothing else asks for a frame while it counts.
                 ui.ctx().request_repaint_after(COUNTING);
             }
-            let (code, figures) = (cells::caption(ctx, ordered, book), figures::line(ordered));
+            let code = cells::caption(ctx, ordered, book, &over);
+            let figures = figures::line(ordered);
             let said = match code {
                 Some(code) if is_low => format!("{code} · {figures}"),
-                None if is_low => figures,
+                None if is_low => format!("{figures} · {over}"),
                 Some(code) => code,
                 None => "point at a cell to see its code".to_owned(),
             };
             ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
+                if !ctx.is_presented() {
+                    switched_ui(ui, ctx, (book, ordered.codes.len()));
+                }
+                // Last, so that where there is no room its end is what goes.
                 let text = ctx.theme.caption_figures(&said);
                 ui.add(egui::Label::new(text).truncate()).on_hover_text(said);
             });
@@ -174,6 +189,36 @@ fn last_of(reply: Reply<Ordered>, question: &CodebookOrder) -> Reply<Ordered> {
             && asked.counts.scope == question.counts.scope
             && kind(asked) == kind(question)
     })
+}
+
+/// Switches several codes that are selected together off or on.
+fn selected_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, (book, size): (u16, usize)) {
+    let codes = &ctx.document.selection.codes;
+    if codes.len() < 2 {
+        return;
+    }
+    ui.label(ctx.theme.label(format!("{} codes selected", grouped(codes.len() as u64))));
+    let off = ctx.document.switched_off.intersection(codes).count();
+    if off < codes.len() {
+        let name = format!("Switch {} off", grouped((codes.len() - off) as u64));
+        switches::switch_off_ui(ui, ctx, (codes, &name), (book, size));
+    }
+    if off > 0 && ui.button(format!("Switch {} on", grouped(off as u64))).clicked() {
+        ctx.send(Edit::SwitchCodes { codes: Arc::clone(codes), on: true });
+    }
+}
+
+/// What is selected or switched off among the codes; what has no room is in a menu.
+fn switched_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, (book, size): (u16, usize)) {
+    let document = ctx.document;
+    if document.selection.codes.len() < 2 && document.switched_off.is_empty() {
+        return;
+    }
+    let place = ("switched", "Codes that are selected or off", 2);
+    fold::groups(ui, place, ctx, |ui, group| match group {
+        0 => selected_ui(ui, ctx, (book, size)),
+        _ => switches::off_ui(ui, ctx),
+    });
 }
 
 fn working(progress: Option<f32>) -> String {
@@ -200,17 +245,13 @@ impl CodebookView {
         &mut self,
         ui: &mut egui::Ui,
         ctx: &ViewCtx<'_>,
-        ordered: &Ordered,
+        (ordered, taken): (&Ordered, &Taken),
         (is_low, has_rows): (bool, bool),
     ) {
         if ctx.is_presented() {
             return;
         }
-        let save = ui.small_button("CSV…");
-        if save.on_hover_text("Saves how often each code occurs").clicked() {
-            let name = ctx.export_name("codes");
-            ctx.send(AppCommand::ExportCsv { name, text: cells::csv(ordered) });
-        }
+        taken.button_ui(ui, ctx, ordered);
         if !has_rows {
             let about = "Image by image, or over the time of a training, in place of the cells";
             let rows = ui.selectable_label(self.shows_rows, ctx.theme.label("rows"));
@@ -321,9 +362,19 @@ impl CodebookView {
         }
     }
 
-    /// How many images of the set are counted at most.
-    fn most_images(&self, ctx: &ViewCtx<'_>) -> u64 {
-        if self.toggles.counts_whole(ctx) { MOST_IMAGES } else { SET_IMAGES }
+    /// What is counted over, for the names of files.
+    fn over_name(&self, ctx: &ViewCtx<'_>, ordered: &Ordered) -> Option<String> {
+        let sample = ordered.sample.filter(|_| self.toggles.over == Over::Set)?;
+        let set = match &ctx.document.source {
+            SourceRef::Samples => "samples".to_owned(),
+            SourceRef::Worlds { seed } => format!("worlds {seed}"),
+            SourceRef::Path { path, .. } => name(path),
+        };
+        Some(if sample.is_part() {
+            format!("{set}-{}-of-{}-images", sample.images, sample.total)
+        } else {
+            format!("{set}-all-{}-images", sample.images)
+        })
     }
 
     /// What is counted over: one image, whichever it is, or this set or file. The last figures of one are
@@ -342,6 +393,20 @@ impl CodebookView {
             }
         }
         hasher.finish()
+    }
+
+    /// What is counted, in words: of which image or set, by which tokenizer, edited or not.
+    fn counted_over(&self, ctx: &ViewCtx<'_>, ordered: &Ordered) -> String {
+        let images = counted(ordered.images, "image");
+        match (self.toggles.over, one_of_many(ctx), ordered.sample) {
+            (Over::Image, ..) => whose(ctx),
+            (Over::Set, Some(given), _) => format!("{images} of {}", given.name),
+            (Over::Set, None, sample) => {
+                let total = sample.map_or(ordered.images as u64, |sample| sample.total);
+                let (total, model) = (grouped(total), ctx.document.model.label());
+                format!("{images} of {total} in the set by {model}, without edits")
+            }
+        }
     }
 
     /// The book that is shown: that of the part that is looked at.
@@ -367,12 +432,7 @@ impl CodebookView {
 
     /// The use over images of the set.
     fn use_over(&self, ctx: &ViewCtx<'_>) -> CodeUse {
-        let (model, size) = (ctx.document.model.clone(), ctx.document.size);
-        let source = ctx.document.source.clone();
-        let sample = SetSample { source, most: self.most_images(ctx) };
-        let sample = Sample::Set { model, sample, size };
-        // The rows below the cells are the same answer.
-        CodeUse { sample, scope: self.scope(ctx, None), by_image: true }
+        ctx.use_in_set(self.scope(ctx, None))
     }
 
     /// The use over the images of a file of tokens.

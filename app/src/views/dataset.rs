@@ -12,7 +12,7 @@ use smalti_engine::session::Reply;
 
 use super::view::View;
 use crate::ctx::ViewCtx;
-use crate::document::Open;
+use crate::document::{AppCommand, Open};
 use crate::look::textures::Sampling;
 use crate::look::theme::{RADIUS_PICTURE, space};
 use crate::look::words::{grouped, name};
@@ -80,7 +80,15 @@ impl DatasetView {
                 ctx.send(Open::Image(ImageRef::InSource { source: source.clone(), index: 0 }));
             }
         }
-        ui.label(ctx.theme.label("A folder or .tar: drop it on the window"));
+        ui.separator();
+        if ui
+            .button("Open folder…")
+            .on_hover_text("Or drop one, or a .tar, on the window")
+            .clicked()
+        {
+            ctx.send(AppCommand::AskFolder);
+            ui.close();
+        }
     }
 
     /// The class that alone is shown of the document's set.
@@ -195,6 +203,77 @@ impl Grid {
     }
 }
 
+/// A grid of thumbnails as a stop of Tab: arrows pick another image in it.
+struct Stop {
+    response: egui::Response,
+    /// The place that was gone to, or that is to be seen because the grid got the keyboard.
+    to_see: Option<u64>,
+    /// The place that was gone to.
+    picked: Option<u64>,
+}
+
+impl Stop {
+    /// Takes the keys of a grid of `len` images in `columns`, of which one is picked.
+    fn new(
+        ui: &egui::Ui,
+        (rect, name): (Rect, &str),
+        (len, columns): (u64, u64),
+        current: Option<u64>,
+    ) -> Self {
+        let id = ui.scope_id().with(name);
+        let response = ui.interact(rect, id, Sense::focusable_noninteractive());
+        response.widget_info(|| {
+            let place = current.map_or_else(
+                || format!("none of {len} picked"),
+                |place| format!("{} of {len} picked", place + 1),
+            );
+            egui::WidgetInfo::labeled(egui::Role::ListBox, true, format!("{name}, {place}"))
+        });
+        if !response.has_focus() {
+            return Self { response, to_see: None, picked: None };
+        }
+        let filter = egui::EventFilter {
+            horizontal_arrows: true,
+            vertical_arrows: true,
+            ..egui::EventFilter::default()
+        };
+        ui.memory_mut(|memory| memory.set_focus_lock_filter(id, filter));
+        let last = len.saturating_sub(1);
+        let picked = ui.input(|input| {
+            let pressed = |key| input.key_pressed(key);
+            let step = i64::from(pressed(Key::ArrowRight)) - i64::from(pressed(Key::ArrowLeft))
+                + columns as i64
+                    * (i64::from(pressed(Key::ArrowDown)) - i64::from(pressed(Key::ArrowUp)));
+            let first = [Key::Home, Key::Enter, Key::Space].into_iter().any(pressed);
+            match current {
+                _ if pressed(Key::Home) => Some(0),
+                _ if pressed(Key::End) => Some(last),
+                Some(current) => current.checked_add_signed(step).filter(|to| *to <= last),
+                None => (first || step != 0).then_some(0),
+            }
+        });
+        let picked = picked.filter(|to| Some(*to) != current && len > 0);
+        let to_see = picked.or(current.filter(|_| response.gained_focus()));
+        Self { response, to_see, picked }
+    }
+
+    /// The ring that says that the keyboard is here.
+    fn ring(&self, ui: &egui::Ui, ctx: &ViewCtx<'_>) {
+        if self.response.has_focus() {
+            let stroke = Stroke::new(2.0, ctx.theme.colors.gold);
+            ui.painter().rect_stroke(self.response.rect, 2.0, stroke, StrokeKind::Outside);
+        }
+    }
+}
+
+/// Opens an image, as its file is now.
+fn open(ctx: &ViewCtx<'_>, image: &ImageRef) {
+    ctx.send(match image {
+        ImageRef::File { path, .. } => Open::ImageAgain(Arc::clone(path)),
+        image => Open::Image(image.clone()),
+    });
+}
+
 /// Images that were opened by themselves, above those of the set.
 fn opened_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, source: &SourceRef) {
     let images = &ctx.document.opened.images;
@@ -206,17 +285,30 @@ fn opened_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, source: &SourceRef) {
     ui.scope(|ui| {
         ui.spacing_mut().item_spacing = vec2(space::S, space::S);
         let most = side * 2.0 + space::S;
+        let len = images.len() as u64;
+        let height = (side + space::S) * len.div_ceil(columns) as f32 - space::S;
+        let rect = Rect::from_min_size(ui.cursor().min, vec2(width, height.min(most)));
+        let current = ctx.document.image().and_then(|now| images.iter().position(|i| i == now));
+        let current = current.map(|place| place as u64);
+        let stop = Stop::new(ui, (rect, "Images that were opened"), (len, columns), current);
+        if let Some(image) = stop.picked.and_then(|place| images.get(place as usize)) {
+            open(ctx, image);
+        }
         let area = egui::ScrollArea::vertical().max_height(most).id_salt("opened");
         area.show(ui, |ui| {
-            for (row, images) in images.chunks(columns as usize).enumerate() {
+            for (row, images) in (0_u64..).zip(images.chunks(columns as usize)) {
                 let (line, _) = ui.allocate_exact_size(vec2(width, side), Sense::hover());
-                for (column, image) in images.iter().enumerate() {
-                    let left = line.left() + column as f32 * (side + space::S);
+                for (place, image) in (row * columns..).zip(images) {
+                    let left = line.left() + (place - row * columns) as f32 * (side + space::S);
                     let rect = Rect::from_min_size(pos2(left, line.top()), vec2(side, side));
-                    opened_one_ui(ui, ctx, rect, (image, row as u64 * columns + column as u64));
+                    if stop.to_see == Some(place) {
+                        ui.scroll_to_rect(rect, None);
+                    }
+                    opened_one_ui(ui, ctx, rect, (image, place), &stop);
                 }
             }
         });
+        stop.ring(ui, ctx);
     });
     ui.add_space(space::XS);
     ui.label(ctx.theme.label(name_of(source)));
@@ -228,12 +320,16 @@ fn opened_one_ui(
     ctx: &ViewCtx<'_>,
     rect: Rect,
     (image, number): (&ImageRef, u64),
+    stop: &Stop,
 ) {
     let name = match image {
         ImageRef::File { path, .. } => name(path),
         _ => "pasted image".to_owned(),
     };
     let response = thumbnail_ui(ui, ctx, rect, (image, ("opened", number), &name));
+    if response.clicked() {
+        stop.response.request_focus();
+    }
     response.context_menu(|ui| {
         if ui.button("Close").on_hover_text("What was done to it stays").clicked() {
             ctx.send(Open::CloseImage(image.clone()));
@@ -248,14 +344,25 @@ fn thumbnails_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, source: &SourceRef, membe
         return;
     }
     let current = match ctx.document.image() {
-        Some(ImageRef::InSource { source: of, index }) if of == source => Some(*index),
+        Some(ImageRef::InSource { source: of, index }) if of == source => members.place(*index),
         _ => None,
     };
     let Grid { columns, side, width } = Grid::of(ui, ctx);
     let rows = members.len.div_ceil(columns);
-    let focus = step_by_keys(ui, ctx, source, members, columns, current);
-    let mut area = egui::ScrollArea::vertical().auto_shrink(false).id_salt("thumbnails");
-    if let Some(place) = focus {
+    let rect = ui.available_rect_before_wrap();
+    let stop = Stop::new(ui, (rect, "Images of the set"), (members.len, columns), current);
+    ctx.take_focus(&stop.response);
+    let image_at = |place| {
+        let index = members.index(place);
+        (ImageRef::InSource { source: source.clone(), index }, index)
+    };
+    if let Some(place) = stop.picked {
+        open(ctx, &image_at(place).0);
+    }
+    // Each set is scrolled by itself: another one begins at its start.
+    let salt = ("thumbnails", source, members.of_class.is_some());
+    let mut area = egui::ScrollArea::vertical().auto_shrink(false).id_salt(salt);
+    if let Some(place) = stop.to_see {
         let top = (place / columns) as f32 * (side + space::S);
         area = area.vertical_scroll_offset((top - side).max(0.0));
     }
@@ -270,15 +377,18 @@ fn thumbnails_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, source: &SourceRef, membe
                 if place >= members.len {
                     break;
                 }
-                let index = members.index(place);
+                let (image, index) = image_at(place);
                 let left = line.left() + column as f32 * (side + space::S);
                 let rect = Rect::from_min_size(pos2(left, line.top()), vec2(side, side));
-                let image = ImageRef::InSource { source: source.clone(), index };
                 let name = format!("Image {}", index + 1);
-                thumbnail_ui(ui, ctx, rect, (&image, ("thumbnail", index), &name));
+                let thumbnail = (&image, ("thumbnail", index), name.as_str());
+                if thumbnail_ui(ui, ctx, rect, thumbnail).clicked() {
+                    stop.response.request_focus();
+                }
             }
         }
     });
+    stop.ring(ui, ctx);
 }
 
 fn thumbnail_ui(
@@ -288,8 +398,9 @@ fn thumbnail_ui(
     (image, place, name): (&ImageRef, (&'static str, u64), &str),
 ) -> egui::Response {
     let (is_current, is_edited) =
-        (ctx.document.image() == Some(image), !ctx.document.edited_by(image).is_empty());
-    let response = ui.interact(rect, ui.scope_id().with(place), Sense::click());
+        (ctx.document.image() == Some(image), !ctx.edited_by(image).is_empty());
+    // The grid has the keyboard, not each of its pictures.
+    let response = ui.interact(rect, ui.scope_id().with(place), Sense::CLICK);
     response.widget_info(|| {
         let name = if is_edited { format!("{name}, edited") } else { name.to_owned() };
         egui::WidgetInfo::selected(egui::Role::Button, true, is_current, name)
@@ -318,7 +429,7 @@ fn thumbnail_ui(
     }
     if is_current {
         ui.painter().rect_stroke(rect, radius, Stroke::new(3.0, colors.gold), StrokeKind::Inside);
-    } else if response.hovered() || response.has_focus() {
+    } else if response.hovered() {
         ui.painter().rect_stroke(rect, radius, Stroke::new(1.5, colors.text), StrokeKind::Inside);
     }
     if is_edited {
@@ -328,14 +439,11 @@ fn thumbnail_ui(
         ui.painter().circle_filled(at, 3.0, colors.text);
     }
     if response.clicked() {
-        ctx.send(match image {
-            ImageRef::File { path, .. } => Open::ImageAgain(Arc::clone(path)),
-            image => Open::Image(image.clone()),
-        });
+        open(ctx, image);
     }
     response.on_hover_ui(|ui| {
         about_ui(ui, ctx, image, &reply, name);
-        for model in ctx.document.edited_by(image) {
+        for model in ctx.edited_by(image) {
             let words = format!("Tokens of it by {} are forced or locked", model.label());
             ui.label(ctx.theme.label(words));
         }
@@ -373,31 +481,4 @@ fn about_ui(
             ui.label(ctx.theme.label(name));
         }
     }
-}
-
-/// Arrow keys move the picked image while the pointer is over the view and they are not needed to
-/// move the focus; gives the new place.
-fn step_by_keys(
-    ui: &egui::Ui,
-    ctx: &ViewCtx<'_>,
-    source: &SourceRef,
-    members: &Members,
-    columns: u64,
-    current: Option<u64>,
-) -> Option<u64> {
-    let current = members.place(current?)?;
-    // The view's own size is known only after it was drawn: it is the place that it may take.
-    let is_here = ui.rect_contains_pointer(ui.max_rect().intersect(ui.clip_rect()));
-    if !is_here || ui.memory(|memory| memory.focused().is_some()) {
-        return None;
-    }
-    let step = ui.input(|input| {
-        let pressed = |key| i64::from(input.key_pressed(key));
-        pressed(Key::ArrowRight) - pressed(Key::ArrowLeft)
-            + columns as i64 * (pressed(Key::ArrowDown) - pressed(Key::ArrowUp))
-    });
-    let next = current.checked_add_signed(step).filter(|next| step != 0 && *next < members.len)?;
-    let index = members.index(next);
-    ctx.send(Open::Image(ImageRef::InSource { source: source.clone(), index }));
-    Some(next)
 }

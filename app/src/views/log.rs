@@ -7,6 +7,7 @@ use crate::ctx::ViewCtx;
 use crate::document::{AppCommand, Notice, Severity};
 use crate::look::theme::space;
 use crate::widgets::severity_color;
+use crate::widgets::states::find_ui;
 
 /// The Log view.
 #[derive(Debug, Default)]
@@ -18,7 +19,8 @@ impl View for LogView {
         if list.is_empty() {
             return;
         }
-        if ui.small_button("copy all").clicked() {
+        let copy = ui.small_button("copy all").clicked();
+        if ctx.offer("Copy the log", copy) {
             let text: Vec<String> = list.iter().map(line).collect();
             ctx.send(AppCommand::CopyText(text.join("\n")));
         }
@@ -62,6 +64,9 @@ fn notice_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, notice: &Notice) {
             ui.add(egui::Label::new(&notice.summary).wrap().selectable(true));
             if !notice.hint.is_empty() {
                 ui.add(egui::Label::new(theme.label(&notice.hint)).wrap().selectable(true));
+            }
+            if let Some((lost, all)) = notice.lost.as_deref() {
+                find_ui(ui, ctx, (lost, all));
             }
         });
     });

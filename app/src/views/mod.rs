@@ -10,6 +10,7 @@ mod compare;
 mod dataset;
 mod jobs;
 mod log;
+mod runs;
 mod tokens;
 mod training;
 mod veiled;
@@ -110,6 +111,14 @@ pub static VIEWS: [Entry; ViewId::ALL.len()] = [
         needs: Needs::Image,
         tells: &[],
         make: || Box::<training::TrainingView>::default(),
+    },
+    Entry {
+        id: ViewId::Runs,
+        title: "Runs",
+        about: "All training runs, also those of before: watch, go on, open what they trained",
+        needs: Needs::Image,
+        tells: &[],
+        make: || Box::<runs::RunsView>::default(),
     },
 ];
 

@@ -1,15 +1,18 @@
 //! Tokens: the grid over the image, and the picture that the tokens decode to.
 
+mod hand;
 mod kept;
+mod marks;
+mod outline;
 mod overlay;
 mod parts;
 mod reach;
 pub(super) mod sheet;
+mod tools;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use egui::{Key, Rect, pos2, vec2};
+use egui::{Rect, pos2, vec2};
 use smalti_engine::questions::{
     CodeUse, Compared, Comparison, Encode, Encoded, Given, ImageSize, LoadImage, PastedPicture,
     Reconstruct, Sample, Scope, Subject, Used,
@@ -17,25 +20,28 @@ use smalti_engine::questions::{
 use smalti_engine::session::Reply;
 use smalti_engine::tokens::{Cell, Code, Tokens};
 
+use self::hand::Hand;
+use self::marks::{Marked, Marks};
 pub(super) use self::overlay::hovered_cell;
 use self::sheet::Sheet;
+use self::tools::Tools;
 use super::view::View;
-use crate::ctx::ViewCtx;
-use crate::document::{ColorBy, Edit, Look, Secret, Slot, ViewId};
+use crate::ctx::{ViewCtx, subject_name};
+use crate::document::{Chart, ColorBy, Column, Edit, Look, Secret, Shape, Slot, Table, ViewId};
 use crate::look::textures::Sampling;
 use crate::look::theme::space;
-use crate::look::words::counted;
+use crate::look::words::{counted, grouped};
 use crate::widgets::export::Exported;
-use crate::widgets::pane::{self, Pane, Zoom};
+use crate::widgets::pane::{self, Framed, Pane, Zoom};
 use crate::widgets::{fold, picker, states, veil};
 
 /// The Tokens view.
 #[derive(Debug, Default)]
 pub(super) struct TokensView {
     zoom: Zoom,
-    /// Where a rectangle was begun.
-    anchor: Option<(usize, usize)>,
-    force: String,
+    hand: Hand,
+    marks: Marks,
+    tools: Tools,
 }
 
 impl View for TokensView {
@@ -43,9 +49,9 @@ impl View for TokensView {
         if let Some(encoded) = ctx.encoded(Slot::A).and_then(|e| e.best().cloned()) {
             let (_, part) = ctx.part(&encoded.tokens);
             let layout = encoded.tokens.words().replace(" x ", "×");
-            let text = format!("{layout} · K {}", part.codebook_size());
+            let size = grouped(u64::from(part.codebook_size()));
             if !ctx.is_tight() {
-                ui.label(ctx.theme.caption_figures(text));
+                ui.label(ctx.theme.caption_figures(format!("{layout} tokens · {size} codes")));
             }
         }
         kept::among_ui(ui, ctx);
@@ -65,6 +71,7 @@ impl View for TokensView {
     fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
         let Some(encoded) = &states::encoded(ui, ctx) else { return };
         let (now, compared) = decoded(ctx, encoded);
+        self.zoom.follow(ctx, ctx.encoded(Slot::A).is_some_and(|now| now.ready().is_some()));
         let area = ui.available_rect_before_wrap();
         // The pictures come first: in a low view the figures go, then the tools. What Codebook says is not said
         // twice, and a hall is shown pictures.
@@ -87,9 +94,15 @@ impl View for TokensView {
         self.pictures_ui(ui, ctx, pictures, encoded, (&now, &compared));
         if tools > 0.0 {
             ui.scope_builder(egui::UiBuilder::new().max_rect(tool_row), |ui| {
-                fold::row(ui, ("tools", "Tools"), ctx, |ui, ctx| self.tools_ui(ui, ctx, &now));
+                fold::row(ui, ("tools", "Tools"), ctx, |ui, ctx| {
+                    self.tools.ui(ui, ctx, &now, &mut self.hand);
+                    kept::variations_ui(ui, ctx);
+                    ids_ui(ui, ctx);
+                });
             });
         }
+        // Where the field for a code is not seen, nobody finds the keyboard in it later.
+        self.hand.takes_code();
         if strip > 0.0 {
             usage_strip(ui, ctx, below, &now);
         }
@@ -170,8 +183,8 @@ fn decoded_menu(ctx: &ViewCtx<'_>, pane: &Pane, (compared, now): (&Arc<Compared>
         name: "decoded",
         about: &about,
         by: Some(&ctx.document.model),
-        picture: &picture,
-        numbers: None,
+        picture: Some(&picture),
+        ..Exported::default()
     };
     exported.menu(&pane.response, ctx);
 }
@@ -213,22 +226,64 @@ impl TokensView {
         let size = [encoded.picture.width(), encoded.picture.height()];
         let area = area.shrink2(vec2(space::M, space::M));
         let line = ctx.theme.px(24.0);
-        let aspect = size[1] as f32 / size[0].max(1) as f32;
-        let (left, right) = two_places(area, aspect, line);
-        let width = left.width();
-
-        let id = ui.scope_id().with("grid pane");
         // Tokens without places are a sheet of their own, not a layer over the picture.
+        let of_both = if spatial { self.zoom } else { Zoom::default() };
+        let (left, right, fit) = two_places(area, size, line, &of_both);
+        self.grid_ui(ui, ctx, (left, line, fit), (encoded, &sheet, spatial), (now, compared));
+
+        let id = ui.scope_id().with("reconstruction pane");
+        let framed = Framed { view: right, size, fit };
+        let pane = pane::show(ui, id, framed, &mut self.zoom, !spatial);
+        pane.response
+            .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Reconstruction"));
+        let under = Rect::from_min_size(right.left_bottom(), vec2(right.width(), line));
+        if ctx.is_veiled(Secret::Reconstruction) {
+            veil::paint(ui, ctx, right);
+            return;
+        }
+        if let Reply::Failed(problem) = compared {
+            // Whole: the end of a refusal is its point.
+            let place = egui::UiBuilder::new().max_rect(right.shrink(space::M));
+            ui.scope_builder(place, |ui| states::problem(ui, ctx, problem));
+        }
+        let Some(compared) = compared.best() else { return };
+        let texture = ctx.textures.picture(&compared.reconstruction, Sampling::Pixels);
+        pane.paint(ui, texture.id(), egui::Color32::WHITE);
+        decoded_menu(ctx, &pane, (compared, now));
+        let mut left = format!("{}, {}", what_is_decoded(ctx, now), ctx.document.model.label());
+        if spatial {
+            self.hand.ui(ui, ctx, &pane, &sheet, &mut self.zoom);
+            overlay::hovered_cell(ui, ctx, &pane, &sheet);
+            if pane.response.has_focus() {
+                marks::focus(ui, ctx, &pane, &sheet, self.hand.cursor(ctx, &sheet));
+            }
+        } else if let Some(words) = reach::paint(ui, ctx, &pane, now) {
+            left = words;
+        }
+        states::caption(ui, ctx, under, &left, &figures_of(compared));
+    }
+
+    /// The grid, over the picture where its tokens have places.
+    fn grid_ui(
+        &mut self,
+        ui: &mut egui::Ui,
+        ctx: &ViewCtx<'_>,
+        (left, line, fit): (Rect, f32, f32),
+        (encoded, sheet, spatial): (&Arc<Encoded>, &Sheet<'_>, bool),
+        (now, compared): (&Tokens, &Reply<Compared>),
+    ) {
+        let (number, size) = (sheet.number, [encoded.picture.width(), encoded.picture.height()]);
+        let id = ui.scope_id().with("grid pane");
         let own = [sheet.columns as u32, sheet.rows as u32];
         let mut still = Zoom::default();
+        let framed = if spatial { Framed { view: left, size, fit } } else { (left, own).into() };
         let zoom = if spatial { &mut self.zoom } else { &mut still };
-        let pane = pane::show(ui, id, (left, if spatial { size } else { own }), zoom, false);
+        let pane = pane::show(ui, id, framed, zoom, false);
         if spatial {
             let texture = ctx.textures.picture(&encoded.picture, Sampling::Pixels);
             pane.paint(ui, texture.id(), egui::Color32::WHITE);
         }
-        let book = part.book();
-        let look = ctx.appearance(book);
+        let look = ctx.appearance(sheet.part.book());
         let counts = ctx.used("part usage", &use_in(now, number));
         // A token without a place has no pixels that could differ.
         let compared_here = compared.best().filter(|_| spatial);
@@ -238,18 +293,27 @@ impl TokensView {
             counts: counts.best().map(|counts| &counts.counts),
             errors,
         };
-        overlay::paint(ui, ctx, &pane, (now, &sheet), &sources);
-        overlay::menu(ctx, &pane, &sheet, (&sources, size));
-        self.pick(ui, ctx, &pane, &sheet);
-        overlay::marks(ui, ctx, &pane, &sheet, self.anchor);
-        let name = format!("Token grid, {} rows, {} columns", sheet.rows, sheet.columns);
+        overlay::paint(ui, ctx, &pane, (now, sheet), &sources);
+        overlay::menu(ctx, &pane, sheet, (&sources, size, now.parts().len()));
+        self.hand.ui(ui, ctx, &pane, sheet, &mut self.zoom);
+        let before_off = ctx.tokens(encoded);
+        let cursor = pane.response.has_focus().then(|| self.hand.cursor(ctx, sheet));
+        let selected = self.hand.selected(ctx);
+        let marked = Marked { now, before_off: &before_off, selected, cursor };
+        self.marks.ui(ui, ctx, &pane, sheet, marked);
+        let mut name = format!("Token grid, {} rows, {} columns", sheet.rows, sheet.columns);
+        if let Some(at) = cursor.and_then(|place| sheet.cell(place)) {
+            name = format!("{name}, at {}", words_of_cell(ctx, sheet, at, &before_off));
+        }
         pane.response
             .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, name.clone()));
-        let under = Rect::from_min_size(left.left_bottom(), vec2(width, line));
+        let under = Rect::from_min_size(left.left_bottom(), vec2(left.width(), line));
         let by = colored_by(ctx, encoded, (spatial, look.is_working() && look.best().is_none()));
         let opacity = ctx.document.looks.token_opacity * 100.0;
-        let figures =
-            hovered_words(ctx, &sheet).unwrap_or_else(|| format!("by {by}, {opacity:.0} %"));
+        let figures = ctx.hovered.cell().filter(|cell| sheet.place(*cell).is_some()).map_or_else(
+            || format!("colored by {by} · opacity {opacity:.0} %"),
+            |cell| words_of_cell(ctx, sheet, cell, &before_off),
+        );
         // Said first: the last figures go where there is no room.
         let figures = match preparation(ctx, size) {
             Some(how) => format!("{how} · {figures}"),
@@ -261,159 +325,27 @@ impl TokensView {
             (None, true) => "tokens over the image",
             (None, false) => "tokens in a row",
         };
-        states::caption(ui, ctx, under, what, &figures);
-
-        let id = ui.scope_id().with("reconstruction pane");
-        let pane = pane::show(ui, id, (right, size), &mut self.zoom, !spatial);
-        pane.response
-            .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Reconstruction"));
-        let under = Rect::from_min_size(right.left_bottom(), vec2(width, line));
-        match compared {
-            _ if ctx.is_veiled(Secret::Reconstruction) => veil::paint(ui, ctx, right),
-            Reply::Failed(problem) => {
-                // Whole: the end of a refusal is its point.
-                let place = egui::UiBuilder::new().max_rect(right.shrink(space::M));
-                ui.scope_builder(place, |ui| states::problem(ui, ctx, problem));
-            }
-            Reply::Ready(_) | Reply::Working { .. } => {
-                if let Some(compared) = compared.best() {
-                    let texture = ctx.textures.picture(&compared.reconstruction, Sampling::Pixels);
-                    pane.paint(ui, texture.id(), egui::Color32::WHITE);
-                    decoded_menu(ctx, &pane, (compared, now));
-                    let mut left =
-                        format!("{}, {}", what_is_decoded(ctx, now), ctx.document.model.label());
-                    if spatial {
-                        self.pick(ui, ctx, &pane, &sheet);
-                        overlay::hovered_cell(ui, ctx, &pane, &sheet);
-                    } else if let Some(words) = reach::paint(ui, ctx, &pane, now) {
-                        left = words;
-                    }
-                    states::caption(ui, ctx, under, &left, &figures_of(compared));
-                }
-            }
-        }
-    }
-
-    /// Click: a cell and its code, again: neither. Drag: a rectangle, added with shift. Double click:
-    /// all cells with the code. The middle button is for the picture: drag it there, or zoom with the
-    /// wheel.
-    fn pick(&mut self, ui: &egui::Ui, ctx: &ViewCtx<'_>, pane: &Pane, sheet: &Sheet<'_>) {
-        let (rows, columns) = (sheet.rows, sheet.columns);
-        let response = &pane.response;
-        let under = response.hover_pos().and_then(|at| pane.cell_at(at, rows, columns));
-        if let Some((place, cell)) = under.and_then(|place| Some((place, sheet.cell(place)?))) {
-            ctx.hovered.set_cell(cell, sheet.code_at(place));
-        }
-        if response.dragged_by(egui::PointerButton::Middle) {
-            self.zoom.center -= response.drag_delta() / pane.picture.size();
-        }
-        let pointer = response.interact_pointer_pos();
-        let at = pointer.and_then(|at| pane.cell_at(at, rows, columns));
-        if response.drag_started_by(egui::PointerButton::Primary) {
-            let origin = ui.input(|i| i.pointer.press_origin());
-            self.anchor = origin.and_then(|at| pane.cell_at(at, rows, columns));
-        }
-        let shift = ui.input(|i| i.modifiers.shift || i.modifiers.command);
-        let mut cells: BTreeSet<Cell> =
-            if shift { (*ctx.document.selection.cells).clone() } else { BTreeSet::new() };
-        if response.drag_stopped_by(egui::PointerButton::Primary) {
-            if let (Some(from), Some(to)) = (self.anchor.take(), at.or(under)) {
-                cells.extend(sheet.rectangle(from, to));
-                ctx.send(Edit::SelectCells(Arc::new(cells)));
-            }
-        } else if response.double_clicked() {
-            let code = at.and_then(|place| sheet.code_at(place));
-            cells.extend(sheet.places_of(code).filter_map(|place| sheet.cell(place)));
-            ctx.send(Edit::SelectCells(Arc::new(cells)));
-            ctx.send(Edit::SelectCode(code));
-        } else if response.clicked() {
-            if let Some((place, cell)) = at.and_then(|place| Some((place, sheet.cell(place)?))) {
-                let picked = &ctx.document.selection.cells;
-                let is_again = picked.contains(&cell) && (shift || picked.len() == 1);
-                if is_again {
-                    cells.remove(&cell);
-                } else {
-                    cells.insert(cell);
-                }
-                if !is_again || cells.is_empty() {
-                    ctx.send(Edit::SelectCode(sheet.code_at(place).filter(|_| !is_again)));
-                }
-                ctx.send(Edit::SelectCells(Arc::new(cells)));
-            } else {
-                ctx.send(Edit::SelectCells(Arc::default()));
-                ctx.send(Edit::SelectCode(None));
-            }
-        }
-    }
-
-    fn tools_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>, now: &Tokens) {
-        ui.add_space(space::M);
-        if ctx.is_tight() {
-            ui.spacing_mut().slider_width = ctx.theme.px(56.0);
-        }
-        let mut opacity = ctx.document.looks.token_opacity;
-        let slider = egui::Slider::new(&mut opacity, 0.0..=1.0).show_value(false).text("opacity");
-        if ui.add(slider).changed() {
-            ctx.send(Look::TokenOpacity(opacity));
-        }
-        let cells = &ctx.document.selection.cells;
-        if !cells.is_empty() {
-            ui.label(ctx.theme.label(format!("{} picked", cells.len())));
-            let locked = cells.iter().all(|cell| ctx.document.locks.contains(cell));
-            if ui.button(if locked { "Unlock" } else { "Lock" }).clicked() {
-                ctx.send(Edit::LockCells { cells: Arc::clone(cells), locked: !locked });
-            }
-            let field = egui::TextEdit::singleline(&mut self.force)
-                .hint_text("code")
-                .desired_width(ctx.theme.px(56.0));
-            let field = ui.add(field);
-            field.widget_info(|| {
-                egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Code to force")
-            });
-            let code = self.force.trim().parse::<u32>().ok();
-            let entered = field.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
-            let clicked = ui.add_enabled(code.is_some(), egui::Button::new("Force")).clicked();
-            if let Some(code) = code
-                && (clicked || entered)
-                && ctx.has_code(ctx.part(now).1.book(), code)
-            {
-                // What is typed next is another code.
-                if !locked {
-                    self.force.clear();
-                }
-                ctx.send(Edit::ForceCells { cells: Arc::clone(cells), code });
-            }
-            if ui.button("Release").on_hover_text("Give the cells back to the tokenizer").clicked()
-            {
-                ctx.send(Edit::ReleaseCells(Arc::clone(cells)));
-            }
-        }
-        let n = ctx.document.edits.len() - ctx.document.locked_edits();
-        if n > 0 && ui.button(format!("Clear {n} forced")).clicked() {
-            ctx.send(Edit::ClearEdits);
-        }
-        kept::variations_ui(ui, ctx);
-        let mut ids = ctx.document.looks.show_ids;
-        if ui.checkbox(&mut ids, "ids").on_hover_text("Write the codes into large cells").changed()
-        {
-            ctx.send(Look::ShowIds(ids));
-        }
+        states::caption(ui, ctx, under, &format!("{what}, {}", whose(ctx)), &figures);
     }
 }
 
-/// Where two pictures stand, each with a line below: beside or above each other, as they are larger.
-fn two_places(area: Rect, aspect: f32, line: f32) -> (Rect, Rect) {
-    let beside = ((area.width() - space::M) / 2.0).min((area.height() - line).max(16.0) / aspect);
-    let above = area.width().min((area.height() / 2.0 - line).max(16.0) / aspect);
-    let width = beside.max(above).max(1.0);
-    let size = vec2(width, width * aspect);
-    let (whole, step) = if beside >= above {
-        (vec2(2.0 * width + space::M, size.y + line), vec2(width + space::M, 0.0))
+/// Where two pictures stand, each with a line below: beside or above each other, as they are larger; and
+/// points a pixel where nothing is zoomed.
+fn two_places(area: Rect, size: [u32; 2], line: f32, zoom: &Zoom) -> (Rect, Rect, f32) {
+    let least = |room: egui::Vec2| room.max(vec2(1.0, 16.0));
+    let beside = least(vec2((area.width() - space::M) / 2.0, area.height() - line));
+    let above = least(vec2(area.width(), area.height() / 2.0 - line));
+    let is_beside = pane::fit(beside, size) >= pane::fit(above, size);
+    let room = if is_beside { beside } else { above };
+    let fit = pane::fit(room, size);
+    let view = pane::grown(size, fit, zoom, room);
+    let (whole, step) = if is_beside {
+        (vec2(2.0 * view.x + space::M, view.y + line), vec2(view.x + space::M, 0.0))
     } else {
-        (vec2(width, 2.0 * (size.y + line)), vec2(0.0, size.y + line))
+        (vec2(view.x, 2.0 * (view.y + line)), vec2(0.0, view.y + line))
     };
-    let first = Rect::from_min_size(area.center() - whole / 2.0, size);
-    (first, first.translate(step))
+    let first = Rect::from_min_size(area.center() - whole / 2.0, view);
+    (first, first.translate(step), fit)
 }
 
 /// What was done to the picture before it was encoded, if it is not merely smaller: enlarged pictures look
@@ -435,21 +367,43 @@ fn preparation(ctx: &ViewCtx<'_>, [width, height]: [u32; 2]) -> Option<String> {
     }
 }
 
-fn hovered_words(ctx: &ViewCtx<'_>, sheet: &Sheet<'_>) -> Option<String> {
-    let cell = ctx.hovered.cell()?;
-    let place = sheet.place(cell)?;
-    let code = sheet.number_at(place).map_or("no token".to_owned(), |code| format!("code {code}"));
-    if sheet.part.rows() == 1 && sheet.part.frames() == 1 {
-        return Some(format!("token {} · {code}", cell.column));
-    }
-    Some(format!("row {}, column {} · {code}", cell.row, cell.column))
+/// Whose tokens they are: of which image, by which tokenizer, and what was done to them by hand.
+pub(super) fn whose(ctx: &ViewCtx<'_>) -> String {
+    let name = subject_name(ctx.document, ctx.session);
+    let of = name.map_or_else(String::new, |name| format!("{name} "));
+    format!("{of}by {}{}", ctx.document.model.label(), by_hand(ctx))
 }
 
-/// PSNR, rate and SSIM where tokenizers are compared: the last ones go first where there is no room, and a
-/// quality without its rate says nothing.
-pub(super) fn compared_figures(compared: &Compared) -> String {
-    let (psnr, ssim, rate) = words_of(compared);
-    psnr.map_or(rate.clone(), |psnr| format!("{psnr} · {rate} · {ssim}"))
+/// Where a cell is, its code and its state.
+fn words_of_cell(ctx: &ViewCtx<'_>, sheet: &Sheet<'_>, cell: Cell, before_off: &Tokens) -> String {
+    let code = sheet.place(cell).and_then(|place| sheet.code_at(place));
+    let code = code.map_or("no token".to_owned(), |code| format!("code {code}"));
+    let mut words = if sheet.part.rows() == 1 && sheet.part.frames() == 1 {
+        format!("token {} · {code}", cell.column)
+    } else {
+        format!("row {}, column {} · {code}", cell.row, cell.column)
+    };
+    let book = sheet.part.book();
+    let own = before_off.get(cell).map(|number| Code { book, number });
+    if let Some(own) = own.filter(|own| ctx.document.switched_off.contains(own)) {
+        words = format!("{words} for {own}, which is off");
+    }
+    if ctx.document.edits.contains_key(&cell) {
+        words = format!("{words} · forced");
+    }
+    if ctx.document.locks.contains(&cell) {
+        words = format!("{words} · locked");
+    }
+    words
+}
+
+/// Whether codes are written into large cells.
+fn ids_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+    let mut ids = ctx.document.looks.show_ids;
+    let about = "Write the numbers of the codes into large cells";
+    if ui.checkbox(&mut ids, "ids").on_hover_text(about).changed() {
+        ctx.send(Look::ShowIds(ids));
+    }
 }
 
 /// PSNR, SSIM and rate as they stand in captions.
@@ -477,12 +431,44 @@ fn usage_strip(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, area: Rect, now: &Tokens) {
     let (head, bars) = area.split_top_bottom_at_y(area.top() + line);
     let s = &usage.statistics;
     let right = format!(
-        "used {} of {} · perplexity {:.0} · ceiling at {} samples {:.0}",
-        s.used, s.codebook_size, s.perplexity, s.samples, s.ceiling
+        "used {} of {} codes · perplexity {:.0} codes · ceiling {:.0} codes at {} tokens",
+        s.used, s.codebook_size, s.perplexity, s.ceiling, s.samples
     );
     let what = if now.parts().len() > 1 { "usage in this part" } else { "usage over this image" };
-    states::caption(ui, ctx, head, what, &right);
+    states::caption(ui, ctx, head, &format!("{what}, {}", whose(ctx)), &right);
     bars_ui(ui, ctx, bars, (usage, part.book()));
+}
+
+/// The strip's own menu: its bars as a figure, the codes that occur with their counts.
+fn ranked_menu(ctx: &ViewCtx<'_>, response: &egui::Response, usage: &Arc<Used>) {
+    let s = &usage.statistics;
+    let about = format!(
+        "usage in one image: {} of {} codes in {} tokens",
+        s.used, s.codebook_size, s.samples
+    );
+    let chart = || Chart {
+        title: about.clone(),
+        across: "codes that occur, most used first".to_owned(),
+        up: "tokens".to_owned(),
+        is_logarithmic: false,
+        shape: Shape::Bars(usage.ranked.iter().map(|(_, count)| *count as f64).collect()),
+    };
+    let numbers = || {
+        let (codes, counts): (Vec<u32>, Vec<u64>) = usage.ranked.iter().copied().unzip();
+        Table::Columns(vec![
+            ("code".to_owned(), Column::Codes(codes.into())),
+            ("count".to_owned(), Column::Counts(counts.into())),
+        ])
+    };
+    let exported = Exported {
+        name: "usage",
+        about: &about,
+        by: Some(&ctx.document.model),
+        chart: Some(&chart),
+        numbers: Some(&numbers),
+        ..Exported::default()
+    };
+    exported.menu(response, ctx);
 }
 
 /// One bar a code that occurs, most used first; at most one a point of width.
@@ -492,6 +478,7 @@ fn bars_ui(ui: &egui::Ui, ctx: &ViewCtx<'_>, area: Rect, (usage, book): (&Arc<Us
     response.widget_info(|| {
         egui::WidgetInfo::labeled(egui::Role::Image, true, "Usage over this image")
     });
+    ranked_menu(ctx, &response, usage);
     let n = usage.ranked.len().min(area.width() as usize).max(1);
     let highest = usage.ranked.first().map_or(1, |c| c.1).max(1) as f32;
     let step = (area.width() / n as f32).min(12.0);

@@ -21,7 +21,7 @@ use self::knobs::Knobs;
 use self::shown::{Shown, shown};
 use super::view::View;
 use crate::ctx::{TrainedRun, ViewCtx};
-use crate::document::{JobCommand, Slot};
+use crate::document::{JobCommand, Layout, Slot, ViewId};
 use crate::look::theme::space;
 use crate::widgets::rows::RowsPane;
 
@@ -57,6 +57,11 @@ pub(super) struct TrainingView {
 
 impl View for TrainingView {
     fn bar_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+        let has_some = ctx.document.runs.iter().any(Option::is_some);
+        let about = "All runs, also those of before";
+        if has_some && ui.small_button("Runs…").on_hover_text(about).clicked() {
+            ctx.send(Layout::Show(ViewId::Runs));
+        }
         let runs = ctx.session.runs();
         // Those without a slot as well: all are all.
         let live: Vec<_> = runs.iter().filter(|view| !view.state.is_over()).collect();
@@ -98,9 +103,13 @@ impl View for TrainingView {
             let times = if ctx.is_cpu_adapter { 5 } else { 1 };
             ui.ctx().request_repaint_after(LOOK_AGAIN * times);
         }
-        let tells = |(_, run): &Shown| {
-            matches!(run, Some(Ok(run)) if run.told.record.stepped.is_some() || run.view.as_ref()
-                .is_some_and(|view| view.problem.is_some()))
+        let tells = |(slot, run): &Shown| {
+            let has_left = ctx.live.left[*slot as usize].is_some();
+            let says = |run: &TrainedRun| {
+                let problem = run.view.as_ref().and_then(|view| view.problem.as_ref());
+                run.told.record.stepped.is_some() || problem.is_some()
+            };
+            has_left || matches!(run, Some(Ok(run)) if says(run))
         };
         let told = if runs.iter().any(tells) { TOLD } else { 0.0 };
         let least = ctx.theme.px(LEAST_HEIGHT + told);

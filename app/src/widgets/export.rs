@@ -1,27 +1,37 @@
-//! What can be taken away: a picture's own menu, by the right button.
+//! What can be taken away: the menu of a picture, a map, a plot or a table, by the right button, and the same by a
+//! command. Only plain data leaves the frame; files are made of it where they are written.
+
+use std::sync::Arc;
 
 use egui::{Color32, Response};
 use smalti_engine::images::Picture;
 use smalti_engine::questions::ModelRef;
 
 use crate::ctx::ViewCtx;
-use crate::document::{AppCommand, Notice, PictureFile};
+use crate::document::{
+    AppCommand, Chart, Drawing, How, Offer, PictureFile, Table, TableFile, TokenFormat,
+};
 
 /// How many times larger a picture can be saved than it is.
 const TIMES: [u32; 3] = [1, 2, 4];
 
-/// What a menu offers of a picture.
+/// What a menu offers of something that is seen.
+#[derive(Clone, Copy, Default)]
 pub struct Exported<'a> {
-    /// A file name without ending; the image's name comes before it.
+    /// A file name without ending; the image's name comes before it. Also what the command is called.
     pub name: &'a str,
     /// What it is, beside the image and the tokenizer.
     pub about: &'a str,
     /// The tokenizer, where `about` does not name it.
     pub by: Option<&'a ModelRef>,
     /// The picture, made when it is wanted.
-    pub picture: &'a dyn Fn() -> Option<Picture>,
-    /// Its numbers as CSV, if it is drawn from numbers.
-    pub numbers: Option<&'a dyn Fn() -> String>,
+    pub picture: Option<&'a dyn Fn() -> Option<Picture>>,
+    /// A figure that is drawn from numbers, made when it is wanted.
+    pub chart: Option<&'a dyn Fn() -> Chart>,
+    /// Its numbers, made when they are wanted.
+    pub numbers: Option<&'a dyn Fn() -> Table>,
+    /// The formats that hold the tokens that it shows.
+    pub tokens: &'a [TokenFormat],
 }
 
 impl std::fmt::Debug for Exported<'_> {
@@ -30,40 +40,92 @@ impl std::fmt::Debug for Exported<'_> {
     }
 }
 
-impl Exported<'_> {
-    /// The menu of what `response` is of.
-    pub fn menu(&self, response: &Response, ctx: &ViewCtx<'_>) {
-        response.context_menu(|ui| {
-            if ui.button("Copy picture").clicked() {
-                if let Some(picture) = (self.picture)() {
-                    ctx.send(AppCommand::CopyImage(picture));
-                }
-                ui.close();
-            }
-            for times in TIMES {
-                if ui.button(format!("Save as PNG, {times}×…")).clicked() {
-                    match (self.picture)().map(|picture| picture.enlarged(times)) {
-                        Some(Ok(picture)) => {
-                            let name = ctx.export_name(self.name);
-                            let words = ctx.words_of(self.about, self.by);
-                            let file = PictureFile { name, picture, words };
-                            ctx.send(AppCommand::ExportPng(Box::new(file)));
-                        }
-                        Some(Err(error)) => ctx.send(Notice::from(error.problem())),
-                        None => {}
-                    }
-                    ui.close();
-                }
-            }
-            if let Some(numbers) = self.numbers
-                && ui.button("Save its numbers, CSV…").clicked()
-            {
-                let name = ctx.export_name(self.name);
-                ctx.send(AppCommand::ExportCsv { name, text: numbers() });
-                ui.close();
-            }
-        });
+/// What a way is called in menus.
+pub fn words(how: How) -> String {
+    match how {
+        How::Copy => "Copy picture".to_owned(),
+        How::Png(times) => format!("Save as PNG, {times}×…"),
+        How::Svg => "Save as SVG…".to_owned(),
+        How::Csv => "Save its numbers, CSV…".to_owned(),
+        How::Tokens(format) => format!("Save its tokens, .{}…", format.ending()),
     }
+}
+
+impl Exported<'_> {
+    /// The menu of what `response` is of, and the answer to the command of its name.
+    pub fn menu(&self, response: &Response, ctx: &ViewCtx<'_>) {
+        response.context_menu(|ui| self.menu_ui(ui, ctx));
+        self.offer(ctx);
+    }
+
+    /// The menu's choices, for where there is a menu already.
+    pub fn menu_ui(&self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+        for how in self.ways() {
+            if ui.button(words(how)).clicked() {
+                self.take(how, ctx);
+                ui.close();
+            }
+        }
+    }
+
+    /// Answers to the command of its name, without a menu of its own.
+    pub fn offer(&self, ctx: &ViewCtx<'_>) {
+        let offer = Offer { name: self.name.to_owned(), ways: self.ways() };
+        if let Some(how) = ctx.exports.offer(offer) {
+            self.take(how, ctx);
+        }
+    }
+
+    fn ways(&self) -> Vec<How> {
+        let is_picture = self.picture.is_some() || self.chart.is_some();
+        let mut ways = Vec::new();
+        if is_picture {
+            ways.push(How::Copy);
+            ways.extend(TIMES.map(How::Png));
+        }
+        ways.extend(self.chart.map(|_| How::Svg));
+        ways.extend(self.numbers.map(|_| How::Csv));
+        ways.extend(self.tokens.iter().copied().map(How::Tokens));
+        ways
+    }
+
+    fn drawing(&self, how: How) -> Option<Drawing> {
+        match (self.picture, self.chart) {
+            (Some(picture), _) if how != How::Svg => picture().map(Drawing::Pixels),
+            (_, Some(chart)) => Some(Drawing::Chart(Arc::new(chart()))),
+            _ => None,
+        }
+    }
+
+    fn take(&self, how: How, ctx: &ViewCtx<'_>) {
+        let name = ctx.export_name(self.name);
+        match (how, self.numbers) {
+            (How::Tokens(format), _) => ctx.send(AppCommand::SaveTokens(Some(format))),
+            (How::Csv, None) => {}
+            (How::Csv, Some(numbers)) => {
+                let file = TableFile { name, table: numbers() };
+                ctx.send(AppCommand::ExportTable(Box::new(file)));
+            }
+            (How::Copy | How::Png(_) | How::Svg, _) => {
+                if let Some(drawing) = self.drawing(how) {
+                    let words = ctx.words_of(self.about, self.by);
+                    let file = PictureFile { name, drawing, words, how };
+                    ctx.send(AppCommand::ExportPicture(Box::new(file)));
+                }
+            }
+        }
+    }
+}
+
+/// The menu of a picture as it is, without numbers behind it.
+pub fn picture_menu(
+    response: &Response,
+    ctx: &ViewCtx<'_>,
+    (name, about): (&str, &str),
+    picture: &Picture,
+) {
+    let exported = || Some(picture.clone());
+    Exported { name, about, picture: Some(&exported), ..Exported::default() }.menu(response, ctx);
 }
 
 /// Colors as a picture, row by row; what is transparent becomes black.
@@ -72,30 +134,14 @@ pub fn picture_of(colors: &[Color32], [width, height]: [usize; 2]) -> Option<Pic
     Picture::new(width as u32, height as u32, rgb).ok()
 }
 
-/// Values of a map as CSV: a line a row.
-pub fn lines_of<T: std::fmt::Display>(
-    values: impl ExactSizeIterator<Item = T>,
-    columns: usize,
-) -> String {
-    let mut text = String::new();
-    for (at, value) in values.enumerate() {
-        let is_last = (at + 1).is_multiple_of(columns.max(1));
-        text.push_str(&value.to_string());
-        text.push(if is_last { '\n' } else { ',' });
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn maps_become_a_line_a_row_and_colors_a_picture() {
-        assert_eq!(lines_of([1, 2, 3, 4, 5, 6].iter(), 3), "1,2,3\n4,5,6\n");
+    fn colors_become_a_picture() {
         let picture = picture_of(&[Color32::RED, Color32::BLUE], [2, 1]).unwrap();
         assert_eq!(picture.pixel(1, 0), Some([0, 0, 255]));
-        assert_eq!(picture.enlarged(2).unwrap().pixel(1, 1), Some([255, 0, 0]));
         assert!(picture_of(&[Color32::RED], [2, 1]).is_none());
     }
 }

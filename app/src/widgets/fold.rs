@@ -59,10 +59,11 @@ fn says(ctx: &ViewCtx<'_>) -> u64 {
     let mut hasher = std::hash::DefaultHasher::new();
     (&document.model, &document.others, &document.source, document.size.side).hash(&mut hasher);
     let looks = &document.looks;
-    (looks.color_by, looks.compare, looks.difference).hash(&mut hasher);
+    (looks.color_by, looks.compare, looks.difference, looks.pair).hash(&mut hasher);
     let picked = &document.selection;
     (picked.cells.len(), picked.code, picked.part, document.locks.len()).hash(&mut hasher);
     (document.edits.len(), document.variations.all().len()).hash(&mut hasher);
+    (picked.codes.len(), document.switched_off.len()).hash(&mut hasher);
     (document.subject.is_some(), ctx.theme.scale.to_bits()).hash(&mut hasher);
     hasher.finish()
 }

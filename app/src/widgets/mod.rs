@@ -3,13 +3,17 @@
 pub mod export;
 pub mod fold;
 pub mod heat;
+pub mod letter;
 pub mod pane;
 pub mod picker;
 pub mod plot;
 pub mod rows;
+pub mod run_list;
 pub mod scale;
 mod severity;
 pub mod states;
+pub mod switches;
+pub mod tokenizer_card;
 pub mod veil;
 
 pub use severity::severity_color;

@@ -1,8 +1,19 @@
 //! A picture under a zoom: wheel about the pointer, drag, double click to fit.
 
-use egui::{CornerRadius, Pos2, Rect, Sense, Vec2, pos2, vec2};
+use std::hash::{Hash, Hasher};
 
+use egui::{CornerRadius, PointerButton, Pos2, Rect, Sense, Vec2, pos2, vec2};
+
+use crate::ctx::ViewCtx;
+use crate::document::ZoomTo;
 use crate::look::theme::RADIUS_PICTURE;
+
+/// How much larger a step of the keys makes a picture.
+const STEP: f32 = 1.5;
+/// The most that a picture is larger than where it fits.
+const MOST: f32 = 64.0;
+/// Dots of the screen that a pixel can have at least, however small a picture is where it fits.
+const MOST_DOTS: f32 = 32.0;
 
 /// Where a zoomed picture is looked at; panes that share it move together.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -11,12 +22,59 @@ pub struct Zoom {
     pub scale: f32,
     /// The place of the picture in the middle of the pane, 0 to 1.
     pub center: Pos2,
+    /// What is looked at.
+    material: u64,
+    /// What was asked for by name or key.
+    asked: Option<ZoomTo>,
 }
 
 impl Default for Zoom {
     fn default() -> Self {
-        Self { scale: 1.0, center: pos2(0.5, 0.5) }
+        Self { scale: 1.0, center: pos2(0.5, 0.5), material: 0, asked: None }
     }
+}
+
+impl Zoom {
+    /// Takes in what was asked for in this frame. What is new `is_there`, and not the last picture any
+    /// more: then it is seen as a whole, not in the last one's crop.
+    pub fn follow(&mut self, ctx: &ViewCtx<'_>, is_there: bool) {
+        self.asked = ctx.zoom;
+        let mut hasher = std::hash::DefaultHasher::new();
+        ctx.document.subject.hash(&mut hasher);
+        let material = hasher.finish();
+        if is_there && material != self.material {
+            *self = Self { material, asked: self.asked, ..Self::default() };
+        }
+    }
+}
+
+/// Where a pane is and how large its picture is in it.
+#[derive(Debug, Clone, Copy)]
+pub struct Framed {
+    /// The part of the screen that the pane takes.
+    pub view: Rect,
+    /// Pixels of the picture, width and height.
+    pub size: [u32; 2],
+    /// Points a pixel where nothing is zoomed.
+    pub fit: f32,
+}
+
+impl From<(Rect, [u32; 2])> for Framed {
+    fn from((view, size): (Rect, [u32; 2])) -> Self {
+        Self { view, size, fit: fit(view.size(), size) }
+    }
+}
+
+/// Points a pixel of a picture that is as large as fits.
+pub fn fit(room: Vec2, [width, height]: [u32; 2]) -> f32 {
+    (room.x / width.max(1) as f32).min(room.y / height.max(1) as f32)
+}
+
+/// Room that a picture fills where it has more than it needs to be seen as a whole: it grows with the
+/// zoom until the room is full, and only then becomes a crop.
+pub fn grown(size: [u32; 2], fit: f32, zoom: &Zoom, room: Vec2) -> Vec2 {
+    let whole = vec2(size[0].max(1) as f32, size[1].max(1) as f32) * fit;
+    (whole * zoom.scale.max(1.0)).min(room).max(whole)
 }
 
 /// A pane after it was laid out: where it is, where the whole picture would be, and what happened.
@@ -66,17 +124,22 @@ impl Pane {
     }
 }
 
-/// Lays a pane out at `view` for a picture of `size` pixels and obeys wheel and double click; drags
-/// move the picture if `drag_pans`.
+/// Lays a pane out for a picture and obeys wheel, double click and what was asked for by name or key;
+/// drags move the picture if `drag_pans`, those with the middle button always.
 pub fn show(
     ui: &egui::Ui,
     id: egui::Id,
-    (view, size): (Rect, [u32; 2]),
+    framed: impl Into<Framed>,
     zoom: &mut Zoom,
     drag_pans: bool,
 ) -> Pane {
-    let response = ui.interact(view, id, Sense::click_and_drag());
-    let picture = place(view, size, zoom);
+    let framed = framed.into();
+    let before = *zoom;
+    let response = ui.interact(framed.view, id, Sense::click_and_drag());
+    let dot = 1.0 / (framed.fit * ui.ctx().pixels_per_point()).max(1e-6);
+    let limits = dot.min(1.0)..=MOST.max(MOST_DOTS * dot);
+    obey(zoom, dot);
+    let picture = place(&framed, zoom);
     if response.contains_pointer()
         && let Some(pointer) = ui.input(|i| i.pointer.hover_pos())
     {
@@ -84,43 +147,74 @@ pub fn show(
         let factor = (wheel * 0.004).exp() * pinch;
         if (factor - 1.0).abs() > 1e-4 {
             let under = (pointer - picture.min) / picture.size();
-            zoom.scale = (zoom.scale * factor).clamp(1.0, 64.0);
-            let grown = place(view, size, zoom);
+            // The wheel goes back to the whole picture, and not to less of it.
+            let least = limits.start().max(zoom.scale.min(1.0));
+            zoom.scale = (zoom.scale * factor).clamp(least, *limits.end());
+            let grown = place(&framed, zoom);
             // What was under the pointer stays under it.
             let moved = grown.min.to_vec2() + under * grown.size() - pointer.to_vec2();
             zoom.center += moved / grown.size();
         }
     }
-    if response.dragged() && drag_pans {
+    let pans = |button| response.dragged_by(button);
+    if pans(PointerButton::Middle) || (drag_pans && pans(PointerButton::Primary)) {
         zoom.center -= response.drag_delta() / picture.size();
     }
     if response.double_clicked() && drag_pans {
-        *zoom = Zoom::default();
+        zoom.scale = 1.0;
     }
-    if zoom.scale <= 1.0 {
-        zoom.center = pos2(0.5, 0.5);
+    zoom.scale = zoom.scale.clamp(*limits.start(), *limits.end());
+    keep_inside(&framed, zoom);
+    if (zoom.scale, zoom.center) != (before.scale, before.center) {
+        // Panes grow with it, and those that were drawn before this one move with it.
+        ui.ctx().request_repaint();
     }
-    zoom.center = zoom.center.clamp(Pos2::ZERO, pos2(1.0, 1.0));
-    Pane { view, picture: place(view, size, zoom), response }
+    Pane { view: framed.view, picture: place(&framed, zoom), response }
 }
 
-fn place(view: Rect, [width, height]: [u32; 2], zoom: &Zoom) -> Rect {
-    let (width, height) = (width.max(1) as f32, height.max(1) as f32);
-    let fit = (view.width() / width).min(view.height() / height);
-    let size: Vec2 = vec2(width, height) * fit * zoom.scale;
+/// What was asked for by name or key; `dot` is the scale at which a pixel is one of the screen.
+fn obey(zoom: &mut Zoom, dot: f32) {
+    match zoom.asked.take() {
+        Some(ZoomTo::Fit) => zoom.scale = 1.0,
+        Some(ZoomTo::Pixels) => zoom.scale = dot,
+        Some(ZoomTo::In) => zoom.scale *= STEP,
+        Some(ZoomTo::Out) => zoom.scale = (zoom.scale / STEP).max(zoom.scale.min(1.0)),
+        None => {}
+    }
+}
+
+/// A picture that is larger than its pane fills it; one that is smaller stands in its middle.
+fn keep_inside(framed: &Framed, zoom: &mut Zoom) {
+    let picture = place(framed, zoom).size();
+    let axis = |center: f32, room: f32, whole: f32| {
+        let half = (room / whole.max(1e-3) / 2.0).min(0.5);
+        center.clamp(half, 1.0 - half)
+    };
+    let view = framed.view.size();
+    zoom.center =
+        pos2(axis(zoom.center.x, view.x, picture.x), axis(zoom.center.y, view.y, picture.y));
+}
+
+fn place(framed: &Framed, zoom: &Zoom) -> Rect {
+    let [width, height] = framed.size.map(|side| side.max(1) as f32);
+    let size: Vec2 = vec2(width, height) * framed.fit * zoom.scale;
     let offset = (zoom.center - pos2(0.5, 0.5)) * size;
-    Rect::from_center_size(view.center() - offset, size)
+    Rect::from_center_size(framed.view.center() - offset, size)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn framed() -> Framed {
+        Framed::from((Rect::from_min_size(pos2(10.0, 20.0), vec2(300.0, 200.0)), [64, 64]))
+    }
+
     #[test]
     fn cells_are_found_where_they_are_drawn() {
-        let view = Rect::from_min_size(pos2(10.0, 20.0), vec2(300.0, 200.0));
-        let zoom = Zoom { scale: 3.0, center: pos2(0.25, 0.75) };
-        let picture = place(view, [64, 64], &zoom);
+        let Framed { view, .. } = framed();
+        let zoom = Zoom { scale: 3.0, center: pos2(0.25, 0.75), ..Zoom::default() };
+        let picture = place(&framed(), &zoom);
         egui::__run_test_ui(|ui| {
             let response = ui.interact(view, egui::Id::unique("pane"), Sense::hover());
             let pane = Pane { view, picture, response };
@@ -132,5 +226,41 @@ mod tests {
             }
             assert_eq!(pane.cell_at(pos2(0.0, 0.0), 16, 16), None);
         });
+    }
+
+    #[test]
+    fn a_picture_larger_than_its_pane_leaves_no_hole_in_it() {
+        let framed = framed();
+        for center in [pos2(0.0, 0.0), pos2(1.0, 0.5), pos2(0.4, 0.9)] {
+            for scale in [1.0, 1.2, 3.0, 20.0] {
+                let mut zoom = Zoom { scale, center, ..Zoom::default() };
+                keep_inside(&framed, &mut zoom);
+                let picture = place(&framed, &zoom);
+                let holes = [
+                    picture.left() - framed.view.left(),
+                    framed.view.right() - picture.right(),
+                    picture.top() - framed.view.top(),
+                    framed.view.bottom() - picture.bottom(),
+                ];
+                let most = (framed.view.size() - picture.size()).max(Vec2::ZERO) / 2.0;
+                let allowed = [most.x, most.x, most.y, most.y];
+                for (hole, allowed) in holes.into_iter().zip(allowed) {
+                    assert!(hole <= allowed + 0.01, "{center:?} x{scale}: {hole} of {allowed}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn at_100_percent_a_pixel_is_one_of_the_screen_and_fit_goes_back() {
+        let framed = framed();
+        // 200 points for 64 pixels, and two dots a point.
+        let dot = 1.0 / (framed.fit * 2.0);
+        let mut zoom = Zoom { asked: Some(ZoomTo::Pixels), ..Zoom::default() };
+        obey(&mut zoom, dot);
+        assert!((place(&framed, &zoom).width() * 2.0 - 64.0).abs() < 0.01);
+        zoom.asked = Some(ZoomTo::Fit);
+        obey(&mut zoom, dot);
+        assert_eq!((zoom.scale, zoom.asked), (1.0, None));
     }
 }

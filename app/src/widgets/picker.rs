@@ -5,6 +5,7 @@ use smalti_engine::questions::{ModelRef, ShippedModels, Subject};
 
 use crate::ctx::ViewCtx;
 use crate::document::{AppCommand, Open, Slot};
+use crate::widgets::tokenizer_card::{self, Known};
 
 /// Picks the tokenizer of a slot.
 pub fn model(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot) {
@@ -50,11 +51,32 @@ pub fn model(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot) {
         Slot::A => "Tokenizer".to_owned(),
         other => format!("Tokenizer {} to compare with", other.letter()),
     };
-    let name = match whole.filter(|whole| *whole != label) {
-        Some(whole) => format!("{name}: {whole}"),
-        None => name,
+    response.response.on_hover_ui(|ui| {
+        ui.label(name);
+        // A shortened name is said whole, before anything is known of it.
+        if let Some(whole) = whole.filter(|whole| *whole != label && !is_known(ctx, slot)) {
+            ui.label(whole);
+        }
+        card_ui(ui, ctx, slot);
+    });
+}
+
+fn is_known(ctx: &ViewCtx<'_>, slot: Slot) -> bool {
+    ctx.facts(slot).is_some_and(|facts| facts.best().is_some())
+}
+
+/// What there is to know of the tokenizer in a slot, as far as it is known.
+fn card_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot) {
+    let (Some(model), Some(facts)) = (ctx.document.model(slot), ctx.facts(slot)) else { return };
+    let Some(found) = facts.best() else { return };
+    let bytes = match model {
+        ModelRef::File { stamp, .. } => Some(stamp.length).filter(|bytes| *bytes > 0),
+        ModelRef::Shipped(_) => None,
     };
-    response.response.on_hover_text(name);
+    let (facts, metadata) = (&found.facts, &found.configuration);
+    let known = Known { model, family: &facts.family, facts, metadata, bytes };
+    ui.label(egui::RichText::new(model.label()).font(ctx.theme.strong()));
+    tokenizer_card::ui(ui, ctx, &known.lines());
 }
 
 /// A tokenizer that was opened from a file.

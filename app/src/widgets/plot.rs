@@ -96,11 +96,11 @@ impl Axes {
 }
 
 impl Plot<'_> {
-    /// Draws it in the width that is left, `height` high.
-    pub fn ui(&self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>, height: f32) -> Axes {
+    /// Draws it in the width that is left, `height` high; gives where things are, and what was done to it.
+    pub fn ui(&self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>, height: f32) -> (Axes, egui::Response) {
         let theme = ctx.theme;
         let size = vec2(ui.available_width(), height);
-        let (whole, response) = ui.allocate_exact_size(size, Sense::hover());
+        let (whole, response) = ui.allocate_exact_size(size, Sense::CLICK);
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, self.label()));
         let area = Rect::from_min_max(
             whole.min + vec2(theme.px(LEFT), theme.px(7.0)),
@@ -131,9 +131,9 @@ impl Plot<'_> {
         }
         self.paint_letters(ui, ctx, &axes);
         if let (Some(step), Some(at)) = (step, at) {
-            self.tell(ui, ctx, &axes, (step, at.x), response);
+            self.tell(ui, ctx, &axes, (step, at.x), response.clone());
         }
-        axes
+        (axes, response)
     }
 
     /// The plot in words: each line's last value.

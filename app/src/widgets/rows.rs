@@ -5,9 +5,11 @@ use std::sync::Arc;
 use egui::{Sense, Stroke, vec2};
 use smalti_engine::tokens::Code;
 
+use super::export::Exported;
 use super::heat::{Numbered, Pane};
 use super::scale::Scale;
 use crate::ctx::ViewCtx;
+use crate::document::{Chart, Shape, Table};
 use crate::gpu::heatmap::Values;
 use crate::look::colors::ColorMaps;
 use crate::look::words::grouped;
@@ -38,7 +40,7 @@ impl RowsPane {
     pub fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>, rows: &Rows, about: About<'_>) {
         let title = about.title;
         let size = vec2(ui.available_width(), ui.available_height().max(8.0));
-        let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
+        let (rect, response) = ui.allocate_exact_size(size, Sense::CLICK);
         let (columns, count) = (rows.columns.max(1), rows.values.len().max(1));
         response.widget_info(|| {
             let label = format!("Use of the codes, {title}, {count} rows");
@@ -67,6 +69,7 @@ impl RowsPane {
         if let Some(book) = about.book {
             column_marks_ui(ui, ctx, rect, (rows, book), scale);
         }
+        rows_menu(&response, ctx, rows, about);
         let Some(at) = response.hover_pos() else { return };
         let column = ((at.x - rect.left()) / scale.x) as u32;
         let row = ((at.y - rect.top()) / scale.y) as usize;
@@ -88,6 +91,46 @@ impl RowsPane {
         };
         response.on_hover_text_at_pointer(format!("{codes} · {value:.0}\n{when}"));
     }
+}
+
+/// The rows' own menu: a figure, and their numbers.
+fn rows_menu(response: &egui::Response, ctx: &ViewCtx<'_>, rows: &Rows, about: About<'_>) {
+    let is_of_run = !rows.steps.is_empty();
+    let first = |row: usize| match rows.steps.get(row) {
+        Some(step) => step.to_string(),
+        None => (row + 1).to_string(),
+    };
+    let codes = |column: u32| {
+        let code = rows.first_code(column);
+        match rows.codes_per_column {
+            0 | 1 => format!("code {code}"),
+            many => format!("codes {code} to {}", code + many - 1),
+        }
+    };
+    let chart = || Chart {
+        title: format!("use of the codes, {}", about.title.replace(['↓', '→'], "")),
+        across: "codes".to_owned(),
+        up: if is_of_run { "reports of the run, first on top" } else { "images" }.to_owned(),
+        is_logarithmic: about.is_logarithmic,
+        shape: Shape::Heat { rows: rows.values.to_vec(), columns: rows.columns as usize },
+    };
+    let numbers = || Table::Rows {
+        heads: std::iter::once(if is_of_run { "step" } else { "image" }.to_owned())
+            .chain((0..rows.columns).map(codes))
+            .collect(),
+        first: (0..rows.values.len()).map(first).collect(),
+        rows: Arc::clone(&rows.values),
+    };
+    let said = format!("use of the codes, {}", about.title);
+    let exported = Exported {
+        name: if is_of_run { "use-over-time" } else { "use-by-image" },
+        about: &said,
+        by: Some(&ctx.document.model).filter(|_| !is_of_run),
+        chart: Some(&chart),
+        numbers: Some(&numbers),
+        ..Exported::default()
+    };
+    exported.menu(response, ctx);
 }
 
 /// A tick at the columns of the picked code and of the one under the pointer.

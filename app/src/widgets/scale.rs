@@ -8,6 +8,8 @@ use crate::look::theme::space;
 
 /// Pieces of the bar, each with a color at both ends.
 const STEPS: u32 = 32;
+/// Width of the bar in points, where there is room.
+const BAR: f32 = 72.0;
 
 /// Values as colors.
 #[derive(Clone, Copy)]
@@ -29,30 +31,49 @@ impl std::fmt::Debug for Scale<'_> {
 }
 
 impl Scale<'_> {
+    /// The words at both ends, laid out.
+    fn words(&self, ui: &egui::Ui, ctx: &ViewCtx<'_>) -> [std::sync::Arc<egui::Galley>; 2] {
+        let dim = ctx.theme.colors.dim;
+        self.ends.map(|end| ui.painter().layout_no_wrap(end.to_owned(), ctx.theme.figures(), dim))
+    }
+
+    /// The room that it takes, with a bar of this width.
+    fn wide(&self, ui: &egui::Ui, ctx: &ViewCtx<'_>, middle: f32) -> f32 {
+        self.words(ui, ctx).iter().map(|g| g.size().x).sum::<f32>() + middle + 2.0 * space::XS
+    }
+
+    /// The room that it takes where there is enough.
+    pub fn width(&self, ui: &egui::Ui, ctx: &ViewCtx<'_>) -> f32 {
+        self.wide(ui, ctx, ctx.theme.px(BAR))
+    }
+
     /// Draws it at the right end of a line; gives what is left of the line.
     pub fn ui(self, ui: &egui::Ui, ctx: &ViewCtx<'_>, line: Rect) -> Rect {
-        let theme = ctx.theme;
-        let dim = theme.colors.dim;
-        let galleys =
-            self.ends.map(|end| ui.painter().layout_no_wrap(end.to_owned(), theme.figures(), dim));
-        let size = vec2(theme.px(72.0).min(line.width() * 0.3), theme.px(8.0));
-        let wide = galleys.iter().map(|g| g.size().x).sum::<f32>() + size.x + 2.0 * space::XS;
+        let wide = self.wide(ui, ctx, ctx.theme.px(BAR).min(line.width() * 0.3));
         let (rest, whole) = line.split_left_right_at_x(line.right() - wide);
-        let y = line.center().y;
+        self.fill(ui, ctx, whole);
+        rest.with_max_x(rest.right() - space::S)
+    }
+
+    /// Draws it over a whole line.
+    pub fn fill(self, ui: &egui::Ui, ctx: &ViewCtx<'_>, whole: Rect) {
+        let (galleys, dim) = (self.words(ui, ctx), ctx.theme.colors.dim);
+        let words = galleys.iter().map(|g| g.size().x).sum::<f32>();
+        let size = vec2((whole.width() - words - 2.0 * space::XS).max(0.0), ctx.theme.px(8.0));
+        let y = whole.center().y;
         let start = whole.left() + galleys[0].size().x + space::XS;
         let place = Rect::from_min_size(pos2(start, y - size.y / 2.0), size);
         for (galley, x) in galleys.into_iter().zip([whole.left(), place.right() + space::XS]) {
             ui.painter().galley(pos2(x, y - galley.size().y / 2.0), galley, dim);
         }
         ui.painter().add(self.mesh(ctx, place));
-        let id = ui.scope_id().with(("scale", line.left() as i32, line.top() as i32));
+        let id = ui.scope_id().with(("scale", whole.left() as i32, whole.top() as i32));
         let response = ui.interact(whole, id, egui::Sense::hover());
         response.widget_info(|| {
             let name = format!("scale from {} to {}", self.ends[0], self.ends[1]);
             egui::WidgetInfo::labeled(egui::Role::Label, true, name)
         });
         response.on_hover_text(self.about);
-        rest.with_max_x(rest.right() - space::S)
     }
 
     fn mesh(self, ctx: &ViewCtx<'_>, place: Rect) -> egui::Mesh {

@@ -8,8 +8,9 @@ use smalti_engine::questions::Encoded;
 use smalti_engine::session::{Lane, Reply};
 
 use crate::ctx::ViewCtx;
-use crate::document::{Layout, Open, Slot, ViewId};
+use crate::document::{AllLost, AppCommand, Layout, Lost, Open, Slot, ViewId};
 use crate::look::theme::space;
+use crate::look::words::name;
 
 /// No image yet: what to do.
 pub fn no_image(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
@@ -57,7 +58,23 @@ pub fn problem(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, problem: &Problem) {
         if !problem.hint.is_empty() {
             ui.label(ctx.theme.label(&problem.hint));
         }
+        if let Some(lost) = ctx.document.lost_by(problem) {
+            ui.add_space(space::S);
+            find_ui(ui, ctx, (&lost, &AllLost::from([lost.clone()])));
+        }
     });
+}
+
+/// The button by which a person points at where something is now.
+pub fn find_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, (lost, all): (&Lost, &AllLost)) {
+    let find = ui.button("Find it…");
+    find.widget_info(|| {
+        let label = format!("Find {} here", name(&lost.path));
+        egui::WidgetInfo::labeled(egui::Role::Button, true, label)
+    });
+    if find.clicked() {
+        ctx.send(AppCommand::AskPlace(lost.clone(), AllLost::clone(all)));
+    }
 }
 
 /// A thin line at the top of a view while it works; the last good picture stays below it.

@@ -68,6 +68,9 @@ impl<S: Source> Source for Cached<S> {
     fn size(&self) -> Option<[u32; 2]> {
         self.source.size()
     }
+    fn listing(&self) -> Option<u64> {
+        self.source.listing()
+    }
     fn describe(&self) -> String {
         self.source.describe()
     }

@@ -180,12 +180,7 @@ impl Loader {
 
     /// What could not be read so far.
     pub fn skipped(&self) -> SkipReport {
-        let broken = self.shared.broken.lock().unwrap_or_else(PoisonError::into_inner);
-        let named = broken.reasons.iter().take(NAMED);
-        SkipReport {
-            count: broken.count,
-            first: named.map(|(name, reason)| (name.clone(), reason.clone())).collect(),
-        }
+        self.shared.skipped()
     }
 }
 
@@ -199,6 +194,36 @@ impl Drop for Loader {
                 tracing::warn!("a loader thread panicked");
             }
         }
+    }
+}
+
+/// Crops by number, each always the same; those of broken images are of others in their place.
+#[derive(Debug)]
+pub struct Crops(Shared);
+
+impl Crops {
+    /// Crops of a source: the same as those of a loader of batches of one image.
+    ///
+    /// # Errors
+    /// As [`Loader::start_at`].
+    pub fn new(source: Arc<dyn Source>, seed: u64, crop: CropRule) -> Result<Self> {
+        let options = LoaderOptions { seed, batch_size: 1, crop, threads: 1 };
+        check(source.as_ref(), &options)?;
+        let (stop, broken) = (AtomicBool::new(false), Mutex::default());
+        Ok(Self(Shared { source, options, stop, broken }))
+    }
+
+    /// The crop of a number.
+    ///
+    /// # Errors
+    /// As [`Loader::next_batch`].
+    pub fn sample(&self, number: u64) -> Result<Sample> {
+        self.0.slot(number, 0)
+    }
+
+    /// What could not be read so far.
+    pub fn skipped(&self) -> SkipReport {
+        self.0.skipped()
     }
 }
 
@@ -322,6 +347,15 @@ impl Shared {
             sample.picture = sample.picture.mirrored();
         }
         Ok(sample)
+    }
+
+    fn skipped(&self) -> SkipReport {
+        let broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
+        let named = broken.reasons.iter().take(NAMED);
+        SkipReport {
+            count: broken.count,
+            first: named.map(|(name, reason)| (name.clone(), reason.clone())).collect(),
+        }
     }
 
     fn is_broken(&self, index: u64) -> bool {

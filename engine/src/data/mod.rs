@@ -24,7 +24,7 @@ pub mod pictures;
 pub mod tar;
 
 pub use cache::Cached;
-pub use loader::{Batch, CropRule, Loader, LoaderOptions, SkipReport};
+pub use loader::{Batch, CropRule, Crops, Loader, LoaderOptions, SkipReport};
 pub use mix::Mix;
 pub use named::Named;
 pub use open::open_source;
@@ -76,6 +76,11 @@ pub trait Source: std::fmt::Debug + Send + Sync {
     }
     /// What it is, in a few words, such as "folder kodak, 24 images".
     fn describe(&self) -> String;
+    /// A number for what is listed, other for other names, sizes or orders of images, without decoding any.
+    /// None where nothing is listed, as of painted sets, or where files hold many images each.
+    fn listing(&self) -> Option<u64> {
+        None
+    }
     /// What a person might want to know about how it was opened, such as a sub-folder that could
     /// not be read; usually nothing.
     fn notes(&self) -> Vec<String> {

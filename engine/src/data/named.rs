@@ -46,6 +46,9 @@ impl Source for Named {
     fn sample_part(&self, index: u64, side: u32, part: [u32; 4]) -> Result<Sample> {
         Ok(named(self.source.sample_part(index, side, part)?))
     }
+    fn listing(&self) -> Option<u64> {
+        self.source.listing()
+    }
     fn describe(&self) -> String {
         self.source.describe()
     }

@@ -10,10 +10,14 @@ use std::sync::Arc;
 use super::layout::classes_of;
 use super::{Sample, Source, images_in_words, no_such_image, short_name};
 use crate::images::{Limits, decode, file, open};
+use crate::random::name_hash;
 use crate::{EngineError, Result};
 
 /// Captions are a line or two; anything longer is not one.
 const MAX_CAPTION_BYTES: u64 = 64 << 10;
+
+/// Of so many loose files the size is a part of [`Source::listing`].
+const MOST_SIZES: usize = 4096;
 
 /// Where a file lies inside an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -224,6 +228,29 @@ impl Source for Pictures {
             (0 | 1, _) => format!("{title}, {count}"),
             (n, _) => format!("{title}, {count} in {n} archives"),
         }
+    }
+    fn listing(&self) -> Option<u64> {
+        // Sizes of loose files cost a look at each: of a large set some, spread evenly.
+        let every = self.entries.len().div_ceil(MOST_SIZES).max(1);
+        let mix = |hash: u64, (number, entry): (usize, &Entry)| {
+            let (name, size) = match entry {
+                Entry::Loose(path) => {
+                    let is_looked_at = number.is_multiple_of(every);
+                    let found = if is_looked_at { path.metadata().ok() } else { None };
+                    let name = path.strip_prefix(&self.root).unwrap_or(Path::new(""));
+                    // As other systems write it, too: a folder may have moved there.
+                    let name = name.to_string_lossy().replace('\\', "/");
+                    (name, found.map_or(0, |found| found.len()))
+                }
+                Entry::Inside { part, name, image, .. } => {
+                    let part = self.parts.get(*part as usize);
+                    let prefix = part.map_or("", |part| part.prefix.as_str());
+                    (format!("{prefix}{name}"), image.length)
+                }
+            };
+            name_hash(&format!("{hash:x} {size} {name}"))
+        };
+        Some(self.entries.iter().enumerate().fold(0, mix))
     }
     fn notes(&self) -> Vec<String> {
         self.notes.clone()

@@ -22,6 +22,16 @@ impl Linear {
         Ok(Self { bias, ..Self::without_bias(weights, (inputs, outputs))? })
     }
 
+    /// The same with other fresh weights, and a bias of zeros.
+    pub fn starting(
+        weights: &Weights,
+        (inputs, outputs): (usize, usize),
+        init: Init,
+    ) -> Result<Self> {
+        let bias = Some(weights.get(&[outputs], "bias", Init::Constant(0.0))?);
+        Ok(Self { weight: weights.get(&[outputs, inputs], "weight", init)?, bias })
+    }
+
     /// The same without a bias.
     pub fn without_bias(weights: &Weights, (inputs, outputs): (usize, usize)) -> Result<Self> {
         let init = Init::Uniform(1.0 / (inputs as f32).sqrt());

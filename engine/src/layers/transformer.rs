@@ -130,11 +130,19 @@ impl Transformer {
     /// # Errors
     /// If a token is not below `inputs` or there are more places than the network has.
     pub fn forward(&self, tokens: &Tensor, mask: Mask<'_>) -> Result<Tensor> {
+        self.logits(&self.hidden(tokens, mask)?)
+    }
+
+    /// What stands before the last norm, (B, L, D), of tokens (B, L) u32: for logits of some places alone.
+    ///
+    /// # Errors
+    /// As for [`Transformer::forward`].
+    pub fn hidden(&self, tokens: &Tensor, mask: Mask<'_>) -> Result<Tensor> {
         let mut x = self.embed(tokens, 0)?;
         for block in &self.blocks {
             x = block.forward(&x, mask)?;
         }
-        self.logits(&x)
+        Ok(x)
     }
 
     /// Logits (B, L, outputs) of the tokens (B, L) u32 behind those that the caches have seen. Without
@@ -184,7 +192,8 @@ impl Transformer {
         Ok(rows.broadcast_add(&self.places.narrow(0, first, l)?)?)
     }
 
-    fn logits(&self, x: &Tensor) -> Result<Tensor> {
+    /// Logits (B, L, outputs) of what [`Transformer::hidden`] gave, or of some of its rows.
+    pub fn logits(&self, x: &Tensor) -> Result<Tensor> {
         kernels::sequence(x, &[self.norm.link(), self.head.link()], false)
     }
 }

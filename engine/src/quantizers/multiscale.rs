@@ -253,6 +253,11 @@ impl MultiScale {
         self.sizes.as_ref()
     }
 
+    /// Where its codes are.
+    pub fn device(&self) -> &Device {
+        self.embedding.device()
+    }
+
     /// Channels of a code, D.
     pub fn code_dim(&self) -> usize {
         self.embedding.dims()[1]
@@ -345,6 +350,10 @@ impl MultiScale {
 }
 
 impl Quantizer for MultiScale {
+    fn scales(&self) -> Option<&Self> {
+        Some(self)
+    }
+
     fn books(&self) -> &[Book] {
         &self.books
     }

@@ -124,6 +124,10 @@ pub trait Quantizer: std::fmt::Debug + Send + Sync {
     fn entries(&self, book: u16) -> Result<Option<Tensor>>;
     /// Quantizes (B, D, H, W). Training adds the losses and training-time noise.
     fn quantize(&self, latents: &Tensor, pass: Pass) -> Result<Quantized>;
+    /// As scales that add up, where it is such a rule: what a generator of scales needs.
+    fn scales(&self) -> Option<&super::MultiScale> {
+        None
+    }
     /// The latents (B, D, H, W) of the codes of each part, (B, rows, columns) u32. Rules whose parts
     /// add up take the first few of them as well.
     ///

@@ -35,6 +35,10 @@ pub struct Inspection {
     pub candidates: Vec<CodebookCandidate>,
     /// A few lines of Python with which the code that made the file writes its tokens for Smalti.
     pub snippet: String,
+    /// Bytes of the file; `None` for a folder.
+    pub bytes: Option<u64>,
+    /// What Smalti wrote of how it was trained, as JSON; `None` for files of others.
+    pub metadata: Option<serde_json::Value>,
 }
 
 impl Question for InspectModel {
@@ -73,6 +77,8 @@ impl Question for InspectModel {
         let design = recognized.design.as_ref();
         Ok(Inspection {
             snippet: checkpoints::snippet(design, checkpoint.container, &path),
+            bytes: path.metadata().ok().filter(std::fs::Metadata::is_file).map(|file| file.len()),
+            metadata: checkpoint.smalti(&path)?,
             tensors,
             norms,
             candidates,

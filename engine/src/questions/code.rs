@@ -320,14 +320,8 @@ impl CodeInImages {
 /// See [`CodeInImages`].
 #[derive(Debug, Clone)]
 pub struct Occurrences {
-    /// How often it occurs.
-    pub count: u64,
-    /// Tokens that were counted.
-    pub tokens: u64,
-    /// Images that they are of, and of how many.
+    /// Images that were looked at, and of how many. How often it occurs is told by [`super::CodeUse`].
     pub sample: ImageSample,
-    /// Its place among all codes by count, 1 is the most used; 0 if it never occurs.
-    pub rank: u32,
     /// Up to 24 patches with a margin of half a token around, from different images first.
     pub patches: Vec<Picture>,
     /// Count by place, in the last part that has it, for images of the first one's layout.
@@ -345,12 +339,9 @@ impl Question for CodeInImages {
         let model = load(desk, &self.model)?;
         let facts = model.tokenizer.facts();
         let k = facts.book(self.code.book).size as usize;
-        let (mut counts, mut beside) = (vec![0_u64; k], vec![0_u32; k]);
+        let mut beside = vec![0_u32; k];
         let mut found = Occurrences {
-            count: 0,
-            tokens: 0,
             sample: ImageSample { images: 0, total: 0 },
-            rank: 0,
             patches: Vec::new(),
             places: Arc::new([]),
             grid: (0, 0),
@@ -385,10 +376,6 @@ impl Question for CodeInImages {
                 let over = Places { shape: part.shape(), picture: sides };
                 for at in 0..part.codes().len() {
                     let Some(code) = part.code(at) else { continue };
-                    if is_counted {
-                        found.tokens += 1;
-                        counts[code as usize] += 1;
-                    }
                     if code != self.code.number {
                         continue;
                     }
@@ -414,12 +401,7 @@ impl Question for CodeInImages {
             }
             desk.progress((done + 1) as f32 / all.len() as f32)?;
         }
-        let own = self.code.number as usize % k;
-        found.count = counts[own];
-        if found.count > 0 {
-            found.rank = 1 + counts.iter().filter(|c| **c > found.count).count() as u32;
-        }
-        beside[own] = 0;
+        beside[self.code.number as usize % k] = 0;
         found.companions = most_often(beside, 6);
         found.places = places.into();
         found.sample = ImageSample::new(desk, &self.images, images)?;

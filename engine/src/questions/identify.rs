@@ -61,6 +61,9 @@ impl Question for Identify {
         let suffix =
             path.extension().map(|s| s.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
         let start = images::file::read_start(path, 4096)?;
+        if crate::documents::begins(&start) {
+            return Ok(Identified::Document(p));
+        }
         match suffix.as_str() {
             "bin" if is_cifar(path) => {
                 return Ok(Identified::Images(SourceRef::Path { path: p, stamp }));
@@ -100,7 +103,7 @@ impl Question for Identify {
                 Err(_) => Err(EngineError::bad_file(
                     &**path,
                     "this is no file that Smalti opens",
-                    "images, folders, .tar, checkpoints (.safetensors .ckpt .pt .pth .pkl), tokens and sets \
+                    "documents (.smalti), images, folders, .tar, checkpoints (.safetensors .ckpt .pt .pth .pkl), tokens and sets \
                      of images as arrays (.npy .npz .pt), scenes and recipes (.ron) can be opened",
                 )),
             },
@@ -138,9 +141,6 @@ impl Identify {
 
     fn safetensors(&self, start: &[u8]) -> Result<Identified> {
         let head = String::from_utf8_lossy(start);
-        if head.contains("smalti_document") {
-            return Ok(Identified::Document(Arc::clone(&self.path)));
-        }
         if head.contains("smalti_tokens") {
             return Ok(Identified::Tokens(Arc::clone(&self.path)));
         }

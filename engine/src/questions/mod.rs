@@ -7,6 +7,7 @@ pub mod code;
 pub mod codec;
 pub mod compare;
 pub mod encode;
+mod generator;
 pub mod identify;
 pub mod image;
 pub mod model;
@@ -24,6 +25,7 @@ pub use code::{CodeInImages, Occurrences};
 pub use codec::AsJpeg;
 pub use compare::{Compared, Comparison, Reconstruct};
 pub use encode::{Among, Decode, Decoded, Encode, Encoded, Given, Subject};
+pub use generator::{OpenGenerator, OpenedPainter, ShippedGenerators};
 pub use identify::{Identified, Identify};
 pub use image::{
     ClassMembers, ImageRef, ImageSize, LoadImage, LoadedImage, OwnSide, PastedPicture, SourceFacts,
@@ -33,7 +35,7 @@ pub use model::{ModelFacts, ModelInfo, ModelRef, ShippedModels, ShippedRecipes};
 pub use order::{CodebookOrder, OrderBy, Ordered, WithoutCodes};
 pub use perceive::LpipsLike;
 pub use reach::{Reach, Reached};
-pub use run::{KeptRun, ReadRun};
+pub use run::{KeptRun, ListRuns, ListedRun, ReadRun};
 pub use sample::{ImageSample, SetSample, Sizes};
 pub use stream::TokensOfFile;
 pub use usage::{CodeUse, Sample, Scope, Used};

@@ -25,18 +25,44 @@ pub enum ModelRef {
     },
 }
 
-/// Names of checkpoints that do not tell one from another.
-const NAMELESS: [&str; 9] = [
+/// Names of checkpoints, and of folders that they lie in, that do not tell one from another.
+const NAMELESS: [&str; 22] = [
     "autoencoder",
+    "best",
     "checkpoint",
+    "checkpoints",
+    "ckpt",
+    "ckpts",
+    "decoder",
     "diffusion_pytorch_model",
+    "ema",
     "encoder",
+    "epoch",
+    "final",
     "last",
+    "latest",
     "model",
+    "models",
     "pytorch_model",
+    "snapshots",
+    "state_dict",
+    "step",
     "vae",
     "weights",
 ];
+
+/// Whether a name tells nothing: one that many have, also with a number or with what follows in a set of shards.
+fn is_nameless(name: &str) -> bool {
+    let name = name.to_lowercase();
+    let name = name.strip_suffix(".index").unwrap_or(&name);
+    let name =
+        [".safetensors", ".bin"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+    let name = name.split("-of-").next().unwrap_or(name);
+    let bare = name.trim_end_matches(|c: char| c.is_ascii_digit() || "-_=.".contains(c));
+    // A version of a hub is its hash.
+    let is_hash = name.len() == 40 && name.chars().all(|c| c.is_ascii_hexdigit());
+    bare.is_empty() || is_hash || NAMELESS.contains(&bare)
+}
 
 impl ModelRef {
     /// A shipped name, or else a path.
@@ -78,8 +104,14 @@ impl ModelRef {
                 if let Some(run) = path.parent().and_then(numbered) {
                     return run;
                 }
-                let parent = path.parent().filter(|_| NAMELESS.contains(&name.as_str()));
-                match parent.map(stem).filter(|folder| !folder.is_empty()) {
+                if !is_nameless(&name) {
+                    return name;
+                }
+                // The nearest folder that has a name; a relative path may begin below it.
+                let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+                let folders = whole.ancestors().skip(1).filter_map(Path::file_name);
+                let mut folders = folders.map(|folder| folder.to_string_lossy().into_owned());
+                match folders.find(|folder| !is_nameless(folder)) {
                     Some(folder) => format!("{folder}/{name}"),
                     None => name,
                 }
@@ -108,15 +140,9 @@ impl Question for ShippedModels {
     type Answer = Vec<String>;
 
     fn answer(&self, desk: &Desk<'_>) -> Result<Vec<String>> {
-        let folder = desk.assets().join("models");
-        let mut names = names_in(&folder, "safetensors")?;
-        // Classifiers lie there, too. What cannot be read stays: opening it says why.
-        names.retain(|name| {
-            let path = folder.join(format!("{name}.safetensors"));
-            let written = checkpoints::read(&path).and_then(|checkpoint| checkpoint.smalti(&path));
-            !matches!(written, Ok(Some(written)) if written["kind"] == crate::perceptual::KIND)
-        });
-        Ok(names)
+        // Classifiers and generators lie there, too.
+        let others = [crate::perceptual::KIND, crate::generators::KIND];
+        shipped_of_kind(desk.assets(), |kind| !kind.is_some_and(|kind| others.contains(&kind)))
     }
 
     fn bytes(answer: &Vec<String>) -> usize {
@@ -126,6 +152,25 @@ impl Question for ShippedModels {
     fn is_file_work(&self) -> bool {
         true
     }
+}
+
+/// Names of the shipped models whose kind, if their file says one, is wanted, sorted. What cannot be read stays:
+/// opening it says why.
+pub(super) fn shipped_of_kind(
+    assets: &Path,
+    is_wanted: impl Fn(Option<&str>) -> bool,
+) -> Result<Vec<String>> {
+    let folder = assets.join("models");
+    let mut names = names_in(&folder, "safetensors")?;
+    names.retain(|name| {
+        let path = folder.join(format!("{name}.safetensors"));
+        let written = checkpoints::read(&path).and_then(|checkpoint| checkpoint.smalti(&path));
+        match written {
+            Ok(Some(written)) => is_wanted(written["kind"].as_str()),
+            _ => is_wanted(None),
+        }
+    });
+    Ok(names)
 }
 
 /// Names of the training recipes that come with Smalti, sorted.
@@ -171,7 +216,7 @@ pub(crate) struct LoadModel {
 /// See [`LoadModel`].
 #[derive(Debug)]
 pub(crate) struct LoadedModel {
-    pub(crate) tokenizer: Box<dyn Tokenizer>,
+    pub(crate) tokenizer: Arc<dyn Tokenizer>,
     pub(crate) facts: ModelFacts,
 }
 
@@ -208,7 +253,7 @@ impl Question for LoadModel {
             others: opened.recognized.others,
             token_hash: opened.token_hash,
         };
-        Ok(LoadedModel { tokenizer: opened.tokenizer, facts })
+        Ok(LoadedModel { tokenizer: Arc::from(opened.tokenizer), facts })
     }
 
     fn bytes(answer: &LoadedModel) -> usize {
@@ -352,6 +397,36 @@ mod tests {
             ModelRef::File { path: Path::new(path).into(), stamp: Stamp::default() }.label()
         });
         assert_eq!(labels, ["vq-1", "vq-2", "vq", "vq", "vq-2/checkpoint"]);
+    }
+
+    #[test]
+    fn a_model_is_never_called_what_half_of_all_are_called() {
+        let labels = [
+            "/nets/own/checkpoints/last.ckpt",
+            "/nets/own/model.safetensors.index.json",
+            "/nets/own/pytorch_model-00001-of-00002.bin",
+            "/nets/own/vae/diffusion_pytorch_model.safetensors",
+            "/nets/own/step=001000.ckpt",
+            "/nets/models--a--b/snapshots/0123456789abcdef0123456789abcdef01234567/model.safetensors",
+            "/nets/own/vqgan_f16.ckpt",
+        ];
+        let labels = labels.map(|path| {
+            ModelRef::File { path: Path::new(path).into(), stamp: Stamp::default() }.label()
+        });
+        let wanted = [
+            "own/last",
+            "own/model.safetensors.index",
+            "own/pytorch_model-00001-of-00002",
+            "own/diffusion_pytorch_model",
+            "own/step=001000",
+            "models--a--b/model",
+            "vqgan_f16",
+        ];
+        assert_eq!(labels, wanted);
+        // Also where the path begins beside it.
+        let label =
+            ModelRef::File { path: Path::new("weights.ckpt").into(), stamp: Stamp::default() };
+        assert_ne!(label.label(), "weights");
     }
 
     #[test]

@@ -42,8 +42,10 @@ pub struct Ordered {
     pub codes: Arc<[u32]>,
     /// The place of each code, K entries.
     pub place_of: Arc<[u32]>,
-    /// The count at each place, K entries.
+    /// The count at each place, K entries, for a card: exact up to 2^24.
     pub values: Arc<[f32]>,
+    /// The count of each code in its own order, K entries.
+    pub counts: Arc<[u64]>,
     /// The highest count.
     pub highest: f32,
     /// Used codes, perplexity, entropy, Gini, ceiling.
@@ -89,6 +91,7 @@ impl Question for CodebookOrder {
             codes: codes.into(),
             place_of: place_of.into(),
             values: values.into(),
+            counts: Arc::clone(counts),
             statistics: found.statistics,
             unused,
             skipped: found.skipped.clone(),
@@ -98,7 +101,7 @@ impl Question for CodebookOrder {
     }
 
     fn bytes(answer: &Ordered) -> usize {
-        answer.codes.len() * 16
+        answer.codes.len() * 24
     }
 }
 

@@ -40,8 +40,10 @@ pub struct Status {
     pub open_questions: usize,
     /// The longest piece of *now* work since the last ten, in milliseconds.
     pub longest_piece_ms: f32,
-    /// Labels of questions being worked on.
+    /// Labels of questions being worked on, without mere looks at whether something has changed.
     pub working_on: Vec<String>,
+    /// Whether anything but such looks is in line or being worked on.
+    pub is_at_work: bool,
 }
 
 enum State {
@@ -249,19 +251,20 @@ impl Cache {
         let mut working_on: Vec<String> = table
             .entries
             .iter()
-            .filter(|(_, e)| matches!(e.state, State::Working(_)))
+            .filter(|(key, e)| matches!(e.state, State::Working(_)) && !key.question().is_look())
             .map(|(key, _)| key.question().label())
             .collect();
         working_on.sort();
+        let is_open = |entry: &Entry| matches!(entry.state, State::Queued(_) | State::Working(_));
         Status {
             device: settings.device,
             cache_bytes: table.bytes,
             budget_bytes: self.budget_bytes,
-            open_questions: table
+            open_questions: table.entries.values().filter(|entry| is_open(entry)).count(),
+            is_at_work: table
                 .entries
-                .values()
-                .filter(|e| matches!(e.state, State::Queued(_) | State::Working(_)))
-                .count(),
+                .iter()
+                .any(|(key, e)| is_open(e) && !key.question().is_look()),
             longest_piece_ms: table.recent_ms.iter().copied().fold(0.0, f32::max),
             working_on,
         }

@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 
 pub use cache::Status;
 pub use panics::guard;
-pub use question::{Desk, Lane, Last, Question, Reply};
+pub use question::{Desk, Lane, Last, Question, Reply, label};
 pub use runs::{Advance, Control, RunId, RunState, RunView, Watch, Work};
 pub use settings::{News, Settings, Waker};
 
@@ -100,7 +100,12 @@ impl Session {
 
     /// Starts a run; it goes on until it is done, paused or cancelled.
     pub fn start<W: Work>(&self, work: W) -> RunId {
-        self.shared.runs.start(work)
+        self.shared.runs.start(work, false)
+    }
+
+    /// Starts a run that does its first step, in which work is usually set up, and waits to be resumed.
+    pub fn start_paused<W: Work>(&self, work: W) -> RunId {
+        self.shared.runs.start(work, true)
     }
 
     /// Pauses, resumes, steps or cancels a run.

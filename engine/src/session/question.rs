@@ -33,6 +33,10 @@ pub trait Question: Clone + Eq + Hash + std::fmt::Debug + Send + Sync + 'static 
     fn is_file_work(&self) -> bool {
         false
     }
+    /// Whether it only looks whether something has changed, again and again: nobody is told of that as work.
+    fn is_look(&self) -> bool {
+        false
+    }
 }
 
 /// What an answer may use while it is worked out.
@@ -264,6 +268,7 @@ pub(super) trait AnyQuestion: Send + Sync {
     fn same(&self, other: &dyn Any) -> bool;
     fn work_out(&self, desk: &Desk<'_>) -> Result<(AnyAnswer, usize)>;
     fn is_file_work(&self) -> bool;
+    fn is_look(&self) -> bool;
     fn label(&self) -> String;
 }
 
@@ -286,8 +291,17 @@ impl<Q: Question> AnyQuestion for Q {
         Question::is_file_work(self)
     }
 
-    fn label(&self) -> String {
-        let name = std::any::type_name::<Q>();
-        name.rsplit("::").next().unwrap_or(name).to_owned()
+    fn is_look(&self) -> bool {
+        Question::is_look(self)
     }
+
+    fn label(&self) -> String {
+        label::<Q>().to_owned()
+    }
+}
+
+/// What questions of a type are called in [`super::Status`].
+pub fn label<Q: Question>() -> &'static str {
+    let name = std::any::type_name::<Q>();
+    name.rsplit("::").next().unwrap_or(name)
 }

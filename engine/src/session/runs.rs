@@ -318,7 +318,7 @@ impl Runs {
         Self { table: Mutex::default(), changed: Condvar::new(), waker }
     }
 
-    pub(super) fn start<W: Work>(&self, work: W) -> RunId {
+    pub(super) fn start<W: Work>(&self, work: W, waits: bool) -> RunId {
         let log = Arc::new(Mutex::new(Vec::new()));
         let mut table = lock(&self.table);
         table.next_id += 1;
@@ -329,7 +329,7 @@ impl Runs {
                 title: work.title(),
                 state: RunState::Running,
                 problem: None,
-                wish: Wish::Run,
+                wish: if waits { Wish::StepOnce } else { Wish::Run },
                 progress: None,
                 rate: String::new(),
                 worked: Duration::ZERO,

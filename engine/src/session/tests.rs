@@ -446,3 +446,34 @@ fn ending_the_session_keeps_a_running_run() {
     drop(session);
     assert_eq!(kept.load(Ordering::SeqCst), 1);
 }
+
+/// Looks whether something has changed, and takes long for it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Look;
+
+impl Question for Look {
+    type Answer = ();
+
+    fn answer(&self, desk: &Desk<'_>) -> Result<()> {
+        Endless.answer(desk)
+    }
+
+    fn bytes((): &()) -> usize {
+        0
+    }
+
+    fn is_look(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_look_whether_something_has_changed_is_not_told_as_work() {
+    let session = session();
+    assert!(!session.status().is_at_work);
+    drop(session.ask(Lane::Soon, &Look));
+    let status = session.status();
+    assert!(status.open_questions == 1 && !status.is_at_work && status.working_on.is_empty());
+    drop(session.ask(Lane::Soon, &Endless));
+    assert!(session.status().is_at_work);
+}

@@ -21,7 +21,9 @@ pub use config::TokenizerConfig;
 pub use facts::{Facts, Input};
 pub use family::{Beside, Called, FAMILIES, Family, Shapes};
 pub use ldm::{Ldm, LdmConfig, Naming};
-pub use run::{check_fit, check_layout, detokenize, images_of, pictures_of, tokenize};
+pub use run::{
+    check_fit, check_layout, detokenize, images_of, pictures_of, tokenize, tokenize_all,
+};
 pub use tokenizer::Tokenizer;
 
 use crate::Result;

@@ -1,5 +1,7 @@
 //! From a picture to its tokens and back, in plain data.
 
+use std::sync::Arc;
+
 use candle_core::{Device, Tensor};
 
 use super::{Facts, Tokenizer};
@@ -49,17 +51,41 @@ pub fn pictures_of(images: &Tensor) -> Result<Vec<Picture>> {
 pub fn tokenize(tokenizer: &dyn Tokenizer, picture: &Picture) -> Result<Tokens> {
     let facts = tokenizer.facts();
     let layout = tokenizer.layout(picture.height() as usize, picture.width() as usize)?;
-    let images = images_of(facts, std::slice::from_ref(picture), tokenizer.device())?;
-    let codes = tokenizer.quantize(&tokenizer.encode(&images)?, Pass::Inference)?.codes;
-    if codes.len() != layout.len() {
-        let reason = format!("{} parts of codes, {} were expected", codes.len(), layout.len());
-        return Err(EngineError::bad_input("tokenizer", reason, ""));
-    }
+    let codes = codes_of(tokenizer, &layout, std::slice::from_ref(picture))?;
     let part = |(shape, codes): (&PartShape, &Tensor)| {
         let size = facts.book(shape.book).size;
         Part::new(*shape, size, codes.flatten_all()?.to_vec1::<u32>()?)
     };
     Tokens::new(layout.iter().zip(&codes).map(part).collect::<Result<Vec<_>>>()?)
+}
+
+/// The codes of each part, (B, rows, columns), of pictures of one size whose tokens have that layout.
+fn codes_of(
+    tokenizer: &dyn Tokenizer,
+    layout: &[PartShape],
+    pictures: &[Picture],
+) -> Result<Vec<Tensor>> {
+    let images = images_of(tokenizer.facts(), pictures, tokenizer.device())?;
+    let codes = tokenizer.quantize(&tokenizer.encode(&images)?, Pass::Inference)?.codes;
+    if codes.len() != layout.len() {
+        let reason = format!("{} parts of codes, {} were expected", codes.len(), layout.len());
+        return Err(EngineError::bad_input("tokenizer", reason, ""));
+    }
+    Ok(codes)
+}
+
+/// The codes of pictures of one size, encoded together: those of each picture, all parts one after the other.
+///
+/// # Errors
+/// As [`tokenize`].
+pub fn tokenize_all(tokenizer: &dyn Tokenizer, pictures: &[Picture]) -> Result<Vec<Arc<[u32]>>> {
+    let Some(first) = pictures.first() else { return Ok(Vec::new()) };
+    let layout = tokenizer.layout(first.height() as usize, first.width() as usize)?;
+    let codes = codes_of(tokenizer, &layout, pictures)?;
+    let rows = codes.iter().map(|codes| Ok(codes.flatten_from(1)?.to_vec2::<u32>()?));
+    let rows = rows.collect::<Result<Vec<_>>>()?;
+    let of_picture = |at: usize| rows.iter().flat_map(|part| part[at].iter().copied()).collect();
+    Ok((0..pictures.len()).map(of_picture).collect())
 }
 
 /// Pictures above this are not decoded, as they are not opened.

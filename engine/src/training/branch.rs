@@ -7,6 +7,7 @@ use super::kept;
 use super::metrics::MetricsFile;
 use super::recipe::Recipe;
 use super::recipe_file::recipe_file;
+use super::seen_data;
 use super::state;
 use super::trainer::checkpoint;
 use crate::{EngineError, Result};
@@ -38,7 +39,8 @@ pub fn branch(from: &Path, step: Option<u64>, (to, recipe): (&Path, &Recipe)) ->
     }
     std::fs::create_dir_all(to).map_err(|source| EngineError::io(to, source))?;
     let at = state::step_of(&source)?;
-    let logs = [MetricsFile::NAME, counts_file::NAME].map(|name| (from.join(name), to.join(name)));
+    let names = [MetricsFile::NAME, counts_file::NAME, seen_data::NAME];
+    let logs = names.map(|name| (from.join(name), to.join(name)));
     // Its own, if it has another one, is written when it starts.
     let recipes = (recipe_file(from), recipe_file(to));
     let recipes_to = recipes.1.clone();

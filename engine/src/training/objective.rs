@@ -2,6 +2,7 @@
 
 mod adversary;
 mod classifier;
+mod generator;
 mod rule;
 mod tokenizer;
 
@@ -12,6 +13,7 @@ use super::start::Start;
 use super::supplies::Supplies;
 use crate::{EngineError, Result};
 use classifier::ClassifierObjective;
+use generator::GeneratorObjective;
 use tokenizer::TokenizerObjective;
 
 pub(super) use rule::{Images, Objective, Outcome};
@@ -30,6 +32,9 @@ pub(super) fn of(
         let source = supplies.source();
         let made = ClassifierObjective::new(recipe, config, source.classes(), start, device)?;
         return Ok(Box::new(made));
+    }
+    if recipe.generator.is_some() {
+        return Ok(Box::new(GeneratorObjective::new(recipe, supplies, start, device)?));
     }
     let Some(config) = &recipe.tokenizer else {
         return Err(EngineError::bad_input("recipe", "it trains nothing", ""));

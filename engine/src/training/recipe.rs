@@ -11,6 +11,7 @@ use super::optimizer::Optimizer;
 use crate::adversarial::DiscriminatorConfig;
 use crate::data::worlds::Worlds;
 use crate::data::{CropRule, Mix, Named, Source, open_source};
+use crate::generators::{NetworkSize, Way};
 use crate::perceptual::ClassifierConfig;
 use crate::tokenizers::TokenizerConfig;
 use crate::{EngineError, Result};
@@ -23,12 +24,15 @@ pub struct Recipe {
     pub name: String,
     /// Decides initial weights, data order and crops.
     pub seed: u64,
-    /// The tokenizer that learns; this or `classifier`.
+    /// The tokenizer that learns; this, `classifier` or `generator`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokenizer: Option<TokenizerConfig>,
     /// The classifier that learns: a network for perceptual losses and measures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classifier: Option<ClassifierConfig>,
+    /// The generator that learns the tokens of a frozen tokenizer; one of the three.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generator: Option<GeneratorRecipe>,
     /// A model to start from, as far as names and shapes agree; relative to the recipe, or `assets:`.
     #[serde(default)]
     pub init: Option<PathBuf>,
@@ -76,6 +80,31 @@ pub struct Recipe {
     /// Checkpoints that are kept to go back to.
     #[serde(default)]
     pub keep: Keep,
+}
+
+/// A generator that learns the tokens of a frozen tokenizer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GeneratorRecipe {
+    /// In which order it writes.
+    pub way: Way,
+    /// Sizes of its transformer.
+    pub network: NetworkSize,
+    /// The tokenizer. Paths as those of data.
+    pub tokenizer: PathBuf,
+    /// Different pictures that it learns from: each is made into tokens once.
+    #[serde(default = "default_pictures")]
+    pub pictures: u32,
+    /// The share of pictures whose class it is not told, which guidance needs.
+    #[serde(default = "default_label_dropout")]
+    pub label_dropout: f32,
+}
+
+fn default_pictures() -> u32 {
+    40_000
+}
+fn default_label_dropout() -> f32 {
+    0.1
 }
 
 /// A loss of how alike pictures look to a network that is not trained.
@@ -253,11 +282,12 @@ impl Recipe {
         if !(1..=4096).contains(&self.crop.side) {
             return bad("crop.side", format!("{} is not in 1 to 4096", self.crop.side));
         }
-        match (&self.tokenizer, &self.classifier) {
-            (Some(tokenizer), None) => self.validate_tokenizer(tokenizer)?,
-            (None, Some(classifier)) => self.validate_classifier(classifier)?,
+        match (&self.tokenizer, &self.classifier, &self.generator) {
+            (Some(tokenizer), None, None) => self.validate_tokenizer(tokenizer)?,
+            (None, Some(classifier), None) => self.validate_classifier(classifier)?,
+            (None, None, Some(generator)) => self.validate_generator(generator)?,
             _ => {
-                let reason = "a recipe trains one tokenizer or one classifier".to_owned();
+                let reason = "a recipe trains one tokenizer, classifier or generator".to_owned();
                 return bad("tokenizer", reason);
             }
         }
@@ -272,7 +302,10 @@ impl Recipe {
     }
 
     /// What is asked of a new run beside [`Recipe::validate`]; those of before it was asked go on.
-    pub(super) fn validate_beginning(&self) -> Result<()> {
+    ///
+    /// # Errors
+    /// [`EngineError::BadInput`] with the field.
+    pub fn validate_beginning(&self) -> Result<()> {
         let (warmup, steps) = (self.optimizer.warmup, self.steps);
         if warmup > steps {
             let reason = format!("{warmup} steps, but the run has {steps}: it would end before");
@@ -339,8 +372,30 @@ impl Recipe {
         Ok(())
     }
 
+    fn validate_generator(&self, generator: &GeneratorRecipe) -> Result<()> {
+        generator.network.validate()?;
+        if generator.pictures == 0 {
+            let reason = "0 pictures to learn from";
+            return Err(EngineError::bad_input("generator.pictures", reason, ""));
+        }
+        if !(0.0..=1.0).contains(&generator.label_dropout) {
+            let reason = format!("{} is not in 0 to 1", generator.label_dropout);
+            return Err(EngineError::bad_input("generator.label_dropout", reason, ""));
+        }
+        if self.augment != Augment::default() {
+            let reason = "images are changed for classifiers only";
+            return Err(EngineError::bad_input("augment", reason, ""));
+        }
+        self.refuse_of_tokenizers("generator")
+    }
+
     fn validate_classifier(&self, classifier: &ClassifierConfig) -> Result<()> {
         classifier.validate()?;
+        self.refuse_of_tokenizers("classifier")
+    }
+
+    /// What only tokenizers have.
+    fn refuse_of_tokenizers(&self, what: &str) -> Result<()> {
         let of_tokenizers = [
             ("perceptual", self.perceptual.is_some()),
             ("adversarial", self.adversarial.is_some()),
@@ -349,7 +404,7 @@ impl Recipe {
         match of_tokenizers.iter().find(|(_, is_there)| *is_there) {
             None => Ok(()),
             Some((field, _)) => {
-                let reason = "a classifier has no such thing, only tokenizers have";
+                let reason = format!("a {what} has no such thing, only tokenizers have");
                 Err(EngineError::bad_input(*field, reason, "leave it out"))
             }
         }
@@ -365,6 +420,14 @@ impl Recipe {
         self.init.as_ref().map(|path| resolve(path, folder, assets))
     }
 
+    /// The seed of the painted worlds among the data, if there are any.
+    pub(super) fn worlds(&self) -> Option<u64> {
+        self.data.iter().find_map(|part| match part.from {
+            DataSource::Worlds(seed) => Some(seed),
+            DataSource::Path(_) => None,
+        })
+    }
+
     /// Images of one pass through the network.
     pub fn images_at_once(&self) -> usize {
         if self.micro_batch == 0 { self.batch } else { self.micro_batch.min(self.batch) }
@@ -375,6 +438,15 @@ impl Recipe {
     /// # Errors
     /// Those of the sources.
     pub fn open_data(&self, folder: &Path, assets: &Path) -> Result<Arc<dyn Source>> {
+        Ok(Arc::new(Mix::new(self.open_parts(folder, assets)?, self.seed)?))
+    }
+
+    /// As [`Recipe::open_data`], each part by itself with its share.
+    pub(super) fn open_parts(
+        &self,
+        folder: &Path,
+        assets: &Path,
+    ) -> Result<Vec<(Arc<dyn Source>, f64)>> {
         let mut sources: Vec<(Arc<dyn Source>, f64)> = Vec::new();
         for part in &self.data {
             let source: Arc<dyn Source> = match &part.from {
@@ -387,7 +459,7 @@ impl Recipe {
             };
             sources.push((source, part.weight));
         }
-        Ok(Arc::new(Mix::new(sources, self.seed)?))
+        Ok(sources)
     }
 }
 

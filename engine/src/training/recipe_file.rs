@@ -70,6 +70,9 @@ impl Recipe {
                 *path = change(path);
             }
         }
+        if let Some(generator) = &mut recipe.generator {
+            generator.tokenizer = change(&generator.tokenizer);
+        }
         if let Some(perceptual) = &mut recipe.perceptual {
             match &mut perceptual.network {
                 PerceptualNetwork::Classifier(path) => *path = change(path),

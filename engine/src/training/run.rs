@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::orders::Order;
+use super::problem_file;
 use super::recipe::Recipe;
 use super::report::Report;
+use super::state;
 use super::supplies::Supplies;
 use super::trainer::{Begin, Trainer};
 use crate::images::Picture;
@@ -31,8 +33,16 @@ pub enum TrainEvent {
     Waits {
         /// Steps done.
         step: u64,
-        /// The step of the latest checkpoint, from which it goes on in another sitting; 0 if there is none.
-        saved: u64,
+        /// Whether it can go on from there. Not so after a loss that is no number, for which an earlier
+        /// checkpoint is better.
+        is_whole: bool,
+    },
+    /// There is a newer checkpoint on the disk, from which the run goes on in another sitting.
+    Saved {
+        /// Its step; 0 if there is none.
+        step: u64,
+        /// How many of the knobs that were turned are in it, in their order.
+        orders: usize,
     },
     /// One step was asked for, and done.
     Stepped {
@@ -65,6 +75,8 @@ pub enum TrainEvent {
         /// What may be turned, and where it stands there.
         knobs: Vec<(Knob, f64)>,
     },
+    /// The data are others than those that the run was trained on; it waits before it goes on with them.
+    OtherData(Problem),
     /// What the run was told cannot be done.
     Refused(Problem),
     /// The model was written.
@@ -104,8 +116,12 @@ pub struct TrainRun {
     /// Reports in the log that have counts: their numbers and bytes.
     counted: VecDeque<(usize, usize)>,
     /// The step that the log says last, and the one of the latest checkpoint.
-    told_step: Option<u64>,
-    told_saved: Option<u64>,
+    told_step: Option<(u64, bool)>,
+    told_saved: Option<(u64, usize)>,
+    /// Whether it goes on with other data than before without being asked.
+    takes_other_data: bool,
+    /// Whether a problem is written in the run's folder.
+    is_noted: bool,
     last_step: Option<u64>,
     at_most: Option<Duration>,
     started: Option<Instant>,
@@ -138,6 +154,8 @@ impl TrainRun {
             counted: VecDeque::new(),
             told_step: None,
             told_saved: None,
+            takes_other_data: false,
+            is_noted: false,
             last_step: None,
             at_most: None,
             started: None,
@@ -158,6 +176,13 @@ impl TrainRun {
     #[must_use]
     pub fn turning(mut self, knobs: Vec<(Knob, f64)>) -> Self {
         self.turned = knobs;
+        self
+    }
+
+    /// Goes on with other data than before without asking.
+    #[must_use]
+    pub fn with_other_data(mut self, is_welcome: bool) -> Self {
+        self.takes_other_data = is_welcome;
         self
     }
 
@@ -189,23 +214,24 @@ impl Work for TrainRun {
     }
 
     fn step(&mut self, watch: &mut Watch<'_, TrainEvent>) -> Result<Advance> {
-        if self.started.is_none() {
-            self.begin(watch)?;
-            return self.probe(watch);
-        }
-        // What a single step does is seen against what was there right before it.
-        let done = self.trainer.as_ref().map(Trainer::steps_done);
-        if watch.is_single_step() && self.probed_step != done {
-            match self.probe(watch)? {
-                Advance::More => {}
-                stuck => return Ok(stuck),
+        let stepped = self.step_or_begin(watch);
+        self.say_saved(watch);
+        match &stepped {
+            Ok(Advance::Stuck(problem)) => {
+                self.say_where(watch);
+                self.note(problem);
             }
+            Err(error) if !matches!(error, EngineError::Cancelled) => {
+                self.say_where(watch);
+                self.note(&error.problem());
+            }
+            Ok(Advance::More | Advance::Done) if self.is_noted => {
+                problem_file::remove(&self.folder);
+                self.is_noted = false;
+            }
+            _ => {}
         }
-        let after = self.go_on(watch)?;
-        if matches!(after, Advance::Stuck(_)) {
-            self.say_where(watch);
-        }
-        Ok(after)
+        stepped
     }
 
     fn keep(&mut self, watch: &mut Watch<'_, TrainEvent>) -> Result<()> {
@@ -214,14 +240,25 @@ impl Work for TrainRun {
             Some(trainer) if trainer.is_whole() && !trainer.looks_back() => trainer.save(),
             _ => Ok(()),
         };
+        self.say_saved(watch);
         self.say_where(watch);
-        kept
+        kept.map_err(|error| {
+            let hint = held(error.problem()).hint;
+            match error {
+                EngineError::Io { path, source } => EngineError::bad_file(path, source, hint),
+                EngineError::BadFile { path, reason, .. } => {
+                    EngineError::bad_file(path, reason, hint)
+                }
+                other => other,
+            }
+        })
     }
 
     fn obey(&mut self, order: TrainOrder, watch: &mut Watch<'_, TrainEvent>) {
         if let Err(error) = self.do_as_told(order, watch) {
             watch.append(TrainEvent::Refused(error.problem()));
         }
+        self.say_saved(watch);
     }
 }
 
@@ -235,13 +272,54 @@ const PROBE_SHARE: u32 = 10;
 const PROBE_AGAIN: Duration = Duration::from_millis(800);
 
 impl TrainRun {
-    /// Tells where the run stands while it waits, and where it would go on, if that is not known.
+    fn step_or_begin(&mut self, watch: &mut Watch<'_, TrainEvent>) -> Result<Advance> {
+        if self.started.is_none() {
+            self.begin(watch)?;
+            let probed = self.probe(watch)?;
+            let other = self.trainer.as_ref().and_then(Trainer::other_data);
+            if let Some(problem) = other.filter(|_| !self.takes_other_data) {
+                watch.append(TrainEvent::OtherData(problem.clone()));
+                return Ok(Advance::Stuck(problem));
+            }
+            return Ok(probed);
+        }
+        // What a single step does is seen against what was there right before it.
+        let done = self.trainer.as_ref().map(Trainer::steps_done);
+        if watch.is_single_step() && self.probed_step != done {
+            match self.probe(watch)? {
+                Advance::More => {}
+                stuck => return Ok(stuck),
+            }
+        }
+        self.go_on(watch)
+    }
+
+    /// Leaves a word in the run's folder of what went wrong, for who looks at it later.
+    fn note(&mut self, problem: &Problem) {
+        // One that could not begin since another one goes on there has nothing to say in its folder.
+        if self.trainer.is_some() || !state::is_claimed(&self.folder) {
+            self.is_noted = true;
+            problem_file::write(&self.folder, problem);
+        }
+    }
+
+    /// Tells what is on the disk, if that is not known.
+    fn say_saved(&mut self, watch: &mut Watch<'_, TrainEvent>) {
+        let Some(saved) = self.trainer.as_ref().map(Trainer::saved) else { return };
+        if self.told_saved != Some(saved) {
+            let (step, orders) = saved;
+            watch.append(TrainEvent::Saved { step, orders });
+            self.told_saved = Some(saved);
+        }
+    }
+
+    /// Tells where the run stands while it waits, if that is not known.
     fn say_where(&mut self, watch: &mut Watch<'_, TrainEvent>) {
         let Some(trainer) = &self.trainer else { return };
-        let (step, saved) = (trainer.steps_done(), trainer.saved());
-        if (self.told_step, self.told_saved) != (Some(step), Some(saved)) {
-            watch.append(TrainEvent::Waits { step, saved });
-            (self.told_step, self.told_saved) = (Some(step), Some(saved));
+        let (step, is_whole) = (trainer.steps_done(), trainer.is_whole());
+        if self.told_step != Some((step, is_whole)) {
+            watch.append(TrainEvent::Waits { step, is_whole });
+            self.told_step = Some((step, is_whole));
         }
     }
 
@@ -263,12 +341,15 @@ impl TrainRun {
         let (step, steps) = (trainer.steps_done(), trainer.recipe().steps);
         let (knobs, kept) = (trainer.knobs(), trainer.kept());
         watch.append(TrainEvent::Started { step, steps, knobs, kept });
-        self.told_step = Some(step);
+        self.told_step = Some((step, true));
         for order in trainer.orders() {
             watch.append(TrainEvent::Turned(*order));
         }
         self.started = Some(Instant::now());
         self.trainer = Some(trainer);
+        // What is there is of before.
+        self.is_noted = true;
+        self.say_saved(watch);
         Ok(())
     }
 
@@ -341,8 +422,8 @@ impl TrainRun {
                     watch.append(TrainEvent::Turned(*order));
                 }
                 watch.append(TrainEvent::Kept(trainer.kept()));
-                (self.told_step, self.told_saved) = (Some(step), Some(trainer.saved()));
-                watch.append(TrainEvent::Waits { step, saved: trainer.saved() });
+                self.told_step = Some((step, true));
+                watch.append(TrainEvent::Waits { step, is_whole: true });
                 let fraction = step as f32 / trainer.recipe().steps as f32;
                 watch.progress(fraction, String::new());
                 if let Advance::Stuck(problem) = self.probe(watch)? {
@@ -397,7 +478,7 @@ impl TrainRun {
             let end = last_step.map_or(steps, |last| last.min(steps));
             let fraction = report.step as f32 / end as f32;
             watch.progress(fraction, format!("{:.0} images/s", report.images_per_second));
-            self.told_step = Some(report.step);
+            self.told_step = Some((report.step, true));
             let bytes = report.counts.iter().map(|counts| counts.len() * size_of::<u64>()).sum();
             let number = watch.append_for_now(TrainEvent::Report(report));
             self.counted.push_back((number, bytes));
@@ -455,7 +536,22 @@ fn interrupted(trainer: &mut Trainer, error: EngineError) -> Result<Advance> {
 /// After a file could not be written: a disk is full, a drive is gone. What was learned is in memory still.
 fn unwritten(error: EngineError) -> Result<Advance> {
     match error {
-        EngineError::Io { .. } => Ok(Advance::Stuck(error.problem())),
+        EngineError::Io { .. } | EngineError::BadFile { .. } => {
+            Ok(Advance::Stuck(held(error.problem())))
+        }
         other => Err(other),
     }
+}
+
+/// Says what becomes of what could not be written.
+fn held(problem: Problem) -> Problem {
+    let what =
+        "nothing is lost as long as Smalti is open: Resume writes what is missing and goes on";
+    let hint = if problem.hint.is_empty() {
+        "Nothing is lost as long as Smalti is open: Resume writes what is missing and goes on"
+            .to_owned()
+    } else {
+        format!("{}; {what}", problem.hint)
+    };
+    Problem { hint, ..problem }
 }

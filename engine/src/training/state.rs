@@ -33,7 +33,18 @@ pub(super) fn claim(folder: &Path) -> Result<Option<File>> {
     let path = folder.join(LOCK);
     let lock = File::options().read(true).create(true).append(true).open(&path);
     let lock = lock.map_err(|source| EngineError::io(&path, source))?;
-    match lock.try_lock() {
+    // Who only looks whether a run goes on there holds it for a moment.
+    let mut tries = 0;
+    let locked = loop {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) if tries < 10 => {
+                tries += 1;
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            other => break other,
+        }
+    };
+    match locked {
         Ok(()) => Ok(Some(lock)),
         Err(TryLockError::WouldBlock) => Err(EngineError::bad_file(
             folder,
@@ -42,6 +53,12 @@ pub(super) fn claim(folder: &Path) -> Result<Option<File>> {
         )),
         Err(TryLockError::Error(_)) => Ok(None),
     }
+}
+
+/// Whether a run goes on in a folder, here or in another program.
+pub(super) fn is_claimed(folder: &Path) -> bool {
+    let lock = File::open(folder.join(LOCK));
+    lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 /// Removes what a run that was killed while writing has left in its folder.

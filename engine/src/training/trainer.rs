@@ -2,12 +2,12 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Instant;
 
 use candle_core::{DType, Device, Tensor};
 
 use super::counts_file::CountsFile;
+use super::feed::{Feed, Given};
 use super::kept;
 use super::learner::At;
 use super::metrics::MetricsFile;
@@ -16,13 +16,13 @@ use super::orders::Order;
 use super::recipe::Recipe;
 use super::recipe_file::keep_recipe;
 use super::report::Report;
+use super::seen_data::SeenData;
 use super::start::Start;
 use super::state::{self, Done};
 use super::supplies::Supplies;
-use crate::data::{Batch, Loader, LoaderOptions, Source};
 use crate::images::Picture;
 use crate::quantizers::Place;
-use crate::{EngineError, Knob, Result};
+use crate::{EngineError, Knob, Problem, Result};
 
 /// Where a run begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,10 +40,9 @@ pub struct Trainer {
     device: Device,
     folder: PathBuf,
     objective: Box<dyn Objective>,
-    source: Arc<dyn Source>,
     supplies: Supplies,
     /// None after it failed, until the next step.
-    loader: Option<Loader>,
+    feed: Option<Feed>,
     files: Files,
     done: Done,
     pace: Pace,
@@ -54,8 +53,9 @@ pub struct Trainer {
     /// The same, but not since it was resumed, when the latest checkpoint is where it stands.
     looks_back: bool,
     waiting: Option<Waiting>,
-    /// The step of the latest checkpoint; 0 if there is none.
-    saved: u64,
+    /// The step of the latest checkpoint, and how many orders are in it; 0 if there is none.
+    saved: (u64, usize),
+    seen: SeenData,
     /// Held while the run goes on: two in one folder would write over each other.
     _lock: Option<File>,
 }
@@ -65,13 +65,16 @@ pub struct Trainer {
 struct Files {
     metrics: MetricsFile,
     counts: Option<CountsFile>,
+    /// Whether it was said that the folder is gone.
+    are_gone: bool,
 }
 
 impl Files {
     /// Those of a run that stands at a step; what lies beyond it is dropped.
     fn open(folder: &Path, codes: usize, step: u64) -> Result<Self> {
         let metrics = MetricsFile::open(folder, step)?;
-        Ok(Self { metrics, counts: CountsFile::open(folder, codes, step)? })
+        let counts = CountsFile::open(folder, codes, step)?;
+        Ok(Self { metrics, counts, are_gone: false })
     }
 }
 
@@ -97,13 +100,6 @@ impl Pace {
     fn new() -> Self {
         Self { since_report: 0.0, images_since_report: 0, saved: Instant::now() }
     }
-}
-
-/// Loading takes a sixth of the time of all cores where the processor trains; a card leaves the processor
-/// idle, and wants more images than it can load.
-fn loader_threads(device: &Device) -> usize {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    if device.is_cpu() { cores.div_ceil(6) } else { cores.saturating_sub(2).max(1) }
 }
 
 /// A weight this far from 0 is of no use.
@@ -140,23 +136,27 @@ impl Trainer {
         };
         let mut objective = objective::of(&recipe, &supplies, &start, device)?;
         obey(&mut *objective, &done.orders)?;
-        let source = supplies.source();
-        let loader = Some(load(&recipe, &source, device, done.step)?);
+        let feed = Some(Feed::open(&recipe, &supplies, folder, device, done.step)?);
         if !resumes {
             kept::forget(folder)?;
         }
         if let Err(error) = keep_recipe(folder, &recipe, supplies.recipe_folder()) {
             tracing::warn!("the run's folder does not have its recipe: {error}");
         }
-        let saved = if resumes { done.step } else { 0 };
+        let saved = if resumes { (done.step, done.orders.len()) } else { (0, 0) };
+        let mut seen = SeenData::open(folder, supplies.seen(), done.step);
+        if seen.problem().is_none()
+            && let Err(error) = seen.keep(folder, done.step)
+        {
+            tracing::warn!("the run's folder does not say what it is trained on: {error}");
+        }
         Ok(Self {
             device: device.clone(),
             files: Files::open(folder, objective.codes(), done.step)?,
             folder: folder.to_owned(),
             objective,
-            source,
             supplies,
-            loader,
+            feed,
             done,
             pace: Pace::new(),
             is_whole: true,
@@ -165,6 +165,7 @@ impl Trainer {
             looks_back: false,
             waiting: None,
             saved,
+            seen,
             _lock: lock,
             recipe,
         })
@@ -175,9 +176,15 @@ impl Trainer {
         self.done.step
     }
 
-    /// The step of the latest checkpoint, from which a resumed run goes on; 0 if there is none.
-    pub fn saved(&self) -> u64 {
+    /// The step of the latest checkpoint, from which a resumed run goes on, and how many of the orders are in
+    /// it; 0 if there is none.
+    pub fn saved(&self) -> (u64, usize) {
         self.saved
+    }
+
+    /// Why the run should not go on before somebody wants that: its data are others than before.
+    pub fn other_data(&self) -> Option<Problem> {
+        self.seen.problem()
     }
 
     /// The recipe.
@@ -187,7 +194,7 @@ impl Trainer {
 
     /// What the loader could not read so far.
     pub fn skipped(&self) -> crate::data::SkipReport {
-        self.loader.as_ref().map(Loader::skipped).unwrap_or_default()
+        self.feed.as_ref().map(Feed::skipped).unwrap_or_default()
     }
 
     /// Whether all steps are done.
@@ -252,7 +259,7 @@ impl Trainer {
         let mut objective = objective::of(&self.recipe, &self.supplies, &start, &self.device)?;
         obey(&mut *objective, &done.orders)?;
         self.leave()?;
-        self.loader = Some(load(&self.recipe, &self.source, &self.device, done.step)?);
+        self.feed = Some(self.open_feed(done.step)?);
         (self.objective, self.done, self.pace) = (objective, done, Pace::new());
         (self.is_whole, self.is_back, self.waiting) = (true, true, None);
         self.looks_back = true;
@@ -291,14 +298,14 @@ impl Trainer {
         let batch = self.next_batch()?;
         // Not before there is something to learn from: until then nothing is forgotten.
         if let Err(error) = self.take_this_way() {
-            self.loader = None;
+            self.feed = None;
             return Err(error);
         }
         let outcome = match self.learn(&batch) {
             Ok(outcome) => outcome,
             Err(error) => {
                 // The same batch again, if this step is tried again.
-                self.loader = None;
+                self.feed = None;
                 return Err(error);
             }
         };
@@ -306,7 +313,7 @@ impl Trainer {
         let took = started.elapsed().as_secs_f64();
         self.done.seconds += took;
         self.pace.since_report += took;
-        self.pace.images_since_report += batch.pictures.len();
+        self.pace.images_since_report += batch.len();
         self.done.restarted += outcome.restarted;
         let due = self.done.step.is_multiple_of(self.recipe.report_every) || self.is_done();
         let report = due.then(|| self.report(&outcome));
@@ -328,8 +335,10 @@ impl Trainer {
         if self.is_back {
             self.files = Files::open(&self.folder, self.objective.codes(), step)?;
             kept::forget_after(&self.folder, step)?;
+            self.seen = SeenData::open(&self.folder, self.supplies.seen(), step);
             (self.is_back, self.looks_back) = (false, false);
         }
+        self.seen.keep(&self.folder, step)?;
         let beginning = kept::path(&self.folder, 0);
         if step == 0 && self.recipe.keep.every > 0 && !beginning.is_file() {
             self.save_to(&beginning)?;
@@ -338,14 +347,18 @@ impl Trainer {
     }
 
     /// The next batch. A loader that failed has lost its place, so the next call starts another.
-    fn next_batch(&mut self) -> Result<Batch> {
-        let mut loader = match self.loader.take() {
-            Some(loader) => loader,
-            None => load(&self.recipe, &self.source, &self.device, self.done.step)?,
+    fn next_batch(&mut self) -> Result<Given> {
+        let mut feed = match self.feed.take() {
+            Some(feed) => feed,
+            None => self.open_feed(self.done.step)?,
         };
-        let batch = loader.next_batch()?;
-        self.loader = Some(loader);
+        let batch = feed.next()?;
+        self.feed = Some(feed);
         Ok(batch)
+    }
+
+    fn open_feed(&self, step: u64) -> Result<Feed> {
+        Feed::open(&self.recipe, &self.supplies, &self.folder, &self.device, step)
     }
 
     /// Whether the last step has a report that is not handed out yet, since a file could not be written.
@@ -355,6 +368,18 @@ impl Trainer {
 
     /// Writes what a step has to: its report, then a checkpoint if one is due.
     fn write(&mut self) -> Result<Option<Report>> {
+        if self.waiting.is_some() {
+            self.look_for_folder()?;
+        }
+        let written = self.write_files();
+        if written.is_err() {
+            // It may have gone just now: that says more than what could not be opened.
+            self.look_for_folder()?;
+        }
+        written
+    }
+
+    fn write_files(&mut self) -> Result<Option<Report>> {
         if let Some(Waiting { report: Some(report), written, .. }) = &mut self.waiting {
             if *written == 0 {
                 self.files.metrics.append(report)?;
@@ -376,17 +401,19 @@ impl Trainer {
         Ok(self.waiting.take().and_then(|waiting| waiting.report))
     }
 
-    fn learn(&mut self, batch: &Batch) -> Result<Outcome> {
+    fn learn(&mut self, batch: &Given) -> Result<Outcome> {
         let at_once = self.recipe.images_at_once();
         let seed = self.recipe.seed;
         let place = |first| Place { seed, step: self.done.step as u32, first_picture: first };
-        let parts = batch.pictures.chunks(at_once).zip(batch.classes.chunks(at_once));
-        for (part, (pictures, classes)) in parts.enumerate() {
+        for (part, classes) in batch.classes.chunks(at_once).enumerate() {
+            let first = part * at_once;
+            let of_part = first..first + classes.len();
             self.objective.learn(&Images {
-                pictures,
+                pictures: batch.pictures.get(of_part.clone()).unwrap_or_default(),
+                tokens: batch.tokens.get(of_part).unwrap_or_default(),
                 classes,
-                place: place((part * at_once) as u32),
-                share: pictures.len() as f64 / batch.pictures.len() as f64,
+                place: place(first as u32),
+                share: classes.len() as f64 / batch.len() as f64,
             })?;
         }
         // From here until the end the weights are between two steps.
@@ -467,9 +494,25 @@ impl Trainer {
     /// # Errors
     /// If the folder cannot be written; an earlier checkpoint stays.
     pub fn save(&mut self) -> Result<()> {
+        self.look_for_folder()?;
         self.save_to(&checkpoint(&self.folder))?;
-        (self.pace.saved, self.saved) = (Instant::now(), self.done.step);
+        self.saved = (self.done.step, self.done.orders.len());
+        self.pace.saved = Instant::now();
         Ok(())
+    }
+
+    /// A folder that is gone is said once, as it may come back with all that is in it; then it is made anew.
+    fn look_for_folder(&mut self) -> Result<()> {
+        if self.folder.is_dir() {
+            self.files.are_gone = false;
+            return Ok(());
+        }
+        if !std::mem::replace(&mut self.files.are_gone, true) {
+            let reason = "the run's folder is gone, and with it its log and its checkpoints";
+            let hint = "Put it back where it was, and Resume; without it Resume makes a new one";
+            return Err(EngineError::bad_file(&self.folder, reason, hint));
+        }
+        std::fs::create_dir_all(&self.folder).map_err(|e| EngineError::io(&self.folder, e))
     }
 
     fn save_to(&self, path: &Path) -> Result<()> {
@@ -532,15 +575,4 @@ pub fn metrics_log(folder: &Path) -> PathBuf {
 /// The checkpoint of a run's folder.
 pub fn checkpoint(folder: &Path) -> PathBuf {
     folder.join("checkpoint.safetensors")
-}
-
-/// Batches of a recipe's data from a step on.
-fn load(recipe: &Recipe, source: &Arc<dyn Source>, device: &Device, step: u64) -> Result<Loader> {
-    let options = LoaderOptions {
-        seed: recipe.seed,
-        batch_size: recipe.batch as u32,
-        crop: recipe.crop.clone(),
-        threads: loader_threads(device),
-    };
-    Loader::start_at(Arc::clone(source), options, step)
 }

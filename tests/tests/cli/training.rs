@@ -103,3 +103,19 @@ fn a_recipe_that_is_wrong_is_refused_with_its_place() {
     run(&["train", &desk.name("missing.ron"), "--out", &desk.name("run")])
         .expect_refused(&["missing.ron"]);
 }
+
+#[test]
+fn a_run_does_not_go_on_with_other_images_before_that_is_said() {
+    let desk = Desk::new();
+    std::fs::create_dir(desk.path("set")).unwrap();
+    write_png(&desk.path("set/0.png"), 20, 20, 0);
+    std::fs::write(desk.path("tiny.ron"), RECIPE).unwrap();
+    let out = desk.name("run");
+    run(&["train", &desk.name("tiny.ron"), "--out", &out, "--steps", "2"]).expect_done();
+    write_png(&desk.path("set/1.png"), 20, 20, 1);
+    run(&["train", &out, "--resume"])
+        .expect_refused(&["set has 2 images, it had 1", "--other-data"]);
+    run(&["train", &out, "--resume", "--other-data", "--steps", "3"]).expect_done();
+    // From then on they are its own.
+    run(&["train", &out, "--resume"]).expect_done();
+}

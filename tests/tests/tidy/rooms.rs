@@ -51,6 +51,7 @@ pub(crate) const ENGINE: Rooms<'static> = &[
             "arrays",
             "checkpoints",
             "data",
+            "documents",
             "error",
             "images",
             "layers",
@@ -73,18 +74,24 @@ pub(crate) const APP: Rooms<'static> = &[
     ("document", &["settings"]),
     ("files", &["document", "look"]),
     ("runs", &[]),
-    ("ctx", &["document", "look", "runs"]),
+    ("ctx", &["document", "look", "runs", "settings"]),
     ("gpu", &["look"]),
     ("widgets", &["ctx", "document", "gpu", "look", "runs"]),
-    ("figures", &["look"]),
+    ("figures", &["document", "look"]),
     ("views", &["ctx", "document", "gpu", "look", "runs", "widgets"]),
     ("shell", &["ctx", "document", "files", "logging", "look", "settings", "views", "widgets"]),
     (
         "studio",
         &[
-            "ctx", "document", "files", "gpu", "logging", "look", "runs", "settings", "shell",
+            "ctx", "document", "figures", "files", "gpu", "logging", "look", "runs", "settings",
+            "shell", "views",
+        ],
+    ),
+    (
+        "cli",
+        &[
+            "document", "figures", "files", "logging", "look", "settings", "shell", "studio",
             "views",
         ],
     ),
-    ("cli", &["figures", "files", "logging", "look", "settings", "shell", "studio", "views"]),
 ];

@@ -263,13 +263,13 @@ fn tokens_are_saved_without_codes_that_are_switched_off() {
         send(&mut window, Open::Path(path));
     }
     let used = tokens(&window).first().codes()[0];
-    send(&mut window, Edit::SwitchCode { code: Code::first(used), on: false });
-    send(&mut window, AppCommand::SaveTokens);
+    send(&mut window, Edit::switch(Code::first(used), false));
+    send(&mut window, AppCommand::SaveTokens(None));
     let nowhere = folder.path().join("toknes");
     type_path(&mut window, &nowhere.join("t.npy"));
     assert!(!nowhere.exists(), "a mistyped folder is not made");
     assert!(window.state().notices().list().last().unwrap().summary.contains("no folder"));
-    send(&mut window, AppCommand::SaveTokens);
+    send(&mut window, AppCommand::SaveTokens(None));
     type_path(&mut window, &path);
     let read = smalti_engine::token_files::read(&path, &Wanted::default(), None).unwrap();
     assert!(!read.images[0].first().codes().contains(&used), "{used} is switched off");
@@ -287,7 +287,7 @@ fn tokens_of_one_image_do_not_take_the_place_of_all_unasked() {
     std::fs::write(&path, &bytes).unwrap();
     let mut window = open();
     send(&mut window, Open::Path(path.clone()));
-    send(&mut window, AppCommand::SaveTokens);
+    send(&mut window, AppCommand::SaveTokens(None));
     type_path(&mut window, &path);
     assert!(says(&window, "It holds the tokens of 3 images; only this one's would be left."));
     window.get_by_label("Cancel").click();
@@ -313,7 +313,7 @@ fn a_picture_that_is_gone_stays_in_its_document_when_that_is_saved_again() {
 }
 
 /// Types into the dialog that stands for the system's.
-fn type_path(window: &mut Window, path: &Path) {
+pub(super) fn type_path(window: &mut Window, path: &Path) {
     settle_on_a_question(window, "The system shows no file dialog here; type the path.");
     let field = window.get_by_role(egui::accesskit::Role::TextInput);
     field.focus();
@@ -392,7 +392,7 @@ fn every_question_is_asked_and_nothing_is_opened_behind_one() {
 }
 
 /// Frames until a question is seen; openings that wait behind it never end.
-fn settle_on_a_question(window: &mut Window, question: &str) {
+pub(super) fn settle_on_a_question(window: &mut Window, question: &str) {
     for _ in 0..2000 {
         window.step();
         if says(window, question) {

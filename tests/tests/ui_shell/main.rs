@@ -1,7 +1,9 @@
 //! The window without its views: opening, undo, palette, keys, notices, themes, scenes, autosave.
 //! Run without a display; those that look at pixels draw with wgpu.
 
+mod commands;
 mod documents;
+mod finding;
 mod mended;
 mod presentation;
 mod room;
@@ -143,7 +145,7 @@ fn every_control_has_a_name_in_every_place() {
         press(&mut window, Modifiers::NONE, Key::Escape);
     }
     press(&mut window, Modifiers::NONE, Key::Questionmark);
-    assert!(window.query_by_label("Reach and press every control").is_some());
+    assert!(window.query_by_label("Space, Enter: Press it").is_some());
     window.get_by_label("Close").click();
     settle(&mut window);
     send(&mut window, AppCommand::About);
@@ -252,7 +254,7 @@ fn everything_that_was_decided_is_back_after_two_unexpected_ends_in_a_row() {
     window.state().send(force(1, 2, 7));
     let locked = Arc::new([Cell::at(3, 3)].into());
     window.state().send(Edit::LockCells { cells: locked, locked: true });
-    window.state().send(Edit::SwitchCode { code: Code::first(11), on: false });
+    window.state().send(Edit::switch(Code::first(11), false));
     window.state().send(Edit::PinCode(Code::first(5)));
     window.state().send(Look::ShowIds(false));
     send(&mut window, Layout::Show(ViewId::Compare));

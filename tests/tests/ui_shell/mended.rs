@@ -180,10 +180,10 @@ fn what_locks_keep_from_being_cleared_or_replaced_is_said() {
     let said = last(&window);
     assert!(said.summary.contains("2 locked cells"), "{said:?}");
     // A code that is switched off stands nowhere any more.
-    send(&mut window, Edit::SwitchCode { code: Code::first(4), on: false });
+    send(&mut window, Edit::switch(Code::first(4), false));
     send(&mut window, Edit::ReplaceCode { from: Code::first(4), to: 5 });
     assert_eq!(window.state().document().edits, edits, "it is not there to be replaced");
-    send(&mut window, Edit::ClearEdits);
+    send(&mut window, Edit::ReleaseAll);
     let left: Vec<Cell> = window.state().document().edits.keys().copied().collect();
     assert_eq!(left, [Cell::at(0, 0), Cell::at(0, 1)]);
     let said = last(&window);

@@ -32,7 +32,7 @@ fn the_picture_is_larger_for_a_hall_than_at_work_and_no_tool_is_beside_it() {
     settle(&mut window);
     let shown = rect_of(&window, "Token grid").height();
     assert!(shown > at_work * 1.2, "{at_work} at work, {shown} for a hall");
-    for tool in ["opacity", "color:", "Keep", "Search", "samples", "CSV", "codes used"] {
+    for tool in ["opacity", "color:", "Keep", "Search", "samples", "Export", "codes used"] {
         assert!(!says(&window, tool), "{tool}: {:?}", labels(&window, tool));
     }
     assert!(window.query_by_role(egui::Role::Tab).is_none(), "a view alone needs no tab");

@@ -4,16 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use egui_kittest::kittest::Queryable;
-use smalti::document::{ColorBy, Look, Open, ViewId};
+use egui::{Key, Modifiers};
+use egui_kittest::kittest::{NodeT, Queryable};
+use smalti::document::{ColorBy, Edit, Look, Open, Panel, ViewId};
 use smalti::look::colors::color_of;
 use smalti_engine::Result;
 use smalti_engine::images::WorkingSize;
 use smalti_engine::session::{Desk, Lane, Question};
-use smalti_engine::tokens::Cell;
+use smalti_engine::tokens::{Cell, Code};
 use smalti_tests::window::{
-    Small, apart, click_label, drawn, empty, middle_of, open_drawn, open_sized, pixel,
-    point_nowhere, rect_of, says, send, settle, tab, tokens,
+    Small, Window, apart, click, click_label, drawn, empty, labels, middle_of, open_drawn,
+    open_sized, pixel, point_nowhere, press, rect_of, says, send, settle, tab, tokens,
 };
 
 use super::SMALL_GRID;
@@ -59,6 +60,96 @@ fn codes_that_one_image_does_not_use_are_not_called_dead() {
     assert!(says(&window, "dead: ") && !says(&window, "not used here: "));
 }
 
+#[test]
+fn many_codes_are_switched_off_at_once_and_all_on_again() {
+    let small = Small::new();
+    let mut window = open_sized(empty(tab(ViewId::Codebook)), [1000.0, 700.0]);
+    small.open_in(&mut window);
+    let places = super::codebook(&mut window);
+    let at = |code: u32| places[&code].0;
+    let numbers = |window: &Window| -> Vec<u32> {
+        window.state().document().selection.all_codes().iter().map(|code| code.number).collect()
+    };
+    let off = |window: &Window| window.state().document().switched_off.len();
+    click(&mut window, at(4), Modifiers::NONE);
+    click(&mut window, at(8), Modifiers::SHIFT);
+    assert_eq!(numbers(&window), [4, 5, 6, 7, 8]);
+    click(&mut window, at(6), Modifiers::COMMAND);
+    click(&mut window, at(12), Modifiers::COMMAND);
+    assert_eq!(numbers(&window), [4, 5, 7, 8, 12]);
+    assert!(says(&window, "5 codes selected"));
+    click_label(&mut window, "Switch 5 off");
+    assert_eq!(off(&window), 5);
+    assert!(says(&window, "5 codes off"));
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(off(&window), 0, "it is one change");
+    press(&mut window, Modifiers::COMMAND, Key::Y);
+    click_label(&mut window, "all on");
+    assert!(off(&window) == 0 && !says(&window, "codes off"));
+    // The keys go on from there, and do not switch off what is needed to stand for the others.
+    click(&mut window, at(0), Modifiers::NONE);
+    for _ in 0..19 {
+        press(&mut window, Modifiers::SHIFT, Key::ArrowRight);
+    }
+    assert_eq!(numbers(&window).len(), 20);
+    assert!(window.get_by_label("Switch 20 off").accesskit_node().is_disabled());
+    press(&mut window, Modifiers::SHIFT, Key::ArrowLeft);
+    click_label(&mut window, "Switch 19 off");
+    assert_eq!(off(&window), 19);
+}
+
+#[test]
+fn the_code_card_counts_what_the_codebook_counts() {
+    let small = Small::new();
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..70 {
+        let path = folder.path().join(format!("{number:03}.png"));
+        smalti_tests::tiny::write_png(&path, 8, 8, number);
+    }
+    let layout = Panel::Row(vec![(0.7, tab(ViewId::Codebook)), (0.3, tab(ViewId::Code))]);
+    let mut window = open_sized(empty(layout), [1600.0, 900.0]);
+    small.open_in(&mut window);
+    send(&mut window, Open::Path(folder.path().to_owned()));
+    click_label(&mut window, "set");
+    let code = tokens(&window).first().codes()[7];
+    send(&mut window, Edit::SelectCode(Some(Code::first(code))));
+    for sample in ["in 64 of 70 images of the set", "in all 70 images of the set"] {
+        point_nowhere(&mut window);
+        assert!(says(&window, sample), "{:?}", labels(&window, "images"));
+        let said = labels(&window, &format!("code {code} · ")).remove(0);
+        let number = |text: &str| text.replace('\u{a0}', "").parse::<f64>().unwrap();
+        let (count, rest) = said.split_once(" · ").unwrap().1.split_once(" of ").unwrap();
+        let all = number(rest.split_once(" tokens").unwrap().0);
+        let share = format!("{:.2} % of tokens", number(count) / all * 100.0);
+        assert!(says(&window, &share), "{said}: {:?}", labels(&window, "% of tokens"));
+        click_label(&mut window, "all");
+    }
+    // Another set is not counted whole because this one was.
+    send(&mut window, Look::WholeSet(true));
+    assert!(window.state().document().looks.whole_set);
+    send(&mut window, Open::Source(small.source()));
+    assert!(!window.state().document().looks.whole_set);
+}
+
+#[test]
+fn a_tokenizer_has_a_card_with_units_and_what_it_was_trained_on() {
+    let mut window = open_sized(empty(tab(ViewId::Checkpoint)), [1280.0, 800.0]);
+    let image = smalti_tests::window::assets().join("samples/kodim23.png");
+    window.state().send(Open::Size(WorkingSize::square(128, 1)));
+    send(&mut window, Open::Path(image));
+    for line in [
+        "worlds-fsq",
+        "8 × 5 × 5 × 5",
+        "4 pixels a token along a side",
+        "comes with Smalti, 1.4 MB",
+        "10\u{a0}000 steps of 16 images of 64×64 pixels: 40 % Worlds, 50 % photos.tar",
+        "1\u{a0}024 tokens, 32×32, of kodim23.png at 128×128 pixels",
+        "of kodim23.png alone, without edits",
+    ] {
+        assert!(says(&window, line), "{line:?}: {:?}", labels(&window, ""));
+    }
+}
+
 /// Keeps a thread of the engine busy until it is told to end.
 #[derive(Debug, Clone)]
 struct Busy(Arc<AtomicBool>);
@@ -100,7 +191,7 @@ fn ordering_by_hue_does_not_stand_in_the_way_of_what_a_view_waits_for() {
     let (asker, waited) = (window.state().session().asker(), busy.clone());
     let waiter = std::thread::Builder::new().name("waiter".to_owned());
     let waiter = waiter.spawn(move || asker.wait(&waited)).unwrap();
-    let steps = |window: &mut smalti_tests::window::Window| {
+    let steps = |window: &mut Window| {
         for _ in 0..60 {
             window.step();
             std::thread::sleep(Duration::from_millis(5));

@@ -3,7 +3,7 @@
 use egui::accesskit::Role;
 use egui::{Key, Modifiers, Pos2, Rect, vec2};
 use egui_kittest::kittest::Queryable;
-use smalti::document::{CompareMode, Open, Slot, ViewId};
+use smalti::document::{CompareMode, Look, Open, Slot, ViewId};
 use smalti_engine::images::Picture;
 use smalti_engine::measure;
 use smalti_engine::questions::{ModelRef, Stamp};
@@ -32,11 +32,12 @@ fn psnr(a: &Picture, b: &Picture) -> f64 {
     10.0 * (255.0 * 255.0 * a.rgb().len() as f64 / squares.sum::<f64>()).log10()
 }
 
-/// How figures are written: PSNR, SSIM without its zero, bits per pixel.
-fn figures(original: &Picture, rebuilt: &Picture, bits_per_pixel: f64) -> String {
+/// How figures are written: PSNR, SSIM without its zero, bits per pixel, tokens.
+fn figures(original: &Picture, rebuilt: &Picture, bits_per_pixel: f64, tokens: usize) -> String {
     let ssim = format!("{:.2}", measure::ssim(original, rebuilt).unwrap());
     let ssim = ssim.trim_start_matches('0');
-    format!("{:.1} dB · {bits_per_pixel:.2} bpp · SSIM {ssim}", psnr(original, rebuilt))
+    let psnr = psnr(original, rebuilt);
+    format!("{psnr:.1} dB · SSIM {ssim} · {bits_per_pixel:.2} bpp · {tokens} tokens")
 }
 
 #[test]
@@ -46,7 +47,7 @@ fn the_figures_are_those_of_the_pictures_for_both_tokenizers() {
     small.open_in(&mut window);
     let (original, rebuilt) = (encoded(&window).picture.clone(), compared(&window));
     // One of 20 codes for each 2 x 2 pixels.
-    let of_a = figures(&original, &rebuilt.reconstruction, 20.0_f64.log2() / 4.0);
+    let of_a = figures(&original, &rebuilt.reconstruction, 20.0_f64.log2() / 4.0, 256);
     assert!(says(&window, &of_a), "{of_a}, but it says {:?}", labels(&window, " dB"));
     assert_eq!(labels(&window, " dB").len(), 1);
 
@@ -62,6 +63,7 @@ fn the_figures_are_those_of_the_pictures_for_both_tokenizers() {
         &encoded(&alone).picture,
         &compared(&alone).reconstruction,
         1000.0_f64.log2() / 16.0,
+        64,
     );
     assert_ne!(of_a, of_b);
     let said = labels(&window, " dB");
@@ -104,6 +106,14 @@ fn the_slider_of_levels_leaves_the_last_ones_out_of_every_tokenizer_that_has_the
     press(&mut window, Modifiers::NONE, Key::ArrowLeft);
     assert_eq!(rates(&window), [true, false, false]);
     assert_eq!(labels(&window, "1.00 bpp").len(), 2);
+    // In every mode, as there is nothing of it in one alone.
+    for mode in [CompareMode::Slider, CompareMode::Swap, CompareMode::Side] {
+        send(&mut window, Look::Compare(mode));
+        assert!(window.query_by_role(Role::Slider).is_some(), "{mode:?}");
+        assert!(says(&window, "1 of 3 levels"), "{mode:?}");
+    }
+    window.get_by_role(Role::Slider).focus();
+    window.run();
     // A picture of one level is another than that of all of them.
     let decibels =
         |window: &Window| labels(window, " dB")[0].split_once(" dB").unwrap().0.to_owned();
@@ -116,7 +126,7 @@ fn the_slider_of_levels_leaves_the_last_ones_out_of_every_tokenizer_that_has_the
 }
 
 /// The picture in a part of the window that it is fitted into.
-fn fitted(view: Rect, picture: &Picture) -> Rect {
+pub(super) fn fitted(view: Rect, picture: &Picture) -> Rect {
     let size = vec2(picture.width() as f32, picture.height() as f32);
     let scale = (view.size() / size).min_elem();
     Rect::from_center_size(view.center(), size * scale)
@@ -127,7 +137,7 @@ fn fitted(view: Rect, picture: &Picture) -> Rect {
 fn drawn_columns(window: &mut Window) -> Vec<(u32, char)> {
     let (original, rebuilt) = (encoded(window).picture.clone(), compared(window));
     let rebuilt = &rebuilt.reconstruction;
-    let place = fitted(rect_of(window, "Original over reconstruction"), &original);
+    let place = fitted(rect_of(window, " of original|A"), &original);
     let screen = drawn(window);
     let size = (original.height() as usize, original.width() as usize);
     let mut found = Vec::new();
@@ -168,7 +178,7 @@ fn the_slider_stands_where_it_is_dragged_and_moves_by_the_arrow_keys() {
     assert_eq!(window.state().document().looks.compare, CompareMode::Slider);
     assert_divided(&drawn_columns(&mut window), 0.5);
 
-    let view = rect_of(&window, "Original over reconstruction");
+    let view = rect_of(&window, " of original|A");
     let place = fitted(view, &encoded(&window).picture);
     let at = |x: f32| -> Pos2 { place.min + vec2(x, 0.4) * place.size() };
     click(&mut window, at(0.25), Modifiers::NONE);
@@ -198,7 +208,7 @@ fn the_original_is_shown_while_the_button_is_held() {
         drawn_columns(window).iter().all(|(_, shown)| *shown == which)
     };
     assert!(all(&mut window, 'r'));
-    let at = rect_of(&window, "Original over reconstruction").center();
+    let at = rect_of(&window, " of original|A").center();
     window.hover_at(at);
     button(&mut window, at, true, Modifiers::NONE);
     assert!(all(&mut window, 'o'));

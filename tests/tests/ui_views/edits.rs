@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use egui::{Key, Modifiers, Pos2, Rect, pos2};
-use egui_kittest::kittest::Queryable;
+use egui_kittest::kittest::{NodeT, Queryable};
 use image::RgbaImage;
-use smalti::document::{Open, ViewId};
+use smalti::document::{Edit, Open, ViewId};
 use smalti_engine::images::WorkingSize;
 use smalti_engine::questions::{CodeAppearance, ImageRef};
 use smalti_engine::tokens::{Cell, Code, Tokens};
 use smalti_tests::window::{
-    Window, assets, click, click_label, drawn, empty, encoded, middle_of, open_drawn,
-    point_nowhere, press, rect_of, says, send, tab, tokens,
+    Small, Window, assets, click, click_label, drawn, empty, encoded, middle_of, open_drawn,
+    open_sized, point_nowhere, press, rect_of, says, send, tab, tokens,
 };
 
 use super::{SMALL_GRID, small_desk};
@@ -77,7 +77,7 @@ fn a_forced_code_changes_the_picture_there_and_undo_brings_every_pixel_back() {
     window.event(egui::Event::Text(code.to_string()));
     press(&mut window, Modifiers::NONE, Key::Enter);
     assert_eq!(window.state().document().edits.get(&Cell::at(16, 10)), Some(&code));
-    assert!(says(&window, "Clear 1 forced"));
+    assert!(says(&window, "Release all forced (1)"));
 
     let forced = rebuilt(&mut window);
     let side = before.width() as f32;
@@ -93,8 +93,8 @@ fn a_forced_code_changes_the_picture_there_and_undo_brings_every_pixel_back() {
     assert!(rebuilt(&mut window) == before, "undo gives the same pixels");
     press(&mut window, Modifiers::COMMAND, Key::Y);
     assert!(rebuilt(&mut window) == forced, "redo too");
-    click_label(&mut window, "Clear 1 forced");
-    assert!(rebuilt(&mut window) == before, "and giving the cell back");
+    click_label(&mut window, "Release all forced (1)");
+    assert!(rebuilt(&mut window) == before, "and releasing the cell");
 }
 
 #[test]
@@ -110,10 +110,101 @@ fn locked_cells_keep_their_code() {
     press(&mut window, Modifiers::NONE, Key::Enter);
     assert!(window.state().document().edits.is_empty());
     assert!(rebuilt(&mut window) == before);
+    assert!(said(&window).contains("The locked cell keeps its code"), "{}", said(&window));
+    assert!(window.get_by_label("Force").accesskit_node().is_disabled());
     click_label(&mut window, "Unlock");
     click_label(&mut window, "Force");
     assert_eq!(window.state().document().edits.len(), 1);
     assert!(rebuilt(&mut window) != before);
+}
+
+/// What was said last, with what to do.
+fn said(window: &Window) -> String {
+    let last = window.state().notices().list().last().cloned();
+    last.map_or(String::new(), |notice| format!("{} {}", notice.summary, notice.hint))
+}
+
+#[test]
+fn forced_cells_that_are_all_locked_can_be_seen_and_it_is_said_why_they_are_not_released() {
+    let Some((mut window, _small)) = small_desk() else { return };
+    let cells = Arc::new([Cell::at(3, 3), Cell::at(3, 4)].into());
+    send(&mut window, Edit::ForceCells { cells: Arc::clone(&cells), code: 3 });
+    send(&mut window, Edit::SelectCells(Arc::clone(&cells)));
+    let is_off =
+        |window: &Window, label: &str| window.get_by_label(label).accesskit_node().is_disabled();
+    assert!(!is_off(&window, "Release all forced (2)") && !is_off(&window, "Release"));
+    click_label(&mut window, "Lock");
+    assert!(is_off(&window, "Release all forced (2)") && is_off(&window, "Release"));
+    for release in [Edit::ReleaseAll, Edit::ReleaseCells(cells)] {
+        send(&mut window, release);
+        assert_eq!(window.state().document().edits.len(), 2);
+        let said = said(&window);
+        assert!(said.contains("all 2 forced ones are locked Unlock them first"), "{said}");
+    }
+    click_label(&mut window, "Unlock");
+    click_label(&mut window, "Release all forced (2)");
+    assert!(window.state().document().edits.is_empty());
+    send(&mut window, Edit::ReleaseAll);
+    assert_eq!(said(&window).trim(), "No cell is forced");
+}
+
+#[test]
+fn a_code_that_is_switched_off_is_not_forced_and_its_cells_are_struck_out() {
+    let Some((mut window, _small)) = small_desk() else { return };
+    let code = tokens(&window).get(Cell::at(6, 6)).unwrap();
+    let place = rect_of(&window, "Token grid");
+    let at = middle_of(place, (6, 6), SMALL_GRID);
+    // In a grid without colors only the mark can differ.
+    window.state().send(smalti::document::Look::TokenOpacity(0.0));
+    send(&mut window, smalti::document::Look::ShowIds(false));
+    point_nowhere(&mut window);
+    let before = drawn(&mut window);
+    send(&mut window, Edit::switch(Code::first(code), false));
+    let after = drawn(&mut window);
+    let cell = Rect::from_center_size(at, egui::vec2(6.0, 6.0));
+    assert!(smalti_tests::window::count_changed(&before, &after, cell) > 4, "it is struck out");
+    smalti_tests::window::point(&mut window, at);
+    assert!(
+        says(&window, &format!("for {code}, which is off")),
+        "and it is said for what it stands"
+    );
+    click(&mut window, at, Modifiers::NONE);
+    click_label(&mut window, "Code to force");
+    window.event(egui::Event::Text(code.to_string()));
+    press(&mut window, Modifiers::NONE, Key::Enter);
+    assert!(window.state().document().edits.is_empty());
+    assert!(said(&window).contains(&format!("Code {code} is switched off")), "{}", said(&window));
+}
+
+#[test]
+fn closing_a_checkpoint_with_edits_says_what_stays_and_it_is_back_with_it() {
+    let small = Small::new();
+    let second = small.model().with_file_name("second.safetensors");
+    std::fs::copy(small.model(), &second).unwrap();
+    let mut window = open_sized(empty(tab(ViewId::Tokens)), [1100.0, 700.0]);
+    small.open_in(&mut window);
+    send(&mut window, Open::Path(small.model()));
+    let first = window.state().document().model.clone();
+    let cells = Arc::new([Cell::at(3, 3), Cell::at(3, 4)].into());
+    send(&mut window, Edit::ForceCells { cells, code: 3 });
+    send(&mut window, Edit::switch(Code::first(7), false));
+    let edited = window.state().document().clone();
+    send(&mut window, Open::Path(second));
+    let other = window.state().document().model.clone();
+    send(&mut window, Open::CloseModel(first));
+    let said = said(&window);
+    assert!(said.starts_with("tiny is closed"), "{said}");
+    assert!(said.contains("the tokens of 1 image and 1 code switched off stay"), "{said}");
+    send(&mut window, Open::Path(small.model()));
+    let document = window.state().document();
+    assert_eq!((&document.edits, &document.switched_off), (&edited.edits, &edited.switched_off));
+    let count = window.state().notices().list().len();
+    send(&mut window, Open::CloseModel(other));
+    assert_eq!(
+        window.state().notices().list().len(),
+        count,
+        "without edits there is nothing to say"
+    );
 }
 
 /// How many codes are used, as the codebook below the tokens says.

@@ -1,19 +1,29 @@
 //! What can be taken away: pictures, maps and numbers by their own menus.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use egui::{Event, Modifiers, PointerButton};
 use egui_kittest::kittest::Queryable;
-use smalti::document::{Edit, Panel, ViewId};
+use smalti::document::{
+    AppCommand, CompareMode, Edit, How, Look, Open, Pair, Panel, PanelId, Slot, ViewId,
+};
+use smalti_engine::questions::ModelRef;
+use smalti_engine::token_files::from_arrays::Wanted;
 use smalti_engine::tokens::Cell;
 use smalti_tests::window::{
-    Small, Window, click_label, compared, empty, open_sized, rect_of, says, send, settle, tab,
-    tokens,
+    Small, Window, click_label, compared, drawn, empty, open_drawn, open_sized, press, rect_of,
+    says, send, settle, tab, tokens,
 };
 
 /// The menu of what has a name.
 fn open_menu(window: &mut Window, name: &str) {
     let at = rect_of(window, name).center();
+    open_menu_at(window, at);
+}
+
+/// The menu of what is at a place.
+fn open_menu_at(window: &mut Window, at: egui::Pos2) {
     window.hover_at(at);
     for pressed in [true, false] {
         let (button, modifiers) = (PointerButton::Secondary, Modifiers::NONE);
@@ -70,6 +80,45 @@ fn a_picture_is_saved_as_large_as_wanted_and_says_what_it_is() {
 }
 
 #[test]
+fn a_picture_of_another_tokenizer_is_saved_as_its_own_in_every_mode() {
+    let (mut window, small) = open(tab(ViewId::Compare));
+    send(&mut window, Open::Model(Slot::B, ModelRef::Shipped("worlds-fsq".into())));
+    let of_b = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        assert!(text.contains("worlds-fsq") && text.contains("dB"), "{text}");
+        assert!(!text.contains("tiny"), "it is not the first tokenizer's");
+    };
+    let path = small.pictures().join("../b.png");
+    open_menu(&mut window, "Reconstruction B");
+    click_label(&mut window, "Save as PNG, 1×…");
+    save_to(&mut window, &path);
+    let side = std::fs::read(&path).unwrap();
+    of_b(&side);
+    let pixels = |bytes: &[u8]| image::load_from_memory(bytes).unwrap().to_rgb8();
+    let of_a = compared(&window).reconstruction.clone();
+    assert!(pixels(&side).as_raw().as_slice() != &of_a.rgb()[..], "another picture than A's");
+
+    // The slider's menu is of the picture that was pointed at.
+    send(&mut window, Look::Compare(CompareMode::Slider));
+    send(&mut window, Look::Pair(Some(Pair { left: Some(Slot::A), right: Slot::B })));
+    let place = rect_of(&window, "Slider of A|B");
+    for (x, is_b) in [(0.8, true), (0.2, false)] {
+        let path = small.pictures().join(format!("../{x}.png"));
+        open_menu_at(&mut window, place.lerp_inside(egui::vec2(x, 0.5)));
+        click_label(&mut window, "Save as PNG, 1×…");
+        save_to(&mut window, &path);
+        let bytes = std::fs::read(&path).unwrap();
+        if is_b {
+            of_b(&bytes);
+            assert_eq!(pixels(&bytes), pixels(&side));
+        } else {
+            assert_eq!(pixels(&bytes).as_raw().as_slice(), &of_a.rgb()[..]);
+            assert!(String::from_utf8_lossy(&bytes).contains("tiny"));
+        }
+    }
+}
+
+#[test]
 fn the_grid_is_saved_as_numbers_a_line_a_row() {
     let (mut window, small) = open(tab(ViewId::Tokens));
     let part = tokens(&window).part(0).unwrap().clone();
@@ -99,11 +148,103 @@ fn a_map_of_differences_is_saved_with_its_values_and_a_codebook_with_its_counts(
     assert_eq!(values, compared(&window).absolute.to_vec());
 
     let path = small.pictures().join("../codes.csv");
-    click_label(&mut window, "CSV…");
+    send(&mut window, AppCommand::Export("codes-tiny".to_owned(), How::Csv));
     save_to(&mut window, &path);
     let text = std::fs::read_to_string(&path).unwrap();
-    assert!(text.starts_with("# ") && text.contains("codes used"), "{text}");
-    let counts = text.lines().skip(2).map(|line| line.split_once(',').unwrap().1);
+    // Nothing but the table, so that spreadsheets and pandas read it unasked.
+    assert!(text.starts_with("code,count\n"), "{text}");
+    let counts = text.lines().skip(1).map(|line| line.split_once(',').unwrap().1);
     let sum: u64 = counts.map(|count| count.parse::<u64>().unwrap()).sum();
     assert_eq!(sum, tokens(&window).part(0).unwrap().codes().len() as u64);
+}
+
+#[test]
+fn what_is_seen_is_taken_away_by_the_palette_too() {
+    let (mut window, small) = open(tab(ViewId::Tokens));
+    press(&mut window, Modifiers::COMMAND, egui::Key::P);
+    let field = window.get_by_role(egui::accesskit::Role::TextInput);
+    field.type_text("decoded: save as png, 4");
+    window.step();
+    window.key_press(egui::Key::Enter);
+    let path = small.pictures().join("../taken.png");
+    save_to(&mut window, &path);
+    let picture = image::open(&path).unwrap().to_rgb8();
+    assert_eq!(picture.width(), 4 * compared(&window).reconstruction.width());
+    // What is not seen says so, and asks for nothing.
+    send(&mut window, AppCommand::Export("histogram-tiny".to_owned(), How::Svg));
+    assert!(says(&window, "histogram-tiny is not seen any more"));
+}
+
+#[test]
+fn figures_are_taken_away_as_vectors_that_say_what_they_are() {
+    let (mut window, small) = open(tab(ViewId::Codebook));
+    let taken = |window: &mut Window, name: &str, how: How, file: &str| {
+        send(window, AppCommand::Export(name.to_owned(), how));
+        let path = small.pictures().join(file);
+        save_to(window, &path);
+        std::fs::read(&path).unwrap()
+    };
+    for name in ["histogram-tiny", "codes-tiny"] {
+        let bytes = taken(&mut window, name, How::Svg, &format!("../{name}.svg"));
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(text.starts_with("<svg ") && text.trim_end().ends_with("</svg>"), "{name}");
+        for word in ["<metadata", "picture 0.png", "tokenizer tiny", "Smalti 0", "<rect"] {
+            assert!(text.contains(word), "{name}: {word}");
+        }
+    }
+    let png = taken(&mut window, "histogram-tiny", How::Png(2), "../histogram.png");
+    let picture = image::load_from_memory(&png).unwrap();
+    let chart = smalti::figures::chart::SIZE;
+    assert_eq!((picture.width(), picture.height()), (2 * chart.0, 2 * chart.1));
+}
+
+#[test]
+fn tokens_are_saved_from_the_grid_as_an_array_and_with_their_maker() {
+    let (mut window, small) = open(tab(ViewId::Tokens));
+    send(&mut window, Edit::ForceCells { cells: Arc::new([Cell::at(1, 1)].into()), code: 3 });
+    for ending in ["npy", "safetensors"] {
+        open_menu(&mut window, "Token grid, ");
+        click_label(&mut window, &format!("Save its tokens, .{ending}…"));
+        let path = small.pictures().join(format!("../taken.{ending}"));
+        save_to(&mut window, &path);
+        let read = smalti_engine::token_files::read(&path, &Wanted::default(), None).unwrap();
+        let found = read.images[0].part(0).unwrap().codes().to_vec();
+        let shown = window.state().document().tokens(&smalti_tests::window::encoded(&window));
+        assert_eq!(found, shown.part(0).unwrap().codes().to_vec(), "{ending}");
+        assert_eq!(read.maker.model.is_some(), ending == "safetensors");
+    }
+}
+
+#[test]
+fn a_view_is_taken_away_as_it_is_seen() {
+    let small = Small::new();
+    let layout = Panel::Row(vec![(0.5, tab(ViewId::Tokens)), (0.5, tab(ViewId::Codebook))]);
+    let Some(mut window) = open_drawn(empty(layout), [1000.0, 600.0]) else { return };
+    small.open_in(&mut window);
+    let screen = drawn(&mut window);
+    let panel = PanelId { view: ViewId::Codebook, number: 0 };
+    send(&mut window, AppCommand::ExportWindow(Some(panel), How::Png(1)));
+    let path = small.pictures().join("../view.png");
+    save_to(&mut window, &path);
+    let view = image::open(&path).unwrap().to_rgb8();
+    assert!((450..=500).contains(&view.width()), "{}", view.width());
+    // Its lower right corner is that of the view on the screen.
+    let at = |picture: &image::RgbImage, x: u32, y: u32| picture.get_pixel(x, y).0;
+    let cells = rect_of(&window, "codes used").center();
+    let left = 1000 - view.width();
+    let on_screen = screen.get_pixel(cells.x as u32, cells.y as u32).0;
+    let bar = cells.y as u32;
+    let same = (0..view.height())
+        .any(|y| at(&view, cells.x as u32 - left, y) == [on_screen[0], on_screen[1], on_screen[2]]);
+    assert!(same, "the color at {bar} is in that column of the view");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_cannot_be_saved_says_why() {
+    let (mut window, _small) = open(tab(ViewId::Tokens));
+    open_menu(&mut window, "Reconstruction");
+    click_label(&mut window, "Save as PNG, 1×…");
+    save_to(&mut window, Path::new("/proc/taken.png"));
+    assert!(says(&window, "taken.png was not saved: "), "{:?}", window.state().notices());
 }

@@ -149,7 +149,7 @@ fn a_variation_is_kept_and_come_back_to_in_the_window() {
     send(&mut window, force(1, 4));
     assert_eq!(window.state().document().edits.len(), 2);
     click_label(&mut window, "variation 1 +");
-    click_label(&mut window, "1   1 forced");
+    click_label(&mut window, "1   1 forced cell");
     assert_eq!(window.state().document().edits.len(), 1);
     send(&mut window, Edit::Undo);
     assert_eq!(window.state().document().edits.len(), 2, "also that can be taken back");

@@ -72,7 +72,8 @@ fn studio() -> (Window, Small) {
 fn every_control_is_reached_by_tab_in_both_directions() {
     let (mut window, _small) = studio();
     let wanted = controls(&window);
-    for expected in ["File", "Lock", "Switch off", "Image 2", "Codebook", "Code to force"] {
+    for expected in ["File", "Lock", "Switch off", "Images of the set", "Codebook", "Code to force"]
+    {
         let is_there = wanted.values().any(|name| name.contains(expected));
         assert!(is_there, "{expected:?} cannot have the focus: {wanted:#?}");
     }
@@ -101,8 +102,9 @@ fn a_view_is_chosen_and_a_menu_is_used_with_the_keyboard_alone() {
     go_to(&mut window, Role::Tab, "Compare");
     press(&mut window, Modifiers::NONE, Key::Enter);
     assert!(is_in_front(&window, ViewId::Compare));
-    go_to(&mut window, Role::Button, "Image 3");
-    press(&mut window, Modifiers::NONE, Key::Space);
+    go_to(&mut window, Role::ListBox, "Images of the set, 1 of 3 picked");
+    press(&mut window, Modifiers::NONE, Key::ArrowRight);
+    press(&mut window, Modifiers::NONE, Key::End);
     let image = window.state().document().image().cloned();
     assert!(
         matches!(image, Some(smalti_engine::questions::ImageRef::InSource { index: 2, .. })),
@@ -159,4 +161,42 @@ fn every_button_has_a_name_of_words_in_every_view_menu_and_dialog() {
     press(&mut window, Modifiers::NONE, Key::Escape);
     press(&mut window, Modifiers::NONE, Key::Questionmark);
     check(&window, "the list of keys");
+}
+
+/// What has the keyboard, by name.
+fn name_focused(window: &Window) -> String {
+    focused(window).map(|(_, name)| name).unwrap_or_default()
+}
+
+#[test]
+fn a_digit_gives_the_keyboard_to_the_view_that_it_shows() {
+    let (mut window, _small) = studio();
+    send(&mut window, Edit::SelectCode(None));
+    press(&mut window, Modifiers::NONE, Key::Num5);
+    assert!(name_focused(&window).contains("Images of the set"), "{}", name_focused(&window));
+    press(&mut window, Modifiers::NONE, Key::ArrowRight);
+    let image = window.state().document().image().cloned();
+    assert!(
+        matches!(image, Some(smalti_engine::questions::ImageRef::InSource { index: 1, .. })),
+        "{image:?}"
+    );
+    press(&mut window, Modifiers::NONE, Key::Num3);
+    assert!(name_focused(&window).contains("codes used"), "{}", name_focused(&window));
+    press(&mut window, Modifiers::NONE, Key::ArrowRight);
+    press(&mut window, Modifiers::NONE, Key::ArrowRight);
+    assert_eq!(window.state().document().selection.code, Some(Code::first(1)));
+    // A view that is worked by nothing in particular has the keyboard itself, and Tab leads into it.
+    press(&mut window, Modifiers::NONE, Key::Num7);
+    assert!(name_focused(&window).contains("Jobs view"), "{}", name_focused(&window));
+    press(&mut window, Modifiers::NONE, Key::Tab);
+    assert!(!name_focused(&window).contains("Jobs view"));
+}
+
+#[test]
+fn images_and_codes_are_one_stop_of_tab_each() {
+    let (window, _small) = studio();
+    let all = controls(&window);
+    let of = |part: &str| all.values().filter(|name| name.contains(part)).count();
+    let found = (of("Images of the set"), of("\"Image "), of("codes used"));
+    assert_eq!(found, (1, 0, 1), "{all:#?}");
 }

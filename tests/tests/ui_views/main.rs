@@ -5,6 +5,7 @@
 mod brushing;
 mod codes;
 mod compare;
+mod compare_pairs;
 mod dataset;
 mod edits;
 mod exports;
@@ -12,9 +13,11 @@ mod families;
 mod jobs;
 mod keyboard;
 mod panels;
+mod runs;
 mod states;
 mod training;
 mod training_view;
+mod zooming;
 
 use std::collections::BTreeMap;
 

@@ -8,7 +8,7 @@ use smalti::studio::StudioOptions;
 use smalti_tests::tiny::{tiny_config, write_png};
 use smalti_tests::window::{
     Small, Window, assets, click_label, empty, is_in_front, open_sized, point, rect_of, says, send,
-    settle, tab,
+    settle, tab, train,
 };
 
 /// A recipe of a few steps over one picture beside it.
@@ -54,7 +54,7 @@ fn a_recipe_that_is_opened_trains_and_its_tokenizer_can_be_opened() {
     let options = StudioOptions { settings_dir, ..StudioOptions::new(assets()) };
     let mut window = open_sized(options, [1280.0, 800.0]);
     for number in 1..=2 {
-        send(&mut window, Open::Path(recipe.clone()));
+        train(&mut window, recipe.clone());
         assert!(is_in_front(&window, ViewId::Training), "{:?}", window.state().notices());
         until_over(&mut window, number);
         // Every run has a folder of its own: none is trained over.
@@ -80,7 +80,7 @@ fn the_rows_of_images_come_back_after_a_run_whose_codes_are_its_own() {
     small.open_in(&mut window);
     let rows = |window: &Window, of: &str| says(window, &format!("Use of the codes, {of}"));
     assert!(rows(&window, "images"));
-    send(&mut window, Open::Path(recipe));
+    train(&mut window, recipe);
     until_over(&mut window, 1);
     send(&mut window, Layout::Close(ViewId::Training.into()));
     assert!(rows(&window, "images"), "the run is over");

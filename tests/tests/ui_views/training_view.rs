@@ -13,7 +13,7 @@ use smalti_engine::training::TrainEvent;
 use smalti_tests::tiny::write_png;
 use smalti_tests::window::{
     Window, click, click_label, drag, empty, labels, open_sized, press, rect_of, says, send,
-    settle, tab,
+    settle, tab, train,
 };
 
 /// A recipe of a codebook of 16 codes over one picture beside it.
@@ -81,7 +81,7 @@ fn log(window: &Window, number: usize) -> Vec<std::sync::Arc<TrainEvent>> {
 
 /// Starts a long run and pauses it once its first checkpoints are kept.
 fn paused(window: &mut Window, recipe: PathBuf) {
-    send(window, Open::Path(recipe));
+    train(window, recipe);
     until(window, "Checkpoint of A, step 10");
     click_label(window, "Pause A");
     until(window, "paused · step ");
@@ -92,7 +92,7 @@ fn without_a_run_the_view_says_what_training_is_and_how_to_begin() {
     let home = tempfile::tempdir().unwrap();
     let window = open(home.path());
     assert!(says(&window, "Nothing is being trained"));
-    for button in ["See a codebook collapse, and its cure", "worlds-fsq", "A recipe of your own…"]
+    for button in ["See a codebook collapse, and its cure", "worlds-fsq…", "A recipe of your own…"]
     {
         assert!(window.query_by_role_and_label(egui::Role::Button, button).is_some(), "{button}");
     }
@@ -205,13 +205,17 @@ fn a_run_goes_back_to_a_kept_checkpoint_and_another_one_branches_from_it() {
     click_label(&mut window, "Branch A");
     click_label(&mut window, "Branch A to step 5");
     until(&mut window, "B · small-2");
+    // As the first one is paused, so is this one, and says so.
+    assert!(has_said(&window, "small-2 waits at step 5 of small-1, which is paused, too"));
+    until(&mut window, "Resume B");
+    assert_eq!(window.state().session().runs()[1].state, RunState::Paused);
+    click_label(&mut window, "Resume B");
     until(&mut window, "Checkpoint of B, step 10");
     let started = log(&window, 1).into_iter().find_map(|event| match &*event {
         TrainEvent::Started { step, .. } => Some(*step),
         _ => None,
     });
     assert_eq!(started, Some(5));
-    assert!(has_said(&window, "Training small-2, 1000000 steps, from step 5 of small-1 on"));
     assert!(says(&window, "paused · step 5 of"), "the first one stays where it is");
     // The branch shows the way that both have in common.
     assert!(says(&window, "Usage over steps: A "));
@@ -303,17 +307,24 @@ fn with_four_slots_taken_what_is_done_makes_room_first_and_what_leaves_is_said()
         RunFolder { folder: home.path().join(name), recipe }
     };
     send(&mut window, Open::Run(Slot::A, earlier("first")));
-    send(&mut window, Open::Path(write_recipe(desk.path(), "quick", (6, "1e-2"))));
+    train(&mut window, write_recipe(desk.path(), "quick", (6, "1e-2")));
     until(&mut window, "done · step 6 of");
     send(&mut window, Open::Run(Slot::C, earlier("third")));
     send(&mut window, Open::Run(Slot::D, earlier("fourth")));
     let long = write_recipe(desk.path(), "long", (1_000_000, "1e-2"));
-    send(&mut window, Open::Path(long.clone()));
+    train(&mut window, long.clone());
     until(&mut window, "B · long-1");
     assert!(has_said(&window, "quick-1 is done and has left slot B"));
-    send(&mut window, Open::Path(long));
+    train(&mut window, long);
     until(&mut window, "A · long-2");
     assert!(has_said(&window, "first is not done, but has left slot A"));
+    // A toast passes; in the slot it is said until it was read.
+    let is_said = |window: &Window, run: &str| {
+        window.query_by_label(&format!("OK, {run} has left")).is_some()
+    };
+    assert!(is_said(&window, "first") && is_said(&window, "quick-1"));
+    click_label(&mut window, "OK, first has left");
+    assert!(!is_said(&window, "first") && is_said(&window, "quick-1"));
 }
 
 #[test]
@@ -404,7 +415,7 @@ fn what_is_asked_for_twice_before_it_goes_on_starts_once() {
     let (desk, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let recipe = write_recipe(desk.path(), "small", (1_000_000, "1e-2"));
     let mut window = open(home.path());
-    let train = || JobCommand::Train(RecipeRef::File(recipe.clone().into()));
+    let train = || JobCommand::Train(RecipeRef::File(recipe.clone().into()), Box::default());
     window.state().send(train());
     send(&mut window, train());
     until(&mut window, "A · small-1");
@@ -429,11 +440,13 @@ fn a_folder_without_a_run_says_so_where_the_run_would_be() {
 fn a_loss_that_is_no_number_is_told_with_the_way_back() {
     let (desk, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut window = open(home.path());
-    send(&mut window, Open::Path(write_recipe(desk.path(), "wild", (1_000_000, "1e30"))));
+    train(&mut window, write_recipe(desk.path(), "wild", (1_000_000, "1e30")));
     until(&mut window, "at step ");
     assert!(says(&window, "lower learning rate"), "with what to do");
     click_label(&mut window, "Go back to step 0 A");
     until(&mut window, "paused · step 0 of");
+    // The word of it that passes.
+    press(&mut window, Modifiers::NONE, Key::Escape);
     assert!(!says(&window, "at step "), "{:?}", labels(&window, "at step "));
 }
 

@@ -41,7 +41,7 @@ fn rich() -> Saved {
             .into(),
         )
         .after(&Edit::LockCells { cells, locked: true }.into())
-        .after(&Edit::SwitchCode { code: Code::first(9), on: false }.into())
+        .after(&Edit::switch(Code::first(9), false).into())
         .after(&Edit::PinCode(Code { book: 1, number: 417 }).into());
     Saved::new(document, Some(crate::files::scenes::studio().layout))
 }
@@ -116,7 +116,10 @@ fn a_carried_picture_is_decoded_once_for_all_variations() {
 fn a_document_with_pictures_tokens_and_work_on_both_survives_its_file() {
     let saved = rich();
     let bytes = to_bytes(&saved, &Carried::Pasted).unwrap();
-    assert_eq!(from_bytes(&bytes, Path::new("a.smalti")).unwrap(), saved);
+    let mut back = from_bytes(&bytes, Path::new("a.smalti")).unwrap();
+    let run = Lost { kind: LostKind::Run, path: "runs/worlds-fsq-1".into() };
+    assert_eq!(*std::mem::take(&mut back.lost), [run], "its folder is not there");
+    assert_eq!(back, saved);
 }
 
 #[test]
@@ -190,11 +193,72 @@ fn what_was_opened_and_switched_off_elsewhere_comes_back() {
     let document = Document::default()
         .after(&Open::Image(file("hat.png")).into())
         .after(&Open::Image(file("cat.png")).into())
-        .after(&Edit::SwitchCode { code: Code::first(9), on: false }.into())
+        .after(&Edit::switch(Code::first(9), false).into())
         .after(&Open::Model(Slot::A, own).into());
     let bytes = to_bytes(&of(document.clone()), &Carried::Pasted).unwrap();
     let read = from_bytes(&bytes, Path::new("a.smalti")).unwrap().document;
     assert_eq!(read.opened.images, document.opened.images);
     assert_eq!(read.opened.models.len(), 1);
     assert!(read.has_off_of(&document) && !read.off_elsewhere.is_empty());
+}
+
+#[test]
+fn a_variation_of_an_older_document_does_not_say_that_all_codes_were_on() {
+    let bytes = to_bytes(&rich(), &Carried::Pasted).unwrap();
+    let path = Path::new("a.smalti");
+    let (json, blobs) = documents::from_bytes(&bytes, path).unwrap();
+    let mut text: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        from_bytes(&bytes, path).unwrap().document.variations.all()[1].off,
+        Some(Arc::default())
+    );
+    for variation in text["variations"].as_array_mut().unwrap() {
+        variation.as_object_mut().unwrap().remove("off").unwrap();
+    }
+    let older = documents::to_bytes(text.to_string(), &blobs).unwrap();
+    let read = from_bytes(&older, path).unwrap().document;
+    assert!(read.variations.all().iter().all(|variation| variation.off.is_none()));
+    let again = to_bytes(&of(read.clone()), &Carried::Pasted).unwrap();
+    assert_eq!(from_bytes(&again, path).unwrap().document, read, "and it stays unknown");
+}
+
+#[test]
+fn what_belongs_to_a_checkpoint_that_was_written_over_does_not_take_the_place_of_the_new_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("own.safetensors");
+    disk::write_whole(&path, b"weights").unwrap();
+    let now = ModelRef::File { path: path.as_path().into(), stamp: Stamp::default() }.now();
+    let before = |modified| {
+        let stamp = Stamp { modified, length: 3, ..Stamp::default() };
+        ModelRef::File { path: path.as_path().into(), stamp }
+    };
+    let image = Subject::Image(ImageRef::InSource { source: SourceRef::Samples, index: 0 });
+    let read = |models: &[&ModelRef]| {
+        let mut document = Document::default();
+        let numbered = models.iter().zip(1_u32..);
+        document.off_elsewhere = numbered
+            .clone()
+            .map(|(model, number)| ((*model).clone(), Arc::new([Code::first(number)].into())))
+            .collect();
+        document.kept = numbered
+            .map(|(model, number)| {
+                let on = WorkOn::new(image.clone(), document.size, (*model).clone());
+                let edits = Arc::new([(Cell::at(0, 0), number)].into());
+                (on, Work { edits, ..Work::default() })
+            })
+            .collect();
+        let bytes = to_bytes(&of(document), &Carried::Pasted).unwrap();
+        let read = from_bytes(&bytes, Path::new("a.smalti")).unwrap().document;
+        let off = read.off_elsewhere.iter();
+        let off = off.map(|(model, off)| (model.clone(), off.first().unwrap().number));
+        let kept = read.kept.iter();
+        let kept = kept.map(|(on, work)| (on.model.clone(), work.edits[&Cell::at(0, 0)]));
+        let (off, kept): (Vec<_>, Vec<_>) = (off.collect(), kept.collect());
+        assert_eq!(off, kept, "the same for codes and for cells");
+        off
+    };
+    assert_eq!(read(&[&before(1)]), [(now.clone(), 1)], "it goes on with the new file");
+    assert_eq!(read(&[&before(1), &now]), [(before(1), 1), (now.clone(), 2)]);
+    assert_eq!(read(&[&now, &before(1)]), [(now.clone(), 1), (before(1), 2)]);
+    assert_eq!(read(&[&before(1), &before(2)]), [(now.clone(), 1), (before(2), 2)]);
 }

@@ -3,7 +3,7 @@
 use egui::{TextEdit, Ui};
 use smalti_engine::token_files::from_arrays::possible_shapes;
 
-use super::parts::{Answer, primary, title};
+use super::parts::{Answer, default_button, keep_keyboard, title};
 use crate::document::Reading;
 use crate::files::outcome::Unclear;
 use crate::look::theme::{Theme, space};
@@ -38,30 +38,41 @@ pub(super) fn ui(
     ui.add_space(space::S);
     ui.label(theme.label("Rows × columns of one image's tokens"));
     let mut answer = None;
+    let choices = choices(shape);
     ui.horizontal_wrapped(|ui| {
         if several && ui.button("as its shape says").clicked() {
             answer = Some(read(None));
         }
-        for (rows, columns) in choices(shape) {
+        for (rows, columns) in &choices {
             if ui.button(format!("{rows} × {columns}")).clicked() {
-                answer = Some(read(Some((rows, columns))));
+                answer = Some(read(Some((*rows, *columns))));
             }
         }
     });
     ui.add_space(space::S);
-    ui.horizontal(|ui| {
+    let field = ui.horizontal(|ui| {
         let label = ui.label(theme.label("or other ones:"));
         let field = TextEdit::singleline(text).hint_text("16x16").desired_width(theme.px(96.0));
-        let field = ui.add(field).labelled_by(label.id);
-        let enter = field.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
-        let typed = grid_of(text);
-        let open = ui.add_enabled(typed.is_some(), primary(theme, "Open")).clicked();
-        if typed.is_some() && (open || enter) {
-            answer = Some(read(typed));
+        ui.add(field).labelled_by(label.id)
+    });
+    // What is typed; until something is, what is likeliest.
+    let (verb, usual) = match (text.trim().is_empty(), grid_of(text), choices.first()) {
+        (false, Some((rows, columns)), _) | (true, None, Some(&(rows, columns))) => {
+            (format!("Open as {rows} × {columns}"), Some(read(Some((rows, columns)))))
+        }
+        (true, ..) if several => ("Open as its shape says".to_owned(), Some(read(None))),
+        _ => ("Open".to_owned(), None),
+    };
+    ui.add_space(space::M);
+    ui.horizontal(|ui| {
+        let open = default_button(ui, theme, usual.is_some(), &verb);
+        if open.is_pressed {
+            answer = answer.take().or(usual);
         }
         if ui.button("Cancel").clicked() {
             answer = Some(Answer::Close);
         }
+        keep_keyboard(ui, &field.inner);
     });
     answer
 }

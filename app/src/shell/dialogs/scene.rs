@@ -2,7 +2,7 @@
 
 use egui::Ui;
 
-use super::parts::{Answer, primary, title};
+use super::parts::{Answer, default_button, keep_keyboard, title};
 use crate::files::scenes::Scene;
 use crate::look::theme::{Theme, space};
 
@@ -13,13 +13,14 @@ pub(super) fn ui(ui: &mut Ui, theme: &Theme, scene: &Scene) -> Option<Answer> {
     ui.label(theme.label("What you did to yours stays with it, whichever you choose."));
     ui.add_space(space::M);
     ui.horizontal_wrapped(|ui| {
-        let keep = ui.add(primary(theme, "Keep my picture")).clicked();
+        let keep = default_button(ui, theme, true, "Keep my picture");
         let load = ui.button("Load the scene's").clicked();
         let cancel = ui.button("Cancel").clicked();
-        match (keep, load, cancel) {
-            (true, ..) => Some(Answer::Scene(Box::new(scene.clone()), true)),
-            (_, true, _) => Some(Answer::Scene(Box::new(scene.clone()), false)),
-            (.., true) => Some(Answer::Close),
+        keep_keyboard(ui, &keep.response);
+        match (load, cancel, keep.is_pressed) {
+            (true, ..) => Some(Answer::Scene(Box::new(scene.clone()), false)),
+            (_, true, _) => Some(Answer::Close),
+            (.., true) => Some(Answer::Scene(Box::new(scene.clone()), true)),
             _ => None,
         }
     })

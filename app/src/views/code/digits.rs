@@ -1,5 +1,5 @@
-//! A code that is digits: FSQ's levels can be stepped, the bits of LFQ and BSQ flipped. The picked cells
-//! answer; without any, the code that is looked at becomes another.
+//! A code that is digits: FSQ's levels can be stepped, the bits of LFQ and BSQ flipped. The selected
+//! cells answer; without any, the code that is looked at becomes another.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -35,11 +35,11 @@ pub(super) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, code: Code, card: &Arc<Co
             }
         }
     });
-    let picked = ctx.document.selection.cells.len();
-    let about = match picked {
+    let selected = ctx.document.selection.cells.len();
+    let about = match selected {
         0 => "Shows the code that it becomes".to_owned(),
-        1 => "The picked cell becomes the new code".to_owned(),
-        n => format!("The {n} picked cells become the new code"),
+        1 => "The selected cell is forced to the new code".to_owned(),
+        n => format!("The {n} selected cells are forced to the new code"),
     };
     ui.label(theme.label(about));
 }
@@ -59,7 +59,9 @@ fn level_ui(
         let name = format!("Digit {at} {}", if text == "+" { "up" } else { "down" });
         button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, to.is_some(), &name));
         if let Some(to) = to
-            && button.on_hover_text(format!("{digit} of 0 to {}", level - 1)).clicked()
+            && button
+                .on_hover_text(format!("digit {at} is {digit}; its levels are 0 to {}", level - 1))
+                .clicked()
         {
             become_other(ctx, code, card, at, to);
         }
@@ -69,7 +71,7 @@ fn level_ui(
     step(ui, "−", digit.checked_sub(1));
 }
 
-/// One digit is changed: in the picked cells, so that the picture answers, and in what is looked at.
+/// One digit is changed: in the selected cells, so that the picture answers, and in what is looked at.
 fn become_other(ctx: &ViewCtx<'_>, code: Code, card: &CodeCardAnswer, at: usize, to: u32) {
     let mut digits = card.digits.clone();
     digits[at] = to;
@@ -82,11 +84,11 @@ fn become_other(ctx: &ViewCtx<'_>, code: Code, card: &CodeCardAnswer, at: usize,
         let part = tokens.and_then(|tokens| tokens.part(cell.part.into()));
         part.is_some_and(|part| part.book() == code.book)
     };
-    let picked = &ctx.document.selection.cells;
-    let cells: BTreeSet<Cell> = picked.iter().filter(is_of_book).copied().collect();
-    if cells.is_empty() && !picked.is_empty() {
-        let hint = "Pick cells of its own part";
-        let summary = format!("Code {code} is of another codebook than the picked cells");
+    let selected = &ctx.document.selection.cells;
+    let cells: BTreeSet<Cell> = selected.iter().filter(is_of_book).copied().collect();
+    if cells.is_empty() && !selected.is_empty() {
+        let hint = "Select cells of its own part";
+        let summary = format!("Code {code} is of another codebook than the selected cells");
         ctx.send(Notice::warning(summary, hint));
     } else if !cells.is_empty() {
         ctx.send(Edit::ForceCells { cells: Arc::new(cells), code: number });

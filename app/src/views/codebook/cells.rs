@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use egui::{Color32, Key, Rect, Sense, Stroke, StrokeKind, Vec2, vec2};
+use egui::{Color32, Key, Modifiers, Rect, Response, Sense, Stroke, StrokeKind, Vec2, vec2};
 use smalti_engine::questions::Ordered;
 use smalti_engine::tokens::Code;
 
@@ -27,20 +27,24 @@ pub(super) struct Cells {
     origin: Vec2,
     values: Numbered<[f32]>,
     off: Numbered<BTreeSet<Code>>,
+    selected: Numbered<BTreeSet<Code>>,
     marks: Arc<[u8]>,
+    /// Where a range of codes begins.
+    from: Option<Code>,
 }
 
 impl Default for Cells {
     fn default() -> Self {
         let marks = Arc::new([]);
-        let (values, off) = (Numbered::default(), Numbered::default());
-        Self { zoom: 1.0, origin: Vec2::ZERO, values, off, marks }
+        let values = Numbered::default();
+        let (off, selected) = (Numbered::default(), Numbered::default());
+        Self { zoom: 1.0, origin: Vec2::ZERO, values, off, selected, marks, from: None }
     }
 }
 
 /// How they are to be drawn.
 #[derive(Debug)]
-pub(super) struct Look {
+pub(super) struct Shown {
     /// Points from top to bottom.
     pub height: f32,
     /// Colors by the logarithm of the count.
@@ -84,6 +88,13 @@ impl Places {
         is_inside.then(|| cell.y as usize * self.columns as usize + cell.x as usize)
     }
 
+    /// The origin with which a cell is seen whole: as near to this one as can be.
+    fn showing(&self, place: u32) -> Vec2 {
+        let cell = vec2((place % self.columns) as f32, (place / self.columns) as f32);
+        let seen = (self.rect.size() / self.scale - Vec2::splat(1.0)).max(Vec2::ZERO);
+        self.origin.clamp(cell - seen, cell)
+    }
+
     fn cell(&self, place: u32) -> Rect {
         let cell = vec2((place % self.columns) as f32, (place / self.columns) as f32);
         let min = self.rect.min + (cell - self.origin) * self.scale;
@@ -92,24 +103,29 @@ impl Places {
 }
 
 impl Cells {
-    /// Draws them in what is left of the width.
+    /// Draws them in what is left of the width; gives what was done to them.
     pub(super) fn ui(
         &mut self,
         ui: &mut egui::Ui,
         ctx: &ViewCtx<'_>,
         ordered: &Ordered,
-        look: Look,
-    ) {
+        look: Shown,
+    ) -> Response {
         let size = vec2(ui.available_width(), look.height);
         let (rect, response) = ui.allocate_exact_size(size, Sense::click_and_drag());
         response.widget_info(|| {
             let facts = &ordered.statistics;
-            let picked = ctx.document.selection.code;
-            let picked = picked.map_or_else(String::new, |code| format!(", code {code} picked"));
+            let selection = &ctx.document.selection;
+            let selected = match (selection.codes.len(), selection.code) {
+                (2.., _) => format!(", {} codes selected", selection.codes.len()),
+                (_, Some(code)) => format!(", code {code} selected"),
+                (_, None) => String::new(),
+            };
             let label =
-                format!("Codebook, {} of {} codes used{picked}", facts.used, facts.codebook_size);
+                format!("Codebook, {} of {} codes used{selected}", facts.used, facts.codebook_size);
             egui::WidgetInfo::labeled(egui::Role::Button, true, label)
         });
+        ctx.take_focus(&response);
         let count = ordered.codes.len() as u32;
         let mut places = Places::new(rect, count, ctx.theme.px(LARGEST));
         self.look(ui, &response, &mut places);
@@ -130,15 +146,67 @@ impl Cells {
         pane.paint(ui, ctx, rect);
         rings_ui(ui, ctx, (ordered, look.book), &places, response.has_focus());
         let under = response.hover_pos().and_then(|at| places.at(at));
+        let book = look.book;
         if let Some(code) = under.and_then(|place| ordered.codes.get(place)) {
-            let code = Code { book: look.book, number: *code };
+            let code = Code { book, number: *code };
             ctx.hovered.set_code(code);
             if response.clicked() {
                 response.request_focus();
-                ctx.send(Edit::SelectCode(Some(code)));
+                self.select(ctx, (ordered, book), code, ui.input(|i| i.modifiers));
             }
         }
-        step_by_keys(ui, ctx, (ordered, look.book), &response, places.columns);
+        let stepped = stepped_by_keys(ui, ctx, (ordered, book), &response, places.columns);
+        if let Some(code) = stepped {
+            let modifiers = ui.input(|i| i.modifiers);
+            let is_range = if modifiers.shift { Modifiers::SHIFT } else { Modifiers::NONE };
+            self.select(ctx, (ordered, book), code, is_range);
+        }
+        // Whoever comes by Tab sees which code is selected.
+        let selected = ctx.document.selection.code.filter(|code| code.book == book);
+        let selected = selected.filter(|_| response.gained_focus());
+        let seen = stepped.or(selected);
+        let seen = seen.and_then(|code| ordered.place_of.get(code.number as usize).copied());
+        if let Some(place) = seen {
+            self.origin = places.showing(place);
+            ui.ctx().request_repaint();
+        }
+        response
+    }
+
+    /// A code alone; with Shift all from the last one that was selected so, as they are in order; with Ctrl one
+    /// more or less, with Alt one less.
+    fn select(
+        &mut self,
+        ctx: &ViewCtx<'_>,
+        (ordered, book): (&Ordered, u16),
+        code: Code,
+        modifiers: Modifiers,
+    ) {
+        let selection = &ctx.document.selection;
+        if modifiers.shift {
+            let place = |code: Code| ordered.place_of.get(code.number as usize).copied();
+            let from = self.from.or(selection.code).filter(|from| from.book == book);
+            let from = *self.from.insert(from.unwrap_or(code));
+            let (Some(a), Some(b)) = (place(from), place(code)) else { return };
+            let range = a.min(b) as usize..=a.max(b) as usize;
+            let numbers = ordered.codes.get(range).into_iter().flatten();
+            let codes = numbers.map(|number| Code { book, number: *number }).collect();
+            ctx.send(Edit::SelectCodes(code, Arc::new(codes)));
+            return;
+        }
+        self.from = Some(code);
+        if !modifiers.command && !modifiers.alt {
+            ctx.send(Edit::SelectCode(Some(code)));
+            return;
+        }
+        let mut codes = BTreeSet::clone(&selection.all_codes());
+        if !codes.remove(&code) && !modifiers.alt {
+            codes.insert(code);
+        }
+        match codes.contains(&code).then_some(code).or_else(|| codes.first().copied()) {
+            Some(first) => ctx.send(Edit::SelectCodes(first, Arc::new(codes))),
+            None => ctx.send(Edit::SelectCode(None)),
+        }
     }
 
     /// The wheel enlarges, dragging moves, a double click shows all again.
@@ -164,55 +232,48 @@ impl Cells {
         places.origin = self.origin;
     }
 
-    /// Switched-off codes are struck out. Made anew only when they or the order changed.
+    /// Switched-off codes are struck out, and those that are selected together have rings. Made anew only when
+    /// they or the order changed.
     fn update_marks(&mut self, ctx: &ViewCtx<'_>, ordered: &Ordered, book: u16) {
-        let off = &ctx.document.switched_off;
-        let is_new = self.values.show(&ordered.values) | self.off.show(off);
+        let (off, selected) = (&ctx.document.switched_off, &ctx.document.selection.codes);
+        let is_new =
+            self.values.show(&ordered.values) | self.off.show(off) | self.selected.show(selected);
         if !is_new {
             return;
         }
-        if off.is_empty() {
+        if off.is_empty() && selected.is_empty() {
             self.marks = Arc::new([]);
             return;
         }
         let mut marks = vec![0_u8; ordered.codes.len()];
-        for code in off.iter().filter(|code| code.book == book) {
+        let marked = selected.iter().map(|code| (code, 1)).chain(off.iter().map(|code| (code, 2)));
+        for (code, bit) in marked.filter(|(code, _)| code.book == book) {
             let place = ordered.place_of.get(code.number as usize);
             if let Some(mark) = place.and_then(|place| marks.get_mut(*place as usize)) {
-                *mark = 2;
+                *mark |= bit;
             }
         }
         self.marks = marks.into();
     }
 }
 
-/// How often each code occurs, in the order in which they are shown, and of what that is, as CSV.
-pub(super) fn csv(ordered: &Ordered) -> String {
-    let facts = &ordered.statistics;
-    let mut text = format!(
-        "# {} tokens, {} of {} codes used, perplexity {:.3}, ceiling {:.1}",
-        facts.samples, facts.used, facts.codebook_size, facts.perplexity, facts.ceiling
-    );
-    if let Some(sample) = ordered.sample {
-        text = format!("{text}, {} of {} images", sample.images, sample.total);
-    }
-    let counts = ordered.codes.iter().zip(ordered.values.iter());
-    let lines = counts.map(|(code, count)| format!("{code},{count}\n"));
-    std::iter::once(format!("{text}\ncode,count\n")).chain(lines).collect()
-}
-
-/// "code 417 · 12" for the code under the pointer, or else the picked one.
-pub(super) fn caption(ctx: &ViewCtx<'_>, ordered: &Ordered, book: u16) -> Option<String> {
+/// "code 417 · 12 of 4 096 tokens" for the code under the pointer, or else the selected one; and of what those
+/// are.
+pub(super) fn caption(
+    ctx: &ViewCtx<'_>,
+    ordered: &Ordered,
+    book: u16,
+    over: &str,
+) -> Option<String> {
     let code = ctx.hovered.code().or(ctx.document.selection.code).filter(|code| code.book == book);
-    let (code, count) = code.and_then(|code| {
-        let place = *ordered.place_of.get(code.number as usize)?;
-        Some((code, *ordered.values.get(place as usize)?))
-    })?;
+    let (code, count) =
+        code.and_then(|code| Some((code, *ordered.counts.get(code.number as usize)?)))?;
     let off = if ctx.document.switched_off.contains(&code) { " · switched off" } else { "" };
-    Some(format!("code {code} · {}{off}", grouped(count as u64)))
+    let (count, tokens) = (grouped(count), grouped(ordered.statistics.samples));
+    Some(format!("code {code} · {count} of {tokens} tokens{off} · {over}"))
 }
 
-/// Rings around the picked code and the one under the pointer.
+/// Rings around the selected code and the one under the pointer.
 fn rings_ui(
     ui: &egui::Ui,
     ctx: &ViewCtx<'_>,
@@ -246,16 +307,16 @@ fn rings_ui(
     }
 }
 
-/// Arrow keys pick the next code while the cells have the focus.
-fn step_by_keys(
+/// The code that arrow keys lead to while the cells have the focus.
+fn stepped_by_keys(
     ui: &egui::Ui,
     ctx: &ViewCtx<'_>,
     (ordered, book): (&Ordered, u16),
     response: &egui::Response,
     columns: u32,
-) {
+) -> Option<Code> {
     if !response.has_focus() {
-        return;
+        return None;
     }
     ui.memory_mut(|memory| {
         let arrows = egui::EventFilter {
@@ -271,15 +332,13 @@ fn step_by_keys(
             + i64::from(columns) * (pressed(Key::ArrowDown) - pressed(Key::ArrowUp))
     });
     if step == 0 {
-        return;
+        return None;
     }
-    let picked = ctx.document.selection.code.filter(|code| code.book == book);
-    let place = picked.and_then(|code| ordered.place_of.get(code.number as usize));
+    let selected = ctx.document.selection.code.filter(|code| code.book == book);
+    let place = selected.and_then(|code| ordered.place_of.get(code.number as usize));
     let next = place.map_or(0, |place| i64::from(*place) + step);
-    let next = usize::try_from(next).ok().and_then(|next| ordered.codes.get(next));
-    if let Some(number) = next {
-        ctx.send(Edit::SelectCode(Some(Code { book, number: *number })));
-    }
+    let number = usize::try_from(next).ok().and_then(|next| ordered.codes.get(next))?;
+    Some(Code { book, number: *number })
 }
 
 #[cfg(test)]
@@ -297,6 +356,10 @@ mod tests {
                 let cell = places.cell(place);
                 assert!(rect.expand(0.1).contains_rect(cell), "{count}: {place}");
                 assert_eq!(places.at(cell.center()), Some(place as usize));
+                // Enlarged, it is brought into sight.
+                let mut near = Places { scale: places.scale * 8.0, ..places };
+                near.origin = near.showing(place);
+                assert!(rect.expand(0.1).contains_rect(near.cell(place)), "{count}: {place}");
             }
         }
     }

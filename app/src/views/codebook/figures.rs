@@ -54,10 +54,16 @@ pub(super) fn unused_button(
 }
 
 /// Draws them in a row that wraps.
-pub(super) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, (ordered, book): (&Ordered, u16)) {
+pub(super) fn ui(
+    ui: &mut egui::Ui,
+    ctx: &ViewCtx<'_>,
+    (ordered, book): (&Ordered, u16),
+    over: &str,
+) {
     let facts = &ordered.statistics;
     let is_telling = is_telling(ordered);
-    let of_images = ordered.sample.map_or_else(String::new, |sample| {
+    let of_one = || if ordered.images == 1 { " of this image".to_owned() } else { String::new() };
+    let of_images = ordered.sample.map_or_else(of_one, |sample| {
         let images = grouped(sample.images);
         if sample.is_part() {
             let spread = if ctx.document.source.is_drawn() { "" } else { ", spread" };
@@ -70,42 +76,45 @@ pub(super) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, (ordered, book): (&Ordere
         Figure {
             label: "used",
             value: grouped(u64::from(facts.used)),
-            remark: format!("of {}", grouped(u64::from(facts.codebook_size))),
+            remark: format!("of {} codes", grouped(u64::from(facts.codebook_size))),
             about: "Codes that occur at least once",
             opens: false,
         },
         Figure {
             label: "sample",
             value: grouped(facts.samples),
-            remark: format!("tokens{of_images}, ceiling {}", grouped(facts.ceiling.round() as u64)),
+            remark: format!(
+                "tokens{of_images}, ceiling {} codes",
+                grouped(facts.ceiling.round() as u64)
+            ),
             about: "Tokens that were counted, and the codes that would be used if they fell evenly",
             opens: false,
         },
         Figure {
             label: "perplexity",
             value: format!("{:.1}", facts.perplexity),
-            remark: String::new(),
+            remark: "codes".to_owned(),
             about: "As many equally likely codes would have the same entropy",
             opens: false,
         },
         Figure {
             label: "entropy",
             value: format!("{:.2}", facts.entropy_bits),
-            remark: "bits".to_owned(),
+            remark: "bits a token".to_owned(),
             about: "Bits a token if each is coded as often as it occurs",
             opens: false,
         },
         Figure {
             label: "Gini",
             value: format!("{:.2}", facts.gini),
-            remark: String::new(),
+            remark: "of 1".to_owned(),
             about: "0 if all codes are used alike, towards 1 if one takes everything",
             opens: false,
         },
         Figure {
             label: if is_telling { "dead" } else { "not used here" },
             value: grouped(ordered.unused.len() as u64),
-            remark: String::new(),
+            remark: "codes".to_owned(),
             about: if is_telling {
                 "Codes that do not occur in a sample in which nearly all would; a click lists them"
             } else {
@@ -123,7 +132,7 @@ pub(super) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, (ordered, book): (&Ordere
         };
         for figure in figures.into_iter().filter(is_needed) {
             let opens = figure.opens;
-            let response = figure_ui(ui, ctx, figure);
+            let response = figure_ui(ui, ctx, figure, over);
             if opens {
                 egui::Popup::menu(&response)
                     .close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside)
@@ -133,7 +142,7 @@ pub(super) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, (ordered, book): (&Ordere
     });
 }
 
-/// The list of codes that do not occur; a click picks one.
+/// The list of codes that do not occur; a click selects one.
 fn unused_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, (unused, book): (&[u32], u16)) {
     const COLUMNS: usize = 8;
     ui.horizontal(|ui| {
@@ -169,7 +178,7 @@ fn unused_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, (unused, book): (&[u32], u16)
     );
 }
 
-fn figure_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, figure: Figure) -> egui::Response {
+fn figure_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, figure: Figure, over: &str) -> egui::Response {
     let Figure { label, value, remark, about, opens } = figure;
     let (theme, painter) = (ctx.theme, ui.painter().clone());
     let colors = &theme.colors;
@@ -203,5 +212,5 @@ fn figure_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, figure: Figure) -> egui::Resp
             egui::Stroke::new(1.0, if response.has_focus() { colors.gold } else { colors.faint });
         painter.hline(below.x..=below.x + number_width, rect.bottom() - 1.0, line);
     }
-    response.on_hover_text(about)
+    response.on_hover_text(format!("{about}\n{over}"))
 }

@@ -1,15 +1,13 @@
 //! Which counts are shown, in which order and in which colors.
 
-use smalti_engine::questions::{Given, OrderBy, SourceInfo, SourceRef, Subject};
+use smalti_engine::questions::{Given, OrderBy, SourceInfo, Subject};
 
-use crate::ctx::{SET_IMAGES, ViewCtx};
-use crate::document::Slot;
+use crate::ctx::{MOST_IMAGES, SET_IMAGES, ViewCtx};
+use crate::document::{Look, Slot};
 use crate::look::theme::space;
 use crate::look::words::grouped;
 use crate::widgets::fold;
 
-/// Most images of a set that can be counted over; of a larger set as many, spread.
-pub(super) const MOST_IMAGES: u64 = 100_000;
 /// Codes that can be put in order by hue; more are not decoded one by one.
 const MOST_HUES: u32 = 1 << 16;
 
@@ -30,8 +28,6 @@ pub(super) struct Toggles {
     pub(super) order: OrderBy,
     pub(super) is_linear: bool,
     pub(super) shows_patches: bool,
-    /// The set of which all images are counted, not only a sample.
-    whole: Option<SourceRef>,
 }
 
 /// The tokens that are looked at, if they are those of one of several images in a file.
@@ -43,14 +39,44 @@ pub(super) fn one_of_many<'a>(ctx: &ViewCtx<'a>) -> Option<&'a Given> {
 }
 
 impl Toggles {
-    /// Which counts, in which order, in which colors: what has no room is in a menu.
-    pub(super) fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>, book: u16) {
+    /// Follows the tokenizer, and what the palette asks for, also while there is no room for what is chosen by
+    /// hand. True if there are too many codes to decode them one by one.
+    pub(super) fn follow(&mut self, ctx: &ViewCtx<'_>, book: u16) -> bool {
         let facts = ctx.facts(Slot::A);
         let k = facts.and_then(|f| f.best().map(|f| f.facts.book(book).size)).unwrap_or(0);
         let too_many = k > MOST_HUES;
         if too_many && self.order == OrderBy::Hue {
             self.order = OrderBy::Index;
         }
+        let is_wanted = |name: &str| ctx.offer(name, false);
+        if is_wanted("Count codes over the image") {
+            self.over = Over::Image;
+        }
+        if is_wanted("Count codes over the set") {
+            self.over = Over::Set;
+        }
+        if self.total_of_set(ctx).is_some() && is_wanted("Count codes over all images") {
+            ctx.send(Look::WholeSet(!ctx.document.looks.whole_set));
+        }
+        for (order, name) in [(OrderBy::Index, "index"), (OrderBy::Count, "count")] {
+            if is_wanted(&format!("Codes by {name}")) {
+                self.order = order;
+            }
+        }
+        if !too_many && is_wanted("Codes by hue") {
+            self.order = OrderBy::Hue;
+        }
+        if is_wanted("Codes' counts by their logarithm") {
+            self.is_linear = !self.is_linear;
+        }
+        if !too_many && is_wanted("Codes as what they decode to") {
+            self.shows_patches = !self.shows_patches;
+        }
+        too_many
+    }
+
+    /// Which counts, in which order, in which colors: what has no room is in a menu.
+    pub(super) fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>, too_many: bool) {
         let gap = ui.spacing().item_spacing.x;
         ui.spacing_mut().item_spacing.x = space::XS;
         // Counted over a set there is a choice more.
@@ -71,8 +97,8 @@ impl Toggles {
             None => ("set", format!("Counts over {SET_IMAGES} images, spread over the set")),
         };
         ui.selectable_value(&mut self.over, Over::Set, name).on_hover_text(about);
-        if self.over == Over::Set && one_of_many(ctx).is_none() {
-            self.whole_ui(ui, ctx);
+        if let Some(total) = self.total_of_set(ctx) {
+            whole_ui(ui, ctx, total);
         }
         let encoded = ctx.encoded(Slot::A).and_then(|reply| reply.best().cloned());
         if let Some(encoded) = encoded.filter(|encoded| encoded.tokens.parts().len() > 1) {
@@ -110,27 +136,33 @@ impl Toggles {
 
     /// Whether all images of the set are counted.
     pub(super) fn counts_whole(&self, ctx: &ViewCtx<'_>) -> bool {
-        self.over == Over::Set && self.whole.as_ref() == Some(&ctx.document.source)
+        self.over == Over::Set && ctx.document.looks.whole_set
     }
 
-    /// Counts all images of the set, if there are more than those of the sample.
-    fn whole_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
-        let source = &ctx.document.source;
-        let facts = ctx.ask("codebook set", &SourceInfo { source: source.clone() });
-        let total = facts.ready().map_or(0, |facts| facts.len);
-        if total <= SET_IMAGES {
-            return;
+    /// How many images the set has that is counted over, if there are more than those of the sample.
+    fn total_of_set(&self, ctx: &ViewCtx<'_>) -> Option<u64> {
+        if self.over != Over::Set || one_of_many(ctx).is_some() {
+            return None;
         }
-        let is_whole = self.whole.as_ref() == Some(source);
-        let many = grouped(total.min(MOST_IMAGES));
-        let about = if total > MOST_IMAGES && !source.is_drawn() {
-            format!("Counts over {many} of its {} images, spread; this takes long", grouped(total))
-        } else {
-            format!("Counts over {many} images, which takes its time; a click ends it")
-        };
-        let name = if total > MOST_IMAGES { format!("{many} images") } else { "all".to_owned() };
-        if ui.selectable_label(is_whole, name).on_hover_text(about).clicked() {
-            self.whole = (!is_whole).then(|| source.clone());
-        }
+        let question = SourceInfo { source: ctx.document.source.clone() };
+        let facts = ctx.ask("codebook set", &question);
+        let total = facts.ready()?.len;
+        (total > SET_IMAGES).then_some(total)
+    }
+}
+
+/// Counts all images of the set, or the sample again.
+fn whole_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, total: u64) {
+    let source = &ctx.document.source;
+    let is_whole = ctx.document.looks.whole_set;
+    let many = grouped(total.min(MOST_IMAGES));
+    let about = if total > MOST_IMAGES && !source.is_drawn() {
+        format!("Counts over {many} of its {} images, spread; this takes long", grouped(total))
+    } else {
+        format!("Counts over {many} images, which takes its time; a click ends it")
+    };
+    let name = if total > MOST_IMAGES { format!("{many} images") } else { "all".to_owned() };
+    if ui.selectable_label(is_whole, name).on_hover_text(about).clicked() {
+        ctx.send(Look::WholeSet(!is_whole));
     }
 }

@@ -4,7 +4,7 @@ use smalti_engine::questions::{Given, ImageRef, Subject};
 
 use crate::ctx::ViewCtx;
 use crate::document::{Edit, Open, Reading, WorkOn};
-use crate::look::words::{grouped, name};
+use crate::look::words::{counted, grouped, name};
 
 /// Which image of a file of tokens is seen, and the ones before and after it.
 pub(super) fn among_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
@@ -45,8 +45,8 @@ pub(super) fn variations_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
     let variations = &ctx.document.variations;
     let from = variations.base().and_then(|from| variations.all().get(from));
     let is_kept = from.is_some_and(|from| {
-        let is_same = from.work == ctx.document.work() && from.off == ctx.document.switched_off;
-        is_same && Some(&from.on) == ctx.document.work_on().as_ref()
+        from.is_of(&ctx.document.work(), &ctx.document.switched_off)
+            && Some(&from.on) == ctx.document.work_on().as_ref()
     });
     let about = "Keep the tokens as they are now as a variation, to come back to";
     let has_work = !(ctx.document.work().is_empty() && ctx.document.switched_off.is_empty());
@@ -65,9 +65,10 @@ pub(super) fn variations_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
             ui.horizontal(|ui| {
                 ui.add_space(depth as f32 * ctx.theme.px(14.0));
                 let forced = variation.work.edits.len();
-                let mut text = format!("{}   {forced} forced", variation.name);
-                if !variation.off.is_empty() {
-                    text = format!("{text}, {} off", variation.off.len());
+                let forced = counted(forced, "forced cell");
+                let mut text = format!("{}   {forced}", variation.name);
+                if let Some(off) = variation.off.as_ref().filter(|off| !off.is_empty()) {
+                    text = format!("{text}, {} off", counted(off.len(), "code"));
                 }
                 if Some(&variation.on) != ctx.document.work_on().as_ref() {
                     // It leads elsewhere.

@@ -1,17 +1,17 @@
-//! What is drawn over a picture for its tokens: colors, lines, numbers, states.
+//! What is drawn over a picture for its tokens: colors, lines, numbers.
 
 use std::sync::Arc;
 
-use egui::{Align2, Color32, Rect, Shape, Stroke, StrokeKind, pos2, vec2};
+use egui::{Align2, Color32, Stroke, StrokeKind, vec2};
 use smalti_engine::tokens::Tokens;
 
 use super::sheet::Sheet;
 use crate::ctx::ViewCtx;
-use crate::document::{ColorBy, Slot};
+use crate::document::{ColorBy, Column, Slot, Table, TokenFormat};
 use crate::look::colors::color_of;
 use crate::look::palette::FULL_DIFFERENCE;
 use crate::look::textures::{Sampling, Source};
-use crate::widgets::export::{Exported, lines_of, picture_of};
+use crate::widgets::export::{Exported, picture_of};
 use crate::widgets::pane::Pane;
 
 /// What colors may come from, as far as it is known.
@@ -64,7 +64,7 @@ pub(super) fn menu(
     ctx: &ViewCtx<'_>,
     pane: &Pane,
     sheet: &Sheet<'_>,
-    (sources, size): (&Sources<'_>, [u32; 2]),
+    (sources, size, parts): (&Sources<'_>, [u32; 2], usize),
 ) {
     let picture = || {
         let colors = colors(ctx, sheet, sources, &levels_of(ctx, sheet));
@@ -72,16 +72,20 @@ pub(super) fn menu(
         cells.enlarged((size[0] / sheet.columns.max(1) as u32).max(1)).ok()
     };
     let numbers = || {
-        let code = |at: usize| sheet.part.code(at).map_or(String::new(), |code| code.to_string());
-        lines_of((0..sheet.rows * sheet.columns).map(code), sheet.columns)
+        let values = Column::Codes(Arc::clone(sheet.part.codes()));
+        Table::Map { values, columns: sheet.columns }
     };
+    let formats = [TokenFormat::Npy, TokenFormat::Safetensors];
     let about = format!("tokens, {}", ctx.document.looks.color_by.label());
     let exported = Exported {
         name: "tokens",
         about: &about,
         by: Some(&ctx.document.model),
-        picture: &picture,
+        picture: Some(&picture),
         numbers: Some(&numbers),
+        // An array alone holds one part.
+        tokens: if parts > 1 { &formats[1..] } else { &formats },
+        ..Exported::default()
     };
     exported.menu(&pane.response, ctx);
 }
@@ -152,7 +156,7 @@ fn masked(ui: &egui::Ui, pane: &Pane, sheet: &Sheet<'_>) {
 }
 
 /// The cells that can be seen: (first row, end), (first column, end).
-fn visible(pane: &Pane, sheet: &Sheet<'_>) -> ((usize, usize), (usize, usize)) {
+pub(super) fn visible(pane: &Pane, sheet: &Sheet<'_>) -> ((usize, usize), (usize, usize)) {
     let size = pane.picture.size() / vec2(sheet.columns as f32, sheet.rows as f32);
     let seen = pane.view.intersect(pane.picture);
     let first = |from: f32, step: f32| (from / step).floor().max(0.0) as usize;
@@ -204,61 +208,6 @@ fn numbers(ui: &egui::Ui, ctx: &ViewCtx<'_>, pane: &Pane, sheet: &Sheet<'_>) {
             painter.galley(at.min, galley, Color32::WHITE);
         }
     }
-}
-
-/// Picked cells, cells of the picked code, forced and locked ones, and what is being dragged. States
-/// differ in shape, not in color alone.
-pub(super) fn marks(
-    ui: &egui::Ui,
-    ctx: &ViewCtx<'_>,
-    pane: &Pane,
-    sheet: &Sheet<'_>,
-    anchor: Option<(usize, usize)>,
-) {
-    let (rows, columns) = (sheet.rows, sheet.columns);
-    let painter = pane.painter(ui);
-    let rect = |place: (usize, usize)| pane.cell_rect(place.0, place.1, rows, columns);
-    let gold = ctx.theme.colors.gold;
-    let lit = ctx.hovered.code().or(ctx.document.selection.code);
-    for place in sheet.places_of(lit) {
-        let at = rect(place);
-        painter.rect_stroke(at, 0.0, Stroke::new(3.0, Color32::BLACK), StrokeKind::Middle);
-        painter.rect_stroke(at, 0.0, Stroke::new(1.5, Color32::WHITE), StrokeKind::Middle);
-    }
-    for at in ctx.document.edits.keys().filter_map(|cell| sheet.place(*cell)).map(rect) {
-        let side = (at.width() * 0.35).max(3.0);
-        let corner = at.left_top();
-        let points = vec![corner, corner + vec2(side, 0.0), corner + vec2(0.0, side)];
-        painter.add(Shape::convex_polygon(points, gold, Stroke::new(1.0, Color32::BLACK)));
-    }
-    for at in ctx.document.locks.iter().filter_map(|cell| sheet.place(*cell)).map(rect) {
-        padlock(&painter, at);
-    }
-    for at in ctx.document.selection.cells.iter().filter_map(|cell| sheet.place(*cell)).map(rect) {
-        painter.rect_stroke(at, 0.0, Stroke::new(2.0, gold), StrokeKind::Middle);
-    }
-    if let (Some(from), Some(at)) = (anchor, ui.input(|i| i.pointer.interact_pos()))
-        && let Some(to) = pane.cell_at(at, rows, columns)
-    {
-        let all = rect(from).union(rect(to));
-        painter.rect_filled(all, 0.0, gold.gamma_multiply(0.18));
-        painter.rect_stroke(all, 0.0, Stroke::new(1.5, gold), StrokeKind::Middle);
-    }
-    hovered_cell(ui, ctx, pane, sheet);
-}
-
-/// A padlock in the lower right corner of a cell.
-fn padlock(painter: &egui::Painter, cell: Rect) {
-    let side = (cell.width() * 0.4).clamp(4.0, 14.0);
-    let body = Rect::from_min_size(
-        cell.right_bottom() - vec2(side + 1.0, side * 0.65 + 1.0),
-        vec2(side, side * 0.65),
-    );
-    let bow = pos2(body.center().x, body.top());
-    painter.circle_stroke(bow, side * 0.28, Stroke::new(1.5, Color32::BLACK));
-    painter.circle_stroke(bow, side * 0.28, Stroke::new(1.0, Color32::WHITE));
-    painter.rect_filled(body.expand(1.0), 1.0, Color32::BLACK);
-    painter.rect_filled(body, 1.0, Color32::WHITE);
 }
 
 /// The cell under the pointer, in whichever view it is.

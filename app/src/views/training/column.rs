@@ -7,10 +7,10 @@ use smalti_engine::session::{RunState, RunView};
 use super::controls;
 use super::knobs::Knobs;
 use super::probe::{self, Strip};
-use crate::ctx::{TrainedRun, ViewCtx};
-use crate::document::{JobCommand, Open, Secret, Slot};
+use crate::ctx::{LeftRun, TrainedRun, ViewCtx};
+use crate::document::{JobCommand, Layout as WindowLayout, Open, Secret, Slot, ViewId};
 use crate::look::theme::space;
-use crate::look::words::grouped;
+use crate::look::words::{grouped, name};
 use crate::widgets::rows::{About, RowsPane, key_ui};
 use crate::widgets::veil;
 
@@ -50,6 +50,9 @@ impl Column<'_> {
         };
         ui.spacing_mut().item_spacing.y = space::XS;
         self.head_ui(ui, ctx, run);
+        if !ctx.is_presented() {
+            self.left_ui(ui, ctx);
+        }
         numbers_ui(ui, ctx, self.slot, run);
         controls::problem_ui(ui, ctx, self.slot, run);
         controls::left_ui(ui, ctx, run);
@@ -84,10 +87,38 @@ impl Column<'_> {
                 && ui.button("Train anew").clicked()
             {
                 ctx.send(Open::NoRun(self.slot));
-                ctx.send(JobCommand::Train(run.recipe.clone()));
+                ctx.send(JobCommand::AskTrain(run.recipe.clone()));
             }
             if ui.button("Forget").on_hover_text("The slot becomes free").clicked() {
                 ctx.send(Open::NoRun(self.slot));
+            }
+        });
+    }
+
+    /// Which run had to leave this slot, until that was read: a toast is easily missed.
+    fn left_ui(&self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+        let Some(LeftRun { folder, is_done }) = &ctx.live.left[self.slot as usize] else { return };
+        let (what, letter) = (name(folder), self.slot.letter());
+        let text = if *is_done {
+            format!("{what} is done and has left slot {letter}")
+        } else {
+            format!("{what} is not done, but has left slot {letter}")
+        };
+        ui.horizontal_wrapped(|ui| {
+            let color = if *is_done { ctx.theme.colors.dim } else { ctx.theme.colors.gold };
+            ui.label(RichText::new(text).font(ctx.theme.small()).color(color))
+                .on_hover_text(folder.display().to_string());
+            let about = "All runs: there it can go on, or be looked at";
+            if ui.small_button("Runs").on_hover_text(about).clicked() {
+                ctx.send(WindowLayout::Show(ViewId::Runs));
+            }
+            let seen = ui.small_button("OK").on_hover_text("Says this no more");
+            seen.widget_info(|| {
+                let label = format!("OK, {what} has left");
+                egui::WidgetInfo::labeled(egui::Role::Button, true, label)
+            });
+            if seen.clicked() {
+                ctx.send(JobCommand::SeenLeft(self.slot));
             }
         });
     }
@@ -218,7 +249,10 @@ fn numbers_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot, run: &TrainedRun
                 .used
                 .map(|(used, all)| format!("{} of {} codes", grouped(used), grouped(all)));
             let perplexity = record.last("perplexity").map(|p| format!("perplexity {p:.0}"));
-            let both: Vec<String> = [of, perplexity].into_iter().flatten().collect();
+            // The head tells where the run stands; what was measured at another step says at which.
+            let at = (record.reported() != record.step)
+                .then(|| format!("at step {}", grouped(record.reported())));
+            let both: Vec<String> = [of, perplexity, at].into_iter().flatten().collect();
             let about = "Codes that occurred at least once since the report before";
             (usage, both.join(" · "), about)
         }

@@ -349,7 +349,7 @@ pub(super) fn problem_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot, run: 
         ui.add(egui::Label::new(ctx.theme.label(&problem.hint)).wrap());
     }
     // A loss that is no number: back to where all was well.
-    let live = run.view.as_ref().filter(|view| view.problem.is_some());
+    let live = run.view.as_ref().filter(|view| view.problem.is_some() && record.is_broken);
     let good = record.kept.iter().rev().find(|step| **step <= record.step);
     if let (Some(view), Some(step)) = (live, good) {
         let text = format!("Go back to step {}", grouped(*step));

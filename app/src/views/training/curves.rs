@@ -1,17 +1,16 @@
 //! The curves of all runs, one number at a time, with what was turned and which checkpoints are kept.
 
-use std::collections::BTreeMap;
-
 use egui::{Align, Layout, Rect, RichText, Sense, Stroke, pos2, vec2};
 
 use super::controls::rewind_about;
 use super::knobs::number as setting;
 use super::shown::Shown;
 use crate::ctx::{TrainedRun, ViewCtx};
-use crate::document::{AppCommand, JobCommand, Secret, Slot};
+use crate::document::{Chart, JobCommand, Secret, Series, Shape, Slot, Table};
 use crate::look::theme::space;
 use crate::look::words::grouped;
 use crate::runs::SPEED;
+use crate::widgets::export::Exported;
 use crate::widgets::plot::{Axes, Line, Mark, Plot, end_of_axis};
 
 /// What comes first, in this order; losses by name, and what else there is, come between.
@@ -152,7 +151,8 @@ impl Curves {
             words,
         };
         let height = ui.available_height().max(40.0);
-        let axes = plot.ui(ui, ctx, height);
+        let (axes, response) = plot.ui(ui, ctx, height);
+        exported(&runs, &name, self.is_logarithmic, |curves| curves.menu(&response, ctx));
         for (row, (slot, run)) in runs.iter().enumerate() {
             kept_ui(ui, ctx, &axes, (row, *slot, run));
         }
@@ -174,14 +174,16 @@ impl Curves {
                 return;
             }
             let log = ui.selectable_label(self.is_logarithmic, "log");
-            if log.on_hover_text("A decade is as high as the next").clicked() {
+            let log = log.on_hover_text("A decade is as high as the next").clicked();
+            if ctx.offer("Curves by their logarithm", log) {
                 self.is_logarithmic = !self.is_logarithmic;
             }
-            let save = ui.small_button("CSV…");
-            if save.on_hover_text("Saves these curves as numbers").clicked() {
-                let (name, text) = (format!("training-{now}"), csv(runs, now));
-                ctx.send(AppCommand::ExportCsv { name, text });
-            }
+            let button = egui::Button::new("Export").small();
+            let menu = egui::containers::menu::MenuButton::from_button(button);
+            exported(runs, now, self.is_logarithmic, |curves| {
+                let (response, _) = menu.ui(ui, |ui| curves.menu_ui(ui, ctx));
+                response.on_hover_text("Takes these curves away, as a figure or as numbers");
+            });
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
                 ui.spacing_mut().item_spacing.x = space::L;
                 let wide = |name: &str| {
@@ -248,20 +250,41 @@ impl Curves {
     }
 }
 
-/// A number of all runs over steps: a line a step, a column a run; empty where a run has none.
-fn csv(runs: &[(Slot, &TrainedRun)], name: &str) -> String {
-    let mut lines: BTreeMap<u64, Vec<String>> = BTreeMap::new();
-    for (at, (_, run)) in runs.iter().enumerate() {
-        let points = run.told.record.curve(name).map(|curve| curve.points.as_slice());
-        for (step, value) in points.unwrap_or_default() {
-            let line = lines.entry(*step).or_insert_with(|| vec![String::new(); runs.len()]);
-            line[at] = value.to_string();
-        }
-    }
-    let head = runs.iter().map(|(slot, run)| format!(",{} {}", slot.letter(), run.name));
-    let lines = lines.into_iter().map(|(step, line)| format!("\n{step},{}", line.join(",")));
-    let end = std::iter::once("\n".to_owned());
-    std::iter::once("step".to_owned()).chain(head).chain(lines).chain(end).collect()
+/// A number of all runs over steps, to be taken away.
+fn exported(
+    runs: &[(Slot, &TrainedRun)],
+    name: &str,
+    is_logarithmic: bool,
+    show: impl FnOnce(&Exported<'_>),
+) {
+    let series = || -> Vec<Series> {
+        let all = runs.iter().filter_map(|(slot, run)| {
+            let points = run.told.record.curve(name)?.points.clone();
+            Some(Series { name: format!("{} {}", slot.letter(), run.name), points })
+        });
+        all.collect()
+    };
+    let names = runs.iter().map(|(slot, run)| format!("{} {}", slot.letter(), run.name));
+    let about = format!("{} over steps of {}", title(name), names.collect::<Vec<_>>().join(", "));
+    let chart = || Chart {
+        title: about.clone(),
+        across: "steps".to_owned(),
+        up: match name {
+            "psnr" => "PSNR in dB".to_owned(),
+            "usage" | "accuracy" => format!("{}, of 1", title(name)),
+            _ => title(name),
+        },
+        is_logarithmic,
+        shape: Shape::Curves(series()),
+    };
+    let numbers = || Table::Curves(series());
+    show(&Exported {
+        name: &format!("training-{name}"),
+        about: &about,
+        chart: Some(&chart),
+        numbers: Some(&numbers),
+        ..Exported::default()
+    });
 }
 
 /// Which tabs stand in a row: all if there is room, or else the first that leave room for the picked one and

@@ -7,6 +7,7 @@ use smalti_engine::session::Lane;
 use crate::ctx::ViewCtx;
 use crate::document::{AppCommand, JobCommand, Layout, RecipeRef};
 use crate::look::theme::space;
+use crate::widgets::run_list;
 
 const ABOUT: &str = "A tokenizer learns from pictures: its encoder and decoder to bring them back, its codebook to \
                      have a code for what occurs. Here up to four runs are seen side by side while they do: how \
@@ -33,9 +34,9 @@ pub(super) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
         let recipes = ctx.session.ask(Lane::Now, &ShippedRecipes);
         ui.horizontal_wrapped(|ui| {
             for name in recipes.best().map(|names| names.as_slice()).unwrap_or_default() {
-                let train = JobCommand::Train(RecipeRef::Shipped(name.as_str().into()));
+                let train = JobCommand::AskTrain(RecipeRef::Shipped(name.as_str().into()));
                 let is_free = !preparing.iter().any(|it| it.asked == train);
-                if ui.add_enabled(is_free, Button::new(name)).clicked() {
+                if ui.add_enabled(is_free, Button::new(format!("{name}…"))).clicked() {
                     ctx.send(train);
                 }
             }
@@ -48,5 +49,8 @@ pub(super) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
         }
         let drop = "A recipe (.ron) can be dropped on the window; those in assets/recipes show every field";
         ui.add(Label::new(theme.label(drop)).wrap());
+        ui.add_space(space::L);
+        ui.label(RichText::new("Runs of before").font(theme.heading()));
+        run_list::ui(ui, ctx, "There are none yet");
     });
 }

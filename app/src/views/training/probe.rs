@@ -14,6 +14,7 @@ use crate::look::textures::{Sampling, Source};
 use crate::look::theme::{RADIUS_PICTURE, space};
 use crate::look::words::grouped;
 use crate::runs::Stepped;
+use crate::widgets::export::picture_menu;
 
 /// The pictures of a run's probe.
 pub(super) struct Pictures {
@@ -213,10 +214,21 @@ impl Pictures {
             let found = shorter.iter().find(|text| width(text) <= place.width());
             label(line.left(), found.map_or(self.when.as_str(), String::as_str));
         }
+        let taken = |rect: Rect, (number, what): (usize, &str), picture: &Picture| {
+            let id = ui.scope_id().with(("probe picture", number, what));
+            let response = ui.interact(rect, id, egui::Sense::CLICK);
+            let name = format!("probe-{}-{}", number + 1, what.replace(['\u{a0}', ' '], "-"));
+            let about = format!("picture {} of the probe, {what}", number + 1);
+            picture_menu(&response, ctx, (&name, &about), picture);
+        };
         for (number, original) in self.originals.iter().enumerate() {
             picture_ui(ui, ctx, at(0, number), original);
+            taken(at(0, number), (number, "original"), original);
             match &self.now[number] {
-                Some(now) => picture_ui(ui, ctx, at(1, number), now),
+                Some(now) => {
+                    picture_ui(ui, ctx, at(1, number), now);
+                    taken(at(1, number), (number, &self.when), now);
+                }
                 None => {
                     ui.painter().rect_filled(at(1, number), RADIUS_PICTURE, colors.raised);
                 }

@@ -15,8 +15,10 @@ use crate::{Knob, Result};
 /// The images of a step that go through the network at once.
 #[derive(Debug)]
 pub(in crate::training) struct Images<'a> {
-    /// Crops of one size.
+    /// Crops of one size; none where tokens are learned from.
     pub(in crate::training) pictures: &'a [Picture],
+    /// The tokens of each picture, all parts one after the other; none where pictures are learned from.
+    pub(in crate::training) tokens: &'a [Arc<[u32]>],
     /// Class of each, where it has one.
     pub(in crate::training) classes: &'a [Option<u32>],
     /// Where they stand in the run; the first image is number 0 in the first part of a step.

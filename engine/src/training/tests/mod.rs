@@ -1,5 +1,6 @@
 //! Runs of a tiny tokenizer on painted worlds.
 
+mod generators;
 mod networks;
 mod ways;
 

@@ -279,22 +279,27 @@ fn a_run_obeys_while_it_is_paused_and_says_what_it_cannot_do() {
     assert!(matches!(&*said[0], TrainEvent::WentTo { step: 2, .. }), "{said:?}");
     assert!(matches!(&*said[1], TrainEvent::Kept(kept) if kept.len() > 2), "{said:?}");
     // What it was stays on the disk.
-    let waits = |e: &TrainEvent| matches!(e, TrainEvent::Waits { step: 2, saved } if *saved >= 4);
-    assert!(waits(&said[2]), "{said:?}");
+    assert!(matches!(&*said[2], TrainEvent::Waits { step: 2, is_whole: true }), "{said:?}");
+    let saved = |e: &std::sync::Arc<TrainEvent>| match &**e {
+        TrainEvent::Saved { step, orders } => Some((*step, *orders)),
+        _ => None,
+    };
+    let (step, orders) = log().iter().rev().find_map(saved).unwrap();
+    assert!(step >= 4 && orders == 1, "{step} {orders}");
     assert!(matches!(&*said[3], TrainEvent::Turned(order) if order.step == 2), "{said:?}");
     assert!(matches!(&*said[4], TrainEvent::Refused(_)), "{said:?}");
     session.control(run, Control::StepOnce);
-    until("a step", || {
-        let log = log();
-        matches!(log.last().map(|e| &**e), Some(TrainEvent::Report(report)) if report.step == 3)
-    });
+    let is_third = |e: &TrainEvent| matches!(e, TrainEvent::Report(report) if report.step == 3);
+    // The first time it came here it was not told to step.
+    until("a step", || log()[before..].iter().any(|event| is_third(event)));
     // A single step is told, with the losses that its report has.
     let all = log();
     let stepped = all.iter().find_map(|event| match &**event {
         TrainEvent::Stepped { step, before, after } => Some((*step, before.clone(), after.clone())),
         _ => None,
     });
-    let Some(TrainEvent::Report(report)) = all.last().map(|event| &**event) else { panic!() };
+    let third = all.iter().rev().find(|event| is_third(event)).unwrap();
+    let TrainEvent::Report(report) = &**third else { panic!() };
     assert_eq!(stepped, Some((3, Vec::new(), report.losses.clone())));
     session.control(run, Control::Cancel);
     until("the end", || view().state.is_over());
@@ -337,4 +342,129 @@ fn a_report_tells_of_the_steps_before_an_interruption_too() {
         assert_eq!(report(&mut start(recipe, &parts, true).unwrap()), whole);
         assert!(name == "classes" || whole.1 > 0, "something to be told");
     }
+}
+
+/// A run over a folder of pictures, in a session; which is dropped with it.
+fn over(pictures: &Path, out: &Path, steps: u64) -> (Session, crate::session::RunId, TrainRun) {
+    let device = crate::device::choice_of_tests().unwrap();
+    let session = Session::new(Settings { device, ..Settings::new("assets") }).unwrap();
+    let from = crate::training::DataSource::Path(pictures.to_owned());
+    let plain = Recipe { steps, ..recipe(VQ, "") };
+    let data = vec![crate::training::DataPart { from, ..plain.data[0].clone() }];
+    let recipe = Recipe { data, ..plain };
+    let here = || std::path::PathBuf::from(".");
+    let work = |resume| TrainRun::new(recipe.clone(), here(), here(), out.to_owned(), resume);
+    let run = session.start(work(true));
+    (session, run, work(true))
+}
+
+fn pictures(folder: &Path, names: &[&str]) {
+    std::fs::create_dir_all(folder).unwrap();
+    for name in names {
+        let picture = Picture::new(16, 16, vec![90; 16 * 16 * 3]).unwrap();
+        crate::images::save_png(&picture, &folder.join(name)).unwrap();
+    }
+}
+
+#[test]
+fn a_run_waits_before_it_goes_on_with_other_images_than_before() {
+    let desk = tempfile::tempdir().unwrap();
+    let (set, out) = (desk.path().join("set"), desk.path().join("run"));
+    pictures(&set, &["a.png", "b.png"]);
+    let (session, run, _) = over(&set, &out, 4);
+    assert_eq!(session.wait_run(run), Ok(RunState::Done));
+    drop(session);
+    // The same images in a folder that moved are the same images.
+    std::fs::create_dir(desk.path().join("away")).unwrap();
+    let moved = desk.path().join("away/set");
+    std::fs::rename(&set, &moved).unwrap();
+    let (session, run, _) = over(&moved, &out, 6);
+    assert_eq!(session.wait_run(run), Ok(RunState::Done));
+    drop(session);
+    std::fs::remove_file(moved.join("b.png")).unwrap();
+    pictures(&moved, &["c.png"]);
+    let steps = || crate::training::stored_run(&out).unwrap().step;
+    let (session, run, again) = over(&moved, &out, 8);
+    let problem = session.wait_run(run).unwrap_err();
+    assert!(problem.summary.contains("set has as many images (2)"), "{problem}");
+    assert!(problem.hint.contains("--other-data"), "{problem}");
+    assert_eq!((session.runs()[0].state.clone(), steps()), (RunState::Paused, 6));
+    assert!(crate::training::brief(&out).unwrap().problem.is_some(), "said in the folder, too");
+    // Resumed it takes them, and they are its own from then on.
+    session.control(run, Control::Resume);
+    until("the end", || session.runs()[0].state.is_over());
+    assert_eq!((session.runs()[0].state.clone(), steps()), (RunState::Done, 8));
+    assert_eq!(crate::training::brief(&out).unwrap().problem, None);
+    drop((session, again));
+    let (session, run, _) = over(&moved, &out, 9);
+    assert_eq!(session.wait_run(run), Ok(RunState::Done));
+    drop(session);
+    // Runs of before there was a word of it go on; and who says so beforehand is not asked.
+    pictures(&moved, &["d.png"]);
+    std::fs::remove_file(out.join("data.json")).unwrap();
+    let (session, run, _) = over(&moved, &out, 10);
+    assert_eq!(session.wait_run(run), Ok(RunState::Done));
+    pictures(&moved, &["e.png"]);
+    let (other, asked, work) = over(&moved, &out, 11);
+    assert!(other.wait_run(asked).unwrap_err().summary.contains("4 images, it had 3"));
+    drop(other);
+    let run = session.start(work.with_other_data(true));
+    assert_eq!(session.wait_run(run), Ok(RunState::Done));
+}
+
+#[test]
+fn a_run_whose_folder_is_taken_away_waits_and_goes_on_when_it_is_back() {
+    let desk = tempfile::tempdir().unwrap();
+    let (set, out) = (desk.path().join("set"), desk.path().join("run"));
+    pictures(&set, &["a.png", "b.png"]);
+    let (session, run, _) = over(&set, &out, 1_000_000);
+    let view = || session.runs().remove(0);
+    let reports = || {
+        let log = session.log::<TrainEvent>(run, 0);
+        log.iter().filter(|e| matches!(&***e, TrainEvent::Report(_))).count()
+    };
+    until("a report", || reports() > 2);
+    let away = desk.path().join("away");
+    std::fs::rename(&out, &away).unwrap();
+    until("the problem", || view().problem.is_some() || view().state.is_over());
+    let problem = view().problem.expect("paused, not over");
+    assert!(problem.summary.contains("the run's folder is gone"), "{problem}");
+    assert!(problem.hint.contains("Resume"), "{problem}");
+    assert!(!out.exists(), "nothing is made in its place unasked");
+    std::fs::rename(&away, &out).unwrap();
+    let before = reports();
+    session.control(run, Control::Resume);
+    until("more reports", || reports() > before + 2);
+    session.control(run, Control::Pause);
+    until("the pause", || view().state == RunState::Paused);
+    assert_eq!(view().problem, None);
+    let stored = crate::training::stored_run(&out).unwrap();
+    let steps: Vec<u64> = stored.reports.iter().map(|report| report.step).collect();
+    assert_eq!(steps, (1..=stored.step).collect::<Vec<_>>(), "no report is lost or told twice");
+    // Gone for good: resumed it makes a new one.
+    std::fs::remove_dir_all(&out).unwrap();
+    session.control(run, Control::Resume);
+    until("the problem", || view().problem.is_some());
+    session.control(run, Control::Resume);
+    let before = reports();
+    until("more reports", || reports() > before);
+    session.control(run, Control::Cancel);
+    until("the end", || view().state.is_over());
+    assert!(crate::training::stored_run(&out).unwrap().step > stored.step);
+}
+
+#[test]
+fn a_run_that_is_started_paused_is_set_up_and_takes_no_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let device = crate::device::choice_of_tests().unwrap();
+    let session = Session::new(Settings { device, ..Settings::new("assets") }).unwrap();
+    let here = || std::path::PathBuf::from(".");
+    let work = TrainRun::new(recipe(VQ, ""), here(), here(), folder.path().to_owned(), false);
+    let run = session.start_paused(work);
+    until("the pause", || session.runs()[0].state == RunState::Paused);
+    let log = session.log::<TrainEvent>(run, 0);
+    assert!(matches!(&*log[0], TrainEvent::Started { step: 0, .. }), "{log:?}");
+    assert!(!log.iter().any(|e| matches!(&**e, TrainEvent::Report(_))), "{log:?}");
+    session.control(run, Control::Resume);
+    assert_eq!(session.wait_run(run), Ok(RunState::Done));
 }

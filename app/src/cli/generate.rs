@@ -1,0 +1,141 @@
+//! `smalti generate`: a generator paints pictures with a tokenizer's codes.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use smalti_engine::generators::{
+    GenerateEvent, GenerateRun, Painter, Request, Sampling, Schedule, Step, Unmasking,
+};
+use smalti_engine::images::png_bytes;
+use smalti_engine::questions::{Decode, OpenGenerator};
+use smalti_engine::session::{Control, RunState};
+
+use super::arguments;
+use super::console::Console;
+use super::engine::Engine;
+use super::outputs::Outputs;
+use super::stop::Stop;
+
+#[derive(Debug, Serialize)]
+struct Line {
+    out: PathBuf,
+    class: Option<String>,
+    seed: u64,
+    steps: usize,
+    /// Sequences that went through the network.
+    forward_passes: u32,
+    seconds: f64,
+}
+
+pub(super) fn run(
+    options: &arguments::Generate,
+    console: &mut Console<'_, '_>,
+) -> Result<(), Stop> {
+    let engine = Engine::open(console)?;
+    let generator = engine.model(&options.model);
+    let tokenizer = options.tokenizer.as_ref().map(|named| engine.model(named));
+    let opened = engine.answer(&OpenGenerator { generator, tokenizer }, console)?;
+    let config = opened.config();
+    let class = options.class.as_ref().map(|said| config.class(said)).transpose()?;
+    let mut outputs = Outputs::into_folder(&options.out)?;
+    let mut lines = Vec::new();
+    for number in 0..options.count {
+        let seed = options.seed + number;
+        let request = Request {
+            sampling: Sampling {
+                temperature: options.temperature,
+                top_k: options.top_k,
+                top_p: options.top_p,
+                guidance: options.guidance,
+                ramp: options.ramp,
+            },
+            unmasking: Unmasking {
+                steps: options.steps,
+                schedule: schedule(&options.schedule)?,
+                choice_temperature: options.choice_temperature,
+            },
+            ..Request::new(config, class, seed)?
+        };
+        let (steps, seconds) =
+            follow(&engine, &opened.painter, request, (number, options.count), console)?;
+        let Some(last) = steps.last() else {
+            return Err(Stop::failure("the generator took no step", ""));
+        };
+        let tokens = last.tokens.clone();
+        let decoded =
+            engine.answer(&Decode { tokens, model: opened.tokenizer.clone() }, console)?;
+        let kind = class.map_or("any", |class| config.classes[class as usize].as_str());
+        let name = outputs.unique_stem(&format!("{}-{seed}", kind.replace(' ', "-")));
+        let out = outputs.add(&format!("{name}.png"), &png_bytes(&decoded.picture)?)?;
+        let line = Line {
+            out,
+            class: class.map(|class| config.classes[class as usize].clone()),
+            seed,
+            steps: steps.len(),
+            forward_passes: steps.iter().map(|step| step.forward_passes).sum(),
+            seconds,
+        };
+        let text = format!(
+            "{}: {kind}, {} steps, {} passes, {seconds:.2} s",
+            line.out.display(),
+            line.steps,
+            line.forward_passes
+        );
+        lines.push((line, text));
+        engine.forget_old_answers();
+    }
+    console.check()?;
+    outputs.commit()?;
+    for (line, text) in &lines {
+        console.result(line, text)?;
+    }
+    Ok(())
+}
+
+fn schedule(said: &str) -> Result<Schedule, Stop> {
+    let found = Schedule::ALL.into_iter().find(|one| one.name().eq_ignore_ascii_case(said));
+    found.ok_or_else(|| {
+        let names = Schedule::ALL.map(Schedule::name).join(", ");
+        Stop::bad_input("--schedule", format!("there is none called {said:?}"), names)
+    })
+}
+
+/// All steps of a generation and its seconds.
+fn follow(
+    engine: &Engine,
+    painter: &Painter,
+    request: Request,
+    (number, count): (u64, u64),
+    console: &mut Console<'_, '_>,
+) -> Result<(Vec<Step>, f64), Stop> {
+    let title = format!("generate {}", number + 1);
+    let work = GenerateRun::new(title, painter.clone(), request, None)?;
+    let run = engine.session().start(work);
+    let (mut shown, mut steps, mut all, mut seconds) = (0, Vec::new(), 1, 0.0);
+    loop {
+        if console.check().is_err() {
+            engine.session().control(run, Control::Cancel);
+        }
+        let view = engine.session().runs().into_iter().find(|view| view.id == run);
+        for event in engine.session().log::<GenerateEvent>(run, shown) {
+            shown += 1;
+            match &*event {
+                GenerateEvent::Started { steps } => all = *steps,
+                GenerateEvent::Step(step, took) => {
+                    steps.push(step.clone());
+                    seconds += took;
+                }
+            }
+        }
+        match view.map(|view| view.state) {
+            None | Some(RunState::Cancelled) => return Err(Stop::Cancelled),
+            Some(RunState::Failed(problem)) => return Err(problem.into()),
+            Some(RunState::Done) => return Ok((steps, seconds)),
+            Some(RunState::Running | RunState::Paused) => {}
+        }
+        let of_one = steps.len() as f32 / all.max(1) as f32;
+        let text = format!("picture {} of {count}, step {} of {all}", number + 1, steps.len());
+        console.progress((number as f32 + of_one) / count as f32, &text);
+        engine.wait_for_news();
+    }
+}

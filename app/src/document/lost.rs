@@ -1,0 +1,224 @@
+//! Files and folders that a document names and that are elsewhere by now.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use smalti_engine::Problem;
+use smalti_engine::questions::{ImageRef, ModelRef, SourceRef, Stamp, Subject};
+
+use super::run::{RecipeRef, RunFolder};
+use super::value::Document;
+use super::variations::Variations;
+use super::work::WorkOn;
+
+/// What is not where it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// What it is.
+    pub kind: LostKind,
+    /// Where it was.
+    pub path: PathBuf,
+}
+
+/// What can be lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LostKind {
+    /// An image file.
+    Image,
+    /// A set of images.
+    Set,
+    /// A tokenizer or another file of weights.
+    Tokenizer,
+    /// The folder of a training run.
+    Run,
+}
+
+impl LostKind {
+    /// In a word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Set => "set",
+            Self::Tokenizer => "tokenizer",
+            Self::Run => "run",
+        }
+    }
+}
+
+/// Where something is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    /// What and where it was.
+    pub lost: Lost,
+    /// Where it is.
+    pub to: PathBuf,
+    /// Its version there; of a tokenizer with what is read with it.
+    pub stamp: Stamp,
+}
+
+impl Moved {
+    /// Where a path is now: the one that was moved, or one below it.
+    fn path(&self, path: &Path) -> Option<PathBuf> {
+        let rest = path.strip_prefix(&self.lost.path).ok()?;
+        Some(if rest.as_os_str().is_empty() { self.to.clone() } else { self.to.join(rest) })
+    }
+
+    fn image(&self, image: &mut ImageRef) {
+        match image {
+            ImageRef::File { path, stamp } if **path == *self.lost.path => {
+                (*path, *stamp) = (self.to.as_path().into(), self.stamp);
+            }
+            ImageRef::InSource { source, .. } => self.source(source),
+            ImageRef::File { .. } | ImageRef::Pasted(_) => {}
+        }
+    }
+
+    fn source(&self, source: &mut SourceRef) {
+        if let SourceRef::Path { path, stamp } = source
+            && **path == *self.lost.path
+        {
+            (*path, *stamp) = (self.to.as_path().into(), self.stamp);
+        }
+    }
+
+    fn model(&self, model: &mut ModelRef) {
+        if let ModelRef::File { path, stamp } = model
+            && **path == *self.lost.path
+        {
+            (*path, *stamp) = (self.to.as_path().into(), self.stamp);
+        }
+    }
+
+    fn subject(&self, subject: &mut Subject) {
+        if let Subject::Image(image) = subject {
+            self.image(image);
+        }
+    }
+
+    fn on(&self, on: &mut WorkOn) {
+        self.subject(&mut on.subject);
+        self.model(&mut on.model);
+    }
+
+    fn run(&self, run: &mut RunFolder) {
+        if let Some(folder) = self.path(&run.folder) {
+            run.folder = folder;
+        }
+        if let RecipeRef::File(path) = &mut run.recipe
+            && let Some(now) = self.path(path)
+        {
+            *path = now.into();
+        }
+    }
+}
+
+impl Document {
+    /// The files and folders that it names, each once: what is worked with first.
+    pub fn named_paths(&self) -> Vec<Lost> {
+        let (mut found, mut known) = (Vec::new(), HashSet::new());
+        let mut add = |kind: LostKind, path: &Path| {
+            if known.insert((kind, path.to_owned())) {
+                found.push(Lost { kind, path: path.to_owned() });
+            }
+        };
+        let kept = self.kept.iter().map(|(on, _)| on);
+        let kept: Vec<&WorkOn> = kept.chain(self.variations.all().iter().map(|v| &v.on)).collect();
+        let subjects = self.subject.iter().chain(kept.iter().map(|on| &on.subject));
+        for image in subjects.filter_map(Subject::image) {
+            match image {
+                ImageRef::File { path, .. } => add(LostKind::Image, path),
+                ImageRef::InSource { source: SourceRef::Path { path, .. }, .. } => {
+                    add(LostKind::Set, path);
+                }
+                ImageRef::InSource { .. } | ImageRef::Pasted(_) => {}
+            }
+        }
+        if let SourceRef::Path { path, .. } = &self.source {
+            add(LostKind::Set, path);
+        }
+        let models = std::iter::once(&self.model).chain(self.others.iter().flatten());
+        let models = models.chain(&self.checkpoint).chain(kept.iter().map(|on| &on.model));
+        for model in models {
+            if let ModelRef::File { path, .. } = model {
+                add(LostKind::Tokenizer, path);
+            }
+        }
+        for run in self.runs.iter().flatten() {
+            add(LostKind::Run, &run.folder);
+        }
+        found
+    }
+
+    /// Of what is worked with now, what a problem says is not there.
+    pub fn lost_by(&self, problem: &Problem) -> Option<Lost> {
+        let is_it = |lost: &Lost| problem.summary.contains(&lost.path.display().to_string());
+        let seen = Self { kept: Arc::default(), variations: Variations::default(), ..self.clone() };
+        let lost = || seen.named_paths().into_iter().find(is_it);
+        problem.is_gone().then(lost).flatten()
+    }
+
+    /// The same with files and folders where they are now; what was done by hand stays on them.
+    pub(super) fn take_as_moved(&mut self, moved: &[Moved]) {
+        for moved in moved {
+            self.subject.iter_mut().for_each(|subject| moved.subject(subject));
+            moved.source(&mut self.source);
+            moved.model(&mut self.model);
+            self.checkpoint.iter_mut().for_each(|model| moved.model(model));
+            self.others.iter_mut().flatten().for_each(|model| moved.model(model));
+            let mut kept = self.kept.to_vec();
+            for (on, _) in &mut kept {
+                moved.on(on);
+            }
+            self.kept = kept.into();
+            self.variations = self.variations.with(|on| moved.on(on));
+            let mut off = self.off_elsewhere.to_vec();
+            for (model, _) in &mut off {
+                moved.model(model);
+            }
+            self.off_elsewhere = off.into();
+            let mut opened = (self.opened.images.to_vec(), self.opened.models.to_vec());
+            for image in &mut opened.0 {
+                moved.image(image);
+            }
+            for model in &mut opened.1 {
+                moved.model(model);
+            }
+            (self.opened.images, self.opened.models) = (opened.0.into(), opened.1.into());
+            self.runs.iter_mut().flatten().for_each(|run| moved.run(run));
+        }
+    }
+}
+
+/// What else is found by what is: where a folder was moved, all in it was.
+pub fn guesses(found: (&Path, &Path), others: &[Lost]) -> Vec<(Lost, PathBuf)> {
+    let (from, to) = found;
+    let same = from.iter().rev().zip(to.iter().rev()).take_while(|(a, b)| a == b).count();
+    let root = |path: &Path| path.ancestors().nth(same).map(Path::to_owned);
+    let (Some(old), Some(new)) = (root(from), root(to)) else { return Vec::new() };
+    let guess = |lost: &Lost| Some((lost.clone(), new.join(lost.path.strip_prefix(&old).ok()?)));
+    others.iter().filter(|lost| *lost.path != *from).filter_map(guess).collect()
+}
+
+/// What a document misses, shared with its notices.
+pub type AllLost = Arc<[Lost]>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lost(path: &str) -> Lost {
+        Lost { kind: LostKind::Image, path: path.into() }
+    }
+
+    #[test]
+    fn what_lay_beside_what_is_found_is_looked_for_beside_it() {
+        let others = [lost("/old/photos/cat.png"), lost("/old/runs/a"), lost("/elsewhere/dog.png")];
+        let found = (Path::new("/old/photos/hat.png"), Path::new("/new/disk/photos/hat.png"));
+        let found: Vec<PathBuf> = guesses(found, &others).into_iter().map(|(_, to)| to).collect();
+        assert_eq!(found, ["/new/disk/photos/cat.png", "/new/disk/runs/a"].map(PathBuf::from));
+        // Under another name nothing is known of its folder.
+        let renamed = (Path::new("/old/photos/hat.png"), Path::new("/new/photos/cap.png"));
+        assert!(guesses(renamed, &others).is_empty());
+    }
+}

@@ -1,0 +1,83 @@
+//! Actions that are a view's own buttons: done by the view while it is seen.
+
+use super::action::{Action, Menu, action, asks};
+use super::now::Now;
+use crate::document::{AppCommand, How, Offer, TokenFormat, ViewId};
+use crate::widgets::export::words;
+
+/// What views offer, each with what there must be for it. The name is the one that the view offers it under.
+const OFFERED: [(&str, ViewId, &str); 13] = [
+    ("Count codes over the image", ViewId::Codebook, "show the Codebook"),
+    ("Count codes over the set", ViewId::Codebook, "show the Codebook"),
+    (
+        "Count codes over all images",
+        ViewId::Codebook,
+        "show the Codebook, counting over a set of more than 64 images",
+    ),
+    ("Codes by index", ViewId::Codebook, "show the Codebook"),
+    ("Codes by count", ViewId::Codebook, "show the Codebook"),
+    ("Codes by hue", ViewId::Codebook, "show the Codebook"),
+    ("Codes' counts by their logarithm", ViewId::Codebook, "show the Codebook"),
+    ("Codes as what they decode to", ViewId::Codebook, "show the Codebook"),
+    ("Copy the log", ViewId::Log, "show the Log, when something was said"),
+    ("Copy the snippet that writes tokens", ViewId::Checkpoint, "show the Checkpoint"),
+    (
+        "Use the checkpoint as tokenizer",
+        ViewId::Checkpoint,
+        "show another tokenizer's file in Checkpoint",
+    ),
+    (
+        "Back to the tokenizer's own checkpoint",
+        ViewId::Checkpoint,
+        "show another file in Checkpoint",
+    ),
+    ("Curves by their logarithm", ViewId::Training, "show Training with a run"),
+];
+
+/// How pictures, maps and plots are taken away; which of them stands behind it.
+const WAYS: [How; 8] = [
+    How::Copy,
+    How::Png(1),
+    How::Png(2),
+    How::Png(4),
+    How::Svg,
+    How::Csv,
+    How::Tokens(TokenFormat::Npy),
+    How::Tokens(TokenFormat::Safetensors),
+];
+
+/// All of them.
+pub(super) fn all() -> Vec<Action> {
+    let of_view = OFFERED.into_iter().map(|(name, view, needs)| {
+        let does = move |now: &Now<'_>| {
+            if now.view.offered().iter().any(|own| own == name) {
+                Ok(vec![AppCommand::Offered(name.to_owned()).into()])
+            } else {
+                Err(needs.to_owned())
+            }
+        };
+        let title = crate::views::entry(view).title;
+        asks(Menu::Nowhere, name, &[], does).about(format!("In {title}"))
+    });
+    let of_pictures = WAYS.into_iter().map(|how| {
+        let does = move |now: &Now<'_>| {
+            let seen = now.view.exports.seen().into_iter();
+            let first = seen.into_iter().find(|offer| offer.ways.contains(&how));
+            let first = first.ok_or("show a view with such a picture, such as Compare")?;
+            Ok(vec![AppCommand::Export(first.name, how).into()])
+        };
+        asks(Menu::Nowhere, words(how), &[], does)
+    });
+    of_view.chain(of_pictures).collect()
+}
+
+/// What can be taken away of each picture, map and plot that is seen.
+pub(super) fn of_pictures(now: &Now<'_>) -> Vec<Action> {
+    let of = |offer: &Offer, how: How| {
+        let name = format!("{}: {}", offer.name, words(how));
+        let command = AppCommand::Export(offer.name.clone(), how);
+        action(Menu::Nowhere, name, &[], command).kind("picture")
+    };
+    let seen = now.view.exports.seen();
+    seen.iter().flat_map(|offer| offer.ways.iter().map(|how| of(offer, *how))).collect()
+}

@@ -1,0 +1,73 @@
+//! The keys of a frame: what an open dialog, menu or palette does with them.
+
+use egui::{Event, Key};
+
+use super::Studio;
+use super::keys::{KeysOf, is_of_keyboard};
+use crate::document::{AppCommand, Command};
+use crate::shell::actions;
+use crate::shell::dialogs::Dialog;
+
+impl Studio {
+    /// Whose the keys are now.
+    pub(super) fn keys_of(&self, ctx: &egui::Context) -> KeysOf {
+        match (&self.desk.dialog, &self.desk.palette) {
+            (Some(Dialog::Keys | Dialog::About), _) => KeysOf::Reading,
+            (Some(_), _) => KeysOf::Question,
+            (None, Some(_)) => KeysOf::Palette,
+            (None, None) if egui::Popup::is_any_open(ctx) => KeysOf::Menu,
+            (None, None) => KeysOf::Window,
+        }
+    }
+
+    /// What pressed keys stand for.
+    pub(super) fn pressed(&mut self, ctx: &egui::Context) -> Vec<Command> {
+        let keys_of = self.desk.keyboard.keys_of;
+        if self.is_presenting() && keys_of == KeysOf::Window {
+            self.desk.script.take_keys(ctx);
+            self.follow_script();
+        }
+        let is_key = |event: &Event| matches!(event, Event::Key { pressed: true, .. });
+        if !ctx.input(|input| input.events.iter().any(is_key)) {
+            return Vec::new();
+        }
+        let all = self.fixed.actions.iter();
+        let toggles = match keys_of {
+            KeysOf::Window => None,
+            KeysOf::Palette => Some(AppCommand::Palette),
+            KeysOf::Reading if self.desk.dialog == Some(Dialog::Keys) => Some(AppCommand::Keys),
+            KeysOf::Reading | KeysOf::Menu | KeysOf::Question => return Vec::new(),
+        };
+        self.with_now(|now| {
+            let pressed = match toggles.map(Command::App) {
+                None => actions::pressed(ctx, all),
+                Some(command) => {
+                    let closes = |action: &&_| {
+                        actions::Action::does(action, now) == Ok(vec![command.clone()])
+                    };
+                    actions::pressed(ctx, all.filter(closes))
+                }
+            };
+            actions::done(&pressed, now)
+        })
+    }
+
+    /// Takes the keys out of the input while something floats over the views: these do not see them.
+    pub(super) fn hold_keys(&self, ctx: &egui::Context) -> Vec<Event> {
+        if self.desk.dialog.is_none() && self.desk.palette.is_none() {
+            return Vec::new();
+        }
+        let is_questions = self.desk.dialog.is_some();
+        ctx.input_mut(|input| {
+            let all = std::mem::take(&mut input.events);
+            let (mut keys, others): (Vec<_>, Vec<_>) = all.into_iter().partition(is_of_keyboard);
+            input.events = others;
+            // A key that is held down since before the question answers it not.
+            keys.retain(|event| {
+                let is_repeated = matches!(event, Event::Key { key: Key::Enter, repeat: true, .. });
+                !(is_questions && is_repeated)
+            });
+            keys
+        })
+    }
+}

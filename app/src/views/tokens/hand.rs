@@ -1,0 +1,306 @@
+//! The hand on the grid: pointer and keys select cells. A plain one selects anew, Shift adds, Alt takes away,
+//! Ctrl turns round what is selected.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use egui::{Key, Modifiers, PointerButton, Pos2};
+use smalti_engine::tokens::Cell;
+
+use super::sheet::Sheet;
+use crate::ctx::ViewCtx;
+use crate::document::Edit;
+use crate::widgets::pane::{Pane, Zoom};
+
+/// A place of the sheet: row and column.
+pub(super) type Place = (usize, usize);
+
+/// What a click or a rectangle does to what is selected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    Anew,
+    Add,
+    TakeAway,
+    /// Takes away what is all selected, and adds it if it is not.
+    Turn,
+}
+
+impl How {
+    fn of(modifiers: Modifiers) -> Self {
+        match modifiers {
+            Modifiers { alt: true, .. } => Self::TakeAway,
+            Modifiers { shift: true, .. } => Self::Add,
+            Modifiers { command: true, .. } => Self::Turn,
+            _ => Self::Anew,
+        }
+    }
+
+    fn apply(self, selected: &BTreeSet<Cell>, cells: BTreeSet<Cell>) -> BTreeSet<Cell> {
+        match self {
+            Self::Anew => cells,
+            Self::Add => selected.union(&cells).copied().collect(),
+            Self::TakeAway => selected.difference(&cells).copied().collect(),
+            Self::Turn if cells.is_subset(selected) => Self::TakeAway.apply(selected, cells),
+            Self::Turn => Self::Add.apply(selected, cells),
+        }
+    }
+}
+
+/// A rectangle that is being dragged, and what it would select.
+#[derive(Debug)]
+struct Preview {
+    of: (Place, Place, How),
+    cells: Arc<BTreeSet<Cell>>,
+}
+
+/// Where the hand is.
+#[derive(Debug, Default)]
+pub(super) struct Hand {
+    /// Where a rectangle was begun by the pointer.
+    anchor: Option<Place>,
+    preview: Option<Preview>,
+    /// Where the keys are.
+    cursor: Option<Place>,
+    /// Where the keys began to extend.
+    from: Option<Place>,
+    /// The pane of the grid, which the focus goes back to.
+    home: Option<egui::Id>,
+    asks_for_code: bool,
+}
+
+impl Hand {
+    /// The cells that are selected, or would be if the rectangle ended here.
+    pub(super) fn selected(&self, ctx: &ViewCtx<'_>) -> Arc<BTreeSet<Cell>> {
+        let cells = self.preview.as_ref().map_or(&ctx.document.selection.cells, |p| &p.cells);
+        Arc::clone(cells)
+    }
+
+    /// Where the keys are: where they were left, or else at the first selected cell.
+    pub(super) fn cursor(&self, ctx: &ViewCtx<'_>, sheet: &Sheet<'_>) -> Place {
+        let is_there = |place: &Place| sheet.cell(*place).is_some();
+        let first = || ctx.document.selection.cells.iter().find_map(|cell| sheet.place(*cell));
+        self.cursor.filter(is_there).or_else(first).unwrap_or_default()
+    }
+
+    /// Whether Enter was pressed on the grid, to type the code that is to be forced.
+    pub(super) fn takes_code(&mut self) -> bool {
+        std::mem::take(&mut self.asks_for_code)
+    }
+
+    /// The focus goes back to the grid.
+    pub(super) fn take_focus(&self, ui: &egui::Ui) {
+        if let Some(home) = self.home {
+            ui.memory_mut(|memory| memory.request_focus(home));
+        }
+    }
+
+    /// Obeys pointer and keys in a pane that shows a sheet. The middle button is for the picture: drag it
+    /// there, or zoom with the wheel.
+    pub(super) fn ui(
+        &mut self,
+        ui: &egui::Ui,
+        ctx: &ViewCtx<'_>,
+        pane: &Pane,
+        sheet: &Sheet<'_>,
+        zoom: &mut Zoom,
+    ) {
+        let response = &pane.response;
+        let under = response.hover_pos().and_then(|at| pane.cell_at(at, sheet.rows, sheet.columns));
+        if let Some((place, cell)) = under.and_then(|place| Some((place, sheet.cell(place)?))) {
+            ctx.hovered.set_cell(cell, sheet.code_at(place));
+        }
+        self.rectangle(ui, ctx, pane, sheet);
+        self.click(ui, ctx, pane, sheet);
+        if response.has_focus() {
+            self.home = Some(response.id);
+            self.keys(ui, ctx, pane, sheet, zoom);
+        }
+    }
+
+    /// A drag selects a rectangle; what it would select is seen while it is dragged.
+    fn rectangle(&mut self, ui: &egui::Ui, ctx: &ViewCtx<'_>, pane: &Pane, sheet: &Sheet<'_>) {
+        let response = &pane.response;
+        if response.drag_started_by(PointerButton::Primary) {
+            let origin = ui.input(|i| i.pointer.press_origin());
+            self.anchor = origin.and_then(|at| pane.cell_at(at, sheet.rows, sheet.columns));
+        }
+        let is_over = response.drag_stopped_by(PointerButton::Primary);
+        let is_dragged = is_over || response.dragged_by(PointerButton::Primary);
+        let to = ui.input(|i| i.pointer.interact_pos()).and_then(|at| nearest(pane, at, sheet));
+        if let (true, Some(from), Some(to)) = (is_dragged, self.anchor, to) {
+            let of = (from, to, How::of(ui.input(|i| i.modifiers)));
+            if self.preview.as_ref().is_none_or(|preview| preview.of != of) {
+                let cells = sheet.rectangle(from, to).collect();
+                let cells = Arc::new(of.2.apply(&ctx.document.selection.cells, cells));
+                self.preview = Some(Preview { of, cells });
+            }
+        }
+        if !is_over {
+            // A drag that ended out of sight is none any more.
+            if !ui.input(|i| i.pointer.primary_down() || i.pointer.primary_released()) {
+                (self.anchor, self.preview) = (None, None);
+            }
+            return;
+        }
+        self.anchor = None;
+        if let Some(Preview { of: (from, to, _), cells }) = self.preview.take() {
+            ctx.send(Edit::SelectCells(cells));
+            (self.from, self.cursor) = (Some(from), Some(to));
+            response.request_focus();
+        }
+    }
+
+    /// A click selects a cell and its code, another one neither; a double click all cells with the code.
+    fn click(&mut self, ui: &egui::Ui, ctx: &ViewCtx<'_>, pane: &Pane, sheet: &Sheet<'_>) {
+        let response = &pane.response;
+        // Keys press as well, but not at a place.
+        if !response.clicked_by(PointerButton::Primary) {
+            return;
+        }
+        response.request_focus();
+        let how = How::of(ui.input(|i| i.modifiers));
+        let at = response.interact_pointer_pos();
+        let place = at.and_then(|at| pane.cell_at(at, sheet.rows, sheet.columns));
+        let Some((place, cell)) = place.and_then(|place| Some((place, sheet.cell(place)?))) else {
+            if how == How::Anew {
+                ctx.send(Edit::Deselect);
+            }
+            return;
+        };
+        (self.from, self.cursor) = (Some(place), Some(place));
+        let selected = &ctx.document.selection.cells;
+        if response.double_clicked() {
+            let code = sheet.code_at(place);
+            let cells = sheet.places_of(code).filter_map(|place| sheet.cell(place)).collect();
+            ctx.send(Edit::SelectCells(Arc::new(how.apply(selected, cells))));
+            ctx.send(Edit::SelectCode(code));
+            return;
+        }
+        let is_alone = selected.len() == 1 && selected.contains(&cell);
+        let how = if how == How::Anew && is_alone { How::TakeAway } else { how };
+        select(ctx, sheet, place, how);
+    }
+
+    fn keys(
+        &mut self,
+        ui: &egui::Ui,
+        ctx: &ViewCtx<'_>,
+        pane: &Pane,
+        sheet: &Sheet<'_>,
+        zoom: &mut Zoom,
+    ) {
+        let arrows = egui::EventFilter {
+            horizontal_arrows: true,
+            vertical_arrows: true,
+            ..Default::default()
+        };
+        ui.memory_mut(|memory| memory.set_focus_lock_filter(pane.response.id, arrows));
+        let pressed = |key| ui.input(|i| i.key_pressed(key));
+        let at = self.cursor(ctx, sheet);
+        if let Some(to) = step(ui, at, sheet) {
+            self.go_to(ui, ctx, sheet, (at, to));
+            bring_into_view(pane, sheet, to, zoom);
+            ui.ctx().request_repaint();
+        }
+        if pressed(Key::Space) {
+            (self.from, self.cursor) = (Some(at), Some(at));
+            select(ctx, sheet, at, How::Turn);
+        }
+        if pressed(Key::Enter) {
+            if ctx.document.selection.cells.is_empty() {
+                select(ctx, sheet, at, How::Anew);
+            }
+            self.asks_for_code = true;
+            ui.ctx().request_repaint();
+        }
+        let cells = &ctx.document.selection.cells;
+        if (pressed(Key::Delete) || pressed(Key::Backspace)) && !cells.is_empty() {
+            ctx.send(Edit::ReleaseCells(Arc::clone(cells)));
+        }
+    }
+
+    /// The keys go from a place to another: plain they select it, with Shift all from where they began, with
+    /// Ctrl nothing.
+    fn go_to(
+        &mut self,
+        ui: &egui::Ui,
+        ctx: &ViewCtx<'_>,
+        sheet: &Sheet<'_>,
+        (at, to): (Place, Place),
+    ) {
+        let modifiers = ui.input(|i| i.modifiers);
+        self.cursor = Some(to);
+        if modifiers.shift {
+            let from = *self.from.get_or_insert(at);
+            ctx.send(Edit::SelectCells(Arc::new(sheet.rectangle(from, to).collect())));
+        } else {
+            self.from = Some(to);
+            if !modifiers.command {
+                select(ctx, sheet, to, How::Anew);
+            }
+        }
+    }
+}
+
+/// Selects a cell, or not any more; its code is looked at while it is selected.
+fn select(ctx: &ViewCtx<'_>, sheet: &Sheet<'_>, place: Place, how: How) {
+    let Some(cell) = sheet.cell(place) else { return };
+    let cells = how.apply(&ctx.document.selection.cells, [cell].into());
+    let is_selected = cells.contains(&cell);
+    if is_selected || cells.is_empty() {
+        ctx.send(Edit::SelectCode(sheet.code_at(place).filter(|_| is_selected)));
+    }
+    ctx.send(Edit::SelectCells(Arc::new(cells)));
+}
+
+/// The cell at a place of the screen, or else the one that is nearest to it of those in sight.
+fn nearest(pane: &Pane, at: Pos2, sheet: &Sheet<'_>) -> Option<Place> {
+    let seen = pane.view.intersect(pane.picture).shrink(0.01);
+    pane.cell_at(at.clamp(seen.min, seen.max), sheet.rows, sheet.columns)
+}
+
+/// Where the arrows lead.
+fn step(ui: &egui::Ui, (row, column): Place, sheet: &Sheet<'_>) -> Option<Place> {
+    let (down, right) = ui.input(|input| {
+        let pressed = |key| isize::from(input.key_pressed(key));
+        let all = sheet.columns as isize;
+        (
+            pressed(Key::ArrowDown) - pressed(Key::ArrowUp),
+            pressed(Key::ArrowRight) - pressed(Key::ArrowLeft)
+                + all * (pressed(Key::End) - pressed(Key::Home)),
+        )
+    });
+    let move_by = |from: usize, by: isize, end: usize| {
+        from.saturating_add_signed(by).min(end.saturating_sub(1))
+    };
+    let to = (move_by(row, down, sheet.rows), move_by(column, right, sheet.columns));
+    (to != (row, column) && sheet.cell(to).is_some()).then_some(to)
+}
+
+/// An enlarged picture follows the keys.
+fn bring_into_view(pane: &Pane, sheet: &Sheet<'_>, (row, column): Place, zoom: &mut Zoom) {
+    let cell = pane.cell_rect(row, column, sheet.rows, sheet.columns);
+    if !pane.view.expand(0.5).contains_rect(cell) {
+        let at = (cell.center() - pane.picture.min) / pane.picture.size();
+        zoom.center = at.to_pos2();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shift_adds_alt_takes_away_and_ctrl_turns_round() {
+        let cells = |columns: std::ops::Range<usize>| -> BTreeSet<Cell> {
+            columns.map(|column| Cell::at(0, column)).collect()
+        };
+        let after = |modifiers, with| How::of(modifiers).apply(&cells(0..4), cells(with));
+        assert_eq!(after(Modifiers::NONE, 2..6), cells(2..6));
+        assert_eq!(after(Modifiers::SHIFT, 2..6), cells(0..6));
+        assert_eq!(after(Modifiers::SHIFT, 1..2), cells(0..4), "what is selected stays");
+        assert_eq!(after(Modifiers::ALT, 2..6), cells(0..2));
+        assert_eq!(after(Modifiers::COMMAND, 2..6), cells(0..6));
+        assert_eq!(after(Modifiers::COMMAND, 2..4), cells(0..2));
+    }
+}

@@ -1,0 +1,142 @@
+//! What a generator is before it has weights.
+
+use crate::tokens::PartShape;
+use crate::{EngineError, Result};
+
+/// In which order a generator writes tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub enum Way {
+    /// One after the other, row by row (raster autoregression; van den Oord et al., arXiv 1601.06759).
+    Raster,
+    /// Any of those that are masked, the most certain first (MaskGIT; Chang et al., arXiv 2202.04200).
+    MaskGit,
+    /// All of a scale at once, from coarse to fine (VAR; Tian et al., arXiv 2404.02905).
+    Var,
+}
+
+impl Way {
+    /// Its name, as people write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Raster => "raster AR",
+            Self::MaskGit => "MaskGIT",
+            Self::Var => "VAR",
+        }
+    }
+}
+
+/// Sizes of the transformer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkSize {
+    /// Number of blocks.
+    pub layers: usize,
+    /// Width of a place.
+    pub dim: usize,
+    /// Heads of attention.
+    pub heads: usize,
+}
+
+impl NetworkSize {
+    /// Checks every size before anything is allocated.
+    ///
+    /// # Errors
+    /// [`EngineError::BadInput`] with the field.
+    pub fn validate(&self) -> Result<()> {
+        let bad = |field: &str, reason: String| {
+            Err(EngineError::bad_input(format!("generator.{field}"), reason, ""))
+        };
+        if !(1..=96).contains(&self.layers) {
+            return bad("layers", format!("{} is not in 1 to 96", self.layers));
+        }
+        if !(1..=8192).contains(&self.dim) {
+            return bad("dim", format!("{} is not in 1 to 8192", self.dim));
+        }
+        if self.heads == 0 || !self.dim.is_multiple_of(self.heads) {
+            return bad("heads", format!("{} do not divide a width of {}", self.heads, self.dim));
+        }
+        Ok(())
+    }
+}
+
+/// Everything that decides a generator but its weights.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GeneratorConfig {
+    /// In which order it writes.
+    pub way: Way,
+    /// Sizes of its transformer.
+    pub network: NetworkSize,
+    /// Codes of the tokenizer's book, K.
+    pub codes: u32,
+    /// The parts of an image's tokens.
+    pub layout: Vec<PartShape>,
+    /// Channels of a code, where the network reads sums of codes (VAR); 0 where it reads their numbers.
+    #[serde(default)]
+    pub code_dim: usize,
+    /// Names of the classes, in the order of their numbers; empty where it knows none.
+    pub classes: Vec<String>,
+}
+
+/// Tokens of an image beyond this are refused: attention between all of them would not end.
+const MOST_CELLS: usize = 1 << 14;
+
+impl GeneratorConfig {
+    /// Checks every size before anything is allocated.
+    ///
+    /// # Errors
+    /// [`EngineError::BadInput`] with the field.
+    pub fn validate(&self) -> Result<()> {
+        self.network.validate()?;
+        let bad = |reason: String| Err(EngineError::bad_input("generator", reason, ""));
+        if self.codes < 2 {
+            return bad(format!("a codebook of {} codes", self.codes));
+        }
+        let cells: Option<usize> = self.layout.iter().map(PartShape::cells).sum();
+        match cells {
+            Some(cells) if (1..=MOST_CELLS).contains(&cells) => {}
+            _ => return bad(format!("{} are not 1 to {MOST_CELLS} tokens", self.words())),
+        }
+        let parts = self.layout.len();
+        match self.way {
+            Way::Raster | Way::MaskGit if parts != 1 => {
+                bad(format!("{} writes one part of tokens, not {parts}", self.way.name()))
+            }
+            Way::Var if parts < 2 || self.code_dim == 0 => {
+                bad(format!("VAR writes the tokens of a tokenizer of scales, not {}", self.words()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Tokens of an image.
+    pub fn cells(&self) -> usize {
+        self.layout.iter().filter_map(PartShape::cells).sum()
+    }
+
+    /// Its layout in words.
+    pub fn words(&self) -> String {
+        crate::tokens::words(&self.layout)
+    }
+
+    /// The number of a class by its name or number; `None` means no class.
+    ///
+    /// # Errors
+    /// [`EngineError::BadInput`] with the names if there is none.
+    pub fn class(&self, said: &str) -> Result<u32> {
+        let by_name = self.classes.iter().position(|class| class.eq_ignore_ascii_case(said));
+        let by_number = said.parse::<usize>().ok().filter(|number| *number < self.classes.len());
+        by_name.or(by_number).map(|class| class as u32).ok_or_else(|| {
+            let reason = format!("there is no class {said:?}");
+            let hint = if self.classes.is_empty() {
+                "this generator knows no classes".to_owned()
+            } else {
+                let named = self.classes.iter().enumerate();
+                let named: Vec<String> =
+                    named.map(|(number, class)| format!("{number} {class}")).collect();
+                format!("its classes are {}", named.join(", "))
+            };
+            EngineError::bad_input("class", reason, hint)
+        })
+    }
+}

@@ -1,0 +1,220 @@
+//! What a person asks of a generator: a value.
+
+use crate::tokens::{Cell, MASKED, Part, Tokens};
+use crate::{EngineError, Result};
+
+use super::config::GeneratorConfig;
+
+/// How a token is drawn from logits, in this order: guidance, temperature, top-k, top-p.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sampling {
+    /// Divides the logits: below 1 the likely becomes likelier.
+    pub temperature: f32,
+    /// The likeliest so many codes alone, ties kept; 0: all.
+    pub top_k: u32,
+    /// The likeliest codes whose probabilities come to this together; 1: all. Holtzman et al., arXiv 1904.09751.
+    pub top_p: f32,
+    /// How much further than the class alone leads, s: u + s (c - u) of the logits with and without the class; 1 is
+    /// no guidance. Ho & Salimans, arXiv 2207.12598, where w = s - 1.
+    pub guidance: f32,
+    /// Whether guidance grows from 1 at the first step to its value at the last.
+    pub ramp: bool,
+}
+
+impl Default for Sampling {
+    fn default() -> Self {
+        Self { temperature: 1.0, top_k: 0, top_p: 1.0, guidance: 1.0, ramp: false }
+    }
+}
+
+/// How many tokens are there after each step of a masked generator, as a share: 1 - f(r) of what was masked, r
+/// the share of steps that are done.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize,
+)]
+pub enum Schedule {
+    /// cos(pi r / 2): few tokens first, many at the end.
+    #[default]
+    Cosine,
+    /// acos(r) / (pi / 2).
+    Arccos,
+    /// 1 - r: the same number in each step.
+    Linear,
+    /// 1 - r^2.
+    Square,
+    /// 1 - sqrt(r): many tokens first.
+    Root,
+}
+
+impl Schedule {
+    /// All of them, in the order of the docs.
+    pub const ALL: [Self; 5] = [Self::Cosine, Self::Arccos, Self::Linear, Self::Square, Self::Root];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cosine => "cosine",
+            Self::Arccos => "arccos",
+            Self::Linear => "linear",
+            Self::Square => "square",
+            Self::Root => "root",
+        }
+    }
+
+    /// The share that is still masked when a share r of the steps is done; 1 at 0 and 0 at 1.
+    pub fn masked(self, r: f64) -> f64 {
+        use std::f64::consts::FRAC_PI_2;
+        match self {
+            Self::Cosine => libm::cos(FRAC_PI_2 * r),
+            Self::Arccos => libm::acos(r) / FRAC_PI_2,
+            Self::Linear => 1.0 - r,
+            Self::Square => 1.0 - r * r,
+            Self::Root => 1.0 - r.sqrt(),
+        }
+    }
+}
+
+/// What a masked generator does beside drawing tokens.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Unmasking {
+    /// Steps; fewer if there are fewer tokens to write.
+    pub steps: u32,
+    /// How many tokens each of them keeps.
+    pub schedule: Schedule,
+    /// Strength of the noise on the confidence by which tokens are kept; it falls to 0 at the last step. 0: always
+    /// the most certain, which makes pictures alike.
+    pub choice_temperature: f32,
+}
+
+impl Default for Unmasking {
+    fn default() -> Self {
+        // Of the published MaskGIT: 4.5, and 8 to 12 steps.
+        Self { steps: 12, schedule: Schedule::Cosine, choice_temperature: 4.5 }
+    }
+}
+
+/// What a person asks of a generator.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// The class; `None`: any.
+    pub class: Option<u32>,
+    /// Decides every draw.
+    pub seed: u64,
+    /// How tokens are drawn.
+    pub sampling: Sampling,
+    /// For masked generators.
+    pub unmasking: Unmasking,
+    /// Tokens that stay, because a person locked or forced them; [`MASKED`] where the generator writes.
+    pub given: Tokens,
+}
+
+impl Request {
+    /// A request for a whole picture.
+    ///
+    /// # Errors
+    /// If the layout is none.
+    pub fn new(config: &GeneratorConfig, class: Option<u32>, seed: u64) -> Result<Self> {
+        let part = |shape: &crate::tokens::PartShape| {
+            Part::new(*shape, config.codes, vec![MASKED; shape.cells().unwrap_or(0)])
+        };
+        Ok(Self {
+            class,
+            seed,
+            sampling: Sampling::default(),
+            unmasking: Unmasking::default(),
+            given: Tokens::new(config.layout.iter().map(part).collect::<Result<Vec<_>>>()?)?,
+        })
+    }
+
+    /// Checks it against a generator.
+    ///
+    /// # Errors
+    /// [`EngineError::BadInput`] with what is wrong and what to do.
+    pub fn validate(&self, config: &GeneratorConfig) -> Result<()> {
+        let bad = |what: &str, reason: String, hint: &str| {
+            Err(EngineError::bad_input(what, reason, hint))
+        };
+        if let Some(class) = self.class.filter(|class| *class as usize >= config.classes.len()) {
+            config.class(&class.to_string())?;
+        }
+        let Sampling { temperature, top_p, guidance, .. } = self.sampling;
+        if !(temperature > 0.0 && temperature.is_finite()) {
+            return bad("temperature", format!("{temperature} is not above 0"), "usual: 1");
+        }
+        if !(top_p > 0.0 && top_p <= 1.0) {
+            return bad("top-p", format!("{top_p} is not above 0 and at most 1"), "1 keeps all");
+        }
+        if !(0.0..=100.0).contains(&guidance) {
+            return bad("guidance", format!("{guidance} is not in 0 to 100"), "1 is none");
+        }
+        let Unmasking { steps, choice_temperature, .. } = self.unmasking;
+        if !(1..=1 << 16).contains(&steps) {
+            return bad("steps", format!("{steps} of them"), "at least 1; usual: 8 to 12");
+        }
+        if !(choice_temperature >= 0.0 && choice_temperature.is_finite()) {
+            let reason = format!("{choice_temperature} is negative");
+            return bad("choice temperature", reason, "0 is none; usual: 4.5");
+        }
+        if self.given.layout() != config.layout {
+            let reason = format!(
+                "they are {}, this generator writes {}",
+                self.given.words(),
+                config.words()
+            );
+            let hint = "use tokens that were made with its tokenizer, at its size";
+            return bad("tokens", reason, hint);
+        }
+        if self.given.parts().iter().any(|part| part.codebook_size() != config.codes) {
+            let reason = format!(
+                "they are of a codebook of {} codes, this generator writes {}",
+                self.given.first().codebook_size(),
+                config.codes
+            );
+            return bad("tokens", reason, "use tokens that were made with its tokenizer");
+        }
+        if self.given.first_masked().is_none() {
+            return bad(
+                "tokens",
+                "every cell is given: there is nothing to write".to_owned(),
+                "unlock the cells that are to be written",
+            );
+        }
+        Ok(())
+    }
+}
+
+/// A token that a network would write.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Proposal {
+    /// Where.
+    pub cell: Cell,
+    /// Which.
+    pub token: u32,
+    /// Its probability among those that could be drawn, 0 to 1.
+    pub probability: f32,
+    /// The likeliest codes with their probabilities, at most 8, the likeliest first.
+    pub alternatives: Vec<(u32, f32)>,
+    /// How open the choice was, in bits.
+    pub entropy: f32,
+    /// Whether it stands now.
+    pub kept: bool,
+}
+
+/// A step of a generation. What comes next depends on the request and on this alone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// Its number, from 0.
+    pub index: u32,
+    /// Sequences that went through the network in it: two where there is guidance.
+    pub forward_passes: u32,
+    /// Cells that have a token since this step.
+    pub committed: Vec<Cell>,
+    /// Cells whose token is another one than before.
+    pub changed: Vec<Cell>,
+    /// What the network would write, in the order of cells.
+    pub proposals: Vec<Proposal>,
+    /// All tokens after it; [`MASKED`] where there is none yet.
+    pub tokens: Tokens,
+}

@@ -1,0 +1,69 @@
+//! A generation as a session runs it: every step in the log, to be looked at while it goes on.
+
+use std::time::Instant;
+
+use super::generation::Generation;
+use super::painter::Painter;
+use super::request::{Request, Step};
+use crate::Result;
+use crate::session::{Advance, Watch, Work};
+
+/// An entry of a generation's log.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GenerateEvent {
+    /// It begins, with so many steps as far as that is known.
+    Started {
+        /// Steps.
+        steps: u32,
+    },
+    /// A step, and the seconds that it took.
+    Step(Step, f64),
+}
+
+/// A generation for [`crate::session::Session::start`].
+#[derive(Debug)]
+pub struct GenerateRun {
+    title: String,
+    generation: Generation,
+    has_started: bool,
+}
+
+impl GenerateRun {
+    /// The generation of a request, or going on after a step of it.
+    ///
+    /// # Errors
+    /// As [`Generation::new`].
+    pub fn new(
+        title: String,
+        painter: Painter,
+        request: Request,
+        after: Option<&Step>,
+    ) -> Result<Self> {
+        let generation = Generation::new(painter, request, after)?;
+        Ok(Self { title, generation, has_started: false })
+    }
+}
+
+impl Work for GenerateRun {
+    type Entry = GenerateEvent;
+    type Order = ();
+
+    fn title(&self) -> String {
+        self.title.clone()
+    }
+
+    fn step(&mut self, watch: &mut Watch<'_, GenerateEvent>) -> Result<Advance> {
+        let steps = self.generation.steps();
+        if !self.has_started {
+            watch.append(GenerateEvent::Started { steps });
+            self.has_started = true;
+        }
+        let began = Instant::now();
+        let Some(step) = self.generation.next_step()? else { return Ok(Advance::Done) };
+        let seconds = began.elapsed().as_secs_f64();
+        let done = step.index + 1;
+        watch.progress(done as f32 / steps.max(1) as f32, format!("step {done} of {steps}"));
+        watch.append(GenerateEvent::Step(step, seconds));
+        Ok(Advance::More)
+    }
+}

@@ -1,0 +1,191 @@
+//! From logits to a token: guidance, temperature, top-k, top-p, and a draw whose noise has an address.
+
+use super::request::Sampling;
+use crate::random::Noise;
+
+/// Alternatives that a proposal tells.
+const ALTERNATIVES: usize = 8;
+
+/// What could be drawn at a place: a probability a code, those that were cut 0.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Distribution(Vec<f32>);
+
+impl Distribution {
+    /// From the logits (K) with the class and, for guidance, without it. `guidance` is that of the step.
+    pub fn new(
+        with_class: &[f32],
+        without: Option<&[f32]>,
+        sampling: &Sampling,
+        guidance: f32,
+    ) -> Self {
+        let mut logits: Vec<f32> = match without {
+            Some(without) => {
+                let led = with_class.iter().zip(without);
+                led.map(|(c, u)| u + guidance * (c - u)).collect()
+            }
+            None => with_class.to_vec(),
+        };
+        for x in &mut logits {
+            *x /= sampling.temperature;
+        }
+        keep_top_k(&mut logits, sampling.top_k as usize);
+        let mut probabilities = softmax(&logits);
+        keep_top_p(&mut probabilities, sampling.top_p);
+        Self(probabilities)
+    }
+
+    /// The probability of each code.
+    pub fn probabilities(&self) -> &[f32] {
+        &self.0
+    }
+
+    /// A code: the one with the largest ln p + G, G standard Gumbel noise of a lane a code (Gumbel 1954; the same
+    /// distribution as an ordinary draw). Noise belongs to the place, so that a change of settings, or of
+    /// other places, moves as few tokens as it can.
+    pub fn draw(&self, noise: &Noise) -> u32 {
+        let score = |(code, p): (usize, &f32)| {
+            (*p > 0.0).then(|| (libm::log(f64::from(*p)) + gumbel(noise, code as u32), code))
+        };
+        let best = self.0.iter().enumerate().filter_map(score);
+        best.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)))
+            .map_or(0, |(_, code)| code as u32)
+    }
+
+    /// How open the choice is, in bits.
+    pub fn entropy(&self) -> f32 {
+        let terms = self.0.iter().filter(|p| **p > 0.0).map(|p| {
+            let p = f64::from(*p);
+            -p * libm::log2(p)
+        });
+        terms.sum::<f64>().max(0.0) as f32
+    }
+
+    /// The likeliest codes with their probabilities, the likeliest first.
+    pub fn alternatives(&self) -> Vec<(u32, f32)> {
+        let mut codes: Vec<(u32, f32)> =
+            (0..).zip(self.0.iter().copied()).filter(|(_, p)| *p > 0.0).collect();
+        let order = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+        if codes.len() > ALTERNATIVES {
+            codes.select_nth_unstable_by(ALTERNATIVES, order);
+            codes.truncate(ALTERNATIVES);
+        }
+        codes.sort_unstable_by(order);
+        codes
+    }
+}
+
+/// Standard Gumbel noise, -ln(-ln u), of one lane.
+pub(super) fn gumbel(noise: &Noise, lane: u32) -> f64 {
+    let u = (f64::from(noise.bits(lane)) + 0.5) / 4_294_967_296.0;
+    -libm::log(-libm::log(u))
+}
+
+/// Everything strictly below the k-th largest is cut, ties stay.
+fn keep_top_k(logits: &mut [f32], k: usize) {
+    if k == 0 || k >= logits.len() {
+        return;
+    }
+    let mut sorted = logits.to_vec();
+    let (_, least, _) = sorted.select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a));
+    let least = *least;
+    logits.iter_mut().filter(|x| **x < least).for_each(|x| *x = f32::NEG_INFINITY);
+}
+
+fn softmax(logits: &[f32]) -> Vec<f32> {
+    let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let exp: Vec<f64> = logits.iter().map(|x| libm::exp(f64::from(x - top))).collect();
+    let sum: f64 = exp.iter().sum();
+    exp.iter().map(|x| (x / sum) as f32).collect()
+}
+
+/// From the likeliest on, as many as come to `p` together; the one that reaches it stays. The rest is cut, and
+/// what stays comes to 1 again.
+fn keep_top_p(probabilities: &mut [f32], p: f32) {
+    if p >= 1.0 {
+        return;
+    }
+    let mut order: Vec<usize> = (0..probabilities.len()).collect();
+    order.sort_unstable_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]).then(a.cmp(&b)));
+    let (mut sum, mut kept) = (0.0_f64, 0.0_f64);
+    for code in order {
+        if sum > f64::from(p) {
+            probabilities[code] = 0.0;
+        } else {
+            kept += f64::from(probabilities[code]);
+        }
+        sum += f64::from(probabilities[code]);
+    }
+    for x in probabilities {
+        *x = (f64::from(*x) / kept) as f32;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Purpose;
+
+    const LOGITS: [f32; 5] = [0.5, 2.0, -1.0, 2.0, 0.0];
+
+    fn at(sampling: Sampling) -> Vec<f32> {
+        Distribution::new(&LOGITS, None, &sampling, 1.0).0
+    }
+
+    #[test]
+    fn a_code_is_drawn_as_often_as_its_probability_says() {
+        let distribution = Distribution(vec![0.5, 0.0, 0.2, 0.3]);
+        let mut counts = [0_u32; 4];
+        let draws = 20_000;
+        for cell in 0..draws {
+            let code = distribution.draw(&Noise::new(1, Purpose::Choice, 0, cell));
+            counts[code as usize] += 1;
+        }
+        assert_eq!(counts[1], 0);
+        for (count, p) in counts.iter().zip(distribution.probabilities()) {
+            let apart = f64::from(*count) / draws as f64 - f64::from(*p);
+            // Four standard deviations.
+            assert!(apart.abs() < 4.0 * (0.25 / draws as f64).sqrt(), "{counts:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_cut_gets_nothing_and_the_rest_comes_to_one() {
+        let two = at(Sampling { top_k: 1, ..Sampling::default() });
+        assert_eq!(two, [0.0, 0.5, 0.0, 0.5, 0.0], "a tie stays whole");
+        let nucleus = at(Sampling { top_p: 0.5, ..Sampling::default() });
+        assert_eq!(nucleus, [0.0, 0.5, 0.0, 0.5, 0.0]);
+        let one = at(Sampling { top_p: 1e-6, ..Sampling::default() });
+        assert_eq!(one, [0.0, 1.0, 0.0, 0.0, 0.0], "the likeliest is never cut");
+        for top_k in 0..8 {
+            for top_p in [0.1, 0.7, 0.95, 1.0] {
+                let sum: f32 = at(Sampling { top_k, top_p, ..Sampling::default() }).iter().sum();
+                assert!((sum - 1.0).abs() < 1e-5, "{top_k} {top_p}: {sum}");
+            }
+        }
+        let cold = at(Sampling { temperature: 0.01, ..Sampling::default() });
+        assert!((cold[1] - 0.5).abs() < 1e-6);
+    }
+
+    #[test]
+    fn guidance_of_one_is_none_and_more_leads_away_from_no_class() {
+        let without = [1.0, 1.0, 1.0, 0.0, 0.0];
+        let led =
+            |guidance| Distribution::new(&LOGITS, Some(&without), &Sampling::default(), guidance).0;
+        let plain = at(Sampling::default());
+        assert!(led(1.0).iter().zip(&plain).all(|(a, b)| (a - b).abs() < 1e-6));
+        // Logits 0, 3, -3, 4, 0.
+        let expected = softmax(&[0.0, 3.0, -3.0, 4.0, 0.0]);
+        assert!(led(2.0).iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-6));
+    }
+
+    #[test]
+    fn what_is_told_of_a_choice_is_true() {
+        let even = Distribution(vec![0.25; 4]);
+        assert!((even.entropy() - 2.0).abs() < 1e-6);
+        assert_eq!(Distribution(vec![0.0, 1.0]).entropy(), 0.0);
+        let many = Distribution((0..20).map(|i| i as f32 / 190.0).collect());
+        let told: Vec<u32> = many.alternatives().iter().map(|(code, _)| *code).collect();
+        assert_eq!(told, [19, 18, 17, 16, 15, 14, 13, 12]);
+        assert_eq!(even.alternatives().len(), 4);
+    }
+}

@@ -1,0 +1,126 @@
+//! Generators that learn the tokens of a tiny tokenizer.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::*;
+use crate::checkpoints::open_tokenizer;
+use crate::generators::{Generation, Painter, Request, open_generator};
+use crate::training::GeneratorRecipe;
+
+/// A tokenizer of 8x8 pixels to 4x4 tokens, in a folder.
+fn tokenizer(folder: &Path, quantizer: &str) -> PathBuf {
+    let mut trainer = start(recipe(quantizer, ""), &folder.join("tokenizer"), false).unwrap();
+    go(&mut trainer, 1);
+    trainer.export().unwrap()
+}
+
+fn generator(way: &str, tokenizer: &Path, steps: u64) -> Recipe {
+    let text = format!(
+        "(name: \"painter\", seed: 5, generator: (way: {way}, network: (layers: 1, dim: 16, heads: 2),
+            tokenizer: {tokenizer:?}, pictures: 7, label_dropout: 0.3),
+        data: [(weight: 1, from: Worlds(3))], crop: (side: 8, scales: [8], mirror: true),
+        batch: 3, micro_batch: 2, steps: {steps}, optimizer: (lr: 1e-2, clip: 1.0), ema_decay: 0.8,
+        report_every: 1, checkpoint_every_secs: 1e9)"
+    );
+    Recipe::parse(&text).unwrap()
+}
+
+#[test]
+fn a_generator_learns_resumes_to_the_same_numbers_and_writes_pictures_of_its_tokenizer() {
+    let folder = tempfile::tempdir().unwrap();
+    for (way, quantizer) in [("Raster", FSQ), ("MaskGit", FSQ), ("Var", SCALES)] {
+        let tokenizer = tokenizer(&folder.path().join(way), quantizer);
+        let recipe = generator(way, &tokenizer, 12);
+        let mut whole = start(recipe.clone(), &folder.path().join(way).join("a"), false).unwrap();
+        let mut reports = go(&mut whole, 5);
+        whole.save().unwrap();
+        // What is saved between two reports is in the next one, too.
+        reports.extend(go(&mut whole, 12));
+        let expected = bits(&whole.model_tensors().unwrap());
+        let model = whole.export().unwrap();
+        drop(whole);
+        let other = folder.path().join(way).join("b");
+        let mut first = start(recipe.clone(), &other, false).unwrap();
+        go(&mut first, 5);
+        first.save().unwrap();
+        drop(first);
+        let mut resumed = start(recipe, &other, true).unwrap();
+        let rest = go(&mut resumed, 12);
+        assert_eq!(rest, reports[5..], "{way}");
+        assert!(bits(&resumed.model_tensors().unwrap()) == expected, "{way}: the same numbers");
+        let held_out = |report: &Report| report.figure("held_out_bits_per_token").unwrap();
+        let (before, after) = (held_out(&reports[0]), held_out(reports.last().unwrap()));
+        assert!(after < before, "{way}: {before} to {after} bits");
+        let opened = open_generator(&model, &of_tests().unwrap()).unwrap();
+        let maker = open_tokenizer(&tokenizer, &of_tests().unwrap()).unwrap();
+        assert_eq!(opened.token_hash, maker.token_hash);
+        let request = Request::new(opened.network.config(), Some(3), 1).unwrap();
+        let maker_of: Arc<dyn crate::tokenizers::Tokenizer> = Arc::from(maker.tokenizer);
+        let painter = Painter::new(opened.network, Some(Arc::clone(&maker_of))).unwrap();
+        let mut generation = Generation::new(painter, request, None).unwrap();
+        while generation.next_step().unwrap().is_some() {}
+        let tokens = generation.tokens().unwrap();
+        let picture = crate::tokenizers::detokenize(maker_of.as_ref(), &tokens).unwrap();
+        assert_eq!((picture.width(), picture.height()), (8, 8));
+    }
+}
+
+#[test]
+fn tokens_are_made_once_and_a_damaged_cache_is_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let tokenizer = tokenizer(folder.path(), FSQ);
+    let run = |name: &str| {
+        let recipe = generator("Raster", &tokenizer, 6);
+        let mut trainer = start(recipe, &folder.path().join("runs").join(name), false).unwrap();
+        go(&mut trainer, 6)
+    };
+    let first = run("a");
+    let cache = folder.path().join("runs/token-cache");
+    let files: Vec<PathBuf> =
+        cache.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+    let [file] = &files[..] else { panic!("{files:?}") };
+    let kept = std::fs::read(file).unwrap();
+    assert_eq!(run("b"), first, "from the cache");
+    assert_eq!(std::fs::read(file).unwrap(), kept, "which nobody wrote again");
+    for damage in [&b"nonsense"[..], &kept[..kept.len() / 2]] {
+        std::fs::write(file, damage).unwrap();
+        assert_eq!(run(&format!("c{}", damage.len())), first, "made anew");
+        assert_eq!(std::fs::read(file).unwrap(), kept);
+    }
+    // Another seed asks for other pictures.
+    let other = Recipe { seed: 6, ..generator("Raster", &tokenizer, 6) };
+    go(&mut start(other, &folder.path().join("runs/d"), false).unwrap(), 1);
+    assert_eq!(cache.read_dir().unwrap().count(), 2);
+}
+
+/// What is wrong in a recipe, and what is said of it.
+type Case = (fn(&mut Recipe), &'static str);
+
+fn own(recipe: &mut Recipe) -> &mut GeneratorRecipe {
+    recipe.generator.as_mut().unwrap()
+}
+
+#[test]
+fn a_recipe_of_a_generator_that_contradicts_itself_names_the_field() {
+    let good = generator("MaskGit", Path::new("x.safetensors"), 6);
+    let with = |change: fn(&mut Recipe)| {
+        let mut recipe = good.clone();
+        change(&mut recipe);
+        recipe.validate().unwrap_err().to_string()
+    };
+    let cases: [Case; 5] = [
+        (|recipe| own(recipe).network.heads = 3, "generator.heads"),
+        (|recipe| own(recipe).network.layers = 0, "generator.layers"),
+        (|recipe| own(recipe).pictures = 0, "generator.pictures"),
+        (|recipe| own(recipe).label_dropout = 1.5, "generator.label_dropout"),
+        (
+            |recipe| recipe.classifier = Some(crate::perceptual::ClassifierConfig::new("x", 2)),
+            "one",
+        ),
+    ];
+    for (change, expected) in cases {
+        let text = with(change);
+        assert!(text.contains(expected), "{text}");
+    }
+}
