@@ -22,7 +22,9 @@ use smalti_engine::tokens::{Cell, Code, Part, Tokens};
 pub use self::edited::EditedImages;
 pub use self::exports::{Exports, name_of as export_name, subject_name, words_of};
 pub use self::offers::Offers;
-use crate::document::{Command, Document, JobCommand, Notice, RunFolder, Slot, ZoomTo};
+use crate::document::{
+    Command, Document, JobCommand, Notice, RunFolder, Secret, Slot, ViewId, ZoomTo,
+};
 use crate::look::textures::Textures;
 use crate::look::theme::Theme;
 use crate::look::words::name;
@@ -166,6 +168,19 @@ pub(crate) struct Live<'a> {
     pub(crate) second: u64,
 }
 
+/// How the window shows a view.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Showing<'a> {
+    /// The views that are seen now.
+    pub(crate) seen: &'a [ViewId],
+    /// In presentation: no controls that the idea does not need.
+    pub(crate) is_presented: bool,
+    /// What no view may say until somebody guessed.
+    pub(crate) veiled: &'a [Secret],
+    /// How little room there is for controls, from 0 on; see [`crate::widgets::fold`].
+    pub(crate) tightness: u8,
+}
+
 /// What a view may read and use.
 #[derive(Clone, Copy)]
 pub struct ViewCtx<'a> {
@@ -198,6 +213,7 @@ pub struct ViewCtx<'a> {
     /// How large pictures are to be looked at, in the one frame after that was asked for.
     pub(crate) zoom: Option<ZoomTo>,
     pub(crate) live: Live<'a>,
+    pub(crate) showing: Showing<'a>,
 }
 
 impl std::fmt::Debug for ViewCtx<'_> {
@@ -210,6 +226,37 @@ impl ViewCtx<'_> {
     /// Sends a command; it is applied after the frame.
     pub fn send(&self, command: impl Into<Command>) {
         self.commands.borrow_mut().push(command.into());
+    }
+
+    /// Whether it is shown to a hall: pictures and figures, without the controls of work.
+    pub fn is_presented(&self) -> bool {
+        self.showing.is_presented
+    }
+
+    /// Whether this is asked about, so that no view may say it yet.
+    pub fn is_veiled(&self, secret: Secret) -> bool {
+        self.showing.veiled.contains(&secret)
+    }
+
+    /// Whether a view is seen now.
+    pub fn is_seen(&self, view: ViewId) -> bool {
+        self.showing.seen.contains(&view)
+    }
+
+    /// Whether there is little room for controls: no figures among them, short words.
+    pub fn is_tight(&self) -> bool {
+        self.showing.tightness > 0
+    }
+
+    /// A name where there is room for it; else its end, by which names of one kind differ.
+    pub fn short_name(&self, name: String) -> String {
+        const LETTERS: usize = 8;
+        let count = name.chars().count();
+        if self.showing.tightness < 2 || count <= LETTERS {
+            return name;
+        }
+        let end: String = name.chars().skip(count + 1 - LETTERS).collect();
+        format!("…{end}")
     }
 
     /// Offers something under a name, as a button that is `clicked` or not: true if it is to be done now, be it

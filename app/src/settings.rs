@@ -57,6 +57,8 @@ impl std::str::FromStr for ThemeChoice {
 pub struct Settings {
     /// Which colors the window wears.
     pub theme: ThemeChoice,
+    /// Which ones in presentation: halls are bright.
+    pub presentation_theme: ThemeChoice,
     /// Text larger or smaller, 0.8 to 2; 1 is as designed.
     pub text_scale: f32,
     /// No motion that is not needed.
@@ -73,6 +75,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             theme: ThemeChoice::default(),
+            presentation_theme: ThemeChoice::Light,
             text_scale: 1.0,
             reduced_motion: false,
             recent: Vec::new(),

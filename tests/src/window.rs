@@ -260,6 +260,7 @@ pub fn empty(layout: Panel) -> StudioOptions {
         title: "Test".to_owned(),
         about: String::new(),
         layout,
+        presentation: None,
         loads: Loads::default(),
         trains: Vec::new(),
         captions: Vec::new(),

@@ -319,6 +319,9 @@ pub(super) struct Render {
     /// dark, light or contrast
     #[arg(long, value_name = "T", default_value = "dark")]
     pub(super) theme: String,
+    /// In presentation, at this caption of the scene, from 1
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=99))]
+    pub(super) caption: Option<u32>,
     #[command(flatten)]
     pub(super) common: Common,
 }

@@ -55,6 +55,7 @@ pub(super) fn run(options: &arguments::Render, console: &mut Console<'_, '_>) ->
         scene,
         scene_text,
         theme: Some(theme),
+        caption: options.caption.map(|number| number as usize - 1),
         ..StudioOptions::new(console.assets())
     };
     let canvas = Canvas { width: options.width, height: options.height, scale: options.scale };

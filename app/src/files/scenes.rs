@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use smalti_engine::questions::SourceRef;
 
-use crate::document::{Looks, Panel, ViewId};
+use crate::document::{Looks, Panel, Secret, ViewId};
 
 /// The scenes that come with Smalti: name and text.
 const SHIPPED: [(&str, &str); 4] = [
@@ -13,14 +13,30 @@ const SHIPPED: [(&str, &str); 4] = [
     ("collapse", include_str!("../../../layouts/collapse.ron")),
 ];
 
-/// One thing to say, and what to press for it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// Choices beyond this have no number key.
+const MOST_CHOICES: usize = 9;
+
+/// One thing to say, and what is seen with it.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Caption {
     /// A sentence or two.
     pub text: String,
     /// Whether the hall predicts before it is shown.
     #[serde(default)]
     pub is_question: bool,
+    /// What no view says until somebody guessed, or asked to be shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub veils: Vec<Secret>,
+    /// What can be guessed, by the number keys from 1 on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<String>,
+    /// What is where meanwhile; else what the scene shows in presentation.
+    #[serde(default)]
+    pub shows: Option<Panel>,
+    /// How things are looked at meanwhile.
+    #[serde(default)]
+    pub looks: Option<Looks>,
 }
 
 /// What a scene loads; what is left out stays as it is.
@@ -53,6 +69,9 @@ pub struct Scene {
     pub about: String,
     /// What is where.
     pub layout: Panel,
+    /// What is where in presentation; the largest view alone if it is left out.
+    #[serde(default)]
+    pub presentation: Option<Panel>,
     /// What it loads.
     #[serde(default)]
     pub loads: Loads,
@@ -76,7 +95,15 @@ impl Scene {
     /// Line, column and what is wrong there.
     pub fn parse(text: &str) -> Result<Self, String> {
         let scene: Self = options().from_str(text).map_err(|error| error.to_string())?;
-        scene.layout.check()?;
+        let shown = scene.captions.iter().filter_map(|caption| caption.shows.as_ref());
+        for panel in [&scene.layout].into_iter().chain(&scene.presentation).chain(shown) {
+            panel.check()?;
+        }
+        for caption in &scene.captions {
+            if caption.choices.len() > MOST_CHOICES {
+                return Err(format!("a caption with more than {MOST_CHOICES} choices"));
+            }
+        }
         Ok(scene)
     }
 
@@ -94,7 +121,8 @@ impl Scene {
     /// What the first scene loads, with one view alone in the window.
     pub fn alone(view: ViewId, title: &str) -> Self {
         let layout = Panel::Tabs { views: vec![view], front: None };
-        Self { title: title.to_owned(), layout, ..studio() }
+        let (presentation, captions) = (None, Vec::new());
+        Self { title: title.to_owned(), layout, presentation, captions, ..studio() }
     }
 }
 
@@ -109,6 +137,7 @@ pub fn studio() -> Scene {
         title: "Studio".to_owned(),
         about: String::new(),
         layout: Panel::Tabs { views: ViewId::ALL.to_vec(), front: None },
+        presentation: None,
         loads: Loads::default(),
         trains: Vec::new(),
         captions: Vec::new(),
@@ -128,6 +157,10 @@ mod tests {
             assert_eq!(Panel::of(&again.arrange()), Some(again.clone()), "{name}");
             let count = |panel: &Panel| format!("{panel:?}").matches("Tabs").count();
             assert_eq!(count(&again), count(&scene.layout), "{name}");
+            for caption in &scene.captions {
+                let has_secret = !caption.veils.is_empty();
+                assert_eq!(has_secret, caption.is_question, "{name}: {}", caption.text);
+            }
         }
     }
 
@@ -142,5 +175,7 @@ mod tests {
         assert!(scene("Row([(0.0, Tabs(views: [Log]))])").contains("share"));
         assert!(scene("Tabs(views: [Log], front: Jobs)").contains("not among"));
         assert!(scene("Tabs(views: [Nothing])").contains("1:"));
+        let rest = "Tabs(views: [Log]), captions: [(text: \"c\", shows: Tabs(views: []))]";
+        assert!(scene(rest).contains("without a view"), "what a caption shows is looked at, too");
     }
 }

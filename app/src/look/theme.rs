@@ -170,6 +170,11 @@ impl Theme {
         (points * self.scale).round()
     }
 
+    /// The width of a line, which grows with the text but does not get thinner.
+    pub fn line(&self, points: f32) -> f32 {
+        points * self.scale.max(1.0)
+    }
+
     /// Text of 12: labels above numbers, captions.
     pub fn small(&self) -> FontId {
         FontId::new(12.0 * self.scale, FontFamily::Proportional)
@@ -242,15 +247,26 @@ impl Theme {
     fn apply_spacing(&self, style: &mut Style) {
         let spacing = &mut style.spacing;
         spacing.item_spacing = vec2(space::S, space::S);
-        spacing.button_padding = vec2(10.0, 4.0);
+        spacing.button_padding = vec2(self.px(10.0), self.px(4.0));
         spacing.interact_size = vec2(self.px(32.0), self.px(24.0));
         spacing.menu_margin = Margin::same(6);
         spacing.window_margin = Margin::same(space::L as i8);
         spacing.icon_width = self.px(14.0);
         spacing.icon_width_inner = self.px(8.0);
         spacing.slider_width = self.px(120.0);
-        spacing.slider_rail_height = 4.0;
+        spacing.slider_rail_height = self.px(4.0);
         spacing.tooltip_width = self.px(320.0);
+        // What is larger to see is larger to hit, too.
+        for width in [
+            &mut spacing.scroll.bar_width,
+            &mut spacing.scroll.floating_width,
+            &mut spacing.scroll.handle_min_length,
+            &mut style.interaction.interact_radius,
+            &mut style.interaction.resize_grab_radius_side,
+            &mut style.interaction.resize_grab_radius_corner,
+        ] {
+            *width *= self.scale.max(1.0);
+        }
         style.interaction.tooltip_delay = 0.4;
         style.interaction.selectable_labels = false;
     }
@@ -304,8 +320,8 @@ impl Theme {
         ] {
             state.bg_fill = fill;
             state.weak_bg_fill = fill;
-            state.bg_stroke = Stroke::new(1.0, line);
-            state.fg_stroke = Stroke::new(1.0, c.text);
+            state.bg_stroke = Stroke::new(self.line(1.0), line);
+            state.fg_stroke = Stroke::new(self.line(1.0), c.text);
             state.corner_radius = CornerRadius::same(RADIUS_BUTTON);
             state.expansion = 0.0;
         }
@@ -313,7 +329,7 @@ impl Theme {
         let is_high = self.choice == ThemeChoice::HighContrast;
         widgets.inactive.bg_fill = if is_high { hex(0x505050) } else { c.strong_line };
         // What has the keyboard's focus is drawn as active: its ring must be seen from afar.
-        widgets.active.bg_stroke = Stroke::new(2.0, c.gold);
+        widgets.active.bg_stroke = Stroke::new(self.line(2.0), c.gold);
     }
 }
 
@@ -332,6 +348,32 @@ mod tests {
         };
         let (x, y) = (luminance(a), luminance(b));
         (x.max(y) + 0.05) / (x.min(y) + 0.05)
+    }
+
+    #[test]
+    fn what_is_hit_and_drawn_grows_with_the_text() {
+        let style = |scale: f32| {
+            let ctx = egui::Context::default();
+            Theme::new(ThemeChoice::Light, scale, false).apply(&ctx);
+            ctx.style_of(egui::Theme::Light)
+        };
+        let (usual, large) = (style(1.0), style(PRESENTATION_SCALE));
+        let sizes = |style: &Style| {
+            let (spacing, widgets) = (&style.spacing, &style.visuals.widgets);
+            [
+                spacing.button_padding.x,
+                spacing.interact_size.y,
+                spacing.slider_rail_height,
+                spacing.scroll.bar_width,
+                style.interaction.resize_grab_radius_side,
+                widgets.inactive.bg_stroke.width,
+                widgets.active.bg_stroke.width,
+            ]
+        };
+        for (at, (usual, large)) in std::iter::zip(sizes(&usual), sizes(&large)).enumerate() {
+            assert!(large >= usual * 1.4, "{at}: {usual} becomes {large}");
+        }
+        assert_eq!(Theme::new(ThemeChoice::Light, 0.8, false).line(1.0), 1.0);
     }
 
     #[test]

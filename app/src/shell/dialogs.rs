@@ -4,6 +4,7 @@
 mod keys;
 mod parts;
 mod reading;
+mod scene;
 mod training;
 
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use self::parts::{default_button, keep_keyboard, title};
 use super::actions::Action;
 use crate::document::LostKind;
 use crate::files::outcome::{Ask, Loss, Taken, Unclear};
+use crate::files::scenes::Scene;
 use crate::files::training_form::Form;
 use crate::look::theme::{Theme, space};
 use crate::look::words::name;
@@ -51,6 +53,8 @@ pub enum Dialog {
         /// Rows and columns as they are typed.
         text: String,
     },
+    /// A scene starts over a picture of one's own.
+    Scene(Box<Scene>),
     /// How a recipe is to be trained.
     Train(Box<Form>),
     /// Something is there already.
@@ -89,6 +93,7 @@ impl Dialog {
                     Self::Tokens { unclear, array, text } => {
                         reading::ui(ui, theme, unclear, (array, text))
                     }
+                    Self::Scene(scene) => scene::ui(ui, theme, scene),
                     Self::Train(form) => training::ui(ui, theme, form),
                     Self::Replace { ask, taken } => replace_ui(ui, theme, ask, taken),
                 }

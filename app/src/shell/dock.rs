@@ -10,6 +10,10 @@ use crate::ctx::ViewCtx;
 use crate::document::{AppCommand, Arrangement, How, Layout, MOST_ALIKE, PanelId, ViewId};
 use crate::look::theme::space;
 use crate::views::{self, View};
+use crate::widgets::fold;
+
+/// A panel is at least so wide and so high, before text is scaled.
+pub const LEAST: f32 = 152.0;
 
 /// The views that were shown once, with what they remember of looking.
 pub type Views = BTreeMap<PanelId, Box<dyn View>>;
@@ -97,6 +101,11 @@ pub fn name(panel: PanelId) -> String {
     }
 }
 
+/// Where it is kept how tight the choices of a panel are.
+fn bar_place(ctx: &ViewCtx<'_>, panel: PanelId) -> Id {
+    Id::unique(("bar", panel, ctx.theme.scale.to_bits()))
+}
+
 /// What of a panel can be taken away as it is seen.
 pub const TAKEN: [(&str, How); 2] = [("Copy view", How::Copy), ("Save view as PNG…", How::Png(1))];
 
@@ -144,11 +153,25 @@ impl Behavior<PanelId> for Dock<'_> {
         let margin = egui::Margin::same(space::M as i8);
         ui.painter().rect_filled(ui.max_rect(), 0.0, ctx.theme.colors.panel);
         // The line below the tabs, which the fill would cover.
-        let line = Stroke::new(1.0, ctx.theme.colors.line);
-        ui.painter().hline(ui.max_rect().x_range(), ui.max_rect().top() + 0.5, line);
+        let line = Stroke::new(ctx.theme.line(1.0), ctx.theme.colors.line);
+        if !ctx.is_presented() {
+            ui.painter().hline(ui.max_rect().x_range(), ui.max_rect().top() + 0.5, line);
+        }
+        let secret = views::entry(id.view).tells.iter().find(|secret| ctx.is_veiled(**secret));
         egui::Frame::new().inner_margin(margin).show(ui, |ui| {
             ui.set_min_size(ui.available_size());
-            ui.push_id(id, |ui| view.ui(ui, ctx));
+            ui.push_id(id, |ui| {
+                if let Some(secret) = secret {
+                    views::veiled_ui(ui, ctx, *secret);
+                    return;
+                }
+                let step = fold::last_step(ui, bar_place(ctx, id));
+                if step > fold::MENU && !ctx.is_presented() {
+                    let ctx = &fold::tightened(ctx, step);
+                    ui.horizontal_wrapped(|ui| view.bar_ui(ui, ctx));
+                }
+                view.ui(ui, ctx);
+            });
         });
         if has_focus {
             let ring = Stroke::new(2.0, ctx.theme.colors.gold);
@@ -194,7 +217,7 @@ impl Behavior<PanelId> for Dock<'_> {
             let color = if response.hovered() { theme.colors.text } else { color };
             let painter = ui.painter();
             painter.galley_with_override_text_color(text_rect.min, galley, color);
-            let gold = Stroke::new(2.0, theme.colors.gold);
+            let gold = Stroke::new(theme.line(2.0), theme.colors.gold);
             if state.active {
                 painter.hline(text_rect.x_range(), rect.bottom() - 1.0, gold);
             }
@@ -236,28 +259,28 @@ impl Behavior<PanelId> for Dock<'_> {
         tabs: &Tabs,
         _scroll: &mut f32,
     ) {
+        if self.ctx.is_presented() {
+            return;
+        }
         ui.add_space(space::M);
         let active = tabs.active.and_then(|tile| tiles.get_pane(&tile)).copied();
         let Some(id) = active else { return };
         let ctx = self.ctx;
         let titles: f32 = tabs.children.iter().map(|tab| self.title_width(ui, tiles, *tab)).sum();
-        let room = ui.available_width() - titles - space::M;
-        // The width of the last time: a view's choices that would cover the tabs go into a menu.
-        let key = ui.scope_id().with(("bar", id, ctx.theme.scale.to_bits()));
-        let width: Option<f32> = ui.data(|data| data.get_temp(key));
-        if width.is_some_and(|width| width > room) {
-            let button = egui::Button::new("…").small();
-            let menu = egui::containers::menu::MenuButton::from_button(button);
-            let (response, _) = menu.ui(ui, |ui| self.view(id).bar_ui(ui, ctx));
-            response.widget_info(|| {
-                WidgetInfo::labeled(Role::Button, true, format!("Choices of {}", name(id)))
-            });
-        } else {
-            let before = ui.available_width();
-            self.view(id).bar_ui(ui, ctx);
-            let width = before - ui.available_width();
-            ui.data_mut(|data| data.insert_temp(key, width));
+        let room = (ui.available_width() - titles - space::M).max(0.0);
+        // Choices that would cover the tabs become shorter, then a menu, at last a line in the view.
+        let place = bar_place(ctx, id);
+        let step = fold::step(ui, ctx, place, room);
+        let (ctx, before) = (&fold::tightened(ctx, step), ui.available_width());
+        match step {
+            ..fold::MENU => self.view(id).bar_ui(ui, ctx),
+            fold::MENU => {
+                let name = format!("Choices of {}", name(id));
+                fold::menu(ui, &name, |ui| self.view(id).bar_ui(ui, ctx));
+            }
+            _ => return,
         }
+        fold::tell(ui, place, before - ui.available_width(), room);
     }
 
     fn tab_bar_height(&self, _style: &egui::Style) -> f32 {
@@ -269,15 +292,15 @@ impl Behavior<PanelId> for Dock<'_> {
     }
 
     fn tab_bar_hline_stroke(&self, _visuals: &egui::Visuals) -> Stroke {
-        Stroke::new(1.0, self.ctx.theme.colors.line)
+        Stroke::new(self.ctx.theme.line(1.0), self.ctx.theme.colors.line)
     }
 
     fn resize_stroke(&self, _style: &egui::Style, state: egui_tiles::ResizeState) -> Stroke {
-        let colors = &self.ctx.theme.colors;
+        let (theme, colors) = (self.ctx.theme, &self.ctx.theme.colors);
         match state {
-            egui_tiles::ResizeState::Idle => Stroke::new(1.0, colors.line),
-            egui_tiles::ResizeState::Hovering => Stroke::new(2.0, colors.strong_line),
-            egui_tiles::ResizeState::Dragging => Stroke::new(2.0, colors.gold),
+            egui_tiles::ResizeState::Idle => Stroke::new(theme.line(1.0), colors.line),
+            egui_tiles::ResizeState::Hovering => Stroke::new(theme.line(2.0), colors.strong_line),
+            egui_tiles::ResizeState::Dragging => Stroke::new(theme.line(2.0), colors.gold),
         }
     }
 
@@ -294,10 +317,12 @@ impl Behavior<PanelId> for Dock<'_> {
     }
 
     fn min_size(&self) -> f32 {
-        64.0
+        self.ctx.theme.px(LEAST)
     }
 
     fn simplification_options(&self) -> SimplificationOptions {
-        SimplificationOptions { all_panes_must_have_tabs: true, ..SimplificationOptions::default() }
+        // In presentation a view alone needs no tab.
+        let all_panes_must_have_tabs = !self.ctx.is_presented();
+        SimplificationOptions { all_panes_must_have_tabs, ..SimplificationOptions::default() }
     }
 }

@@ -16,7 +16,6 @@ use crate::document::{
 };
 use crate::files::outcome::{Ask, Loss, Outcome, Save};
 use crate::files::scenes::Scene;
-use crate::look::theme::{PRESENTATION_SCALE, Theme};
 use crate::shell::dialogs::{Dialog, Then};
 use crate::shell::dock;
 use crate::shell::script::Script;
@@ -67,6 +66,7 @@ impl Studio {
                 self.session.order(run, TrainOrder::GoTo(step));
             }
             Command::Job(JobCommand::Branch(slot, step)) => self.branch_training(slot, step),
+            Command::Look(look) => self.look(look, ctx),
             Command::App(app) => self.apply_app(app, ctx),
             other => self.change(&other, ctx),
         }
@@ -81,35 +81,26 @@ impl Studio {
     fn apply_layout(&mut self, layout: &Layout) {
         match layout {
             Layout::Show(view) => {
-                dock::show_view(&mut self.desk.arrangement, *view);
+                self.show_view(*view);
                 // Nobody is interrupted who types.
                 self.desk.keyboard.focus = (!self.desk.keyboard.was_typing).then_some(*view);
             }
             Layout::Another(view) => {
-                if !dock::add_view(&mut self.desk.arrangement, *view) {
+                if dock::add_view(&mut self.desk.arrangement, *view) {
+                    self.desk.folded.show(*view);
+                } else {
                     let hint = "Close one of its panels first";
                     let summary = format!("There are {MOST_ALIKE} panels of this view already");
                     self.notices.add(Notice::warning(summary, hint));
                 }
             }
             Layout::Close(panel) => dock::close_panel(&mut self.desk.arrangement, *panel),
-            Layout::Scene(name) => {
-                if let Some(mut scene) = Scene::shipped(name) {
-                    // Whoever looks at a picture of their own wants to see it there, not the sample.
-                    if self.shows_other_than(&scene) {
-                        (scene.loads.source, scene.loads.image) = (None, None);
-                    }
-                    self.open_scene(&scene);
-                } else {
-                    let hint = "Choose one of the menu Scenes";
-                    self.notices.add(Notice::error(format!("There is no scene {name:?}"), hint));
-                }
-            }
+            Layout::Scene(name) => self.start_named_scene(name),
         }
     }
 
     /// Whether the image in the window comes from elsewhere than the scene's.
-    fn shows_other_than(&self, scene: &Scene) -> bool {
+    pub(super) fn shows_other_than(&self, scene: &Scene) -> bool {
         match &self.history.document().subject {
             Some(Subject::Image(ImageRef::InSource { source, .. })) => {
                 scene.loads.source.as_ref() != Some(source)
@@ -121,7 +112,8 @@ impl Studio {
     /// What is where, and what is loaded.
     pub(super) fn open_scene(&mut self, scene: &Scene) {
         self.desk.arrangement = scene.layout.arrange();
-        self.desk.script = Script::new(scene.captions.clone());
+        self.desk.folded.forget();
+        self.desk.script = Script::new(scene);
         let loads = &scene.loads;
         let mut next = self.history.document().clone();
         if let Some(source) = &loads.source {
@@ -153,15 +145,15 @@ impl Studio {
             next.selection.code = Some(Code::first(number));
         }
         self.history.change(next, false);
+        if let Some(stage) = &self.desk.stage {
+            self.set_stage(stage.was_full);
+        }
         self.train_for_scene(&scene.trains);
     }
 
     fn apply_app(&mut self, command: AppCommand, ctx: &egui::Context) {
         match command {
-            AppCommand::Theme(theme) => {
-                self.settings.theme = theme;
-                self.wear(ctx);
-            }
+            AppCommand::Theme(theme) => self.set_theme(theme, ctx),
             AppCommand::TextScale(scale) => {
                 let range = crate::settings::Settings::TEXT_SCALES;
                 self.settings.text_scale = scale.clamp(*range.start(), *range.end());
@@ -171,10 +163,7 @@ impl Studio {
                 self.settings.reduced_motion = reduced;
                 self.wear(ctx);
             }
-            AppCommand::Presentation => {
-                self.desk.is_presenting = !self.desk.is_presenting;
-                self.wear(ctx);
-            }
+            AppCommand::Presentation => self.toggle_presentation(ctx),
             AppCommand::Fullscreen => {
                 let is_full = ctx.input(|input| input.viewport().fullscreen.unwrap_or(false));
                 ctx.send_viewport_cmd(ViewportCommand::Fullscreen(!is_full));
@@ -238,15 +227,6 @@ impl Studio {
         self.desk.dialog = (!is_open).then_some(dialog);
     }
 
-    /// Puts theme and sizes on.
-    fn wear(&mut self, ctx: &egui::Context) {
-        let larger = if self.desk.is_presenting { PRESENTATION_SCALE } else { 1.0 };
-        let settings = &self.settings;
-        let scale = settings.text_scale * larger;
-        self.theme = Theme::new(settings.theme, scale, settings.reduced_motion);
-        self.theme.apply(ctx);
-    }
-
     /// Esc leaves, in this order: presentation, what is selected, toasts. In a field, a menu or anything that
     /// floats it leaves that alone.
     pub(super) fn leave(&mut self, ctx: &egui::Context) {
@@ -256,7 +236,7 @@ impl Studio {
         if !ctx.input(|input| input.key_pressed(egui::Key::Escape)) {
             return;
         }
-        if self.desk.is_presenting {
+        if self.is_presenting() {
             self.send(AppCommand::Presentation);
             return;
         }
@@ -301,7 +281,8 @@ impl Studio {
                 }
             }
             Outcome::Screen(panel, how, image) => self.take_screen((panel, how), image, ctx),
-            Outcome::Scene(scene) => self.open_scene(&scene),
+            Outcome::Scene(scene) if self.fixed.options.frozen_time => self.open_scene(&scene),
+            Outcome::Scene(scene) => self.start_scene(*scene),
             Outcome::Document(None, saved) => self.recover(*saved),
             Outcome::Document(Some(file), saved) => self.leave_for(Then::Open(file, saved), ctx),
             Outcome::Form(number, form) => commands.extend(self.form_is_read(number, form)),

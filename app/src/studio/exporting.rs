@@ -81,7 +81,7 @@ impl Studio {
         image: Arc<ColorImage>,
         ctx: &egui::Context,
     ) {
-        let tree = &self.desk.arrangement;
+        let tree = self.drawn();
         let area = panel.map(|panel| {
             let tile = tree.tiles.find_pane(&panel);
             tile.and_then(|tile| tree.tiles.rect(tile)).unwrap_or(Rect::NOTHING)

@@ -23,8 +23,9 @@ impl Studio {
     /// What pressed keys stand for.
     pub(super) fn pressed(&mut self, ctx: &egui::Context) -> Vec<Command> {
         let keys_of = self.desk.keyboard.keys_of;
-        if self.desk.is_presenting && keys_of == KeysOf::Window {
+        if self.is_presenting() && keys_of == KeysOf::Window {
             self.desk.script.take_keys(ctx);
+            self.follow_script();
         }
         let is_key = |event: &Event| matches!(event, Event::Key { pressed: true, .. });
         if !ctx.input(|input| input.events.iter().any(is_key)) {

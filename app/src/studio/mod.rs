@@ -12,7 +12,9 @@ mod keyboard;
 mod keys;
 pub mod offscreen;
 mod pasted;
+mod presentation;
 mod saving;
+mod stage;
 mod start;
 mod tokens;
 mod training;
@@ -35,6 +37,7 @@ use smalti_engine::session::{Lane, RunId, Session};
 
 use self::home::{Home, Writing};
 use self::keys::{Keyboard, KeysOf};
+use self::stage::{Shown, Stage};
 use self::trainings::Trainings;
 use crate::ctx::{EditedImages, EditedTokens, Exports, Hovered, Live, Offers, Originals, ViewCtx};
 use crate::document::{
@@ -53,6 +56,7 @@ use crate::settings::{Settings, ThemeChoice};
 use crate::shell::actions::{Action, Now};
 use crate::shell::dialogs::{self, Dialog, Then};
 use crate::shell::dock::{self, Views};
+use crate::shell::folded::{self, Folded};
 use crate::shell::menu::Bar;
 use crate::shell::notices::Notices;
 use crate::shell::palette::Palette;
@@ -89,6 +93,8 @@ pub struct StudioOptions {
     pub theme: Option<ThemeChoice>,
     /// For pictures that must come out the same each time.
     pub frozen_time: bool,
+    /// In presentation from the start, at this caption of the scene, from 0.
+    pub caption: Option<usize>,
     /// Set from outside when the program is to end without asking; what is not saved is kept for the
     /// next start.
     pub ending: Arc<AtomicBool>,
@@ -114,6 +120,7 @@ impl StudioOptions {
             scene_text: None,
             theme: None,
             frozen_time: false,
+            caption: None,
             ending: Arc::default(),
             has_dialogs: false,
             keeps_layout: false,
@@ -128,6 +135,8 @@ struct Desk {
     title: String,
     titled: Option<Instant>,
     arrangement: Arrangement,
+    /// What is drawn of it where there is no room for all.
+    folded: Folded,
     views: Views,
     /// How large the pictures are to be looked at from this frame on.
     zoom: Option<ZoomTo>,
@@ -138,7 +147,12 @@ struct Desk {
     shows_timings: bool,
     /// Questions that wait until the one that is seen is answered.
     questions: VecDeque<Dialog>,
-    is_presenting: bool,
+    /// What a hall sees, in presentation.
+    stage: Option<Stage>,
+    /// What is seen in this frame, of which document.
+    shown: Shown,
+    /// Whether the window was fitted to its screen.
+    is_fitted: bool,
     /// What is said in presentation.
     script: Script,
     /// The question on quitting was answered with "without saving".
@@ -298,7 +312,7 @@ impl Studio {
     fn view_ctx(&self) -> ViewCtx<'_> {
         let Fixed { render_state, is_cpu_adapter, options, .. } = &self.fixed;
         ViewCtx {
-            document: self.history.document(),
+            document: self.desk.shown.document.as_ref().unwrap_or_else(|| self.history.document()),
             session: &self.session,
             theme: &self.theme,
             textures: &self.textures,
@@ -325,6 +339,7 @@ impl Studio {
                 records: &self.records,
                 second: if options.frozen_time { 0 } else { self.started.elapsed().as_secs() },
             },
+            showing: self.showing(),
         }
     }
 
@@ -345,8 +360,8 @@ impl Studio {
             settings: &self.settings,
             history: (self.history.can_undo(), self.history.can_redo()),
             panels: &panels,
-            seen: &dock::seen(&self.desk.arrangement),
-            is_presenting: self.desk.is_presenting,
+            seen: &dock::seen(self.drawn()),
+            is_presenting: self.is_presenting(),
             shows_timings: self.desk.shows_timings,
             models: models.as_deref().map_or(&[], Vec::as_slice),
             recipes: recipes.as_deref().map_or(&[], Vec::as_slice),
@@ -355,7 +370,7 @@ impl Studio {
 
     fn shell_ui(&mut self, ui: &mut egui::Ui, frame_ms: Option<f32>) {
         let opening: Vec<String> = self.keeping.openings.names().collect();
-        if self.desk.is_presenting {
+        if self.is_presenting() {
             self.desk.script.show(ui, &self.theme);
         } else {
             let chosen = self.with_now(|now| {
@@ -369,14 +384,7 @@ impl Studio {
         if self.desk.shows_timings {
             status::timings(ui, &self.view_ctx(), frame_ms);
         }
-        // Out of the desk while they are drawn, since what views read is the whole window's.
-        let none = Arrangement::empty(egui::Id::unique("no views"));
-        let mut tree = std::mem::replace(&mut self.desk.arrangement, none);
-        let mut views = std::mem::take(&mut self.desk.views);
-        let focus = self.desk.keyboard.focus.take();
-        dock::ui(&mut tree, &mut views, ui, (&self.view_ctx(), focus));
-        self.desk.zoom = None;
-        (self.desk.arrangement, self.desk.views) = (tree, views);
+        self.views_ui(ui);
     }
 
     fn floating_ui(&mut self, ctx: &egui::Context) {
@@ -408,19 +416,19 @@ impl Studio {
         dialogs::drop_overlay(ctx, &self.theme);
         let asked = self.notices.show(ctx, &self.theme);
         self.commands.borrow_mut().extend(asked);
+        self.pointer_ui(ctx);
     }
 
     fn open_palette(&mut self, ctx: &egui::Context) {
+        self.look_again();
         let palette = self.with_now(|now| Palette::new(ctx, &self.fixed.actions, now));
         self.desk.palette = Some(palette);
     }
 
     /// What the views that are seen ask for of an image.
     fn needs(&self) -> Needs {
-        let tree = &self.desk.arrangement;
-        let seen = tree.active_tiles();
-        let seen = seen.iter().filter_map(|tile| tree.tiles.get_pane(tile));
-        seen.map(|panel| views::entry(panel.view).needs).max().unwrap_or(Needs::Image)
+        let seen = folded::seen(self.drawn()).into_iter();
+        seen.map(|view| views::entry(view).needs).max().unwrap_or(Needs::Image)
     }
 
     /// Why paths could not be opened, oldest first.
@@ -483,6 +491,8 @@ impl eframe::App for Studio {
 
     fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
         let ctx = ui.ctx().clone();
+        self.fit_to_screen(&ctx);
+        self.look_again();
         self.gather(&ctx);
         let commands = self.commands.take();
         let is_told = !commands.is_empty();
@@ -493,6 +503,7 @@ impl eframe::App for Studio {
         if !ctx.input(|input| input.pointer.any_down()) {
             self.history.finish_interaction();
         }
+        self.look_again();
         let held = self.hold_keys(&ctx);
         self.shell_ui(ui, frame.info().cpu_usage.map(|seconds| seconds * 1e3));
         keys::give_back(&ctx, held);

@@ -73,6 +73,7 @@ impl Studio {
         let layout = saved.layout.as_ref().filter(|_| !self.fixed.options.keeps_layout);
         if let Some(layout) = layout.filter(|layout| layout.check().is_ok()) {
             self.desk.arrangement = layout.clone().arrange();
+            self.desk.folded.forget();
         }
     }
 
@@ -268,6 +269,7 @@ impl Studio {
                 self.save();
             }
             Answer::Discard(then) => self.go(then, ctx),
+            Answer::Scene(scene, keeps_own) => self.answered_scene(*scene, keeps_own),
             Answer::Tokens(path, reading) => self.keeping.openings.ask_tokens(path, reading),
             Answer::Train(form) => self.train_by_form(form),
             Answer::OtherRecipe(recipe, form) => self.ask_training(&recipe, Some(form)),

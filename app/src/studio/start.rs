@@ -13,6 +13,7 @@ use smalti_engine::session::{self, News, Session};
 
 use super::home::Home;
 use super::keys::Keyboard;
+use super::stage::Shown;
 use super::trainings::Trainings;
 use super::{AUTOSAVE_EVERY, Desk, Fixed, Keeping, Studio, StudioOptions};
 use crate::ctx::{EditedImages, EditedTokens, Exports, Hovered, Offers, Originals};
@@ -32,6 +33,7 @@ use crate::runs::Records;
 use crate::settings::Settings;
 use crate::shell::actions;
 use crate::shell::dock::Views;
+use crate::shell::folded::Folded;
 use crate::shell::notices::Notices;
 use crate::shell::scenes::named as named_scene;
 use crate::shell::script::Script;
@@ -41,6 +43,8 @@ const REPAINT: Duration = Duration::from_millis(33);
 /// Between repaints for a run that goes on, where the processor draws the window: a frame costs it as
 /// much as a few images of a training step.
 const CPU_RUN_REPAINT: Duration = Duration::from_secs(1);
+/// A frame is drawn again at most so often, until its controls have room.
+const PASSES: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN.saturating_add(4);
 /// Settings above this are not read.
 const SETTINGS_LIMIT: u64 = 1 << 20;
 
@@ -60,13 +64,13 @@ impl Studio {
         options: StudioOptions,
     ) -> smalti_engine::Result<Self> {
         let ctx = cc.egui_ctx.clone();
-        ctx.set_fonts(fonts::definitions());
-        // Larger and smaller are actions, with keys in the list of all of them.
-        ctx.options_mut(|options| options.zoom_with_keyboard = false);
+        prepare(&ctx);
         let mut notices = Notices::default();
-        let settings = read_settings(options.settings_dir.as_deref(), &mut notices);
-        let choice = options.theme.unwrap_or(settings.theme);
-        let theme = Theme::new(choice, settings.text_scale, settings.reduced_motion);
+        let mut settings = read_settings(options.settings_dir.as_deref(), &mut notices);
+        if let Some(theme) = options.theme {
+            (settings.theme, settings.presentation_theme) = (theme, theme);
+        }
+        let theme = Theme::new(settings.theme, settings.text_scale, settings.reduced_motion);
         theme.apply(&ctx);
         if let Some(state) = &cc.wgpu_render_state {
             crate::gpu::install(state);
@@ -126,7 +130,17 @@ impl Studio {
             started: Instant::now(),
         };
         studio.first_document();
+        studio.first_caption(&ctx);
         Ok(studio)
+    }
+
+    /// Presentation from the start, where that was asked for.
+    fn first_caption(&mut self, ctx: &egui::Context) {
+        if let Some(caption) = self.fixed.options.caption {
+            self.desk.script.go_to(caption);
+            self.set_stage(false);
+            self.wear(ctx);
+        }
     }
 
     /// What was open when it ended unexpectedly; else the scene that was asked for, and the files.
@@ -200,6 +214,7 @@ fn empty_desk() -> Desk {
         title: String::new(),
         titled: None,
         arrangement: scenes::studio().layout.arrange(),
+        folded: Folded::default(),
         views: Views::default(),
         zoom: None,
         palette: None,
@@ -207,7 +222,9 @@ fn empty_desk() -> Desk {
         keyboard: Keyboard::default(),
         shows_timings: false,
         questions: VecDeque::new(),
-        is_presenting: false,
+        stage: None,
+        is_fitted: false,
+        shown: Shown::default(),
         script: Script::default(),
         may_lose_work: false,
         after_saving: None,
@@ -276,6 +293,16 @@ fn budget() -> usize {
         (system.total_memory() / 4) as usize
     });
     quarter.clamp(256 << 20, 2 << 30)
+}
+
+/// Fonts, keys, and how often a frame may be drawn again: most need one pass; where controls have no room, a few.
+fn prepare(ctx: &egui::Context) {
+    ctx.set_fonts(fonts::definitions());
+    ctx.options_mut(|options| {
+        options.max_passes = PASSES;
+        // Larger and smaller are actions, with keys in the list of all of them.
+        options.zoom_with_keyboard = false;
+    });
 }
 
 /// Read before the first frame, so that the window opens in the theme that was set.

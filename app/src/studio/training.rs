@@ -16,7 +16,6 @@ use crate::files::recipes::{
     Training, check_data, prepare_branch, prepare_to_go_on, prepare_training, probe_of,
 };
 use crate::look::words::name;
-use crate::shell::dock;
 
 impl Studio {
     /// Reads a recipe and makes a folder for its run; [`Studio::start_training`] goes on. Gives the number of
@@ -286,7 +285,7 @@ impl Studio {
             let next = self.history.document().after(&Open::Run(slot, run).into());
             self.history.change(next, false);
         }
-        dock::show_view(&mut self.desk.arrangement, ViewId::Training);
+        self.show_view(ViewId::Training);
     }
 
     /// A slot becomes free; says where its run can be found again.

@@ -7,14 +7,15 @@ mod cells;
 mod figures;
 mod run_rows;
 mod taken;
+mod toggles;
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use egui::RichText;
 use smalti_engine::questions::{
-    Among, CodeUse, CodebookOrder, Given, ModelRef, OrderBy, Ordered, Sample, SourceInfo,
-    SourceRef, Subject, TokensOfFile, Used,
+    Among, CodeUse, CodebookOrder, ModelRef, OrderBy, Ordered, Sample, SourceRef, TokensOfFile,
+    Used,
 };
 use smalti_engine::session::{Last, Reply};
 use smalti_engine::tokens::Tokens;
@@ -22,45 +23,35 @@ use smalti_engine::tokens::Tokens;
 use self::cells::Cells;
 use self::run_rows::RunRows;
 use self::taken::Taken;
+use self::toggles::{Over, Toggles, one_of_many};
 use super::tokens::whose;
 use super::view::View;
-use crate::ctx::{MOST_IMAGES, SET_IMAGES, ViewCtx};
-use crate::document::{Edit, Look, Slot};
+use crate::ctx::{SET_IMAGES, ViewCtx};
+use crate::document::{Edit, Slot};
 use crate::gpu::heatmap::Appearances;
 use crate::look::theme::space;
 use crate::look::words::{counted, grouped, name};
 use crate::runs::Rows;
 use crate::widgets::rows::{About, RowsPane, key_ui};
-use crate::widgets::switches;
+use crate::widgets::{fold, switches};
 
 /// How often it is said how far the counting is.
 const COUNTING: std::time::Duration = std::time::Duration::from_millis(400);
-/// Codes that can be put in order by hue; more are not decoded one by one.
-const MOST_HUES: u32 = 1 << 16;
 /// What the rows of images are.
 const IMAGES: &str = "images ↓ × code →";
 /// The least height of the cells, before text is scaled.
 const LEAST_CELLS: f32 = 48.0;
+/// From this height on there is room for rows below the cells, before text is scaled.
+const ROOM_FOR_ROWS: f32 = 180.0;
+/// The height of the line below the cells, before text is scaled.
+const FOOT: f32 = 22.0;
 /// The height of the figures, before text is scaled.
 const FIGURES: f32 = 44.0;
-
-/// Whose tokens are counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Over {
-    #[default]
-    Image,
-    Set,
-}
 
 /// The Codebook view.
 #[derive(Debug, Default)]
 pub(super) struct CodebookView {
-    over: Over,
-    /// Only the part that is looked at, not all of its book.
-    only_part: bool,
-    order: OrderBy,
-    is_linear: bool,
-    shows_patches: bool,
+    toggles: Toggles,
     /// The last answer stays while another is worked out.
     last: Option<(u64, ModelRef, smalti_engine::questions::Scope, Arc<Ordered>)>,
     cells: Cells,
@@ -69,6 +60,8 @@ pub(super) struct CodebookView {
     pane: RowsPane,
     /// Which rows were asked for; until then those of a run as long as it goes on.
     rows_of: Option<RowsOf>,
+    /// Rows in place of the cells, where there is no room for both.
+    shows_rows: bool,
 }
 
 /// What the rows below the cells are of.
@@ -80,7 +73,10 @@ enum RowsOf {
 
 impl View for CodebookView {
     fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
-        self.toggles_ui(ui, ctx);
+        let too_many = self.toggles.follow(ctx, self.book(ctx));
+        if !ctx.is_presented() {
+            self.toggles.ui(ui, ctx, too_many);
+        }
         let reply = match self.reply(ctx) {
             Ok(reply) => reply,
             Err(nothing) => {
@@ -108,50 +104,79 @@ impl View for CodebookView {
             ui.label(ctx.theme.label(working(progress.flatten())));
             return;
         };
-        let line = ctx.theme.px(18.0) + space::S;
-        // In a low view the cells come before the figures.
-        if ui.available_height() > ctx.theme.px(FIGURES + LEAST_CELLS) + line {
-            figures::ui(ui, ctx, (&ordered, self.book(ctx)), &self.counted_over(ctx, &ordered));
+        self.counts_ui(ui, ctx, &ordered, progress.map(working));
+    }
+}
+
+impl CodebookView {
+    /// Figures, cells, and what is below them, as there is room.
+    fn counts_ui(
+        &mut self,
+        ui: &mut egui::Ui,
+        ctx: &ViewCtx<'_>,
+        ordered: &Arc<Ordered>,
+        at_work: Option<String>,
+    ) {
+        let line = ctx.theme.px(FOOT) + space::S;
+        // In a low view the figures stand in a line, and the cells have the height.
+        let is_low = ui.available_height() <= ctx.theme.px(FIGURES + LEAST_CELLS) + line;
+        let (book, over) = (self.book(ctx), self.counted_over(ctx, ordered));
+        if !is_low {
+            figures::ui(ui, ctx, (ordered, book), &over);
         }
         let left = ui.available_height() - line;
-        let below = if left < ctx.theme.px(180.0) { 0.0 } else { (left * 0.3).round() };
+        let has_room = left >= ctx.theme.px(ROOM_FOR_ROWS);
+        let below = if has_room && !ctx.is_presented() { (left * 0.3).round() } else { 0.0 };
         let height = (left - below).max(ctx.theme.px(LEAST_CELLS));
-        let patches = self.patches(ctx, &ordered);
-        let book = self.book(ctx);
-        let look = cells::Shown { height, is_logarithmic: !self.is_linear, patches, book };
-        let response = self.cells.ui(ui, ctx, &ordered, look);
-        let taken = Taken { over: self.over_name(ctx, &ordered), is_logarithmic: !self.is_linear };
-        taken.menus(&response, ctx, &ordered);
-        ui.horizontal(|ui| {
-            ui.set_min_height(ctx.theme.px(18.0));
+        let is_logarithmic = !self.toggles.is_linear;
+        let taken = Taken { over: self.over_name(ctx, ordered), is_logarithmic };
+        taken.offer(ctx, ordered);
+        if self.shows_rows && below == 0.0 && !ctx.is_presented() {
+            let size = egui::vec2(ui.available_width(), height);
+            let layout = egui::Layout::top_down(egui::Align::Min);
+            ui.allocate_ui_with_layout(size, layout, |ui| {
+                ui.set_min_size(size);
+                self.history_ui(ui, ctx);
+            });
+        } else {
+            let patches = self.patches(ctx, ordered);
+            let look = cells::Shown { height, is_logarithmic, patches, book };
+            let response = self.cells.ui(ui, ctx, ordered, look);
+            taken.menus(&response, ctx, ordered);
+        }
+        let row = egui::vec2(ui.available_width(), ctx.theme.px(FOOT));
+        let flow = egui::Layout::right_to_left(egui::Align::Center);
+        ui.allocate_ui_with_layout(row, flow, |ui| {
+            ui.set_min_size(row);
             // The buttons of one line of small text.
             ui.spacing_mut().button_padding.y = 0.0;
             ui.spacing_mut().interact_size.y = ctx.theme.px(18.0);
-            let over = self.counted_over(ctx, &ordered);
-            taken.button_ui(ui, ctx, &ordered);
-            selected_ui(ui, ctx, (book, ordered.codes.len()));
-            switches::off_ui(ui, ctx);
-            if let Some(progress) = progress {
-                ui.label(ctx.theme.label(working(progress)));
+            self.foot_ui(ui, ctx, (ordered, &taken), (is_low, below > 0.0));
+            if let Some(at_work) = at_work {
+                ui.label(ctx.theme.label(at_work));
                 // Nothing else asks for a frame while it counts.
                 ui.ctx().request_repaint_after(COUNTING);
             }
-            skipped_ui(ui, ctx, &ordered);
-            // Last, so that where there is no room its end is what goes.
-            let caption = cells::caption(ctx, &ordered, book, &over);
-            ui.add(egui::Label::new(ctx.theme.caption_figures(caption)).truncate());
+            let code = cells::caption(ctx, ordered, book, &over);
+            let figures = figures::line(ordered);
+            let said = match code {
+                Some(code) if is_low => format!("{code} · {figures}"),
+                None if is_low => format!("{figures} · {over}"),
+                Some(code) => code,
+                None => "point at a cell to see its code".to_owned(),
+            };
+            ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
+                if !ctx.is_presented() {
+                    switched_ui(ui, ctx, (book, ordered.codes.len()));
+                }
+                // Last, so that where there is no room its end is what goes.
+                let text = ctx.theme.caption_figures(&said);
+                ui.add(egui::Label::new(text).truncate()).on_hover_text(said);
+            });
         });
         if below > 0.0 {
             self.history_ui(ui, ctx);
         }
-    }
-}
-
-/// The tokens that are looked at, if they are those of one of several images in a file.
-fn one_of_many<'a>(ctx: &ViewCtx<'a>) -> Option<&'a Given> {
-    match &ctx.document.subject {
-        Some(Subject::Tokens(given)) if given.among.is_some() => Some(given),
-        _ => None,
     }
 }
 
@@ -183,6 +208,19 @@ fn selected_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, (book, size): (u16, usize))
     }
 }
 
+/// What is selected or switched off among the codes; what has no room is in a menu.
+fn switched_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, (book, size): (u16, usize)) {
+    let document = ctx.document;
+    if document.selection.codes.len() < 2 && document.switched_off.is_empty() {
+        return;
+    }
+    let place = ("switched", "Codes that are selected or off", 2);
+    fold::groups(ui, place, ctx, |ui, group| match group {
+        0 => selected_ui(ui, ctx, (book, size)),
+        _ => switches::off_ui(ui, ctx),
+    });
+}
+
 fn working(progress: Option<f32>) -> String {
     progress.map_or_else(|| "Counting…".to_owned(), |p| format!("Counting… {:.0} %", p * 100.0))
 }
@@ -202,75 +240,35 @@ fn skipped_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, ordered: &Ordered) {
 }
 
 impl CodebookView {
-    fn toggles_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
-        let facts = ctx.facts(Slot::A);
-        let k =
-            facts.and_then(|f| f.best().map(|f| f.facts.book(self.book(ctx)).size)).unwrap_or(0);
-        let too_many = k > MOST_HUES;
-        if too_many && self.order == OrderBy::Hue {
-            self.order = OrderBy::Index;
+    /// What can be done with the counts, from right to left.
+    fn foot_ui(
+        &mut self,
+        ui: &mut egui::Ui,
+        ctx: &ViewCtx<'_>,
+        (ordered, taken): (&Ordered, &Taken),
+        (is_low, has_rows): (bool, bool),
+    ) {
+        if ctx.is_presented() {
+            return;
         }
-        ui.horizontal_wrapped(|ui| {
-            ui.spacing_mut().item_spacing.x = space::XS;
-            ui.selectable_value(&mut self.over, Over::Image, "image")
-                .on_hover_text("Counts over the image as it is now");
-            if ctx.offer("Count codes over the image", false) {
-                self.over = Over::Image;
+        taken.button_ui(ui, ctx, ordered);
+        if !has_rows {
+            let about = "Image by image, or over the time of a training, in place of the cells";
+            let rows = ui.selectable_label(self.shows_rows, ctx.theme.label("rows"));
+            if rows.on_hover_text(about).clicked() {
+                self.shows_rows = !self.shows_rows;
             }
-            let (name, about) = match one_of_many(ctx) {
-                Some(_) => ("file", "Counts over all images of the file of tokens".to_owned()),
-                None => ("set", format!("Counts over {SET_IMAGES} images, spread over the set")),
-            };
-            ui.selectable_value(&mut self.over, Over::Set, name).on_hover_text(about);
-            if ctx.offer("Count codes over the set", false) {
-                self.over = Over::Set;
-            }
-            if self.over == Over::Set && one_of_many(ctx).is_none() {
-                Self::whole_ui(ui, ctx);
-            }
-            let encoded = ctx.encoded(Slot::A).and_then(|reply| reply.best().cloned());
-            if let Some(encoded) = encoded.filter(|encoded| encoded.tokens.parts().len() > 1) {
-                let (number, part) = ctx.part(&encoded.tokens);
-                ui.add_space(space::S);
-                ui.toggle_value(&mut self.only_part, format!("only {}", part.shape()))
-                    .on_hover_text(format!("Counts in part {} alone, not in all", number + 1));
-            }
-            ui.add_space(space::S);
-            ui.label(ctx.theme.label("by"));
-            for (order, name) in [(OrderBy::Index, "index"), (OrderBy::Count, "count")] {
-                let chosen = ui.selectable_label(self.order == order, name).clicked();
-                if ctx.offer(&format!("Codes by {name}"), chosen) {
-                    self.order = order;
-                }
-            }
-            ui.add_enabled_ui(!too_many, |ui| {
-                let hue = ui.selectable_label(self.order == OrderBy::Hue, "hue");
-                let why = "Codebooks above 65 536 codes are not decoded whole";
-                let chosen = hue.on_disabled_hover_text(why).clicked();
-                if !too_many && ctx.offer("Codes by hue", chosen) {
-                    self.order = OrderBy::Hue;
-                }
-            });
-            ui.add_space(space::S);
-            let log = ui.selectable_label(!self.is_linear, "log");
-            let log = log.on_hover_text("Colors by the logarithm of the count").clicked();
-            if ctx.offer("Codes' counts by their logarithm", log) {
-                self.is_linear = !self.is_linear;
-            }
-            ui.add_enabled_ui(!too_many, |ui| {
-                ui.toggle_value(&mut self.shows_patches, "patches")
-                    .on_hover_text("What each code decodes to; codes that are not used are dim")
-                    .on_disabled_hover_text("Codebooks above 65 536 codes are not decoded whole");
-                if !too_many && ctx.offer("Codes as what they decode to", false) {
-                    self.shows_patches = !self.shows_patches;
-                }
-            });
-        });
+        }
+        let is_telling = ordered.unused.is_empty() || !is_low;
+        if !is_telling {
+            figures::unused_button(ui, ctx, (ordered, self.book(ctx)));
+        }
+        skipped_ui(ui, ctx, ordered);
     }
 
     /// What the codes decode to, if that is shown and known.
     fn patches(&self, ctx: &ViewCtx<'_>, ordered: &Ordered) -> Option<Appearances> {
-        if !self.shows_patches {
+        if !self.toggles.shows_patches {
             return None;
         }
         let look = ctx.appearance(self.book(ctx));
@@ -286,8 +284,8 @@ impl CodebookView {
     /// What is known of the counts, or why there is nothing to count.
     fn reply(&mut self, ctx: &ViewCtx<'_>) -> Result<Reply<Ordered>, &'static str> {
         let model = ctx.document.model.clone();
-        let by = self.order;
-        match self.over {
+        let by = self.toggles.order;
+        match self.toggles.over {
             Over::Image => {
                 let encoded = ctx.encoded(Slot::A).ok_or(
                     "Pick an image in Dataset or drop one here to see which codes it uses",
@@ -348,7 +346,7 @@ impl CodebookView {
                 }
                 let counts = self.use_over(ctx);
                 // By itself, so that another order does not count anew.
-                if self.counts_whole(ctx) {
+                if self.toggles.counts_whole(ctx) {
                     match ctx.ask_later("whole set", &counts) {
                         Reply::Ready(_) => {}
                         Reply::Working { progress, .. } => {
@@ -366,7 +364,7 @@ impl CodebookView {
 
     /// What is counted over, for the names of files.
     fn over_name(&self, ctx: &ViewCtx<'_>, ordered: &Ordered) -> Option<String> {
-        let sample = ordered.sample.filter(|_| self.over == Over::Set)?;
+        let sample = ordered.sample.filter(|_| self.toggles.over == Over::Set)?;
         let set = match &ctx.document.source {
             SourceRef::Samples => "samples".to_owned(),
             SourceRef::Worlds { seed } => format!("worlds {seed}"),
@@ -379,38 +377,11 @@ impl CodebookView {
         })
     }
 
-    /// Whether all images of the set are counted.
-    fn counts_whole(&self, ctx: &ViewCtx<'_>) -> bool {
-        self.over == Over::Set && ctx.document.looks.whole_set
-    }
-
-    /// Counts all images of the set, if there are more than those of the sample.
-    fn whole_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
-        let source = &ctx.document.source;
-        let facts = ctx.ask("codebook set", &SourceInfo { source: source.clone() });
-        let total = facts.ready().map_or(0, |facts| facts.len);
-        if total <= SET_IMAGES {
-            return;
-        }
-        let is_whole = ctx.document.looks.whole_set;
-        let many = grouped(total.min(MOST_IMAGES));
-        let about = if total > MOST_IMAGES && !source.is_drawn() {
-            format!("Counts over {many} of its {} images, spread; this takes long", grouped(total))
-        } else {
-            format!("Counts over {many} images, which takes its time; a click ends it")
-        };
-        let name = if total > MOST_IMAGES { format!("{many} images") } else { "all".to_owned() };
-        let chosen = ui.selectable_label(is_whole, name).on_hover_text(about).clicked();
-        if ctx.offer("Count codes over all images", chosen) {
-            ctx.send(Look::WholeSet(!is_whole));
-        }
-    }
-
     /// What is counted over: one image, whichever it is, or this set or file. The last figures of one are
     /// none of another.
     fn sample(&self, ctx: &ViewCtx<'_>) -> u64 {
         let mut hasher = std::hash::DefaultHasher::new();
-        match (self.over, one_of_many(ctx)) {
+        match (self.toggles.over, one_of_many(ctx)) {
             (Over::Image, _) => 0.hash(&mut hasher),
             (Over::Set, None) => ctx.document.source.hash(&mut hasher),
             (Over::Set, Some(given)) => {
@@ -427,7 +398,7 @@ impl CodebookView {
     /// What is counted, in words: of which image or set, by which tokenizer, edited or not.
     fn counted_over(&self, ctx: &ViewCtx<'_>, ordered: &Ordered) -> String {
         let images = counted(ordered.images, "image");
-        match (self.over, one_of_many(ctx), ordered.sample) {
+        match (self.toggles.over, one_of_many(ctx), ordered.sample) {
             (Over::Image, ..) => whose(ctx),
             (Over::Set, Some(given), _) => format!("{images} of {}", given.name),
             (Over::Set, None, sample) => {
@@ -455,7 +426,7 @@ impl CodebookView {
         let Some((number, part)) = tokens.map(|tokens| ctx.part(tokens)) else {
             return smalti_engine::questions::Scope::default();
         };
-        let only = self.only_part.then_some(number as u16);
+        let only = self.toggles.only_part.then_some(number as u16);
         smalti_engine::questions::Scope { book: part.book(), part: only }
     }
 
@@ -505,7 +476,7 @@ impl CodebookView {
             (RowsOf::Training, Some(run)) => {
                 let book = run.has_codes_of_document.then_some(run.book);
                 let title = run_rows::TRAINING;
-                let about = About { title, book, is_logarithmic: !self.is_linear };
+                let about = About { title, book, is_logarithmic: !self.toggles.is_linear };
                 self.pane.ui(ui, ctx, &run.rows, about);
             }
         }
@@ -514,7 +485,7 @@ impl CodebookView {
     /// A row an image.
     fn images_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
         let model = ctx.document.model.clone();
-        let file = one_of_many(ctx).filter(|_| self.over == Over::Set);
+        let file = one_of_many(ctx).filter(|_| self.toggles.over == Over::Set);
         let file = file.and_then(|given| TokensOfFile::new(given, model));
         let question = if let Some(file) = file {
             // Which part is looked at is known with the image's tokens.
@@ -529,7 +500,7 @@ impl CodebookView {
                 Reply::Working { .. } | Reply::Failed(_) => return,
             }
         };
-        let reply = if self.counts_whole(ctx) {
+        let reply = if self.toggles.counts_whole(ctx) {
             ctx.ask_later("codebook rows", &question)
         } else {
             ctx.ask_soon("codebook rows", &question)
@@ -542,7 +513,7 @@ impl CodebookView {
             reply => match reply.best() {
                 Some(found) => {
                     let rows = self.rows_of(found);
-                    let (book, is_logarithmic) = (Some(self.book(ctx)), !self.is_linear);
+                    let (book, is_logarithmic) = (Some(self.book(ctx)), !self.toggles.is_linear);
                     let about = About { title: IMAGES, book, is_logarithmic };
                     self.pane.ui(ui, ctx, &rows, about);
                 }

@@ -36,7 +36,8 @@ impl View for DatasetView {
         let source = &ctx.document.source;
         let facts = facts_of(ctx, source);
         let count = facts.best().map(|f| format!(" · {}", grouped(f.len))).unwrap_or_default();
-        let label = format!("{}{count}", name_of(source));
+        let count = if ctx.is_tight() { "" } else { count.as_str() };
+        let label = format!("{}{count}", ctx.short_name(name_of(source)));
         ui.menu_button(ctx.theme.label(label), |ui| self.sources_ui(ui, ctx));
         if let Some(facts) = facts.best().filter(|facts| facts.classes.len() > 1) {
             self.classes_ui(ui, ctx, facts);

@@ -13,10 +13,12 @@ mod log;
 mod runs;
 mod tokens;
 mod training;
+mod veiled;
 mod view;
 
+pub use self::veiled::ui as veiled_ui;
 pub use self::view::View;
-use crate::document::{Needs, ViewId};
+use crate::document::{Needs, Secret, ViewId};
 
 /// What is known of a view before it is made.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +31,9 @@ pub struct Entry {
     pub about: &'static str,
     /// What it asks for of an image.
     pub needs: Needs,
+    /// What it says in so many places that it is veiled whole where that is asked about; a view that says it
+    /// in one place veils that.
+    pub tells: &'static [Secret],
     /// Makes one.
     pub make: fn() -> Box<dyn View>,
 }
@@ -40,6 +45,7 @@ pub static VIEWS: [Entry; ViewId::ALL.len()] = [
         title: "Compare",
         about: "Original, reconstruction and what was lost",
         needs: Needs::Reconstruction,
+        tells: &[Secret::Reconstruction],
         make: || Box::<compare::CompareView>::default(),
     },
     Entry {
@@ -47,6 +53,7 @@ pub static VIEWS: [Entry; ViewId::ALL.len()] = [
         title: "Tokens",
         about: "The grid of tokens over the image",
         needs: Needs::Reconstruction,
+        tells: &[],
         make: || Box::<tokens::TokensView>::default(),
     },
     Entry {
@@ -54,6 +61,7 @@ pub static VIEWS: [Entry; ViewId::ALL.len()] = [
         title: "Codebook",
         about: "Every code and how much it is used",
         needs: Needs::Tokens,
+        tells: &[Secret::Usage],
         make: || Box::<codebook::CodebookView>::default(),
     },
     Entry {
@@ -61,6 +69,7 @@ pub static VIEWS: [Entry; ViewId::ALL.len()] = [
         title: "Code",
         about: "One code: what it decodes to and where it stands",
         needs: Needs::Tokens,
+        tells: &[Secret::Usage],
         make: || Box::<code::CodeView>::default(),
     },
     Entry {
@@ -68,6 +77,7 @@ pub static VIEWS: [Entry; ViewId::ALL.len()] = [
         title: "Dataset",
         about: "The images of a folder, an archive or a painted set",
         needs: Needs::Image,
+        tells: &[],
         make: || Box::<dataset::DatasetView>::default(),
     },
     Entry {
@@ -75,6 +85,7 @@ pub static VIEWS: [Entry; ViewId::ALL.len()] = [
         title: "Log",
         about: "What was said so far",
         needs: Needs::Image,
+        tells: &[],
         make: || Box::<log::LogView>::default(),
     },
     Entry {
@@ -82,6 +93,7 @@ pub static VIEWS: [Entry; ViewId::ALL.len()] = [
         title: "Jobs",
         about: "What is running, and how far it is",
         needs: Needs::Image,
+        tells: &[],
         make: || Box::<jobs::JobsView>::default(),
     },
     Entry {
@@ -89,6 +101,7 @@ pub static VIEWS: [Entry; ViewId::ALL.len()] = [
         title: "Checkpoint",
         about: "What a file of weights holds: its tensors and codebooks",
         needs: Needs::Image,
+        tells: &[Secret::Usage],
         make: || Box::<checkpoint::CheckpointView>::default(),
     },
     Entry {
@@ -96,6 +109,7 @@ pub static VIEWS: [Entry; ViewId::ALL.len()] = [
         title: "Training",
         about: "Runs as they learn: curves, codes over time, the probe, knobs",
         needs: Needs::Image,
+        tells: &[],
         make: || Box::<training::TrainingView>::default(),
     },
     Entry {
@@ -103,6 +117,7 @@ pub static VIEWS: [Entry; ViewId::ALL.len()] = [
         title: "Runs",
         about: "All training runs, also those of before: watch, go on, open what they trained",
         needs: Needs::Image,
+        tells: &[],
         make: || Box::<runs::RunsView>::default(),
     },
 ];

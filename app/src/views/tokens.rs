@@ -27,13 +27,13 @@ use self::sheet::Sheet;
 use self::tools::Tools;
 use super::view::View;
 use crate::ctx::{ViewCtx, subject_name};
-use crate::document::{Chart, ColorBy, Column, Edit, Look, Shape, Slot, Table};
+use crate::document::{Chart, ColorBy, Column, Edit, Look, Secret, Shape, Slot, Table, ViewId};
 use crate::look::textures::Sampling;
 use crate::look::theme::space;
 use crate::look::words::{counted, grouped};
 use crate::widgets::export::Exported;
 use crate::widgets::pane::{self, Framed, Pane, Zoom};
-use crate::widgets::{picker, states};
+use crate::widgets::{fold, picker, states, veil};
 
 /// The Tokens view.
 #[derive(Debug, Default)]
@@ -50,13 +50,16 @@ impl View for TokensView {
             let (_, part) = ctx.part(&encoded.tokens);
             let layout = encoded.tokens.words().replace(" x ", "×");
             let size = grouped(u64::from(part.codebook_size()));
-            ui.label(ctx.theme.caption_figures(format!("{layout} tokens · {size} codes")));
+            if !ctx.is_tight() {
+                ui.label(ctx.theme.caption_figures(format!("{layout} tokens · {size} codes")));
+            }
         }
         kept::among_ui(ui, ctx);
         picker::size(ui, ctx);
         picker::model(ui, ctx, Slot::A);
         let by = ctx.document.looks.color_by;
-        ui.menu_button(format!("color: {}", by.label()), |ui| {
+        let color = if ctx.is_tight() { "" } else { "color: " };
+        ui.menu_button(format!("{color}{}", by.label()), |ui| {
             for choice in ColorBy::ALL {
                 if ui.selectable_label(choice == by, choice.label()).clicked() {
                     ctx.send(Look::ColorBy(choice));
@@ -70,10 +73,16 @@ impl View for TokensView {
         let (now, compared) = decoded(ctx, encoded);
         self.zoom.follow(ctx, ctx.encoded(Slot::A).is_some_and(|now| now.ready().is_some()));
         let area = ui.available_rect_before_wrap();
-        // The pictures come first: in a low view the figures go, then the tools.
+        // The pictures come first: in a low view the figures go, then the tools. What Codebook says is not said
+        // twice, and a hall is shown pictures.
         let is_low = |least: f32| area.height() < ctx.theme.px(least);
-        let strip = if is_low(240.0) { 0.0 } else { ctx.theme.px(72.0).min(area.height() * 0.25) };
-        let tools = if is_low(150.0) { 0.0 } else { ctx.theme.px(32.0) };
+        let has_strip = !ctx.is_presented() && !ctx.is_seen(ViewId::Codebook);
+        let strip = if is_low(340.0) || !has_strip {
+            0.0
+        } else {
+            ctx.theme.px(72.0).min(area.height() * 0.25)
+        };
+        let tools = if is_low(150.0) || ctx.is_presented() { 0.0 } else { ctx.theme.px(32.0) };
         let several = now.parts().len() > 1 && !is_low(190.0);
         let choice = if several { ctx.theme.px(parts::HEIGHT) } else { 0.0 };
         let (choices, area) = area.split_top_bottom_at_y(area.top() + choice);
@@ -85,16 +94,15 @@ impl View for TokensView {
         self.pictures_ui(ui, ctx, pictures, encoded, (&now, &compared));
         if tools > 0.0 {
             ui.scope_builder(egui::UiBuilder::new().max_rect(tool_row), |ui| {
-                // Where the view is narrow the tools are scrolled to.
-                egui::ScrollArea::horizontal().show(ui, |ui| {
-                    ui.horizontal_centered(|ui| {
-                        self.tools.ui(ui, ctx, &now, &mut self.hand);
-                        kept::variations_ui(ui, ctx);
-                        ids_ui(ui, ctx);
-                    });
+                fold::row(ui, ("tools", "Tools"), ctx, |ui, ctx| {
+                    self.tools.ui(ui, ctx, &now, &mut self.hand);
+                    kept::variations_ui(ui, ctx);
+                    ids_ui(ui, ctx);
                 });
             });
         }
+        // Where the field for a code is not seen, nobody finds the keyboard in it later.
+        self.hand.takes_code();
         if strip > 0.0 {
             usage_strip(ui, ctx, below, &now);
         }
@@ -229,6 +237,10 @@ impl TokensView {
         pane.response
             .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Reconstruction"));
         let under = Rect::from_min_size(right.left_bottom(), vec2(right.width(), line));
+        if ctx.is_veiled(Secret::Reconstruction) {
+            veil::paint(ui, ctx, right);
+            return;
+        }
         if let Reply::Failed(problem) = compared {
             // Whole: the end of a refusal is its point.
             let place = egui::UiBuilder::new().max_rect(right.shrink(space::M));

@@ -26,13 +26,15 @@ use crate::look::theme::space;
 use crate::widgets::rows::RowsPane;
 
 /// A column is at least this wide, before text is scaled.
-const LEAST_WIDTH: f32 = 264.0;
+const LEAST_WIDTH: f32 = 190.0;
+/// Codes over time, probe and curves need at least this height, before text is scaled; a lower view is scrolled.
+const LEAST_HEIGHT: f32 = 440.0;
+/// A line that tells what happened takes about this height.
+const TOLD: f32 = 44.0;
 /// Curves are at least this high, before text is scaled.
 const LEAST_CURVES: f32 = 118.0;
 /// And at most this high.
 const MOST_CURVES: f32 = 280.0;
-/// Above this height there is room for curves.
-const ROOM_FOR_CURVES: f32 = 300.0;
 
 /// A run of another program is looked at so often.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -101,37 +103,55 @@ impl View for TrainingView {
             let times = if ctx.is_cpu_adapter { 5 } else { 1 };
             ui.ctx().request_repaint_after(LOOK_AGAIN * times);
         }
-        let area = ui.available_rect_before_wrap();
-        let has_curves = area.height() > ctx.theme.px(ROOM_FOR_CURVES);
-        let most = ctx.theme.px(MOST_CURVES).max(area.height() * 0.25);
-        let height = (area.height() * 0.32).clamp(ctx.theme.px(LEAST_CURVES), most);
-        let line = area.bottom() - if has_curves { height } else { 0.0 };
-        let above = area.with_max_y(line - space::S);
-        ui.allocate_rect(area, egui::Sense::hover());
-        self.columns_ui(ui, ctx, above, &runs);
-        if has_curves {
-            let stroke = Stroke::new(1.0, ctx.theme.colors.line);
-            let whole = area.expand2(egui::vec2(space::M, 0.0));
-            ui.painter().hline(whole.x_range(), line.round() + 0.5, stroke);
-            let below = area.with_min_y(line + space::S);
-            ui.scope_builder(UiBuilder::new().max_rect(below), |ui| {
-                self.curves.ui(ui, ctx, &runs);
-            });
+        let tells = |(slot, run): &Shown| {
+            let has_left = ctx.live.left[*slot as usize].is_some();
+            let says = |run: &TrainedRun| {
+                let problem = run.view.as_ref().and_then(|view| view.problem.as_ref());
+                run.told.record.stepped.is_some() || problem.is_some()
+            };
+            has_left || matches!(run, Some(Ok(run)) if says(run))
+        };
+        let told = if runs.iter().any(tells) { TOLD } else { 0.0 };
+        let least = ctx.theme.px(LEAST_HEIGHT + told);
+        if ui.available_height() >= least {
+            self.runs_ui(ui, ctx, &runs);
+            return;
         }
+        // Everything is there in a low view, too: below.
+        egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            let size = egui::vec2(ui.available_width(), least);
+            let (place, _) = ui.allocate_exact_size(size, egui::Sense::hover());
+            ui.scope_builder(UiBuilder::new().max_rect(place), |ui| self.runs_ui(ui, ctx, &runs));
+        });
     }
 }
 
 impl TrainingView {
+    /// All runs, and their curves below.
+    fn runs_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>, runs: &[Shown]) {
+        let area = ui.available_rect_before_wrap();
+        let most = ctx.theme.px(MOST_CURVES).max(area.height() * 0.25);
+        let height = (area.height() * 0.32).clamp(ctx.theme.px(LEAST_CURVES), most);
+        let line = area.bottom() - height;
+        let above = area.with_max_y(line - space::S);
+        ui.allocate_rect(area, egui::Sense::hover());
+        self.columns_ui(ui, ctx, above, runs);
+        let stroke = Stroke::new(ctx.theme.line(1.0), ctx.theme.colors.line);
+        let whole = area.expand2(egui::vec2(space::M, 0.0));
+        ui.painter().hline(whole.x_range(), line.round() + 0.5, stroke);
+        let below = area.with_min_y(line + space::S);
+        ui.scope_builder(UiBuilder::new().max_rect(below), |ui| self.curves.ui(ui, ctx, runs));
+    }
+
     fn columns_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>, area: Rect, runs: &[Shown]) {
         let least = ctx.theme.px(LEAST_WIDTH);
-        let fits = area.width() >= least * runs.len() as f32;
-        if !fits {
-            self.one_ui(ui, ctx, area, runs);
-            return;
-        }
         let gap = 2.0 * space::M + 1.0;
         let count = runs.len() as f32;
         let width = (area.width() - gap * (count - 1.0)) / count;
+        if width < least {
+            self.one_ui(ui, ctx, area, runs);
+            return;
+        }
         for (at, (slot, run)) in runs.iter().enumerate() {
             let left = area.left() + at as f32 * (width + gap);
             let place = Rect::from_x_y_ranges(left..=left + width, area.y_range());

@@ -1,6 +1,7 @@
 //! Parts that several views draw with. They keep no state of their own but what is given to them.
 
 pub mod export;
+pub mod fold;
 pub mod heat;
 pub mod letter;
 pub mod pane;
@@ -13,5 +14,6 @@ mod severity;
 pub mod states;
 pub mod switches;
 pub mod tokenizer_card;
+pub mod veil;
 
 pub use severity::severity_color;

@@ -11,8 +11,10 @@ use crate::widgets::tokenizer_card::{self, Known};
 pub fn model(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot) {
     let current = ctx.document.model(slot);
     let label = current.map_or_else(|| "compare with…".to_owned(), ModelRef::label);
+    let whole = current.map(ModelRef::label);
+    let label = ctx.short_name(label);
     let shipped = ctx.ask("shipped", &ShippedModels);
-    let response = ui.menu_button(label, |ui| {
+    let response = ui.menu_button(label.clone(), |ui| {
         for name in shipped.best().into_iter().flat_map(|names| names.iter()) {
             let model = ModelRef::Shipped(name.as_str().into());
             if ui.selectable_label(current == Some(&model), name).clicked() {
@@ -51,8 +53,16 @@ pub fn model(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot) {
     };
     response.response.on_hover_ui(|ui| {
         ui.label(name);
+        // A shortened name is said whole, before anything is known of it.
+        if let Some(whole) = whole.filter(|whole| *whole != label && !is_known(ctx, slot)) {
+            ui.label(whole);
+        }
         card_ui(ui, ctx, slot);
     });
+}
+
+fn is_known(ctx: &ViewCtx<'_>, slot: Slot) -> bool {
+    ctx.facts(slot).is_some_and(|facts| facts.best().is_some())
 }
 
 /// What there is to know of the tokenizer in a slot, as far as it is known.
@@ -125,7 +135,11 @@ pub fn size(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
             .on_disabled_hover_text("This tokenizer takes images of this one size");
         return;
     }
-    ui.menu_button(words(now), |ui| {
+    let label = match now.mode {
+        Fit::CropCenter if ctx.is_tight() => now.side.to_string(),
+        _ => words(now),
+    };
+    ui.menu_button(label, |ui| {
         for (mode, sides) in [
             (Fit::CropCenter, &WorkingSize::SIDES[..]),
             (Fit::KeepAspect, &[128, 256, 512, 768][..]),

@@ -1,6 +1,6 @@
 //! Curves over steps: a number of several runs in one picture, told in figures under the pointer.
 
-use egui::{Align2, Color32, Pos2, Rect, Sense, Stroke, pos2, vec2};
+use egui::{Align2, Color32, Pos2, Rect, Sense, Stroke, Vec2, pos2, vec2};
 
 use crate::ctx::ViewCtx;
 use crate::look::theme::space;
@@ -9,7 +9,7 @@ use crate::look::words::grouped;
 /// Room for numbers at the left, before text is scaled.
 const LEFT: f32 = 58.0;
 /// Room for names at the line ends.
-const RIGHT: f32 = 20.0;
+const RIGHT: f32 = 30.0;
 /// Room for steps below.
 const BELOW: f32 = 18.0;
 /// A run of so many steps is seen whole from its beginning on.
@@ -114,7 +114,7 @@ impl Plot<'_> {
         let step = at.map(|at| axes.step_at(at.x));
         for mark in self.marks {
             let (x, top) = (axes.x(mark.step), area.top());
-            let line = Stroke::new(1.0, mark.color.gamma_multiply(0.55));
+            let line = Stroke::new(theme.line(1.0), mark.color.gamma_multiply(0.55));
             ui.painter().extend(egui::Shape::dashed_line(
                 &[pos2(x, top), pos2(x, area.bottom())],
                 line,
@@ -126,7 +126,7 @@ impl Plot<'_> {
         }
         for line in self.lines {
             for piece in pieces(line.points, &axes) {
-                ui.painter().line(piece, Stroke::new(1.6, line.color));
+                ui.painter().line(piece, Stroke::new(theme.line(1.6), line.color));
             }
         }
         self.paint_letters(ui, ctx, &axes);
@@ -171,7 +171,7 @@ impl Plot<'_> {
     fn paint_grid(&self, ui: &egui::Ui, ctx: &ViewCtx<'_>, axes: &Axes) {
         let (theme, area) = (ctx.theme, axes.area);
         let colors = &theme.colors;
-        let faint = Stroke::new(1.0, colors.line.gamma_multiply(0.7));
+        let faint = Stroke::new(theme.line(1.0), colors.line.gamma_multiply(0.7));
         let count = (area.height() / theme.px(30.0)).clamp(1.0, 6.0) as usize;
         let values = if axes.is_logarithmic {
             decades(axes.low, axes.high, count)
@@ -185,7 +185,7 @@ impl Plot<'_> {
             let text = (self.words)(value);
             ui.painter().text(at, Align2::RIGHT_CENTER, text, theme.figures(), colors.dim);
         }
-        let line = Stroke::new(1.0, colors.strong_line);
+        let line = Stroke::new(theme.line(1.0), colors.strong_line);
         ui.painter().hline(area.x_range(), area.bottom().round() + 0.5, line);
         let count = (area.width() / theme.px(110.0)).clamp(1.0, 10.0) as usize;
         let word = "step";
@@ -208,31 +208,36 @@ impl Plot<'_> {
         }
     }
 
-    /// The letters at the ends of the lines, moved apart.
+    /// The letters at the ends of the lines. Where several would lie on each other they are moved apart, as
+    /// little as need be, and each is tied to its line.
     fn paint_letters(&self, ui: &egui::Ui, ctx: &ViewCtx<'_>, axes: &Axes) {
-        let height = ctx.theme.px(13.0);
-        let mut letters: Vec<(f32, f32, &Line<'_>)> = self
-            .lines
-            .iter()
-            .filter_map(|line| {
-                let (step, value) = line.points.iter().rev().find(|(_, v)| v.is_finite())?;
-                Some((axes.y(*value)?, axes.x(*step), line))
-            })
-            .collect();
-        letters.sort_by(|a, b| a.0.total_cmp(&b.0));
-        for at in 1..letters.len() {
-            letters[at].0 = letters[at].0.max(letters[at - 1].0 + height);
-        }
-        // What was pushed below the plot comes back up.
-        let mut lowest = axes.area.bottom();
-        for (y, ..) in letters.iter_mut().rev() {
-            *y = y.min(lowest);
-            lowest = *y - height;
-        }
-        for (y, x, line) in letters {
-            let at = pos2(x + space::XS, y);
-            let font = ctx.theme.strong();
-            ui.painter().text(at, Align2::LEFT_CENTER, line.letter, font, line.color);
+        let theme = ctx.theme;
+        let (height, font) = (theme.px(14.0), theme.strong());
+        let end = |line: &Line<'_>| {
+            let (step, value) = line.points.iter().rev().find(|(_, v)| v.is_finite())?;
+            Some(pos2(axes.x(*step), axes.y(*value)?))
+        };
+        let ends: Vec<(Pos2, &Line<'_>)> =
+            self.lines.iter().filter_map(|line| Some((end(line)?, line))).collect();
+        let places: Vec<Pos2> = ends.iter().map(|(end, _)| *end).collect();
+        let (low, high) = (axes.area.top(), axes.area.bottom());
+        let moved = apart(&places, vec2(theme.px(22.0), height), (low, high));
+        for ((end, line), y) in ends.into_iter().zip(moved) {
+            let galley =
+                ui.painter().layout_no_wrap(line.letter.to_string(), font.clone(), line.color);
+            ui.painter().circle_filled(end, theme.px(2.5), line.color);
+            let is_moved = (y - end.y).abs() > 3.0;
+            let away = theme.px(if is_moved { 13.0 } else { 6.0 });
+            let at = pos2(end.x + away, y);
+            if is_moved {
+                let leader = Stroke::new(theme.line(1.0), line.color.gamma_multiply(0.7));
+                ui.painter().line_segment([end, at - vec2(2.0, 0.0)], leader);
+            }
+            let corner = at - vec2(0.0, galley.size().y / 2.0);
+            // Another line that goes on must not run through it.
+            let under = Rect::from_min_size(corner, galley.size()).shrink2(vec2(-1.0, 1.0));
+            ui.painter().rect_filled(under, 2.0, theme.colors.panel.gamma_multiply(0.85));
+            ui.painter().galley(corner, galley, line.color);
         }
     }
 
@@ -277,6 +282,48 @@ impl Plot<'_> {
             }
         });
     }
+}
+
+/// Heights of labels that belong to some points: as near to them as they can be without lying on each other,
+/// between a top and a bottom. Labels farther apart from left to right than `size` is wide do not matter to
+/// each other.
+fn apart(points: &[Pos2], size: Vec2, (top, bottom): (f32, f32)) -> Vec<f32> {
+    let mut found: Vec<f32> = points.iter().map(|at| at.y).collect();
+    let mut order: Vec<usize> = (0..points.len()).collect();
+    order.sort_by(|a, b| points[*a].x.total_cmp(&points[*b].x));
+    // Those that end at about the same step are moved together.
+    let ends = order.chunk_by(|a, b| points[*b].x - points[*a].x < size.x);
+    for column in ends {
+        let mut column = column.to_vec();
+        column.sort_by(|a, b| points[*a].y.total_cmp(&points[*b].y));
+        // Labels that push each other, as (how many, the middle of where they want to be).
+        let mut pushed: Vec<(usize, f32)> = Vec::new();
+        for at in &column {
+            pushed.push((1, points[*at].y));
+            while let [.., (above, high), (below, low)] = pushed[..] {
+                let room = (above + below) as f32 * 0.5 * size.y;
+                if low - high >= room {
+                    break;
+                }
+                let count = above + below;
+                let middle = (high * above as f32 + low * below as f32) / count as f32;
+                pushed.truncate(pushed.len() - 2);
+                pushed.push((count, middle));
+            }
+        }
+        let mut next = top - size.y * 0.5;
+        let mut at = 0;
+        for (count, middle) in pushed {
+            let half = (count - 1) as f32 * 0.5 * size.y;
+            let first = (middle - half).min(bottom - 2.0 * half).max(next + size.y * 0.5);
+            for number in 0..count {
+                found[column[at]] = first + number as f32 * size.y;
+                at += 1;
+            }
+            next = first + 2.0 * half + size.y * 0.5;
+        }
+    }
+    found
 }
 
 /// The point nearest to a step.
@@ -411,6 +458,24 @@ mod tests {
         assert_eq!(end_of_axis(7, 0), 7);
         assert_eq!(nearest(&[(10, 1.0), (20, 2.0)], 16), Some((20, 2.0)));
         assert_eq!(nearest(&[], 16), None);
+    }
+
+    #[test]
+    fn letters_stand_at_the_ends_of_their_lines_and_never_on_each_other() {
+        let (size, range) = (vec2(20.0, 14.0), (0.0, 100.0));
+        let far = [pos2(90.0, 10.0), pos2(90.0, 60.0), pos2(10.0, 62.0)];
+        assert_eq!(apart(&far, size, range), [10.0, 60.0, 62.0], "they do not touch");
+        let near = [pos2(90.0, 50.0), pos2(90.0, 50.0), pos2(91.0, 52.0)];
+        let found = apart(&near, size, range);
+        let mut sorted = found.clone();
+        sorted.sort_by(f32::total_cmp);
+        assert!(sorted.windows(2).all(|pair| pair[1] - pair[0] >= 13.99), "{found:?}");
+        for (y, at) in found.iter().zip(near) {
+            assert!((y - at.y).abs() <= 16.0, "{y} for {at:?}");
+        }
+        let low = apart(&[pos2(9.0, 99.0), pos2(9.0, 98.0), pos2(9.0, 97.0)], size, range);
+        assert!(low.iter().all(|y| (0.0..=100.0).contains(y)), "{low:?}");
+        assert!(low[2] < low[1] && low[1] < low[0], "in the order of their lines");
     }
 
     #[test]

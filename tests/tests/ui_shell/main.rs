@@ -5,6 +5,8 @@ mod commands;
 mod documents;
 mod finding;
 mod mended;
+mod presentation;
+mod room;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,8 +25,8 @@ use smalti_engine::questions::{ImageRef, ModelRef};
 use smalti_engine::tokens::{Cell, Code};
 use smalti_tests::tiny::{tiny_model, write_png};
 use smalti_tests::window::{
-    Small, Window, assets, drawn, is_in_front, open, open_drawn, open_sized, press, send, settle,
-    views,
+    Small, Window, assets, click_label, drawn, is_in_front, open, open_drawn, open_sized, press,
+    send, settle, views,
 };
 
 fn force(row: usize, column: usize, code: u32) -> Edit {
@@ -171,7 +173,7 @@ fn a_narrow_window_with_large_text_still_works() {
 }
 
 #[test]
-fn a_scene_keeps_a_picture_of_ones_own() {
+fn a_scene_over_a_picture_of_ones_own_asks_whose_it_is_about() {
     let folder = tempfile::tempdir().unwrap();
     let image = folder.path().join("own.png");
     write_png(&image, 64, 48, 1);
@@ -180,9 +182,17 @@ fn a_scene_keeps_a_picture_of_ones_own() {
     send(&mut window, Open::Path(image));
     let own = window.state().document().image().cloned();
     assert!(own.is_some() && own != sample);
-    send(&mut window, Layout::Scene("compare".to_owned()));
+    let scene = || Layout::Scene("compare".to_owned());
+    send(&mut window, scene());
+    assert!(window.state().document().others[0].is_none(), "nothing happens unasked");
+    click_label(&mut window, "Keep my picture");
     assert_eq!(window.state().document().image(), own.as_ref());
     assert!(window.state().document().others[0].is_some());
+    send(&mut window, scene());
+    click_label(&mut window, "Load the scene's");
+    assert_eq!(window.state().document().image(), sample.as_ref());
+    send(&mut window, scene());
+    assert!(window.query_by_label("Keep my picture").is_none(), "a sample is nobody's own");
 }
 
 #[test]

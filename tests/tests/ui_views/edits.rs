@@ -207,10 +207,10 @@ fn closing_a_checkpoint_with_edits_says_what_stays_and_it_is_back_with_it() {
     );
 }
 
-/// How many codes are used, as the strip below the tokens says.
+/// How many codes are used, as the codebook below the tokens says.
 fn used(window: &Window) -> Option<usize> {
-    let said = smalti_tests::window::labels(window, "usage over this image");
-    said.iter().find_map(|text| text.split_once("used ")?.1.split(' ').next()?.parse().ok())
+    let said = smalti_tests::window::labels(window, "codes used");
+    said.iter().find_map(|text| text.split_once("Codebook, ")?.1.split(' ').next()?.parse().ok())
 }
 
 fn codes_used(tokens: &Tokens) -> usize {

@@ -449,3 +449,51 @@ fn a_loss_that_is_no_number_is_told_with_the_way_back() {
     press(&mut window, Modifiers::NONE, Key::Escape);
     assert!(!says(&window, "at step "), "{:?}", labels(&window, "at step "));
 }
+
+#[test]
+fn in_a_low_window_codes_pictures_and_curves_of_a_run_are_all_there() {
+    let (desk, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut window = open(home.path());
+    paused(&mut window, write_recipe(desk.path(), "small", (1_000_000, "1e-2")));
+    for size in [[640.0, 420.0], [400.0, 420.0]] {
+        window.set_size(size.into());
+        settle(&mut window);
+        for part in ["Use of the codes, time", "Probe of 4 pictures", "Usage over steps"] {
+            let rect = rect_of(&window, part);
+            assert!(rect.height() > 40.0 && rect.width() > 60.0, "{size:?}: {part} at {rect:?}");
+        }
+        // What is below is scrolled to.
+        window.get_by_label_contains("Usage over steps").scroll_to_me();
+        settle(&mut window);
+        let curves = rect_of(&window, "Usage over steps");
+        assert!(window.ctx.content_rect().contains_rect(curves), "{size:?}: {curves:?}");
+    }
+}
+
+#[test]
+fn four_runs_stand_side_by_side_with_large_text_and_every_order_is_in_reach() {
+    let (desk, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut window = open(home.path());
+    paused(&mut window, write_recipe(desk.path(), "small", (1_000_000, "1e-2")));
+    for letter in ['B', 'C', 'D'] {
+        click_label(&mut window, "Branch A");
+        click_label(&mut window, "Branch A to step 5");
+        until(&mut window, &format!("{letter} · small"));
+        click_label(&mut window, &format!("Pause {letter}"));
+    }
+    send(&mut window, smalti::document::AppCommand::TextScale(1.25));
+    let titles: Vec<egui::Rect> =
+        ['A', 'B', 'C', 'D'].map(|letter| rect_of(&window, &format!("{letter} · small"))).into();
+    assert!(titles.windows(2).all(|pair| pair[0].right() < pair[1].left()), "{titles:?}");
+    for letter in ['A', 'B', 'C', 'D'] {
+        if window.query_by_label(&format!("Stop {letter}")).is_none() {
+            click_label(&mut window, &format!("More of {letter}"));
+        }
+        let stop = window.get_by_label(&format!("Stop {letter}")).rect();
+        assert!(window.ctx.content_rect().contains_rect(stop), "{letter}: {stop:?}");
+        press(&mut window, Modifiers::NONE, Key::Escape);
+    }
+    for run in window.state().session().runs() {
+        window.state().session().control(run.id, smalti_engine::session::Control::Cancel);
+    }
+}

@@ -7,6 +7,7 @@ use egui::{Button, Key, Popup, Response, RichText, Stroke, StrokeKind, Ui};
 use crate::document::{Reading, RecipeRef};
 use crate::files::outcome::Ask;
 use crate::files::saved::{DocumentFile, Saved};
+use crate::files::scenes::Scene;
 use crate::files::training_form::Form;
 use crate::look::theme::{RADIUS_BUTTON, Theme, space};
 
@@ -34,6 +35,8 @@ pub enum Answer {
     Path(Ask, PathBuf),
     /// How a file of tokens is to be read.
     Tokens(PathBuf, Reading),
+    /// A scene starts, with one's own picture if that is wanted.
+    Scene(Box<Scene>, bool),
     /// What is there may be replaced.
     Replace(Ask, PathBuf),
     /// A training begins.

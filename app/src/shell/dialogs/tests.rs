@@ -65,6 +65,7 @@ fn all() -> Vec<(Dialog, Answer)> {
     let taken =
         |loss| Dialog::Replace { ask: to_save(), taken: Taken { path: path.clone(), loss } };
     let typed = |ask: Ask| Dialog::Path { ask, text: "a.png".to_owned() };
+    let scene = crate::files::scenes::studio;
     let running = |runs, is_unsaved| Dialog::Running { runs, is_unsaved };
     vec![
         (Dialog::Unsaved(Then::New), Answer::Save(Then::New)),
@@ -78,6 +79,7 @@ fn all() -> Vec<(Dialog, Answer)> {
         (typed(to_save()), Answer::Path(to_save(), path.clone())),
         (unclear(&[("a", &[2, 176])]), reading(Some((11, 16)), None)),
         (unclear(&[("a", &[2, 176]), ("b", &[4, 9])]), reading(Some((11, 16)), Some("a"))),
+        (Dialog::Scene(Box::new(scene())), Answer::Scene(Box::new(scene()), true)),
         // What would be lost is not lost by a key too many.
         (taken(Loss::File), Answer::Close),
         (taken(Loss::Others(3)), Answer::Close),

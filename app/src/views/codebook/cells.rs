@@ -259,15 +259,18 @@ impl Cells {
 
 /// "code 417 · 12 of 4 096 tokens" for the code under the pointer, or else the selected one; and of what those
 /// are.
-pub(super) fn caption(ctx: &ViewCtx<'_>, ordered: &Ordered, book: u16, over: &str) -> String {
+pub(super) fn caption(
+    ctx: &ViewCtx<'_>,
+    ordered: &Ordered,
+    book: u16,
+    over: &str,
+) -> Option<String> {
     let code = ctx.hovered.code().or(ctx.document.selection.code).filter(|code| code.book == book);
-    let found = code.and_then(|code| Some((code, *ordered.counts.get(code.number as usize)?)));
-    let Some((code, count)) = found else {
-        return "point at a cell to see its code".to_owned();
-    };
+    let (code, count) =
+        code.and_then(|code| Some((code, *ordered.counts.get(code.number as usize)?)))?;
     let off = if ctx.document.switched_off.contains(&code) { " · switched off" } else { "" };
     let (count, tokens) = (grouped(count), grouped(ordered.statistics.samples));
-    format!("code {code} · {count} of {tokens} tokens{off} · {over}")
+    Some(format!("code {code} · {count} of {tokens} tokens{off} · {over}"))
 }
 
 /// Rings around the selected code and the one under the pointer.

@@ -19,6 +19,40 @@ struct Figure {
     opens: bool,
 }
 
+/// Whether codes that do not occur are dead: in a sample in which nearly all would.
+fn is_telling(ordered: &Ordered) -> bool {
+    let facts = &ordered.statistics;
+    shows_dead_codes(facts.ceiling, facts.codebook_size, ordered.images)
+}
+
+/// All of them in one line, what matters most first.
+pub(super) fn line(ordered: &Ordered) -> String {
+    let facts = &ordered.statistics;
+    let [used, all, samples] =
+        [facts.used.into(), facts.codebook_size.into(), facts.samples].map(grouped);
+    format!(
+        "{used} of {all} used · perplexity {:.1} · {samples} tokens, ceiling {} · entropy {:.2} bits · Gini {:.2}",
+        facts.perplexity,
+        grouped(facts.ceiling.round() as u64),
+        facts.entropy_bits,
+        facts.gini
+    )
+}
+
+/// The codes that do not occur as a button that lists them.
+pub(super) fn unused_button(
+    ui: &mut egui::Ui,
+    ctx: &ViewCtx<'_>,
+    (ordered, book): (&Ordered, u16),
+) {
+    let word = if is_telling(ordered) { "dead" } else { "not used here" };
+    let count = grouped(ordered.unused.len() as u64);
+    let response = ui.small_button(format!("{count} {word}"));
+    egui::Popup::menu(&response)
+        .close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside)
+        .show(|ui| unused_ui(ui, ctx, (&ordered.unused, book)));
+}
+
 /// Draws them in a row that wraps.
 pub(super) fn ui(
     ui: &mut egui::Ui,
@@ -27,7 +61,7 @@ pub(super) fn ui(
     over: &str,
 ) {
     let facts = &ordered.statistics;
-    let is_telling = shows_dead_codes(facts.ceiling, facts.codebook_size, ordered.images);
+    let is_telling = is_telling(ordered);
     let of_one = || if ordered.images == 1 { " of this image".to_owned() } else { String::new() };
     let of_images = ordered.sample.map_or_else(of_one, |sample| {
         let images = grouped(sample.images);
@@ -92,7 +126,11 @@ pub(super) fn ui(
     ];
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(space::L, space::XS);
-        for figure in figures {
+        // A hall is told what is used, and how evenly.
+        let is_needed = |figure: &Figure| {
+            !ctx.is_presented() || matches!(figure.label, "used" | "sample" | "perplexity")
+        };
+        for figure in figures.into_iter().filter(is_needed) {
             let opens = figure.opens;
             let response = figure_ui(ui, ctx, figure, over);
             if opens {

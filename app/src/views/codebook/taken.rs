@@ -25,6 +25,14 @@ fn ranked(ordered: &Ordered) -> Vec<u64> {
 }
 
 impl Taken {
+    /// What the palette can take away, also while the cells have no room.
+    pub(super) fn offer(&self, ctx: &ViewCtx<'_>, ordered: &Ordered) {
+        self.each(ctx, ordered, |cells, histogram| {
+            cells.offer(ctx);
+            histogram.offer(ctx);
+        });
+    }
+
     /// The menu of the cells: their picture, their histogram, their counts.
     pub(super) fn menus(&self, response: &Response, ctx: &ViewCtx<'_>, ordered: &Ordered) {
         self.each(ctx, ordered, |cells, histogram| {
@@ -32,8 +40,6 @@ impl Taken {
                 ui.menu_button("Cells", |ui| cells.menu_ui(ui, ctx));
                 ui.menu_button("Histogram", |ui| histogram.menu_ui(ui, ctx));
             });
-            cells.offer(ctx);
-            histogram.offer(ctx);
         });
     }
 

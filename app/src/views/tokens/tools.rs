@@ -28,6 +28,9 @@ impl Tools {
         hand: &mut Hand,
     ) {
         ui.add_space(space::M);
+        if ctx.is_tight() {
+            ui.spacing_mut().slider_width = ctx.theme.px(56.0);
+        }
         let mut opacity = ctx.document.looks.token_opacity;
         let slider = egui::Slider::new(&mut opacity, 0.0..=1.0).show_value(false).text("opacity");
         if ui.add(slider).changed() {

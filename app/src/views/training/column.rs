@@ -8,10 +8,11 @@ use super::controls;
 use super::knobs::Knobs;
 use super::probe::{self, Strip};
 use crate::ctx::{LeftRun, TrainedRun, ViewCtx};
-use crate::document::{JobCommand, Layout as WindowLayout, Open, Slot, ViewId};
+use crate::document::{JobCommand, Layout as WindowLayout, Open, Secret, Slot, ViewId};
 use crate::look::theme::space;
 use crate::look::words::{grouped, name};
 use crate::widgets::rows::{About, RowsPane, key_ui};
+use crate::widgets::veil;
 
 /// What the rows are.
 const TRAINING: &str = "time ↓ × code →";
@@ -20,7 +21,7 @@ const WIDE: f32 = 400.0;
 /// From this width on there is room for the knobs, too.
 const WIDEST: f32 = 900.0;
 /// Below this height a picture is left out.
-const LEAST_PICTURE: f32 = 36.0;
+const LEAST_PICTURE: f32 = 24.0;
 
 /// A column and what it remembers of looking.
 pub(super) struct Column<'a> {
@@ -49,12 +50,18 @@ impl Column<'_> {
         };
         ui.spacing_mut().item_spacing.y = space::XS;
         self.head_ui(ui, ctx, run);
-        self.left_ui(ui, ctx);
+        if !ctx.is_presented() {
+            self.left_ui(ui, ctx);
+        }
         numbers_ui(ui, ctx, self.slot, run);
         controls::problem_ui(ui, ctx, self.slot, run);
         controls::left_ui(ui, ctx, run);
         probe::step_ui(ui, ctx, run);
         let rest = ui.available_rect_before_wrap();
+        if ctx.is_presented() {
+            self.body_ui(ui, ctx, run, rest);
+            return;
+        }
         let foot = rest.bottom() - ctx.theme.px(26.0);
         let body = rest.with_max_y((foot - space::S).max(rest.top()));
         self.body_ui(ui, ctx, run, body);
@@ -121,13 +128,21 @@ impl Column<'_> {
         let row = vec2(ui.available_width(), theme.px(20.0));
         ui.allocate_ui_with_layout(row, Layout::right_to_left(Align::Center), |ui| {
             ui.set_min_size(row);
-            ui.label(theme.label(stand(run)));
+            let title = format!("{} · {}", self.slot.letter(), run.name);
+            let whole = stand(run);
+            // Both are said; of a long one the rest.
+            let title_width = width_of(ui, &title, theme.strong()).min(row.x * 0.45);
+            let room = row.x - title_width - space::S;
+            let said = shorter(&whole);
+            let fits = |text: &&str| width_of(ui, text, theme.small()) <= room;
+            let shown = said.iter().copied().find(fits).unwrap_or(said[said.len() - 1]);
+            let label = ui.add(egui::Label::new(theme.label(shown)).truncate());
+            label.on_hover_text(whole.clone());
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                let title = format!("{} · {}", self.slot.letter(), run.name);
                 let text = RichText::new(title).font(theme.strong()).color(theme.colors.text);
                 let response = ui.add(egui::Label::new(text).truncate());
                 let y = response.rect.bottom() + 2.0;
-                ui.painter().hline(response.rect.x_range(), y, Stroke::new(2.0, hue));
+                ui.painter().hline(response.rect.x_range(), y, Stroke::new(theme.line(2.0), hue));
             });
         });
     }
@@ -140,7 +155,7 @@ impl Column<'_> {
         }
         let pictures = probe::Pictures::of(ctx, self.slot, run);
         let (mut rows, mut strip, mut knobs) = (body, None, None);
-        if body.width() >= theme.px(WIDEST) {
+        if body.width() >= theme.px(WIDEST) && !ctx.is_presented() {
             let (left, right) = rows.split_left_right_at_x(rows.right() - theme.px(280.0));
             (rows, knobs) = (left.with_max_x(left.right() - space::L), Some(right));
         }
@@ -201,6 +216,17 @@ fn stand(run: &TrainedRun) -> String {
     format!("{word} · {steps}")
 }
 
+/// The same in fewer words: without the word before the dot, then without the last step.
+fn shorter(stand: &str) -> Vec<&str> {
+    let step = stand.split_once(" · ").map_or(stand, |(_, step)| step);
+    let alone = step.split_once(" of ").map_or(step, |(step, _)| step);
+    vec![stand, step, alone]
+}
+
+fn width_of(ui: &egui::Ui, text: &str, font: egui::FontId) -> f32 {
+    ui.painter().layout_no_wrap(text.to_owned(), font, egui::Color32::WHITE).size().x
+}
+
 /// A share in percent, with a tenth where it is small: few codes are not none.
 fn share(value: f64) -> String {
     let percent = value * 100.0;
@@ -211,6 +237,12 @@ fn share(value: f64) -> String {
 fn numbers_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot, run: &TrainedRun) {
     let (theme, record) = (ctx.theme, &run.told.record);
     let percent = |name: &str| record.last(name).map(share);
+    if ctx.is_veiled(Secret::Usage) && record.last("usage").is_some() {
+        let (place, _) = ui
+            .allocate_exact_size(vec2(ui.available_width(), theme.px(30.0)), egui::Sense::hover());
+        veil::paint(ui, ctx, place);
+        return;
+    }
     let (number, remark, about) = match (percent("usage"), percent("accuracy")) {
         (Some(usage), _) => {
             let of = record
@@ -235,7 +267,13 @@ fn numbers_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot, run: &TrainedRun
     let row = vec2(ui.available_width(), theme.px(30.0));
     ui.allocate_ui_with_layout(row, Layout::right_to_left(Align::Center), |ui| {
         ui.set_min_size(row);
-        ui.label(theme.label(remark)).on_hover_text(about);
+        // Beside the number there is room for the first part at least.
+        let room = row.x - width_of(ui, &number, theme.number()) - space::M;
+        let is_whole = width_of(ui, &remark, theme.small()) <= room;
+        let shown =
+            if is_whole { &*remark } else { remark.split(" · ").next().unwrap_or_default() };
+        let label = ui.add(egui::Label::new(theme.label(shown)).truncate());
+        label.on_hover_text(format!("{remark}\n{about}"));
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
             let hue = theme.family(slot as usize);
             let response = ui.label(RichText::new(number).font(theme.number()).color(hue));
@@ -259,6 +297,10 @@ fn rows_ui(
     place: Rect,
 ) {
     let (theme, colors) = (ctx.theme, &ctx.theme.colors);
+    if ctx.is_veiled(Secret::Usage) {
+        veil::paint(ui, ctx, place);
+        return;
+    }
     let (line, below) = probe::label_line(ctx, place);
     let at = pos2(line.left(), line.center().y);
     let history = &run.told.record.history;
@@ -280,7 +322,11 @@ fn rows_ui(
         ui.painter().text(at, egui::Align2::LEFT_TOP, text, theme.small(), colors.dim);
         return;
     };
-    key_ui(ui, ctx, line, found.highest);
+    // What the colors mean, where it would not cover what they are of.
+    let words = width_of(ui, &label, theme.small());
+    if line.width() > words + theme.px(130.0) {
+        key_ui(ui, ctx, line, found.highest);
+    }
     let builder = UiBuilder::new().max_rect(below).id_salt("rows");
     ui.scope_builder(builder, |ui| {
         let about = About { title: &label, book: None, is_logarithmic: true };

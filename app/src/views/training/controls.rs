@@ -1,8 +1,10 @@
 //! What a person can do with a run, and what went wrong with it.
 
+use std::path::PathBuf;
+
 use egui::{Button, RichText};
 use smalti_engine::Problem;
-use smalti_engine::session::{Control, RunState};
+use smalti_engine::session::{Control, RunId, RunState};
 use smalti_engine::training::checkpoint;
 
 use super::knobs::Knobs;
@@ -25,98 +27,186 @@ fn named(response: egui::Response, text: &str, slot: Slot) -> egui::Response {
     response
 }
 
-/// Below this width what is needed least goes into a menu, before text is scaled.
-const ALL_BUTTONS: f32 = 376.0;
+/// Something that can be done with a run.
+enum Item {
+    Control(&'static str, RunId, Control, &'static str),
+    GoOn,
+    Use(PathBuf),
+    Forget,
+    Way(Way),
+    Knobs,
+}
 
-/// Buttons in a row; with `knobs` also one that opens them.
+impl Item {
+    fn text(&self) -> &'static str {
+        match self {
+            Self::Control(text, ..) => text,
+            Self::GoOn => "Go on",
+            Self::Use(_) => "Use",
+            Self::Forget => "Forget",
+            Self::Way(way) => way.verb,
+            Self::Knobs => "Knobs",
+        }
+    }
+}
+
+/// Buttons in a row; with `knobs` also one that opens them. Those for which there is no room are in a menu.
 pub(super) fn ui(
     ui: &mut egui::Ui,
     ctx: &ViewCtx<'_>,
     (slot, run): (Slot, &TrainedRun),
-    knobs: Option<&mut Knobs>,
+    mut knobs: Option<&mut Knobs>,
 ) {
-    let is_narrow = ui.available_width() < ctx.theme.px(ALL_BUTTONS);
+    let items = items(slot, run, knobs.is_some());
+    let room = ui.available_width();
     ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = 4.0;
-        let live = run.view.as_ref().filter(|view| !view.state.is_over());
-        if let Some(view) = live {
-            let id = view.id;
-            let control = |ui: &mut egui::Ui, text: &str, control: Control, hint: &str| {
-                if button(ui, (text, slot), hint) {
-                    ctx.send(JobCommand::Control(id, control));
-                }
-            };
-            if view.state == RunState::Paused {
-                control(ui, "Resume", Control::Resume, "Goes on from here");
-            } else {
-                control(ui, "Pause", Control::Pause, "After the current step; all is kept");
-            }
-            let about = "One step, then a pause: what it did is told";
-            control(ui, "Step", Control::StepOnce, about);
-        } else {
-            self::over_ui(ui, ctx, slot, run);
-        }
-        let ways = ways(slot, run);
-        let (first, last) = ways.split_at(if is_narrow { 1 } else { ways.len() });
-        for way in first {
-            way.button_ui(ui, ctx, slot);
-        }
-        if let (Some(knobs), true) = (knobs, live.is_some()) {
-            let response = named(ui.small_button("Knobs"), "Knobs", slot);
-            egui::Popup::menu(&response)
-                .close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside)
-                .show(|ui| {
-                    ui.set_width(ctx.theme.px(280.0));
-                    knobs.ui(ui, ctx, (slot, run));
-                });
-        }
-        let stop = |ui: &mut egui::Ui| {
-            let about = "Ends it; what was learned is kept, and it can go on later";
-            if let Some(view) = live
-                && button(ui, ("Stop", slot), about)
-            {
-                ctx.send(JobCommand::Control(view.id, Control::Cancel));
-            }
+        ui.spacing_mut().item_spacing.x = GAP;
+        let padding = 2.0 * ui.spacing().button_padding.x + GAP;
+        let width = |text: &str| {
+            let font = egui::TextStyle::Button.resolve(ui.style());
+            let galley = ui.painter().layout_no_wrap(text.to_owned(), font, egui::Color32::WHITE);
+            galley.size().x + padding
         };
-        if is_narrow && live.is_some() {
-            let more = Button::new("…").small();
-            let menu = egui::containers::menu::MenuButton::from_button(more);
-            let (response, _) = menu.ui(ui, |ui| {
-                for way in last {
-                    way.menu_ui(ui, ctx, slot);
-                }
-                stop(ui);
-            });
-            named(response, "More of", slot);
-        } else {
-            stop(ui);
+        let widths: Vec<f32> = items.iter().map(|item| width(item.text())).collect();
+        let shown = fitting(&widths, (room, width("…")));
+        for item in &items[..shown] {
+            item_ui(ui, ctx, (slot, run), item, &mut knobs);
         }
+        let rest = &items[shown..];
+        if rest.is_empty() {
+            return;
+        }
+        let more = egui::containers::menu::MenuButton::from_button(Button::new("…").small());
+        let close = egui::PopupCloseBehavior::CloseOnClickOutside;
+        let config = egui::containers::menu::MenuConfig::new().close_behavior(close);
+        let (response, _) = more.config(config).ui(ui, |ui| {
+            for item in rest {
+                match item {
+                    Item::Way(way) => way.menu_ui(ui, ctx, slot),
+                    Item::Knobs => {
+                        let menu = ui.menu_button(item.text(), |ui| {
+                            knobs_ui(ui, ctx, (slot, run), &mut knobs);
+                        });
+                        named(menu.response, item.text(), slot);
+                    }
+                    item => item_ui(ui, ctx, (slot, run), item, &mut knobs),
+                }
+            }
+        });
+        named(response, "More of", slot);
     });
 }
 
-/// What can be done with a run that does not go on.
-fn over_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot, run: &TrainedRun) {
-    let record = &run.told.record;
-    let colors = &ctx.theme.colors;
-    if !record.is_done() {
-        let text = RichText::new("Go on").color(colors.on_gold);
-        let response = ui.add(Button::new(text).fill(colors.gold).small());
-        let about = "From its last checkpoint, to the same numbers";
-        if named(response, "Go on", slot).on_hover_text(about).clicked() {
-            ctx.send(JobCommand::GoOn(slot));
+/// Between two buttons.
+const GAP: f32 = 4.0;
+
+/// How many of some buttons stand in a row: all if there is room, or else the first that leave room for a menu
+/// of the rest, `menu` wide.
+fn fitting(widths: &[f32], (room, menu): (f32, f32)) -> usize {
+    // The last one has no gap behind it.
+    if widths.iter().sum::<f32>() - GAP <= room {
+        return widths.len();
+    }
+    let mut left = room + GAP - menu;
+    widths
+        .iter()
+        .take_while(|width| {
+            left -= **width;
+            left >= 0.0
+        })
+        .count()
+}
+
+/// What can be done with a run, what is needed most first.
+fn items(slot: Slot, run: &TrainedRun, has_knobs: bool) -> Vec<Item> {
+    let mut items = Vec::new();
+    let live = run.view.as_ref().filter(|view| !view.state.is_over());
+    if let Some(view) = live {
+        let id = view.id;
+        items.push(if view.state == RunState::Paused {
+            Item::Control("Resume", id, Control::Resume, "Goes on from here")
+        } else {
+            Item::Control("Pause", id, Control::Pause, "After the current step; all is kept")
+        });
+        let about = "One step, then a pause: what it did is told";
+        items.push(Item::Control("Step", id, Control::StepOnce, about));
+    } else {
+        let record = &run.told.record;
+        if !record.is_done() {
+            items.push(Item::GoOn);
+        }
+        let model = record.model.clone();
+        let model = model.or_else(|| run.folder.as_ref().map(|run| checkpoint(&run.folder)));
+        // A classifier has no codes to be looked at.
+        let is_tokenizer = record.curve("accuracy").is_none();
+        items.extend(model.filter(|_| is_tokenizer).map(Item::Use));
+        items.push(Item::Forget);
+    }
+    let mut ways = ways(slot, run).into_iter().map(Item::Way);
+    items.extend(live.and_then(|_| ways.next()));
+    if live.is_some() && has_knobs {
+        items.push(Item::Knobs);
+    }
+    items.extend(ways);
+    if let Some(view) = live {
+        let about = "Ends it; what was learned is kept, and it can go on later";
+        items.push(Item::Control("Stop", view.id, Control::Cancel, about));
+    }
+    items
+}
+
+fn item_ui(
+    ui: &mut egui::Ui,
+    ctx: &ViewCtx<'_>,
+    (slot, run): (Slot, &TrainedRun),
+    item: &Item,
+    knobs: &mut Option<&mut Knobs>,
+) {
+    match item {
+        Item::Control(text, id, control, hint) => {
+            if button(ui, (text, slot), hint) {
+                ctx.send(JobCommand::Control(*id, *control));
+            }
+        }
+        Item::GoOn => {
+            let colors = &ctx.theme.colors;
+            let text = RichText::new(item.text()).color(colors.on_gold);
+            let response = ui.add(Button::new(text).fill(colors.gold).small());
+            let about = "From its last checkpoint, to the same numbers";
+            if named(response, item.text(), slot).on_hover_text(about).clicked() {
+                ctx.send(JobCommand::GoOn(slot));
+            }
+        }
+        Item::Use(model) => {
+            if button(ui, (item.text(), slot), "As the tokenizer that all views look at") {
+                ctx.send(Open::Path(model.clone()));
+            }
+        }
+        Item::Forget => {
+            let about = "The slot becomes free; the run's files stay";
+            if button(ui, (item.text(), slot), about) {
+                ctx.send(Open::NoRun(slot));
+            }
+        }
+        Item::Way(way) => way.button_ui(ui, ctx, slot),
+        Item::Knobs => {
+            let response = named(ui.small_button("Knobs"), "Knobs", slot);
+            egui::Popup::menu(&response)
+                .close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside)
+                .show(|ui| knobs_ui(ui, ctx, (slot, run), knobs));
         }
     }
-    let model = record.model.clone();
-    let model = model.or_else(|| run.folder.as_ref().map(|run| checkpoint(&run.folder)));
-    // A classifier has no codes to be looked at.
-    let is_tokenizer = record.curve("accuracy").is_none();
-    if let Some(model) = model.filter(|_| is_tokenizer)
-        && button(ui, ("Use", slot), "As the tokenizer that all views look at")
-    {
-        ctx.send(Open::Path(model));
-    }
-    if button(ui, ("Forget", slot), "The slot becomes free; the run's files stay") {
-        ctx.send(Open::NoRun(slot));
+}
+
+fn knobs_ui(
+    ui: &mut egui::Ui,
+    ctx: &ViewCtx<'_>,
+    (slot, run): (Slot, &TrainedRun),
+    knobs: &mut Option<&mut Knobs>,
+) {
+    ui.set_width(ctx.theme.px(280.0));
+    if let Some(knobs) = knobs {
+        knobs.ui(ui, ctx, (slot, run));
     }
 }
 
@@ -271,5 +361,19 @@ pub(super) fn problem_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot, run: 
         if button(ui, (&text, slot), &about) {
             ctx.send(JobCommand::GoTo(view.id, *step));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buttons_that_do_not_fit_leave_room_for_a_menu_of_them() {
+        let widths = [50.0, 40.0, 60.0, 50.0];
+        assert_eq!(fitting(&widths, (196.0, 30.0)), 4);
+        assert_eq!(fitting(&widths, (195.0, 30.0)), 3);
+        assert_eq!(fitting(&widths, (120.0, 30.0)), 2);
+        assert_eq!(fitting(&widths, (20.0, 30.0)), 0, "all are in the menu");
     }
 }

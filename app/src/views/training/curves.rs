@@ -6,7 +6,7 @@ use super::controls::rewind_about;
 use super::knobs::number as setting;
 use super::shown::Shown;
 use crate::ctx::{TrainedRun, ViewCtx};
-use crate::document::{Chart, JobCommand, Series, Shape, Slot, Table};
+use crate::document::{Chart, JobCommand, Secret, Series, Shape, Slot, Table};
 use crate::look::theme::space;
 use crate::look::words::grouped;
 use crate::runs::SPEED;
@@ -15,6 +15,8 @@ use crate::widgets::plot::{Axes, Line, Mark, Plot, end_of_axis};
 
 /// What comes first, in this order; losses by name, and what else there is, come between.
 const FIRST: [&str; 5] = ["usage", "accuracy", "perplexity", "psnr", "loss"];
+/// What says how many codes are used.
+const TELLING: [&str; 2] = ["usage", "perplexity"];
 /// What comes last.
 const LAST: [&str; 2] = [SPEED, "lr"];
 
@@ -114,7 +116,10 @@ fn loss(value: f64) -> String {
 impl Curves {
     pub(super) fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>, runs: &[Shown]) {
         let runs = known(runs);
-        let names = names(&runs);
+        let mut names = names(&runs);
+        if ctx.is_veiled(Secret::Usage) {
+            names.retain(|name| !TELLING.contains(&name.as_str()));
+        }
         let picked = self.picked.as_ref().filter(|name| names.contains(name));
         let Some(name) = picked.or(names.first()).cloned() else {
             ui.label(ctx.theme.label("Curves begin with the first report"));
@@ -163,6 +168,11 @@ impl Curves {
         let row = vec2(ui.available_width(), ctx.theme.px(22.0));
         ui.allocate_ui_with_layout(row, Layout::right_to_left(Align::Center), |ui| {
             ui.set_min_size(row);
+            if ctx.is_presented() {
+                let text = RichText::new(title(now)).font(ctx.theme.strong());
+                ui.with_layout(Layout::left_to_right(Align::Center), |ui| ui.label(text));
+                return;
+            }
             let log = ui.selectable_label(self.is_logarithmic, "log");
             let log = log.on_hover_text("A decade is as high as the next").clicked();
             if ctx.offer("Curves by their logarithm", log) {
@@ -231,7 +241,8 @@ impl Curves {
             .widget_info(|| egui::WidgetInfo::selected(egui::Role::Tab, true, is_now, title(name)));
         if is_now {
             let y = response.rect.bottom() + 2.0;
-            ui.painter().hline(response.rect.x_range(), y, Stroke::new(2.0, colors.gold));
+            let gold = Stroke::new(theme.line(2.0), colors.gold);
+            ui.painter().hline(response.rect.x_range(), y, gold);
         }
         if response.clicked() {
             self.picked = Some(name.to_owned());
@@ -319,7 +330,7 @@ fn kept_ui(
     let live = run.view.as_ref().filter(|view| !view.state.is_over());
     for step in &run.told.record.kept {
         let at = pos2(axes.x(*step), axes.area.bottom() - 5.0 - row as f32 * 9.0);
-        let place = Rect::from_center_size(at, vec2(9.0, 9.0));
+        let place = Rect::from_center_size(at, egui::Vec2::splat(ctx.theme.px(9.0)));
         let id = ui.scope_id().with(("kept", slot as usize, *step));
         let response = ui.interact(place, id, Sense::click());
         let label = format!("Checkpoint of {}, step {}", slot.letter(), grouped(*step));

@@ -191,22 +191,28 @@ impl Pictures {
             let corner = below.min + vec2(x as f32, y as f32) * step;
             Rect::from_min_size(corner.round(), vec2(side, side))
         };
-        let label = |x: f32, text: &str| {
-            let at = pos2(x, line.center().y);
-            let painter = ui.painter().with_clip_rect(place.expand(1.0));
-            painter.text(at, Align2::LEFT_CENTER, text, theme.small(), colors.dim);
-        };
         let last =
             self.change.as_ref().map(|change| format!("change × {}", gain(change.facts.most)));
-        if is_upright {
-            label(at(0, 0).left(), "original");
-            label(at(1, 0).left(), &self.when);
-            if let Some(last) = &last {
-                label(at(2, 0).left(), last);
+        let mut heads = vec!["original", self.when.as_str()];
+        heads.extend(last.as_deref());
+        let label = |left: f32, text: &str| {
+            let at = pos2(left, line.center().y);
+            ui.painter().text(at, Align2::LEFT_CENTER, text, theme.small(), colors.dim);
+        };
+        let width = |text: &str| {
+            let text = text.to_owned();
+            ui.painter().layout_no_wrap(text, theme.small(), colors.dim).size().x
+        };
+        // Each above its column, if none runs into the next one's; or all in a line, as many as have room.
+        if is_upright && heads.iter().all(|head| width(head) <= side) {
+            for (version, head) in heads.iter().enumerate() {
+                label(at(version, 0).left(), head);
             }
         } else {
-            let below = last.map(|last| format!(", {last}")).unwrap_or_default();
-            label(line.left(), &format!("probe: original, {}{below}", self.when));
+            let all = heads.join(", ");
+            let shorter = [format!("probe: {all}"), all, heads[1..].join(", ")];
+            let found = shorter.iter().find(|text| width(text) <= place.width());
+            label(line.left(), found.map_or(self.when.as_str(), String::as_str));
         }
         let taken = |rect: Rect, (number, what): (usize, &str), picture: &Picture| {
             let id = ui.scope_id().with(("probe picture", number, what));

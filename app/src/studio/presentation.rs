@@ -1,0 +1,243 @@
+//! Presentation: one picture for a hall, full screen, with what is said below it.
+
+use egui::{Id, LayerId, Order, Stroke, Vec2, ViewportCommand, vec2};
+
+use super::Studio;
+use super::stage::{Shown, Stage, alone};
+use crate::ctx::Showing;
+use crate::document::{Arrangement, Document, Look, Notice, ViewId};
+use crate::files::scenes::Scene;
+use crate::look::theme::{PRESENTATION_SCALE, Theme};
+use crate::settings::ThemeChoice;
+use crate::shell::dialogs::Dialog;
+use crate::shell::dock;
+use crate::shell::folded::{self, Folded};
+
+impl Studio {
+    pub(super) fn is_presenting(&self) -> bool {
+        self.desk.stage.is_some()
+    }
+
+    /// Begins or ends it.
+    pub(super) fn toggle_presentation(&mut self, ctx: &egui::Context) {
+        let is_full = ctx.input(|input| input.viewport().fullscreen.unwrap_or(false));
+        match self.desk.stage.take() {
+            Some(stage) if !stage.was_full => {
+                ctx.send_viewport_cmd(ViewportCommand::Fullscreen(false));
+            }
+            Some(_) => {}
+            None => {
+                self.set_stage(is_full);
+                if !is_full {
+                    ctx.send_viewport_cmd(ViewportCommand::Fullscreen(true));
+                }
+            }
+        }
+        self.wear(ctx);
+    }
+
+    /// Sets the stage for the caption that is said now.
+    pub(super) fn set_stage(&mut self, was_full: bool) {
+        let script = &self.desk.script;
+        let arrangement = match script.shows() {
+            Some(panel) => panel.arrange(),
+            None => alone(self.layout().and_then(|all| all.hero()).unwrap_or(ViewId::Tokens)),
+        };
+        let (caption, looks) = (script.at(), script.looks().cloned());
+        let folded = Folded::default();
+        self.desk.stage = Some(Stage { arrangement, folded, caption, looks, was_full });
+    }
+
+    /// Another caption may need other views.
+    pub(super) fn follow_script(&mut self) {
+        if let Some(stage) = &self.desk.stage
+            && stage.caption != self.desk.script.at()
+        {
+            self.set_stage(stage.was_full);
+        }
+    }
+
+    /// Brings a view to the front: on the stage it stands alone.
+    pub(super) fn show_view(&mut self, view: ViewId) {
+        if let Some(stage) = &mut self.desk.stage {
+            stage.arrangement = alone(view);
+            stage.folded.forget();
+        } else {
+            dock::show_view(&mut self.desk.arrangement, view);
+            self.desk.folded.show(view);
+        }
+    }
+
+    /// Finds out what is seen now, and of which document.
+    pub(super) fn look_again(&mut self) {
+        let looks = self.desk.stage.as_ref().and_then(|stage| stage.looks.clone());
+        let document = looks.map(|looks| Document { looks, ..self.history.document().clone() });
+        self.desk.shown = Shown { document, seen: folded::seen(self.drawn()) };
+    }
+
+    /// How views are shown.
+    pub(super) fn showing(&self) -> Showing<'_> {
+        let is_presented = self.is_presenting();
+        let veiled = if is_presented { self.desk.script.veiled() } else { &[] };
+        Showing { seen: &self.desk.shown.seen, is_presented, veiled, tightness: 0 }
+    }
+
+    /// Draws the views, in what is left of the window.
+    pub(super) fn views_ui(&mut self, ui: &mut egui::Ui) {
+        let (size, least) = (ui.available_size(), self.theme.px(dock::LEAST));
+        // Out of the desk while they are drawn, since what views read is the whole window's.
+        let none = Arrangement::empty(Id::unique("no views"));
+        let (tree, folded) = self.tree_to_draw();
+        let (mut whole, mut fitted) = (std::mem::replace(tree, none), std::mem::take(folded));
+        let mut views = std::mem::take(&mut self.desk.views);
+        let focus = self.desk.keyboard.focus.take();
+        let drawn = fitted.tree(&mut whole, (size, least));
+        dock::ui(drawn, &mut views, ui, (&self.view_ctx(), focus));
+        fitted.settle(&mut whole);
+        self.desk.zoom = None;
+        self.desk.views = views;
+        let (tree, folded) = self.tree_to_draw();
+        (*tree, *folded) = (whole, fitted);
+    }
+
+    fn tree_to_draw(&mut self) -> (&mut Arrangement, &mut Folded) {
+        match &mut self.desk.stage {
+            Some(stage) => (&mut stage.arrangement, &mut stage.folded),
+            None => (&mut self.desk.arrangement, &mut self.desk.folded),
+        }
+    }
+
+    /// Whoever changes the look of a caption goes on from there.
+    pub(super) fn look(&mut self, look: Look, ctx: &egui::Context) {
+        let looks = self.desk.stage.as_mut().and_then(|stage| stage.looks.take());
+        if let Some(looks) = looks {
+            let mut next = self.history.document().clone();
+            next.looks = looks;
+            self.history.change(next, true);
+        }
+        self.change(&look.into(), ctx);
+    }
+
+    /// The tree that was drawn last.
+    pub(super) fn drawn(&self) -> &Arrangement {
+        match &self.desk.stage {
+            Some(stage) => stage.folded.drawn(&stage.arrangement),
+            None => self.desk.folded.drawn(&self.desk.arrangement),
+        }
+    }
+
+    /// Which colors are worn.
+    pub(super) fn theme_choice(&self) -> ThemeChoice {
+        let settings = &self.settings;
+        if self.is_presenting() { settings.presentation_theme } else { settings.theme }
+    }
+
+    pub(super) fn set_theme(&mut self, theme: ThemeChoice, ctx: &egui::Context) {
+        if self.is_presenting() {
+            self.settings.presentation_theme = theme;
+        } else {
+            self.settings.theme = theme;
+        }
+        self.wear(ctx);
+    }
+
+    /// Puts theme and sizes on.
+    pub(super) fn wear(&mut self, ctx: &egui::Context) {
+        let larger = if self.is_presenting() { PRESENTATION_SCALE } else { 1.0 };
+        let settings = &self.settings;
+        let scale = settings.text_scale * larger;
+        self.theme = Theme::new(self.theme_choice(), scale, settings.reduced_motion);
+        self.theme.apply(ctx);
+    }
+
+    /// Starts a scene. Whoever looks at a picture of their own is asked whether to go on with it.
+    pub(super) fn start_scene(&mut self, scene: Scene) {
+        if scene.loads.image.is_some() && self.shows_other_than(&scene) {
+            self.ask(Dialog::Scene(Box::new(scene)));
+        } else {
+            self.open_scene(&scene);
+        }
+    }
+
+    /// Starts a scene with the picture that is there, or with its own.
+    pub(super) fn answered_scene(&mut self, mut scene: Scene, keeps_own: bool) {
+        if keeps_own {
+            (scene.loads.source, scene.loads.image) = (None, None);
+        }
+        self.open_scene(&scene);
+    }
+
+    /// A scene by its name.
+    pub(super) fn start_named_scene(&mut self, name: &str) {
+        if let Some(scene) = Scene::shipped(name) {
+            self.start_scene(scene);
+        } else {
+            let hint = "Choose one of the menu Scenes";
+            self.notices.add(Notice::error(format!("There is no scene {name:?}"), hint));
+        }
+    }
+
+    /// A pointer that is seen from the last row, with its tip where the system's is.
+    pub(super) fn pointer_ui(&self, ctx: &egui::Context) {
+        let Some(at) = ctx.pointer_latest_pos().filter(|_| self.is_presenting()) else { return };
+        let (theme, colors) = (&self.theme, &self.theme.colors);
+        let tip = |x: f32, y: f32| at + vec2(theme.px(x), theme.px(y));
+        let layer = LayerId::new(Order::Debug, Id::unique("pointer"));
+        let painter = ctx.layer_painter(layer);
+        let corners = [(0.0, 0.0), (13.0, 13.0), (5.6, 13.4), (0.0, 18.5)];
+        let [first, right, inner, left] = corners.map(|(x, y)| tip(x, y));
+        for half in [vec![first, right, inner], vec![first, inner, left]] {
+            painter.add(egui::Shape::convex_polygon(half, colors.gold, Stroke::NONE));
+        }
+        let outline = Stroke::new(theme.line(1.0), colors.text);
+        painter.add(egui::Shape::closed_line(vec![first, right, inner, left], outline));
+    }
+
+    /// The window as it opens is not larger than its screen has room for, with its title bar and a bar of the
+    /// desktop's.
+    pub(super) fn fit_to_screen(&mut self, ctx: &egui::Context) {
+        if self.desk.is_fitted {
+            return;
+        }
+        let window = ctx.input(|input| input.viewport().clone());
+        let (Some(screen), Some(inner)) = (window.monitor_size, window.inner_rect) else { return };
+        self.desk.is_fitted = true;
+        if window.fullscreen == Some(true) || window.maximized == Some(true) {
+            return;
+        }
+        let frame = window.outer_rect.map_or(Vec2::ZERO, |outer| outer.size() - inner.size());
+        if let Some(size) = fitting(screen, frame, inner.size()) {
+            ctx.send_viewport_cmd(ViewportCommand::InnerSize(size));
+        }
+    }
+}
+
+/// Height of a title bar where the system does not say it.
+const TITLE_BAR: f32 = 32.0;
+/// Height of a desktop's own bar.
+const DESKTOP_BAR: f32 = 28.0;
+
+/// The size of a window's inside on a screen, in points, if it is too large. `frame` is how much larger the
+/// window is with its frame.
+fn fitting(screen: Vec2, frame: Vec2, inner: Vec2) -> Option<Vec2> {
+    let frame = vec2(frame.x.max(0.0), frame.y.max(TITLE_BAR));
+    let room = (screen - frame - vec2(0.0, DESKTOP_BAR)).max(vec2(320.0, 240.0));
+    let size = inner.min(room).floor();
+    (size != inner.floor()).then_some(size)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_is_made_as_large_as_its_screen_has_room_for() {
+        let usual = vec2(1280.0, 800.0);
+        assert_eq!(fitting(vec2(1920.0, 1080.0), vec2(2.0, 30.0), usual), None);
+        let small = fitting(vec2(1280.0, 800.0), vec2(2.0, 36.0), usual);
+        assert_eq!(small, Some(vec2(1278.0, 736.0)));
+        // Where the system does not say how large the frame is.
+        let unknown = fitting(vec2(1366.0, 768.0), Vec2::ZERO, usual);
+        assert_eq!(unknown, Some(vec2(1280.0, 708.0)));
+    }
+}
