@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use smalti_engine::EngineError;
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempPath};
 
 use super::stop::Stop;
 
@@ -18,7 +18,8 @@ pub(super) struct Outputs {
     folder: PathBuf,
     /// Folders that were not there before, outermost first.
     made: Vec<PathBuf>,
-    staged: Vec<(NamedTempFile, PathBuf)>,
+    /// Closed: a thousand pictures would be more open files than a program may have.
+    staged: Vec<(TempPath, PathBuf)>,
     names: BTreeSet<String>,
 }
 
@@ -100,7 +101,7 @@ impl Outputs {
             ));
         }
         readable_by_others(&file);
-        self.staged.push((file, path.clone()));
+        self.staged.push((file.into_temp_path(), path.clone()));
         Ok(path)
     }
 

@@ -52,6 +52,11 @@ impl NetworkSize {
         if !(1..=8192).contains(&self.dim) {
             return bad("dim", format!("{} is not in 1 to 8192", self.dim));
         }
+        // Twelve squares of the width a block, in f32.
+        if self.layers * self.dim * self.dim > 1 << 28 {
+            let reason = format!("{} blocks of a width of {}", self.layers, self.dim);
+            return bad("network", format!("{reason} are more than 3 thousand million weights"));
+        }
         if self.heads == 0 || !self.dim.is_multiple_of(self.heads) {
             return bad("heads", format!("{} do not divide a width of {}", self.heads, self.dim));
         }
@@ -97,12 +102,17 @@ impl GeneratorConfig {
             Some(cells) if (1..=MOST_CELLS).contains(&cells) => {}
             _ => return bad(format!("{} are not 1 to {MOST_CELLS} tokens", self.words())),
         }
+        let is_plain = |part: &PartShape| part.frames == 1 && part.book == 0;
+        if !self.layout.iter().all(is_plain) {
+            return bad("it writes still images of one codebook".to_owned());
+        }
+        let is_square = |part: &PartShape| part.rows == part.columns && part.rows > 0;
         let parts = self.layout.len();
         match self.way {
             Way::Raster | Way::MaskGit if parts != 1 => {
                 bad(format!("{} writes one part of tokens, not {parts}", self.way.name()))
             }
-            Way::Var if parts < 2 || self.code_dim == 0 => {
+            Way::Var if parts < 2 || self.code_dim == 0 || !self.layout.iter().all(is_square) => {
                 bad(format!("VAR writes the tokens of a tokenizer of scales, not {}", self.words()))
             }
             _ => Ok(()),

@@ -196,9 +196,9 @@ impl Generation {
         let Some(first) = rows.first() else {
             return Err(EngineError::bad_input("generator", "it gave no logits", ""));
         };
-        let guidance = self.guidance(cell as f32 / cells as f32);
+        let guidance = self.guidance(cell as f32 / (cells - 1).max(1) as f32);
         let without = rows.get(1).map(Vec::as_slice);
-        let distribution = Distribution::new(first, without, &self.request.sampling, guidance);
+        let distribution = Distribution::new(first, without, &self.request.sampling, guidance)?;
         Ok((vec![self.propose(cell, &distribution, 0)], classes.len() as u32))
     }
 
@@ -232,7 +232,7 @@ impl Generation {
         for (at, &cell) in masked.iter().enumerate() {
             let without = without.get(at).map(Vec::as_slice);
             let distribution =
-                Distribution::new(&with_class[at], without, &self.request.sampling, guidance);
+                Distribution::new(&with_class[at], without, &self.request.sampling, guidance)?;
             let mut proposal = self.propose(cell, &distribution, self.done);
             proposal.kept = false;
             // Annealed: as arXiv 2202.04200's published code.
@@ -280,7 +280,7 @@ impl Generation {
             }
             let without = without.get(at).map(Vec::as_slice);
             let sampling = &self.request.sampling;
-            let distribution = Distribution::new(logits, without, sampling, guidance);
+            let distribution = Distribution::new(logits, without, sampling, guidance)?;
             proposals.push(self.propose(place, &distribution, 0));
         }
         Ok((proposals, classes.len() as u32))

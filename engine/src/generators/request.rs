@@ -140,8 +140,9 @@ impl Request {
             config.class(&class.to_string())?;
         }
         let Sampling { temperature, top_p, guidance, .. } = self.sampling;
-        if !(temperature > 0.0 && temperature.is_finite()) {
-            return bad("temperature", format!("{temperature} is not above 0"), "usual: 1");
+        if !(1e-3..=1e3).contains(&temperature) {
+            let reason = format!("{temperature} is not in 0.001 to 1000");
+            return bad("temperature", reason, "usual: 1");
         }
         if !(top_p > 0.0 && top_p <= 1.0) {
             return bad("top-p", format!("{top_p} is not above 0 and at most 1"), "1 keeps all");

@@ -17,7 +17,9 @@ pub enum GenerateEvent {
         steps: u32,
     },
     /// A step, and the seconds that it took.
-    Step(Step, f64),
+    Step(Box<Step>, f64),
+    /// The same of a step that nobody looks at: how many sequences went through the network.
+    Passed(u32, f64),
 }
 
 /// A generation for [`crate::session::Session::start`].
@@ -26,6 +28,7 @@ pub struct GenerateRun {
     title: String,
     generation: Generation,
     has_started: bool,
+    last_alone: bool,
 }
 
 impl GenerateRun {
@@ -40,7 +43,14 @@ impl GenerateRun {
         after: Option<&Step>,
     ) -> Result<Self> {
         let generation = Generation::new(painter, request, after)?;
-        Ok(Self { title, generation, has_started: false })
+        Ok(Self { title, generation, has_started: false, last_alone: false })
+    }
+
+    /// Keeps the last step alone in its log: thousands of pictures need no memory then.
+    #[must_use]
+    pub fn keeping_the_last_alone(mut self) -> Self {
+        self.last_alone = true;
+        self
     }
 }
 
@@ -63,7 +73,13 @@ impl Work for GenerateRun {
         let seconds = began.elapsed().as_secs_f64();
         let done = step.index + 1;
         watch.progress(done as f32 / steps.max(1) as f32, format!("step {done} of {steps}"));
-        watch.append(GenerateEvent::Step(step, seconds));
+        if self.last_alone && step.tokens.first_masked().is_some() {
+            watch.append(GenerateEvent::Passed(step.forward_passes, seconds));
+        } else {
+            let proposals = if self.last_alone { Vec::new() } else { step.proposals };
+            let step = Step { proposals, ..step };
+            watch.append(GenerateEvent::Step(Box::new(step), seconds));
+        }
         Ok(Advance::More)
     }
 }

@@ -2,6 +2,7 @@
 
 use super::request::Sampling;
 use crate::random::Noise;
+use crate::{EngineError, Result};
 
 /// Alternatives that a proposal tells.
 const ALTERNATIVES: usize = 8;
@@ -12,12 +13,15 @@ pub struct Distribution(Vec<f32>);
 
 impl Distribution {
     /// From the logits (K) with the class and, for guidance, without it. `guidance` is that of the step.
+    ///
+    /// # Errors
+    /// [`EngineError::BadInput`] if a logit is no number, or none is finite.
     pub fn new(
         with_class: &[f32],
         without: Option<&[f32]>,
         sampling: &Sampling,
         guidance: f32,
-    ) -> Self {
+    ) -> Result<Self> {
         let mut logits: Vec<f32> = match without {
             Some(without) => {
                 let led = with_class.iter().zip(without);
@@ -28,10 +32,15 @@ impl Distribution {
         for x in &mut logits {
             *x /= sampling.temperature;
         }
+        let is_odd = |x: &f32| x.is_nan() || *x == f32::INFINITY;
+        if logits.iter().any(is_odd) || !logits.iter().any(|x| x.is_finite()) {
+            let hint = "the weights may be damaged, or the temperature too low";
+            return Err(EngineError::bad_input("logits", "they are no numbers", hint));
+        }
         keep_top_k(&mut logits, sampling.top_k as usize);
         let mut probabilities = softmax(&logits);
         keep_top_p(&mut probabilities, sampling.top_p);
-        Self(probabilities)
+        Ok(Self(probabilities))
     }
 
     /// The probability of each code.
@@ -128,7 +137,7 @@ mod tests {
     const LOGITS: [f32; 5] = [0.5, 2.0, -1.0, 2.0, 0.0];
 
     fn at(sampling: Sampling) -> Vec<f32> {
-        Distribution::new(&LOGITS, None, &sampling, 1.0).0
+        Distribution::new(&LOGITS, None, &sampling, 1.0).unwrap().0
     }
 
     #[test]
@@ -167,10 +176,23 @@ mod tests {
     }
 
     #[test]
+    fn logits_that_are_no_numbers_are_no_picture() {
+        for odd in [f32::NAN, f32::INFINITY] {
+            let logits = [0.0, odd, 1.0];
+            assert!(Distribution::new(&logits, None, &Sampling::default(), 1.0).is_err());
+        }
+        let none = [f32::NEG_INFINITY; 3];
+        assert!(Distribution::new(&none, None, &Sampling::default(), 1.0).is_err());
+        let cold = Sampling { temperature: 1e-39, ..Sampling::default() };
+        assert!(Distribution::new(&LOGITS, None, &cold, 1.0).is_err());
+    }
+
+    #[test]
     fn guidance_of_one_is_none_and_more_leads_away_from_no_class() {
         let without = [1.0, 1.0, 1.0, 0.0, 0.0];
-        let led =
-            |guidance| Distribution::new(&LOGITS, Some(&without), &Sampling::default(), guidance).0;
+        let led = |guidance| {
+            Distribution::new(&LOGITS, Some(&without), &Sampling::default(), guidance).unwrap().0
+        };
         let plain = at(Sampling::default());
         assert!(led(1.0).iter().zip(&plain).all(|(a, b)| (a - b).abs() < 1e-6));
         // Logits 0, 3, -3, 4, 0.

@@ -257,6 +257,11 @@ impl Var {
     /// Rows (B, C) of classes; `None` stands for no class.
     fn class_rows(&self, classes: &[Option<u32>]) -> Result<Tensor> {
         let none = self.config.classes as u32;
+        // A card would not refuse a strange class but stop for good.
+        if let Some(class) = classes.iter().flatten().find(|class| **class >= none) {
+            let reason = format!("{class} is not below {none}");
+            return Err(EngineError::bad_input("class", reason, ""));
+        }
         let rows: Vec<u32> = classes.iter().map(|class| class.unwrap_or(none)).collect();
         let rows = Tensor::from_vec(rows, classes.len(), self.classes.device())?;
         Ok(self.classes.index_select(&rows, 0)?)

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::image::Stamp;
-use super::model::{ModelRef, load};
-use crate::generators::{self, GeneratorConfig, Painter, open_generator};
+use super::model::{LoadedModel, ModelRef, load};
+use crate::generators::{self, GeneratorConfig, OpenedGenerator, Painter, open_generator};
 use crate::session::{Desk, Question};
 use crate::{EngineError, Result};
 
@@ -55,11 +55,10 @@ impl Question for OpenGenerator {
             return Err(EngineError::bad_input("generator", reason, hint));
         }
         let opened = open_generator(&path, desk.device())?;
-        let tokenizer = match &self.tokenizer {
-            Some(named) => named.clone(),
-            None => own_tokenizer(&path, &opened.tokenizer, desk.assets())?,
+        let (tokenizer, loaded) = match &self.tokenizer {
+            Some(named) => (named.clone(), load(desk, named)?),
+            None => own_tokenizer(desk, &path, &opened)?,
         };
-        let loaded = load(desk, &tokenizer)?;
         if loaded.facts.token_hash != opened.token_hash {
             return Err(EngineError::bad_input(
                 tokenizer.label(),
@@ -76,15 +75,28 @@ impl Question for OpenGenerator {
     }
 }
 
-/// The tokenizer of that name: one that comes with Smalti, or a file beside the generator's.
-fn own_tokenizer(generator: &Path, name: &str, assets: &Path) -> Result<ModelRef> {
+/// The tokenizer of these tokens: one that comes with Smalti, or a file beside the generator's.
+fn own_tokenizer(
+    desk: &Desk<'_>,
+    generator: &Path,
+    opened: &OpenedGenerator,
+) -> Result<(ModelRef, Arc<LoadedModel>)> {
+    let name = opened.tokenizer.as_str();
     let shipped = ModelRef::Shipped(name.into());
-    if shipped.path(assets).is_file() {
-        return Ok(shipped);
-    }
     let beside = generator.with_file_name(format!("{name}.safetensors"));
-    if beside.is_file() {
-        return Ok(ModelRef::File { path: beside.into(), stamp: Stamp::default() }.now());
+    let beside = ModelRef::File { path: beside.into(), stamp: Stamp::default() };
+    for model in [shipped, beside] {
+        if !model.path(desk.assets()).is_file() {
+            continue;
+        }
+        // Another file may be called so.
+        let model = model.now();
+        match load(desk, &model) {
+            Ok(loaded) if loaded.facts.token_hash == opened.token_hash => {
+                return Ok((model, loaded));
+            }
+            _ => desk.check()?,
+        }
     }
     Err(EngineError::bad_input(
         "tokenizer",

@@ -374,8 +374,8 @@ impl Recipe {
 
     fn validate_generator(&self, generator: &GeneratorRecipe) -> Result<()> {
         generator.network.validate()?;
-        if generator.pictures == 0 {
-            let reason = "0 pictures to learn from";
+        if !(1..=100_000_000).contains(&generator.pictures) {
+            let reason = format!("{} pictures to learn from", generator.pictures);
             return Err(EngineError::bad_input("generator.pictures", reason, ""));
         }
         if !(0.0..=1.0).contains(&generator.label_dropout) {

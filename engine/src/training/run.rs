@@ -277,7 +277,11 @@ impl TrainRun {
             self.begin(watch)?;
             let probed = self.probe(watch)?;
             let other = self.trainer.as_ref().and_then(Trainer::other_data);
-            if let Some(problem) = other.filter(|_| !self.takes_other_data) {
+            let steps = self.trainer.as_ref().map_or(0, Trainer::steps_done);
+            let is_over = self.trainer.as_ref().is_some_and(Trainer::is_done)
+                || self.last_step.is_some_and(|last| steps >= last);
+            // Who has no step to take learns from none of them.
+            if let Some(problem) = other.filter(|_| !self.takes_other_data && !is_over) {
                 watch.append(TrainEvent::OtherData(problem.clone()));
                 return Ok(Advance::Stuck(problem));
             }

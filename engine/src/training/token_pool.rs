@@ -22,6 +22,10 @@ use crate::{EngineError, Result, checkpoints};
 
 /// The folder of pools, beside the runs' folders.
 const FOLDER: &str = "token-cache";
+/// Of what a cache is made: another number where worlds are painted, or images cut, in another way than before.
+const VERSION: u32 = 1;
+/// Numbers of tokens beyond which a pool is refused: 2 GB.
+const MOST_TOKENS: usize = 1 << 29;
 /// New pictures after which the file is written.
 const SAVE_EVERY: usize = 2048;
 /// Pictures that are encoded at once: what is known is little, and memory is not.
@@ -47,6 +51,10 @@ pub(super) struct TokenPool {
     known: Vec<Option<Arc<[u32]>>>,
     classes: Vec<u32>,
     unsaved: usize,
+    /// Tokens of a picture.
+    cells: usize,
+    /// Classes are below this.
+    most_class: u32,
     seed: u64,
     batch: u64,
     step: u64,
@@ -70,27 +78,36 @@ impl TokenPool {
         let maker = supplies.maker(&generator.tokenizer, device)?;
         let source = supplies.source();
         let key = serde_json::json!({
-            "tokens": maker.token_hash, "data": recipe.without_folders().data, "images": source.len(),
+            "version": VERSION, "tokens": maker.token_hash, "data": recipe.without_folders().data,
+            "images": source.len(), "seen": supplies.seen(), "classes": source.classes(),
             "crop": recipe.crop, "seed": recipe.seed, "pictures": generator.pictures,
         })
         .to_string();
         let beside = folder.parent().unwrap_or(folder).join(FOLDER);
         let file = beside.join(format!("{:016x}.safetensors", name_hash(&key)));
         let pictures = generator.pictures as usize;
+        let cells = maker.cells(recipe.crop.side)?;
+        if pictures.saturating_mul(cells) > MOST_TOKENS {
+            let reason = format!("{pictures} of {cells} tokens each are too many to be kept");
+            let hint = format!("at most {}", MOST_TOKENS / cells.max(1));
+            return Err(EngineError::bad_input("generator.pictures", reason, hint));
+        }
         let mut pool = Self {
-            crops: Crops::new(source, recipe.seed, recipe.crop.clone())?,
+            crops: Crops::new(Arc::clone(&source), recipe.seed, recipe.crop.clone())?,
             maker,
             key,
             known: vec![None; pictures],
             classes: vec![MASKED; pictures],
             unsaved: 0,
+            cells,
+            most_class: source.classes().len() as u32,
             seed: recipe.seed,
             batch: recipe.batch as u64,
             step,
             file,
         };
         if pool.file.is_file()
-            && let Err(error) = pool.read(recipe.crop.side)
+            && let Err(error) = pool.read()
         {
             tracing::warn!("{error}; it is made anew");
         }
@@ -161,7 +178,13 @@ impl TokenPool {
         }
     }
 
-    fn try_write(&self) -> Result<()> {
+    fn try_write(&mut self) -> Result<()> {
+        // Another run may know more by now.
+        if self.file.is_file()
+            && let Err(error) = self.read()
+        {
+            tracing::warn!("{error}; it is made anew");
+        }
         if let Some(folder) = self.file.parent() {
             std::fs::create_dir_all(folder).map_err(|source| EngineError::io(folder, source))?;
         }
@@ -185,7 +208,7 @@ impl TokenPool {
     }
 
     /// What is known by the file. Nothing of it is taken if anything does not fit.
-    fn read(&mut self, side: u32) -> Result<()> {
+    fn read(&mut self) -> Result<()> {
         let bad = |reason: &str| EngineError::bad_file(&self.file, reason, "");
         let checkpoint = checkpoints::read(&self.file)?;
         let said = checkpoint.smalti(&self.file)?.unwrap_or_default();
@@ -198,17 +221,21 @@ impl TokenPool {
             Ok(tensor.to_dtype(DType::U32)?.flatten_all()?.to_vec1()?)
         };
         let (codes, numbers, classes) = (list("codes")?, list("numbers")?, list("classes")?);
-        let cells = self.maker.cells(side)?;
+        let cells = self.cells;
         let fits = codes.len() == numbers.len() * cells
             && classes.len() == numbers.len()
             && numbers.iter().all(|number| (*number as usize) < self.known.len())
-            && codes.iter().all(|code| *code < self.maker.most_codes());
+            && codes.iter().all(|code| *code < self.maker.most_codes())
+            && classes.iter().all(|class| *class < self.most_class || *class == MASKED);
         if !fits {
             return Err(bad("it does not fit"));
         }
         for ((number, codes), class) in numbers.iter().zip(codes.chunks(cells)).zip(classes) {
-            self.known[*number as usize] = Some(codes.into());
-            self.classes[*number as usize] = class;
+            let known = &mut self.known[*number as usize];
+            if known.is_none() {
+                *known = Some(codes.into());
+                self.classes[*number as usize] = class;
+            }
         }
         Ok(())
     }

@@ -259,6 +259,8 @@ impl Trainer {
         let mut objective = objective::of(&self.recipe, &self.supplies, &start, &self.device)?;
         obey(&mut *objective, &done.orders)?;
         self.leave()?;
+        // What it has not written is there for the next one.
+        self.feed = None;
         self.feed = Some(self.open_feed(done.step)?);
         (self.objective, self.done, self.pace) = (objective, done, Pace::new());
         (self.is_whole, self.is_back, self.waiting) = (true, true, None);

@@ -88,7 +88,7 @@ fn what_a_generator_cannot_do_is_refused_with_what_to_do_and_nothing_is_left() {
         run(&arguments).expect_refused(words);
         assert!(!desk.path("out").exists(), "{more:?}");
     };
-    let known = ["--tokenizer", &tokenizer[..]];
+    let known = ["--tokenizer", tokenizer.as_str()];
     let with = |more: &[&'static str]| [&known[..], more].concat();
     refused(&[], &["tiny", "--tokenizer"]);
     refused(&with(&["--class", "99"]), &["99", "0 "]);

@@ -141,8 +141,9 @@ fn earlier_runs_are_listed_and_go_on_from_there() {
     until(&mut window, "paused · step ");
     drop(window);
 
-    // The next sitting: where there is no run yet, those of before stand.
+    // The next sitting.
     let mut window = open(home.path(), ViewId::Training);
+    send(&mut window, Layout::Show(ViewId::Runs));
     until(&mut window, "Resume small-1");
     assert!(says(&window, "stopped"));
     let told = labels(&window, " of 1\u{a0}000\u{a0}000").remove(0);
@@ -172,6 +173,7 @@ fn a_run_elsewhere_is_listed_once_it_was_opened_and_removing_it_keeps_its_files(
     let (runs, away) = (home.path().join("runs/small-1"), desk.path().join("away"));
     std::fs::rename(&runs, &away).unwrap();
     let mut window = open(home.path(), ViewId::Runs);
+    send(&mut window, Layout::Show(ViewId::Runs));
     until(&mut window, "There are no runs yet");
     send(&mut window, Open::Path(away.clone()));
     send(&mut window, Layout::Show(ViewId::Runs));
@@ -187,6 +189,7 @@ fn a_run_elsewhere_is_listed_once_it_was_opened_and_removing_it_keeps_its_files(
     std::fs::rename(&away, &runs).unwrap();
     drop(window);
     let mut window = open(home.path(), ViewId::Runs);
+    send(&mut window, Layout::Show(ViewId::Runs));
     until(&mut window, "Remove small-1");
     click_label(&mut window, "Remove small-1");
     assert!(window.query_by_label("Remove small-1").is_none());

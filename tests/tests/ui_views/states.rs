@@ -47,7 +47,7 @@ fn with_nothing_opened_every_view_says_what_to_do() {
         assert_shows(&mut window, ViewId::Compare, "Drop an image on the window");
         assert_shows(&mut window, ViewId::Tokens, "Drop an image on the window");
         assert_shows(&mut window, ViewId::Codebook, "Pick an image in Dataset or drop one here");
-        assert_shows(&mut window, ViewId::Code, "Point at a token or pick a code");
+        assert_shows(&mut window, ViewId::Code, "Point at a token or select a code");
         assert_shows(&mut window, ViewId::Dataset, "Image 1");
         send(&mut window, Layout::Show(ViewId::Log));
         assert!(says(&window, "Nothing was said yet"));

@@ -45,8 +45,10 @@ pub(super) fn ui(ui: &mut Ui, theme: &Theme, form: &mut Form) -> Option<Answer> 
     ui.horizontal(|ui| {
         let start = default_button(ui, theme, wanted.is_ok(), "Start");
         let cancel = ui.button("Cancel");
-        // A button that cannot be pressed cannot have the keyboard either.
-        keep_keyboard(ui, if wanted.is_ok() { &start.response } else { &cancel });
+        // Enter must not press Cancel while Start cannot be pressed.
+        if wanted.is_ok() {
+            keep_keyboard(ui, &start.response);
+        }
         if start.is_pressed {
             answer = Some(Answer::Train(Box::new(form.clone())));
         }

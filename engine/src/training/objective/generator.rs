@@ -25,6 +25,8 @@ use crate::{EngineError, Knob, Result, checkpoints};
 
 /// What its sums since the last report are called in a run's checkpoint.
 const SUMMED: &str = "run.nats";
+/// What tells whose tokens it learned, in a run's checkpoint: the letters of the tokenizer's hash.
+const HASH: &str = "run.token_hash";
 /// Held-out pictures that each report is measured on; a step's batch of 16 takes about as long.
 const HELD_OUT: u64 = 32;
 
@@ -76,6 +78,16 @@ impl GeneratorObjective {
             },
             classes: source.classes().to_vec(),
         };
+        let hash: Vec<u32> = maker.token_hash.bytes().map(u32::from).collect();
+        let known = start.saved().and_then(|saved| saved.get(HASH));
+        let known = known.map(Tensor::to_vec1::<u32>).transpose()?;
+        if known.is_some_and(|known| known != hash) {
+            return Err(EngineError::bad_input(
+                "generator.tokenizer",
+                format!("{} is another one than this run has learned the tokens of", maker.name),
+                "put the one of before back, or start anew in another folder",
+            ));
+        }
         let weights = start.weights(recipe.seed, device);
         let network = Network::new(&config, &weights)?;
         weights.finish("checkpoint", &checkpoints::OF_A_RUN)?;
@@ -138,6 +150,18 @@ impl GeneratorObjective {
                 kernels::cross_entropy(&logits, &targets(&places)?)
             }
         }
+    }
+
+    /// The share of a part's masked tokens in those of the whole step, of which it has a share of the pictures:
+    /// so that the loss does not depend on how many pictures go through the network at once.
+    fn share_of_masked(&self, place: Place, pictures: usize, share: f64) -> f64 {
+        let of = |picture: u32| {
+            let mask = training_mask(place.seed, place.step, picture, self.config.cells());
+            mask.iter().filter(|masked| **masked).count()
+        };
+        let all = (pictures as f64 / share).round() as u32;
+        let part = place.first_picture..place.first_picture + pictures as u32;
+        part.map(of).sum::<usize>() as f64 / (0..all).map(of).sum::<usize>().max(1) as f64
     }
 
     /// What VAR reads of known tokens: sums of the scales before each.
@@ -203,9 +227,13 @@ impl Objective for GeneratorObjective {
             class.filter(|_| noise.uniform(0) >= self.label_dropout)
         };
         let classes: Vec<Option<u32>> = images.classes.iter().enumerate().map(dropped).collect();
+        let share = match self.config.way {
+            Way::Raster | Way::Var => images.share,
+            Way::MaskGit => self.share_of_masked(place, classes.len(), images.share),
+        };
         let loss = self.cross_entropy(&self.network, images.tokens, &classes, place)?;
-        self.loss += images.share * f64::from(loss.to_scalar::<f32>()?);
-        self.learner.add(&(loss * images.share)?.backward()?)
+        self.loss += share * f64::from(loss.to_scalar::<f32>()?);
+        self.learner.add(&(loss * share)?.backward()?)
     }
 
     fn losses(&self) -> Vec<(String, f64)> {
@@ -226,8 +254,11 @@ impl Objective for GeneratorObjective {
         match self.measure() {
             Ok(Some(nats)) => {
                 figures.push(("held_out_bits_per_token".to_owned(), bits(nats)));
-                let image = bits(nats) * self.config.cells() as f64;
-                figures.push(("held_out_bits_per_image".to_owned(), image));
+                // What MaskGIT tells of masked tokens is no likelihood of an image.
+                if self.config.way != Way::MaskGit {
+                    let image = bits(nats) * self.config.cells() as f64;
+                    figures.push(("held_out_bits_per_image".to_owned(), image));
+                }
             }
             Ok(None) => {}
             Err(error) => tracing::warn!("held-out pictures were not measured: {error}"),
@@ -242,6 +273,9 @@ impl Objective for GeneratorObjective {
     fn state(&self) -> Result<BTreeMap<String, Tensor>> {
         let mut tensors = self.learner.state()?;
         tensors.insert(SUMMED.to_owned(), Tensor::from_slice(&self.summed, 2, &Device::Cpu)?);
+        let hash: Vec<u32> = self.maker.token_hash.bytes().map(u32::from).collect();
+        let length = hash.len();
+        tensors.insert(HASH.to_owned(), Tensor::from_vec(hash, length, &Device::Cpu)?);
         Ok(tensors)
     }
 
