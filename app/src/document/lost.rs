@@ -167,14 +167,23 @@ impl Document {
             self.checkpoint.iter_mut().for_each(|model| moved.model(model));
             self.others.iter_mut().flatten().for_each(|model| moved.model(model));
             let mut kept = self.kept.to_vec();
-            for (on, _) in &mut kept {
-                moved.on(on);
+            for at in 0..kept.len() {
+                let mut on = kept[at].0.clone();
+                moved.on(&mut on);
+                // What was done there meanwhile stays, and this where it was: neither takes the other's place.
+                if kept.iter().all(|(known, _)| *known != on) {
+                    kept[at].0 = on;
+                }
             }
             self.kept = kept.into();
             self.variations = self.variations.with(|on| moved.on(on));
             let mut off = self.off_elsewhere.to_vec();
-            for (model, _) in &mut off {
-                moved.model(model);
+            for at in 0..off.len() {
+                let mut model = off[at].0.clone();
+                moved.model(&mut model);
+                if off.iter().all(|(known, _)| *known != model) {
+                    off[at].0 = model;
+                }
             }
             self.off_elsewhere = off.into();
             let mut opened = (self.opened.images.to_vec(), self.opened.models.to_vec());

@@ -29,8 +29,8 @@ pub fn pressed<'a>(
     let typing = ctx.text_edit_focused();
     let is_free = |keys: &KeyboardShortcut| {
         let is_function = matches!(keys.logical_key, Key::F1 | Key::F5 | Key::F11);
-        // A field takes its own typing back, and selects its own text.
-        let is_fields = matches!(keys.logical_key, Key::A | Key::Z | Key::Y);
+        // A field takes its own typing back, selects its own text, and does what was typed.
+        let is_fields = matches!(keys.logical_key, Key::A | Key::Z | Key::Y | Key::Enter);
         !typing || (keys.modifiers.command && !is_fields) || is_function
     };
     let of = |action: &'a Action| action.keys.iter().map(move |keys| (*keys, action));

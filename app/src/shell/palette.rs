@@ -70,7 +70,10 @@ impl Palette {
 
     /// Takes what is in a folder.
     pub fn take(&mut self, listing: Listing) {
-        self.listing = Some(Arc::new(listing));
+        // One that is late is of a folder that is not typed any more.
+        if self.asked.as_ref().is_none_or(|asked| *asked == listing.folder) {
+            self.listing = Some(Arc::new(listing));
+        }
     }
 
     /// Draws it.

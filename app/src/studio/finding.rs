@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use smalti_engine::checkpoints::split_part;
 use smalti_engine::questions::{Identified, Identify, ImageRef, ModelRef, Stamp, Subject};
 use smalti_engine::session::Asker;
 use smalti_engine::{EngineError, Problem};
@@ -38,8 +39,8 @@ impl Studio {
                 Err(problem) => Outcome::Refused(Ask::Place(lost, all), problem),
                 Ok(first) => {
                     let others = guesses((&first.lost.path, &first.to), &all);
-                    let others =
-                        others.into_iter().filter(|(lost, to)| is_gone(&lost.path) && !is_gone(to));
+                    let others = others.into_iter().map(|(lost, to)| (lost, split_part(&to).0));
+                    let others = others.filter(|(lost, to)| is_gone(&lost.path) && !is_gone(to));
                     let others = others.filter_map(|(lost, to)| moved(lost, to, &asker).ok());
                     let all: Arc<[Moved]> = std::iter::once(first.clone()).chain(others).collect();
                     Outcome::Command(Open::Moved(all).into())
@@ -111,12 +112,21 @@ fn moved(lost: Lost, to: PathBuf, asker: &Asker) -> Result<Moved, Problem> {
         let hint = format!("{} is still looked for: point at it", name(&lost.path));
         return Err(EngineError::bad_file(&to, format!("this is no {what}"), hint).problem());
     }
+    // The same one of several tokenizers in the file.
+    let whole = match split_part(&lost.path).1.filter(|_| lost.kind == LostKind::Tokenizer) {
+        Some(part) => {
+            let mut whole = to.clone().into_os_string();
+            whole.push(format!("#{part}"));
+            PathBuf::from(whole)
+        }
+        None => to.clone(),
+    };
     let stamp = match (
         lost.kind,
-        model_now(ModelRef::File { path: to.as_path().into(), stamp: stamp(&to) }),
+        model_now(ModelRef::File { path: whole.as_path().into(), stamp: stamp(&to) }),
     ) {
         (LostKind::Tokenizer, ModelRef::File { stamp, .. }) => stamp,
         _ => stamp(&to),
     };
-    Ok(Moved { lost, to, stamp })
+    Ok(Moved { lost, to: whole, stamp })
 }

@@ -208,6 +208,8 @@ impl Studio {
         }
         let is_unsaved = self.has_unsaved_work();
         let runs = self.session.runs().iter().filter(|run| !run.state.is_over()).count();
+        // Those that are about to begin are lost with the window, too.
+        let runs = runs + self.trainings.preparing.len();
         let question = match (runs, is_unsaved) {
             (0, false) => return,
             (0, true) => Dialog::Unsaved(Then::Quit),

@@ -51,7 +51,15 @@ impl Now<'_> {
             return Err("open an image or tokens first".to_owned());
         }
         let encoded = self.encoded().ok_or("the tokens are not worked out yet")?;
-        Ok(self.view.tokens(&encoded))
+        let tokens = self.view.tokens(&encoded);
+        match self.view.document.without(&tokens) {
+            None => Ok(tokens),
+            // As they are seen: with others where codes are switched off.
+            Some(question) => match self.known(&question) {
+                Some(without) => Ok(Tokens::clone(&without)),
+                None => Err("the tokens without codes are not worked out yet".to_owned()),
+            },
+        }
     }
 
     /// The selected cells, or that there are none.
@@ -77,6 +85,9 @@ impl Now<'_> {
         }
         if code.number >= part.codebook_size() {
             return Err(format!("the codes are 0 to {}", part.codebook_size() - 1));
+        }
+        if self.view.document.switched_off.contains(&code) {
+            return Err(format!("code {} is switched off", code.number));
         }
         Ok(())
     }

@@ -171,7 +171,15 @@ fn selected() -> Vec<Action> {
         let off = &now.view.document.switched_off;
         let is_so = codes.iter().all(|code| off.contains(code) != on);
         let reason = if on { "it is on" } else { "it is off" };
-        unless(is_so.then_some(reason), vec![Edit::SwitchCodes { codes, on }.into()])
+        let mut reason = is_so.then_some(reason);
+        // With none left there would be nothing to write.
+        let book = now.view.document.selection.code.map_or(0, |code| code.book);
+        let all = now.view.known().map_or(u32::MAX, |facts| facts.facts.book(book).size);
+        let without = codes.union(off).filter(|code| code.book == book).count();
+        if !on && without >= all as usize {
+            reason = Some("one code of the codebook has to stay");
+        }
+        unless(reason, vec![Edit::SwitchCodes { codes, on }.into()])
     };
     vec![
         asks(E, "Switch the selected codes off", &[], move |now| switch(now, false)).first(),

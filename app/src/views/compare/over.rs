@@ -130,7 +130,9 @@ impl Over {
 fn swap_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, pane: &Pane, two: &Two) -> bool {
     let response = &pane.response;
     let is_button = response.is_pointer_button_down_on() && ui.input(|i| i.pointer.primary_down());
-    let is_meant = response.has_focus() || response.contains_pointer();
+    // What has the keyboard elsewhere, such as the grid of tokens, takes the space bar for itself.
+    let is_free = ui.memory(|memory| memory.focused().is_none());
+    let is_meant = response.has_focus() || (is_free && response.contains_pointer());
     let is_key = is_meant && !ui.ctx().text_edit_focused() && ui.input(|i| i.key_down(Key::Space));
     let is_left = is_button || is_key;
     let shown = if is_left { &two.left } else { &two.right };

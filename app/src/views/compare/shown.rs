@@ -47,6 +47,10 @@ impl Shown {
     /// Its own menu.
     pub(super) fn menu(&self, response: &egui::Response, ctx: &ViewCtx<'_>) {
         let Content::Picture { picture, map, .. } = &self.content else { return };
+        // A picture of something else than its name would say is not taken away.
+        if self.sign.is_some() {
+            return;
+        }
         let [width, height] = [picture.width() as usize, picture.height() as usize];
         let drawn = || match map {
             Some((values, key)) => picture_of(&key.colors(ctx, values), [width, height]),
