@@ -40,7 +40,8 @@ impl Studio {
                 Ok(first) => {
                     let others = guesses((&first.lost.path, &first.to), &all);
                     let others = others.into_iter().map(|(lost, to)| (lost, split_part(&to).0));
-                    let others = others.filter(|(lost, to)| is_gone(&lost.path) && !is_gone(to));
+                    let others = others
+                        .filter(|(lost, to)| is_gone(&split_part(&lost.path).0) && !is_gone(to));
                     let others = others.filter_map(|(lost, to)| moved(lost, to, &asker).ok());
                     let all: Arc<[Moved]> = std::iter::once(first.clone()).chain(others).collect();
                     Outcome::Command(Open::Moved(all).into())
@@ -112,21 +113,22 @@ fn moved(lost: Lost, to: PathBuf, asker: &Asker) -> Result<Moved, Problem> {
         let hint = format!("{} is still looked for: point at it", name(&lost.path));
         return Err(EngineError::bad_file(&to, format!("this is no {what}"), hint).problem());
     }
+    let seen = stamp(&to);
     // The same one of several tokenizers in the file.
     let whole = match split_part(&lost.path).1.filter(|_| lost.kind == LostKind::Tokenizer) {
         Some(part) => {
-            let mut whole = to.clone().into_os_string();
+            let mut whole = to.into_os_string();
             whole.push(format!("#{part}"));
             PathBuf::from(whole)
         }
-        None => to.clone(),
+        None => to,
     };
     let stamp = match (
         lost.kind,
-        model_now(ModelRef::File { path: whole.as_path().into(), stamp: stamp(&to) }),
+        model_now(ModelRef::File { path: whole.as_path().into(), stamp: seen }),
     ) {
         (LostKind::Tokenizer, ModelRef::File { stamp, .. }) => stamp,
-        _ => stamp(&to),
+        _ => seen,
     };
     Ok(Moved { lost, to: whole, stamp })
 }
