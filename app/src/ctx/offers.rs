@@ -60,6 +60,7 @@ mod tests {
         assert_eq!(frame(), [false, true, false]);
         assert_eq!(offers.end_frame(), None);
         assert_eq!(frame(), [false; 3]);
+        assert_eq!(offers.end_frame(), None);
         offers.pick("Copy (3)".to_owned());
         assert_eq!((frame(), offers.end_frame()), ([false; 3], Some("Copy (3)".to_owned())));
     }

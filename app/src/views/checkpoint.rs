@@ -13,7 +13,7 @@ use smalti_engine::tokens::Code;
 
 use super::view::View;
 use crate::ctx::{ViewCtx, subject_name};
-use crate::document::{AppCommand, Chart, Column, Open, Shape, Slot, Table};
+use crate::document::{AppCommand, Chart, Column, Open, Secret, Shape, Slot, Table};
 use crate::look::textures::{Sampling, Source};
 use crate::look::theme::space;
 use crate::look::words::{counted, grouped};
@@ -90,6 +90,7 @@ fn here(ctx: &ViewCtx<'_>) -> Vec<(&'static str, String)> {
     }
     lines.push(("here", tokens));
     if let Some(question) = ctx.encode_question(Slot::A)
+        && !ctx.is_veiled(Secret::Reconstruction)
         && let Reply::Ready(compared) = ctx.ask_soon("card quality", &Reconstruct(question))
         && compared.psnr.is_finite()
     {

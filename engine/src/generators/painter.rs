@@ -49,7 +49,8 @@ impl Painter {
     /// # Errors
     /// [`EngineError::BadInput`] if they have none.
     pub fn scales(&self) -> Result<&MultiScale> {
-        let scales = self.tokenizer.as_ref().and_then(|tokenizer| tokenizer.quantizer().scales());
+        let tokenizer = self.tokenizer.as_ref();
+        let scales = tokenizer.and_then(|tokenizer| MultiScale::of(tokenizer.quantizer()));
         scales.ok_or_else(|| {
             let hint = "use the tokenizer that the generator was trained on";
             EngineError::bad_input("tokenizer", "VAR needs one whose codes come in scales", hint)

@@ -253,6 +253,11 @@ impl MultiScale {
         self.sizes.as_ref()
     }
 
+    /// The quantizer as this rule, if it is: what a generator of scales needs.
+    pub fn of(quantizer: &dyn Quantizer) -> Option<&Self> {
+        quantizer.as_any()?.downcast_ref()
+    }
+
     /// Where its codes are.
     pub fn device(&self) -> &Device {
         self.embedding.device()
@@ -350,7 +355,7 @@ impl MultiScale {
 }
 
 impl Quantizer for MultiScale {
-    fn scales(&self) -> Option<&Self> {
+    fn as_any(&self) -> Option<&dyn std::any::Any> {
         Some(self)
     }
 

@@ -124,8 +124,9 @@ pub trait Quantizer: std::fmt::Debug + Send + Sync {
     fn entries(&self, book: u16) -> Result<Option<Tensor>>;
     /// Quantizes (B, D, H, W). Training adds the losses and training-time noise.
     fn quantize(&self, latents: &Tensor, pass: Pass) -> Result<Quantized>;
-    /// As scales that add up, where it is such a rule: what a generator of scales needs.
-    fn scales(&self) -> Option<&super::MultiScale> {
+    /// The rule itself, where somebody needs what it alone can do, such as the scales of
+    /// [`super::MultiScale`].
+    fn as_any(&self) -> Option<&dyn std::any::Any> {
         None
     }
     /// The latents (B, D, H, W) of the codes of each part, (B, rows, columns) u32. Rules whose parts

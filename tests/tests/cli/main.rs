@@ -344,7 +344,8 @@ fn a_cancelled_command_says_so_and_leaves_nothing() {
 
 #[test]
 fn wrong_usage_is_refused_with_a_word_on_what_is_right() {
-    run(&["encode", "--out", "x"]).expect_refused(&["IMAGE", "--model"]);
+    run(&["encode", "--out", "x"]).expect_refused(&["IMAGE"]);
+    run(&["encode", "a.png", "--out", "x"]).expect_refused(&["--model"]);
     run(&["evaluate", "m", "--data", "d", "--limit", "0"]).expect_refused(&["--limit"]);
     run(&["evaluate", "m", "--data", "d", "--size", "none"]).expect_refused(&["none", "--size"]);
     run(&["decode", "x", "--model", "m", "--out", "y", "--device", "abacus"])

@@ -103,7 +103,7 @@ fn the_palette_holds_everything_and_says_why_something_cannot_be_done_now() {
     }
     search(&mut window, "lock selected cells");
     let row = rows(&window, "Lock selected cells");
-    assert!(row[0].contains("not now: pick cells"), "{row:?}");
+    assert!(row[0].contains("not now: select cells"), "{row:?}");
     press(&mut window, Modifiers::NONE, Key::Enter);
     assert!(!rows(&window, "Lock selected cells").is_empty(), "it stays: nothing was done");
 }
@@ -112,20 +112,19 @@ fn the_palette_holds_everything_and_says_why_something_cannot_be_done_now() {
 fn buttons_and_menus_of_a_view_are_in_the_palette_while_it_is_seen() {
     let small = Small::new();
     let mut window = ready(&small);
-    let name = "Save the codes' counts, CSV";
-    search(&mut window, name);
-    assert!(rows(&window, name)[0].contains("not now: show the Codebook"));
+    search(&mut window, "Codes by count");
+    assert!(rows(&window, "Codes by count")[0].contains("not now: show the Codebook"));
     press(&mut window, Modifiers::NONE, Key::Escape);
     send(&mut window, Layout::Show(ViewId::Codebook));
-    search(&mut window, name);
+    search(&mut window, "codes-tiny: save its numbers");
     press(&mut window, Modifiers::NONE, Key::Enter);
-    assert!(says(&window, "type the path"), "as the button CSV… does");
+    assert!(says(&window, "type the path"), "as the menu of the cells does");
     press(&mut window, Modifiers::NONE, Key::Escape);
     assert!(says(&window, "codes used"));
     search(&mut window, "Codes by count");
     press(&mut window, Modifiers::NONE, Key::Enter);
     send(&mut window, Layout::Show(ViewId::Compare));
-    search(&mut window, "copy picture: difference");
+    search(&mut window, "difference copy picture");
     press(&mut window, Modifiers::NONE, Key::Enter);
     let said = window.state().notices().list().last().cloned().unwrap();
     assert_eq!(said.summary, "Picture copied");

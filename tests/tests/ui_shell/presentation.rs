@@ -32,9 +32,10 @@ fn the_picture_is_larger_for_a_hall_than_at_work_and_no_tool_is_beside_it() {
     settle(&mut window);
     let shown = rect_of(&window, "Token grid").height();
     assert!(shown > at_work * 1.2, "{at_work} at work, {shown} for a hall");
-    for tool in ["opacity", "color:", "Keep", "Search", "samples", "Export", "codes used"] {
+    for tool in ["color:", "Keep", "Search", "samples", "Export", "codes used"] {
         assert!(!says(&window, tool), "{tool}: {:?}", labels(&window, tool));
     }
+    assert!(window.query_by_role(egui::Role::Slider).is_none(), "nothing is turned");
     assert!(window.query_by_role(egui::Role::Tab).is_none(), "a view alone needs no tab");
     assert_eq!(window.state().theme().choice, ThemeChoice::Light, "halls are bright");
     send(&mut window, AppCommand::Theme(ThemeChoice::HighContrast));
@@ -82,11 +83,11 @@ fn a_caption_brings_the_views_and_the_look_it_needs_and_work_stays_as_it_was() {
     let (document, layout) = (window.state().document().clone(), window.state().layout());
     press(&mut window, Modifiers::NONE, Key::F5);
     assert!(says(&window, "Token grid"), "the picture that the scene is about");
-    assert!(says(&window, "by code, 80 %"), "{:?}", labels(&window, "by "));
+    assert!(says(&window, "by code · opacity 80 %"), "{:?}", labels(&window, "by "));
     press(&mut window, Modifiers::NONE, Key::ArrowRight);
     assert!(says(&window, "How much of the picture is left?"), "the answer comes first");
     press(&mut window, Modifiers::NONE, Key::PageDown);
-    assert!(says(&window, "by mosaic, 100 %"), "{:?}", labels(&window, "by "));
+    assert!(says(&window, "by mosaic · opacity 100 %"), "{:?}", labels(&window, "by "));
     assert!(!says(&window, "Point at a token"));
     press(&mut window, Modifiers::NONE, Key::PageDown);
     assert!(says(&window, "Point at a token"), "the code's card is beside it now");

@@ -88,6 +88,7 @@ fn large_text_cuts_no_tool_off() {
         if is_in_menu {
             click_label(&mut window, "Tools");
         }
+        assert!(window.query_by_label("Keep").is_some(), "{scale}: {:?}", labels(&window, ""));
         for tool in ["Keep", "ids"] {
             let rect = window.get_by_label(tool).rect();
             assert!(place.contains_rect(rect), "{scale}: {tool} at {rect:?}");

@@ -86,6 +86,10 @@ pub(super) struct Pressed {
 /// The keyboard stays in the dialog: while nothing in it has the keyboard, this gets it.
 pub(super) fn keep_keyboard(ui: &Ui, first: &Response) {
     let ctx = ui.ctx();
+    // Tab leads from the last to the first by itself: given the keyboard here, the first would be passed over.
+    if ctx.input(|input| input.key_pressed(Key::Tab)) {
+        return;
+    }
     let focused = ctx.memory(egui::Memory::focused);
     let layer = focused.and_then(|id| ctx.read_response(id)).map(|response| response.layer_id);
     if layer != Some(ui.layer_id()) && !Popup::is_any_open(ctx) {

@@ -73,7 +73,9 @@ impl GeneratorObjective {
             codes: maker.tokenizer.facts().codebook_size(),
             layout: maker.tokenizer.layout(side, side)?,
             code_dim: match settings.way {
-                Way::Var => maker.tokenizer.quantizer().scales().map_or(0, MultiScale::code_dim),
+                Way::Var => {
+                    MultiScale::of(maker.tokenizer.quantizer()).map_or(0, MultiScale::code_dim)
+                }
                 Way::Raster | Way::MaskGit => 0,
             },
             classes: source.classes().to_vec(),
@@ -166,7 +168,7 @@ impl GeneratorObjective {
 
     /// What VAR reads of known tokens: sums of the scales before each.
     fn inputs(&self, tokens: &[Arc<[u32]>]) -> Result<Tensor> {
-        let Some(scales) = self.maker.tokenizer.quantizer().scales() else {
+        let Some(scales) = MultiScale::of(self.maker.tokenizer.quantizer()) else {
             return Err(EngineError::bad_input("tokenizer", "its codes come in no scales", ""));
         };
         let mut first = 0;
