@@ -82,7 +82,10 @@ impl View for TokensView {
         } else {
             ctx.theme.px(72.0).min(area.height() * 0.25)
         };
-        let tools = if is_low(150.0) || ctx.is_presented() { 0.0 } else { ctx.theme.px(32.0) };
+        // Large text does not cost the tools where there is room for them and twice as much for pictures.
+        let tools = ctx.theme.px(32.0);
+        let is_cramped = area.height() < (3.0 * tools).max(150.0);
+        let tools = if is_cramped || ctx.is_presented() { 0.0 } else { tools };
         let several = now.parts().len() > 1 && !is_low(190.0);
         let choice = if several { ctx.theme.px(parts::HEIGHT) } else { 0.0 };
         let (choices, area) = area.split_top_bottom_at_y(area.top() + choice);

@@ -110,6 +110,8 @@ fn the_code_card_counts_what_the_codebook_counts() {
     let mut window = open_sized(empty(layout), [1600.0, 900.0]);
     small.open_in(&mut window);
     send(&mut window, Open::Path(folder.path().to_owned()));
+    // Its images came to the front.
+    send(&mut window, smalti::document::Layout::Show(ViewId::Codebook));
     assert!(window.query_by_label("set").is_some(), "{:?}", labels(&window, ""));
     click_label(&mut window, "set");
     let code = tokens(&window).first().codes()[7];

@@ -53,6 +53,8 @@ fn level_ui(
     (at, digit, level): (usize, u32, u32),
 ) {
     ui.spacing_mut().item_spacing = vec2(0.0, 1.0);
+    // As narrow as they may be: what is vertical does not go into the next line.
+    ui.spacing_mut().button_padding.x = 5.0;
     let step = |ui: &mut egui::Ui, text: &str, to: Option<u32>| {
         let to = to.filter(|to| *to < level);
         let button = ui.add_enabled(to.is_some(), egui::Button::new(text).small());
