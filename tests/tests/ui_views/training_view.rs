@@ -79,6 +79,13 @@ fn log(window: &Window, number: usize) -> Vec<std::sync::Arc<TrainEvent>> {
     session.log::<TrainEvent>(session.runs()[number].id, 0)
 }
 
+/// Presses an entry of an open menu, which may have to be scrolled to: a fast machine keeps many checkpoints
+/// until the run is paused.
+fn choose(window: &mut Window, label: &str) {
+    window.get_by_label(label).click_accesskit();
+    settle(window);
+}
+
 /// Starts a long run and pauses it once its first checkpoints are kept.
 fn paused(window: &mut Window, recipe: PathBuf) {
     train(window, recipe);
@@ -199,11 +206,11 @@ fn a_run_goes_back_to_a_kept_checkpoint_and_another_one_branches_from_it() {
     let mut window = open(home.path());
     paused(&mut window, write_recipe(desk.path(), "small", (1_000_000, "1e-2")));
     click_label(&mut window, "Rewind A");
-    click_label(&mut window, "Rewind A to step 5");
+    choose(&mut window, "Rewind A to step 5");
     until(&mut window, "paused · step 5 of");
     assert!(says(&window, "Going on from step 5 forgets steps 6 to "), "before it is resumed");
     click_label(&mut window, "Branch A");
-    click_label(&mut window, "Branch A to step 5");
+    choose(&mut window, "Branch A to step 5");
     until(&mut window, "B · small-2");
     // As the first one is paused, so is this one, and says so.
     assert!(has_said(&window, "small-2 waits at step 5 of small-1, which is paused, too"));
@@ -477,9 +484,9 @@ fn four_runs_stand_side_by_side_with_large_text_and_every_order_is_in_reach() {
     paused(&mut window, write_recipe(desk.path(), "small", (1_000_000, "1e-2")));
     for letter in ['B', 'C', 'D'] {
         click_label(&mut window, "Branch A");
-        click_label(&mut window, "Branch A to step 5");
+        choose(&mut window, "Branch A to step 5");
+        // As the first one, it is paused.
         until(&mut window, &format!("{letter} · small"));
-        click_label(&mut window, &format!("Pause {letter}"));
     }
     send(&mut window, smalti::document::AppCommand::TextScale(1.25));
     let titles: Vec<egui::Rect> =
