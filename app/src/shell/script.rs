@@ -104,11 +104,14 @@ impl Script {
                 keys.iter().map(count).sum::<usize>()
             };
             let (next, before) = (count(&NEXT), count(&BEFORE));
-            let mut guess = None;
-            if is_asked {
-                guess = GUESSES.iter().take(choices).position(|key| count(&[*key]) > 0);
-            }
-            (next, before, guess)
+            // All of them, also once it is answered: a key that is held must not put another view there.
+            let pressed: Vec<bool> = if choices > 0 {
+                GUESSES.iter().map(|key| count(&[*key]) > 0).collect()
+            } else {
+                Vec::new()
+            };
+            let guess = pressed.iter().take(choices).position(|pressed| *pressed);
+            (next, before, guess.filter(|_| is_asked))
         });
         if let Some(choice) = guess {
             self.tell(Told::Guessed(choice));
@@ -117,7 +120,9 @@ impl Script {
             if self.veiled().is_empty() {
                 self.go_to(self.at + 1);
             } else {
+                // What is shown is looked at before a key that is held goes on.
                 self.tell(Told::Shown);
+                break;
             }
         }
         self.at = self.at.saturating_sub(before);

@@ -85,6 +85,11 @@ impl Studio {
                 // Nobody is interrupted who types.
                 self.desk.keyboard.focus = (!self.desk.keyboard.was_typing).then_some(*view);
             }
+            // What is presented has panels of its own; those of work would change unseen.
+            Layout::Another(_) | Layout::Close(_) if self.is_presenting() => {
+                let hint = "Leave the presentation first (Esc)";
+                self.notices.add(Notice::warning("Panels are those of the scene here", hint));
+            }
             Layout::Another(view) => {
                 if dock::add_view(&mut self.desk.arrangement, *view) {
                     self.desk.folded.show(*view);

@@ -282,18 +282,24 @@ impl TokensView {
         let framed = if spatial { Framed { view: left, size, fit } } else { (left, own).into() };
         let zoom = if spatial { &mut self.zoom } else { &mut still };
         let pane = pane::show(ui, id, framed, zoom, false);
-        if spatial {
+        // Of tokens that were given there is no picture but what they decode to.
+        let is_answer = ctx.document.image().is_none() && ctx.is_veiled(Secret::Reconstruction);
+        if spatial && !is_answer {
             let texture = ctx.textures.picture(&encoded.picture, Sampling::Pixels);
             pane.paint(ui, texture.id(), egui::Color32::WHITE);
         }
         let look = ctx.appearance(sheet.part.book());
         let counts = ctx.used("part usage", &use_in(now, number));
-        // A token without a place has no pixels that could differ.
-        let compared_here = compared.best().filter(|_| spatial);
+        // A token without a place has no pixels that could differ. And no color tells what is asked about.
+        let is_veiled = ctx.is_veiled(Secret::Reconstruction);
+        let compared_here = compared.best().filter(|_| spatial && !is_veiled);
         let errors = compared_here.and_then(|compared| compared.per_cell.get(number));
         let sources = overlay::Sources {
-            colors: look.best().map(|look| &look.colors),
-            counts: counts.best().map(|counts| &counts.counts),
+            colors: look.best().filter(|_| !is_veiled).map(|look| &look.colors),
+            counts: counts
+                .best()
+                .filter(|_| !ctx.is_veiled(Secret::Usage))
+                .map(|counts| &counts.counts),
             errors,
         };
         overlay::paint(ui, ctx, &pane, (now, sheet), &sources);

@@ -11,8 +11,11 @@ use crate::widgets::{states, veil};
 /// Draws a veil; of a reconstruction also what it is of.
 pub fn ui(ui: &Ui, ctx: &ViewCtx<'_>, secret: Secret) {
     let area = ui.available_rect_before_wrap().shrink(space::M);
+    // Of tokens that were given nothing is known but what they decode to.
     let encoded = ctx.encoded(Slot::A).and_then(|reply| reply.best().cloned());
-    let Some(encoded) = encoded.filter(|_| secret == Secret::Reconstruction) else {
+    let Some(encoded) =
+        encoded.filter(|_| secret == Secret::Reconstruction && ctx.document.image().is_some())
+    else {
         veil::paint(ui, ctx, area);
         return;
     };

@@ -136,3 +136,22 @@ fn the_window_opens_no_larger_than_its_screen_has_room_for() {
     window.step();
     assert!(sizes(&window).is_empty(), "once; then it is the person's");
 }
+
+#[test]
+fn a_presentation_changes_no_panel_of_work_and_a_guess_that_is_held_is_one_guess() {
+    let mut window = open();
+    present(&mut window, "codebook");
+    let work = window.state().layout();
+    for _ in 0..3 {
+        press(&mut window, Modifiers::NONE, Key::Num2);
+    }
+    assert!(says(&window, "You guessed: about 300"));
+    assert!(says(&window, "Codebook, "), "the answer is where the question was");
+    for panel in [ViewId::Codebook, ViewId::Tokens, ViewId::Dataset] {
+        send(&mut window, Layout::Close(panel.into()));
+        send(&mut window, Layout::Another(panel));
+    }
+    assert!(says(&window, "Leave the presentation first"));
+    press(&mut window, Modifiers::NONE, Key::Escape);
+    assert_eq!(window.state().layout(), work);
+}
