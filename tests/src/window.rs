@@ -209,6 +209,22 @@ pub fn says(window: &Window, part: &str) -> bool {
     window.query_all_by_label_contains(part).next().is_some()
 }
 
+/// Frames until the window says something, then until it is at rest.
+///
+/// # Panics
+/// If it is not said for long.
+pub fn until(window: &mut Window, text: &str) {
+    for _ in 0..4000 {
+        window.step();
+        if says(window, text) {
+            settle(window);
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    panic!("{text:?} is never said: {:?}", labels(window, ""));
+}
+
 /// The middle of a cell of a grid of `rows` x `columns` that fills a part of the window.
 pub fn middle_of(
     rect: Rect,

@@ -74,12 +74,7 @@ pub(super) fn run(options: &arguments::Decode, console: &mut Console<'_, '_>) ->
         lines.push((Line { out, seconds: decoded.seconds }, text));
         engine.forget_old_answers();
     }
-    console.check()?;
-    outputs.commit()?;
-    for (line, text) in &lines {
-        console.result(line, text)?;
-    }
-    Ok(())
+    tell(outputs, &lines, console)
 }
 
 /// The images of a document, decoded from their tokens with what was forced in them.
@@ -119,12 +114,18 @@ fn of_document(options: &arguments::Decode, console: &mut Console<'_, '_>) -> Re
         lines.push((Line { out, seconds: decoded.seconds }, text));
         engine.forget_old_answers();
     }
+    tell(outputs, &lines, console)
+}
+
+/// Gives the files their names, then says what they are.
+fn tell(
+    outputs: Outputs,
+    lines: &[(Line, String)],
+    console: &mut Console<'_, '_>,
+) -> Result<(), Stop> {
     console.check()?;
     outputs.commit()?;
-    for (line, text) in &lines {
-        console.result(line, text)?;
-    }
-    Ok(())
+    lines.iter().try_for_each(|(line, text)| console.result(line, text))
 }
 
 /// The file's name and path; with a number before the suffix where there are several.

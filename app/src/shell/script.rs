@@ -11,8 +11,8 @@ use crate::look::theme::{Theme, space};
 const NEXT: [Key; 2] = [Key::ArrowRight, Key::PageDown];
 /// Keys of the one before.
 const BEFORE: [Key; 2] = [Key::ArrowLeft, Key::PageUp];
-/// Keys of what is guessed.
-const GUESSES: [Key; 9] = [
+/// The keys of nine things in a row: of views, and of what is guessed.
+pub const DIGITS: [Key; 9] = [
     Key::Num1,
     Key::Num2,
     Key::Num3,
@@ -106,7 +106,7 @@ impl Script {
             let (next, before) = (count(&NEXT), count(&BEFORE));
             // All of them, also once it is answered: a key that is held must not put another view there.
             let pressed: Vec<bool> = if choices > 0 {
-                GUESSES.iter().map(|key| count(&[*key]) > 0).collect()
+                DIGITS.iter().map(|key| count(&[*key]) > 0).collect()
             } else {
                 Vec::new()
             };

@@ -1,18 +1,14 @@
 //! Which tokens a masked generator does not see while it learns.
 
+use super::request::Schedule;
 use crate::random::{Noise, Purpose};
 
-/// The share of tokens that are masked at a moment r in [0, 1]: cos(pi r / 2), the schedule of MaskGIT
-/// (arXiv 2202.04200, section 3.3): from everything at 0 to nothing at 1.
-pub fn ratio_of(r: f64) -> f64 {
-    libm::cos(std::f64::consts::FRAC_PI_2 * r)
-}
-
-/// Which of `cells` tokens are masked in one picture of a step, at least one: a share drawn by the schedule, of
+/// Which of `cells` tokens are masked in one picture of a step, at least one: a share drawn by the cosine schedule (arXiv 2202.04200,
+/// section 3.3), of
 /// places drawn alike. The address is (seed, step, picture), so that no batch or resumption changes it.
 pub fn training_mask(seed: u64, step: u32, picture: u32, cells: usize) -> Vec<bool> {
     let noise = Noise::new(seed, Purpose::Mask, step, u64::from(picture));
-    let ratio = ratio_of(f64::from(noise.uniform(0)));
+    let ratio = Schedule::Cosine.masked(f64::from(noise.uniform(0)));
     let count = ((cells as f64 * ratio).round() as usize).clamp(1, cells);
     let mut order: Vec<(u32, usize)> =
         (0..cells).map(|cell| (noise.bits(1 + cell as u32), cell)).collect();

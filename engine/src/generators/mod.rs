@@ -21,7 +21,7 @@ mod var;
 
 pub use config::{GeneratorConfig, NetworkSize, Way};
 pub use generation::Generation;
-pub use mask::{ratio_of, training_mask};
+pub use mask::training_mask;
 pub use model_file::{OpenedGenerator, open_generator};
 pub use network::{Conditioned, Network};
 pub use painter::Painter;

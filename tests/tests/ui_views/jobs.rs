@@ -8,7 +8,7 @@ use egui_kittest::kittest::Queryable;
 use smalti::document::{Panel, ViewId};
 use smalti_engine::EngineError;
 use smalti_engine::session::{Advance, RunState, Watch, Work};
-use smalti_tests::window::{Window, click_label, empty, labels, open_sized, says, settle, tab};
+use smalti_tests::window::{Window, click_label, empty, open_sized, says, settle, tab, until};
 
 /// Counts to ten, as far as it is allowed to.
 struct Counting {
@@ -54,19 +54,6 @@ fn start(window: &Window, fails_at: u32) -> Arc<AtomicU32> {
 fn jobs_and_log() -> Window {
     let layout = Panel::Row(vec![(0.6, tab(ViewId::Jobs)), (0.4, tab(ViewId::Log))]);
     open_sized(empty(layout), [1000.0, 500.0])
-}
-
-/// Frames until the window says something.
-fn until(window: &mut Window, text: &str) {
-    for _ in 0..2000 {
-        window.step();
-        if says(window, text) {
-            settle(window);
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    panic!("{text:?} is never said: {:?}", labels(window, ""));
 }
 
 fn last_state(window: &Window) -> RunState {

@@ -1,7 +1,6 @@
 //! Runs as a person begins them and finds them again: what is asked before, and the list of all.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use egui::accesskit::Role;
 use egui::{Key, Modifiers};
@@ -12,7 +11,7 @@ use smalti_engine::session::{Control, RunState};
 use smalti_engine::training::{Recipe, recipe_file};
 use smalti_tests::tiny::write_png;
 use smalti_tests::window::{
-    Window, click_label, empty, labels, open_sized, press, says, send, settle, tab, train,
+    Window, click_label, empty, labels, open_sized, press, says, send, settle, tab, train, until,
 };
 
 /// A recipe over one picture beside it.
@@ -36,19 +35,6 @@ fn open(home: &Path, view: ViewId) -> Window {
     let options = StudioOptions { settings_dir: Some(home.join("settings")), ..empty(tab(view)) };
     let options = StudioOptions { runs_dir: Some(home.join("runs")), ..options };
     open_sized(options, [1280.0, 800.0])
-}
-
-/// Frames until the window says something.
-fn until(window: &mut Window, text: &str) {
-    for _ in 0..4000 {
-        window.step();
-        if says(window, text) {
-            settle(window);
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    panic!("{text:?} is never said: {:?}", labels(window, ""));
 }
 
 /// Replaces what stands in a field of the dialog.

@@ -13,7 +13,7 @@ use smalti_engine::training::TrainEvent;
 use smalti_tests::tiny::write_png;
 use smalti_tests::window::{
     Window, click, click_label, drag, empty, labels, open_sized, press, rect_of, says, send,
-    settle, tab, train,
+    settle, tab, train, until,
 };
 
 /// A recipe of a codebook of 16 codes over one picture beside it.
@@ -41,19 +41,6 @@ fn open(home: &Path) -> Window {
     let settings_dir = Some(home.to_owned());
     let options = StudioOptions { settings_dir, ..empty(tab(ViewId::Training)) };
     open_sized(options, [1280.0, 800.0])
-}
-
-/// Frames until the window says something.
-fn until(window: &mut Window, text: &str) {
-    for _ in 0..4000 {
-        window.step();
-        if says(window, text) {
-            settle(window);
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    panic!("{text:?} is never said: {:?}", labels(window, ""));
 }
 
 /// The step that the column of a run says, of how many.

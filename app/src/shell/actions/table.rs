@@ -13,6 +13,7 @@ use crate::document::{
 };
 use crate::files::scenes;
 use crate::settings::ThemeChoice;
+use crate::shell::script::DIGITS;
 use crate::views::VIEWS;
 
 /// All actions, in the order of menus.
@@ -218,18 +219,6 @@ fn selected() -> Vec<Action> {
         }),
     ]
 }
-
-const DIGITS: [Key; 9] = [
-    Key::Num1,
-    Key::Num2,
-    Key::Num3,
-    Key::Num4,
-    Key::Num5,
-    Key::Num6,
-    Key::Num7,
-    Key::Num8,
-    Key::Num9,
-];
 
 /// Views, themes, sizes of text, and how the window is.
 fn views() -> Vec<Action> {
