@@ -5,8 +5,12 @@ use std::sync::Arc;
 
 use super::image::Stamp;
 use super::model::{LoadedModel, ModelRef, load};
-use crate::generators::{self, GeneratorConfig, OpenedGenerator, Painter, open_generator};
+use crate::generators::{
+    self, GeneratorConfig, OpenedGenerator, Painter, Request, Way, open_generator,
+};
 use crate::session::{Desk, Question};
+use crate::token_files::Maker;
+use crate::tokenizers::check_fit;
 use crate::{EngineError, Result};
 
 /// The generator of a file, or one that comes with Smalti, with the tokenizer of its tokens.
@@ -14,7 +18,8 @@ use crate::{EngineError, Result};
 pub struct OpenGenerator {
     /// Which one.
     pub generator: ModelRef,
-    /// The tokenizer that decodes, of the same tokens; `None`: the one that it was trained on.
+    /// The tokenizer that decodes, of the same tokens; `None`: the one that it was trained on, or that lies in the
+    /// same file.
     pub tokenizer: Option<ModelRef>,
 }
 
@@ -23,8 +28,14 @@ pub struct OpenGenerator {
 pub struct OpenedPainter {
     /// What paints, for [`generators::GenerateRun`].
     pub painter: Painter,
-    /// What decodes its tokens.
-    pub tokenizer: ModelRef,
+    /// What decodes its tokens; `None`: nobody named one, and it writes tokens alone.
+    pub tokenizer: Option<ModelRef>,
+    /// The tokenizer whose tokens it writes, as people call it.
+    pub needs: String,
+    /// Who makes such tokens, to be written beside them.
+    pub maker: Maker,
+    /// What was stepped over, and what was assumed of a file of others.
+    pub notes: Vec<String>,
     /// All that was written beside the weights.
     pub metadata: serde_json::Value,
 }
@@ -55,24 +66,94 @@ impl Question for OpenGenerator {
             return Err(EngineError::bad_input("generator", reason, hint));
         }
         let opened = open_generator(&path, desk.device())?;
-        let (tokenizer, loaded) = match &self.tokenizer {
-            Some(named) => (named.clone(), load(desk, named)?),
-            None => own_tokenizer(desk, &path, &opened)?,
+        let found = match (&opened.token_hash, &self.tokenizer) {
+            (Some(hash), named) => Some(of_hash(desk, &path, &opened, hash, named.as_ref())?),
+            (None, Some(named)) => Some(of_layout(desk, &opened, named)?),
+            (None, None) => in_the_same_file(desk, &self.generator, &opened),
         };
-        if opened.token_hash.as_ref().is_some_and(|hash| loaded.facts.token_hash != *hash) {
-            return Err(EngineError::bad_input(
-                tokenizer.label(),
-                "its tokens are others than those that the generator writes",
-                format!("use {}, or a tokenizer of the same tokens", opened.tokenizer),
-            ));
+        if found.is_none() && opened.network.config().way == Way::Var {
+            let reason = "VAR reads the codes of its tokenizer, and none is named";
+            let hint = format!(
+                "it writes the tokens of {}: name its file (--tokenizer)",
+                opened.tokenizer
+            );
+            return Err(EngineError::bad_input("tokenizer", reason, hint));
         }
-        let painter = Painter::new(opened.network, Some(Arc::clone(&loaded.tokenizer)))?;
-        Ok(OpenedPainter { painter, tokenizer, metadata: opened.metadata })
+        let loaded = found.as_ref().map(|(_, loaded)| loaded);
+        let painter =
+            Painter::new(opened.network, loaded.map(|loaded| Arc::clone(&loaded.tokenizer)))?;
+        let maker = Maker {
+            model: Some(
+                found.as_ref().map_or(opened.tokenizer.clone(), |(model, _)| model.label()),
+            ),
+            token_hash: loaded.map(|loaded| loaded.facts.token_hash.clone()),
+            is_size_assumed: false,
+        };
+        Ok(OpenedPainter {
+            painter,
+            tokenizer: found.map(|(tokenizer, _)| tokenizer),
+            needs: opened.tokenizer,
+            maker,
+            notes: opened.notes,
+            metadata: opened.metadata,
+        })
     }
 
     fn bytes(answer: &OpenedPainter) -> usize {
         answer.painter.network().parameters() * 4
     }
+}
+
+/// A tokenizer by reference, and loaded.
+type Found = (ModelRef, Arc<LoadedModel>);
+
+/// The tokenizer of a hash: the one that a person named, or the generator's own.
+fn of_hash(
+    desk: &Desk<'_>,
+    path: &Path,
+    opened: &OpenedGenerator,
+    hash: &str,
+    named: Option<&ModelRef>,
+) -> Result<Found> {
+    let (tokenizer, loaded) = match named {
+        Some(named) => (named.clone(), load(desk, named)?),
+        None => own_tokenizer(desk, path, opened)?,
+    };
+    if loaded.facts.token_hash == hash {
+        return Ok((tokenizer, loaded));
+    }
+    Err(EngineError::bad_input(
+        tokenizer.label(),
+        "its tokens are others than those that the generator writes",
+        format!("use {}, or a tokenizer of the same tokens", opened.tokenizer),
+    ))
+}
+
+/// The tokenizer that a person named for a generator that does not say whose tokens it writes: one of as many codes
+/// and of the same layout.
+fn of_layout(desk: &Desk<'_>, opened: &OpenedGenerator, named: &ModelRef) -> Result<Found> {
+    let loaded = load(desk, named)?;
+    check(&loaded, opened).map_err(|error| {
+        let hint = format!("the generator writes the tokens of {}", opened.tokenizer);
+        EngineError::bad_input(
+            named.label(),
+            format!("the generator's tokens do not fit: {error}"),
+            hint,
+        )
+    })?;
+    Ok((named.clone(), loaded))
+}
+
+/// The tokenizer that lies in the generator's file, as taming-transformers keeps it.
+fn in_the_same_file(desk: &Desk<'_>, file: &ModelRef, opened: &OpenedGenerator) -> Option<Found> {
+    let loaded = load(desk, file).ok()?;
+    check(&loaded, opened).ok()?;
+    Some((file.clone(), loaded))
+}
+
+fn check(loaded: &LoadedModel, opened: &OpenedGenerator) -> Result<()> {
+    let blank = Request::new(opened.network.config(), None, 0)?.given;
+    check_fit(&*loaded.tokenizer, &blank).map(|_| ())
 }
 
 /// The tokenizer of these tokens: one that comes with Smalti, or a file beside the generator's.

@@ -7,4 +7,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod draws;
+mod llamagen;
+mod open_magvit2;
+mod published;
+mod taming;
 mod var;

@@ -4,13 +4,24 @@
 //! ([`super::ways`]) and has the published names of tensors, so that files load as they are.
 
 mod kind;
+mod llamagen;
+mod open_magvit2;
 mod recognize;
+mod rotary;
+mod rows;
+mod taming;
+#[cfg(test)]
+mod tests;
 mod var;
 
 pub use kind::{GeneratorFamily, classes_of_numbers, grid, said, side_of, within};
 pub use recognize::{FoundGenerator, find_generator};
 
+use llamagen::{C2i, T2i};
+use open_magvit2::OpenMagvit2Ar;
+use taming::TamingGpt;
 use var::VarFamily;
 
 /// All families, the more particular ones first: the first that claims a checkpoint has it.
-pub static FAMILIES: &[&dyn GeneratorFamily] = &[&VarFamily];
+pub static FAMILIES: &[&dyn GeneratorFamily] =
+    &[&VarFamily, &OpenMagvit2Ar, &C2i, &T2i, &TamingGpt];
