@@ -147,6 +147,7 @@ fn write(
     }
     let out = match &opened.tokenizer {
         Some(model) => {
+            let tokens = opened.for_tokenizer(&tokens)?;
             let decoded = engine.answer(&Decode { tokens, model: model.clone() }, console)?;
             Some(outputs.add(&format!("{name}.png"), &png_bytes(&decoded.picture)?)?)
         }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use super::image::Stamp;
 use super::model::{LoadedModel, ModelRef, load};
 use crate::generators::{
-    self, GeneratorConfig, OpenedGenerator, Painter, Request, Way, open_generator,
+    self, GeneratorConfig, OpenedGenerator, Painter, RasterNetwork, Request, Way, open_generator,
 };
 use crate::session::{Desk, Question};
 use crate::token_files::Maker;
 use crate::tokenizers::check_fit;
+use crate::tokens::{MASKED, Part, PartShape, Tokens};
 use crate::{EngineError, Result};
 
 /// The generator of a file, or one that comes with Smalti, with the tokenizer of its tokens.
@@ -34,6 +35,8 @@ pub struct OpenedPainter {
     pub needs: String,
     /// Who makes such tokens, to be written beside them.
     pub maker: Maker,
+    /// Values of each sub-token, where the tokenizer takes these as parts.
+    pub sub_tokens: Vec<u32>,
     /// What was stepped over, and what was assumed of a file of others.
     pub notes: Vec<String>,
     /// All that was written beside the weights.
@@ -45,6 +48,32 @@ impl OpenedPainter {
     pub fn config(&self) -> &GeneratorConfig {
         self.painter.config()
     }
+
+    /// Tokens as the tokenizer takes them: their sub-tokens as parts, where it has a book for each.
+    ///
+    /// # Errors
+    /// If they are not this generator's.
+    pub fn for_tokenizer(&self, tokens: &Tokens) -> Result<Tokens> {
+        if self.sub_tokens.is_empty() {
+            Ok(tokens.clone())
+        } else {
+            parted(tokens, &self.sub_tokens)
+        }
+    }
+}
+
+/// The sub-tokens of tokens of one part as parts, each of a book of its own.
+fn parted(tokens: &Tokens, sizes: &[u32]) -> Result<Tokens> {
+    let whole = tokens.first();
+    let part = |(at, size): (usize, &u32)| {
+        let shape = PartShape { book: at as u16, ..whole.shape() };
+        let own = |token: &u32| match *token {
+            MASKED => MASKED,
+            token => generators::split(token, sizes)[at],
+        };
+        Part::new(shape, *size, whole.codes().iter().map(own).collect::<Vec<_>>())
+    };
+    Tokens::new(sizes.iter().enumerate().map(part).collect::<Result<Vec<_>>>()?)
 }
 
 impl Question for OpenGenerator {
@@ -80,6 +109,10 @@ impl Question for OpenGenerator {
             return Err(EngineError::bad_input("tokenizer", reason, hint));
         }
         let loaded = found.as_ref().map(|(_, loaded)| loaded);
+        let sub_tokens = match loaded {
+            Some(loaded) => in_parts(loaded, &opened)?,
+            None => Vec::new(),
+        };
         let painter =
             Painter::new(opened.network, loaded.map(|loaded| Arc::clone(&loaded.tokenizer)))?;
         let maker = Maker {
@@ -94,6 +127,7 @@ impl Question for OpenGenerator {
             tokenizer: found.map(|(tokenizer, _)| tokenizer),
             needs: opened.tokenizer,
             maker,
+            sub_tokens,
             notes: opened.notes,
             metadata: opened.metadata,
         })
@@ -133,7 +167,7 @@ fn of_hash(
 /// and of the same layout.
 fn of_layout(desk: &Desk<'_>, opened: &OpenedGenerator, named: &ModelRef) -> Result<Found> {
     let loaded = load(desk, named)?;
-    check(&loaded, opened).map_err(|error| {
+    in_parts(&loaded, opened).map_err(|error| {
         let hint = format!("the generator writes the tokens of {}", opened.tokenizer);
         EngineError::bad_input(
             named.label(),
@@ -147,13 +181,20 @@ fn of_layout(desk: &Desk<'_>, opened: &OpenedGenerator, named: &ModelRef) -> Res
 /// The tokenizer that lies in the generator's file, as taming-transformers keeps it.
 fn in_the_same_file(desk: &Desk<'_>, file: &ModelRef, opened: &OpenedGenerator) -> Option<Found> {
     let loaded = load(desk, file).ok()?;
-    check(&loaded, opened).ok()?;
+    in_parts(&loaded, opened).ok()?;
     Some((file.clone(), loaded))
 }
 
-fn check(loaded: &LoadedModel, opened: &OpenedGenerator) -> Result<()> {
+/// The values of sub-tokens, if the tokenizer takes them as parts; none if it takes whole tokens.
+fn in_parts(loaded: &LoadedModel, opened: &OpenedGenerator) -> Result<Vec<u32>> {
     let blank = Request::new(opened.network.config(), None, 0)?.given;
-    check_fit(&*loaded.tokenizer, &blank).map(|_| ())
+    let fits = |tokens: &Tokens| check_fit(&*loaded.tokenizer, tokens).map(|_| ());
+    let whole = fits(&blank);
+    let sizes = opened.network.raster().map(RasterNetwork::sub_tokens).unwrap_or_default();
+    if whole.is_err() && sizes.len() > 1 && fits(&parted(&blank, &sizes)?).is_ok() {
+        return Ok(sizes);
+    }
+    whole.map(|()| Vec::new())
 }
 
 /// The tokenizer of these tokens: one that comes with Smalti, or a file beside the generator's.

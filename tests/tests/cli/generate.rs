@@ -97,6 +97,10 @@ fn what_a_generator_cannot_do_is_refused_with_what_to_do_and_nothing_is_left() {
     refused(&with(&["--temperature=-1"]), &["temperature"]);
     refused(&with(&["--top-p", "0"]), &["top-p"]);
     refused(&with(&["--schedule", "slow"]), &["slow", "cosine"]);
+    let lines = run(&["inspect", &model, "--json"]).expect_done().lines();
+    let told = &lines[0]["generator"];
+    assert_eq!((&told["way"], &told["tokenizer"]), (&"MaskGIT".into(), &"tiny".into()));
+    assert_eq!((&told["codes"], &told["layout"]), (&20.into(), &"4 x 4".into()));
     let out = desk.name("out");
     let no_generator = ["generate", "--model", &tokenizer, "--out", &out];
     run(&no_generator).expect_refused(&["not a generator"]);
