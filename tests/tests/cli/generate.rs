@@ -99,8 +99,10 @@ fn what_a_generator_cannot_do_is_refused_with_what_to_do_and_nothing_is_left() {
     refused(&with(&["--schedule", "slow"]), &["slow", "cosine"]);
     let lines = run(&["inspect", &model, "--json"]).expect_done().lines();
     let told = &lines[0]["generator"];
-    assert_eq!((&told["way"], &told["tokenizer"]), (&"MaskGIT".into(), &"tiny".into()));
-    assert_eq!((&told["codes"], &told["layout"]), (&20.into(), &"4 x 4".into()));
+    assert_eq!(told["way"], "MaskGIT");
+    assert_eq!(told["tokenizer"], "tiny");
+    assert_eq!(told["codes"], 20);
+    assert_eq!(told["layout"], "4 x 4");
     let out = desk.name("out");
     let no_generator = ["generate", "--model", &tokenizer, "--out", &out];
     run(&no_generator).expect_refused(&["not a generator"]);
