@@ -7,7 +7,9 @@
 //! settings is a branch. Tokens that a person gave are never written over.
 
 mod config;
+pub mod families;
 mod generation;
+mod halton;
 mod mask;
 mod model_file;
 mod network;
@@ -15,19 +17,26 @@ mod painter;
 mod request;
 mod run;
 mod sampling;
+mod schedule;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_unmasking;
+mod unmasking;
 mod var;
 
 pub use config::{GeneratorConfig, NetworkSize, Way};
 pub use generation::Generation;
+pub use halton::halton_order;
 pub use mask::training_mask;
 pub use model_file::{OpenedGenerator, open_generator};
 pub use network::{Conditioned, Network};
 pub use painter::Painter;
-pub use request::{Proposal, Request, Sampling, Schedule, Step, Unmasking};
+pub use request::{Proposal, Request, Sampling, Step};
 pub use run::{GenerateEvent, GenerateRun};
 pub use sampling::Distribution;
+pub use schedule::{Curve, Schedule};
+pub use unmasking::{Unmasking, UnmaskingOrder};
 pub use var::{Var, VarConfig};
 
 /// What the metadata of its file calls a generator.
