@@ -1,11 +1,13 @@
 //! Generators: networks that paint with a tokenizer's codes, step by step.
 //!
-//! What a generator is before it has weights is [`GeneratorConfig`]; [`Network`] is the network of our own
-//! ones, trained by [`crate::training`] on the tokens of a frozen tokenizer. A [`Request`] is a value, a
+//! What a generator is before it has weights is [`GeneratorConfig`]; [`Network`] is its network: our own
+//! ones are trained by [`crate::training`] on the tokens of a frozen tokenizer, those of others are built by a
+//! family ([`families`]). A [`Request`] is a value, a
 //! [`Generation`] gives its [`Step`]s one after the other, and everything that the next one depends on is in
 //! the request and the last step: resuming is the same as rerunning, and going on from a step with other
 //! settings is a branch. Tokens that a person gave are never written over.
 
+mod condition;
 mod config;
 pub mod families;
 mod generation;
@@ -13,6 +15,7 @@ mod halton;
 mod mask;
 mod model_file;
 mod network;
+mod own;
 mod painter;
 mod request;
 mod run;
@@ -24,13 +27,15 @@ mod tests;
 mod tests_unmasking;
 mod unmasking;
 mod var;
+mod ways;
 
-pub use config::{GeneratorConfig, NetworkSize, Way};
+pub use condition::{Caption, Condition, Conditions, conditions};
+pub use config::{GeneratorConfig, NetworkSize, Takes, Way};
 pub use generation::Generation;
 pub use halton::halton_order;
 pub use mask::training_mask;
-pub use model_file::{OpenedGenerator, open_generator};
-pub use network::{Conditioned, Network};
+pub use model_file::{OpenedGenerator, open_generator, own_config};
+pub use network::{Layers, Network};
 pub use painter::Painter;
 pub use request::{Proposal, Request, Sampling, Step};
 pub use run::{GenerateEvent, GenerateRun};
@@ -38,6 +43,7 @@ pub use sampling::Distribution;
 pub use schedule::{Curve, Schedule};
 pub use unmasking::{Unmasking, UnmaskingOrder};
 pub use var::{Var, VarConfig};
+pub use ways::{MaskedNetwork, RasterNetwork, Reading, ScaleNetwork, join, split};
 
 /// What the metadata of its file calls a generator.
 pub const KIND: &str = "generator";

@@ -3,6 +3,7 @@
 use crate::tokens::{Cell, MASKED, Part, Tokens};
 use crate::{EngineError, Result};
 
+use super::condition::Condition;
 use super::config::GeneratorConfig;
 use super::unmasking::Unmasking;
 
@@ -34,6 +35,8 @@ impl Default for Sampling {
 pub struct Request {
     /// The class; `None`: any.
     pub class: Option<u32>,
+    /// What leads in the place of a class: a caption, or tokens.
+    pub prompt: Option<Condition>,
     /// Decides every draw.
     pub seed: u64,
     /// How tokens are drawn.
@@ -55,11 +58,17 @@ impl Request {
         };
         Ok(Self {
             class,
+            prompt: None,
             seed,
             sampling: Sampling::default(),
             unmasking: Unmasking::default(),
             given: Tokens::new(config.layout.iter().map(part).collect::<Result<Vec<_>>>()?)?,
         })
+    }
+
+    /// What leads it.
+    pub fn condition(&self) -> Condition {
+        self.prompt.clone().unwrap_or_else(|| self.class.into())
     }
 
     /// Checks it against a generator.
@@ -72,6 +81,11 @@ impl Request {
         };
         if let Some(class) = self.class.filter(|class| *class as usize >= config.classes.len()) {
             config.class(&class.to_string())?;
+        }
+        config.takes.check(&self.condition(), config.needs_condition)?;
+        if config.needs_condition && self.sampling.guidance != 1.0 {
+            let reason = "this generator has not learned to write without what leads it".to_owned();
+            return bad("guidance", reason, "leave it at 1, which is none");
         }
         let Sampling { temperature, top_p, guidance, .. } = self.sampling;
         if !(1e-3..=1e3).contains(&temperature) {

@@ -26,6 +26,8 @@ fn config(way: Way) -> GeneratorConfig {
         },
         code_dim: if way == Way::Var { 2 } else { 0 },
         classes: ["sea", "land"].map(str::to_owned).to_vec(),
+        takes: Takes::Class,
+        needs_condition: false,
     }
 }
 
@@ -169,12 +171,14 @@ fn raster_logits_with_a_cache_are_those_of_all_places_at_once() {
     let painter = painter(Way::Raster);
     let network = painter.network();
     let tokens: Vec<u32> = (0..16).map(|i| (i * 5 + 2) % CODES).collect();
-    let whole = network.logits(&[&tokens], &[Some(1)]).unwrap().squeeze(0).unwrap();
+    let whole = network.logits(&[&tokens], &[Condition::Class(1)]).unwrap().squeeze(0).unwrap();
     let whole = whole.to_vec2::<f32>().unwrap();
-    let mut caches = network.caches(1).unwrap();
+    let network = network.raster().unwrap();
+    let mut reading = network.begin(1).unwrap();
     for (place, expected) in whole.iter().enumerate() {
         let last = (place > 0).then(|| vec![tokens[place - 1]]);
-        let found = network.next_logits(last.as_deref(), &[Some(1)], &mut caches).unwrap();
+        let found =
+            network.next_logits(last.as_deref(), &[Condition::Class(1)], &mut reading).unwrap();
         let found = &found.to_vec2::<f32>().unwrap()[0];
         assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-4), "place {place}");
     }
@@ -186,7 +190,13 @@ fn what_a_network_may_not_see_changes_nothing() {
     let raster = raster.network();
     let mut tokens: Vec<u32> = (0..16).map(|i| (i * 5 + 2) % CODES).collect();
     let rows = |tokens: &[u32]| -> Vec<Vec<f32>> {
-        raster.logits(&[tokens], &[None]).unwrap().squeeze(0).unwrap().to_vec2().unwrap()
+        raster
+            .logits(&[tokens], &[Condition::Nothing])
+            .unwrap()
+            .squeeze(0)
+            .unwrap()
+            .to_vec2()
+            .unwrap()
     };
     let before = rows(&tokens);
     tokens[9] = (tokens[9] + 1) % CODES;

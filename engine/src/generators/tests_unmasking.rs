@@ -22,6 +22,8 @@ fn config() -> GeneratorConfig {
         layout: vec![PartShape::grid(ROWS, COLUMNS)],
         code_dim: 0,
         classes: ["sea", "land"].map(str::to_owned).to_vec(),
+        takes: Takes::Class,
+        needs_condition: false,
     }
 }
 

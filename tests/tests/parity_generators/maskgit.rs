@@ -29,8 +29,7 @@ fn network(config: &Value) -> MaskTransformer {
         classes: count(config, "nclass"),
     };
     let checkpoint = checkpoints::read(&fixture(NAME).join("weights.pth")).unwrap();
-    let weights = Weights::loaded(checkpoint.to_tensors(&device()).unwrap(), false, &device())
-        .pp("model_state_dict");
+    let weights = Weights::loaded(checkpoint.to_tensors(&device()).unwrap(), false, &device());
     let network = MaskTransformer::new(&made, &weights).unwrap();
     weights.finish(NAME, &[]).unwrap();
     network

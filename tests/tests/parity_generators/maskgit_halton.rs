@@ -30,8 +30,7 @@ fn network(config: &Value) -> HaltonTransformer {
         registers: count(config, "register"),
     };
     let checkpoint = checkpoints::read(&fixture(NAME).join("weights.pth")).unwrap();
-    let weights = Weights::loaded(checkpoint.to_tensors(&device()).unwrap(), false, &device())
-        .pp("model_state_dict");
+    let weights = Weights::loaded(checkpoint.to_tensors(&device()).unwrap(), false, &device());
     let network = HaltonTransformer::new(&made, &weights).unwrap();
     weights.finish(NAME, &[]).unwrap();
     network

@@ -24,6 +24,7 @@ fn network(config: &Value) -> ImageBert {
         cells: count(config, "seq"),
         codes: count(config, "codebook_size"),
         classes: count(config, "nclass"),
+        outputs: count(config, "logit_columns"),
     };
     let checkpoint = checkpoints::read(&fixture(NAME).join("weights.pth")).unwrap();
     let weights = Weights::loaded(checkpoint.to_tensors(&device()).unwrap(), false, &device());

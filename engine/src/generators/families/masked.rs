@@ -1,9 +1,17 @@
-//! What networks of masked tokens share: their inputs, and attention between heads that lie side by side.
+//! What networks of masked tokens share: their inputs, attention between heads that lie side by side, and their
+//! row in the table.
 
 use candle_core::Tensor;
+use serde_json::Value;
 
+use super::super::config::{GeneratorConfig, NetworkSize, Takes, Way};
+use super::super::network::{Layers, Network};
+use super::super::ways::MaskedNetwork;
+use super::kind::{classes_of_numbers, said};
 use crate::kernels::{self, Mask};
-use crate::tokens::MASKED;
+use crate::layers::Weights;
+use crate::tokenizers::Beside;
+use crate::tokens::{MASKED, PartShape};
 use crate::{EngineError, Result};
 
 /// The inputs of a picture's tokens: the mask, where none stands, is the number after the last code.
@@ -54,4 +62,55 @@ pub(super) fn attend(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize) -> Result
     let scale = (size as f64).powf(-0.5);
     let attended = kernels::attention(&split(q)?, &split(k)?, &split(v)?, scale, Mask::None)?;
     Ok(attended.transpose(1, 2)?.reshape((b, l, width))?)
+}
+
+/// What a published configuration says of the number of heads; otherwise the first of those that published networks
+/// have which divides the width.
+///
+/// # Errors
+/// As [`said`].
+pub(super) fn heads(beside: Option<&Beside>, dim: usize, published: &[usize]) -> Result<usize> {
+    let keys = ["/heads", "/num_attention_heads", "/model/generator/num_attention_heads"];
+    let divides = |heads: &usize| dim.is_multiple_of(*heads);
+    let usual = published.iter().copied().find(divides).unwrap_or(1);
+    Ok(said(beside, &keys)?.unwrap_or(usual))
+}
+
+/// What to tell of the number of heads where nobody says it; shapes do not.
+pub(super) fn assumed_heads(settings: &Value, beside: Option<&Beside>) -> Option<String> {
+    let keys = ["heads", "num_attention_heads"];
+    let is_in = |value: &Value| keys.iter().any(|key| value.get(key).is_some());
+    let beside = beside.map(|beside| &beside.value);
+    let nested = beside.and_then(|value| value.pointer("/model/generator"));
+    if beside.into_iter().chain(nested).any(is_in) {
+        return None;
+    }
+    let heads = settings.pointer("/network/heads")?;
+    Some(format!(
+        "{heads} heads of attention are assumed, as in the published network (say heads in a config.json beside the file)"
+    ))
+}
+
+/// A network of masked tokens as a generator of one part.
+///
+/// # Errors
+/// [`EngineError::BadInput`] if it cannot be used.
+pub(super) fn generator(
+    network: NetworkSize,
+    (codes, classes): (usize, usize),
+    shape: PartShape,
+    layers: Box<dyn MaskedNetwork>,
+    weights: &Weights,
+) -> Result<Network> {
+    let config = GeneratorConfig {
+        way: Way::MaskGit,
+        network,
+        codes: u32::try_from(codes).unwrap_or(u32::MAX),
+        layout: vec![shape],
+        code_dim: 0,
+        classes: classes_of_numbers(classes),
+        takes: Takes::Class,
+        needs_condition: false,
+    };
+    Network::of(config, Layers::Masked(layers), weights)
 }

@@ -4,11 +4,19 @@
 //! classes, share one table, which also gives the logits.
 
 use candle_core::Tensor;
+use serde_json::Value;
 
+use super::super::condition::{Conditions, classes};
 use super::super::config::NetworkSize;
-use super::masked::{class_row, inputs, rows};
+use super::super::network::Network;
+use super::super::ways::MaskedNetwork;
+use super::kind::{GeneratorFamily, said, side_of, within};
+use super::masked::{assumed_heads, class_row, generator, heads, inputs, rows};
 use crate::kernels::{self, Mask, SequenceLink};
 use crate::layers::{Init, LayerNorm, Linear, Weights};
+use crate::tokenizers::family::{any, count, settings, settings_value, size};
+use crate::tokenizers::{Beside, Called, Shapes};
+use crate::tokens::PartShape;
 use crate::{EngineError, Result};
 
 /// Of the norms outside of the blocks; those inside have PyTorch's.
@@ -94,11 +102,11 @@ impl MaskTransformer {
         config.network.validate()?;
         let MaskTransformerConfig { side, codes, classes, .. } = *config;
         let NetworkSize { layers, dim, .. } = config.network;
-        let cells = side.checked_mul(side).filter(|cells| *cells > 0);
-        let (Some(cells), true) = (cells, codes > 0) else {
-            let reason = format!("{codes} codes on a grid of {side} x {side}");
-            return Err(EngineError::bad_input("network", reason, ""));
-        };
+        within("side", side, 1, 1 << 7)?;
+        within("codes", codes, 2, 1 << 26)?;
+        within("classes", classes, 0, 1 << 26)?;
+        within("mlp", config.mlp, 1, 1 << 16)?;
+        let cells = side * side;
         // Codes, the mask, the classes, and no class.
         let all = codes + classes + 2;
         let (first, last) = (weights.pp("first_layer"), weights.pp("last_layer"));
@@ -155,5 +163,103 @@ impl MaskTransformer {
         let logits = kernels::sequence(&x, &[second.link(), head], false)?;
         let bias = self.bias.narrow(0, 0, cells)?.narrow(1, 0, codes + 1)?;
         Ok(logits.broadcast_add(&bias)?)
+    }
+}
+
+impl MaskedNetwork for MaskTransformer {
+    fn logits(&self, tokens: &[&[u32]], conditions: Conditions<'_>) -> Result<Tensor> {
+        // The mask itself is nothing to be drawn.
+        let all = Self::logits(self, tokens, &classes(conditions))?;
+        Ok(all.narrow(2, 0, self.config.codes)?)
+    }
+}
+
+/// valeoai's MaskGIT, v1.0.
+#[derive(Debug)]
+pub(super) struct MaskGitFamily;
+
+/// Classes of the published networks; shapes tell codes and classes together alone.
+const CLASSES: usize = 1000;
+
+impl GeneratorFamily for MaskGitFamily {
+    fn id(&self) -> &'static str {
+        "maskgit"
+    }
+
+    fn title(&self) -> &'static str {
+        "MaskGIT (valeoai v1.0)"
+    }
+
+    fn tokenizer(&self) -> &'static str {
+        "the VQGAN that it was trained on (taming-transformers, f16, 1024 codes)"
+    }
+
+    fn mark(&self) -> &'static str {
+        "transformer.layers.0.0.fn.mha.in_proj_weight"
+    }
+
+    fn claims(&self, shapes: &Shapes<'_>) -> bool {
+        any(shapes, "first_layer.") && any(shapes, "tok_emb.")
+    }
+
+    fn configure(
+        &self,
+        _: Called<'_>,
+        shapes: &Shapes<'_>,
+        beside: Option<&Beside>,
+    ) -> Result<Value> {
+        let dim = size(shapes, "tok_emb.weight", 1)?;
+        let ids = size(shapes, "tok_emb.weight", 0)?;
+        let too_few = || {
+            let reason = format!("{ids} ids are too few for {CLASSES} classes");
+            let hint = "say codebook_size and nclass in a config.json beside the file";
+            EngineError::bad_input("tok_emb.weight", reason, hint)
+        };
+        let codes: Option<usize> = said(beside, &["/codebook_size"])?;
+        let named: Option<usize> = said(beside, &["/nclass", "/nb_class"])?;
+        // Codes, the mask, the classes, and no class.
+        let codes = match (codes, named) {
+            (Some(codes), _) => codes,
+            (None, named) => {
+                let special = named.unwrap_or(CLASSES).saturating_add(2);
+                ids.checked_sub(special).filter(|codes| *codes > 0).ok_or_else(too_few)?
+            }
+        };
+        let places = size(shapes, "pos_emb", 1)?.saturating_sub(1);
+        settings_value(&MaskTransformerConfig {
+            network: NetworkSize {
+                layers: count(shapes, |at| {
+                    format!("transformer.layers.{at}.0.fn.mha.in_proj_weight")
+                }),
+                dim,
+                heads: heads(beside, dim, &[16, 8, 4])?,
+            },
+            mlp: size(shapes, "transformer.layers.0.1.fn.net.0.weight", 0)?,
+            side: side_of(places)?,
+            codes,
+            classes: named.unwrap_or_else(|| ids.saturating_sub(codes.saturating_add(2))),
+        })
+    }
+
+    fn assumed(
+        &self,
+        _: Called<'_>,
+        settings: &Value,
+        _: &Shapes<'_>,
+        beside: Option<&Beside>,
+    ) -> Vec<String> {
+        let says = |key: &str| beside.is_some_and(|beside| beside.value.get(key).is_some());
+        let is_said = ["codebook_size", "nclass", "nb_class"].into_iter().any(says);
+        let classes = (!is_said).then(|| {
+            format!("{CLASSES} classes are assumed (say nclass in a config.json beside the file)")
+        });
+        classes.into_iter().chain(assumed_heads(settings, beside)).collect()
+    }
+
+    fn build(&self, value: &Value, weights: &Weights) -> Result<Network> {
+        let config: MaskTransformerConfig = settings(value)?;
+        let layers = Box::new(MaskTransformer::new(&config, weights)?);
+        let shape = PartShape::grid(config.side, config.side);
+        generator(config.network, (config.codes, config.classes), shape, layers, weights)
     }
 }

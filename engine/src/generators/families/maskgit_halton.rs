@@ -4,12 +4,20 @@
 //! Registers (Darcet et al., arXiv 2309.16588) stand behind the tokens and have no place.
 
 use candle_core::Tensor;
+use serde_json::Value;
 
+use super::super::condition::{Conditions, classes};
 use super::super::config::NetworkSize;
-use super::masked::{attend, class_row, inputs, rows};
+use super::super::network::Network;
+use super::super::ways::MaskedNetwork;
+use super::kind::{GeneratorFamily, said, side_of, within};
+use super::masked::{assumed_heads, attend, class_row, generator, inputs, rows};
+use crate::Result;
 use crate::kernels;
 use crate::layers::{Init, Linear, Weights};
-use crate::{EngineError, Result};
+use crate::tokenizers::family::{any, count, settings, settings_value, size};
+use crate::tokenizers::{Beside, Called, Shapes};
+use crate::tokens::PartShape;
 
 /// Of all norms.
 const EPS: f64 = 1e-5;
@@ -42,11 +50,12 @@ impl HaltonConfig {
 
     fn validate(&self) -> Result<()> {
         NetworkSize { dim: self.inner(), ..self.network }.validate()?;
-        if self.side == 0 || self.side > 1 << 8 || self.codes == 0 {
-            let reason = format!("{} codes on a grid of {1} x {1}", self.codes, self.side);
-            return Err(EngineError::bad_input("network", reason, ""));
-        }
-        Ok(())
+        within("dim", self.network.dim, 1, 1 << 13)?;
+        within("side", self.side, 1, 1 << 7)?;
+        within("codes", self.codes, 2, 1 << 26)?;
+        within("classes", self.classes, 0, 1 << 26)?;
+        within("registers", self.registers, 0, 1 << 10)?;
+        within("mlp", self.mlp, 1, 1 << 16)
     }
 }
 
@@ -211,5 +220,92 @@ impl HaltonTransformer {
         let moves = self.last_moves.forward(&class)?;
         let (shift, scale) = (moves.narrow(2, 0, dim)?, moves.narrow(2, dim, dim)?);
         self.head.forward(&moved(&x.broadcast_add(bias)?, &shift, &scale)?)
+    }
+}
+
+impl MaskedNetwork for HaltonTransformer {
+    fn logits(&self, tokens: &[&[u32]], conditions: Conditions<'_>) -> Result<Tensor> {
+        // The mask itself is nothing to be drawn.
+        let all = Self::logits(self, tokens, &classes(conditions))?;
+        Ok(all.narrow(2, 0, self.config.codes)?)
+    }
+}
+
+/// valeoai's MaskGIT with the Halton order.
+#[derive(Debug)]
+pub(super) struct HaltonFamily;
+
+/// Widths and heads of the published networks, from tiny to xlarge.
+const PUBLISHED: [(usize, usize); 5] = [(384, 6), (512, 6), (768, 12), (1024, 16), (1152, 16)];
+
+impl GeneratorFamily for HaltonFamily {
+    fn id(&self) -> &'static str {
+        "maskgit-halton"
+    }
+
+    fn title(&self) -> &'static str {
+        "Halton-MaskGIT (valeoai)"
+    }
+
+    fn tokenizer(&self) -> &'static str {
+        "LlamaGen's VQ tokenizer (vq_ds16_c2i.pt)"
+    }
+
+    fn mark(&self) -> &'static str {
+        "transformer.layers.0.attn.wq.weight"
+    }
+
+    fn claims(&self, shapes: &Shapes<'_>) -> bool {
+        any(shapes, "cls_emb.") && any(shapes, "last_norm.mlp.")
+    }
+
+    fn configure(
+        &self,
+        _: Called<'_>,
+        shapes: &Shapes<'_>,
+        beside: Option<&Beside>,
+    ) -> Result<Value> {
+        let dim = size(shapes, "tok_emb.weight", 1)?;
+        let inner = size(shapes, "transformer.layers.0.attn.wq.weight", 0)?;
+        // Heads take the same part of the width each, and nothing where it does not divide.
+        let gives = |heads: &usize| dim / heads * heads == inner;
+        let published = PUBLISHED.iter().find(|(width, _)| *width == dim).map(|(_, heads)| *heads);
+        let usual = published.into_iter().chain([dim / 64, 8, 4, 2, 1]).filter(|heads| *heads > 0);
+        let usual = usual.into_iter().find(gives).unwrap_or(1);
+        settings_value(&HaltonConfig {
+            network: NetworkSize {
+                layers: count(shapes, |at| format!("transformer.layers.{at}.attn.wq.weight")),
+                dim,
+                heads: said(beside, &["/heads"])?.unwrap_or(usual),
+            },
+            mlp: size(shapes, "transformer.layers.0.ff.w1.weight", 0)?,
+            side: side_of(size(shapes, "pos_emb.weight", 0)?)?,
+            codes: size(shapes, "tok_emb.weight", 0)?.saturating_sub(1),
+            classes: size(shapes, "cls_emb.weight", 0)?.saturating_sub(1),
+            registers: shapes
+                .get("reg_tokens.weight")
+                .and_then(|shape| shape.first())
+                .copied()
+                .unwrap_or(0),
+        })
+    }
+
+    fn assumed(
+        &self,
+        _: Called<'_>,
+        settings: &Value,
+        _: &Shapes<'_>,
+        beside: Option<&Beside>,
+    ) -> Vec<String> {
+        assumed_heads(settings, beside).into_iter().collect()
+    }
+
+    fn build(&self, value: &Value, weights: &Weights) -> Result<Network> {
+        let config: HaltonConfig = settings(value)?;
+        let layers = Box::new(HaltonTransformer::new(&config, weights)?);
+        let shape = PartShape::grid(config.side, config.side);
+        // Told by the width that its heads have.
+        let network = NetworkSize { dim: config.inner(), ..config.network };
+        generator(network, (config.codes, config.classes), shape, layers, weights)
     }
 }

@@ -4,10 +4,18 @@
 //! (Devlin et al., arXiv 1810.04805).
 
 use candle_core::Tensor;
+use serde_json::Value;
 
+use super::super::condition::{Conditions, classes};
 use super::super::config::NetworkSize;
-use super::masked::{attend, class_row, inputs, rows};
+use super::super::network::Network;
+use super::super::ways::MaskedNetwork;
+use super::kind::{GeneratorFamily, said, within};
+use super::masked::{assumed_heads, attend, class_row, generator, heads, inputs, rows};
 use crate::layers::{Init, LayerNorm, Linear, Weights};
+use crate::tokenizers::family::{any, count, settings, settings_value, size};
+use crate::tokenizers::{Beside, Called, Shapes};
+use crate::tokens::PartShape;
 use crate::{EngineError, Result};
 
 /// Of all norms.
@@ -27,6 +35,8 @@ pub struct ImageBertConfig {
     pub codes: usize,
     /// Classes; one more stands for no class.
     pub classes: usize,
+    /// Rows of the head: K, or one for each id, where the library tied them.
+    pub outputs: usize,
 }
 
 /// Attention and MLP, each before its norm.
@@ -92,12 +102,13 @@ impl ImageBert {
     /// [`EngineError::BadInput`] if the configuration cannot be used.
     pub fn new(config: &ImageBertConfig, weights: &Weights) -> Result<Self> {
         config.network.validate()?;
-        let ImageBertConfig { cells, codes, classes, .. } = *config;
+        let ImageBertConfig { cells, codes, classes, outputs, .. } = *config;
         let NetworkSize { layers, dim, .. } = config.network;
-        if cells == 0 || codes == 0 {
-            let reason = format!("{codes} codes for {cells} tokens");
-            return Err(EngineError::bad_input("network", reason, ""));
-        }
+        within("cells", cells, 1, 1 << 14)?;
+        within("codes", codes, 2, 1 << 26)?;
+        within("classes", classes, 0, 1 << 26)?;
+        within("outputs", outputs, codes, codes + classes + 2)?;
+        within("mlp", config.mlp, 1, 1 << 16)?;
         let model = weights.pp("model");
         let embeddings = model.pp("embeddings");
         // Counts from 0, which older versions of the library keep.
@@ -115,7 +126,7 @@ impl ImageBert {
             kinds: table("token_type_embeddings", 2)?,
             norm: LayerNorm::with_eps(&embeddings.pp("LayerNorm"), dim, EPS)?,
             blocks: (0..layers).map(block).collect::<Result<_>>()?,
-            head: Linear::new(&model.pp("lm_head"), (dim, codes))?,
+            head: Linear::new(&model.pp("lm_head"), (dim, outputs))?,
         })
     }
 
@@ -149,6 +160,97 @@ impl ImageBert {
     /// As [`ImageBert::hidden`].
     pub fn logits(&self, tokens: &[&[u32]], classes: &[Option<u32>]) -> Result<Tensor> {
         let hidden = self.hidden(tokens, classes)?;
-        self.head.forward(&hidden.narrow(1, 1, self.config.cells)?.contiguous()?)
+        let all = self.head.forward(&hidden.narrow(1, 1, self.config.cells)?.contiguous()?)?;
+        Ok(all.narrow(2, 0, self.config.codes)?)
+    }
+}
+
+impl MaskedNetwork for ImageBert {
+    fn logits(&self, tokens: &[&[u32]], conditions: Conditions<'_>) -> Result<Tensor> {
+        Self::logits(self, tokens, &classes(conditions))
+    }
+}
+
+/// TiTok's generator.
+#[derive(Debug)]
+pub(super) struct ImageBertFamily;
+
+/// Classes of the published networks, where the head does not tell them.
+const CLASSES: usize = 1000;
+
+impl GeneratorFamily for ImageBertFamily {
+    fn id(&self) -> &'static str {
+        "titok-imagebert"
+    }
+
+    fn title(&self) -> &'static str {
+        "TiTok's ImageBert"
+    }
+
+    fn tokenizer(&self) -> &'static str {
+        "the TiTok that it was trained on (such as tokenizer_titok_l32_imagenet)"
+    }
+
+    fn mark(&self) -> &'static str {
+        "model.embeddings.word_embeddings.weight"
+    }
+
+    fn claims(&self, shapes: &Shapes<'_>) -> bool {
+        any(shapes, "model.lm_head.") && any(shapes, "model.encoder.layer.0.attention.self.query.")
+    }
+
+    fn configure(
+        &self,
+        _: Called<'_>,
+        shapes: &Shapes<'_>,
+        beside: Option<&Beside>,
+    ) -> Result<Value> {
+        let dim = size(shapes, "model.embeddings.word_embeddings.weight", 1)?;
+        let ids = size(shapes, "model.embeddings.word_embeddings.weight", 0)?;
+        let outputs = size(shapes, "model.lm_head.weight", 0)?;
+        let keys = ["/nclass", "/model/generator/condition_num_classes"];
+        let named: Option<usize> = said(beside, &keys)?;
+        // Codes, the mask, the classes, and no class.
+        let codes = if outputs < ids {
+            outputs
+        } else {
+            let special = named.unwrap_or(CLASSES).saturating_add(2);
+            ids.checked_sub(special).filter(|codes| *codes > 0).ok_or_else(|| {
+                let reason = format!("{ids} ids are too few for {CLASSES} classes");
+                let hint = "say nclass in a config.json beside the file";
+                EngineError::bad_input("model.embeddings.word_embeddings.weight", reason, hint)
+            })?
+        };
+        let layer = "model.encoder.layer";
+        settings_value(&ImageBertConfig {
+            network: NetworkSize {
+                layers: count(shapes, |at| format!("{layer}.{at}.attention.self.query.weight")),
+                dim,
+                heads: heads(beside, dim, &[16, 12, 8, 4])?,
+            },
+            mlp: size(shapes, "model.encoder.layer.0.intermediate.dense.weight", 0)?,
+            cells: size(shapes, "model.embeddings.position_embeddings.weight", 0)?
+                .saturating_sub(1),
+            codes,
+            classes: named.unwrap_or_else(|| ids.saturating_sub(codes.saturating_add(2))),
+            outputs,
+        })
+    }
+
+    fn assumed(
+        &self,
+        _: Called<'_>,
+        settings: &Value,
+        _: &Shapes<'_>,
+        beside: Option<&Beside>,
+    ) -> Vec<String> {
+        assumed_heads(settings, beside).into_iter().collect()
+    }
+
+    fn build(&self, value: &Value, weights: &Weights) -> Result<Network> {
+        let config: ImageBertConfig = settings(value)?;
+        let layers = Box::new(ImageBert::new(&config, weights)?);
+        let shape = PartShape::grid(1, config.cells);
+        generator(config.network, (config.codes, config.classes), shape, layers, weights)
     }
 }
