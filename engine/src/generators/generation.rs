@@ -292,13 +292,13 @@ impl Generation {
             let standing = self.tokens[place];
             if standing == MASKED {
                 proposal.kept = false;
-                ranked.push(match &ranks {
-                    Some(ranks) => (-(ranks[place] as f64), at),
-                    None => {
-                        let noise = gumbel(&self.noise(self.done, place), CONFIDENCE);
-                        (libm::log(f64::from(proposal.probability)) + heat * noise, at)
-                    }
-                });
+                let sure = if let Some(ranks) = &ranks {
+                    -(ranks[place] as f64)
+                } else {
+                    let noise = gumbel(&self.noise(self.done, place), CONFIDENCE);
+                    libm::log(f64::from(proposal.probability)) + heat * noise
+                };
+                ranked.push((sure, at));
             } else {
                 let probability = told.probabilities()[standing as usize];
                 proposal.kept = proposal.token == standing || proposal.probability > probability;

@@ -8,6 +8,7 @@
 
 mod draws;
 mod masked;
+mod masked_files;
 mod maskgit;
 mod maskgit_halton;
 mod titok_imagebert;
