@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use smalti_engine::generators::{
     GenerateEvent, GenerateRun, GeneratorConfig, Painter, Request, Sampling, Schedule, Unmasking,
+    UnmaskingOrder,
 };
 use smalti_engine::images::png_bytes;
 use smalti_engine::questions::{Decode, OpenGenerator, OpenedPainter, caption_of, prefix_of};
@@ -107,8 +108,10 @@ fn request(
         },
         unmasking: Unmasking {
             steps: options.steps,
-            schedule: schedule(&options.schedule)?,
+            schedule: Schedule::parse(&options.schedule)?,
             choice_temperature: options.choice_temperature,
+            order: UnmaskingOrder::parse(&options.order)?,
+            self_correction: options.self_correct,
         },
         ..Request::new(config, class, seed)?
     })
@@ -169,14 +172,6 @@ fn write(
         line.seconds
     );
     Ok((line, text))
-}
-
-fn schedule(said: &str) -> Result<Schedule, Stop> {
-    let found = Schedule::ALL.into_iter().find(|one| one.name().eq_ignore_ascii_case(said));
-    found.ok_or_else(|| {
-        let names = Schedule::ALL.map(Schedule::name).join(", ");
-        Stop::bad_input("--schedule", format!("there is none called {said:?}"), names)
-    })
 }
 
 /// What came of a generation.

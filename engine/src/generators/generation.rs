@@ -8,6 +8,7 @@ use super::network::Network;
 use super::painter::Painter;
 use super::request::{Proposal, Request, Step};
 use super::sampling::{Distribution, gumbel};
+use super::unmasking::{UnmaskingOrder, halton_ranks};
 use super::ways::{Reading, join};
 use crate::layers::KvCache;
 use crate::random::{Noise, Purpose};
@@ -109,15 +110,19 @@ impl Generation {
             Way::MaskGit => self.unmask()?,
             Way::Var => self.next_scale()?,
         };
-        let kept: Vec<&Proposal> = proposals.iter().filter(|proposal| proposal.kept).collect();
-        let committed: Vec<Cell> = kept.iter().map(|proposal| proposal.cell).collect();
-        for proposal in kept {
+        let (mut committed, mut changed) = (Vec::new(), Vec::new());
+        for proposal in proposals.iter().filter(|proposal| proposal.kept) {
             let at = self.place(proposal.cell);
+            match self.tokens[at] {
+                MASKED => committed.push(proposal.cell),
+                standing if standing != proposal.token => changed.push(proposal.cell),
+                _ => {}
+            }
             self.tokens[at] = proposal.token;
         }
         let index = self.done;
         self.done += 1;
-        let (changed, tokens) = (Vec::new(), self.tokens()?);
+        let tokens = self.tokens()?;
         Ok(Some(Step { index, forward_passes, committed, changed, proposals, tokens }))
     }
 
@@ -250,51 +255,74 @@ impl Generation {
         Ok(told)
     }
 
-    /// MaskGIT: a token for every masked cell, of which the most certain stay. How many, the schedule says of
-    /// what was masked at the beginning; at least one.
+    /// MaskGIT: a token for every masked cell, of which the first in its order stay. How many, the schedule says of
+    /// what was masked at the beginning; at least one. Written ones that are questioned are masked for the
+    /// network, too.
     fn unmask(&mut self) -> Result<(Vec<Proposal>, u32)> {
-        let given = self.request.given.cells();
-        let first_masked = given.filter(|(_, token)| token.is_none()).count();
-        let masked: Vec<usize> =
-            (0..self.tokens.len()).filter(|cell| self.tokens[*cell] == MASKED).collect();
-        let steps = self.steps();
-        let ratio = f64::from(self.done + 1) / f64::from(steps);
-        let left = if self.done + 1 >= steps {
-            0
-        } else {
-            let left = self.request.unmasking.schedule.masked(ratio) * first_masked as f64;
-            (left.floor() as usize).min(masked.len() - 1)
-        };
+        let unmasking = &self.request.unmasking;
+        let given = self.request.given.parts().iter().flat_map(|part| part.codes().iter());
+        let free: Vec<usize> =
+            given.enumerate().filter(|(_, token)| **token == MASKED).map(|(at, _)| at).collect();
+        let (masked, written): (Vec<usize>, Vec<usize>) =
+            free.iter().partition(|place| self.tokens[**place] == MASKED);
+        let mut shown = self.tokens.clone();
+        for place in unmasking.questioned(&written, |place| self.noise(self.done, place)) {
+            shown[place] = MASKED;
+        }
+        let open: Vec<usize> = (0..shown.len()).filter(|place| shown[*place] == MASKED).collect();
         let conditions = self.conditions();
-        let rows: Vec<&[u32]> = conditions.iter().map(|_| self.tokens.as_slice()).collect();
-        let cells = self.tokens.len();
-        let places: Vec<u32> = (0..conditions.len())
-            .flat_map(|row| masked.iter().map(move |cell| (row * cells + cell) as u32))
-            .collect();
-        let logits =
-            self.network().masked()?.logits_at(&rows, &conditions, &places)?.to_vec2::<f32>()?;
-        let (with_class, without) = logits.split_at(masked.len());
+        let logits = self.open_logits(&shown, &open, &conditions)?;
+        let (leads, without) = logits.split_at(open.len());
+        let steps = self.steps();
         let done = if steps > 1 { self.done as f32 / (steps - 1) as f32 } else { 1.0 };
         let guidance = self.guidance(done.min(1.0));
-        let mut proposals = Vec::with_capacity(masked.len());
+        // Annealed: as arXiv 2202.04200's published code.
+        let ratio = f64::from(self.done + 1) / f64::from(steps);
+        let heat = f64::from(unmasking.choice_temperature) * (1.0 - ratio).max(0.0);
+        let ranks = match unmasking.order {
+            UnmaskingOrder::Confidence => None,
+            UnmaskingOrder::Halton => self.config().layout.first().map(halton_ranks),
+        };
+        let mut proposals = Vec::with_capacity(open.len());
         let mut ranked = Vec::with_capacity(masked.len());
-        for (at, &cell) in masked.iter().enumerate() {
+        for (at, (&place, leads)) in open.iter().zip(leads).enumerate() {
             let without = without.get(at).map(Vec::as_slice);
-            let distribution =
-                Distribution::new(&with_class[at], without, &self.request.sampling, guidance)?;
-            let mut proposal = self.propose(cell, &distribution, self.done);
-            proposal.kept = false;
-            // Annealed: as arXiv 2202.04200's published code.
-            let heat =
-                f64::from(self.request.unmasking.choice_temperature) * (1.0 - ratio).max(0.0);
-            let noise = gumbel(&self.noise(self.done, cell), CONFIDENCE);
-            let sure = libm::log(f64::from(proposal.probability)) + heat * noise;
-            ranked.push((sure, at));
+            let told = Distribution::new(leads, without, &self.request.sampling, guidance)?;
+            let mut proposal = self.propose(place, &told, self.done);
+            let standing = self.tokens[place];
+            if standing == MASKED {
+                proposal.kept = false;
+                let sure = if let Some(ranks) = &ranks {
+                    -(ranks[place] as f64)
+                } else {
+                    let noise = gumbel(&self.noise(self.done, place), CONFIDENCE);
+                    libm::log(f64::from(proposal.probability)) + heat * noise
+                };
+                ranked.push((sure, at));
+            } else {
+                let probability = told.probabilities()[standing as usize];
+                proposal.kept = proposal.token == standing || proposal.probability > probability;
+            }
             proposals.push(proposal);
         }
+        let left = unmasking.schedule.left(free.len(), (self.done + 1, steps), masked.len());
         ranked.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         ranked.iter().take(masked.len() - left).for_each(|&(_, at)| proposals[at].kept = true);
         Ok((proposals, conditions.len() as u32))
+    }
+
+    /// The logits of some places of a picture, under one condition after the other.
+    fn open_logits(
+        &self,
+        shown: &[u32],
+        open: &[usize],
+        conditions: &[Condition],
+    ) -> Result<Vec<Vec<f32>>> {
+        let rows: Vec<&[u32]> = conditions.iter().map(|_| shown).collect();
+        let places: Vec<u32> = (0..conditions.len())
+            .flat_map(|row| open.iter().map(move |place| (row * shown.len() + place) as u32))
+            .collect();
+        Ok(self.network().masked()?.logits_at(&rows, conditions, &places)?.to_vec2::<f32>()?)
     }
 
     /// VAR: all tokens of the next scale that are not given, each drawn by itself. Scales before it that the

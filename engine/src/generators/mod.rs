@@ -11,6 +11,7 @@ mod condition;
 mod config;
 pub mod families;
 mod generation;
+mod halton;
 mod mask;
 mod model_file;
 mod network;
@@ -19,21 +20,28 @@ mod painter;
 mod request;
 mod run;
 mod sampling;
+mod schedule;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_unmasking;
+mod unmasking;
 mod var;
 mod ways;
 
 pub use condition::{Caption, Condition, Conditions, conditions};
 pub use config::{GeneratorConfig, NetworkSize, Takes, Way};
 pub use generation::Generation;
+pub use halton::halton_order;
 pub use mask::training_mask;
 pub use model_file::{OpenedGenerator, open_generator, own_config};
 pub use network::{Layers, Network};
 pub use painter::Painter;
-pub use request::{Proposal, Request, Sampling, Schedule, Step, Unmasking};
+pub use request::{Proposal, Request, Sampling, Step};
 pub use run::{GenerateEvent, GenerateRun};
 pub use sampling::Distribution;
+pub use schedule::{Curve, Schedule};
+pub use unmasking::{Unmasking, UnmaskingOrder};
 pub use var::{Var, VarConfig};
 pub use ways::{MaskedNetwork, RasterNetwork, Reading, ScaleNetwork, join, split};
 
