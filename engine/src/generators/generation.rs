@@ -171,7 +171,11 @@ impl Generation {
     /// Its noise is addressed by its cell alone, so that it does not depend on how many steps came before.
     fn next_token(&mut self) -> Result<(Vec<Proposal>, u32)> {
         let cells = self.tokens.len();
-        let cell = self.tokens.iter().position(|token| *token == MASKED).unwrap_or(cells);
+        let order = self.painter.network().sequence();
+        let cell_at = |place: usize| order.get(place).map_or(place, |cell| *cell as usize);
+        let is_free = |place: &usize| self.tokens[cell_at(*place)] == MASKED;
+        let place = (0..cells).find(is_free).unwrap_or(cells);
+        let cell = cell_at(place);
         let classes = self.classes();
         if self.caches.is_empty() {
             self.caches = self.network().caches(classes.len())?;
@@ -179,8 +183,8 @@ impl Generation {
         let mut read = self.caches.first().map_or(0, KvCache::len);
         let mut rows = Vec::new();
         // Place 0 is the class, place i the token i - 1.
-        while read <= cell {
-            let last = (read > 0).then(|| vec![self.tokens[read - 1]; classes.len()]);
+        while read <= place {
+            let last = (read > 0).then(|| vec![self.tokens[cell_at(read - 1)]; classes.len()]);
             let network = self.painter.network();
             let logits = network.next_logits(last.as_deref(), &classes, &mut self.caches);
             rows = match logits.and_then(|logits| Ok(logits.to_vec2::<f32>()?)) {
@@ -196,7 +200,7 @@ impl Generation {
         let Some(first) = rows.first() else {
             return Err(EngineError::bad_input("generator", "it gave no logits", ""));
         };
-        let guidance = self.guidance(cell as f32 / (cells - 1).max(1) as f32);
+        let guidance = self.guidance(place as f32 / (cells - 1).max(1) as f32);
         let without = rows.get(1).map(Vec::as_slice);
         let distribution = Distribution::new(first, without, &self.request.sampling, guidance)?;
         Ok((vec![self.propose(cell, &distribution, 0)], classes.len() as u32))

@@ -8,27 +8,43 @@
 
 mod config;
 mod generation;
+mod identity;
+mod keeping;
+mod likelihood;
 mod mask;
 mod model_file;
 mod network;
+mod order;
 mod painter;
+mod partial;
 mod request;
 mod run;
 mod sampling;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_steps;
+mod trace;
 mod var;
+mod windows;
 
 pub use config::{GeneratorConfig, NetworkSize, Way};
 pub use generation::Generation;
+pub use identity::model_hash;
+pub use keeping::kept_with_finest;
+pub use likelihood::{TokenBits, Told, token_bits};
 pub use mask::training_mask;
 pub use model_file::{OpenedGenerator, open_generator};
 pub use network::{Conditioned, Network};
+pub use order::Order;
 pub use painter::Painter;
+pub use partial::decodable;
 pub use request::{Proposal, Request, Sampling, Schedule, Step, Unmasking};
 pub use run::{GenerateEvent, GenerateRun};
 pub use sampling::Distribution;
+pub use trace::{Trace, TracedModel, TracedStep};
 pub use var::{Var, VarConfig};
+pub use windows::{Window, windows};
 
 /// What the metadata of its file calls a generator.
 pub const KIND: &str = "generator";

@@ -8,6 +8,7 @@
 use candle_core::{Device, Tensor};
 
 use super::config::{GeneratorConfig, Way};
+use super::order::Order;
 use super::var::{Var, VarConfig};
 use crate::kernels::Mask;
 use crate::layers::{KvCache, Transformer, TransformerSize, Weights};
@@ -29,6 +30,8 @@ enum Layers {
 pub struct Network {
     config: GeneratorConfig,
     layers: Layers,
+    /// Of raster: the cell of each place.
+    sequence: Vec<u32>,
     parameters: usize,
     device: Device,
 }
@@ -58,6 +61,7 @@ impl Network {
         Ok(Self {
             config: config.clone(),
             layers,
+            sequence: config.sequence(),
             parameters: weights.elements(),
             device: weights.device().clone(),
         })
@@ -66,6 +70,11 @@ impl Network {
     /// What it is.
     pub fn config(&self) -> &GeneratorConfig {
         &self.config
+    }
+
+    /// The cell of each place of the sequence that raster writes.
+    pub fn sequence(&self) -> &[u32] {
+        &self.sequence
     }
 
     /// Number of its parameters.
@@ -103,7 +112,12 @@ impl Network {
         for (tokens, class) in tokens.iter().zip(classes) {
             inputs.push(self.class_input(*class));
             let input = |token: &u32| if *token == MASKED { self.config.codes } else { *token };
-            inputs.extend(tokens.iter().take(reads).map(input));
+            if self.config.order == Order::Rows {
+                inputs.extend(tokens.iter().take(reads).map(input));
+            } else {
+                let read = self.sequence.iter().take(reads);
+                inputs.extend(read.filter_map(|cell| tokens.get(*cell as usize)).map(input));
+            }
         }
         Ok(Tensor::from_vec(inputs, (tokens.len(), reads + 1), &self.device)?)
     }
@@ -112,7 +126,15 @@ impl Network {
     fn known(&self, tokens: &[&[u32]], classes: Conditioned<'_>) -> Result<Tensor> {
         let inputs = self.inputs(tokens, classes)?;
         if self.config.way == Way::Raster {
-            return self.tokens()?.hidden(&inputs, Mask::Causal);
+            let known = self.tokens()?.hidden(&inputs, Mask::Causal)?;
+            if self.config.order == Order::Rows {
+                return Ok(known);
+            }
+            // Back to the order of the cells.
+            let mut places = vec![0_u32; self.sequence.len()];
+            (0..).zip(&self.sequence).for_each(|(place, cell)| places[*cell as usize] = place);
+            let places = Tensor::from_vec(places, self.sequence.len(), &self.device)?;
+            return Ok(known.contiguous()?.index_select(&places, 1)?);
         }
         let known = self.tokens()?.hidden(&inputs, Mask::None)?;
         Ok(known.narrow(1, 1, self.config.cells())?)

@@ -10,6 +10,7 @@ pub mod encode;
 mod generator;
 pub mod identify;
 pub mod image;
+mod likelihood;
 pub mod model;
 pub mod order;
 pub mod perceive;
@@ -31,6 +32,7 @@ pub use image::{
     ClassMembers, ImageRef, ImageSize, LoadImage, LoadedImage, OwnSide, PastedPicture, SourceFacts,
     SourceInfo, SourceRef, Stamp, Thumbnail, WorkingImage,
 };
+pub use likelihood::Likelihood;
 pub use model::{ModelFacts, ModelInfo, ModelRef, ShippedModels, ShippedRecipes};
 pub use order::{CodebookOrder, OrderBy, Ordered, WithoutCodes};
 pub use perceive::LpipsLike;

@@ -79,6 +79,7 @@ impl GeneratorObjective {
                 Way::Raster | Way::MaskGit => 0,
             },
             classes: source.classes().to_vec(),
+            order: settings.order,
         };
         let hash: Vec<u32> = maker.token_hash.bytes().map(u32::from).collect();
         let known = start.saved().and_then(|saved| saved.get(HASH));
