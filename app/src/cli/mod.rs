@@ -31,6 +31,7 @@ mod skipped;
 mod stop;
 mod subject;
 mod tour;
+mod tour_painted;
 mod tour_window;
 mod train;
 mod window;

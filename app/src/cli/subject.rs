@@ -1,5 +1,4 @@
 //! What a person names to a generator: an image, or a file of tokens.
-#![expect(clippy::disallowed_methods, reason = "a command reads files; only the window must not")]
 
 use std::path::Path;
 
@@ -42,7 +41,7 @@ pub(super) fn tokens_of(
 ) -> Result<Named, Stop> {
     let facts = engine.answer(&ModelInfo { model: opened.tokenizer.clone() }, console)?;
     let maker = facts.maker();
-    if matches!(sniff(&read_start(path, 64)?), Kind::Image(_)) {
+    if matches!(sniff(&read_start(path, 4096)?), Kind::Image(_)) {
         let image = ImageRef::file(path);
         let own = square(opened.config(), facts.facts.factor);
         let size = match (sized, own) {

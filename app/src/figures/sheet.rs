@@ -135,6 +135,7 @@ pub fn sheet_svg(items: &[Item], columns: usize) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use smalti_engine::images::Limits;
 
     fn items() -> Vec<Item> {
         (0..5_u8)
@@ -168,7 +169,8 @@ mod tests {
         assert!(svg.contains("sea &amp; land, seed 4</text>"), "{svg:.400}");
         let data = svg.split("base64,").nth(3).unwrap().split('"').next().unwrap();
         let png = STANDARD.decode(data).unwrap();
-        let back = image::load_from_memory(&png).unwrap().to_rgb8();
-        assert_eq!(back.get_pixel(5, 5).0, [80, 0, 0]);
+        let (name, limits) = (std::path::Path::new("x.png"), Limits::default());
+        let back = smalti_engine::images::decode(&png, name, &limits).unwrap().picture;
+        assert_eq!(back.pixel(5, 5), Some([80, 0, 0]));
     }
 }
