@@ -48,7 +48,10 @@ pub(super) struct Paint {
 impl Paint {
     /// Whether steps are looked at.
     pub(super) fn wants_steps(&self) -> bool {
-        self.trace || self.gif || self.apng || self.sheet || self.resume.is_some()
+        let is_one = self.base.count == 1
+            && !self.base.class.as_ref().is_some_and(|said| said.contains(','));
+        let is_kept = self.trace || self.resume.is_some();
+        is_kept || self.gif || self.apng || (self.sheet && is_one)
     }
 }
 

@@ -17,7 +17,7 @@ use super::given::{self, Work};
 use super::outputs::Outputs;
 use super::painting::{Opened, check_guidance, follow, open};
 use super::stop::Stop;
-use super::subject::{Sized, tokens_of};
+use super::subject::{AtSize, tokens_of};
 use crate::look::words::counted;
 
 #[derive(Debug, Serialize)]
@@ -59,7 +59,7 @@ pub(super) fn run(options: &Edit, console: &mut Console<'_, '_>) -> Result<(), S
     check_guidance(base, class.is_some())?;
     let path = &options.subject;
     // Scales are those of one size.
-    let sized = if config.way == Way::Var { Sized::Generators } else { Sized::Own(options.size) };
+    let sized = if config.way == Way::Var { AtSize::Generators } else { AtSize::Own(options.size) };
     let named = tokens_of(path, sized, &opened.painter, (&engine, console))?;
     let before = named.tokens;
     check_grid(&before, &opened, &path.display().to_string())?;
@@ -126,13 +126,9 @@ fn check_grid(tokens: &Tokens, opened: &Opened, name: &str) -> Result<(), Stop> 
     let config = opened.painter.config();
     let own = &config.layout;
     let layout = tokens.layout();
-    let is_larger = |[own]: &[smalti_engine::tokens::PartShape; 1]| {
-        let [part] = layout.as_slice() else { return false };
-        part.frames == 1 && part.rows >= own.rows && part.columns >= own.columns
-    };
-    let fits = match <&[_; 1]>::try_from(own.as_slice()) {
-        Ok(own) => is_larger(own),
-        Err(_several) => layout == *own,
+    let fits = match (own.as_slice(), layout.as_slice()) {
+        ([own], [part]) => part.frames == 1 && part.rows >= own.rows && part.columns >= own.columns,
+        _ => layout == *own,
     };
     if !fits {
         let reason =

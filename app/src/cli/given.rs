@@ -10,7 +10,7 @@ use super::arguments_paint::{Edit, Paint};
 use super::console::Console;
 use super::engine::Engine;
 use super::stop::Stop;
-use super::subject::{Sized, tokens_of};
+use super::subject::{AtSize, tokens_of};
 
 /// What `generate` is given: tokens of what was named that stay, and forced ones; [`None`] if nothing.
 pub(super) fn for_generate(
@@ -19,11 +19,10 @@ pub(super) fn for_generate(
     (engine, console): (&Engine, &mut Console<'_, '_>),
 ) -> Result<Option<Tokens>, Stop> {
     let config = opened.config();
-    let mut given = Request::new(config, None, 0)?.given;
     let mut changes: Vec<(Cell, Option<u32>)> = Vec::new();
     if let (Some(path), Some(lock)) = (&options.init, &options.lock) {
         let locked = said::cells("--lock", lock, &config.layout)?;
-        let init = tokens_of(path, Sized::Generators, opened, (engine, console))?.tokens;
+        let init = tokens_of(path, AtSize::Generators, opened, (engine, console))?.tokens;
         check_layout(&init, config, &path.display().to_string())?;
         let locked = with_coarser(locked, config, &config.layout);
         changes.extend(locked.iter().map(|cell| (*cell, init.get(*cell))));
@@ -35,8 +34,7 @@ pub(super) fn for_generate(
     if changes.is_empty() {
         return Ok(None);
     }
-    given = given.with(changes)?;
-    Ok(Some(given))
+    Ok(Some(Request::new(config, None, 0)?.given.with(changes)?))
 }
 
 /// What `edit` does to tokens.

@@ -17,7 +17,7 @@ use super::outputs::Outputs;
 use super::painting::open;
 use super::skipped::Skipped;
 use super::stop::Stop;
-use super::subject::{Sized, tokens_of};
+use super::subject::{AtSize, tokens_of};
 use crate::figures::bits::bits_map;
 
 /// About how many pixels wide maps become.
@@ -95,7 +95,7 @@ pub(super) fn run(
             maps: Vec::new(),
         };
         if let Some(outputs) = &mut outputs {
-            let uniform = (f64::from(config.codes)).log2() as f32;
+            let uniform = f64::from(config.codes).log2() as f32;
             let most = told.bits.iter().copied().fold(uniform, f32::max);
             line.scale = Some(most);
             line.maps = keep(path, (&tokens, &told, most), outputs)?;
@@ -119,7 +119,7 @@ fn bits_of(
     (engine, console): (&Engine, &mut Console<'_, '_>),
 ) -> Result<(Tokens, TokenBits, u64), Stop> {
     let name = path.display().to_string();
-    let named = tokens_of(path, Sized::Generators, opened, (engine, console))?;
+    let named = tokens_of(path, AtSize::Generators, opened, (engine, console))?;
     let (generator, tokens) = (generator.clone(), named.tokens);
     let question = Likelihood { generator, tokens: tokens.clone(), class, fast };
     let told = engine.long_answer(&question, &name, console).map_err(|stop| stop.about(&name))?;

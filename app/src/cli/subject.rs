@@ -17,7 +17,7 @@ use super::stop::Stop;
 
 /// At which size an image becomes tokens.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Sized {
+pub(super) enum AtSize {
     /// That of the generator: what sticks out is cropped.
     Generators,
     /// Its own, or this long side; the generator's where that is larger.
@@ -35,7 +35,7 @@ pub(super) struct Named {
 /// The tokens of an image or a file of tokens, by a generator's tokenizer.
 pub(super) fn tokens_of(
     path: &Path,
-    sized: Sized,
+    sized: AtSize,
     opened: &OpenedPainter,
     (engine, console): (&Engine, &mut Console<'_, '_>),
 ) -> Result<Named, Stop> {
@@ -45,13 +45,13 @@ pub(super) fn tokens_of(
         let image = ImageRef::file(path);
         let own = square(opened.config(), facts.facts.factor);
         let size = match (sized, own) {
-            (Sized::Own(asked), own) => {
+            (AtSize::Own(asked), own) => {
                 let size = size_for(asked, &image, engine, console)?;
                 own.filter(|own| is_smaller(&image, size, own.side, (engine, console)))
                     .unwrap_or(size)
             }
-            (Sized::Generators, Some(own)) => own,
-            (Sized::Generators, None) => size_for(None, &image, engine, console)?,
+            (AtSize::Generators, Some(own)) => own,
+            (AtSize::Generators, None) => size_for(None, &image, engine, console)?,
         };
         let question = Encode { subject: image.into(), size, model: opened.tokenizer.clone() };
         let encoded = engine.answer(&question, console)?;

@@ -69,7 +69,7 @@ fn painting(
         None => config
             .classes
             .iter()
-            .find(|class| worlds.classes.contains(class))
+            .find(|class| worlds.classes.contains(*class))
             .cloned()
             .ok_or_else(|| Stop::bad_input(name, "none of its classes are worlds", ""))?,
     };

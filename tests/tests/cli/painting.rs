@@ -79,14 +79,14 @@ fn a_cancelled_generation_leaves_traces_that_go_on() {
     let is_over = Arc::new(AtomicBool::new(false));
     let over = Arc::clone(&is_over);
     // Cancelled somewhere behind the first picture, of more than would ever be done.
-    let watcher = std::thread::spawn(move || {
+    let watcher = std::thread::Builder::new().name("cancels".to_owned()).spawn(move || {
         let count = || folder.read_dir().map_or(0, Iterator::count);
         while count() < 20 && !over.load(Ordering::Relaxed) {
             std::thread::yield_now();
         }
         seen.store(true, Ordering::Relaxed);
     });
-    let (mut said, mut err) = (Vec::new(), Vec::new());
+    let (mut said, mut err) = (Vec::<u8>::new(), Vec::<u8>::new());
     let around = Surroundings {
         errors: None,
         out: &mut said,
@@ -100,7 +100,7 @@ fn a_cancelled_generation_leaves_traces_that_go_on() {
     let words = [&known[..], &["--count", "100000", "--trace"]].concat();
     let code = smalti::cli::run(words, around);
     is_over.store(true, Ordering::Relaxed);
-    watcher.join().unwrap();
+    watcher.unwrap().join().unwrap();
     assert_eq!(code, CANCELLED, "{}", String::from_utf8_lossy(&err));
     let names = files(&desk, "out").into_keys().filter(|name| name.ends_with(".trace.safetensors"));
     let names: Vec<String> = names.collect();
