@@ -189,9 +189,18 @@ pub(super) struct Generate {
     /// Steps of a masked generator
     #[arg(long, value_name = "N", default_value_t = 12)]
     pub(super) steps: u32,
-    /// How many tokens each of them keeps: cosine, arccos, linear, square or root
-    #[arg(long, value_name = "NAME", default_value = "cosine")]
+    /// How many tokens each of them keeps: cosine, arccos, linear, square, root, constant, or the share that is masked by
+    /// the share of steps done, as in 0:1,0.5:0.8,1:0
+    #[arg(long, value_name = "NAME_OR_POINTS", default_value = "cosine")]
     pub(super) schedule: String,
+    /// Which tokens a masked generator keeps first: those it is most certain of (confidence), or those spread evenly
+    /// over the picture (halton)
+    #[arg(long, value_name = "ORDER", default_value = "confidence")]
+    pub(super) order: String,
+    /// Self-correction of a masked generator: question so many of its own tokens in each step, and take back those
+    /// that now seem less likely than others
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) self_correct: u32,
     /// Strength of the noise by which a masked generator chooses what it keeps
     #[arg(long, value_name = "X", default_value_t = 4.5)]
     pub(super) choice_temperature: f32,

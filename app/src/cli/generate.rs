@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use smalti_engine::generators::{
-    GeneratorConfig, Request, Sampling, Schedule, Trace, TracedModel, Unmasking,
+    GeneratorConfig, Request, Sampling, Schedule, Trace, TracedModel, Unmasking, UnmaskingOrder,
 };
 use smalti_engine::images::{Picture, png_bytes};
 use smalti_engine::questions::Decode;
@@ -162,18 +162,12 @@ pub(super) fn request(
         },
         unmasking: Unmasking {
             steps: options.steps,
-            schedule: schedule(&options.schedule)?,
+            schedule: Schedule::parse(&options.schedule)?,
             choice_temperature: options.choice_temperature,
+            order: UnmaskingOrder::parse(&options.order)?,
+            self_correction: options.self_correct,
         },
         ..Request::new(config, class, seed)?
-    })
-}
-
-fn schedule(said: &str) -> Result<Schedule, Stop> {
-    let found = Schedule::ALL.into_iter().find(|one| one.name().eq_ignore_ascii_case(said));
-    found.ok_or_else(|| {
-        let names = Schedule::ALL.map(Schedule::name).join(", ");
-        Stop::bad_input("--schedule", format!("there is none called {said:?}"), names)
     })
 }
 

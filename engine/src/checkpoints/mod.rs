@@ -53,4 +53,4 @@ pub use survey::{
     tensor_rows,
 };
 pub use token_hash::is_other_maker;
-pub use wrappers::{OF_A_RUN, SetAside, View, views};
+pub use wrappers::{OF_A_RUN, SetAside, View, views, views_with};

@@ -149,12 +149,35 @@ fn looks_like_a_tokenizer(parts: u8) -> bool {
     parts.count_ones() >= 2 && parts & (ENCODER | DECODER | QUANTIZER) != 0
 }
 
-/// The views of a checkpoint, the likeliest first, at most 32. There is always one: all below its root.
-pub fn views(checkpoint: &Checkpoint) -> Vec<View> {
+/// All tensors by their whole names, and the root's name.
+fn all_of(checkpoint: &Checkpoint) -> (BTreeMap<String, &Entry>, String) {
     let root = checkpoint.root.as_ref().map(|root| format!("{root}.")).unwrap_or_default();
     let mut all: BTreeMap<String, &Entry> = BTreeMap::new();
     all.extend(checkpoint.others.iter().map(|(name, entry)| (name.clone(), entry)));
     all.extend(checkpoint.tensors.iter().map(|(name, entry)| (format!("{root}{name}"), entry)));
+    (all, root)
+}
+
+/// The views of a checkpoint below each prefix behind which a tensor of that name stands, those below its root
+/// first, averaged weights before the last ones; at most 8.
+pub fn views_with(checkpoint: &Checkpoint, name: &str) -> Vec<View> {
+    let (all, root) = all_of(checkpoint);
+    let prefix = |full: &'_ String| {
+        let prefix = full.strip_suffix(name)?;
+        (prefix.is_empty() || prefix.ends_with('.')).then(|| prefix.to_owned())
+    };
+    let mut prefixes: Vec<String> = all.keys().filter_map(prefix).collect();
+    prefixes.sort_by_key(|prefix| (!prefix.starts_with(&root), prefix.len()));
+    let views = prefixes.iter().take(4).flat_map(|prefix| {
+        let last = View::below(&all, prefix);
+        last.with_averages(&all).into_iter().chain([last])
+    });
+    views.collect()
+}
+
+/// The views of a checkpoint, the likeliest first, at most 32. There is always one: all below its root.
+pub fn views(checkpoint: &Checkpoint) -> Vec<View> {
+    let (all, root) = all_of(checkpoint);
     let mut prefixes: BTreeMap<&str, u8> = BTreeMap::new();
     for name in all.keys() {
         let mut at = 0;
@@ -191,12 +214,7 @@ pub fn views(checkpoint: &Checkpoint) -> Vec<View> {
             break;
         }
         let last = View::below(&all, prefix);
-        // Averages lie below one of the parts that lead to a network, or beside all of them.
-        let ends = prefix.match_indices('.').take(MAX_PARTS).map(|(at, _)| at + 1);
-        let averaged = std::iter::once(0).chain(ends).find_map(|end| {
-            let averages = format!("{}model_ema.", prefix.get(..end).unwrap_or_default());
-            prefixes.contains_key(averages.as_str()).then(|| last.averaged(&all, &averages))?
-        });
+        let averaged = last.with_averages(&all);
         for view in averaged.into_iter().chain([last]) {
             let size = view.tensors.len();
             if views.len() < MAX_VIEWS && (views.is_empty() || size > 0) && size <= left {
@@ -250,6 +268,18 @@ impl View {
         let set_aside = counted.into_values().collect();
         let (prefix, unaveraged) = (prefix.to_owned(), BTreeSet::new());
         Self { prefix, tensors, set_aside, averaged: false, unaveraged }
+    }
+
+    /// The same view with averaged weights, if there are some. They lie below one of the parts that lead to a
+    /// network, or beside all of them.
+    fn with_averages(&self, all: &BTreeMap<String, &Entry>) -> Option<Self> {
+        let ends = self.prefix.match_indices('.').take(MAX_PARTS).map(|(at, _)| at + 1);
+        std::iter::once(0).chain(ends).find_map(|end| {
+            let averages = format!("{}model_ema.", self.prefix.get(..end).unwrap_or_default());
+            let mut from = all.range(averages.clone()..);
+            let is_there = from.next().is_some_and(|(name, _)| name.starts_with(&averages));
+            is_there.then(|| self.averaged(all, &averages))?
+        })
     }
 
     /// The same view with averaged weights, if `averages` holds nearly all of them: `LitEma` keeps them

@@ -1,5 +1,6 @@
 //! What a generator is before it has weights.
 
+use super::condition::{Caption, Condition};
 use super::order::Order;
 use crate::tokens::PartShape;
 use crate::{EngineError, Result};
@@ -22,6 +23,79 @@ impl Way {
             Self::Raster => "raster AR",
             Self::MaskGit => "MaskGIT",
             Self::Var => "VAR",
+        }
+    }
+}
+
+/// What leads a generator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub enum Takes {
+    /// A class, or none.
+    #[default]
+    Class,
+    /// Features of a caption by a text encoder.
+    Caption {
+        /// The most rows.
+        rows: usize,
+        /// Features of a row.
+        dim: usize,
+    },
+    /// Tokens that stand before those of the picture.
+    Tokens {
+        /// So many.
+        count: usize,
+        /// Each below this.
+        codes: u32,
+    },
+}
+
+impl Takes {
+    /// That a condition is one that leads it; where one is needed, that there is one.
+    ///
+    /// # Errors
+    /// [`EngineError::BadInput`] with what it takes.
+    pub fn check(&self, condition: &Condition, needed: bool) -> Result<()> {
+        let bad = |what: &str, reason: String, hint: &str| {
+            Err(EngineError::bad_input(what, reason, hint))
+        };
+        match (self, condition) {
+            (_, Condition::Nothing) if !needed => Ok(()),
+            (Self::Class, Condition::Class(_)) => Ok(()),
+            (Self::Class, _) => {
+                bad("class", "this generator needs one".to_owned(), "name it (--class)")
+            }
+            (Self::Caption { rows, dim }, Condition::Caption(Caption { rows: own, features })) => {
+                let is_whole = features.as_ref().is_none_or(|all| all.len() == own * dim);
+                if is_whole && (1..=*rows).contains(own) {
+                    return Ok(());
+                }
+                let reason = format!("{own} rows are not 1 to {rows} rows of {dim} features");
+                bad("caption", reason, "use the text encoder that it was trained with")
+            }
+            (Self::Caption { rows, dim }, _) => {
+                let reason = "this generator is led by captions".to_owned();
+                let hint = format!(
+                    "give the features of one by its text encoder, at most ({rows}, {dim}) (--caption)"
+                );
+                bad("caption", reason, &hint)
+            }
+            (Self::Tokens { count, codes }, Condition::Tokens(tokens)) => {
+                if tokens.len() != *count {
+                    let reason = format!("{} tokens, this generator takes {count}", tokens.len());
+                    return bad("prefix", reason, "give as many as it was trained with");
+                }
+                match tokens.iter().find(|token| *token >= codes) {
+                    None => Ok(()),
+                    Some(token) => {
+                        let reason = format!("{token} is not below its {codes} codes");
+                        bad("prefix", reason, "give tokens of its codebook")
+                    }
+                }
+            }
+            (Self::Tokens { count, .. }, _) => {
+                let reason = "this generator writes what follows other tokens".to_owned();
+                bad("prefix", reason, &format!("give the {count} that come before (--prefix)"))
+            }
         }
     }
 }
@@ -80,8 +154,15 @@ pub struct GeneratorConfig {
     /// Channels of a code, where the network reads sums of codes (VAR); 0 where it reads their numbers.
     #[serde(default)]
     pub code_dim: usize,
-    /// Names of the classes, in the order of their numbers; empty where it knows none.
+    /// Names of the classes, in the order of their numbers; empty where it knows none. Their numbers where nobody
+    /// named them.
     pub classes: Vec<String>,
+    /// What leads it.
+    #[serde(default)]
+    pub takes: Takes,
+    /// Whether it writes nothing without it.
+    #[serde(default)]
+    pub needs_condition: bool,
     /// In which order raster writes the cells.
     #[serde(default, skip_serializing_if = "is_by_rows")]
     pub order: Order,
@@ -158,8 +239,12 @@ impl GeneratorConfig {
         let by_number = said.parse::<usize>().ok().filter(|number| *number < self.classes.len());
         by_name.or(by_number).map(|class| class as u32).ok_or_else(|| {
             let reason = format!("there is no class {said:?}");
+            let are_numbers = self.classes.iter().zip(0_usize..);
+            let are_numbers = are_numbers.into_iter().all(|(class, at)| *class == at.to_string());
             let hint = if self.classes.is_empty() {
                 "this generator knows no classes".to_owned()
+            } else if are_numbers {
+                format!("its classes are 0 to {}", self.classes.len() - 1)
             } else {
                 let named = self.classes.iter().enumerate();
                 let named: Vec<String> =

@@ -2,11 +2,14 @@
 
 use candle_core::Tensor;
 
+use super::condition::Condition;
 use super::config::{GeneratorConfig, Way};
 use super::network::Network;
 use super::painter::Painter;
 use super::request::{Proposal, Request, Step};
 use super::sampling::{Distribution, gumbel};
+use super::unmasking::{UnmaskingOrder, halton_ranks};
+use super::ways::{Reading, join};
 use crate::layers::KvCache;
 use crate::random::{Noise, Purpose};
 use crate::tokens::{Cell, MASKED, Part, Tokens};
@@ -24,7 +27,11 @@ pub struct Generation {
     tokens: Vec<u32>,
     /// Steps done.
     done: u32,
-    /// Of raster and VAR: what has been read.
+    /// Of raster: the cell of each place of the sequence.
+    sequence: Vec<u32>,
+    /// Of raster: what has been read.
+    reading: Option<Reading>,
+    /// Of VAR: what has been read.
     caches: Vec<KvCache>,
 }
 
@@ -48,7 +55,8 @@ impl Generation {
         }
         let tokens = tokens.parts().iter().flat_map(|part| part.codes().iter().copied()).collect();
         let done = after.map_or(0, |step| step.index + 1);
-        Ok(Self { painter, request, tokens, done, caches: Vec::new() })
+        let sequence = painter.config().sequence();
+        Ok(Self { painter, request, tokens, done, sequence, reading: None, caches: Vec::new() })
     }
 
     /// Its request.
@@ -105,15 +113,19 @@ impl Generation {
             Way::MaskGit => self.unmask()?,
             Way::Var => self.next_scale()?,
         };
-        let kept: Vec<&Proposal> = proposals.iter().filter(|proposal| proposal.kept).collect();
-        let committed: Vec<Cell> = kept.iter().map(|proposal| proposal.cell).collect();
-        for proposal in kept {
+        let (mut committed, mut changed) = (Vec::new(), Vec::new());
+        for proposal in proposals.iter().filter(|proposal| proposal.kept) {
             let at = self.place(proposal.cell);
+            match self.tokens[at] {
+                MASKED => committed.push(proposal.cell),
+                standing if standing != proposal.token => changed.push(proposal.cell),
+                _ => {}
+            }
             self.tokens[at] = proposal.token;
         }
         let index = self.done;
         self.done += 1;
-        let (changed, tokens) = (Vec::new(), self.tokens()?);
+        let tokens = self.tokens()?;
         Ok(Some(Step { index, forward_passes, committed, changed, proposals, tokens }))
     }
 
@@ -137,12 +149,14 @@ impl Generation {
         Cell::default()
     }
 
-    /// The class and, where there is guidance, none beside it.
-    fn classes(&self) -> Vec<Option<u32>> {
-        match self.request.class {
-            Some(class) if self.request.sampling.guidance != 1.0 => vec![Some(class), None],
-            class => vec![class],
+    /// What leads it and, where there is guidance, nothing beside it.
+    fn conditions(&self) -> Vec<Condition> {
+        let leads = self.request.condition();
+        if leads == Condition::Nothing || self.request.sampling.guidance == 1.0 {
+            return vec![leads];
         }
+        let without = leads.without();
+        vec![leads, without]
     }
 
     /// The guidance of a step of which a share of the tokens comes after.
@@ -170,86 +184,152 @@ impl Generation {
     /// Raster: the next token that is not given. Those before it that the network has not read are read first.
     /// Its noise is addressed by its cell alone, so that it does not depend on how many steps came before.
     fn next_token(&mut self) -> Result<(Vec<Proposal>, u32)> {
-        let cells = self.tokens.len();
-        let order = self.painter.network().sequence();
-        let cell_at = |place: usize| order.get(place).map_or(place, |cell| *cell as usize);
-        let is_free = |place: &usize| self.tokens[cell_at(*place)] == MASKED;
-        let place = (0..cells).find(is_free).unwrap_or(cells);
-        let cell = cell_at(place);
-        let classes = self.classes();
-        if self.caches.is_empty() {
-            self.caches = self.network().caches(classes.len())?;
-        }
-        let mut read = self.caches.first().map_or(0, KvCache::len);
-        let mut rows = Vec::new();
-        // Place 0 is the class, place i the token i - 1.
-        while read <= place {
-            let last = (read > 0).then(|| vec![self.tokens[cell_at(read - 1)]; classes.len()]);
-            let network = self.painter.network();
-            let logits = network.next_logits(last.as_deref(), &classes, &mut self.caches);
-            rows = match logits.and_then(|logits| Ok(logits.to_vec2::<f32>()?)) {
-                Ok(rows) => rows,
-                Err(error) => {
-                    // What was read of it is unknown: it is read again.
-                    self.caches.clear();
-                    return Err(error);
-                }
-            };
-            read += 1;
-        }
-        let Some(first) = rows.first() else {
-            return Err(EngineError::bad_input("generator", "it gave no logits", ""));
+        let is_free = |cell: &u32| self.tokens[*cell as usize] == MASKED;
+        let place = self.sequence.iter().position(is_free).unwrap_or(self.tokens.len());
+        let conditions = self.conditions();
+        let mut reading = match self.reading.take() {
+            Some(reading) => reading,
+            None => self.network().raster()?.begin(conditions.len())?,
         };
-        let guidance = self.guidance(place as f32 / (cells - 1).max(1) as f32);
-        let without = rows.get(1).map(Vec::as_slice);
-        let distribution = Distribution::new(first, without, &self.request.sampling, guidance)?;
-        Ok((vec![self.propose(cell, &distribution, 0)], classes.len() as u32))
+        // Where it fails, what was read is unknown: it is read again.
+        let proposal = self.read_token(place, &conditions, &mut reading)?;
+        self.reading = Some(reading);
+        Ok((vec![proposal], conditions.len() as u32))
     }
 
-    /// MaskGIT: a token for every masked cell, of which the most certain stay. How many, the schedule says of
-    /// what was masked at the beginning; at least one.
-    fn unmask(&mut self) -> Result<(Vec<Proposal>, u32)> {
-        let given = self.request.given.cells();
-        let first_masked = given.filter(|(_, token)| token.is_none()).count();
-        let masked: Vec<usize> =
-            (0..self.tokens.len()).filter(|cell| self.tokens[*cell] == MASKED).collect();
-        let steps = self.steps();
-        let ratio = f64::from(self.done + 1) / f64::from(steps);
-        let left = if self.done + 1 >= steps {
-            0
-        } else {
-            let left = self.request.unmasking.schedule.masked(ratio) * first_masked as f64;
-            (left.floor() as usize).min(masked.len() - 1)
+    /// Reads up to a place of the sequence and draws its token, sub-token after sub-token. What is told of a token
+    /// of several is the product of their probabilities, the sum of their entropies, and alternatives that share
+    /// all but the last: nothing is known of the others without asking the network once more for each.
+    fn read_token(
+        &self,
+        place: usize,
+        conditions: &[Condition],
+        reading: &mut Reading,
+    ) -> Result<Proposal> {
+        let cell_at = |place: usize| {
+            self.sequence.get(place).map_or(self.tokens.len(), |cell| *cell as usize)
         };
-        let classes = self.classes();
-        let rows: Vec<&[u32]> = classes.iter().map(|_| self.tokens.as_slice()).collect();
-        let cells = self.tokens.len();
-        let places: Vec<u32> = (0..classes.len())
-            .flat_map(|row| masked.iter().map(move |cell| (row * cells + cell) as u32))
-            .collect();
-        let logits = self.network().logits_at(&rows, &classes, &places)?.to_vec2::<f32>()?;
-        let (with_class, without) = logits.split_at(masked.len());
+        let cell = cell_at(place);
+        let network = self.network().raster()?;
+        let mut rows = None;
+        // The first time reads the conditions, the n-th one token n - 2.
+        while reading.read() <= place {
+            let read = reading.read();
+            let last = (read > 0).then(|| vec![self.tokens[cell_at(read - 1)]; conditions.len()]);
+            rows = Some(network.next_logits(last.as_deref(), conditions, reading)?);
+        }
+        let mut rows = rows.ok_or_else(|| {
+            EngineError::bad_input("generator", "it has read more than was written", "")
+        })?;
+        let guidance = self.guidance(place as f32 / (self.tokens.len() - 1).max(1) as f32);
+        let sizes = network.sub_tokens();
+        let (mut drawn, mut first_lane) = (Vec::<u32>::new(), 0);
+        let mut told = Proposal {
+            cell: self.cell(cell),
+            token: 0,
+            probability: 1.0,
+            alternatives: Vec::new(),
+            entropy: 0.0,
+            kept: true,
+        };
+        for (number, size) in sizes.iter().enumerate() {
+            if number > 0 {
+                let before: Vec<Vec<u32>> =
+                    drawn.iter().map(|sub| vec![*sub; conditions.len()]).collect();
+                let before: Vec<&[u32]> = before.iter().map(Vec::as_slice).collect();
+                rows = network.sub_logits(&before, reading)?;
+            }
+            let logits = rows.to_vec2::<f32>()?;
+            let Some(leads) = logits.first() else {
+                return Err(EngineError::bad_input("generator", "it gave no logits", ""));
+            };
+            let without = logits.get(1).map(Vec::as_slice);
+            let own = Distribution::new(leads, without, &self.request.sampling, guidance)?;
+            let sub = own.draw_from(&self.noise(0, cell), first_lane);
+            first_lane += size;
+            let token = |sub: u32| {
+                let all: Vec<u32> = drawn.iter().copied().chain([sub]).collect();
+                join(&all, &sizes)
+            };
+            let before = told.probability;
+            told.alternatives =
+                own.alternatives().into_iter().map(|(sub, p)| (token(sub), before * p)).collect();
+            told.token = token(sub);
+            told.probability *= own.probabilities()[sub as usize];
+            told.entropy += own.entropy();
+            drawn.push(sub);
+        }
+        Ok(told)
+    }
+
+    /// MaskGIT: a token for every masked cell, of which the first in its order stay. How many, the schedule says of
+    /// what was masked at the beginning; at least one. Written ones that are questioned are masked for the
+    /// network, too.
+    fn unmask(&mut self) -> Result<(Vec<Proposal>, u32)> {
+        let unmasking = &self.request.unmasking;
+        let given = self.request.given.parts().iter().flat_map(|part| part.codes().iter());
+        let free: Vec<usize> =
+            given.enumerate().filter(|(_, token)| **token == MASKED).map(|(at, _)| at).collect();
+        let (masked, written): (Vec<usize>, Vec<usize>) =
+            free.iter().partition(|place| self.tokens[**place] == MASKED);
+        let mut shown = self.tokens.clone();
+        for place in unmasking.questioned(&written, |place| self.noise(self.done, place)) {
+            shown[place] = MASKED;
+        }
+        let open: Vec<usize> = (0..shown.len()).filter(|place| shown[*place] == MASKED).collect();
+        let conditions = self.conditions();
+        let logits = self.open_logits(&shown, &open, &conditions)?;
+        let (leads, without) = logits.split_at(open.len());
+        let steps = self.steps();
         let done = if steps > 1 { self.done as f32 / (steps - 1) as f32 } else { 1.0 };
         let guidance = self.guidance(done.min(1.0));
-        let mut proposals = Vec::with_capacity(masked.len());
+        // Annealed: as arXiv 2202.04200's published code.
+        let ratio = f64::from(self.done + 1) / f64::from(steps);
+        let heat = f64::from(unmasking.choice_temperature) * (1.0 - ratio).max(0.0);
+        let ranks = match unmasking.order {
+            UnmaskingOrder::Confidence => None,
+            UnmaskingOrder::Halton => self.config().layout.first().map(halton_ranks),
+        };
+        let mut proposals = Vec::with_capacity(open.len());
         let mut ranked = Vec::with_capacity(masked.len());
-        for (at, &cell) in masked.iter().enumerate() {
+        for (at, (&place, leads)) in open.iter().zip(leads).enumerate() {
             let without = without.get(at).map(Vec::as_slice);
-            let distribution =
-                Distribution::new(&with_class[at], without, &self.request.sampling, guidance)?;
-            let mut proposal = self.propose(cell, &distribution, self.done);
-            proposal.kept = false;
-            // Annealed: as arXiv 2202.04200's published code.
-            let heat =
-                f64::from(self.request.unmasking.choice_temperature) * (1.0 - ratio).max(0.0);
-            let noise = gumbel(&self.noise(self.done, cell), CONFIDENCE);
-            let sure = libm::log(f64::from(proposal.probability)) + heat * noise;
-            ranked.push((sure, at));
+            let told = Distribution::new(leads, without, &self.request.sampling, guidance)?;
+            let mut proposal = self.propose(place, &told, self.done);
+            let standing = self.tokens[place];
+            if standing == MASKED {
+                proposal.kept = false;
+                let sure = if let Some(ranks) = &ranks {
+                    -(ranks[place] as f64)
+                } else {
+                    let noise = gumbel(&self.noise(self.done, place), CONFIDENCE);
+                    libm::log(f64::from(proposal.probability)) + heat * noise
+                };
+                ranked.push((sure, at));
+            } else {
+                let probability = told.probabilities()[standing as usize];
+                proposal.kept = proposal.token == standing || proposal.probability > probability;
+            }
             proposals.push(proposal);
         }
+        let left = unmasking.schedule.left(free.len(), (self.done + 1, steps), masked.len());
         ranked.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         ranked.iter().take(masked.len() - left).for_each(|&(_, at)| proposals[at].kept = true);
-        Ok((proposals, classes.len() as u32))
+        Ok((proposals, conditions.len() as u32))
+    }
+
+    /// The logits of some places of a picture, under one condition after the other.
+    fn open_logits(
+        &self,
+        shown: &[u32],
+        open: &[usize],
+        conditions: &[Condition],
+    ) -> Result<Vec<Vec<f32>>> {
+        let rows: Vec<&[u32]> = conditions.iter().map(|_| shown).collect();
+        let places: Vec<u32> = (0..conditions.len())
+            .flat_map(|row| open.iter().map(move |place| (row * shown.len() + place) as u32))
+            .collect();
+        Ok(self.network().masked()?.logits_at(&rows, conditions, &places)?.to_vec2::<f32>()?)
     }
 
     /// VAR: all tokens of the next scale that are not given, each drawn by itself. Scales before it that the
@@ -263,11 +343,11 @@ impl Generation {
             first += sizes[scale];
             scale += 1;
         }
-        let classes = self.classes();
+        let conditions = self.conditions();
         if self.caches.is_empty() {
-            self.caches = self.network().caches(classes.len())?;
+            self.caches = self.network().scales()?.caches(conditions.len())?;
         }
-        let rows = match self.read_scales(&sides, scale, &classes) {
+        let rows = match self.read_scales(&sides, scale, &conditions) {
             Ok(rows) => rows,
             Err(error) => {
                 self.caches.clear();
@@ -287,7 +367,7 @@ impl Generation {
             let distribution = Distribution::new(logits, without, sampling, guidance)?;
             proposals.push(self.propose(place, &distribution, 0));
         }
-        Ok((proposals, classes.len() as u32))
+        Ok((proposals, conditions.len() as u32))
     }
 
     /// Reads scales up to one, and gives the logits of its places: those with the class, then those without.
@@ -295,7 +375,7 @@ impl Generation {
         &mut self,
         sides: &[usize],
         scale: usize,
-        classes: &[Option<u32>],
+        conditions: &[Condition],
     ) -> Result<Vec<Vec<f32>>> {
         let scales = self.painter.scales()?;
         let mut first = 0;
@@ -315,11 +395,11 @@ impl Generation {
             }
             let input = at.checked_sub(1).map(|last| -> Result<Tensor> {
                 let input = scales.next_input(&sums[last].sum, last)?;
-                Ok(Tensor::cat(&vec![&input; classes.len()], 0)?)
+                Ok(Tensor::cat(&vec![&input; conditions.len()], 0)?)
             });
             let input = input.transpose()?;
-            let network = self.painter.network();
-            let logits = network.next_scale(input.as_ref(), classes, &mut self.caches)?;
+            let network = self.painter.network().scales()?;
+            let logits = network.next_scale(input.as_ref(), conditions, &mut self.caches)?;
             if at == scale {
                 return Ok(logits.flatten(0, 1)?.to_vec2::<f32>()?);
             }

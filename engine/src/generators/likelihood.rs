@@ -7,6 +7,7 @@
 
 use candle_core::Tensor;
 
+use super::condition::{Condition, conditions};
 use super::config::Way;
 use super::network::Network;
 use super::painter::Painter;
@@ -112,8 +113,15 @@ pub fn token_bits(
         tokens.parts().iter().flat_map(|part| part.codes().iter().copied()).collect();
     match config.way {
         Way::Raster => {
-            let logits = painter.network().logits(&[&codes], &[class])?.squeeze(0)?;
-            likelihood(&logits, &codes)
+            let network = painter.network();
+            let conditions = conditions(&[class]);
+            if network.raster()?.sub_tokens().len() == 1 {
+                let logits = network.logits(&[&codes], &conditions)?.squeeze(0)?;
+                return likelihood(&logits, &codes);
+            }
+            let nats = network.nats(&[&codes], &conditions)?.squeeze(0)?.to_vec1::<f32>()?;
+            let bits = nats.into_iter().map(|nats| nats / std::f32::consts::LN_2).collect();
+            Ok(TokenBits { told: Told::Likelihood, bits, forward_passes: 1 })
         }
         Way::Var => {
             let scales = painter.scales()?;
@@ -123,9 +131,10 @@ pub fn token_bits(
             };
             let parts = tokens.parts().iter().map(of_part);
             let inputs = scales.inputs(&parts.collect::<candle_core::Result<Vec<_>>>()?)?;
-            likelihood(&painter.network().scale_logits(&inputs, &[class])?.squeeze(0)?, &codes)
+            let network = painter.network().scales()?;
+            likelihood(&network.logits(&inputs, &conditions(&[class]))?.squeeze(0)?, &codes)
         }
-        Way::MaskGit => masked(painter.network(), &codes, class, fast, progress),
+        Way::MaskGit => masked(painter.network(), &codes, &class.into(), fast, progress),
     }
 }
 
@@ -156,7 +165,7 @@ fn bits(logits: &[f32], code: u32) -> Result<f32> {
 fn masked(
     network: &Network,
     codes: &[u32],
-    class: Option<u32>,
+    condition: &Condition,
     fast: bool,
     progress: &dyn Fn(f32) -> Result<()>,
 ) -> Result<TokenBits> {
@@ -189,7 +198,8 @@ fn masked(
             .flat_map(|(row, group)| group.iter().map(move |cell| (row * cells + cell, *cell)));
         let (places, asked): (Vec<u32>, Vec<usize>) =
             asked.map(|(place, cell)| (place as u32, cell)).unzip();
-        let logits = network.logits_at(&rows, &vec![class; rows.len()], &places)?;
+        let conditions = vec![condition.clone(); rows.len()];
+        let logits = network.masked()?.logits_at(&rows, &conditions, &places)?;
         for (logits, cell) in logits.to_vec2::<f32>()?.iter().zip(asked) {
             found[cell] = bits(logits, codes[cell])?;
         }

@@ -1,13 +1,17 @@
 //! Generators: networks that paint with a tokenizer's codes, step by step.
 //!
-//! What a generator is before it has weights is [`GeneratorConfig`]; [`Network`] is the network of our own
-//! ones, trained by [`crate::training`] on the tokens of a frozen tokenizer. A [`Request`] is a value, a
+//! What a generator is before it has weights is [`GeneratorConfig`]; [`Network`] is its network: our own
+//! ones are trained by [`crate::training`] on the tokens of a frozen tokenizer, those of others are built by a
+//! family ([`families`]). A [`Request`] is a value, a
 //! [`Generation`] gives its [`Step`]s one after the other, and everything that the next one depends on is in
 //! the request and the last step: resuming is the same as rerunning, and going on from a step with other
 //! settings is a branch. Tokens that a person gave are never written over.
 
+mod condition;
 mod config;
+pub mod families;
 mod generation;
+mod halton;
 mod identity;
 mod keeping;
 mod likelihood;
@@ -15,35 +19,46 @@ mod mask;
 mod model_file;
 mod network;
 mod order;
+mod own;
 mod painter;
 mod partial;
 mod request;
 mod run;
 mod sampling;
+mod schedule;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod tests_steps;
+#[cfg(test)]
+mod tests_unmasking;
 mod trace;
+mod unmasking;
 mod var;
+mod ways;
 mod windows;
 
-pub use config::{GeneratorConfig, NetworkSize, Way};
+pub use condition::{Caption, Condition, Conditions, conditions};
+pub use config::{GeneratorConfig, NetworkSize, Takes, Way};
 pub use generation::Generation;
+pub use halton::halton_order;
 pub use identity::model_hash;
 pub use keeping::kept_with_finest;
 pub use likelihood::{TokenBits, Told, token_bits};
 pub use mask::training_mask;
-pub use model_file::{OpenedGenerator, open_generator};
-pub use network::{Conditioned, Network};
+pub use model_file::{OpenedGenerator, open_generator, own_config};
+pub use network::{Layers, Network};
 pub use order::Order;
 pub use painter::Painter;
 pub use partial::decodable;
-pub use request::{Proposal, Request, Sampling, Schedule, Step, Unmasking};
+pub use request::{Proposal, Request, Sampling, Step};
 pub use run::{GenerateEvent, GenerateRun};
 pub use sampling::Distribution;
+pub use schedule::{Curve, Schedule};
 pub use trace::{Trace, TracedModel, TracedStep};
+pub use unmasking::{Unmasking, UnmaskingOrder};
 pub use var::{Var, VarConfig};
+pub use ways::{MaskedNetwork, RasterNetwork, Reading, ScaleNetwork, join, split};
 pub use windows::{Window, windows};
 
 /// What the metadata of its file calls a generator.

@@ -3,7 +3,9 @@
 use crate::tokens::{Cell, MASKED, Part, Tokens};
 use crate::{EngineError, Result};
 
+use super::condition::Condition;
 use super::config::GeneratorConfig;
+use super::unmasking::Unmasking;
 
 /// How a token is drawn from logits, in this order: guidance, temperature, top-k, top-p.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -28,78 +30,13 @@ impl Default for Sampling {
     }
 }
 
-/// How many tokens are there after each step of a masked generator, as a share: 1 - f(r) of what was masked, r
-/// the share of steps that are done.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize,
-)]
-pub enum Schedule {
-    /// cos(pi r / 2): few tokens first, many at the end.
-    #[default]
-    Cosine,
-    /// acos(r) / (pi / 2).
-    Arccos,
-    /// 1 - r: the same number in each step.
-    Linear,
-    /// 1 - r^2.
-    Square,
-    /// 1 - sqrt(r): many tokens first.
-    Root,
-}
-
-impl Schedule {
-    /// All of them, in the order of the docs.
-    pub const ALL: [Self; 5] = [Self::Cosine, Self::Arccos, Self::Linear, Self::Square, Self::Root];
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Cosine => "cosine",
-            Self::Arccos => "arccos",
-            Self::Linear => "linear",
-            Self::Square => "square",
-            Self::Root => "root",
-        }
-    }
-
-    /// The share that is still masked when a share r of the steps is done; 1 at 0 and 0 at 1.
-    pub fn masked(self, r: f64) -> f64 {
-        use std::f64::consts::FRAC_PI_2;
-        match self {
-            Self::Cosine => libm::cos(FRAC_PI_2 * r),
-            Self::Arccos => libm::acos(r) / FRAC_PI_2,
-            Self::Linear => 1.0 - r,
-            Self::Square => 1.0 - r * r,
-            Self::Root => 1.0 - r.sqrt(),
-        }
-    }
-}
-
-/// What a masked generator does beside drawing tokens.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Unmasking {
-    /// Steps; fewer if there are fewer tokens to write.
-    pub steps: u32,
-    /// How many tokens each of them keeps.
-    pub schedule: Schedule,
-    /// Strength of the noise on the confidence by which tokens are kept; it falls to 0 at the last step. 0: always
-    /// the most certain, which makes pictures alike.
-    pub choice_temperature: f32,
-}
-
-impl Default for Unmasking {
-    fn default() -> Self {
-        // Of the published MaskGIT: 4.5, and 8 to 12 steps.
-        Self { steps: 12, schedule: Schedule::Cosine, choice_temperature: 4.5 }
-    }
-}
-
 /// What a person asks of a generator.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
     /// The class; `None`: any.
     pub class: Option<u32>,
+    /// What leads in the place of a class: a caption, or tokens.
+    pub prompt: Option<Condition>,
     /// Decides every draw.
     pub seed: u64,
     /// How tokens are drawn.
@@ -121,11 +58,17 @@ impl Request {
         };
         Ok(Self {
             class,
+            prompt: None,
             seed,
             sampling: Sampling::default(),
             unmasking: Unmasking::default(),
             given: Tokens::new(config.layout.iter().map(part).collect::<Result<Vec<_>>>()?)?,
         })
+    }
+
+    /// What leads it.
+    pub fn condition(&self) -> Condition {
+        self.prompt.clone().unwrap_or_else(|| self.class.into())
     }
 
     /// Checks it against a generator.
@@ -139,6 +82,11 @@ impl Request {
         if let Some(class) = self.class.filter(|class| *class as usize >= config.classes.len()) {
             config.class(&class.to_string())?;
         }
+        config.takes.check(&self.condition(), config.needs_condition)?;
+        if config.needs_condition && self.sampling.guidance != 1.0 {
+            let reason = "this generator has not learned to write without what leads it".to_owned();
+            return bad("guidance", reason, "leave it at 1, which is none");
+        }
         let Sampling { temperature, top_p, guidance, .. } = self.sampling;
         if !(1e-3..=1e3).contains(&temperature) {
             let reason = format!("{temperature} is not in 0.001 to 1000");
@@ -150,14 +98,7 @@ impl Request {
         if !(0.0..=100.0).contains(&guidance) {
             return bad("guidance", format!("{guidance} is not in 0 to 100"), "1 is none");
         }
-        let Unmasking { steps, choice_temperature, .. } = self.unmasking;
-        if !(1..=1 << 16).contains(&steps) {
-            return bad("steps", format!("{steps} of them"), "at least 1; usual: 8 to 12");
-        }
-        if !(choice_temperature >= 0.0 && choice_temperature.is_finite()) {
-            let reason = format!("{choice_temperature} is negative");
-            return bad("choice temperature", reason, "0 is none; usual: 4.5");
-        }
+        self.unmasking.validate()?;
         if self.given.layout() != config.layout {
             let reason = format!(
                 "they are {}, this generator writes {}",
@@ -210,11 +151,11 @@ pub struct Step {
     pub index: u32,
     /// Sequences that went through the network in it: two where there is guidance.
     pub forward_passes: u32,
-    /// Cells that have a token since this step.
+    /// Cells that have a token since this step and had none before.
     pub committed: Vec<Cell>,
-    /// Cells whose token is another one than before.
+    /// Cells that had a token, which this step took back for another one.
     pub changed: Vec<Cell>,
-    /// What the network would write, in the order of cells.
+    /// What the network would write, in the order of cells: where none stands, and where one is questioned.
     pub proposals: Vec<Proposal>,
     /// All tokens after it; [`MASKED`] where there is none yet.
     pub tokens: Tokens,

@@ -52,8 +52,14 @@ impl Distribution {
     /// distribution as an ordinary draw). Noise belongs to the place, so that a change of settings, or of
     /// other places, moves as few tokens as it can.
     pub fn draw(&self, noise: &Noise) -> u32 {
+        self.draw_from(noise, 0)
+    }
+
+    /// The same with noise of lanes from `first` on, so that several draws at a place differ.
+    pub fn draw_from(&self, noise: &Noise, first: u32) -> u32 {
         let score = |(code, p): (usize, &f32)| {
-            (*p > 0.0).then(|| (libm::log(f64::from(*p)) + gumbel(noise, code as u32), code))
+            let lane = first.wrapping_add(code as u32);
+            (*p > 0.0).then(|| (libm::log(f64::from(*p)) + gumbel(noise, lane), code))
         };
         let best = self.0.iter().enumerate().filter_map(score);
         best.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)))

@@ -26,6 +26,8 @@ pub(super) fn config(way: Way) -> GeneratorConfig {
         },
         code_dim: if way == Way::Var { 2 } else { 0 },
         classes: ["sea", "land"].map(str::to_owned).to_vec(),
+        takes: Takes::Class,
+        needs_condition: false,
         order: Order::Rows,
     }
 }
@@ -84,8 +86,10 @@ pub(super) fn any_request(way: Way, number: u64) -> Request {
     };
     request.unmasking = Unmasking {
         steps: 1 + noise.below(6, 20),
-        schedule: Schedule::ALL[noise.below(7, 5) as usize],
+        schedule: Schedule::ALL[noise.below(7, 6) as usize].clone(),
         choice_temperature: noise.range(8, 0.0, 6.0),
+        order: UnmaskingOrder::ALL[noise.below(10, 2) as usize],
+        self_correction: noise.below(11, 4),
     };
     // All but the last may be given.
     let share = noise.uniform(9);
@@ -168,12 +172,14 @@ fn raster_logits_with_a_cache_are_those_of_all_places_at_once() {
     let painter = painter(Way::Raster);
     let network = painter.network();
     let tokens: Vec<u32> = (0..16).map(|i| (i * 5 + 2) % CODES).collect();
-    let whole = network.logits(&[&tokens], &[Some(1)]).unwrap().squeeze(0).unwrap();
+    let whole = network.logits(&[&tokens], &[Condition::Class(1)]).unwrap().squeeze(0).unwrap();
     let whole = whole.to_vec2::<f32>().unwrap();
-    let mut caches = network.caches(1).unwrap();
+    let network = network.raster().unwrap();
+    let mut reading = network.begin(1).unwrap();
     for (place, expected) in whole.iter().enumerate() {
         let last = (place > 0).then(|| vec![tokens[place - 1]]);
-        let found = network.next_logits(last.as_deref(), &[Some(1)], &mut caches).unwrap();
+        let found =
+            network.next_logits(last.as_deref(), &[Condition::Class(1)], &mut reading).unwrap();
         let found = &found.to_vec2::<f32>().unwrap()[0];
         assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-4), "place {place}");
     }
@@ -185,7 +191,13 @@ fn what_a_network_may_not_see_changes_nothing() {
     let raster = raster.network();
     let mut tokens: Vec<u32> = (0..16).map(|i| (i * 5 + 2) % CODES).collect();
     let rows = |tokens: &[u32]| -> Vec<Vec<f32>> {
-        raster.logits(&[tokens], &[None]).unwrap().squeeze(0).unwrap().to_vec2().unwrap()
+        raster
+            .logits(&[tokens], &[Condition::Nothing])
+            .unwrap()
+            .squeeze(0)
+            .unwrap()
+            .to_vec2()
+            .unwrap()
     };
     let before = rows(&tokens);
     tokens[9] = (tokens[9] + 1) % CODES;
@@ -222,14 +234,4 @@ fn what_cannot_be_asked_is_refused_with_what_to_do() {
     assert!(sampling(Sampling { guidance: -1.0, ..plain }).contains("guidance"));
     let unmasking = Unmasking { steps: 0, ..Unmasking::default() };
     assert!(said(Request { unmasking, ..good }).contains("steps"));
-}
-
-#[test]
-fn schedules_begin_with_everything_and_end_with_nothing() {
-    for schedule in Schedule::ALL {
-        assert!((schedule.masked(0.0) - 1.0).abs() < 1e-12, "{schedule:?}");
-        assert!(schedule.masked(1.0).abs() < 1e-12, "{schedule:?}");
-        let values: Vec<f64> = (0..=20).map(|i| schedule.masked(f64::from(i) / 20.0)).collect();
-        assert!(values.windows(2).all(|pair| pair[1] < pair[0]), "{schedule:?}");
-    }
 }

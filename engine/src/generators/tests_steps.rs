@@ -165,10 +165,12 @@ fn bits_are_those_of_the_networks_logits_in_double_precision() {
     let tokens = any_tokens(Way::Raster, 5);
     let codes = tokens.first().codes();
     let told = token_bits(&raster, &tokens, Some(0), false, &|_| Ok(())).unwrap();
-    let mut caches = raster.network().caches(1).unwrap();
+    let network = raster.network().raster().unwrap();
+    let mut reading = network.begin(1).unwrap();
+    let class = conditions(&[Some(0)]);
     for (place, code) in codes.iter().enumerate() {
         let last = (place > 0).then(|| vec![codes[place - 1]]);
-        let logits = raster.network().next_logits(last.as_deref(), &[Some(0)], &mut caches);
+        let logits = network.next_logits(last.as_deref(), &class, &mut reading);
         let logits = logits.unwrap().to_vec2::<f32>().unwrap();
         let expected = bits(&logits[0], *code);
         assert!((f64::from(told.bits[place]) - expected).abs() < 1e-4, "place {place}");
@@ -194,7 +196,7 @@ fn of_a_masked_generator_it_is_told_that_bits_are_no_likelihood() {
     for place in [0, 5, 15] {
         let mut hidden = codes.to_vec();
         hidden[place] = crate::tokens::MASKED;
-        let logits = painter.network().logits(&[&hidden], &[Some(1)]).unwrap();
+        let logits = painter.network().logits(&[&hidden], &conditions(&[Some(1)])).unwrap();
         let logits = logits.squeeze(0).unwrap().to_vec2::<f32>().unwrap();
         let expected = bits(&logits[place], codes[place]);
         assert!((f64::from(told.bits[place]) - expected).abs() < 1e-4, "place {place}");
@@ -251,12 +253,14 @@ fn another_order_keeps_what_is_given_and_goes_on_from_any_step() {
         // What all places at once say is what one after the other says.
         let tokens = any_tokens(Way::Raster, 3);
         let codes = tokens.first().codes();
-        let logits = painter.network().logits(&[codes], &[Some(1)]).unwrap();
+        let class = conditions(&[Some(1)]);
+        let logits = painter.network().logits(&[codes], &class).unwrap();
         let logits = logits.squeeze(0).unwrap().to_vec2::<f32>().unwrap();
-        let mut caches = painter.network().caches(1).unwrap();
+        let network = painter.network().raster().unwrap();
+        let mut reading = network.begin(1).unwrap();
         for (place, cell) in cells.iter().enumerate() {
             let last = (place > 0).then(|| vec![codes[cells[place - 1] as usize]]);
-            let found = painter.network().next_logits(last.as_deref(), &[Some(1)], &mut caches);
+            let found = network.next_logits(last.as_deref(), &class, &mut reading);
             let found = found.unwrap().to_vec2::<f32>().unwrap();
             let pairs = found[0].iter().zip(&logits[*cell as usize]);
             assert!(pairs.into_iter().all(|(a, b)| (a - b).abs() < 1e-4), "{order:?} {place}");

@@ -12,7 +12,9 @@ use std::path::Path;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
-use super::request::{Request, Sampling, Step, Unmasking};
+use super::condition::Condition;
+use super::request::{Request, Sampling, Step};
+use super::unmasking::Unmasking;
 use crate::tokens::{MASKED, Part, PartShape, Tokens};
 use crate::{EngineError, Result};
 
@@ -78,6 +80,8 @@ struct Said {
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Asked {
     class: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    prompt: Option<Condition>,
     seed: u64,
     sampling: Sampling,
     unmasking: Unmasking,
@@ -203,16 +207,17 @@ impl Trace {
         }
         let passes = self.steps.iter().flat_map(|step| step.forward_passes.to_le_bytes());
         data.push(("forward_passes".to_owned(), Dtype::U32, vec![count], passes.collect()));
-        let Request { class, seed, sampling, unmasking, .. } = &self.request;
+        let Request { class, prompt, seed, sampling, unmasking, .. } = &self.request;
         let said = Said {
             format: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             generator: self.model.clone(),
             request: Asked {
                 class: *class,
+                prompt: prompt.clone(),
                 seed: *seed,
                 sampling: *sampling,
-                unmasking: Unmasking::clone(unmasking),
+                unmasking: unmasking.clone(),
             },
             parts: parts
                 .iter()
@@ -359,14 +364,15 @@ impl Reading<'_> {
         if !steps.iter().all(keeps) {
             return Err(self.bad("a step writes over a given token"));
         }
-        let Asked { class, seed, sampling, unmasking } = request;
+        let Asked { class, prompt, seed, sampling, unmasking } = request;
         Ok(Trace {
             model: generator.clone(),
             request: Request {
                 class: *class,
+                prompt: prompt.clone(),
                 seed: *seed,
                 sampling: *sampling,
-                unmasking: Unmasking::clone(unmasking),
+                unmasking: unmasking.clone(),
                 given,
             },
             steps,

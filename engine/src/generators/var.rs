@@ -7,7 +7,9 @@
 
 use candle_core::{D, Tensor};
 
+use super::condition::{Conditions, classes};
 use super::config::NetworkSize;
+use super::ways::ScaleNetwork;
 use crate::kernels::{self, Mask, SequenceLink};
 use crate::layers::{Init, KvCache, Linear, Weights};
 use crate::{EngineError, Result};
@@ -348,5 +350,24 @@ impl Var {
         let moves = self.head_moves.forward(&class)?;
         let x = moved(&x, &moves.narrow(2, 0, c)?, &moves.narrow(2, c, c)?)?;
         self.head.forward(&x)
+    }
+}
+
+impl ScaleNetwork for Var {
+    fn caches(&self, batch: usize) -> Result<Vec<KvCache>> {
+        Self::caches(self, batch)
+    }
+
+    fn next_scale(
+        &self,
+        input: Option<&Tensor>,
+        conditions: Conditions<'_>,
+        caches: &mut [KvCache],
+    ) -> Result<Tensor> {
+        Self::next_scale(self, input, &classes(conditions), caches)
+    }
+
+    fn logits(&self, inputs: &Tensor, conditions: Conditions<'_>) -> Result<Tensor> {
+        self.forward(inputs, &classes(conditions))
     }
 }

@@ -59,7 +59,7 @@ impl Question for OpenGenerator {
             Some(named) => (named.clone(), load(desk, named)?),
             None => own_tokenizer(desk, &path, &opened)?,
         };
-        if loaded.facts.token_hash != opened.token_hash {
+        if opened.token_hash.as_ref().is_some_and(|hash| loaded.facts.token_hash != *hash) {
             return Err(EngineError::bad_input(
                 tokenizer.label(),
                 "its tokens are others than those that the generator writes",
@@ -92,7 +92,7 @@ fn own_tokenizer(
         // Another file may be called so.
         let model = model.now();
         match load(desk, &model) {
-            Ok(loaded) if loaded.facts.token_hash == opened.token_hash => {
+            Ok(loaded) if Some(&loaded.facts.token_hash) == opened.token_hash.as_ref() => {
                 return Ok((model, loaded));
             }
             _ => desk.check()?,

@@ -103,9 +103,31 @@ fn what_a_generator_cannot_do_is_refused_with_what_to_do_and_nothing_is_left() {
     refused(&with(&["--temperature=-1"]), &["temperature"]);
     refused(&with(&["--top-p", "0"]), &["top-p"]);
     refused(&with(&["--schedule", "slow"]), &["slow", "cosine"]);
+    refused(&with(&["--schedule", "0:1,0.5:1,1:0"]), &["0 and 0.5", "nothing would be written"]);
+    refused(&with(&["--order", "spiral"]), &["spiral", "confidence, halton"]);
     let out = desk.name("out");
     let no_generator = ["generate", "--model", &tokenizer, "--out", &out];
     run(&no_generator).expect_refused(&["not a generator"]);
     run(&["generate", "--model", "worlds-nothing", "--out", &out])
         .expect_refused(&["worlds-nothing"]);
+}
+
+#[test]
+fn a_masked_generator_takes_an_order_a_curve_and_self_correction() {
+    let desk = Desk::new();
+    let (model, tokenizer) = (generator(&desk, "MaskGit"), desk.name("tiny.safetensors"));
+    let paint = |out: &str, more: &[&str]| {
+        let out = desk.name(out);
+        let plain = ["generate", "--model", &model, "--tokenizer", &tokenizer, "--out", &out];
+        let arguments = [&plain[..], &["--json", "--steps", "4"], more].concat();
+        let lines = run(&arguments).expect_done().lines();
+        assert_eq!(lines[0]["steps"], 4, "{more:?}");
+        std::fs::read(lines[0]["out"].as_str().unwrap()).unwrap()
+    };
+    let plain = paint("plain", &[]);
+    assert_eq!(paint("named", &["--order", "confidence", "--schedule", "cosine"]), plain);
+    let settings = ["--order", "halton", "--schedule", "0:1,0.5:0.8,1:0", "--self-correct", "2"];
+    let other = paint("other", &settings);
+    assert_ne!(other, plain);
+    assert_eq!(paint("again", &settings), other);
 }

@@ -7,4 +7,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod draws;
+mod masked;
+mod masked_files;
+mod maskgit;
+mod maskgit_halton;
+mod titok_imagebert;
 mod var;

@@ -13,7 +13,7 @@ use super::super::supplies::{Maker, Supplies};
 use super::rule::{Images, Objective, Outcome, Told};
 use crate::data::Source;
 use crate::data::worlds::Worlds;
-use crate::generators::{self, GeneratorConfig, Network, Way, training_mask};
+use crate::generators::{self, GeneratorConfig, Network, Takes, Way, conditions, training_mask};
 use crate::images::Picture;
 use crate::kernels;
 use crate::layers::Weights;
@@ -79,6 +79,8 @@ impl GeneratorObjective {
                 Way::Raster | Way::MaskGit => 0,
             },
             classes: source.classes().to_vec(),
+            takes: Takes::Class,
+            needs_condition: false,
             order: settings.order,
         };
         let hash: Vec<u32> = maker.token_hash.bytes().map(u32::from).collect();
@@ -124,6 +126,7 @@ impl GeneratorObjective {
             let targets: Vec<u32> = places.iter().map(of).collect();
             Ok(Tensor::from_vec(targets, places.len(), &self.device)?)
         };
+        let classes = &conditions(classes);
         match self.config.way {
             Way::Raster => {
                 let rows: Vec<&[u32]> = tokens.iter().map(AsRef::as_ref).collect();
@@ -132,7 +135,8 @@ impl GeneratorObjective {
                 kernels::cross_entropy(&logits, &targets(&places)?)
             }
             Way::Var => {
-                let logits = network.scale_logits(&self.inputs(tokens)?, classes)?.flatten(0, 1)?;
+                let logits = network.scales()?.logits(&self.inputs(tokens)?, classes)?;
+                let logits = logits.flatten(0, 1)?;
                 let places: Vec<u32> = (0..logits.dim(0)? as u32).collect();
                 kernels::cross_entropy(&logits, &targets(&places)?)
             }
@@ -149,7 +153,7 @@ impl GeneratorObjective {
                 });
                 let masked: Vec<Vec<u32>> = masked.collect();
                 let rows: Vec<&[u32]> = masked.iter().map(AsRef::as_ref).collect();
-                let logits = network.logits_at(&rows, classes, &places)?;
+                let logits = network.masked()?.logits_at(&rows, classes, &places)?;
                 kernels::cross_entropy(&logits, &targets(&places)?)
             }
         }
