@@ -5,7 +5,7 @@ use smalti_tests::tiny::scales_model;
 use super::*;
 
 /// A recipe that teaches the tokens of a tiny tokenizer.
-fn recipe(way: &str) -> String {
+pub(super) fn recipe(way: &str) -> String {
     let tokenizer = if way == "Var" { "scales" } else { "tiny" };
     format!(
         r#"(

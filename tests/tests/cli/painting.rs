@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use image::AnimationDecoder;
-use smalti_engine::generators::Trace;
+use smalti_engine::generators::{Order, Trace, TracedStep};
 use smalti_engine::tokens::Cell;
 
 use super::generate::generator;
@@ -280,4 +280,24 @@ fn the_tour_shows_a_class_painted_three_ways_where_the_generators_are_there() {
     tour("without");
     let page = std::fs::read_to_string(desk.path("without/index.html")).unwrap();
     assert!(!page.contains("Painted, token by token"));
+}
+
+#[test]
+fn a_raster_generator_learns_the_order_of_its_recipe_and_writes_in_it() {
+    for (way, order) in
+        [("Raster, order: Spiral", Order::Spiral), ("Raster, order: Random(4)", Order::Random(4))]
+    {
+        let desk = Desk::new();
+        let model = generator(&desk, way);
+        paint(&desk, (&model, "tiny.safetensors"), "out", &["--trace"]).expect_done();
+        let trace = Trace::read(&the_trace(&desk, "out")).unwrap();
+        let at = |step: &TracedStep| step.committed.iter().position(|mark| *mark).unwrap() as u32;
+        let written: Vec<u32> = trace.steps.iter().map(at).collect();
+        assert_eq!(written, order.cells(4, 4));
+    }
+    let desk = Desk::new();
+    std::fs::write(desk.path("odd.ron"), super::generate::recipe("MaskGit, order: Spiral"))
+        .unwrap();
+    run(&["train", &desk.name("odd.ron"), "--out", &desk.name("odd")])
+        .expect_refused(&["MaskGIT", "order of its own"]);
 }
