@@ -46,12 +46,16 @@ pub(super) struct Paint {
 }
 
 impl Paint {
+    /// Whether what is done stays as a trace.
+    pub(super) fn is_kept(&self) -> bool {
+        self.trace || self.resume.is_some()
+    }
+
     /// Whether steps are looked at.
     pub(super) fn wants_steps(&self) -> bool {
         let is_one = self.base.count == 1
             && !self.base.class.as_ref().is_some_and(|said| said.contains(','));
-        let is_kept = self.trace || self.resume.is_some();
-        is_kept || self.gif || self.apng || (self.sheet && is_one)
+        self.is_kept() || self.gif || self.apng || (self.sheet && is_one)
     }
 }
 

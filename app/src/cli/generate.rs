@@ -92,7 +92,10 @@ pub(super) fn run(options: &Paint, console: &mut Console<'_, '_>) -> Result<(), 
         engine.forget_old_answers();
     }
     let sheet = keep_sheet(&sheet, columns, &mut outputs)?;
-    console.check()?;
+    // What traces tell is kept, however late it is cancelled.
+    if !options.is_kept() {
+        console.check()?;
+    }
     outputs.commit()?;
     lines.iter().try_for_each(|line| tell(line, console))?;
     sheet.iter().try_for_each(|line| {
@@ -251,7 +254,7 @@ fn keep_part(
     mut outputs: Outputs,
     console: &mut Console<'_, '_>,
 ) -> Stop {
-    let is_kept = options.trace || options.resume.is_some();
+    let is_kept = options.is_kept();
     let Some(trace) = job.trace.as_ref().filter(|_| is_kept && matches!(stop, Stop::Cancelled))
     else {
         return stop;

@@ -186,7 +186,7 @@ pub(super) fn keep_steps(
         pictures.push(with_masked(&decoded.picture, &step.tokens)?);
         engine.forget_old_answers();
     }
-    if options.trace || options.resume.is_some() {
+    if options.is_kept() {
         files.trace = Some(keep_trace(trace, name, outputs)?);
         let digits = pictures.len().to_string().len().max(2);
         for (number, picture) in (1..).zip(&pictures) {

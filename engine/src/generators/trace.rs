@@ -337,7 +337,8 @@ impl Reading<'_> {
             let own = self.words(&name("confidence"), Dtype::F32, &all)?;
             for (all, own) in confidence.iter_mut().zip(own.chunks(cells)) {
                 let own: Vec<f32> = own.iter().map(|word| f32::from_bits(*word)).collect();
-                if own.iter().any(|p| !(0.0..=1.0).contains(p)) {
+                // Sums of probabilities are rounded.
+                if own.iter().any(|p| !(0.0..=1.001).contains(p)) {
                     return Err(self.bad("a confidence is no probability"));
                 }
                 all.extend(own);

@@ -138,5 +138,5 @@ fn what_cannot_be_edited_is_refused_and_nothing_is_left() {
     smalti_tests::tiny::residual_model(&desk.path("levels.safetensors"));
     let (levels, out) = (desk.name("levels.safetensors"), desk.name("levels"));
     run(&["encode", &desk.name("b.png"), "--model", &levels, "--out", &out]).expect_done();
-    refused("levels/b.safetensors", &["--resample", "r0"], &["another", "tiny"]);
+    refused("levels/b.safetensors", &["--resample", "r0"], &["something else", "tiny"]);
 }
