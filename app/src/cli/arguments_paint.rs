@@ -34,6 +34,13 @@ pub(super) struct Paint {
     #[arg(long, value_name = "TRACE", conflicts_with_all = ["class", "count", "seed", "steps", "schedule", "order", "self_correct",
         "choice_temperature", "guidance", "ramp", "temperature", "top_k", "top_p", "lock", "force", "init"])]
     pub(super) resume: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) show: Show,
+}
+
+/// What is made of pictures for a slide.
+#[derive(Debug, Args)]
+pub(super) struct Show {
     /// Also write the steps of each picture as a GIF
     #[arg(long)]
     pub(super) gif: bool,
@@ -55,7 +62,8 @@ impl Paint {
     pub(super) fn wants_steps(&self) -> bool {
         let is_one = self.base.count == 1
             && !self.base.class.as_ref().is_some_and(|said| said.contains(','));
-        self.is_kept() || self.gif || self.apng || (self.sheet && is_one)
+        let Show { gif, apng, sheet } = self.show;
+        self.is_kept() || gif || apng || (sheet && is_one)
     }
 }
 

@@ -80,10 +80,10 @@ pub(super) fn run(options: &Paint, console: &mut Console<'_, '_>) -> Result<(), 
             Ok(painted) => painted,
             Err(stop) => return Err(keep_part(stop, options, (&job, &name), outputs, console)),
         };
-        if options.sheet && count > 1 {
+        if options.show.sheet && count > 1 {
             let kind = line.class.as_deref().unwrap_or("any class");
             sheet.push(Item { picture, label: format!("{kind}, seed {}", line.seed) });
-        } else if options.sheet
+        } else if options.show.sheet
             && let Some(trace) = &job.trace
         {
             sheet = steps_on_a_sheet(trace, &steps);
@@ -124,7 +124,7 @@ fn jobs(
     };
     check_guidance(base, base.class.is_some())?;
     let count = classes.len() as u64 * base.count;
-    if options.sheet && count > MOST_ON_A_SHEET as u64 {
+    if options.show.sheet && count > MOST_ON_A_SHEET as u64 {
         return Err(Stop::bad_input(
             "--sheet",
             format!("{count} pictures are too many for one page"),

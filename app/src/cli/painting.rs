@@ -193,7 +193,7 @@ pub(super) fn keep_steps(
             outputs.add(&format!("{name}.step-{number:0digits$}.png"), &png_bytes(picture)?)?;
         }
     }
-    if options.gif || options.apng {
+    if options.show.gif || options.show.apng {
         // About four seconds, but no step too fast or too slow to be seen.
         let each = (4000 / pictures.len().max(1) as u64).clamp(40, 400);
         let count = pictures.len();
@@ -202,10 +202,10 @@ pub(super) fn keep_steps(
             (picture.clone(), Duration::from_millis(stays))
         });
         let shown: Vec<(Picture, Duration)> = shown.collect();
-        if options.gif {
+        if options.show.gif {
             files.gif = Some(outputs.add(&format!("{name}.gif"), &gif_bytes(&shown)?)?);
         }
-        if options.apng {
+        if options.show.apng {
             files.apng = Some(outputs.add(&format!("{name}.apng"), &apng_bytes(&shown)?)?);
         }
     }
