@@ -19,6 +19,8 @@ use from_arrays::{Index, Indices, PIECE, Remark, Wanted};
 const FORMAT: u64 = 2;
 /// The metadata's key.
 const KEY: &str = "smalti_tokens";
+/// The key of a trace of a generation.
+const TRACE: &str = "smalti_trace";
 
 /// Who made tokens: what tells whether another tokenizer's codes mean the same.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -182,6 +184,11 @@ fn of_arrays(
     wanted: &Wanted,
     fallback: Option<u32>,
 ) -> Result<TokenFile> {
+    if file.metadata.contains_key(TRACE) {
+        let reason = "the trace of a generation, which holds the tokens of every step";
+        let hint = "`smalti generate --resume` goes on with it; in Python its array \"tokens\" has all steps";
+        return Err(EngineError::bad_file(path, reason, hint));
+    }
     let bad = |reason: String| EngineError::bad_file(path, reason, "make the file again");
     let metadata: serde_json::Value = match file.metadata.get(KEY) {
         Some(text) => {

@@ -141,6 +141,8 @@ fn a_trace_of_another_generator_and_what_is_none_are_refused() {
     std::fs::write(desk.path("half.safetensors"), &whole[..whole.len() / 2]).unwrap();
     refused(&kept, &desk.name("half.safetensors"), &["half.safetensors"]);
     paint(&desk, by, "new", &["--resume", trace, "--seed", "3"]).expect_refused(&["--seed"]);
+    let (tokenizer, png) = (desk.name("tiny.safetensors"), desk.name("x.png"));
+    run(&["decode", trace, "--model", &tokenizer, "--out", &png]).expect_refused(&["trace"]);
 }
 
 #[test]
