@@ -5,7 +5,9 @@ use std::path::Path;
 
 use candle_core::Tensor;
 use smalti_engine::layers::Weights;
-use smalti_engine::quantizers::{FsqConfig, QuantizerConfig, ResidualVqConfig, VqConfig};
+use smalti_engine::quantizers::{
+    FsqConfig, MultiScaleConfig, QuantizerConfig, ResidualVqConfig, VqConfig,
+};
 use smalti_engine::tokenizers::{LdmConfig, TokenizerConfig, build};
 
 /// The tokenizer of [`tiny_model`]: two pixels a token, FSQ with 5 x 4 codes.
@@ -60,6 +62,28 @@ pub fn residual_model(path: &Path) {
         let codes = codes.unwrap_or_else(|e| panic!("{e}"));
         tensors.insert(format!("quantize.layers.{level}.embedding.weight"), codes);
     }
+    write_model(&config, tensors, path);
+}
+
+/// Writes a tokenizer of scales of 1, 2 and 4 places a side, 12 codes; two pixels a token of the finest.
+///
+/// # Panics
+/// If it cannot be made or written.
+pub fn scales_model(path: &Path) {
+    let scales = MultiScaleConfig {
+        vocab_size: 12,
+        v_patch_nums: vec![1, 2, 4],
+        share_quant_resi: 2,
+        ..MultiScaleConfig::default()
+    };
+    let config =
+        TokenizerConfig { quantizer: QuantizerConfig::MultiScale(scales), ..tiny_config() };
+    let mut tensors = fresh(&config);
+    // No gradient trains its codes: these are drawn here.
+    let codes: Vec<f32> = (0..24_u32).map(|i| ((i * 7) % 11) as f32 / 5.0 - 0.9).collect();
+    let codes =
+        Tensor::from_vec(codes, (12, 2), &crate::device()).unwrap_or_else(|e| panic!("{e}"));
+    tensors.insert("quantize.embedding.weight".to_owned(), codes);
     write_model(&config, tensors, path);
 }
 

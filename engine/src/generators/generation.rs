@@ -27,6 +27,8 @@ pub struct Generation {
     tokens: Vec<u32>,
     /// Steps done.
     done: u32,
+    /// Of raster: the cell of each place of the sequence.
+    sequence: Vec<u32>,
     /// Of raster: what has been read.
     reading: Option<Reading>,
     /// Of VAR: what has been read.
@@ -53,7 +55,8 @@ impl Generation {
         }
         let tokens = tokens.parts().iter().flat_map(|part| part.codes().iter().copied()).collect();
         let done = after.map_or(0, |step| step.index + 1);
-        Ok(Self { painter, request, tokens, done, reading: None, caches: Vec::new() })
+        let sequence = painter.config().sequence();
+        Ok(Self { painter, request, tokens, done, sequence, reading: None, caches: Vec::new() })
     }
 
     /// Its request.
@@ -181,40 +184,44 @@ impl Generation {
     /// Raster: the next token that is not given. Those before it that the network has not read are read first.
     /// Its noise is addressed by its cell alone, so that it does not depend on how many steps came before.
     fn next_token(&mut self) -> Result<(Vec<Proposal>, u32)> {
-        let cells = self.tokens.len();
-        let cell = self.tokens.iter().position(|token| *token == MASKED).unwrap_or(cells);
+        let is_free = |cell: &u32| self.tokens[*cell as usize] == MASKED;
+        let place = self.sequence.iter().position(is_free).unwrap_or(self.tokens.len());
         let conditions = self.conditions();
         let mut reading = match self.reading.take() {
             Some(reading) => reading,
             None => self.network().raster()?.begin(conditions.len())?,
         };
         // Where it fails, what was read is unknown: it is read again.
-        let proposal = self.read_token(cell, &conditions, &mut reading)?;
+        let proposal = self.read_token(place, &conditions, &mut reading)?;
         self.reading = Some(reading);
         Ok((vec![proposal], conditions.len() as u32))
     }
 
-    /// Reads up to a cell and draws its token, sub-token after sub-token. What is told of a token of several is
-    /// the product of their probabilities, the sum of their entropies, and alternatives that share all but
-    /// the last: nothing is known of the others without asking the network once more for each.
+    /// Reads up to a place of the sequence and draws its token, sub-token after sub-token. What is told of a token
+    /// of several is the product of their probabilities, the sum of their entropies, and alternatives that share
+    /// all but the last: nothing is known of the others without asking the network once more for each.
     fn read_token(
         &self,
-        cell: usize,
+        place: usize,
         conditions: &[Condition],
         reading: &mut Reading,
     ) -> Result<Proposal> {
+        let cell_at = |place: usize| {
+            self.sequence.get(place).map_or(self.tokens.len(), |cell| *cell as usize)
+        };
+        let cell = cell_at(place);
         let network = self.network().raster()?;
         let mut rows = None;
         // The first time reads the conditions, the n-th one token n - 2.
-        while reading.read() <= cell {
+        while reading.read() <= place {
             let read = reading.read();
-            let last = (read > 0).then(|| vec![self.tokens[read - 1]; conditions.len()]);
+            let last = (read > 0).then(|| vec![self.tokens[cell_at(read - 1)]; conditions.len()]);
             rows = Some(network.next_logits(last.as_deref(), conditions, reading)?);
         }
         let mut rows = rows.ok_or_else(|| {
             EngineError::bad_input("generator", "it has read more than was written", "")
         })?;
-        let guidance = self.guidance(cell as f32 / (self.tokens.len() - 1).max(1) as f32);
+        let guidance = self.guidance(place as f32 / (self.tokens.len() - 1).max(1) as f32);
         let sizes = network.sub_tokens();
         let (mut drawn, mut first_lane) = (Vec::<u32>::new(), 0);
         let mut told = Proposal {

@@ -45,6 +45,17 @@ impl OpenedPainter {
     pub fn config(&self) -> &GeneratorConfig {
         self.painter.config()
     }
+
+    /// What decodes its tokens.
+    ///
+    /// # Errors
+    /// [`EngineError::BadInput`] if nobody named a tokenizer.
+    pub fn decoder(&self) -> Result<&ModelRef> {
+        self.tokenizer.as_ref().ok_or_else(|| {
+            let reason = format!("a picture needs {}, and none is named", self.needs);
+            EngineError::bad_input("tokenizer", reason, "name its file (--tokenizer)")
+        })
+    }
 }
 
 impl Question for OpenGenerator {

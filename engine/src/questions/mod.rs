@@ -11,6 +11,7 @@ mod generator;
 mod generator_facts;
 pub mod identify;
 pub mod image;
+mod likelihood;
 pub mod model;
 pub mod order;
 pub mod perceive;
@@ -34,6 +35,7 @@ pub use image::{
     ClassMembers, ImageRef, ImageSize, LoadImage, LoadedImage, OwnSide, PastedPicture, SourceFacts,
     SourceInfo, SourceRef, Stamp, Thumbnail, WorkingImage,
 };
+pub use likelihood::Likelihood;
 pub use model::{ModelFacts, ModelInfo, ModelRef, ShippedModels, ShippedRecipes};
 pub use order::{CodebookOrder, OrderBy, Ordered, WithoutCodes};
 pub use perceive::LpipsLike;

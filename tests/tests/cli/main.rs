@@ -3,8 +3,11 @@
 
 mod books;
 mod documents;
+mod edit;
 mod generate;
+mod likelihood;
 mod many;
+mod painting;
 mod published;
 mod training;
 
