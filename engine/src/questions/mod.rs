@@ -12,6 +12,7 @@ pub mod identify;
 pub mod image;
 pub mod model;
 pub mod order;
+mod partly;
 pub mod perceive;
 pub mod reach;
 pub mod run;
@@ -33,6 +34,7 @@ pub use image::{
 };
 pub use model::{ModelFacts, ModelInfo, ModelRef, ShippedModels, ShippedRecipes};
 pub use order::{CodebookOrder, OrderBy, Ordered, WithoutCodes};
+pub use partly::DecodePartly;
 pub use perceive::LpipsLike;
 pub use reach::{Reach, Reached};
 pub use run::{KeptRun, ListRuns, ListedRun, ReadRun};
