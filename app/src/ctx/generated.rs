@@ -25,6 +25,8 @@ pub struct Traced {
     pub seconds: f64,
     /// Mean probability of what was written in it, 0 to 1.
     pub confidence: f32,
+    /// Cells without a token after it.
+    pub masked: usize,
 }
 
 /// What a generation told so far.
@@ -94,6 +96,7 @@ impl Trace {
             passes: before.0 + step.forward_passes,
             seconds: before.1 + seconds,
             confidence: sum / count.max(1) as f32,
+            masked: step.tokens.cells().filter(|(_, code)| code.is_none()).count(),
             step,
         });
     }

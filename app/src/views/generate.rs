@@ -9,6 +9,7 @@ mod picture;
 mod places;
 mod run;
 mod settings;
+mod strip;
 mod taken;
 
 use egui::{Rect, Stroke, UiBuilder};
@@ -117,12 +118,23 @@ impl GenerateView {
             decoded.best().map(|decoded| [decoded.picture.width(), decoded.picture.height()]);
         let part = shown.part();
         let size = size.unwrap_or([part.columns() as u32 * 8, part.rows() as u32 * 8]);
-        let two = places.two(ctx, size, &self.zoom);
+        let mut pictures = places.pictures;
+        if shown.tokens.parts().len() > 1 && pictures.height() > ctx.theme.px(3.0 * strip::HEIGHT) {
+            let strip = pictures.with_max_y(pictures.top() + ctx.theme.px(strip::HEIGHT));
+            pictures.min.y = strip.bottom() + space::S;
+            strip::ui(ui, ctx, strip, shown);
+        }
+        let two = places::two(ctx, pictures, (size, &self.zoom));
         let over_grid = grid::ui(ui, ctx, (&two.grid, size), shown, (&mut self.zoom, self.pinned));
         let place = (&two.picture, size);
         let over_picture =
             picture::ui(ui, ctx, place, (shown, &decoded), (&mut self.zoom, self.pinned));
         let pointed = over_grid.cell.or(over_picture.cell);
+        if places.cell.is_none() {
+            for over in [&over_grid, &over_picture] {
+                cell::hover_ui(ctx, shown, over);
+            }
+        }
         if over_grid.is_clicked || over_picture.is_clicked {
             self.pinned = pointed.filter(|cell| self.pinned != Some(*cell));
         }
@@ -148,8 +160,8 @@ impl GenerateView {
         ui.painter().hline(area.x_range(), area.top() + 0.5, stroke);
         let cells = shown.tokens.len() as f32;
         let tick = |traced: &crate::ctx::Traced| {
-            let masked = traced.step.tokens.cells().filter(|(_, code)| code.is_none()).count();
-            Tick { height: traced.confidence, left: masked as f32 / cells.max(1.0) }
+            let left = traced.masked as f32 / cells.max(1.0);
+            Tick { height: traced.confidence, left }
         };
         let ticks: Vec<Tick> = trace.steps.iter().map(tick).collect();
         let said = shown.words();
@@ -163,6 +175,7 @@ impl GenerateView {
             label: &|at| shown.label(at),
             heights: "mean confidence",
             line: "masked",
+            preview: &|ui, at| picture::preview_ui(ui, ctx, (shown, at)),
         };
         let area = area.with_min_y(area.top() + space::XS);
         let to = ui.scope_builder(UiBuilder::new().max_rect(area).id_salt("timeline"), |ui| {

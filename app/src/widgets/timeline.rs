@@ -49,6 +49,8 @@ pub struct Timeline<'a> {
     pub heights: &'a str,
     /// What the line stands for.
     pub line: &'a str,
+    /// What is seen of a step under the pointer, beside its name.
+    pub preview: &'a dyn Fn(&mut Ui, usize),
 }
 
 impl std::fmt::Debug for Timeline<'_> {
@@ -247,6 +249,7 @@ impl Player {
         }
         if let Some(at) = under.filter(|_| response.contains_pointer() && to.is_none()) {
             response.on_hover_ui_at_pointer(|ui| {
+                (timeline.preview)(ui, at);
                 ui.label((timeline.label)(at));
                 if let Some(tick) = at.checked_sub(1).and_then(|at| timeline.ticks.get(at)) {
                     let height = format!("{} {:.2}", timeline.heights, tick.height);

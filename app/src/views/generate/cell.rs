@@ -45,6 +45,23 @@ pub(super) fn ui(
     });
 }
 
+/// The same in few words at the pointer, where there is no column.
+pub(super) fn hover_ui(ctx: &ViewCtx<'_>, shown: &Shown<'_>, over: &super::grid::Over) {
+    const FEW: usize = 4;
+    let Some(cell) = over.cell else { return };
+    over.response.clone().on_hover_ui_at_pointer(|ui| {
+        let proposal = shown.proposal(cell);
+        ui.label(RichText::new(format!("Cell ({}, {})", cell.row, cell.column)).strong());
+        ui.label(ctx.theme.label(said(shown, cell, proposal)));
+        let Some((_, proposal)) = proposal else { return };
+        for (code, probability) in proposal.alternatives.iter().take(FEW) {
+            let words = format!("code {code:>5}  {probability:.2}");
+            ui.label(ctx.theme.caption_figures(words));
+        }
+        ui.label(ctx.theme.caption_figures(format!("entropy {:.2} bit", proposal.entropy)));
+    });
+}
+
 /// What the figures below are of.
 fn said(shown: &Shown<'_>, cell: Cell, proposal: Option<(usize, &Proposal)>) -> String {
     if shown.is_given(cell) {

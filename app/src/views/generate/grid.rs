@@ -18,8 +18,10 @@ use crate::widgets::pane::{self, Framed, Pane, Zoom};
 use crate::widgets::{hatch, states};
 
 /// What happened over a pane.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Over {
+    /// The pane.
+    pub(super) response: egui::Response,
     /// The cell under the pointer.
     pub(super) cell: Option<Cell>,
     /// Whether it was clicked.
@@ -142,7 +144,7 @@ pub(super) fn over(
     outline(pinned, Color32::WHITE);
     outline(cell.filter(|cell| Some(*cell) != pinned), ctx.theme.colors.text);
     let is_clicked = pane.response.clicked() && cell.is_some();
-    Over { cell, is_clicked, moved }
+    Over { response: pane.response.clone(), cell, is_clicked, moved }
 }
 
 /// Where arrows lead from a cell.

@@ -57,6 +57,16 @@ pub(super) fn decoded(ctx: &ViewCtx<'_>, shown: &Shown<'_>) -> Reply<Decoded> {
     now
 }
 
+/// A small picture of another moment, where it is there.
+pub(super) fn preview_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, (shown, at): (&Shown<'_>, usize)) {
+    let Some(question) = question(shown.trace, at) else { return };
+    if let Reply::Ready(decoded) = ctx.ask_soon("generated preview", &question) {
+        let texture = ctx.textures.picture(&decoded.picture, Sampling::Pixels);
+        let size = egui::Vec2::splat(ctx.theme.px(96.0));
+        ui.image((texture.id(), size));
+    }
+}
+
 /// Draws it.
 pub(super) fn ui(
     ui: &egui::Ui,

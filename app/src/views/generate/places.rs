@@ -75,27 +75,27 @@ impl Places {
         let pictures = above.with_max_y(above.bottom() - space::XS);
         Self { whole, settings, row, pictures, cell, timeline }
     }
+}
 
-    /// Tokens and picture beside or above each other, as they are larger.
-    pub(super) fn two(&self, ctx: &ViewCtx<'_>, size: [u32; 2], zoom: &Zoom) -> Two {
-        let (area, line) = (self.pictures, ctx.theme.px(LINE));
-        let gap = space::L;
-        let least = |room: egui::Vec2| room.max(vec2(16.0, 16.0));
-        let beside = least(vec2((area.width() - gap) / 2.0, area.height() - line));
-        let above = least(vec2(area.width(), (area.height() - gap) / 2.0 - line));
-        let is_beside = pane::fit(beside, size) >= pane::fit(above, size);
-        let room = if is_beside { beside } else { above };
-        let fit = pane::fit(room, size);
-        let view = pane::grown(size, fit, zoom, room);
-        let step = if is_beside { vec2(view.x + gap, 0.0) } else { vec2(0.0, view.y + line + gap) };
-        let whole = step + vec2(view.x, view.y + line);
-        let corner = area.center() - whole / 2.0;
-        let corner = pos2(corner.x.round(), corner.y.max(area.top()).round());
-        let place = |corner: egui::Pos2| {
-            let view = Rect::from_min_size(corner, view);
-            let caption = Rect::from_min_size(view.left_bottom(), vec2(view.width(), line));
-            Place { view, caption, fit }
-        };
-        Two { grid: place(corner), picture: place(corner + step) }
-    }
+/// Tokens and picture beside or above each other, as they are larger.
+pub(super) fn two(ctx: &ViewCtx<'_>, area: Rect, (size, zoom): ([u32; 2], &Zoom)) -> Two {
+    let line = ctx.theme.px(LINE);
+    let gap = space::L;
+    let least = |room: egui::Vec2| room.max(vec2(16.0, 16.0));
+    let beside = least(vec2((area.width() - gap) / 2.0, area.height() - line));
+    let above = least(vec2(area.width(), (area.height() - gap) / 2.0 - line));
+    let is_beside = pane::fit(beside, size) >= pane::fit(above, size);
+    let room = if is_beside { beside } else { above };
+    let fit = pane::fit(room, size);
+    let view = pane::grown(size, fit, zoom, room);
+    let step = if is_beside { vec2(view.x + gap, 0.0) } else { vec2(0.0, view.y + line + gap) };
+    let whole = step + vec2(view.x, view.y + line);
+    let corner = area.center() - whole / 2.0;
+    let corner = pos2(corner.x.round(), corner.y.max(area.top()).round());
+    let place = |corner: egui::Pos2| {
+        let view = Rect::from_min_size(corner, view);
+        let caption = Rect::from_min_size(view.left_bottom(), vec2(view.width(), line));
+        Place { view, caption, fit }
+    };
+    Two { grid: place(corner), picture: place(corner + step) }
 }
