@@ -75,8 +75,6 @@ pub(super) fn timeline_offer(ctx: &ViewCtx<'_>, shown: &Shown<'_>) {
         name: name.to_owned(),
         points: (0..steps.len()).map(|at| (at as u64 + 1, value(at))).collect(),
     };
-    let masked =
-        |at: usize| steps[at].step.tokens.cells().filter(|(_, code)| code.is_none()).count() as f64;
     let chart = || Chart {
         title: about.clone(),
         across: "step".to_owned(),
@@ -88,7 +86,7 @@ pub(super) fn timeline_offer(ctx: &ViewCtx<'_>, shown: &Shown<'_>) {
         Table::Curves(vec![
             curve("mean confidence", &|at| f64::from(steps[at].confidence)),
             curve("tokens written", &|at| steps[at].step.committed.len() as f64),
-            curve("tokens masked", &masked),
+            curve("tokens masked", &|at| steps[at].masked as f64),
             curve("forward passes so far", &|at| f64::from(steps[at].passes)),
         ])
     };
