@@ -2,6 +2,8 @@
 
 mod edited;
 mod exports;
+mod generated;
+mod hands;
 mod offers;
 
 use std::cell::{Cell as Slotted, RefCell};
@@ -21,6 +23,7 @@ use smalti_engine::tokens::{Cell, Code, Part, Tokens};
 
 pub use self::edited::EditedImages;
 pub use self::exports::{Exports, name_of as export_name, subject_name, words_of};
+pub use self::generated::{Generations, Trace, Traced};
 pub use self::offers::Offers;
 use crate::document::{
     Command, Document, JobCommand, Notice, RunFolder, Secret, Slot, ViewId, ZoomTo,
@@ -164,6 +167,8 @@ pub(crate) struct Live<'a> {
     pub(crate) probes: &'a BTreeMap<RunId, Arc<[Picture]>>,
     /// What they told.
     pub(crate) records: &'a Records,
+    /// What generations told.
+    pub(crate) generations: &'a Generations,
     /// Seconds since the start; 0 where time stands still.
     pub(crate) second: u64,
 }
@@ -517,6 +522,11 @@ impl ViewCtx<'_> {
             let originals = self.live.probes.get(&view.id).cloned().unwrap_or_default();
             Some(TrainedRun { name, folder: None, view: Some(view), told, originals })
         })
+    }
+
+    /// What is known of the generation that is looked at.
+    pub fn trace(&self) -> Option<&Trace> {
+        self.live.generations.get(&self.document.generating.moment.as_ref()?.asked)
     }
 
     /// The part of some tokens that is looked at, with its number; see [`Document::part_number`].

@@ -58,13 +58,13 @@ impl Paint {
         self.trace || self.resume.is_some()
     }
 
-    /// Whether steps are looked at.
+    /// Whether something is wanted that is made of pictures.
     pub(super) fn wants_pictures(&self) -> bool {
         let Show { gif, apng, sheet } = self.show;
         gif || apng || sheet
     }
 
-    /// Whether steps are kept, whatever for.
+    /// Whether steps are looked at.
     pub(super) fn wants_steps(&self) -> bool {
         let is_one = self.base.count == 1
             && !self.base.class.as_ref().is_some_and(|said| said.contains(','));

@@ -11,6 +11,7 @@ use smalti_engine::session::{Control, RunId};
 use smalti_engine::tokens::{Cell, Code};
 
 use super::export::{How, PictureFile, TableFile, TokenFormat};
+use super::generating::Generate;
 use super::looks::{ColorBy, CompareMode, DifferenceKind, Pair};
 use super::lost::{AllLost, Lost, Moved};
 use super::notice::Notice;
@@ -45,6 +46,8 @@ pub enum Open {
     Source(SourceRef),
     /// A tokenizer.
     Model(Slot, ModelRef),
+    /// A generator.
+    Generator(ModelRef),
     /// Looks at the tensors of a file; at those of the tokenizer if `None`.
     Checkpoint(Option<ModelRef>),
     /// Takes a tokenizer that is compared with away.
@@ -282,6 +285,8 @@ pub enum Command {
     Look(Look),
     /// Changes what is where.
     Layout(Layout),
+    /// Asks something of the generator, or looks at what it did.
+    Generate(Generate),
     /// Steers long work.
     Job(JobCommand),
     /// Concerns the program as a whole.
@@ -304,7 +309,7 @@ macro_rules! into_command {
         }
     )*};
 }
-into_command!(Open => Open, Edit => Edit, Look => Look, Layout => Layout, JobCommand => Job, AppCommand => App);
+into_command!(Open => Open, Edit => Edit, Look => Look, Layout => Layout, Generate => Generate, JobCommand => Job, AppCommand => App);
 
 impl From<Notice> for Command {
     fn from(notice: Notice) -> Self {

@@ -32,6 +32,8 @@ pub enum LostKind {
     Tokenizer,
     /// The folder of a training run.
     Run,
+    /// A generator.
+    Generator,
 }
 
 impl LostKind {
@@ -42,6 +44,7 @@ impl LostKind {
             Self::Set => "set",
             Self::Tokenizer => "tokenizer",
             Self::Run => "run",
+            Self::Generator => "generator",
         }
     }
 }
@@ -144,6 +147,14 @@ impl Document {
                 add(LostKind::Tokenizer, path);
             }
         }
+        for asked in self.generating.all_asked() {
+            if let ModelRef::File { path, .. } = &asked.generator {
+                add(LostKind::Generator, path);
+            }
+            if let Some(ModelRef::File { path, .. }) = &asked.tokenizer {
+                add(LostKind::Tokenizer, path);
+            }
+        }
         for run in self.runs.iter().flatten() {
             add(LostKind::Run, &run.folder);
         }
@@ -164,6 +175,12 @@ impl Document {
             self.subject.iter_mut().for_each(|subject| moved.subject(subject));
             moved.source(&mut self.source);
             moved.model(&mut self.model);
+            let generating = std::mem::take(&mut self.generating);
+            self.generating = generating.with_models(|model| {
+                let mut model = model.clone();
+                moved.model(&mut model);
+                model
+            });
             self.checkpoint.iter_mut().for_each(|model| moved.model(model));
             self.others.iter_mut().flatten().for_each(|model| moved.model(model));
             let mut kept = self.kept.to_vec();

@@ -8,6 +8,7 @@ mod change;
 mod command;
 mod export;
 mod fitting;
+mod generating;
 mod history;
 mod looks;
 mod lost;
@@ -27,6 +28,7 @@ pub use command::{AppCommand, Command, Edit, JobCommand, Layout, Look, Open, Rea
 pub use export::{
     Chart, Column, Drawing, How, Offer, PictureFile, Series, Shape, Table, TableFile, TokenFormat,
 };
+pub use generating::{Asked, Generate, GeneratedColor, Generating, Moment};
 pub use history::History;
 pub use looks::{ColorBy, CompareMode, DifferenceKind, Looks, Pair};
 pub use lost::{AllLost, Lost, LostKind, Moved, guesses};

@@ -295,7 +295,7 @@ fn filtered(dialog: rfd::AsyncFileDialog, ask: &Ask) -> rfd::AsyncFileDialog {
             match lost.kind {
                 LostKind::Run | LostKind::Set => dialog,
                 LostKind::Image => all(only(dialog, "Images")),
-                LostKind::Tokenizer => all(only(dialog, "Tokenizers")),
+                LostKind::Tokenizer | LostKind::Generator => all(only(dialog, "Tokenizers")),
             }
         }
         Ask::Save { what, .. } => {

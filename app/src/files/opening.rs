@@ -11,7 +11,8 @@ use smalti_engine::arrays;
 use smalti_engine::images::{Fit, WorkingSize};
 use smalti_engine::questions::{
     Among, Encode, Given, Identified, Identify, ImageRef, InspectModel, LoadImage, ModelInfo,
-    ModelRef, OwnSide, ReadRun, Reconstruct, ShippedRecipes, SourceInfo, SourceRef, Subject,
+    ModelRef, OpenGenerator, OwnSide, ReadRun, Reconstruct, ShippedRecipes, SourceInfo, SourceRef,
+    Subject,
 };
 use smalti_engine::session::{Asker, guard};
 use smalti_engine::token_files::{
@@ -153,6 +154,7 @@ impl Opening {
             Identified::Image(image) => self.image(image)?,
             Identified::Images(source) => self.source(source)?,
             Identified::Model(model) => self.model(&model_now(model.clone()))?,
+            Identified::Generator(model) => self.generator(model_now(model.clone()))?,
             Identified::Tokens(path) => return self.tokens(path, &Reading::default()),
             Identified::Scene(path) => return Ok(vec![read_scene(path)?]),
             Identified::Document(path) => {
@@ -288,6 +290,25 @@ impl Opening {
             format!("{}: {codes} codes, in a row for the whole image", facts.name)
         };
         Ok(vec![Open::Model(self.slot, model.clone()).into(), Notice::info(about).into()])
+    }
+
+    /// A generator. Without its tokenizer it is opened all the same: the view says which one is needed.
+    fn generator(&self, generator: ModelRef) -> Result<Vec<Command>, Problem> {
+        let question = OpenGenerator { generator: generator.clone(), tokenizer: None };
+        let said = match self.asker.wait(&question) {
+            Ok(opened) => {
+                let (config, label) = (opened.config(), generator.label());
+                let (way, codes) = (config.way.name(), config.codes);
+                let words = config.words().replace(" x ", "×");
+                Notice::info(format!("{label}: {way}, {words} tokens of {codes} codes"))
+            }
+            Err(problem) if problem.summary.starts_with("tokenizer") => {
+                Notice::warning(problem.summary, problem.hint)
+            }
+            Err(problem) => return Err(problem),
+        };
+        let (open, show) = (Open::Generator(generator), Layout::Show(ViewId::Generate));
+        Ok(vec![open.into(), show.into(), said.into()])
     }
 
     /// Tokens as they are. Whether the tokenizer can decode them is seen in the views; without, their

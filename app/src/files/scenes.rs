@@ -6,10 +6,11 @@ use smalti_engine::questions::SourceRef;
 use crate::document::{Looks, Panel, Secret, ViewId};
 
 /// The scenes that come with Smalti: name and text.
-const SHIPPED: [(&str, &str); 4] = [
+const SHIPPED: [(&str, &str); 5] = [
     ("studio", include_str!("../../../layouts/studio.ron")),
     ("compare", include_str!("../../../layouts/compare.ron")),
     ("codebook", include_str!("../../../layouts/codebook.ron")),
+    ("generate", include_str!("../../../layouts/generate.ron")),
     ("collapse", include_str!("../../../layouts/collapse.ron")),
 ];
 

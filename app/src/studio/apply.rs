@@ -66,6 +66,7 @@ impl Studio {
                 self.session.order(run, TrainOrder::GoTo(step));
             }
             Command::Job(JobCommand::Branch(slot, step)) => self.branch_training(slot, step),
+            Command::Generate(generate) => self.generate(generate, ctx),
             Command::Look(look) => self.look(look, ctx),
             Command::App(app) => self.apply_app(app, ctx),
             other => self.change(&other, ctx),

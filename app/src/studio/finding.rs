@@ -89,7 +89,7 @@ fn is_other_file(document: &Document, moved: &Moved) -> bool {
             ModelRef::File { path, stamp } if **path == *moved.lost.path => Some(*stamp),
             _ => None,
         },
-        LostKind::Set | LostKind::Run => None,
+        LostKind::Set | LostKind::Run | LostKind::Generator => None,
     };
     seen.is_some_and(|seen| seen != Stamp::default() && seen.length != moved.stamp.length)
 }
@@ -105,6 +105,7 @@ fn moved(lost: Lost, to: PathBuf, asker: &Asker) -> Result<Moved, Problem> {
                 (LostKind::Image, Identified::Image(_))
                     | (LostKind::Set, Identified::Images(_))
                     | (LostKind::Tokenizer, Identified::Model(_))
+                    | (LostKind::Generator, Identified::Generator(_))
             )
         }
     };
@@ -127,7 +128,7 @@ fn moved(lost: Lost, to: PathBuf, asker: &Asker) -> Result<Moved, Problem> {
         lost.kind,
         model_now(ModelRef::File { path: whole.as_path().into(), stamp: seen }),
     ) {
-        (LostKind::Tokenizer, ModelRef::File { stamp, .. }) => stamp,
+        (LostKind::Tokenizer | LostKind::Generator, ModelRef::File { stamp, .. }) => stamp,
         _ => seen,
     };
     Ok(Moved { lost, to: whole, stamp })

@@ -7,6 +7,7 @@ mod apply;
 mod asking;
 mod exporting;
 mod finding;
+mod generating;
 mod home;
 mod keyboard;
 mod keys;
@@ -32,16 +33,19 @@ use std::time::{Duration, Instant};
 use smalti_engine::Problem;
 use smalti_engine::device::DeviceChoice;
 use smalti_engine::images::Picture;
-use smalti_engine::questions::{ShippedModels, ShippedRecipes};
+use smalti_engine::questions::{ShippedGenerators, ShippedModels, ShippedRecipes};
 use smalti_engine::session::{Lane, RunId, Session};
 
 use self::home::{Home, Writing};
 use self::keys::{Keyboard, KeysOf};
 use self::stage::{Shown, Stage};
 use self::trainings::Trainings;
-use crate::ctx::{EditedImages, EditedTokens, Exports, Hovered, Live, Offers, Originals, ViewCtx};
+use crate::ctx::{
+    EditedImages, EditedTokens, Exports, Generations, Hovered, Live, Offers, Originals, ViewCtx,
+};
 use crate::document::{
-    Arrangement, Command, Document, History, Needs, Notice, Open, Panel, PanelId, Slot, ZoomTo,
+    Arrangement, Asked, Command, Document, History, Needs, Notice, Open, Panel, PanelId, Slot,
+    ZoomTo,
 };
 use crate::files::autosave::Autosave;
 use crate::files::background::Background;
@@ -218,6 +222,10 @@ pub struct Studio {
     probes: BTreeMap<RunId, Arc<[Picture]>>,
     /// What runs told.
     records: Records,
+    /// What generations told.
+    generations: Generations,
+    /// The generation that is to wait after its first step, until it begins.
+    generation_waits: Option<Asked>,
     started: Instant,
 }
 
@@ -236,6 +244,11 @@ impl Studio {
     /// The engine.
     pub fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// What generations told so far.
+    pub fn generations(&self) -> &Generations {
+        &self.generations
     }
 
     /// All notices so far.
@@ -337,6 +350,7 @@ impl Studio {
                 runs: &self.live_runs,
                 probes: &self.probes,
                 records: &self.records,
+                generations: &self.generations,
                 second: if options.frozen_time { 0 } else { self.started.elapsed().as_secs() },
             },
             showing: self.showing(),
@@ -347,6 +361,7 @@ impl Studio {
     fn with_now<T>(&self, then: impl FnOnce(&Now<'_>) -> T) -> T {
         let names = |reply: smalti_engine::session::Reply<Vec<String>>| reply.best().cloned();
         let models = names(self.session.ask(Lane::Now, &ShippedModels));
+        let generators = names(self.session.ask(Lane::Now, &ShippedGenerators));
         let recipes = names(self.session.ask(Lane::Now, &ShippedRecipes));
         let tiles = self.desk.arrangement.tiles.tiles();
         let panel = |tile: &egui_tiles::Tile<PanelId>| match tile {
@@ -363,6 +378,7 @@ impl Studio {
             seen: &dock::seen(self.drawn()),
             is_presenting: self.is_presenting(),
             shows_timings: self.desk.shows_timings,
+            generators: generators.as_deref().map_or(&[], Vec::as_slice),
             models: models.as_deref().map_or(&[], Vec::as_slice),
             recipes: recipes.as_deref().map_or(&[], Vec::as_slice),
         })
@@ -500,6 +516,7 @@ impl eframe::App for Studio {
             self.apply(command, &ctx);
         }
         self.go_on_opening();
+        self.go_on_generating();
         if !ctx.input(|input| input.pointer.any_down()) {
             self.history.finish_interaction();
         }

@@ -16,7 +16,7 @@ use super::keys::Keyboard;
 use super::stage::Shown;
 use super::trainings::Trainings;
 use super::{AUTOSAVE_EVERY, Desk, Fixed, Keeping, Studio, StudioOptions};
-use crate::ctx::{EditedImages, EditedTokens, Exports, Hovered, Offers, Originals};
+use crate::ctx::{EditedImages, EditedTokens, Exports, Generations, Hovered, Offers, Originals};
 use crate::document::{Document, History, Notice, Open};
 use crate::files::autosave::Autosave;
 use crate::files::background::Background;
@@ -127,6 +127,8 @@ impl Studio {
             live_runs: BTreeMap::new(),
             probes: BTreeMap::new(),
             records: Records::default(),
+            generations: Generations::default(),
+            generation_waits: None,
             started: Instant::now(),
         };
         studio.first_document();

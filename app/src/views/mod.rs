@@ -8,6 +8,7 @@ mod code;
 mod codebook;
 mod compare;
 mod dataset;
+mod generate;
 mod jobs;
 mod log;
 mod runs;
@@ -119,6 +120,14 @@ pub static VIEWS: [Entry; ViewId::ALL.len()] = [
         needs: Needs::Image,
         tells: &[],
         make: || Box::<runs::RunsView>::default(),
+    },
+    Entry {
+        id: ViewId::Generate,
+        title: "Generate",
+        about: "A generator at work, step by step: its tokens, the picture so far, what else it might have written",
+        needs: Needs::Image,
+        tells: &[],
+        make: || Box::<generate::GenerateView>::default(),
     },
 ];
 

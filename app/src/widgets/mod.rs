@@ -2,6 +2,7 @@
 
 pub mod export;
 pub mod fold;
+pub mod hatch;
 pub mod heat;
 pub mod letter;
 pub mod pane;
@@ -13,6 +14,7 @@ pub mod scale;
 mod severity;
 pub mod states;
 pub mod switches;
+pub mod timeline;
 pub mod tokenizer_card;
 pub mod veil;
 

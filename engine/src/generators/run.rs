@@ -6,7 +6,7 @@ use super::generation::Generation;
 use super::painter::Painter;
 use super::request::{Request, Step};
 use crate::Result;
-use crate::session::{Advance, Watch, Work};
+use crate::session::{Advance, RunLane, Watch, Work};
 
 /// An entry of a generation's log.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,6 +60,10 @@ impl Work for GenerateRun {
 
     fn title(&self) -> String {
         self.title.clone()
+    }
+
+    fn lane(&self) -> RunLane {
+        RunLane::Watched
     }
 
     fn step(&mut self, watch: &mut Watch<'_, GenerateEvent>) -> Result<Advance> {

@@ -10,6 +10,7 @@ mod dataset;
 mod edits;
 mod exports;
 mod families;
+mod generate;
 mod jobs;
 mod keyboard;
 mod panels;

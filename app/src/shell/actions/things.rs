@@ -6,6 +6,7 @@ use smalti_engine::tokens::Code;
 use smalti_engine::training::checkpoint;
 
 use super::action::{Action, Done, Menu, action, asks};
+use super::generating::generators;
 use super::now::Now;
 use super::offered;
 use crate::document::{AppCommand, Edit, JobCommand, Layout, Open, RecipeRef, Slot, ViewId};
@@ -18,6 +19,7 @@ pub fn things(now: &Now<'_>) -> Vec<Action> {
     let mut all = recent(now);
     all.extend(tokenizers(now));
     all.extend(recipes(now));
+    all.extend(generators(now));
     all.extend(runs(now));
     all.extend(slots(now));
     all.extend(document(now));
