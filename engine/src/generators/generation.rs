@@ -78,6 +78,11 @@ impl Generation {
         self.painter.network()
     }
 
+    /// How many steps are done.
+    pub fn done(&self) -> u32 {
+        self.done
+    }
+
     /// All tokens as they are now.
     ///
     /// # Errors
@@ -97,13 +102,25 @@ impl Generation {
     /// # Errors
     /// If an operation fails; the generation stays where it was.
     pub fn next_step(&mut self) -> Result<Option<Step>> {
+        self.next_step_between(&mut |_, _| Ok(()))
+    }
+
+    /// As [`Self::next_step`]. Where tokens that are there have to be read first, as in a generation that goes on,
+    /// `between` is told how many of how many are; its error ends the step, and what was read stays so.
+    ///
+    /// # Errors
+    /// As [`Self::next_step`], and that of `between`.
+    pub fn next_step_between(
+        &mut self,
+        between: &mut dyn FnMut(usize, usize) -> Result<()>,
+    ) -> Result<Option<Step>> {
         if !self.tokens.contains(&MASKED) {
             return Ok(None);
         }
         let (proposals, forward_passes) = match self.config().way {
-            Way::Raster => self.next_token()?,
+            Way::Raster => self.next_token(between)?,
             Way::MaskGit => self.unmask()?,
-            Way::Var => self.next_scale()?,
+            Way::Var => self.next_scale(between)?,
         };
         let kept: Vec<&Proposal> = proposals.iter().filter(|proposal| proposal.kept).collect();
         let committed: Vec<Cell> = kept.iter().map(|proposal| proposal.cell).collect();
@@ -169,7 +186,10 @@ impl Generation {
 
     /// Raster: the next token that is not given. Those before it that the network has not read are read first.
     /// Its noise is addressed by its cell alone, so that it does not depend on how many steps came before.
-    fn next_token(&mut self) -> Result<(Vec<Proposal>, u32)> {
+    fn next_token(
+        &mut self,
+        between: &mut dyn FnMut(usize, usize) -> Result<()>,
+    ) -> Result<(Vec<Proposal>, u32)> {
         let cells = self.tokens.len();
         let cell = self.tokens.iter().position(|token| *token == MASKED).unwrap_or(cells);
         let classes = self.classes();
@@ -180,6 +200,9 @@ impl Generation {
         let mut rows = Vec::new();
         // Place 0 is the class, place i the token i - 1.
         while read <= cell {
+            if read < cell {
+                between(read, cell)?;
+            }
             let last = (read > 0).then(|| vec![self.tokens[read - 1]; classes.len()]);
             let network = self.painter.network();
             let logits = network.next_logits(last.as_deref(), &classes, &mut self.caches);
@@ -250,7 +273,10 @@ impl Generation {
 
     /// VAR: all tokens of the next scale that are not given, each drawn by itself. Scales before it that the
     /// network has not read are read first.
-    fn next_scale(&mut self) -> Result<(Vec<Proposal>, u32)> {
+    fn next_scale(
+        &mut self,
+        between: &mut dyn FnMut(usize, usize) -> Result<()>,
+    ) -> Result<(Vec<Proposal>, u32)> {
         let sides: Vec<usize> = self.config().layout.iter().map(|part| part.rows).collect();
         let sizes: Vec<usize> = sides.iter().map(|side| side * side).collect();
         let next = self.tokens.iter().position(|token| *token == MASKED).unwrap_or(0);
@@ -263,10 +289,13 @@ impl Generation {
         if self.caches.is_empty() {
             self.caches = self.network().caches(classes.len())?;
         }
-        let rows = match self.read_scales(&sides, scale, &classes) {
+        let rows = match self.read_scales(&sides, scale, &classes, between) {
             Ok(rows) => rows,
             Err(error) => {
-                self.caches.clear();
+                // Where nobody wants it any more, what was read is sound.
+                if !matches!(error, EngineError::Cancelled) {
+                    self.caches.clear();
+                }
                 return Err(error);
             }
         };
@@ -292,6 +321,7 @@ impl Generation {
         sides: &[usize],
         scale: usize,
         classes: &[Option<u32>],
+        between: &mut dyn FnMut(usize, usize) -> Result<()>,
     ) -> Result<Vec<Vec<f32>>> {
         let scales = self.painter.scales()?;
         let mut first = 0;
@@ -308,6 +338,9 @@ impl Generation {
             before += side * side;
             if seen >= before {
                 continue;
+            }
+            if at < scale {
+                between(at, scale)?;
             }
             let input = at.checked_sub(1).map(|last| -> Result<Tensor> {
                 let input = scales.next_input(&sums[last].sum, last)?;
