@@ -3,6 +3,7 @@
 pub mod export;
 pub mod fold;
 pub mod heat;
+pub mod keys;
 pub mod letter;
 pub mod pane;
 pub mod picker;
@@ -15,5 +16,6 @@ pub mod states;
 pub mod switches;
 pub mod tokenizer_card;
 pub mod veil;
+pub mod visible;
 
 pub use severity::severity_color;
