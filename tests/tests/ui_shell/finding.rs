@@ -102,6 +102,38 @@ fn what_lay_beside_a_tokenizer_that_is_found_is_found_with_it() {
 }
 
 #[test]
+fn each_of_many_lost_files_can_be_pointed_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let work = folder.path().join("work");
+    std::fs::create_dir(&work).unwrap();
+    let mut document = Document::default();
+    for number in 0..6 {
+        let path = work.join(format!("{number}.png"));
+        write_png(&path, 40, 32, number);
+        document = document.after(&Open::Image(ImageRef::file(&path)).into());
+        document = document.after(&force(1, 1, 5).into());
+    }
+    let bytes = saved::to_bytes(&Saved::new(document, None), &Carried::Pasted).unwrap();
+    std::fs::write(folder.path().join("hat.smalti"), bytes).unwrap();
+    // They went to several places under other names: none is found with another.
+    for number in 0..6 {
+        let to = folder.path().join(format!("moved {number}.png"));
+        std::fs::rename(work.join(format!("{number}.png")), to).unwrap();
+    }
+    let mut window = open();
+    send(&mut window, Open::Path(folder.path().join("hat.smalti")));
+    send(&mut window, smalti::document::Layout::Show(smalti::document::ViewId::Log));
+    for number in (0..6).rev() {
+        let button = format!("Find {number}.png here");
+        window.get_by_label(&button).scroll_to_me();
+        smalti_tests::window::settle(&mut window);
+        find(&mut window, &button, &folder.path().join(format!("moved {number}.png")));
+        assert!(!says(&window, &button), "{button}: it is found");
+    }
+    assert_eq!(saved::lost_of(window.state().document()).len(), 0);
+}
+
+#[test]
 fn a_path_that_vanishes_while_it_is_open_leaves_its_picture_there() {
     let folder = desk();
     let mut window = open();
