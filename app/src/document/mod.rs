@@ -11,6 +11,7 @@ mod fitting;
 mod history;
 mod looks;
 mod lost;
+mod names;
 mod notice;
 mod older;
 mod opened;
@@ -25,7 +26,8 @@ mod work;
 pub use arrangement::{Arrangement, MOST_ALIKE, Panel};
 pub use command::{AppCommand, Command, Edit, JobCommand, Layout, Look, Open, Reading, ZoomTo};
 pub use export::{
-    Chart, Column, Drawing, How, Offer, PictureFile, Series, Shape, Table, TableFile, TokenFormat,
+    Chart, Column, Drawing, How, Offer, PictureFile, Series, Shape, Sheet, Table, TableFile,
+    TokenFormat, Way,
 };
 pub use history::History;
 pub use looks::{ColorBy, CompareMode, DifferenceKind, Looks, Pair};

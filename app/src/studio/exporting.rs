@@ -6,11 +6,15 @@ use std::sync::Arc;
 
 use egui::{ColorImage, Rect};
 use smalti_engine::images::{Picture, png_with_words};
+use smalti_engine::questions::ContactSheet;
+use smalti_engine::session::Asker;
 use smalti_engine::{EngineError, Problem, Result};
 
 use super::Studio;
 use crate::ctx::{export_name, words_of};
-use crate::document::{AppCommand, Command, Drawing, How, Notice, PanelId, PictureFile, TableFile};
+use crate::document::{
+    AppCommand, Command, Drawing, How, Notice, PanelId, PictureFile, Sheet, TableFile,
+};
 use crate::figures::chart;
 use crate::figures::plotting::svg_with_words;
 use crate::files::disk::write_whole;
@@ -24,8 +28,10 @@ impl Studio {
     pub(super) fn export_picture(&self, file: Box<PictureFile>) {
         let ending = match file.how {
             How::Copy => {
-                self.keeping.background.attempt(move || {
-                    let copied = AppCommand::CopyImage(picture_of(&file.drawing, 1)?);
+                // A sheet waits for its images.
+                let asker = self.session.asker();
+                self.keeping.background.save(move || {
+                    let copied = AppCommand::CopyImage(picture_of(&file.drawing, 1, &asker)?);
                     Ok(Outcome::Command(copied.into()))
                 });
                 return;
@@ -45,7 +51,8 @@ impl Studio {
 
     /// It is known where a picture goes.
     pub(super) fn write_picture(&self, path: PathBuf, file: PictureFile) {
-        self.write(path, move || picture_bytes(&file));
+        let asker = self.session.asker();
+        self.write(path, move || picture_bytes(&file, &asker));
     }
 
     /// It is known where numbers go.
@@ -109,20 +116,30 @@ pub(super) fn not_saved(path: &Path, problem: Problem) -> Notice {
     Notice::error(summary, hint)
 }
 
-fn picture_of(drawing: &Drawing, times: u32) -> Result<Picture> {
+/// The picture of a drawing. Waits for the images of a sheet.
+fn picture_of(drawing: &Drawing, times: u32, asker: &Asker) -> Result<Picture> {
     match drawing {
         Drawing::Pixels(picture) => picture.enlarged(times),
         Drawing::Chart(chart) => chart::picture(chart, times),
+        Drawing::Sheet(Sheet { images, columns, side }) => {
+            // Not enlarged: the images have more to show.
+            let (images, side) = (Arc::clone(images), side * times);
+            let made = asker.wait(&ContactSheet { images, columns: *columns, side });
+            let problem = |why: Problem| EngineError::bad_input("sheet", why.summary, why.hint);
+            Ok(Picture::clone(&*made.map_err(problem)?))
+        }
     }
 }
 
-fn picture_bytes(file: &PictureFile) -> Result<Vec<u8>> {
+fn picture_bytes(file: &PictureFile, asker: &Asker) -> Result<Vec<u8>> {
     match (&file.drawing, file.how) {
         (Drawing::Chart(chart), How::Svg) => {
             Ok(svg_with_words(&chart::svg(chart)?, &file.words).into_bytes())
         }
-        (drawing, How::Png(times)) => png_with_words(&picture_of(drawing, times)?, &file.words),
-        (drawing, _) => png_with_words(&picture_of(drawing, 1)?, &file.words),
+        (drawing, How::Png(times)) => {
+            png_with_words(&picture_of(drawing, times, asker)?, &file.words)
+        }
+        (drawing, _) => png_with_words(&picture_of(drawing, 1, asker)?, &file.words),
     }
 }
 
