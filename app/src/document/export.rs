@@ -75,6 +75,13 @@ pub struct Sheet {
     pub side: u32,
 }
 
+impl Drawing {
+    /// Whether images are read for it, which may take long.
+    pub fn reads_images(&self) -> bool {
+        matches!(self, Self::Sheet(_))
+    }
+}
+
 impl From<Picture> for Drawing {
     fn from(picture: Picture) -> Self {
         Self::Pixels(picture)

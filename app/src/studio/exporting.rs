@@ -28,12 +28,16 @@ impl Studio {
     pub(super) fn export_picture(&self, file: Box<PictureFile>) {
         let ending = match file.how {
             How::Copy => {
-                // A sheet waits for its images.
-                let asker = self.session.asker();
-                self.keeping.background.save(move || {
+                let (asker, reads) = (self.session.asker(), file.drawing.reads_images());
+                let copy = move || {
                     let copied = AppCommand::CopyImage(picture_of(&file.drawing, 1, &asker)?);
                     Ok(Outcome::Command(copied.into()))
-                });
+                };
+                if reads {
+                    self.alongside(move || copy().unwrap_or_else(|error| failed(&error)));
+                } else {
+                    self.keeping.background.attempt(copy);
+                }
                 return;
             }
             How::Svg => "svg",
@@ -51,8 +55,20 @@ impl Studio {
 
     /// It is known where a picture goes.
     pub(super) fn write_picture(&self, path: PathBuf, file: PictureFile) {
-        let asker = self.session.asker();
-        self.write(path, move || picture_bytes(&file, &asker));
+        let (asker, reads) = (self.session.asker(), file.drawing.reads_images());
+        let make = move || picture_bytes(&file, &asker);
+        if reads {
+            self.alongside(move || notice(saved(&path, make)));
+        } else {
+            self.write(path, make);
+        }
+    }
+
+    /// What reads hundreds of images stands in nobody's way.
+    fn alongside(&self, work: impl FnOnce() -> Outcome + Send + 'static) {
+        if let Err(error) = self.keeping.background.alongside("making a sheet", work) {
+            self.keeping.background.say(failed(&error));
+        }
     }
 
     /// It is known where numbers go.
@@ -66,13 +82,7 @@ impl Studio {
         path: PathBuf,
         make: impl FnOnce() -> Result<Vec<u8>> + Send + 'static,
     ) {
-        self.keeping.background.save(move || {
-            let written = make().and_then(|bytes| write_whole(&path, &bytes));
-            Ok(notice(match written {
-                Ok(()) => Notice::info(format!("Saved {}", name(&path))),
-                Err(error) => not_saved(&path, error.problem()),
-            }))
-        });
+        self.keeping.background.save(move || Ok(notice(saved(&path, make))));
     }
 
     /// Asks for the window's pixels; they come when this frame is on the screen.
@@ -107,6 +117,18 @@ impl Studio {
             Ok(Outcome::Command(Command::from(AppCommand::ExportPicture(Box::new(file)))))
         });
     }
+}
+
+/// Writes a file and says so, or why it could not be.
+fn saved(path: &Path, make: impl FnOnce() -> Result<Vec<u8>>) -> Notice {
+    match make().and_then(|bytes| write_whole(path, &bytes)) {
+        Ok(()) => Notice::info(format!("Saved {}", name(path))),
+        Err(error) => not_saved(path, error.problem()),
+    }
+}
+
+fn failed(error: &EngineError) -> Outcome {
+    notice(error.problem().into())
 }
 
 /// Why something is not in a file now.

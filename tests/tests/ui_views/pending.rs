@@ -97,7 +97,7 @@ fn two_tokenizers_of_one_name_are_called_by_their_folders_wherever_one_is_meant(
     window.event(egui::Event::Text("reconstruction-".to_owned()));
     settle(&mut window);
     for name in ["reconstruction-A-", "reconstruction-B-other-tiny"] {
-        assert!(says(&window, &format!("{name}")), "{:?}", labels(&window, "reconstruction-"));
+        assert!(says(&window, name), "{:?}", labels(&window, "reconstruction-"));
     }
     press(&mut window, Modifiers::NONE, egui::Key::Escape);
     let path = small.pictures().join("../b.png");
