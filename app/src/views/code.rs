@@ -417,7 +417,10 @@ fn frequent_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) -> bool {
     let sample = Sample::of(Tokens::clone(&tokens));
     let question = CodeUse { sample, scope, by_image: false };
     let usage = ctx.ask(("book usage", book, &ctx.document.model), &question);
-    let Some(usage) = usage.best() else { return false };
+    let Some(usage) = usage.ready() else {
+        ui.label(ctx.theme.label("Counting…"));
+        return false;
+    };
     let look = ctx.appearance(book);
     heading(ui, ctx, &format!("most used in {}", whose(ctx)));
     let codes = usage
