@@ -117,7 +117,7 @@ impl Source for Flaky {
             let path = format!("drive/{index}.png");
             return Err(EngineError::bad_file(path, "the drive does not answer", ""));
         }
-        self.worlds.sample(index, side)
+        Ok(Sample { class: None, ..self.worlds.sample(index, side)? })
     }
     fn describe(&self) -> String {
         "a drive".to_owned()
