@@ -77,6 +77,9 @@ pub(super) struct Decode {
     /// The picture to write; of several, each gets its number before the suffix
     #[arg(long, value_name = "PNG")]
     pub(super) out: PathBuf,
+    /// All variations that were kept in a document, each with its name before the suffix
+    #[arg(long, conflicts_with_all = ["index", "grid", "key", "codes"])]
+    pub(super) variations: bool,
     #[command(flatten)]
     pub(super) reading: Reading,
     #[command(flatten)]

@@ -12,6 +12,7 @@ mod generating;
 mod history;
 mod looks;
 mod lost;
+mod names;
 mod notice;
 mod older;
 mod opened;
@@ -26,7 +27,8 @@ mod work;
 pub use arrangement::{Arrangement, MOST_ALIKE, Panel};
 pub use command::{AppCommand, Command, Edit, JobCommand, Layout, Look, Open, Reading, ZoomTo};
 pub use export::{
-    Chart, Column, Drawing, How, Offer, PictureFile, Series, Shape, Table, TableFile, TokenFormat,
+    Chart, Column, Drawing, How, Offer, PictureFile, Series, Shape, Sheet, Table, TableFile,
+    TokenFormat, Way,
 };
 pub use generating::{Asked, Generate, GeneratedColor, Generating, Moment};
 pub use history::History;
