@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use smalti_engine::device::DeviceChoice;
+use smalti_engine::evaluation::Shard;
 use smalti_engine::token_files::from_arrays::{Index, Wanted};
 
 /// See and edit the discrete visual tokens behind modern image generation.
@@ -56,6 +57,10 @@ pub(super) enum Command {
     Generate(Generate),
     /// Measure tokenizers over images: quality, use of the codebook, rate
     Evaluate(Evaluate),
+    /// Join parts of a measurement that were made with --shard, on one machine or many
+    Merge(Merge),
+    /// Measure tokenizers and write one page about them: tables, figure, best and worst images
+    Report(Report),
     /// Draw a scene or a view of the window into a PNG, no display needed
     Render(Render),
     /// Leave the whole story in a folder: pictures and one index.html
@@ -72,6 +77,8 @@ impl Command {
             Self::Train(options) => &options.common,
             Self::Generate(options) => &options.common,
             Self::Evaluate(options) => &options.common,
+            Self::Merge(options) => &options.common,
+            Self::Report(options) => &options.common,
             Self::Render(options) => &options.common,
             Self::Tour(options) => &options.common,
         }
@@ -274,6 +281,24 @@ pub(super) struct Evaluate {
     /// Tokenizers: shipped names or checkpoints
     #[arg(required = true, value_name = "M")]
     pub(super) models: Vec<String>,
+    #[command(flatten)]
+    pub(super) images: Images,
+    /// Only a part of the images, such as 2/3; smalti merge joins parts to the numbers of the whole
+    #[arg(long, value_name = "I/N", default_value = "1/1")]
+    pub(super) shard: Shard,
+    /// Keep what is measured of each image in DIR, with the sums; what is there is gone on with
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// Also write rate against quality of all of them to DIR: pareto.csv, .png and .svg, JPEG beside
+    #[arg(long, value_name = "DIR")]
+    pub(super) pareto: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// On which images tokenizers are measured.
+#[derive(Debug, Args)]
+pub(super) struct Images {
     /// An image, a folder, a .tar, CIFAR or IDX files, `worlds` or `samples`
     #[arg(long, value_name = "PATH")]
     pub(super) data: String,
@@ -286,9 +311,38 @@ pub(super) struct Evaluate {
     /// The seed of `worlds`
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) seed: u64,
-    /// Also write rate against quality of all of them to DIR: pareto.csv, .png and .svg, JPEG beside
+    /// The seed of the intervals
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) bootstrap_seed: u64,
+}
+
+/// Options of `merge`.
+#[derive(Debug, Args)]
+pub(super) struct Merge {
+    /// Files that smalti evaluate --shard --out wrote (.safetensors), or folders of them
+    #[arg(required = true, value_name = "PART")]
+    pub(super) parts: Vec<PathBuf>,
+    /// The folder for the whole
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: PathBuf,
+    /// Also write rate against quality of all of them to DIR: pareto.csv, .png and .svg
     #[arg(long, value_name = "DIR")]
     pub(super) pareto: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// Options of `report`.
+#[derive(Debug, Args)]
+pub(super) struct Report {
+    /// Tokenizers: shipped names or checkpoints
+    #[arg(required = true, value_name = "M")]
+    pub(super) models: Vec<String>,
+    #[command(flatten)]
+    pub(super) images: Images,
+    /// The folder for index.html and the numbers of each image
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: PathBuf,
     #[command(flatten)]
     pub(super) common: Common,
 }

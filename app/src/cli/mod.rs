@@ -18,9 +18,11 @@ mod generate;
 mod inspect;
 mod inspect_document;
 mod measured;
+mod merge;
 mod outputs;
 mod pareto;
 mod render;
+mod report;
 mod skipped;
 mod stop;
 mod tour;
@@ -72,6 +74,8 @@ fn dispatch(arguments: &Arguments, around: &mut Surroundings<'_>) -> Result<(), 
         Command::Train(options) => train::run(options, &mut console),
         Command::Generate(options) => generate::run(options, &mut console),
         Command::Evaluate(options) => evaluate::run(options, &mut console),
+        Command::Merge(options) => merge::run(options, &mut console),
+        Command::Report(options) => report::run(options, &mut console),
         Command::Tour(options) => tour::run(options, &mut console),
         Command::Render(options) => render::run(options, &mut console),
     }

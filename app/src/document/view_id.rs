@@ -25,11 +25,13 @@ pub enum ViewId {
     Training,
     /// All runs, also those of before.
     Runs,
+    /// Rate against quality.
+    Pareto,
 }
 
 impl ViewId {
     /// All views, in the order of menus and number keys.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Compare,
         Self::Tokens,
         Self::Codebook,
@@ -40,6 +42,7 @@ impl ViewId {
         Self::Checkpoint,
         Self::Training,
         Self::Runs,
+        Self::Pareto,
     ];
 }
 

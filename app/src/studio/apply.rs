@@ -66,6 +66,8 @@ impl Studio {
                 self.session.order(run, TrainOrder::GoTo(step));
             }
             Command::Job(JobCommand::Branch(slot, step)) => self.branch_training(slot, step),
+            Command::Job(JobCommand::Measure(plans)) => self.measure(plans),
+            Command::Job(JobCommand::ShowResults(path, stamp)) => self.show_results(path, stamp),
             Command::Look(look) => self.look(look, ctx),
             Command::App(app) => self.apply_app(app, ctx),
             other => self.change(&other, ctx),
@@ -154,6 +156,7 @@ impl Studio {
             self.set_stage(stage.was_full);
         }
         self.train_for_scene(&scene.trains);
+        self.measure_for_scene(&scene.measures);
     }
 
     fn apply_app(&mut self, command: AppCommand, ctx: &egui::Context) {

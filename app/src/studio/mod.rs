@@ -10,6 +10,7 @@ mod finding;
 mod home;
 mod keyboard;
 mod keys;
+mod measuring;
 pub mod offscreen;
 mod pasted;
 mod presentation;
@@ -337,6 +338,7 @@ impl Studio {
                 runs: &self.live_runs,
                 probes: &self.probes,
                 records: &self.records,
+                results: &self.trainings.results,
                 second: if options.frozen_time { 0 } else { self.started.elapsed().as_secs() },
             },
             showing: self.showing(),

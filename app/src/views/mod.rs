@@ -10,6 +10,7 @@ mod compare;
 mod dataset;
 mod jobs;
 mod log;
+mod pareto;
 mod runs;
 mod tokens;
 mod training;
@@ -119,6 +120,14 @@ pub static VIEWS: [Entry; ViewId::ALL.len()] = [
         needs: Needs::Image,
         tells: &[],
         make: || Box::<runs::RunsView>::default(),
+    },
+    Entry {
+        id: ViewId::Pareto,
+        title: "Pareto",
+        about: "Rate against quality of all tokenizers on your images, and what others published",
+        needs: Needs::Image,
+        tells: &[],
+        make: || Box::<pareto::ParetoView>::default(),
     },
 ];
 

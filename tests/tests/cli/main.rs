@@ -5,6 +5,7 @@ mod books;
 mod documents;
 mod generate;
 mod many;
+mod measuring;
 mod training;
 
 use std::path::{Path, PathBuf};
@@ -233,7 +234,13 @@ fn evaluate_counts_a_folder_and_skips_what_is_broken() {
             "bits_per_pixel",
             "entropy_bits_per_pixel",
             "encode_seconds",
-            "decode_seconds"
+            "decode_seconds",
+            "ms_ssim",
+            "intervals",
+            "skipped",
+            "skipped_images",
+            "seed",
+            "version"
         ]
     );
     assert_eq!(line["images"], 3);

@@ -13,6 +13,7 @@ mod families;
 mod jobs;
 mod keyboard;
 mod panels;
+mod pareto;
 mod runs;
 mod states;
 mod training;
