@@ -26,7 +26,8 @@ mod work;
 pub use arrangement::{Arrangement, MOST_ALIKE, Panel};
 pub use command::{AppCommand, Command, Edit, JobCommand, Layout, Look, Open, Reading, ZoomTo};
 pub use export::{
-    Chart, Column, Drawing, How, Offer, PictureFile, Series, Shape, Table, TableFile, TokenFormat,
+    Chart, Column, Drawing, How, Offer, PictureFile, Point, Points, Series, Shape, Table,
+    TableFile, TokenFormat,
 };
 pub use history::History;
 pub use looks::{ColorBy, CompareMode, DifferenceKind, Looks, Pair};

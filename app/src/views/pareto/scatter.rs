@@ -110,7 +110,7 @@ pub(super) fn ui(
     picked: &[Key],
 ) -> (Done, egui::Response) {
     let theme = ctx.theme;
-    let response = ui.interact(whole, ui.id().with("scatter"), Sense::click());
+    let response = ui.interact(whole, ui.scope_id().with("scatter"), Sense::click());
     let area = Rect::from_min_max(
         whole.min + vec2(theme.px(LEFT), theme.px(14.0)),
         whole.max - vec2(theme.px(18.0), theme.px(BELOW)),
