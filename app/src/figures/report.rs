@@ -1,6 +1,7 @@
 //! The page of `smalti report`: one HTML file without anything from elsewhere, for a paper's appendix or a
 //! colleague: a table, the figure of rate against quality, and what each tokenizer keeps best and worst.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -144,13 +145,16 @@ fn table(report: &Report) -> String {
         let size = summary.size_words();
         let times = [summary.encode_seconds, summary.decode_seconds]
             .map(|all| format!("<td>{:.0} ms</td>", all * 1e3 / summary.images.max(1) as f64));
-        text.push_str(&format!(
-            "<tr><td>{}<small>{size}</small></td>{}<td>{}</td>{}</tr>\n",
-            escaped(name),
-            cells.concat(),
-            summary.images,
-            times.concat()
-        ));
+        add(
+            &mut text,
+            format_args!(
+                "<tr><td>{}<small>{size}</small></td>{}<td>{}</td>{}</tr>\n",
+                escaped(name),
+                cells.concat(),
+                summary.images,
+                times.concat()
+            ),
+        );
     }
     text.push_str(
         "</table></div>\n<p class=\"dim\">LPIPS-like and the proxy distance are by a small network of Smalti's \
@@ -167,16 +171,19 @@ fn codebooks(report: &Report) -> String {
         .to_owned();
     for Row { name, summary } in &report.rows {
         let Some(books) = &summary.books else { continue };
-        text.push_str(&format!(
-            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{} ({:.1} %)</td><td>{:.0}</td><td>{:.1}</td></tr>\n",
-            escaped(name),
-            books.codes,
-            books.samples,
-            books.used,
-            books.usage * 100.0,
-            books.ceiling,
-            books.perplexity
-        ));
+        add(
+            &mut text,
+            format_args!(
+                "<tr><td>{}</td><td>{}</td><td>{}</td><td>{} ({:.1} %)</td><td>{:.0}</td><td>{:.1}</td></tr>\n",
+                escaped(name),
+                books.codes,
+                books.samples,
+                books.used,
+                books.usage * 100.0,
+                books.ceiling,
+                books.perplexity
+            ),
+        );
     }
     text.push_str("</table></div>\n");
     text
@@ -186,12 +193,15 @@ fn pictures(report: &Report) -> Result<String> {
     let mut text = "<h2>Best and worst images</h2>\n".to_owned();
     for picked in &report.picked {
         let end = if picked.is_best { "among the best" } else { "among the worst" };
-        text.push_str(&format!(
-            "<p>{}: {} <span class=\"dim\">{end}, {:.2} dB</span></p>\n<div class=\"trio\">",
-            escaped(&picked.tokenizer),
-            escaped(&picked.image),
-            picked.psnr
-        ));
+        add(
+            &mut text,
+            format_args!(
+                "<p>{}: {} <span class=\"dim\">{end}, {:.2} dB</span></p>\n<div class=\"trio\">",
+                escaped(&picked.tokenizer),
+                escaped(&picked.image),
+                picked.psnr
+            ),
+        );
         let map = map_with_scale(&picked.absolute, picked.original.width())?;
         let pictures = [
             (&picked.original, "original"),
@@ -200,9 +210,12 @@ fn pictures(report: &Report) -> Result<String> {
         ];
         for (picture, about) in pictures {
             let bytes = STANDARD.encode(png_bytes(picture)?);
-            text.push_str(&format!(
-                "<div><img alt=\"{about}\" src=\"data:image/png;base64,{bytes}\"><span>{about}</span></div>"
-            ));
+            add(
+                &mut text,
+                format_args!(
+                    "<div><img alt=\"{about}\" src=\"data:image/png;base64,{bytes}\"><span>{about}</span></div>"
+                ),
+            );
         }
         text.push_str("</div>\n");
     }
@@ -214,19 +227,27 @@ fn closing(report: &Report) -> String {
     if !report.skipped.is_empty() {
         text.push_str("<h2>Left out</h2>\n<ul>\n");
         for why in &report.skipped {
-            text.push_str(&format!("<li>{}</li>\n", escaped(why)));
+            add(&mut text, format_args!("<li>{}</li>\n", escaped(why)));
         }
         text.push_str("</ul>\n");
     }
-    text.push_str(&format!(
-        "<h2>How it was made</h2>\n<code>{}</code>\n<p class=\"dim\">Smalti {}, seed of the intervals {}. The \
+    add(
+        &mut text,
+        format_args!(
+            "<h2>How it was made</h2>\n<code>{}</code>\n<p class=\"dim\">Smalti {}, seed of the intervals {}. The \
          numbers of each image lie in the folder <em>measured</em> beside this page, those of this table in \
          results.csv.</p>\n",
-        escaped(&report.command),
-        report.version,
-        report.seed
-    ));
+            escaped(&report.command),
+            report.version,
+            report.seed
+        ),
+    );
     text
+}
+
+/// Appends to a text, which cannot fail.
+fn add(text: &mut String, more: std::fmt::Arguments<'_>) {
+    text.write_fmt(more).unwrap_or_default();
 }
 
 fn escaped(text: &str) -> String {
