@@ -9,14 +9,15 @@ mod offers;
 use std::cell::{Cell as Slotted, RefCell};
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use smalti_engine::Problem;
 use smalti_engine::images::Picture;
 use smalti_engine::questions::{
     Appearance, CodeAppearance, CodeUse, Compared, Comparison, Encode, Encoded, ImageRef,
-    ModelFacts, ModelInfo, ModelRef, PastedPicture, Reconstruct, Sample, Scope, SetSample, Used,
+    ModelFacts, ModelInfo, ModelRef, PastedPicture, Reconstruct, Sample, Scope, SetSample, Stamp,
+    Used,
 };
 use smalti_engine::session::{Lane, Question, Reply, RunId, RunView, Session};
 use smalti_engine::tokens::{Cell, Code, Part, Tokens};
@@ -170,6 +171,8 @@ pub(crate) struct Live<'a> {
     pub(crate) records: &'a Records,
     /// What generations told.
     pub(crate) generations: &'a Generations,
+    /// Tables of results that were opened.
+    pub(crate) results: &'a [(Arc<Path>, Stamp)],
     /// Seconds since the start; 0 where time stands still.
     pub(crate) second: u64,
 }

@@ -117,6 +117,36 @@ pub enum Shape {
         /// Fields of a line.
         columns: usize,
     },
+    /// Points over a rate.
+    Points(Points),
+}
+
+/// Points of a figure.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Points {
+    /// All of them.
+    pub points: Vec<Point>,
+    /// The corners of the frontier, by rate.
+    pub frontier: Vec<(f64, f64)>,
+    /// Whether a decade is as high as the next.
+    pub is_up_logarithmic: bool,
+}
+
+/// A point of a figure.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Point {
+    /// What stands beside it.
+    pub label: String,
+    /// Those of one group are joined by a line; with none if it has no name.
+    pub group: String,
+    /// Where it is.
+    pub at: (f64, f64),
+    /// How far it reaches, up and down.
+    pub ends: Option<(f64, f64)>,
+    /// Whether it is full.
+    pub is_filled: bool,
+    /// Whether it is of a curve that others are compared with, which is drawn alone.
+    pub is_reference: bool,
 }
 
 /// A number over steps.

@@ -226,7 +226,11 @@ impl Opened {
                 Outcome::Document(..)
                     | Outcome::Command(
                         Command::Open(_)
-                            | Command::Job(JobCommand::AskTrain(_) | JobCommand::See(_))
+                            | Command::Job(
+                                JobCommand::AskTrain(_)
+                                    | JobCommand::See(_)
+                                    | JobCommand::ShowResults(..)
+                            )
                     )
             )
         };

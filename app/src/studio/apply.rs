@@ -67,6 +67,8 @@ impl Studio {
             }
             Command::Job(JobCommand::Branch(slot, step)) => self.branch_training(slot, step),
             Command::Generate(generate) => self.generate(generate, ctx),
+            Command::Job(JobCommand::Measure(plans)) => self.measure(plans),
+            Command::Job(JobCommand::ShowResults(path, stamp)) => self.show_results(path, stamp),
             Command::Look(look) => self.look(look, ctx),
             Command::App(app) => self.apply_app(app, ctx),
             other => self.change(&other, ctx),
@@ -155,6 +157,7 @@ impl Studio {
             self.set_stage(stage.was_full);
         }
         self.train_for_scene(&scene.trains);
+        self.measure_for_scene(&scene.measures);
     }
 
     fn apply_app(&mut self, command: AppCommand, ctx: &egui::Context) {

@@ -11,6 +11,7 @@ mod generating;
 mod home;
 mod keyboard;
 mod keys;
+mod measuring;
 pub mod offscreen;
 mod pasted;
 mod presentation;
@@ -354,6 +355,7 @@ impl Studio {
                 probes: &self.probes,
                 records: &self.records,
                 generations: &self.generations,
+                results: &self.trainings.results,
                 second: if options.frozen_time { 0 } else { self.started.elapsed().as_secs() },
             },
             showing: self.showing(),

@@ -14,6 +14,7 @@ mod generate;
 mod jobs;
 mod keyboard;
 mod panels;
+mod pareto;
 mod pending;
 mod runs;
 mod states;
