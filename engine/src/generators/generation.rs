@@ -8,6 +8,7 @@ use super::network::Network;
 use super::painter::Painter;
 use super::request::{Proposal, Request, Step};
 use super::sampling::{Distribution, gumbel};
+use super::unmasking::{UnmaskingOrder, halton_ranks};
 use super::ways::{Reading, join};
 use crate::layers::KvCache;
 use crate::random::{Noise, Purpose};
@@ -26,6 +27,8 @@ pub struct Generation {
     tokens: Vec<u32>,
     /// Steps done.
     done: u32,
+    /// Of raster: the cell of each place of the sequence.
+    sequence: Vec<u32>,
     /// Of raster: what has been read.
     reading: Option<Reading>,
     /// Of VAR: what has been read.
@@ -52,7 +55,8 @@ impl Generation {
         }
         let tokens = tokens.parts().iter().flat_map(|part| part.codes().iter().copied()).collect();
         let done = after.map_or(0, |step| step.index + 1);
-        Ok(Self { painter, request, tokens, done, reading: None, caches: Vec::new() })
+        let sequence = painter.config().sequence();
+        Ok(Self { painter, request, tokens, done, sequence, reading: None, caches: Vec::new() })
     }
 
     /// Its request.
@@ -82,6 +86,11 @@ impl Generation {
         self.painter.network()
     }
 
+    /// How many steps are done.
+    pub fn done(&self) -> u32 {
+        self.done
+    }
+
     /// All tokens as they are now.
     ///
     /// # Errors
@@ -101,23 +110,39 @@ impl Generation {
     /// # Errors
     /// If an operation fails; the generation stays where it was.
     pub fn next_step(&mut self) -> Result<Option<Step>> {
+        self.next_step_between(&mut |_, _| Ok(()))
+    }
+
+    /// As [`Self::next_step`]. Where tokens that are there have to be read first, as in a generation that goes on,
+    /// `between` is told how many of how many are; its error ends the step, and what was read stays so.
+    ///
+    /// # Errors
+    /// As [`Self::next_step`], and that of `between`.
+    pub fn next_step_between(
+        &mut self,
+        between: &mut dyn FnMut(usize, usize) -> Result<()>,
+    ) -> Result<Option<Step>> {
         if !self.tokens.contains(&MASKED) {
             return Ok(None);
         }
         let (proposals, forward_passes) = match self.config().way {
-            Way::Raster => self.next_token()?,
+            Way::Raster => self.next_token(between)?,
             Way::MaskGit => self.unmask()?,
-            Way::Var => self.next_scale()?,
+            Way::Var => self.next_scale(between)?,
         };
-        let kept: Vec<&Proposal> = proposals.iter().filter(|proposal| proposal.kept).collect();
-        let committed: Vec<Cell> = kept.iter().map(|proposal| proposal.cell).collect();
-        for proposal in kept {
+        let (mut committed, mut changed) = (Vec::new(), Vec::new());
+        for proposal in proposals.iter().filter(|proposal| proposal.kept) {
             let at = self.place(proposal.cell);
+            match self.tokens[at] {
+                MASKED => committed.push(proposal.cell),
+                standing if standing != proposal.token => changed.push(proposal.cell),
+                _ => {}
+            }
             self.tokens[at] = proposal.token;
         }
         let index = self.done;
         self.done += 1;
-        let (changed, tokens) = (Vec::new(), self.tokens()?);
+        let tokens = self.tokens()?;
         Ok(Some(Step { index, forward_passes, committed, changed, proposals, tokens }))
     }
 
@@ -175,41 +200,54 @@ impl Generation {
 
     /// Raster: the next token that is not given. Those before it that the network has not read are read first.
     /// Its noise is addressed by its cell alone, so that it does not depend on how many steps came before.
-    fn next_token(&mut self) -> Result<(Vec<Proposal>, u32)> {
-        let cells = self.tokens.len();
-        let cell = self.tokens.iter().position(|token| *token == MASKED).unwrap_or(cells);
+    fn next_token(
+        &mut self,
+        between: &mut dyn FnMut(usize, usize) -> Result<()>,
+    ) -> Result<(Vec<Proposal>, u32)> {
+        let is_free = |cell: &u32| self.tokens[*cell as usize] == MASKED;
+        let place = self.sequence.iter().position(is_free).unwrap_or(self.tokens.len());
         let conditions = self.conditions();
         let mut reading = match self.reading.take() {
             Some(reading) => reading,
             None => self.network().raster()?.begin(conditions.len())?,
         };
-        // Where it fails, what was read is unknown: it is read again.
-        let proposal = self.read_token(cell, &conditions, &mut reading)?;
-        self.reading = Some(reading);
-        Ok((vec![proposal], conditions.len() as u32))
+        let proposal = self.read_token(place, &conditions, &mut reading, between);
+        // Where it fails, what was read is unknown: it is read again. Where nobody wants it any more, it is sound.
+        if matches!(&proposal, Ok(_) | Err(EngineError::Cancelled)) {
+            self.reading = Some(reading);
+        }
+        Ok((vec![proposal?], conditions.len() as u32))
     }
 
-    /// Reads up to a cell and draws its token, sub-token after sub-token. What is told of a token of several is
-    /// the product of their probabilities, the sum of their entropies, and alternatives that share all but
-    /// the last: nothing is known of the others without asking the network once more for each.
+    /// Reads up to a place of the sequence and draws its token, sub-token after sub-token. What is told of a token
+    /// of several is the product of their probabilities, the sum of their entropies, and alternatives that share
+    /// all but the last: nothing is known of the others without asking the network once more for each.
     fn read_token(
         &self,
-        cell: usize,
+        place: usize,
         conditions: &[Condition],
         reading: &mut Reading,
+        between: &mut dyn FnMut(usize, usize) -> Result<()>,
     ) -> Result<Proposal> {
+        let cell_at = |place: usize| {
+            self.sequence.get(place).map_or(self.tokens.len(), |cell| *cell as usize)
+        };
+        let cell = cell_at(place);
         let network = self.network().raster()?;
         let mut rows = None;
         // The first time reads the conditions, the n-th one token n - 2.
-        while reading.read() <= cell {
+        while reading.read() <= place {
             let read = reading.read();
-            let last = (read > 0).then(|| vec![self.tokens[read - 1]; conditions.len()]);
+            if read < place {
+                between(read, place)?;
+            }
+            let last = (read > 0).then(|| vec![self.tokens[cell_at(read - 1)]; conditions.len()]);
             rows = Some(network.next_logits(last.as_deref(), conditions, reading)?);
         }
         let mut rows = rows.ok_or_else(|| {
             EngineError::bad_input("generator", "it has read more than was written", "")
         })?;
-        let guidance = self.guidance(cell as f32 / (self.tokens.len() - 1).max(1) as f32);
+        let guidance = self.guidance(place as f32 / (self.tokens.len() - 1).max(1) as f32);
         let sizes = network.sub_tokens();
         let (mut drawn, mut first_lane) = (Vec::<u32>::new(), 0);
         let mut told = Proposal {
@@ -250,56 +288,82 @@ impl Generation {
         Ok(told)
     }
 
-    /// MaskGIT: a token for every masked cell, of which the most certain stay. How many, the schedule says of
-    /// what was masked at the beginning; at least one.
+    /// MaskGIT: a token for every masked cell, of which the first in its order stay. How many, the schedule says of
+    /// what was masked at the beginning; at least one. Written ones that are questioned are masked for the
+    /// network, too.
     fn unmask(&mut self) -> Result<(Vec<Proposal>, u32)> {
-        let given = self.request.given.cells();
-        let first_masked = given.filter(|(_, token)| token.is_none()).count();
-        let masked: Vec<usize> =
-            (0..self.tokens.len()).filter(|cell| self.tokens[*cell] == MASKED).collect();
-        let steps = self.steps();
-        let ratio = f64::from(self.done + 1) / f64::from(steps);
-        let left = if self.done + 1 >= steps {
-            0
-        } else {
-            let left = self.request.unmasking.schedule.masked(ratio) * first_masked as f64;
-            (left.floor() as usize).min(masked.len() - 1)
-        };
+        let unmasking = &self.request.unmasking;
+        let given = self.request.given.parts().iter().flat_map(|part| part.codes().iter());
+        let free: Vec<usize> =
+            given.enumerate().filter(|(_, token)| **token == MASKED).map(|(at, _)| at).collect();
+        let (masked, written): (Vec<usize>, Vec<usize>) =
+            free.iter().partition(|place| self.tokens[**place] == MASKED);
+        let mut shown = self.tokens.clone();
+        for place in unmasking.questioned(&written, |place| self.noise(self.done, place)) {
+            shown[place] = MASKED;
+        }
+        let open: Vec<usize> = (0..shown.len()).filter(|place| shown[*place] == MASKED).collect();
         let conditions = self.conditions();
-        let rows: Vec<&[u32]> = conditions.iter().map(|_| self.tokens.as_slice()).collect();
-        let cells = self.tokens.len();
-        let places: Vec<u32> = (0..conditions.len())
-            .flat_map(|row| masked.iter().map(move |cell| (row * cells + cell) as u32))
-            .collect();
-        let logits =
-            self.network().masked()?.logits_at(&rows, &conditions, &places)?.to_vec2::<f32>()?;
-        let (with_class, without) = logits.split_at(masked.len());
+        let logits = self.open_logits(&shown, &open, &conditions)?;
+        let (leads, without) = logits.split_at(open.len());
+        let steps = self.steps();
         let done = if steps > 1 { self.done as f32 / (steps - 1) as f32 } else { 1.0 };
         let guidance = self.guidance(done.min(1.0));
-        let mut proposals = Vec::with_capacity(masked.len());
+        // Annealed: as arXiv 2202.04200's published code.
+        let ratio = f64::from(self.done + 1) / f64::from(steps);
+        let heat = f64::from(unmasking.choice_temperature) * (1.0 - ratio).max(0.0);
+        let ranks = match unmasking.order {
+            UnmaskingOrder::Confidence => None,
+            UnmaskingOrder::Halton => self.config().layout.first().map(halton_ranks),
+        };
+        let mut proposals = Vec::with_capacity(open.len());
         let mut ranked = Vec::with_capacity(masked.len());
-        for (at, &cell) in masked.iter().enumerate() {
+        for (at, (&place, leads)) in open.iter().zip(leads).enumerate() {
             let without = without.get(at).map(Vec::as_slice);
-            let distribution =
-                Distribution::new(&with_class[at], without, &self.request.sampling, guidance)?;
-            let mut proposal = self.propose(cell, &distribution, self.done);
-            proposal.kept = false;
-            // Annealed: as arXiv 2202.04200's published code.
-            let heat =
-                f64::from(self.request.unmasking.choice_temperature) * (1.0 - ratio).max(0.0);
-            let noise = gumbel(&self.noise(self.done, cell), CONFIDENCE);
-            let sure = libm::log(f64::from(proposal.probability)) + heat * noise;
-            ranked.push((sure, at));
+            let told = Distribution::new(leads, without, &self.request.sampling, guidance)?;
+            let mut proposal = self.propose(place, &told, self.done);
+            let standing = self.tokens[place];
+            if standing == MASKED {
+                proposal.kept = false;
+                let sure = if let Some(ranks) = &ranks {
+                    -(ranks[place] as f64)
+                } else {
+                    let noise = gumbel(&self.noise(self.done, place), CONFIDENCE);
+                    libm::log(f64::from(proposal.probability)) + heat * noise
+                };
+                ranked.push((sure, at));
+            } else {
+                let probability = told.probabilities()[standing as usize];
+                proposal.kept = proposal.token == standing || proposal.probability > probability;
+            }
             proposals.push(proposal);
         }
+        let left = unmasking.schedule.left(free.len(), (self.done + 1, steps), masked.len());
         ranked.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         ranked.iter().take(masked.len() - left).for_each(|&(_, at)| proposals[at].kept = true);
         Ok((proposals, conditions.len() as u32))
     }
 
+    /// The logits of some places of a picture, under one condition after the other.
+    fn open_logits(
+        &self,
+        shown: &[u32],
+        open: &[usize],
+        conditions: &[Condition],
+    ) -> Result<Vec<Vec<f32>>> {
+        let rows: Vec<&[u32]> = conditions.iter().map(|_| shown).collect();
+        let places: Vec<u32> = (0..conditions.len())
+            .flat_map(|row| open.iter().map(move |place| (row * shown.len() + place) as u32))
+            .collect();
+        Ok(self.network().masked()?.logits_at(&rows, conditions, &places)?.to_vec2::<f32>()?)
+    }
+
     /// VAR: all tokens of the next scale that are not given, each drawn by itself. Scales before it that the
     /// network has not read are read first.
-    fn next_scale(&mut self) -> Result<(Vec<Proposal>, u32)> {
+    fn next_scale(
+        &mut self,
+        between: &mut dyn FnMut(usize, usize) -> Result<()>,
+    ) -> Result<(Vec<Proposal>, u32)> {
         let sides: Vec<usize> = self.config().layout.iter().map(|part| part.rows).collect();
         let sizes: Vec<usize> = sides.iter().map(|side| side * side).collect();
         let next = self.tokens.iter().position(|token| *token == MASKED).unwrap_or(0);
@@ -312,10 +376,13 @@ impl Generation {
         if self.caches.is_empty() {
             self.caches = self.network().scales()?.caches(conditions.len())?;
         }
-        let rows = match self.read_scales(&sides, scale, &conditions) {
+        let rows = match self.read_scales(&sides, scale, &conditions, between) {
             Ok(rows) => rows,
             Err(error) => {
-                self.caches.clear();
+                // Where nobody wants it any more, what was read is sound.
+                if !matches!(error, EngineError::Cancelled) {
+                    self.caches.clear();
+                }
                 return Err(error);
             }
         };
@@ -341,6 +408,7 @@ impl Generation {
         sides: &[usize],
         scale: usize,
         conditions: &[Condition],
+        between: &mut dyn FnMut(usize, usize) -> Result<()>,
     ) -> Result<Vec<Vec<f32>>> {
         let scales = self.painter.scales()?;
         let mut first = 0;
@@ -357,6 +425,9 @@ impl Generation {
             before += side * side;
             if seen >= before {
                 continue;
+            }
+            if at < scale {
+                between(at, scale)?;
             }
             let input = at.checked_sub(1).map(|last| -> Result<Tensor> {
                 let input = scales.next_input(&sums[last].sum, last)?;

@@ -1,6 +1,6 @@
 //! Which tokens a masked generator does not see while it learns.
 
-use super::request::Schedule;
+use super::schedule::Schedule;
 use crate::random::{Noise, Purpose};
 
 /// Which of `cells` tokens are masked in one picture of a step, at least one: a share drawn by the cosine schedule (arXiv 2202.04200,

@@ -5,6 +5,7 @@ use crate::{EngineError, Result};
 
 use super::condition::Condition;
 use super::config::GeneratorConfig;
+use super::unmasking::Unmasking;
 
 /// How a token is drawn from logits, in this order: guidance, temperature, top-k, top-p.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -26,73 +27,6 @@ pub struct Sampling {
 impl Default for Sampling {
     fn default() -> Self {
         Self { temperature: 1.0, top_k: 0, top_p: 1.0, guidance: 1.0, ramp: false }
-    }
-}
-
-/// How many tokens are there after each step of a masked generator, as a share: 1 - f(r) of what was masked, r
-/// the share of steps that are done.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize,
-)]
-pub enum Schedule {
-    /// cos(pi r / 2): few tokens first, many at the end.
-    #[default]
-    Cosine,
-    /// acos(r) / (pi / 2).
-    Arccos,
-    /// 1 - r: the same number in each step.
-    Linear,
-    /// 1 - r^2.
-    Square,
-    /// 1 - sqrt(r): many tokens first.
-    Root,
-}
-
-impl Schedule {
-    /// All of them, in the order of the docs.
-    pub const ALL: [Self; 5] = [Self::Cosine, Self::Arccos, Self::Linear, Self::Square, Self::Root];
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Cosine => "cosine",
-            Self::Arccos => "arccos",
-            Self::Linear => "linear",
-            Self::Square => "square",
-            Self::Root => "root",
-        }
-    }
-
-    /// The share that is still masked when a share r of the steps is done; 1 at 0 and 0 at 1.
-    pub fn masked(self, r: f64) -> f64 {
-        use std::f64::consts::FRAC_PI_2;
-        match self {
-            Self::Cosine => libm::cos(FRAC_PI_2 * r),
-            Self::Arccos => libm::acos(r) / FRAC_PI_2,
-            Self::Linear => 1.0 - r,
-            Self::Square => 1.0 - r * r,
-            Self::Root => 1.0 - r.sqrt(),
-        }
-    }
-}
-
-/// What a masked generator does beside drawing tokens.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Unmasking {
-    /// Steps; fewer if there are fewer tokens to write.
-    pub steps: u32,
-    /// How many tokens each of them keeps.
-    pub schedule: Schedule,
-    /// Strength of the noise on the confidence by which tokens are kept; it falls to 0 at the last step. 0: always
-    /// the most certain, which makes pictures alike.
-    pub choice_temperature: f32,
-}
-
-impl Default for Unmasking {
-    fn default() -> Self {
-        // Of the published MaskGIT: 4.5, and 8 to 12 steps.
-        Self { steps: 12, schedule: Schedule::Cosine, choice_temperature: 4.5 }
     }
 }
 
@@ -164,14 +98,7 @@ impl Request {
         if !(0.0..=100.0).contains(&guidance) {
             return bad("guidance", format!("{guidance} is not in 0 to 100"), "1 is none");
         }
-        let Unmasking { steps, choice_temperature, .. } = self.unmasking;
-        if !(1..=1 << 16).contains(&steps) {
-            return bad("steps", format!("{steps} of them"), "at least 1; usual: 8 to 12");
-        }
-        if !(choice_temperature >= 0.0 && choice_temperature.is_finite()) {
-            let reason = format!("{choice_temperature} is negative");
-            return bad("choice temperature", reason, "0 is none; usual: 4.5");
-        }
+        self.unmasking.validate()?;
         if self.given.layout() != config.layout {
             let reason = format!(
                 "they are {}, this generator writes {}",
@@ -224,11 +151,11 @@ pub struct Step {
     pub index: u32,
     /// Sequences that went through the network in it: two where there is guidance.
     pub forward_passes: u32,
-    /// Cells that have a token since this step.
+    /// Cells that have a token since this step and had none before.
     pub committed: Vec<Cell>,
-    /// Cells whose token is another one than before.
+    /// Cells that had a token, which this step took back for another one.
     pub changed: Vec<Cell>,
-    /// What the network would write, in the order of cells.
+    /// What the network would write, in the order of cells: where none stands, and where one is questioned.
     pub proposals: Vec<Proposal>,
     /// All tokens after it; [`MASKED`] where there is none yet.
     pub tokens: Tokens,

@@ -1,14 +1,17 @@
 //! `smalti train` of generators and `smalti generate`, as a person calls them.
 
+use smalti_tests::tiny::scales_model;
+
 use super::*;
 
 /// A recipe that teaches the tokens of a tiny tokenizer.
-fn recipe(way: &str) -> String {
+pub(super) fn recipe(way: &str) -> String {
+    let tokenizer = if way == "Var" { "scales" } else { "tiny" };
     format!(
         r#"(
     name: "painter",
     seed: 3,
-    generator: (way: {way}, network: (layers: 1, dim: 16, heads: 2), tokenizer: "tiny.safetensors",
+    generator: (way: {way}, network: (layers: 1, dim: 16, heads: 2), tokenizer: "{tokenizer}.safetensors",
         pictures: 5),
     data: [(weight: 1.0, from: Worlds(2))],
     crop: (side: 8, scales: [8]),
@@ -21,7 +24,10 @@ fn recipe(way: &str) -> String {
 }
 
 /// A generator of the way, trained in the desk's folder.
-fn generator(desk: &Desk, way: &str) -> String {
+pub(super) fn generator(desk: &Desk, way: &str) -> String {
+    if way == "Var" {
+        scales_model(&desk.path("scales.safetensors"));
+    }
     std::fs::write(desk.path("painter.ron"), recipe(way)).unwrap();
     let out = desk.name(way);
     let ran = run(&["train", &desk.name("painter.ron"), "--out", &out, "--json"]);
@@ -103,9 +109,31 @@ fn what_a_generator_cannot_do_is_refused_with_what_to_do_and_nothing_is_left() {
     assert_eq!(told["tokenizer"], "tiny");
     assert_eq!(told["codes"], 20);
     assert_eq!(told["layout"], "4 x 4");
+    refused(&with(&["--schedule", "0:1,0.5:1,1:0"]), &["0 and 0.5", "nothing would be written"]);
+    refused(&with(&["--order", "spiral"]), &["spiral", "confidence, halton"]);
     let out = desk.name("out");
     let no_generator = ["generate", "--model", &tokenizer, "--out", &out];
     run(&no_generator).expect_refused(&["not a generator"]);
     run(&["generate", "--model", "worlds-nothing", "--out", &out])
         .expect_refused(&["worlds-nothing"]);
+}
+
+#[test]
+fn a_masked_generator_takes_an_order_a_curve_and_self_correction() {
+    let desk = Desk::new();
+    let (model, tokenizer) = (generator(&desk, "MaskGit"), desk.name("tiny.safetensors"));
+    let paint = |out: &str, more: &[&str]| {
+        let out = desk.name(out);
+        let plain = ["generate", "--model", &model, "--tokenizer", &tokenizer, "--out", &out];
+        let arguments = [&plain[..], &["--json", "--steps", "4"], more].concat();
+        let lines = run(&arguments).expect_done().lines();
+        assert_eq!(lines[0]["steps"], 4, "{more:?}");
+        std::fs::read(lines[0]["out"].as_str().unwrap()).unwrap()
+    };
+    let plain = paint("plain", &[]);
+    assert_eq!(paint("named", &["--order", "confidence", "--schedule", "cosine"]), plain);
+    let settings = ["--order", "halton", "--schedule", "0:1,0.5:0.8,1:0", "--self-correct", "2"];
+    let other = paint("other", &settings);
+    assert_ne!(other, plain);
+    assert_eq!(paint("again", &settings), other);
 }

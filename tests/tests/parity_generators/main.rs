@@ -8,7 +8,12 @@
 
 mod draws;
 mod llamagen;
+mod masked;
+mod masked_files;
+mod maskgit;
+mod maskgit_halton;
 mod open_magvit2;
 mod published;
 mod taming;
+mod titok_imagebert;
 mod var;
