@@ -228,6 +228,12 @@ pub(super) struct Generate {
     /// The class by name or number; without it, any
     #[arg(long, value_name = "C")]
     pub(super) class: Option<String>,
+    /// Features of a caption by the generator's text encoder: rows by features, as .npy or .safetensors
+    #[arg(long, value_name = "FILE", conflicts_with = "class")]
+    pub(super) caption: Option<PathBuf>,
+    /// Tokens that come before those of the picture, for generators that were trained so
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["class", "caption"])]
+    pub(super) prefix: Option<PathBuf>,
     /// Pictures; each has a seed of its own
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     pub(super) count: u64,
@@ -267,10 +273,11 @@ pub(super) struct Generate {
     /// Draw among the likeliest codes that come to X together; 1: all
     #[arg(long, value_name = "X", default_value_t = 1.0)]
     pub(super) top_p: f32,
-    /// The tokenizer that decodes, of the same tokens; without it the one that the generator was trained on
+    /// The tokenizer that decodes, of the same tokens; without it the one that the generator was trained on, and
+    /// tokens alone where nothing tells it
     #[arg(long, value_name = "M")]
     pub(super) tokenizer: Option<String>,
-    /// The folder that pictures go to; made if it is not there
+    /// The folder that pictures and tokens go to; made if it is not there
     #[arg(long, value_name = "DIR")]
     pub(super) out: PathBuf,
     #[command(flatten)]

@@ -1,14 +1,16 @@
-//! `smalti generate`: a generator paints pictures with a tokenizer's codes.
+//! `smalti generate`: a generator writes tokens and, with a tokenizer, pictures.
 
 use std::path::PathBuf;
 
 use serde::Serialize;
 use smalti_engine::generators::{
-    GenerateEvent, GenerateRun, Painter, Request, Sampling, Schedule, Unmasking, UnmaskingOrder,
+    GenerateEvent, GenerateRun, GeneratorConfig, Painter, Request, Sampling, Schedule, Unmasking,
+    UnmaskingOrder,
 };
 use smalti_engine::images::png_bytes;
-use smalti_engine::questions::{Decode, OpenGenerator};
+use smalti_engine::questions::{Decode, OpenGenerator, OpenedPainter, caption_of, prefix_of};
 use smalti_engine::session::{Control, RunState};
+use smalti_engine::token_files;
 use smalti_engine::tokens::Tokens;
 
 use super::arguments;
@@ -19,7 +21,10 @@ use super::stop::Stop;
 
 #[derive(Debug, Serialize)]
 struct Line {
-    out: PathBuf,
+    /// The picture, where a tokenizer decodes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    out: Option<PathBuf>,
+    tokens_file: PathBuf,
     class: Option<String>,
     seed: u64,
     steps: usize,
@@ -38,70 +43,136 @@ pub(super) fn run(
     let opened = engine.answer(&OpenGenerator { generator, tokenizer }, console)?;
     let config = opened.config();
     let class = options.class.as_ref().map(|said| config.class(said)).transpose()?;
-    if options.guidance != 1.0 && class.is_none() {
+    let prompt = match (&options.caption, &options.prefix) {
+        (Some(caption), _) => Some(caption_of(caption, config)?),
+        (None, Some(prefix)) => Some(prefix_of(prefix, config)?),
+        (None, None) => None,
+    };
+    if options.guidance != 1.0 && class.is_none() && prompt.is_none() {
         return Err(Stop::bad_input(
             "--guidance",
-            "it leads towards a class, and none is named",
-            "Name one by --class, or leave it out",
+            "it leads towards a class or a caption, and none is given",
+            "Name one by --class or --caption, or leave it out",
         ));
     }
     let mut outputs = Outputs::into_folder(&options.out)?;
     let mut lines = Vec::new();
     for number in 0..options.count {
-        let seed = options.seed.wrapping_add(number);
         let request = Request {
-            sampling: Sampling {
-                temperature: options.temperature,
-                top_k: options.top_k,
-                top_p: options.top_p,
-                guidance: options.guidance,
-                ramp: options.ramp,
-            },
-            unmasking: Unmasking {
-                steps: options.steps,
-                schedule: Schedule::parse(&options.schedule)?,
-                choice_temperature: options.choice_temperature,
-                order: UnmaskingOrder::parse(&options.order)?,
-                self_correction: options.self_correct,
-            },
-            ..Request::new(config, class, seed)?
+            prompt: prompt.clone(),
+            ..request(options, config, class, options.seed.wrapping_add(number))?
         };
         let painted = follow(&engine, &opened.painter, request, (number, options.count), console)?;
-        let Some(tokens) = painted.tokens else {
-            return Err(Stop::failure("the generator took no step", ""));
-        };
-        let decoded =
-            engine.answer(&Decode { tokens, model: opened.tokenizer.clone() }, console)?;
-        let kind = class.map_or("any", |class| config.classes[class as usize].as_str());
-        // Names of classes come from recipes and files.
-        let plain = |c: char| if c.is_alphanumeric() { c } else { '-' };
-        let stem: String = kind.chars().map(plain).collect();
-        let name = outputs.unique_stem(&format!("{stem}-{seed}"));
-        let out = outputs.add(&format!("{name}.png"), &png_bytes(&decoded.picture)?)?;
-        let line = Line {
-            out,
-            class: class.map(|class| config.classes[class as usize].clone()),
-            seed,
-            steps: painted.steps,
-            forward_passes: painted.forward_passes,
-            seconds: painted.seconds,
-        };
-        let text = format!(
-            "{}: {kind}, {} steps, {} passes, {:.2} s",
-            line.out.display(),
-            line.steps,
-            line.forward_passes,
-            line.seconds
-        );
-        lines.push((line, text));
+        lines.push(write(
+            &engine,
+            &opened,
+            (options, number, class),
+            painted,
+            &mut outputs,
+            console,
+        )?);
         engine.forget_old_answers();
     }
     console.check()?;
     outputs.commit()?;
+    for note in &opened.notes {
+        console.remark(&format!("note: {note}"));
+    }
+    if opened.tokenizer.is_none() {
+        let text = format!(
+            "tokens alone: a picture needs {}, and none was named (--tokenizer)",
+            opened.needs
+        );
+        console.remark(&text);
+    }
     for (line, text) in &lines {
         console.result(line, text)?;
     }
     Ok(())
+}
+
+/// What the options ask for, of one picture.
+fn request(
+    options: &arguments::Generate,
+    config: &GeneratorConfig,
+    class: Option<u32>,
+    seed: u64,
+) -> Result<Request, Stop> {
+    Ok(Request {
+        sampling: Sampling {
+            temperature: options.temperature,
+            top_k: options.top_k,
+            top_p: options.top_p,
+            guidance: options.guidance,
+            ramp: options.ramp,
+        },
+        unmasking: Unmasking {
+            steps: options.steps,
+            schedule: Schedule::parse(&options.schedule)?,
+            choice_temperature: options.choice_temperature,
+            order: UnmaskingOrder::parse(&options.order)?,
+            self_correction: options.self_correct,
+        },
+        ..Request::new(config, class, seed)?
+    })
+}
+
+/// The files of a picture: its tokens and, where a tokenizer decodes, itself.
+fn write(
+    engine: &Engine,
+    opened: &OpenedPainter,
+    (options, number, class): (&arguments::Generate, u64, Option<u32>),
+    painted: Painted,
+    outputs: &mut Outputs,
+    console: &mut Console<'_, '_>,
+) -> Result<(Line, String), Stop> {
+    let Some(tokens) = painted.tokens else {
+        return Err(Stop::failure("the generator took no step", ""));
+    };
+    let seed = options.seed.wrapping_add(number);
+    let class = class.map(|class| opened.config().classes[class as usize].clone());
+    let kind = match &class {
+        // A number alone says nothing.
+        Some(class) if class.parse::<u32>().is_ok() => format!("class-{class}"),
+        Some(class) => class.clone(),
+        None if options.caption.is_some() => "caption".to_owned(),
+        None if options.prefix.is_some() => "prefix".to_owned(),
+        None => "any".to_owned(),
+    };
+    // Names of classes come from recipes and files.
+    let plain = |c: char| if c.is_alphanumeric() { c } else { '-' };
+    let stem: String = kind.chars().map(plain).collect();
+    let name = outputs.unique_stem(&format!("{stem}-{seed}"));
+    let bytes = token_files::safetensors_bytes(std::slice::from_ref(&tokens), &opened.maker)?;
+    let tokens_file = outputs.add(&format!("{name}.safetensors"), &bytes)?;
+    if tokens.parts().len() == 1 {
+        outputs.add(&format!("{name}.npy"), &token_files::npy_bytes(&tokens)?)?;
+    }
+    let out = match &opened.tokenizer {
+        Some(model) => {
+            let tokens = opened.for_tokenizer(&tokens)?;
+            let decoded = engine.answer(&Decode { tokens, model: model.clone() }, console)?;
+            Some(outputs.add(&format!("{name}.png"), &png_bytes(&decoded.picture)?)?)
+        }
+        None => None,
+    };
+    let line = Line {
+        out,
+        tokens_file,
+        class,
+        seed,
+        steps: painted.steps,
+        forward_passes: painted.forward_passes,
+        seconds: painted.seconds,
+    };
+    let text = format!(
+        "{}: {kind}, {} steps, {} passes, {:.2} s",
+        line.out.as_ref().unwrap_or(&line.tokens_file).display(),
+        line.steps,
+        line.forward_passes,
+        line.seconds
+    );
+    Ok((line, text))
 }
 
 /// What came of a generation.

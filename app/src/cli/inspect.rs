@@ -7,7 +7,8 @@ use serde::Serialize;
 use smalti_engine::checkpoints::{CodebookCandidate, TensorRow};
 use smalti_engine::measure::{BookStatistics, BooksStatistics};
 use smalti_engine::questions::{
-    CodeUse, Identified, Identify, InspectModel, Inspection, ModelRef, Sample, Scope,
+    CodeUse, GeneratorFacts, Identified, Identify, InspectModel, Inspection, ModelRef, Sample,
+    Scope,
 };
 use smalti_engine::token_files::{self, from_arrays::Remark};
 use smalti_engine::tokenizers::Facts;
@@ -36,6 +37,9 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     codebook_sizes: Vec<u32>,
     downsample: Option<usize>,
+    /// What is known of a generator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    generator: Option<&'a GeneratorFacts>,
     problems: &'a [String],
     notes: &'a [String],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -85,17 +89,27 @@ pub(super) fn run(options: &arguments::Inspect, console: &mut Console<'_, '_>) -
         return console.result(&serde_json::json!({ "snippet": found.snippet }), &found.snippet);
     }
     let about = &found.recognized;
-    let is_known = about.design.is_some();
-    let config = about.design.as_ref().map(|design| design.settings.clone());
+    let generator = found.generator.as_ref();
+    let is_known = about.design.is_some() || generator.is_some();
+    let config = match generator {
+        Some(generator) => Some(generator.config.clone()),
+        None => about.design.as_ref().map(|design| design.settings.clone()),
+    };
+    // Of a file with both, the generator is told.
+    let facts = about.facts.as_ref().filter(|_| generator.is_none());
     let line = Line {
         container: about.container.to_string(),
         family: &about.family,
         config: config.unwrap_or_default(),
         tensors: about.tensors,
         parameters: about.parameters,
-        codebook_size: about.facts.as_ref().map(Facts::codebook_size),
-        codebook_sizes: about.facts.as_ref().map(sizes_of_several).unwrap_or_default(),
-        downsample: about.facts.as_ref().filter(|facts| facts.spatial).map(|facts| facts.factor),
+        codebook_size: match generator {
+            Some(generator) => Some(generator.codes),
+            None => facts.map(Facts::codebook_size),
+        },
+        codebook_sizes: facts.map(sizes_of_several).unwrap_or_default(),
+        downsample: facts.filter(|facts| facts.spatial).map(|facts| facts.factor),
+        generator,
         problems: &about.problems,
         notes: &about.notes,
         candidates: if is_known { &[] } else { &found.candidates },
@@ -129,6 +143,19 @@ fn words(line: &Line<'_>, found: &Inspection, all: bool) -> String {
         }
     }
     lines.extend(line.downsample.map(|factor| format!("downsample  {factor}")));
+    if let Some(generator) = line.generator {
+        let GeneratorFacts { way, layout, sub_tokens, classes, takes, tokenizer, .. } = generator;
+        lines.push(format!("writes      {layout} tokens, {way}"));
+        if !sub_tokens.is_empty() {
+            let sizes: Vec<String> = sub_tokens.iter().map(ToString::to_string).collect();
+            lines.push(format!("sub-tokens  {}", sizes.join(" x ")));
+        }
+        if *classes > 0 {
+            lines.push(format!("classes     {classes}"));
+        }
+        lines.push(format!("takes       {takes}"));
+        lines.push(format!("tokenizer   {tokenizer}"));
+    }
     if !line.config.is_null() {
         lines.push(format!("config      {}", line.config));
     }
@@ -148,7 +175,7 @@ fn words(line: &Line<'_>, found: &Inspection, all: bool) -> String {
         let more = line.list.len() - most;
         lines.push(format!("            and {more} more (--tensors lists all)"));
     }
-    if found.recognized.design.is_none() {
+    if found.recognized.design.is_none() && found.generator.is_none() {
         lines.push(
             "            --snippet prints how its own code writes tokens for Smalti".to_owned(),
         );

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::generator_facts::{GeneratorFacts, generator_in};
 use super::model::ModelRef;
 use crate::checkpoints::{self, Checkpoint, CodebookCandidate, Recognized, TensorRow};
 use crate::measure::Codebook;
@@ -27,6 +28,8 @@ pub struct InspectModel {
 pub struct Inspection {
     /// Its family and what does not fit.
     pub recognized: Recognized,
+    /// What is known of the generator in it.
+    pub generator: Option<GeneratorFacts>,
     /// All tensors, by name.
     pub tensors: Vec<TensorRow>,
     /// The Euclidean norm of each, as far as they are numbers and 1 GiB goes; not finite if one of them is not.
@@ -51,6 +54,10 @@ impl Question for InspectModel {
         let part = part.as_deref();
         let mut recognized =
             checkpoints::recognize_part(&checkpoint, &path, beside.as_ref(), part)?;
+        let generator = match part {
+            None => generator_in(&checkpoint, &path, beside.as_ref(), &mut recognized)?,
+            Some(_tokenizer) => None,
+        };
         let tensors = checkpoints::tensor_rows(&checkpoint);
         let norms = norms(&checkpoint, &tensors, desk)?;
         let broken =
@@ -83,6 +90,7 @@ impl Question for InspectModel {
             norms,
             candidates,
             recognized,
+            generator,
         })
     }
 

@@ -5,8 +5,13 @@ use std::sync::Arc;
 
 use super::image::Stamp;
 use super::model::{LoadedModel, ModelRef, load};
-use crate::generators::{self, GeneratorConfig, OpenedGenerator, Painter, open_generator};
+use crate::generators::{
+    self, GeneratorConfig, OpenedGenerator, Painter, RasterNetwork, Request, Way, open_generator,
+};
 use crate::session::{Desk, Question};
+use crate::token_files::Maker;
+use crate::tokenizers::check_fit;
+use crate::tokens::{MASKED, Part, PartShape, Tokens};
 use crate::{EngineError, Result};
 
 /// The generator of a file, or one that comes with Smalti, with the tokenizer of its tokens.
@@ -14,7 +19,8 @@ use crate::{EngineError, Result};
 pub struct OpenGenerator {
     /// Which one.
     pub generator: ModelRef,
-    /// The tokenizer that decodes, of the same tokens; `None`: the one that it was trained on.
+    /// The tokenizer that decodes, of the same tokens; `None`: the one that it was trained on, or that lies in the
+    /// same file.
     pub tokenizer: Option<ModelRef>,
 }
 
@@ -23,8 +29,16 @@ pub struct OpenGenerator {
 pub struct OpenedPainter {
     /// What paints, for [`generators::GenerateRun`].
     pub painter: Painter,
-    /// What decodes its tokens.
-    pub tokenizer: ModelRef,
+    /// What decodes its tokens; `None`: nobody named one, and it writes tokens alone.
+    pub tokenizer: Option<ModelRef>,
+    /// The tokenizer whose tokens it writes, as people call it.
+    pub needs: String,
+    /// Who makes such tokens, to be written beside them.
+    pub maker: Maker,
+    /// Values of each sub-token, where the tokenizer takes these as parts.
+    pub sub_tokens: Vec<u32>,
+    /// What was stepped over, and what was assumed of a file of others.
+    pub notes: Vec<String>,
     /// All that was written beside the weights.
     pub metadata: serde_json::Value,
 }
@@ -34,6 +48,32 @@ impl OpenedPainter {
     pub fn config(&self) -> &GeneratorConfig {
         self.painter.config()
     }
+
+    /// Tokens as the tokenizer takes them: their sub-tokens as parts, where it has a book for each.
+    ///
+    /// # Errors
+    /// If they are not this generator's.
+    pub fn for_tokenizer(&self, tokens: &Tokens) -> Result<Tokens> {
+        if self.sub_tokens.is_empty() {
+            Ok(tokens.clone())
+        } else {
+            parted(tokens, &self.sub_tokens)
+        }
+    }
+}
+
+/// The sub-tokens of tokens of one part as parts, each of a book of its own.
+fn parted(tokens: &Tokens, sizes: &[u32]) -> Result<Tokens> {
+    let whole = tokens.first();
+    let part = |(at, size): (usize, &u32)| {
+        let shape = PartShape { book: at as u16, ..whole.shape() };
+        let own = |token: &u32| match *token {
+            MASKED => MASKED,
+            token => generators::split(token, sizes)[at],
+        };
+        Part::new(shape, *size, whole.codes().iter().map(own).collect::<Vec<_>>())
+    };
+    Tokens::new(sizes.iter().enumerate().map(part).collect::<Result<Vec<_>>>()?)
 }
 
 impl Question for OpenGenerator {
@@ -55,24 +95,106 @@ impl Question for OpenGenerator {
             return Err(EngineError::bad_input("generator", reason, hint));
         }
         let opened = open_generator(&path, desk.device())?;
-        let (tokenizer, loaded) = match &self.tokenizer {
-            Some(named) => (named.clone(), load(desk, named)?),
-            None => own_tokenizer(desk, &path, &opened)?,
+        let found = match (&opened.token_hash, &self.tokenizer) {
+            (Some(hash), named) => Some(of_hash(desk, &path, &opened, hash, named.as_ref())?),
+            (None, Some(named)) => Some(of_layout(desk, &opened, named)?),
+            (None, None) => in_the_same_file(desk, &self.generator, &opened),
         };
-        if opened.token_hash.as_ref().is_some_and(|hash| loaded.facts.token_hash != *hash) {
-            return Err(EngineError::bad_input(
-                tokenizer.label(),
-                "its tokens are others than those that the generator writes",
-                format!("use {}, or a tokenizer of the same tokens", opened.tokenizer),
-            ));
+        if found.is_none() && opened.network.config().way == Way::Var {
+            let reason = "VAR reads the codes of its tokenizer, and none is named";
+            let hint = format!(
+                "it writes the tokens of {}: name its file (--tokenizer)",
+                opened.tokenizer
+            );
+            return Err(EngineError::bad_input("tokenizer", reason, hint));
         }
-        let painter = Painter::new(opened.network, Some(Arc::clone(&loaded.tokenizer)))?;
-        Ok(OpenedPainter { painter, tokenizer, metadata: opened.metadata })
+        let loaded = found.as_ref().map(|(_, loaded)| loaded);
+        let sub_tokens = match loaded {
+            Some(loaded) => in_parts(loaded, &opened)?,
+            None => Vec::new(),
+        };
+        let painter =
+            Painter::new(opened.network, loaded.map(|loaded| Arc::clone(&loaded.tokenizer)))?;
+        let maker = Maker {
+            model: Some(
+                found.as_ref().map_or(opened.tokenizer.clone(), |(model, _)| model.label()),
+            ),
+            token_hash: loaded.map(|loaded| loaded.facts.token_hash.clone()),
+            is_size_assumed: false,
+        };
+        Ok(OpenedPainter {
+            painter,
+            tokenizer: found.map(|(tokenizer, _)| tokenizer),
+            needs: opened.tokenizer,
+            maker,
+            sub_tokens,
+            notes: opened.notes,
+            metadata: opened.metadata,
+        })
     }
 
     fn bytes(answer: &OpenedPainter) -> usize {
         answer.painter.network().parameters() * 4
     }
+}
+
+/// A tokenizer by reference, and loaded.
+type Found = (ModelRef, Arc<LoadedModel>);
+
+/// The tokenizer of a hash: the one that a person named, or the generator's own.
+fn of_hash(
+    desk: &Desk<'_>,
+    path: &Path,
+    opened: &OpenedGenerator,
+    hash: &str,
+    named: Option<&ModelRef>,
+) -> Result<Found> {
+    let (tokenizer, loaded) = match named {
+        Some(named) => (named.clone(), load(desk, named)?),
+        None => own_tokenizer(desk, path, opened)?,
+    };
+    if loaded.facts.token_hash == hash {
+        return Ok((tokenizer, loaded));
+    }
+    Err(EngineError::bad_input(
+        tokenizer.label(),
+        "its tokens are others than those that the generator writes",
+        format!("use {}, or a tokenizer of the same tokens", opened.tokenizer),
+    ))
+}
+
+/// The tokenizer that a person named for a generator that does not say whose tokens it writes: one of as many codes
+/// and of the same layout.
+fn of_layout(desk: &Desk<'_>, opened: &OpenedGenerator, named: &ModelRef) -> Result<Found> {
+    let loaded = load(desk, named)?;
+    in_parts(&loaded, opened).map_err(|error| {
+        let hint = format!("the generator writes the tokens of {}", opened.tokenizer);
+        EngineError::bad_input(
+            named.label(),
+            format!("the generator's tokens do not fit: {error}"),
+            hint,
+        )
+    })?;
+    Ok((named.clone(), loaded))
+}
+
+/// The tokenizer that lies in the generator's file, as taming-transformers keeps it.
+fn in_the_same_file(desk: &Desk<'_>, file: &ModelRef, opened: &OpenedGenerator) -> Option<Found> {
+    let loaded = load(desk, file).ok()?;
+    in_parts(&loaded, opened).ok()?;
+    Some((file.clone(), loaded))
+}
+
+/// The values of sub-tokens, if the tokenizer takes them as parts; none if it takes whole tokens.
+fn in_parts(loaded: &LoadedModel, opened: &OpenedGenerator) -> Result<Vec<u32>> {
+    let blank = Request::new(opened.network.config(), None, 0)?.given;
+    let fits = |tokens: &Tokens| check_fit(&*loaded.tokenizer, tokens).map(|_| ());
+    let whole = fits(&blank);
+    let sizes = opened.network.raster().map(RasterNetwork::sub_tokens).unwrap_or_default();
+    if whole.is_err() && sizes.len() > 1 && fits(&parted(&blank, &sizes)?).is_ok() {
+        return Ok(sizes);
+    }
+    whole.map(|()| Vec::new())
 }
 
 /// The tokenizer of these tokens: one that comes with Smalti, or a file beside the generator's.

@@ -8,11 +8,13 @@ pub mod codec;
 pub mod compare;
 pub mod encode;
 mod generator;
+mod generator_facts;
 pub mod identify;
 pub mod image;
 pub mod model;
 pub mod order;
 pub mod perceive;
+mod prompt;
 pub mod reach;
 pub mod run;
 pub mod sample;
@@ -26,6 +28,7 @@ pub use codec::AsJpeg;
 pub use compare::{Compared, Comparison, Reconstruct};
 pub use encode::{Among, Decode, Decoded, Encode, Encoded, Given, Subject};
 pub use generator::{OpenGenerator, OpenedPainter, ShippedGenerators};
+pub use generator_facts::GeneratorFacts;
 pub use identify::{Identified, Identify};
 pub use image::{
     ClassMembers, ImageRef, ImageSize, LoadImage, LoadedImage, OwnSide, PastedPicture, SourceFacts,
@@ -34,6 +37,7 @@ pub use image::{
 pub use model::{ModelFacts, ModelInfo, ModelRef, ShippedModels, ShippedRecipes};
 pub use order::{CodebookOrder, OrderBy, Ordered, WithoutCodes};
 pub use perceive::LpipsLike;
+pub use prompt::{caption_of, prefix_of};
 pub use reach::{Reach, Reached};
 pub use run::{KeptRun, ListRuns, ListedRun, ReadRun};
 pub use sample::{ImageSample, SetSample, Sizes};

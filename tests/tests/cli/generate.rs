@@ -99,6 +99,10 @@ fn what_a_generator_cannot_do_is_refused_with_what_to_do_and_nothing_is_left() {
     refused(&with(&["--schedule", "slow"]), &["slow", "cosine"]);
     refused(&with(&["--schedule", "0:1,0.5:1,1:0"]), &["0 and 0.5", "nothing would be written"]);
     refused(&with(&["--order", "spiral"]), &["spiral", "confidence, halton"]);
+    let lines = run(&["inspect", &model, "--json"]).expect_done().lines();
+    let told = &lines[0]["generator"];
+    assert_eq!((&told["way"], &told["tokenizer"]), (&"MaskGIT".into(), &"tiny".into()));
+    assert_eq!((&told["codes"], &told["layout"]), (&20.into(), &"4 x 4".into()));
     let out = desk.name("out");
     let no_generator = ["generate", "--model", &tokenizer, "--out", &out];
     run(&no_generator).expect_refused(&["not a generator"]);

@@ -5,6 +5,7 @@ mod books;
 mod documents;
 mod generate;
 mod many;
+mod published;
 mod training;
 
 use std::path::{Path, PathBuf};

@@ -52,3 +52,40 @@ pub(crate) fn draw(logits: &[f32], gumbel: Option<&[f32]>) -> u32 {
     let best = (0..p.len()).reduce(|a, b| if score(b) > score(a) { b } else { a });
     best.unwrap() as u32
 }
+
+/// The rule of LlamaGen, Open-MAGVIT2 and taming's sampler with a cache: from the likeliest on, what stands behind
+/// more than p is cut; the likeliest stays. 1 cuts nothing.
+pub(crate) fn top_p_descending(logits: &mut [f32], p: f64) {
+    if p >= 1.0 {
+        return;
+    }
+    let probabilities = softmax(logits);
+    let mut order: Vec<usize> = (0..logits.len()).collect();
+    order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
+    let mut before = 0.0;
+    for code in order {
+        if before > p {
+            logits[code] = f32::NEG_INFINITY;
+        }
+        before += probabilities[code];
+    }
+}
+
+/// How a recorded run draws.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Drawing {
+    pub(crate) temperature: f64,
+    pub(crate) top_k: usize,
+    pub(crate) top_p: f64,
+}
+
+impl Drawing {
+    /// The token of logits that guidance has led: temperature, top-k, top-p, then the draw.
+    pub(crate) fn draw(self, logits: &[f32], gumbel: Option<&[f32]>) -> u32 {
+        let mut logits: Vec<f32> =
+            logits.iter().map(|x| x / self.temperature.max(1e-5) as f32).collect();
+        top_k(&mut logits, self.top_k);
+        top_p_descending(&mut logits, self.top_p);
+        draw(&logits, gumbel)
+    }
+}

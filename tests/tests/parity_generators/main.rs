@@ -7,9 +7,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod draws;
+mod llamagen;
 mod masked;
 mod masked_files;
 mod maskgit;
 mod maskgit_halton;
+mod open_magvit2;
+mod published;
+mod taming;
 mod titok_imagebert;
 mod var;

@@ -165,3 +165,22 @@ fn parity_var_shrinks_by_areas() {
         }
     }
 }
+
+#[test]
+fn parity_var_is_recognized_from_its_file() {
+    for name in FIXTURES {
+        let (config, opened) = (load_config(name), crate::published::opened(name, "var.pth"));
+        assert_eq!(opened.metadata["family"], "var");
+        let own = opened.network.config();
+        assert_eq!(own.classes.len(), count(&config, "num_classes"));
+        let sides: Vec<usize> = own.layout.iter().map(|part| part.rows).collect();
+        assert_eq!(sides, counts(&config, "patch_nums"));
+        let labels = labels(load_io(name).u32s("tf.label"));
+        let scales = scales(name, &config);
+        let inputs = scales.inputs(&codes(&load_io(name), "enc", &sides)).unwrap();
+        let expected = network(name, &config).forward(&inputs, &labels).unwrap();
+        let led = smalti_engine::generators::conditions(&labels);
+        let found = opened.network.scales().unwrap().logits(&inputs, &led).unwrap();
+        assert_close("logits", &found, &expected, 1e-6, 0.0);
+    }
+}

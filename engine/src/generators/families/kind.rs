@@ -72,6 +72,24 @@ pub fn said<T: DeserializeOwned>(beside: Option<&Beside>, pointers: &[&str]) -> 
     })
 }
 
+/// What a configuration of a transformer says, wherever its publishers keep it: below `transformer_config` of a model of
+/// taming-transformers or Open-MAGVIT2, or at the top.
+///
+/// # Errors
+/// As [`said`].
+pub(super) fn said_of_transformer<T: DeserializeOwned>(
+    beside: Option<&Beside>,
+    key: &str,
+) -> Result<Option<T>> {
+    let places = [
+        "/model/params/transformer_config/params",
+        "/model/init_args/transformer_config/params",
+        "",
+    ];
+    let pointers = places.map(|place| format!("{place}/{key}"));
+    said(beside, &pointers.each_ref().map(String::as_str))
+}
+
 /// Classes that nobody named: their numbers.
 pub fn classes_of_numbers(count: usize) -> Vec<String> {
     (0..count).map(|number| number.to_string()).collect()

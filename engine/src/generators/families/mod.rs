@@ -4,10 +4,17 @@
 //! ([`super::ways`]) and has the published names of tensors, so that files load as they are.
 
 mod kind;
+mod llamagen;
 mod masked;
 mod maskgit;
 mod maskgit_halton;
+mod open_magvit2;
 mod recognize;
+mod rotary;
+mod rows;
+mod taming;
+#[cfg(test)]
+mod tests;
 mod titok;
 mod var;
 
@@ -17,11 +24,22 @@ pub use maskgit_halton::{HaltonConfig, HaltonTransformer};
 pub use recognize::{FoundGenerator, find_generator};
 pub use titok::{ImageBert, ImageBertConfig};
 
+use llamagen::{C2i, T2i};
 use maskgit::MaskGitFamily;
 use maskgit_halton::HaltonFamily;
+use open_magvit2::OpenMagvit2Ar;
+use taming::TamingGpt;
 use titok::ImageBertFamily;
 use var::VarFamily;
 
 /// All families, the more particular ones first: the first that claims a checkpoint has it.
-pub static FAMILIES: &[&dyn GeneratorFamily] =
-    &[&VarFamily, &MaskGitFamily, &HaltonFamily, &ImageBertFamily];
+pub static FAMILIES: &[&dyn GeneratorFamily] = &[
+    &VarFamily,
+    &OpenMagvit2Ar,
+    &C2i,
+    &T2i,
+    &TamingGpt,
+    &MaskGitFamily,
+    &HaltonFamily,
+    &ImageBertFamily,
+];

@@ -9,6 +9,7 @@ use super::{FAMILIES, GeneratorFamily};
 use crate::checkpoints::{self, Checkpoint, View};
 use crate::generators::config::GeneratorConfig;
 use crate::generators::network::Network;
+use crate::generators::ways::RasterNetwork;
 use crate::layers::Weights;
 use crate::tokenizers::{Beside, Called, Shapes};
 use crate::{EngineError, Result};
@@ -26,6 +27,8 @@ pub struct FoundGenerator {
     pub config: Option<GeneratorConfig>,
     /// Number of its parameters.
     pub parameters: usize,
+    /// Values of each sub-token of a token, where it has several.
+    pub sub_tokens: Vec<u32>,
     /// Where the tensors differ from what the family has.
     pub problems: Vec<String>,
     /// What to do about them; may be empty.
@@ -102,6 +105,7 @@ struct Fitted {
     settings: Value,
     config: GeneratorConfig,
     parameters: usize,
+    sub_tokens: Vec<u32>,
     problems: Vec<String>,
 }
 
@@ -123,6 +127,10 @@ fn fit(
             settings,
             config: network.config().clone(),
             parameters: network.parameters(),
+            sub_tokens: match network.raster().map(RasterNetwork::sub_tokens) {
+                Ok(sizes) if sizes.len() > 1 => sizes,
+                _ => Vec::new(),
+            },
             problems: weights.problems(family.beside_it()),
         })
     };
@@ -145,10 +153,12 @@ fn fit(
     }
     let (mut problems, mut hint) = (Vec::new(), String::new());
     let (mut settings, mut config, mut parameters) = (Value::Null, None, 0);
+    let mut sub_tokens = Vec::new();
     match fitted {
         Ok(fitted) => {
             notes.extend(family.assumed(called, &fitted.settings, &shapes, used));
             problems = fitted.problems;
+            sub_tokens = fitted.sub_tokens;
             (settings, config, parameters) =
                 (fitted.settings, Some(fitted.config), fitted.parameters);
         }
@@ -157,5 +167,5 @@ fn fit(
             problems.push(error.to_string());
         }
     }
-    FoundGenerator { family, view, settings, config, parameters, problems, hint, notes }
+    FoundGenerator { family, view, settings, config, parameters, sub_tokens, problems, hint, notes }
 }
