@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use smalti_engine::generators::{
     GenerateEvent, GenerateRun, GeneratorConfig, Painter, Request, Sampling, Schedule, Unmasking,
-    UnmaskingOrder,
+    UnmaskingOrder, Way,
 };
 use smalti_engine::images::png_bytes;
 use smalti_engine::questions::{Decode, OpenGenerator, OpenedPainter, caption_of, prefix_of};
@@ -30,6 +30,9 @@ struct Line {
     steps: usize,
     /// Sequences that went through the network.
     forward_passes: u32,
+    /// Tokens that were questioned in each step, where some were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    self_correction: Option<u32>,
     seconds: f64,
 }
 
@@ -163,12 +166,16 @@ fn write(
         seed,
         steps: painted.steps,
         forward_passes: painted.forward_passes,
+        self_correction: Some(options.self_correct)
+            .filter(|count| *count > 0 && opened.config().way == Way::MaskGit),
         seconds: painted.seconds,
     };
+    let corrected = line.self_correction.map(|count| format!(" with self-correction of {count}"));
     let text = format!(
-        "{}: {kind}, {} steps, {} passes, {:.2} s",
+        "{}: {kind}, {} steps{}, {} passes, {:.2} s",
         line.out.as_ref().unwrap_or(&line.tokens_file).display(),
         line.steps,
+        corrected.unwrap_or_default(),
         line.forward_passes,
         line.seconds
     );
