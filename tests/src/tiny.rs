@@ -4,9 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use candle_core::Tensor;
+use smalti_engine::checkpoints::{Precision, save_model};
+use smalti_engine::generators::{GeneratorConfig, Network, NetworkSize, Order, Takes, Way};
 use smalti_engine::layers::Weights;
-use smalti_engine::quantizers::{FsqConfig, QuantizerConfig, ResidualVqConfig, VqConfig};
+use smalti_engine::quantizers::{
+    FsqConfig, MultiScaleConfig, QuantizerConfig, ResidualVqConfig, VqConfig,
+};
 use smalti_engine::tokenizers::{LdmConfig, TokenizerConfig, build};
+use smalti_engine::tokens::PartShape;
 
 /// The tokenizer of [`tiny_model`]: two pixels a token, FSQ with 5 x 4 codes.
 pub fn tiny_config() -> TokenizerConfig {
@@ -63,6 +68,28 @@ pub fn residual_model(path: &Path) {
     write_model(&config, tensors, path);
 }
 
+/// Writes a tokenizer of scales of 1, 2 and 4 places a side, 12 codes; two pixels a token of the finest.
+///
+/// # Panics
+/// If it cannot be made or written.
+pub fn scales_model(path: &Path) {
+    let scales = MultiScaleConfig {
+        vocab_size: 12,
+        v_patch_nums: vec![1, 2, 4],
+        share_quant_resi: 2,
+        ..MultiScaleConfig::default()
+    };
+    let config =
+        TokenizerConfig { quantizer: QuantizerConfig::MultiScale(scales), ..tiny_config() };
+    let mut tensors = fresh(&config);
+    // No gradient trains its codes: these are drawn here.
+    let codes: Vec<f32> = (0..24_u32).map(|i| ((i * 7) % 11) as f32 / 5.0 - 0.9).collect();
+    let codes =
+        Tensor::from_vec(codes, (12, 2), &crate::device()).unwrap_or_else(|e| panic!("{e}"));
+    tensors.insert("quantize.embedding.weight".to_owned(), codes);
+    write_model(&config, tensors, path);
+}
+
 /// Weights as they are drawn.
 fn fresh(config: &TokenizerConfig) -> BTreeMap<String, Tensor> {
     let weights = Weights::fresh(1, &crate::device());
@@ -76,6 +103,34 @@ fn write_model(config: &TokenizerConfig, tensors: BTreeMap<String, Tensor>, path
     let metadata = HashMap::from([("smalti".to_owned(), text)]);
     safetensors::serialize_to_file(tensors, Some(metadata), path)
         .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+}
+
+/// Writes a generator of 8 x 8 tokens of [`tiny_model`] that was never trained; `token_hash` is its tokenizer's.
+///
+/// # Panics
+/// If it cannot be made or written.
+pub fn tiny_generator(path: &Path, way: Way, token_hash: &str) {
+    let config = GeneratorConfig {
+        way,
+        network: NetworkSize { layers: 1, dim: 16, heads: 2 },
+        codes: 20,
+        layout: vec![PartShape::grid(8, 8)],
+        code_dim: 0,
+        classes: ["coast", "forest", "desert"].map(str::to_owned).to_vec(),
+        takes: Takes::Class,
+        needs_condition: false,
+        order: Order::Rows,
+    };
+    let weights = Weights::fresh(5, &crate::device());
+    Network::new(&config, &weights).unwrap_or_else(|e| panic!("{e}"));
+    let tensors: BTreeMap<String, Tensor> =
+        weights.vars().into_iter().map(|(name, var)| (name, var.as_tensor().clone())).collect();
+    let metadata = serde_json::json!({
+        "kind": "generator",
+        "config": config,
+        "tokenizer": { "name": "tiny", "token_hash": token_hash },
+    });
+    save_model(path, &tensors, &metadata, Precision::F32).unwrap_or_else(|e| panic!("{e}"));
 }
 
 /// Writes a picture with something to see in every corner; another `number` is another picture.

@@ -5,13 +5,16 @@
 use std::sync::Arc;
 
 use image::{Rgb, RgbImage};
-use smalti::document::Edit;
+use smalti::document::{AppCommand, Edit, Generate, Open};
 use smalti::files::scenes::Scene;
 use smalti::settings::ThemeChoice;
 use smalti::studio::StudioOptions;
+use smalti_engine::generators::Way;
+use smalti_engine::questions::{ModelInfo, ModelRef, Stamp};
 use smalti_engine::tokens::{Cell, Code};
 use smalti_tests::pictures::{assert_looks_like, difference, kept};
-use smalti_tests::window::{assets, drawn, encoded, open_drawn, point_nowhere, send};
+use smalti_tests::tiny::tiny_generator;
+use smalti_tests::window::{Small, assets, drawn, encoded, open_drawn, point_nowhere, send, until};
 
 /// A shipped scene with its first sample at 64 x 64 pixels and a token picked.
 fn looks_as_kept(scene: &str, theme: ThemeChoice, name: &str) {
@@ -55,6 +58,32 @@ fn the_comparison_looks_as_it_did() {
 #[test]
 fn the_codebook_looks_as_it_did() {
     looks_as_kept("codebook", ThemeChoice::Dark, "codebook-dark");
+}
+
+#[test]
+fn a_moment_of_a_generation_looks_as_it_did() {
+    let small = Small::new();
+    let options = StudioOptions {
+        scene: Some("generate".to_owned()),
+        theme: Some(ThemeChoice::Dark),
+        threads: 2,
+        frozen_time: true,
+        ..StudioOptions::new(assets())
+    };
+    let Some(mut window) = open_drawn(options, [1280.0, 800.0]) else { return };
+    let model = ModelRef::File { path: small.model().into(), stamp: Stamp::default() }.now();
+    let facts = window.state().session().wait(&ModelInfo { model }).unwrap();
+    let path = small.model().with_file_name("painter.safetensors");
+    tiny_generator(&path, Way::MaskGit, &facts.token_hash);
+    send(&mut window, Open::Path(path));
+    let asked = window.state().document().generating.asked.clone().unwrap();
+    let asked = Box::new(asked.giving(Cell::at(2, 5), Some(7)));
+    send(&mut window, Generate::Start { asked, waits: false });
+    until(&mut window, "Generation done");
+    send(&mut window, Generate::GoTo(Some(6)));
+    send(&mut window, AppCommand::Dismiss);
+    point_nowhere(&mut window);
+    assert_looks_like("generate-dark", &drawn(&mut window));
 }
 
 /// The kept picture at the window's size again.

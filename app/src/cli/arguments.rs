@@ -1,22 +1,11 @@
-//! What can be typed: subcommands and their options.
+//! What can be typed behind a subcommand, but for painting.
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::Args;
 use smalti_engine::device::DeviceChoice;
+use smalti_engine::evaluation::Shard;
 use smalti_engine::token_files::from_arrays::{Index, Wanted};
-
-/// See and edit the discrete visual tokens behind modern image generation.
-///
-/// Without a command the window opens, with the given files in it.
-#[derive(Debug, Parser)]
-#[command(name = "smalti", version, args_conflicts_with_subcommands = true)]
-pub(super) struct Arguments {
-    #[command(subcommand)]
-    pub(super) command: Option<Command>,
-    #[command(flatten)]
-    pub(super) window: Window,
-}
 
 /// Options of the window.
 #[derive(Debug, Args)]
@@ -40,42 +29,6 @@ pub(super) struct Common {
     /// Print one JSON object a line instead of text
     #[arg(long, help_heading = "Everywhere")]
     pub(super) json: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum Command {
-    /// Say what a checkpoint is, or what a file of tokens or a document holds
-    Inspect(Inspect),
-    /// Turn images into tokens
-    Encode(Encode),
-    /// Turn tokens back into a picture
-    Decode(Decode),
-    /// Train a tokenizer by a recipe
-    Train(Train),
-    /// Paint pictures with a tokenizer's codes
-    Generate(Generate),
-    /// Measure tokenizers over images: quality, use of the codebook, rate
-    Evaluate(Evaluate),
-    /// Draw a scene or a view of the window into a PNG, no display needed
-    Render(Render),
-    /// Leave the whole story in a folder: pictures and one index.html
-    Tour(Tour),
-}
-
-impl Command {
-    /// The options that every command has.
-    pub(super) fn common(&self) -> &Common {
-        match self {
-            Self::Inspect(options) => &options.common,
-            Self::Encode(options) => &options.common,
-            Self::Decode(options) => &options.common,
-            Self::Train(options) => &options.common,
-            Self::Generate(options) => &options.common,
-            Self::Evaluate(options) => &options.common,
-            Self::Render(options) => &options.common,
-            Self::Tour(options) => &options.common,
-        }
-    }
 }
 
 /// Options of `inspect`.
@@ -125,6 +78,9 @@ pub(super) struct Decode {
     /// The picture to write; of several, each gets its number before the suffix
     #[arg(long, value_name = "PNG")]
     pub(super) out: PathBuf,
+    /// All variations that were kept in a document, each with its name before the suffix
+    #[arg(long, conflicts_with_all = ["index", "grid", "key", "codes"])]
+    pub(super) variations: bool,
     #[command(flatten)]
     pub(super) reading: Reading,
     #[command(flatten)]
@@ -225,7 +181,7 @@ pub(super) struct Generate {
     /// The generator: a shipped name or a file
     #[arg(long, value_name = "G")]
     pub(super) model: String,
-    /// The class by name or number; without it, any
+    /// The class by name or number, several with commas between them; without it, any
     #[arg(long, value_name = "C")]
     pub(super) class: Option<String>,
     /// Features of a caption by the generator's text encoder: rows by features, as .npy or .safetensors
@@ -234,7 +190,7 @@ pub(super) struct Generate {
     /// Tokens that come before those of the picture, for generators that were trained so
     #[arg(long, value_name = "FILE", conflicts_with_all = ["class", "caption"])]
     pub(super) prefix: Option<PathBuf>,
-    /// Pictures; each has a seed of its own
+    /// Pictures of each class; each has a seed of its own
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     pub(super) count: u64,
     /// Decides every draw, of the first picture
@@ -290,6 +246,24 @@ pub(super) struct Evaluate {
     /// Tokenizers: shipped names or checkpoints
     #[arg(required = true, value_name = "M")]
     pub(super) models: Vec<String>,
+    #[command(flatten)]
+    pub(super) images: Images,
+    /// Only a part of the images, such as 2/3; smalti merge joins parts to the numbers of the whole
+    #[arg(long, value_name = "I/N", default_value = "1/1")]
+    pub(super) shard: Shard,
+    /// Keep what is measured of each image in DIR, with the sums; what is there is gone on with
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// Also write rate against quality of all of them to DIR: pareto.csv, .png and .svg, JPEG beside
+    #[arg(long, value_name = "DIR")]
+    pub(super) pareto: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// On which images tokenizers are measured.
+#[derive(Debug, Args)]
+pub(super) struct Images {
     /// An image, a folder, a .tar, CIFAR or IDX files, `worlds` or `samples`
     #[arg(long, value_name = "PATH")]
     pub(super) data: String,
@@ -302,9 +276,38 @@ pub(super) struct Evaluate {
     /// The seed of `worlds`
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) seed: u64,
-    /// Also write rate against quality of all of them to DIR: pareto.csv, .png and .svg, JPEG beside
+    /// The seed of the intervals
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) bootstrap_seed: u64,
+}
+
+/// Options of `merge`.
+#[derive(Debug, Args)]
+pub(super) struct Merge {
+    /// Files that smalti evaluate --shard --out wrote (.safetensors), or folders of them
+    #[arg(required = true, value_name = "PART")]
+    pub(super) parts: Vec<PathBuf>,
+    /// The folder for the whole
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: PathBuf,
+    /// Also write rate against quality of all of them to DIR: pareto.csv, .png and .svg
     #[arg(long, value_name = "DIR")]
     pub(super) pareto: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// Options of `report`.
+#[derive(Debug, Args)]
+pub(super) struct Report {
+    /// Tokenizers: shipped names or checkpoints
+    #[arg(required = true, value_name = "M")]
+    pub(super) models: Vec<String>,
+    #[command(flatten)]
+    pub(super) images: Images,
+    /// The folder for index.html and the numbers of each image
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: PathBuf,
     #[command(flatten)]
     pub(super) common: Common,
 }

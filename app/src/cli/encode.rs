@@ -182,7 +182,7 @@ fn grid_words(line: &Line) -> String {
 }
 
 /// The size that was asked for, or the image's own within reason.
-fn size_for(
+pub(super) fn size_for(
     asked: Option<u32>,
     image: &ImageRef,
     engine: &Engine,

@@ -1,27 +1,36 @@
-//! `smalti generate`: a generator writes tokens and, with a tokenizer, pictures.
+//! `smalti generate`: a generator paints pictures with a tokenizer's codes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use smalti_engine::generators::{
-    GenerateEvent, GenerateRun, GeneratorConfig, Painter, Request, Sampling, Schedule, Unmasking,
+    Condition, GeneratorConfig, Request, Sampling, Schedule, Trace, TracedModel, Unmasking,
     UnmaskingOrder, Way,
 };
-use smalti_engine::images::png_bytes;
-use smalti_engine::questions::{Decode, OpenGenerator, OpenedPainter, caption_of, prefix_of};
-use smalti_engine::session::{Control, RunState};
+use smalti_engine::images::{Picture, png_bytes};
+use smalti_engine::questions::{Decode, caption_of, prefix_of};
 use smalti_engine::token_files;
 use smalti_engine::tokens::Tokens;
 
 use super::arguments;
+use super::arguments_paint::Paint;
 use super::console::Console;
 use super::engine::Engine;
+use super::given;
 use super::outputs::Outputs;
+use super::painting::{
+    Opened, Painted, StepFiles, check_guidance, follow, keep_steps, keep_trace, open,
+    steps_on_a_sheet,
+};
 use super::stop::Stop;
+use crate::figures::sheet::{Item, sheet_picture, sheet_svg};
+
+/// Pictures on a contact sheet.
+const MOST_ON_A_SHEET: usize = 400;
 
 #[derive(Debug, Serialize)]
 struct Line {
-    /// The picture, where a tokenizer decodes.
+    /// Left out where no tokenizer decodes.
     #[serde(skip_serializing_if = "Option::is_none")]
     out: Option<PathBuf>,
     tokens_file: PathBuf,
@@ -34,68 +43,147 @@ struct Line {
     #[serde(skip_serializing_if = "Option::is_none")]
     self_correction: Option<u32>,
     seconds: f64,
+    /// Of each step, where they are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    step_seconds: Option<Vec<f64>>,
+    #[serde(flatten)]
+    files: StepFiles,
 }
 
-pub(super) fn run(
-    options: &arguments::Generate,
-    console: &mut Console<'_, '_>,
-) -> Result<(), Stop> {
+#[derive(Debug, Serialize)]
+struct SheetLine {
+    sheet: PathBuf,
+    svg: PathBuf,
+    pictures: usize,
+}
+
+/// What is painted: a request, and how far it is.
+struct Job {
+    request: Request,
+    /// With the steps that are done already.
+    trace: Option<Trace>,
+}
+
+pub(super) fn run(options: &Paint, console: &mut Console<'_, '_>) -> Result<(), Stop> {
+    let base = &options.base;
     let engine = Engine::open(console)?;
-    let generator = engine.model(&options.model);
-    let tokenizer = options.tokenizer.as_ref().map(|named| engine.model(named));
-    let opened = engine.answer(&OpenGenerator { generator, tokenizer }, console)?;
-    let config = opened.config();
-    let class = options.class.as_ref().map(|said| config.class(said)).transpose()?;
-    let prompt = match (&options.caption, &options.prefix) {
+    let opened = open(&base.model, base.tokenizer.as_ref(), (&engine, console))?;
+    let model = if options.wants_steps() { Some(opened.traced((&engine, console))?) } else { None };
+    let jobs = jobs(options, &opened, model.as_ref(), (&engine, console))?;
+    let columns = columns(options, jobs.len());
+    let config = opened.painter.config();
+    let mut outputs = Outputs::into_folder(&base.out)?;
+    let (mut lines, mut sheet) = (Vec::new(), Vec::new());
+    let count = jobs.len() as u64;
+    for (number, mut job) in (0..).zip(jobs) {
+        let name = outputs.unique_stem(&stem(config, &job.request));
+        let painted = paint(
+            options,
+            (&opened, &mut job),
+            (&name, number, count),
+            &mut outputs,
+            (&engine, console),
+        );
+        let (line, picture, steps) = match painted {
+            Ok(painted) => painted,
+            Err(stop) => return Err(keep_part(stop, options, (&job, &name), outputs, console)),
+        };
+        if let Some(picture) = picture.filter(|_| options.show.sheet && count > 1) {
+            let kind = line.class.as_deref().unwrap_or("any class");
+            sheet.push(Item { picture, label: format!("{kind}, seed {}", line.seed) });
+        } else if options.show.sheet
+            && let Some(trace) = &job.trace
+        {
+            sheet = steps_on_a_sheet(trace, &steps);
+        }
+        lines.push(line);
+        engine.forget_old_answers();
+    }
+    let sheet = keep_sheet(&sheet, columns, &mut outputs)?;
+    // What traces tell is kept, however late it is cancelled.
+    if !options.is_kept() {
+        console.check()?;
+    }
+    outputs.commit()?;
+    for note in &opened.painter.notes {
+        console.remark(&format!("note: {note}"));
+    }
+    if opened.painter.tokenizer.is_none() {
+        let needs = &opened.painter.needs;
+        let text =
+            format!("tokens alone: a picture needs {needs}, and none was named (--tokenizer)");
+        console.remark(&text);
+    }
+    lines.iter().try_for_each(|line| tell(line, console))?;
+    sheet.iter().try_for_each(|line| {
+        let text = format!("{}: {} pictures", line.sheet.display(), line.pictures);
+        console.result(line, &text)
+    })
+}
+
+/// What is painted, in order: each class with each seed, or what a trace leaves to do.
+fn jobs(
+    options: &Paint,
+    opened: &Opened,
+    model: Option<&TracedModel>,
+    (engine, console): (&Engine, &mut Console<'_, '_>),
+) -> Result<Vec<Job>, Stop> {
+    let (base, config) = (&options.base, opened.painter.config());
+    if let (Some(path), Some(model)) = (&options.resume, model) {
+        return Ok(vec![resumed(path, model, config)?]);
+    }
+    let classes: Vec<Option<u32>> = match &base.class {
+        None => vec![None],
+        Some(said) => said
+            .split(',')
+            .map(|said| config.class(said.trim()).map(Some))
+            .collect::<Result<_, _>>()?,
+    };
+    let prompt = prompt(base, config)?;
+    check_guidance(base, base.class.is_some() || prompt.is_some())?;
+    if opened.painter.tokenizer.is_none() && (options.wants_pictures() || options.init.is_some()) {
+        opened.painter.decoder()?;
+    }
+    let count = classes.len() as u64 * base.count;
+    if options.show.sheet && count > MOST_ON_A_SHEET as u64 {
+        return Err(Stop::bad_input(
+            "--sheet",
+            format!("{count} pictures are too many for one page"),
+            format!("At most {MOST_ON_A_SHEET}: fewer with --count"),
+        ));
+    }
+    let given = given::for_generate(options, &opened.painter, (engine, console))?;
+    let mut jobs = Vec::new();
+    for class in classes {
+        for number in 0..base.count {
+            let seed = base.seed.wrapping_add(number);
+            let asked = request(base, config, class, seed)?;
+            let mut request = Request { prompt: prompt.clone(), ..asked };
+            if let Some(given) = &given {
+                request.given = given.clone();
+            }
+            request.validate(config)?;
+            let trace = model.map(|model| Trace::new(model.clone(), request.clone()));
+            jobs.push(Job { request, trace });
+        }
+    }
+    Ok(jobs)
+}
+
+/// What leads in the place of a class.
+fn prompt(
+    options: &arguments::Generate,
+    config: &GeneratorConfig,
+) -> Result<Option<Condition>, Stop> {
+    Ok(match (&options.caption, &options.prefix) {
         (Some(caption), _) => Some(caption_of(caption, config)?),
         (None, Some(prefix)) => Some(prefix_of(prefix, config)?),
         (None, None) => None,
-    };
-    if options.guidance != 1.0 && class.is_none() && prompt.is_none() {
-        return Err(Stop::bad_input(
-            "--guidance",
-            "it leads towards a class or a caption, and none is given",
-            "Name one by --class or --caption, or leave it out",
-        ));
-    }
-    let mut outputs = Outputs::into_folder(&options.out)?;
-    let mut lines = Vec::new();
-    for number in 0..options.count {
-        let request = Request {
-            prompt: prompt.clone(),
-            ..request(options, config, class, options.seed.wrapping_add(number))?
-        };
-        let painted = follow(&engine, &opened.painter, request, (number, options.count), console)?;
-        lines.push(write(
-            &engine,
-            &opened,
-            (options, number, class),
-            painted,
-            &mut outputs,
-            console,
-        )?);
-        engine.forget_old_answers();
-    }
-    console.check()?;
-    outputs.commit()?;
-    for note in &opened.notes {
-        console.remark(&format!("note: {note}"));
-    }
-    if opened.tokenizer.is_none() {
-        let text = format!(
-            "tokens alone: a picture needs {}, and none was named (--tokenizer)",
-            opened.needs
-        );
-        console.remark(&text);
-    }
-    for (line, text) in &lines {
-        console.result(line, text)?;
-    }
-    Ok(())
+    })
 }
 
-/// What the options ask for, of one picture.
-fn request(
+/// What a person asks of the generator.
+pub(super) fn request(
     options: &arguments::Generate,
     config: &GeneratorConfig,
     class: Option<u32>,
@@ -120,121 +208,156 @@ fn request(
     })
 }
 
-/// The files of a picture: its tokens and, where a tokenizer decodes, itself.
-fn write(
-    engine: &Engine,
-    opened: &OpenedPainter,
-    (options, number, class): (&arguments::Generate, u64, Option<u32>),
-    painted: Painted,
-    outputs: &mut Outputs,
-    console: &mut Console<'_, '_>,
-) -> Result<(Line, String), Stop> {
-    let Some(tokens) = painted.tokens else {
-        return Err(Stop::failure("the generator took no step", ""));
-    };
-    let seed = options.seed.wrapping_add(number);
-    let class = class.map(|class| opened.config().classes[class as usize].clone());
-    let kind = match &class {
+/// What a trace leaves to do.
+fn resumed(path: &Path, model: &TracedModel, config: &GeneratorConfig) -> Result<Job, Stop> {
+    let trace = Trace::read(path)?;
+    trace.check(path, model)?;
+    trace
+        .request
+        .validate(config)
+        .map_err(|error| Stop::from(error).about(&path.display().to_string()))?;
+    Ok(Job { request: trace.request.clone(), trace: Some(trace) })
+}
+
+/// How the files of a picture are called.
+fn stem(config: &GeneratorConfig, request: &Request) -> String {
+    let kind = match (class_name(config, request.class), &request.prompt) {
         // A number alone says nothing.
-        Some(class) if class.parse::<u32>().is_ok() => format!("class-{class}"),
-        Some(class) => class.clone(),
-        None if options.caption.is_some() => "caption".to_owned(),
-        None if options.prefix.is_some() => "prefix".to_owned(),
-        None => "any".to_owned(),
+        (Some(class), _) if class.parse::<u32>().is_ok() => format!("class-{class}"),
+        (Some(class), _) => class.to_owned(),
+        (None, Some(prompt)) => prompt.kind().to_owned(),
+        (None, None) => "any".to_owned(),
     };
     // Names of classes come from recipes and files.
     let plain = |c: char| if c.is_alphanumeric() { c } else { '-' };
-    let stem: String = kind.chars().map(plain).collect();
-    let name = outputs.unique_stem(&format!("{stem}-{seed}"));
-    let bytes = token_files::safetensors_bytes(std::slice::from_ref(&tokens), &opened.maker)?;
-    let tokens_file = outputs.add(&format!("{name}.safetensors"), &bytes)?;
-    if tokens.parts().len() == 1 {
-        outputs.add(&format!("{name}.npy"), &token_files::npy_bytes(&tokens)?)?;
-    }
-    let out = match &opened.tokenizer {
-        Some(model) => {
-            let tokens = opened.for_tokenizer(&tokens)?;
-            let decoded = engine.answer(&Decode { tokens, model: model.clone() }, console)?;
-            Some(outputs.add(&format!("{name}.png"), &png_bytes(&decoded.picture)?)?)
-        }
-        None => None,
+    let kind: String = kind.chars().map(plain).collect();
+    format!("{kind}-{}", request.seed)
+}
+
+fn class_name(config: &GeneratorConfig, class: Option<u32>) -> Option<&str> {
+    config.classes.get(class? as usize).map(String::as_str)
+}
+
+/// Paints a picture and stages its files; gives the picture, and those of its steps.
+fn paint(
+    options: &Paint,
+    (opened, job): (&Opened, &mut Job),
+    (name, number, count): (&str, u64, u64),
+    outputs: &mut Outputs,
+    (engine, console): (&Engine, &mut Console<'_, '_>),
+) -> Result<(Line, Option<Picture>, Vec<Picture>), Stop> {
+    let which = ("picture", number, count);
+    let painter = &opened.painter.painter;
+    let (request, trace) = (job.request.clone(), job.trace.as_mut());
+    let painted = follow(engine, painter, request, trace, which, console)?;
+    let Some(tokens) = &painted.tokens else {
+        return Err(Stop::failure("the generator took no step", ""));
     };
+    let whole =
+        token_files::safetensors_bytes(std::slice::from_ref(tokens), &opened.painter.maker)?;
+    let tokens_file = outputs.add(&format!("{name}.safetensors"), &whole)?;
+    if tokens.parts().len() == 1 {
+        outputs.add(&format!("{name}.npy"), &token_files::npy_bytes(tokens)?)?;
+    }
+    let picture = decoded(tokens, opened, (engine, console))?;
+    let bytes = picture.as_ref().map(png_bytes).transpose()?;
+    let out = bytes.map(|bytes| outputs.add(&format!("{name}.png"), &bytes)).transpose()?;
+    let (mut files, mut steps) = (StepFiles::default(), Vec::new());
+    if let Some(trace) = &job.trace {
+        let model = opened.painter.tokenizer.as_ref();
+        (files, steps) = keep_steps(options, (trace, name), model, outputs, (engine, console))?;
+    }
+    let Painted { forward_passes, seconds, step_seconds, .. } = painted;
+    let class = class_name(opened.painter.config(), job.request.class).map(str::to_owned);
     let line = Line {
         out,
         tokens_file,
         class,
-        seed,
+        seed: job.request.seed,
         steps: painted.steps,
-        forward_passes: painted.forward_passes,
-        self_correction: Some(options.self_correct)
-            .filter(|count| *count > 0 && opened.config().way == Way::MaskGit),
-        seconds: painted.seconds,
+        forward_passes,
+        self_correction: Some(job.request.unmasking.self_correction)
+            .filter(|count| *count > 0 && opened.painter.config().way == Way::MaskGit),
+        seconds,
+        step_seconds: job.trace.is_some().then_some(step_seconds),
+        files,
     };
+    Ok((line, picture, steps))
+}
+
+/// The picture of tokens, where a tokenizer decodes.
+fn decoded(
+    tokens: &Tokens,
+    opened: &Opened,
+    (engine, console): (&Engine, &mut Console<'_, '_>),
+) -> Result<Option<Picture>, Stop> {
+    let Some(model) = opened.painter.tokenizer.clone() else { return Ok(None) };
+    let question = Decode { tokens: opened.painter.for_tokenizer(tokens)?, model };
+    Ok(Some(engine.answer(&question, console)?.picture.clone()))
+}
+
+/// Cancelled, what is done of a picture stays as its trace, beside the pictures before it.
+fn keep_part(
+    stop: Stop,
+    options: &Paint,
+    (job, name): (&Job, &str),
+    mut outputs: Outputs,
+    console: &mut Console<'_, '_>,
+) -> Stop {
+    let is_kept = options.is_kept();
+    let Some(trace) = job.trace.as_ref().filter(|_| is_kept && matches!(stop, Stop::Cancelled))
+    else {
+        return stop;
+    };
+    let done = trace.steps.len();
+    let kept = (done > 0).then(|| keep_trace(trace, name, &mut outputs)).transpose();
+    match kept.and_then(|path| outputs.commit().map(|()| path)) {
+        Ok(Some(path)) => {
+            let path = path.display();
+            let next = format!("--resume {path} goes on with it");
+            console.remark(&format!("{path}: {done} steps are kept; {next}"));
+            stop
+        }
+        Ok(None) => stop,
+        Err(failed) => failed,
+    }
+}
+
+/// How many pictures stand in a row of the contact sheet.
+fn columns(options: &Paint, pictures: usize) -> usize {
+    let classes = options.base.class.as_ref().map_or(1, |said| said.split(',').count());
+    if classes > 1 && pictures > 1 {
+        return options.base.count as usize;
+    }
+    // Wider than high, as slides are.
+    if pictures > 1 { ((pictures as f64 * 1.5).sqrt().ceil() as usize).max(1) } else { 8 }
+}
+
+fn keep_sheet(
+    items: &[Item],
+    columns: usize,
+    outputs: &mut Outputs,
+) -> Result<Option<SheetLine>, Stop> {
+    if items.is_empty() {
+        return Ok(None);
+    }
+    let name = outputs.unique_stem("sheet");
+    let picture = sheet_picture(items, columns)?;
+    let sheet = outputs.add(&format!("{name}.png"), &png_bytes(&picture)?)?;
+    let svg = outputs.add(&format!("{name}.svg"), sheet_svg(items, columns)?.as_bytes())?;
+    Ok(Some(SheetLine { sheet, svg, pictures: items.len() }))
+}
+
+fn tell(line: &Line, console: &mut Console<'_, '_>) -> Result<(), Stop> {
     let corrected = line.self_correction.map(|count| format!(" with self-correction of {count}"));
     let text = format!(
-        "{}: {kind}, {} steps{}, {} passes, {:.2} s",
+        "{}: {}, {} steps{}, {} passes, {:.2} s",
         line.out.as_ref().unwrap_or(&line.tokens_file).display(),
+        line.class.as_deref().unwrap_or("any"),
         line.steps,
         corrected.unwrap_or_default(),
         line.forward_passes,
         line.seconds
     );
-    Ok((line, text))
-}
-
-/// What came of a generation.
-#[derive(Debug, Default)]
-struct Painted {
-    steps: usize,
-    forward_passes: u32,
-    seconds: f64,
-    /// All of them, at the end.
-    tokens: Option<Tokens>,
-}
-
-/// A generation to its end.
-fn follow(
-    engine: &Engine,
-    painter: &Painter,
-    request: Request,
-    (number, count): (u64, u64),
-    console: &mut Console<'_, '_>,
-) -> Result<Painted, Stop> {
-    let title = format!("generate {}", number + 1);
-    let work = GenerateRun::new(title, painter.clone(), request, None)?.keeping_the_last_alone();
-    let run = engine.session().start(work);
-    let (mut shown, mut all, mut painted) = (0, 1, Painted::default());
-    loop {
-        if console.check().is_err() {
-            engine.session().control(run, Control::Cancel);
-        }
-        let view = engine.session().runs().into_iter().find(|view| view.id == run);
-        for event in engine.session().log::<GenerateEvent>(run, shown) {
-            shown += 1;
-            match &*event {
-                GenerateEvent::Started { steps } => all = *steps,
-                GenerateEvent::Passed(passed, took) => {
-                    painted.steps += 1;
-                    painted.forward_passes += passed;
-                    painted.seconds += took;
-                }
-                GenerateEvent::Step(step, took) => {
-                    painted.steps += 1;
-                    painted.forward_passes += step.forward_passes;
-                    painted.seconds += took;
-                    painted.tokens = Some(step.tokens.clone());
-                }
-            }
-        }
-        match view.map(|view| view.state) {
-            None | Some(RunState::Cancelled) => return Err(Stop::Cancelled),
-            Some(RunState::Failed(problem)) => return Err(problem.into()),
-            Some(RunState::Done) => return Ok(painted),
-            Some(RunState::Running | RunState::Paused) => {}
-        }
-        let of_one = painted.steps as f32 / all.max(1) as f32;
-        let text = format!("picture {} of {count}, step {} of {all}", number + 1, painted.steps);
-        console.progress((number as f32 + of_one) / count as f32, &text);
-        engine.wait_for_news();
-    }
+    console.result(line, &text)
 }

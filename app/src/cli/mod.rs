@@ -5,25 +5,35 @@
 //! [`Surroundings`], so that tests run commands in their own process.
 
 mod arguments;
+mod arguments_paint;
 mod around;
 mod assets;
 mod books;
+mod command;
 mod console;
 mod decode;
 mod documents;
+mod edit;
 mod encode;
 mod engine;
 mod evaluate;
 mod generate;
+mod given;
 mod inspect;
 mod inspect_document;
+mod likelihood;
 mod measured;
+mod merge;
 mod outputs;
+mod painting;
 mod pareto;
 mod render;
+mod report;
 mod skipped;
 mod stop;
+mod subject;
 mod tour;
+mod tour_painted;
 mod tour_window;
 mod train;
 mod window;
@@ -32,7 +42,7 @@ use std::ffi::OsString;
 
 use clap::Parser;
 
-use arguments::{Arguments, Command};
+use command::{Arguments, Command};
 use console::Console;
 use stop::Stop;
 
@@ -71,7 +81,11 @@ fn dispatch(arguments: &Arguments, around: &mut Surroundings<'_>) -> Result<(), 
         Command::Decode(options) => decode::run(options, &mut console),
         Command::Train(options) => train::run(options, &mut console),
         Command::Generate(options) => generate::run(options, &mut console),
+        Command::Edit(options) => edit::run(options, &mut console),
+        Command::Likelihood(options) => likelihood::run(options, &mut console),
         Command::Evaluate(options) => evaluate::run(options, &mut console),
+        Command::Merge(options) => merge::run(options, &mut console),
+        Command::Report(options) => report::run(options, &mut console),
         Command::Tour(options) => tour::run(options, &mut console),
         Command::Render(options) => render::run(options, &mut console),
     }

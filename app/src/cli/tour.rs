@@ -17,7 +17,7 @@ use super::engine::Engine;
 use super::outputs::Outputs;
 use super::skipped::Skipped;
 use super::stop::Stop;
-use super::tour_window;
+use super::{tour_painted, tour_window};
 use crate::figures::difference::map_with_scale;
 use crate::figures::rate::file_rates;
 use crate::figures::story::{Chapter, Story, page};
@@ -71,11 +71,16 @@ pub(super) fn run(options: &arguments::Tour, console: &mut Console<'_, '_>) -> R
     if let Some(window) = &window {
         outputs.add("window.png", &png_bytes(window)?)?;
     }
+    let paintings = tour_painted::paintings(&engine, console)?;
+    for painting in &paintings {
+        outputs.add(&format!("{}.painted.png", painting.name), &png_bytes(&painting.picture)?)?;
+    }
     let story = Story {
         model: &facts,
         appearance: &appearance,
         usage: &usage,
         chapters: &chapters,
+        paintings: &paintings,
         window: window.as_ref(),
     };
     let index = outputs.add("index.html", page(&story)?.as_bytes())?;

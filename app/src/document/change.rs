@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use smalti_engine::questions::{ModelRef, Subject};
+use smalti_engine::questions::{Given, ModelRef, Subject};
 use smalti_engine::tokens::Cell;
 
 use super::command::{Command, Edit, Look, Open};
+use super::generating::Generate;
 use super::slot::Slot;
 use super::value::{Document, Selection};
 use super::work::{Work, WorkOn};
@@ -21,6 +22,7 @@ impl Document {
             Command::Open(open) => next.open(open),
             Command::Edit(edit) => next.edit(edit),
             Command::Look(look) => next.look(*look),
+            Command::Generate(generate) => next.generate(generate),
             Command::Layout(_) | Command::Job(_) | Command::App(_) => {}
         }
         next
@@ -51,6 +53,7 @@ impl Document {
                 self.opened.note_model(model);
                 self.set_other(*slot, Some(model.clone()));
             }
+            Open::Generator(generator) => self.generating.open(generator),
             Open::Checkpoint(model) => self.checkpoint.clone_from(model),
             Open::NoModel(slot) => self.set_other(*slot, None),
             Open::Run(slot, run) => self.runs[*slot as usize] = Some(run.clone()),
@@ -61,6 +64,16 @@ impl Document {
             Open::Moved(moved) => self.take_as_moved(moved),
             // With the disk looked at, these become others.
             Open::Path(_) | Open::TokensAs(..) | Open::ModelAgain(..) | Open::ImageAgain(_) => {}
+        }
+    }
+
+    fn generate(&mut self, generate: &Generate) {
+        self.generating.after(generate);
+        if let Generate::Use(given, model) = generate {
+            if self.model != *model {
+                self.open(&Open::Model(Slot::A, model.clone()));
+            }
+            self.open(&Open::Tokens(Given::clone(given)));
         }
     }
 
@@ -263,6 +276,7 @@ impl Document {
             Look::Difference(kind) => looks.difference = kind,
             Look::ShowIds(show) => looks.show_ids = show,
             Look::WholeSet(whole) => looks.whole_set = whole,
+            Look::Rates(rates) => looks.rates = rates,
         }
     }
 }

@@ -1,19 +1,22 @@
 //! Commands: everything a person can ask for, split by subject.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use smalti_engine::Knob;
+use smalti_engine::evaluation::Plan;
 use smalti_engine::images::{Picture, WorkingSize};
-use smalti_engine::questions::{Given, ImageRef, ModelRef, SourceRef};
+use smalti_engine::questions::{Given, ImageRef, ModelRef, SourceRef, Stamp};
 use smalti_engine::session::{Control, RunId};
 use smalti_engine::tokens::{Cell, Code};
 
 use super::export::{How, PictureFile, TableFile, TokenFormat};
+use super::generating::Generate;
 use super::looks::{ColorBy, CompareMode, DifferenceKind, Pair};
 use super::lost::{AllLost, Lost, Moved};
 use super::notice::Notice;
+use super::rates::RatesLook;
 use super::run::{Changes, RecipeRef, RunFolder};
 use super::slot::Slot;
 use super::view_id::{PanelId, ViewId};
@@ -45,6 +48,8 @@ pub enum Open {
     Source(SourceRef),
     /// A tokenizer.
     Model(Slot, ModelRef),
+    /// A generator.
+    Generator(ModelRef),
     /// Looks at the tensors of a file; at those of the tokenizer if `None`.
     Checkpoint(Option<ModelRef>),
     /// Takes a tokenizer that is compared with away.
@@ -149,6 +154,8 @@ pub enum Look {
     ShowIds(bool),
     /// Whether all images of the set are counted.
     WholeSet(bool),
+    /// What is seen of rate against quality.
+    Rates(RatesLook),
 }
 
 /// Changes what is where in the window.
@@ -191,6 +198,10 @@ pub enum JobCommand {
     GoTo(RunId, u64),
     /// Starts another run from the latest checkpoint of the run in a slot, or from the kept one of a step.
     Branch(Slot, Option<u64>),
+    /// Measures tokenizers, one after the other.
+    Measure(Vec<Plan>),
+    /// Shows a table of results beside what is measured.
+    ShowResults(Arc<Path>, Stamp),
 }
 
 /// How large a picture is looked at.
@@ -282,6 +293,8 @@ pub enum Command {
     Look(Look),
     /// Changes what is where.
     Layout(Layout),
+    /// Asks something of the generator, or looks at what it did.
+    Generate(Generate),
     /// Steers long work.
     Job(JobCommand),
     /// Concerns the program as a whole.
@@ -304,7 +317,7 @@ macro_rules! into_command {
         }
     )*};
 }
-into_command!(Open => Open, Edit => Edit, Look => Look, Layout => Layout, JobCommand => Job, AppCommand => App);
+into_command!(Open => Open, Edit => Edit, Look => Look, Layout => Layout, Generate => Generate, JobCommand => Job, AppCommand => App);
 
 impl From<Notice> for Command {
     fn from(notice: Notice) -> Self {

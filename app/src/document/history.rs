@@ -117,6 +117,7 @@ impl History {
         if self.now.1 == latest.1 {
             self.now.0.runs.clone_from(&latest.0.runs);
             self.now.0.opened.clone_from(&latest.0.opened);
+            self.now.0.generating.opened.clone_from(&latest.0.generating.opened);
         }
     }
 }

@@ -8,6 +8,7 @@ use smalti_engine::images::WorkingSize;
 use smalti_engine::questions::{Encoded, ImageRef, ModelRef, SourceRef, Subject, WithoutCodes};
 use smalti_engine::tokens::{Cell, Code, Tokens};
 
+use super::generating::Generating;
 use super::looks::Looks;
 use super::opened::Opened;
 use super::run::RunFolder;
@@ -80,6 +81,8 @@ pub struct Document {
     pub opened: Opened,
     /// The runs that train for it, in slots A to D.
     pub runs: [Option<RunFolder>; 4],
+    /// What is asked of generators, and what is looked at of it.
+    pub generating: Generating,
     /// Codes that may not be used.
     pub switched_off: Arc<BTreeSet<Code>>,
     /// Those of other tokenizers: they are switched off again when these are back.
@@ -105,6 +108,7 @@ impl Default for Document {
             variations: Variations::default(),
             opened: Opened::default(),
             runs: Default::default(),
+            generating: Generating::default(),
             switched_off: Arc::default(),
             off_elsewhere: Arc::default(),
             selection: Selection::default(),
@@ -264,6 +268,8 @@ impl Document {
         // A run goes on whatever is undone, and what was opened stays at hand.
         a.runs.clone_from(&b.runs);
         a.opened.clone_from(&b.opened);
+        a.generating = a.generating.without_looks();
+        b.generating = b.generating.without_looks();
         a != b
     }
 }

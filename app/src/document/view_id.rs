@@ -25,11 +25,15 @@ pub enum ViewId {
     Training,
     /// All runs, also those of before.
     Runs,
+    /// A generator at work, step by step.
+    Generate,
+    /// Rate against quality.
+    Pareto,
 }
 
 impl ViewId {
     /// All views, in the order of menus and number keys.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Compare,
         Self::Tokens,
         Self::Codebook,
@@ -40,6 +44,8 @@ impl ViewId {
         Self::Checkpoint,
         Self::Training,
         Self::Runs,
+        Self::Generate,
+        Self::Pareto,
     ];
 }
 

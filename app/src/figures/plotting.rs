@@ -66,7 +66,7 @@ pub fn svg_with_words(svg: &str, words: &[(String, String)]) -> String {
     format!("{head}>\n{said}{}", body.trim_start_matches('\n'))
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use smalti_engine::arrays;
+use smalti_engine::evaluation::ReadPublished;
 use smalti_engine::images::{Fit, WorkingSize};
 use smalti_engine::questions::{
     Among, Encode, Given, Identified, Identify, ImageRef, InspectModel, LoadImage, ModelInfo,
-    ModelRef, OwnSide, ReadRun, Reconstruct, ShippedRecipes, SourceInfo, SourceRef, Subject,
+    ModelRef, OpenGenerator, OwnSide, ReadRun, Reconstruct, ShippedRecipes, SourceInfo, SourceRef,
+    Stamp, Subject,
 };
 use smalti_engine::session::{Asker, guard};
 use smalti_engine::token_files::{
@@ -31,7 +33,7 @@ use crate::document::{
     Command, Document, JobCommand, Layout, Needs, Notice, Open, Reading, RecipeRef, RunFolder,
     Slot, ViewId,
 };
-use crate::look::words::name;
+use crate::look::words::{counted, name};
 
 /// How long a picture waits for its tokens before it is shown without.
 const PATIENCE: Duration = Duration::from_millis(400);
@@ -148,11 +150,15 @@ impl Opening {
             return self.run();
         }
         let stamp = stamp(&self.path);
+        if self.path.extension().is_some_and(|it| it.eq_ignore_ascii_case("csv")) {
+            return self.results(stamp);
+        }
         let found = self.asker.wait(&Identify { path: Arc::clone(&self.path), stamp })?;
         let commands = match &*found {
             Identified::Image(image) => self.image(image)?,
             Identified::Images(source) => self.source(source)?,
             Identified::Model(model) => self.model(&model_now(model.clone()))?,
+            Identified::Generator(model) => self.generator(model_now(model.clone()))?,
             Identified::Tokens(path) => return self.tokens(path, &Reading::default()),
             Identified::Scene(path) => return Ok(vec![read_scene(path)?]),
             Identified::Document(path) => {
@@ -195,6 +201,15 @@ impl Opening {
         };
         let run = RunFolder { folder: self.path.to_path_buf(), recipe };
         commands.push(JobCommand::See(run).into());
+        Ok(commands.into_iter().map(Outcome::Command).collect())
+    }
+
+    /// A table of results; a bad one is refused before it is shown.
+    fn results(&self, stamp: Stamp) -> Result<Vec<Outcome>, Problem> {
+        let path = Arc::clone(&self.path);
+        let rows = self.asker.wait(&ReadPublished::File { path: Arc::clone(&path), stamp })?;
+        let text = format!("{}: {}", name(&path), counted(rows.len(), "result"));
+        let commands = [JobCommand::ShowResults(path, stamp).into(), Notice::info(text).into()];
         Ok(commands.into_iter().map(Outcome::Command).collect())
     }
 
@@ -288,6 +303,25 @@ impl Opening {
             format!("{}: {codes} codes, in a row for the whole image", facts.name)
         };
         Ok(vec![Open::Model(self.slot, model.clone()).into(), Notice::info(about).into()])
+    }
+
+    /// A generator. Without its tokenizer it is opened all the same: the view says which one is needed.
+    fn generator(&self, generator: ModelRef) -> Result<Vec<Command>, Problem> {
+        let question = OpenGenerator { generator: generator.clone(), tokenizer: None };
+        let said = match self.asker.wait(&question) {
+            Ok(opened) => {
+                let (config, label) = (opened.config(), generator.label());
+                let (way, codes) = (config.way.name(), config.codes);
+                let words = config.words().replace(" x ", "×");
+                Notice::info(format!("{label}: {way}, {words} tokens of {codes} codes"))
+            }
+            Err(problem) if problem.summary.starts_with("tokenizer") => {
+                Notice::warning(problem.summary, problem.hint)
+            }
+            Err(problem) => return Err(problem),
+        };
+        let (open, show) = (Open::Generator(generator), Layout::Show(ViewId::Generate));
+        Ok(vec![open.into(), show.into(), said.into()])
     }
 
     /// Tokens as they are. Whether the tokenizer can decode them is seen in the views; without, their

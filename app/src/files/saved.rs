@@ -22,8 +22,8 @@ pub use self::subjects::Carried;
 use self::subjects::{Keeping, Kept, Reading, restamped, restamped_source};
 use super::disk::{is_gone, model_now, read_whole};
 use crate::document::{
-    AllLost, Document, Looks, Lost, LostKind, Opened, Panel, RunFolder, Selection, Variation,
-    Variations, Work, WorkOn,
+    AllLost, Document, Generating, Looks, Lost, LostKind, Opened, Panel, RunFolder, Selection,
+    Variation, Variations, Work, WorkOn,
 };
 
 /// The version that is written. 1: one image, tokenizers A and B, codes as bare numbers. 2: each subject is
@@ -87,6 +87,7 @@ struct Text {
     variations: Vec<KeptVariation>,
     variation: Option<usize>,
     runs: [Option<RunFolder>; 4],
+    generating: Generating,
     switched_off: Vec<Code>,
     off_elsewhere: Vec<(ModelRef, Vec<Code>)>,
     /// Image files and checkpoints that were opened.
@@ -116,6 +117,7 @@ impl Default for Text {
             variations: Vec::new(),
             variation: None,
             runs: Default::default(),
+            generating: Generating::default(),
             switched_off: Vec::new(),
             off_elsewhere: Vec::new(),
             opened: Vec::new(),
@@ -221,6 +223,7 @@ pub fn write(saved: &Saved, carried: &Carried<'_>) -> Result<Written> {
         variations,
         variation: document.variations.base(),
         runs: document.runs.clone(),
+        generating: document.generating.clone(),
         switched_off: document.switched_off.iter().copied().collect(),
         off_elsewhere: document
             .off_elsewhere
@@ -347,6 +350,7 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Saved> {
             models: text.opened_models.into_iter().map(restamped_model).collect(),
         },
         runs: text.runs,
+        generating: text.generating.with_models(|model| restamped_model(model.clone())),
         switched_off: Arc::new(text.switched_off.into_iter().collect()),
         off_elsewhere: off_elsewhere.into(),
         selection: text.selection,
@@ -363,7 +367,9 @@ pub fn lost_of(document: &Document) -> AllLost {
         // A pattern of shards is no path; whether they are there is seen when they are opened.
         LostKind::Set if has_braces(&lost.path) => false,
         LostKind::Tokenizer => is_gone(&split_part(&lost.path).0),
-        LostKind::Image | LostKind::Set | LostKind::Run => is_gone(&lost.path),
+        LostKind::Image | LostKind::Set | LostKind::Run | LostKind::Generator => {
+            is_gone(&lost.path)
+        }
     };
     document.named_paths().into_iter().filter(is_lost).collect()
 }

@@ -2,6 +2,7 @@
 //! and out of what happens to be there.
 
 mod action;
+mod generating;
 mod now;
 mod offered;
 mod table;
@@ -10,6 +11,7 @@ mod things;
 use egui::{Key, KeyboardShortcut};
 
 pub use self::action::{Action, Done, Menu};
+pub use self::generating::generators;
 pub use self::now::Now;
 pub use self::table::all;
 pub use self::things::{recipes, things, with_code};

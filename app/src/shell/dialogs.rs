@@ -201,6 +201,7 @@ fn path_ui(ui: &mut Ui, theme: &Theme, ask: &Ask, text: &mut String) -> Option<A
             LostKind::Set => ("Where is the set now?", "Take it"),
             LostKind::Tokenizer => ("Where is the tokenizer now?", "Take it"),
             LostKind::Run => ("Where is the run's folder now?", "Take it"),
+            LostKind::Generator => ("Where is the generator now?", "Take it"),
         },
     };
     ui.set_max_width(theme.px(480.0));

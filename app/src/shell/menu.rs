@@ -55,6 +55,7 @@ impl Bar<'_> {
         self.menu(ui, "View", commands, Self::view_ui);
         self.menu(ui, "Scenes", commands, |menus, ui, c| menus.actions_ui(ui, Menu::Scenes, c));
         self.menu(ui, "Train", commands, Self::train_ui);
+        self.menu(ui, "Generate", commands, Self::generate_ui);
         self.menu(ui, "Help", commands, |menus, ui, c| menus.actions_ui(ui, Menu::Help, c));
         let menus_end = ui.cursor().left() + space::L;
         let chip_start = self.device_ui(ui, full);
@@ -130,6 +131,13 @@ impl Bar<'_> {
             self.item(ui, &action, commands);
         }
         self.actions_ui(ui, Menu::Train, commands);
+    }
+
+    fn generate_ui(&self, ui: &mut Ui, commands: &mut Vec<Command>) {
+        for action in actions::generators(self.now) {
+            self.item(ui, &action, commands);
+        }
+        self.actions_ui(ui, Menu::Generate, commands);
     }
 
     fn view_ui(&self, ui: &mut Ui, commands: &mut Vec<Command>) {

@@ -19,13 +19,19 @@ use crate::look::words::name;
 impl Studio {
     /// Says what a document that was opened misses, each with where it was.
     pub(super) fn say_lost(&mut self, lost: &AllLost) {
-        /// More are named by their number: all are found by the first mostly.
+        /// More are named by their number: all are found by the first mostly. In the Log each has its button.
         const NAMED: usize = 3;
+        /// So many stay in the Log at most.
+        const KEPT: usize = 400;
+        for one in lost.iter().skip(NAMED).take(KEPT) {
+            self.notices.keep(Notice::of_lost(one, lost));
+        }
         for one in lost.iter().take(NAMED) {
             self.notices.add(Notice::of_lost(one, lost));
         }
         if let Some(more) = lost.len().checked_sub(NAMED).filter(|more| *more > 0) {
-            let hint = "Those that lie beside what is found are found with it";
+            let hint =
+                "Those that lie beside what is found are found with it; Log has a button for each";
             self.notices.add(Notice::warning(format!("{more} more are not where they were"), hint));
         }
     }
@@ -89,7 +95,7 @@ fn is_other_file(document: &Document, moved: &Moved) -> bool {
             ModelRef::File { path, stamp } if **path == *moved.lost.path => Some(*stamp),
             _ => None,
         },
-        LostKind::Set | LostKind::Run => None,
+        LostKind::Set | LostKind::Run | LostKind::Generator => None,
     };
     seen.is_some_and(|seen| seen != Stamp::default() && seen.length != moved.stamp.length)
 }
@@ -105,6 +111,7 @@ fn moved(lost: Lost, to: PathBuf, asker: &Asker) -> Result<Moved, Problem> {
                 (LostKind::Image, Identified::Image(_))
                     | (LostKind::Set, Identified::Images(_))
                     | (LostKind::Tokenizer, Identified::Model(_))
+                    | (LostKind::Generator, Identified::Generator(_))
             )
         }
     };
@@ -127,7 +134,7 @@ fn moved(lost: Lost, to: PathBuf, asker: &Asker) -> Result<Moved, Problem> {
         lost.kind,
         model_now(ModelRef::File { path: whole.as_path().into(), stamp: seen }),
     ) {
-        (LostKind::Tokenizer, ModelRef::File { stamp, .. }) => stamp,
+        (LostKind::Tokenizer | LostKind::Generator, ModelRef::File { stamp, .. }) => stamp,
         _ => seen,
     };
     Ok(Moved { lost, to: whole, stamp })

@@ -7,9 +7,11 @@ mod apply;
 mod asking;
 mod exporting;
 mod finding;
+mod generating;
 mod home;
 mod keyboard;
 mod keys;
+mod measuring;
 pub mod offscreen;
 mod pasted;
 mod presentation;
@@ -32,16 +34,19 @@ use std::time::{Duration, Instant};
 use smalti_engine::Problem;
 use smalti_engine::device::DeviceChoice;
 use smalti_engine::images::Picture;
-use smalti_engine::questions::{ShippedModels, ShippedRecipes};
+use smalti_engine::questions::{ShippedGenerators, ShippedModels, ShippedRecipes};
 use smalti_engine::session::{Lane, RunId, Session};
 
 use self::home::{Home, Writing};
 use self::keys::{Keyboard, KeysOf};
 use self::stage::{Shown, Stage};
 use self::trainings::Trainings;
-use crate::ctx::{EditedImages, EditedTokens, Exports, Hovered, Live, Offers, Originals, ViewCtx};
+use crate::ctx::{
+    EditedImages, EditedTokens, Generations, Hovered, Live, Offers, Originals, ViewCtx,
+};
 use crate::document::{
-    Arrangement, Command, Document, History, Needs, Notice, Open, Panel, PanelId, Slot, ZoomTo,
+    Arrangement, Asked, Command, Document, History, Layout, Needs, Notice, Open, Panel, PanelId,
+    Slot, Way, ZoomTo,
 };
 use crate::files::autosave::Autosave;
 use crate::files::background::Background;
@@ -206,7 +211,6 @@ pub struct Studio {
     originals: Originals,
     offers: Offers,
     wants_focus: Cell<bool>,
-    exports: Exports,
     edited_images: EditedImages,
     notices: Notices,
     commands: RefCell<Vec<Command>>,
@@ -218,6 +222,10 @@ pub struct Studio {
     probes: BTreeMap<RunId, Arc<[Picture]>>,
     /// What runs told.
     records: Records,
+    /// What generations told.
+    generations: Generations,
+    /// The generation that is to wait after its first step, until it begins.
+    generation_waits: Option<Asked>,
     started: Instant,
 }
 
@@ -236,6 +244,11 @@ impl Studio {
     /// The engine.
     pub fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// What generations told so far.
+    pub fn generations(&self) -> &Generations {
+        &self.generations
     }
 
     /// All notices so far.
@@ -296,7 +309,12 @@ impl Studio {
                 _ => {}
             }
         }
-        commands.extend(self.background_commands(ctx));
+        let mut of_background = self.background_commands(ctx);
+        if self.is_presenting() {
+            // What was begun before, or by itself, does not take the stage.
+            of_background.retain(|it| !matches!(it, Command::Layout(Layout::Show(_))));
+        }
+        commands.extend(of_background);
         commands.extend(self.news_of_runs());
         while let Ok(error) = self.fixed.gpu_errors.try_recv() {
             let hint = "The picture may be wrong; start again with WGPU_BACKEND=gl";
@@ -326,7 +344,6 @@ impl Studio {
             originals: &self.originals,
             offers: &self.offers,
             wants_focus: &self.wants_focus,
-            exports: &self.exports,
             edited_images: &self.edited_images,
             zoom: self.desk.zoom,
             live: Live {
@@ -337,6 +354,8 @@ impl Studio {
                 runs: &self.live_runs,
                 probes: &self.probes,
                 records: &self.records,
+                generations: &self.generations,
+                results: &self.trainings.results,
                 second: if options.frozen_time { 0 } else { self.started.elapsed().as_secs() },
             },
             showing: self.showing(),
@@ -347,6 +366,7 @@ impl Studio {
     fn with_now<T>(&self, then: impl FnOnce(&Now<'_>) -> T) -> T {
         let names = |reply: smalti_engine::session::Reply<Vec<String>>| reply.best().cloned();
         let models = names(self.session.ask(Lane::Now, &ShippedModels));
+        let generators = names(self.session.ask(Lane::Now, &ShippedGenerators));
         let recipes = names(self.session.ask(Lane::Now, &ShippedRecipes));
         let tiles = self.desk.arrangement.tiles.tiles();
         let panel = |tile: &egui_tiles::Tile<PanelId>| match tile {
@@ -363,6 +383,7 @@ impl Studio {
             seen: &dock::seen(self.drawn()),
             is_presenting: self.is_presenting(),
             shows_timings: self.desk.shows_timings,
+            generators: generators.as_deref().map_or(&[], Vec::as_slice),
             models: models.as_deref().map_or(&[], Vec::as_slice),
             recipes: recipes.as_deref().map_or(&[], Vec::as_slice),
         })
@@ -500,6 +521,7 @@ impl eframe::App for Studio {
             self.apply(command, &ctx);
         }
         self.go_on_opening();
+        self.go_on_generating();
         if !ctx.input(|input| input.pointer.any_down()) {
             self.history.finish_interaction();
         }
@@ -518,16 +540,19 @@ impl eframe::App for Studio {
                 self.desk.title = title;
             }
         }
-        if let Some(name) = self.offers.end_frame() {
-            self.notices.add(Notice::info(format!("{name}: that is not there any more")));
+        match self.offers.end_frame() {
+            Some((name, Way::Press)) => {
+                self.notices.add(Notice::info(format!("{name}: that is not there any more")));
+            }
+            Some((name, Way::Take(_))) => {
+                let hint = "Bring it to the front first";
+                self.notices.add(Notice::warning(format!("{name} is not seen any more"), hint));
+            }
+            None => {}
         }
         self.desk.keyboard.was_typing = ctx.text_edit_focused();
         self.session.end_frame();
         self.textures.end_frame();
-        if let Some(name) = self.exports.end_frame() {
-            let hint = "Bring it to the front first";
-            self.notices.add(Notice::warning(format!("{name} is not seen any more"), hint));
-        }
         if self.hovered.end_frame() || !self.commands.borrow().is_empty() {
             ctx.request_repaint();
         }

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use egui::ViewportCommand;
 use smalti_engine::Problem;
+use smalti_engine::session::RunView;
 
 use super::home::Home;
 use super::start::SETTINGS;
@@ -207,7 +208,9 @@ impl Studio {
             return;
         }
         let is_unsaved = self.has_unsaved_work();
-        let runs = self.session.runs().iter().filter(|run| !run.state.is_over()).count();
+        // The same request gives the same tokens: no generation is lost.
+        let is_work = |run: &RunView| !run.state.is_over() && !self.generations.is_own(run.id);
+        let runs = self.session.runs().into_iter().filter(is_work).count();
         // Those that are about to begin are lost with the window, too.
         let runs = runs + self.trainings.preparing.len();
         let question = match (runs, is_unsaved) {

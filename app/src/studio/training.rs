@@ -342,6 +342,10 @@ impl Studio {
     pub(super) fn news_of_runs(&mut self) -> Vec<Command> {
         let mut news = Vec::new();
         for run in self.session.runs() {
+            // Its view tells it.
+            if self.generations.is_own(run.id) {
+                continue;
+            }
             // Two runs of one recipe have one title.
             let folder = self.live_runs.iter().find(|(_, id)| **id == run.id);
             let title =

@@ -8,8 +8,10 @@ mod code;
 mod codebook;
 mod compare;
 mod dataset;
+mod generate;
 mod jobs;
 mod log;
+mod pareto;
 mod runs;
 mod tokens;
 mod training;
@@ -119,6 +121,22 @@ pub static VIEWS: [Entry; ViewId::ALL.len()] = [
         needs: Needs::Image,
         tells: &[],
         make: || Box::<runs::RunsView>::default(),
+    },
+    Entry {
+        id: ViewId::Generate,
+        title: "Generate",
+        about: "A generator at work, step by step: its tokens, the picture so far, what else it might have written",
+        needs: Needs::Image,
+        tells: &[],
+        make: || Box::<generate::GenerateView>::default(),
+    },
+    Entry {
+        id: ViewId::Pareto,
+        title: "Pareto",
+        about: "Rate against quality of all tokenizers on your images, and what others published",
+        needs: Needs::Image,
+        tells: &[],
+        make: || Box::<pareto::ParetoView>::default(),
     },
 ];
 

@@ -2,7 +2,9 @@
 
 pub mod export;
 pub mod fold;
+pub mod hatch;
 pub mod heat;
+pub mod keys;
 pub mod letter;
 pub mod pane;
 pub mod picker;
@@ -13,7 +15,9 @@ pub mod scale;
 mod severity;
 pub mod states;
 pub mod switches;
+pub mod timeline;
 pub mod tokenizer_card;
 pub mod veil;
+pub mod visible;
 
 pub use severity::severity_color;

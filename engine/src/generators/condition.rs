@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 /// What leads a picture.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub enum Condition {
     /// Nothing: what guidance leads away from.
     #[default]
@@ -21,7 +21,7 @@ pub type Conditions<'a> = &'a [Condition];
 
 /// A caption as a text encoder tells it: the last rows of those that a network has for captions. What is left
 /// before them is padding, which nothing sees.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Caption {
     /// Rows that are no padding; at least one.
     pub rows: usize,
@@ -30,6 +30,16 @@ pub struct Caption {
 }
 
 impl Condition {
+    /// What kind it is, in a word.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Nothing => "any",
+            Self::Class(_) => "class",
+            Self::Caption(_) => "caption",
+            Self::Tokens(_) => "prefix",
+        }
+    }
+
     /// What guidance leads away from: the same without what leads.
     #[must_use]
     pub fn without(&self) -> Self {

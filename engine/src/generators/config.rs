@@ -1,6 +1,7 @@
 //! What a generator is before it has weights.
 
 use super::condition::{Caption, Condition};
+use super::order::Order;
 use crate::tokens::PartShape;
 use crate::{EngineError, Result};
 
@@ -162,6 +163,14 @@ pub struct GeneratorConfig {
     /// Whether it writes nothing without it.
     #[serde(default)]
     pub needs_condition: bool,
+    /// In which order raster writes the cells.
+    #[serde(default, skip_serializing_if = "is_by_rows")]
+    pub order: Order,
+}
+
+/// What files say nothing of: those of before there were other orders.
+fn is_by_rows(order: &Order) -> bool {
+    *order == Order::Rows
 }
 
 /// Tokens of an image beyond this are refused: attention between all of them would not end.
@@ -196,8 +205,19 @@ impl GeneratorConfig {
             Way::Var if parts < 2 || self.code_dim == 0 || !self.layout.iter().all(is_square) => {
                 bad(format!("VAR writes the tokens of a tokenizer of scales, not {}", self.words()))
             }
+            Way::MaskGit | Way::Var if self.order != Order::Rows => bad(format!(
+                "{} has an order of its own, not {}",
+                self.way.name(),
+                self.order.name()
+            )),
             _ => Ok(()),
         }
+    }
+
+    /// The cell of each place of the sequence that raster writes.
+    pub fn sequence(&self) -> Vec<u32> {
+        let sides = self.layout.first().map_or((0, 0), |part| (part.rows, part.columns));
+        self.order.cells(sides.0, sides.1)
     }
 
     /// Tokens of an image.

@@ -12,11 +12,16 @@ mod config;
 pub mod families;
 mod generation;
 mod halton;
+mod identity;
+mod keeping;
+mod likelihood;
 mod mask;
 mod model_file;
 mod network;
+mod order;
 mod own;
 mod painter;
+mod partial;
 mod request;
 mod run;
 mod sampling;
@@ -24,26 +29,37 @@ mod schedule;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_steps;
+#[cfg(test)]
 mod tests_unmasking;
+mod trace;
 mod unmasking;
 mod var;
 mod ways;
+mod windows;
 
 pub use condition::{Caption, Condition, Conditions, conditions};
 pub use config::{GeneratorConfig, NetworkSize, Takes, Way};
 pub use generation::Generation;
 pub use halton::halton_order;
+pub use identity::model_hash;
+pub use keeping::kept_with_finest;
+pub use likelihood::{TokenBits, Told, token_bits};
 pub use mask::training_mask;
 pub use model_file::{OpenedGenerator, open_generator, own_config};
 pub use network::{Layers, Network};
+pub use order::Order;
 pub use painter::Painter;
+pub use partial::decodable;
 pub use request::{Proposal, Request, Sampling, Step};
 pub use run::{GenerateEvent, GenerateRun};
 pub use sampling::Distribution;
 pub use schedule::{Curve, Schedule};
+pub use trace::{Trace, TracedModel, TracedStep};
 pub use unmasking::{Unmasking, UnmaskingOrder};
 pub use var::{Var, VarConfig};
 pub use ways::{MaskedNetwork, RasterNetwork, Reading, ScaleNetwork, join, split};
+pub use windows::{Window, windows};
 
 /// What the metadata of its file calls a generator.
 pub const KIND: &str = "generator";

@@ -9,6 +9,7 @@ use candle_core::{Device, Tensor};
 
 use super::condition::{Condition, Conditions};
 use super::config::{GeneratorConfig, Way};
+use super::order::Order;
 use super::ways::{MaskedNetwork, RasterNetwork, Reading};
 use crate::kernels::Mask;
 use crate::layers::{Transformer, TransformerSize, Weights};
@@ -86,22 +87,48 @@ impl Tokens {
 
 /// One token after the other.
 #[derive(Debug)]
-pub(super) struct OwnRaster(Tokens);
+pub(super) struct OwnRaster {
+    tokens: Tokens,
+    /// The cell of each place, and the place of each cell; `None` where both are the same.
+    order: Option<(Vec<u32>, Vec<u32>)>,
+}
 
 impl OwnRaster {
     /// Tensors as those of [`Transformer`].
     pub(super) fn new(config: &GeneratorConfig, weights: &Weights) -> Result<Self> {
-        Ok(Self(Tokens::new(config, weights)?))
+        let order = (config.order != Order::Rows).then(|| {
+            let cells = config.sequence();
+            let mut places = vec![0; cells.len()];
+            (0..).zip(&cells).for_each(|(place, cell)| places[*cell as usize] = place);
+            (cells, places)
+        });
+        Ok(Self { tokens: Tokens::new(config, weights)?, order })
+    }
+
+    fn known(&self, tokens: &[&[u32]], conditions: Conditions<'_>) -> Result<Tensor> {
+        let reads = (self.tokens.cells - 1, Mask::Causal);
+        let Some((cells, places)) = &self.order else {
+            return self.tokens.known(tokens, conditions, reads);
+        };
+        let in_order = |row: &&[u32]| -> Vec<u32> {
+            cells.iter().filter_map(|cell| row.get(*cell as usize)).copied().collect()
+        };
+        let rows: Vec<Vec<u32>> = tokens.iter().map(in_order).collect();
+        let rows: Vec<&[u32]> = rows.iter().map(Vec::as_slice).collect();
+        let known = self.tokens.known(&rows, conditions, reads)?;
+        // Back to the order of the cells.
+        let places = Tensor::from_slice(places, places.len(), &self.tokens.device)?;
+        Ok(known.contiguous()?.index_select(&places, 1)?)
     }
 }
 
 impl RasterNetwork for OwnRaster {
     fn sub_tokens(&self) -> Vec<u32> {
-        vec![self.0.codes]
+        vec![self.tokens.codes]
     }
 
     fn begin(&self, batch: usize) -> Result<Reading> {
-        Ok(Reading::new(self.0.transformer.caches(batch)?))
+        Ok(Reading::new(self.tokens.transformer.caches(batch)?))
     }
 
     fn next_logits(
@@ -112,17 +139,19 @@ impl RasterNetwork for OwnRaster {
     ) -> Result<Tensor> {
         let inputs: Vec<u32> = match last {
             Some(last) => last.to_vec(),
-            None => conditions.iter().map(|one| self.0.first_input(one)).collect::<Result<_>>()?,
+            None => {
+                conditions.iter().map(|one| self.tokens.first_input(one)).collect::<Result<_>>()?
+            }
         };
-        let inputs = Tensor::from_vec(inputs, (conditions.len(), 1), &self.0.device)?;
-        let logits = self.0.transformer.extend(&inputs, &mut reading.caches, Mask::Causal)?;
+        let inputs = Tensor::from_vec(inputs, (conditions.len(), 1), &self.tokens.device)?;
+        let logits = self.tokens.transformer.extend(&inputs, &mut reading.caches, Mask::Causal)?;
         reading.advance();
         Ok(logits.squeeze(1)?)
     }
 
     fn logits(&self, tokens: &[&[u32]], conditions: Conditions<'_>) -> Result<Vec<Tensor>> {
-        let known = self.0.known(tokens, conditions, (self.0.cells - 1, Mask::Causal))?;
-        Ok(vec![self.0.transformer.logits(&known)?])
+        let known = self.known(tokens, conditions)?;
+        Ok(vec![self.tokens.transformer.logits(&known)?])
     }
 }
 

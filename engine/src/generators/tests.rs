@@ -10,11 +10,11 @@ use crate::random::{Noise, Purpose};
 use crate::tokenizers::{Ldm, LdmConfig, Tokenizer, TokenizerConfig};
 use crate::tokens::{Cell, MASKED, PartShape, Tokens};
 
-const CODES: u32 = 9;
-const SIDE: usize = 4;
+pub(super) const CODES: u32 = 9;
+pub(super) const SIDE: usize = 4;
 const SCALES: [usize; 3] = [1, 2, 4];
 
-fn config(way: Way) -> GeneratorConfig {
+pub(super) fn config(way: Way) -> GeneratorConfig {
     GeneratorConfig {
         way,
         network: NetworkSize { layers: 2, dim: 12, heads: 3 },
@@ -28,10 +28,11 @@ fn config(way: Way) -> GeneratorConfig {
         classes: ["sea", "land"].map(str::to_owned).to_vec(),
         takes: Takes::Class,
         needs_condition: false,
+        order: Order::Rows,
     }
 }
 
-fn painter(way: Way) -> Painter {
+pub(super) fn painter(way: Way) -> Painter {
     let device = of_tests().unwrap();
     let network = Arc::new(Network::new(&config(way), &Weights::fresh(7, &device)).unwrap());
     let tokenizer: Option<Arc<dyn Tokenizer>> = (way == Way::Var).then(|| {
@@ -64,15 +65,15 @@ fn scales() -> TokenizerConfig {
     TokenizerConfig { name: "scales".to_owned(), network, quantizer }
 }
 
-fn all_steps(painter: &Painter, request: &Request, after: Option<&Step>) -> Vec<Step> {
+pub(super) fn all_steps(painter: &Painter, request: &Request, after: Option<&Step>) -> Vec<Step> {
     let mut generation = Generation::new(painter.clone(), request.clone(), after).unwrap();
     std::iter::from_fn(|| generation.next_step().unwrap()).collect()
 }
 
-const WAYS: [Way; 3] = [Way::Raster, Way::MaskGit, Way::Var];
+pub(super) const WAYS: [Way; 3] = [Way::Raster, Way::MaskGit, Way::Var];
 
 /// A request with all kinds of settings, and cells that are given.
-fn any_request(way: Way, number: u64) -> Request {
+pub(super) fn any_request(way: Way, number: u64) -> Request {
     let noise = Noise::new(number, Purpose::Test, 0, 0);
     let class = [None, Some(0), Some(1)][noise.below(0, 3) as usize];
     let mut request = Request::new(&config(way), class, number).unwrap();
@@ -233,4 +234,28 @@ fn what_cannot_be_asked_is_refused_with_what_to_do() {
     assert!(sampling(Sampling { guidance: -1.0, ..plain }).contains("guidance"));
     let unmasking = Unmasking { steps: 0, ..Unmasking::default() };
     assert!(said(Request { unmasking, ..good }).contains("steps"));
+}
+
+#[test]
+fn reading_what_is_there_can_be_stopped_and_goes_on_to_the_same_tokens() {
+    for way in [Way::Raster, Way::Var] {
+        let (painter, request) = (painter(way), Request::new(&config(way), Some(1), 4).unwrap());
+        let whole = all_steps(&painter, &request, None);
+        let at = whole.len() - 2;
+        let mut resumed = Generation::new(painter, request, Some(&whole[at])).unwrap();
+        let mut told = Vec::new();
+        let stopped = resumed.next_step_between(&mut |read, of| {
+            told.push((read, of));
+            if told.len() > 1 { Err(crate::EngineError::Cancelled) } else { Ok(()) }
+        });
+        assert!(matches!(stopped, Err(crate::EngineError::Cancelled)), "{way:?}: {told:?}");
+        assert_eq!(told.iter().map(|told| told.0).collect::<Vec<_>>(), [0, 1], "{way:?}");
+        let mut again = Vec::new();
+        let next = resumed.next_step_between(&mut |read, _| {
+            again.push(read);
+            Ok(())
+        });
+        assert_eq!(next.unwrap().as_ref(), whole.get(at + 1), "{way:?}");
+        assert_ne!(again.first(), Some(&0), "{way:?}: what was read is not read again");
+    }
 }

@@ -24,6 +24,7 @@ fn config() -> GeneratorConfig {
         classes: ["sea", "land"].map(str::to_owned).to_vec(),
         takes: Takes::Class,
         needs_condition: false,
+        order: Order::Rows,
     }
 }
 

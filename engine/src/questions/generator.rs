@@ -49,6 +49,17 @@ impl OpenedPainter {
         self.painter.config()
     }
 
+    /// What decodes its tokens.
+    ///
+    /// # Errors
+    /// [`EngineError::BadInput`] if nobody named a tokenizer.
+    pub fn decoder(&self) -> Result<&ModelRef> {
+        self.tokenizer.as_ref().ok_or_else(|| {
+            let reason = format!("a picture needs {}, and none is named", self.needs);
+            EngineError::bad_input("tokenizer", reason, "name its file (--tokenizer)")
+        })
+    }
+
     /// Tokens as the tokenizer takes them: their sub-tokens as parts, where it has a book for each.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use crate::arrays::guess::{Guess, guess};
 use crate::checkpoints;
 use crate::data::braces::has_braces;
 use crate::data::open::is_cifar;
+use crate::generators;
 use crate::images::{self, kind};
 use crate::session::{Desk, Question};
 use crate::{EngineError, Result};
@@ -32,6 +33,8 @@ pub enum Identified {
     Images(SourceRef),
     /// A tokenizer.
     Model(ModelRef),
+    /// A generator of Smalti.
+    Generator(ModelRef),
     /// A grid of tokens.
     Tokens(Arc<Path>),
     /// A scene (layout and script).
@@ -143,6 +146,13 @@ impl Identify {
         let head = String::from_utf8_lossy(start);
         if head.contains("smalti_tokens") {
             return Ok(Identified::Tokens(Arc::clone(&self.path)));
+        }
+        if head.contains("smalti") {
+            let read = checkpoints::read(&self.path)?;
+            if read.smalti(&self.path)?.is_some_and(|written| written["kind"] == generators::KIND) {
+                let (path, stamp) = (Arc::clone(&self.path), self.stamp);
+                return Ok(Identified::Generator(ModelRef::File { path, stamp }));
+            }
         }
         self.arrays()
     }

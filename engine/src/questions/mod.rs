@@ -11,13 +11,16 @@ mod generator;
 mod generator_facts;
 pub mod identify;
 pub mod image;
+mod likelihood;
 pub mod model;
 pub mod order;
+mod partly;
 pub mod perceive;
 mod prompt;
 pub mod reach;
 pub mod run;
 pub mod sample;
+mod sheet;
 pub mod stream;
 pub mod usage;
 
@@ -25,7 +28,7 @@ pub use checkpoint::{CodebookLook, InspectModel, Inspection, LookAtCodebook};
 pub use code::{Appearance, CodeAppearance, CodeCard, CodeCardAnswer, CodeColors};
 pub use code::{CodeInImages, Occurrences};
 pub use codec::AsJpeg;
-pub use compare::{Compared, Comparison, Reconstruct};
+pub use compare::{Between, Compared, Comparison, Differences, Reconstruct};
 pub use encode::{Among, Decode, Decoded, Encode, Encoded, Given, Subject};
 pub use generator::{OpenGenerator, OpenedPainter, ShippedGenerators};
 pub use generator_facts::GeneratorFacts;
@@ -34,12 +37,15 @@ pub use image::{
     ClassMembers, ImageRef, ImageSize, LoadImage, LoadedImage, OwnSide, PastedPicture, SourceFacts,
     SourceInfo, SourceRef, Stamp, Thumbnail, WorkingImage,
 };
+pub use likelihood::Likelihood;
 pub use model::{ModelFacts, ModelInfo, ModelRef, ShippedModels, ShippedRecipes};
 pub use order::{CodebookOrder, OrderBy, Ordered, WithoutCodes};
+pub use partly::DecodePartly;
 pub use perceive::LpipsLike;
 pub use prompt::{caption_of, prefix_of};
 pub use reach::{Reach, Reached};
 pub use run::{KeptRun, ListRuns, ListedRun, ReadRun};
 pub use sample::{ImageSample, SetSample, Sizes};
+pub use sheet::ContactSheet;
 pub use stream::TokensOfFile;
 pub use usage::{CodeUse, Sample, Scope, Used};

@@ -7,6 +7,7 @@ use thread_priority::ThreadPriority;
 
 use super::cache::{self, Desktop};
 use super::panics::Notes;
+use super::runs::RunLane;
 use super::shared::Shared;
 use crate::error::{EngineError, Result};
 
@@ -19,7 +20,7 @@ pub(super) struct Threads {
 }
 
 impl Threads {
-    /// Starts now, soon, later, two file threads and the run thread.
+    /// Starts now, soon, later, two file threads and a thread for each lane of runs.
     pub(super) fn start(shared: &Arc<Shared>) -> Result<Self> {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         let threads = if shared.settings.threads == 0 { cores } else { shared.settings.threads };
@@ -37,10 +38,15 @@ impl Threads {
                 cache::serve(&shared.cache, &*shared, desktop);
             })?);
         }
-        let for_runs = Arc::clone(shared);
         // Lowest of all: training takes what the window and its questions leave.
-        handles
-            .push(spawn("engine-long", 8, threads, move || for_runs.runs.serve(&for_runs.device))?);
+        for (name, lane, priority) in
+            [("engine-watched", RunLane::Watched, 20), ("engine-long", RunLane::Long, 8)]
+        {
+            let shared = Arc::clone(shared);
+            handles.push(spawn(name, priority, threads, move || {
+                shared.runs.serve(&shared.device, lane);
+            })?);
+        }
         Ok(Self { handles: Mutex::new(handles) })
     }
 

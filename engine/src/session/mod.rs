@@ -6,7 +6,7 @@
 //! - A run ([`Work`]) goes on for long and only appends to its log.
 //!
 //! Lanes: *now* (what a visible view asks), *soon* (thumbnails, neighbors), *files* (two threads
-//! that read and decode), *long* (runs). Each lane has threads of its own and the lanes that
+//! that read and decode), *watched* (runs that somebody watches step by step), *long* (other runs). Each lane has threads of its own and the lanes that
 //! compute have a rayon pool of their own at a lowered priority, so that a *now* question never
 //! stands behind a training step: the operating system takes the processor away from it.
 //! (One thread that interleaves everything, as first planned, would have to cut candle's backward
@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 pub use cache::Status;
 pub use panics::guard;
 pub use question::{Desk, Lane, Last, Question, Reply, label};
-pub use runs::{Advance, Control, RunId, RunState, RunView, Watch, Work};
+pub use runs::{Advance, Control, RunId, RunLane, RunState, RunView, Watch, Work};
 pub use settings::{News, Settings, Waker};
 
 use crate::error::{Problem, Result};
@@ -117,6 +117,11 @@ impl Session {
     /// that its [`Work::Order`] is; others are left out.
     pub fn order<O: Any + Send>(&self, run: RunId, order: O) {
         self.shared.runs.order(run, Box::new(order));
+    }
+
+    /// A run that is over leaves the list of runs, and its log is given back.
+    pub fn forget_run(&self, run: RunId) {
+        self.shared.runs.forget(run);
     }
 
     /// All runs of the session, oldest first.

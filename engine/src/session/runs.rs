@@ -28,6 +28,15 @@ pub enum Advance {
     Stuck(Problem),
 }
 
+/// Which runs have turns with each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunLane {
+    /// What somebody watches step by step: it never waits for a step of the others.
+    Watched,
+    /// What goes on for long, such as training.
+    Long,
+}
+
 /// Long work, one step at a time.
 pub trait Work: Send + 'static {
     /// What its log is made of.
@@ -36,6 +45,10 @@ pub trait Work: Send + 'static {
     type Order: Send + 'static;
     /// Its name for people, such as "train worlds-fsq".
     fn title(&self) -> String;
+    /// With which other runs it has turns.
+    fn lane(&self) -> RunLane {
+        RunLane::Long
+    }
     /// Does the next step and appends to the log through `watch`.
     ///
     /// # Errors
@@ -254,6 +267,7 @@ fn seconds_left((first, last): (Mark, Mark), now: f32) -> Option<f32> {
 /// What outlives the work itself.
 struct Slot {
     id: RunId,
+    lane: RunLane,
     face: Mutex<Face>,
     log: Arc<dyn Any + Send + Sync>,
     entries: AtomicU64,
@@ -325,6 +339,7 @@ impl Runs {
         let id = RunId(table.next_id);
         let slot = Arc::new(Slot {
             id,
+            lane: work.lane(),
             face: Mutex::new(Face {
                 title: work.title(),
                 state: RunState::Running,
@@ -425,9 +440,15 @@ impl Runs {
         self.changed.notify_all();
     }
 
-    /// Works the runs off, a step each in turn, until the session ends.
-    pub(super) fn serve(&self, device: &Device) {
-        while let Some((slot, mut work)) = self.next_turn() {
+    /// A run that is over is listed no more, and its log is given back.
+    pub(super) fn forget(&self, id: RunId) {
+        let is_it = |slot: &Slot| slot.id == id && lock(&slot.face).state.is_over();
+        lock(&self.table).slots.retain(|slot| !is_it(slot));
+    }
+
+    /// Works the runs of a lane off, a step each in turn, until the session ends.
+    pub(super) fn serve(&self, device: &Device, lane: RunLane) {
+        while let Some((slot, mut work)) = self.next_turn(lane) {
             let is_told = self.obey(&slot, &mut *work, device);
             // Afterwards: who pauses a run and then tells it something does not want a step after that.
             let (wish, before) = {
@@ -503,16 +524,16 @@ impl Runs {
         }
     }
 
-    /// The next run that wants a step, or an end. When the session closes, runs that are not over
+    /// The next run of a lane that wants a step, or an end. When the session closes, runs that are not over
     /// are handed out once more so that they can keep what they have.
-    fn next_turn(&self) -> Option<Waiting> {
+    fn next_turn(&self, lane: RunLane) -> Option<Waiting> {
         let mut table = lock(&self.table);
         loop {
             let place = table.turns.iter().position(|(slot, _)| {
                 let face = lock(&slot.face);
                 // A paused run that still wishes to pause has nothing to do, unless it is told something.
                 let rests = face.state == RunState::Paused && face.wish == Wish::Pause;
-                !rests || !lock(&slot.orders).is_empty()
+                slot.lane == lane && (!rests || !lock(&slot.orders).is_empty())
             });
             if let Some(waiting) = place.and_then(|place| table.turns.remove(place)) {
                 return Some(waiting);

@@ -477,3 +477,50 @@ fn a_look_whether_something_has_changed_is_not_told_as_work() {
     drop(session.ask(Lane::Soon, &Endless));
     assert!(session.status().is_at_work);
 }
+
+/// A run whose only step ends when it is told.
+struct Waits(std::sync::mpsc::Receiver<()>);
+impl Work for Waits {
+    type Entry = ();
+    type Order = ();
+    fn title(&self) -> String {
+        "waits".to_owned()
+    }
+    fn step(&mut self, _: &mut Watch<'_, ()>) -> Result<Advance> {
+        self.0.recv_timeout(Duration::from_secs(20)).map_err(|_| EngineError::Cancelled)?;
+        Ok(Advance::Done)
+    }
+}
+
+/// A run of one step that somebody watches.
+struct Watched;
+impl Work for Watched {
+    type Entry = ();
+    type Order = ();
+    fn title(&self) -> String {
+        "watched".to_owned()
+    }
+    fn lane(&self) -> RunLane {
+        RunLane::Watched
+    }
+    fn step(&mut self, watch: &mut Watch<'_, ()>) -> Result<Advance> {
+        watch.append(());
+        Ok(Advance::Done)
+    }
+}
+
+#[test]
+fn a_watched_run_does_not_stand_behind_a_step_of_a_long_one_and_is_forgotten_when_it_is_over() {
+    let session = session();
+    let (tell, told) = std::sync::mpsc::channel();
+    let long = session.start(Waits(told));
+    let watched = session.start(Watched);
+    assert_eq!(session.wait_run(watched), Ok(RunState::Done));
+    session.forget_run(watched);
+    session.forget_run(long);
+    let left: Vec<RunId> = session.runs().into_iter().map(|run| run.id).collect();
+    assert_eq!(left, [long], "what goes on stays");
+    assert!(session.log::<()>(watched, 0).is_empty());
+    tell.send(()).unwrap();
+    assert_eq!(session.wait_run(long), Ok(RunState::Done));
+}

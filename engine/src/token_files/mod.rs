@@ -19,6 +19,8 @@ use from_arrays::{Index, Indices, PIECE, Remark, Wanted};
 const FORMAT: u64 = 2;
 /// The metadata's key.
 const KEY: &str = "smalti_tokens";
+/// The key of a trace of a generation.
+const TRACE: &str = "smalti_trace";
 
 /// Who made tokens: what tells whether another tokenizer's codes mean the same.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -58,9 +60,29 @@ pub fn npy_bytes(tokens: &Tokens) -> Result<Vec<u8>> {
         let reason = format!("no token stands at {cell}, which a .npy cannot say");
         return Err(EngineError::bad_input("tokens", reason, "save them as .safetensors"));
     }
-    let shape: Vec<String> = array_shape(part.shape()).iter().map(ToString::to_string).collect();
-    let mut header =
-        format!("{{'descr': '<u4', 'fortran_order': False, 'shape': ({}), }}", shape.join(", "));
+    let numbers = part.codes().iter().flat_map(|code| code.to_le_bytes());
+    Ok(npy("<u4", &array_shape(part.shape()), numbers))
+}
+
+/// Numbers as `.npy`: f32, row by row.
+///
+/// # Errors
+/// [`EngineError::BadInput`] if they do not fill the shape.
+pub fn npy_floats(shape: &[usize], numbers: &[f32]) -> Result<Vec<u8>> {
+    if shape.iter().product::<usize>() != numbers.len() {
+        let reason = format!("{} numbers do not fill {shape:?}", numbers.len());
+        return Err(EngineError::bad_input("array", reason, ""));
+    }
+    Ok(npy("<f4", shape, numbers.iter().flat_map(|number| number.to_le_bytes())))
+}
+
+/// An array of a NumPy type, of numbers that fill the shape.
+fn npy(element: &str, shape: &[usize], numbers: impl Iterator<Item = u8>) -> Vec<u8> {
+    let shape: Vec<String> = shape.iter().map(ToString::to_string).collect();
+    let mut header = format!(
+        "{{'descr': '{element}', 'fortran_order': False, 'shape': ({}), }}",
+        shape.join(", ")
+    );
     while !(10 + header.len() + 1).is_multiple_of(64) {
         header.push(' ');
     }
@@ -68,8 +90,8 @@ pub fn npy_bytes(tokens: &Tokens) -> Result<Vec<u8>> {
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
     bytes.extend((header.len() as u16).to_le_bytes());
     bytes.extend(header.as_bytes());
-    bytes.extend(part.codes().iter().flat_map(|code| code.to_le_bytes()));
-    Ok(bytes)
+    bytes.extend(numbers);
+    bytes
 }
 
 /// (H, W), or (T, H, W) for a clip.
@@ -162,6 +184,11 @@ fn of_arrays(
     wanted: &Wanted,
     fallback: Option<u32>,
 ) -> Result<TokenFile> {
+    if file.metadata.contains_key(TRACE) {
+        let reason = "the trace of a generation, which holds the tokens of every step";
+        let hint = "`smalti generate --resume` goes on with it; in Python its array \"tokens\" has all steps";
+        return Err(EngineError::bad_file(path, reason, hint));
+    }
     let bad = |reason: String| EngineError::bad_file(path, reason, "make the file again");
     let metadata: serde_json::Value = match file.metadata.get(KEY) {
         Some(text) => {

@@ -7,6 +7,7 @@
 mod cell;
 mod part;
 mod places;
+pub mod said;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

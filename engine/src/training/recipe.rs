@@ -11,7 +11,7 @@ use super::optimizer::Optimizer;
 use crate::adversarial::DiscriminatorConfig;
 use crate::data::worlds::Worlds;
 use crate::data::{CropRule, Mix, Named, Source, open_source};
-use crate::generators::{NetworkSize, Way};
+use crate::generators::{NetworkSize, Order, Way};
 use crate::perceptual::ClassifierConfig;
 use crate::tokenizers::TokenizerConfig;
 use crate::{EngineError, Result};
@@ -88,6 +88,9 @@ pub struct Recipe {
 pub struct GeneratorRecipe {
     /// In which order it writes.
     pub way: Way,
+    /// In which order raster writes the cells.
+    #[serde(default)]
+    pub order: Order,
     /// Sizes of its transformer.
     pub network: NetworkSize,
     /// The tokenizer. Paths as those of data.

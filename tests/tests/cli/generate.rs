@@ -1,14 +1,17 @@
 //! `smalti train` of generators and `smalti generate`, as a person calls them.
 
+use smalti_tests::tiny::scales_model;
+
 use super::*;
 
 /// A recipe that teaches the tokens of a tiny tokenizer.
-fn recipe(way: &str) -> String {
+pub(super) fn recipe(way: &str) -> String {
+    let tokenizer = if way == "Var" { "scales" } else { "tiny" };
     format!(
         r#"(
     name: "painter",
     seed: 3,
-    generator: (way: {way}, network: (layers: 1, dim: 16, heads: 2), tokenizer: "tiny.safetensors",
+    generator: (way: {way}, network: (layers: 1, dim: 16, heads: 2), tokenizer: "{tokenizer}.safetensors",
         pictures: 5),
     data: [(weight: 1.0, from: Worlds(2))],
     crop: (side: 8, scales: [8]),
@@ -21,7 +24,10 @@ fn recipe(way: &str) -> String {
 }
 
 /// A generator of the way, trained in the desk's folder.
-fn generator(desk: &Desk, way: &str) -> String {
+pub(super) fn generator(desk: &Desk, way: &str) -> String {
+    if way == "Var" {
+        scales_model(&desk.path("scales.safetensors"));
+    }
     std::fs::write(desk.path("painter.ron"), recipe(way)).unwrap();
     let out = desk.name(way);
     let ran = run(&["train", &desk.name("painter.ron"), "--out", &out, "--json"]);

@@ -5,13 +5,14 @@
 //! are data URIs. Nothing is fetched from anywhere.
 
 mod html;
+mod painted;
 mod sections;
 mod told;
 mod zoom;
 
 use smalti_engine::Result;
 
-pub use told::{Chapter, Story};
+pub use told::{Chapter, Painting, Story};
 
 /// The page.
 ///
@@ -28,6 +29,7 @@ pub fn page(story: &Story<'_>) -> Result<String> {
     body.push_str(&sections::losses(story)?);
     body.push_str(&sections::codes(story)?);
     body.push_str(&sections::rate(story));
+    body.push_str(&painted::three_ways(story)?);
     body.push_str(&sections::window(story)?);
     body.push_str(&sections::closing(story));
     Ok(format!(

@@ -46,6 +46,33 @@ impl Chapter {
     }
 }
 
+/// A picture that a generator painted, and what its tokenizer makes of a real one.
+#[derive(Debug)]
+pub struct Painting {
+    /// What people call the way: "MaskGIT".
+    pub way: String,
+    /// The generator's name.
+    pub name: String,
+    /// The class that was asked for.
+    pub class: String,
+    /// The picture.
+    pub picture: Picture,
+    /// Its tokens in words.
+    pub tokens: String,
+    /// Steps that it took.
+    pub steps: usize,
+    /// Sequences that went through the network.
+    pub passes: u32,
+    /// Seconds that it took, decoding left out.
+    pub seconds: f64,
+    /// The tokenizer's name.
+    pub tokenizer: String,
+    /// A picture of the class that no network has learned.
+    pub original: Picture,
+    /// The same from its tokens.
+    pub reconstruction: Picture,
+}
+
 /// Everything that the page tells.
 #[derive(Debug)]
 pub struct Story<'a> {
@@ -57,6 +84,8 @@ pub struct Story<'a> {
     pub usage: &'a [Arc<Used>],
     /// The pictures, at least one.
     pub chapters: &'a [Chapter],
+    /// The same class painted by generators; nothing where there are none.
+    pub paintings: &'a [Painting],
     /// The window with these pictures in it, if it could be drawn.
     pub window: Option<&'a Picture>,
 }

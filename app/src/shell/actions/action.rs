@@ -20,6 +20,8 @@ pub enum Menu {
     Scenes,
     /// Runs.
     Train,
+    /// Generators and what they do.
+    Generate,
     /// What explains.
     Help,
     /// Nowhere: the palette has it.

@@ -30,6 +30,8 @@ pub struct Now<'a> {
     pub shows_timings: bool,
     /// Names of shipped tokenizers.
     pub models: &'a [String],
+    /// Names of shipped generators.
+    pub generators: &'a [String],
     /// Names of shipped recipes.
     pub recipes: &'a [String],
 }

@@ -5,6 +5,7 @@ use smalti_engine::images::{Fit, WorkingSize};
 use smalti_engine::questions::{ImageRef, SourceRef, Subject};
 
 use super::action::{Action, Done, Menu, action, asks, ctrl, ctrl_shift, plain};
+use super::generating;
 use super::now::Now;
 use super::offered;
 use crate::document::{
@@ -25,6 +26,7 @@ pub fn all() -> Vec<Action> {
     all.extend(looks());
     all.extend(scenes::names().filter_map(scene));
     all.extend(train());
+    all.extend(generating::all());
     all.extend(help());
     all.extend(offered::all());
     all
@@ -226,7 +228,9 @@ fn views() -> Vec<Action> {
     let mut all = Vec::new();
     for view in &VIEWS {
         let digit = view.key().and_then(|key| DIGITS.get(usize::from(key) - 1));
-        let keys: Vec<_> = digit.map(|key| plain(*key)).into_iter().collect();
+        // There are more views than digits.
+        let letter = (view.id == ViewId::Generate).then_some(&Key::G);
+        let keys: Vec<_> = digit.or(letter).map(|key| plain(*key)).into_iter().collect();
         let show = action(View, view.title, &keys, Layout::Show(view.id));
         all.push(show.kind("view").about(view.about));
     }

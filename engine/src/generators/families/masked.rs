@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::super::config::{GeneratorConfig, NetworkSize, Takes, Way};
 use super::super::network::{Layers, Network};
+use super::super::order::Order;
 use super::super::ways::MaskedNetwork;
 use super::kind::{classes_of_numbers, said};
 use crate::kernels::{self, Mask};
@@ -111,6 +112,7 @@ pub(super) fn generator(
         classes: classes_of_numbers(classes),
         takes: Takes::Class,
         needs_condition: false,
+        order: Order::Rows,
     };
     Network::of(config, Layers::Masked(layers), weights)
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::kind::{GeneratorFamily, classes_of_numbers, said};
 use crate::generators::config::{GeneratorConfig, NetworkSize, Takes, Way};
 use crate::generators::network::{Layers, Network};
+use crate::generators::order::Order;
 use crate::generators::var::{Var, VarConfig};
 use crate::layers::Weights;
 use crate::tokenizers::family::{any, count, settings, settings_value, size};
@@ -93,6 +94,7 @@ impl GeneratorFamily for VarFamily {
             classes: classes_of_numbers(settings.classes),
             takes: Takes::Class,
             needs_condition: false,
+            order: Order::Rows,
         };
         config.validate()?;
         let layers = Layers::Scales(Box::new(Var::new(&settings, weights)?));

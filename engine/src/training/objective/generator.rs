@@ -81,6 +81,7 @@ impl GeneratorObjective {
             classes: source.classes().to_vec(),
             takes: Takes::Class,
             needs_condition: false,
+            order: settings.order,
         };
         let hash: Vec<u32> = maker.token_hash.bytes().map(u32::from).collect();
         let known = start.saved().and_then(|saved| saved.get(HASH));

@@ -1,0 +1,122 @@
+//! What can be typed for painting: `generate`, `edit` and `likelihood`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::arguments::{Common, Generate};
+
+/// How cells are written, for help.
+const CELLS: &str = "\
+Cells are written as r3-6,c2-9: rows 3 to 6 of columns 2 to 9, counted from 0. What is left out is all of it (r3 is a \
+whole row); several have ; between them; `all` is all. Of a generator of scales the finest is meant; s4:r0-1 are \
+cells of scale 4, counted from 0. Forced cells: r3,c4=17,r3,c5=18 (a code for each).";
+
+/// Options of `generate`.
+#[derive(Debug, Args)]
+#[command(after_help = CELLS)]
+pub(super) struct Paint {
+    #[command(flatten)]
+    pub(super) base: Generate,
+    /// Cells that keep the tokens of --init; see below for how cells are written
+    #[arg(long, value_name = "CELLS", requires = "init")]
+    pub(super) lock: Option<String>,
+    /// Codes that stand in some cells whatever the generator thinks
+    #[arg(long, value_name = "CELL=CODE,...")]
+    pub(super) force: Option<String>,
+    /// An image, or a file of tokens, of which --lock keeps cells
+    #[arg(long, value_name = "IMAGE_OR_TOKENS", requires = "lock")]
+    pub(super) init: Option<PathBuf>,
+    /// Keep every step: a trace (.trace.safetensors) and a picture of each; cancelled, the trace stays
+    #[arg(long)]
+    pub(super) trace: bool,
+    /// Go on with a trace that was cancelled, as it was asked for
+    #[arg(long, value_name = "TRACE", conflicts_with_all = ["class", "count", "seed", "steps", "schedule", "order", "self_correct",
+        "choice_temperature", "guidance", "ramp", "temperature", "top_k", "top_p", "lock", "force", "init"])]
+    pub(super) resume: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) show: Show,
+}
+
+/// What is made of pictures for a slide.
+#[derive(Debug, Args)]
+pub(super) struct Show {
+    /// Also write the steps of each picture as a GIF
+    #[arg(long)]
+    pub(super) gif: bool,
+    /// Also write the steps of each picture as an animated PNG
+    #[arg(long)]
+    pub(super) apng: bool,
+    /// Also write a contact sheet (sheet.png, sheet.svg): of all pictures, or of the steps of a single one
+    #[arg(long)]
+    pub(super) sheet: bool,
+}
+
+impl Paint {
+    /// Whether what is done stays as a trace.
+    pub(super) fn is_kept(&self) -> bool {
+        self.trace || self.resume.is_some()
+    }
+
+    /// Whether something is wanted that is made of pictures.
+    pub(super) fn wants_pictures(&self) -> bool {
+        let Show { gif, apng, sheet } = self.show;
+        gif || apng || sheet
+    }
+
+    /// Whether steps are looked at.
+    pub(super) fn wants_steps(&self) -> bool {
+        let is_one = self.base.count == 1
+            && !self.base.class.as_ref().is_some_and(|said| said.contains(','));
+        let Show { gif, apng, sheet } = self.show;
+        self.is_kept() || gif || apng || (sheet && is_one)
+    }
+}
+
+/// Options of `edit`.
+#[derive(Debug, Args)]
+#[command(after_help = CELLS)]
+pub(super) struct Edit {
+    /// An image, or a file of the tokens of one
+    #[arg(value_name = "IMAGE_OR_TOKENS")]
+    pub(super) subject: PathBuf,
+    /// Cells that are written again; all others stay
+    #[arg(long, value_name = "CELLS")]
+    pub(super) resample: Option<String>,
+    /// Cells that stay; without --resample all others are written again
+    #[arg(long, value_name = "CELLS")]
+    pub(super) lock: Option<String>,
+    /// Codes that stand in some cells whatever the generator thinks
+    #[arg(long, value_name = "CELL=CODE,...")]
+    pub(super) force: Option<String>,
+    /// Pixels of the long side; without it the image keeps its own size
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8192))]
+    pub(super) size: Option<u32>,
+    #[command(flatten)]
+    pub(super) base: Generate,
+}
+
+/// Options of `likelihood`.
+#[derive(Debug, Args)]
+pub(super) struct Likelihood {
+    /// Images, brought to the generator's size, or files of tokens
+    #[arg(required = true, value_name = "IMAGE_OR_TOKENS")]
+    pub(super) images: Vec<PathBuf>,
+    /// The generator: a shipped name or a file
+    #[arg(long, value_name = "G")]
+    pub(super) model: String,
+    /// As pictures of this class, by name or number; without it, of any
+    #[arg(long, value_name = "C")]
+    pub(super) class: Option<String>,
+    /// Hide an eighth of the tokens at a time from a masked generator, instead of one
+    #[arg(long)]
+    pub(super) fast: bool,
+    /// The tokenizer, of the same tokens; without it the one that the generator was trained on
+    #[arg(long, value_name = "M")]
+    pub(super) tokenizer: Option<String>,
+    /// Also write maps (.png), .csv and .npy to a folder; made if it is not there
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) common: Common,
+}

@@ -1,0 +1,132 @@
+//! Which tokens a generator is given by the words of a command.
+
+use std::collections::BTreeSet;
+
+use smalti_engine::generators::{GeneratorConfig, Request, Way, kept_with_finest};
+use smalti_engine::questions::OpenedPainter;
+use smalti_engine::tokens::{Cell, PartShape, Tokens, said};
+
+use super::arguments_paint::{Edit, Paint};
+use super::console::Console;
+use super::engine::Engine;
+use super::stop::Stop;
+use super::subject::{AtSize, tokens_of};
+
+/// What `generate` is given: tokens of what was named that stay, and forced ones; [`None`] if nothing.
+pub(super) fn for_generate(
+    options: &Paint,
+    opened: &OpenedPainter,
+    (engine, console): (&Engine, &mut Console<'_, '_>),
+) -> Result<Option<Tokens>, Stop> {
+    let config = opened.config();
+    let mut changes: Vec<(Cell, Option<u32>)> = Vec::new();
+    if let (Some(path), Some(lock)) = (&options.init, &options.lock) {
+        let locked = said::cells("--lock", lock, &config.layout)?;
+        let init = tokens_of(path, AtSize::Generators, opened, (engine, console))?.tokens;
+        check_layout(&init, config, &path.display().to_string())?;
+        let locked = with_coarser(locked, config, &config.layout);
+        changes.extend(locked.iter().map(|cell| (*cell, init.get(*cell))));
+    }
+    if let Some(force) = &options.force {
+        let forced = said::forced("--force", force, &config.layout, |_| config.codes)?;
+        changes.extend(forced.into_iter().map(|(cell, code)| (cell, Some(code))));
+    }
+    if changes.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Request::new(config, None, 0)?.given.with(changes)?))
+}
+
+/// What `edit` does to tokens.
+pub(super) struct Work {
+    /// With the forced codes in them.
+    pub(super) tokens: Tokens,
+    /// How many were forced.
+    pub(super) forced: usize,
+    /// Cells that are written again.
+    pub(super) written: BTreeSet<Cell>,
+}
+
+/// What `edit` does, by its words.
+pub(super) fn for_edit(
+    options: &Edit,
+    tokens: &Tokens,
+    config: &GeneratorConfig,
+) -> Result<Work, Stop> {
+    let layout = tokens.layout();
+    let read = |what: &str, said: &Option<String>| {
+        said.as_ref().map(|said| said::cells(what, said, &layout)).transpose()
+    };
+    let (resample, lock) = (read("--resample", &options.resample)?, read("--lock", &options.lock)?);
+    let forced = options.force.as_ref();
+    let forced = forced.map(|said| said::forced("--force", said, &layout, |_| config.codes));
+    let forced = forced.transpose()?;
+    let all: BTreeSet<Cell> = tokens.cells().map(|(cell, _)| cell).collect();
+    let mut written = match (resample, &lock) {
+        (Some(resample), _) => with_its_scales(&resample, &all, config, &layout),
+        (None, Some(_)) => all,
+        (None, None) if forced.is_some() => BTreeSet::new(),
+        (None, None) => {
+            return Err(Stop::bad_input(
+                "--resample",
+                "nothing is to be changed",
+                "Say which cells are written again (--resample), which stay (--lock), or codes (--force)",
+            ));
+        }
+    };
+    for cell in lock.map_or(BTreeSet::new(), |lock| with_coarser(lock, config, &layout)) {
+        written.remove(&cell);
+    }
+    let forced = forced.unwrap_or_default();
+    written.retain(|cell| !forced.contains_key(cell));
+    if written.is_empty() && forced.is_empty() {
+        return Err(Stop::bad_input(
+            "--lock",
+            "every cell is locked: there is nothing to write",
+            "Leave some of the cells of --resample unlocked",
+        ));
+    }
+    let count = forced.len();
+    let changes = forced.into_iter().map(|(cell, code)| (cell, Some(code)));
+    Ok(Work { tokens: tokens.with(changes.collect::<Vec<_>>())?, forced: count, written })
+}
+
+/// Locked cells; of VAR, with what coarser scales have to keep for finest ones.
+fn with_coarser(
+    mut locked: BTreeSet<Cell>,
+    config: &GeneratorConfig,
+    layout: &[PartShape],
+) -> BTreeSet<Cell> {
+    if config.way == Way::Var {
+        let coarser = kept_with_finest(layout, &locked);
+        locked.extend(coarser);
+    }
+    locked
+}
+
+/// Cells that are written again; of VAR, with those of coarser scales that what stays of the finest does not keep.
+fn with_its_scales(
+    cells: &BTreeSet<Cell>,
+    all: &BTreeSet<Cell>,
+    config: &GeneratorConfig,
+    layout: &[PartShape],
+) -> BTreeSet<Cell> {
+    let last = layout.len().saturating_sub(1);
+    let is_finest = |cell: &&Cell| usize::from(cell.part) == last;
+    if config.way != Way::Var || !cells.iter().any(|cell| is_finest(&cell)) {
+        return cells.clone();
+    }
+    let stays = all.iter().filter(is_finest).filter(|cell| !cells.contains(*cell));
+    let kept = kept_with_finest(layout, &stays.copied().collect());
+    all.iter().filter(|cell| !kept.contains(*cell) || cells.contains(*cell)).copied().collect()
+}
+
+/// That tokens are of a generator's size.
+fn check_layout(tokens: &Tokens, config: &GeneratorConfig, name: &str) -> Result<(), Stop> {
+    if tokens.layout() == config.layout {
+        return Ok(());
+    }
+    let reason =
+        format!("its tokens are {}, this generator writes {}", tokens.words(), config.words());
+    Err(Stop::bad_input(name, reason, "Use a picture or tokens of its size"))
+}

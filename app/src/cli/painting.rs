@@ -1,0 +1,235 @@
+//! A generation as a command follows it, and the files that are made of its steps.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use smalti_engine::generators::{
+    GenerateEvent, GenerateRun, Painter, Request, Trace, TracedModel, decodable, model_hash,
+};
+use smalti_engine::images::{Picture, apng_bytes, gif_bytes, png_bytes};
+use smalti_engine::questions::{Decode, ModelInfo, ModelRef, OpenGenerator, OpenedPainter};
+use smalti_engine::session::{Control, RunState};
+use smalti_engine::tokens::Tokens;
+
+use super::arguments::Generate;
+use super::arguments_paint::Paint;
+use super::console::Console;
+use super::engine::Engine;
+use super::outputs::Outputs;
+use super::stop::Stop;
+use crate::figures::sheet::Item;
+use crate::figures::steps::with_masked;
+
+/// Steps that a contact sheet shows.
+const MOST_ON_A_SHEET: usize = 32;
+/// The last picture of a moving one stays this long, in milliseconds.
+const LAST_STAYS: u64 = 1500;
+
+/// A generator that was opened, and which one it is.
+pub(super) struct Opened {
+    /// What paints.
+    pub(super) painter: std::sync::Arc<OpenedPainter>,
+    /// Which file.
+    pub(super) generator: ModelRef,
+}
+
+/// Opens the generator of a command.
+pub(super) fn open(
+    model: &str,
+    tokenizer: Option<&String>,
+    (engine, console): (&Engine, &Console<'_, '_>),
+) -> Result<Opened, Stop> {
+    let generator = engine.model(model);
+    let tokenizer = tokenizer.map(|named| engine.model(named));
+    let question = OpenGenerator { generator: generator.clone(), tokenizer };
+    Ok(Opened { painter: engine.answer(&question, console)?, generator })
+}
+
+impl Opened {
+    /// What a trace says of it. Reads the whole file.
+    pub(super) fn traced(
+        &self,
+        (engine, console): (&Engine, &Console<'_, '_>),
+    ) -> Result<TracedModel, Stop> {
+        let (tokenizer, token_hash) = match &self.painter.tokenizer {
+            Some(model) => {
+                let facts = engine.answer(&ModelInfo { model: model.clone() }, console)?;
+                (facts.name.clone(), facts.token_hash.clone())
+            }
+            // Tokens alone.
+            None => (self.painter.needs.clone(), String::new()),
+        };
+        let path = self.generator.path(&engine.session().settings().assets);
+        Ok(TracedModel {
+            name: self.generator.label(),
+            hash: model_hash(&path)?,
+            tokenizer,
+            token_hash,
+        })
+    }
+}
+
+/// That guidance has a class to lead to.
+pub(super) fn check_guidance(options: &Generate, has_class: bool) -> Result<(), Stop> {
+    if options.guidance == 1.0 || has_class {
+        return Ok(());
+    }
+    Err(Stop::bad_input(
+        "--guidance",
+        "it leads towards a class or a caption, and none is given",
+        "Name one by --class or --caption, or leave it out",
+    ))
+}
+
+/// What came of a generation.
+#[derive(Debug, Default)]
+pub(super) struct Painted {
+    pub(super) steps: usize,
+    pub(super) forward_passes: u32,
+    pub(super) seconds: f64,
+    /// Of each step.
+    pub(super) step_seconds: Vec<f64>,
+    /// All of them, at the end.
+    pub(super) tokens: Option<Tokens>,
+}
+
+/// What is said while it goes on: "picture 2 of 5", and which of how many that is.
+pub(super) type Which<'a> = (&'a str, u64, u64);
+
+/// A generation to its end; its steps go into a trace, where there is one, from whose last step it goes on. Cancelled,
+/// what was done is in the trace.
+pub(super) fn follow(
+    engine: &Engine,
+    painter: &Painter,
+    request: Request,
+    mut trace: Option<&mut Trace>,
+    (what, number, count): Which<'_>,
+    console: &mut Console<'_, '_>,
+) -> Result<Painted, Stop> {
+    let title = format!("generate {}", number + 1);
+    let after = trace.as_ref().and_then(|trace| trace.last_step());
+    let before = after.as_ref().map_or(0, |step| step.index as usize + 1);
+    let mut work = GenerateRun::new(title, painter.clone(), request, after.as_ref())?;
+    if trace.is_none() {
+        work = work.keeping_the_last_alone();
+    }
+    let run = engine.session().start(work);
+    let mut painted = Painted { tokens: after.map(|step| step.tokens), ..Painted::default() };
+    let (mut shown, mut all) = (0, 1);
+    loop {
+        if console.check().is_err() {
+            engine.session().control(run, Control::Cancel);
+        }
+        let view = engine.session().runs().into_iter().find(|view| view.id == run);
+        for event in engine.session().log::<GenerateEvent>(run, shown) {
+            shown += 1;
+            let (passes, took) = match &*event {
+                GenerateEvent::Started { steps } => {
+                    all = *steps;
+                    continue;
+                }
+                GenerateEvent::Passed(passes, took) => (*passes, *took),
+                GenerateEvent::Step(step, took) => {
+                    if let Some(trace) = trace.as_deref_mut() {
+                        trace.push(step);
+                    }
+                    painted.tokens = Some(step.tokens.clone());
+                    (step.forward_passes, *took)
+                }
+            };
+            painted.steps += 1;
+            painted.forward_passes += passes;
+            painted.seconds += took;
+            painted.step_seconds.push(took);
+        }
+        match view.map(|view| view.state) {
+            None | Some(RunState::Cancelled) => return Err(Stop::Cancelled),
+            Some(RunState::Failed(problem)) => return Err(problem.into()),
+            Some(RunState::Done) => return Ok(painted),
+            Some(RunState::Running | RunState::Paused) => {}
+        }
+        let done = before + painted.steps;
+        let of_one = done as f32 / all.max(1) as f32;
+        let text = format!("{what} {} of {count}, step {done} of {all}", number + 1);
+        console.progress((number as f32 + of_one) / count as f32, &text);
+        engine.wait_for_news();
+    }
+}
+
+/// Files that are made of the steps of a picture.
+#[derive(Debug, Default, Clone, serde::Serialize)]
+pub(super) struct StepFiles {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) trace: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gif: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    apng: Option<PathBuf>,
+}
+
+/// Writes the trace, and gives its path.
+pub(super) fn keep_trace(
+    trace: &Trace,
+    name: &str,
+    outputs: &mut Outputs,
+) -> Result<PathBuf, Stop> {
+    outputs.add(&format!("{name}.trace.safetensors"), &trace.to_bytes()?)
+}
+
+/// Writes what was asked for of a picture's steps; gives their pictures too.
+pub(super) fn keep_steps(
+    options: &Paint,
+    (trace, name): (&Trace, &str),
+    model: Option<&ModelRef>,
+    outputs: &mut Outputs,
+    (engine, console): (&Engine, &mut Console<'_, '_>),
+) -> Result<(StepFiles, Vec<Picture>), Stop> {
+    let mut files = StepFiles::default();
+    let mut pictures = Vec::new();
+    // Without a tokenizer there are no pictures.
+    for (model, step) in
+        model.iter().flat_map(|model| trace.steps.iter().map(move |step| (*model, step)))
+    {
+        let Some(tokens) = decodable(&step.tokens)? else { continue };
+        let decoded = engine.answer(&Decode { tokens, model: model.clone() }, console)?;
+        pictures.push(with_masked(&decoded.picture, &step.tokens)?);
+        engine.forget_old_answers();
+    }
+    if options.is_kept() {
+        files.trace = Some(keep_trace(trace, name, outputs)?);
+        let digits = pictures.len().to_string().len().max(2);
+        for (number, picture) in (1..).zip(&pictures) {
+            outputs.add(&format!("{name}.step-{number:0digits$}.png"), &png_bytes(picture)?)?;
+        }
+    }
+    if options.show.gif || options.show.apng {
+        // About four seconds, but no step too fast or too slow to be seen.
+        let each = (4000 / pictures.len().max(1) as u64).clamp(40, 400);
+        let count = pictures.len();
+        let shown = pictures.iter().enumerate().map(|(at, picture)| {
+            let stays = if at + 1 == count { LAST_STAYS } else { each };
+            (picture.clone(), Duration::from_millis(stays))
+        });
+        let shown: Vec<(Picture, Duration)> = shown.collect();
+        if options.show.gif {
+            files.gif = Some(outputs.add(&format!("{name}.gif"), &gif_bytes(&shown)?)?);
+        }
+        if options.show.apng {
+            files.apng = Some(outputs.add(&format!("{name}.apng"), &apng_bytes(&shown)?)?);
+        }
+    }
+    Ok((files, pictures))
+}
+
+/// The steps of a picture for a contact sheet: all, or as many as fit, evenly.
+pub(super) fn steps_on_a_sheet(trace: &Trace, pictures: &[Picture]) -> Vec<Item> {
+    let count = pictures.len();
+    let shown = count.min(MOST_ON_A_SHEET);
+    let items = (1..=shown).map(|at| (at * count).div_ceil(shown.max(1)) - 1).map(|at| {
+        let tokens = &trace.steps[at].tokens;
+        let written = tokens.cells().filter(|(_, token)| token.is_some()).count();
+        let label = format!("step {}: {written} of {}", at + 1, tokens.len());
+        Item { picture: pictures[at].clone(), label }
+    });
+    items.collect()
+}

@@ -1,0 +1,163 @@
+//! What generations told so far, each known by what was asked: kept, so that going back and forth between
+//! them, and through their steps, runs no model again.
+
+use std::sync::Arc;
+
+use smalti_engine::Problem;
+use smalti_engine::generators::{GenerateEvent, Step};
+use smalti_engine::questions::OpenedPainter;
+use smalti_engine::session::{RunId, RunState, RunView, Session};
+use smalti_engine::tokens::Tokens;
+
+use crate::document::{Asked, Moment};
+
+/// So many are kept; what is no more kept is generated again when it is looked at.
+const KEPT: usize = 16;
+
+/// A step and what it took.
+#[derive(Debug)]
+pub struct Traced {
+    /// What the generator did.
+    pub step: Step,
+    /// Sequences that went through the network up to its end.
+    pub passes: u32,
+    /// Seconds up to its end.
+    pub seconds: f64,
+    /// Mean probability of what was written in it, 0 to 1.
+    pub confidence: f32,
+    /// Cells without a token after it.
+    pub masked: usize,
+}
+
+/// What a generation told so far.
+#[derive(Debug)]
+pub struct Trace {
+    /// What was asked.
+    pub asked: Arc<Asked>,
+    /// Network, tokenizer, classes.
+    pub opened: Arc<OpenedPainter>,
+    /// The tokens before the first step: those that stay; none if it cannot begin.
+    pub beginning: Option<Tokens>,
+    /// Its steps so far.
+    pub steps: Vec<Traced>,
+    /// How many it will have, as far as that is known.
+    pub planned: u32,
+    /// Where it stands.
+    pub state: RunState,
+    run: Option<RunId>,
+    /// Entries of the run's log that were read.
+    read: usize,
+}
+
+impl Trace {
+    /// The run that goes on with it.
+    pub fn run(&self) -> Option<RunId> {
+        self.run.filter(|_| !self.state.is_over())
+    }
+
+    /// After how many steps a moment of it is: as many as there are at most.
+    pub fn at(&self, moment: &Moment) -> usize {
+        moment.steps.map_or(self.steps.len(), |steps| (steps as usize).min(self.steps.len()))
+    }
+
+    /// The tokens after so many steps.
+    pub fn tokens(&self, steps: usize) -> Option<&Tokens> {
+        match steps.checked_sub(1).and_then(|last| self.steps.get(last)) {
+            Some(last) => Some(&last.step.tokens),
+            None => self.beginning.as_ref(),
+        }
+    }
+
+    /// Takes in what the run told since.
+    fn follow(&mut self, session: &Session, runs: &[RunView]) {
+        let Some(run) = self.run else { return };
+        for event in session.log::<GenerateEvent>(run, self.read) {
+            self.read += 1;
+            match &*event {
+                GenerateEvent::Started { steps } => self.planned = *steps,
+                GenerateEvent::Step(step, took) => self.take(Step::clone(step), *took),
+                GenerateEvent::Passed(..) => {}
+            }
+        }
+        let Some(view) = runs.iter().find(|view| view.id == run) else { return };
+        self.state = view.state.clone();
+        if self.state.is_over() && view.entries <= self.read {
+            session.forget_run(run);
+            self.run = None;
+        }
+    }
+
+    fn take(&mut self, step: Step, seconds: f64) {
+        let kept = step.proposals.iter().filter(|proposal| proposal.kept);
+        let (sum, count) =
+            kept.fold((0.0, 0_u32), |(sum, count), p| (sum + p.probability, count + 1));
+        let before = self.steps.last().map_or((0, 0.0), |last| (last.passes, last.seconds));
+        self.steps.push(Traced {
+            passes: before.0 + step.forward_passes,
+            seconds: before.1 + seconds,
+            confidence: sum / count.max(1) as f32,
+            masked: step.tokens.cells().filter(|(_, code)| code.is_none()).count(),
+            step,
+        });
+    }
+}
+
+/// All generations of a sitting that are kept, the one that was looked at last at the end.
+#[derive(Debug, Default)]
+pub struct Generations(Vec<Trace>);
+
+impl Generations {
+    /// What is known of a generation.
+    pub fn get(&self, asked: &Asked) -> Option<&Trace> {
+        self.0.iter().find(|trace| *trace.asked == *asked)
+    }
+
+    /// Whether a run is one of them.
+    pub fn is_own(&self, run: RunId) -> bool {
+        self.0.iter().any(|trace| trace.run == Some(run))
+    }
+
+    /// The runs that go on.
+    pub fn runs(&self) -> impl Iterator<Item = RunId> + '_ {
+        self.0.iter().filter_map(Trace::run)
+    }
+
+    /// One begins, or cannot, and why.
+    pub(crate) fn begin(
+        &mut self,
+        asked: &Arc<Asked>,
+        (opened, beginning): (Arc<OpenedPainter>, Option<Tokens>),
+        run: Result<RunId, Problem>,
+    ) {
+        let (run, state) = match run {
+            Ok(run) => (Some(run), RunState::Running),
+            Err(problem) => (None, RunState::Failed(problem)),
+        };
+        self.0.retain(|trace| trace.asked != *asked);
+        let steps = Vec::new();
+        let asked = Arc::clone(asked);
+        self.0.push(Trace { asked, opened, beginning, steps, planned: 0, state, run, read: 0 });
+        let is_idle = |trace: &Trace| trace.run.is_none();
+        while self.0.len() > KEPT
+            && let Some(oldest) = self.0.iter().position(is_idle)
+        {
+            self.0.remove(oldest);
+        }
+    }
+
+    /// One goes on after its last step, by another run.
+    pub(crate) fn go_on(&mut self, asked: &Asked, run: RunId) {
+        if let Some(trace) = self.0.iter_mut().find(|trace| *trace.asked == *asked) {
+            (trace.run, trace.state, trace.read) = (Some(run), RunState::Running, 0);
+        }
+    }
+
+    /// Takes in what all of them told since.
+    pub(crate) fn follow(&mut self, session: &Session) {
+        if self.0.iter().all(|trace| trace.run.is_none()) {
+            return;
+        }
+        let runs = session.runs();
+        self.0.iter_mut().for_each(|trace| trace.follow(session, &runs));
+    }
+}

@@ -1,0 +1,100 @@
+//! Hands on what is generated: which of the document's tokens stay, and what a step's tokens become.
+
+use smalti_engine::questions::{Given, OpenGenerator, OpenedPainter};
+use smalti_engine::session::Reply;
+use smalti_engine::tokens::{Cell, Tokens};
+
+use super::ViewCtx;
+use crate::document::{Asked, Generate, Slot};
+
+impl ViewCtx<'_> {
+    /// The generator that is open, as far as it is there.
+    pub fn generator(&self) -> Option<Reply<OpenedPainter>> {
+        let question = self.document.generating.asked.as_ref()?.opens();
+        let reply = self.ask("generator", &question);
+        Some(reply.last_for(|asked: &OpenGenerator| *asked == question))
+    }
+
+    /// What is asked next, with the locked and the forced cells of the document's tokens as those that stay.
+    ///
+    /// # Errors
+    /// Why that cannot be.
+    pub fn keeping_locked(&self) -> Result<Asked, String> {
+        let document = self.document;
+        if document.locks.is_empty() && document.edits.is_empty() {
+            return Err("lock or force cells in Tokens first".to_owned());
+        }
+        let is_kept =
+            |cell: Cell| document.locks.contains(&cell) || document.edits.contains_key(&cell);
+        self.keeping(is_kept)
+    }
+
+    /// What is asked next, with all cells of the document's tokens as those that stay but the selected ones.
+    /// Locked cells stay also where they are selected.
+    ///
+    /// # Errors
+    /// Why that cannot be.
+    pub fn keeping_unselected(&self) -> Result<Asked, String> {
+        let document = self.document;
+        let selected = &document.selection.cells;
+        if selected.is_empty() {
+            return Err("select cells in Tokens first".to_owned());
+        }
+        if selected.is_subset(&document.locks) {
+            return Err("the selected cells are locked: unlock them first".to_owned());
+        }
+        self.keeping(|cell| !selected.contains(&cell) || document.locks.contains(&cell))
+    }
+
+    fn keeping(&self, is_kept: impl Fn(Cell) -> bool) -> Result<Asked, String> {
+        let asked = self.document.generating.asked.as_ref().ok_or("open a generator first")?;
+        let opened = self.generator().and_then(|reply| reply.ready().cloned());
+        let opened = opened.ok_or("the generator is not open yet")?;
+        let encoded = self.encoded(Slot::A).ok_or("open an image or tokens first")?;
+        let encoded = encoded.ready().cloned().ok_or("the tokens are not worked out yet")?;
+        let tokens = self.now(&encoded);
+        let (config, hash) = (opened.config(), &opened.metadata["tokenizer"]["token_hash"]);
+        let size = tokens.first().codebook_size();
+        if tokens.layout() != config.layout || size != config.codes {
+            return Err(format!(
+                "the tokens are {} of {size} codes, the generator writes {} of {}",
+                tokens.words(),
+                config.words(),
+                config.codes
+            ));
+        }
+        let own = self.known().map(|facts| facts.token_hash.clone());
+        if let (Some(own), Some(hash)) = (own, hash.as_str())
+            && own != hash
+        {
+            let (own, other) = (self.document.model.label(), opened.tokenizer.label());
+            return Err(format!("the tokens are those of {own}, the generator writes {other}'s"));
+        }
+        let kept = asked.keeping(&tokens, is_kept);
+        if kept.given.len() == tokens.len() {
+            return Err("all cells would stay: there is nothing to write".to_owned());
+        }
+        Ok(kept)
+    }
+
+    /// The command by which the tokens of the moment that is looked at become what is worked on.
+    ///
+    /// # Errors
+    /// Why that cannot be.
+    pub fn using_generated(&self) -> Result<Generate, String> {
+        let nothing = || "generate something first".to_owned();
+        let moment = self.document.generating.moment.as_ref().ok_or_else(nothing)?;
+        let trace = self.trace().ok_or_else(nothing)?;
+        let at = trace.at(moment);
+        let tokens: Tokens = trace.tokens(at).ok_or_else(nothing)?.clone();
+        if at == 0 && tokens.cells().all(|(_, code)| code.is_none()) {
+            return Err("no token is written yet".to_owned());
+        }
+        let mut name = trace.asked.name();
+        if at < trace.planned as usize {
+            name = format!("{name}, step {at}");
+        }
+        let given = Given { name: name.into(), tokens, is_size_assumed: false, among: None };
+        Ok(Generate::Use(Box::new(given), trace.opened.tokenizer.clone()))
+    }
+}

@@ -1,0 +1,331 @@
+//! What is asked of a generator, and which moment of what came of it is looked at. A generation is a pure
+//! function of what was asked, so that keeping the request keeps the tokens.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use smalti_engine::Result;
+use smalti_engine::generators::{GeneratorConfig, Request, Sampling, Unmasking};
+use smalti_engine::questions::{Given, ModelRef, OpenGenerator};
+use smalti_engine::tokens::{Cell, Tokens};
+
+/// A generation as it is asked for: all that decides its tokens.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Asked {
+    /// The generator.
+    pub generator: ModelRef,
+    /// What decodes its tokens, of the same codes; its own tokenizer if `None`.
+    #[serde(default)]
+    pub tokenizer: Option<ModelRef>,
+    /// The class by its name or number, as generators of one data set share them; any if `None`.
+    #[serde(default)]
+    pub class: Option<Arc<str>>,
+    /// Decides every draw.
+    #[serde(default)]
+    pub seed: u64,
+    /// How tokens are drawn.
+    #[serde(default)]
+    pub sampling: Sampling,
+    /// For masked generators.
+    #[serde(default)]
+    pub unmasking: Unmasking,
+    /// Tokens that stay as they are, and what they are.
+    #[serde(default, with = "in_pairs")]
+    pub given: Arc<BTreeMap<Cell, u32>>,
+}
+
+impl Asked {
+    /// Of a generator, with usual settings.
+    pub fn of(generator: ModelRef) -> Self {
+        Self {
+            generator,
+            tokenizer: None,
+            class: None,
+            seed: 1,
+            sampling: Sampling::default(),
+            unmasking: Unmasking::default(),
+            given: Arc::default(),
+        }
+    }
+
+    /// The same of another generator: its cells are others, its tokenizer is its own.
+    #[must_use]
+    fn by(&self, generator: &ModelRef) -> Self {
+        Self {
+            generator: generator.clone(),
+            tokenizer: None,
+            given: Arc::default(),
+            ..self.clone()
+        }
+    }
+
+    /// The question that opens its generator.
+    pub fn opens(&self) -> OpenGenerator {
+        OpenGenerator { generator: self.generator.clone(), tokenizer: self.tokenizer.clone() }
+    }
+
+    /// For the engine.
+    ///
+    /// # Errors
+    /// If there is no such class, or what is given does not fit, with what to do.
+    pub fn request(&self, config: &GeneratorConfig) -> Result<Request> {
+        let class = self.class.as_deref().map(|said| config.class(said)).transpose()?;
+        let mut request = Request::new(config, class, self.seed)?;
+        let given = self.given.iter().map(|(cell, code)| (*cell, Some(*code)));
+        request.given = request.given.with(given)?;
+        (request.sampling, request.unmasking) = (self.sampling, self.unmasking.clone());
+        request.validate(config)?;
+        Ok(request)
+    }
+
+    /// With a cell that stays as this code, or one that is written again.
+    #[must_use]
+    pub fn giving(&self, cell: Cell, code: Option<u32>) -> Self {
+        let mut given = BTreeMap::clone(&self.given);
+        match code {
+            Some(code) => given.insert(cell, code),
+            None => given.remove(&cell),
+        };
+        Self { given: Arc::new(given), ..self.clone() }
+    }
+
+    /// With these tokens as those that stay.
+    #[must_use]
+    pub fn keeping(&self, tokens: &Tokens, is_kept: impl Fn(Cell) -> bool) -> Self {
+        let kept = tokens.cells().filter(|(cell, _)| is_kept(*cell));
+        let given = kept.filter_map(|(cell, code)| Some((cell, code?))).collect();
+        Self { given: Arc::new(given), ..self.clone() }
+    }
+
+    /// With the next seed.
+    #[must_use]
+    pub fn reseeded(&self) -> Self {
+        Self { seed: self.seed.wrapping_add(1), ..self.clone() }
+    }
+
+    /// What it is called, with what tells it from others: "worlds-maskgit, coast, seed 7".
+    pub fn name(&self) -> String {
+        let class = self.class.as_deref().unwrap_or("any class");
+        let mut name = format!("{}, {class}, seed {}", self.generator.label(), self.seed);
+        if !self.given.is_empty() {
+            name = format!("{name}, {} kept", self.given.len());
+        }
+        name
+    }
+}
+
+/// Which generation, and how far it was.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Moment {
+    /// The generation, by what was asked.
+    pub asked: Arc<Asked>,
+    /// After how many of its steps; as far as it is if `None`.
+    #[serde(default)]
+    pub steps: Option<u32>,
+}
+
+/// What the colors of generated tokens stand for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub enum GeneratedColor {
+    /// A hue for each code.
+    Code,
+    /// The mean color that each code decodes to.
+    #[default]
+    Mosaic,
+    /// How probable each token was when it was written.
+    Confidence,
+    /// In which step it was written.
+    Step,
+    /// How open the choice was, in bits.
+    Entropy,
+}
+
+impl GeneratedColor {
+    /// All, in the order of menus.
+    pub const ALL: [Self; 5] =
+        [Self::Mosaic, Self::Code, Self::Confidence, Self::Step, Self::Entropy];
+
+    /// What it is called on the screen.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Code => "code",
+            Self::Mosaic => "mosaic",
+            Self::Confidence => "confidence",
+            Self::Step => "step",
+            Self::Entropy => "entropy",
+        }
+    }
+}
+
+/// What is asked of generators, and what is looked at of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Generating {
+    /// What is asked next; none until a generator is open.
+    pub asked: Option<Arc<Asked>>,
+    /// What is looked at; none until something was generated.
+    pub moment: Option<Moment>,
+    /// Generators that were opened from files.
+    pub opened: Arc<[ModelRef]>,
+    /// What the colors of its tokens stand for.
+    pub color_by: GeneratedColor,
+    /// Whether what would be written is seen through the masks.
+    pub shows_ghost: bool,
+}
+
+impl Default for Generating {
+    fn default() -> Self {
+        let (color_by, shows_ghost) = (GeneratedColor::default(), true);
+        Self { asked: None, moment: None, opened: Arc::default(), color_by, shows_ghost }
+    }
+}
+
+/// Asks something of the generator, or looks at what it did.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Generate {
+    /// What is asked next is this.
+    Ask(Box<Asked>),
+    /// Generates this; it does one step and waits if `waits`.
+    Start {
+        /// What is asked.
+        asked: Box<Asked>,
+        /// Whether it waits after its first step.
+        waits: bool,
+    },
+    /// Looks at it after so many steps; as far as it is if `None`.
+    GoTo(Option<u32>),
+    /// Its tokens become what is worked on, by the tokenizer that decodes them.
+    Use(Box<Given>, ModelRef),
+    /// Other colors.
+    ColorBy(GeneratedColor),
+    /// What would be written is seen through the masks, or not.
+    Ghost(bool),
+}
+
+impl Generating {
+    /// A generator is opened: what was asked of another one is asked of it.
+    pub(super) fn open(&mut self, generator: &ModelRef) {
+        if let ModelRef::File { path, .. } = generator {
+            let is_it =
+                |known: &ModelRef| matches!(known, ModelRef::File { path: own, .. } if own == path);
+            let others = self.opened.iter().filter(|known| !is_it(known)).cloned();
+            let opened: Vec<ModelRef> = others.chain([generator.clone()]).collect();
+            if self.opened.iter().all(|known| known != generator) {
+                self.opened = opened.into();
+            }
+        }
+        let asked = match &self.asked {
+            Some(asked) if asked.generator == *generator => return,
+            Some(asked) => asked.by(generator),
+            None => Asked::of(generator.clone()),
+        };
+        self.asked = Some(Arc::new(asked));
+    }
+
+    /// What a command does to it; [`Generate::Use`] is the document's.
+    pub(super) fn after(&mut self, command: &Generate) {
+        match command {
+            Generate::Ask(asked) => self.asked = Some(Arc::new(Asked::clone(asked))),
+            Generate::Start { asked, .. } => {
+                let asked = Arc::new(Asked::clone(asked));
+                self.moment = Some(Moment { asked: Arc::clone(&asked), steps: None });
+                self.asked = Some(asked);
+            }
+            Generate::GoTo(steps) => {
+                if let Some(moment) = &mut self.moment {
+                    moment.steps = *steps;
+                }
+            }
+            Generate::ColorBy(by) => self.color_by = *by,
+            Generate::Ghost(shows) => self.shows_ghost = *shows,
+            Generate::Use(..) => {}
+        }
+    }
+
+    /// What was asked, and is asked next.
+    pub(super) fn all_asked(&self) -> impl Iterator<Item = &Arc<Asked>> {
+        self.asked.iter().chain(self.moment.iter().map(|moment| &moment.asked))
+    }
+
+    /// The same with models as they are now.
+    #[must_use]
+    pub fn with_models(mut self, now: impl Fn(&ModelRef) -> ModelRef) -> Self {
+        let renew = |asked: &Arc<Asked>| {
+            let tokenizer = asked.tokenizer.as_ref().map(&now);
+            Arc::new(Asked { generator: now(&asked.generator), tokenizer, ..Asked::clone(asked) })
+        };
+        self.asked = self.asked.as_ref().map(renew);
+        if let Some(moment) = &mut self.moment {
+            moment.asked = renew(&moment.asked);
+        }
+        self.opened = self.opened.iter().map(now).collect();
+        self
+    }
+
+    /// The same without what is merely looked at.
+    pub(super) fn without_looks(&self) -> Self {
+        let mut same = self.clone();
+        if let Some(moment) = &mut same.moment {
+            moment.steps = None;
+        }
+        same.opened = Arc::default();
+        same
+    }
+}
+
+/// Cells with their codes as a list: JSON has no keys but words.
+mod in_pairs {
+    use super::{Arc, BTreeMap, Cell};
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        given: &Arc<BTreeMap<Cell, u32>>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.collect_seq(given.iter())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Arc<BTreeMap<Cell, u32>>, D::Error> {
+        let pairs = Vec::<(Cell, u32)>::deserialize(from)?;
+        Ok(Arc::new(pairs.into_iter().collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use smalti_engine::questions::Stamp;
+
+    fn file(name: &str) -> ModelRef {
+        ModelRef::File { path: std::path::Path::new(name).into(), stamp: Stamp::default() }
+    }
+
+    #[test]
+    fn what_is_asked_survives_its_own_text() {
+        let asked = Asked::of(file("a.safetensors")).giving(Cell::at(3, 2), Some(7));
+        let asked = Asked { class: Some("coast".into()), seed: 9, ..asked };
+        let moment = Some(Moment { asked: Arc::new(asked.clone()), steps: Some(4) });
+        let generating =
+            Generating { asked: Some(Arc::new(asked)), moment, ..Generating::default() };
+        let text = serde_json::to_string(&generating).unwrap();
+        assert_eq!(serde_json::from_str::<Generating>(&text).unwrap(), generating);
+    }
+
+    #[test]
+    fn another_generator_is_asked_the_same_but_for_cells_that_are_not_its() {
+        let mut generating = Generating::default();
+        generating.open(&file("a.safetensors"));
+        let asked = Asked::clone(generating.asked.as_ref().unwrap());
+        let asked = Asked { seed: 9, tokenizer: Some(file("t.safetensors")), ..asked };
+        let asked = asked.giving(Cell::at(0, 1), Some(3));
+        generating.after(&Generate::Ask(Box::new(asked)));
+        generating.open(&file("b.safetensors"));
+        let asked = generating.asked.clone().unwrap();
+        assert_eq!((asked.seed, asked.given.len(), &asked.tokenizer), (9, 0, &None));
+        generating.open(&file("a.safetensors"));
+        assert_eq!(generating.opened.len(), 2, "each is there once");
+    }
+}

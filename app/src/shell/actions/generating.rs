@@ -1,0 +1,105 @@
+//! Actions on generations: begin, steer, take and keep tokens, and the generators that are at hand.
+
+use std::sync::Arc;
+
+use egui::Key;
+use smalti_engine::questions::ModelRef;
+use smalti_engine::session::{Control, RunState};
+
+use super::action::{Action, Done, Menu, action, asks, ctrl, ctrl_shift};
+use super::now::Now;
+use crate::document::{AppCommand, Asked, Generate, GeneratedColor, JobCommand, Open};
+
+/// Those that are there whatever is open.
+pub(super) fn all() -> Vec<Action> {
+    use Menu::Generate as G;
+    let mut all = vec![
+        action(G, "Open a generator…", &[], AppCommand::AskFile),
+        asks(G, "Start generating", &[ctrl(Key::G)], |now| start(now, Asked::clone, false))
+            .often()
+            .first(),
+        asks(G, "Start with the next seed", &[ctrl_shift(Key::G)], |now| {
+            start(now, Asked::reseeded, false)
+        })
+        .often(),
+        asks(G, "Generate one step, then pause", &[], |now| start(now, Asked::clone, true)),
+        asks(G, "Pause or resume the generation", &[], |now| {
+            control(now, |state| match state {
+                RunState::Paused => Control::Resume,
+                _ => Control::Pause,
+            })
+        }),
+        asks(G, "Cancel the generation", &[], |now| control(now, |_| Control::Cancel)),
+        asks(G, "Use what is generated as tokens", &[], |now| {
+            Ok(vec![now.view.using_generated()?.into()])
+        })
+        .first()
+        .about("In Tokens they can be edited, locked and saved"),
+        asks(G, "Keep the locked cells", &[], |now| Ok(vec![ask(now.view.keeping_locked()?)]))
+            .about("The locked and forced cells of the tokens stay in what is generated next"),
+        asks(G, "Resample the selected cells", &[], |now| {
+            let asked = Box::new(now.view.keeping_unselected()?);
+            Ok(vec![Generate::Start { asked, waits: false }.into()])
+        })
+        .about("All other cells of the tokens stay"),
+        asks(G, "Keep nothing", &[], |now| {
+            let asked = asked(now)?;
+            if asked.given.is_empty() {
+                return Err("nothing is kept".to_owned());
+            }
+            Ok(vec![ask(Asked { given: Arc::default(), ..Asked::clone(asked) })])
+        }),
+        asks(Menu::Nowhere, "What would be written is seen through masks", &[], |now| {
+            Ok(vec![Generate::Ghost(!now.view.document.generating.shows_ghost).into()])
+        })
+        .kind("look")
+        .on(|now| now.view.document.generating.shows_ghost),
+    ];
+    for by in GeneratedColor::ALL {
+        let name = format!("Color generated tokens by {}", by.label());
+        let color = action(Menu::Nowhere, name, &[], Generate::ColorBy(by)).kind("look");
+        all.push(color.on(move |now| now.view.document.generating.color_by == by));
+    }
+    all
+}
+
+/// The generators that are at hand.
+pub fn generators(now: &Now<'_>) -> Vec<Action> {
+    let shipped = now.generators.iter().map(|name| ModelRef::Shipped(name.as_str().into()));
+    let opened = now.view.document.generating.opened.iter().cloned();
+    let open = |generator: ModelRef| {
+        let is_on = {
+            let generator = generator.clone();
+            move |now: &Now<'_>| {
+                let asked = now.view.document.generating.asked.as_ref();
+                asked.is_some_and(|asked| asked.generator == generator)
+            }
+        };
+        let open = Open::Generator(generator.clone());
+        action(Menu::Generate, generator.label(), &[], open).kind("generator").on(is_on)
+    };
+    shipped.chain(opened).map(open).collect()
+}
+
+fn asked<'a>(now: &'a Now<'_>) -> Result<&'a Arc<Asked>, String> {
+    now.view.document.generating.asked.as_ref().ok_or_else(|| "open a generator first".to_owned())
+}
+
+fn ask(asked: Asked) -> crate::document::Command {
+    Generate::Ask(Box::new(asked)).into()
+}
+
+fn start(now: &Now<'_>, change: impl Fn(&Asked) -> Asked, waits: bool) -> Done {
+    let asked = Box::new(change(asked(now)?));
+    // With the generator at hand it is known now whether it can do that.
+    if let Some(opened) = now.known(&asked.opens()) {
+        asked.request(opened.config()).map_err(|error| error.to_string())?;
+    }
+    Ok(vec![Generate::Start { asked, waits }.into()])
+}
+
+fn control(now: &Now<'_>, by: impl Fn(&RunState) -> Control) -> Done {
+    let going = now.view.trace().and_then(|trace| Some((trace, trace.run()?)));
+    let (trace, run) = going.ok_or("nothing is being generated")?;
+    Ok(vec![JobCommand::Control(run, by(&trace.state)).into()])
+}

@@ -1,0 +1,113 @@
+//! Generations of the window: what the document asks for is begun when it is looked at, and not a second time.
+
+use std::sync::Arc;
+
+use smalti_engine::Problem;
+use smalti_engine::generators::GenerateRun;
+use smalti_engine::questions::OpenedPainter;
+use smalti_engine::session::{Control, Lane, Reply, RunState};
+use smalti_engine::tokens::Tokens;
+
+use super::Studio;
+use crate::ctx::Trace;
+use crate::document::{Asked, Command, Generate, Layout, Notice, ViewId};
+use crate::shell::folded;
+
+impl Studio {
+    pub(super) fn generate(&mut self, generate: Generate, ctx: &egui::Context) {
+        if let Generate::Start { asked, waits } = &generate {
+            let is_there = self.history.document().generating.moment.as_ref();
+            let is_there = is_there.is_some_and(|moment| *moment.asked == **asked);
+            let state = self.generations.get(asked).map(|trace| trace.state.clone());
+            match state {
+                Some(RunState::Done) if is_there => {
+                    let hint = "Change a setting, or take another seed (Ctrl+Shift+G)".to_owned();
+                    let summary = "The same request gives the same tokens: they are there";
+                    self.notices.add(Notice { hint, ..Notice::info(summary) });
+                }
+                Some(RunState::Cancelled | RunState::Failed(_)) => self.generate_on(asked, *waits),
+                Some(RunState::Paused) => {
+                    let run = self.generations.get(asked).and_then(Trace::run);
+                    let control = if *waits { Control::StepOnce } else { Control::Resume };
+                    if let Some(run) = run {
+                        self.session.control(run, control);
+                    }
+                }
+                _ => self.generation_waits = waits.then(|| Asked::clone(asked)),
+            }
+            // Two at a time would take twice as long.
+            for run in self.generations.runs().collect::<Vec<_>>() {
+                let is_this = self.generations.get(asked).and_then(Trace::run);
+                if is_this != Some(run) {
+                    self.session.control(run, Control::Cancel);
+                }
+            }
+            if !self.sees_generate() {
+                self.send(Layout::Show(ViewId::Generate));
+            }
+        }
+        let is_use = matches!(generate, Generate::Use(..));
+        self.change(&Command::Generate(generate), ctx);
+        if is_use {
+            self.send(Layout::Show(ViewId::Tokens));
+        }
+    }
+
+    fn sees_generate(&self) -> bool {
+        folded::seen(self.drawn()).contains(&ViewId::Generate)
+    }
+
+    /// Begins what is looked at, when its generator is there.
+    pub(super) fn go_on_generating(&mut self) {
+        self.generations.follow(&self.session);
+        let Some(moment) = &self.history.document().generating.moment else { return };
+        if self.generations.get(&moment.asked).is_some() || !self.sees_generate() {
+            return;
+        }
+        let asked = Arc::clone(&moment.asked);
+        let Reply::Ready(opened) = self.session.ask(Lane::Now, &asked.opens()) else { return };
+        let (work, beginning) = begun(&asked, &opened);
+        let waits = self.generation_waits.take().is_some_and(|waiting| waiting == *asked);
+        let session = &self.session;
+        let run =
+            work.map(|work| if waits { session.start_paused(work) } else { session.start(work) });
+        self.generations.begin(&asked, (opened, beginning), run);
+    }
+
+    /// Goes on after the last step of one that was cancelled, or failed.
+    fn generate_on(&mut self, asked: &Asked, waits: bool) {
+        let Some(trace) = self.generations.get(asked) else { return };
+        let last = trace.steps.last().map(|last| &last.step);
+        let painter = trace.opened.painter.clone();
+        let work = asked
+            .request(trace.opened.config())
+            .and_then(|request| GenerateRun::new(title(asked), painter, request, last));
+        match work {
+            Ok(work) => {
+                let session = &self.session;
+                let run = if waits { session.start_paused(work) } else { session.start(work) };
+                self.generations.go_on(asked, run);
+            }
+            Err(error) => self.notices.add(error.problem().into()),
+        }
+    }
+}
+
+fn title(asked: &Asked) -> String {
+    format!("generate {}", asked.name())
+}
+
+/// The work of a generation and the tokens before it; or why there is none.
+fn begun(asked: &Asked, opened: &OpenedPainter) -> (Result<GenerateRun, Problem>, Option<Tokens>) {
+    let request = asked.request(opened.config());
+    let beginning = match &request {
+        Ok(request) => Some(request.given.clone()),
+        Err(_) => None,
+    };
+    let work = request
+        .and_then(|request| GenerateRun::new(title(asked), opened.painter.clone(), request, None));
+    match work {
+        Ok(work) => (Ok(work), beginning),
+        Err(error) => (Err(error.problem()), beginning),
+    }
+}

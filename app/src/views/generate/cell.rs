@@ -1,0 +1,282 @@
+//! One cell: what else might have been written there, how open the choice was, and what a person makes of it.
+
+use egui::{Label, Rect, RichText, Role, Sense, Stroke, StrokeKind, WidgetInfo, pos2, vec2};
+use smalti_engine::generators::Proposal;
+use smalti_engine::questions::{Appearance, DecodePartly};
+use smalti_engine::session::Reply;
+use smalti_engine::tokens::Cell;
+
+use super::facts::Shown;
+use super::grid::appearance;
+use super::picture;
+use crate::ctx::ViewCtx;
+use crate::document::{Asked, Generate};
+use crate::look::textures::Sampling;
+use crate::look::theme::space;
+
+/// The column of the cell that is pointed at, or pinned.
+pub(super) fn ui(
+    ui: &mut egui::Ui,
+    ctx: &ViewCtx<'_>,
+    shown: &Shown<'_>,
+    (cell, is_pinned): (Option<Cell>, bool),
+) {
+    let Some(cell) = cell else {
+        ui.label(RichText::new("No cell").font(ctx.theme.strong()));
+        let about = "Point at a cell to see what else the model might have written there; click to \
+                     pin it.";
+        ui.add(Label::new(ctx.theme.label(about)).wrap());
+        return;
+    };
+    egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        ui.spacing_mut().item_spacing.y = space::XS;
+        let title = format!("Cell ({}, {})", cell.row, cell.column);
+        let title = if is_pinned { format!("{title}, pinned") } else { title };
+        ui.label(RichText::new(title).font(ctx.theme.strong()));
+        let proposal = shown.proposal(cell);
+        ui.add(Label::new(ctx.theme.label(said(shown, cell, proposal))).wrap());
+        if let Some((step, proposal)) = proposal {
+            ui.add_space(space::XS);
+            let place = Alternatives { shown, cell, step, is_pinned };
+            place.ui(ui, ctx, proposal);
+            numbers_ui(ui, ctx, proposal);
+        }
+        hands_ui(ui, ctx, shown, cell);
+    });
+}
+
+/// The same in few words at the pointer, where there is no column.
+pub(super) fn hover_ui(ctx: &ViewCtx<'_>, shown: &Shown<'_>, over: &super::grid::Over) {
+    const FEW: usize = 4;
+    let Some(cell) = over.cell else { return };
+    over.response.clone().on_hover_ui_at_pointer(|ui| {
+        let proposal = shown.proposal(cell);
+        ui.label(RichText::new(format!("Cell ({}, {})", cell.row, cell.column)).strong());
+        ui.label(ctx.theme.label(said(shown, cell, proposal)));
+        let Some((_, proposal)) = proposal else { return };
+        for (code, probability) in proposal.alternatives.iter().take(FEW) {
+            let words = format!("code {code:>5}  {probability:.2}");
+            ui.label(ctx.theme.caption_figures(words));
+        }
+        ui.label(ctx.theme.caption_figures(format!("entropy {:.2} bit", proposal.entropy)));
+    });
+}
+
+/// What the figures below are of.
+fn said(shown: &Shown<'_>, cell: Cell, proposal: Option<(usize, &Proposal)>) -> String {
+    if shown.is_given(cell) {
+        return "a person gave it: it stays, and nothing is drawn here".to_owned();
+    }
+    let is_written = shown.tokens.get(cell).is_some();
+    match proposal {
+        Some((step, _)) if is_written => {
+            format!("written in step {}; what it might have been", step + 1)
+        }
+        Some((step, _)) if step + 1 == shown.at => "what the model would put here".to_owned(),
+        Some(_) | None if is_written => "nothing is known of the choice".to_owned(),
+        Some(_) | None => "not written yet, and nothing was said of it in this step".to_owned(),
+    }
+}
+
+/// The likeliest codes of a cell.
+struct Alternatives<'a> {
+    shown: &'a Shown<'a>,
+    cell: Cell,
+    /// The step in which they were thought of, from 0.
+    step: usize,
+    is_pinned: bool,
+}
+
+impl Alternatives<'_> {
+    fn ui(&self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>, proposal: &Proposal) {
+        let look = appearance(ctx, self.shown);
+        let highest = proposal.alternatives.first().map_or(1.0, |(_, p)| *p).max(1e-6);
+        let is_among = proposal.alternatives.iter().any(|(code, _)| *code == proposal.token);
+        let drawn = (!is_among).then_some((proposal.token, proposal.probability));
+        for (code, probability) in proposal.alternatives.iter().copied().chain(drawn) {
+            let row = (code, probability, probability / highest);
+            if self.row_ui(ui, ctx, row, (code == proposal.token, look.best().map(|look| &**look)))
+            {
+                let asked = self.next(ctx).giving(self.cell, Some(code));
+                ctx.send(Generate::Ask(Box::new(asked)));
+            }
+        }
+        let rest = 1.0 - proposal.alternatives.iter().map(|(_, p)| p).sum::<f32>();
+        if rest > 0.005 {
+            ui.label(ctx.theme.label(format!("{:.0} % on other codes", rest * 100.0)));
+        }
+    }
+
+    /// What is asked next.
+    fn next(&self, ctx: &ViewCtx<'_>) -> Asked {
+        let asked = ctx.document.generating.asked.as_ref().unwrap_or(&self.shown.trace.asked);
+        Asked::clone(asked)
+    }
+
+    /// One code: what it looks like, its probability as a bar and a number; true if it was clicked.
+    fn row_ui(
+        &self,
+        ui: &mut egui::Ui,
+        ctx: &ViewCtx<'_>,
+        (code, probability, part): (u32, f32, f32),
+        (is_drawn, look): (bool, Option<&Appearance>),
+    ) -> bool {
+        let (theme, colors) = (ctx.theme, &ctx.theme.colors);
+        let side = theme.px(26.0);
+        let size = vec2(ui.available_width(), side);
+        let (row, response) = ui.allocate_exact_size(size, Sense::click());
+        response.widget_info(|| {
+            let drawn = if is_drawn { ", drawn" } else { "" };
+            let label = format!("Code {code}, probability {probability:.3}{drawn}");
+            WidgetInfo::labeled(Role::Button, true, label)
+        });
+        if response.hovered() {
+            ui.painter().rect_filled(row.expand(2.0), 3.0, colors.hover);
+        }
+        if response.has_focus() {
+            let ring = Stroke::new(2.0, colors.gold);
+            ui.painter().rect_stroke(row.expand(2.0), 3.0, ring, StrokeKind::Middle);
+        }
+        let tile = Rect::from_min_size(row.min, vec2(side, side));
+        self.tile(ui, ctx, tile, (code, look));
+        let font = theme.figures();
+        let number = format!("{code}");
+        let color = if is_drawn { colors.text } else { colors.dim };
+        let at = |x: f32| pos2(x, row.center().y);
+        let right = egui::Align2::RIGHT_CENTER;
+        ui.painter().text(at(row.right()), right, number, font.clone(), color);
+        let wide = theme.px(38.0);
+        let figure = format!("{probability:.2}");
+        ui.painter().text(at(row.right() - wide), right, figure, font, colors.text);
+        let room = row.right() - 2.0 * wide - space::XS - (tile.right() + space::S);
+        let rod = Rect::from_min_size(
+            at(tile.right() + space::S) - vec2(0.0, 3.0),
+            vec2((room * part).max(2.0), 6.0),
+        );
+        let fill = if is_drawn { colors.gold } else { colors.lapis };
+        ui.painter().rect_filled(rod, 3.0, fill);
+        let is_clicked = response.clicked();
+        response.on_hover_text("Click: this code stays here in what is generated next");
+        is_clicked
+    }
+
+    /// What a code looks like: of a pinned cell in its place, with what is round it; else in a field of itself.
+    fn tile(
+        &self,
+        ui: &egui::Ui,
+        ctx: &ViewCtx<'_>,
+        tile: Rect,
+        (code, look): (u32, Option<&Appearance>),
+    ) {
+        let white = egui::Color32::WHITE;
+        if let Some((texture, uv)) = self.is_pinned.then(|| self.in_place(ctx, code)).flatten() {
+            ui.painter().image(texture, tile, uv, white);
+            return;
+        }
+        let atlas = look.and_then(|look| Some((look, look.atlas.as_ref()?)));
+        if let Some((look, atlas)) = atlas {
+            let step = vec2(
+                look.side as f32 / atlas.width() as f32,
+                look.side as f32 / atlas.height() as f32,
+            );
+            let columns = look.columns.max(1);
+            let place = vec2((code % columns) as f32, (code / columns) as f32);
+            let uv = Rect::from_min_size((place * step).to_pos2(), step);
+            let texture = ctx.textures.picture(atlas, Sampling::Pixels);
+            ui.painter().image(texture.id(), tile, uv, white);
+            return;
+        }
+        let color = look.and_then(|look| look.colors.get(code as usize));
+        let color = color.map_or_else(
+            || crate::look::colors::code_color(code),
+            |[r, g, b]| egui::Color32::from_rgb(*r, *g, *b),
+        );
+        ui.painter().rect_filled(tile, 3.0, color);
+    }
+
+    /// The picture with the code there: a texture, and the part of it round the cell.
+    fn in_place(&self, ctx: &ViewCtx<'_>, code: u32) -> Option<(egui::TextureId, Rect)> {
+        let trace = self.shown.trace;
+        let question = picture::question(trace, self.step + 1)?;
+        let change = [(self.cell, Some(code))];
+        let tokens = question.tokens.with(change).ok()?;
+        let meant = match question.meant {
+            Some(meant) => Some(meant.with(change).ok()?),
+            None => None,
+        };
+        let question = DecodePartly { tokens, meant, ..question };
+        let Reply::Ready(decoded) = ctx.ask_soon(("in place", code), &question) else {
+            return None;
+        };
+        let part = trace.tokens(self.step + 1)?.part(self.cell.part.into())?;
+        let (rows, columns) = (part.rows() as f32, part.columns() as f32);
+        let middle = pos2(
+            (self.cell.column as f32 + 0.5) / columns,
+            (f32::from(self.cell.row) + 0.5) / rows,
+        );
+        // As much round the cell as the cell is.
+        let uv = Rect::from_center_size(middle, vec2(2.0 / columns, 2.0 / rows));
+        let uv = uv.intersect(Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0)));
+        let texture = ctx.textures.picture(&decoded.picture, Sampling::Pixels);
+        Some((texture.id(), uv))
+    }
+}
+
+fn numbers_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, proposal: &Proposal) {
+    ui.add_space(space::XS);
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = space::L;
+        for (label, number) in [
+            ("entropy", format!("{:.2} bit", proposal.entropy)),
+            ("of its token", format!("{:.2}", proposal.probability)),
+        ] {
+            ui.vertical(|ui| {
+                ui.spacing_mut().item_spacing.y = 0.0;
+                ui.label(ctx.theme.label(label));
+                ui.label(RichText::new(number).font(ctx.theme.number()));
+            });
+        }
+    });
+}
+
+/// What a person does with the cell.
+fn hands_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, shown: &Shown<'_>, cell: Cell) {
+    let Some(asked) = &ctx.document.generating.asked else { return };
+    if asked.generator != shown.trace.asked.generator {
+        return;
+    }
+    ui.add_space(space::S);
+    let given = asked.given.get(&cell);
+    let token = shown.tokens.get(cell);
+    ui.horizontal_wrapped(|ui| {
+        let keep = ui.add_enabled(token.is_some() && given != token.as_ref(), egui::Button::new("Keep"));
+        let about = "This token stays in what is generated next";
+        let why = "There is no token, or it stays already";
+        if keep.on_hover_text(about).on_disabled_hover_text(why).clicked() {
+            ctx.send(Generate::Ask(Box::new(asked.giving(cell, token))));
+        }
+        if given.is_some() {
+            let about = "The generator writes this cell again";
+            if ui.button("Free").on_hover_text(about).clicked() {
+                ctx.send(Generate::Ask(Box::new(asked.giving(cell, None))));
+            }
+        }
+        let is_partial = shown.masked() > 0 && shown.at > 0;
+        if is_partial {
+            let about = "Keeps all tokens of this step and writes the others anew, with the settings \
+                         at the left";
+            if ui.button("Go on from here").on_hover_text(about).clicked() {
+                let kept = std::sync::Arc::clone(&asked.given);
+                let mut next = asked.keeping(shown.tokens, |_| true);
+                let mut given = std::collections::BTreeMap::clone(&next.given);
+                given.extend(kept.iter().map(|(cell, code)| (*cell, *code)));
+                next.given = std::sync::Arc::new(given);
+                ctx.send(Generate::Start { asked: Box::new(next), waits: false });
+            }
+        }
+    });
+    if let Some(code) = given.filter(|code| Some(**code) != token) {
+        let said = format!("code {code} stays here in what is generated next");
+        ui.add(Label::new(ctx.theme.label(said)).wrap());
+    }
+}

@@ -1,0 +1,108 @@
+//! Nothing to see yet: no generator, one that cannot be opened, one that has generated nothing.
+
+use egui::{Button, Label, RichText};
+use smalti_engine::Problem;
+use smalti_engine::questions::{ModelRef, OpenedPainter, ShippedGenerators};
+
+use super::settings;
+use crate::ctx::ViewCtx;
+use crate::document::{AllLost, AppCommand, Asked, Generate, Open};
+use crate::look::theme::space;
+use crate::widgets::{hatch, states};
+
+const ABOUT: &str = "A generator is a network that writes tokens, which a tokenizer's decoder makes a picture of. \
+                     Here it is seen at work, step by step, with what else it might have written.";
+
+/// No generator is open.
+pub(super) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+    let (theme, colors) = (ctx.theme, &ctx.theme.colors);
+    egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        ui.set_max_width(theme.px(560.0).min(ui.available_width()));
+        ui.add_space(space::S);
+        ui.label(RichText::new("No generator is open").font(theme.heading()));
+        ui.add(Label::new(theme.label(ABOUT)).wrap());
+        ui.add_space(space::S);
+        let shipped = ctx.ask("shipped generators", &ShippedGenerators);
+        let names = shipped.best().map(|names| names.to_vec()).unwrap_or_default();
+        ui.horizontal_wrapped(|ui| {
+            for (at, name) in names.iter().enumerate() {
+                // One is offered first.
+                let button = if at == 0 {
+                    let text = RichText::new(name).color(colors.on_gold);
+                    Button::new(text).fill(colors.gold)
+                } else {
+                    Button::new(name)
+                };
+                if ui.add(button).clicked() {
+                    ctx.send(Open::Generator(ModelRef::Shipped(name.as_str().into())));
+                }
+            }
+            if ui.button("Open a generator…").clicked() {
+                ctx.send(AppCommand::AskFile);
+            }
+        });
+        ui.add_space(space::S);
+        let how = "The file of a generator can be dropped on the window. To train one on the tokens of a \
+                   tokenizer, see the recipes worlds-maskgit, worlds-raster and worlds-var in Train.";
+        ui.add(Label::new(theme.label(how)).wrap());
+    });
+}
+
+/// It cannot be opened, or begin, and what can be done.
+pub(super) fn problem_ui(
+    ui: &mut egui::Ui,
+    ctx: &ViewCtx<'_>,
+    (asked, problem): (&Asked, &Problem),
+) {
+    ui.vertical_centered(|ui| {
+        ui.add_space(ui.available_height() * 0.3);
+        let text = RichText::new(&problem.summary).color(ctx.theme.colors.danger);
+        ui.add(Label::new(text).wrap());
+        if !problem.hint.is_empty() {
+            ui.add(Label::new(ctx.theme.label(&problem.hint)).wrap());
+        }
+        ui.add_space(space::S);
+        if let Some(lost) = ctx.document.lost_by(problem) {
+            states::find_ui(ui, ctx, (&lost, &AllLost::from([lost.clone()])));
+        }
+        let mut next = asked.clone();
+        let choose = ui.menu_button("Decode by…", |ui| {
+            settings::tokenizers_ui(ui, ctx, &mut next);
+        });
+        choose.response.on_hover_text("The tokenizer whose codes the generator writes");
+        if next != *asked {
+            ctx.send(Generate::Ask(Box::new(next)));
+        }
+        ui.menu_button("Another generator…", |ui| {
+            settings::choices_ui(ui, ctx, Some(&asked.generator));
+        });
+    });
+}
+
+/// Nothing was generated yet: the grid as it will be at the beginning.
+pub(super) fn blank_ui(
+    ui: &mut egui::Ui,
+    ctx: &ViewCtx<'_>,
+    (asked, opened): (&Asked, &OpenedPainter),
+) {
+    let area = ui.available_rect_before_wrap();
+    let config = opened.config();
+    let Some(shape) = config.layout.last() else { return };
+    let (rows, columns) = (shape.rows.max(1), shape.columns.max(1));
+    let line = ctx.theme.px(48.0);
+    let room = (area.size() - egui::vec2(0.0, line)).max(egui::vec2(16.0, 16.0));
+    let cell = (room.x / columns as f32).min(room.y / rows as f32);
+    let size = egui::vec2(cell * columns as f32, cell * rows as f32);
+    let corner = area.center() - egui::vec2(size.x, size.y + line) / 2.0;
+    let place = egui::Rect::from_min_size(corner.round(), size);
+    let cells = (0..rows * columns).map(|at| {
+        let at = egui::vec2((at % columns) as f32, (at / columns) as f32) * cell;
+        egui::Rect::from_min_size(place.min + at, egui::vec2(cell, cell)).shrink(0.5)
+    });
+    hatch::cells(ui.painter(), ctx, cells, 1.0);
+    let below = egui::Rect::from_min_size(place.left_bottom(), egui::vec2(size.x, line));
+    let words = config.words().replace(" x ", "×");
+    let left = format!("{}: nothing is generated yet", asked.generator.label());
+    let right = format!("{}, {words} tokens of {} codes", config.way.name(), config.codes);
+    states::caption_in_lines(ui, ctx, below, &left, &right);
+}

@@ -1,0 +1,274 @@
+//! The tokens of a moment: colors for what is written, hatching for what is not, a ring for what was written
+//! now, a dashed one for what was changed, a corner for what a person gave.
+
+use egui::{
+    Color32, Key, Mesh, Painter, Rect, Role, Shape, Stroke, StrokeKind, WidgetInfo, pos2, vec2,
+};
+use smalti_engine::questions::{Appearance, CodeAppearance, ModelInfo};
+use smalti_engine::session::Reply;
+use smalti_engine::tokens::{Cell, Code};
+
+use super::facts::{Fact, Shown};
+use super::places::Place;
+use super::taken;
+use crate::ctx::ViewCtx;
+use crate::document::GeneratedColor;
+use crate::look::colors::color_of;
+use crate::widgets::pane::{self, Framed, Pane, Zoom};
+use crate::widgets::{hatch, states};
+
+/// What happened over a pane.
+#[derive(Debug)]
+pub(super) struct Over {
+    /// The pane.
+    pub(super) response: egui::Response,
+    /// The cell under the pointer.
+    pub(super) cell: Option<Cell>,
+    /// Whether it was clicked.
+    pub(super) is_clicked: bool,
+    /// The cell that the keys went to.
+    pub(super) moved: Option<Cell>,
+}
+
+/// How the codes of the generator's tokenizer look.
+pub(super) fn appearance(ctx: &ViewCtx<'_>, shown: &Shown<'_>) -> Reply<Appearance> {
+    let (model, book) = (shown.trace.opened.tokenizer.clone(), shown.part().book());
+    let question = CodeAppearance { model, book };
+    let reply = ctx.ask_soon("generated codes", &question);
+    reply.last_for(|asked: &CodeAppearance| *asked == question)
+}
+
+/// Draws them.
+pub(super) fn ui(
+    ui: &egui::Ui,
+    ctx: &ViewCtx<'_>,
+    (place, size): (&Place, [u32; 2]),
+    shown: &Shown<'_>,
+    (zoom, pinned): (&mut Zoom, Option<Cell>),
+) -> Over {
+    let id = ui.scope_id().with("generated grid");
+    let pane = pane::show(ui, id, Framed { view: place.view, size, fit: place.fit }, zoom, false);
+    let part = shown.part();
+    let (rows, columns) = (part.rows(), part.columns());
+    let painter = pane.painter(ui);
+    let colors = colors(ctx, shown);
+    let mut mesh = Mesh::default();
+    let cells = || (0..part.codes().len()).map(|at| (at, rect_of(&pane, shown, at)));
+    for (at, rect) in cells() {
+        if part.code(at).is_some() {
+            mesh.add_colored_rect(rect, colors[at]);
+        }
+    }
+    painter.add(Shape::mesh(mesh));
+    let masked = cells().filter(|(at, _)| part.code(*at).is_none()).map(|(_, rect)| rect);
+    hatch::cells(&painter, ctx, masked, 1.0);
+    thoughts(ctx, &painter, (shown, &colors), cells());
+    let side = pane.picture.width() / columns.max(1) as f32;
+    if side >= 6.0 {
+        lines(&painter, &pane, (rows, columns));
+    }
+    for (at, rect) in cells() {
+        mark(ctx, &painter, rect, (&shown.facts[at], shown.is_given(part.cell(shown.number, at))));
+    }
+    let over = over(ui, ctx, &pane, shown, pinned);
+    let told = over.cell.or(pinned);
+    pane.response.widget_info(|| {
+        let mut label = format!("Generated tokens, {rows} rows, {columns} columns");
+        if let Some(cell) = told {
+            label = format!("{label}, {}", words_of(shown, cell));
+        }
+        WidgetInfo::labeled(Role::Image, true, label)
+    });
+    taken::grid_menu(ctx, &pane, shown, &colors);
+    let by = ctx.document.generating.color_by.label();
+    let right = match told {
+        Some(cell) => words_of(shown, cell),
+        None => format!("{rows}×{columns}"),
+    };
+    states::caption(ui, ctx, place.caption, &format!("tokens, colored by {by}"), &right);
+    over
+}
+
+/// A cell on the screen.
+pub(super) fn rect_of(pane: &Pane, shown: &Shown<'_>, at: usize) -> Rect {
+    let part = shown.part();
+    let columns = part.columns().max(1);
+    pane.cell_rect(at / columns, at % columns, part.rows(), columns)
+}
+
+/// What is under the pointer, what the keys do, and both as they are seen.
+pub(super) fn over(
+    ui: &egui::Ui,
+    ctx: &ViewCtx<'_>,
+    pane: &Pane,
+    shown: &Shown<'_>,
+    pinned: Option<Cell>,
+) -> Over {
+    let part = shown.part();
+    let (rows, columns) = (part.rows(), part.columns());
+    let painter = pane.painter(ui);
+    let under = pane.response.hover_pos().and_then(|at| pane.cell_at(at, rows, columns));
+    let cell = under.map(|(row, column)| part.cell(shown.number, row * columns + column));
+    let mut moved = None;
+    if pane.response.has_focus() {
+        let arrows = egui::EventFilter {
+            horizontal_arrows: true,
+            vertical_arrows: true,
+            ..Default::default()
+        };
+        ui.memory_mut(|memory| memory.set_focus_lock_filter(pane.response.id, arrows));
+        moved = step(ui, (rows, columns), pinned)
+            .map(|(row, column)| part.cell(shown.number, row * columns + column));
+        let stroke = Stroke::new(2.0, ctx.theme.colors.gold);
+        painter.rect_stroke(pane.view, 2.0, stroke, StrokeKind::Inside);
+    }
+    if pane.response.clicked() && pane.response.interact_pointer_pos().is_some() {
+        pane.response.request_focus();
+    }
+    let model = &shown.trace.opened.tokenizer;
+    if let Some(code) = cell.and_then(|cell| shown.tokens.get(cell))
+        && ctx.document.model == *model
+    {
+        ctx.hovered.set_code(Code { book: part.book(), number: code });
+    }
+    let outline = |cell: Option<Cell>, color: Color32| {
+        let at = cell
+            .filter(|cell| usize::from(cell.part) == shown.number)
+            .and_then(|cell| part.index(cell.frame.into(), cell.row.into(), cell.column as usize));
+        if let Some(at) = at {
+            let rect = rect_of(pane, shown, at);
+            painter.rect_stroke(rect, 0.0, Stroke::new(4.0, Color32::BLACK), StrokeKind::Middle);
+            painter.rect_stroke(rect, 0.0, Stroke::new(2.0, color), StrokeKind::Middle);
+        }
+    };
+    outline(pinned, Color32::WHITE);
+    outline(cell.filter(|cell| Some(*cell) != pinned), ctx.theme.colors.text);
+    let is_clicked = pane.response.clicked() && cell.is_some();
+    Over { response: pane.response.clone(), cell, is_clicked, moved }
+}
+
+/// Where arrows lead from a cell.
+fn step(
+    ui: &egui::Ui,
+    (rows, columns): (usize, usize),
+    from: Option<Cell>,
+) -> Option<(usize, usize)> {
+    let pressed = |key| ui.input(|input| input.key_pressed(key));
+    let at = from.map_or((0, 0), |cell| (usize::from(cell.row), cell.column as usize));
+    let to = if pressed(Key::ArrowLeft) {
+        (at.0, at.1.saturating_sub(1))
+    } else if pressed(Key::ArrowRight) {
+        (at.0, at.1 + 1)
+    } else if pressed(Key::ArrowUp) {
+        (at.0.saturating_sub(1), at.1)
+    } else if pressed(Key::ArrowDown) {
+        (at.0 + 1, at.1)
+    } else {
+        return None;
+    };
+    Some((to.0.min(rows.saturating_sub(1)), to.1.min(columns.saturating_sub(1))))
+}
+
+/// A cell in words.
+pub(super) fn words_of(shown: &Shown<'_>, cell: Cell) -> String {
+    let place = format!("({}, {})", cell.row, cell.column);
+    match shown.tokens.get(cell) {
+        Some(code) => format!("{place} code {code}"),
+        None => format!("{place} masked"),
+    }
+}
+
+/// The color of each cell, whether it is written or not.
+fn colors(ctx: &ViewCtx<'_>, shown: &Shown<'_>) -> Vec<Color32> {
+    let (by, part) = (ctx.document.generating.color_by, shown.part());
+    let model = shown.trace.opened.tokenizer.clone();
+    let facts = ctx.ask_soon("generated levels", &ModelInfo { model });
+    let levels = facts.ready().map(|facts| facts.facts.book(part.book()).levels.clone());
+    let levels = levels.unwrap_or_default();
+    let look = (by == GeneratedColor::Mosaic).then(|| appearance(ctx, shown));
+    let look = look.as_ref().and_then(Reply::best);
+    let steps = shown.trace.planned.max(2) as f32 - 1.0;
+    let most = (part.codebook_size() as f32).log2().max(1.0);
+    let map = &ctx.theme.maps.viridis;
+    let color = |at: usize| {
+        let (fact, code) = (&shown.facts[at], part.code(at));
+        let of_code = || code.map_or(Color32::TRANSPARENT, |code| color_of(code, &levels));
+        let value = match by {
+            GeneratedColor::Code => return of_code(),
+            GeneratedColor::Mosaic => {
+                let known = look.and_then(|look| look.colors.get(code? as usize));
+                return known.map_or_else(of_code, |[r, g, b]| Color32::from_rgb(*r, *g, *b));
+            }
+            GeneratedColor::Confidence => fact.confidence,
+            GeneratedColor::Step => fact.step.map(|step| step as f32 / steps),
+            GeneratedColor::Entropy => fact.entropy.map(|entropy| entropy / most),
+        };
+        // What a person gave was not drawn.
+        value.map_or(ctx.theme.colors.faint, |value| map.at(value))
+    };
+    (0..part.codes().len()).map(color).collect()
+}
+
+/// How sure the generator is of cells that it has not written, in their middle.
+fn thoughts(
+    ctx: &ViewCtx<'_>,
+    painter: &Painter,
+    (shown, colors): (&Shown<'_>, &[Color32]),
+    cells: impl Iterator<Item = (usize, Rect)>,
+) {
+    let by = ctx.document.generating.color_by;
+    if !matches!(by, GeneratedColor::Confidence | GeneratedColor::Entropy) {
+        return;
+    }
+    let part = shown.part();
+    let mut mesh = Mesh::default();
+    for (at, rect) in cells {
+        let fact = &shown.facts[at];
+        if part.code(at).is_none() && fact.confidence.is_some() {
+            mesh.add_colored_rect(rect.shrink(rect.width() * 0.34), colors[at]);
+        }
+    }
+    painter.add(Shape::mesh(mesh));
+}
+
+fn lines(painter: &Painter, pane: &Pane, (rows, columns): (usize, usize)) {
+    let stroke = Stroke::new(1.0, Color32::from_black_alpha(90));
+    let seen = pane.view.intersect(pane.picture);
+    for row in 0..=rows {
+        let y = pane.cell_rect(row, 0, rows, columns).top();
+        painter.hline(seen.x_range(), y, stroke);
+    }
+    for column in 0..=columns {
+        let x = pane.cell_rect(0, column, rows, columns).left();
+        painter.vline(x, seen.y_range(), stroke);
+    }
+}
+
+fn mark(ctx: &ViewCtx<'_>, painter: &Painter, rect: Rect, (fact, is_given): (&Fact, bool)) {
+    let gold = ctx.theme.colors.gold;
+    let width = (rect.width() * 0.09).clamp(1.0, 2.5);
+    let inside = rect.shrink(width / 2.0 + 0.5);
+    if fact.is_changed {
+        let corners = [
+            inside.left_top(),
+            inside.right_top(),
+            inside.right_bottom(),
+            inside.left_bottom(),
+            inside.left_top(),
+        ];
+        let dash = (rect.width() * 0.2).max(2.0);
+        painter.rect_stroke(inside, 0.0, Stroke::new(width, Color32::BLACK), StrokeKind::Middle);
+        painter.extend(Shape::dashed_line(&corners, Stroke::new(width, gold), dash, dash));
+    } else if fact.is_now {
+        let dark = Stroke::new(width + 1.5, Color32::from_black_alpha(150));
+        painter.rect_stroke(inside, 0.0, dark, StrokeKind::Middle);
+        painter.rect_stroke(inside, 0.0, Stroke::new(width, gold), StrokeKind::Middle);
+    }
+    if is_given {
+        let side = (rect.width() * 0.38).max(4.0);
+        let corner = rect.right_top();
+        let points = vec![corner, corner + vec2(0.0, side), pos2(corner.x - side, corner.y)];
+        let edge = Stroke::new(1.0, Color32::BLACK);
+        painter.add(Shape::convex_polygon(points, Color32::WHITE, edge));
+    }
+}

@@ -1,0 +1,130 @@
+//! The picture of a moment. What is not written is shown as masked; what the generator would write there is
+//! seen through the masks where a person wants that.
+
+use egui::{Color32, Role, WidgetInfo};
+use smalti_engine::questions::{DecodePartly, Decoded};
+use smalti_engine::session::Reply;
+use smalti_engine::tokens::Cell;
+
+use super::facts::Shown;
+use super::grid::{Over, over, rect_of};
+use super::places::Place;
+use super::taken;
+use crate::ctx::{Trace, ViewCtx};
+use crate::look::textures::Sampling;
+use crate::look::words::counted;
+use crate::widgets::pane::{self, Framed, Zoom};
+use crate::widgets::{hatch, states};
+
+/// Steps to either side whose pictures are there before they are looked at.
+const NEAR: usize = 24;
+/// How much of a ghost the masks hide.
+const VEIL: f32 = 0.62;
+
+/// The question for the picture after some steps; none where nothing is written.
+pub(super) fn question(trace: &Trace, at: usize) -> Option<DecodePartly> {
+    let tokens = trace.tokens(at)?.clone();
+    let meant = Shown::meant(trace, at);
+    // Finer parts that a person gave are no picture without the coarsest.
+    let is_empty = match tokens.parts() {
+        [only] => (0..only.codes().len()).all(|at| only.code(at).is_none()),
+        parts => parts
+            .first()
+            .is_none_or(|first| (0..first.codes().len()).any(|at| first.code(at).is_none())),
+    };
+    let model = trace.opened.tokenizer.clone();
+    (!is_empty).then_some(DecodePartly { tokens, meant, model })
+}
+
+/// The picture of the moment, and those of the steps near it, nearest first.
+pub(super) fn decoded(ctx: &ViewCtx<'_>, shown: &Shown<'_>) -> Reply<Decoded> {
+    let (trace, at) = (shown.trace, shown.at);
+    let nothing = || Reply::Working { progress: None, last: None };
+    let model = &trace.opened.tokenizer;
+    let now = question(trace, at).map_or_else(nothing, |question| {
+        let reply = ctx.ask(("generated", model), &question);
+        reply.last_for(|asked: &DecodePartly| asked.model == *model)
+    });
+    for away in 1..=NEAR {
+        for step in [at.checked_sub(away), Some(at + away)].into_iter().flatten() {
+            if step <= trace.steps.len()
+                && let Some(question) = question(trace, step)
+            {
+                ctx.ask_soon(("generated near", step), &question);
+            }
+        }
+    }
+    now
+}
+
+/// A small picture of another moment, where it is there.
+pub(super) fn preview_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, (shown, at): (&Shown<'_>, usize)) {
+    let Some(question) = question(shown.trace, at) else { return };
+    if let Reply::Ready(decoded) = ctx.ask_soon("generated preview", &question) {
+        let texture = ctx.textures.picture(&decoded.picture, Sampling::Pixels);
+        let size = egui::Vec2::splat(ctx.theme.px(96.0));
+        ui.image((texture.id(), size));
+    }
+}
+
+/// Draws it.
+pub(super) fn ui(
+    ui: &egui::Ui,
+    ctx: &ViewCtx<'_>,
+    (place, size): (&Place, [u32; 2]),
+    (shown, decoded): (&Shown<'_>, &Reply<Decoded>),
+    (zoom, pinned): (&mut Zoom, Option<Cell>),
+) -> Over {
+    let id = ui.scope_id().with("generated picture");
+    let pane = pane::show(ui, id, Framed { view: place.view, size, fit: place.fit }, zoom, false);
+    let painter = pane.painter(ui);
+    let written = shown.tokens.len() - shown.masked();
+    // Before the first token there is no picture, and that of another moment is none of this one.
+    let picture = decoded.best().filter(|_| written > 0);
+    match picture {
+        Some(decoded) => {
+            let texture = ctx.textures.picture(&decoded.picture, Sampling::Pixels);
+            pane.paint(ui, texture.id(), Color32::WHITE);
+        }
+        None => {
+            painter.rect_filled(pane.picture, 0.0, ctx.theme.colors.raised);
+        }
+    }
+    let part = shown.part();
+    // Of tokens in parts it is the picture so far, which has no holes.
+    let is_whole = shown.tokens.parts().len() > 1 && written > 0;
+    let is_ghost = ctx.document.generating.shows_ghost
+        && Shown::meant(shown.trace, shown.at).is_some()
+        && picture.is_some();
+    if !is_whole {
+        let masked = (0..part.codes().len()).filter(|at| part.code(*at).is_none());
+        let strength = if is_ghost { VEIL } else { 1.0 };
+        hatch::cells(&painter, ctx, masked.map(|at| rect_of(&pane, shown, at)), strength);
+    }
+    if let Reply::Failed(problem) = decoded {
+        let at = pane.view.center();
+        let color = ctx.theme.colors.danger;
+        let font = ctx.theme.body();
+        painter.text(at, egui::Align2::CENTER_CENTER, &problem.summary, font, color);
+    }
+    let over = over(ui, ctx, &pane, shown, pinned);
+    let left = match (written, is_ghost && !is_whole) {
+        (0, _) => "nothing is written yet".to_owned(),
+        (written, true) => {
+            format!("decoded from {}, dimmed what would follow", counted(written, "token"))
+        }
+        (written, false) => format!("decoded from {}", counted(written, "token")),
+    };
+    let traced = shown.at.checked_sub(1).and_then(|last| shown.trace.steps.get(last));
+    let right =
+        traced.map_or(String::new(), |traced| format!("mean confidence {:.2}", traced.confidence));
+    pane.response.widget_info(|| {
+        let label = format!("Picture at this step, {left}");
+        WidgetInfo::labeled(Role::Image, true, label)
+    });
+    if let Some(decoded) = picture {
+        taken::picture_menu(ctx, &pane, shown, (&decoded.picture, &left));
+    }
+    states::caption(ui, ctx, place.caption, &left, &right);
+    over
+}

@@ -1,0 +1,148 @@
+//! Pictures larger than a generator's grid: windows of its size round what is to be written.
+
+use std::collections::BTreeSet;
+
+use crate::tokens::{Cell, MASKED, Part, PartShape, Tokens};
+use crate::{EngineError, Result};
+
+/// A window of a generator's grid on larger tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    /// Its first row there.
+    pub row: usize,
+    /// Its first column there.
+    pub column: usize,
+    /// The cells that are written in it, of the larger tokens.
+    pub cells: BTreeSet<Cell>,
+}
+
+/// The windows in which some cells of a part are written, one after the other: one in the middle of them if they fit
+/// into it, else as many as it takes, in reading order, each with a quarter of its size before the first cell that
+/// no other has written, so that it sees what stands there.
+///
+/// # Errors
+/// [`EngineError::BadInput`] if the part is smaller than a window.
+pub fn windows(part: PartShape, own: PartShape, cells: &BTreeSet<Cell>) -> Result<Vec<Window>> {
+    if part.rows < own.rows || part.columns < own.columns {
+        let reason = format!("they are {part}, this generator writes {own}");
+        let hint = "use a larger picture, or tokens of its size";
+        return Err(EngineError::bad_input("tokens", reason, hint));
+    }
+    let mut rest = cells.clone();
+    let mut windows = Vec::new();
+    while let Some(first) = rest.first() {
+        let (top, left) = (usize::from(first.row), first.column as usize);
+        let rows = rest.iter().map(|cell| usize::from(cell.row));
+        let columns = rest.iter().map(|cell| cell.column as usize);
+        let (bottom, right) = (rows.max().unwrap_or(top), columns.clone().max().unwrap_or(left));
+        let leftmost = columns.min().unwrap_or(left);
+        let (high, wide) = (bottom - top + 1, right - leftmost + 1);
+        let (row, column) = if high <= own.rows && wide <= own.columns {
+            // What is left fits: in the middle.
+            (
+                top.saturating_sub((own.rows - high) / 2),
+                leftmost.saturating_sub((own.columns - wide) / 2),
+            )
+        } else {
+            (top.saturating_sub(own.rows / 4), left.saturating_sub(own.columns / 4))
+        };
+        let row = row.min(part.rows - own.rows);
+        let column = column.min(part.columns - own.columns);
+        let is_inside = |cell: &Cell| {
+            (row..row + own.rows).contains(&usize::from(cell.row))
+                && (column..column + own.columns).contains(&(cell.column as usize))
+        };
+        let (inside, outside) = rest.into_iter().partition(is_inside);
+        rest = outside;
+        windows.push(Window { row, column, cells: inside });
+    }
+    Ok(windows)
+}
+
+impl Window {
+    /// What is given in it: the tokens there, but for the cells that are written.
+    ///
+    /// # Errors
+    /// If it is not inside of the tokens.
+    pub fn given(&self, tokens: &Tokens, own: PartShape) -> Result<Tokens> {
+        let part = tokens.first();
+        let mut codes = Vec::with_capacity(own.rows * own.columns);
+        for row in self.row..self.row + own.rows {
+            for column in self.column..self.column + own.columns {
+                let is_written = self.cells.contains(&Cell::at(row, column));
+                let code = if is_written { None } else { part.get(0, row, column) };
+                codes.push(code.unwrap_or(MASKED));
+            }
+        }
+        Tokens::new([Part::new(own, part.codebook_size(), codes)?])
+    }
+
+    /// The larger tokens with what was written.
+    ///
+    /// # Errors
+    /// If a token is outside of the codebook.
+    pub fn paste(&self, tokens: &Tokens, written: &Tokens) -> Result<Tokens> {
+        let changes = self.cells.iter().map(|cell| {
+            let inside =
+                Cell::at(usize::from(cell.row) - self.row, cell.column as usize - self.column);
+            (*cell, written.get(inside))
+        });
+        tokens.with(changes.collect::<Vec<_>>())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cells(rows: std::ops::Range<usize>, columns: std::ops::Range<usize>) -> BTreeSet<Cell> {
+        rows.flat_map(|row| columns.clone().map(move |column| Cell::at(row, column))).collect()
+    }
+
+    #[test]
+    fn a_selection_that_fits_has_one_window_around_it() {
+        let (part, own) = (PartShape::grid(20, 30), PartShape::grid(8, 8));
+        let found = windows(part, own, &cells(9..11, 14..18)).unwrap();
+        let [window] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!((window.row, window.column), (6, 12));
+        let corner = windows(part, own, &cells(19..20, 29..30)).unwrap();
+        assert_eq!((corner[0].row, corner[0].column), (12, 22), "never outside");
+        assert!(windows(part, own, &BTreeSet::new()).unwrap().is_empty());
+        assert!(windows(PartShape::grid(8, 7), own, &cells(0..1, 0..1)).is_err());
+    }
+
+    #[test]
+    fn a_larger_selection_is_written_once_in_windows_that_see_what_was_before() {
+        let (part, own) = (PartShape::grid(20, 30), PartShape::grid(8, 8));
+        for selected in [cells(0..20, 0..30), cells(3..17, 5..6), cells(0..1, 0..30)] {
+            let found = windows(part, own, &selected).unwrap();
+            let mut written = BTreeSet::new();
+            for window in &found {
+                assert!(window.row + 8 <= 20 && window.column + 8 <= 30);
+                assert!(!window.cells.is_empty());
+                for cell in &window.cells {
+                    assert!(written.insert(*cell), "{cell} twice");
+                    let row = usize::from(cell.row);
+                    assert!((window.row..window.row + 8).contains(&row));
+                }
+            }
+            assert_eq!(written, selected);
+        }
+    }
+
+    #[test]
+    fn what_is_not_written_is_given_and_comes_back_as_it_was() {
+        let tokens = Tokens::grid(4, 6, 100, (0..24).collect::<Vec<u32>>()).unwrap();
+        let own = PartShape::grid(2, 3);
+        let window = windows(tokens.first().shape(), own, &cells(2..3, 4..6)).unwrap().remove(0);
+        let given = window.given(&tokens, own).unwrap();
+        let free = given.cells().filter(|(_, token)| token.is_none()).count();
+        assert_eq!(free, 2);
+        let written: Vec<_> = given.cells().map(|(cell, _)| (cell, Some(99))).collect();
+        let back = window.paste(&tokens, &given.with(written).unwrap()).unwrap();
+        for ((cell, before), (_, after)) in tokens.cells().zip(back.cells()) {
+            let expected = if window.cells.contains(&cell) { Some(99) } else { before };
+            assert_eq!(after, expected, "{cell}");
+        }
+    }
+}
