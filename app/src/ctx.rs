@@ -9,24 +9,25 @@ mod offers;
 use std::cell::{Cell as Slotted, RefCell};
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use smalti_engine::Problem;
 use smalti_engine::images::Picture;
 use smalti_engine::questions::{
     Appearance, CodeAppearance, CodeUse, Compared, Comparison, Encode, Encoded, ImageRef,
-    ModelFacts, ModelInfo, ModelRef, PastedPicture, Reconstruct, Sample, Scope, SetSample, Used,
+    ModelFacts, ModelInfo, ModelRef, PastedPicture, Reconstruct, Sample, Scope, SetSample, Stamp,
+    Used,
 };
 use smalti_engine::session::{Lane, Question, Reply, RunId, RunView, Session};
 use smalti_engine::tokens::{Cell, Code, Part, Tokens};
 
 pub use self::edited::EditedImages;
-pub use self::exports::{Exports, name_of as export_name, subject_name, words_of};
+pub use self::exports::{name_of as export_name, subject_name, words_of};
 pub use self::generated::{Generations, Trace, Traced};
 pub use self::offers::Offers;
 use crate::document::{
-    Command, Document, JobCommand, Notice, RunFolder, Secret, Slot, ViewId, ZoomTo,
+    Command, Document, JobCommand, Notice, Offer, RunFolder, Secret, Slot, ViewId, ZoomTo,
 };
 use crate::look::textures::Textures;
 use crate::look::theme::Theme;
@@ -100,7 +101,8 @@ impl Originals {
             return found.clone();
         }
         let made = PastedPicture::new(picture.clone());
-        if kept.len() >= 4 {
+        // The originals and reconstructions of four tokenizers.
+        if kept.len() >= 8 {
             kept.remove(0);
         }
         kept.push(made.clone());
@@ -169,6 +171,8 @@ pub(crate) struct Live<'a> {
     pub(crate) records: &'a Records,
     /// What generations told.
     pub(crate) generations: &'a Generations,
+    /// Tables of results that were opened.
+    pub(crate) results: &'a [(Arc<Path>, Stamp)],
     /// Seconds since the start; 0 where time stands still.
     pub(crate) second: u64,
 }
@@ -213,7 +217,6 @@ pub struct ViewCtx<'a> {
     pub(crate) offers: &'a Offers,
     /// Set while the view is drawn that was asked for by its key: what it is mainly worked by takes the keyboard.
     pub(crate) wants_focus: &'a Slotted<bool>,
-    pub(crate) exports: &'a Exports,
     pub(crate) edited_images: &'a EditedImages,
     /// How large pictures are to be looked at, in the one frame after that was asked for.
     pub(crate) zoom: Option<ZoomTo>,
@@ -267,12 +270,7 @@ impl ViewCtx<'_> {
     /// Offers something under a name, as a button that is `clicked` or not: true if it is to be done now, be it
     /// by that button or by the palette.
     pub fn offer(&self, name: &str, clicked: bool) -> bool {
-        self.offers.offer(name) || clicked
-    }
-
-    /// What the views offered in the last frame.
-    pub fn offered(&self) -> Vec<String> {
-        self.offers.all()
+        self.offers.offer(Offer::button(name)).is_some() || clicked
     }
 
     /// Gives the keyboard to what a view is mainly worked by, if the view was asked for by its key.
@@ -427,7 +425,11 @@ impl ViewCtx<'_> {
             }
             return !is_off;
         };
-        let whose = if is_models { self.document.model.label() } else { "these tokens".into() };
+        let whose = if is_models {
+            self.document.name_of(&self.document.model)
+        } else {
+            "these tokens".into()
+        };
         let hint = format!("The codes of {whose} are 0 to {}", size - 1);
         self.send(Notice::error(format!("There is no code {code}"), hint));
         false
@@ -452,17 +454,35 @@ impl ViewCtx<'_> {
         edited
     }
 
-    /// The tokens as they are now: with edits, without the codes that are switched off. What is shown,
-    /// counted, decoded and saved.
-    pub fn now(&self, encoded: &Encoded) -> Tokens {
+    /// The tokens as they are now: with edits, without the codes that are switched off. What is counted,
+    /// decoded and saved. While it is not known which codes stand instead there are none, never others.
+    pub fn now(&self, encoded: &Encoded) -> Reply<Tokens> {
         let tokens = self.tokens(encoded);
         match self.document.without(&tokens) {
-            None => tokens,
-            Some(question) => match self.ask("without", &question) {
-                Reply::Ready(without) => Tokens::clone(&without),
-                Reply::Working { .. } | Reply::Failed(_) => tokens,
-            },
+            None => Reply::Ready(Arc::new(tokens)),
+            Some(question) => self.ask("without", &question).last_if(|_| false),
         }
+    }
+
+    /// What is known of the tokens as they are now, to be drawn: where it is not known what stands instead of a
+    /// code that is switched off, no token stands.
+    pub fn seen_now(&self, encoded: &Encoded) -> Tokens {
+        if let Reply::Ready(tokens) = self.now(encoded) {
+            return Tokens::clone(&tokens);
+        }
+        let tokens = self.tokens(encoded);
+        let is_off = |(cell, number): &(Cell, Option<u32>)| {
+            let book = tokens.part(cell.part.into()).map(Part::book);
+            let code = book.zip(*number).map(|(book, number)| Code { book, number });
+            code.is_some_and(|code| self.document.switched_off.contains(&code))
+        };
+        let off = tokens.cells().filter(is_off).map(|(cell, _)| (cell, None));
+        tokens.with(off.collect::<Vec<_>>()).unwrap_or_else(|_| tokens.clone())
+    }
+
+    /// Whether the tokens that [`Self::encoded`] gives are those of what is worked on, and not of the last image.
+    pub(crate) fn is_encoded(&self) -> bool {
+        self.encoded(Slot::A).is_some_and(|reply| reply.ready().is_some())
     }
 
     /// What is known of the tokenizer, if anything is.

@@ -12,6 +12,7 @@ pub mod data;
 pub mod device;
 pub mod documents;
 pub mod error;
+pub mod evaluation;
 pub mod generators;
 pub mod images;
 pub mod kernels;

@@ -35,6 +35,8 @@ pub enum Purpose {
     Test = 12,
     /// How a training image is changed, so that a classifier does not mind.
     Augment = 13,
+    /// How often an image counts in a bootstrap; the step is the replicate's block, the cell the image.
+    Bootstrap = 14,
 }
 
 /// The address of a number, all but its lane.

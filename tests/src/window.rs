@@ -279,6 +279,7 @@ pub fn empty(layout: Panel) -> StudioOptions {
         presentation: None,
         loads: Loads::default(),
         trains: Vec::new(),
+        measures: Vec::new(),
         captions: Vec::new(),
     };
     StudioOptions { scene_text: Some(scene.to_text()), ..StudioOptions::new(assets()) }

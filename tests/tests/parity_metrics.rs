@@ -6,7 +6,9 @@ use serde_json::Value;
 use smalti_engine::checkpoints;
 use smalti_engine::images::Picture;
 use smalti_engine::layers::Weights;
-use smalti_engine::measure::{CodeCounts, SsimWindow, psnr, ssim, ssim_map, ssim_with};
+use smalti_engine::measure::{
+    CodeCounts, Moments, SsimWindow, ms_ssim, psnr, ssim, ssim_map, ssim_with,
+};
 use smalti_engine::perceptual::{Backbone, Lpips, Published, Trunk};
 use smalti_engine::tokens::Tokens;
 use smalti_tests::{Tensors, assert_close, counts, device, fixture, load_config, load_io, number};
@@ -160,5 +162,102 @@ fn lpips_agrees_with_the_lpips_package_at_every_depth() {
         };
         let found = lpips.distance(&from_unit(&a), &from_unit(&b)).unwrap();
         assert_close(name, &found, &want("value_input01_normalize"), near, rel);
+    }
+}
+
+/// torchmetrics, on the pictures three times as large (each pixel nine), mean of the batch; it has them before
+/// they are rounded to 8 bits, which moves the value a little.
+#[test]
+fn similarity_over_five_scales_agrees_with_torchmetrics() {
+    let (io, config) = fixture_of_metrics();
+    let count = smalti_tests::count(&config, "batch");
+    let larger = |picture: &Picture| {
+        let (width, height) = (picture.width() as usize, picture.height() as usize);
+        let pixel = |at: usize| {
+            let (x, y) = (at % (3 * width) / 3, at / (3 * width) / 3);
+            let from = (y * width + x) * 3;
+            picture.rgb()[from..from + 3].to_vec()
+        };
+        let rgb: Vec<u8> = (0..9 * width * height).flat_map(pixel).collect();
+        Picture::new(3 * picture.width(), 3 * picture.height(), rgb).unwrap()
+    };
+    let values = (0..count).map(|index| {
+        let pair = ["a_uint8", "b_uint8"].map(|name| larger(&picture(&io, name, index, None)));
+        ms_ssim(&pair[0], &pair[1]).unwrap().unwrap()
+    });
+    let mean = values.sum::<f64>() / count as f64;
+    expect("ms-ssim", mean, io.f64s("ms_ssim.torchmetrics_range1")[0], 1e-3);
+}
+
+/// SEED-Voken's `calculate_frechet_distance`, also of fewer rows than features.
+#[test]
+fn the_frechet_distance_agrees_with_a_published_one() {
+    let (io, config) = fixture_of_metrics();
+    let rel = number(&config, "tolerance/frechet_rel");
+    let of = |name: &str, most: usize| {
+        let width = io.raw(name).shape[1];
+        let mut moments = Moments::default();
+        for row in io.f64s(name).chunks(width).take(most) {
+            moments.add(&row.iter().map(|value| *value as f32).collect::<Vec<_>>()).unwrap();
+        }
+        moments
+    };
+    let real = of("frechet.real", usize::MAX);
+    let want = |name: &str| io.f64s(name)[0];
+    let found = real.distance(&of("frechet.fake", usize::MAX)).unwrap();
+    expect("distance", found, want("frechet.distance"), rel);
+    let rows = io.u32s("frechet.rank_deficient_rows")[0] as usize;
+    let found = real.distance(&of("frechet.fake", rows)).unwrap();
+    expect("of few rows", found, want("frechet.distance_rank_deficient"), rel);
+}
+
+/// Pillow 13.0 (libjpeg-turbo) on the middle 512x512 of the samples, 4:4:4, tables as they are: bits per pixel
+/// and PSNR in dB at the qualities of the reference curve. Files of another encoder differ by a few bytes and
+/// roundings.
+#[test]
+fn the_curve_of_jpeg_agrees_with_another_encoder() {
+    const QUALITIES: [u8; 8] = [3, 8, 15, 25, 40, 60, 80, 92];
+    let measured: [(&str, [(f64, f64); 8]); 2] = [
+        (
+            "kodim04",
+            [
+                (0.2619, 21.681),
+                (0.3258, 28.019),
+                (0.4299, 30.321),
+                (0.5782, 32.184),
+                (0.7712, 33.729),
+                (1.0285, 35.124),
+                (1.5956, 37.305),
+                (2.7702, 40.682),
+            ],
+        ),
+        (
+            "kodim23",
+            [
+                (0.2737, 22.448),
+                (0.3412, 27.785),
+                (0.4350, 30.717),
+                (0.5576, 32.723),
+                (0.7173, 34.511),
+                (0.9333, 36.135),
+                (1.4306, 38.541),
+                (2.5127, 41.597),
+            ],
+        ),
+    ];
+    assert_eq!(smalti_engine::evaluation::JPEG_QUALITIES, QUALITIES);
+    for (name, wanted) in measured {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../assets/samples");
+        let path = std::path::Path::new(path).join(format!("{name}.png"));
+        let whole = smalti_engine::images::open(&path, &Default::default()).unwrap().picture;
+        let (left, top) = ((whole.width() - 512) / 2, (whole.height() - 512) / 2);
+        let picture = whole.crop(left, top, 512, 512).unwrap();
+        for (quality, (bits, decibels)) in QUALITIES.into_iter().zip(wanted) {
+            let back = smalti_engine::images::as_jpeg(&picture, quality).unwrap();
+            let rate = back.bytes as f64 * 8.0 / (512.0 * 512.0);
+            expect(&format!("{name}, bits at {quality}"), rate, bits, 0.02);
+            let own = psnr(&picture, &back.picture).unwrap();
+            assert!((own - decibels).abs() < 0.25, "{name} at {quality}: {own}, not {decibels}");
+        }
     }
 }

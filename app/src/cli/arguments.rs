@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use smalti_engine::device::DeviceChoice;
+use smalti_engine::evaluation::Shard;
 use smalti_engine::token_files::from_arrays::{Index, Wanted};
 
 /// Options of the window.
@@ -77,6 +78,9 @@ pub(super) struct Decode {
     /// The picture to write; of several, each gets its number before the suffix
     #[arg(long, value_name = "PNG")]
     pub(super) out: PathBuf,
+    /// All variations that were kept in a document, each with its name before the suffix
+    #[arg(long, conflicts_with_all = ["index", "grid", "key", "codes"])]
+    pub(super) variations: bool,
     #[command(flatten)]
     pub(super) reading: Reading,
     #[command(flatten)]
@@ -242,6 +246,24 @@ pub(super) struct Evaluate {
     /// Tokenizers: shipped names or checkpoints
     #[arg(required = true, value_name = "M")]
     pub(super) models: Vec<String>,
+    #[command(flatten)]
+    pub(super) images: Images,
+    /// Only a part of the images, such as 2/3; smalti merge joins parts to the numbers of the whole
+    #[arg(long, value_name = "I/N", default_value = "1/1")]
+    pub(super) shard: Shard,
+    /// Keep what is measured of each image in DIR, with the sums; what is there is gone on with
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// Also write rate against quality of all of them to DIR: pareto.csv, .png and .svg, JPEG beside
+    #[arg(long, value_name = "DIR")]
+    pub(super) pareto: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// On which images tokenizers are measured.
+#[derive(Debug, Args)]
+pub(super) struct Images {
     /// An image, a folder, a .tar, CIFAR or IDX files, `worlds` or `samples`
     #[arg(long, value_name = "PATH")]
     pub(super) data: String,
@@ -254,9 +276,38 @@ pub(super) struct Evaluate {
     /// The seed of `worlds`
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) seed: u64,
-    /// Also write rate against quality of all of them to DIR: pareto.csv, .png and .svg, JPEG beside
+    /// The seed of the intervals
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) bootstrap_seed: u64,
+}
+
+/// Options of `merge`.
+#[derive(Debug, Args)]
+pub(super) struct Merge {
+    /// Files that smalti evaluate --shard --out wrote (.safetensors), or folders of them
+    #[arg(required = true, value_name = "PART")]
+    pub(super) parts: Vec<PathBuf>,
+    /// The folder for the whole
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: PathBuf,
+    /// Also write rate against quality of all of them to DIR: pareto.csv, .png and .svg
     #[arg(long, value_name = "DIR")]
     pub(super) pareto: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// Options of `report`.
+#[derive(Debug, Args)]
+pub(super) struct Report {
+    /// Tokenizers: shipped names or checkpoints
+    #[arg(required = true, value_name = "M")]
+    pub(super) models: Vec<String>,
+    #[command(flatten)]
+    pub(super) images: Images,
+    /// The folder for index.html and the numbers of each image
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: PathBuf,
     #[command(flatten)]
     pub(super) common: Common,
 }

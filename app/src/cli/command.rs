@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
-use super::arguments::{Common, Decode, Encode, Evaluate, Inspect, Render, Tour, Train, Window};
+use super::arguments::{
+    Common, Decode, Encode, Evaluate, Inspect, Merge, Render, Report, Tour, Train, Window,
+};
 use super::arguments_paint::{Edit, Likelihood, Paint};
 
 /// See and edit the discrete visual tokens behind modern image generation.
@@ -35,6 +37,10 @@ pub(super) enum Command {
     Likelihood(Likelihood),
     /// Measure tokenizers over images: quality, use of the codebook, rate
     Evaluate(Evaluate),
+    /// Join parts of a measurement that were made with --shard, on one machine or many
+    Merge(Merge),
+    /// Measure tokenizers and write one page about them: tables, figure, best and worst images
+    Report(Report),
     /// Draw a scene or a view of the window into a PNG, no display needed
     Render(Render),
     /// Leave the whole story in a folder: pictures and one index.html
@@ -53,6 +59,8 @@ impl Command {
             Self::Edit(options) => &options.base.common,
             Self::Likelihood(options) => &options.common,
             Self::Evaluate(options) => &options.common,
+            Self::Merge(options) => &options.common,
+            Self::Report(options) => &options.common,
             Self::Render(options) => &options.common,
             Self::Tour(options) => &options.common,
         }

@@ -28,6 +28,10 @@ pub(super) fn run(options: &arguments::Decode, console: &mut Console<'_, '_>) ->
     if documents::is_document(&options.tokens) {
         return of_document(options, console);
     }
+    if options.variations {
+        let reason = format!("{} is no document", options.tokens.display());
+        return Err(Stop::bad_input("--variations", reason, "Leave it out: tokens have none"));
+    }
     let engine = Engine::open(console)?;
     let Some(model) = &options.model else {
         return Err(Stop::bad_input("--model", "it is missing", NAME_IT));
@@ -61,7 +65,8 @@ pub(super) fn run(options: &arguments::Decode, console: &mut Console<'_, '_>) ->
         console.progress(number as f32 / count as f32, &name);
         let tokens = facts.laid_out(tokens)?;
         let decoded = engine.answer(&Decode { tokens, model: model.clone() }, console)?;
-        let (file, out) = numbered(&options.out, (count > 1).then_some(number));
+        let part = (count > 1).then(|| number.to_string());
+        let (file, out) = numbered(&options.out, part.as_deref());
         outputs.add(&file, &png_bytes(&decoded.picture)?)?;
         let picture = &decoded.picture;
         let text = format!(
@@ -85,12 +90,19 @@ fn of_document(options: &arguments::Decode, console: &mut Console<'_, '_>) -> Re
         return Err(Stop::bad_input("options", format!("{} is a document", path.display()), hint));
     }
     let saved = documents::read(path, console)?;
-    let all = documents::chosen(path, documents::images(&saved.document), reading.index)?;
+    let all = if options.variations {
+        documents::variations(path, &saved.document)?
+    } else {
+        let chosen = documents::chosen(path, documents::images(&saved.document), reading.index)?;
+        let is_one = chosen.len() == 1;
+        let number = |at: usize| (!is_one).then(|| at.to_string());
+        chosen.into_iter().enumerate().map(|(at, document)| (number(at), document)).collect()
+    };
     let engine = Engine::open(console)?;
     let mut outputs = Outputs::beside(&options.out)?;
     let count = all.len();
     let mut lines = Vec::new();
-    for (number, document) in all.iter().enumerate() {
+    for (number, (part, document)) in all.iter().enumerate() {
         let name = documents::name(document, &engine, console);
         console.progress(number as f32 / count as f32, &name);
         documents::check_model(path, options.model.as_deref(), document, &engine)?;
@@ -98,7 +110,7 @@ fn of_document(options: &arguments::Decode, console: &mut Console<'_, '_>) -> Re
         let (tokens, ..) = made.map_err(|stop| documents::with_lost(stop, &saved))?;
         let model = document.model.clone();
         let decoded = engine.answer(&Decode { tokens, model }, console)?;
-        let (file, out) = numbered(&options.out, (count > 1).then_some(number));
+        let (file, out) = numbered(&options.out, part.as_deref());
         let words = documents::words(document, &name);
         outputs.add(&file, &png_with_words(&decoded.picture, &words)?)?;
         let picture = &decoded.picture;
@@ -128,8 +140,8 @@ fn tell(
     lines.iter().try_for_each(|(line, text)| console.result(line, text))
 }
 
-/// The file's name and path; with a number before the suffix where there are several.
-fn numbered(out: &std::path::Path, number: Option<usize>) -> (String, PathBuf) {
+/// The file's name and path; with which one it is before the suffix where there are several.
+fn numbered(out: &std::path::Path, number: Option<&str>) -> (String, PathBuf) {
     let name = out.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let Some(number) = number else { return (name, out.to_owned()) };
     let stem = out.file_stem().unwrap_or_default().to_string_lossy();

@@ -20,7 +20,7 @@ use smalti_engine::tokens::Tokens;
 use super::console::Console;
 use super::engine::Engine;
 use super::stop::Stop;
-use crate::document::{Document, Lost, Open, Slot};
+use crate::document::{Document, Edit, Open, Slot};
 use crate::files::saved::{self, Saved};
 use crate::look::words::counted;
 
@@ -56,6 +56,28 @@ pub(super) fn images(document: &Document) -> Vec<Document> {
         }));
     }
     all
+}
+
+/// A document for each variation that was kept, with its name: as going back to it in the window shows it.
+pub(super) fn variations(
+    path: &Path,
+    document: &Document,
+) -> Result<Vec<(Option<String>, Document)>, Stop> {
+    let all = document.variations.all().iter().enumerate();
+    let all: Vec<_> = all
+        .map(|(number, variation)| {
+            let name = Some(variation.name.to_string());
+            (name, document.after(&Edit::UseVariation(number).into()))
+        })
+        .collect();
+    if all.is_empty() {
+        return Err(Stop::bad_input(
+            "--variations",
+            format!("no variation was kept in {}", path.display()),
+            "Leave it out, or press Keep in the Tokens view and save again",
+        ));
+    }
+    Ok(all)
 }
 
 /// Those of the images that were asked for; of several, which one has to be said.
@@ -169,10 +191,7 @@ pub(super) fn words(document: &Document, name: &str) -> Vec<(String, String)> {
 
 /// What stopped a command, and what to do if that is something that the document names and that is not there.
 pub(super) fn with_lost(stop: Stop, saved: &Saved) -> Stop {
-    let is_lost = |summary: &str| {
-        let named = |lost: &Lost| summary.contains(&lost.path.display().to_string());
-        saved.lost.iter().any(named)
-    };
+    let is_lost = |summary: &str| saved.lost.iter().any(|lost| lost.is_named_in(summary));
     match stop {
         Stop::Problem(problem) if is_lost(&problem.summary) => {
             let hint = "The document names it: put it back there, or open the document in the window and say \

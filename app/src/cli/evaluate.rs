@@ -2,106 +2,222 @@
 
 use std::path::Path;
 
-use smalti_engine::images::WorkingSize;
-use smalti_engine::measure::{self, BookCounts};
-use smalti_engine::questions::{
-    Comparison, Encode, ImageRef, LoadImage, LpipsLike, ModelFacts, ModelInfo, ModelRef, OwnSide,
-    PastedPicture, Sizes, SourceFacts, SourceInfo, SourceRef, Stamp,
+use smalti_engine::evaluation::{
+    MeasureEvent, MeasureRun, Measured, Plan, Shard, Skipped, Stage, Summary,
 };
-use smalti_engine::tokens::Tokens;
+use smalti_engine::questions::{
+    ModelFacts, ModelInfo, ModelRef, OwnSide, SourceFacts, SourceInfo, SourceRef, Stamp,
+};
+use smalti_engine::session::Control;
 
 use super::arguments;
-use super::books;
 use super::console::Console;
 use super::engine::Engine;
-use super::measured::{Line, MeanPsnr};
+use super::measured::{Line, text_of};
 use super::pareto::Figure;
-use super::skipped::Skipped;
 use super::stop::Stop;
 use crate::look::words::counted;
 
 /// Of `worlds`, which has no end, this many are measured when no limit is given.
 const WORLDS: u64 = 256;
 
+/// Tokenizers, and the images on which they are measured.
+pub(super) struct Work {
+    pub(super) engine: Engine,
+    pub(super) models: Vec<(String, ModelRef)>,
+    facts: Vec<ModelFacts>,
+    source: SourceRef,
+    pub(super) set: SourceFacts,
+    most: u64,
+    pub(super) side: u32,
+    shard: Shard,
+    seed: u64,
+}
+
+/// What was measured of a tokenizer.
+pub(super) struct Told {
+    pub(super) model: String,
+    pub(super) points: Vec<Summary>,
+    pub(super) event: MeasureEvent,
+}
+
+impl Work {
+    /// Opens tokenizers and set, and says what is going to be measured.
+    pub(super) fn open(
+        names: &[String],
+        images: &arguments::Images,
+        shard: Shard,
+        console: &mut Console<'_, '_>,
+    ) -> Result<Self, Stop> {
+        let engine = Engine::open(console)?;
+        let (mut models, mut facts) = (Vec::new(), Vec::new());
+        for name in names {
+            let model = engine.model(name);
+            let known = engine.answer(&ModelInfo { model: model.clone() }, console);
+            facts.push(ModelFacts::clone(&*known.map_err(|stop| stop.about(name))?));
+            models.push((name.clone(), model));
+        }
+        let source = source_of(&images.data, images.seed);
+        let set = engine.answer(&SourceInfo { source: source.clone() }, console)?;
+        let most = images.limit.unwrap_or(match source {
+            SourceRef::Worlds { .. } => WORLDS,
+            _ => u64::MAX,
+        });
+        if most.min(set.len) == 0 {
+            let hint = "Name another --data";
+            return Err(Stop::bad_input(&images.data, "there are no images", hint));
+        }
+        let side = match images.size {
+            Some(side) => side,
+            None => *engine.answer(&OwnSide { source: source.clone() }, console)?,
+        };
+        console.remark(&describe(&set, (&source, most), side, shard));
+        for note in &set.notes {
+            console.remark(note);
+        }
+        let (set, seed) = (SourceFacts::clone(&set), images.bootstrap_seed);
+        Ok(Self { engine, models, facts, source, set, most, side, shard, seed })
+    }
+
+    fn plan(&self, measured: Measured) -> Plan {
+        Plan {
+            measured,
+            source: self.source.clone(),
+            most: self.most,
+            side: Some(self.side),
+            shard: self.shard,
+            seed: self.seed,
+        }
+    }
+
+    /// Measures all tokenizers, and JPEG where that is wanted; tells of each when it is done.
+    pub(super) fn measure(
+        &self,
+        (by_levels, with_jpeg): (bool, bool),
+        kept: Option<&Path>,
+        console: &mut Console<'_, '_>,
+        mut told: impl FnMut(Told, &mut Console<'_, '_>) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        let of = |(_, model): &(String, ModelRef)| {
+            self.plan(Measured::Tokenizer { model: model.clone(), by_levels })
+        };
+        let jpeg = with_jpeg.then(|| self.plan(Measured::Jpeg));
+        let plans: Vec<Plan> = self.models.iter().map(of).chain(jpeg).collect();
+        let session = self.engine.session();
+        let (count, assets) = (plans.len(), session.settings().assets.clone());
+        let run = session.start(MeasureRun::new(plans, kept.map(Path::to_owned), assets));
+        let (mut read, mut done) = (0, 0);
+        while done < count {
+            if console.check().is_err() {
+                session.control(run, Control::Cancel);
+                drop(session.wait_run(run));
+                if let Some(folder) = kept {
+                    let folder = folder.display();
+                    console.remark(&format!("the same command goes on with what is in {folder}"));
+                }
+                return Err(Stop::Cancelled);
+            }
+            let events = session.log::<MeasureEvent>(run, read);
+            if events.is_empty() {
+                let view = session.runs().into_iter().find(|view| view.id == run);
+                if let Some(problem) = view.as_ref().and_then(|view| view.problem.clone()) {
+                    return Err(problem.into());
+                }
+                if view.is_none_or(|view| view.state.is_over()) {
+                    // What ended it without a word.
+                    session.wait_run(run)?;
+                }
+                self.engine.wait_for_news();
+                continue;
+            }
+            read += events.len();
+            for event in events {
+                let name = self.models.get(event.number).map_or("JPEG", |(name, _)| name.as_str());
+                match &event.stage {
+                    Stage::Failed(problem) => {
+                        session.control(run, Control::Cancel);
+                        return Err(Stop::from(problem.clone()).about(name));
+                    }
+                    Stage::Measuring => {
+                        let part = event.done as f32 / event.total.max(1) as f32;
+                        let part = (event.number as f32 + part) / count as f32;
+                        console.progress(part, &so_far(name, &event));
+                    }
+                    Stage::Done => {
+                        done += 1;
+                        let event = MeasureEvent::clone(&event);
+                        let (model, points) = (name.to_owned(), event.points.clone());
+                        told(Told { model, points, event }, console)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The lines of a tokenizer that was measured, with what is to be said of it.
+    pub(super) fn lines(
+        &self,
+        told: &Told,
+        (data, is_asked): (&str, bool),
+        console: &mut Console<'_, '_>,
+    ) -> Result<Vec<Line>, Stop> {
+        report(&told.event.skipped, told.points.first().map_or(0, |it| it.images), data, console)?;
+        let is_drawn = matches!(self.source, SourceRef::Worlds { .. });
+        let of_images = (!is_drawn).then_some(self.set.len);
+        let lines: Vec<Line> = told
+            .points
+            .iter()
+            .map(|summary| Line::of(&told.model, summary, of_images, &told.event))
+            .collect();
+        let facts = self.facts.get(told.event.number);
+        let is_fixed = facts.is_some_and(|facts| facts.facts.fixed_size().is_some());
+        if let Some(line) = lines.first() {
+            remark_on_size(line, (self.side, is_asked, is_fixed), console);
+        }
+        Ok(lines)
+    }
+}
+
 pub(super) fn run(
     options: &arguments::Evaluate,
     console: &mut Console<'_, '_>,
 ) -> Result<(), Stop> {
-    let engine = Engine::open(console)?;
-    let mut models = Vec::new();
-    for name in &options.models {
-        let model = engine.model(name);
-        let facts = engine.answer(&ModelInfo { model: model.clone() }, console);
-        models.push((name, model, facts.map_err(|stop| stop.about(name))?));
+    if options.shard != Shard::WHOLE && options.out.is_none() {
+        let hint = "Name a folder for the part with --out; smalti merge joins parts";
+        return Err(Stop::bad_input("--shard", "a part of a set is of no use by itself", hint));
     }
-    let source = source_of(&options.data, options.seed);
-    let set = engine.answer(&SourceInfo { source: source.clone() }, console)?;
-    let most = options.limit.unwrap_or(match source {
-        SourceRef::Worlds { .. } => WORLDS,
-        _ => u64::MAX,
-    });
-    let indices = source.sampled(set.len, most);
-    let images = indices.len() as u64;
-    if images == 0 {
-        return Err(Stop::bad_input(&options.data, "there are no images", "Name another --data"));
-    }
-    let side = match options.size {
-        Some(side) => side,
-        None => *engine.answer(&OwnSide { source: source.clone() }, console)?,
-    };
-    let of_images = (!matches!(source, SourceRef::Worlds { .. })).then_some(set.len);
-    console.remark(&describe(&set, (&source, images), side));
-    for note in &set.notes {
-        console.remark(note);
-    }
+    let images = &options.images;
+    let work = Work::open(&options.models, images, options.shard, console)?;
     // Said before the work, not after it.
     let mut figure = match &options.pareto {
-        Some(folder) => Some(Figure::new(folder, side)?),
+        Some(folder) => Some(Figure::new(folder, work.side)?),
         None => None,
     };
-    for (number, (name, model, facts)) in models.iter().enumerate() {
-        // Each number of residual levels is a rate of its own.
-        let levels = facts.facts.prefixes && facts.layout.is_none() && facts.facts.books.len() > 1;
-        let fewer = if levels && figure.is_some() { 1..facts.facts.books.len() } else { 0..0 };
-        let mut fewer: Vec<Sums> = fewer.map(|levels| Sums::new(facts, Some(levels))).collect();
-        let mut sums = Sums::new(facts, None);
-        for (at, index) in indices.iter().copied().enumerate() {
-            let part = (number as f32 + at as f32 / images as f32) / models.len() as f32;
-            console.progress(part, &sums.so_far(name));
-            let image = ImageRef::InSource { source: source.clone(), index };
-            let all = fewer.iter_mut().chain([&mut sums]);
-            let measured = all
-                .into_iter()
-                .try_for_each(|sums| sums.measure(image.clone(), side, model, (&engine, console)));
-            measured.map_err(|stop| stop.about(name))?;
-            engine.forget_old_answers();
+    let count = work.models.len();
+    // Parts that are going to be joined have all that a whole may be asked for.
+    let is_part = options.shard != Shard::WHOLE;
+    let with = (figure.is_some() || is_part, figure.is_some() || is_part);
+    let about = (images.data.as_str(), images.size.is_some());
+    work.measure(with, options.out.as_deref(), console, |told, console| {
+        if told.event.number >= count {
+            figure.iter_mut().for_each(|figure| figure.set_jpeg(told.points.clone()));
+            return Ok(());
         }
-        let about = (options.data.as_str(), "measured");
-        sums.skipped.report(sums.images > 0, about, console)?;
-        for sums in fewer.iter().chain([&sums]) {
-            let line = sums.line(name, of_images);
-            let is_fixed = facts.facts.fixed_size().is_some();
-            remark_on_size(&line, (side, options.size.is_some(), is_fixed), console);
+        for line in work.lines(&told, about, console)? {
             console.result(&line, &text_of(&line))?;
-            if let Some(figure) = &mut figure {
-                figure.add(line);
-            }
+            figure.iter_mut().for_each(|figure| figure.add(line.clone()));
         }
+        Ok(())
+    })?;
+    match figure {
+        Some(figure) => figure.write(&work.set.description, console),
+        None => Ok(()),
     }
-    if let Some(mut figure) = figure {
-        for (at, index) in indices.iter().copied().enumerate() {
-            let image = ImageRef::InSource { source: source.clone(), index };
-            console.progress(at as f32 / images as f32, "JPEG");
-            figure.measure_jpeg(image, (&engine, console))?;
-            engine.forget_old_answers();
-        }
-        figure.write(&set.description, console)?;
-    }
-    Ok(())
 }
 
 /// What `--data` names.
-fn source_of(data: &str, seed: u64) -> SourceRef {
+pub(super) fn source_of(data: &str, seed: u64) -> SourceRef {
     match data {
         "worlds" => SourceRef::Worlds { seed },
         "samples" => SourceRef::Samples,
@@ -112,13 +228,55 @@ fn source_of(data: &str, seed: u64) -> SourceRef {
     }
 }
 
-fn describe(set: &SourceFacts, (source, images): (&SourceRef, u64), side: u32) -> String {
+fn describe(
+    set: &SourceFacts,
+    (source, most): (&SourceRef, u64),
+    side: u32,
+    shard: Shard,
+) -> String {
+    let images = most.min(set.len);
     let which = match (images < set.len, source.is_drawn()) {
         (false, _) => "all".to_owned(),
         (true, true) => format!("a sample, the first {images}"),
         (true, false) => format!("a sample of {images}, spread over the set"),
     };
-    format!("{}: {which} at a side of {side} pixels", set.description)
+    let part =
+        if shard == Shard::WHOLE { String::new() } else { format!(", part {shard} of these") };
+    format!("{}: {which} at a side of {side} pixels{part}", set.description)
+}
+
+fn so_far(name: &str, event: &MeasureEvent) -> String {
+    let psnr = event.points.last().and_then(|it| it.get(smalti_engine::evaluation::Column::Psnr));
+    match psnr {
+        Some(psnr) => {
+            format!("{name}: {}, PSNR {:.2} dB", counted(event.done as usize, "image"), psnr.mean)
+        }
+        None => name.to_owned(),
+    }
+}
+
+/// Says what was left out. Where nothing is left that is the end.
+pub(super) fn report(
+    skipped: &Skipped,
+    images: u64,
+    data: &str,
+    console: &mut Console<'_, '_>,
+) -> Result<(), Stop> {
+    let first = skipped.named.first().map(|(_, why)| why.as_str()).unwrap_or_default();
+    if images == 0 && skipped.count == 1 {
+        return Err(Stop::bad_input(data, first, ""));
+    }
+    for (_, why) in skipped.named.iter().take(10) {
+        console.remark(&format!("skipped: {why}"));
+    }
+    if skipped.count > 10 {
+        console.remark(&format!("skipped {} images in all", skipped.count));
+    }
+    if images > 0 || skipped.count == 0 {
+        return Ok(());
+    }
+    let reason = format!("none of {} images could be measured", skipped.count);
+    Err(Stop::bad_input(data, reason, first))
 }
 
 /// Where the size is not the one that was asked for, or not the images' own.
@@ -127,7 +285,7 @@ fn remark_on_size(
     (side, is_asked, is_fixed): (u32, bool, bool),
     console: &mut Console<'_, '_>,
 ) {
-    let is_other = line.size != format!("{side}x{side}");
+    let is_other = line.size != format!("{side}x{side}") && line.images > 0;
     let (model, size) = (&line.model, &line.size);
     if is_other && is_fixed {
         console.remark(&format!(
@@ -143,146 +301,5 @@ fn remark_on_size(
             "{}: {} of {} images are smaller than {} and were enlarged, which flatters PSNR",
             line.model, line.enlarged, line.images, line.size
         ));
-    }
-}
-
-fn text_of(line: &Line) -> String {
-    let images = match line.of_images {
-        Some(all) if line.images < all => format!("{} of {all} images", line.images),
-        _ => counted(line.images as usize, "image"),
-    };
-    format!(
-        "{}{}: {images} at {}, PSNR {:.2} dB, SSIM {:.4}{}, {:.1} % of codes used, \
-         perplexity {:.1}{}, {:.3} bits per pixel ({:.3} by entropy), encode {:.2} s, decode {:.2} s",
-        line.model,
-        line.levels.map(|levels| format!(", {levels} levels")).unwrap_or_default(),
-        line.size,
-        line.psnr,
-        line.ssim,
-        line.lpips_like
-            .map(|it| format!(", LPIPS-like {it:.3} (lower looks nearer)"))
-            .unwrap_or_default(),
-        line.usage * 100.0,
-        line.perplexity,
-        books::words(&line.books),
-        line.bits_per_pixel,
-        // Of one code the entropy is nothing, which can come out as its negative.
-        line.entropy_bits_per_pixel.max(0.0),
-        line.encode_seconds,
-        line.decode_seconds
-    )
-}
-
-/// What adds up over the images.
-struct Sums {
-    /// The first few residual levels alone.
-    levels: Option<usize>,
-    images: u64,
-    psnr: MeanPsnr,
-    ssim: f64,
-    lpips_like: Option<f64>,
-    /// Of reconstructions, and of the images.
-    fine_detail: [f64; 2],
-    bits_per_pixel: f64,
-    pixels: f64,
-    encode_seconds: f64,
-    decode_seconds: f64,
-    counts: BookCounts,
-    sizes: Sizes,
-    skipped: Skipped,
-}
-
-impl Sums {
-    fn new(facts: &ModelFacts, levels: Option<usize>) -> Self {
-        // What is left out is not unused.
-        let books = facts.facts.books.iter().take(levels.unwrap_or(usize::MAX));
-        Self {
-            levels,
-            images: 0,
-            psnr: MeanPsnr::default(),
-            ssim: 0.0,
-            lpips_like: Some(0.0),
-            fine_detail: [0.0; 2],
-            bits_per_pixel: 0.0,
-            pixels: 0.0,
-            encode_seconds: 0.0,
-            decode_seconds: 0.0,
-            counts: BookCounts::new(books.map(|book| book.size)),
-            sizes: Sizes::default(),
-            skipped: Skipped::default(),
-        }
-    }
-
-    /// Adds an image, or notes why it cannot be.
-    fn measure(
-        &mut self,
-        image: ImageRef,
-        side: u32,
-        model: &ModelRef,
-        (engine, console): (&Engine, &Console<'_, '_>),
-    ) -> Result<(), Stop> {
-        let size = WorkingSize::square(side, 1);
-        let question = Encode { subject: image.clone().into(), size, model: model.clone() };
-        let encoded = self.skipped.or_skip(engine.answer(&question, console))?;
-        let Some(encoded) = encoded else { return Ok(()) };
-        let tokens = match self.levels {
-            Some(levels) => Tokens::new(encoded.tokens.parts()[..levels].to_vec())?,
-            None => encoded.tokens.clone(),
-        };
-        let given = PastedPicture::new(encoded.picture.clone());
-        let question =
-            Comparison { original: given.clone(), tokens: tokens.clone(), model: model.clone() };
-        let compared = engine.answer(&question, console)?;
-        let other = PastedPicture::new(compared.reconstruction.clone());
-        let perceived = engine.answer(&LpipsLike { original: given, other }, console)?;
-        self.lpips_like = self.lpips_like.zip(*perceived).map(|(sum, distance)| sum + distance);
-        self.fine_detail[0] += measure::fine_detail(&compared.reconstruction);
-        self.fine_detail[1] += measure::fine_detail(&encoded.picture);
-        self.counts.add(&tokens)?;
-        let original = engine.answer(&LoadImage { image, paint_side: side }, console)?;
-        self.sizes.add(&encoded.picture, &original.picture);
-        self.images += 1;
-        self.psnr.add(compared.psnr);
-        self.ssim += compared.ssim;
-        self.bits_per_pixel += compared.bits_per_pixel;
-        self.pixels += f64::from(encoded.picture.width()) * f64::from(encoded.picture.height());
-        self.encode_seconds += f64::from(encoded.seconds);
-        self.decode_seconds += f64::from(compared.decode_seconds);
-        Ok(())
-    }
-
-    fn so_far(&self, name: &str) -> String {
-        if self.images == 0 {
-            return name.to_owned();
-        }
-        let images = counted(self.images as usize, "image");
-        format!("{name}: {images}, PSNR {:.2} dB", self.psnr.mean())
-    }
-
-    /// The means; there are images.
-    fn line(&self, name: &str, of_images: Option<u64>) -> Line {
-        let n = self.images as f64;
-        let statistics = self.counts.statistics();
-        Line {
-            model: name.to_owned(),
-            levels: self.levels,
-            images: self.images,
-            of_images,
-            size: self.sizes.to_string(),
-            enlarged: self.sizes.enlarged,
-            psnr: self.psnr.mean(),
-            ssim: self.ssim / n,
-            lpips_like: self.lpips_like.map(|sum| sum / n),
-            proxy_fd: None,
-            fine_detail: self.fine_detail[0] / n,
-            fine_detail_of_images: self.fine_detail[1] / n,
-            usage: statistics.usage,
-            perplexity: statistics.perplexity,
-            bits_per_pixel: self.bits_per_pixel / n,
-            entropy_bits_per_pixel: statistics.packed_bits() / self.pixels,
-            encode_seconds: self.encode_seconds,
-            decode_seconds: self.decode_seconds,
-            books: statistics.several().to_vec(),
-        }
     }
 }

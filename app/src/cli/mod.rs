@@ -23,10 +23,12 @@ mod inspect;
 mod inspect_document;
 mod likelihood;
 mod measured;
+mod merge;
 mod outputs;
 mod painting;
 mod pareto;
 mod render;
+mod report;
 mod skipped;
 mod stop;
 mod subject;
@@ -82,6 +84,8 @@ fn dispatch(arguments: &Arguments, around: &mut Surroundings<'_>) -> Result<(), 
         Command::Edit(options) => edit::run(options, &mut console),
         Command::Likelihood(options) => likelihood::run(options, &mut console),
         Command::Evaluate(options) => evaluate::run(options, &mut console),
+        Command::Merge(options) => merge::run(options, &mut console),
+        Command::Report(options) => report::run(options, &mut console),
         Command::Tour(options) => tour::run(options, &mut console),
         Command::Render(options) => render::run(options, &mut console),
     }

@@ -1,54 +1,13 @@
-//! What is seen and can be taken away by a command, such as the palette's: each thing that has a menu of its own
-//! offers itself in every frame under its name, and answers when it is asked for.
+//! What files that are taken away are called, and what they say of themselves.
 
-use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::path::Path;
 
 use smalti_engine::questions::{ImageRef, LoadImage, ModelRef, Subject};
 use smalti_engine::session::{Lane, Session};
 
-use crate::document::{Document, How, Offer};
+use crate::document::Document;
 use crate::look::words::{counted, name};
-
-/// What offered itself in a frame, and what was asked for.
-#[derive(Debug, Default)]
-pub struct Exports {
-    offers: RefCell<Vec<Offer>>,
-    last: RefCell<Vec<Offer>>,
-    wanted: RefCell<Option<(String, How)>>,
-}
-
-impl Exports {
-    /// Something is seen. Gives how it is to be taken away, if it is.
-    pub(crate) fn offer(&self, offer: Offer) -> Option<How> {
-        let mut wanted = self.wanted.borrow_mut();
-        let is_it =
-            |(name, how): &mut (String, How)| *name == offer.name && offer.ways.contains(how);
-        let how = wanted.take_if(is_it).map(|(_, how)| how);
-        let mut offers = self.offers.borrow_mut();
-        if offers.iter().all(|known| known.name != offer.name) {
-            offers.push(offer);
-        }
-        how
-    }
-
-    /// Asks for something that was seen in the last frame.
-    pub(crate) fn want(&self, name: String, how: How) {
-        *self.wanted.borrow_mut() = Some((name, how));
-    }
-
-    /// What was seen in the last frame.
-    pub(crate) fn seen(&self) -> Vec<Offer> {
-        self.last.borrow().clone()
-    }
-
-    /// The frame is over; gives what was asked for and is not seen any more.
-    pub(crate) fn end_frame(&self) -> Option<String> {
-        self.last.replace(self.offers.take());
-        self.wanted.take().map(|(name, _)| name)
-    }
-}
 
 /// A file name for something that is taken away: the image's name, then what it is.
 pub fn name_of((document, session): (&Document, &Session), what: &str) -> String {
@@ -69,7 +28,7 @@ pub fn words_of(
 ) -> Vec<(String, String)> {
     let mut about = what.to_owned();
     if let Some(model) = by {
-        about = format!("{about}; tokenizer {}", model.label());
+        about = format!("{about}; tokenizer {}", document.name_of(model));
     }
     if by.is_some() && !document.edits.is_empty() {
         about = format!("{about}; {}", counted(document.edits.len(), "forced cell"));
@@ -99,25 +58,4 @@ pub fn subject_name(document: &Document, session: &Session) -> Option<String> {
             session.ask(Lane::Soon, &question).ready()?.name.clone()
         }
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_asked_for_answers_once_and_what_is_gone_is_said() {
-        let exports = Exports::default();
-        let offer = || Offer { name: "tokens".to_owned(), ways: vec![How::Copy, How::Csv] };
-        assert_eq!(exports.offer(offer()), None);
-        assert_eq!(exports.end_frame(), None);
-        assert_eq!(exports.seen(), [offer()]);
-        exports.want("tokens".to_owned(), How::Csv);
-        assert_eq!(exports.offer(offer()), Some(How::Csv));
-        assert_eq!(exports.offer(offer()), None, "two panels of one view save one file");
-        assert_eq!(exports.end_frame(), None);
-        exports.want("tokens".to_owned(), How::Svg);
-        assert_eq!(exports.offer(offer()), None);
-        assert_eq!(exports.end_frame().as_deref(), Some("tokens"));
-    }
 }

@@ -1,46 +1,57 @@
-//! What views offer under a name: their own buttons, so that the palette does what these do.
+//! What views offer under a name, so that the palette does what they do: their own buttons, and what is seen and
+//! can be taken away. Each says so in every frame that it is drawn in, and answers when it is picked.
 
 use std::cell::RefCell;
 
-/// What views offer. A view says it in each frame that it is drawn in.
+use crate::document::{Offer, Way};
+
+/// What views offer.
 #[derive(Debug, Default)]
 pub struct Offers {
     /// Those of this frame so far.
-    now: RefCell<Vec<String>>,
+    now: RefCell<Vec<Offer>>,
     /// Those of the last frame.
-    last: RefCell<Vec<String>>,
-    /// The one that was picked in the palette.
-    picked: RefCell<Option<String>>,
+    last: RefCell<Vec<Offer>>,
+    /// The one that was picked.
+    picked: RefCell<Option<(String, Way)>>,
 }
 
 impl Offers {
     /// What was offered in the last frame, in the order in which it was drawn.
-    pub fn all(&self) -> Vec<String> {
+    pub(crate) fn all(&self) -> Vec<Offer> {
         self.last.borrow().clone()
     }
 
     /// Picks one: the next frame does it.
-    pub(crate) fn pick(&self, name: String) {
-        *self.picked.borrow_mut() = Some(name);
+    pub(crate) fn pick(&self, name: String, way: Way) {
+        *self.picked.borrow_mut() = Some((name, way));
     }
 
-    /// Offers something; true if it was picked. What two panels offer alike is numbered.
-    pub(super) fn offer(&self, name: &str) -> bool {
+    /// Offers something; gives in which way it was picked, if it was. What has the name of another thing is
+    /// numbered; the same thing in two panels is one.
+    pub(crate) fn offer(&self, mut offer: Offer) -> Option<Way> {
         let mut now = self.now.borrow_mut();
-        let mut name = name.to_owned();
-        if now.contains(&name) {
-            let numbered = |number: usize| format!("{name} ({number})");
-            let free = (2..=now.len() + 1).map(numbered).find(|name| !now.contains(name));
-            name = free.unwrap_or_default();
+        let is_button = offer.ways.contains(&Way::Press);
+        let is_it =
+            |known: &&Offer| known.named == offer.named && known.about == offer.about && !is_button;
+        if let Some(known) = now.iter().find(is_it) {
+            offer.name.clone_from(&known.name);
+        } else {
+            let is_free = |name: &str| now.iter().all(|known| known.name != name);
+            let numbered = |number: usize| format!("{} ({number})", offer.named);
+            let first = std::iter::once(offer.named.clone());
+            let mut names = first.chain((2..=now.len() + 1).map(numbered));
+            offer.name = names.find(|name| is_free(name)).unwrap_or_default();
+            now.push(offer.clone());
         }
-        let is_picked = self.picked.borrow_mut().take_if(|picked| *picked == name).is_some();
-        now.push(name);
-        is_picked
+        let is_it =
+            |(name, way): &mut (String, Way)| *name == offer.name && offer.ways.contains(way);
+        self.picked.borrow_mut().take_if(is_it).map(|(_, way)| way)
     }
 
     /// The frame is over; gives what was picked and is offered no more.
-    pub(crate) fn end_frame(&self) -> Option<String> {
-        *self.last.borrow_mut() = self.now.take();
+    pub(crate) fn end_frame(&self) -> Option<(String, Way)> {
+        self.last.replace(self.now.take());
         self.picked.take()
     }
 }
@@ -48,20 +59,58 @@ impl Offers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::How;
+
+    fn gone(offers: &Offers) -> Option<String> {
+        offers.end_frame().map(|(name, _)| name)
+    }
 
     #[test]
     fn what_is_picked_is_done_once_by_the_one_that_offers_it() {
         let offers = Offers::default();
-        let frame = || [offers.offer("Copy"), offers.offer("Copy"), offers.offer("Save")];
+        let frame =
+            || ["Copy", "Copy", "Save"].map(|name| offers.offer(Offer::button(name)).is_some());
         assert_eq!(frame(), [false; 3]);
-        assert_eq!(offers.end_frame(), None);
-        assert_eq!(offers.all(), ["Copy", "Copy (2)", "Save"]);
-        offers.pick("Copy (2)".to_owned());
+        assert_eq!(gone(&offers), None);
+        let names: Vec<String> = offers.all().into_iter().map(|offer| offer.name).collect();
+        assert_eq!(names, ["Copy", "Copy (2)", "Save"]);
+        offers.pick("Copy (2)".to_owned(), Way::Press);
         assert_eq!(frame(), [false, true, false]);
-        assert_eq!(offers.end_frame(), None);
+        assert_eq!(gone(&offers), None);
         assert_eq!(frame(), [false; 3]);
-        assert_eq!(offers.end_frame(), None);
-        offers.pick("Copy (3)".to_owned());
-        assert_eq!((frame(), offers.end_frame()), ([false; 3], Some("Copy (3)".to_owned())));
+        assert_eq!(gone(&offers), None);
+        offers.pick("Copy (3)".to_owned(), Way::Press);
+        assert_eq!((frame(), gone(&offers)), ([false; 3], Some("Copy (3)".to_owned())));
+    }
+
+    #[test]
+    fn what_is_asked_for_answers_once_and_what_is_gone_is_said() {
+        let offers = Offers::default();
+        let offer = || Offer::of("tokens", "of a cat", &[How::Copy, How::Csv]);
+        assert_eq!(offers.offer(offer()), None);
+        assert_eq!(gone(&offers), None);
+        offers.pick("tokens".to_owned(), Way::Take(How::Csv));
+        assert_eq!(offers.offer(offer()), Some(Way::Take(How::Csv)));
+        assert_eq!(offers.offer(offer()), None, "two panels of one view save one file");
+        assert_eq!(gone(&offers), None);
+        assert_eq!(offers.all().len(), 1);
+        offers.pick("tokens".to_owned(), Way::Take(How::Svg));
+        assert_eq!(offers.offer(offer()), None);
+        assert_eq!(gone(&offers).as_deref(), Some("tokens"));
+    }
+
+    #[test]
+    fn two_things_of_one_name_are_two_and_each_answers_by_itself() {
+        let offers = Offers::default();
+        let frame = || {
+            ["of a cat", "of a dog", "of a cat"]
+                .map(|about| offers.offer(Offer::of("tokens", about, &[How::Csv])).is_some())
+        };
+        frame();
+        assert_eq!(gone(&offers), None);
+        let names: Vec<String> = offers.all().into_iter().map(|offer| offer.name).collect();
+        assert_eq!(names, ["tokens", "tokens (2)"]);
+        offers.pick("tokens (2)".to_owned(), Way::Take(How::Csv));
+        assert_eq!(frame(), [false, true, false]);
     }
 }

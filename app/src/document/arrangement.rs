@@ -16,21 +16,23 @@ pub const MOST_ALIKE: usize = 8;
 /// Splits inside splits beyond this are a mistake.
 const DEPTH: usize = 8;
 
-/// A part of the window: views as tabs, or parts beside or above each other with their shares.
+/// A part of the window: views as tabs, or parts beside or above each other with their shares. In files views by
+/// name; in the window panels, which are numbered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Panel {
+#[serde(bound(deserialize = "V: Deserialize<'de>"))]
+pub enum Panel<V = ViewId> {
     /// Views, one of them in front.
     Tabs {
         /// From left to right.
-        views: Vec<ViewId>,
+        views: Vec<V>,
         /// The one in front, of several alike the first of them; without it the first of all.
         #[serde(default)]
-        front: Option<ViewId>,
+        front: Option<V>,
     },
     /// From left to right, with shares of the width.
-    Row(Vec<(f32, Panel)>),
+    Row(Vec<(f32, Panel<V>)>),
     /// From top to bottom, with shares of the height.
-    Column(Vec<(f32, Panel)>),
+    Column(Vec<(f32, Panel<V>)>),
 }
 
 impl Panel {
@@ -99,48 +101,89 @@ impl Panel {
         parts("Row").map(Self::Row).or_else(|| parts("Column").map(Self::Column))
     }
 
-    /// The tree that is drawn.
+    /// The tree that is drawn. Panels of the same view are numbered as they come.
     pub fn arrange(&self) -> Arrangement {
+        self.numbered(&mut BTreeMap::new()).arranged()
+    }
+
+    fn numbered(&self, counts: &mut BTreeMap<ViewId, usize>) -> Panel<PanelId> {
+        match self {
+            Self::Tabs { views, front } => {
+                let mut panel = |view: &ViewId| {
+                    let count = counts.entry(*view).or_default();
+                    *count += 1;
+                    PanelId { view: *view, number: *count - 1 }
+                };
+                let at = views.iter().position(|view| Some(*view) == *front);
+                let views: Vec<PanelId> = views.iter().map(&mut panel).collect();
+                let front = at.and_then(|at| views.get(at).copied());
+                Panel::Tabs { views, front }
+            }
+            Self::Row(parts) => {
+                Panel::Row(parts.iter().map(|(s, part)| (*s, part.numbered(counts))).collect())
+            }
+            Self::Column(parts) => {
+                Panel::Column(parts.iter().map(|(s, part)| (*s, part.numbered(counts))).collect())
+            }
+        }
+    }
+
+    /// What is where now, by views.
+    pub fn of(tree: &Arrangement) -> Option<Self> {
+        Some(Panel::of_panels(tree)?.by_view())
+    }
+}
+
+impl Panel<PanelId> {
+    /// The tree that is drawn.
+    pub fn arranged(&self) -> Arrangement {
         let mut tiles = Tiles::default();
-        let root = self.insert(&mut tiles, &mut BTreeMap::new());
+        let root = self.insert(&mut tiles);
         Tree::new(Id::unique("views"), root, tiles)
     }
 
-    /// Panels of the same view are numbered as they come.
-    fn insert(&self, tiles: &mut Tiles<PanelId>, counts: &mut BTreeMap<ViewId, usize>) -> TileId {
+    fn insert(&self, tiles: &mut Tiles<PanelId>) -> TileId {
         match self {
             Self::Tabs { views, front } => {
-                let mut pane = |view: &ViewId| {
-                    let count = counts.entry(*view).or_default();
-                    let id = PanelId { view: *view, number: *count };
-                    *count += 1;
-                    tiles.insert_pane(id)
-                };
-                let panes: Vec<TileId> = views.iter().map(&mut pane).collect();
-                let at = views.iter().position(|v| Some(*v) == *front).unwrap_or(0);
+                let panes: Vec<TileId> = views.iter().map(|id| tiles.insert_pane(*id)).collect();
+                let at = views.iter().position(|id| Some(*id) == *front).unwrap_or(0);
                 let mut tabs = egui_tiles::Tabs::new(panes.clone());
                 if let Some(pane) = panes.get(at) {
                     tabs.set_active(*pane);
                 }
                 tiles.insert_container(tabs)
             }
-            Self::Row(parts) => insert_linear((tiles, counts), LinearDir::Horizontal, parts),
-            Self::Column(parts) => insert_linear((tiles, counts), LinearDir::Vertical, parts),
+            Self::Row(parts) => insert_linear(tiles, LinearDir::Horizontal, parts),
+            Self::Column(parts) => insert_linear(tiles, LinearDir::Vertical, parts),
+        }
+    }
+
+    fn by_view(&self) -> Panel {
+        let parts = |parts: &[(f32, Self)]| {
+            parts.iter().map(|(share, part)| (*share, part.by_view())).collect::<Vec<_>>()
+        };
+        match self {
+            Self::Tabs { views, front } => Panel::Tabs {
+                views: views.iter().map(|id| id.view).collect(),
+                front: front.map(|id| id.view),
+            },
+            Self::Row(of) => Panel::Row(parts(of)),
+            Self::Column(of) => Panel::Column(parts(of)),
         }
     }
 
     /// What is where now.
-    pub fn of(tree: &Arrangement) -> Option<Self> {
+    pub fn of_panels(tree: &Arrangement) -> Option<Self> {
         Self::of_tile(tree, tree.root()?)
     }
 
     fn of_tile(tree: &Arrangement, id: TileId) -> Option<Self> {
         match tree.tiles.get(id)? {
-            Tile::Pane(panel) => Some(Self::Tabs { views: vec![panel.view], front: None }),
+            Tile::Pane(panel) => Some(Self::Tabs { views: vec![*panel], front: None }),
             Tile::Container(Container::Tabs(tabs)) => {
-                let view = |tile: &TileId| tree.tiles.get_pane(tile).map(|panel| panel.view);
-                let views: Vec<ViewId> = tabs.children.iter().filter_map(view).collect();
-                let front = tabs.active.as_ref().and_then(view);
+                let panel = |tile: &TileId| tree.tiles.get_pane(tile).copied();
+                let views: Vec<PanelId> = tabs.children.iter().filter_map(panel).collect();
+                let front = tabs.active.as_ref().and_then(panel);
                 (!views.is_empty()).then_some(Self::Tabs { views, front })
             }
             Tile::Container(Container::Linear(linear)) => {
@@ -172,11 +215,11 @@ impl Panel {
 }
 
 fn insert_linear(
-    (tiles, counts): (&mut Tiles<PanelId>, &mut BTreeMap<ViewId, usize>),
+    tiles: &mut Tiles<PanelId>,
     dir: LinearDir,
-    parts: &[(f32, Panel)],
+    parts: &[(f32, Panel<PanelId>)],
 ) -> TileId {
-    let children: Vec<TileId> = parts.iter().map(|(_, part)| part.insert(tiles, counts)).collect();
+    let children: Vec<TileId> = parts.iter().map(|(_, part)| part.insert(tiles)).collect();
     let mut linear = Linear::new(dir, children.clone());
     for ((share, _), child) in parts.iter().zip(children) {
         linear.shares.set_share(child, *share);

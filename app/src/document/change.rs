@@ -276,6 +276,7 @@ impl Document {
             Look::Difference(kind) => looks.difference = kind,
             Look::ShowIds(show) => looks.show_ids = show,
             Look::WholeSet(whole) => looks.whole_set = whole,
+            Look::Rates(rates) => looks.rates = rates,
         }
     }
 }

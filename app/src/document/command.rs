@@ -1,12 +1,13 @@
 //! Commands: everything a person can ask for, split by subject.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use smalti_engine::Knob;
+use smalti_engine::evaluation::Plan;
 use smalti_engine::images::{Picture, WorkingSize};
-use smalti_engine::questions::{Given, ImageRef, ModelRef, SourceRef};
+use smalti_engine::questions::{Given, ImageRef, ModelRef, SourceRef, Stamp};
 use smalti_engine::session::{Control, RunId};
 use smalti_engine::tokens::{Cell, Code};
 
@@ -15,6 +16,7 @@ use super::generating::Generate;
 use super::looks::{ColorBy, CompareMode, DifferenceKind, Pair};
 use super::lost::{AllLost, Lost, Moved};
 use super::notice::Notice;
+use super::rates::RatesLook;
 use super::run::{Changes, RecipeRef, RunFolder};
 use super::slot::Slot;
 use super::view_id::{PanelId, ViewId};
@@ -152,6 +154,8 @@ pub enum Look {
     ShowIds(bool),
     /// Whether all images of the set are counted.
     WholeSet(bool),
+    /// What is seen of rate against quality.
+    Rates(RatesLook),
 }
 
 /// Changes what is where in the window.
@@ -194,6 +198,10 @@ pub enum JobCommand {
     GoTo(RunId, u64),
     /// Starts another run from the latest checkpoint of the run in a slot, or from the kept one of a step.
     Branch(Slot, Option<u64>),
+    /// Measures tokenizers, one after the other.
+    Measure(Vec<Plan>),
+    /// Shows a table of results beside what is measured.
+    ShowResults(Arc<Path>, Stamp),
 }
 
 /// How large a picture is looked at.

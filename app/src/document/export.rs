@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use smalti_engine::images::Picture;
+use smalti_engine::questions::ImageRef;
 use smalti_engine::tokens::MASKED;
 
 /// How something is taken away.
@@ -59,6 +60,26 @@ pub enum Drawing {
     Pixels(Picture),
     /// Numbers, drawn where the file is written.
     Chart(Arc<Chart>),
+    /// Images, read where the file is written.
+    Sheet(Sheet),
+}
+
+/// Images side by side, as a contact sheet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sheet {
+    /// Which ones.
+    pub images: Arc<[ImageRef]>,
+    /// How many in a line.
+    pub columns: u32,
+    /// Side of an image in pixels, where it is not taken larger.
+    pub side: u32,
+}
+
+impl Drawing {
+    /// Whether images are read for it, which may take long.
+    pub fn reads_images(&self) -> bool {
+        matches!(self, Self::Sheet(_))
+    }
 }
 
 impl From<Picture> for Drawing {
@@ -96,6 +117,36 @@ pub enum Shape {
         /// Fields of a line.
         columns: usize,
     },
+    /// Points over a rate.
+    Points(Points),
+}
+
+/// Points of a figure.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Points {
+    /// All of them.
+    pub points: Vec<Point>,
+    /// The corners of the frontier, by rate.
+    pub frontier: Vec<(f64, f64)>,
+    /// Whether a decade is as high as the next.
+    pub is_up_logarithmic: bool,
+}
+
+/// A point of a figure.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Point {
+    /// What stands beside it.
+    pub label: String,
+    /// Those of one group are joined by a line; with none if it has no name.
+    pub group: String,
+    /// Where it is.
+    pub at: (f64, f64),
+    /// How far it reaches, up and down.
+    pub ends: Option<(f64, f64)>,
+    /// Whether it is full.
+    pub is_filled: bool,
+    /// Whether it is of a curve that others are compared with, which is drawn alone.
+    pub is_reference: bool,
 }
 
 /// A number over steps.
@@ -184,11 +235,43 @@ impl Column {
     }
 }
 
-/// Something that is seen and can be taken away by a command.
+/// What is done with something that a view offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// What its button does.
+    Press,
+    /// It is taken away.
+    Take(How),
+}
+
+/// Something that a view offers under a name: a button of its own, or what is seen and can be taken away.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
-    /// What it is called, the same as in its file's name.
+    /// What it is called among all that are offered: its name, or that with a number.
     pub name: String,
-    /// In which ways.
-    pub ways: Vec<How>,
+    /// The name that its view gives it, the same as in its file's name.
+    pub named: String,
+    /// What it is of: two things of one name are told apart by it. May be empty.
+    pub about: String,
+    /// What can be done with it.
+    pub ways: Vec<Way>,
+}
+
+impl Offer {
+    /// A button.
+    pub fn button(name: &str) -> Self {
+        let (named, about) = (name.to_owned(), String::new());
+        Self { name: named.clone(), named, about, ways: vec![Way::Press] }
+    }
+
+    /// What can be taken away.
+    pub fn of(name: &str, about: impl Into<String>, ways: &[How]) -> Self {
+        let (named, ways) = (name.to_owned(), ways.iter().copied().map(Way::Take).collect());
+        Self { name: named.clone(), named, about: about.into(), ways }
+    }
+
+    /// How it can be taken away.
+    pub fn taken(&self) -> impl Iterator<Item = How> + '_ {
+        self.ways.iter().filter_map(|way| if let Way::Take(how) = way { Some(*how) } else { None })
+    }
 }

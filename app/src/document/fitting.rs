@@ -3,9 +3,8 @@
 use egui::Vec2;
 
 use super::arrangement::Panel;
-use super::view_id::ViewId;
 
-impl Panel {
+impl<V: Copy + PartialEq> Panel<V> {
     /// The same views in a place of this size, in points, where no part is narrower or lower than `least`.
     #[must_use]
     pub fn fitted(&self, size: Vec2, least: f32) -> Self {
@@ -54,7 +53,7 @@ impl Panel {
     }
 
     /// The view that is largest.
-    pub fn hero(&self) -> Option<ViewId> {
+    pub fn hero(&self) -> Option<V> {
         match self {
             Self::Tabs { views, front } => front.or(views.first().copied()),
             Self::Row(parts) | Self::Column(parts) => largest(parts)?.hero(),
@@ -62,7 +61,7 @@ impl Panel {
     }
 
     /// All views, from left to right and from top to bottom.
-    pub fn views(&self) -> Vec<ViewId> {
+    pub fn views(&self) -> Vec<V> {
         match self {
             Self::Tabs { views, .. } => views.clone(),
             Self::Row(parts) | Self::Column(parts) => {
@@ -85,7 +84,7 @@ impl Panel {
     }
 
     /// Views become tabs of the largest part, behind those that are there.
-    fn take(&mut self, more: Vec<ViewId>) {
+    fn take(&mut self, more: Vec<V>) {
         match self {
             Self::Tabs { views, front } => {
                 *front = front.or(views.first().copied());
@@ -103,7 +102,7 @@ impl Panel {
 }
 
 /// The part with the largest share; of equals the first.
-fn largest(parts: &[(f32, Panel)]) -> Option<&Panel> {
+fn largest<V>(parts: &[(f32, Panel<V>)]) -> Option<&Panel<V>> {
     let most = parts.iter().map(|(share, _)| *share).fold(f32::NEG_INFINITY, f32::max);
     parts.iter().find(|(share, _)| *share >= most).map(|(_, part)| part)
 }
@@ -111,6 +110,7 @@ fn largest(parts: &[(f32, Panel)]) -> Option<&Panel> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::ViewId;
 
     fn tabs(views: &[ViewId]) -> Panel {
         Panel::Tabs { views: views.to_vec(), front: None }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::rates::RatesLook;
 use super::slot::Slot;
 
 /// What the colors of tokens stand for.
@@ -132,6 +133,8 @@ pub struct Looks {
     pub show_ids: bool,
     /// Whether figures of the set are counted over all of its images, not over a sample: the same in all views.
     pub whole_set: bool,
+    /// What is seen of rate against quality.
+    pub rates: RatesLook,
 }
 
 impl Default for Looks {
@@ -144,6 +147,7 @@ impl Default for Looks {
             difference: DifferenceKind::default(),
             show_ids: true,
             whole_set: false,
+            rates: RatesLook::default(),
         }
     }
 }

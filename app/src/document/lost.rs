@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use smalti_engine::Problem;
+use smalti_engine::checkpoints::split_part;
 use smalti_engine::questions::{ImageRef, ModelRef, SourceRef, Stamp, Subject};
 
 use super::run::{RecipeRef, RunFolder};
@@ -19,6 +20,24 @@ pub struct Lost {
     pub kind: LostKind,
     /// Where it was.
     pub path: PathBuf,
+}
+
+impl Lost {
+    /// Whether a sentence names its path, and not one that only begins or ends like it.
+    pub fn is_named_in(&self, sentence: &str) -> bool {
+        // Of several tokenizers in one file the file is named.
+        let paths = [self.path.clone(), split_part(&self.path).0];
+        paths.iter().map(|path| path.display().to_string()).any(|path| {
+            sentence.match_indices(&path).any(|(at, _)| {
+                let before = sentence.get(..at).and_then(|text| text.chars().next_back());
+                let after = sentence.get(at + path.len()..).and_then(|text| text.chars().next());
+                let is_begin = |sign: char| sign.is_whitespace() || "\"'`(".contains(sign);
+                // A blank may belong to a name.
+                let is_end = |sign: char| ":,;)\"'`".contains(sign);
+                before.is_none_or(is_begin) && after.is_none_or(is_end)
+            })
+        })
+    }
 }
 
 /// What can be lost.
@@ -163,7 +182,7 @@ impl Document {
 
     /// Of what is worked with now, what a problem says is not there.
     pub fn lost_by(&self, problem: &Problem) -> Option<Lost> {
-        let is_it = |lost: &Lost| problem.summary.contains(&lost.path.display().to_string());
+        let is_it = |lost: &Lost| lost.is_named_in(&problem.summary);
         let seen = Self { kept: Arc::default(), variations: Variations::default(), ..self.clone() };
         let lost = || seen.named_paths().into_iter().find(is_it);
         problem.is_gone().then(lost).flatten()
@@ -235,6 +254,24 @@ mod tests {
 
     fn lost(path: &str) -> Lost {
         Lost { kind: LostKind::Image, path: path.into() }
+    }
+
+    #[test]
+    fn a_sentence_names_a_whole_path_and_no_beginning_of_one() {
+        let hat = lost("/photos/hat");
+        for sentence in ["/photos/hat: no such file", "cannot open '/photos/hat'", "/photos/hat"] {
+            assert!(hat.is_named_in(sentence), "{sentence}");
+        }
+        let others = [
+            "/photos/hat.png: no such file",
+            "/photos/hat 2: no such file",
+            "/photos/hat/1.png: no such file",
+            "/old/photos/hat: no such file",
+        ];
+        for sentence in others {
+            assert!(!hat.is_named_in(sentence), "{sentence}");
+        }
+        assert!(lost("/a/two.pt#vae").is_named_in("/a/two.pt: no such file"));
     }
 
     #[test]

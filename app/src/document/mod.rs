@@ -12,9 +12,11 @@ mod generating;
 mod history;
 mod looks;
 mod lost;
+mod names;
 mod notice;
 mod older;
 mod opened;
+mod rates;
 mod run;
 mod secret;
 mod slot;
@@ -26,7 +28,8 @@ mod work;
 pub use arrangement::{Arrangement, MOST_ALIKE, Panel};
 pub use command::{AppCommand, Command, Edit, JobCommand, Layout, Look, Open, Reading, ZoomTo};
 pub use export::{
-    Chart, Column, Drawing, How, Offer, PictureFile, Series, Shape, Table, TableFile, TokenFormat,
+    Chart, Column, Drawing, How, Offer, PictureFile, Point, Points, Series, Shape, Sheet, Table,
+    TableFile, TokenFormat, Way,
 };
 pub use generating::{Asked, Generate, GeneratedColor, Generating, Moment};
 pub use history::History;
@@ -34,6 +37,7 @@ pub use looks::{ColorBy, CompareMode, DifferenceKind, Looks, Pair};
 pub use lost::{AllLost, Lost, LostKind, Moved, guesses};
 pub use notice::{Notice, Severity};
 pub use opened::Opened;
+pub use rates::{QualityAxis, RateAxis, RatesLook, USUAL_IMAGES};
 pub use run::{Changes, RecipeRef, RunFolder};
 pub use secret::Secret;
 pub use slot::Slot;

@@ -9,4 +9,6 @@ pub enum Secret {
     Usage,
     /// What the tokens decode to, and how near that is to the image.
     Reconstruction,
+    /// What ordinary formats make of the same images.
+    Formats,
 }

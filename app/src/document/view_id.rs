@@ -27,11 +27,13 @@ pub enum ViewId {
     Runs,
     /// A generator at work, step by step.
     Generate,
+    /// Rate against quality.
+    Pareto,
 }
 
 impl ViewId {
     /// All views, in the order of menus and number keys.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Compare,
         Self::Tokens,
         Self::Codebook,
@@ -43,6 +45,7 @@ impl ViewId {
         Self::Training,
         Self::Runs,
         Self::Generate,
+        Self::Pareto,
     ];
 }
 

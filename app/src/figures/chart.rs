@@ -46,7 +46,8 @@ pub fn svg(chart: &Chart) -> Result<String> {
     Ok(text)
 }
 
-type Area<B> = DrawingArea<B, Shift>;
+/// Where a figure is drawn.
+pub(super) type Area<B> = DrawingArea<B, Shift>;
 
 fn draw<B: DrawingBackend>(chart: &Chart, root: &Area<B>, times: u32) -> Result<()> {
     with_fonts();
@@ -57,6 +58,7 @@ fn draw<B: DrawingBackend>(chart: &Chart, root: &Area<B>, times: u32) -> Result<
     head.draw_text(&chart.title, &title, at).map_err(cannot)?;
     match &chart.shape {
         Shape::Curves(curves) => draw_curves(chart, curves, &body, times),
+        Shape::Points(points) => super::points::draw(chart, points, &body, times),
         Shape::Bars(counts) => {
             let bars: Vec<f64> = largest(counts.len(), MOST, |at| counts[at]);
             let highest = bars.iter().copied().fold(1e-9, f64::max);
@@ -111,14 +113,19 @@ fn largest(count: usize, most: usize, value: impl Fn(usize) -> f64) -> Vec<f64> 
 }
 
 type Plot<'a, B, Y> = ChartContext<'a, B, Cartesian2d<RangedCoordf64, Y>>;
+/// Axes of any kind.
+type Axes<'a, B, X, Y> = ChartContext<'a, B, Cartesian2d<X, Y>>;
 
-fn axes<'a, B: DrawingBackend, Y>(
+/// The axes of a chart with their names.
+pub(super) fn axes<'a, B: DrawingBackend, X, Y>(
     chart: &Chart,
-    (across, up): (std::ops::Range<f64>, Y),
+    (across, up): (X, Y),
     area: &'a Area<B>,
     times: u32,
-) -> Result<Plot<'a, B, Y::CoordDescType>>
+) -> Result<Axes<'a, B, X::CoordDescType, Y::CoordDescType>>
 where
+    X: AsRangedCoord<Value = f64>,
+    X::CoordDescType: plotters::coord::ranged1d::ValueFormatter<f64>,
     Y: AsRangedCoord<Value = f64>,
     Y::CoordDescType: plotters::coord::ranged1d::ValueFormatter<f64>,
 {

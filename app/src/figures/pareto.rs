@@ -20,8 +20,12 @@ pub struct Point {
     pub bits_per_pixel: f64,
     /// PSNR in dB.
     pub psnr: f64,
+    /// Between what its mean over images lies in 95 of 100 samples.
+    pub psnr_ends: Option<(f64, f64)>,
     /// LPIPS-like distance, where it was measured.
     pub lpips_like: Option<f64>,
+    /// As [`Point::psnr_ends`].
+    pub lpips_like_ends: Option<(f64, f64)>,
 }
 
 /// Tokenizers, and the curve of an ordinary format on the same images.
@@ -72,10 +76,11 @@ impl Pareto {
         let perceived = self.tokenizers.iter().any(|point| point.lpips_like.is_some());
         if perceived {
             let (left, right) = body.split_horizontally(SIZE.0 / 2);
-            self.panel(&left, "PSNR in dB, higher is nearer", |point| Some(point.psnr))?;
-            self.panel(&right, "LPIPS-like, lower looks nearer", |point| point.lpips_like)
+            self.panel(&left, PSNR, |point| Some((point.psnr, point.psnr_ends)))?;
+            let lpips_like = |point: &Point| Some((point.lpips_like?, point.lpips_like_ends));
+            self.panel(&right, "LPIPS-like, lower looks nearer", lpips_like)
         } else {
-            self.panel(&body, "PSNR in dB, higher is nearer", |point| Some(point.psnr))
+            self.panel(&body, PSNR, |point| Some((point.psnr, point.psnr_ends)))
         }
     }
 
@@ -83,10 +88,10 @@ impl Pareto {
         &self,
         area: &DrawingArea<B, Shift>,
         title: &str,
-        of: impl Fn(&Point) -> Option<f64>,
+        of: impl Fn(&Point) -> Option<Told>,
     ) -> Result<()> {
         let values = |points: &[Point]| -> Vec<(f64, f64)> {
-            points.iter().filter_map(|p| Some((p.bits_per_pixel, of(p)?))).collect()
+            points.iter().filter_map(|p| Some((p.bits_per_pixel, of(p)?.0))).collect()
         };
         let (own, jpeg) = (values(&self.tokenizers), values(&self.jpeg));
         let Some([across, up]) = ranges(&own, &jpeg) else { return Ok(()) };
@@ -137,8 +142,13 @@ impl Pareto {
                 .tokenizers
                 .iter()
                 .filter(|point| point.name == name)
-                .filter_map(|point| Some((point, (point.bits_per_pixel, of(point)?))))
+                .filter_map(|point| Some((point, (point.bits_per_pixel, of(point)?.0))))
                 .collect();
+            let ends = of_name.iter().filter_map(|(point, at)| Some((at.0, of(point)?.1?)));
+            let ends = ends.map(|(x, (low, high))| {
+                PathElement::new(vec![(x, low), (x, high)], hue.stroke_width(1))
+            });
+            chart.draw_series(ends).map_err(cannot)?;
             let line = LineSeries::new(of_name.iter().map(|(_, at)| *at), hue.stroke_width(2));
             chart.draw_series(line).map_err(cannot)?;
             let marks = of_name.iter().map(|(_, at)| Circle::new(*at, 6, hue.filled()));
@@ -153,11 +163,16 @@ impl Pareto {
     }
 }
 
+const PSNR: &str = "PSNR in dB, higher is nearer";
+
+/// A mean, and between what it lies.
+type Told = (f64, Option<(f64, f64)>);
+
 /// A rectangle: left, top, right, bottom.
-type Box4 = [i32; 4];
+pub(super) type Box4 = [i32; 4];
 
 /// Writes a label beside a mark where there is room: right, left, above, below; at the right if nowhere is.
-fn place<B: DrawingBackend>(
+pub(super) fn place<B: DrawingBackend>(
     area: &DrawingArea<B, Shift>,
     (text, style): (&str, &TextStyle<'_>),
     (x, y): (i32, i32),
@@ -221,7 +236,15 @@ mod tests {
 
     fn point(name: &str, bits_per_pixel: f64, psnr: f64) -> Point {
         let lpips_like = Some(1.0 / psnr);
-        Point { name: name.to_owned(), label: None, bits_per_pixel, psnr, lpips_like }
+        Point {
+            name: name.to_owned(),
+            label: None,
+            bits_per_pixel,
+            psnr,
+            psnr_ends: Some((psnr - 1.0, psnr + 1.0)),
+            lpips_like,
+            lpips_like_ends: None,
+        }
     }
 
     #[test]

@@ -265,9 +265,20 @@ const KINDS: [(&str, &[&str]); 6] = [
     ("Scenes and recipes", &["ron"]),
 ];
 
-/// Whether what is looked for is a folder, as far as its name tells.
+/// Whether what is looked for is a folder, as far as its name tells: a set is one unless it is called like a file
+/// of images.
 fn is_of_folder(lost: &Lost) -> bool {
-    lost.kind == LostKind::Run || lost.path.extension().is_none()
+    match lost.kind {
+        LostKind::Run => true,
+        LostKind::Image | LostKind::Tokenizer => false,
+        LostKind::Set => {
+            let file = name(&lost.path).to_lowercase();
+            let (_, endings) = KINDS[2];
+            let is_file = |ending: &&str| file.ends_with(&format!(".{ending}"));
+            // Files of MNIST are called train-images-idx3-ubyte.
+            !(endings.iter().any(is_file) || file.ends_with("-ubyte"))
+        }
+    }
 }
 
 /// A dialog that shows what can be chosen for an answer.
@@ -312,6 +323,18 @@ fn filtered(dialog: rfd::AsyncFileDialog, ask: &Ask) -> rfd::AsyncFileDialog {
 mod tests {
     use super::*;
     use crate::document::{AppCommand, Command, Severity};
+
+    #[test]
+    fn a_set_is_looked_for_as_what_it_is_called_like() {
+        let is_folder = |kind, path: &str| is_of_folder(&Lost { kind, path: path.into() });
+        let folders = ["/data/flowers", "/data/flowers.v2", "/data/2026.11", "/data/a.tar.d"];
+        assert!(folders.iter().all(|path| is_folder(LostKind::Set, path)));
+        let files = ["/data/a.tar", "/data/a.tar.gz", "/m/train-images-idx3-ubyte", "/c/data.BIN"];
+        assert!(!files.iter().any(|path| is_folder(LostKind::Set, path)));
+        assert!(is_folder(LostKind::Run, "/runs/v1.2"));
+        assert!(!is_folder(LostKind::Image, "/photos/hat"));
+        assert!(!is_folder(LostKind::Tokenizer, "/models/vae"));
+    }
 
     /// What comes of work within some seconds.
     fn wait(background: &Background, count: usize) -> Vec<Outcome> {

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use smalti_engine::arrays;
+use smalti_engine::evaluation::ReadPublished;
 use smalti_engine::images::{Fit, WorkingSize};
 use smalti_engine::questions::{
     Among, Encode, Given, Identified, Identify, ImageRef, InspectModel, LoadImage, ModelInfo,
     ModelRef, OpenGenerator, OwnSide, ReadRun, Reconstruct, ShippedRecipes, SourceInfo, SourceRef,
-    Subject,
+    Stamp, Subject,
 };
 use smalti_engine::session::{Asker, guard};
 use smalti_engine::token_files::{
@@ -32,7 +33,7 @@ use crate::document::{
     Command, Document, JobCommand, Layout, Needs, Notice, Open, Reading, RecipeRef, RunFolder,
     Slot, ViewId,
 };
-use crate::look::words::name;
+use crate::look::words::{counted, name};
 
 /// How long a picture waits for its tokens before it is shown without.
 const PATIENCE: Duration = Duration::from_millis(400);
@@ -149,6 +150,9 @@ impl Opening {
             return self.run();
         }
         let stamp = stamp(&self.path);
+        if self.path.extension().is_some_and(|it| it.eq_ignore_ascii_case("csv")) {
+            return self.results(stamp);
+        }
         let found = self.asker.wait(&Identify { path: Arc::clone(&self.path), stamp })?;
         let commands = match &*found {
             Identified::Image(image) => self.image(image)?,
@@ -197,6 +201,15 @@ impl Opening {
         };
         let run = RunFolder { folder: self.path.to_path_buf(), recipe };
         commands.push(JobCommand::See(run).into());
+        Ok(commands.into_iter().map(Outcome::Command).collect())
+    }
+
+    /// A table of results; a bad one is refused before it is shown.
+    fn results(&self, stamp: Stamp) -> Result<Vec<Outcome>, Problem> {
+        let path = Arc::clone(&self.path);
+        let rows = self.asker.wait(&ReadPublished::File { path: Arc::clone(&path), stamp })?;
+        let text = format!("{}: {}", name(&path), counted(rows.len(), "result"));
+        let commands = [JobCommand::ShowResults(path, stamp).into(), Notice::info(text).into()];
         Ok(commands.into_iter().map(Outcome::Command).collect())
     }
 

@@ -15,7 +15,7 @@ use super::scenes::Scene;
 use super::training_form::Form;
 use crate::document::{
     AllLost, AppCommand, Command, Document, How, JobCommand, Lost, Notice, PanelId, PictureFile,
-    Slot, TableFile, WorkOn,
+    Slot, TableFile, TokenFormat, WorkOn,
 };
 
 /// What came of work in the background.
@@ -88,7 +88,7 @@ impl Ask {
     /// How many images' tokens are in a file of which the tokens to be saved are one, if `is_place` says that it
     /// is where they go: those of the others would be lost.
     pub fn others_in(&self, is_place: impl Fn(&Path) -> bool) -> Option<usize> {
-        let Self::Save { what: Save::Tokens(document), .. } = self else { return None };
+        let Self::Save { what: Save::Tokens(document, _), .. } = self else { return None };
         let Some(Subject::Tokens(Given { among: Some(among), .. })) = &document.subject else {
             return None;
         };
@@ -166,8 +166,9 @@ pub enum Ask {
 pub enum Save {
     /// One of the sitting's documents, by its number, as it was when it was asked about.
     Document(usize, Box<Saved>),
-    /// The tokens of a document, `.npy` or `.safetensors`.
-    Tokens(Box<Document>),
+    /// The tokens of a document, in the format that was chosen unless the name that is typed has the other's
+    /// ending.
+    Tokens(Box<Document>, TokenFormat),
     /// A picture as PNG or SVG, with what it is.
     Picture(Box<PictureFile>),
     /// Numbers as CSV.
@@ -194,7 +195,8 @@ impl Save {
     pub(super) fn endings(&self) -> &'static [&'static str] {
         match self {
             Self::Document(..) => &["smalti"],
-            Self::Tokens(_) => &["safetensors", "npy"],
+            Self::Tokens(_, TokenFormat::Npy) => &["npy", "safetensors"],
+            Self::Tokens(_, TokenFormat::Safetensors) => &["safetensors", "npy"],
             Self::Picture(file) if file.how == How::Svg => &["svg"],
             Self::Picture(_) => &["png"],
             Self::Table(_) => &["csv"],
@@ -224,7 +226,11 @@ impl Opened {
                 Outcome::Document(..)
                     | Outcome::Command(
                         Command::Open(_)
-                            | Command::Job(JobCommand::AskTrain(_) | JobCommand::See(_))
+                            | Command::Job(
+                                JobCommand::AskTrain(_)
+                                    | JobCommand::See(_)
+                                    | JobCommand::ShowResults(..)
+                            )
                     )
             )
         };
@@ -249,8 +255,11 @@ mod tests {
         let document = Save::Document(0, Box::new(saved));
         assert_eq!(at(&document, "a.smalti"), "a.smalti");
         assert_eq!(at(&document, "photograph.png"), "photograph.png.smalti");
-        let tokens = Save::Tokens(Box::default());
+        let tokens = Save::Tokens(Box::default(), TokenFormat::Safetensors);
         assert_eq!(at(&tokens, "t.NPY"), "t.NPY");
         assert_eq!(at(&tokens, "tokens.v2"), "tokens.v2.safetensors");
+        let array = Save::Tokens(Box::default(), TokenFormat::Npy);
+        assert_eq!(at(&array, "mine"), "mine.npy", "as it was chosen");
+        assert_eq!(at(&array, "mine.safetensors"), "mine.safetensors", "as it was typed");
     }
 }

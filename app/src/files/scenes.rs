@@ -6,12 +6,14 @@ use smalti_engine::questions::SourceRef;
 use crate::document::{Looks, Panel, Secret, ViewId};
 
 /// The scenes that come with Smalti: name and text.
-const SHIPPED: [(&str, &str); 5] = [
+const SHIPPED: [(&str, &str); 7] = [
     ("studio", include_str!("../../../layouts/studio.ron")),
     ("compare", include_str!("../../../layouts/compare.ron")),
     ("codebook", include_str!("../../../layouts/codebook.ron")),
     ("generate", include_str!("../../../layouts/generate.ron")),
     ("collapse", include_str!("../../../layouts/collapse.ron")),
+    ("rate", include_str!("../../../layouts/rate.ron")),
+    ("landscape", include_str!("../../../layouts/landscape.ron")),
 ];
 
 /// Choices beyond this have no number key.
@@ -80,6 +82,9 @@ pub struct Scene {
     /// start anew.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trains: Vec<String>,
+    /// What is measured on its set as soon as it opens: shipped tokenizers, and "JPEG".
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub measures: Vec<String>,
     /// What is said, in order.
     #[serde(default)]
     pub captions: Vec<Caption>,
@@ -141,6 +146,7 @@ pub fn studio() -> Scene {
         presentation: None,
         loads: Loads::default(),
         trains: Vec::new(),
+        measures: Vec::new(),
         captions: Vec::new(),
     })
 }

@@ -244,11 +244,20 @@ impl Form {
         })
     }
 
-    /// What was chosen of another recipe's form, as far as it means the same in this one.
+    /// What was chosen and typed in another recipe's form: of the fields that were left as that recipe has them,
+    /// this one's stand there.
     #[must_use]
     pub fn like(self, other: &Self) -> Self {
+        let typed = |text: &str, left: &str, own: String| {
+            if text == left { own } else { text.to_owned() }
+        };
+        let recipe = &other.recipe;
+        let steps = typed(&other.steps, &recipe.steps.to_string(), self.steps);
+        let side = typed(&other.side, &recipe.crop.side.to_string(), self.side);
+        let batch = typed(&other.batch, &recipe.batch.to_string(), self.batch);
+        let folder = typed(&other.folder, &other.first_folder, self.folder);
         let (data, path, slot) = (other.data, other.path.clone(), other.slot);
-        Self { data, path, slot, ..self }
+        Self { data, path, steps, side, batch, folder, slot, ..self }
     }
 }
 
@@ -350,6 +359,27 @@ mod tests {
         assert_eq!(wanted.data[0].from, DataSource::Path("/home/me/flowers".into()));
         assert_eq!(changes.folder, Some("/data/mine".into()));
         assert_eq!(changes.batch, None);
+    }
+
+    #[test]
+    fn what_was_filled_in_stays_when_another_recipe_is_chosen() {
+        let other = || {
+            let mut other = form();
+            other.recipe.steps = 300;
+            (other.steps, other.folder) = ("300".to_owned(), "/runs/y-1".to_owned());
+            other.first_folder = "/runs/y-1".to_owned();
+            other
+        };
+        let untouched = other().like(&form());
+        assert_eq!((&*untouched.steps, &*untouched.folder), ("300", "/runs/y-1"));
+        let mut before = form();
+        (before.batch, before.steps) = ("3".to_owned(), "20 000".to_owned());
+        before.folder = "/data/mine".to_owned();
+        (before.data, before.path) = (DataChoice::Elsewhere, "~/flowers".to_owned());
+        let filled = other().like(&before);
+        assert_eq!((&*filled.batch, &*filled.steps), ("3", "20 000"));
+        assert_eq!((&*filled.side, &*filled.folder), ("8", "/data/mine"));
+        assert_eq!((filled.data, &*filled.path), (DataChoice::Elsewhere, "~/flowers"));
     }
 
     #[test]

@@ -31,6 +31,13 @@ pub fn show_view(tree: &mut Arrangement, view: ViewId) {
     }
 }
 
+/// Brings a panel to the front, if it is there.
+pub fn show_panel(tree: &mut Arrangement, panel: PanelId) {
+    if let Some(found) = tree.tiles.find_pane(&panel) {
+        tree.make_active(|id, _| id == found);
+    }
+}
+
 /// The panels of a view: number and place.
 fn panels(tree: &Arrangement, view: ViewId) -> Vec<(usize, TileId)> {
     let of_view = |(id, tile): (&TileId, &Tile<PanelId>)| match tile {
@@ -276,7 +283,7 @@ impl Behavior<PanelId> for Dock<'_> {
             ..fold::MENU => self.view(id).bar_ui(ui, ctx),
             fold::MENU => {
                 let name = format!("Choices of {}", name(id));
-                fold::menu(ui, &name, |ui| self.view(id).bar_ui(ui, ctx));
+                drop(fold::menu(ui, &name, |ui| self.view(id).bar_ui(ui, ctx)));
             }
             _ => return,
         }

@@ -6,6 +6,7 @@ mod rank;
 mod row;
 
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use egui::{Align2, EventFilter, Id, Key, Margin, Modal, Modifiers, TextEdit, Ui, vec2};
@@ -28,9 +29,11 @@ pub struct Palette {
     picked: usize,
     /// The first row that is seen.
     top: usize,
-    items: Vec<Item>,
+    items: Vec<Rc<Item>>,
     /// What can be done with the code that is typed, and which one that is.
-    codes: (Option<u32>, Vec<Item>),
+    codes: (Option<u32>, Vec<Rc<Item>>),
+    /// What was found by what is typed, until that or the listing is another one.
+    found: Option<(String, Rc<[Rc<Item>]>)>,
     /// What is in the folder that is typed.
     listing: Option<Arc<Listing>>,
     /// The folder whose contents were asked for.
@@ -64,7 +67,7 @@ impl Palette {
         // Without looking into a file: this is the window's thread.
         let home = directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_owned());
         let things = actions::things(now);
-        let items = actions.iter().chain(&things).map(|action| Item::new(ctx, action, now));
+        let items = actions.iter().chain(&things).map(|action| Item::new(ctx, action, now).into());
         Self { items: items.collect(), home, ..Self::default() }
     }
 
@@ -73,6 +76,7 @@ impl Palette {
         // One that is late is of a folder that is not typed any more.
         if self.asked.as_ref().is_none_or(|asked| *asked == listing.folder) {
             self.listing = Some(Arc::new(listing));
+            self.found = None;
         }
     }
 
@@ -169,7 +173,7 @@ impl Palette {
         &mut self,
         ui: &mut Ui,
         theme: &Theme,
-        found: &[Item],
+        found: &[Rc<Item>],
         is_stepped: bool,
     ) -> Option<usize> {
         ui.spacing_mut().item_spacing.y = 0.0;
@@ -198,20 +202,33 @@ impl Palette {
         clicked
     }
 
-    /// The best matches, best first.
-    fn found(&mut self, ctx: &egui::Context, now: &Now<'_>) -> Vec<Item> {
+    /// The best matches, best first; looked for when something else is typed, not in every frame.
+    fn found(&mut self, ctx: &egui::Context, now: &Now<'_>) -> Rc<[Rc<Item>]> {
+        if let Some((query, found)) = &self.found
+            && *query == self.query
+        {
+            return Rc::clone(found);
+        }
+        let found: Rc<[Rc<Item>]> = self.find(ctx, now).into();
+        self.found = Some((self.query.clone(), Rc::clone(&found)));
+        found
+    }
+
+    fn find(&mut self, ctx: &egui::Context, now: &Now<'_>) -> Vec<Rc<Item>> {
         let query = self.query.trim().to_owned();
         if query.is_empty() {
-            let is_recent = |item: &&Item| item.kind == "recent";
+            let is_recent = |item: &&Rc<Item>| item.kind == "recent";
             let recent = self.items.iter().filter(is_recent).take(4);
             return recent.chain(self.items.iter().filter(|i| !is_recent(i))).cloned().collect();
         }
         let mut found = self.paths(self.query.trim_start());
         found.extend(self.of_code(ctx, now, &query).iter().cloned());
-        let named = |item: &Item| (item.title.clone(), item.kind, item.does.is_ok());
+        let named = |item: &'_ Rc<Item>| (Rc::clone(item), item.does.is_ok());
         let named: Vec<_> = self.items.iter().map(named).collect();
-        let all: Vec<rank::Named<'_>> =
-            named.iter().map(|(name, kind, can)| rank::Named { name, kind, can: *can }).collect();
+        let all: Vec<rank::Named<'_>> = named
+            .iter()
+            .map(|(item, can)| rank::Named { name: &item.title, kind: item.kind, can: *can })
+            .collect();
         let matcher = self.matcher.get_or_insert_with(|| Matcher::new(Config::DEFAULT));
         let best = rank::best(&query, &all, matcher);
         found.extend(best.iter().filter_map(|at| self.items.get(*at).cloned()));
@@ -219,14 +236,15 @@ impl Palette {
     }
 
     /// What can be done with a code that is typed by its number.
-    fn of_code(&mut self, ctx: &egui::Context, now: &Now<'_>, query: &str) -> &[Item] {
+    fn of_code(&mut self, ctx: &egui::Context, now: &Now<'_>, query: &str) -> &[Rc<Item>] {
         let digits = query.rsplit(' ').next().unwrap_or(query);
         let before = query.strip_suffix(digits).unwrap_or_default().trim();
         let is_about = ["", "code", "force", "replace", "replace by"].contains(&before);
         let number = digits.parse::<u32>().ok().filter(|_| is_about);
         if self.codes.0 != number {
             let actions = number.map(actions::with_code).unwrap_or_default();
-            let mut items: Vec<Item> = actions.iter().map(|a| Item::new(ctx, a, now)).collect();
+            let mut items: Vec<Rc<Item>> =
+                actions.iter().map(|a| Item::new(ctx, a, now).into()).collect();
             items.sort_by_key(|item| !item.title.to_lowercase().starts_with(before));
             self.codes = (number, items);
         }
@@ -234,10 +252,10 @@ impl Palette {
     }
 
     /// The path that is typed, and what goes on with it.
-    fn paths(&self, query: &str) -> Vec<Item> {
+    fn paths(&self, query: &str) -> Vec<Rc<Item>> {
         let home = self.home.as_deref();
         let Some(path) = path::typed(query.trim_end(), home) else { return Vec::new() };
-        let itself = Item::file(&path);
+        let itself: Rc<Item> = Item::file(&path).into();
         let folder = path::folder(query, home);
         let listing =
             self.listing.as_ref().filter(|listing| Some(&listing.folder) == folder.as_ref());
@@ -246,9 +264,10 @@ impl Palette {
             let path = path::typed(found.query.trim_end_matches('/'), home).unwrap_or_default();
             let kind = if found.entry.is_folder { "folder" } else { "file" };
             let types = found.entry.is_folder.then(|| found.query.clone());
-            Item { title: found.query, kind, types, ..Item::file(&path) }
+            Rc::new(Item { title: found.query, kind, types, ..Item::file(&path) })
         };
-        let mut all: Vec<Item> = path::completions(query, listing).into_iter().map(of).collect();
+        let mut all: Vec<Rc<Item>> =
+            path::completions(query, listing).into_iter().map(of).collect();
         // What is there comes before what may not be; a folder that is typed whole is opened.
         let is_whole = query.ends_with('/') && listing.problem.is_none();
         let at = if is_whole { 0 } else { all.len() };

@@ -8,8 +8,8 @@ use egui::{
 };
 use smalti_engine::questions::{
     CodeAppearance, CodeCard, CodeInImages, CodeUse, CodebookOrder, Comparison, Decode, Encode,
-    Identify, ImageRef, InspectModel, LoadImage, ModelInfo, ModelRef, Reconstruct, SourceInfo,
-    Thumbnail, WorkingImage,
+    Identify, ImageRef, InspectModel, LoadImage, ModelInfo, Reconstruct, SourceInfo, Thumbnail,
+    WorkingImage,
 };
 use smalti_engine::session::{RunState, RunView, label};
 use smalti_engine::tokens::Tokens;
@@ -215,7 +215,7 @@ fn what_is_open(ctx: &ViewCtx<'_>) -> String {
         _ => "no image".to_owned(),
     });
     let models = Slot::ALL.iter().filter_map(|slot| document.model(*slot));
-    let names: Vec<String> = models.map(ModelRef::label).collect();
+    let names: Vec<String> = models.map(|model| document.name_of(model)).collect();
     format!("{image} → {}", names.join(", "))
 }
 

@@ -12,7 +12,7 @@ use smalti_engine::training::TrainOrder;
 use super::Studio;
 use super::keys::KeysOf;
 use crate::document::{
-    AppCommand, Command, Edit, JobCommand, Layout, MOST_ALIKE, Notice, Open, Slot,
+    AppCommand, Command, Edit, JobCommand, Layout, MOST_ALIKE, Notice, Open, Slot, Way,
 };
 use crate::files::outcome::{Ask, Loss, Outcome, Save};
 use crate::files::scenes::Scene;
@@ -67,6 +67,8 @@ impl Studio {
             }
             Command::Job(JobCommand::Branch(slot, step)) => self.branch_training(slot, step),
             Command::Generate(generate) => self.generate(generate, ctx),
+            Command::Job(JobCommand::Measure(plans)) => self.measure(plans),
+            Command::Job(JobCommand::ShowResults(path, stamp)) => self.show_results(path, stamp),
             Command::Look(look) => self.look(look, ctx),
             Command::App(app) => self.apply_app(app, ctx),
             other => self.change(&other, ctx),
@@ -155,6 +157,7 @@ impl Studio {
             self.set_stage(stage.was_full);
         }
         self.train_for_scene(&scene.trains);
+        self.measure_for_scene(&scene.measures);
     }
 
     fn apply_app(&mut self, command: AppCommand, ctx: &egui::Context) {
@@ -178,7 +181,7 @@ impl Studio {
             AppCommand::Notify(notice) => self.notices.add(notice),
             AppCommand::Timings => self.desk.shows_timings = !self.desk.shows_timings,
             AppCommand::Dismiss => self.notices.dismiss(),
-            AppCommand::Offered(name) => self.offers.pick(name),
+            AppCommand::Offered(name) => self.offers.pick(name, Way::Press),
             AppCommand::ForgetRecent => self.settings.recent.clear(),
             AppCommand::Palette if self.desk.palette.is_some() => self.desk.palette = None,
             AppCommand::Palette => self.open_palette(ctx),
@@ -204,12 +207,14 @@ impl Studio {
             AppCommand::AskPlace(lost, all) => self.keeping.background.ask(Ask::Place(lost, all)),
             AppCommand::ExportPicture(file) => self.export_picture(file),
             AppCommand::ExportTable(file) => self.export_table(file),
-            AppCommand::Export(name, how) => self.exports.want(name, how),
+            AppCommand::Export(name, how) => self.offers.pick(name, Way::Take(how)),
             AppCommand::ExportWindow(panel, how) => self.export_window(panel, how, ctx),
             AppCommand::SaveTokens(format) => {
+                let format = format.unwrap_or_else(|| self.tokens_format());
                 let name = self.tokens_name(format);
                 let document = Box::new(self.history.document().clone());
-                self.keeping.background.ask(Ask::Save { what: Save::Tokens(document), name });
+                let what = Save::Tokens(document, format);
+                self.keeping.background.ask(Ask::Save { what, name });
             }
             AppCommand::Save => {
                 self.desk.after_saving = None;
@@ -345,7 +350,7 @@ impl Studio {
                 let saved = if is_here { self.to_save() } else { *saved };
                 self.write_to(number, path, saved);
             }
-            Ask::Save { what: Save::Tokens(document), .. } => self.save_tokens(path, *document),
+            Ask::Save { what: Save::Tokens(document, _), .. } => self.save_tokens(path, *document),
             Ask::Save { what: Save::Picture(file), .. } => self.write_picture(path, *file),
             Ask::Save { what: Save::Table(file), .. } => self.write_table(path, *file),
             Ask::Place(lost, all) => self.take_place((lost, all), path),

@@ -19,7 +19,13 @@ impl Studio {
     /// Reads a recipe and asks how it is to be trained; `before` is what was filled in for another one.
     pub(super) fn ask_training(&mut self, recipe: &RecipeRef, before: Option<Box<Form>>) {
         let asked = JobCommand::AskTrain(recipe.clone());
-        let Some(number) = self.trainings.ask(asked, false) else { return };
+        let Some(number) = self.trainings.ask(asked, false) else {
+            // It is asked about already; what was filled in here stands there still.
+            if let Some(before) = before {
+                self.ask(Dialog::Train(before));
+            }
+            return;
+        };
         let (reference, path) = (recipe.clone(), self.recipe_path(recipe));
         let (places, slots) = (self.trainings.places.clone(), self.slots_said());
         let opened: Option<Arc<Path>> = match &self.history.document().source {
@@ -28,16 +34,26 @@ impl Studio {
         };
         let recipes = self.session.ask(Lane::Now, &ShippedRecipes);
         let recipes = recipes.best().map(|names| names.to_vec()).unwrap_or_default();
-        self.keeping.background.run(move || {
+        // Not in the line of the autosave: it looks into all runs.
+        let started = self.keeping.background.alongside("reading a recipe", move || {
             let form = guard("reading a recipe", || {
-                let form = read_form((reference, &path), &places, (opened, slots), recipes)?;
-                Ok(Box::new(match before {
-                    Some(before) => form.like(&before),
-                    None => form,
-                }))
+                read_form((reference, &path), &places, (opened, slots), recipes)
             });
-            Some(Outcome::Form(number, form.map_err(|error| error.problem())))
+            let form = match (form, before) {
+                (Ok(form), Some(before)) => Ok(Box::new(form.like(&before))),
+                (Ok(form), None) => Ok(Box::new(form)),
+                // What was filled in is not lost with a recipe that cannot be read.
+                (Err(error), Some(mut before)) => {
+                    before.problem = Some(error.problem());
+                    Ok(before)
+                }
+                (Err(error), None) => Err(error.problem()),
+            };
+            Outcome::Form(number, form)
         });
+        if let Err(error) = started {
+            self.keeping.background.say(Outcome::Form(number, Err(error.problem())));
+        }
     }
 
     /// What is in the slots, for who chooses one.

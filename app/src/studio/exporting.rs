@@ -6,11 +6,15 @@ use std::sync::Arc;
 
 use egui::{ColorImage, Rect};
 use smalti_engine::images::{Picture, png_with_words};
+use smalti_engine::questions::ContactSheet;
+use smalti_engine::session::Asker;
 use smalti_engine::{EngineError, Problem, Result};
 
 use super::Studio;
 use crate::ctx::{export_name, words_of};
-use crate::document::{AppCommand, Command, Drawing, How, Notice, PanelId, PictureFile, TableFile};
+use crate::document::{
+    AppCommand, Command, Drawing, How, Notice, PanelId, PictureFile, Sheet, TableFile,
+};
 use crate::figures::chart;
 use crate::figures::plotting::svg_with_words;
 use crate::files::disk::write_whole;
@@ -24,10 +28,16 @@ impl Studio {
     pub(super) fn export_picture(&self, file: Box<PictureFile>) {
         let ending = match file.how {
             How::Copy => {
-                self.keeping.background.attempt(move || {
-                    let copied = AppCommand::CopyImage(picture_of(&file.drawing, 1)?);
+                let (asker, reads) = (self.session.asker(), file.drawing.reads_images());
+                let copy = move || {
+                    let copied = AppCommand::CopyImage(picture_of(&file.drawing, 1, &asker)?);
                     Ok(Outcome::Command(copied.into()))
-                });
+                };
+                if reads {
+                    self.alongside(move || copy().unwrap_or_else(|error| failed(&error)));
+                } else {
+                    self.keeping.background.attempt(copy);
+                }
                 return;
             }
             How::Svg => "svg",
@@ -45,7 +55,20 @@ impl Studio {
 
     /// It is known where a picture goes.
     pub(super) fn write_picture(&self, path: PathBuf, file: PictureFile) {
-        self.write(path, move || picture_bytes(&file));
+        let (asker, reads) = (self.session.asker(), file.drawing.reads_images());
+        let make = move || picture_bytes(&file, &asker);
+        if reads {
+            self.alongside(move || notice(saved(&path, make)));
+        } else {
+            self.write(path, make);
+        }
+    }
+
+    /// What reads hundreds of images stands in nobody's way.
+    fn alongside(&self, work: impl FnOnce() -> Outcome + Send + 'static) {
+        if let Err(error) = self.keeping.background.alongside("making a sheet", work) {
+            self.keeping.background.say(failed(&error));
+        }
     }
 
     /// It is known where numbers go.
@@ -59,13 +82,7 @@ impl Studio {
         path: PathBuf,
         make: impl FnOnce() -> Result<Vec<u8>> + Send + 'static,
     ) {
-        self.keeping.background.save(move || {
-            let written = make().and_then(|bytes| write_whole(&path, &bytes));
-            Ok(notice(match written {
-                Ok(()) => Notice::info(format!("Saved {}", name(&path))),
-                Err(error) => not_saved(&path, error.problem()),
-            }))
-        });
+        self.keeping.background.save(move || Ok(notice(saved(&path, make))));
     }
 
     /// Asks for the window's pixels; they come when this frame is on the screen.
@@ -102,6 +119,18 @@ impl Studio {
     }
 }
 
+/// Writes a file and says so, or why it could not be.
+fn saved(path: &Path, make: impl FnOnce() -> Result<Vec<u8>>) -> Notice {
+    match make().and_then(|bytes| write_whole(path, &bytes)) {
+        Ok(()) => Notice::info(format!("Saved {}", name(path))),
+        Err(error) => not_saved(path, error.problem()),
+    }
+}
+
+fn failed(error: &EngineError) -> Outcome {
+    notice(error.problem().into())
+}
+
 /// Why something is not in a file now.
 pub(super) fn not_saved(path: &Path, problem: Problem) -> Notice {
     let summary = format!("{} was not saved: {}", name(path), problem.summary);
@@ -109,20 +138,30 @@ pub(super) fn not_saved(path: &Path, problem: Problem) -> Notice {
     Notice::error(summary, hint)
 }
 
-fn picture_of(drawing: &Drawing, times: u32) -> Result<Picture> {
+/// The picture of a drawing. Waits for the images of a sheet.
+fn picture_of(drawing: &Drawing, times: u32, asker: &Asker) -> Result<Picture> {
     match drawing {
         Drawing::Pixels(picture) => picture.enlarged(times),
         Drawing::Chart(chart) => chart::picture(chart, times),
+        Drawing::Sheet(Sheet { images, columns, side }) => {
+            // Not enlarged: the images have more to show.
+            let (images, side) = (Arc::clone(images), side * times);
+            let made = asker.wait(&ContactSheet { images, columns: *columns, side });
+            let problem = |why: Problem| EngineError::bad_input("sheet", why.summary, why.hint);
+            Ok(Picture::clone(&*made.map_err(problem)?))
+        }
     }
 }
 
-fn picture_bytes(file: &PictureFile) -> Result<Vec<u8>> {
+fn picture_bytes(file: &PictureFile, asker: &Asker) -> Result<Vec<u8>> {
     match (&file.drawing, file.how) {
         (Drawing::Chart(chart), How::Svg) => {
             Ok(svg_with_words(&chart::svg(chart)?, &file.words).into_bytes())
         }
-        (drawing, How::Png(times)) => png_with_words(&picture_of(drawing, times)?, &file.words),
-        (drawing, _) => png_with_words(&picture_of(drawing, 1)?, &file.words),
+        (drawing, How::Png(times)) => {
+            png_with_words(&picture_of(drawing, times, asker)?, &file.words)
+        }
+        (drawing, _) => png_with_words(&picture_of(drawing, 1, asker)?, &file.words),
     }
 }
 

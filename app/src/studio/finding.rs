@@ -19,13 +19,19 @@ use crate::look::words::name;
 impl Studio {
     /// Says what a document that was opened misses, each with where it was.
     pub(super) fn say_lost(&mut self, lost: &AllLost) {
-        /// More are named by their number: all are found by the first mostly.
+        /// More are named by their number: all are found by the first mostly. In the Log each has its button.
         const NAMED: usize = 3;
+        /// So many stay in the Log at most.
+        const KEPT: usize = 400;
+        for one in lost.iter().skip(NAMED).take(KEPT) {
+            self.notices.keep(Notice::of_lost(one, lost));
+        }
         for one in lost.iter().take(NAMED) {
             self.notices.add(Notice::of_lost(one, lost));
         }
         if let Some(more) = lost.len().checked_sub(NAMED).filter(|more| *more > 0) {
-            let hint = "Those that lie beside what is found are found with it";
+            let hint =
+                "Those that lie beside what is found are found with it; Log has a button for each";
             self.notices.add(Notice::warning(format!("{more} more are not where they were"), hint));
         }
     }

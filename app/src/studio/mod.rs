@@ -11,6 +11,7 @@ mod generating;
 mod home;
 mod keyboard;
 mod keys;
+mod measuring;
 pub mod offscreen;
 mod pasted;
 mod presentation;
@@ -41,11 +42,11 @@ use self::keys::{Keyboard, KeysOf};
 use self::stage::{Shown, Stage};
 use self::trainings::Trainings;
 use crate::ctx::{
-    EditedImages, EditedTokens, Exports, Generations, Hovered, Live, Offers, Originals, ViewCtx,
+    EditedImages, EditedTokens, Generations, Hovered, Live, Offers, Originals, ViewCtx,
 };
 use crate::document::{
-    Arrangement, Asked, Command, Document, History, Needs, Notice, Open, Panel, PanelId, Slot,
-    ZoomTo,
+    Arrangement, Asked, Command, Document, History, Layout, Needs, Notice, Open, Panel, PanelId,
+    Slot, Way, ZoomTo,
 };
 use crate::files::autosave::Autosave;
 use crate::files::background::Background;
@@ -210,7 +211,6 @@ pub struct Studio {
     originals: Originals,
     offers: Offers,
     wants_focus: Cell<bool>,
-    exports: Exports,
     edited_images: EditedImages,
     notices: Notices,
     commands: RefCell<Vec<Command>>,
@@ -309,7 +309,12 @@ impl Studio {
                 _ => {}
             }
         }
-        commands.extend(self.background_commands(ctx));
+        let mut of_background = self.background_commands(ctx);
+        if self.is_presenting() {
+            // What was begun before, or by itself, does not take the stage.
+            of_background.retain(|it| !matches!(it, Command::Layout(Layout::Show(_))));
+        }
+        commands.extend(of_background);
         commands.extend(self.news_of_runs());
         while let Ok(error) = self.fixed.gpu_errors.try_recv() {
             let hint = "The picture may be wrong; start again with WGPU_BACKEND=gl";
@@ -339,7 +344,6 @@ impl Studio {
             originals: &self.originals,
             offers: &self.offers,
             wants_focus: &self.wants_focus,
-            exports: &self.exports,
             edited_images: &self.edited_images,
             zoom: self.desk.zoom,
             live: Live {
@@ -351,6 +355,7 @@ impl Studio {
                 probes: &self.probes,
                 records: &self.records,
                 generations: &self.generations,
+                results: &self.trainings.results,
                 second: if options.frozen_time { 0 } else { self.started.elapsed().as_secs() },
             },
             showing: self.showing(),
@@ -535,16 +540,19 @@ impl eframe::App for Studio {
                 self.desk.title = title;
             }
         }
-        if let Some(name) = self.offers.end_frame() {
-            self.notices.add(Notice::info(format!("{name}: that is not there any more")));
+        match self.offers.end_frame() {
+            Some((name, Way::Press)) => {
+                self.notices.add(Notice::info(format!("{name}: that is not there any more")));
+            }
+            Some((name, Way::Take(_))) => {
+                let hint = "Bring it to the front first";
+                self.notices.add(Notice::warning(format!("{name} is not seen any more"), hint));
+            }
+            None => {}
         }
         self.desk.keyboard.was_typing = ctx.text_edit_focused();
         self.session.end_frame();
         self.textures.end_frame();
-        if let Some(name) = self.exports.end_frame() {
-            let hint = "Bring it to the front first";
-            self.notices.add(Notice::warning(format!("{name} is not seen any more"), hint));
-        }
         if self.hovered.end_frame() || !self.commands.borrow().is_empty() {
             ctx.request_repaint();
         }

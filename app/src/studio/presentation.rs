@@ -93,7 +93,6 @@ impl Studio {
         let focus = self.desk.keyboard.focus.take();
         let drawn = fitted.tree(&mut whole, (size, least));
         dock::ui(drawn, &mut views, ui, (&self.view_ctx(), focus));
-        fitted.settle(&mut whole);
         self.desk.zoom = None;
         self.desk.views = views;
         let (tree, folded) = self.tree_to_draw();
@@ -107,13 +106,12 @@ impl Studio {
         }
     }
 
-    /// Whoever changes the look of a caption goes on from there.
+    /// A look is changed where it is seen: of a caption's looks that one alone, and in the document no other.
     pub(super) fn look(&mut self, look: Look, ctx: &egui::Context) {
-        let looks = self.desk.stage.as_mut().and_then(|stage| stage.looks.take());
-        if let Some(looks) = looks {
-            let mut next = self.history.document().clone();
-            next.looks = looks;
-            self.history.change(next, true);
+        let document = self.history.document();
+        if let Some(looks) = self.desk.stage.as_mut().and_then(|stage| stage.looks.as_mut()) {
+            let seen = Document { looks: looks.clone(), ..document.clone() };
+            *looks = seen.after(&look.into()).looks;
         }
         self.change(&look.into(), ctx);
     }

@@ -16,7 +16,7 @@ use super::keys::Keyboard;
 use super::stage::Shown;
 use super::trainings::Trainings;
 use super::{AUTOSAVE_EVERY, Desk, Fixed, Keeping, Studio, StudioOptions};
-use crate::ctx::{EditedImages, EditedTokens, Exports, Generations, Hovered, Offers, Originals};
+use crate::ctx::{EditedImages, EditedTokens, Generations, Hovered, Offers, Originals};
 use crate::document::{Document, History, Notice, Open};
 use crate::files::autosave::Autosave;
 use crate::files::background::Background;
@@ -118,7 +118,6 @@ impl Studio {
             originals: Originals::default(),
             offers: Offers::default(),
             wants_focus: Cell::new(false),
-            exports: Exports::default(),
             edited_images: EditedImages::default(),
             notices,
             commands: RefCell::default(),

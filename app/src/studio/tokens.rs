@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use smalti_engine::Problem;
-use smalti_engine::questions::{Encode, Given, ImageRef, ModelInfo, ModelRef, Subject};
+use smalti_engine::questions::{Encode, Given, ImageRef, ModelInfo, Subject};
 use smalti_engine::session::{Asker, Lane};
 use smalti_engine::token_files::{self, Maker};
 use smalti_engine::tokens::{Cell, Code, MASKED, Part, Tokens};
@@ -20,20 +20,21 @@ use crate::files::outcome::{Outcome, Places, notice};
 use crate::look::words::{counted, name};
 
 impl Studio {
-    /// A file name for the tokens: `.npy` holds one part only.
-    pub(super) fn tokens_name(&self, format: Option<TokenFormat>) -> String {
+    /// A file name for the tokens.
+    pub(super) fn tokens_name(&self, format: TokenFormat) -> String {
+        let stem = export_name((self.history.document(), &self.session), "tokens");
+        format!("{stem}.{}", format.ending())
+    }
+
+    /// The format that holds the tokens: `.npy` holds one part only.
+    pub(super) fn tokens_format(&self) -> TokenFormat {
         let document = self.history.document();
-        let stem = export_name((document, &self.session), "tokens");
-        if let Some(format) = format {
-            return format!("{stem}.{}", format.ending());
-        }
         let parts = document.subject.clone().and_then(|subject| {
             let (size, model) = (document.size, document.model.clone());
             let encoded = self.session.ask(Lane::Now, &Encode { subject, size, model });
             encoded.ready().map(|encoded| encoded.tokens.parts().len())
         });
-        let format = if parts == Some(1) { TokenFormat::Npy } else { TokenFormat::Safetensors };
-        format!("{stem}.{}", format.ending())
+        if parts == Some(1) { TokenFormat::Npy } else { TokenFormat::Safetensors }
     }
 
     /// Writes the tokens to a file when they are there.
@@ -133,11 +134,15 @@ impl Studio {
                     (0, _) => Some(codes),
                     _ => Some(format!("{edits} and {codes}")),
                 };
-                (model.label(), stays)
+                (document.name_of(model), stays)
             }
             Open::CloseImage(image) => {
-                let by: Vec<String> =
-                    self.edited_images.by(document, image).iter().map(ModelRef::label).collect();
+                let by: Vec<String> = self
+                    .edited_images
+                    .by(document, image)
+                    .iter()
+                    .map(|of| document.name_of(of))
+                    .collect();
                 let name = match image {
                     ImageRef::File { path, .. } => name(path),
                     _ => "The image".to_owned(),

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use smalti_engine::Problem;
+use smalti_engine::questions::Stamp;
 use smalti_engine::session::{RunId, RunView};
 
 use crate::ctx::{LeftRun, Preparing};
@@ -25,6 +27,8 @@ pub(super) struct Trainings {
     pub(super) said: BTreeMap<RunId, Problem>,
     /// Which run has left which slot, until that was read.
     pub(super) left: [Option<LeftRun>; 4],
+    /// Tables of results that were opened, to be shown beside what is measured.
+    pub(super) results: Vec<(Arc<Path>, Stamp)>,
     /// The folders in which runs usually are; a new one comes into the first.
     pub(super) places: Vec<PathBuf>,
 }

@@ -80,7 +80,7 @@ fn looked_at(ctx: &ViewCtx<'_>) -> (ModelRef, bool) {
 fn here(ctx: &ViewCtx<'_>) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
     let encoded = ctx.encoded(Slot::A);
-    let Some(encoded) = encoded.as_ref().and_then(Reply::best) else { return lines };
+    let Some(encoded) = encoded.as_ref().and_then(Reply::ready) else { return lines };
     let name = subject_name(ctx.document, ctx.session).unwrap_or_else(|| "the image".to_owned());
     let (layout, count) = (encoded.tokens.words().replace(" x ", "×"), encoded.tokens.len());
     let mut tokens = format!("{} tokens, {layout}, of {name}", grouped(count as u64));
@@ -286,8 +286,8 @@ fn tensors_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, found: &Arc<Inspection>, mod
             }),
         ])
     };
-    let (name, about) =
-        (format!("tensors-{}", model.label()), format!("tensors of {}", model.label()));
+    let whole = ctx.document.name_of(model);
+    let (name, about) = (format!("tensors-{whole}"), format!("tensors of {whole}"));
     let exported =
         Exported { name: &name, about: &about, numbers: Some(&numbers), ..Exported::default() };
     exported.offer(ctx);

@@ -13,7 +13,7 @@ use smalti_engine::questions::{
     Appearance, CodeCard, CodeCardAnswer, CodeInImages, CodeUse, Occurrences, Sample, Scope, Used,
 };
 use smalti_engine::session::Reply;
-use smalti_engine::tokens::{Code, MASKED};
+use smalti_engine::tokens::{Code, MASKED, Tokens};
 
 use super::tokens::whose;
 use super::view::View;
@@ -262,7 +262,7 @@ fn in_set_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, code: Code) {
         "{} of {} tokens by {}, without edits: what Codebook counts over the set",
         grouped(count),
         grouped(all),
-        ctx.document.model.label()
+        ctx.document.name_of(&ctx.document.model)
     );
     ui.label(ctx.theme.label(which)).on_hover_text(&about);
     ui.label(format!("{share:.2} % of tokens · {rank}")).on_hover_text(about);
@@ -271,7 +271,9 @@ fn in_set_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, code: Code) {
 /// How often the code stands in the image as it is now, and of how many tokens with codes of its book.
 fn count_here(ctx: &ViewCtx<'_>, code: Code) -> Option<(u64, u64)> {
     let encoded = ctx.encoded(Slot::A)?;
-    let tokens = ctx.now(encoded.best()?);
+    // The figure of another image, or of tokens as they were before, is none of this one.
+    let tokens = ctx.now(encoded.ready()?);
+    let tokens = tokens.ready()?;
     let parts = tokens.parts().iter().filter(|part| part.book() == code.book);
     let codes = parts.flat_map(|part| part.codes().iter().filter(|number| **number != MASKED));
     Some(
@@ -343,7 +345,7 @@ fn patches_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, code: Code, found: &Arc<Occu
 
 /// The name of a file with something of a code, and what it is.
 fn taken(ctx: &ViewCtx<'_>, code: Code, what: &str) -> (String, String) {
-    let model = ctx.document.model.label();
+    let model = ctx.document.name_of(&ctx.document.model);
     let about = format!("{} of code {code} of {model}", what.replace('-', " "));
     (format!("code-{code}-{what}").replace(' ', "-"), about)
 }
@@ -398,12 +400,27 @@ fn frequent_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) -> bool {
     const MOST: usize = 24;
     let encoded = ctx.encoded(Slot::A);
     let Some(encoded) = encoded.as_ref().and_then(|reply| reply.best()) else { return false };
-    let tokens = ctx.now(encoded);
+    let tokens = match ctx.now(encoded) {
+        Reply::Ready(tokens) => tokens,
+        Reply::Working { .. } => {
+            ui.label(ctx.theme.label("Counting…"));
+            return false;
+        }
+        Reply::Failed(problem) => {
+            ui.label(RichText::new(&problem.summary).color(ctx.theme.colors.danger));
+            ui.label(ctx.theme.label(&problem.hint));
+            return false;
+        }
+    };
     let book = ctx.part(&tokens).1.book();
     let scope = Scope { book, part: None };
-    let question = CodeUse { sample: Sample::of(tokens), scope, by_image: false };
+    let sample = Sample::of(Tokens::clone(&tokens));
+    let question = CodeUse { sample, scope, by_image: false };
     let usage = ctx.ask(("book usage", book, &ctx.document.model), &question);
-    let Some(usage) = usage.best() else { return false };
+    let Some(usage) = usage.ready() else {
+        ui.label(ctx.theme.label("Counting…"));
+        return false;
+    };
     let look = ctx.appearance(book);
     heading(ui, ctx, &format!("most used in {}", whose(ctx)));
     let codes = usage

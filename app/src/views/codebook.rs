@@ -120,7 +120,8 @@ impl CodebookView {
         let line = ctx.theme.px(FOOT) + space::S;
         // In a low view the figures stand in a line, and the cells have the height.
         let is_low = ui.available_height() <= ctx.theme.px(FIGURES + LEAST_CELLS) + line;
-        let (book, over) = (self.book(ctx), self.counted_over(ctx, ordered));
+        let book = self.book(ctx);
+        let over = self.counted_over(ctx, ordered, at_work.is_some());
         if !is_low {
             figures::ui(ui, ctx, (ordered, book), &over);
         }
@@ -129,7 +130,8 @@ impl CodebookView {
         let below = if has_room && !ctx.is_presented() { (left * 0.3).round() } else { 0.0 };
         let height = (left - below).max(ctx.theme.px(LEAST_CELLS));
         let is_logarithmic = !self.toggles.is_linear;
-        let taken = Taken { over: self.over_name(ctx, ordered), is_logarithmic };
+        let is_old = at_work.is_some();
+        let taken = Taken { over: self.over_name(ctx, ordered), is_logarithmic, is_old };
         taken.offer(ctx, ordered);
         if self.shows_rows && below == 0.0 && !ctx.is_presented() {
             let size = egui::vec2(ui.available_width(), height);
@@ -290,12 +292,15 @@ impl CodebookView {
                 let encoded = ctx.encoded(Slot::A).ok_or(
                     "Pick an image in Dataset or drop one here to see which codes it uses",
                 )?;
-                let tokens = match &encoded {
-                    Reply::Failed(problem) => return Ok(Reply::Failed(problem.clone())),
-                    other => other.best().map(|encoded| ctx.now(encoded)),
-                };
-                let Some(tokens) = tokens else {
-                    return Ok(Reply::Working { progress: None, last: None });
+                if let Reply::Failed(problem) = encoded {
+                    return Ok(Reply::Failed(problem));
+                }
+                let tokens = match encoded.best().map(|encoded| ctx.now(encoded)) {
+                    Some(Reply::Ready(tokens)) => Tokens::clone(&tokens),
+                    Some(Reply::Failed(problem)) => return Ok(Reply::Failed(problem)),
+                    Some(Reply::Working { .. }) | None => {
+                        return Ok(Reply::Working { progress: None, last: None });
+                    }
                 };
                 let scope = self.scope(ctx, Some(&tokens));
                 let counts = CodeUse { sample: Sample::of(tokens), scope, by_image: false };
@@ -395,15 +400,17 @@ impl CodebookView {
         hasher.finish()
     }
 
-    /// What is counted, in words: of which image or set, by which tokenizer, edited or not.
-    fn counted_over(&self, ctx: &ViewCtx<'_>, ordered: &Ordered) -> String {
+    /// What is counted, in words: of which image or set, by which tokenizer, edited or not. Counts that are
+    /// `old` are of what was there before.
+    fn counted_over(&self, ctx: &ViewCtx<'_>, ordered: &Ordered, is_old: bool) -> String {
         let images = counted(ordered.images, "image");
         match (self.toggles.over, one_of_many(ctx), ordered.sample) {
+            (Over::Image, ..) if is_old => "as it was before".to_owned(),
             (Over::Image, ..) => whose(ctx),
             (Over::Set, Some(given), _) => format!("{images} of {}", given.name),
             (Over::Set, None, sample) => {
                 let total = sample.map_or(ordered.images as u64, |sample| sample.total);
-                let (total, model) = (grouped(total), ctx.document.model.label());
+                let (total, model) = (grouped(total), ctx.document.name_of(&ctx.document.model));
                 format!("{images} of {total} in the set by {model}, without edits")
             }
         }
@@ -476,7 +483,8 @@ impl CodebookView {
             (RowsOf::Training, Some(run)) => {
                 let book = run.has_codes_of_document.then_some(run.book);
                 let title = run_rows::TRAINING;
-                let about = About { title, book, is_logarithmic: !self.toggles.is_linear };
+                let is_logarithmic = !self.toggles.is_linear;
+                let about = About { title, whose: &run.name, book, is_logarithmic };
                 self.pane.ui(ui, ctx, &run.rows, about);
             }
         }
@@ -514,7 +522,8 @@ impl CodebookView {
                 Some(found) => {
                     let rows = self.rows_of(found);
                     let (book, is_logarithmic) = (Some(self.book(ctx)), !self.toggles.is_linear);
-                    let about = About { title: IMAGES, book, is_logarithmic };
+                    let whose = &ctx.document.name_of(&ctx.document.model);
+                    let about = About { title: IMAGES, whose, book, is_logarithmic };
                     self.pane.ui(ui, ctx, &rows, about);
                 }
                 None => {

@@ -98,10 +98,24 @@ impl CompareView {
             groups.push(1);
         }
         let reach = shown::reach_of(&seen);
-        for side in seen {
+        // Of two tokenizers by themselves it is asked what is between them, not what each one loses.
+        let two = pair.is_some_and(|pair| pair.left.is_some()).then_some(&seen[..]);
+        let between = match two {
+            Some([left, right]) => shown::between(ctx, (left, right)),
+            _ => None,
+        };
+        for side in &seen {
             shown.push(shown::reconstruction(ctx, side, size));
+            if between.is_some() {
+                groups.push(1);
+                continue;
+            }
             shown.extend(shown::difference(ctx, side, reach));
             groups.push(1 + usize::from(shown::has_maps(ctx)));
+        }
+        if let Some(between) = between {
+            shown.push(between);
+            groups.push(1);
         }
         let encoded = ctx.encoded(Slot::A);
         let encoded = encoded.as_ref().and_then(Reply::best);

@@ -12,10 +12,12 @@ use smalti_engine::session::Reply;
 
 use super::view::View;
 use crate::ctx::ViewCtx;
-use crate::document::{AppCommand, Open};
+use crate::document::{AppCommand, Open, Sheet};
 use crate::look::textures::Sampling;
 use crate::look::theme::{RADIUS_PICTURE, space};
 use crate::look::words::{grouped, name};
+use crate::widgets::export::Exported;
+use crate::widgets::keys::has_keys;
 
 /// Pixels of a thumbnail that is asked for; drawn smaller.
 const SIDE: u32 = 160;
@@ -229,7 +231,7 @@ impl Stop {
             );
             egui::WidgetInfo::labeled(egui::Role::ListBox, true, format!("{name}, {place}"))
         });
-        if !response.has_focus() {
+        if !has_keys(ui, &response) {
             return Self { response, to_see: None, picked: None };
         }
         let filter = egui::EventFilter {
@@ -347,6 +349,7 @@ fn thumbnails_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, source: &SourceRef, membe
         Some(ImageRef::InSource { source: of, index }) if of == source => members.place(*index),
         _ => None,
     };
+    with_sheet(source, members, |sheet| sheet.offer(ctx));
     let Grid { columns, side, width } = Grid::of(ui, ctx);
     let rows = members.len.div_ceil(columns);
     let rect = ui.available_rect_before_wrap();
@@ -382,13 +385,43 @@ fn thumbnails_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, source: &SourceRef, membe
                 let rect = Rect::from_min_size(pos2(left, line.top()), vec2(side, side));
                 let name = format!("Image {}", index + 1);
                 let thumbnail = (&image, ("thumbnail", index), name.as_str());
-                if thumbnail_ui(ui, ctx, rect, thumbnail).clicked() {
+                let response = thumbnail_ui(ui, ctx, rect, thumbnail);
+                if response.clicked() {
                     stop.response.request_focus();
                 }
+                response.context_menu(|ui| {
+                    ui.label(ctx.theme.label("Contact sheet"));
+                    with_sheet(source, members, |sheet| sheet.menu_ui(ui, ctx));
+                });
             }
         }
     });
     stop.ring(ui, ctx);
+}
+
+/// Images of a contact sheet; of a larger set as many, spread over it.
+const SHEET: u64 = 400;
+
+/// The images that are shown as a contact sheet, to be taken away.
+fn with_sheet(source: &SourceRef, members: &Members, show: impl FnOnce(&Exported<'_>)) {
+    let (len, count) = (members.len, members.len.min(SHEET));
+    let set = name_of(source);
+    let about = if count < len {
+        format!("{} of {} images of {set}, spread over it", grouped(count), grouped(len))
+    } else {
+        format!("all {} images of {set} that are shown", grouped(len))
+    };
+    let sheet = || {
+        let at = |number: u64| (u128::from(number) * u128::from(len) / u128::from(count)) as u64;
+        let image = |number| ImageRef::InSource {
+            source: source.clone(),
+            index: members.index(at(number)),
+        };
+        let columns = ((count as f64 * 1.6).sqrt().ceil() as u32).max(1);
+        Sheet { images: (0..count).map(image).collect(), columns, side: SIDE }
+    };
+    let name = format!("contact-sheet-{set}");
+    show(&Exported { name: &name, about: &about, sheet: Some(&sheet), ..Exported::default() });
 }
 
 fn thumbnail_ui(
@@ -444,7 +477,8 @@ fn thumbnail_ui(
     response.on_hover_ui(|ui| {
         about_ui(ui, ctx, image, &reply, name);
         for model in ctx.edited_by(image) {
-            let words = format!("Tokens of it by {} are forced or locked", model.label());
+            let words =
+                format!("Tokens of it by {} are forced or locked", ctx.document.name_of(&model));
             ui.label(ctx.theme.label(words));
         }
     })

@@ -8,6 +8,7 @@ use crate::document::{AppCommand, Notice, Severity};
 use crate::look::theme::space;
 use crate::widgets::severity_color;
 use crate::widgets::states::find_ui;
+use crate::widgets::visible;
 
 /// The Log view.
 #[derive(Debug, Default)]
@@ -34,8 +35,11 @@ impl View for LogView {
         }
         egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = space::S;
-            for notice in list.iter().rev() {
-                notice_ui(ui, ctx, notice);
+            let id = ui.scope_id();
+            for (number, notice) in list.iter().enumerate().rev() {
+                // Numbered from the oldest, which goes when there are very many; the words tell one from another.
+                let id = id.with((number, &notice.summary, notice.lost.is_some()));
+                visible::ui(ui, id, |ui| notice_ui(ui, ctx, notice));
             }
         });
     }

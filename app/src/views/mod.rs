@@ -11,6 +11,7 @@ mod dataset;
 mod generate;
 mod jobs;
 mod log;
+mod pareto;
 mod runs;
 mod tokens;
 mod training;
@@ -128,6 +129,14 @@ pub static VIEWS: [Entry; ViewId::ALL.len()] = [
         needs: Needs::Image,
         tells: &[],
         make: || Box::<generate::GenerateView>::default(),
+    },
+    Entry {
+        id: ViewId::Pareto,
+        title: "Pareto",
+        about: "Rate against quality of all tokenizers on your images, and what others published",
+        needs: Needs::Image,
+        tells: &[],
+        make: || Box::<pareto::ParetoView>::default(),
     },
 ];
 

@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use egui::{Rect, pos2, vec2};
 use smalti_engine::questions::{
-    CodeUse, Compared, Comparison, Encode, Encoded, Given, ImageSize, LoadImage, PastedPicture,
-    Reconstruct, Sample, Scope, Subject, Used,
+    CodeUse, Compared, Comparison, Encode, Encoded, Given, ImageSize, LoadImage, ModelRef,
+    PastedPicture, Reconstruct, Sample, Scope, Subject, Used,
 };
 use smalti_engine::session::Reply;
 use smalti_engine::tokens::{Cell, Code, Tokens};
@@ -27,7 +27,9 @@ use self::sheet::Sheet;
 use self::tools::Tools;
 use super::view::View;
 use crate::ctx::{ViewCtx, subject_name};
-use crate::document::{Chart, ColorBy, Column, Edit, Look, Secret, Shape, Slot, Table, ViewId};
+use crate::document::{
+    Chart, ColorBy, Column, Edit, Look, Notice, Secret, Shape, Slot, Table, ViewId,
+};
 use crate::look::textures::Sampling;
 use crate::look::theme::space;
 use crate::look::words::{counted, grouped};
@@ -42,6 +44,8 @@ pub(super) struct TokensView {
     hand: Hand,
     marks: Marks,
     tools: Tools,
+    /// What was decoded last, by which tokenizer.
+    decoded: Option<(ModelRef, Arc<Compared>)>,
 }
 
 impl View for TokensView {
@@ -95,9 +99,11 @@ impl View for TokensView {
             parts::ui(ui, ctx, choices, &now);
         }
         self.pictures_ui(ui, ctx, pictures, encoded, (&now, &compared));
+        let mut opens = false;
         if tools > 0.0 {
             ui.scope_builder(egui::UiBuilder::new().max_rect(tool_row), |ui| {
-                fold::row(ui, ("tools", "Tools"), ctx, |ui, ctx| {
+                let is_wanted = self.hand.asks_for_code();
+                opens = fold::row(ui, ("tools", "Tools"), ctx, is_wanted, |ui, ctx| {
                     self.tools.ui(ui, ctx, &now, &mut self.hand);
                     kept::variations_ui(ui, ctx);
                     ids_ui(ui, ctx);
@@ -105,9 +111,15 @@ impl View for TokensView {
             });
         }
         // Where the field for a code is not seen, nobody finds the keyboard in it later.
-        self.hand.takes_code();
+        if !opens && self.hand.takes_code() {
+            let hint =
+                "Make the view higher, or type \u{201c}force\u{201d} and the code in the palette"
+                    .to_owned();
+            let notice = Notice::info("There is no room here for a field to type a code in");
+            ctx.send(Notice { hint, ..notice });
+        }
         if strip > 0.0 {
-            usage_strip(ui, ctx, below, &now);
+            usage_strip(ui, ctx, below, (encoded, &now));
         }
     }
 }
@@ -137,17 +149,22 @@ pub(super) fn by_hand(ctx: &ViewCtx<'_>) -> String {
     words
 }
 
-/// The tokens as they are now and what they decode to. While a part is looked at whose successors can
+/// What is known of the tokens as they are now, and what they decode to. While a part is looked at whose successors can
 /// be left out (a scale, a level), it is the picture so far.
 pub(super) fn decoded(ctx: &ViewCtx<'_>, encoded: &Encoded) -> (Tokens, Reply<Compared>) {
     if let Some(question) = ctx.plain_question() {
         let model = &ctx.document.model;
         return (encoded.tokens.clone(), ctx.compared("compared a", model, &question));
     }
-    let now = ctx.now(encoded);
+    let now = ctx.seen_now(encoded);
     let (number, _) = ctx.part(&now);
     let adds_up = ctx.known().is_some_and(|facts| facts.facts.prefixes);
     let tokens = if adds_up { now.up_to(number + 1) } else { now.clone() };
+    match ctx.now(encoded) {
+        Reply::Ready(_) => {}
+        Reply::Working { progress, .. } => return (now, Reply::Working { progress, last: None }),
+        Reply::Failed(problem) => return (now, Reply::Failed(problem)),
+    }
     let model = ctx.document.model.clone();
     // Given tokens that could not be decoded have no picture yet: what they decode to now that they were
     // filled is their picture.
@@ -179,7 +196,12 @@ pub(super) fn is_spatial(ctx: &ViewCtx<'_>, encoded: &Encoded) -> bool {
 }
 
 /// The decoded picture's own menu.
-fn decoded_menu(ctx: &ViewCtx<'_>, pane: &Pane, (compared, now): (&Arc<Compared>, &Tokens)) {
+fn decoded_menu(
+    ctx: &ViewCtx<'_>,
+    pane: &Pane,
+    (compared, now): (&Arc<Compared>, &Tokens),
+    is_old: bool,
+) {
     let about = format!("{}, {}", what_is_decoded(ctx, now), figures_of(compared));
     let picture = || Some(compared.reconstruction.clone());
     let exported = Exported {
@@ -187,6 +209,7 @@ fn decoded_menu(ctx: &ViewCtx<'_>, pane: &Pane, (compared, now): (&Arc<Compared>
         about: &about,
         by: Some(&ctx.document.model),
         picture: Some(&picture),
+        is_old,
         ..Exported::default()
     };
     exported.menu(&pane.response, ctx);
@@ -249,11 +272,13 @@ impl TokensView {
             let place = egui::UiBuilder::new().max_rect(right.shrink(space::M));
             ui.scope_builder(place, |ui| states::problem(ui, ctx, problem));
         }
-        let Some(compared) = compared.best() else { return };
+        let is_old = compared.ready().is_none() || !ctx.is_encoded();
+        let Some(compared) = self.last_decoded(ctx, compared) else { return };
         let texture = ctx.textures.picture(&compared.reconstruction, Sampling::Pixels);
         pane.paint(ui, texture.id(), egui::Color32::WHITE);
-        decoded_menu(ctx, &pane, (compared, now));
-        let mut left = format!("{}, {}", what_is_decoded(ctx, now), ctx.document.model.label());
+        decoded_menu(ctx, &pane, (&compared, now), is_old);
+        let mut left =
+            format!("{}, {}", what_is_decoded(ctx, now), ctx.document.name_of(&ctx.document.model));
         if spatial {
             self.hand.ui(ui, ctx, &pane, &sheet, &mut self.zoom);
             overlay::hovered_cell(ui, ctx, &pane, &sheet);
@@ -263,7 +288,28 @@ impl TokensView {
         } else if let Some(words) = reach::paint(ui, ctx, &pane, now) {
             left = words;
         }
-        states::caption(ui, ctx, under, &left, &figures_of(compared));
+        // The figures of what was decoded before are none of these tokens.
+        let figures = if is_old { "decoding…".to_owned() } else { figures_of(&compared) };
+        states::caption(ui, ctx, under, &left, &figures);
+    }
+
+    /// What was decoded last by this tokenizer, while it works.
+    fn last_decoded(
+        &mut self,
+        ctx: &ViewCtx<'_>,
+        compared: &Reply<Compared>,
+    ) -> Option<Arc<Compared>> {
+        let model = &ctx.document.model;
+        match compared {
+            Reply::Failed(_) => self.decoded = None,
+            reply => {
+                if let Some(best) = reply.best() {
+                    self.decoded = Some((model.clone(), Arc::clone(best)));
+                }
+            }
+        }
+        let last = self.decoded.as_ref().filter(|(of, _)| of == model)?;
+        Some(Arc::clone(&last.1))
     }
 
     /// The grid, over the picture where its tokens have places.
@@ -289,7 +335,8 @@ impl TokensView {
             pane.paint(ui, texture.id(), egui::Color32::WHITE);
         }
         let look = ctx.appearance(sheet.part.book());
-        let counts = ctx.used("part usage", &use_in(now, number));
+        let is_known = ctx.now(encoded).ready().is_some();
+        let counts = is_known.then(|| ctx.used("part usage", &use_in(now, number)));
         // A token without a place has no pixels that could differ. And no color tells what is asked about.
         let is_veiled = ctx.is_veiled(Secret::Reconstruction);
         let compared_here = compared.best().filter(|_| spatial && !is_veiled);
@@ -297,13 +344,15 @@ impl TokensView {
         let sources = overlay::Sources {
             colors: look.best().filter(|_| !is_veiled).map(|look| &look.colors),
             counts: counts
-                .best()
+                .as_ref()
+                .and_then(Reply::best)
                 .filter(|_| !ctx.is_veiled(Secret::Usage))
                 .map(|counts| &counts.counts),
             errors,
         };
         overlay::paint(ui, ctx, &pane, (now, sheet), &sources);
-        overlay::menu(ctx, &pane, sheet, (&sources, size, now.parts().len()));
+        let is_old = !(is_known && ctx.is_encoded());
+        overlay::menu(ctx, &pane, sheet, (&sources, size, now.parts().len()), is_old);
         self.hand.ui(ui, ctx, &pane, sheet, &mut self.zoom);
         let before_off = ctx.tokens(encoded);
         let cursor = pane.response.has_focus().then(|| self.hand.cursor(ctx, sheet));
@@ -378,9 +427,12 @@ fn preparation(ctx: &ViewCtx<'_>, [width, height]: [u32; 2]) -> Option<String> {
 
 /// Whose tokens they are: of which image, by which tokenizer, and what was done to them by hand.
 pub(super) fn whose(ctx: &ViewCtx<'_>) -> String {
+    if !ctx.is_encoded() {
+        return format!("the last ones by {}", ctx.document.name_of(&ctx.document.model));
+    }
     let name = subject_name(ctx.document, ctx.session);
     let of = name.map_or_else(String::new, |name| format!("{name} "));
-    format!("{of}by {}{}", ctx.document.model.label(), by_hand(ctx))
+    format!("{of}by {}{}", ctx.document.name_of(&ctx.document.model), by_hand(ctx))
 }
 
 /// Where a cell is, its code and its state.
@@ -429,27 +481,38 @@ fn words_of(compared: &Compared) -> (Option<String>, String, String) {
     (psnr, ssim, format!("{:.2} bpp", compared.bits_per_pixel))
 }
 
-fn usage_strip(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, area: Rect, now: &Tokens) {
+fn usage_strip(
+    ui: &mut egui::Ui,
+    ctx: &ViewCtx<'_>,
+    area: Rect,
+    (encoded, now): (&Encoded, &Tokens),
+) {
     let theme = ctx.theme;
     ui.painter().hline(area.x_range(), area.top(), egui::Stroke::new(1.0, theme.colors.line));
     let (number, part) = ctx.part(now);
+    if ctx.now(encoded).ready().is_none() {
+        return;
+    }
     let reply = ctx.used("part usage", &use_in(now, number));
     let Some(usage) = reply.best() else { return };
     let area = area.shrink2(vec2(space::M, space::XS));
     let line = theme.px(22.0);
     let (head, bars) = area.split_top_bottom_at_y(area.top() + line);
     let s = &usage.statistics;
-    let right = format!(
+    let figures = format!(
         "used {} of {} codes · perplexity {:.0} codes · ceiling {:.0} codes at {} tokens",
         s.used, s.codebook_size, s.perplexity, s.ceiling, s.samples
     );
+    // The bars of other tokens may stand here for a moment, but not their figures.
+    let is_old = reply.ready().is_none();
+    let right = if is_old { "counting…".to_owned() } else { figures };
     let what = if now.parts().len() > 1 { "usage in this part" } else { "usage over this image" };
     states::caption(ui, ctx, head, &format!("{what}, {}", whose(ctx)), &right);
-    bars_ui(ui, ctx, bars, (usage, part.book()));
+    bars_ui(ui, ctx, bars, (usage, part.book()), is_old || !ctx.is_encoded());
 }
 
 /// The strip's own menu: its bars as a figure, the codes that occur with their counts.
-fn ranked_menu(ctx: &ViewCtx<'_>, response: &egui::Response, usage: &Arc<Used>) {
+fn ranked_menu(ctx: &ViewCtx<'_>, response: &egui::Response, usage: &Arc<Used>, is_old: bool) {
     let s = &usage.statistics;
     let about = format!(
         "usage in one image: {} of {} codes in {} tokens",
@@ -473,6 +536,7 @@ fn ranked_menu(ctx: &ViewCtx<'_>, response: &egui::Response, usage: &Arc<Used>) 
         name: "usage",
         about: &about,
         by: Some(&ctx.document.model),
+        is_old,
         chart: Some(&chart),
         numbers: Some(&numbers),
         ..Exported::default()
@@ -481,13 +545,19 @@ fn ranked_menu(ctx: &ViewCtx<'_>, response: &egui::Response, usage: &Arc<Used>) 
 }
 
 /// One bar a code that occurs, most used first; at most one a point of width.
-fn bars_ui(ui: &egui::Ui, ctx: &ViewCtx<'_>, area: Rect, (usage, book): (&Arc<Used>, u16)) {
+fn bars_ui(
+    ui: &egui::Ui,
+    ctx: &ViewCtx<'_>,
+    area: Rect,
+    (usage, book): (&Arc<Used>, u16),
+    is_old: bool,
+) {
     let id = ui.scope_id().with("usage strip");
     let response = ui.interact(area, id, egui::Sense::click());
     response.widget_info(|| {
         egui::WidgetInfo::labeled(egui::Role::Image, true, "Usage over this image")
     });
-    ranked_menu(ctx, &response, usage);
+    ranked_menu(ctx, &response, usage, is_old);
     let n = usage.ranked.len().min(area.width() as usize).max(1);
     let highest = usage.ranked.first().map_or(1, |c| c.1).max(1) as f32;
     let step = (area.width() / n as f32).min(12.0);

@@ -9,7 +9,7 @@ use smalti_engine::questions::ModelRef;
 
 use crate::ctx::ViewCtx;
 use crate::document::{
-    AppCommand, Chart, Drawing, How, Offer, PictureFile, Table, TableFile, TokenFormat,
+    AppCommand, Chart, Drawing, How, Offer, PictureFile, Sheet, Table, TableFile, TokenFormat, Way,
 };
 
 /// How many times larger a picture can be saved than it is.
@@ -28,10 +28,15 @@ pub struct Exported<'a> {
     pub picture: Option<&'a dyn Fn() -> Option<Picture>>,
     /// A figure that is drawn from numbers, made when it is wanted.
     pub chart: Option<&'a dyn Fn() -> Chart>,
+    /// A sheet of images that are read when it is written.
+    pub sheet: Option<&'a dyn Fn() -> Sheet>,
     /// Its numbers, made when they are wanted.
     pub numbers: Option<&'a dyn Fn() -> Table>,
     /// The formats that hold the tokens that it shows.
     pub tokens: &'a [TokenFormat],
+    /// Whether it is of what was shown before, while the new one is worked out: a file of it would say that it is
+    /// of the new one, so that it is not taken away.
+    pub is_old: bool,
 }
 
 impl std::fmt::Debug for Exported<'_> {
@@ -60,6 +65,10 @@ impl Exported<'_> {
 
     /// The menu's choices, for where there is a menu already.
     pub fn menu_ui(&self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+        if self.is_old {
+            ui.label(ctx.theme.label("This is of before; the new one is being worked out"));
+            return;
+        }
         for how in self.ways() {
             if ui.button(words(how)).clicked() {
                 self.take(how, ctx);
@@ -70,8 +79,20 @@ impl Exported<'_> {
 
     /// Answers to the command of its name, without a menu of its own.
     pub fn offer(&self, ctx: &ViewCtx<'_>) {
-        let offer = Offer { name: self.name.to_owned(), ways: self.ways() };
-        if let Some(how) = ctx.exports.offer(offer) {
+        if self.is_old {
+            return;
+        }
+        // By where it is, not by a name that another one may have.
+        let place = self.by.and_then(|by| match by {
+            ModelRef::File { path, .. } => Some(path.display().to_string()),
+            ModelRef::Shipped(_) => None,
+        });
+        let about = match place {
+            Some(place) => format!("{}; {place}", self.about),
+            None => self.about.to_owned(),
+        };
+        let offer = Offer::of(self.name, about, &self.ways());
+        if let Some(Way::Take(how)) = ctx.offers.offer(offer) {
             self.take(how, ctx);
         }
     }
@@ -83,6 +104,9 @@ impl Exported<'_> {
             ways.push(How::Copy);
             ways.extend(TIMES.map(How::Png));
         }
+        if self.sheet.is_some() {
+            ways.extend([How::Copy, How::Png(1), How::Png(2)]);
+        }
         ways.extend(self.chart.map(|_| How::Svg));
         ways.extend(self.numbers.map(|_| How::Csv));
         ways.extend(self.tokens.iter().copied().map(How::Tokens));
@@ -90,6 +114,9 @@ impl Exported<'_> {
     }
 
     fn drawing(&self, how: How) -> Option<Drawing> {
+        if let Some(sheet) = self.sheet {
+            return Some(Drawing::Sheet(sheet()));
+        }
         match (self.picture, self.chart) {
             (Some(picture), _) if how != How::Svg => picture().map(Drawing::Pixels),
             (_, Some(chart)) => Some(Drawing::Chart(Arc::new(chart()))),

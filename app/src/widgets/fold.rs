@@ -3,7 +3,7 @@
 
 use std::hash::{Hash, Hasher};
 
-use egui::{Button, Id, Popup, Role, Ui, WidgetInfo};
+use egui::{Button, Id, Popup, Response, Role, Ui, WidgetInfo};
 
 use crate::ctx::{Showing, ViewCtx};
 
@@ -74,13 +74,13 @@ pub fn tightened<'a>(ctx: &ViewCtx<'a>, step: u8) -> ViewCtx<'a> {
 }
 
 /// The button of the menu that controls are in; `name` says what they are.
-pub fn menu(ui: &mut Ui, name: &str, content: impl FnOnce(&mut Ui)) {
+pub fn menu(ui: &mut Ui, name: &str, content: impl FnOnce(&mut Ui)) -> Response {
     let button = egui::containers::menu::MenuButton::from_button(Button::new("…").small());
     let config = egui::containers::menu::MenuConfig::new()
         .close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside);
     let (response, _) = button.config(config).ui(ui, content);
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, name));
-    response.on_hover_text(name);
+    response.on_hover_text(name)
 }
 
 /// Groups of controls in a row: those for which there is no room are in a menu, the last ones first. `draw` is
@@ -96,11 +96,11 @@ pub fn groups(
     let row = ui.horizontal(|ui| {
         (0..shown).for_each(|group| draw(ui, group));
         if shown < count {
-            menu(ui, name, |ui| {
+            drop(menu(ui, name, |ui| {
                 for group in shown..count {
                     ui.horizontal(|ui| draw(ui, group));
                 }
-            });
+            }));
         }
     });
     if shown > 0 {
@@ -108,20 +108,34 @@ pub fn groups(
     }
 }
 
-/// One row of controls: first tighter, then all of it in a menu.
+/// Whether a row that is drawn with this is in a menu.
+pub fn is_in_menu(ctx: &ViewCtx<'_>) -> bool {
+    ctx.showing.tightness > 1
+}
+
+/// One row of controls: first tighter, then all of it in a menu, which is opened if the row `is_wanted`. Gives
+/// whether it has just been: then it is drawn from the next frame on.
 pub fn row(
     ui: &mut Ui,
     (place, name): (&str, &str),
     ctx: &ViewCtx<'_>,
+    is_wanted: bool,
     draw: impl FnOnce(&mut Ui, &ViewCtx<'_>),
-) {
+) -> bool {
     let (place, room) = (ui.scope_id().with(place), ui.available_width());
     let now = step(ui, ctx, place, room);
     let ctx = &tightened(ctx, now);
-    if now > 1 {
-        ui.horizontal_centered(|ui| menu(ui, name, |ui| draw(ui, ctx)));
-        return;
+    if is_in_menu(ctx) {
+        let button = ui.horizontal_centered(|ui| menu(ui, name, |ui| draw(ui, ctx))).inner;
+        let popup = Popup::default_response_id(&button);
+        let opens = is_wanted && !Popup::is_id_open(ui.ctx(), popup);
+        if opens {
+            Popup::open_id(ui.ctx(), popup);
+            ui.ctx().request_repaint();
+        }
+        return opens;
     }
     let row = ui.horizontal_centered(|ui| draw(ui, ctx));
     tell(ui, place, row.response.rect.width(), room);
+    false
 }

@@ -4,6 +4,7 @@ pub mod export;
 pub mod fold;
 pub mod hatch;
 pub mod heat;
+pub mod keys;
 pub mod letter;
 pub mod pane;
 pub mod picker;
@@ -17,5 +18,6 @@ pub mod switches;
 pub mod timeline;
 pub mod tokenizer_card;
 pub mod veil;
+pub mod visible;
 
 pub use severity::severity_color;

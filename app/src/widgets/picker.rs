@@ -10,8 +10,9 @@ use crate::widgets::tokenizer_card::{self, Known};
 /// Picks the tokenizer of a slot.
 pub fn model(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot) {
     let current = ctx.document.model(slot);
-    let label = current.map_or_else(|| "compare with…".to_owned(), ModelRef::label);
-    let whole = current.map(ModelRef::label);
+    let named = |model: &ModelRef| ctx.document.name_of(model);
+    let label = current.map_or_else(|| "compare with…".to_owned(), named);
+    let whole = current.map(named);
     let label = ctx.short_name(label);
     let shipped = ctx.ask("shipped", &ShippedModels);
     let response = ui.menu_button(label.clone(), |ui| {
@@ -32,7 +33,7 @@ pub fn model(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot) {
             if !opened.contains(file) {
                 ui.separator();
                 // Picked already: said, so that the list shows what is worked with.
-                drop(ui.selectable_label(true, file.label()));
+                drop(ui.selectable_label(true, named(file)));
             }
             others_ui(ui, ctx, slot, file);
         }
@@ -75,7 +76,7 @@ fn card_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot) {
     };
     let (facts, metadata) = (&found.facts, &found.configuration);
     let known = Known { model, family: &facts.family, facts, metadata, bytes };
-    ui.label(egui::RichText::new(model.label()).font(ctx.theme.strong()));
+    ui.label(egui::RichText::new(ctx.document.name_of(model)).font(ctx.theme.strong()));
     tokenizer_card::ui(ui, ctx, &known.lines());
 }
 
@@ -84,7 +85,8 @@ fn opened_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot, file: &ModelRef) 
     let ModelRef::File { path, .. } = file else { return };
     let is_picked = ctx.document.model(slot) == Some(file);
     ui.horizontal(|ui| {
-        let response = ui.selectable_label(is_picked, file.label());
+        let name = ctx.document.name_of(file);
+        let response = ui.selectable_label(is_picked, &name);
         if response.on_hover_text(path.display().to_string()).clicked() {
             ctx.send(Open::ModelAgain(slot, file.clone()));
             ui.close();
@@ -93,7 +95,7 @@ fn opened_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot, file: &ModelRef) 
         if !is_used {
             let close = ui.small_button("×");
             close.widget_info(|| {
-                let label = format!("Close {}", file.label());
+                let label = format!("Close {name}");
                 egui::WidgetInfo::labeled(egui::Role::Button, true, label)
             });
             if close.on_hover_text("Takes it out of the menus; the file stays").clicked() {

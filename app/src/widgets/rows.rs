@@ -28,6 +28,8 @@ pub struct RowsPane {
 pub struct About<'a> {
     /// What a row and a column stand for.
     pub title: &'a str,
+    /// Whose they are: the run, or the tokenizer.
+    pub whose: &'a str,
     /// Which of the tokenizer's books the codes are of, if they are its codes: then they light up
     /// everywhere.
     pub book: Option<u16>,
@@ -121,9 +123,11 @@ fn rows_menu(response: &egui::Response, ctx: &ViewCtx<'_>, rows: &Rows, about: A
         first: (0..rows.values.len()).map(first).collect(),
         rows: Arc::clone(&rows.values),
     };
-    let said = format!("use of the codes, {}", about.title);
+    let said = format!("use of the codes of {}, {}", about.whose, about.title);
+    let what = if is_of_run { "use-over-time" } else { "use-by-image" };
+    let name = format!("{what}-{}", about.whose.replace(' ', "-"));
     let exported = Exported {
-        name: if is_of_run { "use-over-time" } else { "use-by-image" },
+        name: &name,
         about: &said,
         by: Some(&ctx.document.model).filter(|_| !is_of_run),
         chart: Some(&chart),

@@ -13,6 +13,7 @@ use crate::document::{AppCommand, JobCommand, Open, RecipeRef, RunFolder, Slot};
 use crate::look::theme::space;
 use crate::look::words::{ago, counted, date, grouped, name};
 use crate::runs::Record;
+use crate::widgets::visible;
 
 /// Folders are looked at again so often.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -32,16 +33,20 @@ pub fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, empty: &str) {
     }
     let unlisted = &ctx.live.settings.unlisted;
     let is_listed = |run: &&ListedRun| !unlisted.contains(&run.folder);
+    let live = ctx.session.runs();
     let mut runs: Vec<Row<'_>> =
-        all.iter().filter(is_listed).map(|run| Row::new(ctx, run)).collect();
+        all.iter().filter(is_listed).map(|run| Row::new(ctx, &live, run)).collect();
     // Those that go on come first; the others as they are, the newest first.
     runs.sort_by_key(|run| !run.goes_on());
     if runs.is_empty() {
         ui.add(Label::new(ctx.theme.label(empty)).wrap());
     }
     for run in &runs {
-        ui.push_id(&run.listed.folder, |ui| run.ui(ui, ctx));
-        ui.add_space(space::M);
+        let id = ui.scope_id().with(&run.listed.folder);
+        visible::ui(ui, id, |ui| {
+            ui.push_id(&run.listed.folder, |ui| run.ui(ui, ctx));
+            ui.add_space(space::M);
+        });
     }
     let hidden = all.iter().filter(|run| unlisted.contains(&run.folder)).count();
     if hidden > 0 {
@@ -77,12 +82,12 @@ struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn new(ctx: &ViewCtx<'_>, listed: &'a ListedRun) -> Self {
+    fn new(ctx: &ViewCtx<'_>, live: &[RunView], listed: &'a ListedRun) -> Self {
         let folder = &listed.folder;
         let is_it = |run: &Option<RunFolder>| run.as_ref().is_some_and(|r| r.folder == *folder);
         let slot = ctx.document.runs.iter().position(is_it).map(|slot| Slot::ALL[slot]);
         let id = ctx.live.runs.get(folder);
-        let view = id.and_then(|id| ctx.session.runs().into_iter().find(|run| run.id == *id));
+        let view = id.and_then(|id| live.iter().find(|run| run.id == *id)).cloned();
         let told = view
             .as_ref()
             .and_then(|view| ctx.live.records.live(ctx.session, view, Some(folder.as_path())));

@@ -4,7 +4,7 @@
 //! take whole batches in turn (thread t of n makes the batches t, t + n, ...), each through a channel
 //! that holds one, so memory is bounded and order needs no buffer.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -104,13 +104,16 @@ pub struct Loader {
 struct Shared {
     source: Arc<dyn Source>,
     options: LoaderOptions,
+    /// Whether an image that could not be read is tried again where it is the one that is wanted.
+    retries: bool,
     stop: AtomicBool,
     broken: Mutex<Broken>,
 }
 
 #[derive(Debug, Default)]
 struct Broken {
-    indices: BTreeSet<u64>,
+    /// The names under which their reasons stand.
+    indices: BTreeMap<u64, String>,
     reasons: BTreeMap<String, String>,
     count: u64,
 }
@@ -134,6 +137,7 @@ impl Loader {
         let shared = Arc::new(Shared {
             source,
             options,
+            retries: false,
             stop: AtomicBool::new(false),
             broken: Mutex::default(),
         });
@@ -210,14 +214,15 @@ impl Crops {
         let options = LoaderOptions { seed, batch_size: 1, crop, threads: 1 };
         check(source.as_ref(), &options)?;
         let (stop, broken) = (AtomicBool::new(false), Mutex::default());
-        Ok(Self(Shared { source, options, stop, broken }))
+        Ok(Self(Shared { source, options, retries: true, stop, broken }))
     }
 
-    /// The crop of a number.
+    /// The crop of a number, and whether it is its own and not that of another image in place of one that cannot
+    /// be read now: that one is tried again the next time.
     ///
     /// # Errors
     /// As [`Loader::next_batch`].
-    pub fn sample(&self, number: u64) -> Result<Sample> {
+    pub fn sample(&self, number: u64) -> Result<(Sample, bool)> {
         self.0.slot(number, 0)
     }
 
@@ -274,7 +279,7 @@ impl Shared {
             names: Vec::with_capacity(n),
         };
         for slot in 0..self.options.batch_size {
-            let sample = self.slot(step, slot)?;
+            let (sample, _) = self.slot(step, slot)?;
             batch.pictures.push(sample.picture);
             batch.classes.push(sample.class);
             batch.captions.push(sample.caption);
@@ -283,8 +288,9 @@ impl Shared {
         Ok(batch)
     }
 
-    /// The image at one place of one batch; if it is broken, another one in its place.
-    fn slot(&self, step: u64, slot: u32) -> Result<Sample> {
+    /// The image at one place of one batch; if it is broken, another one in its place. And whether it is the one
+    /// that belongs there.
+    fn slot(&self, step: u64, slot: u32) -> Result<(Sample, bool)> {
         let LoaderOptions { seed, batch_size, crop, .. } = &self.options;
         let n = self.source.len();
         let position = step.wrapping_mul(u64::from(*batch_size)).wrapping_add(u64::from(slot));
@@ -299,7 +305,9 @@ impl Shared {
             }
             // Lanes 0..16 belong to the crop.
             let index = if attempt == 0 { first } else { below(&noise, 4 + attempt, n) };
-            if self.is_broken(index) {
+            let is_known_broken = self.is_broken(index);
+            let is_own = attempt == 0;
+            if is_known_broken && !(is_own && self.retries) {
                 continue;
             }
             let job = || self.cropped(index, short, &noise);
@@ -310,7 +318,12 @@ impl Shared {
                 })
             });
             match result {
-                Ok(sample) => return Ok(sample),
+                Ok(sample) => {
+                    if is_known_broken {
+                        self.forget(index);
+                    }
+                    return Ok((sample, is_own));
+                }
                 Err(error) => {
                     self.remember(index, &error);
                     last = Some(error);
@@ -360,7 +373,18 @@ impl Shared {
 
     fn is_broken(&self, index: u64) -> bool {
         let broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
-        broken.indices.contains(&index)
+        broken.indices.contains_key(&index)
+    }
+
+    /// It could be read now.
+    fn forget(&self, index: u64) {
+        let mut broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(name) = broken.indices.remove(&index) else { return };
+        if !broken.indices.values().any(|other| *other == name)
+            && broken.reasons.remove(&name).is_some()
+        {
+            broken.count -= 1;
+        }
     }
 
     fn remember(&self, index: u64, error: &EngineError) {
@@ -373,7 +397,8 @@ impl Shared {
         };
         let mut broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
         // Two indices of a mix can be the same file; two threads can meet the same one.
-        let is_new = broken.indices.insert(index) && !broken.reasons.contains_key(&name);
+        let is_known = broken.indices.insert(index, name.clone()).is_some();
+        let is_new = !is_known && !broken.reasons.contains_key(&name);
         if is_new {
             broken.count += 1;
             if broken.reasons.len() < REMEMBERED {

@@ -86,6 +86,11 @@ impl Generation {
         self.painter.network()
     }
 
+    /// How many steps are done.
+    pub fn done(&self) -> u32 {
+        self.done
+    }
+
     /// All tokens as they are now.
     ///
     /// # Errors
@@ -105,13 +110,25 @@ impl Generation {
     /// # Errors
     /// If an operation fails; the generation stays where it was.
     pub fn next_step(&mut self) -> Result<Option<Step>> {
+        self.next_step_between(&mut |_, _| Ok(()))
+    }
+
+    /// As [`Self::next_step`]. Where tokens that are there have to be read first, as in a generation that goes on,
+    /// `between` is told how many of how many are; its error ends the step, and what was read stays so.
+    ///
+    /// # Errors
+    /// As [`Self::next_step`], and that of `between`.
+    pub fn next_step_between(
+        &mut self,
+        between: &mut dyn FnMut(usize, usize) -> Result<()>,
+    ) -> Result<Option<Step>> {
         if !self.tokens.contains(&MASKED) {
             return Ok(None);
         }
         let (proposals, forward_passes) = match self.config().way {
-            Way::Raster => self.next_token()?,
+            Way::Raster => self.next_token(between)?,
             Way::MaskGit => self.unmask()?,
-            Way::Var => self.next_scale()?,
+            Way::Var => self.next_scale(between)?,
         };
         let (mut committed, mut changed) = (Vec::new(), Vec::new());
         for proposal in proposals.iter().filter(|proposal| proposal.kept) {
@@ -183,7 +200,10 @@ impl Generation {
 
     /// Raster: the next token that is not given. Those before it that the network has not read are read first.
     /// Its noise is addressed by its cell alone, so that it does not depend on how many steps came before.
-    fn next_token(&mut self) -> Result<(Vec<Proposal>, u32)> {
+    fn next_token(
+        &mut self,
+        between: &mut dyn FnMut(usize, usize) -> Result<()>,
+    ) -> Result<(Vec<Proposal>, u32)> {
         let is_free = |cell: &u32| self.tokens[*cell as usize] == MASKED;
         let place = self.sequence.iter().position(is_free).unwrap_or(self.tokens.len());
         let conditions = self.conditions();
@@ -191,10 +211,12 @@ impl Generation {
             Some(reading) => reading,
             None => self.network().raster()?.begin(conditions.len())?,
         };
-        // Where it fails, what was read is unknown: it is read again.
-        let proposal = self.read_token(place, &conditions, &mut reading)?;
-        self.reading = Some(reading);
-        Ok((vec![proposal], conditions.len() as u32))
+        let proposal = self.read_token(place, &conditions, &mut reading, between);
+        // Where it fails, what was read is unknown: it is read again. Where nobody wants it any more, it is sound.
+        if matches!(&proposal, Ok(_) | Err(EngineError::Cancelled)) {
+            self.reading = Some(reading);
+        }
+        Ok((vec![proposal?], conditions.len() as u32))
     }
 
     /// Reads up to a place of the sequence and draws its token, sub-token after sub-token. What is told of a token
@@ -205,6 +227,7 @@ impl Generation {
         place: usize,
         conditions: &[Condition],
         reading: &mut Reading,
+        between: &mut dyn FnMut(usize, usize) -> Result<()>,
     ) -> Result<Proposal> {
         let cell_at = |place: usize| {
             self.sequence.get(place).map_or(self.tokens.len(), |cell| *cell as usize)
@@ -215,6 +238,9 @@ impl Generation {
         // The first time reads the conditions, the n-th one token n - 2.
         while reading.read() <= place {
             let read = reading.read();
+            if read < place {
+                between(read, place)?;
+            }
             let last = (read > 0).then(|| vec![self.tokens[cell_at(read - 1)]; conditions.len()]);
             rows = Some(network.next_logits(last.as_deref(), conditions, reading)?);
         }
@@ -334,7 +360,10 @@ impl Generation {
 
     /// VAR: all tokens of the next scale that are not given, each drawn by itself. Scales before it that the
     /// network has not read are read first.
-    fn next_scale(&mut self) -> Result<(Vec<Proposal>, u32)> {
+    fn next_scale(
+        &mut self,
+        between: &mut dyn FnMut(usize, usize) -> Result<()>,
+    ) -> Result<(Vec<Proposal>, u32)> {
         let sides: Vec<usize> = self.config().layout.iter().map(|part| part.rows).collect();
         let sizes: Vec<usize> = sides.iter().map(|side| side * side).collect();
         let next = self.tokens.iter().position(|token| *token == MASKED).unwrap_or(0);
@@ -347,10 +376,13 @@ impl Generation {
         if self.caches.is_empty() {
             self.caches = self.network().scales()?.caches(conditions.len())?;
         }
-        let rows = match self.read_scales(&sides, scale, &conditions) {
+        let rows = match self.read_scales(&sides, scale, &conditions, between) {
             Ok(rows) => rows,
             Err(error) => {
-                self.caches.clear();
+                // Where nobody wants it any more, what was read is sound.
+                if !matches!(error, EngineError::Cancelled) {
+                    self.caches.clear();
+                }
                 return Err(error);
             }
         };
@@ -376,6 +408,7 @@ impl Generation {
         sides: &[usize],
         scale: usize,
         conditions: &[Condition],
+        between: &mut dyn FnMut(usize, usize) -> Result<()>,
     ) -> Result<Vec<Vec<f32>>> {
         let scales = self.painter.scales()?;
         let mut first = 0;
@@ -392,6 +425,9 @@ impl Generation {
             before += side * side;
             if seen >= before {
                 continue;
+            }
+            if at < scale {
+                between(at, scale)?;
             }
             let input = at.checked_sub(1).map(|last| -> Result<Tensor> {
                 let input = scales.next_input(&sums[last].sum, last)?;

@@ -73,7 +73,14 @@ impl Work for GenerateRun {
             self.has_started = true;
         }
         let began = Instant::now();
-        let Some(step) = self.generation.next_step()? else { return Ok(Advance::Done) };
+        let fraction = self.generation.done() as f32 / steps.max(1) as f32;
+        let mut between = |at: usize, of: usize| {
+            watch.check()?;
+            watch.progress(fraction, format!("read {at} of {of}"));
+            Ok(())
+        };
+        let step = self.generation.next_step_between(&mut between)?;
+        let Some(step) = step else { return Ok(Advance::Done) };
         let seconds = began.elapsed().as_secs_f64();
         let done = step.index + 1;
         watch.progress(done as f32 / steps.max(1) as f32, format!("step {done} of {steps}"));

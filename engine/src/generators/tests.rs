@@ -235,3 +235,27 @@ fn what_cannot_be_asked_is_refused_with_what_to_do() {
     let unmasking = Unmasking { steps: 0, ..Unmasking::default() };
     assert!(said(Request { unmasking, ..good }).contains("steps"));
 }
+
+#[test]
+fn reading_what_is_there_can_be_stopped_and_goes_on_to_the_same_tokens() {
+    for way in [Way::Raster, Way::Var] {
+        let (painter, request) = (painter(way), Request::new(&config(way), Some(1), 4).unwrap());
+        let whole = all_steps(&painter, &request, None);
+        let at = whole.len() - 2;
+        let mut resumed = Generation::new(painter, request, Some(&whole[at])).unwrap();
+        let mut told = Vec::new();
+        let stopped = resumed.next_step_between(&mut |read, of| {
+            told.push((read, of));
+            if told.len() > 1 { Err(crate::EngineError::Cancelled) } else { Ok(()) }
+        });
+        assert!(matches!(stopped, Err(crate::EngineError::Cancelled)), "{way:?}: {told:?}");
+        assert_eq!(told.iter().map(|told| told.0).collect::<Vec<_>>(), [0, 1], "{way:?}");
+        let mut again = Vec::new();
+        let next = resumed.next_step_between(&mut |read, _| {
+            again.push(read);
+            Ok(())
+        });
+        assert_eq!(next.unwrap().as_ref(), whole.get(at + 1), "{way:?}");
+        assert_ne!(again.first(), Some(&0), "{way:?}: what was read is not read again");
+    }
+}

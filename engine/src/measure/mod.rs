@@ -2,6 +2,9 @@
 
 mod books;
 mod codebook;
+mod exact;
+mod frechet;
+mod ms_ssim;
 mod psnr;
 mod spectrum;
 mod ssim;
@@ -9,6 +12,9 @@ mod usage;
 
 pub use books::{BookCounts, BookStatistics, BooksStatistics};
 pub use codebook::{CodeColors, Codebook, NEIGHBOUR_WORK, Neighbours};
+pub use exact::Exact;
+pub use frechet::{Moments, frechet};
+pub use ms_ssim::{LEAST_SIDE as MS_SSIM_LEAST_SIDE, ms_ssim};
 pub use psnr::{mean_squared_error, psnr};
 pub use spectrum::fine_detail;
 pub use ssim::{SsimMap, SsimWindow, ssim, ssim_map, ssim_with};

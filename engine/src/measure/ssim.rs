@@ -100,8 +100,22 @@ fn channel_map(
     y: &[f64],
     size: (usize, usize),
     taps: &[f64],
-    (window, range): (SsimWindow, f64),
+    window: (SsimWindow, f64),
 ) -> Vec<f64> {
+    let terms = channel_terms(x, y, size, taps, window).into_iter();
+    terms
+        .map(|[light, lights, structure, structures]| (light * structure) / (lights * structures))
+        .collect()
+}
+
+/// Of every pixel what stands above and below the lines of luminance, and of contrast and structure.
+fn channel_terms(
+    x: &[f64],
+    y: &[f64],
+    size: (usize, usize),
+    taps: &[f64],
+    (window, range): (SsimWindow, f64),
+) -> Vec<[f64; 4]> {
     let product =
         |a: &[f64], b: &[f64]| -> Vec<f64> { a.iter().zip(b).map(|(p, q)| p * q).collect() };
     let mean_x = filter(x, size, taps);
@@ -121,10 +135,33 @@ fn channel_map(
             let var_x = correction * (mean_xx[i] - mx * mx);
             let var_y = correction * (mean_yy[i] - my * my);
             let covariance = correction * (mean_xy[i] - mx * my);
-            ((2.0 * mx * my + c1) * (2.0 * covariance + c2))
-                / ((mx * mx + my * my + c1) * (var_x + var_y + c2))
+            let structure = [2.0 * covariance + c2, var_x + var_y + c2];
+            [2.0 * mx * my + c1, mx * mx + my * my + c1, structure[0], structure[1]]
         })
         .collect()
+}
+
+/// Means over a plane of similarity, and of contrast and structure alone, half a window of border left out.
+/// Planes are row by row, (H, W), and have a middle.
+pub(super) fn plane_means(
+    x: &[f64],
+    y: &[f64],
+    (width, height): (usize, usize),
+    window: SsimWindow,
+) -> (f64, f64) {
+    let taps = window.taps();
+    let border = taps.len() / 2;
+    let terms = channel_terms(x, y, (width, height), &taps, (window, 255.0));
+    let (mut sums, mut count) = ((0.0, 0.0), 0_u64);
+    for row in terms.chunks(width).take(height - border).skip(border) {
+        for [light, lights, structure, structures] in &row[border..width - border] {
+            sums.0 += (light * structure) / (lights * structures);
+            sums.1 += structure / structures;
+            count += 1;
+        }
+    }
+    let count = count.max(1) as f64;
+    (sums.0 / count, sums.1 / count)
 }
 
 /// Separable filter; beyond the border the picture is mirrored with its edge repeated.

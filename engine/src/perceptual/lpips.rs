@@ -91,9 +91,29 @@ impl Lpips {
                 found: b.dims().to_vec(),
             });
         }
-        let (a, b) = (self.backbone.features(a)?, self.backbone.features(b)?);
-        let both = a.iter().zip(&b).zip(&self.heads);
+        self.layers_of(&self.see(a)?, &self.see(b)?)
+    }
+
+    /// The features of images (B, 3, H, W) in [-1, 1] at each depth, to be compared more than once.
+    ///
+    /// # Errors
+    /// As [`Backbone::features`].
+    pub fn see(&self, images: &Tensor) -> Result<Vec<Tensor>> {
+        self.backbone.features(images)
+    }
+
+    /// As [`Lpips::layers`], of images that were seen.
+    fn layers_of(&self, a: &[Tensor], b: &[Tensor]) -> Result<Vec<Tensor>> {
+        let both = a.iter().zip(b).zip(&self.heads);
         both.map(|((a, b), head)| kernels::feature_distance(a, b, head)).collect()
+    }
+
+    /// As [`Lpips::distance`], of images that were seen and have one size.
+    ///
+    /// # Errors
+    /// If they have not.
+    pub fn distance_of(&self, a: &[Tensor], b: &[Tensor]) -> Result<Tensor> {
+        Ok(Tensor::stack(&self.layers_of(a, b)?, 0)?.sum(0)?)
     }
 
     /// The distance, (B,), between images (B, 3, H, W) in [-1, 1]: the sum over depths. Differentiable in

@@ -79,21 +79,7 @@ impl Question for Comparison {
         let decoded = desk.ask(&decode)?;
         let spatial = load(desk, &self.model)?.tokenizer.facts().spatial;
         let (a, b) = (&self.original.picture, &decoded.picture);
-        let psnr = measure::psnr(a, b)?;
-        let similarity = measure::ssim_map(a, b)?;
-        desk.check()?;
-        let differences = a.rgb().chunks_exact(3).zip(b.rgb().chunks_exact(3));
-        let (mut signed, mut absolute) = (Vec::new(), Vec::new());
-        for (x, y) in differences {
-            let (mut sum, mut sum_absolute) = (0_i32, 0_i32);
-            for (p, q) in x.iter().zip(y) {
-                let d = i32::from(*q) - i32::from(*p);
-                sum += d;
-                sum_absolute += d.abs();
-            }
-            signed.push(sum as f32 / 765.0);
-            absolute.push(sum_absolute as f32 / 765.0);
-        }
+        let Differences { signed, absolute, structure, psnr, ssim } = differences(desk, a, b)?;
         let pixels = u64::from(a.width()) * u64::from(a.height());
         let picture = (a.height() as usize, a.width() as usize);
         let parts = self.tokens.parts().iter().filter(|_| spatial);
@@ -102,12 +88,12 @@ impl Question for Comparison {
             .collect();
         Ok(Compared {
             reconstruction: decoded.picture.clone(),
-            signed: signed.into(),
-            absolute: absolute.into(),
-            structure: similarity.map.iter().map(|s| (1.0 - s).clamp(0.0, 1.0)).collect(),
+            signed,
+            absolute,
+            structure,
             per_cell,
             psnr,
-            ssim: similarity.mean,
+            ssim,
             bits_per_pixel: measure::bits_per_pixel(&self.tokens, pixels),
             decode_seconds: decoded.seconds,
         })
@@ -116,4 +102,65 @@ impl Question for Comparison {
     fn bytes(answer: &Compared) -> usize {
         answer.reconstruction.rgb().len() * 5
     }
+}
+
+/// What is between two pictures of one size, such as two reconstructions of one image.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Between {
+    /// The one that is compared with.
+    pub left: super::PastedPicture,
+    /// The other.
+    pub right: super::PastedPicture,
+}
+
+/// See [`Between`]; the maps are as those of [`Compared`].
+#[derive(Debug, Clone)]
+pub struct Differences {
+    /// Right minus left, mean of the channels, in [-1, 1] of the full range; row by row.
+    pub signed: Arc<[f32]>,
+    /// Mean over the channels, in [0, 1] of the full range.
+    pub absolute: Arc<[f32]>,
+    /// 1 - SSIM of every pixel (11x11 Gaussian window), in [0, 1].
+    pub structure: Arc<[f32]>,
+    /// Peak signal-to-noise ratio in dB.
+    pub psnr: f64,
+    /// Structural similarity, 1 is the same.
+    pub ssim: f64,
+}
+
+impl Question for Between {
+    type Answer = Differences;
+
+    fn answer(&self, desk: &Desk<'_>) -> Result<Differences> {
+        differences(desk, &self.left.picture, &self.right.picture)
+    }
+
+    fn bytes(answer: &Differences) -> usize {
+        answer.signed.len() * 12
+    }
+}
+
+fn differences(desk: &Desk<'_>, a: &Picture, b: &Picture) -> Result<Differences> {
+    let psnr = measure::psnr(a, b)?;
+    let similarity = measure::ssim_map(a, b)?;
+    desk.check()?;
+    let pixels = a.rgb().chunks_exact(3).zip(b.rgb().chunks_exact(3));
+    let (mut signed, mut absolute) = (Vec::new(), Vec::new());
+    for (x, y) in pixels {
+        let (mut sum, mut sum_absolute) = (0_i32, 0_i32);
+        for (p, q) in x.iter().zip(y) {
+            let d = i32::from(*q) - i32::from(*p);
+            sum += d;
+            sum_absolute += d.abs();
+        }
+        signed.push(sum as f32 / 765.0);
+        absolute.push(sum_absolute as f32 / 765.0);
+    }
+    Ok(Differences {
+        signed: signed.into(),
+        absolute: absolute.into(),
+        structure: similarity.map.iter().map(|s| (1.0 - s).clamp(0.0, 1.0)).collect(),
+        psnr,
+        ssim: similarity.mean,
+    })
 }

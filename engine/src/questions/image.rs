@@ -138,6 +138,20 @@ pub enum SourceRef {
     },
 }
 
+impl SourceRef {
+    /// Opens it; `assets` is the folder of what comes with Smalti.
+    ///
+    /// # Errors
+    /// As [`open_source`].
+    pub fn open(&self, assets: &Path) -> Result<Arc<dyn Source>> {
+        Ok(match self {
+            Self::Worlds { seed } => Arc::new(Worlds::held_out(*seed)),
+            Self::Samples => open_source(&assets.join("samples"))?,
+            Self::Path { path, .. } => open_source(path)?,
+        })
+    }
+}
+
 /// An image by reference.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ImageRef {
@@ -194,11 +208,7 @@ impl Question for SourceInfo {
     type Answer = SourceFacts;
 
     fn answer(&self, desk: &Desk<'_>) -> Result<SourceFacts> {
-        let open: Arc<dyn Source> = match &self.source {
-            SourceRef::Worlds { seed } => Arc::new(Worlds::held_out(*seed)),
-            SourceRef::Samples => open_source(&desk.assets().join("samples"))?,
-            SourceRef::Path { path, .. } => open_source(path)?,
-        };
+        let open = self.source.open(desk.assets())?;
         Ok(SourceFacts {
             description: open.describe(),
             len: open.len(),
@@ -231,6 +241,32 @@ impl OwnSide {
     pub const MOST: u32 = 256;
     /// Images of a set that are looked at, where their sizes are not known.
     const LOOKED_AT: u64 = 9;
+
+    /// The side for a set that is open; `check` stops it.
+    pub(crate) fn of(
+        source: &SourceRef,
+        set: &dyn Source,
+        check: impl Fn() -> Result<()>,
+    ) -> Result<u32> {
+        if let Some([width, height]) = set.size() {
+            return Ok(width.min(height).min(Self::MOST));
+        }
+        if matches!(source, SourceRef::Worlds { .. }) {
+            return Ok(Self::MOST);
+        }
+        let looked_at = set.len().min(Self::LOOKED_AT);
+        let mut sides = Vec::new();
+        for number in 0..looked_at {
+            let index = (u128::from(number) * u128::from(set.len()) / u128::from(looked_at)) as u64;
+            // A broken one is named when it is measured.
+            if let Ok(sample) = set.sample(index, Self::MOST) {
+                sides.push(sample.picture.width().min(sample.picture.height()));
+            }
+            check()?;
+        }
+        sides.sort_unstable();
+        Ok(sides.get(sides.len() / 2).map_or(Self::MOST, |side| *side.min(&Self::MOST)))
+    }
 }
 
 impl Question for OwnSide {
@@ -238,24 +274,7 @@ impl Question for OwnSide {
 
     fn answer(&self, desk: &Desk<'_>) -> Result<u32> {
         let set = desk.ask(&SourceInfo { source: self.source.clone() })?;
-        if let Some([width, height]) = set.size {
-            return Ok(width.min(height).min(Self::MOST));
-        }
-        if matches!(self.source, SourceRef::Worlds { .. }) {
-            return Ok(Self::MOST);
-        }
-        let looked_at = set.len.min(Self::LOOKED_AT);
-        let mut sides = Vec::new();
-        for number in 0..looked_at {
-            let index = (u128::from(number) * u128::from(set.len) / u128::from(looked_at)) as u64;
-            // A broken one is named when it is measured.
-            if let Ok(sample) = set.open.sample(index, Self::MOST) {
-                sides.push(sample.picture.width().min(sample.picture.height()));
-            }
-            desk.check()?;
-        }
-        sides.sort_unstable();
-        Ok(sides.get(sides.len() / 2).map_or(Self::MOST, |side| *side.min(&Self::MOST)))
+        Self::of(&self.source, &*set.open, || desk.check())
     }
 
     fn bytes(_: &u32) -> usize {

@@ -1,5 +1,9 @@
 //! How far apart two pictures look to a network that no tokenizer was trained with.
 
+use std::path::Path;
+
+use candle_core::Device;
+
 use super::PastedPicture;
 use crate::images::to_tensor;
 use crate::layers::Weights;
@@ -10,6 +14,20 @@ use crate::{EngineError, Result};
 /// The shipped network that only measures.
 pub const JUDGE: &str = "worlds-judge";
 
+/// The judge of a folder of assets; `None` where it is not there.
+///
+/// # Errors
+/// If its file cannot be read.
+pub(crate) fn open_judge(assets: &Path, device: &Device) -> Result<Option<Lpips>> {
+    let path = assets.join("models").join(format!("{JUDGE}.safetensors"));
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let classifier = Classifier::open(&path, device)?;
+    let none = Weights::loaded(std::collections::BTreeMap::new(), false, device);
+    Ok(Some(Lpips::judging(classifier, &none)?))
+}
+
 /// The judge itself; stays inside the engine. `None` where it is not there.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Judge;
@@ -18,13 +36,7 @@ impl Question for Judge {
     type Answer = Option<Lpips>;
 
     fn answer(&self, desk: &Desk<'_>) -> Result<Option<Lpips>> {
-        let path = desk.assets().join("models").join(format!("{JUDGE}.safetensors"));
-        if !path.is_file() {
-            return Ok(None);
-        }
-        let classifier = Classifier::open(&path, desk.device())?;
-        let none = Weights::loaded(std::collections::BTreeMap::new(), false, desk.device());
-        Ok(Some(Lpips::judging(classifier, &none)?))
+        open_judge(desk.assets(), desk.device())
     }
 
     fn bytes(_: &Option<Lpips>) -> usize {

@@ -83,14 +83,17 @@ impl Feed {
         Ok(Self::Images(Loader::start_at(supplies.source(), options, step)?))
     }
 
-    /// What the next step learns from; waits for it.
+    /// What the next step learns from; waits for it. `between` is told how far that is, where it takes long.
     ///
     /// # Errors
-    /// If images cannot be read, or encoded.
-    pub(super) fn next(&mut self) -> Result<Given> {
+    /// If images cannot be read, or encoded; and that of `between`.
+    pub(super) fn next(
+        &mut self,
+        between: &mut dyn FnMut(usize, usize) -> Result<()>,
+    ) -> Result<Given> {
         match self {
             Self::Images(loader) => loader.next_batch().map(Given::from),
-            Self::Tokens(pool) => pool.next_batch().map(Given::from),
+            Self::Tokens(pool) => pool.next_batch(between).map(Given::from),
         }
     }
 

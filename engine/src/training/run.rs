@@ -449,7 +449,13 @@ impl TrainRun {
         let (owes, done) = (trainer.owes_report(), trainer.steps_done());
         let looked_back = trainer.looks_back();
         let report = if owes || !is_over(trainer) {
-            match trainer.step() {
+            let fraction = done as f32 / trainer.recipe().steps.max(1) as f32;
+            let mut between = |at: usize, of: usize| {
+                watch.check()?;
+                watch.progress(fraction, format!("made tokens of {at} of {of} pictures"));
+                Ok(())
+            };
+            match trainer.step_between(&mut between) {
                 Ok(report) => report,
                 Err(error) => {
                     if looked_back && !trainer.looks_back() {

@@ -5,6 +5,7 @@
 //! once, and from its second round on images cost nothing. The file is shared by all runs in folders beside each other that
 //! ask for the same pictures of the same tokens; any of them may replace it, since none can say anything else.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -40,6 +41,9 @@ pub(super) struct TokenBatch {
     pub(super) classes: Vec<Option<u32>>,
 }
 
+/// Tokens and classes of images that stand in for others, by the pictures' numbers.
+type StandIns = BTreeMap<usize, (Arc<[u32]>, u32)>;
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct TokenPool {
@@ -50,6 +54,8 @@ pub(super) struct TokenPool {
     key: String,
     known: Vec<Option<Arc<[u32]>>>,
     classes: Vec<u32>,
+    /// Pictures whose images could not be read when they were wanted: others stood in for them, which is not kept.
+    stood_in: BTreeSet<usize>,
     unsaved: usize,
     /// Tokens of a picture.
     cells: usize,
@@ -98,6 +104,7 @@ impl TokenPool {
             key,
             known: vec![None; pictures],
             classes: vec![MASKED; pictures],
+            stood_in: BTreeSet::new(),
             unsaved: 0,
             cells,
             most_class: source.classes().len() as u32,
@@ -119,11 +126,15 @@ impl TokenPool {
         self.crops.skipped()
     }
 
-    /// The tokens of the next step.
+    /// The tokens of the next step. While many are made, `between` is told how many of how many are there; its error
+    /// ends that, and what was made until then is kept.
     ///
     /// # Errors
-    /// If images cannot be read, or encoded.
-    pub(super) fn next_batch(&mut self) -> Result<TokenBatch> {
+    /// If images cannot be read, or encoded; and that of `between`.
+    pub(super) fn next_batch(
+        &mut self,
+        between: &mut dyn FnMut(usize, usize) -> Result<()>,
+    ) -> Result<TokenBatch> {
         let pictures = self.known.len() as u64;
         let numbers: Vec<usize> = (0..self.batch)
             .map(|slot| {
@@ -132,42 +143,61 @@ impl TokenPool {
                 shuffled(self.seed, round, pictures, position % pictures) as usize
             })
             .collect();
-        self.learn_of(&numbers)?;
+        let instead = self.learn_of(&numbers, between)?;
         let mut batch = TokenBatch::default();
         for number in numbers {
-            let Some(tokens) = &self.known[number] else {
+            let own = self.known[number].as_ref().map(|tokens| (tokens, self.classes[number]));
+            let other = || instead.get(&number).map(|(tokens, class)| (tokens, *class));
+            let Some((tokens, class)) = own.or_else(other) else {
                 return Err(EngineError::bad_input("tokens", "a picture has none", ""));
             };
             batch.tokens.push(Arc::clone(tokens));
-            let class = self.classes[number];
             batch.classes.push((class != MASKED).then_some(class));
         }
         self.step += 1;
         Ok(batch)
     }
 
-    /// Encodes what is not known of some pictures.
-    fn learn_of(&mut self, numbers: &[usize]) -> Result<()> {
+    /// Encodes what is not known of some pictures. Gives tokens and classes of those that stand in for pictures
+    /// whose images cannot be read now: the next time that is tried again.
+    fn learn_of(
+        &mut self,
+        numbers: &[usize],
+        between: &mut dyn FnMut(usize, usize) -> Result<()>,
+    ) -> Result<StandIns> {
+        let mut instead = StandIns::new();
         let mut missing: Vec<usize> =
             numbers.iter().copied().filter(|number| self.known[*number].is_none()).collect();
         missing.sort_unstable();
         missing.dedup();
-        for part in missing.chunks(AT_ONCE) {
+        for (at, part) in missing.chunks(AT_ONCE).enumerate() {
+            between(at * AT_ONCE, missing.len())?;
             let samples = part.par_iter().map(|number| self.crops.sample(*number as u64));
-            let samples = samples.collect::<Result<Vec<Sample>>>()?;
-            let pictures: Vec<_> = samples.iter().map(|sample| sample.picture.clone()).collect();
+            let samples = samples.collect::<Result<Vec<(Sample, bool)>>>()?;
+            let pictures: Vec<_> =
+                samples.iter().map(|(sample, _)| sample.picture.clone()).collect();
             let tokens = tokenize_all(self.maker.tokenizer.as_ref(), &pictures)?;
-            for ((number, sample), tokens) in part.iter().zip(&samples).zip(tokens) {
-                self.known[*number] = Some(tokens);
-                self.classes[*number] = sample.class.unwrap_or(MASKED);
-                self.unsaved += 1;
+            for ((number, (sample, is_own)), tokens) in part.iter().zip(&samples).zip(tokens) {
+                let class = sample.class.unwrap_or(MASKED);
+                if *is_own {
+                    self.known[*number] = Some(tokens);
+                    self.classes[*number] = class;
+                    self.stood_in.remove(number);
+                    self.unsaved += 1;
+                } else {
+                    self.stood_in.insert(*number);
+                    instead.insert(*number, (tokens, class));
+                }
             }
         }
-        let is_whole = self.unsaved > 0 && self.known.iter().all(Option::is_some);
+        let is_known = |(number, tokens): (usize, &Option<_>)| {
+            tokens.is_some() || self.stood_in.contains(&number)
+        };
+        let is_whole = self.unsaved > 0 && self.known.iter().enumerate().all(is_known);
         if self.unsaved >= SAVE_EVERY || is_whole {
             self.write();
         }
-        Ok(())
+        Ok(instead)
     }
 
     /// A pool that cannot be written costs time, not the run.
@@ -183,6 +213,10 @@ impl TokenPool {
         if self.file.is_file()
             && let Err(error) = self.read()
         {
+            // What cannot be read just now may be sound: it is not written over.
+            if matches!(error, EngineError::Io { .. }) {
+                return Err(error);
+            }
             tracing::warn!("{error}; it is made anew");
         }
         if let Some(folder) = self.file.parent() {

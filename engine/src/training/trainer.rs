@@ -293,11 +293,23 @@ impl Trainer {
     /// checkpoint stays. Where a file could not be written, the next call writes what is missing first;
     /// where images could not be read, it tries again.
     pub fn step(&mut self) -> Result<Option<Report>> {
+        self.step_between(&mut |_, _| Ok(()))
+    }
+
+    /// As [`Self::step`]. Where what it learns from has to be made first and that takes long, `between` is told
+    /// after each piece how many pictures of how many are there; its error ends the step before anything is learned.
+    ///
+    /// # Errors
+    /// As [`Self::step`], and that of `between`.
+    pub fn step_between(
+        &mut self,
+        between: &mut dyn FnMut(usize, usize) -> Result<()>,
+    ) -> Result<Option<Report>> {
         if self.waiting.is_some() {
             return self.write();
         }
         let started = Instant::now();
-        let batch = self.next_batch()?;
+        let batch = self.next_batch(between)?;
         // Not before there is something to learn from: until then nothing is forgotten.
         if let Err(error) = self.take_this_way() {
             self.feed = None;
@@ -349,12 +361,12 @@ impl Trainer {
     }
 
     /// The next batch. A loader that failed has lost its place, so the next call starts another.
-    fn next_batch(&mut self) -> Result<Given> {
+    fn next_batch(&mut self, between: &mut dyn FnMut(usize, usize) -> Result<()>) -> Result<Given> {
         let mut feed = match self.feed.take() {
             Some(feed) => feed,
             None => self.open_feed(self.done.step)?,
         };
-        let batch = feed.next()?;
+        let batch = feed.next(between)?;
         self.feed = Some(feed);
         Ok(batch)
     }

@@ -104,6 +104,37 @@ fn decode_and_encode_take_the_tokens_that_were_forced_in_a_document() {
 }
 
 #[test]
+fn decode_paints_every_variation_that_was_kept_by_its_name() {
+    let desk = Desk::new();
+    let hat = write_document(&desk);
+    // Another way from the first one, of the other picture.
+    let document = saved::open(&desk.path("hat.smalti")).unwrap().document;
+    let cells = [Cell::at(0, 0)].into_iter().collect::<std::collections::BTreeSet<_>>();
+    let document = document
+        .after(&Open::Image(ImageRef::file(desk.path("a.png"))).into())
+        .after(&Edit::ForceCells { cells: cells.into(), code: 3 }.into())
+        .after(&Edit::KeepVariation.into());
+    let bytes = saved::to_bytes(&Saved::new(document, None), &Carried::Pasted).unwrap();
+    std::fs::write(desk.path("hat.smalti"), bytes).unwrap();
+    let (out, other) = (desk.name("v.png"), desk.name("other.png"));
+    let ran = run(&["decode", &hat, "--variations", "--out", &out, "--json"]);
+    assert_eq!(ran.expect_done().lines().len(), 2);
+    let pixels = |name: &str| image::open(desk.path(name)).unwrap().to_rgb8();
+    // The last one is what is looked at; the first one is of the other picture.
+    run(&["decode", &hat, "--index", "0", "--out", &other]).expect_done();
+    assert_eq!(pixels("v-1.1.png"), pixels("other.png"));
+    run(&["decode", &hat, "--index", "1", "--out", &other]).expect_done();
+    assert_eq!(pixels("v-1.png"), pixels("other.png"));
+    assert_ne!(pixels("v-1.png"), pixels("v-1.1.png"));
+    run(&["decode", &hat, "--variations", "--index", "0", "--out", &out])
+        .expect_refused(&["--variations", "--index"]);
+    let bare = saved::to_bytes(&Saved::new(Document::default(), None), &Carried::Pasted).unwrap();
+    std::fs::write(desk.path("bare.smalti"), bare).unwrap();
+    run(&["decode", &desk.name("bare.smalti"), "--variations", "--out", &out])
+        .expect_refused(&["no variation was kept"]);
+}
+
+#[test]
 fn a_document_that_cannot_be_used_says_what_and_what_to_do() {
     let desk = Desk::new();
     let hat = write_document(&desk);

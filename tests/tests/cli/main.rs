@@ -7,6 +7,7 @@ mod edit;
 mod generate;
 mod likelihood;
 mod many;
+mod measuring;
 mod painting;
 mod published;
 mod training;
@@ -237,7 +238,13 @@ fn evaluate_counts_a_folder_and_skips_what_is_broken() {
             "bits_per_pixel",
             "entropy_bits_per_pixel",
             "encode_seconds",
-            "decode_seconds"
+            "decode_seconds",
+            "ms_ssim",
+            "intervals",
+            "skipped",
+            "skipped_images",
+            "seed",
+            "version"
         ]
     );
     assert_eq!(line["images"], 3);

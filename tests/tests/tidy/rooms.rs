@@ -81,6 +81,23 @@ pub(crate) const ENGINE: Rooms<'static> = &[
             "training",
         ],
     ),
+    (
+        "evaluation",
+        &[
+            "atomic",
+            "checkpoints",
+            "data",
+            "error",
+            "images",
+            "measure",
+            "perceptual",
+            "questions",
+            "random",
+            "session",
+            "tokenizers",
+            "tokens",
+        ],
+    ),
 ];
 
 /// The window's and command line's, from the ground up.

@@ -4,12 +4,12 @@
 use std::path::Path;
 
 use egui_kittest::kittest::Queryable;
-use smalti::document::{AppCommand, Command, Document, Edit, Open, Slot};
+use smalti::document::{AppCommand, Command, Document, Edit, Open, Slot, ViewId};
 use smalti::files::saved::{self, Carried, Saved};
 use smalti_engine::images::WorkingSize;
-use smalti_engine::questions::{ImageRef, ModelRef, Stamp};
+use smalti_engine::questions::{ImageRef, ModelRef, SourceRef, Stamp};
 use smalti_tests::tiny::{tiny_model, write_png};
-use smalti_tests::window::{Window, open, says, send, tokens};
+use smalti_tests::window::{Window, empty, open, open_sized, says, send, tab, tokens};
 use tempfile::TempDir;
 
 use super::documents::{settle_on_a_question, type_path};
@@ -99,6 +99,39 @@ fn what_lay_beside_a_tokenizer_that_is_found_is_found_with_it() {
     assert_eq!(forced(&window), [5]);
     tokens(&window);
     assert!(!says(&window, "is not where it was"));
+}
+
+#[test]
+fn each_of_many_lost_files_can_be_pointed_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let work = folder.path().join("work");
+    std::fs::create_dir(&work).unwrap();
+    let mut document = Document::default();
+    for number in 0..6 {
+        let path = work.join(format!("{number}.png"));
+        write_png(&path, 40, 32, number);
+        document = document.after(&Open::Image(ImageRef::file(&path)).into());
+        document = document.after(&force(1, 1, 5).into());
+    }
+    let sample = ImageRef::InSource { source: SourceRef::Samples, index: 0 };
+    document = document.after(&Open::Image(sample).into());
+    let bytes = saved::to_bytes(&Saved::new(document, None), &Carried::Pasted).unwrap();
+    std::fs::write(folder.path().join("hat.smalti"), bytes).unwrap();
+    // They went to other names: none is found with another.
+    for number in 0..6 {
+        let to = folder.path().join(format!("moved {number}.png"));
+        std::fs::rename(work.join(format!("{number}.png")), to).unwrap();
+    }
+    let mut window = open_sized(empty(tab(ViewId::Log)), [900.0, 800.0]);
+    send(&mut window, Open::Path(folder.path().join("hat.smalti")));
+    for number in (0..6).rev() {
+        // What passes must not lie over what stays.
+        send(&mut window, AppCommand::Dismiss);
+        let button = format!("Find {number}.png here");
+        find(&mut window, &button, &folder.path().join(format!("moved {number}.png")));
+        assert!(!says(&window, &button), "{button}: it is found");
+    }
+    assert_eq!(saved::lost_of(window.state().document()).len(), 0);
 }
 
 #[test]

@@ -100,7 +100,31 @@ fn a_caption_brings_the_views_and_the_look_it_needs_and_work_stays_as_it_was() {
     // Whoever changes the look of a caption sees it change.
     press(&mut window, Modifiers::NONE, Key::F5);
     send(&mut window, smalti::document::Look::ColorBy(ColorBy::Usage));
-    assert!(says(&window, "by usage"), "{:?}", labels(&window, "by "));
+    assert!(says(&window, "by usage · opacity 80 %"), "{:?}", labels(&window, "by "));
+    // And of all that the caption says, that one alone is his.
+    let mut changed = document.looks.clone();
+    changed.color_by = ColorBy::Usage;
+    assert_eq!(window.state().document().looks, changed);
+    press(&mut window, Modifiers::NONE, Key::Escape);
+    assert_eq!(window.state().document().looks, changed);
+}
+
+#[test]
+fn what_was_begun_before_does_not_take_the_stage() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..3 {
+        let path = folder.path().join(format!("{number}.png"));
+        smalti_tests::tiny::write_png(&path, 40, 32, number);
+    }
+    let mut window = open();
+    present(&mut window, "studio");
+    assert!(says(&window, "Token grid"));
+    // A folder shows itself in Dataset when it is there, but not on a stage.
+    send(&mut window, smalti::document::Open::Path(folder.path().to_owned()));
+    assert!(says(&window, "Token grid") && !says(&window, "Images of the set"));
+    press(&mut window, Modifiers::NONE, Key::Escape);
+    let source = &window.state().document().source;
+    assert!(matches!(source, smalti_engine::questions::SourceRef::Path { .. }), "it is opened");
 }
 
 #[test]

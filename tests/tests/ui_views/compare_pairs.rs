@@ -151,7 +151,7 @@ impl Question for Hold {
 }
 
 /// Lets it go in the end, so that a failure does not wait for it for ever.
-struct LetGo;
+pub(super) struct LetGo;
 
 impl Drop for LetGo {
     fn drop(&mut self) {
@@ -159,7 +159,7 @@ impl Drop for LetGo {
     }
 }
 
-fn hold(window: &Window, number: u32) -> LetGo {
+pub(super) fn hold(window: &Window, number: u32) -> LetGo {
     IS_HELD.store(false, Ordering::SeqCst);
     MAY_GO.store(false, Ordering::SeqCst);
     window.state().session().ask(Lane::Now, &Hold(number));

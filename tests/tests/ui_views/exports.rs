@@ -17,7 +17,7 @@ use smalti_tests::window::{
 };
 
 /// The menu of what has a name.
-fn open_menu(window: &mut Window, name: &str) {
+pub(super) fn open_menu(window: &mut Window, name: &str) {
     let at = rect_of(window, name).center();
     open_menu_at(window, at);
 }
@@ -33,7 +33,7 @@ fn open_menu_at(window: &mut Window, at: egui::Pos2) {
 }
 
 /// Types where something is to be saved, as there is no system's dialog.
-fn save_to(window: &mut Window, path: &Path) {
+pub(super) fn save_to(window: &mut Window, path: &Path) {
     const ASKED: &str = "The system shows no file dialog here; type the path.";
     for _ in 0..200 {
         window.step();

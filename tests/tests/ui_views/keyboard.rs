@@ -8,7 +8,8 @@ use egui_kittest::kittest::{AccessKitNode, NodeT, Queryable};
 use smalti::document::{Edit, Layout, Panel, ViewId};
 use smalti_engine::tokens::{Cell, Code};
 use smalti_tests::window::{
-    Small, Window, click_label, empty, is_in_front, open_sized, press, send, settle, tab,
+    Small, Window, click, click_label, empty, is_in_front, open_sized, press, rect_of, says, send,
+    settle, tab,
 };
 
 /// What a person can do something with, by identity.
@@ -199,4 +200,45 @@ fn images_and_codes_are_one_stop_of_tab_each() {
     let of = |part: &str| all.values().filter(|name| name.contains(part)).count();
     let found = (of("Images of the set"), of("\"Image "), of("codes used"));
     assert_eq!(found, (1, 0, 1), "{all:#?}");
+}
+
+#[test]
+fn enter_on_the_grid_leads_to_the_field_for_a_code_also_where_the_tools_are_in_a_menu() {
+    let small = Small::new();
+    let mut window = open_sized(empty(tab(ViewId::Tokens)), [420.0, 500.0]);
+    small.open_in(&mut window);
+    let at = rect_of(&window, "Token grid").center();
+    click(&mut window, at, Modifiers::NONE);
+    assert!(says(&window, "Tools") && !says(&window, "Code to force"));
+    press(&mut window, Modifiers::NONE, Key::Enter);
+    assert!(name_focused(&window).contains("Code to force"), "{}", name_focused(&window));
+    window.event(egui::Event::Text("7".to_owned()));
+    press(&mut window, Modifiers::NONE, Key::Enter);
+    let edits: Vec<u32> = window.state().document().edits.values().copied().collect();
+    assert_eq!(edits, [7]);
+    assert!(!says(&window, "Code to force"), "the menu is closed again");
+    assert!(name_focused(&window).contains("Token grid"), "{}", name_focused(&window));
+}
+
+#[test]
+fn a_menu_over_the_grid_has_the_keys_and_the_grid_has_them_not() {
+    let small = Small::new();
+    let mut window = open_sized(empty(tab(ViewId::Tokens)), [900.0, 600.0]);
+    small.open_in(&mut window);
+    let at = rect_of(&window, "Token grid").center();
+    click(&mut window, at, Modifiers::NONE);
+    let picked = window.state().document().selection.clone();
+    assert_eq!(picked.cells.len(), 1);
+    super::exports::open_menu(&mut window, "Token grid");
+    assert!(says(&window, "Copy picture"));
+    for key in [Key::ArrowRight, Key::ArrowDown, Key::Delete] {
+        press(&mut window, Modifiers::NONE, key);
+        assert_eq!(window.state().document().selection, picked, "{key:?}");
+    }
+    press(&mut window, Modifiers::NONE, Key::Escape);
+    assert_eq!(window.state().document().selection, picked, "Escape closed the menu alone");
+    click(&mut window, at + egui::vec2(60.0, 0.0), Modifiers::NONE);
+    let picked = window.state().document().selection.clone();
+    press(&mut window, Modifiers::NONE, Key::ArrowRight);
+    assert_ne!(window.state().document().selection, picked, "the keys are the grid's again");
 }

@@ -14,6 +14,8 @@ mod generate;
 mod jobs;
 mod keyboard;
 mod panels;
+mod pareto;
+mod pending;
 mod runs;
 mod states;
 mod training;

@@ -212,9 +212,20 @@ fn a_recipe_of_another_name_is_chosen_in_the_dialog() {
     send(&mut window, JobCommand::AskTrain(RecipeRef::Shipped("worlds-fsq".into())));
     until(&mut window, "Train worlds-fsq");
     click_label(&mut window, "Worlds, painted without end");
+    let batch = |window: &Window| {
+        let field = window.get_by_role_and_label(egui::Role::TextInput, "Batch");
+        field.accesskit_node().value().unwrap_or_default()
+    };
+    window.get_by_role_and_label(egui::Role::TextInput, "Batch").focus();
+    settle(&mut window);
+    press(&mut window, Modifiers::COMMAND, Key::A);
+    window.event(egui::Event::Text("3".to_owned()));
+    settle(&mut window);
+    assert_eq!(batch(&window), "3");
     click_label(&mut window, "Recipe, worlds-fsq");
     click_label(&mut window, "collapse");
     until(&mut window, "Train collapse");
+    assert_eq!(batch(&window), "3", "what was filled in stands there still");
     assert!(states(&window).is_empty());
 }
 

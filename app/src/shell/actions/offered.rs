@@ -2,7 +2,7 @@
 
 use super::action::{Action, Menu, action, asks};
 use super::now::Now;
-use crate::document::{AppCommand, How, Offer, TokenFormat, ViewId};
+use crate::document::{AppCommand, How, Offer, TokenFormat, ViewId, Way};
 use crate::widgets::export::words;
 
 /// What views offer, each with what there must be for it. The name is the one that the view offers it under.
@@ -50,7 +50,8 @@ const WAYS: [How; 8] = [
 pub(super) fn all() -> Vec<Action> {
     let of_view = OFFERED.into_iter().map(|(name, view, needs)| {
         let does = move |now: &Now<'_>| {
-            if now.view.offered().iter().any(|own| own == name) {
+            let offered = now.view.offers.all();
+            if offered.iter().any(|own| own.name == name && own.ways.contains(&Way::Press)) {
                 Ok(vec![AppCommand::Offered(name.to_owned()).into()])
             } else {
                 Err(needs.to_owned())
@@ -61,8 +62,8 @@ pub(super) fn all() -> Vec<Action> {
     });
     let of_pictures = WAYS.into_iter().map(|how| {
         let does = move |now: &Now<'_>| {
-            let seen = now.view.exports.seen().into_iter();
-            let first = seen.into_iter().find(|offer| offer.ways.contains(&how));
+            let mut seen = now.view.offers.all().into_iter();
+            let first = seen.find(|offer| offer.ways.contains(&Way::Take(how)));
             let first = first.ok_or("show a view with such a picture, such as Compare")?;
             Ok(vec![AppCommand::Export(first.name, how).into()])
         };
@@ -76,8 +77,8 @@ pub(super) fn of_pictures(now: &Now<'_>) -> Vec<Action> {
     let of = |offer: &Offer, how: How| {
         let name = format!("{}: {}", offer.name, words(how));
         let command = AppCommand::Export(offer.name.clone(), how);
-        action(Menu::Nowhere, name, &[], command).kind("picture")
+        action(Menu::Nowhere, name, &[], command).kind("picture").about(offer.about.as_str())
     };
-    let seen = now.view.exports.seen();
-    seen.iter().flat_map(|offer| offer.ways.iter().map(|how| of(offer, *how))).collect()
+    let seen = now.view.offers.all();
+    seen.iter().flat_map(|offer| offer.taken().map(|how| of(offer, how))).collect()
 }

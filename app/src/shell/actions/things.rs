@@ -61,7 +61,7 @@ fn tokenizers(now: &Now<'_>) -> Vec<Action> {
     let mut actions = Vec::new();
     for slot in Slot::ALL {
         for model in &all {
-            let label = model.label();
+            let label = document.name_of(model);
             let title = match slot {
                 Slot::A => label,
                 Slot::B => format!("Compare with {label}"),
@@ -73,7 +73,11 @@ fn tokenizers(now: &Now<'_>) -> Vec<Action> {
             };
             let wanted = model.clone();
             let is_on = move |now: &Now<'_>| now.view.document.model(slot) == Some(&wanted);
-            actions.push(thing("tokenizer", title, open).on(is_on));
+            let about = match model {
+                ModelRef::File { path, .. } => path.display().to_string(),
+                ModelRef::Shipped(_) => String::new(),
+            };
+            actions.push(thing("tokenizer", title, open).on(is_on).about(about));
         }
         if slot != Slot::A {
             let letter = slot.letter();
@@ -91,12 +95,13 @@ fn tokenizers(now: &Now<'_>) -> Vec<Action> {
     for model in document.opened.models.iter() {
         let is_used = Slot::ALL.iter().any(|slot| document.model(*slot) == Some(model));
         let command = Open::CloseModel(model.clone());
-        let close = asks(Menu::Nowhere, format!("Close tokenizer {}", model.label()), &[], {
-            move |_| {
-                let used = || "it is looked at".to_owned();
-                if is_used { Err(used()) } else { Ok(vec![command.clone().into()]) }
-            }
-        });
+        let close =
+            asks(Menu::Nowhere, format!("Close tokenizer {}", document.name_of(model)), &[], {
+                move |_| {
+                    let used = || "it is looked at".to_owned();
+                    if is_used { Err(used()) } else { Ok(vec![command.clone().into()]) }
+                }
+            });
         actions.push(close.kind("tokenizer"));
     }
     actions
@@ -171,8 +176,14 @@ fn document(now: &Now<'_>) -> Vec<Action> {
             }
             _ => ("Pasted image".to_owned(), Open::Image(image.clone())),
         };
-        actions.push(thing("image", format!("Close {title}"), Open::CloseImage(image.clone())));
-        actions.push(thing("image", title, open));
+        // Two files may have one name.
+        let about = match image {
+            ImageRef::File { path, .. } => path.display().to_string(),
+            _ => String::new(),
+        };
+        let close = thing("image", format!("Close {title}"), Open::CloseImage(image.clone()));
+        actions.push(close.about(about.as_str()));
+        actions.push(thing("image", title, open).about(about));
     }
     for (number, variation) in document.variations.all().iter().enumerate() {
         let of = &variation.name;

@@ -6,6 +6,7 @@ use egui::{Event, Key, Modifiers, RawInput};
 use smalti_engine::Problem;
 
 use super::*;
+use crate::document::TokenFormat;
 use crate::settings::ThemeChoice;
 
 /// What a dialog answers to keys that are pressed one after the other, each in a frame of its own.
@@ -55,7 +56,7 @@ fn unclear(arrays: &[(&str, &[usize])]) -> Dialog {
 /// Every dialog, and what its gold button answers.
 fn all() -> Vec<(Dialog, Answer)> {
     let (path, to_save) = (PathBuf::from("a.png"), || Ask::Save {
-        what: crate::files::outcome::Save::Tokens(Box::default()),
+        what: crate::files::outcome::Save::Tokens(Box::default(), TokenFormat::Safetensors),
         name: "a.csv".to_owned(),
     });
     let reading = |grid, key: Option<&str>| {

@@ -12,6 +12,7 @@ use crate::document::Edit;
 use crate::gpu::heatmap::{Appearances, Values};
 use crate::look::words::grouped;
 use crate::widgets::heat::{Numbered, Pane};
+use crate::widgets::keys::has_keys;
 
 /// A cell is at most this wide before zooming, in points.
 const LARGEST: f32 = 32.0;
@@ -315,7 +316,7 @@ fn stepped_by_keys(
     response: &egui::Response,
     columns: u32,
 ) -> Option<Code> {
-    if !response.has_focus() {
+    if !has_keys(ui, response) {
         return None;
     }
     ui.memory_mut(|memory| {

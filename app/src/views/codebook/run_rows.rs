@@ -19,7 +19,8 @@ pub(super) struct RunRows {
 /// The rows of a run.
 #[derive(Debug)]
 pub(super) struct Found {
-    name: String,
+    /// What the run is called.
+    pub name: String,
     books: usize,
     /// Of which book.
     pub book: u16,

@@ -16,6 +16,8 @@ pub(super) struct Taken {
     pub(super) over: Option<String>,
     /// Colors by the logarithm of the count.
     pub(super) is_logarithmic: bool,
+    /// Whether the counts are of what was there before.
+    pub(super) is_old: bool,
 }
 
 /// The counts in the order in which they are shown, from the exact ones: those on the card are rounded beyond 2^24.
@@ -68,7 +70,7 @@ impl Taken {
             "use of the codebook{over}: {} of {} codes in {} tokens, perplexity {:.3}, ceiling {:.1}",
             facts.used, facts.codebook_size, facts.samples, facts.perplexity, facts.ceiling
         );
-        let model = ctx.document.model.label();
+        let model = ctx.document.name_of(&ctx.document.model);
         let named = |what: &str| match &self.over {
             Some(over) => format!("{what}-{model}-{over}"),
             None => format!("{what}-{model}"),
@@ -98,7 +100,7 @@ impl Taken {
                 ("count".to_owned(), Column::Counts(ranked(ordered).into())),
             ])
         };
-        let by = Some(&ctx.document.model);
+        let (by, is_old) = (Some(&ctx.document.model), self.is_old);
         let (about, numbers): (&str, Option<&dyn Fn() -> Table>) = (&about, Some(&numbers));
         let cells = Exported {
             name: &cells_name,
@@ -106,6 +108,7 @@ impl Taken {
             by,
             chart: Some(&cells),
             numbers,
+            is_old,
             ..Exported::default()
         };
         let histogram = Exported {
@@ -114,6 +117,7 @@ impl Taken {
             by,
             chart: Some(&histogram),
             numbers,
+            is_old,
             ..Exported::default()
         };
         show(&cells, &histogram);

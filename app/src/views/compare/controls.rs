@@ -1,7 +1,6 @@
 //! What is chosen in Compare: pairs, levels, and in its bar tokenizers, map and mode.
 
 use egui::text::{LayoutJob, TextFormat};
-use smalti_engine::questions::ModelRef;
 
 use super::sides::levels;
 use crate::ctx::ViewCtx;
@@ -143,7 +142,10 @@ fn words(ctx: &ViewCtx<'_>, pair: Option<Pair>) -> LayoutJob {
 }
 
 fn about(ctx: &ViewCtx<'_>, pair: Option<Pair>) -> String {
-    let name = |slot| ctx.document.model(slot).map_or_else(String::new, ModelRef::label);
+    let name = |slot| {
+        let model = ctx.document.model(slot);
+        model.map_or_else(String::new, |model| ctx.document.name_of(model))
+    };
     match pair {
         None => "The original and all tokenizers".to_owned(),
         Some(Pair { left: None, right }) => format!("The original and {}", name(right)),

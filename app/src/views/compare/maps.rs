@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use egui::{Color32, TextureHandle};
-use smalti_engine::questions::Compared;
+use smalti_engine::questions::{Compared, Differences};
 
 use crate::ctx::ViewCtx;
 use crate::document::DifferenceKind;
@@ -85,6 +85,17 @@ impl Key {
         }
     }
 
+    /// The same between two reconstructions, of which the right one is brighter or darker.
+    pub(super) fn between(self) -> Self {
+        let is_signed = self.scale.values[0] < 0.0;
+        let about = if is_signed {
+            "Blue: the second one is darker than the first; red: brighter. Of the full range, mean of the channels"
+        } else {
+            "How far the two reconstructions are apart, of the full range"
+        };
+        Self { scale: Scale { about, ..self.scale }, ..self }
+    }
+
     /// The colors of some values.
     pub(super) fn colors(&self, ctx: &ViewCtx<'_>, values: &[f32]) -> Vec<Color32> {
         let color = |value: &f32| (self.scale.color)(&ctx.theme.maps, value / self.full);
@@ -102,6 +113,15 @@ impl Key {
         let key = (("difference", what), Source::of(values));
         let size = size.map(|side| side as usize);
         ctx.textures.colors(key, size, Sampling::Pixels, || self.colors(ctx, values))
+    }
+}
+
+/// The values of a kind of difference between two reconstructions.
+pub(super) fn values_between(found: &Differences, kind: DifferenceKind) -> &Arc<[f32]> {
+    match kind {
+        DifferenceKind::Absolute | DifferenceKind::Hidden => &found.absolute,
+        DifferenceKind::Signed => &found.signed,
+        DifferenceKind::Structure => &found.structure,
     }
 }
 

@@ -8,6 +8,7 @@ use super::shown::Shown;
 use crate::ctx::ViewCtx;
 use crate::document::Pair;
 use crate::look::theme::space;
+use crate::widgets::keys::has_keys;
 use crate::widgets::letter;
 use crate::widgets::pane::{self, Framed, Pane, Zoom};
 
@@ -112,7 +113,7 @@ impl Over {
             response.request_focus();
             self.divider = (at.x - pane.picture.left()) / pane.picture.width();
         }
-        if response.has_focus() {
+        if has_keys(ui, response) {
             // Otherwise the arrows would carry the focus away.
             let arrows = egui::EventFilter { horizontal_arrows: true, ..Default::default() };
             ui.memory_mut(|memory| memory.set_focus_lock_filter(response.id, arrows));
@@ -131,8 +132,9 @@ fn swap_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, pane: &Pane, two: &Two) -> bool
     let response = &pane.response;
     let is_button = response.is_pointer_button_down_on() && ui.input(|i| i.pointer.primary_down());
     // What has the keyboard elsewhere, such as the grid of tokens, takes the space bar for itself.
-    let is_free = ui.memory(|memory| memory.focused().is_none());
-    let is_meant = response.has_focus() || (is_free && response.contains_pointer());
+    let is_free =
+        ui.memory(|memory| memory.focused().is_none()) && !egui::Popup::is_any_open(ui.ctx());
+    let is_meant = has_keys(ui, response) || (is_free && response.contains_pointer());
     let is_key = is_meant && !ui.ctx().text_edit_focused() && ui.input(|i| i.key_down(Key::Space));
     let is_left = is_button || is_key;
     let shown = if is_left { &two.left } else { &two.right };

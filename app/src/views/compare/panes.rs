@@ -144,7 +144,7 @@ fn hover(ui: &egui::Ui, ctx: &ViewCtx<'_>, pane: &Pane, encoded: &Encoded) {
     if !is_spatial(ctx, encoded) {
         return;
     }
-    let now = ctx.now(encoded);
+    let now = ctx.seen_now(encoded);
     let (number, part) = ctx.part(&now);
     let sheet = Sheet::new(number, part, true);
     if let Some(at) = pane.response.hover_pos()

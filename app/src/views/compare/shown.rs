@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use smalti_engine::Problem;
 use smalti_engine::images::Picture;
+use smalti_engine::questions::Between;
+use smalti_engine::session::Reply;
 
 use super::captions::Caption;
-use super::maps::{Key, Reach, values_of};
+use super::maps::{Key, Reach, values_between, values_of};
 use super::sides::{Good, Original, Side, State};
 use crate::ctx::ViewCtx;
 use crate::document::{Column, DifferenceKind, Slot, Table};
@@ -47,10 +49,6 @@ impl Shown {
     /// Its own menu.
     pub(super) fn menu(&self, response: &egui::Response, ctx: &ViewCtx<'_>) {
         let Content::Picture { picture, map, .. } = &self.content else { return };
-        // A picture of something else than its name would say is not taken away.
-        if self.sign.is_some() {
-            return;
-        }
         let [width, height] = [picture.width() as usize, picture.height() as usize];
         let drawn = || match map {
             Some((values, key)) => picture_of(&key.colors(ctx, values), [width, height]),
@@ -68,6 +66,8 @@ impl Shown {
             by: None,
             picture: Some(&drawn),
             numbers: map.is_some().then_some(numbers),
+            // A picture of something else than its name would say.
+            is_old: self.sign.is_some(),
             ..Exported::default()
         };
         exported.menu(response, ctx);
@@ -121,7 +121,7 @@ pub(super) fn reconstruction(ctx: &ViewCtx<'_>, side: &Side, size: [u32; 2]) -> 
             map: None,
         },
         about: format!("reconstruction by {}, {}", good.name, figures.join(" · ")),
-        file: format!("reconstruction-{}", file_word(&good.short())),
+        file: format!("reconstruction-{}-{}", side.slot.letter(), file_word(&good.short())),
         caption: Caption {
             figures,
             ..Caption::new(Some(side.slot), with_notes(good, size), good.short())
@@ -180,12 +180,65 @@ pub(super) fn difference(ctx: &ViewCtx<'_>, side: &Side, reach: Reach) -> Option
             map: Some((Arc::clone(values), key)),
         },
         about: format!("{words}, of {}, {} to {}", good.name, ends[0], ends[1]),
-        file: format!("difference-{}-{}", kind.label(), file_word(&good.short())),
+        file: format!(
+            "difference-{}-{}-{}",
+            kind.label(),
+            side.slot.letter(),
+            file_word(&good.short())
+        ),
         caption: Caption {
             key: Some(key.scale),
             ..Caption::new(Some(side.slot), words, kind.label())
         },
         sign: side.sign.clone(),
+    })
+}
+
+/// The map of what is between the reconstructions of two tokenizers; none if no maps are wanted, or if there are no
+/// two.
+pub(super) fn between(ctx: &ViewCtx<'_>, (left, right): (&Side, &Side)) -> Option<Shown> {
+    let kind = ctx.document.looks.difference;
+    Key::of(kind, Reach::default())?;
+    let letters = format!("{} to {}", left.slot.letter(), right.slot.letter());
+    let (name, words) = (format!("Difference {letters}"), format!("{letters}, {}", kind.label()));
+    let caption = |words: &str| Caption::new(None, words, kind.label());
+    let good = |side: &Side| side.good.clone().filter(|_| side.problem().is_none());
+    let (a, b) = (good(left)?, good(right)?);
+    let pictures = [&a, &b].map(|good| ctx.originals.get(&good.compared.reconstruction));
+    let [first, second] = pictures;
+    let question = Between { left: first, right: second };
+    let reply = ctx.ask(("between", left.slot, right.slot), &question);
+    let is_now = [left, right].iter().all(|side| matches!(side.state, State::There));
+    let found = match reply {
+        Reply::Ready(found) => found,
+        Reply::Failed(problem) => {
+            let content = Content::Failed(problem);
+            return Some(Shown {
+                caption: caption(&words),
+                ..nothing(right, name, content, words)
+            });
+        }
+        Reply::Working { .. } => {
+            let waits = nothing(right, name, Content::Waiting, words.clone());
+            return Some(Shown { caption: caption(&words), ..waits });
+        }
+    };
+    let key = Key::of(kind, Reach::of(&found.signed))?.between();
+    let values = values_between(&found, kind);
+    let picture = &b.compared.reconstruction;
+    let mean = found.absolute.iter().sum::<f32>() / found.absolute.len().max(1) as f32;
+    let apart = format!("{:.1} % apart", mean * 100.0);
+    Some(Shown {
+        name,
+        content: Content::Picture {
+            texture: key.texture(ctx, values, [picture.width(), picture.height()]),
+            picture: picture.clone(),
+            map: Some((Arc::clone(values), key)),
+        },
+        about: format!("difference of {} from {}, {}", b.name, a.name, kind.label()),
+        file: format!("difference-{}-{}-{}", kind.label(), left.slot.letter(), right.slot.letter()),
+        caption: Caption { key: Some(key.scale), figures: vec![apart], ..caption(&words) },
+        sign: (!is_now).then(|| "of the last pictures".to_owned()),
     })
 }
 

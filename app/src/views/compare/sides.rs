@@ -37,6 +37,7 @@ impl About {
 pub(super) struct Good {
     about: About,
     model: ModelRef,
+    short: String,
     /// The tokenizer, and what was done by hand or left out.
     pub(super) name: String,
     /// The picture that it is a reconstruction of.
@@ -62,7 +63,7 @@ impl Good {
 
     /// The tokenizer alone.
     pub(super) fn short(&self) -> String {
-        self.model.label()
+        self.short.clone()
     }
 }
 
@@ -133,7 +134,7 @@ impl LastGood {
             *kept = None;
             return None;
         };
-        let wanted = model.label();
+        let wanted = ctx.document.name_of(&model);
         let state = match (asked.reply, asked.encoded) {
             (Reply::Ready(compared), Reply::Ready(encoded)) => {
                 let name = format!("{wanted}{}", asked.suffix);
@@ -149,6 +150,7 @@ impl LastGood {
                     *kept = Some(Arc::new(Good {
                         about: About::now(ctx),
                         model: model.clone(),
+                        short: wanted.clone(),
                         name,
                         original: encoded.picture.clone(),
                         reach: Reach::of(&compared.signed),

@@ -10,6 +10,7 @@ use smalti_engine::tokens::Cell;
 use super::sheet::Sheet;
 use crate::ctx::ViewCtx;
 use crate::document::Edit;
+use crate::widgets::keys::has_keys;
 use crate::widgets::pane::{Pane, Zoom};
 
 /// A place of the sheet: row and column.
@@ -87,6 +88,11 @@ impl Hand {
         std::mem::take(&mut self.asks_for_code)
     }
 
+    /// The same, for who is not the one that takes it.
+    pub(super) fn asks_for_code(&self) -> bool {
+        self.asks_for_code
+    }
+
     /// The focus goes back to the grid.
     pub(super) fn take_focus(&self, ui: &egui::Ui) {
         if let Some(home) = self.home {
@@ -113,6 +119,8 @@ impl Hand {
         self.click(ui, ctx, pane, sheet);
         if response.has_focus() {
             self.home = Some(response.id);
+        }
+        if has_keys(ui, response) {
             self.keys(ui, ctx, pane, sheet, zoom);
         }
     }

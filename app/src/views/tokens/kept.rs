@@ -30,14 +30,14 @@ pub(super) fn among_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
 }
 
 /// Which image and tokenizer work belongs to, as far as their names are known.
-fn place_of(on: &WorkOn) -> String {
+fn place_of(ctx: &ViewCtx<'_>, on: &WorkOn) -> String {
     let image = match on.subject.image() {
         Some(ImageRef::File { path, .. }) => name(path),
         Some(ImageRef::InSource { index, .. }) => format!("image {}", index + 1),
         Some(ImageRef::Pasted(_)) => "pasted image".to_owned(),
         None => "tokens".to_owned(),
     };
-    format!("{image} by {}", on.model.label())
+    format!("{image} by {}", ctx.document.name_of(&on.model))
 }
 
 /// Keeps the work as it is, and goes back to what was kept.
@@ -72,7 +72,7 @@ pub(super) fn variations_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
                 }
                 if Some(&variation.on) != ctx.document.work_on().as_ref() {
                     // It leads elsewhere.
-                    text = format!("{text}, {}", place_of(&variation.on));
+                    text = format!("{text}, {}", place_of(ctx, &variation.on));
                 }
                 let is_it = variations.base() == Some(number);
                 if ui.selectable_label(is_it, text).clicked() {

@@ -65,6 +65,7 @@ pub(super) fn menu(
     pane: &Pane,
     sheet: &Sheet<'_>,
     (sources, size, parts): (&Sources<'_>, [u32; 2], usize),
+    is_old: bool,
 ) {
     let picture = || {
         let colors = colors(ctx, sheet, sources, &levels_of(ctx, sheet));
@@ -85,6 +86,7 @@ pub(super) fn menu(
         numbers: Some(&numbers),
         // An array alone holds one part.
         tokens: if parts > 1 { &formats[1..] } else { &formats },
+        is_old,
         ..Exported::default()
     };
     exported.menu(&pane.response, ctx);

@@ -10,7 +10,7 @@ use crate::ctx::ViewCtx;
 use crate::document::{Edit, Look};
 use crate::look::theme::space;
 use crate::look::words::grouped;
-use crate::widgets::switches;
+use crate::widgets::{fold, switches};
 
 /// The tools' own memory.
 #[derive(Debug, Default)]
@@ -77,6 +77,9 @@ impl Tools {
         if entered {
             // The keys go on where they were.
             hand.take_focus(ui);
+            if fold::is_in_menu(ctx) {
+                ui.close();
+            }
         }
         let why = if is_locked {
             "The selected cells are locked: unlock them first"

@@ -183,7 +183,7 @@ impl Column<'_> {
                 }
             }
         }
-        rows_ui(ui, ctx, (run, self.pane), rows);
+        rows_ui(ui, ctx, (self.slot, run, self.pane), rows);
         if let Some(strip) = strip {
             pictures.ui(ui, ctx, strip);
         }
@@ -293,7 +293,7 @@ fn numbers_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot, run: &TrainedRun
 fn rows_ui(
     ui: &mut egui::Ui,
     ctx: &ViewCtx<'_>,
-    (run, pane): (&TrainedRun, &mut RowsPane),
+    (slot, run, pane): (Slot, &TrainedRun, &mut RowsPane),
     place: Rect,
 ) {
     let (theme, colors) = (ctx.theme, &ctx.theme.colors);
@@ -329,7 +329,8 @@ fn rows_ui(
     }
     let builder = UiBuilder::new().max_rect(below).id_salt("rows");
     ui.scope_builder(builder, |ui| {
-        let about = About { title: &label, book: None, is_logarithmic: true };
+        let whose = format!("{} {}", slot.letter(), run.name);
+        let about = About { title: &label, whose: &whose, book: None, is_logarithmic: true };
         pane.ui(ui, ctx, found, about);
     });
 }

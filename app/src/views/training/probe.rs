@@ -18,6 +18,8 @@ use crate::widgets::export::picture_menu;
 
 /// The pictures of a run's probe.
 pub(super) struct Pictures {
+    /// Whose they are.
+    whose: String,
     /// What the reconstructions are of, such as "step 120".
     when: String,
     originals: Vec<Picture>,
@@ -125,6 +127,11 @@ pub(super) fn step_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, run: &TrainedRun) {
     });
 }
 
+/// Letter and name of a run.
+fn whose(slot: Slot, run: &TrainedRun) -> String {
+    format!("{} {}", slot.letter(), run.name)
+}
+
 impl Pictures {
     /// What is there to be shown of a run.
     pub(super) fn of(ctx: &ViewCtx<'_>, slot: Slot, run: &TrainedRun) -> Self {
@@ -140,14 +147,15 @@ impl Pictures {
             .as_ref()
             .map_or("now".to_owned(), |probe| format!("step {}", grouped(probe.step)));
         let change = last_step(run).and_then(|(_, change)| change);
-        Self { when, originals, now, change }
+        Self { whose: whose(slot, run), when, originals, now, change }
     }
 
     /// What the latest checkpoint makes of what is open.
     fn stored(ctx: &ViewCtx<'_>, slot: Slot, run: &TrainedRun) -> Self {
         let record = &run.told.record;
         let when = format!("step {}", grouped(record.step));
-        let mut found = Self { when, originals: Vec::new(), now: Vec::new(), change: None };
+        let (whose, originals, now) = (whose(slot, run), Vec::new(), Vec::new());
+        let mut found = Self { whose, when, originals, now, change: None };
         // While a run goes on its checkpoint is written anew.
         let Some((model, side)) = record.checkpoint.clone().filter(|_| run.view.is_none()) else {
             return found;
@@ -217,8 +225,10 @@ impl Pictures {
         let taken = |rect: Rect, (number, what): (usize, &str), picture: &Picture| {
             let id = ui.scope_id().with(("probe picture", number, what));
             let response = ui.interact(rect, id, egui::Sense::CLICK);
-            let name = format!("probe-{}-{}", number + 1, what.replace(['\u{a0}', ' '], "-"));
-            let about = format!("picture {} of the probe, {what}", number + 1);
+            let whose = &self.whose;
+            let name = format!("probe-{}-{what}-{whose}", number + 1);
+            let name = name.replace(['\u{a0}', ' '], "-");
+            let about = format!("picture {} of the probe of {whose}, {what}", number + 1);
             picture_menu(&response, ctx, (&name, &about), picture);
         };
         for (number, original) in self.originals.iter().enumerate() {

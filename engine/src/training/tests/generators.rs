@@ -94,6 +94,83 @@ fn tokens_are_made_once_and_a_damaged_cache_is_made_anew() {
     assert_eq!(cache.read_dir().unwrap().count(), 2);
 }
 
+/// Worlds of which a read fails now and then, as those of a drive over a network do.
+#[derive(Debug)]
+struct Flaky {
+    worlds: Arc<dyn Source>,
+    fails: std::sync::atomic::AtomicU32,
+}
+
+impl Source for Flaky {
+    fn len(&self) -> u64 {
+        40
+    }
+    fn classes(&self) -> &[String] {
+        &[]
+    }
+    fn class_of(&self, _index: u64) -> Option<u32> {
+        None
+    }
+    fn sample(&self, index: u64, side: u32) -> Result<Sample> {
+        let order = std::sync::atomic::Ordering::Relaxed;
+        if self.fails.try_update(order, order, |left| left.checked_sub(1)).is_ok() {
+            let path = format!("drive/{index}.png");
+            return Err(EngineError::bad_file(path, "the drive does not answer", ""));
+        }
+        Ok(Sample { class: None, ..self.worlds.sample(index, side)? })
+    }
+    fn describe(&self) -> String {
+        "a drive".to_owned()
+    }
+}
+
+#[test]
+fn an_image_that_could_not_be_read_once_is_read_the_next_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = generator("Raster", &tokenizer(folder.path(), FSQ), 12);
+    let cache = |name: &str, fails: u32| {
+        let worlds = recipe.open_data(Path::new("."), Path::new(".")).unwrap();
+        let source = Flaky { worlds, fails: fails.into() };
+        let (runs, supplies) = (folder.path().join(name), Supplies::images(Arc::new(source)));
+        let mut trainer = begin(recipe.clone(), supplies, &runs.join("a"), false).unwrap();
+        let first = go(&mut trainer, 3);
+        go(&mut trainer, 12);
+        assert_eq!(trainer.skipped().count, 0, "it was read by now");
+        drop(trainer);
+        let entry = runs.join("token-cache").read_dir().unwrap().next().unwrap();
+        (first, std::fs::read(entry.unwrap().path()).unwrap())
+    };
+    let (whole, flaky) = (cache("whole", 0), cache("flaky", 1));
+    assert_ne!(flaky.0, whole.0, "another image stood in for it once");
+    assert!(flaky.1 == whole.1, "but what is kept are its own tokens");
+}
+
+#[test]
+fn making_tokens_can_be_stopped_between_pieces_and_nothing_is_learned_by_that() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recipe = generator("Raster", &tokenizer(folder.path(), FSQ), 2);
+    (recipe.batch, recipe.generator.as_mut().unwrap().pictures) = (40, 40);
+    let runs = |name: &str| folder.path().join(name).join("a");
+    let expected = go(&mut start(recipe.clone(), &runs("whole"), false).unwrap(), 1);
+    let mut trainer = start(recipe, &runs("stopped"), false).unwrap();
+    let mut told = Vec::new();
+    let stopped = trainer.step_between(&mut |at, of| {
+        told.push((at, of));
+        if at > 0 { Err(EngineError::Cancelled) } else { Ok(()) }
+    });
+    assert!(matches!(stopped, Err(EngineError::Cancelled)));
+    assert_eq!((told, trainer.steps_done()), (vec![(0, 40), (16, 40)], 0));
+    let mut left = Vec::new();
+    let report = trainer.step_between(&mut |_, of| {
+        left.push(of);
+        Ok(())
+    });
+    let mut report = report.unwrap().unwrap();
+    (report.seconds, report.images_per_second) = (0.0, 0.0);
+    assert_eq!(left[0], 24, "what was made is there");
+    assert_eq!([report], expected[..]);
+}
+
 /// What is wrong in a recipe, and what is said of it.
 type Case = (fn(&mut Recipe), &'static str);
 

@@ -1,0 +1,67 @@
+//! `smalti merge`: parts of measurements become wholes.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use smalti_engine::evaluation::{Part, Shard, merge, part_of, parts_in};
+
+use super::arguments;
+use super::console::Console;
+use super::measured::{Line, text_of};
+use super::pareto::Figure;
+use super::stop::Stop;
+
+pub(super) fn run(options: &arguments::Merge, console: &mut Console<'_, '_>) -> Result<(), Stop> {
+    let groups = groups(&options.parts)?;
+    if groups.is_empty() {
+        let what = options.parts.first().map(|it| it.display().to_string()).unwrap_or_default();
+        let hint = "Name files that smalti evaluate --shard --out wrote, or their folder";
+        return Err(Stop::bad_input(&what, "there are no parts of a measurement", hint));
+    }
+    let side = groups.values().flatten().next().map_or(0, |part| part.identity().side);
+    let mut figure = match &options.pareto {
+        Some(folder) => Some(Figure::new(folder, side)?),
+        None => None,
+    };
+    let mut set = String::new();
+    for parts in groups.values() {
+        let whole = merge(parts, &options.out)?;
+        set.clone_from(&whole.identity().set.description);
+        let points = whole.summaries();
+        if let (Some(figure), None) = (&mut figure, &whole.identity().weights) {
+            figure.set_jpeg(points.clone());
+        }
+        for summary in &points {
+            let line = Line::of_part(&whole, summary);
+            console.result(&line, &text_of(&line))?;
+            if let (Some(figure), Some(_)) = (&mut figure, &whole.identity().weights) {
+                figure.add(line);
+            }
+        }
+        console.remark(&format!("wrote {}", whole.path.display()));
+        console.check()?;
+    }
+    match figure {
+        Some(figure) => figure.write(&set, console),
+        None => Ok(()),
+    }
+}
+
+/// The parts that were named, those of one tokenizer together. A whole that lies in a folder beside its parts
+/// was joined before.
+fn groups(paths: &[PathBuf]) -> Result<BTreeMap<String, Vec<Part>>, Stop> {
+    let mut groups: BTreeMap<String, Vec<(Part, bool)>> = BTreeMap::new();
+    for path in paths {
+        let found = if path.is_dir() { parts_in(path)? } else { vec![part_of(path)?] };
+        for part in found {
+            let subject = part.identity().subject.clone();
+            groups.entry(subject).or_default().push((part, path.is_dir()));
+        }
+    }
+    let of = |(subject, mut parts): (String, Vec<(Part, bool)>)| {
+        let has_shards = parts.iter().any(|(part, _)| part.shard() != Shard::WHOLE);
+        parts.retain(|(part, is_found)| !(has_shards && *is_found && part.shard() == Shard::WHOLE));
+        (subject, parts.into_iter().map(|(part, _)| part).collect())
+    };
+    Ok(groups.into_iter().map(of).collect())
+}

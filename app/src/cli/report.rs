@@ -1,0 +1,151 @@
+//! `smalti report`: one page about tokenizers on somebody's images.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use smalti_engine::evaluation::{Column, Identity, ImageValues, Shard, Stage, part_of};
+use smalti_engine::images::WorkingSize;
+use smalti_engine::questions::{Encode, ImageRef, LoadImage, ModelRef, Reconstruct};
+
+use super::arguments;
+use super::console::Console;
+use super::evaluate::{Told, Work, source_of};
+use super::measured::Line;
+use super::outputs::Outputs;
+use super::pareto::Drawn;
+use super::stop::Stop;
+use crate::figures::report::{Picked, Report, Row, page};
+
+/// Images of a tokenizer that the page shows at either end.
+const PICKED: usize = 2;
+
+#[derive(Debug, Serialize)]
+struct Written {
+    out: PathBuf,
+}
+
+pub(super) fn run(options: &arguments::Report, console: &mut Console<'_, '_>) -> Result<(), Stop> {
+    let images = &options.images;
+    let work = Work::open(&options.models, images, Shard::WHOLE, console)?;
+    let mut outputs = Outputs::into_folder(&options.out)?;
+    // What is measured of each image is the report's as well; the same command goes on with it.
+    let kept = options.out.join("measured");
+    let mut drawn = Drawn { side: work.side, ..Drawn::default() };
+    let (mut rows, mut picked) = (Vec::new(), Vec::new());
+    let about = (images.data.as_str(), images.size.is_some());
+    let mut measured: Vec<Told> = Vec::new();
+    work.measure((true, true), Some(&kept), console, |told, _| {
+        measured.push(told);
+        Ok(())
+    })?;
+    for told in &measured {
+        debug_assert_eq!(told.event.stage, Stage::Done);
+        let Some((name, model)) = work.models.get(told.event.number) else {
+            drawn.jpeg.clone_from(&told.points);
+            continue;
+        };
+        let lines = work.lines(told, about, console)?;
+        for (line, summary) in lines.iter().zip(&told.points) {
+            rows.push(row_of(line, summary));
+        }
+        drawn.lines.extend(lines);
+        picked.extend(picked_of(&work, (name, model), told, images, console)?);
+    }
+    let of = |told: &Told| told.event.skipped.named.iter().map(|(_, why)| why.clone()).collect();
+    let skipped: Vec<String> = measured.first().map(of).unwrap_or_default();
+    let report = Report {
+        set: work.set.description.clone(),
+        side: work.side,
+        rows,
+        figure: drawn.pareto(&work.set.description).svg()?,
+        picked,
+        skipped,
+        command: command(options),
+        version: Identity::VERSION.to_owned(),
+        seed: images.bootstrap_seed,
+    };
+    let index = outputs.add("index.html", page(&report)?.as_bytes())?;
+    outputs.add("results.csv", drawn.csv().as_bytes())?;
+    console.check()?;
+    outputs.commit()?;
+    let text = format!("{}: open it in a browser", index.display());
+    console.result(&Written { out: index }, &text)
+}
+
+fn row_of(line: &Line, summary: &smalti_engine::evaluation::Summary) -> Row {
+    let name = match line.levels {
+        Some(levels) => format!("{}, {levels} levels", line.model),
+        None => line.model.clone(),
+    };
+    Row { name, summary: summary.clone() }
+}
+
+/// The images that a tokenizer keeps best and worst, by PSNR, with maps of what is lost.
+fn picked_of(
+    work: &Work,
+    (name, model): (&str, &ModelRef),
+    told: &Told,
+    images: &arguments::Images,
+    console: &Console<'_, '_>,
+) -> Result<Vec<Picked>, Stop> {
+    let Some(part) = &told.event.part else { return Ok(Vec::new()) };
+    let last = told.points.len().saturating_sub(1);
+    let mut ends: BTreeMap<bool, Vec<(f64, ImageValues)>> = BTreeMap::new();
+    // Only the ends are held, however many images there are.
+    for line in part_of(part)?.values()? {
+        let line = line?;
+        let Some(psnr) = line.get(Column::Psnr).filter(|_| line.point == last) else { continue };
+        for is_best in [true, false] {
+            let kept = ends.entry(is_best).or_default();
+            kept.push((psnr, line.clone()));
+            kept.sort_by(|a, b| if is_best { b.0.total_cmp(&a.0) } else { a.0.total_cmp(&b.0) });
+            kept.truncate(PICKED);
+        }
+    }
+    let source = source_of(&images.data, images.seed);
+    let mut picked = Vec::new();
+    for (is_best, lines) in ends.into_iter().rev() {
+        for (psnr, line) in lines {
+            let image = ImageRef::InSource { source: source.clone(), index: line.index };
+            let size = WorkingSize::square(work.side, 1);
+            let question = Encode { subject: image.clone().into(), size, model: model.clone() };
+            let encoded = work.engine.answer(&question, console)?;
+            let compared = work.engine.answer(&Reconstruct(question), console)?;
+            let load = LoadImage { image, paint_side: work.side };
+            let loaded = work.engine.answer(&load, console)?;
+            picked.push(Picked {
+                tokenizer: name.to_owned(),
+                image: loaded.name.clone(),
+                is_best,
+                psnr,
+                original: encoded.picture.clone(),
+                reconstruction: compared.reconstruction.clone(),
+                absolute: compared.absolute.clone(),
+            });
+            work.engine.forget_old_answers();
+        }
+    }
+    Ok(picked)
+}
+
+/// The command that writes the same page.
+fn command(options: &arguments::Report) -> String {
+    let quoted = |text: &str| {
+        if text.chars().all(|c| c.is_alphanumeric() || "-_./:+=,@".contains(c)) {
+            text.to_owned()
+        } else {
+            format!("'{}'", text.replace('\'', "'\\''"))
+        }
+    };
+    let mut words = vec!["smalti report".to_owned()];
+    words.extend(options.models.iter().map(|model| quoted(model)));
+    let images = &options.images;
+    words.push(format!("--data {}", quoted(&images.data)));
+    words.extend(images.limit.map(|it| format!("--limit {it}")));
+    words.extend(images.size.map(|it| format!("--size {it}")));
+    let seeds = [("--seed", images.seed), ("--bootstrap-seed", images.bootstrap_seed)];
+    words.extend(seeds.iter().filter(|(_, it)| *it != 0).map(|(name, it)| format!("{name} {it}")));
+    words.push(format!("--out {}", quoted(&options.out.display().to_string())));
+    words.join(" ")
+}

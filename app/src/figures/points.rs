@@ -1,0 +1,168 @@
+//! Points over a rate, as a figure: how far each reaches, the frontier, and labels where there is room.
+
+use plotters::coord::ranged1d::{Ranged, ValueFormatter};
+use plotters::prelude::*;
+use smalti_engine::Result;
+
+use super::chart::{Area, axes};
+use super::pareto::{Box4, place};
+use super::plotting::{FAINT, HUES, INK, cannot};
+use crate::document::{Chart, Point, Points};
+
+/// Draws them; `chart` names the axes.
+pub(super) fn draw<B: DrawingBackend>(
+    chart: &Chart,
+    points: &Points,
+    area: &Area<B>,
+    times: u32,
+) -> Result<()> {
+    let across = || points.points.iter().map(|point| point.at.0);
+    let up = || {
+        let ends = points.points.iter().filter_map(|point| point.ends);
+        let ends = ends.flat_map(|(low, high)| [low, high]);
+        points.points.iter().map(|point| point.at.1).chain(ends)
+    };
+    let (x, y) = (range(across(), chart.is_logarithmic), range(up(), points.is_up_logarithmic));
+    match (chart.is_logarithmic, points.is_up_logarithmic) {
+        (true, true) => {
+            let ranges = ((x.0..x.1).log_scale(), (y.0..y.1).log_scale());
+            draw_in(axes(chart, ranges, area, times)?, points, area, times)
+        }
+        (true, false) => {
+            let ranges = ((x.0..x.1).log_scale(), y.0..y.1);
+            draw_in(axes(chart, ranges, area, times)?, points, area, times)
+        }
+        (false, true) => {
+            let ranges = (x.0..x.1, (y.0..y.1).log_scale());
+            draw_in(axes(chart, ranges, area, times)?, points, area, times)
+        }
+        (false, false) => {
+            draw_in(axes(chart, (x.0..x.1, y.0..y.1), area, times)?, points, area, times)
+        }
+    }
+}
+
+fn range(values: impl Iterator<Item = f64>, is_logarithmic: bool) -> (f64, f64) {
+    let usable = values.filter(|value| value.is_finite() && (!is_logarithmic || *value > 0.0));
+    let (low, high) =
+        usable.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
+    if low > high {
+        return (0.1, 1.0);
+    }
+    if is_logarithmic {
+        return (low / 1.25, high * 1.4);
+    }
+    let room = ((high - low) * 0.08).max(high.abs() * 1e-3).max(1e-6);
+    (low - room, high + room)
+}
+
+fn draw_in<B: DrawingBackend, X, Y>(
+    mut plot: ChartContext<'_, B, Cartesian2d<X, Y>>,
+    points: &Points,
+    area: &Area<B>,
+    times: u32,
+) -> Result<()>
+where
+    X: Ranged<ValueType = f64> + ValueFormatter<f64>,
+    Y: Ranged<ValueType = f64> + ValueFormatter<f64>,
+{
+    let mut stairs: Vec<(f64, f64)> = Vec::new();
+    for point in &points.frontier {
+        if let Some(last) = stairs.last() {
+            stairs.push((point.0, last.1));
+        }
+        stairs.push(*point);
+    }
+    let gold = RGBColor(201, 148, 46);
+    plot.draw_series(LineSeries::new(stairs, gold.stroke_width(2 * times))).map_err(cannot)?;
+    let mut groups: Vec<&str> = Vec::new();
+    for point in &points.points {
+        if !groups.contains(&point.group.as_str()) {
+            groups.push(&point.group);
+        }
+    }
+    let size = 5 * times as i32;
+    let mut taken: Vec<Box4> = points
+        .points
+        .iter()
+        .filter(|point| !point.is_reference)
+        .map(|point| plot.backend_coord(&point.at))
+        .map(|(x, y)| [x - size - 2, y - size - 2, x + size + 2, y + size + 2])
+        .collect();
+    for (number, group) in groups.into_iter().enumerate() {
+        let of: Vec<&Point> = points.points.iter().filter(|point| point.group == group).collect();
+        let is_reference = of.first().is_some_and(|point| point.is_reference);
+        let hue = if is_reference { FAINT } else { HUES[number % HUES.len()] };
+        let line = of.iter().map(|point| point.at).filter(|_| !group.is_empty());
+        if is_reference {
+            let style = FAINT.stroke_width(2 * times);
+            plot.draw_series(DashedLineSeries::new(line, 5 * times, 4 * times, style))
+                .map_err(cannot)?;
+        } else {
+            plot.draw_series(LineSeries::new(line, hue.stroke_width(times))).map_err(cannot)?;
+            let ends = of.iter().filter_map(|point| Some((point.at.0, point.ends?)));
+            let ends = ends.map(|(x, (low, high))| {
+                PathElement::new(vec![(x, low), (x, high)], hue.stroke_width(times))
+            });
+            plot.draw_series(ends).map_err(cannot)?;
+            let marks = of.iter().map(|point| {
+                let style =
+                    if point.is_filled { hue.filled() } else { hue.stroke_width(2 * times) };
+                Circle::new(point.at, size, style)
+            });
+            plot.draw_series(marks).map_err(cannot)?;
+        }
+        let style =
+            ("sans-serif", 13 * times).into_font().color(if is_reference { &FAINT } else { &INK });
+        let named: Vec<(&Point, &str)> = if is_reference {
+            of.last().map(|last| (*last, group)).into_iter().collect()
+        } else {
+            of.iter().map(|point| (*point, point.label.as_str())).collect()
+        };
+        for (point, label) in named {
+            place(area, (label, &style), plot.backend_coord(&point.at), &mut taken)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::Shape;
+    use crate::figures::chart::svg;
+
+    #[test]
+    fn points_are_named_and_a_reference_is_named_once() {
+        let point = |label: &str, group: &str, at, is_reference| Point {
+            label: label.to_owned(),
+            group: group.to_owned(),
+            at,
+            ends: Some((20.0, 23.0)),
+            is_filled: true,
+            is_reference,
+        };
+        for (across, up) in [(true, true), (true, false), (false, true), (false, false)] {
+            let points = Points {
+                points: vec![
+                    point("fsq", "fsq", (0.1, 21.0), false),
+                    point("JPEG 5", "JPEG", (0.3, 22.0), true),
+                    point("JPEG 50", "JPEG", (0.9, 30.0), true),
+                ],
+                frontier: vec![(0.1, 21.0)],
+                is_up_logarithmic: up,
+            };
+            let [title, across_words, up_words] = ["Title", "bits", "PSNR"].map(str::to_owned);
+            let chart = Chart {
+                title,
+                across: across_words,
+                up: up_words,
+                is_logarithmic: across,
+                shape: Shape::Points(points),
+            };
+            let text = svg(&chart).unwrap();
+            assert!(text.contains("fsq") && text.contains("Title"), "{text}");
+            assert_eq!(text.matches("JPEG").count(), 1);
+        }
+    }
+}

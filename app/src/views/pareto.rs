@@ -1,0 +1,317 @@
+//! Pareto: rate against quality of every tokenizer at hand on the person's own images, JPEG beside, and what
+//! others published.
+
+mod bar;
+mod marks;
+mod measures;
+mod scatter;
+mod side;
+mod taken;
+
+use std::sync::Arc;
+
+use egui::{Rect, RichText, UiBuilder, pos2, vec2};
+use smalti_engine::evaluation::{Measured, Plan, ReadPublished};
+use smalti_engine::session::{Control, Reply, RunState, RunView};
+
+use self::marks::{Key, Layer, Mark, column_of};
+use self::measures::{Measures, at_hand, going_on};
+use super::view::View;
+use crate::ctx::ViewCtx;
+use crate::document::{JobCommand, USUAL_IMAGES};
+use crate::look::theme::space;
+use crate::look::words::{duration, name};
+use crate::widgets::states;
+
+/// The side column is this wide, before text is scaled.
+const SIDE: f32 = 300.0;
+/// Below this width there is no room for it beside the plot.
+const NARROW: f32 = 720.0;
+
+/// The Pareto view.
+#[derive(Debug)]
+pub(super) struct ParetoView {
+    measures: Measures,
+    /// Of how many images of the set at most.
+    most: u64,
+    /// Tokenizers that are left out, by name.
+    left_out: Vec<String>,
+    /// The points that are looked at: one, or two against each other.
+    picked: Vec<Key>,
+}
+
+impl Default for ParetoView {
+    fn default() -> Self {
+        let (measures, left_out, picked) = (Measures::default(), Vec::new(), Vec::new());
+        Self { measures, most: USUAL_IMAGES, left_out, picked }
+    }
+}
+
+impl View for ParetoView {
+    fn bar_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+        if ctx.is_presented() {
+            return;
+        }
+        let wanted = self.wanted(ctx);
+        bar::ui(ui, ctx, &mut self.most, (&mut self.left_out, &wanted));
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+        self.measures.follow(ctx, self.most);
+        let look = ctx.document.looks.rates;
+        let (layers, problems) = layers(ctx);
+        let mut marks = marks::measured(ctx, &self.measures, look);
+        marks.extend(marks::published(ctx, &layers, look));
+        self.picked.retain(|key| marks.iter().any(|mark| mark.key == *key));
+        let whole = ui.available_rect_before_wrap();
+        let has_side = whole.width() > ctx.theme.px(NARROW);
+        let wide = if has_side { ctx.theme.px(SIDE).min(whole.width() * 0.38) } else { 0.0 };
+        let plot = Rect::from_min_max(whole.min, pos2(whole.right() - wide, whole.bottom()));
+        let foot = ctx.theme.px(30.0);
+        let plot_area = Rect::from_min_max(plot.min, plot.max - vec2(0.0, foot));
+        if marks.is_empty() {
+            ui.scope_builder(UiBuilder::new().max_rect(plot_area), |ui| self.empty_ui(ui, ctx));
+        } else {
+            self.plot_ui(ui, ctx, plot_area, (&marks, &layers));
+        }
+        let below = Rect::from_min_max(pos2(plot.left(), plot.bottom() - foot), plot.max);
+        let below = below.shrink2(vec2(space::M, space::XS));
+        ui.scope_builder(UiBuilder::new().max_rect(below), |ui| self.foot_ui(ui, ctx, &problems));
+        if has_side {
+            let line = egui::Stroke::new(1.0, ctx.theme.colors.line);
+            ui.painter().vline(plot.right(), whole.y_range(), line);
+            let side = Rect::from_min_max(pos2(plot.right(), whole.top()), whole.max);
+            let side = side.shrink(space::M);
+            ui.scope_builder(UiBuilder::new().max_rect(side), |ui| {
+                ui.set_clip_rect(ui.clip_rect().intersect(side.expand(space::S)));
+                egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+                    let known = (&self.measures, layers.as_slice());
+                    side::ui(ui, ctx, known, &self.picked, look.quality);
+                });
+            });
+        }
+    }
+}
+
+/// The tables of others: the landscape if it is wanted, and the person's own; and why one cannot be read.
+fn layers(ctx: &ViewCtx<'_>) -> (Vec<Layer>, Vec<smalti_engine::Problem>) {
+    let mut layers = Vec::new();
+    let mut problems = Vec::new();
+    let landscape = ("published".to_owned(), ReadPublished::Landscape, false);
+    let own = ctx.live.results.iter().map(|(path, stamp)| {
+        let question = ReadPublished::File { path: Arc::clone(path), stamp: *stamp };
+        (name(path), question, true)
+    });
+    let wanted = ctx.document.looks.rates.published.then_some(landscape);
+    for (title, question, is_own) in wanted.into_iter().chain(own) {
+        match ctx.ask(("published", &title), &question) {
+            Reply::Ready(rows) => layers.push(side::layer(&title, rows, is_own)),
+            Reply::Failed(problem) => problems.push(problem),
+            Reply::Working { .. } => {}
+        }
+    }
+    (layers, problems)
+}
+
+impl ParetoView {
+    /// What is to be measured: JPEG first, as it is the quickest.
+    fn wanted(&self, ctx: &ViewCtx<'_>) -> Vec<Measured> {
+        let tokenizer = |model| Measured::Tokenizer { model, by_levels: true };
+        let tokenizers = at_hand(ctx).into_iter().map(tokenizer);
+        let all = [Measured::Jpeg].into_iter().chain(tokenizers);
+        all.filter(|it| !self.left_out.contains(&it.label())).collect()
+    }
+
+    fn plans(&self, ctx: &ViewCtx<'_>) -> Vec<Plan> {
+        let missing = self.measures.missing(&self.wanted(ctx));
+        let plan =
+            |measured| Plan { most: self.most, ..Plan::new(measured, ctx.document.source.clone()) };
+        missing.into_iter().map(plan).collect()
+    }
+
+    /// Nothing to be drawn: what would make something of it.
+    fn empty_ui(&self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+        let look = ctx.document.looks.rates;
+        ui.vertical_centered(|ui| {
+            ui.add_space(ui.available_height() * 0.36);
+            let is_going_on = going_on(ctx).is_some();
+            if is_going_on {
+                ui.label(ctx.theme.label("The first image is being measured…"));
+                return;
+            }
+            if !look.quality.is_measured() && !look.published {
+                let text = format!("{} is in published tables alone", look.quality.label());
+                ui.label(RichText::new(text).font(ctx.theme.heading()));
+                ui.label(ctx.theme.label("Show them with the button published, or pick another number"));
+                return;
+            }
+            if !self.measures.is_empty() {
+                let text = format!("Nothing has {} here", look.quality.label());
+                ui.label(RichText::new(text).font(ctx.theme.heading()));
+                let hint = "MS-SSIM is of pictures with sides of 176 pixels or more; the proxy distance comes \
+                            when a tokenizer is measured to the end";
+                ui.label(ctx.theme.label(hint));
+                return;
+            }
+            let text = "Which tokenizer, at which rate, on these images?";
+            ui.label(RichText::new(text).font(ctx.theme.heading()));
+            ui.label(ctx.theme.label("Each is measured on the set that Dataset shows, JPEG beside it"));
+            ui.add_space(space::S);
+            self.start_ui(ui, ctx);
+        });
+    }
+
+    /// The button that starts what is not measured yet.
+    fn start_ui(&self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+        let plans = self.plans(ctx);
+        if plans.is_empty() || going_on(ctx).is_some() {
+            return;
+        }
+        let tokenizers = plans.iter().filter(|plan| plan.measured != Measured::Jpeg).count();
+        let what = match tokenizers {
+            0 => "JPEG".to_owned(),
+            1 => "1 tokenizer".to_owned(),
+            several => format!("{several} tokenizers"),
+        };
+        let text = format!("Measure {what}");
+        let colors = &ctx.theme.colors;
+        let words = RichText::new(&text).font(ctx.theme.strong()).color(colors.on_gold);
+        let button = ui.add(egui::Button::new(words).fill(colors.gold));
+        button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &text));
+        if ctx.offer("Measure tokenizers", button.clicked()) {
+            ctx.send(JobCommand::Measure(plans));
+        }
+    }
+
+    fn plot_ui(
+        &mut self,
+        ui: &mut egui::Ui,
+        ctx: &ViewCtx<'_>,
+        area: Rect,
+        (marks, layers): (&[Mark], &[Layer]),
+    ) {
+        let look = ctx.document.looks.rates;
+        let (done, response) = scatter::ui(ui, ctx, area, (marks, look), &self.picked);
+        taken::exported(ctx, (marks, layers, &self.measures), |exported| {
+            exported.menu(&response, ctx);
+        });
+        let Some(key) = done.near else {
+            if done.is_clicked {
+                self.picked.clear();
+            }
+            return;
+        };
+        if done.is_opened {
+            self.open(ctx, &key);
+        } else if done.is_clicked && done.is_second && self.picked.len() == 1 {
+            if self.picked[0] != key {
+                self.picked.push(key.clone());
+            }
+        } else if done.is_clicked {
+            self.picked = vec![key.clone()];
+        }
+        if let Some(mark) = marks.iter().find(|mark| mark.key == key) {
+            response.on_hover_ui_at_pointer(|ui| hover_ui(ui, ctx, mark, layers));
+        }
+    }
+
+    /// Opens a tokenizer in Compare where it is worst.
+    fn open(&self, ctx: &ViewCtx<'_>, key: &Key) {
+        let Key::Measured(name, at) = key else { return };
+        let Some(told) = self.measures.get(name) else { return };
+        let column = column_of(ctx.document.looks.rates.quality);
+        let column = column.unwrap_or(smalti_engine::evaluation::Column::Psnr);
+        if let (Some(model), Some(Reply::Ready(images))) =
+            (side::model_of(ctx, told), side::images_of(ctx, told, *at))
+            && let Some(worst) = side::worst(&images, column)
+        {
+            side::open(ctx, &[model], (worst.index, told.identity.side));
+        }
+    }
+
+    /// How far measuring is, or what can be measured, and what went wrong.
+    fn foot_ui(&self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>, problems: &[smalti_engine::Problem]) {
+        ui.horizontal_centered(|ui| {
+            if let Some(run) = going_on(ctx) {
+                run_ui(ui, ctx, &run);
+            } else if !self.measures.is_empty() && !ctx.is_presented() {
+                self.start_ui(ui, ctx);
+            }
+            let failed = self.measures.failed.iter().map(|(name, problem)| {
+                (format!("{name}: {}", problem.summary), problem.hint.as_str())
+            });
+            let unread = problems.iter().map(|it| (it.summary.clone(), it.hint.as_str()));
+            for (text, hint) in failed.chain(unread).take(2) {
+                let label =
+                    RichText::new(text).font(ctx.theme.small()).color(ctx.theme.colors.danger);
+                let response = ui.add(egui::Label::new(label).truncate());
+                if !hint.is_empty() {
+                    response.on_hover_text(hint);
+                }
+            }
+        });
+    }
+}
+
+fn run_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, run: &RunView) {
+    let progress = run.progress.unwrap_or(0.0);
+    if run.state == RunState::Running {
+        states::busy(ui, ctx, run.progress);
+    }
+    let left = run.seconds_left.map(|left| format!(" · {} left", duration(left)));
+    let text =
+        format!("measuring {} · {:.0} %{}", run.rate, progress * 100.0, left.unwrap_or_default());
+    ui.label(ctx.theme.label(text));
+    if ctx.is_presented() {
+        return;
+    }
+    let is_paused = run.state == RunState::Paused;
+    let (word, control) =
+        if is_paused { ("Resume", Control::Resume) } else { ("Pause", Control::Pause) };
+    if ui.small_button(word).clicked() {
+        ctx.send(JobCommand::Control(run.id, control));
+    }
+    let stop =
+        ui.small_button("Cancel").on_hover_text("What is measured stays, and is gone on with");
+    if stop.clicked() {
+        ctx.send(JobCommand::Control(run.id, Control::Cancel));
+    }
+}
+
+/// What a point is, in a few words.
+fn hover_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, mark: &Mark, layers: &[Layer]) {
+    let look = ctx.document.looks.rates;
+    let title = match &mark.key {
+        Key::Measured(name, _) if mark.label != *name && mark.group == *name => {
+            if mark.label.contains("level") {
+                format!("{name}, {}", mark.label)
+            } else {
+                mark.label.clone()
+            }
+        }
+        _ => mark.label.clone(),
+    };
+    ui.label(RichText::new(title).font(ctx.theme.strong()));
+    let text = format!(
+        "{:.3} {} · {} {}",
+        mark.rate,
+        look.rate.label(),
+        look.quality.label(),
+        look.quality.words(mark.quality)
+    );
+    ui.label(RichText::new(text).font(ctx.theme.figures()));
+    if let Some((low, high)) = mark.ends {
+        let between = if matches!(mark.key, Key::Measured(..)) {
+            "in 95 of 100 samples"
+        } else {
+            "as several people measured it"
+        };
+        let words = |value| look.quality.words(value);
+        ui.label(ctx.theme.label(format!("{} to {} {between}", words(low), words(high))));
+    }
+    if let Key::Published(layer, at) = &mark.key
+        && let Some(row) = layers.get(*layer).and_then(|layer| layer.rows.get(*at))
+    {
+        ui.label(ctx.theme.label(if row.source.is_empty() { &row.paper } else { &row.source }));
+    }
+}

@@ -1,0 +1,104 @@
+//! What stands in the tab's bar: axes, layers, which tokenizers and how many images.
+
+use smalti_engine::evaluation::Measured;
+
+use super::measures::at_hand;
+use crate::ctx::ViewCtx;
+use crate::document::{AppCommand, Look, QualityAxis, RateAxis, RatesLook, USUAL_IMAGES};
+
+/// How many images of a set can be measured.
+const COUNTS: [(u64, &str); 4] = [
+    (USUAL_IMAGES, "64 images"),
+    (256, "256 images"),
+    (1000, "1000 images"),
+    (u64::MAX, "all images"),
+];
+
+/// Draws it, from right to left.
+pub(super) fn ui(
+    ui: &mut egui::Ui,
+    ctx: &ViewCtx<'_>,
+    most: &mut u64,
+    (left_out, wanted): (&mut Vec<String>, &[Measured]),
+) {
+    let now = ctx.document.looks.rates;
+    let send = |look: RatesLook| ctx.send(Look::Rates(look));
+    let what =
+        if ctx.is_tight() { "what".to_owned() } else { format!("{} measured", wanted.len()) };
+    let menu = ui.menu_button(ctx.theme.label(what), |ui| {
+        for (count, label) in COUNTS {
+            if ui.selectable_label(*most == count, label).clicked() {
+                *most = count;
+            }
+        }
+        ui.separator();
+        let tokenizers = at_hand(ctx);
+        let names = tokenizers.iter().map(smalti_engine::questions::ModelRef::label);
+        for name in std::iter::once("JPEG".to_owned()).chain(names) {
+            let mut is_in = !left_out.contains(&name);
+            if ui.checkbox(&mut is_in, &name).changed() {
+                if is_in {
+                    left_out.retain(|known| *known != name);
+                } else {
+                    left_out.push(name);
+                }
+            }
+        }
+    });
+    menu.response.on_hover_text("Which tokenizers are measured, and on how many images of the set");
+    let published = ui.selectable_label(now.published, "published");
+    let published = published.on_hover_text("What others printed, each point with its source");
+    if ctx.offer("Published results over rate", published.clicked()) {
+        send(RatesLook { published: !now.published, ..now });
+    }
+    let measured = ui.selectable_label(now.measured, "measured");
+    if measured.on_hover_text("What was measured here").clicked() {
+        send(RatesLook { measured: !now.measured, ..now });
+    }
+    let label = |words: &str, axis: &str| {
+        if ctx.is_tight() { axis.to_owned() } else { format!("{words}: {axis}") }
+    };
+    ui.menu_button(ctx.theme.label(label("y", now.quality.label())), |ui| {
+        for axis in QualityAxis::ALL {
+            let about = match (axis.is_measured(), axis.column().is_some()) {
+                (true, true) => "measured here and published",
+                (true, false) => "measured here alone",
+                (false, _) => "published alone",
+            };
+            let picked = ui.selectable_label(now.quality == axis, axis.label());
+            if picked.on_hover_text(about).clicked() {
+                // What is in one layer alone brings it into sight.
+                let published = now.published || !axis.is_measured();
+                send(RatesLook { quality: axis, published, ..now });
+            }
+        }
+        ui.separator();
+        let mut log = now.is_quality_logarithmic;
+        if ui.checkbox(&mut log, "logarithmic").changed() {
+            send(RatesLook { is_quality_logarithmic: log, ..now });
+        }
+    });
+    ui.menu_button(ctx.theme.label(label("x", now.rate.label())), |ui| {
+        for axis in RateAxis::ALL {
+            if ui.selectable_label(now.rate == axis, axis.label()).clicked() {
+                send(RatesLook { rate: axis, ..now });
+            }
+        }
+        ui.separator();
+        let mut log = now.is_rate_logarithmic;
+        if ui.checkbox(&mut log, "logarithmic").changed() {
+            send(RatesLook { is_rate_logarithmic: log, ..now });
+        }
+        let mut all = now.all_published;
+        let about = "Otherwise those of 256 pixels and ImageNet from their own authors, which compare best";
+        if ui.checkbox(&mut all, "all published rows").on_hover_text(about).changed() {
+            send(RatesLook { all_published: all, ..now });
+        }
+        let about = "A .csv with the columns name, bits_per_pixel, and psnr, ssim, lpips or rfid; it can be \
+                     dropped on the window as well";
+        if ui.button("Results of your own…").on_hover_text(about).clicked() {
+            ctx.send(AppCommand::AskFile);
+            ui.close();
+        }
+    });
+}

@@ -1,0 +1,264 @@
+//! The points of the plot: what was measured here, what others published, what a person wrote down.
+
+use std::sync::Arc;
+
+use egui::Color32;
+use smalti_engine::evaluation::{Column, Interval, Published, Summary};
+
+use super::measures::{Measures, Told};
+use crate::ctx::ViewCtx;
+use crate::document::{QualityAxis, RateAxis, RatesLook, Secret};
+
+/// Which point.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Key {
+    /// A measurement, and which of its rates.
+    Measured(String, usize),
+    /// A row of a published table, and which table.
+    Published(usize, usize),
+}
+
+/// A point.
+#[derive(Debug, Clone)]
+pub(super) struct Mark {
+    pub(super) key: Key,
+    /// What stands beside it.
+    pub(super) label: String,
+    /// What is joined by a line with it.
+    pub(super) group: String,
+    pub(super) rate: f64,
+    pub(super) quality: f64,
+    /// Between what its quality lies.
+    pub(super) ends: Option<(f64, f64)>,
+    pub(super) color: Color32,
+    pub(super) shape: Shape,
+    /// How many bits it says, for its size: of no matter if none.
+    pub(super) is_small: bool,
+}
+
+/// How a point is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// Measured here.
+    Disc,
+    /// An ordinary format on the same images.
+    Format,
+    /// Published by others.
+    Ring,
+    /// A person's own results.
+    Square,
+}
+
+/// A table of results that others made.
+#[derive(Debug, Clone)]
+pub(super) struct Layer {
+    /// What it is called.
+    pub(super) name: String,
+    /// Its rows.
+    pub(super) rows: Arc<Vec<Published>>,
+    /// Whether it is a person's own.
+    pub(super) is_own: bool,
+}
+
+/// The number of a measurement that stands along the side.
+pub(super) fn quality_of(summary: &Summary, axis: QualityAxis) -> Option<Interval> {
+    let column = column_of(axis);
+    match (axis, column) {
+        (QualityAxis::ProxyFd, _) => {
+            Some(Interval { mean: summary.proxy_fd?, ends: None, count: summary.images })
+        }
+        (_, Some(column)) => summary.get(column),
+        _ => None,
+    }
+}
+
+/// The column of each image's numbers that stands along the side.
+pub(super) fn column_of(axis: QualityAxis) -> Option<Column> {
+    match axis {
+        QualityAxis::Psnr => Some(Column::Psnr),
+        QualityAxis::Ssim => Some(Column::Ssim),
+        QualityAxis::MsSsim => Some(Column::MsSsim),
+        QualityAxis::LpipsLike => Some(Column::LpipsLike),
+        _ => None,
+    }
+}
+
+fn rate_of(summary: &Summary, axis: RateAxis) -> Option<f64> {
+    let plain = || summary.get(Column::BitsPerPixel).map(|it| it.mean);
+    match axis {
+        RateAxis::BitsPerPixel => plain(),
+        // A file is packed already.
+        RateAxis::Entropy => summary.entropy_bits_per_pixel.or_else(plain),
+    }
+}
+
+/// A hue for a quantizer, the same wherever it stands.
+pub(super) fn hue(ctx: &ViewCtx<'_>, name: &str) -> Color32 {
+    let colors = &ctx.theme.colors;
+    let name = name.to_lowercase();
+    let has = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
+    if has(&["fsq"]) {
+        colors.lapis
+    } else if has(&["lfq", "bsq", "ibq", "bit"]) {
+        colors.teal
+    } else if has(&["gan", "gumbel"]) {
+        colors.plum
+    } else if has(&["msvq", "rvq", "resid", "scale"]) {
+        colors.gold
+    } else if has(&["vq"]) {
+        colors.coral
+    } else {
+        colors.dim
+    }
+}
+
+/// What was measured, as points.
+pub(super) fn measured(ctx: &ViewCtx<'_>, measures: &Measures, look: RatesLook) -> Vec<Mark> {
+    let mut marks = Vec::new();
+    if !look.measured {
+        return marks;
+    }
+    for told in measures.all() {
+        if told.is_format() && ctx.is_veiled(Secret::Formats) {
+            continue;
+        }
+        for (at, point) in told.points.iter().enumerate() {
+            let quality = quality_of(point, look.quality);
+            let (Some(rate), Some(quality)) = (rate_of(point, look.rate), quality) else {
+                continue;
+            };
+            marks.push(Mark {
+                key: Key::Measured(told.name.clone(), at),
+                label: label_of(told, at),
+                group: told.name.clone(),
+                rate,
+                quality: quality.mean,
+                ends: quality.ends.filter(|_| !told.is_format()),
+                color: if told.is_format() { ctx.theme.colors.dim } else { hue(ctx, &told.name) },
+                shape: if told.is_format() { Shape::Format } else { Shape::Disc },
+                is_small: at + 1 < told.points.len(),
+            });
+        }
+    }
+    marks
+}
+
+/// What a rate is called: the tokenizer, or how many of its levels.
+pub(super) fn label_of(told: &Told, at: usize) -> String {
+    let Some(point) = told.points.get(at) else { return told.name.clone() };
+    match (point.rate.levels, point.rate.quality) {
+        (Some(1), _) => "1 level".to_owned(),
+        (Some(levels), _) => format!("{levels} levels"),
+        (_, Some(quality)) => format!("JPEG {quality}"),
+        _ => told.name.strip_prefix("worlds-").unwrap_or(&told.name).to_owned(),
+    }
+}
+
+/// Whether a published row is seen by default: of one size and benchmark, from its own authors.
+fn is_usual(row: &Published) -> bool {
+    row.number("resolution") == Some(256.0)
+        && row.dataset == "ImageNet-1k"
+        && row.standing() == "primary"
+}
+
+/// What others published, as points. What was measured again of the same checkpoint is how far its point
+/// reaches, not another one.
+pub(super) fn published(ctx: &ViewCtx<'_>, layers: &[Layer], look: RatesLook) -> Vec<Mark> {
+    let mut marks = Vec::new();
+    let Some(column) = look.quality.column().filter(|_| look.rate == RateAxis::BitsPerPixel) else {
+        return marks;
+    };
+    for (number, layer) in layers.iter().enumerate() {
+        if !layer.is_own && !look.published {
+            continue;
+        }
+        for (at, row) in layer.rows.iter().enumerate() {
+            let (Some(rate), Some(quality)) = (row.bits_per_pixel(), row.number(column)) else {
+                continue;
+            };
+            let is_seen = layer.is_own || look.all_published || is_usual(row);
+            if !is_seen || rate <= 0.0 {
+                continue;
+            }
+            marks.push(Mark {
+                key: Key::Published(number, at),
+                label: row.name.clone(),
+                group: String::new(),
+                rate,
+                quality,
+                ends: again(layer, row, column, quality).filter(|_| !layer.is_own),
+                color: hue(ctx, if row.family.is_empty() { &row.name } else { &row.family }),
+                shape: if layer.is_own { Shape::Square } else { Shape::Ring },
+                is_small: row.standing() != "primary" && !layer.is_own,
+            });
+        }
+    }
+    marks
+}
+
+/// Between what the numbers of one checkpoint lie that several people measured.
+fn again(layer: &Layer, row: &Published, column: &str, own: f64) -> Option<(f64, f64)> {
+    let same = |other: &&Published| {
+        let alike = ["resolution", "tokens_per_image", "codebook_size"];
+        other.line != row.line
+            && other.standing() == "requote"
+            && other.name.eq_ignore_ascii_case(&row.name)
+            && alike.iter().all(|name| other.number(name) == row.number(name))
+    };
+    let others = layer.rows.iter().filter(same).filter_map(|other| other.number(column));
+    let (low, high) = others.fold((own, own), |(low, high), x| (low.min(x), high.max(x)));
+    (low < high).then_some((low, high))
+}
+
+/// The measured points that no other one is better than at a lower rate, by rate.
+pub(super) fn frontier(marks: &[Mark], is_better_high: bool) -> Vec<(f64, f64)> {
+    let mut points: Vec<(f64, f64)> = marks
+        .iter()
+        .filter(|mark| mark.shape == Shape::Disc)
+        .map(|mark| (mark.rate, mark.quality))
+        .collect();
+    let better = |a: f64, b: f64| if is_better_high { a > b } else { a < b };
+    points.sort_by(|a, b| {
+        let quality = if is_better_high { b.1.total_cmp(&a.1) } else { a.1.total_cmp(&b.1) };
+        a.0.total_cmp(&b.0).then(quality)
+    });
+    let mut found: Vec<(f64, f64)> = Vec::new();
+    for point in points {
+        if found.last().is_none_or(|last| better(point.1, last.1)) {
+            found.push(point);
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark(rate: f64, quality: f64, shape: Shape) -> Mark {
+        Mark {
+            key: Key::Published(0, 0),
+            label: String::new(),
+            group: String::new(),
+            rate,
+            quality,
+            ends: None,
+            color: Color32::WHITE,
+            shape,
+            is_small: false,
+        }
+    }
+
+    #[test]
+    fn the_frontier_is_what_nothing_cheaper_beats_and_formats_are_not_of_it() {
+        let marks = [
+            mark(0.3, 24.0, Shape::Disc),
+            mark(0.1, 20.0, Shape::Disc),
+            mark(0.2, 25.0, Shape::Disc),
+            mark(0.05, 30.0, Shape::Format),
+            mark(0.4, 27.0, Shape::Disc),
+        ];
+        assert_eq!(frontier(&marks, true), [(0.1, 20.0), (0.2, 25.0), (0.4, 27.0)]);
+        assert_eq!(frontier(&marks, false), [(0.1, 20.0)], "of a distance less is better");
+    }
+}

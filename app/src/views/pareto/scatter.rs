@@ -1,0 +1,368 @@
+//! The plot itself: points with how sure they are, the frontier, and labels that do not lie on each other.
+
+use egui::{Align2, Pos2, Rect, Sense, Shape as Drawn, Stroke, Vec2, pos2, vec2};
+
+use super::marks::{Key, Mark, Shape, frontier};
+use crate::ctx::ViewCtx;
+use crate::document::RatesLook;
+use crate::look::theme::space;
+
+/// Room for numbers at the left and below, before text is scaled.
+const LEFT: f32 = 62.0;
+const BELOW: f32 = 40.0;
+/// Of more points labels would be all that is seen.
+const MOST_LABELS: usize = 60;
+
+/// What was done to the plot.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    /// The point under the pointer.
+    pub(super) near: Option<Key>,
+    /// It was clicked.
+    pub(super) is_clicked: bool,
+    /// Clicked twice.
+    pub(super) is_opened: bool,
+    /// With a key that picks another one beside the first.
+    pub(super) is_second: bool,
+}
+
+/// Where values are.
+struct Axes {
+    area: Rect,
+    rates: (f64, f64),
+    qualities: (f64, f64),
+    look: RatesLook,
+}
+
+fn part(value: f64, (low, high): (f64, f64), is_logarithmic: bool) -> f32 {
+    if is_logarithmic && low > 0.0 && value > 0.0 {
+        ((value / low).ln() / (high / low).ln()) as f32
+    } else {
+        ((value - low) / (high - low)) as f32
+    }
+}
+
+impl Axes {
+    fn x(&self, rate: f64) -> f32 {
+        let part = part(rate, self.rates, self.look.is_rate_logarithmic);
+        self.area.left() + part * self.area.width()
+    }
+
+    fn y(&self, quality: f64) -> f32 {
+        let part = part(quality, self.qualities, self.look.is_quality_logarithmic);
+        self.area.bottom() - part * self.area.height()
+    }
+
+    fn at(&self, mark: &Mark) -> Pos2 {
+        pos2(self.x(mark.rate), self.y(mark.quality))
+    }
+}
+
+/// What axes cover.
+fn span(values: impl Iterator<Item = f64>, is_logarithmic: bool, usual: (f64, f64)) -> (f64, f64) {
+    let usable = values.filter(|value| value.is_finite() && (!is_logarithmic || *value > 0.0));
+    let (low, high) =
+        usable.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
+    if low > high {
+        return usual;
+    }
+    if is_logarithmic {
+        let room = ((high / low).powf(0.07)).max(1.12);
+        return (low / room, high * room);
+    }
+    let room = ((high - low) * 0.07).max(high.abs() * 0.01).max(1e-6);
+    (low - room, high + room)
+}
+
+/// Values that are written along an axis.
+fn ticks((low, high): (f64, f64), is_logarithmic: bool, most: usize) -> Vec<f64> {
+    if is_logarithmic && low > 0.0 {
+        let steps: &[f64] = if (high / low) > 30.0 { &[1.0, 3.0] } else { &[1.0, 2.0, 5.0] };
+        let decades = (-9..=9).flat_map(|ten| steps.iter().map(move |x| x * 10.0_f64.powi(ten)));
+        let found: Vec<f64> = decades.filter(|value| (low..=high).contains(value)).collect();
+        if found.len() >= 2 {
+            return found;
+        }
+    }
+    let rough = (high - low) / most.max(1) as f64;
+    let ten = 10.0_f64.powf(rough.log10().floor());
+    let step = [1.0, 2.0, 5.0, 10.0].iter().map(|x| x * ten).find(|step| *step >= rough);
+    let step = step.unwrap_or(rough).max(1e-12);
+    let first = (low / step).ceil() as i64;
+    (first..).map(|n| n as f64 * step).take_while(|value| *value <= high).take(40).collect()
+}
+
+fn short(x: f64) -> String {
+    let text = format!("{x:.3}");
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
+}
+
+/// Draws it in a rectangle.
+pub(super) fn ui(
+    ui: &mut egui::Ui,
+    ctx: &ViewCtx<'_>,
+    whole: Rect,
+    (marks, look): (&[Mark], RatesLook),
+    picked: &[Key],
+) -> (Done, egui::Response) {
+    let theme = ctx.theme;
+    let response = ui.interact(whole, ui.scope_id().with("scatter"), Sense::click());
+    let area = Rect::from_min_max(
+        whole.min + vec2(theme.px(LEFT), theme.px(14.0)),
+        whole.max - vec2(theme.px(18.0), theme.px(BELOW)),
+    );
+    let with_ends = marks.iter().flat_map(|mark| {
+        let ends = mark.ends.map(|(low, high)| [low, high]).into_iter().flatten();
+        std::iter::once(mark.quality).chain(ends)
+    });
+    let axes = Axes {
+        area,
+        rates: span(marks.iter().map(|mark| mark.rate), look.is_rate_logarithmic, (0.02, 2.0)),
+        qualities: span(with_ends, look.is_quality_logarithmic, (16.0, 36.0)),
+        look,
+    };
+    grid(ui, ctx, &axes);
+    lines(ui, ctx, &axes, marks);
+    let pointer = response.hover_pos();
+    let distance = |mark: &&Mark| pointer.map_or(f32::MAX, |at| axes.at(mark).distance(at));
+    let nearest = marks.iter().min_by(|a, b| distance(a).total_cmp(&distance(b)));
+    let near = nearest.filter(|mark| distance(mark) < theme.px(14.0));
+    for mark in marks.iter().filter(|mark| mark.shape != Shape::Format) {
+        let is_picked = picked.contains(&mark.key);
+        let is_near = near.is_some_and(|near| near.key == mark.key);
+        paint(ui, ctx, &axes, mark, (is_picked, is_near));
+    }
+    labels(ui, ctx, &axes, marks, (picked, near.map(|mark| &mark.key)));
+    let told: Vec<String> = marks
+        .iter()
+        .map(|mark| {
+            format!("{} {} at {}", mark.label, look.quality.words(mark.quality), short(mark.rate))
+        })
+        .collect();
+    response.widget_info(|| {
+        let text =
+            format!("{} over {}: {}", look.quality.label(), look.rate.label(), told.join(", "));
+        egui::WidgetInfo::labeled(egui::Role::Image, true, text)
+    });
+    let done = Done {
+        near: near.map(|mark| mark.key.clone()),
+        is_clicked: response.clicked(),
+        is_opened: response.double_clicked(),
+        is_second: ui.input(|input| input.modifiers.shift || input.modifiers.command),
+    };
+    if done.near.is_some() {
+        ui.ctx().set_cursor_icon(egui::CursorIcon::PointingHand);
+    }
+    (done, response)
+}
+
+fn grid(ui: &egui::Ui, ctx: &ViewCtx<'_>, axes: &Axes) {
+    let (theme, area, look) = (ctx.theme, axes.area, axes.look);
+    let colors = &theme.colors;
+    let faint = Stroke::new(theme.line(1.0), colors.line.gamma_multiply(0.8));
+    let most = (area.height() / theme.px(70.0)).clamp(2.0, 7.0) as usize;
+    let mut last = f32::INFINITY;
+    for value in ticks(axes.qualities, look.is_quality_logarithmic, most) {
+        let y = axes.y(value);
+        ui.painter().hline(area.x_range(), y.round() + 0.5, faint);
+        if last - y >= theme.px(18.0) {
+            let at = pos2(area.left() - space::S, y);
+            let text = match look.quality {
+                crate::document::QualityAxis::Psnr => format!("{} dB", short(value)),
+                _ => short(value),
+            };
+            ui.painter().text(at, Align2::RIGHT_CENTER, text, theme.small(), colors.dim);
+            last = y;
+        }
+    }
+    let line = Stroke::new(theme.line(1.0), colors.strong_line);
+    ui.painter().hline(area.x_range(), area.bottom().round() + 0.5, line);
+    ui.painter().vline(area.left().round() + 0.5, area.y_range(), line);
+    let most = (area.width() / theme.px(90.0)).clamp(2.0, 10.0) as usize;
+    let y = area.bottom() + theme.px(5.0);
+    let mut last = f32::NEG_INFINITY;
+    for value in ticks(axes.rates, look.is_rate_logarithmic, most) {
+        let x = axes.x(value);
+        let galley = ui.painter().layout_no_wrap(short(value), theme.small(), colors.dim);
+        let left = x - galley.size().x / 2.0;
+        if left > last + space::S {
+            last = left + galley.size().x;
+            ui.painter().galley(pos2(left, y), galley, colors.dim);
+        }
+    }
+    let log = |is: bool| if is { ", log" } else { "" };
+    let across = format!("{}{}", look.rate.label(), log(look.is_rate_logarithmic));
+    let at = pos2(area.right(), y + theme.px(17.0));
+    ui.painter().text(at, Align2::RIGHT_TOP, across, theme.small(), colors.dim);
+    let which = if look.quality.is_better_high() { "higher is nearer" } else { "lower is nearer" };
+    let up = format!("{}{}, {which}", look.quality.label(), log(look.is_quality_logarithmic));
+    let at = pos2(area.left() + space::S, area.top() - theme.px(6.0));
+    ui.painter().text(at, Align2::LEFT_TOP, up, theme.small(), colors.dim);
+}
+
+/// The frontier, the curve of a format, and the levels of one tokenizer.
+fn lines(ui: &egui::Ui, ctx: &ViewCtx<'_>, axes: &Axes, marks: &[Mark]) {
+    let (theme, colors) = (ctx.theme, &ctx.theme.colors);
+    let edge = frontier(marks, axes.look.quality.is_better_high());
+    let mut corners: Vec<Pos2> = Vec::new();
+    for (rate, quality) in edge {
+        let at = pos2(axes.x(rate), axes.y(quality));
+        if let Some(last) = corners.last() {
+            corners.push(pos2(at.x, last.y));
+        }
+        corners.push(at);
+    }
+    ui.painter().line(corners, Stroke::new(theme.line(2.0), colors.gold));
+    let mut groups: Vec<&str> = Vec::new();
+    for mark in marks.iter().filter(|mark| !mark.group.is_empty()) {
+        if !groups.contains(&mark.group.as_str()) {
+            groups.push(&mark.group);
+        }
+    }
+    for group in groups {
+        let of: Vec<&Mark> = marks.iter().filter(|mark| mark.group == group).collect();
+        let points: Vec<Pos2> = of.iter().map(|mark| axes.at(mark)).collect();
+        let Some(first) = of.first().filter(|_| points.len() > 1) else { continue };
+        if first.shape == Shape::Format {
+            let stroke = Stroke::new(theme.line(1.5), colors.dim);
+            ui.painter().extend(Drawn::dashed_line(&points, stroke, 5.0, 4.0));
+        } else {
+            ui.painter()
+                .line(points, Stroke::new(theme.line(1.5), first.color.gamma_multiply(0.6)));
+        }
+    }
+}
+
+fn radius(ctx: &ViewCtx<'_>, mark: &Mark) -> f32 {
+    ctx.theme.px(match (mark.shape, mark.is_small) {
+        (Shape::Disc, false) => 7.0,
+        (Shape::Disc, true) | (Shape::Square, _) => 5.0,
+        (Shape::Ring, false) => 4.0,
+        (Shape::Ring, true) | (Shape::Format, _) => 3.0,
+    })
+}
+
+fn paint(
+    ui: &egui::Ui,
+    ctx: &ViewCtx<'_>,
+    axes: &Axes,
+    mark: &Mark,
+    (is_picked, is_near): (bool, bool),
+) {
+    let (theme, colors, at) = (ctx.theme, &ctx.theme.colors, axes.at(mark));
+    let radius = radius(ctx, mark) + if is_near { 1.0 } else { 0.0 };
+    if let Some((low, high)) = mark.ends {
+        let stroke = Stroke::new(theme.line(1.2), mark.color.gamma_multiply(0.8));
+        ui.painter().vline(at.x, axes.y(high)..=axes.y(low), stroke);
+    }
+    let ground = Stroke::new(theme.line(1.5), colors.panel);
+    match mark.shape {
+        Shape::Disc => {
+            ui.painter().circle(at, radius, mark.color, ground);
+        }
+        Shape::Square => {
+            let place = Rect::from_center_size(at, Vec2::splat(2.0 * radius));
+            ui.painter().rect(place, 1.0, mark.color, ground, egui::StrokeKind::Outside);
+        }
+        Shape::Ring | Shape::Format => {
+            let color = if mark.is_small { mark.color.gamma_multiply(0.55) } else { mark.color };
+            ui.painter().circle(at, radius, colors.panel, Stroke::new(theme.line(1.6), color));
+        }
+    }
+    if is_picked || is_near {
+        let color = if is_picked { colors.text } else { colors.dim };
+        ui.painter().circle_stroke(at, radius + 4.0, Stroke::new(theme.line(1.8), color));
+    }
+}
+
+/// Words beside points where there is room: those that are picked first, then what was measured, then others.
+fn labels(
+    ui: &egui::Ui,
+    ctx: &ViewCtx<'_>,
+    axes: &Axes,
+    marks: &[Mark],
+    (picked, near): (&[Key], Option<&Key>),
+) {
+    let (theme, colors) = (ctx.theme, &ctx.theme.colors);
+    let mut taken: Vec<Rect> = marks
+        .iter()
+        .filter(|mark| mark.shape != Shape::Format)
+        .map(|mark| {
+            Rect::from_center_size(axes.at(mark), Vec2::splat(2.0 * radius(ctx, mark) + 2.0))
+        })
+        .collect();
+    // What the frontier runs through is no place for words.
+    let rank = |mark: &Mark| {
+        let is_picked = picked.contains(&mark.key) || near == Some(&mark.key);
+        let shape = match mark.shape {
+            Shape::Disc => 1,
+            Shape::Square => 2,
+            Shape::Format => 3,
+            Shape::Ring => 4,
+        };
+        if is_picked { 0 } else { shape }
+    };
+    let mut order: Vec<&Mark> = marks.iter().collect();
+    order.sort_by_key(|mark| rank(mark));
+    // A curve is named once, at its end.
+    let last = marks.iter().rfind(|mark| mark.shape == Shape::Format).map(|mark| mark.key.clone());
+    for mark in order.into_iter().take(MOST_LABELS) {
+        let is_first = rank(mark) == 0;
+        if mark.shape == Shape::Format && Some(&mark.key) != last.as_ref() && !is_first {
+            continue;
+        }
+        let text =
+            if mark.shape == Shape::Format && !is_first { "JPEG" } else { mark.label.as_str() };
+        let strong = matches!(mark.shape, Shape::Disc | Shape::Square) || is_first;
+        let color = if strong { colors.text } else { colors.dim };
+        let galley = ui.painter().layout_no_wrap(text.to_owned(), theme.small(), color);
+        let (size, at, away) = (galley.size(), axes.at(mark), radius(ctx, mark) + theme.px(5.0));
+        let tries = [
+            vec2(away, -size.y / 2.0),
+            vec2(away * 0.7, -size.y - away * 0.5),
+            vec2(away * 0.7, away * 0.5),
+            vec2(-away - size.x, -size.y / 2.0),
+            vec2(-away * 0.7 - size.x, -size.y - away * 0.5),
+            vec2(-away * 0.7 - size.x, away * 0.5),
+            vec2(-size.x / 2.0, -size.y - away),
+            vec2(-size.x / 2.0, away),
+        ];
+        let inside = axes.area.expand2(vec2(theme.px(14.0), theme.px(2.0)));
+        let free = tries.iter().map(|away| Rect::from_min_size(at + *away, size)).find(|place| {
+            inside.contains_rect(*place) && taken.iter().all(|other| !other.intersects(*place))
+        });
+        let place = match free {
+            Some(place) => place,
+            None if is_first => Rect::from_min_size(at + tries[0], size),
+            None => continue,
+        };
+        if is_first {
+            ui.painter().rect_filled(place.expand(2.0), 3.0, colors.panel.gamma_multiply(0.9));
+        }
+        taken.push(place);
+        ui.painter().galley(place.min, galley, color);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_lie_within_their_axis_and_are_round() {
+        let found: Vec<String> = ticks((0.029, 1.2), true, 8).into_iter().map(short).collect();
+        assert_eq!(found, ["0.03", "0.1", "0.3", "1"]);
+        let found = ticks((20.3, 33.9), false, 5);
+        assert_eq!(found, [25.0, 30.0]);
+        assert!(ticks((0.5, 0.52), true, 5).len() >= 2, "without a decade they are even");
+        assert_eq!(span([].into_iter(), true, (1.0, 2.0)), (1.0, 2.0));
+        let (low, high) = span([0.1, 1.0].into_iter(), true, (1.0, 2.0));
+        assert!(low < 0.1 && high > 1.0);
+        assert_eq!(short(0.05), "0.05");
+        assert_eq!(short(30.0), "30");
+    }
+}

@@ -1,0 +1,151 @@
+//! What makes a measurement the same one: parts that agree in this can be joined, and numbers that are kept are
+//! those of these settings and no others.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use super::plan::Plan;
+use crate::data::Source;
+use crate::questions::SourceRef;
+use crate::{EngineError, Result, checkpoints};
+
+/// Of which images, without where they lie: the same on another machine.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub struct SetIdentity {
+    /// In a few words, such as "folder kodak, 24 images".
+    pub description: String,
+    /// Images of the set.
+    pub total: u64,
+    /// Of how many of them the measurement is, all its parts together.
+    pub sampled: u64,
+    /// A number for what is listed, where something is; see [`Source::listing`].
+    pub listing: Option<u64>,
+    /// The seed of a painted set.
+    pub seed: Option<u64>,
+}
+
+impl SetIdentity {
+    /// Of a set that is open, of which at most so many images are measured.
+    pub fn of(source: &SourceRef, set: &dyn Source, most: u64) -> Self {
+        let seed = if let SourceRef::Worlds { seed } = source { Some(*seed) } else { None };
+        let (total, description) = (set.len(), set.describe());
+        Self { description, total, sampled: total.min(most), listing: set.listing(), seed }
+    }
+}
+
+/// One rate of what is measured.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize,
+)]
+pub struct Rate {
+    /// The first so many residual levels alone; all where it is `None`.
+    pub levels: Option<usize>,
+    /// The quality that a format was given.
+    pub quality: Option<u8>,
+}
+
+/// What was measured, on what, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Identity {
+    /// What a person calls the tokenizer or format.
+    pub subject: String,
+    /// A hash over the bytes of its files; of a format none.
+    pub weights: Option<String>,
+    /// Its rates, in the order of points.
+    pub rates: Vec<Rate>,
+    /// The images.
+    pub set: SetIdentity,
+    /// Side in pixels of the middle square.
+    pub side: u32,
+    /// A hash over the judge's file, where there is one.
+    pub judge: Option<String>,
+    /// The seed of the intervals.
+    pub seed: u64,
+    /// The version of Smalti.
+    pub version: String,
+}
+
+impl Identity {
+    /// The version that measures here.
+    pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+    /// A short number for it, which file names carry.
+    pub fn key(&self) -> String {
+        let text = serde_json::to_string(self).unwrap_or_default();
+        format!("{:08x}", crate::random::name_hash(&text) as u32)
+    }
+
+    /// In what two differ, in words; `None` if they are the same.
+    pub fn difference(&self, other: &Self) -> Option<String> {
+        let of = |it: &Self| {
+            let none = "none".to_owned();
+            let (set, rates) = (&it.set, &it.rates);
+            [
+                ("tokenizer", it.subject.clone()),
+                ("weights", it.weights.clone().unwrap_or(none.clone())),
+                ("rates", serde_json::to_string(rates).unwrap_or_default()),
+                ("set", set.description.clone()),
+                ("images", format!("{} of {}", set.sampled, set.total)),
+                ("listed files", set.listing.map_or(none.clone(), |it| format!("{it:016x}"))),
+                ("seed of the set", set.seed.map_or(none.clone(), |it| it.to_string())),
+                ("side", format!("{} pixels", it.side)),
+                ("judge", it.judge.clone().unwrap_or(none)),
+                ("seed", it.seed.to_string()),
+                ("version", it.version.clone()),
+            ]
+        };
+        let mut both = of(self).into_iter().zip(of(other));
+        let (one, other) = both.find(|(one, other)| one != other)?;
+        Some(format!("{} is {} here and {} there", one.0, one.1, other.1))
+    }
+}
+
+/// The side at which a plan measures a set that is open.
+pub(super) fn side_of(
+    plan: &Plan,
+    set: &dyn Source,
+    check: impl Fn() -> Result<()>,
+) -> Result<u32> {
+    match plan.side {
+        Some(side) => Ok(side),
+        None => crate::questions::OwnSide::of(&plan.source, set, check),
+    }
+}
+
+/// A hash over the bytes of a checkpoint: of its file, and of those that are read with it.
+pub(super) fn hash_of_model(path: &Path) -> Result<String> {
+    let (file, part) = checkpoints::split_part(path);
+    let mut hash = crate::random::name_hash(part.as_deref().unwrap_or_default());
+    let others = checkpoints::read_with(&file);
+    for path in std::iter::once(&file).chain(&others).filter(|path| path.is_file()) {
+        hash = hash_of_file(path, hash)?;
+    }
+    Ok(format!("{hash:016x}"))
+}
+
+/// FNV-1a over words of eight bytes, which is eight times as fast as over bytes.
+pub(super) fn hash_of_file(path: &Path, start: u64) -> Result<u64> {
+    let io = |source| EngineError::io(path, source);
+    let (mut file, _) = crate::images::file::open_regular(path)?;
+    let (mut hash, mut buffer) = (start, vec![0_u8; 1 << 16]);
+    loop {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            let count = file.read(&mut buffer[filled..]).map_err(io)?;
+            if count == 0 {
+                break;
+            }
+            filled += count;
+        }
+        for word in buffer[..filled].chunks(8) {
+            let mut bytes = [0; 8];
+            bytes[..word.len()].copy_from_slice(word);
+            hash = (hash ^ u64::from_le_bytes(bytes)).wrapping_mul(0x0000_0100_0000_01b3);
+            // Its high bits never come down by themselves.
+            hash ^= hash >> 32;
+        }
+        if filled < buffer.len() {
+            return Ok(hash);
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Tokenizers measured over sets of images: as a run that can be paused and goes on, kept by model, set and
+//! settings, and in parts on several machines that join exactly.
+
+mod ask;
+mod bootstrap;
+mod identity;
+mod kept;
+mod merge;
+mod plan;
+mod published;
+mod run;
+mod stored;
+mod subject;
+mod sums;
+mod values;
+
+pub use ask::{ImagesOfPart, KeptMeasurements, ReadPublished};
+pub use bootstrap::REPLICATES;
+pub use identity::{Identity, Rate, SetIdentity};
+pub use kept::{Part, Values, part_of, parts_in};
+pub use merge::merge;
+pub use plan::{JPEG_QUALITIES, Measured, Plan, Shard};
+pub use published::{NUMBERS, Published, parse_published};
+pub use run::{MeasureEvent, MeasureRun, Stage};
+pub use sums::{Interval, Skipped, Summary};
+pub use values::{COLUMNS, Column, ImageValues};

@@ -1,0 +1,353 @@
+//! Measurements as a run: one image a step, so that it can be paused and cancelled between any two.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::identity::{Identity, SetIdentity, hash_of_file, side_of};
+use super::kept::{About, Part, Writer};
+use super::plan::Plan;
+use super::subject::{Eye, Subject};
+use super::sums::{Skipped, Summary, Sums, lines_of};
+use crate::data::Source;
+use crate::error::Problem;
+use crate::images;
+use crate::perceptual::Lpips;
+use crate::questions::perceive::{JUDGE, open_judge};
+use crate::session::{Advance, Watch, Work};
+use crate::{EngineError, Result};
+
+/// What is done is brought to the disk so often.
+const KEEP_EVERY: Duration = Duration::from_secs(20);
+/// A measurement says so often at most how far it is: the log stays small, however many images there are.
+const REPORTS: u64 = 60;
+
+/// Where a measurement stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stage {
+    /// Images are measured.
+    Measuring,
+    /// All are.
+    Done,
+    /// It cannot be measured; the run goes on with the next.
+    Failed(Problem),
+}
+
+/// What a run of measurements says.
+#[derive(Debug, Clone)]
+pub struct MeasureEvent {
+    /// Which of its plans.
+    pub number: usize,
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// Where it stands.
+    pub stage: Stage,
+    /// Images that were looked at, and of how many.
+    pub done: u64,
+    /// See above.
+    pub total: u64,
+    /// What was measured, on what, and how; none of one that could not be opened.
+    pub identity: Option<Arc<Identity>>,
+    /// What is known of each rate so far.
+    pub points: Vec<Summary>,
+    /// Images that could not be measured.
+    pub skipped: Skipped,
+    /// Its file of sums, where it is kept.
+    pub part: Option<PathBuf>,
+}
+
+/// Plans that are measured one after the other.
+pub struct MeasureRun {
+    plans: Vec<Arc<Plan>>,
+    folder: Option<PathBuf>,
+    assets: PathBuf,
+    next: usize,
+    current: Option<Measuring>,
+    judge: Option<Arc<(Option<Lpips>, Option<String>)>>,
+}
+
+impl std::fmt::Debug for MeasureRun {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "MeasureRun({} of {})", self.next, self.plans.len())
+    }
+}
+
+impl MeasureRun {
+    /// Measures plans; in a folder, if one is given, per-image values and sums are kept, and what is there already
+    /// is not measured again. `assets` is the folder of what comes with Smalti.
+    pub fn new(plans: Vec<Plan>, folder: Option<PathBuf>, assets: PathBuf) -> Self {
+        let plans = plans.into_iter().map(Arc::new).collect();
+        Self { plans, folder, assets, next: 0, current: None, judge: None }
+    }
+
+    fn judge(
+        &mut self,
+        watch: &Watch<'_, MeasureEvent>,
+    ) -> Result<Arc<(Option<Lpips>, Option<String>)>> {
+        if let Some(judge) = &self.judge {
+            return Ok(Arc::clone(judge));
+        }
+        let path = self.assets.join("models").join(format!("{JUDGE}.safetensors"));
+        let judge = open_judge(&self.assets, watch.device())?;
+        let hash = judge.is_some().then(|| hash_of_file(&path, 0)).transpose()?;
+        let judge = Arc::new((judge, hash.map(|hash| format!("{hash:016x}"))));
+        self.judge = Some(Arc::clone(&judge));
+        Ok(judge)
+    }
+
+    fn begin(&mut self, plan: &Arc<Plan>, watch: &Watch<'_, MeasureEvent>) -> Result<Measuring> {
+        let judge = self.judge(watch)?;
+        Measuring::open(self.next, plan, (&self.assets, self.folder.as_deref()), judge, watch)
+    }
+}
+
+impl Work for MeasureRun {
+    type Entry = MeasureEvent;
+    type Order = ();
+
+    fn title(&self) -> String {
+        match self.plans.as_slice() {
+            [only] => format!("measure {}", only.measured.label()),
+            plans => format!("measure {} tokenizers", plans.len()),
+        }
+    }
+
+    fn step(&mut self, watch: &mut Watch<'_, MeasureEvent>) -> Result<Advance> {
+        let Some(plan) = self.plans.get(self.next).cloned() else { return Ok(Advance::Done) };
+        let stepped = match self.current.take() {
+            None => self.begin(&plan, watch).map(|mut measuring| {
+                measuring.report(Stage::Measuring, watch);
+                (measuring, false)
+            }),
+            Some(mut measuring) => measuring.step(watch).map(|is_done| (measuring, is_done)),
+        };
+        match stepped {
+            Ok((measuring, is_done)) => {
+                let part = measuring.fraction();
+                let fraction = (self.next as f32 + part) / self.plans.len() as f32;
+                watch.progress(fraction, measuring.words());
+                if is_done {
+                    self.next += 1;
+                } else {
+                    self.current = Some(measuring);
+                }
+            }
+            Err(EngineError::Cancelled) => return Err(EngineError::Cancelled),
+            Err(error) => {
+                watch.append(MeasureEvent {
+                    number: self.next,
+                    plan,
+                    stage: Stage::Failed(error.problem()),
+                    done: 0,
+                    total: 0,
+                    identity: None,
+                    points: Vec::new(),
+                    skipped: Skipped::default(),
+                    part: None,
+                });
+                self.next += 1;
+            }
+        }
+        Ok(if self.next < self.plans.len() { Advance::More } else { Advance::Done })
+    }
+
+    fn keep(&mut self, watch: &mut Watch<'_, MeasureEvent>) -> Result<()> {
+        let Some(measuring) = &mut self.current else { return Ok(()) };
+        measuring.report(Stage::Measuring, watch);
+        measuring.keep()
+    }
+}
+
+/// A plan that is being measured.
+struct Measuring {
+    number: usize,
+    plan: Arc<Plan>,
+    subject: Subject,
+    set: Arc<dyn Source>,
+    /// The numbers of its images in the set.
+    indices: Indices,
+    identity: Arc<Identity>,
+    judge: Arc<(Option<Lpips>, Option<String>)>,
+    output: Output,
+    kept_at: Instant,
+    reported: u64,
+}
+
+/// Which images: of all of a set nothing has to be listed.
+enum Indices {
+    All { from: u64 },
+    Some(Vec<u64>),
+}
+
+impl Indices {
+    fn at(&self, place: u64) -> u64 {
+        match self {
+            Self::All { from } => from + place,
+            Self::Some(indices) => indices.get(place as usize).copied().unwrap_or(0),
+        }
+    }
+}
+
+/// Where results go.
+enum Output {
+    Disk(Box<Writer>),
+    Memory(Box<Part>),
+}
+
+impl Output {
+    fn part(&self) -> &Part {
+        match self {
+            Self::Disk(writer) => &writer.part,
+            Self::Memory(part) => part,
+        }
+    }
+
+    fn part_mut(&mut self) -> &mut Part {
+        match self {
+            Self::Disk(writer) => &mut writer.part,
+            Self::Memory(part) => part,
+        }
+    }
+}
+
+impl Measuring {
+    fn open(
+        number: usize,
+        plan: &Arc<Plan>,
+        (assets, folder): (&Path, Option<&Path>),
+        judge: Arc<(Option<Lpips>, Option<String>)>,
+        watch: &Watch<'_, MeasureEvent>,
+    ) -> Result<Self> {
+        let subject = Subject::open(&plan.measured, assets, watch.device())?;
+        watch.check()?;
+        let set = plan.source.open(assets)?;
+        let side = side_of(plan, &*set, || watch.check())?;
+        let identity = Identity {
+            subject: plan.measured.label(),
+            weights: subject.weights.clone(),
+            rates: subject.rates.clone(),
+            set: SetIdentity::of(&plan.source, &*set, plan.most),
+            side,
+            judge: judge.1.clone(),
+            seed: plan.seed,
+            version: Identity::VERSION.to_owned(),
+        };
+        let range = plan.shard.range(identity.set.sampled);
+        let total = range.end - range.start;
+        let indices = if identity.set.sampled == set.len() {
+            Indices::All { from: range.start }
+        } else {
+            let all = plan.source.sampled(set.len(), plan.most);
+            Indices::Some(all[range.start as usize..range.end as usize].to_vec())
+        };
+        let about = About::new(identity.clone(), plan.shard, total);
+        let sums = Sums::new(subject.books());
+        let output = match folder {
+            Some(folder) => Output::Disk(Box::new(Writer::open(folder, about, sums)?)),
+            None => Output::Memory(Box::new(Part { path: PathBuf::new(), about, sums })),
+        };
+        let (plan, kept_at) = (Arc::clone(plan), Instant::now());
+        let identity = Arc::new(identity);
+        Ok(Self {
+            number,
+            plan,
+            subject,
+            set,
+            indices,
+            identity,
+            judge,
+            output,
+            kept_at,
+            reported: 0,
+        })
+    }
+
+    /// Measures the next image; whether that was the last.
+    fn step(&mut self, watch: &mut Watch<'_, MeasureEvent>) -> Result<bool> {
+        let (done, total) = self.output.part().done();
+        if done < total {
+            self.measure(self.indices.at(done), watch)?;
+        }
+        let done = (done + 1).min(total);
+        self.output.part_mut().about.done = done;
+        if done < total {
+            if self.kept_at.elapsed() > KEEP_EVERY {
+                self.keep()?;
+            }
+            let is_due = done <= 3 || done * REPORTS / total != self.reported;
+            if is_due {
+                self.reported = done * REPORTS / total;
+                self.report(Stage::Measuring, watch);
+            }
+            return Ok(false);
+        }
+        let part = self.output.part_mut();
+        if part.about.proxies.is_empty() {
+            part.about.proxies = part.sums.proxies();
+            self.keep()?;
+        }
+        self.report(Stage::Done, watch);
+        Ok(true)
+    }
+
+    fn measure(&mut self, index: u64, watch: &Watch<'_, MeasureEvent>) -> Result<()> {
+        let size = self.subject.size(self.identity.side);
+        let sampled = self.set.sample(index, size.side.clamp(16, 2048));
+        let measured = sampled.and_then(|sample| {
+            let picture = images::fit(&sample.picture, size)?;
+            let (width, height) = (picture.width(), picture.height());
+            let is_enlarged = sample.picture.width() < width || sample.picture.height() < height;
+            let mut eye = Eye { judge: self.judge.0.as_ref(), device: watch.device() };
+            Ok((self.subject.measure(&picture, is_enlarged, &mut eye)?, sample.name))
+        });
+        match measured {
+            Ok((image, name)) => {
+                let seed = self.plan.seed;
+                self.output.part_mut().sums.add(seed, index, &image)?;
+                if let Output::Disk(writer) = &mut self.output {
+                    writer.append(&lines_of(index, &name, &image))?;
+                }
+            }
+            // One broken image among many must not hide the rest.
+            Err(error) if error.is_bad_input() => {
+                let part = self.output.part_mut();
+                part.sums.skipped.add(index, error.problem().to_string());
+                part.about.skipped = part.sums.skipped.clone();
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self) -> Result<()> {
+        self.kept_at = Instant::now();
+        if let Output::Disk(writer) = &mut self.output { writer.keep() } else { Ok(()) }
+    }
+
+    fn fraction(&self) -> f32 {
+        let (done, total) = self.output.part().done();
+        done as f32 / total.max(1) as f32
+    }
+
+    fn words(&self) -> String {
+        let (done, total) = self.output.part().done();
+        format!("{}: {done} of {total}", self.identity.subject)
+    }
+
+    fn report(&mut self, stage: Stage, watch: &mut Watch<'_, MeasureEvent>) {
+        let part = self.output.part();
+        let (done, total) = part.done();
+        let path = matches!(self.output, Output::Disk(_)).then(|| part.path.clone());
+        watch.append(MeasureEvent {
+            number: self.number,
+            plan: Arc::clone(&self.plan),
+            stage,
+            done,
+            total,
+            identity: Some(Arc::clone(&self.identity)),
+            points: part.summaries(),
+            skipped: part.skipped().clone(),
+            part: path,
+        });
+    }
+}
