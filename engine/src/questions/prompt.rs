@@ -44,8 +44,8 @@ pub fn caption_of(path: &Path, config: &GeneratorConfig) -> Result<Condition> {
     let values: Vec<f32> = values.into_iter().map(|x| x as f32).collect();
     let is_row = |row: &&[f32]| row.iter().any(|x| *x != 0.0);
     let all: Vec<&[f32]> = values.chunks(dim).collect();
-    let first = all.iter().position(|row| is_row(row)).unwrap_or(all.len());
-    let last = all.iter().rposition(|row| is_row(row)).map_or(first, |at| at + 1);
+    let first = all.iter().position(&is_row).unwrap_or(all.len());
+    let last = all.iter().rposition(is_row).map_or(first, |at| at + 1);
     let kept = &all[first..last];
     if kept.is_empty() {
         return Err(EngineError::bad_file(path, "every row of it is padding (zeros)", hint));
