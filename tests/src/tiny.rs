@@ -5,7 +5,7 @@ use std::path::Path;
 
 use candle_core::Tensor;
 use smalti_engine::checkpoints::{Precision, save_model};
-use smalti_engine::generators::{GeneratorConfig, Network, NetworkSize, Way};
+use smalti_engine::generators::{GeneratorConfig, Network, NetworkSize, Order, Takes, Way};
 use smalti_engine::layers::Weights;
 use smalti_engine::quantizers::{
     FsqConfig, MultiScaleConfig, QuantizerConfig, ResidualVqConfig, VqConfig,
@@ -117,6 +117,9 @@ pub fn tiny_generator(path: &Path, way: Way, token_hash: &str) {
         layout: vec![PartShape::grid(8, 8)],
         code_dim: 0,
         classes: ["coast", "forest", "desert"].map(str::to_owned).to_vec(),
+        takes: Takes::Class,
+        needs_condition: false,
+        order: Order::Rows,
     };
     let weights = Weights::fresh(5, &crate::device());
     Network::new(&config, &weights).unwrap_or_else(|e| panic!("{e}"));

@@ -201,12 +201,16 @@ pub(super) fn run(
     let about = (images.data.as_str(), images.size.is_some());
     work.measure(with, options.out.as_deref(), console, |told, console| {
         if told.event.number >= count {
-            figure.iter_mut().for_each(|figure| figure.set_jpeg(told.points.clone()));
+            if let Some(figure) = &mut figure {
+                figure.set_jpeg(told.points.clone());
+            }
             return Ok(());
         }
         for line in work.lines(&told, about, console)? {
             console.result(&line, &text_of(&line))?;
-            figure.iter_mut().for_each(|figure| figure.add(line.clone()));
+            if let Some(figure) = &mut figure {
+                figure.add(line.clone());
+            }
         }
         Ok(())
     })?;

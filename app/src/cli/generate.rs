@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use smalti_engine::generators::{
     Condition, GeneratorConfig, Request, Sampling, Schedule, Trace, TracedModel, Unmasking,
-    UnmaskingOrder,
+    UnmaskingOrder, Way,
 };
 use smalti_engine::images::{Picture, png_bytes};
 use smalti_engine::questions::{Decode, caption_of, prefix_of};
@@ -39,6 +39,9 @@ struct Line {
     steps: usize,
     /// Sequences that went through the network.
     forward_passes: u32,
+    /// Tokens that were questioned in each step, where some were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    self_correction: Option<u32>,
     seconds: f64,
     /// Of each step, where they are kept.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -273,6 +276,8 @@ fn paint(
         seed: job.request.seed,
         steps: painted.steps,
         forward_passes,
+        self_correction: Some(job.request.unmasking.self_correction)
+            .filter(|count| *count > 0 && opened.painter.config().way == Way::MaskGit),
         seconds,
         step_seconds: job.trace.is_some().then_some(step_seconds),
         files,
@@ -344,11 +349,13 @@ fn keep_sheet(
 }
 
 fn tell(line: &Line, console: &mut Console<'_, '_>) -> Result<(), Stop> {
+    let corrected = line.self_correction.map(|count| format!(" with self-correction of {count}"));
     let text = format!(
-        "{}: {}, {} steps, {} passes, {:.2} s",
+        "{}: {}, {} steps{}, {} passes, {:.2} s",
         line.out.as_ref().unwrap_or(&line.tokens_file).display(),
         line.class.as_deref().unwrap_or("any"),
         line.steps,
+        corrected.unwrap_or_default(),
         line.forward_passes,
         line.seconds
     );

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use smalti_engine::generators::{
-    GenerateEvent, GenerateRun, Painter, Request, Trace, TracedModel, decodable, model_hash,
+    GenerateEvent, GenerateRun, Painter, Request, Trace, TracedModel, model_hash,
 };
 use smalti_engine::images::{Picture, apng_bytes, gif_bytes, png_bytes};
-use smalti_engine::questions::{Decode, ModelInfo, ModelRef, OpenGenerator, OpenedPainter};
+use smalti_engine::questions::{DecodePartly, ModelInfo, ModelRef, OpenGenerator, OpenedPainter};
 use smalti_engine::session::{Control, RunState};
 use smalti_engine::tokens::Tokens;
 
@@ -188,12 +188,11 @@ pub(super) fn keep_steps(
     let mut pictures = Vec::new();
     // Without a tokenizer there are no pictures.
     let decoder = painter.tokenizer.as_ref();
-    for (model, step) in
-        decoder.iter().flat_map(|model| trace.steps.iter().map(move |step| (*model, step)))
-    {
-        let Some(tokens) = decodable(&step.tokens)? else { continue };
-        let tokens = painter.for_tokenizer(&tokens)?;
-        let decoded = engine.answer(&Decode { tokens, model: model.clone() }, console)?;
+    let pairs = decoder.iter().flat_map(|model| trace.steps.iter().map(move |step| (*model, step)));
+    for (model, step) in pairs {
+        let tokens = painter.for_tokenizer(&step.tokens)?;
+        let question = DecodePartly { tokens, meant: None, model: model.clone() };
+        let decoded = engine.answer(&question, console)?;
         pictures.push(with_masked(&decoded.picture, &step.tokens)?);
         engine.forget_old_answers();
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Serialize;
 use smalti_engine::evaluation::{Column, Identity, ImageValues, Shard, Stage, part_of};
@@ -121,7 +122,7 @@ fn picked_of(
                 psnr,
                 original: encoded.picture.clone(),
                 reconstruction: compared.reconstruction.clone(),
-                absolute: compared.absolute.clone(),
+                absolute: Arc::clone(&compared.absolute),
             });
             work.engine.forget_old_answers();
         }

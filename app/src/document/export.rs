@@ -125,7 +125,7 @@ pub enum Shape {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Points {
     /// All of them.
-    pub points: Vec<Point>,
+    pub marks: Vec<Point>,
     /// The corners of the frontier, by rate.
     pub frontier: Vec<(f64, f64)>,
     /// Whether a decade is as high as the next.

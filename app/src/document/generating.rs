@@ -74,7 +74,7 @@ impl Asked {
         let mut request = Request::new(config, class, self.seed)?;
         let given = self.given.iter().map(|(cell, code)| (*cell, Some(*code)));
         request.given = request.given.with(given)?;
-        (request.sampling, request.unmasking) = (self.sampling, self.unmasking);
+        (request.sampling, request.unmasking) = (self.sampling, self.unmasking.clone());
         request.validate(config)?;
         Ok(request)
     }

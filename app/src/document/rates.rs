@@ -112,6 +112,7 @@ impl QualityAxis {
 /// What is seen of rate against quality.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct RatesLook {
     /// Along the bottom.
     pub rate: RateAxis,

@@ -16,11 +16,11 @@ pub(super) fn draw<B: DrawingBackend>(
     area: &Area<B>,
     times: u32,
 ) -> Result<()> {
-    let across = || points.points.iter().map(|point| point.at.0);
+    let across = || points.marks.iter().map(|point| point.at.0);
     let up = || {
-        let ends = points.points.iter().filter_map(|point| point.ends);
+        let ends = points.marks.iter().filter_map(|point| point.ends);
         let ends = ends.flat_map(|(low, high)| [low, high]);
-        points.points.iter().map(|point| point.at.1).chain(ends)
+        points.marks.iter().map(|point| point.at.1).chain(ends)
     };
     let (x, y) = (range(across(), chart.is_logarithmic), range(up(), points.is_up_logarithmic));
     match (chart.is_logarithmic, points.is_up_logarithmic) {
@@ -76,21 +76,21 @@ where
     let gold = RGBColor(201, 148, 46);
     plot.draw_series(LineSeries::new(stairs, gold.stroke_width(2 * times))).map_err(cannot)?;
     let mut groups: Vec<&str> = Vec::new();
-    for point in &points.points {
+    for point in &points.marks {
         if !groups.contains(&point.group.as_str()) {
             groups.push(&point.group);
         }
     }
     let size = 5 * times as i32;
     let mut taken: Vec<Box4> = points
-        .points
+        .marks
         .iter()
         .filter(|point| !point.is_reference)
         .map(|point| plot.backend_coord(&point.at))
         .map(|(x, y)| [x - size - 2, y - size - 2, x + size + 2, y + size + 2])
         .collect();
     for (number, group) in groups.into_iter().enumerate() {
-        let of: Vec<&Point> = points.points.iter().filter(|point| point.group == group).collect();
+        let of: Vec<&Point> = points.marks.iter().filter(|point| point.group == group).collect();
         let is_reference = of.first().is_some_and(|point| point.is_reference);
         let hue = if is_reference { FAINT } else { HUES[number % HUES.len()] };
         let line = of.iter().map(|point| point.at).filter(|_| !group.is_empty());
@@ -144,7 +144,7 @@ mod tests {
         };
         for (across, up) in [(true, true), (true, false), (false, true), (false, false)] {
             let points = Points {
-                points: vec![
+                marks: vec![
                     point("fsq", "fsq", (0.1, 21.0), false),
                     point("JPEG 5", "JPEG", (0.3, 22.0), true),
                     point("JPEG 50", "JPEG", (0.9, 30.0), true),

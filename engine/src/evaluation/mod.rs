@@ -12,6 +12,8 @@ mod run;
 mod stored;
 mod subject;
 mod sums;
+#[cfg(test)]
+mod tests;
 mod values;
 
 pub use ask::{ImagesOfPart, KeptMeasurements, ReadPublished};

@@ -98,7 +98,7 @@ fn other(what: &str, of: &str, config: &GeneratorConfig) -> EngineError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::generators::{NetworkSize, Way};
+    use crate::generators::{NetworkSize, Order, Way};
     use crate::tokens::PartShape;
 
     fn config(takes: Takes) -> GeneratorConfig {
@@ -111,6 +111,7 @@ mod tests {
             classes: Vec::new(),
             takes,
             needs_condition: false,
+            order: Order::Rows,
         }
     }
 

@@ -487,7 +487,7 @@ impl Work for Waits {
         "waits".to_owned()
     }
     fn step(&mut self, _: &mut Watch<'_, ()>) -> Result<Advance> {
-        self.0.recv_timeout(Duration::from_secs(20)).map_err(|_| EngineError::Cancelled)?;
+        self.0.recv_timeout(Duration::from_secs(20)).map_err(|_late| EngineError::Cancelled)?;
         Ok(Advance::Done)
     }
 }

@@ -128,6 +128,7 @@ fn a_masked_generator_takes_an_order_a_curve_and_self_correction() {
         let arguments = [&plain[..], &["--json", "--steps", "4"], more].concat();
         let lines = run(&arguments).expect_done().lines();
         assert_eq!(lines[0]["steps"], 4, "{more:?}");
+        assert_eq!(lines[0]["self_correction"].as_u64(), more.contains(&"2").then_some(2));
         std::fs::read(lines[0]["out"].as_str().unwrap()).unwrap()
     };
     let plain = paint("plain", &[]);

@@ -222,7 +222,18 @@ fn steps_move_and_pictures_of_classes_and_seeds_stand_on_a_sheet() {
     assert_eq!(lines[1]["pictures"], 4, "the steps of the one");
     let found = files(&desk, "one");
     let names: Vec<&str> = found.keys().map(String::as_str).collect();
-    assert_eq!(names, ["any-0.apng", "any-0.gif", "any-0.png", "sheet.png", "sheet.svg"]);
+    assert_eq!(
+        names,
+        [
+            "any-0.apng",
+            "any-0.gif",
+            "any-0.npy",
+            "any-0.png",
+            "any-0.safetensors",
+            "sheet.png",
+            "sheet.svg"
+        ]
+    );
     let cursor = std::io::Cursor::new(&found["any-0.gif"]);
     let frames = image::codecs::gif::GifDecoder::new(cursor).unwrap().into_frames();
     assert_eq!(frames.collect_frames().unwrap().len(), 4);

@@ -36,6 +36,9 @@ fn inspect_says_what_each_published_generator_is() {
         ("llamagen_t2i", "weights.pt", "LlamaGen, caption to image", "rows of"),
         ("open_magvit2_ar", "weights.ckpt", "Open-MAGVIT2 AR", "a class, or none"),
         ("var", "var.pth", "VAR", "a class, or none"),
+        ("maskgit", "weights.pth", "MaskGIT (valeoai v1.0)", "a class, or none"),
+        ("maskgit_halton", "weights.pth", "Halton-MaskGIT", "a class, or none"),
+        ("titok_imagebert", "weights.pth", "TiTok's ImageBert", "a class, or none"),
     ] {
         let path = file(name, weights);
         let lines = run(&["inspect", &path, "--json"]).expect_done().lines();
@@ -75,6 +78,25 @@ fn tokens_of_a_class_are_written_alone_and_the_same_again() {
     assert_eq!(painted(&[]), first);
     assert_eq!(painted(&["--threads", "1"]), first);
     assert_ne!(painted(&["--temperature", "0.2"]), first);
+}
+
+#[test]
+fn masked_generators_write_in_as_many_steps_as_they_are_asked() {
+    for (name, cells) in [("maskgit", 36), ("maskgit_halton", 36), ("titok_imagebert", 20)] {
+        let model = file(name, "weights.pth");
+        let painted = |more: &[&str]| {
+            let desk = Desk::new();
+            let asked = ["--class", "3", "--steps", "5", "--guidance", "2"];
+            let ran = paint(&desk, &model, &[&asked[..], more].concat());
+            let line = &ran.expect_done().lines()[0];
+            assert_eq!((&line["steps"], &line["forward_passes"]), (&5.into(), &10.into()));
+            tokens(line)
+        };
+        let plain = painted(&[]);
+        assert_eq!(plain.len(), cells, "{name}");
+        assert_eq!(painted(&["--threads", "1"]), plain);
+        assert_ne!(painted(&["--order", "halton", "--self-correct", "3"]), plain);
+    }
 }
 
 #[test]

@@ -67,10 +67,11 @@ fn parity_masked_files_alone_say_what_is_assumed_or_missing() {
     for (name, id) in FAMILIES {
         let path = desk.path().join(format!("{id}.pth"));
         std::fs::copy(fixture(name).join("weights.pth"), &path).unwrap();
+        // Its ids are codes and classes together, and the published ones have 1000 classes.
+        let are_too_few = name == "maskgit" && count(&load_config(name), "embedding_rows") <= 1002;
         match open_generator(&path, &device()) {
-            // Its ids are codes and classes together, and the published ones have 1000 classes.
             Err(error) => {
-                assert_eq!(name, "maskgit", "{error}");
+                assert!(are_too_few, "{name}: {error}");
                 let problem = error.problem().to_string();
                 assert!(
                     problem.contains("1000 classes") && problem.contains("nclass"),
@@ -78,7 +79,7 @@ fn parity_masked_files_alone_say_what_is_assumed_or_missing() {
                 );
             }
             Ok(opened) => {
-                assert_ne!(name, "maskgit");
+                assert!(!are_too_few, "{name}");
                 let notes = opened.notes.join("; ");
                 assert!(notes.contains("heads of attention are assumed"), "{notes}");
             }

@@ -9,7 +9,7 @@ use smalti::files::saved::{self, Carried, Saved};
 use smalti_engine::images::WorkingSize;
 use smalti_engine::questions::{ImageRef, ModelRef, SourceRef, Stamp};
 use smalti_tests::tiny::{tiny_model, write_png};
-use smalti_tests::window::{Window, empty, open, open_sized, says, send, tab, tokens};
+use smalti_tests::window::{Window, empty, open, open_sized, press, says, send, tab, tokens};
 use tempfile::TempDir;
 
 use super::documents::{settle_on_a_question, type_path};
@@ -128,7 +128,18 @@ fn each_of_many_lost_files_can_be_pointed_at() {
         // What passes must not lie over what stays.
         send(&mut window, AppCommand::Dismiss);
         let button = format!("Find {number}.png here");
-        find(&mut window, &button, &folder.path().join(format!("moved {number}.png")));
+        let place = folder.path().join(format!("moved {number}.png"));
+        if number == 0 {
+            // By the palette, too.
+            press(&mut window, egui::Modifiers::COMMAND, egui::Key::P);
+            window.event(egui::Event::Text("Find 0.png".to_owned()));
+            window.step();
+            window.key_press(egui::Key::Enter);
+            settle_on_a_question(&mut window, PLACE);
+            type_path(&mut window, &place);
+        } else {
+            find(&mut window, &button, &place);
+        }
         assert!(!says(&window, &button), "{button}: it is found");
     }
     assert_eq!(saved::lost_of(window.state().document()).len(), 0);

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use egui::{Event, Key, Modifiers, MouseWheelUnit, vec2};
-use egui_kittest::kittest::Queryable;
+use egui_kittest::kittest::{NodeT, Queryable};
 use smalti::ctx::Trace;
 use smalti::document::{Asked, Edit, Generate, Open, Panel, ViewId};
 use smalti::files::saved::{Carried, Saved, to_bytes};

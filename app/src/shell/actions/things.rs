@@ -9,7 +9,9 @@ use super::action::{Action, Done, Menu, action, asks};
 use super::generating::generators;
 use super::now::Now;
 use super::offered;
-use crate::document::{AppCommand, Edit, JobCommand, Layout, Open, RecipeRef, Slot, ViewId};
+use crate::document::{
+    AllLost, AppCommand, Edit, JobCommand, Layout, Lost, Open, RecipeRef, Slot, ViewId,
+};
 use crate::look::words::{grouped, name};
 use crate::shell::dock;
 use crate::views;
@@ -23,6 +25,7 @@ pub fn things(now: &Now<'_>) -> Vec<Action> {
     all.extend(runs(now));
     all.extend(slots(now));
     all.extend(document(now));
+    all.extend(lost(now));
     all.extend(panels(now));
     all.extend(offered::of_pictures(now));
     all
@@ -202,6 +205,22 @@ fn document(now: &Now<'_>) -> Vec<Action> {
             let look = thing("part", title, Edit::SelectPart(Some(number)));
             actions.push(look.on(move |now| now.view.document.selection.part == Some(number)));
         }
+    }
+    actions
+}
+
+/// What is not where it was, to be pointed at.
+fn lost(now: &Now<'_>) -> Vec<Action> {
+    let mut known: Vec<&Lost> = Vec::new();
+    let mut actions = Vec::new();
+    for (one, all) in now.view.notices.iter().rev().filter_map(|notice| notice.lost.as_deref()) {
+        if known.contains(&one) {
+            continue;
+        }
+        known.push(one);
+        let command = AppCommand::AskPlace(one.clone(), AllLost::clone(all));
+        let find = thing(one.kind.word(), format!("Find {}…", name(&one.path)), command);
+        actions.push(find.about(format!("It was {}", one.path.display())));
     }
     actions
 }

@@ -83,7 +83,7 @@ fn settings_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, asked: &Asked, opened: &Rep
     }
     row(ui, ctx, "seed", |ui| {
         let seed = ui.add(DragValue::new(&mut next.seed).speed(0.2));
-        named(&seed, "Seed");
+        named(&seed, "Seed", next.seed as f64);
         let about = "The next seed, without generating yet";
         if ui.small_button("+1").on_hover_text(about).clicked() {
             next = next.reseeded();
@@ -116,9 +116,12 @@ fn row(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, label: &str, content: impl FnOnce(&
     });
 }
 
-fn named(response: &egui::Response, name: &str) {
+fn named(response: &egui::Response, name: &str, value: f64) {
     let is_enabled = response.enabled();
-    response.widget_info(|| WidgetInfo::labeled(Role::SpinButton, is_enabled, name));
+    response.widget_info(|| WidgetInfo {
+        label: Some(name.to_owned()),
+        ..WidgetInfo::drag_value(is_enabled, value)
+    });
 }
 
 /// A name cut short to the room that is there.
@@ -223,7 +226,8 @@ fn unmasking_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, next: &mut Asked) {
     let unmasking = &mut next.unmasking;
     row(ui, ctx, "steps", |ui| {
         let steps = Slider::new(&mut unmasking.steps, 1..=64).logarithmic(true);
-        named(&slider(ui, ctx, steps), "Steps");
+        let response = slider(ui, ctx, steps);
+        named(&response, "Steps", unmasking.steps.into());
     });
     row(ui, ctx, "schedule", |ui| {
         let menu = ui.menu_button(unmasking.schedule.name(), |ui| {
@@ -239,7 +243,7 @@ fn unmasking_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, next: &mut Asked) {
     row(ui, ctx, "choice noise", |ui| {
         let heat = Slider::new(&mut unmasking.choice_temperature, 0.0..=20.0);
         let response = slider(ui, ctx, heat);
-        named(&response, "Choice temperature");
+        named(&response, "Choice temperature", unmasking.choice_temperature.into());
         response.on_hover_text(
             "Choice temperature: how much chance there is in which tokens are kept; 0 always keeps the \
              most certain",
@@ -265,7 +269,7 @@ fn sampling_ui(
         ui.add_enabled_ui(has_class, |ui| {
             let guidance = Slider::new(&mut sampling.guidance, 0.0..=10.0);
             let response = slider(ui, ctx, guidance);
-            named(&response, "Guidance");
+            named(&response, "Guidance", sampling.guidance.into());
             response
                 .on_hover_text("How much further than the class alone leads; 1 is none")
                 .on_disabled_hover_text("It leads towards a class: pick one");
@@ -279,7 +283,7 @@ fn sampling_ui(
     row(ui, ctx, "temperature", |ui| {
         let temperature = Slider::new(&mut sampling.temperature, 0.05..=3.0);
         let response = slider(ui, ctx, temperature);
-        named(&response, "Temperature");
+        named(&response, "Temperature", sampling.temperature.into());
         response.on_hover_text("Below 1 the likely becomes likelier");
     });
     row(ui, ctx, "top-k", |ui| {
@@ -289,13 +293,13 @@ fn sampling_ui(
             ui.add(top_k.custom_formatter(|k, _| {
                 if k < 1.0 { "all".to_owned() } else { grouped(k as u64) }
             }));
-        named(&response, "Top-k");
+        named(&response, "Top-k", sampling.top_k.into());
         response.on_hover_text("The likeliest so many codes alone; 0: all");
     });
     row(ui, ctx, "top-p", |ui| {
         let top_p = Slider::new(&mut sampling.top_p, 0.01..=1.0);
         let response = slider(ui, ctx, top_p);
-        named(&response, "Top-p");
+        named(&response, "Top-p", sampling.top_p.into());
         response.on_hover_text("The likeliest codes that come to this together; 1: all");
     });
 }

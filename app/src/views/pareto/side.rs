@@ -286,12 +286,12 @@ fn bars_ui(
     for (number, (value, _)) in values.iter().enumerate() {
         let part = ((value - floor) / (high - floor).max(1e-9)) as f32;
         let left = place.left() + number as f32 * step;
-        let bar = Rect::from_min_max(
+        let place_of = Rect::from_min_max(
             pos2(left, place.bottom() - part * place.height()),
             pos2(left + (step - gap).max(1.0), place.bottom()),
         );
         let color = if at == Some(number) { colors.text } else { color };
-        ui.painter().rect_filled(bar, 1.0, color);
+        ui.painter().rect_filled(place_of, 1.0, color);
     }
     response.widget_info(|| {
         let label = format!("{} of {}", name_of(column), counted(values.len(), "image"));

@@ -25,7 +25,7 @@ pub(super) fn exported(
         up: format!("{}, {which}", look.quality.label()),
         is_logarithmic: look.is_rate_logarithmic,
         shape: Drawn::Points(Points {
-            points: marks.iter().map(point_of).collect(),
+            marks: marks.iter().map(point_of).collect(),
             frontier: frontier(marks, look.quality.is_better_high()),
             is_up_logarithmic: look.is_quality_logarithmic,
         }),

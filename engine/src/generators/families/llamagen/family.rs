@@ -7,6 +7,7 @@ use crate::Result;
 use crate::generators::config::{GeneratorConfig, NetworkSize, Takes, Way};
 use crate::generators::families::{GeneratorFamily, classes_of_numbers, grid, said, side_of};
 use crate::generators::network::{Layers, Network};
+use crate::generators::order::Order;
 use crate::layers::Weights;
 use crate::tokenizers::family::{any, count, settings, settings_value, size};
 use crate::tokenizers::{Beside, Called, Shapes};
@@ -183,6 +184,7 @@ fn build(value: &Value, weights: &Weights) -> Result<Network> {
         classes: classes_of_numbers(classes),
         takes,
         needs_condition: false,
+        order: Order::Rows,
     };
     let layers = Layers::Raster(Box::new(LlamaGen::new(&settings, weights)?));
     Network::of(config, layers, weights)

@@ -8,6 +8,7 @@ use crate::generators::config::{GeneratorConfig, NetworkSize, Takes, Way};
 use crate::generators::families::kind::said_of_transformer;
 use crate::generators::families::{GeneratorFamily, classes_of_numbers, grid, side_of};
 use crate::generators::network::{Layers, Network};
+use crate::generators::order::Order;
 use crate::layers::Weights;
 use crate::tokenizers::family::{any, count, settings, settings_value, size};
 use crate::tokenizers::{Beside, Called, Shapes};
@@ -97,6 +98,7 @@ impl GeneratorFamily for OpenMagvit2Ar {
             classes: classes_of_numbers(settings.classes),
             takes: Takes::Class,
             needs_condition: false,
+            order: Order::Rows,
         };
         let layers = Layers::Raster(Box::new(OpenMagvit2::new(&settings, weights)?));
         Network::of(config, layers, weights)

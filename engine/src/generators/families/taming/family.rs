@@ -7,6 +7,7 @@ use crate::generators::config::{GeneratorConfig, NetworkSize, Takes, Way};
 use crate::generators::families::kind::said_of_transformer;
 use crate::generators::families::{GeneratorFamily, classes_of_numbers, grid, said};
 use crate::generators::network::{Layers, Network};
+use crate::generators::order::Order;
 use crate::layers::Weights;
 use crate::tokenizers::family::{any, count, settings, settings_value, size};
 use crate::tokenizers::{Beside, Called, Shapes};
@@ -118,6 +119,7 @@ impl GeneratorFamily for TamingGpt {
             classes: classes_of_numbers(classes),
             takes,
             needs_condition: settings.leads != Leads::Nothing,
+            order: Order::Rows,
         };
         let layers = Layers::Raster(Box::new(Taming::new(&settings, weights)?));
         Network::of(config, layers, weights)
