@@ -71,8 +71,10 @@ pub(super) fn run(options: &Edit, console: &mut Console<'_, '_>) -> Result<(), S
         let seed = base.seed.wrapping_add(number);
         let asked = request(base, config, class, seed)?;
         let edited = edit(&work, &asked, &opened, (number, base.count), (&engine, console))?;
-        let question =
-            Decode { tokens: edited.tokens.clone(), model: opened.painter.decoder()?.clone() };
+        let question = Decode {
+            tokens: opened.painter.for_tokenizer(&edited.tokens)?,
+            model: opened.painter.decoder()?.clone(),
+        };
         let decoded = engine.answer(&question, console)?;
         let one = if base.count > 1 { format!("{stem}-{seed}") } else { stem.clone() };
         let name = outputs.unique_stem(&one);

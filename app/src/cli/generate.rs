@@ -264,8 +264,8 @@ fn paint(
     let out = bytes.map(|bytes| outputs.add(&format!("{name}.png"), &bytes)).transpose()?;
     let (mut files, mut steps) = (StepFiles::default(), Vec::new());
     if let Some(trace) = &job.trace {
-        let model = opened.painter.tokenizer.as_ref();
-        (files, steps) = keep_steps(options, (trace, name), model, outputs, (engine, console))?;
+        let painter = &opened.painter;
+        (files, steps) = keep_steps(options, (trace, name), painter, outputs, (engine, console))?;
     }
     let Painted { forward_passes, seconds, step_seconds, .. } = painted;
     let class = class_name(opened.painter.config(), job.request.class).map(str::to_owned);

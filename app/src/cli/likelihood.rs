@@ -124,7 +124,7 @@ fn bits_of(
     let question = Likelihood { generator, tokens: tokens.clone(), class, fast };
     let told = engine.long_answer(&question, &name, console).map_err(|stop| stop.about(&name))?;
     let question = smalti_engine::questions::Decode {
-        tokens: tokens.clone(),
+        tokens: opened.for_tokenizer(&tokens)?,
         model: opened.decoder()?.clone(),
     };
     let decoded = engine.answer(&question, console)?;

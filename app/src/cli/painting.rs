@@ -180,17 +180,18 @@ pub(super) fn keep_trace(
 pub(super) fn keep_steps(
     options: &Paint,
     (trace, name): (&Trace, &str),
-    model: Option<&ModelRef>,
+    painter: &OpenedPainter,
     outputs: &mut Outputs,
     (engine, console): (&Engine, &mut Console<'_, '_>),
 ) -> Result<(StepFiles, Vec<Picture>), Stop> {
     let mut files = StepFiles::default();
     let mut pictures = Vec::new();
     // Without a tokenizer there are no pictures.
-    let pairs = model.iter().flat_map(|model| trace.steps.iter().map(move |step| (*model, step)));
+    let decoder = painter.tokenizer.as_ref();
+    let pairs = decoder.iter().flat_map(|model| trace.steps.iter().map(move |step| (*model, step)));
     for (model, step) in pairs {
-        let question =
-            DecodePartly { tokens: step.tokens.clone(), meant: None, model: model.clone() };
+        let tokens = painter.for_tokenizer(&step.tokens)?;
+        let question = DecodePartly { tokens, meant: None, model: model.clone() };
         let decoded = engine.answer(&question, console)?;
         pictures.push(with_masked(&decoded.picture, &step.tokens)?);
         engine.forget_old_answers();
