@@ -80,7 +80,12 @@ pub(super) fn ui(
         WidgetInfo::labeled(Role::Image, true, label)
     });
     taken::grid_menu(ctx, &pane, shown, &colors);
-    let by = ctx.document.generating.color_by.label();
+    let by = match ctx.document.generating.color_by {
+        GeneratedColor::Mosaic if appearance(ctx, shown).best().is_none() => {
+            "code, until the mosaic is decoded"
+        }
+        by => by.label(),
+    };
     let right = match told {
         Some(cell) => words_of(shown, cell),
         None => format!("{rows}×{columns}"),
