@@ -401,6 +401,9 @@ fn paint(ui: &Ui, ctx: &ViewCtx<'_>, scale: &Scale, timeline: &Timeline<'_>, und
     let line: Vec<_> = [pos2(start.center().x, y(1.0))].into_iter().chain(ends).collect();
     if line.len() > 1 && !timeline.line.is_empty() {
         painter.line(line, Stroke::new(theme.line(1.5), colors.coral));
+    }
+    // Where there is little room it would lie over the line.
+    if !timeline.line.is_empty() && scale.bars.width() > theme.px(480.0) {
         let corner = pos2(scale.bars.right() - space::XS, scale.bars.top());
         let text =
             format!("{} (line) · {} to {highest:.2} (bars)", timeline.line, timeline.heights);
