@@ -406,7 +406,7 @@ fn paint(ui: &Ui, ctx: &ViewCtx<'_>, scale: &Scale, timeline: &Timeline<'_>, und
     if !timeline.line.is_empty() && scale.bars.width() > theme.px(480.0) {
         let corner = pos2(scale.bars.right() - space::XS, scale.bars.top());
         let text =
-            format!("{} (line) · {} to {highest:.2} (bars)", timeline.line, timeline.heights);
+            format!("{} (line) · {} to {highest:.3} (bars)", timeline.line, timeline.heights);
         let galley = painter.layout_no_wrap(text, theme.small(), colors.dim);
         let place = Align2::RIGHT_TOP.anchor_size(corner, galley.size());
         painter.rect_filled(place.expand(2.0), 2.0, colors.panel.gamma_multiply(0.8));
