@@ -42,9 +42,8 @@ impl Studio {
                     self.session.control(run, Control::Cancel);
                 }
             }
-            if !self.sees_generate() {
-                self.send(Layout::Show(ViewId::Generate));
-            }
+            // Its timeline has the keyboard from now on.
+            self.send(Layout::Show(ViewId::Generate));
         }
         let is_use = matches!(generate, Generate::Use(..));
         self.change(&Command::Generate(generate), ctx);

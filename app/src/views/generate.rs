@@ -80,6 +80,10 @@ impl View for GenerateView {
             });
         }
         let Some(trace) = ctx.trace() else {
+            // The timeline has it as soon as it is there.
+            if ctx.document.generating.moment.is_some() {
+                self.player.owe_focus(ctx.wants_focus.replace(false));
+            }
             let builder = UiBuilder::new().max_rect(places.pictures).id_salt("nothing");
             ui.scope_builder(builder, |ui| match &opened {
                 Reply::Failed(problem) => empty::problem_ui(ui, ctx, (&asked, problem)),
@@ -161,7 +165,7 @@ impl GenerateView {
         let cells = shown.tokens.len() as f32;
         let tick = |traced: &crate::ctx::Traced| {
             let left = traced.masked as f32 / cells.max(1.0);
-            Tick { height: traced.confidence, left }
+            Tick { value: traced.confidence, left }
         };
         let ticks: Vec<Tick> = trace.steps.iter().map(tick).collect();
         let said = shown.words();

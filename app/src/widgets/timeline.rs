@@ -23,8 +23,8 @@ const NOTCH: f32 = 40.0;
 /// A step.
 #[derive(Debug, Clone, Copy)]
 pub struct Tick {
-    /// How high it is, 0 to 1.
-    pub height: f32,
+    /// What its height stands for, not below 0: the largest of all is as high as can be.
+    pub value: f32,
     /// How much is left to do after it, 0 to 1: drawn as a line over all.
     pub left: f32,
 }
@@ -64,6 +64,8 @@ impl std::fmt::Debug for Timeline<'_> {
 pub struct Player {
     is_playing: bool,
     speed: usize,
+    /// The keyboard is to come here when there is something.
+    owes_focus: bool,
     /// Part of a step that was played, and of one that the wheel was turned.
     carried: f32,
     turned: f32,
@@ -71,7 +73,7 @@ pub struct Player {
 
 impl Default for Player {
     fn default() -> Self {
-        Self { is_playing: false, speed: 2, carried: 0.0, turned: 0.0 }
+        Self { is_playing: false, speed: 2, owes_focus: false, carried: 0.0, turned: 0.0 }
     }
 }
 
@@ -116,6 +118,11 @@ impl Player {
             return (!is_there).then_some(Goes::ToEnd);
         }
         (to != timeline.at).then_some(Goes::To(to))
+    }
+
+    /// The keyboard comes to the ticks when they are drawn next, if it is `owed`.
+    pub fn owe_focus(&mut self, owed: bool) {
+        self.owes_focus |= owed;
     }
 
     fn is_at_end(timeline: &Timeline<'_>) -> bool {
@@ -224,6 +231,9 @@ impl Player {
             egui::WidgetInfo::labeled(egui::Role::Slider, true, label)
         });
         ctx.take_focus(&response);
+        if std::mem::take(&mut self.owes_focus) {
+            response.request_focus();
+        }
         let scale = Scale::of(ctx, area, timeline);
         let under = response.interact_pointer_pos().or_else(|| response.hover_pos());
         let under = under.map(|at| scale.step_at(at.x).min(last));
@@ -252,7 +262,7 @@ impl Player {
                 (timeline.preview)(ui, at);
                 ui.label((timeline.label)(at));
                 if let Some(tick) = at.checked_sub(1).and_then(|at| timeline.ticks.get(at)) {
-                    let height = format!("{} {:.2}", timeline.heights, tick.height);
+                    let height = format!("{} {:.3}", timeline.heights, tick.value);
                     ui.label(ctx.theme.caption_figures(height));
                 }
             });
@@ -365,13 +375,16 @@ fn paint(ui: &Ui, ctx: &ViewCtx<'_>, scale: &Scale, timeline: &Timeline<'_>, und
     let color = if at == 0 { colors.gold } else { colors.strong_line };
     painter.rect_filled(start.with_min_y(base - 3.0), 1.0, color);
     let most = scale.bars.height() - 4.0;
+    let values = timeline.ticks.iter().map(|tick| tick.value);
+    let highest = values.fold(0.0_f32, f32::max).max(1e-6);
     for step in 0..planned {
         let column = scale.column(step);
         let Some(tick) = timeline.ticks.get(step) else {
             painter.rect_filled(column.with_min_y(base - 2.0), 0.0, colors.line);
             continue;
         };
-        let tall = column.with_min_y(base - 3.0 - tick.height.clamp(0.0, 1.0) * (most - 3.0));
+        let tall =
+            column.with_min_y(base - 3.0 - (tick.value / highest).clamp(0.0, 1.0) * (most - 3.0));
         let color = match (step + 1).cmp(&at) {
             std::cmp::Ordering::Equal => colors.gold,
             std::cmp::Ordering::Less => colors.gold.gamma_multiply(0.5),
@@ -388,8 +401,12 @@ fn paint(ui: &Ui, ctx: &ViewCtx<'_>, scale: &Scale, timeline: &Timeline<'_>, und
     let line: Vec<_> = [pos2(start.center().x, y(1.0))].into_iter().chain(ends).collect();
     if line.len() > 1 && !timeline.line.is_empty() {
         painter.line(line, Stroke::new(theme.line(1.5), colors.coral));
+    }
+    // Where there is little room it would lie over the line.
+    if !timeline.line.is_empty() && scale.bars.width() > theme.px(480.0) {
         let corner = pos2(scale.bars.right() - space::XS, scale.bars.top());
-        let text = format!("{} (line) · {} (bars)", timeline.line, timeline.heights);
+        let text =
+            format!("{} (line) · {} to {highest:.3} (bars)", timeline.line, timeline.heights);
         let galley = painter.layout_no_wrap(text, theme.small(), colors.dim);
         let place = Align2::RIGHT_TOP.anchor_size(corner, galley.size());
         painter.rect_filled(place.expand(2.0), 2.0, colors.panel.gamma_multiply(0.8));

@@ -55,7 +55,7 @@ pub(super) fn hover_ui(ctx: &ViewCtx<'_>, shown: &Shown<'_>, over: &super::grid:
         ui.label(ctx.theme.label(said(shown, cell, proposal)));
         let Some((_, proposal)) = proposal else { return };
         for (code, probability) in proposal.alternatives.iter().take(FEW) {
-            let words = format!("code {code:>5}  {probability:.2}");
+            let words = format!("code {code:>5}  {}", words_of(*probability));
             ui.label(ctx.theme.caption_figures(words));
         }
         ui.label(ctx.theme.caption_figures(format!("entropy {:.2} bit", proposal.entropy)));
@@ -146,7 +146,7 @@ impl Alternatives<'_> {
         let right = egui::Align2::RIGHT_CENTER;
         ui.painter().text(at(row.right()), right, number, font.clone(), color);
         let wide = theme.px(38.0);
-        let figure = format!("{probability:.2}");
+        let figure = words_of(probability);
         ui.painter().text(at(row.right() - wide), right, figure, font, colors.text);
         let room = row.right() - 2.0 * wide - space::XS - (tile.right() + space::S);
         let rod = Rect::from_min_size(
@@ -228,7 +228,7 @@ fn numbers_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, proposal: &Proposal) {
         ui.spacing_mut().item_spacing.x = space::L;
         for (label, number) in [
             ("entropy", format!("{:.2} bit", proposal.entropy)),
-            ("of its token", format!("{:.2}", proposal.probability)),
+            ("of its token", words_of(proposal.probability)),
         ] {
             ui.vertical(|ui| {
                 ui.spacing_mut().item_spacing.y = 0.0;
@@ -237,6 +237,11 @@ fn numbers_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, proposal: &Proposal) {
             });
         }
     });
+}
+
+/// A probability: of a large codebook they are small.
+fn words_of(probability: f32) -> String {
+    if probability < 0.0995 { format!("{probability:.3}") } else { format!("{probability:.2}") }
 }
 
 /// What a person does with the cell.

@@ -67,8 +67,11 @@ pub(super) fn ui(
     if side >= 6.0 {
         lines(&painter, &pane, (rows, columns));
     }
+    // Of a part that is new as a whole no cell needs to say so.
+    let is_all_new = shown.facts.len() > 1 && shown.facts.iter().all(|fact| fact.is_now);
     for (at, rect) in cells() {
-        mark(ctx, &painter, rect, (&shown.facts[at], shown.is_given(part.cell(shown.number, at))));
+        let fact = Fact { is_now: shown.facts[at].is_now && !is_all_new, ..shown.facts[at] };
+        mark(ctx, &painter, rect, (&fact, shown.is_given(part.cell(shown.number, at))));
     }
     let over = over(ui, ctx, &pane, shown, pinned);
     let told = over.cell.or(pinned);
@@ -80,7 +83,12 @@ pub(super) fn ui(
         WidgetInfo::labeled(Role::Image, true, label)
     });
     taken::grid_menu(ctx, &pane, shown, &colors);
-    let by = ctx.document.generating.color_by.label();
+    let by = match ctx.document.generating.color_by {
+        GeneratedColor::Mosaic if appearance(ctx, shown).best().is_none() => {
+            "code, until the mosaic is decoded"
+        }
+        by => by.label(),
+    };
     let right = match told {
         Some(cell) => words_of(shown, cell),
         None => format!("{rows}×{columns}"),

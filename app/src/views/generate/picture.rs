@@ -117,7 +117,7 @@ pub(super) fn ui(
     };
     let traced = shown.at.checked_sub(1).and_then(|last| shown.trace.steps.get(last));
     let right =
-        traced.map_or(String::new(), |traced| format!("mean confidence {:.2}", traced.confidence));
+        traced.map_or(String::new(), |traced| format!("mean confidence {:.3}", traced.confidence));
     pane.response.widget_info(|| {
         let label = format!("Picture at this step, {left}");
         WidgetInfo::labeled(Role::Image, true, label)

@@ -14,7 +14,7 @@ const CELL: f32 = 232.0;
 /// Both columns from this width on, before text is scaled.
 const WIDE: f32 = 900.0;
 /// The column of settings from this width on, before text is scaled.
-const MIDDLE: f32 = 600.0;
+const MIDDLE: f32 = 700.0;
 /// A row in place of the column of settings, before text is scaled.
 const ROW: f32 = 32.0;
 /// A line below a picture, before text is scaled.

@@ -92,13 +92,18 @@ pub(super) fn progress_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
     let color = if is_on { colors.gold } else { colors.faint };
     ui.painter().rect_filled(rail.with_max_x(rail.left() + rail.width() * part), 2.0, color);
     let last = trace.steps.last();
-    let passes = counted(last.map_or(0, |last| last.passes as usize), "sequence");
+    let passes = match last.map_or(0, |last| last.passes) {
+        1 => "1 pass".to_owned(),
+        passes => format!("{passes} passes"),
+    };
     // Time stands still in pictures that must come out the same.
     let seconds = if ctx.is_time_frozen { 0.0 } else { last.map_or(0.0, |last| last.seconds) };
     let words = format!("{word} · {} · {seconds:.2} s", counted(done, "step"));
     let label = ui.add(egui::Label::new(theme.caption_figures(words)).truncate());
-    label.on_hover_text(format!("{passes} went through the network: with guidance two a step"));
-    ui.add(egui::Label::new(theme.caption_figures(passes)).truncate());
+    let about = "Sequences that went through the network: with guidance two a step";
+    label.on_hover_text(about);
+    let label = ui.add(egui::Label::new(theme.caption_figures(passes)).truncate());
+    label.on_hover_text(about);
     if let RunState::Failed(problem) = &trace.state {
         let text = RichText::new(&problem.summary).color(colors.danger);
         ui.add(egui::Label::new(text).wrap());

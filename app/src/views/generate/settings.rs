@@ -225,7 +225,7 @@ fn class_ui(ui: &mut egui::Ui, next: &mut Asked, config: &GeneratorConfig) {
 fn unmasking_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, next: &mut Asked) {
     let unmasking = &mut next.unmasking;
     row(ui, ctx, "steps", |ui| {
-        let steps = Slider::new(&mut unmasking.steps, 1..=64).logarithmic(true);
+        let steps = Slider::new(&mut unmasking.steps, 1..=64).logarithmic(true).integer();
         let response = slider(ui, ctx, steps);
         named(&response, "Steps", unmasking.steps.into());
     });
@@ -241,7 +241,7 @@ fn unmasking_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, next: &mut Asked) {
         menu.response.on_hover_text("How many tokens each step keeps");
     });
     row(ui, ctx, "choice noise", |ui| {
-        let heat = Slider::new(&mut unmasking.choice_temperature, 0.0..=20.0);
+        let heat = Slider::new(&mut unmasking.choice_temperature, 0.0..=20.0).max_decimals(1);
         let response = slider(ui, ctx, heat);
         named(&response, "Choice temperature", unmasking.choice_temperature.into());
         response.on_hover_text(
@@ -254,7 +254,7 @@ fn unmasking_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, next: &mut Asked) {
 fn slider(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slider: Slider<'_>) -> egui::Response {
     // Its number stands behind it.
     ui.spacing_mut().slider_width = (ui.available_width() - ctx.theme.px(52.0)).max(32.0);
-    ui.add(slider.max_decimals(2))
+    ui.add(slider)
 }
 
 fn sampling_ui(
@@ -267,7 +267,7 @@ fn sampling_ui(
     let sampling = &mut next.sampling;
     row(ui, ctx, "guidance", |ui| {
         ui.add_enabled_ui(has_class, |ui| {
-            let guidance = Slider::new(&mut sampling.guidance, 0.0..=10.0);
+            let guidance = Slider::new(&mut sampling.guidance, 0.0..=10.0).max_decimals(2);
             let response = slider(ui, ctx, guidance);
             named(&response, "Guidance", sampling.guidance.into());
             response
@@ -281,7 +281,7 @@ fn sampling_ui(
         ui.add_enabled(can, ramp).on_hover_text("From 1 at the first step to this at the last");
     });
     row(ui, ctx, "temperature", |ui| {
-        let temperature = Slider::new(&mut sampling.temperature, 0.05..=3.0);
+        let temperature = Slider::new(&mut sampling.temperature, 0.05..=3.0).max_decimals(2);
         let response = slider(ui, ctx, temperature);
         named(&response, "Temperature", sampling.temperature.into());
         response.on_hover_text("Below 1 the likely becomes likelier");
@@ -297,7 +297,7 @@ fn sampling_ui(
         response.on_hover_text("The likeliest so many codes alone; 0: all");
     });
     row(ui, ctx, "top-p", |ui| {
-        let top_p = Slider::new(&mut sampling.top_p, 0.01..=1.0);
+        let top_p = Slider::new(&mut sampling.top_p, 0.01..=1.0).max_decimals(2);
         let response = slider(ui, ctx, top_p);
         named(&response, "Top-p", sampling.top_p.into());
         response.on_hover_text("The likeliest codes that come to this together; 1: all");
