@@ -204,18 +204,23 @@ fn grid(ui: &egui::Ui, ctx: &ViewCtx<'_>, axes: &Axes) {
     ui.painter().text(at, Align2::LEFT_TOP, up, theme.small(), colors.dim);
 }
 
-/// The frontier, the curve of a format, and the levels of one tokenizer.
-fn lines(ui: &egui::Ui, ctx: &ViewCtx<'_>, axes: &Axes, marks: &[Mark]) {
-    let (theme, colors) = (ctx.theme, &ctx.theme.colors);
-    let edge = frontier(marks, axes.look.quality.is_better_high());
+/// The corners of the frontier.
+fn stairs(axes: &Axes, marks: &[Mark]) -> Vec<Pos2> {
     let mut corners: Vec<Pos2> = Vec::new();
-    for (rate, quality) in edge {
+    for (rate, quality) in frontier(marks, axes.look.quality.is_better_high()) {
         let at = pos2(axes.x(rate), axes.y(quality));
         if let Some(last) = corners.last() {
             corners.push(pos2(at.x, last.y));
         }
         corners.push(at);
     }
+    corners
+}
+
+/// The frontier, the curve of a format, and the levels of one tokenizer.
+fn lines(ui: &egui::Ui, ctx: &ViewCtx<'_>, axes: &Axes, marks: &[Mark]) {
+    let (theme, colors) = (ctx.theme, &ctx.theme.colors);
+    let corners = stairs(axes, marks);
     ui.painter().line(corners, Stroke::new(theme.line(2.0), colors.gold));
     let mut groups: Vec<&str> = Vec::new();
     for mark in marks.iter().filter(|mark| !mark.group.is_empty()) {
@@ -295,7 +300,15 @@ fn labels(
             Rect::from_center_size(axes.at(mark), Vec2::splat(2.0 * radius(ctx, mark) + 2.0))
         })
         .collect();
-    // What the frontier runs through is no place for words.
+    // What lines run through is no place for words.
+    taken.extend(stairs(axes, marks).windows(2).filter_map(|pair| {
+        let [from, to] = pair else { return None };
+        Some(Rect::from_two_pos(*from, *to).expand(1.5))
+    }));
+    taken.extend(marks.iter().filter_map(|mark| {
+        let ((low, high), x) = (mark.ends?, axes.x(mark.rate));
+        Some(Rect::from_two_pos(pos2(x, axes.y(low)), pos2(x, axes.y(high))).expand(1.0))
+    }));
     let rank = |mark: &Mark| {
         let is_picked = picked.contains(&mark.key) || near == Some(&mark.key);
         let shape = match mark.shape {
