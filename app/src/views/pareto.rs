@@ -207,7 +207,8 @@ impl ParetoView {
             });
         });
         let Some(key) = done.near else {
-            if done.is_clicked {
+            // A click beside the second point keeps the first one.
+            if done.is_clicked && !done.is_second {
                 self.picked.clear();
             }
             return;
