@@ -55,7 +55,9 @@ pub(super) fn run(options: &arguments::Merge, console: &mut Console<'_, '_>) -> 
 /// was joined before.
 fn groups(paths: &[PathBuf]) -> Result<BTreeMap<String, Vec<Part>>, Stop> {
     let mut groups: BTreeMap<String, Vec<(Part, bool)>> = BTreeMap::new();
-    for path in paths {
+    // The lines beside the sums may be named with them, as `DIR/*` does.
+    let is_lines = |path: &PathBuf| path.extension().is_some_and(|it| it == "csv");
+    for path in paths.iter().filter(|path| !is_lines(path)) {
         let found = if path.is_dir() { parts_in(path)? } else { vec![part_of(path)?] };
         for part in found {
             let subject = part.identity().subject.clone();

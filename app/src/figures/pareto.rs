@@ -94,7 +94,11 @@ impl Pareto {
             points.iter().filter_map(|p| Some((p.bits_per_pixel, of(p)?.0))).collect()
         };
         let (own, jpeg) = (values(&self.tokenizers), values(&self.jpeg));
-        let Some([across, up]) = ranges(&own, &jpeg) else { return Ok(()) };
+        // How far points reach has room, too.
+        let reach = self.tokenizers.iter().filter_map(|p| Some((p.bits_per_pixel, of(p)?.1?)));
+        let reach = reach.flat_map(|(x, (low, high))| [(x, low), (x, high)]);
+        let all: Vec<(f64, f64)> = own.iter().copied().chain(reach).collect();
+        let Some([across, up]) = ranges(&all, &jpeg) else { return Ok(()) };
         let small = ("sans-serif", 15).into_font();
         let mut chart = ChartBuilder::on(area)
             .margin(20)

@@ -194,9 +194,21 @@ impl ParetoView {
         let (done, response) = scatter::ui(ui, ctx, area, (marks, look), &self.picked);
         taken::exported(ctx, (marks, layers, &self.measures), |exported| {
             exported.menu(&response, ctx);
+            if ctx.is_presented() {
+                return;
+            }
+            let corner = pos2(area.right() - ctx.theme.px(86.0), area.top() + space::XS);
+            let place = Rect::from_min_size(corner, vec2(ctx.theme.px(74.0), ctx.theme.px(24.0)));
+            ui.scope_builder(UiBuilder::new().max_rect(place), |ui| {
+                let button = egui::Button::new("Export").small();
+                let menu = egui::containers::menu::MenuButton::from_button(button);
+                let (response, _) = menu.ui(ui, |ui| exported.menu_ui(ui, ctx));
+                response.on_hover_text("Takes this plot away, as a figure or as numbers");
+            });
         });
         let Some(key) = done.near else {
-            if done.is_clicked {
+            // A click beside the second point keeps the first one.
+            if done.is_clicked && !done.is_second {
                 self.picked.clear();
             }
             return;

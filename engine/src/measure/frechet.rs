@@ -42,7 +42,8 @@ impl Moments {
         let mut products = self.products.iter_mut();
         for (at, (sum, a)) in self.sums.iter_mut().zip(&fixed).enumerate() {
             *sum += i128::from(*a);
-            for (product, b) in products.by_ref().zip(&fixed[at..]) {
+            // The shorter one first: the other must not lose one at its end.
+            for (b, product) in fixed[at..].iter().zip(products.by_ref()) {
                 *product += i128::from(*a) * i128::from(*b);
             }
         }

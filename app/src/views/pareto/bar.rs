@@ -24,7 +24,7 @@ pub(super) fn ui(
     let now = ctx.document.looks.rates;
     let send = |look: RatesLook| ctx.send(Look::Rates(look));
     let what =
-        if ctx.is_tight() { "what".to_owned() } else { format!("{} measured", wanted.len()) };
+        if ctx.is_tight() { "what".to_owned() } else { format!("{} to measure", wanted.len()) };
     let menu = ui.menu_button(ctx.theme.label(what), |ui| {
         for (count, label) in COUNTS {
             if ui.selectable_label(*most == count, label).clicked() {

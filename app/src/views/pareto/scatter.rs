@@ -58,6 +58,21 @@ impl Axes {
     }
 }
 
+/// The points that axes go by: of the curve of a format no more than what lies near the others, or it would
+/// press them into a corner.
+fn framed(marks: &[Mark]) -> Vec<&Mark> {
+    let others = marks.iter().filter(|mark| mark.shape != Shape::Format).map(|mark| mark.quality);
+    let (low, high) =
+        others.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
+    let room = 0.35 * (high - low);
+    let is_near = |mark: &&Mark| {
+        mark.shape != Shape::Format
+            || low >= high
+            || (low - room..=high + room).contains(&mark.quality)
+    };
+    marks.iter().filter(is_near).collect()
+}
+
 /// What axes cover.
 fn span(values: impl Iterator<Item = f64>, is_logarithmic: bool, usual: (f64, f64)) -> (f64, f64) {
     let usable = values.filter(|value| value.is_finite() && (!is_logarithmic || *value > 0.0));
@@ -115,13 +130,14 @@ pub(super) fn ui(
         whole.min + vec2(theme.px(LEFT), theme.px(14.0)),
         whole.max - vec2(theme.px(18.0), theme.px(BELOW)),
     );
-    let with_ends = marks.iter().flat_map(|mark| {
+    let framed = framed(marks);
+    let with_ends = framed.iter().flat_map(|mark| {
         let ends = mark.ends.map(|(low, high)| [low, high]).into_iter().flatten();
         std::iter::once(mark.quality).chain(ends)
     });
     let axes = Axes {
         area,
-        rates: span(marks.iter().map(|mark| mark.rate), look.is_rate_logarithmic, (0.02, 2.0)),
+        rates: span(framed.iter().map(|mark| mark.rate), look.is_rate_logarithmic, (0.02, 2.0)),
         qualities: span(with_ends, look.is_quality_logarithmic, (16.0, 36.0)),
         look,
     };
@@ -204,18 +220,23 @@ fn grid(ui: &egui::Ui, ctx: &ViewCtx<'_>, axes: &Axes) {
     ui.painter().text(at, Align2::LEFT_TOP, up, theme.small(), colors.dim);
 }
 
-/// The frontier, the curve of a format, and the levels of one tokenizer.
-fn lines(ui: &egui::Ui, ctx: &ViewCtx<'_>, axes: &Axes, marks: &[Mark]) {
-    let (theme, colors) = (ctx.theme, &ctx.theme.colors);
-    let edge = frontier(marks, axes.look.quality.is_better_high());
+/// The corners of the frontier.
+fn stairs(axes: &Axes, marks: &[Mark]) -> Vec<Pos2> {
     let mut corners: Vec<Pos2> = Vec::new();
-    for (rate, quality) in edge {
+    for (rate, quality) in frontier(marks, axes.look.quality.is_better_high()) {
         let at = pos2(axes.x(rate), axes.y(quality));
         if let Some(last) = corners.last() {
             corners.push(pos2(at.x, last.y));
         }
         corners.push(at);
     }
+    corners
+}
+
+/// The frontier, the curve of a format, and the levels of one tokenizer.
+fn lines(ui: &egui::Ui, ctx: &ViewCtx<'_>, axes: &Axes, marks: &[Mark]) {
+    let (theme, colors) = (ctx.theme, &ctx.theme.colors);
+    let corners = stairs(axes, marks);
     ui.painter().line(corners, Stroke::new(theme.line(2.0), colors.gold));
     let mut groups: Vec<&str> = Vec::new();
     for mark in marks.iter().filter(|mark| !mark.group.is_empty()) {
@@ -229,7 +250,9 @@ fn lines(ui: &egui::Ui, ctx: &ViewCtx<'_>, axes: &Axes, marks: &[Mark]) {
         let Some(first) = of.first().filter(|_| points.len() > 1) else { continue };
         if first.shape == Shape::Format {
             let stroke = Stroke::new(theme.line(1.5), colors.dim);
-            ui.painter().extend(Drawn::dashed_line(&points, stroke, 5.0, 4.0));
+            let painter =
+                ui.painter().with_clip_rect(ui.clip_rect().intersect(axes.area.expand(2.0)));
+            painter.extend(Drawn::dashed_line(&points, stroke, 5.0, 4.0));
         } else {
             ui.painter()
                 .line(points, Stroke::new(theme.line(1.5), first.color.gamma_multiply(0.6)));
@@ -295,7 +318,15 @@ fn labels(
             Rect::from_center_size(axes.at(mark), Vec2::splat(2.0 * radius(ctx, mark) + 2.0))
         })
         .collect();
-    // What the frontier runs through is no place for words.
+    // What lines run through is no place for words.
+    taken.extend(stairs(axes, marks).windows(2).filter_map(|pair| {
+        let [from, to] = pair else { return None };
+        Some(Rect::from_two_pos(*from, *to).expand(1.5))
+    }));
+    taken.extend(marks.iter().filter_map(|mark| {
+        let ((low, high), x) = (mark.ends?, axes.x(mark.rate));
+        Some(Rect::from_two_pos(pos2(x, axes.y(low)), pos2(x, axes.y(high))).expand(1.0))
+    }));
     let rank = |mark: &Mark| {
         let is_picked = picked.contains(&mark.key) || near == Some(&mark.key);
         let shape = match mark.shape {
@@ -309,7 +340,8 @@ fn labels(
     let mut order: Vec<&Mark> = marks.iter().collect();
     order.sort_by_key(|mark| rank(mark));
     // A curve is named once, at its end.
-    let last = marks.iter().rfind(|mark| mark.shape == Shape::Format).map(|mark| mark.key.clone());
+    let is_end = |mark: &&Mark| mark.shape == Shape::Format && axes.area.contains(axes.at(mark));
+    let last = marks.iter().rfind(is_end).map(|mark| mark.key.clone());
     for mark in order.into_iter().take(MOST_LABELS) {
         let is_first = rank(mark) == 0;
         if mark.shape == Shape::Format && Some(&mark.key) != last.as_ref() && !is_first {

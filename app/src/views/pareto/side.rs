@@ -45,6 +45,7 @@ pub(super) fn ui(
                 published_ui(ui, ctx, layer, row);
             }
         }
+        [] if ctx.is_presented() => {}
         [] => {
             ui.label(ctx.theme.label("Click a point to see what it is; Shift-click another one to set both against each other, image by image."));
         }
@@ -389,7 +390,7 @@ fn pair_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, pair: [(&Told, usize); 2], axis
     );
     let models: Vec<ModelRef> = pair.iter().filter_map(|(told, _)| model_of(ctx, told)).collect();
     let farthest = both.first().map(|(_, image)| image.index);
-    let clicked = ui.button("Compare both where B is furthest ahead").clicked();
+    let clicked = ui.button("Compare both where B does best").clicked();
     let index = chosen.or(farthest.filter(|_| clicked));
     if let (Some(index), [_, _]) = (index, models.as_slice()) {
         open(ctx, &models, (index, pair[0].0.identity.side));
