@@ -52,8 +52,9 @@ impl ViewCtx<'_> {
         let opened = opened.ok_or("the generator is not open yet")?;
         let encoded = self.encoded(Slot::A).ok_or("open an image or tokens first")?;
         let encoded = encoded.ready().cloned().ok_or("the tokens are not worked out yet")?;
-        let tokens = self.now(&encoded);
-        let (config, hash) = (opened.config(), &opened.metadata["tokenizer"]["token_hash"]);
+        let tokens = self.now(&encoded).ready().cloned();
+        let tokens = tokens.ok_or("the tokens are not worked out yet")?;
+        let (config, hash) = (opened.config(), opened.maker.token_hash.as_deref());
         let size = tokens.first().codebook_size();
         if tokens.layout() != config.layout || size != config.codes {
             return Err(format!(
@@ -64,10 +65,10 @@ impl ViewCtx<'_> {
             ));
         }
         let own = self.known().map(|facts| facts.token_hash.clone());
-        if let (Some(own), Some(hash)) = (own, hash.as_str())
+        if let (Some(own), Some(hash)) = (own, hash)
             && own != hash
         {
-            let (own, other) = (self.document.model.label(), opened.tokenizer.label());
+            let (own, other) = (self.document.model.label(), &opened.needs);
             return Err(format!("the tokens are those of {own}, the generator writes {other}'s"));
         }
         let kept = asked.keeping(&tokens, is_kept);
@@ -95,6 +96,12 @@ impl ViewCtx<'_> {
             name = format!("{name}, step {at}");
         }
         let given = Given { name: name.into(), tokens, is_size_assumed: false, among: None };
-        Ok(Generate::Use(Box::new(given), trace.opened.tokenizer.clone()))
+        let Some(tokenizer) = trace.opened.tokenizer.clone() else {
+            return Err(format!(
+                "name the tokenizer of these tokens first: {}",
+                trace.opened.needs
+            ));
+        };
+        Ok(Generate::Use(Box::new(given), tokenizer))
     }
 }

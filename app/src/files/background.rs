@@ -270,7 +270,7 @@ const KINDS: [(&str, &[&str]); 6] = [
 fn is_of_folder(lost: &Lost) -> bool {
     match lost.kind {
         LostKind::Run => true,
-        LostKind::Image | LostKind::Tokenizer => false,
+        LostKind::Image | LostKind::Tokenizer | LostKind::Generator => false,
         LostKind::Set => {
             let file = name(&lost.path).to_lowercase();
             let (_, endings) = KINDS[2];

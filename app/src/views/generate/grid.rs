@@ -32,7 +32,10 @@ pub(super) struct Over {
 
 /// How the codes of the generator's tokenizer look.
 pub(super) fn appearance(ctx: &ViewCtx<'_>, shown: &Shown<'_>) -> Reply<Appearance> {
-    let (model, book) = (shown.trace.opened.tokenizer.clone(), shown.part().book());
+    let Some(model) = shown.trace.opened.tokenizer.clone() else {
+        return Reply::Working { progress: None, last: None };
+    };
+    let book = shown.part().book();
     let question = CodeAppearance { model, book };
     let reply = ctx.ask_soon("generated codes", &question);
     reply.last_for(|asked: &CodeAppearance| *asked == question)
@@ -133,9 +136,9 @@ pub(super) fn over(
     if pane.response.clicked() && pane.response.interact_pointer_pos().is_some() {
         pane.response.request_focus();
     }
-    let model = &shown.trace.opened.tokenizer;
+    let model = shown.trace.opened.tokenizer.as_ref();
     if let Some(code) = cell.and_then(|cell| shown.tokens.get(cell))
-        && ctx.document.model == *model
+        && model == Some(&ctx.document.model)
     {
         ctx.hovered.set_code(Code { book: part.book(), number: code });
     }
@@ -190,8 +193,9 @@ pub(super) fn words_of(shown: &Shown<'_>, cell: Cell) -> String {
 fn colors(ctx: &ViewCtx<'_>, shown: &Shown<'_>) -> Vec<Color32> {
     let (by, part) = (ctx.document.generating.color_by, shown.part());
     let model = shown.trace.opened.tokenizer.clone();
-    let facts = ctx.ask_soon("generated levels", &ModelInfo { model });
-    let levels = facts.ready().map(|facts| facts.facts.book(part.book()).levels.clone());
+    let facts = model.map(|model| ctx.ask_soon("generated levels", &ModelInfo { model }));
+    let facts = facts.as_ref().and_then(Reply::ready);
+    let levels = facts.map(|facts| facts.facts.book(part.book()).levels.clone());
     let levels = levels.unwrap_or_default();
     let look = (by == GeneratedColor::Mosaic).then(|| appearance(ctx, shown));
     let look = look.as_ref().and_then(Reply::best);

@@ -4,7 +4,7 @@
 use egui::{Color32, Role, WidgetInfo};
 use smalti_engine::questions::{DecodePartly, Decoded};
 use smalti_engine::session::Reply;
-use smalti_engine::tokens::Cell;
+use smalti_engine::tokens::{Cell, Tokens};
 
 use super::facts::Shown;
 use super::grid::{Over, over, rect_of};
@@ -32,7 +32,9 @@ pub(super) fn question(trace: &Trace, at: usize) -> Option<DecodePartly> {
             .first()
             .is_none_or(|first| (0..first.codes().len()).any(|at| first.code(at).is_none())),
     };
-    let model = trace.opened.tokenizer.clone();
+    let model = trace.opened.tokenizer.clone()?;
+    let laid_out = |tokens: &Tokens| trace.opened.for_tokenizer(tokens).ok();
+    let (tokens, meant) = (laid_out(&tokens)?, meant.as_ref().and_then(laid_out));
     (!is_empty).then_some(DecodePartly { tokens, meant, model })
 }
 
@@ -40,7 +42,10 @@ pub(super) fn question(trace: &Trace, at: usize) -> Option<DecodePartly> {
 pub(super) fn decoded(ctx: &ViewCtx<'_>, shown: &Shown<'_>) -> Reply<Decoded> {
     let (trace, at) = (shown.trace, shown.at);
     let nothing = || Reply::Working { progress: None, last: None };
-    let model = &trace.opened.tokenizer;
+    let model = match trace.opened.decoder() {
+        Ok(model) => model,
+        Err(error) => return Reply::Failed(error.problem()),
+    };
     let now = question(trace, at).map_or_else(nothing, |question| {
         let reply = ctx.ask(("generated", model), &question);
         reply.last_for(|asked: &DecodePartly| asked.model == *model)

@@ -165,7 +165,8 @@ pub(super) fn choices_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, now: Option<&Mode
 /// What decodes: the generator's own tokenizer, or another one of the same tokens.
 fn tokenizer_row(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, next: &mut Asked, opened: &OpenedPainter) {
     row(ui, ctx, "decoded by", |ui| {
-        let name = opened.tokenizer.label();
+        let tokenizer = opened.tokenizer.as_ref();
+        let name = tokenizer.map_or_else(|| "choose one".to_owned(), ModelRef::label);
         let menu = ui.menu_button(short(ui, &name), |ui| {
             tokenizers_ui(ui, ctx, next);
         });

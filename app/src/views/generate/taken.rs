@@ -37,7 +37,7 @@ pub(super) fn grid_menu(ctx: &ViewCtx<'_>, pane: &Pane, shown: &Shown<'_>, color
     let exported = Exported {
         name: "generated tokens",
         about: &about,
-        by: Some(&shown.trace.opened.tokenizer),
+        by: shown.trace.opened.tokenizer.as_ref(),
         picture: Some(&picture),
         numbers: Some(&numbers),
         ..Exported::default()
@@ -57,7 +57,7 @@ pub(super) fn picture_menu(
     let exported = Exported {
         name: "generated picture",
         about: &about,
-        by: Some(&shown.trace.opened.tokenizer),
+        by: shown.trace.opened.tokenizer.as_ref(),
         picture: Some(&picture),
         ..Exported::default()
     };
