@@ -249,7 +249,9 @@ fn the_curve_of_jpeg_agrees_with_another_encoder() {
     for (name, wanted) in measured {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../assets/samples");
         let path = std::path::Path::new(path).join(format!("{name}.png"));
-        let whole = smalti_engine::images::open(&path, &Default::default()).unwrap().picture;
+        let whole = smalti_engine::images::open(&path, &smalti_engine::images::Limits::default())
+            .unwrap()
+            .picture;
         let (left, top) = ((whole.width() - 512) / 2, (whole.height() - 512) / 2);
         let picture = whole.crop(left, top, 512, 512).unwrap();
         for (quality, (bits, decibels)) in QUALITIES.into_iter().zip(wanted) {

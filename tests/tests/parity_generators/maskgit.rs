@@ -183,7 +183,9 @@ fn replay(config: &Value, io: &Tensors, network: &MaskTransformer, name: &str) {
                     written[picture][cell] = drawn[picture * cells + cell];
                 }
             }
-            best.into_iter().for_each(|cell| masked[picture][cell] = false);
+            for cell in best {
+                masked[picture][cell] = false;
+            }
         }
         let after: Vec<u32> = masked.concat().into_iter().map(u32::from).collect();
         assert_eq!(after, io.u32s(&run.key(step, "mask_after")), "{name} {step}: what is masked");

@@ -9,7 +9,7 @@ use smalti::ctx::Trace;
 use smalti::document::{Asked, Edit, Generate, Open, Panel, ViewId};
 use smalti::files::saved::{Carried, Saved, to_bytes};
 use smalti_engine::generators::{Generation, Way};
-use smalti_engine::questions::{Encode, ModelInfo, ModelRef, Subject};
+use smalti_engine::questions::{Encode, ModelInfo, ModelRef, Stamp, Subject};
 use smalti_engine::session::RunState;
 use smalti_engine::tokens::{Cell, Tokens};
 use smalti_tests::tiny::tiny_generator;
@@ -27,12 +27,12 @@ fn open_generator(way: Way) -> (Window, Small, ModelRef) {
     tiny_generator(&path, way, &hash(&window, &small));
     send(&mut window, Open::Path(path.clone()));
     let generator = asked(&window).generator.clone();
-    assert_eq!(generator, ModelRef::File { path: path.into(), stamp: Default::default() }.now());
+    assert_eq!(generator, ModelRef::File { path: path.into(), stamp: Stamp::default() }.now());
     (window, small, generator)
 }
 
 fn hash(window: &Window, small: &Small) -> String {
-    let model = ModelRef::File { path: small.model().into(), stamp: Default::default() }.now();
+    let model = ModelRef::File { path: small.model().into(), stamp: Stamp::default() }.now();
     window.state().session().wait(&ModelInfo { model }).unwrap().token_hash.clone()
 }
 
