@@ -31,7 +31,7 @@ pub(super) struct Paint {
     #[arg(long)]
     pub(super) trace: bool,
     /// Go on with a trace that was cancelled, as it was asked for
-    #[arg(long, value_name = "TRACE", conflicts_with_all = ["class", "count", "seed", "steps", "schedule", "order", "self_correct",
+    #[arg(long, value_name = "TRACE", conflicts_with_all = ["class", "caption", "prefix", "count", "seed", "steps", "schedule", "order", "self_correct",
         "choice_temperature", "guidance", "ramp", "temperature", "top_k", "top_p", "lock", "force", "init"])]
     pub(super) resume: Option<PathBuf>,
     #[command(flatten)]

@@ -1,6 +1,6 @@
 //! `smalti edit`: parts of a picture are painted again, the rest stays.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use smalti_engine::generators::{Request, Way, Window, windows};
@@ -12,7 +12,7 @@ use smalti_engine::tokens::{Tokens, words};
 use super::arguments_paint::Edit;
 use super::console::Console;
 use super::engine::Engine;
-use super::generate::request;
+use super::generate::{prompt, request};
 use super::given::{self, Work};
 use super::outputs::Outputs;
 use super::painting::{Opened, check_guidance, follow, open};
@@ -56,7 +56,8 @@ pub(super) fn run(options: &Edit, console: &mut Console<'_, '_>) -> Result<(), S
     let opened = open(&base.model, base.tokenizer.as_ref(), (&engine, console))?;
     let config = opened.painter.config();
     let class = base.class.as_ref().map(|said| config.class(said)).transpose()?;
-    check_guidance(base, class.is_some())?;
+    let led = prompt(base, config)?;
+    check_guidance(base, class.is_some() || led.is_some())?;
     let path = &options.subject;
     // Scales are those of one size.
     let sized = if config.way == Way::Var { AtSize::Generators } else { AtSize::Own(options.size) };
@@ -65,11 +66,11 @@ pub(super) fn run(options: &Edit, console: &mut Console<'_, '_>) -> Result<(), S
     check_grid(&before, &opened, &path.display().to_string())?;
     let work = given::for_edit(options, &before, config)?;
     let mut outputs = Outputs::into_folder(&base.out)?;
-    let stem = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    let stem = stem_of(path, &base.out);
     let mut lines = Vec::new();
     for number in 0..base.count {
         let seed = base.seed.wrapping_add(number);
-        let asked = request(base, config, class, seed)?;
+        let asked = Request { prompt: led.clone(), ..request(base, config, class, seed)? };
         let edited = edit(&work, &asked, &opened, (number, base.count), (&engine, console))?;
         let question = Decode {
             tokens: opened.painter.for_tokenizer(&edited.tokens)?,
@@ -106,6 +107,15 @@ pub(super) fn run(options: &Edit, console: &mut Console<'_, '_>) -> Result<(), S
     console.check()?;
     outputs.commit()?;
     lines.iter().try_for_each(|line| tell(line, console))
+}
+
+/// How the files are called: as the subject, but never over it.
+fn stem_of(subject: &Path, out: &Path) -> String {
+    let stem = subject.file_stem().unwrap_or(subject.as_os_str()).to_string_lossy().into_owned();
+    let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let own = subject.parent().filter(|own| !own.as_os_str().is_empty());
+    let is_beside = whole(own.unwrap_or(Path::new("."))) == whole(out);
+    if is_beside { format!("{stem}-edited") } else { stem }
 }
 
 fn tell(line: &Line, console: &mut Console<'_, '_>) -> Result<(), Stop> {

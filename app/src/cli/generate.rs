@@ -129,6 +129,9 @@ fn jobs(
     (engine, console): (&Engine, &mut Console<'_, '_>),
 ) -> Result<Vec<Job>, Stop> {
     let (base, config) = (&options.base, opened.painter.config());
+    if opened.painter.tokenizer.is_none() && (options.wants_pictures() || options.init.is_some()) {
+        opened.painter.decoder()?;
+    }
     if let (Some(path), Some(model)) = (&options.resume, model) {
         return Ok(vec![resumed(path, model, config)?]);
     }
@@ -141,9 +144,6 @@ fn jobs(
     };
     let prompt = prompt(base, config)?;
     check_guidance(base, base.class.is_some() || prompt.is_some())?;
-    if opened.painter.tokenizer.is_none() && (options.wants_pictures() || options.init.is_some()) {
-        opened.painter.decoder()?;
-    }
     let count = classes.len() as u64 * base.count;
     if options.show.sheet && count > MOST_ON_A_SHEET as u64 {
         return Err(Stop::bad_input(
@@ -171,7 +171,7 @@ fn jobs(
 }
 
 /// What leads in the place of a class.
-fn prompt(
+pub(super) fn prompt(
     options: &arguments::Generate,
     config: &GeneratorConfig,
 ) -> Result<Option<Condition>, Stop> {

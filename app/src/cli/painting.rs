@@ -142,7 +142,12 @@ pub(super) fn follow(
             painted.seconds += took;
             painted.step_seconds.push(took);
         }
-        match view.map(|view| view.state) {
+        let state = view.map(|view| view.state);
+        if state.as_ref().is_some_and(RunState::is_over) {
+            // All of its log was read: thousands of pictures must not fill memory.
+            engine.session().forget_run(run);
+        }
+        match state {
             None | Some(RunState::Cancelled) => return Err(Stop::Cancelled),
             Some(RunState::Failed(problem)) => return Err(problem.into()),
             Some(RunState::Done) => return Ok(painted),
@@ -189,11 +194,18 @@ pub(super) fn keep_steps(
     // Without a tokenizer there are no pictures.
     let decoder = painter.tokenizer.as_ref();
     let pairs = decoder.iter().flat_map(|model| trace.steps.iter().map(move |step| (*model, step)));
+    // Tokens without a place have none that could be hatched.
+    let facts = decoder.map(|model| engine.answer(&ModelInfo { model: model.clone() }, console));
+    let is_spatial = facts.transpose()?.is_none_or(|facts| facts.facts.spatial);
     for (model, step) in pairs {
         let tokens = painter.for_tokenizer(&step.tokens)?;
         let question = DecodePartly { tokens, meant: None, model: model.clone() };
         let decoded = engine.answer(&question, console)?;
-        pictures.push(with_masked(&decoded.picture, &step.tokens)?);
+        pictures.push(if is_spatial {
+            with_masked(&decoded.picture, &step.tokens)?
+        } else {
+            decoded.picture.clone()
+        });
         engine.forget_old_answers();
     }
     if options.is_kept() {

@@ -1,8 +1,11 @@
 //! Hands on what is generated: which of the document's tokens stay, and what a step's tokens become.
 
+use std::collections::BTreeSet;
+
+use smalti_engine::generators::{Way, kept_with_finest};
 use smalti_engine::questions::{Given, OpenGenerator, OpenedPainter};
 use smalti_engine::session::Reply;
-use smalti_engine::tokens::{Cell, Tokens};
+use smalti_engine::tokens::Cell;
 
 use super::ViewCtx;
 use crate::document::{Asked, Generate, Slot};
@@ -26,7 +29,7 @@ impl ViewCtx<'_> {
         }
         let is_kept =
             |cell: Cell| document.locks.contains(&cell) || document.edits.contains_key(&cell);
-        self.keeping(is_kept)
+        self.keeping(is_kept, false)
     }
 
     /// What is asked next, with all cells of the document's tokens as those that stay but the selected ones.
@@ -43,10 +46,12 @@ impl ViewCtx<'_> {
         if selected.is_subset(&document.locks) {
             return Err("the selected cells are locked: unlock them first".to_owned());
         }
-        self.keeping(|cell| !selected.contains(&cell) || document.locks.contains(&cell))
+        self.keeping(|cell| !selected.contains(&cell) || document.locks.contains(&cell), true)
     }
 
-    fn keeping(&self, is_kept: impl Fn(Cell) -> bool) -> Result<Asked, String> {
+    /// With scales a part of a picture stays only with what the coarser ones say of it (`frees` is false), and is
+    /// written again only with them (`frees` is true).
+    fn keeping(&self, is_kept: impl Fn(Cell) -> bool, frees: bool) -> Result<Asked, String> {
         let asked = self.document.generating.asked.as_ref().ok_or("open a generator first")?;
         let opened = self.generator().and_then(|reply| reply.ready().cloned());
         let opened = opened.ok_or("the generator is not open yet")?;
@@ -71,7 +76,22 @@ impl ViewCtx<'_> {
             let (own, other) = (self.document.model.label(), &opened.needs);
             return Err(format!("the tokens are those of {own}, the generator writes {other}'s"));
         }
-        let kept = asked.keeping(&tokens, is_kept);
+        let mut stays: BTreeSet<Cell> =
+            tokens.cells().map(|(cell, _)| cell).filter(|cell| is_kept(*cell)).collect();
+        if config.way == Way::Var {
+            let last = config.layout.len() - 1;
+            let is_finest = |cell: &Cell| usize::from(cell.part) == last;
+            let with_finest = kept_with_finest(&config.layout, &stays);
+            if !frees {
+                stays.extend(with_finest);
+            } else if self.document.selection.cells.iter().any(is_finest) {
+                let locks = &self.document.locks;
+                stays.retain(|cell| {
+                    is_finest(cell) || with_finest.contains(cell) || locks.contains(cell)
+                });
+            }
+        }
+        let kept = asked.keeping(&tokens, |cell| stays.contains(&cell));
         if kept.given.len() == tokens.len() {
             return Err("all cells would stay: there is nothing to write".to_owned());
         }
@@ -87,7 +107,8 @@ impl ViewCtx<'_> {
         let moment = self.document.generating.moment.as_ref().ok_or_else(nothing)?;
         let trace = self.trace().ok_or_else(nothing)?;
         let at = trace.at(moment);
-        let tokens: Tokens = trace.tokens(at).ok_or_else(nothing)?.clone();
+        let tokens = trace.tokens(at).ok_or_else(nothing)?;
+        let tokens = trace.opened.for_tokenizer(tokens).map_err(|error| error.to_string())?;
         if at == 0 && tokens.cells().all(|(_, code)| code.is_none()) {
             return Err("no token is written yet".to_owned());
         }

@@ -184,6 +184,16 @@ impl GeneratorConfig {
     pub fn validate(&self) -> Result<()> {
         self.network.validate()?;
         let bad = |reason: String| Err(EngineError::bad_input("generator", reason, ""));
+        let has_size = match self.takes {
+            Takes::Class => true,
+            Takes::Caption { rows, dim } => {
+                (1..=4096).contains(&rows) && (1..=1 << 16).contains(&dim)
+            }
+            Takes::Tokens { count, codes } => (1..=MOST_CELLS).contains(&count) && codes > 0,
+        };
+        if !has_size {
+            return bad("what leads it has no size, or too large a one".to_owned());
+        }
         if self.codes < 2 {
             return bad(format!("a codebook of {} codes", self.codes));
         }

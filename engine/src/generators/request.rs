@@ -81,6 +81,8 @@ impl Request {
         };
         if let Some(class) = self.class.filter(|class| *class as usize >= config.classes.len()) {
             config.class(&class.to_string())?;
+            // A class may be called by that number.
+            return bad("class", format!("there is no class number {class}"), "");
         }
         config.takes.check(&self.condition(), config.needs_condition)?;
         if config.needs_condition && self.sampling.guidance != 1.0 {

@@ -109,7 +109,7 @@ impl Question for OpenGenerator {
         let found = match (&opened.token_hash, &self.tokenizer) {
             (Some(hash), named) => Some(of_hash(desk, &path, &opened, hash, named.as_ref())?),
             (None, Some(named)) => Some(of_layout(desk, &opened, named)?),
-            (None, None) => in_the_same_file(desk, &self.generator, &opened),
+            (None, None) => in_the_same_file(desk, &self.generator, &opened)?,
         };
         if found.is_none() && opened.network.config().way == Way::Var {
             let reason = "VAR reads the codes of its tokenizer, and none is named";
@@ -190,10 +190,17 @@ fn of_layout(desk: &Desk<'_>, opened: &OpenedGenerator, named: &ModelRef) -> Res
 }
 
 /// The tokenizer that lies in the generator's file, as taming-transformers keeps it.
-fn in_the_same_file(desk: &Desk<'_>, file: &ModelRef, opened: &OpenedGenerator) -> Option<Found> {
-    let loaded = load(desk, file).ok()?;
-    in_parts(&loaded, opened).ok()?;
-    Some((file.clone(), loaded))
+fn in_the_same_file(
+    desk: &Desk<'_>,
+    file: &ModelRef,
+    opened: &OpenedGenerator,
+) -> Result<Option<Found>> {
+    let Ok(loaded) = load(desk, file) else {
+        // Where nobody wants it any more, what is in the file is not known.
+        desk.check()?;
+        return Ok(None);
+    };
+    Ok(in_parts(&loaded, opened).is_ok().then(|| (file.clone(), loaded)))
 }
 
 /// The values of sub-tokens, if the tokenizer takes them as parts; none if it takes whole tokens.

@@ -21,7 +21,9 @@ pub fn caption_of(path: &Path, config: &GeneratorConfig) -> Result<Condition> {
     let own = |array: &&Array| {
         array.kind() == Kind::Floats
             && match array.shape() {
-                [count, width] | [1, count, width] => *width == dim && *count > 0,
+                [count, width] | [1, count, width] => {
+                    *width == dim && (1..=1 << 16).contains(count)
+                }
                 _ => false,
             }
     };

@@ -97,8 +97,12 @@ impl Alternatives<'_> {
             let row = (code, probability, probability / highest);
             if self.row_ui(ui, ctx, row, (code == proposal.token, look.best().map(|look| &**look)))
             {
-                let asked = self.next(ctx).giving(self.cell, Some(code));
-                ctx.send(Generate::Ask(Box::new(asked)));
+                let next = self.next(ctx);
+                // Another generator may have been chosen meanwhile, whose codes mean something else.
+                if next.generator == self.shown.trace.asked.generator {
+                    let asked = next.giving(self.cell, Some(code));
+                    ctx.send(Generate::Ask(Box::new(asked)));
+                }
             }
         }
         let rest = 1.0 - proposal.alternatives.iter().map(|(_, p)| p).sum::<f32>();

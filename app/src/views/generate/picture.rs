@@ -127,7 +127,8 @@ pub(super) fn ui(
         let label = format!("Picture at this step, {left}");
         WidgetInfo::labeled(Role::Image, true, label)
     });
-    if let Some(decoded) = picture {
+    // What is of another moment is not taken away under the name of this one.
+    if let Some(decoded) = decoded.ready().filter(|_| written > 0) {
         taken::picture_menu(ctx, &pane, shown, (&decoded.picture, &left));
     }
     states::caption(ui, ctx, place.caption, &left, &right);

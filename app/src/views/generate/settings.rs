@@ -202,12 +202,18 @@ fn class_ui(ui: &mut egui::Ui, next: &mut Asked, config: &GeneratorConfig) {
     let said = next.class.clone();
     let whole = said.as_deref().unwrap_or("any");
     let menu = ui.menu_button(short(ui, whole), |ui| {
-        egui::ScrollArea::vertical().max_height(360.0).show(ui, |ui| {
-            if ui.selectable_label(said.is_none(), "any").clicked() {
-                next.class = None;
-                ui.close();
-            }
-            for (number, class) in config.classes.iter().enumerate() {
+        let (height, rows) = (ui.spacing().interact_size.y, config.classes.len() + 1);
+        // Some know a thousand, some sixteen thousand: those that are seen alone.
+        egui::ScrollArea::vertical().max_height(360.0).show_rows(ui, height, rows, |ui, rows| {
+            for row in rows {
+                let Some(number) = row.checked_sub(1) else {
+                    if ui.selectable_label(said.is_none(), "any").clicked() {
+                        next.class = None;
+                        ui.close();
+                    }
+                    continue;
+                };
+                let class = &config.classes[number];
                 // Two classes may be called alike: those behind the first go by their number.
                 let is_first = config.class(class).is_ok_and(|found| found as usize == number);
                 let name = if is_first { class.clone() } else { number.to_string() };

@@ -104,7 +104,7 @@ impl MaskTransformer {
         let NetworkSize { layers, dim, .. } = config.network;
         within("side", side, 1, 1 << 7)?;
         within("codes", codes, 2, 1 << 26)?;
-        within("classes", classes, 0, 1 << 26)?;
+        within("classes", classes, 0, 1 << 20)?;
         within("mlp", config.mlp, 1, 1 << 16)?;
         let cells = side * side;
         // Codes, the mask, the classes, and no class.

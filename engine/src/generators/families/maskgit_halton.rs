@@ -53,7 +53,7 @@ impl HaltonConfig {
         within("dim", self.network.dim, 1, 1 << 13)?;
         within("side", self.side, 1, 1 << 7)?;
         within("codes", self.codes, 2, 1 << 26)?;
-        within("classes", self.classes, 0, 1 << 26)?;
+        within("classes", self.classes, 0, 1 << 20)?;
         within("registers", self.registers, 0, 1 << 10)?;
         within("mlp", self.mlp, 1, 1 << 16)
     }

@@ -106,7 +106,7 @@ impl ImageBert {
         let NetworkSize { layers, dim, .. } = config.network;
         within("cells", cells, 1, 1 << 14)?;
         within("codes", codes, 2, 1 << 26)?;
-        within("classes", classes, 0, 1 << 26)?;
+        within("classes", classes, 0, 1 << 20)?;
         within("outputs", outputs, codes, codes + classes + 2)?;
         within("mlp", config.mlp, 1, 1 << 16)?;
         let model = weights.pp("model");
