@@ -1,4 +1,5 @@
 //! `smalti edit`: parts of a picture are painted again, the rest stays.
+#![expect(clippy::disallowed_methods, reason = "a command waits; only the window must not")]
 
 use std::path::{Path, PathBuf};
 
