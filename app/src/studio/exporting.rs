@@ -122,9 +122,16 @@ impl Studio {
 /// Writes a file and says so, or why it could not be.
 fn saved(path: &Path, make: impl FnOnce() -> Result<Vec<u8>>) -> Notice {
     match make().and_then(|bytes| write_whole(path, &bytes)) {
-        Ok(()) => Notice::info(format!("Saved {}", name(path))),
+        Ok(()) => is_saved(path),
         Err(error) => not_saved(path, error.problem()),
     }
+}
+
+/// Something is in a file now, and where that is.
+pub(super) fn is_saved(path: &Path) -> Notice {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let hint = folder.map(|folder| format!("In {}", folder.display())).unwrap_or_default();
+    Notice { hint, ..Notice::info(format!("Saved {}", name(path))) }
 }
 
 fn failed(error: &EngineError) -> Outcome {
@@ -186,6 +193,13 @@ fn part_of(image: &ColorImage, area: Option<Rect>, scale: f32) -> Result<Picture
 mod tests {
     use super::*;
     use egui::{Color32, pos2};
+
+    #[test]
+    fn what_is_saved_is_said_with_its_folder() {
+        let said = is_saved(Path::new("/pictures/own/a.png"));
+        assert_eq!((&*said.summary, &*said.hint), ("Saved a.png", "In /pictures/own"));
+        assert_eq!(is_saved(Path::new("a.png")).hint, "");
+    }
 
     #[test]
     fn a_view_is_cut_out_of_the_window_at_any_scale() {

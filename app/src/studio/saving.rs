@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use egui::ViewportCommand;
 use smalti_engine::Problem;
+use smalti_engine::checkpoints::split_part;
 use smalti_engine::session::RunView;
 
 use super::home::Home;
@@ -228,7 +229,14 @@ impl Studio {
     /// did so, which it does for the very name that was chosen in it.
     pub(super) fn chosen(&self, ask: Ask, path: PathBuf, by_system: bool) {
         let Ask::Save { what, .. } = &ask else {
-            self.keeping.background.run(move || Some(Outcome::Chosen(ask, path)));
+            self.keeping.background.run(move || {
+                // The system's dialogs show what is there. Of one of several tokenizers in a file the file is.
+                let seen = if by_system { Ok(()) } else { disk::look(&split_part(&path).0) };
+                Some(match seen {
+                    Ok(()) => Outcome::Chosen(ask, path),
+                    Err(error) => Outcome::Mistyped(ask, path, error.problem()),
+                })
+            });
             return;
         };
         let place = what.at(&path);
@@ -238,7 +246,11 @@ impl Studio {
                 let summary = format!("There is no folder {}", folder.display());
                 let hint = "Make it first, or save elsewhere".to_owned();
                 let problem = Problem { summary, hint, bad_input: true };
-                return Some(Outcome::Refused(ask, problem));
+                return Some(if by_system {
+                    Outcome::Refused(ask, problem)
+                } else {
+                    Outcome::Mistyped(ask, path, problem)
+                });
             }
             // The system's dialog does not know what else is in the file that tokens are from.
             let loss = match ask.others_in(|file| disk::is_same(file, &place)) {
