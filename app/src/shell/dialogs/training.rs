@@ -34,9 +34,16 @@ pub(super) fn ui(ui: &mut Ui, theme: &Theme, form: &mut Form) -> Option<Answer> 
             slots_ui(ui, form);
             ui.end_row();
             ui.label(theme.label("Time"));
-            let estimate = wanted.as_ref().ok().map(|(_, recipe)| form.estimate(recipe));
-            ui.add(Label::new(time(estimate.flatten().as_ref())).wrap());
+            let recipe = wanted.as_ref().ok().map(|(_, recipe)| recipe);
+            let estimate = recipe.and_then(|recipe| form.estimate(recipe));
+            ui.add(Label::new(time(estimate.as_ref())).wrap());
             ui.end_row();
+            if let Some(doubt) = recipe.and_then(|recipe| form.doubt(recipe)) {
+                ui.label("");
+                let text = RichText::new(format!("{doubt}: is that meant?"));
+                ui.add(Label::new(text.color(theme.colors.gold)).wrap());
+                ui.end_row();
+            }
         });
     });
     ui.add_space(space::S);
