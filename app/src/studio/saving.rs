@@ -68,6 +68,14 @@ impl Studio {
             let hint = "What was done by hand may have been done to other contents";
             self.notices.add(Notice::warning(warning, hint));
         }
+        if let Some(first) = saved.copies.first() {
+            let summary = match saved.copies.len() {
+                1 => format!("{} is not where it was", name(first)),
+                n => format!("{} and {} more are not where they were", name(first), n - 1),
+            };
+            let hint = "What the document carries is shown instead, with all that was done to it";
+            self.notices.add(Notice { hint: hint.to_owned(), ..Notice::info(summary) });
+        }
         self.say_lost(&saved.lost);
     }
 
