@@ -161,15 +161,22 @@ fn picture_of(drawing: &Drawing, times: u32, asker: &Asker) -> Result<Picture> {
 }
 
 fn picture_bytes(file: &PictureFile, asker: &Asker) -> Result<Vec<u8>> {
+    let words = titled(&file.drawing, file.words.clone());
     match (&file.drawing, file.how) {
         (Drawing::Chart(chart), How::Svg) => {
-            Ok(svg_with_words(&chart::svg(chart)?, &file.words).into_bytes())
+            Ok(svg_with_words(&chart::svg(chart)?, &words).into_bytes())
         }
-        (drawing, How::Png(times)) => {
-            png_with_words(&picture_of(drawing, times, asker)?, &file.words)
-        }
-        (drawing, _) => png_with_words(&picture_of(drawing, 1, asker)?, &file.words),
+        (drawing, How::Png(times)) => png_with_words(&picture_of(drawing, times, asker)?, &words),
+        (drawing, _) => png_with_words(&picture_of(drawing, 1, asker)?, &words),
     }
+}
+
+/// What a file says of itself; a figure with its own title, since it may be of a whole set and not of the image.
+fn titled(drawing: &Drawing, mut words: Vec<(String, String)>) -> Vec<(String, String)> {
+    if let Drawing::Chart(chart) = drawing {
+        words.push(("Title".to_owned(), chart.title.clone()));
+    }
+    words
 }
 
 /// The pixels of an area in points; of all without one.
