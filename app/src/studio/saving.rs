@@ -15,7 +15,7 @@ use super::home::Home;
 use super::start::SETTINGS;
 use super::{AUTOSAVE_EVERY, Studio};
 use crate::ctx::subject_name;
-use crate::document::{Document, Notice, Panel};
+use crate::document::{AllLost, Document, Lost, LostKind, Notice, Panel};
 use crate::files::disk::{self, write_whole};
 use crate::files::outcome::{Ask, Loss, Outcome, Save, Taken, notice};
 use crate::files::saved::{self, Carried, DocumentFile, Saved};
@@ -68,15 +68,23 @@ impl Studio {
             let hint = "What was done by hand may have been done to other contents";
             self.notices.add(Notice::warning(warning, hint));
         }
-        if let Some(first) = saved.copies.first() {
-            let summary = match saved.copies.len() {
-                1 => format!("{} is not where it was", name(first)),
-                n => format!("{} and {} more are not where they were", name(first), n - 1),
-            };
-            let hint = "What the document carries is shown instead, with all that was done to it";
-            self.notices.add(Notice { hint: hint.to_owned(), ..Notice::info(summary) });
-        }
+        self.say_copies(saved);
         self.say_lost(&saved.lost);
+    }
+
+    /// Says once which pictures are the document's own copies, since their files are not there.
+    fn say_copies(&mut self, saved: &Saved) {
+        let lost = |path: &PathBuf| Lost { kind: LostKind::Image, path: path.clone() };
+        let all: AllLost =
+            saved.copies.iter().map(lost).chain(saved.lost.iter().cloned()).collect();
+        let Some(first) = saved.copies.first() else { return };
+        let summary = match saved.copies.len() {
+            1 => format!("{} is not where it was", name(first)),
+            n => format!("{} and {} more are not where they were", name(first), n - 1),
+        };
+        let hint = "What the document carries is shown instead, with all that was done to it";
+        let lost = Some(Box::new((lost(first), all)));
+        self.notices.add(Notice { lost, ..Notice::warning(summary, hint) });
     }
 
     fn arrange(&mut self, saved: &Saved) {
