@@ -89,11 +89,13 @@ impl Moved {
     }
 
     fn image(&self, image: &mut ImageRef) {
+        let both = (&*image, &self.picture);
+        let is_copy = matches!(both, (ImageRef::Pasted(copy), Some(own)) if copy == own);
         match image {
             ImageRef::File { path, stamp } if **path == *self.lost.path => {
                 (*path, *stamp) = (self.to.as_path().into(), self.stamp);
             }
-            ImageRef::Pasted(copy) if self.picture.as_ref().is_some_and(|own| *own == *copy) => {
+            ImageRef::Pasted(_) if is_copy => {
                 *image = ImageRef::File { path: self.to.as_path().into(), stamp: self.stamp };
             }
             ImageRef::InSource { source, .. } => self.source(source),
