@@ -9,8 +9,9 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 /// The target of what the window says in a notice: it stands in the Log view already.
 pub const NOTICE: &str = "smalti::notice";
 
-/// Without SMALTI_LOG: warnings of our own, and errors of everybody.
-const USUAL: &str = "error,smalti=warn";
+/// Without SMALTI_LOG: warnings of our own, and errors of everybody but of the library of file dialogs: where the
+/// system shows none the path is typed here, and nobody can do anything about its reasons.
+const USUAL: &str = "error,smalti=warn,rfd=off";
 
 /// Errors that wait for the window; more are only written.
 const WAITING: usize = 64;
@@ -123,6 +124,15 @@ mod tests {
         assert!(filter.lets("smalti_engine::session", Level::Debug));
         assert!(!filter.lets("smalti_engine::data::loader", Level::Error));
         assert_eq!(filter.most(), LevelFilter::Debug);
+    }
+
+    #[test]
+    fn what_nobody_can_do_anything_about_is_not_said_unless_it_is_asked_for() {
+        let (usual, unknown) = Filter::parse(USUAL);
+        assert!(unknown.is_empty());
+        assert!(!usual.lets("rfd::backend::xdg_desktop_portal", Level::Error));
+        assert!(usual.lets("wgpu_core", Level::Error) && usual.lets("smalti::files", Level::Warn));
+        assert!(Filter::parse("debug").0.lets("rfd::backend", Level::Debug));
     }
 
     #[test]

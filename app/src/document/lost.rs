@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use smalti_engine::Problem;
 use smalti_engine::checkpoints::split_part;
-use smalti_engine::questions::{ImageRef, ModelRef, SourceRef, Stamp, Subject};
+use smalti_engine::questions::{ImageRef, ModelRef, PastedPicture, SourceRef, Stamp, Subject};
 
 use super::run::{RecipeRef, RunFolder};
 use super::value::Document;
@@ -77,6 +77,8 @@ pub struct Moved {
     pub to: PathBuf,
     /// Its version there; of a tokenizer with what is read with it.
     pub stamp: Stamp,
+    /// Of an image file its picture: what the document carried of it becomes the file again.
+    pub picture: Option<PastedPicture>,
 }
 
 impl Moved {
@@ -87,9 +89,14 @@ impl Moved {
     }
 
     fn image(&self, image: &mut ImageRef) {
+        let both = (&*image, &self.picture);
+        let is_copy = matches!(both, (ImageRef::Pasted(copy), Some(own)) if copy == own);
         match image {
             ImageRef::File { path, stamp } if **path == *self.lost.path => {
                 (*path, *stamp) = (self.to.as_path().into(), self.stamp);
+            }
+            ImageRef::Pasted(_) if is_copy => {
+                *image = ImageRef::File { path: self.to.as_path().into(), stamp: self.stamp };
             }
             ImageRef::InSource { source, .. } => self.source(source),
             ImageRef::File { .. } | ImageRef::Pasted(_) => {}
@@ -251,6 +258,7 @@ pub type AllLost = Arc<[Lost]>;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use smalti_engine::images::Picture;
 
     fn lost(path: &str) -> Lost {
         Lost { kind: LostKind::Image, path: path.into() }
@@ -272,6 +280,23 @@ mod tests {
             assert!(!hat.is_named_in(sentence), "{sentence}");
         }
         assert!(lost("/a/two.pt#vae").is_named_in("/a/two.pt: no such file"));
+    }
+
+    #[test]
+    fn what_a_document_carried_of_a_file_becomes_the_file_that_is_found_and_nothing_else_does() {
+        let picture = |color: u8| Picture::new(1, 1, vec![color; 3]).unwrap();
+        let [copy, other] =
+            [1, 2].map(|color| ImageRef::Pasted(PastedPicture::new(picture(color))));
+        let to = PathBuf::from("/new/hat.png");
+        let (lost, stamp) = (lost("/old/hat.png"), Stamp::default());
+        let picture = Some(PastedPicture::new(picture(1)));
+        let found = ImageRef::File { path: to.as_path().into(), stamp };
+        let moved = Moved { lost, to, stamp, picture };
+        for (before, after) in [(copy, found), (other.clone(), other)] {
+            let mut image = before;
+            moved.image(&mut image);
+            assert_eq!(image, after);
+        }
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub fn svg_with_words(svg: &str, words: &[(String, String)]) -> String {
             writeln!(said, "<{tag}>{text}</{tag}>").unwrap_or_default();
         }
     };
-    add("title", text("Source"));
+    add("title", text("Title").or_else(|| text("Source")));
     add("desc", text("Description"));
     let fields = [("creator", "Software"), ("description", "Description"), ("source", "Source")];
     let fields = fields.iter().filter_map(|(field, keyword)| {
@@ -84,5 +84,8 @@ mod tests {
         assert!(svg.starts_with(start), "{svg}");
         assert!(svg.contains("<dc:creator>Smalti</dc:creator>"), "{svg}");
         assert!(svg.ends_with("</metadata>\n<rect/>\n</svg>\n"), "{svg}");
+        let own = [words.to_vec(), vec![("Title".to_owned(), "use".to_owned())]].concat();
+        let svg = svg_with_words("<svg width=\"1\">\n</svg>\n", &own);
+        assert!(svg.contains("<title>use</title>"), "its own title before its source's: {svg}");
     }
 }

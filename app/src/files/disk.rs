@@ -29,6 +29,14 @@ pub fn is_gone(path: &Path) -> bool {
     path.metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
+/// Looks whether something is at a path.
+///
+/// # Errors
+/// What the system says, with the path.
+pub fn look(path: &Path) -> Result<()> {
+    path.metadata().map(|_| ()).map_err(|source| EngineError::io(path, source))
+}
+
 /// Whether a folder is there.
 pub fn is_folder(path: &Path) -> bool {
     path.is_dir()

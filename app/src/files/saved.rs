@@ -43,6 +43,8 @@ pub struct Saved {
     pub warnings: Vec<String>,
     /// Files and folders that it names and that are not there.
     pub lost: AllLost,
+    /// Image files that are not there, of which it carries a copy that takes their place.
+    pub copies: Vec<PathBuf>,
     /// In an autosave the document's own file.
     pub home: Option<DocumentFile>,
 }
@@ -50,7 +52,8 @@ pub struct Saved {
 impl Saved {
     /// A document and what is where.
     pub fn new(document: Document, layout: Option<Panel>) -> Self {
-        Self { document, layout, warnings: Vec::new(), lost: AllLost::default(), home: None }
+        let (warnings, lost, copies) = (Vec::new(), AllLost::default(), Vec::new());
+        Self { document, layout, warnings, lost, copies, home: None }
     }
 }
 
@@ -299,14 +302,8 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Saved> {
         *seen = now;
     }
     let model = restamped_model(text.model.clone());
-    if let (ModelRef::File { path, stamp: now }, ModelRef::File { stamp: seen, .. }) =
-        (&model, &text.model)
-    {
-        // Files of before do not say what stood beside it.
-        let beside = if seen.beside == 0 { 0 } else { now.beside };
-        if (Stamp { beside, ..*now }) != *seen && *seen != Stamp::default() && !work.is_empty() {
-            warnings.push(changed(path));
-        }
+    if let Some(path) = changed_since(&model, &text.model).filter(|_| !work.is_empty()) {
+        warnings.push(changed(path));
     }
     let now = subject.clone().map(|subject| WorkOn::new(subject, text.size, model.clone()));
     let mut kept: Vec<(WorkOn, Work)> = Vec::new();
@@ -334,6 +331,7 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Saved> {
         let (name, work) = (name.into(), kept.work.into());
         variations.push(Variation { name, parent, on, work, off });
     }
+    let copies = subjects.into_copies();
     let document = Document {
         subject,
         source: restamped_source(text.source),
@@ -346,7 +344,7 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Saved> {
         kept: kept.into(),
         variations: Variations::new(variations, text.variation),
         opened: Opened {
-            images: text.opened.iter().map(ImageRef::file).collect(),
+            images: text.opened.iter().map(|path| image_at(path, &copies)).collect(),
             models: text.opened_models.into_iter().map(restamped_model).collect(),
         },
         runs: text.runs,
@@ -358,7 +356,27 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Saved> {
     }
     .with_opened();
     let lost = lost_of(&document);
-    Ok(Saved { document, layout: Panel::known(&text.layout), warnings, lost, home: text.home })
+    let saved = Saved::new(document, Panel::known(&text.layout));
+    let copies = copies.into_iter().map(|(path, _)| path).collect();
+    Ok(Saved { warnings, lost, copies, home: text.home, ..saved })
+}
+
+/// Where a tokenizer's file is, if it is another version than the one that was worked with.
+fn changed_since<'a>(now: &'a ModelRef, seen: &ModelRef) -> Option<&'a Path> {
+    let (ModelRef::File { path, stamp: now }, ModelRef::File { stamp: seen, .. }) = (now, seen)
+    else {
+        return None;
+    };
+    // Files of before do not say what stood beside it.
+    let beside = if seen.beside == 0 { 0 } else { now.beside };
+    let is_other = (Stamp { beside, ..*now }) != *seen && *seen != Stamp::default();
+    is_other.then_some(&**path)
+}
+
+/// An image that was opened from a file: what takes its place where that is gone, so that it is there once.
+fn image_at(path: &Path, copies: &[(PathBuf, ImageRef)]) -> ImageRef {
+    let copy = copies.iter().find(|(gone, _)| gone == path);
+    copy.map_or_else(|| ImageRef::file(path), |(_, copy)| copy.clone())
 }
 
 /// What a document names and what is not there.

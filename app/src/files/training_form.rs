@@ -7,6 +7,7 @@ use smalti_engine::training::{DataSource, Recipe};
 use smalti_engine::{EngineError, Problem};
 
 use crate::document::{Changes, RecipeRef, Slot};
+use crate::look::words::grouped;
 
 /// Where the images come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -226,6 +227,14 @@ impl Form {
         words.join(", ")
     }
 
+    /// What is typed by mistake more often than it is meant: many times the steps of the recipe.
+    pub fn doubt(&self, wanted: &Recipe) -> Option<String> {
+        const MANY: u64 = 20;
+        let times = wanted.steps / self.recipe.steps.max(1);
+        let [steps, said] = [wanted.steps, times].map(grouped);
+        (times >= MANY).then(|| format!("{steps} steps are {said} times those of the recipe"))
+    }
+
     /// How long it takes, as the latest run of the same network did; none if there was none.
     pub fn estimate(&self, wanted: &Recipe) -> Option<Estimate> {
         let same = |pace: &&Pace| is_same_work(&pace.recipe, wanted);
@@ -344,6 +353,19 @@ mod tests {
         for (change, field, word) in cases {
             let (of, reason) = refused(change);
             assert!(of == field && reason.contains(word), "{reason}");
+        }
+    }
+
+    #[test]
+    fn what_is_refused_says_what_would_do_and_what_is_odd_is_said() {
+        let mut form = form();
+        form.steps = "5".to_owned();
+        let refusal = form.wanted().unwrap_err();
+        assert!(refusal.hint.contains("at least 10 steps"), "{}", refusal.hint);
+        for (steps, odd) in [("100", false), ("1000", false), ("100200", true)] {
+            form.steps = steps.to_owned();
+            let wanted = form.wanted().unwrap().1;
+            assert_eq!(form.doubt(&wanted).is_some(), odd, "{steps}");
         }
     }
 

@@ -9,7 +9,10 @@ mod training;
 
 use std::path::PathBuf;
 
-use egui::{Align2, Id, LayerId, Modal, Order, Stroke, TextEdit, Ui, vec2};
+use egui::text::CCursorRange;
+use egui::text_edit::TextEditState;
+use egui::{Align2, Id, Label, LayerId, Modal, Order, RichText, Stroke, TextEdit, Ui, vec2};
+use smalti_engine::Problem;
 
 pub use self::parts::{Answer, Then};
 use self::parts::{default_button, keep_keyboard, title};
@@ -43,6 +46,8 @@ pub enum Dialog {
         ask: Ask,
         /// What is typed so far.
         text: String,
+        /// Why what was typed before does not do.
+        problem: Option<Problem>,
     },
     /// A file of tokens can be read in several ways.
     Tokens {
@@ -89,7 +94,9 @@ impl Dialog {
                         close_ui(ui, theme)
                     }
                     Self::About => about_ui(ui, theme),
-                    Self::Path { ask, text } => path_ui(ui, theme, ask, text),
+                    Self::Path { ask, text, problem } => {
+                        path_ui(ui, theme, ask, (text, problem.as_ref()))
+                    }
                     Self::Tokens { unclear, array, text } => {
                         reading::ui(ui, theme, unclear, (array, text))
                     }
@@ -187,8 +194,9 @@ fn close_ui(ui: &mut Ui, theme: &Theme) -> Option<Answer> {
     close.is_pressed.then_some(Answer::Close)
 }
 
-fn path_ui(ui: &mut Ui, theme: &Theme, ask: &Ask, text: &mut String) -> Option<Answer> {
-    let (heading, verb) = match ask {
+/// What is asked for where a path is typed, and the button's word.
+fn path_words(ask: &Ask) -> (&'static str, &'static str) {
+    match ask {
         Ask::File => ("Open a file", "Open"),
         Ask::Folder => ("Open a folder", "Open"),
         // Their paths are typed where they are asked for.
@@ -203,20 +211,50 @@ fn path_ui(ui: &mut Ui, theme: &Theme, ask: &Ask, text: &mut String) -> Option<A
             LostKind::Run => ("Where is the run's folder now?", "Take it"),
             LostKind::Generator => ("Where is the generator now?", "Take it"),
         },
-    };
+    }
+}
+
+/// What a path that is asked for looks like.
+fn path_example(ask: &Ask) -> &'static str {
+    match ask {
+        Ask::Folder | Ask::TrainingFolder | Ask::RunFolder => "pictures/parrots",
+        Ask::Tokenizer(_) => "tokenizers/mine.safetensors",
+        Ask::File | Ask::TrainingFile | Ask::Save { .. } | Ask::Place(..) => "pictures/parrots.png",
+    }
+}
+
+fn path_ui(
+    ui: &mut Ui,
+    theme: &Theme,
+    ask: &Ask,
+    (text, problem): (&mut String, Option<&Problem>),
+) -> Option<Answer> {
+    let (heading, verb) = path_words(ask);
     ui.set_max_width(theme.px(480.0));
     title(ui, theme, heading);
     let label = ui.label(theme.label("The system shows no file dialog here; type the path."));
     let field = TextEdit::singleline(text)
-        .hint_text("pictures/parrots.png")
+        .hint_text(path_example(ask))
         .margin(egui::Margin::symmetric(8, 6))
         .desired_width(f32::INFINITY);
     let response = ui.add(field).labelled_by(label.id);
+    if let Some(Problem { summary, hint, .. }) = problem {
+        ui.add(Label::new(RichText::new(summary).color(theme.colors.danger)).wrap());
+        if !hint.is_empty() {
+            ui.add(Label::new(theme.label(hint)).wrap());
+        }
+    }
     ui.add_space(space::M);
     ui.horizontal(|ui| {
         let go = default_button(ui, theme, !text.trim().is_empty(), verb);
         let cancel = ui.button("Cancel").clicked();
         keep_keyboard(ui, &response);
+        // What stands there is one suggestion, which typing replaces; what was typed wrong is mended instead.
+        if problem.is_none() && response.gained_focus() {
+            let mut state = TextEditState::load(ui.ctx(), response.id).unwrap_or_default();
+            state.cursor.set_char_range(Some(CCursorRange::select_all_str(text)));
+            state.store(ui.ctx(), response.id);
+        }
         if go.is_pressed {
             return Some(Answer::Path(ask.clone(), PathBuf::from(text.trim())));
         }

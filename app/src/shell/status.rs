@@ -23,7 +23,10 @@ use crate::look::words::{duration, size};
 const LEAST: f32 = 150.0;
 /// The rail of a run, before text is scaled.
 const RAIL: f32 = 56.0;
-/// The words of a part are cut short to this, before text is scaled: a run may have much to say.
+/// The words of a part are cut short to this where there is room for that of all parts, before text is scaled: a
+/// run may have much to say.
+const WIDE: f32 = 480.0;
+/// And to this where there is not.
 const WORDS: f32 = 280.0;
 /// Runs that are told.
 const RUNS: usize = 2;
@@ -47,18 +50,21 @@ pub fn show(ui: &mut Ui, ctx: &ViewCtx<'_>, opening: &[String]) {
     bar(ui, ctx, "status", |ui| {
         let room = ui.available_width();
         let mut parts = parts(ctx, opening);
-        let widths: Vec<f32> = parts.iter().map(|part| part.width(ui, ctx.theme)).collect();
+        let widths = |words: f32| -> Vec<f32> {
+            parts.iter().map(|part| part.width(ui, ctx.theme, words)).collect()
+        };
         let open = what_is_open(ctx);
         let least = text_width(ui, ctx.theme, &open).min(ctx.theme.px(LEAST));
-        parts.truncate(fitting(&widths, room - least));
+        let (words, shown) = shortened(widths, room - least);
+        parts.truncate(shown);
         // Drawn from the right, so that what is open gets what is left.
         ui.with_layout(Flow::right_to_left(Align::Center), |ui| {
             let (right, left): (Vec<&Part>, Vec<&Part>) =
                 parts.iter().partition(|part| matches!(part, Part::Cache(_) | Part::Working(_)));
             for part in right.into_iter().rev() {
-                part.ui(ui, ctx);
+                part.ui(ui, ctx, words);
             }
-            let beside: f32 = left.iter().map(|part| part.width(ui, ctx.theme)).sum();
+            let beside: f32 = left.iter().map(|part| part.width(ui, ctx.theme, words)).sum();
             ui.with_layout(Flow::left_to_right(Align::Center), |ui| {
                 let most = ui.available_width() - beside;
                 ui.scope(|ui| {
@@ -66,7 +72,7 @@ pub fn show(ui: &mut Ui, ctx: &ViewCtx<'_>, opening: &[String]) {
                     ui.add(egui::Label::new(ctx.theme.label(open)).truncate());
                 });
                 for part in left {
-                    part.ui(ui, ctx);
+                    part.ui(ui, ctx, words);
                 }
             });
         });
@@ -124,6 +130,15 @@ fn fitting(widths: &[f32], room: f32) -> usize {
     widths.iter().take_while(fits).count()
 }
 
+/// How far words are told, and how many parts are: none is left out for the words of another.
+fn shortened(widths: impl Fn(f32) -> Vec<f32>, room: f32) -> (f32, usize) {
+    let wide = widths(WIDE);
+    if fitting(&wide, room) == wide.len() {
+        return (WIDE, wide.len());
+    }
+    (WORDS, fitting(&widths(WORDS), room))
+}
+
 /// What there is to be told, the most important first.
 fn parts(ctx: &ViewCtx<'_>, opening: &[String]) -> Vec<Part> {
     let mut parts = Vec::new();
@@ -158,28 +173,28 @@ fn text_width(ui: &Ui, theme: &Theme, text: &str) -> f32 {
 }
 
 /// As wide as its words, or as far as they are told.
-fn words_width(ui: &Ui, theme: &Theme, text: &str) -> f32 {
-    text_width(ui, theme, text).min(theme.px(WORDS))
+fn words_width(ui: &Ui, theme: &Theme, text: &str, words: f32) -> f32 {
+    text_width(ui, theme, text).min(theme.px(words))
 }
 
 impl Part {
-    /// With the space before it.
-    fn width(&self, ui: &Ui, theme: &Theme) -> f32 {
+    /// With the space before it; its words are told as far as `words`, before text is scaled.
+    fn width(&self, ui: &Ui, theme: &Theme, words: f32) -> f32 {
         let own = match self {
             Self::Working(text) => text_width(ui, theme, text) + 8.0 + space::L,
-            Self::Opening(text) => words_width(ui, theme, text),
+            Self::Opening(text) => words_width(ui, theme, text, words),
             Self::Times(text) => text_width(ui, theme, text),
             // In figures, which are wider.
             Self::Cache(text) => theme.px(8.0) * text.chars().count() as f32,
             Self::Run(_, line) => {
                 let padding = 2.0 * ui.spacing().button_padding.x;
-                theme.px(RAIL) + space::L + words_width(ui, theme, line) + padding
+                theme.px(RAIL) + space::L + words_width(ui, theme, line, words) + padding
             }
         };
         own + space::L
     }
 
-    fn ui(&self, ui: &mut Ui, ctx: &ViewCtx<'_>) {
+    fn ui(&self, ui: &mut Ui, ctx: &ViewCtx<'_>, words: f32) {
         let theme = ctx.theme;
         match self {
             Self::Working(text) => {
@@ -188,7 +203,7 @@ impl Part {
                 ui.painter().circle_filled(dot.center(), 3.0, theme.colors.gold);
             }
             Self::Opening(text) | Self::Times(text) => {
-                let most = self.width(ui, theme) - space::L;
+                let most = self.width(ui, theme, words) - space::L;
                 ui.scope(|ui| {
                     ui.set_max_width(most);
                     ui.add(egui::Label::new(theme.label(text)).truncate());
@@ -196,14 +211,14 @@ impl Part {
             }
             Self::Cache(text) => {
                 // As wide as it was counted, whichever digits it has.
-                let size = vec2(self.width(ui, theme) - space::L, ui.available_height());
+                let size = vec2(self.width(ui, theme, words) - space::L, ui.available_height());
                 let flow = Flow::right_to_left(Align::Center);
                 ui.allocate_ui_with_layout(size, flow, |ui| {
                     let about = "Answers that are kept, and how much they may take";
                     ui.label(theme.caption_figures(text)).on_hover_text(about);
                 });
             }
-            Self::Run(run, line) => run_ui(ui, ctx, run, line),
+            Self::Run(run, line) => run_ui(ui, ctx, (run, line), words),
         }
     }
 }
@@ -237,7 +252,7 @@ fn times(ctx: &ViewCtx<'_>) -> Option<String> {
     })
 }
 
-fn run_ui(ui: &mut Ui, ctx: &ViewCtx<'_>, run: &RunView, line: &str) {
+fn run_ui(ui: &mut Ui, ctx: &ViewCtx<'_>, (run, line): (&RunView, &str), words: f32) {
     let theme = ctx.theme;
     let (rail, _) = ui.allocate_exact_size(vec2(theme.px(RAIL), 4.0), Sense::hover());
     ui.painter().rect_filled(rail, 2.0, theme.colors.strong_line);
@@ -245,7 +260,7 @@ fn run_ui(ui: &mut Ui, ctx: &ViewCtx<'_>, run: &RunView, line: &str) {
     done.set_width(rail.width() * run.progress.unwrap_or(0.0));
     ui.painter().rect_filled(done, 2.0, theme.colors.gold);
     let button = Button::new(RichText::new(line).font(theme.small())).frame(false).truncate();
-    let most = words_width(ui, theme, line) + 2.0 * ui.spacing().button_padding.x;
+    let most = words_width(ui, theme, line, words) + 2.0 * ui.spacing().button_padding.x;
     let size = vec2(most, ui.available_height());
     let response = ui.allocate_ui(size, |ui| ui.add(button)).inner;
     if response.on_hover_text(format!("{line}\nShow the jobs")).clicked() {
@@ -310,6 +325,14 @@ mod tests {
             .map(|room| fitting(&widths, room))
             .to_vec();
         assert_eq!(shown, [4, 4, 3, 2, 1, 0, 0]);
+    }
+
+    #[test]
+    fn words_are_cut_short_only_where_there_is_no_room_for_them() {
+        let widths = |words: f32| vec![words.min(400.0), 100.0];
+        assert_eq!(shortened(widths, 500.0), (WIDE, 2));
+        assert_eq!(shortened(widths, 499.0), (WORDS, 2), "shorter before one is left out");
+        assert_eq!(shortened(widths, 300.0), (WORDS, 1));
     }
 
     #[test]

@@ -332,7 +332,13 @@ impl Studio {
                     Ask::Place(lost, _) => lost.path.display().to_string(),
                     _ => String::new(),
                 };
-                self.ask(Dialog::Path { ask, text });
+                self.ask(Dialog::Path { ask, text, problem: None });
+            }
+            Outcome::Mistyped(ask, path, problem) => {
+                // It stands in the dialog; the Log has it as well.
+                self.notices.keep(problem.clone().into());
+                let text = path.display().to_string();
+                self.ask(Dialog::Path { ask, text, problem: Some(problem) });
             }
         }
     }

@@ -122,9 +122,16 @@ impl Studio {
 /// Writes a file and says so, or why it could not be.
 fn saved(path: &Path, make: impl FnOnce() -> Result<Vec<u8>>) -> Notice {
     match make().and_then(|bytes| write_whole(path, &bytes)) {
-        Ok(()) => Notice::info(format!("Saved {}", name(path))),
+        Ok(()) => is_saved(path),
         Err(error) => not_saved(path, error.problem()),
     }
+}
+
+/// Something is in a file now, and where that is.
+pub(super) fn is_saved(path: &Path) -> Notice {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let hint = folder.map(|folder| format!("In {}", folder.display())).unwrap_or_default();
+    Notice { hint, ..Notice::info(format!("Saved {}", name(path))) }
 }
 
 fn failed(error: &EngineError) -> Outcome {
@@ -154,15 +161,22 @@ fn picture_of(drawing: &Drawing, times: u32, asker: &Asker) -> Result<Picture> {
 }
 
 fn picture_bytes(file: &PictureFile, asker: &Asker) -> Result<Vec<u8>> {
+    let words = titled(&file.drawing, file.words.clone());
     match (&file.drawing, file.how) {
         (Drawing::Chart(chart), How::Svg) => {
-            Ok(svg_with_words(&chart::svg(chart)?, &file.words).into_bytes())
+            Ok(svg_with_words(&chart::svg(chart)?, &words).into_bytes())
         }
-        (drawing, How::Png(times)) => {
-            png_with_words(&picture_of(drawing, times, asker)?, &file.words)
-        }
-        (drawing, _) => png_with_words(&picture_of(drawing, 1, asker)?, &file.words),
+        (drawing, How::Png(times)) => png_with_words(&picture_of(drawing, times, asker)?, &words),
+        (drawing, _) => png_with_words(&picture_of(drawing, 1, asker)?, &words),
     }
+}
+
+/// What a file says of itself; a figure with its own title, since it may be of a whole set and not of the image.
+fn titled(drawing: &Drawing, mut words: Vec<(String, String)>) -> Vec<(String, String)> {
+    if let Drawing::Chart(chart) = drawing {
+        words.push(("Title".to_owned(), chart.title.clone()));
+    }
+    words
 }
 
 /// The pixels of an area in points; of all without one.
@@ -186,6 +200,13 @@ fn part_of(image: &ColorImage, area: Option<Rect>, scale: f32) -> Result<Picture
 mod tests {
     use super::*;
     use egui::{Color32, pos2};
+
+    #[test]
+    fn what_is_saved_is_said_with_its_folder() {
+        let said = is_saved(Path::new("/pictures/own/a.png"));
+        assert_eq!((&*said.summary, &*said.hint), ("Saved a.png", "In /pictures/own"));
+        assert_eq!(is_saved(Path::new("a.png")).hint, "");
+    }
 
     #[test]
     fn a_view_is_cut_out_of_the_window_at_any_scale() {

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use smalti_engine::checkpoints::split_part;
-use smalti_engine::questions::{Identified, Identify, ImageRef, ModelRef, Stamp, Subject};
+use smalti_engine::questions::{
+    Identified, Identify, ImageRef, LoadImage, ModelRef, PastedPicture, Stamp, Subject,
+};
 use smalti_engine::session::Asker;
 use smalti_engine::{EngineError, Problem};
 
@@ -137,5 +139,9 @@ fn moved(lost: Lost, to: PathBuf, asker: &Asker) -> Result<Moved, Problem> {
         (LostKind::Tokenizer | LostKind::Generator, ModelRef::File { stamp, .. }) => stamp,
         _ => seen,
     };
-    Ok(Moved { lost, to: whole, stamp })
+    let image = ImageRef::File { path: whole.as_path().into(), stamp };
+    let load = || asker.wait(&LoadImage { image, paint_side: 0 }).ok();
+    let loaded = (lost.kind == LostKind::Image).then(load).flatten();
+    let picture = loaded.map(|loaded| PastedPicture::new(loaded.picture.clone()));
+    Ok(Moved { lost, to: whole, stamp, picture })
 }

@@ -29,6 +29,26 @@ pub(super) struct Keyboard {
     pub(super) focus: Option<ViewId>,
     /// Whether something was being typed at the end of the last frame.
     pub(super) was_typing: bool,
+    /// What came after the pointer's button in the events of the last frame: it is the next one's.
+    pub(super) held: Vec<Event>,
+}
+
+/// Takes out of a frame's events what the keyboard did after a button of the pointer, and all that came after
+/// that. In a frame that took long both may be there, but what a button does is known when the views are drawn,
+/// which is after keys were looked at.
+pub(super) fn hold_back(events: &mut Vec<Event>) -> Vec<Event> {
+    let is_button = |event: &Event| matches!(event, Event::PointerButton { .. });
+    let Some(button) = events.iter().position(is_button) else { return Vec::new() };
+    if !events.iter().skip(button).any(is_of_keyboard) {
+        return Vec::new();
+    }
+    // Ctrl, held for a key that is pressed next, is not the pointer's.
+    let is_next =
+        |event: &Event| is_of_keyboard(event) || matches!(event, Event::ModifiersChanged(_));
+    match events.iter().skip(button).position(is_next) {
+        Some(after) => events.split_off(button + after),
+        None => Vec::new(),
+    }
 }
 
 /// Puts held keys back, for what floats over the views.
@@ -48,4 +68,37 @@ pub(super) fn is_of_keyboard(event: &Event) -> bool {
             | Event::Paste(_)
             | Event::PasteImage(_)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use egui::{Key, Modifiers, PointerButton, Pos2};
+
+    use super::*;
+
+    fn button(pressed: bool) -> Event {
+        let (pos, modifiers) = (Pos2::ZERO, Modifiers::NONE);
+        Event::PointerButton { pos, button: PointerButton::Primary, pressed, modifiers }
+    }
+
+    fn key(key: Key) -> Event {
+        let modifiers = Modifiers::CTRL;
+        Event::Key { key, physical_key: None, pressed: true, repeat: false, modifiers }
+    }
+
+    #[test]
+    fn keys_wait_for_the_pointer_that_was_before_them_and_nothing_else_does() {
+        let moved = || Event::PointerMoved(Pos2::ZERO);
+        let ctrl = || Event::ModifiersChanged(Modifiers::CTRL);
+        let before = vec![key(Key::A), button(true), moved(), button(false)];
+        let after = vec![ctrl(), key(Key::L), Event::Text("x".to_owned()), button(true)];
+        let mut events = [before.clone(), after.clone()].concat();
+        assert_eq!(hold_back(&mut events), after);
+        assert_eq!(events, before);
+        for mut free in [before, vec![key(Key::A), moved()], vec![button(false), ctrl()]] {
+            let all = free.clone();
+            assert!(hold_back(&mut free).is_empty(), "nothing was typed after a button");
+            assert_eq!(free, all);
+        }
+    }
 }

@@ -326,6 +326,16 @@ impl Studio {
         self.commands.borrow_mut().splice(0..0, commands);
     }
 
+    /// Does what was asked for; gives whether something was.
+    fn apply_all(&mut self, ctx: &egui::Context) -> bool {
+        let commands = self.commands.take();
+        let is_told = !commands.is_empty();
+        for command in commands {
+            self.apply(command, ctx);
+        }
+        is_told
+    }
+
     /// What views may read.
     fn view_ctx(&self) -> ViewCtx<'_> {
         let Fixed { render_state, is_cpu_adapter, options, .. } = &self.fixed;
@@ -510,16 +520,24 @@ impl eframe::App for Studio {
         }
     }
 
+    fn raw_input_hook(&mut self, _ctx: &egui::Context, raw_input: &mut egui::RawInput) {
+        let mut events = std::mem::take(&mut self.desk.keyboard.held);
+        events.append(&mut raw_input.events);
+        self.desk.keyboard.held = keys::hold_back(&mut events);
+        raw_input.events = events;
+    }
+
     fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
         let ctx = ui.ctx().clone();
         self.fit_to_screen(&ctx);
         self.look_again();
-        self.gather(&ctx);
-        let commands = self.commands.take();
-        let is_told = !commands.is_empty();
-        for command in commands {
-            self.apply(command, &ctx);
+        // What views were told in the last frame is done first: keys act on what is there then.
+        let was_told = self.apply_all(&ctx);
+        if was_told {
+            self.look_again();
         }
+        self.gather(&ctx);
+        let is_told = self.apply_all(&ctx) || was_told;
         self.go_on_opening();
         self.go_on_generating();
         if !ctx.input(|input| input.pointer.any_down()) {
@@ -553,7 +571,8 @@ impl eframe::App for Studio {
         self.desk.keyboard.was_typing = ctx.text_edit_focused();
         self.session.end_frame();
         self.textures.end_frame();
-        if self.hovered.end_frame() || !self.commands.borrow().is_empty() {
+        let is_behind = !self.commands.borrow().is_empty() || !self.desk.keyboard.held.is_empty();
+        if self.hovered.end_frame() || is_behind {
             ctx.request_repaint();
         }
     }

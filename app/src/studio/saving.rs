@@ -8,13 +8,14 @@ use std::time::Instant;
 
 use egui::ViewportCommand;
 use smalti_engine::Problem;
+use smalti_engine::checkpoints::split_part;
 use smalti_engine::session::RunView;
 
 use super::home::Home;
 use super::start::SETTINGS;
 use super::{AUTOSAVE_EVERY, Studio};
 use crate::ctx::subject_name;
-use crate::document::{Document, Notice, Panel};
+use crate::document::{AllLost, Document, Lost, LostKind, Notice, Panel};
 use crate::files::disk::{self, write_whole};
 use crate::files::outcome::{Ask, Loss, Outcome, Save, Taken, notice};
 use crate::files::saved::{self, Carried, DocumentFile, Saved};
@@ -67,7 +68,23 @@ impl Studio {
             let hint = "What was done by hand may have been done to other contents";
             self.notices.add(Notice::warning(warning, hint));
         }
+        self.say_copies(saved);
         self.say_lost(&saved.lost);
+    }
+
+    /// Says once which pictures are the document's own copies, since their files are not there.
+    fn say_copies(&mut self, saved: &Saved) {
+        let lost = |path: &PathBuf| Lost { kind: LostKind::Image, path: path.clone() };
+        let all: AllLost =
+            saved.copies.iter().map(lost).chain(saved.lost.iter().cloned()).collect();
+        let Some(first) = saved.copies.first() else { return };
+        let summary = match saved.copies.len() {
+            1 => format!("{} is not where it was", name(first)),
+            n => format!("{} and {} more are not where they were", name(first), n - 1),
+        };
+        let hint = "What the document carries is shown instead, with all that was done to it";
+        let lost = Some(Box::new((lost(first), all)));
+        self.notices.add(Notice { lost, ..Notice::warning(summary, hint) });
     }
 
     fn arrange(&mut self, saved: &Saved) {
@@ -228,7 +245,14 @@ impl Studio {
     /// did so, which it does for the very name that was chosen in it.
     pub(super) fn chosen(&self, ask: Ask, path: PathBuf, by_system: bool) {
         let Ask::Save { what, .. } = &ask else {
-            self.keeping.background.run(move || Some(Outcome::Chosen(ask, path)));
+            self.keeping.background.run(move || {
+                // The system's dialogs show what is there. Of one of several tokenizers in a file the file is.
+                let seen = if by_system { Ok(()) } else { disk::look(&split_part(&path).0) };
+                Some(match seen {
+                    Ok(()) => Outcome::Chosen(ask, path),
+                    Err(error) => Outcome::Mistyped(ask, path, error.problem()),
+                })
+            });
             return;
         };
         let place = what.at(&path);
@@ -238,7 +262,11 @@ impl Studio {
                 let summary = format!("There is no folder {}", folder.display());
                 let hint = "Make it first, or save elsewhere".to_owned();
                 let problem = Problem { summary, hint, bad_input: true };
-                return Some(Outcome::Refused(ask, problem));
+                return Some(if by_system {
+                    Outcome::Refused(ask, problem)
+                } else {
+                    Outcome::Mistyped(ask, path, problem)
+                });
             }
             // The system's dialog does not know what else is in the file that tokens are from.
             let loss = match ask.others_in(|file| disk::is_same(file, &place)) {

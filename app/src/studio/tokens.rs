@@ -12,7 +12,7 @@ use smalti_engine::token_files::{self, Maker};
 use smalti_engine::tokens::{Cell, Code, MASKED, Part, Tokens};
 
 use super::Studio;
-use super::exporting::not_saved;
+use super::exporting::{is_saved, not_saved};
 use crate::ctx::export_name;
 use crate::document::{Document, Edit, Notice, Open, TokenFormat};
 use crate::files::disk::write_whole;
@@ -47,7 +47,7 @@ impl Studio {
             };
             let bytes = token_bytes(&path, &tokens, &maker);
             Ok(notice(match bytes.and_then(|bytes| write_whole(&path, &bytes)) {
-                Ok(()) => Notice::info(format!("Saved {}", name(&path))),
+                Ok(()) => is_saved(&path),
                 Err(error) => not_saved(&path, error.problem()),
             }))
         });

@@ -10,7 +10,7 @@ use smalti_engine::questions::{ImageRef, LoadImage, Stamp};
 use smalti_engine::session::{Asker, guard};
 
 use super::Studio;
-use super::exporting::not_saved;
+use super::exporting::{is_saved, not_saved};
 use super::home::{Home, Next, Writing};
 use crate::document::{Document, Notice};
 use crate::files::disk::{self, write_whole};
@@ -93,7 +93,7 @@ impl Studio {
         InFile { file, document, missing }: InFile,
         ctx: &egui::Context,
     ) {
-        self.notices.add(Notice::info(format!("Saved {}", name(&file.path))));
+        self.notices.add(is_saved(&file.path));
         self.say_missing(&missing);
         self.settings.remember(&file.path);
         for home in &mut self.keeping.homes {

@@ -311,8 +311,9 @@ impl Recipe {
     pub fn validate_beginning(&self) -> Result<()> {
         let (warmup, steps) = (self.optimizer.warmup, self.steps);
         if warmup > steps {
-            let reason = format!("{warmup} steps, but the run has {steps}: it would end before");
-            return Err(EngineError::bad_input("optimizer.warmup", reason, "fewer steps"));
+            let reason = format!("{warmup} steps, but the run ends after {steps}");
+            let hint = format!("at least {warmup} steps, or a shorter warmup in the recipe");
+            return Err(EngineError::bad_input("optimizer.warmup", reason, hint));
         }
         Ok(())
     }

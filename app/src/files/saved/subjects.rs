@@ -13,7 +13,7 @@ use smalti_engine::images;
 use smalti_engine::questions::{Among, Given, ImageRef, PastedPicture, SourceRef, Stamp, Subject};
 use smalti_engine::tokens::{Part, PartShape, Tokens};
 
-use super::super::disk::{read_whole, stamp};
+use super::super::disk::{is_gone, read_whole, stamp};
 
 /// Files of pictures are carried along up to this in all, so that the document can be read again.
 const TOTAL: u64 = 64 << 20;
@@ -201,11 +201,27 @@ pub(super) struct Reading<'a> {
     decoded: BTreeMap<&'a str, Subject>,
     /// Bytes that these take.
     taken: usize,
+    /// Files that are gone, each with the picture that was carried along of it.
+    copies: Vec<(PathBuf, ImageRef)>,
 }
 
 impl<'a> Reading<'a> {
     pub(super) fn new(blobs: &'a [Blob]) -> Self {
-        Self { blobs, read: Vec::new(), decoded: BTreeMap::new(), taken: 0 }
+        Self { blobs, read: Vec::new(), decoded: BTreeMap::new(), taken: 0, copies: Vec::new() }
+    }
+
+    /// Files that are gone, each once, with the picture that takes its place.
+    pub(super) fn into_copies(self) -> Vec<(PathBuf, ImageRef)> {
+        self.copies
+    }
+
+    /// Notes the picture that takes the place of a file, if that is gone: one that was written over is another
+    /// picture.
+    fn note_copy(&mut self, path: &Path, subject: &Subject) {
+        let is_known = self.copies.iter().any(|(known, _)| known == path);
+        if let Some(image) = subject.image().filter(|_| !is_known && is_gone(path)) {
+            self.copies.push((path.to_owned(), image.clone()));
+        }
     }
 
     pub(super) fn read(&mut self, kept: Kept) -> Result<Option<Subject>, String> {
@@ -235,7 +251,10 @@ impl<'a> Reading<'a> {
                     return Ok(Some(file(&path, stamp(&path))));
                 }
                 match self.decoded(carried, &path) {
-                    Some(subject) => subject,
+                    Some(subject) => {
+                        self.note_copy(&path, &subject);
+                        subject
+                    }
                     // The rest of the document is worth more than this picture.
                     None => file(&path, restamped_if_unknown(&path, seen)),
                 }

@@ -135,6 +135,10 @@ fn a_picture_whose_file_is_gone_comes_from_the_document_with_the_same_pixels() {
     let there = from_bytes(&bytes, Path::new("a.smalti")).unwrap();
     let Some(ImageRef::Pasted(pasted)) = there.document.image() else { panic!("no picture") };
     assert_eq!(pasted.picture, picture());
+    // It is there once, in the place of the file, and that is said.
+    let own: Vec<ImageRef> = there.document.image().cloned().into_iter().collect();
+    assert_eq!(there.document.opened.images.to_vec(), own);
+    assert_eq!((here.copies, there.copies), (Vec::new(), vec![path]));
 }
 
 /// The text of a document that the first version wrote.

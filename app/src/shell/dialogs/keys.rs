@@ -1,6 +1,6 @@
 //! The list of keys, and of what the mouse does.
 
-use egui::{Align2, Sense, Ui, vec2};
+use egui::{Align2, Color32, FontId, Pos2, Sense, Ui, pos2, vec2};
 
 use crate::look::theme::{Theme, space};
 use crate::shell::actions::{Action, key_name};
@@ -10,7 +10,7 @@ const GESTURES: [(&str, &[(&str, &str)]); 5] = [
     (
         "Pictures",
         &[
-            ("Wheel", "Zoom at the pointer; two fingers do it, too"),
+            ("Wheel", "Zoom at the pointer, as two fingers do"),
             ("Drag", "Move the picture, or the slider of Compare"),
             ("Double click", "The whole picture again"),
             ("Hold", "In swap: see the original"),
@@ -54,7 +54,7 @@ const MORE: [(&str, &str); 6] = [
     ("Ctrl+V", "Open a copied picture or path"),
     ("Tab, Shift+Tab", "Go on to the next control, or back"),
     ("Space, Enter", "Press it"),
-    ("Arrows", "Another image, code, value; a scene's next caption"),
+    ("Arrows", "Another image, code, value, caption"),
     ("Enter", "In a question: the gold button"),
     ("Esc", "Close; leave presentation; deselect"),
 ];
@@ -83,6 +83,8 @@ pub(super) fn ui(ui: &mut Ui, theme: &Theme, actions: &[Action]) {
                     }
                 });
             }
+            // The bar that moves the list lies over nothing.
+            ui.add_space(theme.px(GAP));
         });
     });
     ui.add_space(space::M);
@@ -91,9 +93,16 @@ pub(super) fn ui(ui: &mut Ui, theme: &Theme, actions: &[Action]) {
 /// Of a column, before text is scaled.
 const WIDTH: f32 = 390.0;
 /// Of its keys.
-const KEYS: f32 = 150.0;
+const KEYS: f32 = 120.0;
+/// Between keys and what they do, and between columns.
+const GAP: f32 = 12.0;
 /// Of a line.
 const HEIGHT: f32 = 18.0;
+
+/// How many times smaller text of this width has to be to end where its room does; it stays legible.
+fn shrunk(width: f32, room: f32) -> f32 {
+    (room.max(0.0) / width.max(1.0)).clamp(0.6, 1.0)
+}
 
 fn lines(ctx: &egui::Context, actions: &[Action]) -> Vec<Line> {
     let mut lines = vec![Line::Heading("Keys")];
@@ -120,16 +129,22 @@ impl Line {
         let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
         let colors = &theme.colors;
         let at = rect.left_center();
-        let painter = ui.painter();
-        let write = |at, text: &str, font, color| {
-            painter.text(at, Align2::LEFT_CENTER, text, font, color);
+        // Smaller rather than over what stands beside it; gives where it ends.
+        let write = |at: Pos2, text: &str, mut font: FontId, color: Color32| {
+            let room = rect.right() - theme.px(GAP) - at.x;
+            let galley = ui.painter().layout_no_wrap(text.to_owned(), font.clone(), color);
+            font.size *= shrunk(galley.size().x, room);
+            ui.painter().text(at, Align2::LEFT_CENTER, text, font, color).right()
         };
         match self {
             Self::Gap => {}
-            Self::Heading(text) => write(at, text, theme.strong(), colors.gold),
+            Self::Heading(text) => {
+                write(at, text, theme.strong(), colors.gold);
+            }
             Self::Entry(keys, what) => {
-                write(at, keys, theme.figures(), colors.dim);
-                write(at + vec2(theme.px(KEYS), 0.0), what, theme.body(), colors.text);
+                let end = write(at, keys, theme.figures(), colors.dim) + theme.px(GAP);
+                let start = end.max(at.x + theme.px(KEYS));
+                write(pos2(start, at.y), what, theme.body(), colors.text);
             }
         }
         let said = match self {
@@ -138,5 +153,18 @@ impl Line {
             Self::Entry(keys, what) => format!("{keys}: {what}"),
         };
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, &said));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_shrinks_to_its_room_and_no_more() {
+        assert_eq!(shrunk(100.0, 200.0), 1.0);
+        assert_eq!(shrunk(100.0, 80.0), 0.8);
+        assert_eq!(shrunk(100.0, -5.0), 0.6, "what cannot be read helps nobody");
+        assert_eq!(shrunk(0.0, 10.0), 1.0);
     }
 }

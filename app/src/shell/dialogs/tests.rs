@@ -65,7 +65,7 @@ fn all() -> Vec<(Dialog, Answer)> {
     };
     let taken =
         |loss| Dialog::Replace { ask: to_save(), taken: Taken { path: path.clone(), loss } };
-    let typed = |ask: Ask| Dialog::Path { ask, text: "a.png".to_owned() };
+    let typed = |ask: Ask| Dialog::Path { ask, text: "a.png".to_owned(), problem: None };
     let scene = crate::files::scenes::studio;
     let running = |runs, is_unsaved| Dialog::Running { runs, is_unsaved };
     vec![
@@ -109,6 +109,38 @@ fn enter_presses_the_button_that_tab_has_led_to() {
 
 #[test]
 fn a_path_that_is_not_typed_is_not_opened() {
-    let mut dialog = Dialog::Path { ask: Ask::File, text: " ".to_owned() };
+    let mut dialog = Dialog::Path { ask: Ask::File, text: " ".to_owned(), problem: None };
     assert_eq!(answer(&mut dialog, &[(Modifiers::NONE, Key::Enter)]), None);
+}
+
+#[test]
+fn a_suggested_path_is_replaced_by_what_is_typed_and_a_wrong_one_is_mended() {
+    let wrong = Problem { summary: "Gone".to_owned(), hint: String::new(), bad_input: true };
+    for (problem, wanted) in [(None, "b"), (Some(wrong), "a.pngb")] {
+        let mut dialog = Dialog::Path { ask: Ask::File, text: "a.png".to_owned(), problem };
+        assert_eq!(type_into(&mut dialog, "b"), wanted);
+    }
+}
+
+/// What stands in the field of a path when that was typed.
+fn type_into(dialog: &mut Dialog, typed: &str) -> String {
+    let ctx = egui::Context::default();
+    let theme = Theme::new(ThemeChoice::Dark, 1.0, false);
+    ctx.set_fonts(crate::look::fonts::definitions());
+    theme.apply(&ctx);
+    let mut frame = |events: Vec<Event>| {
+        let screen_rect = Some(egui::Rect::from_min_size(egui::Pos2::ZERO, vec2(1280.0, 800.0)));
+        let input = RawInput { events, screen_rect, ..RawInput::default() };
+        drop(ctx.run_ui(input, |ui| {
+            assert_eq!(dialog.show(ui.ctx(), &theme, &[]), None, "nobody answered");
+        }));
+    };
+    for _ in 0..3 {
+        frame(Vec::new());
+    }
+    frame(vec![Event::Text(typed.to_owned())]);
+    match dialog {
+        Dialog::Path { text, .. } => text.clone(),
+        other => format!("{other:?}"),
+    }
 }

@@ -15,8 +15,10 @@ pub(super) fn ui(ui: &mut Ui, theme: &Theme, form: &mut Form) -> Option<Answer> 
     let wanted = form.wanted();
     let wrong = wanted.as_ref().err().map(|refusal| refusal.field);
     let mut answer = None;
-    let room = ui.ctx().content_rect().height() - theme.px(220.0);
-    egui::ScrollArea::vertical().max_height(room.max(80.0)).show(ui, |ui| {
+    let room = (ui.ctx().content_rect().height() - theme.px(220.0)).max(80.0);
+    // As high as there is room at once: a dialog is as small at first as what is in it can be.
+    let area = egui::ScrollArea::vertical().max_height(room).min_scrolled_height(room);
+    area.show(ui, |ui| {
         let grid = egui::Grid::new("training").num_columns(2);
         grid.spacing([space::L, space::S]).show(ui, |ui| {
             ui.label(theme.label(Field::Recipe.label()));
@@ -34,9 +36,16 @@ pub(super) fn ui(ui: &mut Ui, theme: &Theme, form: &mut Form) -> Option<Answer> 
             slots_ui(ui, form);
             ui.end_row();
             ui.label(theme.label("Time"));
-            let estimate = wanted.as_ref().ok().map(|(_, recipe)| form.estimate(recipe));
-            ui.add(Label::new(time(estimate.flatten().as_ref())).wrap());
+            let recipe = wanted.as_ref().ok().map(|(_, recipe)| recipe);
+            let estimate = recipe.and_then(|recipe| form.estimate(recipe));
+            ui.add(Label::new(time(estimate.as_ref())).wrap());
             ui.end_row();
+            if let Some(doubt) = recipe.and_then(|recipe| form.doubt(recipe)) {
+                ui.label("");
+                let text = RichText::new(format!("{doubt}: is that meant?"));
+                ui.add(Label::new(text.color(theme.colors.gold)).wrap());
+                ui.end_row();
+            }
         });
     });
     ui.add_space(space::S);
