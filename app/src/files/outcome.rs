@@ -53,7 +53,7 @@ pub enum Outcome {
     /// What was chosen cannot be.
     Refused(Ask, Problem),
     /// A path was typed that does not do, and why: it can be mended.
-    Mistyped(Ask, PathBuf, Problem),
+    Mistyped(Ask, PathBuf, Box<Problem>),
     /// A path was chosen, and nobody loses anything by it.
     Chosen(Ask, PathBuf),
     /// Something is there already where something is to be saved, and nobody said yet that it may go.

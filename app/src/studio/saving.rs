@@ -250,7 +250,7 @@ impl Studio {
                 let seen = if by_system { Ok(()) } else { disk::look(&split_part(&path).0) };
                 Some(match seen {
                     Ok(()) => Outcome::Chosen(ask, path),
-                    Err(error) => Outcome::Mistyped(ask, path, error.problem()),
+                    Err(error) => Outcome::Mistyped(ask, path, Box::new(error.problem())),
                 })
             });
             return;
@@ -265,7 +265,7 @@ impl Studio {
                 return Some(if by_system {
                     Outcome::Refused(ask, problem)
                 } else {
-                    Outcome::Mistyped(ask, path, problem)
+                    Outcome::Mistyped(ask, path, Box::new(problem))
                 });
             }
             // The system's dialog does not know what else is in the file that tokens are from.
