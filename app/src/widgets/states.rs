@@ -121,6 +121,21 @@ fn lay(
     ui.painter().layout_job(job)
 }
 
+/// Pieces of a text in as few lines as they have room in, in their order; a piece that is too wide stands alone.
+pub fn filled(text: &str, between: &str, fits: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for piece in text.split(between) {
+        let longer = lines.last().map(|line| format!("{line}{between}{piece}"));
+        if let Some(longer) = longer.filter(|longer| fits(longer)) {
+            lines.pop();
+            lines.push(longer);
+        } else {
+            lines.push(piece.to_owned());
+        }
+    }
+    lines
+}
+
 /// A caption in lines below each other, for narrow pictures: what it is, then its figures in one or two lines.
 pub fn caption_in_lines(ui: &egui::Ui, ctx: &ViewCtx<'_>, rect: Rect, left: &str, right: &str) {
     let theme = ctx.theme;

@@ -5,7 +5,7 @@ use egui::Modifiers;
 use smalti::document::{AppCommand, Edit, How, Look, Open, Pair, Panel, Slot, ViewId};
 use smalti_engine::questions::{Encode, ImageRef, ModelRef, Reconstruct, Stamp, Thumbnail};
 use smalti_engine::token_files::{Maker, safetensors_bytes};
-use smalti_engine::tokens::{Code, Tokens};
+use smalti_engine::tokens::{Cell, Code, Tokens};
 use smalti_tests::window::{
     Small, Window, compared, empty, labels, open_sized, press, says, send, settle, tab, tokens,
 };
@@ -50,6 +50,22 @@ fn a_code_that_is_switched_off_is_never_counted_as_if_it_stood_there_still() {
     assert!(says(&window, "of 256 tokens") && says_exactly(&window, "0"));
     let claims = labels(&window, "without 1 code");
     assert!(claims.iter().any(|said| said.contains(" dB")), "{claims:?}");
+}
+
+#[test]
+fn figures_of_tokens_that_were_changed_by_hand_say_so_wherever_they_stand() {
+    let (mut window, _small) = desk(&[ViewId::Tokens, ViewId::Compare]);
+    let codes = tokens(&window).first().codes().to_vec();
+    let off = codes.iter().copied().find(|code| *code != 3).unwrap();
+    let cells = std::sync::Arc::new([Cell::at(1, 1)].into());
+    send(&mut window, Edit::ForceCells { cells, code: 3 });
+    send(&mut window, Edit::switch(Code::first(off), false));
+    let words = "with 1 forced cell without 1 code";
+    let said = labels(&window, " dB");
+    assert!(said.len() >= 2 && said.iter().all(|said| said.contains(words)), "{said:?}");
+    // Among the figures, of which none is left out where there is little room.
+    let is_figure = |said: &String| said.contains(&format!("{words} · "));
+    assert!(said.iter().any(is_figure), "{said:?}");
 }
 
 #[test]
