@@ -107,6 +107,15 @@ fn a_low_codebook_says_its_figures_in_a_line_and_its_rows_are_a_click_away() {
     smalti_tests::window::Small::new().open_in(&mut window);
     assert!(says(&window, " used · perplexity"), "{:?}", labels(&window, "used"));
     assert!(says(&window, " not used here"), "the list of codes that do not occur");
+    // Over how much it was counted comes first: the end of the line may have no room.
+    let starts = |window: &Window, sample: &str| {
+        let said = labels(window, " used · perplexity");
+        assert!(said.iter().all(|said| said.starts_with(sample)), "{sample}: {said:?}");
+    };
+    starts(&window, "this image · ");
+    click_label(&mut window, "set");
+    assert!(says(&window, " used · perplexity"));
+    starts(&window, "3 images of 3 · ");
     click_label(&mut window, "rows");
     assert!(says(&window, "Use of the codes, images"), "{:?}", labels(&window, ""));
     click_label(&mut window, "rows");
