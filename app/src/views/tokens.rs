@@ -54,7 +54,8 @@ pub(super) struct TokensView {
 
 impl View for TokensView {
     fn bar_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
-        if let Some(encoded) = ctx.encoded(Slot::A).and_then(|e| e.best().cloned()) {
+        let encoded = ctx.encoded(Slot::A).and_then(|e| e.best().cloned());
+        if let Some(encoded) = &encoded {
             let (_, part) = ctx.part(&encoded.tokens);
             let layout = encoded.tokens.words().replace(" x ", "×");
             let size = grouped(u64::from(part.codebook_size()));
@@ -66,8 +67,9 @@ impl View for TokensView {
         picker::size(ui, ctx);
         picker::model(ui, ctx, Slot::A);
         let by = ctx.document.looks.color_by;
+        let seen = encoded.as_ref().map_or(by, |encoded| seen_color(ctx, encoded));
         let color = if ctx.is_tight() { "" } else { "color: " };
-        ui.menu_button(format!("{color}{}", by.label()), |ui| {
+        ui.menu_button(format!("{color}{}", seen.label()), |ui| {
             for choice in ColorBy::ALL {
                 if ui.selectable_label(choice == by, choice.label()).clicked() {
                     ctx.send(Look::ColorBy(choice));
@@ -221,7 +223,16 @@ fn decoded_menu(
     exported.menu(&pane.response, ctx);
 }
 
-/// What the colors of the grid stand for now.
+/// What the grid is colored by, which is not what was chosen where that cannot be known of these tokens.
+fn seen_color(ctx: &ViewCtx<'_>, encoded: &Encoded) -> ColorBy {
+    match ctx.document.looks.color_by {
+        ColorBy::Mosaic if encoded.unfit.is_some() => ColorBy::Code,
+        ColorBy::Difference if !is_spatial(ctx, encoded) => ColorBy::Code,
+        by => by,
+    }
+}
+
+/// What the colors of the grid stand for now, in words.
 fn colored_by(
     ctx: &ViewCtx<'_>,
     encoded: &Encoded,
@@ -230,8 +241,9 @@ fn colored_by(
     match ctx.document.looks.color_by {
         // How the codes look is not known.
         ColorBy::Mosaic if encoded.unfit.is_some() => ColorBy::Code.label(),
-        ColorBy::Mosaic if is_pending => "code, until the mosaic is decoded",
+        ColorBy::Mosaic if is_pending => "mosaic, which is being decoded",
         ColorBy::Difference if !has_places => "code (no places, so no differences)",
+        ColorBy::Difference if is_pending => "difference, which is being decoded",
         by => by.label(),
     }
 }
@@ -348,7 +360,15 @@ impl TokensView {
         let is_veiled = ctx.is_veiled(Secret::Reconstruction);
         let compared_here = compared.best().filter(|_| spatial && !is_veiled);
         let errors = compared_here.and_then(|compared| compared.per_cell.get(number));
+        let is_pending = match ctx.document.looks.color_by {
+            ColorBy::Mosaic => look.is_working() && look.best().is_none(),
+            ColorBy::Difference => {
+                spatial && !is_veiled && compared.is_working() && errors.is_none()
+            }
+            ColorBy::Code | ColorBy::Usage => false,
+        };
         let sources = overlay::Sources {
+            is_pending: is_pending && !is_veiled,
             colors: look.best().filter(|_| !is_veiled).map(|look| &look.colors),
             counts: counts
                 .as_ref()
@@ -373,7 +393,7 @@ impl TokensView {
         pane.response
             .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, name.clone()));
         let under = Rect::from_min_size(left.left_bottom(), vec2(left.width(), line));
-        let by = colored_by(ctx, encoded, (spatial, look.is_working() && look.best().is_none()));
+        let by = colored_by(ctx, encoded, (spatial, is_pending));
         let opacity = ctx.document.looks.token_opacity * 100.0;
         let figures = ctx.hovered.cell().filter(|cell| sheet.place(*cell).is_some()).map_or_else(
             || format!("colored by {by} · opacity {opacity:.0} %"),
