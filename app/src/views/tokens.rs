@@ -34,7 +34,7 @@ use crate::look::theme::space;
 use crate::look::words::{counted, grouped};
 use crate::widgets::export::Exported;
 use crate::widgets::pane::{self, Framed, Pane, Zoom};
-use crate::widgets::{fold, picker, states, veil};
+use crate::widgets::{fold, picker, states, switches, veil};
 
 /// The height of a caption in one line, before text is scaled.
 const LINE: f32 = 24.0;
@@ -108,11 +108,17 @@ impl View for TokensView {
         let mut opens = false;
         if tools > 0.0 {
             ui.scope_builder(egui::UiBuilder::new().max_rect(tool_row), |ui| {
-                let is_wanted = self.hand.asks_for_code();
-                opens = fold::row(ui, ("tools", "Tools"), ctx, is_wanted, |ui, ctx| {
-                    self.tools.ui(ui, ctx, &now, &mut self.hand);
-                    kept::variations_ui(ui, ctx);
-                    ids_ui(ui, ctx);
+                let wanted = self.hand.asks_for_code().then_some(0);
+                let (own, hand) = (&mut self.tools, &mut self.hand);
+                let place = ("tools", "Tools", 7);
+                opens = fold::strip(ui, place, ctx, wanted, |ui, ctx, group| match group {
+                    0 => own.ui(ui, ctx, &now, hand),
+                    1 => tools::opacity_ui(ui, ctx),
+                    2 => tools::release_all_ui(ui, ctx),
+                    3 => tools::selected_ui(ui, ctx),
+                    4 => switches::off_ui(ui, ctx),
+                    5 => kept::variations_ui(ui, ctx),
+                    _ => ids_ui(ui, ctx),
                 });
             });
         }

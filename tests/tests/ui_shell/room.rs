@@ -2,8 +2,9 @@
 
 use egui::{Key, Modifiers, Role, vec2};
 use egui_kittest::kittest::Queryable;
-use smalti::document::{AppCommand, Layout, Panel, ViewId};
+use smalti::document::{AppCommand, Edit, Layout, Panel, ViewId};
 use smalti::studio::StudioOptions;
+use smalti_engine::tokens::{Cell, Code};
 use smalti_tests::window::{
     Window, assets, click_label, empty, labels, open, open_sized, press, rect_of, says, send,
     settle, tab, views,
@@ -95,6 +96,24 @@ fn large_text_cuts_no_tool_off() {
             assert!(is_in_menu || rect.right() < edge, "{scale}: {tool} at {rect:?}, {edge}");
         }
     }
+}
+
+#[test]
+fn tools_of_a_selection_stay_in_sight_and_where_they_were() {
+    let mut window = open_sized(empty(tab(ViewId::Tokens)), [640.0, 600.0]);
+    smalti_tests::window::Small::new().open_in(&mut window);
+    let places = |window: &Window| {
+        ["Lock", "Code to force", "Force", "Release"].map(|tool| window.get_by_label(tool).rect())
+    };
+    let before = places(&window);
+    let cells = std::sync::Arc::new([Cell::at(1, 1), Cell::at(1, 2)].into());
+    send(&mut window, Edit::ForceCells { cells: std::sync::Arc::clone(&cells), code: 3 });
+    send(&mut window, Edit::SelectCells(cells));
+    send(&mut window, Edit::switch(Code::first(5), false));
+    assert_eq!(places(&window), before);
+    assert!(says(&window, "Tools"), "what has no room is in a menu");
+    click_label(&mut window, "Tools");
+    assert!(window.query_by_label("ids").is_some(), "{:?}", labels(&window, ""));
 }
 
 #[test]
