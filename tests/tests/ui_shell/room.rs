@@ -101,7 +101,8 @@ fn large_text_cuts_no_tool_off() {
 #[test]
 fn tools_of_a_selection_stay_in_sight_and_where_they_were() {
     let mut window = open_sized(empty(tab(ViewId::Tokens)), [640.0, 600.0]);
-    smalti_tests::window::Small::new().open_in(&mut window);
+    let small = smalti_tests::window::Small::new();
+    small.open_in(&mut window);
     let places = |window: &Window| {
         ["Lock", "Code to force", "Force", "Release"].map(|tool| window.get_by_label(tool).rect())
     };
@@ -123,7 +124,8 @@ fn a_low_codebook_says_its_figures_in_a_line_and_its_rows_are_a_click_away() {
         (0.32, Panel::Tabs { views: vec![ViewId::Codebook], front: None }),
     ]);
     let mut window = open_sized(empty(layout), [900.0, 560.0]);
-    smalti_tests::window::Small::new().open_in(&mut window);
+    let small = smalti_tests::window::Small::new();
+    small.open_in(&mut window);
     assert!(says(&window, " used · perplexity"), "{:?}", labels(&window, "used"));
     assert!(says(&window, " not used here"), "the list of codes that do not occur");
     // Over how much it was counted comes first: the end of the line may have no room.

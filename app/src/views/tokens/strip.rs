@@ -33,9 +33,10 @@ pub(super) fn ui(
     let line = theme.px(22.0);
     let (head, bars) = area.split_top_bottom_at_y(area.top() + line);
     let s = &usage.statistics;
+    // The sample first: the last figures go where there is no room.
     let figures = format!(
-        "used {} of {} codes · perplexity {:.0} codes · ceiling {:.0} codes at {} tokens",
-        s.used, s.codebook_size, s.perplexity, s.ceiling, s.samples
+        "{} tokens · used {} of {} codes · perplexity {:.0} codes · ceiling {:.0} codes",
+        s.samples, s.used, s.codebook_size, s.perplexity, s.ceiling
     );
     // The bars of other tokens may stand here for a moment, but not their figures.
     let is_old = reply.ready().is_none();
