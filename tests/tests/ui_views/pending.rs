@@ -2,7 +2,7 @@
 //! now, and of two things of one name each is called by its own.
 
 use egui::Modifiers;
-use smalti::document::{AppCommand, Edit, How, Look, Open, Pair, Panel, Slot, ViewId};
+use smalti::document::{AppCommand, ColorBy, Edit, How, Look, Open, Pair, Panel, Slot, ViewId};
 use smalti_engine::questions::{Encode, ImageRef, ModelRef, Reconstruct, Stamp, Thumbnail};
 use smalti_engine::token_files::{Maker, safetensors_bytes};
 use smalti_engine::tokens::{Cell, Code, Tokens};
@@ -181,6 +181,20 @@ fn the_thumbnails_of_a_set_are_taken_away_as_one_sheet() {
     for (x, y) in [(0, 0), (80, 20), (159, 159)] {
         assert_eq!(Some(once.get_pixel(176 + x, 8 + y).0), thumbnail.pixel(x, y));
     }
+}
+
+#[test]
+fn codes_whose_looks_nobody_knows_are_not_said_to_be_colored_by_them() {
+    let (mut window, small) = desk(&[ViewId::Tokens]);
+    send(&mut window, Look::ColorBy(ColorBy::Mosaic));
+    assert!(says(&window, "color: mosaic"), "{:?}", labels(&window, "color"));
+    let path = small.pictures().join("../wide.safetensors");
+    let grid = Tokens::grid(2, 2, 500, vec![400, 1, 2, 400]).unwrap();
+    std::fs::write(&path, safetensors_bytes(&[grid], &Maker::default()).unwrap()).unwrap();
+    send(&mut window, Open::Path(path));
+    assert!(window.state().document().image().is_none(), "{}", notices(&window));
+    assert!(says(&window, "color: code"), "{:?}", labels(&window, "color"));
+    assert!(!says(&window, "color: mosaic"));
 }
 
 #[test]
