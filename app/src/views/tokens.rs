@@ -421,26 +421,22 @@ impl TokensView {
 }
 
 /// The height below the pictures: of a line, or of as many as are needed by the figures of tokens that were changed
-/// by hand, of which none is left out. The same while they are worked out, or the pictures would jump.
+/// by hand, of which none is left out. The same while they are worked out, and only where there is room below:
+/// pictures do not become smaller as the first cell is forced.
 fn line_below(
     ui: &egui::Ui,
     ctx: &ViewCtx<'_>,
     (area, size, zoom): (Rect, [u32; 2], &Zoom),
     what: &str,
 ) -> f32 {
-    let mut line = ctx.theme.px(LINE);
+    let line = ctx.theme.px(LINE);
     if by_hand(ctx).is_empty() {
         return line;
     }
-    // Twice: pictures above more lines may be narrower.
-    for _ in 0..2 {
-        let (_, right, _) = two_places(area, size, line, zoom);
-        let needed = states::caption_height(ui, ctx, right.width(), (what, FIGURES));
-        if needed > line && needed <= area.height() * 0.25 {
-            line = needed;
-        }
-    }
-    line
+    let (_, right, fit) = two_places(area, size, line, zoom);
+    let needed = states::caption_height(ui, ctx, right.width(), (what, FIGURES));
+    let (_, _, fit_above) = two_places(area, size, needed, zoom);
+    if fit_above >= fit { needed } else { line }
 }
 
 /// Where two pictures stand, each with a line below: beside or above each other, as they are larger; and
