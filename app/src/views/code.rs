@@ -22,10 +22,17 @@ use crate::document::{Column, Edit, Slot, Table};
 use crate::look::colors::color_of;
 use crate::look::textures::{Sampling, Source};
 use crate::look::theme::{RADIUS_PICTURE, space};
-use crate::look::words::grouped;
+use crate::look::words::{counted, grouped};
 use crate::widgets::export::{Exported, picture_menu, picture_of};
 use crate::widgets::scale::Scale;
-use crate::widgets::{states, switches};
+use crate::widgets::switches;
+
+/// Between small pictures.
+const GAP: f32 = 6.0;
+/// Rows of patches: more of them would push what is below out of a usual panel.
+const PATCH_ROWS: usize = 2;
+/// The most that the map of places is wide, before text is scaled.
+const MAP: f32 = 200.0;
 
 /// The Code view.
 #[derive(Debug, Default)]
@@ -89,10 +96,11 @@ impl View for CodeView {
             head_ui(ui, ctx, code, answer);
             if let Some(found) = found.best() {
                 patches_ui(ui, ctx, code, found);
+                // Before the nearest ones: cut by the edge of the panel, a map looks like one of nothing.
+                places_ui(ui, ctx, code, found);
             }
             nearest_ui(ui, ctx, (answer, code.book), look.best());
             if let Some(found) = found.best() {
-                places_ui(ui, ctx, code, found);
                 companions_ui(ui, ctx, (found, code.book), look.best());
             }
             self.buttons_ui(ui, ctx, code);
@@ -329,9 +337,10 @@ fn patches_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, code: Code, found: &Arc<Occu
         return;
     }
     let side = ctx.theme.px(36.0);
+    let in_row = ((ui.available_width() + GAP) / (side + GAP)).floor().max(1.0) as usize;
     ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().item_spacing = vec2(6.0, 6.0);
-        for (at, patch) in found.patches.iter().enumerate() {
+        ui.spacing_mut().item_spacing = vec2(GAP, GAP);
+        for (at, patch) in found.patches.iter().take(PATCH_ROWS * in_row).enumerate() {
             let (rect, response) = ui.allocate_exact_size(vec2(side, side), Sense::CLICK);
             response.widget_info(|| {
                 egui::WidgetInfo::labeled(egui::Role::Image, true, format!("Patch {}", at + 1))
@@ -492,11 +501,12 @@ fn swatch_at(
     let radius = CornerRadius::same(RADIUS_PICTURE);
     let atlas = look.and_then(|look| look.atlas.as_ref().map(|atlas| (look, atlas)));
     let Some((look, atlas)) = atlas else {
-        let known = look.and_then(|look| look.colors.get(code as usize));
-        let color = known.map_or_else(
-            || color_of(code, levels),
-            |[r, g, b]| egui::Color32::from_rgb(*r, *g, *b),
-        );
+        let color = match look.and_then(|look| look.colors.get(code as usize)) {
+            Some([r, g, b]) => egui::Color32::from_rgb(*r, *g, *b),
+            // How it looks is being decoded: another color would say something that is not so.
+            None if look.is_none() && ctx.unfit().is_none() => ctx.theme.colors.raised,
+            None => color_of(code, levels),
+        };
         ui.painter().rect_filled(rect, radius, color);
         return;
     };
@@ -533,17 +543,17 @@ fn places_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, code: Code, found: &Arc<Occur
         ui.label(ctx.theme.label("nowhere in these images"));
         return;
     }
-    let width = ui.available_width().min(ctx.theme.px(252.0));
-    ui.add_space(space::S);
+    // Whole: whether it is of the image or of the set is what the map is about.
+    heading(ui, ctx, title);
+    let width = ui.available_width().min(ctx.theme.px(MAP));
     let (line, _) = ui.allocate_exact_size(vec2(width, ctx.theme.px(18.0)), Sense::hover());
     let key = Scale {
-        ends: ["0", &format!("{highest} tokens")],
+        ends: ["0", &counted(highest as usize, "token")],
         values: [0.0, 1.0],
         color: |maps, value| maps.viridis.at(value),
         about: "How many tokens at a place have this code, over a sample of the set",
     };
-    let rest = key.ui(ui, ctx, line);
-    states::caption(ui, ctx, rest, title, "");
+    key.fill(ui, ctx, line);
     let height = (width * rows as f32 / columns as f32).min(width);
     let (rect, response) = ui.allocate_exact_size(vec2(width, height), Sense::CLICK);
     response.widget_info(|| {

@@ -159,25 +159,52 @@ impl CodebookView {
                 // Nothing else asks for a frame while it counts.
                 ui.ctx().request_repaint_after(COUNTING);
             }
-            let code = cells::caption(ctx, ordered, book, &over);
-            let figures = figures::line(ordered);
-            let said = match code {
-                Some(code) if is_low => format!("{code} · {figures}"),
-                None if is_low => format!("{figures} · {over}"),
-                Some(code) => code,
-                None => "point at a cell to see its code".to_owned(),
-            };
+            let said = self.said(ctx, ordered, (&over, is_old), is_low);
             ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
                 if !ctx.is_presented() {
                     switched_ui(ui, ctx, (book, ordered.codes.len()));
                 }
                 // Last, so that where there is no room its end is what goes.
-                let text = ctx.theme.caption_figures(&said);
-                ui.add(egui::Label::new(text).truncate()).on_hover_text(said);
+                let text = egui::Label::new(ctx.theme.caption_figures(&said)).truncate();
+                // Whole once, not twice.
+                ui.add(text.show_tooltip_when_elided(false)).on_hover_text(said);
             });
         });
         if below > 0.0 {
             self.history_ui(ui, ctx);
+        }
+    }
+}
+
+impl CodebookView {
+    /// What the line below the cells says. Where it says all figures, the sample comes before them: without it
+    /// they say nothing, and the end of the line may have no room.
+    fn said(
+        &self,
+        ctx: &ViewCtx<'_>,
+        ordered: &Ordered,
+        (over, is_old): (&str, bool),
+        is_low: bool,
+    ) -> String {
+        let book = self.book(ctx);
+        if !is_low {
+            let code = cells::caption(ctx, ordered, book, over);
+            return code.unwrap_or_else(|| "point at a cell to see its code".to_owned());
+        }
+        let sample = self.sample_words(ctx, ordered, is_old);
+        let first = cells::caption(ctx, ordered, book, &sample).unwrap_or(sample);
+        format!("{first} · {} · {over}", figures::line(ordered))
+    }
+
+    /// Over how much is counted, in few words; [`Self::counted_over`] says it in full.
+    fn sample_words(&self, ctx: &ViewCtx<'_>, ordered: &Ordered, is_old: bool) -> String {
+        let images = counted(ordered.images, "image");
+        match (self.toggles.over, ordered.sample) {
+            (Over::Image, _) if is_old => "before".to_owned(),
+            (Over::Image, _) if ctx.document.image().is_none() => "these tokens".to_owned(),
+            (Over::Image, _) => "this image".to_owned(),
+            (Over::Set, Some(sample)) => format!("{images} of {}", grouped(sample.total)),
+            (Over::Set, None) => images,
         }
     }
 }

@@ -8,14 +8,15 @@ mod overlay;
 mod parts;
 mod reach;
 pub(super) mod sheet;
+mod strip;
 mod tools;
 
 use std::sync::Arc;
 
-use egui::{Rect, pos2, vec2};
+use egui::{Rect, vec2};
 use smalti_engine::questions::{
     CodeUse, Compared, Comparison, Encode, Encoded, Given, ImageSize, LoadImage, ModelRef,
-    PastedPicture, Reconstruct, Sample, Scope, Subject, Used,
+    PastedPicture, Reconstruct, Sample, Scope, Subject,
 };
 use smalti_engine::session::Reply;
 use smalti_engine::tokens::{Cell, Code, Tokens};
@@ -27,15 +28,18 @@ use self::sheet::Sheet;
 use self::tools::Tools;
 use super::view::View;
 use crate::ctx::{ViewCtx, subject_name};
-use crate::document::{
-    Chart, ColorBy, Column, Edit, Look, Notice, Secret, Shape, Slot, Table, ViewId,
-};
+use crate::document::{ColorBy, Look, Notice, Secret, Slot, ViewId};
 use crate::look::textures::Sampling;
 use crate::look::theme::space;
 use crate::look::words::{counted, grouped};
 use crate::widgets::export::Exported;
 use crate::widgets::pane::{self, Framed, Pane, Zoom};
-use crate::widgets::{fold, picker, states, veil};
+use crate::widgets::{fold, picker, states, switches, veil};
+
+/// The height of a caption in one line, before text is scaled.
+const LINE: f32 = 24.0;
+/// As wide as the figures of a picture become.
+const FIGURES: &str = "00.0 dB · SSIM .00 · 00.00 bpp";
 
 /// The Tokens view.
 #[derive(Debug, Default)]
@@ -50,7 +54,8 @@ pub(super) struct TokensView {
 
 impl View for TokensView {
     fn bar_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
-        if let Some(encoded) = ctx.encoded(Slot::A).and_then(|e| e.best().cloned()) {
+        let encoded = ctx.encoded(Slot::A).and_then(|e| e.best().cloned());
+        if let Some(encoded) = &encoded {
             let (_, part) = ctx.part(&encoded.tokens);
             let layout = encoded.tokens.words().replace(" x ", "×");
             let size = grouped(u64::from(part.codebook_size()));
@@ -62,8 +67,9 @@ impl View for TokensView {
         picker::size(ui, ctx);
         picker::model(ui, ctx, Slot::A);
         let by = ctx.document.looks.color_by;
+        let seen = encoded.as_ref().map_or(by, |encoded| seen_color(ctx, encoded));
         let color = if ctx.is_tight() { "" } else { "color: " };
-        ui.menu_button(format!("{color}{}", by.label()), |ui| {
+        ui.menu_button(format!("{color}{}", seen.label()), |ui| {
             for choice in ColorBy::ALL {
                 if ui.selectable_label(choice == by, choice.label()).clicked() {
                     ctx.send(Look::ColorBy(choice));
@@ -102,11 +108,17 @@ impl View for TokensView {
         let mut opens = false;
         if tools > 0.0 {
             ui.scope_builder(egui::UiBuilder::new().max_rect(tool_row), |ui| {
-                let is_wanted = self.hand.asks_for_code();
-                opens = fold::row(ui, ("tools", "Tools"), ctx, is_wanted, |ui, ctx| {
-                    self.tools.ui(ui, ctx, &now, &mut self.hand);
-                    kept::variations_ui(ui, ctx);
-                    ids_ui(ui, ctx);
+                let wanted = self.hand.asks_for_code().then_some(0);
+                let (own, hand) = (&mut self.tools, &mut self.hand);
+                let place = ("tools", "Tools", 7);
+                opens = fold::strip(ui, place, ctx, wanted, |ui, ctx, group| match group {
+                    0 => own.ui(ui, ctx, &now, hand),
+                    1 => tools::opacity_ui(ui, ctx),
+                    2 => tools::release_all_ui(ui, ctx),
+                    3 => tools::selected_ui(ui, ctx),
+                    4 => switches::off_ui(ui, ctx),
+                    5 => kept::variations_ui(ui, ctx),
+                    _ => ids_ui(ui, ctx),
                 });
             });
         }
@@ -119,7 +131,9 @@ impl View for TokensView {
             ctx.send(Notice { hint, ..notice });
         }
         if strip > 0.0 {
-            usage_strip(ui, ctx, below, (encoded, &now));
+            let (number, _) = ctx.part(&now);
+            let of_part = use_in(&now, number);
+            strip::ui(ui, ctx, below, (encoded, &now), (&whose(ctx), &of_part));
         }
     }
 }
@@ -215,7 +229,16 @@ fn decoded_menu(
     exported.menu(&pane.response, ctx);
 }
 
-/// What the colors of the grid stand for now.
+/// What the grid is colored by, which is not what was chosen where that cannot be known of these tokens.
+fn seen_color(ctx: &ViewCtx<'_>, encoded: &Encoded) -> ColorBy {
+    match ctx.document.looks.color_by {
+        ColorBy::Mosaic if encoded.unfit.is_some() => ColorBy::Code,
+        ColorBy::Difference if !is_spatial(ctx, encoded) => ColorBy::Code,
+        by => by,
+    }
+}
+
+/// What the colors of the grid stand for now, in words.
 fn colored_by(
     ctx: &ViewCtx<'_>,
     encoded: &Encoded,
@@ -224,8 +247,9 @@ fn colored_by(
     match ctx.document.looks.color_by {
         // How the codes look is not known.
         ColorBy::Mosaic if encoded.unfit.is_some() => ColorBy::Code.label(),
-        ColorBy::Mosaic if is_pending => "code, until the mosaic is decoded",
+        ColorBy::Mosaic if is_pending => "mosaic, which is being decoded",
         ColorBy::Difference if !has_places => "code (no places, so no differences)",
+        ColorBy::Difference if is_pending => "difference, which is being decoded",
         by => by.label(),
     }
 }
@@ -251,11 +275,12 @@ impl TokensView {
         let sheet = Sheet::new(number, part, spatial);
         let size = [encoded.picture.width(), encoded.picture.height()];
         let area = area.shrink2(vec2(space::M, space::M));
-        let line = ctx.theme.px(24.0);
         // Tokens without places are a sheet of their own, not a layer over the picture.
         let of_both = if spatial { self.zoom } else { Zoom::default() };
+        let line = line_below(ui, ctx, (area, size, &of_both), &what_is_decoded(ctx, now));
         let (left, right, fit) = two_places(area, size, line, &of_both);
-        self.grid_ui(ui, ctx, (left, line, fit), (encoded, &sheet, spatial), (now, compared));
+        let of_grid = ctx.theme.px(LINE);
+        self.grid_ui(ui, ctx, (left, of_grid, fit), (encoded, &sheet, spatial), (now, compared));
 
         let id = ui.scope_id().with("reconstruction pane");
         let framed = Framed { view: right, size, fit };
@@ -290,7 +315,7 @@ impl TokensView {
         }
         // The figures of what was decoded before are none of these tokens.
         let figures = if is_old { "decoding…".to_owned() } else { figures_of(&compared) };
-        states::caption(ui, ctx, under, &left, &figures);
+        states::whole_caption(ui, ctx, under, &left, &figures);
     }
 
     /// What was decoded last by this tokenizer, while it works.
@@ -341,7 +366,15 @@ impl TokensView {
         let is_veiled = ctx.is_veiled(Secret::Reconstruction);
         let compared_here = compared.best().filter(|_| spatial && !is_veiled);
         let errors = compared_here.and_then(|compared| compared.per_cell.get(number));
+        let is_pending = match ctx.document.looks.color_by {
+            ColorBy::Mosaic => look.is_working() && look.best().is_none(),
+            ColorBy::Difference => {
+                spatial && !is_veiled && compared.is_working() && errors.is_none()
+            }
+            ColorBy::Code | ColorBy::Usage => false,
+        };
         let sources = overlay::Sources {
+            is_pending: is_pending && !is_veiled,
             colors: look.best().filter(|_| !is_veiled).map(|look| &look.colors),
             counts: counts
                 .as_ref()
@@ -366,7 +399,7 @@ impl TokensView {
         pane.response
             .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, name.clone()));
         let under = Rect::from_min_size(left.left_bottom(), vec2(left.width(), line));
-        let by = colored_by(ctx, encoded, (spatial, look.is_working() && look.best().is_none()));
+        let by = colored_by(ctx, encoded, (spatial, is_pending));
         let opacity = ctx.document.looks.token_opacity * 100.0;
         let figures = ctx.hovered.cell().filter(|cell| sheet.place(*cell).is_some()).map_or_else(
             || format!("colored by {by} · opacity {opacity:.0} %"),
@@ -385,6 +418,25 @@ impl TokensView {
         };
         states::caption(ui, ctx, under, &format!("{what}, {}", whose(ctx)), &figures);
     }
+}
+
+/// The height below the pictures: of a line, or of as many as are needed by the figures of tokens that were changed
+/// by hand, of which none is left out. The same while they are worked out, and only where there is room below:
+/// pictures do not become smaller as the first cell is forced.
+fn line_below(
+    ui: &egui::Ui,
+    ctx: &ViewCtx<'_>,
+    (area, size, zoom): (Rect, [u32; 2], &Zoom),
+    what: &str,
+) -> f32 {
+    let line = ctx.theme.px(LINE);
+    if by_hand(ctx).is_empty() {
+        return line;
+    }
+    let (_, right, fit) = two_places(area, size, line, zoom);
+    let needed = states::caption_height(ui, ctx, right.width(), (what, FIGURES));
+    let (_, _, fit_above) = two_places(area, size, needed, zoom);
+    if fit_above >= fit { needed } else { line }
 }
 
 /// Where two pictures stand, each with a line below: beside or above each other, as they are larger; and
@@ -479,113 +531,4 @@ fn words_of(compared: &Compared) -> (Option<String>, String, String) {
     let ssim = format!("SSIM {}", ssim.strip_prefix('0').unwrap_or(&ssim));
     let psnr = compared.psnr.is_finite().then(|| format!("{:.1} dB", compared.psnr));
     (psnr, ssim, format!("{:.2} bpp", compared.bits_per_pixel))
-}
-
-fn usage_strip(
-    ui: &mut egui::Ui,
-    ctx: &ViewCtx<'_>,
-    area: Rect,
-    (encoded, now): (&Encoded, &Tokens),
-) {
-    let theme = ctx.theme;
-    ui.painter().hline(area.x_range(), area.top(), egui::Stroke::new(1.0, theme.colors.line));
-    let (number, part) = ctx.part(now);
-    if ctx.now(encoded).ready().is_none() {
-        return;
-    }
-    let reply = ctx.used("part usage", &use_in(now, number));
-    let Some(usage) = reply.best() else { return };
-    let area = area.shrink2(vec2(space::M, space::XS));
-    let line = theme.px(22.0);
-    let (head, bars) = area.split_top_bottom_at_y(area.top() + line);
-    let s = &usage.statistics;
-    let figures = format!(
-        "used {} of {} codes · perplexity {:.0} codes · ceiling {:.0} codes at {} tokens",
-        s.used, s.codebook_size, s.perplexity, s.ceiling, s.samples
-    );
-    // The bars of other tokens may stand here for a moment, but not their figures.
-    let is_old = reply.ready().is_none();
-    let right = if is_old { "counting…".to_owned() } else { figures };
-    let what = if now.parts().len() > 1 { "usage in this part" } else { "usage over this image" };
-    states::caption(ui, ctx, head, &format!("{what}, {}", whose(ctx)), &right);
-    bars_ui(ui, ctx, bars, (usage, part.book()), is_old || !ctx.is_encoded());
-}
-
-/// The strip's own menu: its bars as a figure, the codes that occur with their counts.
-fn ranked_menu(ctx: &ViewCtx<'_>, response: &egui::Response, usage: &Arc<Used>, is_old: bool) {
-    let s = &usage.statistics;
-    let about = format!(
-        "usage in one image: {} of {} codes in {} tokens",
-        s.used, s.codebook_size, s.samples
-    );
-    let chart = || Chart {
-        title: about.clone(),
-        across: "codes that occur, most used first".to_owned(),
-        up: "tokens".to_owned(),
-        is_logarithmic: false,
-        shape: Shape::Bars(usage.ranked.iter().map(|(_, count)| *count as f64).collect()),
-    };
-    let numbers = || {
-        let (codes, counts): (Vec<u32>, Vec<u64>) = usage.ranked.iter().copied().unzip();
-        Table::Columns(vec![
-            ("code".to_owned(), Column::Codes(codes.into())),
-            ("count".to_owned(), Column::Counts(counts.into())),
-        ])
-    };
-    let exported = Exported {
-        name: "usage",
-        about: &about,
-        by: Some(&ctx.document.model),
-        is_old,
-        chart: Some(&chart),
-        numbers: Some(&numbers),
-        ..Exported::default()
-    };
-    exported.menu(response, ctx);
-}
-
-/// One bar a code that occurs, most used first; at most one a point of width.
-fn bars_ui(
-    ui: &egui::Ui,
-    ctx: &ViewCtx<'_>,
-    area: Rect,
-    (usage, book): (&Arc<Used>, u16),
-    is_old: bool,
-) {
-    let id = ui.scope_id().with("usage strip");
-    let response = ui.interact(area, id, egui::Sense::click());
-    response.widget_info(|| {
-        egui::WidgetInfo::labeled(egui::Role::Image, true, "Usage over this image")
-    });
-    ranked_menu(ctx, &response, usage, is_old);
-    let n = usage.ranked.len().min(area.width() as usize).max(1);
-    let highest = usage.ranked.first().map_or(1, |c| c.1).max(1) as f32;
-    let step = (area.width() / n as f32).min(12.0);
-    let picked = ctx.document.selection.code;
-    let mut shapes = Vec::with_capacity(n);
-    for (at, (code, count)) in usage.ranked.iter().take(n).enumerate() {
-        let height = (*count as f32 / highest * area.height()).max(1.5);
-        let left = area.left() + at as f32 * step;
-        let column = Rect::from_min_max(
-            pos2(left, area.bottom() - height),
-            pos2(left + if step < 3.0 { step } else { step - 1.0 }, area.bottom()),
-        );
-        let code = Some(Code { book, number: *code });
-        let lit = picked == code || ctx.hovered.code() == code;
-        let color = if lit { ctx.theme.colors.gold } else { ctx.theme.colors.lapis };
-        shapes.push(egui::Shape::rect_filled(column, 0.0, color));
-    }
-    ui.painter().extend(shapes);
-    if let Some(pointer) = response.hover_pos() {
-        let at = ((pointer.x - area.left()) / step) as usize;
-        if let Some((code, count)) = usage.ranked.get(at).filter(|_| at < n) {
-            let text = format!("code {code} · {count}×");
-            let code = Code { book, number: *code };
-            ctx.hovered.set_code(code);
-            if response.clicked() {
-                ctx.send(Edit::SelectCode(Some(code)));
-            }
-            response.on_hover_text_at_pointer(text);
-        }
-    }
 }

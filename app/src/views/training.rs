@@ -29,6 +29,8 @@ use crate::widgets::rows::RowsPane;
 const LEAST_WIDTH: f32 = 190.0;
 /// Codes over time, probe and curves need at least this height, before text is scaled; a lower view is scrolled.
 const LEAST_HEIGHT: f32 = 440.0;
+/// In a hall nothing is scrolled: there pictures are lower, and the curves whole, down to this height.
+const LEAST_IN_HALL: f32 = 330.0;
 /// A line that tells what happened takes about this height.
 const TOLD: f32 = 44.0;
 /// Curves are at least this high, before text is scaled.
@@ -112,7 +114,8 @@ impl View for TrainingView {
             has_left || matches!(run, Some(Ok(run)) if says(run))
         };
         let told = if runs.iter().any(tells) { TOLD } else { 0.0 };
-        let least = ctx.theme.px(LEAST_HEIGHT + told);
+        let height = if ctx.is_presented() { LEAST_IN_HALL } else { LEAST_HEIGHT };
+        let least = ctx.theme.px(height + told);
         if ui.available_height() >= least {
             self.runs_ui(ui, ctx, &runs);
             return;

@@ -46,7 +46,11 @@ pub fn tell(ui: &Ui, place: Id, width: f32, room: f32) {
         let known: &mut Known = data.get_temp_mut_or_default(place);
         known.step = known.step.saturating_add(1);
     });
-    let ctx = ui.ctx();
+    again(ui.ctx());
+}
+
+/// The frame is drawn again, or else the next one at once.
+fn again(ctx: &egui::Context) {
     ctx.request_discard("controls have no room");
     if !ctx.will_discard() {
         ctx.request_repaint();
@@ -113,29 +117,115 @@ pub fn is_in_menu(ctx: &ViewCtx<'_>) -> bool {
     ctx.showing.tightness > 1
 }
 
-/// One row of controls: first tighter, then all of it in a menu, which is opened if the row `is_wanted`. Gives
-/// whether it has just been: then it is drawn from the next frame on.
-pub fn row(
+/// Groups of controls at fixed places: where there is no room for all of them, the last ones are in a menu behind
+/// the others, one by one. The menu is opened if a group in it is `wanted`. `draw` is given the number of a group.
+/// Gives whether the menu has just been opened: then what is in it is drawn from the next frame on.
+pub fn strip(
     ui: &mut Ui,
-    (place, name): (&str, &str),
+    (place, name, count): (&str, &str, usize),
     ctx: &ViewCtx<'_>,
-    is_wanted: bool,
-    draw: impl FnOnce(&mut Ui, &ViewCtx<'_>),
+    wanted: Option<usize>,
+    mut draw: impl FnMut(&mut Ui, &ViewCtx<'_>, usize),
 ) -> bool {
     let (place, room) = (ui.scope_id().with(place), ui.available_width());
-    let now = step(ui, ctx, place, room);
-    let ctx = &tightened(ctx, now);
-    if is_in_menu(ctx) {
-        let button = ui.horizontal_centered(|ui| menu(ui, name, |ui| draw(ui, ctx))).inner;
-        let popup = Popup::default_response_id(&button);
-        let opens = is_wanted && !Popup::is_id_open(ui.ctx(), popup);
-        if opens {
-            Popup::open_id(ui.ctx(), popup);
-            ui.ctx().request_repaint();
-        }
-        return opens;
+    let sizes = (ui.spacing().item_spacing.x, ctx.theme.px(BUTTON));
+    let mut known: Strip = ui.data(|data| data.get_temp(place)).unwrap_or_default();
+    known.widths.resize(count, 0.0);
+    // A menu that is open must stay where it is.
+    let is_still = Popup::is_any_open(ui.ctx());
+    if !is_still {
+        known.follow(says(ctx));
+        known.shown = fitting(&known.widths, sizes, room);
     }
-    let row = ui.horizontal_centered(|ui| draw(ui, ctx));
-    tell(ui, place, row.response.rect.width(), room);
-    false
+    let shown = known.shown;
+    let (mut widths, mut opens) = (known.widths.clone(), false);
+    let in_menu = tightened(ctx, MENU);
+    ui.horizontal_centered(|ui| {
+        for (group, width) in widths.iter_mut().enumerate().take(shown) {
+            let from = ui.cursor().left();
+            draw(ui, ctx, group);
+            *width = (ui.cursor().left() - from - sizes.0).max(0.0);
+        }
+        if shown < count {
+            let button = menu(ui, name, |ui| {
+                for group in shown..count {
+                    ui.horizontal(|ui| draw(ui, &in_menu, group));
+                }
+            });
+            let popup = Popup::default_response_id(&button);
+            let is_wanted = wanted.is_some_and(|group| group >= shown);
+            opens = is_wanted && !Popup::is_id_open(ui.ctx(), popup);
+            if opens {
+                Popup::open_id(ui.ctx(), popup);
+                ui.ctx().request_repaint();
+            }
+        }
+    });
+    if !is_still && fitting(&widths, sizes, room) != shown {
+        again(ui.ctx());
+    }
+    known.widths = widths;
+    ui.data_mut(|data| data.insert_temp(place, known));
+    opens
+}
+
+/// Room for the button of a menu, before text is scaled.
+const BUTTON: f32 = 36.0;
+
+/// What is known of a strip of groups.
+#[derive(Debug, Clone, Default)]
+struct Strip {
+    /// How wide each group became when it was drawn last; 0 where it is not known.
+    widths: Vec<f32>,
+    /// Groups that are not in the menu.
+    shown: usize,
+    says: u64,
+}
+
+impl Strip {
+    /// Where the words are others, groups in the menu may be narrower now: they are measured by drawing them.
+    fn follow(&mut self, says: u64) {
+        if self.says != says {
+            self.widths.iter_mut().skip(self.shown).for_each(|width| *width = 0.0);
+            self.says = says;
+        }
+    }
+}
+
+/// How many groups of these widths have room, each with a `gap` behind it: all, or as many of the first ones as
+/// leave room for the button of a menu.
+fn fitting(widths: &[f32], (gap, button): (f32, f32), room: f32) -> usize {
+    let wide = |count: usize| -> f32 {
+        widths.iter().take(count).filter(|width| **width > 0.0).map(|width| width + gap).sum()
+    };
+    let all = widths.len();
+    if wide(all) <= room + gap {
+        return all;
+    }
+    (0..all).rev().find(|count| wide(*count) + button <= room).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_without_room_leave_one_by_one_from_the_end() {
+        let widths = [100.0, 50.0, 0.0, 80.0];
+        let at = |room: f32| fitting(&widths, (10.0, 30.0), room);
+        assert_eq!(at(250.0), 4, "all of them, without a gap behind the last one");
+        assert_eq!(at(249.0), 3, "the button takes the place of the last one");
+        assert_eq!(at(200.0), 3);
+        assert_eq!(at(199.0), 1);
+        assert_eq!(at(139.0), 0);
+    }
+
+    #[test]
+    fn what_is_in_the_menu_is_measured_again_where_the_words_are_others() {
+        let mut strip = Strip { widths: vec![10.0, 20.0, 30.0], shown: 1, says: 7 };
+        strip.follow(7);
+        assert_eq!(strip.widths, [10.0, 20.0, 30.0]);
+        strip.follow(8);
+        assert_eq!(strip.widths, [10.0, 0.0, 0.0]);
+    }
 }

@@ -121,6 +121,68 @@ fn lay(
     ui.painter().layout_job(job)
 }
 
+/// Pieces of a text in as few lines as they have room in, in their order; a piece that is too wide stands alone.
+pub fn filled(text: &str, between: &str, fits: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for piece in text.split(between) {
+        let longer = lines.last().map(|line| format!("{line}{between}{piece}"));
+        if let Some(longer) = longer.filter(|longer| fits(longer)) {
+            lines.pop();
+            lines.push(longer);
+        } else {
+            lines.push(piece.to_owned());
+        }
+    }
+    lines
+}
+
+/// The lines of a caption that are needed to leave out no figure, each with whether it is one of figures: what
+/// stands before the comma, then the figures. None where one line has room for both, or under a stamp.
+fn lines_in_need(
+    ui: &egui::Ui,
+    ctx: &ViewCtx<'_>,
+    width: f32,
+    (left, right): (&str, &str),
+) -> Vec<(String, bool)> {
+    let short = left.split(", ").next().unwrap_or(left);
+    if width < ctx.theme.px(80.0) || caption_fits(ui, ctx, width, (short, right)) {
+        return Vec::new();
+    }
+    let wide = |text: &str, font: egui::FontId| lay(ui, ctx, (text, font), f32::INFINITY).size().x;
+    let words = filled(short, " ", |text| wide(text, ctx.theme.body()) <= width);
+    let figures = filled(right, " · ", |text| wide(text, ctx.theme.figures()) <= width);
+    let words = words.into_iter().map(|line| (line, false));
+    words.chain(figures.into_iter().map(|line| (line, true))).collect()
+}
+
+/// The height that [`whole_caption`] needs to leave out nothing but what stands behind the comma.
+pub fn caption_height(ui: &egui::Ui, ctx: &ViewCtx<'_>, width: f32, words: (&str, &str)) -> f32 {
+    match lines_in_need(ui, ctx, width, words).len() {
+        0 => ctx.theme.px(24.0),
+        lines => ctx.theme.px(18.0) * lines as f32 + space::XS,
+    }
+}
+
+/// A caption as [`caption`], but in as many lines as it needs where it has the height for them.
+pub fn whole_caption(ui: &egui::Ui, ctx: &ViewCtx<'_>, rect: Rect, left: &str, right: &str) {
+    let lines = lines_in_need(ui, ctx, rect.width(), (left, right));
+    let height = ctx.theme.px(18.0);
+    if lines.is_empty() || rect.height() < height * lines.len() as f32 {
+        let line = rect.with_max_y(rect.bottom().min(rect.top() + ctx.theme.px(24.0)));
+        caption(ui, ctx, line, left, right);
+        return;
+    }
+    tell_caption(ui, rect, left, right);
+    let mut top = rect.top() + space::XS / 2.0;
+    for (text, is_figures) in &lines {
+        let font = if *is_figures { ctx.theme.figures() } else { ctx.theme.body() };
+        let galley = lay(ui, ctx, (text, font), rect.width());
+        let at = egui::pos2(rect.left(), top + (height - galley.size().y) / 2.0);
+        ui.painter().galley(at, galley, ctx.theme.colors.dim);
+        top += height;
+    }
+}
+
 /// A caption in lines below each other, for narrow pictures: what it is, then its figures in one or two lines.
 pub fn caption_in_lines(ui: &egui::Ui, ctx: &ViewCtx<'_>, rect: Rect, left: &str, right: &str) {
     let theme = ctx.theme;

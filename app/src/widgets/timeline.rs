@@ -192,7 +192,8 @@ impl Player {
             self.speed_ui(ui, ctx);
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
                 let said = egui::RichText::new(timeline.said).font(ctx.theme.body());
-                ui.add(egui::Label::new(said).truncate()).on_hover_text(timeline.said);
+                let said = egui::Label::new(said).truncate().show_tooltip_when_elided(false);
+                ui.add(said).on_hover_text(timeline.said);
             });
         });
         to

@@ -2,8 +2,9 @@
 
 use egui::{Key, Modifiers, Role, vec2};
 use egui_kittest::kittest::Queryable;
-use smalti::document::{AppCommand, Layout, Panel, ViewId};
+use smalti::document::{AppCommand, Edit, Layout, Panel, ViewId};
 use smalti::studio::StudioOptions;
+use smalti_engine::tokens::{Cell, Code};
 use smalti_tests::window::{
     Window, assets, click_label, empty, labels, open, open_sized, press, rect_of, says, send,
     settle, tab, views,
@@ -98,15 +99,44 @@ fn large_text_cuts_no_tool_off() {
 }
 
 #[test]
+fn tools_of_a_selection_stay_in_sight_and_where_they_were() {
+    let mut window = open_sized(empty(tab(ViewId::Tokens)), [640.0, 600.0]);
+    let small = smalti_tests::window::Small::new();
+    small.open_in(&mut window);
+    let places = |window: &Window| {
+        ["Lock", "Code to force", "Force", "Release"].map(|tool| window.get_by_label(tool).rect())
+    };
+    let before = places(&window);
+    let cells = std::sync::Arc::new([Cell::at(1, 1), Cell::at(1, 2)].into());
+    send(&mut window, Edit::ForceCells { cells: std::sync::Arc::clone(&cells), code: 3 });
+    send(&mut window, Edit::SelectCells(cells));
+    send(&mut window, Edit::switch(Code::first(5), false));
+    assert_eq!(places(&window), before);
+    assert!(says(&window, "Tools"), "what has no room is in a menu");
+    click_label(&mut window, "Tools");
+    assert!(window.query_by_label("ids").is_some(), "{:?}", labels(&window, ""));
+}
+
+#[test]
 fn a_low_codebook_says_its_figures_in_a_line_and_its_rows_are_a_click_away() {
     let layout = Panel::Column(vec![
         (0.68, tab(ViewId::Dataset)),
         (0.32, Panel::Tabs { views: vec![ViewId::Codebook], front: None }),
     ]);
     let mut window = open_sized(empty(layout), [900.0, 560.0]);
-    smalti_tests::window::Small::new().open_in(&mut window);
+    let small = smalti_tests::window::Small::new();
+    small.open_in(&mut window);
     assert!(says(&window, " used · perplexity"), "{:?}", labels(&window, "used"));
     assert!(says(&window, " not used here"), "the list of codes that do not occur");
+    // Over how much it was counted comes first: the end of the line may have no room.
+    let starts = |window: &Window, sample: &str| {
+        let said = labels(window, " used · perplexity");
+        assert!(said.iter().all(|said| said.starts_with(sample)), "{sample}: {said:?}");
+    };
+    starts(&window, "this image · ");
+    click_label(&mut window, "set");
+    assert!(says(&window, " used · perplexity"));
+    starts(&window, "3 images of 3 · ");
     click_label(&mut window, "rows");
     assert!(says(&window, "Use of the codes, images"), "{:?}", labels(&window, ""));
     click_label(&mut window, "rows");

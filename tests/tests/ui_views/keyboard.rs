@@ -205,7 +205,7 @@ fn images_and_codes_are_one_stop_of_tab_each() {
 #[test]
 fn enter_on_the_grid_leads_to_the_field_for_a_code_also_where_the_tools_are_in_a_menu() {
     let small = Small::new();
-    let mut window = open_sized(empty(tab(ViewId::Tokens)), [420.0, 500.0]);
+    let mut window = open_sized(empty(tab(ViewId::Tokens)), [230.0, 500.0]);
     small.open_in(&mut window);
     let at = rect_of(&window, "Token grid").center();
     click(&mut window, at, Modifiers::NONE);

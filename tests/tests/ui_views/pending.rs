@@ -2,10 +2,10 @@
 //! now, and of two things of one name each is called by its own.
 
 use egui::Modifiers;
-use smalti::document::{AppCommand, Edit, How, Look, Open, Pair, Panel, Slot, ViewId};
+use smalti::document::{AppCommand, ColorBy, Edit, How, Look, Open, Pair, Panel, Slot, ViewId};
 use smalti_engine::questions::{Encode, ImageRef, ModelRef, Reconstruct, Stamp, Thumbnail};
 use smalti_engine::token_files::{Maker, safetensors_bytes};
-use smalti_engine::tokens::{Code, Tokens};
+use smalti_engine::tokens::{Cell, Code, Tokens};
 use smalti_tests::window::{
     Small, Window, compared, empty, labels, open_sized, press, says, send, settle, tab, tokens,
 };
@@ -50,6 +50,22 @@ fn a_code_that_is_switched_off_is_never_counted_as_if_it_stood_there_still() {
     assert!(says(&window, "of 256 tokens") && says_exactly(&window, "0"));
     let claims = labels(&window, "without 1 code");
     assert!(claims.iter().any(|said| said.contains(" dB")), "{claims:?}");
+}
+
+#[test]
+fn figures_of_tokens_that_were_changed_by_hand_say_so_wherever_they_stand() {
+    let (mut window, _small) = desk(&[ViewId::Tokens, ViewId::Compare]);
+    let codes = tokens(&window).first().codes().to_vec();
+    let off = codes.iter().copied().find(|code| *code != 3).unwrap();
+    let cells = std::sync::Arc::new([Cell::at(1, 1)].into());
+    send(&mut window, Edit::ForceCells { cells, code: 3 });
+    send(&mut window, Edit::switch(Code::first(off), false));
+    let words = "with 1 forced cell without 1 code";
+    let said = labels(&window, " dB");
+    assert!(said.len() >= 2 && said.iter().all(|said| said.contains(words)), "{said:?}");
+    // Among the figures, of which none is left out where there is little room.
+    let is_figure = |said: &String| said.contains(&format!("{words} · "));
+    assert!(said.iter().any(is_figure), "{said:?}");
 }
 
 #[test]
@@ -165,6 +181,20 @@ fn the_thumbnails_of_a_set_are_taken_away_as_one_sheet() {
     for (x, y) in [(0, 0), (80, 20), (159, 159)] {
         assert_eq!(Some(once.get_pixel(176 + x, 8 + y).0), thumbnail.pixel(x, y));
     }
+}
+
+#[test]
+fn codes_whose_looks_nobody_knows_are_not_said_to_be_colored_by_them() {
+    let (mut window, small) = desk(&[ViewId::Tokens]);
+    send(&mut window, Look::ColorBy(ColorBy::Mosaic));
+    assert!(says(&window, "color: mosaic"), "{:?}", labels(&window, "color"));
+    let path = small.pictures().join("../wide.safetensors");
+    let grid = Tokens::grid(2, 2, 500, vec![400, 1, 2, 400]).unwrap();
+    std::fs::write(&path, safetensors_bytes(&[grid], &Maker::default()).unwrap()).unwrap();
+    send(&mut window, Open::Path(path));
+    assert!(window.state().document().image().is_none(), "{}", notices(&window));
+    assert!(says(&window, "color: code"), "{:?}", labels(&window, "color"));
+    assert!(!says(&window, "color: mosaic"));
 }
 
 #[test]

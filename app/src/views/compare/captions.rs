@@ -13,6 +13,7 @@ use crate::document::Slot;
 use crate::look::theme::space;
 use crate::widgets::letter;
 use crate::widgets::scale::Scale;
+use crate::widgets::states;
 
 /// What is said under a picture.
 #[derive(Debug, Default)]
@@ -76,18 +77,8 @@ impl Caption {
 
     /// The figures, as many in a row as have room.
     fn rows(&self, ui: &egui::Ui, ctx: &ViewCtx<'_>, width: f32) -> Vec<String> {
-        let mut rows: Vec<String> = Vec::new();
-        for figure in &self.figures {
-            let longer = rows
-                .last()
-                .map(|row| format!("{row}{DOT}{figure}"))
-                .filter(|longer| lay(ui, ctx, (longer, ctx.theme.figures())).size().x <= width);
-            match (longer, rows.last_mut()) {
-                (Some(longer), Some(row)) => *row = longer,
-                _ => rows.push(figure.clone()),
-            }
-        }
-        rows
+        let fits = |row: &str| lay(ui, ctx, (row, ctx.theme.figures())).size().x <= width;
+        in_rows(&self.figures, fits)
     }
 
     /// The name as it fits.
@@ -168,6 +159,42 @@ impl Caption {
     }
 }
 
+/// Figures in as few rows as they have room in, in their order. One that is a remark of several words, and wider
+/// than a row, is broken between them.
+fn in_rows(figures: &[String], fits: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut rows: Vec<String> = Vec::new();
+    for figure in figures {
+        let longer = rows.last().map(|row| format!("{row}{DOT}{figure}"));
+        if let Some(longer) = longer.filter(|longer| fits(longer)) {
+            rows.pop();
+            rows.push(longer);
+        } else if figure.split(' ').count() > 2 {
+            rows.extend(states::filled(figure, " ", &fits));
+        } else {
+            rows.push(figure.clone());
+        }
+    }
+    rows
+}
+
 fn lay(ui: &egui::Ui, ctx: &ViewCtx<'_>, (text, font): (&str, FontId)) -> Arc<Galley> {
     ui.painter().layout_no_wrap(text.to_owned(), font, ctx.theme.colors.dim)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_done_by_hand_is_broken_between_words_and_figures_are_not() {
+        let figures = ["with 180 forced cells without 1 code", "23.1 dB", "SSIM .83"];
+        let figures = figures.map(str::to_owned);
+        let rows = |letters: usize| in_rows(&figures, |row| row.chars().count() <= letters);
+        let narrow = ["with 180", "forced cells", "without 1", "code", "23.1 dB", "SSIM .83"];
+        assert_eq!(rows(12), narrow);
+        assert_eq!(rows(5)[7..], ["23.1 dB", "SSIM .83"]);
+        let words = "with 180 forced cells without 1 code";
+        assert_eq!(rows(36), [words, "23.1 dB · SSIM .83"]);
+        assert_eq!(rows(80), [format!("{words} · 23.1 dB · SSIM .83")]);
+    }
 }

@@ -112,7 +112,7 @@ pub(super) fn reconstruction(ctx: &ViewCtx<'_>, side: &Side, size: [u32; 2]) -> 
         (_, Some(good)) => good,
     };
     let picture = &good.compared.reconstruction;
-    let figures = good.figures();
+    let figures = good.figures().join(" · ");
     Shown {
         name,
         content: Content::Picture {
@@ -120,10 +120,10 @@ pub(super) fn reconstruction(ctx: &ViewCtx<'_>, side: &Side, size: [u32; 2]) -> 
             picture: picture.clone(),
             map: None,
         },
-        about: format!("reconstruction by {}, {}", good.name, figures.join(" · ")),
+        about: format!("reconstruction by {}, {figures}", good.name),
         file: format!("reconstruction-{}-{}", side.slot.letter(), file_word(&good.short())),
         caption: Caption {
-            figures,
+            figures: good.figures_with_notes(),
             ..Caption::new(Some(side.slot), with_notes(good, size), good.short())
         },
         sign: side.sign.clone(),
@@ -141,9 +141,9 @@ fn nothing(side: &Side, name: String, content: Content, words: String) -> Shown 
     }
 }
 
-/// The name and what is to be known beside it.
+/// The name and what is to be known beside it; what its figures depend on stands with them.
 fn with_notes(good: &Good, size: [u32; 2]) -> String {
-    let mut name = good.name.clone();
+    let mut name = good.short();
     let [w, h] = [good.compared.reconstruction.width(), good.compared.reconstruction.height()];
     if [w, h] != size {
         // Pictures of different sizes are drawn alike large.

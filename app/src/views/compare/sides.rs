@@ -40,6 +40,8 @@ pub(super) struct Good {
     short: String,
     /// The tokenizer, and what was done by hand or left out.
     pub(super) name: String,
+    /// What was done by hand or left out.
+    suffix: String,
     /// The picture that it is a reconstruction of.
     pub(super) original: Picture,
     pub(super) compared: Arc<Compared>,
@@ -59,6 +61,12 @@ impl Good {
         let unit = if self.tokens == 1 { "token" } else { "tokens" };
         figures.push(format!("{} {unit}", grouped(self.tokens as u64)));
         figures
+    }
+
+    /// What was done by hand or left out, then its figures: none of them is true without that.
+    pub(super) fn figures_with_notes(&self) -> Vec<String> {
+        let notes = self.suffix.split(" · ").map(str::trim).filter(|note| !note.is_empty());
+        notes.map(str::to_owned).chain(self.figures()).collect()
     }
 
     /// The tokenizer alone.
@@ -152,6 +160,7 @@ impl LastGood {
                         model: model.clone(),
                         short: wanted.clone(),
                         name,
+                        suffix: asked.suffix,
                         original: encoded.picture.clone(),
                         reach: Reach::of(&compared.signed),
                         compared,

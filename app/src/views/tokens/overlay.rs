@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use egui::{Align2, Color32, Stroke, StrokeKind, vec2};
+use egui::{Align2, Color32, Rect, Stroke, StrokeKind, vec2};
 use smalti_engine::tokens::Tokens;
 
 use super::sheet::Sheet;
@@ -11,11 +11,14 @@ use crate::document::{ColorBy, Column, Slot, Table, TokenFormat};
 use crate::look::colors::color_of;
 use crate::look::palette::FULL_DIFFERENCE;
 use crate::look::textures::{Sampling, Source};
+use crate::look::theme::space;
 use crate::widgets::export::{Exported, picture_of};
 use crate::widgets::pane::Pane;
 
 /// What colors may come from, as far as it is known.
 pub(super) struct Sources<'a> {
+    /// Whether what the cells are to be colored by is still worked out: then they have no color yet.
+    pub(super) is_pending: bool,
     /// The mean decoded color of each code.
     pub(super) colors: Option<&'a Arc<[[u8; 3]]>>,
     /// How often each code stands in the part.
@@ -41,7 +44,8 @@ pub(super) fn paint(
     };
     let levels = levels_of(ctx, sheet);
     // The levels come later than the tokens where no other view has asked for them.
-    let key = ("tokens", tokens, sheet.number, looks.color_by, &levels, ctx.theme.choice);
+    let by = (looks.color_by, sources.is_pending);
+    let key = ("tokens", tokens, sheet.number, by, &levels, ctx.theme.choice);
     let size = [sheet.columns, sheet.rows];
     let source = known.unwrap_or_else(Source::key);
     let texture = ctx
@@ -57,6 +61,21 @@ pub(super) fn paint(
     if cell >= ctx.theme.px(26.0) && looks.show_ids {
         numbers(ui, ctx, pane, sheet);
     }
+    if sources.is_pending {
+        pending(ui, ctx, pane);
+    }
+}
+
+/// Says over cells without colors that these come.
+fn pending(ui: &egui::Ui, ctx: &ViewCtx<'_>, pane: &Pane) {
+    let theme = ctx.theme;
+    let words = "colors are being decoded…".to_owned();
+    let painter = pane.painter(ui);
+    let galley = painter.layout_no_wrap(words, theme.small(), theme.colors.text);
+    let at = pane.view.min + vec2(2.0 * space::XS, 2.0 * space::XS);
+    let rect = Rect::from_min_size(at, galley.size()).expand(space::XS);
+    painter.rect_filled(rect, 3.0, theme.colors.background);
+    painter.galley(at, galley, theme.colors.text);
 }
 
 /// The grid's own menu: its colors as a picture as large as the image, its codes as numbers.
@@ -68,6 +87,9 @@ pub(super) fn menu(
     is_old: bool,
 ) {
     let picture = || {
+        if sources.is_pending {
+            return None;
+        }
         let colors = colors(ctx, sheet, sources, &levels_of(ctx, sheet));
         let cells = picture_of(&colors, [sheet.columns, sheet.rows])?;
         cells.enlarged((size[0] / sheet.columns.max(1) as u32).max(1)).ok()
@@ -110,6 +132,10 @@ fn colors(
     let highest = sources.counts.and_then(|c| c.iter().max().copied()).unwrap_or(1) as f32;
     let color = |at: usize| {
         let Some(code) = sheet.part.code(at) else { return Color32::TRANSPARENT };
+        if sources.is_pending {
+            // Another map's colors would say something that is not so.
+            return ctx.theme.colors.faint;
+        }
         match ctx.document.looks.color_by {
             ColorBy::Code => color_of(code, levels),
             ColorBy::Mosaic => match sources.colors.and_then(|c| c.get(code as usize)) {

@@ -60,17 +60,19 @@ fn tile_ui(
     let at = Rect::from_center_size(square.center(), size);
     let book = part.book();
     let look = ctx.appearance(book);
+    let is_pending = look.is_working() && look.best().is_none();
     let colors = look.best().filter(|look| !look.colors.is_empty());
     let levels =
         ctx.facts(Slot::A).and_then(|f| f.best().map(|f| f.facts.book(book).levels.clone()));
     let levels = levels.unwrap_or_default();
     let known = colors.map_or_else(Source::key, |look| Source::of(&look.colors));
-    let key = (("part", tokens, number, &levels), known);
+    let key = (("part", tokens, number, &levels, is_pending), known);
     let texture = ctx.textures.colors(key, [sheet.columns, sheet.rows], Sampling::Pixels, || {
         let color = |at: usize| {
             let Some(code) = part.code(at) else { return egui::Color32::TRANSPARENT };
             match colors.and_then(|look| look.colors.get(code as usize)) {
                 Some([r, g, b]) => egui::Color32::from_rgb(*r, *g, *b),
+                None if is_pending => theme.colors.faint,
                 None => color_of(code, &levels),
             }
         };
