@@ -336,8 +336,8 @@ impl Studio {
             }
             Outcome::Mistyped(ask, path, problem) => {
                 // It stands in the dialog; the Log has it as well.
+                let (problem, text) = (*problem, path.display().to_string());
                 self.notices.keep(problem.clone().into());
-                let text = path.display().to_string();
                 self.ask(Dialog::Path { ask, text, problem: Some(problem) });
             }
         }
