@@ -212,8 +212,8 @@ fn the_frechet_distance_agrees_with_a_published_one() {
 }
 
 /// Pillow 13.0 (libjpeg-turbo) on the middle 512x512 of the samples, 4:4:4, tables as they are: bits per pixel
-/// and PSNR in dB at the qualities of the reference curve. Files of another encoder differ by a few bytes and
-/// roundings.
+/// and PSNR in dB at the qualities of the reference curve. Another encoder rounds otherwise: at the highest quality
+/// its files are 2.4 % smaller. Neighbouring qualities are at least 18 % apart.
 #[test]
 fn the_curve_of_jpeg_agrees_with_another_encoder() {
     const QUALITIES: [u8; 8] = [3, 8, 15, 25, 40, 60, 80, 92];
@@ -257,7 +257,7 @@ fn the_curve_of_jpeg_agrees_with_another_encoder() {
         for (quality, (bits, decibels)) in QUALITIES.into_iter().zip(wanted) {
             let back = smalti_engine::images::as_jpeg(&picture, quality).unwrap();
             let rate = back.bytes as f64 * 8.0 / (512.0 * 512.0);
-            expect(&format!("{name}, bits at {quality}"), rate, bits, 0.02);
+            expect(&format!("{name}, bits at {quality}"), rate, bits, 0.03);
             let own = psnr(&picture, &back.picture).unwrap();
             assert!((own - decibels).abs() < 0.25, "{name} at {quality}: {own}, not {decibels}");
         }

@@ -249,7 +249,7 @@ pub(super) struct Evaluate {
     #[command(flatten)]
     pub(super) images: Images,
     /// Only a part of the images, such as 2/3; smalti merge joins parts to the numbers of the whole
-    #[arg(long, value_name = "I/N", default_value = "1/1")]
+    #[arg(long, value_name = "I/N", default_value = "1/1", value_parser = shard)]
     pub(super) shard: Shard,
     /// Keep what is measured of each image in DIR, with the sums; what is there is gone on with
     #[arg(long, value_name = "DIR")]
@@ -366,6 +366,10 @@ pub(super) struct Tour {
 }
 
 /// A device by name; what to do instead is part of the message.
+fn shard(text: &str) -> Result<Shard, String> {
+    text.parse().map_err(|error: smalti_engine::EngineError| error.problem().to_string())
+}
+
 fn device(name: &str) -> Result<DeviceChoice, String> {
     name.parse().map_err(|error: smalti_engine::EngineError| error.problem().to_string())
 }

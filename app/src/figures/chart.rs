@@ -1,14 +1,13 @@
 //! Figures that are drawn from numbers for a paper or a slide: curves over steps, bars, fields of use; as PNG and
 //! SVG.
 
-use plotters::coord::Shift;
-use plotters::coord::ranged1d::AsRangedCoord;
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use smalti_engine::Result;
 use smalti_engine::images::Picture;
 
-use super::plotting::{FAINT, GRID, HUES, INK, cannot, with_fonts};
+use super::axes::{Area, axes};
+use super::plotting::{HUES, INK, cannot, with_fonts};
 use crate::document::{Chart, Series, Shape};
 use crate::look::palette::viridis;
 
@@ -45,9 +44,6 @@ pub fn svg(chart: &Chart) -> Result<String> {
     }
     Ok(text)
 }
-
-/// Where a figure is drawn.
-pub(super) type Area<B> = DrawingArea<B, Shift>;
 
 fn draw<B: DrawingBackend>(chart: &Chart, root: &Area<B>, times: u32) -> Result<()> {
     with_fonts();
@@ -113,44 +109,6 @@ fn largest(count: usize, most: usize, value: impl Fn(usize) -> f64) -> Vec<f64> 
 }
 
 type Plot<'a, B, Y> = ChartContext<'a, B, Cartesian2d<RangedCoordf64, Y>>;
-/// Axes of any kind.
-type Axes<'a, B, X, Y> = ChartContext<'a, B, Cartesian2d<X, Y>>;
-
-/// The axes of a chart with their names.
-pub(super) fn axes<'a, B: DrawingBackend, X, Y>(
-    chart: &Chart,
-    (across, up): (X, Y),
-    area: &'a Area<B>,
-    times: u32,
-) -> Result<Axes<'a, B, X::CoordDescType, Y::CoordDescType>>
-where
-    X: AsRangedCoord<Value = f64>,
-    X::CoordDescType: plotters::coord::ranged1d::ValueFormatter<f64>,
-    Y: AsRangedCoord<Value = f64>,
-    Y::CoordDescType: plotters::coord::ranged1d::ValueFormatter<f64>,
-{
-    let small = ("sans-serif", 14 * times).into_font();
-    let mut plot = ChartBuilder::on(area)
-        .margin(16 * times)
-        .x_label_area_size(44 * times)
-        .y_label_area_size(64 * times)
-        .build_cartesian_2d(across, up)
-        .map_err(cannot)?;
-    plot.configure_mesh()
-        .disable_x_mesh()
-        .axis_style(FAINT)
-        .bold_line_style(GRID)
-        .light_line_style(WHITE)
-        .label_style(small.color(&INK))
-        .x_desc(&chart.across)
-        .y_desc(&chart.up)
-        .x_label_formatter(&|x| short(*x))
-        .y_label_formatter(&|y| short(*y))
-        .draw()
-        .map_err(cannot)?;
-    Ok(plot)
-}
-
 fn draw_curves<B: DrawingBackend>(
     chart: &Chart,
     curves: &[Series],
@@ -205,20 +163,6 @@ where
         .label_font(("sans-serif", 14 * times).into_font().color(&INK))
         .draw()
         .map_err(cannot)
-}
-
-fn short(x: f64) -> String {
-    let size = x.abs();
-    if size >= 100.0 || x == 0.0 {
-        format!("{x:.0}")
-    } else if size >= 1.0 {
-        let text = format!("{x:.2}");
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else if size >= 1e-3 {
-        format!("{x:.4}").trim_end_matches('0').to_owned()
-    } else {
-        format!("{x:.1e}")
-    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! All of them are [`smalti_engine::images::Picture`]s in the colors of the window.
 
+mod axes;
 pub mod bits;
 pub mod canvas;
 pub mod chart;

@@ -4,7 +4,7 @@ use plotters::coord::ranged1d::{Ranged, ValueFormatter};
 use plotters::prelude::*;
 use smalti_engine::Result;
 
-use super::chart::{Area, axes};
+use super::axes::{Area, axes};
 use super::pareto::{Box4, place};
 use super::plotting::{FAINT, HUES, INK, cannot};
 use crate::document::{Chart, Point, Points};

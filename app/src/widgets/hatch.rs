@@ -39,7 +39,7 @@ pub fn cells(
 fn pixel(x: usize, y: usize, ground: Color32, line: Color32) -> Color32 {
     let along = ((x + y) % PERIOD) as f32 + 0.5;
     let away = (along - PERIOD as f32 / 2.0).abs();
-    let cover = (1.4 - away).clamp(0.0, 1.0);
+    let cover = (1.5 - away).clamp(0.0, 1.0);
     let mix = |a: u8, b: u8| (f32::from(a) + (f32::from(b) - f32::from(a)) * cover).round() as u8;
     Color32::from_rgb(
         mix(ground.r(), line.r()),

@@ -168,7 +168,7 @@ fn a_narrow_window_with_large_text_still_works() {
         for scene in scenes::names() {
             send(&mut window, Layout::Scene(scene.to_owned()));
         }
-        assert!(is_in_front(&window, ViewId::Training), "the last scene is shown");
+        assert!(is_in_front(&window, ViewId::Pareto), "the last scene is shown");
     }
 }
 
