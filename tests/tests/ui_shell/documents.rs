@@ -314,14 +314,15 @@ fn a_picture_that_is_gone_stays_in_its_document_when_that_is_saved_again() {
 
 /// Types into the dialog that stands for the system's.
 pub(super) fn type_path(window: &mut Window, path: &Path) {
-    settle_on_a_question(window, "The system shows no file dialog here; type the path.");
-    let field = window.get_by_role(egui::accesskit::Role::TextInput);
-    field.focus();
+    const ASKED: &str = "The system shows no file dialog here; type the path.";
+    settle_on_a_question(window, ASKED);
+    let role = egui::accesskit::Role::TextInput;
+    window.get_by_role_and_label(role, ASKED).focus();
     window.step();
     let select = egui::Modifiers::COMMAND;
     window.key_press_modifiers(select, egui::Key::A);
     window.step();
-    window.get_by_role(egui::accesskit::Role::TextInput).type_text(&path.display().to_string());
+    window.get_by_role_and_label(role, ASKED).type_text(&path.display().to_string());
     window.step();
     window.key_press(egui::Key::Enter);
     settle(window);

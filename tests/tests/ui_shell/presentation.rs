@@ -97,10 +97,10 @@ fn a_caption_brings_the_views_and_the_look_it_needs_and_work_stays_as_it_was() {
     assert_eq!(window.state().document(), &document);
     assert_eq!(window.state().layout(), layout);
 
-    // Whoever changes the look of a caption sees it change.
+    // Whoever changes the look of a caption, here of the one where it was left, sees it change.
     press(&mut window, Modifiers::NONE, Key::F5);
     send(&mut window, smalti::document::Look::ColorBy(ColorBy::Usage));
-    assert!(says(&window, "by usage · opacity 80 %"), "{:?}", labels(&window, "by "));
+    assert!(says(&window, "by usage · opacity 100 %"), "{:?}", labels(&window, "by "));
     // And of all that the caption says, that one alone is his.
     let mut changed = document.looks.clone();
     changed.color_by = ColorBy::Usage;

@@ -162,7 +162,8 @@ fn a_map_of_differences_is_saved_with_its_values_and_a_codebook_with_its_counts(
 fn what_is_seen_is_taken_away_by_the_palette_too() {
     let (mut window, small) = open(tab(ViewId::Tokens));
     press(&mut window, Modifiers::COMMAND, egui::Key::P);
-    let field = window.get_by_role(egui::accesskit::Role::TextInput);
+    // The palette lies over the field for a code.
+    let field = window.get_all_by_role(egui::accesskit::Role::TextInput).last().unwrap();
     field.type_text("decoded: save as png, 4");
     window.step();
     window.key_press(egui::Key::Enter);
