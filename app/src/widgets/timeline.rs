@@ -110,8 +110,11 @@ impl Player {
         let pressed = self.head_ui(ui, ctx, head, timeline);
         let ticks = area.with_min_y(head.bottom() + space::XS);
         let dragged = self.ticks_ui(ui, ctx, ticks, timeline);
-        let played = self.play(ui, timeline);
-        let to = dragged.or(pressed).or(played)?;
+        // What was pressed at the end leads to the beginning: it is not the end any more that playing stops at.
+        let to = match dragged.or(pressed) {
+            Some(to) => to,
+            None => self.play(ui, timeline)?,
+        };
         let last = timeline.ticks.len();
         if to >= last {
             let is_there = timeline.at == last && !timeline.goes_on;
