@@ -5,14 +5,17 @@ use std::sync::Arc;
 
 use smalti_engine::Problem;
 use smalti_engine::generators::{GenerateEvent, Step};
-use smalti_engine::questions::OpenedPainter;
-use smalti_engine::session::{RunId, RunState, RunView, Session};
+use smalti_engine::questions::{OpenGenerator, OpenedPainter};
+use smalti_engine::session::{Question, RunId, RunState, RunView, Session};
 use smalti_engine::tokens::Tokens;
 
 use crate::document::{Asked, Moment};
 
 /// So many are kept; what is no more kept is generated again when it is looked at.
 const KEPT: usize = 16;
+/// Bytes of the networks that they hold: three of ours are some MB, published ones up to several GB, of which one
+/// at a time is kept.
+const NETWORKS: usize = 1 << 30;
 
 /// A step and what it took.
 #[derive(Debug)]
@@ -138,11 +141,23 @@ impl Generations {
         let asked = Arc::clone(asked);
         self.0.push(Trace { asked, opened, beginning, steps, planned: 0, state, run, read: 0 });
         let is_idle = |trace: &Trace| trace.run.is_none();
-        while self.0.len() > KEPT
-            && let Some(oldest) = self.0.iter().position(is_idle)
+        while (self.0.len() > KEPT || self.bytes_of_networks() > NETWORKS)
+            && let Some((_, older)) = self.0.split_last()
+            && let Some(oldest) = older.iter().position(is_idle)
         {
             self.0.remove(oldest);
         }
+    }
+
+    /// What their networks take, those that several share once.
+    fn bytes_of_networks(&self) -> usize {
+        let mut networks: Vec<&Arc<OpenedPainter>> = Vec::new();
+        for trace in &self.0 {
+            if networks.iter().all(|known| !Arc::ptr_eq(known, &trace.opened)) {
+                networks.push(&trace.opened);
+            }
+        }
+        networks.into_iter().map(|opened| OpenGenerator::bytes(opened)).sum()
     }
 
     /// One goes on after its last step, by another run.

@@ -63,7 +63,11 @@ impl Document {
             Open::CloseModel(model) => self.opened.close_model(model),
             Open::Moved(moved) => self.take_as_moved(moved),
             // With the disk looked at, these become others.
-            Open::Path(_) | Open::TokensAs(..) | Open::ModelAgain(..) | Open::ImageAgain(_) => {}
+            Open::Path(_)
+            | Open::TokensAs(..)
+            | Open::ModelAgain(..)
+            | Open::ImageAgain(_)
+            | Open::GeneratorAgain(_) => {}
         }
     }
 

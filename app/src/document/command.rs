@@ -60,6 +60,8 @@ pub enum Open {
     NoRun(Slot),
     /// A tokenizer that was opened before, as its file is now.
     ModelAgain(Slot, ModelRef),
+    /// A generator that was opened before, as its file is now.
+    GeneratorAgain(ModelRef),
     /// An image file that was opened before, as it is now.
     ImageAgain(std::sync::Arc<std::path::Path>),
     /// Works at another size.
@@ -70,6 +72,16 @@ pub enum Open {
     CloseModel(ModelRef),
     /// Goes on with files and folders where they are now.
     Moved(Arc<[Moved]>),
+}
+
+impl Open {
+    /// A generator that is at hand: one of a file as it is now, which may have been trained further.
+    pub fn generator(generator: ModelRef) -> Self {
+        match generator {
+            ModelRef::Shipped(_) => Self::Generator(generator),
+            ModelRef::File { .. } => Self::GeneratorAgain(generator),
+        }
+    }
 }
 
 /// Changes tokens, codes or what is selected.

@@ -243,6 +243,21 @@ impl Generating {
         }
     }
 
+    /// The generators that are open or were.
+    pub(super) fn generators(&self) -> impl Iterator<Item = &ModelRef> {
+        self.opened.iter().chain(self.all_asked().map(|asked| &asked.generator))
+    }
+
+    /// Whether cells that stay, or something that was begun, are others than there: what a person loses with it.
+    /// What merely stands in the settings is set again in a moment.
+    pub fn has_work_beside(&self, other: &Self) -> bool {
+        let given = |of: &Self| of.asked.as_ref().map(|asked| Arc::clone(&asked.given));
+        let begun = |of: &Self| of.moment.as_ref().map(|moment| Arc::clone(&moment.asked));
+        let keeps = given(self).is_some_and(|given| !given.is_empty());
+        (keeps && given(self) != given(other))
+            || (self.moment.is_some() && begun(self) != begun(other))
+    }
+
     /// What was asked, and is asked next.
     pub(super) fn all_asked(&self) -> impl Iterator<Item = &Arc<Asked>> {
         self.asked.iter().chain(self.moment.iter().map(|moment| &moment.asked))

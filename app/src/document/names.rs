@@ -1,4 +1,4 @@
-//! What tokenizers are called, so that two that are open at once are never taken for each other.
+//! What tokenizers and generators are called, so that two that are open at once are never taken for each other.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use smalti_engine::questions::ModelRef;
 use super::value::Document;
 
 impl Document {
-    /// What a person calls a tokenizer: its own name, and where another one that is open has the same, with the
+    /// What a person calls a tokenizer or a generator: its own name, and where another one that is open has the same, with the
     /// nearest folder that the others do not lie in.
     pub fn name_of(&self, model: &ModelRef) -> String {
         let label = model.label();
@@ -15,6 +15,7 @@ impl Document {
         let known = std::iter::once(&self.model).chain(self.others.iter().flatten());
         // What is only kept, of thousands of images maybe, was opened once, too.
         let known = known.chain(&self.checkpoint).chain(self.opened.models.iter());
+        let known = known.chain(self.generating.generators());
         let mut alike: Vec<Option<&Path>> = Vec::new();
         for other in known {
             let place = match other {

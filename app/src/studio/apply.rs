@@ -40,6 +40,10 @@ impl Studio {
                 .keeping
                 .background
                 .run(move || Some(Outcome::Command(Open::Model(slot, model.now()).into()))),
+            Command::Open(Open::GeneratorAgain(generator)) => self
+                .keeping
+                .background
+                .run(move || Some(Outcome::Command(Open::Generator(generator.now()).into()))),
             Command::Open(Open::ImageAgain(path)) => self
                 .keeping
                 .background

@@ -26,7 +26,8 @@ impl Studio {
                     self.notices.add(Notice { hint, ..Notice::info(summary) });
                 }
                 Some(RunState::Cancelled | RunState::Failed(_)) => self.generate_on(asked, *waits),
-                Some(RunState::Paused) => {
+                // One that is being cancelled is wanted again.
+                Some(RunState::Running | RunState::Paused) => {
                     let run = self.generations.get(asked).and_then(Trace::run);
                     let control = if *waits { Control::StepOnce } else { Control::Resume };
                     if let Some(run) = run {

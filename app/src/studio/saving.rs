@@ -205,12 +205,13 @@ impl Studio {
         }
     }
 
-    /// Whether tokens were forced, locked or switched off, variations kept or runs begun since the document
-    /// was saved.
+    /// Whether tokens were forced, locked or switched off, variations kept, runs begun or pictures generated since
+    /// the document was saved.
     pub(super) fn has_unsaved_work(&self) -> bool {
         let (now, saved) =
             (self.history.document(), &self.keeping.homes[self.history.number()].saved);
         let has_more = now.variations.all() != saved.variations.all() || now.runs != saved.runs;
+        let has_more = has_more || now.generating.has_work_beside(&saved.generating);
         has_more || !now.has_off_of(saved) || !now.has_work_of(saved)
     }
 

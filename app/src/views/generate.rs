@@ -12,6 +12,8 @@ mod settings;
 mod strip;
 mod taken;
 
+use std::sync::Arc;
+
 use egui::{Rect, Stroke, UiBuilder};
 use smalti_engine::session::Reply;
 use smalti_engine::tokens::Cell;
@@ -80,6 +82,14 @@ impl View for GenerateView {
             });
         }
         let Some(trace) = ctx.trace() else {
+            // What is looked at may be of another generator than what is asked next, one that is gone.
+            let moment = ctx.document.generating.moment.as_ref();
+            let other = moment.filter(|moment| moment.asked.opens() != asked.opens());
+            let other = other.map(|moment| {
+                let reply = ctx.ask("generator of the moment", &moment.asked.opens());
+                (Arc::clone(&moment.asked), reply)
+            });
+            let (asked, opened) = other.unwrap_or((asked, opened));
             // The timeline has it as soon as it is there.
             if ctx.document.generating.moment.is_some() {
                 self.player.owe_focus(ctx.wants_focus.replace(false));
@@ -142,7 +152,7 @@ impl GenerateView {
         if over_grid.is_clicked || over_picture.is_clicked {
             self.pinned = pointed.filter(|cell| self.pinned != Some(*cell));
         }
-        self.pinned = over_grid.moved.or(self.pinned);
+        self.pinned = over_grid.moved.or(over_picture.moved).or(self.pinned);
         if let Some(place) = places.cell {
             divide(
                 ui,

@@ -371,7 +371,11 @@ impl TokensView {
             ColorBy::Difference => {
                 spatial && !is_veiled && compared.is_working() && errors.is_none()
             }
-            ColorBy::Code | ColorBy::Usage => false,
+            ColorBy::Usage => {
+                let counts = counts.as_ref();
+                !ctx.is_veiled(Secret::Usage) && counts.is_none_or(|counts| counts.best().is_none())
+            }
+            ColorBy::Code => false,
         };
         let sources = overlay::Sources {
             is_pending: is_pending && !is_veiled,
@@ -385,7 +389,9 @@ impl TokensView {
         };
         overlay::paint(ui, ctx, &pane, (now, sheet), &sources);
         let is_old = !(is_known && ctx.is_encoded());
-        overlay::menu(ctx, &pane, sheet, (&sources, size, now.parts().len()), is_old);
+        let parts = now.parts().len();
+        let by = seen_color(ctx, encoded).label();
+        overlay::menu(ctx, &pane, (sheet, by), (&sources, size, parts), is_old);
         self.hand.ui(ui, ctx, &pane, sheet, &mut self.zoom);
         let before_off = ctx.tokens(encoded);
         let cursor = pane.response.has_focus().then(|| self.hand.cursor(ctx, sheet));

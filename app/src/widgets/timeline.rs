@@ -437,7 +437,8 @@ fn labels(ui: &Ui, ctx: &ViewCtx<'_>, scale: &Scale, timeline: &Timeline<'_>) {
         let color = if is_now { colors.text } else { colors.dim };
         let galley = ui.painter().layout_no_wrap((timeline.label)(at), theme.figures(), color);
         let half = galley.size().x / 2.0;
-        let middle = middle.clamp(scale.bars.left() + half, scale.bars.right() - half);
+        // In a very narrow panel a name may be wider than all bars.
+        let middle = middle.min(scale.bars.right() - half).max(scale.bars.left() + half);
         if middle - half > end {
             end = middle + half + theme.px(10.0);
             ui.painter().galley(pos2(middle - half, y), galley, color);

@@ -106,6 +106,17 @@ impl Question for OpenGenerator {
             return Err(EngineError::bad_input("generator", reason, hint));
         }
         let opened = open_generator(&path, desk.device())?;
+        // What was read under the name of an older version would be kept as that one's.
+        if let ModelRef::File { stamp, .. } = &self.generator
+            && *stamp != Stamp::default()
+            && self.generator.clone().now() != self.generator
+        {
+            return Err(EngineError::bad_input(
+                self.generator.label(),
+                "its file was changed since it was opened",
+                "open it again",
+            ));
+        }
         let found = match (&opened.token_hash, &self.tokenizer) {
             (Some(hash), named) => Some(of_hash(desk, &path, &opened, hash, named.as_ref())?),
             (None, Some(named)) => Some(of_layout(desk, &opened, named)?),

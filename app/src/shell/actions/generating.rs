@@ -75,8 +75,9 @@ pub fn generators(now: &Now<'_>) -> Vec<Action> {
                 asked.is_some_and(|asked| asked.generator == generator)
             }
         };
-        let open = Open::Generator(generator.clone());
-        action(Menu::Generate, generator.label(), &[], open).kind("generator").on(is_on)
+        let name = now.view.document.name_of(&generator);
+        let open = Open::generator(generator.clone());
+        action(Menu::Generate, name, &[], open).kind("generator").on(is_on)
     };
     shipped.chain(opened).map(open).collect()
 }

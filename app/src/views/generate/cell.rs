@@ -177,6 +177,7 @@ impl Alternatives<'_> {
             ui.painter().image(texture, tile, uv, white);
             return;
         }
+        let look = look.filter(|look| (code as usize) < look.colors.len());
         let atlas = look.and_then(|look| Some((look, look.atlas.as_ref()?)));
         if let Some((look, atlas)) = atlas {
             let step = vec2(

@@ -56,27 +56,32 @@ pub(super) fn problem_ui(
 ) {
     ui.vertical_centered(|ui| {
         ui.add_space(ui.available_height() * 0.3);
-        let text = RichText::new(&problem.summary).color(ctx.theme.colors.danger);
-        ui.add(Label::new(text).wrap());
-        if !problem.hint.is_empty() {
-            ui.add(Label::new(ctx.theme.label(&problem.hint)).wrap());
-        }
-        ui.add_space(space::S);
-        if let Some(lost) = ctx.document.lost_by(problem) {
-            states::find_ui(ui, ctx, (&lost, &AllLost::from([lost.clone()])));
-        }
-        let mut next = asked.clone();
-        let choose = ui.menu_button("Decode by…", |ui| {
-            settings::tokenizers_ui(ui, ctx, &mut next);
-        });
-        choose.response.on_hover_text("The tokenizer whose codes the generator writes");
-        if next != *asked {
-            ctx.send(Generate::Ask(Box::new(next)));
-        }
+        told_ui(ui, ctx, (asked, problem));
         ui.menu_button("Another generator…", |ui| {
             settings::choices_ui(ui, ctx, Some(&asked.generator));
         });
     });
+}
+
+/// What is wrong, and what helps.
+pub(super) fn told_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, (asked, problem): (&Asked, &Problem)) {
+    let text = RichText::new(&problem.summary).color(ctx.theme.colors.danger);
+    ui.add(Label::new(text).wrap());
+    if !problem.hint.is_empty() {
+        ui.add(Label::new(ctx.theme.label(&problem.hint)).wrap());
+    }
+    ui.add_space(space::S);
+    if let Some(lost) = ctx.document.lost_by(problem) {
+        states::find_ui(ui, ctx, (&lost, &AllLost::from([lost.clone()])));
+    }
+    let mut next = asked.clone();
+    let choose = ui.menu_button("Decode by…", |ui| {
+        settings::tokenizers_ui(ui, ctx, &mut next);
+    });
+    choose.response.on_hover_text("The tokenizer whose codes the generator writes");
+    if next != *asked {
+        ctx.send(Generate::Ask(Box::new(next)));
+    }
 }
 
 /// Nothing was generated yet: the grid as it will be at the beginning.
@@ -102,7 +107,7 @@ pub(super) fn blank_ui(
     hatch::cells(ui.painter(), ctx, cells, 1.0);
     let below = egui::Rect::from_min_size(place.left_bottom(), egui::vec2(size.x, line));
     let words = config.words().replace(" x ", "×");
-    let left = format!("{}: nothing is generated yet", asked.generator.label());
+    let left = format!("{}: nothing is generated yet", ctx.document.name_of(&asked.generator));
     let right = format!("{}, {words} tokens of {} codes", config.way.name(), config.codes);
     states::caption_in_lines(ui, ctx, below, &left, &right);
 }

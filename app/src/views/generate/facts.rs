@@ -35,6 +35,8 @@ pub(super) struct Shown<'a> {
     pub(super) number: usize,
     /// Of each cell of that part.
     pub(super) facts: Vec<Fact>,
+    /// Whether something else is asked next.
+    pub(super) is_former: bool,
 }
 
 impl<'a> Shown<'a> {
@@ -50,7 +52,9 @@ impl<'a> Shown<'a> {
         for (number_of, traced) in steps.iter().enumerate() {
             take(&mut facts, (number, part), (number_of, &traced.step), number_of + 1 == at);
         }
-        Some(Self { trace, at, tokens, number, facts })
+        let asked = ctx.document.generating.asked.as_deref();
+        let is_former = asked.is_some_and(|asked| *asked != *trace.asked);
+        Some(Self { trace, at, tokens, number, facts, is_former })
     }
 
     pub(super) fn part(&self) -> &'a Part {
@@ -99,10 +103,11 @@ impl<'a> Shown<'a> {
         let Some(step) = at.checked_sub(1) else { return "start".to_owned() };
         let config = self.trace.opened.config();
         if config.way == Way::Var {
-            let parts = &config.layout;
-            let skipped = parts.len().saturating_sub(self.trace.planned as usize);
-            if let Some(part) = parts.get(step + skipped) {
-                return format!("{}×{}", part.rows, part.columns);
+            // Scales that were given whole have no step.
+            let beginning = self.trace.beginning.iter().flat_map(|tokens| tokens.parts());
+            let is_open = |part: &&Part| (0..part.codes().len()).any(|at| part.code(at).is_none());
+            if let Some(part) = beginning.filter(is_open).nth(step) {
+                return format!("{}×{}", part.rows(), part.columns());
             }
         }
         at.to_string()
@@ -118,6 +123,12 @@ impl<'a> Shown<'a> {
         let (masked, all) = (self.masked(), self.tokens.len());
         if masked > 0 {
             words = format!("{words} · {masked} of {all} masked");
+        }
+        if self.is_former {
+            words = format!(
+                "{words} · of {}, before the settings were changed",
+                self.trace.asked.name()
+            );
         }
         match &self.trace.state {
             RunState::Cancelled => words = format!("{words} · cancelled"),

@@ -32,7 +32,9 @@ pub(super) struct Over {
 
 /// How the codes of the generator's tokenizer look.
 pub(super) fn appearance(ctx: &ViewCtx<'_>, shown: &Shown<'_>) -> Reply<Appearance> {
-    let Some(model) = shown.trace.opened.tokenizer.clone() else {
+    // Where the tokenizer takes sub-tokens as parts no code of its books is a token.
+    let opened = &shown.trace.opened;
+    let Some(model) = opened.tokenizer.clone().filter(|_| opened.sub_tokens.is_empty()) else {
         return Reply::Working { progress: None, last: None };
     };
     let book = shown.part().book();
@@ -77,7 +79,7 @@ pub(super) fn ui(
         mark(ctx, &painter, rect, (&fact, shown.is_given(part.cell(shown.number, at))));
     }
     let over = over(ui, ctx, &pane, shown, pinned);
-    let told = over.cell.or(pinned);
+    let told = over.cell.or(pinned.filter(|cell| shown.tokens.contains(*cell)));
     pane.response.widget_info(|| {
         let mut label = format!("Generated tokens, {rows} rows, {columns} columns");
         if let Some(cell) = told {

@@ -1,6 +1,8 @@
 //! The picture of a moment. What is not written is shown as masked; what the generator would write there is
 //! seen through the masks where a person wants that.
 
+use std::sync::Arc;
+
 use egui::{Color32, Role, WidgetInfo};
 use smalti_engine::questions::{DecodePartly, Decoded};
 use smalti_engine::session::Reply;
@@ -47,7 +49,7 @@ pub(super) fn decoded(ctx: &ViewCtx<'_>, shown: &Shown<'_>) -> Reply<Decoded> {
         Err(error) => return Reply::Failed(error.problem()),
     };
     let now = question(trace, at).map_or_else(nothing, |question| {
-        let reply = ctx.ask(("generated", model), &question);
+        let reply = ctx.ask(("generated", model, Arc::as_ptr(&trace.asked).addr()), &question);
         reply.last_for(|asked: &DecodePartly| asked.model == *model)
     });
     for away in 1..=NEAR {
@@ -113,8 +115,11 @@ pub(super) fn ui(
         painter.text(at, egui::Align2::CENTER_CENTER, &problem.summary, font, color);
     }
     let over = over(ui, ctx, &pane, shown, pinned);
+    // Until it is decoded the picture of another step stands here.
+    let is_decoded = decoded.ready().is_some();
     let left = match (written, is_ghost && !is_whole) {
         (0, _) => "nothing is written yet".to_owned(),
+        _ if !is_decoded => "this step is being decoded…".to_owned(),
         (written, true) => {
             format!("decoded from {}, dimmed what would follow", counted(written, "token"))
         }

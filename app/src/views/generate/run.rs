@@ -39,8 +39,15 @@ pub(super) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, asked: &Asked, why: Optio
     }
     let is_cut = trace.filter(|trace| matches!(trace.state, RunState::Cancelled));
     if let Some(trace) = is_cut.filter(|trace| !trace.steps.is_empty()) {
-        let about = "From its last step, to the same tokens as without a break";
-        if ui.button("Go on").on_hover_text(about).clicked() {
+        let is_same = *trace.asked == *asked;
+        let (text, about) = if is_same {
+            ("Go on", "From its last step, to the same tokens as without a break")
+        } else {
+            let about = "From its last step with the settings that it was begun with; undo brings the \
+                         present ones back";
+            ("Go on as begun", about)
+        };
+        if ui.button(text).on_hover_text(about).clicked() {
             start(&trace.asked, false);
         }
     } else {

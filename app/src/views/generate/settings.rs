@@ -1,11 +1,11 @@
 //! What is asked next: generator, class, seed, how tokens are drawn, which of them stay.
 
-use egui::{DragValue, Label, RichText, Role, Slider, WidgetInfo, vec2};
+use egui::{DragValue, Label, RichText, Role, Slider, SliderClamping, WidgetInfo, vec2};
 use smalti_engine::generators::{GeneratorConfig, Schedule, Way};
 use smalti_engine::questions::{ModelRef, OpenedPainter, ShippedGenerators, ShippedModels};
 use smalti_engine::session::Reply;
 
-use super::run;
+use super::{empty, run};
 use crate::ctx::ViewCtx;
 use crate::document::{AppCommand, Asked, Generate, Open};
 use crate::look::theme::space;
@@ -51,8 +51,18 @@ pub(super) fn column_ui(
             let text = RichText::new(why).color(ctx.theme.colors.danger);
             ui.add(Label::new(text).wrap());
         }
+        problem_ui(ui, ctx, asked, opened);
         settings_ui(ui, ctx, asked, opened);
     });
+}
+
+/// Why the generator cannot be opened, where a picture of before stands in the place in which it is said else.
+fn problem_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, asked: &Asked, opened: &Reply<OpenedPainter>) {
+    if let Reply::Failed(problem) = opened
+        && ctx.trace().is_some()
+    {
+        empty::told_ui(ui, ctx, (asked, problem));
+    }
 }
 
 /// All of it in a row: what is done, and the settings in a menu.
@@ -67,6 +77,7 @@ pub(super) fn row_ui(
         run::ui(ui, ctx, asked, why.as_deref());
         fold::menu(ui, "Settings of the generation", |ui| {
             ui.set_width(ctx.theme.px(240.0));
+            problem_ui(ui, ctx, asked, opened);
             settings_ui(ui, ctx, asked, opened);
         });
     });
@@ -76,8 +87,12 @@ fn settings_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, asked: &Asked, opened: &Rep
     let mut next = asked.clone();
     row(ui, ctx, "generator", |ui| generator_ui(ui, ctx, asked));
     let opened = opened.best();
+    let tokenizer = match opened {
+        Some(opened) => opened.tokenizer.clone(),
+        None => asked.tokenizer.clone(),
+    };
+    tokenizer_row(ui, ctx, &mut next, tokenizer.as_ref());
     if let Some(opened) = opened {
-        tokenizer_row(ui, ctx, &mut next, opened);
         let config = opened.config();
         row(ui, ctx, "class", |ui| class_ui(ui, &mut next, config));
     }
@@ -136,7 +151,7 @@ fn short(ui: &egui::Ui, name: &str) -> String {
 
 /// Picks the generator.
 pub(super) fn generator_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, asked: &Asked) {
-    let whole = asked.generator.label();
+    let whole = ctx.document.name_of(&asked.generator);
     let menu = ui.menu_button(short(ui, &whole), |ui| choices_ui(ui, ctx, Some(&asked.generator)));
     menu.response
         .widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("Generator, {whole}")));
@@ -151,8 +166,13 @@ pub(super) fn choices_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, now: Option<&Mode
     let opened = ctx.document.generating.opened.iter().cloned();
     for generator in shipped.chain(opened) {
         let is_now = now == Some(&generator);
-        if ui.selectable_label(is_now, generator.label()).clicked() {
-            ctx.send(Open::Generator(generator));
+        let choice = ui.selectable_label(is_now, ctx.document.name_of(&generator));
+        let choice = match &generator {
+            ModelRef::File { path, .. } => choice.on_hover_text(path.display().to_string()),
+            ModelRef::Shipped(_) => choice,
+        };
+        if choice.clicked() {
+            ctx.send(Open::generator(generator));
             ui.close();
         }
     }
@@ -163,10 +183,15 @@ pub(super) fn choices_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, now: Option<&Mode
 }
 
 /// What decodes: the generator's own tokenizer, or another one of the same tokens.
-fn tokenizer_row(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, next: &mut Asked, opened: &OpenedPainter) {
+fn tokenizer_row(
+    ui: &mut egui::Ui,
+    ctx: &ViewCtx<'_>,
+    next: &mut Asked,
+    tokenizer: Option<&ModelRef>,
+) {
     row(ui, ctx, "decoded by", |ui| {
-        let tokenizer = opened.tokenizer.as_ref();
-        let name = tokenizer.map_or_else(|| "choose one".to_owned(), ModelRef::label);
+        let name = tokenizer
+            .map_or_else(|| "choose one".to_owned(), |tokenizer| ctx.document.name_of(tokenizer));
         let menu = ui.menu_button(short(ui, &name), |ui| {
             tokenizers_ui(ui, ctx, next);
         });
@@ -190,7 +215,7 @@ pub(super) fn tokenizers_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, next: &mut Ask
         choice(ui, name, Some(ModelRef::Shipped(name.as_str().into())));
     }
     for model in ctx.document.opened.models.iter() {
-        choice(ui, &model.label(), Some(model.clone()));
+        choice(ui, &ctx.document.name_of(model), Some(model.clone()));
     }
 }
 
@@ -261,7 +286,8 @@ fn unmasking_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, next: &mut Asked) {
 fn slider(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slider: Slider<'_>) -> egui::Response {
     // Its number stands behind it.
     ui.spacing_mut().slider_width = (ui.available_width() - ctx.theme.px(52.0)).max(32.0);
-    ui.add(slider)
+    // A document may hold what the rail does not reach: to be seen does not change it.
+    ui.add(slider.clamping(SliderClamping::Edits))
 }
 
 fn sampling_ui(
@@ -296,6 +322,7 @@ fn sampling_ui(
     row(ui, ctx, "top-k", |ui| {
         let codes = config.map_or(u32::MAX, |config| config.codes);
         let top_k = DragValue::new(&mut sampling.top_k).range(0..=codes).speed(1.0);
+        let top_k = top_k.clamp_existing_to_range(false);
         let response =
             ui.add(top_k.custom_formatter(|k, _| {
                 if k < 1.0 { "all".to_owned() } else { grouped(k as u64) }

@@ -82,7 +82,7 @@ fn pending(ui: &egui::Ui, ctx: &ViewCtx<'_>, pane: &Pane) {
 pub(super) fn menu(
     ctx: &ViewCtx<'_>,
     pane: &Pane,
-    sheet: &Sheet<'_>,
+    (sheet, by): (&Sheet<'_>, &str),
     (sources, size, parts): (&Sources<'_>, [u32; 2], usize),
     is_old: bool,
 ) {
@@ -99,7 +99,7 @@ pub(super) fn menu(
         Table::Map { values, columns: sheet.columns }
     };
     let formats = [TokenFormat::Npy, TokenFormat::Safetensors];
-    let about = format!("tokens, {}", ctx.document.looks.color_by.label());
+    let about = format!("tokens, {by}");
     let exported = Exported {
         name: "tokens",
         about: &about,
