@@ -11,6 +11,7 @@ mod edits;
 mod exports;
 mod families;
 mod generate;
+mod generate_told;
 mod jobs;
 mod keyboard;
 mod panels;

@@ -104,7 +104,7 @@ impl<'a> Shown<'a> {
         let config = self.trace.opened.config();
         if config.way == Way::Var {
             // Scales that were given whole have no step.
-            let beginning = self.trace.beginning.iter().flat_map(|tokens| tokens.parts());
+            let beginning = self.trace.beginning.iter().flat_map(Tokens::parts);
             let is_open = |part: &&Part| (0..part.codes().len()).any(|at| part.code(at).is_none());
             if let Some(part) = beginning.filter(is_open).nth(step) {
                 return format!("{}×{}", part.rows(), part.columns());
