@@ -182,8 +182,11 @@ impl Generation {
         if self.request.sampling.ramp { 1.0 + (full - 1.0) * done } else { full }
     }
 
-    fn noise(&self, step: u32, cell: usize) -> Noise {
-        Noise::new(self.request.seed, Purpose::Choice, step, cell as u64)
+    /// The noise of a place in a step: that of its cell in the whole picture, where this is a window on one.
+    fn noise(&self, step: u32, place: usize) -> Noise {
+        let origin = self.request.origin;
+        let cell = origin.map_or(place as u64, |origin| origin.place(self.cell(place)));
+        Noise::new(self.request.seed, Purpose::Choice, step, cell)
     }
 
     fn propose(&self, cell: usize, distribution: &Distribution, step: u32) -> Proposal {

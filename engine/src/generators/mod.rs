@@ -31,6 +31,8 @@ mod tests;
 mod tests_steps;
 #[cfg(test)]
 mod tests_unmasking;
+#[cfg(test)]
+mod tests_windows;
 mod trace;
 mod unmasking;
 mod var;
@@ -57,7 +59,7 @@ pub use trace::{Trace, TracedModel, TracedStep};
 pub use unmasking::{Unmasking, UnmaskingOrder};
 pub use var::{Var, VarConfig};
 pub use ways::{MaskedNetwork, RasterNetwork, Reading, ScaleNetwork, join, split};
-pub use windows::{Window, windows};
+pub use windows::{Origin, Window, windows};
 
 /// What the metadata of its file calls a generator.
 pub const KIND: &str = "generator";

@@ -6,6 +6,7 @@ use crate::{EngineError, Result};
 use super::condition::Condition;
 use super::config::GeneratorConfig;
 use super::unmasking::Unmasking;
+use super::windows::Origin;
 
 /// How a token is drawn from logits, in this order: guidance, temperature, top-k, top-p.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -45,6 +46,8 @@ pub struct Request {
     pub unmasking: Unmasking,
     /// Tokens that stay, because a person locked or forced them; [`MASKED`] where the generator writes.
     pub given: Tokens,
+    /// Where they lie, if they are a window on larger tokens.
+    pub origin: Option<Origin>,
 }
 
 impl Request {
@@ -63,6 +66,7 @@ impl Request {
             sampling: Sampling::default(),
             unmasking: Unmasking::default(),
             given: Tokens::new(config.layout.iter().map(part).collect::<Result<Vec<_>>>()?)?,
+            origin: None,
         })
     }
 
@@ -117,6 +121,19 @@ impl Request {
                 config.codes
             );
             return bad("tokens", reason, "use tokens that were made with its tokenizer");
+        }
+        let lies_outside = |origin: &Origin| match config.layout.as_slice() {
+            [own] => !origin.holds(*own),
+            _ => true,
+        };
+        if let Some(origin) = self.origin.filter(lies_outside) {
+            let reason = format!(
+                "{} tokens at column {} of {} columns",
+                config.words(),
+                origin.column,
+                origin.columns
+            );
+            return bad("window", reason, "a window lies inside of one grid of tokens");
         }
         if self.given.first_masked().is_none() {
             return bad(
