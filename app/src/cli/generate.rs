@@ -175,7 +175,9 @@ pub(super) fn request(
     class: Option<u32>,
     seed: u64,
 ) -> Result<Request, Stop> {
+    let (order, groups) = order(&options.order)?;
     Ok(Request {
+        groups,
         sampling: Sampling {
             temperature: options.temperature,
             top_k: options.top_k,
@@ -187,11 +189,23 @@ pub(super) fn request(
             steps: options.steps,
             schedule: Schedule::parse(&options.schedule)?,
             choice_temperature: options.choice_temperature,
-            order: UnmaskingOrder::parse(&options.order)?,
+            order,
             self_correction: options.self_correct,
         },
         ..Request::new(config, class, seed)?
     })
+}
+
+/// Which tokens a masked generator keeps first, and in how many groups a raster one writes.
+fn order(said: &str) -> Result<(UnmaskingOrder, u32), Stop> {
+    let Some(count) = said.trim().strip_prefix("groups:") else {
+        return Ok((UnmaskingOrder::parse(said)?, 1));
+    };
+    let groups = count.trim().parse().map_err(|_no_number| {
+        let reason = format!("{count:?} is no number of groups");
+        Stop::bad_input("--order", reason, "Such as groups:4")
+    })?;
+    Ok((UnmaskingOrder::default(), groups))
 }
 
 /// What a trace leaves to do.

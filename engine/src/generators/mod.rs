@@ -11,6 +11,7 @@ mod condition;
 mod config;
 pub mod families;
 mod generation;
+mod groups;
 mod halton;
 mod identity;
 mod keeping;
@@ -27,6 +28,8 @@ mod sampling;
 mod schedule;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_groups;
 #[cfg(test)]
 mod tests_steps;
 #[cfg(test)]
@@ -47,7 +50,7 @@ pub use identity::model_hash;
 pub use keeping::kept_with_finest;
 pub use likelihood::{TokenBits, Told, token_bits};
 pub use mask::training_mask;
-pub use model_file::{OpenedGenerator, open_generator, own_config};
+pub use model_file::{OpenedGenerator, open_generator, own_config, training_in};
 pub use network::{Layers, Network};
 pub use order::Order;
 pub use painter::Painter;

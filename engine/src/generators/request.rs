@@ -4,7 +4,7 @@ use crate::tokens::{Cell, MASKED, Part, Tokens};
 use crate::{EngineError, Result};
 
 use super::condition::Condition;
-use super::config::GeneratorConfig;
+use super::config::{GeneratorConfig, Way};
 use super::unmasking::Unmasking;
 use super::windows::Origin;
 
@@ -48,6 +48,8 @@ pub struct Request {
     pub given: Tokens,
     /// Where they lie, if they are a window on larger tokens.
     pub origin: Option<Origin>,
+    /// Of raster: so many far-apart cells are written in each step; 1: one after the other, as it has learned it.
+    pub groups: u32,
 }
 
 impl Request {
@@ -67,6 +69,7 @@ impl Request {
             unmasking: Unmasking::default(),
             given: Tokens::new(config.layout.iter().map(part).collect::<Result<Vec<_>>>()?)?,
             origin: None,
+            groups: 1,
         })
     }
 
@@ -121,6 +124,20 @@ impl Request {
                 config.codes
             );
             return bad("tokens", reason, "use tokens that were made with its tokenizer");
+        }
+        let most = if config.way == Way::Raster { config.cells() } else { 1 };
+        if !(1..=most).contains(&(self.groups as usize)) {
+            let (reason, hint) = match config.way {
+                Way::Raster => (
+                    format!("{} groups of {most} tokens", self.groups),
+                    "usual: groups:2 to groups:8",
+                ),
+                way => (
+                    format!("{} groups, but {} has an order of its own", self.groups, way.name()),
+                    "groups are of raster generators; leave them out",
+                ),
+            };
+            return bad("order", reason, hint);
         }
         let lies_outside = |origin: &Origin| match config.layout.as_slice() {
             [own] => !origin.holds(*own),
