@@ -11,9 +11,14 @@ use smalti_engine::device::of_tests;
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::io::{BufRead, Write};
+use std::sync::Arc;
 use std::time::Instant;
 
 use candle_core::{Tensor, Var};
+use smalti_engine::generators::{
+    Distribution, Generation, GeneratorConfig, Network, NetworkSize, Order, Painter, Request,
+    Sampling, Takes, Way, conditions,
+};
 use smalti_engine::kernels::{
     Conv, Exactness, Mask, attention, bit_entropies, conv2d, cross_entropy, group_norm, layer_norm,
     nearest,
@@ -22,12 +27,13 @@ use smalti_engine::layers::{Transformer, TransformerSize, Weights};
 use smalti_engine::quantizers::Pass;
 use smalti_engine::random::{Noise, Purpose};
 use smalti_engine::tokenizers::{self, Tokenizer, TokenizerConfig};
+use smalti_engine::tokens::{Part, PartShape};
 use smalti_engine::training::{AdamW, Begin, Gradients, Optimizer, Recipe, Supplies, Trainer};
 
 /// Work to be measured, made by its row.
 type Work = Box<dyn FnMut()>;
 
-const ROWS: [&str; 30] = [
+const ROWS: [&str; 34] = [
     "conv3x3/1x128x256",
     "conv3x3/1x256x64",
     "conv3x3/1x512x16",
@@ -58,6 +64,10 @@ const ROWS: [&str; 30] = [
     "train/worlds_vqvae_b16",
     "train/vqvae_64_b16_recompute",
     "train/transformer_6x256_b16",
+    "generate/raster_256",
+    "generate/raster_256_b8",
+    "generate/maskgit_12",
+    "generate/var_10",
 ];
 
 /// taming-transformers' f16 network.
@@ -68,6 +78,11 @@ const LARGE: &str = "(name: \"f16\", network: (ch: 128, ch_mult: [1, 1, 2, 2, 4]
 const SMALL: &str = "(name: \"small\", network: (ch: 64, ch_mult: [1, 2, 2], num_res_blocks: 1, \
     decoder_res_blocks: 2, attn_resolutions: [16], resolution: 64, z_channels: 64, embed_dim: 64), \
     quantizer: Vq((codes: 1024, beta: 0.25, update: Ema, decay: 0.99)))";
+/// One of scales: 64x64 pixels to 680 codes.
+const SCALED: &str = "(name: \"scaled\", network: (ch: 64, ch_mult: [1, 2, 2], num_res_blocks: 1, \
+    attn_resolutions: [16], resolution: 64, z_channels: 64, embed_dim: 64), \
+    quantizer: MultiScale((vocab_size: 1024, v_patch_nums: [1, 2, 3, 4, 5, 6, 8, 10, 13, 16], \
+    share_quant_resi: 4)))";
 
 fn noise(cell: u64, shape: &[usize]) -> Tensor {
     let n: usize = shape.iter().product();
@@ -239,6 +254,87 @@ fn network(row: &str) -> Work {
     })
 }
 
+/// A generator of six layers of width 256 with random weights that nothing trains.
+fn painter(way: Way, tokenizer: Option<Arc<dyn Tokenizer>>) -> Painter {
+    let layout = match &tokenizer {
+        Some(tokenizer) => tokenizer.layout(64, 64).unwrap(),
+        None => vec![PartShape::grid(16, 16)],
+    };
+    let config = GeneratorConfig {
+        way,
+        network: NetworkSize { layers: 6, dim: 256, heads: 4 },
+        codes: 1024,
+        layout,
+        code_dim: if way == Way::Var { 64 } else { 0 },
+        classes: (0..1000).map(|class| class.to_string()).collect(),
+        takes: Takes::Class,
+        needs_condition: false,
+        order: Order::Rows,
+    };
+    let fresh = Weights::fresh(1, &of_tests().unwrap());
+    Network::new(&config, &fresh).unwrap();
+    let tensors = fresh.vars().into_iter().map(|(name, var)| (name, var.as_tensor().detach()));
+    let weights = Weights::loaded(tensors.collect(), false, &of_tests().unwrap());
+    Painter::new(Arc::new(Network::new(&config, &weights).unwrap()), tokenizer).unwrap()
+}
+
+/// All tokens of a picture, drawn and told as the program does; for MaskGIT its picture, for VAR its latents.
+fn generated(row: &str) -> Work {
+    let (way, tokenizer) = match row {
+        "generate/maskgit_12" => (Way::MaskGit, Some(Arc::from(tokenizer(SMALL)))),
+        "generate/var_10" => (Way::Var, Some(Arc::from(tokenizer(SCALED)))),
+        _ => (Way::Raster, None),
+    };
+    let painter = painter(way, tokenizer.clone());
+    if row.ends_with("_b8") {
+        return Box::new(move || {
+            black_box(eight_at_once(&painter));
+        });
+    }
+    let mut request = Request::new(painter.config(), None, 1).unwrap();
+    if way == Way::Var {
+        request.class = Some(7);
+        request.sampling = Sampling { guidance: 2.5, ramp: true, ..Sampling::default() };
+    }
+    Box::new(move || {
+        let mut generation = Generation::new(painter.clone(), request.clone(), None).unwrap();
+        while generation.next_step().unwrap().is_some() {}
+        let tokens = generation.tokens().unwrap();
+        if way == Way::Var {
+            let code = |part: &Part| {
+                let shape = (1, part.rows(), part.columns());
+                Tensor::from_slice(part.codes(), shape, &of_tests().unwrap()).unwrap()
+            };
+            let codes: Vec<Tensor> = tokens.parts().iter().map(code).collect();
+            black_box(painter.scales().unwrap().scales(&codes).unwrap());
+        } else if let Some(tokenizer) = &tokenizer {
+            black_box(tokenizers::detokenize(tokenizer.as_ref(), &tokens).unwrap());
+        }
+        black_box(tokens);
+    })
+}
+
+/// Eight sequences that share the reading of the weights.
+fn eight_at_once(painter: &Painter) -> Vec<Vec<u32>> {
+    let network = painter.network().raster().unwrap();
+    let nothing = conditions(&[None; 8]);
+    let mut reading = network.begin(8).unwrap();
+    let mut last: Option<Vec<u32>> = None;
+    let mut all = Vec::new();
+    for place in 0..256_u64 {
+        let logits = network.next_logits(last.as_deref(), &nothing, &mut reading).unwrap();
+        let rows = logits.to_vec2::<f32>().unwrap();
+        let drawn = rows.iter().zip(0_u64..).map(|(row, picture)| {
+            let told = Distribution::new(row, None, &Sampling::default(), 1.0).unwrap();
+            told.draw(&Noise::new(picture, Purpose::Choice, 0, place))
+        });
+        let drawn: Vec<u32> = drawn.collect();
+        all.push(drawn.clone());
+        last = Some(drawn);
+    }
+    all
+}
+
 /// A whole step of a recipe: loading, forward, backward, optimizer, averages, codebook.
 fn training(row: &str) -> Work {
     let assets = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets");
@@ -297,6 +393,7 @@ fn build(row: &str) -> Work {
         "layer_norm_train" | "cross_entropy_train" => trained_rows(row),
         "lfq18" => lookup_free(),
         "tokenizer" => network(row),
+        "generate" => generated(row),
         _ if row.contains("transformer") => transformer(),
         _ => training(row),
     }

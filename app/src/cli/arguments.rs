@@ -204,7 +204,9 @@ pub(super) struct Generate {
     #[arg(long, value_name = "NAME_OR_POINTS", default_value = "cosine")]
     pub(super) schedule: String,
     /// Which tokens a masked generator keeps first: those it is most certain of (confidence), or those spread evenly
-    /// over the picture (halton)
+    /// over the picture (halton). groups:N lets a raster generator write N tokens in each pass, one in each of N bands
+    /// of the picture: N times fewer passes, but worse pictures, since ours have learned to write one after the other:
+    /// the tokens of a pass do not know of each other, and a band begins before what is above it is there
     #[arg(long, value_name = "ORDER", default_value = "confidence")]
     pub(super) order: String,
     /// Self-correction of a masked generator: question so many of its own tokens in each step, and take back those

@@ -27,9 +27,6 @@ pub(super) struct Paint {
     /// An image, or a file of tokens, of which --lock keeps cells
     #[arg(long, value_name = "IMAGE_OR_TOKENS", requires = "lock")]
     pub(super) init: Option<PathBuf>,
-    /// Keep every step: a trace (.trace.safetensors) and a picture of each; cancelled, the trace stays
-    #[arg(long)]
-    pub(super) trace: bool,
     /// Go on with a trace that was cancelled, as it was asked for
     #[arg(long, value_name = "TRACE", conflicts_with_all = ["class", "caption", "prefix", "count", "seed", "steps", "schedule", "order", "self_correct",
         "choice_temperature", "guidance", "ramp", "temperature", "top_k", "top_p", "lock", "force", "init"])]
@@ -38,9 +35,13 @@ pub(super) struct Paint {
     pub(super) show: Show,
 }
 
-/// What is made of pictures for a slide.
+/// What is kept of the steps of pictures, and made of them for a slide.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that a person types")]
 pub(super) struct Show {
+    /// Keep every step: a trace (.trace.safetensors) and a picture of each; cancelled or failed, the trace stays
+    #[arg(long)]
+    pub(super) trace: bool,
     /// Also write the steps of each picture as a GIF
     #[arg(long)]
     pub(super) gif: bool,
@@ -55,12 +56,12 @@ pub(super) struct Show {
 impl Paint {
     /// Whether what is done stays as a trace.
     pub(super) fn is_kept(&self) -> bool {
-        self.trace || self.resume.is_some()
+        self.show.trace || self.resume.is_some()
     }
 
     /// Whether something is wanted that is made of pictures.
     pub(super) fn wants_pictures(&self) -> bool {
-        let Show { gif, apng, sheet } = self.show;
+        let Show { gif, apng, sheet, .. } = self.show;
         gif || apng || sheet
     }
 
@@ -68,14 +69,27 @@ impl Paint {
     pub(super) fn wants_steps(&self) -> bool {
         let is_one = self.base.count == 1
             && !self.base.class.as_ref().is_some_and(|said| said.contains(','));
-        let Show { gif, apng, sheet } = self.show;
-        self.is_kept() || gif || apng || (sheet && is_one)
+        self.is_kept() || self.show.wants_steps(is_one)
     }
 }
 
+impl Show {
+    /// Whether steps are looked at, of one picture or of several.
+    pub(super) fn wants_steps(&self, is_one: bool) -> bool {
+        self.trace || self.gif || self.apng || (self.sheet && is_one)
+    }
+}
+
+/// How larger pictures are worked, for help.
+const WINDOWS: &str = "\
+A picture of more tokens than the generator writes at once is worked in windows of the generator's size, one after the \
+other. Traces, pictures of steps, GIF and APNG are then of one window each, named by the row and column of its first \
+token (picture.r8-c16.trace.safetensors). The noise of a token is that of its place in the picture: it stays as it is \
+when more or less is selected, or the windows lie elsewhere.";
+
 /// Options of `edit`.
 #[derive(Debug, Args)]
-#[command(after_help = CELLS)]
+#[command(after_help = format!("{CELLS}\n\n{WINDOWS}"))]
 pub(super) struct Edit {
     /// An image, or a file of the tokens of one
     #[arg(value_name = "IMAGE_OR_TOKENS")]
@@ -92,8 +106,25 @@ pub(super) struct Edit {
     /// Pixels of the long side; without it the image keeps its own size
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8192))]
     pub(super) size: Option<u32>,
+    /// Go on with an edit that was cancelled: the words of its command, and the trace that it left; once for each of several
+    #[arg(long, value_name = "TRACE")]
+    pub(super) resume: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) show: Show,
     #[command(flatten)]
     pub(super) base: Generate,
+}
+
+impl Edit {
+    /// Whether what is done stays as traces.
+    pub(super) fn is_kept(&self) -> bool {
+        self.show.trace || !self.resume.is_empty()
+    }
+
+    /// Whether steps are looked at.
+    pub(super) fn wants_steps(&self) -> bool {
+        self.is_kept() || self.show.wants_steps(self.base.count == 1)
+    }
 }
 
 /// Options of `likelihood`.

@@ -4,21 +4,25 @@
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use smalti_engine::generators::{Request, Way, Window, windows};
-use smalti_engine::images::png_bytes;
+use smalti_engine::generators::{Request, Way};
+use smalti_engine::images::{Picture, png_bytes};
 use smalti_engine::questions::Decode;
-use smalti_engine::token_files;
+use smalti_engine::token_files::{self, Maker};
 use smalti_engine::tokens::{Tokens, words};
 
 use super::arguments_paint::Edit;
 use super::console::Console;
+use super::edit_windows::{Edited, Editing, WindowLine};
 use super::engine::Engine;
 use super::generate::{prompt, request};
 use super::given::{self, Work};
 use super::outputs::Outputs;
-use super::painting::{Opened, check_guidance, follow, open};
+use super::painting::{
+    Opened, check_guidance, check_sheet, columns, keep_part, keep_sheet, open, thinned,
+};
 use super::stop::Stop;
 use super::subject::{AtSize, tokens_of};
+use crate::figures::sheet::Item;
 use crate::look::words::counted;
 
 #[derive(Debug, Serialize)]
@@ -40,15 +44,9 @@ struct Line {
     steps: usize,
     forward_passes: u32,
     seconds: f64,
-}
-
-/// What came of an edit.
-struct Edited {
-    tokens: Tokens,
-    windows: usize,
-    steps: usize,
-    forward_passes: u32,
-    seconds: f64,
+    /// Of each window, where steps are looked at.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    step_files: Vec<WindowLine>,
 }
 
 pub(super) fn run(options: &Edit, console: &mut Console<'_, '_>) -> Result<(), Stop> {
@@ -59,40 +57,94 @@ pub(super) fn run(options: &Edit, console: &mut Console<'_, '_>) -> Result<(), S
     let class = base.class.as_ref().map(|said| config.class(said)).transpose()?;
     let led = prompt(base, config)?;
     check_guidance(base, class.is_some() || led.is_some())?;
+    check_sheet(&options.show, base.count)?;
     let path = &options.subject;
     // Scales are those of one size.
     let sized = if config.way == Way::Var { AtSize::Generators } else { AtSize::Own(options.size) };
     let named = tokens_of(path, sized, &opened.painter, (&engine, console))?;
-    let before = named.tokens;
-    check_grid(&before, &opened, &path.display().to_string())?;
-    let work = given::for_edit(options, &before, config)?;
+    check_grid(&named.tokens, &opened, &path.display().to_string())?;
+    let work = given::for_edit(options, &named.tokens, config)?;
+    let model = if options.wants_steps() { Some(opened.traced((&engine, console))?) } else { None };
+    let mut editing = Editing::new(options, (&opened, &work), model)?;
     let mut outputs = Outputs::into_folder(&base.out)?;
     let stem = stem_of(path, &base.out);
-    let mut lines = Vec::new();
+    let (mut lines, mut sheet) = (Vec::new(), Vec::new());
     for number in 0..base.count {
         let seed = base.seed.wrapping_add(number);
         let asked = Request { prompt: led.clone(), ..request(base, config, class, seed)? };
-        let edited = edit(&work, &asked, &opened, (number, base.count), (&engine, console))?;
-        let question = Decode {
-            tokens: opened.painter.for_tokenizer(&edited.tokens)?,
-            model: opened.painter.decoder()?.clone(),
-        };
-        let decoded = engine.answer(&question, console)?;
         let one = if base.count > 1 { format!("{stem}-{seed}") } else { stem.clone() };
         let name = outputs.unique_stem(&one);
-        let out = outputs.add(&format!("{name}.png"), &png_bytes(&decoded.picture)?)?;
-        let images = std::slice::from_ref(&edited.tokens);
-        let whole = token_files::safetensors_bytes(images, &named.maker)?;
-        let mut tokens_file = outputs.add(&format!("{name}.safetensors"), &whole)?;
-        if let Ok(array) = token_files::npy_bytes(&edited.tokens) {
-            tokens_file = outputs.add(&format!("{name}.npy"), &array)?;
+        let which = (name.as_str(), number, base.count);
+        let edited = editing.paint(&asked, which, &mut outputs, (&engine, console));
+        let kept = edited.and_then(|edited| {
+            let kept =
+                keep(&edited, &name, (&named.maker, &opened), &mut outputs, (&engine, console))?;
+            Ok((edited, kept))
+        });
+        let (mut edited, (picture, files)) = match kept {
+            Ok(kept) => kept,
+            Err(stop) => {
+                let part = editing.part().filter(|_| options.is_kept());
+                let next = |path: &str| format!("the same words and --resume {path} go on with it");
+                return Err(keep_part(stop, part, next, outputs, console));
+            }
+        };
+        if options.show.sheet && base.count > 1 {
+            sheet.push(Item { picture, label: format!("seed {seed}") });
+        } else {
+            sheet.extend(thinned(std::mem::take(&mut edited.on_a_sheet)));
         }
+        let class = class.and_then(|class| config.classes.get(class as usize).cloned());
+        lines.push(Line::new((path, &named.tokens), (class, seed), &work, (edited, files)));
+        engine.forget_old_answers();
+    }
+    editing.check_all_resumed()?;
+    let sheet =
+        keep_sheet(&sheet, columns(if base.count > 1 { sheet.len() } else { 1 }), &mut outputs)?;
+    // What traces tell is kept, however late it is cancelled.
+    if !options.is_kept() {
+        console.check()?;
+    }
+    outputs.commit()?;
+    lines.iter().try_for_each(|line| tell(line, console))?;
+    sheet.iter().try_for_each(|line| line.tell(console))
+}
+
+/// Stages the picture and its tokens; gives the picture, and its path and that of its tokens.
+fn keep(
+    edited: &Edited,
+    name: &str,
+    (maker, opened): (&Maker, &Opened),
+    outputs: &mut Outputs,
+    (engine, console): (&Engine, &mut Console<'_, '_>),
+) -> Result<(Picture, (PathBuf, PathBuf)), Stop> {
+    let question = Decode {
+        tokens: opened.painter.for_tokenizer(&edited.tokens)?,
+        model: opened.painter.decoder()?.clone(),
+    };
+    let decoded = engine.answer(&question, console)?;
+    let out = outputs.add(&format!("{name}.png"), &png_bytes(&decoded.picture)?)?;
+    let whole = token_files::safetensors_bytes(std::slice::from_ref(&edited.tokens), maker)?;
+    let mut tokens_file = outputs.add(&format!("{name}.safetensors"), &whole)?;
+    if let Ok(array) = token_files::npy_bytes(&edited.tokens) {
+        tokens_file = outputs.add(&format!("{name}.npy"), &array)?;
+    }
+    Ok((decoded.picture.clone(), (out, tokens_file)))
+}
+
+impl Line {
+    fn new(
+        (image, before): (&Path, &Tokens),
+        (class, seed): (Option<String>, u64),
+        work: &Work,
+        (edited, (out, tokens_file)): (Edited, (PathBuf, PathBuf)),
+    ) -> Self {
         let pairs = before.cells().zip(edited.tokens.cells());
-        lines.push(Line {
-            image: path.clone(),
+        Self {
+            image: image.to_owned(),
             out,
             tokens_file,
-            class: class.and_then(|class| config.classes.get(class as usize).cloned()),
+            class,
             seed,
             cells: before.len(),
             resampled: work.written.len(),
@@ -102,12 +154,9 @@ pub(super) fn run(options: &Edit, console: &mut Console<'_, '_>) -> Result<(), S
             steps: edited.steps,
             forward_passes: edited.forward_passes,
             seconds: edited.seconds,
-        });
-        engine.forget_old_answers();
+            step_files: edited.step_files,
+        }
     }
-    console.check()?;
-    outputs.commit()?;
-    lines.iter().try_for_each(|line| tell(line, console))
 }
 
 /// How the files are called: as the subject, but never over it.
@@ -154,51 +203,4 @@ fn check_grid(tokens: &Tokens, opened: &Opened, name: &str) -> Result<(), Stop> 
         return Err(Stop::bad_input(name, reason, "Use tokens of the generator's tokenizer"));
     }
     Ok(())
-}
-
-/// Writes what is to be written, window after window.
-fn edit(
-    work: &Work,
-    asked: &Request,
-    opened: &Opened,
-    (number, count): (u64, u64),
-    (engine, console): (&Engine, &mut Console<'_, '_>),
-) -> Result<Edited, Stop> {
-    let own = &opened.painter.config().layout;
-    let is_own = work.tokens.layout() == *own;
-    let all = match own.as_slice() {
-        _ if work.written.is_empty() => Vec::new(),
-        [own] if !is_own => windows(work.tokens.first().shape(), *own, &work.written)?,
-        _ => vec![Window { row: 0, column: 0, cells: work.written.clone() }],
-    };
-    let mut edited = Edited {
-        tokens: work.tokens.clone(),
-        windows: all.len(),
-        steps: 0,
-        forward_passes: 0,
-        seconds: 0.0,
-    };
-    let of = all.len() as u64;
-    for (at, window) in (0..).zip(&all) {
-        let given = match own.as_slice() {
-            [own] if !is_own => window.given(&edited.tokens, *own)?,
-            _ => {
-                let free: Vec<_> = window.cells.iter().map(|cell| (*cell, None)).collect();
-                edited.tokens.with(free)?
-            }
-        };
-        // Each window has noise of its own.
-        let request = Request { given, seed: asked.seed ^ (at << 40), ..asked.clone() };
-        let which = ("window", number * of + at, count * of);
-        let painter = &opened.painter.painter;
-        let painted = follow(engine, painter, request, None, which, console)?;
-        let Some(tokens) = painted.tokens else {
-            return Err(Stop::failure("the generator took no step", ""));
-        };
-        edited.tokens = if is_own { tokens } else { window.paste(&edited.tokens, &tokens)? };
-        edited.steps += painted.steps;
-        edited.forward_passes += painted.forward_passes;
-        edited.seconds += painted.seconds;
-    }
-    Ok(edited)
 }

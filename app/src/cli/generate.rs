@@ -19,14 +19,11 @@ use super::engine::Engine;
 use super::given;
 use super::outputs::Outputs;
 use super::painting::{
-    Opened, Painted, StepFiles, check_guidance, follow, keep_steps, keep_trace, open,
-    steps_on_a_sheet,
+    Opened, Painted, StepFiles, check_guidance, check_sheet, columns, follow, keep_part,
+    keep_sheet, keep_steps, open, steps_on_a_sheet,
 };
 use super::stop::Stop;
-use crate::figures::sheet::{Item, sheet_picture, sheet_svg};
-
-/// Pictures on a contact sheet.
-const MOST_ON_A_SHEET: usize = 400;
+use crate::figures::sheet::Item;
 
 #[derive(Debug, Serialize)]
 struct Line {
@@ -50,13 +47,6 @@ struct Line {
     files: StepFiles,
 }
 
-#[derive(Debug, Serialize)]
-struct SheetLine {
-    sheet: PathBuf,
-    svg: PathBuf,
-    pictures: usize,
-}
-
 /// What is painted: a request, and how far it is.
 struct Job {
     request: Request,
@@ -70,7 +60,7 @@ pub(super) fn run(options: &Paint, console: &mut Console<'_, '_>) -> Result<(), 
     let opened = open(&base.model, base.tokenizer.as_ref(), (&engine, console))?;
     let model = if options.wants_steps() { Some(opened.traced((&engine, console))?) } else { None };
     let jobs = jobs(options, &opened, model.as_ref(), (&engine, console))?;
-    let columns = columns(options, jobs.len());
+    let columns = in_a_row(options, jobs.len());
     let config = opened.painter.config();
     let mut outputs = Outputs::into_folder(&base.out)?;
     let (mut lines, mut sheet) = (Vec::new(), Vec::new());
@@ -86,7 +76,12 @@ pub(super) fn run(options: &Paint, console: &mut Console<'_, '_>) -> Result<(), 
         );
         let (line, picture, steps) = match painted {
             Ok(painted) => painted,
-            Err(stop) => return Err(keep_part(stop, options, (&job, &name), outputs, console)),
+            Err(stop) => {
+                let part = job.trace.as_ref().filter(|_| options.is_kept());
+                let part = part.map(|trace| (trace, name.as_str()));
+                let next = |path: &str| format!("--resume {path} goes on with it");
+                return Err(keep_part(stop, part, next, outputs, console));
+            }
         };
         if let Some(picture) = picture.filter(|_| options.show.sheet && count > 1) {
             let kind = line.class.as_deref().unwrap_or("any class");
@@ -115,10 +110,7 @@ pub(super) fn run(options: &Paint, console: &mut Console<'_, '_>) -> Result<(), 
         console.remark(&text);
     }
     lines.iter().try_for_each(|line| tell(line, console))?;
-    sheet.iter().try_for_each(|line| {
-        let text = format!("{}: {} pictures", line.sheet.display(), line.pictures);
-        console.result(line, &text)
-    })
+    sheet.iter().try_for_each(|line| line.tell(console))
 }
 
 /// What is painted, in order: each class with each seed, or what a trace leaves to do.
@@ -145,13 +137,7 @@ fn jobs(
     let prompt = prompt(base, config)?;
     check_guidance(base, base.class.is_some() || prompt.is_some())?;
     let count = classes.len() as u64 * base.count;
-    if options.show.sheet && count > MOST_ON_A_SHEET as u64 {
-        return Err(Stop::bad_input(
-            "--sheet",
-            format!("{count} pictures are too many for one page"),
-            format!("At most {MOST_ON_A_SHEET}: fewer with --count"),
-        ));
-    }
+    check_sheet(&options.show, count)?;
     let given = given::for_generate(options, &opened.painter, (engine, console))?;
     let mut jobs = Vec::new();
     for class in classes {
@@ -189,7 +175,9 @@ pub(super) fn request(
     class: Option<u32>,
     seed: u64,
 ) -> Result<Request, Stop> {
+    let (order, groups) = order(&options.order)?;
     Ok(Request {
+        groups,
         sampling: Sampling {
             temperature: options.temperature,
             top_k: options.top_k,
@@ -201,11 +189,23 @@ pub(super) fn request(
             steps: options.steps,
             schedule: Schedule::parse(&options.schedule)?,
             choice_temperature: options.choice_temperature,
-            order: UnmaskingOrder::parse(&options.order)?,
+            order,
             self_correction: options.self_correct,
         },
         ..Request::new(config, class, seed)?
     })
+}
+
+/// Which tokens a masked generator keeps first, and in how many groups a raster one writes.
+fn order(said: &str) -> Result<(UnmaskingOrder, u32), Stop> {
+    let Some(count) = said.trim().strip_prefix("groups:") else {
+        return Ok((UnmaskingOrder::parse(said)?, 1));
+    };
+    let groups = count.trim().parse().map_err(|_no_number| {
+        let reason = format!("{count:?} is no number of groups");
+        Stop::bad_input("--order", reason, "Such as groups:4")
+    })?;
+    Ok((UnmaskingOrder::default(), groups))
 }
 
 /// What a trace leaves to do.
@@ -265,7 +265,8 @@ fn paint(
     let (mut files, mut steps) = (StepFiles::default(), Vec::new());
     if let Some(trace) = &job.trace {
         let painter = &opened.painter;
-        (files, steps) = keep_steps(options, (trace, name), painter, outputs, (engine, console))?;
+        let kept = (&options.show, options.is_kept());
+        (files, steps) = keep_steps(kept, (trace, name), painter, outputs, (engine, console))?;
     }
     let Painted { forward_passes, seconds, step_seconds, .. } = painted;
     let class = class_name(opened.painter.config(), job.request.class).map(str::to_owned);
@@ -296,56 +297,10 @@ fn decoded(
     Ok(Some(engine.answer(&question, console)?.picture.clone()))
 }
 
-/// Cancelled, what is done of a picture stays as its trace, beside the pictures before it.
-fn keep_part(
-    stop: Stop,
-    options: &Paint,
-    (job, name): (&Job, &str),
-    mut outputs: Outputs,
-    console: &mut Console<'_, '_>,
-) -> Stop {
-    let is_kept = options.is_kept();
-    let Some(trace) = job.trace.as_ref().filter(|_| is_kept && matches!(stop, Stop::Cancelled))
-    else {
-        return stop;
-    };
-    let done = trace.steps.len();
-    let kept = (done > 0).then(|| keep_trace(trace, name, &mut outputs)).transpose();
-    match kept.and_then(|path| outputs.commit().map(|()| path)) {
-        Ok(Some(path)) => {
-            let path = path.display();
-            let next = format!("--resume {path} goes on with it");
-            console.remark(&format!("{path}: {done} steps are kept; {next}"));
-            stop
-        }
-        Ok(None) => stop,
-        Err(failed) => failed,
-    }
-}
-
-/// How many pictures stand in a row of the contact sheet.
-fn columns(options: &Paint, pictures: usize) -> usize {
+/// How many pictures stand in a row of the contact sheet: all of a class, where there are several.
+fn in_a_row(options: &Paint, pictures: usize) -> usize {
     let classes = options.base.class.as_ref().map_or(1, |said| said.split(',').count());
-    if classes > 1 && pictures > 1 {
-        return options.base.count as usize;
-    }
-    // Wider than high, as slides are.
-    if pictures > 1 { ((pictures as f64 * 1.5).sqrt().ceil() as usize).max(1) } else { 8 }
-}
-
-fn keep_sheet(
-    items: &[Item],
-    columns: usize,
-    outputs: &mut Outputs,
-) -> Result<Option<SheetLine>, Stop> {
-    if items.is_empty() {
-        return Ok(None);
-    }
-    let name = outputs.unique_stem("sheet");
-    let picture = sheet_picture(items, columns)?;
-    let sheet = outputs.add(&format!("{name}.png"), &png_bytes(&picture)?)?;
-    let svg = outputs.add(&format!("{name}.svg"), sheet_svg(items, columns)?.as_bytes())?;
-    Ok(Some(SheetLine { sheet, svg, pictures: items.len() }))
+    if classes > 1 && pictures > 1 { options.base.count as usize } else { columns(pictures) }
 }
 
 fn tell(line: &Line, console: &mut Console<'_, '_>) -> Result<(), Stop> {

@@ -14,6 +14,7 @@ mod console;
 mod decode;
 mod documents;
 mod edit;
+mod edit_windows;
 mod encode;
 mod engine;
 mod evaluate;

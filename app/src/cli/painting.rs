@@ -1,5 +1,6 @@
 //! A generation as a command follows it, and the files that are made of its steps.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,16 +13,18 @@ use smalti_engine::session::{Control, RunState};
 use smalti_engine::tokens::Tokens;
 
 use super::arguments::Generate;
-use super::arguments_paint::Paint;
+use super::arguments_paint::Show;
 use super::console::Console;
 use super::engine::Engine;
 use super::outputs::Outputs;
 use super::stop::Stop;
-use crate::figures::sheet::Item;
+use crate::figures::sheet::{Item, sheet_picture, sheet_svg};
 use crate::figures::steps::with_masked;
 
+/// Pictures on a contact sheet.
+const MOST_ON_A_SHEET: u64 = 400;
 /// Steps that a contact sheet shows.
-const MOST_ON_A_SHEET: usize = 32;
+const MOST_STEPS: usize = 32;
 /// The last picture of a moving one stays this long, in milliseconds.
 const LAST_STAYS: u64 = 1500;
 
@@ -78,6 +81,18 @@ pub(super) fn check_guidance(options: &Generate, has_class: bool) -> Result<(), 
         "--guidance",
         "it leads towards a class or a caption, and none is given",
         "Name one by --class or --caption, or leave it out",
+    ))
+}
+
+/// That a contact sheet has room for so many pictures, where one is wanted.
+pub(super) fn check_sheet(show: &Show, pictures: u64) -> Result<(), Stop> {
+    if !show.sheet || pictures <= MOST_ON_A_SHEET {
+        return Ok(());
+    }
+    Err(Stop::bad_input(
+        "--sheet",
+        format!("{pictures} pictures are too many for one page"),
+        format!("At most {MOST_ON_A_SHEET}: fewer with --count"),
     ))
 }
 
@@ -181,9 +196,34 @@ pub(super) fn keep_trace(
     outputs.add(&format!("{name}.trace.safetensors"), &trace.to_bytes()?)
 }
 
+/// Stopped midway, what is done of a picture stays as its trace, beside the pictures before it; `next` says how to
+/// go on with a file. Without a trace nothing stays.
+pub(super) fn keep_part(
+    stop: Stop,
+    part: Option<(&Trace, &str)>,
+    next: impl Fn(&str) -> String,
+    mut outputs: Outputs,
+    console: &mut Console<'_, '_>,
+) -> Stop {
+    let Some((trace, name)) = part else { return stop };
+    let done = trace.steps.len();
+    let kept = (done > 0).then(|| keep_trace(trace, name, &mut outputs)).transpose();
+    match kept.and_then(|path| outputs.commit().map(|()| path)) {
+        Ok(Some(path)) => {
+            let path = path.display().to_string();
+            console.remark(&format!("{path}: {done} steps are kept; {}", next(&path)));
+            stop
+        }
+        Ok(None) => stop,
+        // What was to be told first is told.
+        Err(_) if !matches!(stop, Stop::Cancelled) => stop,
+        Err(failed) => failed,
+    }
+}
+
 /// Writes what was asked for of a picture's steps; gives their pictures too.
 pub(super) fn keep_steps(
-    options: &Paint,
+    (show, is_kept): (&Show, bool),
     (trace, name): (&Trace, &str),
     painter: &OpenedPainter,
     outputs: &mut Outputs,
@@ -208,14 +248,14 @@ pub(super) fn keep_steps(
         });
         engine.forget_old_answers();
     }
-    if options.is_kept() {
+    if is_kept {
         files.trace = Some(keep_trace(trace, name, outputs)?);
         let digits = pictures.len().to_string().len().max(2);
         for (number, picture) in (1..).zip(&pictures) {
             outputs.add(&format!("{name}.step-{number:0digits$}.png"), &png_bytes(picture)?)?;
         }
     }
-    if options.show.gif || options.show.apng {
+    if show.gif || show.apng {
         // About four seconds, but no step too fast or too slow to be seen.
         let each = (4000 / pictures.len().max(1) as u64).clamp(40, 400);
         let count = pictures.len();
@@ -224,25 +264,70 @@ pub(super) fn keep_steps(
             (picture.clone(), Duration::from_millis(stays))
         });
         let shown: Vec<(Picture, Duration)> = shown.collect();
-        if options.show.gif {
+        if show.gif {
             files.gif = Some(outputs.add(&format!("{name}.gif"), &gif_bytes(&shown)?)?);
         }
-        if options.show.apng {
+        if show.apng {
             files.apng = Some(outputs.add(&format!("{name}.apng"), &apng_bytes(&shown)?)?);
         }
     }
     Ok((files, pictures))
 }
 
-/// The steps of a picture for a contact sheet: all, or as many as fit, evenly.
+/// The steps of a picture for a contact sheet, each with what it is: all, or as many as fit, evenly.
 pub(super) fn steps_on_a_sheet(trace: &Trace, pictures: &[Picture]) -> Vec<Item> {
-    let count = pictures.len();
-    let shown = count.min(MOST_ON_A_SHEET);
-    let items = (1..=shown).map(|at| (at * count).div_ceil(shown.max(1)) - 1).map(|at| {
-        let tokens = &trace.steps[at].tokens;
+    let items = (1..).zip(&trace.steps).zip(pictures).map(|((number, step), picture)| {
+        let tokens = &step.tokens;
         let written = tokens.cells().filter(|(_, token)| token.is_some()).count();
-        let label = format!("step {}: {written} of {}", at + 1, tokens.len());
-        Item { picture: pictures[at].clone(), label }
+        let label = format!("step {number}: {written} of {}", tokens.len());
+        Item { picture: picture.clone(), label }
     });
-    items.collect()
+    thinned(items.collect())
+}
+
+/// As many steps as a contact sheet shows, evenly, with the last one.
+pub(super) fn thinned(items: Vec<Item>) -> Vec<Item> {
+    let count = items.len();
+    let shown = count.min(MOST_STEPS);
+    let kept: BTreeSet<usize> =
+        (1..=shown).map(|at| (at * count).div_ceil(shown.max(1)) - 1).collect();
+    let items = items.into_iter().enumerate().filter(|(at, _)| kept.contains(at));
+    items.map(|(_, item)| item).collect()
+}
+
+/// A contact sheet, as it is told.
+#[derive(Debug, serde::Serialize)]
+pub(super) struct SheetLine {
+    sheet: PathBuf,
+    svg: PathBuf,
+    pictures: usize,
+}
+
+impl SheetLine {
+    /// Says that it was written.
+    pub(super) fn tell(&self, console: &mut Console<'_, '_>) -> Result<(), Stop> {
+        let text = format!("{}: {} pictures", self.sheet.display(), self.pictures);
+        console.result(self, &text)
+    }
+}
+
+/// How many of several pictures, or else of steps, stand in a row of a contact sheet: wider than high, as slides are.
+pub(super) fn columns(pictures: usize) -> usize {
+    if pictures > 1 { ((pictures as f64 * 1.5).sqrt().ceil() as usize).max(1) } else { 8 }
+}
+
+/// Writes a contact sheet, if there is something on it.
+pub(super) fn keep_sheet(
+    items: &[Item],
+    columns: usize,
+    outputs: &mut Outputs,
+) -> Result<Option<SheetLine>, Stop> {
+    if items.is_empty() {
+        return Ok(None);
+    }
+    let name = outputs.unique_stem("sheet");
+    let picture = sheet_picture(items, columns)?;
+    let sheet = outputs.add(&format!("{name}.png"), &png_bytes(&picture)?)?;
+    let svg = outputs.add(&format!("{name}.svg"), sheet_svg(items, columns)?.as_bytes())?;
+    Ok(Some(SheetLine { sheet, svg, pictures: items.len() }))
 }

@@ -4,6 +4,7 @@ use candle_core::Tensor;
 
 use super::condition::Condition;
 use super::config::{GeneratorConfig, Way};
+use super::groups::rounds;
 use super::network::Network;
 use super::painter::Painter;
 use super::request::{Proposal, Request, Step};
@@ -68,6 +69,11 @@ impl Generation {
     pub fn steps(&self) -> u32 {
         let free = self.request.given.cells().filter(|(_, token)| token.is_none()).count() as u32;
         match self.config().way {
+            Way::Raster if self.request.groups > 1 => {
+                let is_free = |place: &usize| self.is_given_free(*place);
+                let rounds = self.rounds().into_iter();
+                rounds.filter(|places| places.iter().any(is_free)).count() as u32
+            }
             Way::Raster => free,
             Way::MaskGit => self.request.unmasking.steps.min(free),
             // Scales that are given whole are not steps.
@@ -126,6 +132,7 @@ impl Generation {
             return Ok(None);
         }
         let (proposals, forward_passes) = match self.config().way {
+            Way::Raster if self.request.groups > 1 => self.next_group(between)?,
             Way::Raster => self.next_token(between)?,
             Way::MaskGit => self.unmask()?,
             Way::Var => self.next_scale(between)?,
@@ -182,8 +189,11 @@ impl Generation {
         if self.request.sampling.ramp { 1.0 + (full - 1.0) * done } else { full }
     }
 
-    fn noise(&self, step: u32, cell: usize) -> Noise {
-        Noise::new(self.request.seed, Purpose::Choice, step, cell as u64)
+    /// The noise of a place in a step: that of its cell in the whole picture, where this is a window on one.
+    fn noise(&self, step: u32, place: usize) -> Noise {
+        let origin = self.request.origin;
+        let cell = origin.map_or(place as u64, |origin| origin.place(self.cell(place)));
+        Noise::new(self.request.seed, Purpose::Choice, step, cell)
     }
 
     fn propose(&self, cell: usize, distribution: &Distribution, step: u32) -> Proposal {
@@ -217,6 +227,82 @@ impl Generation {
             self.reading = Some(reading);
         }
         Ok((vec![proposal?], conditions.len() as u32))
+    }
+
+    /// The places of the sequence that each step of groups writes.
+    fn rounds(&self) -> Vec<Vec<usize>> {
+        rounds(self.sequence.len(), self.request.groups as usize)
+    }
+
+    /// Whether nothing is given at a place of the sequence.
+    fn is_given_free(&self, place: usize) -> bool {
+        let cell = self.sequence.get(place).map(|cell| self.cell(*cell as usize));
+        cell.is_some_and(|cell| self.request.given.get(cell).is_none())
+    }
+
+    /// The token at a place of the sequence, if one stands there.
+    fn at_place(&self, place: usize) -> Option<u32> {
+        let token = self.tokens[*self.sequence.get(place)? as usize];
+        (token != MASKED).then_some(token)
+    }
+
+    /// Raster in groups: a token of each group that is not given, in one pass. Noise is addressed as that of one after
+    /// the other.
+    fn next_group(
+        &mut self,
+        between: &mut dyn FnMut(usize, usize) -> Result<()>,
+    ) -> Result<(Vec<Proposal>, u32)> {
+        let rounds = self.rounds();
+        let is_open = |places: &Vec<usize>| places.iter().any(|at| self.at_place(*at).is_none());
+        let next = rounds.iter().position(is_open).unwrap_or(0);
+        let conditions = self.conditions();
+        let mut reading = match self.reading.take() {
+            Some(reading) => reading,
+            None => self.network().raster()?.begin(conditions.len())?,
+        };
+        let logits = self.read_rounds(&rounds[..=next], &conditions, &mut reading, between);
+        // As of one after the other.
+        if matches!(&logits, Ok(_) | Err(EngineError::Cancelled)) {
+            self.reading = Some(reading);
+        }
+        let logits = logits?;
+        let guidance = self.guidance(next as f32 / (rounds.len() - 1).max(1) as f32);
+        let mut proposals = Vec::new();
+        for (at, place) in rounds[next].iter().enumerate() {
+            if self.at_place(*place).is_some() {
+                continue;
+            }
+            let row = |condition: usize| logits.get(condition)?.get(at).map(Vec::as_slice);
+            let leads = row(0).unwrap_or_default();
+            let own = Distribution::new(leads, row(1), &self.request.sampling, guidance)?;
+            proposals.push(self.propose(self.sequence[*place] as usize, &own, 0));
+        }
+        proposals.sort_by_key(|proposal| proposal.cell);
+        Ok((proposals, conditions.len() as u32))
+    }
+
+    /// Reads rounds of groups to the last of some; gives its logits under each condition, place by place.
+    fn read_rounds(
+        &self,
+        rounds: &[Vec<usize>],
+        conditions: &[Condition],
+        reading: &mut Reading,
+        between: &mut dyn FnMut(usize, usize) -> Result<()>,
+    ) -> Result<Vec<Vec<Vec<f32>>>> {
+        let network = self.network().raster()?;
+        let mut logits = None;
+        while let Some(round) = rounds.get(reading.read()) {
+            if reading.read() + 1 < rounds.len() {
+                between(reading.read(), rounds.len() - 1)?;
+            }
+            let last = |place: usize| place.checked_sub(1).and_then(|last| self.at_place(last));
+            let places: Vec<_> = round.iter().map(|place| (*place, last(*place))).collect();
+            logits = Some(network.group_logits(&places, conditions, reading)?);
+        }
+        let logits = logits.ok_or_else(|| {
+            EngineError::bad_input("generator", "it has read more than was written", "")
+        })?;
+        Ok(logits.to_vec3::<f32>()?)
     }
 
     /// Reads up to a place of the sequence and draws its token, sub-token after sub-token. What is told of a token

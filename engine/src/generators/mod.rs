@@ -11,6 +11,7 @@ mod condition;
 mod config;
 pub mod families;
 mod generation;
+mod groups;
 mod halton;
 mod identity;
 mod keeping;
@@ -28,9 +29,13 @@ mod schedule;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_groups;
+#[cfg(test)]
 mod tests_steps;
 #[cfg(test)]
 mod tests_unmasking;
+#[cfg(test)]
+mod tests_windows;
 mod trace;
 mod unmasking;
 mod var;
@@ -45,7 +50,7 @@ pub use identity::model_hash;
 pub use keeping::kept_with_finest;
 pub use likelihood::{TokenBits, Told, token_bits};
 pub use mask::training_mask;
-pub use model_file::{OpenedGenerator, open_generator, own_config};
+pub use model_file::{OpenedGenerator, open_generator, own_config, training_in};
 pub use network::{Layers, Network};
 pub use order::Order;
 pub use painter::Painter;
@@ -57,7 +62,7 @@ pub use trace::{Trace, TracedModel, TracedStep};
 pub use unmasking::{Unmasking, UnmaskingOrder};
 pub use var::{Var, VarConfig};
 pub use ways::{MaskedNetwork, RasterNetwork, Reading, ScaleNetwork, join, split};
-pub use windows::{Window, windows};
+pub use windows::{Origin, Window, windows};
 
 /// What the metadata of its file calls a generator.
 pub const KIND: &str = "generator";

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use candle_core::Device;
 
 use super::families::{FAMILIES, find_generator};
-use super::{GeneratorConfig, KIND, Network};
+use super::{GeneratorConfig, KIND, Network, Way};
 use crate::checkpoints::{self, Checkpoint};
 use crate::layers::Weights;
 use crate::{EngineError, Result};
@@ -56,6 +56,10 @@ pub fn open_generator(path: &Path, device: &Device) -> Result<OpenedGenerator> {
 /// # Errors
 /// [`EngineError::BadFile`] if it is none, or damaged.
 pub fn own_config(path: &Path, metadata: &serde_json::Value) -> Result<GeneratorConfig> {
+    if let Some((_, hint)) = training_in(path, metadata) {
+        let reason = "the checkpoint of a training, which does not say what the generator writes";
+        return Err(EngineError::bad_file(path, reason, hint));
+    }
     if metadata["kind"] != KIND {
         let kind = metadata["kind"].as_str().unwrap_or("tokenizer");
         let reason = format!("a {kind} of Smalti, not a generator");
@@ -69,6 +73,28 @@ pub fn own_config(path: &Path, metadata: &serde_json::Value) -> Result<Generator
         })?;
     config.validate().map_err(|error| EngineError::bad_file(path, error, ""))?;
     Ok(config)
+}
+
+/// How the generator writes whose training a checkpoint is of, and which file is its model; `None` if it is of no such
+/// training.
+pub fn training_in(path: &Path, metadata: &serde_json::Value) -> Option<(Way, String)> {
+    if metadata["kind"] != "run" {
+        return None;
+    }
+    let recipe = &metadata["recipe"];
+    let way = serde::Deserialize::deserialize(&recipe["generator"]["way"]).ok()?;
+    let name = format!("{}.safetensors", recipe["name"].as_str()?);
+    let beside = path.with_file_name(&name);
+    // Kept checkpoints are in a folder of the run's.
+    let above = path.parent().and_then(Path::parent).map(|folder| folder.join(&name));
+    let found = [Some(beside), above].into_iter().flatten().find(|file| file.is_file());
+    let hint = match found {
+        Some(file) => format!("use {}, which the training wrote", file.display()),
+        None => format!(
+            "its training writes {name} when it ends: go on with it (smalti train --resume)"
+        ),
+    };
+    Some((way, hint))
 }
 
 fn open_published(

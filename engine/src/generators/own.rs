@@ -149,6 +149,25 @@ impl RasterNetwork for OwnRaster {
         Ok(logits.squeeze(1)?)
     }
 
+    fn group_logits(
+        &self,
+        places: &[(usize, Option<u32>)],
+        conditions: Conditions<'_>,
+        reading: &mut Reading,
+    ) -> Result<Tensor> {
+        let mut inputs = Vec::with_capacity(conditions.len() * places.len());
+        for condition in conditions {
+            let first = self.tokens.first_input(condition)?;
+            inputs.extend(places.iter().map(|(_, last)| last.unwrap_or(first)));
+        }
+        let shape = (conditions.len(), places.len());
+        let inputs = Tensor::from_vec(inputs, shape, &self.tokens.device)?;
+        let at: Vec<u32> = places.iter().map(|(place, _)| *place as u32).collect();
+        let logits = self.tokens.transformer.extend_at(&inputs, &at, &mut reading.caches)?;
+        reading.advance();
+        Ok(logits)
+    }
+
     fn logits(&self, tokens: &[&[u32]], conditions: Conditions<'_>) -> Result<Vec<Tensor>> {
         let known = self.known(tokens, conditions)?;
         Ok(vec![self.tokens.transformer.logits(&known)?])

@@ -4,8 +4,9 @@ use crate::tokens::{Cell, MASKED, Part, Tokens};
 use crate::{EngineError, Result};
 
 use super::condition::Condition;
-use super::config::GeneratorConfig;
+use super::config::{GeneratorConfig, Way};
 use super::unmasking::Unmasking;
+use super::windows::Origin;
 
 /// How a token is drawn from logits, in this order: guidance, temperature, top-k, top-p.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -45,6 +46,10 @@ pub struct Request {
     pub unmasking: Unmasking,
     /// Tokens that stay, because a person locked or forced them; [`MASKED`] where the generator writes.
     pub given: Tokens,
+    /// Where they lie, if they are a window on larger tokens.
+    pub origin: Option<Origin>,
+    /// Of raster: so many far-apart cells are written in each step; 1: one after the other, as it has learned it.
+    pub groups: u32,
 }
 
 impl Request {
@@ -63,6 +68,8 @@ impl Request {
             sampling: Sampling::default(),
             unmasking: Unmasking::default(),
             given: Tokens::new(config.layout.iter().map(part).collect::<Result<Vec<_>>>()?)?,
+            origin: None,
+            groups: 1,
         })
     }
 
@@ -117,6 +124,33 @@ impl Request {
                 config.codes
             );
             return bad("tokens", reason, "use tokens that were made with its tokenizer");
+        }
+        let most = if config.way == Way::Raster { config.cells() } else { 1 };
+        if !(1..=most).contains(&(self.groups as usize)) {
+            let (reason, hint) = match config.way {
+                Way::Raster => (
+                    format!("{} groups of {most} tokens", self.groups),
+                    "usual: groups:2 to groups:8",
+                ),
+                way => (
+                    format!("{} groups, but {} has an order of its own", self.groups, way.name()),
+                    "groups are of raster generators; leave them out",
+                ),
+            };
+            return bad("order", reason, hint);
+        }
+        let lies_outside = |origin: &Origin| match config.layout.as_slice() {
+            [own] => !origin.holds(*own),
+            _ => true,
+        };
+        if let Some(origin) = self.origin.filter(lies_outside) {
+            let reason = format!(
+                "{} tokens at column {} of {} columns",
+                config.words(),
+                origin.column,
+                origin.columns
+            );
+            return bad("window", reason, "a window lies inside of one grid of tokens");
         }
         if self.given.first_masked().is_none() {
             return bad(

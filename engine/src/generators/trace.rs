@@ -15,6 +15,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use super::condition::Condition;
 use super::request::{Request, Sampling, Step};
 use super::unmasking::Unmasking;
+use super::windows::Origin;
 use crate::tokens::{MASKED, Part, PartShape, Tokens};
 use crate::{EngineError, Result};
 
@@ -85,6 +86,20 @@ struct Asked {
     seed: u64,
     sampling: Sampling,
     unmasking: Unmasking,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    origin: Option<Origin>,
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    groups: u32,
+}
+
+/// Groups of which files say nothing: those of before there were any.
+fn one() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_one(groups: &u32) -> bool {
+    *groups == 1
 }
 
 #[derive(serde::Serialize, serde::Deserialize)]
@@ -207,7 +222,8 @@ impl Trace {
         }
         let passes = self.steps.iter().flat_map(|step| step.forward_passes.to_le_bytes());
         data.push(("forward_passes".to_owned(), Dtype::U32, vec![count], passes.collect()));
-        let Request { class, prompt, seed, sampling, unmasking, .. } = &self.request;
+        let Request { class, prompt, seed, sampling, unmasking, origin, groups, .. } =
+            &self.request;
         let said = Said {
             format: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -218,6 +234,8 @@ impl Trace {
                 seed: *seed,
                 sampling: *sampling,
                 unmasking: unmasking.clone(),
+                origin: *origin,
+                groups: *groups,
             },
             parts: parts
                 .iter()
@@ -365,7 +383,7 @@ impl Reading<'_> {
         if !steps.iter().all(keeps) {
             return Err(self.bad("a step writes over a given token"));
         }
-        let Asked { class, prompt, seed, sampling, unmasking } = request;
+        let Asked { class, prompt, seed, sampling, unmasking, origin, groups } = request;
         Ok(Trace {
             model: generator.clone(),
             request: Request {
@@ -375,6 +393,8 @@ impl Reading<'_> {
                 sampling: *sampling,
                 unmasking: unmasking.clone(),
                 given,
+                origin: *origin,
+                groups: *groups,
             },
             steps,
         })

@@ -63,6 +63,21 @@ pub trait RasterNetwork: std::fmt::Debug + Send + Sync {
         let reason = format!("a token has no more than {} sub-tokens", drawn.len());
         Err(EngineError::bad_input("network", reason, ""))
     }
+    /// Logits (B, places, K) of the tokens at some places at once, those of far-apart groups: each place with the
+    /// token that stands before it in the sequence, or `None` where none does yet, and the conditions are read. All
+    /// that was read so far is seen, wherever it stands. Without gradient.
+    ///
+    /// # Errors
+    /// As [`RasterNetwork::next_logits`], and if the network cannot do that.
+    fn group_logits(
+        &self,
+        _places: &[(usize, Option<u32>)],
+        _conditions: Conditions<'_>,
+        _reading: &mut Reading,
+    ) -> Result<Tensor> {
+        let reason = "this generator writes one token after the other";
+        Err(EngineError::bad_input("order", reason, "leave groups out"))
+    }
     /// Logits (B, N, K) of every token given those before it, a tensor for each sub-token; each given the true
     /// sub-tokens before it.
     ///

@@ -156,12 +156,40 @@ impl Transformer {
         caches: &mut [KvCache],
         mask: Mask<'_>,
     ) -> Result<Tensor> {
+        let seen = caches.first().map_or(0, KvCache::len);
+        let x = self.embed(tokens, seen)?;
+        self.extend_rows(x, caches, mask)
+    }
+
+    /// The same of tokens (B, L) at any places, L of them, which see each other and all that the caches have seen.
+    ///
+    /// # Errors
+    /// As for [`Transformer::extend`].
+    pub fn extend_at(
+        &self,
+        tokens: &Tensor,
+        places: &[u32],
+        caches: &mut [KvCache],
+    ) -> Result<Tensor> {
+        let (_, l) = tokens.dims2()?;
+        // A card would not refuse a strange place but stop for good.
+        let is_known = |place: &u32| (*place as usize) < self.size.places;
+        if places.len() != l || !places.iter().all(is_known) {
+            let reason = format!("{places:?} are not {l} of {}", self.size.places);
+            return Err(EngineError::bad_input("places", reason, ""));
+        }
+        let places = Tensor::from_slice(places, l, self.places.device())?;
+        let rows = self.token_rows(tokens)?;
+        let x = rows.broadcast_add(&self.places.index_select(&places, 0)?)?;
+        self.extend_rows(x, caches, Mask::None)
+    }
+
+    /// Logits of rows (B, L, D) behind those that the caches have seen.
+    fn extend_rows(&self, mut x: Tensor, caches: &mut [KvCache], mask: Mask<'_>) -> Result<Tensor> {
         if caches.len() != self.blocks.len() {
             let reason = format!("{} caches for {} blocks", caches.len(), self.blocks.len());
             return Err(EngineError::bad_input("transformer", reason, ""));
         }
-        let seen = caches.first().map_or(0, KvCache::len);
-        let mut x = self.embed(tokens, seen)?;
         for (block, cache) in self.blocks.iter().zip(caches) {
             x = block.extend(&x, cache, mask)?;
         }
@@ -170,7 +198,7 @@ impl Transformer {
 
     /// (B, L, D) of tokens (B, L) whose first is at place `first`.
     fn embed(&self, tokens: &Tensor, first: usize) -> Result<Tensor> {
-        let (b, l) = tokens.dims2()?;
+        let (_, l) = tokens.dims2()?;
         if first + l > self.size.places {
             return Err(EngineError::Shape {
                 what: "tokens".to_owned(),
@@ -178,6 +206,13 @@ impl Transformer {
                 found: tokens.dims().to_vec(),
             });
         }
+        let rows = self.token_rows(tokens)?;
+        Ok(rows.broadcast_add(&self.places.narrow(0, first, l)?)?)
+    }
+
+    /// Embeddings (B, L, D) of tokens (B, L), without those of their places.
+    fn token_rows(&self, tokens: &Tensor) -> Result<Tensor> {
+        let (b, l) = tokens.dims2()?;
         let list = tokens.flatten_all()?;
         // A card would not refuse a strange token but stop for good.
         if let Some(at) =
@@ -188,8 +223,7 @@ impl Transformer {
             return Err(EngineError::bad_input("tokens", reason, ""));
         }
         let rows = self.embedding.index_select(&list, 0)?;
-        let rows = rows.reshape((b, l, self.size.dim))?;
-        Ok(rows.broadcast_add(&self.places.narrow(0, first, l)?)?)
+        Ok(rows.reshape((b, l, self.size.dim))?)
     }
 
     /// Logits (B, L, outputs) of what [`Transformer::hidden`] gave, or of some of its rows.
@@ -272,7 +306,17 @@ mod tests {
             let apart = (found - whole.narrow(1, first, count).unwrap()).unwrap().abs().unwrap();
             assert!(apart.max_all().unwrap().to_scalar::<f32>().unwrap() < 1e-4, "from {first}");
         }
+        // Places by their numbers are those one after the other.
+        let mut by_number = network.caches(2).unwrap();
+        for place in 0..9 {
+            let one = tokens.narrow(1, place, 1).unwrap();
+            let found = network.extend_at(&one, &[place as u32], &mut by_number).unwrap();
+            let apart = (found - whole.narrow(1, place, 1).unwrap()).unwrap().abs().unwrap();
+            assert!(apart.max_all().unwrap().to_scalar::<f32>().unwrap() < 1e-4, "place {place}");
+        }
         let one = tokens.narrow(1, 0, 1).unwrap();
+        assert!(network.extend_at(&one, &[9], &mut network.caches(2).unwrap()).is_err());
+        assert!(network.extend_at(&one, &[0, 1], &mut network.caches(2).unwrap()).is_err());
         assert!(network.extend(&one, &mut caches, Mask::Causal).is_err(), "no place is left");
         assert!(network.extend(&one, &mut caches[..1], Mask::Causal).is_err());
     }

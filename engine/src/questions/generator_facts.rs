@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::Result;
 use crate::checkpoints::{Beside, Checkpoint, Recognized};
 use crate::generators::families::find_generator;
-use crate::generators::{GeneratorConfig, KIND, Takes, own_config};
+use crate::generators::{GeneratorConfig, KIND, Takes, own_config, training_in};
 
 /// What can be said of a generator without running it.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -71,6 +71,10 @@ pub(super) fn generator_in(
     recognized: &mut Recognized,
 ) -> Result<Option<GeneratorFacts>> {
     if let Some(metadata) = checkpoint.smalti(path)? {
+        if let Some((way, model)) = training_in(path, &metadata) {
+            recognized.family = format!("Smalti's {}, the checkpoint of its training", way.name());
+            recognized.notes.push(format!("to generate, {model}"));
+        }
         if metadata["kind"] != KIND {
             return Ok(None);
         }

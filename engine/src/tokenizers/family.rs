@@ -5,6 +5,7 @@ pub use super::kind::{Beside, Called, Family, Shapes, any, count, settings, sett
 use super::cosmos::CosmosDi;
 use super::diffusers::DiffusersVq;
 use super::emu3::Emu3Vq;
+use super::gray::GrayPixels;
 use super::gumbel::TamingGumbel;
 use super::ldm::{Janus, LlamaGen, Taming};
 use super::magvit2::OpenMagvit2;
@@ -25,6 +26,7 @@ pub static FAMILIES: &[&dyn Family] = &[
     &Taming,
     &Janus,
     &LlamaGen,
+    &GrayPixels,
 ];
 
 /// The family of an id.

@@ -7,6 +7,7 @@ pub mod diffusers;
 pub mod emu3;
 pub mod facts;
 pub mod family;
+pub mod gray;
 pub mod gumbel;
 mod kind;
 pub mod ldm;

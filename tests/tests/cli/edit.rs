@@ -1,9 +1,13 @@
 //! `smalti edit`: what is not named stays.
 
+use std::collections::BTreeMap;
+
+use smalti_engine::generators::Trace;
 use smalti_engine::token_files::{self, from_arrays::Wanted};
 use smalti_engine::tokens::{Cell, Tokens};
 
 use super::generate::generator;
+use super::painting::files;
 use super::*;
 
 fn tokens(path: &Path) -> Tokens {
@@ -139,4 +143,167 @@ fn what_cannot_be_edited_is_refused_and_nothing_is_left() {
     let (levels, out) = (desk.name("levels.safetensors"), desk.name("levels"));
     run(&["encode", &desk.name("b.png"), "--model", &levels, "--out", &out]).expect_done();
     refused("levels/b.safetensors", &["--resample", "r0"], &["something else", "tiny"]);
+}
+
+/// The traces of a folder by their names.
+fn traces(desk: &Desk, folder: &str) -> BTreeMap<String, Trace> {
+    let names = files(desk, folder).into_keys().filter(|name| name.ends_with(".trace.safetensors"));
+    let read = |name: String| {
+        let trace = Trace::read(&desk.path(folder).join(&name)).unwrap();
+        (name, trace)
+    };
+    names.map(read).collect()
+}
+
+#[test]
+fn steps_are_kept_window_by_window_and_a_cut_trace_goes_on_to_the_same_files() {
+    for way in ["Raster", "MaskGit"] {
+        let desk = Desk::new();
+        let model = generator(&desk, way);
+        let by = (model.as_str(), "tiny.safetensors");
+        // Six rows and columns of tokens: several windows of four.
+        let asked = ["--resample", "r1-6,c2-7", "--seed", "5", "--steps", "3", "--trace"];
+        let line = edit(&desk, by, "a.png", &asked).expect_done().lines().remove(0);
+        let whole = files(&desk, "out");
+        let after = tokens(&desk.path("out/a.safetensors"));
+        let kept = traces(&desk, "out");
+        let told = line["step_files"].as_array().unwrap();
+        assert!(told.len() > 1 && told.len() == kept.len(), "{line}");
+        let mut written = 0;
+        for window in told {
+            let (row, column) =
+                (window["row"].as_u64().unwrap(), window["column"].as_u64().unwrap());
+            let name = format!("a.r{row}-c{column}");
+            let trace = &kept[&format!("{name}.trace.safetensors")];
+            let origin = trace.request.origin.unwrap();
+            assert_eq!((u64::from(origin.row), u64::from(origin.column)), (row, column));
+            assert_eq!(origin.columns, 12);
+            let pictures = whole.keys().filter(|file| file.starts_with(&format!("{name}.step-")));
+            assert_eq!(pictures.count(), trace.steps.len(), "{way}: a picture of each step");
+            let last = &trace.steps.last().unwrap().tokens;
+            for (cell, _) in trace.request.given.cells().filter(|(_, token)| token.is_none()) {
+                let (row, column) = (row as usize, column as usize);
+                let there = Cell::at(usize::from(cell.row) + row, cell.column as usize + column);
+                assert_eq!(last.get(cell), after.get(there), "{way} {there}");
+                written += 1;
+            }
+        }
+        assert_eq!(written, 36, "{way}: each cell in one window");
+
+        // The last window is cut: the same words go on with it.
+        let last = &told[told.len() - 1];
+        let name = format!("a.r{}-c{}.trace.safetensors", last["row"], last["column"]);
+        let mut part = kept[&name].clone();
+        part.steps.truncate(1);
+        let cut = desk.name("cut.safetensors");
+        std::fs::write(&cut, part.to_bytes().unwrap()).unwrap();
+        std::fs::remove_dir_all(desk.path("out")).unwrap();
+        let ran = edit(&desk, by, "a.png", &[&asked[..], &["--resume", &cut]].concat());
+        let rest = ran.expect_done().lines().remove(0);
+        assert_eq!(rest["steps"].as_u64().unwrap() + 1, line["steps"].as_u64().unwrap());
+        assert_eq!(files(&desk, "out"), whole, "{way}");
+        std::fs::remove_dir_all(desk.path("out")).unwrap();
+        let other = ["--resample", "r1-6,c2-7", "--seed", "6", "--steps", "3", "--resume", &cut];
+        edit(&desk, by, "a.png", &other).expect_refused(&["cut.safetensors", "another edit"]);
+        assert!(!desk.path("out").exists());
+    }
+}
+
+#[test]
+fn an_edit_of_the_generators_size_moves_and_stands_on_a_sheet() {
+    let desk = Desk::new();
+    let model = generator(&desk, "MaskGit");
+    let by = (model.as_str(), "tiny.safetensors");
+    write_png(&desk.path("own.png"), 8, 8, 3);
+    let shown = ["--resample", "r0-1", "--gif", "--apng", "--sheet", "--steps", "4"];
+    let lines = edit(&desk, by, "own.png", &shown).expect_done().lines();
+    assert_eq!(lines[1]["pictures"], lines[0]["steps"], "the steps of the one window");
+    let found = files(&desk, "out");
+    let names: Vec<&str> = found.keys().map(String::as_str).collect();
+    let files_of = ["apng", "gif", "npy", "png", "safetensors"].map(|end| format!("own.{end}"));
+    let expected = files_of.iter().map(String::as_str).chain(["sheet.png", "sheet.svg"]);
+    assert_eq!(names, expected.collect::<Vec<_>>());
+    // Its trace is one that `generate` goes on with.
+    edit(&desk, by, "own.png", &["--resample", "r0-1", "--trace"]).expect_done();
+    let trace = traces(&desk, "out").remove("own.trace.safetensors").unwrap();
+    assert_eq!(trace.request.origin, None);
+    let (tokenizer, out) = (desk.name("tiny.safetensors"), desk.name("again"));
+    let resume = desk.name("out/own.trace.safetensors");
+    let known = ["generate", "--model", &model, "--tokenizer", &tokenizer, "--out", &out];
+    run(&[&known[..], &["--resume", &resume]].concat()).expect_done();
+    let again = tokens(&desk.path("again/any-0.safetensors"));
+    assert_eq!(again, tokens(&desk.path("out/own.safetensors")));
+    let many = ["--resample", "r0-1", "--sheet", "--count", "3"];
+    let lines = edit(&desk, by, "own.png", &many).expect_done().lines();
+    assert_eq!(lines[3]["pictures"], 3, "a picture of each seed");
+}
+
+#[test]
+fn a_larger_selection_leaves_what_noise_alone_decides_as_it_was() {
+    let desk = Desk::new();
+    let trained = generator(&desk, "Raster");
+    // Without weights a network says the same of every place: only noise decides.
+    let blank = desk.name("blank.safetensors");
+    rewrite(&trained, &blank, |_, values| values.fill(0.0));
+    let by = (blank.as_str(), "tiny.safetensors");
+    let write = |cells: &str| {
+        let line = edit(&desk, by, "a.png", &["--resample", cells, "--seed", "5"]);
+        let windows = line.expect_done().lines().remove(0)["windows"].as_u64().unwrap();
+        (windows, tokens(&desk.path("out/a.safetensors")))
+    };
+    let (one, small) = write("r3-4,c5-7");
+    let (several, large) = write("r1-6,c2-9");
+    assert!(one == 1 && several > 1);
+    for (row, column) in [(3, 5), (3, 6), (3, 7), (4, 5), (4, 6), (4, 7)] {
+        let cell = Cell::at(row, column);
+        assert_eq!(small.get(cell), large.get(cell), "{cell}");
+    }
+}
+
+/// Writes a generator's file with other values in its tensors, by name.
+fn rewrite(from: &str, to: &str, change: impl Fn(&str, &mut [f32])) {
+    let bytes = std::fs::read(from).unwrap();
+    let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+    let device = candle_core::Device::Cpu;
+    let tensors = candle_core::safetensors::load(from, &device).unwrap();
+    let changed = tensors.into_iter().map(|(name, tensor)| {
+        let flat = tensor.to_dtype(candle_core::DType::F32).unwrap().flatten_all().unwrap();
+        let mut values = flat.to_vec1::<f32>().unwrap();
+        change(&name, &mut values);
+        let tensor = candle_core::Tensor::from_vec(values, tensor.dims(), &device).unwrap();
+        (name, tensor)
+    });
+    let changed: BTreeMap<String, candle_core::Tensor> = changed.collect();
+    safetensors::serialize_to_file(changed, header.metadata().clone(), Path::new(to)).unwrap();
+}
+
+#[test]
+fn a_step_that_fails_midway_leaves_the_trace_of_those_before_it() {
+    let desk = Desk::new();
+    let trained = generator(&desk, "Raster");
+    let broken = desk.name("broken.safetensors");
+    // The sixth place alone is beyond what f32 holds; what is before it is as good as any.
+    rewrite(&trained, &broken, |name, values| {
+        let dim = 16;
+        match name {
+            "embedding" => values.chunks_mut(dim).for_each(|row| row[0] = 3e38),
+            "places" => values[5 * dim] = 3e38,
+            _ => {}
+        }
+    });
+    let (tokenizer, out) = (desk.name("tiny.safetensors"), desk.name("out"));
+    let known = ["generate", "--model", &broken, "--tokenizer", &tokenizer, "--out", &out];
+    run(&known).expect_refused(&["logits"]);
+    assert!(!desk.path("out").exists(), "nothing is left where no trace is wanted");
+    let ran = run(&[&known[..], &["--trace"]].concat());
+    ran.expect_refused(&["logits", "5 steps are kept", "--resume"]);
+    assert_eq!(files(&desk, "out").len(), 1);
+    assert_eq!(traces(&desk, "out")["any-0.trace.safetensors"].steps.len(), 5);
+    // The same of an edit.
+    write_png(&desk.path("own.png"), 8, 8, 3);
+    let by = (broken.as_str(), "tiny.safetensors");
+    std::fs::remove_dir_all(desk.path("out")).unwrap();
+    let ran = edit(&desk, by, "own.png", &["--resample", "all", "--trace"]);
+    ran.expect_refused(&["logits", "5 steps are kept", "the same words"]);
+    assert_eq!(traces(&desk, "out")["own.trace.safetensors"].steps.len(), 5);
 }

@@ -119,6 +119,52 @@ fn what_a_generator_cannot_do_is_refused_with_what_to_do_and_nothing_is_left() {
 }
 
 #[test]
+fn a_raster_generator_writes_in_groups_in_fewer_passes() {
+    let desk = Desk::new();
+    let (model, tokenizer) = (generator(&desk, "Raster"), desk.name("tiny.safetensors"));
+    let paint = |model: &str, more: &[&str]| {
+        let out = desk.name("out");
+        let plain = ["generate", "--model", model, "--tokenizer", &tokenizer, "--out", &out];
+        run(&[&plain[..], &["--json", "--class", "3", "--guidance", "2"], more].concat())
+    };
+    for (order, steps) in [("confidence", 16), ("groups:1", 16), ("groups:4", 4), ("groups:5", 4)] {
+        let line = paint(&model, &["--order", order]).expect_done().lines().remove(0);
+        assert_eq!(line["steps"], steps, "{order}");
+        assert_eq!(line["forward_passes"], 2 * steps, "{order}: with the class and without");
+    }
+    let refused = |model: &str, order: &str, words: &[&str]| {
+        std::fs::remove_dir_all(desk.path("out")).unwrap_or_default();
+        paint(model, &["--order", order]).expect_refused(words);
+        assert!(!desk.path("out").exists(), "{order}");
+    };
+    refused(&model, "groups:x", &["--order", "\"x\"", "groups:4"]);
+    refused(&model, "groups:0", &["order", "0 groups of 16"]);
+    refused(&model, "groups:17", &["order", "17 groups of 16"]);
+    refused(&generator(&desk, "MaskGit"), "groups:4", &["order", "MaskGIT", "raster"]);
+}
+
+#[test]
+fn the_checkpoint_of_a_training_is_known_and_names_the_file_to_use() {
+    let desk = Desk::new();
+    generator(&desk, "MaskGit");
+    let checkpoint = desk.name("MaskGit/checkpoint.safetensors");
+    let told = run(&["inspect", &checkpoint, "--json"]).expect_done().lines().remove(0);
+    let family = told["family"].as_str().unwrap();
+    assert!(
+        family.contains("MaskGIT") && family.contains("checkpoint of its training"),
+        "{family}"
+    );
+    let notes = told["notes"].to_string();
+    assert!(notes.contains("painter.safetensors"), "{notes}");
+    let (tokenizer, out) = (desk.name("tiny.safetensors"), desk.name("out"));
+    let words = ["generate", "--model", &checkpoint, "--tokenizer", &tokenizer, "--out", &out];
+    run(&words).expect_refused(&["checkpoint of a training", "painter.safetensors"]);
+    std::fs::remove_file(desk.path("MaskGit/painter.safetensors")).unwrap();
+    run(&words).expect_refused(&["painter.safetensors", "smalti train --resume"]);
+    assert!(!desk.path("out").exists());
+}
+
+#[test]
 fn a_masked_generator_takes_an_order_a_curve_and_self_correction() {
     let desk = Desk::new();
     let (model, tokenizer) = (generator(&desk, "MaskGit"), desk.name("tiny.safetensors"));

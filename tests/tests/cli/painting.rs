@@ -18,7 +18,7 @@ fn paint(desk: &Desk, (model, tokenizer): (&str, &str), out: &str, more: &[&str]
 }
 
 /// The files of a folder by name.
-fn files(desk: &Desk, folder: &str) -> BTreeMap<String, Vec<u8>> {
+pub(super) fn files(desk: &Desk, folder: &str) -> BTreeMap<String, Vec<u8>> {
     let entries = desk.path(folder).read_dir().unwrap().map(|entry| entry.unwrap().path());
     let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
     entries.map(|path| (name(&path), std::fs::read(&path).unwrap())).collect()

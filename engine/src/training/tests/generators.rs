@@ -66,6 +66,45 @@ fn a_generator_learns_resumes_to_the_same_numbers_and_writes_pictures_of_its_tok
     }
 }
 
+/// A tokenizer of gray values, 2 pixels a token.
+fn gray(folder: &Path) -> PathBuf {
+    let values: Vec<f32> = (0..256_u16).map(|value| f32::from(value) / 127.5 - 1.0).collect();
+    let values = Tensor::from_vec(values, (256, 1), &of_tests().unwrap()).unwrap();
+    let tensors = BTreeMap::from([("quantize.embedding.weight".to_owned(), values)]);
+    let config = serde_json::json!({ "name": "gray", "patch_size": 2 });
+    let said = serde_json::json!({ "kind": "tokenizer", "family": "gray", "config": config });
+    let path = folder.join("gray.safetensors");
+    crate::checkpoints::save_model(&path, &tensors, &said, crate::checkpoints::Precision::F32)
+        .unwrap();
+    path
+}
+
+#[test]
+fn pixels_are_learned_as_tokens_are_and_a_picture_of_them_is_gray() {
+    let folder = tempfile::tempdir().unwrap();
+    let tokenizer = gray(folder.path());
+    let recipe = generator("Raster", &tokenizer, 60);
+    let mut trainer = start(recipe, &folder.path().join("a"), false).unwrap();
+    let reports = go(&mut trainer, 60);
+    let told = |report: &Report| report.figure("bits_per_token").unwrap();
+    let (before, after) = (told(&reports[0]), told(reports.last().unwrap()));
+    assert!(before > 6.0 && after < before - 0.5, "{before} to {after} bits of 8");
+    let opened = open_generator(&trainer.export().unwrap(), &of_tests().unwrap()).unwrap();
+    assert_eq!(opened.network.config().codes, 256);
+    let request = Request::new(opened.network.config(), None, 1).unwrap();
+    let mut generation =
+        Generation::new(Painter::new(opened.network, None).unwrap(), request, None).unwrap();
+    while generation.next_step().unwrap().is_some() {}
+    let tokens = generation.tokens().unwrap();
+    let maker = open_tokenizer(&tokenizer, &of_tests().unwrap()).unwrap();
+    let picture = crate::tokenizers::detokenize(maker.tokenizer.as_ref(), &tokens).unwrap();
+    assert_eq!((picture.width(), picture.height()), (8, 8));
+    for (place, code) in tokens.first().codes().iter().enumerate() {
+        let (row, column) = (place as u32 / 4, place as u32 % 4);
+        assert_eq!(picture.pixel(2 * column + 1, 2 * row), Some([*code as u8; 3]));
+    }
+}
+
 #[test]
 fn tokens_are_made_once_and_a_damaged_cache_is_made_anew() {
     let folder = tempfile::tempdir().unwrap();
