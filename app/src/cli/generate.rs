@@ -63,6 +63,9 @@ pub(super) fn run(options: &Paint, console: &mut Console<'_, '_>) -> Result<(), 
     let columns = in_a_row(options, jobs.len());
     let config = opened.painter.config();
     let mut outputs = Outputs::into_folder(&base.out)?;
+    for read in options.init.iter().chain(&base.prefix).chain(&base.caption) {
+        outputs.spare(read);
+    }
     let (mut lines, mut sheet) = (Vec::new(), Vec::new());
     let count = jobs.len() as u64;
     for (number, mut job) in (0..).zip(jobs) {
@@ -139,16 +142,21 @@ fn jobs(
     let count = classes.len() as u64 * base.count;
     check_sheet(&options.show, count)?;
     let given = given::for_generate(options, &opened.painter, (engine, console))?;
+    // All share the memory of what is given.
+    let mut all = Request { prompt, ..request(base, config, None, base.seed)? };
+    if let Some(given) = given {
+        all.given = given;
+    }
     let mut jobs = Vec::new();
     for class in classes {
         for number in 0..base.count {
-            let seed = base.seed.wrapping_add(number);
-            let asked = request(base, config, class, seed)?;
-            let mut request = Request { prompt: prompt.clone(), ..asked };
-            if let Some(given) = &given {
-                request.given = given.clone();
+            let request = Request { class, seed: base.seed.wrapping_add(number), ..all.clone() };
+            if number == 0 {
+                request.validate(config)?;
             }
-            request.validate(config)?;
+            if number % 1024 == 0 {
+                console.check()?;
+            }
             let trace = model.map(|model| Trace::new(model.clone(), request.clone()));
             jobs.push(Job { request, trace });
         }

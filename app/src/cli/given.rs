@@ -86,6 +86,18 @@ pub(super) fn for_edit(
             "Leave some of the cells of --resample unlocked",
         ));
     }
+    let has_hole = |(cell, code): &(Cell, Option<u32>)| {
+        code.is_none() && !written.contains(cell) && !forced.contains_key(cell)
+    };
+    if let Some((cell, _)) = tokens.cells().find(has_hole) {
+        let reason =
+            format!("the cell in row {} and column {} has no token", cell.row, cell.column);
+        return Err(Stop::bad_input(
+            "--resample",
+            reason,
+            "Name it, too, so that it is written, or give it a code (--force)",
+        ));
+    }
     let count = forced.len();
     let changes = forced.into_iter().map(|(cell, code)| (cell, Some(code)));
     Ok(Work { tokens: tokens.with(changes.collect::<Vec<_>>())?, forced: count, written })

@@ -76,6 +76,18 @@ impl Outputs {
         Self::into_folder(folder)
     }
 
+    /// Keeps the name of a file that the command reads, if it lies in this folder: what a person named is not
+    /// written over.
+    pub(super) fn spare(&mut self, read: &Path) {
+        let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let own = whole(folder_or_here(read.parent().unwrap_or(Path::new(""))));
+        if own == whole(folder_or_here(&self.folder))
+            && let Some(stem) = read.file_stem()
+        {
+            self.names.insert(stem.to_string_lossy().into_owned());
+        }
+    }
+
     /// A name that no other file of these outputs has: `stem`, or `stem-2`, `stem-3` and so on.
     pub(super) fn unique_stem(&mut self, stem: &str) -> String {
         let mut name = stem.to_owned();

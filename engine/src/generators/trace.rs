@@ -171,8 +171,16 @@ impl Trace {
     /// # Errors
     /// [`EngineError::BadFile`] if another generator wrote it.
     pub fn check(&self, path: &Path, model: &TracedModel) -> Result<()> {
-        if self.model.hash == model.hash && self.model.token_hash == model.token_hash {
+        // Where no tokenizer was named, only the generator tells whose tokens they are.
+        let is_same = |a: &str, b: &str| a.is_empty() || b.is_empty() || a == b;
+        let is_own = self.model.hash == model.hash;
+        if is_own && is_same(&self.model.token_hash, &model.token_hash) {
             return Ok(());
+        }
+        if is_own {
+            let (own, other) = (&self.model.tokenizer, &model.tokenizer);
+            let reason = format!("its tokens are those of {own}, not of {other}");
+            return Err(EngineError::bad_file(path, reason, "name that tokenizer (--tokenizer)"));
         }
         let mut reason = format!("it was written by {}, not by {}", self.model.name, model.name);
         if self.model.name == model.name {
@@ -329,7 +337,22 @@ impl Reading<'_> {
 
     fn trace(&self) -> Result<Trace> {
         let Said { generator, request, parts, steps, .. } = self.said;
+        // Of no part each step would be a few bytes of the file, and many times that in memory.
+        if parts.is_empty() {
+            return Err(self.bad("it has no tokens"));
+        }
         let passes = self.words("forward_passes", Dtype::U32, &[*steps])?;
+        for number in 0..parts.len() {
+            let name =
+                if parts.len() > 1 { format!("tokens.{number}") } else { "tokens".to_owned() };
+            let tensor = self
+                .file
+                .tensor(&name)
+                .map_err(|_missing| self.bad(&format!("{name} is missing")))?;
+            if tensor.shape().first() != Some(steps) {
+                return Err(self.bad(&format!("{name} is not of {steps} steps")));
+            }
+        }
         let mut given = Vec::new();
         let mut by_step: Vec<Vec<Part>> = vec![Vec::new(); *steps];
         let mut confidence: Vec<Vec<f32>> = vec![Vec::new(); *steps];

@@ -182,6 +182,23 @@ fn locked_cells_keep_a_pictures_tokens_and_forced_ones_their_codes() {
 }
 
 #[test]
+fn what_is_read_is_not_written_over_whatever_it_is_called() {
+    let desk = Desk::new();
+    let model = generator(&desk, "MaskGit");
+    let by = (model.as_str(), "tiny.safetensors");
+    paint(&desk, by, "out", &["--seed", "3"]).expect_done();
+    let before = files(&desk, "out");
+    let init = desk.name("out/any-3.npy");
+    let given = ["--seed", "3", "--init", &init, "--lock", "r0", "--force", "r3,c3=1,r3,c2=2"];
+    paint(&desk, by, "out", &given).expect_done();
+    let after = files(&desk, "out");
+    for (name, bytes) in &before {
+        assert!(after.get(name) == Some(bytes), "{name} is as it was");
+    }
+    assert!(after.contains_key("any-3-2.png"), "{:?}", after.keys());
+}
+
+#[test]
 fn cells_that_are_not_there_and_tokens_that_do_not_fit_are_refused() {
     let desk = Desk::new();
     let model = generator(&desk, "MaskGit");
