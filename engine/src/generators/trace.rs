@@ -335,13 +335,13 @@ impl Reading<'_> {
         Ok(bytes.as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word)).collect())
     }
 
-    fn trace(&self) -> Result<Trace> {
-        let Said { generator, request, parts, steps, .. } = self.said;
+    /// That the file holds as many steps as it says, before memory is taken for them.
+    fn check_steps(&self) -> Result<()> {
+        let Said { parts, steps, .. } = self.said;
         // Of no part each step would be a few bytes of the file, and many times that in memory.
         if parts.is_empty() {
             return Err(self.bad("it has no tokens"));
         }
-        let passes = self.words("forward_passes", Dtype::U32, &[*steps])?;
         for number in 0..parts.len() {
             let name =
                 if parts.len() > 1 { format!("tokens.{number}") } else { "tokens".to_owned() };
@@ -353,6 +353,13 @@ impl Reading<'_> {
                 return Err(self.bad(&format!("{name} is not of {steps} steps")));
             }
         }
+        Ok(())
+    }
+
+    fn trace(&self) -> Result<Trace> {
+        let Said { generator, request, parts, steps, .. } = self.said;
+        self.check_steps()?;
+        let passes = self.words("forward_passes", Dtype::U32, &[*steps])?;
         let mut given = Vec::new();
         let mut by_step: Vec<Vec<Part>> = vec![Vec::new(); *steps];
         let mut confidence: Vec<Vec<f32>> = vec![Vec::new(); *steps];
