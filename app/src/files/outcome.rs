@@ -124,6 +124,8 @@ pub struct Taken {
     pub path: PathBuf,
     /// What would be lost.
     pub loss: Loss,
+    /// What was typed for it, if it was: it can be mended.
+    pub typed: Option<PathBuf>,
 }
 
 /// What would be lost if something were saved there.
