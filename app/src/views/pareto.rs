@@ -20,7 +20,7 @@ use super::view::View;
 use crate::ctx::ViewCtx;
 use crate::document::{JobCommand, USUAL_IMAGES};
 use crate::look::theme::space;
-use crate::look::words::{duration, name};
+use crate::look::words::{counted, duration, name};
 use crate::widgets::states;
 
 /// The side column is this wide, before text is scaled.
@@ -170,8 +170,7 @@ impl ParetoView {
         let tokenizers = plans.iter().filter(|plan| plan.measured != Measured::Jpeg).count();
         let what = match tokenizers {
             0 => "JPEG".to_owned(),
-            1 => "1 tokenizer".to_owned(),
-            several => format!("{several} tokenizers"),
+            several => counted(several, "tokenizer"),
         };
         let text = format!("Measure {what}");
         let colors = &ctx.theme.colors;

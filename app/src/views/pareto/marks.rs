@@ -8,6 +8,7 @@ use smalti_engine::evaluation::{Column, Interval, Published, Summary};
 use super::measures::{Measures, Told};
 use crate::ctx::ViewCtx;
 use crate::document::{QualityAxis, RateAxis, RatesLook, Secret};
+use crate::look::words::counted;
 
 /// Which point.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,8 +148,7 @@ pub(super) fn measured(ctx: &ViewCtx<'_>, measures: &Measures, look: RatesLook) 
 pub(super) fn label_of(told: &Told, at: usize) -> String {
     let Some(point) = told.points.get(at) else { return told.name.clone() };
     match (point.rate.levels, point.rate.quality) {
-        (Some(1), _) => "1 level".to_owned(),
-        (Some(levels), _) => format!("{levels} levels"),
+        (Some(levels), _) => counted(levels as usize, "level"),
         (_, Some(quality)) => format!("JPEG {quality}"),
         _ => told.name.strip_prefix("worlds-").unwrap_or(&told.name).to_owned(),
     }

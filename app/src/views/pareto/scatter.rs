@@ -6,6 +6,7 @@ use super::marks::{Key, Mark, Shape, frontier};
 use crate::ctx::ViewCtx;
 use crate::document::RatesLook;
 use crate::look::theme::space;
+use crate::look::words::short;
 
 /// Room for numbers at the left and below, before text is scaled.
 const LEFT: f32 = 62.0;
@@ -105,15 +106,6 @@ fn ticks((low, high): (f64, f64), is_logarithmic: bool, most: usize) -> Vec<f64>
     let step = step.unwrap_or(rough).max(1e-12);
     let first = (low / step).ceil() as i64;
     (first..).map(|n| n as f64 * step).take_while(|value| *value <= high).take(40).collect()
-}
-
-fn short(x: f64) -> String {
-    let text = format!("{x:.3}");
-    if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        text
-    }
 }
 
 /// Draws it in a rectangle.
@@ -394,7 +386,5 @@ mod tests {
         assert_eq!(span([].into_iter(), true, (1.0, 2.0)), (1.0, 2.0));
         let (low, high) = span([0.1, 1.0].into_iter(), true, (1.0, 2.0));
         assert!(low < 0.1 && high > 1.0);
-        assert_eq!(short(0.05), "0.05");
-        assert_eq!(short(30.0), "30");
     }
 }
