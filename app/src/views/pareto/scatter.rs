@@ -145,13 +145,12 @@ pub(super) fn ui(
         paint(ui, ctx, &axes, mark, (is_picked, is_near));
     }
     labels(ui, ctx, &axes, marks, (picked, near.map(|mark| &mark.key)));
-    let told: Vec<String> = marks
-        .iter()
-        .map(|mark| {
-            format!("{} {} at {}", mark.label, look.quality.words(mark.quality), short(mark.rate))
-        })
-        .collect();
+    // Hundreds of words, said only where somebody listens.
     response.widget_info(|| {
+        let told = marks.iter().map(|mark| {
+            format!("{} {} at {}", mark.label, look.quality.words(mark.quality), short(mark.rate))
+        });
+        let told: Vec<String> = told.collect();
         let text =
             format!("{} over {}: {}", look.quality.label(), look.rate.label(), told.join(", "));
         egui::WidgetInfo::labeled(egui::Role::Image, true, text)
