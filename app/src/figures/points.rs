@@ -173,7 +173,7 @@ fn place<B: DrawingBackend>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::Shape;
+    use crate::document::{Chart, Shape};
     use crate::figures::chart::svg;
 
     #[test]

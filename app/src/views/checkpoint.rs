@@ -336,7 +336,7 @@ fn figures_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: &Arc<CodebookLook>, na
         format!(
             "{} of {}",
             counted_in_groups(look.size as u64, "code"),
-            counted(look.dim as usize, "number")
+            counted(look.dim, "number")
         ),
         format!("length of a code {shortest:.3} to {longest:.3}, half of them below {middle:.3}"),
         format!(
