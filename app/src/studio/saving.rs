@@ -277,7 +277,7 @@ impl Studio {
             let is_taken = !is_asked && disk::is_taken(&place);
             Some(if is_taken {
                 let typed = (!by_system).then_some(path);
-                Outcome::Taken(ask, Taken { path: place, loss, typed })
+                Outcome::Taken(ask, Box::new(Taken { path: place, loss, typed }))
             } else {
                 Outcome::Chosen(ask, place)
             })

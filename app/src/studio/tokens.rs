@@ -22,7 +22,7 @@ use crate::look::words::{agreeing, counted, name};
 impl Studio {
     /// A file name for the tokens.
     pub(super) fn tokens_name(&self, format: TokenFormat) -> String {
-        let stem = export_name((self.history.document(), &self.session), "tokens");
+        let stem = export_name((self.history.document(), &self.session), "tokens", None);
         format!("{stem}.{}", format.ending())
     }
 

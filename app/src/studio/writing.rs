@@ -58,7 +58,7 @@ impl Studio {
                 let what = Save::Document(number, Box::new(saved));
                 let ask = Ask::Save { what, name: name(&path) };
                 let taken = Taken { path, loss: Loss::Changes, typed: None };
-                return Ok(Outcome::Taken(ask, taken));
+                return Ok(Outcome::Taken(ask, Box::new(taken)));
             }
             let before = OnceCell::new();
             let picture = |image: &ImageRef| {

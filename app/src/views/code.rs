@@ -155,7 +155,7 @@ fn shown_code(ctx: &ViewCtx<'_>) -> Option<Code> {
 fn used_in_set(ctx: &ViewCtx<'_>, book: u16) -> Reply<Used> {
     let question = ctx.use_in_set(Scope { book, part: None });
     let reply = if ctx.document.looks.whole_set {
-        ctx.ask_later("whole set", &question)
+        ctx.count("code", &question)
     } else {
         ctx.ask_soon("code in set", &question)
     };

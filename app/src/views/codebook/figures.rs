@@ -53,6 +53,22 @@ pub(super) fn unused_button(
         .show(|ui| unused_ui(ui, ctx, (&ordered.unused, book)));
 }
 
+/// Of which images the counted tokens are.
+fn of_images(ctx: &ViewCtx<'_>, ordered: &Ordered) -> String {
+    match ordered.sample {
+        Some(sample) if sample.is_part() => {
+            let spread = if ctx.document.source.is_drawn() { "" } else { ", spread" };
+            format!(" of {} of {} images{spread}", grouped(sample.images), grouped(sample.total))
+        }
+        Some(sample) => format!(" of {}", all_of(sample.images, "image")),
+        // Tokens that were given are of no image.
+        None if ordered.images == 1 && ctx.document.image().is_some() => {
+            " of this image".to_owned()
+        }
+        None => String::new(),
+    }
+}
+
 /// Draws them in a row that wraps.
 pub(super) fn ui(
     ui: &mut egui::Ui,
@@ -62,16 +78,7 @@ pub(super) fn ui(
 ) {
     let facts = &ordered.statistics;
     let is_telling = is_telling(ordered);
-    let of_one = || if ordered.images == 1 { " of this image".to_owned() } else { String::new() };
-    let of_images = ordered.sample.map_or_else(of_one, |sample| {
-        if sample.is_part() {
-            let images = grouped(sample.images);
-            let spread = if ctx.document.source.is_drawn() { "" } else { ", spread" };
-            format!(" of {images} of {} images{spread}", grouped(sample.total))
-        } else {
-            format!(" of {}", all_of(sample.images, "image"))
-        }
-    });
+    let of_images = of_images(ctx, ordered);
     let figures = [
         Figure {
             label: "used",

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use egui::{Color32, Rect, RichText, Vec2, pos2, vec2};
+use egui::{Color32, Rect, RichText, Vec2, vec2};
 use smalti_engine::questions::Encoded;
 
 use super::captions::Caption;
