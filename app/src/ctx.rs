@@ -1,5 +1,6 @@
 //! What a view may read and use: the document, the engine, the look, and what is under the pointer.
 
+mod counts;
 mod edited;
 mod exports;
 mod generated;
@@ -22,8 +23,9 @@ use smalti_engine::questions::{
 use smalti_engine::session::{Lane, Question, Reply, RunId, RunView, Session};
 use smalti_engine::tokens::{Cell, Code, Part, Tokens};
 
+pub use self::counts::Counts;
 pub use self::edited::EditedImages;
-pub use self::exports::{name_of as export_name, subject_name, words_of};
+pub use self::exports::{name_of as export_name, sample_name, set_name, subject_name, words_of};
 pub use self::generated::{Generations, Trace, Traced};
 pub use self::offers::Offers;
 use crate::document::{
@@ -171,6 +173,8 @@ pub(crate) struct Live<'a> {
     pub(crate) records: &'a Records,
     /// What generations told.
     pub(crate) generations: &'a Generations,
+    /// What is counted over a whole set.
+    pub(crate) counts: &'a Counts,
     /// Tables of results that were opened.
     pub(crate) results: &'a [(Arc<Path>, Stamp)],
     /// Seconds since the start; 0 where time stands still.
@@ -286,9 +290,15 @@ impl ViewCtx<'_> {
         self.session.ask_at(place_number(&place), Lane::Now, question)
     }
 
-    /// As [`ViewCtx::ask`], for what takes minutes: a whole set is counted.
-    pub fn ask_later<Q: Question>(&self, place: impl Hash, question: &Q) -> Reply<Q::Answer> {
-        self.session.ask_at(place_number(&place), Lane::Later, question)
+    /// As [`ViewCtx::ask`], for what takes minutes: a whole set is counted. That goes on when the view is not
+    /// seen any more.
+    pub fn count(&self, view: &'static str, question: &CodeUse) -> Reply<Used> {
+        let place = place_number(&("whole set", view));
+        let reply = self.session.ask_at(place, Lane::Later, question);
+        if reply.is_working() {
+            self.live.counts.add(view, question);
+        }
+        reply
     }
 
     /// The images of the document's set that figures are taken over, the same in all views; `most` of them.
@@ -316,13 +326,18 @@ impl ViewCtx<'_> {
     }
 
     /// A file name for something that is taken away; see [`export_name`].
-    pub fn export_name(&self, what: &str) -> String {
-        exports::name_of((self.document, self.session), what)
+    pub fn export_name(&self, what: &str, of: Option<&str>) -> String {
+        exports::name_of((self.document, self.session), what, of)
     }
 
     /// What a file that is taken away says of itself; see [`words_of`].
-    pub fn words_of(&self, what: &str, by: Option<&ModelRef>) -> Vec<(String, String)> {
-        exports::words_of((self.document, self.session), what, by)
+    pub fn words_of(
+        &self,
+        what: &str,
+        by: Option<&ModelRef>,
+        of: Option<&str>,
+    ) -> Vec<(String, String)> {
+        exports::words_of((self.document, self.session), what, by, of)
     }
 
     /// The tokenizers whose tokens of an image were forced or locked, at any size.

@@ -23,7 +23,7 @@ use super::painting::{
 use super::stop::Stop;
 use super::subject::{AtSize, tokens_of};
 use crate::figures::sheet::Item;
-use crate::look::words::counted;
+use crate::look::words::{agreeing, counted};
 
 #[derive(Debug, Serialize)]
 struct Line {
@@ -170,7 +170,7 @@ fn stem_of(subject: &Path, out: &Path) -> String {
 
 fn tell(line: &Line, console: &mut Console<'_, '_>) -> Result<(), Stop> {
     let text = format!(
-        "{}: {} of {} tokens changed ({} written again, {} forced) in {}, {} passes, {:.2} s",
+        "{}: {} of {} tokens changed ({} written again, {} forced) in {}, {} {}, {:.2} s",
         line.out.display(),
         line.changed,
         line.cells,
@@ -178,6 +178,7 @@ fn tell(line: &Line, console: &mut Console<'_, '_>) -> Result<(), Stop> {
         line.forced,
         counted(line.windows, "window"),
         line.forward_passes,
+        agreeing(line.forward_passes as usize, "pass", "passes"),
         line.seconds
     );
     console.result(line, &text)

@@ -279,7 +279,7 @@ pub(super) fn report(
     if images > 0 || skipped.count == 0 {
         return Ok(());
     }
-    let reason = format!("none of {} images could be measured", skipped.count);
+    let reason = format!("none of {} could be measured", counted(skipped.count as usize, "image"));
     Err(Stop::bad_input(data, reason, first))
 }
 

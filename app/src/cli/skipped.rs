@@ -4,6 +4,7 @@ use smalti_engine::Problem;
 
 use super::console::Console;
 use super::stop::Stop;
+use crate::look::words::counted;
 
 /// Broken images are named up to this many, then counted.
 const NAMED: usize = 10;
@@ -47,6 +48,10 @@ impl Skipped {
             return Ok(());
         }
         let hint = self.0.first().map(ToString::to_string).unwrap_or_default();
-        Err(Stop::bad_input(what, format!("none of {count} images could be {done}"), hint))
+        Err(Stop::bad_input(
+            what,
+            format!("none of {} could be {done}", counted(count, "image")),
+            hint,
+        ))
     }
 }

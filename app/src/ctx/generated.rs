@@ -1,11 +1,12 @@
 //! What generations told so far, each known by what was asked: kept, so that going back and forth between
 //! them, and through their steps, runs no model again.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use smalti_engine::Problem;
 use smalti_engine::generators::{GenerateEvent, Step};
-use smalti_engine::questions::{OpenGenerator, OpenedPainter};
+use smalti_engine::questions::{DecodePartly, OpenGenerator, OpenedPainter};
 use smalti_engine::session::{Question, RunId, RunState, RunView, Session};
 use smalti_engine::tokens::Tokens;
 
@@ -30,6 +31,8 @@ pub struct Traced {
     pub confidence: f32,
     /// Cells without a token after it.
     pub masked: usize,
+    /// The question for its picture, found out when it is first asked; none where nothing is written.
+    pub picture: OnceCell<Option<DecodePartly>>,
 }
 
 /// What a generation told so far.
@@ -100,6 +103,7 @@ impl Trace {
             seconds: before.1 + seconds,
             confidence: sum / count.max(1) as f32,
             masked: step.tokens.cells().filter(|(_, code)| code.is_none()).count(),
+            picture: OnceCell::new(),
             step,
         });
     }

@@ -6,7 +6,7 @@ use plotters::prelude::*;
 use smalti_engine::Result;
 
 use super::plotting::{FAINT, GRID, INK, cannot};
-use crate::document::Chart;
+use crate::look::words::short;
 
 /// Where a figure is drawn.
 pub(super) type Area<B> = DrawingArea<B, Shift>;
@@ -14,9 +14,9 @@ pub(super) type Area<B> = DrawingArea<B, Shift>;
 /// Axes of any kind.
 type Axes<'a, B, X, Y> = ChartContext<'a, B, Cartesian2d<X, Y>>;
 
-/// The axes of a chart with their names.
+/// Axes with their names: across, and up.
 pub(super) fn axes<'a, B: DrawingBackend, X, Y>(
-    chart: &Chart,
+    names: (&str, &str),
     (across, up): (X, Y),
     area: &'a Area<B>,
     times: u32,
@@ -40,25 +40,11 @@ where
         .bold_line_style(GRID)
         .light_line_style(WHITE)
         .label_style(small.color(&INK))
-        .x_desc(&chart.across)
-        .y_desc(&chart.up)
+        .x_desc(names.0)
+        .y_desc(names.1)
         .x_label_formatter(&|x| short(*x))
         .y_label_formatter(&|y| short(*y))
         .draw()
         .map_err(cannot)?;
     Ok(plot)
-}
-
-fn short(x: f64) -> String {
-    let size = x.abs();
-    if size >= 100.0 || x == 0.0 {
-        format!("{x:.0}")
-    } else if size >= 1.0 {
-        let text = format!("{x:.2}");
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else if size >= 1e-3 {
-        format!("{x:.4}").trim_end_matches('0').to_owned()
-    } else {
-        format!("{x:.1e}")
-    }
 }

@@ -52,15 +52,18 @@ fn draw<B: DrawingBackend>(chart: &Chart, root: &Area<B>, times: u32) -> Result<
     let title = ("sans-serif", 18 * times, FontStyle::Bold).into_font().color(&INK);
     let at = (20 * times as i32, 16 * times as i32);
     head.draw_text(&chart.title, &title, at).map_err(cannot)?;
+    let names = (chart.across.as_str(), chart.up.as_str());
     match &chart.shape {
         Shape::Curves(curves) => draw_curves(chart, curves, &body, times),
-        Shape::Points(points) => super::points::draw(chart, points, &body, times),
+        Shape::Points(points) => {
+            super::points::draw((names, chart.is_logarithmic), points, &body, times)
+        }
         Shape::Bars(counts) => {
             let bars: Vec<f64> = largest(counts.len(), MOST, |at| counts[at]);
             let highest = bars.iter().copied().fold(1e-9, f64::max);
             let width = counts.len() as f64 / bars.len().max(1) as f64;
             let ranges = (0.0..counts.len().max(1) as f64, 0.0..highest * 1.05);
-            let mut plot = axes(chart, ranges, &body, times)?;
+            let mut plot = axes(names, ranges, &body, times)?;
             let bars = bars.iter().enumerate().map(|(at, value)| {
                 let (left, right) = (at as f64 * width, (at + 1) as f64 * width);
                 Rectangle::new([(left, 0.0), (right, *value)], HUES[0].filled())
@@ -70,7 +73,7 @@ fn draw<B: DrawingBackend>(chart: &Chart, root: &Area<B>, times: u32) -> Result<
         Shape::Heat { rows, columns } => {
             let lines = rows.len().min(MOST_LINES);
             let ranges = (0.0..(*columns).max(1) as f64, (rows.len().max(1) as f64)..0.0);
-            let mut plot = axes(chart, ranges, &body, times)?;
+            let mut plot = axes(names, ranges, &body, times)?;
             let fields = columns.min(&MOST);
             let value =
                 |line: usize, at: usize| f64::from(rows[line].get(at).copied().unwrap_or(0.0));
@@ -115,6 +118,7 @@ fn draw_curves<B: DrawingBackend>(
     area: &Area<B>,
     times: u32,
 ) -> Result<()> {
+    let names = (chart.across.as_str(), chart.up.as_str());
     let usable = |value: f64| value.is_finite() && (!chart.is_logarithmic || value > 0.0);
     let all = || curves.iter().flat_map(|curve| &curve.points).filter(|(_, y)| usable(*y));
     let end = all().map(|(step, _)| *step).max().unwrap_or(1).max(1) as f64;
@@ -124,11 +128,11 @@ fn draw_curves<B: DrawingBackend>(
     let (low, high) = if low <= high { (low, high) } else { (0.0, 1.0) };
     if chart.is_logarithmic && low > 0.0 {
         let up = (low / 1.15..(high * 1.15).max(low * 1.3)).log_scale();
-        let plot = axes(chart, (0.0..end, up), area, times)?;
+        let plot = axes(names, (0.0..end, up), area, times)?;
         return draw_lines(plot, curves, usable, times);
     }
     let room = ((high - low) * 0.06).max(high.abs() * 1e-3).max(1e-9);
-    let plot = axes(chart, (0.0..end, low - room..high + room), area, times)?;
+    let plot = axes(names, (0.0..end, low - room..high + room), area, times)?;
     draw_lines(plot, curves, usable, times)
 }
 

@@ -5,13 +5,12 @@ use plotters::prelude::*;
 use smalti_engine::Result;
 
 use super::axes::{Area, axes};
-use super::pareto::{Box4, place};
 use super::plotting::{FAINT, HUES, INK, cannot};
-use crate::document::{Chart, Point, Points};
+use crate::document::{Point, Points};
 
-/// Draws them; `chart` names the axes.
+/// Draws them; `names` are those of the axes, across and up, and whether the one across is logarithmic.
 pub(super) fn draw<B: DrawingBackend>(
-    chart: &Chart,
+    (names, is_logarithmic): ((&str, &str), bool),
     points: &Points,
     area: &Area<B>,
     times: u32,
@@ -22,24 +21,30 @@ pub(super) fn draw<B: DrawingBackend>(
         let ends = ends.flat_map(|(low, high)| [low, high]);
         points.marks.iter().map(|point| point.at.1).chain(ends)
     };
-    let (x, y) = (range(across(), chart.is_logarithmic), range(up(), points.is_up_logarithmic));
-    match (chart.is_logarithmic, points.is_up_logarithmic) {
+    let (x, y) = (range(across(), is_logarithmic), range(up(), points.is_up_logarithmic));
+    let steps = |(low, high): (f64, f64)| {
+        (low..high).log_scale().with_key_points(steps_of_ten((low, high)))
+    };
+    match (is_logarithmic, points.is_up_logarithmic) {
         (true, true) => {
-            let ranges = ((x.0..x.1).log_scale(), (y.0..y.1).log_scale());
-            draw_in(axes(chart, ranges, area, times)?, points, area, times)
+            draw_in(axes(names, (steps(x), steps(y)), area, times)?, points, area, times)
         }
         (true, false) => {
-            let ranges = ((x.0..x.1).log_scale(), y.0..y.1);
-            draw_in(axes(chart, ranges, area, times)?, points, area, times)
+            draw_in(axes(names, (steps(x), y.0..y.1), area, times)?, points, area, times)
         }
         (false, true) => {
-            let ranges = (x.0..x.1, (y.0..y.1).log_scale());
-            draw_in(axes(chart, ranges, area, times)?, points, area, times)
+            draw_in(axes(names, (x.0..x.1, steps(y)), area, times)?, points, area, times)
         }
         (false, false) => {
-            draw_in(axes(chart, (x.0..x.1, y.0..y.1), area, times)?, points, area, times)
+            draw_in(axes(names, (x.0..x.1, y.0..y.1), area, times)?, points, area, times)
         }
     }
+}
+
+/// The numbers that are written along a logarithmic axis: 1, 2 and 5 of each ten.
+fn steps_of_ten((low, high): (f64, f64)) -> Vec<f64> {
+    let decades = (-12..=12).flat_map(|ten| [1.0, 2.0, 5.0].map(|x| x * 10.0_f64.powi(ten)));
+    decades.filter(|step| (low..=high).contains(step)).collect()
 }
 
 fn range(values: impl Iterator<Item = f64>, is_logarithmic: bool) -> (f64, f64) {
@@ -50,7 +55,8 @@ fn range(values: impl Iterator<Item = f64>, is_logarithmic: bool) -> (f64, f64) 
         return (0.1, 1.0);
     }
     if is_logarithmic {
-        return (low / 1.25, high * 1.4);
+        // So wide that one of the numbers along it is inside, however near the points are to each other.
+        return (low / 1.4, high * 1.8);
     }
     let room = ((high - low) * 0.08).max(high.abs() * 1e-3).max(1e-6);
     (low - room, high + room)
@@ -126,11 +132,58 @@ where
     Ok(())
 }
 
+/// A rectangle: left, top, right, bottom.
+type Box4 = [i32; 4];
+
+/// Writes a label beside a mark where there is room: right, left, above, below; at the right if nowhere is.
+fn place<B: DrawingBackend>(
+    area: &Area<B>,
+    (text, style): (&str, &TextStyle<'_>),
+    (x, y): (i32, i32),
+    taken: &mut Vec<Box4>,
+) -> Result<()> {
+    let (width, height) = area.estimate_text_size(text, style).map_err(cannot)?;
+    let (width, height) = (width as i32, height as i32);
+    let (across, down) = area.get_pixel_range();
+    let (left, right, top, bottom) = (across.start, across.end, down.start, down.end);
+    let tries = [
+        (x + 11, y - height / 2),
+        (x - 11 - width, y - height / 2),
+        (x - width / 2, y - 12 - height),
+        (x - width / 2, y + 12),
+        (x + 9, y - 9 - height),
+        (x + 9, y + 9),
+        (x - 9 - width, y - 9 - height),
+        (x - 9 - width, y + 9),
+    ];
+    let of = |(x, y): (i32, i32)| [x, y, x + width, y + height];
+    let is_free = |at: &&(i32, i32)| {
+        let own = of(**at);
+        let inside = own[0] >= left && own[2] <= right && own[1] >= top && own[3] <= bottom;
+        let apart = |other: &Box4| {
+            own[0] > other[2] || other[0] > own[2] || own[1] > other[3] || other[1] > own[3]
+        };
+        inside && taken.iter().all(apart)
+    };
+    let at = *tries.iter().find(is_free).unwrap_or(&tries[0]);
+    taken.push(of(at));
+    area.draw_text(text, style, (at.0 - left, at.1 - top)).map_err(cannot)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::Shape;
+    use crate::document::{Chart, Shape};
     use crate::figures::chart::svg;
+
+    #[test]
+    fn a_number_stands_along_a_logarithmic_axis_however_near_points_are() {
+        for rate in [0.011, 0.021, 0.051, 0.3, 1.99, 24.0, 499.0] {
+            let axis = range([rate, rate * 1.001].into_iter(), true);
+            assert!(!steps_of_ten(axis).is_empty(), "{rate}: {axis:?}");
+        }
+        assert_eq!(steps_of_ten((0.09, 1.1)), [0.1, 0.2, 0.5, 1.0]);
+    }
 
     #[test]
     fn points_are_named_and_a_reference_is_named_once() {

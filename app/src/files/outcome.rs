@@ -57,7 +57,7 @@ pub enum Outcome {
     /// A path was chosen, and nobody loses anything by it.
     Chosen(Ask, PathBuf),
     /// Something is there already where something is to be saved, and nobody said yet that it may go.
-    Taken(Ask, Taken),
+    Taken(Ask, Box<Taken>),
 }
 
 /// A file of tokens that can be read in several ways.
@@ -124,6 +124,8 @@ pub struct Taken {
     pub path: PathBuf,
     /// What would be lost.
     pub loss: Loss,
+    /// What was typed for it, if it was: it can be mended.
+    pub typed: Option<PathBuf>,
 }
 
 /// What would be lost if something were saved there.

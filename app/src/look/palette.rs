@@ -13,19 +13,21 @@ pub const INK: Rgb = [0xe8, 0xe6, 0xe1];
 
 /// The error at which difference maps reach their last color, as a share of the full range: the same
 /// in views and figures, and fixed, so that maps of different pictures and tokenizers can be laid side
-/// by side. Signed maps of views end earlier where less was lost, and their keys say where.
+/// by side. Signed maps of views are amplified where less was lost, and their captions say how much.
 pub const FULL_DIFFERENCE: f32 = 0.25;
 
-/// The ends that a map of signed differences can have, as shares of the full range: few, so that maps with
-/// the same one are told at a glance.
-pub const SIGNED_ENDS: [f32; 4] = [0.02, 0.05, 0.10, FULL_DIFFERENCE];
+/// How many times a map of signed differences can be amplified: at 1 its last colors are the full range. Few,
+/// so that maps with the same one are told at a glance.
+pub const GAINS: [u32; 7] = [1, 2, 4, 8, 16, 32, 64];
 
-/// Which of [`SIGNED_ENDS`] a map of signed differences is drawn with: the least that holds nine of
-/// ten pixels, as edges must not make all others pale.
-pub fn signed_end(values: &[f32]) -> usize {
-    let may_be_beyond = values.len() / 10;
-    let holds = |end: &f32| values.iter().filter(|v| v.abs() > *end).count() <= may_be_beyond;
-    SIGNED_ENDS.iter().position(holds).unwrap_or(SIGNED_ENDS.len() - 1)
+/// Which of [`GAINS`] a map of signed differences is drawn with: the least with which one pixel of a hundred
+/// has a last color. So what is usual is seen, and what is rare is not told from what is rarer.
+pub fn gain_of(values: &[f32]) -> usize {
+    let mut sizes: Vec<f32> = values.iter().map(|value| value.abs()).collect();
+    let place = (sizes.len() * 99 / 100).min(sizes.len().saturating_sub(1));
+    let most =
+        if sizes.is_empty() { 0.0 } else { *sizes.select_nth_unstable_by(place, f32::total_cmp).1 };
+    GAINS.iter().position(|gain| most * *gain as f32 >= 1.0).unwrap_or(GAINS.len() - 1)
 }
 
 /// Control points of viridis (van der Walt and Smith, 2015), evenly spaced.
@@ -111,14 +113,17 @@ mod tests {
     }
 
     #[test]
-    fn a_signed_map_ends_where_nearly_all_pixels_are_inside() {
-        let mut values = vec![0.012_f32; 1000];
-        values.extend([-0.4; 110]);
-        assert_eq!(signed_end(&values), 0, "one pixel of ten may be beyond");
-        values.extend([-0.09; 20]);
-        assert_eq!(signed_end(&values), 2, "dark ones count as bright ones do");
-        assert_eq!(signed_end(&[0.9; 50]), 3);
-        assert_eq!(signed_end(&[]), 0);
+    fn a_signed_map_is_amplified_until_one_pixel_of_a_hundred_has_a_last_color() {
+        let with = |usual: f32, beyond: f32, count: usize| {
+            let mut values = vec![usual; 1000 - count];
+            values.extend(vec![beyond; count]);
+            GAINS[gain_of(&values)]
+        };
+        assert_eq!(with(0.03, -0.9, 5), 64, "a few pixels do not make the others dark");
+        assert_eq!(with(0.03, -0.9, 20), 2, "dark ones count as bright ones do");
+        assert_eq!(with(0.03, 0.1, 20), 16);
+        assert_eq!(with(0.9, 0.9, 0), 2);
+        assert_eq!((with(1.0, 1.0, 0), with(0.0, 0.0, 0), GAINS[gain_of(&[])]), (1, 64, 64));
     }
 
     #[test]

@@ -65,6 +65,41 @@ pub fn counted(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
+/// As [`counted`], for numbers that can be large: "1 token", "1 024 tokens".
+pub fn counted_in_groups(number: u64, what: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{} {what}{ending}", grouped(number))
+}
+
+/// All of some things: "the one image", "all 200 images".
+pub fn all_of(number: u64, what: &str) -> String {
+    if number == 1 {
+        format!("the one {what}")
+    } else {
+        format!("all {}", counted_in_groups(number, what))
+    }
+}
+
+/// The words that go with a number of things: `one` with one of them, else `several`.
+pub fn agreeing<'a>(number: usize, one: &'a str, several: &'a str) -> &'a str {
+    if number == 1 { one } else { several }
+}
+
+/// A number along an axis or in a name, no longer than it must be: "0.05", "2.5", "1200", "4.0e-5".
+pub fn short(number: f64) -> String {
+    let size = number.abs();
+    let text = if size >= 100.0 || number == 0.0 {
+        return format!("{number:.0}");
+    } else if size >= 1.0 {
+        format!("{number:.2}")
+    } else if size >= 1e-3 {
+        format!("{number:.4}")
+    } else {
+        return format!("{number:.1e}");
+    };
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 /// Images that say something of a codebook: a few are too much alike.
 const TELLING: usize = 16;
 
@@ -115,6 +150,20 @@ mod tests {
     fn one_is_not_said_as_several() {
         let said = [0, 1, 2].map(|number| counted(number, "image"));
         assert_eq!(said, ["0 images", "1 image", "2 images"]);
+        let said = [0, 1, 2].map(|number| agreeing(number, "stays as it is", "stay as they are"));
+        assert_eq!(said, ["stay as they are", "stays as it is", "stay as they are"]);
+        let said = [1, 1_024].map(|number| counted_in_groups(number, "token"));
+        assert_eq!(said, ["1 token", "1\u{a0}024 tokens"]);
+        assert_eq!([1, 70].map(|n| all_of(n, "image")), ["the one image", "all 70 images"]);
+    }
+
+    #[test]
+    fn numbers_are_as_short_as_they_can_be_and_none_ends_with_a_point() {
+        let said = [0.0, 0.05, 0.03, 0.1, 0.99999, 1.0, 2.5, 30.0, 99.999, 1200.0, -0.5, 4e-5];
+        let said = said.map(short);
+        let wanted =
+            ["0", "0.05", "0.03", "0.1", "1", "1", "2.5", "30", "100", "1200", "-0.5", "4.0e-5"];
+        assert_eq!(said, wanted);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use smalti_engine::device::DeviceChoice;
 use super::actions::{self, Action, Menu, Now, key_name};
 use crate::document::{AppCommand, Command, Open};
 use crate::look::theme::{RADIUS_BUTTON, Theme, space};
-use crate::look::words::name;
+use crate::look::words::{counted, name};
 use crate::settings::Settings;
 
 /// What the menu bar shows.
@@ -157,8 +157,7 @@ impl Bar<'_> {
     fn device_ui(&self, ui: &Ui, full: Rect) -> f32 {
         let (device, threads) = self.device;
         let text = match device {
-            DeviceChoice::Cpu if threads == 1 => "CPU · 1 core".to_owned(),
-            DeviceChoice::Cpu => format!("CPU · {threads} cores"),
+            DeviceChoice::Cpu => format!("CPU · {}", counted(threads, "core")),
             DeviceChoice::Cuda => "CUDA".to_owned(),
             DeviceChoice::Metal => "Metal".to_owned(),
         };

@@ -9,7 +9,7 @@ use crate::look::theme::{Theme, space};
 
 /// Keys of the next caption: arrows, and what clickers send. A question is answered by them first.
 const NEXT: [Key; 2] = [Key::ArrowRight, Key::PageDown];
-/// Keys of the one before.
+/// Keys of the one before. They take back what the others did, one by one: an answer is veiled again first.
 const BEFORE: [Key; 2] = [Key::ArrowLeft, Key::PageUp];
 /// The keys of nine things in a row: of views, and of what is guessed.
 pub const DIGITS: [Key; 9] = [
@@ -125,7 +125,20 @@ impl Script {
                 break;
             }
         }
-        self.at = self.at.saturating_sub(before);
+        for _ in 0..before {
+            if self.veil_again() {
+                // As above: a key that is held stops here.
+                break;
+            }
+            self.at = self.at.saturating_sub(1);
+        }
+    }
+
+    /// Takes back that the answer to the caption's question was shown; gives whether it was.
+    fn veil_again(&mut self) -> bool {
+        let is_question = self.caption().is_some_and(|caption| !caption.veils.is_empty());
+        let told = self.told.get_mut(self.at).filter(|_| is_question);
+        told.is_some_and(|told| told.take().is_some())
     }
 
     /// Draws the caption at the bottom of the window, if there is one.
@@ -238,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_is_answered_before_the_next_caption_comes_and_stays_answered() {
+    fn a_question_is_answered_before_the_next_caption_comes_and_veiled_again_on_the_way_back() {
         let asked = || Caption {
             is_question: true,
             veils: vec![Secret::Usage],
@@ -257,6 +270,16 @@ mod tests {
         press(&mut script, Key::PageDown);
         assert_eq!(script.at(), 2);
         press(&mut script, Key::ArrowLeft);
-        assert!(script.veiled().is_empty(), "what was told is known");
+        assert_eq!((script.veiled(), script.at()), (&[][..], 1), "as it was when it was left");
+        press(&mut script, Key::PageUp);
+        assert_eq!((script.veiled(), script.at()), (&[Secret::Usage][..], 1), "veiled again");
+        press(&mut script, Key::PageUp);
+        assert_eq!((script.veiled(), script.at()), (&[][..], 0));
+        press(&mut script, Key::PageUp);
+        assert_eq!((script.veiled(), script.at()), (&[Secret::Usage][..], 0), "the guess, too");
+        assert_eq!(script.words(&asked()).as_deref(), Some("Predict first"));
+        press(&mut script, Key::PageUp);
+        press(&mut script, Key::Num1);
+        assert_eq!((script.veiled(), script.at()), (&[][..], 0), "and can be guessed anew");
     }
 }

@@ -306,9 +306,9 @@ impl Studio {
             Outcome::Saved(number, written) => self.written(number, *written, ctx),
             Outcome::Chosen(ask, path) => commands.extend(self.use_path(ask, path)),
             Outcome::Taken(ask, taken) if taken.loss == Loss::Changes => {
-                self.not_written_over(ask, taken);
+                self.not_written_over(ask, *taken);
             }
-            Outcome::Taken(ask, taken) => self.ask(Dialog::Replace { ask, taken }),
+            Outcome::Taken(ask, taken) => self.ask(Dialog::Replace { ask, taken: *taken }),
             Outcome::NotSaved(number, problem) => self.not_written(number, problem),
             Outcome::Refused(ask, problem) => {
                 if let Some(number) = ask.document() {

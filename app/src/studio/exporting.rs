@@ -13,7 +13,7 @@ use smalti_engine::{EngineError, Problem, Result};
 use super::Studio;
 use crate::ctx::{export_name, words_of};
 use crate::document::{
-    AppCommand, Command, Drawing, How, Notice, PanelId, PictureFile, Sheet, TableFile,
+    AppCommand, Command, Drawing, How, Notice, PanelId, PictureFile, Sheet, TableFile, Way,
 };
 use crate::figures::chart;
 use crate::figures::plotting::svg_with_words;
@@ -64,6 +64,20 @@ impl Studio {
         }
     }
 
+    /// What was picked and is offered no more says so.
+    pub(super) fn end_offers(&mut self) {
+        match self.offers.end_frame() {
+            Some((name, Way::Press)) => {
+                self.notices.add(Notice::info(format!("{name}: that is not there any more")));
+            }
+            Some((name, Way::Take(_))) => {
+                let hint = "Bring it to the front first";
+                self.notices.add(Notice::warning(format!("{name} is not seen any more"), hint));
+            }
+            None => {}
+        }
+    }
+
     /// What reads hundreds of images stands in nobody's way.
     fn alongside(&self, work: impl FnOnce() -> Outcome + Send + 'static) {
         if let Err(error) = self.keeping.background.alongside("making a sheet", work) {
@@ -109,8 +123,8 @@ impl Studio {
         let about = format!("the {what} of Smalti as it was seen");
         let (of, model) =
             ((self.history.document(), &self.session), &self.history.document().model);
-        let file_name = export_name(of, &what.replace(' ', "-"));
-        let words = words_of(of, &about, Some(model));
+        let file_name = export_name(of, &what.replace(' ', "-"), None);
+        let words = words_of(of, &about, Some(model), None);
         self.keeping.background.attempt(move || {
             let drawing = Drawing::Pixels(part_of(&image, area, scale)?);
             let file = PictureFile { name: file_name, drawing, words, how };

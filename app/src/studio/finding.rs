@@ -16,7 +16,7 @@ use crate::document::{AllLost, Document, Lost, LostKind, Moved, Notice, Open, gu
 use crate::files::disk::{is_gone, model_now, stamp};
 use crate::files::outcome::{Ask, Outcome};
 use crate::files::recipes::is_run;
-use crate::look::words::name;
+use crate::look::words::{agreeing, name};
 
 impl Studio {
     /// Says what a document that was opened misses, each with where it was.
@@ -34,7 +34,8 @@ impl Studio {
         if let Some(more) = lost.len().checked_sub(NAMED).filter(|more| *more > 0) {
             let hint =
                 "Those that lie beside what is found are found with it; Log has a button for each";
-            self.notices.add(Notice::warning(format!("{more} more are not where they were"), hint));
+            let are = agreeing(more, "is not where it was", "are not where they were");
+            self.notices.add(Notice::warning(format!("{more} more {are}"), hint));
         }
     }
 

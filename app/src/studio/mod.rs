@@ -5,6 +5,7 @@
 
 mod apply;
 mod asking;
+mod counting;
 mod exporting;
 mod finding;
 mod generating;
@@ -42,11 +43,11 @@ use self::keys::{Keyboard, KeysOf};
 use self::stage::{Shown, Stage};
 use self::trainings::Trainings;
 use crate::ctx::{
-    EditedImages, EditedTokens, Generations, Hovered, Live, Offers, Originals, ViewCtx,
+    Counts, EditedImages, EditedTokens, Generations, Hovered, Live, Offers, Originals, ViewCtx,
 };
 use crate::document::{
     Arrangement, Asked, Command, Document, History, Layout, Needs, Notice, Open, Panel, PanelId,
-    Slot, Way, ZoomTo,
+    Slot, ZoomTo,
 };
 use crate::files::autosave::Autosave;
 use crate::files::background::Background;
@@ -212,6 +213,8 @@ pub struct Studio {
     offers: Offers,
     wants_focus: Cell<bool>,
     edited_images: EditedImages,
+    /// What is counted over a whole set.
+    counts: Counts,
     notices: Notices,
     commands: RefCell<Vec<Command>>,
     known_over: Vec<RunId>,
@@ -365,6 +368,7 @@ impl Studio {
                 probes: &self.probes,
                 records: &self.records,
                 generations: &self.generations,
+                counts: &self.counts,
                 results: &self.trainings.results,
                 second: if options.frozen_time { 0 } else { self.started.elapsed().as_secs() },
             },
@@ -558,17 +562,9 @@ impl eframe::App for Studio {
                 self.desk.title = title;
             }
         }
-        match self.offers.end_frame() {
-            Some((name, Way::Press)) => {
-                self.notices.add(Notice::info(format!("{name}: that is not there any more")));
-            }
-            Some((name, Way::Take(_))) => {
-                let hint = "Bring it to the front first";
-                self.notices.add(Notice::warning(format!("{name} is not seen any more"), hint));
-            }
-            None => {}
-        }
+        self.end_offers();
         self.desk.keyboard.was_typing = ctx.text_edit_focused();
+        self.go_on_counting();
         self.session.end_frame();
         self.textures.end_frame();
         let is_behind = !self.commands.borrow().is_empty() || !self.desk.keyboard.held.is_empty();

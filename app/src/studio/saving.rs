@@ -277,7 +277,8 @@ impl Studio {
             let is_asked = by_system && place == path && loss == Loss::File;
             let is_taken = !is_asked && disk::is_taken(&place);
             Some(if is_taken {
-                Outcome::Taken(ask, Taken { path: place, loss })
+                let typed = (!by_system).then_some(path);
+                Outcome::Taken(ask, Box::new(Taken { path: place, loss, typed }))
             } else {
                 Outcome::Chosen(ask, place)
             })
@@ -291,13 +292,7 @@ impl Studio {
         }
         let asked = std::mem::replace(&mut self.desk.dialog, self.desk.questions.pop_front());
         match answer {
-            Answer::Close => {
-                if let Some(Dialog::Path { ask, .. } | Dialog::Replace { ask, .. }) = asked
-                    && let Some(number) = ask.document()
-                {
-                    self.leave_no_more(number);
-                }
-            }
+            Answer::Close => self.closed(asked),
             Answer::Save(then) => {
                 self.desk.after_saving = Some((self.history.number(), then));
                 self.save();
@@ -313,6 +308,32 @@ impl Studio {
                 let commands = self.use_path(ask, path);
                 self.commands.borrow_mut().extend(commands);
             }
+        }
+    }
+
+    /// A question was closed without an answer.
+    fn closed(&mut self, asked: Option<Dialog>) {
+        match asked {
+            // What was typed is not lost with the place that is taken.
+            Some(Dialog::Replace { ask, taken: Taken { path, typed: Some(typed), .. } }) => {
+                let problem = Some(Problem {
+                    summary: format!("{} is there already", name(&path)),
+                    hint: "Save under another name, or there all the same".to_owned(),
+                    bad_input: true,
+                });
+                let text = typed.display().to_string();
+                // Before what else is asked.
+                let next = self.desk.dialog.replace(Dialog::Path { ask, text, problem });
+                if let Some(next) = next {
+                    self.desk.questions.push_front(next);
+                }
+            }
+            Some(Dialog::Path { ask, .. } | Dialog::Replace { ask, .. }) => {
+                if let Some(number) = ask.document() {
+                    self.leave_no_more(number);
+                }
+            }
+            _ => {}
         }
     }
 }

@@ -16,7 +16,7 @@ use super::keys::Keyboard;
 use super::stage::Shown;
 use super::trainings::Trainings;
 use super::{AUTOSAVE_EVERY, Desk, Fixed, Keeping, Studio, StudioOptions};
-use crate::ctx::{EditedImages, EditedTokens, Generations, Hovered, Offers, Originals};
+use crate::ctx::{Counts, EditedImages, EditedTokens, Generations, Hovered, Offers, Originals};
 use crate::document::{Document, History, Notice, Open};
 use crate::files::autosave::Autosave;
 use crate::files::background::Background;
@@ -117,6 +117,7 @@ impl Studio {
             edited: EditedTokens::default(),
             originals: Originals::default(),
             offers: Offers::default(),
+            counts: Counts::default(),
             wants_focus: Cell::new(false),
             edited_images: EditedImages::default(),
             notices,

@@ -17,12 +17,12 @@ use crate::ctx::export_name;
 use crate::document::{Document, Edit, Notice, Open, TokenFormat};
 use crate::files::disk::write_whole;
 use crate::files::outcome::{Outcome, Places, notice};
-use crate::look::words::{counted, name};
+use crate::look::words::{agreeing, counted, name};
 
 impl Studio {
     /// A file name for the tokens.
     pub(super) fn tokens_name(&self, format: TokenFormat) -> String {
-        let stem = export_name((self.history.document(), &self.session), "tokens");
+        let stem = export_name((self.history.document(), &self.session), "tokens", None);
         format!("{stem}.{}", format.ending())
     }
 
@@ -130,9 +130,9 @@ impl Studio {
                 let codes = format!("{} switched off", counted(off, "code"));
                 let stays = match (images, off) {
                     (0, 0) => None,
-                    (_, 0) => Some(edits),
-                    (0, _) => Some(codes),
-                    _ => Some(format!("{edits} and {codes}")),
+                    (_, 0) => Some(format!("{edits} stay")),
+                    (0, _) => Some(format!("{codes} {}", agreeing(off, "stays", "stay"))),
+                    _ => Some(format!("{edits} and {codes} stay")),
                 };
                 (document.name_of(model), stays)
             }
@@ -150,14 +150,14 @@ impl Studio {
                 (
                     name,
                     (!by.is_empty())
-                        .then(|| format!("the edits to its tokens by {}", by.join(", "))),
+                        .then(|| format!("the edits to its tokens by {} stay", by.join(", "))),
                 )
             }
             _ => return,
         };
         self.change(&closed.clone().into(), ctx);
         if let Some(stays) = stays {
-            let summary = format!("{what} is closed; {stays} stay in the document");
+            let summary = format!("{what} is closed; {stays} in the document");
             let hint = "They are back when the same file is opened again".to_owned();
             self.notices.add(Notice { hint, ..Notice::info(summary) });
         }

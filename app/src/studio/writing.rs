@@ -16,7 +16,7 @@ use crate::document::{Document, Notice};
 use crate::files::disk::{self, write_whole};
 use crate::files::outcome::{Ask, InFile, Loss, Outcome, Save, Taken};
 use crate::files::saved::{self, Carried, DocumentFile, Saved, Written};
-use crate::look::words::name;
+use crate::look::words::{counted, name};
 use crate::shell::dialogs::{Dialog, Then};
 
 impl Studio {
@@ -57,7 +57,8 @@ impl Studio {
             if seen.is_some_and(|seen| seen.is_other(&path)) {
                 let what = Save::Document(number, Box::new(saved));
                 let ask = Ask::Save { what, name: name(&path) };
-                return Ok(Outcome::Taken(ask, Taken { path, loss: Loss::Changes }));
+                let taken = Taken { path, loss: Loss::Changes, typed: None };
+                return Ok(Outcome::Taken(ask, Box::new(taken)));
             }
             let before = OnceCell::new();
             let picture = |image: &ImageRef| {
@@ -181,7 +182,7 @@ impl Studio {
         let Some(first) = missing.first() else { return };
         let others = match missing.len() {
             1 => String::new(),
-            n => format!(" and {} others", n - 1),
+            n => format!(" and {}", counted(n - 1, "other")),
         };
         let summary = format!("{}{others} could not be put into the document", name(first));
         let hint = "What you did is in it; put the file back where it was and save again";

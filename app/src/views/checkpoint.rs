@@ -16,7 +16,7 @@ use crate::ctx::{ViewCtx, subject_name};
 use crate::document::{AppCommand, Chart, Column, Open, Secret, Shape, Slot, Table};
 use crate::look::textures::{Sampling, Source};
 use crate::look::theme::space;
-use crate::look::words::{counted, grouped};
+use crate::look::words::{counted, counted_in_groups, grouped};
 use crate::widgets::export::{Exported, picture_of};
 use crate::widgets::states;
 use crate::widgets::tokenizer_card::{self, Known};
@@ -83,7 +83,7 @@ fn here(ctx: &ViewCtx<'_>) -> Vec<(&'static str, String)> {
     let Some(encoded) = encoded.as_ref().and_then(Reply::ready) else { return lines };
     let name = subject_name(ctx.document, ctx.session).unwrap_or_else(|| "the image".to_owned());
     let (layout, count) = (encoded.tokens.words().replace(" x ", "×"), encoded.tokens.len());
-    let mut tokens = format!("{} tokens, {layout}, of {name}", grouped(count as u64));
+    let mut tokens = format!("{}, {layout}, of {name}", counted_in_groups(count as u64, "token"));
     if ctx.document.image().is_some() {
         let (width, height) = (encoded.picture.width(), encoded.picture.height());
         tokens = format!("{tokens} at {width}×{height} pixels");
@@ -292,7 +292,8 @@ fn tensors_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, found: &Arc<Inspection>, mod
         Exported { name: &name, about: &about, numbers: Some(&numbers), ..Exported::default() };
     exported.offer(ctx);
     ui.horizontal(|ui| {
-        ui.label(ctx.theme.label(format!("{} tensors", grouped(found.tensors.len() as u64))));
+        let tensors = counted_in_groups(found.tensors.len() as u64, "tensor");
+        ui.label(ctx.theme.label(tensors));
         let button = egui::Button::new("Export").small();
         let menu = egui::containers::menu::MenuButton::from_button(button);
         let (response, _) = menu.ui(ui, |ui| exported.menu_ui(ui, ctx));
@@ -332,7 +333,11 @@ fn figures_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, look: &Arc<CodebookLook>, na
     let twins: usize = look.duplicates.iter().map(|group| group.len() - 1).sum();
     let of_all = if look.all_looked_at { "" } else { " (of a sample)" };
     let mut lines = vec![
-        format!("{} codes of {} numbers", grouped(look.size as u64), look.dim),
+        format!(
+            "{} of {}",
+            counted_in_groups(look.size as u64, "code"),
+            counted(look.dim, "number")
+        ),
         format!("length of a code {shortest:.3} to {longest:.3}, half of them below {middle:.3}"),
         format!(
             "{} bit by bit, {} nearly the same{of_all}",

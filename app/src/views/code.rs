@@ -10,7 +10,8 @@ use std::sync::Arc;
 use egui::{Align2, CornerRadius, Rect, RichText, Sense, Stroke, StrokeKind, pos2, vec2};
 use smalti_engine::images::Picture;
 use smalti_engine::questions::{
-    Appearance, CodeCard, CodeCardAnswer, CodeInImages, CodeUse, Occurrences, Sample, Scope, Used,
+    Appearance, CodeCard, CodeCardAnswer, CodeInImages, CodeUse, ImageSample, Occurrences, Sample,
+    Scope, Used,
 };
 use smalti_engine::session::Reply;
 use smalti_engine::tokens::{Code, MASKED, Tokens};
@@ -22,7 +23,7 @@ use crate::document::{Column, Edit, Slot, Table};
 use crate::look::colors::color_of;
 use crate::look::textures::{Sampling, Source};
 use crate::look::theme::{RADIUS_PICTURE, space};
-use crate::look::words::{counted, grouped};
+use crate::look::words::{all_of, counted, counted_in_groups, grouped};
 use crate::widgets::export::{Exported, picture_menu, picture_of};
 use crate::widgets::scale::Scale;
 use crate::widgets::switches;
@@ -154,7 +155,7 @@ fn shown_code(ctx: &ViewCtx<'_>) -> Option<Code> {
 fn used_in_set(ctx: &ViewCtx<'_>, book: u16) -> Reply<Used> {
     let question = ctx.use_in_set(Scope { book, part: None });
     let reply = if ctx.document.looks.whole_set {
-        ctx.ask_later("whole set", &question)
+        ctx.count("code", &question)
     } else {
         ctx.ask_soon("code in set", &question)
     };
@@ -223,14 +224,18 @@ fn head_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, code: Code, card: &Arc<CodeCard
         ui.vertical(|ui| {
             let here = count_here(ctx, code);
             let text = here.map_or("–".to_owned(), |(count, _)| grouped(count));
-            let of = here.map_or(String::new(), |(_, all)| format!("of {} tokens", grouped(all)));
+            let of = here.map_or(String::new(), |(_, all)| {
+                format!("of {}", counted_in_groups(all, "token"))
+            });
             let label =
                 if ctx.document.image().is_some() { "in this image" } else { "in these tokens" };
             figure(ui, ctx, (label, &text, &of)).on_hover_text(whose(ctx));
             in_set_ui(ui, ctx, code);
             if card.digits.is_empty() {
                 let norm = card.vector.iter().map(|v| v * v).sum::<f32>().sqrt();
-                ui.label(theme.label(format!("vector of {} numbers", card.vector.len())));
+                ui.label(
+                    theme.label(format!("vector of {}", counted(card.vector.len(), "number"))),
+                );
                 let text = RichText::new(format!("length {norm:.2}")).font(theme.figures());
                 ui.label(text).on_hover_text("Euclidean, in the units of the latents");
             } else {
@@ -260,12 +265,7 @@ fn in_set_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, code: Code) {
         0 => "never".to_owned(),
         _ => format!("rank {} of {} codes", grouped(above + 1), grouped(used.counts.len() as u64)),
     };
-    let (images, total) = (grouped(sample.images), grouped(sample.total));
-    let which = if sample.is_part() {
-        format!("in {images} of {total} images of the set")
-    } else {
-        format!("in all {images} images of the set")
-    };
+    let which = format!("in {}", images_of(sample));
     let about = format!(
         "{} of {} tokens by {}, without edits: what Codebook counts over the set",
         grouped(count),
@@ -308,11 +308,16 @@ fn figure(
 
 /// Over which images it was looked for.
 fn sample_words(found: &Occurrences) -> String {
-    let (images, total) = (grouped(found.sample.images), grouped(found.sample.total));
-    if found.sample.is_part() {
+    images_of(found.sample)
+}
+
+/// Images of the set, in words.
+fn images_of(sample: ImageSample) -> String {
+    if sample.is_part() {
+        let (images, total) = (grouped(sample.images), grouped(sample.total));
         format!("{images} of {total} images of the set")
     } else {
-        format!("all {images} images of the set")
+        format!("{} of the set", all_of(sample.images, "image"))
     }
 }
 
@@ -436,7 +441,7 @@ fn frequent_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) -> bool {
         .ranked
         .iter()
         .take(MOST)
-        .map(|(code, n)| (*code, format!("{n} tokens of this image")));
+        .map(|(code, n)| (*code, format!("{} of this image", counted(*n as usize, "token"))));
     swatches_ui(ui, ctx, look.best(), of_book(book, codes))
 }
 
@@ -450,7 +455,10 @@ fn companions_ui(
         return;
     }
     heading(ui, ctx, &format!("often beside it, {}", sample_words(found)));
-    let beside = found.companions.iter().map(|(code, n)| (*code, format!("{n} times beside it")));
+    let beside = found
+        .companions
+        .iter()
+        .map(|(code, n)| (*code, format!("{} beside it", counted(*n as usize, "time"))));
     swatches_ui(ui, ctx, look, of_book(book, beside));
 }
 

@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use egui::RichText;
 use smalti_engine::questions::{
-    Among, CodeUse, CodebookOrder, ModelRef, OrderBy, Ordered, Sample, SourceRef, TokensOfFile,
-    Used,
+    Among, CodeUse, CodebookOrder, Given, ModelRef, OrderBy, Ordered, Sample, Subject,
+    TokensOfFile, Used,
 };
 use smalti_engine::session::{Last, Reply};
 use smalti_engine::tokens::Tokens;
@@ -26,11 +26,11 @@ use self::taken::Taken;
 use self::toggles::{Over, Toggles, one_of_many};
 use super::tokens::whose;
 use super::view::View;
-use crate::ctx::{SET_IMAGES, ViewCtx};
+use crate::ctx::{SET_IMAGES, ViewCtx, sample_name, set_name};
 use crate::document::{Edit, Slot};
 use crate::gpu::heatmap::Appearances;
 use crate::look::theme::space;
-use crate::look::words::{counted, grouped, name};
+use crate::look::words::{counted, grouped};
 use crate::runs::Rows;
 use crate::widgets::rows::{About, RowsPane, key_ui};
 use crate::widgets::{fold, switches};
@@ -199,7 +199,7 @@ impl CodebookView {
     /// Over how much is counted, in few words; [`Self::counted_over`] says it in full.
     fn sample_words(&self, ctx: &ViewCtx<'_>, ordered: &Ordered, is_old: bool) -> String {
         let images = counted(ordered.images, "image");
-        match (self.toggles.over, ordered.sample) {
+        match (self.toggles.over(ctx), ordered.sample) {
             (Over::Image, _) if is_old => "before".to_owned(),
             (Over::Image, _) if ctx.document.image().is_none() => "these tokens".to_owned(),
             (Over::Image, _) => "this image".to_owned(),
@@ -207,6 +207,11 @@ impl CodebookView {
             (Over::Set, None) => images,
         }
     }
+}
+
+/// What the tokens of a file are called in names of files, and how many images they are of.
+fn file_name_of(given: &Given, images: usize) -> String {
+    format!("{}-{}", given.name, counted(images, "image").replace(' ', "-"))
 }
 
 /// The last answer stays only if it is of the same tokenizer and scope, and of the same kind of sample:
@@ -314,7 +319,7 @@ impl CodebookView {
     fn reply(&mut self, ctx: &ViewCtx<'_>) -> Result<Reply<Ordered>, &'static str> {
         let model = ctx.document.model.clone();
         let by = self.toggles.order;
-        match self.toggles.over {
+        match self.toggles.over(ctx) {
             Over::Image => {
                 let encoded = ctx.encoded(Slot::A).ok_or(
                     "Pick an image in Dataset or drop one here to see which codes it uses",
@@ -379,7 +384,7 @@ impl CodebookView {
                 let counts = self.use_over(ctx);
                 // By itself, so that another order does not count anew.
                 if self.toggles.counts_whole(ctx) {
-                    match ctx.ask_later("whole set", &counts) {
+                    match ctx.count("codebook", &counts) {
                         Reply::Ready(_) => {}
                         Reply::Working { progress, .. } => {
                             return Ok(Reply::Working { progress, last: None });
@@ -396,24 +401,18 @@ impl CodebookView {
 
     /// What is counted over, for the names of files.
     fn over_name(&self, ctx: &ViewCtx<'_>, ordered: &Ordered) -> Option<String> {
-        let sample = ordered.sample.filter(|_| self.toggles.over == Over::Set)?;
-        let set = match &ctx.document.source {
-            SourceRef::Samples => "samples".to_owned(),
-            SourceRef::Worlds { seed } => format!("worlds {seed}"),
-            SourceRef::Path { path, .. } => name(path),
-        };
-        Some(if sample.is_part() {
-            format!("{set}-{}-of-{}-images", sample.images, sample.total)
-        } else {
-            format!("{set}-all-{}-images", sample.images)
-        })
+        match (self.toggles.over(ctx), one_of_many(ctx)) {
+            (Over::Image, _) => None,
+            (Over::Set, Some(given)) => Some(file_name_of(given, ordered.images)),
+            (Over::Set, None) => Some(sample_name(&ctx.document.source, ordered.sample?)),
+        }
     }
 
     /// What is counted over: one image, whichever it is, or this set or file. The last figures of one are
     /// none of another.
     fn sample(&self, ctx: &ViewCtx<'_>) -> u64 {
         let mut hasher = std::hash::DefaultHasher::new();
-        match (self.toggles.over, one_of_many(ctx)) {
+        match (self.toggles.over(ctx), one_of_many(ctx)) {
             (Over::Image, _) => 0.hash(&mut hasher),
             (Over::Set, None) => ctx.document.source.hash(&mut hasher),
             (Over::Set, Some(given)) => {
@@ -431,7 +430,7 @@ impl CodebookView {
     /// `old` are of what was there before.
     fn counted_over(&self, ctx: &ViewCtx<'_>, ordered: &Ordered, is_old: bool) -> String {
         let images = counted(ordered.images, "image");
-        match (self.toggles.over, one_of_many(ctx), ordered.sample) {
+        match (self.toggles.over(ctx), one_of_many(ctx), ordered.sample) {
             (Over::Image, ..) if is_old => "as it was before".to_owned(),
             (Over::Image, ..) => whose(ctx),
             (Over::Set, Some(given), _) => format!("{images} of {}", given.name),
@@ -511,32 +510,40 @@ impl CodebookView {
                 let book = run.has_codes_of_document.then_some(run.book);
                 let title = run_rows::TRAINING;
                 let is_logarithmic = !self.toggles.is_linear;
-                let about = About { title, whose: &run.name, book, is_logarithmic };
+                let (whose, of) = (&run.name, None);
+                let about = About { title, whose, of, book, is_logarithmic };
                 self.pane.ui(ui, ctx, &run.rows, about);
             }
         }
     }
 
+    /// The use that has a row for each image: of the set, or of the file that tokens are from.
+    fn use_by_image(&self, ctx: &ViewCtx<'_>) -> Option<CodeUse> {
+        if let Some(Subject::Tokens(given)) = &ctx.document.subject {
+            // Which part is looked at is known with the image's tokens.
+            let encoded = ctx.encoded(Slot::A)?;
+            let tokens = ctx.now(encoded.best()?);
+            if let Some(file) = TokensOfFile::new(given, ctx.document.model.clone()) {
+                return Some(self.use_of_file(ctx, file));
+            }
+            let tokens = Tokens::clone(tokens.ready()?);
+            let scope = self.scope(ctx, Some(&tokens));
+            return Some(CodeUse { sample: Sample::of(tokens), scope, by_image: true });
+        }
+        match ctx.set_sample(SET_IMAGES) {
+            Reply::Ready(images) if images.is_empty() => None,
+            Reply::Ready(_) => Some(self.use_over(ctx)),
+            Reply::Working { .. } | Reply::Failed(_) => None,
+        }
+    }
+
     /// A row an image.
     fn images_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
-        let model = ctx.document.model.clone();
-        let file = one_of_many(ctx).filter(|_| self.toggles.over == Over::Set);
-        let file = file.and_then(|given| TokensOfFile::new(given, model));
-        let question = if let Some(file) = file {
-            // Which part is looked at is known with the image's tokens.
-            if ctx.encoded(Slot::A).is_none_or(|encoded| encoded.best().is_none()) {
-                return;
-            }
-            self.use_of_file(ctx, file)
-        } else {
-            match ctx.set_sample(SET_IMAGES) {
-                Reply::Ready(images) if images.is_empty() => return,
-                Reply::Ready(_) => self.use_over(ctx),
-                Reply::Working { .. } | Reply::Failed(_) => return,
-            }
-        };
-        let reply = if self.toggles.counts_whole(ctx) {
-            ctx.ask_later("codebook rows", &question)
+        let Some(question) = self.use_by_image(ctx) else { return };
+        let is_whole =
+            matches!(question.sample, Sample::Set { .. }) && ctx.document.looks.whole_set;
+        let reply = if is_whole {
+            ctx.count("codebook", &question)
         } else {
             ctx.ask_soon("codebook rows", &question)
         };
@@ -550,7 +557,13 @@ impl CodebookView {
                     let rows = self.rows_of(found);
                     let (book, is_logarithmic) = (Some(self.book(ctx)), !self.toggles.is_linear);
                     let whose = &ctx.document.name_of(&ctx.document.model);
-                    let about = About { title: IMAGES, whose, book, is_logarithmic };
+                    let of = match (&ctx.document.subject, found.sample) {
+                        (Some(Subject::Tokens(given)), _) => file_name_of(given, found.images),
+                        (_, Some(sample)) => sample_name(&ctx.document.source, sample),
+                        _ => set_name(&ctx.document.source),
+                    };
+                    let of = Some(of.as_str());
+                    let about = About { title: IMAGES, whose, of, book, is_logarithmic };
                     self.pane.ui(ui, ctx, &rows, about);
                 }
                 None => {

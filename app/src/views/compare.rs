@@ -11,6 +11,7 @@ mod sides;
 
 use smalti_engine::session::Reply;
 
+use self::maps::Apart;
 use self::over::{Over, Two};
 use self::panes::Panes;
 use self::shown::Shown;
@@ -29,6 +30,8 @@ pub(super) struct CompareView {
     over: Over,
     /// What is seen of a tokenizer while it works on something else.
     last_good: LastGood,
+    /// What is between the two that were compared last.
+    apart: Option<Apart>,
 }
 
 impl View for CompareView {
@@ -101,7 +104,7 @@ impl CompareView {
         // Of two tokenizers by themselves it is asked what is between them, not what each one loses.
         let two = pair.is_some_and(|pair| pair.left.is_some()).then_some(&seen[..]);
         let between = match two {
-            Some([left, right]) => shown::between(ctx, (left, right)),
+            Some([left, right]) => shown::between(ctx, (left, right), &mut self.apart),
             _ => None,
         };
         for side in &seen {

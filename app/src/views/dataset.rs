@@ -6,16 +6,16 @@ use std::sync::Arc;
 
 use egui::{CornerRadius, Key, Rect, Sense, Stroke, StrokeKind, pos2, vec2};
 use smalti_engine::questions::{
-    ClassMembers, ImageRef, SourceFacts, SourceInfo, SourceRef, Thumbnail,
+    ClassMembers, ImageRef, ImageSample, SourceFacts, SourceInfo, SourceRef, Thumbnail,
 };
 use smalti_engine::session::Reply;
 
 use super::view::View;
-use crate::ctx::ViewCtx;
+use crate::ctx::{ViewCtx, sample_name};
 use crate::document::{AppCommand, Open, Sheet};
 use crate::look::textures::Sampling;
 use crate::look::theme::{RADIUS_PICTURE, space};
-use crate::look::words::{grouped, name};
+use crate::look::words::{agreeing, all_of, grouped, name};
 use crate::widgets::export::Exported;
 use crate::widgets::keys::has_keys;
 
@@ -409,7 +409,11 @@ fn with_sheet(source: &SourceRef, members: &Members, show: impl FnOnce(&Exported
     let about = if count < len {
         format!("{} of {} images of {set}, spread over it", grouped(count), grouped(len))
     } else {
-        format!("all {} images of {set} that are shown", grouped(len))
+        format!(
+            "{} of {set} that {} shown",
+            all_of(len, "image"),
+            agreeing(len as usize, "is", "are")
+        )
     };
     let sheet = || {
         let at = |number: u64| (u128::from(number) * u128::from(len) / u128::from(count)) as u64;
@@ -420,8 +424,14 @@ fn with_sheet(source: &SourceRef, members: &Members, show: impl FnOnce(&Exported
         let columns = ((count as f64 * 1.6).sqrt().ceil() as u32).max(1);
         Sheet { images: (0..count).map(image).collect(), columns, side: SIDE }
     };
-    let name = format!("contact-sheet-{set}");
-    show(&Exported { name: &name, about: &about, sheet: Some(&sheet), ..Exported::default() });
+    let of = sample_name(source, ImageSample { images: count, total: len });
+    show(&Exported {
+        name: "contact-sheet",
+        about: &about,
+        of: Some(&of),
+        sheet: Some(&sheet),
+        ..Exported::default()
+    });
 }
 
 fn thumbnail_ui(

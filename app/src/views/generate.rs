@@ -18,7 +18,7 @@ use egui::{Rect, Stroke, UiBuilder};
 use smalti_engine::session::Reply;
 use smalti_engine::tokens::Cell;
 
-use self::facts::Shown;
+use self::facts::{Known, Shown};
 use self::places::Places;
 use super::view::View;
 use crate::ctx::ViewCtx;
@@ -35,6 +35,8 @@ pub(super) struct GenerateView {
     player: Player,
     /// The cell that is told of when none is under the pointer.
     pinned: Option<Cell>,
+    /// What is known of the moment that was looked at last.
+    known: Known,
 }
 
 impl View for GenerateView {
@@ -105,7 +107,7 @@ impl View for GenerateView {
             });
             return;
         };
-        let Some(shown) = Shown::of(ctx, trace) else {
+        let Some(shown) = Shown::of(ctx, trace, &mut self.known) else {
             if let smalti_engine::session::RunState::Failed(problem) = &trace.state {
                 let builder = UiBuilder::new().max_rect(places.pictures).id_salt("failed");
                 ui.scope_builder(builder, |ui| {

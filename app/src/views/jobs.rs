@@ -1,13 +1,17 @@
-//! Jobs: what is running, how far it is, and how to pause, step or cancel it.
+//! Jobs: what is running, how far it is, and how to pause, step or cancel it; and what is counted over a whole set.
 
 use egui::{Sense, vec2};
-use smalti_engine::session::{Control, RunState, RunView};
+use smalti_engine::questions::{CodeUse, Sample};
+use smalti_engine::session::{Control, Lane, Reply, RunState, RunView};
 
 use super::view::View;
-use crate::ctx::ViewCtx;
-use crate::document::{JobCommand, Open, RunFolder, Slot};
+use crate::ctx::{ViewCtx, set_name};
+use crate::document::{JobCommand, Look, Open, RunFolder, Slot};
 use crate::look::theme::space;
 use crate::look::words::{duration, name};
+
+/// How often it is said how far the counting is.
+const COUNTING: std::time::Duration = std::time::Duration::from_millis(400);
 
 /// The Jobs view.
 #[derive(Debug, Default)]
@@ -16,17 +20,23 @@ pub(super) struct JobsView;
 impl View for JobsView {
     fn title(&self, ctx: &ViewCtx<'_>) -> Option<String> {
         let running = ctx.session.runs().iter().filter(|run| !run.state.is_over()).count();
+        let running = running + ctx.live.counts.all().len();
         (running > 0).then(|| format!("Jobs {running}"))
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
         let runs = ctx.session.runs();
         let waiting = waiting(ctx, &runs);
-        if runs.is_empty() && waiting.is_empty() {
+        let counts = ctx.live.counts.all();
+        if runs.is_empty() && waiting.is_empty() && counts.is_empty() {
             ui.label(ctx.theme.label("Nothing is running"));
             return;
         }
         egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            for (number, count) in counts.iter().enumerate() {
+                ui.push_id(("count", number), |ui| count_ui(ui, ctx, count));
+                ui.add_space(space::S);
+            }
             for run in runs.iter().rev() {
                 ui.push_id(run.id, |ui| run_ui(ui, ctx, run));
                 ui.add_space(space::S);
@@ -37,6 +47,52 @@ impl View for JobsView {
             }
         });
     }
+}
+
+/// What is counted over a whole set.
+fn count_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, count: &CodeUse) {
+    let Sample::Set { model, sample, .. } = &count.sample else { return };
+    let set = set_name(&sample.source);
+    let part = count.scope.part;
+    let part = part.map_or(String::new(), |part| format!(", part {} alone", part + 1));
+    let title = format!("count all of {set} by {}{part}", ctx.document.name_of(model));
+    ui.horizontal(|ui| {
+        ui.label(egui::RichText::new(&title).font(ctx.theme.strong()));
+        ui.label(ctx.theme.label("running"));
+    });
+    let progress = match ctx.session.ask(Lane::Later, count) {
+        Reply::Working { progress, .. } => progress.unwrap_or(0.0),
+        Reply::Ready(_) | Reply::Failed(_) => 1.0,
+    };
+    rail_ui(ui, ctx, (&title, progress, true));
+    ui.horizontal(|ui| {
+        ui.label(ctx.theme.caption_figures(format!("{:3.0} %", progress * 100.0)));
+        let response = ui.small_button("Stop");
+        response.widget_info(|| {
+            egui::WidgetInfo::labeled(egui::Role::Button, true, format!("Stop {title}"))
+        });
+        let about = "Views show the sample of the set again, as before all was to be counted";
+        if response.on_hover_text(about).clicked() {
+            ctx.send(Look::WholeSet(false));
+        }
+    });
+    // Nothing else asks for a frame while it counts.
+    ui.ctx().request_repaint_after(COUNTING);
+}
+
+/// How far something is, as a line.
+fn rail_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, (title, done, is_active): (&str, f32, bool)) {
+    let theme = ctx.theme;
+    let (rail, response) = ui
+        .allocate_exact_size(vec2(ui.available_width().min(theme.px(520.0)), 4.0), Sense::hover());
+    response.widget_info(|| {
+        let label = format!("{title}: {:.0} %", done * 100.0);
+        egui::WidgetInfo::labeled(egui::Role::ProgressIndicator, true, label)
+    });
+    ui.painter().rect_filled(rail, 2.0, theme.colors.strong_line);
+    let color = if is_active { theme.colors.gold } else { theme.colors.faint };
+    let part = rail.with_max_x(rail.left() + rail.width() * done);
+    ui.painter().rect_filled(part, 2.0, color);
 }
 
 /// The document's runs that nothing works on: of an earlier sitting, cancelled or failed.
@@ -80,19 +136,8 @@ fn run_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, run: &RunView) {
         ui.label(egui::RichText::new(&title).font(theme.strong()));
         ui.label(theme.label(state(run)));
     });
-    let (rail, response) = ui
-        .allocate_exact_size(vec2(ui.available_width().min(theme.px(520.0)), 4.0), Sense::hover());
-    let percent = run.progress.unwrap_or(0.0);
-    response.widget_info(|| {
-        let label = format!("{title}: {:.0} %", percent * 100.0);
-        egui::WidgetInfo::labeled(egui::Role::ProgressIndicator, true, label)
-    });
-    ui.painter().rect_filled(rail, 2.0, theme.colors.strong_line);
-    let mut done = rail;
-    done.set_width(rail.width() * percent);
-    let active = run.state == RunState::Running;
-    let color = if active { theme.colors.gold } else { theme.colors.faint };
-    ui.painter().rect_filled(done, 2.0, color);
+    let is_active = run.state == RunState::Running;
+    rail_ui(ui, ctx, (&title, run.progress.unwrap_or(0.0), is_active));
     ui.horizontal(|ui| {
         ui.label(theme.caption_figures(figures(run)));
         if !run.state.is_over() {

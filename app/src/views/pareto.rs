@@ -14,13 +14,13 @@ use egui::{Rect, RichText, UiBuilder, pos2, vec2};
 use smalti_engine::evaluation::{Measured, Plan, ReadPublished};
 use smalti_engine::session::{Control, Reply, RunState, RunView};
 
-use self::marks::{Key, Layer, Mark, column_of};
+use self::marks::{Key, Layer, Mark, Points, column_of};
 use self::measures::{Measures, at_hand, going_on};
 use super::view::View;
 use crate::ctx::ViewCtx;
 use crate::document::{JobCommand, USUAL_IMAGES};
 use crate::look::theme::space;
-use crate::look::words::{duration, name};
+use crate::look::words::{counted, duration, name};
 use crate::widgets::states;
 
 /// The side column is this wide, before text is scaled.
@@ -38,12 +38,14 @@ pub(super) struct ParetoView {
     left_out: Vec<String>,
     /// The points that are looked at: one, or two against each other.
     picked: Vec<Key>,
+    /// The points as they were made last.
+    points: Points,
 }
 
 impl Default for ParetoView {
     fn default() -> Self {
         let (measures, left_out, picked) = (Measures::default(), Vec::new(), Vec::new());
-        Self { measures, most: USUAL_IMAGES, left_out, picked }
+        Self { measures, most: USUAL_IMAGES, left_out, picked, points: Points::default() }
     }
 }
 
@@ -60,8 +62,7 @@ impl View for ParetoView {
         self.measures.follow(ctx, self.most);
         let look = ctx.document.looks.rates;
         let (layers, problems) = layers(ctx);
-        let mut marks = marks::measured(ctx, &self.measures, look);
-        marks.extend(marks::published(ctx, &layers, look));
+        let marks = self.points.follow(ctx, (&self.measures, &layers), look);
         self.picked.retain(|key| marks.iter().any(|mark| mark.key == *key));
         let whole = ui.available_rect_before_wrap();
         let has_side = whole.width() > ctx.theme.px(NARROW);
@@ -170,8 +171,7 @@ impl ParetoView {
         let tokenizers = plans.iter().filter(|plan| plan.measured != Measured::Jpeg).count();
         let what = match tokenizers {
             0 => "JPEG".to_owned(),
-            1 => "1 tokenizer".to_owned(),
-            several => format!("{several} tokenizers"),
+            several => counted(several, "tokenizer"),
         };
         let text = format!("Measure {what}");
         let colors = &ctx.theme.colors;

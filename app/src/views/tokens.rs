@@ -398,7 +398,9 @@ impl TokensView {
         let selected = self.hand.selected(ctx);
         let marked = Marked { now, before_off: &before_off, selected, cursor };
         self.marks.ui(ui, ctx, &pane, sheet, marked);
-        let mut name = format!("Token grid, {} rows, {} columns", sheet.rows, sheet.columns);
+        let [rows, columns] = [(sheet.rows, "row"), (sheet.columns, "column")]
+            .map(|(number, what)| counted(number, what));
+        let mut name = format!("Token grid, {rows}, {columns}");
         if let Some(at) = cursor.and_then(|place| sheet.cell(place)) {
             name = format!("{name}, at {}", words_of_cell(ctx, sheet, at, &before_off));
         }

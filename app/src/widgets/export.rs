@@ -18,8 +18,10 @@ const TIMES: [u32; 3] = [1, 2, 4];
 /// What a menu offers of something that is seen.
 #[derive(Clone, Copy, Default)]
 pub struct Exported<'a> {
-    /// A file name without ending; the image's name comes before it. Also what the command is called.
+    /// A file name without ending; what it is of comes before it. Also what the command is called.
     pub name: &'a str,
+    /// What it is of, where that is not the image that is worked on: a sample of a set, a run.
+    pub of: Option<&'a str>,
     /// What it is, beside the image and the tokenizer.
     pub about: &'a str,
     /// The tokenizer, where `about` does not name it.
@@ -125,7 +127,7 @@ impl Exported<'_> {
     }
 
     fn take(&self, how: How, ctx: &ViewCtx<'_>) {
-        let name = ctx.export_name(self.name);
+        let name = ctx.export_name(self.name, self.of);
         match (how, self.numbers) {
             (How::Tokens(format), _) => ctx.send(AppCommand::SaveTokens(Some(format))),
             (How::Csv, None) => {}
@@ -135,7 +137,7 @@ impl Exported<'_> {
             }
             (How::Copy | How::Png(_) | How::Svg, _) => {
                 if let Some(drawing) = self.drawing(how) {
-                    let words = ctx.words_of(self.about, self.by);
+                    let words = ctx.words_of(self.about, self.by, self.of);
                     let file = PictureFile { name, drawing, words, how };
                     ctx.send(AppCommand::ExportPicture(Box::new(file)));
                 }

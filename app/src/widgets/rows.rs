@@ -30,6 +30,8 @@ pub struct About<'a> {
     pub title: &'a str,
     /// Whose they are: the run, or the tokenizer.
     pub whose: &'a str,
+    /// The sample of a set or the file whose images the rows are; none of a run.
+    pub of: Option<&'a str>,
     /// Which of the tokenizer's books the codes are of, if they are its codes: then they light up
     /// everywhere.
     pub book: Option<u16>,
@@ -126,8 +128,10 @@ fn rows_menu(response: &egui::Response, ctx: &ViewCtx<'_>, rows: &Rows, about: A
     let said = format!("use of the codes of {}, {}", about.whose, about.title);
     let what = if is_of_run { "use-over-time" } else { "use-by-image" };
     let name = format!("{what}-{}", about.whose.replace(' ', "-"));
+    let name = if is_of_run { what } else { &name };
     let exported = Exported {
-        name: &name,
+        name,
+        of: if is_of_run { Some(about.whose) } else { about.of },
         about: &said,
         by: Some(&ctx.document.model).filter(|_| !is_of_run),
         chart: Some(&chart),

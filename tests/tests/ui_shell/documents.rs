@@ -448,3 +448,33 @@ fn round_trip(document: &Document) -> (Document, Vec<String>) {
     let back = saved::from_bytes(&bytes, Path::new("a.smalti")).unwrap();
     (back.document, back.warnings)
 }
+
+#[test]
+fn a_name_that_is_taken_goes_back_to_its_field_and_is_not_typed_anew() {
+    let (_folder, [first, second]) = two_documents();
+    let mut window = open();
+    send(&mut window, Open::Path(first.clone()));
+    send(&mut window, force(2, 2, 7));
+    send(&mut window, AppCommand::SaveAs);
+    type_path(&mut window, &second);
+    assert!(says(&window, "Replace b.smalti?"));
+    window.key_press(egui::Key::Escape);
+    settle(&mut window);
+    assert!(says(&window, "Save as") && says(&window, "b.smalti is there already"));
+    // Mended at its end, where the ending would be: nothing that was typed is selected.
+    let asked = "The system shows no file dialog here; type the path.";
+    window.get_by_role_and_label(egui::accesskit::Role::TextInput, asked).type_text(".new");
+    window.step();
+    window.key_press(egui::Key::Enter);
+    settle(&mut window);
+    let mended = second.with_extension("smalti.new.smalti");
+    assert_eq!((forced(&mended), forced(&second)), (vec![5, 7], vec![6]));
+    // Closed twice, it is closed.
+    send(&mut window, AppCommand::SaveAs);
+    type_path(&mut window, &first);
+    for _ in 0..2 {
+        window.key_press(egui::Key::Escape);
+        settle(&mut window);
+    }
+    assert!(!says(&window, "Save as") && forced(&first) == [5]);
+}

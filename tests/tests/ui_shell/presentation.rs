@@ -179,3 +179,15 @@ fn a_presentation_changes_no_panel_of_work_and_a_guess_that_is_held_is_one_guess
     press(&mut window, Modifiers::NONE, Key::Escape);
     assert_eq!(window.state().layout(), work);
 }
+
+#[test]
+fn the_clicker_backwards_veils_again_what_it_had_shown() {
+    let mut window = open();
+    present(&mut window, "codebook");
+    assert_eq!(told(&window, &USAGE), [""; 0]);
+    press(&mut window, Modifiers::NONE, Key::PageDown);
+    assert!(!told(&window, &USAGE).is_empty(), "shown");
+    press(&mut window, Modifiers::NONE, Key::PageUp);
+    assert!(says(&window, "Predict first"));
+    assert_eq!(told(&window, &USAGE), [""; 0], "for the next class");
+}

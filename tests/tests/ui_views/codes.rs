@@ -11,7 +11,8 @@ use smalti::look::colors::color_of;
 use smalti_engine::Result;
 use smalti_engine::images::WorkingSize;
 use smalti_engine::session::{Desk, Lane, Question};
-use smalti_engine::tokens::{Cell, Code};
+use smalti_engine::token_files::{Maker, safetensors_bytes};
+use smalti_engine::tokens::{Cell, Code, Tokens};
 use smalti_tests::window::{
     Small, Window, apart, click, click_label, drawn, empty, labels, middle_of, open_drawn,
     open_sized, pixel, point_nowhere, press, rect_of, says, send, settle, tab, tokens,
@@ -210,4 +211,27 @@ fn ordering_by_hue_does_not_stand_in_the_way_of_what_a_view_waits_for() {
     settle(&mut window);
     assert!(!says(&window, "Counting"));
     click_label(&mut window, "index");
+}
+
+#[test]
+fn a_file_of_tokens_is_counted_itself_and_no_set_that_was_open_before() {
+    let small = Small::new();
+    let mut window = open_sized(empty(tab(ViewId::Codebook)), [1100.0, 800.0]);
+    small.open_in(&mut window);
+    click_label(&mut window, "set");
+    assert!(says(&window, "of all 3 images"), "{:?}", labels(&window, "sample"));
+    let path = small.pictures().join("../own.safetensors");
+    let grid = Tokens::grid(2, 2, 20, vec![3, 3, 3, 7]).unwrap();
+    std::fs::write(&path, safetensors_bytes(&[grid], &Maker::default()).unwrap()).unwrap();
+    send(&mut window, Open::Path(path));
+    send(&mut window, smalti::document::Layout::Show(ViewId::Codebook));
+    assert!(window.state().document().image().is_none());
+    for said in ["used: 2 of 20 codes", "sample: 4 tokens, ceiling"] {
+        assert!(says(&window, said), "{said}: {:?}", labels(&window, ": "));
+    }
+    assert!(!says(&window, "3 images"), "{:?}", labels(&window, "images"));
+    assert!(window.query_by_label("set").is_none(), "there is no set that it is of");
+    // Back at an image what was chosen holds again.
+    small.open_in(&mut window);
+    assert!(says(&window, "of all 3 images"));
 }

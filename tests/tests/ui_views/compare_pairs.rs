@@ -284,3 +284,54 @@ fn three_tokenizers_are_compared_in_a_small_window_and_in_large_text_with_all_fi
         }
     }
 }
+
+#[test]
+fn what_is_said_of_a_picture_begins_where_the_picture_does() {
+    let small = Small::new();
+    // Narrow pictures, whose captions need more room than they have.
+    for size in [[1800.0, 420.0], [900.0, 700.0]] {
+        let mut window = open_sized(empty(tab(ViewId::Compare)), size);
+        small.open_in(&mut window);
+        send(&mut window, Open::Model(Slot::B, shipped(FSQ)));
+        let left = |window: &Window, label: &str| rect_of(window, label).left();
+        for (picture, words) in
+            [("Reconstruction A", "A tiny, "), ("Reconstruction B", "B worlds-fsq, ")]
+        {
+            let apart = left(&window, picture) - left(&window, words);
+            assert!(apart.abs() < 0.6, "{size:?}, {picture}: {apart}");
+        }
+        // Over each other both captions share the room below; here it is enough.
+        let modes = [CompareMode::Slider, CompareMode::Swap];
+        for mode in modes.into_iter().filter(|_| size[0] > 1000.0) {
+            send(&mut window, Look::Compare(mode));
+            send(&mut window, Look::Pair(Some(Pair { left: Some(Slot::A), right: Slot::B })));
+            let apart = left(&window, " of A|B") - left(&window, "A tiny, ");
+            assert!(apart.abs() < 0.6, "{size:?}, {mode:?}: {apart}");
+        }
+        send(&mut window, Look::Compare(CompareMode::Side));
+        send(&mut window, Look::Pair(None));
+    }
+}
+
+#[test]
+fn signed_maps_side_by_side_are_amplified_alike_and_say_how_much() {
+    let small = Small::new();
+    let mut window = open_sized(empty(tab(ViewId::Compare)), [1280.0, 800.0]);
+    small.open_in(&mut window);
+    send(&mut window, Open::Model(Slot::B, shipped(FSQ)));
+    send(&mut window, Look::Difference(DifferenceKind::Signed));
+    let said = labels(&window, "difference, signed ×");
+    assert_eq!(said.len(), 2, "{said:?}");
+    let times = |said: &str| said.split('×').next_back().unwrap().to_owned();
+    assert_eq!(times(&said[0]), times(&said[1]));
+    // The full range through the gain is what the keys' ends are.
+    let times: f64 = times(&said[0]).parse().unwrap();
+    let keys = labels(&window, "scale from");
+    assert_eq!(keys.len(), 2);
+    for key in keys {
+        let end: f64 = key.split(['+', '%']).nth(1).unwrap().trim().parse().unwrap();
+        assert!((end - 100.0 / times).abs() < 0.01, "{key} at ×{times}");
+    }
+    send(&mut window, Look::Difference(DifferenceKind::Absolute));
+    assert!(!says(&window, "difference, absolute ×"), "its ends are always the same");
+}

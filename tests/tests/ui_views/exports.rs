@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use egui::{Event, Modifiers, PointerButton};
-use egui_kittest::kittest::Queryable;
+use egui_kittest::kittest::{NodeT, Queryable};
 use smalti::document::{
     AppCommand, CompareMode, Edit, How, Look, Open, Pair, Panel, PanelId, Slot, ViewId,
 };
@@ -32,15 +32,21 @@ fn open_menu_at(window: &mut Window, at: egui::Pos2) {
     settle(window);
 }
 
-/// Types where something is to be saved, as there is no system's dialog.
-pub(super) fn save_to(window: &mut Window, path: &Path) {
-    const ASKED: &str = "The system shows no file dialog here; type the path.";
+const ASKED: &str = "The system shows no file dialog here; type the path.";
+
+/// Frames until it is asked where something is to be saved.
+fn wait_for_field(window: &mut Window) {
     for _ in 0..200 {
         window.step();
         if says(window, ASKED) {
             break;
         }
     }
+}
+
+/// Types where something is to be saved, as there is no system's dialog.
+pub(super) fn save_to(window: &mut Window, path: &Path) {
+    wait_for_field(window);
     let role = egui::accesskit::Role::TextInput;
     window.get_by_role_and_label(role, ASKED).focus();
     window.step();
@@ -197,6 +203,34 @@ fn figures_are_taken_away_as_vectors_that_say_what_they_are() {
     let picture = image::load_from_memory(&png).unwrap();
     let chart = smalti::figures::chart::SIZE;
     assert_eq!((picture.width(), picture.height()), (2 * chart.0, 2 * chart.1));
+}
+
+#[test]
+fn a_figure_of_a_set_names_the_set_and_how_much_of_it_and_not_the_image_that_is_open() {
+    let (mut window, small) = open(tab(ViewId::Codebook));
+    // Nothing that is counted over a set has to do with what was done to one image.
+    send(&mut window, Edit::ForceCells { cells: Arc::new([Cell::at(1, 1)].into()), code: 3 });
+    click_label(&mut window, "set");
+    for (name, how, file) in [
+        ("codes-tiny", How::Svg, "pictures-all-3-images-codes-tiny.svg"),
+        ("histogram-tiny", How::Csv, "pictures-all-3-images-histogram-tiny.csv"),
+        ("use-by-image-tiny", How::Svg, "pictures-all-3-images-use-by-image-tiny.svg"),
+    ] {
+        window.state().send(AppCommand::Export(name.to_owned(), how));
+        wait_for_field(&mut window);
+        let role = egui::accesskit::Role::TextInput;
+        let field = window.get_by_role_and_label(role, ASKED);
+        assert_eq!(field.accesskit_node().value().as_deref(), Some(file));
+        let path = small.pictures().join("..").join(file);
+        save_to(&mut window, &path);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(!text.contains("picture 0") && !text.contains("forced"), "{file}: {text}");
+        if how == How::Svg {
+            for word in ["<dc:source>pictures-all-3-images</dc:source>", "tokenizer tiny"] {
+                assert!(text.contains(word), "{file}: {word}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -5,10 +5,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use egui_kittest::kittest::Queryable;
-use smalti::document::{Panel, ViewId};
+use smalti::document::{Layout, Look, Open, Panel, ViewId};
 use smalti_engine::EngineError;
+use smalti_engine::questions::SourceRef;
 use smalti_engine::session::{Advance, RunState, Watch, Work};
-use smalti_tests::window::{Window, click_label, empty, open_sized, says, settle, tab, until};
+use smalti_tests::window::{
+    Small, Window, click_label, empty, labels, open_sized, says, send, settle, tab, until,
+};
 
 /// Counts to ten, as far as it is allowed to.
 struct Counting {
@@ -114,4 +117,43 @@ fn the_log_tells_how_runs_ended() {
     let copied = copied.unwrap_or_default();
     assert!(copied.contains("info: counting: done"), "{copied:?}");
     assert!(copied.contains("there is no such number (Count less)"), "{copied:?}");
+}
+
+#[test]
+fn a_whole_set_is_counted_on_while_no_view_of_it_is_seen_until_it_is_stopped() {
+    const STOP: &str = "Stop count all of Worlds 1 by tiny";
+    let small = Small::new();
+    let views = vec![ViewId::Codebook, ViewId::Jobs];
+    let layout = Panel::Tabs { views, front: Some(ViewId::Codebook) };
+    let mut window = open_sized(empty(layout), [1100.0, 700.0]);
+    small.open_in(&mut window);
+    // Without an end: as many of its images as can be counted are not counted while this lasts.
+    send(&mut window, Open::Source(SourceRef::Worlds { seed: 1 }));
+    send(&mut window, Layout::Show(ViewId::Codebook));
+    click_label(&mut window, "set");
+    window.state().send(Look::WholeSet(true));
+    let steps = |window: &mut Window| {
+        for _ in 0..40 {
+            window.step();
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    };
+    steps(&mut window);
+    window.state().send(Layout::Show(ViewId::Jobs));
+    steps(&mut window);
+    assert!(window.query_by_label(STOP).is_some(), "{:?}", labels(&window, ""));
+    assert!(window.query_by_role_and_label(egui::Role::Tab, "Jobs 1").is_some());
+    assert!(window.state().is_working(), "it goes on though nobody looks at it");
+    click_label(&mut window, STOP);
+    assert!(!window.state().is_working() && !window.state().document().looks.whole_set);
+    assert!(says(&window, "Nothing is running"));
+    // And with another set, which is not to be counted whole.
+    window.state().send(Look::WholeSet(true));
+    window.state().send(Layout::Show(ViewId::Codebook));
+    steps(&mut window);
+    window.state().send(Layout::Show(ViewId::Jobs));
+    steps(&mut window);
+    assert!(says(&window, STOP));
+    send(&mut window, Open::Source(small.source()));
+    assert!(!says(&window, STOP));
 }

@@ -172,7 +172,7 @@ fn the_thumbnails_of_a_set_are_taken_away_as_one_sheet() {
     let sheet = |window: &mut Window, times: u32| {
         let path = small.pictures().join(format!("../sheet-{times}.png"));
         let how = How::Png(times);
-        send(window, AppCommand::Export("contact-sheet-pictures".to_owned(), how));
+        send(window, AppCommand::Export("contact-sheet".to_owned(), how));
         save_to(window, &path);
         image::open(&path).unwrap().to_rgb8()
     };

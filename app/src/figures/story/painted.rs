@@ -42,7 +42,7 @@ fn cost(painting: &Painting) -> String {
     let passes = if painting.passes as usize == painting.steps {
         steps
     } else {
-        format!("{steps}, {} sequences", painting.passes)
+        format!("{steps}, {}", counted(painting.passes as usize, "sequence"))
     };
     format!("{passes}, {:.2} s", painting.seconds)
 }

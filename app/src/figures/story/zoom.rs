@@ -10,6 +10,7 @@ use super::told::{Chapter, Story};
 use crate::figures::canvas::enlarged;
 use crate::figures::tokens::color_of;
 use crate::look::palette::ink_on;
+use crate::look::words::counted;
 
 /// Cells a side of the piece.
 const CELLS: usize = 8;
@@ -100,7 +101,8 @@ fn piece_by_piece(story: &Story<'_>, chapter: &Chapter) -> Result<String> {
     let bits = (rows * columns) as f64 * f64::from(k).log2();
     text += &figure(&before, "pixels", &format!("{} bits", pixels * 24));
     text += &figure(&tokens, "tokens", &format!("{bits:.0} bits"));
-    text += &figure(&after, "decoded", &format!("from {} different codes", different.len()));
+    text +=
+        &figure(&after, "decoded", &format!("from {}", counted(different.len(), "different code")));
     write!(
         text,
         "</div>\n<p class=\"note\">A piece of {}: rows {top} to {}, columns {left} to {} of its \

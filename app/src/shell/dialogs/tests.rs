@@ -63,8 +63,10 @@ fn all() -> Vec<(Dialog, Answer)> {
         let key = key.map(str::to_owned);
         Answer::Tokens("a.npz".into(), crate::document::Reading { grid, key, index: 0 })
     };
-    let taken =
-        |loss| Dialog::Replace { ask: to_save(), taken: Taken { path: path.clone(), loss } };
+    let taken = |loss| Dialog::Replace {
+        ask: to_save(),
+        taken: Taken { path: path.clone(), loss, typed: None },
+    };
     let typed = |ask: Ask| Dialog::Path { ask, text: "a.png".to_owned(), problem: None };
     let scene = crate::files::scenes::studio;
     let running = |runs, is_unsaved| Dialog::Running { runs, is_unsaved };

@@ -7,7 +7,7 @@ use smalti_engine::tokens::Code;
 use crate::ctx::ViewCtx;
 use crate::document::{AppCommand, Edit};
 use crate::look::theme::space;
-use crate::look::words::{grouped, shows_dead_codes};
+use crate::look::words::{agreeing, all_of, counted_in_groups, grouped, shows_dead_codes};
 
 /// A number with its label above and a remark behind.
 struct Figure {
@@ -28,10 +28,10 @@ fn is_telling(ordered: &Ordered) -> bool {
 /// All of them in one line, what matters most first.
 pub(super) fn line(ordered: &Ordered) -> String {
     let facts = &ordered.statistics;
-    let [used, all, samples] =
-        [facts.used.into(), facts.codebook_size.into(), facts.samples].map(grouped);
+    let [used, all] = [facts.used.into(), facts.codebook_size.into()].map(grouped);
+    let samples = counted_in_groups(facts.samples, "token");
     format!(
-        "{used} of {all} used · perplexity {:.1} · {samples} tokens, ceiling {} · entropy {:.2} bits · Gini {:.2}",
+        "{used} of {all} used · perplexity {:.1} · {samples}, ceiling {} · entropy {:.2} bits · Gini {:.2}",
         facts.perplexity,
         grouped(facts.ceiling.round() as u64),
         facts.entropy_bits,
@@ -53,6 +53,22 @@ pub(super) fn unused_button(
         .show(|ui| unused_ui(ui, ctx, (&ordered.unused, book)));
 }
 
+/// Of which images the counted tokens are.
+fn of_images(ctx: &ViewCtx<'_>, ordered: &Ordered) -> String {
+    match ordered.sample {
+        Some(sample) if sample.is_part() => {
+            let spread = if ctx.document.source.is_drawn() { "" } else { ", spread" };
+            format!(" of {} of {} images{spread}", grouped(sample.images), grouped(sample.total))
+        }
+        Some(sample) => format!(" of {}", all_of(sample.images, "image")),
+        // Tokens that were given are of no image.
+        None if ordered.images == 1 && ctx.document.image().is_some() => {
+            " of this image".to_owned()
+        }
+        None => String::new(),
+    }
+}
+
 /// Draws them in a row that wraps.
 pub(super) fn ui(
     ui: &mut egui::Ui,
@@ -62,16 +78,7 @@ pub(super) fn ui(
 ) {
     let facts = &ordered.statistics;
     let is_telling = is_telling(ordered);
-    let of_one = || if ordered.images == 1 { " of this image".to_owned() } else { String::new() };
-    let of_images = ordered.sample.map_or_else(of_one, |sample| {
-        let images = grouped(sample.images);
-        if sample.is_part() {
-            let spread = if ctx.document.source.is_drawn() { "" } else { ", spread" };
-            format!(" of {images} of {} images{spread}", grouped(sample.total))
-        } else {
-            format!(" of all {images} images")
-        }
-    });
+    let of_images = of_images(ctx, ordered);
     let figures = [
         Figure {
             label: "used",
@@ -84,8 +91,9 @@ pub(super) fn ui(
             label: "sample",
             value: grouped(facts.samples),
             remark: format!(
-                "tokens{of_images}, ceiling {} codes",
-                grouped(facts.ceiling.round() as u64)
+                "{}{of_images}, ceiling {}",
+                if facts.samples == 1 { "token" } else { "tokens" },
+                counted_in_groups(facts.ceiling.round() as u64, "code")
             ),
             about: "Tokens that were counted, and the codes that would be used if they fell evenly",
             opens: false,
@@ -146,7 +154,9 @@ pub(super) fn ui(
 fn unused_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, (unused, book): (&[u32], u16)) {
     const COLUMNS: usize = 8;
     ui.horizontal(|ui| {
-        ui.label(ctx.theme.label(format!("{} codes do not occur", grouped(unused.len() as u64))));
+        let codes = counted_in_groups(unused.len() as u64, "code");
+        let text = format!("{codes} {} not occur", agreeing(unused.len(), "does", "do"));
+        ui.label(ctx.theme.label(text));
         if ui.small_button("Copy").on_hover_text("Their numbers, one a line").clicked() {
             let lines: Vec<String> = unused.iter().map(ToString::to_string).collect();
             ctx.send(AppCommand::CopyText(lines.join("\n")));

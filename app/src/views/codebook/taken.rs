@@ -12,7 +12,7 @@ use crate::widgets::export::Exported;
 /// What the files are called and how the figures are drawn.
 #[derive(Debug)]
 pub(super) struct Taken {
-    /// The set that is counted over; else it is the image.
+    /// The sample of a set, or the file, that is counted over; else it is the image.
     pub(super) over: Option<String>,
     /// Colors by the logarithm of the count.
     pub(super) is_logarithmic: bool,
@@ -71,11 +71,8 @@ impl Taken {
             facts.used, facts.codebook_size, facts.samples, facts.perplexity, facts.ceiling
         );
         let model = ctx.document.name_of(&ctx.document.model);
-        let named = |what: &str| match &self.over {
-            Some(over) => format!("{what}-{model}-{over}"),
-            None => format!("{what}-{model}"),
-        };
-        let [cells_name, histogram_name] = ["codes", "histogram"].map(named);
+        let [cells_name, histogram_name] =
+            ["codes", "histogram"].map(|what| format!("{what}-{model}"));
         let chart = |across: &str, up: &str, shape| Chart {
             title: format!("{model}{over}: {} of {} codes used", facts.used, facts.codebook_size),
             across: across.to_owned(),
@@ -104,6 +101,7 @@ impl Taken {
         let (about, numbers): (&str, Option<&dyn Fn() -> Table>) = (&about, Some(&numbers));
         let cells = Exported {
             name: &cells_name,
+            of: self.over.as_deref(),
             about,
             by,
             chart: Some(&cells),
@@ -113,6 +111,7 @@ impl Taken {
         };
         let histogram = Exported {
             name: &histogram_name,
+            of: self.over.as_deref(),
             about,
             by,
             chart: Some(&histogram),

@@ -22,12 +22,18 @@ pub(super) enum Over {
 /// What can be chosen.
 #[derive(Debug, Default)]
 pub(super) struct Toggles {
-    pub(super) over: Over,
+    /// What was chosen; see [`Toggles::over`].
+    over: Over,
     /// Only the part that is looked at, not all of its book.
     pub(super) only_part: bool,
     pub(super) order: OrderBy,
     pub(super) is_linear: bool,
     pub(super) shows_patches: bool,
+}
+
+/// Whether the tokens of a file are looked at that has no others: there is no set that they are of.
+pub(super) fn is_alone(ctx: &ViewCtx<'_>) -> bool {
+    matches!(&ctx.document.subject, Some(Subject::Tokens(given)) if given.among.is_none())
 }
 
 /// The tokens that are looked at, if they are those of one of several images in a file.
@@ -39,6 +45,11 @@ pub(super) fn one_of_many<'a>(ctx: &ViewCtx<'a>) -> Option<&'a Given> {
 }
 
 impl Toggles {
+    /// What is counted over: of tokens that are all there is of a file, never a set that was open before.
+    pub(super) fn over(&self, ctx: &ViewCtx<'_>) -> Over {
+        if is_alone(ctx) { Over::Image } else { self.over }
+    }
+
     /// Follows the tokenizer, and what the palette asks for, also while there is no room for what is chosen by
     /// hand. True if there are too many codes to decode them one by one.
     pub(super) fn follow(&mut self, ctx: &ViewCtx<'_>, book: u16) -> bool {
@@ -80,7 +91,7 @@ impl Toggles {
         let gap = ui.spacing().item_spacing.x;
         ui.spacing_mut().item_spacing.x = space::XS;
         // Counted over a set there is a choice more.
-        let place = ("toggles", self.over == Over::Set);
+        let place = ("toggles", self.over(ctx) == Over::Set);
         fold::groups(ui, (place, "Choices of the counts", 3), ctx, |ui, group| match group {
             0 => self.over_ui(ui, ctx),
             1 => self.order_ui(ui, ctx, too_many),
@@ -90,13 +101,18 @@ impl Toggles {
     }
 
     fn over_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
-        ui.selectable_value(&mut self.over, Over::Image, "image")
-            .on_hover_text("Counts over the image as it is now");
-        let (name, about) = match one_of_many(ctx) {
-            Some(_) => ("file", "Counts over all images of the file of tokens".to_owned()),
-            None => ("set", format!("Counts over {SET_IMAGES} images, spread over the set")),
-        };
-        ui.selectable_value(&mut self.over, Over::Set, name).on_hover_text(about);
+        if is_alone(ctx) {
+            let only = ui.selectable_label(true, "file");
+            only.on_hover_text("Counts over the tokens of the file as they are now");
+        } else {
+            ui.selectable_value(&mut self.over, Over::Image, "image")
+                .on_hover_text("Counts over the image as it is now");
+            let (name, about) = match one_of_many(ctx) {
+                Some(_) => ("file", "Counts over all images of the file of tokens".to_owned()),
+                None => ("set", format!("Counts over {SET_IMAGES} images, spread over the set")),
+            };
+            ui.selectable_value(&mut self.over, Over::Set, name).on_hover_text(about);
+        }
         if let Some(total) = self.total_of_set(ctx) {
             whole_ui(ui, ctx, total);
         }
@@ -136,12 +152,12 @@ impl Toggles {
 
     /// Whether all images of the set are counted.
     pub(super) fn counts_whole(&self, ctx: &ViewCtx<'_>) -> bool {
-        self.over == Over::Set && ctx.document.looks.whole_set
+        self.over(ctx) == Over::Set && ctx.document.looks.whole_set
     }
 
     /// How many images the set has that is counted over, if there are more than those of the sample.
     fn total_of_set(&self, ctx: &ViewCtx<'_>) -> Option<u64> {
-        if self.over != Over::Set || one_of_many(ctx).is_some() {
+        if self.over(ctx) != Over::Set || one_of_many(ctx).is_some() {
             return None;
         }
         let question = SourceInfo { source: ctx.document.source.clone() };

@@ -72,7 +72,8 @@ impl Over {
         two.right.caption.is_lit = is_left == Some(false);
         // Wide enough for both captions where the picture is narrow.
         let width = view.width().max(area.width().min(wanted(ui, ctx, &two)));
-        let left = area.center().x - width / 2.0;
+        // From the picture's own edge on, as far as there is room.
+        let left = view.left().min(area.right() - width).max(area.left());
         let half = (width - space::XL) / 2.0;
         for (shown, x) in [(&two.left, left), (&two.right, left + width - half)] {
             let under = Rect::from_min_size(pos2(x, view.bottom()), vec2(half, below));

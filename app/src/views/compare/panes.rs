@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use egui::{Color32, Rect, RichText, Vec2, pos2, vec2};
+use egui::{Color32, Rect, RichText, Vec2, vec2};
 use smalti_engine::questions::Encoded;
 
 use super::captions::Caption;
@@ -57,8 +57,8 @@ impl Panes<'_> {
         let start = area.center() - all / 2.0;
         for (at, (shown, place)) in self.shown.iter().zip(&plan.way.places).enumerate() {
             let corner = start + vec2(place.0 as f32 * step.x, place.1 as f32 * step.y);
-            let left = corner.x + (column - view.x) / 2.0;
-            let rect = Rect::from_min_size(pos2(left, corner.y), view);
+            // A picture and what is said of it begin at one line, whichever is wider.
+            let rect = Rect::from_min_size(corner, view);
             let id = ui.scope_id().with(("compare pane", at));
             let framed = Framed { view: rect, size: self.size, fit: plan.fit };
             let pane = pane::show(ui, id, framed, zoom, true);
@@ -69,8 +69,7 @@ impl Panes<'_> {
             if let Some(encoded) = self.encoded {
                 hover(ui, ctx, &pane, encoded);
             }
-            let under = pos2(corner.x + (column - plan.caption) / 2.0, rect.bottom());
-            let under = Rect::from_min_size(under, vec2(plan.caption, below));
+            let under = Rect::from_min_size(rect.left_bottom(), vec2(column, below));
             shown.caption.ui(ui, ctx, under);
         }
     }

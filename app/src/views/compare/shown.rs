@@ -9,7 +9,7 @@ use smalti_engine::questions::Between;
 use smalti_engine::session::Reply;
 
 use super::captions::Caption;
-use super::maps::{Key, Reach, values_between, values_of};
+use super::maps::{Apart, Key, Reach, values_between, values_of};
 use super::sides::{Good, Original, Side, State};
 use crate::ctx::ViewCtx;
 use crate::document::{Column, DifferenceKind, Slot, Table};
@@ -179,7 +179,7 @@ pub(super) fn difference(ctx: &ViewCtx<'_>, side: &Side, reach: Reach) -> Option
             picture: picture.clone(),
             map: Some((Arc::clone(values), key)),
         },
-        about: format!("{words}, of {}, {} to {}", good.name, ends[0], ends[1]),
+        about: format!("{words}{}, of {}, {} to {}", times(&key), good.name, ends[0], ends[1]),
         file: format!(
             "difference-{}-{}-{}",
             kind.label(),
@@ -188,7 +188,11 @@ pub(super) fn difference(ctx: &ViewCtx<'_>, side: &Side, reach: Reach) -> Option
         ),
         caption: Caption {
             key: Some(key.scale),
-            ..Caption::new(Some(side.slot), words, kind.label())
+            ..Caption::new(
+                Some(side.slot),
+                format!("{words}{}", times(&key)),
+                format!("{}{}", kind.label(), times(&key)),
+            )
         },
         sign: side.sign.clone(),
     })
@@ -196,12 +200,18 @@ pub(super) fn difference(ctx: &ViewCtx<'_>, side: &Side, reach: Reach) -> Option
 
 /// The map of what is between the reconstructions of two tokenizers; none if no maps are wanted, or if there are no
 /// two.
-pub(super) fn between(ctx: &ViewCtx<'_>, (left, right): (&Side, &Side)) -> Option<Shown> {
+pub(super) fn between(
+    ctx: &ViewCtx<'_>,
+    (left, right): (&Side, &Side),
+    kept: &mut Option<Apart>,
+) -> Option<Shown> {
     let kind = ctx.document.looks.difference;
     Key::of(kind, Reach::default())?;
     let letters = format!("{} to {}", left.slot.letter(), right.slot.letter());
     let (name, words) = (format!("Difference {letters}"), format!("{letters}, {}", kind.label()));
-    let caption = |words: &str| Caption::new(None, words, kind.label());
+    let caption = |words: &str, times: &str| {
+        Caption::new(None, format!("{words}{times}"), format!("{}{times}", kind.label()))
+    };
     let good = |side: &Side| side.good.clone().filter(|_| side.problem().is_none());
     let (a, b) = (good(left)?, good(right)?);
     let pictures = [&a, &b].map(|good| ctx.originals.get(&good.compared.reconstruction));
@@ -214,20 +224,20 @@ pub(super) fn between(ctx: &ViewCtx<'_>, (left, right): (&Side, &Side)) -> Optio
         Reply::Failed(problem) => {
             let content = Content::Failed(problem);
             return Some(Shown {
-                caption: caption(&words),
+                caption: caption(&words, ""),
                 ..nothing(right, name, content, words)
             });
         }
         Reply::Working { .. } => {
             let waits = nothing(right, name, Content::Waiting, words.clone());
-            return Some(Shown { caption: caption(&words), ..waits });
+            return Some(Shown { caption: caption(&words, ""), ..waits });
         }
     };
-    let key = Key::of(kind, Reach::of(&found.signed))?.between();
+    let apart = Apart::of(kept, &found);
+    let key = Key::of(kind, apart.reach)?.between();
     let values = values_between(&found, kind);
     let picture = &b.compared.reconstruction;
-    let mean = found.absolute.iter().sum::<f32>() / found.absolute.len().max(1) as f32;
-    let apart = format!("{:.1} % apart", mean * 100.0);
+    let apart = format!("{:.1} % apart", apart.mean * 100.0);
     Some(Shown {
         name,
         content: Content::Picture {
@@ -235,11 +245,28 @@ pub(super) fn between(ctx: &ViewCtx<'_>, (left, right): (&Side, &Side)) -> Optio
             picture: picture.clone(),
             map: Some((Arc::clone(values), key)),
         },
-        about: format!("difference of {} from {}, {}", b.name, a.name, kind.label()),
+        about: format!(
+            "difference of {} from {}, {}{}, {} to {}",
+            b.name,
+            a.name,
+            kind.label(),
+            times(&key),
+            key.scale.ends[0],
+            key.scale.ends[1]
+        ),
         file: format!("difference-{}-{}-{}", kind.label(), left.slot.letter(), right.slot.letter()),
-        caption: Caption { key: Some(key.scale), figures: vec![apart], ..caption(&words) },
+        caption: Caption {
+            key: Some(key.scale),
+            figures: vec![apart],
+            ..caption(&words, &times(&key))
+        },
         sign: (!is_now).then(|| "of the last pictures".to_owned()),
     })
+}
+
+/// How much a map is amplified, to stand behind its name.
+fn times(key: &Key) -> String {
+    key.amplified().map_or(String::new(), |times| format!(" {times}"))
 }
 
 /// How far the signed differences of all go that are seen.

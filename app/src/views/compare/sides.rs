@@ -11,7 +11,7 @@ use smalti_engine::tokens::Tokens;
 use super::maps::Reach;
 use crate::ctx::ViewCtx;
 use crate::document::Slot;
-use crate::look::words::grouped;
+use crate::look::words::counted_in_groups;
 use crate::views::tokens::{by_hand, decoded, figures_of, original_of};
 
 /// What a picture is of.
@@ -58,8 +58,7 @@ impl Good {
     pub(super) fn figures(&self) -> Vec<String> {
         let figures = figures_of(&self.compared);
         let mut figures: Vec<String> = figures.split(" · ").map(str::to_owned).collect();
-        let unit = if self.tokens == 1 { "token" } else { "tokens" };
-        figures.push(format!("{} {unit}", grouped(self.tokens as u64)));
+        figures.push(counted_in_groups(self.tokens as u64, "token"));
         figures
     }
 

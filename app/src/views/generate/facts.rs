@@ -1,11 +1,14 @@
 //! What is known of each cell at a moment: since when it is written, how sure the generator was, what it would
 //! write where nothing is written yet.
 
+use std::sync::Arc;
+
 use smalti_engine::generators::{Proposal, Step, Way};
 use smalti_engine::session::RunState;
 use smalti_engine::tokens::{Cell, Part, Tokens};
 
-use crate::ctx::{Trace, ViewCtx};
+use crate::ctx::{Trace, Traced, ViewCtx};
+use crate::document::Asked;
 use crate::look::words::counted;
 
 /// What is known of a cell.
@@ -34,24 +37,30 @@ pub(super) struct Shown<'a> {
     /// The number of the part that is looked at: the one that was written last.
     pub(super) number: usize,
     /// Of each cell of that part.
-    pub(super) facts: Vec<Fact>,
+    pub(super) facts: Arc<[Fact]>,
     /// Whether something else is asked next.
     pub(super) is_former: bool,
 }
 
+/// What was found out of a moment: of which, and of each cell of the part that is looked at.
+pub(super) type Known = Option<((Arc<Asked>, usize, Tokens), Arc<[Fact]>)>;
+
 impl<'a> Shown<'a> {
     /// The moment that is looked at.
-    pub(super) fn of(ctx: &ViewCtx<'_>, trace: &'a Trace) -> Option<Self> {
+    pub(super) fn of(ctx: &ViewCtx<'_>, trace: &'a Trace, known: &mut Known) -> Option<Self> {
         let at = trace.at(ctx.document.generating.moment.as_ref()?);
         let tokens = trace.tokens(at)?;
         let written = |step: &Step| step.committed.first().map(|cell| usize::from(cell.part));
         let steps = trace.steps.get(..at)?;
         let number = steps.iter().rev().find_map(|traced| written(&traced.step)).unwrap_or(0);
         let part = tokens.part(number)?;
-        let mut facts = vec![Fact::default(); part.codes().len()];
-        for (number_of, traced) in steps.iter().enumerate() {
-            take(&mut facts, (number, part), (number_of, &traced.step), number_of + 1 == at);
-        }
+        let is_it = |(asked, step, then): &(Arc<Asked>, usize, Tokens)| {
+            Arc::ptr_eq(asked, &trace.asked) && *step == at && then == tokens
+        };
+        // Steps are only added: what a moment is stays what it is.
+        let kept = known.take().filter(|(of, _)| is_it(of)).map(|(_, facts)| facts);
+        let facts = kept.unwrap_or_else(|| facts_of(steps, (number, part)));
+        *known = Some(((Arc::clone(&trace.asked), at, tokens.clone()), Arc::clone(&facts)));
         let asked = ctx.document.generating.asked.as_deref();
         let is_former = asked.is_some_and(|asked| *asked != *trace.asked);
         Some(Self { trace, at, tokens, number, facts, is_former })
@@ -95,6 +104,10 @@ impl<'a> Shown<'a> {
 
     /// Cells without a token.
     pub(super) fn masked(&self) -> usize {
+        let last = self.at.checked_sub(1).and_then(|last| self.trace.steps.get(last));
+        if let Some(traced) = last {
+            return traced.masked;
+        }
         self.tokens.cells().filter(|(_, code)| code.is_none()).count()
     }
 
@@ -138,6 +151,15 @@ impl<'a> Shown<'a> {
         }
         words
     }
+}
+
+/// What some steps did to the cells of a part.
+fn facts_of(steps: &[Traced], (number, part): (usize, &Part)) -> Arc<[Fact]> {
+    let mut facts = vec![Fact::default(); part.codes().len()];
+    for (at, traced) in steps.iter().enumerate() {
+        take(&mut facts, (number, part), (at, &traced.step), at + 1 == steps.len());
+    }
+    facts.into()
 }
 
 /// Takes in what a step did to the cells of a part.

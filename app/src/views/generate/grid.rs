@@ -14,6 +14,7 @@ use super::taken;
 use crate::ctx::ViewCtx;
 use crate::document::GeneratedColor;
 use crate::look::colors::color_of;
+use crate::look::words::counted;
 use crate::widgets::pane::{self, Framed, Pane, Zoom};
 use crate::widgets::{hatch, states};
 
@@ -81,7 +82,8 @@ pub(super) fn ui(
     let over = over(ui, ctx, &pane, shown, pinned);
     let told = over.cell.or(pinned.filter(|cell| shown.tokens.contains(*cell)));
     pane.response.widget_info(|| {
-        let mut label = format!("Generated tokens, {rows} rows, {columns} columns");
+        let (rows, columns) = (counted(rows, "row"), counted(columns, "column"));
+        let mut label = format!("Generated tokens, {rows}, {columns}");
         if let Some(cell) = told {
             label = format!("{label}, {}", words_of(shown, cell));
         }

@@ -23,8 +23,16 @@ const NEAR: usize = 24;
 /// How much of a ghost the masks hide.
 const VEIL: f32 = 0.62;
 
-/// The question for the picture after some steps; none where nothing is written.
+/// The question for the picture after some steps; none where nothing is written. Every frame asks for those of
+/// many steps, which stay what they are.
 pub(super) fn question(trace: &Trace, at: usize) -> Option<DecodePartly> {
+    match at.checked_sub(1).and_then(|last| trace.steps.get(last)) {
+        Some(traced) => traced.picture.get_or_init(|| find_question(trace, at)).clone(),
+        None => find_question(trace, at),
+    }
+}
+
+fn find_question(trace: &Trace, at: usize) -> Option<DecodePartly> {
     let tokens = trace.tokens(at)?.clone();
     let meant = Shown::meant(trace, at);
     // Finer parts that a person gave are no picture without the coarsest.
@@ -101,7 +109,7 @@ pub(super) fn ui(
     // Of tokens in parts it is the picture so far, which has no holes.
     let is_whole = shown.tokens.parts().len() > 1 && written > 0;
     let is_ghost = ctx.document.generating.shows_ghost
-        && Shown::meant(shown.trace, shown.at).is_some()
+        && question(shown.trace, shown.at).is_some_and(|question| question.meant.is_some())
         && picture.is_some();
     if !is_whole {
         let masked = (0..part.codes().len()).filter(|at| part.code(*at).is_none());

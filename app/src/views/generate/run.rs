@@ -6,7 +6,7 @@ use smalti_engine::session::{Control, RunId, RunState};
 use crate::ctx::{Trace, ViewCtx};
 use crate::document::{Asked, Generate, JobCommand};
 use crate::look::theme::space;
-use crate::look::words::counted;
+use crate::look::words::{agreeing, counted};
 
 /// A button that generates; gold, as it is what the view is for.
 fn gold(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, text: &str, can: bool) -> egui::Response {
@@ -99,10 +99,8 @@ pub(super) fn progress_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
     let color = if is_on { colors.gold } else { colors.faint };
     ui.painter().rect_filled(rail.with_max_x(rail.left() + rail.width() * part), 2.0, color);
     let last = trace.steps.last();
-    let passes = match last.map_or(0, |last| last.passes) {
-        1 => "1 pass".to_owned(),
-        passes => format!("{passes} passes"),
-    };
+    let passes = last.map_or(0, |last| last.passes);
+    let passes = format!("{passes} {}", agreeing(passes as usize, "pass", "passes"));
     // Time stands still in pictures that must come out the same.
     let seconds = if ctx.is_time_frozen { 0.0 } else { last.map_or(0.0, |last| last.seconds) };
     let words = format!("{word} · {} · {seconds:.2} s", counted(done, "step"));

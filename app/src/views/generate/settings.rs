@@ -9,7 +9,7 @@ use super::{empty, run};
 use crate::ctx::ViewCtx;
 use crate::document::{AppCommand, Asked, Generate, Open};
 use crate::look::theme::space;
-use crate::look::words::{counted, grouped};
+use crate::look::words::{agreeing, counted, grouped};
 use crate::widgets::fold;
 
 /// Where labels end and controls begin, before text is scaled.
@@ -342,7 +342,10 @@ fn sampling_ui(
 fn kept_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, asked: &Asked) {
     let kept = match asked.given.len() {
         0 => "every cell is written".to_owned(),
-        count => format!("{} stay as they are", counted(count, "cell")),
+        count => {
+            let stay = agreeing(count, "stays as it is", "stay as they are");
+            format!("{} {stay}", counted(count, "cell"))
+        }
     };
     ui.add(Label::new(ctx.theme.label(kept)).wrap());
     let mut ask = |text: &str, about: &str, next: Result<Asked, String>| {

@@ -8,6 +8,8 @@ use smalti_engine::evaluation::{Column, Interval, Published, Summary};
 use super::measures::{Measures, Told};
 use crate::ctx::ViewCtx;
 use crate::document::{QualityAxis, RateAxis, RatesLook, Secret};
+use crate::look::words::counted;
+use crate::settings::ThemeChoice;
 
 /// Which point.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,7 +115,7 @@ pub(super) fn hue(ctx: &ViewCtx<'_>, name: &str) -> Color32 {
 }
 
 /// What was measured, as points.
-pub(super) fn measured(ctx: &ViewCtx<'_>, measures: &Measures, look: RatesLook) -> Vec<Mark> {
+fn measured(ctx: &ViewCtx<'_>, measures: &Measures, look: RatesLook) -> Vec<Mark> {
     let mut marks = Vec::new();
     if !look.measured {
         return marks;
@@ -147,8 +149,7 @@ pub(super) fn measured(ctx: &ViewCtx<'_>, measures: &Measures, look: RatesLook) 
 pub(super) fn label_of(told: &Told, at: usize) -> String {
     let Some(point) = told.points.get(at) else { return told.name.clone() };
     match (point.rate.levels, point.rate.quality) {
-        (Some(1), _) => "1 level".to_owned(),
-        (Some(levels), _) => format!("{levels} levels"),
+        (Some(levels), _) => counted(levels, "level"),
         (_, Some(quality)) => format!("JPEG {quality}"),
         _ => told.name.strip_prefix("worlds-").unwrap_or(&told.name).to_owned(),
     }
@@ -163,7 +164,7 @@ fn is_usual(row: &Published) -> bool {
 
 /// What others published, as points. What was measured again of the same checkpoint is how far its point
 /// reaches, not another one.
-pub(super) fn published(ctx: &ViewCtx<'_>, layers: &[Layer], look: RatesLook) -> Vec<Mark> {
+fn published(ctx: &ViewCtx<'_>, layers: &[Layer], look: RatesLook) -> Vec<Mark> {
     let mut marks = Vec::new();
     let Some(column) = look.quality.column().filter(|_| look.rate == RateAxis::BitsPerPixel) else {
         return marks;
@@ -194,6 +195,55 @@ pub(super) fn published(ctx: &ViewCtx<'_>, layers: &[Layer], look: RatesLook) ->
         }
     }
     marks
+}
+
+/// The points, made anew when something that they are made of is another one: there may be hundreds, each looked
+/// for among all others.
+#[derive(Debug, Default)]
+pub(super) struct Points(Option<(MadeOf, Arc<[Mark]>)>);
+
+/// What points are made of.
+#[derive(Debug)]
+struct MadeOf {
+    look: RatesLook,
+    theme: ThemeChoice,
+    is_veiled: bool,
+    measured: u64,
+    layers: Vec<Layer>,
+}
+
+impl PartialEq for MadeOf {
+    fn eq(&self, other: &Self) -> bool {
+        let of = |it: &Self| (it.look, it.theme, it.is_veiled, it.measured, it.layers.len());
+        let is_same =
+            |(a, b): (&Layer, &Layer)| Arc::ptr_eq(&a.rows, &b.rows) && a.is_own == b.is_own;
+        of(self) == of(other) && self.layers.iter().zip(&other.layers).all(is_same)
+    }
+}
+
+impl Points {
+    /// The points of now.
+    pub(super) fn follow(
+        &mut self,
+        ctx: &ViewCtx<'_>,
+        (measures, layers): (&Measures, &[Layer]),
+        look: RatesLook,
+    ) -> Arc<[Mark]> {
+        let made_of = MadeOf {
+            look,
+            theme: ctx.theme.choice,
+            is_veiled: ctx.is_veiled(Secret::Formats),
+            measured: measures.version(),
+            layers: layers.to_vec(),
+        };
+        let known = self.0.take().filter(|(of, _)| *of == made_of);
+        let (_, marks) = self.0.insert(known.unwrap_or_else(|| {
+            let mut marks = measured(ctx, measures, look);
+            marks.extend(published(ctx, layers, look));
+            (made_of, marks.into())
+        }));
+        Arc::clone(marks)
+    }
 }
 
 /// Between what the numbers of one checkpoint lie that several people measured.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use smalti_engine::evaluation::{
-    Identity, KeptMeasurements, MeasureEvent, Measured, Skipped, Stage, Summary,
+    Identity, KeptMeasurements, MeasureEvent, Measured, Part, Skipped, Stage, Summary,
 };
 use smalti_engine::questions::{ModelRef, ShippedModels, SourceRef};
 use smalti_engine::session::{Reply, RunId, RunView};
@@ -48,6 +48,10 @@ pub(super) struct Measures {
     pub(super) failed: BTreeMap<String, smalti_engine::Problem>,
     /// Measurements that ended so far: then what is kept is looked at again.
     ended: u64,
+    /// How often something of it has changed.
+    version: u64,
+    /// What is kept, as it was taken in last.
+    kept: Option<Arc<Vec<Part>>>,
 }
 
 /// The folder in which measurements are kept, beside that of runs.
@@ -60,7 +64,8 @@ impl Measures {
     pub(super) fn follow(&mut self, ctx: &ViewCtx<'_>, most: u64) {
         let of = Some((ctx.document.source.clone(), most));
         if self.of != of {
-            *self = Self { of, ended: self.ended, ..Self::default() };
+            let (ended, version) = (self.ended, self.version + 1);
+            *self = Self { of, ended, version, ..Self::default() };
         }
         if let Some(folder) = folder(ctx) {
             self.take_kept(ctx, &folder, most);
@@ -96,6 +101,7 @@ impl Measures {
                 part: event.part.clone(),
             };
             self.told.insert(name, told);
+            self.version += 1;
         }
     }
 
@@ -105,6 +111,9 @@ impl Measures {
             KeptMeasurements { folder: folder.into(), source, most, side: None, since: self.ended };
         // Those of this sitting are known already, and are newer.
         let Reply::Ready(parts) = ctx.ask("kept measurements", &question) else { return };
+        if self.kept.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, &parts)) {
+            return;
+        }
         for part in parts.iter() {
             let name = part.identity().subject.clone();
             let known = self.told.get(&name).map_or(0, |told| told.done.0);
@@ -120,8 +129,15 @@ impl Measures {
                     part: Some(part.path.clone()),
                 };
                 self.told.insert(name, told);
+                self.version += 1;
             }
         }
+        self.kept = Some(parts);
+    }
+
+    /// How often something of it has changed: what was made of it before holds as long as this is the same.
+    pub(super) fn version(&self) -> u64 {
+        self.version
     }
 
     /// All, by name.

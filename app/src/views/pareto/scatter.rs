@@ -6,6 +6,7 @@ use super::marks::{Key, Mark, Shape, frontier};
 use crate::ctx::ViewCtx;
 use crate::document::RatesLook;
 use crate::look::theme::space;
+use crate::look::words::short;
 
 /// Room for numbers at the left and below, before text is scaled.
 const LEFT: f32 = 62.0;
@@ -107,15 +108,6 @@ fn ticks((low, high): (f64, f64), is_logarithmic: bool, most: usize) -> Vec<f64>
     (first..).map(|n| n as f64 * step).take_while(|value| *value <= high).take(40).collect()
 }
 
-fn short(x: f64) -> String {
-    let text = format!("{x:.3}");
-    if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        text
-    }
-}
-
 /// Draws it in a rectangle.
 pub(super) fn ui(
     ui: &mut egui::Ui,
@@ -153,13 +145,12 @@ pub(super) fn ui(
         paint(ui, ctx, &axes, mark, (is_picked, is_near));
     }
     labels(ui, ctx, &axes, marks, (picked, near.map(|mark| &mark.key)));
-    let told: Vec<String> = marks
-        .iter()
-        .map(|mark| {
-            format!("{} {} at {}", mark.label, look.quality.words(mark.quality), short(mark.rate))
-        })
-        .collect();
+    // Hundreds of words, said only where somebody listens.
     response.widget_info(|| {
+        let told = marks.iter().map(|mark| {
+            format!("{} {} at {}", mark.label, look.quality.words(mark.quality), short(mark.rate))
+        });
+        let told: Vec<String> = told.collect();
         let text =
             format!("{} over {}: {}", look.quality.label(), look.rate.label(), told.join(", "));
         egui::WidgetInfo::labeled(egui::Role::Image, true, text)
@@ -394,7 +385,5 @@ mod tests {
         assert_eq!(span([].into_iter(), true, (1.0, 2.0)), (1.0, 2.0));
         let (low, high) = span([0.1, 1.0].into_iter(), true, (1.0, 2.0));
         assert!(low < 0.1 && high > 1.0);
-        assert_eq!(short(0.05), "0.05");
-        assert_eq!(short(30.0), "30");
     }
 }

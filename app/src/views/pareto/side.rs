@@ -15,7 +15,7 @@ use crate::ctx::ViewCtx;
 use crate::document::{JobCommand, Layout, Open, QualityAxis, RecipeRef, Secret, Slot, ViewId};
 use crate::look::textures::Sampling;
 use crate::look::theme::{RADIUS_PICTURE, space};
-use crate::look::words::counted;
+use crate::look::words::{agreeing, counted};
 
 /// Bars of one image each; of more images every second one, or every third.
 const MOST_BARS: usize = 512;
@@ -127,7 +127,9 @@ fn measured_ui(
     let Some(reply) = images_of(ctx, told, at) else {
         let (done, total) = told.done;
         if done < total {
-            ui.label(ctx.theme.label(format!("{done} of {total} images so far")));
+            ui.label(
+                ctx.theme.label(format!("{done} of {} so far", counted(total as usize, "image"))),
+            );
         }
         return;
     };
@@ -183,11 +185,11 @@ fn figures_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, point: &Summary, axis: Quali
         && let Some((low, high)) = interval.ends
     {
         let text = format!(
-            "{} {} to {} in 95 of 100 samples of {} images",
+            "{} {} to {} in 95 of 100 samples of {}",
             axis.label(),
             axis.words(low),
             axis.words(high),
-            interval.count
+            counted(interval.count as usize, "image")
         );
         ui.label(ctx.theme.label(text));
     }
@@ -331,8 +333,9 @@ fn more_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, told: &Told, point: &Summary) {
     }
     if point.enlarged > 0 {
         lines.push(format!(
-            "{} were enlarged, which flatters PSNR",
-            counted(point.enlarged as usize, "image")
+            "{} {} enlarged, which flatters PSNR",
+            counted(point.enlarged as usize, "image"),
+            agreeing(point.enlarged as usize, "was", "were")
         ));
     }
     for line in lines {

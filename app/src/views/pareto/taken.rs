@@ -14,7 +14,7 @@ pub(super) fn exported(
 ) {
     let look = ctx.document.looks.rates;
     let set = measures.all().next().map(|told| told.identity.set.description.clone());
-    let about = match set {
+    let about = match &set {
         Some(set) => format!("{} over {}: {set}", look.quality.label(), look.rate.label()),
         None => format!("{} over {}", look.quality.label(), look.rate.label()),
     };
@@ -33,6 +33,7 @@ pub(super) fn exported(
     let numbers = || table(marks, layers, measures);
     show(&Exported {
         name: "pareto",
+        of: Some(set.as_deref().unwrap_or("published results")),
         about: &about,
         chart: Some(&chart),
         numbers: Some(&numbers),

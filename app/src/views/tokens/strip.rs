@@ -9,6 +9,7 @@ use smalti_engine::tokens::{Code, Tokens};
 use crate::ctx::ViewCtx;
 use crate::document::{Chart, Column, Edit, Shape, Table};
 use crate::look::theme::space;
+use crate::look::words::counted;
 use crate::widgets::export::Exported;
 use crate::widgets::states;
 
@@ -35,8 +36,12 @@ pub(super) fn ui(
     let s = &usage.statistics;
     // The sample first: the last figures go where there is no room.
     let figures = format!(
-        "{} tokens · used {} of {} codes · perplexity {:.0} codes · ceiling {:.0} codes",
-        s.samples, s.used, s.codebook_size, s.perplexity, s.ceiling
+        "{} · used {} of {} codes · perplexity {} · ceiling {}",
+        counted(s.samples as usize, "token"),
+        s.used,
+        s.codebook_size,
+        counted(s.perplexity.round() as usize, "code"),
+        counted(s.ceiling.round() as usize, "code")
     );
     // The bars of other tokens may stand here for a moment, but not their figures.
     let is_old = reply.ready().is_none();
@@ -50,8 +55,10 @@ pub(super) fn ui(
 fn ranked_menu(ctx: &ViewCtx<'_>, response: &egui::Response, usage: &Arc<Used>, is_old: bool) {
     let s = &usage.statistics;
     let about = format!(
-        "usage in one image: {} of {} codes in {} tokens",
-        s.used, s.codebook_size, s.samples
+        "usage in one image: {} of {} codes in {}",
+        s.used,
+        s.codebook_size,
+        counted(s.samples as usize, "token")
     );
     let chart = || Chart {
         title: about.clone(),

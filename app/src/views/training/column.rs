@@ -330,7 +330,8 @@ fn rows_ui(
     let builder = UiBuilder::new().max_rect(below).id_salt("rows");
     ui.scope_builder(builder, |ui| {
         let whose = format!("{} {}", slot.letter(), run.name);
-        let about = About { title: &label, whose: &whose, book: None, is_logarithmic: true };
+        let (title, whose) = (label.as_str(), whose.as_str());
+        let about = About { title, whose, of: None, book: None, is_logarithmic: true };
         pane.ui(ui, ctx, found, about);
     });
 }

@@ -265,7 +265,8 @@ fn exported(
         all.collect()
     };
     let names = runs.iter().map(|(slot, run)| format!("{} {}", slot.letter(), run.name));
-    let about = format!("{} over steps of {}", title(name), names.collect::<Vec<_>>().join(", "));
+    let names = names.collect::<Vec<_>>().join(", ");
+    let about = format!("{} over steps of {names}", title(name));
     let chart = || Chart {
         title: about.clone(),
         across: "steps".to_owned(),
@@ -280,6 +281,7 @@ fn exported(
     let numbers = || Table::Curves(series());
     show(&Exported {
         name: &format!("training-{name}"),
+        of: Some(&names),
         about: &about,
         chart: Some(&chart),
         numbers: Some(&numbers),

@@ -12,7 +12,7 @@ use crate::ctx::{TrainedRun, ViewCtx};
 use crate::document::{PROBE, Slot};
 use crate::look::textures::{Sampling, Source};
 use crate::look::theme::{RADIUS_PICTURE, space};
-use crate::look::words::grouped;
+use crate::look::words::{counted, grouped};
 use crate::runs::Stepped;
 use crate::widgets::export::picture_menu;
 
@@ -251,7 +251,7 @@ impl Pictures {
         let id = ui.scope_id().with(("probe", place.left() as i32));
         let response = ui.interact(whole, id, egui::Sense::hover());
         response.widget_info(|| {
-            let name = format!("Probe of {} pictures, {}", self.count(), self.when);
+            let name = format!("Probe of {}, {}", counted(self.count(), "picture"), self.when);
             egui::WidgetInfo::labeled(egui::Role::Image, true, name)
         });
     }
