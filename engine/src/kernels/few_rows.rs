@@ -38,8 +38,8 @@ pub(super) unsafe fn multiply(
     let (_, n, _) = shape;
     (0..n.div_ceil(COLUMNS)).into_par_iter().for_each(|task| {
         let first = task * COLUMNS;
-        let columns = (first, COLUMNS.min(n - first));
-        let job = Columns { shape, columns, a: a.get(), b: b.get(), c: c.get() };
+        let part = (first, COLUMNS.min(n - first));
+        let job = Columns { shape, part, a: a.get(), b: b.get(), c: c.get() };
         // SAFETY: the factors and the result are the caller's promise; tasks have columns of their own.
         with_simd!(level, s => unsafe { s.follow(job) });
     });
@@ -49,7 +49,7 @@ pub(super) unsafe fn multiply(
 struct Columns {
     shape: (usize, usize, usize),
     /// The first of them, and how many; inside of the result.
-    columns: (usize, usize),
+    part: (usize, usize),
     /// Rows of side by side numbers, readable.
     a: Grid<*const f32>,
     /// Columns of side by side numbers, readable.
@@ -64,7 +64,7 @@ impl<S: Simd> PointerKernel<S> for Columns {
     #[inline(always)]
     unsafe fn run(self, s: S) {
         let (m, n, k) = self.shape;
-        let (first, count) = self.columns;
+        let (first, count) = self.part;
         let end = first + count;
         for column in (first..end).step_by(SIDE) {
             // Behind the last column the last one is taken again.
