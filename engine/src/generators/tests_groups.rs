@@ -76,8 +76,9 @@ fn a_trace_says_in_how_many_groups_it_was_written() {
     let plain = Request::new(&config(Way::Raster), None, 2).unwrap();
     let request = Request { groups: 4, ..plain };
     let mut trace = Trace::new(TracedModel::default(), request.clone());
-    let steps = all_steps(&painter(Way::Raster), &request, None);
-    steps.iter().for_each(|step| trace.push(step));
+    for step in all_steps(&painter(Way::Raster), &request, None) {
+        trace.push(&step);
+    }
     let bytes = trace.to_bytes().unwrap();
     assert_eq!(Trace::parse(std::path::Path::new("x"), &bytes).unwrap(), trace);
 }

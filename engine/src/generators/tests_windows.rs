@@ -115,9 +115,9 @@ fn the_trace_of_a_window_says_where_it_lies() {
     let origin = Some(Origin { row: 3, column: 9, columns: 13 });
     let request = Request { origin, ..request };
     let mut trace = Trace::new(TracedModel::default(), request.clone());
-    all_steps(&super::tests::painter(Way::MaskGit), &request, None)
-        .iter()
-        .for_each(|step| trace.push(step));
+    for step in all_steps(&super::tests::painter(Way::MaskGit), &request, None) {
+        trace.push(&step);
+    }
     let bytes = trace.to_bytes().unwrap();
     assert_eq!(Trace::parse(std::path::Path::new("x"), &bytes).unwrap(), trace);
     let given = Tokens::grid(SIDE, SIDE, CODES, vec![MASKED; SIDE * SIDE]).unwrap();

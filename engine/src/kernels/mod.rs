@@ -18,6 +18,7 @@ mod cross_entropy;
 mod direct;
 mod exp;
 mod feature_distance;
+mod few_rows;
 #[cfg(test)]
 mod frozen;
 mod fused;

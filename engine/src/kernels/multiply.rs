@@ -4,11 +4,12 @@
 //! it. A few rows of it stay in the first cache while panels stream from the second, which is fast
 //! enough for the multiply-add unit, so that each call of the micro kernel is long. Every result is
 //! summed by one task in one order. What bounds it: the multiply-add unit; packing takes a few percent
-//! where a matrix has hundreds of rows.
+//! where a matrix has hundreds of rows. A few rows go another way: [`few_rows`].
 #![expect(unsafe_code, reason = "packs matrices by pointer and writes blocks of the result")]
 
 use rayon::prelude::*;
 
+use super::few_rows;
 use super::grid::{CopyGrid, Grid, Pack};
 use super::product::{Matrix, PACKED, Product, To, groups};
 use super::raw::holds;
@@ -79,6 +80,14 @@ pub(super) unsafe fn multiply(
         return;
     }
     let (a, b) = (a.grid(m, k), b.grid(k, n));
+    if few_rows::fits(m, a.get(), b.get()) {
+        // SAFETY: as below; all numbers are written before they are lent out as a slice.
+        unsafe {
+            few_rows::multiply(level, (m, n, k), (a, b), Place::new(c));
+            finish(0, std::slice::from_raw_parts_mut(c, m * n));
+        }
+        return;
+    }
     with_simd!(level, s => {
         let job = Job { s, shape: (m, n, k), a, b };
         // SAFETY: `grid` checked both factors, which stay borrowed until the product is there; the result is

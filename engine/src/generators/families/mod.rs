@@ -24,7 +24,7 @@ pub use maskgit_halton::{HaltonConfig, HaltonTransformer};
 pub use recognize::{FoundGenerator, find_generator};
 pub use titok::{ImageBert, ImageBertConfig};
 
-use llamagen::{C2i, T2i};
+use llamagen::LlamaGenBy;
 use maskgit::MaskGitFamily;
 use maskgit_halton::HaltonFamily;
 use open_magvit2::OpenMagvit2Ar;
@@ -36,8 +36,8 @@ use var::VarFamily;
 pub static FAMILIES: &[&dyn GeneratorFamily] = &[
     &VarFamily,
     &OpenMagvit2Ar,
-    &C2i,
-    &T2i,
+    &LlamaGenBy::Class,
+    &LlamaGenBy::Caption,
     &TamingGpt,
     &MaskGitFamily,
     &HaltonFamily,

@@ -12,29 +12,35 @@ use crate::layers::Weights;
 use crate::tokenizers::family::{any, count, settings, settings_value, size};
 use crate::tokenizers::{Beside, Called, Shapes};
 
-/// LlamaGen, led by a class.
+/// LlamaGen, by what leads it.
 #[derive(Debug)]
-pub(in crate::generators::families) struct C2i;
-
-/// LlamaGen, led by a caption.
-#[derive(Debug)]
-pub(in crate::generators::families) struct T2i;
-
-fn is_llamagen(shapes: &Shapes<'_>) -> bool {
-    any(shapes, "layers.0.attention.wqkv.") && any(shapes, "output.")
+pub(in crate::generators::families) enum LlamaGenBy {
+    /// A class (c2i).
+    Class,
+    /// A caption (t2i).
+    Caption,
 }
 
-impl GeneratorFamily for C2i {
+impl GeneratorFamily for LlamaGenBy {
     fn id(&self) -> &'static str {
-        "llamagen-c2i"
+        match self {
+            Self::Class => "llamagen-c2i",
+            Self::Caption => "llamagen-t2i",
+        }
     }
 
     fn title(&self) -> &'static str {
-        "LlamaGen, class to image"
+        match self {
+            Self::Class => "LlamaGen, class to image",
+            Self::Caption => "LlamaGen, caption to image",
+        }
     }
 
     fn tokenizer(&self) -> &'static str {
-        "LlamaGen's VQ tokenizer (vq_ds16_c2i.pt)"
+        match self {
+            Self::Class => "LlamaGen's VQ tokenizer (vq_ds16_c2i.pt)",
+            Self::Caption => "LlamaGen's VQ tokenizer (vq_ds16_t2i.pt)",
+        }
     }
 
     fn mark(&self) -> &'static str {
@@ -42,7 +48,11 @@ impl GeneratorFamily for C2i {
     }
 
     fn claims(&self, shapes: &Shapes<'_>) -> bool {
-        is_llamagen(shapes) && any(shapes, "cls_embedding.embedding_table.")
+        let leads = match self {
+            Self::Class => "cls_embedding.embedding_table.",
+            Self::Caption => "cls_embedding.cap_proj.",
+        };
+        ["layers.0.attention.wqkv.", "output.", leads].iter().all(|prefix| any(shapes, prefix))
     }
 
     fn configure(
@@ -51,54 +61,16 @@ impl GeneratorFamily for C2i {
         shapes: &Shapes<'_>,
         beside: Option<&Beside>,
     ) -> Result<Value> {
-        let classes = size(shapes, "cls_embedding.embedding_table.weight", 0)?;
-        configure(called, shapes, beside, Leads::Classes(classes.saturating_sub(1)))
-    }
-
-    fn assumed(
-        &self,
-        called: Called<'_>,
-        value: &Value,
-        _: &Shapes<'_>,
-        beside: Option<&Beside>,
-    ) -> Vec<String> {
-        assumed(called, value, beside)
-    }
-
-    fn build(&self, value: &Value, weights: &Weights) -> Result<Network> {
-        build(value, weights)
-    }
-}
-
-impl GeneratorFamily for T2i {
-    fn id(&self) -> &'static str {
-        "llamagen-t2i"
-    }
-
-    fn title(&self) -> &'static str {
-        "LlamaGen, caption to image"
-    }
-
-    fn tokenizer(&self) -> &'static str {
-        "LlamaGen's VQ tokenizer (vq_ds16_t2i.pt)"
-    }
-
-    fn mark(&self) -> &'static str {
-        "tok_embeddings.weight"
-    }
-
-    fn claims(&self, shapes: &Shapes<'_>) -> bool {
-        is_llamagen(shapes) && any(shapes, "cls_embedding.cap_proj.")
-    }
-
-    fn configure(
-        &self,
-        called: Called<'_>,
-        shapes: &Shapes<'_>,
-        beside: Option<&Beside>,
-    ) -> Result<Value> {
-        let none = "cls_embedding.uncond_embedding";
-        let leads = Leads::Captions { rows: size(shapes, none, 0)?, dim: size(shapes, none, 1)? };
+        let leads = match self {
+            Self::Class => {
+                let rows = size(shapes, "cls_embedding.embedding_table.weight", 0)?;
+                Leads::Classes(rows.saturating_sub(1))
+            }
+            Self::Caption => {
+                let none = "cls_embedding.uncond_embedding";
+                Leads::Captions { rows: size(shapes, none, 0)?, dim: size(shapes, none, 1)? }
+            }
+        };
         configure(called, shapes, beside, leads)
     }
 

@@ -16,7 +16,7 @@ use crate::generators::ways::{RasterNetwork, Reading};
 use crate::layers::{Init, Linear, Weights};
 use crate::{EngineError, Result};
 
-pub(super) use family::{C2i, T2i};
+pub(super) use family::LlamaGenBy;
 
 /// What leads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
