@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use smalti_engine::generators::{Request, Way, Window, windows};
+use smalti_engine::generators::{Request, Way, windows};
 use smalti_engine::images::png_bytes;
 use smalti_engine::questions::Decode;
 use smalti_engine::token_files;
@@ -156,7 +156,7 @@ fn check_grid(tokens: &Tokens, opened: &Opened, name: &str) -> Result<(), Stop> 
     Ok(())
 }
 
-/// Writes what is to be written, window after window.
+/// Writes what is to be written.
 fn edit(
     work: &Work,
     asked: &Request,
@@ -164,41 +164,30 @@ fn edit(
     (number, count): (u64, u64),
     (engine, console): (&Engine, &mut Console<'_, '_>),
 ) -> Result<Edited, Stop> {
-    let own = &opened.painter.config().layout;
-    let is_own = work.tokens.layout() == *own;
-    let all = match own.as_slice() {
-        _ if work.written.is_empty() => Vec::new(),
-        [own] if !is_own => windows(work.tokens.first().shape(), *own, &work.written)?,
-        _ => vec![Window { row: 0, column: 0, cells: work.written.clone() }],
-    };
     let mut edited = Edited {
         tokens: work.tokens.clone(),
-        windows: all.len(),
+        windows: 0,
         steps: 0,
         forward_passes: 0,
         seconds: 0.0,
     };
-    let of = all.len() as u64;
-    for (at, window) in (0..).zip(&all) {
-        let given = match own.as_slice() {
-            [own] if !is_own => window.given(&edited.tokens, *own)?,
-            _ => {
-                let free: Vec<_> = window.cells.iter().map(|cell| (*cell, None)).collect();
-                edited.tokens.with(free)?
-            }
-        };
-        // Each window has noise of its own.
-        let request = Request { given, seed: asked.seed ^ (at << 40), ..asked.clone() };
-        let which = ("window", number * of + at, count * of);
-        let painter = &opened.painter.painter;
-        let painted = follow(engine, painter, request, None, which, console)?;
-        let Some(tokens) = painted.tokens else {
-            return Err(Stop::failure("the generator took no step", ""));
-        };
-        edited.tokens = if is_own { tokens } else { window.paste(&edited.tokens, &tokens)? };
-        edited.steps += painted.steps;
-        edited.forward_passes += painted.forward_passes;
-        edited.seconds += painted.seconds;
+    if work.written.is_empty() {
+        return Ok(edited);
     }
+    edited.windows = match opened.painter.config().layout.as_slice() {
+        [own] => windows(work.tokens.first().shape(), *own, &work.written)?.len(),
+        _ => 1,
+    };
+    let free: Vec<_> = work.written.iter().map(|cell| (*cell, None)).collect();
+    let request = Request { given: work.tokens.with(free)?, ..asked.clone() };
+    let painter = &opened.painter.painter;
+    let painted = follow(engine, painter, request, None, ("picture", number, count), console)?;
+    let Some(tokens) = painted.tokens else {
+        return Err(Stop::failure("the generator took no step", ""));
+    };
+    edited.tokens = tokens;
+    edited.steps = painted.steps;
+    edited.forward_passes = painted.forward_passes;
+    edited.seconds = painted.seconds;
     Ok(edited)
 }
