@@ -5,6 +5,7 @@ mod exports;
 mod generated;
 mod hands;
 mod offers;
+mod trials;
 
 use std::cell::{Cell as Slotted, RefCell};
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ pub use self::edited::EditedImages;
 pub use self::exports::{name_of as export_name, subject_name, words_of};
 pub use self::generated::{Generations, Trace, Traced};
 pub use self::offers::Offers;
+pub use self::trials::Trials;
 use crate::document::{
     Command, Document, JobCommand, Notice, Offer, RunFolder, Secret, Slot, ViewId, ZoomTo,
 };
@@ -171,6 +173,8 @@ pub(crate) struct Live<'a> {
     pub(crate) records: &'a Records,
     /// What generations told.
     pub(crate) generations: &'a Generations,
+    /// The ways in which cells are written anew.
+    pub(crate) trials: Option<&'a Trials>,
     /// Tables of results that were opened.
     pub(crate) results: &'a [(Arc<Path>, Stamp)],
     /// Seconds since the start; 0 where time stands still.

@@ -18,6 +18,7 @@ use super::lost::{AllLost, Lost, Moved};
 use super::notice::Notice;
 use super::rates::RatesLook;
 use super::run::{Changes, RecipeRef, RunFolder};
+use super::selecting::Tool;
 use super::slot::Slot;
 use super::view_id::{PanelId, ViewId};
 use crate::settings::ThemeChoice;
@@ -79,6 +80,10 @@ pub enum Edit {
     SelectCells(Arc<BTreeSet<Cell>>),
     /// Selects all cells of the part that is looked at. Needs the tokens.
     SelectAllCells,
+    /// Takes a tool into the hand: what a drag on the grid does.
+    Hold(Tool),
+    /// How many cells round its middle the brush covers.
+    Brush(u8),
     /// Selects nothing: no cells, no codes.
     Deselect,
     /// Looks at a part: a scale, a level; `None`: at the last one.
@@ -125,6 +130,8 @@ pub enum Edit {
     },
     /// Switches all codes of the tokenizer on.
     SwitchAllOn,
+    /// Goes back to the start of what is worked on: nothing is forced, locked or switched off.
+    UseStart,
     /// Keeps the work as it is as a variation.
     KeepVariation,
     /// Goes back to a variation.

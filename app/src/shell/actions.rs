@@ -3,6 +3,7 @@
 
 mod action;
 mod generating;
+mod hands;
 mod now;
 mod offered;
 mod table;

@@ -12,7 +12,7 @@ use smalti_engine::training::TrainOrder;
 use super::Studio;
 use super::keys::KeysOf;
 use crate::document::{
-    AppCommand, Command, Edit, JobCommand, Layout, MOST_ALIKE, Notice, Open, Slot, Way,
+    AppCommand, Command, Edit, Generate, JobCommand, Layout, MOST_ALIKE, Notice, Open, Slot, Way,
 };
 use crate::files::outcome::{Ask, Loss, Outcome, Save};
 use crate::files::scenes::Scene;
@@ -238,7 +238,7 @@ impl Studio {
         self.desk.dialog = (!is_open).then_some(dialog);
     }
 
-    /// Esc leaves, in this order: presentation, what is selected, toasts. In a field, a menu or anything that
+    /// Esc leaves, in this order: presentation, variations that are shown, what is selected, toasts. In a field, a menu or anything that
     /// floats it leaves that alone.
     pub(super) fn leave(&mut self, ctx: &egui::Context) {
         if self.desk.keyboard.keys_of != KeysOf::Window || self.desk.keyboard.was_typing {
@@ -249,6 +249,10 @@ impl Studio {
         }
         if self.is_presenting() {
             self.send(AppCommand::Presentation);
+            return;
+        }
+        if self.sees_trials() {
+            self.send(Generate::Leave);
             return;
         }
         let picked = &self.history.document().selection;

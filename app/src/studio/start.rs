@@ -128,6 +128,7 @@ impl Studio {
             records: Records::default(),
             generations: Generations::default(),
             generation_waits: None,
+            trials: None,
             started: Instant::now(),
         };
         studio.first_document();

@@ -1,15 +1,18 @@
 //! Tokens: the grid over the image, and the picture that the tokens decode to.
 
+mod gesture;
 mod hand;
 mod kept;
 mod marks;
 mod outline;
 mod overlay;
+mod palette;
 mod parts;
 mod reach;
 pub(super) mod sheet;
 mod strip;
 mod tools;
+mod trials;
 
 use std::sync::Arc;
 
@@ -82,7 +85,8 @@ impl View for TokensView {
         let Some(encoded) = &states::encoded(ui, ctx) else { return };
         let (now, compared) = decoded(ctx, encoded);
         self.zoom.follow(ctx, ctx.encoded(Slot::A).is_some_and(|now| now.ready().is_some()));
-        let area = ui.available_rect_before_wrap();
+        let area = palette::ui(ui, ctx, ui.available_rect_before_wrap(), &now);
+        let area = trials::ui(ui, ctx, area, encoded);
         // The pictures come first: in a low view the figures go, then the tools. What Codebook says is not said
         // twice, and a hall is shown pictures.
         let is_low = |least: f32| area.height() < ctx.theme.px(least);

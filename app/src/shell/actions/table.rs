@@ -6,6 +6,7 @@ use smalti_engine::questions::{ImageRef, SourceRef, Subject};
 
 use super::action::{Action, Done, Menu, action, asks, ctrl, ctrl_shift, plain};
 use super::generating;
+use super::hands;
 use super::now::Now;
 use super::offered;
 use crate::document::{
@@ -22,6 +23,7 @@ pub fn all() -> Vec<Action> {
     let mut all = file();
     all.extend(edit());
     all.extend(selected());
+    all.extend(hands::all());
     all.extend(views());
     all.extend(looks());
     all.extend(scenes::names().filter_map(scene));
@@ -209,7 +211,7 @@ fn selected() -> Vec<Action> {
             Ok(vec![Edit::SelectAllCells.into()])
         })
         .often(),
-        asks(E, "Select all cells with the selected code", &[], |now| {
+        asks(E, "Select all cells with the selected code", &[ctrl_shift(Key::A)], |now| {
             let (tokens, code) = (now.tokens()?, now.code()?);
             let (number, part) = now.view.part(&tokens);
             let is_it =
@@ -229,7 +231,11 @@ fn views() -> Vec<Action> {
     for view in &VIEWS {
         let digit = view.key().and_then(|key| DIGITS.get(usize::from(key) - 1));
         // There are more views than digits.
-        let letter = (view.id == ViewId::Generate).then_some(&Key::G);
+        let letter = match view.id {
+            ViewId::Generate => Some(&Key::G),
+            ViewId::History => Some(&Key::H),
+            _ => None,
+        };
         let keys: Vec<_> = digit.or(letter).map(|key| plain(*key)).into_iter().collect();
         let show = action(View, view.title, &keys, Layout::Show(view.id));
         all.push(show.kind("view").about(view.about));
