@@ -29,7 +29,7 @@ pub use self::generated::{Generations, Trace, Traced};
 pub use self::offers::Offers;
 pub use self::trials::Trials;
 use crate::document::{
-    Command, Document, JobCommand, Notice, Offer, RunFolder, Secret, Slot, ViewId, ZoomTo,
+    Command, Document, JobCommand, Notice, Offer, Region, RunFolder, Secret, Slot, ViewId, ZoomTo,
 };
 use crate::look::textures::Textures;
 use crate::look::theme::Theme;
@@ -175,6 +175,8 @@ pub(crate) struct Live<'a> {
     pub(crate) generations: &'a Generations,
     /// The ways in which cells are written anew.
     pub(crate) trials: Option<&'a Trials>,
+    /// Tokens that are being put somewhere.
+    pub(crate) pasting: Option<&'a Arc<Region>>,
     /// Tables of results that were opened.
     pub(crate) results: &'a [(Arc<Path>, Stamp)],
     /// Seconds since the start; 0 where time stands still.

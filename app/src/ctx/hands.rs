@@ -11,7 +11,7 @@ use smalti_engine::tokens::{Cell, Tokens};
 use super::ViewCtx;
 use super::generated::Trace;
 use super::trials::Trials;
-use crate::document::{Asked, Generate, Slot};
+use crate::document::{Asked, Generate, Region, Slot};
 
 impl ViewCtx<'_> {
     /// The generator that is open, as far as it is there.
@@ -151,6 +151,11 @@ impl ViewCtx<'_> {
     /// The ways in which cells are being written anew, or were and are shown.
     pub fn trials(&self) -> Option<&Trials> {
         self.live.trials
+    }
+
+    /// Tokens that are being put somewhere.
+    pub fn pasting(&self) -> Option<&Arc<Region>> {
+        self.live.pasting
     }
 
     /// What is known of a generation.

@@ -17,6 +17,7 @@ use super::looks::{ColorBy, CompareMode, DifferenceKind, Pair};
 use super::lost::{AllLost, Lost, Moved};
 use super::notice::Notice;
 use super::rates::RatesLook;
+use super::region::Region;
 use super::run::{Changes, RecipeRef, RunFolder};
 use super::selecting::Tool;
 use super::slot::Slot;
@@ -263,8 +264,10 @@ pub enum AppCommand {
     AskTokenizer(Slot),
     /// Asks where something is that is not where it was; the others may be found with it.
     AskPlace(Lost, AllLost),
-    /// Opens what is on the clipboard: a picture or a path.
+    /// Opens what is on the clipboard: a picture or a path; or a region of tokens is put somewhere.
     Paste,
+    /// A region of tokens is to be put somewhere; none any more if `None`.
+    PasteTokens(Option<Arc<Region>>),
     /// Opens or closes the command palette.
     Palette,
     /// Shows or hides the list of keys.

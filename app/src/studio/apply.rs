@@ -200,6 +200,7 @@ impl Studio {
                 self.notices.add(Notice::info("Picture copied"));
             }
             AppCommand::CopyText(text) => ctx.copy_text(text),
+            AppCommand::PasteTokens(region) => self.paste_tokens(region),
             AppCommand::Paste => ctx.send_viewport_cmd(ViewportCommand::RequestPaste),
             AppCommand::AskFile => self.keeping.background.ask(Ask::File),
             AppCommand::AskFolder => self.keeping.background.ask(Ask::Folder),
@@ -238,7 +239,7 @@ impl Studio {
         self.desk.dialog = (!is_open).then_some(dialog);
     }
 
-    /// Esc leaves, in this order: presentation, variations that are shown, what is selected, toasts. In a field, a menu or anything that
+    /// Esc leaves, in this order: presentation, a paste, variations that are shown, what is selected, toasts. In a field, a menu or anything that
     /// floats it leaves that alone.
     pub(super) fn leave(&mut self, ctx: &egui::Context) {
         if self.desk.keyboard.keys_of != KeysOf::Window || self.desk.keyboard.was_typing {
@@ -249,6 +250,9 @@ impl Studio {
         }
         if self.is_presenting() {
             self.send(AppCommand::Presentation);
+            return;
+        }
+        if self.pasting.take().is_some() {
             return;
         }
         if self.sees_trials() {

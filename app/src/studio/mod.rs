@@ -48,7 +48,7 @@ use crate::ctx::{
 };
 use crate::document::{
     Arrangement, Asked, Command, Document, History, Layout, Needs, Notice, Open, Panel, PanelId,
-    Slot, Way, ZoomTo,
+    Region, Slot, Way, ZoomTo,
 };
 use crate::files::autosave::Autosave;
 use crate::files::background::Background;
@@ -228,6 +228,8 @@ pub struct Studio {
     generation_waits: Option<Asked>,
     /// Cells that are written anew.
     trials: Option<Trials>,
+    /// Tokens that are being put somewhere.
+    pasting: Option<Arc<Region>>,
     started: Instant,
 }
 
@@ -308,6 +310,7 @@ impl Studio {
                 egui::Event::PasteImage(image) if is_free => {
                     commands.push(pasted::pasted_image(&image));
                 }
+                egui::Event::Copy if is_free => commands.extend(self.copied()),
                 _ => {}
             }
         }
@@ -368,6 +371,7 @@ impl Studio {
                 records: &self.records,
                 generations: &self.generations,
                 trials: self.trials.as_ref(),
+                pasting: self.pasting.as_ref(),
                 results: &self.trainings.results,
                 second: if options.frozen_time { 0 } else { self.started.elapsed().as_secs() },
             },

@@ -129,6 +129,7 @@ impl Studio {
             generations: Generations::default(),
             generation_waits: None,
             trials: None,
+            pasting: None,
             started: Instant::now(),
         };
         studio.first_document();

@@ -1,6 +1,7 @@
 //! Tokens: the grid over the image, and the picture that the tokens decode to.
 
 mod gesture;
+mod ghost;
 mod hand;
 mod kept;
 mod marks;
@@ -24,6 +25,7 @@ use smalti_engine::questions::{
 use smalti_engine::session::Reply;
 use smalti_engine::tokens::{Cell, Code, Tokens};
 
+use self::ghost::Ghost;
 use self::hand::Hand;
 use self::marks::{Marked, Marks};
 pub(super) use self::overlay::hovered_cell;
@@ -49,6 +51,7 @@ const FIGURES: &str = "00.0 dB · SSIM .00 · 00.00 bpp";
 pub(super) struct TokensView {
     zoom: Zoom,
     hand: Hand,
+    ghost: Ghost,
     marks: Marks,
     tools: Tools,
     /// What was decoded last, by which tokenizer.
@@ -309,7 +312,9 @@ impl TokensView {
         let mut left =
             format!("{}, {}", what_is_decoded(ctx, now), ctx.document.name_of(&ctx.document.model));
         if spatial {
-            self.hand.ui(ui, ctx, &pane, &sheet, &mut self.zoom);
+            if ctx.pasting().is_none() {
+                self.hand.ui(ui, ctx, &pane, &sheet, &mut self.zoom);
+            }
             overlay::hovered_cell(ui, ctx, &pane, &sheet);
             if pane.response.has_focus() {
                 marks::focus(ui, ctx, &pane, &sheet, self.hand.cursor(ctx, &sheet));
@@ -390,12 +395,18 @@ impl TokensView {
         overlay::paint(ui, ctx, &pane, (now, sheet), &sources);
         let is_old = !(is_known && ctx.is_encoded());
         overlay::menu(ctx, &pane, sheet, (&sources, size, now.parts().len()), is_old);
-        self.hand.ui(ui, ctx, &pane, sheet, &mut self.zoom);
+        if ctx.pasting().is_none() {
+            self.ghost.forget();
+            self.hand.ui(ui, ctx, &pane, sheet, &mut self.zoom);
+        }
         let before_off = ctx.tokens(encoded);
         let cursor = pane.response.has_focus().then(|| self.hand.cursor(ctx, sheet));
         let selected = self.hand.selected(ctx);
         let marked = Marked { now, before_off: &before_off, selected, cursor };
         self.marks.ui(ui, ctx, &pane, sheet, marked);
+        if let Some(region) = ctx.pasting() {
+            self.ghost.ui(ui, ctx, &pane, (sheet, region));
+        }
         let mut name = format!("Token grid, {} rows, {} columns", sheet.rows, sheet.columns);
         if let Some(at) = cursor.and_then(|place| sheet.cell(place)) {
             name = format!("{name}, at {}", words_of_cell(ctx, sheet, at, &before_off));

@@ -4,11 +4,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use egui::Key;
+use smalti_engine::questions::ModelInfo;
 use smalti_engine::tokens::{Cell, Part, Tokens};
 
 use super::action::{Action, Done, Menu, action, asks, ctrl, ctrl_shift, plain};
 use super::now::Now;
-use crate::document::{Edit, LARGEST_BRUSH, Tool, grown, inverted, shrunk};
+use crate::document::{
+    AppCommand, Edit, LARGEST_BRUSH, Notice, Region, Tool, grown, inverted, shrunk,
+};
+use crate::look::words::counted;
 
 /// All of them.
 pub(super) fn all() -> Vec<Action> {
@@ -32,6 +36,9 @@ pub(super) fn all() -> Vec<Action> {
             select(now, |cells, _, part| inverted(cells, part), "")
         })
         .often(),
+        asks(E, "Copy the selected tokens", &[], copied_tokens).about(
+            "Ctrl+C; Ctrl+V puts them into this picture or another one of the same tokenizer",
+        ),
         asks(Nowhere, "Back to the start of the history", &[], |now| {
             let document = now.view.document;
             if document.work().is_empty() && document.switched_off.is_empty() {
@@ -42,6 +49,22 @@ pub(super) fn all() -> Vec<Action> {
         .about("Nothing is forced, locked or switched off; History leads back"),
     ]);
     all
+}
+
+/// The selected tokens go to the clipboard, or why they cannot.
+pub fn copied_tokens(now: &Now<'_>) -> Done {
+    let (tokens, cells) = (now.tokens()?, now.cells()?);
+    let document = now.view.document;
+    let facts = now.known(&ModelInfo { model: document.model.clone() });
+    let facts = facts.ok_or("the tokenizer is not open yet")?;
+    let (number, _) = now.view.part(&tokens);
+    let whose = (document.name_of(&document.model), &facts.token_hash);
+    let region = Region::of(&cells, (number, &tokens), (&whose.0, whose.1));
+    let region = region.ok_or("no token stands in the selected cells")?;
+    let summary = format!("{} copied", counted(region.cells.len(), "token"));
+    let hint = format!("Paste puts them into any picture by {}", region.tokenizer);
+    let notice = Notice { hint, ..Notice::info(summary) };
+    Ok(vec![AppCommand::CopyText(region.to_text()).into(), notice.into()])
 }
 
 /// A tool of the hand.

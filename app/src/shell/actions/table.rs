@@ -125,7 +125,9 @@ fn edit() -> Vec<Action> {
             unless(reason, vec![Edit::Redo.into()])
         })
         .often(),
-        action(E, "Paste", &[], App::Paste).about("A picture, or the path of a file").first(),
+        action(E, "Paste", &[], App::Paste)
+            .about("Tokens, a picture, or the path of a file")
+            .first(),
         asks(E, "Lock selected cells", &[ctrl(Key::L)], |now| lock(now, true)).often().first(),
         asks(E, "Unlock selected cells", &[ctrl_shift(Key::L)], |now| lock(now, false)).often(),
         asks(E, "Force selected code at selected cells", &[ctrl(Key::Enter)], |now| {
