@@ -193,12 +193,17 @@ impl Document {
             Edit::SwitchAllOn => self.switched_off = Arc::default(),
             Edit::Hold(tool) => self.selection.tool = *tool,
             Edit::Brush(cells) => self.selection.brush = (*cells).min(LARGEST_BRUSH),
+            Edit::Color(color) => self.selection.color = *color,
             Edit::UseStart => self.use_start(),
             Edit::KeepVariation => self.keep_variation(),
             Edit::UseVariation(number) => self.use_variation(*number),
             Edit::DropVariation(number) => self.drop_variation(*number),
             // With the tokens looked at, these become others.
-            Edit::ReplaceCode { .. } | Edit::SelectAllCells | Edit::Undo | Edit::Redo => {}
+            Edit::ReplaceCode { .. }
+            | Edit::Paint(_)
+            | Edit::SelectAllCells
+            | Edit::Undo
+            | Edit::Redo => {}
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use smalti_engine::Knob;
 use smalti_engine::evaluation::Plan;
 use smalti_engine::images::{Picture, WorkingSize};
-use smalti_engine::questions::{Given, ImageRef, ModelRef, SourceRef, Stamp};
+use smalti_engine::questions::{BrushStroke, Given, ImageRef, ModelRef, SourceRef, Stamp};
 use smalti_engine::session::{Control, RunId};
 use smalti_engine::tokens::{Cell, Code};
 
@@ -85,6 +85,10 @@ pub enum Edit {
     Hold(Tool),
     /// How many cells round its middle the brush covers.
     Brush(u8),
+    /// What is painted with.
+    Color([u8; 3]),
+    /// Paints on the picture; the cells that are touched are encoded anew. Needs the tokens.
+    Paint(BrushStroke),
     /// Selects nothing: no cells, no codes.
     Deselect,
     /// Looks at a part: a scale, a level; `None`: at the last one.

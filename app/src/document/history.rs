@@ -141,7 +141,7 @@ impl History {
             self.now.0.opened.clone_from(&latest.0.opened);
             self.now.0.generating.opened.clone_from(&latest.0.generating.opened);
             let (now, latest) = (&mut self.now.0.selection, &latest.0.selection);
-            (now.tool, now.brush) = (latest.tool, latest.brush);
+            (now.tool, now.brush, now.color) = (latest.tool, latest.brush, latest.color);
         }
     }
 }

@@ -15,11 +15,13 @@ pub enum Tool {
     Lasso,
     /// Selects the cells that are drawn over.
     Brush,
+    /// Paints on the picture; the cells that are touched are encoded anew.
+    Paint,
 }
 
 impl Tool {
     /// All, in the order of the tools.
-    pub const ALL: [Self; 3] = [Self::Rectangle, Self::Lasso, Self::Brush];
+    pub const ALL: [Self; 4] = [Self::Rectangle, Self::Lasso, Self::Brush, Self::Paint];
 
     /// What it is called.
     pub fn label(self) -> &'static str {
@@ -27,6 +29,7 @@ impl Tool {
             Self::Rectangle => "Select by rectangle",
             Self::Lasso => "Select by lasso",
             Self::Brush => "Select by brush",
+            Self::Paint => "Paint",
         }
     }
 
@@ -36,6 +39,9 @@ impl Tool {
             Self::Rectangle => "Drag a rectangle over the cells",
             Self::Lasso => "Draw round the cells",
             Self::Brush => "Draw over the cells; [ and ] make the brush smaller and larger",
+            Self::Paint => {
+                "Paint on the picture: the tokens below the stroke are encoded anew; Alt picks a color"
+            }
         }
     }
 }

@@ -40,13 +40,15 @@ pub struct Selection {
     pub tool: Tool,
     /// How many cells round its middle the brush covers.
     pub brush: u8,
+    /// What is painted with, sRGB.
+    pub color: [u8; 3],
 }
 
 impl Selection {
     /// Nothing, with the same tool in hand.
     #[must_use]
     pub(super) fn emptied(&self) -> Self {
-        Self { tool: self.tool, brush: self.brush, ..Self::default() }
+        Self { tool: self.tool, brush: self.brush, color: self.color, ..Self::default() }
     }
 
     /// One code and no others, or none.

@@ -26,6 +26,7 @@ impl Studio {
             Command::Edit(Edit::Undo) => self.history.undo(),
             Command::Edit(Edit::Redo) => self.history.redo(),
             Command::Edit(Edit::ReplaceCode { from, to }) => self.replace_code(from, to),
+            Command::Edit(Edit::Paint(stroke)) => self.paint(stroke),
             Command::Edit(Edit::SelectAllCells) => self.select_all_cells(ctx),
             Command::Edit(edit) => self.edit(&edit, ctx),
             Command::Open(closed @ (Open::CloseImage(_) | Open::CloseModel(_))) => {
@@ -307,6 +308,7 @@ impl Studio {
             Outcome::Form(number, form) => commands.extend(self.form_is_read(number, form)),
             Outcome::Recipe(number, training) => commands.extend(self.prepared(number, training)),
             Outcome::Places(places) => self.replace_at(&places, ctx),
+            Outcome::Painted(painted) => self.painted(&painted, ctx),
             Outcome::Saved(number, written) => self.written(number, *written, ctx),
             Outcome::Chosen(ask, path) => commands.extend(self.use_path(ask, path)),
             Outcome::Taken(ask, taken) if taken.loss == Loss::Changes => {

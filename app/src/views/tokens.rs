@@ -7,6 +7,7 @@ mod kept;
 mod marks;
 mod outline;
 mod overlay;
+mod painting;
 mod palette;
 mod parts;
 mod reach;

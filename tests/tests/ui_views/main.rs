@@ -16,6 +16,7 @@ mod keyboard;
 mod panels;
 mod pareto;
 mod pending;
+mod regions;
 mod resampling;
 mod runs;
 mod states;

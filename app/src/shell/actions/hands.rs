@@ -73,6 +73,7 @@ fn tool(tool: Tool) -> Action {
         Tool::Rectangle => Key::M,
         Tool::Lasso => Key::L,
         Tool::Brush => Key::B,
+        Tool::Paint => Key::P,
     };
     let hold = action(Menu::Nowhere, tool.label(), &[plain(key)], Edit::Hold(tool));
     let hold = hold.often().about(tool.about());
@@ -83,7 +84,7 @@ fn brush(now: &Now<'_>, by: i8) -> Done {
     let brush = now.view.document.selection.brush;
     let next = brush.checked_add_signed(by).filter(|next| *next <= LARGEST_BRUSH);
     let next = next.ok_or("that is the end")?;
-    Ok(vec![Edit::Brush(next).into(), Edit::Hold(Tool::Brush).into()])
+    Ok(vec![Edit::Brush(next).into()])
 }
 
 /// What becomes of the selection in the part that is looked at; `same` says why it stays as it is.

@@ -8,6 +8,7 @@ use egui::{Color32, Key, Modifiers, PointerButton, Pos2, Stroke, vec2};
 use smalti_engine::tokens::Cell;
 
 use super::gesture::{self, Place};
+use super::painting;
 use super::sheet::Sheet;
 use crate::ctx::ViewCtx;
 use crate::document::{Edit, Tool};
@@ -147,6 +148,14 @@ impl Hand {
             return;
         }
         let trail = std::mem::take(&mut self.trail);
+        if ctx.document.selection.tool == Tool::Paint {
+            self.preview = None;
+            if let Some(stroke) = painting::stroke(ctx, &trail, sheet) {
+                ctx.send(Edit::Paint(stroke));
+                response.request_focus();
+            }
+            return;
+        }
         if let Some(Preview { cells, .. }) = self.preview.take() {
             ctx.send(Edit::SelectCells(cells));
             (self.from, self.cursor) =
@@ -173,6 +182,8 @@ impl Hand {
         let cells = match tool {
             Tool::Rectangle => sheet.rectangle(place(*from), place(at)).collect(),
             Tool::Lasso => cells_at(sheet, gesture::inside(&self.trail, size)),
+            // It selects nothing.
+            Tool::Paint => return,
             Tool::Brush => {
                 let brush = ctx.document.selection.brush;
                 cells_at(sheet, gesture::along(&self.trail, brush, size))
@@ -184,6 +195,9 @@ impl Hand {
 
     /// The line that is drawn round cells, over the picture.
     fn trail_ui(&self, ui: &egui::Ui, ctx: &ViewCtx<'_>, pane: &Pane, sheet: &Sheet<'_>) {
+        if ctx.document.selection.tool == Tool::Paint {
+            painting::preview(ui, ctx, pane, (&self.trail, sheet));
+        }
         if ctx.document.selection.tool != Tool::Lasso || self.trail.len() < 2 {
             return;
         }
@@ -213,6 +227,10 @@ impl Hand {
             return;
         };
         (self.from, self.cursor) = (Some(place), Some(place));
+        if ctx.document.selection.tool == Tool::Paint {
+            painting::click(ctx, pane, sheet, (at, place, how == How::TakeAway));
+            return;
+        }
         let selected = &ctx.document.selection.cells;
         if response.double_clicked() {
             let code = sheet.code_at(place);

@@ -64,6 +64,7 @@ fn tools_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
             Tool::Rectangle => "M",
             Tool::Lasso => "L",
             Tool::Brush => "B",
+            Tool::Paint => "P",
         };
         let shown = Shown {
             icon: Icon::Tool(tool),
@@ -74,6 +75,15 @@ fn tools_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
         };
         if shown.ui(ui, ctx) {
             ctx.send(Edit::Hold(tool));
+        }
+    }
+    if ctx.document.selection.tool == Tool::Paint {
+        let mut color = ctx.document.selection.color;
+        let response = ui.color_edit_button_srgb(&mut color);
+        response.widget_info(|| WidgetInfo::labeled(Role::ColorWell, true, "Color to paint with"));
+        response.on_hover_text("Color to paint with; Alt and a click take one from the picture");
+        if color != ctx.document.selection.color {
+            ctx.send(Edit::Color(color));
         }
     }
 }
@@ -189,6 +199,10 @@ impl Icon {
             Self::Tool(Tool::Brush) => {
                 line(&[(0.95, 0.05), (0.45, 0.55)]);
                 painter.circle_filled(at(0.28, 0.72), place.width() * 0.22, color);
+            }
+            Self::Tool(Tool::Paint) => {
+                line(&[(0.5, 0.05), (0.2, 0.5), (0.2, 0.75), (0.5, 0.95), (0.8, 0.75), (0.8, 0.5)]);
+                line(&[(0.8, 0.5), (0.5, 0.05)]);
             }
             Self::Grow => {
                 square(0.3, 0.3, 0.4, true);
