@@ -13,6 +13,9 @@ use super::generated::Trace;
 use super::trials::Trials;
 use crate::document::{Asked, Generate, Region, Slot};
 
+/// What is asked of a generator, the generator, and tokens that it writes.
+type Fitting = (Arc<Asked>, Arc<OpenedPainter>, Arc<Tokens>);
+
 impl ViewCtx<'_> {
     /// The generator that is open, as far as it is there.
     pub fn generator(&self) -> Option<Reply<OpenedPainter>> {
@@ -67,7 +70,7 @@ impl ViewCtx<'_> {
     ///
     /// # Errors
     /// What is not there, or why they do not fit together, and what to do.
-    fn fitting(&self) -> Result<(Arc<Asked>, Arc<OpenedPainter>, Arc<Tokens>), String> {
+    fn fitting(&self) -> Result<Fitting, String> {
         let model = self.document.model.label();
         let asked = self.document.generating.asked.as_ref().ok_or_else(|| {
             format!(

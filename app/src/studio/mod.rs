@@ -16,6 +16,7 @@ mod measuring;
 pub mod offscreen;
 mod pasted;
 mod presentation;
+mod regions;
 mod resampling;
 mod saving;
 mod stage;

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use smalti_engine::questions::Encode;
-use smalti_engine::session::{Control, Lane, Reply, RunState};
+use smalti_engine::session::{Control, Lane, Reply, RunId, RunState};
 
 use super::Studio;
 use super::generating::begun;
-use crate::ctx::Trials;
+use crate::ctx::{Trace, Trials};
 use crate::document::{Asked, Command, Generate, Notice, Sampled, ViewId};
 use crate::look::words::counted;
 use crate::shell::folded;
@@ -17,8 +17,9 @@ impl Studio {
     /// Begins to write cells anew in so many ways.
     pub(super) fn rewrite(&mut self, asked: Box<Asked>, count: u8, ctx: &egui::Context) {
         self.leave_trials();
-        self.cancel_generations();
-        let ways = (0..u64::from(count)).map(|by| Arc::new(asked.reseeded_by(by))).collect();
+        let ways: Vec<Arc<Asked>> =
+            (0..u64::from(count)).map(|by| Arc::new(asked.reseeded_by(by))).collect();
+        self.cancel_all_but(&ways);
         let command = Command::Generate(Generate::Rewrite { asked, count });
         if count == 1 {
             self.change(&command, ctx);
@@ -49,7 +50,7 @@ impl Studio {
             if !trials.are_shown() {
                 self.notices.add(Notice::warning(summary, hint));
             }
-            self.cancel_generations();
+            self.cancel_all_but(&[]);
             self.trials = None;
             return;
         }
@@ -193,7 +194,7 @@ impl Studio {
     pub(super) fn leave_trials(&mut self) {
         self.note_trials();
         if self.trials.take().is_some_and(|trials| trials.are_shown()) {
-            self.cancel_generations();
+            self.cancel_all_but(&[]);
         }
     }
 
@@ -214,9 +215,13 @@ impl Studio {
         DIGITS.iter().take(count).position(pressed).map(Generate::Pick)
     }
 
-    /// Two generations at a time would take twice as long.
-    fn cancel_generations(&self) {
-        for run in self.generations.runs().collect::<Vec<_>>() {
+    /// Generations that nobody waits for any more would take their time from these.
+    fn cancel_all_but(&self, ways: &[Arc<Asked>]) {
+        let wanted: Vec<RunId> = ways
+            .iter()
+            .filter_map(|asked| self.generations.get(asked).and_then(Trace::run))
+            .collect();
+        for run in self.generations.runs().filter(|run| !wanted.contains(run)) {
             self.session.control(run, Control::Cancel);
         }
     }
