@@ -93,7 +93,7 @@ impl Variations {
             return (self.clone(), known);
         }
         let is_free = |name: &str| self.all.iter().all(|known| *known.name != *name);
-        let mut names = (1..=self.all.len() + 1).map(|number| format!("sample {number}"));
+        let mut names = (1..=self.all.len() + 1).map(|number| format!("sample-{number}"));
         let name = names.find(|name| is_free(name)).unwrap_or_default().into();
         let mut all = self.all.to_vec();
         all.push(Variation { name, ..variation });

@@ -3,17 +3,18 @@
 
 use std::sync::Arc;
 
-use egui::{Key, Rect, Role, Sense, Stroke, StrokeKind, WidgetInfo, pos2, vec2};
-use smalti_engine::questions::{Decode, Encode, ImageRef, WithoutCodes};
+use egui::{Rect, Role, Sense, Stroke, StrokeKind, WidgetInfo, pos2, vec2};
+use smalti_engine::questions::{Decode, Encode, WithoutCodes};
 use smalti_engine::session::Reply;
 use smalti_engine::tokens::Tokens;
 
+use super::tokens::place_of;
 use super::view::View;
 use crate::ctx::ViewCtx;
 use crate::document::{Document, Edit, MOST_NOTED, Variation, Work, WorkOn};
 use crate::look::textures::Sampling;
 use crate::look::theme::space;
-use crate::look::words::{counted, name};
+use crate::look::words::counted;
 use crate::widgets::states;
 
 /// The height of a line and the side of its picture, before text is scaled.
@@ -131,7 +132,6 @@ impl HistoryView {
         let text =
             Rect::from_min_max(pos2(left, frame.top()), pos2(right.max(left), frame.bottom()));
         text_ui(ui, ctx, text, (&first, &second, is_now));
-        let is_key = response.has_focus() && ui.input(|i| i.key_pressed(Key::Delete));
         if let (Some(number), Some(variation)) = (number, variation) {
             let corner = Rect::from_center_size(
                 pos2(row.right() - ctx.theme.px(14.0), row.center().y),
@@ -142,7 +142,7 @@ impl HistoryView {
                 let label = format!("Drop {} of the history", variation.name);
                 WidgetInfo::labeled(Role::Button, true, label)
             });
-            if drop.on_hover_text("Drop it; what came of it stays").clicked() || is_key {
+            if drop.on_hover_text("Drop it; what came of it stays").clicked() {
                 ctx.send(Edit::DropVariation(number));
                 return;
             }
@@ -238,13 +238,7 @@ fn words(ctx: &ViewCtx<'_>, on: &WorkOn, variation: Option<&Variation>) -> (Stri
         second = format!("{second}, {} off", counted(off.len(), "code"));
     }
     if variation.on != *on {
-        let image = match variation.on.subject.image() {
-            Some(ImageRef::File { path, .. }) => name(path),
-            Some(ImageRef::InSource { index, .. }) => format!("image {}", index + 1),
-            Some(ImageRef::Pasted(_)) => "pasted image".to_owned(),
-            None => "tokens".to_owned(),
-        };
-        second = format!("{second}, {image} by {}", ctx.document.name_of(&variation.on.model));
+        second = format!("{second}, {}", place_of(ctx, &variation.on));
     }
     (first, second)
 }

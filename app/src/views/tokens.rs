@@ -28,6 +28,7 @@ use smalti_engine::tokens::{Cell, Code, Tokens};
 
 use self::ghost::Ghost;
 use self::hand::Hand;
+pub(super) use self::kept::place_of;
 use self::marks::{Marked, Marks};
 pub(super) use self::overlay::hovered_cell;
 use self::sheet::Sheet;

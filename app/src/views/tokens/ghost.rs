@@ -37,6 +37,8 @@ impl Ghost {
         if self.at.is_none() {
             response.request_focus();
         }
+        // Tokens is brought to the front for them: then they have the keyboard, too.
+        ctx.take_focus(response);
         let start = || {
             let mut selected = ctx.document.selection.cells.iter();
             let (row, column) = selected.find_map(|cell| sheet.place(*cell)).unwrap_or_default();
