@@ -104,7 +104,7 @@ impl HistoryView {
         let variation = number.map(|number| &document.variations.all()[number]);
         let is_now = match variation {
             Some(variation) => is_now(document, variation, number),
-            None => document.work().is_empty() && document.switched_off.is_empty(),
+            None => document.edits.is_empty() && document.switched_off.is_empty(),
         };
         let size = vec2(ui.available_width(), height);
         let (row, response) = ui.allocate_exact_size(size, Sense::click());

@@ -277,7 +277,7 @@ fn history_is_a_tree_that_leads_back_and_is_saved_with_the_document() {
     send(&mut again, Open::Path(path));
     let kept = |window: &Window| {
         let all = window.state().document().variations.all().iter();
-        let parts = all.map(|v| (v.name.clone(), v.parent, v.noted.clone(), v.work.clone()));
+        let parts = all.map(|v| (v.name.to_string(), v.parent, v.noted.clone(), v.work.clone()));
         parts.collect::<Vec<_>>()
     };
     assert_eq!(kept(&again), kept(&window));
