@@ -6,6 +6,7 @@ mod exports;
 mod generated;
 mod hands;
 mod offers;
+mod trials;
 
 use std::cell::{Cell as Slotted, RefCell};
 use std::collections::BTreeMap;
@@ -28,8 +29,9 @@ pub use self::edited::EditedImages;
 pub use self::exports::{name_of as export_name, sample_name, set_name, subject_name, words_of};
 pub use self::generated::{Generations, Trace, Traced};
 pub use self::offers::Offers;
+pub use self::trials::Trials;
 use crate::document::{
-    Command, Document, JobCommand, Notice, Offer, RunFolder, Secret, Slot, ViewId, ZoomTo,
+    Command, Document, JobCommand, Notice, Offer, Region, RunFolder, Secret, Slot, ViewId, ZoomTo,
 };
 use crate::look::textures::Textures;
 use crate::look::theme::Theme;
@@ -175,6 +177,10 @@ pub(crate) struct Live<'a> {
     pub(crate) generations: &'a Generations,
     /// What is counted over a whole set.
     pub(crate) counts: &'a Counts,
+    /// The ways in which cells are written anew.
+    pub(crate) trials: Option<&'a Trials>,
+    /// Tokens that are being put somewhere.
+    pub(crate) pasting: Option<&'a Arc<Region>>,
     /// Tables of results that were opened.
     pub(crate) results: &'a [(Arc<Path>, Stamp)],
     /// Seconds since the start; 0 where time stands still.

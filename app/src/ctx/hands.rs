@@ -1,14 +1,20 @@
 //! Hands on what is generated: which of the document's tokens stay, and what a step's tokens become.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use smalti_engine::generators::{Way, kept_with_finest};
 use smalti_engine::questions::{Given, OpenGenerator, OpenedPainter};
 use smalti_engine::session::Reply;
-use smalti_engine::tokens::Cell;
+use smalti_engine::tokens::{Cell, Tokens};
 
 use super::ViewCtx;
-use crate::document::{Asked, Generate, Slot};
+use super::generated::Trace;
+use super::trials::Trials;
+use crate::document::{Asked, Generate, Region, Slot};
+
+/// What is asked of a generator, the generator, and tokens that it writes.
+type Fitting = (Arc<Asked>, Arc<OpenedPainter>, Arc<Tokens>);
 
 impl ViewCtx<'_> {
     /// The generator that is open, as far as it is there.
@@ -32,12 +38,12 @@ impl ViewCtx<'_> {
         self.keeping(is_kept, false)
     }
 
-    /// What is asked next, with all cells of the document's tokens as those that stay but the selected ones.
-    /// Locked cells stay also where they are selected.
-    ///
-    /// # Errors
-    /// Why that cannot be.
-    pub fn keeping_unselected(&self) -> Result<Asked, String> {
+    /// Why the selected cells cannot be written anew; none if they can. Costs no pass over the tokens.
+    pub fn why_not_rewrite(&self) -> Option<String> {
+        self.selected_and_free().and_then(|()| self.fitting()).err()
+    }
+
+    fn selected_and_free(&self) -> Result<(), String> {
         let document = self.document;
         let selected = &document.selection.cells;
         if selected.is_empty() {
@@ -46,22 +52,64 @@ impl ViewCtx<'_> {
         if selected.is_subset(&document.locks) {
             return Err("the selected cells are locked: unlock them first".to_owned());
         }
-        self.keeping(|cell| !selected.contains(&cell) || document.locks.contains(&cell), true)
+        Ok(())
     }
 
-    /// With scales a part of a picture stays only with what the coarser ones say of it (`frees` is false), and is
-    /// written again only with them (`frees` is true).
-    fn keeping(&self, is_kept: impl Fn(Cell) -> bool, frees: bool) -> Result<Asked, String> {
-        let asked = self.document.generating.asked.as_ref().ok_or("open a generator first")?;
-        let opened = self.generator().and_then(|reply| reply.ready().cloned());
-        let opened = opened.ok_or("the generator is not open yet")?;
+    /// What is asked next, with all cells of the document's tokens as those that stay but the selected ones.
+    /// Locked cells stay also where they are selected.
+    ///
+    /// # Errors
+    /// Why that cannot be.
+    pub fn keeping_unselected(&self) -> Result<Asked, String> {
+        self.selected_and_free()?;
+        let (selected, locks) = (&self.document.selection.cells, &self.document.locks);
+        self.keeping(|cell| !selected.contains(&cell) || locks.contains(&cell), true)
+    }
+
+    /// What is asked of a generator that writes the document's tokens, and these.
+    ///
+    /// # Errors
+    /// What is not there, or why they do not fit together, and what to do.
+    fn fitting(&self) -> Result<Fitting, String> {
+        let model = self.document.model.label();
+        let asked = self.document.generating.asked.as_ref().ok_or_else(|| {
+            format!(
+                "open a generator first, in the menu Generate: one that writes {model}'s tokens"
+            )
+        })?;
+        let opened = match self.generator() {
+            Some(Reply::Ready(opened)) => opened,
+            Some(Reply::Failed(problem)) => {
+                return Err(format!("{} {}", problem.summary, problem.hint));
+            }
+            Some(Reply::Working { .. }) | None => {
+                return Err("the generator is not open yet".to_owned());
+            }
+        };
         let encoded = self.encoded(Slot::A).ok_or("open an image or tokens first")?;
         let encoded = encoded.ready().cloned().ok_or("the tokens are not worked out yet")?;
         let tokens = self.now(&encoded).ready().cloned();
         let tokens = tokens.ok_or("the tokens are not worked out yet")?;
         let (config, hash) = (opened.config(), opened.maker.token_hash.as_deref());
+        let own = self.known().map(|facts| facts.token_hash.clone());
+        if let (Some(own), Some(hash)) = (own, hash)
+            && own != hash
+        {
+            let (generator, needs) = (asked.generator.label(), &opened.needs);
+            return Err(format!(
+                "the tokens are those of {model}, the generator {generator} writes {needs}'s: work with the \
+                 tokenizer {needs}, or open a generator of {model}'s tokens in the menu Generate"
+            ));
+        }
         let size = tokens.first().codebook_size();
-        if tokens.layout() != config.layout || size != config.codes {
+        let layout = tokens.layout();
+        let lies_in = match (config.layout.as_slice(), layout.as_slice()) {
+            ([own], [part]) => {
+                part.frames == 1 && part.rows >= own.rows && part.columns >= own.columns
+            }
+            _ => layout == config.layout,
+        };
+        if !lies_in || size != config.codes {
             return Err(format!(
                 "the tokens are {} of {size} codes, the generator writes {} of {}",
                 tokens.words(),
@@ -69,13 +117,14 @@ impl ViewCtx<'_> {
                 config.codes
             ));
         }
-        let own = self.known().map(|facts| facts.token_hash.clone());
-        if let (Some(own), Some(hash)) = (own, hash)
-            && own != hash
-        {
-            let (own, other) = (self.document.model.label(), &opened.needs);
-            return Err(format!("the tokens are those of {own}, the generator writes {other}'s"));
-        }
+        Ok((Arc::clone(asked), opened, tokens))
+    }
+
+    /// With scales a part of a picture stays only with what the coarser ones say of it (`frees` is false), and is
+    /// written again only with them (`frees` is true).
+    fn keeping(&self, is_kept: impl Fn(Cell) -> bool, frees: bool) -> Result<Asked, String> {
+        let (asked, opened, tokens) = self.fitting()?;
+        let config = opened.config();
         let mut stays: BTreeSet<Cell> =
             tokens.cells().map(|(cell, _)| cell).filter(|cell| is_kept(*cell)).collect();
         if config.way == Way::Var {
@@ -91,11 +140,30 @@ impl ViewCtx<'_> {
                 });
             }
         }
+        let part = tokens.first();
+        let is_larger = tokens.layout() != config.layout;
+        let grid = is_larger.then(|| (part.rows(), part.columns()));
         let kept = asked.keeping(&tokens, |cell| stays.contains(&cell));
+        let kept = Asked { grid, ..kept };
         if kept.given.len() == tokens.len() {
             return Err("all cells would stay: there is nothing to write".to_owned());
         }
         Ok(kept)
+    }
+
+    /// The ways in which cells are being written anew, or were and are shown.
+    pub fn trials(&self) -> Option<&Trials> {
+        self.live.trials
+    }
+
+    /// Tokens that are being put somewhere.
+    pub fn pasting(&self) -> Option<&Arc<Region>> {
+        self.live.pasting
+    }
+
+    /// What is known of a generation.
+    pub fn trace_of(&self, asked: &Asked) -> Option<&Trace> {
+        self.live.generations.get(asked)
     }
 
     /// The command by which the tokens of the moment that is looked at become what is worked on.

@@ -7,8 +7,9 @@ use smalti_engine::tokens::Cell;
 
 use super::command::{Command, Edit, Look, Open};
 use super::generating::Generate;
+use super::selecting::LARGEST_BRUSH;
 use super::slot::Slot;
-use super::value::{Document, Selection};
+use super::value::Document;
 use super::work::{Work, WorkOn};
 
 impl Document {
@@ -79,6 +80,9 @@ impl Document {
             }
             self.open(&Open::Tokens(Given::clone(given)));
         }
+        if let Generate::Take(sampled) = generate {
+            self.take(sampled);
+        }
     }
 
     fn set_other(&mut self, slot: Slot, model: Option<ModelRef>) {
@@ -100,7 +104,7 @@ impl Document {
         self.switched_off = at.map(|at| kept.remove(at).1).unwrap_or_default();
         self.off_elsewhere = kept.into();
         self.checkpoint = None;
-        self.selection = Selection::default();
+        self.selection = self.selection.emptied();
     }
 
     /// Changes what is worked on. Cells of another image, tokenizer or size mean nothing: what was
@@ -191,11 +195,19 @@ impl Document {
                 }
             }
             Edit::SwitchAllOn => self.switched_off = Arc::default(),
+            Edit::Hold(tool) => self.selection.tool = *tool,
+            Edit::Brush(cells) => self.selection.brush = (*cells).min(LARGEST_BRUSH),
+            Edit::Color(color) => self.selection.color = *color,
+            Edit::UseStart => self.use_start(),
             Edit::KeepVariation => self.keep_variation(),
             Edit::UseVariation(number) => self.use_variation(*number),
             Edit::DropVariation(number) => self.drop_variation(*number),
             // With the tokens looked at, these become others.
-            Edit::ReplaceCode { .. } | Edit::SelectAllCells | Edit::Undo | Edit::Redo => {}
+            Edit::ReplaceCode { .. }
+            | Edit::Paint(_)
+            | Edit::SelectAllCells
+            | Edit::Undo
+            | Edit::Redo => {}
         }
     }
 
@@ -215,7 +227,7 @@ impl Document {
         }
     }
 
-    fn force(&mut self, tokens: impl Iterator<Item = (Cell, u32)>) {
+    pub(super) fn force(&mut self, tokens: impl Iterator<Item = (Cell, u32)>) {
         let edits = Arc::make_mut(&mut self.edits);
         for (cell, code) in tokens {
             if !self.locks.contains(&cell) {

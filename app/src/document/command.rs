@@ -7,7 +7,7 @@ use std::sync::Arc;
 use smalti_engine::Knob;
 use smalti_engine::evaluation::Plan;
 use smalti_engine::images::{Picture, WorkingSize};
-use smalti_engine::questions::{Given, ImageRef, ModelRef, SourceRef, Stamp};
+use smalti_engine::questions::{BrushStroke, Given, ImageRef, ModelRef, SourceRef, Stamp};
 use smalti_engine::session::{Control, RunId};
 use smalti_engine::tokens::{Cell, Code};
 
@@ -17,7 +17,9 @@ use super::looks::{ColorBy, CompareMode, DifferenceKind, Pair};
 use super::lost::{AllLost, Lost, Moved};
 use super::notice::Notice;
 use super::rates::RatesLook;
+use super::region::Region;
 use super::run::{Changes, RecipeRef, RunFolder};
+use super::selecting::Tool;
 use super::slot::Slot;
 use super::view_id::{PanelId, ViewId};
 use crate::settings::ThemeChoice;
@@ -91,6 +93,14 @@ pub enum Edit {
     SelectCells(Arc<BTreeSet<Cell>>),
     /// Selects all cells of the part that is looked at. Needs the tokens.
     SelectAllCells,
+    /// Takes a tool into the hand: what a drag on the grid does.
+    Hold(Tool),
+    /// How many cells round its middle the brush covers.
+    Brush(u8),
+    /// What is painted with.
+    Color([u8; 3]),
+    /// Paints on the picture; the cells that are touched are encoded anew. Needs the tokens.
+    Paint(BrushStroke),
     /// Selects nothing: no cells, no codes.
     Deselect,
     /// Looks at a part: a scale, a level; `None`: at the last one.
@@ -137,6 +147,8 @@ pub enum Edit {
     },
     /// Switches all codes of the tokenizer on.
     SwitchAllOn,
+    /// Goes back to the start of what is worked on: nothing is forced, locked or switched off.
+    UseStart,
     /// Keeps the work as it is as a variation.
     KeepVariation,
     /// Goes back to a variation.
@@ -268,8 +280,10 @@ pub enum AppCommand {
     AskTokenizer(Slot),
     /// Asks where something is that is not where it was; the others may be found with it.
     AskPlace(Lost, AllLost),
-    /// Opens what is on the clipboard: a picture or a path.
+    /// Opens what is on the clipboard: a picture or a path; or a region of tokens is put somewhere.
     Paste,
+    /// A region of tokens is to be put somewhere; none any more if `None`.
+    PasteTokens(Option<Arc<Region>>),
     /// Opens or closes the command palette.
     Palette,
     /// Shows or hides the list of keys.

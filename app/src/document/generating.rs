@@ -5,10 +5,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use smalti_engine::Result;
 use smalti_engine::generators::{GeneratorConfig, Request, Sampling, Unmasking};
 use smalti_engine::questions::{Given, ModelRef, OpenGenerator};
-use smalti_engine::tokens::{Cell, Tokens};
+use smalti_engine::tokens::{Cell, MASKED, Part, PartShape, Tokens};
+use smalti_engine::{EngineError, Result};
+
+use super::work::WorkOn;
+
+/// Cells of tokens larger than a generator's grid that are asked for at most.
+const MOST_CELLS: usize = 1 << 22;
 
 /// A generation as it is asked for: all that decides its tokens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,6 +38,10 @@ pub struct Asked {
     /// Tokens that stay as they are, and what they are.
     #[serde(default, with = "in_pairs")]
     pub given: Arc<BTreeMap<Cell, u32>>,
+    /// Rows and columns of the tokens, where there are more than in the generator's own grid: they are written in
+    /// windows of that.
+    #[serde(default)]
+    pub grid: Option<(usize, usize)>,
 }
 
 impl Asked {
@@ -46,6 +55,7 @@ impl Asked {
             sampling: Sampling::default(),
             unmasking: Unmasking::default(),
             given: Arc::default(),
+            grid: None,
         }
     }
 
@@ -56,8 +66,15 @@ impl Asked {
             generator: generator.clone(),
             tokenizer: None,
             given: Arc::default(),
+            grid: None,
             ..self.clone()
         }
+    }
+
+    /// The same with nothing that stays.
+    #[must_use]
+    pub fn keeping_nothing(&self) -> Self {
+        Self { given: Arc::default(), grid: None, ..self.clone() }
     }
 
     /// The question that opens its generator.
@@ -72,10 +89,18 @@ impl Asked {
     pub fn request(&self, config: &GeneratorConfig) -> Result<Request> {
         let class = self.class.as_deref().map(|said| config.class(said)).transpose()?;
         let mut request = Request::new(config, class, self.seed)?;
+        if let (Some((rows, columns)), [own]) = (self.grid, config.layout.as_slice()) {
+            let shape = PartShape { rows, columns, ..*own };
+            let cells = shape.cells().filter(|cells| *cells <= MOST_CELLS).ok_or_else(|| {
+                let reason = format!("{rows} x {columns} are more than {MOST_CELLS}");
+                EngineError::bad_input("tokens", reason, "use a smaller picture")
+            })?;
+            request.given = Tokens::new([Part::new(shape, config.codes, vec![MASKED; cells])?])?;
+        }
         let given = self.given.iter().map(|(cell, code)| (*cell, Some(*code)));
         request.given = request.given.with(given)?;
         (request.sampling, request.unmasking) = (self.sampling, self.unmasking.clone());
-        request.validate(config)?;
+        request.validate_in_windows(config)?;
         Ok(request)
     }
 
@@ -101,7 +126,13 @@ impl Asked {
     /// With the next seed.
     #[must_use]
     pub fn reseeded(&self) -> Self {
-        Self { seed: self.seed.wrapping_add(1), ..self.clone() }
+        self.reseeded_by(1)
+    }
+
+    /// With a seed so much further on.
+    #[must_use]
+    pub fn reseeded_by(&self, by: u64) -> Self {
+        Self { seed: self.seed.wrapping_add(by), ..self.clone() }
     }
 
     /// What it is called, with what tells it from others: "worlds-maskgit, coast, seed 7".
@@ -123,6 +154,29 @@ pub struct Moment {
     /// After how many of its steps; as far as it is if `None`.
     #[serde(default)]
     pub steps: Option<u32>,
+}
+
+/// What came of writing some of the tokens that are worked on anew.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sampled {
+    /// What the tokens are of.
+    pub on: WorkOn,
+    /// What was asked for.
+    pub asked: Arc<Asked>,
+    /// How many cells were written.
+    pub cells: usize,
+    /// Those that have another token by it, and which.
+    pub tokens: Arc<[(Cell, u32)]>,
+}
+
+impl Sampled {
+    /// What was done, in a few words: "24 cells by worlds-maskgit, coast, seed 7".
+    pub fn what(&self) -> String {
+        let cells = if self.cells == 1 { "cell" } else { "cells" };
+        let class = self.asked.class.as_deref().unwrap_or("any class");
+        let (by, seed) = (self.asked.generator.label(), self.asked.seed);
+        format!("{} {cells} by {by}, {class}, seed {seed}", self.cells)
+    }
 }
 
 /// What the colors of generated tokens stand for.
@@ -195,6 +249,20 @@ pub enum Generate {
     },
     /// Looks at it after so many steps; as far as it is if `None`.
     GoTo(Option<u32>),
+    /// Writes the cells that are not given anew, in tokens that are worked on: in so many ways, with seeds one after
+    /// the other. One alone is taken when it is there.
+    Rewrite {
+        /// What is asked, with the first seed.
+        asked: Box<Asked>,
+        /// How many ways.
+        count: u8,
+    },
+    /// Takes one of the ways that are shown, from 0.
+    Pick(usize),
+    /// Shows them no more; they stay in the tree of variations.
+    Leave,
+    /// What was written takes its place in the tokens that are worked on.
+    Take(Box<Sampled>),
     /// Its tokens become what is worked on, by the tokenizer that decodes them.
     Use(Box<Given>, ModelRef),
     /// Other colors.
@@ -232,6 +300,17 @@ impl Generating {
                 self.moment = Some(Moment { asked: Arc::clone(&asked), steps: None });
                 self.asked = Some(asked);
             }
+            Generate::Rewrite { asked, count } => {
+                if *count == 1 {
+                    let asked = Arc::new(Asked::clone(asked));
+                    self.moment = Some(Moment { asked, steps: None });
+                }
+                // What is asked next is another way; what it keeps is not what is asked for here.
+                if let Some(next) = &mut self.asked {
+                    let seed = asked.reseeded_by(u64::from(*count)).seed;
+                    *next = Arc::new(Asked { seed, ..Asked::clone(next) });
+                }
+            }
             Generate::GoTo(steps) => {
                 if let Some(moment) = &mut self.moment {
                     moment.steps = *steps;
@@ -239,7 +318,7 @@ impl Generating {
             }
             Generate::ColorBy(by) => self.color_by = *by,
             Generate::Ghost(shows) => self.shows_ghost = *shows,
-            Generate::Use(..) => {}
+            Generate::Use(..) | Generate::Take(_) | Generate::Pick(_) | Generate::Leave => {}
         }
     }
 
@@ -327,6 +406,23 @@ mod tests {
             Generating { asked: Some(Arc::new(asked)), moment, ..Generating::default() };
         let text = serde_json::to_string(&generating).unwrap();
         assert_eq!(serde_json::from_str::<Generating>(&text).unwrap(), generating);
+    }
+
+    #[test]
+    fn ways_that_are_asked_for_have_seeds_one_after_the_other_and_leave_what_is_asked_next() {
+        let mut generating = Generating::default();
+        generating.open(&file("a.safetensors"));
+        let next = Asked { seed: 5, ..Asked::clone(generating.asked.as_ref().unwrap()) };
+        generating.after(&Generate::Ask(Box::new(next.clone())));
+        let around = Asked { grid: Some((20, 30)), ..next.giving(Cell::at(0, 0), Some(3)) };
+        let ways = Generate::Rewrite { asked: Box::new(around.clone()), count: 4 };
+        generating.after(&ways);
+        let asked = generating.asked.clone().unwrap();
+        assert_eq!(*asked, Asked { seed: 9, ..next }, "no cell of it is kept next");
+        assert_eq!(generating.moment, None, "none of them is looked at by itself");
+        let one = Generate::Rewrite { asked: Box::new(around.clone()), count: 1 };
+        generating.after(&one);
+        assert_eq!(*generating.moment.unwrap().asked, around);
     }
 
     #[test]

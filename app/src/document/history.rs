@@ -71,6 +71,24 @@ impl History {
         }
     }
 
+    /// Takes in what came without a change by a person: no step of its own, and what was noted stays, whatever is
+    /// done again.
+    pub fn note(&mut self, next: Document) {
+        let number = self.now.1;
+        for (value, _) in self.future.iter_mut().filter(|value| value.1 == number) {
+            value.variations = value.variations.with_noted_of(&next.variations);
+        }
+        self.now.0 = next;
+    }
+
+    /// What was begun by the last change is there: it becomes part of that one.
+    pub fn complete(&mut self, next: Document) {
+        if next != self.now.0 {
+            self.now.0 = next;
+            self.future.clear();
+        }
+    }
+
     fn enter(&mut self, before: Value) {
         if before.1 == self.now.1 && !before.0.differs_beyond_selection(&self.now.0) {
             return;
@@ -98,6 +116,10 @@ impl History {
         if let Some(before) = self.past.pop() {
             let after = std::mem::replace(&mut self.now, before);
             self.keep_runs(&after);
+            if self.now.1 == after.1 {
+                let variations = &self.now.0.variations;
+                self.now.0.variations = variations.with_noted_of(&after.0.variations);
+            }
             self.future.push(after);
         }
     }
@@ -112,12 +134,14 @@ impl History {
         }
     }
 
-    /// A run goes on whatever is undone, and what was opened stays at hand.
+    /// A run goes on whatever is undone, and what was opened stays at hand, as the tool does.
     fn keep_runs(&mut self, latest: &Value) {
         if self.now.1 == latest.1 {
             self.now.0.runs.clone_from(&latest.0.runs);
             self.now.0.opened.clone_from(&latest.0.opened);
             self.now.0.generating.opened.clone_from(&latest.0.generating.opened);
+            let (now, latest) = (&mut self.now.0.selection, &latest.0.selection);
+            (now.tool, now.brush, now.color) = (latest.tool, latest.brush, latest.color);
         }
     }
 }

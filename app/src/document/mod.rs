@@ -17,8 +17,11 @@ mod notice;
 mod older;
 mod opened;
 mod rates;
+mod region;
 mod run;
+mod sampling;
 mod secret;
+mod selecting;
 mod slot;
 mod value;
 mod variations;
@@ -31,18 +34,20 @@ pub use export::{
     Chart, Column, Drawing, How, Offer, PictureFile, Point, Points, Series, Shape, Sheet, Table,
     TableFile, TokenFormat, Way,
 };
-pub use generating::{Asked, Generate, GeneratedColor, Generating, Moment};
+pub use generating::{Asked, Generate, GeneratedColor, Generating, Moment, Sampled};
 pub use history::History;
 pub use looks::{ColorBy, CompareMode, DifferenceKind, Looks, Pair};
 pub use lost::{AllLost, Lost, LostKind, Moved, guesses};
 pub use notice::{Notice, Severity};
 pub use opened::Opened;
 pub use rates::{QualityAxis, RateAxis, RatesLook, USUAL_IMAGES};
+pub use region::Region;
 pub use run::{Changes, RecipeRef, RunFolder};
 pub use secret::Secret;
+pub use selecting::{LARGEST_BRUSH, Tool, grown, inverted, shrunk};
 pub use slot::Slot;
-pub use value::{Document, PROBE, Selection};
-pub use variations::{Variation, Variations};
+pub use value::{Document, PROBE, Selection, with_forced};
+pub use variations::{MOST_NOTED, Variation, Variations};
 pub use view_id::{Needs, PanelId, ViewId};
 pub use work::{Work, WorkOn};
 

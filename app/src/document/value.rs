@@ -12,6 +12,7 @@ use super::generating::Generating;
 use super::looks::Looks;
 use super::opened::Opened;
 use super::run::RunFolder;
+use super::selecting::Tool;
 use super::slot::Slot;
 use super::variations::Variations;
 use super::work::{Work, WorkOn};
@@ -35,9 +36,21 @@ pub struct Selection {
     pub pinned: Arc<[Code]>,
     /// The part that is looked at: a scale, a level; the last one, which is the finest, if `None`.
     pub part: Option<u16>,
+    /// What a drag on the grid does.
+    pub tool: Tool,
+    /// How many cells round its middle the brush covers.
+    pub brush: u8,
+    /// What is painted with, sRGB.
+    pub color: [u8; 3],
 }
 
 impl Selection {
+    /// Nothing, with the same tool in hand.
+    #[must_use]
+    pub(super) fn emptied(&self) -> Self {
+        Self { tool: self.tool, brush: self.brush, color: self.color, ..Self::default() }
+    }
+
     /// One code and no others, or none.
     pub(super) fn select_code(&mut self, code: Option<Code>) {
         self.code = code;
@@ -115,6 +128,20 @@ impl Default for Document {
             looks: Looks::default(),
         }
     }
+}
+
+/// Tokens with those that were forced over them.
+pub fn with_forced(tokens: &Tokens, edits: &BTreeMap<Cell, u32>) -> Tokens {
+    if edits.is_empty() {
+        return tokens.clone();
+    }
+    // A code of another tokenizer's codebook has no meaning here.
+    let has = |cell: &Cell, code: u32| {
+        tokens.part(cell.part.into()).is_some_and(|part| code < part.codebook_size())
+    };
+    let changes = edits.iter().filter(|(cell, code)| has(cell, **code));
+    let changes = changes.map(|(cell, code)| (*cell, Some(*code)));
+    tokens.with(changes).unwrap_or_else(|_| tokens.clone())
 }
 
 impl Document {
@@ -234,17 +261,7 @@ impl Document {
     /// What the tokenizer said, with the forced tokens over it. Costs a pass over the tokens when
     /// there are edits: [`crate::ctx::ViewCtx::tokens`] keeps the last ones.
     pub fn tokens(&self, encoded: &Encoded) -> Tokens {
-        let tokens = &encoded.tokens;
-        if self.edits.is_empty() {
-            return tokens.clone();
-        }
-        // A code of another tokenizer's codebook has no meaning here.
-        let has = |cell: &Cell, code: u32| {
-            tokens.part(cell.part.into()).is_some_and(|part| code < part.codebook_size())
-        };
-        let changes = self.edits.iter().filter(|(cell, code)| has(cell, **code));
-        let changes = changes.map(|(cell, code)| (*cell, Some(*code)));
-        tokens.with(changes).unwrap_or_else(|_| tokens.clone())
+        with_forced(&encoded.tokens, &self.edits)
     }
 
     /// The question for tokens without the codes that are switched off; none if all may be used.

@@ -1,5 +1,5 @@
-//! Variations: states of the work on tokens that were kept, a small tree. Each says which one it was made
-//! from, so that a person can go back and try another way.
+//! Variations: states of the work on tokens that were kept, and those that came of generators, a small tree. Each
+//! says which one it was made from, so that a person can go back and try another way.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,6 +7,9 @@ use std::sync::Arc;
 use smalti_engine::tokens::Code;
 
 use super::work::{Work, WorkOn};
+
+/// So many states are noted by themselves; what a person keeps is kept however many there are.
+pub const MOST_NOTED: usize = 64;
 
 /// A state that was kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +25,8 @@ pub struct Variation {
     /// The tokenizer's codes that were switched off; `None` where that is not known, in documents of before
     /// it was kept.
     pub off: Option<Arc<BTreeSet<Code>>>,
+    /// What was done to come there, of one that was noted by itself; none where a person kept it.
+    pub noted: Option<Arc<str>>,
 }
 
 impl Variation {
@@ -64,6 +69,72 @@ impl Variations {
         Self { from: Some(number), ..self.clone() }
     }
 
+    /// None of them is worked on from.
+    #[must_use]
+    pub(super) fn based_on_none(&self) -> Self {
+        Self { from: None, ..self.clone() }
+    }
+
+    /// Which one a state is; of several, the one that is worked on from.
+    pub fn number_of(&self, on: &WorkOn, work: &Work, off: &Arc<BTreeSet<Code>>) -> Option<usize> {
+        let is_it = |variation: &Variation| variation.on == *on && variation.is_of(work, off);
+        let from = self.from.filter(|from| is_it(&self.all[*from]));
+        from.or_else(|| self.all.iter().rposition(is_it))
+    }
+
+    /// With a state that is noted by itself, and its number; one that is there already is that one. Where there are
+    /// too many, the oldest one that was noted leaves.
+    #[must_use]
+    pub(super) fn note(&self, variation: Variation) -> (Self, usize) {
+        let same = |known: &Variation| {
+            known.on == variation.on && known.work == variation.work && known.off == variation.off
+        };
+        if let Some(known) = self.all.iter().rposition(same) {
+            return (self.clone(), known);
+        }
+        let is_free = |name: &str| self.all.iter().all(|known| *known.name != *name);
+        let mut names = (1..=self.all.len() + 1).map(|number| format!("sample-{number}"));
+        let name = names.find(|name| is_free(name)).unwrap_or_default().into();
+        let mut all = self.all.to_vec();
+        all.push(Variation { name, ..variation });
+        let mut noted = Self { all: all.into(), from: self.from };
+        let mut number = noted.all.len() - 1;
+        while noted.all.iter().filter(|known| known.noted.is_some()).count() > MOST_NOTED {
+            let stays = [Some(number), noted.from, noted.all[number].parent];
+            let mut all = noted.all.iter().enumerate();
+            let oldest = all.find(|(at, v)| v.noted.is_some() && !stays.contains(&Some(*at)));
+            let Some((oldest, _)) = oldest else { break };
+            noted = noted.without(oldest);
+            number -= 1;
+        }
+        (noted, number)
+    }
+
+    /// With those that were noted later: they stay whatever is undone.
+    #[must_use]
+    pub(super) fn with_noted_of(&self, later: &Self) -> Self {
+        if Arc::ptr_eq(&self.all, &later.all) {
+            return self.clone();
+        }
+        let mut all = self.all.to_vec();
+        // Where each of the later ones is here.
+        let mut places: Vec<Option<usize>> = Vec::with_capacity(later.all.len());
+        for variation in later.all.iter() {
+            let same = |known: &Variation| {
+                (&known.name, &known.on, &known.work, &known.off)
+                    == (&variation.name, &variation.on, &variation.work, &variation.off)
+            };
+            let mut place = all.iter().position(same);
+            if place.is_none() && variation.noted.is_some() {
+                let parent = variation.parent.and_then(|parent| places[parent]);
+                all.push(Variation { parent, ..variation.clone() });
+                place = Some(all.len() - 1);
+            }
+            places.push(place);
+        }
+        Self { all: all.into(), from: self.from }
+    }
+
     /// The same with what their work belongs to as it is called now.
     #[must_use]
     pub(super) fn with(&self, change: impl Fn(&mut WorkOn)) -> Self {
@@ -101,7 +172,7 @@ impl Variations {
             .find(|name| is_free(name));
         let name = name.unwrap_or_default().into();
         let mut all = self.all.to_vec();
-        all.push(Variation { name, parent, on, work, off: Some(off) });
+        all.push(Variation { name, parent, on, work, off: Some(off), noted: None });
         Self { from: Some(all.len() - 1), all: all.into() }
     }
 

@@ -39,6 +39,8 @@ pub enum Outcome {
     Saved(usize, Box<InFile>),
     /// Where a code stands that is to be replaced.
     Places(Box<Places>),
+    /// What a stroke on the picture makes of the tokens.
+    Painted(Box<Painted>),
     /// A recipe was read and its run has a folder, or why that cannot be; which one was asked for, by its
     /// number.
     Recipe(u64, Result<Box<Training>, Problem>),
@@ -84,6 +86,15 @@ pub struct Places {
     pub cells: BTreeSet<Cell>,
     /// What was forced when they were asked for.
     pub edits: Arc<BTreeMap<Cell, u32>>,
+}
+
+/// What a stroke made of the tokens of what was open when it was painted.
+#[derive(Debug)]
+pub struct Painted {
+    /// What the cells are of.
+    pub on: WorkOn,
+    /// The cells that it makes others, and their tokens.
+    pub tokens: Arc<[(Cell, u32)]>,
 }
 
 impl Ask {

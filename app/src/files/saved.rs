@@ -156,6 +156,9 @@ struct KeptVariation {
     /// Missing in documents of before it was kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     off: Option<Vec<Code>>,
+    /// What was done, of one that was noted by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    noted: Option<String>,
 }
 
 impl From<&Work> for WorkText {
@@ -211,6 +214,7 @@ pub fn write(saved: &Saved, carried: &Carried<'_>) -> Result<Written> {
         parent: v.parent,
         kept: work_text(&v.on, &v.work),
         off: v.off.as_ref().map(|off| off.iter().copied().collect()),
+        noted: v.noted.as_ref().map(ToString::to_string),
     };
     let variations = document.variations.all().iter().map(variation).collect();
     let text = Text {
@@ -322,14 +326,14 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Saved> {
     let off_elsewhere =
         each_in_its_place(off_elsewhere, Some(&model), |of| restamped_model(of.clone()));
     let mut variations = Vec::new();
-    for KeptVariation { name, parent, kept, off } in text.variations {
+    for KeptVariation { name, parent, kept, off, noted } in text.variations {
         // One without its subject keeps its number, to which others refer.
         let subject = subjects.read(kept.on).map_err(bad)?.or_else(|| subject.clone());
         let Some(subject) = subject else { continue };
         let on = WorkOn::new(subject, kept.size, restamped_model(kept.model));
         let off = off.map(|off| Arc::new(off.into_iter().collect()));
-        let (name, work) = (name.into(), kept.work.into());
-        variations.push(Variation { name, parent, on, work, off });
+        let (name, work, noted) = (name.into(), kept.work.into(), noted.map(Arc::from));
+        variations.push(Variation { name, parent, on, work, off, noted });
     }
     let copies = subjects.into_copies();
     let document = Document {

@@ -3,6 +3,7 @@
 
 mod action;
 mod generating;
+mod hands;
 mod now;
 mod offered;
 mod table;
@@ -12,6 +13,7 @@ use egui::{Key, KeyboardShortcut};
 
 pub use self::action::{Action, Done, Menu};
 pub use self::generating::generators;
+pub use self::hands::copied_tokens;
 pub use self::now::Now;
 pub use self::table::all;
 pub use self::things::{recipes, things, with_code};

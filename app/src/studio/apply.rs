@@ -12,7 +12,7 @@ use smalti_engine::training::TrainOrder;
 use super::Studio;
 use super::keys::KeysOf;
 use crate::document::{
-    AppCommand, Command, Edit, JobCommand, Layout, MOST_ALIKE, Notice, Open, Slot, Way,
+    AppCommand, Command, Edit, Generate, JobCommand, Layout, MOST_ALIKE, Notice, Open, Slot, Way,
 };
 use crate::files::outcome::{Ask, Loss, Outcome, Save};
 use crate::files::scenes::Scene;
@@ -26,6 +26,7 @@ impl Studio {
             Command::Edit(Edit::Undo) => self.history.undo(),
             Command::Edit(Edit::Redo) => self.history.redo(),
             Command::Edit(Edit::ReplaceCode { from, to }) => self.replace_code(from, to),
+            Command::Edit(Edit::Paint(stroke)) => self.paint(stroke),
             Command::Edit(Edit::SelectAllCells) => self.select_all_cells(ctx),
             Command::Edit(edit) => self.edit(&edit, ctx),
             Command::Open(closed @ (Open::CloseImage(_) | Open::CloseModel(_))) => {
@@ -204,6 +205,7 @@ impl Studio {
                 self.notices.add(Notice::info("Picture copied"));
             }
             AppCommand::CopyText(text) => ctx.copy_text(text),
+            AppCommand::PasteTokens(region) => self.paste_tokens(region),
             AppCommand::Paste => ctx.send_viewport_cmd(ViewportCommand::RequestPaste),
             AppCommand::AskFile => self.keeping.background.ask(Ask::File),
             AppCommand::AskFolder => self.keeping.background.ask(Ask::Folder),
@@ -242,7 +244,7 @@ impl Studio {
         self.desk.dialog = (!is_open).then_some(dialog);
     }
 
-    /// Esc leaves, in this order: presentation, what is selected, toasts. In a field, a menu or anything that
+    /// Esc leaves, in this order: presentation, a paste, variations that are shown, what is selected, toasts. In a field, a menu or anything that
     /// floats it leaves that alone.
     pub(super) fn leave(&mut self, ctx: &egui::Context) {
         if self.desk.keyboard.keys_of != KeysOf::Window || self.desk.keyboard.was_typing {
@@ -253,6 +255,13 @@ impl Studio {
         }
         if self.is_presenting() {
             self.send(AppCommand::Presentation);
+            return;
+        }
+        if self.pasting.take().is_some() {
+            return;
+        }
+        if self.sees_trials() {
+            self.send(Generate::Leave);
             return;
         }
         let picked = &self.history.document().selection;
@@ -303,6 +312,7 @@ impl Studio {
             Outcome::Form(number, form) => commands.extend(self.form_is_read(number, form)),
             Outcome::Recipe(number, training) => commands.extend(self.prepared(number, training)),
             Outcome::Places(places) => self.replace_at(&places, ctx),
+            Outcome::Painted(painted) => self.painted(&painted, ctx),
             Outcome::Saved(number, written) => self.written(number, *written, ctx),
             Outcome::Chosen(ask, path) => commands.extend(self.use_path(ask, path)),
             Outcome::Taken(ask, taken) if taken.loss == Loss::Changes => {

@@ -15,6 +15,15 @@ use crate::shell::folded;
 
 impl Studio {
     pub(super) fn generate(&mut self, generate: Generate, ctx: &egui::Context) {
+        match generate {
+            Generate::Rewrite { asked, count } => self.rewrite(asked, count, ctx),
+            Generate::Pick(number) => self.pick_trial(number, ctx),
+            Generate::Leave => self.leave_trials(),
+            other => self.generate_whole(other, ctx),
+        }
+    }
+
+    fn generate_whole(&mut self, generate: Generate, ctx: &egui::Context) {
         if let Generate::Start { asked, waits } = &generate {
             let is_there = self.history.document().generating.moment.as_ref();
             let is_there = is_there.is_some_and(|moment| *moment.asked == **asked);
@@ -75,7 +84,7 @@ impl Studio {
     }
 
     /// Goes on after the last step of one that was cancelled, or failed.
-    fn generate_on(&mut self, asked: &Asked, waits: bool) {
+    pub(super) fn generate_on(&mut self, asked: &Asked, waits: bool) {
         let Some(trace) = self.generations.get(asked) else { return };
         let last = trace.steps.last().map(|last| &last.step);
         let painter = trace.opened.painter.clone();
@@ -98,7 +107,10 @@ fn title(asked: &Asked) -> String {
 }
 
 /// The work of a generation and the tokens before it; or why there is none.
-fn begun(asked: &Asked, opened: &OpenedPainter) -> (Result<GenerateRun, Problem>, Option<Tokens>) {
+pub(super) fn begun(
+    asked: &Asked,
+    opened: &OpenedPainter,
+) -> (Result<GenerateRun, Problem>, Option<Tokens>) {
     let request = asked.request(opened.config());
     let beginning = match &request {
         Ok(request) => Some(request.given.clone()),

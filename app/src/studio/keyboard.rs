@@ -27,6 +27,11 @@ impl Studio {
             self.desk.script.take_keys(ctx);
             self.follow_script();
         }
+        if keys_of == KeysOf::Window
+            && let Some(pick) = self.trial_keys(ctx)
+        {
+            return vec![pick.into()];
+        }
         let is_key = |event: &Event| matches!(event, Event::Key { pressed: true, .. });
         if !ctx.input(|input| input.events.iter().any(is_key)) {
             return Vec::new();

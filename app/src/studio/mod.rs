@@ -8,6 +8,7 @@ mod asking;
 mod counting;
 mod exporting;
 mod finding;
+mod floating;
 mod generating;
 mod home;
 mod keyboard;
@@ -16,6 +17,8 @@ mod measuring;
 pub mod offscreen;
 mod pasted;
 mod presentation;
+mod regions;
+mod resampling;
 mod saving;
 mod stage;
 mod start;
@@ -43,24 +46,23 @@ use self::keys::{Keyboard, KeysOf};
 use self::stage::{Shown, Stage};
 use self::trainings::Trainings;
 use crate::ctx::{
-    Counts, EditedImages, EditedTokens, Generations, Hovered, Live, Offers, Originals, ViewCtx,
+    Counts, EditedImages, EditedTokens, Generations, Hovered, Live, Offers, Originals, Trials,
+    ViewCtx,
 };
 use crate::document::{
     Arrangement, Asked, Command, Document, History, Layout, Needs, Notice, Open, Panel, PanelId,
-    Slot, ZoomTo,
+    Region, Slot, Way, ZoomTo,
 };
 use crate::files::autosave::Autosave;
 use crate::files::background::Background;
-use crate::files::disk;
 use crate::files::opening::Openings;
-use crate::files::outcome::Outcome;
 use crate::logging::Errors;
 use crate::look::textures::Textures;
 use crate::look::theme::Theme;
 use crate::runs::Records;
 use crate::settings::{Settings, ThemeChoice};
 use crate::shell::actions::{Action, Now};
-use crate::shell::dialogs::{self, Dialog, Then};
+use crate::shell::dialogs::{Dialog, Then};
 use crate::shell::dock::{self, Views};
 use crate::shell::folded::{self, Folded};
 use crate::shell::menu::Bar;
@@ -229,6 +231,10 @@ pub struct Studio {
     generations: Generations,
     /// The generation that is to wait after its first step, until it begins.
     generation_waits: Option<Asked>,
+    /// Cells that are written anew.
+    trials: Option<Trials>,
+    /// Tokens that are being put somewhere.
+    pasting: Option<Arc<Region>>,
     started: Instant,
 }
 
@@ -309,6 +315,7 @@ impl Studio {
                 egui::Event::PasteImage(image) if is_free => {
                     commands.push(pasted::pasted_image(&image));
                 }
+                egui::Event::Copy if is_free => commands.extend(self.copied()),
                 _ => {}
             }
         }
@@ -369,6 +376,8 @@ impl Studio {
                 records: &self.records,
                 generations: &self.generations,
                 counts: &self.counts,
+                trials: self.trials.as_ref(),
+                pasting: self.pasting.as_ref(),
                 results: &self.trainings.results,
                 second: if options.frozen_time { 0 } else { self.started.elapsed().as_secs() },
             },
@@ -420,44 +429,6 @@ impl Studio {
             status::timings(ui, &self.view_ctx(), frame_ms);
         }
         self.views_ui(ui);
-    }
-
-    fn floating_ui(&mut self, ctx: &egui::Context) {
-        // A question is answered before anything else is looked for.
-        if self.desk.dialog.is_some() {
-            self.desk.palette = None;
-        }
-        if let Some(mut palette) = self.desk.palette.take() {
-            let chosen = self.with_now(|now| palette.show(ctx, &self.theme, now));
-            self.commands.borrow_mut().extend(chosen.commands);
-            if let Some(folder) = chosen.folder {
-                let listed = move || Outcome::Listed(disk::list(&folder));
-                if let Err(error) = self.keeping.background.alongside("listing", listed) {
-                    self.notices.add(error.problem().into());
-                }
-            }
-            if chosen.is_over {
-                // Its field is gone: nobody types any more.
-                ctx.memory_mut(|memory| memory.focused().map(|id| memory.surrender_focus(id)));
-            } else {
-                self.desk.palette = Some(palette);
-            }
-        }
-        if let Some(dialog) = &mut self.desk.dialog
-            && let Some(answer) = dialog.show(ctx, &self.theme, &self.fixed.actions)
-        {
-            self.answered(answer, ctx);
-        }
-        dialogs::drop_overlay(ctx, &self.theme);
-        let asked = self.notices.show(ctx, &self.theme);
-        self.commands.borrow_mut().extend(asked);
-        self.pointer_ui(ctx);
-    }
-
-    fn open_palette(&mut self, ctx: &egui::Context) {
-        self.look_again();
-        let palette = self.with_now(|now| Palette::new(ctx, &self.fixed.actions, now));
-        self.desk.palette = Some(palette);
     }
 
     /// What the views that are seen ask for of an image.
@@ -544,6 +515,7 @@ impl eframe::App for Studio {
         let is_told = self.apply_all(&ctx) || was_told;
         self.go_on_opening();
         self.go_on_generating();
+        self.go_on_rewriting();
         if !ctx.input(|input| input.pointer.any_down()) {
             self.history.finish_interaction();
         }

@@ -1,14 +1,19 @@
 //! What is pasted into the window, as commands.
 
+use std::sync::Arc;
+
 use smalti_engine::EngineError;
 use smalti_engine::images::Picture;
 use smalti_engine::questions::{ImageRef, PastedPicture};
 
-use crate::document::{Command, Notice, Open};
+use crate::document::{AppCommand, Command, Notice, Open, Region};
 use crate::files::uri::path_of;
 
-/// Pasted text that is one or more paths.
+/// Pasted text that is a region of tokens, or one or more paths.
 pub(super) fn pasted_text(text: &str) -> Vec<Command> {
+    if let Some(region) = Region::from_text(text) {
+        return vec![AppCommand::PasteTokens(Some(Arc::new(region))).into()];
+    }
     let paths = text.lines().map(str::trim).filter_map(path_of);
     paths.take(8).map(|path| Open::Path(path).into()).collect()
 }

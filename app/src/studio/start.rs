@@ -129,6 +129,8 @@ impl Studio {
             records: Records::default(),
             generations: Generations::default(),
             generation_waits: None,
+            trials: None,
+            pasting: None,
             started: Instant::now(),
         };
         studio.first_document();

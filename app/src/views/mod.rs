@@ -9,6 +9,7 @@ mod codebook;
 mod compare;
 mod dataset;
 mod generate;
+mod history;
 mod jobs;
 mod log;
 mod pareto;
@@ -137,6 +138,14 @@ pub static VIEWS: [Entry; ViewId::ALL.len()] = [
         needs: Needs::Image,
         tells: &[],
         make: || Box::<pareto::ParetoView>::default(),
+    },
+    Entry {
+        id: ViewId::History,
+        title: "History",
+        about: "What came of a picture, as a tree: go back to any state of it",
+        needs: Needs::Tokens,
+        tells: &[Secret::Reconstruction],
+        make: || Box::<history::HistoryView>::default(),
     },
 ];
 

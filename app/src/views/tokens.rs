@@ -1,15 +1,20 @@
 //! Tokens: the grid over the image, and the picture that the tokens decode to.
 
+mod gesture;
+mod ghost;
 mod hand;
 mod kept;
 mod marks;
 mod outline;
 mod overlay;
+mod painting;
+mod palette;
 mod parts;
 mod reach;
 pub(super) mod sheet;
 mod strip;
 mod tools;
+mod trials;
 
 use std::sync::Arc;
 
@@ -21,7 +26,9 @@ use smalti_engine::questions::{
 use smalti_engine::session::Reply;
 use smalti_engine::tokens::{Cell, Code, Tokens};
 
+use self::ghost::Ghost;
 use self::hand::Hand;
+pub(super) use self::kept::place_of;
 use self::marks::{Marked, Marks};
 pub(super) use self::overlay::hovered_cell;
 use self::sheet::Sheet;
@@ -46,6 +53,7 @@ const FIGURES: &str = "00.0 dB · SSIM .00 · 00.00 bpp";
 pub(super) struct TokensView {
     zoom: Zoom,
     hand: Hand,
+    ghost: Ghost,
     marks: Marks,
     tools: Tools,
     /// What was decoded last, by which tokenizer.
@@ -82,7 +90,8 @@ impl View for TokensView {
         let Some(encoded) = &states::encoded(ui, ctx) else { return };
         let (now, compared) = decoded(ctx, encoded);
         self.zoom.follow(ctx, ctx.encoded(Slot::A).is_some_and(|now| now.ready().is_some()));
-        let area = ui.available_rect_before_wrap();
+        let area = palette::ui(ui, ctx, ui.available_rect_before_wrap(), &now);
+        let area = trials::ui(ui, ctx, area, encoded);
         // The pictures come first: in a low view the figures go, then the tools. What Codebook says is not said
         // twice, and a hall is shown pictures.
         let is_low = |least: f32| area.height() < ctx.theme.px(least);
@@ -305,7 +314,9 @@ impl TokensView {
         let mut left =
             format!("{}, {}", what_is_decoded(ctx, now), ctx.document.name_of(&ctx.document.model));
         if spatial {
-            self.hand.ui(ui, ctx, &pane, &sheet, &mut self.zoom);
+            if ctx.pasting().is_none() {
+                self.hand.ui(ui, ctx, &pane, &sheet, &mut self.zoom);
+            }
             overlay::hovered_cell(ui, ctx, &pane, &sheet);
             if pane.response.has_focus() {
                 marks::focus(ui, ctx, &pane, &sheet, self.hand.cursor(ctx, &sheet));
@@ -392,12 +403,18 @@ impl TokensView {
         let parts = now.parts().len();
         let by = seen_color(ctx, encoded).label();
         overlay::menu(ctx, &pane, (sheet, by), (&sources, size, parts), is_old);
-        self.hand.ui(ui, ctx, &pane, sheet, &mut self.zoom);
+        if ctx.pasting().is_none() {
+            self.ghost.forget();
+            self.hand.ui(ui, ctx, &pane, sheet, &mut self.zoom);
+        }
         let before_off = ctx.tokens(encoded);
         let cursor = pane.response.has_focus().then(|| self.hand.cursor(ctx, sheet));
         let selected = self.hand.selected(ctx);
         let marked = Marked { now, before_off: &before_off, selected, cursor };
         self.marks.ui(ui, ctx, &pane, sheet, marked);
+        if let Some(region) = ctx.pasting() {
+            self.ghost.ui(ui, ctx, &pane, (sheet, region));
+        }
         let [rows, columns] = [(sheet.rows, "row"), (sheet.columns, "column")]
             .map(|(number, what)| counted(number, what));
         let mut name = format!("Token grid, {rows}, {columns}");

@@ -41,6 +41,7 @@ mod unmasking;
 mod var;
 mod ways;
 mod windows;
+mod writing;
 
 pub use condition::{Caption, Condition, Conditions, conditions};
 pub use config::{GeneratorConfig, NetworkSize, Takes, Way};
@@ -63,6 +64,7 @@ pub use unmasking::{Unmasking, UnmaskingOrder};
 pub use var::{Var, VarConfig};
 pub use ways::{MaskedNetwork, RasterNetwork, Reading, ScaleNetwork, join, split};
 pub use windows::{Origin, Window, windows};
+pub use writing::Writing;
 
 /// What the metadata of its file calls a generator.
 pub const KIND: &str = "generator";

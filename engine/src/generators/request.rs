@@ -196,3 +196,17 @@ pub struct Step {
     /// All tokens after it; [`MASKED`] where there is none yet.
     pub tokens: Tokens,
 }
+
+impl Step {
+    /// One in which nothing was done, with the tokens as they are.
+    pub(super) fn of_nothing(tokens: &Tokens) -> Self {
+        Self {
+            index: 0,
+            forward_passes: 0,
+            committed: Vec::new(),
+            changed: Vec::new(),
+            proposals: Vec::new(),
+            tokens: tokens.clone(),
+        }
+    }
+}

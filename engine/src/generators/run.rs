@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use super::generation::Generation;
 use super::painter::Painter;
 use super::request::{Request, Step};
+use super::writing::Writing;
 use crate::Result;
 use crate::session::{Advance, RunLane, Watch, Work};
 
@@ -26,24 +26,25 @@ pub enum GenerateEvent {
 #[derive(Debug)]
 pub struct GenerateRun {
     title: String,
-    generation: Generation,
+    writing: Writing,
     has_started: bool,
     last_alone: bool,
 }
 
 impl GenerateRun {
-    /// The generation of a request, or going on after a step of it.
+    /// The generation of a request, or going on after a step of it. Tokens larger than the generator's grid are
+    /// written in windows of it.
     ///
     /// # Errors
-    /// As [`Generation::new`].
+    /// As [`Writing::new`].
     pub fn new(
         title: String,
         painter: Painter,
         request: Request,
         after: Option<&Step>,
     ) -> Result<Self> {
-        let generation = Generation::new(painter, request, after)?;
-        Ok(Self { title, generation, has_started: false, last_alone: false })
+        let writing = Writing::new(painter, request, after)?;
+        Ok(Self { title, writing, has_started: false, last_alone: false })
     }
 
     /// Keeps the last step alone in its log: thousands of pictures need no memory then.
@@ -67,19 +68,19 @@ impl Work for GenerateRun {
     }
 
     fn step(&mut self, watch: &mut Watch<'_, GenerateEvent>) -> Result<Advance> {
-        let steps = self.generation.steps();
+        let steps = self.writing.steps();
         if !self.has_started {
             watch.append(GenerateEvent::Started { steps });
             self.has_started = true;
         }
         let began = Instant::now();
-        let fraction = self.generation.done() as f32 / steps.max(1) as f32;
+        let fraction = self.writing.done() as f32 / steps.max(1) as f32;
         let mut between = |at: usize, of: usize| {
             watch.check()?;
             watch.progress(fraction, format!("read {at} of {of}"));
             Ok(())
         };
-        let step = self.generation.next_step_between(&mut between)?;
+        let step = self.writing.next_step_between(&mut between)?;
         let Some(step) = step else { return Ok(Advance::Done) };
         let seconds = began.elapsed().as_secs_f64();
         let done = step.index + 1;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::config::GeneratorConfig;
+use super::request::Request;
 use crate::tokens::{Cell, MASKED, Part, PartShape, Tokens};
 use crate::{EngineError, Result};
 
@@ -87,6 +89,58 @@ pub fn windows(part: PartShape, own: PartShape, cells: &BTreeSet<Cell>) -> Resul
     Ok(windows)
 }
 
+/// The windows of a request whose tokens are larger than a generator's grid, with the shape of one; `None` where they
+/// are of the generator's own layout, or of another one that no window lies in: [`Request::validate`] says that.
+///
+/// # Errors
+/// As [`windows`], and if there is nothing to write.
+pub(super) fn windows_of(
+    request: &Request,
+    config: &GeneratorConfig,
+) -> Result<Option<(PartShape, Vec<Window>)>> {
+    let layout = request.given.layout();
+    let ([own], [part]) = (config.layout.as_slice(), layout.as_slice()) else { return Ok(None) };
+    let lies_in = part.frames == 1 && part.rows >= own.rows && part.columns >= own.columns;
+    if part == own || !lies_in {
+        return Ok(None);
+    }
+    let free = request.given.cells().filter(|(_, token)| token.is_none());
+    let all = windows(*part, *own, &free.map(|(cell, _)| cell).collect())?;
+    if all.is_empty() {
+        let reason = "every cell is given: there is nothing to write";
+        let hint = "unlock the cells that are to be written";
+        return Err(EngineError::bad_input("tokens", reason, hint));
+    }
+    Ok(Some((*own, all)))
+}
+
+impl Request {
+    /// As [`Request::validate`], also of tokens that are larger than the generator's grid: these are written in
+    /// windows of it.
+    ///
+    /// # Errors
+    /// As [`Request::validate`].
+    pub fn validate_in_windows(&self, config: &GeneratorConfig) -> Result<()> {
+        match windows_of(self, config)? {
+            None => self.validate(config),
+            Some((own, all)) => self.in_window(own, &all, 0)?.validate(config),
+        }
+    }
+
+    /// The request of one of its windows, whose noise is that of its place.
+    ///
+    /// # Errors
+    /// If there is no such window.
+    pub(super) fn in_window(&self, own: PartShape, all: &[Window], at: usize) -> Result<Self> {
+        let Some(window) = all.get(at) else {
+            let reason = format!("there is no window {at} of {}", all.len());
+            return Err(EngineError::bad_input("tokens", reason, ""));
+        };
+        let origin = Some(window.origin(self.given.first().shape()));
+        Ok(Self { given: window.given(&self.given, own)?, origin, ..self.clone() })
+    }
+}
+
 impl Window {
     /// Where it lies on the larger tokens, for noise.
     pub fn origin(&self, part: PartShape) -> Origin {
@@ -98,16 +152,33 @@ impl Window {
     /// # Errors
     /// If it is not inside of the tokens.
     pub fn given(&self, tokens: &Tokens, own: PartShape) -> Result<Tokens> {
+        self.cut(tokens, own, |cell| !self.cells.contains(&cell))
+    }
+
+    /// The tokens there, those that are not `seen` masked; cells are those of the larger tokens.
+    ///
+    /// # Errors
+    /// As [`Self::given`].
+    pub(super) fn cut(
+        &self,
+        tokens: &Tokens,
+        own: PartShape,
+        seen: impl Fn(Cell) -> bool,
+    ) -> Result<Tokens> {
         let part = tokens.first();
         let mut codes = Vec::with_capacity(own.rows * own.columns);
         for row in self.row..self.row + own.rows {
             for column in self.column..self.column + own.columns {
-                let is_written = self.cells.contains(&Cell::at(row, column));
-                let code = if is_written { None } else { part.get(0, row, column) };
+                let code = part.get(0, row, column).filter(|_| seen(Cell::at(row, column)));
                 codes.push(code.unwrap_or(MASKED));
             }
         }
         Tokens::new([Part::new(own, part.codebook_size(), codes)?])
+    }
+
+    /// A cell of the window as one of the larger tokens.
+    pub(super) fn outside(&self, cell: Cell) -> Cell {
+        Cell::at(usize::from(cell.row) + self.row, cell.column as usize + self.column)
     }
 
     /// The larger tokens with what was written.

@@ -14,6 +14,7 @@ pub mod image;
 mod likelihood;
 pub mod model;
 pub mod order;
+mod paint;
 mod partly;
 pub mod perceive;
 mod prompt;
@@ -40,6 +41,7 @@ pub use image::{
 pub use likelihood::Likelihood;
 pub use model::{ModelFacts, ModelInfo, ModelRef, ShippedModels, ShippedRecipes};
 pub use order::{CodebookOrder, OrderBy, Ordered, WithoutCodes};
+pub use paint::{BrushStroke, PaintTokens, STROKE_UNIT};
 pub use partly::DecodePartly;
 pub use perceive::LpipsLike;
 pub use prompt::{caption_of, prefix_of};

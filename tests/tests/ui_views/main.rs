@@ -17,6 +17,8 @@ mod keyboard;
 mod panels;
 mod pareto;
 mod pending;
+mod regions;
+mod resampling;
 mod runs;
 mod states;
 mod training;

@@ -8,6 +8,7 @@ use smalti_engine::session::{Control, RunState};
 
 use super::action::{Action, Done, Menu, action, asks, ctrl, ctrl_shift};
 use super::now::Now;
+use crate::ctx::Trials;
 use crate::document::{AppCommand, Asked, Generate, GeneratedColor, JobCommand, Open};
 
 /// Those that are there whatever is open.
@@ -37,17 +38,24 @@ pub(super) fn all() -> Vec<Action> {
         .about("In Tokens they can be edited, locked and saved"),
         asks(G, "Keep the locked cells", &[], |now| Ok(vec![ask(now.view.keeping_locked()?)]))
             .about("The locked and forced cells of the tokens stay in what is generated next"),
-        asks(G, "Resample the selected cells", &[], |now| {
-            let asked = Box::new(now.view.keeping_unselected()?);
-            Ok(vec![Generate::Start { asked, waits: false }.into()])
+        asks(G, "Resample the selected cells", &[ctrl(Key::R)], |now| rewrite(now, 1))
+            .often()
+            .about("All other cells of the tokens stay; what is written takes its place in them"),
+        asks(G, "Four variations of the selected cells", &[ctrl_shift(Key::R)], |now| {
+            rewrite(now, 4)
         })
-        .about("All other cells of the tokens stay"),
+        .often()
+        .about("Four ways to write the selected cells, to pick one"),
+        asks(G, "Take none of the variations", &[], |now| {
+            trials(now)?;
+            Ok(vec![Generate::Leave.into()])
+        }),
         asks(G, "Keep nothing", &[], |now| {
             let asked = asked(now)?;
             if asked.given.is_empty() {
                 return Err("nothing is kept".to_owned());
             }
-            Ok(vec![ask(Asked { given: Arc::default(), ..Asked::clone(asked) })])
+            Ok(vec![ask(asked.keeping_nothing())])
         }),
         asks(Menu::Nowhere, "What would be written is seen through masks", &[], |now| {
             Ok(vec![Generate::Ghost(!now.view.document.generating.shows_ghost).into()])
@@ -55,6 +63,16 @@ pub(super) fn all() -> Vec<Action> {
         .kind("look")
         .on(|now| now.view.document.generating.shows_ghost),
     ];
+    for number in 0..4 {
+        let take = format!("Take variation {} of those that are shown", number + 1);
+        all.push(asks(Menu::Nowhere, take, &[], move |now| {
+            let count = trials(now)?.asked.len();
+            if number >= count {
+                return Err(format!("there are {count}"));
+            }
+            Ok(vec![Generate::Pick(number).into()])
+        }));
+    }
     for by in GeneratedColor::ALL {
         let name = format!("Color generated tokens by {}", by.label());
         let color = action(Menu::Nowhere, name, &[], Generate::ColorBy(by)).kind("look");
@@ -88,6 +106,21 @@ fn asked<'a>(now: &'a Now<'_>) -> Result<&'a Arc<Asked>, String> {
 
 fn ask(asked: Asked) -> crate::document::Command {
     Generate::Ask(Box::new(asked)).into()
+}
+
+/// The ways that are shown to pick one.
+fn trials<'a>(now: &'a Now<'_>) -> Result<&'a Trials, String> {
+    let trials = now.view.trials().filter(|trials| trials.are_shown());
+    trials.ok_or_else(|| "no variations are shown".to_owned())
+}
+
+fn rewrite(now: &Now<'_>, count: u8) -> Done {
+    let asked = now.view.keeping_unselected()?;
+    // With the generator at hand it is known now whether it can do that.
+    if let Some(opened) = now.known(&asked.opens()) {
+        asked.request(opened.config()).map_err(|error| error.to_string())?;
+    }
+    Ok(vec![Generate::Rewrite { asked: Box::new(asked), count }.into()])
 }
 
 fn start(now: &Now<'_>, change: impl Fn(&Asked) -> Asked, waits: bool) -> Done {

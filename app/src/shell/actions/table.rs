@@ -6,6 +6,7 @@ use smalti_engine::questions::{ImageRef, SourceRef, Subject};
 
 use super::action::{Action, Done, Menu, action, asks, ctrl, ctrl_shift, plain};
 use super::generating;
+use super::hands;
 use super::now::Now;
 use super::offered;
 use crate::document::{
@@ -22,6 +23,7 @@ pub fn all() -> Vec<Action> {
     let mut all = file();
     all.extend(edit());
     all.extend(selected());
+    all.extend(hands::all());
     all.extend(views());
     all.extend(looks());
     all.extend(scenes::names().filter_map(scene));
@@ -123,7 +125,9 @@ fn edit() -> Vec<Action> {
             unless(reason, vec![Edit::Redo.into()])
         })
         .often(),
-        action(E, "Paste", &[], App::Paste).about("A picture, or the path of a file").first(),
+        action(E, "Paste", &[], App::Paste)
+            .about("Tokens, a picture, or the path of a file")
+            .first(),
         asks(E, "Lock selected cells", &[ctrl(Key::L)], |now| lock(now, true)).often().first(),
         asks(E, "Unlock selected cells", &[ctrl_shift(Key::L)], |now| lock(now, false)).often(),
         asks(E, "Force selected code at selected cells", &[ctrl(Key::Enter)], |now| {
@@ -209,7 +213,7 @@ fn selected() -> Vec<Action> {
             Ok(vec![Edit::SelectAllCells.into()])
         })
         .often(),
-        asks(E, "Select all cells with the selected code", &[], |now| {
+        asks(E, "Select all cells with the selected code", &[ctrl_shift(Key::A)], |now| {
             let (tokens, code) = (now.tokens()?, now.code()?);
             let (number, part) = now.view.part(&tokens);
             let is_it =
@@ -229,7 +233,11 @@ fn views() -> Vec<Action> {
     for view in &VIEWS {
         let digit = view.key().and_then(|key| DIGITS.get(usize::from(key) - 1));
         // There are more views than digits.
-        let letter = (view.id == ViewId::Generate).then_some(&Key::G);
+        let letter = match view.id {
+            ViewId::Generate => Some(&Key::G),
+            ViewId::History => Some(&Key::H),
+            _ => None,
+        };
         let keys: Vec<_> = digit.or(letter).map(|key| plain(*key)).into_iter().collect();
         let show = action(View, view.title, &keys, Layout::Show(view.id));
         all.push(show.kind("view").about(view.about));

@@ -21,7 +21,7 @@ const GESTURES: [(&str, &[(&str, &str)]); 5] = [
         "Token grid",
         &[
             ("Click", "Select a cell and its code; again: neither"),
-            ("Drag", "Select a rectangle"),
+            ("Drag", "Select by the tool in hand"),
             ("Shift, Alt", "Held: select these as well, or not"),
             ("Ctrl", "Held: turn round what is selected"),
             ("Double click", "Select all cells with that code"),
@@ -50,8 +50,10 @@ const GESTURES: [(&str, &[(&str, &str)]); 5] = [
 ];
 
 /// Keys that no action has.
-const MORE: [(&str, &str); 6] = [
-    ("Ctrl+V", "Open a copied picture or path"),
+const MORE: [(&str, &str); 8] = [
+    ("Ctrl+C", "Copy the selected tokens"),
+    ("Ctrl+V", "Put copied tokens, or open a copied picture or path"),
+    ("1 to 4", "While variations are shown: take one"),
     ("Tab, Shift+Tab", "Go on to the next control, or back"),
     ("Space, Enter", "Press it"),
     ("Arrows", "Another image, code, value, caption"),

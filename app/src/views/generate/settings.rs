@@ -363,8 +363,7 @@ fn kept_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, asked: &Asked) {
     let about = "All cells of the tokens in Tokens stay but the selected ones";
     ask("Resample the selected", about, ctx.keeping_unselected());
     if !asked.given.is_empty() {
-        let next = Asked { given: std::sync::Arc::default(), ..asked.clone() };
-        ask("Keep nothing", "Every cell is written", Ok(next));
+        ask("Keep nothing", "Every cell is written", Ok(asked.keeping_nothing()));
     }
     let using = ctx.using_generated();
     let response = ui.add_enabled(using.is_ok(), egui::Button::new("Use as tokens"));

@@ -4,19 +4,18 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use egui::{Key, Modifiers, PointerButton, Pos2};
+use egui::{Color32, Key, Modifiers, PointerButton, Pos2, Stroke, vec2};
 use smalti_engine::tokens::Cell;
 
+use super::gesture::{self, Place};
+use super::painting;
 use super::sheet::Sheet;
 use crate::ctx::ViewCtx;
-use crate::document::Edit;
+use crate::document::{Edit, Tool};
 use crate::widgets::keys::has_keys;
 use crate::widgets::pane::{Pane, Zoom};
 
-/// A place of the sheet: row and column.
-pub(super) type Place = (usize, usize);
-
-/// What a click or a rectangle does to what is selected.
+/// What a click or a drag does to what is selected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum How {
     Anew,
@@ -47,18 +46,19 @@ impl How {
     }
 }
 
-/// A rectangle that is being dragged, and what it would select.
+/// What a drag that goes on would select.
 #[derive(Debug)]
 struct Preview {
-    of: (Place, Place, How),
+    /// By which tool, how, and after how many spots.
+    of: (Tool, How, usize),
     cells: Arc<BTreeSet<Cell>>,
 }
 
 /// Where the hand is.
 #[derive(Debug, Default)]
 pub(super) struct Hand {
-    /// Where a rectangle was begun by the pointer.
-    anchor: Option<Place>,
+    /// Where a drag of the pointer went, in cells; of a rectangle its two corners.
+    trail: Vec<Pos2>,
     preview: Option<Preview>,
     /// Where the keys are.
     cursor: Option<Place>,
@@ -70,7 +70,7 @@ pub(super) struct Hand {
 }
 
 impl Hand {
-    /// The cells that are selected, or would be if the rectangle ended here.
+    /// The cells that are selected, or would be if the drag ended here.
     pub(super) fn selected(&self, ctx: &ViewCtx<'_>) -> Arc<BTreeSet<Cell>> {
         let cells = self.preview.as_ref().map_or(&ctx.document.selection.cells, |p| &p.cells);
         Arc::clone(cells)
@@ -115,7 +115,8 @@ impl Hand {
         if let Some((place, cell)) = under.and_then(|place| Some((place, sheet.cell(place)?))) {
             ctx.hovered.set_cell(cell, sheet.code_at(place));
         }
-        self.rectangle(ui, ctx, pane, sheet);
+        self.drag(ui, ctx, pane, sheet);
+        self.trail_ui(ui, ctx, pane, sheet);
         self.click(ui, ctx, pane, sheet);
         if response.has_focus() {
             self.home = Some(response.id);
@@ -125,37 +126,87 @@ impl Hand {
         }
     }
 
-    /// A drag selects a rectangle; what it would select is seen while it is dragged.
-    fn rectangle(&mut self, ui: &egui::Ui, ctx: &ViewCtx<'_>, pane: &Pane, sheet: &Sheet<'_>) {
+    /// A drag selects by the tool in hand; what it would select is seen while it is dragged.
+    fn drag(&mut self, ui: &egui::Ui, ctx: &ViewCtx<'_>, pane: &Pane, sheet: &Sheet<'_>) {
         let response = &pane.response;
         if response.drag_started_by(PointerButton::Primary) {
             let origin = ui.input(|i| i.pointer.press_origin());
-            self.anchor = origin.and_then(|at| pane.cell_at(at, sheet.rows, sheet.columns));
+            let origin = origin.filter(|at| pane.cell_at(*at, sheet.rows, sheet.columns).is_some());
+            self.trail = origin.map(|at| spot(pane, at, sheet)).into_iter().collect();
         }
         let is_over = response.drag_stopped_by(PointerButton::Primary);
         let is_dragged = is_over || response.dragged_by(PointerButton::Primary);
-        let to = ui.input(|i| i.pointer.interact_pos()).and_then(|at| nearest(pane, at, sheet));
-        if let (true, Some(from), Some(to)) = (is_dragged, self.anchor, to) {
-            let of = (from, to, How::of(ui.input(|i| i.modifiers)));
-            if self.preview.as_ref().is_none_or(|preview| preview.of != of) {
-                let cells = sheet.rectangle(from, to).collect();
-                let cells = Arc::new(of.2.apply(&ctx.document.selection.cells, cells));
-                self.preview = Some(Preview { of, cells });
-            }
+        let at = ui.input(|i| i.pointer.interact_pos());
+        if let (true, false, Some(at)) = (is_dragged, self.trail.is_empty(), at) {
+            self.go_on(ui, ctx, spot(pane, at, sheet), sheet);
         }
         if !is_over {
             // A drag that ended out of sight is none any more.
             if !ui.input(|i| i.pointer.primary_down() || i.pointer.primary_released()) {
-                (self.anchor, self.preview) = (None, None);
+                (self.trail, self.preview) = (Vec::new(), None);
             }
             return;
         }
-        self.anchor = None;
-        if let Some(Preview { of: (from, to, _), cells }) = self.preview.take() {
+        let trail = std::mem::take(&mut self.trail);
+        if ctx.document.selection.tool == Tool::Paint {
+            self.preview = None;
+            if let Some(stroke) = painting::stroke(ctx, &trail, sheet) {
+                ctx.send(Edit::Paint(stroke));
+                response.request_focus();
+            }
+            return;
+        }
+        if let Some(Preview { cells, .. }) = self.preview.take() {
             ctx.send(Edit::SelectCells(cells));
-            (self.from, self.cursor) = (Some(from), Some(to));
+            (self.from, self.cursor) =
+                (trail.first().copied().map(place), trail.last().copied().map(place));
             response.request_focus();
         }
+    }
+
+    /// The pointer is at another spot of the drag.
+    fn go_on(&mut self, ui: &egui::Ui, ctx: &ViewCtx<'_>, at: Pos2, sheet: &Sheet<'_>) {
+        let tool = ctx.document.selection.tool;
+        let how = How::of(ui.input(|i| i.modifiers));
+        let is_other = self.trail.last().is_some_and(|last| last.distance(at) > 0.1);
+        if is_other {
+            if tool == Tool::Rectangle {
+                self.trail.truncate(1);
+            }
+            self.trail.push(at);
+        }
+        let of = (tool, how, self.trail.len());
+        let is_same = self.preview.as_ref().is_some_and(|preview| preview.of == of);
+        let (Some(from), false) = (self.trail.first(), is_same && !is_other) else { return };
+        let size = (sheet.rows, sheet.columns);
+        let cells = match tool {
+            Tool::Rectangle => sheet.rectangle(place(*from), place(at)).collect(),
+            Tool::Lasso => cells_at(sheet, gesture::inside(&self.trail, size)),
+            // It selects nothing.
+            Tool::Paint => return,
+            Tool::Brush => {
+                let brush = ctx.document.selection.brush;
+                cells_at(sheet, gesture::along(&self.trail, brush, size))
+            }
+        };
+        let cells = Arc::new(how.apply(&ctx.document.selection.cells, cells));
+        self.preview = Some(Preview { of, cells });
+    }
+
+    /// The line that is drawn round cells, over the picture.
+    fn trail_ui(&self, ui: &egui::Ui, ctx: &ViewCtx<'_>, pane: &Pane, sheet: &Sheet<'_>) {
+        if ctx.document.selection.tool == Tool::Paint {
+            painting::preview(ui, ctx, pane, (&self.trail, sheet));
+        }
+        if ctx.document.selection.tool != Tool::Lasso || self.trail.len() < 2 {
+            return;
+        }
+        let step = pane.picture.size() / vec2(sheet.columns as f32, sheet.rows as f32);
+        let line: Vec<Pos2> =
+            self.trail.iter().map(|at| pane.picture.min + at.to_vec2() * step).collect();
+        let painter = pane.painter(ui);
+        painter.line(line.clone(), Stroke::new(3.0, Color32::BLACK));
+        painter.line(line, Stroke::new(1.0, Color32::WHITE));
     }
 
     /// A click selects a cell and its code, another one neither; a double click all cells with the code.
@@ -176,6 +227,10 @@ impl Hand {
             return;
         };
         (self.from, self.cursor) = (Some(place), Some(place));
+        if ctx.document.selection.tool == Tool::Paint {
+            painting::click(ctx, pane, sheet, (at, place, how == How::TakeAway));
+            return;
+        }
         let selected = &ctx.document.selection.cells;
         if response.double_clicked() {
             let code = sheet.code_at(place);
@@ -261,10 +316,19 @@ fn select(ctx: &ViewCtx<'_>, sheet: &Sheet<'_>, place: Place, how: How) {
     ctx.send(Edit::SelectCells(Arc::new(cells)));
 }
 
-/// The cell at a place of the screen, or else the one that is nearest to it of those in sight.
-fn nearest(pane: &Pane, at: Pos2, sheet: &Sheet<'_>) -> Option<Place> {
+/// A place of the screen in cells, or else the nearest one of those in sight.
+fn spot(pane: &Pane, at: Pos2, sheet: &Sheet<'_>) -> Pos2 {
     let seen = pane.view.intersect(pane.picture).shrink(0.01);
-    pane.cell_at(at.clamp(seen.min, seen.max), sheet.rows, sheet.columns)
+    gesture::in_cells(at.clamp(seen.min, seen.max), pane.picture, (sheet.rows, sheet.columns))
+}
+
+/// The place of the sheet that a spot is in.
+fn place(at: Pos2) -> Place {
+    (at.y.max(0.0) as usize, at.x.max(0.0) as usize)
+}
+
+fn cells_at(sheet: &Sheet<'_>, places: BTreeSet<Place>) -> BTreeSet<Cell> {
+    places.into_iter().filter_map(|place| sheet.cell(place)).collect()
 }
 
 /// Where the arrows lead.

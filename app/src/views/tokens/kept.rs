@@ -30,7 +30,7 @@ pub(super) fn among_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
 }
 
 /// Which image and tokenizer work belongs to, as far as their names are known.
-fn place_of(ctx: &ViewCtx<'_>, on: &WorkOn) -> String {
+pub(in crate::views) fn place_of(ctx: &ViewCtx<'_>, on: &WorkOn) -> String {
     let image = match on.subject.image() {
         Some(ImageRef::File { path, .. }) => name(path),
         Some(ImageRef::InSource { index, .. }) => format!("image {}", index + 1),
@@ -44,10 +44,12 @@ fn place_of(ctx: &ViewCtx<'_>, on: &WorkOn) -> String {
 pub(super) fn variations_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
     let variations = &ctx.document.variations;
     let from = variations.base().and_then(|from| variations.all().get(from));
-    let is_kept = from.is_some_and(|from| {
+    let is_it = from.is_some_and(|from| {
         from.is_of(&ctx.document.work(), &ctx.document.switched_off)
             && Some(&from.on) == ctx.document.work_on().as_ref()
     });
+    // One that was noted by itself may leave some day: a person can keep it for good.
+    let is_kept = is_it && from.is_some_and(|from| from.noted.is_none());
     let about = "Keep the tokens as they are now as a variation, to come back to";
     let has_work = !(ctx.document.work().is_empty() && ctx.document.switched_off.is_empty());
     let can_keep = !is_kept && (from.is_some() || has_work);
@@ -58,7 +60,7 @@ pub(super) fn variations_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
         return;
     }
     let now = from.map_or("none".to_owned(), |from| from.name.to_string());
-    let changed = if is_kept || from.is_none() { "" } else { " +" };
+    let changed = if is_it || from.is_none() { "" } else { " +" };
     ui.menu_button(format!("variation {now}{changed}"), |ui| {
         for (number, depth) in variations.tree() {
             let variation = &variations.all()[number];
@@ -66,7 +68,10 @@ pub(super) fn variations_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
                 ui.add_space(depth as f32 * ctx.theme.px(14.0));
                 let forced = variation.work.edits.len();
                 let forced = counted(forced, "forced cell");
-                let mut text = format!("{}   {forced}", variation.name);
+                let mut text = match &variation.noted {
+                    Some(what) => format!("{}   {what}", variation.name),
+                    None => format!("{}   {forced}", variation.name),
+                };
                 if let Some(off) = variation.off.as_ref().filter(|off| !off.is_empty()) {
                     text = format!("{text}, {} off", counted(off.len(), "code"));
                 }

@@ -9,7 +9,7 @@ use egui::emath::GuiRounding;
 use egui::{Color32, Mesh, Rect, Shape, Stroke, StrokeKind, pos2, vec2};
 use smalti_engine::tokens::{Cell, Code, Tokens};
 
-use super::hand::Place;
+use super::gesture::Place;
 use super::outline::{Line, Outline};
 use super::overlay::{hovered_cell, visible};
 use super::sheet::Sheet;

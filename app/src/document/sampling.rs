@@ -1,0 +1,212 @@
+//! What generators wrote into the tokens that are worked on: it stands there as if it was forced, and what was there
+//! before and what came of it are noted in the tree of variations.
+
+use std::sync::Arc;
+
+use super::generating::{Moment, Sampled};
+use super::value::Document;
+use super::variations::Variation;
+use super::work::Work;
+
+impl Document {
+    /// With a state in the tree that came of it, without going there.
+    #[must_use]
+    pub fn noting(&self, sampled: &Sampled) -> Self {
+        let mut next = self.clone();
+        next.note(sampled);
+        next
+    }
+
+    /// What was written takes its place. Locked cells stay. Of something else than is worked on it does nothing.
+    pub(super) fn take(&mut self, sampled: &Sampled) {
+        let Some(number) = self.note(sampled) else { return };
+        self.force(sampled.tokens.iter().copied());
+        self.generating.moment = Some(Moment { asked: Arc::clone(&sampled.asked), steps: None });
+        self.variations = self.variations.based_on(number);
+    }
+
+    /// Notes what came of it below what it came of; gives its number.
+    fn note(&mut self, sampled: &Sampled) -> Option<usize> {
+        let on = self.work_on().filter(|on| *on == sampled.on)?;
+        let off = Arc::clone(&self.switched_off);
+        let state = |work: Work, what: &str| Variation {
+            name: "".into(),
+            parent: None,
+            on: on.clone(),
+            work,
+            off: Some(Arc::clone(&off)),
+            noted: Some(what.into()),
+        };
+        let before = self.work();
+        // What nothing was done to is the start, which is no variation.
+        let is_start = before.edits.is_empty() && off.is_empty();
+        if !is_start && self.variations.number_of(&on, &before, &off).is_none() {
+            let parent = self.variations.base();
+            let parent = parent.filter(|at| self.variations.all()[*at].on == on);
+            let by_hand = Variation { parent, ..state(before.clone(), "by hand") };
+            self.variations = self.variations.note(by_hand).0;
+        }
+        let parent = if is_start { None } else { self.variations.number_of(&on, &before, &off) };
+        let mut after = self.clone();
+        after.force(sampled.tokens.iter().copied());
+        let next = Variation { parent, ..state(after.work(), &sampled.what()) };
+        let (variations, number) = self.variations.note(next);
+        self.variations = variations;
+        Some(number)
+    }
+
+    /// Goes back to the start: nothing is forced, locked or switched off in what is worked on.
+    pub(super) fn use_start(&mut self) {
+        (self.edits, self.locks, self.switched_off) =
+            (Arc::default(), Arc::default(), Arc::default());
+        self.variations = self.variations.based_on_none();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use smalti_engine::questions::{ImageRef, ModelRef, SourceRef};
+    use smalti_engine::tokens::Cell;
+
+    use super::*;
+    use crate::document::variations::MOST_NOTED;
+    use crate::document::{Asked, Edit, Generate, History, Open};
+
+    fn image(index: u64) -> Document {
+        let image = ImageRef::InSource { source: SourceRef::Samples, index };
+        Document::default().after(&Open::Image(image).into())
+    }
+
+    fn cells(columns: &[usize]) -> Arc<BTreeSet<Cell>> {
+        Arc::new(columns.iter().map(|column| Cell::at(0, *column)).collect())
+    }
+
+    fn sampled(document: &Document, seed: u64, tokens: &[(usize, u32)]) -> Sampled {
+        let asked = Asked { seed, ..Asked::of(ModelRef::Shipped("worlds-maskgit".into())) };
+        let tokens = tokens.iter().map(|(column, code)| (Cell::at(0, *column), *code));
+        Sampled {
+            on: document.work_on().unwrap(),
+            asked: Arc::new(asked),
+            cells: tokens.len(),
+            tokens: tokens.collect(),
+        }
+    }
+
+    fn take(document: &Document, sampled: &Sampled) -> Document {
+        document.after(&Generate::Take(Box::new(sampled.clone())).into())
+    }
+
+    #[test]
+    fn what_is_taken_is_a_branch_of_what_it_came_of_and_nothing_locked_changes() {
+        let start = image(0);
+        let force = Edit::ForceCells { cells: cells(&[4]), code: 9 };
+        let lock = Edit::LockCells { cells: cells(&[1, 4]), locked: true };
+        let by_hand = start.after(&force.into()).after(&lock.into());
+        let one = take(&by_hand, &sampled(&by_hand, 3, &[(0, 5), (1, 6), (4, 7)]));
+        assert_eq!(one.edits.get(&Cell::at(0, 0)), Some(&5));
+        assert_eq!(one.edits.get(&Cell::at(0, 1)), None, "it is locked");
+        assert_eq!(one.edits.get(&Cell::at(0, 4)), Some(&9), "it is locked");
+        assert_eq!(one.locks, by_hand.locks);
+        let all = one.variations.all();
+        assert_eq!(all.len(), 2, "what was done by hand, and what came of it");
+        assert_eq!((&all[0].work, all[0].parent), (&by_hand.work(), None));
+        assert_eq!((&all[1].work, all[1].parent), (&one.work(), Some(0)));
+        assert_eq!(one.variations.base(), Some(1));
+        // Another one of the same state is beside it.
+        let back = one.after(&Edit::UseVariation(0).into());
+        assert_eq!(back.work(), by_hand.work());
+        let two = take(&back, &sampled(&back, 4, &[(0, 8)]));
+        assert_eq!(two.variations.all()[2].parent, Some(0));
+        assert_eq!(two.after(&Edit::UseVariation(1).into()).work(), one.work());
+        assert_eq!(two.after(&Edit::UseStart.into()).work(), start.work());
+    }
+
+    #[test]
+    fn what_is_noted_is_gone_to_by_taking_it_and_stays_beside_what_is_taken() {
+        let start = image(0);
+        let four: Vec<Sampled> = (0..4).map(|n| sampled(&start, n, &[(0, n as u32 + 1)])).collect();
+        let noted = four.iter().fold(start.clone(), |document, one| document.noting(one));
+        assert_eq!((noted.edits.len(), noted.variations.all().len()), (0, 4));
+        let taken = take(&noted, &four[2]);
+        assert_eq!(taken.variations.all().len(), 4, "it was noted already");
+        assert_eq!(taken.variations.base(), Some(2));
+        assert_eq!(taken.edits.get(&Cell::at(0, 0)), Some(&3));
+        let elsewhere = image(1);
+        assert_eq!(take(&elsewhere, &four[0]), elsewhere, "of another image");
+    }
+
+    #[test]
+    fn what_was_sampled_stays_in_the_tree_when_it_is_undone_and_redo_brings_it_back() {
+        let start = image(0);
+        let mut history = History::new(start.clone());
+        let one = take(&start, &sampled(&start, 1, &[(0, 5)]));
+        history.change(one.clone(), false);
+        history.undo();
+        assert_eq!(history.document().work(), start.work());
+        assert_eq!(history.document().variations.all(), one.variations.all());
+        assert_eq!(history.document().variations.base(), None);
+        history.redo();
+        assert_eq!(history.document(), &one);
+        // What a person kept is no more there when that is undone.
+        let force = Edit::ForceCells { cells: cells(&[2]), code: 2 };
+        let kept = one.after(&force.into());
+        history.change(kept.clone(), false);
+        history.change(kept.after(&Edit::KeepVariation.into()), false);
+        history.undo();
+        assert_eq!(history.document(), &kept);
+    }
+
+    #[test]
+    fn what_comes_without_a_person_is_no_step_of_undo_and_undoes_nothing() {
+        let start = image(0);
+        let mut history = History::new(start.clone());
+        let forced = start.after(&Edit::ForceCells { cells: cells(&[3]), code: 1 }.into());
+        history.change(forced, false);
+        history.undo();
+        let one = sampled(&start, 1, &[(0, 5)]);
+        history.note(history.document().noting(&one));
+        assert!(!history.can_undo() && history.can_redo());
+        history.redo();
+        let document = history.document();
+        assert_eq!(document.edits.get(&Cell::at(0, 3)), Some(&1));
+        let noted: Vec<_> = document.variations.all().iter().map(|v| v.work.edits.len()).collect();
+        assert_eq!(noted, [1], "it is there whatever is redone, as it came");
+    }
+
+    #[test]
+    fn what_was_begun_by_a_change_becomes_part_of_it() {
+        let start = image(0);
+        let mut history = History::new(start.clone());
+        let asked = Asked::of(ModelRef::Shipped("worlds-maskgit".into()));
+        let begin = Generate::Rewrite { asked: Box::new(asked), count: 1 };
+        history.change(start.after(&begin.into()), false);
+        let done = take(history.document(), &sampled(&start, 1, &[(0, 5)]));
+        history.complete(done.clone());
+        history.undo();
+        assert_eq!(history.document().work(), start.work());
+        assert_eq!(history.document().generating, start.generating);
+        assert!(!history.can_undo(), "it was one step");
+        history.redo();
+        assert_eq!(history.document(), &done);
+    }
+
+    #[test]
+    fn only_so_many_are_noted_and_what_a_person_kept_is_not_among_them() {
+        let start = image(0);
+        let mut now = start.after(&Edit::ForceCells { cells: cells(&[7]), code: 1 }.into());
+        now = now.after(&Edit::KeepVariation.into());
+        for seed in 0..2 * MOST_NOTED as u64 {
+            now = take(&now, &sampled(&now, seed, &[(0, seed as u32)]));
+        }
+        let noted = now.variations.all().iter().filter(|v| v.noted.is_some()).count();
+        assert_eq!(noted, MOST_NOTED);
+        let all = now.variations.all();
+        assert!(all.iter().any(|variation| variation.noted.is_none()), "kept by hand");
+        assert_eq!(all[now.variations.base().unwrap()].work, now.work());
+        for (at, variation) in all.iter().enumerate() {
+            assert!(variation.parent.is_none_or(|parent| parent < at));
+        }
+    }
+}

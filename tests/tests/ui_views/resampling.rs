@@ -1,0 +1,329 @@
+//! Hands on the grid with a generator: the selection is written anew, one of several ways is picked, and History leads
+//! back to all of them. What stands in the end is compared with what the engine writes by itself.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use egui::{Key, Modifiers, Pos2, Role};
+use egui_kittest::kittest::{NodeT, Queryable};
+use smalti::document::{Edit, Layout, Open, Panel, Slot, ViewId};
+use smalti::files::saved::{Carried, Saved, to_bytes};
+use smalti_engine::generators::{Way, Writing};
+use smalti_engine::questions::{ModelInfo, ModelRef, Stamp};
+use smalti_engine::tokens::{Cell, Tokens};
+use smalti_tests::tiny::tiny_generator;
+use smalti_tests::window::{
+    Small, Window, click, click_label, drag, empty, encoded, is_in_front, middle_of, open_sized,
+    press, rect_of, says, send, settle, tab, tokens, until,
+};
+
+use super::SMALL_GRID;
+
+/// Tokens of 16 x 16, History beside them, and a generator of 8 x 8 of these tokens.
+fn desk(way: Way) -> (Window, Small) {
+    let small = Small::new();
+    let layout = Panel::Row(vec![(0.65, tab(ViewId::Tokens)), (0.35, tab(ViewId::History))]);
+    let mut window = open_sized(empty(layout), [1280.0, 800.0]);
+    small.open_in(&mut window);
+    let model = ModelRef::File { path: small.model().into(), stamp: Stamp::default() }.now();
+    let facts = window.state().session().wait(&ModelInfo { model }).unwrap();
+    let path = small.model().with_file_name("painter.safetensors");
+    tiny_generator(&path, way, &facts.token_hash);
+    send(&mut window, Open::Path(path));
+    for view in [ViewId::History, ViewId::Tokens] {
+        send(&mut window, Layout::Show(view));
+    }
+    (window, small)
+}
+
+/// Cells that no single window of the generator's grid covers.
+fn wide() -> BTreeSet<Cell> {
+    (2..5).flat_map(|row| (2..14).map(move |column| Cell::at(row, column))).collect()
+}
+
+/// Writes the selection anew, and waits until it is taken.
+fn resample(window: &mut Window, seed: u64) {
+    press(window, Modifiers::COMMAND, Key::R);
+    until(window, &format!("by painter, any class, seed {seed}"));
+}
+
+fn select(window: &mut Window, cells: &BTreeSet<Cell>) {
+    send(window, Edit::SelectCells(Arc::new(cells.clone())));
+}
+
+/// The tokens as they are now, with what was forced.
+fn now(window: &Window) -> Tokens {
+    window.state().document().tokens(&encoded(window))
+}
+
+fn selected(window: &Window) -> BTreeSet<Cell> {
+    BTreeSet::clone(&window.state().document().selection.cells)
+}
+
+/// What the engine writes for the generation that is looked at.
+fn by_the_engine(window: &Window) -> Tokens {
+    let moment = window.state().document().generating.moment.clone().unwrap();
+    let opened = window.state().session().wait(&moment.asked.opens()).unwrap();
+    let request = moment.asked.request(opened.config()).unwrap();
+    let mut writing = Writing::new(opened.painter.clone(), request, None).unwrap();
+    let mut last = None;
+    while let Some(step) = writing.next_step_between(&mut |_, _| Ok(())).unwrap() {
+        last = Some(step.tokens);
+    }
+    last.unwrap()
+}
+
+/// What was said last, with what to do.
+fn said(window: &Window) -> String {
+    let last = window.state().notices().list().last().cloned();
+    last.map_or(String::new(), |notice| format!("{} {}", notice.summary, notice.hint))
+}
+
+/// The line of History that says this.
+fn line(window: &Window, text: &str) -> Option<Pos2> {
+    let mut lines = window.query_all_by_label_contains(text);
+    let found = lines.find(|node| {
+        let node = node.accesskit_node();
+        let label = node.label().unwrap_or_default();
+        node.role() == Role::Button && label.contains("forced cell")
+    });
+    found.map(|node| node.rect().center())
+}
+
+/// Goes over the window with the button held down.
+fn stroke(window: &mut Window, points: &[Pos2]) {
+    window.hover_at(points[0]);
+    window.drag_at(points[0]);
+    for point in points {
+        window.hover_at(*point);
+    }
+    window.event(egui::Event::PointerButton {
+        pos: points[points.len() - 1],
+        button: egui::PointerButton::Primary,
+        pressed: false,
+        modifiers: Modifiers::NONE,
+    });
+    settle(window);
+}
+
+#[test]
+fn the_selection_is_written_anew_as_one_step_of_undo_and_nothing_else_changes() {
+    for way in [Way::Raster, Way::MaskGit] {
+        let (mut window, _small) = desk(way);
+        let before = tokens(&window);
+        let locked: BTreeSet<Cell> = [Cell::at(3, 4), Cell::at(2, 12), Cell::at(9, 9)].into();
+        send(&mut window, Edit::LockCells { cells: Arc::new(locked.clone()), locked: true });
+        select(&mut window, &wide());
+        press(&mut window, Modifiers::COMMAND, Key::R);
+        until(&mut window, "with another token");
+        let after = now(&window);
+        assert_ne!(after, before);
+        for (cell, code) in before.cells() {
+            let is_free = wide().contains(&cell) && !locked.contains(&cell);
+            assert!(is_free || after.get(cell) == code, "{way:?}: {cell}");
+        }
+        assert_eq!(after, by_the_engine(&window), "{way:?}");
+        assert_eq!(after.first_masked(), None);
+        let document = window.state().document().clone();
+        assert_eq!(*document.locks, locked);
+        press(&mut window, Modifiers::COMMAND, Key::Z);
+        assert!(window.state().document().edits.is_empty());
+        assert_eq!(window.state().document().generating.moment, None, "it was one step");
+        assert_eq!(*window.state().document().locks, locked);
+        press(&mut window, Modifiers::COMMAND, Key::Y);
+        assert_eq!(now(&window), after);
+        // Its steps are on the timeline.
+        send(&mut window, Layout::Show(ViewId::Generate));
+        until(&mut window, "Generation done");
+        assert_eq!(now(&window), after);
+    }
+}
+
+#[test]
+fn another_try_has_another_seed() {
+    let (mut window, _small) = desk(Way::MaskGit);
+    select(&mut window, &wide());
+    let seed = |window: &Window| {
+        window.state().document().generating.moment.as_ref().map(|moment| moment.asked.seed)
+    };
+    resample(&mut window, 1);
+    let first = (seed(&window), now(&window));
+    resample(&mut window, 2);
+    assert_eq!((first.0, seed(&window)), (Some(1), Some(2)));
+    assert_ne!(now(&window), first.1);
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(now(&window), first.1);
+}
+
+#[test]
+fn four_ways_are_shown_and_a_number_key_takes_one_while_they_are() {
+    let (mut window, _small) = desk(Way::MaskGit);
+    let before = tokens(&window);
+    select(&mut window, &wide());
+    press(&mut window, Modifiers::COMMAND | Modifiers::SHIFT, Key::R);
+    for number in 1..=4 {
+        until(&mut window, &format!("Variation {number}, seed {number}, done"));
+    }
+    assert_eq!(now(&window), before, "nothing is taken by itself");
+    press(&mut window, Modifiers::NONE, Key::Num2);
+    let taken = now(&window);
+    assert_ne!(taken, before);
+    let moment = window.state().document().generating.moment.clone().unwrap();
+    assert_eq!(moment.asked.seed, 2);
+    assert_eq!(taken, by_the_engine(&window));
+    assert!(!says(&window, "Variation 1, seed 1"), "they are shown no more");
+    press(&mut window, Modifiers::NONE, Key::Num1);
+    assert!(is_in_front(&window, ViewId::Compare), "the keys are those of views again");
+    assert_eq!(now(&window), taken);
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(now(&window), before, "one step");
+    assert_eq!(window.state().document().variations.all().len(), 4, "all four stay");
+    press(&mut window, Modifiers::COMMAND, Key::Y);
+    assert_eq!(now(&window), taken);
+}
+
+#[test]
+fn a_click_takes_a_way_and_escape_takes_none() {
+    let (mut window, _small) = desk(Way::Raster);
+    let cells: BTreeSet<Cell> = [Cell::at(5, 5), Cell::at(5, 6), Cell::at(6, 5)].into();
+    select(&mut window, &cells);
+    let four = |window: &mut Window, first: u64| {
+        press(window, Modifiers::COMMAND | Modifiers::SHIFT, Key::R);
+        for number in 0..4 {
+            until(window, &format!("Variation {}, seed {}, done", number + 1, first + number));
+        }
+    };
+    four(&mut window, 1);
+    press(&mut window, Modifiers::NONE, Key::Escape);
+    assert!(!says(&window, "Variation 1, seed 1"));
+    assert_eq!(selected(&window), cells, "what is selected stays");
+    assert!(window.state().document().edits.is_empty());
+    let noted = window.state().document().variations.all().len();
+    assert!(noted > 0, "they are in History");
+    // The next four are others.
+    four(&mut window, 5);
+    click_label(&mut window, "Variation 3, seed 7, done");
+    let moment = window.state().document().generating.moment.clone().unwrap();
+    assert_eq!(moment.asked.seed, 7);
+    assert_eq!(now(&window), by_the_engine(&window));
+}
+
+#[test]
+fn what_cannot_be_written_anew_says_why_on_its_tool() {
+    let small = Small::new();
+    let mut window = open_sized(empty(tab(ViewId::Tokens)), [1280.0, 800.0]);
+    small.open_in(&mut window);
+    let is_off = |window: &Window| {
+        let tool = window.get_by_role_and_label(Role::Button, "Resample the selected cells");
+        tool.accesskit_node().is_disabled()
+    };
+    select(&mut window, &wide());
+    assert!(is_off(&window));
+    press(&mut window, Modifiers::COMMAND, Key::R);
+    assert!(said(&window).contains("open a generator first"), "{}", said(&window));
+    assert!(said(&window).contains("tiny's tokens"), "{}", said(&window));
+
+    let (mut window, _small) = desk(Way::MaskGit);
+    press(&mut window, Modifiers::COMMAND, Key::R);
+    assert!(said(&window).contains("select cells"), "{}", said(&window));
+    select(&mut window, &wide());
+    assert!(!is_off(&window));
+    let cells = Arc::new(wide());
+    send(&mut window, Edit::LockCells { cells, locked: true });
+    assert!(is_off(&window));
+    press(&mut window, Modifiers::COMMAND, Key::R);
+    assert!(said(&window).contains("are locked: unlock them first"), "{}", said(&window));
+    // Tokens of another codebook are refused with both names.
+    send(&mut window, Open::Model(Slot::A, ModelRef::Shipped("worlds-fsq".into())));
+    select(&mut window, &[Cell::at(0, 0)].into());
+    assert!(is_off(&window));
+    press(&mut window, Modifiers::COMMAND, Key::R);
+    let said = said(&window);
+    assert!(said.contains("worlds-fsq") && said.contains("tiny"), "{said}");
+    assert!(window.state().document().edits.is_empty());
+}
+
+#[test]
+fn history_is_a_tree_that_leads_back_and_is_saved_with_the_document() {
+    let (mut window, small) = desk(Way::MaskGit);
+    let before = tokens(&window);
+    select(&mut window, &wide());
+    resample(&mut window, 1);
+    let first = now(&window);
+    let below: BTreeSet<Cell> = (8..11).map(|row| Cell::at(row, 4)).collect();
+    select(&mut window, &below);
+    resample(&mut window, 2);
+    let second = now(&window);
+    assert_ne!(second, first);
+    let all = window.state().document().variations.clone();
+    assert_eq!(all.all().iter().map(|v| v.parent).collect::<Vec<_>>(), [None, Some(0)]);
+
+    let at = line(&window, "seed 1").unwrap();
+    click(&mut window, at, Modifiers::NONE);
+    assert_eq!(now(&window), first);
+    let at = line(&window, "seed 2").unwrap();
+    click(&mut window, at, Modifiers::NONE);
+    assert_eq!(now(&window), second);
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(now(&window), first, "going there is a step of undo");
+    let start = rect_of(&window, "start, as tiny made it").center();
+    click(&mut window, start, Modifiers::NONE);
+    assert_eq!(now(&window), before);
+
+    let saved = Saved::new(window.state().document().clone(), window.state().layout());
+    let path = small.model().with_file_name("work.smalti");
+    std::fs::write(&path, to_bytes(&saved, &Carried::Pasted).unwrap()).unwrap();
+    let mut again = open_sized(empty(tab(ViewId::Log)), [1280.0, 800.0]);
+    send(&mut again, Open::Path(path));
+    let kept = |window: &Window| {
+        let all = window.state().document().variations.all().iter();
+        let parts = all.map(|v| (v.name.to_string(), v.parent, v.noted.clone(), v.work.clone()));
+        parts.collect::<Vec<_>>()
+    };
+    assert_eq!(kept(&again), kept(&window));
+    send(&mut again, Layout::Show(ViewId::History));
+    let at = line(&again, "seed 2").unwrap();
+    click(&mut again, at, Modifiers::NONE);
+    assert_eq!(now(&again), second);
+}
+
+#[test]
+fn cells_are_drawn_round_and_drawn_over_and_a_selection_grows_and_turns_round() {
+    let (mut window, _small) = desk(Way::MaskGit);
+    let grid = rect_of(&window, "Token grid");
+    let at = |row, column| middle_of(grid, (row, column), SMALL_GRID);
+    press(&mut window, Modifiers::NONE, Key::L);
+    stroke(&mut window, &[at(2, 2), at(2, 6), at(6, 6), at(6, 2), at(2, 2)]);
+    let square: BTreeSet<Cell> =
+        (2..=6).flat_map(|row| (2..=6).map(move |column| Cell::at(row, column))).collect();
+    assert_eq!(selected(&window), square);
+    press(&mut window, Modifiers::NONE, Key::B);
+    stroke(&mut window, &[at(10, 3), at(10, 8)]);
+    let row: BTreeSet<Cell> = (3..=8).map(|column| Cell::at(10, column)).collect();
+    assert_eq!(selected(&window), row);
+    press(&mut window, Modifiers::NONE, Key::CloseBracket);
+    stroke(&mut window, &[at(10, 3), at(10, 8)]);
+    let thick = selected(&window);
+    assert!(thick.is_superset(&row) && thick.contains(&Cell::at(9, 5)), "{thick:?}");
+    assert!(!thick.contains(&Cell::at(8, 5)), "{thick:?}");
+    press(&mut window, Modifiers::NONE, Key::M);
+    drag(&mut window, at(1, 1), at(2, 3));
+    let pair: BTreeSet<Cell> =
+        (1..=2).flat_map(|row| (1..=3).map(move |column| Cell::at(row, column))).collect();
+    assert_eq!(selected(&window), pair);
+    press(&mut window, Modifiers::COMMAND, Key::E);
+    assert_eq!(selected(&window).len(), 4 * 5);
+    press(&mut window, Modifiers::COMMAND | Modifiers::SHIFT, Key::E);
+    // The upper and the left row grew to the edge of the grid, and an edge of the grid is none.
+    assert!(selected(&window).is_superset(&pair));
+    press(&mut window, Modifiers::COMMAND, Key::I);
+    assert!(selected(&window).is_disjoint(&pair));
+    // By code: all cells that have the one of the cell that was clicked.
+    let code = tokens(&window).get(Cell::at(12, 12)).unwrap();
+    click(&mut window, at(12, 12), Modifiers::NONE);
+    click_label(&mut window, "Select by code");
+    let own = tokens(&window);
+    let wanted = own.cells().filter(|(_, token)| *token == Some(code));
+    assert_eq!(selected(&window), wanted.map(|(cell, _)| cell).collect());
+    assert!(window.state().document().edits.is_empty());
+}
