@@ -29,11 +29,13 @@ pub enum ViewId {
     Generate,
     /// Rate against quality.
     Pareto,
+    /// Generators on a common clock.
+    Race,
 }
 
 impl ViewId {
     /// All views, in the order of menus and number keys.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Compare,
         Self::Tokens,
         Self::Codebook,
@@ -46,6 +48,7 @@ impl ViewId {
         Self::Runs,
         Self::Generate,
         Self::Pareto,
+        Self::Race,
     ];
 }
 

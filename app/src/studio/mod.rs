@@ -15,6 +15,7 @@ mod measuring;
 pub mod offscreen;
 mod pasted;
 mod presentation;
+mod racing;
 mod saving;
 mod stage;
 mod start;
@@ -540,6 +541,7 @@ impl eframe::App for Studio {
         let is_told = self.apply_all(&ctx) || was_told;
         self.go_on_opening();
         self.go_on_generating();
+        self.go_on_racing();
         if !ctx.input(|input| input.pointer.any_down()) {
             self.history.finish_interaction();
         }

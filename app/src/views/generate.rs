@@ -18,6 +18,8 @@ use smalti_engine::tokens::Cell;
 
 use self::facts::Shown;
 use self::places::Places;
+pub(super) use self::run::gold;
+pub(super) use self::settings::{class_ui, named};
 use super::view::View;
 use crate::ctx::ViewCtx;
 use crate::document::{Generate, GeneratedColor};

@@ -12,6 +12,7 @@ mod generate;
 mod jobs;
 mod log;
 mod pareto;
+mod race;
 mod runs;
 mod tokens;
 mod training;
@@ -137,6 +138,14 @@ pub static VIEWS: [Entry; ViewId::ALL.len()] = [
         needs: Needs::Image,
         tells: &[],
         make: || Box::<pareto::ParetoView>::default(),
+    },
+    Entry {
+        id: ViewId::Race,
+        title: "Race",
+        about: "Three ways of writing tokens on one class, one seed and one clock: passes, seconds, the picture so far",
+        needs: Needs::Image,
+        tells: &[],
+        make: || Box::<race::RaceView>::default(),
     },
 ];
 

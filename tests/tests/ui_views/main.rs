@@ -16,6 +16,7 @@ mod keyboard;
 mod panels;
 mod pareto;
 mod pending;
+mod race;
 mod runs;
 mod states;
 mod training;

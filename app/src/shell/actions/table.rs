@@ -229,7 +229,11 @@ fn views() -> Vec<Action> {
     for view in &VIEWS {
         let digit = view.key().and_then(|key| DIGITS.get(usize::from(key) - 1));
         // There are more views than digits.
-        let letter = (view.id == ViewId::Generate).then_some(&Key::G);
+        let letter = match view.id {
+            ViewId::Generate => Some(&Key::G),
+            ViewId::Race => Some(&Key::R),
+            _ => None,
+        };
         let keys: Vec<_> = digit.or(letter).map(|key| plain(*key)).into_iter().collect();
         let show = action(View, view.title, &keys, Layout::Show(view.id));
         all.push(show.kind("view").about(view.about));

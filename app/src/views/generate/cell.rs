@@ -8,7 +8,6 @@ use smalti_engine::tokens::Cell;
 
 use super::facts::Shown;
 use super::grid::appearance;
-use super::picture;
 use crate::ctx::ViewCtx;
 use crate::document::{Asked, Generate};
 use crate::look::textures::Sampling;
@@ -201,7 +200,7 @@ impl Alternatives<'_> {
     /// The picture with the code there: a texture, and the part of it round the cell.
     fn in_place(&self, ctx: &ViewCtx<'_>, code: u32) -> Option<(egui::TextureId, Rect)> {
         let trace = self.shown.trace;
-        let question = picture::question(trace, self.step + 1)?;
+        let question = trace.picture(self.step + 1)?;
         let change = [(self.cell, Some(code))];
         let tokens = question.tokens.with(change).ok()?;
         let meant = match question.meant {

@@ -1,5 +1,7 @@
 //! What is asked next: generator, class, seed, how tokens are drawn, which of them stay.
 
+use std::sync::Arc;
+
 use egui::{DragValue, Label, RichText, Role, Slider, WidgetInfo, vec2};
 use smalti_engine::generators::{GeneratorConfig, Schedule, Way};
 use smalti_engine::questions::{ModelRef, OpenedPainter, ShippedGenerators, ShippedModels};
@@ -79,7 +81,7 @@ fn settings_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, asked: &Asked, opened: &Rep
     if let Some(opened) = opened {
         tokenizer_row(ui, ctx, &mut next, opened);
         let config = opened.config();
-        row(ui, ctx, "class", |ui| class_ui(ui, &mut next, config));
+        row(ui, ctx, "class", |ui| class_ui(ui, &mut next.class, config));
     }
     row(ui, ctx, "seed", |ui| {
         let seed = ui.add(DragValue::new(&mut next.seed).speed(0.2));
@@ -116,7 +118,8 @@ fn row(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, label: &str, content: impl FnOnce(&
     });
 }
 
-fn named(response: &egui::Response, name: &str, value: f64) {
+/// Says what a number is, to those who do not see the word beside it.
+pub(in crate::views) fn named(response: &egui::Response, name: &str, value: f64) {
     let is_enabled = response.enabled();
     response.widget_info(|| WidgetInfo {
         label: Some(name.to_owned()),
@@ -194,12 +197,17 @@ pub(super) fn tokenizers_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, next: &mut Ask
     }
 }
 
-fn class_ui(ui: &mut egui::Ui, next: &mut Asked, config: &GeneratorConfig) {
+/// Picks the class, by its name; any if `None`.
+pub(in crate::views) fn class_ui(
+    ui: &mut egui::Ui,
+    class: &mut Option<Arc<str>>,
+    config: &GeneratorConfig,
+) {
     if config.classes.is_empty() {
         ui.label("it knows none");
         return;
     }
-    let said = next.class.clone();
+    let said = class.clone();
     let whole = said.as_deref().unwrap_or("any");
     let menu = ui.menu_button(short(ui, whole), |ui| {
         let (height, rows) = (ui.spacing().interact_size.y, config.classes.len() + 1);
@@ -208,18 +216,18 @@ fn class_ui(ui: &mut egui::Ui, next: &mut Asked, config: &GeneratorConfig) {
             for row in rows {
                 let Some(number) = row.checked_sub(1) else {
                     if ui.selectable_label(said.is_none(), "any").clicked() {
-                        next.class = None;
+                        *class = None;
                         ui.close();
                     }
                     continue;
                 };
-                let class = &config.classes[number];
+                let named = &config.classes[number];
                 // Two classes may be called alike: those behind the first go by their number.
-                let is_first = config.class(class).is_ok_and(|found| found as usize == number);
-                let name = if is_first { class.clone() } else { number.to_string() };
+                let is_first = config.class(named).is_ok_and(|found| found as usize == number);
+                let name = if is_first { named.clone() } else { number.to_string() };
                 let is_now = said.as_deref() == Some(name.as_str());
-                if ui.selectable_label(is_now, format!("{number} {class}")).clicked() {
-                    next.class = Some(name.into());
+                if ui.selectable_label(is_now, format!("{number} {named}")).clicked() {
+                    *class = Some(name.into());
                     ui.close();
                 }
             }
@@ -333,7 +341,7 @@ fn kept_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, asked: &Asked) {
     let about = "All cells of the tokens in Tokens stay but the selected ones";
     ask("Resample the selected", about, ctx.keeping_unselected());
     if !asked.given.is_empty() {
-        let next = Asked { given: std::sync::Arc::default(), ..asked.clone() };
+        let next = Asked { given: Arc::default(), ..asked.clone() };
         ask("Keep nothing", "Every cell is written", Ok(next));
     }
     let using = ctx.using_generated();
