@@ -46,8 +46,7 @@ impl View for RaceView {
         let lanes = lane::lanes(ctx, &next, seen.is_some());
         let places = Places::of(ctx, area);
         // What was cancelled has an end, and nothing begins behind it.
-        let is_cut =
-            lanes.iter().any(|lane| lane.is_over() && lane.trace.is_some() && !lane.is_done());
+        let is_cut = lanes.iter().any(Lane::is_cancelled);
         let is_running = lanes.iter().any(Lane::is_running);
         let is_over = lanes.iter().all(Lane::is_over) || (is_cut && !is_running);
         let clock = Clock::of(lanes.iter().filter_map(|lane| lane.trace), ctx.is_time_frozen);

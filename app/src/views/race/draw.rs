@@ -257,11 +257,11 @@ fn told(ui: &egui::Ui, ctx: &ViewCtx<'_>, picture: Rect, (words, color): (&str, 
 
 /// Tokens written, as a bar.
 fn rail_ui(ui: &egui::Ui, ctx: &ViewCtx<'_>, rail: Rect, lane: &Lane<'_>, moment: Moment) {
-    let bar = Rect::from_center_size(rail.center(), vec2(rail.width(), rail.height() * 0.5));
+    let line = Rect::from_center_size(rail.center(), vec2(rail.width(), rail.height() * 0.5));
     let (written, all) = moment.tokens;
     let part = written as f32 / all.max(1) as f32;
-    ui.painter().rect_filled(bar, 2.0, ctx.theme.colors.strong_line);
-    let filled = bar.with_max_x(bar.left() + bar.width() * part);
+    ui.painter().rect_filled(line, 2.0, ctx.theme.colors.strong_line);
+    let filled = line.with_max_x(line.left() + line.width() * part);
     ui.painter().rect_filled(filled, 2.0, ctx.theme.family(lane.number));
 }
 

@@ -86,8 +86,8 @@ impl Lane<'_> {
     /// Why it cannot run, or has failed.
     pub(super) fn problem(&self) -> Option<&Problem> {
         match (self.trace, &self.opened) {
-            (Some(Trace { state: RunState::Failed(problem), .. }), _) => Some(problem),
-            (None, Some(Reply::Failed(problem))) => Some(problem),
+            (Some(Trace { state: RunState::Failed(problem), .. }), _)
+            | (None, Some(Reply::Failed(problem))) => Some(problem),
             _ => None,
         }
     }
@@ -108,6 +108,11 @@ impl Lane<'_> {
             Some(trace) => trace.state.is_over(),
             None => self.generator.is_none() || self.problem().is_some(),
         }
+    }
+
+    /// Whether somebody cancelled it.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.trace.is_some_and(|trace| trace.state == RunState::Cancelled)
     }
 
     /// Whether all its tokens are written.

@@ -51,7 +51,10 @@ impl Places {
         let lane = |number: usize| {
             let left = lanes.left() + number as f32 * (wide + gap);
             let corner = pos2(left.round(), lanes.top());
-            Place::of(ctx, Rect::from_min_size(corner, vec2(wide, lanes.height() - space::S)))
+            Place::of(
+                ctx,
+                Rect::from_min_size(corner, vec2(wide, (lanes.height() - space::S).max(1.0))),
+            )
         };
         Self { row, lanes: std::array::from_fn(lane), words, timeline }
     }

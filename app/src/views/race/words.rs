@@ -81,16 +81,16 @@ pub(super) fn lines(runners: &[Option<Runner>], bet: Option<usize>) -> Vec<Strin
 mod tests {
     use super::*;
 
-    fn runner(name: &str, (tokens, passes, seconds): (usize, u32, f64)) -> Option<Runner> {
+    fn runner(name: &str, (tokens, passes, seconds): (usize, u32, f64)) -> Runner {
         let (name, tokens) = (name.to_owned(), (tokens, tokens));
-        Some(Runner { name, tokens, passes, seconds: Some(seconds), is_done: true })
+        Runner { name, tokens, passes, seconds: Some(seconds), is_done: true }
     }
 
     fn three() -> Vec<Option<Runner>> {
         vec![
-            runner("raster AR", (256, 256, 2.0)),
-            runner("MaskGIT", (256, 12, 0.8)),
-            runner("VAR", (680, 10, 0.5)),
+            Some(runner("raster AR", (256, 256, 2.0))),
+            Some(runner("MaskGIT", (256, 12, 0.8))),
+            Some(runner("VAR", (680, 10, 0.5))),
         ]
     }
 
