@@ -31,11 +31,13 @@ pub enum ViewId {
     Pareto,
     /// Generators on a common clock.
     Race,
+    /// The parts of tokens that add up, from coarse to fine.
+    Scales,
 }
 
 impl ViewId {
     /// All views, in the order of menus and number keys.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Compare,
         Self::Tokens,
         Self::Codebook,
@@ -49,6 +51,7 @@ impl ViewId {
         Self::Generate,
         Self::Pareto,
         Self::Race,
+        Self::Scales,
     ];
 }
 

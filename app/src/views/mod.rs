@@ -14,6 +14,7 @@ mod log;
 mod pareto;
 mod race;
 mod runs;
+mod scales;
 mod tokens;
 mod training;
 mod veiled;
@@ -146,6 +147,14 @@ pub static VIEWS: [Entry; ViewId::ALL.len()] = [
         needs: Needs::Image,
         tells: &[],
         make: || Box::<race::RaceView>::default(),
+    },
+    Entry {
+        id: ViewId::Scales,
+        title: "Scales",
+        about: "Tokens in scales, from coarse to fine: those of each, and the picture so far",
+        needs: Needs::Tokens,
+        tells: &[Secret::Reconstruction],
+        make: || Box::<scales::ScalesView>::default(),
     },
 ];
 

@@ -24,6 +24,7 @@ use smalti_engine::tokens::{Cell, Code, Tokens};
 use self::hand::Hand;
 use self::marks::{Marked, Marks};
 pub(super) use self::overlay::hovered_cell;
+pub(super) use self::parts::texture as part_texture;
 use self::sheet::Sheet;
 use self::tools::Tools;
 use super::view::View;
