@@ -110,12 +110,32 @@ fn write_model(config: &TokenizerConfig, tensors: BTreeMap<String, Tensor>, path
 /// # Panics
 /// If it cannot be made or written.
 pub fn tiny_generator(path: &Path, way: Way, token_hash: &str) {
+    let own = ("tiny", token_hash);
+    write_generator(path, way, own, (20, 0, vec![PartShape::grid(8, 8)]));
+}
+
+/// Writes a generator of the tokens of [`scales_model`] that was never trained; `token_hash` is its tokenizer's, which
+/// lies beside it as scales.safetensors.
+///
+/// # Panics
+/// If it cannot be made or written.
+pub fn tiny_var(path: &Path, token_hash: &str) {
+    let layout = [1, 2, 4].map(|side| PartShape::grid(side, side)).to_vec();
+    write_generator(path, Way::Var, ("scales", token_hash), (12, 2, layout));
+}
+
+fn write_generator(
+    path: &Path,
+    way: Way,
+    (name, token_hash): (&str, &str),
+    (codes, code_dim, layout): (u32, usize, Vec<PartShape>),
+) {
     let config = GeneratorConfig {
         way,
         network: NetworkSize { layers: 1, dim: 16, heads: 2 },
-        codes: 20,
-        layout: vec![PartShape::grid(8, 8)],
-        code_dim: 0,
+        codes,
+        layout,
+        code_dim,
         classes: ["coast", "forest", "desert"].map(str::to_owned).to_vec(),
         takes: Takes::Class,
         needs_condition: false,
@@ -128,7 +148,7 @@ pub fn tiny_generator(path: &Path, way: Way, token_hash: &str) {
     let metadata = serde_json::json!({
         "kind": "generator",
         "config": config,
-        "tokenizer": { "name": "tiny", "token_hash": token_hash },
+        "tokenizer": { "name": name, "token_hash": token_hash },
     });
     save_model(path, &tensors, &metadata, Precision::F32).unwrap_or_else(|e| panic!("{e}"));
 }

@@ -74,6 +74,43 @@ impl Trace {
         }
     }
 
+    /// What the generator would write where nothing is written after so many steps; none where it did not say.
+    pub fn meant(&self, steps: usize) -> Option<Tokens> {
+        let step = &self.steps.get(steps.checked_sub(1)?)?.step;
+        let meant = step.proposals.iter().filter(|proposal| !proposal.kept);
+        let meant: Vec<_> = meant.map(|proposal| (proposal.cell, Some(proposal.token))).collect();
+        if meant.is_empty() {
+            return None;
+        }
+        // Of those masked cells alone that were thought of: others stay masked here.
+        step.tokens.with(meant).ok()
+    }
+
+    /// The question for the picture after so many steps; none where nothing is written that is one. Every frame asks
+    /// for those of many steps, which stay what they are.
+    pub fn picture(&self, steps: usize) -> Option<DecodePartly> {
+        match steps.checked_sub(1).and_then(|last| self.steps.get(last)) {
+            Some(traced) => traced.picture.get_or_init(|| self.find_picture(steps)).clone(),
+            None => self.find_picture(steps),
+        }
+    }
+
+    fn find_picture(&self, steps: usize) -> Option<DecodePartly> {
+        let tokens = self.tokens(steps)?.clone();
+        let meant = self.meant(steps);
+        // Finer parts that a person gave are no picture without the coarsest.
+        let is_empty = match tokens.parts() {
+            [only] => (0..only.codes().len()).all(|at| only.code(at).is_none()),
+            parts => parts
+                .first()
+                .is_none_or(|first| (0..first.codes().len()).any(|at| first.code(at).is_none())),
+        };
+        let model = self.opened.tokenizer.clone()?;
+        let laid_out = |tokens: &Tokens| self.opened.for_tokenizer(tokens).ok();
+        let (tokens, meant) = (laid_out(&tokens)?, meant.as_ref().and_then(laid_out));
+        (!is_empty).then_some(DecodePartly { tokens, meant, model })
+    }
+
     /// Takes in what the run told since.
     fn follow(&mut self, session: &Session, runs: &[RunView]) {
         let Some(run) = self.run else { return };
@@ -151,6 +188,11 @@ impl Generations {
         {
             self.0.remove(oldest);
         }
+    }
+
+    /// Forgets one that rests: it is generated again when it is looked at.
+    pub(crate) fn forget(&mut self, asked: &Asked) {
+        self.0.retain(|trace| trace.run.is_some() || *trace.asked != *asked);
     }
 
     /// What their networks take, those that several share once.

@@ -24,6 +24,7 @@ impl Document {
             Command::Edit(edit) => next.edit(edit),
             Command::Look(look) => next.look(*look),
             Command::Generate(generate) => next.generate(generate),
+            Command::Race(race) => next.race.after(race),
             Command::Layout(_) | Command::Job(_) | Command::App(_) => {}
         }
         next

@@ -16,6 +16,7 @@ use super::generating::Generate;
 use super::looks::{ColorBy, CompareMode, DifferenceKind, Pair};
 use super::lost::{AllLost, Lost, Moved};
 use super::notice::Notice;
+use super::race::Racing;
 use super::rates::RatesLook;
 use super::region::Region;
 use super::run::{Changes, RecipeRef, RunFolder};
@@ -321,6 +322,8 @@ pub enum Command {
     Layout(Layout),
     /// Asks something of the generator, or looks at what it did.
     Generate(Generate),
+    /// Sets a race of generators up, or starts it.
+    Race(Racing),
     /// Steers long work.
     Job(JobCommand),
     /// Concerns the program as a whole.
@@ -343,7 +346,7 @@ macro_rules! into_command {
         }
     )*};
 }
-into_command!(Open => Open, Edit => Edit, Look => Look, Layout => Layout, Generate => Generate, JobCommand => Job, AppCommand => App);
+into_command!(Open => Open, Edit => Edit, Look => Look, Layout => Layout, Generate => Generate, Racing => Race, JobCommand => Job, AppCommand => App);
 
 impl From<Notice> for Command {
     fn from(notice: Notice) -> Self {

@@ -173,7 +173,7 @@ impl Document {
                 add(LostKind::Tokenizer, path);
             }
         }
-        for asked in self.generating.all_asked() {
+        for asked in self.generating.all_asked().chain(self.race.all_asked()) {
             if let ModelRef::File { path, .. } = &asked.generator {
                 add(LostKind::Generator, path);
             }
@@ -201,12 +201,13 @@ impl Document {
             self.subject.iter_mut().for_each(|subject| moved.subject(subject));
             moved.source(&mut self.source);
             moved.model(&mut self.model);
-            let generating = std::mem::take(&mut self.generating);
-            self.generating = generating.with_models(|model| {
+            let now = |model: &ModelRef| {
                 let mut model = model.clone();
                 moved.model(&mut model);
                 model
-            });
+            };
+            self.generating = std::mem::take(&mut self.generating).with_models(now);
+            self.race = std::mem::take(&mut self.race).with_models(now);
             self.checkpoint.iter_mut().for_each(|model| moved.model(model));
             self.others.iter_mut().flatten().for_each(|model| moved.model(model));
             let mut kept = self.kept.to_vec();

@@ -11,6 +11,7 @@ use smalti_engine::tokens::{Cell, Code, Tokens};
 use super::generating::Generating;
 use super::looks::Looks;
 use super::opened::Opened;
+use super::race::Race;
 use super::run::RunFolder;
 use super::selecting::Tool;
 use super::slot::Slot;
@@ -96,6 +97,8 @@ pub struct Document {
     pub runs: [Option<RunFolder>; 4],
     /// What is asked of generators, and what is looked at of it.
     pub generating: Generating,
+    /// What race is run by generators.
+    pub race: Race,
     /// Codes that may not be used.
     pub switched_off: Arc<BTreeSet<Code>>,
     /// Those of other tokenizers: they are switched off again when these are back.
@@ -122,6 +125,7 @@ impl Default for Document {
             opened: Opened::default(),
             runs: Default::default(),
             generating: Generating::default(),
+            race: Race::default(),
             switched_off: Arc::default(),
             off_elsewhere: Arc::default(),
             selection: Selection::default(),

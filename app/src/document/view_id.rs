@@ -31,11 +31,15 @@ pub enum ViewId {
     Pareto,
     /// The states that the work came through, as a tree.
     History,
+    /// Generators on a common clock.
+    Race,
+    /// The parts of tokens that add up, from coarse to fine.
+    Scales,
 }
 
 impl ViewId {
     /// All views, in the order of menus and number keys.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Compare,
         Self::Tokens,
         Self::Codebook,
@@ -49,6 +53,8 @@ impl ViewId {
         Self::Generate,
         Self::Pareto,
         Self::History,
+        Self::Race,
+        Self::Scales,
     ];
 }
 

@@ -12,8 +12,8 @@ use smalti_engine::evaluation::ReadPublished;
 use smalti_engine::images::{Fit, WorkingSize};
 use smalti_engine::questions::{
     Among, Encode, Given, Identified, Identify, ImageRef, InspectModel, LoadImage, ModelInfo,
-    ModelRef, OpenGenerator, OwnSide, ReadRun, Reconstruct, ShippedRecipes, SourceInfo, SourceRef,
-    Stamp, Subject,
+    ModelRef, OpenGenerator, OpenedPainter, OwnSide, ReadRun, Reconstruct, ShippedRecipes,
+    SourceInfo, SourceRef, Stamp, Subject,
 };
 use smalti_engine::session::{Asker, guard};
 use smalti_engine::token_files::{
@@ -305,15 +305,17 @@ impl Opening {
         Ok(vec![Open::Model(self.slot, model.clone()).into(), Notice::info(about).into()])
     }
 
-    /// A generator. Without its tokenizer it is opened all the same: the view says which one is needed.
+    /// A generator. Without its tokenizer it is opened all the same: the view says which one is needed. A file of
+    /// others may hold its tokenizer, too: then both are opened.
     fn generator(&self, generator: ModelRef) -> Result<Vec<Command>, Problem> {
         let question = OpenGenerator { generator: generator.clone(), tokenizer: None };
+        let mut commands: Vec<Command> = Vec::new();
         let said = match self.asker.wait(&question) {
             Ok(opened) => {
-                let (config, label) = (opened.config(), generator.label());
-                let (way, codes) = (config.way.name(), config.codes);
-                let words = config.words().replace(" x ", "×");
-                Notice::info(format!("{label}: {way}, {words} tokens of {codes} codes"))
+                if opened.tokenizer.as_ref() == Some(&generator) {
+                    commands.push(Open::Model(self.slot, generator.clone()).into());
+                }
+                written_by(&generator, &opened)
             }
             Err(problem) if problem.summary.starts_with("tokenizer") => {
                 Notice::warning(problem.summary, problem.hint)
@@ -321,7 +323,8 @@ impl Opening {
             Err(problem) => return Err(problem),
         };
         let (open, show) = (Open::Generator(generator), Layout::Show(ViewId::Generate));
-        Ok(vec![open.into(), show.into(), said.into()])
+        commands.extend([open.into(), show.into(), said.into()]);
+        Ok(commands)
     }
 
     /// Tokens as they are. Whether the tokenizer can decode them is seen in the views; without, their
@@ -399,6 +402,21 @@ impl Opening {
         }
         Ok(commands.into_iter().map(Outcome::Command).collect())
     }
+}
+
+/// What a generator is, and whether its tokens become a picture.
+fn written_by(generator: &ModelRef, opened: &OpenedPainter) -> Notice {
+    let (config, label) = (opened.config(), generator.label());
+    let words = config.words().replace(" x ", "×");
+    let said = format!("{label}: {}, {words} tokens of {} codes", config.way.name(), config.codes);
+    if opened.tokenizer.is_some() {
+        return Notice::info(said);
+    }
+    let hint = format!(
+        "It writes tokens alone; for a picture open {} and choose it under \u{201c}decoded by\u{201d}",
+        opened.needs
+    );
+    Notice::warning(said, hint)
 }
 
 /// Asks how a file of tokens is to be read.

@@ -22,8 +22,8 @@ pub use self::subjects::Carried;
 use self::subjects::{Keeping, Kept, Reading, restamped, restamped_source};
 use super::disk::{is_gone, model_now, read_whole};
 use crate::document::{
-    AllLost, Document, Generating, Looks, Lost, LostKind, Opened, Panel, RunFolder, Selection,
-    Variation, Variations, Work, WorkOn,
+    AllLost, Document, Generating, Looks, Lost, LostKind, Opened, Panel, Race, RunFolder,
+    Selection, Variation, Variations, Work, WorkOn,
 };
 
 /// The version that is written. 1: one image, tokenizers A and B, codes as bare numbers. 2: each subject is
@@ -91,6 +91,7 @@ struct Text {
     variation: Option<usize>,
     runs: [Option<RunFolder>; 4],
     generating: Generating,
+    race: Race,
     switched_off: Vec<Code>,
     off_elsewhere: Vec<(ModelRef, Vec<Code>)>,
     /// Image files and checkpoints that were opened.
@@ -121,6 +122,7 @@ impl Default for Text {
             variation: None,
             runs: Default::default(),
             generating: Generating::default(),
+            race: Race::default(),
             switched_off: Vec::new(),
             off_elsewhere: Vec::new(),
             opened: Vec::new(),
@@ -231,6 +233,7 @@ pub fn write(saved: &Saved, carried: &Carried<'_>) -> Result<Written> {
         variation: document.variations.base(),
         runs: document.runs.clone(),
         generating: document.generating.clone(),
+        race: document.race.clone(),
         switched_off: document.switched_off.iter().copied().collect(),
         off_elsewhere: document
             .off_elsewhere
@@ -353,6 +356,7 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Saved> {
         },
         runs: text.runs,
         generating: text.generating.with_models(|model| restamped_model(model.clone())),
+        race: text.race.with_models(|model| restamped_model(model.clone())),
         switched_off: Arc::new(text.switched_off.into_iter().collect()),
         off_elsewhere: off_elsewhere.into(),
         selection: text.selection,

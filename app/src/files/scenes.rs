@@ -6,11 +6,13 @@ use smalti_engine::questions::SourceRef;
 use crate::document::{Looks, Panel, Secret, ViewId};
 
 /// The scenes that come with Smalti: name and text.
-const SHIPPED: [(&str, &str); 7] = [
+const SHIPPED: [(&str, &str); 9] = [
     ("studio", include_str!("../../../layouts/studio.ron")),
     ("compare", include_str!("../../../layouts/compare.ron")),
     ("codebook", include_str!("../../../layouts/codebook.ron")),
     ("generate", include_str!("../../../layouts/generate.ron")),
+    ("var", include_str!("../../../layouts/var.ron")),
+    ("race", include_str!("../../../layouts/race.ron")),
     ("collapse", include_str!("../../../layouts/collapse.ron")),
     ("rate", include_str!("../../../layouts/rate.ron")),
     ("landscape", include_str!("../../../layouts/landscape.ron")),

@@ -72,6 +72,7 @@ impl Studio {
             }
             Command::Job(JobCommand::Branch(slot, step)) => self.branch_training(slot, step),
             Command::Generate(generate) => self.generate(generate, ctx),
+            Command::Race(race) => self.race(race, ctx),
             Command::Job(JobCommand::Measure(plans)) => self.measure(plans),
             Command::Job(JobCommand::ShowResults(path, stamp)) => self.show_results(path, stamp),
             Command::Look(look) => self.look(look, ctx),

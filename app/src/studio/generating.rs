@@ -62,25 +62,35 @@ impl Studio {
         }
     }
 
-    fn sees_generate(&self) -> bool {
-        folded::seen(self.drawn()).contains(&ViewId::Generate)
+    pub(super) fn sees(&self, view: ViewId) -> bool {
+        folded::seen(self.drawn()).contains(&view)
     }
 
     /// Begins what is looked at, when its generator is there.
     pub(super) fn go_on_generating(&mut self) {
         self.generations.follow(&self.session);
         let Some(moment) = &self.history.document().generating.moment else { return };
-        if self.generations.get(&moment.asked).is_some() || !self.sees_generate() {
+        if self.generations.get(&moment.asked).is_some() || !self.sees(ViewId::Generate) {
             return;
         }
         let asked = Arc::clone(&moment.asked);
         let Reply::Ready(opened) = self.session.ask(Lane::Now, &asked.opens()) else { return };
-        let (work, beginning) = begun(&asked, &opened);
         let waits = self.generation_waits.take().is_some_and(|waiting| waiting == *asked);
+        self.begin_generation(&asked, opened, waits);
+    }
+
+    /// Begins one, whose generator is there.
+    pub(super) fn begin_generation(
+        &mut self,
+        asked: &Arc<Asked>,
+        opened: Arc<OpenedPainter>,
+        waits: bool,
+    ) {
+        let (work, beginning) = begun(asked, &opened);
         let session = &self.session;
         let run =
             work.map(|work| if waits { session.start_paused(work) } else { session.start(work) });
-        self.generations.begin(&asked, (opened, beginning), run);
+        self.generations.begin(asked, (opened, beginning), run);
     }
 
     /// Goes on after the last step of one that was cancelled, or failed.

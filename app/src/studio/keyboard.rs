@@ -32,9 +32,13 @@ impl Studio {
         {
             return vec![pick.into()];
         }
+        let mut commands = match keys_of {
+            KeysOf::Window => self.bets(ctx),
+            _ => Vec::new(),
+        };
         let is_key = |event: &Event| matches!(event, Event::Key { pressed: true, .. });
         if !ctx.input(|input| input.events.iter().any(is_key)) {
-            return Vec::new();
+            return commands;
         }
         let all = self.fixed.actions.iter();
         let toggles = match keys_of {
@@ -43,7 +47,7 @@ impl Studio {
             KeysOf::Reading if self.desk.dialog == Some(Dialog::Keys) => Some(AppCommand::Keys),
             KeysOf::Reading | KeysOf::Menu | KeysOf::Question => return Vec::new(),
         };
-        self.with_now(|now| {
+        commands.extend(self.with_now(|now| {
             let pressed = match toggles.map(Command::App) {
                 None => actions::pressed(ctx, all),
                 Some(command) => {
@@ -54,7 +58,8 @@ impl Studio {
                 }
             };
             actions::done(&pressed, now)
-        })
+        }));
+        commands
     }
 
     /// Takes the keys out of the input while something floats over the views: these do not see them.

@@ -17,6 +17,7 @@ mod measuring;
 pub mod offscreen;
 mod pasted;
 mod presentation;
+mod racing;
 mod regions;
 mod resampling;
 mod saving;
@@ -516,6 +517,7 @@ impl eframe::App for Studio {
         self.go_on_opening();
         self.go_on_generating();
         self.go_on_rewriting();
+        self.go_on_racing();
         if !ctx.input(|input| input.pointer.any_down()) {
             self.history.finish_interaction();
         }

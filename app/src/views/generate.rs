@@ -7,10 +7,12 @@ mod facts;
 mod grid;
 mod picture;
 mod places;
+mod rows;
 mod run;
 mod settings;
 mod strip;
 mod taken;
+mod unmasking;
 
 use std::sync::Arc;
 
@@ -20,6 +22,9 @@ use smalti_engine::tokens::Cell;
 
 use self::facts::{Known, Shown};
 use self::places::Places;
+pub(super) use self::rows::named;
+pub(super) use self::run::gold;
+pub(super) use self::settings::class_ui;
 use super::view::View;
 use crate::ctx::ViewCtx;
 use crate::document::{Generate, GeneratedColor};

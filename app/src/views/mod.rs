@@ -13,7 +13,9 @@ mod history;
 mod jobs;
 mod log;
 mod pareto;
+mod race;
 mod runs;
+mod scales;
 mod tokens;
 mod training;
 mod veiled;
@@ -146,6 +148,22 @@ pub static VIEWS: [Entry; ViewId::ALL.len()] = [
         needs: Needs::Tokens,
         tells: &[Secret::Reconstruction],
         make: || Box::<history::HistoryView>::default(),
+    },
+    Entry {
+        id: ViewId::Race,
+        title: "Race",
+        about: "Three ways of writing tokens on one class, one seed and one clock: passes, seconds, the picture so far",
+        needs: Needs::Image,
+        tells: &[],
+        make: || Box::<race::RaceView>::default(),
+    },
+    Entry {
+        id: ViewId::Scales,
+        title: "Scales",
+        about: "Tokens in scales, from coarse to fine: those of each, and the picture so far",
+        needs: Needs::Tokens,
+        tells: &[Secret::Reconstruction],
+        make: || Box::<scales::ScalesView>::default(),
     },
 ];
 

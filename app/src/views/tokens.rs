@@ -31,6 +31,7 @@ use self::hand::Hand;
 pub(super) use self::kept::place_of;
 use self::marks::{Marked, Marks};
 pub(super) use self::overlay::hovered_cell;
+pub(super) use self::parts::texture as part_texture;
 use self::sheet::Sheet;
 use self::tools::Tools;
 use super::view::View;

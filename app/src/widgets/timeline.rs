@@ -128,6 +128,11 @@ impl Player {
         self.owes_focus |= owed;
     }
 
+    /// It plays from where it is drawn next.
+    pub fn begin(&mut self) {
+        (self.is_playing, self.carried) = (true, 0.0);
+    }
+
     fn is_at_end(timeline: &Timeline<'_>) -> bool {
         timeline.at >= timeline.ticks.len()
     }

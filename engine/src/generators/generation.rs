@@ -203,6 +203,7 @@ impl Generation {
             token,
             probability: distribution.probabilities()[token as usize],
             alternatives: distribution.alternatives(),
+            cut: distribution.cut().to_vec(),
             entropy: distribution.entropy(),
             kept: true,
         }
@@ -341,6 +342,7 @@ impl Generation {
             token: 0,
             probability: 1.0,
             alternatives: Vec::new(),
+            cut: Vec::new(),
             entropy: 0.0,
             kept: true,
         };
@@ -366,6 +368,7 @@ impl Generation {
             let before = told.probability;
             told.alternatives =
                 own.alternatives().into_iter().map(|(sub, p)| (token(sub), before * p)).collect();
+            told.cut = own.cut().iter().map(|(sub, p)| (token(*sub), before * p)).collect();
             told.token = token(sub);
             told.probability *= own.probabilities()[sub as usize];
             told.entropy += own.entropy();

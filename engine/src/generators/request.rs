@@ -174,6 +174,9 @@ pub struct Proposal {
     pub probability: f32,
     /// The likeliest codes with their probabilities, at most 8, the likeliest first.
     pub alternatives: Vec<(u32, f32)>,
+    /// The likeliest codes that top-k or top-p cut, with their probabilities before that, at most 8, the likeliest
+    /// first.
+    pub cut: Vec<(u32, f32)>,
     /// How open the choice was, in bits.
     pub entropy: f32,
     /// Whether it stands now.

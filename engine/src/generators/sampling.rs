@@ -9,7 +9,11 @@ const ALTERNATIVES: usize = 8;
 
 /// What could be drawn at a place: a probability a code, those that were cut 0.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Distribution(Vec<f32>);
+pub struct Distribution {
+    probabilities: Vec<f32>,
+    /// The likeliest codes that were cut, at most 8, the likeliest first, each with its probability before that.
+    cut: Vec<(u32, f32)>,
+}
 
 impl Distribution {
     /// From the logits (K) with the class and, for guidance, without it. `guidance` is that of the step.
@@ -37,15 +41,25 @@ impl Distribution {
             let hint = "the weights may be damaged, or the temperature too low";
             return Err(EngineError::bad_input("logits", "they are no numbers", hint));
         }
+        let cuts = (1..logits.len()).contains(&(sampling.top_k as usize)) || sampling.top_p < 1.0;
+        let whole = if cuts { softmax(&logits) } else { Vec::new() };
         keep_top_k(&mut logits, sampling.top_k as usize);
         let mut probabilities = softmax(&logits);
         keep_top_p(&mut probabilities, sampling.top_p);
-        Ok(Self(probabilities))
+        let is_cut = |(code, _): &(u32, f32)| probabilities[*code as usize] == 0.0;
+        let cut = likeliest((0..).zip(whole).filter(is_cut).collect());
+        Ok(Self { probabilities, cut })
     }
 
     /// The probability of each code.
     pub fn probabilities(&self) -> &[f32] {
-        &self.0
+        &self.probabilities
+    }
+
+    /// The likeliest codes that top-k or top-p cut, at most 8, the likeliest first, with their probabilities before
+    /// they were cut.
+    pub fn cut(&self) -> &[(u32, f32)] {
+        &self.cut
     }
 
     /// A code: the one with the largest ln p + G, G standard Gumbel noise of a lane a code (Gumbel 1954; the same
@@ -61,14 +75,14 @@ impl Distribution {
             let lane = first.wrapping_add(code as u32);
             (*p > 0.0).then(|| (libm::log(f64::from(*p)) + gumbel(noise, lane), code))
         };
-        let best = self.0.iter().enumerate().filter_map(score);
+        let best = self.probabilities.iter().enumerate().filter_map(score);
         best.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)))
             .map_or(0, |(_, code)| code as u32)
     }
 
     /// How open the choice is, in bits.
     pub fn entropy(&self) -> f32 {
-        let terms = self.0.iter().filter(|p| **p > 0.0).map(|p| {
+        let terms = self.probabilities.iter().filter(|p| **p > 0.0).map(|p| {
             let p = f64::from(*p);
             -p * libm::log2(p)
         });
@@ -77,16 +91,20 @@ impl Distribution {
 
     /// The likeliest codes with their probabilities, the likeliest first.
     pub fn alternatives(&self) -> Vec<(u32, f32)> {
-        let mut codes: Vec<(u32, f32)> =
-            (0..).zip(self.0.iter().copied()).filter(|(_, p)| *p > 0.0).collect();
-        let order = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
-        if codes.len() > ALTERNATIVES {
-            codes.select_nth_unstable_by(ALTERNATIVES, order);
-            codes.truncate(ALTERNATIVES);
-        }
-        codes.sort_unstable_by(order);
-        codes
+        likeliest((0..).zip(self.probabilities.iter().copied()).collect())
     }
+}
+
+/// The likeliest codes, at most [`ALTERNATIVES`], the likeliest first, without those of no probability.
+fn likeliest(mut codes: Vec<(u32, f32)>) -> Vec<(u32, f32)> {
+    codes.retain(|(_, p)| *p > 0.0);
+    let order = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+    if codes.len() > ALTERNATIVES {
+        codes.select_nth_unstable_by(ALTERNATIVES, order);
+        codes.truncate(ALTERNATIVES);
+    }
+    codes.sort_unstable_by(order);
+    codes
 }
 
 /// Standard Gumbel noise, -ln(-ln u), of one lane.
@@ -142,13 +160,17 @@ mod tests {
 
     const LOGITS: [f32; 5] = [0.5, 2.0, -1.0, 2.0, 0.0];
 
+    fn of(probabilities: Vec<f32>) -> Distribution {
+        Distribution { probabilities, cut: Vec::new() }
+    }
+
     fn at(sampling: Sampling) -> Vec<f32> {
-        Distribution::new(&LOGITS, None, &sampling, 1.0).unwrap().0
+        Distribution::new(&LOGITS, None, &sampling, 1.0).unwrap().probabilities
     }
 
     #[test]
     fn a_code_is_drawn_as_often_as_its_probability_says() {
-        let distribution = Distribution(vec![0.5, 0.0, 0.2, 0.3]);
+        let distribution = of(vec![0.5, 0.0, 0.2, 0.3]);
         let mut counts = [0_u32; 4];
         let draws = 20_000;
         for cell in 0..draws {
@@ -160,6 +182,26 @@ mod tests {
             let apart = f64::from(*count) / draws as f64 - f64::from(*p);
             // Four standard deviations.
             assert!(apart.abs() < 4.0 * (0.25 / draws as f64).sqrt(), "{counts:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_cut_is_told_with_the_probability_that_it_had() {
+        let told = |sampling: Sampling| Distribution::new(&LOGITS, None, &sampling, 1.0).unwrap();
+        assert!(told(Sampling::default()).cut().is_empty());
+        // By hand: e^x over the sum of all five.
+        let all: f64 = LOGITS.iter().map(|x| f64::from(*x).exp()).sum();
+        let wanted = [(0, 0.5_f64), (4, 0.0), (2, -1.0)].map(|(code, x)| (code, x.exp() / all));
+        for sampling in [
+            Sampling { top_k: 1, ..Sampling::default() },
+            Sampling { top_p: 0.5, ..Sampling::default() },
+        ] {
+            let cut = told(sampling).cut().to_vec();
+            assert_eq!(cut.len(), wanted.len(), "ties stay: {cut:?}");
+            for (own, wanted) in cut.iter().zip(wanted) {
+                assert_eq!(own.0, wanted.0);
+                assert!((f64::from(own.1) - wanted.1).abs() < 1e-6, "{cut:?}");
+            }
         }
     }
 
@@ -197,7 +239,9 @@ mod tests {
     fn guidance_of_one_is_none_and_more_leads_away_from_no_class() {
         let without = [1.0, 1.0, 1.0, 0.0, 0.0];
         let led = |guidance| {
-            Distribution::new(&LOGITS, Some(&without), &Sampling::default(), guidance).unwrap().0
+            Distribution::new(&LOGITS, Some(&without), &Sampling::default(), guidance)
+                .unwrap()
+                .probabilities
         };
         let plain = at(Sampling::default());
         assert!(led(1.0).iter().zip(&plain).all(|(a, b)| (a - b).abs() < 1e-6));
@@ -208,10 +252,10 @@ mod tests {
 
     #[test]
     fn what_is_told_of_a_choice_is_true() {
-        let even = Distribution(vec![0.25; 4]);
+        let even = of(vec![0.25; 4]);
         assert!((even.entropy() - 2.0).abs() < 1e-6);
-        assert_eq!(Distribution(vec![0.0, 1.0]).entropy(), 0.0);
-        let many = Distribution((0..20).map(|i| i as f32 / 190.0).collect());
+        assert_eq!(of(vec![0.0, 1.0]).entropy(), 0.0);
+        let many = of((0..20).map(|i| i as f32 / 190.0).collect());
         let told: Vec<u32> = many.alternatives().iter().map(|(code, _)| *code).collect();
         assert_eq!(told, [19, 18, 17, 16, 15, 14, 13, 12]);
         assert_eq!(even.alternatives().len(), 4);

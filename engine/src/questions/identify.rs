@@ -10,7 +10,7 @@ use crate::arrays::guess::{Guess, guess};
 use crate::checkpoints;
 use crate::data::braces::has_braces;
 use crate::data::open::is_cifar;
-use crate::generators;
+use crate::generators::{self, families::find_generator};
 use crate::images::{self, kind};
 use crate::session::{Desk, Question};
 use crate::{EngineError, Result};
@@ -33,7 +33,7 @@ pub enum Identified {
     Images(SourceRef),
     /// A tokenizer.
     Model(ModelRef),
-    /// A generator of Smalti.
+    /// A generator: Smalti's own, or one of a published family.
     Generator(ModelRef),
     /// A grid of tokens.
     Tokens(Arc<Path>),
@@ -72,11 +72,12 @@ impl Question for Identify {
                 return Ok(Identified::Images(SourceRef::Path { path: p, stamp }));
             }
             "ckpt" | "pt" | "pth" | "pkl" | "npy" | "npz" => return self.arrays(),
-            "jit" | "bin" => return Ok(Identified::Model(ModelRef::File { path: p, stamp })),
+            "jit" => return Ok(Identified::Model(ModelRef::File { path: p, stamp })),
+            "bin" => return Ok(self.network()),
             "safetensors" => return self.safetensors(&start),
             // Says which files hold a model that is kept in several.
             "json" if path.to_string_lossy().ends_with(".safetensors.index.json") => {
-                return Ok(Identified::Model(ModelRef::File { path: p, stamp }));
+                return Ok(self.network());
             }
             "ron" => {
                 let text = String::from_utf8_lossy(&start);
@@ -129,12 +130,12 @@ impl Identify {
         let (path, stamp) = (Arc::clone(&self.path), self.stamp);
         let checkpoint = checkpoints::is_configured(&path);
         if checkpoint.as_ref().is_ok_and(|is_configured| *is_configured) {
-            return Ok(Identified::Model(ModelRef::File { path, stamp }));
+            return Ok(self.network());
         }
         match crate::data::open_source(&path) {
             Ok(set) if !set.is_empty() => Ok(Identified::Images(SourceRef::Path { path, stamp })),
             nothing => match checkpoint {
-                Ok(_) => Ok(Identified::Model(ModelRef::File { path, stamp })),
+                Ok(_) => Ok(self.network()),
                 // Several, of which one is to be given: more to the point than that there are no images.
                 Err(error @ EngineError::Unclear { .. }) => Err(error),
                 Err(_) => nothing.map(|_| Identified::Images(SourceRef::Path { path, stamp })),
@@ -157,6 +158,27 @@ impl Identify {
         self.arrays()
     }
 
+    /// A network: a generator of a published family, or else a tokenizer. What is nearly a generator is one, so that
+    /// it is said what is missing; but no tokenizer is nearly one.
+    fn network(&self) -> Identified {
+        let model = ModelRef::File { path: Arc::clone(&self.path), stamp: self.stamp };
+        // The reader of checkpoints says best what is wrong with one, when it is opened.
+        let Ok(read) = checkpoints::read(&self.path) else { return Identified::Model(model) };
+        let beside = checkpoints::beside(&self.path);
+        let Some(found) = find_generator(&read, &self.path, beside.as_ref()) else {
+            return Identified::Model(model);
+        };
+        let is_tokenizer = || {
+            let recognized = checkpoints::recognize_part(&read, &self.path, beside.as_ref(), None);
+            recognized.is_ok_and(|known| known.design.is_some() && known.problems.is_empty())
+        };
+        if found.problems.is_empty() || !is_tokenizer() {
+            Identified::Generator(model)
+        } else {
+            Identified::Model(model)
+        }
+    }
+
     /// A file of arrays: images, tokens, or a network.
     fn arrays(&self) -> Result<Identified> {
         let (path, stamp) = (Arc::clone(&self.path), self.stamp);
@@ -167,12 +189,12 @@ impl Identify {
             Ok(file) => file,
             Err(error) if is_numpy => return Err(error),
             // The reader of checkpoints says best what is wrong with one.
-            Err(_) => return Ok(Identified::Model(model())),
+            Err(_) => return Ok(self.network()),
         };
         match guess(&file)? {
             Guess::Images => Ok(Identified::Images(SourceRef::Path { path, stamp })),
             Guess::Tokens => Ok(Identified::Tokens(path)),
-            Guess::Weights => Ok(Identified::Model(model())),
+            Guess::Weights => Ok(self.network()),
             // What is wrong with a checkpoint without tensors is said when it is opened.
             Guess::Unclear { .. } if file.members.is_empty() => Ok(Identified::Model(model())),
             Guess::Unclear { reason, hint } => Err(EngineError::bad_file(&*path, reason, hint)),

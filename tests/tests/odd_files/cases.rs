@@ -158,6 +158,42 @@ fn every_file_of_arrays_is_known_for_what_it_is() {
 }
 
 #[test]
+fn published_generators_are_known_from_tokenizers() {
+    let found = |fixture: &str, name: &str| {
+        identify(&crate_folder().join("fixtures").join(fixture).join(name))
+    };
+    for (fixture, name) in [
+        ("var", "var.pth"),
+        ("var_saln", "var.pth"),
+        ("llamagen_c2i", "weights.pt"),
+        ("llamagen_t2i", "weights.pt"),
+        ("open_magvit2_ar", "weights.ckpt"),
+        ("taming_gpt_class", "weights.ckpt"),
+        ("taming_gpt_prefix", "weights.ckpt"),
+        ("maskgit", "weights.pth"),
+        ("maskgit_halton", "weights.pth"),
+        ("titok_imagebert", "weights.pth"),
+    ] {
+        let found = found(fixture, name);
+        assert!(matches!(found, Ok(Identified::Generator(_))), "{fixture}: {found:?}");
+    }
+    for (fixture, name) in [
+        ("var", "vae.pth"),
+        ("var_vqvae", "weights.pth"),
+        ("llamagen_vq", "weights.pt"),
+        ("llamagen_vq", "weights.safetensors"),
+        ("lfq", "weights.ckpt"),
+        ("taming_gumbel", "weights.ckpt"),
+        ("maskgit_vqgan", "weights.bin"),
+        ("titok_vq", "weights.bin"),
+        ("emu3_vq", "model.safetensors.index.json"),
+    ] {
+        let found = found(fixture, name);
+        assert!(matches!(found, Ok(Identified::Model(_))), "{fixture}: {found:?}");
+    }
+}
+
+#[test]
 fn a_checkpoint_whose_length_is_a_multiple_of_cifars_is_no_cifar() {
     let folder = tempfile::tempdir().unwrap();
     let checkpoint = crate_folder().join("fixtures/containers/zip.ckpt");

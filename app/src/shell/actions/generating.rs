@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use egui::Key;
 use smalti_engine::questions::ModelRef;
-use smalti_engine::session::{Control, RunState};
+use smalti_engine::session::{Control, RunId, RunState};
 
 use super::action::{Action, Done, Menu, action, asks, ctrl, ctrl_shift};
 use super::now::Now;
 use crate::ctx::Trials;
-use crate::document::{AppCommand, Asked, Generate, GeneratedColor, JobCommand, Open};
+use crate::document::{
+    AppCommand, Asked, Generate, GeneratedColor, JobCommand, Open, Raced, Racing,
+};
 
 /// Those that are there whatever is open.
 pub(super) fn all() -> Vec<Action> {
@@ -56,6 +58,14 @@ pub(super) fn all() -> Vec<Action> {
                 return Err("nothing is kept".to_owned());
             }
             Ok(vec![ask(asked.keeping_nothing())])
+        }),
+        asks(G, "Start the race", &[ctrl_shift(Key::Enter)], start_race)
+            .often()
+            .first()
+            .about("Three ways of writing tokens on one class, one seed and one clock"),
+        asks(G, "Cancel the race", &[], |now| {
+            let run = race_runs(now).next().ok_or("no race is running")?;
+            Ok(vec![JobCommand::Control(run, Control::Cancel).into()])
         }),
         asks(Menu::Nowhere, "What would be written is seen through masks", &[], |now| {
             Ok(vec![Generate::Ghost(!now.view.document.generating.shows_ghost).into()])
@@ -130,6 +140,30 @@ fn start(now: &Now<'_>, change: impl Fn(&Asked) -> Asked, waits: bool) -> Done {
         asked.request(opened.config()).map_err(|error| error.to_string())?;
     }
     Ok(vec![Generate::Start { asked, waits }.into()])
+}
+
+/// The race that would be started now.
+fn next_race(now: &Now<'_>) -> Raced {
+    let document = now.view.document;
+    document.race.next(now.generators, document.generating.asked.as_deref())
+}
+
+/// The lanes of the race that run.
+fn race_runs<'a>(now: &'a Now<'_>) -> impl Iterator<Item = RunId> + 'a {
+    let raced = now.view.document.race.raced.as_ref();
+    let lanes = raced.into_iter().flat_map(|raced| raced.lanes());
+    lanes.filter_map(|asked| now.view.live.generations.get(asked)?.run())
+}
+
+fn start_race(now: &Now<'_>) -> Done {
+    let next = next_race(now);
+    if next.lanes().next().is_none() {
+        return Err("choose a generator for a lane of the race first".to_owned());
+    }
+    if race_runs(now).next().is_some() {
+        return Err("it is running".to_owned());
+    }
+    Ok(vec![Racing::Start(Box::new(next)).into()])
 }
 
 fn control(now: &Now<'_>, by: impl Fn(&RunState) -> Control) -> Done {

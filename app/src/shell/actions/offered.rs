@@ -2,11 +2,11 @@
 
 use super::action::{Action, Menu, action, asks};
 use super::now::Now;
-use crate::document::{AppCommand, How, Offer, TokenFormat, ViewId, Way};
+use crate::document::{AppCommand, BETS, How, Offer, TokenFormat, ViewId, Way};
 use crate::widgets::export::words;
 
 /// What views offer, each with what there must be for it. The name is the one that the view offers it under.
-const OFFERED: [(&str, ViewId, &str); 13] = [
+const OFFERED: [(&str, ViewId, &str); 16] = [
     ("Count codes over the image", ViewId::Codebook, "show the Codebook"),
     ("Count codes over the set", ViewId::Codebook, "show the Codebook"),
     (
@@ -32,6 +32,9 @@ const OFFERED: [(&str, ViewId, &str); 13] = [
         "show another file in Checkpoint",
     ),
     ("Curves by their logarithm", ViewId::Training, "show Training with a run"),
+    (BETS[0], ViewId::Race, "show Race before its start"),
+    (BETS[1], ViewId::Race, "show Race before its start"),
+    (BETS[2], ViewId::Race, "show Race before its start"),
 ];
 
 /// How pictures, maps and plots are taken away; which of them stands behind it.

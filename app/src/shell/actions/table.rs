@@ -236,6 +236,8 @@ fn views() -> Vec<Action> {
         let letter = match view.id {
             ViewId::Generate => Some(&Key::G),
             ViewId::History => Some(&Key::H),
+            ViewId::Race => Some(&Key::R),
+            ViewId::Scales => Some(&Key::S),
             _ => None,
         };
         let keys: Vec<_> = digit.or(letter).map(|key| plain(*key)).into_iter().collect();

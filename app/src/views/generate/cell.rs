@@ -8,7 +8,6 @@ use smalti_engine::tokens::Cell;
 
 use super::facts::Shown;
 use super::grid::appearance;
-use super::picture;
 use crate::ctx::ViewCtx;
 use crate::document::{Asked, Generate};
 use crate::look::textures::Sampling;
@@ -39,6 +38,7 @@ pub(super) fn ui(
             ui.add_space(space::XS);
             let place = Alternatives { shown, cell, step, is_pinned };
             place.ui(ui, ctx, proposal);
+            cut_ui(ui, ctx, shown, proposal);
             numbers_ui(ui, ctx, proposal);
         }
         hands_ui(ui, ctx, shown, cell);
@@ -57,6 +57,10 @@ pub(super) fn hover_ui(ctx: &ViewCtx<'_>, shown: &Shown<'_>, over: &super::grid:
         for (code, probability) in proposal.alternatives.iter().take(FEW) {
             let words = format!("code {code:>5}  {}", words_of(*probability));
             ui.label(ctx.theme.caption_figures(words));
+        }
+        for (code, probability) in proposal.cut.iter().take(2) {
+            let words = format!("code {code:>5}  {}", words_of(*probability));
+            ui.label(ctx.theme.caption_figures(words).strikethrough());
         }
         ui.label(ctx.theme.caption_figures(format!("entropy {:.2} bit", proposal.entropy)));
     });
@@ -78,6 +82,17 @@ fn said(shown: &Shown<'_>, cell: Cell, proposal: Option<(usize, &Proposal)>) -> 
     }
 }
 
+/// What a row of the alternatives is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Row {
+    /// The code that was drawn.
+    Drawn,
+    /// One that might have been.
+    Other,
+    /// One that could not be: top-k or top-p cut it.
+    Cut,
+}
+
 /// The likeliest codes of a cell.
 struct Alternatives<'a> {
     shown: &'a Shown<'a>,
@@ -95,8 +110,8 @@ impl Alternatives<'_> {
         let drawn = (!is_among).then_some((proposal.token, proposal.probability));
         for (code, probability) in proposal.alternatives.iter().copied().chain(drawn) {
             let row = (code, probability, probability / highest);
-            if self.row_ui(ui, ctx, row, (code == proposal.token, look.best().map(|look| &**look)))
-            {
+            let kind = if code == proposal.token { Row::Drawn } else { Row::Other };
+            if self.row_ui(ui, ctx, row, (kind, look.best().map(|look| &**look))) {
                 let next = self.next(ctx);
                 // Another generator may have been chosen meanwhile, whose codes mean something else.
                 if next.generator == self.shown.trace.asked.generator {
@@ -108,6 +123,12 @@ impl Alternatives<'_> {
         let rest = 1.0 - proposal.alternatives.iter().map(|(_, p)| p).sum::<f32>();
         if rest > 0.005 {
             ui.label(ctx.theme.label(format!("{:.0} % on other codes", rest * 100.0)));
+        }
+        // Those that were cut are struck out, not hidden: a bar says how likely each was before.
+        for (code, probability) in proposal.cut.iter().copied() {
+            let part = (probability / highest).min(1.0);
+            let row = (code, probability, part);
+            self.row_ui(ui, ctx, row, (Row::Cut, look.best().map(|look| &**look)));
         }
     }
 
@@ -123,18 +144,25 @@ impl Alternatives<'_> {
         ui: &mut egui::Ui,
         ctx: &ViewCtx<'_>,
         (code, probability, part): (u32, f32, f32),
-        (is_drawn, look): (bool, Option<&Appearance>),
+        (kind, look): (Row, Option<&Appearance>),
     ) -> bool {
         let (theme, colors) = (ctx.theme, &ctx.theme.colors);
         let side = theme.px(26.0);
         let size = vec2(ui.available_width(), side);
-        let (row, response) = ui.allocate_exact_size(size, Sense::click());
+        let (is_drawn, is_cut) = (kind == Row::Drawn, kind == Row::Cut);
+        let sense = if is_cut { Sense::hover() } else { Sense::click() };
+        let (row, response) = ui.allocate_exact_size(size, sense);
         response.widget_info(|| {
-            let drawn = if is_drawn { ", drawn" } else { "" };
-            let label = format!("Code {code}, probability {probability:.3}{drawn}");
-            WidgetInfo::labeled(Role::Button, true, label)
+            let what = match kind {
+                Row::Drawn => ", drawn",
+                Row::Cut => ", cut",
+                Row::Other => "",
+            };
+            let label = format!("Code {code}, probability {probability:.3}{what}");
+            let role = if is_cut { Role::Label } else { Role::Button };
+            WidgetInfo::labeled(role, true, label)
         });
-        if response.hovered() {
+        if response.hovered() && !is_cut {
             ui.painter().rect_filled(row.expand(2.0), 3.0, colors.hover);
         }
         if response.has_focus() {
@@ -143,6 +171,9 @@ impl Alternatives<'_> {
         }
         let tile = Rect::from_min_size(row.min, vec2(side, side));
         self.tile(ui, ctx, tile, (code, look));
+        if is_cut {
+            ui.painter().rect_filled(tile, 0.0, colors.panel.gamma_multiply(0.55));
+        }
         let font = theme.figures();
         let number = format!("{code}");
         let color = if is_drawn { colors.text } else { colors.dim };
@@ -151,14 +182,25 @@ impl Alternatives<'_> {
         ui.painter().text(at(row.right()), right, number, font.clone(), color);
         let wide = theme.px(38.0);
         let figure = words_of(probability);
-        ui.painter().text(at(row.right() - wide), right, figure, font, colors.text);
+        let ink = if is_cut { colors.dim } else { colors.text };
+        let told = ui.painter().text(at(row.right() - wide), right, figure, font, ink);
         let room = row.right() - 2.0 * wide - space::XS - (tile.right() + space::S);
         let rod = Rect::from_min_size(
             at(tile.right() + space::S) - vec2(0.0, 3.0),
             vec2((room * part).max(2.0), 6.0),
         );
-        let fill = if is_drawn { colors.gold } else { colors.lapis };
+        let fill = match kind {
+            Row::Drawn => colors.gold,
+            Row::Other => colors.lapis,
+            Row::Cut => colors.lapis.gamma_multiply(0.5),
+        };
         ui.painter().rect_filled(rod, 3.0, fill);
+        if is_cut {
+            let line = Stroke::new(theme.line(1.0), ink);
+            ui.painter().hline(told.left()..=row.right(), row.center().y, line);
+            response.on_hover_text("It was cut: it could not be drawn");
+            return false;
+        }
         let is_clicked = response.clicked();
         response.on_hover_text("Click: this code stays here in what is generated next");
         is_clicked
@@ -202,7 +244,7 @@ impl Alternatives<'_> {
     /// The picture with the code there: a texture, and the part of it round the cell.
     fn in_place(&self, ctx: &ViewCtx<'_>, code: u32) -> Option<(egui::TextureId, Rect)> {
         let trace = self.shown.trace;
-        let question = picture::question(trace, self.step + 1)?;
+        let question = trace.picture(self.step + 1)?;
         let change = [(self.cell, Some(code))];
         let tokens = question.tokens.with(change).ok()?;
         let meant = match question.meant {
@@ -225,6 +267,21 @@ impl Alternatives<'_> {
         let texture = ctx.textures.picture(&decoded.picture, Sampling::Pixels);
         Some((texture.id(), uv))
     }
+}
+
+/// Why some codes are struck out.
+fn cut_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, shown: &Shown<'_>, proposal: &Proposal) {
+    if proposal.cut.is_empty() {
+        return;
+    }
+    let sampling = &shown.trace.asked.sampling;
+    let by = match (sampling.top_k, sampling.top_p < 1.0) {
+        (0, _) => format!("top-p {}", sampling.top_p),
+        (k, false) => format!("top-k {k}"),
+        (k, true) => format!("top-k {k} or top-p {}", sampling.top_p),
+    };
+    let words = format!("struck out: cut by {by}, with the probability before that");
+    ui.add(Label::new(ctx.theme.label(words)).wrap());
 }
 
 fn numbers_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, proposal: &Proposal) {

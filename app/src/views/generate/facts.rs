@@ -90,18 +90,6 @@ impl<'a> Shown<'a> {
         })
     }
 
-    /// What the generator would write where nothing is written; none where it did not say.
-    pub(super) fn meant(trace: &Trace, at: usize) -> Option<Tokens> {
-        let step = &trace.steps.get(at.checked_sub(1)?)?.step;
-        let meant = step.proposals.iter().filter(|proposal| !proposal.kept);
-        let meant: Vec<_> = meant.map(|proposal| (proposal.cell, Some(proposal.token))).collect();
-        if meant.is_empty() {
-            return None;
-        }
-        // Of those masked cells alone that were thought of: others stay masked here.
-        step.tokens.with(meant).ok()
-    }
-
     /// Cells without a token.
     pub(super) fn masked(&self) -> usize {
         let last = self.at.checked_sub(1).and_then(|last| self.trace.steps.get(last));

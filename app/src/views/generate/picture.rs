@@ -6,13 +6,13 @@ use std::sync::Arc;
 use egui::{Color32, Role, WidgetInfo};
 use smalti_engine::questions::{DecodePartly, Decoded};
 use smalti_engine::session::Reply;
-use smalti_engine::tokens::{Cell, Tokens};
+use smalti_engine::tokens::Cell;
 
 use super::facts::Shown;
 use super::grid::{Over, over, rect_of};
 use super::places::Place;
 use super::taken;
-use crate::ctx::{Trace, ViewCtx};
+use crate::ctx::ViewCtx;
 use crate::look::textures::Sampling;
 use crate::look::words::counted;
 use crate::widgets::pane::{self, Framed, Zoom};
@@ -23,31 +23,6 @@ const NEAR: usize = 24;
 /// How much of a ghost the masks hide.
 const VEIL: f32 = 0.62;
 
-/// The question for the picture after some steps; none where nothing is written. Every frame asks for those of
-/// many steps, which stay what they are.
-pub(super) fn question(trace: &Trace, at: usize) -> Option<DecodePartly> {
-    match at.checked_sub(1).and_then(|last| trace.steps.get(last)) {
-        Some(traced) => traced.picture.get_or_init(|| find_question(trace, at)).clone(),
-        None => find_question(trace, at),
-    }
-}
-
-fn find_question(trace: &Trace, at: usize) -> Option<DecodePartly> {
-    let tokens = trace.tokens(at)?.clone();
-    let meant = Shown::meant(trace, at);
-    // Finer parts that a person gave are no picture without the coarsest.
-    let is_empty = match tokens.parts() {
-        [only] => (0..only.codes().len()).all(|at| only.code(at).is_none()),
-        parts => parts
-            .first()
-            .is_none_or(|first| (0..first.codes().len()).any(|at| first.code(at).is_none())),
-    };
-    let model = trace.opened.tokenizer.clone()?;
-    let laid_out = |tokens: &Tokens| trace.opened.for_tokenizer(tokens).ok();
-    let (tokens, meant) = (laid_out(&tokens)?, meant.as_ref().and_then(laid_out));
-    (!is_empty).then_some(DecodePartly { tokens, meant, model })
-}
-
 /// The picture of the moment, and those of the steps near it, nearest first.
 pub(super) fn decoded(ctx: &ViewCtx<'_>, shown: &Shown<'_>) -> Reply<Decoded> {
     let (trace, at) = (shown.trace, shown.at);
@@ -56,14 +31,14 @@ pub(super) fn decoded(ctx: &ViewCtx<'_>, shown: &Shown<'_>) -> Reply<Decoded> {
         Ok(model) => model,
         Err(error) => return Reply::Failed(error.problem()),
     };
-    let now = question(trace, at).map_or_else(nothing, |question| {
+    let now = trace.picture(at).map_or_else(nothing, |question| {
         let reply = ctx.ask(("generated", model, Arc::as_ptr(&trace.asked).addr()), &question);
         reply.last_for(|asked: &DecodePartly| asked.model == *model)
     });
     for away in 1..=NEAR {
         for step in [at.checked_sub(away), Some(at + away)].into_iter().flatten() {
             if step <= trace.steps.len()
-                && let Some(question) = question(trace, step)
+                && let Some(question) = trace.picture(step)
             {
                 ctx.ask_soon(("generated near", step), &question);
             }
@@ -74,7 +49,7 @@ pub(super) fn decoded(ctx: &ViewCtx<'_>, shown: &Shown<'_>) -> Reply<Decoded> {
 
 /// A small picture of another moment, where it is there.
 pub(super) fn preview_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, (shown, at): (&Shown<'_>, usize)) {
-    let Some(question) = question(shown.trace, at) else { return };
+    let Some(question) = shown.trace.picture(at) else { return };
     if let Reply::Ready(decoded) = ctx.ask_soon("generated preview", &question) {
         let texture = ctx.textures.picture(&decoded.picture, Sampling::Pixels);
         let size = egui::Vec2::splat(ctx.theme.px(96.0));
@@ -109,7 +84,7 @@ pub(super) fn ui(
     // Of tokens in parts it is the picture so far, which has no holes.
     let is_whole = shown.tokens.parts().len() > 1 && written > 0;
     let is_ghost = ctx.document.generating.shows_ghost
-        && question(shown.trace, shown.at).is_some_and(|question| question.meant.is_some())
+        && shown.trace.picture(shown.at).is_some_and(|question| question.meant.is_some())
         && picture.is_some();
     if !is_whole {
         let masked = (0..part.codes().len()).filter(|at| part.code(*at).is_none());

@@ -9,7 +9,12 @@ use crate::look::theme::space;
 use crate::look::words::{agreeing, counted};
 
 /// A button that generates; gold, as it is what the view is for.
-fn gold(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, text: &str, can: bool) -> egui::Response {
+pub(in crate::views) fn gold(
+    ui: &mut egui::Ui,
+    ctx: &ViewCtx<'_>,
+    text: &str,
+    can: bool,
+) -> egui::Response {
     let colors = &ctx.theme.colors;
     let text = RichText::new(text).color(if can { colors.on_gold } else { colors.dim });
     let button = if can { Button::new(text).fill(colors.gold) } else { Button::new(text) };

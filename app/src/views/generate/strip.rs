@@ -3,7 +3,6 @@
 use egui::{Color32, Rect, Role, Sense, Stroke, StrokeKind, WidgetInfo, pos2, vec2};
 
 use super::facts::Shown;
-use super::picture;
 use crate::ctx::ViewCtx;
 use crate::document::Generate;
 use crate::look::textures::Sampling;
@@ -33,8 +32,7 @@ pub(super) fn ui(ui: &egui::Ui, ctx: &ViewCtx<'_>, area: Rect, shown: &Shown<'_>
             let label = format!("After {label}");
             WidgetInfo::selected(Role::Button, true, is_now, label)
         });
-        let question =
-            (step <= shown.trace.steps.len()).then(|| picture::question(shown.trace, step));
+        let question = (step <= shown.trace.steps.len()).then(|| shown.trace.picture(step));
         let decoded =
             question.flatten().map(|question| ctx.ask_soon(("generated scale", step), &question));
         match decoded.as_ref().and_then(|decoded| decoded.ready()) {

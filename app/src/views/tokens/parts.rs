@@ -1,6 +1,8 @@
 //! The strip of parts: scales, residual levels, streams. One is looked at; the tiles are an overview.
 
 use egui::{CornerRadius, Rect, Sense, Stroke, StrokeKind, pos2, vec2};
+use smalti_engine::questions::Appearance;
+use smalti_engine::session::Reply;
 use smalti_engine::tokens::Tokens;
 
 use super::sheet::Sheet;
@@ -39,6 +41,32 @@ pub(super) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, area: Rect, tokens: &Toke
     );
 }
 
+/// The tokens of a part as a small picture, a pixel each: colored as what their codes decode to, and by their
+/// numbers where nobody knows that.
+pub(in crate::views) fn texture(
+    ctx: &ViewCtx<'_>,
+    (tokens, number): (&Tokens, usize),
+    (look, levels): (&Reply<Appearance>, &[u32]),
+) -> egui::TextureHandle {
+    let part = &tokens.parts()[number];
+    let sheet = Sheet::new(number, part, false);
+    let is_pending = look.is_working() && look.best().is_none();
+    let colors = look.best().filter(|look| !look.colors.is_empty());
+    let known = colors.map_or_else(Source::key, |look| Source::of(&look.colors));
+    let key = (("part", tokens, number, levels, is_pending), known);
+    ctx.textures.colors(key, [sheet.columns, sheet.rows], Sampling::Pixels, || {
+        let color = |at: usize| {
+            let Some(code) = part.code(at) else { return egui::Color32::TRANSPARENT };
+            match colors.and_then(|look| look.colors.get(code as usize)) {
+                Some([r, g, b]) => egui::Color32::from_rgb(*r, *g, *b),
+                None if is_pending => ctx.theme.colors.faint,
+                None => color_of(code, levels),
+            }
+        };
+        (0..sheet.rows * sheet.columns).map(color).collect()
+    })
+}
+
 /// One part as a small picture with its size below; true if it was clicked.
 fn tile_ui(
     ui: &mut egui::Ui,
@@ -48,36 +76,20 @@ fn tile_ui(
 ) -> bool {
     let theme = ctx.theme;
     let part = &tokens.parts()[number];
-    let sheet = Sheet::new(number, part, false);
     let line = theme.px(16.0);
     let side = theme.px(HEIGHT) - line - 2.0 * space::S;
     let (rect, response) = ui.allocate_exact_size(vec2(side, side + line), Sense::click());
     let name = format!("Part {}, {}", number + 1, part.shape());
     response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, picked, &name));
     let square = Rect::from_min_size(rect.min, vec2(side, side));
-    let (w, h) = (sheet.columns as f32, sheet.rows as f32);
-    let size = vec2(w, h) * (side / w.max(h));
-    let at = Rect::from_center_size(square.center(), size);
     let book = part.book();
     let look = ctx.appearance(book);
-    let is_pending = look.is_working() && look.best().is_none();
-    let colors = look.best().filter(|look| !look.colors.is_empty());
     let levels =
         ctx.facts(Slot::A).and_then(|f| f.best().map(|f| f.facts.book(book).levels.clone()));
     let levels = levels.unwrap_or_default();
-    let known = colors.map_or_else(Source::key, |look| Source::of(&look.colors));
-    let key = (("part", tokens, number, &levels, is_pending), known);
-    let texture = ctx.textures.colors(key, [sheet.columns, sheet.rows], Sampling::Pixels, || {
-        let color = |at: usize| {
-            let Some(code) = part.code(at) else { return egui::Color32::TRANSPARENT };
-            match colors.and_then(|look| look.colors.get(code as usize)) {
-                Some([r, g, b]) => egui::Color32::from_rgb(*r, *g, *b),
-                None if is_pending => theme.colors.faint,
-                None => color_of(code, &levels),
-            }
-        };
-        (0..sheet.rows * sheet.columns).map(color).collect()
-    });
+    let texture = texture(ctx, (tokens, number), (&look, &levels));
+    let [w, h] = texture.size().map(|side| side as f32);
+    let at = Rect::from_center_size(square.center(), vec2(w, h) * (side / w.max(h)));
     egui::Image::new((texture.id(), at.size()))
         .corner_radius(CornerRadius::same(RADIUS_PICTURE.min(2)))
         .paint_at(ui, at);

@@ -1,0 +1,66 @@
+//! Races of generators: their lanes run one after the other, because side by side each would slow the others down.
+
+use egui::Modifiers;
+use smalti_engine::session::{Control, Lane, Reply, RunState};
+
+use super::Studio;
+use crate::ctx::Trace;
+use crate::document::{AppCommand, BETS, BETS_BY_NUMBER, Command, Layout, Racing, ViewId};
+use crate::shell::script::DIGITS;
+
+impl Studio {
+    pub(super) fn race(&mut self, race: Racing, ctx: &egui::Context) {
+        if let Racing::Start(raced) = &race {
+            // What it takes is measured anew, and nothing else may run meanwhile.
+            for asked in raced.lanes() {
+                self.generations.forget(asked);
+            }
+            let own: Vec<_> = raced
+                .lanes()
+                .filter_map(|asked| self.generations.get(asked).and_then(Trace::run))
+                .collect();
+            for run in self.generations.runs().filter(|run| !own.contains(run)) {
+                self.session.control(run, Control::Cancel);
+            }
+            self.send(Layout::Show(ViewId::Race));
+        }
+        self.change(&Command::Race(race), ctx);
+    }
+
+    /// Begins the next lane of the race that is looked at, when the one before is over. Behind one that was
+    /// cancelled nothing begins.
+    pub(super) fn go_on_racing(&mut self) {
+        let Some(raced) = self.history.document().race.raced.clone() else { return };
+        if !self.sees(ViewId::Race) {
+            return;
+        }
+        for asked in raced.lanes() {
+            match self.generations.get(asked).map(|trace| &trace.state) {
+                Some(RunState::Done | RunState::Failed(_)) => {}
+                Some(_) => return,
+                None => match self.session.ask(Lane::Now, &asked.opens()) {
+                    Reply::Ready(opened) => {
+                        self.begin_generation(asked, opened, false);
+                        return;
+                    }
+                    Reply::Working { .. } => return,
+                    // The lane says why; the others race without it.
+                    Reply::Failed(_) => {}
+                },
+            }
+        }
+    }
+
+    /// The number keys that say who will be first, where the Race view takes them.
+    pub(super) fn bets(&self, ctx: &egui::Context) -> Vec<Command> {
+        let offered = self.offers.all();
+        let is_offered = |name: &str| offered.iter().any(|offer| offer.name == name);
+        if !is_offered(BETS_BY_NUMBER) || ctx.text_edit_focused() {
+            return Vec::new();
+        }
+        let pressed = |key| ctx.input_mut(|input| input.consume_key(Modifiers::NONE, key));
+        let keys = DIGITS.into_iter().zip(BETS);
+        let bets = keys.filter(|(key, name)| is_offered(name) && pressed(*key));
+        bets.map(|(_, name)| AppCommand::Offered(name.to_owned()).into()).collect()
+    }
+}
