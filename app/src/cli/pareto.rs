@@ -9,7 +9,7 @@ use super::measured::Line;
 use super::outputs::Outputs;
 use super::stop::Stop;
 use crate::figures::pareto::{Pareto, Point};
-use crate::look::words::counted;
+use crate::look::words::{counted, jpeg_in_words};
 
 /// What goes into the figure.
 pub(super) struct Figure {
@@ -23,6 +23,8 @@ pub(super) struct Drawn {
     pub(super) side: u32,
     pub(super) lines: Vec<Line>,
     pub(super) jpeg: Vec<Summary>,
+    /// Images that could not be written as JPEG, or not be read.
+    pub(super) jpeg_skipped: Skipped,
 }
 
 impl Figure {
@@ -38,8 +40,8 @@ impl Figure {
     }
 
     /// JPEG at several qualities.
-    pub(super) fn set_jpeg(&mut self, jpeg: Vec<Summary>) {
-        self.drawn.jpeg = jpeg;
+    pub(super) fn set_jpeg(&mut self, jpeg: Vec<Summary>, skipped: Skipped) {
+        (self.drawn.jpeg, self.drawn.jpeg_skipped) = (jpeg, skipped);
     }
 
     /// Writes table and figure.
@@ -96,6 +98,7 @@ impl Drawn {
                 // Of some side that does not divide by a factor.
                 format!("{set}: means over {images} at {size}, JPEG at {side}x{side}")
             },
+            about_jpeg: jpeg_in_words(side),
         }
     }
 
@@ -103,8 +106,8 @@ impl Drawn {
     pub(super) fn csv(&self) -> String {
         let of_images = self.lines.first().and_then(|line| line.of_images);
         let seed = self.lines.first().map_or(0, |line| line.seed);
-        let none = Skipped::default();
-        let jpeg = self.jpeg.iter().map(|it| Line::jpeg(it, of_images, (&none, seed)).row());
+        let with = (&self.jpeg_skipped, seed);
+        let jpeg = self.jpeg.iter().map(|it| Line::jpeg(it, of_images, with).row());
         let rows: Vec<String> = self.lines.iter().map(Line::row).chain(jpeg).collect();
         format!("{}\n{}\n", Line::HEAD, rows.join("\n"))
     }

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use smalti_engine::images::JPEG_HEADER_BYTES;
+
 /// Seconds in words, such as "1 min 05 s".
 pub fn duration(seconds: f32) -> String {
     let seconds = seconds.max(0.0).round() as u64;
@@ -63,6 +65,14 @@ pub fn grouped(number: u64) -> String {
 /// "1 image", "200 images": a number and what is counted, which takes an s from two on and for none.
 pub fn counted(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
+/// What the JPEG is that tokenizers are compared with: its headers weigh the more, the smaller images are.
+pub fn jpeg_in_words(side: u32) -> String {
+    let bits = JPEG_HEADER_BYTES as f64 * 8.0 / f64::from(side.max(1)).powi(2);
+    format!(
+        "baseline JPEG with full color (4:4:4) and plain tables, its headers of {bits:.2} bits per pixel included"
+    )
 }
 
 /// Images that say something of a codebook: a few are too much alike.

@@ -2,7 +2,7 @@
 
 use smalti_engine::evaluation::Measured;
 
-use super::measures::at_hand;
+use super::measures::{at_hand, names, tokenizer};
 use crate::ctx::ViewCtx;
 use crate::document::{AppCommand, Look, QualityAxis, RateAxis, RatesLook, USUAL_IMAGES};
 
@@ -19,7 +19,7 @@ pub(super) fn ui(
     ui: &mut egui::Ui,
     ctx: &ViewCtx<'_>,
     most: &mut u64,
-    (left_out, wanted): (&mut Vec<String>, &[Measured]),
+    (left_out, wanted): (&mut Vec<Measured>, &[Measured]),
 ) {
     let now = ctx.document.looks.rates;
     let send = |look: RatesLook| ctx.send(Look::Rates(look));
@@ -32,15 +32,17 @@ pub(super) fn ui(
             }
         }
         ui.separator();
-        let tokenizers = at_hand(ctx);
-        let names = tokenizers.iter().map(smalti_engine::questions::ModelRef::label);
-        for name in std::iter::once("JPEG".to_owned()).chain(names) {
-            let mut is_in = !left_out.contains(&name);
+        let models = at_hand(ctx);
+        let names = names(&models);
+        let tokenizers = models.into_iter().map(tokenizer).zip(names);
+        let jpeg = (Measured::Jpeg, Measured::Jpeg.label());
+        for (measured, name) in std::iter::once(jpeg).chain(tokenizers) {
+            let mut is_in = !left_out.contains(&measured);
             if ui.checkbox(&mut is_in, &name).changed() {
                 if is_in {
-                    left_out.retain(|known| *known != name);
+                    left_out.retain(|known| *known != measured);
                 } else {
-                    left_out.push(name);
+                    left_out.push(measured);
                 }
             }
         }
