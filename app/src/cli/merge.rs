@@ -35,7 +35,7 @@ pub(super) fn run(options: &arguments::Merge, console: &mut Console<'_, '_>) -> 
         None => None,
     };
     let mut set = String::new();
-    for parts in groups.values() {
+    for ((subject, weights), parts) in &groups {
         let whole = merge(parts, &options.out)?;
         set.clone_from(&whole.identity().set.description);
         let points = whole.summaries();
@@ -43,7 +43,11 @@ pub(super) fn run(options: &arguments::Merge, console: &mut Console<'_, '_>) -> 
             figure.set_jpeg(points.clone(), whole.skipped().clone());
         }
         for summary in &points {
-            let line = Line::of_part(&whole, summary);
+            let mut line = Line::of_part(&whole, summary);
+            // Two of one name would be joined as levels of one.
+            if let Some(weights) = weights.as_ref().filter(|_| is_twin(&groups, subject)) {
+                line.model = format!("{subject} ({weights})");
+            }
             console.result(&line, &text_of(&line))?;
             if let (Some(figure), Some(_)) = (&mut figure, &whole.identity().weights) {
                 figure.add(line);
@@ -61,14 +65,19 @@ pub(super) fn run(options: &arguments::Merge, console: &mut Console<'_, '_>) -> 
 /// Parts of one tokenizer: what it is called, and the hash of its weights.
 type Groups = BTreeMap<(String, Option<String>), Vec<Part>>;
 
+/// Whether several tokenizers are called so.
+fn is_twin(groups: &Groups, subject: &str) -> bool {
+    groups.keys().filter(|(other, _)| other == subject).count() > 1
+}
+
 /// What is said where parts of one name are of several weights, and not one of these is whole.
 fn mixed(groups: &Groups, subject: &str) -> Option<EngineError> {
-    let of = groups.iter().filter(|((other, _), _)| other == subject);
-    let parts: Vec<&Vec<Part>> = of.map(|(_, parts)| parts).collect();
-    if parts.len() < 2 {
+    if !is_twin(groups, subject) {
         return None;
     }
-    check(&parts.into_iter().flatten().cloned().collect::<Vec<_>>()).err()
+    let of = groups.iter().filter(|((other, _), _)| other == subject);
+    let parts: Vec<Part> = of.flat_map(|(_, parts)| parts).cloned().collect();
+    check(&parts).err()
 }
 
 /// The parts that were named, those of one tokenizer together. A whole that lies in a folder beside its parts

@@ -74,7 +74,7 @@ impl Drawn {
                 lpips_like_ends: line.intervals.get("lpips_like").copied(),
             })
         });
-        let jpeg = self.jpeg.iter().filter_map(|summary| {
+        let jpeg_points = self.jpeg.iter().filter_map(|summary| {
             let mean = |column| summary.get(column).map(|interval| interval.mean);
             Some(Point {
                 name: "JPEG".to_owned(),
@@ -86,18 +86,21 @@ impl Drawn {
                 lpips_like_ends: None,
             })
         });
-        let (images, size) =
-            self.lines.first().map_or((0, ""), |line| (line.images, line.size.as_str()));
-        let (images, side) = (counted(images as usize, "image"), self.side);
+        let images = self.lines.first().map_or(0, |line| line.images as usize);
+        let mut sizes: Vec<&str> = Vec::new();
+        for line in self.lines.iter().filter(|line| line.images > 0) {
+            if !sizes.contains(&line.size.as_str()) {
+                sizes.push(&line.size);
+            }
+        }
+        let (own, side) = (format!("{0}x{0}", self.side), self.side);
+        // Of some side that does not divide by a factor, or of a tokenizer of one size.
+        let jpeg = if sizes == [own.as_str()] { String::new() } else { format!(", JPEG at {own}") };
+        let (images, size) = (counted(images, "image"), sizes.join(" and "));
         Pareto {
             tokenizers: tokenizers.collect(),
-            jpeg: jpeg.collect(),
-            subject: if size == format!("{side}x{side}") {
-                format!("{set}: means over {images} at {size}")
-            } else {
-                // Of some side that does not divide by a factor.
-                format!("{set}: means over {images} at {size}, JPEG at {side}x{side}")
-            },
+            jpeg: jpeg_points.collect(),
+            subject: format!("{set}: means over {images} at {size}{jpeg}"),
             about_jpeg: jpeg_in_words(side),
         }
     }
