@@ -1,6 +1,6 @@
 //! What was measured of each image: where a tokenizer is worst, a bar an image, and the way to Compare.
 
-use egui::{Rect, RichText, Sense, pos2, vec2};
+use egui::{Rect, Sense, pos2, vec2};
 use smalti_engine::evaluation::{Column, ImageValues, ImagesOfPart, Measured, ShownImages};
 use smalti_engine::images::{Picture, WorkingSize};
 use smalti_engine::questions::{Decode, Encode, Encoded, ImageRef, ModelRef, Reconstruct};

@@ -317,7 +317,61 @@ fn name_of(measured: &Measured, (models, names): (&[ModelRef], &[String])) -> St
 #[cfg(test)]
 mod tests {
     use super::*;
+    use smalti_engine::evaluation::{Rate, SetIdentity};
     use smalti_engine::questions::Stamp;
+
+    /// A measurement of three images at a side, of which so many were looked at.
+    fn told(measured: Measured, side: u32, done: u64) -> Told {
+        let point = Summary {
+            rate: Rate::default(),
+            images: done,
+            sizes: [[side; 2]; 2],
+            enlarged: 0,
+            values: Default::default(),
+            entropy_bits_per_pixel: None,
+            proxy_fd: None,
+            fine_detail_of_images: 0.0,
+            books: None,
+            encode_seconds: 0.0,
+            decode_seconds: 0.0,
+        };
+        let (description, listing, seed) = ("three".to_owned(), None, None);
+        let identity = Identity {
+            subject: measured.label(),
+            weights: None,
+            rates: vec![Rate::default()],
+            set: SetIdentity { description, total: 3, sampled: 3, listing, seed },
+            side,
+            judge: None,
+            seed: 0,
+            version: String::new(),
+        };
+        Told {
+            name: measured.label(),
+            measured,
+            identity: Arc::new(identity),
+            points: vec![point],
+            done: (done, 3),
+            skipped: Skipped::default(),
+            part: None,
+        }
+    }
+
+    #[test]
+    fn measurements_at_the_size_of_the_format_are_compared_or_those_at_the_size_of_most() {
+        let model = |name: &str, side, done| told(tokenizer(file(name, 1)), side, done);
+        let mut measures = Measures::default();
+        for it in [model("/a.pt", 256, 3), model("/b.pt", 256, 3), model("/c.pt", 64, 3)] {
+            measures.put(it);
+        }
+        let square = |side| Some([[side; 2]; 2]);
+        assert_eq!(measures.usual_sizes(), square(256));
+        measures.put(told(Measured::Jpeg, 64, 3));
+        assert_eq!(measures.usual_sizes(), square(64));
+        measures.put(model("/c.pt", 64, 1));
+        assert_eq!(measures.usual_sizes(), square(256), "one image says nothing of the set");
+        assert_eq!(measures.all().count(), 4, "each is there once");
+    }
 
     fn file(path: &str, modified: u128) -> ModelRef {
         let stamp = Stamp { modified, ..Stamp::default() };
