@@ -317,7 +317,7 @@ fn name_of(measured: &Measured, (models, names): (&[ModelRef], &[String])) -> St
 #[cfg(test)]
 mod tests {
     use super::*;
-    use smalti_engine::evaluation::{Rate, SetIdentity};
+    use smalti_engine::evaluation::{COLUMNS, Rate, SetIdentity};
     use smalti_engine::questions::Stamp;
 
     /// A measurement of three images at a side, of which so many were looked at.
@@ -327,7 +327,7 @@ mod tests {
             images: done,
             sizes: [[side; 2]; 2],
             enlarged: 0,
-            values: Default::default(),
+            values: [None; COLUMNS.len()],
             entropy_bits_per_pixel: None,
             proxy_fd: None,
             fine_detail_of_images: 0.0,

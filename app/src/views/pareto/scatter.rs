@@ -127,7 +127,9 @@ pub(super) fn ui(
 ) -> (Done, egui::Response) {
     let theme = ctx.theme;
     let response = ui.interact(whole, ui.scope_id().with("scatter"), Sense::click());
-    ctx.take_focus(&response);
+    if !ctx.is_presented() {
+        ctx.take_focus(&response);
+    }
     let area = Rect::from_min_max(
         whole.min + vec2(theme.px(LEFT), theme.px(14.0)),
         whole.max - vec2(theme.px(18.0), theme.px(BELOW)),
@@ -150,7 +152,8 @@ pub(super) fn ui(
     let seen = || marks.iter().filter(|mark| is_seen(&axes, mark));
     let nearest = seen().min_by(|a, b| distance(a).total_cmp(&distance(b)));
     let under = nearest.filter(|mark| distance(mark) < theme.px(14.0));
-    let meant = led_to(ui, &response, by_keys, seen);
+    // In front of a hall arrows lead from scene to scene.
+    let meant = if ctx.is_presented() { None } else { led_to(ui, &response, by_keys, seen) };
     let near = meant.or(under);
     for mark in seen() {
         let is_picked = picked.contains(&mark.key);
