@@ -26,26 +26,7 @@ pub(super) fn ui(
     let what =
         if ctx.is_tight() { "what".to_owned() } else { format!("{} to measure", wanted.len()) };
     let menu = ui.menu_button(ctx.theme.label(what), |ui| {
-        for (count, label) in COUNTS {
-            if ui.selectable_label(*most == count, label).clicked() {
-                *most = count;
-            }
-        }
-        ui.separator();
-        let models = at_hand(ctx);
-        let names = names(&models);
-        let tokenizers = models.into_iter().map(tokenizer).zip(names);
-        let jpeg = (Measured::Jpeg, Measured::Jpeg.label());
-        for (measured, name) in std::iter::once(jpeg).chain(tokenizers) {
-            let mut is_in = !left_out.contains(&measured);
-            if ui.checkbox(&mut is_in, &name).changed() {
-                if is_in {
-                    left_out.retain(|known| *known != measured);
-                } else {
-                    left_out.push(measured);
-                }
-            }
-        }
+        what_ui(ui, ctx, most, left_out);
     });
     menu.response.on_hover_text("Which tokenizers are measured, and on how many images of the set");
     let published = ui.selectable_label(now.published, "published");
@@ -103,4 +84,28 @@ pub(super) fn ui(
             ui.close();
         }
     });
+}
+
+/// On how many images is measured, and which tokenizers.
+fn what_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, most: &mut u64, left_out: &mut Vec<Measured>) {
+    for (count, label) in COUNTS {
+        if ui.selectable_label(*most == count, label).clicked() {
+            *most = count;
+        }
+    }
+    ui.separator();
+    let models = at_hand(ctx);
+    let names = names(&models);
+    let tokenizers = models.into_iter().map(tokenizer).zip(names);
+    let jpeg = (Measured::Jpeg, Measured::Jpeg.label());
+    for (measured, name) in std::iter::once(jpeg).chain(tokenizers) {
+        let mut is_in = !left_out.contains(&measured);
+        if ui.checkbox(&mut is_in, &name).changed() {
+            if is_in {
+                left_out.retain(|known| *known != measured);
+            } else {
+                left_out.push(measured);
+            }
+        }
+    }
 }
