@@ -275,6 +275,7 @@ pub(super) fn frontier(marks: &[Mark], is_better_high: bool) -> Vec<(f64, f64)> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use smalti_engine::evaluation::parse_published;
 
     fn mark(rate: f64, quality: f64, shape: Shape) -> Mark {
         Mark {
@@ -308,12 +309,12 @@ mod tests {
     }
 
     fn table(path: Option<&str>, lines: &[usize]) -> Layer {
-        let row = |line: &usize| Published {
-            line: *line,
-            name: format!("line {line}"),
-            ..Published::default()
+        let row = |line: usize| {
+            if lines.contains(&line) { format!("line {line},0.1\n") } else { "\n".to_owned() }
         };
-        let rows = Arc::new(lines.iter().map(row).collect());
+        let text: String = (2..6).map(row).collect();
+        let text = format!("name,bits_per_pixel\n{text}");
+        let rows = Arc::new(parse_published(&text, Path::new("table.csv")).unwrap());
         Layer { path: path.map(|path| Path::new(path).into()), name: "table".to_owned(), rows }
     }
 
