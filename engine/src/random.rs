@@ -110,6 +110,18 @@ fn philox(mut c: [u32; 4], mut k: [u32; 2]) -> [u32; 4] {
     c
 }
 
+/// A stable 64-bit hash over bytes, on from `start`: FNV-1a over words of eight bytes, which is eight times as fast
+/// as over bytes. Cut bytes at multiples of eight, and it is that of all of them together.
+pub fn bytes_hash(start: u64, bytes: &[u8]) -> u64 {
+    bytes.chunks(8).fold(start, |hash, word| {
+        let mut whole = [0; 8];
+        whole[..word.len()].copy_from_slice(word);
+        let hash = (hash ^ u64::from_le_bytes(whole)).wrapping_mul(0x0000_0100_0000_01b3);
+        // Its high bits never come down by themselves.
+        hash ^ (hash >> 32)
+    })
+}
+
 /// A stable 64-bit hash of a name (FNV-1a), to address noise by parameter or file name.
 pub fn name_hash(name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {

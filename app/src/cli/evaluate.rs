@@ -90,7 +90,8 @@ impl Work {
         }
     }
 
-    /// Measures all tokenizers, and JPEG where that is wanted; tells of each when it is done.
+    /// Measures all tokenizers, and JPEG where that is wanted; tells of each when it is done. One that cannot be
+    /// measured keeps none of the others from it: it is said at once, and the first of them at the end.
     pub(super) fn measure(
         &self,
         (by_levels, with_jpeg): (bool, bool),
@@ -107,6 +108,7 @@ impl Work {
         let (count, assets) = (plans.len(), session.settings().assets.clone());
         let run = session.start(MeasureRun::new(plans, kept.map(Path::to_owned), assets));
         let (mut read, mut done) = (0, 0);
+        let mut failed: Option<Stop> = None;
         while done < count {
             if console.check().is_err() {
                 session.control(run, Control::Cancel);
@@ -135,8 +137,11 @@ impl Work {
                 let name = self.models.get(event.number).map_or("JPEG", |(name, _)| name.as_str());
                 match &event.stage {
                     Stage::Failed(problem) => {
-                        session.control(run, Control::Cancel);
-                        return Err(Stop::from(problem.clone()).about(name));
+                        done += 1;
+                        if failed.is_some() || done < count {
+                            console.remark(&format!("{name}: {problem}"));
+                        }
+                        failed.get_or_insert(Stop::from(problem.clone()).about(name));
                     }
                     Stage::Measuring => {
                         let part = event.done as f32 / event.total.max(1) as f32;
@@ -152,7 +157,7 @@ impl Work {
                 }
             }
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 
     /// The lines of a tokenizer that was measured, with what is to be said of it.
@@ -202,7 +207,7 @@ pub(super) fn run(
     work.measure(with, options.out.as_deref(), console, |told, console| {
         if told.event.number >= count {
             if let Some(figure) = &mut figure {
-                figure.set_jpeg(told.points.clone());
+                figure.set_jpeg(told.points.clone(), told.event.skipped.clone());
             }
             return Ok(());
         }

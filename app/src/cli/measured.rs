@@ -43,6 +43,8 @@ pub(super) struct Line {
     pub(super) perplexity: Option<f64>,
     pub(super) bits_per_pixel: Option<f64>,
     pub(super) entropy_bits_per_pixel: Option<f64>,
+    /// Whether that is no more than a lower bound, as too few tokens were seen.
+    pub(super) entropy_is_a_bound: bool,
     pub(super) encode_seconds: f64,
     pub(super) decode_seconds: f64,
     /// Each book, where there are several.
@@ -112,6 +114,7 @@ impl Line {
             perplexity: books.map(|books| books.perplexity),
             bits_per_pixel: mean(Column::BitsPerPixel),
             entropy_bits_per_pixel: summary.entropy_bits_per_pixel,
+            entropy_is_a_bound: summary.is_entropy_a_bound(),
             encode_seconds: summary.encode_seconds,
             decode_seconds: summary.decode_seconds,
             books: books.map(|books| books.several().to_vec()).unwrap_or_default(),
@@ -128,7 +131,7 @@ impl Line {
     pub(super) const HEAD: &str = "name,levels,quality,images,of_images,size,bits_per_pixel,\
         entropy_bits_per_pixel,psnr,psnr_low,psnr_high,ssim,ssim_low,ssim_high,ms_ssim,ms_ssim_low,\
         ms_ssim_high,lpips_like,lpips_like_low,lpips_like_high,proxy_fd,fine_detail,usage,perplexity,\
-        encode_seconds,decode_seconds,skipped,seed,version";
+        encode_seconds,decode_seconds,skipped,seed,version,entropy_is_a_bound";
 
     /// A row of that table.
     pub(super) fn row(&self) -> String {
@@ -156,6 +159,7 @@ impl Line {
         cells.extend([self.proxy_fd, self.fine_detail, self.usage, self.perplexity].map(number));
         cells.extend([self.encode_seconds, self.decode_seconds].map(|x| number(Some(x))));
         cells.extend([self.skipped.to_string(), self.seed.to_string(), self.version.clone()]);
+        cells.push(if self.entropy_is_a_bound { "yes" } else { "" }.to_owned());
         cells.join(",")
     }
 }
@@ -171,6 +175,13 @@ fn quoted(text: &str) -> String {
 
 /// A line for people.
 pub(super) fn text_of(line: &Line) -> String {
+    if line.images == 0 {
+        let left = match line.skipped {
+            0 => String::new(),
+            skipped => format!(", {} left out", counted(skipped as usize, "image")),
+        };
+        return format!("{}: no images{left}", named(line));
+    }
     let images = match line.of_images {
         Some(all) if line.images < all => format!("{} of {all} images", line.images),
         _ => counted(line.images as usize, "image"),
@@ -191,18 +202,22 @@ pub(super) fn text_of(line: &Line) -> String {
     parts.extend(
         line.perplexity.map(|it| format!("perplexity {it:.1}{}", books::words(&line.books))),
     );
-    let entropy = line.entropy_bits_per_pixel.map(|it| format!(" ({it:.3} by entropy)"));
+    let entropy = line.entropy_bits_per_pixel.map(|it| {
+        if line.entropy_is_a_bound {
+            format!(" (at least {it:.3} by entropy: too few tokens to say more)")
+        } else {
+            format!(" ({it:.3} by entropy)")
+        }
+    });
     let rate = line.bits_per_pixel.unwrap_or(0.0);
     parts.push(format!("{rate:.3} bits per pixel{}", entropy.unwrap_or_default()));
     parts.push(format!("encode {:.2} s, decode {:.2} s", line.encode_seconds, line.decode_seconds));
-    let levels = line.levels.map(|levels| format!(", {levels} levels"));
+    format!("{}: {images} at {}, {}", named(line), line.size, parts.join(", "))
+}
+
+/// The tokenizer, with its levels; the format, with its quality.
+fn named(line: &Line) -> String {
+    let levels = line.levels.map(|levels| format!(", {}", counted(levels, "level")));
     let quality = line.quality.map(|quality| format!(" {quality}"));
-    format!(
-        "{}{}{}: {images} at {}, {}",
-        line.model,
-        levels.unwrap_or_default(),
-        quality.unwrap_or_default(),
-        line.size,
-        parts.join(", ")
-    )
+    format!("{}{}{}", line.model, levels.unwrap_or_default(), quality.unwrap_or_default())
 }

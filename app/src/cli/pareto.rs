@@ -9,7 +9,7 @@ use super::measured::Line;
 use super::outputs::Outputs;
 use super::stop::Stop;
 use crate::figures::pareto::{Pareto, Point};
-use crate::look::words::counted;
+use crate::look::words::{counted, jpeg_in_words};
 
 /// What goes into the figure.
 pub(super) struct Figure {
@@ -23,6 +23,8 @@ pub(super) struct Drawn {
     pub(super) side: u32,
     pub(super) lines: Vec<Line>,
     pub(super) jpeg: Vec<Summary>,
+    /// Images that could not be written as JPEG, or not be read.
+    pub(super) jpeg_skipped: Skipped,
 }
 
 impl Figure {
@@ -38,8 +40,8 @@ impl Figure {
     }
 
     /// JPEG at several qualities.
-    pub(super) fn set_jpeg(&mut self, jpeg: Vec<Summary>) {
-        self.drawn.jpeg = jpeg;
+    pub(super) fn set_jpeg(&mut self, jpeg: Vec<Summary>, skipped: Skipped) {
+        (self.drawn.jpeg, self.drawn.jpeg_skipped) = (jpeg, skipped);
     }
 
     /// Writes table and figure.
@@ -72,7 +74,7 @@ impl Drawn {
                 lpips_like_ends: line.intervals.get("lpips_like").copied(),
             })
         });
-        let jpeg = self.jpeg.iter().filter_map(|summary| {
+        let jpeg_points = self.jpeg.iter().filter_map(|summary| {
             let mean = |column| summary.get(column).map(|interval| interval.mean);
             Some(Point {
                 name: "JPEG".to_owned(),
@@ -84,18 +86,22 @@ impl Drawn {
                 lpips_like_ends: None,
             })
         });
-        let (images, size) =
-            self.lines.first().map_or((0, ""), |line| (line.images, line.size.as_str()));
-        let (images, side) = (counted(images as usize, "image"), self.side);
+        let images = self.lines.first().map_or(0, |line| line.images as usize);
+        let mut sizes: Vec<&str> = Vec::new();
+        for line in self.lines.iter().filter(|line| line.images > 0) {
+            if !sizes.contains(&line.size.as_str()) {
+                sizes.push(&line.size);
+            }
+        }
+        let (own, side) = (format!("{0}x{0}", self.side), self.side);
+        // Of some side that does not divide by a factor, or of a tokenizer of one size.
+        let jpeg = if sizes == [own.as_str()] { String::new() } else { format!(", JPEG at {own}") };
+        let (images, size) = (counted(images, "image"), sizes.join(" and "));
         Pareto {
             tokenizers: tokenizers.collect(),
-            jpeg: jpeg.collect(),
-            subject: if size == format!("{side}x{side}") {
-                format!("{set}: means over {images} at {size}")
-            } else {
-                // Of some side that does not divide by a factor.
-                format!("{set}: means over {images} at {size}, JPEG at {side}x{side}")
-            },
+            jpeg: jpeg_points.collect(),
+            subject: format!("{set}: means over {images} at {size}{jpeg}"),
+            about_jpeg: jpeg_in_words(side),
         }
     }
 
@@ -103,8 +109,8 @@ impl Drawn {
     pub(super) fn csv(&self) -> String {
         let of_images = self.lines.first().and_then(|line| line.of_images);
         let seed = self.lines.first().map_or(0, |line| line.seed);
-        let none = Skipped::default();
-        let jpeg = self.jpeg.iter().map(|it| Line::jpeg(it, of_images, (&none, seed)).row());
+        let with = (&self.jpeg_skipped, seed);
+        let jpeg = self.jpeg.iter().map(|it| Line::jpeg(it, of_images, with).row());
         let rows: Vec<String> = self.lines.iter().map(Line::row).chain(jpeg).collect();
         format!("{}\n{}\n", Line::HEAD, rows.join("\n"))
     }

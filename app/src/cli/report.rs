@@ -1,6 +1,6 @@
 //! `smalti report`: one page about tokenizers on somebody's images.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,6 +17,7 @@ use super::outputs::Outputs;
 use super::pareto::Drawn;
 use super::stop::Stop;
 use crate::figures::report::{Picked, Report, Row, page};
+use crate::look::words::counted;
 
 /// Images of a tokenizer that the page shows at either end.
 const PICKED: usize = 2;
@@ -44,6 +45,7 @@ pub(super) fn run(options: &arguments::Report, console: &mut Console<'_, '_>) ->
         debug_assert_eq!(told.event.stage, Stage::Done);
         let Some((name, model)) = work.models.get(told.event.number) else {
             drawn.jpeg.clone_from(&told.points);
+            drawn.jpeg_skipped.clone_from(&told.event.skipped);
             continue;
         };
         let lines = work.lines(told, about, console)?;
@@ -53,15 +55,13 @@ pub(super) fn run(options: &arguments::Report, console: &mut Console<'_, '_>) ->
         drawn.lines.extend(lines);
         picked.extend(picked_of(&work, (name, model), told, images, console)?);
     }
-    let of = |told: &Told| told.event.skipped.named.iter().map(|(_, why)| why.clone()).collect();
-    let skipped: Vec<String> = measured.first().map(of).unwrap_or_default();
     let report = Report {
         set: work.set.description.clone(),
         side: work.side,
         rows,
         figure: drawn.pareto(&work.set.description).svg()?,
         picked,
-        skipped,
+        skipped: left_out(&measured),
         command: command(options),
         version: Identity::VERSION.to_owned(),
         seed: images.bootstrap_seed,
@@ -74,9 +74,21 @@ pub(super) fn run(options: &arguments::Report, console: &mut Console<'_, '_>) ->
     console.result(&Written { out: index }, &text)
 }
 
+/// Why images were left out, of any tokenizer, each reason once and in the order of the set.
+fn left_out(measured: &[Told]) -> Vec<String> {
+    let named = measured.iter().flat_map(|told| &told.event.skipped.named);
+    let all: BTreeSet<&(u64, String)> = named.collect();
+    let mut why: Vec<String> = all.into_iter().map(|(_, why)| why.clone()).collect();
+    let most = measured.iter().map(|told| told.event.skipped.count).max().unwrap_or(0);
+    if most > why.len() as u64 {
+        why.push(format!("and others, {most} images of one tokenizer in all"));
+    }
+    why
+}
+
 fn row_of(line: &Line, summary: &smalti_engine::evaluation::Summary) -> Row {
     let name = match line.levels {
-        Some(levels) => format!("{}, {levels} levels", line.model),
+        Some(levels) => format!("{}, {}", line.model, counted(levels, "level")),
         None => line.model.clone(),
     };
     Row { name, summary: summary.clone() }

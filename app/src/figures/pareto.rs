@@ -39,6 +39,8 @@ pub struct Pareto {
     pub jpeg: Vec<Point>,
     /// What was measured, such as "24 images of kodak at 256x256".
     pub subject: String,
+    /// What the JPEG of the curve is.
+    pub about_jpeg: String,
 }
 
 impl Pareto {
@@ -72,9 +74,14 @@ impl Pareto {
     fn draw<B: DrawingBackend>(&self, root: &Area<B>) -> Result<()> {
         with_fonts();
         root.fill(&WHITE).map_err(cannot)?;
-        let (head, body) = root.split_vertically(48);
+        let (head, body) = root.split_vertically(64);
         let title = ("sans-serif", 20, FontStyle::Bold).into_font().color(&INK);
         head.draw_text(&self.subject, &title, (24, 18)).map_err(cannot)?;
+        if !self.jpeg.is_empty() {
+            let small = ("sans-serif", 14).into_font().color(&FAINT);
+            let text = format!("JPEG: {}", self.about_jpeg);
+            head.draw_text(&text, &small, (24, 44)).map_err(cannot)?;
+        }
         let perceived = self.tokenizers.iter().any(|point| point.lpips_like.is_some());
         if perceived {
             let (left, right) = body.split_horizontally(SIZE.0 / 2);
@@ -148,9 +155,12 @@ mod tests {
             ],
             jpeg: vec![point("JPEG", 0.2, 22.0), point("JPEG", 1.0, 32.0)],
             subject: "24 images".to_owned(),
+            about_jpeg: "baseline".to_owned(),
         };
         let svg = pareto.svg().unwrap();
-        for text in ["vq", "fsq", "rvq", "JPEG", "24 images", "bits per pixel", "LPIPS-like"] {
+        for text in
+            ["vq", "fsq", "rvq", "JPEG", "24 images", "baseline", "bits per pixel", "LPIPS-like"]
+        {
             assert!(svg.contains(text), "{text}");
         }
         let png = pareto.png().unwrap();

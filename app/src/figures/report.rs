@@ -11,6 +11,7 @@ use smalti_engine::evaluation::{Column, Interval, Summary};
 use smalti_engine::images::{Picture, png_bytes};
 
 use super::difference::map_with_scale;
+use crate::look::words::jpeg_in_words;
 
 /// A line of the table.
 #[derive(Debug, Clone)]
@@ -101,10 +102,14 @@ pub fn page(report: &Report) -> Result<String> {
     body.push_str(&table(report));
     body.push_str("<h2>Figure</h2>\n<figure>");
     body.push_str(report.figure.trim_start_matches(|c| c != '<'));
-    body.push_str(
-        "<figcaption>Bits per pixel are those of fixed length, log2 K for each token; JPEG is on the same \
-         images, its headers included. Bars reach over 95 of 100 samples of so many images.</figcaption>\
-         </figure>\n",
+    add(
+        &mut body,
+        format_args!(
+            "<figcaption>Bits per pixel are those of fixed length, log2 K for each token. JPEG is on the same \
+             images: {}; other encoders need fewer bits. Bars reach over 95 of 100 samples of so many \
+             images.</figcaption></figure>\n",
+            jpeg_in_words(report.side)
+        ),
     );
     body.push_str(&codebooks(report));
     body.push_str(&pictures(report)?);
@@ -135,7 +140,10 @@ fn table(report: &Report) -> String {
         let rate = summary.get(Column::BitsPerPixel).map(|it| it.mean);
         let cells = [
             number(rate, 3),
-            number(summary.entropy_bits_per_pixel, 3),
+            match summary.entropy_bits_per_pixel.filter(|_| summary.is_entropy_a_bound()) {
+                Some(least) => format!("<td>≥ {least:.3}</td>"),
+                None => number(summary.entropy_bits_per_pixel, 3),
+            },
             cell(summary.get(Column::Psnr), 2),
             cell(summary.get(Column::Ssim), 3),
             cell(summary.get(Column::MsSsim), 3),
@@ -160,7 +168,7 @@ fn table(report: &Report) -> String {
         "</table></div>\n<p class=\"dim\">LPIPS-like and the proxy distance are by a small network of Smalti's \
          own, which judges all tokenizers alike: they are not published LPIPS and not FID. The proxy distance \
          is biased upwards where images are few. Small numbers are intervals over images, by 200 Poisson \
-         bootstraps.</p>\n",
+         bootstraps. By entropy ≥ says that too few tokens were seen, fewer than eight a code, to say more.</p>\n",
     );
     text
 }

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use smalti_engine::images::JPEG_HEADER_BYTES;
+
 /// Seconds in words, such as "1 min 05 s".
 pub fn duration(seconds: f32) -> String {
     let seconds = seconds.max(0.0).round() as u64;
@@ -98,6 +100,14 @@ pub fn short(number: f64) -> String {
         return format!("{number:.1e}");
     };
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// What the JPEG is that tokenizers are compared with: its headers weigh the more, the smaller images are.
+pub fn jpeg_in_words(side: u32) -> String {
+    let bits = JPEG_HEADER_BYTES as f64 * 8.0 / f64::from(side.max(1)).powi(2);
+    format!(
+        "baseline JPEG with full color (4:4:4) and plain tables, its headers of {bits:.2} bits per pixel included"
+    )
 }
 
 /// Images that say something of a codebook: a few are too much alike.

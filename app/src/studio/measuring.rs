@@ -5,30 +5,32 @@ use std::sync::Arc;
 
 use smalti_engine::evaluation::{MeasureRun, Measured, Plan};
 use smalti_engine::questions::{ModelRef, Stamp};
-use smalti_engine::session::RunView;
+use smalti_engine::session::RunId;
 
 use super::Studio;
 use crate::document::{USUAL_IMAGES, ViewId};
 
 impl Studio {
-    /// Measures tokenizers; what is measured is kept beside the runs, and not measured again.
-    pub(super) fn measure(&mut self, plans: Vec<Plan>) {
+    /// Measures tokenizers; what is measured is kept beside the runs, and not measured again. What is being measured
+    /// on the same set is left to that run: two would write one file.
+    pub(super) fn measure(&mut self, mut plans: Vec<Plan>) {
+        let runs = self.session.runs();
+        let goes_on = |id: RunId| runs.iter().any(|run| run.id == id && !run.state.is_over());
+        self.trainings.measuring.retain(|(run, _)| goes_on(*run));
+        let open = self.trainings.measuring.iter().flat_map(|(_, plans)| plans);
+        let is_same = |a: &Plan, b: &Plan| (&a.measured, &a.source) == (&b.measured, &b.source);
+        plans.retain(|plan| !open.clone().any(|other| is_same(plan, other)));
         if plans.is_empty() {
             return;
         }
         let folder = self.trainings.places.first().map(|runs| runs.with_file_name("measured"));
         let assets = self.fixed.options.assets.clone();
-        self.session.start(MeasureRun::new(plans, folder, assets));
+        let run = self.session.start(MeasureRun::new(plans.clone(), folder, assets));
+        self.trainings.measuring.push((run, plans));
     }
 
-    /// Measures what a scene shows on its set, unless something is being measured: what is known of it is there
-    /// at once.
+    /// Measures what a scene shows on its set: what is known of it is there at once.
     pub(super) fn measure_for_scene(&mut self, names: &[String]) {
-        let is_measuring =
-            |run: &RunView| !run.state.is_over() && run.title.starts_with("measure ");
-        if self.session.runs().iter().any(is_measuring) {
-            return;
-        }
         let source = self.history.document().source.clone();
         let plan = |name: &String| {
             let model = ModelRef::Shipped(name.as_str().into());

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use smalti_engine::Problem;
+use smalti_engine::evaluation::Plan;
 use smalti_engine::questions::Stamp;
 use smalti_engine::session::{RunId, RunView};
 
@@ -29,6 +30,8 @@ pub(super) struct Trainings {
     pub(super) left: [Option<LeftRun>; 4],
     /// Tables of results that were opened, to be shown beside what is measured.
     pub(super) results: Vec<(Arc<Path>, Stamp)>,
+    /// What runs of measurements measure that are not over yet, as far as it is known.
+    pub(super) measuring: Vec<(RunId, Vec<Plan>)>,
     /// The folders in which runs usually are; a new one comes into the first.
     pub(super) places: Vec<PathBuf>,
 }

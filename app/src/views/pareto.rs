@@ -2,8 +2,11 @@
 //! others published.
 
 mod bar;
+mod images;
+mod keys;
 mod marks;
 mod measures;
+mod pair;
 mod scatter;
 mod side;
 mod taken;
@@ -14,8 +17,8 @@ use egui::{Rect, RichText, UiBuilder, pos2, vec2};
 use smalti_engine::evaluation::{Measured, Plan, ReadPublished};
 use smalti_engine::session::{Control, Reply, RunState, RunView};
 
-use self::marks::{Key, Layer, Mark, Points, column_of};
-use self::measures::{Measures, at_hand, going_on};
+use self::marks::{Key, Layer, Mark, Points, beyond_entropy, column_of, row_of};
+use self::measures::{Measures, at_hand, going_on, tokenizer};
 use super::view::View;
 use crate::ctx::ViewCtx;
 use crate::document::{JobCommand, USUAL_IMAGES};
@@ -34,10 +37,12 @@ pub(super) struct ParetoView {
     measures: Measures,
     /// Of how many images of the set at most.
     most: u64,
-    /// Tokenizers that are left out, by name.
-    left_out: Vec<String>,
+    /// Tokenizers that are left out.
+    left_out: Vec<Measured>,
     /// The points that are looked at: one, or two against each other.
     picked: Vec<Key>,
+    /// The point that arrow keys lead to.
+    by_keys: Option<Key>,
     /// The points as they were made last.
     points: Points,
 }
@@ -45,7 +50,8 @@ pub(super) struct ParetoView {
 impl Default for ParetoView {
     fn default() -> Self {
         let (measures, left_out, picked) = (Measures::default(), Vec::new(), Vec::new());
-        Self { measures, most: USUAL_IMAGES, left_out, picked, points: Points::default() }
+        let points = Points::default();
+        Self { measures, most: USUAL_IMAGES, left_out, picked, by_keys: None, points }
     }
 }
 
@@ -77,7 +83,9 @@ impl View for ParetoView {
         }
         let below = Rect::from_min_max(pos2(plot.left(), plot.bottom() - foot), plot.max);
         let below = below.shrink2(vec2(space::M, space::XS));
-        ui.scope_builder(UiBuilder::new().max_rect(below), |ui| self.foot_ui(ui, ctx, &problems));
+        ui.scope_builder(UiBuilder::new().max_rect(below), |ui| {
+            self.foot_ui(ui, ctx, (!marks.is_empty(), &problems));
+        });
         if has_side {
             let line = egui::Stroke::new(1.0, ctx.theme.colors.line);
             ui.painter().vline(plot.right(), whole.y_range(), line);
@@ -98,15 +106,15 @@ impl View for ParetoView {
 fn layers(ctx: &ViewCtx<'_>) -> (Vec<Layer>, Vec<smalti_engine::Problem>) {
     let mut layers = Vec::new();
     let mut problems = Vec::new();
-    let landscape = ("published".to_owned(), ReadPublished::Landscape, false);
+    let landscape = ("published".to_owned(), ReadPublished::Landscape, None);
     let own = ctx.live.results.iter().map(|(path, stamp)| {
         let question = ReadPublished::File { path: Arc::clone(path), stamp: *stamp };
-        (name(path), question, true)
+        (name(path), question, Some(Arc::clone(path)))
     });
     let wanted = ctx.document.looks.rates.published.then_some(landscape);
-    for (title, question, is_own) in wanted.into_iter().chain(own) {
-        match ctx.ask(("published", &title), &question) {
-            Reply::Ready(rows) => layers.push(side::layer(&title, rows, is_own)),
+    for (name, question, path) in wanted.into_iter().chain(own) {
+        match ctx.ask(("published", &path), &question) {
+            Reply::Ready(rows) => layers.push(Layer { path, name, rows }),
             Reply::Failed(problem) => problems.push(problem),
             Reply::Working { .. } => {}
         }
@@ -117,10 +125,9 @@ fn layers(ctx: &ViewCtx<'_>) -> (Vec<Layer>, Vec<smalti_engine::Problem>) {
 impl ParetoView {
     /// What is to be measured: JPEG first, as it is the quickest.
     fn wanted(&self, ctx: &ViewCtx<'_>) -> Vec<Measured> {
-        let tokenizer = |model| Measured::Tokenizer { model, by_levels: true };
         let tokenizers = at_hand(ctx).into_iter().map(tokenizer);
         let all = [Measured::Jpeg].into_iter().chain(tokenizers);
-        all.filter(|it| !self.left_out.contains(&it.label())).collect()
+        all.filter(|it| !self.left_out.contains(it)).collect()
     }
 
     fn plans(&self, ctx: &ViewCtx<'_>) -> Vec<Plan> {
@@ -135,10 +142,15 @@ impl ParetoView {
         let look = ctx.document.looks.rates;
         ui.vertical_centered(|ui| {
             ui.add_space(ui.available_height() * 0.36);
-            let is_going_on = going_on(ctx).is_some();
-            if is_going_on {
-                ui.label(ctx.theme.label("The first image is being measured…"));
-                return;
+            match going_on(ctx) {
+                Some(run) if run.is_here(ctx) => {
+                    ui.label(ctx.theme.label("The first image is being measured…"));
+                    return;
+                }
+                Some(_) => {
+                    ui.label(ctx.theme.label("Another set is being measured"));
+                }
+                None => {}
             }
             if !look.quality.is_measured() && !look.published {
                 let text = format!("{} is in published tables alone", look.quality.label());
@@ -149,8 +161,12 @@ impl ParetoView {
             if !self.measures.is_empty() {
                 let text = format!("Nothing has {} here", look.quality.label());
                 ui.label(RichText::new(text).font(ctx.theme.heading()));
-                let hint = "MS-SSIM is of pictures with sides of 176 pixels or more; the proxy distance comes \
-                            when a tokenizer is measured to the end";
+                let hint = if beyond_entropy(&self.measures, look) > 0 {
+                    "What codes are worth takes eight tokens of each to say: measure more images"
+                } else {
+                    "MS-SSIM is of pictures with sides of 176 pixels or more; the proxy distance comes when a \
+                     tokenizer is measured to the end"
+                };
                 ui.label(ctx.theme.label(hint));
                 return;
             }
@@ -165,7 +181,7 @@ impl ParetoView {
     /// The button that starts what is not measured yet.
     fn start_ui(&self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
         let plans = self.plans(ctx);
-        if plans.is_empty() || going_on(ctx).is_some() {
+        if plans.is_empty() || going_on(ctx).is_some_and(|run| run.is_here(ctx)) {
             return;
         }
         let tokenizers = plans.iter().filter(|plan| plan.measured != Measured::Jpeg).count();
@@ -191,7 +207,8 @@ impl ParetoView {
         (marks, layers): (&[Mark], &[Layer]),
     ) {
         let look = ctx.document.looks.rates;
-        let (done, response) = scatter::ui(ui, ctx, area, (marks, look), &self.picked);
+        let keys = (self.picked.as_slice(), &mut self.by_keys);
+        let (done, response) = scatter::ui(ui, ctx, area, (marks, look), keys);
         taken::exported(ctx, (marks, layers, &self.measures), |exported| {
             exported.menu(&response, ctx);
             if ctx.is_presented() {
@@ -207,8 +224,9 @@ impl ParetoView {
             });
         });
         let Some(key) = done.near else {
-            // A click beside the second point keeps the first one.
-            if done.is_clicked && !done.is_second {
+            // A click beside the second point keeps the first one; a key is beside none.
+            let is_beside = response.interact_pointer_pos().is_some();
+            if done.is_clicked && is_beside && !done.is_second {
                 self.picked.clear();
             }
             return;
@@ -229,40 +247,59 @@ impl ParetoView {
 
     /// Opens a tokenizer in Compare where it is worst.
     fn open(&self, ctx: &ViewCtx<'_>, key: &Key) {
-        let Key::Measured(name, at) = key else { return };
-        let Some(told) = self.measures.get(name) else { return };
+        let Key::Measured(measured, at) = key else { return };
+        let Some(told) = self.measures.get(measured) else { return };
         let column = column_of(ctx.document.looks.rates.quality);
         let column = column.unwrap_or(smalti_engine::evaluation::Column::Psnr);
-        if let (Some(model), Some(Reply::Ready(images))) =
-            (side::model_of(ctx, told), side::images_of(ctx, told, *at))
-            && let Some(worst) = side::worst(&images, column)
+        if let (Some(model), Some(Reply::Ready(found))) =
+            (images::model_of(told), images::images_of(ctx, told, *at))
+            && let Some(worst) = &found.worst[column.place()]
         {
-            side::open(ctx, &[model], (worst.index, told.identity.side));
+            images::open(ctx, std::slice::from_ref(model), (worst.index, told.identity.side));
         }
     }
 
     /// How far measuring is, or what can be measured, and what went wrong.
-    fn foot_ui(&self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>, problems: &[smalti_engine::Problem]) {
+    fn foot_ui(
+        &self,
+        ui: &mut egui::Ui,
+        ctx: &ViewCtx<'_>,
+        (is_drawn, unread): (bool, &[smalti_engine::Problem]),
+    ) {
         ui.horizontal_centered(|ui| {
-            if let Some(run) = going_on(ctx) {
-                run_ui(ui, ctx, &run);
-            } else if !self.measures.is_empty() && !ctx.is_presented() {
+            if let Some(going_on) = going_on(ctx) {
+                run_ui(ui, ctx, &going_on.run);
+            }
+            if (is_drawn || !self.measures.is_empty()) && !ctx.is_presented() {
                 self.start_ui(ui, ctx);
             }
-            let failed = self.measures.failed.iter().map(|(name, problem)| {
-                (format!("{name}: {}", problem.summary), problem.hint.as_str())
-            });
-            let unread = problems.iter().map(|it| (it.summary.clone(), it.hint.as_str()));
-            for (text, hint) in failed.chain(unread).take(2) {
-                let label =
-                    RichText::new(text).font(ctx.theme.small()).color(ctx.theme.colors.danger);
-                let response = ui.add(egui::Label::new(label).truncate());
-                if !hint.is_empty() {
-                    response.on_hover_text(hint);
-                }
+            let beyond = beyond_entropy(&self.measures, ctx.document.looks.rates);
+            if is_drawn && beyond > 0 {
+                let text = format!("{} left out: too few tokens", counted(beyond, "tokenizer"));
+                let about = "Of fewer than eight tokens a code the entropy says how many there are, and not what \
+                             codes are worth: measure more images";
+                ui.add(egui::Label::new(ctx.theme.label(text)).truncate()).on_hover_text(about);
             }
+            let unread = unread.iter().map(|it| (it.summary.clone(), it.hint.as_str()));
+            problems_ui(ui, ctx, &self.measures.problems().chain(unread).collect::<Vec<_>>());
         });
     }
+}
+
+/// What went wrong, in one line; all of it, with what to do, under the pointer.
+fn problems_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, problems: &[(String, &str)]) {
+    let all: Vec<&str> = problems.iter().map(|(text, _)| text.as_str()).collect();
+    let text = match all.as_slice() {
+        [] => return,
+        [only] => (*only).to_owned(),
+        several => format!("{} problems: {}", several.len(), several.join("; ")),
+    };
+    let label = RichText::new(text).font(ctx.theme.small()).color(ctx.theme.colors.danger);
+    let line = |(text, hint): &(String, &str)| {
+        if hint.is_empty() { text.clone() } else { format!("{text}\n    {hint}") }
+    };
+    let about: Vec<String> = problems.iter().map(line).collect();
+    ui.add(egui::Label::new(label).truncate()).on_hover_text(about.join("\n"));
 }
 
 fn run_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, run: &RunView) {
@@ -293,16 +330,9 @@ fn run_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, run: &RunView) {
 /// What a point is, in a few words.
 fn hover_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, mark: &Mark, layers: &[Layer]) {
     let look = ctx.document.looks.rates;
-    let title = match &mark.key {
-        Key::Measured(name, _) if mark.label != *name && mark.group == *name => {
-            if mark.label.contains("level") {
-                format!("{name}, {}", mark.label)
-            } else {
-                mark.label.clone()
-            }
-        }
-        _ => mark.label.clone(),
-    };
+    let is_level = matches!(mark.key, Key::Measured(..)) && mark.label.contains("level");
+    let title =
+        if is_level { format!("{}, {}", mark.group, mark.label) } else { mark.label.clone() };
     ui.label(RichText::new(title).font(ctx.theme.strong()));
     let text = format!(
         "{:.3} {} · {} {}",
@@ -321,8 +351,11 @@ fn hover_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, mark: &Mark, layers: &[Layer])
         let words = |value| look.quality.words(value);
         ui.label(ctx.theme.label(format!("{} to {} {between}", words(low), words(high))));
     }
-    if let Key::Published(layer, at) = &mark.key
-        && let Some(row) = layers.get(*layer).and_then(|layer| layer.rows.get(*at))
+    if let Some(unlike) = &mark.unlike {
+        ui.label(ctx.theme.label(unlike));
+    }
+    if let Key::Published(path, line) = &mark.key
+        && let Some((_, row)) = row_of(layers, (path.as_ref(), *line))
     {
         ui.label(ctx.theme.label(if row.source.is_empty() { &row.paper } else { &row.source }));
     }

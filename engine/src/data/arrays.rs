@@ -5,11 +5,13 @@
 //! judged by a sample of them and said. An array of N whole numbers beside N images is their labels.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use super::{Sample, Source, images_in_words, no_such_image, short_name};
 use crate::arrays::guess::{Guess, ImageLayout, guess, image_layout};
 use crate::arrays::{self, Array, ElementType, Kind, names_in_words, shape_in_words};
-use crate::images::Picture;
+use crate::images::{Picture, file};
+use crate::random::{bytes_hash, name_hash};
 use crate::{EngineError, Result};
 
 /// Images whose numbers are looked at to judge their range.
@@ -18,6 +20,10 @@ const JUDGED: usize = 64;
 const MAX_SIDE: usize = 1 << 16;
 /// No image has more pixels.
 const MAX_PIXELS: usize = 64_000_000;
+/// Of arrays of more bytes some images alone are looked at for [`Source::listing`].
+const MOST_LISTED: usize = 256 << 20;
+/// So many numbers are read at once for it.
+const PIECE: usize = 1 << 20;
 /// More classes than any set of images has.
 const MAX_CLASSES: u32 = 100_000;
 
@@ -40,6 +46,7 @@ pub struct ArraySet {
     labels: Vec<u32>,
     classes: Vec<String>,
     notes: Vec<String>,
+    listing: OnceLock<Option<u64>>,
 }
 
 impl ArraySet {
@@ -74,7 +81,8 @@ impl ArraySet {
         let n_classes = labels.iter().max().map_or(0, |largest| largest + 1);
         let classes = (0..n_classes).map(|class| class.to_string()).collect();
         let path = path.to_owned();
-        Ok(Self { path, images, layout, range, labels, classes, notes })
+        let listing = OnceLock::new();
+        Ok(Self { path, images, layout, range, labels, classes, notes, listing })
     }
 
     fn picture(&self, place: usize) -> Result<Picture> {
@@ -118,6 +126,32 @@ impl ArraySet {
         Ok(floats.into_iter().map(|x| scaled(x).round().clamp(0.0, 255.0) as u8).collect())
     }
 
+    /// Images whose pixels are a part of [`Source::listing`]: all, or so many, evenly spread.
+    fn listed(&self) -> usize {
+        let bytes = self.numbers() * self.images.element().size();
+        self.layout.count.min((MOST_LISTED / bytes.max(1)).max(1))
+    }
+
+    /// Numbers of an image.
+    fn numbers(&self) -> usize {
+        self.layout.height * self.layout.width * self.layout.channels
+    }
+
+    /// A hash over the pixels that are listed, with shape and kind of the array.
+    fn hash(&self) -> Result<u64> {
+        let (shape, element) = (shape_in_words(self.images.shape()), self.images.element().name());
+        let (count, listed, size) = (self.layout.count, self.listed(), self.numbers());
+        // All of them are read in long pieces, some of them one by one.
+        let at_once = if listed == count { (PIECE / size.max(1)).max(1) } else { 1 };
+        let mut hash = name_hash(&format!("{shape} {element}"));
+        for number in (0..listed).step_by(at_once) {
+            let place = if listed == count { number } else { spread_at(number, count, listed) };
+            let end = (place + at_once).min(count);
+            hash = bytes_hash(hash, &self.images.bytes(place * size..end * size)?);
+        }
+        Ok(hash)
+    }
+
     fn what(&self) -> String {
         let ImageLayout { height, width, letters, .. } = self.layout;
         let range = match self.range {
@@ -128,6 +162,11 @@ impl ArraySet {
         };
         format!("{width}x{height}, {letters} {}{range}", self.images.element().name())
     }
+}
+
+/// The place of one of `listed` images that are spread evenly over `count`.
+fn spread_at(number: usize, count: usize, listed: usize) -> usize {
+    ((number as u128 * count as u128) / listed.max(1) as u128) as usize
 }
 
 /// `value`, `alpha` of 255 opaque, over white.
@@ -294,6 +333,12 @@ impl Source for ArraySet {
             caption: None,
             name: format!("{} {index}", short_name(&self.path)),
         })
+    }
+    fn listing(&self) -> Option<u64> {
+        *self.listing.get_or_init(|| self.hash().ok())
+    }
+    fn written(&self, _index: u64) -> Option<u64> {
+        if self.listed() < self.layout.count { file::written(&self.path) } else { None }
     }
     fn describe(&self) -> String {
         let (name, count) = (short_name(&self.path), images_in_words(self.len()));

@@ -71,6 +71,9 @@ impl<S: Source> Source for Cached<S> {
     fn listing(&self) -> Option<u64> {
         self.source.listing()
     }
+    fn written(&self, index: u64) -> Option<u64> {
+        self.source.written(index)
+    }
     fn describe(&self) -> String {
         self.source.describe()
     }

@@ -5,9 +5,11 @@
 //! 2009, and the README of its binary version.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use super::{Sample, Source, images_in_words, no_such_image, short_name};
 use crate::images::{Picture, file};
+use crate::random::bytes_hash;
 use crate::{EngineError, Result};
 
 const SIDE: usize = 32;
@@ -26,6 +28,7 @@ pub struct Cifar {
     n_labels: usize,
     classes: Vec<String>,
     notes: Vec<String>,
+    listing: OnceLock<u64>,
 }
 
 impl Cifar {
@@ -119,8 +122,8 @@ impl Cifar {
         } else {
             (0..n_classes).map(|class| class.to_string()).collect()
         };
-        let notes = Vec::new();
-        Ok(Self { path: name.to_owned(), records: bytes, n_labels, classes, notes })
+        let (path, notes, listing) = (name.to_owned(), Vec::new(), OnceLock::new());
+        Ok(Self { path, records: bytes, n_labels, classes, notes, listing })
     }
 
     /// Whether a file of `length` bytes can be one of CIFAR's.
@@ -181,6 +184,9 @@ impl Source for Cifar {
     fn size(&self) -> Option<[u32; 2]> {
         Some([SIDE as u32; 2])
     }
+    fn listing(&self) -> Option<u64> {
+        Some(*self.listing.get_or_init(|| bytes_hash(self.n_labels as u64, &self.records)))
+    }
     fn notes(&self) -> Vec<String> {
         self.notes.clone()
     }
@@ -211,6 +217,9 @@ mod tests {
         assert_eq!((sample.class, sample.caption.as_deref()), (Some(9), Some("truck")));
         assert_eq!(sample.picture.pixel(31, 31), Some([4, 5, 6]));
         assert!(source.sample(2, 8).is_err());
+        let other = [record(&[3], [1, 2, 3]), record(&[9], [4, 5, 7])].concat();
+        let other = Cifar::from_bytes(other, Path::new("data_batch_1.bin")).unwrap();
+        assert_ne!(source.listing(), other.listing(), "of other pixels");
         let hundred = record(&[19, 99], [7, 8, 9]);
         let source = Cifar::from_bytes(hundred, Path::new("train.bin")).unwrap();
         assert_eq!(source.sample(0, 8).unwrap().class, Some(99));

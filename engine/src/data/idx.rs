@@ -5,10 +5,12 @@
 //! Source: the format's description on yann.lecun.com/exdb/mnist.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use super::packed::{is_gzip, unpack};
 use super::{Sample, Source, images_in_words, no_such_image, short_name};
 use crate::images::{Picture, file};
+use crate::random::bytes_hash;
 use crate::{EngineError, Result};
 
 const MAX_BYTES: u64 = 1 << 30;
@@ -25,6 +27,7 @@ pub struct Idx {
     labels: Option<Vec<u8>>,
     classes: Vec<String>,
     notes: Vec<String>,
+    listing: OnceLock<u64>,
 }
 
 impl Idx {
@@ -84,7 +87,8 @@ impl Idx {
         };
         let n_classes = labels.iter().flatten().max().map_or(0, |&largest| u32::from(largest) + 1);
         let classes = (0..n_classes).map(|class| class.to_string()).collect();
-        Ok(Self { path: name.to_owned(), pixels, width, height, labels, classes, notes })
+        let (path, listing) = (name.to_owned(), OnceLock::new());
+        Ok(Self { path, pixels, width, height, labels, classes, notes, listing })
     }
 
     /// Whether bytes begin like an IDX file of images or labels.
@@ -176,6 +180,11 @@ impl Source for Idx {
     fn describe(&self) -> String {
         format!("IDX {}, {}", short_name(&self.path), images_in_words(self.len()))
     }
+    fn listing(&self) -> Option<u64> {
+        let of =
+            || bytes_hash((u64::from(self.width) << 32) | u64::from(self.height), &self.pixels);
+        Some(*self.listing.get_or_init(of))
+    }
     fn notes(&self) -> Vec<String> {
         self.notes.clone()
     }
@@ -213,6 +222,12 @@ mod tests {
         assert_eq!((sample.picture.width(), sample.picture.height()), (3, 2));
         assert_eq!(sample.picture.pixel(1, 1), Some([10; 3]));
         assert!(source.sample(2, 8).is_err());
+        // What has the same name and size, but another pixel, is another set.
+        let listing =
+            |bytes: &[u8]| Idx::from_bytes(bytes, Path::new("i"), None).unwrap().listing().unwrap();
+        let other = self::images(2, &[&data[..11], &[99]].concat());
+        assert_eq!(Some(listing(&images)), source.listing());
+        assert_ne!(listing(&images), listing(&other));
     }
 
     #[test]

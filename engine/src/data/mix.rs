@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Sample, Source, images_in_words, no_such_image};
-use crate::random::{Noise, Purpose};
+use crate::random::{Noise, Purpose, name_hash};
 use crate::{EngineError, Result};
 
 /// One source of a [`Mix`].
@@ -129,6 +129,18 @@ impl Source for Mix {
     fn sample_part(&self, index: u64, side: u32, part: [u32; 4]) -> Result<Sample> {
         self.of_its_source(index, |source, inside| source.sample_part(inside, side, part))
     }
+    fn listing(&self) -> Option<u64> {
+        // Painted parts are told apart by what they are called.
+        let of = |part: &Part| part.source.listing().unwrap_or_default();
+        let fold = |hash: u64, part: &Part| {
+            name_hash(&format!("{hash:x} {:x} {} {}", of(part), part.until, part.source.describe()))
+        };
+        Some(self.parts.iter().fold(self.seed, fold))
+    }
+    fn written(&self, index: u64) -> Option<u64> {
+        let (part, inside) = self.place(index)?;
+        part.source.written(inside)
+    }
     fn describe(&self) -> String {
         let parts: Vec<String> = self.parts.iter().map(|part| part.source.describe()).collect();
         format!("mix of {} ({})", parts.join(" and "), images_in_words(self.len))
@@ -192,6 +204,17 @@ mod tests {
         for count in counts {
             assert!((f64::from(count) / 3000.0 - 1.0).abs() < 0.1, "{counts:?}");
         }
+    }
+
+    #[test]
+    fn a_mix_of_other_parts_or_weights_is_another_one() {
+        let listing = |large: u64, weight: f64| {
+            let parts = vec![(source(large, &["sea"]), 1.0), (source(5, &["cat"]), weight)];
+            Mix::new(parts, 1).unwrap().listing()
+        };
+        assert_eq!(listing(9, 3.0), listing(9, 3.0));
+        assert_ne!(listing(9, 3.0), listing(8, 3.0));
+        assert_ne!(listing(9, 3.0), listing(9, 2.0));
     }
 
     #[test]

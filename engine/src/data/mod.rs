@@ -76,9 +76,15 @@ pub trait Source: std::fmt::Debug + Send + Sync {
     }
     /// What it is, in a few words, such as "folder kodak, 24 images".
     fn describe(&self) -> String;
-    /// A number for what is listed, other for other names, sizes or orders of images, without decoding any.
-    /// None where nothing is listed, as of painted sets, or where files hold many images each.
+    /// A number for what is listed, other for other names, sizes or orders of images, without decoding any; of
+    /// one file of many images a number over its pixels. None where nothing is listed, as of painted sets.
     fn listing(&self) -> Option<u64> {
+        None
+    }
+    /// A number for when and how long the file of image `index` was last written: another one where it may hold
+    /// something else by now. On another machine it is another one, too. None of painted sets, and of a file
+    /// whose pixels are all in [`Source::listing`].
+    fn written(&self, _index: u64) -> Option<u64> {
         None
     }
     /// What a person might want to know about how it was opened, such as a sub-folder that could

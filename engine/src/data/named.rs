@@ -49,6 +49,9 @@ impl Source for Named {
     fn listing(&self) -> Option<u64> {
         self.source.listing()
     }
+    fn written(&self, index: u64) -> Option<u64> {
+        self.source.written(index)
+    }
     fn describe(&self) -> String {
         self.source.describe()
     }

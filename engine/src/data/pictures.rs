@@ -252,6 +252,14 @@ impl Source for Pictures {
         };
         Some(self.entries.iter().enumerate().fold(0, mix))
     }
+    fn written(&self, index: u64) -> Option<u64> {
+        match self.entries.get(usize::try_from(index).ok()?)? {
+            Entry::Loose(path) => file::written(path),
+            Entry::Inside { part, .. } => {
+                file::written(&self.parts.get(*part as usize)?.archive.path)
+            }
+        }
+    }
     fn notes(&self) -> Vec<String> {
         self.notes.clone()
     }

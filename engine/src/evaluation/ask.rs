@@ -1,22 +1,25 @@
 //! What is asked about measurements that are kept, and about published ones.
 
+use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::identity::{Identity, SetIdentity};
-use super::kept::{Part, part_of, parts_in};
-use super::plan::Shard;
+use super::identity::{Identity, SetIdentity, hash_of_judge, hash_of_model, seen_of};
+use super::kept::{Part, about_at, part_of, paths_in};
+use super::plan::{Indices, Measured, Shard};
 use super::published::{Published, parse_published};
-use super::values::ImageValues;
-use crate::questions::{OwnSide, SourceInfo, SourceRef, Stamp};
+use super::values::{COLUMNS, ImageValues};
+use crate::questions::{ModelRef, OwnSide, SourceInfo, SourceRef, Stamp};
 use crate::session::{Desk, Question};
-use crate::{EngineError, Result};
+use crate::{EngineError, Problem, Result};
 
-/// The measurements of a set that lie in a folder, by this version of Smalti, whole or begun.
+/// The measurements of a set that lie in a folder, by this version of Smalti and its judge, whole or begun.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KeptMeasurements {
     /// Where they are kept; one that is not there holds none.
     pub folder: Arc<Path>,
+    /// Of what: tokenizers are known by their weights, whatever their files are called.
+    pub wanted: Vec<Measured>,
     /// Of which set.
     pub source: SourceRef,
     /// Of how many of its images at most.
@@ -27,30 +30,67 @@ pub struct KeptMeasurements {
     pub since: u64,
 }
 
-impl Question for KeptMeasurements {
-    type Answer = Vec<Part>;
+/// See [`KeptMeasurements`].
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// What was measured of what was asked for, the fullest first.
+    pub parts: Vec<(Measured, Part)>,
+    /// Why one that is there cannot be read.
+    pub problems: Vec<Problem>,
+}
 
-    fn answer(&self, desk: &Desk<'_>) -> Result<Vec<Part>> {
+impl Question for KeptMeasurements {
+    type Answer = Kept;
+
+    fn answer(&self, desk: &Desk<'_>) -> Result<Kept> {
+        let mut kept = Kept::default();
         if !self.folder.is_dir() {
-            return Ok(Vec::new());
+            return Ok(kept);
         }
         let set = desk.ask(&SourceInfo { source: self.source.clone() })?;
         let side = match self.side {
             Some(side) => side,
             None => *desk.ask(&OwnSide { source: self.source.clone() })?,
         };
-        let wanted = SetIdentity::of(&self.source, &*set.open, self.most);
-        let mut parts = parts_in(&self.folder)?;
-        parts.retain(|part| {
-            let identity = part.identity();
-            let is_same = identity.set == wanted && identity.side == side;
-            is_same && identity.version == Identity::VERSION && part.shard() == Shard::WHOLE
-        });
-        Ok(parts)
+        let set_identity = SetIdentity::of(&self.source, &*set.open, self.most);
+        let judge = desk.ask(&JudgeHash)?;
+        let known = self.known(desk)?;
+        let mut seen = None;
+        for path in paths_in(&self.folder)? {
+            desk.check()?;
+            // Sums are large; most files say by their heads that they are of something else.
+            let Some(about) = about_at(&path) else { continue };
+            let identity = &about.identity;
+            let is_same = identity.set == set_identity
+                && (identity.side, about.shard) == (side, Shard::WHOLE)
+                && identity.judge == *judge
+                && identity.version == Identity::VERSION;
+            let of = known.iter().filter(|(_, weights)| *weights == identity.weights);
+            let of: Vec<&Measured> = of.map(|(measured, _)| *measured).collect();
+            if !is_same || of.is_empty() || about.done == 0 {
+                continue;
+            }
+            let now = if let Some(now) = seen {
+                now
+            } else {
+                let of = (set.open.len(), self.most);
+                let (indices, count) = Indices::of(&self.source, of, Shard::WHOLE);
+                *seen.insert(seen_of(&*set.open, (&indices, count), || desk.check())?)
+            };
+            if !about.is_of(now) {
+                continue;
+            }
+            match part_of(&path) {
+                Ok(part) => kept.parts.extend(of.into_iter().map(|it| (it.clone(), part.clone()))),
+                Err(error) => kept.problems.push(error.problem()),
+            }
+        }
+        kept.parts.sort_by_key(|(_, part)| Reverse((part.done().0, part.identity().rates.len())));
+        Ok(kept)
     }
 
-    fn bytes(answer: &Vec<Part>) -> usize {
-        answer.len() << 19
+    fn bytes(answer: &Kept) -> usize {
+        answer.parts.iter().map(|(_, part)| part.bytes()).sum::<usize>() + 64
     }
 
     fn is_file_work(&self) -> bool {
@@ -58,44 +98,140 @@ impl Question for KeptMeasurements {
     }
 }
 
-/// What was measured of each image, of at most so many: of more every second, or every third.
+impl KeptMeasurements {
+    /// What is asked for, each with the hash of its weights. What cannot be read is told when it is measured.
+    fn known(&self, desk: &Desk<'_>) -> Result<Vec<(&Measured, Option<String>)>> {
+        let mut known = Vec::new();
+        for measured in &self.wanted {
+            let weights = match measured {
+                Measured::Jpeg => None,
+                Measured::Tokenizer { model, .. } => {
+                    match desk.ask(&WeightsHash { model: model.clone() }) {
+                        Ok(hash) => Some(String::clone(&hash)),
+                        Err(EngineError::Cancelled) => return Err(EngineError::Cancelled),
+                        Err(_) => continue,
+                    }
+                }
+            };
+            known.push((measured, weights));
+        }
+        Ok(known)
+    }
+}
+
+/// A hash over the files of a tokenizer, as [`Identity::weights`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct WeightsHash {
+    model: ModelRef,
+}
+
+impl Question for WeightsHash {
+    type Answer = String;
+
+    fn answer(&self, desk: &Desk<'_>) -> Result<String> {
+        hash_of_model(&self.model.path(desk.assets()))
+    }
+
+    fn bytes(answer: &String) -> usize {
+        answer.len()
+    }
+
+    fn is_file_work(&self) -> bool {
+        true
+    }
+}
+
+/// A hash over the judge's file, as [`Identity::judge`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct JudgeHash;
+
+impl Question for JudgeHash {
+    type Answer = Option<String>;
+
+    fn answer(&self, desk: &Desk<'_>) -> Result<Option<String>> {
+        hash_of_judge(desk.assets())
+    }
+
+    fn bytes(_: &Option<String>) -> usize {
+        32
+    }
+
+    fn is_file_work(&self) -> bool {
+        true
+    }
+}
+
+/// What was measured of each image at a rate.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ImagesOfPart {
     /// The file of sums; lines are beside it.
     pub part: PathBuf,
     /// Which of its rates.
     pub point: usize,
-    /// At most so many images.
+    /// At most so many images are shown.
     pub most: usize,
     /// Another number whenever it may hold more.
     pub since: u64,
 }
 
-impl Question for ImagesOfPart {
-    type Answer = Vec<ImageValues>;
+/// See [`ImagesOfPart`].
+#[derive(Debug, Clone, Default)]
+pub struct ShownImages {
+    /// Some of the images, in the order of the set and spread over it; the same ones of every measurement of a set.
+    /// All where there are no more than were asked for.
+    pub shown: Vec<ImageValues>,
+    /// Images that were measured.
+    pub measured: u64,
+    /// Of all of them the one that is worst by each number, in the order of [`COLUMNS`].
+    pub worst: [Option<ImageValues>; COLUMNS.len()],
+}
 
-    fn answer(&self, desk: &Desk<'_>) -> Result<Vec<ImageValues>> {
-        let part = part_of(&self.part)?;
-        let (done, _) = part.done();
-        let every = (done as usize).div_ceil(self.most.max(1)).max(1);
-        let mut found = Vec::new();
-        let mut seen = 0_usize;
-        for line in part.values()? {
-            let line = line?;
-            if line.point != self.point {
-                continue;
+impl ShownImages {
+    /// Whether more were measured than are shown.
+    pub fn is_part(&self) -> bool {
+        (self.shown.len() as u64) < self.measured
+    }
+
+    fn add(&mut self, line: ImageValues, is_shown: bool) {
+        self.measured += 1;
+        for (column, worst) in COLUMNS.into_iter().zip(&mut self.worst) {
+            let Some(value) = line.get(column) else { continue };
+            let is_worse = |than: f64| {
+                if column.is_better_high() { value < than } else { value > than }
+            };
+            if worst.as_ref().and_then(|it| it.get(column)).is_none_or(is_worse) {
+                *worst = Some(line.clone());
             }
-            if seen.is_multiple_of(every) {
-                found.push(line);
+        }
+        if is_shown {
+            self.shown.push(line);
+        }
+    }
+}
+
+impl Question for ImagesOfPart {
+    type Answer = ShownImages;
+
+    fn answer(&self, desk: &Desk<'_>) -> Result<ShownImages> {
+        let part = part_of(&self.part)?;
+        // By their numbers in the set: what was skipped of another tokenizer puts no two out of step.
+        let chosen = part.identity().set.chosen(self.most as u64);
+        let mut found = ShownImages::default();
+        for (number, line) in part.values()?.enumerate() {
+            if number.is_multiple_of(512) {
                 desk.check()?;
             }
-            seen += 1;
+            let line = line?;
+            if line.point == self.point {
+                let is_shown = chosen.binary_search(&line.index).is_ok();
+                found.add(line, is_shown);
+            }
         }
         Ok(found)
     }
 
-    fn bytes(answer: &Vec<ImageValues>) -> usize {
-        answer.len() * 160
+    fn bytes(answer: &ShownImages) -> usize {
+        (answer.shown.len() + answer.worst.len()) * 160
     }
 
     fn is_file_work(&self) -> bool {
@@ -140,10 +276,39 @@ impl Question for ReadPublished {
     }
 
     fn bytes(answer: &Vec<Published>) -> usize {
-        answer.len() * 600
+        answer.len() * 1000
     }
 
     fn is_file_work(&self) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::values::Column;
+    use super::*;
+
+    fn line(index: u64, psnr: f64) -> ImageValues {
+        ImageValues {
+            index,
+            name: format!("{index}.png"),
+            point: 0,
+            size: [8, 8],
+            values: [0.1, psnr, 0.5, f64::NAN, f64::INFINITY, 0.0],
+        }
+    }
+
+    #[test]
+    fn the_worst_image_is_that_of_all_and_not_of_those_that_are_shown() {
+        let mut found = ShownImages::default();
+        for (index, psnr) in [(0, 20.0), (1, 11.0), (2, f64::INFINITY), (3, 30.0)] {
+            found.add(line(index, psnr), index % 2 == 0);
+        }
+        let worst = |column: Column| found.worst[column.place()].as_ref().map(|it| it.index);
+        assert_eq!(worst(Column::Psnr), Some(1), "which is not shown");
+        assert_eq!((worst(Column::MsSsim), worst(Column::LpipsLike)), (None, None));
+        let shown: Vec<u64> = found.shown.iter().map(|it| it.index).collect();
+        assert_eq!((shown, found.measured, found.is_part()), (vec![0, 2], 4, true));
     }
 }

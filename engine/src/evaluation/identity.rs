@@ -4,9 +4,10 @@
 use std::io::Read as _;
 use std::path::Path;
 
-use super::plan::Plan;
+use super::plan::{Indices, Plan};
 use crate::data::Source;
 use crate::questions::SourceRef;
+use crate::questions::perceive::JUDGE;
 use crate::{EngineError, Result, checkpoints};
 
 /// Of which images, without where they lie: the same on another machine.
@@ -30,6 +31,14 @@ impl SetIdentity {
         let seed = if let SourceRef::Worlds { seed } = source { Some(*seed) } else { None };
         let (total, description) = (set.len(), set.describe());
         Self { description, total, sampled: total.min(most), listing: set.listing(), seed }
+    }
+
+    /// The numbers of at most `most` of its images, in order: the same ones of every measurement of the set, and all
+    /// of those that are measured where these are no more.
+    pub(super) fn chosen(&self, most: u64) -> Vec<u64> {
+        // As the images that are measured are chosen, of which more have all of fewer.
+        let source = self.seed.map_or(SourceRef::Samples, |seed| SourceRef::Worlds { seed });
+        source.sampled(self.total, most)
     }
 }
 
@@ -86,7 +95,7 @@ impl Identity {
                 ("rates", serde_json::to_string(rates).unwrap_or_default()),
                 ("set", set.description.clone()),
                 ("images", format!("{} of {}", set.sampled, set.total)),
-                ("listed files", set.listing.map_or(none.clone(), |it| format!("{it:016x}"))),
+                ("listed images", set.listing.map_or(none.clone(), |it| format!("{it:016x}"))),
                 ("seed of the set", set.seed.map_or(none.clone(), |it| it.to_string())),
                 ("side", format!("{} pixels", it.side)),
                 ("judge", it.judge.clone().unwrap_or(none)),
@@ -98,6 +107,29 @@ impl Identity {
         let (one, other) = both.find(|(one, other)| one != other)?;
         Some(format!("{} is {} here and {} there", one.0, one.1, other.1))
     }
+}
+
+/// A number for when the files of some images of a set were last written: what was measured of them counts no
+/// longer where it is another one. `None` of painted sets, and where nothing is known of any file.
+pub(super) fn seen_of(
+    set: &dyn Source,
+    (indices, count): (&Indices, u64),
+    check: impl Fn() -> Result<()>,
+) -> Result<Option<u64>> {
+    let mut seen: Option<u64> = None;
+    if set.listing().is_none() {
+        return Ok(seen);
+    }
+    for place in 0..count {
+        if place.is_multiple_of(256) {
+            check()?;
+        }
+        if let Some(written) = set.written(indices.at(place)) {
+            let hash = crate::random::bytes_hash(seen.unwrap_or_default(), &written.to_le_bytes());
+            seen = Some(hash);
+        }
+    }
+    Ok(seen)
 }
 
 /// The side at which a plan measures a set that is open.
@@ -112,6 +144,13 @@ pub(super) fn side_of(
     }
 }
 
+/// A hash over the judge's file; none where it is not there.
+pub(super) fn hash_of_judge(assets: &Path) -> Result<Option<String>> {
+    let path = assets.join("models").join(format!("{JUDGE}.safetensors"));
+    let hash = path.is_file().then(|| hash_of_file(&path, 0)).transpose()?;
+    Ok(hash.map(|hash| format!("{hash:016x}")))
+}
+
 /// A hash over the bytes of a checkpoint: of its file, and of those that are read with it.
 pub(super) fn hash_of_model(path: &Path) -> Result<String> {
     let (file, part) = checkpoints::split_part(path);
@@ -123,8 +162,8 @@ pub(super) fn hash_of_model(path: &Path) -> Result<String> {
     Ok(format!("{hash:016x}"))
 }
 
-/// FNV-1a over words of eight bytes, which is eight times as fast as over bytes.
-pub(super) fn hash_of_file(path: &Path, start: u64) -> Result<u64> {
+/// A hash over the bytes of a file, on from `start`.
+fn hash_of_file(path: &Path, start: u64) -> Result<u64> {
     let io = |source| EngineError::io(path, source);
     let (mut file, _) = crate::images::file::open_regular(path)?;
     let (mut hash, mut buffer) = (start, vec![0_u8; 1 << 16]);
@@ -137,13 +176,7 @@ pub(super) fn hash_of_file(path: &Path, start: u64) -> Result<u64> {
             }
             filled += count;
         }
-        for word in buffer[..filled].chunks(8) {
-            let mut bytes = [0; 8];
-            bytes[..word.len()].copy_from_slice(word);
-            hash = (hash ^ u64::from_le_bytes(bytes)).wrapping_mul(0x0000_0100_0000_01b3);
-            // Its high bits never come down by themselves.
-            hash ^= hash >> 32;
-        }
+        hash = crate::random::bytes_hash(hash, &buffer[..filled]);
         if filled < buffer.len() {
             return Ok(hash);
         }

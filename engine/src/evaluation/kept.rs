@@ -21,6 +21,8 @@ use crate::{EngineError, Result};
 const KIND: &str = "measurement";
 /// A file of sums is smaller, whatever was measured.
 const MOST_BYTES: u64 = 1 << 30;
+/// What such a file says of itself is shorter.
+const MOST_HEAD: u64 = 1 << 24;
 
 /// What is known of a part without its sums.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,9 +38,18 @@ pub(super) struct About {
     pub(super) skipped: Skipped,
     /// Of a part that is done, the proxy distance at each rate.
     pub(super) proxies: Vec<Option<f64>>,
+    /// A number for when the files of its images were last written: where they were measured it tells whether the
+    /// images are those by now. Parts that are joined come from several machines and need not agree in it.
+    #[serde(default)]
+    pub(super) seen: Option<u64>,
 }
 
 impl About {
+    /// Whether its images may be those whose files were written then.
+    pub(super) fn is_of(&self, seen: Option<u64>) -> bool {
+        self.seen.is_none() || seen.is_none() || self.seen == seen
+    }
+
     pub(super) fn new(identity: Identity, shard: Shard, total: u64) -> Self {
         Self {
             kind: KIND.to_owned(),
@@ -49,6 +60,7 @@ impl About {
             bytes: 0,
             skipped: Skipped::default(),
             proxies: Vec::new(),
+            seen: None,
         }
     }
 }
@@ -86,6 +98,16 @@ impl Part {
     /// Images that could not be measured.
     pub fn skipped(&self) -> &Skipped {
         &self.about.skipped
+    }
+
+    /// Images that were measured.
+    pub fn images(&self) -> u64 {
+        self.sums.images
+    }
+
+    /// About how many bytes it takes.
+    pub(super) fn bytes(&self) -> usize {
+        self.sums.bytes()
     }
 
     /// What its sums say of each rate.
@@ -129,17 +151,39 @@ pub fn part_of(path: &Path) -> Result<Part> {
     Ok(Part { path: path.to_owned(), about, sums })
 }
 
-/// All measurements of a folder, by name; what is none is left out.
+/// What a file says of a measurement that it holds, without its sums; `None` if it is none, or cannot be read.
+pub(super) fn about_at(path: &Path) -> Option<About> {
+    let (mut file, length) = crate::images::file::open_regular(path).ok()?;
+    let mut count = [0; 8];
+    file.read_exact(&mut count).ok()?;
+    let count = u64::from_le_bytes(count);
+    (count <= MOST_HEAD && count <= length).then_some(())?;
+    let mut head = Vec::with_capacity(count as usize);
+    file.take(count).read_to_end(&mut head).ok()?;
+    let head: serde_json::Value = serde_json::from_slice(&head).ok()?;
+    let about = head.get("__metadata__")?.get(stored::ABOUT)?.as_str()?;
+    serde_json::from_str(about).ok().filter(|about: &About| about.kind == KIND)
+}
+
+/// The files of a folder that can hold measurements, by name.
 ///
 /// # Errors
 /// [`EngineError::Io`] if the folder cannot be read.
-pub fn parts_in(folder: &Path) -> Result<Vec<Part>> {
+pub(super) fn paths_in(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = folder.read_dir().map_err(|source| EngineError::io(folder, source))?;
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
     let mut paths: Vec<PathBuf> =
         paths.filter(|path| path.extension().is_some_and(|it| it == "safetensors")).collect();
     paths.sort();
-    Ok(paths.iter().filter_map(|path| part_of(path).ok()).collect())
+    Ok(paths)
+}
+
+/// All measurements of a folder, by name; what is none is left out.
+///
+/// # Errors
+/// [`EngineError::Io`] if the folder cannot be read.
+pub fn parts_in(folder: &Path) -> Result<Vec<Part>> {
+    Ok(paths_in(folder)?.iter().filter_map(|path| part_of(path).ok()).collect())
 }
 
 /// The name of a part's files without suffix: tokenizer, a number for all settings, and which part.
@@ -174,7 +218,8 @@ impl Writer {
         let csv = path.with_extension("csv");
         let old = part_of(&path).ok().filter(|old| {
             let is_same = old.about.identity == about.identity
-                && (old.about.shard, old.about.total) == (about.shard, about.total);
+                && (old.about.shard, old.about.total) == (about.shard, about.total)
+                && old.about.is_of(about.seen);
             is_same && csv.metadata().is_ok_and(|it| it.len() >= old.about.bytes)
         });
         let io = |source| EngineError::io(&csv, source);
@@ -185,7 +230,8 @@ impl Writer {
             // What lies beyond comes again.
             file.set_len(old.about.bytes).map_err(io)?;
             file.seek(SeekFrom::End(0)).map_err(io)?;
-            old
+            let seen = about.seen.or(old.about.seen);
+            Part { about: About { seen, ..old.about }, ..old }
         } else {
             let head = head();
             file.write_all(head.as_bytes()).map_err(io)?;

@@ -14,9 +14,9 @@ use crate::{EngineError, Result};
 /// [`EngineError::BadInput`] naming what overlaps, is missing, is not done, or differs; [`EngineError::Io`] if the
 /// lines of a part are not there or the whole cannot be written.
 pub fn merge(parts: &[Part], folder: &Path) -> Result<Part> {
+    check(parts)?;
     let mut parts: Vec<&Part> = parts.iter().collect();
     parts.sort_by_key(|part| part.about.shard);
-    check(&parts)?;
     let Some(first) = parts.first() else {
         return Err(EngineError::bad_input(
             "parts",
@@ -49,8 +49,27 @@ pub fn merge(parts: &[Part], folder: &Path) -> Result<Part> {
     Ok(whole)
 }
 
-/// Whether parts are all of one measurement, each once.
-fn check(parts: &[&Part]) -> Result<()> {
+/// Whether parts are all of one measurement, each once, whole and with its lines: nothing is written for it.
+///
+/// # Errors
+/// As [`merge`], but for what cannot be written.
+pub fn check(parts: &[Part]) -> Result<()> {
+    let mut parts: Vec<&Part> = parts.iter().collect();
+    parts.sort_by_key(|part| part.about.shard);
+    is_whole(&parts)?;
+    for part in parts {
+        let csv = part.path.with_extension("csv");
+        let length = csv.metadata().map_err(|source| EngineError::io(&csv, source))?.len();
+        if length < part.about.bytes {
+            let reason =
+                format!("it has {length} bytes of the {} that were measured", part.about.bytes);
+            return Err(EngineError::bad_file(&csv, reason, "measure this part again"));
+        }
+    }
+    Ok(())
+}
+
+fn is_whole(parts: &[&Part]) -> Result<()> {
     let named = |part: &Part| file_name(&part.path);
     let bad = |reason: String, hint: &str| Err(EngineError::bad_input("parts", reason, hint));
     for pair in parts.windows(2) {

@@ -16,11 +16,11 @@ mod sums;
 mod tests;
 mod values;
 
-pub use ask::{ImagesOfPart, KeptMeasurements, ReadPublished};
+pub use ask::{ImagesOfPart, Kept, KeptMeasurements, ReadPublished, ShownImages};
 pub use bootstrap::REPLICATES;
 pub use identity::{Identity, Rate, SetIdentity};
 pub use kept::{Part, Values, part_of, parts_in};
-pub use merge::merge;
+pub use merge::{check, merge};
 pub use plan::{JPEG_QUALITIES, Measured, Plan, Shard};
 pub use published::{NUMBERS, Published, parse_published};
 pub use run::{MeasureEvent, MeasureRun, Stage};

@@ -57,6 +57,33 @@ impl Plan {
     }
 }
 
+/// The numbers in a set of the images that are measured: of all of a set nothing has to be listed.
+pub(super) enum Indices {
+    All { from: u64 },
+    Some(Vec<u64>),
+}
+
+impl Indices {
+    /// Of a part of at most `most` of a set's `total` images; and how many these are.
+    pub(super) fn of(source: &SourceRef, (total, most): (u64, u64), shard: Shard) -> (Self, u64) {
+        let range = shard.range(total.min(most));
+        let count = range.end - range.start;
+        if total <= most {
+            return (Self::All { from: range.start }, count);
+        }
+        let all = source.sampled(total, most);
+        (Self::Some(all[range.start as usize..range.end as usize].to_vec()), count)
+    }
+
+    /// The number of the image at a place among them.
+    pub(super) fn at(&self, place: u64) -> u64 {
+        match self {
+            Self::All { from } => from + place,
+            Self::Some(indices) => indices.get(place as usize).copied().unwrap_or(0),
+        }
+    }
+}
+
 /// A part of a set, "2/3": its images in order are cut into as many runs of the same length.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,

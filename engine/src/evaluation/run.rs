@@ -1,19 +1,20 @@
 //! Measurements as a run: one image a step, so that it can be paused and cancelled between any two.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::identity::{Identity, SetIdentity, hash_of_file, side_of};
+use super::identity::{Identity, SetIdentity, hash_of_judge, seen_of, side_of};
 use super::kept::{About, Part, Writer};
-use super::plan::Plan;
+use super::plan::{Indices, Plan};
 use super::subject::{Eye, Subject};
 use super::sums::{Skipped, Summary, Sums, lines_of};
 use crate::data::Source;
 use crate::error::Problem;
 use crate::images;
 use crate::perceptual::Lpips;
-use crate::questions::perceive::{JUDGE, open_judge};
+use crate::questions::perceive::open_judge;
 use crate::session::{Advance, Watch, Work};
 use crate::{EngineError, Result};
 
@@ -87,10 +88,8 @@ impl MeasureRun {
         if let Some(judge) = &self.judge {
             return Ok(Arc::clone(judge));
         }
-        let path = self.assets.join("models").join(format!("{JUDGE}.safetensors"));
         let judge = open_judge(&self.assets, watch.device())?;
-        let hash = judge.is_some().then(|| hash_of_file(&path, 0)).transpose()?;
-        let judge = Arc::new((judge, hash.map(|hash| format!("{hash:016x}"))));
+        let judge = Arc::new((judge, hash_of_judge(&self.assets)?));
         self.judge = Some(Arc::clone(&judge));
         Ok(judge)
     }
@@ -163,6 +162,7 @@ struct Measuring {
     number: usize,
     plan: Arc<Plan>,
     subject: Subject,
+    assets: PathBuf,
     set: Arc<dyn Source>,
     /// The numbers of its images in the set.
     indices: Indices,
@@ -171,21 +171,6 @@ struct Measuring {
     output: Output,
     kept_at: Instant,
     reported: u64,
-}
-
-/// Which images: of all of a set nothing has to be listed.
-enum Indices {
-    All { from: u64 },
-    Some(Vec<u64>),
-}
-
-impl Indices {
-    fn at(&self, place: u64) -> u64 {
-        match self {
-            Self::All { from } => from + place,
-            Self::Some(indices) => indices.get(place as usize).copied().unwrap_or(0),
-        }
-    }
 }
 
 /// Where results go.
@@ -232,15 +217,12 @@ impl Measuring {
             seed: plan.seed,
             version: Identity::VERSION.to_owned(),
         };
-        let range = plan.shard.range(identity.set.sampled);
-        let total = range.end - range.start;
-        let indices = if identity.set.sampled == set.len() {
-            Indices::All { from: range.start }
-        } else {
-            let all = plan.source.sampled(set.len(), plan.most);
-            Indices::Some(all[range.start as usize..range.end as usize].to_vec())
+        let (indices, total) = Indices::of(&plan.source, (set.len(), plan.most), plan.shard);
+        let seen = match folder {
+            Some(_) => seen_of(&*set, (&indices, total), || watch.check())?,
+            None => None,
         };
-        let about = About::new(identity.clone(), plan.shard, total);
+        let about = About { seen, ..About::new(identity.clone(), plan.shard, total) };
         let sums = Sums::new(subject.books());
         let output = match folder {
             Some(folder) => Output::Disk(Box::new(Writer::open(folder, about, sums)?)),
@@ -252,6 +234,7 @@ impl Measuring {
             number,
             plan,
             subject,
+            assets: assets.to_owned(),
             set,
             indices,
             identity,
@@ -265,8 +248,12 @@ impl Measuring {
     /// Measures the next image; whether that was the last.
     fn step(&mut self, watch: &mut Watch<'_, MeasureEvent>) -> Result<bool> {
         let (done, total) = self.output.part().done();
-        if done < total {
-            self.measure(self.indices.at(done), watch)?;
+        if done < total
+            && let Err(error) = self.measure(self.indices.at(done), watch)
+        {
+            // What is measured so far is gone on with when it can be read again.
+            self.keep()?;
+            return Err(error);
         }
         let done = (done + 1).min(total);
         self.output.part_mut().about.done = done;
@@ -308,6 +295,8 @@ impl Measuring {
                     writer.append(&lines_of(index, &name, &image))?;
                 }
             }
+            // What may be read again in an hour is not the image's fault, and would be left out for ever.
+            Err(error @ EngineError::Io { .. }) if self.is_passing(&error) => return Err(error),
             // One broken image among many must not hide the rest.
             Err(error) if error.is_bad_input() => {
                 let part = self.output.part_mut();
@@ -317,6 +306,24 @@ impl Measuring {
             Err(error) => return Err(error),
         }
         Ok(())
+    }
+
+    /// Whether it is the disk or the network that fails, and not this one image: its kind of error is none of a
+    /// file that is missing or broken, or the set is not there any more as it was opened.
+    fn is_passing(&self, error: &EngineError) -> bool {
+        let EngineError::Io { source, .. } = error else { return false };
+        let is_of_one_file = matches!(
+            source.kind(),
+            ErrorKind::NotFound
+                | ErrorKind::PermissionDenied
+                | ErrorKind::UnexpectedEof
+                | ErrorKind::InvalidData
+                | ErrorKind::InvalidInput
+                | ErrorKind::IsADirectory
+                | ErrorKind::NotADirectory
+        );
+        let again = || self.plan.source.open(&self.assets);
+        !is_of_one_file || again().map_or(true, |set| set.len() != self.set.len())
     }
 
     fn keep(&mut self) -> Result<()> {

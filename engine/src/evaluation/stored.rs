@@ -12,6 +12,9 @@ use crate::measure::{BookCounts, Exact, Moments};
 /// Numbers of more than 64 bits, each as two words of 64 bits, the lower one first.
 type Rows = Vec<(String, Vec<i128>)>;
 
+/// Under which name a file says what it holds.
+pub(super) const ABOUT: &str = "smalti";
+
 /// A file of sums with words about them.
 pub(super) fn to_bytes(sums: &Sums, about: &str) -> Result<Vec<u8>, safetensors::SafeTensorError> {
     let rows = rows(sums);
@@ -26,7 +29,7 @@ pub(super) fn to_bytes(sums: &Sums, about: &str) -> Result<Vec<u8>, safetensors:
         Ok((name.clone(), view))
     });
     let views = views.collect::<Result<Vec<_>, safetensors::SafeTensorError>>()?;
-    let metadata = HashMap::from([("smalti".to_owned(), about.to_owned())]);
+    let metadata = HashMap::from([(ABOUT.to_owned(), about.to_owned())]);
     safetensors::serialize(views, Some(metadata))
 }
 
@@ -116,5 +119,5 @@ pub(super) fn of_bytes(bytes: &[u8], points: usize) -> Option<Sums> {
 /// What a file says about its sums.
 pub(super) fn about_of(bytes: &[u8]) -> Option<String> {
     let (_, metadata) = SafeTensors::read_metadata(bytes).ok()?;
-    metadata.metadata().as_ref()?.get("smalti").cloned()
+    metadata.metadata().as_ref()?.get(ABOUT).cloned()
 }

@@ -1,7 +1,7 @@
 //! What adds up over images, and what the sums say. Everything is whole numbers or fixed point: the order does
 //! not matter, parts join exactly, and a set of a million images takes no more memory than one image.
 
-use super::bootstrap::{Replicates, weights};
+use super::bootstrap::{REPLICATES, Replicates, weights};
 use super::identity::Rate;
 use super::values::{COLUMNS, Column, ImageValues};
 use crate::measure::{BookCounts, BooksStatistics, Exact, Moments};
@@ -113,6 +113,16 @@ impl Sums {
     pub(super) fn new(books: Vec<BookCounts>) -> Self {
         let point = |counts| PointSums { counts, ..PointSums::default() };
         Self { points: books.into_iter().map(point).collect(), ..Self::default() }
+    }
+
+    /// About how many bytes they take.
+    pub(super) fn bytes(&self) -> usize {
+        let of = |point: &PointSums| {
+            let replicates = point.replicates.len() * REPLICATES * size_of::<(u64, Exact)>();
+            let codes: usize = point.counts.counts().map(<[u64]>::len).sum();
+            replicates + codes * size_of::<u64>() + point.moments.bytes()
+        };
+        self.points.iter().map(of).sum::<usize>() + self.moments.bytes() + size_of::<Self>()
     }
 
     /// Adds image `index` of the set.
@@ -250,7 +260,8 @@ pub struct Summary {
     pub enlarged: u64,
     /// In the order of [`COLUMNS`].
     pub values: [Option<Interval>; COLUMNS.len()],
-    /// What tokens cost if each is packed by what its code is worth, per pixel; of a format none.
+    /// What tokens cost if each is packed by what its code is worth, per pixel; of a format none. Of few tokens it is
+    /// a lower bound: see [`Summary::is_entropy_a_bound`].
     pub entropy_bits_per_pixel: Option<f64>,
     /// The Frechet distance on the judge's features: a proxy, never FID. Only of a measurement that is done.
     pub proxy_fd: Option<f64>,
@@ -268,6 +279,11 @@ impl Summary {
     /// A number over images.
     pub fn get(&self, column: Column) -> Option<Interval> {
         self.values[column.place()]
+    }
+
+    /// Whether [`Summary::entropy_bits_per_pixel`] is no more than a lower bound, as too few tokens were seen.
+    pub fn is_entropy_a_bound(&self) -> bool {
+        self.books.as_ref().is_some_and(|books| !books.is_entropy_known())
     }
 
     /// "256x256", "28x28 to 256x256".

@@ -1,12 +1,13 @@
 //! A measurement that is stopped and goes on is the one that was not stopped; parts join to it.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::{
-    MeasureEvent, MeasureRun, Measured, Part, Plan, Shard, Stage, Summary, merge, parts_in,
+    KeptMeasurements, MeasureEvent, MeasureRun, Measured, Part, Plan, Shard, Stage, Summary, merge,
+    parts_in,
 };
-use crate::questions::SourceRef;
+use crate::questions::{SourceRef, Stamp};
 use crate::session::{Control, RunState, Session, Settings};
 
 const IMAGES: u64 = 6;
@@ -90,4 +91,88 @@ fn what_is_measured_already_is_told_at_once_and_parts_join_to_the_whole() {
     let psnr = whole.summaries()[2].get(super::Column::Psnr).unwrap();
     let (low, high) = psnr.ends.unwrap();
     assert!(low < psnr.mean && psnr.mean < high);
+}
+
+/// Six pictures whose files are as long whatever is on them.
+fn write_pictures(folder: &Path, seed: u8) {
+    std::fs::create_dir_all(folder).unwrap();
+    for number in 0..IMAGES as u8 {
+        let mut bytes = b"P6\n48 48\n255\n".to_vec();
+        let pixel = |at: u32| ((at * at + at * u32::from(seed)) >> (number % 3 + 2)) as u8;
+        bytes.extend((0..48 * 48 * 3).map(pixel));
+        std::fs::write(folder.join(format!("{number}.ppm")), bytes).unwrap();
+    }
+}
+
+fn of_folder(folder: &Path) -> Plan {
+    let source = SourceRef::Path { path: folder.into(), stamp: Stamp::default() };
+    Plan { source, ..plan(Shard::WHOLE) }
+}
+
+/// What the window finds of it, in a sitting of its own.
+fn found(set: &Path, kept: &Path) -> usize {
+    let Plan { source, most, side, .. } = of_folder(set);
+    let folder = kept.into();
+    let question =
+        KeptMeasurements { folder, wanted: vec![Measured::Jpeg], source, most, side, since: 0 };
+    let answer = session().wait(&question).unwrap();
+    assert!(answer.problems.is_empty());
+    answer.parts.len()
+}
+
+#[test]
+fn images_that_were_written_over_are_measured_again() {
+    let home = tempfile::tempdir().unwrap();
+    let (set, kept) = (home.path().join("set"), home.path().join("kept"));
+    write_pictures(&set, 1);
+    let before = timeless(&measured(vec![of_folder(&set)], &kept)[0]);
+    assert_eq!(found(&set, &kept), 1);
+    assert_eq!(timeless(&measured(vec![of_folder(&set)], &kept)[0]), before);
+    write_pictures(&set, 9);
+    // Written long before, as what comes out of an archive is.
+    let file = std::fs::File::options().write(true).open(set.join("3.ppm")).unwrap();
+    file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000)).unwrap();
+    assert_eq!(found(&set, &kept), 0, "it is none of these images");
+    let after = timeless(&measured(vec![of_folder(&set)], &kept)[0]);
+    assert_ne!(after, before);
+    let fresh = measured(vec![of_folder(&set)], &home.path().join("fresh")).remove(0);
+    assert_eq!(after, timeless(&fresh));
+    assert_eq!(found(&set, &kept), 1);
+    // The window knows it by a look at its head; its numbers are read of those that are wanted alone.
+    std::fs::write(kept.join("other.safetensors"), b"no measurement").unwrap();
+    assert_eq!(found(&set, &kept), 1);
+}
+
+#[test]
+fn a_disk_that_goes_away_leaves_no_image_out() {
+    let home = tempfile::tempdir().unwrap();
+    let (set, away) = (home.path().join("set"), home.path().join("away"));
+    let kept = home.path().join("kept");
+    write_pictures(&set, 1);
+    let whole = measured(vec![of_folder(&set)], &home.path().join("whole")).remove(0);
+    let first = session();
+    let id = first.start_paused(run(vec![of_folder(&set)], &kept));
+    let done = || first.log::<MeasureEvent>(id, 0).last().map_or(0, |event| event.done);
+    while done() < 2 || first.runs().remove(0).state != RunState::Paused {
+        if first.runs().remove(0).state == RunState::Paused {
+            first.control(id, Control::StepOnce);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    std::fs::rename(&set, &away).unwrap();
+    first.control(id, Control::Resume);
+    assert_eq!(first.wait_run(id).unwrap(), RunState::Done);
+    let told = first.log::<MeasureEvent>(id, 0);
+    assert!(matches!(told.last().unwrap().stage, Stage::Failed(_)), "{:?}", told.last());
+    drop(first);
+    let begun = parts_in(&kept).unwrap().remove(0);
+    assert!((1..IMAGES).contains(&begun.done().0), "{:?}", begun.done());
+    assert_eq!(begun.skipped().count, 0);
+    std::fs::rename(&away, &set).unwrap();
+    let after = measured(vec![of_folder(&set)], &kept).remove(0);
+    assert_eq!(timeless(&after), timeless(&whole));
+    // A file that alone cannot be read is left out, as ever.
+    std::fs::write(set.join("2.ppm"), b"P6 and nothing else").unwrap();
+    let less = measured(vec![of_folder(&set)], &home.path().join("less")).remove(0);
+    assert_eq!((less.images(), less.skipped().count), (IMAGES - 1, 1));
 }

@@ -65,6 +65,13 @@ impl Version {
     }
 }
 
+/// A number for when and how long a file was last written; `None` if it is not there or the system does not say.
+pub fn written(path: &Path) -> Option<u64> {
+    let found = path.metadata().ok()?;
+    let since = found.modified().ok()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    Some(since.as_nanos() as u64 ^ found.len().rotate_left(40))
+}
+
 fn refuse_irregular(path: &Path, metadata: &Metadata) -> Result<()> {
     if metadata.is_dir() {
         return Err(EngineError::bad_file(

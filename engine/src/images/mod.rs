@@ -22,7 +22,7 @@ mod tiff;
 
 pub use decode::{Decoded, decode, open};
 pub use encode::{png_bytes, save_png, sheet};
-pub use jpeg::{Transcoded, as_jpeg};
+pub use jpeg::{JPEG_HEADER_BYTES, Transcoded, as_jpeg};
 pub use limits::Limits;
 pub use motion::{apng_bytes, gif_bytes};
 pub use png_text::png_with_words;

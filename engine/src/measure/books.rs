@@ -133,6 +133,16 @@ impl BooksStatistics {
         if self.books.len() > 1 { &self.books } else { &[] }
     }
 
+    /// Whether enough tokens were counted for the entropy to be that of the tokenizer: of few tokens it is the number
+    /// of tokens that bounds it, and not what codes are worth. The bias of the plain estimate is (used codes - 1) /
+    /// (2 tokens ln 2) bits, at eight tokens a code less than a tenth of a bit (Miller, 1955).
+    pub fn is_entropy_known(&self) -> bool {
+        let is_known = |book: &BookStatistics| {
+            book.statistics.samples >= 8 * u64::from(book.statistics.codebook_size)
+        };
+        self.books.iter().all(is_known)
+    }
+
     /// Bits that all tokens take together if each is packed by its own book's entropy.
     pub fn packed_bits(&self) -> f64 {
         self.entropy_bits * self.samples as f64
@@ -183,5 +193,18 @@ mod tests {
         assert_eq!((all.ceiling, all.entropy_bits), (plain.ceiling, plain.entropy_bits));
         assert!(all.several().is_empty());
         assert_eq!(BookCounts::default().statistics().perplexity, 0.0);
+    }
+
+    #[test]
+    fn a_few_tokens_of_many_codes_do_not_say_what_codes_are_worth() {
+        let known =
+            |books: [Vec<u64>; 2]| BookCounts::from_counts(books).statistics().is_entropy_known();
+        assert!(known([vec![8; 4], vec![32, 0, 0, 0]]));
+        assert!(!known([vec![8; 4], vec![31, 0, 0, 0]]), "one book has too few");
+        // A thousand tokens of a thousand codes have ten bits, whatever 2^18 codes are worth.
+        let mut counts = vec![0; 1 << 18];
+        counts[..1024].fill(1);
+        let few = BookCounts::from_counts([counts]).statistics();
+        assert!((few.entropy_bits - 10.0).abs() < 1e-9 && !few.is_entropy_known());
     }
 }

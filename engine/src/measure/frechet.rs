@@ -83,6 +83,11 @@ impl Moments {
         Ok(())
     }
 
+    /// About how many bytes it takes.
+    pub fn bytes(&self) -> usize {
+        (self.sums.len() + self.products.len()) * size_of::<i128>()
+    }
+
     /// All of it as whole numbers, to be kept.
     pub fn bits(&self) -> Vec<i128> {
         let head = [i128::from(self.count), self.sums.len() as i128];
@@ -156,7 +161,8 @@ pub fn frechet((m1, s1): (&[f64], &[f64]), (m2, s2): (&[f64], &[f64])) -> f64 {
     }
     let middle = product(&product(&root, s2, d), &root, d);
     let both: f64 = eigen(&middle, d).0.iter().map(|value| value.max(0.0).sqrt()).sum();
-    apart + trace(s1) + trace(s2) - 2.0 * both
+    // Of two that are alike, rounding leaves a little less than nothing.
+    (apart + trace(s1) + trace(s2) - 2.0 * both).max(0.0)
 }
 
 fn product(a: &[f64], b: &[f64], d: usize) -> Vec<f64> {

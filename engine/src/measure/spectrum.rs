@@ -35,34 +35,22 @@ pub fn fine_detail(picture: &Picture) -> f64 {
     }
     // Rows first, then columns: a frequency of -f has the energy of f, so half of them is enough in x.
     let half = side / 2;
-    let (cos, sin): (Vec<f64>, Vec<f64>) =
-        (0..side).map(|at| (turn(at).cos(), turn(at).sin())).unzip();
-    let mut rows = vec![[0.0_f64; 2]; side * (half + 1)];
+    let roots: Vec<[f64; 2]> = (0..side).map(|at| [turn(at).cos(), -turn(at).sin()]).collect();
+    let mut columns = vec![[0.0_f64; 2]; side * (half + 1)];
     for y in 0..side {
-        let row: Vec<f64> =
-            (0..side).map(|x| (luma(x, y) - mean) * window[x] * window[y]).collect();
-        for f in 0..=half {
-            let (mut re, mut im) = (0.0, 0.0);
-            for (x, value) in row.iter().enumerate() {
-                let at = f * x % side;
-                re += value * cos[at];
-                im -= value * sin[at];
-            }
-            rows[y * (half + 1) + f] = [re, im];
+        let row: Vec<[f64; 2]> =
+            (0..side).map(|x| [(luma(x, y) - mean) * window[x] * window[y], 0.0]).collect();
+        for (f, value) in
+            transform(&row, (0, 1), side, &roots).into_iter().take(half + 1).enumerate()
+        {
+            columns[f * side + y] = value;
         }
     }
     let (mut fine, mut all) = (0.0, 0.0);
-    for f in 0..=half {
+    for (f, column) in columns.chunks_exact(side).enumerate() {
         // Both borders of the half stand for themselves alone.
         let twice = if f == 0 || 2 * f == side { 1.0 } else { 2.0 };
-        for g in 0..side {
-            let (mut re, mut im) = (0.0, 0.0);
-            for y in 0..side {
-                let [a, b] = rows[y * (half + 1) + f];
-                let at = g * y % side;
-                re += a * cos[at] + b * sin[at];
-                im += b * cos[at] - a * sin[at];
-            }
+        for (g, [re, im]) in transform(column, (0, 1), side, &roots).into_iter().enumerate() {
             let energy = twice * (re * re + im * im);
             all += energy;
             let across = g.min(side - g);
@@ -74,9 +62,59 @@ pub fn fine_detail(picture: &Picture) -> f64 {
     if all > 1e-9 { fine / all } else { 0.0 }
 }
 
+/// The discrete Fourier transform of `count` complex numbers, each `step` behind the one before: by the smallest prime
+/// that divides their count into as many shorter ones, and so on. `roots` are those of all numbers, e^(-2 pi i k / n).
+///
+/// Source: Cooley & Tukey, "An Algorithm for the Machine Calculation of Complex Fourier Series", 1965.
+fn transform(
+    from: &[[f64; 2]],
+    (start, step): (usize, usize),
+    count: usize,
+    roots: &[[f64; 2]],
+) -> Vec<[f64; 2]> {
+    if count == 1 {
+        return vec![from[start]];
+    }
+    let prime = (2..count).find(|prime| count.is_multiple_of(*prime)).unwrap_or(count);
+    let short = count / prime;
+    let shorter = |at: usize| transform(from, (start + at * step, step * prime), short, roots);
+    let parts: Vec<Vec<[f64; 2]>> = (0..prime).map(shorter).collect();
+    let sum = |f: usize| {
+        parts.iter().enumerate().fold([0.0, 0.0], |[re, im], (at, part)| {
+            let ([a, b], [cos, sin]) = (part[f % short], roots[at * f % count * step]);
+            [re + a * cos - b * sin, im + a * sin + b * cos]
+        })
+    };
+    (0..count).map(sum).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_of_any_count_are_transformed_as_by_the_sum_itself() {
+        for count in [1, 2, 7, 12, 16, 25, 30] {
+            let root = |at: usize| {
+                let turn = std::f64::consts::TAU * at as f64 / count as f64;
+                [turn.cos(), -turn.sin()]
+            };
+            let roots: Vec<[f64; 2]> = (0..count).map(root).collect();
+            let value = |at: usize| [(at * at % 11) as f64, (at * 7 % 5) as f64 - 2.0];
+            let values: Vec<[f64; 2]> = (0..count).map(value).collect();
+            for (f, found) in transform(&values, (0, 1), count, &roots).into_iter().enumerate() {
+                let (mut re, mut im) = (0.0, 0.0);
+                for (at, [a, b]) in values.iter().enumerate() {
+                    let [cos, sin] = root(at * f);
+                    (re, im) = (re + a * cos - b * sin, im + a * sin + b * cos);
+                }
+                assert!(
+                    (found[0] - re).abs() < 1e-9 && (found[1] - im).abs() < 1e-9,
+                    "{count} {f}"
+                );
+            }
+        }
+    }
 
     fn waves(side: u32, cycles: f64, along: [f64; 2]) -> Picture {
         let pixel = |at: u32| {

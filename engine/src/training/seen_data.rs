@@ -147,7 +147,7 @@ fn difference(old: &SeenPart, new: &SeenPart) -> Option<String> {
     }
     let name = &new.name;
     Some(if old.images == new.images {
-        format!("{name} has as many images ({}), but of other names or sizes", new.images)
+        format!("{name} has as many images ({}), but of other names, sizes or pixels", new.images)
     } else {
         format!("{name} has {} images, it had {}", new.images, old.images)
     })

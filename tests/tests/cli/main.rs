@@ -237,6 +237,7 @@ fn evaluate_counts_a_folder_and_skips_what_is_broken() {
             "perplexity",
             "bits_per_pixel",
             "entropy_bits_per_pixel",
+            "entropy_is_a_bound",
             "encode_seconds",
             "decode_seconds",
             "ms_ssim",

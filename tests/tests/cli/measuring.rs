@@ -91,6 +91,10 @@ fn parts_that_are_joined_are_the_whole_bit_for_bit() {
     assert_eq!(whole[0]["skipped"], 1);
     let text = std::fs::read_to_string(desk.path("figure/pareto.csv")).unwrap();
     assert!(text.lines().count() > 8 && text.contains("JPEG"), "{text}");
+    // The broken picture is none of JPEG's either.
+    let mut rows = text.lines().map(|row| row.split(',').collect::<Vec<_>>());
+    let at = rows.next().unwrap().iter().position(|head| *head == "skipped").unwrap();
+    assert!(rows.all(|row| row[at] == "1"), "{text}");
     assert!(std::fs::read_to_string(desk.path("figure/pareto.svg")).unwrap().contains("tiny"));
 }
 
@@ -179,4 +183,65 @@ fn a_report_is_one_page_without_anything_from_elsewhere() {
     assert!(!page.contains("<script"));
     let table = std::fs::read_to_string(desk.path("report/results.csv")).unwrap();
     assert!(table.starts_with("name,levels,quality,images"), "{table}");
+}
+
+#[test]
+fn one_tokenizer_whose_parts_are_missing_leaves_nothing_of_the_others() {
+    let desk = desk();
+    let parts = desk.name("parts");
+    for shard in ["1/2", "2/2"] {
+        evaluate(&desk, &["--out", &parts, "--shard", shard]).expect_done();
+    }
+    let last = files(&desk.path("parts"), "2-of-2.safetensors").pop().unwrap();
+    assert!(last.file_name().unwrap().to_str().unwrap().starts_with("tiny"));
+    std::fs::remove_file(last).unwrap();
+    run(&["merge", &parts, "--out", &desk.name("joined")]).expect_refused(&["2/2", "tiny"]);
+    assert!(!desk.path("joined").exists(), "no whole of what comes before it in the alphabet");
+}
+
+/// A set of three images of 16 x 16, as NumPy saves it.
+fn write_npy(path: &std::path::Path, seed: usize) {
+    let header = "{'descr': '|u1', 'fortran_order': False, 'shape': (3, 16, 16, 3), }\n";
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.extend((0..3 * 16 * 16 * 3).map(|at| ((at * at + at * seed) >> 3) as u8));
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn numbers_of_other_images_in_a_file_of_the_same_name_and_shape_are_others() {
+    let desk = desk();
+    write_npy(&desk.path("a/val.npy"), 1);
+    write_npy(&desk.path("b/val.npy"), 9);
+    let tiny = desk.name("tiny.safetensors");
+    let measure = |set: &str, more: &[&str]| {
+        let set = desk.name(set);
+        let words = [&["evaluate", &tiny, "--data", &set, "--json"], more].concat();
+        run(&words)
+    };
+    let kept = desk.name("kept");
+    let of = |set: &str| {
+        let lines = measure(set, &["--out", &kept]).expect_done().lines();
+        timeless(&lines[0])
+    };
+    let (a, b) = (of("a/val.npy"), of("b/val.npy"));
+    assert_ne!(a["psnr"], b["psnr"]);
+    assert_eq!((of("a/val.npy"), of("b/val.npy")), (a, b));
+    for (set, shard) in [("a/val.npy", "1/2"), ("b/val.npy", "2/2")] {
+        let parts = desk.name("parts");
+        measure(set, &["--out", &parts, "--shard", shard]).expect_done();
+    }
+    run(&["merge", &desk.name("parts"), "--out", &desk.name("joined")])
+        .expect_refused(&["listed images is"]);
+}
+
+#[test]
+fn a_part_without_images_says_so() {
+    let desk = desk();
+    let (tiny, set, out) = (desk.name("tiny.safetensors"), desk.name("set"), desk.name("parts"));
+    let ran = run(&["evaluate", &tiny, "--data", &set, "--shard", "1/9", "--out", &out]);
+    ran.expect_done();
+    assert!(ran.out.contains("no images") && !ran.out.contains("inf"), "{}", ran.out);
 }

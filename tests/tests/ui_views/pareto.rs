@@ -5,13 +5,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use egui::{Key, Modifiers};
+use egui_kittest::kittest::Queryable;
 use smalti::cli::{DONE, Surroundings};
-use smalti::document::{JobCommand, Look, Open, QualityAxis, RatesLook, ViewId};
+use smalti::document::{JobCommand, Look, Open, QualityAxis, RatesLook, Slot, ViewId};
 use smalti::studio::StudioOptions;
 use smalti_engine::evaluation::{Measured, Plan};
+use smalti_engine::questions::ModelRef;
 use smalti_engine::session::RunState;
+use smalti_tests::tiny::residual_model;
 use smalti_tests::window::{
-    Small, Window, assets, empty, labels, open_sized, says, send, settle, tab,
+    Small, Window, assets, empty, labels, open_sized, press, says, send, settle, tab,
 };
 
 /// The name that the plot of PSNR begins with.
@@ -28,6 +32,10 @@ fn open(home: &Path) -> (Window, Small) {
 /// Measures the small tokenizer and JPEG, and waits until that is done.
 fn measure(window: &mut Window, small: &Small) {
     let model = window.state().document().model.clone();
+    measure_model(window, small, model);
+}
+
+fn measure_model(window: &mut Window, small: &Small, model: ModelRef) {
     let plan = |measured| Plan { most: 64, ..Plan::new(measured, small.source()) };
     let tokenizer = Measured::Tokenizer { model, by_levels: true };
     send(window, JobCommand::Measure(vec![plan(Measured::Jpeg), plan(tokenizer)]));
@@ -110,9 +118,90 @@ fn the_landscape_is_seen_by_its_own_rules_and_numbers_that_nobody_measured_say_s
     send(&mut window, Look::Rates(look));
     let told = labels(&window, "rFID over bits per pixel").concat();
     assert!(told.contains("VQGAN f16 K16384 4.98"), "{told}");
+    assert!(says(&window, "Measure "), "one's own tokenizers can be measured beside them");
     assert!(!told.contains("OpenImages"), "another benchmark is not beside it: {told}");
     send(&mut window, Look::Rates(RatesLook { all_published: true, ..look }));
     assert!(labels(&window, "rFID over bits per pixel").concat().contains("OpenImages"));
     send(&mut window, Look::Rates(RatesLook { published: false, ..look }));
     assert!(says(&window, "rFID is in published tables alone"));
+}
+
+/// How many tokenizers the button would measure.
+fn unmeasured(window: &Window) -> usize {
+    let text = labels(window, "Measure ").remove(0);
+    text.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_tokenizer_that_was_written_over_is_not_measured_yet() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, small) = open(home.path());
+    measure(&mut window, &small);
+    let before = unmeasured(&window);
+    assert!(labels(&window, PLOT).concat().contains("tiny "));
+    // As training on does, or another file of the same name.
+    residual_model(&small.model());
+    small.open_in(&mut window);
+    let told = labels(&window, PLOT).concat();
+    assert!(!told.contains("tiny "), "those are the numbers of weights that are gone: {told}");
+    assert_eq!(unmeasured(&window), before + 1);
+    drop(window);
+    let mut window = open_sized(
+        StudioOptions { runs_dir: Some(home.path().join("runs")), ..empty(tab(ViewId::Pareto)) },
+        [1200.0, 700.0],
+    );
+    small.open_in(&mut window);
+    let told = labels(&window, PLOT).concat();
+    assert!(told.contains("JPEG 3 ") && !told.contains("tiny "), "nor in the next sitting: {told}");
+}
+
+/// Opens another tokenizer of the same name beside the small one, of residual levels, and measures both.
+fn open_twins(home: &Path) -> (Window, Small) {
+    let (mut window, small) = open(home);
+    std::fs::create_dir(home.join("other")).unwrap();
+    let other = home.join("other/tiny.safetensors");
+    residual_model(&other);
+    let other = ModelRef::named(other.to_str().unwrap(), &assets());
+    send(&mut window, Open::Model(Slot::B, other.clone()));
+    measure(&mut window, &small);
+    measure_model(&mut window, &small, other);
+    (window, small)
+}
+
+#[test]
+fn two_tokenizers_of_one_name_are_two_points() {
+    let home = tempfile::tempdir().unwrap();
+    let (window, small) = open_twins(home.path());
+    let folder = small.model().parent().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
+    let told = labels(&window, PLOT).concat();
+    assert!(told.contains("other/tiny ") && told.contains(&format!("{folder}/tiny ")), "{told}");
+}
+
+#[test]
+fn points_are_picked_by_keys_and_a_level_is_not_shown_as_all_of_them() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, _small) = open_twins(home.path());
+    let hint = "Click a point to see what it is";
+    assert!(says(&window, hint));
+    window.query_all_by_label_contains(PLOT).next().unwrap().focus();
+    settle(&mut window);
+    let at = |window: &Window| {
+        let told = labels(window, PLOT).concat();
+        told.rsplit_once("; at ").map(|(_, at)| at.to_owned()).unwrap_or_default()
+    };
+    assert_eq!(at(&window), "");
+    for _ in 0..20 {
+        press(&mut window, Modifiers::NONE, Key::ArrowRight);
+        if at(&window).starts_with("1 level ") {
+            break;
+        }
+    }
+    assert!(at(&window).starts_with("1 level "), "{}", at(&window));
+    press(&mut window, Modifiers::NONE, Key::Enter);
+    assert!(!says(&window, hint) && says(&window, "Compare shows all of its levels"));
+    let first = at(&window);
+    press(&mut window, Modifiers::NONE, Key::ArrowRight);
+    assert_ne!(at(&window), first);
+    press(&mut window, Modifiers::SHIFT, Key::Enter);
+    assert!(says(&window, "A is better on "), "{:?}", labels(&window, ""));
 }

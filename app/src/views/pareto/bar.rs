@@ -2,7 +2,7 @@
 
 use smalti_engine::evaluation::Measured;
 
-use super::measures::at_hand;
+use super::measures::{at_hand, names, tokenizer};
 use crate::ctx::ViewCtx;
 use crate::document::{AppCommand, Look, QualityAxis, RateAxis, RatesLook, USUAL_IMAGES};
 
@@ -19,31 +19,14 @@ pub(super) fn ui(
     ui: &mut egui::Ui,
     ctx: &ViewCtx<'_>,
     most: &mut u64,
-    (left_out, wanted): (&mut Vec<String>, &[Measured]),
+    (left_out, wanted): (&mut Vec<Measured>, &[Measured]),
 ) {
     let now = ctx.document.looks.rates;
     let send = |look: RatesLook| ctx.send(Look::Rates(look));
     let what =
         if ctx.is_tight() { "what".to_owned() } else { format!("{} to measure", wanted.len()) };
     let menu = ui.menu_button(ctx.theme.label(what), |ui| {
-        for (count, label) in COUNTS {
-            if ui.selectable_label(*most == count, label).clicked() {
-                *most = count;
-            }
-        }
-        ui.separator();
-        let tokenizers = at_hand(ctx);
-        let names = tokenizers.iter().map(smalti_engine::questions::ModelRef::label);
-        for name in std::iter::once("JPEG".to_owned()).chain(names) {
-            let mut is_in = !left_out.contains(&name);
-            if ui.checkbox(&mut is_in, &name).changed() {
-                if is_in {
-                    left_out.retain(|known| *known != name);
-                } else {
-                    left_out.push(name);
-                }
-            }
-        }
+        what_ui(ui, ctx, most, left_out);
     });
     menu.response.on_hover_text("Which tokenizers are measured, and on how many images of the set");
     let published = ui.selectable_label(now.published, "published");
@@ -101,4 +84,28 @@ pub(super) fn ui(
             ui.close();
         }
     });
+}
+
+/// On how many images is measured, and which tokenizers.
+fn what_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, most: &mut u64, left_out: &mut Vec<Measured>) {
+    for (count, label) in COUNTS {
+        if ui.selectable_label(*most == count, label).clicked() {
+            *most = count;
+        }
+    }
+    ui.separator();
+    let models = at_hand(ctx);
+    let names = names(&models);
+    let tokenizers = models.into_iter().map(tokenizer).zip(names);
+    let jpeg = (Measured::Jpeg, Measured::Jpeg.label());
+    for (measured, name) in std::iter::once(jpeg).chain(tokenizers) {
+        let mut is_in = !left_out.contains(&measured);
+        if ui.checkbox(&mut is_in, &name).changed() {
+            if is_in {
+                left_out.retain(|known| *known != measured);
+            } else {
+                left_out.push(measured);
+            }
+        }
+    }
 }

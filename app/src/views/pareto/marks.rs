@@ -1,9 +1,10 @@
 //! The points of the plot: what was measured here, what others published, what a person wrote down.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use egui::Color32;
-use smalti_engine::evaluation::{Column, Interval, Published, Summary};
+use smalti_engine::evaluation::{Column, Interval, Measured, Published, Summary};
 
 use super::measures::{Measures, Told};
 use crate::ctx::ViewCtx;
@@ -15,9 +16,9 @@ use crate::settings::ThemeChoice;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Key {
     /// A measurement, and which of its rates.
-    Measured(String, usize),
-    /// A row of a published table, and which table.
-    Published(usize, usize),
+    Measured(Measured, usize),
+    /// A table of results, the landscape where it is no file, and the line of a row.
+    Published(Option<Arc<Path>>, usize),
 }
 
 /// A point.
@@ -36,6 +37,9 @@ pub(super) struct Mark {
     pub(super) shape: Shape,
     /// How many bits it says, for its size: of no matter if none.
     pub(super) is_small: bool,
+    /// Why it is not compared with the other measurements, if it is not: of how many images it is so far, or at
+    /// which size.
+    pub(super) unlike: Option<String>,
 }
 
 /// How a point is drawn.
@@ -54,12 +58,29 @@ pub(super) enum Shape {
 /// A table of results that others made.
 #[derive(Debug, Clone)]
 pub(super) struct Layer {
+    /// The file of a person's own.
+    pub(super) path: Option<Arc<Path>>,
     /// What it is called.
     pub(super) name: String,
-    /// Its rows.
+    /// Its rows, by their lines.
     pub(super) rows: Arc<Vec<Published>>,
+}
+
+impl Layer {
     /// Whether it is a person's own.
-    pub(super) is_own: bool,
+    pub(super) fn is_own(&self) -> bool {
+        self.path.is_some()
+    }
+}
+
+/// The row of a table, and the table, as long as they are there.
+pub(super) fn row_of<'l>(
+    layers: &'l [Layer],
+    (path, line): (Option<&Arc<Path>>, usize),
+) -> Option<(&'l Layer, &'l Published)> {
+    let layer = layers.iter().find(|layer| layer.path.as_ref() == path)?;
+    let at = layer.rows.binary_search_by_key(&line, |row| row.line).ok()?;
+    Some((layer, layer.rows.get(at)?))
 }
 
 /// The number of a measurement that stands along the side.
@@ -89,13 +110,20 @@ fn rate_of(summary: &Summary, axis: RateAxis) -> Option<f64> {
     let plain = || summary.get(Column::BitsPerPixel).map(|it| it.mean);
     match axis {
         RateAxis::BitsPerPixel => plain(),
+        // A few tokens of many codes would look cheaper than they are.
+        RateAxis::Entropy if summary.is_entropy_a_bound() => None,
         // A file is packed already.
         RateAxis::Entropy => summary.entropy_bits_per_pixel.or_else(plain),
     }
 }
 
+/// The hue of a measurement, by what its tokenizer is called and not by its folder.
+pub(super) fn hue_of(ctx: &ViewCtx<'_>, told: &Told) -> Color32 {
+    if told.is_format() { ctx.theme.colors.dim } else { hue(ctx, &told.identity.subject) }
+}
+
 /// A hue for a quantizer, the same wherever it stands.
-pub(super) fn hue(ctx: &ViewCtx<'_>, name: &str) -> Color32 {
+fn hue(ctx: &ViewCtx<'_>, name: &str) -> Color32 {
     let colors = &ctx.theme.colors;
     let name = name.to_lowercase();
     let has = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
@@ -120,29 +148,46 @@ fn measured(ctx: &ViewCtx<'_>, measures: &Measures, look: RatesLook) -> Vec<Mark
     if !look.measured {
         return marks;
     }
+    let usual = measures.usual_sizes();
     for told in measures.all() {
         if told.is_format() && ctx.is_veiled(Secret::Formats) {
             continue;
         }
+        let unlike = unlike(told, usual);
         for (at, point) in told.points.iter().enumerate() {
             let quality = quality_of(point, look.quality);
             let (Some(rate), Some(quality)) = (rate_of(point, look.rate), quality) else {
                 continue;
             };
             marks.push(Mark {
-                key: Key::Measured(told.name.clone(), at),
+                key: Key::Measured(told.measured.clone(), at),
                 label: label_of(told, at),
                 group: told.name.clone(),
                 rate,
                 quality: quality.mean,
                 ends: quality.ends.filter(|_| !told.is_format()),
-                color: if told.is_format() { ctx.theme.colors.dim } else { hue(ctx, &told.name) },
+                color: hue_of(ctx, told),
                 shape: if told.is_format() { Shape::Format } else { Shape::Disc },
                 is_small: at + 1 < told.points.len(),
+                unlike: unlike.clone(),
             });
         }
     }
     marks
+}
+
+/// Why a measurement is not compared with those at the usual size, if it is not.
+fn unlike(told: &Told, usual: Option<[[u32; 2]; 2]>) -> Option<String> {
+    if !told.is_whole() {
+        return Some(format!(
+            "{} of {} so far",
+            told.done.0,
+            counted(told.done.1 as usize, "image")
+        ));
+    }
+    let is_usual = told.is_format() || usual.is_none() || told.sizes() == usual;
+    let point = told.points.first().filter(|_| !is_usual)?;
+    Some(format!("at {}, others are at another size", point.size_words().replace('x', "×")))
 }
 
 /// What a rate is called: the tokenizer, or how many of its levels.
@@ -169,28 +214,29 @@ fn published(ctx: &ViewCtx<'_>, layers: &[Layer], look: RatesLook) -> Vec<Mark> 
     let Some(column) = look.quality.column().filter(|_| look.rate == RateAxis::BitsPerPixel) else {
         return marks;
     };
-    for (number, layer) in layers.iter().enumerate() {
-        if !layer.is_own && !look.published {
+    for layer in layers {
+        if !layer.is_own() && !look.published {
             continue;
         }
-        for (at, row) in layer.rows.iter().enumerate() {
+        for row in layer.rows.iter() {
             let (Some(rate), Some(quality)) = (row.bits_per_pixel(), row.number(column)) else {
                 continue;
             };
-            let is_seen = layer.is_own || look.all_published || is_usual(row);
+            let is_seen = layer.is_own() || look.all_published || is_usual(row);
             if !is_seen || rate <= 0.0 {
                 continue;
             }
             marks.push(Mark {
-                key: Key::Published(number, at),
+                key: Key::Published(layer.path.clone(), row.line),
                 label: row.name.clone(),
                 group: String::new(),
                 rate,
                 quality,
-                ends: again(layer, row, column, quality).filter(|_| !layer.is_own),
+                ends: if layer.is_own() { None } else { row.reach(column) },
                 color: hue(ctx, if row.family.is_empty() { &row.name } else { &row.family }),
-                shape: if layer.is_own { Shape::Square } else { Shape::Ring },
-                is_small: row.standing() != "primary" && !layer.is_own,
+                shape: if layer.is_own() { Shape::Square } else { Shape::Ring },
+                is_small: row.standing() != "primary" && !layer.is_own(),
+                unlike: None,
             });
         }
     }
@@ -215,8 +261,7 @@ struct MadeOf {
 impl PartialEq for MadeOf {
     fn eq(&self, other: &Self) -> bool {
         let of = |it: &Self| (it.look, it.theme, it.is_veiled, it.measured, it.layers.len());
-        let is_same =
-            |(a, b): (&Layer, &Layer)| Arc::ptr_eq(&a.rows, &b.rows) && a.is_own == b.is_own;
+        let is_same = |(a, b): (&Layer, &Layer)| Arc::ptr_eq(&a.rows, &b.rows) && a.path == b.path;
         of(self) == of(other) && self.layers.iter().zip(&other.layers).all(is_same)
     }
 }
@@ -246,25 +291,19 @@ impl Points {
     }
 }
 
-/// Between what the numbers of one checkpoint lie that several people measured.
-fn again(layer: &Layer, row: &Published, column: &str, own: f64) -> Option<(f64, f64)> {
-    let same = |other: &&Published| {
-        let alike = ["resolution", "tokens_per_image", "codebook_size"];
-        other.line != row.line
-            && other.standing() == "requote"
-            && other.name.eq_ignore_ascii_case(&row.name)
-            && alike.iter().all(|name| other.number(name) == row.number(name))
-    };
-    let others = layer.rows.iter().filter(same).filter_map(|other| other.number(column));
-    let (low, high) = others.fold((own, own), |(low, high), x| (low.min(x), high.max(x)));
-    (low < high).then_some((low, high))
+/// How many tokenizers are not on an axis by entropy, as too few of their tokens were seen.
+pub(super) fn beyond_entropy(measures: &Measures, look: RatesLook) -> usize {
+    let is_bound = |told: &&Told| told.points.iter().any(Summary::is_entropy_a_bound);
+    let count = measures.all().filter(is_bound).count();
+    if look.measured && look.rate == RateAxis::Entropy { count } else { 0 }
 }
 
-/// The measured points that no other one is better than at a lower rate, by rate.
+/// The measured points that no other one is better than at a lower rate, by rate: of those that are measured in full,
+/// at one size.
 pub(super) fn frontier(marks: &[Mark], is_better_high: bool) -> Vec<(f64, f64)> {
     let mut points: Vec<(f64, f64)> = marks
         .iter()
-        .filter(|mark| mark.shape == Shape::Disc)
+        .filter(|mark| mark.shape == Shape::Disc && mark.unlike.is_none())
         .map(|mark| (mark.rate, mark.quality))
         .collect();
     let better = |a: f64, b: f64| if is_better_high { a > b } else { a < b };
@@ -284,10 +323,11 @@ pub(super) fn frontier(marks: &[Mark], is_better_high: bool) -> Vec<(f64, f64)> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use smalti_engine::evaluation::parse_published;
 
     fn mark(rate: f64, quality: f64, shape: Shape) -> Mark {
         Mark {
-            key: Key::Published(0, 0),
+            key: Key::Published(None, 0),
             label: String::new(),
             group: String::new(),
             rate,
@@ -296,6 +336,7 @@ mod tests {
             color: Color32::WHITE,
             shape,
             is_small: false,
+            unlike: None,
         }
     }
 
@@ -310,5 +351,32 @@ mod tests {
         ];
         assert_eq!(frontier(&marks, true), [(0.1, 20.0), (0.2, 25.0), (0.4, 27.0)]);
         assert_eq!(frontier(&marks, false), [(0.1, 20.0)], "of a distance less is better");
+        let mut marks = marks;
+        marks[2].unlike = Some("3 of 64 images so far".to_owned());
+        assert_eq!(frontier(&marks, true), [(0.1, 20.0), (0.3, 24.0), (0.4, 27.0)]);
+    }
+
+    fn table(path: Option<&str>, lines: &[usize]) -> Layer {
+        let row = |line: usize| {
+            if lines.contains(&line) { format!("line {line},0.1\n") } else { "\n".to_owned() }
+        };
+        let text: String = (2..6).map(row).collect();
+        let text = format!("name,bits_per_pixel\n{text}");
+        let rows = Arc::new(parse_published(&text, Path::new("table.csv")).unwrap());
+        Layer { path: path.map(|path| Path::new(path).into()), name: "table".to_owned(), rows }
+    }
+
+    #[test]
+    fn a_row_is_the_same_whichever_tables_are_there_already() {
+        let (mine, landscape) = (table(Some("/a/x.csv"), &[2, 4]), table(None, &[2, 3]));
+        let path = mine.path.clone();
+        let name = |layers: &[Layer], line: usize| {
+            row_of(layers, (path.as_ref(), line)).map(|(_, row)| row.name.clone())
+        };
+        for layers in [vec![mine.clone()], vec![landscape.clone(), mine.clone()]] {
+            assert_eq!(name(&layers, 4).as_deref(), Some("line 4"));
+            assert_eq!(name(&layers, 3), None);
+        }
+        assert_eq!(name(&[landscape], 2), None);
     }
 }

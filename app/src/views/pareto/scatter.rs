@@ -2,6 +2,7 @@
 
 use egui::{Align2, Pos2, Rect, Sense, Shape as Drawn, Stroke, Vec2, pos2, vec2};
 
+use super::keys;
 use super::marks::{Key, Mark, Shape, frontier};
 use crate::ctx::ViewCtx;
 use crate::document::RatesLook;
@@ -17,7 +18,7 @@ const MOST_LABELS: usize = 60;
 /// What was done to the plot.
 #[derive(Debug, Default)]
 pub(super) struct Done {
-    /// The point under the pointer.
+    /// The point under the pointer, or where keys lead.
     pub(super) near: Option<Key>,
     /// It was clicked.
     pub(super) is_clicked: bool,
@@ -114,10 +115,13 @@ pub(super) fn ui(
     ctx: &ViewCtx<'_>,
     whole: Rect,
     (marks, look): (&[Mark], RatesLook),
-    picked: &[Key],
+    (picked, by_keys): (&[Key], &mut Option<Key>),
 ) -> (Done, egui::Response) {
     let theme = ctx.theme;
     let response = ui.interact(whole, ui.scope_id().with("scatter"), Sense::click());
+    if !ctx.is_presented() {
+        ctx.take_focus(&response);
+    }
     let area = Rect::from_min_max(
         whole.min + vec2(theme.px(LEFT), theme.px(14.0)),
         whole.max - vec2(theme.px(18.0), theme.px(BELOW)),
@@ -137,22 +141,30 @@ pub(super) fn ui(
     lines(ui, ctx, &axes, marks);
     let pointer = response.hover_pos();
     let distance = |mark: &&Mark| pointer.map_or(f32::MAX, |at| axes.at(mark).distance(at));
-    let nearest = marks.iter().min_by(|a, b| distance(a).total_cmp(&distance(b)));
-    let near = nearest.filter(|mark| distance(mark) < theme.px(14.0));
-    for mark in marks.iter().filter(|mark| mark.shape != Shape::Format) {
+    let seen = || marks.iter().filter(|mark| is_seen(&axes, mark));
+    let nearest = seen().min_by(|a, b| distance(a).total_cmp(&distance(b)));
+    let under = nearest.filter(|mark| distance(mark) < theme.px(14.0));
+    // In front of a hall arrows lead from scene to scene.
+    let meant = if ctx.is_presented() { None } else { led_to(ui, &response, by_keys, seen) };
+    let near = meant.or(under);
+    for mark in seen() {
         let is_picked = picked.contains(&mark.key);
         let is_near = near.is_some_and(|near| near.key == mark.key);
         paint(ui, ctx, &axes, mark, (is_picked, is_near));
     }
     labels(ui, ctx, &axes, marks, (picked, near.map(|mark| &mark.key)));
-    // Hundreds of words, said only where somebody listens.
+    if response.has_focus() {
+        let gold = Stroke::new(theme.line(2.0), theme.colors.gold);
+        ui.painter().rect_stroke(area, 2.0, gold, egui::StrokeKind::Outside);
+    }
     response.widget_info(|| {
-        let told = marks.iter().map(|mark| {
+        let words = |mark: &Mark| {
             format!("{} {} at {}", mark.label, look.quality.words(mark.quality), short(mark.rate))
-        });
-        let told: Vec<String> = told.collect();
-        let text =
-            format!("{} over {}: {}", look.quality.label(), look.rate.label(), told.join(", "));
+        };
+        let told: Vec<String> = marks.iter().map(words).collect();
+        let meant = meant.map(|mark| format!("; at {}", words(mark))).unwrap_or_default();
+        let (up, across) = (look.quality.label(), look.rate.label());
+        let text = format!("{up} over {across}: {}{meant}", told.join(", "));
         egui::WidgetInfo::labeled(egui::Role::Image, true, text)
     });
     let done = Done {
@@ -165,6 +177,33 @@ pub(super) fn ui(
         ui.ctx().set_cursor_icon(egui::CursorIcon::PointingHand);
     }
     (done, response)
+}
+
+/// Whether a point is in sight: the curve of a format goes on beyond the axes.
+fn is_seen(axes: &Axes, mark: &Mark) -> bool {
+    mark.shape != Shape::Format || axes.area.expand(8.0).contains(axes.at(mark))
+}
+
+/// The point that arrow keys lead to, by rate, while the plot has the focus and the pointer rests.
+fn led_to<'m, I: Iterator<Item = &'m Mark>>(
+    ui: &egui::Ui,
+    response: &egui::Response,
+    by_keys: &mut Option<Key>,
+    seen: impl Fn() -> I,
+) -> Option<&'m Mark> {
+    if !response.has_focus() || keys::is_pointed(ui, response) {
+        *by_keys = None;
+    }
+    if !response.has_focus() {
+        return None;
+    }
+    let mut order: Vec<&Mark> = seen().collect();
+    order.sort_by(|a, b| a.rate.total_cmp(&b.rate).then(a.quality.total_cmp(&b.quality)));
+    let at = by_keys.as_ref().and_then(|key| order.iter().position(|mark| mark.key == *key));
+    let at = keys::stepped(ui, response, order.len(), at)?;
+    let mark = order.get(at).copied()?;
+    *by_keys = Some(mark.key.clone());
+    Some(mark)
 }
 
 fn grid(ui: &egui::Ui, ctx: &ViewCtx<'_>, axes: &Axes) {
@@ -275,6 +314,9 @@ fn paint(
     }
     let ground = Stroke::new(theme.line(1.5), colors.panel);
     match mark.shape {
+        Shape::Disc if mark.unlike.is_some() => {
+            ui.painter().circle(at, radius, colors.panel, Stroke::new(theme.line(1.6), mark.color));
+        }
         Shape::Disc => {
             ui.painter().circle(at, radius, mark.color, ground);
         }
@@ -333,7 +375,7 @@ fn labels(
     // A curve is named once, at its end.
     let is_end = |mark: &&Mark| mark.shape == Shape::Format && axes.area.contains(axes.at(mark));
     let last = marks.iter().rfind(is_end).map(|mark| mark.key.clone());
-    for mark in order.into_iter().take(MOST_LABELS) {
+    for mark in order.into_iter().filter(|mark| is_seen(axes, mark)).take(MOST_LABELS) {
         let is_first = rank(mark) == 0;
         if mark.shape == Shape::Format && Some(&mark.key) != last.as_ref() && !is_first {
             continue;

@@ -1,6 +1,6 @@
 //! The plot and its numbers, to be taken away.
 
-use super::marks::{Key, Layer, Mark, Shape, frontier};
+use super::marks::{Key, Layer, Mark, Shape, frontier, row_of};
 use super::measures::Measures;
 use crate::ctx::ViewCtx;
 use crate::document::{Chart, Column, Point, Points, Shape as Drawn, Table};
@@ -48,7 +48,7 @@ fn point_of(mark: &Mark) -> Point {
         group: mark.group.clone(),
         at: (mark.rate, mark.quality),
         ends: mark.ends,
-        is_filled: matches!(mark.shape, Shape::Disc | Shape::Square),
+        is_filled: matches!(mark.shape, Shape::Disc | Shape::Square) && mark.unlike.is_none(),
         is_reference: is_format,
     }
 }
@@ -58,20 +58,20 @@ fn table(marks: &[Mark], layers: &[Layer], measures: &Measures) -> Table {
     let words = |of: &dyn Fn(&Mark) -> String| Column::Words(marks.iter().map(of).collect());
     let layer = |mark: &Mark| match &mark.key {
         Key::Measured(..) => "measured".to_owned(),
-        Key::Published(layer, _) => layers.get(*layer).map_or(String::new(), |it| it.name.clone()),
+        Key::Published(path, line) => row_of(layers, (path.as_ref(), *line))
+            .map_or(String::new(), |(layer, _)| layer.name.clone()),
     };
     let source = |mark: &Mark| match &mark.key {
-        Key::Measured(name, _) => {
-            measures.get(name).map_or(String::new(), |told| told.identity.set.description.clone())
+        Key::Measured(measured, _) => {
+            let told = measures.get(measured);
+            told.map_or(String::new(), |told| told.identity.set.description.clone())
         }
-        Key::Published(layer, at) => {
-            let row = layers.get(*layer).and_then(|layer| layer.rows.get(*at));
-            row.map_or(String::new(), |row| row.source.clone())
-        }
+        Key::Published(path, line) => row_of(layers, (path.as_ref(), *line))
+            .map_or(String::new(), |(_, row)| row.source.clone()),
     };
     let images = |mark: &Mark| match &mark.key {
-        Key::Measured(name, at) => {
-            let point = measures.get(name).and_then(|told| told.points.get(*at));
+        Key::Measured(measured, at) => {
+            let point = measures.get(measured).and_then(|told| told.points.get(*at));
             point.map_or(String::new(), |point| point.images.to_string())
         }
         Key::Published(..) => String::new(),

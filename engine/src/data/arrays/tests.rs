@@ -114,3 +114,14 @@ fn what_holds_no_images_or_several_sorts_is_refused_in_words() {
     assert!(set("'|u1'", &[0, 8, 8, 3], &[]).is_err());
     assert!(set("'<i8'", &[1, 8, 8, 1], &[255; 512]).is_err(), "-1 is no pixel");
 }
+
+/// Whoever measures goes on with what was measured of the same images, so one pixel must tell.
+#[test]
+fn two_arrays_of_one_name_and_shape_are_told_apart_by_their_pixels() {
+    let listing = |data: &[u8]| set("'|u1'", &[3, 2, 2, 3], data).unwrap().listing().unwrap();
+    let data: Vec<u8> = (0..36).collect();
+    let mut other = data.clone();
+    other[35] = 0;
+    assert_eq!(listing(&data), listing(&data.clone()));
+    assert_ne!(listing(&data), listing(&other));
+}
