@@ -179,7 +179,7 @@ fn the_shipped_masked_generator_paints_the_class_that_was_asked_for() {
             while generation.next_step().unwrap().is_some() {}
             let tokens = generation.tokens().unwrap();
             let decoded = session.wait(&Decode { tokens, model: model.clone() }).unwrap();
-            let image = to_tensor(&[decoded.picture.clone()], &device()).unwrap();
+            let image = to_tensor(std::slice::from_ref(&decoded.picture), &device()).unwrap();
             let named = classifier.logits(&image).unwrap().argmax(1).unwrap();
             let named = named.to_vec1::<u32>().unwrap()[0] as usize;
             right += usize::from(metadata["classes"][named] == class.as_str());
