@@ -14,6 +14,7 @@ mod home;
 mod keyboard;
 mod keys;
 mod measuring;
+mod of_scenes;
 pub mod offscreen;
 mod pasted;
 mod presentation;
