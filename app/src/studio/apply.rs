@@ -96,6 +96,7 @@ impl Studio {
                 // Nobody is interrupted who types.
                 self.desk.keyboard.focus = (!self.desk.keyboard.was_typing).then_some(*view);
             }
+            Layout::ShowPicture => self.show_picture(),
             // What is presented has panels of its own; those of work would change unseen.
             Layout::Another(_) | Layout::Close(_) if self.is_presenting() => {
                 let hint = "Leave the presentation first (Esc)";

@@ -205,3 +205,34 @@ fn points_are_picked_by_keys_and_a_level_is_not_shown_as_all_of_them() {
     press(&mut window, Modifiers::SHIFT, Key::Enter);
     assert!(says(&window, "A is better on "), "{:?}", labels(&window, ""));
 }
+
+#[test]
+fn two_tokenizers_that_are_compared_are_set_against_each_other_whatever_stood_there() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, _small) = open_twins(home.path());
+    send(&mut window, Look::Compare(CompareMode::Slider));
+    send(&mut window, Look::Pair(Some(Pair { left: None, right: Slot::A })));
+    window.query_all_by_label_contains(PLOT).next().unwrap().focus();
+    settle(&mut window);
+    let at = |window: &Window| {
+        let told = labels(window, PLOT).concat();
+        told.rsplit_once("; at ").map(|(_, at)| at.to_owned()).unwrap_or_default()
+    };
+    // One is of residual levels, all of which it takes, the other has no levels.
+    let mut go_to = |window: &mut Window, has_name: &dyn Fn(&str) -> bool| {
+        for _ in 0..20 {
+            press(window, Modifiers::NONE, Key::ArrowRight);
+            if has_name(&at(window)) {
+                return;
+            }
+        }
+        panic!("no such point: {:?}", labels(window, PLOT));
+    };
+    go_to(&mut window, &|at| at.starts_with("1 level "));
+    press(&mut window, Modifiers::NONE, Key::Enter);
+    go_to(&mut window, &|at| !at.contains("level") && at.contains("tiny"));
+    press(&mut window, Modifiers::SHIFT, Key::Enter);
+    click_label(&mut window, "Compare both where B does best");
+    let pair = window.state().document().looks.pair;
+    assert_eq!(pair, Some(Pair { left: Some(Slot::A), right: Slot::B }));
+}
