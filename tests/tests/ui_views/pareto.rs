@@ -8,14 +8,16 @@ use std::sync::atomic::AtomicBool;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable;
 use smalti::cli::{DONE, Surroundings};
-use smalti::document::{JobCommand, Look, Open, QualityAxis, RatesLook, Slot, ViewId};
+use smalti::document::{
+    CompareMode, JobCommand, Look, Open, Pair, QualityAxis, RatesLook, Slot, ViewId,
+};
 use smalti::studio::StudioOptions;
 use smalti_engine::evaluation::{Measured, Plan};
 use smalti_engine::questions::ModelRef;
 use smalti_engine::session::RunState;
 use smalti_tests::tiny::residual_model;
 use smalti_tests::window::{
-    Small, Window, assets, empty, labels, open_sized, press, says, send, settle, tab,
+    Small, Window, assets, click_label, empty, labels, open_sized, press, says, send, settle, tab,
 };
 
 /// The name that the plot of PSNR begins with.
@@ -219,7 +221,7 @@ fn two_tokenizers_that_are_compared_are_set_against_each_other_whatever_stood_th
         told.rsplit_once("; at ").map(|(_, at)| at.to_owned()).unwrap_or_default()
     };
     // One is of residual levels, all of which it takes, the other has no levels.
-    let mut go_to = |window: &mut Window, has_name: &dyn Fn(&str) -> bool| {
+    let go_to = |window: &mut Window, has_name: &dyn Fn(&str) -> bool| {
         for _ in 0..20 {
             press(window, Modifiers::NONE, Key::ArrowRight);
             if has_name(&at(window)) {
