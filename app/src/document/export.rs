@@ -137,6 +137,8 @@ pub struct Points {
 /// A point of a figure.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Point {
+    /// Its color on white; otherwise one by its group.
+    pub color: Option<[u8; 3]>,
     /// What stands beside it.
     pub label: String,
     /// Those of one group are joined by a line; with none if it has no name.

@@ -209,6 +209,25 @@ fn points_are_picked_by_keys_and_a_level_is_not_shown_as_all_of_them() {
 }
 
 #[test]
+fn what_is_measured_is_chosen_in_a_menu_that_stays_until_it_is_left() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, _small) = open(home.path());
+    let said = |window: &Window| {
+        labels(window, " and JPEG").into_iter().find(|it| !it.contains("Measure"))
+    };
+    let all = said(&window).unwrap();
+    click_label(&mut window, &all);
+    click_label(&mut window, "tiny");
+    assert_ne!(said(&window), Some(all.clone()), "one less");
+    click_label(&mut window, "tiny");
+    assert_eq!(said(&window), Some(all.clone()), "the menu is open still");
+    click_label(&mut window, "none");
+    assert_eq!(said(&window), None);
+    click_label(&mut window, "all");
+    assert_eq!(said(&window), Some(all));
+}
+
+#[test]
 fn two_tokenizers_that_are_compared_are_set_against_each_other_whatever_stood_there() {
     let home = tempfile::tempdir().unwrap();
     let (mut window, _small) = open_twins(home.path());
