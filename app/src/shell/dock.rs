@@ -127,6 +127,23 @@ fn take_ui(ui: &mut Ui, ctx: &ViewCtx<'_>, panel: PanelId) {
     }
 }
 
+/// Whether a person does something in this panel: presses there, or a key while something of it has the
+/// keyboard. What floats over it is not it.
+fn is_worked_in(ui: &Ui) -> bool {
+    let (whole, layer) = (ui.max_rect(), ui.layer_id());
+    let (pressed, is_key) = ui.input(|input| {
+        let is_key = |event: &Event| matches!(event, Event::Key { pressed: true, .. });
+        let at = input.pointer.interact_pos().filter(|_| input.pointer.any_pressed());
+        (at, input.events.iter().any(is_key))
+    });
+    if let Some(at) = pressed {
+        return whole.contains(at) && ui.ctx().layer_id_at(at) == Some(layer);
+    }
+    let focused = ui.memory(egui::Memory::focused).filter(|_| is_key);
+    let focused = focused.and_then(|id| ui.ctx().read_response(id));
+    focused.is_some_and(|it| it.layer_id == layer && whole.contains(it.rect.center()))
+}
+
 struct Dock<'a> {
     views: &'a mut Views,
     ctx: &'a ViewCtx<'a>,
@@ -141,23 +158,6 @@ impl Dock<'_> {
         ui.painter().layout_no_wrap(title, font, Color32::WHITE).size().x + space::L
     }
 
-    /// Whether a person does something in this panel: presses there, or a key while something of it has the
-    /// keyboard. What floats over it is not it.
-    fn is_worked_in(&self, ui: &Ui) -> bool {
-        let (whole, layer) = (ui.max_rect(), ui.layer_id());
-        let (pressed, is_key) = ui.input(|input| {
-            let is_key = |event: &Event| matches!(event, Event::Key { pressed: true, .. });
-            let at = input.pointer.interact_pos().filter(|_| input.pointer.any_pressed());
-            (at, input.events.iter().any(is_key))
-        });
-        if let Some(at) = pressed {
-            return whole.contains(at) && ui.ctx().layer_id_at(at) == Some(layer);
-        }
-        let focused = ui.memory(egui::Memory::focused).filter(|_| is_key);
-        let focused = focused.and_then(|id| ui.ctx().read_response(id));
-        focused.is_some_and(|it| it.layer_id == layer && whole.contains(it.rect.center()))
-    }
-
     fn view(&mut self, id: PanelId) -> &mut Box<dyn View> {
         self.views.entry(id).or_insert_with(|| (views::entry(id.view).make)())
     }
@@ -168,7 +168,7 @@ impl Behavior<PanelId> for Dock<'_> {
         let (ctx, id) = (self.ctx, *pane);
         let is_shown = self.focus.take_if(|view| *view == id.view).is_some();
         ctx.wants_focus.set(is_shown);
-        if is_shown || self.is_worked_in(ui) {
+        if is_shown || is_worked_in(ui) {
             ctx.offers.work_in(id);
         }
         ctx.offers.draw(Some(id));
