@@ -88,13 +88,6 @@ where
         }
     }
     let size = 5 * times as i32;
-    let mut taken: Vec<Box4> = points
-        .marks
-        .iter()
-        .filter(|point| !point.is_reference)
-        .map(|point| plot.backend_coord(&point.at))
-        .map(|(x, y)| [x - size - 2, y - size - 2, x + size + 2, y + size + 2])
-        .collect();
     for (number, group) in groups.iter().enumerate() {
         let of: Vec<&Point> = points.marks.iter().filter(|point| point.group == *group).collect();
         let is_reference = of.first().is_some_and(|point| point.is_reference);
@@ -126,7 +119,28 @@ where
             plot.draw_series(marks).map_err(cannot)?;
         }
     }
-    // After all lines, each on a ground of its own: none is struck through.
+    name_all(&plot, points, groups, (area, times))
+}
+
+/// Writes what points are called: after all lines, each on a ground of its own, so that none is struck through.
+fn name_all<B: DrawingBackend, X, Y>(
+    plot: &ChartContext<'_, B, Cartesian2d<X, Y>>,
+    points: &Points,
+    groups: Vec<&str>,
+    (area, times): (&Area<B>, u32),
+) -> Result<()>
+where
+    X: Ranged<ValueType = f64>,
+    Y: Ranged<ValueType = f64>,
+{
+    let size = 5 * times as i32;
+    let mut taken: Vec<Box4> = points
+        .marks
+        .iter()
+        .filter(|point| !point.is_reference)
+        .map(|point| plot.backend_coord(&point.at))
+        .map(|(x, y)| [x - size - 2, y - size - 2, x + size + 2, y + size + 2])
+        .collect();
     for group in groups {
         let of: Vec<&Point> = points.marks.iter().filter(|point| point.group == group).collect();
         let is_reference = of.first().is_some_and(|point| point.is_reference);
