@@ -547,6 +547,12 @@ impl ViewCtx<'_> {
         Some(Ok(TrainedRun { name: name(path), folder: Some(folder), view, told, originals }))
     }
 
+    /// How many jobs are not over: runs, and what is counted over a whole set.
+    pub fn open_jobs(&self) -> usize {
+        let runs = self.session.runs().iter().filter(|run| !run.state.is_over()).count();
+        runs + self.live.counts.all().len()
+    }
+
     /// What a run is called: a training by its folder, as two of one recipe have one title.
     pub(crate) fn run_title(&self, run: &RunView) -> String {
         let folder = self.live.runs.iter().find(|(_, id)| **id == run.id);

@@ -279,6 +279,7 @@ pub fn empty(layout: Panel) -> StudioOptions {
         presentation: None,
         loads: Loads::default(),
         trains: Vec::new(),
+        generates: None,
         measures: Vec::new(),
         captions: Vec::new(),
     };

@@ -1,9 +1,9 @@
 //! What views offer under a name, so that the palette does what they do: their own buttons, and what is seen and
 //! can be taken away. Each says so in every frame that it is drawn in, and answers when it is picked.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
-use crate::document::{Offer, Way};
+use crate::document::{Offer, PanelId, Way};
 
 /// What views offer.
 #[derive(Debug, Default)]
@@ -14,12 +14,29 @@ pub struct Offers {
     last: RefCell<Vec<Offer>>,
     /// The one that was picked.
     picked: RefCell<Option<(String, Way)>>,
+    /// The panel that is being drawn.
+    panel: Cell<Option<PanelId>>,
+    /// The panel that was worked in last.
+    worked: Cell<Option<PanelId>>,
 }
 
 impl Offers {
-    /// What was offered in the last frame, in the order in which it was drawn.
+    /// What was offered in the last frame: of the panel that was worked in last first, then in the order in which
+    /// it was drawn.
     pub(crate) fn all(&self) -> Vec<Offer> {
-        self.last.borrow().clone()
+        let (mut all, worked) = (self.last.borrow().clone(), self.worked.get());
+        all.sort_by_key(|offer| offer.panel.is_none() || offer.panel != worked);
+        all
+    }
+
+    /// What is offered from now on is this panel's.
+    pub(crate) fn draw(&self, panel: Option<PanelId>) {
+        self.panel.set(panel);
+    }
+
+    /// A person works in this panel.
+    pub(crate) fn work_in(&self, panel: PanelId) {
+        self.worked.set(Some(panel));
     }
 
     /// Picks one: the next frame does it.
@@ -31,6 +48,7 @@ impl Offers {
     /// numbered; the same thing in two panels is one.
     pub(crate) fn offer(&self, mut offer: Offer) -> Option<Way> {
         let mut now = self.now.borrow_mut();
+        offer.panel = self.panel.get();
         let is_button = offer.ways.contains(&Way::Press);
         let is_it =
             |known: &&Offer| known.named == offer.named && known.about == offer.about && !is_button;
@@ -81,6 +99,28 @@ mod tests {
         assert_eq!(gone(&offers), None);
         offers.pick("Copy (3)".to_owned(), Way::Press);
         assert_eq!((frame(), gone(&offers)), ([false; 3], Some("Copy (3)".to_owned())));
+    }
+
+    #[test]
+    fn what_was_worked_in_last_is_offered_first() {
+        use crate::document::ViewId;
+        let offers = Offers::default();
+        let frame = || {
+            for (view, name) in [(ViewId::Dataset, "sheet"), (ViewId::Tokens, "tokens")] {
+                offers.draw(Some(view.into()));
+                offers.offer(Offer::of(name, "", &[How::Png(1)]));
+            }
+            offers.draw(None);
+            offers.offer(Offer::button("Copy"));
+            offers.end_frame();
+            offers.all().into_iter().map(|offer| offer.name).collect::<Vec<_>>()
+        };
+        assert_eq!(frame(), ["sheet", "tokens", "Copy"]);
+        offers.work_in(ViewId::Tokens.into());
+        assert_eq!(frame(), ["tokens", "sheet", "Copy"]);
+        // One that is not seen any more changes nothing.
+        offers.work_in(ViewId::Log.into());
+        assert_eq!(frame(), ["sheet", "tokens", "Copy"]);
     }
 
     #[test]

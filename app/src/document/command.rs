@@ -188,6 +188,8 @@ pub enum Look {
 pub enum Layout {
     /// Brings a view to the front, opening it if need be.
     Show(ViewId),
+    /// Brings a view of the picture that is worked on to the front, if none is seen and there is one.
+    ShowPicture,
     /// Opens another panel with a view.
     Another(ViewId),
     /// Closes a panel.

@@ -6,6 +6,8 @@ use smalti_engine::images::Picture;
 use smalti_engine::questions::ImageRef;
 use smalti_engine::tokens::MASKED;
 
+use super::view_id::PanelId;
+
 /// How something is taken away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum How {
@@ -135,6 +137,8 @@ pub struct Points {
 /// A point of a figure.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Point {
+    /// Its color on white; otherwise one by its group.
+    pub color: Option<[u8; 3]>,
     /// What stands beside it.
     pub label: String,
     /// Those of one group are joined by a line; with none if it has no name.
@@ -255,19 +259,21 @@ pub struct Offer {
     pub about: String,
     /// What can be done with it.
     pub ways: Vec<Way>,
+    /// The panel that offers it; none outside of all.
+    pub panel: Option<PanelId>,
 }
 
 impl Offer {
     /// A button.
     pub fn button(name: &str) -> Self {
         let (named, about) = (name.to_owned(), String::new());
-        Self { name: named.clone(), named, about, ways: vec![Way::Press] }
+        Self { name: named.clone(), named, about, ways: vec![Way::Press], panel: None }
     }
 
     /// What can be taken away.
     pub fn of(name: &str, about: impl Into<String>, ways: &[How]) -> Self {
         let (named, ways) = (name.to_owned(), ways.iter().copied().map(Way::Take).collect());
-        Self { name: named.clone(), named, about: about.into(), ways }
+        Self { name: named.clone(), named, about: about.into(), ways, panel: None }
     }
 
     /// How it can be taken away.

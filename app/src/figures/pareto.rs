@@ -104,6 +104,7 @@ impl Pareto {
             let (value, ends) = of(point)?;
             let label = if is_reference { None } else { point.label.clone() };
             Some(Mark {
+                color: None,
                 label: label.unwrap_or_else(|| point.name.clone()),
                 group: point.name.clone(),
                 at: (point.bits_per_pixel, value),

@@ -88,17 +88,15 @@ where
         }
     }
     let size = 5 * times as i32;
-    let mut taken: Vec<Box4> = points
-        .marks
-        .iter()
-        .filter(|point| !point.is_reference)
-        .map(|point| plot.backend_coord(&point.at))
-        .map(|(x, y)| [x - size - 2, y - size - 2, x + size + 2, y + size + 2])
-        .collect();
-    for (number, group) in groups.into_iter().enumerate() {
-        let of: Vec<&Point> = points.marks.iter().filter(|point| point.group == group).collect();
+    for (number, group) in groups.iter().enumerate() {
+        let of: Vec<&Point> = points.marks.iter().filter(|point| point.group == *group).collect();
         let is_reference = of.first().is_some_and(|point| point.is_reference);
-        let hue = if is_reference { FAINT } else { HUES[number % HUES.len()] };
+        let hue_of = |point: &Point| match point.color {
+            _ if is_reference => FAINT,
+            Some([r, g, b]) => RGBColor(r, g, b),
+            None => HUES[number % HUES.len()],
+        };
+        let hue = of.first().map_or(FAINT, |point| hue_of(point));
         let line = of.iter().map(|point| point.at).filter(|_| !group.is_empty());
         if is_reference {
             let style = FAINT.stroke_width(2 * times);
@@ -106,18 +104,46 @@ where
                 .map_err(cannot)?;
         } else {
             plot.draw_series(LineSeries::new(line, hue.stroke_width(times))).map_err(cannot)?;
-            let ends = of.iter().filter_map(|point| Some((point.at.0, point.ends?)));
-            let ends = ends.map(|(x, (low, high))| {
-                PathElement::new(vec![(x, low), (x, high)], hue.stroke_width(times))
+            let ends = of.iter().filter_map(|point| Some((point, point.ends?)));
+            let ends = ends.map(|(point, (low, high))| {
+                let (x, style) = (point.at.0, hue_of(point).stroke_width(times));
+                PathElement::new(vec![(x, low), (x, high)], style)
             });
             plot.draw_series(ends).map_err(cannot)?;
             let marks = of.iter().map(|point| {
+                let hue = hue_of(point);
                 let style =
                     if point.is_filled { hue.filled() } else { hue.stroke_width(2 * times) };
                 Circle::new(point.at, size, style)
             });
             plot.draw_series(marks).map_err(cannot)?;
         }
+    }
+    name_all(&plot, points, groups, (area, times))
+}
+
+/// Writes what points are called: after all lines, each on a ground of its own, so that none is struck through.
+fn name_all<B: DrawingBackend, X, Y>(
+    plot: &ChartContext<'_, B, Cartesian2d<X, Y>>,
+    points: &Points,
+    groups: Vec<&str>,
+    (area, times): (&Area<B>, u32),
+) -> Result<()>
+where
+    X: Ranged<ValueType = f64>,
+    Y: Ranged<ValueType = f64>,
+{
+    let size = 5 * times as i32;
+    let mut taken: Vec<Box4> = points
+        .marks
+        .iter()
+        .filter(|point| !point.is_reference)
+        .map(|point| plot.backend_coord(&point.at))
+        .map(|(x, y)| [x - size - 2, y - size - 2, x + size + 2, y + size + 2])
+        .collect();
+    for group in groups {
+        let of: Vec<&Point> = points.marks.iter().filter(|point| point.group == group).collect();
+        let is_reference = of.first().is_some_and(|point| point.is_reference);
         let style =
             ("sans-serif", 13 * times).into_font().color(if is_reference { &FAINT } else { &INK });
         let named: Vec<(&Point, &str)> = if is_reference {
@@ -166,7 +192,10 @@ fn place<B: DrawingBackend>(
         inside && taken.iter().all(apart)
     };
     let at = *tries.iter().find(is_free).unwrap_or(&tries[0]);
-    taken.push(of(at));
+    let own = of(at);
+    taken.push(own);
+    let corners = [(own[0] - left - 1, own[1] - top), (own[2] - left + 1, own[3] - top)];
+    area.draw(&Rectangle::new(corners, WHITE.mix(0.85).filled())).map_err(cannot)?;
     area.draw_text(text, style, (at.0 - left, at.1 - top)).map_err(cannot)
 }
 
@@ -186,8 +215,35 @@ mod tests {
     }
 
     #[test]
+    fn names_stand_over_all_lines_and_points_have_the_colors_that_are_asked_for() {
+        let point = |label: &str, color: [u8; 3], at| Point {
+            color: Some(color),
+            label: label.to_owned(),
+            group: label.to_owned(),
+            at,
+            ends: Some((20.0, 23.0)),
+            is_filled: true,
+            is_reference: false,
+        };
+        let marks = vec![
+            point("first", [17, 34, 51], (0.1, 21.0)),
+            point("second", [68, 85, 102], (0.11, 22.0)),
+        ];
+        let points = Points { marks, frontier: vec![(0.1, 21.0)], is_up_logarithmic: false };
+        let [title, across, up] = ["Title", "bits", "PSNR"].map(str::to_owned);
+        let shape = Shape::Points(points);
+        let text = svg(&Chart { title, across, up, is_logarithmic: true, shape }).unwrap();
+        assert!(text.contains("#112233") && text.contains("#445566"), "{text}");
+        let last_line = text.rfind("<polyline").unwrap().max(text.rfind("<circle").unwrap());
+        for name in ["first", "second"] {
+            assert!(text.find(name).unwrap() > last_line, "{name} is struck through: {text}");
+        }
+    }
+
+    #[test]
     fn points_are_named_and_a_reference_is_named_once() {
         let point = |label: &str, group: &str, at, is_reference| Point {
+            color: None,
             label: label.to_owned(),
             group: group.to_owned(),
             at,

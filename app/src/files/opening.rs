@@ -225,7 +225,8 @@ impl Opening {
             Needs::Reconstruction => self.asker.wait_at_most(PATIENCE, &Reconstruct(question)),
         }
         let resize = (size != self.size).then(|| Open::Size(size).into());
-        Ok(resize.into_iter().chain([Open::Image(image.clone()).into()]).collect())
+        let opened = [Open::Image(image.clone()).into(), Layout::ShowPicture.into()];
+        Ok(resize.into_iter().chain(opened).collect())
     }
 
     fn source(&self, source: &SourceRef) -> Result<Vec<Command>, Problem> {

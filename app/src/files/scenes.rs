@@ -87,6 +87,10 @@ pub struct Scene {
     /// What is measured on its set as soon as it opens: shipped tokenizers, and "JPEG".
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub measures: Vec<String>,
+    /// A shipped generator that writes as soon as it opens, unless something was generated already; one that a
+    /// person has opened writes in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generates: Option<String>,
     /// What is said, in order.
     #[serde(default)]
     pub captions: Vec<Caption>,
@@ -149,6 +153,7 @@ pub fn studio() -> Scene {
         loads: Loads::default(),
         trains: Vec::new(),
         measures: Vec::new(),
+        generates: None,
         captions: Vec::new(),
     })
 }

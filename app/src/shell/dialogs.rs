@@ -31,8 +31,10 @@ pub enum Dialog {
     Unsaved(Then),
     /// The end was asked for while runs are not over.
     Running {
-        /// How many.
+        /// How many of them train.
         runs: usize,
+        /// How many measure.
+        measurements: usize,
         /// Whether there are unsaved changes as well.
         is_unsaved: bool,
     },
@@ -86,8 +88,8 @@ impl Dialog {
                 ui.set_max_width((ctx.content_rect().width() - 64.0).max(120.0));
                 match self {
                     Self::Unsaved(then) => unsaved_ui(ui, theme, then),
-                    Self::Running { runs, is_unsaved } => {
-                        running_ui(ui, theme, (*runs, *is_unsaved))
+                    Self::Running { runs, measurements, is_unsaved } => {
+                        running_ui(ui, theme, (*runs, *measurements), *is_unsaved)
                     }
                     Self::Keys => {
                         keys::ui(ui, theme, actions);
@@ -135,19 +137,38 @@ fn unsaved_ui(ui: &mut Ui, theme: &Theme, then: &Then) -> Option<Answer> {
     .inner
 }
 
-fn running_ui(ui: &mut Ui, theme: &Theme, (runs, is_unsaved): (usize, bool)) -> Option<Answer> {
-    ui.set_max_width(theme.px(480.0));
-    let (heading, what) = if runs == 1 {
-        ("Quit while a run is not done?".to_owned(), "It stops")
-    } else {
-        (format!("Quit while {runs} runs are not done?"), "They stop")
+/// What is asked of runs and measurements that are not over.
+fn running_title(runs: usize, measurements: usize) -> String {
+    let of = |count: usize, one: &str| match count {
+        0 => None,
+        1 => Some(format!("a {one}")),
+        count => Some(format!("{count} {one}s")),
     };
-    title(ui, theme, &heading);
-    ui.label(format!(
-        "{what} after the step that goes on. What was learned is kept in the run's folder."
-    ));
-    let later = "To go on later, choose it in Runs, or open the document if it is saved";
-    ui.label(theme.label(later));
+    let what: Vec<String> =
+        of(runs, "run").into_iter().chain(of(measurements, "measurement")).collect();
+    let are = if runs + measurements == 1 { "is" } else { "are" };
+    format!("Quit while {} {are} not done?", what.join(" and "))
+}
+
+fn running_ui(
+    ui: &mut Ui,
+    theme: &Theme,
+    (runs, measurements): (usize, usize),
+    is_unsaved: bool,
+) -> Option<Answer> {
+    ui.set_max_width(theme.px(480.0));
+    title(ui, theme, &running_title(runs, measurements));
+    if runs > 0 {
+        let what = if runs == 1 { "The run stops" } else { "The runs stop" };
+        ui.label(format!(
+            "{what} after the step that goes on. What was learned is kept in the run's folder."
+        ));
+        let later = "To go on later, choose it in Runs, or open the document if it is saved";
+        ui.label(theme.label(later));
+    }
+    if measurements > 0 {
+        ui.label("What was measured is kept, and is gone on with when it is measured again.");
+    }
     if is_unsaved {
         ui.label(
             "What you changed in the document, the runs in their slots among it, is not saved yet.",

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use egui::{Color32, Id, Rect, Response, Role, Sense, Stroke, Ui, WidgetInfo, WidgetText, vec2};
+use egui::{
+    Color32, Event, Id, Rect, Response, Role, Sense, Stroke, Ui, WidgetInfo, WidgetText, vec2,
+};
 use egui_tiles::{Behavior, Container, SimplificationOptions, TabState, Tabs};
 use egui_tiles::{Tile, TileId, Tiles, UiResponse};
 
@@ -125,6 +127,23 @@ fn take_ui(ui: &mut Ui, ctx: &ViewCtx<'_>, panel: PanelId) {
     }
 }
 
+/// Whether a person does something in this panel: presses there, or a key while something of it has the
+/// keyboard. What floats over it is not it.
+fn is_worked_in(ui: &Ui) -> bool {
+    let (whole, layer) = (ui.max_rect(), ui.layer_id());
+    let (pressed, is_key) = ui.input(|input| {
+        let is_key = |event: &Event| matches!(event, Event::Key { pressed: true, .. });
+        let at = input.pointer.interact_pos().filter(|_| input.pointer.any_pressed());
+        (at, input.events.iter().any(is_key))
+    });
+    if let Some(at) = pressed {
+        return whole.contains(at) && ui.ctx().layer_id_at(at) == Some(layer);
+    }
+    let focused = ui.memory(egui::Memory::focused).filter(|_| is_key);
+    let focused = focused.and_then(|id| ui.ctx().read_response(id));
+    focused.is_some_and(|it| it.layer_id == layer && whole.contains(it.rect.center()))
+}
+
 struct Dock<'a> {
     views: &'a mut Views,
     ctx: &'a ViewCtx<'a>,
@@ -147,7 +166,12 @@ impl Dock<'_> {
 impl Behavior<PanelId> for Dock<'_> {
     fn pane_ui(&mut self, ui: &mut Ui, _tile: TileId, pane: &mut PanelId) -> UiResponse {
         let (ctx, id) = (self.ctx, *pane);
-        ctx.wants_focus.set(self.focus.take_if(|view| *view == id.view).is_some());
+        let is_shown = self.focus.take_if(|view| *view == id.view).is_some();
+        ctx.wants_focus.set(is_shown);
+        if is_shown || is_worked_in(ui) {
+            ctx.offers.work_in(id);
+        }
+        ctx.offers.draw(Some(id));
         // A view that is worked by nothing in particular has the keyboard itself, until Tab leads into it.
         let (own, whole) = (ui.scope_id().with("view"), ui.max_rect());
         let has_focus = ui.memory(|memory| memory.has_focus(own));
@@ -187,6 +211,7 @@ impl Behavior<PanelId> for Dock<'_> {
         if ctx.wants_focus.replace(false) {
             ui.memory_mut(|memory| memory.request_focus(own));
         }
+        ctx.offers.draw(None);
         UiResponse::None
     }
 
@@ -279,13 +304,18 @@ impl Behavior<PanelId> for Dock<'_> {
         let place = bar_place(ctx, id);
         let step = fold::step(ui, ctx, place, room);
         let (ctx, before) = (&fold::tightened(ctx, step), ui.available_width());
+        ctx.offers.draw(Some(id));
         match step {
             ..fold::MENU => self.view(id).bar_ui(ui, ctx),
             fold::MENU => {
                 let name = format!("Choices of {}", name(id));
                 drop(fold::menu(ui, &name, |ui| self.view(id).bar_ui(ui, ctx)));
             }
-            _ => return,
+            _ => {}
+        }
+        ctx.offers.draw(None);
+        if step > fold::MENU {
+            return;
         }
         fold::tell(ui, place, before - ui.available_width(), room);
     }

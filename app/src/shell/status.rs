@@ -37,6 +37,8 @@ enum Part {
     Working(&'static str),
     /// A path is being opened.
     Opening(String),
+    /// How many jobs there are, where there are several: not all of them are told.
+    Jobs(String),
     /// A run, in a line.
     Run(Box<RunView>, String),
     /// How long encoding and decoding took.
@@ -145,6 +147,10 @@ fn parts(ctx: &ViewCtx<'_>, opening: &[String]) -> Vec<Part> {
     if let Some(first) = opening.first() {
         parts.push(Part::Opening(format!("opening {first}")));
     }
+    let jobs = ctx.open_jobs();
+    if jobs > 1 {
+        parts.push(Part::Jobs(format!("{jobs} jobs")));
+    }
     let mut runs = ctx.session.runs();
     runs.retain(|run| !run.state.is_over());
     // What works before what waits.
@@ -184,6 +190,7 @@ impl Part {
             Self::Working(text) => text_width(ui, theme, text) + 8.0 + space::L,
             Self::Opening(text) => words_width(ui, theme, text, words),
             Self::Times(text) => text_width(ui, theme, text),
+            Self::Jobs(text) => text_width(ui, theme, text) + 2.0 * ui.spacing().button_padding.x,
             // In figures, which are wider.
             Self::Cache(text) => theme.px(8.0) * text.chars().count() as f32,
             Self::Run(_, line) => {
@@ -217,6 +224,12 @@ impl Part {
                     let about = "Answers that are kept, and how much they may take";
                     ui.label(theme.caption_figures(text)).on_hover_text(about);
                 });
+            }
+            Self::Jobs(text) => {
+                let button = Button::new(RichText::new(text).font(theme.small())).frame(false);
+                if ui.add(button).on_hover_text("Show the jobs").clicked() {
+                    ctx.send(Layout::Show(ViewId::Jobs));
+                }
             }
             Self::Run(run, line) => run_ui(ui, ctx, (run, line), words),
         }

@@ -73,7 +73,9 @@ impl Studio {
             Command::Job(JobCommand::Branch(slot, step)) => self.branch_training(slot, step),
             Command::Generate(generate) => self.generate(generate, ctx),
             Command::Race(race) => self.race(race, ctx),
-            Command::Job(JobCommand::Measure(plans)) => self.measure(plans),
+            Command::Job(JobCommand::Measure(plans)) => {
+                self.measure(plans);
+            }
             Command::Job(JobCommand::ShowResults(path, stamp)) => self.show_results(path, stamp),
             Command::Look(look) => self.look(look, ctx),
             Command::App(app) => self.apply_app(app, ctx),
@@ -94,6 +96,7 @@ impl Studio {
                 // Nobody is interrupted who types.
                 self.desk.keyboard.focus = (!self.desk.keyboard.was_typing).then_some(*view);
             }
+            Layout::ShowPicture => self.show_picture(),
             // What is presented has panels of its own; those of work would change unseen.
             Layout::Another(_) | Layout::Close(_) if self.is_presenting() => {
                 let hint = "Leave the presentation first (Esc)";
@@ -125,6 +128,7 @@ impl Studio {
 
     /// What is where, and what is loaded.
     pub(super) fn open_scene(&mut self, scene: &Scene) {
+        self.leave_scene(&scene.title);
         self.desk.arrangement = scene.layout.arrange();
         self.desk.folded.forget();
         self.desk.script = Script::new(scene);
@@ -157,6 +161,9 @@ impl Studio {
         }
         if let Some(number) = loads.code {
             next.selection.code = Some(Code::first(number));
+        }
+        if let Some(generator) = &scene.generates {
+            next = self.generating_for_scene(next, generator);
         }
         self.history.change(next, false);
         if let Some(stage) = &self.desk.stage {

@@ -13,20 +13,27 @@ use crate::document::{USUAL_IMAGES, ViewId};
 impl Studio {
     /// Measures tokenizers; what is measured is kept beside the runs, and not measured again. What is being measured
     /// on the same set is left to that run: two would write one file.
-    pub(super) fn measure(&mut self, mut plans: Vec<Plan>) {
+    pub(super) fn measure(&mut self, mut plans: Vec<Plan>) -> Option<RunId> {
         let runs = self.session.runs();
         let goes_on = |id: RunId| runs.iter().any(|run| run.id == id && !run.state.is_over());
         self.trainings.measuring.retain(|(run, _)| goes_on(*run));
-        let open = self.trainings.measuring.iter().flat_map(|(_, plans)| plans);
         let is_same = |a: &Plan, b: &Plan| (&a.measured, &a.source) == (&b.measured, &b.source);
-        plans.retain(|plan| !open.clone().any(|other| is_same(plan, other)));
+        let measuring = &self.trainings.measuring;
+        let measures = |open: &[Plan], plan: &Plan| open.iter().any(|other| is_same(plan, other));
+        let wanted = measuring.iter().filter(|(_, open)| plans.iter().any(|it| measures(open, it)));
+        let wanted: Vec<RunId> = wanted.map(|(run, _)| *run).collect();
+        plans.retain(|plan| !measuring.iter().any(|(_, open)| measures(open, plan)));
+        for run in wanted {
+            self.take_from_scene(run);
+        }
         if plans.is_empty() {
-            return;
+            return None;
         }
         let folder = self.trainings.places.first().map(|runs| runs.with_file_name("measured"));
         let assets = self.fixed.options.assets.clone();
         let run = self.session.start(MeasureRun::new(plans.clone(), folder, assets));
         self.trainings.measuring.push((run, plans));
+        Some(run)
     }
 
     /// Measures what a scene shows on its set: what is known of it is there at once.
@@ -40,7 +47,9 @@ impl Studio {
             };
             Plan { most: USUAL_IMAGES, ..Plan::new(measured, source.clone()) }
         };
-        self.measure(names.iter().map(plan).collect());
+        if let Some(run) = self.measure(names.iter().map(plan).collect()) {
+            self.begun_by_scene(run);
+        }
     }
 
     /// Shows a table of results beside what is measured; the same one as it is now, if it was there.

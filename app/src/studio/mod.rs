@@ -14,6 +14,7 @@ mod home;
 mod keyboard;
 mod keys;
 mod measuring;
+mod of_scenes;
 pub mod offscreen;
 mod pasted;
 mod presentation;
@@ -314,7 +315,7 @@ impl Studio {
             match event {
                 egui::Event::Paste(text) if is_free => commands.extend(pasted::pasted_text(&text)),
                 egui::Event::PasteImage(image) if is_free => {
-                    commands.push(pasted::pasted_image(&image));
+                    commands.extend(pasted::pasted_image(&image));
                 }
                 egui::Event::Copy if is_free => commands.extend(self.copied()),
                 _ => {}

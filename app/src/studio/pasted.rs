@@ -6,7 +6,7 @@ use smalti_engine::EngineError;
 use smalti_engine::images::Picture;
 use smalti_engine::questions::{ImageRef, PastedPicture};
 
-use crate::document::{AppCommand, Command, Notice, Open, Region};
+use crate::document::{AppCommand, Command, Layout, Notice, Open, Region};
 use crate::files::uri::path_of;
 
 /// Pasted text that is a region of tokens, or one or more paths.
@@ -19,13 +19,16 @@ pub(super) fn pasted_text(text: &str) -> Vec<Command> {
 }
 
 /// A pasted picture.
-pub(super) fn pasted_image(image: &egui::ColorImage) -> Command {
+pub(super) fn pasted_image(image: &egui::ColorImage) -> Vec<Command> {
     let rgb: Vec<u8> =
         image.pixels.iter().flat_map(|pixel| [pixel.r(), pixel.g(), pixel.b()]).collect();
     let [width, height] = image.size;
     let picture = Picture::new(width as u32, height as u32, rgb);
     match picture.map_err(|error: EngineError| error.problem()) {
-        Ok(picture) => Open::Image(ImageRef::Pasted(PastedPicture::new(picture))).into(),
-        Err(problem) => Notice::from(problem).into(),
+        Ok(picture) => {
+            let image = ImageRef::Pasted(PastedPicture::new(picture));
+            vec![Open::Image(image).into(), Layout::ShowPicture.into()]
+        }
+        Err(problem) => vec![Notice::from(problem).into()],
     }
 }

@@ -68,6 +68,19 @@ impl Studio {
         }
     }
 
+    /// Whoever opens a picture sees it: one of its views comes to the front, unless one is there, or none is open. On
+    /// the stage stays what is shown.
+    pub(super) fn show_picture(&mut self) {
+        const VIEWS: [ViewId; 3] = [ViewId::Tokens, ViewId::Compare, ViewId::Scales];
+        if self.is_presenting() || VIEWS.into_iter().any(|view| self.sees(view)) {
+            return;
+        }
+        let open = self.layout().map(|layout| layout.views()).unwrap_or_default();
+        if let Some(view) = VIEWS.into_iter().find(|view| open.contains(view)) {
+            self.show_view(view);
+        }
+    }
+
     /// Finds out what is seen now, and of which document.
     pub(super) fn look_again(&mut self) {
         let looks = self.desk.stage.as_ref().and_then(|stage| stage.looks.clone());

@@ -39,10 +39,12 @@ impl Studio {
                 ctx.send_viewport_cmd(ViewportCommand::Close);
             }
             Then::New => {
+                self.leave_scene_behind();
                 let looks = self.history.document().looks.clone();
                 self.settle_in(None, Document { looks, ..Document::default() });
             }
             Then::Open(file, saved) => {
+                self.leave_scene_behind();
                 self.arrange(&saved);
                 self.warn_of(&saved);
                 self.settle_in(Some(file), saved.document);
@@ -228,13 +230,16 @@ impl Studio {
         let is_unsaved = self.has_unsaved_work();
         // The same request gives the same tokens: no generation is lost.
         let is_work = |run: &RunView| !run.state.is_over() && !self.generations.is_own(run.id);
-        let runs = self.session.runs().into_iter().filter(is_work).count();
+        let open: Vec<RunView> = self.session.runs().into_iter().filter(is_work).collect();
+        let is_training = |run: &&RunView| self.live_runs.values().any(|id| *id == run.id);
+        let trainings = open.iter().filter(is_training).count();
+        let measurements = open.len() - trainings;
         // Those that are about to begin are lost with the window, too.
-        let runs = runs + self.trainings.preparing.len();
-        let question = match (runs, is_unsaved) {
+        let runs = trainings + self.trainings.preparing.len();
+        let question = match (runs + measurements, is_unsaved) {
             (0, false) => return,
             (0, true) => Dialog::Unsaved(Then::Quit),
-            (runs, is_unsaved) => Dialog::Running { runs, is_unsaved },
+            (_, is_unsaved) => Dialog::Running { runs, measurements, is_unsaved },
         };
         ctx.send_viewport_cmd(ViewportCommand::CancelClose);
         if !self.desk.dialog.iter().chain(&self.desk.questions).any(|asked| *asked == question) {

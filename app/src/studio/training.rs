@@ -7,6 +7,7 @@ use smalti_engine::training::{TrainEvent, TrainRun};
 use smalti_engine::{Knob, Problem};
 
 use super::Studio;
+use super::trainings::Begun;
 use crate::ctx::{LeftRun, Preparing};
 use crate::document::{
     Changes, Command, JobCommand, Layout, Notice, Open, RecipeRef, RunFolder, Slot, ViewId,
@@ -33,9 +34,12 @@ impl Studio {
     fn train_of_scene(&mut self, recipe: &RecipeRef) {
         let (reference, path) = (recipe.clone(), self.recipe_path(recipe));
         let (runs, asked) = (self.runs_folder(), JobCommand::Train(recipe.clone(), Box::default()));
-        self.prepare((asked, true), move || {
+        let number = self.prepare((asked, true), move || {
             prepare_training((reference, &path), &Changes::default(), runs.as_deref())
         });
+        if let Some(number) = number {
+            self.trainings.asking_scenes.insert(number, self.trainings.scene.clone());
+        }
     }
 
     fn runs_folder(&self) -> Option<PathBuf> {
@@ -249,13 +253,10 @@ impl Studio {
     ) -> Vec<Command> {
         let is_for_scene = self.trainings.end(number).is_some_and(|asked| asked.is_for_scene);
         let form = self.trainings.forms.remove(&number);
+        let scene = self.trainings.asking_scenes.remove(&number);
         match training {
-            Ok(training) => {
-                if is_for_scene {
-                    self.trainings.of_scenes.insert(training.run.folder.clone());
-                }
-                self.start_training(*training)
-            }
+            Ok(training) if is_for_scene => self.start_for_scene(*training, scene),
+            Ok(training) => self.start_training(*training),
             Err(problem) => match form {
                 // What was filled in is not lost.
                 Some(form) => {
@@ -265,6 +266,24 @@ impl Studio {
                 None => vec![Notice::from(problem).into()],
             },
         }
+    }
+
+    /// Starts a run that a scene asked for; it waits if the scene was left meanwhile.
+    fn start_for_scene(&mut self, training: Training, scene: Option<String>) -> Vec<Command> {
+        let folder = training.run.folder.clone();
+        self.trainings.of_scenes.insert(folder.clone());
+        let scene = scene.unwrap_or_default();
+        let is_left = scene != self.trainings.scene;
+        let waits = training.waits || is_left;
+        let mut commands = self.start_training(Training { waits, ..training });
+        if is_left {
+            // Nor does it take the place of what is looked at now.
+            commands.retain(|command| !matches!(command, Command::Layout(_)));
+        }
+        if let Some(run) = self.live_runs.get(&folder).copied() {
+            self.trainings.begun.push(Begun { run, scene, is_left });
+        }
+        commands
     }
 
     /// Shows a run of an earlier sitting, or of another program.

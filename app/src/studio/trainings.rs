@@ -13,6 +13,17 @@ use crate::ctx::{LeftRun, Preparing};
 use crate::document::{JobCommand, Slot};
 use crate::files::training_form::Form;
 
+/// A run that began with a scene.
+#[derive(Debug)]
+pub(super) struct Begun {
+    /// The run.
+    pub(super) run: RunId,
+    /// The scene's title.
+    pub(super) scene: String,
+    /// Whether it was paused as the scene was left.
+    pub(super) is_left: bool,
+}
+
 /// What is known of trainings beside the document and what they told.
 #[derive(Debug, Default)]
 pub(super) struct Trainings {
@@ -22,6 +33,12 @@ pub(super) struct Trainings {
     asked: u64,
     /// The folders of the runs that scenes started and that nobody branched from.
     pub(super) of_scenes: BTreeSet<PathBuf>,
+    /// The scene that is shown, by its title.
+    pub(super) scene: String,
+    /// What scenes began and what is not over.
+    pub(super) begun: Vec<Begun>,
+    /// The scenes that asked for what is being prepared, by its number.
+    pub(super) asking_scenes: BTreeMap<u64, String>,
     /// How what is being prepared was asked for, by its number: if it cannot begin, it is asked again.
     pub(super) forms: BTreeMap<u64, Box<Form>>,
     /// Why runs were paused, not by a person, as it was said.

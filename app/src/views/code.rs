@@ -1,8 +1,9 @@
 //! Code: what one code decodes to, where it stands, and which real patches became it.
 //!
 //! A code alone is not "the meaning" of a token, because decoders mix neighbors: so the card shows
-//! it in a field of itself, in this image, and the patches it was made from, side by side.
+//! it among its like alone, in this image, and the patches it was made from, side by side.
 
+mod decoded;
 mod digits;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use smalti_engine::questions::{
 use smalti_engine::session::Reply;
 use smalti_engine::tokens::{Code, MASKED, Tokens};
 
+use self::decoded::Decoded;
 use super::tokens::whose;
 use super::view::View;
 use crate::ctx::{SET_IMAGES, ViewCtx};
@@ -41,6 +43,8 @@ pub(super) struct CodeView {
     replace_by: String,
     /// The pointer was over the list of codes in the last frame.
     is_in_list: bool,
+    /// The picture of a code that was cut out of the atlas last.
+    decoded: Decoded,
 }
 
 impl View for CodeView {
@@ -94,7 +98,8 @@ impl View for CodeView {
                 return;
             };
             let found = occurrences(ctx, code);
-            head_ui(ui, ctx, code, answer);
+            let picture = self.decoded.of(look.best(), code).or_else(|| answer.alone.clone());
+            head_ui(ui, ctx, code, (answer, picture.as_ref()));
             if let Some(found) = found.best() {
                 patches_ui(ui, ctx, code, found);
                 // Before the nearest ones: cut by the edge of the panel, a map looks like one of nothing.
@@ -203,7 +208,12 @@ fn of_book(
     numbers.map(move |(number, about)| (Code { book, number }, about))
 }
 
-fn head_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, code: Code, card: &Arc<CodeCardAnswer>) {
+fn head_ui(
+    ui: &mut egui::Ui,
+    ctx: &ViewCtx<'_>,
+    code: Code,
+    (card, picture): (&Arc<CodeCardAnswer>, Option<&Picture>),
+) {
     let theme = ctx.theme;
     ui.horizontal_top(|ui| {
         let side = theme.px(108.0);
@@ -211,10 +221,10 @@ fn head_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, code: Code, card: &Arc<CodeCard
         response.widget_info(|| {
             egui::WidgetInfo::labeled(egui::Role::Image, true, format!("Code {code}, decoded"))
         });
-        if let Some(alone) = &card.alone {
-            picture_at(ui, ctx, rect, alone);
+        if let Some(picture) = picture {
+            picture_at(ui, ctx, rect, picture);
             let (name, about) = taken(ctx, code, "decoded");
-            picture_menu(&response, ctx, (&name, &about), alone);
+            picture_menu(&response, ctx, (&name, &about), picture);
         } else {
             ui.painter().rect_filled(rect, RADIUS_PICTURE, theme.colors.raised);
             let text = "no picture\nalone";

@@ -19,9 +19,8 @@ pub(super) struct JobsView;
 
 impl View for JobsView {
     fn title(&self, ctx: &ViewCtx<'_>) -> Option<String> {
-        let running = ctx.session.runs().iter().filter(|run| !run.state.is_over()).count();
-        let running = running + ctx.live.counts.all().len();
-        (running > 0).then(|| format!("Jobs {running}"))
+        let open = ctx.open_jobs();
+        (open > 0).then(|| format!("Jobs {open}"))
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {

@@ -184,11 +184,7 @@ impl ParetoView {
         if plans.is_empty() || going_on(ctx).is_some_and(|run| run.is_here(ctx)) {
             return;
         }
-        let tokenizers = plans.iter().filter(|plan| plan.measured != Measured::Jpeg).count();
-        let what = match tokenizers {
-            0 => "JPEG".to_owned(),
-            several => counted(several, "tokenizer"),
-        };
+        let what = Measured::counted(plans.iter().map(|plan| &plan.measured));
         let text = format!("Measure {what}");
         let colors = &ctx.theme.colors;
         let words = RichText::new(&text).font(ctx.theme.strong()).color(colors.on_gold);

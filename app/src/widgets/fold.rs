@@ -3,7 +3,7 @@
 
 use std::hash::{Hash, Hasher};
 
-use egui::{Button, Id, Popup, Response, Role, Ui, WidgetInfo};
+use egui::{Button, Id, Popup, Response, Role, Ui, WidgetInfo, WidgetText};
 
 use crate::ctx::{Showing, ViewCtx};
 
@@ -85,6 +85,22 @@ pub fn menu(ui: &mut Ui, name: &str, content: impl FnOnce(&mut Ui)) -> Response 
     let (response, _) = button.config(config).ui(ui, content);
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, name));
     response.on_hover_text(name)
+}
+
+/// The button of a menu in which several things are chosen: it stays open until a click elsewhere.
+pub fn choices(
+    ui: &mut Ui,
+    text: impl Into<WidgetText>,
+    content: impl FnOnce(&mut Ui),
+) -> Response {
+    use egui::containers::menu::{MenuButton, MenuConfig, SubMenuButton, is_in_menu};
+    let config = MenuConfig::new().close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside);
+    let button = Button::new(text.into());
+    if is_in_menu(ui) {
+        SubMenuButton::from_button(button).config(config).ui(ui, content).0
+    } else {
+        MenuButton::from_button(button).config(config).ui(ui, content).0
+    }
 }
 
 /// Groups of controls in a row: those for which there is no room are in a menu, the last ones first. `draw` is

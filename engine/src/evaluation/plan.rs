@@ -30,6 +30,26 @@ impl Measured {
             Self::Jpeg => "JPEG".to_owned(),
         }
     }
+
+    /// Several in a few words, such as "3 tokenizers and JPEG".
+    pub fn counted<'a>(all: impl Iterator<Item = &'a Self>) -> String {
+        let (mut tokenizers, mut has_format) = (0, false);
+        for measured in all {
+            match measured {
+                Self::Tokenizer { .. } => tokenizers += 1,
+                Self::Jpeg => has_format = true,
+            }
+        }
+        let models = match tokenizers {
+            1 => "1 tokenizer".to_owned(),
+            many => format!("{many} tokenizers"),
+        };
+        match (tokenizers, has_format) {
+            (0, true) => "JPEG".to_owned(),
+            (_, true) => format!("{models} and JPEG"),
+            (_, false) => models,
+        }
+    }
 }
 
 /// One measurement.
@@ -135,6 +155,17 @@ impl std::str::FromStr for Shard {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn jpeg_is_counted_as_no_tokenizer() {
+        let model = ModelRef::Shipped("worlds-fsq".into());
+        let one = Measured::Tokenizer { model, by_levels: true };
+        let said = |all: &[Measured]| Measured::counted(all.iter());
+        assert_eq!(said(&[Measured::Jpeg]), "JPEG");
+        assert_eq!(said(&[Measured::Jpeg, one.clone()]), "1 tokenizer and JPEG");
+        assert_eq!(said(&[one.clone(), one]), "2 tokenizers");
+        assert_eq!(said(&[]), "0 tokenizers");
+    }
 
     #[test]
     fn shards_are_all_images_once() {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::identity::{Identity, SetIdentity, hash_of_judge, seen_of, side_of};
 use super::kept::{About, Part, Writer};
-use super::plan::{Indices, Plan};
+use super::plan::{Indices, Measured, Plan};
 use super::subject::{Eye, Subject};
 use super::sums::{Skipped, Summary, Sums, lines_of};
 use crate::data::Source;
@@ -108,7 +108,10 @@ impl Work for MeasureRun {
     fn title(&self) -> String {
         match self.plans.as_slice() {
             [only] => format!("measure {}", only.measured.label()),
-            plans => format!("measure {} tokenizers", plans.len()),
+            plans => {
+                let all = plans.iter().map(|plan| &plan.measured);
+                format!("measure {}", Measured::counted(all))
+            }
         }
     }
 

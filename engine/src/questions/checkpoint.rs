@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::generator_facts::{GeneratorFacts, generator_in};
-use super::model::ModelRef;
+use super::model::{ModelRef, shipped_or_file};
 use crate::checkpoints::{self, Checkpoint, CodebookCandidate, Recognized, TensorRow};
 use crate::measure::Codebook;
 use crate::session::{Desk, Question};
@@ -48,7 +48,7 @@ impl Question for InspectModel {
     type Answer = Inspection;
 
     fn answer(&self, desk: &Desk<'_>) -> Result<Inspection> {
-        let (path, part) = checkpoints::split_part(&self.model.path(desk.assets()));
+        let (path, part) = checkpoints::split_part(&shipped_or_file(desk, &self.model)?);
         let checkpoint = checkpoints::read(&path)?;
         let beside = checkpoints::beside(&path);
         let part = part.as_deref();

@@ -102,7 +102,9 @@ impl Question for OpenGenerator {
                 }
                 _ => "use the path of a generator".to_owned(),
             };
-            let reason = format!("no shipped generator is called {name:?}");
+            let reason = format!(
+                "no shipped generator is called {name:?}, nor is there such a file or folder"
+            );
             return Err(EngineError::bad_input("generator", reason, hint));
         }
         let opened = open_generator(&path, desk.device())?;

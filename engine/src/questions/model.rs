@@ -65,11 +65,14 @@ fn is_nameless(name: &str) -> bool {
 }
 
 impl ModelRef {
-    /// A shipped name, or else a path.
+    /// A shipped name, or else a path. A name that nothing shipped has is what lies under it, if something does.
     pub fn named(name_or_path: &str, assets: &Path) -> Self {
         let shipped = shipped_path(name_or_path, assets);
         let is_name = !name_or_path.contains(['/', '\\', '.']);
-        if is_name || (shipped.is_file() && !Path::new(name_or_path).exists()) {
+        let is_there = Path::new(name_or_path).exists();
+        let is_shipped =
+            if is_name { shipped.is_file() || !is_there } else { shipped.is_file() && !is_there };
+        if is_shipped {
             Self::Shipped(name_or_path.into())
         } else {
             Self::File { path: Path::new(name_or_path).into(), stamp: Stamp::default() }.now()
@@ -224,17 +227,7 @@ impl Question for LoadModel {
     type Answer = LoadedModel;
 
     fn answer(&self, desk: &Desk<'_>) -> Result<LoadedModel> {
-        let path = self.model.path(desk.assets());
-        if let ModelRef::Shipped(name) = &self.model
-            && !path.is_file()
-        {
-            let known = desk.ask(&ShippedModels).map(|names| names.join(", ")).unwrap_or_default();
-            return Err(EngineError::bad_input(
-                "model",
-                format!("no shipped model is called {name:?}"),
-                format!("use one of {known}, or the path of a checkpoint"),
-            ));
-        }
+        let path = shipped_or_file(desk, &self.model)?;
         let opened = checkpoints::open_tokenizer(&path, desk.device())?;
         let Design { family, settings } = &opened.design;
         let config = serde_json::json!({ "family": family, "config": settings });
@@ -336,6 +329,22 @@ impl Question for ModelInfo {
     }
 }
 
+/// The path of a model; one of a name that nothing shipped has is refused with the names that there are.
+pub(super) fn shipped_or_file(desk: &Desk<'_>, model: &ModelRef) -> Result<PathBuf> {
+    let path = model.path(desk.assets());
+    match model {
+        ModelRef::Shipped(name) if !path.is_file() => {
+            let known = desk.ask(&ShippedModels).map(|names| names.join(", ")).unwrap_or_default();
+            Err(EngineError::bad_input(
+                "model",
+                format!("no shipped model is called {name:?}, nor is there such a file or folder"),
+                format!("use one of {known}, or the path of a checkpoint"),
+            ))
+        }
+        ModelRef::Shipped(_) | ModelRef::File { .. } => Ok(path),
+    }
+}
+
 /// Used by other answers.
 pub(crate) fn load(desk: &Desk<'_>, model: &ModelRef) -> Result<Arc<LoadedModel>> {
     desk.ask(&LoadModel { model: model.clone() })
@@ -351,6 +360,16 @@ mod tests {
         let before = stamp();
         std::fs::write(file, text).unwrap();
         before != stamp()
+    }
+
+    #[test]
+    fn a_name_that_nothing_shipped_has_is_the_folder_of_that_name() {
+        // Tests run in the folder of their package, in which `src` is.
+        let assets = Path::new("../assets");
+        assert!(matches!(ModelRef::named("src", assets), ModelRef::File { .. }));
+        for name in ["worlds-fsq", "nothing-is-called-that"] {
+            assert_eq!(ModelRef::named(name, assets), ModelRef::Shipped(name.into()));
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@
 //! pass into pieces of 30 ms, which its interface does not allow.)
 
 mod cache;
+mod clock;
 mod job;
 mod lanes;
 mod panics;

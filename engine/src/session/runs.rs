@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use candle_core::Device;
 
+use super::clock::Clock;
 use super::panics;
 use super::settings::{News, Waker};
 use crate::error::{EngineError, Problem, Result};
@@ -127,7 +128,8 @@ impl<E> Watch<'_, E> {
         let mut face = lock(&self.slot.face);
         face.problem = None;
         // It stands somewhere else: its pace is measured from here.
-        (face.marks, face.has_moved) = (None, false);
+        face.clock.forget_pace();
+        face.has_moved = false;
     }
 
     /// Whether this step is one that was asked for by itself: then there should be something to see of it.
@@ -192,9 +194,9 @@ pub struct RunView {
     pub progress: Option<f32>,
     /// How fast it goes, in words.
     pub rate: String,
-    /// Seconds at work so far, pauses left out.
+    /// Seconds since it was started, its pauses left out; while others of its lane have their turns, they count.
     pub seconds: f32,
-    /// Seconds that are left at this pace, if it can tell.
+    /// Seconds that are left at this pace and with those others, if it can tell.
     pub seconds_left: Option<f32>,
     /// Entries of its log.
     pub entries: usize,
@@ -216,22 +218,16 @@ struct Face {
     wish: Wish,
     progress: Option<f32>,
     rate: String,
-    worked: Duration,
-    /// Whether the run said how far it is since the last mark.
+    clock: Clock,
+    /// Whether the run said how far it is since its last step.
     has_moved: bool,
-    /// The first and the last time that it did.
-    marks: Option<(Mark, Mark)>,
 }
 
 impl Face {
     /// Counts a step that took so long.
     fn stepped(&mut self, took: Duration, wish: Wish) {
-        self.worked += took;
-        if let (Some(progress), true) = (self.progress, self.has_moved) {
-            let now = Mark { seconds: self.worked.as_secs_f32(), progress };
-            self.marks = Some((self.marks.map_or(now, |marks| marks.0), now));
-            self.has_moved = false;
-        }
+        let moved = self.progress.filter(|_| std::mem::take(&mut self.has_moved));
+        self.clock.stepped(Instant::now(), took, moved);
         if wish == Wish::StepOnce && self.wish == Wish::StepOnce {
             self.wish = Wish::Pause;
         }
@@ -244,24 +240,12 @@ impl Face {
             self.wish = Wish::Pause;
         }
         let is_new = self.state != state || self.problem != problem;
+        if state != RunState::Running {
+            self.clock.rest(Instant::now());
+        }
         (self.state, self.problem) = (state, problem);
         if is_new { News::Settled } else { News::Progress }
     }
-}
-
-/// How far (0 to 1) a run was after so many seconds at work.
-#[derive(Debug, Clone, Copy)]
-struct Mark {
-    seconds: f32,
-    progress: f32,
-}
-
-/// Seconds that are left `now`, after so many seconds at work, at the pace between two marks. A run that
-/// was resumed does not begin at 0, so its first mark counts, too.
-fn seconds_left((first, last): (Mark, Mark), now: f32) -> Option<f32> {
-    let moved = last.progress - first.progress;
-    let left = (1.0 - last.progress) * (last.seconds - first.seconds) / moved;
-    (moved > 0.0).then(|| (left - (now - last.seconds)).max(0.0))
 }
 
 /// What outlives the work itself.
@@ -347,9 +331,8 @@ impl Runs {
                 wish: if waits { Wish::StepOnce } else { Wish::Run },
                 progress: None,
                 rate: String::new(),
-                worked: Duration::ZERO,
+                clock: Clock::started(Instant::now()),
                 has_moved: false,
-                marks: None,
             }),
             log: Arc::clone(&log) as Arc<dyn Any + Send + Sync>,
             entries: AtomicU64::new(0),
@@ -462,7 +445,11 @@ impl Runs {
                 Wish::Pause => self.end((&slot, &mut *work), device, RunState::Paused),
                 Wish::Run | Wish::StepOnce => {
                     let started = Instant::now();
-                    let title = lock(&slot.face).title.clone();
+                    let title = {
+                        let mut face = lock(&slot.face);
+                        face.clock.begin(started);
+                        face.title.clone()
+                    };
                     let result = panics::guard(&title, || work.step(device, &self.waker, &slot));
                     lock(&slot.face).stepped(started.elapsed(), wish);
                     match result {
@@ -549,8 +536,8 @@ impl Runs {
 impl Slot {
     fn view(&self) -> RunView {
         let face = lock(&self.face);
-        let seconds = face.worked.as_secs_f32();
-        let seconds_left = face.marks.and_then(|marks| seconds_left(marks, seconds));
+        let seconds = face.clock.seconds(Instant::now());
+        let seconds_left = face.clock.seconds_left();
         RunView {
             id: self.id,
             title: face.title.clone(),
@@ -562,24 +549,5 @@ impl Slot {
             seconds_left,
             entries: self.entries.load(Ordering::Relaxed) as usize,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Mark, seconds_left};
-
-    #[test]
-    fn the_time_that_is_left_counts_down_and_a_resumed_run_tells_its_own_pace() {
-        let mark = |seconds, progress| Mark { seconds, progress };
-        let first = mark(10.0, 0.5);
-        assert_eq!(seconds_left((first, first), 10.0), None, "no pace yet");
-        // A quarter in 100 seconds: the last quarter takes 100 more.
-        let marks = (first, mark(110.0, 0.75));
-        for waited in [0.0, 30.0, 100.0] {
-            let left = seconds_left(marks, 110.0 + waited).unwrap();
-            assert!((left - (100.0 - waited)).abs() < 1e-3, "{left} after {waited}");
-        }
-        assert_eq!(seconds_left(marks, 400.0), Some(0.0), "late, but not before now");
     }
 }

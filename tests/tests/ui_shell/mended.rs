@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use egui::Event;
 use egui_kittest::kittest::Queryable;
-use smalti::document::{AppCommand, Edit, Layout, Look, Open, Severity, ViewId};
+use smalti::document::{AppCommand, Edit, Layout, Look, Open, Panel, Severity, ViewId};
 use smalti::studio::StudioOptions;
 use smalti_engine::images::WorkingSize;
 use smalti_engine::questions::{Encode, ImageRef, Reconstruct};
 use smalti_engine::tokens::{Cell, Code};
 use smalti_tests::tiny::{tiny_model, write_png};
 use smalti_tests::window::{
-    Small, Window, assets, empty, open, open_sized, says, send, settle, tab,
+    Small, Window, assets, empty, is_in_front, open, open_sized, says, send, settle, tab,
 };
 
 use super::{ask_to_close, force};
@@ -188,4 +188,23 @@ fn what_locks_keep_from_being_cleared_or_replaced_is_said() {
     assert_eq!(left, [Cell::at(0, 0), Cell::at(0, 1)]);
     let said = last(&window);
     assert!(said.severity == Severity::Info && said.summary.contains("2 locked cells"), "{said:?}");
+}
+
+#[test]
+fn a_picture_that_is_opened_is_seen_and_what_shows_it_already_stays_in_front() {
+    let small = Small::new();
+    let views = vec![ViewId::Checkpoint, ViewId::Compare, ViewId::Tokens];
+    let layout = Panel::Row(vec![
+        (0.3, tab(ViewId::Dataset)),
+        (0.7, Panel::Tabs { views, front: Some(ViewId::Checkpoint) }),
+    ]);
+    let mut window = open_sized(empty(layout), [1100.0, 700.0]);
+    small.open_in(&mut window);
+    assert!(is_in_front(&window, ViewId::Checkpoint));
+    let picture = |number: u32| Open::Path(small.pictures().join(format!("picture {number}.png")));
+    send(&mut window, picture(1));
+    assert!(is_in_front(&window, ViewId::Tokens) && says(&window, "Token grid"));
+    send(&mut window, Layout::Show(ViewId::Compare));
+    send(&mut window, picture(2));
+    assert!(is_in_front(&window, ViewId::Compare));
 }

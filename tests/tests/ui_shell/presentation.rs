@@ -2,10 +2,11 @@
 
 use egui::{Key, Modifiers, Rect, ViewportCommand, ViewportId};
 use egui_kittest::kittest::Queryable;
-use smalti::document::{AppCommand, ColorBy, Layout, ViewId};
+use smalti::document::{AppCommand, Asked, ColorBy, Generate, Layout, ViewId};
 use smalti::settings::ThemeChoice;
+use smalti_engine::questions::ModelRef;
 use smalti_tests::window::{
-    Window, click_label, labels, open, point, press, rect_of, says, send, settle,
+    Window, click_label, labels, open, point, press, rect_of, says, send, settle, until,
 };
 
 fn present(window: &mut Window, scene: &str) {
@@ -44,6 +45,26 @@ fn the_picture_is_larger_for_a_hall_than_at_work_and_no_tool_is_beside_it() {
     assert_eq!(window.state().theme().choice, ThemeChoice::Dark, "at work as it was");
     let again = rect_of(&window, "Token grid").height();
     assert!((again - at_work).abs() < 1.0, "{at_work}, then {again}");
+}
+
+#[test]
+fn the_scene_of_generators_has_one_that_writes_by_itself_unless_something_was_written() {
+    let mut window = open();
+    send(&mut window, Layout::Scene("generate".to_owned()));
+    until(&mut window, "Generation ");
+    let looked_at = |window: &Window| {
+        let moment = window.state().document().generating.moment.clone().unwrap();
+        Asked::clone(&moment.asked)
+    };
+    let first = looked_at(&window);
+    assert_eq!(first.generator, ModelRef::Shipped("worlds-maskgit".into()));
+    press(&mut window, Modifiers::NONE, Key::F5);
+    assert!(!says(&window, "No generator is open"));
+    press(&mut window, Modifiers::NONE, Key::Escape);
+    let asked = Box::new(first.reseeded());
+    send(&mut window, Generate::Start { asked, waits: true });
+    send(&mut window, Layout::Scene("generate".to_owned()));
+    assert_eq!(looked_at(&window), first.reseeded(), "what a person made stays");
 }
 
 #[test]

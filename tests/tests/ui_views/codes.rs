@@ -235,3 +235,26 @@ fn a_file_of_tokens_is_counted_itself_and_no_set_that_was_open_before() {
     small.open_in(&mut window);
     assert!(says(&window, "of all 3 images"));
 }
+
+#[test]
+fn a_code_has_one_color_whether_it_is_shown_large_or_small() {
+    let small = Small::new();
+    let Some(mut window) = open_drawn(empty(tab(ViewId::Code)), [500.0, 700.0]) else { return };
+    small.open_in(&mut window);
+    for number in [3, 11] {
+        send(&mut window, Edit::SelectCode(Some(Code::first(number))));
+        send(&mut window, Edit::PinCode(Code::first(number)));
+        point_nowhere(&mut window);
+        let large = rect_of(&window, &format!("Code {number}, decoded"));
+        let swatch = format!("Code {number}");
+        let swatch = window.get_by_role_and_label(egui::Role::Button, &swatch).rect();
+        let screen = drawn(&mut window);
+        // A patch is of two pixels a side: each in the middle of its quarter, where nothing is smoothed.
+        for (row, column) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+            let [one, other] =
+                [large, swatch].map(|rect| pixel(&screen, middle_of(rect, (row, column), (2, 2))));
+            assert!(apart(one, other) < 6, "code {number}: {one:?} and {other:?}");
+        }
+        send(&mut window, Edit::PinCode(Code::first(number)));
+    }
+}

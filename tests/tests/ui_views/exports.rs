@@ -12,8 +12,8 @@ use smalti_engine::questions::ModelRef;
 use smalti_engine::token_files::from_arrays::Wanted;
 use smalti_engine::tokens::Cell;
 use smalti_tests::window::{
-    Small, Window, click_label, compared, drawn, empty, open_drawn, open_sized, press, rect_of,
-    says, send, settle, tab, tokens,
+    Small, Window, click, click_label, compared, drawn, empty, labels, open_drawn, open_sized,
+    press, rect_of, says, send, settle, tab, tokens,
 };
 
 /// The menu of what has a name.
@@ -180,6 +180,26 @@ fn what_is_seen_is_taken_away_by_the_palette_too() {
     // What is not seen says so, and asks for nothing.
     send(&mut window, AppCommand::Export("histogram-tiny".to_owned(), How::Svg));
     assert!(says(&window, "histogram-tiny is not seen any more"));
+}
+
+#[test]
+fn what_was_worked_in_last_is_what_is_taken_away_first() {
+    let layout = Panel::Row(vec![(0.4, tab(ViewId::Dataset)), (0.6, tab(ViewId::Tokens))]);
+    let (mut window, small) = open(layout);
+    let at = rect_of(&window, "Token grid").center();
+    click(&mut window, at, Modifiers::NONE);
+    press(&mut window, Modifiers::COMMAND, egui::Key::P);
+    let field = window.get_all_by_role(egui::accesskit::Role::TextInput).last().unwrap();
+    field.type_text("save as png, 1");
+    settle(&mut window);
+    let first = labels(&window, "Save as PNG, 1×").remove(0);
+    assert_eq!(first, "Save as PNG, 1×…, Tokens", "which view it is of");
+    window.key_press(egui::Key::Enter);
+    let path = small.pictures().join("../taken.png");
+    save_to(&mut window, &path);
+    let bytes = std::fs::read(&path).unwrap();
+    let text = String::from_utf8_lossy(&bytes);
+    assert!(text.contains("picture 0.png") && text.contains("tokenizer tiny"), "of the grid");
 }
 
 #[test]

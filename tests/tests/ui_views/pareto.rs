@@ -8,14 +8,16 @@ use std::sync::atomic::AtomicBool;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable;
 use smalti::cli::{DONE, Surroundings};
-use smalti::document::{JobCommand, Look, Open, QualityAxis, RatesLook, Slot, ViewId};
+use smalti::document::{
+    CompareMode, JobCommand, Look, Open, Pair, QualityAxis, RatesLook, Slot, ViewId,
+};
 use smalti::studio::StudioOptions;
 use smalti_engine::evaluation::{Measured, Plan};
 use smalti_engine::questions::ModelRef;
 use smalti_engine::session::RunState;
 use smalti_tests::tiny::residual_model;
 use smalti_tests::window::{
-    Small, Window, assets, empty, labels, open_sized, press, says, send, settle, tab,
+    Small, Window, assets, click_label, empty, labels, open_sized, press, says, send, settle, tab,
 };
 
 /// The name that the plot of PSNR begins with.
@@ -204,4 +206,54 @@ fn points_are_picked_by_keys_and_a_level_is_not_shown_as_all_of_them() {
     assert_ne!(at(&window), first);
     press(&mut window, Modifiers::SHIFT, Key::Enter);
     assert!(says(&window, "A is better on "), "{:?}", labels(&window, ""));
+}
+
+#[test]
+fn what_is_measured_is_chosen_in_a_menu_that_stays_until_it_is_left() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, _small) = open(home.path());
+    let said = |window: &Window| {
+        labels(window, " and JPEG").into_iter().find(|it| !it.contains("Measure"))
+    };
+    let all = said(&window).unwrap();
+    click_label(&mut window, &all);
+    click_label(&mut window, "tiny");
+    assert_ne!(said(&window), Some(all.clone()), "one less");
+    click_label(&mut window, "tiny");
+    assert_eq!(said(&window), Some(all.clone()), "the menu is open still");
+    click_label(&mut window, "none");
+    assert_eq!(said(&window), None);
+    click_label(&mut window, "all");
+    assert_eq!(said(&window), Some(all));
+}
+
+#[test]
+fn two_tokenizers_that_are_compared_are_set_against_each_other_whatever_stood_there() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, _small) = open_twins(home.path());
+    send(&mut window, Look::Compare(CompareMode::Slider));
+    send(&mut window, Look::Pair(Some(Pair { left: None, right: Slot::A })));
+    window.query_all_by_label_contains(PLOT).next().unwrap().focus();
+    settle(&mut window);
+    let at = |window: &Window| {
+        let told = labels(window, PLOT).concat();
+        told.rsplit_once("; at ").map(|(_, at)| at.to_owned()).unwrap_or_default()
+    };
+    // One is of residual levels, all of which it takes, the other has no levels.
+    let go_to = |window: &mut Window, has_name: &dyn Fn(&str) -> bool| {
+        for _ in 0..20 {
+            press(window, Modifiers::NONE, Key::ArrowRight);
+            if has_name(&at(window)) {
+                return;
+            }
+        }
+        panic!("no such point: {:?}", labels(window, PLOT));
+    };
+    go_to(&mut window, &|at| at.starts_with("1 level "));
+    press(&mut window, Modifiers::NONE, Key::Enter);
+    go_to(&mut window, &|at| !at.contains("level") && at.contains("tiny"));
+    press(&mut window, Modifiers::SHIFT, Key::Enter);
+    click_label(&mut window, "Compare both where B does best");
+    let pair = window.state().document().looks.pair;
+    assert_eq!(pair, Some(Pair { left: Some(Slot::A), right: Slot::B }));
 }

@@ -2,7 +2,8 @@
 
 use super::action::{Action, Menu, action, asks};
 use super::now::Now;
-use crate::document::{AppCommand, BETS, How, Offer, TokenFormat, ViewId, Way};
+use crate::document::{AppCommand, BETS, Command, How, Offer, TokenFormat, ViewId, Way};
+use crate::views;
 use crate::widgets::export::words;
 
 /// What views offer, each with what there must be for it. The name is the one that the view offers it under.
@@ -60,28 +61,34 @@ pub(super) fn all() -> Vec<Action> {
                 Err(needs.to_owned())
             }
         };
-        let title = crate::views::entry(view).title;
+        let title = views::entry(view).title;
         asks(Menu::Nowhere, name, &[], does).about(format!("In {title}"))
     });
-    let of_pictures = WAYS.into_iter().map(|how| {
-        let does = move |now: &Now<'_>| {
-            let mut seen = now.view.offers.all().into_iter();
-            let first = seen.find(|offer| offer.ways.contains(&Way::Take(how)));
-            let first = first.ok_or("show a view with such a picture, such as Compare")?;
-            Ok(vec![AppCommand::Export(first.name, how).into()])
-        };
-        asks(Menu::Nowhere, words(how), &[], does)
-    });
-    of_view.chain(of_pictures).collect()
+    of_view.collect()
 }
 
-/// What can be taken away of each picture, map and plot that is seen.
+/// What can be taken away: of what was worked in last in each way, then of each picture, map and plot that is seen.
 pub(super) fn of_pictures(now: &Now<'_>) -> Vec<Action> {
+    let seen = now.view.offers.all();
+    // Which view each is of stands beside it: there may be several with such a picture.
+    let view = |offer: &Offer| offer.panel.map_or("picture", |it| views::entry(it.view).title);
+    let first = WAYS.into_iter().map(|how| {
+        let first = seen.iter().find(|offer| offer.ways.contains(&Way::Take(how)));
+        let command: Option<Command> =
+            first.map(|first| AppCommand::Export(first.name.clone(), how).into());
+        let does = move |_: &Now<'_>| match &command {
+            Some(command) => Ok(vec![Command::clone(command)]),
+            None => Err("show a view with such a picture, such as Compare".to_owned()),
+        };
+        let kind = first.map_or("picture", view);
+        let about = first.map(|first| first.name.clone()).unwrap_or_default();
+        asks(Menu::Nowhere, words(how), &[], does).kind(kind).about(about)
+    });
     let of = |offer: &Offer, how: How| {
         let name = format!("{}: {}", offer.name, words(how));
         let command = AppCommand::Export(offer.name.clone(), how);
-        action(Menu::Nowhere, name, &[], command).kind("picture").about(offer.about.as_str())
+        action(Menu::Nowhere, name, &[], command).kind(view(offer)).about(offer.about.as_str())
     };
-    let seen = now.view.offers.all();
-    seen.iter().flat_map(|offer| offer.taken().map(|how| of(offer, how))).collect()
+    let each = seen.iter().flat_map(|offer| offer.taken().map(move |how| of(offer, how)));
+    first.chain(each).collect()
 }

@@ -69,11 +69,11 @@ fn all() -> Vec<(Dialog, Answer)> {
     };
     let typed = |ask: Ask| Dialog::Path { ask, text: "a.png".to_owned(), problem: None };
     let scene = crate::files::scenes::studio;
-    let running = |runs, is_unsaved| Dialog::Running { runs, is_unsaved };
+    let running = |runs, is_unsaved| Dialog::Running { runs, measurements: 1, is_unsaved };
     vec![
         (Dialog::Unsaved(Then::New), Answer::Save(Then::New)),
         (Dialog::Unsaved(Then::Quit), Answer::Save(Then::Quit)),
-        (running(1, false), Answer::Discard(Then::Quit)),
+        (running(0, false), Answer::Discard(Then::Quit)),
         (running(2, true), Answer::Save(Then::Quit)),
         (Dialog::Keys, Answer::Close),
         (Dialog::About, Answer::Close),
@@ -97,6 +97,17 @@ fn enter_does_what_the_gold_button_does_and_escape_cancels() {
         assert_eq!(answer(&mut dialog.clone(), &pressed(Key::Enter)), Some(wanted), "{name}");
         assert_eq!(answer(&mut dialog, &pressed(Key::Escape)), Some(Answer::Close), "{name}");
     }
+}
+
+#[test]
+fn whoever_quits_reads_what_is_not_done_by_its_name() {
+    let said = [(1, 0), (2, 0), (0, 1), (2, 1), (1, 3)].map(|(runs, measured)| {
+        let title = running_title(runs, measured);
+        title.trim_start_matches("Quit while ").trim_end_matches(" not done?").to_owned()
+    });
+    let wanted = ["a run is", "2 runs are", "a measurement is", "2 runs and a measurement are"];
+    assert_eq!(said[..4], wanted);
+    assert_eq!(said[4], "a run and 3 measurements are");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use smalti_engine::evaluation::Measured;
 use super::measures::{at_hand, names, tokenizer};
 use crate::ctx::ViewCtx;
 use crate::document::{AppCommand, Look, QualityAxis, RateAxis, RatesLook, USUAL_IMAGES};
+use crate::widgets::fold;
 
 /// How many images of a set can be measured.
 const COUNTS: [(u64, &str); 4] = [
@@ -23,12 +24,9 @@ pub(super) fn ui(
 ) {
     let now = ctx.document.looks.rates;
     let send = |look: RatesLook| ctx.send(Look::Rates(look));
-    let what =
-        if ctx.is_tight() { "what".to_owned() } else { format!("{} to measure", wanted.len()) };
-    let menu = ui.menu_button(ctx.theme.label(what), |ui| {
-        what_ui(ui, ctx, most, left_out);
-    });
-    menu.response.on_hover_text("Which tokenizers are measured, and on how many images of the set");
+    let what = if ctx.is_tight() { "what".to_owned() } else { Measured::counted(wanted.iter()) };
+    let menu = fold::choices(ui, ctx.theme.label(what), |ui| what_ui(ui, ctx, most, left_out));
+    menu.on_hover_text("Which tokenizers are measured, and on how many images of the set");
     let published = ui.selectable_label(now.published, "published");
     let published = published.on_hover_text("What others printed, each point with its source");
     if ctx.offer("Published results over rate", published.clicked()) {
@@ -41,7 +39,7 @@ pub(super) fn ui(
     let label = |words: &str, axis: &str| {
         if ctx.is_tight() { axis.to_owned() } else { format!("{words}: {axis}") }
     };
-    ui.menu_button(ctx.theme.label(label("y", now.quality.label())), |ui| {
+    let menu = fold::choices(ui, ctx.theme.label(label("y", now.quality.label())), |ui| {
         for axis in QualityAxis::ALL {
             let about = match (axis.is_measured(), axis.column().is_some()) {
                 (true, true) => "measured here and published",
@@ -53,6 +51,7 @@ pub(super) fn ui(
                 // What is in one layer alone brings it into sight.
                 let published = now.published || !axis.is_measured();
                 send(RatesLook { quality: axis, published, ..now });
+                ui.close();
             }
         }
         ui.separator();
@@ -61,10 +60,12 @@ pub(super) fn ui(
             send(RatesLook { is_quality_logarithmic: log, ..now });
         }
     });
-    ui.menu_button(ctx.theme.label(label("x", now.rate.label())), |ui| {
+    menu.on_hover_text("What stands along the side");
+    let menu = fold::choices(ui, ctx.theme.label(label("x", now.rate.label())), |ui| {
         for axis in RateAxis::ALL {
             if ui.selectable_label(now.rate == axis, axis.label()).clicked() {
                 send(RatesLook { rate: axis, ..now });
+                ui.close();
             }
         }
         ui.separator();
@@ -73,7 +74,8 @@ pub(super) fn ui(
             send(RatesLook { is_rate_logarithmic: log, ..now });
         }
         let mut all = now.all_published;
-        let about = "Otherwise those of 256 pixels and ImageNet from their own authors, which compare best";
+        let about =
+            "Otherwise those of 256 pixels and ImageNet from their own authors, which compare best";
         if ui.checkbox(&mut all, "all published rows").on_hover_text(about).changed() {
             send(RatesLook { all_published: all, ..now });
         }
@@ -84,6 +86,7 @@ pub(super) fn ui(
             ui.close();
         }
     });
+    menu.on_hover_text("What stands along the bottom");
 }
 
 /// On how many images is measured, and which tokenizers.
@@ -98,7 +101,16 @@ fn what_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, most: &mut u64, left_out: &mut 
     let names = names(&models);
     let tokenizers = models.into_iter().map(tokenizer).zip(names);
     let jpeg = (Measured::Jpeg, Measured::Jpeg.label());
-    for (measured, name) in std::iter::once(jpeg).chain(tokenizers) {
+    let all: Vec<(Measured, String)> = std::iter::once(jpeg).chain(tokenizers).collect();
+    ui.horizontal(|ui| {
+        if ui.small_button("all").on_hover_text("Measure all of them").clicked() {
+            left_out.clear();
+        }
+        if ui.small_button("none").on_hover_text("Measure none of them").clicked() {
+            *left_out = all.iter().map(|(measured, _)| measured.clone()).collect();
+        }
+    });
+    for (measured, name) in all {
         let mut is_in = !left_out.contains(&measured);
         if ui.checkbox(&mut is_in, &name).changed() {
             if is_in {

@@ -11,7 +11,7 @@ use super::keys;
 use super::marks::hue_of;
 use super::measures::Told;
 use crate::ctx::ViewCtx;
-use crate::document::{Layout, Open, Secret, Slot, ViewId};
+use crate::document::{Layout, Look, Open, Pair, Secret, Slot, ViewId};
 use crate::look::textures::Sampling;
 use crate::look::theme::{RADIUS_PICTURE, space};
 use crate::look::words::counted;
@@ -39,6 +39,10 @@ pub(super) fn open(ctx: &ViewCtx<'_>, models: &[ModelRef], (index, side): (u64, 
     ctx.send(Open::Image(image));
     for (slot, model) in [Slot::A, Slot::B].into_iter().zip(models) {
         ctx.send(Open::Model(slot, model.clone()));
+    }
+    if let [_, _] = models {
+        // Whatever pair stood there: these two are set against each other.
+        ctx.send(Look::Pair(Some(Pair { left: Some(Slot::A), right: Slot::B })));
     }
     if let ([_], Some(_)) = (models, ctx.document.model(Slot::B)) {
         ctx.send(Open::NoModel(Slot::B));

@@ -200,6 +200,17 @@ pub(super) fn label_of(told: &Told, at: usize) -> String {
     }
 }
 
+/// What a point is called where nothing else says of whom it is.
+pub(super) fn long_name(group: &str, label: &str) -> String {
+    if group.is_empty() || label.starts_with(group) {
+        label.to_owned()
+    } else if group.ends_with(label) {
+        group.to_owned()
+    } else {
+        format!("{group}, {label}")
+    }
+}
+
 /// Whether a published row is seen by default: of one size and benchmark, from its own authors.
 fn is_usual(row: &Published) -> bool {
     row.number("resolution") == Some(256.0)
@@ -324,6 +335,19 @@ pub(super) fn frontier(marks: &[Mark], is_better_high: bool) -> Vec<(f64, f64)> 
 mod tests {
     use super::*;
     use smalti_engine::evaluation::parse_published;
+
+    #[test]
+    fn a_point_is_called_by_its_name_once() {
+        let named = [
+            ("JPEG", "JPEG 3", "JPEG 3"),
+            ("worlds-fsq", "fsq", "worlds-fsq"),
+            ("worlds-rvq", "1 level", "worlds-rvq, 1 level"),
+            ("", "ours", "ours"),
+        ];
+        for (group, label, wanted) in named {
+            assert_eq!(long_name(group, label), wanted);
+        }
+    }
 
     fn mark(rate: f64, quality: f64, shape: Shape) -> Mark {
         Mark {

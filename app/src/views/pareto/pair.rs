@@ -7,7 +7,7 @@ use smalti_engine::session::Reply;
 
 use super::images::{images_of, levels_of, model_of, name_of, open, tip};
 use super::keys;
-use super::marks::{column_of, hue_of, label_of};
+use super::marks::{column_of, hue_of, label_of, long_name};
 use super::measures::Told;
 use crate::ctx::ViewCtx;
 use crate::document::QualityAxis;
@@ -24,7 +24,8 @@ pub(super) fn pair_ui(
     let column = column_of(axis).unwrap_or(Column::Psnr);
     for (number, (told, at)) in pair.iter().enumerate() {
         let color = hue_of(ctx, told);
-        let text = format!("{} {}", ['A', 'B'][number], long_name(told, *at));
+        let text =
+            format!("{} {}", ['A', 'B'][number], long_name(&told.name, &label_of(told, *at)));
         ui.label(RichText::new(text).font(ctx.theme.strong()).color(color));
     }
     let replies = pair.map(|(told, at)| images_of(ctx, told, at));
@@ -87,11 +88,6 @@ fn open_ui(
     if pair.iter().any(|(told, at)| levels_of(told, *at).is_some()) {
         ui.label(ctx.theme.label("Compare shows all levels"));
     }
-}
-
-fn long_name(told: &Told, at: usize) -> String {
-    let label = label_of(told, at);
-    if told.name.ends_with(&label) { told.name.clone() } else { format!("{}, {label}", told.name) }
 }
 
 /// A's number less B's of every image that both have, from where B is furthest ahead on.

@@ -5,7 +5,7 @@ use smalti_engine::evaluation::{Column, Published, Summary};
 use smalti_engine::session::Reply;
 
 use super::images::{bars_ui, images_of, worst_ui};
-use super::marks::{Key, Layer, column_of, label_of, quality_of, row_of};
+use super::marks::{Key, Layer, column_of, label_of, long_name, quality_of, row_of};
 use super::measures::{Measures, Told};
 use super::pair::pair_ui;
 use crate::ctx::ViewCtx;
@@ -99,14 +99,7 @@ fn measured_ui(
 }
 
 fn title_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, told: &Told, at: usize) {
-    let label = label_of(told, at);
-    let name = if told.points.len() > 1 && !told.is_format() {
-        format!("{}, {label}", told.name)
-    } else if told.is_format() {
-        label
-    } else {
-        told.name.clone()
-    };
+    let name = long_name(&told.name, &label_of(told, at));
     ui.label(RichText::new(name).font(ctx.theme.heading()));
 }
 

@@ -1,9 +1,13 @@
 //! The plot and its numbers, to be taken away.
 
-use super::marks::{Key, Layer, Mark, Shape, frontier, row_of};
+use super::marks::{Key, Layer, Mark, Shape, frontier, long_name, row_of};
 use super::measures::Measures;
 use crate::ctx::ViewCtx;
-use crate::document::{Chart, Column, Point, Points, Shape as Drawn, Table};
+use crate::document::{
+    Chart, Column, Point, Points, QualityAxis, RateAxis, RatesLook, Shape as Drawn, Table,
+};
+use crate::look::theme::{Colors, Theme};
+use crate::settings::ThemeChoice;
 use crate::widgets::export::Exported;
 
 /// Offers figure and table of what is seen.
@@ -19,18 +23,23 @@ pub(super) fn exported(
         None => format!("{} over {}", look.quality.label(), look.rate.label()),
     };
     let which = if look.quality.is_better_high() { "higher is nearer" } else { "lower is nearer" };
+    let unit = match look.quality {
+        QualityAxis::Psnr => "PSNR in dB",
+        other => other.label(),
+    };
+    let paper = || Theme::new(ThemeChoice::Light, 1.0, false).colors;
     let chart = || Chart {
         title: about.clone(),
-        across: look.rate.label().to_owned(),
-        up: format!("{}, {which}", look.quality.label()),
+        across: with_scale(look.rate.label(), look.is_rate_logarithmic),
+        up: with_scale(&format!("{unit}, {which}"), look.is_quality_logarithmic),
         is_logarithmic: look.is_rate_logarithmic,
         shape: Drawn::Points(Points {
-            marks: marks.iter().map(point_of).collect(),
+            marks: points_of(marks, (&ctx.theme.colors, &paper())),
             frontier: frontier(marks, look.quality.is_better_high()),
             is_up_logarithmic: look.is_quality_logarithmic,
         }),
     };
-    let numbers = || table(marks, layers, measures);
+    let numbers = || table(marks, layers, (measures, look));
     show(&Exported {
         name: "pareto",
         of: Some(set.as_deref().unwrap_or("published results")),
@@ -41,9 +50,27 @@ pub(super) fn exported(
     });
 }
 
-fn point_of(mark: &Mark) -> Point {
+/// The words of an axis, with how it goes on.
+fn with_scale(words: &str, is_logarithmic: bool) -> String {
+    if is_logarithmic { format!("{words}, logarithmic") } else { words.to_owned() }
+}
+
+/// The points in their own hues, as those are on white: `colors` are those that are worn, and those of paper.
+fn points_of(marks: &[Mark], colors: (&Colors, &Colors)) -> Vec<Point> {
+    let hues = |of: &Colors| [of.lapis, of.teal, of.plum, of.gold, of.coral, of.dim];
+    let (worn, paper) = (hues(colors.0), hues(colors.1));
+    let color = |mark: &Mark| {
+        let at = worn.iter().position(|hue| *hue == mark.color);
+        let [r, g, b, _] = at.map_or(mark.color, |at| paper[at]).to_array();
+        [r, g, b]
+    };
+    marks.iter().map(|mark| point_of(mark, color(mark))).collect()
+}
+
+fn point_of(mark: &Mark, color: [u8; 3]) -> Point {
     let is_format = mark.shape == Shape::Format;
     Point {
+        color: Some(color),
         label: mark.label.clone(),
         group: mark.group.clone(),
         at: (mark.rate, mark.quality),
@@ -53,7 +80,8 @@ fn point_of(mark: &Mark) -> Point {
     }
 }
 
-fn table(marks: &[Mark], layers: &[Layer], measures: &Measures) -> Table {
+/// The columns are called as they are read again in a table of results.
+fn table(marks: &[Mark], layers: &[Layer], (measures, look): (&Measures, RatesLook)) -> Table {
     let number = |value: f64| format!("{value:.6}");
     let words = |of: &dyn Fn(&Mark) -> String| Column::Words(marks.iter().map(of).collect());
     let layer = |mark: &Mark| match &mark.key {
@@ -79,18 +107,22 @@ fn table(marks: &[Mark], layers: &[Layer], measures: &Measures) -> Table {
     let end = |mark: &Mark, low: bool| {
         mark.ends.map_or(String::new(), |ends| number(if low { ends.0 } else { ends.1 }))
     };
-    let name = |mark: &Mark| {
-        if mark.group.is_empty() {
-            mark.label.clone()
-        } else {
-            format!("{} {}", mark.group, mark.label)
-        }
+    let name = |mark: &Mark| long_name(&mark.group, &mark.label);
+    let rate = match look.rate {
+        RateAxis::BitsPerPixel => "bits_per_pixel",
+        RateAxis::Entropy => "entropy_bits_per_pixel",
+    };
+    let quality = match look.quality {
+        QualityAxis::MsSsim => "ms_ssim",
+        QualityAxis::LpipsLike => "lpips_like",
+        QualityAxis::ProxyFd => "proxy_fd",
+        published => published.column().unwrap_or("quality"),
     };
     let columns = [
         ("name", words(&name)),
         ("layer", words(&layer)),
-        ("rate", words(&|mark| number(mark.rate))),
-        ("quality", words(&|mark| number(mark.quality))),
+        (rate, words(&|mark| number(mark.rate))),
+        (quality, words(&|mark| number(mark.quality))),
         ("low", words(&|mark| end(mark, true))),
         ("high", words(&|mark| end(mark, false))),
         ("images", words(&images)),

@@ -1,0 +1,102 @@
+//! What scenes begin by themselves, and what becomes of it when they are left.
+
+use smalti_engine::questions::ModelRef;
+use smalti_engine::session::{Control, RunId, RunState};
+
+use super::Studio;
+use super::trainings::Begun;
+use crate::document::{Asked, Document, Generate, Notice, Open};
+
+impl Studio {
+    /// A document in which something is generated: nothing else where something was already. What a person has
+    /// opened or set is asked for; otherwise the scene's generator as it usually writes.
+    pub(super) fn generating_for_scene(&self, document: Document, generator: &str) -> Document {
+        if document.generating.moment.is_some() {
+            return document;
+        }
+        let mut next = document;
+        if next.generating.asked.is_none() {
+            next = next.after(&Open::Generator(ModelRef::Shipped(generator.into())).into());
+        }
+        // A picture must come out the same each time.
+        let asked = next.generating.asked.clone().filter(|_| !self.fixed.options.frozen_time);
+        match asked {
+            Some(asked) => {
+                let asked = Box::new(Asked::clone(&asked));
+                next.after(&Generate::Start { asked, waits: false }.into())
+            }
+            None => next,
+        }
+    }
+
+    /// The scene that is shown has begun a run.
+    pub(super) fn begun_by_scene(&mut self, run: RunId) {
+        let scene = self.trainings.scene.clone();
+        self.trainings.begun.push(Begun { run, scene, is_left: false });
+    }
+
+    /// Another scene comes, or the same once more: what the last one began and what still goes on is paused, and
+    /// goes on when the scene is back.
+    pub(super) fn leave_scene(&mut self, next: &str) {
+        let left = std::mem::replace(&mut self.trainings.scene, next.to_owned());
+        let runs = self.session.runs();
+        let mut begun = std::mem::take(&mut self.trainings.begun);
+        let mut paused = 0;
+        begun.retain_mut(|it| {
+            let view = runs.iter().find(|view| view.id == it.run && !view.state.is_over());
+            let Some(view) = view else { return false };
+            if it.scene == next {
+                if it.is_left && self.is_at_hand(it.run) {
+                    it.is_left = false;
+                    self.session.control(it.run, Control::Resume);
+                }
+                return true;
+            }
+            if it.is_left {
+                return true;
+            }
+            // What a person has paused goes on when that person says so.
+            it.is_left = view.state == RunState::Running;
+            if it.is_left {
+                self.session.control(it.run, Control::Pause);
+                paused += 1;
+            }
+            it.is_left
+        });
+        self.trainings.begun = begun;
+        if paused > 0 {
+            self.notices.add(left_notice(&left, paused));
+        }
+    }
+
+    /// A document takes the place of all: nothing of its scene comes back by itself.
+    pub(super) fn leave_scene_behind(&mut self) {
+        self.leave_scene("");
+        self.trainings.begun.clear();
+    }
+
+    /// Whether a run is seen where the scene shows it: a training in its slot, anything else anywhere.
+    fn is_at_hand(&self, run: RunId) -> bool {
+        let folder = self.live_runs.iter().find(|(_, id)| **id == run).map(|(folder, _)| folder);
+        let runs = &self.history.document().runs;
+        folder.is_none_or(|folder| runs.iter().flatten().any(|known| known.folder == *folder))
+    }
+
+    /// What a scene began and what was paused with it is wanted by a person: it goes on, and is that person's.
+    pub(super) fn take_from_scene(&mut self, run: RunId) {
+        let at = self.trainings.begun.iter().position(|it| it.run == run && it.is_left);
+        if let Some(at) = at {
+            self.trainings.begun.remove(at);
+            self.session.control(run, Control::Resume);
+        }
+    }
+}
+
+fn left_notice(scene: &str, paused: usize) -> Notice {
+    let (what, who) = match paused {
+        1 => ("the job that it began is paused".to_owned(), "It goes"),
+        count => (format!("{count} jobs that it began are paused"), "They go"),
+    };
+    let hint = format!("{who} on when the scene is chosen again, or by Resume in Jobs");
+    Notice { hint, ..Notice::info(format!("You have left {scene}: {what}")) }
+}
