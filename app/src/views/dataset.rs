@@ -243,9 +243,9 @@ impl Stop {
         let last = len.saturating_sub(1);
         let picked = ui.input(|input| {
             let pressed = |key| input.key_pressed(key);
-            let step = i64::from(pressed(Key::ArrowRight)) - i64::from(pressed(Key::ArrowLeft))
-                + columns as i64
-                    * (i64::from(pressed(Key::ArrowDown)) - i64::from(pressed(Key::ArrowUp)));
+            let times = |key| input.num_presses(key) as i64;
+            let step = times(Key::ArrowRight) - times(Key::ArrowLeft)
+                + columns as i64 * (times(Key::ArrowDown) - times(Key::ArrowUp));
             let first = [Key::Home, Key::Enter, Key::Space].into_iter().any(pressed);
             match current {
                 _ if pressed(Key::Home) => Some(0),

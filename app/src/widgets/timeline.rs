@@ -6,6 +6,7 @@ use egui::{
 
 use crate::ctx::ViewCtx;
 use crate::look::theme::space;
+use crate::widgets::keys::held;
 
 /// A timeline is so high, before text is scaled.
 pub const HEIGHT: f32 = 104.0;
@@ -318,7 +319,7 @@ impl Player {
         if pressed(Key::CloseBracket) {
             self.speed = (self.speed + 1).min(SPEEDS.len() - 1);
         }
-        let by = if ui.input(|input| input.modifiers.shift) { 10 } else { 1 };
+        let by = if held(ui).shift { 10 } else { 1 };
         let to = if pressed(Key::Home) {
             0
         } else if pressed(Key::End) {

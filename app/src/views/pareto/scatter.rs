@@ -8,6 +8,7 @@ use crate::ctx::ViewCtx;
 use crate::document::RatesLook;
 use crate::look::theme::space;
 use crate::look::words::short;
+use crate::widgets::keys::held;
 
 /// Room for numbers at the left and below, before text is scaled.
 const LEFT: f32 = 62.0;
@@ -171,7 +172,7 @@ pub(super) fn ui(
         near: near.map(|mark| mark.key.clone()),
         is_clicked: response.clicked(),
         is_opened: response.double_clicked(),
-        is_second: ui.input(|input| input.modifiers.shift || input.modifiers.command),
+        is_second: held(ui).shift || held(ui).command,
     };
     if done.near.is_some() {
         ui.ctx().set_cursor_icon(egui::CursorIcon::PointingHand);
