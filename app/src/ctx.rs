@@ -28,6 +28,7 @@ pub use self::counts::Counts;
 pub use self::edited::EditedImages;
 pub use self::exports::{name_of as export_name, sample_name, set_name, subject_name, words_of};
 pub use self::generated::{Generations, Trace, Traced};
+pub use self::hands::USE_GENERATED;
 pub use self::offers::Offers;
 pub use self::trials::Trials;
 use crate::document::{
