@@ -146,3 +146,12 @@ fn whoever_wants_to_select_what_is_generated_is_told_where() {
     press(&mut window, Modifiers::COMMAND, Key::L);
     assert!(says(&window, told), "{:?}", labels(&window, "select"));
 }
+
+#[test]
+fn what_line_and_bars_of_the_timeline_are_is_said_above_them() {
+    let (window, _small) = generated();
+    let (legend, bars) =
+        (rect_of(&window, "masked (line)"), rect_of(&window, "Generation timeline"));
+    assert!(legend.bottom() <= bars.top() + 1.0, "{legend:?} lies over {bars:?}");
+    assert!(says(&window, "mean confidence to"), "{:?}", labels(&window, "masked"));
+}
