@@ -67,8 +67,13 @@ pub(super) fn run(options: &Edit, console: &mut Console<'_, '_>) -> Result<(), S
     let model = if options.wants_steps() { Some(opened.traced((&engine, console))?) } else { None };
     let mut editing = Editing::new(options, (&opened, &work), model)?;
     let mut outputs = Outputs::into_folder(&base.out)?;
+    for read in base.prefix.iter().chain(&base.caption) {
+        outputs.spare(read);
+    }
     let stem = stem_of(path, &base.out);
     let (mut lines, mut sheet) = (Vec::new(), Vec::new());
+    let first = Request { prompt: led.clone(), ..request(base, config, class, base.seed)? };
+    editing.check_resumed(&first, base.count)?;
     for number in 0..base.count {
         let seed = base.seed.wrapping_add(number);
         let asked = Request { prompt: led.clone(), ..request(base, config, class, seed)? };
@@ -84,7 +89,8 @@ pub(super) fn run(options: &Edit, console: &mut Console<'_, '_>) -> Result<(), S
         let (mut edited, (picture, files)) = match kept {
             Ok(kept) => kept,
             Err(stop) => {
-                let part = editing.part().filter(|_| options.is_kept());
+                let is_kept = options.is_kept() && !editing.has_unused_trace();
+                let part = editing.part().filter(|_| is_kept);
                 let next = |path: &str| format!("the same words and --resume {path} go on with it");
                 return Err(keep_part(stop, part, next, outputs, console));
             }

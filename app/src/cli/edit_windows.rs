@@ -1,6 +1,6 @@
 //! What `smalti edit` writes, window after window of the generator's size, with the steps of each.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use smalti_engine::EngineError;
@@ -179,12 +179,38 @@ impl<'a> Editing<'a> {
         Some(Trace::new(model.clone(), request.clone()))
     }
 
+    /// That each trace is of these words: of one of the pictures, and of one of their windows. What was written in the
+    /// windows before is known only when they are.
+    pub(super) fn check_resumed(&self, asked: &Request, count: u64) -> Result<(), Stop> {
+        let shape = self.work.tokens.first().shape();
+        let is_of = |trace: &Trace| {
+            let own = &trace.request;
+            let is_placed = if self.is_whole() {
+                own.origin.is_none()
+            } else {
+                self.windows.iter().any(|window| own.origin == Some(window.origin(shape)))
+            };
+            is_placed
+                && own.seed.wrapping_sub(asked.seed) < count
+                && (own.class, &own.prompt, own.sampling, own.groups)
+                    == (asked.class, &asked.prompt, asked.sampling, asked.groups)
+                && own.unmasking == asked.unmasking
+        };
+        match self.resumed.iter().find(|one| !is_of(&one.trace)) {
+            Some(other) => Err(of_another(&other.path)),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a trace was not gone on with so far: what is written anew must not take its place.
+    pub(super) fn has_unused_trace(&self) -> bool {
+        self.resumed.iter().any(|one| !one.is_used)
+    }
+
     /// That every trace was gone on with.
     pub(super) fn check_all_resumed(&self) -> Result<(), Stop> {
         let Some(other) = self.resumed.iter().find(|one| !one.is_used) else { return Ok(()) };
-        let reason = "it is the trace of another edit than this command asks for";
-        let hint = "repeat the words of the command that was cancelled: the same picture, cells, seed and settings";
-        Err(EngineError::bad_file(&other.path, reason, hint).into())
+        Err(of_another(&other.path))
     }
 
     /// A step on the sheet with the window that it is of, where there are several.
@@ -194,4 +220,10 @@ impl<'a> Editing<'a> {
         }
         Item { label: format!("r{},c{} {}", window.row, window.column, item.label), ..item }
     }
+}
+
+fn of_another(path: &Path) -> Stop {
+    let reason = "it is the trace of another edit than this command asks for";
+    let hint = "repeat the words of the command that was cancelled: the same picture, cells, seed and settings";
+    EngineError::bad_file(path, reason, hint).into()
 }

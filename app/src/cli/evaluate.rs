@@ -204,7 +204,7 @@ pub(super) fn run(
     let is_part = options.shard != Shard::WHOLE;
     let with = (figure.is_some() || is_part, figure.is_some() || is_part);
     let about = (images.data.as_str(), images.size.is_some());
-    work.measure(with, options.out.as_deref(), console, |told, console| {
+    let measured = work.measure(with, options.out.as_deref(), console, |told, console| {
         if told.event.number >= count {
             if let Some(figure) = &mut figure {
                 figure.set_jpeg(told.points.clone(), told.event.skipped.clone());
@@ -218,11 +218,13 @@ pub(super) fn run(
             }
         }
         Ok(())
-    })?;
-    match figure {
-        Some(figure) => figure.write(&work.set.description, console),
-        None => Ok(()),
+    });
+    // One that failed keeps the figure of the others back no more than their numbers.
+    let is_cancelled = matches!(measured, Err(Stop::Cancelled));
+    if let Some(figure) = figure.filter(|figure| !is_cancelled && !figure.is_empty()) {
+        figure.write(&work.set.description, console)?;
     }
+    measured
 }
 
 /// What `--data` names.

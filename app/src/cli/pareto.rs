@@ -44,6 +44,11 @@ impl Figure {
         (self.drawn.jpeg, self.drawn.jpeg_skipped) = (jpeg, skipped);
     }
 
+    /// Whether nothing was measured.
+    pub(super) fn is_empty(&self) -> bool {
+        self.drawn.lines.is_empty()
+    }
+
     /// Writes table and figure.
     pub(super) fn write(mut self, set: &str, console: &mut Console<'_, '_>) -> Result<(), Stop> {
         let pareto = self.drawn.pareto(set);

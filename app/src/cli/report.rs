@@ -37,10 +37,15 @@ pub(super) fn run(options: &arguments::Report, console: &mut Console<'_, '_>) ->
     let (mut rows, mut picked) = (Vec::new(), Vec::new());
     let about = (images.data.as_str(), images.size.is_some());
     let mut measured: Vec<Told> = Vec::new();
-    work.measure((true, true), Some(&kept), console, |told, _| {
+    let whole = work.measure((true, true), Some(&kept), console, |told, _| {
         measured.push(told);
         Ok(())
-    })?;
+    });
+    // One that failed keeps no page of the others back.
+    let has_some = measured.iter().any(|told| told.event.number < work.models.len());
+    if matches!(whole, Err(Stop::Cancelled)) || !has_some {
+        return whole;
+    }
     for told in &measured {
         debug_assert_eq!(told.event.stage, Stage::Done);
         let Some((name, model)) = work.models.get(told.event.number) else {
@@ -71,7 +76,8 @@ pub(super) fn run(options: &arguments::Report, console: &mut Console<'_, '_>) ->
     console.check()?;
     outputs.commit()?;
     let text = format!("{}: open it in a browser", index.display());
-    console.result(&Written { out: index }, &text)
+    console.result(&Written { out: index }, &text)?;
+    whole
 }
 
 /// Why images were left out, of any tokenizer, each reason once and in the order of the set.

@@ -4,7 +4,7 @@ use plotters::prelude::*;
 use smalti_engine::Result;
 
 use super::axes::Area;
-use super::plotting::{INK, cannot, with_fonts};
+use super::plotting::{FAINT, INK, cannot, with_fonts};
 use super::points::draw;
 use crate::document::{Point as Mark, Points};
 

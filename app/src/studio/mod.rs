@@ -52,7 +52,7 @@ use crate::ctx::{
 };
 use crate::document::{
     Arrangement, Asked, Command, Document, History, Layout, Needs, Notice, Open, Panel, PanelId,
-    Region, Slot, Way, ZoomTo,
+    Region, Slot, ZoomTo,
 };
 use crate::files::autosave::Autosave;
 use crate::files::background::Background;

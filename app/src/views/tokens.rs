@@ -383,10 +383,7 @@ impl TokensView {
             ColorBy::Difference => {
                 spatial && !is_veiled && compared.is_working() && errors.is_none()
             }
-            ColorBy::Usage => {
-                let counts = counts.as_ref();
-                !ctx.is_veiled(Secret::Usage) && counts.is_none_or(|counts| counts.best().is_none())
-            }
+            ColorBy::Usage => !is_counted(ctx, counts.as_ref()),
             ColorBy::Code => false,
         };
         let sources = overlay::Sources {
@@ -446,6 +443,11 @@ impl TokensView {
         };
         states::caption(ui, ctx, under, &format!("{what}, {}", whose(ctx)), &figures);
     }
+}
+
+/// Whether it is known how often each code is used, or nobody may see it.
+fn is_counted<A>(ctx: &ViewCtx<'_>, counts: Option<&Reply<A>>) -> bool {
+    ctx.is_veiled(Secret::Usage) || counts.is_some_and(|counts| counts.best().is_some())
 }
 
 /// The height below the pictures: of a line, or of as many as are needed by the figures of tokens that were changed

@@ -149,7 +149,7 @@ impl ArraySet {
             let end = (place + at_once).min(count);
             hash = bytes_hash(hash, &self.images.bytes(place * size..end * size)?);
         }
-        Ok(hash)
+        Ok(self.labels.iter().fold(hash, |hash, label| bytes_hash(hash, &label.to_le_bytes())))
     }
 
     fn what(&self) -> String {
@@ -335,7 +335,12 @@ impl Source for ArraySet {
         })
     }
     fn listing(&self) -> Option<u64> {
-        *self.listing.get_or_init(|| self.hash().ok())
+        if let Some(known) = self.listing.get() {
+            return *known;
+        }
+        // What failed may be read again in a moment.
+        let hash = self.hash().ok()?;
+        *self.listing.get_or_init(|| Some(hash))
     }
     fn written(&self, _index: u64) -> Option<u64> {
         if self.listed() < self.layout.count { file::written(&self.path) } else { None }

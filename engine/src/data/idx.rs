@@ -181,8 +181,11 @@ impl Source for Idx {
         format!("IDX {}, {}", short_name(&self.path), images_in_words(self.len()))
     }
     fn listing(&self) -> Option<u64> {
-        let of =
-            || bytes_hash((u64::from(self.width) << 32) | u64::from(self.height), &self.pixels);
+        let of = || {
+            let size = (u64::from(self.width) << 32) | u64::from(self.height);
+            let labels = self.labels.as_deref().unwrap_or_default();
+            bytes_hash(bytes_hash(size, &self.pixels), labels)
+        };
         Some(*self.listing.get_or_init(of))
     }
     fn notes(&self) -> Vec<String> {

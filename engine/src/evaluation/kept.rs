@@ -210,6 +210,23 @@ fn head() -> String {
     format!("image,name,point,width,height,{columns}\n")
 }
 
+/// What was measured of other images, or of these before they were written again, is not thrown away: its names
+/// have `.old` at their ends, under which nothing reads it.
+fn set_aside(path: &Path, csv: &Path) -> Result<()> {
+    for file in [path, csv].into_iter().filter(|file| file.is_file()) {
+        let mut aside = file.as_os_str().to_owned();
+        aside.push(".old");
+        std::fs::rename(file, &aside).map_err(|source| EngineError::io(file, source))?;
+        tracing::warn!(
+            "{}: the images are others than those that were measured, or were written again; what was measured is \
+             kept as {}",
+            file.display(),
+            aside.display()
+        );
+    }
+    Ok(())
+}
+
 impl Writer {
     /// Goes on with what lies in a folder, or begins; `books` are the codebooks of every rate.
     pub(super) fn open(folder: &Path, about: About, sums: Sums) -> Result<Self> {
@@ -222,6 +239,9 @@ impl Writer {
                 && old.about.is_of(about.seen);
             is_same && csv.metadata().is_ok_and(|it| it.len() >= old.about.bytes)
         });
+        if old.is_none() {
+            set_aside(&path, &csv)?;
+        }
         let io = |source| EngineError::io(&csv, source);
         let mut options = OpenOptions::new();
         options.write(true).create(true);

@@ -14,6 +14,7 @@ use crate::data::Source;
 use crate::error::Problem;
 use crate::images;
 use crate::perceptual::Lpips;
+use crate::questions::SourceRef;
 use crate::questions::perceive::open_judge;
 use crate::session::{Advance, Watch, Work};
 use crate::{EngineError, Result};
@@ -309,7 +310,7 @@ impl Measuring {
     }
 
     /// Whether it is the disk or the network that fails, and not this one image: its kind of error is none of a
-    /// file that is missing or broken, or the set is not there any more as it was opened.
+    /// file that is missing or broken, or the set is not there any more.
     fn is_passing(&self, error: &EngineError) -> bool {
         let EngineError::Io { source, .. } = error else { return false };
         let is_of_one_file = matches!(
@@ -322,8 +323,10 @@ impl Measuring {
                 | ErrorKind::IsADirectory
                 | ErrorKind::NotADirectory
         );
-        let again = || self.plan.source.open(&self.assets);
-        !is_of_one_file || again().map_or(true, |set| set.len() != self.set.len())
+        // A drive that is gone takes the set's own place along. Looking at that alone is quick, however many files
+        // cannot be read.
+        let is_gone = matches!(&self.plan.source, SourceRef::Path { path, .. } if !path.exists());
+        !is_of_one_file || is_gone
     }
 
     fn keep(&mut self) -> Result<()> {

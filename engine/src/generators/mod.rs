@@ -20,6 +20,7 @@ mod mask;
 mod model_file;
 mod network;
 mod order;
+mod origin;
 mod own;
 mod painter;
 mod request;
@@ -54,6 +55,7 @@ pub use mask::training_mask;
 pub use model_file::{OpenedGenerator, open_generator, own_config, training_in};
 pub use network::{Layers, Network};
 pub use order::Order;
+pub use origin::Origin;
 pub use painter::Painter;
 pub use request::{Proposal, Request, Sampling, Step};
 pub use run::{GenerateEvent, GenerateRun};
@@ -63,7 +65,7 @@ pub use trace::{Trace, TracedModel, TracedStep};
 pub use unmasking::{Unmasking, UnmaskingOrder};
 pub use var::{Var, VarConfig};
 pub use ways::{MaskedNetwork, RasterNetwork, Reading, ScaleNetwork, join, split};
-pub use windows::{Origin, Window, windows};
+pub use windows::{Window, windows};
 pub use writing::Writing;
 
 /// What the metadata of its file calls a generator.

@@ -5,8 +5,8 @@ use crate::{EngineError, Result};
 
 use super::condition::Condition;
 use super::config::{GeneratorConfig, Way};
+use super::origin::Origin;
 use super::unmasking::Unmasking;
-use super::windows::Origin;
 
 /// How a token is drawn from logits, in this order: guidance, temperature, top-k, top-p.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]

@@ -13,9 +13,9 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
 use super::condition::Condition;
+use super::origin::Origin;
 use super::request::{Request, Sampling, Step};
 use super::unmasking::Unmasking;
-use super::windows::Origin;
 use crate::tokens::{MASKED, Part, PartShape, Tokens};
 use crate::{EngineError, Result};
 

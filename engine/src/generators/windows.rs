@@ -2,38 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::config::GeneratorConfig;
+use super::config::{GeneratorConfig, Way};
+use super::origin::Origin;
 use super::request::Request;
 use crate::tokens::{Cell, MASKED, Part, PartShape, Tokens};
 use crate::{EngineError, Result};
 
-/// Where a generator's grid lies in a larger one. The noise of a cell is that of its place there, so that it stays
-/// what it is whichever window writes the cell, and whatever else is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Origin {
-    /// Its first row there.
-    pub row: u32,
-    /// Its first column there.
-    pub column: u32,
-    /// Columns of the larger grid.
-    pub columns: u32,
-}
-
-impl Origin {
-    /// Where a cell of the generator's grid is among all cells of the larger one, row by row.
-    pub fn place(self, cell: Cell) -> u64 {
-        let row = u64::from(self.row) + u64::from(cell.row);
-        let column = u64::from(self.column) + u64::from(cell.column);
-        row.wrapping_mul(self.columns.into()).wrapping_add(column)
-    }
-
-    /// Whether a grid that lies there is inside of the larger one, as far as columns tell it.
-    pub fn holds(self, own: PartShape) -> bool {
-        let end = u64::from(self.column) + own.columns as u64;
-        end <= u64::from(self.columns)
-    }
-}
+/// Tokens of all steps together that are kept of larger pictures: each step has all tokens, 4 bytes each.
+const MOST_KEPT: usize = 64 << 20;
 
 /// A window of a generator's grid on larger tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,33 +36,40 @@ pub fn windows(part: PartShape, own: PartShape, cells: &BTreeSet<Cell>) -> Resul
     }
     let mut rest = cells.clone();
     let mut windows = Vec::new();
-    while let Some(first) = rest.first() {
+    while let (Some(first), Some(last)) = (rest.first(), rest.last()) {
         let (top, left) = (usize::from(first.row), first.column as usize);
-        let rows = rest.iter().map(|cell| usize::from(cell.row));
-        let columns = rest.iter().map(|cell| cell.column as usize);
-        let (bottom, right) = (rows.max().unwrap_or(top), columns.clone().max().unwrap_or(left));
-        let leftmost = columns.min().unwrap_or(left);
-        let (high, wide) = (bottom - top + 1, right - leftmost + 1);
-        let (row, column) = if high <= own.rows && wide <= own.columns {
+        let high = usize::from(last.row) - top + 1;
+        // Columns are looked through only where no more rows than those of a window are left: else each of many
+        // windows would look through all that is left.
+        let across = if high <= own.rows { across(&rest) } else { None };
+        let (row, column) = match across.filter(|(from, to)| to - from < own.columns) {
             // What is left fits: in the middle.
-            (
+            Some((from, to)) => (
                 top.saturating_sub((own.rows - high) / 2),
-                leftmost.saturating_sub((own.columns - wide) / 2),
-            )
-        } else {
-            (top.saturating_sub(own.rows / 4), left.saturating_sub(own.columns / 4))
+                from.saturating_sub((own.columns - (to - from + 1)) / 2),
+            ),
+            None => (top.saturating_sub(own.rows / 4), left.saturating_sub(own.columns / 4)),
         };
         let row = row.min(part.rows - own.rows);
         let column = column.min(part.columns - own.columns);
-        let is_inside = |cell: &Cell| {
-            (row..row + own.rows).contains(&usize::from(cell.row))
-                && (column..column + own.columns).contains(&(cell.column as usize))
-        };
-        let (inside, outside) = rest.into_iter().partition(is_inside);
-        rest = outside;
+        let inside: BTreeSet<Cell> = (row..row + own.rows)
+            .flat_map(|row| {
+                let columns = Cell::at(row, column)..Cell::at(row, column + own.columns);
+                rest.range(columns).copied()
+            })
+            .collect();
+        for cell in &inside {
+            rest.remove(cell);
+        }
         windows.push(Window { row, column, cells: inside });
     }
     Ok(windows)
+}
+
+/// The first and the last column of some cells.
+fn across(cells: &BTreeSet<Cell>) -> Option<(usize, usize)> {
+    let columns = || cells.iter().map(|cell| cell.column as usize);
+    Some((columns().min()?, columns().max()?))
 }
 
 /// The windows of a request whose tokens are larger than a generator's grid, with the shape of one; `None` where they
@@ -103,6 +86,11 @@ pub(super) fn windows_of(
     let lies_in = part.frames == 1 && part.rows >= own.rows && part.columns >= own.columns;
     if part == own || !lies_in {
         return Ok(None);
+    }
+    if request.groups > 1 {
+        let reason = "groups are of the generator's own grid, and these tokens are larger";
+        let hint = "write one token after the other, or a picture of its size";
+        return Err(EngineError::bad_input("groups", reason, hint));
     }
     let free = request.given.cells().filter(|(_, token)| token.is_none());
     let all = windows(*part, *own, &free.map(|(cell, _)| cell).collect())?;
@@ -123,7 +111,29 @@ impl Request {
     pub fn validate_in_windows(&self, config: &GeneratorConfig) -> Result<()> {
         match windows_of(self, config)? {
             None => self.validate(config),
-            Some((own, all)) => self.in_window(own, &all, 0)?.validate(config),
+            Some((own, all)) => {
+                let cells = self.given.len();
+                let steps: usize =
+                    all.iter().map(|window| self.steps_of(config, window) as usize).sum();
+                if steps.saturating_mul(cells) > MOST_KEPT {
+                    let free: usize = all.iter().map(|window| window.cells.len()).sum();
+                    let reason = format!(
+                        "{free} cells of {cells} are too many to be written in {steps} steps that are all kept"
+                    );
+                    let hint = "select fewer cells, work at a smaller size, or use smalti edit";
+                    return Err(EngineError::bad_input("tokens", reason, hint));
+                }
+                self.in_window(own, &all, 0)?.validate(config)
+            }
+        }
+    }
+
+    /// Steps of a window. VAR, whose scales are those of one size, has no windows.
+    pub(super) fn steps_of(&self, config: &GeneratorConfig, window: &Window) -> u32 {
+        let free = window.cells.len() as u32;
+        match config.way {
+            Way::MaskGit => self.unmasking.steps.min(free),
+            Way::Raster | Way::Var => free,
         }
     }
 

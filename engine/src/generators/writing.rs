@@ -1,13 +1,12 @@
 //! The steps of a request, also of tokens larger than the generator's grid: these are written in one window after the
 //! other, and told as the steps of one generation of the larger tokens.
 
-use super::config::{GeneratorConfig, Way};
 use super::generation::Generation;
 use super::painter::Painter;
 use super::request::{Proposal, Request, Step};
 use super::windows::{Window, windows_of};
-use crate::Result;
 use crate::tokens::{Cell, PartShape, Tokens};
+use crate::{EngineError, Result};
 
 /// A generation that may go through windows.
 #[derive(Debug)]
@@ -45,14 +44,22 @@ impl Writing {
             });
         };
         let mut tokens = request.given.clone();
-        if let Some(step) = after.filter(|step| step.tokens.layout() == tokens.layout()) {
+        if let Some(step) = after {
+            if step.tokens.layout() != tokens.layout() {
+                let reason = format!(
+                    "the step is of {}, the request of {}",
+                    step.tokens.words(),
+                    tokens.words()
+                );
+                return Err(EngineError::bad_input("step", reason, "go on with a step of it"));
+            }
             // What is given stays, whatever the step says.
             let written = step.tokens.cells().filter(|(cell, _)| tokens.get(*cell).is_none());
             tokens = tokens.with(written.collect::<Vec<_>>())?;
         }
         let is_open = |window: &Window| window.cells.iter().any(|c| tokens.get(*c).is_none());
         let at = all.iter().position(is_open).unwrap_or(all.len() - 1);
-        let planned = |window: &Window| steps_of(painter.config(), &request, window.cells.len());
+        let planned = |window: &Window| request.steps_of(painter.config(), window);
         let before = all.iter().take(at).map(planned).sum();
         // The step of the window that was last: none of it, where the one before it was just done.
         let within =
@@ -81,7 +88,7 @@ impl Writing {
             None => self.generation.steps(),
             Some(windows) => {
                 let (config, request) = (windows.painter.config(), &windows.request);
-                windows.all.iter().map(|w| steps_of(config, request, w.cells.len())).sum()
+                windows.all.iter().map(|window| request.steps_of(config, window)).sum()
             }
         }
     }
@@ -143,17 +150,10 @@ impl Windows {
     }
 }
 
-/// Steps of a window in which so many cells are written. VAR, whose scales are those of one size, has no windows.
-fn steps_of(config: &GeneratorConfig, request: &Request, free: usize) -> u32 {
-    match config.way {
-        Way::MaskGit => request.unmasking.steps.min(free as u32),
-        Way::Raster | Way::Var => free as u32,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::generators::Way;
     use crate::generators::tests::painter as painter_of;
     use crate::tokens::{MASKED, Part};
 

@@ -24,21 +24,31 @@ pub(super) struct SeenPart {
     images: u64,
     /// Over the names and sizes of what is listed, or the files' sizes.
     listing: String,
+    /// What earlier versions wrote of it: the sizes of its files.
+    #[serde(skip)]
+    older: Option<String>,
 }
 
 impl SeenPart {
     /// Of an opened part. Folders as in [`Recipe::open_data`].
     pub(super) fn of(part: &DataPart, source: &dyn Source, folders: (&Path, &Path)) -> Self {
-        let (name, number) = match &part.from {
-            DataSource::Worlds(seed) => (format!("Worlds {seed}"), 0),
+        let (name, number, older) = match &part.from {
+            DataSource::Worlds(seed) => (format!("Worlds {seed}"), 0, None),
             DataSource::Path(path) => {
                 let path = Recipe::path(path, folders.0, folders.1);
                 let name = path.file_name().unwrap_or(path.as_os_str());
-                let number = source.listing().unwrap_or_else(|| sizes(&path));
-                (name.to_string_lossy().into_owned(), number)
+                let sizes = sizes(&path);
+                let number = source.listing().unwrap_or(sizes);
+                (name.to_string_lossy().into_owned(), number, Some(format!("{sizes:016x}")))
             }
         };
-        Self { name, images: source.len(), listing: format!("{number:016x}") }
+        Self { name, images: source.len(), listing: format!("{number:016x}"), older }
+    }
+
+    /// Whether it is what was kept, by this version or an earlier one.
+    fn is(&self, kept: &Self) -> bool {
+        let is_known = kept.listing == self.listing || Some(&kept.listing) == self.older.as_ref();
+        self.images == kept.images && is_known
     }
 }
 
@@ -78,7 +88,10 @@ impl SeenData {
     pub(super) fn open(run: &Path, now: &[SeenPart], step: u64) -> Self {
         let mut known = if step > 0 { read(run) } else { Vec::new() };
         known.retain(|since| since.step <= step);
-        let is_known = known.last().is_some_and(|last| last.parts == now);
+        let is_known = known.last().is_some_and(|last| {
+            let is_it = |(old, new): (&SeenPart, &SeenPart)| old.name == new.name && new.is(old);
+            last.parts.len() == now.len() && last.parts.iter().zip(now).all(is_it)
+        });
         Self { known, new: (!is_known && !now.is_empty()).then(|| now.to_vec()) }
     }
 
@@ -142,7 +155,7 @@ fn read(run: &Path) -> Vec<Since> {
 
 /// How a part differs.
 fn difference(old: &SeenPart, new: &SeenPart) -> Option<String> {
-    if (old.images, &old.listing) == (new.images, &new.listing) {
+    if new.is(old) {
         return None;
     }
     let name = &new.name;

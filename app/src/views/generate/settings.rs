@@ -1,5 +1,7 @@
 //! What is asked next: generator, class, seed, how tokens are drawn, which of them stay.
 
+use std::sync::Arc;
+
 use egui::{DragValue, Label, RichText, Role, Slider, WidgetInfo};
 use smalti_engine::generators::{GeneratorConfig, Way};
 use smalti_engine::questions::{ModelRef, OpenedPainter, ShippedGenerators, ShippedModels};
