@@ -294,3 +294,15 @@ fn shift_selects_a_rectangle_also_where_frames_take_longer_than_presses() {
     within_a_frame(&mut window, modifiers, &button);
     assert_eq!(selected(&window).len(), 7, "one more: {:?}", selected(&window));
 }
+
+#[test]
+fn tab_stops_at_nothing_that_is_dragged_alone() {
+    let (mut window, _small) = studio();
+    // The pointer is at work, for which bars of tabs and the lines between panels are there.
+    point(&mut window, egui::pos2(640.0, 300.0));
+    for modifiers in [Modifiers::NONE, Modifiers::SHIFT] {
+        let seen = walk(&mut window, modifiers);
+        let nowhere: Vec<&String> = seen.values().filter(|name| name.contains("Unknown")).collect();
+        assert!(nowhere.is_empty(), "nobody sees where the keyboard is: {nowhere:?} of {seen:#?}");
+    }
+}
