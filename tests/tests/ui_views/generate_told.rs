@@ -122,8 +122,8 @@ fn two_generators_of_one_name_are_told_by_their_folders() {
 #[test]
 fn arrows_walk_over_the_picture_as_over_the_grid() {
     let (mut window, _small) = generated();
-    let picture = smalti_tests::window::rect_of(&window, "Picture at this step");
-    let at = smalti_tests::window::middle_of(picture, (3, 2), (8, 8));
+    let picture = rect_of(&window, "Picture at this step");
+    let at = middle_of(picture, (3, 2), (8, 8));
     smalti_tests::window::click(&mut window, at, Modifiers::NONE);
     assert!(says(&window, "Cell in row 3, column 2, pinned"), "{:?}", labels(&window, "Cell"));
     window.event(Event::PointerGone);

@@ -83,15 +83,12 @@ impl Hand {
         self.cursor.filter(is_there).or_else(first).unwrap_or_default()
     }
 
-    /// The cell where the keys are, while they work the grid or the picture beside it.
-    pub(super) fn at_work(
-        &self,
-        ui: &egui::Ui,
-        ctx: &ViewCtx<'_>,
-        sheet: &Sheet<'_>,
-    ) -> Option<Cell> {
-        let is_at_work = self.home.is_some_and(|home| ui.memory(|memory| memory.has_focus(home)));
-        is_at_work.then(|| sheet.cell(self.cursor(ctx, sheet))).flatten()
+    /// The cell that is told of: the one under the pointer, or else where the keys are while they work the grid or
+    /// the picture beside it.
+    pub(super) fn told(&self, ui: &egui::Ui, ctx: &ViewCtx<'_>, sheet: &Sheet<'_>) -> Option<Cell> {
+        let has_keys = self.home.is_some_and(|home| ui.memory(|memory| memory.has_focus(home)));
+        let pointed = ctx.hovered.cell().filter(|cell| sheet.place(*cell).is_some());
+        pointed.or_else(|| sheet.cell(self.cursor(ctx, sheet)).filter(|_| has_keys))
     }
 
     /// Whether Enter was pressed on the grid, to type the code that is to be forced.
