@@ -28,6 +28,7 @@ pub use self::counts::Counts;
 pub use self::edited::EditedImages;
 pub use self::exports::{name_of as export_name, sample_name, set_name, subject_name, words_of};
 pub use self::generated::{Generations, Trace, Traced};
+pub use self::hands::USE_GENERATED;
 pub use self::offers::Offers;
 pub use self::trials::Trials;
 use crate::document::{
@@ -266,14 +267,19 @@ impl ViewCtx<'_> {
         self.showing.tightness > 0
     }
 
-    /// A name where there is room for it; else its end, by which names of one kind differ.
+    /// A name where there is room for it; else its end, by which names of one kind differ: no shorter than need be.
     pub fn short_name(&self, name: String) -> String {
-        const LETTERS: usize = 8;
+        let letters = match self.showing.tightness {
+            0 => return name,
+            1 => 24,
+            2 => 14,
+            _ => 8,
+        };
         let count = name.chars().count();
-        if self.showing.tightness < 2 || count <= LETTERS {
+        if count <= letters {
             return name;
         }
-        let end: String = name.chars().skip(count + 1 - LETTERS).collect();
+        let end: String = name.chars().skip(count + 1 - letters).collect();
         format!("…{end}")
     }
 

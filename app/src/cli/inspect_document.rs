@@ -112,11 +112,15 @@ fn words(subject: &Subject) -> String {
             let picture = &pasted.picture;
             format!("a picture in the document, {}x{}", picture.width(), picture.height())
         }
-        Subject::Image(ImageRef::InSource { source, index }) => match source {
-            SourceRef::Samples => format!("image {index} of the samples"),
-            SourceRef::Worlds { seed } => format!("image {index} of Worlds {seed}"),
-            SourceRef::Path { path, .. } => format!("image {index} of {}", path.display()),
-        },
+        Subject::Image(ImageRef::InSource { source, index }) => {
+            // As the window counts them.
+            let image = format!("image {}", index + 1);
+            match source {
+                SourceRef::Samples => format!("{image} of the samples"),
+                SourceRef::Worlds { seed } => format!("{image} of Worlds {seed}"),
+                SourceRef::Path { path, .. } => format!("{image} of {}", path.display()),
+            }
+        }
     }
 }
 

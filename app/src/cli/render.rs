@@ -19,6 +19,7 @@ use super::documents;
 use super::outputs::Outputs;
 use super::stop::Stop;
 use crate::files::scenes::{self, Scene};
+use crate::look::words::counted;
 use crate::settings::ThemeChoice;
 use crate::shell::scenes::named;
 use crate::studio::StudioOptions;
@@ -106,7 +107,7 @@ pub(super) fn picture(
     let drawn = offscreen::studio_picture(studio, canvas, |open| {
         most = most.max(open);
         let done = 1.0 - open as f32 / most.max(1) as f32;
-        console.progress(done, &format!("drawing the window, {open} questions open"));
+        console.progress(done, &format!("drawing the window, {} open", counted(open, "question")));
         console.check().is_ok()
     });
     console.clear();

@@ -11,7 +11,11 @@ use smalti_engine::tokens::{Cell, Tokens};
 use super::ViewCtx;
 use super::generated::Trace;
 use super::trials::Trials;
-use crate::document::{Asked, Generate, Region, Slot};
+use crate::document::{Asked, Generate, Region, Slot, ViewId};
+
+/// How what is generated comes to where cells are selected.
+pub const USE_GENERATED: &str =
+    "\u{201c}Use as tokens\u{201d} in Generate brings the tokens of a step there";
 
 /// What is asked of a generator, the generator, and tokens that it writes.
 type Fitting = (Arc<Asked>, Arc<OpenedPainter>, Arc<Tokens>);
@@ -43,11 +47,21 @@ impl ViewCtx<'_> {
         self.selected_and_free().and_then(|()| self.fitting()).err()
     }
 
+    /// What to do where cells have to be selected and none is.
+    pub fn nothing_selected(&self) -> String {
+        let words = "select cells of the token grid in Tokens first";
+        // There is a grid in Generate, too, which looks as if one could.
+        if self.is_seen(ViewId::Generate) && self.trace().is_some() {
+            return format!("{words}: {USE_GENERATED}");
+        }
+        words.to_owned()
+    }
+
     fn selected_and_free(&self) -> Result<(), String> {
         let document = self.document;
         let selected = &document.selection.cells;
         if selected.is_empty() {
-            return Err("select cells in Tokens first".to_owned());
+            return Err(self.nothing_selected());
         }
         if selected.is_subset(&document.locks) {
             return Err("the selected cells are locked: unlock them first".to_owned());

@@ -33,7 +33,7 @@ use crate::document::{
     Command, Document, JobCommand, Layout, Needs, Notice, Open, Reading, RecipeRef, RunFolder,
     Slot, ViewId,
 };
-use crate::look::words::{counted, name};
+use crate::look::words::{counted, grouped, name};
 
 /// How long a picture waits for its tokens before it is shown without.
 const PATIENCE: Duration = Duration::from_millis(400);
@@ -399,7 +399,8 @@ impl Opening {
         if reading.index == 0 {
             // Of its codebook's size more was said above.
             let remarks = read.remarks.iter().filter(|r| !matches!(r, Remark::CodebookSize(_)));
-            commands.extend(remarks.map(|remark| Notice::info(remark.to_string()).into()));
+            let said = |remark: &Remark| Notice::info(format!("{}: {remark}", name(path)));
+            commands.extend(remarks.map(|remark| said(remark).into()));
         }
         Ok(commands.into_iter().map(Outcome::Command).collect())
     }
@@ -409,7 +410,11 @@ impl Opening {
 fn written_by(generator: &ModelRef, opened: &OpenedPainter) -> Notice {
     let (config, label) = (opened.config(), generator.label());
     let words = config.words().replace(" x ", "×");
-    let said = format!("{label}: {}, {words} tokens of {} codes", config.way.name(), config.codes);
+    let said = format!(
+        "{label}: {}, {words} tokens of {} codes",
+        config.way.name(),
+        grouped(config.codes.into())
+    );
     if opened.tokenizer.is_some() {
         return Notice::info(said);
     }

@@ -107,10 +107,21 @@ impl Dialog {
                     Self::Replace { ask, taken } => replace_ui(ui, theme, ask, taken),
                 }
             });
+        settle_in(ctx, modal.response.rect.size());
         if modal.inner.is_some() {
             return modal.inner;
         }
         modal.should_close().then_some(Answer::Close)
+    }
+}
+
+/// Where a dialog stands is worked out of how large it was in the last frame: of another size it is drawn again.
+fn settle_in(ctx: &egui::Context, size: egui::Vec2) {
+    let id = Id::unique("size of the dialog");
+    let before: Option<egui::Vec2> = ctx.data(|data| data.get_temp(id));
+    if before.is_none_or(|before| (before - size).length() > 0.5) {
+        ctx.data_mut(|data| data.insert_temp(id, size));
+        ctx.request_repaint();
     }
 }
 

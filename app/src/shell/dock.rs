@@ -12,7 +12,7 @@ use crate::ctx::ViewCtx;
 use crate::document::{AppCommand, Arrangement, How, Layout, MOST_ALIKE, PanelId, ViewId};
 use crate::look::theme::space;
 use crate::views::{self, View};
-use crate::widgets::fold;
+use crate::widgets::{fold, keys};
 
 /// A panel is at least so wide and so high, before text is scaled.
 pub const LEAST: f32 = 152.0;
@@ -97,7 +97,7 @@ pub fn ui(
     ui: &mut Ui,
     (ctx, focus): (&ViewCtx<'_>, Option<ViewId>),
 ) {
-    let mut dock = Dock { views, ctx, focus };
+    let mut dock = Dock { views, ctx, focus, is_at_pointer: keys::is_at_pointer(ui) };
     tree.ui(&mut dock, ui);
 }
 
@@ -149,6 +149,8 @@ struct Dock<'a> {
     ctx: &'a ViewCtx<'a>,
     /// The view that takes the keyboard when it is drawn.
     focus: Option<ViewId>,
+    /// Whether bars of tabs and lines between panels can be dragged now: Tab would stop at them, and nothing shows it.
+    is_at_pointer: bool,
 }
 
 impl Dock<'_> {
@@ -318,6 +320,14 @@ impl Behavior<PanelId> for Dock<'_> {
             return;
         }
         fold::tell(ui, place, before - ui.available_width(), room);
+    }
+
+    fn is_tile_draggable(&self, tiles: &Tiles<PanelId>, tile: TileId) -> bool {
+        self.is_at_pointer || tiles.get_pane(&tile).is_some()
+    }
+
+    fn is_container_resizable(&self, _: &Tiles<PanelId>, _: TileId) -> bool {
+        self.is_at_pointer
     }
 
     fn tab_bar_height(&self, _style: &egui::Style) -> f32 {

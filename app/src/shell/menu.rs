@@ -9,6 +9,7 @@ use crate::document::{AppCommand, Command, Open};
 use crate::look::theme::{RADIUS_BUTTON, Theme, space};
 use crate::look::words::{counted, name};
 use crate::settings::Settings;
+use crate::widgets::keys::ring;
 
 /// What the menu bar shows.
 #[derive(Debug)]
@@ -148,7 +149,9 @@ impl Bar<'_> {
             .custom_formatter(|value, _| format!("{:.0} %", value * 100.0))
             .text("text size");
         ui.separator();
-        if ui.add(slider).changed() {
+        let response = ui.add(slider);
+        ring(ui, self.theme, &response);
+        if response.changed() {
             commands.push(AppCommand::TextScale(scale).into());
         }
     }

@@ -33,7 +33,7 @@ use crate::look::theme::space;
 use crate::look::words::{counted, grouped};
 use crate::runs::Rows;
 use crate::widgets::rows::{About, RowsPane, key_ui};
-use crate::widgets::{fold, switches};
+use crate::widgets::{fold, states, switches};
 
 /// How often it is said how far the counting is.
 const COUNTING: std::time::Duration = std::time::Duration::from_millis(400);
@@ -164,10 +164,8 @@ impl CodebookView {
                 if !ctx.is_presented() {
                     switched_ui(ui, ctx, (book, ordered.codes.len()));
                 }
-                // Last, so that where there is no room its end is what goes.
-                let text = egui::Label::new(ctx.theme.caption_figures(&said)).truncate();
-                // Whole once, not twice.
-                ui.add(text.show_tooltip_when_elided(false)).on_hover_text(said);
+                // Last, so that where there is no room its last figures are what goes.
+                states::figures_line(ui, ctx, &said);
             });
         });
         if below > 0.0 {

@@ -38,9 +38,10 @@ impl View for DatasetView {
         let source = &ctx.document.source;
         let facts = facts_of(ctx, source);
         let count = facts.best().map(|f| format!(" · {}", grouped(f.len))).unwrap_or_default();
-        let count = if ctx.is_tight() { "" } else { count.as_str() };
-        let label = format!("{}{count}", ctx.short_name(name_of(source)));
-        ui.menu_button(ctx.theme.label(label), |ui| self.sources_ui(ui, ctx));
+        let name = name_of(source);
+        let label = format!("{}{count}", ctx.short_name(name.clone()));
+        let menu = ui.menu_button(ctx.theme.label(label), |ui| self.sources_ui(ui, ctx));
+        menu.response.on_hover_text(format!("{name}{count}"));
         if let Some(facts) = facts.best().filter(|facts| facts.classes.len() > 1) {
             self.classes_ui(ui, ctx, facts);
         }
@@ -243,9 +244,9 @@ impl Stop {
         let last = len.saturating_sub(1);
         let picked = ui.input(|input| {
             let pressed = |key| input.key_pressed(key);
-            let step = i64::from(pressed(Key::ArrowRight)) - i64::from(pressed(Key::ArrowLeft))
-                + columns as i64
-                    * (i64::from(pressed(Key::ArrowDown)) - i64::from(pressed(Key::ArrowUp)));
+            let times = |key| input.num_presses(key) as i64;
+            let step = times(Key::ArrowRight) - times(Key::ArrowLeft)
+                + columns as i64 * (times(Key::ArrowDown) - times(Key::ArrowUp));
             let first = [Key::Home, Key::Enter, Key::Space].into_iter().any(pressed);
             match current {
                 _ if pressed(Key::Home) => Some(0),

@@ -210,7 +210,8 @@ impl ParetoView {
             if ctx.is_presented() {
                 return;
             }
-            let corner = pos2(area.right() - ctx.theme.px(86.0), area.top() + space::XS);
+            // Above the plot, where no curve goes.
+            let corner = pos2(area.right() - ctx.theme.px(92.0), area.top() + space::XS / 2.0);
             let place = Rect::from_min_size(corner, vec2(ctx.theme.px(74.0), ctx.theme.px(24.0)));
             ui.scope_builder(UiBuilder::new().max_rect(place), |ui| {
                 let button = egui::Button::new("Export").small();

@@ -424,7 +424,7 @@ impl TokensView {
         let under = Rect::from_min_size(left.left_bottom(), vec2(left.width(), line));
         let by = colored_by(ctx, encoded, (spatial, is_pending));
         let opacity = ctx.document.looks.token_opacity * 100.0;
-        let figures = ctx.hovered.cell().filter(|cell| sheet.place(*cell).is_some()).map_or_else(
+        let figures = self.hand.told(ui, ctx, sheet).map_or_else(
             || format!("colored by {by} · opacity {opacity:.0} %"),
             |cell| words_of_cell(ctx, sheet, cell, &before_off),
         );

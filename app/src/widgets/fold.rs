@@ -7,8 +7,8 @@ use egui::{Button, Id, Popup, Response, Role, Ui, WidgetInfo, WidgetText};
 
 use crate::ctx::{Showing, ViewCtx};
 
-/// From this step on the controls of a bar are in a menu: after shorter words and shorter names.
-pub const MENU: u8 = 3;
+/// From this step on the controls of a bar are in a menu: after shorter words, and names that become shorter in steps.
+pub const MENU: u8 = 4;
 
 /// What is known of a place with controls.
 #[derive(Debug, Clone, Copy, Default)]
@@ -61,7 +61,7 @@ fn again(ctx: &egui::Context) {
 fn says(ctx: &ViewCtx<'_>) -> u64 {
     let document = ctx.document;
     let mut hasher = std::hash::DefaultHasher::new();
-    (&document.model, &document.others, &document.source, document.size.side).hash(&mut hasher);
+    (&document.model, &document.others, &document.source, document.size).hash(&mut hasher);
     let looks = &document.looks;
     (looks.color_by, looks.compare, looks.difference, looks.pair).hash(&mut hasher);
     let picked = &document.selection;

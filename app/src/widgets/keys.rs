@@ -1,9 +1,49 @@
-//! Whose the keys are while something has the focus.
+//! Whose the keys are while something has the focus, how that is seen, and what was held with them.
 
-use egui::{Popup, Response, Ui};
+use egui::{Event, Id, Key, Modifiers, Popup, Response, Stroke, StrokeKind, Ui};
+
+use crate::look::theme::Theme;
 
 /// Whether something has the focus and the keys with it: a menu that is open has them alone, also one of this very
 /// thing.
 pub fn has_keys(ui: &Ui, response: &Response) -> bool {
     response.has_focus() && !Popup::is_any_open(ui.ctx())
+}
+
+/// What was held as a key went down or a button of the mouse did something, the last one of this frame; without
+/// either what is held now. A slow frame sees a key pressed and let go at once: at its end nothing is held any more.
+pub fn held(ui: &Ui) -> Modifiers {
+    let of = |event: &Event| match event {
+        Event::Key { pressed: true, modifiers, .. } | Event::PointerButton { modifiers, .. } => {
+            Some(*modifiers)
+        }
+        _ => None,
+    };
+    ui.input(|input| input.events.iter().rev().find_map(of).unwrap_or(input.modifiers))
+}
+
+/// A ring round what has the focus, for what shows it too faintly by itself.
+pub fn ring(ui: &Ui, theme: &Theme, response: &Response) {
+    if response.has_focus() {
+        let stroke = Stroke::new(theme.line(2.0), theme.colors.gold);
+        ui.painter().rect_stroke(response.rect.expand(2.0), 3.0, stroke, StrokeKind::Outside);
+    }
+}
+
+/// Whether the person is at the pointer: since it did something last, Tab was not pressed. What is dragged alone is
+/// no stop of Tab then.
+pub fn is_at_pointer(ui: &Ui) -> bool {
+    let id = Id::unique("the person is at the pointer");
+    let of_pointer =
+        |event: &Event| matches!(event, Event::PointerMoved(_) | Event::PointerButton { .. });
+    let (is_tab, is_pointer) = ui.input(|input| {
+        let is_pointer = input.pointer.any_down() || input.events.iter().any(of_pointer);
+        (input.key_pressed(Key::Tab), is_pointer)
+    });
+    ui.data_mut(|data| {
+        let before = data.get_temp(id).unwrap_or(false);
+        let now = !is_tab && (is_pointer || before);
+        data.insert_temp(id, now);
+        now
+    })
 }

@@ -11,9 +11,13 @@ use crate::widgets::tokenizer_card::{self, Known};
 pub fn model(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot) {
     let current = ctx.document.model(slot);
     let named = |model: &ModelRef| ctx.document.name_of(model);
-    let label = current.map_or_else(|| "compare with…".to_owned(), named);
     let whole = current.map(named);
-    let label = ctx.short_name(label);
+    let label = match &whole {
+        Some(name) => ctx.short_name(name.clone()),
+        // Names are shortened after these words.
+        None if ctx.showing.tightness > 1 => "with…".to_owned(),
+        None => "compare with…".to_owned(),
+    };
     let shipped = ctx.ask("shipped", &ShippedModels);
     let response = ui.menu_button(label.clone(), |ui| {
         for name in shipped.best().into_iter().flat_map(|names| names.iter()) {

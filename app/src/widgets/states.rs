@@ -136,6 +136,30 @@ pub fn filled(text: &str, between: &str, fits: impl Fn(&str) -> bool) -> Vec<Str
     lines
 }
 
+/// The first pieces of a text, between " · ", that have room: what stands at its end goes as a whole, and is not cut
+/// within a word.
+fn first_pieces(text: &str, fits: impl Fn(&str) -> bool) -> &str {
+    let mut seen = text;
+    while !fits(seen)
+        && let Some((fewer, _)) = seen.rsplit_once(" · ")
+    {
+        seen = fewer;
+    }
+    seen
+}
+
+/// Figures in one line, as many of them as there is room for; all of them under the pointer.
+pub fn figures_line(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, figures: &str) {
+    let wide = |text: &str| lay(ui, ctx, (text, ctx.theme.figures()), f32::INFINITY).size().x;
+    let room = ui.available_width();
+    let seen = first_pieces(figures, |text| wide(text) <= room);
+    let text = egui::Label::new(ctx.theme.caption_figures(seen)).truncate();
+    // Whole once, not twice.
+    let label = ui.add(text.show_tooltip_when_elided(false));
+    label.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, figures));
+    label.on_hover_text(figures);
+}
+
 /// The lines of a caption that are needed to leave out no figure, each with whether it is one of figures: what
 /// stands before the comma, then the figures. None where one line has room for both, or under a stamp.
 fn lines_in_need(
@@ -243,4 +267,19 @@ pub fn caption(ui: &egui::Ui, ctx: &ViewCtx<'_>, rect: Rect, left: &str, right: 
     let galley = lay(what, theme.body(), room);
     let at = egui::pos2(rect.left(), y - galley.size().y / 2.0);
     ui.painter().galley(at, galley, theme.colors.dim);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_go_one_by_one_from_the_end_and_none_is_cut() {
+        let text = "used 655 · 4 096 tokens, ceiling 983 · Gini 0.73";
+        let within = |most: usize| first_pieces(text, |text| text.chars().count() <= most);
+        assert_eq!(within(100), text);
+        assert_eq!(within(47), "used 655 · 4 096 tokens, ceiling 983");
+        assert_eq!(within(30), "used 655");
+        assert_eq!(within(3), "used 655", "the first one is all there is");
+    }
 }

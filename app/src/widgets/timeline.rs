@@ -1,11 +1,10 @@
 //! A timeline: a tick a step, which can be walked, dragged over and played.
 
-use egui::{
-    Align, Align2, Key, Layout, Rect, Sense, Stroke, StrokeKind, Ui, UiBuilder, pos2, vec2,
-};
+use egui::{Align, Key, Layout, Rect, Sense, Stroke, StrokeKind, Ui, UiBuilder, pos2, vec2};
 
 use crate::ctx::ViewCtx;
 use crate::look::theme::space;
+use crate::widgets::keys::held;
 
 /// A timeline is so high, before text is scaled.
 pub const HEIGHT: f32 = 104.0;
@@ -202,6 +201,7 @@ impl Player {
                 let said = egui::RichText::new(timeline.said).font(ctx.theme.body());
                 let said = egui::Label::new(said).truncate().show_tooltip_when_elided(false);
                 ui.add(said).on_hover_text(timeline.said);
+                legend_ui(ui, ctx, timeline);
             });
         });
         to
@@ -318,7 +318,7 @@ impl Player {
         if pressed(Key::CloseBracket) {
             self.speed = (self.speed + 1).min(SPEEDS.len() - 1);
         }
-        let by = if ui.input(|input| input.modifiers.shift) { 10 } else { 1 };
+        let by = if held(ui).shift { 10 } else { 1 };
         let to = if pressed(Key::Home) {
             0
         } else if pressed(Key::End) {
@@ -384,8 +384,7 @@ fn paint(ui: &Ui, ctx: &ViewCtx<'_>, scale: &Scale, timeline: &Timeline<'_>, und
     let color = if at == 0 { colors.gold } else { colors.strong_line };
     painter.rect_filled(start.with_min_y(base - 3.0), 1.0, color);
     let most = scale.bars.height() - 4.0;
-    let values = timeline.ticks.iter().map(|tick| tick.value);
-    let highest = values.fold(0.0_f32, f32::max).max(1e-6);
+    let highest = highest(timeline);
     for step in 0..planned {
         let column = scale.column(step);
         let Some(tick) = timeline.ticks.get(step) else {
@@ -411,17 +410,30 @@ fn paint(ui: &Ui, ctx: &ViewCtx<'_>, scale: &Scale, timeline: &Timeline<'_>, und
     if line.len() > 1 && !timeline.line.is_empty() {
         painter.line(line, Stroke::new(theme.line(1.5), colors.coral));
     }
-    // Where there is little room it would lie over the line.
-    if !timeline.line.is_empty() && scale.bars.width() > theme.px(480.0) {
-        let corner = pos2(scale.bars.right() - space::XS, scale.bars.top());
-        let text =
-            format!("{} (line) · {} to {highest:.3} (bars)", timeline.line, timeline.heights);
-        let galley = painter.layout_no_wrap(text, theme.small(), colors.dim);
-        let place = Align2::RIGHT_TOP.anchor_size(corner, galley.size());
-        painter.rect_filled(place.expand(2.0), 2.0, colors.panel.gamma_multiply(0.8));
-        painter.galley(place.min, galley, colors.dim);
-    }
     labels(ui, ctx, scale, timeline);
+}
+
+/// The value that is as high as can be.
+fn highest(timeline: &Timeline<'_>) -> f32 {
+    let values = timeline.ticks.iter().map(|tick| tick.value);
+    values.fold(0.0_f32, f32::max).max(1e-6)
+}
+
+/// What line and bars are, beside what is said and above them: over them it would hide some.
+fn legend_ui(ui: &mut Ui, ctx: &ViewCtx<'_>, timeline: &Timeline<'_>) {
+    if timeline.line.is_empty() || timeline.ticks.is_empty() {
+        return;
+    }
+    let (line, heights) = (timeline.line, timeline.heights);
+    let text = format!("{line} (line) · {heights} to {:.3} (bars)", highest(timeline));
+    let font = ctx.theme.small();
+    let galley = ui.painter().layout_no_wrap(text.clone(), font, ctx.theme.colors.dim);
+    if galley.size().x + 2.0 * space::L <= ui.available_width() {
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            ui.add_space(space::M);
+            ui.label(ctx.theme.label(text));
+        });
+    }
 }
 
 /// Names below the ticks, as many as there is room for.

@@ -39,9 +39,13 @@ impl Known<'_> {
         }
         lines.push(("a code", format!("{} numbers", grouped(book.dim as u64))));
         if facts.spatial {
-            lines.push(("factor", format!("{} pixels a token along a side", facts.factor)));
+            lines.push((
+                "factor",
+                format!("{} a token along a side", counted(facts.factor, "pixel")),
+            ));
         }
         let images = match facts.input {
+            Input::Multiple(1) => "of any size".to_owned(),
             Input::Multiple(side) => format!("sides that divide by {side} pixels"),
             Input::Fixed { height, width } => format!("{width}×{height} pixels only"),
         };

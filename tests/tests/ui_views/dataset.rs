@@ -8,7 +8,7 @@ use smalti_engine::tokens::Cell;
 use smalti_tests::tiny::write_png;
 use smalti_tests::window::{
     Small, Window, click_label, empty, labels, open_sized, point, point_nowhere, press, rect_of,
-    says, send, tab,
+    says, send, settle, tab,
 };
 
 /// The number of the open image in its set.
@@ -181,4 +181,21 @@ fn a_set_is_counted_over_a_sample_that_is_spread_or_over_all_of_it() {
     assert!(says(&window, "of all 70 images"), "{:?}", labels(&window, "sample"));
     click_label(&mut window, "all");
     assert!(says(&window, "of 64 of 70 images, spread"));
+}
+
+#[test]
+fn a_long_name_of_a_set_leaves_room_for_how_many_images_it_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let set = folder.path().join("everything-that-was-painted-in-autumn");
+    std::fs::create_dir(&set).unwrap();
+    for number in 0..3 {
+        write_png(&set.join(format!("{number}.png")), 40, 32, number);
+    }
+    let mut window = open_sized(empty(tab(ViewId::Dataset)), [330.0, 400.0]);
+    send(&mut window, Open::Path(set));
+    let found = labels(&window, "autumn · 3");
+    assert!(found.iter().any(|name| name.starts_with('…')), "{found:?}: {:?}", labels(&window, ""));
+    window.set_size(egui::vec2(900.0, 400.0));
+    settle(&mut window);
+    assert!(says(&window, "everything-that-was-painted-in-autumn · 3"), "whole where it has room");
 }

@@ -273,9 +273,9 @@ fn a_cell_tells_what_else_might_have_stood_there_and_a_click_keeps_another_code(
     until(&mut window, "Generation done");
     let grid = rect_of(&window, "Generated tokens");
     point(&mut window, middle_of(grid, (3, 2), (8, 8)));
-    assert!(says(&window, "Cell (3, 2)"));
+    assert!(says(&window, "Cell in row 3, column 2"));
     click(&mut window, middle_of(grid, (3, 2), (8, 8)), Modifiers::NONE);
-    assert!(says(&window, "Cell (3, 2), pinned"));
+    assert!(says(&window, "Cell in row 3, column 2, pinned"));
     let cell = Cell::at(3, 2);
     let (trace, _) = looked_at(&window);
     let proposal = trace.steps.iter().rev().find_map(|traced| {

@@ -9,7 +9,8 @@ use smalti_engine::questions::{ModelInfo, ModelRef, Stamp};
 use smalti_engine::tokens::Cell;
 use smalti_tests::tiny::tiny_generator;
 use smalti_tests::window::{
-    Small, Window, click_label, empty, labels, open_sized, press, says, send, settle, until,
+    Small, Window, click_label, drag, empty, labels, middle_of, open_sized, press, rect_of, says,
+    send, settle, until,
 };
 
 /// The window with a generated picture of a masked generator, and the folder of both files.
@@ -121,11 +122,36 @@ fn two_generators_of_one_name_are_told_by_their_folders() {
 #[test]
 fn arrows_walk_over_the_picture_as_over_the_grid() {
     let (mut window, _small) = generated();
-    let picture = smalti_tests::window::rect_of(&window, "Picture at this step");
-    let at = smalti_tests::window::middle_of(picture, (3, 2), (8, 8));
+    let picture = rect_of(&window, "Picture at this step");
+    let at = middle_of(picture, (3, 2), (8, 8));
     smalti_tests::window::click(&mut window, at, Modifiers::NONE);
-    assert!(says(&window, "Cell (3, 2), pinned"), "{:?}", labels(&window, "Cell"));
+    assert!(says(&window, "Cell in row 3, column 2, pinned"), "{:?}", labels(&window, "Cell"));
     window.event(Event::PointerGone);
     press(&mut window, Modifiers::NONE, Key::ArrowRight);
-    assert!(says(&window, "Cell (3, 3), pinned"), "{:?}", labels(&window, "Cell"));
+    assert!(says(&window, "Cell in row 3, column 3, pinned"), "{:?}", labels(&window, "Cell"));
+}
+
+#[test]
+fn whoever_wants_to_select_what_is_generated_is_told_where() {
+    let (mut window, _small) = generated();
+    let grid = rect_of(&window, "Generated tokens");
+    let at = |row, column| middle_of(grid, (row, column), (8, 8));
+    let told = "in Generate brings the tokens of a step there";
+    assert!(!says(&window, told));
+    drag(&mut window, at(1, 1), at(4, 5));
+    assert!(says(&window, "Cells are selected in Tokens, not here") && says(&window, told));
+    assert!(window.state().document().selection.cells.is_empty());
+    // Also who asks for what needs a selection.
+    let (mut window, _small) = generated();
+    press(&mut window, Modifiers::COMMAND, Key::L);
+    assert!(says(&window, told), "{:?}", labels(&window, "select"));
+}
+
+#[test]
+fn what_line_and_bars_of_the_timeline_are_is_said_above_them() {
+    let (window, _small) = generated();
+    let (legend, bars) =
+        (rect_of(&window, "masked (line)"), rect_of(&window, "Generation timeline"));
+    assert!(legend.bottom() <= bars.top() + 1.0, "{legend:?} lies over {bars:?}");
+    assert!(says(&window, "mean confidence to"), "{:?}", labels(&window, "masked"));
 }

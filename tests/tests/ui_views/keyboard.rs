@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use egui::accesskit::Action;
-use egui::{Key, Modifiers, Role};
+use egui::{Event, Key, Modifiers, PointerButton, Role};
 use egui_kittest::kittest::{AccessKitNode, NodeT, Queryable};
 use smalti::document::{Edit, Layout, Panel, ViewId};
 use smalti_engine::tokens::{Cell, Code};
 use smalti_tests::window::{
-    Small, Window, click, click_label, empty, is_in_front, open_sized, press, rect_of, says, send,
-    settle, tab,
+    Small, Window, click, click_label, empty, is_in_front, labels, middle_of, open_sized, point,
+    press, rect_of, says, send, settle, tab,
 };
 
 /// What a person can do something with, by identity.
@@ -241,4 +241,68 @@ fn a_menu_over_the_grid_has_the_keys_and_the_grid_has_them_not() {
     let picked = window.state().document().selection.clone();
     press(&mut window, Modifiers::NONE, Key::ArrowRight);
     assert_ne!(window.state().document().selection, picked, "the keys are the grid's again");
+}
+
+/// What happens while a slow window draws a single frame: modifiers go down, something is pressed, and all is let go.
+fn within_a_frame(window: &mut Window, modifiers: Modifiers, pressed: &[Event]) {
+    let events = &mut window.input_mut().events;
+    events.push(Event::ModifiersChanged(modifiers));
+    events.extend(pressed.iter().cloned());
+    events.push(Event::ModifiersChanged(Modifiers::NONE));
+    settle(window);
+}
+
+#[test]
+fn shift_selects_a_rectangle_also_where_frames_take_longer_than_presses() {
+    let small = Small::new();
+    let mut window = open_sized(empty(tab(ViewId::Tokens)), [900.0, 600.0]);
+    small.open_in(&mut window);
+    window.get_by_label_contains("Token grid").focus();
+    settle(&mut window);
+    press(&mut window, Modifiers::NONE, Key::ArrowDown);
+    press(&mut window, Modifiers::NONE, Key::ArrowRight);
+    let selected = |window: &Window| -> Vec<(u16, u32)> {
+        let cells = &window.state().document().selection.cells;
+        cells.iter().map(|cell| (cell.row, cell.column)).collect()
+    };
+    assert_eq!(selected(&window), [(1, 1)]);
+    let modifiers = Modifiers::SHIFT;
+    let key = |key| {
+        [true, false].map(|pressed| Event::Key {
+            key,
+            physical_key: None,
+            pressed,
+            repeat: false,
+            modifiers,
+        })
+    };
+    within_a_frame(&mut window, modifiers, &key(Key::ArrowDown));
+    let twice = [key(Key::ArrowRight), key(Key::ArrowRight)].concat();
+    within_a_frame(&mut window, modifiers, &twice);
+    assert_eq!(selected(&window), [(1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (2, 3)]);
+    let caption = labels(&window, "tokens over the image");
+    assert!(caption.iter().any(|text| text.contains("row 2, column 3 · code")), "{caption:?}");
+    // So does a click that is over within a frame.
+    let at = middle_of(rect_of(&window, "Token grid"), (5, 5), (16, 16));
+    point(&mut window, at);
+    let button = [true, false].map(|pressed| Event::PointerButton {
+        pos: at,
+        button: PointerButton::Primary,
+        pressed,
+        modifiers,
+    });
+    within_a_frame(&mut window, modifiers, &button);
+    assert_eq!(selected(&window).len(), 7, "one more: {:?}", selected(&window));
+}
+
+#[test]
+fn tab_stops_at_nothing_that_is_dragged_alone() {
+    let (mut window, _small) = studio();
+    // The pointer is at work, for which bars of tabs and the lines between panels are there.
+    point(&mut window, egui::pos2(640.0, 300.0));
+    for modifiers in [Modifiers::NONE, Modifiers::SHIFT] {
+        let seen = walk(&mut window, modifiers);
+        let nowhere: Vec<&String> = seen.values().filter(|name| name.contains("Unknown")).collect();
+        assert!(nowhere.is_empty(), "nobody sees where the keyboard is: {nowhere:?} of {seen:#?}");
+    }
 }

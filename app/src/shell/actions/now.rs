@@ -68,7 +68,7 @@ impl Now<'_> {
     pub(super) fn cells(&self) -> Result<Arc<BTreeSet<Cell>>, String> {
         let cells = &self.view.document.selection.cells;
         if cells.is_empty() {
-            return Err("select cells of the token grid first".to_owned());
+            return Err(self.view.nothing_selected());
         }
         Ok(Arc::clone(cells))
     }

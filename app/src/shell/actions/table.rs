@@ -264,7 +264,7 @@ fn views() -> Vec<Action> {
     all.extend([
         asks(View, "Text larger", &larger, text(0.1)).often().first(),
         asks(View, "Text smaller", &[ctrl(Key::Minus)], text(-0.1)).often(),
-        action(View, "Text as designed", &[], App::TextScale(1.0)),
+        action(View, "Text as designed", &[ctrl(Key::Num0)], App::TextScale(1.0)),
         asks(View, "Reduced motion", &[], |now| {
             Ok(vec![App::ReducedMotion(!now.settings.reduced_motion).into()])
         })

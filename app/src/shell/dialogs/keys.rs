@@ -24,6 +24,7 @@ const GESTURES: [(&str, &[(&str, &str)]); 5] = [
             ("Drag", "Select by the tool in hand"),
             ("Shift, Alt", "Held: select these as well, or not"),
             ("Ctrl", "Held: turn round what is selected"),
+            ("Shift+arrows", "Select a rectangle from where the keys are"),
             ("Double click", "Select all cells with that code"),
             ("Middle drag", "Move the picture"),
         ],

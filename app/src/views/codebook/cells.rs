@@ -12,7 +12,7 @@ use crate::document::Edit;
 use crate::gpu::heatmap::{Appearances, Values};
 use crate::look::words::grouped;
 use crate::widgets::heat::{Numbered, Pane};
-use crate::widgets::keys::has_keys;
+use crate::widgets::keys::{has_keys, held};
 
 /// A cell is at most this wide before zooming, in points.
 const LARGEST: f32 = 32.0;
@@ -153,13 +153,12 @@ impl Cells {
             ctx.hovered.set_code(code);
             if response.clicked() {
                 response.request_focus();
-                self.select(ctx, (ordered, book), code, ui.input(|i| i.modifiers));
+                self.select(ctx, (ordered, book), code, held(ui));
             }
         }
         let stepped = stepped_by_keys(ui, ctx, (ordered, book), &response, places.columns);
         if let Some(code) = stepped {
-            let modifiers = ui.input(|i| i.modifiers);
-            let is_range = if modifiers.shift { Modifiers::SHIFT } else { Modifiers::NONE };
+            let is_range = if held(ui).shift { Modifiers::SHIFT } else { Modifiers::NONE };
             self.select(ctx, (ordered, book), code, is_range);
         }
         // Whoever comes by Tab sees which code is selected.
@@ -328,7 +327,7 @@ fn stepped_by_keys(
         memory.set_focus_lock_filter(response.id, arrows);
     });
     let step = ui.input(|input| {
-        let pressed = |key| i64::from(input.key_pressed(key));
+        let pressed = |key| input.num_presses(key) as i64;
         pressed(Key::ArrowRight) - pressed(Key::ArrowLeft)
             + i64::from(columns) * (pressed(Key::ArrowDown) - pressed(Key::ArrowUp))
     });

@@ -6,6 +6,7 @@ use super::sides::levels;
 use crate::ctx::ViewCtx;
 use crate::document::{CompareMode, DifferenceKind, Edit, Look, Pair, Slot};
 use crate::look::theme::space;
+use crate::widgets::keys::ring;
 use crate::widgets::{letter, picker};
 
 /// Choices at the right end of the tab bar, drawn from right to left.
@@ -160,7 +161,9 @@ fn levels_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, all: usize) {
     let slider = egui::Slider::new(&mut wanted, 1..=all)
         .custom_formatter(|value, _| format!("{value} of {all}"))
         .text("levels");
-    ui.add(slider).on_hover_text(
+    let response = ui.add(slider);
+    ring(ui, ctx.theme, &response);
+    response.on_hover_text(
         "How many levels, or scales, are decoded; those behind them are left out, and cost no bits",
     );
     if wanted != now {

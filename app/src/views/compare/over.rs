@@ -119,7 +119,7 @@ impl Over {
             let arrows = egui::EventFilter { horizontal_arrows: true, ..Default::default() };
             ui.memory_mut(|memory| memory.set_focus_lock_filter(response.id, arrows));
             let step = ui.input(|i| {
-                let pressed = |key| f32::from(u8::from(i.key_pressed(key)));
+                let pressed = |key| i.num_presses(key) as f32;
                 pressed(Key::ArrowRight) - pressed(Key::ArrowLeft)
             });
             self.divider += step * STEP;

@@ -29,7 +29,7 @@ pub(super) fn ui(
     };
     egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = space::XS;
-        let title = format!("Cell ({}, {})", cell.row, cell.column);
+        let title = format!("Cell in {cell}");
         let title = if is_pinned { format!("{title}, pinned") } else { title };
         ui.label(RichText::new(title).font(ctx.theme.strong()));
         let proposal = shown.proposal(cell);
@@ -51,7 +51,7 @@ pub(super) fn hover_ui(ctx: &ViewCtx<'_>, shown: &Shown<'_>, over: &super::grid:
     let Some(cell) = over.cell else { return };
     over.response.clone().on_hover_ui_at_pointer(|ui| {
         let proposal = shown.proposal(cell);
-        ui.label(RichText::new(format!("Cell ({}, {})", cell.row, cell.column)).strong());
+        ui.label(RichText::new(format!("Cell in {cell}")).strong());
         ui.label(ctx.theme.label(said(shown, cell, proposal)));
         let Some((_, proposal)) = proposal else { return };
         for (code, probability) in proposal.alternatives.iter().take(FEW) {

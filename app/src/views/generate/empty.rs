@@ -8,6 +8,7 @@ use super::settings;
 use crate::ctx::ViewCtx;
 use crate::document::{AllLost, AppCommand, Asked, Generate, Open};
 use crate::look::theme::space;
+use crate::look::words::grouped;
 use crate::widgets::{hatch, states};
 
 const ABOUT: &str = "A generator is a network that writes tokens, which a tokenizer's decoder makes a picture of. \
@@ -108,6 +109,7 @@ pub(super) fn blank_ui(
     let below = egui::Rect::from_min_size(place.left_bottom(), egui::vec2(size.x, line));
     let words = config.words().replace(" x ", "×");
     let left = format!("{}: nothing is generated yet", ctx.document.name_of(&asked.generator));
-    let right = format!("{}, {words} tokens of {} codes", config.way.name(), config.codes);
+    let right =
+        format!("{}, {words} tokens of {} codes", config.way.name(), grouped(config.codes.into()));
     states::caption_in_lines(ui, ctx, below, &left, &right);
 }

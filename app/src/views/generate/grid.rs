@@ -2,7 +2,8 @@
 //! now, a dashed one for what was changed, a corner for what a person gave.
 
 use egui::{
-    Color32, Key, Mesh, Painter, Rect, Role, Shape, Stroke, StrokeKind, WidgetInfo, pos2, vec2,
+    Color32, Key, Mesh, Painter, PointerButton, Rect, Role, Shape, Stroke, StrokeKind, WidgetInfo,
+    pos2, vec2,
 };
 use smalti_engine::questions::{Appearance, CodeAppearance, ModelInfo};
 use smalti_engine::session::Reply;
@@ -11,8 +12,8 @@ use smalti_engine::tokens::{Cell, Code};
 use super::facts::{Fact, Shown};
 use super::places::Place;
 use super::taken;
-use crate::ctx::ViewCtx;
-use crate::document::GeneratedColor;
+use crate::ctx::{USE_GENERATED, ViewCtx};
+use crate::document::{GeneratedColor, Notice};
 use crate::look::colors::color_of;
 use crate::look::words::counted;
 use crate::widgets::pane::{self, Framed, Pane, Zoom};
@@ -140,6 +141,7 @@ pub(super) fn over(
     if pane.response.clicked() && pane.response.interact_pointer_pos().is_some() {
         pane.response.request_focus();
     }
+    selects_nothing(ui, ctx, pane);
     let model = shown.trace.opened.tokenizer.as_ref();
     if let Some(code) = cell.and_then(|cell| shown.tokens.get(cell))
         && model == Some(&ctx.document.model)
@@ -160,6 +162,19 @@ pub(super) fn over(
     outline(cell.filter(|cell| Some(*cell) != pinned), ctx.theme.colors.text);
     let is_clicked = pane.response.clicked() && cell.is_some();
     Over { response: pane.response.clone(), cell, is_clicked, moved }
+}
+
+/// Whoever drags over cells means to select them, which is done in Tokens.
+fn selects_nothing(ui: &egui::Ui, ctx: &ViewCtx<'_>, pane: &Pane) {
+    if ctx.is_presented() || !pane.response.drag_started_by(PointerButton::Primary) {
+        return;
+    }
+    let (from, to) = ui.input(|input| (input.pointer.press_origin(), input.pointer.interact_pos()));
+    // A button that is held long is a drag as well.
+    if from.zip(to).is_some_and(|(from, to)| from.distance(to) > 4.0) {
+        let notice = Notice::info("Cells are selected in Tokens, not here");
+        ctx.send(Notice { hint: USE_GENERATED.to_owned(), ..notice });
+    }
 }
 
 /// Where arrows lead from a cell.
@@ -186,10 +201,9 @@ fn step(
 
 /// A cell in words.
 pub(super) fn words_of(shown: &Shown<'_>, cell: Cell) -> String {
-    let place = format!("({}, {})", cell.row, cell.column);
     match shown.tokens.get(cell) {
-        Some(code) => format!("{place} code {code}"),
-        None => format!("{place} masked"),
+        Some(code) => format!("{cell} · code {code}"),
+        None => format!("{cell} · masked"),
     }
 }
 

@@ -4,6 +4,7 @@ use egui::{Slider, SliderClamping, WidgetInfo, vec2};
 
 use crate::ctx::ViewCtx;
 use crate::look::theme::space;
+use crate::widgets::keys::ring;
 
 /// Where labels end and controls begin, before text is scaled.
 const LABEL: f32 = 84.0;
@@ -40,5 +41,7 @@ pub(super) fn slider(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slider: Slider<'_>) -
     // Its number stands behind it.
     ui.spacing_mut().slider_width = (ui.available_width() - ctx.theme.px(52.0)).max(32.0);
     // A document may hold what the rail does not reach: to be seen does not change it.
-    ui.add(slider.clamping(SliderClamping::Edits))
+    let response = ui.add(slider.clamping(SliderClamping::Edits));
+    ring(ui, ctx.theme, &response);
+    response
 }

@@ -16,7 +16,7 @@ pub(super) fn stepped(
     let arrows = EventFilter { horizontal_arrows: true, ..EventFilter::default() };
     ui.memory_mut(|memory| memory.set_focus_lock_filter(response.id, arrows));
     let step = ui.input(|input| {
-        let pressed = |key| i64::from(input.key_pressed(key));
+        let pressed = |key| input.num_presses(key) as i64;
         pressed(Key::ArrowRight) - pressed(Key::ArrowLeft)
     });
     next(step, count, at)

@@ -8,10 +8,12 @@ use crate::ctx::ViewCtx;
 use crate::document::RatesLook;
 use crate::look::theme::space;
 use crate::look::words::short;
+use crate::widgets::keys::held;
 
-/// Room for numbers at the left and below, before text is scaled.
+/// Room for numbers at the left and below, and for words above, before text is scaled.
 const LEFT: f32 = 62.0;
 const BELOW: f32 = 40.0;
+const ABOVE: f32 = 32.0;
 /// Of more points labels would be all that is seen.
 const MOST_LABELS: usize = 60;
 
@@ -123,7 +125,7 @@ pub(super) fn ui(
         ctx.take_focus(&response);
     }
     let area = Rect::from_min_max(
-        whole.min + vec2(theme.px(LEFT), theme.px(14.0)),
+        whole.min + vec2(theme.px(LEFT), theme.px(ABOVE)),
         whole.max - vec2(theme.px(18.0), theme.px(BELOW)),
     );
     let framed = framed(marks);
@@ -171,7 +173,7 @@ pub(super) fn ui(
         near: near.map(|mark| mark.key.clone()),
         is_clicked: response.clicked(),
         is_opened: response.double_clicked(),
-        is_second: ui.input(|input| input.modifiers.shift || input.modifiers.command),
+        is_second: held(ui).shift || held(ui).command,
     };
     if done.near.is_some() {
         ui.ctx().set_cursor_icon(egui::CursorIcon::PointingHand);
@@ -246,8 +248,8 @@ fn grid(ui: &egui::Ui, ctx: &ViewCtx<'_>, axes: &Axes) {
     ui.painter().text(at, Align2::RIGHT_TOP, across, theme.small(), colors.dim);
     let which = if look.quality.is_better_high() { "higher is nearer" } else { "lower is nearer" };
     let up = format!("{}{}, {which}", look.quality.label(), log(look.is_quality_logarithmic));
-    let at = pos2(area.left() + space::S, area.top() - theme.px(6.0));
-    ui.painter().text(at, Align2::LEFT_TOP, up, theme.small(), colors.dim);
+    let at = pos2(area.left(), area.top() - theme.px(10.0));
+    ui.painter().text(at, Align2::LEFT_BOTTOM, up, theme.small(), colors.dim);
 }
 
 /// The corners of the frontier.
@@ -263,21 +265,53 @@ fn stairs(axes: &Axes, marks: &[Mark]) -> Vec<Pos2> {
     corners
 }
 
+/// The points that a line joins: those of a format, and the levels of one tokenizer; with the first of them.
+fn joined<'m>(axes: &Axes, marks: &'m [Mark]) -> Vec<(&'m Mark, Vec<Pos2>)> {
+    let mut groups: Vec<(&Mark, Vec<Pos2>)> = Vec::new();
+    for mark in marks.iter().filter(|mark| !mark.group.is_empty()) {
+        match groups.iter_mut().find(|(first, _)| first.group == mark.group) {
+            Some((_, points)) => points.push(axes.at(mark)),
+            None => groups.push((mark, vec![axes.at(mark)])),
+        }
+    }
+    groups.retain(|(_, points)| points.len() > 1);
+    groups
+}
+
+/// Small places that lie along a line, without a gap.
+fn along(points: &[Pos2]) -> impl Iterator<Item = Rect> + '_ {
+    const STEP: f32 = 4.0;
+    points.windows(2).flat_map(|pair| {
+        let (from, to) = (pair[0], pair[1]);
+        let count = (from.distance(to) / STEP).ceil().clamp(1.0, 2000.0) as usize;
+        let at = move |number: usize| from + (to - from) * (number as f32 / count as f32);
+        (0..count).map(move |piece| Rect::from_two_pos(at(piece), at(piece + 1)).expand(1.5))
+    })
+}
+
+/// Where words of this size stand beside a point: at the first place round it that is free.
+fn free_place((at, away): (Pos2, f32), size: Vec2, inside: Rect, taken: &[Rect]) -> Option<Rect> {
+    let tries = [
+        vec2(away, -size.y / 2.0),
+        vec2(away * 0.7, -size.y - away * 0.5),
+        vec2(away * 0.7, away * 0.5),
+        vec2(-away - size.x, -size.y / 2.0),
+        vec2(-away * 0.7 - size.x, -size.y - away * 0.5),
+        vec2(-away * 0.7 - size.x, away * 0.5),
+        vec2(-size.x / 2.0, -size.y - away),
+        vec2(-size.x / 2.0, away),
+    ];
+    tries.iter().map(|away| Rect::from_min_size(at + *away, size)).find(|place| {
+        inside.contains_rect(*place) && taken.iter().all(|other| !other.intersects(*place))
+    })
+}
+
 /// The frontier, the curve of a format, and the levels of one tokenizer.
 fn lines(ui: &egui::Ui, ctx: &ViewCtx<'_>, axes: &Axes, marks: &[Mark]) {
     let (theme, colors) = (ctx.theme, &ctx.theme.colors);
     let corners = stairs(axes, marks);
     ui.painter().line(corners, Stroke::new(theme.line(2.0), colors.gold));
-    let mut groups: Vec<&str> = Vec::new();
-    for mark in marks.iter().filter(|mark| !mark.group.is_empty()) {
-        if !groups.contains(&mark.group.as_str()) {
-            groups.push(&mark.group);
-        }
-    }
-    for group in groups {
-        let of: Vec<&Mark> = marks.iter().filter(|mark| mark.group == group).collect();
-        let points: Vec<Pos2> = of.iter().map(|mark| axes.at(mark)).collect();
-        let Some(first) = of.first().filter(|_| points.len() > 1) else { continue };
+    for (first, points) in joined(axes, marks) {
         if first.shape == Shape::Format {
             let stroke = Stroke::new(theme.line(1.5), colors.dim);
             let painter =
@@ -352,10 +386,10 @@ fn labels(
         })
         .collect();
     // What lines run through is no place for words.
-    taken.extend(stairs(axes, marks).windows(2).filter_map(|pair| {
-        let [from, to] = pair else { return None };
-        Some(Rect::from_two_pos(*from, *to).expand(1.5))
-    }));
+    taken.extend(along(&stairs(axes, marks)));
+    for (_, points) in joined(axes, marks) {
+        taken.extend(along(&points).filter(|place| axes.area.intersects(*place)));
+    }
     taken.extend(marks.iter().filter_map(|mark| {
         let ((low, high), x) = (mark.ends?, axes.x(mark.rate));
         Some(Rect::from_two_pos(pos2(x, axes.y(low)), pos2(x, axes.y(high))).expand(1.0))
@@ -386,28 +420,19 @@ fn labels(
         let color = if strong { colors.text } else { colors.dim };
         let galley = ui.painter().layout_no_wrap(text.to_owned(), theme.small(), color);
         let (size, at, away) = (galley.size(), axes.at(mark), radius(ctx, mark) + theme.px(5.0));
-        let tries = [
-            vec2(away, -size.y / 2.0),
-            vec2(away * 0.7, -size.y - away * 0.5),
-            vec2(away * 0.7, away * 0.5),
-            vec2(-away - size.x, -size.y / 2.0),
-            vec2(-away * 0.7 - size.x, -size.y - away * 0.5),
-            vec2(-away * 0.7 - size.x, away * 0.5),
-            vec2(-size.x / 2.0, -size.y - away),
-            vec2(-size.x / 2.0, away),
-        ];
-        let inside = axes.area.expand2(vec2(theme.px(14.0), theme.px(2.0)));
-        let free = tries.iter().map(|away| Rect::from_min_size(at + *away, size)).find(|place| {
-            inside.contains_rect(*place) && taken.iter().all(|other| !other.intersects(*place))
-        });
-        let place = match free {
+        // Never over the axis at the left.
+        let inside = Rect::from_min_max(
+            axes.area.min + vec2(3.0, -theme.px(2.0)),
+            axes.area.max + vec2(theme.px(14.0), 0.0),
+        );
+        let place = match free_place((at, away), size, inside, &taken) {
             Some(place) => place,
-            None if is_first => Rect::from_min_size(at + tries[0], size),
+            None if is_first => Rect::from_min_size(at + vec2(away, -size.y / 2.0), size),
             None => continue,
         };
-        if is_first {
-            ui.painter().rect_filled(place.expand(2.0), 3.0, colors.panel.gamma_multiply(0.9));
-        }
+        // What is asked for stands over all; of the others no line of the grid runs through one.
+        let (room, ground) = if is_first { (2.0, 0.9) } else { (0.0, 1.0) };
+        ui.painter().rect_filled(place.expand(room), 3.0, colors.panel.gamma_multiply(ground));
         taken.push(place);
         ui.painter().galley(place.min, galley, color);
     }
@@ -416,6 +441,27 @@ fn labels(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_beside_a_point_lie_on_no_line_and_not_beyond_the_axis() {
+        let inside = Rect::from_min_max(pos2(0.0, 0.0), pos2(300.0, 200.0));
+        let size = vec2(80.0, 14.0);
+        // A slope through the point leaves room above it at the left, and below it at the right.
+        let (low, at, high) = (pos2(20.0, 190.0), pos2(150.0, 100.0), pos2(280.0, 10.0));
+        let line: Vec<Rect> = along(&[low, at, high]).collect();
+        let place = free_place((at, 8.0), size, inside, &line).unwrap();
+        for number in 0..=1000 {
+            let part = number as f32 / 1000.0;
+            for on_it in [low + (at - low) * part, at + (high - at) * part] {
+                assert!(line.iter().any(|piece| piece.contains(on_it)), "a gap at {on_it:?}");
+                assert!(!place.contains(on_it), "{place:?} lies over the line at {on_it:?}");
+            }
+        }
+        // Near the left edge words stand at the right, and where there is no room nowhere.
+        let place = free_place((pos2(5.0, 100.0), 8.0), size, inside, &[]).unwrap();
+        assert!(place.left() > 5.0);
+        assert_eq!(free_place((at, 8.0), size, inside, &[inside]), None);
+    }
 
     #[test]
     fn ticks_lie_within_their_axis_and_are_round() {

@@ -86,7 +86,7 @@ fn moved(ui: &egui::Ui, id: egui::Id, (row, column): (isize, isize)) -> (isize, 
     };
     ui.memory_mut(|memory| memory.set_focus_lock_filter(id, arrows));
     ui.input(|input| {
-        let pressed = |key| isize::from(input.key_pressed(key));
+        let pressed = |key| input.num_presses(key) as isize;
         (
             row + pressed(Key::ArrowDown) - pressed(Key::ArrowUp),
             column + pressed(Key::ArrowRight) - pressed(Key::ArrowLeft),

@@ -12,7 +12,7 @@ use super::painting;
 use super::sheet::Sheet;
 use crate::ctx::ViewCtx;
 use crate::document::{Edit, Tool};
-use crate::widgets::keys::has_keys;
+use crate::widgets::keys::{has_keys, held};
 use crate::widgets::pane::{Pane, Zoom};
 
 /// What a click or a drag does to what is selected.
@@ -81,6 +81,14 @@ impl Hand {
         let is_there = |place: &Place| sheet.cell(*place).is_some();
         let first = || ctx.document.selection.cells.iter().find_map(|cell| sheet.place(*cell));
         self.cursor.filter(is_there).or_else(first).unwrap_or_default()
+    }
+
+    /// The cell that is told of: the one under the pointer, or else where the keys are while they work the grid or
+    /// the picture beside it.
+    pub(super) fn told(&self, ui: &egui::Ui, ctx: &ViewCtx<'_>, sheet: &Sheet<'_>) -> Option<Cell> {
+        let has_keys = self.home.is_some_and(|home| ui.memory(|memory| memory.has_focus(home)));
+        let pointed = ctx.hovered.cell().filter(|cell| sheet.place(*cell).is_some());
+        pointed.or_else(|| sheet.cell(self.cursor(ctx, sheet)).filter(|_| has_keys))
     }
 
     /// Whether Enter was pressed on the grid, to type the code that is to be forced.
@@ -167,7 +175,7 @@ impl Hand {
     /// The pointer is at another spot of the drag.
     fn go_on(&mut self, ui: &egui::Ui, ctx: &ViewCtx<'_>, at: Pos2, sheet: &Sheet<'_>) {
         let tool = ctx.document.selection.tool;
-        let how = How::of(ui.input(|i| i.modifiers));
+        let how = How::of(held(ui));
         let is_other = self.trail.last().is_some_and(|last| last.distance(at) > 0.1);
         if is_other {
             if tool == Tool::Rectangle {
@@ -217,7 +225,7 @@ impl Hand {
             return;
         }
         response.request_focus();
-        let how = How::of(ui.input(|i| i.modifiers));
+        let how = How::of(held(ui));
         let at = response.interact_pointer_pos();
         let place = at.and_then(|at| pane.cell_at(at, sheet.rows, sheet.columns));
         let Some((place, cell)) = place.and_then(|place| Some((place, sheet.cell(place)?))) else {
@@ -291,7 +299,7 @@ impl Hand {
         sheet: &Sheet<'_>,
         (at, to): (Place, Place),
     ) {
-        let modifiers = ui.input(|i| i.modifiers);
+        let modifiers = held(ui);
         self.cursor = Some(to);
         if modifiers.shift {
             let from = *self.from.get_or_insert(at);
@@ -334,7 +342,8 @@ fn cells_at(sheet: &Sheet<'_>, places: BTreeSet<Place>) -> BTreeSet<Cell> {
 /// Where the arrows lead.
 fn step(ui: &egui::Ui, (row, column): Place, sheet: &Sheet<'_>) -> Option<Place> {
     let (down, right) = ui.input(|input| {
-        let pressed = |key| isize::from(input.key_pressed(key));
+        // A slow frame sees several presses.
+        let pressed = |key| input.num_presses(key) as isize;
         let all = sheet.columns as isize;
         (
             pressed(Key::ArrowDown) - pressed(Key::ArrowUp),

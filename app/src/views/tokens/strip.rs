@@ -9,7 +9,7 @@ use smalti_engine::tokens::{Code, Tokens};
 use crate::ctx::ViewCtx;
 use crate::document::{Chart, Column, Edit, Shape, Table};
 use crate::look::theme::space;
-use crate::look::words::counted;
+use crate::look::words::{counted, counted_in_groups, grouped};
 use crate::widgets::export::Exported;
 use crate::widgets::states;
 
@@ -37,11 +37,11 @@ pub(super) fn ui(
     // The sample first: the last figures go where there is no room.
     let figures = format!(
         "{} · used {} of {} codes · perplexity {} · ceiling {}",
-        counted(s.samples as usize, "token"),
-        s.used,
-        s.codebook_size,
-        counted(s.perplexity.round() as usize, "code"),
-        counted(s.ceiling.round() as usize, "code")
+        counted_in_groups(s.samples, "token"),
+        grouped(s.used.into()),
+        grouped(s.codebook_size.into()),
+        counted_in_groups(s.perplexity.round() as u64, "code"),
+        counted_in_groups(s.ceiling.round() as u64, "code")
     );
     // The bars of other tokens may stand here for a moment, but not their figures.
     let is_old = reply.ready().is_none();

@@ -11,6 +11,7 @@ use crate::document::{Edit, Look};
 use crate::look::theme::space;
 use crate::look::words::grouped;
 use crate::widgets::fold;
+use crate::widgets::keys::ring;
 
 /// The tools' own memory.
 #[derive(Debug, Default)]
@@ -127,7 +128,9 @@ pub(super) fn opacity_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
     ui.spacing_mut().slider_width = ctx.theme.px(72.0);
     let mut opacity = ctx.document.looks.token_opacity;
     let slider = egui::Slider::new(&mut opacity, 0.0..=1.0).show_value(false).text("opacity");
-    if ui.add(slider).changed() {
+    let response = ui.add(slider);
+    ring(ui, ctx.theme, &response);
+    if response.changed() {
         ctx.send(Look::TokenOpacity(opacity));
     }
 }

@@ -7,6 +7,7 @@ use smalti_engine::session::RunId;
 use crate::ctx::{TrainedRun, ViewCtx};
 use crate::document::{JobCommand, Slot};
 use crate::runs::Record;
+use crate::widgets::keys::ring;
 
 /// How a knob is turned.
 struct Shape {
@@ -137,6 +138,7 @@ fn knob_ui(
             ui.add(slider)
         })
         .inner;
+    ring(ui, ctx.theme, &response);
     response.widget_info(|| {
         let label = format!("{} {}", knob.name(), slot.letter());
         egui::WidgetInfo::slider(true, *value, label)
