@@ -8,7 +8,7 @@ use smalti_engine::questions::{ModelRef, Stamp};
 use smalti_engine::session::RunId;
 
 use super::Studio;
-use crate::document::{USUAL_IMAGES, ViewId};
+use crate::document::{Notice, USUAL_IMAGES, ViewId};
 
 impl Studio {
     /// Measures tokenizers; what is measured is kept beside the runs, and not measured again. What is being measured
@@ -19,7 +19,18 @@ impl Studio {
         self.trainings.measuring.retain(|(run, _)| goes_on(*run));
         let open = self.trainings.measuring.iter().flat_map(|(_, plans)| plans);
         let is_same = |a: &Plan, b: &Plan| (&a.measured, &a.source) == (&b.measured, &b.source);
-        plans.retain(|plan| !open.clone().any(|other| is_same(plan, other)));
+        let mut is_more = false;
+        plans.retain(|plan| {
+            let mut same = open.clone().filter(|other| is_same(plan, other)).peekable();
+            let is_open = same.peek().is_some();
+            is_more |= is_open && same.all(|other| other.most < plan.most);
+            !is_open
+        });
+        if is_more {
+            let hint = "Measure again when that is done".to_owned();
+            let summary = "Fewer images of this set are being measured already";
+            self.notices.add(Notice { hint, ..Notice::info(summary) });
+        }
         if plans.is_empty() {
             return;
         }

@@ -15,6 +15,7 @@ mod keyboard;
 mod keys;
 mod measuring;
 pub mod offscreen;
+mod painting;
 mod pasted;
 mod presentation;
 mod racing;
@@ -44,6 +45,7 @@ use smalti_engine::session::{Lane, RunId, Session};
 
 use self::home::{Home, Writing};
 use self::keys::{Keyboard, KeysOf};
+use self::painting::Strokes;
 use self::stage::{Shown, Stage};
 use self::trainings::Trainings;
 use crate::ctx::{
@@ -236,6 +238,8 @@ pub struct Studio {
     trials: Option<Trials>,
     /// Tokens that are being put somewhere.
     pasting: Option<Arc<Region>>,
+    /// Strokes of color that are not in the tokens yet.
+    strokes: Strokes,
     started: Instant,
 }
 
@@ -301,6 +305,7 @@ impl Studio {
 
     /// Events of this frame as commands.
     fn gather(&mut self, ctx: &egui::Context) {
+        keys::drop_repeats(ctx);
         self.desk.keyboard.keys_of = self.keys_of(ctx);
         let mut commands = self.pressed(ctx);
         let (dropped, events) = ctx.input(|input| {
@@ -517,6 +522,7 @@ impl eframe::App for Studio {
         self.go_on_opening();
         self.go_on_generating();
         self.go_on_rewriting();
+        self.go_on_pasting();
         self.go_on_racing();
         if !ctx.input(|input| input.pointer.any_down()) {
             self.history.finish_interaction();

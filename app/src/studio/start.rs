@@ -131,6 +131,7 @@ impl Studio {
             generation_waits: None,
             trials: None,
             pasting: None,
+            strokes: Strokes::default(),
             started: Instant::now(),
         };
         studio.first_document();
