@@ -163,7 +163,6 @@ struct Measuring {
     number: usize,
     plan: Arc<Plan>,
     subject: Subject,
-    assets: PathBuf,
     set: Arc<dyn Source>,
     /// The numbers of its images in the set.
     indices: Indices,
@@ -235,7 +234,6 @@ impl Measuring {
             number,
             plan,
             subject,
-            assets: assets.to_owned(),
             set,
             indices,
             identity,

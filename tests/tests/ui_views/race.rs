@@ -3,7 +3,7 @@
 
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
-use smalti::document::{Layout, Open, Panel, Race, Racing, ViewId};
+use smalti::document::{Asked, Generate, Layout, Open, Panel, Race, Racing, ViewId};
 use smalti::files::saved::{Carried, Saved, to_bytes};
 use smalti_engine::generators::{Generation, Way};
 use smalti_engine::questions::{ModelInfo, ModelRef, Stamp};
@@ -189,6 +189,21 @@ fn a_cancelled_race_keeps_what_is_there_and_begins_no_other_lane() {
     run(&mut window);
     assert_eq!(lane(&window, 0), (by_the_engine(&window, 0), RunState::Done));
     assert_eq!(lane(&window, 1), (by_the_engine(&window, 1), RunState::Done));
+}
+
+#[test]
+fn a_lane_that_waits_paused_in_generate_is_measured_anew() {
+    let (mut window, _small) = open_race();
+    let asked = race(&window).next(&[], None).asked[0].clone().unwrap();
+    let asked = Box::new(Asked::clone(&asked));
+    send(&mut window, Generate::Start { asked, waits: true });
+    until(&mut window, "Generation paused");
+    send(&mut window, Layout::Show(ViewId::Race));
+    click_label(&mut window, "Start the race");
+    run(&mut window);
+    for number in [0, 1, 2] {
+        assert_eq!(lane(&window, number), (by_the_engine(&window, number), RunState::Done));
+    }
 }
 
 #[test]

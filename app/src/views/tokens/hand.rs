@@ -385,7 +385,28 @@ fn bring_into_view(pane: &Pane, sheet: &Sheet<'_>, (row, column): Place, zoom: &
 
 #[cfg(test)]
 mod tests {
+    use egui::pos2;
+    use smalti_engine::tokens::Tokens;
+
     use super::*;
+
+    #[test]
+    fn a_stroke_that_grows_selects_what_one_that_is_seen_whole_does() {
+        let tokens = Tokens::grid(12, 12, 4, vec![0; 144]).unwrap();
+        let sheet = Sheet::new(0, tokens.first(), true);
+        let trail = [(1.0, 1.0), (9.0, 2.5), (9.0, 9.0), (2.0, 7.5)].map(|(x, y)| pos2(x, y));
+        let whole =
+            |brush| cells_at(&sheet, gesture::along(&trail, brush, (sheet.rows, sheet.columns)));
+        let mut brushed = Brushed::default();
+        for end in 1..=trail.len() {
+            brushed = brushed.along(&trail[..end], 2, &sheet);
+        }
+        assert_eq!(brushed.cells, whole(2));
+        let thin = brushed.along(&trail, 0, &sheet);
+        assert_eq!(thin.cells, whole(0), "another brush goes along all of it");
+        let next = thin.along(&trail[..1], 0, &sheet);
+        assert_eq!(next.cells, [Cell::at(1, 1)].into(), "another stroke");
+    }
 
     #[test]
     fn shift_adds_alt_takes_away_and_ctrl_turns_round() {
