@@ -229,7 +229,7 @@ mod tests {
             let with = |value: &Document| value.with_taken(&sampled, &now);
             history.complete(take(&now, &sampled), steps == 0, with);
             assert!(history.can_redo());
-            let edits = |history: &History| history.document().edits.clone();
+            let edits = |history: &History| Arc::clone(&history.document().edits);
             assert_eq!(edits(&history).get(&Cell::at(0, 0)), Some(&5));
             history.redo();
             history.redo();

@@ -15,14 +15,14 @@ use crate::files::outcome::{Outcome, Painted};
 /// Strokes that are not in the tokens yet, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Strokes {
-    waiting: VecDeque<Stroke>,
+    waiting: VecDeque<Waiting>,
     /// Whether the first one is being encoded.
     is_at_work: bool,
 }
 
 /// A stroke, and where it was painted.
 #[derive(Debug)]
-struct Stroke {
+struct Waiting {
     on: WorkOn,
     number: usize,
     stroke: BrushStroke,
@@ -36,7 +36,7 @@ impl Studio {
             return;
         };
         let number = self.history.number();
-        self.strokes.waiting.push_back(Stroke { on, number, stroke });
+        self.strokes.waiting.push_back(Waiting { on, number, stroke });
         self.go_on_painting();
     }
 

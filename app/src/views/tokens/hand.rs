@@ -68,7 +68,7 @@ impl Brushed {
     fn along(self, trail: &[Pos2], brush: u8, sheet: &Sheet<'_>) -> Self {
         let (known, part, spots) = self.of;
         let goes_on = (known, part) == (brush, sheet.number) && spots <= trail.len();
-        let (mut cells, spots) = if goes_on { (self.cells, spots) } else { Default::default() };
+        let (mut cells, spots) = if goes_on { (self.cells, spots) } else { (BTreeSet::new(), 0) };
         // From the last spot that is known on.
         let new = &trail[spots.saturating_sub(1)..];
         cells.extend(cells_at(sheet, gesture::along(new, brush, (sheet.rows, sheet.columns))));
