@@ -10,8 +10,12 @@ pub fn has_keys(ui: &Ui, response: &Response) -> bool {
 
 /// Whether a key was pressed, and not merely held down since before.
 pub fn is_pressed_once(ui: &Ui, key: Key) -> bool {
-    let is_it = |event: &Event| matches!(event, Event::Key { key: pressed, pressed: true, repeat: false, .. } if *pressed == key);
-    ui.input(|input| input.events.iter().any(is_it))
+    ui.input(|input| {
+        input.events.iter().any(|event| match event {
+            Event::Key { key: of, pressed, repeat, .. } => *of == key && *pressed && !*repeat,
+            _ => false,
+        })
+    })
 }
 
 /// Takes a key out of the input, where it was pressed alone; gives whether it was. One that is held down with others,
