@@ -10,12 +10,13 @@ pub fn has_keys(ui: &Ui, response: &Response) -> bool {
 
 /// Whether a key was pressed, and not merely held down since before.
 pub fn is_pressed_once(ui: &Ui, key: Key) -> bool {
-    ui.input(|input| {
-        input.events.iter().any(|event| match event {
-            Event::Key { key: of, pressed, repeat, .. } => *of == key && *pressed && !*repeat,
-            _ => false,
-        })
-    })
+    let is_it = |event: &Event| {
+        matches!(
+            event,
+            Event::Key { key: of, pressed: true, repeat: false, .. } if *of == key
+        )
+    };
+    ui.input(|input| input.events.iter().any(is_it))
 }
 
 /// Takes a key out of the input, where it was pressed alone; gives whether it was. One that is held down with others,
