@@ -44,6 +44,8 @@ pub struct Trace {
     pub opened: Arc<OpenedPainter>,
     /// The tokens before the first step: those that stay; none if it cannot begin.
     pub beginning: Option<Tokens>,
+    /// How many cells it writes: those without a token before the first step.
+    pub cells: usize,
     /// Its steps so far.
     pub steps: Vec<Traced>,
     /// How many it will have, as far as that is known.
@@ -139,66 +141,79 @@ impl Trace {
             passes: before.0 + step.forward_passes,
             seconds: before.1 + seconds,
             confidence: sum / count.max(1) as f32,
-            masked: step.tokens.cells().filter(|(_, code)| code.is_none()).count(),
+            masked: masked(&step.tokens),
             picture: OnceCell::new(),
             step,
         });
     }
 }
 
-/// All generations of a sitting that are kept, the one that was looked at last at the end.
+/// How many cells have no token.
+fn masked(tokens: &Tokens) -> usize {
+    tokens.cells().filter(|(_, code)| code.is_none()).count()
+}
+
+/// All generations of a sitting that are kept.
 #[derive(Debug, Default)]
-pub struct Generations(Vec<Trace>);
+pub struct Generations {
+    /// The one that was looked at last at the end.
+    all: Vec<Trace>,
+    /// Runs of which nobody wants to know anything any more, until they are over.
+    left: Vec<RunId>,
+}
 
 impl Generations {
     /// What is known of a generation.
     pub fn get(&self, asked: &Asked) -> Option<&Trace> {
-        self.0.iter().find(|trace| *trace.asked == *asked)
+        self.all.iter().find(|trace| *trace.asked == *asked)
     }
 
     /// Whether a run is one of them.
     pub fn is_own(&self, run: RunId) -> bool {
-        self.0.iter().any(|trace| trace.run == Some(run))
+        self.left.contains(&run) || self.all.iter().any(|trace| trace.run == Some(run))
     }
 
     /// The runs that go on.
     pub fn runs(&self) -> impl Iterator<Item = RunId> + '_ {
-        self.0.iter().filter_map(Trace::run)
+        self.all.iter().filter_map(Trace::run)
     }
 
-    /// One begins, or cannot, and why.
+    /// One begins, or cannot, and why. Those that are wanted stay however many there are, and however large.
     pub(crate) fn begin(
         &mut self,
         asked: &Arc<Asked>,
         (opened, beginning): (Arc<OpenedPainter>, Option<Tokens>),
         run: Result<RunId, Problem>,
+        wanted: &[Arc<Asked>],
     ) {
         let (run, state) = match run {
             Ok(run) => (Some(run), RunState::Running),
             Err(problem) => (None, RunState::Failed(problem)),
         };
-        self.0.retain(|trace| trace.asked != *asked);
-        let steps = Vec::new();
-        let asked = Arc::clone(asked);
-        self.0.push(Trace { asked, opened, beginning, steps, planned: 0, state, run, read: 0 });
-        let is_idle = |trace: &Trace| trace.run.is_none();
-        while (self.0.len() > KEPT || self.bytes_of_networks() > NETWORKS)
-            && let Some((_, older)) = self.0.split_last()
+        self.forget(asked);
+        let (asked, cells) = (Arc::clone(asked), beginning.as_ref().map_or(0, masked));
+        let (steps, planned, read) = (Vec::new(), 0, 0);
+        self.all.push(Trace { asked, opened, beginning, cells, steps, planned, state, run, read });
+        let is_idle = |trace: &Trace| trace.run.is_none() && !wanted.contains(&trace.asked);
+        while (self.all.len() > KEPT || self.bytes_of_networks() > NETWORKS)
+            && let Some((_, older)) = self.all.split_last()
             && let Some(oldest) = older.iter().position(is_idle)
         {
-            self.0.remove(oldest);
+            self.all.remove(oldest);
         }
     }
 
-    /// Forgets one that rests: it is generated again when it is looked at.
+    /// Forgets one, wherever it stands: it is generated again when it is looked at. A run that goes on with it is
+    /// the caller's to cancel.
     pub(crate) fn forget(&mut self, asked: &Asked) {
-        self.0.retain(|trace| trace.run.is_some() || *trace.asked != *asked);
+        let forgotten = self.all.extract_if(.., |trace| *trace.asked == *asked);
+        self.left.extend(forgotten.filter_map(|trace| trace.run));
     }
 
     /// What their networks take, those that several share once.
     fn bytes_of_networks(&self) -> usize {
         let mut networks: Vec<&Arc<OpenedPainter>> = Vec::new();
-        for trace in &self.0 {
+        for trace in &self.all {
             if networks.iter().all(|known| !Arc::ptr_eq(known, &trace.opened)) {
                 networks.push(&trace.opened);
             }
@@ -208,17 +223,24 @@ impl Generations {
 
     /// One goes on after its last step, by another run.
     pub(crate) fn go_on(&mut self, asked: &Asked, run: RunId) {
-        if let Some(trace) = self.0.iter_mut().find(|trace| *trace.asked == *asked) {
+        if let Some(trace) = self.all.iter_mut().find(|trace| *trace.asked == *asked) {
             (trace.run, trace.state, trace.read) = (Some(run), RunState::Running, 0);
         }
     }
 
     /// Takes in what all of them told since.
     pub(crate) fn follow(&mut self, session: &Session) {
-        if self.0.iter().all(|trace| trace.run.is_none()) {
+        if self.left.is_empty() && self.all.iter().all(|trace| trace.run.is_none()) {
             return;
         }
         let runs = session.runs();
-        self.0.iter_mut().for_each(|trace| trace.follow(session, &runs));
+        self.all.iter_mut().for_each(|trace| trace.follow(session, &runs));
+        self.left.retain(|left| {
+            let goes_on = runs.iter().any(|run| run.id == *left && !run.state.is_over());
+            if !goes_on {
+                session.forget_run(*left);
+            }
+            goes_on
+        });
     }
 }

@@ -170,9 +170,12 @@ impl ViewCtx<'_> {
         self.live.trials
     }
 
-    /// Tokens that are being put somewhere.
+    /// Tokens that are being put somewhere; none where their codes are not known to be those of the tokenizer.
     pub fn pasting(&self) -> Option<&Arc<Region>> {
-        self.live.pasting
+        let region = self.live.pasting?;
+        // Not the facts that were known before: they may be another tokenizer's.
+        let facts = self.facts(Slot::A)?.ready().cloned()?;
+        (facts.token_hash == region.token_hash).then_some(region)
     }
 
     /// What is known of a generation.

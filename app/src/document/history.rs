@@ -81,23 +81,44 @@ impl History {
         self.now.0 = next;
     }
 
-    /// What was begun by the last change is there: it becomes part of that one.
-    pub fn complete(&mut self, next: Document) {
-        if next != self.now.0 {
-            self.now.0 = next;
-            self.future.clear();
+    /// What was begun by a change is there: it becomes part of that one, if it is the last, or a step of its own. What
+    /// was undone can be done again, `with` it.
+    pub fn complete(
+        &mut self,
+        next: Document,
+        is_of_last: bool,
+        with: impl Fn(&Document) -> Document,
+    ) {
+        if next == self.now.0 {
+            return;
         }
+        let number = self.now.1;
+        for (value, _) in self.future.iter_mut().filter(|value| value.1 == number) {
+            *value = with(value);
+            value.variations = value.variations.with_noted_of(&next.variations);
+        }
+        if is_of_last {
+            self.now.0 = next;
+            return;
+        }
+        let before = self.before_interaction.take();
+        let last = std::mem::replace(&mut self.now.0, next);
+        self.remember(before.unwrap_or((last, number)));
     }
 
     fn enter(&mut self, before: Value) {
         if before.1 == self.now.1 && !before.0.differs_beyond_selection(&self.now.0) {
             return;
         }
+        self.remember(before);
+        self.future.clear();
+    }
+
+    fn remember(&mut self, before: Value) {
         self.past.push(before);
         if self.past.len() > KEPT {
             self.past.remove(0);
         }
-        self.future.clear();
     }
 
     /// Whether there is something to take back.

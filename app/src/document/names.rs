@@ -16,6 +16,7 @@ impl Document {
         // What is only kept, of thousands of images maybe, was opened once, too.
         let known = known.chain(&self.checkpoint).chain(self.opened.models.iter());
         let known = known.chain(self.generating.generators());
+        let known = known.chain(self.race.chosen.iter().flatten());
         let mut alike: Vec<Option<&Path>> = Vec::new();
         for other in known {
             let place = match other {
@@ -58,7 +59,7 @@ impl Document {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::{Open, Slot};
+    use crate::document::{Open, Race, Racing, Slot};
     use smalti_engine::questions::Stamp;
 
     fn file(path: &str) -> ModelRef {
@@ -75,6 +76,10 @@ mod tests {
         let all = both.after(&Open::Model(Slot::C, c.clone()).into());
         let names = [&a, &b, &c].map(|model| all.name_of(model));
         assert_eq!(names, ["one/tiny", "two/tiny.pt", "two/tiny.ckpt"]);
+        // Generators that race are known as well.
+        let race = Race { chosen: [Some(a.clone()), Some(b.clone()), None], ..Race::default() };
+        let raced = Document::default().after(&Racing::Set(Box::new(race)).into());
+        assert_eq!([&a, &b].map(|model| raced.name_of(model)), ["one/tiny", "two/tiny"]);
         // The same name deeper, and one that comes with Smalti.
         let (deep, other) = (file("/x/m/vae/good.pt"), file("/y/m/vae/good.pt"));
         let two = alone.after(&Open::Model(Slot::B, deep.clone()).into());

@@ -63,6 +63,10 @@ impl Default for Race {
 pub enum Racing {
     /// The next race is this one.
     Set(Box<Race>),
+    /// Another generator stands in a lane, from 0.
+    Choose(usize, ModelRef),
+    /// The same with its file as it is now: it may have been trained further.
+    ChooseAgain(usize, ModelRef),
     /// Starts it.
     Start(Box<Raced>),
 }
@@ -109,6 +113,15 @@ impl Race {
     pub(super) fn after(&mut self, command: &Racing) {
         match command {
             Racing::Set(race) => *self = Self::clone(race),
+            Racing::Choose(lane, generator) => {
+                *self = self.with(|race| {
+                    if let Some(chosen) = race.chosen.get_mut(*lane) {
+                        *chosen = Some(generator.clone());
+                    }
+                });
+            }
+            // It becomes a choice when its file was looked at.
+            Racing::ChooseAgain(..) => {}
             Racing::Start(raced) => self.raced = Some(Arc::new(Raced::clone(raced))),
         }
     }

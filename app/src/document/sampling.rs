@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use smalti_engine::tokens::Cell;
+
 use super::generating::{Moment, Sampled};
 use super::value::Document;
 use super::variations::Variation;
@@ -23,6 +25,18 @@ impl Document {
         self.force(sampled.tokens.iter().copied());
         self.generating.moment = Some(Moment { asked: Arc::clone(&sampled.asked), steps: None });
         self.variations = self.variations.based_on(number);
+    }
+
+    /// With what was written since, in a state that was undone: what was forced or released there, compared with the
+    /// state in which it is taken, stays.
+    #[must_use]
+    pub fn with_taken(&self, sampled: &Sampled, taken_in: &Self) -> Self {
+        let is_free = |cell: &Cell| self.edits.get(cell) == taken_in.edits.get(cell);
+        let mut next = self.clone();
+        if self.work_on().as_ref() == Some(&sampled.on) {
+            next.force(sampled.tokens.iter().copied().filter(|(cell, _)| is_free(cell)));
+        }
+        next
     }
 
     /// Notes what came of it below what it came of; gives its number.
@@ -68,7 +82,6 @@ mod tests {
     use std::collections::BTreeSet;
 
     use smalti_engine::questions::{ImageRef, ModelRef, SourceRef};
-    use smalti_engine::tokens::Cell;
 
     use super::*;
     use crate::document::variations::MOST_NOTED;
@@ -183,13 +196,52 @@ mod tests {
         let begin = Generate::Rewrite { asked: Box::new(asked), count: 1 };
         history.change(start.after(&begin.into()), false);
         let done = take(history.document(), &sampled(&start, 1, &[(0, 5)]));
-        history.complete(done.clone());
+        history.complete(done.clone(), true, Document::clone);
         history.undo();
         assert_eq!(history.document().work(), start.work());
         assert_eq!(history.document().generating, start.generating);
         assert!(!history.can_undo(), "it was one step");
         history.redo();
         assert_eq!(history.document(), &done);
+    }
+
+    #[test]
+    fn what_was_undone_while_it_was_written_can_be_done_again_with_it() {
+        let start = image(0);
+        let asked = Asked::of(ModelRef::Shipped("worlds-maskgit".into()));
+        let begin = Generate::Rewrite { asked: Box::new(asked), count: 1 };
+        let force = |at: usize| Edit::ForceCells { cells: cells(&[at]), code: 9 };
+        for steps in [0, 1] {
+            let mut history = History::new(start.clone());
+            history.change(start.after(&begin.clone().into()), false);
+            // One that stays, and one that is undone, in a cell that is written and in another one.
+            for at in 3..3 + steps {
+                history.change(history.document().after(&force(at).into()), false);
+            }
+            let undone = [force(0), force(5)];
+            for edit in undone {
+                history.change(history.document().after(&edit.into()), false);
+            }
+            history.undo();
+            history.undo();
+            let now = history.document().clone();
+            let sampled = sampled(&now, 1, &[(0, 5), (1, 6)]);
+            let with = |value: &Document| value.with_taken(&sampled, &now);
+            history.complete(take(&now, &sampled), steps == 0, with);
+            assert!(history.can_redo());
+            let edits = |history: &History| Arc::clone(&history.document().edits);
+            assert_eq!(edits(&history).get(&Cell::at(0, 0)), Some(&5));
+            history.redo();
+            history.redo();
+            assert_eq!(edits(&history).get(&Cell::at(0, 0)), Some(&9), "by hand, later");
+            assert_eq!(edits(&history).get(&Cell::at(0, 1)), Some(&6), "as it was written");
+            assert_eq!(edits(&history).get(&Cell::at(0, 5)), Some(&9), "it is not lost");
+            history.undo();
+            history.undo();
+            assert_eq!(edits(&history).get(&Cell::at(0, 0)), Some(&5));
+            history.undo();
+            assert_eq!(edits(&history).len(), steps, "what was written is undone");
+        }
     }
 
     #[test]

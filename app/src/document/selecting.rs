@@ -49,6 +49,11 @@ impl Tool {
 /// Cells round the one that the brush is on, at most.
 pub const LARGEST_BRUSH: u8 = 8;
 
+/// The brush of a document's file, which may say anything.
+pub(super) fn read_brush<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u8, D::Error> {
+    Ok(u8::deserialize(from)?.min(LARGEST_BRUSH))
+}
+
 /// The cells and all beside them, corners included, that there are.
 pub fn grown(cells: &BTreeSet<Cell>, tokens: &Tokens) -> BTreeSet<Cell> {
     let around = cells.iter().flat_map(|cell| beside(*cell));

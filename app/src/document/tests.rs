@@ -213,3 +213,11 @@ fn several_codes_are_switched_off_and_all_on_at_once() {
     assert_eq!(*one.selection.all_codes(), [Code::first(9)].into(), "one code is alone");
     assert!(one.after(&Edit::Deselect.into()).selection.all_codes().is_empty());
 }
+
+#[test]
+fn a_brush_that_a_file_says_is_no_larger_than_one_can_be() {
+    let read = |text: &str| serde_json::from_str::<Selection>(text).unwrap().brush;
+    assert_eq!(read(r#"{"brush": 3}"#), 3);
+    assert_eq!(read(r#"{"brush": 255}"#), LARGEST_BRUSH);
+    assert_eq!(read("{}"), 0, "of before there were brushes");
+}

@@ -40,6 +40,7 @@ pub struct Selection {
     /// What a drag on the grid does.
     pub tool: Tool,
     /// How many cells round its middle the brush covers.
+    #[serde(deserialize_with = "super::selecting::read_brush")]
     pub brush: u8,
     /// What is painted with, sRGB.
     pub color: [u8; 3],

@@ -91,10 +91,12 @@ pub struct Places {
 /// What a stroke made of the tokens of what was open when it was painted.
 #[derive(Debug)]
 pub struct Painted {
-    /// What the cells are of.
-    pub on: WorkOn,
-    /// The cells that it makes others, and their tokens.
-    pub tokens: Arc<[(Cell, u32)]>,
+    /// The cells that it makes others, and their tokens; or why they are not known.
+    pub tokens: Result<Arc<[(Cell, u32)]>, Problem>,
+    /// What was forced in the tokens that it was painted on.
+    pub edits: Arc<BTreeMap<Cell, u32>>,
+    /// The codes that were switched off in them.
+    pub off: Arc<BTreeSet<Code>>,
 }
 
 impl Ask {

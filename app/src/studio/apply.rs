@@ -320,7 +320,7 @@ impl Studio {
             Outcome::Form(number, form) => commands.extend(self.form_is_read(number, form)),
             Outcome::Recipe(number, training) => commands.extend(self.prepared(number, training)),
             Outcome::Places(places) => self.replace_at(&places, ctx),
-            Outcome::Painted(painted) => self.painted(&painted, ctx),
+            Outcome::Painted(painted) => self.painted(*painted, ctx),
             Outcome::Saved(number, written) => self.written(number, *written, ctx),
             Outcome::Chosen(ask, path) => commands.extend(self.use_path(ask, path)),
             Outcome::Taken(ask, taken) if taken.loss == Loss::Changes => {

@@ -90,7 +90,18 @@ impl Studio {
         let session = &self.session;
         let run =
             work.map(|work| if waits { session.start_paused(work) } else { session.start(work) });
-        self.generations.begin(asked, (opened, beginning), run);
+        let wanted = self.wanted_generations();
+        self.generations.begin(asked, (opened, beginning), run, &wanted);
+    }
+
+    /// The generations that are looked at, raced or picked from: none of them makes room for another one.
+    pub(super) fn wanted_generations(&self) -> Vec<Arc<Asked>> {
+        let document = self.history.document();
+        let moment = document.generating.moment.iter().map(|moment| &moment.asked);
+        let raced = document.race.raced.iter().filter(|_| self.sees(ViewId::Race));
+        let raced = raced.flat_map(|raced| raced.lanes());
+        let trials = self.trials.iter().flat_map(|trials| &trials.asked);
+        moment.chain(raced).chain(trials).cloned().collect()
     }
 
     /// Goes on after the last step of one that was cancelled, or failed.

@@ -1,6 +1,6 @@
 //! The keys of a frame: what an open dialog, menu or palette does with them.
 
-use egui::{Event, Key};
+use egui::Event;
 
 use super::Studio;
 use super::keys::{KeysOf, is_of_keyboard};
@@ -67,16 +67,10 @@ impl Studio {
         if self.desk.dialog.is_none() && self.desk.palette.is_none() {
             return Vec::new();
         }
-        let is_questions = self.desk.dialog.is_some();
         ctx.input_mut(|input| {
             let all = std::mem::take(&mut input.events);
-            let (mut keys, others): (Vec<_>, Vec<_>) = all.into_iter().partition(is_of_keyboard);
+            let (keys, others): (Vec<_>, Vec<_>) = all.into_iter().partition(is_of_keyboard);
             input.events = others;
-            // A key that is held down since before the question answers it not.
-            keys.retain(|event| {
-                let is_repeated = matches!(event, Event::Key { key: Key::Enter, repeat: true, .. });
-                !(is_questions && is_repeated)
-            });
             keys
         })
     }

@@ -1,8 +1,9 @@
 //! Whose the keys are: what floats over the views has them alone, and a menu while it is open.
 
-use egui::Event;
+use egui::{Event, Key};
 
 use crate::document::ViewId;
+use crate::shell::script::DIGITS;
 
 /// Whose the keys of a frame are, as things stand at its beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -51,6 +52,16 @@ pub(super) fn hold_back(events: &mut Vec<Event>) -> Vec<Event> {
     }
 }
 
+/// Takes out of the input what a key that decides something repeats while it is held down: number keys and Enter mean
+/// something else as soon as the first one was obeyed. What is typed comes as text, which stays.
+pub(super) fn drop_repeats(ctx: &egui::Context) {
+    ctx.input_mut(|input| input.events.retain(|event| !is_repeated_decision(event)));
+}
+
+fn is_repeated_decision(event: &Event) -> bool {
+    matches!(event, Event::Key { key, repeat: true, .. } if *key == Key::Enter || DIGITS.contains(key))
+}
+
 /// Puts held keys back, for what floats over the views.
 pub(super) fn give_back(ctx: &egui::Context, held: Vec<Event>) {
     ctx.input_mut(|input| input.events.extend(held));
@@ -72,7 +83,7 @@ pub(super) fn is_of_keyboard(event: &Event) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use egui::{Key, Modifiers, PointerButton, Pos2};
+    use egui::{Modifiers, PointerButton, Pos2};
 
     use super::*;
 

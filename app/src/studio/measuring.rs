@@ -8,7 +8,7 @@ use smalti_engine::questions::{ModelRef, Stamp};
 use smalti_engine::session::RunId;
 
 use super::Studio;
-use crate::document::{USUAL_IMAGES, ViewId};
+use crate::document::{Notice, USUAL_IMAGES, ViewId};
 
 impl Studio {
     /// Measures tokenizers; what is measured is kept beside the runs, and not measured again. What is being measured
@@ -22,9 +22,21 @@ impl Studio {
         let measures = |open: &[Plan], plan: &Plan| open.iter().any(|other| is_same(plan, other));
         let wanted = measuring.iter().filter(|(_, open)| plans.iter().any(|it| measures(open, it)));
         let wanted: Vec<RunId> = wanted.map(|(run, _)| *run).collect();
-        plans.retain(|plan| !measuring.iter().any(|(_, open)| measures(open, plan)));
+        let mut is_more = false;
+        plans.retain(|plan| {
+            let open = measuring.iter().flat_map(|(_, open)| open);
+            let mut same = open.filter(|other| is_same(plan, other)).peekable();
+            let is_open = same.peek().is_some();
+            is_more |= is_open && same.all(|other| other.most < plan.most);
+            !is_open
+        });
         for run in wanted {
             self.take_from_scene(run);
+        }
+        if is_more {
+            let hint = "Measure again when that is done".to_owned();
+            let summary = "Fewer images of this set are being measured already";
+            self.notices.add(Notice { hint, ..Notice::info(summary) });
         }
         if plans.is_empty() {
             return None;

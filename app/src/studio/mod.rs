@@ -16,6 +16,7 @@ mod keys;
 mod measuring;
 mod of_scenes;
 pub mod offscreen;
+mod painting;
 mod pasted;
 mod presentation;
 mod racing;
@@ -45,6 +46,7 @@ use smalti_engine::session::{Lane, RunId, Session};
 
 use self::home::{Home, Writing};
 use self::keys::{Keyboard, KeysOf};
+use self::painting::Strokes;
 use self::stage::{Shown, Stage};
 use self::trainings::Trainings;
 use crate::ctx::{
@@ -237,6 +239,8 @@ pub struct Studio {
     trials: Option<Trials>,
     /// Tokens that are being put somewhere.
     pasting: Option<Arc<Region>>,
+    /// Strokes of color that are not in the tokens yet.
+    strokes: Strokes,
     started: Instant,
 }
 
@@ -302,6 +306,7 @@ impl Studio {
 
     /// Events of this frame as commands.
     fn gather(&mut self, ctx: &egui::Context) {
+        keys::drop_repeats(ctx);
         self.desk.keyboard.keys_of = self.keys_of(ctx);
         let mut commands = self.pressed(ctx);
         let (dropped, events) = ctx.input(|input| {
@@ -518,6 +523,7 @@ impl eframe::App for Studio {
         self.go_on_opening();
         self.go_on_generating();
         self.go_on_rewriting();
+        self.go_on_pasting();
         self.go_on_racing();
         if !ctx.input(|input| input.pointer.any_down()) {
             self.history.finish_interaction();

@@ -1,26 +1,28 @@
 //! Races of generators: their lanes run one after the other, because side by side each would slow the others down.
 
-use egui::Modifiers;
 use smalti_engine::session::{Control, Lane, Reply, RunState};
 
 use super::Studio;
-use crate::ctx::Trace;
 use crate::document::{AppCommand, BETS, BETS_BY_NUMBER, Command, Layout, Racing, ViewId};
+use crate::files::outcome::Outcome;
 use crate::shell::script::DIGITS;
+use crate::widgets::keys::take_pressed;
 
 impl Studio {
     pub(super) fn race(&mut self, race: Racing, ctx: &egui::Context) {
+        if let Racing::ChooseAgain(lane, generator) = race {
+            let choose = move || Racing::Choose(lane, generator.now());
+            self.keeping.background.run(move || Some(Outcome::Command(choose().into())));
+            return;
+        }
         if let Racing::Start(raced) = &race {
             // What it takes is measured anew, and nothing else may run meanwhile.
+            for run in self.generations.runs() {
+                self.session.control(run, Control::Cancel);
+            }
+            // One that waits paused would wait for ever.
             for asked in raced.lanes() {
                 self.generations.forget(asked);
-            }
-            let own: Vec<_> = raced
-                .lanes()
-                .filter_map(|asked| self.generations.get(asked).and_then(Trace::run))
-                .collect();
-            for run in self.generations.runs().filter(|run| !own.contains(run)) {
-                self.session.control(run, Control::Cancel);
             }
             self.send(Layout::Show(ViewId::Race));
         }
@@ -58,7 +60,7 @@ impl Studio {
         if !is_offered(BETS_BY_NUMBER) || ctx.text_edit_focused() {
             return Vec::new();
         }
-        let pressed = |key| ctx.input_mut(|input| input.consume_key(Modifiers::NONE, key));
+        let pressed = |key| ctx.input_mut(|input| take_pressed(input, key));
         let keys = DIGITS.into_iter().zip(BETS);
         let bets = keys.filter(|(key, name)| is_offered(name) && pressed(*key));
         bets.map(|(_, name)| AppCommand::Offered(name.to_owned()).into()).collect()

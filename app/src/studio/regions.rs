@@ -50,4 +50,25 @@ impl Studio {
         self.pasting = Some(region);
         self.send(Layout::Show(ViewId::Tokens));
     }
+
+    /// What is being put somewhere is dropped where its codes mean something else: the tokenizer may be another one by
+    /// now, and so may the document.
+    pub(super) fn go_on_pasting(&mut self) {
+        let Some(region) = &self.pasting else { return };
+        let document = self.history.document();
+        let model = document.model.clone();
+        let name = document.name_of(&model);
+        // While that is not known the views offer nothing.
+        let Some(facts) = self.session.known(&ModelInfo { model }) else { return };
+        if facts.token_hash == region.token_hash {
+            return;
+        }
+        let summary = format!(
+            "The copied tokens are put nowhere: they are those of {}, these here are those of {name}",
+            region.tokenizer
+        );
+        let hint = format!("Work with the tokenizer {} again, and paste them", region.tokenizer);
+        self.notices.add(Notice { hint, ..Notice::info(summary) });
+        self.pasting = None;
+    }
 }

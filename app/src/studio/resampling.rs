@@ -1,5 +1,6 @@
 //! Cells written anew: one way is taken into the document when it is there, of several a person picks one.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use smalti_engine::questions::Encode;
@@ -8,10 +9,11 @@ use smalti_engine::session::{Control, Lane, Reply, RunId, RunState};
 use super::Studio;
 use super::generating::begun;
 use crate::ctx::{Trace, Trials};
-use crate::document::{Asked, Command, Generate, Notice, Sampled, ViewId};
-use crate::look::words::counted;
+use crate::document::{Asked, Command, Generate, Moment, Notice, Sampled, ViewId};
+use crate::look::words::{agreeing, counted};
 use crate::shell::folded;
 use crate::shell::script::DIGITS;
+use crate::widgets::keys::take_pressed;
 
 impl Studio {
     /// Begins to write cells anew in so many ways.
@@ -20,6 +22,8 @@ impl Studio {
         let ways: Vec<Arc<Asked>> =
             (0..u64::from(count)).map(|by| Arc::new(asked.reseeded_by(by))).collect();
         self.cancel_all_but(&ways);
+        let number = self.history.number();
+        let before = self.history.document().generating.moment.clone();
         let command = Command::Generate(Generate::Rewrite { asked, count });
         if count == 1 {
             self.change(&command, ctx);
@@ -29,13 +33,15 @@ impl Studio {
         }
         let document = self.history.document();
         let Some(on) = document.work_on() else { return };
-        let cells = document.selection.cells.difference(&document.locks).count();
-        let trials = Trials { on, cells, asked: ways, begun: document.clone(), is_noted: false };
-        // What was cancelled before goes on.
+        let (begun, noted, is_failure_said) = (document.clone(), BTreeSet::new(), false);
+        let trials = Trials { on, number, asked: ways, begun, before, noted, is_failure_said };
+        // What was cancelled before goes on, and so does what waits or is being cancelled.
         for asked in &trials.asked {
-            let state = self.generations.get(asked).map(|trace| &trace.state);
-            if matches!(state, Some(RunState::Cancelled | RunState::Failed(_))) {
+            let Some(trace) = self.generations.get(asked) else { continue };
+            if matches!(trace.state, RunState::Cancelled | RunState::Failed(_)) {
                 self.generate_on(asked, false);
+            } else if let Some(run) = trace.run() {
+                self.session.control(run, Control::Resume);
             }
         }
         self.trials = Some(trials);
@@ -44,45 +50,84 @@ impl Studio {
     /// Follows what is being written; what is there is taken, or noted.
     pub(super) fn go_on_rewriting(&mut self) {
         let Some(trials) = &self.trials else { return };
-        if self.history.document().work_on().as_ref() != Some(&trials.on) {
-            let summary = "Nothing was written anew: something else is open by now";
-            let hint = "Open it again, and write the cells anew there";
-            if !trials.are_shown() {
-                self.notices.add(Notice::warning(summary, hint));
-            }
-            self.cancel_all_but(&[]);
-            self.trials = None;
+        if !self.is_of_now(trials) {
+            self.leave_behind();
             return;
         }
+        self.note_trials();
         if !self.begin_trials() {
             return;
         }
         let Some(trials) = &self.trials else { return };
         let state =
             |asked: &Arc<Asked>| self.generations.get(asked).map(|trace| trace.state.clone());
-        let states: Vec<RunState> = trials.asked.iter().filter_map(state).collect();
-        if !states.iter().all(RunState::is_over) {
-            return;
-        }
+        let mut states = trials.asked.iter().filter_map(state);
         if trials.are_shown() {
-            let problem = states.iter().find_map(|state| match state {
-                RunState::Failed(problem) => Some(problem.clone()),
+            let problem = states.find_map(|state| match state {
+                RunState::Failed(problem) => Some(problem),
                 _ => None,
             });
-            if !trials.is_noted
-                && let Some(problem) = problem
-            {
+            if let (Some(problem), false) = (problem, trials.is_failure_said) {
                 self.notices.add(problem.into());
+                self.trials.iter_mut().for_each(|trials| trials.is_failure_said = true);
             }
-            self.note_trials();
             return;
         }
-        match states.into_iter().next() {
+        match states.next() {
+            Some(RunState::Running | RunState::Paused) => return,
             Some(RunState::Done) => self.take_the_only_one(),
             Some(RunState::Failed(problem)) => self.notices.add(problem.into()),
-            _ => {}
+            Some(RunState::Cancelled) => {
+                let hint = "Its steps so far are on the timeline in Generate".to_owned();
+                let summary = "The cells stay as they are: writing them anew was cancelled";
+                let cancelled = Notice { hint, ..Notice::info(summary) };
+                let notice = self.passed_over(trials).unwrap_or(cancelled);
+                self.notices.add(notice);
+            }
+            None => {}
         }
         self.trials = None;
+    }
+
+    /// Whether what is open is what they are written for. Another document may work on the same.
+    fn is_of_now(&self, trials: &Trials) -> bool {
+        let on = self.history.document().work_on();
+        on.as_ref() == Some(&trials.on) && self.history.number() == trials.number
+    }
+
+    /// Something else is open by now: what is not in the tree of variations is lost, and that is said.
+    fn leave_behind(&mut self) {
+        let Some(trials) = self.trials.take() else { return };
+        self.cancel_all_but(&[]);
+        let (count, hint) = (trials.asked.len(), "Open it again, and write the cells anew there");
+        let summary = match count - trials.noted.len() {
+            0 => return,
+            _ if count == 1 => "Nothing was written anew: something else is open by now".to_owned(),
+            lost => format!(
+                "{lost} of {count} variations {} not in History: something else is open by now",
+                agreeing(lost, "is", "are")
+            ),
+        };
+        self.notices.add(Notice::warning(summary, hint));
+    }
+
+    /// What is said where the generation that is looked at is another one by now than the only way: that one is not
+    /// taken.
+    fn passed_over(&self, trials: &Trials) -> Option<Notice> {
+        let asked = |moment: &Moment| Arc::clone(&moment.asked);
+        let now = self.history.document().generating.moment.as_ref().map(asked);
+        if now.as_ref() == trials.asked.first() {
+            return None;
+        }
+        let (why, hint) = if now == trials.before.as_ref().map(asked) {
+            let hint = "Its steps are on the timeline in Generate, if you redo it";
+            ("writing them anew was undone meanwhile", hint)
+        } else {
+            let hint = "Write them anew (Ctrl+R) when that one is done";
+            ("another generation was begun meanwhile", hint)
+        };
+        let summary = format!("The cells stay as they are: {why}");
+        Some(Notice { hint: hint.to_owned(), ..Notice::info(summary) })
     }
 
     /// Begins those that are not, when their generator is there; gives whether all have begun.
@@ -93,10 +138,12 @@ impl Studio {
         let Some(first) = waiting.first() else { return true };
         match self.session.ask(Lane::Now, &first.opens()) {
             Reply::Ready(opened) => {
+                let wanted = self.wanted_generations();
                 for asked in &waiting {
                     let (work, beginning) = begun(asked, &opened);
                     let run = work.map(|work| self.session.start(work));
-                    self.generations.begin(asked, (Arc::clone(&opened), beginning), run);
+                    let network = (Arc::clone(&opened), beginning);
+                    self.generations.begin(asked, network, run, &wanted);
                 }
             }
             Reply::Failed(problem) => {
@@ -110,7 +157,7 @@ impl Studio {
 
     /// What one of them wrote, if it is done.
     fn sampled(&self, number: usize) -> Option<Sampled> {
-        let trials = self.trials.as_ref()?;
+        let trials = self.trials.as_ref().filter(|trials| self.is_of_now(trials))?;
         let asked = trials.asked.get(number)?;
         let trace = self.generations.get(asked).filter(|trace| trace.state == RunState::Done)?;
         let written = trace.tokens(trace.steps.len())?;
@@ -124,7 +171,7 @@ impl Studio {
             let is_so = now.as_ref().is_some_and(|now| now.get(cell) == Some(code));
             (!is_so).then_some((cell, code))
         });
-        let (on, cells) = (trials.on.clone(), trials.cells);
+        let (on, cells) = (trials.on.clone(), trace.cells);
         Some(Sampled { on, asked: Arc::clone(asked), cells, tokens: tokens.collect() })
     }
 
@@ -132,21 +179,14 @@ impl Studio {
     fn take_the_only_one(&mut self) {
         let Some(sampled) = self.sampled(0) else { return };
         let Some(trials) = &self.trials else { return };
-        let document = self.history.document();
-        let moment = document.generating.moment.as_ref();
-        if moment.is_none_or(|moment| *moment.asked != *sampled.asked) {
-            let hint = "Its steps are on the timeline in Generate, if you redo it".to_owned();
-            let summary = "The cells stay as they are: writing them anew was undone meanwhile";
-            self.notices.add(Notice { hint, ..Notice::info(summary) });
+        if let Some(notice) = self.passed_over(trials) {
+            self.notices.add(notice);
             return;
         }
-        let is_as_begun = !document.differs_beyond_selection(&trials.begun);
-        let next = document.after(&Generate::Take(Box::new(sampled.clone())).into());
-        if is_as_begun {
-            self.history.complete(next);
-        } else {
-            self.history.change(next, false);
-        }
+        let now = self.history.document().clone();
+        let is_as_begun = !now.differs_beyond_selection(&trials.begun);
+        let next = now.after(&Generate::Take(Box::new(sampled.clone())).into());
+        self.history.complete(next, is_as_begun, |value| value.with_taken(&sampled, &now));
         self.say_taken(&sampled);
     }
 
@@ -158,19 +198,20 @@ impl Studio {
         self.notices.add(Notice::info(summary));
     }
 
-    /// Those that are done are in the tree of variations.
+    /// Each of several that is done goes into the tree of variations at once, whatever becomes of the others.
     fn note_trials(&mut self) {
-        let Some(trials) = &self.trials else { return };
-        let (count, is_noted) = (trials.asked.len(), trials.is_noted);
-        if is_noted || !trials.are_shown() {
+        let Some(trials) = self.trials.as_ref().filter(|trials| trials.are_shown()) else { return };
+        let left = (0..trials.asked.len()).filter(|number| !trials.noted.contains(number));
+        let done: Vec<(usize, Sampled)> =
+            left.filter_map(|number| Some((number, self.sampled(number)?))).collect();
+        if done.is_empty() {
             return;
         }
-        let sampled: Vec<Sampled> = (0..count).filter_map(|number| self.sampled(number)).collect();
         let document = self.history.document();
-        let noted = sampled.iter().fold(document.clone(), |next, one| next.noting(one));
+        let noted = done.iter().fold(document.clone(), |next, (_, one)| next.noting(one));
         self.history.note(noted);
         if let Some(trials) = &mut self.trials {
-            trials.is_noted = true;
+            trials.noted.extend(done.into_iter().map(|(number, _)| number));
         }
     }
 
@@ -210,8 +251,7 @@ impl Studio {
             return None;
         }
         let count = self.trials.as_ref().map_or(0, |trials| trials.asked.len());
-        let modifiers = egui::Modifiers::NONE;
-        let pressed = |key: &egui::Key| ctx.input_mut(|i| i.consume_key(modifiers, *key));
+        let pressed = |key: &egui::Key| ctx.input_mut(|input| take_pressed(input, *key));
         DIGITS.iter().take(count).position(pressed).map(Generate::Pick)
     }
 

@@ -13,6 +13,7 @@ use smalti_engine::session::{self, News, Session};
 
 use super::home::Home;
 use super::keys::Keyboard;
+use super::painting::Strokes;
 use super::stage::Shown;
 use super::trainings::Trainings;
 use super::{AUTOSAVE_EVERY, Desk, Fixed, Keeping, Studio, StudioOptions};
@@ -131,6 +132,7 @@ impl Studio {
             generation_waits: None,
             trials: None,
             pasting: None,
+            strokes: Strokes::default(),
             started: Instant::now(),
         };
         studio.first_document();

@@ -6,9 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use smalti_engine::Problem;
-use smalti_engine::questions::{
-    BrushStroke, Encode, Given, ImageRef, ModelInfo, PaintTokens, Subject,
-};
+use smalti_engine::questions::{Encode, Given, ImageRef, ModelInfo, Subject};
 use smalti_engine::session::{Asker, Lane};
 use smalti_engine::token_files::{self, Maker};
 use smalti_engine::tokens::{Cell, Code, MASKED, Part, Tokens};
@@ -18,7 +16,7 @@ use super::exporting::{is_saved, not_saved};
 use crate::ctx::export_name;
 use crate::document::{Document, Edit, Notice, Open, TokenFormat};
 use crate::files::disk::write_whole;
-use crate::files::outcome::{Outcome, Painted, Places, notice};
+use crate::files::outcome::{Outcome, Places, notice};
 use crate::look::words::{agreeing, counted, name};
 
 impl Studio {
@@ -89,43 +87,6 @@ impl Studio {
         let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
         let locked = stay(left);
         self.notices.add(Notice::info(format!("Code {from} replaced by {to}, {times}{locked}")));
-    }
-
-    /// A stroke on the picture as it is now is encoded anew when its tokens are known.
-    pub(super) fn paint(&mut self, stroke: BrushStroke) {
-        let (document, asker) = (self.history.document().clone(), self.session.asker());
-        let started = self.keeping.background.alongside("painting", move || {
-            let painted = |tokens| {
-                let model = document.model.clone();
-                asker.wait(&PaintTokens { tokens, model, stroke })
-            };
-            let answer = tokens_now(&document, &asker).and_then(|(tokens, _)| painted(tokens));
-            match (document.work_on(), answer) {
-                (Some(on), Ok(tokens)) => {
-                    Outcome::Painted(Box::new(Painted { on, tokens: tokens.as_slice().into() }))
-                }
-                (_, Err(problem)) => notice(problem.into()),
-                (None, Ok(_)) => notice(nothing_open().into()),
-            }
-        });
-        if let Err(error) = started {
-            self.notices.add(error.problem().into());
-        }
-    }
-
-    /// What a stroke makes of the tokens is known; what is open may be something else by now.
-    pub(super) fn painted(&mut self, painted: &Painted, ctx: &egui::Context) {
-        if self.history.document().work_on().as_ref() != Some(&painted.on) {
-            let hint = "Open it again to paint there";
-            let summary = "The stroke is lost: something else is open by now";
-            self.notices.add(Notice::warning(summary, hint));
-        } else if painted.tokens.is_empty() {
-            let hint = "Take a larger brush (]), or a color that differs more".to_owned();
-            let summary = "The stroke makes no token another one";
-            self.notices.add(Notice { hint, ..Notice::info(summary) });
-        } else {
-            self.edit(&Edit::ForceTokens(Arc::clone(&painted.tokens)), ctx);
-        }
     }
 
     /// An edit that needs no tokens; what it could not do is said.
@@ -234,7 +195,7 @@ fn left_undone(edit: &Edit, before: &Document, did: bool) -> Option<Notice> {
     }
 }
 
-fn nothing_open() -> Problem {
+pub(super) fn nothing_open() -> Problem {
     Problem {
         summary: "There are no tokens".to_owned(),
         hint: "Open an image or tokens first".to_owned(),
@@ -243,7 +204,7 @@ fn nothing_open() -> Problem {
 }
 
 /// The tokens as they are now, and who made them. Waits.
-fn tokens_now(document: &Document, asker: &Asker) -> Result<(Tokens, Maker), Problem> {
+pub(super) fn tokens_now(document: &Document, asker: &Asker) -> Result<(Tokens, Maker), Problem> {
     let subject = document.subject.clone().ok_or_else(nothing_open)?;
     let (size, model) = (document.size, document.model.clone());
     let encoded = asker.wait(&Encode { subject, size, model: model.clone() })?;

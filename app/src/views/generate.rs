@@ -24,6 +24,7 @@ use self::facts::{Known, Shown};
 use self::places::Places;
 pub(super) use self::rows::named;
 pub(super) use self::run::gold;
+use self::settings::Checked;
 pub(super) use self::settings::class_ui;
 use super::view::View;
 use crate::ctx::ViewCtx;
@@ -42,6 +43,7 @@ pub(super) struct GenerateView {
     pinned: Option<Cell>,
     /// What is known of the moment that was looked at last.
     known: Known,
+    checked: Checked,
 }
 
 impl View for GenerateView {
@@ -76,16 +78,17 @@ impl View for GenerateView {
         let area = ui.available_rect_before_wrap();
         ui.allocate_rect(area, egui::Sense::hover());
         let places = Places::of(ctx, area);
+        let why = self.checked.why_not(&asked, &opened);
         if let Some(place) = places.settings {
             divide(ui, ctx, place.right() + space::M, area);
             ui.scope_builder(UiBuilder::new().max_rect(place).id_salt("settings"), |ui| {
-                settings::column_ui(ui, ctx, &asked, &opened);
+                settings::column_ui(ui, ctx, (&asked, &opened), why.as_deref());
             });
         } else if !ctx.is_presented()
             && let Some(place) = places.row
         {
             ui.scope_builder(UiBuilder::new().max_rect(place).id_salt("row"), |ui| {
-                settings::row_ui(ui, ctx, &asked, &opened);
+                settings::row_ui(ui, ctx, (&asked, &opened), why.as_deref());
             });
         }
         let Some(trace) = ctx.trace() else {

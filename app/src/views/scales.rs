@@ -52,7 +52,7 @@ impl View for ScalesView {
             .scope_builder(UiBuilder::new().max_rect(pictures).id_salt("pictures"), |ui| {
                 strip::pictures_ui(ui, ctx, pictures.shrink2(egui::vec2(0.0, space::S)), &shown)
             });
-        let (left, right) = shown.words();
+        let (left, right) = shown.words(ctx);
         states::caption(ui, ctx, caption, &left, &right);
         let of_tokens = ui
             .scope_builder(UiBuilder::new().max_rect(tokens).id_salt("tokens"), |ui| {

@@ -3,7 +3,7 @@
 
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
-use smalti::document::{Layout, Open, Panel, Race, Racing, ViewId};
+use smalti::document::{Asked, Generate, Layout, Open, Panel, Race, Racing, ViewId};
 use smalti::files::saved::{Carried, Saved, to_bytes};
 use smalti_engine::generators::{Generation, Way};
 use smalti_engine::questions::{ModelInfo, ModelRef, Stamp};
@@ -111,6 +111,25 @@ fn a_lane_whose_generator_is_not_here_says_so_and_takes_another_one() {
 }
 
 #[test]
+fn a_generator_that_was_trained_further_stands_in_a_lane_as_it_is_now() {
+    let (mut window, small) = open_race();
+    let path = small.model().with_file_name("masks.safetensors");
+    send(&mut window, Open::Path(path.clone()));
+    let then = race(&window).chosen[1].clone();
+    let tiny = ModelRef::File { path: small.model().into(), stamp: Stamp::default() }.now();
+    let facts = window.state().session().wait(&ModelInfo { model: tiny }).unwrap();
+    tiny_generator(&path, Way::Raster, &facts.token_hash);
+    let now = Some(ModelRef::File { path: path.into(), stamp: Stamp::default() }.now());
+    assert_ne!(now, then, "its file is another one");
+    send(&mut window, Layout::Show(ViewId::Race));
+    click_label(&mut window, "Generator of lane 3, steps");
+    window.get_all_by_label("masks").last().unwrap().click();
+    smalti_tests::window::settle(&mut window);
+    assert_eq!(race(&window).chosen[2], now);
+    assert!(says(&window, "Bet on lane 3, masks"), "{:?}", labels(&window, "lane 3"));
+}
+
+#[test]
 fn a_bet_by_the_mouse_is_taken_back_and_stays_beside_the_truth() {
     let (mut window, _small) = open_race();
     click_label(&mut window, "Bet on lane 1, raster AR");
@@ -189,6 +208,21 @@ fn a_cancelled_race_keeps_what_is_there_and_begins_no_other_lane() {
     run(&mut window);
     assert_eq!(lane(&window, 0), (by_the_engine(&window, 0), RunState::Done));
     assert_eq!(lane(&window, 1), (by_the_engine(&window, 1), RunState::Done));
+}
+
+#[test]
+fn a_lane_that_waits_paused_in_generate_is_measured_anew() {
+    let (mut window, _small) = open_race();
+    let asked = race(&window).next(&[], None).asked[0].clone().unwrap();
+    let asked = Box::new(Asked::clone(&asked));
+    send(&mut window, Generate::Start { asked, waits: true });
+    until(&mut window, "Generation paused");
+    send(&mut window, Layout::Show(ViewId::Race));
+    click_label(&mut window, "Start the race");
+    run(&mut window);
+    for number in [0, 1, 2] {
+        assert_eq!(lane(&window, number), (by_the_engine(&window, number), RunState::Done));
+    }
 }
 
 #[test]

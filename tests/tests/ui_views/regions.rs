@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use egui::{Key, Modifiers, OutputCommand, Pos2};
 use egui_kittest::kittest::Queryable;
-use smalti::document::{Edit, Open, Region, Slot, Tool, ViewId};
-use smalti_engine::questions::{ImageRef, ModelRef};
+use smalti::document::{Edit, Notice, Open, Region, Slot, Tool, ViewId};
+use smalti_engine::questions::{BrushStroke, ImageRef, ModelRef, PaintTokens, STROKE_UNIT};
 use smalti_engine::tokens::{Cell, Tokens};
 use smalti_tests::window::{
     Small, Window, click, drag, empty, encoded, middle_of, open_sized, point, press, rect_of, says,
@@ -143,6 +143,65 @@ fn tokens_of_another_codebook_are_refused_with_both_names_and_other_text_is_none
     assert_eq!(copy(&mut window), None, "nothing is selected");
     paste(&mut window, "smalti tokens of long ago");
     assert!(window.state().document().edits.is_empty());
+}
+
+#[test]
+fn copied_tokens_are_put_nowhere_once_the_tokenizer_is_another_one() {
+    let (mut window, _small) = desk();
+    send(&mut window, Edit::SelectCells(Arc::new(cells(0..2, 0..2))));
+    let text = copy(&mut window).unwrap();
+    paste(&mut window, &text);
+    send(&mut window, Open::Model(Slot::A, ModelRef::Shipped("worlds-fsq".into())));
+    let is_told = |notice: &Notice| {
+        let summary = &notice.summary;
+        summary.contains("put nowhere")
+            && summary.contains("tiny")
+            && summary.contains("worlds-fsq")
+    };
+    assert!(window.state().notices().list().iter().any(is_told), "{}", said(&window));
+    let place = at(&window, 3, 3);
+    point(&mut window, place);
+    click(&mut window, place, Modifiers::NONE);
+    assert!(window.state().document().edits.is_empty());
+    // Nor do they follow the pointer again when their tokenizer is back.
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(window.state().document().model.label(), "tiny");
+    let place = at(&window, 3, 3);
+    click(&mut window, place, Modifiers::NONE);
+    assert!(window.state().document().edits.is_empty());
+}
+
+#[test]
+fn strokes_in_quick_succession_are_each_painted_on_what_the_one_before_left() {
+    let (mut window, _small) = desk();
+    let before = tokens(&window);
+    let model = window.state().document().model.clone();
+    let line = |radius, color| {
+        let across = |part| (STROKE_UNIT * part / 8, STROKE_UNIT / 2);
+        BrushStroke { points: [across(2), across(6)].into(), radius, color }
+    };
+    let painted = |on: &Tokens, stroke: &BrushStroke, over: &Tokens| {
+        let (tokens, model, stroke) = (on.clone(), model.clone(), stroke.clone());
+        let question = PaintTokens { tokens, model, stroke };
+        let changed = window.state().session().wait(&question).unwrap();
+        over.with(changed.iter().map(|(cell, code)| (*cell, Some(*code)))).unwrap()
+    };
+    // Two of which the second comes out otherwise where it does not know of the first.
+    let colors = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255], [0, 0, 0]];
+    let mut pairs = colors.into_iter().flat_map(|a| colors.into_iter().map(move |b| (a, b)));
+    let found = pairs.find_map(|(a, b)| {
+        let (wide, thin) = (line(STROKE_UNIT / 12, a), line(STROKE_UNIT / 48, b));
+        let one = painted(&before, &wide, &before);
+        let both = painted(&one, &thin, &one);
+        (painted(&before, &thin, &one) != both).then_some((wide, thin, one, both))
+    });
+    let (wide, thin, one, both) = found.unwrap();
+    window.state().send(Edit::Paint(wide));
+    window.state().send(Edit::Paint(thin));
+    settle(&mut window);
+    assert_eq!(now(&window), both);
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(now(&window), one, "each is a step");
 }
 
 #[test]

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use egui::{Key, Modifiers, Pos2, Role};
 use egui_kittest::kittest::{NodeT, Queryable};
-use smalti::document::{Edit, Layout, Open, Panel, Slot, ViewId};
+use smalti::document::{Asked, Edit, Generate, Layout, Open, Panel, Slot, ViewId};
 use smalti::files::saved::{Carried, Saved, to_bytes};
 use smalti_engine::generators::{Way, Writing};
+use smalti_engine::images::WorkingSize;
 use smalti_engine::questions::{ModelInfo, ModelRef, Stamp};
 use smalti_engine::tokens::{Cell, Tokens};
-use smalti_tests::tiny::tiny_generator;
+use smalti_tests::tiny::{scales_model, tiny_generator, tiny_var};
 use smalti_tests::window::{
     Small, Window, click, click_label, drag, empty, encoded, is_in_front, middle_of, open_sized,
     press, rect_of, says, send, settle, tab, tokens, until,
@@ -206,6 +207,76 @@ fn a_click_takes_a_way_and_escape_takes_none() {
     let moment = window.state().document().generating.moment.clone().unwrap();
     assert_eq!(moment.asked.seed, 7);
     assert_eq!(now(&window), by_the_engine(&window));
+}
+
+#[test]
+fn a_number_key_that_is_held_down_takes_a_way_and_shows_no_view() {
+    let (mut window, _small) = desk(Way::MaskGit);
+    select(&mut window, &wide());
+    press(&mut window, Modifiers::COMMAND | Modifiers::SHIFT, Key::R);
+    for number in 1..=4 {
+        until(&mut window, &format!("Variation {number}, seed {number}, done"));
+    }
+    let num1 = |pressed| {
+        let (key, physical_key, modifiers) = (Key::Num1, None, Modifiers::NONE);
+        egui::Event::Key { key, physical_key, pressed, repeat: false, modifiers }
+    };
+    for _ in 0..4 {
+        window.event(num1(true));
+        window.step();
+    }
+    window.event(num1(false));
+    settle(&mut window);
+    let moment = window.state().document().generating.moment.clone().unwrap();
+    assert_eq!(moment.asked.seed, 1, "it is taken");
+    assert!(!is_in_front(&window, ViewId::Compare));
+    press(&mut window, Modifiers::NONE, Key::Num1);
+    assert!(is_in_front(&window, ViewId::Compare), "pressed again it is the view's");
+}
+
+#[test]
+fn what_is_not_taken_says_whether_it_was_undone_or_something_else_was_begun() {
+    let (mut window, _small) = desk(Way::MaskGit);
+    let before = tokens(&window);
+    let next = window.state().document().generating.asked.clone().unwrap();
+    let kept = next.keeping(&before, |cell| !wide().contains(&cell));
+    let anew = |seed| {
+        let asked = Box::new(Asked { grid: Some((16, 16)), seed, ..kept.clone() });
+        Generate::Rewrite { asked, count: 1 }
+    };
+    window.state().send(anew(1));
+    window.state().send(Edit::Undo);
+    until(&mut window, "writing them anew was undone meanwhile");
+    let other = Generate::Start { asked: Box::new(next.reseeded_by(9)), waits: false };
+    window.state().send(anew(2));
+    window.state().send(other);
+    until(&mut window, "another generation was begun meanwhile");
+    assert!(window.state().document().edits.is_empty());
+}
+
+#[test]
+fn with_scales_all_cells_that_were_written_are_counted() {
+    let small = Small::new();
+    let mut window = open_sized(empty(tab(ViewId::Tokens)), [1280.0, 800.0]);
+    let path = small.model().with_file_name("scales.safetensors");
+    scales_model(&path);
+    let model = ModelRef::File { path: path.into(), stamp: Stamp::default() }.now();
+    let facts = window.state().session().wait(&ModelInfo { model: model.clone() }).unwrap();
+    small.open_in(&mut window);
+    send(&mut window, Open::Size(WorkingSize::square(8, 1)));
+    send(&mut window, Open::Model(Slot::A, model));
+    let path = small.model().with_file_name("steps.safetensors");
+    tiny_var(&path, &facts.token_hash);
+    send(&mut window, Open::Path(path));
+    send(&mut window, Layout::Show(ViewId::Tokens));
+    select(&mut window, &[Cell::of(2, 1, 1)].into());
+    press(&mut window, Modifiers::COMMAND, Key::R);
+    until(&mut window, "by steps, any class, seed 1");
+    // The coarser scales say of that cell, too: they are written with it.
+    let moment = window.state().document().generating.moment.clone().unwrap();
+    let written = tokens(&window).len() - moment.asked.given.len();
+    assert!(written > 1);
+    assert!(says(&window, &format!("{written} cells by steps")), "{}", said(&window));
 }
 
 #[test]

@@ -66,7 +66,7 @@ pub(super) fn lanes<'a>(ctx: &ViewCtx<'a>, next: &Raced, is_seen: bool) -> Vec<L
         let is_alone = ways.iter().filter(|way| **way == ways[number]).count() == 1;
         lane.name = match (ways[number].filter(|_| is_alone), &lane.generator) {
             (Some(way), _) => way.to_owned(),
-            (None, Some(generator)) => generator.label(),
+            (None, Some(generator)) => ctx.document.name_of(generator),
             (None, None) => OURS[number].to_owned(),
         };
     }
@@ -125,11 +125,12 @@ impl Lane<'_> {
         let Some(trace) = self.trace else { return Moment::default() };
         let steps = clock.map_or(trace.steps.len(), |(clock, at)| clock.steps(trace, at));
         let Some(tokens) = trace.tokens(steps) else { return Moment::default() };
-        let written = tokens.cells().filter(|(_, code)| code.is_some()).count();
         let last = steps.checked_sub(1).and_then(|last| trace.steps.get(last));
+        // A timeline asks for a hundred of them in every frame: nothing is counted here.
+        let masked = last.map_or(trace.cells, |last| last.masked);
         Moment {
             steps,
-            tokens: (written, tokens.len()),
+            tokens: (tokens.len() - masked, tokens.len()),
             passes: last.map_or(0, |last| last.passes),
             seconds: last.map_or(0.0, |last| last.seconds),
         }

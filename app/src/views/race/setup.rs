@@ -98,7 +98,8 @@ pub(super) fn head_ui(
     ui.scope_builder(builder, |ui| {
         ui.spacing_mut().item_spacing.x = space::S;
         if !ctx.is_presented() {
-            let label = lane.generator.as_ref().map_or("choose…".to_owned(), ModelRef::label);
+            let name = |generator: &ModelRef| ctx.document.name_of(generator);
+            let label = lane.generator.as_ref().map_or("choose…".to_owned(), name);
             let menu = ui.menu_button("…", |ui| choices_ui(ui, ctx, lane, shipped));
             menu.response.widget_info(|| {
                 let name = format!("Generator of lane {}, {label}", lane.number + 1);
@@ -120,7 +121,6 @@ pub(super) fn head_ui(
 
 /// The generators that are at hand.
 fn choices_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, lane: &Lane<'_>, shipped: &[String]) {
-    let race = &ctx.document.race;
     if !shipped.iter().any(|name| name == OURS[lane.number]) {
         ui.label(ctx.theme.label(format!("{} is not here", OURS[lane.number])));
     }
@@ -128,8 +128,8 @@ fn choices_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, lane: &Lane<'_>, shipped: &[
     let opened = ctx.document.generating.opened.iter().cloned();
     for generator in shipped.chain(opened) {
         let is_now = lane.generator.as_ref() == Some(&generator);
-        if ui.selectable_label(is_now, generator.label()).clicked() {
-            set(ctx, race.with(|race| race.chosen[lane.number] = Some(generator)));
+        if ui.selectable_label(is_now, ctx.document.name_of(&generator)).clicked() {
+            ctx.send(Racing::ChooseAgain(lane.number, generator));
             ui.close();
         }
     }

@@ -43,6 +43,8 @@ pub(super) struct Shown {
     skipped: usize,
     /// What decodes them.
     model: Option<ModelRef>,
+    /// Whether they are those of the image before, while this one is encoded.
+    is_old: bool,
 }
 
 impl Shown {
@@ -65,7 +67,8 @@ impl Shown {
         let model = ctx.document.model.clone();
         let name = ctx.document.name_of(&model);
         let of = Of::Encoded;
-        Some(Self { of, name, tokens, written, at, skipped: 0, model: Some(model) })
+        let (skipped, model, is_old) = (0, Some(model), !ctx.is_encoded());
+        Some(Self { of, name, tokens, written, at, skipped, model, is_old })
     }
 
     fn generated(ctx: &ViewCtx<'_>) -> Option<Self> {
@@ -81,7 +84,8 @@ impl Shown {
         let at = (skipped + trace.at(moment)).saturating_sub(1).min(parts - 1);
         let (written, name) = (whole_parts(&tokens), trace.asked.name());
         let model = trace.opened.tokenizer.clone();
-        Some(Self { of: Of::Generated, name, tokens, written, at, skipped, model })
+        let (of, is_old) = (Of::Generated, false);
+        Some(Self { of, name, tokens, written, at, skipped, model, is_old })
     }
 
     /// A scale.
@@ -128,8 +132,9 @@ impl Shown {
         reply.last_for(|asked: &CodeAppearance| *asked == question)
     }
 
-    /// What stands between pictures and tokens: whose scales, and which one is looked at.
-    pub(super) fn words(&self) -> (String, String) {
+    /// What stands between pictures and tokens: whose scales, and which one is looked at; or what is still to come,
+    /// while what is seen is that of before.
+    pub(super) fn words(&self, ctx: &ViewCtx<'_>) -> (String, String) {
         let kind = self.kind();
         let (part, count) = (self.part(self.at), self.tokens.parts().len());
         let cells = grouped(part.codes().len() as u64);
@@ -140,6 +145,12 @@ impl Shown {
             self.label(self.at)
         );
         let left = format!("the tokens of each {kind}, {}", self.name);
+        if self.is_old {
+            return (left, "encoding…".to_owned());
+        }
+        if self.picture(ctx, self.at).is_some_and(|picture| picture.is_working()) {
+            return (left, format!("{right} · decoding…"));
+        }
         if self.written < count {
             let missing = counted(count - self.written, kind);
             return (left, format!("{right} · {missing} not written"));

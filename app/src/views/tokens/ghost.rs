@@ -7,7 +7,7 @@ use super::sheet::Sheet;
 use crate::ctx::ViewCtx;
 use crate::document::{AppCommand, Edit, Notice, Region};
 use crate::look::colors::color_of;
-use crate::widgets::keys::has_keys;
+use crate::widgets::keys::{has_keys, is_pressed_once};
 use crate::widgets::pane::Pane;
 
 /// Where they are now.
@@ -57,7 +57,7 @@ impl Ghost {
         let (mut is_put, mut is_left) = (response.clicked(), false);
         if has_keys(ui, response) {
             at = moved(ui, response.id, at);
-            is_put |= ui.input(|i| i.key_pressed(Key::Enter));
+            is_put |= is_pressed_once(ui, Key::Enter);
             is_left = ui.input(|i| i.key_pressed(Key::Escape));
         }
         // Never wholly outside.
@@ -95,6 +95,9 @@ fn moved(ui: &egui::Ui, id: egui::Id, (row, column): (isize, isize)) -> (isize, 
 }
 
 fn put(ctx: &ViewCtx<'_>, (sheet, region, at): (&Sheet<'_>, &Region, (isize, isize))) {
+    if ctx.pasting().is_none_or(|known| **known != *region) {
+        return;
+    }
     if sheet.part.book() != region.book {
         let hint = "Look at a part of the book that they were copied from";
         ctx.send(Notice::warning("The copied tokens are of another book", hint));

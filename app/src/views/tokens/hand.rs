@@ -52,6 +52,28 @@ struct Preview {
     /// By which tool, how, and after how many spots.
     of: (Tool, How, usize),
     cells: Arc<BTreeSet<Cell>>,
+    brushed: Brushed,
+}
+
+/// The cells that a brush went over so far: a long stroke is not gone along anew at every move.
+#[derive(Debug, Default)]
+struct Brushed {
+    /// By which brush, in which part, and up to which spot of the trail.
+    of: (u8, usize, usize),
+    cells: BTreeSet<Cell>,
+}
+
+impl Brushed {
+    /// With where the trail went since.
+    fn along(self, trail: &[Pos2], brush: u8, sheet: &Sheet<'_>) -> Self {
+        let (known, part, spots) = self.of;
+        let goes_on = (known, part) == (brush, sheet.number) && spots <= trail.len();
+        let (mut cells, spots) = if goes_on { (self.cells, spots) } else { (BTreeSet::new(), 0) };
+        // From the last spot that is known on.
+        let new = &trail[spots.saturating_sub(1)..];
+        cells.extend(cells_at(sheet, gesture::along(new, brush, (sheet.rows, sheet.columns))));
+        Self { of: (brush, sheet.number, trail.len()), cells }
+    }
 }
 
 /// Where the hand is.
@@ -187,18 +209,21 @@ impl Hand {
         let is_same = self.preview.as_ref().is_some_and(|preview| preview.of == of);
         let (Some(from), false) = (self.trail.first(), is_same && !is_other) else { return };
         let size = (sheet.rows, sheet.columns);
+        let mut brushed = Brushed::default();
         let cells = match tool {
             Tool::Rectangle => sheet.rectangle(place(*from), place(at)).collect(),
             Tool::Lasso => cells_at(sheet, gesture::inside(&self.trail, size)),
             // It selects nothing.
             Tool::Paint => return,
             Tool::Brush => {
+                let before = self.preview.take().map(|preview| preview.brushed);
                 let brush = ctx.document.selection.brush;
-                cells_at(sheet, gesture::along(&self.trail, brush, size))
+                brushed = before.unwrap_or_default().along(&self.trail, brush, sheet);
+                brushed.cells.clone()
             }
         };
         let cells = Arc::new(how.apply(&ctx.document.selection.cells, cells));
-        self.preview = Some(Preview { of, cells });
+        self.preview = Some(Preview { of, cells, brushed });
     }
 
     /// The line that is drawn round cells, over the picture.
@@ -369,7 +394,28 @@ fn bring_into_view(pane: &Pane, sheet: &Sheet<'_>, (row, column): Place, zoom: &
 
 #[cfg(test)]
 mod tests {
+    use egui::pos2;
+    use smalti_engine::tokens::Tokens;
+
     use super::*;
+
+    #[test]
+    fn a_stroke_that_grows_selects_what_one_that_is_seen_whole_does() {
+        let tokens = Tokens::grid(12, 12, 4, vec![0; 144]).unwrap();
+        let sheet = Sheet::new(0, tokens.first(), true);
+        let trail = [(1.0, 1.0), (9.0, 2.5), (9.0, 9.0), (2.0, 7.5)].map(|(x, y)| pos2(x, y));
+        let whole =
+            |brush| cells_at(&sheet, gesture::along(&trail, brush, (sheet.rows, sheet.columns)));
+        let mut brushed = Brushed::default();
+        for end in 1..=trail.len() {
+            brushed = brushed.along(&trail[..end], 2, &sheet);
+        }
+        assert_eq!(brushed.cells, whole(2));
+        let thin = brushed.along(&trail, 0, &sheet);
+        assert_eq!(thin.cells, whole(0), "another brush goes along all of it");
+        let next = thin.along(&trail[..1], 0, &sheet);
+        assert_eq!(next.cells, [Cell::at(1, 1)].into(), "another stroke");
+    }
 
     #[test]
     fn shift_adds_alt_takes_away_and_ctrl_turns_round() {

@@ -7,11 +7,11 @@ use smalti_engine::session::RunState;
 
 use super::palette::{WAYS, rewriting};
 use crate::ctx::{Trace, Trials, ViewCtx};
-use crate::document::{Asked, Generate};
+use crate::document::{Asked, Generate, Secret};
 use crate::look::textures::Sampling;
 use crate::look::theme::space;
 use crate::look::words::counted;
-use crate::widgets::{hatch, pane, states};
+use crate::widgets::{hatch, pane, states, veil};
 
 /// The share of the view that they take, and the least and the most of it in points before text is scaled.
 const SHARE: (f32, f32, f32) = (0.36, 130.0, 260.0);
@@ -40,6 +40,10 @@ pub(super) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, area: Rect, encoded: &Enc
     ui.scope_builder(UiBuilder::new().max_rect(head).id_salt("trials"), |ui| {
         ui.horizontal_centered(|ui| head_ui(ui, ctx, trials));
     });
+    if ctx.is_veiled(Secret::Reconstruction) {
+        veil::paint(ui, ctx, pictures);
+        return rest;
+    }
     let count = trials.asked.len() as f32;
     let width = (pictures.width() - space::S * (count - 1.0)) / count;
     let size = [encoded.picture.width(), encoded.picture.height()];
@@ -53,7 +57,8 @@ pub(super) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, area: Rect, encoded: &Enc
 
 fn head_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, trials: &Trials) {
     let count = trials.asked.len();
-    let cells = counted(trials.cells, "cell");
+    let first = trials.asked.first().and_then(|asked| ctx.trace_of(asked));
+    let cells = first.map_or("The cells".to_owned(), |trace| counted(trace.cells, "cell"));
     let words =
         format!("{cells} anew: press 1 to {count} or click one; the others stay in History");
     let why = ctx.why_not_rewrite();
