@@ -229,7 +229,9 @@ mod tests {
         let listing =
             |bytes: &[u8]| Idx::from_bytes(bytes, Path::new("i"), None).unwrap().listing().unwrap();
         let other = self::images(2, &[&data[..11], &[99]].concat());
-        assert_eq!(Some(listing(&images)), source.listing());
+        let again = Idx::from_bytes(&images, Path::new("other"), Some((&labels, path))).unwrap();
+        assert_eq!(again.listing(), source.listing());
+        assert_ne!(Some(listing(&images)), source.listing(), "labels are a part of it");
         assert_ne!(listing(&images), listing(&other));
     }
 
