@@ -2,11 +2,13 @@
 //! the middle, what else might have been written in a cell at the right, the timeline below.
 
 mod cell;
+mod choices;
 mod empty;
 mod facts;
 mod grid;
 mod picture;
 mod places;
+mod problem;
 mod rows;
 mod run;
 mod settings;

@@ -4,9 +4,9 @@ use egui::{Button, Label, RichText};
 use smalti_engine::Problem;
 use smalti_engine::questions::{ModelRef, OpenedPainter, ShippedGenerators};
 
-use super::settings;
+use super::{choices, problem};
 use crate::ctx::ViewCtx;
-use crate::document::{AllLost, AppCommand, Asked, Generate, Open};
+use crate::document::{AppCommand, Asked, Open};
 use crate::look::theme::space;
 use crate::look::words::grouped;
 use crate::widgets::{hatch, states};
@@ -57,32 +57,11 @@ pub(super) fn problem_ui(
 ) {
     ui.vertical_centered(|ui| {
         ui.add_space(ui.available_height() * 0.3);
-        told_ui(ui, ctx, (asked, problem));
+        problem::told_ui(ui, ctx, (asked, problem));
         ui.menu_button("Another generator…", |ui| {
-            settings::choices_ui(ui, ctx, Some(&asked.generator));
+            choices::choices_ui(ui, ctx, Some(&asked.generator));
         });
     });
-}
-
-/// What is wrong, and what helps.
-pub(super) fn told_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, (asked, problem): (&Asked, &Problem)) {
-    let text = RichText::new(&problem.summary).color(ctx.theme.colors.danger);
-    ui.add(Label::new(text).wrap());
-    if !problem.hint.is_empty() {
-        ui.add(Label::new(ctx.theme.label(&problem.hint)).wrap());
-    }
-    ui.add_space(space::S);
-    if let Some(lost) = ctx.document.lost_by(problem) {
-        states::find_ui(ui, ctx, (&lost, &AllLost::from([lost.clone()])));
-    }
-    let mut next = asked.clone();
-    let choose = ui.menu_button("Decode by…", |ui| {
-        settings::tokenizers_ui(ui, ctx, &mut next);
-    });
-    choose.response.on_hover_text("The tokenizer whose codes the generator writes");
-    if next != *asked {
-        ctx.send(Generate::Ask(Box::new(next)));
-    }
 }
 
 /// Nothing was generated yet: the grid as it will be at the beginning.

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use egui::{DragValue, Label, RichText, Role, Slider, WidgetInfo};
 use smalti_engine::generators::{GeneratorConfig, Way};
-use smalti_engine::questions::{ModelRef, OpenedPainter, ShippedGenerators, ShippedModels};
+use smalti_engine::questions::{ModelRef, OpenedPainter};
 use smalti_engine::session::Reply;
 
+use super::choices::{choices_ui, tokenizers_ui};
 use super::rows::{named, row, slider};
-use super::{empty, run, unmasking};
+use super::{problem, run, unmasking};
 use crate::ctx::ViewCtx;
-use crate::document::{AppCommand, Asked, Generate, Open};
+use crate::document::{Asked, Generate};
 use crate::look::theme::space;
 use crate::look::words::{agreeing, counted, grouped};
 use crate::widgets::fold;
@@ -75,7 +76,7 @@ fn problem_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, asked: &Asked, opened: &Repl
     if let Reply::Failed(problem) = opened
         && ctx.trace().is_some()
     {
-        empty::told_ui(ui, ctx, (asked, problem));
+        problem::told_ui(ui, ctx, (asked, problem));
     }
 }
 
@@ -162,30 +163,6 @@ pub(super) fn generator_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, asked: &Asked) 
     menu.response.on_hover_text(&whole);
 }
 
-/// The generators that are at hand.
-pub(super) fn choices_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, now: Option<&ModelRef>) {
-    let shipped = ctx.ask("shipped generators", &ShippedGenerators);
-    let shipped = shipped.best().into_iter().flat_map(|names| names.iter());
-    let shipped = shipped.map(|name| ModelRef::Shipped(name.as_str().into()));
-    let opened = ctx.document.generating.opened.iter().cloned();
-    for generator in shipped.chain(opened) {
-        let is_now = now == Some(&generator);
-        let choice = ui.selectable_label(is_now, ctx.document.name_of(&generator));
-        let choice = match &generator {
-            ModelRef::File { path, .. } => choice.on_hover_text(path.display().to_string()),
-            ModelRef::Shipped(_) => choice,
-        };
-        if choice.clicked() {
-            ctx.send(Open::generator(generator));
-            ui.close();
-        }
-    }
-    if ui.button("Open a generator…").clicked() {
-        ctx.send(AppCommand::AskFile);
-        ui.close();
-    }
-}
-
 /// What decodes: the generator's own tokenizer, or another one of the same tokens.
 fn tokenizer_row(
     ui: &mut egui::Ui,
@@ -203,24 +180,6 @@ fn tokenizer_row(
             "{name}: decodes the tokens; another one of the same codes paints another picture of them"
         ));
     });
-}
-
-/// Tokenizers that may decode.
-pub(super) fn tokenizers_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, next: &mut Asked) {
-    let mut choice = |ui: &mut egui::Ui, label: &str, model: Option<ModelRef>| {
-        if ui.selectable_label(next.tokenizer == model, label).clicked() {
-            next.tokenizer = model;
-            ui.close();
-        }
-    };
-    choice(ui, "its own", None);
-    let shipped = ctx.ask("shipped", &ShippedModels);
-    for name in shipped.best().into_iter().flat_map(|names| names.iter()) {
-        choice(ui, name, Some(ModelRef::Shipped(name.as_str().into())));
-    }
-    for model in ctx.document.opened.models.iter() {
-        choice(ui, &ctx.document.name_of(model), Some(model.clone()));
-    }
 }
 
 /// Picks the class, by its name; any if `None`.
