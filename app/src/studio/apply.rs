@@ -51,7 +51,10 @@ impl Studio {
                 .run(move || Some(Outcome::Command(Open::Image(ImageRef::file(&path)).into()))),
             Command::Open(Open::Moved(moved)) => self.take_moved(&moved, ctx),
             Command::Layout(layout) => self.apply_layout(&layout),
-            Command::Job(JobCommand::Control(run, control)) => self.session.control(run, control),
+            Command::Job(JobCommand::Control(run, control)) => {
+                self.steered_by_hand(run);
+                self.session.control(run, control);
+            }
             Command::Job(JobCommand::AskTrain(recipe)) => self.ask_training(&recipe, None),
             Command::Job(JobCommand::Train(recipe, changes)) => {
                 self.train(&recipe, *changes);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use smalti_engine::evaluation::{MeasureRun, Measured, Plan};
 use smalti_engine::questions::{ModelRef, Stamp};
-use smalti_engine::session::RunId;
+use smalti_engine::session::{Control, RunId, RunState, RunView};
 
 use super::Studio;
 use crate::document::{Notice, USUAL_IMAGES, ViewId};
@@ -32,6 +32,11 @@ impl Studio {
         });
         for run in wanted {
             self.take_from_scene(run);
+            // Whoever asks for it again wants it to go on, whoever paused it.
+            let is_it = |view: &&RunView| view.id == run && view.state == RunState::Paused;
+            if runs.iter().any(|view| is_it(&view)) {
+                self.session.control(run, Control::Resume);
+            }
         }
         if is_more {
             let hint = "Measure again when that is done".to_owned();

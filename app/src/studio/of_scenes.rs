@@ -69,10 +69,16 @@ impl Studio {
         }
     }
 
-    /// A document takes the place of all: nothing of its scene comes back by itself.
+    /// A document takes the place of all: what its scene began goes on when the scene is chosen again.
     pub(super) fn leave_scene_behind(&mut self) {
         self.leave_scene("");
-        self.trainings.begun.clear();
+    }
+
+    /// A person has paused or resumed a run: it is that person's from now on, whatever scene comes.
+    pub(super) fn steered_by_hand(&mut self, run: RunId) {
+        for it in self.trainings.begun.iter_mut().filter(|it| it.run == run) {
+            it.is_left = false;
+        }
     }
 
     /// Whether a run is seen where the scene shows it: a training in its slot, anything else anywhere.

@@ -11,6 +11,7 @@ use super::Studio;
 use super::tokens::{nothing_open, tokens_now};
 use crate::document::{Edit, Notice, WorkOn};
 use crate::files::outcome::{Outcome, Painted};
+use crate::look::words::{agreeing, counted};
 
 /// Strokes that are not in the tokens yet, oldest first.
 #[derive(Debug, Default)]
@@ -48,9 +49,12 @@ impl Studio {
         let now = (self.history.document().work_on(), self.history.number());
         let all = self.strokes.waiting.len();
         self.strokes.waiting.retain(|it| (Some(&it.on), it.number) == (now.0.as_ref(), now.1));
-        if self.strokes.waiting.len() < all {
+        let lost = all - self.strokes.waiting.len();
+        if lost > 0 {
             let hint = "Open it again to paint there";
-            let summary = "The stroke is lost: something else is open by now";
+            let is = agreeing(lost, "is", "are");
+            let summary =
+                format!("{} {is} lost: something else is open by now", counted(lost, "stroke"));
             self.notices.add(Notice::warning(summary, hint));
         }
         let Some(first) = self.strokes.waiting.front() else { return };
@@ -75,7 +79,8 @@ impl Studio {
         match started {
             Ok(()) => self.strokes.is_at_work = true,
             Err(error) => {
-                self.strokes.waiting.pop_front();
+                // Nothing would begin those behind it.
+                self.strokes.waiting.clear();
                 self.notices.add(error.problem().into());
             }
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use smalti_engine::questions::ModelInfo;
+use smalti_engine::session::{Lane, Reply};
 
 use super::Studio;
 use crate::document::{Command, Layout, Notice, Region, ViewId};
@@ -59,8 +60,12 @@ impl Studio {
         let model = document.model.clone();
         let name = document.name_of(&model);
         // While that is not known the views offer nothing.
-        let Some(facts) = self.session.known(&ModelInfo { model }) else { return };
-        if facts.token_hash == region.token_hash {
+        let facts = match self.session.ask(Lane::Now, &ModelInfo { model }) {
+            Reply::Working { .. } => return,
+            Reply::Ready(facts) => Some(facts),
+            Reply::Failed(_) => None,
+        };
+        if facts.is_some_and(|facts| facts.token_hash == region.token_hash) {
             return;
         }
         let summary = format!(

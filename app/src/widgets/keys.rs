@@ -59,15 +59,14 @@ pub fn is_pressed_once(ui: &Ui, key: Key) -> bool {
     ui.input(|input| input.events.iter().any(is_it))
 }
 
-/// Takes a key out of the input, where it was pressed alone; gives whether it was. One that is held down with others,
-/// or since before, is left.
+/// Takes a key out of the input, where it was pressed with nothing but Shift, which digits need on some keyboards; gives
+/// whether it was. One that is held down with others, or since before, is left.
 pub fn take_pressed(input: &mut InputState, key: Key) -> bool {
-    let is_it = |event: &Event| {
-        matches!(
-            event,
-            Event::Key { key: pressed, pressed: true, repeat: false, modifiers: Modifiers::NONE, .. }
-                if *pressed == key
-        )
+    let is_it = |event: &Event| match event {
+        Event::Key { key: pressed, pressed: true, repeat: false, modifiers, .. } => {
+            *pressed == key && !modifiers.ctrl && !modifiers.command && !modifiers.alt
+        }
+        _ => false,
     };
     let at = input.events.iter().position(is_it);
     if let Some(at) = at {
@@ -86,7 +85,7 @@ mod tests {
             let (key, physical_key, pressed) = (Key::Num2, None, true);
             Event::Key { key, physical_key, pressed, repeat, modifiers }
         };
-        let left = [event(true, Modifiers::NONE), event(false, Modifiers::SHIFT)];
+        let left = [event(true, Modifiers::NONE), event(false, Modifiers::ALT)];
         let mut input = InputState::default();
         input.events = left.to_vec();
         assert!(!take_pressed(&mut input, Key::Num2));
