@@ -351,8 +351,6 @@ impl Runs {
             let mut face = lock(&slot.face);
             if !face.state.is_over() {
                 face.wish = match control {
-                    // What is to end is not merely kept waiting.
-                    Control::Pause if matches!(face.wish, Wish::Cancel) => Wish::Cancel,
                     Control::Pause => Wish::Pause,
                     Control::Resume => Wish::Run,
                     Control::StepOnce => Wish::StepOnce,
