@@ -25,6 +25,7 @@ mod resampling;
 mod saving;
 mod stage;
 mod start;
+mod strokes;
 mod tokens;
 mod training;
 mod trainings;
@@ -46,8 +47,8 @@ use smalti_engine::session::{Lane, RunId, Session};
 
 use self::home::{Home, Writing};
 use self::keys::{Keyboard, KeysOf};
-use self::painting::Strokes;
 use self::stage::{Shown, Stage};
+use self::strokes::Strokes;
 use self::trainings::Trainings;
 use crate::ctx::{
     Counts, EditedImages, EditedTokens, Generations, Hovered, Live, Offers, Originals, Trials,

@@ -1,33 +1,17 @@
 //! Strokes of color on the picture of the tokens: each is encoded anew on the tokens that the one before left, so
 //! that strokes in quick succession do not undo each other.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use smalti_engine::questions::{BrushStroke, PaintTokens};
 use smalti_engine::session::guard;
 
 use super::Studio;
+use super::strokes::Waiting;
 use super::tokens::{nothing_open, tokens_now};
-use crate::document::{Edit, Notice, WorkOn};
+use crate::document::{Edit, Notice};
 use crate::files::outcome::{Outcome, Painted};
 use crate::look::words::{agreeing, counted};
-
-/// Strokes that are not in the tokens yet, oldest first.
-#[derive(Debug, Default)]
-pub(super) struct Strokes {
-    waiting: VecDeque<Waiting>,
-    /// Whether the first one is being encoded.
-    is_at_work: bool,
-}
-
-/// A stroke, and where it was painted.
-#[derive(Debug)]
-struct Waiting {
-    on: WorkOn,
-    number: usize,
-    stroke: BrushStroke,
-}
 
 impl Studio {
     /// A stroke on the picture is encoded anew when those before it are in the tokens.
