@@ -13,8 +13,8 @@ use smalti_engine::session::{self, News, Session};
 
 use super::home::Home;
 use super::keys::Keyboard;
-use super::painting::Strokes;
 use super::stage::Shown;
+use super::strokes::Strokes;
 use super::trainings::Trainings;
 use super::{AUTOSAVE_EVERY, Desk, Fixed, Keeping, Studio, StudioOptions};
 use crate::ctx::{Counts, EditedImages, EditedTokens, Generations, Hovered, Offers, Originals};
