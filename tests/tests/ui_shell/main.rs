@@ -102,16 +102,16 @@ fn the_palette_finds_a_view_a_code_and_a_path() {
     let mut window = open();
     send(&mut window, Layout::Close(ViewId::Log.into()));
     assert!(!views(&window).contains(&ViewId::Log));
-    let mut search = |query: &str| {
-        press(&mut window, Modifiers::COMMAND, Key::P);
+    let search = |window: &mut Window, query: &str| {
+        press(window, Modifiers::COMMAND, Key::P);
         window.event(Event::Text(query.to_owned()));
-        settle(&mut window);
-        press(&mut window, Modifiers::NONE, Key::Enter);
+        settle(window);
+        press(window, Modifiers::NONE, Key::Enter);
     };
-    search("log");
-    search("code 417");
-    search(&image.display().to_string());
+    search(&mut window, "log");
     assert!(is_in_front(&window, ViewId::Log));
+    search(&mut window, "code 417");
+    search(&mut window, &image.display().to_string());
     assert!(is_in_front(&window, ViewId::Code));
     let document = window.state().document();
     assert_eq!(document.selection.code, Some(Code::first(417)));

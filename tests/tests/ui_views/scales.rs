@@ -70,7 +70,7 @@ fn the_scales_of_a_generation_are_those_of_its_steps() {
     tiny_var(&path, &facts.token_hash);
     send(&mut window, Open::Path(path));
     click_label(&mut window, "Start");
-    until(&mut window, "Generation done");
+    until(&mut window, "step 3 of 3");
     send(&mut window, Layout::Show(ViewId::Scales));
     assert!(says(&window, "scale 3 of 3 · 4×4 · 16 tokens"), "{:?}", labels(&window, "scale"));
     click_label(&mut window, "The picture so far, 2×2");
@@ -102,6 +102,9 @@ fn scales_that_are_not_written_yet_are_said_to_be_missing() {
     );
     click_label(&mut window, "The picture so far, 4×4");
     assert!(says(&window, "scale 1 of 3"), "what is not written is not looked at");
+    send(&mut window, Layout::Show(ViewId::Generate));
+    click_label(&mut window, "Cancel");
+    until(&mut window, "Generation cancelled");
     // What a generator writes into one grid has no scales.
     let hash = {
         let tiny = ModelRef::File { path: small.model().into(), stamp: Stamp::default() }.now();

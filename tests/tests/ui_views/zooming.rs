@@ -26,7 +26,8 @@ fn a_zoomed_picture_fills_the_panel_and_the_next_one_is_seen_as_a_whole() {
         assert!((whole.width() - whole.height()).abs() < 1.0, "{view:?}: {whole:?}");
         key(&mut window, Key::Plus, 4);
         let filled = rect_of(&window, name);
-        let panel = if view == ViewId::Compare { 940.0 } else { 460.0 };
+        // Beside the tools.
+        let panel = if view == ViewId::Compare { 940.0 } else { 440.0 };
         assert!(filled.width() > panel, "{view:?}: {filled:?}");
         assert!(filled.height() >= whole.height() - 1.0, "{view:?}: {filled:?}");
         send(&mut window, Open::Image(ImageRef::InSource { source: small.source(), index: 1 }));
