@@ -10,7 +10,7 @@ use egui::{
 
 use super::colors::ColorMaps;
 use super::fonts;
-use crate::settings::ThemeChoice;
+pub use crate::settings::ThemeChoice;
 
 /// Distances in points: 4, 8, 12, 16, 24.
 pub mod space {

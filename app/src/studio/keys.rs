@@ -1,6 +1,6 @@
 //! Whose the keys are: what floats over the views has them alone, and a menu while it is open.
 
-use egui::{Event, Key};
+use egui::{Event, InputState, Key};
 
 use crate::document::ViewId;
 use crate::shell::script::DIGITS;
@@ -81,6 +81,22 @@ pub(super) fn is_of_keyboard(event: &Event) -> bool {
     )
 }
 
+/// Takes a key out of the input, where it was pressed with nothing but Shift, which digits need on some keyboards; gives
+/// whether it was. One that is held down with others, or since before, is left.
+pub(super) fn take_pressed(input: &mut InputState, key: Key) -> bool {
+    let is_it = |event: &Event| match event {
+        Event::Key { key: pressed, pressed: true, repeat: false, modifiers, .. } => {
+            *pressed == key && !modifiers.ctrl && !modifiers.command && !modifiers.alt
+        }
+        _ => false,
+    };
+    let at = input.events.iter().position(is_it);
+    if let Some(at) = at {
+        input.events.remove(at);
+    }
+    at.is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use egui::{Modifiers, PointerButton, Pos2};
@@ -111,5 +127,22 @@ mod tests {
             assert!(hold_back(&mut free).is_empty(), "nothing was typed after a button");
             assert_eq!(free, all);
         }
+    }
+
+    #[test]
+    fn a_key_is_taken_once_and_neither_held_down_nor_with_others() {
+        let event = |repeat, modifiers| {
+            let (key, physical_key, pressed) = (Key::Num2, None, true);
+            Event::Key { key, physical_key, pressed, repeat, modifiers }
+        };
+        let left = [event(true, Modifiers::NONE), event(false, Modifiers::ALT)];
+        let mut input = InputState::default();
+        input.events = left.to_vec();
+        assert!(!take_pressed(&mut input, Key::Num2));
+        input.events.push(event(false, Modifiers::NONE));
+        assert!(!take_pressed(&mut input, Key::Num1));
+        assert!(take_pressed(&mut input, Key::Num2));
+        assert!(!take_pressed(&mut input, Key::Num2));
+        assert_eq!(input.events, left);
     }
 }

@@ -3,10 +3,10 @@
 use smalti_engine::session::{Control, Lane, Reply, RunState};
 
 use super::Studio;
+use super::keys::take_pressed;
 use crate::document::{AppCommand, BETS, BETS_BY_NUMBER, Command, Layout, Racing, ViewId};
 use crate::files::outcome::Outcome;
 use crate::shell::script::DIGITS;
-use crate::widgets::keys::take_pressed;
 
 impl Studio {
     pub(super) fn race(&mut self, race: Racing, ctx: &egui::Context) {

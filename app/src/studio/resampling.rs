@@ -8,12 +8,12 @@ use smalti_engine::session::{Control, Lane, Reply, RunId, RunState};
 
 use super::Studio;
 use super::generating::begun;
+use super::keys::take_pressed;
 use crate::ctx::{Trace, Trials};
 use crate::document::{Asked, Command, Generate, Moment, Notice, Sampled, ViewId};
 use crate::look::words::{agreeing, counted};
 use crate::shell::folded;
 use crate::shell::script::DIGITS;
-use crate::widgets::keys::take_pressed;
 
 impl Studio {
     /// Begins to write cells anew in so many ways.

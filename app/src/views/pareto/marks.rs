@@ -9,8 +9,8 @@ use smalti_engine::evaluation::{Column, Interval, Measured, Published, Summary};
 use super::measures::{Measures, Told};
 use crate::ctx::ViewCtx;
 use crate::document::{QualityAxis, RateAxis, RatesLook, Secret};
+use crate::look::theme::ThemeChoice;
 use crate::look::words::counted;
-use crate::settings::ThemeChoice;
 
 /// Which point.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,8 +6,7 @@ use crate::ctx::ViewCtx;
 use crate::document::{
     Chart, Column, Point, Points, QualityAxis, RateAxis, RatesLook, Shape as Drawn, Table,
 };
-use crate::look::theme::{Colors, Theme};
-use crate::settings::ThemeChoice;
+use crate::look::theme::{Colors, Theme, ThemeChoice};
 use crate::widgets::export::Exported;
 
 /// Offers figure and table of what is seen.
