@@ -10,7 +10,7 @@ use egui::{
 
 use super::colors::ColorMaps;
 use super::fonts;
-pub use crate::settings::ThemeChoice;
+use crate::settings::ThemeChoice;
 
 /// Distances in points: 4, 8, 12, 16, 24.
 pub mod space {
@@ -148,6 +148,11 @@ const HIGH_CONTRAST: Colors = Colors {
 };
 
 impl Theme {
+    /// The one of figures that are taken away: dark on light, as paper is.
+    pub fn on_paper() -> Self {
+        Self::new(ThemeChoice::Light, 1.0, false)
+    }
+
     /// A theme with text of a size.
     pub fn new(choice: ThemeChoice, scale: f32, reduced_motion: bool) -> Self {
         let (colors, blue, neutral, red) = match choice {

@@ -9,7 +9,6 @@ use smalti_engine::evaluation::{Column, Interval, Measured, Published, Summary};
 use super::measures::{Measures, Told};
 use crate::ctx::ViewCtx;
 use crate::document::{QualityAxis, RateAxis, RatesLook, Secret};
-use crate::look::theme::ThemeChoice;
 use crate::look::words::counted;
 
 /// Which point.
@@ -263,7 +262,8 @@ pub(super) struct Points(Option<(MadeOf, Arc<[Mark]>)>);
 #[derive(Debug)]
 struct MadeOf {
     look: RatesLook,
-    theme: ThemeChoice,
+    /// The ground of the theme, which each has its own of.
+    ground: Color32,
     is_veiled: bool,
     measured: u64,
     layers: Vec<Layer>,
@@ -271,7 +271,7 @@ struct MadeOf {
 
 impl PartialEq for MadeOf {
     fn eq(&self, other: &Self) -> bool {
-        let of = |it: &Self| (it.look, it.theme, it.is_veiled, it.measured, it.layers.len());
+        let of = |it: &Self| (it.look, it.ground, it.is_veiled, it.measured, it.layers.len());
         let is_same = |(a, b): (&Layer, &Layer)| Arc::ptr_eq(&a.rows, &b.rows) && a.path == b.path;
         of(self) == of(other) && self.layers.iter().zip(&other.layers).all(is_same)
     }
@@ -287,7 +287,7 @@ impl Points {
     ) -> Arc<[Mark]> {
         let made_of = MadeOf {
             look,
-            theme: ctx.theme.choice,
+            ground: ctx.theme.colors.background,
             is_veiled: ctx.is_veiled(Secret::Formats),
             measured: measures.version(),
             layers: layers.to_vec(),

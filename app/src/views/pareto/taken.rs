@@ -6,7 +6,7 @@ use crate::ctx::ViewCtx;
 use crate::document::{
     Chart, Column, Point, Points, QualityAxis, RateAxis, RatesLook, Shape as Drawn, Table,
 };
-use crate::look::theme::{Colors, Theme, ThemeChoice};
+use crate::look::theme::{Colors, Theme};
 use crate::widgets::export::Exported;
 
 /// Offers figure and table of what is seen.
@@ -26,7 +26,7 @@ pub(super) fn exported(
         QualityAxis::Psnr => "PSNR in dB",
         other => other.label(),
     };
-    let paper = || Theme::new(ThemeChoice::Light, 1.0, false).colors;
+    let paper = || Theme::on_paper().colors;
     let chart = || Chart {
         title: about.clone(),
         across: with_scale(look.rate.label(), look.is_rate_logarithmic),
