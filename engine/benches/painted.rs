@@ -6,7 +6,7 @@
 //! (no FID, and comparable with nothing but numbers of the same count), and the nearest picture of the same
 //! class: where that comes close, a generator repeats itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::Path;
 
@@ -20,7 +20,13 @@ use smalti_engine::perceptual::Classifier;
 
 type Any = Box<dyn std::error::Error>;
 
+/// How `smalti generate` writes a class in the name of a file.
+fn in_a_name(class: &str) -> String {
+    class.replace(|c: char| !c.is_alphanumeric(), "-")
+}
+
 /// A picture with what the judge says of it.
+#[derive(Clone)]
 struct Seen {
     class: String,
     named: String,
@@ -42,6 +48,7 @@ fn main() -> Result<(), Any> {
         let named = metadata["classes"][named].as_str().unwrap_or_default().to_owned();
         Ok(Seen { class, named, features: pooled.flatten_all()?.to_vec1()? })
     };
+    let classes = Worlds::held_out(1).classes().to_vec();
     let folders: Vec<(String, Vec<Seen>)> = folders
         .into_iter()
         .map(|folder| {
@@ -49,14 +56,28 @@ fn main() -> Result<(), Any> {
             let seen = (0..source.len()).map(|index| {
                 let sample = source.sample(index, 128)?;
                 let name = sample.name.rsplit('/').next().unwrap_or_default();
-                let class = name.rsplit_once('-').map_or(name, |(class, _)| class).to_owned();
-                look(class, sample.picture)
+                let name = name.trim_end_matches(".png");
+                // A sheet and the pictures of steps are no samples.
+                let number = |seed: &str| seed.parse::<u64>().is_ok();
+                let Some((class, _)) = name.rsplit_once('-').filter(|(_, seed)| number(seed))
+                else {
+                    return Ok(None);
+                };
+                let Some(class) = classes.iter().find(|one| in_a_name(one) == class) else {
+                    return Err(format!("{name}: the judge knows no such class").into());
+                };
+                look(class.clone(), sample.picture).map(Some)
             });
-            let seen = seen.collect::<Result<Vec<_>, Any>>()?;
+            let seen = seen.filter_map(Result::transpose).collect::<Result<Vec<_>, Any>>()?;
             Ok((folder, seen))
         })
         .collect::<Result<_, Any>>()?;
-    let count = folders.iter().map(|(_, seen)| seen.len()).max().unwrap_or(500);
+    // A Frechet distance depends on the count: held-out worlds are of the same in each line.
+    let counts: Vec<usize> = match folders.as_slice() {
+        [] => vec![500],
+        some => some.iter().map(|(_, seen)| seen.len()).collect(),
+    };
+    let count = counts.iter().copied().max().unwrap_or(500);
     let worlds = Worlds::held_out(1);
     let held_out = |first: usize| {
         let seen = (first..first + count).map(|index| {
@@ -67,9 +88,12 @@ fn main() -> Result<(), Any> {
         seen.collect::<Result<Vec<_>, Any>>()
     };
     let (real, others) = (held_out(0)?, held_out(count)?);
-    tell("held-out worlds", &others, &real)?;
+    let first = |seen: &[Seen], count: usize| seen.iter().take(count).cloned().collect::<Vec<_>>();
+    for count in counts.iter().copied().collect::<BTreeSet<_>>() {
+        tell("held-out worlds", &first(&others, count), &first(&real, count))?;
+    }
     for (folder, seen) in &folders {
-        tell(folder, seen, &real)?;
+        tell(folder, seen, &first(&real, seen.len()))?;
     }
     Ok(())
 }

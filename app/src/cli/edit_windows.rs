@@ -179,17 +179,23 @@ impl<'a> Editing<'a> {
         Some(Trace::new(model.clone(), request.clone()))
     }
 
-    /// That each trace is of these words: of one of the pictures, and of one of their windows. What was written in the
-    /// windows before is known only when they are.
+    /// That each trace is of these words, before any work: of one of the pictures, and of one of their windows. What
+    /// was written in the windows before is known only when they are; which cells are free in one is known now, and
+    /// of the first one everything is.
     pub(super) fn check_resumed(&self, asked: &Request, count: u64) -> Result<(), Stop> {
-        let shape = self.work.tokens.first().shape();
+        let planned =
+            self.windows.iter().map(|window| self.request(asked, window, &self.work.tokens));
+        let planned = planned.collect::<Result<Vec<_>, Stop>>()?;
+        let free =
+            |given: &Tokens| given.cells().map(|(_, token)| token.is_none()).collect::<Vec<_>>();
         let is_of = |trace: &Trace| {
             let own = &trace.request;
-            let is_placed = if self.is_whole() {
-                own.origin.is_none()
-            } else {
-                self.windows.iter().any(|window| own.origin == Some(window.origin(shape)))
-            };
+            let is_placed = planned.iter().enumerate().any(|(at, planned)| {
+                own.origin == planned.origin
+                    && own.given.layout() == planned.given.layout()
+                    && free(&own.given) == free(&planned.given)
+                    && (at > 0 || own.given == planned.given)
+            });
             is_placed
                 && own.seed.wrapping_sub(asked.seed) < count
                 && (own.class, &own.prompt, own.sampling, own.groups)

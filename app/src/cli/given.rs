@@ -25,6 +25,11 @@ pub(super) fn for_generate(
         let init = tokens_of(path, AtSize::Generators, opened, (engine, console))?.tokens;
         check_layout(&init, config, &path.display().to_string())?;
         let locked = with_coarser(locked, config, &config.layout);
+        if let Some(cell) = locked.iter().find(|cell| init.get(**cell).is_none()) {
+            let reason = format!("no token stands at {cell} of it, so that none can be locked");
+            let hint = "leave that cell out of --lock, or give it a code (--force)";
+            return Err(Stop::bad_input(&path.display().to_string(), reason, hint));
+        }
         changes.extend(locked.iter().map(|cell| (*cell, init.get(*cell))));
     }
     if let Some(force) = &options.force {

@@ -21,6 +21,8 @@ pub(super) struct Outputs {
     /// Closed: a thousand pictures would be more open files than a program may have.
     staged: Vec<(TempPath, PathBuf)>,
     names: BTreeSet<String>,
+    /// Names of files in this folder that stay as they are.
+    spared: Vec<String>,
 }
 
 impl Outputs {
@@ -45,6 +47,7 @@ impl Outputs {
             made: Vec::new(),
             staged: Vec::new(),
             names: BTreeSet::new(),
+            spared: Vec::new(),
         };
         for path in missing {
             std::fs::create_dir(&path).map_err(|source| EngineError::io(&path, source))?;
@@ -82,17 +85,30 @@ impl Outputs {
         let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let own = whole(folder_or_here(read.parent().unwrap_or(Path::new(""))));
         if own == whole(folder_or_here(&self.folder))
-            && let Some(stem) = read.file_stem()
+            && let (Some(stem), Some(name)) = (read.file_stem(), read.file_name())
         {
             self.names.insert(stem.to_string_lossy().into_owned());
+            self.spared.push(name.to_string_lossy().into_owned());
         }
+    }
+
+    /// Whether a file that is kept is one of those that begin with a stem, such as its step.
+    fn is_spared(&self, stem: &str) -> bool {
+        let follows =
+            |name: &String| name.strip_prefix(stem).is_some_and(|end| end.starts_with('.'));
+        self.spared.iter().any(follows)
+    }
+
+    /// Whether nothing was written so far.
+    pub(super) fn is_empty(&self) -> bool {
+        self.staged.is_empty()
     }
 
     /// A name that no other file of these outputs has: `stem`, or `stem-2`, `stem-3` and so on.
     pub(super) fn unique_stem(&mut self, stem: &str) -> String {
         let mut name = stem.to_owned();
         let mut number = 2;
-        while !self.names.insert(name.clone()) {
+        while self.is_spared(&name) || !self.names.insert(name.clone()) {
             name = format!("{stem}-{number}");
             number += 1;
         }

@@ -207,6 +207,9 @@ pub(super) fn keep_part(
 ) -> Stop {
     let Some((trace, name)) = part else { return stop };
     let done = trace.steps.len();
+    if done == 0 && outputs.is_empty() {
+        return stop;
+    }
     let kept = (done > 0).then(|| keep_trace(trace, name, &mut outputs)).transpose();
     match kept.and_then(|path| outputs.commit().map(|()| path)) {
         Ok(Some(path)) => {

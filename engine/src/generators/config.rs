@@ -197,8 +197,7 @@ impl GeneratorConfig {
         if self.codes < 2 {
             return bad(format!("a codebook of {} codes", self.codes));
         }
-        let cells: Option<usize> = self.layout.iter().map(PartShape::cells).sum();
-        match cells {
+        match self.checked_cells() {
             Some(cells) if (1..=MOST_CELLS).contains(&cells) => {}
             _ => return bad(format!("{} are not 1 to {MOST_CELLS} tokens", self.words())),
         }
@@ -230,9 +229,15 @@ impl GeneratorConfig {
         self.order.cells(sides.0, sides.1)
     }
 
+    /// Tokens of an image, if that is a number.
+    fn checked_cells(&self) -> Option<usize> {
+        // Not `sum`: a file can say sides whose squares come to 2^64 together, which is 0.
+        self.layout.iter().try_fold(0_usize, |sum, part| sum.checked_add(part.cells()?))
+    }
+
     /// Tokens of an image.
     pub fn cells(&self) -> usize {
-        self.layout.iter().filter_map(PartShape::cells).sum()
+        self.checked_cells().unwrap_or(0)
     }
 
     /// Its layout in words.

@@ -1,6 +1,7 @@
 //! A generation as it goes on: step after step, from any step on.
 
 use candle_core::Tensor;
+use rayon::prelude::*;
 
 use super::condition::Condition;
 use super::config::{GeneratorConfig, Way};
@@ -268,16 +269,15 @@ impl Generation {
         }
         let logits = logits?;
         let guidance = self.guidance(next as f32 / (rounds.len() - 1).max(1) as f32);
-        let mut proposals = Vec::new();
-        for (at, place) in rounds[next].iter().enumerate() {
-            if self.at_place(*place).is_some() {
-                continue;
-            }
+        let open: Vec<(usize, usize)> = rounds[next].iter().copied().enumerate().collect();
+        let open = open.into_par_iter().filter(|(_, place)| self.at_place(*place).is_none());
+        let proposals = open.map(|(at, place)| {
             let row = |condition: usize| logits.get(condition)?.get(at).map(Vec::as_slice);
             let leads = row(0).unwrap_or_default();
             let own = Distribution::new(leads, row(1), &self.request.sampling, guidance)?;
-            proposals.push(self.propose(self.sequence[*place] as usize, &own, 0));
-        }
+            Ok(self.propose(self.sequence[place] as usize, &own, 0))
+        });
+        let mut proposals: Vec<Proposal> = proposals.collect::<Result<_>>()?;
         proposals.sort_by_key(|proposal| proposal.cell);
         Ok((proposals, conditions.len() as u32))
     }
@@ -405,12 +405,10 @@ impl Generation {
             UnmaskingOrder::Confidence => None,
             UnmaskingOrder::Halton => self.config().layout.first().map(halton_ranks),
         };
+        let told = self.told(&open, (leads, without), guidance, self.done)?;
         let mut proposals = Vec::with_capacity(open.len());
         let mut ranked = Vec::with_capacity(masked.len());
-        for (at, (&place, leads)) in open.iter().zip(leads).enumerate() {
-            let without = without.get(at).map(Vec::as_slice);
-            let told = Distribution::new(leads, without, &self.request.sampling, guidance)?;
-            let mut proposal = self.propose(place, &told, self.done);
+        for (at, (&place, (mut proposal, told))) in open.iter().zip(told).enumerate() {
             let standing = self.tokens[place];
             if standing == MASKED {
                 proposal.kept = false;
@@ -431,6 +429,24 @@ impl Generation {
         ranked.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         ranked.iter().take(masked.len() - left).for_each(|&(_, at)| proposals[at].kept = true);
         Ok((proposals, conditions.len() as u32))
+    }
+
+    /// What is proposed at each of some places (N), of whose logits those (N, K) with the class and, for guidance,
+    /// those without it are given; and out of what. Each place is drawn by itself and its noise has an address, so
+    /// that they are shared among the threads: with a thousand codes and 256 places that is as much as a layer.
+    fn told(
+        &self,
+        places: &[usize],
+        (leads, without): (&[Vec<f32>], &[Vec<f32>]),
+        guidance: f32,
+        step: u32,
+    ) -> Result<Vec<(Proposal, Distribution)>> {
+        let told = places.par_iter().zip(leads).enumerate().map(|(at, (place, leads))| {
+            let without = without.get(at).map(Vec::as_slice);
+            let own = Distribution::new(leads, without, &self.request.sampling, guidance)?;
+            Ok((self.propose(*place, &own, step), own))
+        });
+        told.collect()
     }
 
     /// The logits of some places of a picture, under one condition after the other.
@@ -477,18 +493,11 @@ impl Generation {
         };
         let (with_class, without) = rows.split_at(sizes[scale].min(rows.len()));
         let guidance = self.guidance(scale as f32 / (sides.len() - 1).max(1) as f32);
-        let mut proposals = Vec::new();
-        for (at, logits) in with_class.iter().enumerate() {
-            let place = first + at;
-            if self.tokens[place] != MASKED {
-                continue;
-            }
-            let without = without.get(at).map(Vec::as_slice);
-            let sampling = &self.request.sampling;
-            let distribution = Distribution::new(logits, without, sampling, guidance)?;
-            proposals.push(self.propose(place, &distribution, 0));
-        }
-        Ok((proposals, conditions.len() as u32))
+        let places: Vec<usize> = (first..first + with_class.len()).collect();
+        let told = self.told(&places, (with_class, without), guidance, 0)?;
+        let is_open = |(place, _): &(usize, _)| self.tokens[*place] == MASKED;
+        let open = places.into_iter().zip(told).filter(is_open);
+        Ok((open.map(|(_, (proposal, _))| proposal).collect(), conditions.len() as u32))
     }
 
     /// Reads scales up to one, and gives the logits of its places: those with the class, then those without.

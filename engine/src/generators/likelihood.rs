@@ -120,7 +120,11 @@ pub fn token_bits(
                 return likelihood(&logits, &codes);
             }
             let nats = network.nats(&[&codes], &conditions)?.squeeze(0)?.to_vec1::<f32>()?;
-            let bits = nats.into_iter().map(|nats| nats / std::f32::consts::LN_2).collect();
+            let bits: Vec<f32> =
+                nats.into_iter().map(|nats| nats / std::f32::consts::LN_2).collect();
+            if bits.iter().any(|bits| !bits.is_finite()) {
+                return Err(no_numbers());
+            }
             Ok(TokenBits { told: Told::Likelihood, bits, forward_passes: 1 })
         }
         Way::Var => {
@@ -153,13 +157,13 @@ fn bits(logits: &[f32], code: u32) -> Result<f32> {
     let own = logits.get(code as usize).copied().unwrap_or(f32::NEG_INFINITY);
     let bits = (libm::log(sum) + f64::from(top) - f64::from(own)) / std::f64::consts::LN_2;
     if !bits.is_finite() {
-        return Err(EngineError::bad_input(
-            "logits",
-            "they are no numbers",
-            "the weights may be damaged",
-        ));
+        return Err(no_numbers());
     }
     Ok(bits as f32)
+}
+
+fn no_numbers() -> EngineError {
+    EngineError::bad_input("logits", "they are no numbers", "the weights may be damaged")
 }
 
 fn masked(

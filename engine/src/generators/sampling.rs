@@ -11,6 +11,8 @@ const ALTERNATIVES: usize = 8;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Distribution {
     probabilities: Vec<f32>,
+    /// How open the choice is, in bits.
+    entropy: f32,
     /// The likeliest codes that were cut, at most 8, the likeliest first, each with its probability before that.
     cut: Vec<(u32, f32)>,
 }
@@ -42,13 +44,14 @@ impl Distribution {
             return Err(EngineError::bad_input("logits", "they are no numbers", hint));
         }
         let cuts = (1..logits.len()).contains(&(sampling.top_k as usize)) || sampling.top_p < 1.0;
-        let whole = if cuts { softmax(&logits) } else { Vec::new() };
+        let whole = if cuts { softmax(&logits).0 } else { Vec::new() };
         keep_top_k(&mut logits, sampling.top_k as usize);
-        let mut probabilities = softmax(&logits);
-        keep_top_p(&mut probabilities, sampling.top_p);
+        let (mut probabilities, top) = softmax(&logits);
+        let kept = keep_top_p(&mut probabilities, sampling.top_p);
+        let entropy = entropy(&probabilities, &logits, top + libm::log(kept));
         let is_cut = |(code, _): &(u32, f32)| probabilities[*code as usize] == 0.0;
         let cut = likeliest((0..).zip(whole).filter(is_cut).collect());
-        Ok(Self { probabilities, cut })
+        Ok(Self { probabilities, entropy, cut })
     }
 
     /// The probability of each code.
@@ -62,31 +65,41 @@ impl Distribution {
         &self.cut
     }
 
-    /// A code: the one with the largest ln p + G, G standard Gumbel noise of a lane a code (Gumbel 1954; the same
-    /// distribution as an ordinary draw). Noise belongs to the place, so that a change of settings, or of
-    /// other places, moves as few tokens as it can.
+    /// A code: the one with the least E / p, E exponential noise of a lane a code, which is the one with the largest
+    /// ln p + G, G standard Gumbel noise (Gumbel 1954; the same distribution as an ordinary draw). Noise belongs to the
+    /// place, so that a change of settings, or of other places, moves as few tokens as it can.
     pub fn draw(&self, noise: &Noise) -> u32 {
         self.draw_from(noise, 0)
     }
 
     /// The same with noise of lanes from `first` on, so that several draws at a place differ.
+    ///
+    /// Of a thousand codes it takes the logarithm of a few: E = -ln u is at least 1 - u, so that a code of which that
+    /// is too much already cannot be the one.
     pub fn draw_from(&self, noise: &Noise, first: u32) -> u32 {
-        let score = |(code, p): (usize, &f32)| {
-            let lane = first.wrapping_add(code as u32);
-            (*p > 0.0).then(|| (libm::log(f64::from(*p)) + gumbel(noise, lane), code))
-        };
-        let best = self.probabilities.iter().enumerate().filter_map(score);
-        best.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)))
-            .map_or(0, |(_, code)| code as u32)
+        let (mut least, mut best) = (f64::INFINITY, 0);
+        let (mut block, mut bits) = (u32::MAX, [0; 4]);
+        for (code, p) in (0_u32..).zip(&self.probabilities).filter(|(_, p)| **p > 0.0) {
+            let lane = first.wrapping_add(code);
+            if lane / 4 != block {
+                block = lane / 4;
+                bits = noise.block(block);
+            }
+            let u = open_unit(bits[(lane % 4) as usize]);
+            let p = f64::from(*p);
+            if 1.0 - u < least * p {
+                let score = -libm::log(u) / p;
+                if score < least {
+                    (least, best) = (score, code);
+                }
+            }
+        }
+        best
     }
 
     /// How open the choice is, in bits.
     pub fn entropy(&self) -> f32 {
-        let terms = self.probabilities.iter().filter(|p| **p > 0.0).map(|p| {
-            let p = f64::from(*p);
-            -p * libm::log2(p)
-        });
-        terms.sum::<f64>().max(0.0) as f32
+        self.entropy
     }
 
     /// The likeliest codes with their probabilities, the likeliest first.
@@ -109,8 +122,19 @@ fn likeliest(mut codes: Vec<(u32, f32)>) -> Vec<(u32, f32)> {
 
 /// Standard Gumbel noise, -ln(-ln u), of one lane.
 pub(super) fn gumbel(noise: &Noise, lane: u32) -> f64 {
-    let u = (f64::from(noise.bits(lane)) + 0.5) / 4_294_967_296.0;
-    -libm::log(-libm::log(u))
+    -libm::log(-libm::log(open_unit(noise.bits(lane))))
+}
+
+/// Uniform between 0 and 1, neither of them, of 32 random bits.
+fn open_unit(bits: u32) -> f64 {
+    (f64::from(bits) + 0.5) / 4_294_967_296.0
+}
+
+/// In bits, of probabilities (K) that are e^(logit - `total`): without a logarithm a code.
+fn entropy(probabilities: &[f32], logits: &[f32], total: f64) -> f32 {
+    let kept = probabilities.iter().zip(logits).filter(|(p, _)| **p > 0.0);
+    let nats: f64 = kept.map(|(p, x)| f64::from(*p) * (total - f64::from(*x))).sum();
+    (nats / std::f64::consts::LN_2).max(0.0) as f32
 }
 
 /// Everything strictly below the k-th largest is cut, ties stay.
@@ -124,18 +148,20 @@ fn keep_top_k(logits: &mut [f32], k: usize) {
     logits.iter_mut().filter(|x| **x < least).for_each(|x| *x = f32::NEG_INFINITY);
 }
 
-fn softmax(logits: &[f32]) -> Vec<f32> {
+/// Probabilities, and the logarithm of the sum of e^logit.
+fn softmax(logits: &[f32]) -> (Vec<f32>, f64) {
     let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let exp: Vec<f64> = logits.iter().map(|x| libm::exp(f64::from(x - top))).collect();
     let sum: f64 = exp.iter().sum();
-    exp.iter().map(|x| (x / sum) as f32).collect()
+    let probabilities = exp.iter().map(|x| (x / sum) as f32).collect();
+    (probabilities, f64::from(top) + libm::log(sum))
 }
 
 /// From the likeliest on, as many as come to `p` together; the one that reaches it stays. The rest is cut, and
-/// what stays comes to 1 again.
-fn keep_top_p(probabilities: &mut [f32], p: f32) {
+/// what stays comes to 1 again. Gives what stayed before that.
+fn keep_top_p(probabilities: &mut [f32], p: f32) -> f64 {
     if p >= 1.0 {
-        return;
+        return 1.0;
     }
     let mut order: Vec<usize> = (0..probabilities.len()).collect();
     order.sort_unstable_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]).then(a.cmp(&b)));
@@ -151,6 +177,7 @@ fn keep_top_p(probabilities: &mut [f32], p: f32) {
     for x in probabilities {
         *x = (f64::from(*x) / kept) as f32;
     }
+    kept
 }
 
 #[cfg(test)]
@@ -160,8 +187,9 @@ mod tests {
 
     const LOGITS: [f32; 5] = [0.5, 2.0, -1.0, 2.0, 0.0];
 
-    fn of(probabilities: Vec<f32>) -> Distribution {
-        Distribution { probabilities, cut: Vec::new() }
+    fn of(probabilities: &[f32]) -> Distribution {
+        let logits: Vec<f32> = probabilities.iter().map(|p| p.ln()).collect();
+        Distribution::new(&logits, None, &Sampling::default(), 1.0).unwrap()
     }
 
     fn at(sampling: Sampling) -> Vec<f32> {
@@ -170,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_code_is_drawn_as_often_as_its_probability_says() {
-        let distribution = of(vec![0.5, 0.0, 0.2, 0.3]);
+        let distribution = of(&[0.5, 0.0, 0.2, 0.3]);
         let mut counts = [0_u32; 4];
         let draws = 20_000;
         for cell in 0..draws {
@@ -182,6 +210,39 @@ mod tests {
             let apart = f64::from(*count) / draws as f64 - f64::from(*p);
             // Four standard deviations.
             assert!(apart.abs() < 4.0 * (0.25 / draws as f64).sqrt(), "{counts:?}");
+        }
+    }
+
+    #[test]
+    fn a_draw_is_that_of_gumbel_noise() {
+        for cell in 0..200_u64 {
+            let noise = Noise::new(3, Purpose::Choice, 1, cell);
+            let logit = |code: u32| Noise::new(4, Purpose::Test, 0, cell).normal(code) * 3.0;
+            let logits: Vec<f32> = (0..1000).map(logit).collect();
+            for (top_k, first) in [(0, 0), (50, 3)] {
+                let sampling = Sampling { top_k, ..Sampling::default() };
+                let told = Distribution::new(&logits, None, &sampling, 1.0).unwrap();
+                let score = |(code, p): (u32, &f32)| {
+                    (f64::from(*p).ln() + gumbel(&noise, first + code), code)
+                };
+                let all = (0..).zip(told.probabilities()).filter(|(_, p)| **p > 0.0).map(score);
+                let wanted = all.max_by(|a, b| a.0.total_cmp(&b.0)).unwrap().1;
+                assert_eq!(told.draw_from(&noise, first), wanted, "cell {cell}");
+            }
+        }
+    }
+
+    #[test]
+    fn entropy_is_that_of_what_stays() {
+        for sampling in [
+            Sampling { temperature: 0.7, ..Sampling::default() },
+            Sampling { top_k: 3, ..Sampling::default() },
+            Sampling { top_p: 0.8, ..Sampling::default() },
+        ] {
+            let told = Distribution::new(&LOGITS, None, &sampling, 1.0).unwrap();
+            let kept = told.probabilities().iter().map(|p| f64::from(*p)).filter(|p| *p > 0.0);
+            let bits: f64 = kept.map(|p| -p * p.log2()).sum();
+            assert!((f64::from(told.entropy()) - bits).abs() < 1e-5, "{sampling:?}: {bits}");
         }
     }
 
@@ -246,16 +307,17 @@ mod tests {
         let plain = at(Sampling::default());
         assert!(led(1.0).iter().zip(&plain).all(|(a, b)| (a - b).abs() < 1e-6));
         // Logits 0, 3, -3, 4, 0.
-        let expected = softmax(&[0.0, 3.0, -3.0, 4.0, 0.0]);
+        let (expected, _) = softmax(&[0.0, 3.0, -3.0, 4.0, 0.0]);
         assert!(led(2.0).iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-6));
     }
 
     #[test]
     fn what_is_told_of_a_choice_is_true() {
-        let even = of(vec![0.25; 4]);
+        let even = of(&[0.25; 4]);
         assert!((even.entropy() - 2.0).abs() < 1e-6);
-        assert_eq!(of(vec![0.0, 1.0]).entropy(), 0.0);
-        let many = of((0..20).map(|i| i as f32 / 190.0).collect());
+        assert_eq!(of(&[0.0, 1.0]).entropy(), 0.0);
+        let many: Vec<f32> = (0..20).map(|i| i as f32 / 190.0).collect();
+        let many = of(&many);
         let told: Vec<u32> = many.alternatives().iter().map(|(code, _)| *code).collect();
         assert_eq!(told, [19, 18, 17, 16, 15, 14, 13, 12]);
         assert_eq!(even.alternatives().len(), 4);

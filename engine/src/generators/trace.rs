@@ -342,6 +342,12 @@ impl Reading<'_> {
         if parts.is_empty() {
             return Err(self.bad("it has no tokens"));
         }
+        let cells =
+            parts.iter().try_fold(0_usize, |sum, part| sum.checked_add(part.shape.cells()?));
+        // A step writes a token at least.
+        if cells.is_none_or(|cells| *steps > cells) {
+            return Err(self.bad(&format!("{steps} steps of fewer tokens")));
+        }
         for number in 0..parts.len() {
             let name =
                 if parts.len() > 1 { format!("tokens.{number}") } else { "tokens".to_owned() };

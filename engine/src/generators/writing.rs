@@ -61,9 +61,18 @@ impl Writing {
         let at = all.iter().position(is_open).unwrap_or(all.len() - 1);
         let planned = |window: &Window| request.steps_of(painter.config(), window);
         let before = all.iter().take(at).map(planned).sum();
-        // The step of the window that was last: none of it, where the one before it was just done.
-        let within =
-            after.and_then(|step| step.index.checked_sub(before).map(|index| (step, index)));
+        // The step of the window that was last: none of it, where the one before it was just done. A step of other
+        // settings counts otherwise: then as many are done as of its cells are written.
+        let free = |cell: &&Cell| request.given.get(**cell).is_none();
+        let own_cells: Vec<&Cell> = all[at].cells.iter().filter(free).collect();
+        let open = own_cells.iter().filter(|cell| tokens.get(***cell).is_none()).count();
+        let planned_here = planned(&all[at]);
+        let within = after.filter(|_| open < own_cells.len()).map(|step| {
+            let fitting = step.index.checked_sub(before).filter(|index| *index < planned_here);
+            let share = (own_cells.len() - open) as f32 / own_cells.len().max(1) as f32;
+            let by_share = (share * planned_here as f32) as u32;
+            (step, fitting.unwrap_or(by_share.saturating_sub(1)))
+        });
         let within = match within {
             None => None,
             Some((step, index)) => {

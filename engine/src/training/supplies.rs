@@ -44,7 +44,7 @@ impl Maker {
     /// If pictures cannot have that side.
     pub(super) fn cells(&self, side: u32) -> Result<usize> {
         let layout = self.tokenizer.layout(side as usize, side as usize)?;
-        let cells: Option<usize> = layout.iter().map(crate::tokens::PartShape::cells).sum();
+        let cells = layout.iter().try_fold(0_usize, |sum, part| sum.checked_add(part.cells()?));
         cells.ok_or_else(|| EngineError::bad_input("tokens", "too many of them", ""))
     }
 

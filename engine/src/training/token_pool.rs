@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use super::recipe::Recipe;
 use super::state::{to_bytes, write_atomically};
 use super::supplies::{Maker, Supplies};
-use crate::data::{Crops, Sample, SkipReport};
+use crate::data::{Crops, Sample, SkipReport, Source};
 use crate::random::{name_hash, shuffled};
 use crate::tokenizers::tokenize_all;
 use crate::tokens::MASKED;
@@ -25,6 +25,8 @@ use crate::{EngineError, Result, checkpoints};
 const FOLDER: &str = "token-cache";
 /// Of what a cache is made: another number where worlds are painted, or images cut, in another way than before.
 const VERSION: u32 = 1;
+/// Images whose files are asked when they were written.
+const MOST_LOOKED_AT: u64 = 1 << 14;
 /// Numbers of tokens beyond which a pool is refused: 2 GB.
 const MOST_TOKENS: usize = 1 << 29;
 /// New pictures after which the file is written.
@@ -66,6 +68,15 @@ pub(super) struct TokenPool {
     step: u64,
 }
 
+/// When the files of images were last written: pictures made anew under the same names and sizes have other tokens. Of
+/// a large set some are looked at, spread evenly.
+fn written(source: &dyn Source) -> String {
+    let every = source.len().div_ceil(MOST_LOOKED_AT).max(1);
+    let looked_at = (0..source.len()).step_by(usize::try_from(every).unwrap_or(usize::MAX));
+    let mix = |hash: u64, stamp: u64| name_hash(&format!("{hash:x} {stamp:x}"));
+    format!("{:016x}", looked_at.filter_map(|index| source.written(index)).fold(0, mix))
+}
+
 impl TokenPool {
     /// The pool of a recipe from a step on. `folder` is the run's.
     ///
@@ -85,7 +96,7 @@ impl TokenPool {
         let source = supplies.source();
         let key = serde_json::json!({
             "version": VERSION, "tokens": maker.token_hash, "data": recipe.without_folders().data,
-            "images": source.len(), "seen": supplies.seen(), "classes": source.classes(),
+            "images": source.len(), "seen": supplies.seen(), "written": written(source.as_ref()), "classes": source.classes(),
             "crop": recipe.crop, "seed": recipe.seed, "pictures": generator.pictures,
         })
         .to_string();

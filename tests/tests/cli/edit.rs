@@ -134,6 +134,7 @@ fn what_cannot_be_edited_is_refused_and_nothing_is_left() {
     refused("a.png", &["--resample", "r0", "--class", "sea,land"], &["sea,land"]);
     refused("a.png", &["--resample", "r0", "--guidance", "2"], &["--class"]);
     refused("a.png", &["--resample", "r0", "--steps", "0"], &["steps"]);
+    refused("a.png", &["--resample", "r0", "--steps", "0", "--trace"], &["steps"]);
     refused("missing.png", &["--resample", "r0"], &["missing.png"]);
     refused("tiny.safetensors", &["--resample", "r0"], &["tiny.safetensors"]);
     let small = Tokens::grid(2, 3, 20, vec![1; 6]).unwrap();
@@ -205,6 +206,10 @@ fn steps_are_kept_window_by_window_and_a_cut_trace_goes_on_to_the_same_files() {
         std::fs::remove_dir_all(desk.path("out")).unwrap();
         let other = ["--resample", "r1-6,c2-7", "--seed", "6", "--steps", "3", "--resume", &cut];
         edit(&desk, by, "a.png", &other).expect_refused(&["cut.safetensors", "another edit"]);
+        // Other cells: told before any work, and nothing that was there is lost.
+        let other = ["--resample", "r1-6,c2-3", "--seed", "5", "--steps", "3", "--resume", &cut];
+        edit(&desk, by, "a.png", &other).expect_refused(&["cut.safetensors", "another edit"]);
+        assert!(!desk.path("out").exists());
         assert!(!desk.path("out").exists());
     }
 }

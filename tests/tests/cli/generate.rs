@@ -93,6 +93,9 @@ fn what_a_generator_cannot_do_is_refused_with_what_to_do_and_nothing_is_left() {
         arguments.extend(more);
         run(&arguments).expect_refused(words);
         assert!(!desk.path("out").exists(), "{more:?}");
+        arguments.push("--trace");
+        run(&arguments).expect_refused(words);
+        assert!(!desk.path("out").exists(), "{more:?} with a trace");
     };
     let known = ["--tokenizer", tokenizer.as_str()];
     let with = |more: &[&'static str]| [&known[..], more].concat();

@@ -196,6 +196,15 @@ fn what_is_read_is_not_written_over_whatever_it_is_called() {
         assert!(after.get(name) == Some(bytes), "{name} is as it was");
     }
     assert!(after.contains_key("any-3-2.png"), "{:?}", after.keys());
+    // Nor is a picture that would be that of a step.
+    paint(&desk, by, "steps", &["--seed", "3", "--trace"]).expect_done();
+    let before = files(&desk, "steps");
+    let step = desk.name("steps/any-3.step-02.png");
+    let given = ["--seed", "3", "--init", &step, "--lock", "r0", "--trace"];
+    paint(&desk, by, "steps", &given).expect_done();
+    let after = files(&desk, "steps");
+    let step = "any-3.step-02.png";
+    assert!(after[step] == before[step], "{:?}", after.keys());
 }
 
 #[test]
