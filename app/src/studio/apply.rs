@@ -131,7 +131,7 @@ impl Studio {
 
     /// What is where, and what is loaded.
     pub(super) fn open_scene(&mut self, scene: &Scene) {
-        self.leave_scene(&scene.title);
+        self.leave_scene((scene.id.clone(), scene.title.clone()));
         self.desk.arrangement = scene.layout.arrange();
         self.desk.folded.forget();
         self.desk.script = Script::new(scene);
