@@ -64,17 +64,6 @@ pub(super) struct TokensView {
 impl View for TokensView {
     fn bar_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
         let encoded = ctx.encoded(Slot::A).and_then(|e| e.best().cloned());
-        if let Some(encoded) = &encoded {
-            let (_, part) = ctx.part(&encoded.tokens);
-            let layout = encoded.tokens.words().replace(" x ", "×");
-            let size = grouped(u64::from(part.codebook_size()));
-            if !ctx.is_tight() {
-                ui.label(ctx.theme.caption_figures(format!("{layout} tokens · {size} codes")));
-            }
-        }
-        kept::among_ui(ui, ctx);
-        picker::size(ui, ctx);
-        picker::model(ui, ctx, Slot::A);
         let by = ctx.document.looks.color_by;
         let seen = encoded.as_ref().map_or(by, |encoded| seen_color(ctx, encoded));
         let color = if ctx.is_tight() { "" } else { "color: " };
@@ -85,6 +74,17 @@ impl View for TokensView {
                 }
             }
         });
+        picker::model(ui, ctx, Slot::A);
+        picker::size(ui, ctx);
+        kept::among_ui(ui, ctx);
+        if let Some(encoded) = &encoded {
+            let (_, part) = ctx.part(&encoded.tokens);
+            let layout = encoded.tokens.words().replace(" x ", "×");
+            let size = grouped(u64::from(part.codebook_size()));
+            if !ctx.is_tight() {
+                ui.label(ctx.theme.caption_figures(format!("{layout} tokens · {size} codes")));
+            }
+        }
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {

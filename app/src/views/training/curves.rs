@@ -10,6 +10,7 @@ use crate::document::{Chart, JobCommand, Secret, Series, Shape, Slot, Table};
 use crate::look::theme::space;
 use crate::look::words::grouped;
 use crate::runs::SPEED;
+use crate::widgets::end::End;
 use crate::widgets::export::Exported;
 use crate::widgets::plot::{Axes, Line, Mark, Plot, end_of_axis};
 
@@ -166,53 +167,55 @@ impl Curves {
         runs: &[(Slot, &TrainedRun)],
     ) {
         let row = vec2(ui.available_width(), ctx.theme.px(22.0));
-        ui.allocate_ui_with_layout(row, Layout::right_to_left(Align::Center), |ui| {
+        ui.allocate_ui_with_layout(row, Layout::left_to_right(Align::Center), |ui| {
             ui.set_min_size(row);
             if ctx.is_presented() {
-                let text = RichText::new(title(now)).font(ctx.theme.strong());
-                ui.with_layout(Layout::left_to_right(Align::Center), |ui| ui.label(text));
+                ui.label(RichText::new(title(now)).font(ctx.theme.strong()));
                 return;
             }
-            let log = ui.selectable_label(self.is_logarithmic, "log");
-            let log = log.on_hover_text("A decade is as high as the next").clicked();
-            if ctx.offer("Curves by their logarithm", log) {
-                self.is_logarithmic = !self.is_logarithmic;
-            }
-            let button = egui::Button::new("Export").small();
-            let menu = egui::containers::menu::MenuButton::from_button(button);
-            exported(runs, now, self.is_logarithmic, |curves| {
-                let (response, _) = menu.ui(ui, |ui| curves.menu_ui(ui, ctx));
-                response.on_hover_text("Takes these curves away, as a figure or as numbers");
-            });
-            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                ui.spacing_mut().item_spacing.x = space::L;
-                let wide = |name: &str| {
-                    let galley = ui.painter().layout_no_wrap(
-                        title(name),
-                        ctx.theme.strong(),
-                        ctx.theme.colors.text,
-                    );
-                    galley.size().x + space::L
-                };
-                let widths: Vec<f32> = names.iter().map(|name| wide(name)).collect();
-                let picked = names.iter().position(|name| name == now).unwrap_or(0);
-                let shown = fitting(&widths, picked, (ui.available_width(), ctx.theme.px(36.0)));
-                for at in &shown {
-                    if let Some(name) = names.get(*at) {
-                        self.tab_ui(ui, ctx, name, *at == picked);
-                    }
-                }
-                let rest: Vec<&String> = names
-                    .iter()
-                    .enumerate()
-                    .filter(|(at, _)| !shown.contains(at))
-                    .map(|(_, name)| name)
-                    .collect();
-                if !rest.is_empty() {
-                    self.rest_ui(ui, &rest);
+            let end = End::of(ui, "taken");
+            end.before(ui, |ui| self.names_ui(ui, ctx, (names, now)));
+            end.ui(ui, |ui| {
+                let button = egui::Button::new("Export").small();
+                let menu = egui::containers::menu::MenuButton::from_button(button);
+                exported(runs, now, self.is_logarithmic, |curves| {
+                    let (response, _) = menu.ui(ui, |ui| curves.menu_ui(ui, ctx));
+                    response.on_hover_text("Takes these curves away, as a figure or as numbers");
+                });
+                let log = ui.selectable_label(self.is_logarithmic, "log");
+                let log = log.on_hover_text("A decade is as high as the next").clicked();
+                if ctx.offer("Curves by their logarithm", log) {
+                    self.is_logarithmic = !self.is_logarithmic;
                 }
             });
         });
+    }
+
+    /// The numbers that are told, as many as there is room for; the others in a menu.
+    fn names_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>, (names, now): (&[String], &str)) {
+        ui.spacing_mut().item_spacing.x = space::L;
+        let wide = |name: &str| {
+            let galley =
+                ui.painter().layout_no_wrap(title(name), ctx.theme.strong(), ctx.theme.colors.text);
+            galley.size().x + space::L
+        };
+        let widths: Vec<f32> = names.iter().map(|name| wide(name)).collect();
+        let picked = names.iter().position(|name| name == now).unwrap_or(0);
+        let shown = fitting(&widths, picked, (ui.available_width(), ctx.theme.px(36.0)));
+        for at in &shown {
+            if let Some(name) = names.get(*at) {
+                self.tab_ui(ui, ctx, name, *at == picked);
+            }
+        }
+        let rest: Vec<&String> = names
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| !shown.contains(at))
+            .map(|(_, name)| name)
+            .collect();
+        if !rest.is_empty() {
+            self.rest_ui(ui, &rest);
+        }
     }
 
     /// The numbers for whose tabs there is no room.
