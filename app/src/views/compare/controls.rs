@@ -71,19 +71,21 @@ pub(super) fn pair(ctx: &ViewCtx<'_>, slots: &[Slot]) -> Option<Pair> {
     chosen.or_else(|| pairs.first().copied().filter(|_| !has_all(ctx)))
 }
 
-/// The line above the pictures: pairs and levels, in every mode; nothing where there is nothing to choose.
+/// The line above the pictures: pairs and levels, in every mode; nothing where there is nothing to choose, or where a
+/// scene has chosen.
 pub(super) fn line_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slots: &[Slot]) {
     let is_swap = ctx.document.looks.compare == CompareMode::Swap;
     let all = levels(ctx);
-    if slots.len() < 2 && all < 2 && !is_swap {
+    let has_choice = (slots.len() > 1 || all > 1) && !ctx.is_presented();
+    if !has_choice && !is_swap {
         return;
     }
     let now = pair(ctx, slots);
     ui.horizontal_wrapped(|ui| {
-        if slots.len() > 1 {
+        if has_choice && slots.len() > 1 {
             pairs_ui(ui, ctx, slots, now);
         }
-        if all > 1 {
+        if has_choice && all > 1 {
             levels_ui(ui, ctx, all);
         }
         if let Some(now) = now.filter(|_| is_swap) {
