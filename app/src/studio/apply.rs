@@ -189,6 +189,7 @@ impl Studio {
                 self.wear(ctx);
             }
             AppCommand::Presentation => self.toggle_presentation(ctx),
+            AppCommand::Black => self.toggle_black(),
             AppCommand::Fullscreen => {
                 let is_full = ctx.input(|input| input.viewport().fullscreen.unwrap_or(false));
                 ctx.send_viewport_cmd(ViewportCommand::Fullscreen(!is_full));
