@@ -183,16 +183,17 @@ impl Dock<'_> {
         let place = bar_place(self.ctx, id);
         let ctx = &fold::tightened(self.ctx, step);
         let builder = UiBuilder::new().id_salt("choices").max_rect(end.whole());
-        let mut bar = ui.new_child(builder);
-        bar.set_clip_rect(end.whole().intersect(ui.ctx().content_rect()));
-        let (_, width) = end.ui(&mut bar, |ui| match step {
-            ..fold::MENU => self.view(id).bar_ui(ui, ctx),
-            _ => {
+        let mut row = ui.new_child(builder);
+        row.set_clip_rect(end.whole().intersect(ui.ctx().content_rect()));
+        let ((), width) = end.ui(&mut row, |ui| {
+            if step < fold::MENU {
+                self.view(id).bar_ui(ui, ctx);
+            } else {
                 let name = format!("Choices of {}", name(id));
                 drop(fold::menu(ui, &name, |ui| self.view(id).bar_ui(ui, ctx)));
             }
         });
-        fold::tell(ui, place, width + bar.spacing().item_spacing.x, room);
+        fold::tell(ui, place, width + row.spacing().item_spacing.x, room);
     }
 }
 
