@@ -448,8 +448,8 @@ fn is_counted<A>(ctx: &ViewCtx<'_>, counts: Option<&Reply<A>>) -> bool {
     ctx.is_veiled(Secret::Usage) || counts.is_some_and(|counts| counts.best().is_some())
 }
 
-/// The height below the pictures: of a line, or of as many as are needed by the figures of tokens that were changed
-/// by hand, of which none is left out. The same while they are worked out, and only where there is room below:
+/// The height below the pictures: of a line, or of as many as are needed by the figures, of which none is left out. The
+/// same while they are worked out, and only where there is room below:
 /// pictures do not become smaller as the first cell is forced.
 fn line_below(
     ui: &egui::Ui,
@@ -458,9 +458,6 @@ fn line_below(
     what: &str,
 ) -> f32 {
     let line = ctx.theme.px(LINE);
-    if by_hand(ctx).is_empty() {
-        return line;
-    }
     let (_, right, fit) = two_places(area, size, line, zoom);
     let needed = states::caption_height(ui, ctx, right.width(), (what, FIGURES));
     let (_, _, fit_above) = two_places(area, size, needed, zoom);

@@ -28,11 +28,11 @@ fn scene(name: &str) -> Layout {
 }
 
 /// Frames until the two runs stand so.
-fn states(window: &mut Window, wanted: [RunState; 2]) {
+fn states(window: &mut Window, wanted: &[RunState; 2]) {
     for _ in 0..4000 {
         window.step();
         let runs = window.state().session().runs();
-        if runs.iter().map(|run| &run.state).eq(&wanted) {
+        if runs.iter().map(|run| &run.state).eq(wanted) {
             return;
         }
         std::thread::sleep(Duration::from_millis(2));
@@ -51,19 +51,19 @@ fn what_a_scene_began_waits_while_another_one_is_shown_and_goes_on_when_it_is_ba
     until(&mut window, "A · collapse-1");
     until(&mut window, "B · collapse-cured-1");
     send(&mut window, scene("race"));
-    states(&mut window, [PAUSED, PAUSED]);
+    states(&mut window, &[PAUSED, PAUSED]);
     assert!(has_said(&window, "You have left Collapse: 2 jobs that it began are paused"));
     assert!(window.query_by_label("2 jobs").is_some(), "the status bar counts them");
     send(&mut window, scene("collapse"));
-    states(&mut window, [RUNNING, RUNNING]);
+    states(&mut window, &[RUNNING, RUNNING]);
     // What a person has paused waits for that person.
     let first = window.state().session().runs()[0].id;
     window.state().session().control(first, Control::Pause);
-    states(&mut window, [PAUSED, RUNNING]);
+    states(&mut window, &[PAUSED, RUNNING]);
     send(&mut window, scene("race"));
-    states(&mut window, [PAUSED, PAUSED]);
+    states(&mut window, &[PAUSED, PAUSED]);
     send(&mut window, scene("collapse"));
-    states(&mut window, [PAUSED, RUNNING]);
+    states(&mut window, &[PAUSED, RUNNING]);
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn what_was_not_ready_when_its_scene_was_left_is_said_to_wait_and_goes_on_when_i
     send(&mut window, scene("race"));
     let left = "You have left Collapse: 2 trainings that it prepares will wait when they are ready";
     assert!(has_said(&window, left), "{:?}", window.state().notices());
-    states(&mut window, [PAUSED, PAUSED]);
+    states(&mut window, &[PAUSED, PAUSED]);
     settle(&mut window);
     let said = window.state().notices().list();
     let said = said.iter().find(|notice| notice.summary.starts_with("collapse-1, "));
@@ -83,7 +83,7 @@ fn what_was_not_ready_when_its_scene_was_left_is_said_to_wait_and_goes_on_when_i
     assert!(said.summary.ends_with("waits: its scene was left meanwhile"), "{said:?}");
     assert!(said.hint.contains("when the scene is chosen again"), "{said:?}");
     send(&mut window, scene("collapse"));
-    states(&mut window, [RUNNING, RUNNING]);
+    states(&mut window, &[RUNNING, RUNNING]);
 }
 
 #[test]
@@ -102,8 +102,8 @@ fn two_scenes_of_one_title_are_two() {
     until(&mut window, "A · collapse-1");
     send(&mut window, Open::Path(written(2, "collapse-cured")));
     until(&mut window, "B · collapse-cured-1");
-    states(&mut window, [PAUSED, RUNNING]);
+    states(&mut window, &[PAUSED, RUNNING]);
     // The first one, by its file.
     send(&mut window, Open::Path(given.path().join("lesson-1.ron")));
-    states(&mut window, [RUNNING, PAUSED]);
+    states(&mut window, &[RUNNING, PAUSED]);
 }

@@ -8,7 +8,7 @@ use egui_kittest::kittest::Queryable;
 use smalti::document::{JobCommand, Layout, Open, Panel, RecipeRef, RunFolder, Slot, ViewId};
 use smalti::studio::StudioOptions;
 use smalti_engine::Knob;
-use smalti_engine::session::{Control, RunState};
+use smalti_engine::session::RunState;
 use smalti_engine::training::TrainEvent;
 use smalti_tests::tiny::write_png;
 use smalti_tests::window::{
