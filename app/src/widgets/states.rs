@@ -246,7 +246,9 @@ pub fn caption(ui: &egui::Ui, ctx: &ViewCtx<'_>, rect: Rect, left: &str, right: 
     let lay = |text: &str, font: egui::FontId, width: f32| lay(ui, ctx, (text, font), width);
     let wide = |text: &str, font: egui::FontId| lay(text, font, f32::INFINITY).size().x;
     let short = left.split(", ").next().unwrap_or(left);
-    let word = short.split(' ').next().unwrap_or(short);
+    // A number says nothing without what it is of.
+    let is_word = |first: &&str| first.chars().all(char::is_alphabetic);
+    let word = short.split(' ').next().filter(is_word).unwrap_or(short);
     let mut figures = right;
     let what = loop {
         let room = rect.width() - space::S - wide(figures, theme.figures());
