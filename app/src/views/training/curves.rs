@@ -3,12 +3,11 @@
 use egui::{Align, Layout, Rect, RichText, Sense, Stroke, pos2, vec2};
 
 use super::controls::rewind_about;
-use super::knobs::number as setting;
 use super::shown::Shown;
 use crate::ctx::{TrainedRun, ViewCtx};
 use crate::document::{Chart, JobCommand, Secret, Series, Shape, Slot, Table};
 use crate::look::theme::space;
-use crate::look::words::grouped;
+use crate::look::words::{grouped, short};
 use crate::runs::SPEED;
 use crate::widgets::end::End;
 use crate::widgets::export::Exported;
@@ -81,7 +80,7 @@ fn scale(name: &str) -> Said {
         "perplexity" => (whole, None),
         SPEED => (speed, None),
         "psnr" => (decibels, None),
-        "lr" => (setting, None),
+        "lr" => (short, None),
         _ => (loss, None),
     }
 }
@@ -317,7 +316,7 @@ fn marks(ctx: &ViewCtx<'_>, slot: Slot, run: &TrainedRun) -> Vec<Mark> {
     let color = ctx.theme.family(slot as usize);
     let mark = |order: &smalti_engine::training::Order| {
         let (letter, step) = (slot.letter(), grouped(order.step));
-        let value = setting(order.value);
+        let value = short(order.value);
         let text = format!("{letter}: {} is {value} from step {step} on", order.knob);
         Mark { step: order.step, color, text }
     };
@@ -383,7 +382,7 @@ mod tests {
         assert_eq!(said("psnr", 21.04), "21.0 dB");
         assert_eq!(said(SPEED, 212.4), "212/s");
         assert_eq!(said("commitment", 0.02311), "0.0231");
-        assert_eq!(said("lr", 0.002), "2.0e-3");
+        assert_eq!(said("lr", 0.002), "0.002");
         assert_eq!(said("perplexity", f64::NAN), "NaN");
         assert_eq!(title("images_per_second"), "Images/s");
     }
