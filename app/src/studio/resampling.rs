@@ -59,8 +59,8 @@ impl Studio {
         if self.generations.get(first).is_some_and(is_over) {
             return None;
         }
-        let hint =
-            "Its cells stay as they were; undo twice, and write them anew (Ctrl+R)".to_owned();
+        let hint = "Its steps so far are on the timeline in Generate, if you undo this one";
+        let hint = hint.to_owned();
         let summary = "Writing cells anew was stopped: it was asked for once more meanwhile";
         Some(Notice { hint, ..Notice::info(summary) })
     }
