@@ -110,7 +110,7 @@ fn walked_in(window: &mut Window, row: egui::Rangef) -> Vec<(f32, String)> {
 fn the_bar_of_a_view_is_walked_as_it_is_read_its_tabs_first() {
     let small = Small::new();
     for (view, controls) in
-        [(ViewId::Tokens, 4), (ViewId::Compare, 6), (ViewId::Pareto, 6), (ViewId::Dataset, 2)]
+        [(ViewId::Tokens, 3), (ViewId::Compare, 5), (ViewId::Pareto, 6), (ViewId::Dataset, 2)]
     {
         let mut window = open_sized(empty(tab(view)), [1280.0, 800.0]);
         small.open_in(&mut window);
