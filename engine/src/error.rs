@@ -11,7 +11,7 @@ pub type Result<T, E = EngineError> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// A file could not be read or written.
-    #[error("{path}: {source}", path = path.display())]
+    #[error("{path}: {said}", path = path.display(), said = in_words(source))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -147,6 +147,15 @@ impl EngineError {
     }
 }
 
+/// What the system says, without its number; that something is not there, as a person says it.
+fn in_words(source: &std::io::Error) -> String {
+    if source.kind() == std::io::ErrorKind::NotFound {
+        return "there is no such file or folder".to_owned();
+    }
+    let said = source.to_string();
+    said.split(" (os error ").next().map_or_else(String::new, str::to_owned)
+}
+
 /// An error as a person sees it: one line of what is wrong and where, one of what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -172,5 +181,21 @@ impl std::fmt::Display for Problem {
             write!(f, " ({})", self.hint)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_says_is_said_in_words() {
+        let missing = std::fs::File::open("no such folder/nope.safetensors").unwrap_err();
+        let problem = EngineError::io("nope.safetensors", missing).problem();
+        assert_eq!(problem.summary, "nope.safetensors: there is no such file or folder");
+        assert!(problem.is_gone() && !problem.hint.is_empty());
+        let other = std::io::Error::from_raw_os_error(13);
+        let summary = EngineError::io("a", other).problem().summary;
+        assert!(summary.starts_with("a: ") && !summary.contains("os error"), "{summary}");
     }
 }

@@ -11,7 +11,7 @@ use egui_kittest::kittest::{NodeT, Queryable};
 use egui_kittest::wgpu::WgpuTestRenderer;
 use image::RgbaImage;
 use smalti::document::{Command, Open, Panel, Slot, ViewId};
-use smalti::files::scenes::{Loads, Scene};
+use smalti::files::scenes::{Loads, Scene, SceneId};
 use smalti::settings::ThemeChoice;
 use smalti::studio::offscreen;
 use smalti::studio::{Studio, StudioOptions};
@@ -273,6 +273,7 @@ pub fn tab(view: ViewId) -> Panel {
 /// Options for a window with this layout and nothing opened.
 pub fn empty(layout: Panel) -> StudioOptions {
     let scene = Scene {
+        id: SceneId::default(),
         title: "Test".to_owned(),
         about: String::new(),
         layout,

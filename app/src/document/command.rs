@@ -295,6 +295,8 @@ pub enum AppCommand {
     About,
     /// Presentation mode on or off.
     Presentation,
+    /// Makes the screen of a presentation black, or shows it again.
+    Black,
     /// Full screen on or off.
     Fullscreen,
     /// Shows or hides what developers want to know: how long frames and the engine's pieces take.

@@ -5,7 +5,7 @@ use smalti_engine::images::Picture;
 use smalti_engine::tokens::Part;
 
 use super::canvas::Canvas;
-use super::difference::{Shown, scale_strip};
+use super::difference::scale_strip;
 use crate::look::palette::{GROUND, INK, viridis};
 
 /// Pixels around the key.
@@ -26,7 +26,7 @@ pub fn bits_map(part: &Part, bits: &[f32], most: f32, side: usize) -> Result<Pic
         let corner = (at % columns * cell, at / columns * cell);
         canvas.fill(corner, (cell, cell), viridis(bits / most.max(f32::MIN_POSITIVE)));
     }
-    let strip = scale_strip(width - 2 * MARGIN, 6, Shown::Absolute)?;
+    let strip = scale_strip(width - 2 * MARGIN, 6)?;
     canvas.draw((MARGIN, below + 6), &strip);
     canvas.write((MARGIN, below + 18), "0", INK);
     let left = (width - MARGIN).saturating_sub(Canvas::text_width(&last));

@@ -4,44 +4,27 @@ use smalti_engine::Result;
 use smalti_engine::images::Picture;
 
 use super::canvas::Canvas;
-use crate::look::palette::{FULL_DIFFERENCE, GROUND, INK, diverging, viridis};
+use crate::look::palette::{FULL_DIFFERENCE, GROUND, INK, viridis};
 
-/// How a difference is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shown {
-    /// From 0 to [`FULL_DIFFERENCE`], viridis.
-    Absolute,
-    /// From minus to plus [`FULL_DIFFERENCE`], blue to red.
-    Signed,
-}
-
-/// A map of errors, one pixel each, row by row; `values` in shares of the full range.
+/// A map of absolute errors, one pixel each, row by row; `values` in shares of the full range, of which
+/// [`FULL_DIFFERENCE`] has the last color.
 ///
 /// # Errors
 /// If the values do not fill rows of `width`.
-pub fn difference_map(values: &[f32], width: u32, shown: Shown) -> Result<Picture> {
-    let color = |value: &f32| match shown {
-        Shown::Absolute => viridis(value / FULL_DIFFERENCE),
-        Shown::Signed => diverging(value / FULL_DIFFERENCE),
-    };
-    let rgb: Vec<u8> = values.iter().flat_map(color).collect();
+pub fn difference_map(values: &[f32], width: u32) -> Result<Picture> {
+    let rgb: Vec<u8> = values.iter().flat_map(|value| viridis(value / FULL_DIFFERENCE)).collect();
     Picture::new(width, (values.len() / width.max(1) as usize) as u32, rgb)
 }
 
-/// The scale of a map as a strip, left the least; its ends mean 0 (or minus [`FULL_DIFFERENCE`]) and
-/// [`FULL_DIFFERENCE`].
+/// The scale of a map as a strip, left the least; its ends mean 0 and [`FULL_DIFFERENCE`].
 ///
 /// # Errors
 /// Only if the sizes are absurd.
-pub fn scale_strip(width: usize, height: usize, shown: Shown) -> Result<Picture> {
+pub fn scale_strip(width: usize, height: usize) -> Result<Picture> {
     let mut canvas = Canvas::new(width, height, GROUND);
     for x in 0..width {
         let t = x as f32 / width.max(2).saturating_sub(1) as f32;
-        let color = match shown {
-            Shown::Absolute => viridis(t),
-            Shown::Signed => diverging(t.mul_add(2.0, -1.0)),
-        };
-        canvas.fill((x, 0), (1, height), color);
+        canvas.fill((x, 0), (1, height), viridis(t));
     }
     canvas.finish()
 }
@@ -52,13 +35,13 @@ pub fn scale_strip(width: usize, height: usize, shown: Shown) -> Result<Picture>
 /// # Errors
 /// If the values do not fill rows of `width`.
 pub fn map_with_scale(values: &[f32], width: u32) -> Result<Picture> {
-    let map = difference_map(values, width, Shown::Absolute)?;
+    let map = difference_map(values, width)?;
     let width = width as usize;
     let below = map.height() as usize;
     let margin = 8;
     let mut canvas = Canvas::new(width, below + 32, GROUND);
     canvas.draw((0, 0), &map);
-    let strip = scale_strip(width.saturating_sub(2 * margin), 6, Shown::Absolute)?;
+    let strip = scale_strip(width.saturating_sub(2 * margin), 6)?;
     canvas.draw((margin, below + 6), &strip);
     canvas.write((margin, below + 18), "0%", INK);
     let last = format!("{:.0}%", FULL_DIFFERENCE * 100.0);
@@ -73,14 +56,9 @@ mod tests {
 
     #[test]
     fn no_error_is_the_map_s_first_color_and_more_than_full_its_last() {
-        let map =
-            difference_map(&[0.0, FULL_DIFFERENCE, 1.0, FULL_DIFFERENCE / 2.0], 2, Shown::Absolute)
-                .unwrap();
+        let map = difference_map(&[0.0, FULL_DIFFERENCE, 1.0, FULL_DIFFERENCE / 2.0], 2).unwrap();
         assert_eq!(map.pixel(0, 0), Some(viridis(0.0)));
         assert_eq!(map.pixel(1, 0), Some(viridis(1.0)));
         assert_eq!(map.pixel(0, 1), Some(viridis(1.0)));
-        let signed = difference_map(&[0.0, -1.0], 2, Shown::Signed).unwrap();
-        assert_eq!(signed.pixel(0, 0), Some(diverging(0.0)));
-        assert_eq!(signed.pixel(1, 0), Some(diverging(-1.0)));
     }
 }

@@ -28,7 +28,7 @@ use super::disk::{is_taken, model_now, read_whole, stamp};
 use super::outcome::{Opened, Outcome, Unclear, notice};
 use super::recipes::is_run;
 use super::saved::{self, DocumentFile};
-use super::scenes::Scene;
+use super::scenes::{Scene, SceneId};
 use crate::document::{
     Command, Document, JobCommand, Layout, Needs, Notice, Open, Reading, RecipeRef, RunFolder,
     Slot, ViewId,
@@ -438,5 +438,6 @@ fn read_scene(path: &Path) -> Result<Outcome, Problem> {
     let bytes = read.map_err(|error| error.problem())?;
     let text = String::from_utf8_lossy(&bytes);
     let bad = |reason| EngineError::bad_file(path, reason, "Mend the scene's text").problem();
-    Ok(Outcome::Scene(Box::new(Scene::parse(&text).map_err(bad)?)))
+    let scene = Scene::parse(&text).map_err(bad)?;
+    Ok(Outcome::Scene(Box::new(Scene { id: SceneId::File(path.to_owned()), ..scene })))
 }

@@ -78,6 +78,8 @@ pub struct Unclear {
 pub struct Places {
     /// What the cells are of.
     pub on: WorkOn,
+    /// The document that it was open in, by its number in the sitting.
+    pub number: usize,
     /// The code.
     pub from: Code,
     /// The number of the code of the same book that comes.

@@ -1,5 +1,7 @@
 //! Scenes: what is where, what is loaded, and what a lecturer says. Files in `layouts/` (RON).
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 use smalti_engine::questions::SourceRef;
 
@@ -64,10 +66,25 @@ pub struct Loads {
     pub code: Option<u32>,
 }
 
+/// Which scene it is, whatever it is called: two files may give one title.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum SceneId {
+    /// Written down nowhere.
+    #[default]
+    Unwritten,
+    /// One that comes with Smalti, by its name.
+    Shipped(String),
+    /// A file.
+    File(PathBuf),
+}
+
 /// A scene.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scene {
+    /// What tells it from every other one; not a part of its text.
+    #[serde(skip)]
+    pub id: SceneId,
     /// What it is called on the screen.
     pub title: String,
     /// What it is for, in a sentence without a full stop.
@@ -127,14 +144,16 @@ impl Scene {
     /// A shipped scene by name.
     pub fn shipped(name: &str) -> Option<Self> {
         let (_, text) = SHIPPED.iter().find(|(known, _)| *known == name)?;
-        Self::parse(text).ok()
+        let scene = Self::parse(text).ok()?;
+        Some(Self { id: SceneId::Shipped(name.to_owned()), ..scene })
     }
 
     /// What the first scene loads, with one view alone in the window.
     pub fn alone(view: ViewId, title: &str) -> Self {
         let layout = Panel::Tabs { views: vec![view], front: None };
         let (presentation, captions) = (None, Vec::new());
-        Self { title: title.to_owned(), layout, presentation, captions, ..studio() }
+        let id = SceneId::Shipped(title.to_owned());
+        Self { id, title: title.to_owned(), layout, presentation, captions, ..studio() }
     }
 }
 
@@ -146,6 +165,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 /// The scene of the first start.
 pub fn studio() -> Scene {
     Scene::shipped("studio").unwrap_or_else(|| Scene {
+        id: SceneId::default(),
         title: "Studio".to_owned(),
         about: String::new(),
         layout: Panel::Tabs { views: ViewId::ALL.to_vec(), front: None },

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use egui::{
-    Color32, Event, Id, Rect, Response, Role, Sense, Stroke, Ui, WidgetInfo, WidgetText, vec2,
+    Color32, Event, Id, Rect, Response, Role, Sense, Stroke, Ui, UiBuilder, WidgetInfo, WidgetText,
+    vec2,
 };
 use egui_tiles::{Behavior, Container, SimplificationOptions, TabState, Tabs};
 use egui_tiles::{Tile, TileId, Tiles, UiResponse};
@@ -12,6 +13,7 @@ use crate::ctx::ViewCtx;
 use crate::document::{AppCommand, Arrangement, How, Layout, MOST_ALIKE, PanelId, ViewId};
 use crate::look::theme::space;
 use crate::views::{self, View};
+use crate::widgets::end::End;
 use crate::widgets::{fold, keys};
 
 /// A panel is at least so wide and so high, before text is scaled.
@@ -97,7 +99,8 @@ pub fn ui(
     ui: &mut Ui,
     (ctx, focus): (&ViewCtx<'_>, Option<ViewId>),
 ) {
-    let mut dock = Dock { views, ctx, focus, is_at_pointer: keys::is_at_pointer(ui) };
+    let (choices, is_at_pointer) = (BTreeMap::new(), keys::is_at_pointer(ui));
+    let mut dock = Dock { views, ctx, focus, choices, is_at_pointer };
     tree.ui(&mut dock, ui);
 }
 
@@ -144,11 +147,20 @@ fn is_worked_in(ui: &Ui) -> bool {
     focused.is_some_and(|it| it.layer_id == layer && whole.contains(it.rect.center()))
 }
 
+/// The choices of a panel beside its tabs: how tight they are, where they stand, and how much room they have.
+struct Choices {
+    step: u8,
+    end: End,
+    room: f32,
+}
+
 struct Dock<'a> {
     views: &'a mut Views,
     ctx: &'a ViewCtx<'a>,
     /// The view that takes the keyboard when it is drawn.
     focus: Option<ViewId>,
+    /// For what room was left in the bars of tabs.
+    choices: BTreeMap<PanelId, Choices>,
     /// Whether bars of tabs and lines between panels can be dragged now: Tab would stop at them, and nothing shows it.
     is_at_pointer: bool,
 }
@@ -163,6 +175,26 @@ impl Dock<'_> {
     fn view(&mut self, id: PanelId) -> &mut Box<dyn View> {
         self.views.entry(id).or_insert_with(|| (views::entry(id.view).make)())
     }
+
+    /// Draws the choices of a panel where its bar of tabs has left room for them: after the tabs, so that Tab walks
+    /// from those to these.
+    fn choices_ui(&mut self, ui: &mut Ui, id: PanelId) {
+        let Some(Choices { step, end, room }) = self.choices.remove(&id) else { return };
+        let place = bar_place(self.ctx, id);
+        let ctx = &fold::tightened(self.ctx, step);
+        let builder = UiBuilder::new().id_salt("choices").max_rect(end.whole());
+        let mut row = ui.new_child(builder);
+        row.set_clip_rect(end.whole().intersect(ui.ctx().content_rect()));
+        let ((), width) = end.ui(&mut row, |ui| {
+            if step < fold::MENU {
+                self.view(id).bar_ui(ui, ctx);
+            } else {
+                let name = format!("Choices of {}", name(id));
+                drop(fold::menu(ui, &name, |ui| self.view(id).bar_ui(ui, ctx)));
+            }
+        });
+        fold::tell(ui, place, width + row.spacing().item_spacing.x, room);
+    }
 }
 
 impl Behavior<PanelId> for Dock<'_> {
@@ -174,6 +206,7 @@ impl Behavior<PanelId> for Dock<'_> {
             ctx.offers.work_in(id);
         }
         ctx.offers.draw(Some(id));
+        self.choices_ui(ui, id);
         // A view that is worked by nothing in particular has the keyboard itself, until Tab leads into it.
         let (own, whole) = (ui.scope_id().with("view"), ui.max_rect());
         let has_focus = ui.memory(|memory| memory.has_focus(own));
@@ -305,21 +338,12 @@ impl Behavior<PanelId> for Dock<'_> {
         // Choices that would cover the tabs become shorter, then a menu, at last a line in the view.
         let place = bar_place(ctx, id);
         let step = fold::step(ui, ctx, place, room);
-        let (ctx, before) = (&fold::tightened(ctx, step), ui.available_width());
-        ctx.offers.draw(Some(id));
-        match step {
-            ..fold::MENU => self.view(id).bar_ui(ui, ctx),
-            fold::MENU => {
-                let name = format!("Choices of {}", name(id));
-                drop(fold::menu(ui, &name, |ui| self.view(id).bar_ui(ui, ctx)));
-            }
-            _ => {}
-        }
-        ctx.offers.draw(None);
         if step > fold::MENU {
             return;
         }
-        fold::tell(ui, place, before - ui.available_width(), room);
+        let end = End::within(ui, place.with(step), ui.available_rect_before_wrap());
+        ui.allocate_space(vec2(end.width(), 0.0));
+        self.choices.insert(id, Choices { step, end, room });
     }
 
     fn is_tile_draggable(&self, tiles: &Tiles<PanelId>, tile: TileId) -> bool {

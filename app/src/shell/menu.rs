@@ -1,6 +1,6 @@
 //! The menu bar: mark, menus, the field that opens the palette, the device.
 
-use egui::containers::menu::{MenuBar, MenuButton};
+use egui::containers::menu::MenuBar;
 use egui::{Align2, Button, Color32, Frame, Margin, Panel, Rect, Sense, Stroke, Ui, pos2, vec2};
 use smalti_engine::device::DeviceChoice;
 
@@ -10,6 +10,13 @@ use crate::look::theme::{RADIUS_BUTTON, Theme, space};
 use crate::look::words::{counted, name};
 use crate::settings::Settings;
 use crate::widgets::keys::ring;
+
+/// What the window is called.
+const NAME: &str = "Smalti";
+/// The menus, in their order.
+const TITLES: [&str; 7] = ["File", "Edit", "View", "Scenes", "Train", "Generate", "Help"];
+/// What the field that opens the palette says.
+const SEARCH: &str = "Search views, commands, codes, files";
 
 /// What the menu bar shows.
 #[derive(Debug)]
@@ -49,18 +56,55 @@ impl Bar<'_> {
         let side = self.theme.px(16.0);
         let (mark, _) = ui.allocate_exact_size(vec2(side, side), Sense::hover());
         paint_mark(ui.painter(), mark, self.theme);
-        ui.label(egui::RichText::new("Smalti").font(self.theme.strong()));
+        let (has_name, is_whole) = self.fitting(ui, full.width());
+        if has_name {
+            ui.label(egui::RichText::new(NAME).font(self.theme.strong()));
+        }
         ui.add_space(space::XS);
-        self.menu(ui, "File", commands, Self::file_ui);
-        self.menu(ui, "Edit", commands, |menus, ui, c| menus.actions_ui(ui, Menu::Edit, c));
-        self.menu(ui, "View", commands, Self::view_ui);
-        self.menu(ui, "Scenes", commands, |menus, ui, c| menus.actions_ui(ui, Menu::Scenes, c));
-        self.menu(ui, "Train", commands, Self::train_ui);
-        self.menu(ui, "Generate", commands, Self::generate_ui);
-        self.menu(ui, "Help", commands, |menus, ui, c| menus.actions_ui(ui, Menu::Help, c));
+        if is_whole {
+            self.menus_ui(ui, commands);
+        } else {
+            let text = egui::RichText::new("Menu").color(self.theme.colors.dim);
+            ui.menu_button(text, |ui| self.menus_ui(ui, commands));
+        }
         let menus_end = ui.cursor().left() + space::L;
         let chip_start = self.device_ui(ui, full);
         self.search_ui(ui, full, (menus_end, chip_start - space::L), commands);
+    }
+
+    /// Whether the name and all menus have room beside the sign of the search: first the name goes, then the menus
+    /// are in one, and the name is back.
+    fn fitting(&self, ui: &Ui, room: f32) -> (bool, bool) {
+        let wide = |text: &str, font: egui::FontId| {
+            ui.painter().layout_no_wrap(text.to_owned(), font, Color32::WHITE).size().x
+        };
+        let (gap, padding) = (ui.spacing().item_spacing.x, ui.spacing().button_padding.x);
+        let font = egui::TextStyle::Button.resolve(ui.style());
+        let menu = |title: &&str| wide(title, font.clone()) + 2.0 * padding + gap;
+        let mark = self.theme.px(16.0) + gap + space::XS;
+        let menus = mark + TITLES.iter().map(menu).sum::<f32>() + space::L + self.side();
+        let name = wide(NAME, self.theme.strong()) + gap;
+        let is_whole = menus <= room;
+        (menus + name <= room || !is_whole, is_whole)
+    }
+
+    /// Side of the sign of the search.
+    fn side(&self) -> f32 {
+        self.theme.px(24.0)
+    }
+
+    fn menus_ui(&self, ui: &mut Ui, commands: &mut Vec<Command>) {
+        for title in TITLES {
+            self.menu(ui, title, commands, |menus, ui, commands| match title {
+                "File" => menus.file_ui(ui, commands),
+                "Edit" => menus.actions_ui(ui, Menu::Edit, commands),
+                "View" => menus.view_ui(ui, commands),
+                "Scenes" => menus.actions_ui(ui, Menu::Scenes, commands),
+                "Train" => menus.train_ui(ui, commands),
+                "Generate" => menus.generate_ui(ui, commands),
+                _ => menus.actions_ui(ui, Menu::Help, commands),
+            });
+        }
     }
 
     fn menu(
@@ -71,7 +115,7 @@ impl Bar<'_> {
         content: impl FnOnce(&Self, &mut Ui, &mut Vec<Command>),
     ) {
         let text = egui::RichText::new(title).color(self.theme.colors.dim);
-        MenuButton::from_button(Button::new(text)).ui(ui, |ui| {
+        ui.menu_button(text, |ui| {
             ui.set_min_width(self.theme.px(200.0));
             ui.spacing_mut().item_spacing.y = 1.0;
             content(self, ui, commands);
@@ -188,22 +232,15 @@ impl Bar<'_> {
     ) {
         let colors = &self.theme.colors;
         let room = end - start;
-        if room < self.theme.px(90.0) {
-            return;
-        }
-        let size = vec2(self.theme.px(380.0).min(room), self.theme.px(24.0));
+        let is_sign = room < self.theme.px(90.0);
+        let width = if is_sign { self.side() } else { self.theme.px(380.0).min(room) };
+        let size = vec2(width, self.side());
         let screen = ui.ctx().content_rect();
         let left = (screen.center().x - size.x / 2.0).clamp(start, (end - size.x).max(start));
         let rect = Rect::from_min_size(pos2(left, full.center().y - size.y / 2.0), size);
         let id = ui.scope_id().with("search");
         let response = ui.interact(rect, id, Sense::click());
-        response.widget_info(|| {
-            egui::WidgetInfo::labeled(
-                egui::Role::Button,
-                true,
-                "Search views, commands, codes, files",
-            )
-        });
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, SEARCH));
         let line = if response.has_focus() {
             Stroke::new(2.0, colors.gold)
         } else if response.hovered() {
@@ -213,6 +250,14 @@ impl Bar<'_> {
         };
         let painter = ui.painter().with_clip_rect(rect);
         painter.rect(rect, RADIUS_BUTTON, colors.raised, line, egui::StrokeKind::Inside);
+        if response.clicked() {
+            commands.push(AppCommand::Palette.into());
+        }
+        if is_sign {
+            paint_glass(&painter, rect, self.theme);
+            response.on_hover_text(format!("{SEARCH} (Ctrl P)"));
+            return;
+        }
         let keys = painter.text(
             rect.right_center() - vec2(10.0, 0.0),
             Align2::RIGHT_CENTER,
@@ -220,11 +265,7 @@ impl Bar<'_> {
             self.theme.small(),
             colors.dim,
         );
-        let text = if size.x < self.theme.px(300.0) {
-            "Search"
-        } else {
-            "Search views, commands, codes, files"
-        };
+        let text = if size.x < self.theme.px(300.0) { "Search" } else { SEARCH };
         let room = Rect::from_min_max(rect.min, pos2(keys.left() - space::S, rect.bottom()));
         painter.with_clip_rect(room).text(
             rect.left_center() + vec2(10.0, 0.0),
@@ -233,10 +274,16 @@ impl Bar<'_> {
             self.theme.small(),
             colors.dim,
         );
-        if response.clicked() {
-            commands.push(AppCommand::Palette.into());
-        }
     }
+}
+
+/// The sign of the search: a magnifying glass.
+fn paint_glass(painter: &egui::Painter, rect: Rect, theme: &Theme) {
+    let stroke = Stroke::new(theme.line(1.5), theme.colors.dim);
+    let (middle, radius) = (rect.center() - vec2(1.5, 1.5), rect.width() * 0.2);
+    painter.circle_stroke(middle, radius, stroke);
+    let rim = middle + vec2(radius, radius) * std::f32::consts::FRAC_1_SQRT_2;
+    painter.line_segment([rim, rim + vec2(radius, radius)], stroke);
 }
 
 fn recent_ui(ui: &mut Ui, recent: &[std::path::PathBuf], commands: &mut Vec<Command>) {

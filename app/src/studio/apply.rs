@@ -131,7 +131,7 @@ impl Studio {
 
     /// What is where, and what is loaded.
     pub(super) fn open_scene(&mut self, scene: &Scene) {
-        self.leave_scene(&scene.title);
+        self.leave_scene((scene.id.clone(), scene.title.clone()));
         self.desk.arrangement = scene.layout.arrange();
         self.desk.folded.forget();
         self.desk.script = Script::new(scene);
@@ -189,6 +189,7 @@ impl Studio {
                 self.wear(ctx);
             }
             AppCommand::Presentation => self.toggle_presentation(ctx),
+            AppCommand::Black => self.toggle_black(),
             AppCommand::Fullscreen => {
                 let is_full = ctx.input(|input| input.viewport().fullscreen.unwrap_or(false));
                 ctx.send_viewport_cmd(ViewportCommand::Fullscreen(!is_full));

@@ -37,6 +37,7 @@ impl Studio {
         let asked = self.notices.show(ctx, &self.theme);
         self.commands.borrow_mut().extend(asked);
         self.pointer_ui(ctx);
+        self.black_ui(ctx);
     }
 
     pub(super) fn open_palette(&mut self, ctx: &egui::Context) {

@@ -24,6 +24,9 @@ impl Studio {
     pub(super) fn pressed(&mut self, ctx: &egui::Context) -> Vec<Command> {
         let keys_of = self.desk.keyboard.keys_of;
         if self.is_presenting() && keys_of == KeysOf::Window {
+            if self.black_keys(ctx) {
+                return Vec::new();
+            }
             self.desk.script.take_keys(ctx);
             self.follow_script();
         }

@@ -6,6 +6,7 @@ use smalti_engine::session::{Control, RunId, RunState};
 use super::Studio;
 use super::trainings::Begun;
 use crate::document::{Asked, Document, Generate, Notice, Open};
+use crate::files::scenes::SceneId;
 
 impl Studio {
     /// A document in which something is generated: nothing else where something was already. What a person has
@@ -31,14 +32,18 @@ impl Studio {
 
     /// The scene that is shown has begun a run.
     pub(super) fn begun_by_scene(&mut self, run: RunId) {
-        let scene = self.trainings.scene.clone();
+        let scene = self.trainings.scene.0.clone();
         self.trainings.begun.push(Begun { run, scene, is_left: false });
     }
 
     /// Another scene comes, or the same once more: what the last one began and what still goes on is paused, and
-    /// goes on when the scene is back.
-    pub(super) fn leave_scene(&mut self, next: &str) {
-        let left = std::mem::replace(&mut self.trainings.scene, next.to_owned());
+    /// goes on when the scene is back. What is not ready yet waits when it is.
+    pub(super) fn leave_scene(&mut self, scene: (SceneId, String)) {
+        let next = scene.0.clone();
+        let (left, title) = std::mem::replace(&mut self.trainings.scene, scene);
+        let coming =
+            self.trainings.asking_scenes.values().filter(|it| **it == left && left != next);
+        let coming = coming.count();
         let runs = self.session.runs();
         let mut begun = std::mem::take(&mut self.trainings.begun);
         let mut paused = 0;
@@ -64,14 +69,14 @@ impl Studio {
             it.is_left
         });
         self.trainings.begun = begun;
-        if paused > 0 {
-            self.notices.add(left_notice(&left, paused));
+        if paused + coming > 0 {
+            self.notices.add(left_notice(&title, paused, coming));
         }
     }
 
     /// A document takes the place of all: what its scene began goes on when the scene is chosen again.
     pub(super) fn leave_scene_behind(&mut self) {
-        self.leave_scene("");
+        self.leave_scene(<(SceneId, String)>::default());
     }
 
     /// A person has paused or resumed a run: it is that person's from now on, whatever scene comes.
@@ -98,11 +103,25 @@ impl Studio {
     }
 }
 
-fn left_notice(scene: &str, paused: usize) -> Notice {
-    let (what, who) = match paused {
-        1 => ("the job that it began is paused".to_owned(), "It goes"),
-        count => (format!("{count} jobs that it began are paused"), "They go"),
+/// How what waits because its scene was left goes on.
+pub(super) const GOES_ON: &str = "It goes on when the scene is chosen again, or by Resume in Jobs";
+
+/// What is said when a scene is left of which so many jobs are `paused`, and so many are `coming` still.
+fn left_notice(scene: &str, paused: usize, coming: usize) -> Notice {
+    let now = match paused {
+        0 => None,
+        1 => Some("the job that it began is paused".to_owned()),
+        count => Some(format!("{count} jobs that it began are paused")),
     };
-    let hint = format!("{who} on when the scene is chosen again, or by Resume in Jobs");
-    Notice { hint, ..Notice::info(format!("You have left {scene}: {what}")) }
+    let later = match coming {
+        0 => None,
+        1 => Some("the training that it prepares will wait when it is ready".to_owned()),
+        count => Some(format!("{count} trainings that it prepares will wait when they are ready")),
+    };
+    let what: Vec<String> = now.into_iter().chain(later).collect();
+    let hint = match paused + coming {
+        1 => GOES_ON.to_owned(),
+        _ => GOES_ON.replacen("It goes", "They go", 1),
+    };
+    Notice { hint, ..Notice::info(format!("You have left {scene}: {}", what.join(", and "))) }
 }

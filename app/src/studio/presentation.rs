@@ -1,8 +1,12 @@
 //! Presentation: one picture for a hall, full screen, with what is said below it.
 
-use egui::{Id, LayerId, Order, Stroke, Vec2, ViewportCommand, vec2};
+use egui::{
+    Color32, CursorIcon, Event, Id, Key, LayerId, Order, Role, Sense, Stroke, Vec2,
+    ViewportCommand, WidgetInfo, vec2,
+};
 
 use super::Studio;
+use super::keys::{is_of_keyboard, take_pressed};
 use super::stage::{Shown, Stage, alone};
 use crate::ctx::Showing;
 use crate::document::{Arrangement, Document, Look, Notice, ViewId};
@@ -12,6 +16,9 @@ use crate::settings::ThemeChoice;
 use crate::shell::dialogs::Dialog;
 use crate::shell::dock;
 use crate::shell::folded::{self, Folded};
+
+/// What clickers send for a black screen.
+const BLACK: [Key; 2] = [Key::B, Key::Period];
 
 impl Studio {
     pub(super) fn is_presenting(&self) -> bool {
@@ -45,7 +52,57 @@ impl Studio {
         };
         let (caption, looks) = (script.at(), script.looks().cloned());
         let folded = Folded::default();
-        self.desk.stage = Some(Stage { arrangement, folded, caption, looks, was_full });
+        let is_black = false;
+        self.desk.stage = Some(Stage { arrangement, folded, caption, looks, is_black, was_full });
+    }
+
+    /// Makes the screen black, or shows it again.
+    pub(super) fn toggle_black(&mut self) {
+        if let Some(stage) = &mut self.desk.stage {
+            stage.is_black = !stage.is_black;
+        }
+    }
+
+    /// Takes the keys that clickers send for a black screen, and while it is black every key: that shows it again
+    /// and does nothing else. Gives whether there was one.
+    pub(super) fn black_keys(&mut self, ctx: &egui::Context) -> bool {
+        let Some(stage) = self.desk.stage.as_mut().filter(|_| !ctx.text_edit_focused()) else {
+            return false;
+        };
+        let is_black = stage.is_black;
+        let is_taken = ctx.input_mut(|input| {
+            if !is_black {
+                return BLACK.into_iter().any(|key| take_pressed(input, key));
+            }
+            let is_key = |event: &Event| matches!(event, Event::Key { pressed: true, .. });
+            let is_any = input.events.iter().any(is_key);
+            input.events.retain(|event| !is_of_keyboard(event));
+            is_any
+        });
+        stage.is_black ^= is_taken;
+        is_taken
+    }
+
+    /// The black screen, over all but a question: a click shows what is below it again.
+    pub(super) fn black_ui(&mut self, ctx: &egui::Context) {
+        let is_asked = self.desk.dialog.is_some() || self.desk.palette.is_some();
+        let Some(stage) = self.desk.stage.as_mut().filter(|stage| stage.is_black && !is_asked)
+        else {
+            return;
+        };
+        let screen = ctx.content_rect();
+        let area = egui::Area::new(Id::unique("black screen")).order(Order::Debug).fade_in(false);
+        let clicked = area.fixed_pos(screen.min).show(ctx, |ui| {
+            let response = ui.allocate_rect(screen, Sense::click());
+            ui.painter().rect_filled(screen, 0.0, Color32::BLACK);
+            let said = "Black screen, any key shows the presentation again";
+            response.widget_info(|| WidgetInfo::labeled(Role::Button, true, said));
+            response.on_hover_cursor(CursorIcon::None).clicked()
+        });
+        if clicked.inner {
+            stage.is_black = false;
+            ctx.request_repaint();
+        }
     }
 
     /// Another caption may need other views.
@@ -190,7 +247,8 @@ impl Studio {
 
     /// A pointer that is seen from the last row, with its tip where the system's is.
     pub(super) fn pointer_ui(&self, ctx: &egui::Context) {
-        let Some(at) = ctx.pointer_latest_pos().filter(|_| self.is_presenting()) else { return };
+        let is_seen = self.desk.stage.as_ref().is_some_and(|stage| !stage.is_black);
+        let Some(at) = ctx.pointer_latest_pos().filter(|_| is_seen) else { return };
         let (theme, colors) = (&self.theme, &self.theme.colors);
         let tip = |x: f32, y: f32| at + vec2(theme.px(x), theme.px(y));
         let layer = LayerId::new(Order::Debug, Id::unique("pointer"));

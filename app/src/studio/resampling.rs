@@ -18,9 +18,13 @@ use crate::shell::script::DIGITS;
 impl Studio {
     /// Begins to write cells anew in so many ways.
     pub(super) fn rewrite(&mut self, asked: Box<Asked>, count: u8, ctx: &egui::Context) {
+        let stopped = self.stops_the_first(&asked);
         self.leave_trials();
         let ways: Vec<Arc<Asked>> =
             (0..u64::from(count)).map(|by| Arc::new(asked.reseeded_by(by))).collect();
+        if let Some(stopped) = stopped {
+            self.notices.add(stopped);
+        }
         self.cancel_all_but(&ways);
         let number = self.history.number();
         let before = self.history.document().generating.moment.clone();
@@ -45,6 +49,20 @@ impl Studio {
             }
         }
         self.trials = Some(trials);
+    }
+
+    /// What is said where cells are being written anew already, which ends for what is asked now.
+    fn stops_the_first(&self, asked: &Asked) -> Option<Notice> {
+        let trials = self.trials.as_ref().filter(|trials| !trials.are_shown())?;
+        let first = trials.asked.first().filter(|first| ***first != *asked)?;
+        let is_over = |trace: &Trace| trace.state.is_over();
+        if self.generations.get(first).is_some_and(is_over) {
+            return None;
+        }
+        let hint = "Its steps so far are on the timeline in Generate, if you undo this one";
+        let hint = hint.to_owned();
+        let summary = "Writing cells anew was stopped: it was asked for once more meanwhile";
+        Some(Notice { hint, ..Notice::info(summary) })
     }
 
     /// Follows what is being written; what is there is taken, or noted.

@@ -13,6 +13,8 @@ pub(super) struct Stage {
     pub(super) caption: usize,
     /// How things are looked at, if the caption says it.
     pub(super) looks: Option<Looks>,
+    /// Whether the hall looks at the person who speaks: the screen is black.
+    pub(super) is_black: bool,
     /// Whether the window was full screen before.
     pub(super) was_full: bool,
 }

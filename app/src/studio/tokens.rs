@@ -56,12 +56,13 @@ impl Studio {
     /// Every place of a code becomes forced to another, when the places are known.
     pub(super) fn replace_code(&mut self, from: Code, to: u32) {
         let (document, asker) = (self.history.document().clone(), self.session.asker());
+        let number = self.history.number();
         let started = self.keeping.background.alongside("replacing a code", move || {
             match (document.work_on(), tokens_now(&document, &asker)) {
                 (Some(on), Ok((tokens, _))) => {
                     let cells = places_of(from, &tokens);
                     let edits = Arc::clone(&document.edits);
-                    Outcome::Places(Box::new(Places { on, from, to, cells, edits }))
+                    Outcome::Places(Box::new(Places { on, number, from, to, cells, edits }))
                 }
                 (_, Err(problem)) => notice(problem.into()),
                 (None, Ok(_)) => notice(nothing_open().into()),
@@ -75,7 +76,9 @@ impl Studio {
     /// The places are known; what is open may be something else by now.
     pub(super) fn replace_at(&mut self, places: &Places, ctx: &egui::Context) {
         let (from, to) = (places.from, places.to);
-        if self.history.document().work_on().as_ref() != Some(&places.on) {
+        // Another document may work on the same.
+        let on = self.history.document().work_on();
+        if on.as_ref() != Some(&places.on) || places.number != self.history.number() {
             let hint = "Open it again to replace the code there";
             let summary = format!("Code {from} was not replaced: something else is open by now");
             self.notices.add(Notice::warning(summary, hint));
@@ -311,7 +314,8 @@ mod tests {
         let on = WorkOn::new(subject, now.size, now.model.clone());
         let from = Code { book: 0, number: 7 };
         let cells = (0..4).map(cell).collect();
-        let places = Places { on, from, to: 9, cells, edits: edits(&[(1, 7), (2, 7)]) };
+        let (number, edits_then) = (0, edits(&[(1, 7), (2, 7)]));
+        let places = Places { on, number, from, to: 9, cells, edits: edits_then };
         // The first was forced since, the third was released, the last was locked.
         now.edits = edits(&[(0, 5), (1, 7)]);
         now.locks = Arc::new(BTreeSet::from([cell(3)]));

@@ -7,6 +7,7 @@ use smalti_engine::training::{TrainEvent, TrainRun};
 use smalti_engine::{Knob, Problem};
 
 use super::Studio;
+use super::of_scenes::GOES_ON;
 use super::trainings::Begun;
 use crate::ctx::{LeftRun, Preparing};
 use crate::document::{
@@ -16,6 +17,7 @@ use crate::files::outcome::Outcome;
 use crate::files::recipes::{
     Training, check_data, prepare_branch, prepare_to_go_on, prepare_training, probe_of,
 };
+use crate::files::scenes::SceneId;
 use crate::look::words::name;
 
 impl Studio {
@@ -38,7 +40,7 @@ impl Studio {
             prepare_training((reference, &path), &Changes::default(), runs.as_deref())
         });
         if let Some(number) = number {
-            self.trainings.asking_scenes.insert(number, self.trainings.scene.clone());
+            self.trainings.asking_scenes.insert(number, self.trainings.scene.0.clone());
         }
     }
 
@@ -269,11 +271,11 @@ impl Studio {
     }
 
     /// Starts a run that a scene asked for; it waits if the scene was left meanwhile.
-    fn start_for_scene(&mut self, training: Training, scene: Option<String>) -> Vec<Command> {
+    fn start_for_scene(&mut self, training: Training, scene: Option<SceneId>) -> Vec<Command> {
         let folder = training.run.folder.clone();
         self.trainings.of_scenes.insert(folder.clone());
         let scene = scene.unwrap_or_default();
-        let is_left = scene != self.trainings.scene;
+        let is_left = scene != self.trainings.scene.0;
         let waits = training.waits || is_left;
         let mut commands = self.start_training(Training { waits, ..training });
         if is_left {
@@ -328,10 +330,12 @@ impl Studio {
             // Two would write over each other.
             return vec![Layout::Show(ViewId::Training).into()];
         }
-        let title = started_title(&name(&run.folder), recipe.steps, (branches_from, waits));
+        let title =
+            started_title(&name(&run.folder), recipe.steps, (branches_from.as_ref(), waits));
         let mut hint = format!("Its files go to {}", run.folder.display());
         if waits {
-            hint = format!("Resume it in Training. {hint}");
+            let how = if branches_from.is_some() { "Resume it in Training" } else { GOES_ON };
+            hint = format!("{how}. {hint}");
         }
         let mut said = Vec::new();
         self.settings.remember_run(&run.folder, &self.trainings.places);
@@ -420,10 +424,11 @@ impl Studio {
 fn started_title(
     name: &str,
     steps: u64,
-    (branches_from, waits): (Option<(String, u64)>, bool),
+    (branches_from, waits): (Option<&(String, u64)>, bool),
 ) -> String {
     match (branches_from, waits) {
-        (None, _) => format!("Training {name}, {steps} steps"),
+        (None, false) => format!("Training {name}, {steps} steps"),
+        (None, true) => format!("{name}, {steps} steps, waits: its scene was left meanwhile"),
         (Some((from, step)), false) => {
             format!("Training {name}, {steps} steps, from step {step} of {from} on")
         }

@@ -11,6 +11,7 @@ use smalti_engine::session::{RunId, RunView};
 
 use crate::ctx::{LeftRun, Preparing};
 use crate::document::{JobCommand, Slot};
+use crate::files::scenes::SceneId;
 use crate::files::training_form::Form;
 
 /// A run that began with a scene.
@@ -18,8 +19,8 @@ use crate::files::training_form::Form;
 pub(super) struct Begun {
     /// The run.
     pub(super) run: RunId,
-    /// The scene's title.
-    pub(super) scene: String,
+    /// The scene.
+    pub(super) scene: SceneId,
     /// Whether it was paused as the scene was left.
     pub(super) is_left: bool,
 }
@@ -33,12 +34,12 @@ pub(super) struct Trainings {
     asked: u64,
     /// The folders of the runs that scenes started and that nobody branched from.
     pub(super) of_scenes: BTreeSet<PathBuf>,
-    /// The scene that is shown, by its title.
-    pub(super) scene: String,
+    /// The scene that is shown, and its title.
+    pub(super) scene: (SceneId, String),
     /// What scenes began and what is not over.
     pub(super) begun: Vec<Begun>,
     /// The scenes that asked for what is being prepared, by its number.
-    pub(super) asking_scenes: BTreeMap<u64, String>,
+    pub(super) asking_scenes: BTreeMap<u64, SceneId>,
     /// How what is being prepared was asked for, by its number: if it cannot begin, it is asked again.
     pub(super) forms: BTreeMap<u64, Box<Form>>,
     /// Why runs were paused, not by a person, as it was said.

@@ -32,6 +32,7 @@ use crate::gpu::heatmap::Appearances;
 use crate::look::theme::space;
 use crate::look::words::{counted, grouped};
 use crate::runs::Rows;
+use crate::widgets::end::End;
 use crate::widgets::rows::{About, RowsPane, key_ui};
 use crate::widgets::{fold, states, switches};
 
@@ -147,25 +148,28 @@ impl CodebookView {
             taken.menus(&response, ctx, ordered);
         }
         let row = egui::vec2(ui.available_width(), ctx.theme.px(FOOT));
-        let flow = egui::Layout::right_to_left(egui::Align::Center);
+        let flow = egui::Layout::left_to_right(egui::Align::Center);
         ui.allocate_ui_with_layout(row, flow, |ui| {
             ui.set_min_size(row);
             // The buttons of one line of small text.
             ui.spacing_mut().button_padding.y = 0.0;
             ui.spacing_mut().interact_size.y = ctx.theme.px(18.0);
-            self.foot_ui(ui, ctx, (ordered, &taken), (is_low, below > 0.0));
-            if let Some(at_work) = at_work {
-                ui.label(ctx.theme.label(at_work));
-                // Nothing else asks for a frame while it counts.
-                ui.ctx().request_repaint_after(COUNTING);
-            }
             let said = self.said(ctx, ordered, (&over, is_old), is_low);
-            ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
+            let end = End::of(ui, "foot");
+            end.before(ui, |ui| {
                 if !ctx.is_presented() {
                     switched_ui(ui, ctx, (book, ordered.codes.len()));
                 }
                 // Last, so that where there is no room its last figures are what goes.
                 states::figures_line(ui, ctx, &said);
+            });
+            end.ui(ui, |ui| {
+                if let Some(at_work) = at_work {
+                    ui.label(ctx.theme.label(at_work));
+                    // Nothing else asks for a frame while it counts.
+                    ui.ctx().request_repaint_after(COUNTING);
+                }
+                self.foot_ui(ui, ctx, (ordered, &taken), (is_low, below > 0.0));
             });
         });
         if below > 0.0 {
@@ -272,7 +276,7 @@ fn skipped_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, ordered: &Ordered) {
 }
 
 impl CodebookView {
-    /// What can be done with the counts, from right to left.
+    /// What can be done with the counts.
     fn foot_ui(
         &mut self,
         ui: &mut egui::Ui,
@@ -283,7 +287,11 @@ impl CodebookView {
         if ctx.is_presented() {
             return;
         }
-        taken.button_ui(ui, ctx, ordered);
+        skipped_ui(ui, ctx, ordered);
+        let is_telling = ordered.unused.is_empty() || !is_low;
+        if !is_telling {
+            figures::unused_button(ui, ctx, (ordered, self.book(ctx)));
+        }
         if !has_rows {
             let about = "Image by image, or over the time of a training, in place of the cells";
             let rows = ui.selectable_label(self.shows_rows, ctx.theme.label("rows"));
@@ -291,11 +299,7 @@ impl CodebookView {
                 self.shows_rows = !self.shows_rows;
             }
         }
-        let is_telling = ordered.unused.is_empty() || !is_low;
-        if !is_telling {
-            figures::unused_button(ui, ctx, (ordered, self.book(ctx)));
-        }
-        skipped_ui(ui, ctx, ordered);
+        taken.button_ui(ui, ctx, ordered);
     }
 
     /// What the codes decode to, if that is shown and known.

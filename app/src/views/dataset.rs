@@ -38,13 +38,13 @@ impl View for DatasetView {
         let source = &ctx.document.source;
         let facts = facts_of(ctx, source);
         let count = facts.best().map(|f| format!(" · {}", grouped(f.len))).unwrap_or_default();
+        if let Some(facts) = facts.best().filter(|facts| facts.classes.len() > 1) {
+            self.classes_ui(ui, ctx, facts);
+        }
         let name = name_of(source);
         let label = format!("{}{count}", ctx.short_name(name.clone()));
         let menu = ui.menu_button(ctx.theme.label(label), |ui| self.sources_ui(ui, ctx));
         menu.response.on_hover_text(format!("{name}{count}"));
-        if let Some(facts) = facts.best().filter(|facts| facts.classes.len() > 1) {
-            self.classes_ui(ui, ctx, facts);
-        }
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {

@@ -54,6 +54,11 @@ impl View for GenerateView {
         if generating.asked.is_none() {
             return;
         }
+        let mut ghost = generating.shows_ghost;
+        let about = "What the model would write in masked cells is seen through the masks";
+        if ui.checkbox(&mut ghost, "ghost").on_hover_text(about).changed() {
+            ctx.send(Generate::Ghost(ghost));
+        }
         let by = generating.color_by;
         let color = if ctx.is_tight() { "" } else { "color: " };
         ui.menu_button(format!("{color}{}", by.label()), |ui| {
@@ -64,11 +69,6 @@ impl View for GenerateView {
                 }
             }
         });
-        let mut ghost = generating.shows_ghost;
-        let about = "What the model would write in masked cells is seen through the masks";
-        if ui.checkbox(&mut ghost, "ghost").on_hover_text(about).changed() {
-            ctx.send(Generate::Ghost(ghost));
-        }
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {

@@ -27,7 +27,7 @@ impl View for ScalesView {
             return;
         }
         let now = self.of.unwrap_or(Of::ALL[0]);
-        for (of, _) in there.into_iter().rev() {
+        for (of, _) in there {
             if ui.selectable_label(of == now, of.label()).clicked() {
                 self.of = Some(of);
             }

@@ -64,17 +64,6 @@ pub(super) struct TokensView {
 impl View for TokensView {
     fn bar_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
         let encoded = ctx.encoded(Slot::A).and_then(|e| e.best().cloned());
-        if let Some(encoded) = &encoded {
-            let (_, part) = ctx.part(&encoded.tokens);
-            let layout = encoded.tokens.words().replace(" x ", "×");
-            let size = grouped(u64::from(part.codebook_size()));
-            if !ctx.is_tight() {
-                ui.label(ctx.theme.caption_figures(format!("{layout} tokens · {size} codes")));
-            }
-        }
-        kept::among_ui(ui, ctx);
-        picker::size(ui, ctx);
-        picker::model(ui, ctx, Slot::A);
         let by = ctx.document.looks.color_by;
         let seen = encoded.as_ref().map_or(by, |encoded| seen_color(ctx, encoded));
         let color = if ctx.is_tight() { "" } else { "color: " };
@@ -85,6 +74,17 @@ impl View for TokensView {
                 }
             }
         });
+        picker::model(ui, ctx, Slot::A);
+        picker::size(ui, ctx);
+        kept::among_ui(ui, ctx);
+        if let Some(encoded) = &encoded {
+            let (_, part) = ctx.part(&encoded.tokens);
+            let layout = encoded.tokens.words().replace(" x ", "×");
+            let size = grouped(u64::from(part.codebook_size()));
+            if !ctx.is_tight() {
+                ui.label(ctx.theme.caption_figures(format!("{layout} tokens · {size} codes")));
+            }
+        }
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
@@ -448,8 +448,8 @@ fn is_counted<A>(ctx: &ViewCtx<'_>, counts: Option<&Reply<A>>) -> bool {
     ctx.is_veiled(Secret::Usage) || counts.is_some_and(|counts| counts.best().is_some())
 }
 
-/// The height below the pictures: of a line, or of as many as are needed by the figures of tokens that were changed
-/// by hand, of which none is left out. The same while they are worked out, and only where there is room below:
+/// The height below the pictures: of a line, or of as many as are needed by the figures, of which none is left out. The
+/// same while they are worked out, and only where there is room below:
 /// pictures do not become smaller as the first cell is forced.
 fn line_below(
     ui: &egui::Ui,
@@ -458,9 +458,6 @@ fn line_below(
     what: &str,
 ) -> f32 {
     let line = ctx.theme.px(LINE);
-    if by_hand(ctx).is_empty() {
-        return line;
-    }
     let (_, right, fit) = two_places(area, size, line, zoom);
     let needed = states::caption_height(ui, ctx, right.width(), (what, FIGURES));
     let (_, _, fit_above) = two_places(area, size, needed, zoom);

@@ -59,29 +59,11 @@ pub(super) struct TrainingView {
 
 impl View for TrainingView {
     fn bar_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+        all_ui(ui, ctx);
         let has_some = ctx.document.runs.iter().any(Option::is_some);
         let about = "All runs, also those of before";
         if has_some && ui.small_button("Runs…").on_hover_text(about).clicked() {
             ctx.send(Layout::Show(ViewId::Runs));
-        }
-        let runs = ctx.session.runs();
-        // Those without a slot as well: all are all.
-        let live: Vec<_> = runs.iter().filter(|view| !view.state.is_over()).collect();
-        if live.is_empty() {
-            return;
-        }
-        let is_running = live.iter().any(|view| view.state == RunState::Running);
-        let (text, control) = if is_running {
-            ("Pause all", Control::Pause)
-        } else {
-            ("Resume all", Control::Resume)
-        };
-        let colors = &ctx.theme.colors;
-        let label = egui::RichText::new(text).font(ctx.theme.small()).color(colors.on_gold);
-        if ui.add(egui::Button::new(label).fill(colors.gold).small()).clicked() {
-            for view in live {
-                ctx.send(JobCommand::Control(view.id, control));
-            }
         }
     }
 
@@ -219,5 +201,25 @@ impl TrainingView {
             let (pane, knobs) = (&mut self.panes[slot as usize], &mut self.knobs);
             Column { slot, pane, knobs }.ui(ui, ctx, run);
         });
+    }
+}
+
+/// Pauses or resumes all that goes on.
+fn all_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+    let runs = ctx.session.runs();
+    // Those without a slot as well: all are all.
+    let live: Vec<_> = runs.iter().filter(|view| !view.state.is_over()).collect();
+    if live.is_empty() {
+        return;
+    }
+    let is_running = live.iter().any(|view| view.state == RunState::Running);
+    let (text, control) =
+        if is_running { ("Pause all", Control::Pause) } else { ("Resume all", Control::Resume) };
+    let colors = &ctx.theme.colors;
+    let label = egui::RichText::new(text).font(ctx.theme.small()).color(colors.on_gold);
+    if ui.add(egui::Button::new(label).fill(colors.gold).small()).clicked() {
+        for view in live {
+            ctx.send(JobCommand::Control(view.id, control));
+        }
     }
 }

@@ -9,7 +9,7 @@ pub trait View {
         None
     }
 
-    /// Small controls or figures at the right end of the tab bar, drawn from right to left.
+    /// Small controls or figures at the right end of the tab bar, drawn from left to right.
     fn bar_ui(&mut self, _ui: &mut egui::Ui, _ctx: &ViewCtx<'_>) {}
 
     /// Draws it. Called only while it is visible.

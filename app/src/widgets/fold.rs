@@ -50,7 +50,7 @@ pub fn tell(ui: &Ui, place: Id, width: f32, room: f32) {
 }
 
 /// The frame is drawn again, or else the next one at once.
-fn again(ctx: &egui::Context) {
+pub fn again(ctx: &egui::Context) {
     ctx.request_discard("controls have no room");
     if !ctx.will_discard() {
         ctx.request_repaint();

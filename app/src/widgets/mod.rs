@@ -1,5 +1,6 @@
 //! Parts that several views draw with. They keep no state of their own but what is given to them.
 
+pub mod end;
 pub mod export;
 pub mod fold;
 pub mod hatch;

@@ -234,8 +234,8 @@ pub fn caption_in_lines(ui: &egui::Ui, ctx: &ViewCtx<'_>, rect: Rect, left: &str
 }
 
 /// A caption under a picture: left what it is, right its figures. Where both do not fit, the left
-/// part ends at its comma, then the last figures go, those behind " · "; where not even the first
-/// leave room for a few letters, they go too.
+/// part ends at its comma, then the last figures go, those behind " · ", then all but its first word; where
+/// not even the first figures leave room for a few letters, they go too.
 pub fn caption(ui: &egui::Ui, ctx: &ViewCtx<'_>, rect: Rect, left: &str, right: &str) {
     let (theme, y) = (ctx.theme, rect.center().y);
     tell_caption(ui, rect, left, right);
@@ -246,19 +246,23 @@ pub fn caption(ui: &egui::Ui, ctx: &ViewCtx<'_>, rect: Rect, left: &str, right: 
     let lay = |text: &str, font: egui::FontId, width: f32| lay(ui, ctx, (text, font), width);
     let wide = |text: &str, font: egui::FontId| lay(text, font, f32::INFINITY).size().x;
     let short = left.split(", ").next().unwrap_or(left);
+    // A number says nothing without what it is of.
+    let is_word = |first: &&str| first.chars().all(char::is_alphabetic);
+    let word = short.split(' ').next().filter(is_word).unwrap_or(short);
     let mut figures = right;
     let what = loop {
         let room = rect.width() - space::S - wide(figures, theme.figures());
         if let Some(fits) = [left, short].into_iter().find(|t| wide(t, theme.body()) <= room) {
             break fits;
         }
-        let Some((fewer, _)) = figures.rsplit_once(" · ") else {
-            if room < theme.px(40.0) {
-                figures = "";
-            }
-            break short;
-        };
-        figures = fewer;
+        if let Some((fewer, _)) = figures.rsplit_once(" · ") {
+            figures = fewer;
+            continue;
+        }
+        if figures.is_empty() || room >= theme.px(40.0) || wide(word, theme.body()) <= room {
+            break word;
+        }
+        figures = "";
     };
     let galley = lay(figures, theme.figures(), rect.width());
     let at = egui::pos2(rect.right() - galley.size().x, y - galley.size().y / 2.0);

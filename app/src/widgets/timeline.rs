@@ -1,9 +1,10 @@
 //! A timeline: a tick a step, which can be walked, dragged over and played.
 
-use egui::{Align, Key, Layout, Rect, Sense, Stroke, StrokeKind, Ui, UiBuilder, pos2, vec2};
+use egui::{Align, Key, Layout, Rect, Sense, Stroke, StrokeKind, Ui, pos2, vec2};
 
 use crate::ctx::ViewCtx;
 use crate::look::theme::space;
+use crate::widgets::end::End;
 use crate::widgets::keys::held;
 
 /// A timeline is so high, before text is scaled.
@@ -171,16 +172,23 @@ impl Player {
     ) -> Option<usize> {
         let (at, last) = (timeline.at, timeline.ticks.len());
         let mut to = None;
-        let builder = UiBuilder::new().max_rect(head).layout(Layout::right_to_left(Align::Center));
-        ui.scope_builder(builder, |ui| {
+        let end = End::within(ui, ui.scope_id().with("signs"), head);
+        end.before(ui, |ui| {
+            let said = egui::RichText::new(timeline.said).font(ctx.theme.body());
+            let said = egui::Label::new(said).truncate().show_tooltip_when_elided(false);
+            ui.add(said).on_hover_text(timeline.said);
+            legend_ui(ui, ctx, timeline);
+        });
+        end.ui(ui, |ui| {
             ui.spacing_mut().item_spacing.x = space::XS;
+            self.speed_ui(ui, ctx);
             let mut press = |ui: &mut Ui, sign, name, can, goes: usize| {
                 if sign_ui(ui, ctx, (sign, name), can) {
                     to = Some(goes);
                 }
             };
-            press(ui, Sign::Last, "Last step (End)", at < last, last);
-            press(ui, Sign::Next, "Next step (Right)", at < last, at + 1);
+            press(ui, Sign::First, "Before the first step (Home)", at > 0, 0);
+            press(ui, Sign::Back, "Step before (Left)", at > 0, at.saturating_sub(1));
             let play = if self.is_playing {
                 (Sign::Pause, "Pause the timeline (Space)")
             } else {
@@ -194,15 +202,8 @@ impl Player {
                     to = Some(goes);
                 }
             };
-            press(ui, Sign::Back, "Step before (Left)", at > 0, at.saturating_sub(1));
-            press(ui, Sign::First, "Before the first step (Home)", at > 0, 0);
-            self.speed_ui(ui, ctx);
-            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                let said = egui::RichText::new(timeline.said).font(ctx.theme.body());
-                let said = egui::Label::new(said).truncate().show_tooltip_when_elided(false);
-                ui.add(said).on_hover_text(timeline.said);
-                legend_ui(ui, ctx, timeline);
-            });
+            press(ui, Sign::Next, "Next step (Right)", at < last, at + 1);
+            press(ui, Sign::Last, "Last step (End)", at < last, last);
         });
         to
     }

@@ -6,7 +6,7 @@ use smalti_engine::questions::ModelRef;
 use smalti_engine::tokenizers::{Facts, Input};
 
 use crate::ctx::ViewCtx;
-use crate::look::words::{counted, grouped, name};
+use crate::look::words::{counted, counted_in_groups, grouped, name};
 
 /// What is known of a tokenizer.
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +37,7 @@ impl Known<'_> {
             let levels: Vec<String> = book.levels.iter().map(ToString::to_string).collect();
             lines.push(("levels", levels.join(" × ")));
         }
-        lines.push(("a code", format!("{} numbers", grouped(book.dim as u64))));
+        lines.push(("a code", counted_in_groups(book.dim as u64, "number")));
         if facts.spatial {
             lines.push((
                 "factor",

@@ -152,8 +152,8 @@ pub enum Control {
     Resume,
     /// Do one step, then pause.
     StepOnce,
-    /// End it after the current step. A run that cannot keep what is done is paused first; cancelled again,
-    /// it ends without.
+    /// End it after the current step, whoever pauses it until then. A run that cannot keep what is done is
+    /// paused first; cancelled again, it ends without.
     Cancel,
 }
 
@@ -349,7 +349,10 @@ impl Runs {
         let table = lock(&self.table);
         if let Some(slot) = table.slots.iter().find(|slot| slot.id == id) {
             let mut face = lock(&slot.face);
-            if !face.state.is_over() {
+            // Whoever pauses all there is does not bring back what was ended and is at its last step; whoever resumes
+            // it wants it.
+            let is_ended = face.wish == Wish::Cancel && control == Control::Pause;
+            if !face.state.is_over() && !is_ended {
                 face.wish = match control {
                     Control::Pause => Wish::Pause,
                     Control::Resume => Wish::Run,

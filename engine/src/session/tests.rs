@@ -524,3 +524,44 @@ fn a_watched_run_does_not_stand_behind_a_step_of_a_long_one_and_is_forgotten_whe
     tell.send(()).unwrap();
     assert_eq!(session.wait_run(long), Ok(RunState::Done));
 }
+
+/// A run that says when a step begins, and ends it when it is told.
+struct InItsStep {
+    begins: std::sync::mpsc::Sender<()>,
+    ends: std::sync::mpsc::Receiver<()>,
+}
+impl Work for InItsStep {
+    type Entry = ();
+    type Order = ();
+    fn title(&self) -> String {
+        "in its step".to_owned()
+    }
+    fn step(&mut self, _: &mut Watch<'_, ()>) -> Result<Advance> {
+        self.begins.send(()).map_err(|_gone| EngineError::Cancelled)?;
+        self.ends.recv_timeout(Duration::from_secs(20)).map_err(|_late| EngineError::Cancelled)?;
+        Ok(Advance::More)
+    }
+}
+
+#[test]
+fn what_was_cancelled_ends_though_it_is_paused_before_its_step_is_over_and_goes_on_if_resumed() {
+    let session = session();
+    for (later, is_over) in [(Control::Pause, true), (Control::Resume, false)] {
+        let (begins, begun) = std::sync::mpsc::channel();
+        let (end, ends) = std::sync::mpsc::channel();
+        let run = session.start(InItsStep { begins, ends });
+        begun.recv_timeout(Duration::from_secs(20)).unwrap();
+        session.control(run, Control::Cancel);
+        session.control(run, later);
+        end.send(()).unwrap();
+        if is_over {
+            assert_eq!(session.wait_run(run).unwrap(), RunState::Cancelled);
+        } else {
+            // Another step.
+            begun.recv_timeout(Duration::from_secs(20)).unwrap();
+            session.control(run, Control::Cancel);
+            end.send(()).unwrap();
+            assert_eq!(session.wait_run(run).unwrap(), RunState::Cancelled);
+        }
+    }
+}

@@ -1,8 +1,8 @@
 //! Presentation: one picture for a hall, with what is said below it, and questions that come before their answers.
 
 use egui::{Key, Modifiers, Rect, ViewportCommand, ViewportId};
-use egui_kittest::kittest::Queryable;
-use smalti::document::{AppCommand, Asked, ColorBy, Generate, Layout, ViewId};
+use egui_kittest::kittest::{NodeT, Queryable};
+use smalti::document::{AppCommand, Asked, ColorBy, Edit, Generate, Layout, Tool, ViewId};
 use smalti::settings::ThemeChoice;
 use smalti_engine::questions::ModelRef;
 use smalti_tests::window::{
@@ -211,4 +211,51 @@ fn the_clicker_backwards_veils_again_what_it_had_shown() {
     press(&mut window, Modifiers::NONE, Key::PageUp);
     assert!(says(&window, "Predict first"));
     assert_eq!(told(&window, &USAGE), [""; 0], "for the next class");
+}
+
+#[test]
+fn a_hall_sees_the_pictures_that_are_spoken_of_alone_and_as_large_as_the_page_allows() {
+    let mut window = open();
+    present(&mut window, "compare");
+    press(&mut window, Modifiers::NONE, Key::Num1);
+    let pictures = |window: &Window| -> Vec<(String, Rect)> {
+        let found = window.query_all_by_role(egui::Role::Image);
+        found.map(|it| (it.accesskit_node().label().unwrap_or_default(), it.rect())).collect()
+    };
+    let names = |found: &[(String, Rect)]| -> Vec<String> {
+        found.iter().map(|(name, _)| name.clone()).collect()
+    };
+    let page = window.ctx.content_rect();
+    let first = pictures(&window);
+    assert_eq!(names(&first), ["Original", "Reconstruction A", "Reconstruction B"]);
+    press(&mut window, Modifiers::NONE, Key::PageDown);
+    let second = pictures(&window);
+    assert_eq!(second.len(), 3, "one tokenizer and where it loses: {:?}", names(&second));
+    for (name, rect) in first.iter().chain(&second) {
+        assert!(rect.width() > 0.28 * page.width(), "{name}: {rect:?} of {page:?}");
+    }
+    assert!(window.query_by_label("all").is_none(), "what is compared is chosen by the scene");
+}
+
+#[test]
+fn a_clicker_makes_the_screen_black_and_any_key_shows_it_again_and_does_nothing_else() {
+    let mut window = open();
+    let tool = |window: &Window| window.state().document().selection.tool;
+    press(&mut window, Modifiers::NONE, Key::B);
+    assert_eq!(tool(&window), Tool::Brush, "at work it is the brush");
+    assert!(!says(&window, "Black screen"));
+    send(&mut window, Edit::Hold(Tool::Rectangle));
+    present(&mut window, "codebook");
+    for key in [Key::B, Key::Period] {
+        for back in [Key::PageDown, Key::Escape, Key::Num2, key] {
+            press(&mut window, Modifiers::NONE, key);
+            assert!(says(&window, "Black screen"), "{key:?}");
+            press(&mut window, Modifiers::NONE, back);
+            assert!(!says(&window, "Black screen"), "{key:?}, then {back:?}");
+            assert!(says(&window, "Predict first"), "{back:?} did that alone");
+        }
+    }
+    assert_eq!(tool(&window), Tool::Rectangle);
+    send(&mut window, AppCommand::Black);
+    assert!(says(&window, "Black screen"), "from the palette, too");
 }

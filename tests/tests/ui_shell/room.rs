@@ -3,6 +3,7 @@
 use egui::{Key, Modifiers, Role, vec2};
 use egui_kittest::kittest::Queryable;
 use smalti::document::{AppCommand, Edit, Layout, Panel, ViewId};
+use smalti::settings::Settings;
 use smalti::studio::StudioOptions;
 use smalti_engine::tokens::{Cell, Code};
 use smalti_tests::window::{
@@ -148,4 +149,25 @@ fn a_low_codebook_says_its_figures_in_a_line_and_its_rows_are_a_click_away() {
     assert!(window.query_by_label("patches").is_some());
     let patches = window.get_by_label("patches").rect();
     assert!(patches.height() < 40.0, "in one line: {patches:?}");
+}
+
+#[test]
+fn in_the_smallest_window_with_the_largest_text_every_menu_and_the_search_are_in_reach() {
+    let mut window = open_sized(StudioOptions::new(assets()), [640.0, 420.0]);
+    send(&mut window, AppCommand::TextScale(*Settings::TEXT_SCALES.end()));
+    let inside = window.ctx.content_rect();
+    let search = "Search views, commands, codes, files";
+    assert!(inside.contains_rect(window.get_by_label(search).rect()));
+    click_label(&mut window, "Menu");
+    for menu in ["File", "Edit", "Scenes", "Generate", "Help"] {
+        let rect = window.get_by_label(menu).rect();
+        assert!(inside.contains_rect(rect), "{menu}: {rect:?} of {inside:?}");
+    }
+    press(&mut window, Modifiers::NONE, Key::Escape);
+    click_label(&mut window, search);
+    assert!(window.query_by_role(Role::TextInput).is_some(), "the palette is open");
+    press(&mut window, Modifiers::NONE, Key::Escape);
+    window.set_size(vec2(1280.0, 800.0));
+    send(&mut window, AppCommand::TextScale(1.0));
+    assert!(window.query_by_label("Menu").is_none() && says(&window, "Help"));
 }

@@ -87,6 +87,40 @@ fn every_control_is_reached_by_tab_in_both_directions() {
     assert_eq!(ids(&forward), ids(&backward), "Shift+Tab goes the same way back");
 }
 
+/// Where Tab leads to in a row of the window and what is there, in that order.
+fn walked_in(window: &mut Window, row: egui::Rangef) -> Vec<(f32, String)> {
+    let (mut seen, mut found) = (BTreeSet::new(), Vec::new());
+    for _ in 0..400 {
+        window.key_press(Key::Tab);
+        window.run_steps(2);
+        let mut nodes = window.root().children_recursive();
+        let Some(node) = nodes.find(|node| node.accesskit_node().is_focused()) else { continue };
+        let (at, it) = (node.rect().center(), node.accesskit_node());
+        if !seen.insert(format!("{:?}", it.id())) {
+            return found;
+        }
+        if row.contains(at.y) {
+            found.push((at.x, it.label().or_else(|| it.value()).unwrap_or_default()));
+        }
+    }
+    panic!("the focus goes on for ever: {found:?}");
+}
+
+#[test]
+fn the_bar_of_a_view_is_walked_as_it_is_read_its_tabs_first() {
+    let small = Small::new();
+    for (view, controls) in
+        [(ViewId::Tokens, 3), (ViewId::Compare, 5), (ViewId::Pareto, 6), (ViewId::Dataset, 2)]
+    {
+        let mut window = open_sized(empty(tab(view)), [1280.0, 800.0]);
+        small.open_in(&mut window);
+        let bar = window.get_by_role(Role::Tab).rect().y_range();
+        let walked = walked_in(&mut window, bar);
+        assert!(walked.len() >= controls, "{view:?}: {walked:?}");
+        assert!(walked.is_sorted_by(|a, b| a.0 < b.0), "{view:?}: {walked:?}");
+    }
+}
+
 #[test]
 fn a_view_is_chosen_and_a_menu_is_used_with_the_keyboard_alone() {
     let (mut window, _small) = studio();

@@ -157,6 +157,27 @@ fn another_try_has_another_seed() {
 }
 
 #[test]
+fn writing_anew_once_more_says_that_the_first_try_was_stopped() {
+    let (mut window, _small) = desk(Way::MaskGit);
+    select(&mut window, &wide());
+    resample(&mut window, 1);
+    let moment = window.state().document().generating.moment.clone().unwrap();
+    let stopped = |window: &Window| {
+        let list = window.state().notices().list();
+        list.iter().filter(|notice| notice.summary.contains("was stopped")).count()
+    };
+    assert_eq!(stopped(&window), 0);
+    // Both in one frame: the first cannot be done.
+    for by in [1, 2] {
+        let asked = Box::new(moment.asked.reseeded_by(by));
+        window.state().send(Generate::Rewrite { asked, count: 1 });
+    }
+    until(&mut window, "by painter, any class, seed 3");
+    assert_eq!(stopped(&window), 1, "{:?}", window.state().notices());
+    assert_eq!(now(&window), by_the_engine(&window), "the second one stands there");
+}
+
+#[test]
 fn four_ways_are_shown_and_a_number_key_takes_one_while_they_are() {
     let (mut window, _small) = desk(Way::MaskGit);
     let before = tokens(&window);

@@ -8,7 +8,7 @@ use egui_kittest::kittest::Queryable;
 use smalti::document::{JobCommand, Layout, Open, Panel, RecipeRef, RunFolder, Slot, ViewId};
 use smalti::studio::StudioOptions;
 use smalti_engine::Knob;
-use smalti_engine::session::{Control, RunState};
+use smalti_engine::session::RunState;
 use smalti_engine::training::TrainEvent;
 use smalti_tests::tiny::write_png;
 use smalti_tests::window::{
@@ -17,7 +17,7 @@ use smalti_tests::window::{
 };
 
 /// A recipe of a codebook of 16 codes over one picture beside it.
-fn write_recipe(folder: &Path, name: &str, (steps, lr): (u32, &str)) -> PathBuf {
+pub(super) fn write_recipe(folder: &Path, name: &str, (steps, lr): (u32, &str)) -> PathBuf {
     let pictures = folder.join("pictures");
     if !pictures.is_dir() {
         std::fs::create_dir(&pictures).unwrap();
@@ -57,7 +57,7 @@ fn step_said(window: &Window, word: &str) -> u64 {
 }
 
 /// Whether a notice said this.
-fn has_said(window: &Window, summary: &str) -> bool {
+pub(super) fn has_said(window: &Window, summary: &str) -> bool {
     window.state().notices().list().iter().any(|notice| notice.summary == summary)
 }
 
@@ -354,50 +354,6 @@ fn a_scene_that_is_chosen_again_shows_its_runs_that_are_not_done_and_ends_none()
     until(&mut window, "A · collapse-2");
     assert!(has_said(&window, "collapse-1 is not done, but has left slot A"));
     assert_eq!(states(&window)[..2], [RunState::Cancelled, RunState::Cancelled]);
-}
-
-#[test]
-fn what_a_scene_began_waits_while_another_one_is_shown_and_goes_on_when_it_is_back() {
-    let (given, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let recipes = given.path().join("recipes");
-    std::fs::create_dir(&recipes).unwrap();
-    for name in ["collapse", "collapse-cured"] {
-        write_recipe(&recipes, name, (1_000_000, "1e-2"));
-    }
-    let settings_dir = Some(home.path().to_owned());
-    let assets = given.path().to_owned();
-    let options = StudioOptions { settings_dir, assets, ..empty(tab(ViewId::Training)) };
-    let mut window = open_sized(options, [1280.0, 800.0]);
-    let states = |window: &mut Window, wanted: [RunState; 2]| {
-        for _ in 0..4000 {
-            window.step();
-            let runs = window.state().session().runs();
-            if runs.iter().map(|run| &run.state).eq(&wanted) {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        panic!("never {wanted:?}: {:?}", window.state().session().runs());
-    };
-    let (running, paused) = (RunState::Running, RunState::Paused);
-    let scene = |name: &str| Layout::Scene(name.to_owned());
-    send(&mut window, scene("collapse"));
-    until(&mut window, "A · collapse-1");
-    until(&mut window, "B · collapse-cured-1");
-    send(&mut window, scene("race"));
-    states(&mut window, [paused.clone(), paused.clone()]);
-    assert!(has_said(&window, "You have left Collapse: 2 jobs that it began are paused"));
-    assert!(window.query_by_label("2 jobs").is_some(), "the status bar counts them");
-    send(&mut window, scene("collapse"));
-    states(&mut window, [running.clone(), running]);
-    // What a person has paused waits for that person.
-    let first = window.state().session().runs()[0].id;
-    window.state().session().control(first, Control::Pause);
-    states(&mut window, [paused.clone(), RunState::Running]);
-    send(&mut window, scene("race"));
-    states(&mut window, [paused.clone(), paused.clone()]);
-    send(&mut window, scene("collapse"));
-    states(&mut window, [paused, RunState::Running]);
 }
 
 #[test]

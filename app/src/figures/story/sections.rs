@@ -8,7 +8,7 @@ use smalti_engine::questions::Used;
 
 use super::html::{css, escaped, figure, grouped, img, large};
 use super::told::{Chapter, Story};
-use crate::figures::difference::{Shown, difference_map, scale_strip};
+use crate::figures::difference::{difference_map, scale_strip};
 use crate::figures::tokens::{color_of, tile_for, token_map};
 use crate::figures::usage::usage_heatmap;
 use crate::look::palette::FULL_DIFFERENCE;
@@ -113,7 +113,7 @@ pub(super) fn losses(story: &Story<'_>) -> Result<String> {
     );
     for chapter in story.chapters {
         let width = chapter.original.width();
-        let map = difference_map(&chapter.compared.absolute, width, Shown::Absolute)?;
+        let map = difference_map(&chapter.compared.absolute, width)?;
         let image = img(&map, &format!("Where {} lost most", chapter.name), "")?;
         let errors = chapter.compared.per_cell.last().filter(|_| story.is_grid());
         let share = errors.map_or(String::new(), |errors| {
@@ -122,8 +122,7 @@ pub(super) fn losses(story: &Story<'_>) -> Result<String> {
         });
         text += &figure(&image, &chapter.name, &share);
     }
-    let strip =
-        img(&scale_strip(256, 12, Shown::Absolute)?, "Color scale, dark to bright", "scale")?;
+    let strip = img(&scale_strip(256, 12)?, "Color scale, dark to bright", "scale")?;
     write!(
         text,
         "</div>\n<div class=\"legend\"><span>0</span>{strip}<span>{:.0} % of the full range, and more</span></div>\n",

@@ -278,6 +278,11 @@ fn views() -> Vec<Action> {
             .often()
             .first()
             .on(|now| now.is_presenting),
+        asks(Nowhere, "Black screen", &[], |now| {
+            let reason = (!now.is_presenting).then_some("begin the presentation first");
+            unless(reason, vec![App::Black.into()])
+        })
+        .about("B or . in presentation, as clickers send them; any key shows it again"),
         action(View, "Full screen", &[plain(Key::F11)], App::Fullscreen).often(),
         action(Nowhere, "Developer's panel", &[], App::Timings)
             .about("How long frames and the engine's pieces take, and what is kept")

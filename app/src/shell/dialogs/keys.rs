@@ -51,10 +51,11 @@ const GESTURES: [(&str, &[(&str, &str)]); 5] = [
 ];
 
 /// Keys that no action has.
-const MORE: [(&str, &str); 8] = [
+const MORE: [(&str, &str); 9] = [
     ("Ctrl+C", "Copy the selected tokens"),
     ("Ctrl+V", "Put copied tokens, or open a copied picture or path"),
     ("1 to 4", "While variations are shown: take one"),
+    ("B, .", "In presentation: black screen; any key: back"),
     ("Tab, Shift+Tab", "Go on to the next control, or back"),
     ("Space, Enter", "Press it"),
     ("Arrows", "Another image, code, value, caption"),

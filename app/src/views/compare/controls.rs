@@ -9,32 +9,9 @@ use crate::look::theme::space;
 use crate::widgets::keys::ring;
 use crate::widgets::{letter, picker};
 
-/// Choices at the right end of the tab bar, drawn from right to left.
+/// Choices at the right end of the tab bar.
 pub(super) fn bar_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
-    picker::size(ui, ctx);
-    // One more than there are: the next is offered when the last is taken.
-    let taken = ctx.document.others.iter().take_while(|model| model.is_some()).count();
-    let seen = Slot::OTHERS
-        .iter()
-        .enumerate()
-        .filter(|(at, slot)| *at <= taken || ctx.document.model(**slot).is_some());
-    let seen: Vec<Slot> = seen.map(|(_, slot)| *slot).collect();
-    for slot in seen.into_iter().rev() {
-        tokenizer_ui(ui, ctx, slot);
-    }
-    tokenizer_ui(ui, ctx, Slot::A);
     let looks = &ctx.document.looks;
-    ui.menu_button(looks.difference.label(), |ui| {
-        for kind in DifferenceKind::ALL {
-            if ui.selectable_label(kind == looks.difference, kind.label()).clicked() {
-                ctx.send(Look::Difference(kind));
-                // By a key, too.
-                ui.close();
-            }
-        }
-    })
-    .response
-    .on_hover_text("Which difference is shown");
     ui.menu_button(looks.compare.label(), |ui| {
         for mode in CompareMode::ALL {
             if ui.selectable_label(mode == looks.compare, mode.label()).clicked() {
@@ -46,20 +23,37 @@ pub(super) fn bar_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
     })
     .response
     .on_hover_text("How two pictures are set against each other");
+    ui.menu_button(looks.difference.label(), |ui| {
+        for kind in DifferenceKind::ALL {
+            if ui.selectable_label(kind == looks.difference, kind.label()).clicked() {
+                ctx.send(Look::Difference(kind));
+                // By a key, too.
+                ui.close();
+            }
+        }
+    })
+    .response
+    .on_hover_text("Which difference is shown");
+    // One more than there are: the next is offered when the last is taken.
+    let taken = ctx.document.others.iter().take_while(|model| model.is_some()).count();
+    let seen = Slot::OTHERS
+        .iter()
+        .enumerate()
+        .filter(|(at, slot)| *at <= taken || ctx.document.model(**slot).is_some());
+    let seen = seen.map(|(_, slot)| *slot);
+    for slot in std::iter::once(Slot::A).chain(seen) {
+        tokenizer_ui(ui, ctx, slot);
+    }
+    picker::size(ui, ctx);
 }
 
 /// The tokenizer of a slot, with its letter at the left where there is one.
 fn tokenizer_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot) {
-    let has_letter = ctx.document.model(slot).is_some();
     ui.horizontal(|ui| {
-        let is_from_right = ui.layout().prefer_right_to_left();
-        if has_letter && !is_from_right {
+        if ctx.document.model(slot).is_some() {
             letter::ui(ui, ctx, slot);
         }
         picker::model(ui, ctx, slot);
-        if has_letter && is_from_right {
-            letter::ui(ui, ctx, slot);
-        }
     });
 }
 
@@ -77,19 +71,21 @@ pub(super) fn pair(ctx: &ViewCtx<'_>, slots: &[Slot]) -> Option<Pair> {
     chosen.or_else(|| pairs.first().copied().filter(|_| !has_all(ctx)))
 }
 
-/// The line above the pictures: pairs and levels, in every mode; nothing where there is nothing to choose.
+/// The line above the pictures: pairs and levels, in every mode; nothing where there is nothing to choose, or where a
+/// scene has chosen.
 pub(super) fn line_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slots: &[Slot]) {
     let is_swap = ctx.document.looks.compare == CompareMode::Swap;
     let all = levels(ctx);
-    if slots.len() < 2 && all < 2 && !is_swap {
+    let has_choice = (slots.len() > 1 || all > 1) && !ctx.is_presented();
+    if !has_choice && !is_swap {
         return;
     }
     let now = pair(ctx, slots);
     ui.horizontal_wrapped(|ui| {
-        if slots.len() > 1 {
+        if has_choice && slots.len() > 1 {
             pairs_ui(ui, ctx, slots, now);
         }
-        if all > 1 {
+        if has_choice && all > 1 {
             levels_ui(ui, ctx, all);
         }
         if let Some(now) = now.filter(|_| is_swap) {

@@ -204,8 +204,7 @@ mod tests {
             assert_eq!(color(key.full), map.at(1.0), "{kind:?}");
             assert_ne!(color(last * 0.9), map.at(1.0), "{kind:?}");
         }
-        let shown = crate::figures::difference::Shown::Absolute;
-        let map = crate::figures::difference::difference_map(&[0.2, 0.25], 2, shown).unwrap();
+        let map = crate::figures::difference::difference_map(&[0.2, 0.25], 2).unwrap();
         let last = crate::look::palette::viridis(1.0);
         assert!(map.pixel(0, 0) != Some(last) && map.pixel(1, 0) == Some(last));
     }

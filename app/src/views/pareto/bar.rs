@@ -15,7 +15,7 @@ const COUNTS: [(u64, &str); 4] = [
     (u64::MAX, "all images"),
 ];
 
-/// Draws it, from right to left.
+/// Draws it, from left to right.
 pub(super) fn ui(
     ui: &mut egui::Ui,
     ctx: &ViewCtx<'_>,
@@ -24,43 +24,9 @@ pub(super) fn ui(
 ) {
     let now = ctx.document.looks.rates;
     let send = |look: RatesLook| ctx.send(Look::Rates(look));
-    let what = if ctx.is_tight() { "what".to_owned() } else { Measured::counted(wanted.iter()) };
-    let menu = fold::choices(ui, ctx.theme.label(what), |ui| what_ui(ui, ctx, most, left_out));
-    menu.on_hover_text("Which tokenizers are measured, and on how many images of the set");
-    let published = ui.selectable_label(now.published, "published");
-    let published = published.on_hover_text("What others printed, each point with its source");
-    if ctx.offer("Published results over rate", published.clicked()) {
-        send(RatesLook { published: !now.published, ..now });
-    }
-    let measured = ui.selectable_label(now.measured, "measured");
-    if measured.on_hover_text("What was measured here").clicked() {
-        send(RatesLook { measured: !now.measured, ..now });
-    }
     let label = |words: &str, axis: &str| {
         if ctx.is_tight() { axis.to_owned() } else { format!("{words}: {axis}") }
     };
-    let menu = fold::choices(ui, ctx.theme.label(label("y", now.quality.label())), |ui| {
-        for axis in QualityAxis::ALL {
-            let about = match (axis.is_measured(), axis.column().is_some()) {
-                (true, true) => "measured here and published",
-                (true, false) => "measured here alone",
-                (false, _) => "published alone",
-            };
-            let picked = ui.selectable_label(now.quality == axis, axis.label());
-            if picked.on_hover_text(about).clicked() {
-                // What is in one layer alone brings it into sight.
-                let published = now.published || !axis.is_measured();
-                send(RatesLook { quality: axis, published, ..now });
-                ui.close();
-            }
-        }
-        ui.separator();
-        let mut log = now.is_quality_logarithmic;
-        if ui.checkbox(&mut log, "logarithmic").changed() {
-            send(RatesLook { is_quality_logarithmic: log, ..now });
-        }
-    });
-    menu.on_hover_text("What stands along the side");
     let menu = fold::choices(ui, ctx.theme.label(label("x", now.rate.label())), |ui| {
         for axis in RateAxis::ALL {
             if ui.selectable_label(now.rate == axis, axis.label()).clicked() {
@@ -87,6 +53,40 @@ pub(super) fn ui(
         }
     });
     menu.on_hover_text("What stands along the bottom");
+    let menu = fold::choices(ui, ctx.theme.label(label("y", now.quality.label())), |ui| {
+        for axis in QualityAxis::ALL {
+            let about = match (axis.is_measured(), axis.column().is_some()) {
+                (true, true) => "measured here and published",
+                (true, false) => "measured here alone",
+                (false, _) => "published alone",
+            };
+            let picked = ui.selectable_label(now.quality == axis, axis.label());
+            if picked.on_hover_text(about).clicked() {
+                // What is in one layer alone brings it into sight.
+                let published = now.published || !axis.is_measured();
+                send(RatesLook { quality: axis, published, ..now });
+                ui.close();
+            }
+        }
+        ui.separator();
+        let mut log = now.is_quality_logarithmic;
+        if ui.checkbox(&mut log, "logarithmic").changed() {
+            send(RatesLook { is_quality_logarithmic: log, ..now });
+        }
+    });
+    menu.on_hover_text("What stands along the side");
+    let measured = ui.selectable_label(now.measured, "measured");
+    if measured.on_hover_text("What was measured here").clicked() {
+        send(RatesLook { measured: !now.measured, ..now });
+    }
+    let published = ui.selectable_label(now.published, "published");
+    let published = published.on_hover_text("What others printed, each point with its source");
+    if ctx.offer("Published results over rate", published.clicked()) {
+        send(RatesLook { published: !now.published, ..now });
+    }
+    let what = if ctx.is_tight() { "what".to_owned() } else { Measured::counted(wanted.iter()) };
+    let menu = fold::choices(ui, ctx.theme.label(what), |ui| what_ui(ui, ctx, most, left_out));
+    menu.on_hover_text("Which tokenizers are measured, and on how many images of the set");
 }
 
 /// On how many images is measured, and which tokenizers.

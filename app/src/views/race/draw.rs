@@ -124,7 +124,8 @@ fn ready_ui(
     let color = if is_bet { colors.gold } else { colors.text };
     stamp(ui, ctx, picture, (&words, color));
     let has_focus = response.has_focus();
-    let is_clicked = response.on_hover_text("Say that it will be first").clicked();
+    // At the pointer: below the picture it would lie over the figures.
+    let is_clicked = response.on_hover_text_at_pointer("Say that it will be first").clicked();
     if ctx.offer(BETS[number], is_clicked) {
         let mut race = ctx.document.race.clone();
         race.bet = (!is_bet).then_some(number as u8);

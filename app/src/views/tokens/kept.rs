@@ -22,11 +22,10 @@ pub(super) fn among_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
             ctx.send(Open::TokensAs(among.path.clone(), Reading { grid, key, index }));
         }
     };
-    // The bar is filled from the right.
-    step(ui, "›", "Tokens of the next image", Some(among.index + 1));
+    step(ui, "‹", "Tokens of the image before", among.index.checked_sub(1));
     let text = format!("{} of {}", grouped(among.index as u64 + 1), grouped(among.count as u64));
     ui.label(ctx.theme.caption_figures(text));
-    step(ui, "‹", "Tokens of the image before", among.index.checked_sub(1));
+    step(ui, "›", "Tokens of the next image", Some(among.index + 1));
 }
 
 /// Which image and tokenizer work belongs to, as far as their names are known.

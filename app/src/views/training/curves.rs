@@ -3,13 +3,13 @@
 use egui::{Align, Layout, Rect, RichText, Sense, Stroke, pos2, vec2};
 
 use super::controls::rewind_about;
-use super::knobs::number as setting;
 use super::shown::Shown;
 use crate::ctx::{TrainedRun, ViewCtx};
 use crate::document::{Chart, JobCommand, Secret, Series, Shape, Slot, Table};
 use crate::look::theme::space;
-use crate::look::words::grouped;
+use crate::look::words::{grouped, short};
 use crate::runs::SPEED;
+use crate::widgets::end::End;
 use crate::widgets::export::Exported;
 use crate::widgets::plot::{Axes, Line, Mark, Plot, end_of_axis};
 
@@ -80,7 +80,7 @@ fn scale(name: &str) -> Said {
         "perplexity" => (whole, None),
         SPEED => (speed, None),
         "psnr" => (decibels, None),
-        "lr" => (setting, None),
+        "lr" => (short, None),
         _ => (loss, None),
     }
 }
@@ -166,53 +166,55 @@ impl Curves {
         runs: &[(Slot, &TrainedRun)],
     ) {
         let row = vec2(ui.available_width(), ctx.theme.px(22.0));
-        ui.allocate_ui_with_layout(row, Layout::right_to_left(Align::Center), |ui| {
+        ui.allocate_ui_with_layout(row, Layout::left_to_right(Align::Center), |ui| {
             ui.set_min_size(row);
             if ctx.is_presented() {
-                let text = RichText::new(title(now)).font(ctx.theme.strong());
-                ui.with_layout(Layout::left_to_right(Align::Center), |ui| ui.label(text));
+                ui.label(RichText::new(title(now)).font(ctx.theme.strong()));
                 return;
             }
-            let log = ui.selectable_label(self.is_logarithmic, "log");
-            let log = log.on_hover_text("A decade is as high as the next").clicked();
-            if ctx.offer("Curves by their logarithm", log) {
-                self.is_logarithmic = !self.is_logarithmic;
-            }
-            let button = egui::Button::new("Export").small();
-            let menu = egui::containers::menu::MenuButton::from_button(button);
-            exported(runs, now, self.is_logarithmic, |curves| {
-                let (response, _) = menu.ui(ui, |ui| curves.menu_ui(ui, ctx));
-                response.on_hover_text("Takes these curves away, as a figure or as numbers");
-            });
-            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                ui.spacing_mut().item_spacing.x = space::L;
-                let wide = |name: &str| {
-                    let galley = ui.painter().layout_no_wrap(
-                        title(name),
-                        ctx.theme.strong(),
-                        ctx.theme.colors.text,
-                    );
-                    galley.size().x + space::L
-                };
-                let widths: Vec<f32> = names.iter().map(|name| wide(name)).collect();
-                let picked = names.iter().position(|name| name == now).unwrap_or(0);
-                let shown = fitting(&widths, picked, (ui.available_width(), ctx.theme.px(36.0)));
-                for at in &shown {
-                    if let Some(name) = names.get(*at) {
-                        self.tab_ui(ui, ctx, name, *at == picked);
-                    }
-                }
-                let rest: Vec<&String> = names
-                    .iter()
-                    .enumerate()
-                    .filter(|(at, _)| !shown.contains(at))
-                    .map(|(_, name)| name)
-                    .collect();
-                if !rest.is_empty() {
-                    self.rest_ui(ui, &rest);
+            let end = End::of(ui, "taken");
+            end.before(ui, |ui| self.names_ui(ui, ctx, (names, now)));
+            end.ui(ui, |ui| {
+                let button = egui::Button::new("Export").small();
+                let menu = egui::containers::menu::MenuButton::from_button(button);
+                exported(runs, now, self.is_logarithmic, |curves| {
+                    let (response, _) = menu.ui(ui, |ui| curves.menu_ui(ui, ctx));
+                    response.on_hover_text("Takes these curves away, as a figure or as numbers");
+                });
+                let log = ui.selectable_label(self.is_logarithmic, "log");
+                let log = log.on_hover_text("A decade is as high as the next").clicked();
+                if ctx.offer("Curves by their logarithm", log) {
+                    self.is_logarithmic = !self.is_logarithmic;
                 }
             });
         });
+    }
+
+    /// The numbers that are told, as many as there is room for; the others in a menu.
+    fn names_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>, (names, now): (&[String], &str)) {
+        ui.spacing_mut().item_spacing.x = space::L;
+        let wide = |name: &str| {
+            let galley =
+                ui.painter().layout_no_wrap(title(name), ctx.theme.strong(), ctx.theme.colors.text);
+            galley.size().x + space::L
+        };
+        let widths: Vec<f32> = names.iter().map(|name| wide(name)).collect();
+        let picked = names.iter().position(|name| name == now).unwrap_or(0);
+        let shown = fitting(&widths, picked, (ui.available_width(), ctx.theme.px(36.0)));
+        for at in &shown {
+            if let Some(name) = names.get(*at) {
+                self.tab_ui(ui, ctx, name, *at == picked);
+            }
+        }
+        let rest: Vec<&String> = names
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| !shown.contains(at))
+            .map(|(_, name)| name)
+            .collect();
+        if !rest.is_empty() {
+            self.rest_ui(ui, &rest);
+        }
     }
 
     /// The numbers for whose tabs there is no room.
@@ -314,7 +316,7 @@ fn marks(ctx: &ViewCtx<'_>, slot: Slot, run: &TrainedRun) -> Vec<Mark> {
     let color = ctx.theme.family(slot as usize);
     let mark = |order: &smalti_engine::training::Order| {
         let (letter, step) = (slot.letter(), grouped(order.step));
-        let value = setting(order.value);
+        let value = short(order.value);
         let text = format!("{letter}: {} is {value} from step {step} on", order.knob);
         Mark { step: order.step, color, text }
     };
@@ -380,7 +382,7 @@ mod tests {
         assert_eq!(said("psnr", 21.04), "21.0 dB");
         assert_eq!(said(SPEED, 212.4), "212/s");
         assert_eq!(said("commitment", 0.02311), "0.0231");
-        assert_eq!(said("lr", 0.002), "2.0e-3");
+        assert_eq!(said("lr", 0.002), "0.002");
         assert_eq!(said("perplexity", f64::NAN), "NaN");
         assert_eq!(title("images_per_second"), "Images/s");
     }

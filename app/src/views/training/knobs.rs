@@ -6,6 +6,7 @@ use smalti_engine::session::RunId;
 
 use crate::ctx::{TrainedRun, ViewCtx};
 use crate::document::{JobCommand, Slot};
+use crate::look::words::short;
 use crate::runs::Record;
 use crate::widgets::keys::ring;
 
@@ -131,7 +132,7 @@ fn knob_ui(
         .max_decimals(8)
         // Whoever types 1e-4 must not train at 1 on the way.
         .update_while_editing(false)
-        .custom_formatter(|value, _| number(value));
+        .custom_formatter(|value, _| short(value));
     let response = ui
         .scope(|ui| {
             ui.spacing_mut().slider_width = (ui.available_width() - ctx.theme.px(84.0)).max(40.0);
@@ -145,16 +146,6 @@ fn knob_ui(
     });
     response.clone().on_hover_text(about);
     response.drag_stopped() || (response.changed() && !response.dragged())
-}
-
-/// A setting in few digits.
-pub(super) fn number(value: f64) -> String {
-    if value != 0.0 && value.abs() < 0.01 {
-        format!("{value:.1e}")
-    } else {
-        let text = format!("{value:.4}");
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    }
 }
 
 #[cfg(test)]
@@ -178,12 +169,10 @@ mod tests {
     }
 
     #[test]
-    fn every_knob_has_a_range_and_settings_are_said_in_few_digits() {
+    fn every_knob_has_a_range_and_says_what_it_does() {
         for knob in Knob::ALL {
             let shape = shape(knob);
             assert!(shape.low < shape.high && !shape.about.is_empty(), "{knob}");
         }
-        let said = [0.0, 0.002, 0.25, 0.99, 1.0].map(number);
-        assert_eq!(said, ["0", "2.0e-3", "0.25", "0.99", "1"]);
     }
 }
