@@ -1,5 +1,6 @@
 //! What a view may read and use: the document, the engine, the look, and what is under the pointer.
 
+mod bits;
 mod counts;
 mod edited;
 mod exports;

@@ -35,11 +35,13 @@ pub enum ViewId {
     Race,
     /// The parts of tokens that add up, from coarse to fine.
     Scales,
+    /// How surprised a generator is by each token.
+    Likelihood,
 }
 
 impl ViewId {
     /// All views, in the order of menus and number keys.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Compare,
         Self::Tokens,
         Self::Codebook,
@@ -55,6 +57,7 @@ impl ViewId {
         Self::History,
         Self::Race,
         Self::Scales,
+        Self::Likelihood,
     ];
 }
 

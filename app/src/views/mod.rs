@@ -11,6 +11,7 @@ mod dataset;
 mod generate;
 mod history;
 mod jobs;
+mod likelihood;
 mod log;
 mod pareto;
 mod race;
@@ -164,6 +165,14 @@ pub static VIEWS: [Entry; ViewId::ALL.len()] = [
         needs: Needs::Tokens,
         tells: &[Secret::Reconstruction],
         make: || Box::<scales::ScalesView>::default(),
+    },
+    Entry {
+        id: ViewId::Likelihood,
+        title: "Likelihood",
+        about: "How many bits each token of the picture costs a generator that has to guess it",
+        needs: Needs::Tokens,
+        tells: &[],
+        make: || Box::<likelihood::LikelihoodView>::default(),
     },
 ];
 

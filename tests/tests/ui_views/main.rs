@@ -15,6 +15,7 @@ mod generate_told;
 mod generators;
 mod jobs;
 mod keyboard;
+mod likelihood;
 mod panels;
 mod pareto;
 mod pending;

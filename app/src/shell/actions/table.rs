@@ -238,6 +238,8 @@ fn views() -> Vec<Action> {
             ViewId::History => Some(&Key::H),
             ViewId::Race => Some(&Key::R),
             ViewId::Scales => Some(&Key::S),
+            // Information, in bits.
+            ViewId::Likelihood => Some(&Key::I),
             _ => None,
         };
         let keys: Vec<_> = digit.or(letter).map(|key| plain(*key)).into_iter().collect();
