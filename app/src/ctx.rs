@@ -6,6 +6,7 @@ mod edited;
 mod exports;
 mod generated;
 mod hands;
+mod later;
 mod offers;
 mod trials;
 

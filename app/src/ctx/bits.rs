@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use smalti_engine::generators::{TokenBits, Way};
 use smalti_engine::questions::{Likelihood, OpenedPainter};
-use smalti_engine::session::{Lane, Reply};
+use smalti_engine::session::Reply;
 use smalti_engine::tokens::Tokens;
 
-use super::{ViewCtx, place_number};
+use super::ViewCtx;
 
 impl ViewCtx<'_> {
     /// The question for the bits of the tokens as they are now, as a picture of the class that is asked for next, and
@@ -41,8 +41,7 @@ impl ViewCtx<'_> {
     /// The answer; while it is worked out that for other tokens, but never by another generator, of another class or
     /// in another way. Nothing that is seen waits for it: it may take a pass for every token.
     pub fn bits(&self, question: &Likelihood) -> Reply<TokenBits> {
-        let place = place_number(&"bits of tokens");
-        let reply = self.session.ask_at(place, Lane::Later, question);
+        let reply = self.ask_later("bits of tokens", question);
         reply.last_for(|asked: &Likelihood| {
             asked.generator == question.generator
                 && asked.class == question.class

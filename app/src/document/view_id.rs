@@ -37,11 +37,13 @@ pub enum ViewId {
     Scales,
     /// How surprised a generator is by each token.
     Likelihood,
+    /// What ways of writing cost by the side of the grid.
+    Cost,
 }
 
 impl ViewId {
     /// All views, in the order of menus and number keys.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Compare,
         Self::Tokens,
         Self::Codebook,
@@ -58,6 +60,7 @@ impl ViewId {
         Self::Race,
         Self::Scales,
         Self::Likelihood,
+        Self::Cost,
     ];
 }
 

@@ -6,7 +6,7 @@ mod refused;
 mod shown;
 mod taken;
 
-use egui::{PointerButton, Rect, UiBuilder, WidgetInfo, vec2};
+use egui::{Rect, UiBuilder, WidgetInfo, vec2};
 use smalti_engine::generators::Way;
 use smalti_engine::questions::Encoded;
 use smalti_engine::session::Reply;
@@ -126,7 +126,7 @@ impl View for LikelihoodView {
             }
             Reply::Working { progress, last } => {
                 states::busy(ui, ctx, progress);
-                (last.map(|last| last.answer().clone()), true, progress)
+                (last.map(|last| std::sync::Arc::clone(last.answer())), true, progress)
             }
         };
         let shown = Shown::new(&question, &opened, bits, (is_old, progress));

@@ -7,6 +7,7 @@ mod checkpoint;
 mod code;
 mod codebook;
 mod compare;
+mod cost;
 mod dataset;
 mod generate;
 mod history;
@@ -173,6 +174,14 @@ pub static VIEWS: [Entry; ViewId::ALL.len()] = [
         needs: Needs::Tokens,
         tells: &[],
         make: || Box::<likelihood::LikelihoodView>::default(),
+    },
+    Entry {
+        id: ViewId::Cost,
+        title: "Cost",
+        about: "Passes, attention and seconds of each way of writing, by the size of the grid",
+        needs: Needs::Image,
+        tells: &[],
+        make: || Box::<cost::CostView>::default(),
     },
 ];
 

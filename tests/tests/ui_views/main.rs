@@ -6,6 +6,7 @@ mod brushing;
 mod codes;
 mod compare;
 mod compare_pairs;
+mod cost;
 mod dataset;
 mod edits;
 mod exports;

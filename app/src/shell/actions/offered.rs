@@ -7,7 +7,7 @@ use crate::views;
 use crate::widgets::export::words;
 
 /// What views offer, each with what there must be for it. The name is the one that the view offers it under.
-const OFFERED: [(&str, ViewId, &str); 18] = [
+const OFFERED: [(&str, ViewId, &str); 19] = [
     ("Count codes over the image", ViewId::Codebook, "show the Codebook"),
     ("Count codes over the set", ViewId::Codebook, "show the Codebook"),
     (
@@ -42,6 +42,7 @@ const OFFERED: [(&str, ViewId, &str); 18] = [
         ViewId::Likelihood,
         "show Likelihood of a MaskGIT",
     ),
+    ("Measure the cost on this machine", ViewId::Cost, "show Cost"),
 ];
 
 /// How pictures, maps and plots are taken away; which of them stands behind it.

@@ -240,6 +240,7 @@ fn views() -> Vec<Action> {
             ViewId::Scales => Some(&Key::S),
             // Information, in bits.
             ViewId::Likelihood => Some(&Key::I),
+            ViewId::Cost => Some(&Key::C),
             _ => None,
         };
         let keys: Vec<_> = digit.or(letter).map(|key| plain(*key)).into_iter().collect();

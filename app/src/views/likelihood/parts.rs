@@ -40,13 +40,13 @@ pub(super) fn ui(ui: &egui::Ui, ctx: &ViewCtx<'_>, area: Rect, shown: &Shown<'_>
         let tall = (room.height() - 2.0 * line - space::XS).max(1.0);
         let share = (mean as f32 / shown.most.max(f32::MIN_POSITIVE)).clamp(0.0, 1.0);
         let foot = room.bottom() - line;
-        let bar = Rect::from_x_y_ranges(
+        let column = Rect::from_x_y_ranges(
             rect.x_range().shrink((wide * 0.2).min(16.0)),
             foot - tall * share..=foot,
         );
         if !own.is_empty() {
             let color = if shown.is_old { colors.faint } else { theme.maps.viridis.at(share) };
-            ui.painter().rect_filled(bar, 1.0, color);
+            ui.painter().rect_filled(column, 1.0, color);
         }
         let ink = if number == at { colors.gold } else { colors.dim };
         let words_at = |y: f32, text: &str| {
@@ -59,7 +59,7 @@ pub(super) fn ui(ui: &egui::Ui, ctx: &ViewCtx<'_>, area: Rect, shown: &Shown<'_>
         };
         words_at(foot + line / 2.0, &name);
         if !own.is_empty() && !shown.is_old {
-            words_at(bar.top() - line / 2.0, &format!("{mean:.2}"));
+            words_at(column.top() - line / 2.0, &format!("{mean:.2}"));
         }
         if response.hovered() || response.has_focus() {
             let stroke = Stroke::new(theme.line(1.5), colors.gold);
