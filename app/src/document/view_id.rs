@@ -39,11 +39,13 @@ pub enum ViewId {
     Likelihood,
     /// What ways of writing cost by the side of the grid.
     Cost,
+    /// How many tokens each step of MaskGIT writes.
+    Schedule,
 }
 
 impl ViewId {
     /// All views, in the order of menus and number keys.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Compare,
         Self::Tokens,
         Self::Codebook,
@@ -61,6 +63,7 @@ impl ViewId {
         Self::Scales,
         Self::Likelihood,
         Self::Cost,
+        Self::Schedule,
     ];
 }
 

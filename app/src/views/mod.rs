@@ -18,6 +18,7 @@ mod pareto;
 mod race;
 mod runs;
 mod scales;
+mod schedule;
 mod tokens;
 mod training;
 mod veiled;
@@ -182,6 +183,14 @@ pub static VIEWS: [Entry; ViewId::ALL.len()] = [
         needs: Needs::Image,
         tells: &[],
         make: || Box::<cost::CostView>::default(),
+    },
+    Entry {
+        id: ViewId::Schedule,
+        title: "Schedule",
+        about: "How many tokens each step of MaskGIT writes: a curve to be dragged",
+        needs: Needs::Image,
+        tells: &[],
+        make: || Box::<schedule::ScheduleView>::default(),
     },
 ];
 

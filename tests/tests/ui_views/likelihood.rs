@@ -94,7 +94,7 @@ fn cells_are_those_of_all_views_and_a_forced_token_is_judged_anew() {
     let before = bits_of(&window, false);
     let at = middle_of(rect_of(&window, "Surprise map"), (2, 5), (8, 8));
     click(&mut window, at, Modifiers::NONE);
-    let selected = window.state().document().selection.cells.clone();
+    let selected = Arc::clone(&window.state().document().selection.cells);
     assert_eq!(*selected, [Cell::at(2, 5)].into());
     let words = format!("{:.2} bits · row 2, column 5", before.bits[2 * 8 + 5]);
     assert!(says(&window, &words), "{words}: {:?}", labels(&window, "row 2"));

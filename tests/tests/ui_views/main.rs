@@ -25,6 +25,7 @@ mod regions;
 mod resampling;
 mod runs;
 mod scales;
+mod schedule;
 mod states;
 mod training;
 mod training_view;

@@ -241,6 +241,7 @@ fn views() -> Vec<Action> {
             // Information, in bits.
             ViewId::Likelihood => Some(&Key::I),
             ViewId::Cost => Some(&Key::C),
+            ViewId::Schedule => Some(&Key::D),
             _ => None,
         };
         let keys: Vec<_> = digit.or(letter).map(|key| plain(*key)).into_iter().collect();
