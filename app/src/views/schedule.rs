@@ -3,12 +3,14 @@
 
 mod bars;
 mod curve;
+mod shown;
 mod taken;
 
 use egui::{Label, RichText, Slider};
 use smalti_engine::generators::{Schedule, Unmasking, Way};
 use smalti_engine::session::Reply;
 
+use self::shown::Shown;
 use super::generate::{generator_ui, named, none_open_ui, problem_ui};
 use super::view::View;
 use crate::ctx::ViewCtx;
@@ -26,15 +28,6 @@ const LINE: f32 = 24.0;
 pub(super) struct ScheduleView {
     /// The point that is being dragged.
     dragged: Option<usize>,
-}
-
-/// What is seen: the settings, and how many cells are written.
-#[derive(Debug)]
-struct Shown<'a> {
-    unmasking: &'a Unmasking,
-    cells: usize,
-    /// Tokens of each step.
-    written: Vec<usize>,
 }
 
 impl View for ScheduleView {

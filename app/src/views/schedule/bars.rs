@@ -2,8 +2,8 @@
 
 use egui::{Align2, Rect, Role, Sense, Stroke, WidgetInfo, pos2, vec2};
 
-use super::Shown;
 use super::curve::LEFT;
+use super::shown::Shown;
 use crate::ctx::ViewCtx;
 use crate::look::theme::space;
 use crate::look::words::{counted, grouped};

@@ -4,7 +4,8 @@
 use egui::{Align2, Key, Pos2, Rect, Role, Sense, Stroke, StrokeKind, WidgetInfo, pos2, vec2};
 use smalti_engine::generators::{Curve, Schedule};
 
-use super::{Shown, taken};
+use super::shown::Shown;
+use super::taken;
 use crate::ctx::ViewCtx;
 use crate::look::theme::space;
 

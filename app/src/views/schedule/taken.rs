@@ -1,6 +1,6 @@
 //! What can be taken away of the schedule: its curve as a figure, its steps as numbers.
 
-use super::Shown;
+use super::shown::Shown;
 use crate::ctx::ViewCtx;
 use crate::document::{Chart, Series, Shape, Table};
 use crate::widgets::export::Exported;
