@@ -5,10 +5,11 @@ use egui::{Key, Modifiers, vec2};
 use smalti::document::{Generate, Layout, Open, Panel, ViewId};
 use smalti_engine::generators::{Schedule, Way};
 use smalti_engine::questions::{ModelInfo, ModelRef, Stamp};
+use smalti_engine::session::RunState;
 use smalti_tests::tiny::tiny_generator;
 use smalti_tests::window::{
     Small, Window, click_label, drag, empty, is_in_front, labels, open_sized, press, rect_of, says,
-    send, until,
+    send,
 };
 
 /// The window with a generator of 8 x 8 tokens, and the view.
@@ -41,8 +42,17 @@ fn a_name_is_picked_and_the_bars_are_what_a_generation_writes() {
         send(&mut window, Layout::Show(ViewId::Generate));
         let asked = window.state().document().generating.asked.clone().unwrap();
         send(&mut window, Generate::Start { asked: Box::new((*asked).clone()), waits: false });
-        until(&mut window, "Generation done");
+        // The notice of the one before may still be there.
+        for _ in 0..4000 {
+            let trace = window.state().generations().get(&asked);
+            if trace.is_some_and(|trace| trace.state.is_over()) {
+                break;
+            }
+            window.step();
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
         let trace = window.state().generations().get(&asked).unwrap();
+        assert_eq!(trace.state, RunState::Done);
         let written = trace.steps.iter().map(|step| step.step.committed.len().to_string());
         let written = written.collect::<Vec<_>>().join(", ");
         assert_eq!(said, format!("Tokens written in each step: {written}"), "{name}");
