@@ -1,10 +1,12 @@
 //! What a view may read and use: the document, the engine, the look, and what is under the pointer.
 
+mod bits;
 mod counts;
 mod edited;
 mod exports;
 mod generated;
 mod hands;
+mod later;
 mod offers;
 mod trials;
 

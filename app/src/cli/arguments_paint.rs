@@ -151,3 +151,17 @@ pub(super) struct Likelihood {
     #[command(flatten)]
     pub(super) common: Common,
 }
+
+/// Options of `cost`.
+#[derive(Debug, Args)]
+pub(super) struct Cost {
+    /// Tokens along a side of the grid, 4 to 32; several by commas
+    #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [4_u8, 8, 16, 32],
+          value_parser = clap::value_parser!(u8).range(4..=32))]
+    pub(super) side: Vec<u8>,
+    /// Also measure on this machine how long it takes: untrained weights, at most 20 s each
+    #[arg(long)]
+    pub(super) measure: bool,
+    #[command(flatten)]
+    pub(super) common: Common,
+}

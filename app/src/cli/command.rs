@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use super::arguments::{
     Common, Decode, Encode, Evaluate, Inspect, Merge, Render, Report, Tour, Train, Window,
 };
-use super::arguments_paint::{Edit, Likelihood, Paint};
+use super::arguments_paint::{Cost, Edit, Likelihood, Paint};
 
 /// See and edit the discrete visual tokens behind modern image generation.
 ///
@@ -35,6 +35,8 @@ pub(super) enum Command {
     Edit(Edit),
     /// Tell how many bits each token of images is worth to a generator
     Likelihood(Likelihood),
+    /// Tell what raster, MaskGIT and VAR cost by the size of the grid
+    Cost(Cost),
     /// Measure tokenizers over images: quality, use of the codebook, rate
     Evaluate(Evaluate),
     /// Join parts of a measurement that were made with --shard, on one machine or many
@@ -58,6 +60,7 @@ impl Command {
             Self::Generate(options) => &options.base.common,
             Self::Edit(options) => &options.base.common,
             Self::Likelihood(options) => &options.common,
+            Self::Cost(options) => &options.common,
             Self::Evaluate(options) => &options.common,
             Self::Merge(options) => &options.common,
             Self::Report(options) => &options.common,

@@ -11,6 +11,7 @@ mod assets;
 mod books;
 mod command;
 mod console;
+mod cost;
 mod decode;
 mod documents;
 mod edit;
@@ -84,6 +85,7 @@ fn dispatch(arguments: &Arguments, around: &mut Surroundings<'_>) -> Result<(), 
         Command::Generate(options) => generate::run(options, &mut console),
         Command::Edit(options) => edit::run(options, &mut console),
         Command::Likelihood(options) => likelihood::run(options, &mut console),
+        Command::Cost(options) => cost::run(options, &mut console),
         Command::Evaluate(options) => evaluate::run(options, &mut console),
         Command::Merge(options) => merge::run(options, &mut console),
         Command::Report(options) => report::run(options, &mut console),

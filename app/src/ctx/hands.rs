@@ -18,7 +18,7 @@ pub const USE_GENERATED: &str =
     "\u{201c}Use as tokens\u{201d} in Generate brings the tokens of a step there";
 
 /// What is asked of a generator, the generator, and tokens that it writes.
-type Fitting = (Arc<Asked>, Arc<OpenedPainter>, Arc<Tokens>);
+pub(super) type Fitting = (Arc<Asked>, Arc<OpenedPainter>, Arc<Tokens>);
 
 impl ViewCtx<'_> {
     /// The generator that is open, as far as it is there.
@@ -84,7 +84,7 @@ impl ViewCtx<'_> {
     ///
     /// # Errors
     /// What is not there, or why they do not fit together, and what to do.
-    fn fitting(&self) -> Result<Fitting, String> {
+    pub(super) fn fitting(&self) -> Result<Fitting, String> {
         let model = self.document.model.label();
         let asked = self.document.generating.asked.as_ref().ok_or_else(|| {
             format!(

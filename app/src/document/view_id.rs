@@ -35,11 +35,17 @@ pub enum ViewId {
     Race,
     /// The parts of tokens that add up, from coarse to fine.
     Scales,
+    /// How surprised a generator is by each token.
+    Likelihood,
+    /// What ways of writing cost by the side of the grid.
+    Cost,
+    /// How many tokens each step of MaskGIT writes.
+    Schedule,
 }
 
 impl ViewId {
     /// All views, in the order of menus and number keys.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::Compare,
         Self::Tokens,
         Self::Codebook,
@@ -55,6 +61,9 @@ impl ViewId {
         Self::History,
         Self::Race,
         Self::Scales,
+        Self::Likelihood,
+        Self::Cost,
+        Self::Schedule,
     ];
 }
 

@@ -102,6 +102,15 @@ pub fn short(number: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
+/// A number too large to be read digit by digit, by its unit: "120 000", "1.23 M", "4.5 T".
+pub fn large(number: f64) -> String {
+    let units = [(1e12, "T"), (1e9, "G"), (1e6, "M")];
+    match units.into_iter().find(|(unit, _)| number >= *unit) {
+        Some((unit, letter)) => format!("{} {letter}", short(number / unit)),
+        None => grouped(number.max(0.0).round() as u64),
+    }
+}
+
 /// What the JPEG is that tokenizers are compared with: its headers weigh the more, the smaller images are.
 pub fn jpeg_in_words(side: u32) -> String {
     let bits = JPEG_HEADER_BYTES as f64 * 8.0 / f64::from(side.max(1)).powi(2);
@@ -173,6 +182,13 @@ mod tests {
         let said = said.map(short);
         let wanted =
             ["0", "0.05", "0.03", "0.1", "1", "1", "2.5", "30", "100", "1200", "-0.5", "4.0e-5"];
+        assert_eq!(said, wanted);
+    }
+
+    #[test]
+    fn numbers_beyond_a_million_are_said_by_their_unit() {
+        let said = [0.0, 1_024.0, 999_999.0, 1.5e6, 3_224_371_200.0, 2e13].map(large);
+        let wanted = ["0", "1\u{a0}024", "999\u{a0}999", "1.5 M", "3.22 G", "20 T"];
         assert_eq!(said, wanted);
     }
 

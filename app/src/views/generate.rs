@@ -22,12 +22,14 @@ use egui::{Rect, Stroke, UiBuilder};
 use smalti_engine::session::Reply;
 use smalti_engine::tokens::Cell;
 
+pub(super) use self::empty::{problem_ui, ui as none_open_ui};
 use self::facts::{Known, Shown};
 use self::places::Places;
+pub(super) use self::places::two;
 pub(super) use self::rows::named;
 pub(super) use self::run::gold;
 use self::settings::Checked;
-pub(super) use self::settings::class_ui;
+pub(super) use self::settings::{class_ui, generator_ui};
 use super::view::View;
 use crate::ctx::ViewCtx;
 use crate::document::{Generate, GeneratedColor};

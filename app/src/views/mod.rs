@@ -7,15 +7,18 @@ mod checkpoint;
 mod code;
 mod codebook;
 mod compare;
+mod cost;
 mod dataset;
 mod generate;
 mod history;
 mod jobs;
+mod likelihood;
 mod log;
 mod pareto;
 mod race;
 mod runs;
 mod scales;
+mod schedule;
 mod tokens;
 mod training;
 mod veiled;
@@ -164,6 +167,30 @@ pub static VIEWS: [Entry; ViewId::ALL.len()] = [
         needs: Needs::Tokens,
         tells: &[Secret::Reconstruction],
         make: || Box::<scales::ScalesView>::default(),
+    },
+    Entry {
+        id: ViewId::Likelihood,
+        title: "Likelihood",
+        about: "How many bits each token of the picture costs a generator that has to guess it",
+        needs: Needs::Tokens,
+        tells: &[],
+        make: || Box::<likelihood::LikelihoodView>::default(),
+    },
+    Entry {
+        id: ViewId::Cost,
+        title: "Cost",
+        about: "Passes, attention and seconds of each way of writing, by the size of the grid",
+        needs: Needs::Image,
+        tells: &[],
+        make: || Box::<cost::CostView>::default(),
+    },
+    Entry {
+        id: ViewId::Schedule,
+        title: "Schedule",
+        about: "How many tokens each step of MaskGIT writes: a curve to be dragged",
+        needs: Needs::Image,
+        tells: &[],
+        make: || Box::<schedule::ScheduleView>::default(),
     },
 ];
 

@@ -19,6 +19,7 @@ use smalti_engine::session::{Control, Reply, RunState, RunView};
 
 use self::marks::{Key, Layer, Mark, Points, beyond_entropy, column_of, row_of};
 use self::measures::{Measures, at_hand, going_on, tokenizer};
+pub(super) use self::scatter::ticks;
 use super::view::View;
 use crate::ctx::ViewCtx;
 use crate::document::{JobCommand, USUAL_IMAGES};

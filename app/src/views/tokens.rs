@@ -27,9 +27,9 @@ use smalti_engine::session::Reply;
 use smalti_engine::tokens::{Cell, Code, Tokens};
 
 use self::ghost::Ghost;
-use self::hand::Hand;
+pub(super) use self::hand::Hand;
 pub(super) use self::kept::place_of;
-use self::marks::{Marked, Marks};
+pub(super) use self::marks::{Marked, Marks};
 pub(super) use self::overlay::hovered_cell;
 pub(super) use self::parts::texture as part_texture;
 use self::sheet::Sheet;
@@ -513,7 +513,12 @@ pub(super) fn whose(ctx: &ViewCtx<'_>) -> String {
 }
 
 /// Where a cell is, its code and its state.
-fn words_of_cell(ctx: &ViewCtx<'_>, sheet: &Sheet<'_>, cell: Cell, before_off: &Tokens) -> String {
+pub(super) fn words_of_cell(
+    ctx: &ViewCtx<'_>,
+    sheet: &Sheet<'_>,
+    cell: Cell,
+    before_off: &Tokens,
+) -> String {
     let code = sheet.place(cell).and_then(|place| sheet.code_at(place));
     let code = code.map_or("no token".to_owned(), |code| format!("code {code}"));
     let mut words = if sheet.part.rows() == 1 && sheet.part.frames() == 1 {

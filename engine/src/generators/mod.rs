@@ -9,6 +9,7 @@
 
 mod condition;
 mod config;
+mod cost;
 pub mod families;
 mod generation;
 mod groups;
@@ -46,6 +47,7 @@ mod writing;
 
 pub use condition::{Caption, Condition, Conditions, conditions};
 pub use config::{GeneratorConfig, NetworkSize, Takes, Way};
+pub use cost::{Cost, FACTOR, MOST_TIMED, SHAPE, SIDES, Timing, Writer, scales, time_writing};
 pub use generation::Generation;
 pub use halton::halton_order;
 pub use identity::model_hash;

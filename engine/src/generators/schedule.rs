@@ -86,6 +86,20 @@ impl Schedule {
         }
     }
 
+    /// How many of `count` masked cells each step writes, where nothing is taken back: as many steps as there are, but no
+    /// more than cells.
+    pub fn written(&self, count: usize, steps: u32) -> Vec<usize> {
+        let steps = u32::try_from(count).unwrap_or(u32::MAX).min(steps);
+        let mut masked = count;
+        let step = |done| {
+            let left = self.left(count, (done, steps), masked);
+            let written = masked - left;
+            masked = left;
+            written
+        };
+        (1..=steps).map(step).collect()
+    }
+
     /// How many of `count` cells that were masked at the beginning are masked after `done` of `steps` steps, where
     /// `masked` are so before the last of these. At least one is written in it, and one is left for each that
     /// comes; none after the last.
@@ -234,15 +248,26 @@ mod tests {
     #[test]
     fn a_constant_schedule_writes_as_many_in_each_step_but_for_one() {
         for (count, steps) in [(16, 4), (256, 12), (10, 10), (100, 7)] {
-            let mut masked = count;
-            let mut written = Vec::new();
-            for done in 1..=steps {
-                let left = Schedule::Constant.left(count, (done, steps), masked);
-                written.push(masked - left);
-                masked = left;
-            }
+            let written = Schedule::Constant.written(count, steps);
             let (least, most) = (written.iter().min().unwrap(), written.iter().max().unwrap());
-            assert!(masked == 0 && most - least <= 1, "{count} in {steps}: {written:?}");
+            assert!(most - least <= 1, "{count} in {steps}: {written:?}");
+            assert_eq!(written.iter().sum::<usize>(), count);
         }
+    }
+
+    #[test]
+    fn each_step_writes_something_and_all_of_them_everything() {
+        let curve = Schedule::parse("0:1,0.5:0.99,1:0").unwrap();
+        for schedule in Schedule::ALL.into_iter().chain([curve]) {
+            for (count, steps) in [(256, 12), (64, 64), (5, 12), (0, 3)] {
+                let written = schedule.written(count, steps);
+                assert_eq!(written.len(), count.min(steps as usize), "{schedule:?}");
+                assert!(written.iter().all(|tokens| *tokens > 0), "{schedule:?}: {written:?}");
+                assert_eq!(written.iter().sum::<usize>(), count, "{schedule:?}");
+            }
+        }
+        // By hand: of ten cells in two steps cos(pi / 4) leaves seven.
+        assert_eq!(Schedule::Cosine.written(10, 2), [3, 7]);
+        assert_eq!(Schedule::Square.written(100, 2), [25, 75]);
     }
 }

@@ -6,6 +6,7 @@ pub mod checkpoint;
 pub mod code;
 pub mod codec;
 pub mod compare;
+mod cost;
 pub mod encode;
 mod generator;
 mod generator_facts;
@@ -30,6 +31,7 @@ pub use code::{Appearance, CodeAppearance, CodeCard, CodeCardAnswer, CodeColors}
 pub use code::{CodeInImages, Occurrences};
 pub use codec::AsJpeg;
 pub use compare::{Between, Compared, Comparison, Differences, Reconstruct};
+pub use cost::TimeWriting;
 pub use encode::{Among, Decode, Decoded, Encode, Encoded, Given, Subject};
 pub use generator::{OpenGenerator, OpenedPainter, ShippedGenerators};
 pub use generator_facts::GeneratorFacts;

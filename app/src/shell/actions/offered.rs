@@ -7,7 +7,7 @@ use crate::views;
 use crate::widgets::export::words;
 
 /// What views offer, each with what there must be for it. The name is the one that the view offers it under.
-const OFFERED: [(&str, ViewId, &str); 16] = [
+const OFFERED: [(&str, ViewId, &str); 19] = [
     ("Count codes over the image", ViewId::Codebook, "show the Codebook"),
     ("Count codes over the set", ViewId::Codebook, "show the Codebook"),
     (
@@ -36,6 +36,13 @@ const OFFERED: [(&str, ViewId, &str); 16] = [
     (BETS[0], ViewId::Race, "show Race before its start"),
     (BETS[1], ViewId::Race, "show Race before its start"),
     (BETS[2], ViewId::Race, "show Race before its start"),
+    ("Bits of tokens masked one at a time", ViewId::Likelihood, "show Likelihood of a MaskGIT"),
+    (
+        "Bits of an eighth of the tokens at a time",
+        ViewId::Likelihood,
+        "show Likelihood of a MaskGIT",
+    ),
+    ("Measure the cost on this machine", ViewId::Cost, "show Cost"),
 ];
 
 /// How pictures, maps and plots are taken away; which of them stands behind it.

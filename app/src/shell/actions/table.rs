@@ -238,6 +238,10 @@ fn views() -> Vec<Action> {
             ViewId::History => Some(&Key::H),
             ViewId::Race => Some(&Key::R),
             ViewId::Scales => Some(&Key::S),
+            // Information, in bits.
+            ViewId::Likelihood => Some(&Key::I),
+            ViewId::Cost => Some(&Key::C),
+            ViewId::Schedule => Some(&Key::D),
             _ => None,
         };
         let keys: Vec<_> = digit.or(letter).map(|key| plain(*key)).into_iter().collect();

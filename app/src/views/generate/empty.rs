@@ -15,7 +15,7 @@ const ABOUT: &str = "A generator is a network that writes tokens, which a tokeni
                      Here it is seen at work, step by step, with what else it might have written.";
 
 /// No generator is open.
-pub(super) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+pub(in crate::views) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
     let (theme, colors) = (ctx.theme, &ctx.theme.colors);
     egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         ui.set_max_width(theme.px(560.0).min(ui.available_width()));
@@ -50,7 +50,7 @@ pub(super) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
 }
 
 /// It cannot be opened, or begin, and what can be done.
-pub(super) fn problem_ui(
+pub(in crate::views) fn problem_ui(
     ui: &mut egui::Ui,
     ctx: &ViewCtx<'_>,
     (asked, problem): (&Asked, &Problem),

@@ -34,18 +34,18 @@ pub(super) struct Places {
 
 /// A picture's place, and the line below it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
-    pub(super) view: Rect,
-    pub(super) caption: Rect,
+pub(in crate::views) struct Place {
+    pub(in crate::views) view: Rect,
+    pub(in crate::views) caption: Rect,
     /// Points a pixel where nothing is zoomed.
-    pub(super) fit: f32,
+    pub(in crate::views) fit: f32,
 }
 
 /// Tokens and picture.
 #[derive(Debug)]
-pub(super) struct Two {
-    pub(super) grid: Place,
-    pub(super) picture: Place,
+pub(in crate::views) struct Two {
+    pub(in crate::views) grid: Place,
+    pub(in crate::views) picture: Place,
 }
 
 impl Places {
@@ -78,7 +78,7 @@ impl Places {
 }
 
 /// Tokens and picture beside or above each other, as they are larger.
-pub(super) fn two(ctx: &ViewCtx<'_>, area: Rect, (size, zoom): ([u32; 2], &Zoom)) -> Two {
+pub(in crate::views) fn two(ctx: &ViewCtx<'_>, area: Rect, (size, zoom): ([u32; 2], &Zoom)) -> Two {
     let line = ctx.theme.px(LINE);
     let gap = space::L;
     let least = |room: egui::Vec2| room.max(vec2(16.0, 16.0));

@@ -155,7 +155,7 @@ fn short(ui: &egui::Ui, name: &str) -> String {
 }
 
 /// Picks the generator.
-pub(super) fn generator_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, asked: &Asked) {
+pub(in crate::views) fn generator_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, asked: &Asked) {
     let whole = ctx.document.name_of(&asked.generator);
     let menu = ui.menu_button(short(ui, &whole), |ui| choices_ui(ui, ctx, Some(&asked.generator)));
     menu.response

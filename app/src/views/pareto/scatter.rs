@@ -94,7 +94,11 @@ fn span(values: impl Iterator<Item = f64>, is_logarithmic: bool, usual: (f64, f6
 }
 
 /// Values that are written along an axis.
-fn ticks((low, high): (f64, f64), is_logarithmic: bool, most: usize) -> Vec<f64> {
+pub(in crate::views) fn ticks(
+    (low, high): (f64, f64),
+    is_logarithmic: bool,
+    most: usize,
+) -> Vec<f64> {
     if is_logarithmic && low > 0.0 {
         let steps: &[f64] = if (high / low) > 30.0 { &[1.0, 3.0] } else { &[1.0, 2.0, 5.0] };
         let decades = (-9..=9).flat_map(|ten| steps.iter().map(move |x| x * 10.0_f64.powi(ten)));

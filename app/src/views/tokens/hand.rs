@@ -78,7 +78,7 @@ impl Brushed {
 
 /// Where the hand is.
 #[derive(Debug, Default)]
-pub(super) struct Hand {
+pub(in crate::views) struct Hand {
     /// Where a drag of the pointer went, in cells; of a rectangle its two corners.
     trail: Vec<Pos2>,
     preview: Option<Preview>,
@@ -93,13 +93,13 @@ pub(super) struct Hand {
 
 impl Hand {
     /// The cells that are selected, or would be if the drag ended here.
-    pub(super) fn selected(&self, ctx: &ViewCtx<'_>) -> Arc<BTreeSet<Cell>> {
+    pub(in crate::views) fn selected(&self, ctx: &ViewCtx<'_>) -> Arc<BTreeSet<Cell>> {
         let cells = self.preview.as_ref().map_or(&ctx.document.selection.cells, |p| &p.cells);
         Arc::clone(cells)
     }
 
     /// Where the keys are: where they were left, or else at the first selected cell.
-    pub(super) fn cursor(&self, ctx: &ViewCtx<'_>, sheet: &Sheet<'_>) -> Place {
+    pub(in crate::views) fn cursor(&self, ctx: &ViewCtx<'_>, sheet: &Sheet<'_>) -> Place {
         let is_there = |place: &Place| sheet.cell(*place).is_some();
         let first = || ctx.document.selection.cells.iter().find_map(|cell| sheet.place(*cell));
         self.cursor.filter(is_there).or_else(first).unwrap_or_default()
@@ -107,7 +107,12 @@ impl Hand {
 
     /// The cell that is told of: the one under the pointer, or else where the keys are while they work the grid or
     /// the picture beside it.
-    pub(super) fn told(&self, ui: &egui::Ui, ctx: &ViewCtx<'_>, sheet: &Sheet<'_>) -> Option<Cell> {
+    pub(in crate::views) fn told(
+        &self,
+        ui: &egui::Ui,
+        ctx: &ViewCtx<'_>,
+        sheet: &Sheet<'_>,
+    ) -> Option<Cell> {
         let has_keys = self.home.is_some_and(|home| ui.memory(|memory| memory.has_focus(home)));
         let pointed = ctx.hovered.cell().filter(|cell| sheet.place(*cell).is_some());
         pointed.or_else(|| sheet.cell(self.cursor(ctx, sheet)).filter(|_| has_keys))
@@ -132,7 +137,7 @@ impl Hand {
 
     /// Obeys pointer and keys in a pane that shows a sheet. The middle button is for the picture: drag it
     /// there, or zoom with the wheel.
-    pub(super) fn ui(
+    pub(in crate::views) fn ui(
         &mut self,
         ui: &egui::Ui,
         ctx: &ViewCtx<'_>,

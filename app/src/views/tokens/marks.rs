@@ -26,15 +26,15 @@ const MOST_LINES: usize = 20_000;
 
 /// What the cells of a part are, to be marked.
 #[derive(Debug)]
-pub(super) struct Marked<'a> {
+pub(in crate::views) struct Marked<'a> {
     /// The tokens as they are.
-    pub(super) now: &'a Tokens,
+    pub(in crate::views) now: &'a Tokens,
     /// The same with the codes that are switched off.
-    pub(super) before_off: &'a Tokens,
+    pub(in crate::views) before_off: &'a Tokens,
     /// What is selected.
-    pub(super) selected: Arc<BTreeSet<Cell>>,
+    pub(in crate::views) selected: Arc<BTreeSet<Cell>>,
     /// Where the keys are, if they work the grid.
-    pub(super) cursor: Option<Place>,
+    pub(in crate::views) cursor: Option<Place>,
 }
 
 /// A region that is kept until it is another one.
@@ -73,7 +73,7 @@ impl<K: PartialEq> Region<K> {
 
 /// Marks as they were drawn last.
 #[derive(Debug, Default)]
-pub(super) struct Marks {
+pub(in crate::views) struct Marks {
     selected: Region<Arc<BTreeSet<Cell>>>,
     locked: Region<Arc<BTreeSet<Cell>>>,
     forced: Region<Arc<BTreeMap<Cell, u32>>>,
@@ -83,7 +83,7 @@ pub(super) struct Marks {
 
 impl Marks {
     /// Draws them over a pane that shows a sheet.
-    pub(super) fn ui(
+    pub(in crate::views) fn ui(
         &mut self,
         ui: &egui::Ui,
         ctx: &ViewCtx<'_>,
