@@ -85,13 +85,17 @@ const WINDOWS: &str = "\
 A picture of more tokens than the generator writes at once is worked in windows of the generator's size, one after the \
 other. Traces, pictures of steps, GIF and APNG are then of one window each, named by the row and column of its first \
 token (picture.r8-c16.trace.safetensors). The noise of a token is that of its place in the picture: it stays as it is \
-when more or less is selected, or the windows lie elsewhere.";
+when more or less is selected, or the windows lie elsewhere.
+
+A document (.smalti) takes --out alone: its pictures come out with the pixels that the window shows. What generators \
+wrote into them is written again and compared; where it comes out otherwise, or the generator is not there, the tokens \
+that the document keeps stand, and it is said.";
 
 /// Options of `edit`.
 #[derive(Debug, Args)]
 #[command(after_help = format!("{CELLS}\n\n{WINDOWS}"))]
 pub(super) struct Edit {
-    /// An image, or a file of the tokens of one
+    /// An image, a file of the tokens of one, or a document, which is made again as it was saved
     #[arg(value_name = "IMAGE_OR_TOKENS")]
     pub(super) subject: PathBuf,
     /// Cells that are written again; all others stay

@@ -59,6 +59,13 @@ impl Asked {
         }
     }
 
+    /// The same with models as they are now.
+    #[must_use]
+    pub fn with_models(&self, now: impl Fn(&ModelRef) -> ModelRef) -> Self {
+        let tokenizer = self.tokenizer.as_ref().map(&now);
+        Self { generator: now(&self.generator), tokenizer, ..self.clone() }
+    }
+
     /// The same of another generator: its cells are others, its tokenizer is its own.
     #[must_use]
     fn by(&self, generator: &ModelRef) -> Self {
@@ -345,10 +352,7 @@ impl Generating {
     /// The same with models as they are now.
     #[must_use]
     pub fn with_models(mut self, now: impl Fn(&ModelRef) -> ModelRef) -> Self {
-        let renew = |asked: &Arc<Asked>| {
-            let tokenizer = asked.tokenizer.as_ref().map(&now);
-            Arc::new(Asked { generator: now(&asked.generator), tokenizer, ..Asked::clone(asked) })
-        };
+        let renew = |asked: &Arc<Asked>| Arc::new(asked.with_models(&now));
         self.asked = self.asked.as_ref().map(renew);
         if let Some(moment) = &mut self.moment {
             moment.asked = renew(&moment.asked);

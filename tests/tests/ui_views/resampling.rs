@@ -38,22 +38,22 @@ fn desk(way: Way) -> (Window, Small) {
 }
 
 /// Cells that no single window of the generator's grid covers.
-fn wide() -> BTreeSet<Cell> {
+pub(super) fn wide() -> BTreeSet<Cell> {
     (2..5).flat_map(|row| (2..14).map(move |column| Cell::at(row, column))).collect()
 }
 
 /// Writes the selection anew, and waits until it is taken.
-fn resample(window: &mut Window, seed: u64) {
+pub(super) fn resample(window: &mut Window, seed: u64) {
     press(window, Modifiers::COMMAND, Key::R);
     until(window, &format!("by painter, any class, seed {seed}"));
 }
 
-fn select(window: &mut Window, cells: &BTreeSet<Cell>) {
+pub(super) fn select(window: &mut Window, cells: &BTreeSet<Cell>) {
     send(window, Edit::SelectCells(Arc::new(cells.clone())));
 }
 
 /// The tokens as they are now, with what was forced.
-fn now(window: &Window) -> Tokens {
+pub(super) fn now(window: &Window) -> Tokens {
     window.state().document().tokens(&encoded(window))
 }
 
