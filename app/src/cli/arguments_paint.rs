@@ -107,6 +107,9 @@ pub(super) struct Edit {
     /// Codes that stand in some cells whatever the generator thinks
     #[arg(long, value_name = "CELL=CODE,...")]
     pub(super) force: Option<String>,
+    /// The share of the cells of --resample that is written again, above 0 to 1; the others stay. The seed says which
+    #[arg(long, value_name = "X", default_value_t = 1.0, requires = "resample")]
+    pub(super) free: f32,
     /// Pixels of the long side; without it the image keeps its own size
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8192))]
     pub(super) size: Option<u32>,

@@ -81,6 +81,7 @@ fn check_options(options: &Edit) -> Result<(), Stop> {
     let (base, show) = (&options.base, &options.show);
     let said = [
         ("--resample", options.resample.is_some()),
+        ("--free", options.free != 1.0),
         ("--lock", options.lock.is_some()),
         ("--force", options.force.is_some()),
         ("--size", options.size.is_some()),

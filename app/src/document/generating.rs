@@ -42,6 +42,14 @@ pub struct Asked {
     /// windows of that.
     #[serde(default)]
     pub grid: Option<(usize, usize)>,
+    /// The share of the selected cells that is written where a selection is written anew, above 0 to 1.
+    #[serde(default = "all_of_it")]
+    pub free: f32,
+}
+
+/// Without a word of it no selected cell stays.
+fn all_of_it() -> f32 {
+    1.0
 }
 
 impl Asked {
@@ -56,6 +64,7 @@ impl Asked {
             unmasking: Unmasking::default(),
             given: Arc::default(),
             grid: None,
+            free: all_of_it(),
         }
     }
 

@@ -10,6 +10,7 @@
 mod condition;
 mod config;
 pub mod families;
+mod freeing;
 mod generation;
 mod groups;
 mod halton;
@@ -46,6 +47,7 @@ mod writing;
 
 pub use condition::{Caption, Condition, Conditions, conditions};
 pub use config::{GeneratorConfig, NetworkSize, Takes, Way};
+pub use freeing::freed;
 pub use generation::Generation;
 pub use halton::halton_order;
 pub use identity::model_hash;

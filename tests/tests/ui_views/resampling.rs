@@ -141,6 +141,25 @@ fn the_selection_is_written_anew_as_one_step_of_undo_and_nothing_else_changes() 
 }
 
 #[test]
+fn a_share_of_the_selection_is_free_and_the_document_says_which() {
+    let (mut window, _small) = desk(Way::MaskGit);
+    let before = tokens(&window);
+    let asked = window.state().document().generating.asked.clone().unwrap();
+    let asked = Asked { free: 0.25, ..Asked::clone(&asked) };
+    send(&mut window, Generate::Ask(Box::new(asked)));
+    select(&mut window, &wide());
+    resample(&mut window, 1);
+    let moment = window.state().document().generating.moment.clone().unwrap();
+    assert_eq!(before.len() - moment.asked.given.len(), wide().len() / 4);
+    for (cell, code) in before.cells() {
+        let is_free = wide().contains(&cell) && !moment.asked.given.contains_key(&cell);
+        assert!(is_free || now(&window).get(cell) == code, "{cell}");
+    }
+    let text = serde_json::to_string(&*moment.asked).unwrap();
+    assert_eq!(serde_json::from_str::<Asked>(&text).unwrap(), *moment.asked);
+}
+
+#[test]
 fn another_try_has_another_seed() {
     let (mut window, _small) = desk(Way::MaskGit);
     select(&mut window, &wide());
