@@ -37,6 +37,8 @@ pub enum Purpose {
     Augment = 13,
     /// How often an image counts in a bootstrap; the step is the replicate's block, the cell the image.
     Bootstrap = 14,
+    /// Which cells of a selection are written again, where not all of them are.
+    Freed = 15,
 }
 
 /// The address of a number, all but its lane.

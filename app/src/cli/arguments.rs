@@ -178,9 +178,9 @@ pub(super) struct Train {
 /// Options of `generate`.
 #[derive(Debug, Args)]
 pub(super) struct Generate {
-    /// The generator: a shipped name or a file
+    /// The generator: a shipped name or a file; a document says itself which
     #[arg(long, value_name = "G")]
-    pub(super) model: String,
+    pub(super) model: Option<String>,
     /// The class by name or number, several with commas between them; without it, any
     #[arg(long, value_name = "C")]
     pub(super) class: Option<String>,
@@ -240,6 +240,30 @@ pub(super) struct Generate {
     pub(super) out: PathBuf,
     #[command(flatten)]
     pub(super) common: Common,
+}
+
+impl Generate {
+    /// What was said of how pictures are painted: all that is not as it usually is.
+    pub(super) fn asked_of_generator(&self) -> impl Iterator<Item = &'static str> {
+        let said = [
+            ("--class", self.class.is_some()),
+            ("--caption", self.caption.is_some()),
+            ("--prefix", self.prefix.is_some()),
+            ("--count", self.count != 1),
+            ("--seed", self.seed != 0),
+            ("--steps", self.steps != 12),
+            ("--schedule", self.schedule != "cosine"),
+            ("--order", self.order != "confidence"),
+            ("--self-correct", self.self_correct != 0),
+            ("--choice-temperature", self.choice_temperature != 4.5),
+            ("--guidance", self.guidance != 1.0),
+            ("--ramp", self.ramp),
+            ("--temperature", self.temperature != 1.0),
+            ("--top-k", self.top_k != 0),
+            ("--top-p", self.top_p != 1.0),
+        ];
+        said.into_iter().filter(|(_, is_said)| *is_said).map(|(name, _)| name)
+    }
 }
 
 /// Options of `evaluate`.

@@ -85,13 +85,17 @@ const WINDOWS: &str = "\
 A picture of more tokens than the generator writes at once is worked in windows of the generator's size, one after the \
 other. Traces, pictures of steps, GIF and APNG are then of one window each, named by the row and column of its first \
 token (picture.r8-c16.trace.safetensors). The noise of a token is that of its place in the picture: it stays as it is \
-when more or less is selected, or the windows lie elsewhere.";
+when more or less is selected, or the windows lie elsewhere.
+
+A document (.smalti) takes --out alone: its pictures come out with the pixels that the window shows. What generators \
+wrote into them is written again and compared; where it comes out otherwise, or the generator is not there, the tokens \
+that the document keeps stand, and it is said.";
 
 /// Options of `edit`.
 #[derive(Debug, Args)]
 #[command(after_help = format!("{CELLS}\n\n{WINDOWS}"))]
 pub(super) struct Edit {
-    /// An image, or a file of the tokens of one
+    /// An image, a file of the tokens of one, or a document, which is made again as it was saved
     #[arg(value_name = "IMAGE_OR_TOKENS")]
     pub(super) subject: PathBuf,
     /// Cells that are written again; all others stay
@@ -103,6 +107,9 @@ pub(super) struct Edit {
     /// Codes that stand in some cells whatever the generator thinks
     #[arg(long, value_name = "CELL=CODE,...")]
     pub(super) force: Option<String>,
+    /// The share of the cells of --resample that is written again, above 0 to 1; the others stay. The seed says which
+    #[arg(long, value_name = "X", default_value_t = 1.0, requires = "resample")]
+    pub(super) free: f32,
     /// Pixels of the long side; without it the image keeps its own size
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8192))]
     pub(super) size: Option<u32>,

@@ -185,8 +185,14 @@ pub(super) fn words(document: &Document, name: &str) -> Vec<(String, String)> {
         about = format!("{about}; without {}", counted(document.switched_off.len(), "code"));
     }
     let software = concat!("Smalti ", env!("CARGO_PKG_VERSION")).to_owned();
-    let words = [("Software", software), ("Description", about), ("Source", name.to_owned())];
-    words.map(|(keyword, text)| (keyword.to_owned(), text)).to_vec()
+    let mut words =
+        vec![("Software", software), ("Description", about), ("Source", name.to_owned())];
+    let written = document.written();
+    if !written.is_empty() {
+        let written: Vec<&str> = written.iter().filter_map(|w| w.noted.as_deref()).collect();
+        words.push(("Comment", format!("written by generators: {}", written.join("; "))));
+    }
+    words.into_iter().map(|(keyword, text)| (keyword.to_owned(), text)).collect()
 }
 
 /// What stopped a command, and what to do if that is something that the document names and that is not there.

@@ -52,7 +52,7 @@ struct Line {
 pub(super) fn run(options: &Edit, console: &mut Console<'_, '_>) -> Result<(), Stop> {
     let base = &options.base;
     let engine = Engine::open(console)?;
-    let opened = open(&base.model, base.tokenizer.as_ref(), (&engine, console))?;
+    let opened = open(base.model.as_deref(), base.tokenizer.as_ref(), (&engine, console))?;
     let config = opened.painter.config();
     let class = base.class.as_ref().map(|said| config.class(said)).transpose()?;
     let led = prompt(base, config)?;

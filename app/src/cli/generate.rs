@@ -57,7 +57,7 @@ struct Job {
 pub(super) fn run(options: &Paint, console: &mut Console<'_, '_>) -> Result<(), Stop> {
     let base = &options.base;
     let engine = Engine::open(console)?;
-    let opened = open(&base.model, base.tokenizer.as_ref(), (&engine, console))?;
+    let opened = open(base.model.as_deref(), base.tokenizer.as_ref(), (&engine, console))?;
     let model = if options.wants_steps() { Some(opened.traced((&engine, console))?) } else { None };
     let jobs = jobs(options, &opened, model.as_ref(), (&engine, console))?;
     let columns = in_a_row(options, jobs.len());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use smalti_engine::generators::{GeneratorConfig, Request, Way, kept_with_finest};
+use smalti_engine::generators::{GeneratorConfig, Request, Way, freed, kept_with_finest};
 use smalti_engine::questions::OpenedPainter;
 use smalti_engine::tokens::{Cell, PartShape, Tokens, said};
 
@@ -66,11 +66,18 @@ pub(super) fn for_edit(
     let forced = options.force.as_ref();
     let forced = forced.map(|said| said::forced("--force", said, &layout, |_| config.codes));
     let forced = forced.transpose()?;
+    let forced = forced.unwrap_or_default();
     let all: BTreeSet<Cell> = tokens.cells().map(|(cell, _)| cell).collect();
     let mut written = match (resample, &lock) {
-        (Some(resample), _) => with_its_scales(&resample, &all, config, &layout),
+        (Some(mut resample), lock) => {
+            // The share is of what could be written.
+            let is_locked = |cell: &Cell| lock.as_ref().is_some_and(|lock| lock.contains(cell));
+            resample.retain(|cell| !is_locked(cell) && !forced.contains_key(cell));
+            let free = freed(&resample, options.free, options.base.seed)?;
+            with_its_scales(&free, &all, config, &layout)
+        }
         (None, Some(_)) => all,
-        (None, None) if forced.is_some() => BTreeSet::new(),
+        (None, None) if !forced.is_empty() => BTreeSet::new(),
         (None, None) => {
             return Err(Stop::bad_input(
                 "--resample",
@@ -82,7 +89,6 @@ pub(super) fn for_edit(
     for cell in lock.map_or(BTreeSet::new(), |lock| with_coarser(lock, config, &layout)) {
         written.remove(&cell);
     }
-    let forced = forced.unwrap_or_default();
     written.retain(|cell| !forced.contains_key(cell));
     if written.is_empty() && forced.is_empty() {
         return Err(Stop::bad_input(

@@ -60,7 +60,8 @@ pub(super) fn run(
     console: &mut Console<'_, '_>,
 ) -> Result<(), Stop> {
     let engine = Engine::open(console)?;
-    let opened = open(&options.model, options.tokenizer.as_ref(), (&engine, console))?;
+    let opened =
+        open(Some(options.model.as_str()), options.tokenizer.as_ref(), (&engine, console))?;
     let config = opened.painter.config();
     let class = options.class.as_ref().map(|said| config.class(said)).transpose()?;
     let named = options.tokenizer.as_ref().map(|named| engine.model(named));

@@ -30,6 +30,7 @@ mod outputs;
 mod painting;
 mod pareto;
 mod render;
+mod replay;
 mod report;
 mod skipped;
 mod stop;
@@ -83,6 +84,9 @@ fn dispatch(arguments: &Arguments, around: &mut Surroundings<'_>) -> Result<(), 
         Command::Decode(options) => decode::run(options, &mut console),
         Command::Train(options) => train::run(options, &mut console),
         Command::Generate(options) => generate::run(options, &mut console),
+        Command::Edit(options) if documents::is_document(&options.subject) => {
+            replay::run(options, &mut console)
+        }
         Command::Edit(options) => edit::run(options, &mut console),
         Command::Likelihood(options) => likelihood::run(options, &mut console),
         Command::Cost(options) => cost::run(options, &mut console),

@@ -38,10 +38,14 @@ pub(super) struct Opened {
 
 /// Opens the generator of a command.
 pub(super) fn open(
-    model: &str,
+    model: Option<&str>,
     tokenizer: Option<&String>,
     (engine, console): (&Engine, &Console<'_, '_>),
 ) -> Result<Opened, Stop> {
+    let Some(model) = model else {
+        let hint = "Name the generator: a shipped name or a file";
+        return Err(Stop::bad_input("--model", "it is missing", hint));
+    };
     let generator = engine.model(model);
     let tokenizer = tokenizer.map(|named| engine.model(named));
     let question = OpenGenerator { generator: generator.clone(), tokenizer };

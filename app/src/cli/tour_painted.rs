@@ -36,7 +36,7 @@ pub(super) fn paintings(
     let mut paintings = Vec::new();
     let mut class: Option<String> = None;
     for (number, name) in (0..).zip(GENERATORS) {
-        let painted = open(name, None, (engine, console))
+        let painted = open(Some(name), None, (engine, console))
             .and_then(|opened| painting(name, &opened, number, class.clone(), (engine, console)));
         match painted {
             Ok(painted) => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use smalti_engine::generators::{Way, kept_with_finest};
+use smalti_engine::generators::{Way, freed, kept_with_finest};
 use smalti_engine::questions::{Given, OpenGenerator, OpenedPainter};
 use smalti_engine::session::Reply;
 use smalti_engine::tokens::{Cell, Tokens};
@@ -70,14 +70,18 @@ impl ViewCtx<'_> {
     }
 
     /// What is asked next, with all cells of the document's tokens as those that stay but the selected ones.
-    /// Locked cells stay also where they are selected.
+    /// Locked cells stay also where they are selected, and so do those that the share that is free leaves out.
     ///
     /// # Errors
     /// Why that cannot be.
     pub fn keeping_unselected(&self) -> Result<Asked, String> {
         self.selected_and_free()?;
         let (selected, locks) = (&self.document.selection.cells, &self.document.locks);
-        self.keeping(|cell| !selected.contains(&cell) || locks.contains(&cell), true)
+        let mut written: BTreeSet<Cell> = selected.difference(locks).copied().collect();
+        if let Some(asked) = &self.document.generating.asked {
+            written = freed(&written, asked.free, asked.seed).map_err(|error| error.to_string())?;
+        }
+        self.keeping(|cell| !written.contains(&cell), true)
     }
 
     /// What is asked of a generator that writes the document's tokens, and these.

@@ -42,6 +42,14 @@ pub struct Asked {
     /// windows of that.
     #[serde(default)]
     pub grid: Option<(usize, usize)>,
+    /// The share of the selected cells that is written where a selection is written anew, above 0 to 1.
+    #[serde(default = "all_of_it")]
+    pub free: f32,
+}
+
+/// Without a word of it no selected cell stays.
+fn all_of_it() -> f32 {
+    1.0
 }
 
 impl Asked {
@@ -56,7 +64,15 @@ impl Asked {
             unmasking: Unmasking::default(),
             given: Arc::default(),
             grid: None,
+            free: all_of_it(),
         }
+    }
+
+    /// The same with models as they are now.
+    #[must_use]
+    pub fn with_models(&self, now: impl Fn(&ModelRef) -> ModelRef) -> Self {
+        let tokenizer = self.tokenizer.as_ref().map(&now);
+        Self { generator: now(&self.generator), tokenizer, ..self.clone() }
     }
 
     /// The same of another generator: its cells are others, its tokenizer is its own.
@@ -345,10 +361,7 @@ impl Generating {
     /// The same with models as they are now.
     #[must_use]
     pub fn with_models(mut self, now: impl Fn(&ModelRef) -> ModelRef) -> Self {
-        let renew = |asked: &Arc<Asked>| {
-            let tokenizer = asked.tokenizer.as_ref().map(&now);
-            Arc::new(Asked { generator: now(&asked.generator), tokenizer, ..Asked::clone(asked) })
-        };
+        let renew = |asked: &Arc<Asked>| Arc::new(asked.with_models(&now));
         self.asked = self.asked.as_ref().map(renew);
         if let Some(moment) = &mut self.moment {
             moment.asked = renew(&moment.asked);

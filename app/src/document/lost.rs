@@ -173,7 +173,8 @@ impl Document {
                 add(LostKind::Tokenizer, path);
             }
         }
-        for asked in self.generating.all_asked().chain(self.race.all_asked()) {
+        let written = self.variations.all().iter().filter_map(|v| v.asked.as_ref());
+        for asked in self.generating.all_asked().chain(self.race.all_asked()).chain(written) {
             if let ModelRef::File { path, .. } = &asked.generator {
                 add(LostKind::Generator, path);
             }
@@ -220,7 +221,7 @@ impl Document {
                 }
             }
             self.kept = kept.into();
-            self.variations = self.variations.with(|on| moved.on(on));
+            self.variations = self.variations.with(|on| moved.on(on), now);
             let mut off = self.off_elsewhere.to_vec();
             for at in 0..off.len() {
                 let mut model = off[at].0.clone();

@@ -136,11 +136,7 @@ impl Race {
     pub fn with_models(mut self, now: impl Fn(&ModelRef) -> ModelRef) -> Self {
         self.chosen = self.chosen.map(|model| model.as_ref().map(&now));
         if let Some(raced) = &self.raced {
-            let renew = |asked: &Arc<Asked>| {
-                let tokenizer = asked.tokenizer.as_ref().map(&now);
-                let generator = now(&asked.generator);
-                Arc::new(Asked { generator, tokenizer, ..Asked::clone(asked) })
-            };
+            let renew = |asked: &Arc<Asked>| Arc::new(asked.with_models(&now));
             let asked = raced.asked.each_ref().map(|asked| asked.as_ref().map(renew));
             self.raced = Some(Arc::new(Raced { asked, bet: raced.bet }));
         }

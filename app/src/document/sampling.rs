@@ -50,6 +50,7 @@ impl Document {
             work,
             off: Some(Arc::clone(&off)),
             noted: Some(what.into()),
+            asked: None,
         };
         let before = self.work();
         // What nothing was done to is the start, which is no variation.
@@ -63,10 +64,39 @@ impl Document {
         let parent = if is_start { None } else { self.variations.number_of(&on, &before, &off) };
         let mut after = self.clone();
         after.force(sampled.tokens.iter().copied());
-        let next = Variation { parent, ..state(after.work(), &sampled.what()) };
+        let asked = Some(Arc::clone(&sampled.asked));
+        let next = Variation { parent, asked, ..state(after.work(), &sampled.what()) };
         let (variations, number) = self.variations.note(next);
         self.variations = variations;
         Some(number)
+    }
+
+    /// The states that generators wrote and that the work came of, the first one first. What was done by hand
+    /// since stands over them.
+    pub fn written(&self) -> Vec<&Variation> {
+        let (Some(on), all) = (self.work_on(), self.variations.all()) else { return Vec::new() };
+        // Of what is not looked at nobody keeps from which state it is worked on: the last one that is in it.
+        let is_in_it = |state: &Variation| {
+            let mut tokens = state.work.edits.iter();
+            tokens.all(|(cell, code)| self.edits.get(cell) == Some(code))
+        };
+        let last = || {
+            let is_it =
+                |state: &Variation| state.on == on && state.asked.is_some() && is_in_it(state);
+            all.iter().rposition(is_it).filter(|_| !self.edits.is_empty())
+        };
+        let exact = self.variations.number_of(&on, &self.work(), &self.switched_off);
+        let base = self.variations.base().filter(|base| all[*base].on == on);
+        let mut at = exact.or(base).or_else(last);
+        let mut states = Vec::new();
+        while let Some(state) = at.map(|at| &all[at]) {
+            at = state.parent.filter(|parent| Some(*parent) < at);
+            if state.asked.is_some() && state.on == on {
+                states.push(state);
+            }
+        }
+        states.reverse();
+        states
     }
 
     /// Goes back to the start: nothing is forced, locked or switched off in what is worked on.
@@ -134,6 +164,27 @@ mod tests {
         assert_eq!(two.variations.all()[2].parent, Some(0));
         assert_eq!(two.after(&Edit::UseVariation(1).into()).work(), one.work());
         assert_eq!(two.after(&Edit::UseStart.into()).work(), start.work());
+    }
+
+    #[test]
+    fn what_generators_wrote_is_known_with_what_they_were_asked_in_the_order_it_was_done() {
+        let start = image(0);
+        assert!(start.written().is_empty());
+        let noted = start.noting(&sampled(&start, 9, &[(6, 1)]));
+        assert!(noted.written().is_empty(), "it was not taken");
+        let one = take(&noted, &sampled(&noted, 3, &[(0, 5), (1, 6)]));
+        let by_hand = one.after(&Edit::ForceCells { cells: cells(&[4]), code: 9 }.into());
+        let two = take(&by_hand, &sampled(&by_hand, 4, &[(1, 7)]));
+        let seeds = |document: &Document| -> Vec<u64> {
+            let states = document.written().into_iter();
+            states.filter_map(|state| Some(state.asked.as_ref()?.seed)).collect()
+        };
+        assert_eq!(seeds(&two), [3, 4]);
+        assert_eq!(seeds(&one), [3]);
+        let later = two.after(&Edit::ForceCells { cells: cells(&[5]), code: 2 }.into());
+        assert_eq!(seeds(&later), [3, 4], "what is done by hand stands over it");
+        let other = ImageRef::InSource { source: SourceRef::Samples, index: 1 };
+        assert!(seeds(&two.after(&Open::Image(other).into())).is_empty());
     }
 
     #[test]

@@ -4,15 +4,17 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use smalti_engine::questions::ModelRef;
 use smalti_engine::tokens::Code;
 
+use super::generating::Asked;
 use super::work::{Work, WorkOn};
 
 /// So many states are noted by themselves; what a person keeps is kept however many there are.
 pub const MOST_NOTED: usize = 64;
 
 /// A state that was kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Variation {
     /// Its name: "1", "2" from the start, "1.1" from "1".
     pub name: Arc<str>,
@@ -27,6 +29,8 @@ pub struct Variation {
     pub off: Option<Arc<BTreeSet<Code>>>,
     /// What was done to come there, of one that was noted by itself; none where a person kept it.
     pub noted: Option<Arc<str>>,
+    /// What a generator was asked, of one that it wrote: the same again gives the same tokens.
+    pub asked: Option<Arc<Asked>>,
 }
 
 impl Variation {
@@ -37,7 +41,7 @@ impl Variation {
 }
 
 /// All variations of a document, each after its parent, and the one that is worked on from.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Variations {
     all: Arc<[Variation]>,
     from: Option<usize>,
@@ -135,12 +139,18 @@ impl Variations {
         Self { all: all.into(), from: self.from }
     }
 
-    /// The same with what their work belongs to as it is called now.
+    /// The same with what their work belongs to, and what wrote them, as it is called now.
     #[must_use]
-    pub(super) fn with(&self, change: impl Fn(&mut WorkOn)) -> Self {
+    pub(super) fn with(
+        &self,
+        change: impl Fn(&mut WorkOn),
+        now: impl Fn(&ModelRef) -> ModelRef,
+    ) -> Self {
         let mut all = self.all.to_vec();
         for variation in &mut all {
             change(&mut variation.on);
+            let asked = variation.asked.as_ref();
+            variation.asked = asked.map(|asked| Arc::new(asked.with_models(&now)));
         }
         Self { all: all.into(), from: self.from }
     }
@@ -172,7 +182,7 @@ impl Variations {
             .find(|name| is_free(name));
         let name = name.unwrap_or_default().into();
         let mut all = self.all.to_vec();
-        all.push(Variation { name, parent, on, work, off: Some(off), noted: None });
+        all.push(Variation { name, parent, on, work, off: Some(off), noted: None, asked: None });
         Self { from: Some(all.len() - 1), all: all.into() }
     }
 

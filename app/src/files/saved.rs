@@ -22,7 +22,7 @@ pub use self::subjects::Carried;
 use self::subjects::{Keeping, Kept, Reading, restamped, restamped_source};
 use super::disk::{is_gone, model_now, read_whole};
 use crate::document::{
-    AllLost, Document, Generating, Looks, Lost, LostKind, Opened, Panel, Race, RunFolder,
+    AllLost, Asked, Document, Generating, Looks, Lost, LostKind, Opened, Panel, Race, RunFolder,
     Selection, Variation, Variations, Work, WorkOn,
 };
 
@@ -161,6 +161,9 @@ struct KeptVariation {
     /// What was done, of one that was noted by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     noted: Option<String>,
+    /// What a generator was asked, of one that it wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    asked: Option<Asked>,
 }
 
 impl From<&Work> for WorkText {
@@ -217,6 +220,7 @@ pub fn write(saved: &Saved, carried: &Carried<'_>) -> Result<Written> {
         kept: work_text(&v.on, &v.work),
         off: v.off.as_ref().map(|off| off.iter().copied().collect()),
         noted: v.noted.as_ref().map(ToString::to_string),
+        asked: v.asked.as_ref().map(|asked| Asked::clone(asked)),
     };
     let variations = document.variations.all().iter().map(variation).collect();
     let text = Text {
@@ -329,14 +333,15 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Saved> {
     let off_elsewhere =
         each_in_its_place(off_elsewhere, Some(&model), |of| restamped_model(of.clone()));
     let mut variations = Vec::new();
-    for KeptVariation { name, parent, kept, off, noted } in text.variations {
+    for KeptVariation { name, parent, kept, off, noted, asked } in text.variations {
         // One without its subject keeps its number, to which others refer.
         let subject = subjects.read(kept.on).map_err(bad)?.or_else(|| subject.clone());
         let Some(subject) = subject else { continue };
         let on = WorkOn::new(subject, kept.size, restamped_model(kept.model));
         let off = off.map(|off| Arc::new(off.into_iter().collect()));
         let (name, work, noted) = (name.into(), kept.work.into(), noted.map(Arc::from));
-        variations.push(Variation { name, parent, on, work, off, noted });
+        let asked = asked.map(|a| Arc::new(a.with_models(|model| restamped_model(model.clone()))));
+        variations.push(Variation { name, parent, on, work, off, noted, asked });
     }
     let copies = subjects.into_copies();
     let document = Document {

@@ -104,6 +104,32 @@ fn decode_and_encode_take_the_tokens_that_were_forced_in_a_document() {
 }
 
 #[test]
+fn edit_makes_every_image_of_a_document_again_and_takes_no_other_words() {
+    let desk = Desk::new();
+    let hat = write_document(&desk);
+    let before = std::fs::read(desk.path("a.png")).unwrap();
+    let (folder, out) = (desk.folder.path().to_str().unwrap(), desk.name("out.png"));
+    for more in [["--seed", "3"], ["--resample", "r0"], ["--model", "tiny.safetensors"]] {
+        let words = [&["edit", &hat, "--out", folder][..], &more].concat();
+        run(&words).expect_refused(&[more[0], "hat.smalti", "document"]);
+    }
+    let ran = run(&["edit", &hat, "--out", folder, "--json"]);
+    let lines = ran.expect_done().lines();
+    let forced: Vec<_> = lines.iter().map(|line| line["forced"].as_u64()).collect();
+    assert_eq!(forced, [Some(1), Some(1)]);
+    assert_eq!(lines[0]["written"].as_array().unwrap().len(), 0, "nothing by a generator");
+    assert_eq!(first_code(&desk.path("b-edited.safetensors")), 9);
+    assert_eq!(first_code(&desk.path("a-edited.safetensors")), 7);
+    run(&["decode", &hat, "--out", &out, "--index", "1"]).expect_done();
+    let pixels = |name: &str| image::open(desk.path(name)).unwrap().to_rgb8();
+    assert_eq!(pixels("a-edited.png"), pixels("out.png"));
+    assert_eq!(std::fs::read(desk.path("a.png")).unwrap(), before, "the picture itself stays");
+    // What a person may name to another command is still missed there.
+    run(&["edit", &desk.name("a.png"), "--resample", "r0", "--out", folder])
+        .expect_refused(&["--model", "missing"]);
+}
+
+#[test]
 fn decode_paints_every_variation_that_was_kept_by_its_name() {
     let desk = Desk::new();
     let hat = write_document(&desk);

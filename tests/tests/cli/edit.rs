@@ -75,6 +75,32 @@ fn of_a_larger_picture_only_what_is_named_is_written_again() {
 }
 
 #[test]
+fn of_what_is_named_only_the_share_that_is_free_is_written_again() {
+    let desk = Desk::new();
+    let model = generator(&desk, "MaskGit");
+    let by = (model.as_str(), "tiny.safetensors");
+    let before = encoded(&desk, "a.png", "tiny.safetensors");
+    let named = smalti_engine::tokens::said::cells("", "r2-5,c1-8", &before.layout()).unwrap();
+    for (free, count) in [("0.25", 8), ("0.5", 15), ("1", 31)] {
+        let more = ["--resample", "r2-5,c1-8", "--lock", "r2,c1", "--free", free, "--seed", "4"];
+        let line = edit(&desk, by, "a.png", &more).expect_done().lines().remove(0);
+        let resampled = line["resampled"].as_u64().unwrap();
+        assert!(resampled.abs_diff(count) <= 1, "{free} of 31: {line}");
+        let after = tokens(&desk.path("out/a.safetensors"));
+        let pairs = before.cells().zip(after.cells());
+        let changed: Vec<Cell> =
+            pairs.filter(|(old, new)| old != new).map(|((cell, _), _)| cell).collect();
+        assert!(changed.len() as u64 <= resampled, "{free}");
+        assert!(changed.iter().all(|cell| named.contains(cell) && *cell != Cell::at(2, 1)));
+    }
+    for share in ["0", "1.5"] {
+        let more = ["--resample", "r2", "--free", share];
+        edit(&desk, by, "a.png", &more).expect_refused(&["free", "above 0 and at most 1"]);
+    }
+    edit(&desk, by, "a.png", &["--lock", "r2", "--free", "0.5"]).expect_refused(&["--resample"]);
+}
+
+#[test]
 fn codes_alone_are_put_in_without_a_pass_and_several_seeds_are_several_pictures() {
     let desk = Desk::new();
     let model = generator(&desk, "MaskGit");

@@ -23,6 +23,7 @@ mod pareto;
 mod pending;
 mod race;
 mod regions;
+mod replay;
 mod resampling;
 mod runs;
 mod scales;

@@ -38,22 +38,22 @@ fn desk(way: Way) -> (Window, Small) {
 }
 
 /// Cells that no single window of the generator's grid covers.
-fn wide() -> BTreeSet<Cell> {
+pub(super) fn wide() -> BTreeSet<Cell> {
     (2..5).flat_map(|row| (2..14).map(move |column| Cell::at(row, column))).collect()
 }
 
 /// Writes the selection anew, and waits until it is taken.
-fn resample(window: &mut Window, seed: u64) {
+pub(super) fn resample(window: &mut Window, seed: u64) {
     press(window, Modifiers::COMMAND, Key::R);
     until(window, &format!("by painter, any class, seed {seed}"));
 }
 
-fn select(window: &mut Window, cells: &BTreeSet<Cell>) {
+pub(super) fn select(window: &mut Window, cells: &BTreeSet<Cell>) {
     send(window, Edit::SelectCells(Arc::new(cells.clone())));
 }
 
 /// The tokens as they are now, with what was forced.
-fn now(window: &Window) -> Tokens {
+pub(super) fn now(window: &Window) -> Tokens {
     window.state().document().tokens(&encoded(window))
 }
 
@@ -138,6 +138,25 @@ fn the_selection_is_written_anew_as_one_step_of_undo_and_nothing_else_changes() 
         until(&mut window, "Generation done");
         assert_eq!(now(&window), after);
     }
+}
+
+#[test]
+fn a_share_of_the_selection_is_free_and_the_document_says_which() {
+    let (mut window, _small) = desk(Way::MaskGit);
+    let before = tokens(&window);
+    let asked = window.state().document().generating.asked.clone().unwrap();
+    let asked = Asked { free: 0.25, ..Asked::clone(&asked) };
+    send(&mut window, Generate::Ask(Box::new(asked)));
+    select(&mut window, &wide());
+    resample(&mut window, 1);
+    let moment = window.state().document().generating.moment.clone().unwrap();
+    assert_eq!(before.len() - moment.asked.given.len(), wide().len() / 4);
+    for (cell, code) in before.cells() {
+        let is_free = wide().contains(&cell) && !moment.asked.given.contains_key(&cell);
+        assert!(is_free || now(&window).get(cell) == code, "{cell}");
+    }
+    let text = serde_json::to_string(&*moment.asked).unwrap();
+    assert_eq!(serde_json::from_str::<Asked>(&text).unwrap(), *moment.asked);
 }
 
 #[test]

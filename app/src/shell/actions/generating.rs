@@ -83,12 +83,29 @@ pub(super) fn all() -> Vec<Action> {
             Ok(vec![Generate::Pick(number).into()])
         }));
     }
+    all.extend(shares());
     for by in GeneratedColor::ALL {
         let name = format!("Color generated tokens by {}", by.label());
         let color = action(Menu::Nowhere, name, &[], Generate::ColorBy(by)).kind("look");
         all.push(color.on(move |now| now.view.document.generating.color_by == by));
     }
     all
+}
+
+/// How much of a selection is written where it is written anew.
+fn shares() -> impl Iterator<Item = Action> {
+    let shares = [(1.0, "all"), (0.75, "three quarters"), (0.5, "half"), (0.25, "a quarter")];
+    let all = shares.map(|(share, words)| {
+        let name = format!("Resample writes {words} of the selected cells");
+        let free = asks(Menu::Nowhere, name, &[], move |now| {
+            Ok(vec![ask(Asked { free: share, ..Asked::clone(asked(now)?) })])
+        });
+        free.on(move |now| {
+            let asked = now.view.document.generating.asked.as_ref();
+            asked.is_some_and(|asked| asked.free == share)
+        })
+    });
+    all.into_iter()
 }
 
 /// The generators that are at hand.

@@ -138,6 +138,7 @@ fn settings_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, asked: &Asked, opened: &Rep
     ui.add_space(space::XS);
     sampling_ui(ui, ctx, &mut next, opened.map(|opened| opened.config()));
     ui.add_space(space::S);
+    free_ui(ui, ctx, &mut next);
     kept_ui(ui, ctx, asked);
     if next != *asked {
         ctx.send(Generate::Ask(Box::new(next)));
@@ -267,6 +268,19 @@ fn sampling_ui(
         let response = slider(ui, ctx, top_p);
         named(&response, "Top-p", sampling.top_p.into());
         response.on_hover_text("The likeliest codes that come to this together; 1: all");
+    });
+}
+
+/// How much of a selection is written where it is written anew.
+fn free_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, next: &mut Asked) {
+    row(ui, ctx, "free", |ui| {
+        let share = Slider::new(&mut next.free, 0.05..=1.0).max_decimals(2);
+        let response = slider(ui, ctx, share);
+        named(&response, "Free", next.free.into());
+        response.on_hover_text(
+            "Resample in Tokens writes this share of the selected cells, chosen by the seed; the others stay as \
+             they were. 1: all",
+        );
     });
 }
 

@@ -1,0 +1,102 @@
+//! A document of the window on the command line: the same tokens and pixels, and whether its generator would write them
+//! again.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use serde_json::Value;
+use smalti::cli::{DONE, Surroundings};
+use smalti::document::{Edit, Layout, Open, ViewId};
+use smalti::files::saved::{Carried, Saved, to_bytes};
+use smalti_engine::generators::Way;
+use smalti_engine::questions::{ModelInfo, ModelRef, Stamp};
+use smalti_engine::token_files::{self, from_arrays::Wanted};
+use smalti_engine::tokens::Cell;
+use smalti_tests::tiny::tiny_generator;
+use smalti_tests::window::{Small, Window, click_label, empty, open_sized, send, tab};
+
+use super::exports::{open_menu, save_to};
+use super::resampling::{now, resample, select, wide};
+
+/// Tokens of 16 x 16 and a generator of 8 x 8 of them; the hash of the tokenizer.
+fn desk() -> (Window, Small, String) {
+    let small = Small::new();
+    let mut window = open_sized(empty(tab(ViewId::Tokens)), [1280.0, 800.0]);
+    small.open_in(&mut window);
+    let model = ModelRef::File { path: small.model().into(), stamp: Stamp::default() }.now();
+    let facts = window.state().session().wait(&ModelInfo { model }).unwrap();
+    let path = small.model().with_file_name("painter.safetensors");
+    tiny_generator(&path, Way::MaskGit, &facts.token_hash);
+    send(&mut window, Open::Path(path));
+    send(&mut window, Layout::Show(ViewId::Tokens));
+    (window, small, facts.token_hash.clone())
+}
+
+/// What `smalti edit` of a document says, on both ways out.
+fn edit(document: &Path, out: &Path) -> (Value, String) {
+    let (mut said, mut errors) = (Vec::new(), Vec::new());
+    let around = Surroundings {
+        errors: None,
+        out: &mut said,
+        err: &mut errors,
+        watched: false,
+        cancel: Arc::new(AtomicBool::new(false)),
+        assets: None,
+        inside: None,
+    };
+    let text = |path: &Path| path.to_str().unwrap().to_owned();
+    let words = ["smalti", "edit", &text(document), "--out", &text(out), "--json"];
+    let code = smalti::cli::run(words.map(ToOwned::to_owned), around);
+    let errors = String::from_utf8(errors).unwrap();
+    assert_eq!(code, DONE, "{errors}");
+    (serde_json::from_slice(&said).unwrap(), errors)
+}
+
+fn pixels(path: &Path) -> image::RgbImage {
+    image::open(path).unwrap().to_rgb8()
+}
+
+#[test]
+fn a_document_comes_out_of_the_command_line_with_the_tokens_and_pixels_of_the_window() {
+    let (mut window, small, hash) = desk();
+    let beside = |name: &str| small.model().with_file_name(name);
+    let lock = Arc::new([Cell::at(3, 4)].into());
+    send(&mut window, Edit::LockCells { cells: lock, locked: true });
+    select(&mut window, &wide());
+    resample(&mut window, 1);
+    // By hand over what was written.
+    send(&mut window, Edit::ForceCells { cells: Arc::new([Cell::at(2, 2)].into()), code: 3 });
+    let exported = beside("exported.png");
+    open_menu(&mut window, "Reconstruction");
+    click_label(&mut window, "Save as PNG, 1×…");
+    save_to(&mut window, &exported);
+    let (document, file) = (window.state().document().clone(), beside("hat.smalti"));
+    std::fs::write(&file, to_bytes(&Saved::new(document, None), &Carried::Pasted).unwrap())
+        .unwrap();
+
+    let is_as_in_the_window = |out: &Path| {
+        assert_eq!(pixels(&out.join("picture 0-edited.png")), pixels(&exported));
+        let tokens = out.join("picture 0-edited.safetensors");
+        let read = token_files::read(&tokens, &Wanted::default(), None).unwrap();
+        assert_eq!(read.images, [now(&window)]);
+    };
+    let (line, _) = edit(&file, &beside("first"));
+    is_as_in_the_window(&beside("first"));
+    let [written] = line["written"].as_array().unwrap().as_slice() else { panic!("{line}") };
+    assert_eq!((&written["seed"], &written["differing"]), (&1.into(), &0.into()));
+    assert_eq!(written["cells"], wide().len() - 1, "one of them was locked");
+
+    // Another generator of that name, and none.
+    let generator = beside("painter.safetensors");
+    tiny_generator(&generator, Way::Raster, &hash);
+    let (line, said) = edit(&file, &beside("second"));
+    is_as_in_the_window(&beside("second"));
+    assert!(line["written"][0]["differing"].as_u64().unwrap() > 0, "{line}");
+    assert!(said.contains("would be others now"), "{said}");
+    std::fs::remove_file(&generator).unwrap();
+    let (line, said) = edit(&file, &beside("third"));
+    is_as_in_the_window(&beside("third"));
+    assert!(line["written"][0]["differing"].is_null(), "{line}");
+    assert!(said.contains("cannot be written again") && said.contains("painter"), "{said}");
+}
