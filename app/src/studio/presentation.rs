@@ -5,7 +5,7 @@ use egui::{Id, LayerId, Order, Stroke, Vec2, ViewportCommand, vec2};
 use super::Studio;
 use super::stage::{Shown, Stage, alone};
 use crate::ctx::Showing;
-use crate::document::{Arrangement, Document, Look, Notice, ViewId};
+use crate::document::{Arrangement, Document, Look, Looks, Notice, ViewId};
 use crate::files::scenes::Scene;
 use crate::look::theme::{PRESENTATION_SCALE, Theme};
 use crate::settings::ThemeChoice;
@@ -16,6 +16,11 @@ use crate::shell::folded::{self, Folded};
 impl Studio {
     pub(super) fn is_presenting(&self) -> bool {
         self.desk.stage.is_some()
+    }
+
+    /// Whether it is for a hall: larger, in its own colors and with a large pointer.
+    pub(super) fn is_for_hall(&self) -> bool {
+        self.desk.stage.as_ref().is_some_and(|stage| !stage.is_guided)
     }
 
     /// Begins or ends it.
@@ -45,7 +50,11 @@ impl Studio {
         };
         let (caption, looks) = (script.at(), script.looks().cloned());
         let folded = Folded::default();
-        self.desk.stage = Some(Stage { arrangement, folded, caption, looks, was_full });
+        let before = self.desk.stage.as_ref();
+        let is_guided = before.is_some_and(|stage| stage.is_guided);
+        let opacity = before.and_then(|stage| stage.opacity);
+        let stage = Stage { arrangement, folded, caption, looks, was_full, is_guided, opacity };
+        self.desk.stage = Some(stage);
     }
 
     /// Another caption may need other views.
@@ -83,7 +92,10 @@ impl Studio {
 
     /// Finds out what is seen now, and of which document.
     pub(super) fn look_again(&mut self) {
-        let looks = self.desk.stage.as_ref().and_then(|stage| stage.looks.clone());
+        let looks = self.desk.stage.as_ref().and_then(|stage| {
+            let looks = stage.looks.clone()?;
+            Some(Looks { token_opacity: stage.opacity.unwrap_or(looks.token_opacity), ..looks })
+        });
         let document = looks.map(|looks| Document { looks, ..self.history.document().clone() });
         self.desk.shown = Shown { document, seen: folded::seen(self.drawn()) };
     }
@@ -140,11 +152,11 @@ impl Studio {
     /// Which colors are worn.
     pub(super) fn theme_choice(&self) -> ThemeChoice {
         let settings = &self.settings;
-        if self.is_presenting() { settings.presentation_theme } else { settings.theme }
+        if self.is_for_hall() { settings.presentation_theme } else { settings.theme }
     }
 
     pub(super) fn set_theme(&mut self, theme: ThemeChoice, ctx: &egui::Context) {
-        if self.is_presenting() {
+        if self.is_for_hall() {
             self.settings.presentation_theme = theme;
         } else {
             self.settings.theme = theme;
@@ -154,15 +166,17 @@ impl Studio {
 
     /// Puts theme and sizes on.
     pub(super) fn wear(&mut self, ctx: &egui::Context) {
-        let larger = if self.is_presenting() { PRESENTATION_SCALE } else { 1.0 };
+        let larger = if self.is_for_hall() { PRESENTATION_SCALE } else { 1.0 };
         let settings = &self.settings;
         let scale = settings.text_scale * larger;
         self.theme = Theme::new(self.theme_choice(), scale, settings.reduced_motion);
         self.theme.apply(ctx);
     }
 
-    /// Starts a scene. Whoever looks at a picture of their own is asked whether to go on with it.
-    pub(super) fn start_scene(&mut self, scene: Scene) {
+    /// Starts a scene, and leads through its captions if `is_guided`. Whoever looks at a picture of their own is asked
+    /// whether to go on with it.
+    pub(super) fn start_scene(&mut self, scene: Scene, is_guided: bool) {
+        self.desk.guide.leads = is_guided;
         if scene.loads.image.is_some() && self.shows_other_than(&scene) {
             self.ask(Dialog::Scene(Box::new(scene)));
         } else {
@@ -179,9 +193,9 @@ impl Studio {
     }
 
     /// A scene by its name.
-    pub(super) fn start_named_scene(&mut self, name: &str) {
+    pub(super) fn start_named_scene(&mut self, name: &str, is_guided: bool) {
         if let Some(scene) = Scene::shipped(name) {
-            self.start_scene(scene);
+            self.start_scene(scene, is_guided);
         } else {
             let hint = "Choose one of the menu Scenes";
             self.notices.add(Notice::error(format!("There is no scene {name:?}"), hint));
@@ -190,7 +204,7 @@ impl Studio {
 
     /// A pointer that is seen from the last row, with its tip where the system's is.
     pub(super) fn pointer_ui(&self, ctx: &egui::Context) {
-        let Some(at) = ctx.pointer_latest_pos().filter(|_| self.is_presenting()) else { return };
+        let Some(at) = ctx.pointer_latest_pos().filter(|_| self.is_for_hall()) else { return };
         let (theme, colors) = (&self.theme, &self.theme.colors);
         let tip = |x: f32, y: f32| at + vec2(theme.px(x), theme.px(y));
         let layer = LayerId::new(Order::Debug, Id::unique("pointer"));
