@@ -94,7 +94,7 @@ pub fn ui(ui: &mut Ui, ctx: &ViewCtx<'_>, recent: &[PathBuf]) -> Vec<Command> {
     let image = ImageRef::InSource { source: SourceRef::Samples, index: PICTURE.0 };
     let picture = ctx.ask("picture of the doors", &Thumbnail { image, side: PICTURE.1 });
     let picture = picture.best().cloned();
-    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+    ScrollArea::both().auto_shrink(false).show(ui, |ui| {
         let width = 3.0 * side + 2.0 * gap;
         let left = ((area.width() - width) / 2.0).max(space::L);
         let height = side + theme.px(190.0);
@@ -102,24 +102,35 @@ pub fn ui(ui: &mut Ui, ctx: &ViewCtx<'_>, recent: &[PathBuf]) -> Vec<Command> {
         ui.horizontal_top(|ui| {
             ui.add_space(left);
             ui.vertical(|ui| {
-                ui.set_max_width(width.min(area.width() - 2.0 * left).max(side));
+                ui.set_max_width(width);
                 let title = RichText::new("What would you like to see?").font(theme.title());
                 ui.add(Label::new(title).wrap());
                 ui.add_space(space::L);
-                ui.horizontal_top(|ui| {
-                    ui.spacing_mut().item_spacing.x = gap;
-                    for (number, door) in (1..).zip(&DOORS) {
-                        if door_ui(ui, ctx, (number, door), (picture.as_deref(), side)) {
-                            commands.push(Layout::Door(door.scene.to_owned()).into());
-                        }
-                    }
-                });
+                commands.extend(doors_ui(ui, ctx, (picture.as_deref(), side, gap)));
                 ui.add_space(space::XL);
                 below_ui(ui, ctx, recent, &mut commands);
             });
         });
     });
     commands
+}
+
+/// The doors beside each other; gives the one that somebody goes through.
+fn doors_ui(
+    ui: &mut Ui,
+    ctx: &ViewCtx<'_>,
+    (picture, side, gap): (Option<&Picture>, f32, f32),
+) -> Option<Command> {
+    let mut chosen = None;
+    ui.horizontal_top(|ui| {
+        ui.spacing_mut().item_spacing.x = gap;
+        for (number, door) in (1..).zip(&DOORS) {
+            if door_ui(ui, ctx, (number, door), (picture, side)) {
+                chosen = Some(Layout::Door(door.scene.to_owned()).into());
+            }
+        }
+    });
+    chosen
 }
 
 /// A door; gives whether somebody goes through it.

@@ -400,7 +400,9 @@ mod tests {
         };
         let told = |keys: &[Key]| {
             let mut script = script(vec![asked.clone(), caption("so many")]);
-            keys.iter().for_each(|key| press(&mut script, *key));
+            for key in keys {
+                press(&mut script, *key);
+            }
             (script.at(), script.words(&asked).unwrap_or_default())
         };
         assert_eq!(told(&[]), (0, "Predict first".to_owned()));

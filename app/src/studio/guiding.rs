@@ -174,8 +174,19 @@ impl Studio {
             guide.has_begun = false;
         }
         guide.to_do.retain(|step| step.at() <= place);
+        // Ways to pick from are shown again: what the caption does is done once more.
+        let is_pick = |deed: &Deed| matches!(deed, Deed::Resample(2..));
+        let caption = self.desk.script.caption();
+        let has_ways = caption.is_some_and(|it| it.does.iter().chain(&it.reveals).any(is_pick));
+        let first = At { caption: place.caption, is_told: false };
+        if has_ways {
+            guide.to_do.clear();
+            let before = place.caption.checked_sub(1);
+            guide.reached = before.map(|caption| At { caption, is_told: true });
+        }
         let mut before = None;
-        while let Some((_, document)) = guide.done.pop_if(|(at, _)| *at > place) {
+        let is_behind = |at: At| at > place || (has_ways && at >= first);
+        while let Some((_, document)) = guide.done.pop_if(|(at, _)| is_behind(*at)) {
             before = Some(document);
         }
         if let Some(before) = before {

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use egui::{Key, Modifiers};
+use egui::{Event, Key, Modifiers};
 use smalti::document::{Layout, ViewId};
 use smalti::settings::ThemeChoice;
 use smalti::studio::StudioOptions;
 use smalti_engine::questions::ModelRef;
 use smalti_tests::tiny::write_png;
 use smalti_tests::window::{
-    Window, assets, click_label, is_in_front, open_sized, press, says, send, until,
+    Window, assets, click_label, is_in_front, open_sized, press, says, send, settle, until,
 };
 
 const DOORS: [&str; 3] = [
@@ -40,8 +40,10 @@ fn who_opens_nothing_stands_before_three_doors_and_escape_leads_to_the_studio() 
     assert!(says(&window, DOORS[0]));
     press(&mut window, Modifiers::NONE, Key::Escape);
     assert!(says(&window, "Token grid") && !says(&window, DOORS[0]));
-    click_label(&mut window, "Help");
-    click_label(&mut window, "Start page");
+    press(&mut window, Modifiers::COMMAND, Key::P);
+    window.event(Event::Text("start page".to_owned()));
+    settle(&mut window);
+    press(&mut window, Modifiers::NONE, Key::Enter);
     assert!(says(&window, DOORS[1]), "they are there again");
     send(&mut window, Layout::Show(ViewId::Codebook));
     assert!(!says(&window, DOORS[1]) && is_in_front(&window, ViewId::Codebook));
@@ -106,7 +108,7 @@ fn the_third_door_leads_to_four_ways_of_which_one_is_taken_by_its_key() {
     let cells = document.edits.keys();
     assert!(cells.into_iter().all(|cell| is_selected(cell.row, cell.column)), "and nothing else");
     press(&mut window, Modifiers::NONE, Key::PageDown);
-    assert_eq!(window.state().document().edits, document.edits, "it is not taken another time");
+    assert_eq!(window.state().document().edits, document.edits, "no other one is taken");
     press(&mut window, Modifiers::NONE, Key::Escape);
     press(&mut window, Modifiers::COMMAND, Key::Z);
     assert!(window.state().document().edits.is_empty());

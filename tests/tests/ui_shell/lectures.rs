@@ -154,3 +154,15 @@ fn a_model_that_is_not_here_is_said_kindly_and_the_rest_of_the_scene_works() {
     press(&mut window, Modifiers::NONE, Key::PageDown);
     assert!(says(&window, "two"));
 }
+
+#[test]
+fn on_the_way_back_to_ways_that_were_shown_they_are_shown_again() {
+    let mut window = open();
+    present(&mut window, "change");
+    until(&mut window, "Variation 4, seed 8, done");
+    press(&mut window, Modifiers::NONE, Key::PageDown);
+    assert!(!window.state().document().edits.is_empty() && !says(&window, "Variation 1"));
+    press(&mut window, Modifiers::NONE, Key::PageUp);
+    until(&mut window, "Variation 1, seed 5, done");
+    assert!(window.state().document().edits.is_empty());
+}
