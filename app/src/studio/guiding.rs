@@ -10,7 +10,7 @@ use smalti_engine::tokens::Cell;
 
 use super::Studio;
 use crate::document::{
-    AppCommand, Asked, Command, Document, Edit, Generate, Layout, Notice, Racing, ViewId,
+    AppCommand, Asked, Command, Document, Edit, Generate, Layout, Notice, Race, Racing, ViewId,
 };
 use crate::files::deeds::Deed;
 use crate::files::scenes::Scene;
@@ -66,8 +66,8 @@ impl Studio {
         self.is_presenting() && !self.desk.guide.to_do.is_empty()
     }
 
-    /// The document with which a scene begins that does something: nothing is generated or selected, and nothing was
-    /// done to its own picture.
+    /// The document with which a scene begins that does something: nothing is generated, raced or selected, and nothing
+    /// was done to its own picture.
     pub(super) fn anew_for_scene(document: Document, scene: &Scene) -> Document {
         if !scene.acts() {
             return document;
@@ -78,6 +78,11 @@ impl Studio {
         }
         next.generating.moment = None;
         next.generating.asked = None;
+        let all =
+            scene.captions.iter().flat_map(|caption| caption.does.iter().chain(&caption.reveals));
+        if all.into_iter().any(|deed| *deed == Deed::StartRace) {
+            next.race = Race { chosen: next.race.chosen, ..Race::default() };
+        }
         next
     }
 

@@ -1,13 +1,16 @@
 //! Scenes for a lecture: a clicker is enough, a guess stands beside the truth, and each runs the same each time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use egui::{Key, Modifiers};
-use smalti::document::{Document, Layout, Severity};
+use smalti::document::{Document, Layout, Severity, Variations};
 use smalti::files::scenes::{self, Scene};
 use smalti::studio::StudioOptions;
 use smalti_engine::tokens::Cell;
-use smalti_tests::window::{Window, assets, labels, open, open_sized, press, says, send, settle};
+use smalti_tests::window::{
+    Window, assets, labels, open, open_sized, press, says, send, settle, until,
+};
 
 fn present(window: &mut Window, scene: &str) {
     send(window, Layout::Scene(scene.to_owned()));
@@ -22,7 +25,7 @@ fn clicks(scene: &Scene) -> usize {
 
 /// What a scene decides, without what is kept of its steps.
 fn decided(window: &Window) -> Document {
-    Document { variations: Default::default(), ..window.state().document().clone() }
+    Document { variations: Variations::default(), ..window.state().document().clone() }
 }
 
 /// What is decided after each click.
@@ -100,13 +103,13 @@ fn a_guess_is_kept_beside_the_truth_and_the_answer_runs_what_was_asked_about() {
     let mut window = open();
     present(&mut window, "edit");
     assert!(says(&window, "Predict first"));
-    let selected = window.state().document().selection.cells.clone();
+    let selected = Arc::clone(&window.state().document().selection.cells);
     assert_eq!(selected.len(), 36);
     assert!(selected.contains(&Cell::at(5, 6)) && selected.contains(&Cell::at(10, 11)));
     press(&mut window, Modifiers::NONE, Key::Num1);
     assert!(says(&window, "You guessed: those of the 36 alone · It is: these and a rim"));
     until_written(&mut window);
-    let edits = window.state().document().edits.clone();
+    let edits = Arc::clone(&window.state().document().edits);
     assert!(edits.keys().all(|cell| selected.contains(cell)));
     press(&mut window, Modifiers::NONE, Key::F6);
     assert!(says(&window, "Predict first"));
