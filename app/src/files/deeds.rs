@@ -90,12 +90,17 @@ pub enum Deed {
 }
 
 impl Deed {
-    /// The shipped generator that it needs.
-    pub fn generator(&self) -> Option<&str> {
+    /// What it asks of a generator.
+    pub fn wanted(&self) -> Option<&Wanted> {
         match self {
-            Self::Ask(wanted) | Self::Generate(wanted) => Some(&wanted.by),
+            Self::Ask(wanted) | Self::Generate(wanted) => Some(wanted),
             _ => None,
         }
+    }
+
+    /// The shipped generator that it needs.
+    pub fn generator(&self) -> Option<&str> {
+        Some(self.wanted()?.by.as_str())
     }
 
     fn check(&self) -> Result<(), String> {

@@ -195,14 +195,24 @@ impl Scene {
 
     /// Whether its captions do something: it begins anew whenever it is chosen.
     pub fn acts(&self) -> bool {
-        self.captions.iter().any(|caption| !(caption.does.is_empty() && caption.reveals.is_empty()))
+        self.deeds().next().is_some()
+    }
+
+    /// Whether it lives by its captions: they do something, come by themselves, or ask what they alone answer.
+    pub fn leads(&self) -> bool {
+        let is_said = |one: &Caption| one.lasts.is_some() || one.answer.is_some();
+        self.acts() || self.captions.iter().any(is_said)
+    }
+
+    /// What its captions do, in order.
+    pub fn deeds(&self) -> impl Iterator<Item = &Deed> {
+        self.captions.iter().flat_map(|caption| caption.does.iter().chain(&caption.reveals))
     }
 
     /// The shipped tokenizers, and the shipped generators that it needs.
     pub fn models(&self) -> (Vec<&str>, Vec<&str>) {
         let tokenizers = [&self.loads.model, &self.loads.model_b].into_iter().flatten();
-        let done = self.captions.iter().flat_map(|one| one.does.iter().chain(&one.reveals));
-        let mut generators: Vec<&str> = done.filter_map(Deed::generator).collect();
+        let mut generators: Vec<&str> = self.deeds().filter_map(Deed::generator).collect();
         generators.extend(self.generates.as_deref());
         generators.sort_unstable();
         generators.dedup();

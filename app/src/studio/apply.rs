@@ -22,7 +22,7 @@ use crate::shell::script::Script;
 
 impl Studio {
     pub(super) fn apply(&mut self, command: Command, ctx: &egui::Context) {
-        self.close_doors_for(&command);
+        self.make_way_for(&command);
         match command {
             Command::Edit(Edit::Undo) => self.history.undo(),
             Command::Edit(Edit::Redo) => self.history.redo(),
@@ -271,6 +271,10 @@ impl Studio {
             return;
         }
         if !ctx.input(|input| input.key_pressed(egui::Key::Escape)) {
+            return;
+        }
+        if self.end_guiding() {
+            ctx.request_repaint();
             return;
         }
         if self.is_presenting() {

@@ -77,10 +77,10 @@ impl Studio {
             next = next.after(&Edit::UseStart.into());
         }
         next.generating.moment = None;
-        next.generating.asked = None;
-        let all =
-            scene.captions.iter().flat_map(|caption| caption.does.iter().chain(&caption.reveals));
-        if all.into_iter().any(|deed| *deed == Deed::StartRace) {
+        // At work it is there to be started by hand.
+        let wanted = scene.deeds().find_map(Deed::wanted);
+        next.generating.asked = wanted.map(|wanted| Arc::new(wanted.asked()));
+        if scene.deeds().any(|deed| *deed == Deed::StartRace) {
             next.race = Race { chosen: next.race.chosen, ..Race::default() };
         }
         next
@@ -98,6 +98,7 @@ impl Studio {
             needs: Some((of(tokenizers), of(generators))),
             ..Guide::default()
         };
+        self.end_guiding();
         if is_led {
             self.set_stage(true);
             if let Some(stage) = &mut self.desk.stage {
@@ -402,16 +403,24 @@ impl Studio {
         }
     }
 
+    /// Whoever is led goes on alone, with all tools; gives whether somebody was.
+    pub(super) fn end_guiding(&mut self) -> bool {
+        self.desk.stage.take_if(|stage| stage.is_guided).is_some()
+    }
+
     /// Shows the doors, in the place of what is presented as well.
     pub(super) fn open_doors(&mut self, ctx: &egui::Context) {
-        if self.is_presenting() {
+        if !self.end_guiding() && self.is_presenting() {
             self.toggle_presentation(ctx);
         }
         self.desk.guide.has_doors = true;
     }
 
-    /// What is asked for is seen: doors do not stand before it.
-    pub(super) fn close_doors_for(&mut self, command: &Command) {
+    /// What is asked for is seen: neither doors nor a scene that leads stand before it.
+    pub(super) fn make_way_for(&mut self, command: &Command) {
+        if matches!(command, Command::Open(_)) {
+            self.end_guiding();
+        }
         let is_behind = match command {
             Command::Open(_) | Command::Edit(_) | Command::Generate(_) | Command::Race(_) => true,
             Command::Layout(layout) => *layout != Layout::Doors,

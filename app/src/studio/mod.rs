@@ -57,8 +57,8 @@ use crate::ctx::{
     ViewCtx,
 };
 use crate::document::{
-    AppCommand, Arrangement, Asked, Command, Document, History, Layout, Needs, Notice, Open, Panel,
-    PanelId, Region, Slot, ZoomTo,
+    Arrangement, Asked, Command, Document, History, Layout, Needs, Notice, Open, Panel, PanelId,
+    Region, Slot, ZoomTo,
 };
 use crate::files::autosave::Autosave;
 use crate::files::background::Background;
@@ -429,7 +429,8 @@ impl Studio {
         let opening: Vec<String> = self.keeping.openings.names().collect();
         if let Some(stage) = &self.desk.stage {
             if self.desk.script.show(ui, &self.theme, stage.is_guided) {
-                self.send(AppCommand::Presentation);
+                self.end_guiding();
+                ui.ctx().request_repaint();
             }
         } else {
             let chosen = self.with_now(|now| {

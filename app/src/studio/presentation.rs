@@ -27,6 +27,14 @@ impl Studio {
     pub(super) fn toggle_presentation(&mut self, ctx: &egui::Context) {
         let is_full = ctx.input(|input| input.viewport().fullscreen.unwrap_or(false));
         match self.desk.stage.take() {
+            Some(stage) if stage.is_guided => {
+                // From one person to a hall, at the same caption.
+                self.desk.stage =
+                    Some(Stage { is_guided: false, was_full: is_full, opacity: None, ..stage });
+                if !is_full {
+                    ctx.send_viewport_cmd(ViewportCommand::Fullscreen(true));
+                }
+            }
             Some(stage) if !stage.was_full => {
                 ctx.send_viewport_cmd(ViewportCommand::Fullscreen(false));
             }
@@ -173,10 +181,10 @@ impl Studio {
         self.theme.apply(ctx);
     }
 
-    /// Starts a scene, and leads through its captions if `is_guided`. Whoever looks at a picture of their own is asked
+    /// Starts a scene, and leads through its captions if `is_guided`, or if it lives by them. Whoever looks at a picture of their own is asked
     /// whether to go on with it.
     pub(super) fn start_scene(&mut self, scene: Scene, is_guided: bool) {
-        self.desk.guide.leads = is_guided;
+        self.desk.guide.leads = is_guided || (scene.leads() && !self.is_for_hall());
         if scene.loads.image.is_some() && self.shows_other_than(&scene) {
             self.ask(Dialog::Scene(Box::new(scene)));
         } else {

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use egui::{Key, Modifiers};
-use smalti::document::{Document, Layout, Severity, Variations};
+use smalti::document::{Document, Layout, Open, Severity, Variations};
 use smalti::files::scenes::{self, Scene};
+use smalti::settings::ThemeChoice;
 use smalti::studio::StudioOptions;
+use smalti_engine::questions::{ImageRef, SourceRef};
 use smalti_engine::tokens::Cell;
 use smalti_tests::window::{
     Window, assets, labels, open, open_sized, press, says, send, settle, until,
@@ -168,4 +170,27 @@ fn on_the_way_back_to_ways_that_were_shown_they_are_shown_again() {
     press(&mut window, Modifiers::NONE, Key::PageUp);
     until(&mut window, "Variation 1, seed 5, done");
     assert!(window.state().document().edits.is_empty());
+}
+
+#[test]
+fn a_scene_that_is_chosen_leads_in_the_window_and_f5_shows_the_same_caption_to_a_hall() {
+    let mut window = open();
+    let choose = |window: &mut Window| send(window, Layout::Scene("maskgit".to_owned()));
+    choose(&mut window);
+    assert!(says(&window, "1 of 4") && says(&window, "Try it yourself"));
+    assert_eq!(window.state().theme().choice, ThemeChoice::Dark, "it is for one person");
+    press(&mut window, Modifiers::NONE, Key::PageDown);
+    press(&mut window, Modifiers::NONE, Key::PageDown);
+    let steps = |window: &Window| window.state().document().generating.moment.as_ref()?.steps;
+    assert_eq!((says(&window, "2 of 4"), steps(&window)), (true, Some(1)));
+    press(&mut window, Modifiers::NONE, Key::F5);
+    assert!(says(&window, "2 of 4") && !says(&window, "Try it yourself"));
+    assert_eq!(window.state().theme().choice, ThemeChoice::Light, "halls are bright");
+    press(&mut window, Modifiers::NONE, Key::Escape);
+    assert!(!says(&window, "2 of 4"), "with all tools");
+    choose(&mut window);
+    assert!(says(&window, "1 of 4"));
+    let image = ImageRef::InSource { source: SourceRef::Samples, index: 1 };
+    send(&mut window, Open::Image(image));
+    assert!(!says(&window, "1 of 4"), "what is opened is not hidden by a scene");
 }
