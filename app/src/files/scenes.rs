@@ -121,6 +121,9 @@ pub struct Scene {
     /// person has opened writes in its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generates: Option<String>,
+    /// Whether whoever chooses it is led through its captions at once, in the window as it is; F5 shows them to a hall.
+    #[serde(default)]
+    pub leads: bool,
     /// What is said, in order.
     #[serde(default)]
     pub captions: Vec<Caption>,
@@ -198,12 +201,6 @@ impl Scene {
         self.deeds().next().is_some()
     }
 
-    /// Whether it lives by its captions: they do something, come by themselves, or ask what they alone answer.
-    pub fn leads(&self) -> bool {
-        let is_said = |one: &Caption| one.lasts.is_some() || one.answer.is_some();
-        self.acts() || self.captions.iter().any(is_said)
-    }
-
     /// What its captions do, in order.
     pub fn deeds(&self) -> impl Iterator<Item = &Deed> {
         self.captions.iter().flat_map(|caption| caption.does.iter().chain(&caption.reveals))
@@ -254,6 +251,7 @@ pub fn studio() -> Scene {
         trains: Vec::new(),
         measures: Vec::new(),
         generates: None,
+        leads: false,
         captions: Vec::new(),
     })
 }

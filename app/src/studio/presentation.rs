@@ -181,10 +181,10 @@ impl Studio {
         self.theme.apply(ctx);
     }
 
-    /// Starts a scene, and leads through its captions if `is_guided`, or if it lives by them. Whoever looks at a picture of their own is asked
-    /// whether to go on with it.
+    /// Starts a scene, and leads through its captions if `is_guided`, or if it says so. Whoever looks at a picture of
+    /// their own is asked whether to go on with it.
     pub(super) fn start_scene(&mut self, scene: Scene, is_guided: bool) {
-        self.desk.guide.leads = is_guided || (scene.leads() && !self.is_for_hall());
+        self.desk.guide.leads = is_guided || (scene.leads && !self.is_for_hall());
         if scene.loads.image.is_some() && self.shows_other_than(&scene) {
             self.ask(Dialog::Scene(Box::new(scene)));
         } else {
