@@ -10,7 +10,8 @@ use smalti_engine::tokens::Cell;
 
 use super::Studio;
 use crate::document::{
-    AppCommand, Asked, Command, Document, Edit, Generate, Layout, Notice, Race, Racing, ViewId,
+    AppCommand, Asked, Command, Document, Edit, Generate, Generating, Layout, Notice, Race, Racing,
+    ViewId,
 };
 use crate::files::deeds::Deed;
 use crate::files::scenes::Scene;
@@ -126,7 +127,9 @@ impl Studio {
         }
         next.selection = began.selection.clone();
         next.looks = began.looks.clone();
-        next.generating.clone_from(&began.generating);
+        // What was opened since stays at hand.
+        let opened = Arc::clone(&next.generating.opened);
+        next.generating = Generating { opened, ..began.generating.clone() };
         next.race = began.race.clone();
         // It is seen as it is written, also what is known already.
         if let Some(moment) = &next.generating.moment {
