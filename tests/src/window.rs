@@ -281,6 +281,7 @@ pub fn empty(layout: Panel) -> StudioOptions {
         loads: Loads::default(),
         trains: Vec::new(),
         generates: None,
+        leads: false,
         measures: Vec::new(),
         captions: Vec::new(),
     };

@@ -1,4 +1,4 @@
-//! The window looks as it did: three scenes and three themes, drawn by wgpu, against pictures that
+//! The window looks as it did: the doors, scenes and three themes, drawn by wgpu, against pictures that
 //! are kept in `tests/snapshots`. That the comparison notices what a person would is tested too.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
@@ -58,6 +58,42 @@ fn the_comparison_looks_as_it_did() {
 #[test]
 fn the_codebook_looks_as_it_did() {
     looks_as_kept("codebook", ThemeChoice::Dark, "codebook-dark");
+}
+
+/// The doors, or a scene in presentation at its first caption.
+fn first_look(scene: &str, caption: Option<usize>, theme: ThemeChoice, name: &str) {
+    let options = StudioOptions {
+        scene: Some(scene.to_owned()),
+        caption,
+        theme: Some(theme),
+        threads: 2,
+        frozen_time: true,
+        ..StudioOptions::new(assets())
+    };
+    let Some(mut window) = open_drawn(options, [1280.0, 800.0]) else { return };
+    point_nowhere(&mut window);
+    assert_looks_like(name, &drawn(&mut window));
+}
+
+#[test]
+fn the_doors_look_as_they_did() {
+    first_look("doors", None, ThemeChoice::Dark, "doors-dark");
+    first_look("doors", None, ThemeChoice::Light, "doors-light");
+}
+
+#[test]
+fn a_question_before_it_is_answered_looks_as_it_did() {
+    first_look("why-tokens", Some(0), ThemeChoice::Light, "why-tokens-light");
+}
+
+#[test]
+fn a_photograph_with_its_selected_tokens_looks_as_it_did_for_a_hall() {
+    first_look("edit", Some(0), ThemeChoice::HighContrast, "edit-contrast");
+}
+
+#[test]
+fn a_generator_that_has_not_begun_looks_as_it_did_for_a_hall() {
+    first_look("maskgit", Some(0), ThemeChoice::Light, "maskgit-light");
 }
 
 #[test]

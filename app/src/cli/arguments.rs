@@ -341,7 +341,11 @@ pub(super) struct Report {
 /// Options of `render`.
 #[derive(Debug, Args)]
 pub(super) struct Render {
-    /// A scene of `layouts/`, a scene file, a view, or a document (.smalti) as it was saved
+    /// A scene, a scene file, a view, or a document (.smalti) as it was saved
+    ///
+    /// The scenes of `layouts/` are studio, see, watch and change, which the doors lead to; why-tokens, two-acts,
+    /// raster, order, maskgit, edit, var, race and collapse for a lecture; compare, codebook, generate, rate and
+    /// landscape. "doors" is what the window opens with.
     #[arg(value_name = "SCENE_OR_VIEW")]
     pub(super) what: String,
     /// Files to open in it

@@ -21,6 +21,7 @@ use super::stop::Stop;
 use crate::files::scenes::{self, Scene};
 use crate::look::words::counted;
 use crate::settings::ThemeChoice;
+use crate::shell::doors;
 use crate::shell::scenes::named;
 use crate::studio::StudioOptions;
 use crate::studio::offscreen::{self, Canvas, OffscreenError};
@@ -78,13 +79,14 @@ pub(super) fn run(options: &arguments::Render, console: &mut Console<'_, '_>) ->
 /// A scene or view by name, or the text of a scene's file.
 fn scene_of(what: &str) -> Result<(Option<String>, Option<String>), Stop> {
     let name = what.to_ascii_lowercase();
-    if named(&name).is_some() {
+    if named(&name).is_some() || name == doors::NAME {
         return Ok((Some(name), None));
     }
     let path = Path::new(what);
     if !path.is_file() {
         let views = VIEWS.iter().map(|view| view.title.to_ascii_lowercase());
-        let known: Vec<String> = scenes::names().map(str::to_owned).chain(views).collect();
+        let names = scenes::names().chain([doors::NAME]).map(str::to_owned);
+        let known: Vec<String> = names.chain(views).collect();
         return Err(Stop::bad_input(
             "scene or view",
             format!("there is no {what:?}"),

@@ -14,6 +14,7 @@ use super::around::Surroundings;
 use super::stop::Stop;
 use super::{assets, render};
 use crate::settings::{runs_folder, user_folder};
+use crate::shell::doors;
 use crate::studio::{Studio, StudioOptions};
 
 /// What to do where no window can be opened.
@@ -51,6 +52,8 @@ pub(super) fn run(
         ending: Arc::clone(&around.cancel),
         errors: around.errors.take().map(Rc::new),
         has_dialogs: true,
+        // Whoever opens nothing is asked what to see.
+        scene: options.files.is_empty().then(|| doors::NAME.to_owned()),
         ..StudioOptions::new(assets)
     };
     let native = NativeOptions {

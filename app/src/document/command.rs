@@ -196,6 +196,12 @@ pub enum Layout {
     Close(PanelId),
     /// Opens a scene by name: its layout and what it loads.
     Scene(String),
+    /// The same, and leads through its captions.
+    Door(String),
+    /// Shows the doors, and what was opened last.
+    Doors,
+    /// Starts the scene that is shown again from its start.
+    Again,
 }
 
 /// Steers long work.

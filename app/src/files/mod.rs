@@ -2,6 +2,7 @@
 
 pub mod autosave;
 pub mod background;
+pub mod deeds;
 pub mod disk;
 pub mod opening;
 pub mod outcome;

@@ -1,15 +1,29 @@
 //! Scenes: what is where, what is loaded, and what a lecturer says. Files in `layouts/` (RON).
+//!
+//! A scene's file is one [`Scene`] in RON: the fields below are those of the file, and what is left out is as usual.
+//! What a caption does ([`Caption::does`], [`Caption::reveals`]) is one of [`Deed`], such as
+//! `Generate((by: "worlds-maskgit", class: "savanna", seed: 4, unmasking: (steps: 8, order: Halton)))`.
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use smalti_engine::questions::SourceRef;
 
+use super::deeds::{self, Deed};
 use crate::document::{Looks, Panel, Secret, ViewId};
 
 /// The scenes that come with Smalti: name and text.
-const SHIPPED: [(&str, &str); 9] = [
+const SHIPPED: [(&str, &str); 18] = [
     ("studio", include_str!("../../../layouts/studio.ron")),
+    ("see", include_str!("../../../layouts/see.ron")),
+    ("watch", include_str!("../../../layouts/watch.ron")),
+    ("change", include_str!("../../../layouts/change.ron")),
+    ("why-tokens", include_str!("../../../layouts/why-tokens.ron")),
+    ("two-acts", include_str!("../../../layouts/two-acts.ron")),
+    ("raster", include_str!("../../../layouts/raster.ron")),
+    ("order", include_str!("../../../layouts/order.ron")),
+    ("maskgit", include_str!("../../../layouts/maskgit.ron")),
+    ("edit", include_str!("../../../layouts/edit.ron")),
     ("compare", include_str!("../../../layouts/compare.ron")),
     ("codebook", include_str!("../../../layouts/codebook.ron")),
     ("generate", include_str!("../../../layouts/generate.ron")),
@@ -19,6 +33,9 @@ const SHIPPED: [(&str, &str); 9] = [
     ("rate", include_str!("../../../layouts/rate.ron")),
     ("landscape", include_str!("../../../layouts/landscape.ron")),
 ];
+
+/// Those above which a line stands in the menu: the doors, what is taught, what is worked with.
+pub const STARTS_GROUP: [&str; 3] = ["see", "why-tokens", "compare"];
 
 /// Choices beyond this have no number key.
 const MOST_CHOICES: usize = 9;
@@ -38,6 +55,19 @@ pub struct Caption {
     /// What can be guessed, by the number keys from 1 on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<String>,
+    /// Which of the choices is true, from 1: it stands beside the guess as soon as there is one. Left out where the
+    /// views show it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<usize>,
+    /// What is done when it is said first, in presentation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub does: Vec<Deed>,
+    /// What is done when its question is answered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reveals: Vec<Deed>,
+    /// After so many seconds the next one is said by itself, for who came through a door and has touched nothing yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lasts: Option<f32>,
     /// What is where meanwhile; else what the scene shows in presentation.
     #[serde(default)]
     pub shows: Option<Panel>,
@@ -108,9 +138,52 @@ pub struct Scene {
     /// person has opened writes in its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generates: Option<String>,
+    /// Whether whoever chooses it is led through its captions at once, in the window as it is; F5 shows them to a hall.
+    #[serde(default)]
+    pub leads: bool,
     /// What is said, in order.
     #[serde(default)]
     pub captions: Vec<Caption>,
+}
+
+impl Caption {
+    /// Whether it can be said as it is written; if not, why, and what to do.
+    fn check(&self) -> Result<(), String> {
+        let (choices, answer) = (self.choices.len(), self.answer.unwrap_or(1));
+        if choices > MOST_CHOICES {
+            return Err(format!(
+                "a caption with more than {MOST_CHOICES} choices: there is a key for nine"
+            ));
+        }
+        if !self.is_question {
+            let of_question = choices > 0 || !self.veils.is_empty() || !self.reveals.is_empty();
+            if of_question || self.answer.is_some() {
+                return Err(
+                    "choices, veils, an answer or reveals without is_question: true".to_owned()
+                );
+            }
+        } else if self.answer.is_some() && !(1..=choices).contains(&answer) {
+            return Err(format!(
+                "the answer {answer} is none of the {choices} choices, which count from 1"
+            ));
+        } else if self.answer.is_none() && self.veils.is_empty() {
+            return Err("a question that hides nothing: give it veils, or an answer".to_owned());
+        }
+        if self.lasts.is_some_and(|seconds| !(seconds.is_finite() && seconds > 0.0)) {
+            return Err("lasts: use a number of seconds above 0".to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// What is wrong in a caption, with the line of its file, where its words are found there.
+fn at_caption(text: &str, caption: &Caption, why: &str) -> String {
+    let said = format!("\"{}\"", caption.text);
+    let of_file = |line: &str| line.contains(&said);
+    match text.lines().position(of_file) {
+        Some(line) => format!("{}: {why}", line + 1),
+        None => format!("in the caption \u{201c}{}\u{201d}: {why}", caption.text),
+    }
 }
 
 fn options() -> ron::Options {
@@ -129,11 +202,35 @@ impl Scene {
             panel.check()?;
         }
         for caption in &scene.captions {
-            if caption.choices.len() > MOST_CHOICES {
-                return Err(format!("a caption with more than {MOST_CHOICES} choices"));
-            }
+            caption.check().map_err(|why| at_caption(text, caption, &why))?;
         }
+        let all = scene.captions.iter();
+        deeds::check(all.map(|caption| (caption.does.as_slice(), caption.reveals.as_slice())))
+            .map_err(|(at, why)| match scene.captions.get(at) {
+                Some(caption) => at_caption(text, caption, &why),
+                None => why,
+            })?;
         Ok(scene)
+    }
+
+    /// Whether its captions do something: it begins anew whenever it is chosen.
+    pub fn acts(&self) -> bool {
+        self.deeds().next().is_some()
+    }
+
+    /// What its captions do, in order.
+    pub fn deeds(&self) -> impl Iterator<Item = &Deed> {
+        self.captions.iter().flat_map(|caption| caption.does.iter().chain(&caption.reveals))
+    }
+
+    /// The shipped tokenizers, and the shipped generators that it needs.
+    pub fn models(&self) -> (Vec<&str>, Vec<&str>) {
+        let tokenizers = [&self.loads.model, &self.loads.model_b].into_iter().flatten();
+        let mut generators: Vec<&str> = self.deeds().filter_map(Deed::generator).collect();
+        generators.extend(self.generates.as_deref());
+        generators.sort_unstable();
+        generators.dedup();
+        (tokenizers.map(String::as_str).collect(), generators)
     }
 
     /// The text of its file.
@@ -174,6 +271,7 @@ pub fn studio() -> Scene {
         trains: Vec::new(),
         measures: Vec::new(),
         generates: None,
+        leads: false,
         captions: Vec::new(),
     })
 }
@@ -192,8 +290,8 @@ mod tests {
             let count = |panel: &Panel| format!("{panel:?}").matches("Tabs").count();
             assert_eq!(count(&again), count(&scene.layout), "{name}");
             for caption in &scene.captions {
-                let has_secret = !caption.veils.is_empty();
-                assert_eq!(has_secret, caption.is_question, "{name}: {}", caption.text);
+                let hides = !caption.veils.is_empty() || caption.answer.is_some();
+                assert_eq!(hides, caption.is_question, "{name}: {}", caption.text);
             }
         }
     }
@@ -211,5 +309,40 @@ mod tests {
         assert!(scene("Tabs(views: [Nothing])").contains("1:"));
         let rest = "Tabs(views: [Log]), captions: [(text: \"c\", shows: Tabs(views: []))]";
         assert!(scene(rest).contains("without a view"), "what a caption shows is looked at, too");
+    }
+
+    #[test]
+    fn a_caption_that_cannot_be_said_is_refused_with_its_line_and_what_to_do() {
+        let refused = |caption: &str| {
+            let layout = "Tabs(views: [Tokens])";
+            let captions = format!("(text: \"a first one\"),\n({caption}),");
+            let text = format!(
+                "(title: \"a\", about: \"b\", layout: {layout}, captions: [\n{captions}\n])"
+            );
+            Scene::parse(&text).unwrap_err()
+        };
+        let question = "text: \"which?\", is_question: true, choices: [\"x\", \"y\"]";
+        for (caption, words) in [
+            (format!("{question}, answer: 3"), "answer 3"),
+            (question.to_owned(), "veils, or an answer"),
+            ("text: \"so\", choices: [\"x\"]".to_owned(), "is_question"),
+            ("text: \"so\", lasts: 0.0".to_owned(), "seconds"),
+            ("text: \"so\", does: [GoTo(3)]".to_owned(), "Generate"),
+            ("text: \"so\", does: [Resample(2)]".to_owned(), "Ask"),
+            ("text: \"so\", does: [Select(rows: (4, 2), columns: (0, 1))]".to_owned(), "before the first"),
+            (
+                "text: \"so\", does: [Ask((by: \"g\", unmasking: (steps: 0)))]".to_owned(),
+                "0 steps",
+            ),
+            (
+                "text: \"so\", does: [Ask((by: \"g\")), Select(rows: (0, 1), columns: (0, 1)), Resample(2), Pick(3)]"
+                    .to_owned(),
+                "Resample",
+            ),
+        ] {
+            let refused = refused(&caption);
+            assert!(refused.starts_with("3: ") && refused.contains(words), "{caption}: {refused}");
+        }
+        assert!(refused("text: \"so\", does: [Fly]").starts_with("3:"), "the reader's own line");
     }
 }

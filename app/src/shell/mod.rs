@@ -3,6 +3,7 @@
 pub mod actions;
 pub mod dialogs;
 pub mod dock;
+pub mod doors;
 pub mod folded;
 pub mod menu;
 pub mod notices;

@@ -4,6 +4,7 @@
 use egui::{Button, Frame, Key, Margin, Modifiers, Panel as Bar, RichText, Stroke, Ui};
 
 use crate::document::{Looks, Panel, Secret};
+use crate::files::deeds::Deed;
 use crate::files::scenes::{Caption, Scene};
 use crate::look::theme::{Theme, space};
 
@@ -33,6 +34,15 @@ enum Told {
     Guessed(usize),
 }
 
+/// Where in a scene one is: a caption, before or after its question was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct At {
+    /// The caption, from 0.
+    pub caption: usize,
+    /// Whether nothing is asked there, or not any more.
+    pub is_told: bool,
+}
+
 /// The captions of the scene that is shown, and which of them is said now.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Script {
@@ -42,6 +52,8 @@ pub struct Script {
     at: usize,
     /// Of each caption.
     told: Vec<Option<Told>>,
+    /// Whether a person has gone from one to another: none comes by itself any more.
+    is_by_hand: bool,
 }
 
 impl Script {
@@ -49,7 +61,7 @@ impl Script {
     pub fn new(scene: &Scene) -> Self {
         let told = vec![None; scene.captions.len()];
         let (captions, presentation) = (scene.captions.clone(), scene.presentation.clone());
-        Self { captions, presentation, at: 0, told }
+        Self { captions, presentation, at: 0, told, is_by_hand: false }
     }
 
     /// The caption that is said now.
@@ -67,6 +79,40 @@ impl Script {
         self.at = at.min(self.captions.len().saturating_sub(1));
     }
 
+    /// Where one is now.
+    pub fn place(&self) -> At {
+        At { caption: self.at, is_told: !self.is_open() }
+    }
+
+    /// What is to be done between two places, the first of which was reached, in order.
+    pub fn due(&self, reached: Option<At>, to: At) -> Vec<(At, &[Deed])> {
+        let places = self.captions.iter().enumerate().flat_map(|(caption, it)| {
+            [(false, &it.does), (true, &it.reveals)]
+                .map(|(is_told, deeds)| (At { caption, is_told }, deeds.as_slice()))
+        });
+        let is_due = |at: &At| reached.is_none_or(|reached| *at > reached) && *at <= to;
+        places.filter(|(at, deeds)| is_due(at) && !deeds.is_empty()).collect()
+    }
+
+    /// After so many seconds the next caption comes by itself; none if it waits for a person.
+    pub fn lasts(&self) -> Option<f32> {
+        let caption = self.caption().filter(|_| !self.is_by_hand && !self.is_open())?;
+        caption.lasts.filter(|_| self.at + 1 < self.captions.len())
+    }
+
+    /// Goes on, where nothing is asked.
+    pub fn go_on(&mut self) {
+        if !self.is_open() {
+            self.go_to(self.at + 1);
+        }
+    }
+
+    /// Whether something is asked that nobody has answered yet.
+    fn is_open(&self) -> bool {
+        let is_question = self.caption().is_some_and(|caption| caption.is_question);
+        is_question && self.told.get(self.at) == Some(&None)
+    }
+
     /// What is where while it is said, if the scene says so.
     pub fn shows(&self) -> Option<&Panel> {
         let own = self.caption().and_then(|caption| caption.shows.as_ref());
@@ -80,11 +126,12 @@ impl Script {
 
     /// What no view may say now.
     pub fn veiled(&self) -> &[Secret] {
-        let caption = self.caption().filter(|_| self.told.get(self.at) == Some(&None));
+        let caption = self.caption().filter(|_| self.is_open());
         caption.map_or(&[], |caption| &caption.veils)
     }
 
     fn tell(&mut self, told: Told) {
+        self.is_by_hand = true;
         if let Some(now) = self.told.get_mut(self.at) {
             *now = Some(told);
         }
@@ -97,7 +144,7 @@ impl Script {
             return;
         }
         let choices = self.caption().map_or(0, |caption| caption.choices.len());
-        let is_asked = !self.veiled().is_empty();
+        let is_asked = self.is_open();
         let (next, before, guess) = ctx.input_mut(|input| {
             let mut count = |keys: &[Key]| {
                 let count = |key: &Key| input.count_and_consume_key(Modifiers::NONE, *key);
@@ -117,33 +164,53 @@ impl Script {
             self.tell(Told::Guessed(choice));
         }
         for _ in 0..next {
-            if self.veiled().is_empty() {
-                self.go_to(self.at + 1);
-            } else {
+            if self.step_on() {
                 // What is shown is looked at before a key that is held goes on.
-                self.tell(Told::Shown);
                 break;
             }
         }
         for _ in 0..before {
-            if self.veil_again() {
+            if self.step_back() {
                 // As above: a key that is held stops here.
                 break;
             }
+        }
+    }
+
+    /// The answer, or the next caption; gives whether it was an answer.
+    fn step_on(&mut self) -> bool {
+        self.is_by_hand = true;
+        let is_answer = self.is_open();
+        if is_answer {
+            self.tell(Told::Shown);
+        } else {
+            self.go_on();
+        }
+        is_answer
+    }
+
+    /// Takes that back; gives whether it was an answer.
+    fn step_back(&mut self) -> bool {
+        self.is_by_hand = true;
+        let is_answer = self.veil_again();
+        if !is_answer {
             self.at = self.at.saturating_sub(1);
         }
+        is_answer
     }
 
     /// Takes back that the answer to the caption's question was shown; gives whether it was.
     fn veil_again(&mut self) -> bool {
-        let is_question = self.caption().is_some_and(|caption| !caption.veils.is_empty());
+        let is_question = self.caption().is_some_and(|caption| caption.is_question);
         let told = self.told.get_mut(self.at).filter(|_| is_question);
         told.is_some_and(|told| told.take().is_some())
     }
 
-    /// Draws the caption at the bottom of the window, if there is one.
-    pub fn show(&mut self, ui: &mut Ui, theme: &Theme) {
-        let Some(caption) = self.caption().cloned() else { return };
+    /// Draws the caption at the bottom of the window, if there is one. Who is alone with it has buttons to go on by;
+    /// gives whether that person wants to leave.
+    pub fn show(&mut self, ui: &mut Ui, theme: &Theme, is_alone: bool) -> bool {
+        let Some(caption) = self.caption().cloned() else { return false };
+        let mut leaves = false;
         let colors = &theme.colors;
         let frame = Frame::new().fill(colors.background).inner_margin(Margin {
             left: space::XL as i8,
@@ -160,25 +227,65 @@ impl Script {
                 }
             });
             ui.add(egui::Label::new(RichText::new(&caption.text).font(theme.heading())).wrap());
-            if !self.veiled().is_empty() {
+            if self.is_open() {
                 self.guesses_ui(ui, theme, &caption);
             }
+            leaves = is_alone && self.steps_ui(ui, theme);
         });
         let rect = shown.response.rect;
         let line = Stroke::new(theme.line(1.0), colors.line);
         ui.painter().hline(rect.x_range(), rect.top() + 0.5, line);
+        leaves
     }
 
-    /// What stands above a question.
-    fn words(&self, caption: &Caption) -> Option<String> {
-        let guessed = match self.told.get(self.at).copied().flatten() {
-            Some(Told::Guessed(choice)) => caption.choices.get(choice),
-            _ => None,
+    /// The way through the captions for who is alone with them; gives whether that person wants to leave.
+    fn steps_ui(&mut self, ui: &mut Ui, theme: &Theme) -> bool {
+        let is_last = self.at + 1 >= self.captions.len();
+        let gold = |text: &str, is_gold: bool| {
+            let colors = &theme.colors;
+            let text =
+                RichText::new(text).color(if is_gold { colors.on_gold } else { colors.text });
+            let button = Button::new(text);
+            if is_gold { button.fill(colors.gold) } else { button }
         };
-        match guessed {
-            Some(choice) => Some(format!("You guessed: {choice}")),
-            None if !self.veiled().is_empty() => Some("Predict first".to_owned()),
-            None => None,
+        ui.horizontal(|ui| {
+            let back = ui.add_enabled(self.at > 0, Button::new("Back"));
+            if back.on_hover_text("Page Up").clicked() {
+                self.step_back();
+                ui.ctx().request_repaint();
+            }
+            // A question has its own way on.
+            if !self.is_open() && !is_last {
+                let next = ui.add(gold("Next", true)).on_hover_text("Page Down");
+                if next.clicked() {
+                    self.step_on();
+                    ui.ctx().request_repaint();
+                }
+            }
+            let leave = ui.add(gold("Try it yourself", is_last));
+            leave.on_hover_text("The same picture with all tools (Esc)").clicked()
+        })
+        .inner
+    }
+
+    /// What stands above a question, and beside the guess the truth, where the scene says it.
+    fn words(&self, caption: &Caption) -> Option<String> {
+        let truth = caption.answer.and_then(|answer| caption.choices.get(answer.checked_sub(1)?));
+        let told = match self.told.get(self.at).copied().flatten() {
+            _ if self.is_open() => return Some("Predict first".to_owned()),
+            Some(Told::Guessed(choice)) => caption.choices.get(choice),
+            Some(Told::Shown) => None,
+            None => return None,
+        };
+        match (told, truth) {
+            (Some(guess), Some(truth)) if guess == truth => {
+                Some(format!("You guessed: {guess} \u{00b7} and so it is"))
+            }
+            (Some(guess), Some(truth)) => {
+                Some(format!("You guessed: {guess} \u{00b7} It is: {truth}"))
+            }
+            (Some(guess), None) => Some(format!("You guessed: {guess}")),
+            (None, truth) => truth.map(|truth| format!("It is: {truth}")),
         }
     }
 
@@ -281,5 +388,64 @@ mod tests {
         press(&mut script, Key::PageUp);
         press(&mut script, Key::Num1);
         assert_eq!((script.veiled(), script.at()), (&[][..], 0), "and can be guessed anew");
+    }
+
+    #[test]
+    fn the_truth_stands_beside_the_guess_and_only_then() {
+        let asked = Caption {
+            is_question: true,
+            answer: Some(2),
+            choices: vec!["few".to_owned(), "many".to_owned()],
+            ..caption("how many?")
+        };
+        let told = |keys: &[Key]| {
+            let mut script = script(vec![asked.clone(), caption("so many")]);
+            for key in keys {
+                press(&mut script, *key);
+            }
+            (script.at(), script.words(&asked).unwrap_or_default())
+        };
+        assert_eq!(told(&[]), (0, "Predict first".to_owned()));
+        assert_eq!(told(&[Key::Num1]), (0, "You guessed: few \u{00b7} It is: many".to_owned()));
+        assert_eq!(told(&[Key::Num2]), (0, "You guessed: many \u{00b7} and so it is".to_owned()));
+        assert_eq!(told(&[Key::PageDown]), (0, "It is: many".to_owned()));
+        assert_eq!(
+            told(&[Key::Num1, Key::PageUp]),
+            (0, "Predict first".to_owned()),
+            "veiled again"
+        );
+        assert_eq!(told(&[Key::Num1, Key::PageDown]).0, 1);
+    }
+
+    #[test]
+    fn what_captions_do_is_due_in_their_order_once_and_after_the_answer() {
+        let asked = Caption {
+            is_question: true,
+            answer: Some(1),
+            choices: vec!["few".to_owned()],
+            does: vec![Deed::Deselect],
+            reveals: vec![Deed::StartRace],
+            ..caption("how many?")
+        };
+        let last = Caption { does: vec![Deed::GoToEnd], ..caption("so many") };
+        let mut script = script(vec![caption("first"), asked, last]);
+        let due = |script: &Script, reached| -> Vec<Deed> {
+            let due = script.due(reached, script.place());
+            due.into_iter().flat_map(|(_, deeds)| deeds.to_vec()).collect()
+        };
+        assert_eq!(due(&script, None), []);
+        press(&mut script, Key::PageDown);
+        let place = script.place();
+        assert_eq!((due(&script, None), place.is_told), (vec![Deed::Deselect], false));
+        press(&mut script, Key::Num1);
+        assert!(script.place() > place);
+        assert_eq!(due(&script, Some(place)), [Deed::StartRace]);
+        script.go_to(2);
+        assert_eq!(
+            due(&script, None),
+            [Deed::Deselect, Deed::StartRace, Deed::GoToEnd],
+            "all before it"
+        );
+        assert_eq!(due(&script, Some(script.place())), [], "once");
     }
 }

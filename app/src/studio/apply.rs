@@ -22,6 +22,7 @@ use crate::shell::script::Script;
 
 impl Studio {
     pub(super) fn apply(&mut self, command: Command, ctx: &egui::Context) {
+        self.make_way_for(&command);
         match command {
             Command::Edit(Edit::Undo) => self.history.undo(),
             Command::Edit(Edit::Redo) => self.history.redo(),
@@ -50,7 +51,7 @@ impl Studio {
                 .background
                 .run(move || Some(Outcome::Command(Open::Image(ImageRef::file(&path)).into()))),
             Command::Open(Open::Moved(moved)) => self.take_moved(&moved, ctx),
-            Command::Layout(layout) => self.apply_layout(&layout),
+            Command::Layout(layout) => self.apply_layout(&layout, ctx),
             Command::Job(JobCommand::Control(run, control)) => {
                 self.steered_by_hand(run);
                 self.session.control(run, control);
@@ -92,7 +93,7 @@ impl Studio {
         self.history.change(next, interacting);
     }
 
-    fn apply_layout(&mut self, layout: &Layout) {
+    fn apply_layout(&mut self, layout: &Layout, ctx: &egui::Context) {
         match layout {
             Layout::Show(view) => {
                 self.show_view(*view);
@@ -115,7 +116,10 @@ impl Studio {
                 }
             }
             Layout::Close(panel) => dock::close_panel(&mut self.desk.arrangement, *panel),
-            Layout::Scene(name) => self.start_named_scene(name),
+            Layout::Scene(name) => self.start_named_scene(name, false),
+            Layout::Door(name) => self.start_named_scene(name, true),
+            Layout::Doors => self.open_doors(ctx),
+            Layout::Again => self.start_again(),
         }
     }
 
@@ -165,10 +169,15 @@ impl Studio {
         if let Some(number) = loads.code {
             next.selection.code = Some(Code::first(number));
         }
+        next = Self::anew_for_scene(next, scene);
         if let Some(generator) = &scene.generates {
             next = self.generating_for_scene(next, generator);
         }
+        if scene.acts() {
+            self.leave_trials();
+        }
         self.history.change(next, false);
+        self.begin_guiding(scene);
         if let Some(stage) = &self.desk.stage {
             self.set_stage(stage.was_full);
         }
@@ -256,7 +265,7 @@ impl Studio {
         self.desk.dialog = (!is_open).then_some(dialog);
     }
 
-    /// Esc leaves, in this order: presentation, a paste, variations that are shown, what is selected, toasts. In a field, a menu or anything that
+    /// Esc leaves, in this order: presentation, the doors, a paste, variations that are shown, what is selected, toasts. In a field, a menu or anything that
     /// floats it leaves that alone.
     pub(super) fn leave(&mut self, ctx: &egui::Context) {
         if self.desk.keyboard.keys_of != KeysOf::Window || self.desk.keyboard.was_typing {
@@ -265,8 +274,17 @@ impl Studio {
         if !ctx.input(|input| input.key_pressed(egui::Key::Escape)) {
             return;
         }
+        if self.end_guiding() {
+            ctx.request_repaint();
+            return;
+        }
         if self.is_presenting() {
             self.send(AppCommand::Presentation);
+            return;
+        }
+        if self.desk.guide.has_doors {
+            self.desk.guide.has_doors = false;
+            ctx.request_repaint();
             return;
         }
         if self.pasting.take().is_some() {
@@ -318,7 +336,10 @@ impl Studio {
             }
             Outcome::Screen(panel, how, image) => self.take_screen((panel, how), image, ctx),
             Outcome::Scene(scene) if self.fixed.options.frozen_time => self.open_scene(&scene),
-            Outcome::Scene(scene) => self.start_scene(*scene),
+            Outcome::Scene(scene) => {
+                self.desk.guide.has_doors = false;
+                self.start_scene(*scene, false);
+            }
             Outcome::Document(None, saved) => self.recover(*saved),
             Outcome::Document(Some(file), saved) => self.leave_for(Then::Open(file, saved), ctx),
             Outcome::Form(number, form) => commands.extend(self.form_is_read(number, form)),

@@ -7,6 +7,7 @@ use super::keys::{KeysOf, is_of_keyboard};
 use crate::document::{AppCommand, Command};
 use crate::shell::actions;
 use crate::shell::dialogs::Dialog;
+use crate::shell::doors;
 
 impl Studio {
     /// Whose the keys are now.
@@ -30,6 +31,10 @@ impl Studio {
             self.desk.script.take_keys(ctx);
             self.follow_script();
         }
+        let has_doors = keys_of == KeysOf::Window && self.desk.guide.has_doors;
+        if has_doors && let Some(door) = doors::pressed(ctx) {
+            return vec![door.into()];
+        }
         if keys_of == KeysOf::Window
             && let Some(pick) = self.trial_keys(ctx)
         {
@@ -52,6 +57,8 @@ impl Studio {
         };
         commands.extend(self.with_now(|now| {
             let pressed = match toggles.map(Command::App) {
+                // What is behind the doors is not seen: no key changes it.
+                None if has_doors => actions::pressed(ctx, all.filter(|it| doors::lets_by(it))),
                 None => actions::pressed(ctx, all),
                 Some(command) => {
                     let closes = |action: &&_| {

@@ -10,6 +10,7 @@ mod exporting;
 mod finding;
 mod floating;
 mod generating;
+mod guiding;
 mod home;
 mod keyboard;
 mod keys;
@@ -45,6 +46,7 @@ use smalti_engine::images::Picture;
 use smalti_engine::questions::{ShippedGenerators, ShippedModels, ShippedRecipes};
 use smalti_engine::session::{Lane, RunId, Session};
 
+use self::guiding::Guide;
 use self::home::{Home, Writing};
 use self::keys::{Keyboard, KeysOf};
 use self::stage::{Shown, Stage};
@@ -98,7 +100,7 @@ pub struct StudioOptions {
     pub runs_dir: Option<PathBuf>,
     /// Files to open.
     pub files: Vec<PathBuf>,
-    /// Scene to start with: the name of a shipped one.
+    /// Scene to start with: the name of a shipped one, or that of the doors.
     pub scene: Option<String>,
     /// The text of a scene's file, instead of `scene`.
     pub scene_text: Option<String>,
@@ -168,6 +170,8 @@ struct Desk {
     is_fitted: bool,
     /// What is said in presentation.
     script: Script,
+    /// Who leads through it.
+    guide: Guide,
     /// The question on quitting was answered with "without saving".
     may_lose_work: bool,
     /// The question about unsaved work was answered with "save": which document is saved, and what comes
@@ -295,7 +299,8 @@ impl Studio {
     /// Whether something that is shown is still being opened or worked out: pictures and tests
     /// wait until it is not.
     pub fn is_working(&self) -> bool {
-        self.session.status().open_questions > 0
+        self.is_doing()
+            || self.session.status().open_questions > 0
             || self.keeping.openings.names().next().is_some()
             || self.keeping.background.is_busy()
             || !self.commands.borrow().is_empty()
@@ -422,8 +427,11 @@ impl Studio {
 
     fn shell_ui(&mut self, ui: &mut egui::Ui, frame_ms: Option<f32>) {
         let opening: Vec<String> = self.keeping.openings.names().collect();
-        if self.is_presenting() {
-            self.desk.script.show(ui, &self.theme);
+        if let Some(stage) = &self.desk.stage {
+            if self.desk.script.show(ui, &self.theme, stage.is_guided) {
+                self.end_guiding();
+                ui.ctx().request_repaint();
+            }
         } else {
             let chosen = self.with_now(|now| {
                 let Fixed { options, actions, threads, .. } = &self.fixed;
@@ -431,6 +439,10 @@ impl Studio {
                 Bar { theme: &self.theme, actions, now, device }.show(ui)
             });
             self.commands.borrow_mut().extend(chosen);
+            if self.desk.guide.has_doors {
+                self.doors_ui(ui);
+                return;
+            }
             status::show(ui, &self.view_ctx(), &opening);
         }
         if self.desk.shows_timings {
@@ -526,6 +538,7 @@ impl eframe::App for Studio {
         self.go_on_rewriting();
         self.go_on_pasting();
         self.go_on_racing();
+        self.go_on_guiding(&ctx);
         if !ctx.input(|input| input.pointer.any_down()) {
             self.history.finish_interaction();
         }

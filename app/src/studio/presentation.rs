@@ -9,7 +9,7 @@ use super::Studio;
 use super::keys::{is_of_keyboard, take_pressed};
 use super::stage::{Shown, Stage, alone};
 use crate::ctx::Showing;
-use crate::document::{Arrangement, Document, Look, Notice, ViewId};
+use crate::document::{Arrangement, Document, Look, Looks, Notice, ViewId};
 use crate::files::scenes::Scene;
 use crate::look::theme::{PRESENTATION_SCALE, Theme};
 use crate::settings::ThemeChoice;
@@ -25,10 +25,23 @@ impl Studio {
         self.desk.stage.is_some()
     }
 
+    /// Whether it is for a hall: larger, in its own colors and with a large pointer.
+    pub(super) fn is_for_hall(&self) -> bool {
+        self.desk.stage.as_ref().is_some_and(|stage| !stage.is_guided)
+    }
+
     /// Begins or ends it.
     pub(super) fn toggle_presentation(&mut self, ctx: &egui::Context) {
         let is_full = ctx.input(|input| input.viewport().fullscreen.unwrap_or(false));
         match self.desk.stage.take() {
+            Some(stage) if stage.is_guided => {
+                // From one person to a hall, at the same caption.
+                self.desk.stage =
+                    Some(Stage { is_guided: false, was_full: is_full, opacity: None, ..stage });
+                if !is_full {
+                    ctx.send_viewport_cmd(ViewportCommand::Fullscreen(true));
+                }
+            }
             Some(stage) if !stage.was_full => {
                 ctx.send_viewport_cmd(ViewportCommand::Fullscreen(false));
             }
@@ -52,8 +65,13 @@ impl Studio {
         };
         let (caption, looks) = (script.at(), script.looks().cloned());
         let folded = Folded::default();
+        let before = self.desk.stage.as_ref();
+        let is_guided = before.is_some_and(|stage| stage.is_guided);
+        let opacity = before.and_then(|stage| stage.opacity);
         let is_black = false;
-        self.desk.stage = Some(Stage { arrangement, folded, caption, looks, is_black, was_full });
+        let stage =
+            Stage { arrangement, folded, caption, looks, is_black, was_full, is_guided, opacity };
+        self.desk.stage = Some(stage);
     }
 
     /// Makes the screen black, or shows it again.
@@ -66,7 +84,8 @@ impl Studio {
     /// Takes the keys that clickers send for a black screen, and while it is black every key: that shows it again
     /// and does nothing else. Gives whether there was one.
     pub(super) fn black_keys(&mut self, ctx: &egui::Context) -> bool {
-        let Some(stage) = self.desk.stage.as_mut().filter(|_| !ctx.text_edit_focused()) else {
+        let is_heard = |stage: &&mut Stage| !stage.is_guided && !ctx.text_edit_focused();
+        let Some(stage) = self.desk.stage.as_mut().filter(is_heard) else {
             return false;
         };
         let is_black = stage.is_black;
@@ -140,7 +159,10 @@ impl Studio {
 
     /// Finds out what is seen now, and of which document.
     pub(super) fn look_again(&mut self) {
-        let looks = self.desk.stage.as_ref().and_then(|stage| stage.looks.clone());
+        let looks = self.desk.stage.as_ref().and_then(|stage| {
+            let looks = stage.looks.clone()?;
+            Some(Looks { token_opacity: stage.opacity.unwrap_or(looks.token_opacity), ..looks })
+        });
         let document = looks.map(|looks| Document { looks, ..self.history.document().clone() });
         self.desk.shown = Shown { document, seen: folded::seen(self.drawn()) };
     }
@@ -197,11 +219,11 @@ impl Studio {
     /// Which colors are worn.
     pub(super) fn theme_choice(&self) -> ThemeChoice {
         let settings = &self.settings;
-        if self.is_presenting() { settings.presentation_theme } else { settings.theme }
+        if self.is_for_hall() { settings.presentation_theme } else { settings.theme }
     }
 
     pub(super) fn set_theme(&mut self, theme: ThemeChoice, ctx: &egui::Context) {
-        if self.is_presenting() {
+        if self.is_for_hall() {
             self.settings.presentation_theme = theme;
         } else {
             self.settings.theme = theme;
@@ -211,15 +233,17 @@ impl Studio {
 
     /// Puts theme and sizes on.
     pub(super) fn wear(&mut self, ctx: &egui::Context) {
-        let larger = if self.is_presenting() { PRESENTATION_SCALE } else { 1.0 };
+        let larger = if self.is_for_hall() { PRESENTATION_SCALE } else { 1.0 };
         let settings = &self.settings;
         let scale = settings.text_scale * larger;
         self.theme = Theme::new(self.theme_choice(), scale, settings.reduced_motion);
         self.theme.apply(ctx);
     }
 
-    /// Starts a scene. Whoever looks at a picture of their own is asked whether to go on with it.
-    pub(super) fn start_scene(&mut self, scene: Scene) {
+    /// Starts a scene, and leads through its captions if `is_guided`, or if it says so. Whoever looks at a picture of
+    /// their own is asked whether to go on with it.
+    pub(super) fn start_scene(&mut self, scene: Scene, is_guided: bool) {
+        self.desk.guide.leads = is_guided || (scene.leads && !self.is_for_hall());
         if scene.loads.image.is_some() && self.shows_other_than(&scene) {
             self.ask(Dialog::Scene(Box::new(scene)));
         } else {
@@ -236,9 +260,9 @@ impl Studio {
     }
 
     /// A scene by its name.
-    pub(super) fn start_named_scene(&mut self, name: &str) {
+    pub(super) fn start_named_scene(&mut self, name: &str, is_guided: bool) {
         if let Some(scene) = Scene::shipped(name) {
-            self.start_scene(scene);
+            self.start_scene(scene, is_guided);
         } else {
             let hint = "Choose one of the menu Scenes";
             self.notices.add(Notice::error(format!("There is no scene {name:?}"), hint));
@@ -247,7 +271,8 @@ impl Studio {
 
     /// A pointer that is seen from the last row, with its tip where the system's is.
     pub(super) fn pointer_ui(&self, ctx: &egui::Context) {
-        let is_seen = self.desk.stage.as_ref().is_some_and(|stage| !stage.is_black);
+        let is_black = self.desk.stage.as_ref().is_some_and(|stage| stage.is_black);
+        let is_seen = self.is_for_hall() && !is_black;
         let Some(at) = ctx.pointer_latest_pos().filter(|_| is_seen) else { return };
         let (theme, colors) = (&self.theme, &self.theme.colors);
         let tip = |x: f32, y: f32| at + vec2(theme.px(x), theme.px(y));

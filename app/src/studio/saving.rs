@@ -39,11 +39,13 @@ impl Studio {
                 ctx.send_viewport_cmd(ViewportCommand::Close);
             }
             Then::New => {
+                self.desk.guide.has_doors = false;
                 self.leave_scene_behind();
                 let looks = self.history.document().looks.clone();
                 self.settle_in(None, Document { looks, ..Document::default() });
             }
             Then::Open(file, saved) => {
+                self.desk.guide.has_doors = false;
                 self.leave_scene_behind();
                 self.arrange(&saved);
                 self.warn_of(&saved);
@@ -100,6 +102,7 @@ impl Studio {
     /// The work of an unexpected end is back.
     pub(super) fn recover(&mut self, saved: Saved) {
         self.keeping.unapplied.store(false, Ordering::Relaxed);
+        self.desk.guide.has_doors = false;
         self.arrange(&saved);
         self.warn_of(&saved);
         let hint = if self.has_unsaved_work() {

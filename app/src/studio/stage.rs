@@ -17,6 +17,10 @@ pub(super) struct Stage {
     pub(super) is_black: bool,
     /// Whether the window was full screen before.
     pub(super) was_full: bool,
+    /// Whether one person is led through it, in the window as it is and in its colors, rather than a hall.
+    pub(super) is_guided: bool,
+    /// How much the tokens cover the image by now, on the way to what the caption says.
+    pub(super) opacity: Option<f32>,
 }
 
 /// What is seen in a frame. Found out before views and actions ask, as what is where is out of the desk while it is

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use eframe::wgpu;
 use smalti_engine::session::{self, News, Session};
 
+use super::guiding::Guide;
 use super::home::Home;
 use super::keys::Keyboard;
 use super::stage::Shown;
@@ -34,6 +35,7 @@ use crate::runs::Records;
 use crate::settings::Settings;
 use crate::shell::actions;
 use crate::shell::dock::Views;
+use crate::shell::doors;
 use crate::shell::folded::Folded;
 use crate::shell::notices::Notices;
 use crate::shell::scenes::named as named_scene;
@@ -151,7 +153,10 @@ impl Studio {
 
     /// What was open when it ended unexpectedly; else the scene that was asked for, and the files.
     fn first_document(&mut self) {
-        let name = self.fixed.options.scene.clone().unwrap_or_else(|| "studio".to_owned());
+        // In front of the studio.
+        let asked = self.fixed.options.scene.clone().filter(|name| name != doors::NAME);
+        self.desk.guide.has_doors = asked.is_none() && self.fixed.options.scene.is_some();
+        let name = asked.clone().unwrap_or_else(|| "studio".to_owned());
         let written = self.fixed.options.scene_text.as_deref();
         let scene = match written {
             Some(text) => Scene::parse(text).ok(),
@@ -174,7 +179,7 @@ impl Studio {
         for file in &files {
             self.send(Open::Path(file.clone()));
         }
-        let asked = !files.is_empty() || self.fixed.options.scene.is_some();
+        let asked = !files.is_empty() || asked.is_some();
         let autosave = self.keeping.autosave.as_ref();
         let Some(path) = autosave.map(|autosave| autosave.path().to_owned()) else { return };
         let unapplied = Arc::clone(&self.keeping.unapplied);
@@ -232,6 +237,7 @@ fn empty_desk() -> Desk {
         is_fitted: false,
         shown: Shown::default(),
         script: Script::default(),
+        guide: Guide::default(),
         may_lose_work: false,
         after_saving: None,
     }

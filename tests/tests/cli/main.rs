@@ -430,6 +430,10 @@ fn render_draws_a_scene_or_a_view_and_knows_their_names() {
         let colors: std::collections::HashSet<_> = picture.pixels().collect();
         assert!(colors.len() > 20, "{what} is empty");
     }
+    let help = run(&["render", "--help"]);
+    for name in smalti::files::scenes::names().chain(["doors"]) {
+        assert!(help.expect_done().out.contains(name), "{name} is not in {}", help.out);
+    }
     let refused = |arguments: &[&str], words: &[&str]| run(arguments).expect_refused(words);
     refused(&["render", "nowhere", "--out", &png], &["nowhere", "studio", "tokens"]);
     refused(&["render", "studio", "--out", &png, "--theme", "pink"], &["pink", "light"]);

@@ -3,7 +3,9 @@
 
 mod commands;
 mod documents;
+mod doors;
 mod finding;
+mod lectures;
 mod mended;
 mod presentation;
 mod room;

@@ -26,7 +26,7 @@ pub fn all() -> Vec<Action> {
     all.extend(hands::all());
     all.extend(views());
     all.extend(looks());
-    all.extend(scenes::names().filter_map(scene));
+    all.extend(scenes_of_menu());
     all.extend(train());
     all.extend(generating::all());
     all.extend(help());
@@ -350,10 +350,20 @@ fn size(mode: Fit, side: u32) -> Action {
     action.on(move |now| now.view.document.size == size_of(now))
 }
 
+/// All scenes, with a line above those of lectures, and how one starts again.
+fn scenes_of_menu() -> Vec<Action> {
+    let again = action(Menu::Scenes, "Scene from its start", &[plain(Key::F6)], Layout::Again);
+    let about = "Its captions, its picture and what it generates as they began; Undo brings back what was there";
+    let mut all: Vec<Action> = scenes::names().filter_map(scene).collect();
+    all.push(again.often().first().about(about));
+    all
+}
+
 fn scene(name: &str) -> Option<Action> {
     let scene = scenes::Scene::shipped(name)?;
     let open = Layout::Scene(name.to_owned());
-    Some(action(Menu::Scenes, scene.title, &[], open).kind("scene").about(scene.about))
+    let open = action(Menu::Scenes, scene.title, &[], open).kind("scene").about(scene.about);
+    Some(if scenes::STARTS_GROUP.contains(&name) { open.first() } else { open })
 }
 
 fn train() -> Vec<Action> {
@@ -371,6 +381,8 @@ fn help() -> Vec<Action> {
         action(Help, "Search…", &[ctrl(Key::P), ctrl(Key::K)], App::Palette).often(),
         action(Help, "Keys and gestures", &[plain(Key::Questionmark), plain(Key::F1)], App::Keys)
             .often(),
+        action(Help, "Start page", &[], Layout::Doors)
+            .about("Three doors to begin by, and what was opened last"),
         action(Help, "About Smalti", &[], App::About).first(),
     ]
 }
