@@ -4,6 +4,7 @@
 mod books;
 mod documents;
 mod edit;
+mod features;
 mod generate;
 mod likelihood;
 mod many;
