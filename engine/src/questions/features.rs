@@ -30,7 +30,7 @@ impl FeatureFile {
     /// Its array, and that array's shape.
     fn open(&self) -> Result<(Array, [usize; 2])> {
         self.stamp.check(&self.path)?;
-        let bad = |reason: String, hint: &str| EngineError::bad_file(&self.path, reason, hint);
+        let bad = |reason: String, hint: &str| EngineError::bad_file(&*self.path, reason, hint);
         let arrays = arrays::open(&self.path)?.members;
         let [array] = arrays.as_slice() else {
             let names = names_in_words(&arrays);
@@ -71,7 +71,7 @@ impl FeatureFile {
                 let (row, column) = (block.start + at / width, at % width);
                 let reason = format!("the number at [{row}, {column}] is {}", numbers[at]);
                 let hint = "rows and columns are counted from 0; look at the image of that row";
-                return Err(EngineError::bad_file(&self.path, reason, hint));
+                return Err(EngineError::bad_file(&*self.path, reason, hint));
             }
             Ok(numbers)
         })
@@ -111,7 +111,7 @@ impl Question for FrechetOfFeatures {
             let path = self.images.path.display();
             let reason = format!("{other} features a row, and {path} has {width}");
             let hint = "both are to be features of one network";
-            return Err(EngineError::bad_file(&self.reconstructions.path, reason, hint));
+            return Err(EngineError::bad_file(&*self.reconstructions.path, reason, hint));
         }
         let a = self.images.cloud(desk, (0.0, 0.45))?;
         let b = self.reconstructions.cloud(desk, (0.45, 0.9))?;
