@@ -7,7 +7,11 @@
 #![expect(clippy::print_stdout, reason = "a benchmark prints its rows")]
 #![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 
+use smalti_engine::checkpoints;
+use smalti_engine::data::worlds::Worlds;
+use smalti_engine::data::{Source as _, open_source};
 use smalti_engine::device::of_tests;
+use smalti_engine::evaluation::{MeasureRun, Measured, Plan};
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::io::{BufRead, Write};
@@ -25,7 +29,9 @@ use smalti_engine::kernels::{
 };
 use smalti_engine::layers::{Transformer, TransformerSize, Weights};
 use smalti_engine::quantizers::Pass;
+use smalti_engine::questions::{ModelRef, SourceRef, Stamp};
 use smalti_engine::random::{Noise, Purpose};
+use smalti_engine::session::{Session, Settings};
 use smalti_engine::tokenizers::{self, Tokenizer, TokenizerConfig};
 use smalti_engine::tokens::{Part, PartShape};
 use smalti_engine::training::{AdamW, Begin, Gradients, Optimizer, Recipe, Supplies, Trainer};
@@ -33,7 +39,7 @@ use smalti_engine::training::{AdamW, Begin, Gradients, Optimizer, Recipe, Suppli
 /// Work to be measured, made by its row.
 type Work = Box<dyn FnMut()>;
 
-const ROWS: [&str; 34] = [
+const ROWS: [&str; 36] = [
     "conv3x3/1x128x256",
     "conv3x3/1x256x64",
     "conv3x3/1x512x16",
@@ -68,6 +74,8 @@ const ROWS: [&str; 34] = [
     "generate/raster_256_b8",
     "generate/maskgit_12",
     "generate/var_10",
+    "evaluate/measured_64",
+    "evaluate/codec_64",
 ];
 
 /// taming-transformers' f16 network.
@@ -278,6 +286,50 @@ fn painter(way: Way, tokenizer: Option<Arc<dyn Tokenizer>>) -> Painter {
     Painter::new(Arc::new(Network::new(&config, &weights).unwrap()), tokenizer).unwrap()
 }
 
+/// Images of the rows that measure.
+const MEASURED: usize = 32;
+
+/// Images of 64x64 out of a file, as tokens and back; and the same as a measurement with PSNR, SSIM and intervals. There
+/// is no judge beside them, whose network would be most of the work.
+fn measured(row: &str) -> Work {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("images.npy");
+    let worlds = Worlds::held_out(3);
+    let header =
+        format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({MEASURED}, 64, 64, 3), }}\n");
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    for index in 0..MEASURED as u64 {
+        bytes.extend(worlds.sample(index, 64).unwrap().picture.rgb());
+    }
+    std::fs::write(&path, bytes).unwrap();
+    let assets = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets");
+    let model = assets.join("models/worlds-fsq.safetensors");
+    if row.contains("codec") {
+        let tokenizer = checkpoints::open_tokenizer(&model, &of_tests().unwrap()).unwrap();
+        let set = open_source(&path).unwrap();
+        return Box::new(move || {
+            let _kept = &folder;
+            for index in 0..MEASURED as u64 {
+                let picture = set.sample(index, 64).unwrap().picture;
+                let tokens = tokenizers::tokenize(&*tokenizer.tokenizer, &picture).unwrap();
+                black_box(tokenizers::detokenize(&*tokenizer.tokenizer, &tokens).unwrap());
+            }
+        });
+    }
+    let source = SourceRef::Path { path: path.as_path().into(), stamp: Stamp::of(&path) };
+    let model = ModelRef::File { path: model.as_path().into(), stamp: Stamp::of(&model) };
+    let plan = Plan::new(Measured::Tokenizer { model, by_levels: false }, source);
+    let session = Session::new(Settings::new(folder.path())).unwrap();
+    Box::new(move || {
+        let run = MeasureRun::new(vec![plan.clone()], None, folder.path().to_owned());
+        let run = session.start(run);
+        session.wait_run(run).unwrap();
+        session.forget_run(run);
+    })
+}
+
 /// All tokens of a picture, drawn and told as the program does; for MaskGIT its picture, for VAR its latents.
 fn generated(row: &str) -> Work {
     let (way, tokenizer) = match row {
@@ -394,6 +446,7 @@ fn build(row: &str) -> Work {
         "lfq18" => lookup_free(),
         "tokenizer" => network(row),
         "generate" => generated(row),
+        "evaluate" => measured(row),
         _ if row.contains("transformer") => transformer(),
         _ => training(row),
     }

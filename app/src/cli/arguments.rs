@@ -323,6 +323,19 @@ pub(super) struct Merge {
     pub(super) common: Common,
 }
 
+/// Options of `frechet`.
+#[derive(Debug, Args)]
+pub(super) struct Frechet {
+    /// Features of the images: one array (N, D) of floating point numbers (.npy), a row an image
+    #[arg(value_name = "IMAGES.npy")]
+    pub(super) images: PathBuf,
+    /// Features of the reconstructions by the same network, in any order
+    #[arg(value_name = "RECONSTRUCTIONS.npy")]
+    pub(super) reconstructions: PathBuf,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
 /// Options of `report`.
 #[derive(Debug, Args)]
 pub(super) struct Report {

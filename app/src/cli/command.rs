@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use super::arguments::{
-    Common, Decode, Encode, Evaluate, Inspect, Merge, Render, Report, Tour, Train, Window,
+    Common, Decode, Encode, Evaluate, Frechet, Inspect, Merge, Render, Report, Tour, Train, Window,
 };
 use super::arguments_paint::{Cost, Edit, Likelihood, Paint};
 
@@ -41,6 +41,8 @@ pub(super) enum Command {
     Evaluate(Evaluate),
     /// Join parts of a measurement that were made with --shard, on one machine or many
     Merge(Merge),
+    /// The Frechet distance of features of images and of reconstructions, by a network of your own
+    Frechet(Frechet),
     /// Measure tokenizers and write one page about them: tables, figure, best and worst images
     Report(Report),
     /// Draw a scene or a view of the window into a PNG, no display needed
@@ -63,6 +65,7 @@ impl Command {
             Self::Cost(options) => &options.common,
             Self::Evaluate(options) => &options.common,
             Self::Merge(options) => &options.common,
+            Self::Frechet(options) => &options.common,
             Self::Report(options) => &options.common,
             Self::Render(options) => &options.common,
             Self::Tour(options) => &options.common,

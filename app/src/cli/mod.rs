@@ -19,6 +19,7 @@ mod edit_windows;
 mod encode;
 mod engine;
 mod evaluate;
+mod frechet;
 mod generate;
 mod given;
 mod inspect;
@@ -92,6 +93,7 @@ fn dispatch(arguments: &Arguments, around: &mut Surroundings<'_>) -> Result<(), 
         Command::Cost(options) => cost::run(options, &mut console),
         Command::Evaluate(options) => evaluate::run(options, &mut console),
         Command::Merge(options) => merge::run(options, &mut console),
+        Command::Frechet(options) => frechet::run(options, &mut console),
         Command::Report(options) => report::run(options, &mut console),
         Command::Tour(options) => tour::run(options, &mut console),
         Command::Render(options) => render::run(options, &mut console),

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::{
-    KeptMeasurements, MeasureEvent, MeasureRun, Measured, Part, Plan, Shard, Stage, Summary, merge,
-    parts_in,
+    ImagesOfPart, KeptMeasurements, MeasureEvent, MeasureRun, Measured, Part, Plan, Shard, Stage,
+    Summary, merge, parts_in,
 };
 use crate::questions::{SourceRef, Stamp};
 use crate::session::{Control, RunState, Session, Settings};
@@ -175,4 +175,34 @@ fn a_disk_that_goes_away_leaves_no_image_out() {
     std::fs::write(set.join("2.ppm"), b"P6 and nothing else").unwrap();
     let less = measured(vec![of_folder(&set)], &home.path().join("less")).remove(0);
     assert_eq!((less.images(), less.skipped().count), (IMAGES - 1, 1));
+}
+
+/// What a measurement holds, keeps, says and shows of hundreds of images is as much as of a few: a million of them
+/// fit into the same memory. Lines of each image are on the disk alone.
+#[test]
+fn a_measurement_of_many_images_holds_no_more_than_one_of_few() {
+    const SHOWN: usize = 8;
+    let home = tempfile::tempdir().unwrap();
+    let of = |images: u64| {
+        let folder = home.path().join(images.to_string());
+        let plan = Plan { most: images, side: Some(16), ..plan(Shard::WHOLE) };
+        let session = session();
+        let id = session.start(run(vec![plan], &folder));
+        assert_eq!(session.wait_run(id).unwrap(), RunState::Done);
+        let told = session.log::<MeasureEvent>(id, 0).len();
+        let part = parts_in(&folder).unwrap().remove(0);
+        assert_eq!((part.images(), part.skipped().count), (images, 0));
+        let shown = ImagesOfPart { part: part.path.clone(), point: 1, most: SHOWN, since: 0 };
+        let shown = session.wait(&shown).unwrap();
+        assert_eq!((shown.measured, shown.shown.len()), (images, SHOWN));
+        let kept = part.path.metadata().unwrap().len();
+        let lines = part.path.with_extension("csv").metadata().unwrap().len();
+        (part.bytes(), kept, lines, told)
+    };
+    let (few, many) = (of(SHOWN as u64), of(320));
+    assert_eq!(few.0, many.0, "sums in memory");
+    // Counts in the head have a digit or two more.
+    assert!(many.1.abs_diff(few.1) < 64, "{} and {} bytes of sums", few.1, many.1);
+    assert!(many.2 > 30 * few.2, "the line of each image is on the disk");
+    assert!(many.3 <= 70, "{} reports of one measurement", many.3);
 }

@@ -6,6 +6,11 @@
 //! Source: Dowson & Landau, "The Frechet distance between multivariate normal distributions", 1982; Heusel et
 //! al., arXiv 1706.08500.
 
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::symmetric::{eigenvalues, factor, product, turned};
 use crate::{EngineError, Result};
 
 /// What one is in a feature that is summed: 20 binary places, so that products have 40.
@@ -148,84 +153,78 @@ pub fn frechet((m1, s1): (&[f64], &[f64]), (m2, s2): (&[f64], &[f64])) -> f64 {
     let d = m1.len();
     let apart: f64 = m1.iter().zip(m2).map(|(a, b)| (a - b).powi(2)).sum();
     let trace = |s: &[f64]| (0..d).map(|i| s[i * d + i]).sum::<f64>();
-    // The eigenvalues of S1 S2 are those of the symmetric R S2 R with R^2 = S1.
-    let (values, vectors) = eigen(s1, d);
-    let mut root = vec![0.0; d * d];
-    for (at, value) in values.iter().enumerate() {
-        let value = value.max(0.0).sqrt();
-        for i in 0..d {
-            for j in 0..d {
-                root[i * d + j] += value * vectors[i * d + at] * vectors[j * d + at];
-            }
-        }
-    }
-    let middle = product(&product(&root, s2, d), &root, d);
-    let both: f64 = eigen(&middle, d).0.iter().map(|value| value.max(0.0).sqrt()).sum();
+    // The eigenvalues of S1 S2 that are not zero are those of the symmetric F^T S2 F with F F^T = S1.
+    let (f, rank) = factor(s1, d);
+    let middle = product(&turned(&f, rank), &product(s2, &f, (d, rank)), (d, rank));
+    let both: f64 = eigenvalues(middle, rank).iter().map(|value| value.max(0.0).sqrt()).sum();
     // Of two that are alike, rounding leaves a little less than nothing.
     (apart + trace(s1) + trace(s2) - 2.0 * both).max(0.0)
 }
 
-fn product(a: &[f64], b: &[f64], d: usize) -> Vec<f64> {
-    let mut out = vec![0.0; d * d];
-    for i in 0..d {
-        for k in 0..d {
-            let factor = a[i * d + k];
-            for j in 0..d {
-                out[i * d + j] += factor * b[k * d + j];
-            }
-        }
-    }
-    out
+/// Rows of features that are read at a time.
+const ROWS: usize = 64;
+
+/// Mean and covariance of features that somebody else made, of any scale.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cloud {
+    /// Rows, one an image.
+    pub rows: usize,
+    /// Features of a row.
+    pub width: usize,
+    means: Vec<f64>,
+    covariance: Vec<f64>,
 }
 
-/// Eigenvalues and vectors (columns) of a symmetric matrix (D, D), by Jacobi's rotations.
-fn eigen(matrix: &[f64], d: usize) -> (Vec<f64>, Vec<f64>) {
-    const SWEEPS: usize = 60;
-    let mut a = matrix.to_vec();
-    let mut v = vec![0.0; d * d];
-    (0..d).for_each(|i| v[i * d + i] = 1.0);
-    let scale: f64 = a.iter().map(|x| x * x).sum();
-    for _ in 0..SWEEPS {
-        let off: f64 = (0..d)
-            .flat_map(|i| (0..i).map(move |j| (i, j)))
-            .map(|(i, j)| a[i * d + j].powi(2))
-            .sum();
-        if off <= scale * 1e-26 {
-            break;
-        }
-        for p in 0..d {
-            for q in p + 1..d {
-                rotate(&mut a, &mut v, d, (p, q));
+impl Cloud {
+    /// Of so many rows (N, D), which are read some at a time, twice: the covariance is summed around the mean, and
+    /// has N - 1 below the line. Takes memory for D x D numbers, whatever N is.
+    ///
+    /// # Errors
+    /// What `read` says of a range of rows.
+    pub fn of(
+        (rows, width): (usize, usize),
+        mut read: impl FnMut(Range<usize>) -> Result<Vec<f64>>,
+    ) -> Result<Self> {
+        let blocks = || (0..rows).step_by(ROWS).map(move |from| from..rows.min(from + ROWS));
+        let mut means = vec![0.0; width];
+        for block in blocks() {
+            for row in read(block)?.chunks_exact(width) {
+                means.iter_mut().zip(row).for_each(|(mean, x)| *mean += x);
             }
         }
+        means.iter_mut().for_each(|mean| *mean /= rows as f64);
+        let mut covariance = vec![0.0; width * width];
+        for block in blocks() {
+            let mut centered = read(block)?;
+            for row in centered.chunks_exact_mut(width) {
+                row.iter_mut().zip(&means).for_each(|(x, mean)| *x -= mean);
+            }
+            covariance.par_chunks_mut(width).enumerate().for_each(|(i, out)| {
+                // Above the diagonal alone; the rest is the same.
+                for row in centered.chunks_exact(width) {
+                    let factor = row[i];
+                    out[i..].iter_mut().zip(&row[i..]).for_each(|(out, x)| *out += factor * x);
+                }
+            });
+        }
+        for i in 0..width {
+            for j in i..width {
+                let value = covariance[i * width + j] / (rows as f64 - 1.0);
+                (covariance[i * width + j], covariance[j * width + i]) = (value, value);
+            }
+        }
+        Ok(Self { rows, width, means, covariance })
     }
-    ((0..d).map(|i| a[i * d + i]).collect(), v)
-}
 
-/// One rotation, which makes the element at (p, q) zero.
-fn rotate(a: &mut [f64], v: &mut [f64], d: usize, (p, q): (usize, usize)) {
-    let off = a[p * d + q];
-    if off == 0.0 {
-        return;
+    /// Whether there are too few rows for a covariance of full rank: then the distance is biased upwards, more than
+    /// it already is of few rows.
+    pub fn is_too_few(&self) -> bool {
+        self.rows < self.width + 1
     }
-    let theta = (a[q * d + q] - a[p * d + p]) / (2.0 * off);
-    let t = theta.signum() / (theta.abs() + theta.hypot(1.0));
-    let t = if theta == 0.0 { 1.0 } else { t };
-    let cos = 1.0 / t.hypot(1.0);
-    let sin = t * cos;
-    let turn = |m: &mut [f64], x: usize, y: usize| {
-        let (one, other) = (m[x], m[y]);
-        m[x] = cos * one - sin * other;
-        m[y] = sin * one + cos * other;
-    };
-    for k in 0..d {
-        turn(a, k * d + p, k * d + q);
-    }
-    for k in 0..d {
-        turn(a, p * d + k, q * d + k);
-    }
-    for k in 0..d {
-        turn(v, k * d + p, k * d + q);
+
+    /// The Frechet distance of two clouds of one width.
+    pub fn distance(&self, other: &Self) -> f64 {
+        frechet((&self.means, &self.covariance), (&other.means, &other.covariance))
     }
 }
 
@@ -257,5 +256,40 @@ mod tests {
         assert!((whole.distance(&moved).unwrap() - 24.0).abs() < 1e-4);
         assert_eq!(of(0..1).distance(&whole), None);
         assert!(joined.add(&[1.0]).is_err() && joined.add(&[f32::NAN; 6]).is_err());
+    }
+    /// Rows that are read in several blocks, far from zero and of a small scale, where sums of squares would lose
+    /// every digit; another order of the rows is the same cloud.
+    #[test]
+    fn features_of_any_scale_keep_their_digits() {
+        let (rows, width) = (3 * ROWS + 5, 4);
+        let value = |row: usize, column: usize| ((row * 7 + column * 13) % 17) as f64;
+        let of = |scale: f64, offset: f64, turn: usize| {
+            let read = |block: Range<usize>| {
+                let row = |row: usize| (0..width).map(move |c| value((row + turn) % rows, c));
+                Ok(block.flat_map(row).map(|x| x * scale + offset).collect())
+            };
+            Cloud::of((rows, width), read).unwrap()
+        };
+        let plain = of(1.0, 0.0, 0);
+        // Moved by 2 along each of four features: 4 * 4.
+        assert!((plain.distance(&of(1.0, 2.0, 9)) - 16.0).abs() < 1e-9);
+        // Twice as wide: |m|^2 + tr S (1 + 4 - 2 * 2).
+        let (means, variances): (Vec<f64>, Vec<f64>) = (0..width)
+            .map(|c| {
+                let column: Vec<f64> = (0..rows).map(|row| value(row, c)).collect();
+                let mean = column.iter().sum::<f64>() / rows as f64;
+                let squares = column.iter().map(|x| (x - mean).powi(2)).sum::<f64>();
+                (mean, squares / (rows - 1) as f64)
+            })
+            .unzip();
+        let wanted = means.iter().map(|m| m * m).sum::<f64>() + variances.iter().sum::<f64>();
+        let found = plain.distance(&of(2.0, 0.0, 0));
+        assert!((found - wanted).abs() < 1e-9 * wanted, "{found}, not {wanted}");
+        let small = of(1e-5, 10.0, 0).distance(&of(2e-5, 10.0, 0));
+        assert!((small - wanted * 1e-10).abs() < 1e-6 * wanted * 1e-10, "{small}");
+        assert!(!plain.is_too_few());
+        assert!(plain.distance(&plain) < 1e-9);
+        let failed = Cloud::of((2, 1), |_| Err(EngineError::Cancelled));
+        assert!(matches!(failed, Err(EngineError::Cancelled)));
     }
 }

@@ -8,12 +8,13 @@ mod ms_ssim;
 mod psnr;
 mod spectrum;
 mod ssim;
+mod symmetric;
 mod usage;
 
 pub use books::{BookCounts, BookStatistics, BooksStatistics};
 pub use codebook::{CodeColors, Codebook, NEIGHBOUR_WORK, Neighbours};
 pub use exact::Exact;
-pub use frechet::{Moments, frechet};
+pub use frechet::{Cloud, Moments, frechet};
 pub use ms_ssim::{LEAST_SIDE as MS_SSIM_LEAST_SIDE, ms_ssim};
 pub use psnr::{mean_squared_error, psnr};
 pub use spectrum::fine_detail;

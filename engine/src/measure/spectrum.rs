@@ -33,24 +33,24 @@ pub fn fine_detail(picture: &Picture) -> f64 {
             mean += luma(x, y) * window[x] * window[y] / weight;
         }
     }
-    // Rows first, then columns: a frequency of -f has the energy of f, so half of them is enough in x.
+    // Along x first, then along y: a frequency of -f has the energy of f, so half of them is enough in x.
     let half = side / 2;
     let roots: Vec<[f64; 2]> = (0..side).map(|at| [turn(at).cos(), -turn(at).sin()]).collect();
-    let mut columns = vec![[0.0_f64; 2]; side * (half + 1)];
-    for y in 0..side {
-        let row: Vec<[f64; 2]> =
-            (0..side).map(|x| [(luma(x, y) - mean) * window[x] * window[y], 0.0]).collect();
-        for (f, value) in
-            transform(&row, (0, 1), side, &roots).into_iter().take(half + 1).enumerate()
-        {
-            columns[f * side + y] = value;
-        }
-    }
+    let faded = |at: usize| {
+        let (x, y) = (at / side, at % side);
+        [(luma(x, y) - mean) * window[x] * window[y], 0.0]
+    };
+    let columns: Vec<[f64; 2]> = (0..side * side).map(faded).collect();
+    let rows = transform((&columns, side), (0, 1), side, &roots);
+    let turned = |at: usize| rows[at % (half + 1) * side + at / (half + 1)];
+    let rows: Vec<[f64; 2]> = (0..side * (half + 1)).map(turned).collect();
+    let all_of = transform((&rows, half + 1), (0, 1), side, &roots);
     let (mut fine, mut all) = (0.0, 0.0);
-    for (f, column) in columns.chunks_exact(side).enumerate() {
+    for f in 0..=half {
         // Both borders of the half stand for themselves alone.
         let twice = if f == 0 || 2 * f == side { 1.0 } else { 2.0 };
-        for (g, [re, im]) in transform(column, (0, 1), side, &roots).into_iter().enumerate() {
+        for g in 0..side {
+            let [re, im] = all_of[g * (half + 1) + f];
             let energy = twice * (re * re + im * im);
             all += energy;
             let across = g.min(side - g);
@@ -62,30 +62,37 @@ pub fn fine_detail(picture: &Picture) -> f64 {
     if all > 1e-9 { fine / all } else { 0.0 }
 }
 
-/// The discrete Fourier transform of `count` complex numbers, each `step` behind the one before: by the smallest prime
-/// that divides their count into as many shorter ones, and so on. `roots` are those of all numbers, e^(-2 pi i k / n).
+/// The discrete Fourier transforms of `wide` rows of complex numbers, which lie side by side: `count` columns, each
+/// `step` behind the one before. By the smallest prime that divides their count into as many shorter ones, and so on;
+/// all rows at once, so that what leads there costs no more than of one. `roots` are those of all numbers,
+/// e^(-2 pi i k / n).
 ///
 /// Source: Cooley & Tukey, "An Algorithm for the Machine Calculation of Complex Fourier Series", 1965.
 fn transform(
-    from: &[[f64; 2]],
+    (from, wide): (&[[f64; 2]], usize),
     (start, step): (usize, usize),
     count: usize,
     roots: &[[f64; 2]],
 ) -> Vec<[f64; 2]> {
     if count == 1 {
-        return vec![from[start]];
+        return from[start * wide..(start + 1) * wide].to_vec();
     }
     let prime = (2..count).find(|prime| count.is_multiple_of(*prime)).unwrap_or(count);
     let short = count / prime;
-    let shorter = |at: usize| transform(from, (start + at * step, step * prime), short, roots);
+    let shorter =
+        |at: usize| transform((from, wide), (start + at * step, step * prime), short, roots);
     let parts: Vec<Vec<[f64; 2]>> = (0..prime).map(shorter).collect();
-    let sum = |f: usize| {
-        parts.iter().enumerate().fold([0.0, 0.0], |[re, im], (at, part)| {
-            let ([a, b], [cos, sin]) = (part[f % short], roots[at * f % count * step]);
-            [re + a * cos - b * sin, im + a * sin + b * cos]
-        })
-    };
-    (0..count).map(sum).collect()
+    let mut sums = vec![[0.0; 2]; count * wide];
+    for (f, sums) in sums.chunks_exact_mut(wide).enumerate() {
+        for (at, part) in parts.iter().enumerate() {
+            let ([cos, sin], first) = (roots[at * f % count * step], f % short * wide);
+            for ([re, im], [a, b]) in sums.iter_mut().zip(&part[first..first + wide]) {
+                *re += a * cos - b * sin;
+                *im += a * sin + b * cos;
+            }
+        }
+    }
+    sums
 }
 
 #[cfg(test)]
@@ -102,8 +109,13 @@ mod tests {
             let roots: Vec<[f64; 2]> = (0..count).map(root).collect();
             let value = |at: usize| [(at * at % 11) as f64, (at * 7 % 5) as f64 - 2.0];
             let values: Vec<[f64; 2]> = (0..count).map(value).collect();
-            for (f, found) in transform(&values, (0, 1), count, &roots).into_iter().enumerate() {
+            // Two rows side by side, of which the other one is twice as large.
+            let beside = values.iter().flat_map(|[a, b]| [[2.0 * a, 2.0 * b], [*a, *b]]);
+            let beside: Vec<[f64; 2]> = beside.collect();
+            let found = transform((&beside, 2), (0, 1), count, &roots);
+            for (f, [twice, found]) in found.as_chunks::<2>().0.iter().enumerate() {
                 let (mut re, mut im) = (0.0, 0.0);
+                assert!((twice[0] - 2.0 * found[0]).abs() < 1e-9, "{count} {f}");
                 for (at, [a, b]) in values.iter().enumerate() {
                     let [cos, sin] = root(at * f);
                     (re, im) = (re + a * cos - b * sin, im + a * sin + b * cos);

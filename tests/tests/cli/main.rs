@@ -5,6 +5,7 @@ mod books;
 mod cost;
 mod documents;
 mod edit;
+mod features;
 mod generate;
 mod likelihood;
 mod many;
