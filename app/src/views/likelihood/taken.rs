@@ -1,4 +1,4 @@
-//! What can be taken away of the bits: the map with its key, and the table that `smalti likelihood` writes.
+//! What can be taken away of the bits: the map, and the table that `smalti likelihood` writes.
 
 use std::sync::Arc;
 
@@ -6,12 +6,8 @@ use super::super::tokens::sheet::Sheet;
 use super::shown::Shown;
 use crate::ctx::ViewCtx;
 use crate::document::{Chart, Column, Shape, Table};
-use crate::figures::bits::bits_map;
 use crate::widgets::export::Exported;
 use crate::widgets::pane::Pane;
-
-/// About how many pixels wide the map becomes.
-const SIDE: usize = 768;
 
 /// The map's own menu.
 pub(super) fn menu(ctx: &ViewCtx<'_>, pane: &Pane, shown: &Shown<'_>, sheet: &Sheet<'_>) {
@@ -24,7 +20,6 @@ pub(super) fn menu(ctx: &ViewCtx<'_>, pane: &Pane, shown: &Shown<'_>, sheet: &Sh
         shown.most
     );
     let own = shown.of_part(sheet.number);
-    let picture = || bits_map(sheet.part, own, shown.most, SIDE).ok();
     let chart = || Chart {
         title: about.clone(),
         across: "column".to_owned(),
@@ -40,7 +35,6 @@ pub(super) fn menu(ctx: &ViewCtx<'_>, pane: &Pane, shown: &Shown<'_>, sheet: &Sh
         name: "surprise",
         about: &about,
         by: Some(&ctx.document.model),
-        picture: Some(&picture),
         chart: Some(&chart),
         numbers: Some(&numbers),
         is_old: shown.is_old,
