@@ -192,7 +192,9 @@ impl Cloud {
                 means.iter_mut().zip(row).for_each(|(mean, x)| *mean += x);
             }
         }
-        means.iter_mut().for_each(|mean| *mean /= rows as f64);
+        for mean in &mut means {
+            *mean /= rows as f64;
+        }
         let mut covariance = vec![0.0; width * width];
         for block in blocks() {
             let mut centered = read(block)?;

@@ -69,8 +69,8 @@ pub(super) fn factor(s: &[f64], d: usize) -> (Vec<f64>, usize) {
 /// The eigenvalues of a symmetric matrix, in no order.
 pub(super) fn eigenvalues(mut a: Vec<f64>, d: usize) -> Vec<f64> {
     let mut beside = vec![0.0; d];
-    for k in 0..d.saturating_sub(2) {
-        beside[k] = reflect(&mut a, d, k);
+    for (k, beside) in beside.iter_mut().enumerate().take(d.saturating_sub(2)) {
+        *beside = reflect(&mut a, d, k);
     }
     if d > 1 {
         beside[d - 2] = a[(d - 1) * d + d - 2];
