@@ -20,6 +20,7 @@ mod painting;
 mod pasted;
 mod presentation;
 mod racing;
+mod recovering;
 mod regions;
 mod resampling;
 mod saving;

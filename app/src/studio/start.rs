@@ -21,10 +21,8 @@ use crate::ctx::{Counts, EditedImages, EditedTokens, Generations, Hovered, Offer
 use crate::document::{Document, History, Notice, Open};
 use crate::files::autosave::Autosave;
 use crate::files::background::Background;
-use crate::files::disk::{read_whole, set_aside};
+use crate::files::disk::read_whole;
 use crate::files::opening::Openings;
-use crate::files::outcome::{Outcome, notice};
-use crate::files::saved;
 use crate::files::scenes::{self, Scene};
 use crate::logging::NOTICE;
 use crate::look::fonts;
@@ -175,42 +173,7 @@ impl Studio {
             self.send(Open::Path(file.clone()));
         }
         let asked = !files.is_empty() || self.fixed.options.scene.is_some();
-        let autosave = self.keeping.autosave.as_ref();
-        let Some(path) = autosave.map(|autosave| autosave.path().to_owned()) else { return };
-        let unapplied = Arc::clone(&self.keeping.unapplied);
-        self.keeping.background.run(move || {
-            // What is said of it: where it is now. No autosave is the usual case: the last time ended well.
-            let aside = |kind: &str, said: &dyn Fn(&Path) -> Notice| match set_aside(&path, kind) {
-                Ok(kept) => kept.map(|kept| notice(said(&kept))),
-                Err(error) => {
-                    // It must not be written over.
-                    unapplied.store(true, Ordering::Relaxed);
-                    let summary = format!("The work of last time is in the way: {error}");
-                    let hint = "Until it is moved, this window keeps nothing for an unexpected end";
-                    Some(notice(Notice::warning(summary, hint)))
-                }
-            };
-            if asked {
-                let summary = "Smalti ended unexpectedly last time; the work of then is kept";
-                return aside("recovered", &|kept| {
-                    Notice::warning(summary, format!("Open {}", kept.display()))
-                });
-            }
-            match saved::open(&path) {
-                Ok(saved) => {
-                    unapplied.store(true, Ordering::Relaxed);
-                    Some(Outcome::Document(None, Box::new(saved)))
-                }
-                Err(error) => {
-                    let summary = format!("The work of last time could not be read: {error}");
-                    aside("unreadable", &|kept| {
-                        let kept = kept.display();
-                        let hint = format!("It is kept as {kept}; a newer Smalti may open it");
-                        Notice::warning(summary.clone(), hint)
-                    })
-                }
-            }
-        });
+        self.look_for_lost_work(asked);
     }
 }
 
