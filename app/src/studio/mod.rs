@@ -19,6 +19,7 @@ pub mod offscreen;
 mod painting;
 mod pasted;
 mod presentation;
+mod quitting;
 mod racing;
 mod recovering;
 mod regions;
@@ -48,6 +49,7 @@ use smalti_engine::session::{Lane, RunId, Session};
 
 use self::home::{Home, Writing};
 use self::keys::{Keyboard, KeysOf};
+use self::quitting::Quitting;
 use self::stage::{Shown, Stage};
 use self::strokes::Strokes;
 use self::trainings::Trainings;
@@ -169,8 +171,7 @@ struct Desk {
     is_fitted: bool,
     /// What is said in presentation.
     script: Script,
-    /// The question on quitting was answered with "without saving".
-    may_lose_work: bool,
+    quitting: Quitting,
     /// The question about unsaved work was answered with "save": which document is saved, and what comes
     /// then.
     after_saving: Option<(usize, Then)>,
@@ -243,6 +244,8 @@ pub struct Studio {
     pasting: Option<Arc<Region>>,
     /// Strokes of color that are not in the tokens yet.
     strokes: Strokes,
+    /// How many codes are being replaced whose places are not known yet.
+    replacing: usize,
     started: Instant,
 }
 

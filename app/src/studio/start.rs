@@ -13,6 +13,7 @@ use smalti_engine::session::{self, News, Session};
 
 use super::home::Home;
 use super::keys::Keyboard;
+use super::quitting::Quitting;
 use super::stage::Shown;
 use super::strokes::Strokes;
 use super::trainings::Trainings;
@@ -131,6 +132,7 @@ impl Studio {
             trials: None,
             pasting: None,
             strokes: Strokes::default(),
+            replacing: 0,
             started: Instant::now(),
         };
         studio.first_document();
@@ -195,7 +197,7 @@ fn empty_desk() -> Desk {
         is_fitted: false,
         shown: Shown::default(),
         script: Script::default(),
-        may_lose_work: false,
+        quitting: Quitting::default(),
         after_saving: None,
     }
 }
