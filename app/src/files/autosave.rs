@@ -135,7 +135,7 @@ mod tests {
         assert!(there(&first).is_empty(), "its window is open");
         let path = second.path().to_owned();
         drop(second);
-        assert_eq!(there(&first), [path.clone()]);
+        assert_eq!(there(&first), std::slice::from_ref(&path));
         // Whoever looks at it has it alone.
         let held: Vec<_> = first.others().iter().filter_map(Other::hold).collect();
         assert_eq!(held.len(), 1);
