@@ -88,7 +88,8 @@ impl Studio {
 
     pub(super) fn change(&mut self, command: &Command, ctx: &egui::Context) {
         let next = self.history.document().after(command);
-        let interacting = ctx.input(|input| input.pointer.any_down());
+        let is_down = ctx.input(|input| input.pointer.any_down());
+        let interacting = is_down || self.desk.gesture.goes_on;
         self.history.change(next, interacting);
     }
 

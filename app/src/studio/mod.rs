@@ -10,6 +10,7 @@ mod exporting;
 mod finding;
 mod floating;
 mod generating;
+mod gesture;
 mod home;
 mod keyboard;
 mod keys;
@@ -47,6 +48,7 @@ use smalti_engine::images::Picture;
 use smalti_engine::questions::{ShippedGenerators, ShippedModels, ShippedRecipes};
 use smalti_engine::session::{Lane, RunId, Session};
 
+use self::gesture::Gesture;
 use self::home::{Home, Writing};
 use self::keys::{Keyboard, KeysOf};
 use self::quitting::Quitting;
@@ -159,6 +161,7 @@ struct Desk {
     palette: Option<Palette>,
     dialog: Option<Dialog>,
     keyboard: Keyboard,
+    gesture: Gesture,
     /// Whether the developer's panel is there.
     shows_timings: bool,
     /// Questions that wait until the one that is seen is answered.
@@ -520,6 +523,7 @@ impl eframe::App for Studio {
         self.look_again();
         // What views were told in the last frame is done first: keys act on what is there then.
         let was_told = self.apply_all(&ctx);
+        self.go_on_with_gesture(&ctx);
         if was_told {
             self.look_again();
         }
@@ -530,7 +534,7 @@ impl eframe::App for Studio {
         self.go_on_rewriting();
         self.go_on_pasting();
         self.go_on_racing();
-        if !ctx.input(|input| input.pointer.any_down()) {
+        if !self.desk.gesture.goes_on {
             self.history.finish_interaction();
         }
         self.look_again();

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use eframe::wgpu;
 use smalti_engine::session::{self, News, Session};
 
+use super::gesture::Gesture;
 use super::home::Home;
 use super::keys::Keyboard;
 use super::quitting::Quitting;
@@ -191,6 +192,7 @@ fn empty_desk() -> Desk {
         palette: None,
         dialog: None,
         keyboard: Keyboard::default(),
+        gesture: Gesture::default(),
         shows_timings: false,
         questions: VecDeque::new(),
         stage: None,
