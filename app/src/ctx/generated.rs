@@ -5,10 +5,10 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 
 use smalti_engine::Problem;
-use smalti_engine::generators::{GenerateEvent, Step};
+use smalti_engine::generators::{GenerateEvent, Proposal, Step};
 use smalti_engine::questions::{DecodePartly, OpenGenerator, OpenedPainter};
 use smalti_engine::session::{Question, RunId, RunState, RunView, Session};
-use smalti_engine::tokens::Tokens;
+use smalti_engine::tokens::{Cell, Tokens};
 
 use crate::document::{Asked, Moment};
 
@@ -17,6 +17,9 @@ const KEPT: usize = 16;
 /// Bytes of the networks that they hold: three of ours are some MB, published ones up to several GB, of which one
 /// at a time is kept.
 const NETWORKS: usize = 1 << 30;
+
+/// Bytes of the steps that they told: those of a few thousand cells that are written one by one are some hundred MB.
+const STEPS: usize = 256 << 20;
 
 /// A step and what it took.
 #[derive(Debug)]
@@ -55,6 +58,8 @@ pub struct Trace {
     run: Option<RunId>,
     /// Entries of the run's log that were read.
     read: usize,
+    /// What its steps take.
+    bytes: usize,
 }
 
 impl Trace {
@@ -136,6 +141,7 @@ impl Trace {
         let kept = step.proposals.iter().filter(|proposal| proposal.kept);
         let (sum, count) =
             kept.fold((0.0, 0_u32), |(sum, count), p| (sum + p.probability, count + 1));
+        self.bytes += bytes_of(&step);
         let before = self.steps.last().map_or((0, 0.0), |last| (last.passes, last.seconds));
         self.steps.push(Traced {
             passes: before.0 + step.forward_passes,
@@ -146,6 +152,17 @@ impl Trace {
             step,
         });
     }
+}
+
+/// What a step takes in memory.
+fn bytes_of(step: &Step) -> usize {
+    let likeliest = |proposal: &Proposal| {
+        (proposal.alternatives.len() + proposal.cut.len()) * size_of::<(u32, f32)>()
+    };
+    let proposals: usize =
+        step.proposals.iter().map(|proposal| size_of::<Proposal>() + likeliest(proposal)).sum();
+    let cells = (step.committed.len() + step.changed.len()) * size_of::<Cell>();
+    step.tokens.len() * size_of::<u32>() + proposals + cells
 }
 
 /// How many cells have no token.
@@ -192,10 +209,20 @@ impl Generations {
         };
         self.forget(asked);
         let (asked, cells) = (Arc::clone(asked), beginning.as_ref().map_or(0, masked));
-        let (steps, planned, read) = (Vec::new(), 0, 0);
-        self.all.push(Trace { asked, opened, beginning, cells, steps, planned, state, run, read });
+        self.all.push(Trace {
+            asked,
+            opened,
+            beginning,
+            cells,
+            steps: Vec::new(),
+            planned: 0,
+            state,
+            run,
+            read: 0,
+            bytes: 0,
+        });
         let is_idle = |trace: &Trace| trace.run.is_none() && !wanted.contains(&trace.asked);
-        while (self.all.len() > KEPT || self.bytes_of_networks() > NETWORKS)
+        while self.are_too_many()
             && let Some((_, older)) = self.all.split_last()
             && let Some(oldest) = older.iter().position(is_idle)
         {
@@ -208,6 +235,11 @@ impl Generations {
     pub(crate) fn forget(&mut self, asked: &Asked) {
         let forgotten = self.all.extract_if(.., |trace| *trace.asked == *asked);
         self.left.extend(forgotten.filter_map(|trace| trace.run));
+    }
+
+    fn are_too_many(&self) -> bool {
+        let steps: usize = self.all.iter().map(|trace| trace.bytes).sum();
+        self.all.len() > KEPT || steps > STEPS || self.bytes_of_networks() > NETWORKS
     }
 
     /// What their networks take, those that several share once.
@@ -242,5 +274,26 @@ impl Generations {
             }
             goes_on
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_generation_of_many_cells_one_by_one_fits_and_as_many_as_are_kept_do_not() {
+        let cells = 64 * 64;
+        let step = |at: usize| Step {
+            index: at as u32,
+            forward_passes: 1,
+            committed: vec![Cell::at(0, at)],
+            changed: Vec::new(),
+            proposals: Vec::new(),
+            tokens: Tokens::grid(64, 64, 8, vec![3; cells]).unwrap(),
+        };
+        let bytes: usize = (0..cells).map(|at| bytes_of(&step(at))).sum();
+        assert!(bytes >= cells * cells * 4, "{bytes}");
+        assert!(bytes < STEPS && bytes * KEPT > STEPS, "{bytes}");
     }
 }

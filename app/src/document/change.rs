@@ -270,12 +270,17 @@ impl Document {
         if now != before && has_work && !self.variations.all().iter().any(is_kept) {
             self.keep_variation();
         }
+        // It stays whatever is noted now.
+        let base = self.variations.base();
+        self.variations = self.variations.based_on(number);
+        if now == before {
+            self.note_by_hand(base);
+        }
         (self.edits, self.locks) = (variation.work.edits, variation.work.locks);
         // Of one that was kept before this was, nobody knows which codes were off: they stay as they are.
         if let Some(off) = variation.off {
             self.switched_off = off;
         }
-        self.variations = self.variations.based_on(number);
     }
 
     /// Drops a variation; those that were made from it stay.

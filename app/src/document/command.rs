@@ -148,7 +148,7 @@ pub enum Edit {
     },
     /// Switches all codes of the tokenizer on.
     SwitchAllOn,
-    /// Goes back to the start of what is worked on: nothing is forced, locked or switched off.
+    /// Goes back to the start of what is worked on: nothing is forced or switched off; locks stay.
     UseStart,
     /// Keeps the work as it is as a variation.
     KeepVariation,

@@ -10,7 +10,7 @@ use smalti_engine::questions::{ImageRef, ModelRef, PastedPicture, SourceRef, Sta
 
 use super::run::{RecipeRef, RunFolder};
 use super::value::Document;
-use super::variations::Variations;
+use super::variations::{Variation, Variations};
 use super::work::WorkOn;
 
 /// What is not where it was.
@@ -196,6 +196,38 @@ impl Document {
         problem.is_gone().then(lost).flatten()
     }
 
+    /// Work on what is worked on may have been kept aside under the name that this has now: they are two of one. What
+    /// is at hand stays, if something was done; the other is a state of History then.
+    fn settle_doubles(&mut self) {
+        let now = self.work_on();
+        let (mut kept, mut off) = (self.kept.to_vec(), self.off_elsewhere.to_vec());
+        let of_now = kept.iter().position(|(on, _)| Some(on) == now.as_ref());
+        let off_now = off.iter().position(|(model, _)| *model == self.model);
+        if of_now.is_none() && off_now.is_none() {
+            return;
+        }
+        let mut other_work = of_now.map(|at| kept.remove(at).1);
+        let mut other_off = off_now.map(|at| off.remove(at).1);
+        (self.kept, self.off_elsewhere) = (kept.into(), off.into());
+        let at_hand = self.work();
+        if at_hand.is_empty() {
+            let work = other_work.take().unwrap_or_default();
+            (self.edits, self.locks) = (work.edits, work.locks);
+        }
+        if self.switched_off.is_empty() {
+            self.switched_off = other_off.take().unwrap_or_default();
+        }
+        other_work.take_if(|work| *work == at_hand);
+        other_off.take_if(|off| *off == self.switched_off);
+        let is_other = other_work.is_some() || other_off.is_some();
+        if let Some(on) = now.filter(|_| is_other) {
+            let state = self.state(on, "by hand");
+            let work = other_work.unwrap_or_else(|| self.work());
+            let off = other_off.or_else(|| state.off.clone());
+            self.variations = self.variations.note(Variation { work, off, ..state }).0;
+        }
+    }
+
     /// The same with files and folders where they are now; what was done by hand stays on them.
     pub(super) fn take_as_moved(&mut self, moved: &[Moved]) {
         for moved in moved {
@@ -241,6 +273,7 @@ impl Document {
             (self.opened.images, self.opened.models) = (opened.0.into(), opened.1.into());
             self.runs.iter_mut().flatten().for_each(|run| moved.run(run));
         }
+        self.settle_doubles();
     }
 }
 
@@ -259,8 +292,11 @@ pub type AllLost = Arc<[Lost]>;
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use smalti_engine::images::Picture;
+    use smalti_engine::tokens::{Cell, Code};
+
+    use super::*;
+    use crate::document::{Edit, Open, Slot, Work};
 
     fn lost(path: &str) -> Lost {
         Lost { kind: LostKind::Image, path: path.into() }
@@ -299,6 +335,45 @@ mod tests {
             moved.image(&mut image);
             assert_eq!(image, after);
         }
+    }
+
+    #[test]
+    fn of_two_works_on_what_is_one_thing_by_now_none_is_lost() {
+        let model = |path: &str| ModelRef::File {
+            path: PathBuf::from(path).into(),
+            stamp: Stamp::default(),
+        };
+        let open = |path: &str| Open::Model(Slot::A, model(path)).into();
+        let image = ImageRef::InSource { source: SourceRef::Samples, index: 0 };
+        let force = |code| Edit::ForceCells { cells: Arc::new([Cell::at(0, 0)].into()), code };
+        let off = |number| Edit::switch(Code::first(number), false);
+        let there = Document::default()
+            .after(&Open::Image(image).into())
+            .after(&open("/new/vae.pt"))
+            .after(&force(6).into())
+            .after(&off(1).into())
+            .after(&open("/old/vae.pt"));
+        let lost = Lost { kind: LostKind::Tokenizer, path: "/old/vae.pt".into() };
+        let to = PathBuf::from("/new/vae.pt");
+        let moved = Moved { lost, to, stamp: Stamp::default(), picture: None };
+        let found =
+            |document: &Document| document.after(&Open::Moved([moved.clone()].into()).into());
+        let code = |work: &Work| work.edits.get(&Cell::at(0, 0)).copied();
+        // Nothing was done under the old name: what was done under the new one is there.
+        let one = found(&there);
+        assert_eq!((code(&one.work()), one.switched_off.len()), (Some(6), 1));
+        assert!(one.kept.is_empty() && one.off_elsewhere.is_empty());
+        assert!(one.variations.all().is_empty());
+        // Under both: this one stays, and the other one is in History.
+        let both = found(&there.after(&force(5).into()).after(&off(2).into()));
+        assert_eq!(both.model, model("/new/vae.pt"));
+        let now =
+            |document: &Document| (code(&document.work()), Arc::clone(&document.switched_off));
+        assert_eq!(now(&both), (Some(5), Arc::new([Code::first(2)].into())));
+        let away = both.after(&Open::Model(Slot::A, ModelRef::Shipped("worlds-fsq".into())).into());
+        assert_eq!(now(&away.after(&open("/new/vae.pt"))), now(&both), "it is found again");
+        let back = both.after(&Edit::UseVariation(0).into());
+        assert_eq!(now(&back), (Some(6), Arc::new([Code::first(1)].into())));
     }
 
     #[test]

@@ -8,7 +8,20 @@ use smalti_engine::tokens::Cell;
 use super::generating::{Moment, Sampled};
 use super::value::Document;
 use super::variations::Variation;
-use super::work::Work;
+use super::work::WorkOn;
+
+impl Sampled {
+    /// Without the cells that a person forced, released or locked since it was `begun`, and how many those are.
+    #[must_use]
+    pub fn beside_hands(&self, begun: &Document, now: &Document) -> (Self, usize) {
+        let is_free =
+            |cell: &Cell| begun.edits.get(cell) == now.edits.get(cell) && !now.locks.contains(cell);
+        let tokens: Arc<[_]> =
+            self.tokens.iter().copied().filter(|(cell, _)| is_free(cell)).collect();
+        let left = self.tokens.len() - tokens.len();
+        (Self { tokens, ..self.clone() }, left)
+    }
+}
 
 impl Document {
     /// With a state in the tree that came of it, without going there.
@@ -42,33 +55,44 @@ impl Document {
     /// Notes what came of it below what it came of; gives its number.
     fn note(&mut self, sampled: &Sampled) -> Option<usize> {
         let on = self.work_on().filter(|on| *on == sampled.on)?;
-        let off = Arc::clone(&self.switched_off);
-        let state = |work: Work, what: &str| Variation {
-            name: "".into(),
-            parent: None,
-            on: on.clone(),
-            work,
-            off: Some(Arc::clone(&off)),
-            noted: Some(what.into()),
-            asked: None,
-        };
-        let before = self.work();
-        // What nothing was done to is the start, which is no variation.
+        self.note_by_hand(self.variations.base());
+        let (before, off) = (self.work(), Arc::clone(&self.switched_off));
         let is_start = before.edits.is_empty() && off.is_empty();
-        if !is_start && self.variations.number_of(&on, &before, &off).is_none() {
-            let parent = self.variations.base();
-            let parent = parent.filter(|at| self.variations.all()[*at].on == on);
-            let by_hand = Variation { parent, ..state(before.clone(), "by hand") };
-            self.variations = self.variations.note(by_hand).0;
-        }
         let parent = if is_start { None } else { self.variations.number_of(&on, &before, &off) };
         let mut after = self.clone();
         after.force(sampled.tokens.iter().copied());
         let asked = Some(Arc::clone(&sampled.asked));
-        let next = Variation { parent, asked, ..state(after.work(), &sampled.what()) };
+        let what = sampled.what();
+        let next = Variation { parent, asked, ..after.state(on, &what) };
         let (variations, number) = self.variations.note(next);
         self.variations = variations;
         Some(number)
+    }
+
+    /// The state of what is worked on, to be noted by these words.
+    pub(super) fn state(&self, on: WorkOn, what: &str) -> Variation {
+        Variation {
+            name: "".into(),
+            parent: None,
+            on,
+            work: self.work(),
+            off: Some(Arc::clone(&self.switched_off)),
+            noted: Some(what.into()),
+            asked: None,
+        }
+    }
+
+    /// Notes what was done by hand since `base`, before something takes its place; the start, to which nothing was
+    /// done, and what is in the tree already are not noted again.
+    pub(super) fn note_by_hand(&mut self, base: Option<usize>) {
+        let (Some(on), work) = (self.work_on(), self.work()) else { return };
+        let is_start = work.edits.is_empty() && self.switched_off.is_empty();
+        if is_start || self.variations.number_of(&on, &work, &self.switched_off).is_some() {
+            return;
+        }
+        let parent = base.filter(|at| self.variations.all()[*at].on == on);
+        let by_hand = Variation { parent, ..self.state(on, "by hand") };
+        self.variations = self.variations.note(by_hand).0;
     }
 
     /// The states that generators wrote and that the work came of, the first one first. What was done by hand
@@ -99,10 +123,11 @@ impl Document {
         states
     }
 
-    /// Goes back to the start: nothing is forced, locked or switched off in what is worked on.
+    /// Goes back to the start: nothing is forced or switched off in what is worked on. Locks, which forbid changes
+    /// and are none, stay; what was done by hand is noted.
     pub(super) fn use_start(&mut self) {
-        (self.edits, self.locks, self.switched_off) =
-            (Arc::default(), Arc::default(), Arc::default());
+        self.note_by_hand(self.variations.base());
+        (self.edits, self.switched_off) = (Arc::default(), Arc::default());
         self.variations = self.variations.based_on_none();
     }
 }
@@ -163,7 +188,66 @@ mod tests {
         let two = take(&back, &sampled(&back, 4, &[(0, 8)]));
         assert_eq!(two.variations.all()[2].parent, Some(0));
         assert_eq!(two.after(&Edit::UseVariation(1).into()).work(), one.work());
-        assert_eq!(two.after(&Edit::UseStart.into()).work(), start.work());
+        let at_start = two.after(&Edit::UseStart.into());
+        assert_eq!((&at_start.edits, &at_start.locks), (&start.edits, &by_hand.locks));
+        assert_eq!(at_start.variations.all(), two.variations.all(), "all of it was noted before");
+    }
+
+    #[test]
+    fn what_was_done_by_hand_is_noted_before_a_state_of_history_takes_its_place() {
+        let start = image(0);
+        let force = |column: usize| Edit::ForceCells { cells: cells(&[column]), code: 9 };
+        let lock = Edit::LockCells { cells: cells(&[4]), locked: true };
+        let kept = start.after(&force(0).into()).after(&Edit::KeepVariation.into());
+        let by_hand = kept.after(&force(1).into()).after(&lock.clone().into());
+        for gone in [Edit::UseStart, Edit::UseVariation(0)] {
+            let there = by_hand.after(&gone.into());
+            let all = there.variations.all();
+            let parents: Vec<_> = all.iter().map(|state| state.parent).collect();
+            assert_eq!(parents, [None, Some(0)]);
+            assert_eq!(all[1].work, by_hand.work());
+            let back = there.after(&Edit::UseVariation(1).into());
+            assert_eq!(back.work(), by_hand.work());
+            assert_eq!(back.variations.all(), all, "going to and fro notes nothing more");
+        }
+        assert_eq!(by_hand.after(&Edit::UseVariation(0).into()).variations.base(), Some(0));
+        // Locks alone are no state, and stay where the start is now.
+        let locked = start.after(&lock.into());
+        assert_eq!(locked.after(&Edit::UseStart.into()), locked);
+    }
+
+    #[test]
+    fn a_state_that_is_gone_to_is_not_the_one_that_makes_room() {
+        let start = image(0);
+        let mut now = start.clone();
+        for seed in 0..MOST_NOTED as u64 {
+            now = now.noting(&sampled(&start, seed, &[(0, seed as u32)]));
+        }
+        let first = now.variations.all()[0].clone();
+        let by_hand = now.after(&Edit::ForceCells { cells: cells(&[7]), code: 1 }.into());
+        let there = by_hand.after(&Edit::UseVariation(0).into());
+        assert_eq!(there.work(), first.work);
+        let base = there.variations.base().unwrap();
+        assert_eq!(there.variations.all()[base].name, first.name);
+        let noted = there.variations.all().iter().filter(|state| state.noted.is_some());
+        assert_eq!(noted.count(), MOST_NOTED);
+        assert!(there.variations.all().iter().any(|state| state.work == by_hand.work()));
+    }
+
+    #[test]
+    fn what_a_person_did_while_it_was_written_stays() {
+        let start = image(0).after(&Edit::ForceCells { cells: cells(&[0, 3]), code: 9 }.into());
+        let written = sampled(&start, 3, &[(0, 5), (1, 6), (2, 7), (3, 8), (4, 4)]);
+        let force = Edit::ForceCells { cells: cells(&[1]), code: 2 };
+        let lock = Edit::LockCells { cells: cells(&[2]), locked: true };
+        let release = Edit::ReleaseCells(cells(&[3]));
+        let now = start.after(&force.into()).after(&lock.into()).after(&release.into());
+        let (rest, left) = written.beside_hands(&start, &now);
+        assert_eq!((&*rest.tokens, left), (&[(Cell::at(0, 0), 5), (Cell::at(0, 4), 4)][..], 3));
+        let after = take(&now, &rest);
+        let codes = |column: usize| after.edits.get(&Cell::at(0, column)).copied();
+        assert_eq!([0, 1, 2, 3, 4].map(codes), [Some(5), Some(2), None, None, Some(4)]);
+        assert_eq!(written.beside_hands(&start, &start), (written.clone(), 0));
     }
 
     #[test]

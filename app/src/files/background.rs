@@ -3,6 +3,7 @@
 //! comes of it is fetched once a frame.
 #![expect(clippy::disallowed_methods, reason = "threads of its own may wait")]
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -81,10 +82,33 @@ impl Drop for Line {
     }
 }
 
+/// Threads of their own that save something.
+#[derive(Default)]
+struct Savers(RefCell<Vec<JoinHandle<()>>>);
+
+impl Savers {
+    fn keep(&self, thread: JoinHandle<()>) {
+        let mut threads = self.0.borrow_mut();
+        threads.retain(|thread| !thread.is_finished());
+        threads.push(thread);
+    }
+}
+
+impl Drop for Savers {
+    fn drop(&mut self) {
+        for thread in self.0.take() {
+            if thread.join().is_err() {
+                log::error!("a thread that saves had panicked");
+            }
+        }
+    }
+}
+
 /// The threads, and what came of their work.
 pub struct Background {
     /// First, so that what is saved is written before the end.
     saving: Line,
+    savers: Savers,
     files: Line,
     outcomes: Receiver<Outcome>,
     sender: Sender<Outcome>,
@@ -113,8 +137,19 @@ impl Background {
         let (choose, chosen) = channel();
         let open = Arc::new(AtomicUsize::new(0));
         let line = |name: &str| Line::new(name, sender.clone(), Arc::clone(&waker), &open);
-        let (saving, files) = (line("saving")?, line("files")?);
-        Ok(Self { saving, files, outcomes, sender, chosen, choose, open, waker, has_dialogs })
+        let (saving, files, savers) = (line("saving")?, line("files")?, Savers::default());
+        Ok(Self {
+            saving,
+            savers,
+            files,
+            outcomes,
+            sender,
+            chosen,
+            choose,
+            open,
+            waker,
+            has_dialogs,
+        })
     }
 
     /// Does something on the thread of files, after what is in line there. It must not wait for the engine:
@@ -129,7 +164,7 @@ impl Background {
         self.saving.run(Box::new(work), &self.open);
     }
 
-    /// Does something on a thread of its own.
+    /// Does something on a thread of its own; the end does not wait for it.
     ///
     /// # Errors
     /// If the system has no thread to give; then the work is not done.
@@ -138,6 +173,26 @@ impl Background {
         name: &str,
         work: impl FnOnce() -> Outcome + Send + 'static,
     ) -> Result<()> {
+        self.spawn(name, work).map(|_| ())
+    }
+
+    /// Saves something that takes long, beside what else is being saved; it is saved before the end.
+    ///
+    /// # Errors
+    /// As [`Background::alongside`].
+    pub fn save_alongside(
+        &self,
+        name: &str,
+        work: impl FnOnce() -> Outcome + Send + 'static,
+    ) -> Result<()> {
+        self.spawn(name, work).map(|thread| self.savers.keep(thread))
+    }
+
+    fn spawn(
+        &self,
+        name: &str,
+        work: impl FnOnce() -> Outcome + Send + 'static,
+    ) -> Result<JoinHandle<()>> {
         self.open.fetch_add(1, Ordering::Relaxed);
         let (results, waker) = (self.sender.clone(), Arc::clone(&self.waker));
         let job = name.to_owned();
@@ -149,7 +204,7 @@ impl Background {
                 waker();
             }
         });
-        spawned.map(|_| ()).map_err(|source| {
+        spawned.map_err(|source| {
             self.open.fetch_sub(1, Ordering::Relaxed);
             EngineError::io(format!("thread for {name}"), source)
         })
@@ -358,6 +413,24 @@ mod tests {
             }
             _ => None,
         }
+    }
+
+    #[test]
+    fn what_takes_long_to_save_is_saved_before_the_end() {
+        let background = Background::new(Arc::new(|| {}), false).unwrap();
+        let (go, wait) = channel::<()>();
+        let saved = Arc::new(AtomicUsize::new(0));
+        let done = Arc::clone(&saved);
+        let save = move || {
+            assert!(wait.recv().is_ok());
+            std::thread::sleep(Duration::from_millis(50));
+            done.store(1, Ordering::Relaxed);
+            Outcome::Command(AppCommand::ForgetRecent.into())
+        };
+        background.save_alongside("making a sheet", save).unwrap();
+        go.send(()).unwrap();
+        drop(background);
+        assert_eq!(saved.load(Ordering::Relaxed), 1);
     }
 
     #[test]

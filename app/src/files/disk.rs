@@ -126,6 +126,14 @@ pub fn set_aside(path: &Path, kind: &str) -> Result<Option<PathBuf>> {
     }
 }
 
+/// Moves a file to another name in its folder, where nothing is.
+///
+/// # Errors
+/// What the system says, with the path.
+pub fn rename(from: &Path, to: &Path) -> Result<()> {
+    std::fs::rename(from, to).map_err(|source| EngineError::io(from, source))
+}
+
 /// Takes a file away if it is there.
 pub fn remove(path: &Path) {
     if let Err(error) = std::fs::remove_file(path)

@@ -37,8 +37,8 @@ pub enum Outcome {
     Document(Option<DocumentFile>, Box<Saved>),
     /// One of the sitting's documents, by its number, was saved.
     Saved(usize, Box<InFile>),
-    /// Where a code stands that is to be replaced.
-    Places(Box<Places>),
+    /// Where a code stands that is to be replaced, or why that is not known.
+    Places(Result<Box<Places>, Problem>),
     /// What a stroke on the picture makes of the tokens.
     Painted(Box<Painted>),
     /// A recipe was read and its run has a folder, or why that cannot be; which one was asked for, by its

@@ -89,7 +89,8 @@ impl Studio {
 
     pub(super) fn change(&mut self, command: &Command, ctx: &egui::Context) {
         let next = self.history.document().after(command);
-        let interacting = ctx.input(|input| input.pointer.any_down());
+        let is_down = ctx.input(|input| input.pointer.any_down());
+        let interacting = is_down || self.desk.gesture.goes_on;
         self.history.change(next, interacting);
     }
 
@@ -344,8 +345,14 @@ impl Studio {
             Outcome::Document(Some(file), saved) => self.leave_for(Then::Open(file, saved), ctx),
             Outcome::Form(number, form) => commands.extend(self.form_is_read(number, form)),
             Outcome::Recipe(number, training) => commands.extend(self.prepared(number, training)),
-            Outcome::Places(places) => self.replace_at(&places, ctx),
-            Outcome::Painted(painted) => self.painted(*painted, ctx),
+            Outcome::Places(places) => {
+                self.found_places(places, ctx);
+                self.quit_when_edited(ctx);
+            }
+            Outcome::Painted(painted) => {
+                self.painted(*painted, ctx);
+                self.quit_when_edited(ctx);
+            }
             Outcome::Saved(number, written) => self.written(number, *written, ctx),
             Outcome::Chosen(ask, path) => commands.extend(self.use_path(ask, path)),
             Outcome::Taken(ask, taken) if taken.loss == Loss::Changes => {

@@ -23,6 +23,9 @@ use crate::files::table::csv;
 use crate::look::words::name;
 use crate::shell::dock;
 
+/// What reads hundreds of images stands in nobody's way: it has a thread of its own, of this name.
+const SHEET: &str = "making a sheet";
+
 impl Studio {
     /// Takes a picture away; where to is asked first.
     pub(super) fn export_picture(&self, file: Box<PictureFile>) {
@@ -34,7 +37,8 @@ impl Studio {
                     Ok(Outcome::Command(copied.into()))
                 };
                 if reads {
-                    self.alongside(move || copy().unwrap_or_else(|error| failed(&error)));
+                    let copy = move || copy().unwrap_or_else(|error| failed(&error));
+                    self.is_begun(self.keeping.background.alongside(SHEET, copy));
                 } else {
                     self.keeping.background.attempt(copy);
                 }
@@ -58,7 +62,8 @@ impl Studio {
         let (asker, reads) = (self.session.asker(), file.drawing.reads_images());
         let make = move || picture_bytes(&file, &asker);
         if reads {
-            self.alongside(move || notice(saved(&path, make)));
+            let save = move || notice(saved(&path, make));
+            self.is_begun(self.keeping.background.save_alongside(SHEET, save));
         } else {
             self.write(path, make);
         }
@@ -78,9 +83,9 @@ impl Studio {
         }
     }
 
-    /// What reads hundreds of images stands in nobody's way.
-    fn alongside(&self, work: impl FnOnce() -> Outcome + Send + 'static) {
-        if let Err(error) = self.keeping.background.alongside("making a sheet", work) {
+    /// Says why work of its own could not begin, if it did not.
+    fn is_begun(&self, begun: Result<()>) {
+        if let Err(error) = begun {
             self.keeping.background.say(failed(&error));
         }
     }

@@ -10,6 +10,7 @@ mod exporting;
 mod finding;
 mod floating;
 mod generating;
+mod gesture;
 mod guiding;
 mod home;
 mod keyboard;
@@ -20,7 +21,9 @@ pub mod offscreen;
 mod painting;
 mod pasted;
 mod presentation;
+mod quitting;
 mod racing;
+mod recovering;
 mod regions;
 mod resampling;
 mod saving;
@@ -46,9 +49,11 @@ use smalti_engine::images::Picture;
 use smalti_engine::questions::{ShippedGenerators, ShippedModels, ShippedRecipes};
 use smalti_engine::session::{Lane, RunId, Session};
 
+use self::gesture::Gesture;
 use self::guiding::Guide;
 use self::home::{Home, Writing};
 use self::keys::{Keyboard, KeysOf};
+use self::quitting::Quitting;
 use self::stage::{Shown, Stage};
 use self::strokes::Strokes;
 use self::trainings::Trainings;
@@ -158,6 +163,7 @@ struct Desk {
     palette: Option<Palette>,
     dialog: Option<Dialog>,
     keyboard: Keyboard,
+    gesture: Gesture,
     /// Whether the developer's panel is there.
     shows_timings: bool,
     /// Questions that wait until the one that is seen is answered.
@@ -172,8 +178,7 @@ struct Desk {
     script: Script,
     /// Who leads through it.
     guide: Guide,
-    /// The question on quitting was answered with "without saving".
-    may_lose_work: bool,
+    quitting: Quitting,
     /// The question about unsaved work was answered with "save": which document is saved, and what comes
     /// then.
     after_saving: Option<(usize, Then)>,
@@ -246,6 +251,8 @@ pub struct Studio {
     pasting: Option<Arc<Region>>,
     /// Strokes of color that are not in the tokens yet.
     strokes: Strokes,
+    /// How many codes are being replaced whose places are not known yet.
+    replacing: usize,
     started: Instant,
 }
 
@@ -528,6 +535,7 @@ impl eframe::App for Studio {
         self.look_again();
         // What views were told in the last frame is done first: keys act on what is there then.
         let was_told = self.apply_all(&ctx);
+        self.go_on_with_gesture(&ctx);
         if was_told {
             self.look_again();
         }
@@ -539,7 +547,7 @@ impl eframe::App for Studio {
         self.go_on_pasting();
         self.go_on_racing();
         self.go_on_guiding(&ctx);
-        if !ctx.input(|input| input.pointer.any_down()) {
+        if !self.desk.gesture.goes_on {
             self.history.finish_interaction();
         }
         self.look_again();

@@ -1,5 +1,6 @@
 //! What is pasted into the window, as commands.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use smalti_engine::EngineError;
@@ -9,13 +10,30 @@ use smalti_engine::questions::{ImageRef, PastedPicture};
 use crate::document::{AppCommand, Command, Layout, Notice, Open, Region};
 use crate::files::uri::path_of;
 
-/// Pasted text that is a region of tokens, or one or more paths.
+/// So many pasted paths are opened at once: a long text may have thousands.
+const MOST: usize = 8;
+
+/// Pasted text that is a region of tokens, or one or more paths; what of it is not done is said.
 pub(super) fn pasted_text(text: &str) -> Vec<Command> {
     if let Some(region) = Region::from_text(text) {
         return vec![AppCommand::PasteTokens(Some(Arc::new(region))).into()];
     }
-    let paths = text.lines().map(str::trim).filter_map(path_of);
-    paths.take(8).map(|path| Open::Path(path).into()).collect()
+    let paths: Vec<PathBuf> = text.lines().map(str::trim).filter_map(path_of).collect();
+    let count = paths.len();
+    let said = match count {
+        0 => {
+            let hint = "Paste the whole path of a file, a picture, or cells that were copied here";
+            let summary = "Nothing was opened: the pasted text names no file";
+            Some(Notice { hint: hint.to_owned(), ..Notice::info(summary) })
+        }
+        1..=MOST => None,
+        _ => {
+            let summary = format!("Of {count} pasted paths the first {MOST} are opened");
+            Some(Notice::warning(summary, "Paste the others, or open the folder that they are in"))
+        }
+    };
+    let opened = paths.into_iter().take(MOST).map(|path| Open::Path(path).into());
+    opened.chain(said.map(Command::from)).collect()
 }
 
 /// A pasted picture.
@@ -30,5 +48,33 @@ pub(super) fn pasted_image(image: &egui::ColorImage) -> Vec<Command> {
             vec![Open::Image(image).into(), Layout::ShowPicture.into()]
         }
         Err(problem) => vec![Notice::from(problem).into()],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(commands: &[Command]) -> Vec<String> {
+        let notice = |command: &Command| match command {
+            Command::App(AppCommand::Notify(notice)) => Some(notice.summary.clone()),
+            _ => None,
+        };
+        commands.iter().filter_map(notice).collect()
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_of_a_pasted_text_is_not_opened_is_said() {
+        let paths = |count: usize| {
+            (0..count).fold(String::new(), |text, number| format!("{text}/a/{number}.png\n"))
+        };
+        let all = pasted_text(&paths(MOST));
+        assert_eq!((all.len(), said(&all).len()), (MOST, 0));
+        let most = pasted_text(&paths(MOST + 4));
+        assert_eq!(most.len(), MOST + 1);
+        assert_eq!(said(&most), ["Of 12 pasted paths the first 8 are opened"]);
+        let none = pasted_text("a picture of a hat\nhat.png");
+        assert_eq!((none.len(), said(&none).len()), (1, 1), "{none:?}");
     }
 }

@@ -202,18 +202,26 @@ impl Studio {
             return;
         }
         let now = self.history.document().clone();
+        let (sampled, left) = sampled.beside_hands(&trials.begun, &now);
         let is_as_begun = !now.differs_beyond_selection(&trials.begun);
         let next = now.after(&Generate::Take(Box::new(sampled.clone())).into());
         self.history.complete(next, is_as_begun, |value| value.with_taken(&sampled, &now));
-        self.say_taken(&sampled);
+        self.say_taken(&sampled, left);
     }
 
-    fn say_taken(&mut self, sampled: &Sampled) {
-        let summary = match sampled.tokens.len() {
-            0 => format!("The same tokens came again: {}", sampled.what()),
-            n => format!("{} with another token: {}", counted(n, "cell"), sampled.what()),
+    /// Says what was taken, and how many cells were `left` as a person made them meanwhile.
+    fn say_taken(&mut self, sampled: &Sampled, left: usize) {
+        let summary = match (sampled.tokens.len(), left) {
+            (0, 0) => format!("The same tokens came again: {}", sampled.what()),
+            (0, _) => format!("No cell has another token: {}", sampled.what()),
+            (n, _) => format!("{} with another token: {}", counted(n, "cell"), sampled.what()),
         };
-        self.notices.add(Notice::info(summary));
+        let stays = agreeing(left, "stays as you made it", "stay as you made them");
+        let hint = match left {
+            0 => String::new(),
+            left => format!("{} {stays} meanwhile", counted(left, "cell")),
+        };
+        self.notices.add(Notice { hint, ..Notice::info(summary) });
     }
 
     /// Each of several that is done goes into the tree of variations at once, whatever becomes of the others.
@@ -246,7 +254,7 @@ impl Studio {
         };
         self.leave_trials();
         self.change(&Generate::Take(Box::new(sampled.clone())).into(), ctx);
-        self.say_taken(&sampled);
+        self.say_taken(&sampled, 0);
     }
 
     /// They are shown no more; what is not written yet is not.

@@ -9,7 +9,6 @@ use std::time::Instant;
 use egui::ViewportCommand;
 use smalti_engine::Problem;
 use smalti_engine::checkpoints::split_part;
-use smalti_engine::session::RunView;
 
 use super::home::Home;
 use super::start::SETTINGS;
@@ -25,17 +24,19 @@ use crate::shell::dialogs::{Answer, Dialog, Then};
 impl Studio {
     /// Does what leaves the document behind; if something of it is unsaved, asks first.
     pub(super) fn leave_for(&mut self, then: Then, ctx: &egui::Context) {
-        if self.has_unsaved_work() {
+        if matches!(then, Then::Quit) {
+            self.quit_when_saved(ctx);
+        } else if self.has_unsaved_work() {
             self.ask(Dialog::Unsaved(then));
         } else {
             self.go(then, ctx);
         }
     }
 
-    fn go(&mut self, then: Then, ctx: &egui::Context) {
+    pub(super) fn go(&mut self, then: Then, ctx: &egui::Context) {
         match then {
             Then::Quit => {
-                self.desk.may_lose_work = true;
+                self.desk.quitting.may_lose_work = true;
                 ctx.send_viewport_cmd(ViewportCommand::Close);
             }
             Then::New => {
@@ -220,36 +221,6 @@ impl Studio {
         has_more || !now.has_off_of(saved) || !now.has_work_of(saved)
     }
 
-    pub(super) fn close_requested(&mut self, ctx: &egui::Context) {
-        if self.desk.may_lose_work {
-            return;
-        }
-        // What was asked to be saved is, first.
-        if let Some(number) = self.waiting_to_be_written() {
-            ctx.send_viewport_cmd(ViewportCommand::CancelClose);
-            self.desk.after_saving = Some((number, Then::Quit));
-            return;
-        }
-        let is_unsaved = self.has_unsaved_work();
-        // The same request gives the same tokens: no generation is lost.
-        let is_work = |run: &RunView| !run.state.is_over() && !self.generations.is_own(run.id);
-        let open: Vec<RunView> = self.session.runs().into_iter().filter(is_work).collect();
-        let is_training = |run: &&RunView| self.live_runs.values().any(|id| *id == run.id);
-        let trainings = open.iter().filter(is_training).count();
-        let measurements = open.len() - trainings;
-        // Those that are about to begin are lost with the window, too.
-        let runs = trainings + self.trainings.preparing.len();
-        let question = match (runs + measurements, is_unsaved) {
-            (0, false) => return,
-            (0, true) => Dialog::Unsaved(Then::Quit),
-            (_, is_unsaved) => Dialog::Running { runs, measurements, is_unsaved },
-        };
-        ctx.send_viewport_cmd(ViewportCommand::CancelClose);
-        if !self.desk.dialog.iter().chain(&self.desk.questions).any(|asked| *asked == question) {
-            self.ask(question);
-        }
-    }
-
     /// A path was chosen. What would be replaced by saving there is asked about, unless the system's dialog
     /// did so, which it does for the very name that was chosen in it.
     pub(super) fn chosen(&self, ask: Ask, path: PathBuf, by_system: bool) {
@@ -302,6 +273,7 @@ impl Studio {
         match answer {
             Answer::Close => self.closed(asked),
             Answer::Save(then) => {
+                self.desk.quitting.runs_may_stop = matches!(asked, Some(Dialog::Running { .. }));
                 self.desk.after_saving = Some((self.history.number(), then));
                 self.save();
             }

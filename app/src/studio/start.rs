@@ -11,9 +11,11 @@ use std::time::{Duration, Instant};
 use eframe::wgpu;
 use smalti_engine::session::{self, News, Session};
 
+use super::gesture::Gesture;
 use super::guiding::Guide;
 use super::home::Home;
 use super::keys::Keyboard;
+use super::quitting::Quitting;
 use super::stage::Shown;
 use super::strokes::Strokes;
 use super::trainings::Trainings;
@@ -22,10 +24,8 @@ use crate::ctx::{Counts, EditedImages, EditedTokens, Generations, Hovered, Offer
 use crate::document::{Document, History, Notice, Open};
 use crate::files::autosave::Autosave;
 use crate::files::background::Background;
-use crate::files::disk::{read_whole, set_aside};
+use crate::files::disk::read_whole;
 use crate::files::opening::Openings;
-use crate::files::outcome::{Outcome, notice};
-use crate::files::saved;
 use crate::files::scenes::{self, Scene};
 use crate::logging::NOTICE;
 use crate::look::fonts;
@@ -135,6 +135,7 @@ impl Studio {
             trials: None,
             pasting: None,
             strokes: Strokes::default(),
+            replacing: 0,
             started: Instant::now(),
         };
         studio.first_document();
@@ -180,42 +181,7 @@ impl Studio {
             self.send(Open::Path(file.clone()));
         }
         let asked = !files.is_empty() || asked.is_some();
-        let autosave = self.keeping.autosave.as_ref();
-        let Some(path) = autosave.map(|autosave| autosave.path().to_owned()) else { return };
-        let unapplied = Arc::clone(&self.keeping.unapplied);
-        self.keeping.background.run(move || {
-            // What is said of it: where it is now. No autosave is the usual case: the last time ended well.
-            let aside = |kind: &str, said: &dyn Fn(&Path) -> Notice| match set_aside(&path, kind) {
-                Ok(kept) => kept.map(|kept| notice(said(&kept))),
-                Err(error) => {
-                    // It must not be written over.
-                    unapplied.store(true, Ordering::Relaxed);
-                    let summary = format!("The work of last time is in the way: {error}");
-                    let hint = "Until it is moved, this window keeps nothing for an unexpected end";
-                    Some(notice(Notice::warning(summary, hint)))
-                }
-            };
-            if asked {
-                let summary = "Smalti ended unexpectedly last time; the work of then is kept";
-                return aside("recovered", &|kept| {
-                    Notice::warning(summary, format!("Open {}", kept.display()))
-                });
-            }
-            match saved::open(&path) {
-                Ok(saved) => {
-                    unapplied.store(true, Ordering::Relaxed);
-                    Some(Outcome::Document(None, Box::new(saved)))
-                }
-                Err(error) => {
-                    let summary = format!("The work of last time could not be read: {error}");
-                    aside("unreadable", &|kept| {
-                        let kept = kept.display();
-                        let hint = format!("It is kept as {kept}; a newer Smalti may open it");
-                        Notice::warning(summary.clone(), hint)
-                    })
-                }
-            }
-        });
+        self.look_for_lost_work(asked);
     }
 }
 
@@ -231,6 +197,7 @@ fn empty_desk() -> Desk {
         palette: None,
         dialog: None,
         keyboard: Keyboard::default(),
+        gesture: Gesture::default(),
         shows_timings: false,
         questions: VecDeque::new(),
         stage: None,
@@ -238,7 +205,7 @@ fn empty_desk() -> Desk {
         shown: Shown::default(),
         script: Script::default(),
         guide: Guide::default(),
-        may_lose_work: false,
+        quitting: Quitting::default(),
         after_saving: None,
     }
 }

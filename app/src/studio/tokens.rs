@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use smalti_engine::Problem;
 use smalti_engine::questions::{Encode, Given, ImageRef, ModelInfo, Subject};
-use smalti_engine::session::{Asker, Lane};
+use smalti_engine::session::{Asker, Lane, guard};
 use smalti_engine::token_files::{self, Maker};
 use smalti_engine::tokens::{Cell, Code, MASKED, Part, Tokens};
 
@@ -58,23 +58,39 @@ impl Studio {
         let (document, asker) = (self.history.document().clone(), self.session.asker());
         let number = self.history.number();
         let started = self.keeping.background.alongside("replacing a code", move || {
-            match (document.work_on(), tokens_now(&document, &asker)) {
-                (Some(on), Ok((tokens, _))) => {
+            // Whatever happens, it must be told: the end may wait for it.
+            let found = guard("replacing a code", || {
+                let tokens = tokens_now(&document, &asker);
+                Ok(tokens.and_then(|(tokens, _)| {
+                    let on = document.work_on().ok_or_else(nothing_open)?;
                     let cells = places_of(from, &tokens);
                     let edits = Arc::clone(&document.edits);
-                    Outcome::Places(Box::new(Places { on, number, from, to, cells, edits }))
-                }
-                (_, Err(problem)) => notice(problem.into()),
-                (None, Ok(_)) => notice(nothing_open().into()),
-            }
+                    Ok(Box::new(Places { on, number, from, to, cells, edits }))
+                }))
+            });
+            Outcome::Places(found.unwrap_or_else(|error| Err(error.problem())))
         });
-        if let Err(error) = started {
-            self.notices.add(error.problem().into());
+        match started {
+            Ok(()) => self.replacing += 1,
+            Err(error) => self.notices.add(error.problem().into()),
+        }
+    }
+
+    /// The places of a code that is to be replaced are known, or why not.
+    pub(super) fn found_places(
+        &mut self,
+        places: Result<Box<Places>, Problem>,
+        ctx: &egui::Context,
+    ) {
+        self.replacing = self.replacing.saturating_sub(1);
+        match places {
+            Ok(places) => self.replace_at(&places, ctx),
+            Err(problem) => self.notices.add(problem.into()),
         }
     }
 
     /// The places are known; what is open may be something else by now.
-    pub(super) fn replace_at(&mut self, places: &Places, ctx: &egui::Context) {
+    fn replace_at(&mut self, places: &Places, ctx: &egui::Context) {
         let (from, to) = (places.from, places.to);
         // Another document may work on the same.
         let on = self.history.document().work_on();

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use super::force;
 
-fn write_document(path: &Path, code: u32) {
+pub(super) fn write_document(path: &Path, code: u32) {
     let document = Document::default();
     let image = ImageRef::InSource { source: document.source.clone(), index: 0 };
     let document = document.after(&Open::Image(image).into()).after(&force(1, 1, code).into());

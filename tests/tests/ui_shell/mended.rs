@@ -16,6 +16,7 @@ use smalti_tests::window::{
     Small, Window, assets, empty, is_in_front, open, open_sized, says, send, settle, tab,
 };
 
+use super::documents::write_document;
 use super::{ask_to_close, force};
 
 /// Options of a window that keeps its work in a folder.
@@ -69,6 +70,55 @@ fn an_autosave_that_cannot_be_read_is_set_aside_and_said() {
         assert_eq!(std::fs::read(&kept[0]).unwrap(), bytes);
         assert!(notice.hint.contains(kept[0].file_name().unwrap().to_str().unwrap()), "{notice:?}");
     }
+}
+
+#[test]
+fn work_of_another_window_is_brought_back_when_that_one_is_no_more_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = folder.path().join("autosave-2.smalti");
+    write_document(&other, 7);
+    let mut window = open_sized(kept_in(folder.path()), [900.0, 600.0]);
+    let forced =
+        |window: &Window| window.state().document().edits.values().copied().collect::<Vec<u32>>();
+    assert_eq!(forced(&window), [7], "{:?}", window.state().notices());
+    assert!(!other.exists());
+    // Nothing was touched: it is still kept.
+    drop(window);
+    window = open_sized(kept_in(folder.path()), [900.0, 600.0]);
+    assert_eq!(forced(&window), [7]);
+    // A second window does not take the work of one that is open.
+    let second = open_sized(kept_in(folder.path()), [900.0, 600.0]);
+    assert!(forced(&second).is_empty());
+    let list = second.state().notices().list();
+    assert!(list.iter().all(|n| !n.summary.contains("unexpectedly")), "{list:?}");
+    eframe::App::on_exit(window.state_mut());
+    drop(window);
+    assert!(!folder.path().join("autosave.smalti").exists(), "it ended well");
+}
+
+#[test]
+fn of_the_work_of_several_windows_one_is_brought_back_and_the_others_are_set_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, code) in [("autosave.smalti", 5), ("autosave-2.smalti", 6), ("autosave-9.smalti", 7)]
+    {
+        write_document(&folder.path().join(name), code);
+    }
+    let window = open_sized(kept_in(folder.path()), [900.0, 600.0]);
+    let forced: Vec<u32> = window.state().document().edits.values().copied().collect();
+    assert_eq!(forced, [5]);
+    let mut kept = Vec::new();
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.to_string_lossy().contains("recovered-") {
+            let saved = smalti::files::saved::open(&path).unwrap();
+            kept.extend(saved.document.edits.values().copied());
+            let list = window.state().notices().list();
+            let is_said = list.iter().any(|n| n.hint.contains(&path.display().to_string()));
+            assert!(is_said, "{list:?}");
+        }
+    }
+    kept.sort_unstable();
+    assert_eq!(kept, [6, 7]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use egui::{Key, Modifiers, Pos2, Rect, pos2};
+use egui::{Event, Key, Modifiers, PointerButton, Pos2, Rect, Role, pos2};
 use egui_kittest::kittest::{NodeT, Queryable};
 use image::RgbaImage;
 use smalti::document::{Edit, Open, ViewId};
@@ -10,8 +10,8 @@ use smalti_engine::images::WorkingSize;
 use smalti_engine::questions::{CodeAppearance, ImageRef};
 use smalti_engine::tokens::{Cell, Code, Tokens};
 use smalti_tests::window::{
-    Small, Window, assets, click, click_label, drawn, empty, encoded, middle_of, open_drawn,
-    open_sized, point_nowhere, press, rect_of, says, send, tab, tokens,
+    Small, Window, assets, button, click, click_label, drawn, empty, encoded, middle_of,
+    open_drawn, open_sized, point, point_nowhere, press, rect_of, says, send, settle, tab, tokens,
 };
 
 use super::{SMALL_GRID, small_desk};
@@ -42,6 +42,39 @@ fn changed(a: &RgbaImage, b: &RgbaImage, from: Pos2, reach: std::ops::Range<f32>
     }
     assert!(count > 100.0, "there are hardly any pixels at {reach:?} of {from:?}");
     sum / count
+}
+
+#[test]
+fn what_moves_in_the_frame_of_its_release_is_part_of_the_same_step_of_undo() {
+    let small = Small::new();
+    let mut window = open_sized(empty(tab(ViewId::Tokens)), [1280.0, 800.0]);
+    small.open_in(&mut window);
+    let opacity = |window: &Window| window.state().document().looks.token_opacity;
+    let before = opacity(&window);
+    let rail = window.get_by_role_and_label(Role::Slider, "opacity").rect();
+    let at = |part: f32| pos2(rail.left() + rail.width() * part, rail.center().y);
+    window.hover_at(at(0.3));
+    button(&mut window, at(0.3), true, Modifiers::NONE);
+    point(&mut window, at(0.5));
+    let middle = opacity(&window);
+    let released = Event::PointerButton {
+        pos: at(0.1),
+        button: PointerButton::Primary,
+        pressed: false,
+        modifiers: Modifiers::NONE,
+    };
+    // A slow frame: both come in one.
+    window.input_mut().events.extend([Event::PointerMoved(at(0.1)), released]);
+    settle(&mut window);
+    let after = opacity(&window);
+    assert!(after < middle - 0.2, "{before}, {middle}, {after}");
+    // The next gesture is a step of its own.
+    click(&mut window, at(0.9), Modifiers::NONE);
+    assert!(opacity(&window) > middle);
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(opacity(&window), after);
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(opacity(&window), before, "the drag is one step");
 }
 
 /// A photograph by the shipped tokenizer, 32 x 32 tokens.

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use egui::{Key, Modifiers, OutputCommand, Pos2};
+use egui::{Key, Modifiers, OutputCommand, Pos2, ViewportCommand};
 use egui_kittest::kittest::Queryable;
 use smalti::document::{Edit, Notice, Open, Region, Slot, Tool, ViewId};
 use smalti_engine::questions::{BrushStroke, ImageRef, ModelRef, PaintTokens, STROKE_UNIT};
@@ -15,6 +15,7 @@ use smalti_tests::window::{
 };
 
 use super::SMALL_GRID;
+use super::training_view::{ask_to_close, commands};
 
 fn desk() -> (Window, Small) {
     let small = Small::new();
@@ -202,6 +203,33 @@ fn strokes_in_quick_succession_are_each_painted_on_what_the_one_before_left() {
     assert_eq!(now(&window), both);
     press(&mut window, Modifiers::COMMAND, Key::Z);
     assert_eq!(now(&window), one, "each is a step");
+}
+
+#[test]
+fn the_window_closes_when_a_stroke_is_in_the_tokens_and_not_before() {
+    let (mut window, _small) = desk();
+    let before = tokens(&window);
+    let points = [(STROKE_UNIT / 4, STROKE_UNIT / 2), (STROKE_UNIT * 3 / 4, STROKE_UNIT / 2)];
+    // Of some color the encoder makes other tokens. Each waits for the one before, for a frame at least.
+    for color in [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]] {
+        let radius = STROKE_UNIT / 12;
+        window.state().send(Edit::Paint(BrushStroke { points: points.into(), radius, color }));
+    }
+    window.step();
+    ask_to_close(&mut window);
+    assert!(commands(&window).contains(&ViewportCommand::CancelClose));
+    for _ in 0..4000 {
+        if commands(&window).contains(&ViewportCommand::Close) {
+            break;
+        }
+        window.step();
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    assert!(commands(&window).contains(&ViewportCommand::Close));
+    assert_ne!(now(&window), before);
+    ask_to_close(&mut window);
+    settle(&mut window);
+    assert!(says(&window, "Save what you changed?"));
 }
 
 #[test]

@@ -295,6 +295,23 @@ fn what_is_not_taken_says_whether_it_was_undone_or_something_else_was_begun() {
 }
 
 #[test]
+fn what_is_forced_while_cells_are_written_anew_stays() {
+    let (mut window, _small) = desk(Way::MaskGit);
+    let before = tokens(&window);
+    let next = window.state().document().generating.asked.clone().unwrap();
+    let kept = next.keeping(&before, |cell| !wide().contains(&cell));
+    let asked = Box::new(Asked { grid: Some((16, 16)), seed: 1, ..kept });
+    // All in one frame: it cannot be done before.
+    window.state().send(Generate::Rewrite { asked, count: 1 });
+    window.state().send(Edit::ForceCells { cells: Arc::new(wide()), code: 3 });
+    until(&mut window, "by painter, any class, seed 1");
+    for cell in wide() {
+        assert_eq!(now(&window).get(cell), Some(3), "{cell}");
+    }
+    assert!(said(&window).contains("as you made"), "{}", said(&window));
+}
+
+#[test]
 fn with_scales_all_cells_that_were_written_are_counted() {
     let small = Small::new();
     let mut window = open_sized(empty(tab(ViewId::Tokens)), [1280.0, 800.0]);

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable;
-use smalti::document::{JobCommand, Layout, Open, Panel, RecipeRef, RunFolder, Slot, ViewId};
+use smalti::document::{
+    AppCommand, Document, JobCommand, Layout, Open, Panel, RecipeRef, RunFolder, Slot, ViewId,
+};
+use smalti::files::saved::{self, Carried, Saved};
 use smalti::studio::StudioOptions;
 use smalti_engine::Knob;
 use smalti_engine::session::RunState;
@@ -71,6 +74,20 @@ fn log(window: &Window, number: usize) -> Vec<std::sync::Arc<TrainEvent>> {
 fn choose(window: &mut Window, label: &str) {
     window.get_by_label(label).click_accesskit();
     settle(window);
+}
+
+/// What the window asked of the system in the last frame.
+pub(super) fn commands(window: &Window) -> Vec<egui::ViewportCommand> {
+    window.output().viewport_output[&egui::ViewportId::ROOT].commands.clone()
+}
+
+/// As the cross of the window's frame does, in one frame.
+pub(super) fn ask_to_close(window: &mut Window) {
+    let viewports = &mut window.input_mut().viewports;
+    let events = &mut viewports.entry(egui::ViewportId::ROOT).or_default().events;
+    events.push(egui::ViewportEvent::Close);
+    window.step();
+    window.input_mut().viewports.entry(egui::ViewportId::ROOT).or_default().events.clear();
 }
 
 /// Starts a long run and pauses it once its first checkpoints are kept.
@@ -391,17 +408,43 @@ fn quitting_while_a_run_is_not_done_says_what_becomes_of_it() {
     let (desk, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut window = open(home.path());
     paused(&mut window, write_recipe(desk.path(), "small", (1_000_000, "1e-2")));
-    let viewport = &mut window.input_mut().viewports;
-    let info = viewport.entry(egui::ViewportId::ROOT).or_default();
-    info.events.push(egui::ViewportEvent::Close);
-    window.step();
-    window.input_mut().viewports.entry(egui::ViewportId::ROOT).or_default().events.clear();
+    ask_to_close(&mut window);
     settle(&mut window);
     assert!(says(&window, "Quit while a run is not done?"));
     assert!(says(&window, "What was learned is kept in the run's folder"));
     click_label(&mut window, "Cancel");
     assert!(!says(&window, "Quit while"));
     assert_eq!(window.state().session().runs()[0].state, RunState::Paused);
+}
+
+#[test]
+fn quitting_while_a_document_is_saved_asks_about_a_run_as_well() {
+    let (desk, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut window = open(home.path());
+    let path = desk.path().join("work.smalti");
+    let saved = Saved::new(Document::default(), None);
+    std::fs::write(&path, saved::to_bytes(&saved, &Carried::Pasted).unwrap()).unwrap();
+    send(&mut window, Open::Path(path));
+    paused(&mut window, write_recipe(desk.path(), "small", (1_000_000, "1e-2")));
+    // All in one frame: the second has to wait for the first.
+    for _ in 0..2 {
+        window.state().send(AppCommand::Save);
+    }
+    window.step();
+    ask_to_close(&mut window);
+    // What asks then is the window itself, and the system hands that back to it.
+    for _ in 0..4000 {
+        let wants = commands(&window).contains(&egui::ViewportCommand::Close);
+        if wants || says(&window, "Quit while") {
+            break;
+        }
+        window.step();
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    ask_to_close(&mut window);
+    settle(&mut window);
+    assert!(says(&window, "Quit while a run is not done?"));
+    click_label(&mut window, "Cancel");
 }
 
 #[test]

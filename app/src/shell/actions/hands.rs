@@ -41,12 +41,12 @@ pub(super) fn all() -> Vec<Action> {
         ),
         asks(Nowhere, "Back to the start of the history", &[], |now| {
             let document = now.view.document;
-            if document.work().is_empty() && document.switched_off.is_empty() {
+            if document.edits.is_empty() && document.switched_off.is_empty() {
                 return Err("nothing was done to the tokens yet".to_owned());
             }
             Ok(vec![Edit::UseStart.into()])
         })
-        .about("Nothing is forced, locked or switched off; History leads back"),
+        .about("Nothing is forced or switched off, locks stay; History leads back"),
     ]);
     all
 }
