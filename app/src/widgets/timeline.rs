@@ -5,7 +5,7 @@ use egui::{Align, Key, Layout, Rect, Sense, Stroke, StrokeKind, Ui, pos2, vec2};
 use crate::ctx::ViewCtx;
 use crate::look::theme::space;
 use crate::widgets::end::End;
-use crate::widgets::keys::held;
+use crate::widgets::keys::{has_keys, held, take_brackets};
 
 /// A timeline is so high, before text is scaled.
 pub const HEIGHT: f32 = 104.0;
@@ -264,7 +264,7 @@ impl Player {
             self.is_playing = false;
             to = Some(timeline.at.saturating_add_signed(steps).min(last));
         }
-        if response.has_focus() {
+        if has_keys(ui, &response) {
             to = self.keys(ui, id, timeline).or(to);
         }
         if let Some(at) = under.filter(|_| response.contains_pointer() && to.is_none()) {
@@ -308,6 +308,7 @@ impl Player {
             ..Default::default()
         };
         ui.memory_mut(|memory| memory.set_focus_lock_filter(id, arrows));
+        take_brackets(ui, id);
         let (at, last) = (timeline.at, timeline.ticks.len());
         let pressed = |key| ui.input(|input| input.key_pressed(key));
         if pressed(Key::Space) {

@@ -16,6 +16,7 @@ use crate::ctx::{USE_GENERATED, ViewCtx};
 use crate::document::{GeneratedColor, Notice};
 use crate::look::colors::color_of;
 use crate::look::words::counted;
+use crate::widgets::keys::has_keys;
 use crate::widgets::pane::{self, Framed, Pane, Zoom};
 use crate::widgets::{hatch, states};
 
@@ -133,7 +134,10 @@ pub(super) fn over(
             ..Default::default()
         };
         ui.memory_mut(|memory| memory.set_focus_lock_filter(pane.response.id, arrows));
-        moved = step(ui, (rows, columns), pinned)
+        // A menu that is open has the arrows.
+        moved = has_keys(ui, &pane.response)
+            .then(|| step(ui, (rows, columns), pinned))
+            .flatten()
             .map(|(row, column)| part.cell(shown.number, row * columns + column));
         let stroke = Stroke::new(2.0, ctx.theme.colors.gold);
         painter.rect_stroke(pane.view, 2.0, stroke, StrokeKind::Inside);

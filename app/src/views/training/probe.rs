@@ -18,8 +18,8 @@ use crate::widgets::export::picture_menu;
 
 /// The pictures of a run's probe.
 pub(super) struct Pictures {
-    /// Whose they are.
-    whose: String,
+    /// The run's letter and name.
+    whose: (char, String),
     /// What the reconstructions are of, such as "step 120".
     when: String,
     originals: Vec<Picture>,
@@ -128,8 +128,8 @@ pub(super) fn step_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, run: &TrainedRun) {
 }
 
 /// Letter and name of a run.
-fn whose(slot: Slot, run: &TrainedRun) -> String {
-    format!("{} {}", slot.letter(), run.name)
+fn whose(slot: Slot, run: &TrainedRun) -> (char, String) {
+    (slot.letter(), run.name.clone())
 }
 
 impl Pictures {
@@ -225,11 +225,11 @@ impl Pictures {
         let taken = |rect: Rect, (number, what): (usize, &str), picture: &Picture| {
             let id = ui.scope_id().with(("probe picture", number, what));
             let response = ui.interact(rect, id, egui::Sense::CLICK);
-            let whose = &self.whose;
-            let name = format!("probe-{}-{what}-{whose}", number + 1);
+            let (letter, run) = &self.whose;
+            let name = format!("probe-{}-{what}-{letter}", number + 1);
             let name = name.replace(['\u{a0}', ' '], "-");
-            let about = format!("picture {} of the probe of {whose}, {what}", number + 1);
-            picture_menu(&response, ctx, (&name, &about), picture);
+            let about = format!("picture {} of the probe of {letter} {run}, {what}", number + 1);
+            picture_menu(&response, ctx, (&name, Some(run), &about), picture);
         };
         for (number, original) in self.originals.iter().enumerate() {
             picture_ui(ui, ctx, at(0, number), original);
