@@ -29,10 +29,15 @@ fn about(ctx: &ViewCtx<'_>, shown: &Shown<'_>, what: &str) -> String {
 }
 
 /// The grid's own menu.
-pub(super) fn grid_menu(ctx: &ViewCtx<'_>, pane: &Pane, shown: &Shown<'_>, colors: &[Color32]) {
+pub(super) fn grid_menu(
+    ctx: &ViewCtx<'_>,
+    pane: &Pane,
+    shown: &Shown<'_>,
+    colors: &dyn Fn() -> Vec<Color32>,
+) {
     let part = shown.part();
     let (about, of) = (about(ctx, shown, "tokens"), shown.trace.asked.name());
-    let picture = || picture_of(colors, [part.columns(), part.rows()])?.enlarged(16).ok();
+    let picture = || picture_of(&colors(), [part.columns(), part.rows()])?.enlarged(16).ok();
     let numbers = || {
         let values = Column::Codes(std::sync::Arc::clone(part.codes()));
         Table::Map { values, columns: part.columns() }
