@@ -382,9 +382,7 @@ impl TokensView {
         let errors = compared_here.and_then(|compared| compared.per_cell.get(number));
         let is_pending = match ctx.document.looks.color_by {
             ColorBy::Mosaic => look.is_working() && look.best().is_none(),
-            ColorBy::Difference => {
-                spatial && !is_veiled && compared.is_working() && errors.is_none()
-            }
+            ColorBy::Difference => spatial && !is_veiled && compared.is_working(),
             ColorBy::Usage => !is_counted(ctx, counts.as_ref()),
             ColorBy::Code => false,
         };

@@ -18,7 +18,7 @@ use crate::widgets::visible;
 /// Folders are looked at again so often while a run of another program goes on in one.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// And so often while none does, and nothing else draws the window: a run that begins elsewhere is to be found.
-const LOOK_RARELY: Duration = Duration::from_secs(60);
+const LOOK_RARELY: Duration = Duration::from_mins(1);
 
 /// Draws the list; `empty` is said where there is none.
 pub fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, empty: &str) {

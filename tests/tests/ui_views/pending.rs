@@ -83,6 +83,9 @@ fn tokens_of_the_last_image_are_not_taken_away_under_the_name_of_the_next() {
     window.run_steps(4);
     let said = labels(&window, "tokens over the image");
     assert!(said.iter().all(|said| said.contains("the last ones")), "{said:?}");
+    let counts = labels(&window, "sample: ");
+    assert!(!counts.is_empty(), "the figures are seen");
+    assert!(counts.iter().all(|said| said.contains("as they were before")), "{counts:?}");
     for (name, how) in [("tokens", How::Csv), ("decoded", How::Png(1)), ("codes-tiny", How::Csv)] {
         window.state().send(AppCommand::Export(name.to_owned(), how));
         window.run_steps(3);
