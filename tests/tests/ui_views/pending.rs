@@ -243,7 +243,8 @@ fn a_grid_is_not_colored_by_what_was_known_of_other_tokens() {
 #[test]
 fn hands_are_off_the_last_image_s_cells_while_the_next_one_is_encoded() {
     let (mut window, small) = desk(&[ViewId::Tokens]);
-    let selected = |window: &Window| window.state().document().selection.cells.clone();
+    let selected =
+        |window: &Window| std::sync::Arc::clone(&window.state().document().selection.cells);
     let is_off = |window: &Window| {
         window.get_by_label("Invert the selection").accesskit_node().is_disabled()
     };
