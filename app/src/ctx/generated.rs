@@ -195,6 +195,12 @@ impl Generations {
         self.all.iter().filter_map(Trace::run)
     }
 
+    /// Whether one of them is in a step, or may be: what was left is until it is over.
+    pub(crate) fn is_at_work(&self) -> bool {
+        let is_running = |trace: &Trace| trace.run.is_some() && trace.state == RunState::Running;
+        !self.left.is_empty() || self.all.iter().any(is_running)
+    }
+
     /// One begins, or cannot, and why. Those that are wanted stay however many there are, and however large.
     pub(crate) fn begin(
         &mut self,

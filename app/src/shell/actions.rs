@@ -18,6 +18,7 @@ pub use self::now::Now;
 pub use self::table::all;
 pub use self::things::{recipes, things, with_code};
 use crate::document::{Command, Notice};
+use crate::widgets::keys::are_brackets_taken;
 
 /// Keys in words, such as "Ctrl+P".
 pub fn key_name(ctx: &egui::Context, keys: KeyboardShortcut) -> String {
@@ -31,7 +32,15 @@ pub fn pressed<'a>(
     actions: impl Iterator<Item = &'a Action>,
 ) -> Vec<&'a Action> {
     let typing = ctx.text_edit_focused();
+    // A timeline sets its speed by them, and is a hand on no brush.
+    let has_brackets = are_brackets_taken(ctx);
     let is_free = |keys: &KeyboardShortcut| {
+        if has_brackets
+            && keys.modifiers.is_none()
+            && matches!(keys.logical_key, Key::OpenBracket | Key::CloseBracket)
+        {
+            return false;
+        }
         let is_function = matches!(keys.logical_key, Key::F1 | Key::F5 | Key::F6 | Key::F11);
         // A field takes its own typing back, selects its own text, and does what was typed.
         let is_fields = matches!(keys.logical_key, Key::A | Key::Z | Key::Y | Key::Enter);

@@ -1,10 +1,16 @@
 //! Races of generators: their lanes run one after the other, because side by side each would slow the others down.
 
+use std::sync::Arc;
+
+use smalti_engine::questions::ShippedGenerators;
 use smalti_engine::session::{Control, Lane, Reply, RunState};
 
 use super::Studio;
 use super::keys::take_pressed;
-use crate::document::{AppCommand, BETS, BETS_BY_NUMBER, Command, Layout, Racing, ViewId};
+use crate::ctx::Trace;
+use crate::document::{
+    AppCommand, Asked, BETS, BETS_BY_NUMBER, Command, Layout, Raced, Racing, ViewId,
+};
 use crate::files::outcome::Outcome;
 use crate::shell::script::DIGITS;
 
@@ -29,11 +35,22 @@ impl Studio {
         self.change(&Command::Race(race), ctx);
     }
 
-    /// Begins the next lane of the race that is looked at, when the one before is over. Behind one that was
+    /// Begins the next lane of the race that is seen, when the one before is over. Behind one that was
     /// cancelled nothing begins.
     pub(super) fn go_on_racing(&mut self) {
         let Some(raced) = self.history.document().race.raced.clone() else { return };
         if !self.sees(ViewId::Race) {
+            return;
+        }
+        let Reply::Ready(shipped) = self.session.ask(Lane::Now, &ShippedGenerators) else { return };
+        let document = self.history.document();
+        let next = document.race.next(&shipped, document.generating.asked.as_deref());
+        if document.race.seen(&next).is_none() {
+            self.leave_race(&raced);
+            return;
+        }
+        // What was cancelled may still be in its step, which is measured by itself, too.
+        if self.generations.is_at_work() {
             return;
         }
         for asked in raced.lanes() {
@@ -49,6 +66,18 @@ impl Studio {
                     // The lane says why; the others race without it.
                     Reply::Failed(_) => {}
                 },
+            }
+        }
+    }
+
+    /// The race is none that is seen: nothing of it goes on without a button that cancels it. What Generate looks at is
+    /// not the race's alone.
+    fn leave_race(&self, raced: &Raced) {
+        let moment = self.history.document().generating.moment.as_ref();
+        let is_alone = |asked: &&Arc<Asked>| moment.is_none_or(|moment| moment.asked != **asked);
+        for asked in raced.lanes().filter(is_alone) {
+            if let Some(run) = self.generations.get(asked).and_then(Trace::run) {
+                self.session.control(run, Control::Cancel);
             }
         }
     }

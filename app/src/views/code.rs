@@ -224,7 +224,9 @@ fn head_ui(
         if let Some(picture) = picture {
             picture_at(ui, ctx, rect, picture);
             let (name, about) = taken(ctx, code, "decoded");
-            picture_menu(&response, ctx, (&name, &about), picture);
+            // It is the same whatever image is open.
+            let model = ctx.document.name_of(&ctx.document.model);
+            picture_menu(&response, ctx, (&name, Some(&model), &about), picture);
         } else {
             ui.painter().rect_filled(rect, RADIUS_PICTURE, theme.colors.raised);
             let text = "no picture\nalone";
@@ -362,7 +364,7 @@ fn patches_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, code: Code, found: &Arc<Occu
             });
             picture_at(ui, ctx, rect, patch);
             let (name, about) = taken(ctx, code, &format!("patch-{}", at + 1));
-            picture_menu(&response, ctx, (&name, &about), patch);
+            picture_menu(&response, ctx, (&name, None, &about), patch);
         }
     });
 }

@@ -122,16 +122,16 @@ impl CodebookView {
         // In a low view the figures stand in a line, and the cells have the height.
         let is_low = ui.available_height() <= ctx.theme.px(FIGURES + LEAST_CELLS) + line;
         let book = self.book(ctx);
-        let over = self.counted_over(ctx, ordered, at_work.is_some());
+        let is_old = at_work.is_some();
+        let over = self.counted_over(ctx, ordered, is_old);
         if !is_low {
-            figures::ui(ui, ctx, (ordered, book), &over);
+            figures::ui(ui, ctx, (ordered, book, is_old), &over);
         }
         let left = ui.available_height() - line;
         let has_room = left >= ctx.theme.px(ROOM_FOR_ROWS);
         let below = if has_room && !ctx.is_presented() { (left * 0.3).round() } else { 0.0 };
         let height = (left - below).max(ctx.theme.px(LEAST_CELLS));
         let is_logarithmic = !self.toggles.is_linear;
-        let is_old = at_work.is_some();
         let taken = Taken { over: self.over_name(ctx, ordered), is_logarithmic, is_old };
         taken.offer(ctx, ordered);
         if self.shows_rows && below == 0.0 && !ctx.is_presented() {
@@ -431,7 +431,8 @@ impl CodebookView {
     /// What is counted, in words: of which image or set, by which tokenizer, edited or not. Counts that are
     /// `old` are of what was there before.
     fn counted_over(&self, ctx: &ViewCtx<'_>, ordered: &Ordered, is_old: bool) -> String {
-        let images = counted(ordered.images, "image");
+        let before = if is_old { "before: " } else { "" };
+        let images = format!("{before}{}", counted(ordered.images, "image"));
         match (self.toggles.over(ctx), one_of_many(ctx), ordered.sample) {
             (Over::Image, ..) if is_old => "as it was before".to_owned(),
             (Over::Image, ..) => whose(ctx),

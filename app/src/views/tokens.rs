@@ -315,7 +315,8 @@ impl TokensView {
         let mut left =
             format!("{}, {}", what_is_decoded(ctx, now), ctx.document.name_of(&ctx.document.model));
         if spatial {
-            if ctx.pasting().is_none() {
+            // What is seen meanwhile are another image's cells.
+            if ctx.pasting().is_none() && ctx.is_encoded() {
                 self.hand.ui(ui, ctx, &pane, &sheet, &mut self.zoom);
             }
             overlay::hovered_cell(ui, ctx, &pane, &sheet);
@@ -376,13 +377,12 @@ impl TokensView {
         let counts = is_known.then(|| ctx.used("part usage", &use_in(now, number)));
         // A token without a place has no pixels that could differ. And no color tells what is asked about.
         let is_veiled = ctx.is_veiled(Secret::Reconstruction);
-        let compared_here = compared.best().filter(|_| spatial && !is_veiled);
+        // Nor does the last answer, which is of other tokens.
+        let compared_here = compared.ready().filter(|_| spatial && !is_veiled);
         let errors = compared_here.and_then(|compared| compared.per_cell.get(number));
         let is_pending = match ctx.document.looks.color_by {
             ColorBy::Mosaic => look.is_working() && look.best().is_none(),
-            ColorBy::Difference => {
-                spatial && !is_veiled && compared.is_working() && errors.is_none()
-            }
+            ColorBy::Difference => spatial && !is_veiled && compared.is_working(),
             ColorBy::Usage => !is_counted(ctx, counts.as_ref()),
             ColorBy::Code => false,
         };
@@ -391,26 +391,28 @@ impl TokensView {
             colors: look.best().filter(|_| !is_veiled).map(|look| &look.colors),
             counts: counts
                 .as_ref()
-                .and_then(Reply::best)
+                .and_then(Reply::ready)
                 .filter(|_| !ctx.is_veiled(Secret::Usage))
                 .map(|counts| &counts.counts),
             errors,
         };
         overlay::paint(ui, ctx, &pane, (now, sheet), &sources);
-        let is_old = !(is_known && ctx.is_encoded());
+        let is_old = is_pending || !(is_known && ctx.is_encoded());
         let parts = now.parts().len();
         let by = seen_color(ctx, encoded).label();
         overlay::menu(ctx, &pane, (sheet, by), (&sources, size, parts), is_old);
         if ctx.pasting().is_none() {
             self.ghost.forget();
-            self.hand.ui(ui, ctx, &pane, sheet, &mut self.zoom);
+            if ctx.is_encoded() {
+                self.hand.ui(ui, ctx, &pane, sheet, &mut self.zoom);
+            }
         }
         let before_off = ctx.tokens(encoded);
         let cursor = pane.response.has_focus().then(|| self.hand.cursor(ctx, sheet));
         let selected = self.hand.selected(ctx);
         let marked = Marked { now, before_off: &before_off, selected, cursor };
         self.marks.ui(ui, ctx, &pane, sheet, marked);
-        if let Some(region) = ctx.pasting() {
+        if let Some(region) = ctx.pasting().filter(|_| ctx.is_encoded()) {
             self.ghost.ui(ui, ctx, &pane, (sheet, region));
         }
         let [rows, columns] = [(sheet.rows, "row"), (sheet.columns, "column")]
@@ -445,7 +447,7 @@ impl TokensView {
 
 /// Whether it is known how often each code is used, or nobody may see it.
 fn is_counted<A>(ctx: &ViewCtx<'_>, counts: Option<&Reply<A>>) -> bool {
-    ctx.is_veiled(Secret::Usage) || counts.is_some_and(|counts| counts.best().is_some())
+    ctx.is_veiled(Secret::Usage) || counts.is_some_and(|counts| counts.ready().is_some())
 }
 
 /// The height below the pictures: of a line, or of as many as are needed by the figures, of which none is left out. The

@@ -40,6 +40,20 @@ const MOST_CURVES: f32 = 280.0;
 
 /// A run of another program is looked at so often.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// One that has told nothing new for [`QUIET`] seconds so often: most have ended, and an idle window rests.
+const LOOK_RARELY: Duration = Duration::from_secs(30);
+/// See [`LOOK_RARELY`].
+const QUIET: u64 = 60;
+
+/// How long nothing is looked at after news of `quiet` seconds before.
+fn rest(quiet: u64, is_cpu_adapter: bool) -> Duration {
+    match (quiet > QUIET, is_cpu_adapter) {
+        (true, _) => LOOK_RARELY,
+        // Where the processor draws, a frame is dear.
+        (false, true) => LOOK_AGAIN * 5,
+        (false, false) => LOOK_AGAIN,
+    }
+}
 
 /// Whether another program may train in the folder of a run.
 fn may_change((_, run): &Shown) -> bool {
@@ -55,6 +69,8 @@ pub(super) struct TrainingView {
     panes: [RowsPane; 4],
     curves: Curves,
     knobs: Knobs,
+    /// How far the runs were that another program may train, and in which second that was news.
+    news: (u64, u64),
 }
 
 impl View for TrainingView {
@@ -83,9 +99,17 @@ impl View for TrainingView {
             ui.ctx().request_repaint();
         }
         if !ctx.is_time_frozen && runs.iter().any(may_change) {
-            // Where the processor draws, a frame is dear.
-            let times = if ctx.is_cpu_adapter { 5 } else { 1 };
-            ui.ctx().request_repaint_after(LOOK_AGAIN * times);
+            let step = |(_, run): &Shown| match run {
+                Some(Ok(run)) => run.told.record.furthest(),
+                _ => 0,
+            };
+            let (steps, now) =
+                (runs.iter().filter(|run| may_change(run)).map(step).sum(), ctx.live.second);
+            if self.news.0 != steps {
+                self.news = (steps, now);
+            }
+            let quiet = now.saturating_sub(self.news.1);
+            ui.ctx().request_repaint_after(rest(quiet, ctx.is_cpu_adapter));
         }
         let tells = |(slot, run): &Shown| {
             let has_left = ctx.live.left[*slot as usize].is_some();
@@ -220,6 +244,20 @@ fn all_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
     if ui.add(egui::Button::new(label).fill(colors.gold).small()).clicked() {
         for view in live {
             ctx.send(JobCommand::Control(view.id, control));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_tells_nothing_more_lets_the_window_rest() {
+        for is_cpu_adapter in [false, true] {
+            let awake = rest(QUIET, is_cpu_adapter);
+            assert!(awake <= Duration::from_secs(5), "one that goes on is seen to");
+            assert!(rest(QUIET + 1, is_cpu_adapter) >= 4 * awake);
         }
     }
 }

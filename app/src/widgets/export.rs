@@ -146,15 +146,16 @@ impl Exported<'_> {
     }
 }
 
-/// The menu of a picture as it is, without numbers behind it.
+/// The menu of a picture as it is, without numbers behind it; `of` as in [`Exported`].
 pub fn picture_menu(
     response: &Response,
     ctx: &ViewCtx<'_>,
-    (name, about): (&str, &str),
+    (name, of, about): (&str, Option<&str>, &str),
     picture: &Picture,
 ) {
     let exported = || Some(picture.clone());
-    Exported { name, about, picture: Some(&exported), ..Exported::default() }.menu(response, ctx);
+    Exported { name, of, about, picture: Some(&exported), ..Exported::default() }
+        .menu(response, ctx);
 }
 
 /// Colors as a picture, row by row; what is transparent becomes black.

@@ -1,6 +1,6 @@
 //! Whose the keys are while something has the focus, how that is seen, and what was held with them.
 
-use egui::{Event, Id, Key, Modifiers, Popup, Response, Stroke, StrokeKind, Ui};
+use egui::{Context, Event, Id, Key, Modifiers, Popup, Response, Stroke, StrokeKind, Ui};
 
 use crate::look::theme::Theme;
 
@@ -20,6 +20,21 @@ pub fn held(ui: &Ui) -> Modifiers {
         _ => None,
     };
     ui.input(|input| input.events.iter().rev().find_map(of).unwrap_or(input.modifiers))
+}
+
+/// Something that has the focus takes the brackets for itself, in this frame and the next.
+pub fn take_brackets(ui: &Ui, id: Id) {
+    ui.data_mut(|data| data.insert_temp(brackets(), id));
+}
+
+/// Whether what has the focus takes the brackets for itself: then they are no action's.
+pub fn are_brackets_taken(ctx: &Context) -> bool {
+    let taker = ctx.data(|data| data.get_temp::<Id>(brackets()));
+    taker.is_some_and(|id| ctx.memory(|memory| memory.has_focus(id)))
+}
+
+fn brackets() -> Id {
+    Id::unique("what takes the brackets")
 }
 
 /// A ring round what has the focus, for what shows it too faintly by itself.

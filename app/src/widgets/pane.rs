@@ -1,6 +1,7 @@
 //! A picture under a zoom: wheel about the pointer, drag, double click to fit.
 
 use std::hash::{Hash, Hasher};
+use std::ops::Range;
 
 use egui::{CornerRadius, PointerButton, Pos2, Rect, Sense, Vec2, pos2, vec2};
 
@@ -122,6 +123,21 @@ impl Pane {
         let offset = vec2(column as f32 * size.x, row as f32 * size.y);
         Rect::from_min_size(self.picture.min + offset, size)
     }
+
+    /// The rows and the columns of cells that can be seen.
+    pub fn cells_seen(&self, rows: usize, columns: usize) -> (Range<usize>, Range<usize>) {
+        let size = self.picture.size() / vec2(columns.max(1) as f32, rows.max(1) as f32);
+        let seen = self.view.intersect(self.picture);
+        let along = |from: f32, to: f32, step: f32, count: usize| {
+            let first = ((from / step).floor().max(0.0) as usize).min(count);
+            first..((to / step).ceil().max(0.0) as usize).min(count)
+        };
+        let corner = self.picture.min;
+        (
+            along(seen.top() - corner.y, seen.bottom() - corner.y, size.y, rows),
+            along(seen.left() - corner.x, seen.right() - corner.x, size.x, columns),
+        )
+    }
 }
 
 /// Lays a pane out for a picture and obeys wheel, double click and what was asked for by name or key;
@@ -226,6 +242,27 @@ mod tests {
             }
             assert_eq!(pane.cell_at(pos2(0.0, 0.0), 16, 16), None);
         });
+    }
+
+    #[test]
+    fn cells_that_are_seen_are_those_that_meet_the_view() {
+        let Framed { view, .. } = framed();
+        for scale in [1.0, 3.0, 20.0] {
+            let zoom = Zoom { scale, center: pos2(0.25, 0.75), ..Zoom::default() };
+            let picture = place(&framed(), &zoom);
+            egui::__run_test_ui(|ui| {
+                let response = ui.interact(view, egui::Id::unique("pane"), Sense::hover());
+                let pane = Pane { view, picture, response };
+                let (rows, columns) = pane.cells_seen(16, 24);
+                for (row, column) in (0..16).flat_map(|row| (0..24).map(move |c| (row, c))) {
+                    let meets = view.shrink(0.1).intersects(pane.cell_rect(row, column, 16, 24));
+                    let is_seen = rows.contains(&row) && columns.contains(&column);
+                    assert!(is_seen || !meets, "{scale}: {row} {column}");
+                    let is_near = view.expand(0.1).intersects(pane.cell_rect(row, column, 16, 24));
+                    assert!(is_near || !is_seen, "{scale}: {row} {column} is out of sight");
+                }
+            });
+        }
     }
 
     #[test]

@@ -15,8 +15,10 @@ use crate::look::words::{ago, counted, date, grouped, name};
 use crate::runs::Record;
 use crate::widgets::visible;
 
-/// Folders are looked at again so often.
+/// Folders are looked at again so often while a run of another program goes on in one.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// And so often while none does, and nothing else draws the window: a run that begins elsewhere is to be found.
+const LOOK_RARELY: Duration = Duration::from_mins(1);
 
 /// Draws the list; `empty` is said where there is none.
 pub fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, empty: &str) {
@@ -28,14 +30,15 @@ pub fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, empty: &str) {
         ui.label(ctx.theme.label("Looking for runs…"));
         return;
     };
-    if !ctx.is_time_frozen {
-        ui.ctx().request_repaint_after(LOOK_AGAIN);
-    }
     let unlisted = &ctx.live.settings.unlisted;
     let is_listed = |run: &&ListedRun| !unlisted.contains(&run.folder);
     let live = ctx.session.runs();
     let mut runs: Vec<Row<'_>> =
         all.iter().filter(is_listed).map(|run| Row::new(ctx, &live, run)).collect();
+    if !ctx.is_time_frozen {
+        let goes_on = runs.iter().any(Row::goes_on_elsewhere);
+        ui.ctx().request_repaint_after(if goes_on { LOOK_AGAIN } else { LOOK_RARELY });
+    }
     // Those that go on come first; the others as they are, the newest first.
     runs.sort_by_key(|run| !run.goes_on());
     if runs.is_empty() {
@@ -97,6 +100,11 @@ impl<'a> Row<'a> {
 
     fn goes_on(&self) -> bool {
         self.view.as_ref().is_some_and(|view| !view.state.is_over())
+    }
+
+    /// What goes on in this one wakes the window by itself.
+    fn goes_on_elsewhere(&self) -> bool {
+        !self.goes_on() && self.listed.told.as_ref().is_ok_and(|told| told.is_going_on)
     }
 
     fn ui(&self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {

@@ -1,11 +1,13 @@
 //! A timeline: a tick a step, which can be walked, dragged over and played.
 
+use std::ops::Range;
+
 use egui::{Align, Key, Layout, Rect, Sense, Stroke, StrokeKind, Ui, pos2, vec2};
 
 use crate::ctx::ViewCtx;
 use crate::look::theme::space;
 use crate::widgets::end::End;
-use crate::widgets::keys::held;
+use crate::widgets::keys::{has_keys, held, take_brackets};
 
 /// A timeline is so high, before text is scaled.
 pub const HEIGHT: f32 = 104.0;
@@ -264,7 +266,7 @@ impl Player {
             self.is_playing = false;
             to = Some(timeline.at.saturating_add_signed(steps).min(last));
         }
-        if response.has_focus() {
+        if has_keys(ui, &response) {
             to = self.keys(ui, id, timeline).or(to);
         }
         if let Some(at) = under.filter(|_| response.contains_pointer() && to.is_none()) {
@@ -308,6 +310,7 @@ impl Player {
             ..Default::default()
         };
         ui.memory_mut(|memory| memory.set_focus_lock_filter(id, arrows));
+        take_brackets(ui, id);
         let (at, last) = (timeline.at, timeline.ticks.len());
         let pressed = |key| ui.input(|input| input.key_pressed(key));
         if pressed(Key::Space) {
@@ -361,6 +364,12 @@ impl Scale {
         if x < self.first { 0 } else { ((x - self.first) / self.step) as usize + 1 }
     }
 
+    /// Steps that share a column, of so many: one in each, where a column is a point wide at least.
+    fn columns(&self, count: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+        let each = (1.0 / self.step.max(1e-3)).ceil().max(1.0) as usize;
+        (0..count).step_by(each).map(move |first| first..(first + each).min(count))
+    }
+
     /// The column of a step, from 0 on.
     fn column(&self, step: usize) -> Rect {
         let left = self.first + step as f32 * self.step;
@@ -386,27 +395,32 @@ fn paint(ui: &Ui, ctx: &ViewCtx<'_>, scale: &Scale, timeline: &Timeline<'_>, und
     painter.rect_filled(start.with_min_y(base - 3.0), 1.0, color);
     let most = scale.bars.height() - 4.0;
     let highest = highest(timeline);
-    for step in 0..planned {
-        let column = scale.column(step);
-        let Some(tick) = timeline.ticks.get(step) else {
+    for steps in scale.columns(planned) {
+        let column = scale.column(steps.start).union(scale.column(steps.end - 1));
+        let known = timeline.ticks.get(steps.start..steps.end.min(there)).unwrap_or_default();
+        // The highest of those that share a column: what stands out is seen.
+        let Some(value) = known.iter().map(|tick| tick.value).reduce(f32::max) else {
             painter.rect_filled(column.with_min_y(base - 2.0), 0.0, colors.line);
             continue;
         };
-        let tall =
-            column.with_min_y(base - 3.0 - (tick.value / highest).clamp(0.0, 1.0) * (most - 3.0));
-        let color = match (step + 1).cmp(&at) {
-            std::cmp::Ordering::Equal => colors.gold,
-            std::cmp::Ordering::Less => colors.gold.gamma_multiply(0.5),
-            std::cmp::Ordering::Greater => colors.strong_line,
+        let tall = column.with_min_y(base - 3.0 - (value / highest).clamp(0.0, 1.0) * (most - 3.0));
+        let color = if at > steps.end {
+            colors.gold.gamma_multiply(0.5)
+        } else if at > steps.start {
+            colors.gold
+        } else {
+            colors.strong_line
         };
         painter.rect_filled(tall, (scale.step * 0.08).min(2.0), color);
-        if under == Some(step + 1) {
+        if under.is_some_and(|under| under > steps.start && under <= steps.end) {
             painter.rect_stroke(tall, 1.0, Stroke::new(1.0, colors.text), StrokeKind::Outside);
         }
     }
     let y = |left: f32| scale.bars.top() + 2.0 + (1.0 - left.clamp(0.0, 1.0)) * most;
-    let ends = timeline.ticks.iter().enumerate();
-    let ends = ends.map(|(step, tick)| pos2(scale.column(step).center().x, y(tick.left)));
+    let ends = scale.columns(there).filter_map(|steps| {
+        let tick = timeline.ticks.get(steps.end - 1)?;
+        Some(pos2(scale.column(steps.end - 1).center().x, y(tick.left)))
+    });
     let line: Vec<_> = [pos2(start.center().x, y(1.0))].into_iter().chain(ends).collect();
     if line.len() > 1 && !timeline.line.is_empty() {
         painter.line(line, Stroke::new(theme.line(1.5), colors.coral));
@@ -524,5 +538,23 @@ fn paint_sign(ui: &Ui, center: egui::Pos2, half: f32, sign: Sign, color: egui::C
             triangle(-half * 0.3, 1.0);
             beam(half * 0.9, half * 0.4);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_narrower_than_a_point_share_a_column_and_none_is_left_out() {
+        let scale = |step: f32| Scale { bars: Rect::ZERO, step, first: 0.0 };
+        for (step, most) in [(12.0, 100), (1.0, 100), (0.3, 26), (0.004, 1)] {
+            let columns: Vec<Range<usize>> = scale(step).columns(100).collect();
+            assert!(columns.len() <= most, "{step}: {}", columns.len());
+            let all: Vec<usize> = columns.into_iter().flatten().collect();
+            assert_eq!(all, (0..100).collect::<Vec<_>>(), "{step}");
+        }
+        assert_eq!(scale(1.0).columns(100).count(), 100, "each has its own where there is room");
+        assert_eq!(scale(12.0).columns(0).count(), 0);
     }
 }

@@ -3,15 +3,17 @@
 
 use egui::{Event, Key, Modifiers};
 use egui_kittest::kittest::Queryable;
-use smalti::document::{Asked, Generate, Layout, Open, Panel, ViewId};
+use smalti::document::{Asked, Edit, Generate, Layout, Open, Panel, ViewId};
 use smalti_engine::generators::{Unmasking, Way};
 use smalti_engine::questions::{ModelInfo, ModelRef, Stamp};
 use smalti_engine::tokens::Cell;
 use smalti_tests::tiny::tiny_generator;
 use smalti_tests::window::{
-    Small, Window, click_label, drag, empty, labels, middle_of, open_sized, press, rect_of, says,
-    send, settle, until,
+    Small, Window, click, click_label, drag, empty, labels, middle_of, open_sized, press, rect_of,
+    says, send, settle, until,
 };
+
+use super::exports::{open_menu, save_to};
 
 /// The window with a generated picture of a masked generator, and the folder of both files.
 fn generated() -> (Window, Small) {
@@ -124,7 +126,7 @@ fn arrows_walk_over_the_picture_as_over_the_grid() {
     let (mut window, _small) = generated();
     let picture = rect_of(&window, "Picture at this step");
     let at = middle_of(picture, (3, 2), (8, 8));
-    smalti_tests::window::click(&mut window, at, Modifiers::NONE);
+    click(&mut window, at, Modifiers::NONE);
     assert!(says(&window, "Cell in row 3, column 2, pinned"), "{:?}", labels(&window, "Cell"));
     window.event(Event::PointerGone);
     press(&mut window, Modifiers::NONE, Key::ArrowRight);
@@ -154,4 +156,81 @@ fn what_line_and_bars_of_the_timeline_are_is_said_above_them() {
         (rect_of(&window, "masked (line)"), rect_of(&window, "Generation timeline"));
     assert!(legend.bottom() <= bars.top() + 1.0, "{legend:?} lies over {bars:?}");
     assert!(says(&window, "mean confidence to"), "{:?}", labels(&window, "masked"));
+}
+
+#[test]
+fn brackets_are_the_timeline_s_while_it_has_the_keyboard_and_the_brush_s_otherwise() {
+    let (mut window, _small) = generated();
+    let brush = |window: &Window| window.state().document().selection.brush;
+    let before = brush(&window);
+    let timeline = rect_of(&window, "Generation timeline").center();
+    click(&mut window, timeline, Modifiers::NONE);
+    assert!(says(&window, "Speed of playing, 1×"), "{:?}", labels(&window, "Speed"));
+    press(&mut window, Modifiers::NONE, Key::CloseBracket);
+    assert!(says(&window, "Speed of playing, 2×"), "{:?}", labels(&window, "Speed"));
+    press(&mut window, Modifiers::NONE, Key::OpenBracket);
+    press(&mut window, Modifiers::NONE, Key::OpenBracket);
+    assert!(says(&window, "Speed of playing, 0.5×"), "{:?}", labels(&window, "Speed"));
+    assert_eq!(brush(&window), before, "the brush is left alone");
+    let grid = rect_of(&window, "Generated tokens");
+    click(&mut window, middle_of(grid, (3, 2), (8, 8)), Modifiers::NONE);
+    press(&mut window, Modifiers::NONE, Key::CloseBracket);
+    assert_eq!(brush(&window), before + 1);
+    assert!(says(&window, "Speed of playing, 0.5×"));
+}
+
+#[test]
+fn the_arrows_are_a_menu_s_while_it_is_open() {
+    let (mut window, _small) = generated();
+    let grid = rect_of(&window, "Generated tokens");
+    click(&mut window, middle_of(grid, (3, 2), (8, 8)), Modifiers::NONE);
+    open_menu(&mut window, "Generated tokens");
+    assert!(says(&window, "Copy picture"), "the menu is open");
+    press(&mut window, Modifiers::NONE, Key::ArrowDown);
+    press(&mut window, Modifiers::NONE, Key::Escape);
+    window.event(Event::PointerGone);
+    settle(&mut window);
+    assert!(says(&window, "Cell in row 3, column 2, pinned"), "{:?}", labels(&window, "Cell"));
+}
+
+#[test]
+fn nothing_of_a_moment_is_kept_in_a_grid_of_another_size() {
+    let (mut window, _small) = generated();
+    let grid = rect_of(&window, "Generated tokens");
+    click(&mut window, middle_of(grid, (3, 2), (8, 8)), Modifiers::NONE);
+    assert!(window.query_by_label("Keep").is_some());
+    let (before, why) = (asked(&window), "nothing of this can stay in it");
+    assert!(!says(&window, why));
+    let wide = Asked { grid: Some((8, 12)), ..before.clone() };
+    ask(&mut window, wide.clone());
+    assert!(window.query_by_label("Keep").is_none() && says(&window, why));
+    let is_other = |said: &&String| !said.ends_with(", drawn") && !said.ends_with(", cut");
+    let all = labels(&window, ", probability ");
+    let other = all.iter().find(is_other).unwrap();
+    click_label(&mut window, other);
+    assert_eq!(asked(&window), wide, "the cell stands elsewhere in it");
+    ask(&mut window, before);
+    assert!(window.query_by_label("Keep").is_some() && asked(&window).given.is_empty());
+    click_label(&mut window, "Keep");
+    assert!(asked(&window).given.contains_key(&Cell::at(3, 2)));
+}
+
+#[test]
+fn a_generated_picture_that_is_taken_away_says_nothing_of_the_image_that_is_open() {
+    let (mut window, small) = generated();
+    small.open_in(&mut window);
+    let cells = std::sync::Arc::new([Cell::at(1, 1)].into());
+    send(&mut window, Edit::ForceCells { cells, code: 3 });
+    send(&mut window, Layout::Show(ViewId::Generate));
+    let path = small.pictures().join("../generated.png");
+    open_menu(&mut window, "Picture at this step");
+    click_label(&mut window, "Save as PNG, 1×…");
+    save_to(&mut window, &path);
+    let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
+    for word in ["Source", "painter, any class, seed 1", "tokenizer ", "tiny"] {
+        assert!(text.contains(word), "{word}");
+    }
+    for word in ["picture 0", "forced", "worked on at"] {
+        assert!(!text.contains(word), "{word} is the image's");
+    }
 }

@@ -2,12 +2,14 @@
 //! now, and of two things of one name each is called by its own.
 
 use egui::Modifiers;
+use egui_kittest::kittest::{NodeT, Queryable};
 use smalti::document::{AppCommand, ColorBy, Edit, How, Look, Open, Pair, Panel, Slot, ViewId};
 use smalti_engine::questions::{Encode, ImageRef, ModelRef, Reconstruct, Stamp, Thumbnail};
 use smalti_engine::token_files::{Maker, safetensors_bytes};
 use smalti_engine::tokens::{Cell, Code, Tokens};
 use smalti_tests::window::{
-    Small, Window, compared, empty, labels, open_sized, press, says, send, settle, tab, tokens,
+    Small, Window, click, compared, empty, labels, middle_of, open_sized, press, rect_of, says,
+    send, settle, tab, tokens,
 };
 
 use super::compare_pairs::hold;
@@ -81,6 +83,9 @@ fn tokens_of_the_last_image_are_not_taken_away_under_the_name_of_the_next() {
     window.run_steps(4);
     let said = labels(&window, "tokens over the image");
     assert!(said.iter().all(|said| said.contains("the last ones")), "{said:?}");
+    let counts = labels(&window, "sample: ");
+    assert!(!counts.is_empty(), "the figures are seen");
+    assert!(counts.iter().all(|said| said.contains("as they were before")), "{counts:?}");
     for (name, how) in [("tokens", How::Csv), ("decoded", How::Png(1)), ("codes-tiny", How::Csv)] {
         window.state().send(AppCommand::Export(name.to_owned(), how));
         window.run_steps(3);
@@ -214,4 +219,54 @@ fn a_file_of_tokens_that_cannot_be_without_a_code_is_not_counted_as_if_it_were()
     assert!(!says(&window, why), "{:?}", labels(&window, ""));
     send(&mut window, Edit::switch(Code::first(400), false));
     assert!(says(&window, why), "{:?}", labels(&window, ""));
+}
+
+#[test]
+fn a_grid_is_not_colored_by_what_was_known_of_other_tokens() {
+    let (mut window, _small) = desk(&[ViewId::Tokens]);
+    let pending = "difference, which is being decoded";
+    send(&mut window, Look::ColorBy(ColorBy::Difference));
+    assert!(says(&window, "colored by difference") && !says(&window, pending));
+    let let_go = hold(&window, 3);
+    let cells = std::sync::Arc::new([Cell::at(1, 1)].into());
+    window.state().send(Edit::ForceCells { cells, code: 3 });
+    window.run_steps(4);
+    assert!(says(&window, pending), "{:?}", labels(&window, "colored by"));
+    window.state().send(AppCommand::Export("tokens".to_owned(), How::Png(1)));
+    window.run_steps(3);
+    assert!(notices(&window).contains("tokens is not seen any more"), "{}", notices(&window));
+    drop(let_go);
+    settle(&mut window);
+    assert!(says(&window, "colored by difference") && !says(&window, pending));
+}
+
+#[test]
+fn hands_are_off_the_last_image_s_cells_while_the_next_one_is_encoded() {
+    let (mut window, small) = desk(&[ViewId::Tokens]);
+    let selected =
+        |window: &Window| std::sync::Arc::clone(&window.state().document().selection.cells);
+    let is_off = |window: &Window| {
+        window.get_by_label("Invert the selection").accesskit_node().is_disabled()
+    };
+    let at = middle_of(rect_of(&window, "Token grid"), (5, 5), super::SMALL_GRID);
+    let let_go = hold(&window, 4);
+    let other = small.model().with_file_name("other.png");
+    smalti_tests::tiny::write_png(&other, 40, 32, 9);
+    window.state().send(Open::Image(ImageRef::file(&other)));
+    window.run_steps(4);
+    assert!(says(&window, "the last ones") && is_off(&window));
+    let before = selected(&window);
+    window.hover_at(at);
+    for pressed in [true, false] {
+        let (button, modifiers) = (egui::PointerButton::Primary, Modifiers::NONE);
+        window.event(egui::Event::PointerButton { pos: at, button, pressed, modifiers });
+    }
+    window.run_steps(4);
+    assert_eq!(selected(&window), before);
+    drop(let_go);
+    settle(&mut window);
+    assert_eq!(selected(&window), before);
+    assert!(!is_off(&window));
+    click(&mut window, at, Modifiers::NONE);
+    assert_eq!(*selected(&window), [Cell::at(5, 5)].into());
 }

@@ -258,3 +258,34 @@ fn a_race_has_room_in_a_small_window_and_before_a_hall() {
     assert!(says(&low, "Lane 2, MaskGIT: 64 of 64 tokens"));
     drop((window, small));
 }
+
+#[test]
+fn a_race_that_is_not_seen_any_more_begins_no_other_lane() {
+    let (mut window, _small) = open_race();
+    window.state().send(Racing::Start(Box::new(race(&window).next(&[], None))));
+    for _ in 0..100 {
+        if race(&window).raced.is_some() {
+            break;
+        }
+        window.step();
+    }
+    // The next race is another one from now on, so that none of its lanes is seen.
+    let other = race(&window).with(|race| race.seed += 1);
+    send(&mut window, Racing::Set(Box::new(other)));
+    let raced = race(&window).raced.clone().unwrap();
+    // Until nothing has happened for long.
+    let mut idle = 0;
+    while idle < 100 {
+        window.step();
+        let goes_on = window.state().generations().runs().count() > 0;
+        idle = if goes_on || window.state().is_working() { 0 } else { idle + 1 };
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    let generations = window.state().generations();
+    assert!(generations.get(raced.asked[2].as_ref().unwrap()).is_none(), "the last lane");
+    click_label(&mut window, "Start the race");
+    run(&mut window);
+    for number in [0, 1, 2] {
+        assert_eq!(lane(&window, number), (by_the_engine(&window, number), RunState::Done));
+    }
+}

@@ -54,13 +54,15 @@ pub(super) fn unused_button(
 }
 
 /// Of which images the counted tokens are.
-fn of_images(ctx: &ViewCtx<'_>, ordered: &Ordered) -> String {
+fn of_images(ctx: &ViewCtx<'_>, ordered: &Ordered, is_old: bool) -> String {
     match ordered.sample {
         Some(sample) if sample.is_part() => {
             let spread = if ctx.document.source.is_drawn() { "" } else { ", spread" };
             format!(" of {} of {} images{spread}", grouped(sample.images), grouped(sample.total))
         }
         Some(sample) => format!(" of {}", all_of(sample.images, "image")),
+        // While those of this image are counted they are the last one's.
+        None if is_old => " as they were before".to_owned(),
         // Tokens that were given are of no image.
         None if ordered.images == 1 && ctx.document.image().is_some() => {
             " of this image".to_owned()
@@ -69,16 +71,16 @@ fn of_images(ctx: &ViewCtx<'_>, ordered: &Ordered) -> String {
     }
 }
 
-/// Draws them in a row that wraps.
+/// Draws them in a row that wraps; `is_old` while others are being counted.
 pub(super) fn ui(
     ui: &mut egui::Ui,
     ctx: &ViewCtx<'_>,
-    (ordered, book): (&Ordered, u16),
+    (ordered, book, is_old): (&Ordered, u16, bool),
     over: &str,
 ) {
     let facts = &ordered.statistics;
     let is_telling = is_telling(ordered);
-    let of_images = of_images(ctx, ordered);
+    let of_images = of_images(ctx, ordered, is_old);
     let figures = [
         Figure {
             label: "used",

@@ -9,9 +9,13 @@ use smalti_engine::tokens::Cell;
 use super::facts::Shown;
 use super::grid::appearance;
 use crate::ctx::ViewCtx;
-use crate::document::{Asked, Generate};
+use crate::document::{Asked, Generate, Notice};
 use crate::look::textures::Sampling;
 use crate::look::theme::space;
+
+/// Why nothing of a moment is kept.
+const ANOTHER_NEXT: &str =
+    "Another generator or size is set for what is generated next: nothing of this can stay in it";
 
 /// The column of the cell that is pointed at, or pinned.
 pub(super) fn ui(
@@ -82,6 +86,14 @@ fn said(shown: &Shown<'_>, cell: Cell, proposal: Option<(usize, &Proposal)>) -> 
     }
 }
 
+/// What is asked next, as far as a cell of this moment is one of it, too: by another generator its code means
+/// something else, and among another number of rows and columns it stands elsewhere.
+fn next<'a>(ctx: &'a ViewCtx<'_>, shown: &'a Shown<'_>) -> Option<&'a Asked> {
+    let was = &shown.trace.asked;
+    let asked = ctx.document.generating.asked.as_ref().unwrap_or(was);
+    (asked.generator == was.generator && asked.grid == was.grid).then_some(&**asked)
+}
+
 /// What a row of the alternatives is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Row {
@@ -112,11 +124,12 @@ impl Alternatives<'_> {
             let row = (code, probability, probability / highest);
             let kind = if code == proposal.token { Row::Drawn } else { Row::Other };
             if self.row_ui(ui, ctx, row, (kind, look.best().map(|look| &**look))) {
-                let next = self.next(ctx);
-                // Another generator may have been chosen meanwhile, whose codes mean something else.
-                if next.generator == self.shown.trace.asked.generator {
-                    let asked = next.giving(self.cell, Some(code));
-                    ctx.send(Generate::Ask(Box::new(asked)));
+                match next(ctx, self.shown) {
+                    Some(next) => {
+                        let asked = next.giving(self.cell, Some(code));
+                        ctx.send(Generate::Ask(Box::new(asked)));
+                    }
+                    None => ctx.send(Notice::info(ANOTHER_NEXT)),
                 }
             }
         }
@@ -130,12 +143,6 @@ impl Alternatives<'_> {
             let row = (code, probability, part);
             self.row_ui(ui, ctx, row, (Row::Cut, look.best().map(|look| &**look)));
         }
-    }
-
-    /// What is asked next.
-    fn next(&self, ctx: &ViewCtx<'_>) -> Asked {
-        let asked = ctx.document.generating.asked.as_ref().unwrap_or(&self.shown.trace.asked);
-        Asked::clone(asked)
     }
 
     /// One code: what it looks like, its probability as a bar and a number; true if it was clicked.
@@ -308,11 +315,11 @@ fn words_of(probability: f32) -> String {
 
 /// What a person does with the cell.
 fn hands_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, shown: &Shown<'_>, cell: Cell) {
-    let Some(asked) = &ctx.document.generating.asked else { return };
-    if asked.generator != shown.trace.asked.generator {
-        return;
-    }
     ui.add_space(space::S);
+    let Some(asked) = next(ctx, shown) else {
+        ui.add(Label::new(ctx.theme.label(ANOTHER_NEXT)).wrap());
+        return;
+    };
     let given = asked.given.get(&cell);
     let token = shown.tokens.get(cell);
     ui.horizontal_wrapped(|ui| {

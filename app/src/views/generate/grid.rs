@@ -1,6 +1,8 @@
 //! The tokens of a moment: colors for what is written, hatching for what is not, a ring for what was written
 //! now, a dashed one for what was changed, a corner for what a person gave.
 
+use std::sync::Arc;
+
 use egui::{
     Color32, Key, Mesh, Painter, PointerButton, Rect, Role, Shape, Stroke, StrokeKind, WidgetInfo,
     pos2, vec2,
@@ -16,6 +18,7 @@ use crate::ctx::{USE_GENERATED, ViewCtx};
 use crate::document::{GeneratedColor, Notice};
 use crate::look::colors::color_of;
 use crate::look::words::counted;
+use crate::widgets::keys::has_keys;
 use crate::widgets::pane::{self, Framed, Pane, Zoom};
 use crate::widgets::{hatch, states};
 
@@ -58,12 +61,12 @@ pub(super) fn ui(
     let part = shown.part();
     let (rows, columns) = (part.rows(), part.columns());
     let painter = pane.painter(ui);
-    let colors = colors(ctx, shown);
+    let colors = Colors::of(ctx, shown);
     let mut mesh = Mesh::default();
-    let cells = || (0..part.codes().len()).map(|at| (at, rect_of(&pane, shown, at)));
+    let cells = || cells_seen(&pane, shown).map(|at| (at, rect_of(&pane, shown, at)));
     for (at, rect) in cells() {
         if part.code(at).is_some() {
-            mesh.add_colored_rect(rect, colors[at]);
+            mesh.add_colored_rect(rect, colors.at(ctx, shown, at));
         }
     }
     painter.add(Shape::mesh(mesh));
@@ -90,7 +93,8 @@ pub(super) fn ui(
         }
         WidgetInfo::labeled(Role::Image, true, label)
     });
-    taken::grid_menu(ctx, &pane, shown, &colors);
+    let all = || (0..part.codes().len()).map(|at| colors.at(ctx, shown, at)).collect();
+    taken::grid_menu(ctx, &pane, shown, &all);
     let by = match ctx.document.generating.color_by {
         GeneratedColor::Mosaic if appearance(ctx, shown).best().is_none() => {
             "code, until the mosaic is decoded"
@@ -103,6 +107,15 @@ pub(super) fn ui(
     };
     states::caption(ui, ctx, place.caption, &format!("tokens, colored by {by}"), &right);
     over
+}
+
+/// The cells of the part that can be seen.
+pub(super) fn cells_seen(pane: &Pane, shown: &Shown<'_>) -> impl Iterator<Item = usize> + use<> {
+    let (count, width) = (shown.part().codes().len(), shown.part().columns());
+    let (rows, columns) = pane.cells_seen(shown.part().rows(), width);
+    let cells = rows.flat_map(move |row| columns.clone().map(move |column| row * width + column));
+    // The last row may be short.
+    cells.filter(move |at| *at < count)
 }
 
 /// A cell on the screen.
@@ -133,7 +146,10 @@ pub(super) fn over(
             ..Default::default()
         };
         ui.memory_mut(|memory| memory.set_focus_lock_filter(pane.response.id, arrows));
-        moved = step(ui, (rows, columns), pinned)
+        // A menu that is open has the arrows.
+        moved = has_keys(ui, &pane.response)
+            .then(|| step(ui, (rows, columns), pinned))
+            .flatten()
             .map(|(row, column)| part.cell(shown.number, row * columns + column));
         let stroke = Stroke::new(2.0, ctx.theme.colors.gold);
         painter.rect_stroke(pane.view, 2.0, stroke, StrokeKind::Inside);
@@ -207,43 +223,57 @@ pub(super) fn words_of(shown: &Shown<'_>, cell: Cell) -> String {
     }
 }
 
-/// The color of each cell, whether it is written or not.
-fn colors(ctx: &ViewCtx<'_>, shown: &Shown<'_>) -> Vec<Color32> {
-    let (by, part) = (ctx.document.generating.color_by, shown.part());
-    let model = shown.trace.opened.tokenizer.clone();
-    let facts = model.map(|model| ctx.ask_soon("generated levels", &ModelInfo { model }));
-    let facts = facts.as_ref().and_then(Reply::ready);
-    let levels = facts.map(|facts| facts.facts.book(part.book()).levels.clone());
-    let levels = levels.unwrap_or_default();
-    let look = (by == GeneratedColor::Mosaic).then(|| appearance(ctx, shown));
-    let look = look.as_ref().and_then(Reply::best);
-    let steps = shown.trace.planned.max(2) as f32 - 1.0;
-    let most = (part.codebook_size() as f32).log2().max(1.0);
-    let map = &ctx.theme.maps.viridis;
-    let color = |at: usize| {
-        let (fact, code) = (&shown.facts[at], part.code(at));
-        let of_code = || code.map_or(Color32::TRANSPARENT, |code| color_of(code, &levels));
-        let value = match by {
+/// What the color of a cell is told by, as far as it is known.
+struct Colors {
+    levels: Vec<u32>,
+    look: Option<Arc<Appearance>>,
+    /// The highest step, from 0.
+    steps: f32,
+    /// The largest entropy that can be, in bits.
+    most: f32,
+}
+
+impl Colors {
+    fn of(ctx: &ViewCtx<'_>, shown: &Shown<'_>) -> Self {
+        let (by, part) = (ctx.document.generating.color_by, shown.part());
+        let model = shown.trace.opened.tokenizer.clone();
+        let facts = model.map(|model| ctx.ask_soon("generated levels", &ModelInfo { model }));
+        let facts = facts.as_ref().and_then(Reply::ready);
+        let levels = facts.map(|facts| facts.facts.book(part.book()).levels.clone());
+        let look = (by == GeneratedColor::Mosaic).then(|| appearance(ctx, shown));
+        Self {
+            levels: levels.unwrap_or_default(),
+            look: look.as_ref().and_then(Reply::best).cloned(),
+            steps: shown.trace.planned.max(2) as f32 - 1.0,
+            most: (part.codebook_size() as f32).log2().max(1.0),
+        }
+    }
+
+    /// The color of a cell, whether it is written or not.
+    fn at(&self, ctx: &ViewCtx<'_>, shown: &Shown<'_>, at: usize) -> Color32 {
+        let (fact, code) = (&shown.facts[at], shown.part().code(at));
+        let of_code = || code.map_or(Color32::TRANSPARENT, |code| color_of(code, &self.levels));
+        let value = match ctx.document.generating.color_by {
             GeneratedColor::Code => return of_code(),
             GeneratedColor::Mosaic => {
+                let look = self.look.as_ref();
                 let known = look.and_then(|look| look.colors.get(code? as usize));
                 return known.map_or_else(of_code, |[r, g, b]| Color32::from_rgb(*r, *g, *b));
             }
             GeneratedColor::Confidence => fact.confidence,
-            GeneratedColor::Step => fact.step.map(|step| step as f32 / steps),
-            GeneratedColor::Entropy => fact.entropy.map(|entropy| entropy / most),
+            GeneratedColor::Step => fact.step.map(|step| step as f32 / self.steps),
+            GeneratedColor::Entropy => fact.entropy.map(|entropy| entropy / self.most),
         };
         // What a person gave was not drawn.
-        value.map_or(ctx.theme.colors.faint, |value| map.at(value))
-    };
-    (0..part.codes().len()).map(color).collect()
+        value.map_or(ctx.theme.colors.faint, |value| ctx.theme.maps.viridis.at(value))
+    }
 }
 
 /// How sure the generator is of cells that it has not written, in their middle.
 fn thoughts(
     ctx: &ViewCtx<'_>,
     painter: &Painter,
-    (shown, colors): (&Shown<'_>, &[Color32]),
+    (shown, colors): (&Shown<'_>, &Colors),
     cells: impl Iterator<Item = (usize, Rect)>,
 ) {
     let by = ctx.document.generating.color_by;
@@ -255,7 +285,7 @@ fn thoughts(
     for (at, rect) in cells {
         let fact = &shown.facts[at];
         if part.code(at).is_none() && fact.confidence.is_some() {
-            mesh.add_colored_rect(rect.shrink(rect.width() * 0.34), colors[at]);
+            mesh.add_colored_rect(rect.shrink(rect.width() * 0.34), colors.at(ctx, shown, at));
         }
     }
     painter.add(Shape::mesh(mesh));

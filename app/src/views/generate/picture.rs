@@ -9,7 +9,7 @@ use smalti_engine::session::Reply;
 use smalti_engine::tokens::Cell;
 
 use super::facts::Shown;
-use super::grid::{Over, over, rect_of};
+use super::grid::{Over, cells_seen, over, rect_of};
 use super::places::Place;
 use super::taken;
 use crate::ctx::ViewCtx;
@@ -87,7 +87,7 @@ pub(super) fn ui(
         && shown.trace.picture(shown.at).is_some_and(|question| question.meant.is_some())
         && picture.is_some();
     if !is_whole {
-        let masked = (0..part.codes().len()).filter(|at| part.code(*at).is_none());
+        let masked = cells_seen(&pane, shown).filter(|at| part.code(*at).is_none());
         let strength = if is_ghost { VEIL } else { 1.0 };
         hatch::cells(&painter, ctx, masked.map(|at| rect_of(&pane, shown, at)), strength);
     }

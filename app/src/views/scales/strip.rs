@@ -139,6 +139,10 @@ fn id_of(ui: &egui::Ui, number: usize) -> egui::Id {
 fn keys(ui: &egui::Ui, (count, written): (usize, usize)) -> Option<usize> {
     let has_focus = |number: &usize| ui.memory(|memory| memory.has_focus(id_of(ui, *number)));
     let number = (0..count).find(has_focus)?;
+    // The menu of a picture has the arrows while it is open.
+    if egui::Popup::is_any_open(ui.ctx()) {
+        return None;
+    }
     let arrows = egui::EventFilter { horizontal_arrows: true, ..Default::default() };
     ui.memory_mut(|memory| memory.set_focus_lock_filter(id_of(ui, number), arrows));
     let pressed = |key| ui.input(|input| input.key_pressed(key));

@@ -11,23 +11,26 @@ pub(super) type Place = (usize, usize);
 /// Rows and columns.
 type Size = (usize, usize);
 
-/// The cells whose middle lies inside of a closed line, and those that it goes through, so that none is too small
-/// to be drawn round.
+/// The cells whose middle lies inside of a closed line. The line is gone along once, whatever rows there are: it is
+/// asked at every move of a hand that draws it.
 pub(super) fn inside(line: &[Pos2], (rows, columns): Size) -> BTreeSet<Place> {
-    let mut found = along(line, 0, (rows, columns));
+    let mut found = BTreeSet::new();
     let Some(last) = line.last() else { return found };
-    let tops = line.iter().map(|at| at.y);
-    let (top, bottom) = tops.fold((f32::MAX, f32::MIN), |(a, b), y| (a.min(y), b.max(y)));
-    let first = top.max(0.0) as usize;
-    for row in first..rows.min(bottom.max(0.0) as usize + 1) {
-        let middle = row as f32 + 0.5;
-        // Where the line crosses the middle of the row, from left to right.
-        let from = std::iter::once(last).chain(line);
-        let mut crossings: Vec<f32> = from
-            .zip(line)
-            .filter(|(a, b)| (a.y <= middle) != (b.y <= middle))
-            .map(|(a, b)| a.x + (b.x - a.x) * (middle - a.y) / (b.y - a.y))
-            .collect();
+    // Where the line crosses the middle of each row.
+    let mut crossings: Vec<Vec<f32>> = vec![Vec::new(); rows];
+    for (a, b) in std::iter::once(last).chain(line).zip(line) {
+        let (top, bottom) = (a.y.min(b.y), a.y.max(b.y));
+        // From the first row whose middle is not above the upper end.
+        let first = ((top - 0.5).ceil().max(0.0) as usize).min(rows);
+        let end = ((bottom + 0.5).ceil().max(0.0) as usize).min(rows);
+        for (row, crossings) in crossings.iter_mut().enumerate().take(end).skip(first) {
+            let middle = row as f32 + 0.5;
+            if (a.y <= middle) != (b.y <= middle) {
+                crossings.push(a.x + (b.x - a.x) * (middle - a.y) / (b.y - a.y));
+            }
+        }
+    }
+    for (row, crossings) in crossings.iter_mut().enumerate() {
         crossings.sort_by(f32::total_cmp);
         for pair in crossings.chunks_exact(2) {
             let first = (pair[0] - 0.5).ceil().max(0.0) as usize;
@@ -83,10 +86,15 @@ mod tests {
         points.iter().map(|(x, y)| pos2(*x, *y)).collect()
     }
 
+    /// What a lasso selects: also what it goes through, so that nothing is too small to be drawn round.
+    fn lasso(line: &[Pos2], size: Size) -> BTreeSet<Place> {
+        &inside(line, size) | &along(line, 0, size)
+    }
+
     #[test]
     fn what_is_drawn_round_is_inside_also_of_a_line_with_a_dent() {
         let square = line(&[(1.5, 1.5), (4.5, 1.5), (4.5, 4.5), (1.5, 4.5)]);
-        let found = inside(&square, (8, 8));
+        let found = lasso(&square, (8, 8));
         let wanted: BTreeSet<Place> = (1..=4).flat_map(|r| (1..=4).map(move |c| (r, c))).collect();
         assert_eq!(found, wanted);
         // A letter U: between its arms is outside.
@@ -94,7 +102,7 @@ mod tests {
             [(0.5, 0.5), (2.5, 0.5), (2.5, 5.5), (5.5, 5.5), (5.5, 0.5), (7.5, 0.5), (7.5, 7.5)];
         let mut arms = line(&arms);
         arms.push(pos2(0.5, 7.5));
-        let found = inside(&arms, (8, 8));
+        let found = lasso(&arms, (8, 8));
         assert!(found.contains(&(3, 1)) && found.contains(&(6, 4)) && found.contains(&(3, 6)));
         assert!(!found.contains(&(3, 4)), "between the arms");
     }
@@ -102,10 +110,15 @@ mod tests {
     #[test]
     fn a_small_loop_selects_what_it_touches_and_nothing_lies_outside_of_the_grid() {
         let dot = line(&[(2.2, 3.2), (2.3, 3.2), (2.3, 3.3)]);
-        assert_eq!(inside(&dot, (8, 8)), [(3, 2)].into());
-        assert!(inside(&[], (8, 8)).is_empty());
+        assert_eq!(lasso(&dot, (8, 8)), [(3, 2)].into());
+        assert!(lasso(&[], (8, 8)).is_empty());
         let wide = line(&[(-3.0, -3.0), (40.0, -3.0), (40.0, 40.0), (-3.0, 40.0)]);
         assert_eq!(inside(&wide, (3, 5)).len(), 15);
+        // Beside the grid on every side: nothing of it is inside.
+        for (x, y) in [(-9.0, 0.0), (9.0, 0.0), (0.0, -9.0), (0.0, 9.0)] {
+            let beside = line(&[(x, y), (x + 3.0, y), (x + 3.0, y + 3.0), (x, y + 3.0)]);
+            assert!(inside(&beside, (3, 5)).is_empty(), "{x} {y}");
+        }
     }
 
     #[test]

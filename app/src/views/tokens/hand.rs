@@ -55,7 +55,7 @@ struct Preview {
     brushed: Brushed,
 }
 
-/// The cells that a brush went over so far: a long stroke is not gone along anew at every move.
+/// The cells that a brush or a lasso went over so far: a long stroke is not gone along anew at every move.
 #[derive(Debug, Default)]
 struct Brushed {
     /// By which brush, in which part, and up to which spot of the trail.
@@ -217,14 +217,18 @@ impl Hand {
         let mut brushed = Brushed::default();
         let cells = match tool {
             Tool::Rectangle => sheet.rectangle(place(*from), place(at)).collect(),
-            Tool::Lasso => cells_at(sheet, gesture::inside(&self.trail, size)),
             // It selects nothing.
             Tool::Paint => return,
-            Tool::Brush => {
+            Tool::Lasso | Tool::Brush => {
                 let before = self.preview.take().map(|preview| preview.brushed);
-                let brush = ctx.document.selection.brush;
+                let brush = if tool == Tool::Brush { ctx.document.selection.brush } else { 0 };
                 brushed = before.unwrap_or_default().along(&self.trail, brush, sheet);
-                brushed.cells.clone()
+                let mut cells = brushed.cells.clone();
+                // What a line goes through is drawn round as well: nothing is too small for it.
+                if tool == Tool::Lasso {
+                    cells.extend(cells_at(sheet, gesture::inside(&self.trail, size)));
+                }
+                cells
             }
         };
         let cells = Arc::new(how.apply(&ctx.document.selection.cells, cells));

@@ -185,20 +185,8 @@ fn masked(ui: &egui::Ui, pane: &Pane, sheet: &Sheet<'_>) {
 
 /// The cells that can be seen: (first row, end), (first column, end).
 pub(super) fn visible(pane: &Pane, sheet: &Sheet<'_>) -> ((usize, usize), (usize, usize)) {
-    let size = pane.picture.size() / vec2(sheet.columns as f32, sheet.rows as f32);
-    let seen = pane.view.intersect(pane.picture);
-    let first = |from: f32, step: f32| (from / step).floor().max(0.0) as usize;
-    let end = |to: f32, step: f32, n: usize| ((to / step).ceil().max(0.0) as usize).min(n);
-    (
-        (
-            first(seen.top() - pane.picture.top(), size.y).min(sheet.rows),
-            end(seen.bottom() - pane.picture.top(), size.y, sheet.rows),
-        ),
-        (
-            first(seen.left() - pane.picture.left(), size.x).min(sheet.columns),
-            end(seen.right() - pane.picture.left(), size.x, sheet.columns),
-        ),
-    )
+    let (rows, columns) = pane.cells_seen(sheet.rows, sheet.columns);
+    ((rows.start, rows.end), (columns.start, columns.end))
 }
 
 fn lines(ui: &egui::Ui, pane: &Pane, sheet: &Sheet<'_>, strength: f32) {

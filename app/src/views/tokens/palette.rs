@@ -92,12 +92,15 @@ fn tools_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
 fn selection_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, now: &Tokens) {
     let selection = &ctx.document.selection;
     let (number, part) = ctx.part(now);
-    let nothing = || selection.cells.is_empty().then(|| "Select cells first".to_owned());
+    let is_old = (!ctx.is_encoded()).then(|| "The tokens are not worked out yet".to_owned());
+    let or =
+        |is_missing: bool, why: &str| is_old.clone().or_else(|| is_missing.then(|| why.to_owned()));
+    let nothing = or(selection.cells.is_empty(), "Select cells first");
     let about = "The cells beside the selected ones as well (Ctrl+E)";
-    let grow = (Icon::Grow, "Grow the selection", about, nothing());
+    let grow = (Icon::Grow, "Grow the selection", about, nothing);
     let about = "The other cells in place of the selected ones (Ctrl+I)";
-    let invert = (Icon::Invert, "Invert the selection", about, None);
-    let no_code = selection.code.is_none().then(|| "Select a cell or a code first".to_owned());
+    let invert = (Icon::Invert, "Invert the selection", about, or(false, ""));
+    let no_code = or(selection.code.is_none(), "Select a cell or a code first");
     let about = "All cells with the selected code (Ctrl+Shift+A)";
     let by_code = (Icon::ByCode, "Select by code", about, no_code);
     for (icon, name, about, why_not) in [grow, invert, by_code] {

@@ -56,7 +56,7 @@ impl Column<'_> {
         numbers_ui(ui, ctx, self.slot, run);
         controls::problem_ui(ui, ctx, self.slot, run);
         controls::left_ui(ui, ctx, run);
-        probe::step_ui(ui, ctx, run);
+        probe::step_ui(ui, ctx, self.slot, run);
         let rest = ui.available_rect_before_wrap();
         if ctx.is_presented() {
             self.body_ui(ui, ctx, run, rest);
@@ -153,7 +153,7 @@ impl Column<'_> {
         if body.height() < theme.px(LEAST_PICTURE) {
             return;
         }
-        let pictures = probe::Pictures::of(ctx, self.slot, run);
+        let pictures = probe::Pictures::of(ui.ctx(), ctx, self.slot, run);
         let (mut rows, mut strip, mut knobs) = (body, None, None);
         if body.width() >= theme.px(WIDEST) && !ctx.is_presented() {
             let (left, right) = rows.split_left_right_at_x(rows.right() - theme.px(280.0));

@@ -18,8 +18,8 @@ use crate::widgets::export::picture_menu;
 
 /// The pictures of a run's probe.
 pub(super) struct Pictures {
-    /// Whose they are.
-    whose: String,
+    /// The run's letter and name.
+    whose: (char, String),
     /// What the reconstructions are of, such as "step 120".
     when: String,
     originals: Vec<Picture>,
@@ -44,10 +44,14 @@ pub(super) fn label_line(ctx: &ViewCtx<'_>, place: Rect) -> (Rect, Rect) {
 }
 
 /// What one step changed.
+#[derive(Clone)]
 struct Change {
     before: Arc<[Picture]>,
     after: Arc<[Picture]>,
     facts: Changed,
+    /// Of before and after against so many originals, in dB.
+    psnr: [f64; 2],
+    originals: usize,
 }
 
 /// What is between two reconstructions of the same pictures.
@@ -86,21 +90,23 @@ fn psnr(originals: &[Picture], found: &[Picture]) -> f64 {
 }
 
 /// The last single step and the probe after it, if both are there.
-fn last_step(run: &TrainedRun) -> Option<(&Stepped, Option<Change>)> {
+fn last_step<'r>(
+    egui: &egui::Context,
+    slot: Slot,
+    run: &'r TrainedRun,
+) -> Option<(&'r Stepped, Option<Change>)> {
     let record = &run.told.record;
     let stepped = record.stepped.as_ref()?;
     let after = record.probe.as_ref().filter(|probe| probe.step == stepped.step);
     let change = after.zip(stepped.probe.as_ref()).map(|(after, before)| {
-        let (before, after) = (Arc::clone(&before.pictures), Arc::clone(&after.pictures));
-        let facts = changed(&before, &after);
-        Change { before, after, facts }
+        Change::of(egui, slot, &run.originals, [&before.pictures, &after.pictures])
     });
     Some((stepped, change))
 }
 
 /// Tells what a single step did, until another report comes.
-pub(super) fn step_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, run: &TrainedRun) {
-    let Some((stepped, change)) = last_step(run) else { return };
+pub(super) fn step_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, slot: Slot, run: &TrainedRun) {
+    let Some((stepped, change)) = last_step(ui.ctx(), slot, run) else { return };
     let first = |losses: &[(String, f64)]| losses.first().map(|(_, value)| *value);
     let mut parts = Vec::new();
     match (first(&stepped.before), first(&stepped.after)) {
@@ -109,7 +115,7 @@ pub(super) fn step_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, run: &TrainedRun) {
         _ => {}
     }
     if let Some(change) = &change {
-        let [before, after] = [&change.before, &change.after].map(|it| psnr(&run.originals, it));
+        let [before, after] = change.psnr;
         parts.push(format!("probe {before:.3} → {after:.3} dB"));
         let Changed { count, of, most } = change.facts;
         let share = count as f64 / of.max(1) as f64 * 100.0;
@@ -128,13 +134,18 @@ pub(super) fn step_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, run: &TrainedRun) {
 }
 
 /// Letter and name of a run.
-fn whose(slot: Slot, run: &TrainedRun) -> String {
-    format!("{} {}", slot.letter(), run.name)
+fn whose(slot: Slot, run: &TrainedRun) -> (char, String) {
+    (slot.letter(), run.name.clone())
 }
 
 impl Pictures {
     /// What is there to be shown of a run.
-    pub(super) fn of(ctx: &ViewCtx<'_>, slot: Slot, run: &TrainedRun) -> Self {
+    pub(super) fn of(
+        egui: &egui::Context,
+        ctx: &ViewCtx<'_>,
+        slot: Slot,
+        run: &TrainedRun,
+    ) -> Self {
         let record = &run.told.record;
         if run.originals.is_empty() {
             return Self::stored(ctx, slot, run);
@@ -146,7 +157,7 @@ impl Pictures {
             .probe
             .as_ref()
             .map_or("now".to_owned(), |probe| format!("step {}", grouped(probe.step)));
-        let change = last_step(run).and_then(|(_, change)| change);
+        let change = last_step(egui, slot, run).and_then(|(_, change)| change);
         Self { whose: whose(slot, run), when, originals, now, change }
     }
 
@@ -225,11 +236,11 @@ impl Pictures {
         let taken = |rect: Rect, (number, what): (usize, &str), picture: &Picture| {
             let id = ui.scope_id().with(("probe picture", number, what));
             let response = ui.interact(rect, id, egui::Sense::CLICK);
-            let whose = &self.whose;
-            let name = format!("probe-{}-{what}-{whose}", number + 1);
+            let (letter, run) = &self.whose;
+            let name = format!("probe-{}-{what}-{letter}", number + 1);
             let name = name.replace(['\u{a0}', ' '], "-");
-            let about = format!("picture {} of the probe of {whose}, {what}", number + 1);
-            picture_menu(&response, ctx, (&name, &about), picture);
+            let about = format!("picture {} of the probe of {letter} {run}, {what}", number + 1);
+            picture_menu(&response, ctx, (&name, Some(run), &about), picture);
         };
         for (number, original) in self.originals.iter().enumerate() {
             picture_ui(ui, ctx, at(0, number), original);
@@ -263,6 +274,34 @@ fn gain(most: u8) -> u32 {
 }
 
 impl Change {
+    /// What is between two probes of the run in a slot: the pictures are gone through once, not in every frame.
+    fn of(
+        egui: &egui::Context,
+        slot: Slot,
+        originals: &[Picture],
+        [before, after]: [&Arc<[Picture]>; 2],
+    ) -> Self {
+        let id = egui::Id::unique("what a step changed").with(slot as usize);
+        let known = egui.data(|data| data.get_temp::<Self>(id));
+        // What is known keeps its pictures, so that no others have their place.
+        let is_it = |known: &Self| {
+            Arc::ptr_eq(&known.before, before)
+                && Arc::ptr_eq(&known.after, after)
+                && known.originals == originals.len()
+        };
+        known.filter(is_it).unwrap_or_else(|| {
+            let found = Self {
+                before: Arc::clone(before),
+                after: Arc::clone(after),
+                facts: changed(before, after),
+                psnr: [before, after].map(|pictures| psnr(originals, pictures)),
+                originals: originals.len(),
+            };
+            egui.data_mut(|data| data.insert_temp(id, found.clone()));
+            found
+        })
+    }
+
     fn ui(&self, ui: &egui::Ui, ctx: &ViewCtx<'_>, number: usize, place: Rect) {
         let (Some(before), Some(after)) = (self.before.get(number), self.after.get(number)) else {
             return;
@@ -312,5 +351,19 @@ mod tests {
         let expected = 10.0 * (65025.0_f64 * 12.0 / 10.0).log10();
         assert!((psnr(&before, &after) - expected).abs() < 1e-9);
         assert_eq!((gain(3), gain(0)), (85, 255));
+    }
+
+    #[test]
+    fn what_is_known_of_a_step_is_not_said_of_another() {
+        let egui = egui::Context::default();
+        let picture = |value: u8| Picture::new(1, 1, vec![value; 3]).unwrap();
+        let [first, second, third]: [Arc<[Picture]>; 3] =
+            [10, 13, 20].map(|value| vec![picture(value)].into());
+        let most = |slot, pair| Change::of(&egui, slot, &[picture(9)], pair).facts.most;
+        assert_eq!(most(Slot::A, [&first, &second]), 3);
+        assert_eq!(most(Slot::A, [&first, &second]), 3);
+        assert_eq!(most(Slot::A, [&second, &third]), 7);
+        assert_eq!(most(Slot::B, [&first, &third]), 10);
+        assert_eq!(most(Slot::A, [&first, &third]), 10);
     }
 }
