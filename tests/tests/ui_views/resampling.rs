@@ -318,6 +318,24 @@ fn with_scales_all_cells_that_were_written_are_counted() {
     let written = tokens(&window).len() - moment.asked.given.len();
     assert!(written > block.len(), "{written}");
     assert!(says(&window, &format!("{written} cells by steps")), "{}", said(&window));
+    // Freedom begins at the finest scale: the coarser ones keep the codes of the picture.
+    let next = window.state().document().generating.asked.clone().unwrap();
+    let next = Asked { from_scale: 2, ..Asked::clone(&next) };
+    send(&mut window, Generate::Ask(Box::new(next)));
+    let before = now(&window);
+    press(&mut window, Modifiers::COMMAND, Key::R);
+    until(&mut window, "by steps, any class, seed 2");
+    let moment = window.state().document().generating.moment.clone().unwrap();
+    let given = &moment.asked.given;
+    for (cell, code) in before.cells() {
+        let is_free = block.contains(&cell);
+        assert_eq!(given.get(&cell).copied(), code.filter(|_| !is_free), "{cell}");
+        assert!(is_free || now(&window).get(cell) == code, "{cell}");
+    }
+    // What stays altogether is said where the button is.
+    select(&mut window, &[Cell::of(1, 0, 0)].into());
+    press(&mut window, Modifiers::COMMAND, Key::R);
+    assert!(said(&window).contains("before scale 2, which stay"), "{}", said(&window));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use egui::Key;
+use smalti_engine::generators::Way;
 use smalti_engine::questions::ModelRef;
 use smalti_engine::session::{Control, RunId, RunState};
 
@@ -10,7 +11,7 @@ use super::action::{Action, Done, Menu, action, asks, ctrl, ctrl_shift};
 use super::now::Now;
 use crate::ctx::Trials;
 use crate::document::{
-    AppCommand, Asked, Generate, GeneratedColor, JobCommand, Open, Raced, Racing,
+    AppCommand, Asked, Generate, GeneratedColor, JobCommand, Notice, Open, Raced, Racing,
 };
 
 /// Those that are there whatever is open.
@@ -84,6 +85,12 @@ pub(super) fn all() -> Vec<Action> {
         }));
     }
     all.extend(shares());
+    all.extend([
+        asks(Menu::Nowhere, "Resample begins one scale finer", &[], |now| begin_at(now, 1))
+            .about("Of VAR: coarser scales keep the codes of the picture"),
+        asks(Menu::Nowhere, "Resample begins one scale coarser", &[], |now| begin_at(now, -1))
+            .about("Of VAR: at the coarsest all scales are free"),
+    ]);
     for by in GeneratedColor::ALL {
         let name = format!("Color generated tokens by {}", by.label());
         let color = action(Menu::Nowhere, name, &[], Generate::ColorBy(by)).kind("look");
@@ -106,6 +113,21 @@ fn shares() -> impl Iterator<Item = Action> {
         })
     });
     all.into_iter()
+}
+
+/// Another scale at which freedom begins where a selection is written anew.
+fn begin_at(now: &Now<'_>, by: i16) -> Done {
+    let asked = asked(now)?;
+    let opened = now.known(&asked.opens()).ok_or("the generator is not open yet")?;
+    let config = opened.config();
+    if config.way != Way::Var {
+        return Err(format!("{} writes no scales: open a VAR generator", asked.generator.label()));
+    }
+    let from = asked.begins_at(config).checked_add_signed(by).ok_or("that is the coarsest")?;
+    let part = config.layout.get(usize::from(from)).ok_or("that is the finest")?;
+    let next = Asked { from_scale: from, ..Asked::clone(asked) };
+    let notice = Notice::info(format!("Resample begins at scale {from}, {part}"));
+    Ok(vec![ask(next), notice.into()])
 }
 
 /// The generators that are at hand.
