@@ -1,7 +1,7 @@
 //! Hands on the grid with a generator: the selection is written anew, one of several ways is picked, and History leads
 //! back to all of them. What stands in the end is compared with what the engine writes by itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use egui::{Key, Modifiers, Pos2, Role};
@@ -72,6 +72,20 @@ fn by_the_engine(window: &Window) -> Tokens {
         last = Some(step.tokens);
     }
     last.unwrap()
+}
+
+/// How probable each token was to the generation that is looked at when it wrote it.
+fn confidences(window: &Window) -> BTreeMap<Cell, f32> {
+    let moment = window.state().document().generating.moment.clone().unwrap();
+    let opened = window.state().session().wait(&moment.asked.opens()).unwrap();
+    let request = moment.asked.request(opened.config()).unwrap();
+    let mut writing = Writing::new(opened.painter.clone(), request, None).unwrap();
+    let mut all = BTreeMap::new();
+    while let Some(step) = writing.next_step_between(&mut |_, _| Ok(())).unwrap() {
+        let kept = step.proposals.iter().filter(|proposal| proposal.kept);
+        all.extend(kept.map(|proposal| (proposal.cell, proposal.probability)));
+    }
+    all
 }
 
 /// What was said last, with what to do.
@@ -157,6 +171,31 @@ fn a_share_of_the_selection_is_free_and_the_document_says_which() {
     }
     let text = serde_json::to_string(&*moment.asked).unwrap();
     assert_eq!(serde_json::from_str::<Asked>(&text).unwrap(), *moment.asked);
+}
+
+#[test]
+fn what_a_generator_was_least_sure_of_is_selected_after_it_wrote() {
+    let (mut window, _small) = desk(Way::MaskGit);
+    let tool = "Select the 10 % least sure";
+    let node = |window: &Window| {
+        window.get_by_role_and_label(Role::Button, tool).accesskit_node().is_disabled()
+    };
+    assert!(node(&window), "nobody knows yet");
+    select(&mut window, &wide());
+    resample(&mut window, 1);
+    assert!(!node(&window));
+    click_label(&mut window, tool);
+    let (least, sure) = (selected(&window), confidences(&window));
+    assert_eq!((sure.len(), least.len()), (36, 4), "a tenth of what was written");
+    assert!(least.is_subset(&wide()));
+    let most = least.iter().map(|cell| sure[cell]).fold(0.0, f32::max);
+    let others = sure.iter().filter(|(cell, _)| !least.contains(cell));
+    assert!(others.map(|(_, sure)| *sure).fold(1.0, f32::min) >= most);
+    assert!(said(&window).contains("4 least sure of 36 tokens"), "{}", said(&window));
+    // The key does the same.
+    select(&mut window, &wide());
+    press(&mut window, Modifiers::COMMAND, Key::T);
+    assert_eq!(selected(&window), least);
 }
 
 #[test]

@@ -85,12 +85,6 @@ pub(super) fn all() -> Vec<Action> {
         }));
     }
     all.extend(shares());
-    all.extend([
-        asks(Menu::Nowhere, "Resample begins one scale finer", &[], |now| begin_at(now, 1))
-            .about("Of VAR: coarser scales keep the codes of the picture"),
-        asks(Menu::Nowhere, "Resample begins one scale coarser", &[], |now| begin_at(now, -1))
-            .about("Of VAR: at the coarsest all scales are free"),
-    ]);
     for by in GeneratedColor::ALL {
         let name = format!("Color generated tokens by {}", by.label());
         let color = action(Menu::Nowhere, name, &[], Generate::ColorBy(by)).kind("look");
@@ -99,7 +93,7 @@ pub(super) fn all() -> Vec<Action> {
     all
 }
 
-/// How much of a selection is written where it is written anew.
+/// How much of a selection is written where it is written anew, and from which scale on.
 fn shares() -> impl Iterator<Item = Action> {
     let shares = [(1.0, "all"), (0.75, "three quarters"), (0.5, "half"), (0.25, "a quarter")];
     let all = shares.map(|(share, words)| {
@@ -112,7 +106,12 @@ fn shares() -> impl Iterator<Item = Action> {
             asked.is_some_and(|asked| asked.free == share)
         })
     });
-    all.into_iter()
+    let scales = [(1, "finer"), (-1, "coarser")].map(|(by, words)| {
+        let name = format!("Resample begins one scale {words}");
+        asks(Menu::Nowhere, name, &[], move |now| begin_at(now, by))
+            .about("Of VAR: coarser scales keep the codes of the picture")
+    });
+    all.into_iter().chain(scales)
 }
 
 /// Another scale at which freedom begins where a selection is written anew.

@@ -7,7 +7,7 @@ use egui::{Button, Color32, Painter, Rect, Role, Stroke, StrokeKind, UiBuilder, 
 use smalti_engine::tokens::Tokens;
 
 use crate::ctx::ViewCtx;
-use crate::document::{Command, Edit, Generate, Tool, grown, inverted};
+use crate::document::{Command, Edit, Generate, Notice, Tool, grown, inverted};
 use crate::look::theme::space;
 
 /// The side of a tool, before text is scaled.
@@ -24,6 +24,7 @@ enum Icon {
     Grow,
     Invert,
     ByCode,
+    Unsure,
     Rewrite,
     Ways,
 }
@@ -100,13 +101,20 @@ fn selection_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, now: &Tokens) {
     let no_code = selection.code.is_none().then(|| "Select a cell or a code first".to_owned());
     let about = "All cells with the selected code (Ctrl+Shift+A)";
     let by_code = (Icon::ByCode, "Select by code", about, no_code);
-    for (icon, name, about, why_not) in [grow, invert, by_code] {
+    let about = "The tenth of the cells that a generator was least sure of (Ctrl+T)";
+    let unsure = (Icon::Unsure, "Select the 10 % least sure", about, ctx.why_not_least_sure(now));
+    for (icon, name, about, why_not) in [grow, invert, by_code, unsure] {
         let shown = Shown { icon, name, about, is_on: false, why_not };
         if !shown.ui(ui, ctx) {
             continue;
         }
         let cells = match icon {
             Icon::Grow => grown(&selection.cells, now),
+            Icon::Unsure => {
+                let Ok(unsure) = ctx.least_sure(now) else { continue };
+                ctx.send(Notice::info(unsure.words));
+                unsure.cells
+            }
             Icon::Invert => inverted(&selection.cells, (number, part)),
             _ => {
                 let is_it = |at: &usize| {
@@ -142,7 +150,7 @@ fn rewrite_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
 pub(super) fn rewriting(ctx: &ViewCtx<'_>, count: u8) -> Command {
     match ctx.keeping_unselected() {
         Ok(asked) => Generate::Rewrite { asked: Box::new(asked), count }.into(),
-        Err(why) => crate::document::Notice::info(why).into(),
+        Err(why) => Notice::info(why).into(),
     }
 }
 
@@ -218,6 +226,10 @@ impl Icon {
                     let (x, y) = (f32::from(number % 3) * 0.37, f32::from(number / 3) * 0.37);
                     square(x, y, 0.26, is_filled);
                 }
+            }
+            Self::Unsure => {
+                line(&[(0.2, 0.3), (0.3, 0.1), (0.65, 0.05), (0.8, 0.3), (0.5, 0.5), (0.5, 0.7)]);
+                painter.circle_filled(at(0.5, 0.92), place.width() * 0.08, color);
             }
             Self::Rewrite => {
                 line(&[
