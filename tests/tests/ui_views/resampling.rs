@@ -14,8 +14,8 @@ use smalti_engine::questions::{ModelInfo, ModelRef, Stamp};
 use smalti_engine::tokens::{Cell, Tokens};
 use smalti_tests::tiny::{scales_model, tiny_generator, tiny_var};
 use smalti_tests::window::{
-    Small, Window, click, click_label, drag, empty, encoded, is_in_front, middle_of, open_sized,
-    press, rect_of, says, send, settle, tab, tokens, until,
+    Small, Window, click, click_label, drag, empty, encoded, is_in_front, labels, middle_of,
+    open_sized, press, rect_of, says, send, settle, tab, tokens, until,
 };
 
 use super::SMALL_GRID;
@@ -260,6 +260,39 @@ fn four_ways_are_shown_and_a_number_key_takes_one_while_they_are() {
     assert_eq!(window.state().document().variations.all().len(), 4, "all four stay");
     press(&mut window, Modifiers::COMMAND, Key::Y);
     assert_eq!(now(&window), taken);
+}
+
+#[test]
+fn nine_ways_take_turns_are_all_shown_and_the_last_number_key_takes_the_last() {
+    let (mut window, _small) = desk(Way::MaskGit);
+    let before = tokens(&window);
+    select(&mut window, &wide());
+    press(&mut window, Modifiers::COMMAND, Key::Num9);
+    let is_done = |window: &Window| {
+        (1..=9).all(|number| says(window, &format!("Variation {number}, seed {number}, done")))
+    };
+    for _ in 0..4000 {
+        let going = labels(&window, "being written");
+        assert!(going.len() <= 4, "{going:?}");
+        if is_done(&window) {
+            break;
+        }
+        window.step();
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    settle(&mut window);
+    assert!(is_done(&window), "{:?}", labels(&window, "Variation"));
+    let rects: Vec<egui::Rect> = (1..=9)
+        .map(|number| rect_of(&window, &format!("Variation {number}, seed {number}, done")))
+        .collect();
+    assert!(rects[0].center().y < rects[3].center().y && rects[3].center().y < rects[6].center().y);
+    assert!(rects.iter().all(|rect| rect.width() > 40.0), "{rects:?}");
+    assert_eq!(now(&window), before, "nothing is taken by itself");
+    press(&mut window, Modifiers::NONE, Key::Num9);
+    let moment = window.state().document().generating.moment.clone().unwrap();
+    assert_eq!(moment.asked.seed, 9);
+    assert_eq!(now(&window), by_the_engine(&window));
+    assert_eq!(window.state().document().variations.all().len(), 9, "all nine stay");
 }
 
 #[test]

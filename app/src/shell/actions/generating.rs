@@ -13,6 +13,7 @@ use crate::ctx::Trials;
 use crate::document::{
     AppCommand, Asked, Generate, GeneratedColor, JobCommand, Notice, Open, Raced, Racing,
 };
+use crate::shell::script::DIGITS;
 
 /// Those that are there whatever is open.
 pub(super) fn all() -> Vec<Action> {
@@ -49,6 +50,8 @@ pub(super) fn all() -> Vec<Action> {
         })
         .often()
         .about("Four ways to write the selected cells, to pick one"),
+        asks(G, "Nine variations of the selected cells", &[ctrl(Key::Num9)], |now| rewrite(now, 9))
+            .about("Nine ways to write the selected cells, to pick one"),
         asks(G, "Take none of the variations", &[], |now| {
             trials(now)?;
             Ok(vec![Generate::Leave.into()])
@@ -74,7 +77,7 @@ pub(super) fn all() -> Vec<Action> {
         .kind("look")
         .on(|now| now.view.document.generating.shows_ghost),
     ];
-    for number in 0..4 {
+    for number in 0..DIGITS.len() {
         let take = format!("Take variation {} of those that are shown", number + 1);
         all.push(asks(Menu::Nowhere, take, &[], move |now| {
             let count = trials(now)?.asked.len();

@@ -14,8 +14,12 @@ use crate::look::theme::space;
 const SIDE: f32 = 26.0;
 /// The least of a view that has them, before text is scaled.
 const LEAST: egui::Vec2 = vec2(420.0, 340.0);
-/// Ways that are tried at once.
-pub(super) const WAYS: u8 = 4;
+/// Ways that are tried to pick one.
+const WAYS: u8 = 4;
+/// So many where a person wants more to pick from.
+const MORE_WAYS: u8 = 9;
+/// The least height of a view that has the tool for these as well, before text is scaled.
+const LEAST_FOR_MORE: f32 = 420.0;
 
 /// What a tool looks like.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +31,7 @@ enum Icon {
     Unsure,
     Rewrite,
     Ways,
+    MoreWays,
 }
 
 /// A tool as it is drawn.
@@ -53,7 +58,7 @@ pub(super) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, area: Rect, now: &Tokens)
         ui.add_space(space::S);
         selection_ui(ui, ctx, now);
         ui.add_space(space::S);
-        rewrite_ui(ui, ctx);
+        rewrite_ui(ui, ctx, area.height() >= theme.px(LEAST_FOR_MORE));
     });
     rest
 }
@@ -130,15 +135,17 @@ fn selection_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, now: &Tokens) {
 }
 
 /// What a generator writes where something is selected.
-fn rewrite_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+fn rewrite_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, has_room: bool) {
     let why_not = ctx.why_not_rewrite();
     let one = "A generator writes the selected cells anew; all others stay (Ctrl+R)";
     let four = "Four ways to write the selected cells anew, to pick one (Ctrl+Shift+R)";
+    let nine = "Nine ways to write the selected cells anew, to pick one (Ctrl+9)";
     let tools = [
         (Icon::Rewrite, "Resample the selected cells", one, 1),
         (Icon::Ways, "Four variations of the selected cells", four, WAYS),
+        (Icon::MoreWays, "Nine variations of the selected cells", nine, MORE_WAYS),
     ];
-    for (icon, name, about, count) in tools {
+    for (icon, name, about, count) in tools.into_iter().take(if has_room { 3 } else { 2 }) {
         let shown = Shown { icon, name, about, is_on: false, why_not: why_not.clone() };
         if shown.ui(ui, ctx) {
             ctx.send(rewriting(ctx, count));
@@ -245,6 +252,12 @@ impl Icon {
             Self::Ways => {
                 for (x, y) in [(0.0, 0.0), (0.55, 0.0), (0.0, 0.55), (0.55, 0.55)] {
                     square(x, y, 0.45, false);
+                }
+            }
+            Self::MoreWays => {
+                for number in 0..9_u8 {
+                    let (x, y) = (f32::from(number % 3) * 0.37, f32::from(number / 3) * 0.37);
+                    square(x, y, 0.26, false);
                 }
             }
         }
