@@ -9,6 +9,7 @@ mod hands;
 mod later;
 mod offers;
 mod trials;
+mod unsure;
 
 use std::cell::{Cell as Slotted, RefCell};
 use std::collections::BTreeMap;

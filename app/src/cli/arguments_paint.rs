@@ -110,6 +110,10 @@ pub(super) struct Edit {
     /// The share of the cells of --resample that is written again, above 0 to 1; the others stay. The seed says which
     #[arg(long, value_name = "X", default_value_t = 1.0, requires = "resample")]
     pub(super) free: f32,
+    /// Of VAR: the scale at which freedom begins, counted from 0 for the coarsest; coarser ones keep the codes of the
+    /// picture
+    #[arg(long, value_name = "N", requires = "resample")]
+    pub(super) from_scale: Option<usize>,
     /// Pixels of the long side; without it the image keeps its own size
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8192))]
     pub(super) size: Option<u32>,

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use smalti_engine::generators::{GeneratorConfig, Request, Way, freed, kept_with_finest};
+use smalti_engine::generators::{
+    GeneratorConfig, Request, Way, check_from_scale, freed, kept_with_finest,
+};
 use smalti_engine::questions::OpenedPainter;
 use smalti_engine::tokens::{Cell, PartShape, Tokens, said};
 
@@ -68,13 +70,16 @@ pub(super) fn for_edit(
     let forced = forced.transpose()?;
     let forced = forced.unwrap_or_default();
     let all: BTreeSet<Cell> = tokens.cells().map(|(cell, _)| cell).collect();
+    options.from_scale.map_or(Ok(()), |from| check_from_scale(config, from))?;
+    let from = options.from_scale.unwrap_or_default();
     let mut written = match (resample, &lock) {
         (Some(mut resample), lock) => {
             // The share is of what could be written.
             let is_locked = |cell: &Cell| lock.as_ref().is_some_and(|lock| lock.contains(cell));
+            drop_coarser(&mut resample, from)?;
             resample.retain(|cell| !is_locked(cell) && !forced.contains_key(cell));
             let free = freed(&resample, options.free, options.base.seed)?;
-            with_its_scales(&free, &all, config, &layout)
+            with_its_scales(&free, &all, (config, from), &layout)
         }
         (None, Some(_)) => all,
         (None, None) if !forced.is_empty() => BTreeSet::new(),
@@ -127,11 +132,26 @@ fn with_coarser(
     locked
 }
 
-/// Cells that are written again; of VAR, with those of coarser scales that what stays of the finest does not keep.
+/// Leaves those cells alone that are of the scale at which freedom begins, or of finer ones.
+fn drop_coarser(cells: &mut BTreeSet<Cell>, from: usize) -> Result<(), Stop> {
+    let finest = cells.last().map_or(0, |cell| usize::from(cell.part));
+    cells.retain(|cell| usize::from(cell.part) >= from);
+    if cells.is_empty() && from > 0 {
+        return Err(Stop::bad_input(
+            "--from-scale",
+            format!("the cells of --resample are of scale {finest} or coarser, which stay"),
+            "Begin at a coarser scale, or name cells of finer ones",
+        ));
+    }
+    Ok(())
+}
+
+/// Cells that are written again; of VAR, with those of coarser scales that what stays of the finest does not keep,
+/// down to the scale at which freedom begins.
 fn with_its_scales(
     cells: &BTreeSet<Cell>,
     all: &BTreeSet<Cell>,
-    config: &GeneratorConfig,
+    (config, from): (&GeneratorConfig, usize),
     layout: &[PartShape],
 ) -> BTreeSet<Cell> {
     let last = layout.len().saturating_sub(1);
@@ -141,7 +161,10 @@ fn with_its_scales(
     }
     let stays = all.iter().filter(is_finest).filter(|cell| !cells.contains(*cell));
     let kept = kept_with_finest(layout, &stays.copied().collect());
-    all.iter().filter(|cell| !kept.contains(*cell) || cells.contains(*cell)).copied().collect()
+    let is_free = |cell: &&Cell| {
+        usize::from(cell.part) >= from && (!kept.contains(*cell) || cells.contains(*cell))
+    };
+    all.iter().filter(is_free).copied().collect()
 }
 
 /// That tokens are of a generator's size.

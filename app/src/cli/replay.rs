@@ -82,6 +82,7 @@ fn check_options(options: &Edit) -> Result<(), Stop> {
     let said = [
         ("--resample", options.resample.is_some()),
         ("--free", options.free != 1.0),
+        ("--from-scale", options.from_scale.is_some()),
         ("--lock", options.lock.is_some()),
         ("--force", options.force.is_some()),
         ("--size", options.size.is_some()),

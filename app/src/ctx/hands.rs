@@ -39,12 +39,12 @@ impl ViewCtx<'_> {
         }
         let is_kept =
             |cell: Cell| document.locks.contains(&cell) || document.edits.contains_key(&cell);
-        self.keeping(is_kept, false)
+        self.keeping(is_kept, None)
     }
 
     /// Why the selected cells cannot be written anew; none if they can. Costs no pass over the tokens.
     pub fn why_not_rewrite(&self) -> Option<String> {
-        self.selected_and_free().and_then(|()| self.fitting()).err()
+        self.selected_and_free().and_then(|()| self.begins_at()).err()
     }
 
     /// What to do where cells have to be selected and none is.
@@ -69,8 +69,24 @@ impl ViewCtx<'_> {
         Ok(())
     }
 
+    /// What is asked of a generator, and the scale at which its freedom begins. Some of the selected cells lie there
+    /// or in a finer one.
+    fn begins_at(&self) -> Result<(Arc<Asked>, u16), String> {
+        let (asked, opened, _) = self.fitting()?;
+        let from = asked.begins_at(opened.config());
+        let (selected, locks) = (&self.document.selection.cells, &self.document.locks);
+        if selected.difference(locks).any(|cell| cell.part >= from) {
+            return Ok((asked, from));
+        }
+        Err(format!(
+            "the selected cells are of scales before scale {from}, which stay: begin at a coarser one in the settings \
+             of Generate"
+        ))
+    }
+
     /// What is asked next, with all cells of the document's tokens as those that stay but the selected ones.
-    /// Locked cells stay also where they are selected, and so do those that the share that is free leaves out.
+    /// Locked cells stay also where they are selected, and so do those of scales before the one at which freedom
+    /// begins, and those that the share that is free leaves out.
     ///
     /// # Errors
     /// Why that cannot be.
@@ -78,10 +94,10 @@ impl ViewCtx<'_> {
         self.selected_and_free()?;
         let (selected, locks) = (&self.document.selection.cells, &self.document.locks);
         let mut written: BTreeSet<Cell> = selected.difference(locks).copied().collect();
-        if let Some(asked) = &self.document.generating.asked {
-            written = freed(&written, asked.free, asked.seed).map_err(|error| error.to_string())?;
-        }
-        self.keeping(|cell| !written.contains(&cell), true)
+        let (asked, from) = self.begins_at()?;
+        written.retain(|cell| cell.part >= from);
+        written = freed(&written, asked.free, asked.seed).map_err(|error| error.to_string())?;
+        self.keeping(|cell| !written.contains(&cell), Some(from))
     }
 
     /// What is asked of a generator that writes the document's tokens, and these.
@@ -138,9 +154,9 @@ impl ViewCtx<'_> {
         Ok((Arc::clone(asked), opened, tokens))
     }
 
-    /// With scales a part of a picture stays only with what the coarser ones say of it (`frees` is false), and is
-    /// written again only with them (`frees` is true).
-    fn keeping(&self, is_kept: impl Fn(Cell) -> bool, frees: bool) -> Result<Asked, String> {
+    /// With scales a part of a picture stays only with what the coarser ones say of it (`frees` is none), and is
+    /// written again only with them, down to the scale that `frees` names.
+    fn keeping(&self, is_kept: impl Fn(Cell) -> bool, frees: Option<u16>) -> Result<Asked, String> {
         let (asked, opened, tokens) = self.fitting()?;
         let config = opened.config();
         let mut stays: BTreeSet<Cell> =
@@ -149,13 +165,16 @@ impl ViewCtx<'_> {
             let last = config.layout.len() - 1;
             let is_finest = |cell: &Cell| usize::from(cell.part) == last;
             let with_finest = kept_with_finest(&config.layout, &stays);
-            if !frees {
-                stays.extend(with_finest);
-            } else if self.document.selection.cells.iter().any(is_finest) {
-                let locks = &self.document.locks;
-                stays.retain(|cell| {
-                    is_finest(cell) || with_finest.contains(cell) || locks.contains(cell)
-                });
+            match frees {
+                None => stays.extend(with_finest),
+                Some(from) if self.document.selection.cells.iter().any(is_finest) => {
+                    let locks = &self.document.locks;
+                    let is_before = |cell: &Cell| cell.part < from || locks.contains(cell);
+                    stays.retain(|cell| {
+                        is_finest(cell) || with_finest.contains(cell) || is_before(cell)
+                    });
+                }
+                Some(_) => {}
             }
         }
         let part = tokens.first();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use smalti_engine::generators::{GeneratorConfig, Request, Sampling, Unmasking};
+use smalti_engine::generators::{GeneratorConfig, Request, Sampling, Unmasking, Way};
 use smalti_engine::questions::{Given, ModelRef, OpenGenerator};
 use smalti_engine::tokens::{Cell, MASKED, Part, PartShape, Tokens};
 use smalti_engine::{EngineError, Result};
@@ -45,6 +45,10 @@ pub struct Asked {
     /// The share of the selected cells that is written where a selection is written anew, above 0 to 1.
     #[serde(default = "all_of_it")]
     pub free: f32,
+    /// The scale at which freedom begins where a selection is written anew by VAR, counted from 0 for the coarsest:
+    /// coarser ones keep the codes of the picture.
+    #[serde(default)]
+    pub from_scale: u16,
 }
 
 /// Without a word of it no selected cell stays.
@@ -65,6 +69,7 @@ impl Asked {
             given: Arc::default(),
             grid: None,
             free: all_of_it(),
+            from_scale: 0,
         }
     }
 
@@ -83,8 +88,16 @@ impl Asked {
             tokenizer: None,
             given: Arc::default(),
             grid: None,
+            from_scale: 0,
             ..self.clone()
         }
+    }
+
+    /// The scale at which freedom begins in this generator's tokens, which a document may say anything of; 0 where
+    /// there are no scales.
+    pub fn begins_at(&self, config: &GeneratorConfig) -> u16 {
+        let finest = config.layout.len().saturating_sub(1);
+        if config.way == Way::Var { self.from_scale.min(finest as u16) } else { 0 }
     }
 
     /// The same with nothing that stays.
@@ -413,12 +426,17 @@ mod tests {
     #[test]
     fn what_is_asked_survives_its_own_text() {
         let asked = Asked::of(file("a.safetensors")).giving(Cell::at(3, 2), Some(7));
-        let asked = Asked { class: Some("coast".into()), seed: 9, ..asked };
+        let asked = Asked { class: Some("coast".into()), seed: 9, from_scale: 2, ..asked };
         let moment = Some(Moment { asked: Arc::new(asked.clone()), steps: Some(4) });
         let generating =
             Generating { asked: Some(Arc::new(asked)), moment, ..Generating::default() };
         let text = serde_json::to_string(&generating).unwrap();
         assert_eq!(serde_json::from_str::<Generating>(&text).unwrap(), generating);
+        // Documents of before say nothing of scales: all of them are free.
+        let older = text.replace(",\"from_scale\":2", "");
+        assert_ne!(older, text);
+        let older = serde_json::from_str::<Generating>(&older).unwrap();
+        assert_eq!(older.asked.unwrap().from_scale, 0);
     }
 
     #[test]
@@ -443,12 +461,14 @@ mod tests {
         let mut generating = Generating::default();
         generating.open(&file("a.safetensors"));
         let asked = Asked::clone(generating.asked.as_ref().unwrap());
-        let asked = Asked { seed: 9, tokenizer: Some(file("t.safetensors")), ..asked };
+        let tokenizer = Some(file("t.safetensors"));
+        let asked = Asked { seed: 9, from_scale: 3, tokenizer, ..asked };
         let asked = asked.giving(Cell::at(0, 1), Some(3));
         generating.after(&Generate::Ask(Box::new(asked)));
         generating.open(&file("b.safetensors"));
         let asked = generating.asked.clone().unwrap();
         assert_eq!((asked.seed, asked.given.len(), &asked.tokenizer), (9, 0, &None));
+        assert_eq!(asked.from_scale, 0, "its scales are others");
         generating.open(&file("a.safetensors"));
         assert_eq!(generating.opened.len(), 2, "each is there once");
     }

@@ -15,6 +15,10 @@ use crate::look::words::{agreeing, counted};
 use crate::shell::folded;
 use crate::shell::script::DIGITS;
 
+/// Ways that are written at once at most: each holds what its network remembers of its tokens. The others follow as
+/// these are done.
+const AT_ONCE: usize = 4;
+
 impl Studio {
     /// Begins to write cells anew in so many ways.
     pub(super) fn rewrite(&mut self, asked: Box<Asked>, count: u8, ctx: &egui::Context) {
@@ -157,7 +161,9 @@ impl Studio {
         match self.session.ask(Lane::Now, &first.opens()) {
             Reply::Ready(opened) => {
                 let wanted = self.wanted_generations();
-                for asked in &waiting {
+                let known = trials.asked.iter().filter_map(|asked| self.generations.get(asked));
+                let going = known.filter(|trace| trace.run().is_some()).count();
+                for asked in waiting.iter().take(AT_ONCE.saturating_sub(going)) {
                     let (work, beginning) = begun(asked, &opened);
                     let run = work.map(|work| self.session.start(work));
                     let network = (Arc::clone(&opened), beginning);

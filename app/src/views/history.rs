@@ -45,7 +45,7 @@ impl View for HistoryView {
         if lines.len() == 1 {
             ui.add_space(space::S);
             let words = "Nothing came of this picture yet. What a generator writes into the tokens (Ctrl+R, or four \
-                         ways by Ctrl+Shift+R) stands here, and what you keep in Tokens.";
+                         ways by Ctrl+Shift+R and nine by Ctrl+9) stands here, and what you keep in Tokens.";
             ui.add(egui::Label::new(ctx.theme.label(words)).wrap());
         }
         let height = ctx.theme.px(LINE);

@@ -5,7 +5,9 @@
 
 use std::collections::BTreeSet;
 
+use super::config::{GeneratorConfig, Way};
 use crate::tokens::{Cell, PartShape};
+use crate::{EngineError, Result};
 
 /// All cells that stay, of every part, where these of the last part stay. Nothing stays where none of them does.
 pub fn kept_with_finest(layout: &[PartShape], finest: &BTreeSet<Cell>) -> BTreeSet<Cell> {
@@ -36,6 +38,27 @@ pub fn kept_with_finest(layout: &[PartShape], finest: &BTreeSet<Cell>) -> BTreeS
     kept
 }
 
+/// Checks the scale at which freedom begins where tokens are written again: coarser ones keep their codes. 0 frees
+/// all of them.
+///
+/// # Errors
+/// [`EngineError::BadInput`] with the names of the scales if there is none of this number, or no scales at all.
+pub fn check_from_scale(config: &GeneratorConfig, from: usize) -> Result<()> {
+    let (name, layout) = (config.way.name(), &config.layout);
+    if config.way != Way::Var {
+        let reason = format!("{name} writes {}, no scales from coarse to fine", config.words());
+        let hint = "leave it out, or take a VAR generator";
+        return Err(EngineError::bad_input("from-scale", reason, hint));
+    }
+    if from < layout.len() {
+        return Ok(());
+    }
+    let all = layout.iter().enumerate().map(|(number, part)| format!("{number} ({part})"));
+    let all = all.collect::<Vec<_>>().join(", ");
+    let reason = format!("there is no scale {from}");
+    Err(EngineError::bad_input("from-scale", reason, format!("its scales are {all}")))
+}
+
 /// The two places of a longer side between which one of a shorter side stands, and how far it is to the second.
 fn between(at: usize, short: usize, long: usize) -> (usize, usize, f64) {
     let place = ((at as f64 + 0.5) * long as f64 / short as f64 - 0.5).max(0.0);
@@ -46,6 +69,7 @@ fn between(at: usize, short: usize, long: usize) -> (usize, usize, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::generators::{NetworkSize, Order, Takes};
 
     fn layout() -> Vec<PartShape> {
         [1, 2, 4].map(|side| PartShape::grid(side, side)).to_vec()
@@ -68,6 +92,31 @@ mod tests {
         assert!(!half.iter().any(|cell| cell.part == 1));
         let most = kept_with_finest(&layout(), &finest(|row, column| (row, column) != (0, 0)));
         assert_eq!(most.iter().filter(|cell| cell.part == 1).count(), 4);
+    }
+
+    #[test]
+    fn freedom_begins_at_a_scale_that_there_is() {
+        let mut config = GeneratorConfig {
+            way: Way::Var,
+            network: NetworkSize { layers: 1, dim: 16, heads: 2 },
+            codes: 12,
+            layout: layout(),
+            code_dim: 2,
+            classes: Vec::new(),
+            takes: Takes::Class,
+            needs_condition: false,
+            order: Order::Rows,
+        };
+        for from in 0..3 {
+            check_from_scale(&config, from).unwrap();
+        }
+        let refused = check_from_scale(&config, 3).unwrap_err().problem();
+        assert!(refused.summary.contains("no scale 3"), "{refused:?}");
+        assert!(refused.hint.contains("0 (1 x 1), 1 (2 x 2), 2 (4 x 4)"), "{refused:?}");
+        config.way = Way::MaskGit;
+        config.layout = vec![PartShape::grid(4, 4)];
+        let refused = check_from_scale(&config, 0).unwrap_err().to_string();
+        assert!(refused.contains("MaskGIT writes 4 x 4"), "{refused}");
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub use freeing::freed;
 pub use generation::Generation;
 pub use halton::halton_order;
 pub use identity::model_hash;
-pub use keeping::kept_with_finest;
+pub use keeping::{check_from_scale, kept_with_finest};
 pub use likelihood::{TokenBits, Told, token_bits};
 pub use mask::training_mask;
 pub use model_file::{OpenedGenerator, open_generator, own_config, training_in};

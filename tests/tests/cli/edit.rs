@@ -141,6 +141,24 @@ fn var_keeps_every_scale_of_what_is_not_named() {
     // A scale by name.
     let ran = edit(&desk, by, "own.png", &["--resample", "s1:r0,c0"]);
     assert_eq!(ran.expect_done().lines()[0]["resampled"], 1);
+    // Freedom begins at a scale: the coarser ones keep the picture's codes.
+    for (from, count) in [("0", 21), ("1", 20), ("2", 16)] {
+        let more = ["--resample", "all", "--from-scale", from, "--seed", "6"];
+        let line = edit(&desk, by, "own.png", &more).expect_done().lines().remove(0);
+        assert_eq!(line["resampled"], count, "{from}");
+        let after = tokens(&desk.path("out/own.safetensors"));
+        for ((cell, old), (_, new)) in before.cells().zip(after.cells()) {
+            assert!(cell.part >= from.parse::<u16>().unwrap() || old == new, "{from}: {cell}");
+        }
+    }
+    let refused = |more: &[&str], words: &[&str]| {
+        edit(&desk, by, "own.png", more).expect_refused(words);
+    };
+    let scales = ["no scale 3", "0 (1 x 1), 1 (2 x 2), 2 (4 x 4)"];
+    refused(&["--resample", "all", "--from-scale", "3"], &scales);
+    let stay = ["--from-scale", "scale 1 or coarser"];
+    refused(&["--resample", "s1:all", "--from-scale", "2"], &stay);
+    refused(&["--lock", "r0", "--from-scale", "2"], &["--resample"]);
     edit(&desk, by, "own.png", &["--resample", "s3:all"]).expect_refused(&["no part 3", "0 to 2"]);
 }
 
@@ -160,6 +178,8 @@ fn what_cannot_be_edited_is_refused_and_nothing_is_left() {
     refused("a.png", &["--resample", "r0", "--class", "sea,land"], &["sea,land"]);
     refused("a.png", &["--resample", "r0", "--guidance", "2"], &["--class"]);
     refused("a.png", &["--resample", "r0", "--steps", "0"], &["steps"]);
+    let scales = ["--resample", "r0", "--from-scale", "1"];
+    refused("a.png", &scales, &["MaskGIT writes 4 x 4, no scales", "VAR"]);
     refused("a.png", &["--resample", "r0", "--steps", "0", "--trace"], &["steps"]);
     refused("missing.png", &["--resample", "r0"], &["missing.png"]);
     refused("tiny.safetensors", &["--resample", "r0"], &["tiny.safetensors"]);

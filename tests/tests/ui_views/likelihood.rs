@@ -160,3 +160,23 @@ fn the_table_is_that_of_the_command_line_and_the_key_shows_the_view() {
         assert_eq!(row[4].parse::<f32>().unwrap(), bits.bits[at]);
     }
 }
+
+#[test]
+fn the_least_sure_tokens_are_selected_by_their_bits_once_these_are_known() {
+    let (mut window, small) = open_window();
+    small.open_in(&mut window);
+    send(&mut window, Open::Size(WorkingSize::square(16, 1)));
+    press(&mut window, Modifiers::COMMAND, Key::T);
+    assert!(says(&window, "no generator has said how sure it is"), "{:?}", labels(&window, "sure"));
+    assert!(window.state().document().selection.cells.is_empty());
+    open_generator(&mut window, &small, Way::Raster);
+    let bits = bits_of(&window, false);
+    press(&mut window, Modifiers::COMMAND, Key::T);
+    let selected = Arc::clone(&window.state().document().selection.cells);
+    assert_eq!(selected.len(), 6, "a tenth of 64");
+    let of = |cell: &Cell| bits.bits[usize::from(cell.row) * 8 + cell.column as usize];
+    let least = selected.iter().map(of).fold(f32::INFINITY, f32::min);
+    let cells = tokens(&window).cells().map(|(cell, _)| cell).collect::<Vec<_>>();
+    let others = cells.iter().filter(|cell| !selected.contains(cell)).map(of);
+    assert!(others.fold(0.0, f32::max) <= least, "no other token costs more");
+}

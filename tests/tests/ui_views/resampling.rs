@@ -1,7 +1,7 @@
 //! Hands on the grid with a generator: the selection is written anew, one of several ways is picked, and History leads
 //! back to all of them. What stands in the end is compared with what the engine writes by itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use egui::{Key, Modifiers, Pos2, Role};
@@ -14,8 +14,8 @@ use smalti_engine::questions::{ModelInfo, ModelRef, Stamp};
 use smalti_engine::tokens::{Cell, Tokens};
 use smalti_tests::tiny::{scales_model, tiny_generator, tiny_var};
 use smalti_tests::window::{
-    Small, Window, click, click_label, drag, empty, encoded, is_in_front, middle_of, open_sized,
-    press, rect_of, says, send, settle, tab, tokens, until,
+    Small, Window, click, click_label, drag, empty, encoded, is_in_front, labels, middle_of,
+    open_sized, press, rect_of, says, send, settle, tab, tokens, until,
 };
 
 use super::SMALL_GRID;
@@ -72,6 +72,20 @@ fn by_the_engine(window: &Window) -> Tokens {
         last = Some(step.tokens);
     }
     last.unwrap()
+}
+
+/// How probable each token was to the generation that is looked at when it wrote it.
+fn confidences(window: &Window) -> BTreeMap<Cell, f32> {
+    let moment = window.state().document().generating.moment.clone().unwrap();
+    let opened = window.state().session().wait(&moment.asked.opens()).unwrap();
+    let request = moment.asked.request(opened.config()).unwrap();
+    let mut writing = Writing::new(opened.painter.clone(), request, None).unwrap();
+    let mut all = BTreeMap::new();
+    while let Some(step) = writing.next_step_between(&mut |_, _| Ok(())).unwrap() {
+        let kept = step.proposals.iter().filter(|proposal| proposal.kept);
+        all.extend(kept.map(|proposal| (proposal.cell, proposal.probability)));
+    }
+    all
 }
 
 /// What was said last, with what to do.
@@ -160,6 +174,31 @@ fn a_share_of_the_selection_is_free_and_the_document_says_which() {
 }
 
 #[test]
+fn what_a_generator_was_least_sure_of_is_selected_after_it_wrote() {
+    let (mut window, _small) = desk(Way::MaskGit);
+    let tool = "Select the 10 % least sure";
+    let node = |window: &Window| {
+        window.get_by_role_and_label(Role::Button, tool).accesskit_node().is_disabled()
+    };
+    assert!(node(&window), "nobody knows yet");
+    select(&mut window, &wide());
+    resample(&mut window, 1);
+    assert!(!node(&window));
+    click_label(&mut window, tool);
+    let (least, sure) = (selected(&window), confidences(&window));
+    assert_eq!((sure.len(), least.len()), (36, 4), "a tenth of what was written");
+    assert!(least.is_subset(&wide()));
+    let most = least.iter().map(|cell| sure[cell]).fold(0.0, f32::max);
+    let others = sure.iter().filter(|(cell, _)| !least.contains(cell));
+    assert!(others.map(|(_, sure)| *sure).fold(1.0, f32::min) >= most);
+    assert!(said(&window).contains("4 least sure of 36 tokens"), "{}", said(&window));
+    // The key does the same.
+    select(&mut window, &wide());
+    press(&mut window, Modifiers::COMMAND, Key::T);
+    assert_eq!(selected(&window), least);
+}
+
+#[test]
 fn another_try_has_another_seed() {
     let (mut window, _small) = desk(Way::MaskGit);
     select(&mut window, &wide());
@@ -221,6 +260,39 @@ fn four_ways_are_shown_and_a_number_key_takes_one_while_they_are() {
     assert_eq!(window.state().document().variations.all().len(), 4, "all four stay");
     press(&mut window, Modifiers::COMMAND, Key::Y);
     assert_eq!(now(&window), taken);
+}
+
+#[test]
+fn nine_ways_take_turns_are_all_shown_and_the_last_number_key_takes_the_last() {
+    let (mut window, _small) = desk(Way::MaskGit);
+    let before = tokens(&window);
+    select(&mut window, &wide());
+    press(&mut window, Modifiers::COMMAND, Key::Num9);
+    let is_done = |window: &Window| {
+        (1..=9).all(|number| says(window, &format!("Variation {number}, seed {number}, done")))
+    };
+    for _ in 0..4000 {
+        let going = labels(&window, "being written");
+        assert!(going.len() <= 4, "{going:?}");
+        if is_done(&window) {
+            break;
+        }
+        window.step();
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    settle(&mut window);
+    assert!(is_done(&window), "{:?}", labels(&window, "Variation"));
+    let rects: Vec<egui::Rect> = (1..=9)
+        .map(|number| rect_of(&window, &format!("Variation {number}, seed {number}, done")))
+        .collect();
+    assert!(rects[0].center().y < rects[3].center().y && rects[3].center().y < rects[6].center().y);
+    assert!(rects.iter().all(|rect| rect.width() > 40.0), "{rects:?}");
+    assert_eq!(now(&window), before, "nothing is taken by itself");
+    press(&mut window, Modifiers::NONE, Key::Num9);
+    let moment = window.state().document().generating.moment.clone().unwrap();
+    assert_eq!(moment.asked.seed, 9);
+    assert_eq!(now(&window), by_the_engine(&window));
+    assert_eq!(window.state().document().variations.all().len(), 9, "all nine stay");
 }
 
 #[test]
@@ -335,6 +407,24 @@ fn with_scales_all_cells_that_were_written_are_counted() {
     let written = tokens(&window).len() - moment.asked.given.len();
     assert!(written > block.len(), "{written}");
     assert!(says(&window, &format!("{written} cells by steps")), "{}", said(&window));
+    // Freedom begins at the finest scale: the coarser ones keep the codes of the picture.
+    let next = window.state().document().generating.asked.clone().unwrap();
+    let next = Asked { from_scale: 2, ..Asked::clone(&next) };
+    send(&mut window, Generate::Ask(Box::new(next)));
+    let before = now(&window);
+    press(&mut window, Modifiers::COMMAND, Key::R);
+    until(&mut window, "by steps, any class, seed 2");
+    let moment = window.state().document().generating.moment.clone().unwrap();
+    let given = &moment.asked.given;
+    for (cell, code) in before.cells() {
+        let is_free = block.contains(&cell);
+        assert_eq!(given.get(&cell).copied(), code.filter(|_| !is_free), "{cell}");
+        assert!(is_free || now(&window).get(cell) == code, "{cell}");
+    }
+    // What stays altogether is said where the button is.
+    select(&mut window, &[Cell::of(1, 0, 0)].into());
+    press(&mut window, Modifiers::COMMAND, Key::R);
+    assert!(said(&window).contains("before scale 2, which stay"), "{}", said(&window));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use egui::Key;
+use smalti_engine::generators::Way;
 use smalti_engine::questions::ModelRef;
 use smalti_engine::session::{Control, RunId, RunState};
 
@@ -10,8 +11,9 @@ use super::action::{Action, Done, Menu, action, asks, ctrl, ctrl_shift};
 use super::now::Now;
 use crate::ctx::Trials;
 use crate::document::{
-    AppCommand, Asked, Generate, GeneratedColor, JobCommand, Open, Raced, Racing,
+    AppCommand, Asked, Generate, GeneratedColor, JobCommand, Notice, Open, Raced, Racing,
 };
+use crate::shell::script::DIGITS;
 
 /// Those that are there whatever is open.
 pub(super) fn all() -> Vec<Action> {
@@ -48,6 +50,8 @@ pub(super) fn all() -> Vec<Action> {
         })
         .often()
         .about("Four ways to write the selected cells, to pick one"),
+        asks(G, "Nine variations of the selected cells", &[ctrl(Key::Num9)], |now| rewrite(now, 9))
+            .about("Nine ways to write the selected cells, to pick one"),
         asks(G, "Take none of the variations", &[], |now| {
             trials(now)?;
             Ok(vec![Generate::Leave.into()])
@@ -73,7 +77,7 @@ pub(super) fn all() -> Vec<Action> {
         .kind("look")
         .on(|now| now.view.document.generating.shows_ghost),
     ];
-    for number in 0..4 {
+    for number in 0..DIGITS.len() {
         let take = format!("Take variation {} of those that are shown", number + 1);
         all.push(asks(Menu::Nowhere, take, &[], move |now| {
             let count = trials(now)?.asked.len();
@@ -92,7 +96,7 @@ pub(super) fn all() -> Vec<Action> {
     all
 }
 
-/// How much of a selection is written where it is written anew.
+/// How much of a selection is written where it is written anew, and from which scale on.
 fn shares() -> impl Iterator<Item = Action> {
     let shares = [(1.0, "all"), (0.75, "three quarters"), (0.5, "half"), (0.25, "a quarter")];
     let all = shares.map(|(share, words)| {
@@ -105,7 +109,27 @@ fn shares() -> impl Iterator<Item = Action> {
             asked.is_some_and(|asked| asked.free == share)
         })
     });
-    all.into_iter()
+    let scales = [(1, "finer"), (-1, "coarser")].map(|(by, words)| {
+        let name = format!("Resample begins one scale {words}");
+        asks(Menu::Nowhere, name, &[], move |now| begin_at(now, by))
+            .about("Of VAR: coarser scales keep the codes of the picture")
+    });
+    all.into_iter().chain(scales)
+}
+
+/// Another scale at which freedom begins where a selection is written anew.
+fn begin_at(now: &Now<'_>, by: i16) -> Done {
+    let asked = asked(now)?;
+    let opened = now.known(&asked.opens()).ok_or("the generator is not open yet")?;
+    let config = opened.config();
+    if config.way != Way::Var {
+        return Err(format!("{} writes no scales: open a VAR generator", asked.generator.label()));
+    }
+    let from = asked.begins_at(config).checked_add_signed(by).ok_or("that is the coarsest")?;
+    let part = config.layout.get(usize::from(from)).ok_or("that is the finest")?;
+    let next = Asked { from_scale: from, ..Asked::clone(asked) };
+    let notice = Notice::info(format!("Resample begins at scale {from}, {part}"));
+    Ok(vec![ask(next), notice.into()])
 }
 
 /// The generators that are at hand.

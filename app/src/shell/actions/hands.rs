@@ -36,6 +36,12 @@ pub(super) fn all() -> Vec<Action> {
             select(now, |cells, _, part| inverted(cells, part), "")
         })
         .often(),
+        asks(E, "Select the 10 % least sure", &[ctrl(Key::T)], |now| {
+            let least = now.view.least_sure(&now.tokens()?)?;
+            let select = Edit::SelectCells(Arc::new(least.cells));
+            Ok(vec![select.into(), Notice::info(least.words).into()])
+        })
+        .about("By the confidence with which they were written, or by their bits in Likelihood"),
         asks(E, "Copy the selected tokens", &[], copied_tokens).about(
             "Ctrl+C; Ctrl+V puts them into this picture or another one of the same tokenizer",
         ),

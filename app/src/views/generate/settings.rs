@@ -139,6 +139,9 @@ fn settings_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, asked: &Asked, opened: &Rep
     sampling_ui(ui, ctx, &mut next, opened.map(|opened| opened.config()));
     ui.add_space(space::S);
     free_ui(ui, ctx, &mut next);
+    if let Some(opened) = opened {
+        from_scale_ui(ui, ctx, &mut next, opened.config());
+    }
     kept_ui(ui, ctx, asked);
     if next != *asked {
         ctx.send(Generate::Ask(Box::new(next)));
@@ -280,6 +283,31 @@ fn free_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, next: &mut Asked) {
         response.on_hover_text(
             "Resample in Tokens writes this share of the selected cells, chosen by the seed; the others stay as \
              they were. 1: all",
+        );
+    });
+}
+
+/// Of VAR: at which scale a selection that is written anew begins to be another one.
+fn from_scale_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, next: &mut Asked, config: &GeneratorConfig) {
+    let [_, .., _] = config.layout.as_slice() else { return };
+    if config.way != Way::Var {
+        return;
+    }
+    let layout = config.layout.clone();
+    row(ui, ctx, "from scale", |ui| {
+        let mut from = next.begins_at(config);
+        let share = Slider::new(&mut from, 0..=(layout.len() - 1) as u16);
+        let share = share.custom_formatter(move |number, _| {
+            layout.get(number as usize).map_or_else(String::new, ToString::to_string)
+        });
+        let response = slider(ui, ctx, share);
+        named(&response, "From scale", from.into());
+        if response.changed() {
+            next.from_scale = from;
+        }
+        response.on_hover_text(
+            "Resample in Tokens begins at this scale; coarser ones keep the codes of the picture. The coarsest one: \
+             all are free",
         );
     });
 }

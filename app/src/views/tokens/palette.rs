@@ -7,15 +7,19 @@ use egui::{Button, Color32, Painter, Rect, Role, Stroke, StrokeKind, UiBuilder, 
 use smalti_engine::tokens::Tokens;
 
 use crate::ctx::ViewCtx;
-use crate::document::{Command, Edit, Generate, Tool, grown, inverted};
+use crate::document::{Command, Edit, Generate, Notice, Tool, grown, inverted};
 use crate::look::theme::space;
 
 /// The side of a tool, before text is scaled.
 const SIDE: f32 = 26.0;
 /// The least of a view that has them, before text is scaled.
 const LEAST: egui::Vec2 = vec2(420.0, 340.0);
-/// Ways that are tried at once.
-pub(super) const WAYS: u8 = 4;
+/// Ways that are tried to pick one.
+const WAYS: u8 = 4;
+/// So many where a person wants more to pick from.
+const MORE_WAYS: u8 = 9;
+/// The least height of a view that has the tool for these as well, before text is scaled.
+const LEAST_FOR_MORE: f32 = 420.0;
 
 /// What a tool looks like.
 #[derive(Debug, Clone, Copy)]
@@ -24,8 +28,10 @@ enum Icon {
     Grow,
     Invert,
     ByCode,
+    Unsure,
     Rewrite,
     Ways,
+    MoreWays,
 }
 
 /// A tool as it is drawn.
@@ -52,7 +58,7 @@ pub(super) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, area: Rect, now: &Tokens)
         ui.add_space(space::S);
         selection_ui(ui, ctx, now);
         ui.add_space(space::S);
-        rewrite_ui(ui, ctx);
+        rewrite_ui(ui, ctx, area.height() >= theme.px(LEAST_FOR_MORE));
     });
     rest
 }
@@ -103,13 +109,20 @@ fn selection_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, now: &Tokens) {
     let no_code = or(selection.code.is_none(), "Select a cell or a code first");
     let about = "All cells with the selected code (Ctrl+Shift+A)";
     let by_code = (Icon::ByCode, "Select by code", about, no_code);
-    for (icon, name, about, why_not) in [grow, invert, by_code] {
+    let about = "The tenth of the cells that a generator was least sure of (Ctrl+T)";
+    let unsure = (Icon::Unsure, "Select the 10 % least sure", about, ctx.why_not_least_sure(now));
+    for (icon, name, about, why_not) in [grow, invert, by_code, unsure] {
         let shown = Shown { icon, name, about, is_on: false, why_not };
         if !shown.ui(ui, ctx) {
             continue;
         }
         let cells = match icon {
             Icon::Grow => grown(&selection.cells, now),
+            Icon::Unsure => {
+                let Ok(unsure) = ctx.least_sure(now) else { continue };
+                ctx.send(Notice::info(unsure.words));
+                unsure.cells
+            }
             Icon::Invert => inverted(&selection.cells, (number, part)),
             _ => {
                 let is_it = |at: &usize| {
@@ -125,15 +138,17 @@ fn selection_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, now: &Tokens) {
 }
 
 /// What a generator writes where something is selected.
-fn rewrite_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+fn rewrite_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, has_room: bool) {
     let why_not = ctx.why_not_rewrite();
     let one = "A generator writes the selected cells anew; all others stay (Ctrl+R)";
     let four = "Four ways to write the selected cells anew, to pick one (Ctrl+Shift+R)";
+    let nine = "Nine ways to write the selected cells anew, to pick one (Ctrl+9)";
     let tools = [
         (Icon::Rewrite, "Resample the selected cells", one, 1),
         (Icon::Ways, "Four variations of the selected cells", four, WAYS),
+        (Icon::MoreWays, "Nine variations of the selected cells", nine, MORE_WAYS),
     ];
-    for (icon, name, about, count) in tools {
+    for (icon, name, about, count) in tools.into_iter().take(if has_room { 3 } else { 2 }) {
         let shown = Shown { icon, name, about, is_on: false, why_not: why_not.clone() };
         if shown.ui(ui, ctx) {
             ctx.send(rewriting(ctx, count));
@@ -145,7 +160,7 @@ fn rewrite_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
 pub(super) fn rewriting(ctx: &ViewCtx<'_>, count: u8) -> Command {
     match ctx.keeping_unselected() {
         Ok(asked) => Generate::Rewrite { asked: Box::new(asked), count }.into(),
-        Err(why) => crate::document::Notice::info(why).into(),
+        Err(why) => Notice::info(why).into(),
     }
 }
 
@@ -222,6 +237,10 @@ impl Icon {
                     square(x, y, 0.26, is_filled);
                 }
             }
+            Self::Unsure => {
+                line(&[(0.2, 0.3), (0.3, 0.1), (0.65, 0.05), (0.8, 0.3), (0.5, 0.5), (0.5, 0.7)]);
+                painter.circle_filled(at(0.5, 0.92), place.width() * 0.08, color);
+            }
             Self::Rewrite => {
                 line(&[
                     (0.15, 0.45),
@@ -236,6 +255,12 @@ impl Icon {
             Self::Ways => {
                 for (x, y) in [(0.0, 0.0), (0.55, 0.0), (0.0, 0.55), (0.55, 0.55)] {
                     square(x, y, 0.45, false);
+                }
+            }
+            Self::MoreWays => {
+                for number in 0..9_u8 {
+                    let (x, y) = (f32::from(number % 3) * 0.37, f32::from(number / 3) * 0.37);
+                    square(x, y, 0.26, false);
                 }
             }
         }

@@ -5,7 +5,7 @@ use egui::{Rect, Role, Sense, Stroke, StrokeKind, UiBuilder, WidgetInfo, vec2};
 use smalti_engine::questions::{DecodePartly, Encoded};
 use smalti_engine::session::RunState;
 
-use super::palette::{WAYS, rewriting};
+use super::palette::rewriting;
 use crate::ctx::{Trace, Trials, ViewCtx};
 use crate::document::{Asked, Generate, Secret};
 use crate::look::textures::Sampling;
@@ -15,6 +15,10 @@ use crate::widgets::{hatch, pane, states, veil};
 
 /// The share of the view that they take, and the least and the most of it in points before text is scaled.
 const SHARE: (f32, f32, f32) = (0.36, 130.0, 260.0);
+/// The same of more than stand in one row: the picture that is worked on gives way.
+const SHARE_OF_ROWS: (f32, f32, f32) = (0.66, 300.0, f32::INFINITY);
+/// So many stand in a row where there is more than one, and in a single row at most.
+const ROW: (usize, usize) = (3, 4);
 /// The line above them.
 const HEAD: f32 = 28.0;
 
@@ -30,8 +34,10 @@ pub(super) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, area: Rect, encoded: &Enc
         states::busy(ui, ctx, trials.asked.first().and_then(|asked| done(ctx, asked)));
         return area;
     }
-    let (share, least, most) = SHARE;
+    let count = trials.asked.len();
+    let (share, least, most) = if count > ROW.1 { SHARE_OF_ROWS } else { SHARE };
     let height = (area.height() * share).clamp(ctx.theme.px(least), ctx.theme.px(most));
+    let height = height.min(area.height());
     let (rest, place) = area.split_top_bottom_at_y(area.bottom() - height);
     let stroke = Stroke::new(ctx.theme.line(1.0), ctx.theme.colors.line);
     ui.painter().hline(place.x_range(), place.top(), stroke);
@@ -44,15 +50,22 @@ pub(super) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, area: Rect, encoded: &Enc
         veil::paint(ui, ctx, pictures);
         return rest;
     }
-    let count = trials.asked.len() as f32;
-    let width = (pictures.width() - space::S * (count - 1.0)) / count;
     let size = [encoded.picture.width(), encoded.picture.height()];
     for (number, asked) in trials.asked.iter().enumerate() {
-        let corner = pictures.min + vec2(number as f32 * (width + space::S), 0.0);
-        let place = Rect::from_min_size(corner, vec2(width, pictures.height()));
-        trial_ui(ui, ctx, (place, size), (number, asked));
+        trial_ui(ui, ctx, (place_of(pictures, count, number), size), (number, asked));
     }
     rest
+}
+
+/// The place of one of so many: in a row, or in rows of three where they are more than four.
+fn place_of(room: Rect, count: usize, number: usize) -> Rect {
+    let columns = if count > ROW.1 { ROW.0 } else { count.max(1) };
+    let rows = count.div_ceil(columns).max(1);
+    let gaps = vec2((columns - 1) as f32, (rows - 1) as f32) * space::S;
+    let size = (room.size() - gaps) / vec2(columns as f32, rows as f32);
+    let step = size + vec2(space::S, space::S);
+    let corner = vec2((number % columns) as f32, (number / columns) as f32) * step;
+    Rect::from_min_size(room.min + corner, size)
 }
 
 fn head_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, trials: &Trials) {
@@ -63,10 +76,14 @@ fn head_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, trials: &Trials) {
         format!("{cells} anew: press 1 to {count} or click one; the others stay in History");
     let why = ctx.why_not_rewrite();
     let others = ui.add_enabled(why.is_none(), egui::Button::new("Others"));
-    let about = "As many with the next seeds (Ctrl+Shift+R)";
+    let about = if count > ROW.1 {
+        "As many with the next seeds (Ctrl+9)"
+    } else {
+        "As many with the next seeds (Ctrl+Shift+R)"
+    };
     let others = others.on_hover_text(about);
     if others.on_disabled_hover_text(why.unwrap_or_default()).clicked() {
-        ctx.send(rewriting(ctx, WAYS));
+        ctx.send(rewriting(ctx, count as u8));
     }
     let none = ui.button("None").on_hover_text("The cells stay as they are (Esc)");
     if none.clicked() {
@@ -151,4 +168,26 @@ fn picture_ui(ui: &egui::Ui, ctx: &ViewCtx<'_>, picture: Rect, (number, trace): 
         Rect::from_min_size(picture.min + place, step)
     });
     hatch::cells(ui.painter(), ctx, cells, 1.0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn four_stand_in_a_row_and_nine_in_three_rows_that_fill_the_room() {
+        let room = Rect::from_min_size(egui::pos2(10.0, 20.0), vec2(600.0, 300.0));
+        for (count, rows) in [(2, 1), (4, 1), (9, 3)] {
+            let all: Vec<Rect> = (0..count).map(|number| place_of(room, count, number)).collect();
+            for (at, one) in all.iter().enumerate() {
+                assert!(room.expand(0.1).contains_rect(*one), "{count}: {one:?}");
+                let is_apart = |other: &Rect| !one.intersects(*other);
+                assert!(all.iter().skip(at + 1).all(is_apart), "{count}");
+            }
+            let lines = all.iter().filter(|one| (one.left() - room.left()).abs() < 0.1).count();
+            assert_eq!(lines, rows, "{count}");
+            let last = all[count - 1].max;
+            assert!((last - room.max).length() < 0.1, "{count}: {last:?}");
+        }
+    }
 }
