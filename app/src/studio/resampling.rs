@@ -211,7 +211,7 @@ impl Studio {
     fn say_taken(&mut self, sampled: &Sampled) {
         let summary = match sampled.tokens.len() {
             0 => format!("The same tokens came again: {}", sampled.what()),
-            n => format!("{} with another token: {}", counted(n, "cell"), sampled.what()),
+            n => format!("{}: {} with another token", sampled.what(), counted(n, "cell")),
         };
         self.notices.add(Notice::info(summary));
     }

@@ -62,13 +62,13 @@ fn head_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, trials: &Trials) {
     let words =
         format!("{cells} anew: press 1 to {count} or click one; the others stay in History");
     let why = ctx.why_not_rewrite();
-    let others = ui.add_enabled(why.is_none(), egui::Button::new("Others"));
+    let others = ui.add_enabled(why.is_none(), egui::Button::new("Four others"));
     let about = "As many with the next seeds (Ctrl+Shift+R)";
     let others = others.on_hover_text(about);
     if others.on_disabled_hover_text(why.unwrap_or_default()).clicked() {
         ctx.send(rewriting(ctx, WAYS));
     }
-    let none = ui.button("None").on_hover_text("The cells stay as they are (Esc)");
+    let none = ui.button("Keep as it was").on_hover_text("The cells stay as they are (Esc)");
     if none.clicked() {
         ctx.send(Generate::Leave);
     }
