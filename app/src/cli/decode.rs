@@ -90,15 +90,23 @@ fn of_document(options: &arguments::Decode, console: &mut Console<'_, '_>) -> Re
         return Err(Stop::bad_input("options", format!("{} is a document", path.display()), hint));
     }
     let saved = documents::read(path, console)?;
+    let engine = Engine::open(console)?;
     let all = if options.variations {
         documents::variations(path, &saved.document)?
     } else {
-        let chosen = documents::chosen(path, documents::images(&saved.document), reading.index)?;
+        let mut images = documents::images(&saved.document);
+        // The tokenizer that was named says which one is meant, where one alone is by it.
+        if let (None, Some(asked)) = (reading.index, &options.model) {
+            let is_meant = |image: &&Document| documents::is_by(image, asked, &engine);
+            if images.iter().filter(is_meant).count() == 1 {
+                images.retain(|image| is_meant(&image));
+            }
+        }
+        let chosen = documents::chosen(path, images, reading.index)?;
         let is_one = chosen.len() == 1;
         let number = |at: usize| (!is_one).then(|| at.to_string());
         chosen.into_iter().enumerate().map(|(at, document)| (number(at), document)).collect()
     };
-    let engine = Engine::open(console)?;
     let mut outputs = Outputs::beside(&options.out)?;
     let count = all.len();
     let mut lines = Vec::new();

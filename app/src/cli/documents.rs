@@ -159,22 +159,29 @@ pub(super) fn check_model(
     document: &Document,
     engine: &Engine,
 ) -> Result<(), Stop> {
-    let Some(asked) = asked else { return Ok(()) };
-    let is_own = match (engine.model(asked), &document.model) {
+    let Some(asked) = asked.filter(|asked| !is_by(document, asked, engine)) else {
+        return Ok(());
+    };
+    Err(Stop::bad_input(
+        "--model",
+        format!(
+            "the tokens of {} are those of {}, not of {asked}",
+            path.display(),
+            document.model.label()
+        ),
+        "Leave --model out: a document knows its tokenizer",
+    ))
+}
+
+/// Whether the tokens of a document are those of the tokenizer that was named.
+pub(super) fn is_by(document: &Document, asked: &str, engine: &Engine) -> bool {
+    match (engine.model(asked), &document.model) {
         (ModelRef::File { path: a, .. }, ModelRef::File { path: b, .. }) => {
             let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
             whole(&a) == whole(b)
         }
         (asked, own) => asked == *own,
-    };
-    if is_own {
-        return Ok(());
     }
-    Err(Stop::bad_input(
-        "--model",
-        format!("the tokens of {} are those of {}", path.display(), document.model.label()),
-        "Leave --model out: a document knows its tokenizer",
-    ))
 }
 
 /// What a picture that is made of a document says of itself.

@@ -5,7 +5,7 @@ use std::path::Path;
 use smalti_engine::generators::GeneratorConfig;
 use smalti_engine::images::WorkingSize;
 use smalti_engine::images::file::read_start;
-use smalti_engine::images::kind::{Kind, sniff};
+use smalti_engine::images::kind::{Kind, has_image_suffix, sniff};
 use smalti_engine::questions::{Encode, ImageRef, ModelInfo, OpenedPainter};
 use smalti_engine::token_files::{self, Maker, from_arrays::Wanted};
 use smalti_engine::tokens::Tokens;
@@ -41,7 +41,10 @@ pub(super) fn tokens_of(
 ) -> Result<Named, Stop> {
     let facts = engine.answer(&ModelInfo { model: opened.decoder()?.clone() }, console)?;
     let maker = facts.maker();
-    if matches!(sniff(&read_start(path, 4096)?), Kind::Image(_)) {
+    // What is called an image and is none is refused as one: it was meant as that.
+    let kind = sniff(&read_start(path, 4096)?);
+    let is_called_so = has_image_suffix(path);
+    if matches!(kind, Kind::Image(_)) || (is_called_so && matches!(kind, Kind::Text)) {
         let image = ImageRef::file(path);
         let own = square(opened.config(), facts.facts.factor);
         let size = match (sized, own) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use smalti_engine::generators::{Way, freed, kept_with_finest};
-use smalti_engine::questions::{Given, OpenGenerator, OpenedPainter};
+use smalti_engine::questions::{Given, ModelRef, OpenGenerator, OpenedPainter};
 use smalti_engine::session::Reply;
 use smalti_engine::tokens::{Cell, Tokens};
 
@@ -45,6 +45,16 @@ impl ViewCtx<'_> {
     /// Why the selected cells cannot be written anew; none if they can. Costs no pass over the tokens.
     pub fn why_not_rewrite(&self) -> Option<String> {
         self.selected_and_free().and_then(|()| self.begins_at()).err()
+    }
+
+    /// The tokenizer whose tokens the generator writes, where it is only that the selected ones are another's that they
+    /// cannot be written anew; none where it is not known here.
+    pub fn tokenizer_to_rewrite(&self) -> Option<ModelRef> {
+        self.selected_and_free().ok()?;
+        let opened = self.generator()?.ready().cloned()?;
+        let (own, hash) = (self.known()?, opened.maker.token_hash.as_deref()?);
+        let tokenizer = opened.tokenizer.clone()?;
+        (own.token_hash != hash && tokenizer != self.document.model).then_some(tokenizer)
     }
 
     /// What to do where cells have to be selected and none is.

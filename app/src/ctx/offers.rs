@@ -18,6 +18,8 @@ pub struct Offers {
     panel: Cell<Option<PanelId>>,
     /// The panel that was worked in last.
     worked: Cell<Option<PanelId>>,
+    /// Whether the menu of a picture was asked for by its key.
+    wants_menu: Cell<bool>,
 }
 
 impl Offers {
@@ -37,6 +39,21 @@ impl Offers {
     /// A person works in this panel.
     pub(crate) fn work_in(&self, panel: PanelId) {
         self.worked.set(Some(panel));
+    }
+
+    /// The menu of the first picture of the panel that was worked in last is to open, or of the first one that is
+    /// seen.
+    pub(crate) fn ask_menu(&self) {
+        self.wants_menu.set(true);
+    }
+
+    /// Whether the menu that was asked for is that of what is being drawn; only the first one is told so.
+    pub(crate) fn takes_menu(&self) -> bool {
+        let worked = self.worked.get();
+        let has_one = worked.is_some()
+            && self.last.borrow().iter().any(|o| o.panel == worked && o.taken().next().is_some());
+        let is_it = !has_one || self.panel.get() == worked;
+        is_it && self.wants_menu.take()
     }
 
     /// Picks one: the next frame does it.

@@ -313,6 +313,8 @@ pub enum AppCommand {
     Offered(String),
     /// Zooms the pictures of all views that are seen.
     Zoom(ZoomTo),
+    /// Opens the menu of a picture that is seen, as the right button does.
+    PictureMenu,
     /// Forgets the recent files.
     ForgetRecent,
     /// Ends the program, asking first if something is unsaved.

@@ -1,5 +1,6 @@
 //! Undo and redo by value: one entry for each finished interaction.
 
+use super::step::step;
 use super::value::Document;
 
 /// Values of the past and the undone future are kept up to this many.
@@ -121,14 +122,15 @@ impl History {
         }
     }
 
-    /// Whether there is something to take back.
-    pub fn can_undo(&self) -> bool {
-        !self.past.is_empty() || self.before_interaction.is_some()
+    /// What would be taken back, in words; none where there is nothing.
+    pub fn undoes(&self) -> Option<String> {
+        let before = self.before_interaction.as_ref().or_else(|| self.past.last())?;
+        Some(between(before, &self.now))
     }
 
-    /// Whether there is something to do again.
-    pub fn can_redo(&self) -> bool {
-        !self.future.is_empty()
+    /// What would be done again, in words; none where there is nothing.
+    pub fn redoes(&self) -> Option<String> {
+        Some(between(&self.now, self.future.last()?))
     }
 
     /// Takes the last change back.
@@ -165,4 +167,9 @@ impl History {
             (now.tool, now.brush, now.color) = (latest.tool, latest.brush, latest.color);
         }
     }
+}
+
+/// What a person did from one value to the next.
+fn between(before: &Value, after: &Value) -> String {
+    if before.1 == after.1 { step(&before.0, &after.0) } else { "open another document".to_owned() }
 }

@@ -24,6 +24,7 @@ mod sampling;
 mod secret;
 mod selecting;
 mod slot;
+mod step;
 mod value;
 mod variations;
 mod view_id;

@@ -1,6 +1,7 @@
 //! Notices: words to the person.
 
 use smalti_engine::Problem;
+use smalti_engine::questions::ModelRef;
 
 use super::lost::{AllLost, Lost};
 
@@ -26,22 +27,28 @@ pub struct Notice {
     pub hint: String,
     /// What it says is not there, and what else is not: it can be pointed at where that is now.
     pub lost: Option<Box<(Lost, AllLost)>>,
+    /// The tokenizer with which what could not be done can be: a person may go on with it.
+    pub tokenizer: Option<ModelRef>,
 }
 
 impl Notice {
     /// Something was done.
     pub fn info(summary: impl Into<String>) -> Self {
-        Self { severity: Severity::Info, summary: summary.into(), hint: String::new(), lost: None }
+        Self::new(Severity::Info, summary.into(), String::new())
     }
 
     /// Something is not as expected.
     pub fn warning(summary: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, summary: summary.into(), hint: hint.into(), lost: None }
+        Self::new(Severity::Warning, summary.into(), hint.into())
     }
 
     /// Something could not be done.
     pub fn error(summary: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, summary: summary.into(), hint: hint.into(), lost: None }
+        Self::new(Severity::Error, summary.into(), hint.into())
+    }
+
+    fn new(severity: Severity, summary: String, hint: String) -> Self {
+        Self { severity, summary, hint, lost: None, tokenizer: None }
     }
 }
 

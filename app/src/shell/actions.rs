@@ -62,7 +62,15 @@ pub fn pressed<'a>(
 pub fn done(actions: &[&Action], now: &Now<'_>) -> Vec<Command> {
     let of = |action: &&Action| match action.does(now) {
         Ok(commands) => commands,
-        Err(why) => vec![Notice::info(format!("{}: {why}", action.plain_name())).into()],
+        Err(why) => {
+            let summary = format!("{}: {why}", action.plain_name());
+            let tokenizer = action.way_on(now);
+            let document = now.view.document;
+            let own = document.name_of(&document.model);
+            let waits = format!("What was done by hand with {own} waits there");
+            let hint = tokenizer.as_ref().map_or(String::new(), |_| waits);
+            vec![Notice { tokenizer, ..Notice::warning(summary, hint) }.into()]
+        }
     };
     actions.iter().flat_map(of).collect()
 }

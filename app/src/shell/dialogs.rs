@@ -127,7 +127,7 @@ fn settle_in(ctx: &egui::Context, size: egui::Vec2) {
 
 fn unsaved_ui(ui: &mut Ui, theme: &Theme, then: &Then) -> Option<Answer> {
     title(ui, theme, "Save what you changed?");
-    ui.label("What you did to tokens, variations that you kept and runs are not saved yet.");
+    ui.label("What you did since it was saved last is not in a file yet.");
     ui.add_space(space::M);
     ui.horizontal(|ui| {
         let save = default_button(ui, theme, true, "Save");

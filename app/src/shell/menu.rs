@@ -129,7 +129,7 @@ impl Bar<'_> {
             Some(mut is_on) => ui.checkbox(&mut is_on, &action.name),
             None => {
                 let keys = action.keys.first().map(|k| key_name(ui.ctx(), *k)).unwrap_or_default();
-                ui.add(Button::new(&action.name).shortcut_text(keys))
+                ui.add(Button::new(action.title(self.now)).shortcut_text(keys))
             }
         });
         let mut response = response.inner;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use egui::{Align2, Area, Frame, Id, Margin, Order, RichText, Role, Stroke, WidgetInfo, vec2};
 
-use crate::document::{AppCommand, Command, Moved, Notice, Severity};
+use crate::document::{AppCommand, Command, Moved, Notice, Open, Severity, Slot};
 use crate::logging::NOTICE;
 use crate::look::theme::{RADIUS_BUTTON, Theme, space};
 use crate::look::words::name;
@@ -17,6 +17,9 @@ use crate::widgets::severity_color;
 const KEPT: usize = 500;
 /// Toasts on the screen at once.
 const SHOWN: usize = 4;
+
+/// What is said of steps through the history.
+pub const STEPS: [&str; 2] = ["Undone", "Redone"];
 
 #[derive(Debug)]
 struct Toast {
@@ -59,6 +62,14 @@ impl Notices {
         self.keep(notice);
     }
 
+    /// Shows what was undone or done again, in place of what was said of that before.
+    pub fn add_step(&mut self, did: &str, what: &str) {
+        self.toasts.retain(|toast| {
+            STEPS.iter().all(|step| !toast.notice.summary.starts_with(&format!("{step}: ")))
+        });
+        self.add(Notice::info(format!("{did}: {what}")));
+    }
+
     /// Keeps a notice without showing it.
     pub fn keep(&mut self, notice: Notice) {
         self.list.push(notice);
@@ -92,6 +103,7 @@ impl Notices {
             let seconds = match (&toast.notice.lost, toast.notice.severity) {
                 // It stays until it is answered or closed.
                 (Some(_), _) => f64::MAX,
+                (None, _) if toast.notice.tokenizer.is_some() => 15.0,
                 (None, Severity::Error) => 10.0,
                 (None, _) => 5.0,
             };
@@ -113,6 +125,11 @@ impl Notices {
                     let lost = toast.notice.lost.clone();
                     asked = lost.map(|named| AppCommand::AskPlace(named.0, named.1).into());
                 }
+                Some(Pressed::Switch) => {
+                    let tokenizer = toast.notice.tokenizer.clone();
+                    asked = tokenizer.map(|tokenizer| Open::Model(Slot::A, tokenizer).into());
+                    closed = Some(toast.number);
+                }
                 None => {}
             }
         }
@@ -129,6 +146,7 @@ impl Notices {
 enum Pressed {
     Close,
     Find,
+    Switch,
 }
 
 fn toast_ui(ui: &mut egui::Ui, theme: &Theme, notice: &Notice) -> Option<Pressed> {
@@ -155,6 +173,10 @@ fn toast_ui(ui: &mut egui::Ui, theme: &Theme, notice: &Notice) -> Option<Pressed
                     let label = format!("Find {}", name(&lost.path));
                     find.widget_info(|| WidgetInfo::labeled(Role::Button, true, &label));
                     pressed = find.clicked().then_some(Pressed::Find);
+                }
+                if let Some(tokenizer) = &notice.tokenizer {
+                    let switch = ui.button(format!("Switch to {}", tokenizer.label()));
+                    pressed = switch.clicked().then_some(Pressed::Switch);
                 }
             });
             let close = egui::Button::new(RichText::new("×").color(colors.dim)).frame(false);

@@ -1,5 +1,6 @@
 //! The command palette: everything that can be done, found by a few letters.
 
+mod also;
 mod item;
 mod path;
 mod rank;
@@ -227,7 +228,12 @@ impl Palette {
         let named: Vec<_> = self.items.iter().map(named).collect();
         let all: Vec<rank::Named<'_>> = named
             .iter()
-            .map(|(item, can)| rank::Named { name: &item.title, kind: item.kind, can: *can })
+            .map(|(item, can)| rank::Named {
+                name: &item.title,
+                kind: item.kind,
+                also: &item.also,
+                can: *can,
+            })
             .collect();
         let matcher = self.matcher.get_or_insert_with(|| Matcher::new(Config::DEFAULT));
         let best = rank::best(&query, &all, matcher);

@@ -24,8 +24,8 @@ impl Studio {
     pub(super) fn apply(&mut self, command: Command, ctx: &egui::Context) {
         self.make_way_for(&command);
         match command {
-            Command::Edit(Edit::Undo) => self.history.undo(),
-            Command::Edit(Edit::Redo) => self.history.redo(),
+            Command::Edit(Edit::Undo) => self.undo(),
+            Command::Edit(Edit::Redo) => self.redo(),
             Command::Edit(Edit::ReplaceCode { from, to }) => self.replace_code(from, to),
             Command::Edit(Edit::Paint(stroke)) => self.paint(stroke),
             Command::Edit(Edit::SelectAllCells) => self.select_all_cells(ctx),
@@ -209,6 +209,7 @@ impl Studio {
             AppCommand::Timings => self.desk.shows_timings = !self.desk.shows_timings,
             AppCommand::Dismiss => self.notices.dismiss(),
             AppCommand::Offered(name) => self.offers.pick(name, Way::Press),
+            AppCommand::PictureMenu => self.offers.ask_menu(),
             AppCommand::ForgetRecent => self.settings.recent.clear(),
             AppCommand::Palette if self.desk.palette.is_some() => self.desk.palette = None,
             AppCommand::Palette => self.open_palette(ctx),

@@ -421,7 +421,7 @@ impl Studio {
         then(&Now {
             view: &self.view_ctx(),
             settings: &self.settings,
-            history: (self.history.can_undo(), self.history.can_redo()),
+            history: (self.history.undoes(), self.history.redoes()),
             panels: &panels,
             seen: &dock::seen(self.drawn()),
             is_presenting: self.is_presenting(),

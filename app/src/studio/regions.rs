@@ -7,6 +7,7 @@ use smalti_engine::session::{Lane, Reply};
 
 use super::Studio;
 use crate::document::{Command, Layout, Notice, Region, ViewId};
+use crate::look::words::counted;
 use crate::shell::actions::copied_tokens;
 
 impl Studio {
@@ -48,6 +49,9 @@ impl Studio {
             self.notices.add(Notice::error(summary, hint));
             return;
         }
+        let tokens = counted(region.cells.len(), "token");
+        let hint = "Click where they go; Escape drops them".to_owned();
+        self.notices.add(Notice { hint, ..Notice::info(format!("{tokens} to be put somewhere")) });
         self.pasting = Some(region);
         self.send(Layout::Show(ViewId::Tokens));
     }

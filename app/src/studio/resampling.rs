@@ -220,7 +220,7 @@ impl Studio {
         let summary = match (sampled.tokens.len(), left) {
             (0, 0) => format!("The same tokens came again: {}", sampled.what()),
             (0, _) => format!("No cell has another token: {}", sampled.what()),
-            (n, _) => format!("{} with another token: {}", counted(n, "cell"), sampled.what()),
+            (n, _) => format!("{}: {} with another token", sampled.what(), counted(n, "cell")),
         };
         let stays = agreeing(left, "stays as you made it", "stay as you made them");
         let hint = match left {

@@ -18,6 +18,7 @@ use crate::document::{Document, Edit, Notice, Open, TokenFormat};
 use crate::files::disk::write_whole;
 use crate::files::outcome::{Outcome, Places, notice};
 use crate::look::words::{agreeing, counted, name};
+use crate::shell::notices::STEPS;
 
 impl Studio {
     /// A file name for the tokens.
@@ -113,8 +114,29 @@ impl Studio {
         let before = self.history.document().clone();
         self.change(&edit.clone().into(), ctx);
         let did = self.history.document().edits != before.edits;
-        if let Some(notice) = left_undone(edit, &before, did) {
+        let document = self.history.document();
+        if let Some(notice) =
+            left_undone(edit, &before, did).or_else(|| done(edit, &before, document))
+        {
             self.notices.add(notice);
+        }
+    }
+
+    /// Takes the last change back, and says what that was.
+    pub(super) fn undo(&mut self) {
+        let what = self.history.undoes();
+        self.history.undo();
+        if let Some(what) = what {
+            self.notices.add_step(STEPS[0], &what);
+        }
+    }
+
+    /// Does what was undone again, and says what that is.
+    pub(super) fn redo(&mut self) {
+        let what = self.history.redoes();
+        self.history.redo();
+        if let Some(what) = what {
+            self.notices.add_step(STEPS[1], &what);
         }
     }
 
@@ -180,6 +202,25 @@ impl Studio {
             let hint = "They are back when the same file is opened again".to_owned();
             self.notices.add(Notice { hint, ..Notice::info(summary) });
         }
+    }
+}
+
+/// What an edit did that is not seen where it was done: a selection lies over the marks of locks, and what was kept
+/// stands in History.
+fn done(edit: &Edit, before: &Document, now: &Document) -> Option<Notice> {
+    match edit {
+        Edit::LockCells { locked, .. } => {
+            let (more, less) = if *locked { (now, before) } else { (before, now) };
+            let count = more.locks.difference(&less.locks).count();
+            let word = if *locked { "locked" } else { "unlocked" };
+            (count > 0).then(|| Notice::info(format!("{} {word}", counted(count, "cell"))))
+        }
+        Edit::KeepVariation if before.variations != now.variations => {
+            let kept = now.variations.base().and_then(|base| now.variations.all().get(base))?;
+            let hint = "History has it; the menu beside Keep leads back to it".to_owned();
+            Some(Notice { hint, ..Notice::info(format!("Kept as variation {}", kept.name)) })
+        }
+        _ => None,
     }
 }
 

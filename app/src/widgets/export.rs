@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use egui::{Color32, Response};
+use egui::{Color32, Popup, Response, SetOpenCommand};
 use smalti_engine::images::Picture;
 use smalti_engine::questions::ModelRef;
 
@@ -61,7 +61,18 @@ pub fn words(how: How) -> String {
 impl Exported<'_> {
     /// The menu of what `response` is of, and the answer to the command of its name.
     pub fn menu(&self, response: &Response, ctx: &ViewCtx<'_>) {
-        response.context_menu(|ui| self.menu_ui(ui, ctx));
+        let popup = Popup::context_menu(response);
+        let (of, id) = (&response.ctx, popup.get_id());
+        let by_key = !self.is_old && ctx.offers.takes_menu();
+        // By its key it stands in the middle of what it is of, not at the pointer.
+        let is_so = Popup::is_id_open(of, id) && Popup::position_of_id(of, id).is_none();
+        let popup = if by_key || is_so {
+            let popup = popup.at_position(response.rect.center());
+            if by_key { popup.open_memory(SetOpenCommand::Bool(true)) } else { popup }
+        } else {
+            popup
+        };
+        popup.show(|ui| self.menu_ui(ui, ctx));
         self.offer(ctx);
     }
 

@@ -72,7 +72,9 @@ fn tokens_of_others_and_what_is_no_picture_are_left_out_and_named() {
     let by = (model.as_str(), "tiny.safetensors");
     std::fs::write(desk.path("text.png"), "this is text").unwrap();
     let out = desk.name("bits");
-    told(&desk, by, &["text.png"], &["--out", &out]).expect_refused(&["text.png"]);
+    let refused = told(&desk, by, &["text.png"], &["--out", &out]);
+    refused.expect_refused(&["text.png", "text, not an image"]);
+    assert!(!refused.err.contains("numpy"), "an image was meant: {}", refused.err);
     assert!(!desk.path("bits").exists());
     told(&desk, by, &["a.png"], &["--class", "99"]).expect_refused(&["99", "0 "]);
     let grid = smalti_engine::tokens::Tokens::grid(2, 3, 20, vec![1; 6]).unwrap();

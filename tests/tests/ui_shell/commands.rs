@@ -311,3 +311,74 @@ fn panels_are_closed_by_name() {
     let panel = PanelId { view: ViewId::Dataset, number: 0 };
     assert!(!smalti_tests::window::views(&window).contains(&panel.view));
 }
+
+#[test]
+fn what_is_called_otherwise_elsewhere_is_found_and_letters_alone_are_no_noise() {
+    let small = Small::new();
+    let mut window = ready(&small);
+    for (query, wanted) in [
+        ("export", "Save tokens…"),
+        ("shortcuts", "Keys and gestures"),
+        ("inpaint", "Resample the selected cells"),
+        ("slideshow", "Presentation"),
+    ] {
+        search(&mut window, query);
+        assert!(!rows(&window, wanted).is_empty(), "{query}: {:?}", labels(&window, ", "));
+        press(&mut window, Modifiers::NONE, Key::Escape);
+    }
+    // Its letters stand in "Compare with …" in this order.
+    search(&mut window, "pareto");
+    assert!(!rows(&window, "Pareto, view").is_empty());
+    assert_eq!(rows(&window, "Compare with"), Vec::<String>::new());
+}
+
+#[test]
+fn undo_and_redo_say_what_they_are_about_in_the_palette_and_when_they_did_it() {
+    let small = Small::new();
+    let mut window = ready(&small);
+    let cells = Arc::new([Cell::at(1, 2), Cell::at(3, 3)].into());
+    send(&mut window, Edit::ForceCells { cells, code: 3 });
+    search(&mut window, "undo");
+    assert!(
+        !rows(&window, "Undo: force 2 cells, command").is_empty(),
+        "{:?}",
+        labels(&window, ", ")
+    );
+    press(&mut window, Modifiers::NONE, Key::Enter);
+    assert!(window.state().document().edits.is_empty());
+    assert!(says(&window, "Undone: force 2 cells"));
+    press(&mut window, Modifiers::COMMAND, Key::Y);
+    assert!(says(&window, "Redone: force 2 cells"));
+    assert!(
+        window.query_all_by_label_contains("Undone: ").next().is_none(),
+        "one toast for all steps"
+    );
+}
+
+#[test]
+fn the_menu_of_a_picture_opens_by_its_key() {
+    let small = Small::new();
+    for (modifiers, key) in [(Modifiers::SHIFT, Key::F10), (Modifiers::NONE, Key::Menu)] {
+        let mut window = ready(&small);
+        send(&mut window, Layout::Show(ViewId::Compare));
+        assert!(!says(&window, "Copy picture"));
+        press(&mut window, modifiers, key);
+        assert!(says(&window, "Copy picture"), "{key:?}");
+        press(&mut window, Modifiers::NONE, Key::Escape);
+        assert!(!says(&window, "Copy picture"), "{key:?}");
+    }
+}
+
+#[test]
+fn keeping_and_locking_are_said() {
+    let small = Small::new();
+    let mut window = ready(&small);
+    send(&mut window, force(1, 2, 3));
+    send(&mut window, Edit::KeepVariation);
+    assert!(says(&window, "Kept as variation 1"));
+    send(&mut window, Edit::SelectCells(Arc::new([Cell::at(1, 2), Cell::at(3, 3)].into())));
+    press(&mut window, Modifiers::COMMAND, Key::L);
+    assert!(says(&window, "2 cells locked"));
+    press(&mut window, Modifiers::COMMAND | Modifiers::SHIFT, Key::L);
+    assert!(says(&window, "2 cells unlocked"));
+}

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use egui::{Key, KeyboardShortcut, Modifiers};
+use smalti_engine::questions::ModelRef;
 
 use super::now::Now;
 use crate::document::Command;
@@ -37,6 +38,12 @@ type Does = Rc<dyn Fn(&Now<'_>) -> Done>;
 /// Whether something is on, by what is open.
 type IsOn = Rc<dyn Fn(&Now<'_>) -> bool>;
 
+/// What something is called by what is open, where that is more than its name.
+type Says = Rc<dyn Fn(&Now<'_>) -> Option<String>>;
+
+/// The tokenizer with which something could be done that cannot be done now.
+type WayOn = Rc<dyn Fn(&Now<'_>) -> Option<ModelRef>>;
+
 /// A command with a name.
 #[derive(Clone)]
 pub struct Action {
@@ -55,6 +62,8 @@ pub struct Action {
     /// More about it; may be empty.
     pub about: String,
     is_on: Option<IsOn>,
+    says: Option<Says>,
+    way_on: Option<WayOn>,
     does: Does,
 }
 
@@ -75,6 +84,17 @@ impl Action {
         self.is_on.as_ref().map(|is_on| is_on(now))
     }
 
+    /// What it is called now: by its name, or with what it would do.
+    pub fn title(&self, now: &Now<'_>) -> String {
+        let says = self.says.as_ref().and_then(|says| says(now));
+        says.unwrap_or_else(|| self.name.clone())
+    }
+
+    /// The tokenizer with which it could be done, where it is that which it cannot be done for.
+    pub fn way_on(&self, now: &Now<'_>) -> Option<ModelRef> {
+        self.way_on.as_ref().and_then(|way_on| way_on(now))
+    }
+
     /// Its name without what says that more is asked.
     pub fn plain_name(&self) -> &str {
         self.name.trim_end_matches('…')
@@ -89,6 +109,11 @@ pub(super) const fn plain(key: Key) -> KeyboardShortcut {
 /// A key with Ctrl.
 pub(super) const fn ctrl(key: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::COMMAND, key)
+}
+
+/// A key with Shift.
+pub(super) const fn shift(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::SHIFT, key)
 }
 
 /// A key with Ctrl and Shift.
@@ -123,6 +148,8 @@ pub(super) fn asks(
         starts_group: false,
         about: String::new(),
         is_on: None,
+        says: None,
+        way_on: None,
         does: Rc::new(does),
     }
 }
@@ -144,6 +171,19 @@ impl Action {
 
     pub(super) fn about(self, about: impl Into<String>) -> Self {
         Self { about: about.into(), ..self }
+    }
+
+    /// It is called more than its name, by what is open.
+    pub(super) fn says(self, says: impl Fn(&Now<'_>) -> Option<String> + 'static) -> Self {
+        Self { says: Some(Rc::new(says)), ..self }
+    }
+
+    /// With another tokenizer it may be done.
+    pub(super) fn goes_on_with(
+        self,
+        way_on: impl Fn(&Now<'_>) -> Option<ModelRef> + 'static,
+    ) -> Self {
+        Self { way_on: Some(Rc::new(way_on)), ..self }
     }
 
     /// It switches something that is on or off.

@@ -44,11 +44,13 @@ pub(super) fn all() -> Vec<Action> {
             .about("The locked and forced cells of the tokens stay in what is generated next"),
         asks(G, "Resample the selected cells", &[ctrl(Key::R)], |now| rewrite(now, 1))
             .often()
+            .goes_on_with(|now| now.view.tokenizer_to_rewrite())
             .about("All other cells of the tokens stay; what is written takes its place in them"),
         asks(G, "Four variations of the selected cells", &[ctrl_shift(Key::R)], |now| {
             rewrite(now, 4)
         })
         .often()
+        .goes_on_with(|now| now.view.tokenizer_to_rewrite())
         .about("Four ways to write the selected cells, to pick one"),
         asks(G, "Nine variations of the selected cells", &[ctrl(Key::Num9)], |now| rewrite(now, 9))
             .about("Nine ways to write the selected cells, to pick one"),
@@ -146,7 +148,10 @@ pub fn generators(now: &Now<'_>) -> Vec<Action> {
         };
         let name = now.view.document.name_of(&generator);
         let open = Open::generator(generator.clone());
-        action(Menu::Generate, name, &[], open).kind("generator").on(is_on)
+        let hint = "Ctrl+G starts generating, Ctrl+R writes selected cells anew".to_owned();
+        let said = Notice { hint, ..Notice::info(format!("{name} generates from now on")) };
+        let does = move |_: &Now<'_>| Ok(vec![open.clone().into(), said.clone().into()]);
+        asks(Menu::Generate, name, &[], does).kind("generator").on(is_on)
     };
     shipped.chain(opened).map(open).collect()
 }

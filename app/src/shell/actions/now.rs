@@ -18,8 +18,8 @@ pub struct Now<'a> {
     pub view: &'a ViewCtx<'a>,
     /// What was set once.
     pub settings: &'a Settings,
-    /// Whether there is something to undo, and to redo.
-    pub history: (bool, bool),
+    /// What would be undone, and what done again, where there is something.
+    pub history: (Option<String>, Option<String>),
     /// The panels of the window.
     pub panels: &'a [PanelId],
     /// Those of them that are in front.

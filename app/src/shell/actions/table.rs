@@ -4,7 +4,7 @@ use egui::Key;
 use smalti_engine::images::{Fit, WorkingSize};
 use smalti_engine::questions::{ImageRef, SourceRef, Subject};
 
-use super::action::{Action, Done, Menu, action, asks, ctrl, ctrl_shift, plain};
+use super::action::{Action, Done, Menu, action, asks, ctrl, ctrl_shift, plain, shift};
 use super::generating;
 use super::hands;
 use super::now::Now;
@@ -116,14 +116,16 @@ fn edit() -> Vec<Action> {
     use Menu::Edit as E;
     vec![
         asks(E, "Undo", &[ctrl(Key::Z)], |now| {
-            let reason = (!now.history.0).then_some("there is nothing to undo");
+            let reason = now.history.0.is_none().then_some("there is nothing to undo");
             unless(reason, vec![Edit::Undo.into()])
         })
+        .says(|now| now.history.0.as_ref().map(|what| format!("Undo: {what}")))
         .often(),
         asks(E, "Redo", &[ctrl(Key::Y), ctrl_shift(Key::Z)], |now| {
-            let reason = (!now.history.1).then_some("there is nothing to redo");
+            let reason = now.history.1.is_none().then_some("there is nothing to redo");
             unless(reason, vec![Edit::Redo.into()])
         })
+        .says(|now| now.history.1.as_ref().map(|what| format!("Redo: {what}")))
         .often(),
         action(E, "Paste", &[], App::Paste)
             .about("Tokens, a picture, or the path of a file")
@@ -137,7 +139,16 @@ fn edit() -> Vec<Action> {
         })
         .often(),
         asks(E, "Release selected cells", &[plain(Key::Delete)], |now| {
-            Ok(vec![Edit::ReleaseCells(now.cells()?).into()])
+            let (cells, document) = (now.cells()?, now.view.document);
+            let forced = || cells.iter().filter(|cell| document.edits.contains_key(cell));
+            let reason = if forced().next().is_none() {
+                Some("none of the selected cells is forced")
+            } else if forced().all(|cell| document.locks.contains(cell)) {
+                Some("the forced ones are locked: unlock them first")
+            } else {
+                None
+            };
+            unless(reason, vec![Edit::ReleaseCells(cells.clone()).into()])
         })
         .often()
         .about("Gives them back to the tokenizer"),
@@ -278,6 +289,8 @@ fn views() -> Vec<Action> {
         action(View, "Zoom in", &[plain(Key::Plus), plain(Key::Equals)], App::Zoom(ZoomTo::In))
             .often(),
         action(View, "Zoom out", &[plain(Key::Minus)], App::Zoom(ZoomTo::Out)).often(),
+        action(View, "Menu of the picture", &[shift(Key::F10), plain(Key::Menu)], App::PictureMenu)
+            .about("What can be taken away of what is worked in, as the right button shows it"),
         action(View, "Presentation", &[plain(Key::F5)], App::Presentation)
             .often()
             .first()

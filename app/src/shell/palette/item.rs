@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::also;
 use crate::document::Open;
 use crate::shell::actions::{self, Action, Done, Now};
 
@@ -12,6 +13,8 @@ pub struct Item {
     pub title: String,
     /// What kind of thing it is: view, command, scene, file, code.
     pub kind: &'static str,
+    /// Other words by which it is found.
+    pub also: String,
     /// Its keys, in words.
     pub keys: String,
     /// More about it; may be empty.
@@ -28,8 +31,9 @@ impl Item {
     /// An action as it stands now.
     pub fn new(ctx: &egui::Context, action: &Action, now: &Now<'_>) -> Self {
         Self {
-            title: action.name.clone(),
+            title: action.title(now),
             kind: action.kind,
+            also: also::words(&action.name, action.kind),
             keys: action.keys.first().map(|k| actions::key_name(ctx, *k)).unwrap_or_default(),
             about: action.about.clone(),
             is_on: action.is_on(now),
@@ -43,6 +47,7 @@ impl Item {
         Self {
             title: format!("Open {}", path.display()),
             kind: "file",
+            also: String::new(),
             keys: String::new(),
             about: String::new(),
             is_on: None,

@@ -36,10 +36,11 @@ pub(super) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, code: Code, card: &Arc<Co
         }
     });
     let selected = ctx.document.selection.cells.len();
+    let sign = if bits { "A click forces" } else { "+ and − force" };
     let about = match selected {
         0 => "Shows the code that it becomes".to_owned(),
-        1 => "The selected cell is forced to the new code".to_owned(),
-        n => format!("The {n} selected cells are forced to the new code"),
+        1 => format!("{sign} the selected cell to the new code"),
+        n => format!("{sign} the {n} selected cells to the new code"),
     };
     ui.label(theme.label(about));
 }

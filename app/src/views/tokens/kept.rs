@@ -3,7 +3,7 @@
 use smalti_engine::questions::{Given, ImageRef, Subject};
 
 use crate::ctx::ViewCtx;
-use crate::document::{Edit, Open, Reading, WorkOn};
+use crate::document::{Edit, Open, Reading, Variation, WorkOn};
 use crate::look::words::{counted, grouped, name};
 
 /// Which image of a file of tokens is seen, and the ones before and after it.
@@ -58,9 +58,13 @@ pub(super) fn variations_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
     if variations.all().is_empty() {
         return;
     }
-    let now = from.map_or("none".to_owned(), |from| from.name.to_string());
-    let changed = if is_it || from.is_none() { "" } else { " +" };
-    ui.menu_button(format!("variation {now}{changed}"), |ui| {
+    let is_here = |from: &&Variation| Some(&from.on) == ctx.document.work_on().as_ref();
+    let text = match from.filter(is_here) {
+        // The one that is worked on from is of something else.
+        None => "variations".to_owned(),
+        Some(from) => format!("variation {}{}", from.name, if is_it { "" } else { " +" }),
+    };
+    ui.menu_button(text, |ui| {
         for (number, depth) in variations.tree() {
             let variation = &variations.all()[number];
             ui.horizontal(|ui| {

@@ -36,11 +36,11 @@ pub(super) fn ui(
     let s = &usage.statistics;
     // The sample first: the last figures go where there is no room.
     let figures = format!(
-        "{} · used {} of {} codes · perplexity {} · ceiling {}",
+        "{} · used {} of {} codes · perplexity {:.1} codes · ceiling {}",
         counted_in_groups(s.samples, "token"),
         grouped(s.used.into()),
         grouped(s.codebook_size.into()),
-        counted_in_groups(s.perplexity.round() as u64, "code"),
+        s.perplexity,
         counted_in_groups(s.ceiling.round() as u64, "code")
     );
     // The bars of other tokens may stand here for a moment, but not their figures.

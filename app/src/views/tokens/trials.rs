@@ -75,17 +75,17 @@ fn head_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, trials: &Trials) {
     let words =
         format!("{cells} anew: press 1 to {count} or click one; the others stay in History");
     let why = ctx.why_not_rewrite();
-    let others = ui.add_enabled(why.is_none(), egui::Button::new("Others"));
-    let about = if count > ROW.1 {
-        "As many with the next seeds (Ctrl+9)"
+    let (name, about) = if count > ROW.1 {
+        ("Nine others", "As many with the next seeds (Ctrl+9)")
     } else {
-        "As many with the next seeds (Ctrl+Shift+R)"
+        ("Four others", "As many with the next seeds (Ctrl+Shift+R)")
     };
+    let others = ui.add_enabled(why.is_none(), egui::Button::new(name));
     let others = others.on_hover_text(about);
     if others.on_disabled_hover_text(why.unwrap_or_default()).clicked() {
         ctx.send(rewriting(ctx, count as u8));
     }
-    let none = ui.button("None").on_hover_text("The cells stay as they are (Esc)");
+    let none = ui.button("Keep as it was").on_hover_text("The cells stay as they are (Esc)");
     if none.clicked() {
         ctx.send(Generate::Leave);
     }
