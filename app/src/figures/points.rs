@@ -79,8 +79,8 @@ where
         }
         stairs.push(*point);
     }
-    let gold = RGBColor(201, 148, 46);
-    plot.draw_series(LineSeries::new(stairs, gold.stroke_width(2 * times))).map_err(cannot)?;
+    // As in the window: no color of a family.
+    plot.draw_series(LineSeries::new(stairs, INK.stroke_width(2 * times))).map_err(cannot)?;
     let mut groups: Vec<&str> = Vec::new();
     for point in &points.marks {
         if !groups.contains(&point.group.as_str()) {

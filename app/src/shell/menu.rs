@@ -118,7 +118,12 @@ impl Bar<'_> {
         ui.menu_button(text, |ui| {
             ui.set_min_width(self.theme.px(200.0));
             ui.spacing_mut().item_spacing.y = 1.0;
-            content(self, ui, commands);
+            // Large text does not cost the last lines: they can be scrolled to.
+            let around = self.theme.px(36.0) + 2.0 * space::L;
+            let room = (ui.ctx().content_rect().height() - around).max(self.theme.px(48.0));
+            egui::ScrollArea::vertical()
+                .max_height(room)
+                .show(ui, |ui| content(self, ui, commands));
         });
     }
 

@@ -310,7 +310,8 @@ fn figure(
     (label, value, unit): (&str, &str, &str),
 ) -> egui::Response {
     ui.label(ctx.theme.label(label));
-    let row = ui.horizontal(|ui| {
+    // Large text does not cost the unit.
+    let row = ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing.x = space::XS;
         ui.label(RichText::new(value).font(ctx.theme.number()));
         ui.label(ctx.theme.label(unit));

@@ -47,6 +47,8 @@ impl View for ScalesView {
         // Pictures come first: tokens have what a third leaves.
         let tokens = (area.height() * 0.3).max(0.0);
         let (pictures, below) = area.split_top_bottom_at_y(area.bottom() - tokens - line);
+        let (so_far, pictures) = pictures.split_top_bottom_at_y(pictures.top() + line);
+        states::caption(ui, ctx, so_far, &shown.words_of_pictures(), "");
         let (caption, tokens) = below.split_top_bottom_at_y(below.top() + line);
         let picked = ui
             .scope_builder(UiBuilder::new().max_rect(pictures).id_salt("pictures"), |ui| {

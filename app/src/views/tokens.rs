@@ -49,6 +49,9 @@ const LINE: f32 = 24.0;
 /// As wide as the figures of a picture become.
 const FIGURES: &str = "00.0 dB · SSIM .00 · 00.00 bpp";
 
+/// As wide as the words become of a picture of which cells are forced.
+const FORCED: &str = "reconstruction with 000 forced cells";
+
 /// The Tokens view.
 #[derive(Debug, Default)]
 pub(super) struct TokensView {
@@ -451,8 +454,8 @@ fn is_counted<A>(ctx: &ViewCtx<'_>, counts: Option<&Reply<A>>) -> bool {
 }
 
 /// The height below the pictures: of a line, or of as many as are needed by the figures, of which none is left out. The
-/// same while they are worked out, and only where there is room below:
-/// pictures do not become smaller as the first cell is forced.
+/// same while they are worked out and whether cells are forced or not, and only where there is room below:
+/// pictures neither move nor become smaller as the first cell is forced.
 fn line_below(
     ui: &egui::Ui,
     ctx: &ViewCtx<'_>,
@@ -461,7 +464,8 @@ fn line_below(
 ) -> f32 {
     let line = ctx.theme.px(LINE);
     let (_, right, fit) = two_places(area, size, line, zoom);
-    let needed = states::caption_height(ui, ctx, right.width(), (what, FIGURES));
+    let height = |what: &str| states::caption_height(ui, ctx, right.width(), (what, FIGURES));
+    let needed = height(what).max(height(FORCED));
     let (_, _, fit_above) = two_places(area, size, needed, zoom);
     if fit_above >= fit { needed } else { line }
 }

@@ -137,15 +137,25 @@ pub fn filled(text: &str, between: &str, fits: impl Fn(&str) -> bool) -> Vec<Str
 }
 
 /// The first pieces of a text, between " · ", that have room: what stands at its end goes as a whole, and is not cut
-/// within a word.
-fn first_pieces(text: &str, fits: impl Fn(&str) -> bool) -> &str {
-    let mut seen = text;
-    while !fits(seen)
-        && let Some((fewer, _)) = seen.rsplit_once(" · ")
-    {
-        seen = fewer;
+/// within a word, and a sign stands for it.
+fn first_pieces(text: &str, fits: impl Fn(&str) -> bool) -> String {
+    let mut kept = text;
+    loop {
+        let seen = signed(text, kept);
+        match kept.rsplit_once(" · ") {
+            Some((fewer, _)) if !fits(&seen) => kept = fewer,
+            _ => return seen,
+        }
     }
-    seen
+}
+
+/// The first part of a text that was kept, with a sign where that is not all of it.
+fn signed(text: &str, kept: &str) -> String {
+    match (kept.len() == text.len(), kept.is_empty()) {
+        (true, _) => kept.to_owned(),
+        (false, true) => "…".to_owned(),
+        (false, false) => format!("{kept} …"),
+    }
 }
 
 /// Figures in one line, as many of them as there is room for; all of them under the pointer.
@@ -153,7 +163,7 @@ pub fn figures_line(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, figures: &str) {
     let wide = |text: &str| lay(ui, ctx, (text, ctx.theme.figures()), f32::INFINITY).size().x;
     let room = ui.available_width();
     let seen = first_pieces(figures, |text| wide(text) <= room);
-    let text = egui::Label::new(ctx.theme.caption_figures(seen)).truncate();
+    let text = egui::Label::new(ctx.theme.caption_figures(&seen)).truncate();
     // Whole once, not twice.
     let label = ui.add(text.show_tooltip_when_elided(false));
     label.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, figures));
@@ -235,7 +245,7 @@ pub fn caption_in_lines(ui: &egui::Ui, ctx: &ViewCtx<'_>, rect: Rect, left: &str
 
 /// A caption under a picture: left what it is, right its figures. Where both do not fit, the left
 /// part ends at its comma, then the last figures go, those behind " · ", then all but its first word; where
-/// not even the first figures leave room for a few letters, they go too.
+/// not even the first figures leave room for a few letters, they go too. A sign stands for figures that are gone.
 pub fn caption(ui: &egui::Ui, ctx: &ViewCtx<'_>, rect: Rect, left: &str, right: &str) {
     let (theme, y) = (ctx.theme, rect.center().y);
     tell_caption(ui, rect, left, right);
@@ -249,22 +259,23 @@ pub fn caption(ui: &egui::Ui, ctx: &ViewCtx<'_>, rect: Rect, left: &str, right: 
     // A number says nothing without what it is of.
     let is_word = |first: &&str| first.chars().all(char::is_alphabetic);
     let word = short.split(' ').next().filter(is_word).unwrap_or(short);
-    let mut figures = right;
-    let what = loop {
-        let room = rect.width() - space::S - wide(figures, theme.figures());
+    let mut kept = right;
+    let (what, figures) = loop {
+        let figures = signed(right, kept);
+        let room = rect.width() - space::S - wide(&figures, theme.figures());
         if let Some(fits) = [left, short].into_iter().find(|t| wide(t, theme.body()) <= room) {
-            break fits;
+            break (fits, figures);
         }
-        if let Some((fewer, _)) = figures.rsplit_once(" · ") {
-            figures = fewer;
+        if let Some((fewer, _)) = kept.rsplit_once(" · ") {
+            kept = fewer;
             continue;
         }
-        if figures.is_empty() || room >= theme.px(40.0) || wide(word, theme.body()) <= room {
-            break word;
+        if kept.is_empty() || room >= theme.px(40.0) || wide(word, theme.body()) <= room {
+            break (word, figures);
         }
-        figures = "";
+        kept = "";
     };
-    let galley = lay(figures, theme.figures(), rect.width());
+    let galley = lay(&figures, theme.figures(), rect.width());
     let at = egui::pos2(rect.right() - galley.size().x, y - galley.size().y / 2.0);
     let room = at.x - rect.left() - space::S;
     ui.painter().galley(at, galley, theme.colors.dim);
@@ -282,8 +293,17 @@ mod tests {
         let text = "used 655 · 4 096 tokens, ceiling 983 · Gini 0.73";
         let within = |most: usize| first_pieces(text, |text| text.chars().count() <= most);
         assert_eq!(within(100), text);
-        assert_eq!(within(47), "used 655 · 4 096 tokens, ceiling 983");
-        assert_eq!(within(30), "used 655");
-        assert_eq!(within(3), "used 655", "the first one is all there is");
+        assert_eq!(within(47), "used 655 · 4 096 tokens, ceiling 983 …");
+        assert_eq!(within(37), "used 655 …", "the sign needs room, too");
+        assert_eq!(within(30), "used 655 …");
+        assert_eq!(within(3), "used 655 …", "the first one is all there is");
+    }
+
+    #[test]
+    fn a_sign_stands_for_figures_that_are_gone_and_for_none_that_are_there() {
+        assert_eq!(signed("26.8 dB · SSIM .83", "26.8 dB · SSIM .83"), "26.8 dB · SSIM .83");
+        assert_eq!(signed("26.8 dB · SSIM .83", "26.8 dB"), "26.8 dB …");
+        assert_eq!(signed("26.8 dB", ""), "…");
+        assert_eq!(signed("", ""), "");
     }
 }

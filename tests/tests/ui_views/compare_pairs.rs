@@ -314,6 +314,20 @@ fn what_is_said_of_a_picture_begins_where_the_picture_does() {
 }
 
 #[test]
+fn what_is_said_of_a_picture_ends_where_the_picture_does_if_it_has_room_there() {
+    let small = Small::new();
+    for size in [[1280.0, 800.0], [1080.0, 740.0], [1600.0, 700.0]] {
+        let mut window = open_sized(empty(tab(ViewId::Compare)), size);
+        small.open_in(&mut window);
+        send(&mut window, Open::Model(Slot::B, shipped(FSQ)));
+        // A short caption, which has room below any of these pictures.
+        let (picture, words) = (rect_of(&window, "Original"), rect_of(&window, "original, "));
+        assert!((picture.left() - words.left()).abs() < 0.6, "{size:?}");
+        assert!((picture.right() - words.right()).abs() < 0.6, "{size:?}: {picture:?}, {words:?}");
+    }
+}
+
+#[test]
 fn signed_maps_side_by_side_are_amplified_alike_and_say_how_much() {
     let small = Small::new();
     let mut window = open_sized(empty(tab(ViewId::Compare)), [1280.0, 800.0]);

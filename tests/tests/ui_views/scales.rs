@@ -47,6 +47,7 @@ fn each_scale_of_an_image_is_picked_by_its_picture_its_tokens_or_the_arrows() {
     let sides: Vec<usize> = tokens(&window).parts().iter().map(Part::rows).collect();
     assert_eq!(sides, [1, 2, 4]);
     assert!(says(&window, "scale 3 of 3 · 4×4 · 16 tokens"), "{:?}", labels(&window, "scale"));
+    assert!(says(&window, "the picture so far after each scale, "), "each row says what it is");
     click_label(&mut window, "The picture so far, 2×2");
     assert_eq!(window.state().document().selection.part, Some(1));
     assert!(says(&window, "scale 2 of 3 · 2×2 · 4 tokens"));

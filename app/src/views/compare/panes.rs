@@ -16,6 +16,8 @@ use crate::widgets::pane::{self, Framed, Pane, Zoom};
 
 /// A picture is at least this large, in points.
 const LEAST: f32 = 16.0;
+/// The share of their side that pictures keep at least for captions of their own width.
+const NEARLY: f32 = 0.93;
 /// Widths that are tried for a caption that needs more than its picture has.
 const STEPS: u8 = 12;
 
@@ -69,7 +71,10 @@ impl Panes<'_> {
             if let Some(encoded) = self.encoded {
                 hover(ui, ctx, &pane, encoded);
             }
-            let under = Rect::from_min_size(rect.left_bottom(), vec2(column, below));
+            // And end at one line, where the picture is as wide as its caption needs.
+            let is_as_wide = shown.caption.lines(ui, ctx, view.x) <= plan.lines;
+            let wide = if is_as_wide { view.x } else { column };
+            let under = Rect::from_min_size(rect.left_bottom(), vec2(wide, below));
             shown.caption.ui(ui, ctx, under);
         }
     }
@@ -83,10 +88,20 @@ impl Panes<'_> {
             lines.max().unwrap_or(1)
         };
         let lines = lines_in(width);
-        let room = vec2(width, (height - Caption::height(ctx, lines)).max(LEAST));
-        let fit = pane::fit(room, self.size);
+        let placed = |lines: usize| {
+            let room = vec2(width, (height - Caption::height(ctx, lines)).max(LEAST));
+            let fit = pane::fit(room, self.size);
+            (room, fit, (self.size[0] as f32 * fit).max(LEAST))
+        };
+        let (room, fit, own) = placed(lines);
+        // A line more costs large pictures little, and captions end where their pictures do.
+        let (room_above, fit_above, own_above) = placed(lines + 1);
+        let is_in_reach = lines_in(own) > lines && lines_in(own_above) <= lines + 1;
+        if is_in_reach && fit_above >= fit * NEARLY {
+            let (lines, caption) = (lines + 1, own_above);
+            return Plan { way, fit: fit_above, room: room_above, lines, caption };
+        }
         // Captions are as wide as their pictures, or wider where they would need more lines.
-        let own = (self.size[0] as f32 * fit).max(LEAST);
         let wider = (0..STEPS).map(|step| own + (width - own) * f32::from(step) / f32::from(STEPS));
         let caption = wider.map(f32::ceil).find(|caption| lines_in(*caption) <= lines);
         let caption = caption.unwrap_or(width).min(width);

@@ -314,7 +314,8 @@ fn free_place((at, away): (Pos2, f32), size: Vec2, inside: Rect, taken: &[Rect])
 fn lines(ui: &egui::Ui, ctx: &ViewCtx<'_>, axes: &Axes, marks: &[Mark]) {
     let (theme, colors) = (ctx.theme, &ctx.theme.colors);
     let corners = stairs(axes, marks);
-    ui.painter().line(corners, Stroke::new(theme.line(2.0), colors.gold));
+    // No color of a family, or it would be taken for a line of one.
+    ui.painter().line(corners, Stroke::new(theme.line(2.0), colors.text));
     for (first, points) in joined(axes, marks) {
         if first.shape == Shape::Format {
             let stroke = Stroke::new(theme.line(1.5), colors.dim);

@@ -132,6 +132,11 @@ impl Shown {
         reply.last_for(|asked: &CodeAppearance| *asked == question)
     }
 
+    /// What stands above the pictures.
+    pub(super) fn words_of_pictures(&self) -> String {
+        format!("the picture so far after each {}, {}", self.kind(), self.name)
+    }
+
     /// What stands between pictures and tokens: whose scales, and which one is looked at; or what is still to come,
     /// while what is seen is that of before.
     pub(super) fn words(&self, ctx: &ViewCtx<'_>) -> (String, String) {

@@ -12,14 +12,14 @@ use crate::look::theme::space;
 
 /// The side of a tool, before text is scaled.
 const SIDE: f32 = 26.0;
-/// The least of a view that has them, before text is scaled.
-const LEAST: egui::Vec2 = vec2(420.0, 340.0);
+/// The least of a view that has them, below each other and in two columns, before text is scaled.
+const LEAST: [egui::Vec2; 2] = [vec2(420.0, 340.0), vec2(450.0, 230.0)];
 /// Ways that are tried to pick one.
 const WAYS: u8 = 4;
 /// So many where a person wants more to pick from.
 const MORE_WAYS: u8 = 9;
 /// The least height of a view that has the tool for these as well, before text is scaled.
-const LEAST_FOR_MORE: f32 = 420.0;
+const LEAST_FOR_MORE: [f32; 2] = [420.0, 270.0];
 
 /// What a tool looks like.
 #[derive(Debug, Clone, Copy)]
@@ -43,23 +43,41 @@ struct Shown<'a> {
     why_not: Option<String>,
 }
 
-/// Draws them at the left of an area, and gives what is left of it.
+/// Draws them at the left of an area, in two columns where it is low, and gives what is left of it.
 pub(super) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, area: Rect, now: &Tokens) -> Rect {
     let theme = ctx.theme;
-    let least = LEAST * theme.px(1.0);
-    if ctx.is_presented() || area.width() < least.x || area.height() < least.y {
+    let has_room = |least: &egui::Vec2| {
+        area.width() >= theme.px(least.x) && area.height() >= theme.px(least.y)
+    };
+    let Some(more) = LEAST.iter().position(has_room).filter(|_| !ctx.is_presented()) else {
         return area;
-    }
-    let (left, rest) = area.split_left_right_at_x(area.left() + theme.px(SIDE) + space::S);
-    let place = left.shrink2(vec2(space::XS, space::M));
-    ui.scope_builder(UiBuilder::new().max_rect(place).id_salt("palette"), |ui| {
-        ui.spacing_mut().item_spacing = vec2(0.0, 2.0);
-        tools_ui(ui, ctx);
-        ui.add_space(space::S);
+    };
+    let (side, gap) = (theme.px(SIDE), 2.0);
+    let wide = side + more as f32 * (side + gap);
+    let (left, rest) = area.split_left_right_at_x(area.left() + wide + space::S);
+    let first = left.shrink2(vec2(space::XS, space::M));
+    let column = |ui: &mut egui::Ui, name: &str, place: Rect, draw: &dyn Fn(&mut egui::Ui)| {
+        ui.scope_builder(UiBuilder::new().max_rect(place).id_salt(name), |ui| {
+            ui.spacing_mut().item_spacing = vec2(0.0, gap);
+            draw(ui);
+        });
+    };
+    let others = |ui: &mut egui::Ui| {
         selection_ui(ui, ctx, now);
         ui.add_space(space::S);
-        rewrite_ui(ui, ctx, area.height() >= theme.px(LEAST_FOR_MORE));
-    });
+        rewrite_ui(ui, ctx, area.height() >= theme.px(LEAST_FOR_MORE[more]));
+    };
+    if more == 0 {
+        column(ui, "palette", first, &|ui| {
+            tools_ui(ui, ctx);
+            ui.add_space(space::S);
+            others(ui);
+        });
+    } else {
+        column(ui, "palette", first.with_max_x(first.left() + side), &|ui| tools_ui(ui, ctx));
+        let second = first.with_min_x(first.left() + side + gap);
+        column(ui, "more tools", second, &others);
+    }
     rest
 }
 
