@@ -301,7 +301,7 @@ fn measured(row: &str) -> Work {
     bytes.extend((header.len() as u16).to_le_bytes());
     bytes.extend(header.as_bytes());
     for index in 0..MEASURED as u64 {
-        bytes.extend(worlds.sample(index, 64).unwrap().picture.rgb());
+        bytes.extend_from_slice(worlds.sample(index, 64).unwrap().picture.rgb());
     }
     std::fs::write(&path, bytes).unwrap();
     let assets = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets");

@@ -13,6 +13,7 @@ use super::documents;
 use super::engine::Engine;
 use super::outputs::Outputs;
 use super::stop::Stop;
+use crate::document::Document;
 use crate::look::words::counted;
 
 /// What to do without a tokenizer.

@@ -8,7 +8,7 @@ use smalti_engine::tokens::Cell;
 use super::value::Document;
 
 /// What a person did from one value of a document to the next, such as "choose a.png" or "force 12 cells".
-pub fn step(before: &Document, after: &Document) -> String {
+pub(super) fn step(before: &Document, after: &Document) -> String {
     let opened = opened(before, after).or_else(|| kept(before, after));
     let by_hand = || edited(before, after).or_else(|| locked(before, after));
     let words = opened.or_else(by_hand).or_else(|| switched(before, after));

@@ -47,11 +47,10 @@ impl Line {
                 while let Ok(job) = jobs.recv() {
                     let outcome = guard(&job_name, || Ok(job()))
                         .unwrap_or_else(|error| Some(notice(error.problem().into())));
-                    match outcome.map(|outcome| results.send(outcome)) {
-                        Some(Ok(())) => waker(),
-                        None | Some(Err(_)) => {
-                            done.fetch_sub(1, Ordering::Relaxed);
-                        }
+                    if outcome.is_some_and(|outcome| results.send(outcome).is_ok()) {
+                        waker();
+                    } else {
+                        done.fetch_sub(1, Ordering::Relaxed);
                     }
                 }
             })

@@ -53,7 +53,7 @@ pub enum Outcome {
     /// One of the sitting's documents could not be saved.
     NotSaved(usize, Problem),
     /// What was chosen cannot be.
-    Refused(Ask, Problem),
+    Refused(Ask, Box<Problem>),
     /// A path was typed that does not do, and why: it can be mended.
     Mistyped(Ask, PathBuf, Box<Problem>),
     /// A path was chosen, and nobody loses anything by it.

@@ -371,7 +371,7 @@ impl Studio {
                 } else {
                     None
                 };
-                commands.push(Notice { lost, ..Notice::from(problem) }.into());
+                commands.push(Notice { lost, ..Notice::from(*problem) }.into());
             }
             Outcome::NotChosen(ask) => {
                 if let Some(number) = ask.document() {

@@ -45,7 +45,7 @@ impl Studio {
         let to = std::path::absolute(&to).unwrap_or(to);
         let started = self.keeping.background.alongside("finding", move || {
             match moved(lost.clone(), to, &asker) {
-                Err(problem) => Outcome::Refused(Ask::Place(lost, all), problem),
+                Err(problem) => Outcome::Refused(Ask::Place(lost, all), Box::new(problem)),
                 Ok(first) => {
                     let others = guesses((&first.lost.path, &first.to), &all);
                     let others = others.into_iter().map(|(lost, to)| (lost, split_part(&to).0));

@@ -243,7 +243,7 @@ impl Studio {
                 let hint = "Make it first, or save elsewhere".to_owned();
                 let problem = Problem { summary, hint, bad_input: true };
                 return Some(if by_system {
-                    Outcome::Refused(ask, problem)
+                    Outcome::Refused(ask, Box::new(problem))
                 } else {
                     Outcome::Mistyped(ask, path, Box::new(problem))
                 });

@@ -148,7 +148,7 @@ fn edit() -> Vec<Action> {
             } else {
                 None
             };
-            unless(reason, vec![Edit::ReleaseCells(cells.clone()).into()])
+            unless(reason, vec![Edit::ReleaseCells(cells).into()])
         })
         .often()
         .about("Gives them back to the tokenizer"),
