@@ -5,6 +5,7 @@
 
 mod apply;
 mod asking;
+mod begun;
 mod counting;
 mod exporting;
 mod finding;
@@ -49,11 +50,9 @@ use smalti_engine::images::Picture;
 use smalti_engine::questions::{ShippedGenerators, ShippedModels, ShippedRecipes};
 use smalti_engine::session::{Lane, RunId, Session};
 
-use self::gesture::Gesture;
-use self::guiding::Guide;
+use self::begun::{Gesture, Guide, Quitting};
 use self::home::{Home, Writing};
 use self::keys::{Keyboard, KeysOf};
-use self::quitting::Quitting;
 use self::stage::{Shown, Stage};
 use self::strokes::Strokes;
 use self::trainings::Trainings;

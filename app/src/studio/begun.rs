@@ -1,0 +1,68 @@
+//! What has begun and is not over: a gesture of the pointer, the end of the window, a scene that is led through.
+
+use std::collections::VecDeque;
+
+use crate::document::Document;
+use crate::files::deeds::Deed;
+use crate::files::scenes::Scene;
+use crate::shell::script::At;
+
+/// The pointer in the frame in which what is being applied was told.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Gesture {
+    /// A button was down, or was released in it.
+    pub(super) goes_on: bool,
+    /// A button was released in it: what comes later is another gesture.
+    pub(super) has_ended: bool,
+}
+
+/// What was answered or waits on the way to the end.
+#[derive(Debug, Default)]
+pub(super) struct Quitting {
+    /// The question on quitting was answered with "without saving".
+    pub(super) may_lose_work: bool,
+    /// The question on runs that are not over was answered: the end may come when what was changed is saved.
+    pub(super) runs_may_stop: bool,
+    /// The end comes when what was done is in the tokens.
+    pub(super) waits: bool,
+}
+
+/// What is to be done, and at which place of the scene.
+#[derive(Debug, Clone)]
+pub(super) enum Step {
+    /// What comes is of this place: what was before is kept.
+    Begin(At),
+    /// This.
+    Do(At, Deed),
+}
+
+impl Step {
+    pub(super) fn at(&self) -> At {
+        match self {
+            Self::Begin(at) | Self::Do(at, _) => *at,
+        }
+    }
+}
+
+/// Who leads through the scene that is shown.
+#[derive(Debug, Default)]
+pub(super) struct Guide {
+    /// Whether the doors are seen, in the place of the views.
+    pub(super) has_doors: bool,
+    /// Whether the scene that comes is led through, caption by caption.
+    pub(super) leads: bool,
+    /// The scene, and the document as it began.
+    pub(super) scene: Option<(Scene, Document)>,
+    /// Models that it needs, until it is known whether they are there: tokenizers, generators.
+    pub(super) needs: Option<(Vec<String>, Vec<String>)>,
+    /// Places at which something was done, and the document before that.
+    pub(super) done: Vec<(At, Document)>,
+    /// What is to be done, in order.
+    pub(super) to_do: VecDeque<Step>,
+    /// Whether the first of it has begun.
+    pub(super) has_begun: bool,
+    /// The last place of which all that is to be done was noted.
+    pub(super) reached: Option<At>,
+    /// The caption that is said, and since when.
+    pub(super) since: Option<(usize, f64)>,
+}
