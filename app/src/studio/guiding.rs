@@ -9,6 +9,7 @@ use smalti_engine::session::{Control, Lane, Reply};
 use smalti_engine::tokens::Cell;
 
 use super::Studio;
+use super::of_scenes::By;
 use crate::document::{
     AppCommand, Asked, Command, Document, Edit, Generate, Generating, Layout, Notice, Race, Racing,
     ViewId,
@@ -59,6 +60,13 @@ pub(super) struct Guide {
     reached: Option<At>,
     /// The caption that is said, and since when.
     since: Option<(usize, f64)>,
+}
+
+impl Guide {
+    /// Whether the scene begins anew whenever it is chosen.
+    pub(super) fn acts(&self) -> bool {
+        self.scene.as_ref().is_some_and(|(scene, _)| scene.acts())
+    }
 }
 
 impl Studio {
@@ -132,8 +140,9 @@ impl Studio {
         next.generating = Generating { opened, ..began.generating.clone() };
         next.race = began.race.clone();
         // It is seen as it is written, also what is known already.
-        if let Some(moment) = &next.generating.moment {
-            self.generations.forget(&moment.asked);
+        if let Some(asked) = next.generating.whole().cloned() {
+            self.generations.forget(&asked);
+            self.ask_generation(&asked, false, By::Scene);
         }
         self.history.change(next, false);
         self.desk.guide.scene = Some((scene, began));
@@ -235,6 +244,7 @@ impl Studio {
             self.generations.forget(asked);
             let start = Generate::Start { asked: Box::new(asked.clone()), waits: false };
             self.change(&start.into(), ctx);
+            self.ask_generation(asked, false, By::Scene);
         }
         let is_over =
             |asked: &Asked| self.generations.get(asked).is_some_and(|trace| trace.state.is_over());

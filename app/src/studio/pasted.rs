@@ -1,20 +1,111 @@
-//! What is pasted into the window, as commands.
+//! What is pasted into the window, as commands, also where that is nothing.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use egui::{Event, Key};
 use smalti_engine::EngineError;
 use smalti_engine::images::Picture;
 use smalti_engine::questions::{ImageRef, PastedPicture};
 
+use super::Studio;
+use super::keys::KeysOf;
 use crate::document::{AppCommand, Command, Layout, Notice, Open, Region};
 use crate::files::uri::path_of;
 
 /// So many pasted paths are opened at once: a long text may have thousands.
 const MOST: usize = 8;
 
+/// What can be pasted.
+const USEFUL: &str = "Paste a picture, the whole path of a file, or cells that were copied here";
+/// In so many frames after it was asked for comes what is pasted by a menu.
+const FRAMES: u8 = 3;
+/// Ctrl may be let go so many seconds before V.
+const LET_GO: f64 = 0.6;
+
+/// Looks out for a paste that brings nothing: of an empty clipboard no event tells. The keys of a paste are no events
+/// either, but that V is let go is one.
+#[derive(Debug, Default)]
+pub(super) struct PasteWatch {
+    /// Whether V went down as a letter or another command.
+    is_down: bool,
+    /// Whether something was pasted since V was let go last.
+    has_come: bool,
+    /// When Ctrl was held last.
+    held: Option<f64>,
+    /// How many frames are left for what was asked for by a menu.
+    left: u8,
+}
+
+impl PasteWatch {
+    /// A paste was asked for without keys.
+    pub(super) fn ask(&mut self) {
+        (self.left, self.has_come) = (FRAMES, false);
+    }
+
+    /// Whether something that was asked for is still to come.
+    fn waits(&self) -> bool {
+        self.left > 0
+    }
+
+    /// The events of a frame at this second; gives whether a paste came to nothing.
+    fn comes_to_nothing(&mut self, events: &[Event], is_ctrl: bool, now: f64) -> bool {
+        let mut is_nothing = false;
+        if is_ctrl {
+            self.held = Some(now);
+        }
+        for event in events {
+            match event {
+                Event::Paste(_) | Event::PasteImage(_) => (self.has_come, self.left) = (true, 0),
+                Event::Key { key: Key::V, pressed: true, .. } => self.is_down = true,
+                Event::Key { key: Key::V, pressed: false, modifiers, .. } => {
+                    let was_held = self.held.is_some_and(|held| now - held < LET_GO);
+                    let is_paste = !self.is_down && (modifiers.command || was_held);
+                    is_nothing |= is_paste && !self.has_come;
+                    (self.is_down, self.has_come) = (false, false);
+                }
+                _ => {}
+            }
+        }
+        if self.left > 0 {
+            self.left -= 1;
+            is_nothing |= self.left == 0;
+        }
+        is_nothing
+    }
+}
+
+impl Studio {
+    /// What is copied and pasted in a frame, where no field and nothing that floats takes it.
+    pub(super) fn of_clipboard(&mut self, events: &[Event], ctx: &egui::Context) -> Vec<Command> {
+        let is_free = self.desk.keyboard.keys_of == KeysOf::Window && !ctx.text_edit_focused();
+        let (is_ctrl, now) = ctx.input(|input| (input.modifiers.command, input.time));
+        let is_nothing = self.desk.pastes.comes_to_nothing(events, is_ctrl, now);
+        if self.desk.pastes.waits() {
+            ctx.request_repaint();
+        }
+        if !is_free {
+            return Vec::new();
+        }
+        let of = |event: &Event| match event {
+            Event::Paste(text) => pasted_text(text),
+            Event::PasteImage(image) => pasted_image(image),
+            Event::Copy => self.copied(),
+            _ => Vec::new(),
+        };
+        let done = events.iter().flat_map(of);
+        done.chain(is_nothing.then(pasted_nothing)).collect()
+    }
+}
+
+/// What is said of a paste that came to nothing.
+fn pasted_nothing() -> Command {
+    let hint = USEFUL.to_owned();
+    Notice { hint, ..Notice::info("The clipboard has nothing that can be pasted here") }.into()
+}
+
 /// Pasted text that is a region of tokens, or one or more paths; what of it is not done is said.
-pub(super) fn pasted_text(text: &str) -> Vec<Command> {
+fn pasted_text(text: &str) -> Vec<Command> {
     if let Some(region) = Region::from_text(text) {
         return vec![AppCommand::PasteTokens(Some(Arc::new(region))).into()];
     }
@@ -22,9 +113,8 @@ pub(super) fn pasted_text(text: &str) -> Vec<Command> {
     let count = paths.len();
     let said = match count {
         0 => {
-            let hint = "Paste the whole path of a file, a picture, or cells that were copied here";
             let summary = "Nothing was opened: the pasted text names no file";
-            Some(Notice { hint: hint.to_owned(), ..Notice::info(summary) })
+            Some(Notice { hint: USEFUL.to_owned(), ..Notice::info(summary) })
         }
         1..=MOST => None,
         _ => {
@@ -37,7 +127,7 @@ pub(super) fn pasted_text(text: &str) -> Vec<Command> {
 }
 
 /// A pasted picture.
-pub(super) fn pasted_image(image: &egui::ColorImage) -> Vec<Command> {
+fn pasted_image(image: &egui::ColorImage) -> Vec<Command> {
     let rgb: Vec<u8> =
         image.pixels.iter().flat_map(|pixel| [pixel.r(), pixel.g(), pixel.b()]).collect();
     let [width, height] = image.size;
@@ -61,6 +151,33 @@ mod tests {
             _ => None,
         };
         commands.iter().filter_map(notice).collect()
+    }
+
+    fn v(pressed: bool, modifiers: egui::Modifiers) -> Event {
+        Event::Key { key: Key::V, physical_key: None, pressed, repeat: false, modifiers }
+    }
+
+    #[test]
+    fn a_paste_of_nothing_is_told_from_one_of_something_and_from_a_letter() {
+        use egui::Modifiers;
+        let (ctrl, plain) = (Modifiers::COMMAND, Modifiers::NONE);
+        let mut watch = PasteWatch::default();
+        assert!(watch.comes_to_nothing(&[v(false, ctrl)], true, 1.0));
+        assert!(!watch.comes_to_nothing(&[], true, 1.1), "it is said once");
+        let something = [Event::Paste("a".to_owned())];
+        assert!(!watch.comes_to_nothing(&something, true, 2.0));
+        assert!(!watch.comes_to_nothing(&[v(false, ctrl)], true, 2.1));
+        assert!(!watch.comes_to_nothing(&[], true, 3.0));
+        assert!(watch.comes_to_nothing(&[v(false, plain)], false, 3.2), "Ctrl was let go first");
+        assert!(
+            !watch.comes_to_nothing(&[v(true, plain), v(false, plain)], false, 3.3),
+            "a letter"
+        );
+        assert!(!watch.comes_to_nothing(&[v(false, plain)], false, 9.0), "of another window");
+        watch.ask();
+        assert!((0..FRAMES).any(|_| watch.comes_to_nothing(&[], false, 10.0)));
+        watch.ask();
+        assert!(!watch.comes_to_nothing(&something, false, 11.0) && !watch.waits());
     }
 
     #[cfg(unix)]

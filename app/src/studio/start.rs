@@ -15,6 +15,7 @@ use super::gesture::Gesture;
 use super::guiding::Guide;
 use super::home::Home;
 use super::keys::Keyboard;
+use super::pasted::PasteWatch;
 use super::quitting::Quitting;
 use super::stage::Shown;
 use super::strokes::Strokes;
@@ -131,7 +132,8 @@ impl Studio {
             probes: BTreeMap::new(),
             records: Records::default(),
             generations: Generations::default(),
-            generation_waits: None,
+            generation_asked: None,
+            racing: None,
             trials: None,
             pasting: None,
             strokes: Strokes::default(),
@@ -198,6 +200,7 @@ fn empty_desk() -> Desk {
         dialog: None,
         keyboard: Keyboard::default(),
         gesture: Gesture::default(),
+        pastes: PasteWatch::default(),
         shows_timings: false,
         questions: VecDeque::new(),
         stage: None,
