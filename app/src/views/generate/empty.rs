@@ -14,6 +14,9 @@ use crate::widgets::{hatch, states};
 const ABOUT: &str = "A generator is a network that writes tokens, which a tokenizer's decoder makes a picture of. \
                      Here it is seen at work, step by step, with what else it might have written.";
 
+/// The lines below the grid have at least this width, before text is scaled.
+const LEAST_LINE: f32 = 420.0;
+
 /// The button that generates what was generated before.
 const AGAIN: &str = "Write it again";
 
@@ -89,7 +92,10 @@ pub(super) fn blank_ui(
         egui::Rect::from_min_size(place.min + at, egui::vec2(cell, cell)).shrink(0.5)
     });
     hatch::cells(ui.painter(), ctx, cells, 1.0);
-    let below = egui::Rect::from_min_size(place.left_bottom(), egui::vec2(size.x, line));
+    // What it says is wider than a small grid.
+    let wide = size.x.max(ctx.theme.px(LEAST_LINE)).min(area.width());
+    let left = (place.center().x - wide / 2.0).clamp(area.left(), area.right() - wide);
+    let below = egui::Rect::from_min_size(egui::pos2(left, place.bottom()), egui::vec2(wide, line));
     let words = config.words().replace(" x ", "×");
     let name = ctx.document.name_of(&asked.generator);
     let left = if ctx.document.generating.moment.is_some() {
