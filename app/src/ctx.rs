@@ -32,12 +32,10 @@ pub use self::edited::EditedImages;
 pub use self::exports::{name_of as export_name, sample_name, set_name, subject_name, words_of};
 pub use self::generated::{Generations, Trace, Traced};
 pub use self::hands::USE_GENERATED;
-pub(crate) use self::live::Live;
+pub(crate) use self::live::{LeftRun, Live, Preparing};
 pub use self::offers::Offers;
 pub use self::trials::Trials;
-use crate::document::{
-    Command, Document, JobCommand, Notice, Offer, RunFolder, Secret, Slot, ViewId, ZoomTo,
-};
+use crate::document::{Command, Document, Notice, Offer, RunFolder, Secret, Slot, ViewId, ZoomTo};
 use crate::look::textures::Textures;
 use crate::look::theme::Theme;
 use crate::look::words::name;
@@ -138,26 +136,6 @@ impl TrainedRun {
     pub fn goes_on(&self) -> bool {
         self.view.as_ref().is_some_and(|view| !view.state.is_over())
     }
-}
-
-/// A run whose recipe and probe are being read: it starts when they are there.
-#[derive(Debug, Clone)]
-pub(crate) struct Preparing {
-    /// Which one it is, of all.
-    pub(crate) number: u64,
-    /// What was asked for.
-    pub(crate) asked: JobCommand,
-    /// Whether a scene asked, not a person.
-    pub(crate) is_for_scene: bool,
-}
-
-/// A run that had to make room in its slot for another one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LeftRun {
-    /// The run.
-    pub(crate) folder: PathBuf,
-    /// Whether all of its steps were done.
-    pub(crate) is_done: bool,
 }
 
 /// How the window shows a view.

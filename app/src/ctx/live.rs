@@ -8,10 +8,32 @@ use smalti_engine::images::Picture;
 use smalti_engine::questions::Stamp;
 use smalti_engine::session::RunId;
 
-use super::{Counts, Generations, LeftRun, Preparing, Trials};
-use crate::document::{Raced, Region};
+use super::counts::Counts;
+use super::generated::Generations;
+use super::trials::Trials;
+use crate::document::{JobCommand, Raced, Region};
 use crate::runs::Records;
 use crate::settings::Settings;
+
+/// A run whose recipe and probe are being read: it starts when they are there.
+#[derive(Debug, Clone)]
+pub(crate) struct Preparing {
+    /// Which one it is, of all.
+    pub(crate) number: u64,
+    /// What was asked for.
+    pub(crate) asked: JobCommand,
+    /// Whether a scene asked, not a person.
+    pub(crate) is_for_scene: bool,
+}
+
+/// A run that had to make room in its slot for another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LeftRun {
+    /// The run.
+    pub(crate) folder: PathBuf,
+    /// Whether all of its steps were done.
+    pub(crate) is_done: bool,
+}
 
 /// The runs of a sitting.
 #[derive(Debug, Clone, Copy)]

@@ -10,8 +10,8 @@ use smalti_engine::tokens::Code;
 use smalti_engine::training::TrainOrder;
 
 use super::Studio;
+use super::begun::By;
 use super::keys::KeysOf;
-use super::of_scenes::By;
 use crate::document::{
     AppCommand, Command, Edit, Generate, JobCommand, Layout, MOST_ALIKE, Notice, Open, Slot, Way,
 };

@@ -9,19 +9,10 @@ use smalti_engine::session::{Control, Lane, Reply, RunState};
 use smalti_engine::tokens::Tokens;
 
 use super::Studio;
-use super::of_scenes::By;
+use super::begun::{By, Pending, RaceOn};
 use crate::ctx::Trace;
 use crate::document::{Asked, Command, Generate, Layout, Notice, ViewId};
 use crate::shell::folded;
-
-/// A generation that was asked for and has not begun: it does when its view is seen. Nothing else begins there.
-#[derive(Debug)]
-pub(super) struct Pending {
-    asked: Arc<Asked>,
-    /// Whether it waits after its first step.
-    waits: bool,
-    by: By,
-}
 
 impl Studio {
     /// A generation is to begin, in place of any other that was to.
@@ -39,7 +30,7 @@ impl Studio {
         if let Some(asked) = whole {
             self.ask_generation(&asked, false, By::Person);
         }
-        self.racing = raced.map(super::racing::Race::of);
+        self.racing = raced.map(RaceOn::of);
     }
 
     pub(super) fn generate(&mut self, generate: Generate, ctx: &egui::Context) {

@@ -2,15 +2,7 @@
 //! at the start of the next, that of the release among it.
 
 use super::Studio;
-
-/// The pointer in the frame in which what is being applied was told.
-#[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Gesture {
-    /// A button was down, or was released in it.
-    pub(super) goes_on: bool,
-    /// A button was released in it: what comes later is another gesture.
-    has_ended: bool,
-}
+use super::begun::Gesture;
 
 impl Studio {
     /// What views told in the last frame is applied; from here on it is this frame.

@@ -9,7 +9,7 @@ use smalti_engine::session::{Control, Lane, Reply};
 use smalti_engine::tokens::Cell;
 
 use super::Studio;
-use super::of_scenes::By;
+use super::begun::{By, Guide, Step};
 use crate::document::{
     AppCommand, Asked, Command, Document, Edit, Generate, Generating, Layout, Notice, Race, Racing,
     ViewId,
@@ -21,53 +21,6 @@ use crate::shell::script::At;
 
 /// How much more of the image tokens cover in a second, or less, on the way to what a caption says.
 const OPACITY_A_SECOND: f32 = 0.6;
-
-/// What is to be done, and at which place of the scene.
-#[derive(Debug, Clone)]
-enum Step {
-    /// What comes is of this place: what was before is kept.
-    Begin(At),
-    /// This.
-    Do(At, Deed),
-}
-
-impl Step {
-    fn at(&self) -> At {
-        match self {
-            Self::Begin(at) | Self::Do(at, _) => *at,
-        }
-    }
-}
-
-/// Who leads through the scene that is shown.
-#[derive(Debug, Default)]
-pub(super) struct Guide {
-    /// Whether the doors are seen, in the place of the views.
-    pub(super) has_doors: bool,
-    /// Whether the scene that comes is led through, caption by caption.
-    pub(super) leads: bool,
-    /// The scene, and the document as it began.
-    scene: Option<(Scene, Document)>,
-    /// Models that it needs, until it is known whether they are there: tokenizers, generators.
-    needs: Option<(Vec<String>, Vec<String>)>,
-    /// Places at which something was done, and the document before that.
-    done: Vec<(At, Document)>,
-    /// What is to be done, in order.
-    to_do: VecDeque<Step>,
-    /// Whether the first of it has begun.
-    has_begun: bool,
-    /// The last place of which all that is to be done was noted.
-    reached: Option<At>,
-    /// The caption that is said, and since when.
-    since: Option<(usize, f64)>,
-}
-
-impl Guide {
-    /// Whether the scene begins anew whenever it is chosen.
-    pub(super) fn acts(&self) -> bool {
-        self.scene.as_ref().is_some_and(|(scene, _)| scene.acts())
-    }
-}
 
 impl Studio {
     /// Whether something that the scene does is not done yet.

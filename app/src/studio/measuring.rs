@@ -8,7 +8,7 @@ use smalti_engine::questions::{ModelRef, Stamp};
 use smalti_engine::session::{Control, RunId, RunState, RunView};
 
 use super::Studio;
-use super::of_scenes::By;
+use super::begun::By;
 use crate::document::{Notice, USUAL_IMAGES, ViewId};
 
 impl Studio {

@@ -5,6 +5,7 @@
 
 mod apply;
 mod asking;
+mod begun;
 mod counting;
 mod exporting;
 mod finding;
@@ -19,6 +20,7 @@ mod measuring;
 mod of_scenes;
 pub mod offscreen;
 mod painting;
+mod paste_watch;
 mod pasted;
 mod presentation;
 mod quitting;
@@ -49,12 +51,10 @@ use smalti_engine::images::Picture;
 use smalti_engine::questions::{ShippedGenerators, ShippedModels, ShippedRecipes};
 use smalti_engine::session::{Lane, RunId, Session};
 
-use self::generating::Pending;
-use self::gesture::Gesture;
-use self::guiding::Guide;
+use self::begun::{Gesture, Guide, Pending, Quitting, RaceOn};
 use self::home::{Home, Writing};
 use self::keys::Keyboard;
-use self::quitting::Quitting;
+use self::paste_watch::PasteWatch;
 use self::stage::{Shown, Stage};
 use self::strokes::Strokes;
 use self::trainings::Trainings;
@@ -164,7 +164,7 @@ struct Desk {
     palette: Option<Palette>,
     dialog: Option<Dialog>,
     keyboard: Keyboard,
-    pastes: pasted::PasteWatch,
+    pastes: PasteWatch,
     gesture: Gesture,
     /// Whether the developer's panel is there.
     shows_timings: bool,
@@ -248,7 +248,7 @@ pub struct Studio {
     /// The generation that was asked for, until it begins.
     generation_asked: Option<Pending>,
     /// The race that was asked for.
-    racing: Option<racing::Race>,
+    racing: Option<RaceOn>,
     /// Cells that are written anew.
     trials: Option<Trials>,
     /// Tokens that are being put somewhere.
@@ -389,7 +389,7 @@ impl Studio {
                 probes: &self.probes,
                 records: &self.records,
                 generations: &self.generations,
-                raced: self.racing.as_ref().map(racing::Race::raced),
+                raced: self.racing.as_ref().map(|race| &race.raced),
                 counts: &self.counts,
                 trials: self.trials.as_ref(),
                 pasting: self.pasting.as_ref(),

@@ -4,18 +4,10 @@ use smalti_engine::questions::ModelRef;
 use smalti_engine::session::{Control, RunId, RunState};
 
 use super::Studio;
+use super::begun::By;
 use super::trainings::Begun;
 use crate::document::{Asked, Document, Generate, Notice, Open};
 use crate::files::scenes::SceneId;
-
-/// Who asked for something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum By {
-    /// A person.
-    Person,
-    /// The scene that is shown.
-    Scene,
-}
 
 /// What became of a scene's jobs as it was left.
 #[derive(Debug, Default)]
@@ -182,9 +174,13 @@ fn left_notice(scene: &str, paused: usize, coming: usize) -> Notice {
         count => Some(format!("{count} trainings that it prepares will wait when they are ready")),
     };
     let what: Vec<String> = now.into_iter().chain(later).collect();
-    let hint = match paused + coming {
+    let goes_on = match paused + coming {
         1 => GOES_ON.to_owned(),
         _ => GOES_ON.replacen("It goes", "They go", 1),
+    };
+    let hint = match paused {
+        0 => goes_on,
+        _ => format!("The step at hand is done first. {goes_on}"),
     };
     Notice { hint, ..Notice::info(format!("You have left {scene}: {}", what.join(", and "))) }
 }

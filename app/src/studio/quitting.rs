@@ -7,17 +7,6 @@ use super::Studio;
 use crate::document::Notice;
 use crate::shell::dialogs::{Dialog, Then};
 
-/// What was answered or waits on the way to the end.
-#[derive(Debug, Default)]
-pub(super) struct Quitting {
-    /// The question on quitting was answered with "without saving".
-    pub(super) may_lose_work: bool,
-    /// The question on runs that are not over was answered: the end may come when what was changed is saved.
-    pub(super) runs_may_stop: bool,
-    /// The end comes when what was done is in the tokens.
-    waits: bool,
-}
-
 impl Studio {
     pub(super) fn close_requested(&mut self, ctx: &egui::Context) {
         if self.desk.quitting.may_lose_work {

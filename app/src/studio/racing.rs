@@ -7,6 +7,7 @@ use smalti_engine::questions::{OpenedPainter, ShippedGenerators};
 use smalti_engine::session::{Control, Lane, Reply, RunId, RunState};
 
 use super::Studio;
+use super::begun::RaceOn;
 use super::keys::take_pressed;
 use crate::ctx::Trace;
 use crate::document::{
@@ -14,32 +15,6 @@ use crate::document::{
 };
 use crate::files::outcome::Outcome;
 use crate::shell::script::DIGITS;
-
-/// A race that was asked for in this sitting: lanes of no other one begin.
-#[derive(Debug)]
-pub(super) struct Race {
-    raced: Arc<Raced>,
-    /// The lanes that have begun: none of them begins by itself a second time.
-    begun: Vec<Arc<Asked>>,
-    /// Whether it is not seen, which was said.
-    waits: bool,
-    /// The lanes that were paused for that.
-    paused: Vec<RunId>,
-    /// Whether a person resumed it where it is not seen.
-    is_by_hand: bool,
-}
-
-impl Race {
-    /// What was asked for.
-    pub(super) fn raced(&self) -> &Arc<Raced> {
-        &self.raced
-    }
-
-    /// Nothing of it has begun.
-    pub(super) fn of(raced: Arc<Raced>) -> Self {
-        Self { raced, begun: Vec::new(), waits: false, paused: Vec::new(), is_by_hand: false }
-    }
-}
 
 impl Studio {
     pub(super) fn race(&mut self, race: Racing, ctx: &egui::Context) {
@@ -57,7 +32,7 @@ impl Studio {
             for asked in raced.lanes() {
                 self.generations.forget(asked);
             }
-            self.racing = Some(Race::of(Arc::new(Raced::clone(raced))));
+            self.racing = Some(RaceOn::of(Arc::new(Raced::clone(raced))));
             self.send(Layout::Show(ViewId::Race));
         }
         self.change(&Command::Race(race), ctx);

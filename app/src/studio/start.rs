@@ -11,12 +11,10 @@ use std::time::{Duration, Instant};
 use eframe::wgpu;
 use smalti_engine::session::{self, News, Session};
 
-use super::gesture::Gesture;
-use super::guiding::Guide;
+use super::begun::{Gesture, Guide, Quitting};
 use super::home::Home;
 use super::keys::Keyboard;
-use super::pasted::PasteWatch;
-use super::quitting::Quitting;
+use super::paste_watch::PasteWatch;
 use super::stage::Shown;
 use super::strokes::Strokes;
 use super::trainings::Trainings;

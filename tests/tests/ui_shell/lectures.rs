@@ -52,6 +52,13 @@ fn every_scene_is_walked_through_by_a_clicker_there_and_back() {
         present(&mut window, name);
         let (count, last) = (clicks(&scene), scene.captions.len());
         let is_at = |window: &Window, at: usize| says(window, &format!("{at} of {last}"));
+        // One that comes by itself may have come while the scene was being opened.
+        let comes = scene.captions.iter().take_while(|caption| caption.lasts.is_some()).count();
+        for _ in 0..comes {
+            if !is_at(&window, 1) {
+                press(&mut window, Modifiers::NONE, Key::PageUp);
+            }
+        }
         assert!(is_at(&window, 1), "{name}");
         walk(&mut window, Key::PageDown, count);
         assert!(is_at(&window, last), "{name}: {:?}", labels(&window, " of "));

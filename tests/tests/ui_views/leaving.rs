@@ -123,8 +123,8 @@ fn a_measurement_that_the_next_scene_shows_too_goes_on_and_is_not_said_to_wait()
         std::fs::write(&path, text).unwrap();
         path
     };
-    let one = lesson("One", "\"JPEG\", \"worlds-fsq\", \"worlds-rvq\"");
-    let (two, three) = (lesson("Two", "\"JPEG\""), lesson("Three", ""));
+    let one = lesson("One", "\"worlds-fsq-f8\", \"worlds-fsq\"");
+    let (two, three) = (lesson("Two", "\"worlds-fsq-f8\""), lesson("Three", ""));
     let open = |window: &mut Window, path: &Path| {
         window.state().send(Open::Path(path.to_owned()));
         let title = path.file_stem().unwrap().to_str().unwrap().to_owned();

@@ -166,6 +166,7 @@ fn the_least_sure_tokens_are_selected_by_their_bits_once_these_are_known() {
     let (mut window, small) = open_window();
     small.open_in(&mut window);
     send(&mut window, Open::Size(WorkingSize::square(16, 1)));
+    assert_eq!(tokens(&window).len(), 64, "they are known");
     press(&mut window, Modifiers::COMMAND, Key::T);
     assert!(says(&window, "no generator has said how sure it is"), "{:?}", labels(&window, "sure"));
     assert!(window.state().document().selection.cells.is_empty());

@@ -62,6 +62,7 @@ pub(super) fn column_ui(
         ui.spacing_mut().item_spacing.y = 6.0;
         ui.horizontal_wrapped(|ui| run::ui(ui, ctx, asked, why));
         run::progress_ui(ui, ctx);
+        using_ui(ui, ctx);
         if let (Some(why), Reply::Ready(_)) = (why, opened) {
             let text = RichText::new(why).color(ctx.theme.colors.danger);
             ui.add(Label::new(text).wrap());
@@ -92,6 +93,7 @@ pub(super) fn row_ui(
         fold::menu(ui, "Settings of the generation", |ui| {
             ui.set_width(ctx.theme.px(240.0));
             problem_ui(ui, ctx, asked, opened);
+            using_ui(ui, ctx);
             settings_ui(ui, ctx, asked, opened);
         });
     });
@@ -338,6 +340,13 @@ fn kept_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, asked: &Asked) {
     ask("Resample the selected", about, ctx.keeping_unselected());
     if !asked.given.is_empty() {
         ask("Keep nothing", "Every cell is written", Ok(asked.keeping_nothing()));
+    }
+}
+
+/// The step that is looked at, into one's own hands: beside what began it, as settings below can be out of sight.
+fn using_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+    if ctx.trace().is_none() {
+        return;
     }
     let using = ctx.using_generated();
     let response = ui.add_enabled(using.is_ok(), egui::Button::new("Use as tokens"));
