@@ -57,6 +57,13 @@ impl Studio {
         Some(run)
     }
 
+    /// Whether a measurement goes on: a picture that must come out the same each time waits for its end.
+    pub(super) fn is_measuring(&self) -> bool {
+        let runs = self.session.runs();
+        let goes_on = |id: RunId| runs.iter().any(|run| run.id == id && !run.state.is_over());
+        self.trainings.measuring.iter().any(|(run, _)| goes_on(*run))
+    }
+
     /// Measures what a scene shows on its set: what is known of it is there at once.
     pub(super) fn measure_for_scene(&mut self, names: &[String]) {
         let source = self.history.document().source.clone();

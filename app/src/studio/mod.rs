@@ -315,6 +315,7 @@ impl Studio {
             || self.keeping.openings.names().next().is_some()
             || self.keeping.background.is_busy()
             || !self.commands.borrow().is_empty()
+            || (self.fixed.options.frozen_time && self.is_measuring())
     }
 
     fn is_ending(&self) -> bool {

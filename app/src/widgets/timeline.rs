@@ -415,7 +415,8 @@ fn paint(ui: &Ui, ctx: &ViewCtx<'_>, scale: &Scale, timeline: &Timeline<'_>, und
         } else if at > steps.start {
             colors.gold
         } else {
-            colors.strong_line
+            // What comes is fainter than what was, in high contrast, too.
+            colors.faint.gamma_multiply(0.5)
         };
         painter.rect_filled(tall, (scale.step * 0.08).min(2.0), color);
         if under.is_some_and(|under| under > steps.start && under <= steps.end) {
