@@ -7,6 +7,7 @@ mod exports;
 mod generated;
 mod hands;
 mod later;
+mod live;
 mod offers;
 mod trials;
 mod unsure;
@@ -14,15 +15,14 @@ mod unsure;
 use std::cell::{Cell as Slotted, RefCell};
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use smalti_engine::Problem;
 use smalti_engine::images::Picture;
 use smalti_engine::questions::{
     Appearance, CodeAppearance, CodeUse, Compared, Comparison, Encode, Encoded, ImageRef,
-    ModelFacts, ModelInfo, ModelRef, PastedPicture, Reconstruct, Sample, Scope, SetSample, Stamp,
-    Used,
+    ModelFacts, ModelInfo, ModelRef, PastedPicture, Reconstruct, Sample, Scope, SetSample, Used,
 };
 use smalti_engine::session::{Lane, Question, Reply, RunId, RunView, Session};
 use smalti_engine::tokens::{Cell, Code, Part, Tokens};
@@ -32,16 +32,14 @@ pub use self::edited::EditedImages;
 pub use self::exports::{name_of as export_name, sample_name, set_name, subject_name, words_of};
 pub use self::generated::{Generations, Trace, Traced};
 pub use self::hands::USE_GENERATED;
+pub(crate) use self::live::{LeftRun, Live, Preparing};
 pub use self::offers::Offers;
 pub use self::trials::Trials;
-use crate::document::{
-    Command, Document, JobCommand, Notice, Offer, Region, RunFolder, Secret, Slot, ViewId, ZoomTo,
-};
+use crate::document::{Command, Document, Notice, Offer, RunFolder, Secret, Slot, ViewId, ZoomTo};
 use crate::look::textures::Textures;
 use crate::look::theme::Theme;
 use crate::look::words::name;
-use crate::runs::{Records, Told};
-use crate::settings::Settings;
+use crate::runs::Told;
 
 /// Images of a set that views count over, unless all are wanted.
 pub const SET_IMAGES: u64 = 64;
@@ -138,57 +136,6 @@ impl TrainedRun {
     pub fn goes_on(&self) -> bool {
         self.view.as_ref().is_some_and(|view| !view.state.is_over())
     }
-}
-
-/// A run whose recipe and probe are being read: it starts when they are there.
-#[derive(Debug, Clone)]
-pub(crate) struct Preparing {
-    /// Which one it is, of all.
-    pub(crate) number: u64,
-    /// What was asked for.
-    pub(crate) asked: JobCommand,
-    /// Whether a scene asked, not a person.
-    pub(crate) is_for_scene: bool,
-}
-
-/// A run that had to make room in its slot for another one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LeftRun {
-    /// The run.
-    pub(crate) folder: PathBuf,
-    /// Whether all of its steps were done.
-    pub(crate) is_done: bool,
-}
-
-/// The runs of a sitting.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Live<'a> {
-    /// What left which slot, until it was read.
-    pub(crate) left: &'a [Option<LeftRun>; 4],
-    /// The folders in which runs usually are.
-    pub(crate) places: &'a [PathBuf],
-    /// For runs elsewhere, and those that are not to be listed.
-    pub(crate) settings: &'a Settings,
-    /// Those that do not go on yet.
-    pub(crate) preparing: &'a [Preparing],
-    /// By their folders.
-    pub(crate) runs: &'a BTreeMap<PathBuf, RunId>,
-    /// The pictures that they reconstruct as they learn.
-    pub(crate) probes: &'a BTreeMap<RunId, Arc<[Picture]>>,
-    /// What they told.
-    pub(crate) records: &'a Records,
-    /// What generations told.
-    pub(crate) generations: &'a Generations,
-    /// What is counted over a whole set.
-    pub(crate) counts: &'a Counts,
-    /// The ways in which cells are written anew.
-    pub(crate) trials: Option<&'a Trials>,
-    /// Tokens that are being put somewhere.
-    pub(crate) pasting: Option<&'a Arc<Region>>,
-    /// Tables of results that were opened.
-    pub(crate) results: &'a [(Arc<Path>, Stamp)],
-    /// Seconds since the start; 0 where time stands still.
-    pub(crate) second: u64,
 }
 
 /// How the window shows a view.

@@ -366,6 +366,15 @@ impl Generating {
             || (self.moment.is_some() && begun(self) != begun(other))
     }
 
+    /// The generation that is looked at, where it is one that was started by itself: not what was written into tokens
+    /// that are worked on.
+    pub fn whole(&self) -> Option<&Arc<Asked>> {
+        let asked = &self.moment.as_ref()?.asked;
+        let of = |asked: &Asked| (Arc::clone(&asked.given), asked.grid);
+        let is_whole = self.asked.as_ref().is_some_and(|next| of(next) == of(asked));
+        is_whole.then_some(asked)
+    }
+
     /// What was asked, and is asked next.
     pub(super) fn all_asked(&self) -> impl Iterator<Item = &Arc<Asked>> {
         self.asked.iter().chain(self.moment.iter().map(|moment| &moment.asked))

@@ -10,6 +10,7 @@ use smalti_engine::tokens::Code;
 use smalti_engine::training::TrainOrder;
 
 use super::Studio;
+use super::begun::By;
 use super::keys::KeysOf;
 use crate::document::{
     AppCommand, Command, Edit, Generate, JobCommand, Layout, MOST_ALIKE, Notice, Open, Slot, Way,
@@ -54,6 +55,7 @@ impl Studio {
             Command::Layout(layout) => self.apply_layout(&layout, ctx),
             Command::Job(JobCommand::Control(run, control)) => {
                 self.steered_by_hand(run);
+                self.race_steered_by_hand(run, control);
                 self.session.control(run, control);
             }
             Command::Job(JobCommand::AskTrain(recipe)) => self.ask_training(&recipe, None),
@@ -78,7 +80,7 @@ impl Studio {
             Command::Generate(generate) => self.generate(generate, ctx),
             Command::Race(race) => self.race(race, ctx),
             Command::Job(JobCommand::Measure(plans)) => {
-                self.measure(plans);
+                self.measure(plans, By::Person);
             }
             Command::Job(JobCommand::ShowResults(path, stamp)) => self.show_results(path, stamp),
             Command::Look(look) => self.look(look, ctx),
@@ -136,7 +138,7 @@ impl Studio {
 
     /// What is where, and what is loaded.
     pub(super) fn open_scene(&mut self, scene: &Scene) {
-        self.leave_scene((scene.id.clone(), scene.title.clone()));
+        let left = self.leave_scene((scene.id.clone(), scene.title.clone()));
         self.desk.arrangement = scene.layout.arrange();
         self.desk.folded.forget();
         self.desk.script = Script::new(scene);
@@ -184,6 +186,8 @@ impl Studio {
         }
         self.train_for_scene(&scene.trains);
         self.measure_for_scene(&scene.measures);
+        self.end_generations_of_before();
+        self.say_left(&left);
     }
 
     fn apply_app(&mut self, command: AppCommand, ctx: &egui::Context) {
@@ -229,7 +233,10 @@ impl Studio {
             }
             AppCommand::CopyText(text) => ctx.copy_text(text),
             AppCommand::PasteTokens(region) => self.paste_tokens(region),
-            AppCommand::Paste => ctx.send_viewport_cmd(ViewportCommand::RequestPaste),
+            AppCommand::Paste => {
+                self.desk.pastes.ask();
+                ctx.send_viewport_cmd(ViewportCommand::RequestPaste);
+            }
             AppCommand::AskFile => self.keeping.background.ask(Ask::File),
             AppCommand::AskFolder => self.keeping.background.ask(Ask::Folder),
             AppCommand::AskTokenizer(slot) => self.keeping.background.ask(Ask::Tokenizer(slot)),

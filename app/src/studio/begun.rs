@@ -1,8 +1,12 @@
-//! What has begun and is not over: a gesture of the pointer, the end of the window, a scene that is led through.
+//! What has begun or is to begin, and is not over: a gesture of the pointer, the end of the window, a scene that is led
+//! through, a generation, a race.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use crate::document::Document;
+use smalti_engine::session::RunId;
+
+use crate::document::{Asked, Document, Raced};
 use crate::files::deeds::Deed;
 use crate::files::scenes::Scene;
 use crate::shell::script::At;
@@ -65,4 +69,53 @@ pub(super) struct Guide {
     pub(super) reached: Option<At>,
     /// The caption that is said, and since when.
     pub(super) since: Option<(usize, f64)>,
+}
+
+impl Guide {
+    /// Whether the scene begins anew whenever it is chosen.
+    pub(super) fn acts(&self) -> bool {
+        self.scene.as_ref().is_some_and(|(scene, _)| scene.acts())
+    }
+}
+
+/// Who asked for something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    /// A person.
+    Person,
+    /// The scene that is shown.
+    Scene,
+}
+
+/// A generation that was asked for and has not begun: it does when its view is seen. Nothing else begins there.
+#[derive(Debug)]
+pub(super) struct Pending {
+    /// What was asked.
+    pub(super) asked: Arc<Asked>,
+    /// Whether it waits after its first step.
+    pub(super) waits: bool,
+    /// Who asked.
+    pub(super) by: By,
+}
+
+/// A race that was asked for in this sitting: lanes of no other one begin.
+#[derive(Debug)]
+pub(super) struct RaceOn {
+    /// What was asked for.
+    pub(super) raced: Arc<Raced>,
+    /// The lanes that have begun: none of them begins by itself a second time.
+    pub(super) begun: Vec<Arc<Asked>>,
+    /// Whether it is not seen, which was said.
+    pub(super) waits: bool,
+    /// The lanes that were paused for that.
+    pub(super) paused: Vec<RunId>,
+    /// Whether a person resumed it where it is not seen.
+    pub(super) is_by_hand: bool,
+}
+
+impl RaceOn {
+    /// Nothing of it has begun.
+    pub(super) fn of(raced: Arc<Raced>) -> Self {
+        Self { raced, begun: Vec::new(), waits: false, paused: Vec::new(), is_by_hand: false }
+    }
 }

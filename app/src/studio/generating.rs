@@ -9,11 +9,30 @@ use smalti_engine::session::{Control, Lane, Reply, RunState};
 use smalti_engine::tokens::Tokens;
 
 use super::Studio;
+use super::begun::{By, Pending, RaceOn};
 use crate::ctx::Trace;
 use crate::document::{Asked, Command, Generate, Layout, Notice, ViewId};
 use crate::shell::folded;
 
 impl Studio {
+    /// A generation is to begin, in place of any other that was to.
+    pub(super) fn ask_generation(&mut self, asked: &Asked, waits: bool, by: By) {
+        self.generation_asked = Some(Pending { asked: Arc::new(asked.clone()), waits, by });
+    }
+
+    /// Whoever opens a document asks for what is seen of it: the generation that it shows, and its race. What was
+    /// written into tokens is in them.
+    pub(super) fn ask_for_what_is_opened(&mut self) {
+        let document = self.history.document();
+        let whole = document.generating.whole().filter(|_| self.sees(ViewId::Generate)).cloned();
+        let raced = document.race.raced.clone().filter(|_| self.sees(ViewId::Race));
+        self.generation_asked = None;
+        if let Some(asked) = whole {
+            self.ask_generation(&asked, false, By::Person);
+        }
+        self.racing = raced.map(RaceOn::of);
+    }
+
     pub(super) fn generate(&mut self, generate: Generate, ctx: &egui::Context) {
         match generate {
             Generate::Rewrite { asked, count } => self.rewrite(asked, count, ctx),
@@ -43,7 +62,7 @@ impl Studio {
                         self.session.control(run, control);
                     }
                 }
-                _ => self.generation_waits = waits.then(|| Asked::clone(asked)),
+                _ => self.ask_generation(asked, *waits, By::Person),
             }
             // Two at a time would take twice as long.
             for run in self.generations.runs().collect::<Vec<_>>() {
@@ -74,9 +93,21 @@ impl Studio {
             return;
         }
         let asked = Arc::clone(&moment.asked);
+        let is_it = |pending: &&Pending| pending.asked == asked;
+        let pending = self.generation_asked.as_ref().filter(is_it);
+        // A picture of a document has it, too.
+        if pending.is_none() && !self.fixed.options.frozen_time {
+            return;
+        }
         let Reply::Ready(opened) = self.session.ask(Lane::Now, &asked.opens()) else { return };
-        let waits = self.generation_waits.take().is_some_and(|waiting| waiting == *asked);
+        let pending = self.generation_asked.take_if(|pending| pending.asked == asked);
+        let waits = pending.as_ref().is_some_and(|pending| pending.waits);
         self.begin_generation(&asked, opened, waits);
+        if pending.is_some_and(|pending| pending.by == By::Scene)
+            && let Some(run) = self.generations.get(&asked).and_then(Trace::run)
+        {
+            self.begun_by_scene(run);
+        }
     }
 
     /// Begins one, whose generator is there.

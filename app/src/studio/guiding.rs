@@ -9,7 +9,7 @@ use smalti_engine::session::{Control, Lane, Reply};
 use smalti_engine::tokens::Cell;
 
 use super::Studio;
-use super::begun::{Guide, Step};
+use super::begun::{By, Guide, Step};
 use crate::document::{
     AppCommand, Asked, Command, Document, Edit, Generate, Generating, Layout, Notice, Race, Racing,
     ViewId,
@@ -93,8 +93,9 @@ impl Studio {
         next.generating = Generating { opened, ..began.generating.clone() };
         next.race = began.race.clone();
         // It is seen as it is written, also what is known already.
-        if let Some(moment) = &next.generating.moment {
-            self.generations.forget(&moment.asked);
+        if let Some(asked) = next.generating.whole().cloned() {
+            self.generations.forget(&asked);
+            self.ask_generation(&asked, false, By::Scene);
         }
         self.history.change(next, false);
         self.desk.guide.scene = Some((scene, began));
@@ -196,6 +197,7 @@ impl Studio {
             self.generations.forget(asked);
             let start = Generate::Start { asked: Box::new(asked.clone()), waits: false };
             self.change(&start.into(), ctx);
+            self.ask_generation(asked, false, By::Scene);
         }
         let is_over =
             |asked: &Asked| self.generations.get(asked).is_some_and(|trace| trace.state.is_over());

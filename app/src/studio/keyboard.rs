@@ -1,6 +1,6 @@
 //! The keys of a frame: what an open dialog, menu or palette does with them.
 
-use egui::Event;
+use egui::{Event, Key};
 
 use super::Studio;
 use super::keys::{KeysOf, is_of_keyboard};
@@ -72,9 +72,13 @@ impl Studio {
         commands
     }
 
-    /// Takes the keys out of the input while something floats over the views: these do not see them.
+    /// Takes the keys out of the input while something floats over the views: these do not see them. What is in a menu
+    /// is drawn with its view, so that of an open menu only the keys are taken that would do something behind it.
     pub(super) fn hold_keys(&self, ctx: &egui::Context) -> Vec<Event> {
         if self.desk.dialog.is_none() && self.desk.palette.is_none() {
+            if is_menu_before_focus(ctx) {
+                return ctx.input_mut(|input| input.events.extract_if(.., |it| acts(it)).collect());
+            }
             return Vec::new();
         }
         ctx.input_mut(|input| {
@@ -84,4 +88,18 @@ impl Studio {
             keys
         })
     }
+}
+
+/// Whether a menu is open, and what has the keyboard is behind it.
+fn is_menu_before_focus(ctx: &egui::Context) -> bool {
+    let focused = ctx.memory(|memory| memory.focused());
+    let layer = focused.and_then(|id| Some(ctx.read_response(id)?.layer_id));
+    let is_behind = layer.is_some_and(|layer| layer.order < egui::Order::Foreground);
+    egui::Popup::is_any_open(ctx) && is_behind
+}
+
+/// Whether an event is a key that does something to what has the keyboard. Escape closes the menu, and Tab leads into it.
+fn acts(event: &Event) -> bool {
+    let closes = |key: Key| matches!(key, Key::Escape | Key::Tab);
+    matches!(event, Event::Key { key, pressed: true, .. } if !closes(*key))
 }

@@ -8,12 +8,13 @@ use smalti_engine::questions::{ModelRef, Stamp};
 use smalti_engine::session::{Control, RunId, RunState, RunView};
 
 use super::Studio;
+use super::begun::By;
 use crate::document::{Notice, USUAL_IMAGES, ViewId};
 
 impl Studio {
     /// Measures tokenizers; what is measured is kept beside the runs, and not measured again. What is being measured
     /// on the same set is left to that run: two would write one file.
-    pub(super) fn measure(&mut self, mut plans: Vec<Plan>) -> Option<RunId> {
+    pub(super) fn measure(&mut self, mut plans: Vec<Plan>, by: By) -> Option<RunId> {
         let runs = self.session.runs();
         let goes_on = |id: RunId| runs.iter().any(|run| run.id == id && !run.state.is_over());
         self.trainings.measuring.retain(|(run, _)| goes_on(*run));
@@ -31,7 +32,10 @@ impl Studio {
             !is_open
         });
         for run in wanted {
-            self.take_from_scene(run);
+            match by {
+                By::Person => self.take_from_scene(run),
+                By::Scene => self.take_up_for_scene(run),
+            }
             // Whoever asks for it again wants it to go on, whoever paused it.
             let is_it = |view: &&RunView| view.id == run && view.state == RunState::Paused;
             if runs.iter().any(|view| is_it(&view)) {
@@ -53,6 +57,13 @@ impl Studio {
         Some(run)
     }
 
+    /// Whether a measurement goes on: a picture that must come out the same each time waits for its end.
+    pub(super) fn is_measuring(&self) -> bool {
+        let runs = self.session.runs();
+        let goes_on = |id: RunId| runs.iter().any(|run| run.id == id && !run.state.is_over());
+        self.trainings.measuring.iter().any(|(run, _)| goes_on(*run))
+    }
+
     /// Measures what a scene shows on its set: what is known of it is there at once.
     pub(super) fn measure_for_scene(&mut self, names: &[String]) {
         let source = self.history.document().source.clone();
@@ -64,7 +75,7 @@ impl Studio {
             };
             Plan { most: USUAL_IMAGES, ..Plan::new(measured, source.clone()) }
         };
-        if let Some(run) = self.measure(names.iter().map(plan).collect()) {
+        if let Some(run) = self.measure(names.iter().map(plan).collect(), By::Scene) {
             self.begun_by_scene(run);
         }
     }

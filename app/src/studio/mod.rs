@@ -20,6 +20,7 @@ mod measuring;
 mod of_scenes;
 pub mod offscreen;
 mod painting;
+mod paste_watch;
 mod pasted;
 mod presentation;
 mod quitting;
@@ -50,9 +51,10 @@ use smalti_engine::images::Picture;
 use smalti_engine::questions::{ShippedGenerators, ShippedModels, ShippedRecipes};
 use smalti_engine::session::{Lane, RunId, Session};
 
-use self::begun::{Gesture, Guide, Quitting};
+use self::begun::{Gesture, Guide, Pending, Quitting, RaceOn};
 use self::home::{Home, Writing};
-use self::keys::{Keyboard, KeysOf};
+use self::keys::Keyboard;
+use self::paste_watch::PasteWatch;
 use self::stage::{Shown, Stage};
 use self::strokes::Strokes;
 use self::trainings::Trainings;
@@ -61,8 +63,8 @@ use crate::ctx::{
     ViewCtx,
 };
 use crate::document::{
-    Arrangement, Asked, Command, Document, History, Layout, Needs, Notice, Open, Panel, PanelId,
-    Region, Slot, ZoomTo,
+    Arrangement, Command, Document, History, Layout, Needs, Notice, Open, Panel, PanelId, Region,
+    Slot, ZoomTo,
 };
 use crate::files::autosave::Autosave;
 use crate::files::background::Background;
@@ -162,6 +164,7 @@ struct Desk {
     palette: Option<Palette>,
     dialog: Option<Dialog>,
     keyboard: Keyboard,
+    pastes: PasteWatch,
     gesture: Gesture,
     /// Whether the developer's panel is there.
     shows_timings: bool,
@@ -242,8 +245,10 @@ pub struct Studio {
     records: Records,
     /// What generations told.
     generations: Generations,
-    /// The generation that is to wait after its first step, until it begins.
-    generation_waits: Option<Asked>,
+    /// The generation that was asked for, until it begins.
+    generation_asked: Option<Pending>,
+    /// The race that was asked for.
+    racing: Option<RaceOn>,
     /// Cells that are written anew.
     trials: Option<Trials>,
     /// Tokens that are being put somewhere.
@@ -310,6 +315,7 @@ impl Studio {
             || self.keeping.openings.names().next().is_some()
             || self.keeping.background.is_busy()
             || !self.commands.borrow().is_empty()
+            || (self.fixed.options.frozen_time && self.is_measuring())
     }
 
     fn is_ending(&self) -> bool {
@@ -327,17 +333,7 @@ impl Studio {
             (paths, input.events.clone())
         });
         commands.extend(dropped.into_iter().map(|path| Open::Path(path).into()));
-        let is_free = self.desk.keyboard.keys_of == KeysOf::Window && !ctx.text_edit_focused();
-        for event in events {
-            match event {
-                egui::Event::Paste(text) if is_free => commands.extend(pasted::pasted_text(&text)),
-                egui::Event::PasteImage(image) if is_free => {
-                    commands.extend(pasted::pasted_image(&image));
-                }
-                egui::Event::Copy if is_free => commands.extend(self.copied()),
-                _ => {}
-            }
-        }
+        commands.extend(self.of_clipboard(&events, ctx));
         let mut of_background = self.background_commands(ctx);
         if self.is_presenting() {
             // What was begun before, or by itself, does not take the stage.
@@ -394,6 +390,7 @@ impl Studio {
                 probes: &self.probes,
                 records: &self.records,
                 generations: &self.generations,
+                raced: self.racing.as_ref().map(|race| &race.raced),
                 counts: &self.counts,
                 trials: self.trials.as_ref(),
                 pasting: self.pasting.as_ref(),

@@ -4,15 +4,27 @@ use smalti_engine::questions::ModelRef;
 use smalti_engine::session::{Control, RunId, RunState};
 
 use super::Studio;
+use super::begun::By;
 use super::trainings::Begun;
 use crate::document::{Asked, Document, Generate, Notice, Open};
 use crate::files::scenes::SceneId;
 
+/// What became of a scene's jobs as it was left.
+#[derive(Debug, Default)]
+pub(super) struct Left {
+    title: String,
+    /// The runs that were paused.
+    paused: Vec<RunId>,
+    /// How many trainings of it are being prepared.
+    coming: usize,
+}
+
 impl Studio {
-    /// A document in which something is generated: nothing else where something was already. What a person has
-    /// opened or set is asked for; otherwise the scene's generator as it usually writes.
-    pub(super) fn generating_for_scene(&self, document: Document, generator: &str) -> Document {
-        if document.generating.moment.is_some() {
+    /// A document in which something is generated: nothing else where something was already, and is known. What a
+    /// person has opened or set is asked for; otherwise the scene's generator as it usually writes.
+    pub(super) fn generating_for_scene(&mut self, document: Document, generator: &str) -> Document {
+        let whole = document.generating.whole();
+        if whole.is_some_and(|asked| self.generations.get(asked).is_some()) {
             return document;
         }
         let mut next = document;
@@ -23,6 +35,7 @@ impl Studio {
         let asked = next.generating.asked.clone().filter(|_| !self.fixed.options.frozen_time);
         match asked {
             Some(asked) => {
+                self.ask_generation(&asked, false, By::Scene);
                 let asked = Box::new(Asked::clone(&asked));
                 next.after(&Generate::Start { asked, waits: false }.into())
             }
@@ -33,24 +46,28 @@ impl Studio {
     /// The scene that is shown has begun a run.
     pub(super) fn begun_by_scene(&mut self, run: RunId) {
         let scene = self.trainings.scene.0.clone();
-        self.trainings.begun.push(Begun { run, scene, is_left: false });
+        self.trainings.begun.push(Begun { run, scenes: vec![scene], is_left: false });
     }
 
     /// Another scene comes, or the same once more: what the last one began and what still goes on is paused, and
-    /// goes on when the scene is back. What is not ready yet waits when it is.
-    pub(super) fn leave_scene(&mut self, scene: (SceneId, String)) {
+    /// goes on when the scene is back. What is not ready yet waits when it is. What is left is said by
+    /// [`Self::say_left`], when it is known what of it the scene that comes takes up.
+    #[must_use]
+    pub(super) fn leave_scene(&mut self, scene: (SceneId, String)) -> Left {
         let next = scene.0.clone();
         let (left, title) = std::mem::replace(&mut self.trainings.scene, scene);
         let coming =
             self.trainings.asking_scenes.values().filter(|it| **it == left && left != next);
         let coming = coming.count();
         let runs = self.session.runs();
+        // What is generated for such a scene is generated once more when it is back: nothing waits for that.
+        let is_begun_anew = self.desk.guide.acts();
         let mut begun = std::mem::take(&mut self.trainings.begun);
-        let mut paused = 0;
+        let mut paused = Vec::new();
         begun.retain_mut(|it| {
             let view = runs.iter().find(|view| view.id == it.run && !view.state.is_over());
             let Some(view) = view else { return false };
-            if it.scene == next {
+            if it.scenes.contains(&next) {
                 if it.is_left && self.is_at_hand(it.run) {
                     it.is_left = false;
                     self.session.control(it.run, Control::Resume);
@@ -60,23 +77,61 @@ impl Studio {
             if it.is_left {
                 return true;
             }
+            if is_begun_anew && self.generations.is_own(it.run) {
+                self.session.control(it.run, Control::Cancel);
+                return false;
+            }
             // What a person has paused goes on when that person says so.
             it.is_left = view.state == RunState::Running;
             if it.is_left {
                 self.session.control(it.run, Control::Pause);
-                paused += 1;
+                paused.push(it.run);
             }
             it.is_left
         });
         self.trainings.begun = begun;
-        if paused + coming > 0 {
-            self.notices.add(left_notice(&title, paused, coming));
+        Left { title, paused, coming }
+    }
+
+    /// Says what waits of a scene that was left, if something does.
+    pub(super) fn say_left(&mut self, left: &Left) {
+        let waits =
+            |run: &&RunId| self.trainings.begun.iter().any(|it| it.run == **run && it.is_left);
+        let paused = left.paused.iter().filter(waits).count();
+        if paused + left.coming > 0 {
+            self.notices.add(left_notice(&left.title, paused, left.coming));
+        }
+    }
+
+    /// The scene that is shown takes up a job that another one began: it goes on for both.
+    pub(super) fn take_up_for_scene(&mut self, run: RunId) {
+        let scene = self.trainings.scene.0.clone();
+        for it in self.trainings.begun.iter_mut().filter(|it| it.run == run) {
+            if it.is_left {
+                it.is_left = false;
+                self.session.control(run, Control::Resume);
+            }
+            if !it.scenes.contains(&scene) {
+                it.scenes.push(scene.clone());
+            }
+        }
+    }
+
+    /// Generations that scenes began and that are not looked at any more end: a scene that is back begins its own anew.
+    pub(super) fn end_generations_of_before(&self) {
+        let looked_at = self.history.document().generating.moment.as_ref();
+        let looked_at = looked_at.and_then(|moment| self.generations.get(&moment.asked)?.run());
+        let begun = self.trainings.begun.iter().filter(|it| !it.is_left);
+        let own = begun.map(|it| it.run).filter(|run| self.generations.is_own(*run));
+        for run in own.filter(|run| Some(*run) != looked_at) {
+            self.session.control(run, Control::Cancel);
         }
     }
 
     /// A document takes the place of all: what its scene began goes on when the scene is chosen again.
     pub(super) fn leave_scene_behind(&mut self) {
-        self.leave_scene(<(SceneId, String)>::default());
+        let left = self.leave_scene(<(SceneId, String)>::default());
+        self.say_left(&left);
     }
 
     /// A person has paused or resumed a run: it is that person's from now on, whatever scene comes.
@@ -119,9 +174,13 @@ fn left_notice(scene: &str, paused: usize, coming: usize) -> Notice {
         count => Some(format!("{count} trainings that it prepares will wait when they are ready")),
     };
     let what: Vec<String> = now.into_iter().chain(later).collect();
-    let hint = match paused + coming {
+    let goes_on = match paused + coming {
         1 => GOES_ON.to_owned(),
         _ => GOES_ON.replacen("It goes", "They go", 1),
+    };
+    let hint = match paused {
+        0 => goes_on,
+        _ => format!("The step at hand is done first. {goes_on}"),
     };
     Notice { hint, ..Notice::info(format!("You have left {scene}: {}", what.join(", and "))) }
 }

@@ -1,20 +1,54 @@
-//! What is pasted into the window, as commands.
+//! What is pasted into the window, as commands, also where that is nothing.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use egui::Event;
 use smalti_engine::EngineError;
 use smalti_engine::images::Picture;
 use smalti_engine::questions::{ImageRef, PastedPicture};
 
+use super::Studio;
+use super::keys::KeysOf;
 use crate::document::{AppCommand, Command, Layout, Notice, Open, Region};
 use crate::files::uri::path_of;
 
 /// So many pasted paths are opened at once: a long text may have thousands.
 const MOST: usize = 8;
 
+/// What can be pasted.
+const USEFUL: &str = "Paste a picture, the whole path of a file, or cells that were copied here";
+impl Studio {
+    /// What is copied and pasted in a frame, where no field and nothing that floats takes it.
+    pub(super) fn of_clipboard(&mut self, events: &[Event], ctx: &egui::Context) -> Vec<Command> {
+        let is_free = self.desk.keyboard.keys_of == KeysOf::Window && !ctx.text_edit_focused();
+        let (is_ctrl, now) = ctx.input(|input| (input.modifiers.command, input.time));
+        let is_nothing = self.desk.pastes.comes_to_nothing(events, is_ctrl, now);
+        if self.desk.pastes.waits() {
+            ctx.request_repaint();
+        }
+        if !is_free {
+            return Vec::new();
+        }
+        let of = |event: &Event| match event {
+            Event::Paste(text) => pasted_text(text),
+            Event::PasteImage(image) => pasted_image(image),
+            Event::Copy => self.copied(),
+            _ => Vec::new(),
+        };
+        let done = events.iter().flat_map(of);
+        done.chain(is_nothing.then(pasted_nothing)).collect()
+    }
+}
+
+/// What is said of a paste that came to nothing.
+fn pasted_nothing() -> Command {
+    let hint = USEFUL.to_owned();
+    Notice { hint, ..Notice::info("The clipboard has nothing that can be pasted here") }.into()
+}
+
 /// Pasted text that is a region of tokens, or one or more paths; what of it is not done is said.
-pub(super) fn pasted_text(text: &str) -> Vec<Command> {
+fn pasted_text(text: &str) -> Vec<Command> {
     if let Some(region) = Region::from_text(text) {
         return vec![AppCommand::PasteTokens(Some(Arc::new(region))).into()];
     }
@@ -22,9 +56,8 @@ pub(super) fn pasted_text(text: &str) -> Vec<Command> {
     let count = paths.len();
     let said = match count {
         0 => {
-            let hint = "Paste the whole path of a file, a picture, or cells that were copied here";
             let summary = "Nothing was opened: the pasted text names no file";
-            Some(Notice { hint: hint.to_owned(), ..Notice::info(summary) })
+            Some(Notice { hint: USEFUL.to_owned(), ..Notice::info(summary) })
         }
         1..=MOST => None,
         _ => {
@@ -37,7 +70,7 @@ pub(super) fn pasted_text(text: &str) -> Vec<Command> {
 }
 
 /// A pasted picture.
-pub(super) fn pasted_image(image: &egui::ColorImage) -> Vec<Command> {
+fn pasted_image(image: &egui::ColorImage) -> Vec<Command> {
     let rgb: Vec<u8> =
         image.pixels.iter().flat_map(|pixel| [pixel.r(), pixel.g(), pixel.b()]).collect();
     let [width, height] = image.size;

@@ -14,6 +14,7 @@ use smalti_engine::session::{self, News, Session};
 use super::begun::{Gesture, Guide, Quitting};
 use super::home::Home;
 use super::keys::Keyboard;
+use super::paste_watch::PasteWatch;
 use super::stage::Shown;
 use super::strokes::Strokes;
 use super::trainings::Trainings;
@@ -129,7 +130,8 @@ impl Studio {
             probes: BTreeMap::new(),
             records: Records::default(),
             generations: Generations::default(),
-            generation_waits: None,
+            generation_asked: None,
+            racing: None,
             trials: None,
             pasting: None,
             strokes: Strokes::default(),
@@ -196,6 +198,7 @@ fn empty_desk() -> Desk {
         dialog: None,
         keyboard: Keyboard::default(),
         gesture: Gesture::default(),
+        pastes: PasteWatch::default(),
         shows_timings: false,
         questions: VecDeque::new(),
         stage: None,

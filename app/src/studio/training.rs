@@ -283,7 +283,7 @@ impl Studio {
             commands.retain(|command| !matches!(command, Command::Layout(_)));
         }
         if let Some(run) = self.live_runs.get(&folder).copied() {
-            self.trainings.begun.push(Begun { run, scene, is_left });
+            self.trainings.begun.push(Begun { run, scenes: vec![scene], is_left });
         }
         commands
     }

@@ -19,8 +19,8 @@ use crate::files::training_form::Form;
 pub(super) struct Begun {
     /// The run.
     pub(super) run: RunId,
-    /// The scene.
-    pub(super) scene: SceneId,
+    /// The scenes that show it: the one that began it first.
+    pub(super) scenes: Vec<SceneId>,
     /// Whether it was paused as the scene was left.
     pub(super) is_left: bool,
 }

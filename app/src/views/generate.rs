@@ -108,7 +108,9 @@ impl View for GenerateView {
             if ctx.document.generating.moment.is_some() {
                 self.player.owe_focus(ctx.wants_focus.replace(false));
             }
-            let builder = UiBuilder::new().max_rect(places.pictures).id_salt("nothing");
+            // There is no timeline yet.
+            let room = places.pictures.with_max_y(area.bottom());
+            let builder = UiBuilder::new().max_rect(room).id_salt("nothing");
             ui.scope_builder(builder, |ui| match &opened {
                 Reply::Failed(problem) => empty::problem_ui(ui, ctx, (&asked, problem)),
                 Reply::Working { progress, .. } => {

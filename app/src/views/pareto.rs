@@ -72,7 +72,9 @@ impl View for ParetoView {
         let marks = self.points.follow(ctx, (&self.measures, &layers), look);
         self.picked.retain(|key| marks.iter().any(|mark| mark.key == *key));
         let whole = ui.available_rect_before_wrap();
-        let has_side = whole.width() > ctx.theme.px(NARROW);
+        // A hall sees the plot as large as can be until a point is picked.
+        let is_told = !ctx.is_presented() || !self.picked.is_empty();
+        let has_side = is_told && whole.width() > ctx.theme.px(NARROW);
         let wide = if has_side { ctx.theme.px(SIDE).min(whole.width() * 0.38) } else { 0.0 };
         let plot = Rect::from_min_max(whole.min, pos2(whole.right() - wide, whole.bottom()));
         let foot = ctx.theme.px(30.0);

@@ -42,7 +42,7 @@ impl View for RaceView {
         let shipped = shipped.best().map(|names| names.to_vec()).unwrap_or_default();
         let (race, set) = (&ctx.document.race, ctx.document.generating.asked.as_deref());
         let next = race.next(&shipped, set);
-        let seen = race.seen(&next);
+        let seen = race.seen(&next).filter(|raced| is_known(ctx, raced));
         let lanes = lane::lanes(ctx, &next, seen.is_some());
         let places = Places::of(ctx, area);
         // What was cancelled has an end, and nothing begins behind it.
@@ -83,6 +83,12 @@ impl View for RaceView {
             self.timeline_ui(ui, ctx, places.timeline, (&lanes, &clock, at));
         }
     }
+}
+
+/// Whether a race runs or has run: of one of before only what was asked is kept, and it is not measured again by itself.
+fn is_known(ctx: &ViewCtx<'_>, raced: &Arc<Raced>) -> bool {
+    let has_run = |asked| ctx.trace_of(asked).is_some();
+    ctx.is_time_frozen || ctx.live.raced == Some(raced) || raced.lanes().all(|it| has_run(it))
 }
 
 impl RaceView {

@@ -11,6 +11,8 @@ use crate::widgets::keys::{has_keys, held, take_brackets};
 
 /// A timeline is so high, before text is scaled.
 pub const HEIGHT: f32 = 104.0;
+/// Ticks with names below them are at least so high, before text is scaled.
+const LEAST_WITH_LABELS: f32 = 36.0;
 /// The row above the ticks, before text is scaled.
 const HEAD: f32 = 28.0;
 /// How much faster than usual it is played.
@@ -347,17 +349,21 @@ struct Scale {
     step: f32,
     /// Where the state before the first step ends.
     first: f32,
+    /// Whether there is room for names below.
+    has_labels: bool,
 }
 
 impl Scale {
     fn of(ctx: &ViewCtx<'_>, area: Rect, timeline: &Timeline<'_>) -> Self {
-        let labels = ctx.theme.px(16.0).min(area.height() * 0.4);
+        // In a low place bars come first: what is said above them names the step.
+        let has_labels = area.height() >= ctx.theme.px(LEAST_WITH_LABELS);
+        let labels = if has_labels { ctx.theme.px(16.0) } else { 0.0 };
         let bars = area.with_max_y(area.bottom() - labels);
         let count = timeline.planned.max(timeline.ticks.len()).max(1) as f32;
         // The state before the first step has a place, too, as long as there is room.
         let first = (area.width() / (count + 1.0)).clamp(ctx.theme.px(14.0), ctx.theme.px(56.0));
         let step = (area.width() - first) / count;
-        Self { bars, step, first: area.left() + first }
+        Self { bars, step, first: area.left() + first, has_labels }
     }
 
     fn step_at(&self, x: f32) -> usize {
@@ -409,7 +415,8 @@ fn paint(ui: &Ui, ctx: &ViewCtx<'_>, scale: &Scale, timeline: &Timeline<'_>, und
         } else if at > steps.start {
             colors.gold
         } else {
-            colors.strong_line
+            // What comes is fainter than what was, in high contrast, too.
+            colors.faint.gamma_multiply(0.5)
         };
         painter.rect_filled(tall, (scale.step * 0.08).min(2.0), color);
         if under.is_some_and(|under| under > steps.start && under <= steps.end) {
@@ -425,7 +432,9 @@ fn paint(ui: &Ui, ctx: &ViewCtx<'_>, scale: &Scale, timeline: &Timeline<'_>, und
     if line.len() > 1 && !timeline.line.is_empty() {
         painter.line(line, Stroke::new(theme.line(1.5), colors.coral));
     }
-    labels(ui, ctx, scale, timeline);
+    if scale.has_labels {
+        labels(ui, ctx, scale, timeline);
+    }
 }
 
 /// The value that is as high as can be.

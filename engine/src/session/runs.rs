@@ -451,8 +451,13 @@ impl Runs {
                     let title = {
                         let mut face = lock(&slot.face);
                         face.clock.begin(started);
+                        // A step may take long: that it goes on is known from its beginning.
+                        face.state = RunState::Running;
                         face.title.clone()
                     };
+                    if before.0 != RunState::Running {
+                        (self.waker)(News::Settled);
+                    }
                     let result = panics::guard(&title, || work.step(device, &self.waker, &slot));
                     lock(&slot.face).stepped(started.elapsed(), wish);
                     match result {

@@ -107,3 +107,61 @@ fn two_scenes_of_one_title_are_two() {
     send(&mut window, Open::Path(given.path().join("lesson-1.ron")));
     states(&mut window, &[RUNNING, PAUSED]);
 }
+
+#[test]
+fn a_measurement_that_the_next_scene_shows_too_goes_on_and_is_not_said_to_wait() {
+    let (given, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let runs_dir = Some(home.path().join("runs"));
+    let options = StudioOptions { runs_dir, ..empty(tab(ViewId::Pareto)) };
+    let mut window = open_sized(options, [1280.0, 800.0]);
+    let lesson = |title: &str, measures: &str| {
+        let path = given.path().join(format!("{title}.ron"));
+        let text = format!(
+            "(title: \"{title}\", about: \"a\", layout: Tabs(views: [Pareto]), \
+             loads: (source: Worlds(seed: 7)), measures: [{measures}])"
+        );
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let one = lesson("One", "\"worlds-fsq-f8\", \"worlds-fsq\"");
+    let (two, three) = (lesson("Two", "\"worlds-fsq-f8\""), lesson("Three", ""));
+    let open = |window: &mut Window, path: &Path| {
+        window.state().send(Open::Path(path.to_owned()));
+        let title = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        for _ in 0..4000 {
+            window.step();
+            if window.state().title().contains(&title) || !window.state().is_working() {
+                break;
+            }
+        }
+        settle(window);
+    };
+    let state = |window: &mut Window, wanted: RunState| {
+        for _ in 0..4000 {
+            window.step();
+            let runs = window.state().session().runs();
+            assert_eq!(runs.len(), 1, "one measures: {runs:?}");
+            assert!(!runs[0].state.is_over(), "too quick for this test: {runs:?}");
+            if runs[0].state == wanted {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let said = window.state().notices().list();
+        panic!("never {wanted:?}: {:?}, {said:?}", window.state().session().runs());
+    };
+    let left = |window: &Window| {
+        let said = window.state().notices().list().iter().map(|notice| notice.summary.clone());
+        said.filter(|summary| summary.starts_with("You have left")).collect::<Vec<_>>()
+    };
+    open(&mut window, &one);
+    state(&mut window, RUNNING);
+    open(&mut window, &two);
+    state(&mut window, RUNNING);
+    assert_eq!(left(&window), Vec::<String>::new(), "it goes on: nothing is said to wait");
+    open(&mut window, &three);
+    state(&mut window, PAUSED);
+    assert_eq!(left(&window), ["You have left Two: the job that it began is paused"]);
+    open(&mut window, &one);
+    state(&mut window, RUNNING);
+}

@@ -33,6 +33,7 @@ mod schedule;
 mod states;
 mod training;
 mod training_view;
+mod unasked;
 mod zooming;
 
 use std::collections::BTreeMap;

@@ -257,3 +257,14 @@ fn two_tokenizers_that_are_compared_are_set_against_each_other_whatever_stood_th
     let pair = window.state().document().looks.pair;
     assert_eq!(pair, Some(Pair { left: Some(Slot::A), right: Slot::B }));
 }
+
+#[test]
+fn a_hall_sees_the_plot_over_the_whole_width_until_a_point_is_picked() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, small) = open(home.path());
+    measure(&mut window, &small);
+    let wide = |window: &Window| window.get_by_label_contains(PLOT).rect().width();
+    assert!(wide(&window) < 1000.0, "at work there is room for what is picked");
+    press(&mut window, Modifiers::NONE, Key::F5);
+    assert!(wide(&window) > 1100.0, "{}", wide(&window));
+}

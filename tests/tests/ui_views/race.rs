@@ -5,6 +5,7 @@ use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
 use smalti::document::{Asked, Generate, Layout, Open, Panel, Race, Racing, ViewId};
 use smalti::files::saved::{Carried, Saved, to_bytes};
+use smalti::studio::StudioOptions;
 use smalti_engine::generators::{Generation, Way};
 use smalti_engine::questions::{ModelInfo, ModelRef, Stamp};
 use smalti_engine::session::RunState;
@@ -235,11 +236,21 @@ fn a_race_is_saved_with_its_bet_and_runs_again_to_the_same_tokens() {
     let path = small.model().with_file_name("race.smalti");
     std::fs::write(&path, to_bytes(&saved, &Carried::Pasted).unwrap()).unwrap();
     let mut again = open_sized(empty(tab(ViewId::Log)), [1280.0, 800.0]);
-    send(&mut again, Open::Path(path));
+    send(&mut again, Open::Path(path.clone()));
     run(&mut again);
     assert_eq!(race(&again), race(&window));
     assert_eq!(lane(&again, 0), lane(&window, 0));
     assert!(says(&again, "You said MaskGIT"));
+    // Where it is not seen it does not run, and is not measured because the view is opened.
+    let options = StudioOptions { keeps_layout: true, ..empty(tab(ViewId::Log)) };
+    let mut unseen = open_sized(options, [1280.0, 800.0]);
+    send(&mut unseen, Open::Path(path));
+    send(&mut unseen, Layout::Show(ViewId::Race));
+    assert!(unseen.state().session().runs().is_empty());
+    assert!(says(&unseen, "Which will be first?"), "it is offered");
+    click_label(&mut unseen, "Start the race");
+    run(&mut unseen);
+    assert_eq!(lane(&unseen, 0), lane(&window, 0));
 }
 
 #[test]
@@ -288,4 +299,37 @@ fn a_race_that_is_not_seen_any_more_begins_no_other_lane() {
     for number in [0, 1, 2] {
         assert_eq!(lane(&window, number), (by_the_engine(&window, number), RunState::Done));
     }
+}
+
+#[test]
+fn a_race_that_is_not_seen_waits_says_so_and_goes_on_when_it_is_seen() {
+    let layout = Panel::Tabs { views: vec![ViewId::Race, ViewId::Log], front: None };
+    let mut window = open_sized(empty(layout), [1280.0, 800.0]);
+    let said = |window: &Window| {
+        let list = window.state().notices().list();
+        list.iter().any(|notice| notice.summary == "The race waits: it is not seen")
+    };
+    // The shipped ones: a lane of theirs is not over before it hears of it.
+    let next = race(&window).next(&smalti::document::OURS.map(str::to_owned), None);
+    window.state().send(Racing::Start(Box::new(next)));
+    while window.state().generations().runs().next().is_none() {
+        window.step();
+    }
+    send(&mut window, Layout::Show(ViewId::Log));
+    assert!(said(&window), "{:?}", window.state().notices().list());
+    let raced = race(&window).raced.clone().unwrap();
+    let states = |window: &Window| -> Vec<Option<RunState>> {
+        let trace = |asked| window.state().generations().get(asked).map(|it| it.state.clone());
+        raced.lanes().map(|asked| trace(asked)).collect()
+    };
+    let then = states(&window);
+    for _ in 0..100 {
+        window.step();
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    assert_eq!(states(&window), then, "nothing goes on unseen");
+    assert!(then.iter().all(|state| *state != Some(RunState::Running)), "{then:?}");
+    send(&mut window, Layout::Show(ViewId::Race));
+    run(&mut window);
+    assert!(states(&window).iter().all(|state| *state == Some(RunState::Done)));
 }

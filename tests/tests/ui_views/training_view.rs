@@ -354,6 +354,9 @@ fn a_scene_that_is_chosen_again_shows_its_runs_that_are_not_done_and_ends_none()
     send(&mut window, Layout::Scene("collapse".to_owned()));
     until(&mut window, "A · collapse-1");
     until(&mut window, "B · collapse-cured-1");
+    // Nothing that answers its question is seen before somebody guessed, at work neither.
+    assert!(says(&window, "Predict first") && !says(&window, "of 16 codes"));
+    press(&mut window, Modifiers::NONE, Key::Escape);
     until(&mut window, "Checkpoint of A, step 5");
     click_label(&mut window, "Pause all");
     until(&mut window, "Resume all");
@@ -363,6 +366,7 @@ fn a_scene_that_is_chosen_again_shows_its_runs_that_are_not_done_and_ends_none()
         window.state().session().runs().into_iter().map(|run| run.state).collect()
     };
     assert_eq!(states(&window), [RunState::Paused, RunState::Paused]);
+    press(&mut window, Modifiers::NONE, Key::Escape);
     // Once they are stopped, it begins anew, and says where those are.
     click_label(&mut window, "Stop A");
     click_label(&mut window, "Stop B");

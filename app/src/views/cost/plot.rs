@@ -8,6 +8,7 @@ use super::known::{Known, Quantity};
 use super::taken;
 use crate::ctx::ViewCtx;
 use crate::look::theme::space;
+use crate::widgets::keys::has_keys;
 
 /// Room for numbers at the left and below, for words above, and for names at the right, before text is scaled.
 const LEFT: f32 = 64.0;
@@ -111,7 +112,7 @@ pub(super) fn ui(
 
 /// The arrows move the grid while the plot has the keyboard.
 fn keys(ui: &egui::Ui, response: &egui::Response, side: &mut usize) {
-    if !response.has_focus() {
+    if !has_keys(ui, response) {
         return;
     }
     let arrows = egui::EventFilter { horizontal_arrows: true, ..Default::default() };

@@ -4,15 +4,21 @@ use egui::{Button, Label, RichText};
 use smalti_engine::Problem;
 use smalti_engine::questions::{ModelRef, OpenedPainter, ShippedGenerators};
 
-use super::{choices, problem};
+use super::{choices, gold, problem};
 use crate::ctx::ViewCtx;
-use crate::document::{AppCommand, Asked, Open};
+use crate::document::{AppCommand, Asked, Generate, Open};
 use crate::look::theme::space;
 use crate::look::words::grouped;
 use crate::widgets::{hatch, states};
 
 const ABOUT: &str = "A generator is a network that writes tokens, which a tokenizer's decoder makes a picture of. \
                      Here it is seen at work, step by step, with what else it might have written.";
+
+/// The lines below the grid have at least this width, before text is scaled.
+const LEAST_LINE: f32 = 420.0;
+
+/// The button that generates what was generated before.
+const AGAIN: &str = "Write it again";
 
 /// No generator is open.
 pub(in crate::views) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
@@ -64,7 +70,8 @@ pub(in crate::views) fn problem_ui(
     });
 }
 
-/// Nothing was generated yet: the grid as it will be at the beginning.
+/// Nothing was generated yet: the grid as it will be at the beginning. Of what was generated before and is not known any
+/// more it is said so, with a way to have it again.
 pub(super) fn blank_ui(
     ui: &mut egui::Ui,
     ctx: &ViewCtx<'_>,
@@ -85,10 +92,30 @@ pub(super) fn blank_ui(
         egui::Rect::from_min_size(place.min + at, egui::vec2(cell, cell)).shrink(0.5)
     });
     hatch::cells(ui.painter(), ctx, cells, 1.0);
-    let below = egui::Rect::from_min_size(place.left_bottom(), egui::vec2(size.x, line));
+    // What it says is wider than a small grid.
+    let wide = size.x.max(ctx.theme.px(LEAST_LINE)).min(area.width());
+    let left = (place.center().x - wide / 2.0).clamp(area.left(), area.right() - wide);
+    let below = egui::Rect::from_min_size(egui::pos2(left, place.bottom()), egui::vec2(wide, line));
     let words = config.words().replace(" x ", "×");
-    let left = format!("{}: nothing is generated yet", ctx.document.name_of(&asked.generator));
+    let name = ctx.document.name_of(&asked.generator);
+    let left = if ctx.document.generating.moment.is_some() {
+        format!("{name}: the steps of what was written are not kept")
+    } else {
+        format!("{name}: nothing is generated yet")
+    };
     let right =
         format!("{}, {words} tokens of {} codes", config.way.name(), grouped(config.codes.into()));
     states::caption_in_lines(ui, ctx, below, &left, &right);
+    let Some(whole) = ctx.document.generating.whole() else { return };
+    let size = egui::vec2(ctx.theme.px(160.0), ctx.theme.px(28.0));
+    let button = egui::Rect::from_center_size(place.center(), size);
+    let builder = egui::UiBuilder::new().max_rect(button).id_salt("again");
+    let again = ui.scope_builder(builder, |ui| {
+        ui.centered_and_justified(|ui| gold(ui, ctx, AGAIN, true)).inner
+    });
+    let about = "The same request gives the same tokens";
+    if again.inner.on_hover_text(about).clicked() {
+        let asked = Box::new(Asked::clone(whole));
+        ctx.send(Generate::Start { asked, waits: false });
+    }
 }

@@ -105,7 +105,11 @@ pub(super) fn ui(
         Some(cell) => words_of(shown, cell),
         None => format!("{rows}×{columns}"),
     };
-    states::caption(ui, ctx, place.caption, &format!("tokens, colored by {by}"), &right);
+    let to = match ctx.document.generating.color_by {
+        GeneratedColor::Confidence => format!(" to {:.2}", surest(shown)),
+        _ => String::new(),
+    };
+    states::caption(ui, ctx, place.caption, &format!("tokens, colored by {by}{to}"), &right);
     over
 }
 
@@ -231,6 +235,14 @@ struct Colors {
     steps: f32,
     /// The largest entropy that can be, in bits.
     most: f32,
+    /// The highest confidence.
+    surest: f32,
+}
+
+/// The highest confidence of a moment: of very many codes even the surest choice may be one of a few percent, and is
+/// still seen to be the surest.
+fn surest(shown: &Shown<'_>) -> f32 {
+    shown.facts.iter().filter_map(|fact| fact.confidence).fold(1e-6, f32::max)
 }
 
 impl Colors {
@@ -246,6 +258,7 @@ impl Colors {
             look: look.as_ref().and_then(Reply::best).cloned(),
             steps: shown.trace.planned.max(2) as f32 - 1.0,
             most: (part.codebook_size() as f32).log2().max(1.0),
+            surest: surest(shown),
         }
     }
 
@@ -260,7 +273,7 @@ impl Colors {
                 let known = look.and_then(|look| look.colors.get(code? as usize));
                 return known.map_or_else(of_code, |[r, g, b]| Color32::from_rgb(*r, *g, *b));
             }
-            GeneratedColor::Confidence => fact.confidence,
+            GeneratedColor::Confidence => fact.confidence.map(|sure| sure / self.surest),
             GeneratedColor::Step => fact.step.map(|step| step as f32 / self.steps),
             GeneratedColor::Entropy => fact.entropy.map(|entropy| entropy / self.most),
         };

@@ -2,6 +2,8 @@
 
 use egui::{EventFilter, Key, Response};
 
+use crate::widgets::keys::has_keys;
+
 /// The place among `count` where keys stand: arrows lead there from `at` while `response` has the focus.
 pub(super) fn stepped(
     ui: &egui::Ui,
@@ -9,7 +11,7 @@ pub(super) fn stepped(
     count: usize,
     at: Option<usize>,
 ) -> Option<usize> {
-    if !response.has_focus() || count == 0 {
+    if !has_keys(ui, response) || count == 0 {
         return None;
     }
     // Otherwise the arrows would carry the focus away.

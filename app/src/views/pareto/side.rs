@@ -37,7 +37,6 @@ pub(super) fn ui(
                 published_ui(ui, ctx, layer, row);
             }
         }
-        [] if ctx.is_presented() => {}
         [] => {
             ui.label(ctx.theme.label("Click a point to see what it is; Shift-click another one to set both against each other, image by image."));
         }

@@ -8,6 +8,7 @@ use super::shown::Shown;
 use super::taken;
 use crate::ctx::ViewCtx;
 use crate::look::theme::space;
+use crate::widgets::keys::has_keys;
 
 /// Room for numbers at the left and for words above, before text is scaled.
 pub(super) const LEFT: f32 = 48.0;
@@ -172,6 +173,9 @@ fn point_ui(
     }
     let ring = Stroke::new(theme.line(2.0), colors.text);
     ui.painter().rect_stroke(rect.expand(2.0), 2.0, ring, StrokeKind::Outside);
+    if !has_keys(ui, &response) {
+        return None;
+    }
     let arrows =
         egui::EventFilter { horizontal_arrows: true, vertical_arrows: true, ..Default::default() };
     ui.memory_mut(|memory| memory.set_focus_lock_filter(id, arrows));

@@ -158,6 +158,8 @@ fn selection_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, now: &Tokens) {
 /// What a generator writes where something is selected.
 fn rewrite_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, has_room: bool) {
     let why_not = ctx.why_not_rewrite();
+    // With another tokenizer it can be done: a click says so, with a button for that.
+    let has_way_on = why_not.is_some() && ctx.tokenizer_to_rewrite().is_some();
     let one = "A generator writes the selected cells anew; all others stay (Ctrl+R)";
     let four = "Four ways to write the selected cells anew, to pick one (Ctrl+Shift+R)";
     let nine = "Nine ways to write the selected cells anew, to pick one (Ctrl+9)";
@@ -167,7 +169,11 @@ fn rewrite_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, has_room: bool) {
         (Icon::MoreWays, "Nine variations of the selected cells", nine, MORE_WAYS),
     ];
     for (icon, name, about, count) in tools.into_iter().take(if has_room { 3 } else { 2 }) {
-        let shown = Shown { icon, name, about, is_on: false, why_not: why_not.clone() };
+        let (about, why_not) = match &why_not {
+            Some(why) if has_way_on => (why.as_str(), None),
+            other => (about, other.clone()),
+        };
+        let shown = Shown { icon, name, about, is_on: false, why_not };
         if shown.ui(ui, ctx) {
             ctx.send(rewriting(ctx, count));
         }
@@ -178,7 +184,10 @@ fn rewrite_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, has_room: bool) {
 pub(super) fn rewriting(ctx: &ViewCtx<'_>, count: u8) -> Command {
     match ctx.keeping_unselected() {
         Ok(asked) => Generate::Rewrite { asked: Box::new(asked), count }.into(),
-        Err(why) => Notice::info(why).into(),
+        Err(why) => {
+            let tokenizer = ctx.tokenizer_to_rewrite();
+            Notice { tokenizer, ..Notice::info(why) }.into()
+        }
     }
 }
 
