@@ -7,6 +7,7 @@ mod exports;
 mod generated;
 mod hands;
 mod later;
+mod mixing;
 mod offers;
 mod trials;
 mod unsure;
