@@ -8,6 +8,7 @@ mod generated;
 mod hands;
 mod later;
 mod live;
+mod mixing;
 mod offers;
 mod trials;
 mod unsure;

@@ -81,6 +81,10 @@ pub(super) struct Decode {
     /// All variations that were kept in a document, each with its name before the suffix
     #[arg(long, conflicts_with_all = ["index", "grid", "key", "codes"])]
     pub(super) variations: bool,
+    /// Of a document: decode all of each picture, as if "Whole picture decoded" were on in the window; otherwise an image
+    /// keeps its own pixels where what was forced moves none
+    #[arg(long)]
+    pub(super) pure: bool,
     #[command(flatten)]
     pub(super) reading: Reading,
     #[command(flatten)]

@@ -87,7 +87,10 @@ other. Traces, pictures of steps, GIF and APNG are then of one window each, name
 token (picture.r8-c16.trace.safetensors). The noise of a token is that of its place in the picture: it stays as it is \
 when more or less is selected, or the windows lie elsewhere.
 
-A document (.smalti) takes --out alone: its pictures come out with the pixels that the window shows. What generators \
+A decoder paints all of a picture anew. An image keeps its own pixels where the edit moves none, with a soft rim; --pure \
+decodes all of it. Pictures of steps, GIF and APNG are decoded whole.
+
+A document (.smalti) takes --out and --pure alone: its pictures come out with the pixels that the window shows. What generators \
 wrote into them is written again and compared; where it comes out otherwise, or the generator is not there, the tokens \
 that the document keeps stand, and it is said.";
 
@@ -117,6 +120,9 @@ pub(super) struct Edit {
     /// Pixels of the long side; without it the image keeps its own size
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8192))]
     pub(super) size: Option<u32>,
+    /// Decode all of the picture; otherwise an image keeps its own pixels where the edit moves none
+    #[arg(long)]
+    pub(super) pure: bool,
     /// Go on with an edit that was cancelled: the words of its command, and the trace that it left; once for each of several
     #[arg(long, value_name = "TRACE")]
     pub(super) resume: Vec<PathBuf>,

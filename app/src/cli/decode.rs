@@ -23,15 +23,22 @@ const NAME_IT: &str = "Name the tokenizer that made the tokens: a shipped name o
 struct Line {
     out: PathBuf,
     seconds: f32,
+    /// The share of the picture that is not the original's alone, where that stays outside of an edit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decoded: Option<f32>,
 }
 
 pub(super) fn run(options: &arguments::Decode, console: &mut Console<'_, '_>) -> Result<(), Stop> {
     if documents::is_document(&options.tokens) {
         return of_document(options, console);
     }
-    if options.variations {
+    let of_documents = [
+        ("--variations", options.variations, "Leave it out: tokens have none"),
+        ("--pure", options.pure, "Leave it out: tokens are decoded whole"),
+    ];
+    if let Some((name, _, hint)) = of_documents.into_iter().find(|(_, is_said, _)| *is_said) {
         let reason = format!("{} is no document", options.tokens.display());
-        return Err(Stop::bad_input("--variations", reason, "Leave it out: tokens have none"));
+        return Err(Stop::bad_input(name, reason, hint));
     }
     let engine = Engine::open(console)?;
     let Some(model) = &options.model else {
@@ -77,7 +84,7 @@ pub(super) fn run(options: &arguments::Decode, console: &mut Console<'_, '_>) ->
             picture.height(),
             decoded.seconds
         );
-        lines.push((Line { out, seconds: decoded.seconds }, text));
+        lines.push((Line { out, seconds: decoded.seconds, decoded: None }, text));
         engine.forget_old_answers();
     }
     tell(outputs, &lines, console)
@@ -116,23 +123,23 @@ fn of_document(options: &arguments::Decode, console: &mut Console<'_, '_>) -> Re
         console.progress(number as f32 / count as f32, &name);
         documents::check_model(path, options.model.as_deref(), document, &engine)?;
         let made = documents::tokens(document, &engine, console);
-        let (tokens, ..) = made.map_err(|stop| documents::with_lost(stop, &saved))?;
-        let model = document.model.clone();
-        let decoded = engine.answer(&Decode { tokens, model }, console)?;
+        let (tokens, encoded, _) = made.map_err(|stop| documents::with_lost(stop, &saved))?;
+        let known = (&tokens, &*encoded);
+        let seen = documents::picture(document, known, options.pure, (&engine, console))?;
         let (file, out) = numbered(&options.out, part.as_deref());
-        let words = documents::words(document, &name);
-        outputs.add(&file, &png_with_words(&decoded.picture, &words)?)?;
-        let picture = &decoded.picture;
+        let words = documents::words(document, &name, &seen);
+        outputs.add(&file, &png_with_words(&seen.picture, &words)?)?;
         let forced = counted(document.edits.len(), "forced cell");
         let text = format!(
-            "{}: {name} by {}, {forced}, {}x{} pixels, {:.2} s",
+            "{}: {name} by {}, {forced}, {}x{} pixels, {:.2} s{}",
             out.display(),
             document.model.label(),
-            picture.width(),
-            picture.height(),
-            decoded.seconds
+            seen.picture.width(),
+            seen.picture.height(),
+            seen.seconds,
+            seen.words()
         );
-        lines.push((Line { out, seconds: decoded.seconds }, text));
+        lines.push((Line { out, seconds: seen.seconds, decoded: seen.decoded }, text));
         engine.forget_old_answers();
     }
     tell(outputs, &lines, console)

@@ -10,9 +10,11 @@ use std::sync::Arc;
 
 use smalti_engine::Problem;
 use smalti_engine::documents;
+use smalti_engine::images::Picture;
 use smalti_engine::images::file::read_start;
 use smalti_engine::questions::{
-    Encode, Encoded, ImageRef, LoadImage, ModelFacts, ModelInfo, ModelRef, Subject,
+    Blend, Decode, Encode, Encoded, ImageRef, LoadImage, ModelFacts, ModelInfo, ModelRef,
+    PastedPicture, Subject,
 };
 use smalti_engine::token_files::from_arrays::Index;
 use smalti_engine::tokens::Tokens;
@@ -152,6 +154,60 @@ pub(super) fn tokens(
     Ok((tokens, encoded, facts))
 }
 
+/// A picture as it is seen.
+pub(super) struct Seen {
+    /// The picture.
+    pub(super) picture: Picture,
+    /// The share of it that is not the original's alone, where that stays outside of an edit.
+    pub(super) decoded: Option<f32>,
+    /// Seconds that decoding took.
+    pub(super) seconds: f32,
+}
+
+impl Seen {
+    /// That not all of it is decoded, to stand behind what it is; nothing where all is.
+    pub(super) fn words(&self) -> String {
+        words_of_share(self.decoded)
+    }
+}
+
+/// The share of a picture that is decoded where its original stays outside of an edit, to stand behind what it is.
+pub(super) fn words_of_share(decoded: Option<f32>) -> String {
+    decoded.map_or(String::new(), |share| {
+        format!("; original outside the edit, {:.1} % decoded", share * 100.0)
+    })
+}
+
+/// What tokens decode to, or the original with that where an edit moves pixels.
+pub(super) fn seen(
+    decode: &Decode,
+    blend: Option<Blend>,
+    engine: &Engine,
+    console: &Console<'_, '_>,
+) -> Result<Seen, Stop> {
+    let decoded = engine.answer(decode, console)?;
+    let seconds = decoded.seconds;
+    let Some(blend) = blend else {
+        return Ok(Seen { picture: decoded.picture.clone(), decoded: None, seconds });
+    };
+    let blended = engine.answer(&blend, console)?;
+    let (picture, decoded) = (blended.picture.clone(), Some(blended.decoded));
+    Ok(Seen { picture, decoded, seconds })
+}
+
+/// The picture of a document's tokens as the window shows it; all of it decoded if `pure`.
+pub(super) fn picture(
+    document: &Document,
+    (tokens, encoded): (&Tokens, &Encoded),
+    pure: bool,
+    (engine, console): (&Engine, &Console<'_, '_>),
+) -> Result<Seen, Stop> {
+    let decode = Decode { tokens: tokens.clone(), model: document.model.clone() };
+    let original = || PastedPicture::new(encoded.picture.clone());
+    let blend = || document.blend(original(), &encoded.tokens, tokens);
+    seen(&decode, if pure { None } else { blend() }, engine, console)
+}
+
 /// Another tokenizer than the document's own cannot read its tokens.
 pub(super) fn check_model(
     path: &Path,
@@ -185,12 +241,13 @@ pub(super) fn is_by(document: &Document, asked: &str, engine: &Engine) -> bool {
 }
 
 /// What a picture that is made of a document says of itself.
-pub(super) fn words(document: &Document, name: &str) -> Vec<(String, String)> {
+pub(super) fn words(document: &Document, name: &str, seen: &Seen) -> Vec<(String, String)> {
     let forced = counted(document.edits.len(), "forced cell");
     let mut about = format!("decoded; tokenizer {}; {forced}", document.model.label());
     if !document.switched_off.is_empty() {
         about = format!("{about}; without {}", counted(document.switched_off.len(), "code"));
     }
+    about.push_str(&seen.words());
     let software = concat!("Smalti ", env!("CARGO_PKG_VERSION")).to_owned();
     let mut words =
         vec![("Software", software), ("Description", about), ("Source", name.to_owned())];

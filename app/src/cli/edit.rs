@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use smalti_engine::generators::{Request, Way};
-use smalti_engine::images::{Picture, png_bytes};
-use smalti_engine::questions::Decode;
-use smalti_engine::token_files::{self, Maker};
+use smalti_engine::images::png_with_words;
+use smalti_engine::questions::{Blend, Decode, Moved, PastedPicture};
+use smalti_engine::token_files;
 use smalti_engine::tokens::{Tokens, words};
 
 use super::arguments_paint::Edit;
 use super::console::Console;
+use super::documents::{Seen, seen, words_of_share};
 use super::edit_windows::{Edited, Editing, WindowLine};
 use super::engine::Engine;
 use super::generate::{prompt, request};
@@ -21,7 +22,7 @@ use super::painting::{
     Opened, check_guidance, check_sheet, columns, keep_part, keep_sheet, open, thinned,
 };
 use super::stop::Stop;
-use super::subject::{AtSize, tokens_of};
+use super::subject::{AtSize, Named, tokens_of};
 use crate::figures::sheet::Item;
 use crate::look::words::{agreeing, counted};
 
@@ -39,6 +40,9 @@ struct Line {
     forced: usize,
     /// Tokens that are others than before.
     changed: usize,
+    /// The share of the picture that is not the original's alone, where that stays outside of the edit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decoded: Option<f32>,
     /// Windows of the generator's size in which was written.
     windows: usize,
     steps: usize,
@@ -74,6 +78,7 @@ pub(super) fn run(options: &Edit, console: &mut Console<'_, '_>) -> Result<(), S
     let (mut lines, mut sheet) = (Vec::new(), Vec::new());
     let first = Request { prompt: led.clone(), ..request(base, config, class, base.seed)? };
     editing.check_resumed(&first, base.count)?;
+    let own = &named;
     for number in 0..base.count {
         let seed = base.seed.wrapping_add(number);
         let asked = Request { prompt: led.clone(), ..request(base, config, class, seed)? };
@@ -82,11 +87,16 @@ pub(super) fn run(options: &Edit, console: &mut Console<'_, '_>) -> Result<(), S
         let which = (name.as_str(), number, base.count);
         let edited = editing.paint(&asked, which, &mut outputs, (&engine, console));
         let kept = edited.and_then(|edited| {
-            let kept =
-                keep(&edited, &name, (&named.maker, &opened), &mut outputs, (&engine, console))?;
+            let kept = keep(
+                &edited,
+                &name,
+                (own, options.pure, &opened),
+                &mut outputs,
+                (&engine, console),
+            )?;
             Ok((edited, kept))
         });
-        let (mut edited, (picture, files)) = match kept {
+        let (mut edited, (seen, files)) = match kept {
             Ok(kept) => kept,
             Err(stop) => {
                 let is_kept = options.is_kept() && !editing.has_unused_trace();
@@ -96,11 +106,12 @@ pub(super) fn run(options: &Edit, console: &mut Console<'_, '_>) -> Result<(), S
             }
         };
         if options.show.sheet && base.count > 1 {
-            sheet.push(Item { picture, label: format!("seed {seed}") });
+            sheet.push(Item { picture: seen.picture.clone(), label: format!("seed {seed}") });
         } else {
             sheet.extend(thinned(std::mem::take(&mut edited.on_a_sheet)));
         }
         let class = class.and_then(|class| config.classes.get(class as usize).cloned());
+        let files = (files, seen.decoded);
         lines.push(Line::new((path, &named.tokens), (class, seed), &work, (edited, files)));
         engine.forget_old_answers();
     }
@@ -120,22 +131,31 @@ pub(super) fn run(options: &Edit, console: &mut Console<'_, '_>) -> Result<(), S
 fn keep(
     edited: &Edited,
     name: &str,
-    (maker, opened): (&Maker, &Opened),
+    (own, is_pure, opened): (&Named, bool, &Opened),
     outputs: &mut Outputs,
     (engine, console): (&Engine, &mut Console<'_, '_>),
-) -> Result<(Picture, (PathBuf, PathBuf)), Stop> {
-    let question = Decode {
-        tokens: opened.painter.for_tokenizer(&edited.tokens)?,
-        model: opened.painter.decoder()?.clone(),
-    };
-    let decoded = engine.answer(&question, console)?;
-    let out = outputs.add(&format!("{name}.png"), &png_bytes(&decoded.picture)?)?;
+) -> Result<(Seen, (PathBuf, PathBuf)), Stop> {
+    let model = opened.painter.decoder()?.clone();
+    let before = opened.painter.for_tokenizer(&own.tokens)?;
+    let after = opened.painter.for_tokenizer(&edited.tokens)?;
+    let decode = Decode { tokens: after.clone(), model: model.clone() };
+    let original = own.original.as_ref().filter(|_| !is_pure && before != after);
+    let blend = original.map(|original| Blend {
+        original: PastedPicture::new(original.clone()),
+        moved: Moved { before, after, model },
+    });
+    let seen = seen(&decode, blend, engine, console)?;
+    let about = format!("edited{}", seen.words());
+    let software = concat!("Smalti ", env!("CARGO_PKG_VERSION")).to_owned();
+    let words = [("Software".to_owned(), software), ("Description".to_owned(), about)];
+    let out = outputs.add(&format!("{name}.png"), &png_with_words(&seen.picture, &words)?)?;
+    let maker = &own.maker;
     let whole = token_files::safetensors_bytes(std::slice::from_ref(&edited.tokens), maker)?;
     let mut tokens_file = outputs.add(&format!("{name}.safetensors"), &whole)?;
     if let Ok(array) = token_files::npy_bytes(&edited.tokens) {
         tokens_file = outputs.add(&format!("{name}.npy"), &array)?;
     }
-    Ok((decoded.picture.clone(), (out, tokens_file)))
+    Ok((seen, (out, tokens_file)))
 }
 
 impl Line {
@@ -143,7 +163,7 @@ impl Line {
         (image, before): (&Path, &Tokens),
         (class, seed): (Option<String>, u64),
         work: &Work,
-        (edited, (out, tokens_file)): (Edited, (PathBuf, PathBuf)),
+        (edited, ((out, tokens_file), decoded)): (Edited, ((PathBuf, PathBuf), Option<f32>)),
     ) -> Self {
         let pairs = before.cells().zip(edited.tokens.cells());
         Self {
@@ -156,6 +176,7 @@ impl Line {
             resampled: work.written.len(),
             forced: work.forced,
             changed: pairs.filter(|((_, before), (_, after))| before != after).count(),
+            decoded,
             windows: edited.windows,
             steps: edited.steps,
             forward_passes: edited.forward_passes,
@@ -175,8 +196,9 @@ fn stem_of(subject: &Path, out: &Path) -> String {
 }
 
 fn tell(line: &Line, console: &mut Console<'_, '_>) -> Result<(), Stop> {
+    let original = words_of_share(line.decoded);
     let text = format!(
-        "{}: {} of {} tokens changed ({} written again, {} forced) in {}, {} {}, {:.2} s",
+        "{}: {} of {} tokens changed ({} written again, {} forced) in {}, {} {}, {:.2} s{original}",
         line.out.display(),
         line.changed,
         line.cells,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use smalti_engine::images::png_with_words;
-use smalti_engine::questions::{Decode, ImageRef, Subject};
+use smalti_engine::questions::{ImageRef, Subject};
 use smalti_engine::token_files::{self, Maker, from_arrays::Index};
 use smalti_engine::tokens::{Cell, Tokens};
 
@@ -28,6 +28,9 @@ struct Line {
     tokens_file: PathBuf,
     cells: usize,
     forced: usize,
+    /// The share of the picture that is not the original's alone, where that stays outside of the edit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decoded: Option<f32>,
     /// What generators wrote, the first one first.
     written: Vec<WrittenLine>,
 }
@@ -67,7 +70,8 @@ pub(super) fn run(options: &Edit, console: &mut Console<'_, '_>) -> Result<(), S
     for (number, document) in all.iter().enumerate() {
         let name = documents::name(document, &engine, console);
         console.progress(number as f32 / all.len() as f32, &name);
-        let line = of_image(path, (document, &name), &mut outputs, (&engine, console));
+        let line =
+            of_image((path, options.pure), (document, &name), &mut outputs, (&engine, console));
         lines.push(line.map_err(|stop| documents::with_lost(stop, &saved))?);
         engine.forget_old_answers();
     }
@@ -108,7 +112,7 @@ fn check_options(options: &Edit) -> Result<(), Stop> {
 
 /// One image: the picture, its tokens, and what is known of how they came about.
 fn of_image(
-    path: &Path,
+    (path, is_pure): (&Path, bool),
     (document, name): (&Document, &str),
     outputs: &mut Outputs,
     (engine, console): (&Engine, &mut Console<'_, '_>),
@@ -125,12 +129,12 @@ fn of_image(
         }
         written.push(line);
     }
-    let model = document.model.clone();
-    let decoded = engine.answer(&Decode { tokens: tokens.clone(), model }, console)?;
+    let known = (&tokens, &*encoded);
+    let seen = documents::picture(document, known, is_pure, (engine, console))?;
     let own = Path::new(name).file_stem().unwrap_or(name.as_ref()).to_string_lossy();
     let stem = outputs.unique_stem(&format!("{own}-edited"));
-    let words = documents::words(document, name);
-    let out = outputs.add(&format!("{stem}.png"), &png_with_words(&decoded.picture, &words)?)?;
+    let words = documents::words(document, name, &seen);
+    let out = outputs.add(&format!("{stem}.png"), &png_with_words(&seen.picture, &words)?)?;
     // Of who made given tokens nothing is known.
     let maker = match &document.subject {
         Some(Subject::Tokens(given)) => {
@@ -148,6 +152,7 @@ fn of_image(
         tokens_file,
         cells: tokens.len(),
         forced: document.edits.len(),
+        decoded: seen.decoded,
         written,
     })
 }
@@ -201,7 +206,10 @@ fn written(
     let request = asked.request(opened.config())?;
     let which = ("step", number, count);
     let painted = follow(engine, &opened.painter, request, None, which, console)?;
-    painted.tokens.ok_or_else(|| Stop::failure("the generator took no step", ""))
+    let Some(tokens) = painted.tokens else {
+        return Err(Stop::failure("the generator took no step", ""));
+    };
+    Ok(opened.for_tokenizer(&tokens)?)
 }
 
 impl WrittenLine {
@@ -231,8 +239,9 @@ fn tell(line: &Line, console: &mut Console<'_, '_>) -> Result<(), Stop> {
         0 => String::new(),
         all => format!(", {again} of {} came out the same again", counted(all, "generation")),
     };
+    let original = documents::words_of_share(line.decoded);
     let text = format!(
-        "{}: {} by {}, {} of {} tokens forced{written}",
+        "{}: {} by {}, {} of {} tokens forced{written}{original}",
         line.out.display(),
         line.image,
         line.tokenizer,

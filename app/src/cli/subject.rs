@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use smalti_engine::generators::GeneratorConfig;
-use smalti_engine::images::WorkingSize;
 use smalti_engine::images::file::read_start;
 use smalti_engine::images::kind::{Kind, has_image_suffix, sniff};
+use smalti_engine::images::{Picture, WorkingSize};
 use smalti_engine::questions::{Encode, ImageRef, ModelInfo, OpenedPainter};
 use smalti_engine::token_files::{self, Maker, from_arrays::Wanted};
 use smalti_engine::tokens::Tokens;
@@ -28,6 +28,8 @@ pub(super) enum AtSize {
 pub(super) struct Named {
     /// The tokens.
     pub(super) tokens: Tokens,
+    /// The picture that was encoded, of an image.
+    pub(super) original: Option<Picture>,
     /// What the tokenizer is.
     pub(super) maker: Maker,
 }
@@ -58,7 +60,8 @@ pub(super) fn tokens_of(
         };
         let question = Encode { subject: image.into(), size, model: opened.decoder()?.clone() };
         let encoded = engine.answer(&question, console)?;
-        return Ok(Named { tokens: encoded.tokens.clone(), maker });
+        let original = Some(encoded.picture.clone());
+        return Ok(Named { tokens: encoded.tokens.clone(), original, maker });
     }
     let wanted = Wanted { fixed: facts.fixed_grid(), ..Wanted::default() };
     let read = token_files::read(path, &wanted, Some(facts.facts.codebook_size()))?;
@@ -78,7 +81,7 @@ pub(super) fn tokens_of(
     for remark in &read.remarks {
         console.remark(&format!("{name}: {}", remark.in_full()));
     }
-    Ok(Named { tokens: facts.laid_out(tokens)?, maker })
+    Ok(Named { tokens: facts.laid_out(tokens)?, original: None, maker })
 }
 
 /// The square of pixels that a generator paints, if it is one.

@@ -166,7 +166,11 @@ impl ViewCtx<'_> {
 
     /// With scales a part of a picture stays only with what the coarser ones say of it (`frees` is none), and is
     /// written again only with them, down to the scale that `frees` names.
-    fn keeping(&self, is_kept: impl Fn(Cell) -> bool, frees: Option<u16>) -> Result<Asked, String> {
+    pub(super) fn keeping(
+        &self,
+        is_kept: impl Fn(Cell) -> bool,
+        frees: Option<u16>,
+    ) -> Result<Asked, String> {
         let (asked, opened, tokens) = self.fitting()?;
         let config = opened.config();
         let mut stays: BTreeSet<Cell> =

@@ -14,7 +14,7 @@ use super::work::{Work, WorkOn};
 
 impl Document {
     /// The document after a command. Commands that are not about the document leave it as it is;
-    /// [`Edit::ReplaceCode`] and [`Edit::SelectAllCells`] need the encoded grid and are resolved before they
+    /// [`Edit::ReplaceCode`], [`Edit::MixScales`] and [`Edit::SelectAllCells`] need the encoded grid and are resolved before they
     /// come here.
     #[must_use]
     pub fn after(&self, command: &Command) -> Self {
@@ -80,6 +80,7 @@ impl Document {
                 self.open(&Open::Model(Slot::A, model.clone()));
             }
             self.open(&Open::Tokens(Given::clone(given)));
+            self.note_generated();
         }
         if let Generate::Take(sampled) = generate {
             self.take(sampled);
@@ -206,6 +207,7 @@ impl Document {
             // With the tokens looked at, these become others.
             Edit::ReplaceCode { .. }
             | Edit::Paint(_)
+            | Edit::MixScales { .. }
             | Edit::SelectAllCells
             | Edit::Undo
             | Edit::Redo => {}
@@ -297,6 +299,10 @@ impl Document {
             Look::Pair(pair) => looks.pair = pair,
             Look::Difference(kind) => looks.difference = kind,
             Look::ShowIds(show) => looks.show_ids = show,
+            Look::WholeDecoding(whole) => looks.edited.whole_decoding = whole,
+            Look::Moved(shown) => looks.edited.moved = shown,
+            Look::Again(shown) => looks.edited.again = shown,
+            Look::Adds(adds) => looks.adds = adds,
             Look::WholeSet(whole) => looks.whole_set = whole,
             Look::Rates(rates) => looks.rates = rates,
         }

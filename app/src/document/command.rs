@@ -7,7 +7,7 @@ use std::sync::Arc;
 use smalti_engine::Knob;
 use smalti_engine::evaluation::Plan;
 use smalti_engine::images::{Picture, WorkingSize};
-use smalti_engine::questions::{BrushStroke, Given, ImageRef, ModelRef, SourceRef, Stamp};
+use smalti_engine::questions::{BrushStroke, Given, ImageRef, ModelRef, SourceRef, Stamp, Subject};
 use smalti_engine::session::{Control, RunId};
 use smalti_engine::tokens::{Cell, Code};
 
@@ -139,6 +139,13 @@ pub enum Edit {
         /// The number of the code of the same book that comes.
         to: u32,
     },
+    /// The coarse scales become those of something else, as this tokenizer encodes it; locked cells stay.
+    MixScales {
+        /// Of what.
+        from: Box<Subject>,
+        /// The last one that is taken, from 0 for the coarsest.
+        through: u16,
+    },
     /// Switches codes off or on.
     SwitchCodes {
         /// Which codes.
@@ -177,6 +184,14 @@ pub enum Look {
     Difference(DifferenceKind),
     /// Whether codes' numbers are written.
     ShowIds(bool),
+    /// Whether all of a picture is seen as its tokens decode, not the original where an edit moves nothing.
+    WholeDecoding(bool),
+    /// Whether the pixels that the edit moves are marked.
+    Moved(bool),
+    /// Whether the tokens are marked that would be others if the picture were encoded again.
+    Again(bool),
+    /// Whether it is seen what each scale adds.
+    Adds(bool),
     /// Whether all images of the set are counted.
     WholeSet(bool),
     /// What is seen of rate against quality.

@@ -115,6 +115,18 @@ impl DifferenceKind {
     }
 }
 
+/// How a picture is looked at whose tokens were edited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EditLooks {
+    /// Whether all of it is seen as its tokens decode; else the original's pixels stay where an edit moves none.
+    pub whole_decoding: bool,
+    /// Whether the pixels that the edit moves are marked in what is decoded.
+    pub moved: bool,
+    /// Whether the tokens are marked that would be others if the picture were encoded again.
+    pub again: bool,
+}
+
 /// How things are looked at: part of the document, because it is part of what is shown to others.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -131,6 +143,10 @@ pub struct Looks {
     pub difference: DifferenceKind,
     /// Whether the codes' numbers are written into cells that are large enough.
     pub show_ids: bool,
+    /// How a picture is looked at whose tokens were edited.
+    pub edited: EditLooks,
+    /// Whether it is seen what each scale adds, not the picture so far.
+    pub adds: bool,
     /// Whether figures of the set are counted over all of its images, not over a sample: the same in all views.
     pub whole_set: bool,
     /// What is seen of rate against quality.
@@ -146,6 +162,8 @@ impl Default for Looks {
             pair: None,
             difference: DifferenceKind::default(),
             show_ids: true,
+            edited: EditLooks::default(),
+            adds: false,
             whole_set: false,
             rates: RatesLook::default(),
         }

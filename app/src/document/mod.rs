@@ -38,7 +38,7 @@ pub use export::{
 };
 pub use generating::{Asked, Generate, GeneratedColor, Generating, Moment, Sampled};
 pub use history::History;
-pub use looks::{ColorBy, CompareMode, DifferenceKind, Looks, Pair};
+pub use looks::{ColorBy, CompareMode, DifferenceKind, EditLooks, Looks, Pair};
 pub use lost::{AllLost, Lost, LostKind, Moved, guesses};
 pub use notice::{Notice, Severity};
 pub use opened::Opened;

@@ -3,12 +3,18 @@
 
 use std::sync::Arc;
 
+use smalti_engine::questions::Subject;
 use smalti_engine::tokens::Cell;
 
-use super::generating::{Moment, Sampled};
+use super::generating::{Asked, Moment, Sampled};
 use super::value::Document;
 use super::variations::Variation;
 use super::work::WorkOn;
+
+/// Whether tokens are those of a generation after its last step: a step of it is called otherwise.
+fn is_whole(on: &WorkOn, asked: &Asked) -> bool {
+    matches!(&on.subject, Subject::Tokens(given) if *given.name == *asked.name())
+}
 
 impl Sampled {
     /// Without the cells that a person forced, released or locked since it was `begun`, and how many those are.
@@ -58,7 +64,11 @@ impl Document {
         self.note_by_hand(self.variations.base());
         let (before, off) = (self.work(), Arc::clone(&self.switched_off));
         let is_start = before.edits.is_empty() && off.is_empty();
-        let parent = if is_start { None } else { self.variations.number_of(&on, &before, &off) };
+        let parent = if is_start {
+            self.generated_whole(&on)
+        } else {
+            self.variations.number_of(&on, &before, &off)
+        };
         let mut after = self.clone();
         after.force(sampled.tokens.iter().copied());
         let asked = Some(Arc::clone(&sampled.asked));
@@ -67,6 +77,27 @@ impl Document {
         let (variations, number) = self.variations.note(next);
         self.variations = variations;
         Some(number)
+    }
+
+    /// Tokens of a whole generation are what is worked on now: what was asked for is noted, so that it is known later how
+    /// they came about.
+    pub(super) fn note_generated(&mut self) {
+        let Some(asked) = self.generating.moment.as_ref().map(|moment| Arc::clone(&moment.asked))
+        else {
+            return;
+        };
+        let Some(on) = self.work_on().filter(|on| is_whole(on, &asked)) else { return };
+        let state = Variation { asked: Some(Arc::clone(&asked)), ..self.state(on, &asked.name()) };
+        self.variations = self.variations.note(state).0;
+    }
+
+    /// The number of the state that is a whole generation, which these tokens were before anything was done to them.
+    fn generated_whole(&self, on: &WorkOn) -> Option<usize> {
+        let is_it = |state: &Variation| {
+            let is_whole = state.asked.as_ref().is_some_and(|asked| is_whole(on, asked));
+            state.on == *on && state.work.edits.is_empty() && is_whole
+        };
+        self.variations.all().iter().position(is_it)
     }
 
     /// The state of what is worked on, to be noted by these words.
@@ -119,6 +150,9 @@ impl Document {
                 states.push(state);
             }
         }
+        let whole = self.generated_whole(&on).map(|whole| &all[whole]);
+        let is_new = |whole: &&Variation| !states.iter().any(|state| std::ptr::eq(*state, *whole));
+        states.extend(whole.filter(is_new));
         states.reverse();
         states
     }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use smalti_engine::images::WorkingSize;
-use smalti_engine::questions::{Encoded, ImageRef, ModelRef, SourceRef, Subject, WithoutCodes};
+use smalti_engine::questions::{
+    Blend, Encoded, ImageRef, ModelRef, Moved, PastedPicture, SourceRef, Subject, WithoutCodes,
+};
 use smalti_engine::tokens::{Cell, Code, Tokens};
 
 use super::generating::Generating;
@@ -274,6 +276,18 @@ impl Document {
         let (tokens, model) = (tokens.clone(), self.model.clone());
         let off = Arc::clone(&self.switched_off);
         (!off.is_empty()).then_some(WithoutCodes { tokens, model, off })
+    }
+
+    /// The question for the picture as it is seen where the original's pixels stay outside of an edit: `own` are the
+    /// tokenizer's tokens of it, `tokens` those that were edited. None where it is decoded whole: no image, the same
+    /// tokens, or codes switched off, of which it is to be seen what the whole picture loses.
+    pub fn blend(&self, original: PastedPicture, own: &Tokens, tokens: &Tokens) -> Option<Blend> {
+        let is_whole = self.looks.edited.whole_decoding || !self.switched_off.is_empty();
+        if is_whole || self.image().is_none() || own == tokens {
+            return None;
+        }
+        let (before, after, model) = (own.clone(), tokens.clone(), self.model.clone());
+        Some(Blend { original, moved: Moved { before, after, model } })
     }
 
     /// How many forced tokens stand in locked cells: those that are not released.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use smalti_engine::Problem;
 use smalti_engine::questions::{Given, Subject};
-use smalti_engine::tokens::{Cell, Code};
+use smalti_engine::tokens::{Cell, Code, Tokens};
 
 use super::disk::Listing;
 use super::recipes::Training;
@@ -41,6 +41,8 @@ pub enum Outcome {
     Places(Result<Box<Places>, Problem>),
     /// What a stroke on the picture makes of the tokens.
     Painted(Box<Painted>),
+    /// The tokens are known whose coarse scales are taken.
+    Scales(Box<Scales>),
     /// A recipe was read and its run has a folder, or why that cannot be; which one was asked for, by its
     /// number.
     Recipe(u64, Result<Box<Training>, Problem>),
@@ -99,6 +101,21 @@ pub struct Painted {
     pub edits: Arc<BTreeMap<Cell, u32>>,
     /// The codes that were switched off in them.
     pub off: Arc<BTreeSet<Code>>,
+}
+
+/// Tokens whose coarse scales take the place of those of what was open when it was asked for.
+#[derive(Debug)]
+pub struct Scales {
+    /// What they come to.
+    pub on: WorkOn,
+    /// The document that it was open in, by its number in the sitting.
+    pub number: usize,
+    /// What they are of.
+    pub name: String,
+    /// The last scale that is taken.
+    pub through: u16,
+    /// Its tokens as the tokenizer made them, and those whose scales are taken; or why they are not known.
+    pub tokens: Result<(Tokens, Tokens), Problem>,
 }
 
 impl Ask {

@@ -27,6 +27,11 @@ pub fn gain_of(values: &[f32]) -> usize {
     let place = (sizes.len() * 99 / 100).min(sizes.len().saturating_sub(1));
     let most =
         if sizes.is_empty() { 0.0 } else { *sizes.select_nth_unstable_by(place, f32::total_cmp).1 };
+    gain_for(most)
+}
+
+/// The same where it is known what one pixel of a hundred is beyond.
+pub fn gain_for(most: f32) -> usize {
     GAINS.iter().position(|gain| most * *gain as f32 >= 1.0).unwrap_or(GAINS.len() - 1)
 }
 

@@ -28,6 +28,7 @@ impl Studio {
             Command::Edit(Edit::Undo) => self.undo(),
             Command::Edit(Edit::Redo) => self.redo(),
             Command::Edit(Edit::ReplaceCode { from, to }) => self.replace_code(from, to),
+            Command::Edit(Edit::MixScales { from, through }) => self.mix_scales(*from, through),
             Command::Edit(Edit::Paint(stroke)) => self.paint(stroke),
             Command::Edit(Edit::SelectAllCells) => self.select_all_cells(ctx),
             Command::Edit(edit) => self.edit(&edit, ctx),
@@ -357,6 +358,7 @@ impl Studio {
                 self.found_places(places, ctx);
                 self.quit_when_edited(ctx);
             }
+            Outcome::Scales(scales) => self.mixed_scales(*scales, ctx),
             Outcome::Painted(painted) => {
                 self.painted(*painted, ctx);
                 self.quit_when_edited(ctx);

@@ -17,6 +17,7 @@ mod home;
 mod keyboard;
 mod keys;
 mod measuring;
+mod mixing;
 mod of_scenes;
 pub mod offscreen;
 mod painting;

@@ -216,7 +216,8 @@ impl LikelihoodView {
         let before_off = ctx.tokens(encoded);
         let cursor = pane.response.has_focus().then(|| self.hand.cursor(ctx, sheet));
         let selected = self.hand.selected(ctx);
-        let marked = Marked { now: shown.tokens(), before_off: &before_off, selected, cursor };
+        let (now, again) = (shown.tokens(), std::sync::Arc::default());
+        let marked = Marked { now, before_off: &before_off, selected, cursor, again };
         self.marks.ui(ui, ctx, &pane, sheet, marked);
         let told = self.hand.told(ui, ctx, sheet);
         pane.response.widget_info(|| {

@@ -1,7 +1,9 @@
 //! Scales: tokens in parts that add up, from coarse to fine. Above the picture so far after each of them, below the
 //! tokens of each. Of an image that was encoded, or of what a generator wrote.
 
+mod adds;
 mod empty;
+mod hands;
 mod shown;
 mod strip;
 
@@ -22,15 +24,21 @@ pub(super) struct ScalesView {
 
 impl View for ScalesView {
     fn bar_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
-        let there = Of::ALL.map(|of| (of, Shown::of(ctx, of).is_some()));
-        if there.iter().any(|(_, is_there)| !is_there) {
-            return;
-        }
-        let now = self.of.unwrap_or(Of::ALL[0]);
-        for (of, _) in there {
-            if ui.selectable_label(of == now, of.label()).clicked() {
-                self.of = Some(of);
+        let there: Vec<Of> =
+            Of::ALL.into_iter().filter(|of| Shown::of(ctx, *of).is_some()).collect();
+        let Some(first) = there.first() else { return };
+        let now = self.of.filter(|of| there.contains(of)).unwrap_or(*first);
+        if there.len() > 1 {
+            for of in there {
+                if ui.selectable_label(of == now, of.label()).clicked() {
+                    self.of = Some(of);
+                }
             }
+            ui.separator();
+        }
+        hands::looks_ui(ui, ctx);
+        if now == Of::Encoded {
+            hands::ui(ui, ctx);
         }
     }
 
@@ -48,7 +56,8 @@ impl View for ScalesView {
         let tokens = (area.height() * 0.3).max(0.0);
         let (pictures, below) = area.split_top_bottom_at_y(area.bottom() - tokens - line);
         let (so_far, pictures) = pictures.split_top_bottom_at_y(pictures.top() + line);
-        states::caption(ui, ctx, so_far, &shown.words_of_pictures(), "");
+        let (left, right) = shown.words_of_pictures(ctx);
+        states::caption(ui, ctx, so_far, &left, &right);
         let (caption, tokens) = below.split_top_bottom_at_y(below.top() + line);
         let picked = ui
             .scope_builder(UiBuilder::new().max_rect(pictures).id_salt("pictures"), |ui| {

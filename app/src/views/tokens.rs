@@ -5,12 +5,14 @@ mod ghost;
 mod hand;
 mod kept;
 mod marks;
+mod moved;
 mod outline;
 mod overlay;
 mod painting;
 mod palette;
 mod parts;
 mod reach;
+mod seen;
 pub(super) mod sheet;
 mod strip;
 mod tools;
@@ -19,10 +21,7 @@ mod trials;
 use std::sync::Arc;
 
 use egui::{Rect, vec2};
-use smalti_engine::questions::{
-    CodeUse, Compared, Comparison, Encode, Encoded, Given, ImageSize, LoadImage, ModelRef,
-    PastedPicture, Reconstruct, Sample, Scope, Subject,
-};
+use smalti_engine::questions::{CodeUse, Compared, Encoded, ImageSize, LoadImage, Sample, Scope};
 use smalti_engine::session::Reply;
 use smalti_engine::tokens::{Cell, Code, Tokens};
 
@@ -30,8 +29,11 @@ use self::ghost::Ghost;
 pub(super) use self::hand::Hand;
 pub(super) use self::kept::place_of;
 pub(super) use self::marks::{Marked, Marks};
+use self::moved::Again;
 pub(super) use self::overlay::hovered_cell;
 pub(super) use self::parts::texture as part_texture;
+use self::seen::{FIGURES, FORCED, LastSeen, what_is_decoded};
+pub(super) use self::seen::{by_hand, decoded, figures_of, original_of};
 use self::sheet::Sheet;
 use self::tools::Tools;
 use super::view::View;
@@ -40,17 +42,11 @@ use crate::document::{ColorBy, Look, Notice, Secret, Slot, ViewId};
 use crate::look::textures::Sampling;
 use crate::look::theme::space;
 use crate::look::words::{counted, grouped};
-use crate::widgets::export::Exported;
-use crate::widgets::pane::{self, Framed, Pane, Zoom};
+use crate::widgets::pane::{self, Framed, Zoom};
 use crate::widgets::{fold, picker, states, switches, veil};
 
 /// The height of a caption in one line, before text is scaled.
 const LINE: f32 = 24.0;
-/// As wide as the figures of a picture become.
-const FIGURES: &str = "00.0 dB · SSIM .00 · 00.00 bpp";
-
-/// As wide as the words become of a picture of which cells are forced.
-const FORCED: &str = "reconstruction with 000 forced cells";
 
 /// The Tokens view.
 #[derive(Debug, Default)]
@@ -60,8 +56,8 @@ pub(super) struct TokensView {
     ghost: Ghost,
     marks: Marks,
     tools: Tools,
-    /// What was decoded last, by which tokenizer.
-    decoded: Option<(ModelRef, Arc<Compared>)>,
+    /// What was seen last.
+    last: LastSeen,
 }
 
 impl View for TokensView {
@@ -123,7 +119,7 @@ impl View for TokensView {
             ui.scope_builder(egui::UiBuilder::new().max_rect(tool_row), |ui| {
                 let wanted = self.hand.asks_for_code().then_some(0);
                 let (own, hand) = (&mut self.tools, &mut self.hand);
-                let place = ("tools", "Tools", 7);
+                let place = ("tools", "Tools", 8);
                 opens = fold::strip(ui, place, ctx, wanted, |ui, ctx, group| match group {
                     0 => own.ui(ui, ctx, &now, hand),
                     1 => tools::opacity_ui(ui, ctx),
@@ -131,6 +127,7 @@ impl View for TokensView {
                     3 => tools::selected_ui(ui, ctx),
                     4 => switches::off_ui(ui, ctx),
                     5 => kept::variations_ui(ui, ctx),
+                    6 => whole_ui(ui, ctx),
                     _ => ids_ui(ui, ctx),
                 });
             });
@@ -151,67 +148,6 @@ impl View for TokensView {
     }
 }
 
-/// What [`decoded`] is called.
-fn what_is_decoded(ctx: &ViewCtx<'_>, now: &Tokens) -> String {
-    let (number, _) = ctx.part(now);
-    let adds_up = ctx.known().is_some_and(|facts| facts.facts.prefixes);
-    let what = if adds_up && number + 1 < now.parts().len() {
-        format!("decoded up to part {}", number + 1)
-    } else {
-        "reconstruction".to_owned()
-    };
-    what + &by_hand(ctx)
-}
-
-/// What was done by hand to what is decoded, to stand behind its name wherever its quality is said.
-pub(super) fn by_hand(ctx: &ViewCtx<'_>) -> String {
-    let (forced, off) = (ctx.document.edits.len(), ctx.document.switched_off.len());
-    let mut words = String::new();
-    if forced > 0 {
-        words = format!(" with {}", counted(forced, "forced cell"));
-    }
-    if off > 0 {
-        words = format!("{words} without {}", counted(off, "code"));
-    }
-    words
-}
-
-/// What is known of the tokens as they are now, and what they decode to. While a part is looked at whose successors can
-/// be left out (a scale, a level), it is the picture so far.
-pub(super) fn decoded(ctx: &ViewCtx<'_>, encoded: &Encoded) -> (Tokens, Reply<Compared>) {
-    if let Some(question) = ctx.plain_question() {
-        let model = &ctx.document.model;
-        return (encoded.tokens.clone(), ctx.compared("compared a", model, &question));
-    }
-    let now = ctx.seen_now(encoded);
-    let (number, _) = ctx.part(&now);
-    let adds_up = ctx.known().is_some_and(|facts| facts.facts.prefixes);
-    let tokens = if adds_up { now.up_to(number + 1) } else { now.clone() };
-    match ctx.now(encoded) {
-        Reply::Ready(_) => {}
-        Reply::Working { progress, .. } => return (now, Reply::Working { progress, last: None }),
-        Reply::Failed(problem) => return (now, Reply::Failed(problem)),
-    }
-    let model = ctx.document.model.clone();
-    // Given tokens that could not be decoded have no picture yet: what they decode to now that they were
-    // filled is their picture.
-    if let (Some(Subject::Tokens(given)), Some(_)) = (&ctx.document.subject, encoded.problem()) {
-        let subject = Subject::Tokens(Given { tokens, ..given.clone() });
-        let question =
-            Reconstruct(Encode { subject, size: ctx.document.size, model: model.clone() });
-        return (now, ctx.compared("compared a", &model, &question));
-    }
-    let original = original_of(ctx, encoded);
-    let question = Comparison { original, tokens, model: model.clone() };
-    let compared = ctx.compared("compared a", &model, &question);
-    (now, compared)
-}
-
-/// The picture that was encoded as part of a question; hashing it is kept per picture.
-pub(super) fn original_of(ctx: &ViewCtx<'_>, encoded: &Encoded) -> PastedPicture {
-    ctx.originals.get(&encoded.picture)
-}
-
 /// Whether tokens lie over the picture.
 pub(super) fn is_spatial(ctx: &ViewCtx<'_>, encoded: &Encoded) -> bool {
     if encoded.unfit.is_some() {
@@ -220,26 +156,6 @@ pub(super) fn is_spatial(ctx: &ViewCtx<'_>, encoded: &Encoded) -> bool {
         return part.frames() * part.rows() > 1;
     }
     ctx.known().is_none_or(|facts| facts.facts.spatial)
-}
-
-/// The decoded picture's own menu.
-fn decoded_menu(
-    ctx: &ViewCtx<'_>,
-    pane: &Pane,
-    (compared, now): (&Arc<Compared>, &Tokens),
-    is_old: bool,
-) {
-    let about = format!("{}, {}", what_is_decoded(ctx, now), figures_of(compared));
-    let picture = || Some(compared.reconstruction.clone());
-    let exported = Exported {
-        name: "decoded",
-        about: &about,
-        by: Some(&ctx.document.model),
-        picture: Some(&picture),
-        is_old,
-        ..Exported::default()
-    };
-    exported.menu(&pane.response, ctx);
 }
 
 /// What the grid is colored by, which is not what was chosen where that cannot be known of these tokens.
@@ -293,7 +209,13 @@ impl TokensView {
         let line = line_below(ui, ctx, (area, size, &of_both), &what_is_decoded(ctx, now));
         let (left, right, fit) = two_places(area, size, line, &of_both);
         let of_grid = ctx.theme.px(LINE);
-        self.grid_ui(ui, ctx, (left, of_grid, fit), (encoded, &sheet, spatial), (now, compared));
+        let seen = self.last.of(ctx, (encoded, now), compared);
+        let is_veiled = ctx.is_veiled(Secret::Reconstruction);
+        let again =
+            if is_veiled { Again::default() } else { moved::again(ctx, seen.as_ref(), now) };
+        let of_grid = (left, of_grid, fit);
+        let sheet_of = (encoded, &sheet, spatial);
+        self.grid_ui(ui, ctx, of_grid, sheet_of, (now, compared, &again));
 
         let id = ui.scope_id().with("reconstruction pane");
         let framed = Framed { view: right, size, fit };
@@ -301,7 +223,7 @@ impl TokensView {
         pane.response
             .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Reconstruction"));
         let under = Rect::from_min_size(right.left_bottom(), vec2(right.width(), line));
-        if ctx.is_veiled(Secret::Reconstruction) {
+        if is_veiled {
             veil::paint(ui, ctx, right);
             return;
         }
@@ -310,13 +232,13 @@ impl TokensView {
             let place = egui::UiBuilder::new().max_rect(right.shrink(space::M));
             ui.scope_builder(place, |ui| states::problem(ui, ctx, problem));
         }
-        let is_old = compared.ready().is_none() || !ctx.is_encoded();
-        let Some(compared) = self.last_decoded(ctx, compared) else { return };
-        let texture = ctx.textures.picture(&compared.reconstruction, Sampling::Pixels);
+        let Some(seen) = seen else { return };
+        let texture = ctx.textures.picture(seen.picture(), Sampling::Pixels);
         pane.paint(ui, texture.id(), egui::Color32::WHITE);
-        decoded_menu(ctx, &pane, (&compared, now), is_old);
+        seen.menu(ctx, &pane, now);
+        let moved = moved::paint(ui, ctx, &pane, (encoded, now));
         let mut left =
-            format!("{}, {}", what_is_decoded(ctx, now), ctx.document.name_of(&ctx.document.model));
+            format!("{}, {}", seen.what(ctx, now), ctx.document.name_of(&ctx.document.model));
         if spatial {
             // What is seen meanwhile are another image's cells.
             if ctx.pasting().is_none() && ctx.is_encoded() {
@@ -330,27 +252,9 @@ impl TokensView {
             left = words;
         }
         // The figures of what was decoded before are none of these tokens.
-        let figures = if is_old { "decoding…".to_owned() } else { figures_of(&compared) };
+        let of_decoding = || if seen.is_old { "decoding…".to_owned() } else { seen.figures() };
+        let figures = moved.unwrap_or_else(of_decoding);
         states::whole_caption(ui, ctx, under, &left, &figures);
-    }
-
-    /// What was decoded last by this tokenizer, while it works.
-    fn last_decoded(
-        &mut self,
-        ctx: &ViewCtx<'_>,
-        compared: &Reply<Compared>,
-    ) -> Option<Arc<Compared>> {
-        let model = &ctx.document.model;
-        match compared {
-            Reply::Failed(_) => self.decoded = None,
-            reply => {
-                if let Some(best) = reply.best() {
-                    self.decoded = Some((model.clone(), Arc::clone(best)));
-                }
-            }
-        }
-        let last = self.decoded.as_ref().filter(|(of, _)| of == model)?;
-        Some(Arc::clone(&last.1))
     }
 
     /// The grid, over the picture where its tokens have places.
@@ -360,7 +264,7 @@ impl TokensView {
         ctx: &ViewCtx<'_>,
         (left, line, fit): (Rect, f32, f32),
         (encoded, sheet, spatial): (&Arc<Encoded>, &Sheet<'_>, bool),
-        (now, compared): (&Tokens, &Reply<Compared>),
+        (now, compared, again): (&Tokens, &Reply<Compared>, &Again),
     ) {
         let (number, size) = (sheet.number, [encoded.picture.width(), encoded.picture.height()]);
         let id = ui.scope_id().with("grid pane");
@@ -413,7 +317,8 @@ impl TokensView {
         let before_off = ctx.tokens(encoded);
         let cursor = pane.response.has_focus().then(|| self.hand.cursor(ctx, sheet));
         let selected = self.hand.selected(ctx);
-        let marked = Marked { now, before_off: &before_off, selected, cursor };
+        let again_at = Arc::clone(&again.cells);
+        let marked = Marked { now, before_off: &before_off, selected, cursor, again: again_at };
         self.marks.ui(ui, ctx, &pane, sheet, marked);
         if let Some(region) = ctx.pasting().filter(|_| ctx.is_encoded()) {
             self.ghost.ui(ui, ctx, &pane, (sheet, region));
@@ -434,10 +339,9 @@ impl TokensView {
             |cell| words_of_cell(ctx, sheet, cell, &before_off),
         );
         // Said first: the last figures go where there is no room.
-        let figures = match preparation(ctx, size) {
-            Some(how) => format!("{how} · {figures}"),
-            None => figures,
-        };
+        let first = again.words.clone().into_iter().chain(preparation(ctx, size));
+        let figures: Vec<String> = first.chain([figures]).collect();
+        let figures = figures.join(" · ");
         let what = match (encoded.problem(), spatial) {
             (Some(_), _) => "tokens",
             (None, true) if ctx.document.image().is_none() => "tokens over what they decode to",
@@ -546,6 +450,20 @@ pub(super) fn words_of_cell(
     words
 }
 
+/// Whether all of an edited picture is seen as it is decoded.
+fn whole_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+    let document = ctx.document;
+    let is_edited = !document.edits.is_empty() && document.switched_off.is_empty();
+    if document.image().is_none() || !is_edited {
+        return;
+    }
+    let mut whole = document.looks.edited.whole_decoding;
+    let about = "Otherwise the original's pixels stay where the edit moves none (W)";
+    if ui.checkbox(&mut whole, "whole picture decoded").on_hover_text(about).changed() {
+        ctx.send(Look::WholeDecoding(whole));
+    }
+}
+
 /// Whether codes are written into large cells.
 fn ids_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
     let mut ids = ctx.document.looks.show_ids;
@@ -553,18 +471,4 @@ fn ids_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
     if ui.checkbox(&mut ids, "ids").on_hover_text(about).changed() {
         ctx.send(Look::ShowIds(ids));
     }
-}
-
-/// PSNR, SSIM and rate as they stand in captions.
-pub(super) fn figures_of(compared: &Compared) -> String {
-    let (psnr, ssim, rate) = words_of(compared);
-    psnr.map_or(rate.clone(), |psnr| format!("{psnr} · {ssim} · {rate}"))
-}
-
-/// PSNR, SSIM and rate; given tokens have no original to differ from.
-fn words_of(compared: &Compared) -> (Option<String>, String, String) {
-    let ssim = format!("{:.2}", compared.ssim);
-    let ssim = format!("SSIM {}", ssim.strip_prefix('0').unwrap_or(&ssim));
-    let psnr = compared.psnr.is_finite().then(|| format!("{:.1} dB", compared.psnr));
-    (psnr, ssim, format!("{:.2} bpp", compared.bits_per_pixel))
 }

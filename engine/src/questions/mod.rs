@@ -2,6 +2,7 @@
 //!
 //! Every type here is a [`crate::session::Question`] or a part of one: small, hashable, plain data.
 
+mod adds;
 pub mod checkpoint;
 pub mod code;
 pub mod codec;
@@ -15,6 +16,7 @@ pub mod identify;
 pub mod image;
 mod likelihood;
 pub mod model;
+mod moved;
 pub mod order;
 mod paint;
 mod partly;
@@ -27,6 +29,7 @@ mod sheet;
 pub mod stream;
 pub mod usage;
 
+pub use adds::{Added, PartAdds};
 pub use checkpoint::{CodebookLook, InspectModel, Inspection, LookAtCodebook};
 pub use code::{Appearance, CodeAppearance, CodeCard, CodeCardAnswer, CodeColors};
 pub use code::{CodeInImages, Occurrences};
@@ -44,6 +47,9 @@ pub use image::{
 };
 pub use likelihood::Likelihood;
 pub use model::{ModelFacts, ModelInfo, ModelRef, ShippedModels, ShippedRecipes};
+pub use moved::{
+    Blend, Blended, EncodeAgain, EncodedAgain, FEATHER, GROWN, LEAST_MOVED, Moved, MovedPixels,
+};
 pub use order::{CodebookOrder, OrderBy, Ordered, WithoutCodes};
 pub use paint::{BrushStroke, PaintTokens, STROKE_UNIT};
 pub use partly::DecodePartly;

@@ -86,7 +86,7 @@ fn decode_and_encode_take_the_tokens_that_were_forced_in_a_document() {
     run(&["encode", &hat, "--out", &tokens]).expect_done();
     assert_eq!(first_code(&desk.path("tokens/b.safetensors")), 9);
     assert_eq!(first_code(&desk.path("tokens/a.safetensors")), 7);
-    run(&["decode", &hat, "--out", &out, "--index", "1"]).expect_done();
+    run(&["decode", &hat, "--out", &out, "--index", "1", "--pure"]).expect_done();
     // The same pixels as of the tokens alone.
     let (model, other) = (desk.name("tiny.safetensors"), desk.name("other.png"));
     let file = desk.name("tokens/a.safetensors");
@@ -101,6 +101,11 @@ fn decode_and_encode_take_the_tokens_that_were_forced_in_a_document() {
     let refused = run(&["decode", &hat, "--index", "0", "--model", "worlds-fsq", "--out", &out]);
     refused.expect_refused(&["--model", "tiny"]);
     run(&["decode", &file, "--out", &out]).expect_refused(&["--model", "missing"]);
+    run(&["decode", &file, "--model", &model, "--out", &out, "--pure"]).expect_refused(&[
+        "--pure",
+        "no document",
+        "decoded whole",
+    ]);
 }
 
 #[test]

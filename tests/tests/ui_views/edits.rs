@@ -102,6 +102,7 @@ fn a_forced_code_changes_the_picture_there_and_undo_brings_every_pixel_back() {
     let grid = tokens(&window);
     let size = (grid.first().rows(), grid.first().columns());
     assert_eq!(size, (32, 32));
+    press(&mut window, Modifiers::NONE, Key::W);
     let before = rebuilt(&mut window);
     let cell = middle_of(rect_of(&window, "Token grid"), (16, 10), size);
     click(&mut window, cell, Modifiers::NONE);

@@ -20,6 +20,7 @@ mod keyboard;
 mod large_text;
 mod leaving;
 mod likelihood;
+mod moved;
 mod panels;
 mod pareto;
 mod pending;

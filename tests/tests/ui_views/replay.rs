@@ -5,16 +5,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use egui::{Key, Modifiers};
 use serde_json::Value;
 use smalti::cli::{DONE, Surroundings};
 use smalti::document::{Edit, Layout, Open, ViewId};
 use smalti::files::saved::{Carried, Saved, to_bytes};
 use smalti_engine::generators::Way;
-use smalti_engine::questions::{ModelInfo, ModelRef, Stamp};
+use smalti_engine::questions::{ModelInfo, ModelRef, Stamp, Subject};
 use smalti_engine::token_files::{self, from_arrays::Wanted};
 use smalti_engine::tokens::Cell;
 use smalti_tests::tiny::tiny_generator;
-use smalti_tests::window::{Small, Window, click_label, empty, open_sized, send, tab};
+use smalti_tests::window::{
+    Small, Window, assets, click_label, empty, open_sized, press, send, tab,
+};
 
 use super::exports::{open_menu, save_to};
 use super::resampling::{now, resample, select, wide};
@@ -33,8 +36,8 @@ fn desk() -> (Window, Small, String) {
     (window, small, facts.token_hash.clone())
 }
 
-/// What `smalti edit` of a document says, on both ways out.
-fn edit(document: &Path, out: &Path) -> (Value, String) {
+/// What a command that is done says, on both ways out.
+pub(super) fn run(words: &[&str]) -> (String, String) {
     let (mut said, mut errors) = (Vec::new(), Vec::new());
     let around = Surroundings {
         errors: None,
@@ -42,15 +45,21 @@ fn edit(document: &Path, out: &Path) -> (Value, String) {
         err: &mut errors,
         watched: false,
         cancel: Arc::new(AtomicBool::new(false)),
-        assets: None,
+        assets: Some(assets()),
         inside: None,
     };
-    let text = |path: &Path| path.to_str().unwrap().to_owned();
-    let words = ["smalti", "edit", &text(document), "--out", &text(out), "--json"];
-    let code = smalti::cli::run(words.map(ToOwned::to_owned), around);
-    let errors = String::from_utf8(errors).unwrap();
+    let words = ["smalti"].iter().chain(words).map(ToString::to_string);
+    let code = smalti::cli::run(words, around);
+    let [said, errors] = [said, errors].map(|bytes| String::from_utf8(bytes).unwrap());
     assert_eq!(code, DONE, "{errors}");
-    (serde_json::from_slice(&said).unwrap(), errors)
+    (said, errors)
+}
+
+/// What `smalti edit` of a document says.
+fn edit(document: &Path, out: &Path) -> (Value, String) {
+    let text = |path: &Path| path.to_str().unwrap().to_owned();
+    let (said, errors) = run(&["edit", &text(document), "--out", &text(out), "--json"]);
+    (serde_json::from_str(&said).unwrap(), errors)
 }
 
 fn pixels(path: &Path) -> image::RgbImage {
@@ -99,4 +108,57 @@ fn a_document_comes_out_of_the_command_line_with_the_tokens_and_pixels_of_the_wi
     is_as_in_the_window(&beside("third"));
     assert!(line["written"][0]["differing"].is_null(), "{line}");
     assert!(said.contains("cannot be written again") && said.contains("painter"), "{said}");
+}
+
+#[test]
+fn a_whole_generation_that_became_tokens_comes_out_of_the_command_line_as_it_was() {
+    let (mut window, small, hash) = desk();
+    let beside = |name: &str| small.model().with_file_name(name);
+    press(&mut window, Modifiers::COMMAND, Key::G);
+    let command = |name: &str| {
+        move |window: &mut Window| {
+            press(window, Modifiers::COMMAND, Key::P);
+            window.event(egui::Event::Text(name.to_owned()));
+            press(window, Modifiers::NONE, Key::Enter);
+        }
+    };
+    command("Use what is generated as tokens")(&mut window);
+    send(&mut window, Layout::Show(ViewId::Tokens));
+    let subject = window.state().document().subject.clone();
+    let Some(Subject::Tokens(given)) = subject else { panic!("{subject:?}") };
+    assert_eq!(given.tokens.len(), 64);
+    // By hand over it, and saved.
+    let other = (given.tokens.get(Cell::at(2, 2)).unwrap() + 7) % 20;
+    send(&mut window, Edit::ForceCells { cells: Arc::new([Cell::at(2, 2)].into()), code: other });
+    let exported = beside("exported.png");
+    open_menu(&mut window, "Reconstruction");
+    click_label(&mut window, "Save as PNG, 1×…");
+    save_to(&mut window, &exported);
+    let (document, file) = (window.state().document().clone(), beside("dream.smalti"));
+    std::fs::write(&file, to_bytes(&Saved::new(document, None), &Carried::Pasted).unwrap())
+        .unwrap();
+    let expected = now(&window);
+    assert_eq!(expected.get(Cell::at(2, 2)), Some(other));
+    let is_as_in_the_window = |line: &Value| {
+        let path = |key: &str| std::path::PathBuf::from(line[key].as_str().unwrap());
+        assert_eq!(pixels(&path("out")), pixels(&exported));
+        let read = token_files::read(&path("tokens_file"), &Wanted::default(), None).unwrap();
+        assert_eq!(read.images[0].first().codes(), expected.first().codes());
+    };
+    let (line, _) = edit(&file, &beside("first"));
+    is_as_in_the_window(&line);
+    let [written] = line["written"].as_array().unwrap().as_slice() else { panic!("{line}") };
+    assert_eq!((&written["cells"], &written["differing"]), (&64.into(), &0.into()), "{line}");
+
+    let generator = beside("painter.safetensors");
+    tiny_generator(&generator, Way::Raster, &hash);
+    let (line, said) = edit(&file, &beside("second"));
+    is_as_in_the_window(&line);
+    assert!(line["written"][0]["differing"].as_u64().unwrap() > 0, "{line}");
+    assert!(said.contains("of 64 tokens would be others now"), "{said}");
+    std::fs::remove_file(&generator).unwrap();
+    let (line, said) = edit(&file, &beside("third"));
+    is_as_in_the_window(&line);
+    assert!(said.contains("cannot be written again") && said.contains("painter"), "{said}");
+    assert!(said.contains("those that the document keeps stand"), "{said}");
 }

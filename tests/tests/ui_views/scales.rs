@@ -1,15 +1,18 @@
 //! The Scales view: the scales of an image's tokens, and those that a generator wrote.
 
+use std::sync::Arc;
+
 use egui::{Key, Modifiers};
-use egui_kittest::kittest::Queryable;
-use smalti::document::{Layout, Open, Panel, Slot, ViewId};
+use egui_kittest::kittest::{NodeT, Queryable};
+use smalti::document::{Edit, Layout, Open, Panel, Slot, ViewId};
 use smalti_engine::generators::Way;
 use smalti_engine::images::WorkingSize;
-use smalti_engine::questions::{ModelInfo, ModelRef, Stamp};
-use smalti_engine::tokens::Part;
+use smalti_engine::questions::{Decode, Encode, ImageRef, ModelInfo, ModelRef, PartAdds, Stamp};
+use smalti_engine::tokens::{Cell, Part};
 use smalti_tests::tiny::{scales_model, tiny_generator, tiny_var};
 use smalti_tests::window::{
-    Small, Window, click_label, empty, labels, open_sized, press, says, send, tokens, until,
+    Small, Window, click, click_label, empty, encoded, labels, middle_of, open_sized, press,
+    rect_of, says, send, tokens, until,
 };
 
 /// The window with Scales and Generate, a tokenizer of scales of 1, 2 and 4 places in the small folder, its reference.
@@ -118,4 +121,97 @@ fn scales_that_are_not_written_yet_are_said_to_be_missing() {
     until(&mut window, "Generation done");
     send(&mut window, Layout::Show(ViewId::Scales));
     assert!(says(&window, "No tokens in scales are there"));
+}
+
+#[test]
+fn what_a_scale_adds_is_the_picture_with_it_less_the_one_without() {
+    let (mut window, small, model) = open_scales([1280.0, 800.0]);
+    encode(&mut window, &small, &model);
+    let all = tokens(&window);
+    let session = window.state().session();
+    let picture = |parts: usize| {
+        let question = Decode { tokens: all.up_to(parts), model: model.clone() };
+        session.wait(&question).unwrap().picture.clone()
+    };
+    let added = |parts: usize| {
+        session.wait(&PartAdds { tokens: all.up_to(parts), model: model.clone() }).unwrap()
+    };
+    let mean = |rgb: &[u8]| rgb.iter().map(|level| f32::from(*level)).sum::<f32>() / 3.0 / 255.0;
+    let (first, second) = (picture(1), picture(2));
+    let pairs = std::iter::zip(first.rgb().chunks_exact(3), second.rgb().chunks_exact(3));
+    let expected: Vec<f32> = pairs.map(|(a, b)| mean(b) - mean(a)).collect();
+    let second = added(2);
+    assert!(std::iter::zip(&expected, &*second.signed).all(|(a, b)| (a - b).abs() < 1e-6));
+    assert!(expected.iter().any(|by| by.abs() > 0.004), "it adds something");
+    let from_gray = first.rgb().chunks_exact(3).map(|rgb| mean(rgb) - 0.5);
+    assert!(from_gray.zip(&*added(1).signed).all(|(a, b)| (a - b).abs() < 1e-6));
+    let beyond = expected.iter().filter(|by| by.abs() > second.usual).count();
+    assert!(beyond * 100 <= expected.len(), "{beyond} of {}", expected.len());
+
+    click_label(&mut window, "The picture so far, 2×2");
+    press(&mut window, Modifiers::NONE, Key::A);
+    assert!(says(&window, "what each scale adds: blue darker, red brighter"));
+    assert!(says(&window, "2×2 adds up to ±"), "{:?}", labels(&window, "adds"));
+    click_label(&mut window, "picture so far");
+    assert!(says(&window, "the picture so far after each scale"));
+}
+
+#[test]
+fn coarse_scales_of_one_picture_stand_with_fine_ones_of_another() {
+    let (mut window, small, model) = open_scales([1280.0, 800.0]);
+    encode(&mut window, &small, &model);
+    let own = tokens(&window);
+    let image = ImageRef::InSource { source: small.source(), index: 1 };
+    let (subject, size) = (image.into(), window.state().document().size);
+    let question = Encode { subject, size, model };
+    let other = window.state().session().wait(&question).unwrap().tokens.clone();
+    assert!(own.parts()[..2] != other.parts()[..2] && own.parts()[2] != other.parts()[2]);
+    // The finest is looked at: all would be taken.
+    assert!(window.get_by_label("coarse scales from…").accesskit_node().is_disabled());
+    click_label(&mut window, "The picture so far, 2×2");
+    click_label(&mut window, "coarse scales from…");
+    click_label(&mut window, "image 2");
+    let now = |window: &Window| window.state().document().tokens(&encoded(window));
+    let mixed = now(&window);
+    assert_eq!(mixed.parts()[..2], other.parts()[..2]);
+    assert_eq!(mixed.parts()[2], own.parts()[2]);
+    let notices = window.state().notices().list();
+    let last = notices.last().unwrap().summary.clone();
+    assert!(last.starts_with("2 coarse scales of picture 1"), "{last}");
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(now(&window), own, "one step of undo");
+}
+
+#[test]
+fn a_scale_is_edited_by_its_cells_and_the_finer_ones_are_written_anew() {
+    let (mut window, small, model) = open_scales([1280.0, 800.0]);
+    let facts = window.state().session().wait(&ModelInfo { model: model.clone() }).unwrap();
+    let path = small.model().with_file_name("steps.safetensors");
+    tiny_var(&path, &facts.token_hash);
+    send(&mut window, Open::Path(path));
+    encode(&mut window, &small, &model);
+    send(&mut window, Layout::Show(ViewId::Scales));
+    click_label(&mut window, "Tokens of the scale 2×2");
+    let tile = rect_of(&window, "Tokens of the scale 2×2");
+    click(&mut window, middle_of(tile, (1, 0), (2, 2)), Modifiers::NONE);
+    let cell = Cell { part: 1, frame: 0, row: 1, column: 0 };
+    assert_eq!(*window.state().document().selection.cells, [cell].into());
+    let own = tokens(&window);
+    let code = (own.get(cell).unwrap() + 1) % own.first().codebook_size();
+    let cells = Arc::clone(&window.state().document().selection.cells);
+    send(&mut window, Edit::ForceCells { cells, code });
+    press(&mut window, Modifiers::SHIFT, Key::R);
+    until(&mut window, "with another token");
+    let document = window.state().document();
+    let now = document.tokens(&encoded(&window));
+    assert_eq!(now.get(cell), Some(code));
+    assert_eq!(now.parts()[0], own.parts()[0]);
+    assert!(now.parts()[2] != own.parts()[2], "the finer ones are others");
+    let asked = Arc::clone(&document.generating.moment.as_ref().unwrap().asked);
+    let coarse: std::collections::BTreeMap<Cell, u32> = now
+        .cells()
+        .filter(|(cell, _)| cell.part < 2)
+        .map(|(cell, code)| (cell, code.unwrap()))
+        .collect();
+    assert_eq!(*asked.given, coarse, "it was led by what stands in the coarse ones");
 }

@@ -7,7 +7,7 @@ use smalti_engine::generators::Way;
 use smalti_engine::questions::ModelRef;
 use smalti_engine::session::{Control, RunId, RunState};
 
-use super::action::{Action, Done, Menu, action, asks, ctrl, ctrl_shift};
+use super::action::{Action, Done, Menu, action, asks, ctrl, ctrl_shift, shift};
 use super::now::Now;
 use crate::ctx::Trials;
 use crate::document::{
@@ -116,7 +116,12 @@ fn shares() -> impl Iterator<Item = Action> {
         asks(Menu::Nowhere, name, &[], move |now| begin_at(now, by))
             .about("Of VAR: coarser scales keep the codes of the picture")
     });
-    all.into_iter().chain(scales)
+    let finer = asks(Menu::Generate, "Write the finer scales anew", &[shift(Key::R)], |now| {
+        let asked = Box::new(now.view.finer_anew()?);
+        Ok(vec![Generate::Rewrite { asked, count: 1 }.into()])
+    });
+    let finer = finer.about("Of VAR: the scales up to the one that is looked at stay as they are");
+    all.into_iter().chain(scales).chain([finer])
 }
 
 /// Another scale at which freedom begins where a selection is written anew.

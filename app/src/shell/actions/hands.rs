@@ -10,7 +10,7 @@ use smalti_engine::tokens::{Cell, Part, Tokens};
 use super::action::{Action, Done, Menu, action, asks, ctrl, ctrl_shift, plain};
 use super::now::Now;
 use crate::document::{
-    AppCommand, Edit, LARGEST_BRUSH, Notice, Region, Tool, grown, inverted, shrunk,
+    AppCommand, Edit, LARGEST_BRUSH, Look, Notice, Region, Tool, grown, inverted, shrunk,
 };
 use crate::look::words::counted;
 
@@ -54,7 +54,40 @@ pub(super) fn all() -> Vec<Action> {
         })
         .about("Nothing is forced or switched off, locks stay; History leads back"),
     ]);
+    all.extend(edit_looks());
     all
+}
+
+/// How the picture of edited tokens is looked at.
+fn edit_looks() -> [Action; 4] {
+    use Menu::View;
+    [
+        asks(View, "Whole picture decoded", &[plain(Key::W)], |now| {
+            Ok(vec![Look::WholeDecoding(!now.view.document.looks.edited.whole_decoding).into()])
+        })
+        .often()
+        .first()
+        .about("Otherwise an image keeps its own pixels where an edit of its tokens moves none")
+        .on(|now| now.view.document.looks.edited.whole_decoding),
+        asks(View, "Pixels that the edit moves", &[plain(Key::X)], |now| {
+            Ok(vec![Look::Moved(!now.view.document.looks.edited.moved).into()])
+        })
+        .often()
+        .about("In Tokens: decoding with the edit beside decoding without it")
+        .on(|now| now.view.document.looks.edited.moved),
+        asks(View, "Tokens that would change if encoded again", &[plain(Key::E)], |now| {
+            Ok(vec![Look::Again(!now.view.document.looks.edited.again).into()])
+        })
+        .often()
+        .about("In Tokens: the picture that is seen is encoded, and other tokens have a ring")
+        .on(|now| now.view.document.looks.edited.again),
+        asks(View, "What each scale adds", &[plain(Key::A)], |now| {
+            Ok(vec![Look::Adds(!now.view.document.looks.adds).into()])
+        })
+        .often()
+        .about("In Scales: a signed map instead of the picture so far")
+        .on(|now| now.view.document.looks.adds),
+    ]
 }
 
 /// The selected tokens go to the clipboard, or why they cannot.

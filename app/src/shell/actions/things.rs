@@ -1,6 +1,6 @@
 //! Actions on what happens to be there: recent files, tokenizers, recipes, runs, panels, pictures.
 
-use smalti_engine::questions::{ImageRef, ModelRef};
+use smalti_engine::questions::{ImageRef, ModelRef, Subject};
 use smalti_engine::session::{Control, RunState};
 use smalti_engine::tokens::Code;
 use smalti_engine::training::checkpoint;
@@ -205,8 +205,21 @@ fn document(now: &Now<'_>) -> Vec<Action> {
             let look = thing("part", title, Edit::SelectPart(Some(number)));
             actions.push(look.on(move |now| now.view.document.selection.part == Some(number)));
         }
+        if now.view.known().is_some_and(|facts| facts.facts.prefixes) {
+            actions.extend(now.view.others_in_scales().into_iter().map(coarse_scales));
+        }
     }
     actions
+}
+
+/// The coarse scales become those of another picture.
+fn coarse_scales((name, from): (String, Subject)) -> Action {
+    let about = match &from {
+        Subject::Image(ImageRef::File { path, .. }) => path.display().to_string(),
+        _ => "Up to the scale that is looked at; the finer ones stay".to_owned(),
+    };
+    let does = move |now: &Now<'_>| Ok(vec![now.view.mixing(&from)?.into()]);
+    asks(Menu::Nowhere, format!("Coarse scales from {name}"), &[], does).kind("part").about(about)
 }
 
 /// What is not where it was, to be pointed at.

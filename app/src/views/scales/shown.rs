@@ -1,9 +1,12 @@
 //! The scales that are seen: tokens, how many scales are written, which one is looked at.
 
-use smalti_engine::questions::{Appearance, CodeAppearance, DecodePartly, Decoded, ModelRef};
+use smalti_engine::questions::{
+    Added, Appearance, CodeAppearance, DecodePartly, Decoded, ModelRef, PartAdds,
+};
 use smalti_engine::session::Reply;
 use smalti_engine::tokens::{Part, Tokens};
 
+use super::adds;
 use crate::ctx::ViewCtx;
 use crate::document::{Edit, Generate, Slot};
 use crate::look::words::{counted, grouped};
@@ -132,9 +135,44 @@ impl Shown {
         reply.last_for(|asked: &CodeAppearance| *asked == question)
     }
 
-    /// What stands above the pictures.
-    pub(super) fn words_of_pictures(&self) -> String {
-        format!("the picture so far after each {}, {}", self.kind(), self.name)
+    /// What stands above the pictures, and how strong what is added is drawn.
+    pub(super) fn words_of_pictures(&self, ctx: &ViewCtx<'_>) -> (String, String) {
+        let kind = self.kind();
+        if !ctx.document.looks.adds {
+            let left = format!("the picture so far after each {kind}, {}", self.name);
+            return (left, String::new());
+        }
+        let left = format!("what each {kind} adds: blue darker, red brighter, {}", self.name);
+        let right = match self.added(ctx, self.at) {
+            Some(Reply::Ready(added)) => {
+                let from = if self.at == 0 { " to middle gray" } else { "" };
+                adds::words(&added, &self.label(self.at), from)
+            }
+            Some(Reply::Working { .. }) => "decoding…".to_owned(),
+            Some(Reply::Failed(_)) | None => String::new(),
+        };
+        (left, right)
+    }
+
+    /// What a scale adds to the picture of those before it; none where it is not written.
+    pub(super) fn added(&self, ctx: &ViewCtx<'_>, number: usize) -> Option<Reply<Added>> {
+        if number >= self.written {
+            return None;
+        }
+        let (tokens, model) = (self.tokens.up_to(number + 1), self.model.clone()?);
+        let question = PartAdds { tokens, model };
+        let place = ("scale adds", self.of as u8, number);
+        let reply = if number == self.at {
+            ctx.ask(place, &question)
+        } else {
+            ctx.ask_soon(place, &question)
+        };
+        Some(reply.last_for(|asked: &PartAdds| Some(&asked.model) == self.model.as_ref()))
+    }
+
+    /// Whose they are.
+    pub(super) fn whose(&self) -> Of {
+        self.of
     }
 
     /// What stands between pictures and tokens: whose scales, and which one is looked at; or what is still to come,

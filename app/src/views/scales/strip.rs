@@ -4,8 +4,11 @@ use egui::{
     Align2, Color32, Key, Rect, Response, Role, Sense, Stroke, StrokeKind, WidgetInfo, pos2, vec2,
 };
 
+use smalti_engine::Problem;
+
 use super::super::tokens::part_texture;
-use super::shown::Shown;
+use super::shown::{Of, Shown};
+use super::{adds, hands};
 use crate::ctx::ViewCtx;
 use crate::look::textures::Sampling;
 use crate::look::theme::{RADIUS_PICTURE, space};
@@ -62,21 +65,10 @@ pub(super) fn pictures_ui(
             let label = format!("The picture so far, {}", shown.label(number));
             WidgetInfo::selected(Role::Button, true, is_at, label)
         });
-        let reply = shown.picture(ctx, number);
-        match reply.as_ref().and_then(|reply| reply.best()) {
-            Some(decoded) => {
-                let texture = ctx.textures.picture(&decoded.picture, Sampling::Smooth);
-                let (w, h) = (decoded.picture.width() as f32, decoded.picture.height() as f32);
-                let size = vec2(w, h) * (rect.width() / w.max(h).max(1.0));
-                let place = Rect::from_center_size(rect.center(), size);
-                egui::Image::new((texture.id(), size)).paint_at(ui, place);
-            }
-            None => hatch::cells(ui.painter(), ctx, [rect], 1.0),
-        }
-        if let Some(problem) = reply.as_ref().and_then(|reply| reply.problem()).filter(|_| is_at) {
-            let (font, color) = (ctx.theme.body(), ctx.theme.colors.danger);
-            let at = rect.center();
-            ui.painter().text(at, Align2::CENTER_CENTER, &problem.summary, font, color);
+        if ctx.document.looks.adds {
+            added_ui(ui, ctx, shown, (number, rect));
+        } else {
+            so_far_ui(ui, ctx, shown, (number, rect));
         }
         outline(ui, ctx, (rect, is_at), &response);
         label(ui, ctx, rect, (&shown.label(number), is_at, sides[number]));
@@ -89,6 +81,51 @@ pub(super) fn pictures_ui(
         }
     }
     picked
+}
+
+/// The picture so far after a scale.
+fn so_far_ui(ui: &egui::Ui, ctx: &ViewCtx<'_>, shown: &Shown, (number, rect): (usize, Rect)) {
+    let reply = shown.picture(ctx, number);
+    match reply.as_ref().and_then(|reply| reply.best()) {
+        Some(decoded) => {
+            let texture = ctx.textures.picture(&decoded.picture, Sampling::Smooth);
+            let place = within(rect, (decoded.picture.width(), decoded.picture.height()));
+            egui::Image::new((texture.id(), place.size())).paint_at(ui, place);
+        }
+        None => hatch::cells(ui.painter(), ctx, [rect], 1.0),
+    }
+    if number == shown.at {
+        problem(ui, ctx, rect, reply.as_ref().and_then(|reply| reply.problem()));
+    }
+}
+
+/// What a scale adds.
+fn added_ui(ui: &egui::Ui, ctx: &ViewCtx<'_>, shown: &Shown, (number, rect): (usize, Rect)) {
+    let reply = shown.added(ctx, number);
+    match reply.as_ref().and_then(|reply| reply.best()) {
+        Some(added) => adds::paint(ui, ctx, within(rect, added.size), added),
+        None => hatch::cells(ui.painter(), ctx, [rect], 1.0),
+    }
+    if number == shown.at {
+        problem(ui, ctx, rect, reply.as_ref().and_then(|reply| reply.problem()));
+        if let Some(added) = reply.as_ref().and_then(|reply| reply.ready()) {
+            let (left, right) = shown.words_of_pictures(ctx);
+            adds::offer(ctx, added, &format!("{left}; {right}"));
+        }
+    }
+}
+
+/// As large as it becomes in a place.
+fn within(rect: Rect, (width, height): (u32, u32)) -> Rect {
+    let (w, h) = (width as f32, height as f32);
+    Rect::from_center_size(rect.center(), vec2(w, h) * (rect.width() / w.max(h).max(1.0)))
+}
+
+fn problem(ui: &egui::Ui, ctx: &ViewCtx<'_>, rect: Rect, problem: Option<&Problem>) {
+    if let Some(problem) = problem {
+        let (font, color) = (ctx.theme.body(), ctx.theme.colors.danger);
+        ui.painter().text(rect.center(), Align2::CENTER_CENTER, &problem.summary, font, color);
+    }
 }
 
 /// The tokens of each scale. Gives the one that was picked.
@@ -123,6 +160,12 @@ pub(super) fn tokens_ui(
             hatch::cells(ui.painter(), ctx, [rect], 1.0);
         }
         outline(ui, ctx, (rect, is_at), &response);
+        if shown.whose() == Of::Encoded {
+            hands::selected(ui, ctx, rect, (number, shown.part(number)));
+        }
+        if is_at && is_there && hands::pick(ui, ctx, shown, &response) {
+            continue;
+        }
         if response.clicked() && is_there {
             picked = Some(number);
         }

@@ -1,5 +1,5 @@
 //! The states of cells over the grid: selected, of the code that is lit, forced, locked, of a code that is
-//! switched off. States differ in shape, not in color alone. Regions have one outline, which is worked out
+//! switched off, others if the picture were encoded again. States differ in shape, not in color alone. Regions have one outline, which is worked out
 //! when they change and not in every frame.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,6 +35,8 @@ pub(in crate::views) struct Marked<'a> {
     pub(in crate::views) selected: Arc<BTreeSet<Cell>>,
     /// Where the keys are, if they work the grid.
     pub(in crate::views) cursor: Option<Place>,
+    /// Cells whose token would be another one if the picture were encoded again.
+    pub(in crate::views) again: Arc<BTreeSet<Cell>>,
 }
 
 /// A region that is kept until it is another one.
@@ -76,6 +78,7 @@ impl<K: PartialEq> Region<K> {
 pub(in crate::views) struct Marks {
     selected: Region<Arc<BTreeSet<Cell>>>,
     locked: Region<Arc<BTreeSet<Cell>>>,
+    again: Region<Arc<BTreeSet<Cell>>>,
     forced: Region<Arc<BTreeMap<Cell, u32>>>,
     lit: Region<(Tokens, Option<Code>)>,
     off: Region<(Tokens, Arc<BTreeSet<Code>>)>,
@@ -115,6 +118,10 @@ impl Marks {
             locks.iter().filter_map(place).collect::<Vec<_>>().into_iter()
         });
         pen.each(locked, colors.dim, Pen::lock);
+        let again = self.again.of(sheet, marked.again, |cells| {
+            cells.iter().filter_map(place).collect::<Vec<_>>().into_iter()
+        });
+        pen.each(again, colors.text, Pen::ring);
         let width = if pen.cell() < LEAST_MARK { 1.0 } else { 2.0 };
         pen.outline(&selected.lines, colors.gold, Some(colors.on_gold), width);
         hovered_cell(ui, ctx, pane, sheet);
@@ -261,6 +268,13 @@ impl Pen<'_> {
         self.painter.circle_stroke(bow, side * 0.28, Stroke::new(1.0, light));
         self.painter.rect_filled(body.expand(1.0), 1.0, dark);
         self.painter.rect_filled(body, 1.0, light);
+    }
+
+    /// Another one if the picture were encoded again: a ring.
+    fn ring(&self, cell: Rect) {
+        let radius = (cell.width().min(cell.height()) * 0.24).max(1.5);
+        self.painter.circle_stroke(cell.center(), radius, Stroke::new(3.0, Color32::BLACK));
+        self.painter.circle_stroke(cell.center(), radius, Stroke::new(1.2, Color32::WHITE));
     }
 
     /// Of a code that is switched off: struck out.

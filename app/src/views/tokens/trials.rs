@@ -3,7 +3,7 @@
 
 use egui::{Rect, Role, Sense, Stroke, StrokeKind, UiBuilder, WidgetInfo, vec2};
 use smalti_engine::questions::{DecodePartly, Encoded};
-use smalti_engine::session::RunState;
+use smalti_engine::session::{Reply, RunState};
 
 use super::palette::rewriting;
 use crate::ctx::{Trace, Trials, ViewCtx};
@@ -52,7 +52,8 @@ pub(super) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, area: Rect, encoded: &Enc
     }
     let size = [encoded.picture.width(), encoded.picture.height()];
     for (number, asked) in trials.asked.iter().enumerate() {
-        trial_ui(ui, ctx, (place_of(pictures, count, number), size), (number, asked));
+        let place = (place_of(pictures, count, number), size);
+        trial_ui(ui, ctx, place, (number, asked), encoded);
     }
     rest
 }
@@ -104,6 +105,7 @@ fn trial_ui(
     ctx: &ViewCtx<'_>,
     (place, size): (Rect, [u32; 2]),
     (number, asked): (usize, &Asked),
+    encoded: &Encoded,
 ) {
     let trace = ctx.trace_of(asked);
     let line = ctx.theme.px(20.0);
@@ -126,7 +128,7 @@ fn trial_ui(
     response.widget_info(|| WidgetInfo::labeled(Role::Button, is_done, &words));
     ui.painter().rect_filled(picture, 0.0, ctx.theme.colors.raised);
     if let Some(trace) = trace {
-        picture_ui(ui, ctx, picture, (number, trace));
+        picture_ui(ui, ctx, picture, (number, trace), encoded);
     }
     let colors = &ctx.theme.colors;
     if is_done && (response.hovered() || response.has_focus()) {
@@ -147,15 +149,27 @@ fn trial_ui(
     response.on_hover_text(words);
 }
 
-/// What it decodes to so far; what is not written yet is hatched.
-fn picture_ui(ui: &egui::Ui, ctx: &ViewCtx<'_>, picture: Rect, (number, trace): (usize, &Trace)) {
+/// What it decodes to so far; what is not written yet is hatched. Of one that is done it is the picture that comes of
+/// taking it.
+fn picture_ui(
+    ui: &egui::Ui,
+    ctx: &ViewCtx<'_>,
+    picture: Rect,
+    (number, trace): (usize, &Trace),
+    encoded: &Encoded,
+) {
     let Some(tokens) = trace.tokens(trace.steps.len()) else { return };
     let model = ctx.document.model.clone();
     let question = DecodePartly { tokens: tokens.clone(), meant: None, model };
     // The last picture of this place is one of the same way: another one has another seed.
     let reply = ctx.ask(("trial", number, trace.asked.seed), &question);
-    if let Some(decoded) = reply.best() {
-        let texture = ctx.textures.picture(&decoded.picture, Sampling::Pixels);
+    let is_done = trace.state == RunState::Done && ctx.is_encoded();
+    let original = || ctx.originals.get(&encoded.picture);
+    let blend = is_done.then(|| ctx.document.blend(original(), &encoded.tokens, tokens)).flatten();
+    let blended = blend.map(|blend| ctx.ask(("trial taken", number, trace.asked.seed), &blend));
+    let blended = blended.as_ref().and_then(Reply::ready).map(|blended| &blended.picture);
+    if let Some(seen) = blended.or_else(|| reply.best().map(|decoded| &decoded.picture)) {
+        let texture = ctx.textures.picture(seen, Sampling::Pixels);
         let uv = Rect::from_min_max(egui::Pos2::ZERO, egui::pos2(1.0, 1.0));
         ui.painter().image(texture.id(), picture, uv, egui::Color32::WHITE);
     }
