@@ -1,7 +1,7 @@
 //! Who leads through a scene: what its captions do, one after the other, taken back on the way back; its start again;
 //! and the doors.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use smalti_engine::questions::{Encode, ShippedGenerators, ShippedModels};
