@@ -92,7 +92,7 @@ impl Studio {
 
 /// Whether a menu is open, and what has the keyboard is behind it.
 fn is_menu_before_focus(ctx: &egui::Context) -> bool {
-    let focused = ctx.memory(|memory| memory.focused());
+    let focused = ctx.memory(egui::Memory::focused);
     let layer = focused.and_then(|id| Some(ctx.read_response(id)?.layer_id));
     let is_behind = layer.is_some_and(|layer| layer.order < egui::Order::Foreground);
     egui::Popup::is_any_open(ctx) && is_behind

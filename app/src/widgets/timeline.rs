@@ -556,7 +556,8 @@ mod tests {
 
     #[test]
     fn steps_narrower_than_a_point_share_a_column_and_none_is_left_out() {
-        let scale = |step: f32| Scale { bars: Rect::ZERO, step, first: 0.0 };
+        let bars = Rect::ZERO;
+        let scale = |step: f32| Scale { bars, step, first: 0.0, has_labels: true };
         for (step, most) in [(12.0, 100), (1.0, 100), (0.3, 26), (0.004, 1)] {
             let columns: Vec<Range<usize>> = scale(step).columns(100).collect();
             assert!(columns.len() <= most, "{step}: {}", columns.len());

@@ -4,7 +4,8 @@ use egui::{Button, Label, RichText};
 use smalti_engine::Problem;
 use smalti_engine::questions::{ModelRef, OpenedPainter, ShippedGenerators};
 
-use super::{choices, gold, problem};
+use super::run::gold;
+use super::{choices, problem};
 use crate::ctx::ViewCtx;
 use crate::document::{AppCommand, Asked, Generate, Open};
 use crate::look::theme::space;
