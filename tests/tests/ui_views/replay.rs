@@ -115,14 +115,9 @@ fn a_whole_generation_that_became_tokens_comes_out_of_the_command_line_as_it_was
     let (mut window, small, hash) = desk();
     let beside = |name: &str| small.model().with_file_name(name);
     press(&mut window, Modifiers::COMMAND, Key::G);
-    let command = |name: &str| {
-        move |window: &mut Window| {
-            press(window, Modifiers::COMMAND, Key::P);
-            window.event(egui::Event::Text(name.to_owned()));
-            press(window, Modifiers::NONE, Key::Enter);
-        }
-    };
-    command("Use what is generated as tokens")(&mut window);
+    press(&mut window, Modifiers::COMMAND, Key::P);
+    window.event(egui::Event::Text("Use what is generated as tokens".to_owned()));
+    press(&mut window, Modifiers::NONE, Key::Enter);
     send(&mut window, Layout::Show(ViewId::Tokens));
     let subject = window.state().document().subject.clone();
     let Some(Subject::Tokens(given)) = subject else { panic!("{subject:?}") };
