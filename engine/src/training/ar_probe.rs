@@ -53,7 +53,7 @@ impl Default for ProbeBudget {
 
 impl ProbeBudget {
     /// Steps of the usual one, by which figures are compared: a few minutes on two cores.
-    pub const STEPS: u32 = 400;
+    pub const STEPS: u32 = 300;
 
     /// As the usual one but for the steps; of a few steps it makes no more images than they take.
     pub fn of_steps(steps: u32) -> Self {
@@ -61,7 +61,7 @@ impl ProbeBudget {
         Self { steps, batch, images: steps.saturating_mul(batch).min(1024), held_out: 128, seed: 0 }
     }
 
-    /// In words, such as "400 steps of 16 of 1024 images, measured on 128 others".
+    /// In words, such as "300 steps of 16 of 1024 images, measured on 128 others".
     pub fn words(&self) -> String {
         let Self { steps, batch, images, held_out, .. } = self;
         format!("{steps} steps of {batch} of {images} images, measured on {held_out} others")
