@@ -58,13 +58,16 @@ impl ProbeBudget {
     /// As the usual one but for the steps; of a few steps it makes no more images than they take.
     pub fn of_steps(steps: u32) -> Self {
         let batch: u32 = 16;
-        Self { steps, batch, images: steps.saturating_mul(batch).min(1024), held_out: 128, seed: 0 }
+        let images = steps.saturating_mul(batch).min(1024);
+        Self { steps, batch, images, held_out: images.min(128), seed: 0 }
     }
 
     /// In words, such as "300 steps of 16 of 1024 images, measured on 128 others".
     pub fn words(&self) -> String {
-        let Self { steps, batch, images, held_out, .. } = self;
-        format!("{steps} steps of {batch} of {images} images, measured on {held_out} others")
+        let Self { batch, images, held_out, .. } = self;
+        let steps =
+            if self.steps == 1 { "1 step".to_owned() } else { format!("{} steps", self.steps) };
+        format!("{steps} of {batch} of {images} images, measured on {held_out} others")
     }
 }
 

@@ -16,11 +16,11 @@ fn desk() -> Desk {
     desk
 }
 
-/// Measures the coarse tokenizer and what else is named, with a probe of two steps.
+/// Measures the coarse tokenizer and what else is named, with a probe of one step.
 fn probed(desk: &Desk, out: &str, more: &[&str]) -> (Vec<Value>, String) {
     let (coarse, set, out) = (desk.name("coarse.safetensors"), desk.name("set"), desk.name(out));
     let all = ["evaluate", &coarse, "--data", &set, "--size", "16", "--json", "--out", &out];
-    let words: Vec<&str> = all.iter().chain(more).copied().chain(["--probe", "2"]).collect();
+    let words: Vec<&str> = all.iter().chain(more).copied().chain(["--probe", "1"]).collect();
     let ran = run(&words);
     let lines = ran.expect_done().lines();
     (lines, ran.err)
@@ -33,13 +33,13 @@ fn a_probe_says_what_tokens_cost_in_lines_and_tables_and_each_time_the_same() {
     let (lines, said) = probed(&desk, "out", &[&tiny, "--pareto", &figure]);
     let coarse = &lines[0];
     let number = |key: &str| coarse[key].as_f64().unwrap_or_else(|| panic!("{key}: {coarse}"));
-    // 16 x 16 tokens of 20 codes. After two steps a probe knows next to nothing: no more than how often each is.
+    // 16 x 16 tokens of 20 codes. After one step a probe knows next to nothing: no more than how often each is.
     let (image, token) = (number("probe_bits_per_image"), number("probe_bits_per_token"));
     assert!((image - 256.0 * token).abs() < 1e-6 * image, "{coarse}");
     assert!((0.0..6.0).contains(&token), "{token} bits a token of 20 codes");
     assert!((number("probe_perplexity") - token.exp2()).abs() < 1e-6, "{coarse}");
     let settings = ["probe_steps", "probe_side", "probe_tokens", "probe_sub_tokens"].map(number);
-    assert_eq!(settings, [2.0, 128.0, 256.0, 1.0]);
+    assert_eq!(settings, [1.0, 128.0, 256.0, 1.0]);
     // Of two pixels a token there would be too many; that is no reason not to measure it.
     assert!(lines[1]["psnr"].is_number() && lines[1]["probe_bits_per_image"].is_null());
     assert!(said.contains("no probe is made of 4096 tokens an image"), "{said}");
@@ -80,10 +80,10 @@ fn what_a_probe_found_is_kept_and_goes_with_the_weights_alone() {
 fn a_page_has_the_probes_and_a_part_of_images_none() {
     let desk = desk();
     let (coarse, set, out) = (desk.name("coarse.safetensors"), desk.name("set"), desk.name("page"));
-    let words = ["report", &coarse, "--data", &set, "--size", "16", "--out", &out, "--probe", "2"];
+    let words = ["report", &coarse, "--data", &set, "--size", "16", "--out", &out, "--probe", "1"];
     run(&words).expect_done();
     let page = std::fs::read_to_string(desk.path("page").join("index.html")).unwrap();
-    for text in ["AR probe", "2 steps of 16", "no bound on what a larger generator", "--probe 2"] {
+    for text in ["AR probe", "1 step of 16", "no bound on what a larger generator", "--probe 1"] {
         assert!(page.contains(text), "{text}");
     }
     let table = std::fs::read_to_string(desk.path("page").join("results.csv")).unwrap();

@@ -175,7 +175,7 @@ fn a_probe_is_an_axis_that_says_what_it_is_and_is_trained_on_request_alone() {
     let told = labels(&window, "AR probe, perplexity over bits per pixel").concat();
     assert!(told.contains("tiny 8.0 at "), "2 to the power of 192 / 64 bits: {told}");
     // The pointer on the one point, which the keys lead to as well.
-    window.query_all_by_label_contains("AR probe, perplexity").next().unwrap().focus();
+    window.query_all_by_label_contains("AR probe, perplexity over").next().unwrap().focus();
     settle(&mut window);
     press(&mut window, Modifiers::NONE, Key::ArrowRight);
     press(&mut window, Modifiers::NONE, Key::Enter);
