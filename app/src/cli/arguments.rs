@@ -6,6 +6,7 @@ use clap::Args;
 use smalti_engine::device::DeviceChoice;
 use smalti_engine::evaluation::Shard;
 use smalti_engine::token_files::from_arrays::{Index, Wanted};
+use smalti_engine::training::ProbeBudget;
 
 /// Options of the window.
 #[derive(Debug, Args)]
@@ -288,7 +289,23 @@ pub(super) struct Evaluate {
     #[arg(long, value_name = "DIR")]
     pub(super) pareto: Option<PathBuf>,
     #[command(flatten)]
+    pub(super) probing: Probing,
+    #[command(flatten)]
     pub(super) common: Common,
+}
+
+// What `--probe` says without a number.
+const _: () = assert!(ProbeBudget::STEPS == 300, "the option says so");
+
+/// Whether tokens are probed, too.
+#[derive(Debug, Args)]
+pub(super) struct Probing {
+    /// Also say what the tokens cost an AR probe, in bits: a raster generator of 2 layers and width 128 that is trained
+    /// for STEPS steps on painted worlds, the same ones for every tokenizer, and takes some minutes each. Written behind
+    /// the tokenizers; of 300 steps, as without a number, those that come with Smalti are known
+    #[arg(long, value_name = "STEPS", num_args = 0..=1, default_missing_value = "300",
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(super) probe: Option<u32>,
 }
 
 /// On which images tokenizers are measured.
@@ -351,6 +368,8 @@ pub(super) struct Report {
     /// The folder for index.html and the numbers of each image
     #[arg(long, value_name = "DIR")]
     pub(super) out: PathBuf,
+    #[command(flatten)]
+    pub(super) probing: Probing,
     #[command(flatten)]
     pub(super) common: Common,
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use smalti_engine::evaluation::{
-    MeasureEvent, MeasureRun, Measured, Plan, Shard, Skipped, Stage, Summary,
+    MeasureEvent, MeasureRun, Measured, Plan, Probed, Shard, Skipped, Stage, Summary,
 };
 use smalti_engine::questions::{
     ModelFacts, ModelInfo, ModelRef, OwnSide, SourceFacts, SourceInfo, SourceRef, Stamp,
@@ -15,6 +15,7 @@ use super::console::Console;
 use super::engine::Engine;
 use super::measured::{Line, text_of};
 use super::pareto::Figure;
+use super::probe::{ProbeFigures, probes};
 use super::stop::Stop;
 use crate::look::words::counted;
 
@@ -26,6 +27,8 @@ pub(super) struct Work {
     pub(super) engine: Engine,
     pub(super) models: Vec<(String, ModelRef)>,
     facts: Vec<ModelFacts>,
+    /// What AR probes found of them, where that was wanted.
+    probes: Vec<Option<Probed>>,
     source: SourceRef,
     pub(super) set: SourceFacts,
     most: u64,
@@ -76,7 +79,26 @@ impl Work {
             console.remark(note);
         }
         let (set, seed) = (SourceFacts::clone(&set), images.bootstrap_seed);
-        Ok(Self { engine, models, facts, source, set, most, side, shard, seed })
+        let probes = Vec::new();
+        Ok(Self { engine, models, facts, probes, source, set, most, side, shard, seed })
+    }
+
+    /// Probes the tokenizers, if that is wanted: from here on their lines say what was found.
+    pub(super) fn probe(
+        &mut self,
+        steps: Option<u32>,
+        kept: Option<&Path>,
+        console: &mut Console<'_, '_>,
+    ) -> Result<(), Stop> {
+        if let Some(steps) = steps {
+            self.probes = probes(&self.engine, &self.models, (steps, kept), console)?;
+        }
+        Ok(())
+    }
+
+    /// What a probe found of a tokenizer, by its number.
+    pub(super) fn probed(&self, number: usize) -> Option<&Probed> {
+        self.probes.get(number)?.as_ref()
     }
 
     fn plan(&self, measured: Measured) -> Plan {
@@ -173,7 +195,13 @@ impl Work {
         let lines: Vec<Line> = told
             .points
             .iter()
-            .map(|summary| Line::of(&told.model, summary, of_images, &told.event))
+            .map(|summary| {
+                let line = Line::of(&told.model, summary, of_images, &told.event);
+                // A probe reads all levels.
+                let is_whole = line.levels.is_none();
+                let probed = self.probed(told.event.number).filter(|_| is_whole);
+                Line { probe: probed.map(ProbeFigures::from), ..line }
+            })
             .collect();
         let facts = self.facts.get(told.event.number);
         let is_fixed = facts.is_some_and(|facts| facts.facts.fixed_size().is_some());
@@ -192,13 +220,22 @@ pub(super) fn run(
         let hint = "Name a folder for the part with --out; smalti merge joins parts";
         return Err(Stop::bad_input("--shard", "a part of a set is of no use by itself", hint));
     }
+    if options.shard != Shard::WHOLE && options.probing.probe.is_some() {
+        let hint = "Probe in a command without --shard";
+        return Err(Stop::bad_input(
+            "--probe",
+            "a probe is of a tokenizer, not of a part of images",
+            hint,
+        ));
+    }
     let images = &options.images;
-    let work = Work::open(&options.models, images, options.shard, console)?;
+    let mut work = Work::open(&options.models, images, options.shard, console)?;
     // Said before the work, not after it.
     let mut figure = match &options.pareto {
         Some(folder) => Some(Figure::new(folder, work.side)?),
         None => None,
     };
+    work.probe(options.probing.probe, options.out.as_deref(), console)?;
     let count = work.models.len();
     // Parts that are going to be joined have all that a whole may be asked for.
     let is_part = options.shard != Shard::WHOLE;

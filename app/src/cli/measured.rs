@@ -7,6 +7,7 @@ use smalti_engine::evaluation::{COLUMNS, Column, Identity, MeasureEvent, Part, S
 use smalti_engine::measure::BookStatistics;
 
 use super::books;
+use super::probe::ProbeFigures;
 use crate::look::words::counted;
 
 /// What was measured of a tokenizer over images.
@@ -59,6 +60,9 @@ pub(super) struct Line {
     /// The seed of the intervals, and the version that measured.
     pub(super) seed: u64,
     pub(super) version: String,
+    /// What an AR probe found, of the whole tokenizer and where it was wanted.
+    #[serde(flatten)]
+    pub(super) probe: Option<ProbeFigures>,
 }
 
 impl Line {
@@ -124,11 +128,17 @@ impl Line {
             skipped_images: skipped.named.clone(),
             seed,
             version: Identity::VERSION.to_owned(),
+            probe: None,
         }
     }
 
     /// Heads of the columns of a table of lines.
-    pub(super) const HEAD: &str = "name,levels,quality,images,of_images,size,bits_per_pixel,\
+    pub(super) fn head() -> String {
+        format!("{},{}", Self::HEAD, ProbeFigures::HEAD)
+    }
+
+    /// Those that are of the images.
+    const HEAD: &str = "name,levels,quality,images,of_images,size,bits_per_pixel,\
         entropy_bits_per_pixel,psnr,psnr_low,psnr_high,ssim,ssim_low,ssim_high,ms_ssim,ms_ssim_low,\
         ms_ssim_high,lpips_like,lpips_like_low,lpips_like_high,proxy_fd,fine_detail,usage,perplexity,\
         encode_seconds,decode_seconds,skipped,seed,version,entropy_is_a_bound";
@@ -160,6 +170,7 @@ impl Line {
         cells.extend([self.encode_seconds, self.decode_seconds].map(|x| number(Some(x))));
         cells.extend([self.skipped.to_string(), self.seed.to_string(), self.version.clone()]);
         cells.push(if self.entropy_is_a_bound { "yes" } else { "" }.to_owned());
+        cells.extend(ProbeFigures::cells(self.probe.as_ref()));
         cells.join(",")
     }
 }
@@ -211,6 +222,7 @@ pub(super) fn text_of(line: &Line) -> String {
     });
     let rate = line.bits_per_pixel.unwrap_or(0.0);
     parts.push(format!("{rate:.3} bits per pixel{}", entropy.unwrap_or_default()));
+    parts.extend(line.probe.as_ref().map(ProbeFigures::words));
     parts.push(format!("encode {:.2} s, decode {:.2} s", line.encode_seconds, line.decode_seconds));
     format!("{}: {images} at {}, {}", named(line), line.size, parts.join(", "))
 }

@@ -30,6 +30,7 @@ mod merge;
 mod outputs;
 mod painting;
 mod pareto;
+mod probe;
 mod render;
 mod replay;
 mod report;

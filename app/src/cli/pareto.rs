@@ -117,6 +117,6 @@ impl Drawn {
         let with = (&self.jpeg_skipped, seed);
         let jpeg = self.jpeg.iter().map(|it| Line::jpeg(it, of_images, with).row());
         let rows: Vec<String> = self.lines.iter().map(Line::row).chain(jpeg).collect();
-        format!("{}\n{}\n", Line::HEAD, rows.join("\n"))
+        format!("{}\n{}\n", Line::head(), rows.join("\n"))
     }
 }

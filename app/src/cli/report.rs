@@ -29,10 +29,11 @@ struct Written {
 
 pub(super) fn run(options: &arguments::Report, console: &mut Console<'_, '_>) -> Result<(), Stop> {
     let images = &options.images;
-    let work = Work::open(&options.models, images, Shard::WHOLE, console)?;
+    let mut work = Work::open(&options.models, images, Shard::WHOLE, console)?;
     let mut outputs = Outputs::into_folder(&options.out)?;
     // What is measured of each image is the report's as well; the same command goes on with it.
     let kept = options.out.join("measured");
+    work.probe(options.probing.probe, Some(&kept), console)?;
     let mut drawn = Drawn { side: work.side, ..Drawn::default() };
     let (mut rows, mut picked) = (Vec::new(), Vec::new());
     let about = (images.data.as_str(), images.size.is_some());
@@ -55,7 +56,8 @@ pub(super) fn run(options: &arguments::Report, console: &mut Console<'_, '_>) ->
         };
         let lines = work.lines(told, about, console)?;
         for (line, summary) in lines.iter().zip(&told.points) {
-            rows.push(row_of(line, summary));
+            let probed = work.probed(told.event.number).filter(|_| line.levels.is_none());
+            rows.push(Row { probed: probed.cloned(), ..row_of(line, summary) });
         }
         drawn.lines.extend(lines);
         picked.extend(picked_of(&work, (name, model), told, images, console)?);
@@ -97,7 +99,7 @@ fn row_of(line: &Line, summary: &smalti_engine::evaluation::Summary) -> Row {
         Some(levels) => format!("{}, {}", line.model, counted(levels, "level")),
         None => line.model.clone(),
     };
-    Row { name, summary: summary.clone() }
+    Row { name, summary: summary.clone(), probed: None }
 }
 
 /// The images that a tokenizer keeps best and worst, by PSNR, with maps of what is lost.
@@ -163,6 +165,7 @@ fn command(options: &arguments::Report) -> String {
     words.push(format!("--data {}", quoted(&images.data)));
     words.extend(images.limit.map(|it| format!("--limit {it}")));
     words.extend(images.size.map(|it| format!("--size {it}")));
+    words.extend(options.probing.probe.map(|it| format!("--probe {it}")));
     let seeds = [("--seed", images.seed), ("--bootstrap-seed", images.bootstrap_seed)];
     words.extend(seeds.iter().filter(|(_, it)| *it != 0).map(|(name, it)| format!("{name} {it}")));
     words.push(format!("--out {}", quoted(&options.out.display().to_string())));

@@ -248,6 +248,8 @@ pub enum JobCommand {
     Branch(Slot, Option<u64>),
     /// Measures tokenizers, one after the other.
     Measure(Vec<Plan>),
+    /// Trains the AR probes of tokenizers, one after the other.
+    Probe(Vec<ModelRef>),
     /// Shows a table of results beside what is measured.
     ShowResults(Arc<Path>, Stamp),
 }

@@ -13,18 +13,26 @@ pub enum RateAxis {
     BitsPerPixel,
     /// What tokens cost packed by what their codes are worth, per pixel; of measurements alone.
     Entropy,
+    /// What the tokens of an image cost an AR probe; of measurements alone.
+    Probe,
 }
 
 impl RateAxis {
     /// All, in the order of menus.
-    pub const ALL: [Self; 2] = [Self::BitsPerPixel, Self::Entropy];
+    pub const ALL: [Self; 3] = [Self::BitsPerPixel, Self::Entropy, Self::Probe];
 
     /// What it is called on the screen.
     pub fn label(self) -> &'static str {
         match self {
             Self::BitsPerPixel => "bits per pixel",
             Self::Entropy => "bits per pixel by entropy",
+            Self::Probe => "AR probe, bits per image",
         }
+    }
+
+    /// Whether it is a number of AR probes.
+    pub fn is_probe(self) -> bool {
+        self == Self::Probe
     }
 }
 
@@ -48,16 +56,22 @@ pub enum QualityAxis {
     Rfid,
     /// Published Frechet distance of what a generator draws on top.
     Gfid,
+    /// What the tokens of an image cost an AR probe.
+    ProbeBits,
+    /// The perplexity of an AR probe.
+    ProbePerplexity,
 }
 
 impl QualityAxis {
     /// All, in the order of menus.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Psnr,
         Self::Ssim,
         Self::MsSsim,
         Self::LpipsLike,
         Self::ProxyFd,
+        Self::ProbeBits,
+        Self::ProbePerplexity,
         Self::Lpips,
         Self::Rfid,
         Self::Gfid,
@@ -74,6 +88,22 @@ impl QualityAxis {
             Self::Lpips => "LPIPS",
             Self::Rfid => "rFID",
             Self::Gfid => "gFID",
+            Self::ProbeBits => "AR probe, bits per image",
+            Self::ProbePerplexity => "AR probe, perplexity",
+        }
+    }
+
+    /// Whether it is a number of AR probes.
+    pub fn is_probe(self) -> bool {
+        matches!(self, Self::ProbeBits | Self::ProbePerplexity)
+    }
+
+    /// Which end of it is better, in words.
+    pub fn which(self) -> &'static str {
+        match (self.is_better_high(), self.is_probe()) {
+            (true, _) => "higher is nearer",
+            (false, false) => "lower is nearer",
+            (false, true) => "lower is learned more easily",
         }
     }
 
@@ -95,7 +125,11 @@ impl QualityAxis {
             Self::Lpips => Some("lpips"),
             Self::Rfid => Some("rfid"),
             Self::Gfid => Some("gfid"),
-            Self::MsSsim | Self::LpipsLike | Self::ProxyFd => None,
+            Self::MsSsim
+            | Self::LpipsLike
+            | Self::ProxyFd
+            | Self::ProbeBits
+            | Self::ProbePerplexity => None,
         }
     }
 
@@ -105,6 +139,7 @@ impl QualityAxis {
             Self::Psnr => format!("{value:.1} dB"),
             Self::Ssim | Self::MsSsim | Self::LpipsLike | Self::Lpips => format!("{value:.3}"),
             Self::ProxyFd | Self::Rfid | Self::Gfid => format!("{value:.2}"),
+            Self::ProbeBits | Self::ProbePerplexity => format!("{value:.1}"),
         }
     }
 }

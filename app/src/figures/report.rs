@@ -7,7 +7,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use smalti_engine::Result;
-use smalti_engine::evaluation::{Column, Interval, Summary};
+use smalti_engine::evaluation::{Column, Interval, Probed, Summary};
 use smalti_engine::images::{Picture, png_bytes};
 
 use super::difference::map_with_scale;
@@ -20,6 +20,8 @@ pub struct Row {
     pub name: String,
     /// What was measured.
     pub summary: Summary,
+    /// What an AR probe found, where that was wanted.
+    pub probed: Option<Probed>,
 }
 
 /// An image at one end of what a tokenizer keeps.
@@ -112,6 +114,7 @@ pub fn page(report: &Report) -> Result<String> {
         ),
     );
     body.push_str(&codebooks(report));
+    body.push_str(&probes(report));
     body.push_str(&pictures(report)?);
     body.push_str(&closing(report));
     Ok(format!(
@@ -133,7 +136,7 @@ fn table(report: &Report) -> String {
         <th>bits per pixel</th><th>by entropy</th><th>PSNR, dB</th><th>SSIM</th><th>MS-SSIM</th>\
         <th>LPIPS-like</th><th>proxy distance</th><th>images</th><th>encode</th><th>decode</th></tr>\n"
         .to_owned();
-    for Row { name, summary } in &report.rows {
+    for Row { name, summary, .. } in &report.rows {
         let number = |value: Option<f64>, places: usize| {
             value.map_or("<td>–</td>".to_owned(), |value| format!("<td>{value:.places$}</td>"))
         };
@@ -177,7 +180,7 @@ fn codebooks(report: &Report) -> String {
     let mut text = "<h2>Codebooks</h2>\n<div class=\"scroll\"><table>\n<tr><th>tokenizer</th><th>codes</th>\
         <th>tokens seen</th><th>used</th><th>of so many tokens at most</th><th>perplexity</th></tr>\n"
         .to_owned();
-    for Row { name, summary } in &report.rows {
+    for Row { name, summary, .. } in &report.rows {
         let Some(books) = &summary.books else { continue };
         add(
             &mut text,
@@ -194,6 +197,42 @@ fn codebooks(report: &Report) -> String {
         );
     }
     text.push_str("</table></div>\n");
+    text
+}
+
+/// What the tokens cost an AR probe, if any was made.
+fn probes(report: &Report) -> String {
+    let mut probed = report.rows.iter().filter_map(|row| Some((&row.name, row.probed.as_ref()?)));
+    let Some((_, first)) = probed.clone().next() else { return String::new() };
+    let mut text = "<h2>AR probe</h2>\n<div class=\"scroll\"><table>\n<tr><th>tokenizer</th>\
+        <th>bits per image</th><th>bits per token</th><th>perplexity</th><th>tokens</th><th>codes</th>\
+        <th>pixels a side</th></tr>\n"
+        .to_owned();
+    probed.by_ref().for_each(|(name, it)| {
+        add(
+            &mut text,
+            format_args!(
+                "<tr><td>{}</td><td>{:.1}</td><td>{:.3}</td><td>{:.1}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
+                escaped(name),
+                it.bits_per_image,
+                it.bits_per_token(),
+                it.perplexity(),
+                it.tokens,
+                it.codes,
+                it.side
+            ),
+        );
+    });
+    add(
+        &mut text,
+        format_args!(
+            "</table></div>\n<p class=\"dim\">What the tokens of held-out painted worlds cost a small raster generator \
+             that learned the tokens of others: 2 layers of width 128, {}, the same for every tokenizer, seed {}. \
+             Fewer bits are learned more easily; they are no bound on what a larger generator reaches.</p>\n",
+            first.budget.words(),
+            first.budget.seed
+        ),
+    );
     text
 }
 

@@ -83,6 +83,7 @@ impl Studio {
             Command::Job(JobCommand::Measure(plans)) => {
                 self.measure(plans, By::Person);
             }
+            Command::Job(JobCommand::Probe(models)) => self.probe(models),
             Command::Job(JobCommand::ShowResults(path, stamp)) => self.show_results(path, stamp),
             Command::Look(look) => self.look(look, ctx),
             Command::App(app) => self.apply_app(app, ctx),

@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use smalti_engine::evaluation::{MeasureRun, Measured, Plan};
+use smalti_engine::evaluation::{MeasureRun, Measured, Plan, ProbeRun};
 use smalti_engine::questions::{ModelRef, Stamp};
 use smalti_engine::session::{Control, RunId, RunState, RunView};
+use smalti_engine::training::ProbeBudget;
 
 use super::Studio;
 use super::begun::By;
@@ -62,6 +63,13 @@ impl Studio {
         let runs = self.session.runs();
         let goes_on = |id: RunId| runs.iter().any(|run| run.id == id && !run.state.is_over());
         self.trainings.measuring.iter().any(|(run, _)| goes_on(*run))
+    }
+
+    /// Trains the AR probes of tokenizers with the usual budget; what is found is kept beside what is measured.
+    pub(super) fn probe(&mut self, models: Vec<ModelRef>) {
+        let folder = self.trainings.places.first().map(|runs| runs.with_file_name("measured"));
+        let assets = self.fixed.options.assets.clone();
+        self.session.start(ProbeRun::new(models, ProbeBudget::default(), folder, assets));
     }
 
     /// Measures what a scene shows on its set: what is known of it is there at once.

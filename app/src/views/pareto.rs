@@ -7,6 +7,7 @@ mod keys;
 mod marks;
 mod measures;
 mod pair;
+mod probes;
 mod scatter;
 mod side;
 mod taken;
@@ -17,7 +18,7 @@ use egui::{Rect, RichText, UiBuilder, pos2, vec2};
 use smalti_engine::evaluation::{Measured, Plan, ReadPublished};
 use smalti_engine::session::{Control, Reply, RunState, RunView};
 
-use self::marks::{Key, Layer, Mark, Points, beyond_entropy, column_of, row_of};
+use self::marks::{Key, Layer, Mark, Points, beyond_entropy, column_of, probed_of, row_of};
 use self::measures::{Measures, at_hand, going_on, tokenizer};
 pub(super) use self::scatter::ticks;
 use super::view::View;
@@ -162,15 +163,20 @@ impl ParetoView {
                 return;
             }
             if !self.measures.is_empty() {
-                let text = format!("Nothing has {} here", look.quality.label());
+                let of_probes = Some(look.rate.label()).filter(|_| look.rate.is_probe());
+                let text = format!("Nothing has {} here", of_probes.unwrap_or(look.quality.label()));
                 ui.label(RichText::new(text).font(ctx.theme.heading()));
-                let hint = if beyond_entropy(&self.measures, look) > 0 {
+                let hint = if look.rate.is_probe() || look.quality.is_probe() {
+                    "An AR probe is trained on the tokens of painted worlds, some minutes a tokenizer"
+                } else if beyond_entropy(&self.measures, look) > 0 {
                     "What codes are worth takes eight tokens of each to say: measure more images"
                 } else {
                     "MS-SSIM is of pictures with sides of 176 pixels or more; the proxy distance comes when a \
                      tokenizer is measured to the end"
                 };
                 ui.label(ctx.theme.label(hint));
+                ui.add_space(space::S);
+                self.start_probes_ui(ui, ctx);
                 return;
             }
             let text = "Which tokenizer, at which rate, on these images?";
@@ -241,7 +247,28 @@ impl ParetoView {
             self.picked = vec![key.clone()];
         }
         if let Some(mark) = marks.iter().find(|mark| mark.key == key) {
-            response.on_hover_ui_at_pointer(|ui| hover_ui(ui, ctx, mark, layers));
+            response.on_hover_ui_at_pointer(|ui| {
+                hover_ui(ui, ctx, mark, layers);
+                self.probe_ui(ui, ctx, mark);
+            });
+        }
+    }
+
+    /// Under the pointer, where an axis is one of AR probes: that it is a probe, and with which budget.
+    fn probe_ui(&self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>, mark: &Mark) {
+        let look = ctx.document.looks.rates;
+        let Key::Measured(measured, at) = &mark.key else { return };
+        let probed = self.measures.get(measured).and_then(|told| probed_of(told, *at));
+        if let Some(probed) = probed.filter(|_| look.rate.is_probe() || look.quality.is_probe()) {
+            ui.add(egui::Label::new(ctx.theme.label(probed.about())).wrap());
+        }
+    }
+
+    /// The button that trains the AR probes that an axis lacks.
+    fn start_probes_ui(&self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+        let look = ctx.document.looks.rates;
+        if look.rate.is_probe() || look.quality.is_probe() {
+            probes::start_ui(ui, ctx, self.measures.not_probed());
         }
     }
 
@@ -270,8 +297,14 @@ impl ParetoView {
             if let Some(going_on) = going_on(ctx) {
                 run_ui(ui, ctx, &going_on.run);
             }
+            if let Some(run) = probes::going_on(ctx) {
+                run_ui(ui, ctx, &run);
+            }
             if (is_drawn || !self.measures.is_empty()) && !ctx.is_presented() {
                 self.start_ui(ui, ctx);
+            }
+            if is_drawn && !ctx.is_presented() {
+                self.start_probes_ui(ui, ctx);
             }
             let beyond = beyond_entropy(&self.measures, ctx.document.looks.rates);
             if is_drawn && beyond > 0 {
@@ -307,9 +340,14 @@ fn run_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, run: &RunView) {
     if run.state == RunState::Running {
         states::busy(ui, ctx, run.progress);
     }
+    let (doing, kept) = if probes::is_probing(run) {
+        ("probing", "Probes that are done stay, and this one begins anew")
+    } else {
+        ("measuring", "What is measured stays, and is gone on with")
+    };
     let left = run.seconds_left.map(|left| format!(" · {} left", duration(left)));
     let text =
-        format!("measuring {} · {:.0} %{}", run.rate, progress * 100.0, left.unwrap_or_default());
+        format!("{doing} {} · {:.0} %{}", run.rate, progress * 100.0, left.unwrap_or_default());
     ui.label(ctx.theme.label(text));
     if ctx.is_presented() {
         return;
@@ -320,8 +358,7 @@ fn run_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, run: &RunView) {
     if ui.small_button(word).clicked() {
         ctx.send(JobCommand::Control(run.id, control));
     }
-    let stop =
-        ui.small_button("Cancel").on_hover_text("What is measured stays, and is gone on with");
+    let stop = ui.small_button("Cancel").on_hover_text(kept);
     if stop.clicked() {
         ctx.send(JobCommand::Control(run.id, Control::Cancel));
     }

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use super::identity::{Identity, SetIdentity, hash_of_judge, hash_of_model, seen_of};
 use super::kept::{Part, about_at, part_of, paths_in};
 use super::plan::{Indices, Measured, Shard};
+use super::probe::{Probed, all_kept, of_weights};
 use super::published::{Published, parse_published};
 use super::values::{COLUMNS, ImageValues};
 use crate::questions::{ModelRef, OwnSide, SourceInfo, SourceRef, Stamp};
 use crate::session::{Desk, Question};
+use crate::training::ProbeBudget;
 use crate::{EngineError, Problem, Result};
 
 /// The measurements of a set that lie in a folder, by this version of Smalti and its judge, whole or begun.
@@ -116,6 +118,58 @@ impl KeptMeasurements {
             known.push((measured, weights));
         }
         Ok(known)
+    }
+}
+
+/// The AR probes of tokenizers that are known, with the usual budget: those that come with Smalti, and those that lie
+/// in a folder. None is trained for this.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct KeptProbes {
+    /// Where they are kept; one that is not there holds none.
+    pub folder: Option<Arc<Path>>,
+    /// Of which tokenizers, which are known by their weights.
+    pub wanted: Vec<ModelRef>,
+    /// Another number whenever they are to be looked at again.
+    pub since: u64,
+}
+
+/// See [`KeptProbes`].
+#[derive(Debug, Default)]
+pub struct Probes {
+    /// Those that are known.
+    pub found: Vec<(ModelRef, Probed)>,
+    /// Why one that is there cannot be read.
+    pub problems: Vec<Problem>,
+}
+
+impl Question for KeptProbes {
+    type Answer = Probes;
+
+    fn answer(&self, desk: &Desk<'_>) -> Result<Probes> {
+        let (all, problems) = all_kept(desk.assets(), self.folder.as_deref());
+        let problems = problems.iter().map(EngineError::problem).collect();
+        let mut probes = Probes { found: Vec::new(), problems };
+        for model in &self.wanted {
+            desk.check()?;
+            let weights = match desk.ask(&WeightsHash { model: model.clone() }) {
+                Ok(hash) => hash,
+                Err(EngineError::Cancelled) => return Err(EngineError::Cancelled),
+                Err(_) => continue,
+            };
+            if let Some(known) = of_weights(&all, &weights, ProbeBudget::default()) {
+                let model_name = model.label();
+                probes.found.push((model.clone(), Probed { model: model_name, ..known.clone() }));
+            }
+        }
+        Ok(probes)
+    }
+
+    fn bytes(answer: &Probes) -> usize {
+        (answer.found.len() + answer.problems.len()) * 300
+    }
+
+    fn is_file_work(&self) -> bool {
+        true
     }
 }
 

@@ -7,6 +7,8 @@ mod identity;
 mod kept;
 mod merge;
 mod plan;
+mod probe;
+mod probe_run;
 mod published;
 mod run;
 mod stored;
@@ -16,12 +18,16 @@ mod sums;
 mod tests;
 mod values;
 
-pub use ask::{ImagesOfPart, Kept, KeptMeasurements, ReadPublished, ShownImages};
+pub use ask::{
+    ImagesOfPart, Kept, KeptMeasurements, KeptProbes, Probes, ReadPublished, ShownImages,
+};
 pub use bootstrap::REPLICATES;
 pub use identity::{Identity, Rate, SetIdentity};
 pub use kept::{Part, Values, part_of, parts_in};
 pub use merge::{check, merge};
 pub use plan::{JPEG_QUALITIES, Measured, Plan, Shard};
+pub use probe::{Probed, table as probe_table};
+pub use probe_run::{ProbeEvent, ProbeRun, ProbeStage};
 pub use published::{NUMBERS, Published, parse_published};
 pub use run::{MeasureEvent, MeasureRun, Stage};
 pub use sums::{Interval, Skipped, Summary};

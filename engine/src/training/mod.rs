@@ -4,6 +4,7 @@
 //! data is addressed by step, all noise is addressed by (seed, step), and a checkpoint holds
 //! everything else.
 
+mod ar_probe;
 mod augment;
 mod branch;
 mod brief;
@@ -31,6 +32,7 @@ mod tests;
 mod token_pool;
 mod trainer;
 
+pub use ar_probe::{ArProbe, ProbeBudget, ProbeSequence};
 pub use augment::Augment;
 pub use branch::branch;
 pub use brief::{Brief, brief, holds_run};

@@ -11,6 +11,7 @@ mod likelihood;
 mod many;
 mod measuring;
 mod painting;
+mod probing;
 mod published;
 mod training;
 

@@ -96,6 +96,7 @@ pub(crate) const ENGINE: Rooms<'static> = &[
             "session",
             "tokenizers",
             "tokens",
+            "training",
         ],
     ),
 ];

@@ -9,12 +9,13 @@ use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable;
 use smalti::cli::{DONE, Surroundings};
 use smalti::document::{
-    CompareMode, JobCommand, Look, Open, Pair, QualityAxis, RatesLook, Slot, ViewId,
+    CompareMode, JobCommand, Look, Open, Pair, QualityAxis, RateAxis, RatesLook, Slot, ViewId,
 };
 use smalti::studio::StudioOptions;
-use smalti_engine::evaluation::{Measured, Plan};
+use smalti_engine::evaluation::{Measured, Plan, Probed, parts_in, probe_table};
 use smalti_engine::questions::ModelRef;
 use smalti_engine::session::RunState;
+use smalti_engine::training::ProbeBudget;
 use smalti_tests::tiny::residual_model;
 use smalti_tests::window::{
     Small, Window, assets, click_label, empty, labels, open_sized, press, says, send, settle, tab,
@@ -126,6 +127,59 @@ fn the_landscape_is_seen_by_its_own_rules_and_numbers_that_nobody_measured_say_s
     assert!(labels(&window, "rFID over bits per pixel").concat().contains("OpenImages"));
     send(&mut window, Look::Rates(RatesLook { published: false, ..look }));
     assert!(says(&window, "rFID is in published tables alone"));
+}
+
+#[test]
+fn a_probe_is_an_axis_that_says_what_it_is_and_is_trained_on_request_alone() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, small) = open(home.path());
+    measure(&mut window, &small);
+    let look = RatesLook { rate: RateAxis::Probe, ..RatesLook::default() };
+    send(&mut window, Look::Rates(look));
+    assert!(says(&window, "Nothing has AR probe, bits per image here"));
+    let runs = window.state().session().runs().len();
+    assert_eq!(runs, 1, "no probe is trained for the sight of an axis");
+    click_label(&mut window, "Probe 1 tokenizer");
+    let run = window.state().session().runs().last().unwrap().id;
+    assert_eq!(window.state().session().wait_run(run).unwrap(), RunState::Done);
+    settle(&mut window);
+    // Of two pixels a token there are more tokens than a probe reads.
+    assert!(says(&window, "no probe is made of 4096 tokens an image"));
+    drop(window);
+    // As if it had been trained in another sitting.
+    let folder = home.path().join("measured");
+    let parts = parts_in(&folder).unwrap();
+    let weights = parts.iter().find_map(|part| part.identity().weights.clone()).unwrap();
+    let probed = Probed {
+        model: "tiny".to_owned(),
+        weights,
+        side: 128,
+        tokens: 64,
+        codes: 20,
+        sub_tokens: 1,
+        budget: ProbeBudget::default(),
+        bits_per_image: 192.0,
+        version: "0.1.0".to_owned(),
+    };
+    std::fs::write(folder.join("tiny-0.probe.csv"), probe_table(&[probed])).unwrap();
+    let options =
+        StudioOptions { runs_dir: Some(home.path().join("runs")), ..empty(tab(ViewId::Pareto)) };
+    let mut window = open_sized(options, [1200.0, 700.0]);
+    small.open_in(&mut window);
+    send(&mut window, Look::Rates(look));
+    let told = labels(&window, "PSNR over AR probe, bits per image").concat();
+    assert!(told.contains("tiny ") && told.contains(" at 192"), "{told}");
+    assert!(!told.contains("JPEG"), "a file has no tokens: {told}");
+    let look = RatesLook { quality: QualityAxis::ProbePerplexity, ..RatesLook::default() };
+    send(&mut window, Look::Rates(look));
+    let told = labels(&window, "AR probe, perplexity over bits per pixel").concat();
+    assert!(told.contains("tiny 8.0 at "), "2 to the power of 192 / 64 bits: {told}");
+    // The pointer on the one point, which the keys lead to as well.
+    window.query_all_by_label_contains("AR probe, perplexity over").next().unwrap().focus();
+    settle(&mut window);
+    press(&mut window, Modifiers::NONE, Key::ArrowRight);
+    press(&mut window, Modifiers::NONE, Key::Enter);
+    assert!(says(&window, "AR probe: 192.0 bits an image, 3.00 a token, perplexity 8.0"));
 }
 
 /// How many tokenizers the button would measure.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use egui::Color32;
-use smalti_engine::evaluation::{Column, Interval, Measured, Published, Summary};
+use smalti_engine::evaluation::{Column, Interval, Measured, Probed, Published, Summary};
 
 use super::measures::{Measures, Told};
 use crate::ctx::ViewCtx;
@@ -82,10 +82,16 @@ pub(super) fn row_of<'l>(
     Some((layer, layer.rows.get(at)?))
 }
 
-/// The number of a measurement that stands along the side.
-pub(super) fn quality_of(summary: &Summary, axis: QualityAxis) -> Option<Interval> {
-    let column = column_of(axis);
+/// The number of a measurement, at one of its rates, that stands along the side.
+pub(super) fn quality_of(told: &Told, at: usize, axis: QualityAxis) -> Option<Interval> {
+    let (summary, column) = (told.points.get(at)?, column_of(axis));
     match (axis, column) {
+        (QualityAxis::ProbeBits | QualityAxis::ProbePerplexity, _) => {
+            let probed = probed_of(told, at)?;
+            let is_bits = axis == QualityAxis::ProbeBits;
+            let mean = if is_bits { probed.bits_per_image } else { probed.perplexity() };
+            Some(Interval { mean, ends: None, count: u64::from(probed.budget.held_out) })
+        }
         (QualityAxis::ProxyFd, _) => {
             Some(Interval { mean: summary.proxy_fd?, ends: None, count: summary.images })
         }
@@ -105,10 +111,18 @@ pub(super) fn column_of(axis: QualityAxis) -> Option<Column> {
     }
 }
 
-fn rate_of(summary: &Summary, axis: RateAxis) -> Option<f64> {
+/// What an AR probe found, which reads all levels: of fewer there is none.
+pub(super) fn probed_of(told: &Told, at: usize) -> Option<&Probed> {
+    let is_whole = told.points.get(at).is_some_and(|point| point.rate.levels.is_none());
+    told.probed.as_deref().filter(|_| is_whole)
+}
+
+fn rate_of(told: &Told, at: usize, axis: RateAxis) -> Option<f64> {
+    let summary = told.points.get(at)?;
     let plain = || summary.get(Column::BitsPerPixel).map(|it| it.mean);
     match axis {
         RateAxis::BitsPerPixel => plain(),
+        RateAxis::Probe => probed_of(told, at).map(|probed| probed.bits_per_image),
         // A few tokens of many codes would look cheaper than they are.
         RateAxis::Entropy if summary.is_entropy_a_bound() => None,
         // A file is packed already.
@@ -153,9 +167,9 @@ fn measured(ctx: &ViewCtx<'_>, measures: &Measures, look: RatesLook) -> Vec<Mark
             continue;
         }
         let unlike = unlike(told, usual);
-        for (at, point) in told.points.iter().enumerate() {
-            let quality = quality_of(point, look.quality);
-            let (Some(rate), Some(quality)) = (rate_of(point, look.rate), quality) else {
+        for at in 0..told.points.len() {
+            let quality = quality_of(told, at, look.quality);
+            let (Some(rate), Some(quality)) = (rate_of(told, at, look.rate), quality) else {
                 continue;
             };
             marks.push(Mark {

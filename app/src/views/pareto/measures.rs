@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use smalti_engine::Problem;
 use smalti_engine::evaluation::{
-    Identity, Kept, KeptMeasurements, MeasureEvent, Measured, Plan, Skipped, Stage, Summary,
+    Identity, Kept, KeptMeasurements, MeasureEvent, Measured, Plan, Probed, Skipped, Stage, Summary,
 };
 use smalti_engine::questions::{ModelRef, ShippedModels, SourceRef};
 use smalti_engine::session::{Reply, RunId, RunView};
 
+use super::probes::Probes;
 use crate::ctx::ViewCtx;
 
 /// What was measured of a tokenizer or a format.
@@ -30,6 +31,8 @@ pub(super) struct Told {
     pub(super) skipped: Skipped,
     /// The file with what was measured of each.
     pub(super) part: Option<PathBuf>,
+    /// What an AR probe found of it, where that is known.
+    pub(super) probed: Option<Arc<Probed>>,
 }
 
 impl Told {
@@ -68,6 +71,8 @@ pub(super) struct Measures {
     version: u64,
     /// What is kept, as it was taken in last.
     kept: Option<Arc<Kept>>,
+    /// Of whichever set.
+    probes: Probes,
 }
 
 /// The folder in which measurements are kept, beside that of runs.
@@ -81,7 +86,8 @@ impl Measures {
         let of = Some((ctx.document.source.clone(), most));
         if self.of != of {
             let (ended, version) = (self.ended, self.version + 1);
-            *self = Self { of, ended, version, ..Self::default() };
+            let probes = std::mem::take(&mut self.probes);
+            *self = Self { of, ended, version, probes, ..Self::default() };
         }
         let models = at_hand(ctx);
         if let Some(folder) = folder(ctx) {
@@ -107,6 +113,23 @@ impl Measures {
             told.name = name;
         }
         self.told.sort_by(|a, b| a.name.cmp(&b.name));
+        let folder = folder(ctx);
+        self.probes.follow(ctx, (folder.as_deref(), &models));
+        for told in &mut self.told {
+            let probed = self.probes.of(&told.measured);
+            self.version += u64::from(told.probed != probed);
+            told.probed = probed;
+        }
+    }
+
+    /// The measured tokenizers of which no AR probe is known, and none was tried in vain.
+    pub(super) fn not_probed(&self) -> Vec<ModelRef> {
+        let missing = self.told.iter().filter(|told| told.probed.is_none());
+        let models = missing.filter_map(|told| match &told.measured {
+            Measured::Tokenizer { model, .. } => Some(model),
+            Measured::Jpeg => None,
+        });
+        models.filter(|model| !self.probes.has_failed(model)).cloned().collect()
     }
 
     fn take(&mut self, ctx: &ViewCtx<'_>, event: &MeasureEvent, most: u64) {
@@ -129,6 +152,7 @@ impl Measures {
                 done: (event.done, event.total),
                 skipped: event.skipped.clone(),
                 part: event.part.clone(),
+                probed: None,
             });
         }
     }
@@ -169,6 +193,7 @@ impl Measures {
                 done: part.done(),
                 skipped: part.skipped().clone(),
                 part: Some(part.path.clone()),
+                probed: None,
             });
         }
         self.kept = Some(kept);
@@ -213,7 +238,8 @@ impl Measures {
         let failed = self.failed.iter().map(|(measured, problem)| {
             (format!("{}: {}", measured.label(), problem.summary), problem.hint.as_str())
         });
-        failed.chain(self.unread.iter().map(|it| (it.summary.clone(), it.hint.as_str())))
+        let unread = self.unread.iter().map(|it| (it.summary.clone(), it.hint.as_str()));
+        failed.chain(unread).chain(self.probes.problems())
     }
 
     /// [Width, height] of the smallest and the largest image of those measurements that are compared with each
@@ -373,6 +399,7 @@ mod tests {
             done: (done, 3),
             skipped: Skipped::default(),
             part: None,
+            probed: None,
         }
     }
 

@@ -250,7 +250,7 @@ fn grid(ui: &egui::Ui, ctx: &ViewCtx<'_>, axes: &Axes) {
     let across = format!("{}{}", look.rate.label(), log(look.is_rate_logarithmic));
     let at = pos2(area.right(), y + theme.px(17.0));
     ui.painter().text(at, Align2::RIGHT_TOP, across, theme.small(), colors.dim);
-    let which = if look.quality.is_better_high() { "higher is nearer" } else { "lower is nearer" };
+    let which = look.quality.which();
     let up = format!("{}{}, {which}", look.quality.label(), log(look.is_quality_logarithmic));
     let at = pos2(area.left(), area.top() - theme.px(10.0));
     ui.painter().text(at, Align2::LEFT_BOTTOM, up, theme.small(), colors.dim);

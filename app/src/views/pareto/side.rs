@@ -1,11 +1,11 @@
 //! What is known of the points that are picked: figures, each image, and where a row was printed.
 
 use egui::{RichText, vec2};
-use smalti_engine::evaluation::{Column, Published, Summary};
+use smalti_engine::evaluation::{Column, Published};
 use smalti_engine::session::Reply;
 
 use super::images::{bars_ui, images_of, worst_ui};
-use super::marks::{Key, Layer, column_of, label_of, long_name, quality_of, row_of};
+use super::marks::{Key, Layer, column_of, label_of, long_name, probed_of, quality_of, row_of};
 use super::measures::{Measures, Told};
 use super::pair::pair_ui;
 use crate::ctx::ViewCtx;
@@ -62,9 +62,8 @@ fn measured_ui(
     (told, at): (&Told, usize),
     axis: QualityAxis,
 ) {
-    let Some(point) = told.points.get(at) else { return };
     title_ui(ui, ctx, told, at);
-    figures_ui(ui, ctx, point, axis);
+    figures_ui(ui, ctx, (told, at), axis);
     let column = column_of(axis).unwrap_or(Column::Psnr);
     if told.is_format() {
         let text = format!(
@@ -94,7 +93,7 @@ fn measured_ui(
             ui.label(RichText::new(&problem.summary).color(ctx.theme.colors.danger));
         }
     }
-    more_ui(ui, ctx, told, point);
+    more_ui(ui, ctx, told, at);
 }
 
 fn title_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, told: &Told, at: usize) {
@@ -102,7 +101,8 @@ fn title_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, told: &Told, at: usize) {
     ui.label(RichText::new(name).font(ctx.theme.heading()));
 }
 
-fn figures_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, point: &Summary, axis: QualityAxis) {
+fn figures_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, (told, at): (&Told, usize), axis: QualityAxis) {
+    let Some(point) = told.points.get(at) else { return };
     let mean = |column: Column| point.get(column).map(|it| it.mean);
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing.x = space::L;
@@ -114,13 +114,13 @@ fn figures_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, point: &Summary, axis: Quali
             [QualityAxis::Psnr, QualityAxis::LpipsLike].into_iter().filter(|it| *it != axis),
         );
         for axis in axes {
-            if let Some(quality) = quality_of(point, axis) {
+            if let Some(quality) = quality_of(told, at, axis) {
                 let number = axis.words(quality.mean);
                 number_ui(ui, ctx, axis.label(), number.trim_end_matches(" dB"));
             }
         }
     });
-    if let Some(interval) = quality_of(point, axis)
+    if let Some(interval) = quality_of(told, at, axis)
         && let Some((low, high)) = interval.ends
     {
         let text = format!(
@@ -134,7 +134,8 @@ fn figures_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, point: &Summary, axis: Quali
     }
 }
 
-fn more_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, told: &Told, point: &Summary) {
+fn more_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, told: &Told, at: usize) {
+    let Some(point) = told.points.get(at) else { return };
     ui.add_space(space::S);
     let mut lines = vec![format!(
         "{} at {}",
@@ -169,6 +170,15 @@ fn more_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, told: &Told, point: &Summary) {
     }
     for line in lines {
         ui.label(ctx.theme.label(line));
+    }
+    if let Some(probed) = probed_of(told, at) {
+        let text = format!(
+            "AR probe: {:.1} bits an image, {:.2} a token, perplexity {:.1}",
+            probed.bits_per_image,
+            probed.bits_per_token(),
+            probed.perplexity()
+        );
+        ui.label(ctx.theme.label(text)).on_hover_text(probed.about());
     }
     if told.skipped.count > 0 {
         let text = format!("{} left out", counted(told.skipped.count as usize, "image"));

@@ -21,7 +21,7 @@ pub(super) fn exported(
         Some(set) => format!("{} over {}: {set}", look.quality.label(), look.rate.label()),
         None => format!("{} over {}", look.quality.label(), look.rate.label()),
     };
-    let which = if look.quality.is_better_high() { "higher is nearer" } else { "lower is nearer" };
+    let which = look.quality.which();
     let unit = match look.quality {
         QualityAxis::Psnr => "PSNR in dB",
         other => other.label(),
@@ -110,11 +110,14 @@ fn table(marks: &[Mark], layers: &[Layer], (measures, look): (&Measures, RatesLo
     let rate = match look.rate {
         RateAxis::BitsPerPixel => "bits_per_pixel",
         RateAxis::Entropy => "entropy_bits_per_pixel",
+        RateAxis::Probe => "probe_bits_per_image",
     };
     let quality = match look.quality {
         QualityAxis::MsSsim => "ms_ssim",
         QualityAxis::LpipsLike => "lpips_like",
         QualityAxis::ProxyFd => "proxy_fd",
+        QualityAxis::ProbeBits => "probe_bits_per_image",
+        QualityAxis::ProbePerplexity => "probe_perplexity",
         published => published.column().unwrap_or("quality"),
     };
     let columns = [
