@@ -247,30 +247,6 @@ pub(super) struct Generate {
     pub(super) common: Common,
 }
 
-impl Generate {
-    /// What was said of how pictures are painted: all that is not as it usually is.
-    pub(super) fn asked_of_generator(&self) -> impl Iterator<Item = &'static str> {
-        let said = [
-            ("--class", self.class.is_some()),
-            ("--caption", self.caption.is_some()),
-            ("--prefix", self.prefix.is_some()),
-            ("--count", self.count != 1),
-            ("--seed", self.seed != 0),
-            ("--steps", self.steps != 12),
-            ("--schedule", self.schedule != "cosine"),
-            ("--order", self.order != "confidence"),
-            ("--self-correct", self.self_correct != 0),
-            ("--choice-temperature", self.choice_temperature != 4.5),
-            ("--guidance", self.guidance != 1.0),
-            ("--ramp", self.ramp),
-            ("--temperature", self.temperature != 1.0),
-            ("--top-k", self.top_k != 0),
-            ("--top-p", self.top_p != 1.0),
-        ];
-        said.into_iter().filter(|(_, is_said)| *is_said).map(|(name, _)| name)
-    }
-}
-
 /// Options of `evaluate`.
 #[derive(Debug, Args)]
 pub(super) struct Evaluate {

@@ -1,6 +1,9 @@
 //! What can be typed: the subcommands.
 
-use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::arguments::{
     Common, Decode, Encode, Evaluate, Frechet, Inspect, Merge, Render, Report, Tour, Train, Window,
@@ -49,6 +52,27 @@ pub(super) enum Command {
     Render(Render),
     /// Leave the whole story in a folder: pictures and one index.html
     Tour(Tour),
+}
+
+/// What a command line says, the program's name first, and which options of its subcommand were typed, such as
+/// "--seed": one that has its usual value without a word, too.
+pub(super) fn parse<I, T>(words: I) -> Result<(Arguments, Vec<String>), clap::Error>
+where
+    I: IntoIterator<Item = T>,
+    T: Into<OsString> + Clone,
+{
+    let mut all = Arguments::command();
+    let found = all.try_get_matches_from_mut(words)?;
+    let arguments = Arguments::from_arg_matches(&found).map_err(|error| error.format(&mut all))?;
+    let named = found.subcommand().and_then(|(name, of)| Some((all.find_subcommand(name)?, of)));
+    let typed = named.map_or_else(Vec::new, |(command, of)| {
+        let options = command.get_arguments().filter_map(|one| Some((one.get_long()?, one)));
+        let is_typed =
+            |id: &str| of.value_source(id).is_some_and(|from| from == ValueSource::CommandLine);
+        let options = options.filter(|(_, one)| is_typed(one.get_id().as_str()));
+        options.map(|(name, _)| format!("--{name}")).collect()
+    });
+    Ok((arguments, typed))
 }
 
 impl Command {

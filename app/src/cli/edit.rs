@@ -16,7 +16,7 @@ use super::documents::{Seen, seen, words_of_share};
 use super::edit_windows::{Edited, Editing, WindowLine};
 use super::engine::Engine;
 use super::generate::{prompt, request};
-use super::given::{self, Work};
+use super::given::Work;
 use super::outputs::Outputs;
 use super::painting::{
     Opened, check_guidance, check_sheet, columns, keep_part, keep_sheet, open, thinned,
@@ -67,9 +67,8 @@ pub(super) fn run(options: &Edit, console: &mut Console<'_, '_>) -> Result<(), S
     let sized = if config.way == Way::Var { AtSize::Generators } else { AtSize::Own(options.size) };
     let named = tokens_of(path, sized, &opened.painter, (&engine, console))?;
     check_grid(&named.tokens, &opened, &path.display().to_string())?;
-    let work = given::for_edit(options, &named.tokens, config)?;
     let model = if options.wants_steps() { Some(opened.traced((&engine, console))?) } else { None };
-    let mut editing = Editing::new(options, (&opened, &work), model)?;
+    let mut editing = Editing::new(options, (&opened, &named.tokens), model)?;
     let mut outputs = Outputs::into_folder(&base.out)?;
     for read in base.prefix.iter().chain(&base.caption) {
         outputs.spare(read);
@@ -112,7 +111,12 @@ pub(super) fn run(options: &Edit, console: &mut Console<'_, '_>) -> Result<(), S
         }
         let class = class.and_then(|class| config.classes.get(class as usize).cloned());
         let files = (files, seen.decoded);
-        lines.push(Line::new((path, &named.tokens), (class, seed), &work, (edited, files)));
+        lines.push(Line::new(
+            (path, &named.tokens),
+            (class, seed),
+            editing.work(),
+            (edited, files),
+        ));
         engine.forget_old_answers();
     }
     editing.check_all_resumed()?;

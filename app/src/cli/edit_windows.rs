@@ -10,7 +10,7 @@ use smalti_engine::tokens::Tokens;
 use super::arguments_paint::Edit;
 use super::console::Console;
 use super::engine::Engine;
-use super::given::Work;
+use super::given::{Work, for_edit};
 use super::outputs::Outputs;
 use super::painting::{Opened, StepFiles, follow, keep_steps, steps_on_a_sheet};
 use super::stop::Stop;
@@ -49,12 +49,20 @@ struct Resumed {
     is_used: bool,
 }
 
+/// What is done to the picture of a seed, and the windows in which it is.
+struct Plan {
+    work: Work,
+    windows: Vec<Window>,
+}
+
 /// What the pictures of an edit share, and the window that is written now.
 pub(super) struct Editing<'a> {
     options: &'a Edit,
     opened: &'a Opened,
-    work: &'a Work,
-    windows: Vec<Window>,
+    /// As they were named.
+    tokens: &'a Tokens,
+    /// Of the picture that is written.
+    plan: Plan,
     /// Which generator writes, where steps are looked at.
     model: Option<TracedModel>,
     resumed: Vec<Resumed>,
@@ -66,29 +74,28 @@ impl<'a> Editing<'a> {
     /// Reads the traces that are gone on with.
     pub(super) fn new(
         options: &'a Edit,
-        (opened, work): (&'a Opened, &'a Work),
+        (opened, tokens): (&'a Opened, &'a Tokens),
         model: Option<TracedModel>,
     ) -> Result<Self, Stop> {
+        // Before anything is read: its words may be wrong.
+        let plan = Plan::of(options, (opened, tokens), options.base.seed)?;
         let mut resumed = Vec::new();
         for path in &options.resume {
             let trace = Trace::read(path)?;
             model.iter().try_for_each(|model| trace.check(path, model))?;
             resumed.push(Resumed { path: path.clone(), trace, is_used: false });
         }
-        let own = &opened.painter.config().layout;
-        let windows = match own.as_slice() {
-            _ if work.written.is_empty() => Vec::new(),
-            [own] if work.tokens.layout() != [*own] => {
-                windows(work.tokens.first().shape(), *own, &work.written)?
-            }
-            _ => vec![Window { row: 0, column: 0, cells: work.written.clone() }],
-        };
-        Ok(Self { options, opened, work, windows, model, resumed, now: None })
+        Ok(Self { options, opened, tokens, plan, model, resumed, now: None })
+    }
+
+    /// What is done to the picture that is written.
+    pub(super) fn work(&self) -> &Work {
+        &self.plan.work
     }
 
     /// Whether the picture is of the generator's size.
     fn is_whole(&self) -> bool {
-        self.work.tokens.layout() == self.opened.painter.config().layout
+        self.tokens.layout() == self.opened.painter.config().layout
     }
 
     /// The trace of the window that is written, as far as it is, and how its files are called.
@@ -104,9 +111,13 @@ impl<'a> Editing<'a> {
         outputs: &mut Outputs,
         (engine, console): (&Engine, &mut Console<'_, '_>),
     ) -> Result<Edited, Stop> {
-        let windows = self.windows.clone();
+        // Which cells are free is the seed's matter, too: a picture of several is the one that its seed alone makes.
+        if number > 0 && self.options.free < 1.0 {
+            self.plan = Plan::of(self.options, (self.opened, self.tokens), asked.seed)?;
+        }
+        let windows = self.plan.windows.clone();
         let mut edited = Edited {
-            tokens: self.work.tokens.clone(),
+            tokens: self.plan.work.tokens.clone(),
             windows: windows.len(),
             steps: 0,
             forward_passes: 0,
@@ -183,29 +194,35 @@ impl<'a> Editing<'a> {
     /// was written in the windows before is known only when they are; which cells are free in one is known now, and
     /// of the first one everything is.
     pub(super) fn check_resumed(&self, asked: &Request, count: u64) -> Result<(), Stop> {
-        let planned =
-            self.windows.iter().map(|window| self.request(asked, window, &self.work.tokens));
-        let planned = planned.collect::<Result<Vec<_>, Stop>>()?;
-        let free =
-            |given: &Tokens| given.cells().map(|(_, token)| token.is_none()).collect::<Vec<_>>();
-        let is_of = |trace: &Trace| {
-            let own = &trace.request;
-            let is_placed = planned.iter().enumerate().any(|(at, planned)| {
-                own.origin == planned.origin
-                    && own.given.layout() == planned.given.layout()
-                    && free(&own.given) == free(&planned.given)
-                    && (at > 0 || own.given == planned.given)
-            });
-            is_placed
-                && own.seed.wrapping_sub(asked.seed) < count
+        for one in &self.resumed {
+            let own = &one.trace.request;
+            let is_asked = own.seed.wrapping_sub(asked.seed) < count
                 && (own.class, &own.prompt, own.sampling, own.groups)
                     == (asked.class, &asked.prompt, asked.sampling, asked.groups)
-                && own.unmasking == asked.unmasking
-        };
-        match self.resumed.iter().find(|one| !is_of(&one.trace)) {
-            Some(other) => Err(of_another(&other.path)),
-            None => Ok(()),
+                && own.unmasking == asked.unmasking;
+            if !(is_asked && self.is_placed(own, asked)?) {
+                return Err(of_another(&one.path));
+            }
         }
+        Ok(())
+    }
+
+    /// Whether a request is one of a window of its seed's picture, as far as that is known before anything is written.
+    fn is_placed(&self, own: &Request, asked: &Request) -> Result<bool, Stop> {
+        let plan = Plan::of(self.options, (self.opened, self.tokens), own.seed)?;
+        let free =
+            |given: &Tokens| given.cells().map(|(_, token)| token.is_none()).collect::<Vec<_>>();
+        for (at, window) in plan.windows.iter().enumerate() {
+            let planned = self.request(asked, window, &plan.work.tokens)?;
+            let is_it = own.origin == planned.origin
+                && own.given.layout() == planned.given.layout()
+                && free(&own.given) == free(&planned.given)
+                && (at > 0 || own.given == planned.given);
+            if is_it {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether a trace was not gone on with so far: what is written anew must not take its place.
@@ -221,10 +238,26 @@ impl<'a> Editing<'a> {
 
     /// A step on the sheet with the window that it is of, where there are several.
     fn placed(&self, item: Item, window: &Window) -> Item {
-        if self.windows.len() < 2 {
+        if self.plan.windows.len() < 2 {
             return item;
         }
         Item { label: format!("r{},c{} {}", window.row, window.column, item.label), ..item }
+    }
+}
+
+impl Plan {
+    /// By the words of the command.
+    fn of(options: &Edit, (opened, tokens): (&Opened, &Tokens), seed: u64) -> Result<Self, Stop> {
+        let config = opened.painter.config();
+        let work = for_edit(options, tokens, config, seed)?;
+        let windows = match config.layout.as_slice() {
+            _ if work.written.is_empty() => Vec::new(),
+            [own] if work.tokens.layout() != [*own] => {
+                windows(work.tokens.first().shape(), *own, &work.written)?
+            }
+            _ => vec![Window { row: 0, column: 0, cells: work.written.clone() }],
+        };
+        Ok(Self { work, windows })
     }
 }
 

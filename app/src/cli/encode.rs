@@ -18,7 +18,7 @@ use super::books;
 use super::console::Console;
 use super::documents;
 use super::engine::Engine;
-use super::outputs::Outputs;
+use super::outputs::{Outputs, stem_of};
 use super::skipped::Skipped;
 use super::stop::Stop;
 use crate::document::{Document, Open, Slot};
@@ -240,8 +240,7 @@ fn keep(
     let colors = learn_colors(colors, made, (engine, console))?;
     let Made { path, of_document, tokens, encoded, maker, .. } = made;
     let own = of_document.as_ref().map_or(path.as_path(), |(name, _)| Path::new(name));
-    let stem = own.file_stem().unwrap_or(own.as_os_str()).to_string_lossy();
-    let stem = outputs.unique_stem(&stem);
+    let stem = outputs.unique_stem(&stem_of(own));
     let several = tokens.parts().len() > 1;
     let images = std::slice::from_ref(tokens);
     let whole = token_files::safetensors_bytes(images, maker)?;

@@ -6,7 +6,7 @@ use smalti_engine::generators::{
     GeneratorConfig, Request, Way, check_from_scale, freed, kept_with_finest,
 };
 use smalti_engine::questions::OpenedPainter;
-use smalti_engine::tokens::{Cell, PartShape, Tokens, said};
+use smalti_engine::tokens::{Cell, Tokens, said};
 
 use super::arguments_paint::{Edit, Paint};
 use super::console::Console;
@@ -21,23 +21,25 @@ pub(super) fn for_generate(
     (engine, console): (&Engine, &mut Console<'_, '_>),
 ) -> Result<Option<Tokens>, Stop> {
     let config = opened.config();
+    let forced = options.force.as_ref();
+    let forced = forced.map(|said| said::forced("--force", said, &config.layout, |_| config.codes));
+    let forced = forced.transpose()?.unwrap_or_default();
     let mut changes: Vec<(Cell, Option<u32>)> = Vec::new();
     if let (Some(path), Some(lock)) = (&options.init, &options.lock) {
         let locked = said::cells("--lock", lock, &config.layout)?;
         let init = tokens_of(path, AtSize::Generators, opened, (engine, console))?.tokens;
         check_layout(&init, config, &path.display().to_string())?;
-        let locked = with_coarser(locked, config, &config.layout);
-        if let Some(cell) = locked.iter().find(|cell| init.get(**cell).is_none()) {
+        // A code that is forced takes the place, whatever stands there.
+        let is_empty = |cell: &&Cell| init.get(**cell).is_none() && !forced.contains_key(*cell);
+        if let Some(cell) = locked.iter().find(is_empty) {
             let reason = format!("no token stands at {cell} of it, so that none can be locked");
             let hint = "leave that cell out of --lock, or give it a code (--force)";
             return Err(Stop::bad_input(&path.display().to_string(), reason, hint));
         }
+        let locked = with_coarser(locked, config, &init);
         changes.extend(locked.iter().map(|cell| (*cell, init.get(*cell))));
     }
-    if let Some(force) = &options.force {
-        let forced = said::forced("--force", force, &config.layout, |_| config.codes)?;
-        changes.extend(forced.into_iter().map(|(cell, code)| (cell, Some(code))));
-    }
+    changes.extend(forced.into_iter().map(|(cell, code)| (cell, Some(code))));
     if changes.is_empty() {
         return Ok(None);
     }
@@ -54,11 +56,12 @@ pub(super) struct Work {
     pub(super) written: BTreeSet<Cell>,
 }
 
-/// What `edit` does, by its words.
+/// What `edit` does to the picture of a seed, by its words.
 pub(super) fn for_edit(
     options: &Edit,
     tokens: &Tokens,
     config: &GeneratorConfig,
+    seed: u64,
 ) -> Result<Work, Stop> {
     let layout = tokens.layout();
     let read = |what: &str, said: &Option<String>| {
@@ -74,12 +77,16 @@ pub(super) fn for_edit(
     let from = options.from_scale.unwrap_or_default();
     let mut written = match (resample, &lock) {
         (Some(mut resample), lock) => {
-            // The share is of what could be written.
+            // The share is of what could be written and could stay: what has no token is written in any case.
             let is_locked = |cell: &Cell| lock.as_ref().is_some_and(|lock| lock.contains(cell));
-            drop_coarser(&mut resample, from)?;
+            drop_coarser(&mut resample, from, tokens)?;
             resample.retain(|cell| !is_locked(cell) && !forced.contains_key(cell));
-            let free = freed(&resample, options.free, options.base.seed)?;
-            with_its_scales(&free, &all, (config, from), &layout)
+            let is_empty = |cell: &Cell| tokens.get(*cell).is_none();
+            let (empty, standing): (BTreeSet<Cell>, BTreeSet<Cell>) =
+                resample.into_iter().partition(is_empty);
+            let mut free = freed(&standing, options.free, seed)?;
+            free.extend(empty);
+            with_its_scales(&free, &all, (config, from), tokens)
         }
         (None, Some(_)) => all,
         (None, None) if !forced.is_empty() => BTreeSet::new(),
@@ -91,7 +98,7 @@ pub(super) fn for_edit(
             ));
         }
     };
-    for cell in lock.map_or(BTreeSet::new(), |lock| with_coarser(lock, config, &layout)) {
+    for cell in lock.map_or(BTreeSet::new(), |lock| with_coarser(lock, config, tokens)) {
         written.remove(&cell);
     }
     written.retain(|cell| !forced.contains_key(cell));
@@ -106,36 +113,33 @@ pub(super) fn for_edit(
         code.is_none() && !written.contains(cell) && !forced.contains_key(cell)
     };
     if let Some((cell, _)) = tokens.cells().find(has_hole) {
-        let reason =
-            format!("the cell in row {} and column {} has no token", cell.row, cell.column);
-        return Err(Stop::bad_input(
-            "--resample",
-            reason,
-            "Name it, too, so that it is written, or give it a code (--force)",
-        ));
+        let reason = format!("no token stands at {cell}, and it is not to be written");
+        let hint = "Name it in --resample and not in --lock, or give it a code (--force)";
+        return Err(Stop::bad_input("--resample", reason, hint));
     }
     let count = forced.len();
     let changes = forced.into_iter().map(|(cell, code)| (cell, Some(code)));
     Ok(Work { tokens: tokens.with(changes.collect::<Vec<_>>())?, forced: count, written })
 }
 
-/// Locked cells; of VAR, with what coarser scales have to keep for finest ones.
+/// Locked cells; of VAR, with what coarser scales have to keep for finest ones, as far as it is there.
 fn with_coarser(
     mut locked: BTreeSet<Cell>,
     config: &GeneratorConfig,
-    layout: &[PartShape],
+    tokens: &Tokens,
 ) -> BTreeSet<Cell> {
     if config.way == Way::Var {
-        let coarser = kept_with_finest(layout, &locked);
-        locked.extend(coarser);
+        let coarser = kept_with_finest(&tokens.layout(), &locked);
+        locked.extend(coarser.into_iter().filter(|cell| tokens.get(*cell).is_some()));
     }
     locked
 }
 
-/// Leaves those cells alone that are of the scale at which freedom begins, or of finer ones.
-fn drop_coarser(cells: &mut BTreeSet<Cell>, from: usize) -> Result<(), Stop> {
+/// Leaves those cells alone that are of the scale at which freedom begins, or of finer ones, and those without a
+/// token, of which nothing can stay.
+fn drop_coarser(cells: &mut BTreeSet<Cell>, from: usize, tokens: &Tokens) -> Result<(), Stop> {
     let finest = cells.last().map_or(0, |cell| usize::from(cell.part));
-    cells.retain(|cell| usize::from(cell.part) >= from);
+    cells.retain(|cell| usize::from(cell.part) >= from || tokens.get(*cell).is_none());
     if cells.is_empty() && from > 0 {
         return Err(Stop::bad_input(
             "--from-scale",
@@ -147,13 +151,14 @@ fn drop_coarser(cells: &mut BTreeSet<Cell>, from: usize) -> Result<(), Stop> {
 }
 
 /// Cells that are written again; of VAR, with those of coarser scales that what stays of the finest does not keep,
-/// down to the scale at which freedom begins.
+/// down to the scale at which freedom begins, and below it those without a token.
 fn with_its_scales(
     cells: &BTreeSet<Cell>,
     all: &BTreeSet<Cell>,
     (config, from): (&GeneratorConfig, usize),
-    layout: &[PartShape],
+    tokens: &Tokens,
 ) -> BTreeSet<Cell> {
+    let layout = &tokens.layout();
     let last = layout.len().saturating_sub(1);
     let is_finest = |cell: &&Cell| usize::from(cell.part) == last;
     if config.way != Way::Var || !cells.iter().any(|cell| is_finest(&cell)) {
@@ -162,7 +167,8 @@ fn with_its_scales(
     let stays = all.iter().filter(is_finest).filter(|cell| !cells.contains(*cell));
     let kept = kept_with_finest(layout, &stays.copied().collect());
     let is_free = |cell: &&Cell| {
-        usize::from(cell.part) >= from && (!kept.contains(*cell) || cells.contains(*cell))
+        let may_change = usize::from(cell.part) >= from || tokens.get(**cell).is_none();
+        may_change && (!kept.contains(*cell) || cells.contains(*cell))
     };
     all.iter().filter(is_free).copied().collect()
 }

@@ -45,8 +45,6 @@ mod window;
 
 use std::ffi::OsString;
 
-use clap::Parser;
-
 use command::{Arguments, Command};
 use console::Console;
 use stop::Stop;
@@ -60,8 +58,8 @@ where
     I: IntoIterator<Item = T>,
     T: Into<OsString> + Clone,
 {
-    let stop = match Arguments::try_parse_from(arguments) {
-        Ok(arguments) => match dispatch(&arguments, &mut around) {
+    let stop = match command::parse(arguments) {
+        Ok((arguments, typed)) => match dispatch(&arguments, &typed, &mut around) {
             Ok(()) => return DONE,
             Err(stop) => stop,
         },
@@ -70,7 +68,12 @@ where
     stop.report(&mut around)
 }
 
-fn dispatch(arguments: &Arguments, around: &mut Surroundings<'_>) -> Result<(), Stop> {
+/// Does what is asked; `typed` are the options of the subcommand that were typed.
+fn dispatch(
+    arguments: &Arguments,
+    typed: &[String],
+    around: &mut Surroundings<'_>,
+) -> Result<(), Stop> {
     let common = arguments.command.as_ref().map_or(&arguments.window.common, Command::common);
     let (device, remark) = common.device.or_cpu();
     if let Some(remark) = remark {
@@ -87,7 +90,7 @@ fn dispatch(arguments: &Arguments, around: &mut Surroundings<'_>) -> Result<(), 
         Command::Train(options) => train::run(options, &mut console),
         Command::Generate(options) => generate::run(options, &mut console),
         Command::Edit(options) if documents::is_document(&options.subject) => {
-            replay::run(options, &mut console)
+            replay::run(options, typed, &mut console)
         }
         Command::Edit(options) => edit::run(options, &mut console),
         Command::Likelihood(options) => likelihood::run(options, &mut console),

@@ -2,8 +2,8 @@
 #![expect(clippy::disallowed_methods, reason = "a command writes files; only the window must not")]
 
 use std::collections::BTreeSet;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::io::{ErrorKind, Write};
+use std::path::{Component, Path, PathBuf};
 
 use smalti_engine::EngineError;
 use tempfile::{NamedTempFile, TempPath};
@@ -115,10 +115,26 @@ impl Outputs {
         name
     }
 
-    /// Writes a file under a temporary name and gives the path that it will have.
+    /// Writes a file under a temporary name and gives the path that it will have. A name that leads out of the
+    /// folder is refused, and so is one that the system does not take: later, others would have their names already.
     pub(super) fn add(&mut self, name: &str, bytes: &[u8]) -> Result<PathBuf, Stop> {
+        let bad = |reason: &str| {
+            Stop::bad_input(name, reason, "Give what it is named after another name")
+        };
+        let mut parts = Path::new(name).components();
+        let only = (parts.next(), parts.next());
+        if !matches!(only, (Some(Component::Normal(part)), None) if part == name) {
+            return Err(bad("is a path, and no name of a file"));
+        }
         let path = self.folder.join(name);
         let fail = |source| EngineError::io(&path, source);
+        match path.symlink_metadata().map_err(|refused| (refused.kind(), refused)) {
+            Ok(_) | Err((ErrorKind::NotFound, _)) => {}
+            Err((ErrorKind::InvalidFilename | ErrorKind::InvalidInput, _)) => {
+                return Err(bad("is no name that the system takes: too long, or of odd letters"));
+            }
+            Err((_, refused)) => return Err(fail(refused).into()),
+        }
         let mut file = NamedTempFile::new_in(folder_or_here(&self.folder)).map_err(fail)?;
         file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(fail)?;
         if path.is_dir() {
@@ -141,6 +157,17 @@ impl Outputs {
         self.made.clear();
         Ok(())
     }
+}
+
+/// How files of something are called: as it is, without folders and ending. Documents give any name to what they
+/// hold, also one that is no file's, such as "..".
+pub(super) fn stem_of(named: &Path) -> String {
+    if let Some(stem) = named.file_stem() {
+        return stem.to_string_lossy().into_owned();
+    }
+    let plain: String =
+        named.to_string_lossy().chars().filter(|letter| letter.is_alphanumeric()).collect();
+    if plain.is_empty() { "unnamed".to_owned() } else { plain }
 }
 
 impl Drop for Outputs {

@@ -13,10 +13,11 @@ use super::arguments_paint::Edit;
 use super::console::Console;
 use super::documents;
 use super::engine::Engine;
-use super::outputs::Outputs;
+use super::outputs::{Outputs, stem_of};
 use super::painting::follow;
 use super::stop::Stop;
 use crate::document::{Asked, Document, Variation, with_forced};
+use crate::files::saved::Saved;
 use crate::look::words::counted;
 
 #[derive(Debug, Serialize)]
@@ -44,7 +45,7 @@ struct WrittenLine {
     generator: String,
     class: Option<String>,
     seed: u64,
-    /// Cells that it wrote and that were not locked.
+    /// Cells that it wrote and that were not locked, nor made by hand meanwhile.
     cells: Option<usize>,
     /// How many of them come out as another token now; none if they cannot be written again.
     differing: Option<usize>,
@@ -53,10 +54,17 @@ struct WrittenLine {
     problem: Option<String>,
 }
 
+/// What is typed beside a document.
+const TAKEN: [&str; 4] = ["--out", "--device", "--threads", "--json"];
+
 /// Makes the images of a document again.
-pub(super) fn run(options: &Edit, console: &mut Console<'_, '_>) -> Result<(), Stop> {
+pub(super) fn run(
+    options: &Edit,
+    typed: &[String],
+    console: &mut Console<'_, '_>,
+) -> Result<(), Stop> {
     let path = &options.subject;
-    check_options(options)?;
+    check_options(path, typed)?;
     let saved = documents::read(path, console)?;
     let all = documents::chosen(path, documents::images(&saved.document), Some(Index::All))?;
     let engine = Engine::open(console)?;
@@ -70,8 +78,8 @@ pub(super) fn run(options: &Edit, console: &mut Console<'_, '_>) -> Result<(), S
     for (number, document) in all.iter().enumerate() {
         let name = documents::name(document, &engine, console);
         console.progress(number as f32 / all.len() as f32, &name);
-        let line =
-            of_image((path, options.pure), (document, &name), &mut outputs, (&engine, console));
+        let of = (&saved, document, name.as_str());
+        let line = of_image((path, options.pure), of, &mut outputs, (&engine, console));
         lines.push(line.map_err(|stop| documents::with_lost(stop, &saved))?);
         engine.forget_old_answers();
     }
@@ -80,32 +88,16 @@ pub(super) fn run(options: &Edit, console: &mut Console<'_, '_>) -> Result<(), S
     lines.iter().try_for_each(|line| tell(line, console))
 }
 
-/// That nothing was said that a document says itself.
-fn check_options(options: &Edit) -> Result<(), Stop> {
-    let (base, show) = (&options.base, &options.show);
-    let said = [
-        ("--resample", options.resample.is_some()),
-        ("--free", options.free != 1.0),
-        ("--from-scale", options.from_scale.is_some()),
-        ("--lock", options.lock.is_some()),
-        ("--force", options.force.is_some()),
-        ("--size", options.size.is_some()),
-        ("--resume", !options.resume.is_empty()),
-        ("--trace", show.trace),
-        ("--gif", show.gif),
-        ("--apng", show.apng),
-        ("--sheet", show.sheet),
-        ("--model", base.model.is_some()),
-        ("--tokenizer", base.tokenizer.is_some()),
-    ];
-    let said = said.into_iter().filter(|(_, is_said)| *is_said).map(|(name, _)| name);
-    let said: Vec<&str> = said.chain(base.asked_of_generator()).collect();
+/// That nothing was typed that a document says itself, be it what is usual.
+fn check_options(path: &Path, typed: &[String]) -> Result<(), Stop> {
+    let said = typed.iter().map(String::as_str).filter(|name| !TAKEN.contains(name));
+    let said: Vec<&str> = said.collect();
     if said.is_empty() {
         return Ok(());
     }
     Err(Stop::bad_input(
         &said.join(", "),
-        format!("{} is a document, which says itself what was done", options.subject.display()),
+        format!("{} is a document, which says itself what was done", path.display()),
         "Leave it out; to change more of the picture, name its tokens, which this command writes",
     ))
 }
@@ -113,7 +105,7 @@ fn check_options(options: &Edit) -> Result<(), Stop> {
 /// One image: the picture, its tokens, and what is known of how they came about.
 fn of_image(
     (path, is_pure): (&Path, bool),
-    (document, name): (&Document, &str),
+    (saved, document, name): (&Saved, &Document, &str),
     outputs: &mut Outputs,
     (engine, console): (&Engine, &mut Console<'_, '_>),
 ) -> Result<Line, Stop> {
@@ -123,7 +115,9 @@ fn of_image(
     for (number, state) in states.iter().enumerate() {
         let Some(asked) = &state.asked else { continue };
         let which = (number as u64, states.len() as u64);
-        let line = again(state, asked, &encoded.tokens, which, (engine, console))?;
+        let written_again = write_again(asked, which, (engine, console));
+        let written_again = written_again.map_err(|stop| documents::with_lost(stop, saved));
+        let line = compared(state, asked, &encoded.tokens, written_again)?;
         if let Some(remark) = line.remark() {
             console.remark(&format!("{name}: {remark}"));
         }
@@ -131,8 +125,7 @@ fn of_image(
     }
     let known = (&tokens, &*encoded);
     let seen = documents::picture(document, known, is_pure, (engine, console))?;
-    let own = Path::new(name).file_stem().unwrap_or(name.as_ref()).to_string_lossy();
-    let stem = outputs.unique_stem(&format!("{own}-edited"));
+    let stem = outputs.unique_stem(&format!("{}-edited", stem_of(Path::new(name))));
     let words = documents::words(document, name, &seen);
     let out = outputs.add(&format!("{stem}.png"), &png_with_words(&seen.picture, &words)?)?;
     // Of who made given tokens nothing is known.
@@ -157,13 +150,12 @@ fn of_image(
     })
 }
 
-/// Writes again what a generator wrote, where that is at hand, and compares it with what the document keeps.
-fn again(
+/// Compares what a generator wrote again, where it could, with what the document keeps of it.
+fn compared(
     state: &Variation,
     asked: &Asked,
     of_tokenizer: &Tokens,
-    which: (u64, u64),
-    (engine, console): (&Engine, &mut Console<'_, '_>),
+    written_again: Result<Tokens, Stop>,
 ) -> Result<WrittenLine, Stop> {
     let mut line = WrittenLine {
         variation: state.name.to_string(),
@@ -175,17 +167,20 @@ fn again(
         differing: None,
         problem: None,
     };
-    let written = match written(asked, which, (engine, console)) {
+    let written = match written_again {
         Ok(written) => written,
-        // What else stopped it is no matter of the generator.
-        Err(Stop::Problem(problem)) => {
-            line.problem = Some(problem.summary);
+        // Of what is at hand it cannot be; where the machine failed, nothing is known of it.
+        Err(Stop::Problem(problem)) if problem.bad_input => {
+            line.problem = Some(problem.to_string());
             return Ok(line);
         }
         Err(other) => return Err(other),
     };
     let kept = with_forced(of_tokenizer, &state.work.edits);
-    let is_its = |cell: &Cell| !asked.given.contains_key(cell) && !state.work.locks.contains(cell);
+    let is_its = |cell: &Cell| {
+        let is_hands = state.work.locks.contains(cell) || state.by_hand.contains(cell);
+        !asked.given.contains_key(cell) && !is_hands
+    };
     let its = written.cells().filter(|(cell, _)| is_its(cell));
     let (mut cells, mut differing) = (0, 0);
     for (cell, code) in its {
@@ -197,7 +192,7 @@ fn again(
 }
 
 /// What a generator writes if it is asked so.
-fn written(
+fn write_again(
     asked: &Asked,
     (number, count): (u64, u64),
     (engine, console): (&Engine, &mut Console<'_, '_>),

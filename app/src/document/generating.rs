@@ -1,7 +1,7 @@
 //! What is asked of a generator, and which moment of what came of it is looked at. A generation is a pure
 //! function of what was asked, so that keeping the request keeps the tokens.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,7 @@ use smalti_engine::questions::{Given, ModelRef, OpenGenerator};
 use smalti_engine::tokens::{Cell, MASKED, Part, PartShape, Tokens};
 use smalti_engine::{EngineError, Result};
 
+use super::in_runs;
 use super::work::WorkOn;
 
 /// Cells of tokens larger than a generator's grid that are asked for at most.
@@ -36,7 +37,7 @@ pub struct Asked {
     #[serde(default)]
     pub unmasking: Unmasking,
     /// Tokens that stay as they are, and what they are.
-    #[serde(default, with = "in_pairs")]
+    #[serde(default, with = "in_runs")]
     pub given: Arc<BTreeMap<Cell, u32>>,
     /// Rows and columns of the tokens, where there are more than in the generator's own grid: they are written in
     /// windows of that.
@@ -196,6 +197,8 @@ pub struct Sampled {
     pub cells: usize,
     /// Those that have another token by it, and which.
     pub tokens: Arc<[(Cell, u32)]>,
+    /// Those that a person forced or released meanwhile, which are none of `tokens`.
+    pub by_hand: Arc<BTreeSet<Cell>>,
 }
 
 impl Sampled {
@@ -400,26 +403,6 @@ impl Generating {
         }
         same.opened = Arc::default();
         same
-    }
-}
-
-/// Cells with their codes as a list: JSON has no keys but words.
-mod in_pairs {
-    use super::{Arc, BTreeMap, Cell};
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(
-        given: &Arc<BTreeMap<Cell, u32>>,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        to.collect_seq(given.iter())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<Arc<BTreeMap<Cell, u32>>, D::Error> {
-        let pairs = Vec::<(Cell, u32)>::deserialize(from)?;
-        Ok(Arc::new(pairs.into_iter().collect()))
     }
 }
 

@@ -10,6 +10,7 @@ mod export;
 mod fitting;
 mod generating;
 mod history;
+pub(crate) mod in_runs;
 mod looks;
 mod lost;
 mod names;

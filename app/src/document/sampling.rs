@@ -25,7 +25,13 @@ impl Sampled {
         let tokens: Arc<[_]> =
             self.tokens.iter().copied().filter(|(cell, _)| is_free(cell)).collect();
         let left = self.tokens.len() - tokens.len();
-        (Self { tokens, ..self.clone() }, left)
+        // Also where what was written is what stood there.
+        let made = begun.edits.keys().chain(now.edits.keys());
+        let is_made = |cell: &&Cell| {
+            !self.asked.given.contains_key(*cell) && begun.edits.get(*cell) != now.edits.get(*cell)
+        };
+        let by_hand = Arc::new(made.filter(is_made).copied().collect());
+        (Self { tokens, by_hand, ..self.clone() }, left)
     }
 }
 
@@ -73,7 +79,8 @@ impl Document {
         after.force(sampled.tokens.iter().copied());
         let asked = Some(Arc::clone(&sampled.asked));
         let what = sampled.what();
-        let next = Variation { parent, asked, ..after.state(on, &what) };
+        let by_hand = Arc::clone(&sampled.by_hand);
+        let next = Variation { parent, asked, by_hand, ..after.state(on, &what) };
         let (variations, number) = self.variations.note(next);
         self.variations = variations;
         Some(number)
@@ -110,6 +117,7 @@ impl Document {
             off: Some(Arc::clone(&self.switched_off)),
             noted: Some(what.into()),
             asked: None,
+            by_hand: Arc::default(),
         }
     }
 
@@ -193,6 +201,7 @@ mod tests {
             asked: Arc::new(asked),
             cells: tokens.len(),
             tokens: tokens.collect(),
+            by_hand: Arc::default(),
         }
     }
 
@@ -278,6 +287,7 @@ mod tests {
         let now = start.after(&force.into()).after(&lock.into()).after(&release.into());
         let (rest, left) = written.beside_hands(&start, &now);
         assert_eq!((&*rest.tokens, left), (&[(Cell::at(0, 0), 5), (Cell::at(0, 4), 4)][..], 3));
+        assert_eq!(rest.by_hand, cells(&[1, 3]), "that one is locked the document says itself");
         let after = take(&now, &rest);
         let codes = |column: usize| after.edits.get(&Cell::at(0, column)).copied();
         assert_eq!([0, 1, 2, 3, 4].map(codes), [Some(5), Some(2), None, None, Some(4)]);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use smalti_engine::questions::ModelRef;
-use smalti_engine::tokens::Code;
+use smalti_engine::tokens::{Cell, Code};
 
 use super::generating::Asked;
 use super::work::{Work, WorkOn};
@@ -31,6 +31,8 @@ pub struct Variation {
     pub noted: Option<Arc<str>>,
     /// What a generator was asked, of one that it wrote: the same again gives the same tokens.
     pub asked: Option<Arc<Asked>>,
+    /// Cells that it was asked for and that a person forced or released meanwhile: they stay as the person made them.
+    pub by_hand: Arc<BTreeSet<Cell>>,
 }
 
 impl Variation {
@@ -182,7 +184,9 @@ impl Variations {
             .find(|name| is_free(name));
         let name = name.unwrap_or_default().into();
         let mut all = self.all.to_vec();
-        all.push(Variation { name, parent, on, work, off: Some(off), noted: None, asked: None });
+        let off = Some(off);
+        let by_hand = Arc::default();
+        all.push(Variation { name, parent, on, work, off, noted: None, asked: None, by_hand });
         Self { from: Some(all.len() - 1), all: all.into() }
     }
 

@@ -5,6 +5,7 @@
 
 mod subjects;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,14 +24,16 @@ use self::subjects::{Keeping, Kept, Reading, restamped, restamped_source};
 use super::disk::{is_gone, model_now, read_whole};
 use crate::document::{
     AllLost, Asked, Document, Generating, Looks, Lost, LostKind, Opened, Panel, Race, RunFolder,
-    Selection, Variation, Variations, Work, WorkOn,
+    Selection, Variation, Variations, Work, WorkOn, in_runs,
 };
 
 /// The version that is written. 1: one image, tokenizers A and B, codes as bare numbers. 2: each subject is
-/// written wherever it is named.
-const VERSION: u64 = 3;
+/// written wherever it is named. 3: cells and their codes are pairs.
+const VERSION: u64 = 4;
 /// Documents above this are not read: a pasted picture of 64 megapixels fits.
 const LIMIT: u64 = 256 << 20;
+/// The container takes 100 MB of text, in which quotes are escaped once more, with the names of what it carries along.
+const MOST_TEXT: usize = 99_000_000;
 
 /// A document and what is where, as they are kept in a file.
 #[derive(Debug, Clone, PartialEq)]
@@ -138,7 +141,8 @@ impl Default for Text {
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 struct WorkText {
-    edits: Vec<(Cell, u32)>,
+    #[serde(with = "in_runs")]
+    edits: Arc<BTreeMap<Cell, u32>>,
     locks: Vec<Cell>,
 }
 
@@ -164,23 +168,20 @@ struct KeptVariation {
     /// What a generator was asked, of one that it wrote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     asked: Option<Asked>,
+    /// Cells that it was asked for and that a person made meanwhile.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    by_hand: Vec<Cell>,
 }
 
 impl From<&Work> for WorkText {
     fn from(work: &Work) -> Self {
-        Self {
-            edits: work.edits.iter().map(|(cell, code)| (*cell, *code)).collect(),
-            locks: work.locks.iter().copied().collect(),
-        }
+        Self { edits: Arc::clone(&work.edits), locks: work.locks.iter().copied().collect() }
     }
 }
 
 impl From<WorkText> for Work {
     fn from(text: WorkText) -> Self {
-        Self {
-            edits: Arc::new(text.edits.into_iter().collect()),
-            locks: Arc::new(text.locks.into_iter().collect()),
-        }
+        Self { edits: text.edits, locks: Arc::new(text.locks.into_iter().collect()) }
     }
 }
 
@@ -221,6 +222,7 @@ pub fn write(saved: &Saved, carried: &Carried<'_>) -> Result<Written> {
         off: v.off.as_ref().map(|off| off.iter().copied().collect()),
         noted: v.noted.as_ref().map(ToString::to_string),
         asked: v.asked.as_ref().map(|asked| Asked::clone(asked)),
+        by_hand: v.by_hand.iter().copied().collect(),
     };
     let variations = document.variations.all().iter().map(variation).collect();
     let text = Text {
@@ -253,6 +255,13 @@ pub fn write(saved: &Saved, carried: &Carried<'_>) -> Result<Written> {
     };
     let json = serde_json::to_string(&text)
         .map_err(|error| EngineError::bad_input("document", error, ""))?;
+    let escaped = json.bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count();
+    if json.len() + escaped > MOST_TEXT {
+        let (size, most) = ((json.len() + escaped) / 1_000_000, MOST_TEXT / 1_000_000);
+        let reason = format!("tokens and what was done take {size} MB, a file holds {most} of it");
+        let hint = "drop states in History, each of which keeps its tokens, and save again";
+        return Err(EngineError::bad_input("document", reason, hint));
+    }
     let bytes = documents::to_bytes(json, subjects.blobs())?;
     if bytes.len() as u64 > LIMIT {
         let reason = format!("it takes {} MB, at most {} are read", bytes.len() >> 20, LIMIT >> 20);
@@ -333,7 +342,7 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Saved> {
     let off_elsewhere =
         each_in_its_place(off_elsewhere, Some(&model), |of| restamped_model(of.clone()));
     let mut variations = Vec::new();
-    for KeptVariation { name, parent, kept, off, noted, asked } in text.variations {
+    for KeptVariation { name, parent, kept, off, noted, asked, by_hand } in text.variations {
         // One without its subject keeps its number, to which others refer.
         let subject = subjects.read(kept.on).map_err(bad)?.or_else(|| subject.clone());
         let Some(subject) = subject else { continue };
@@ -341,7 +350,8 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Saved> {
         let off = off.map(|off| Arc::new(off.into_iter().collect()));
         let (name, work, noted) = (name.into(), kept.work.into(), noted.map(Arc::from));
         let asked = asked.map(|a| Arc::new(a.with_models(|model| restamped_model(model.clone()))));
-        variations.push(Variation { name, parent, on, work, off, noted, asked });
+        let by_hand = Arc::new(by_hand.into_iter().collect());
+        variations.push(Variation { name, parent, on, work, off, noted, asked, by_hand });
     }
     let copies = subjects.into_copies();
     let document = Document {
@@ -411,8 +421,9 @@ fn upgraded(mut text: Value) -> Result<Value, String> {
     if version == Some(1) {
         upgrade_1(&mut text);
     }
-    if text["version"].as_u64() == Some(2) {
-        text["version"] = json!(3);
+    // What has changed since is read as it was written.
+    if matches!(text["version"].as_u64(), Some(2 | 3)) {
+        text["version"] = json!(VERSION);
     }
     match text["version"].as_u64() {
         Some(VERSION) => Ok(text),

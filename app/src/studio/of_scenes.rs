@@ -1,7 +1,7 @@
 //! What scenes begin by themselves, and what becomes of it when they are left.
 
 use smalti_engine::questions::ModelRef;
-use smalti_engine::session::{Control, RunId, RunState};
+use smalti_engine::session::{Control, RunId, RunState, RunView};
 
 use super::Studio;
 use super::begun::By;
@@ -65,7 +65,9 @@ impl Studio {
         let mut begun = std::mem::take(&mut self.trainings.begun);
         let mut paused = Vec::new();
         begun.retain_mut(|it| {
-            let view = runs.iter().find(|view| view.id == it.run && !view.state.is_over());
+            // What was cancelled ends with its step: it is not paused any more, and nothing brings it back.
+            let goes_on = |view: &&RunView| !view.state.is_over() && !view.is_ending;
+            let view = runs.iter().filter(goes_on).find(|view| view.id == it.run);
             let Some(view) = view else { return false };
             if it.scenes.contains(&next) {
                 if it.is_left && self.is_at_hand(it.run) {

@@ -195,8 +195,8 @@ impl Studio {
             let is_so = now.as_ref().is_some_and(|now| now.get(cell) == Some(code));
             (!is_so).then_some((cell, code))
         });
-        let (on, cells) = (trials.on.clone(), trace.cells);
-        Some(Sampled { on, asked: Arc::clone(asked), cells, tokens: tokens.collect() })
+        let (on, cells, tokens) = (trials.on.clone(), trace.cells, tokens.collect());
+        Some(Sampled { on, asked: Arc::clone(asked), cells, tokens, by_hand: Arc::default() })
     }
 
     /// The only way becomes part of the change by which it was asked for; nothing of it is taken if that was undone.

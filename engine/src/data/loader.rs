@@ -217,6 +217,11 @@ impl Crops {
         Ok(Self(Shared { source, options, retries: true, stop, broken }))
     }
 
+    /// Which image the crop of a number is of.
+    pub fn image_of(&self, number: u64) -> u64 {
+        self.0.image_of(number)
+    }
+
     /// The crop of a number, and whether it is its own and not that of another image in place of one that cannot
     /// be read now: that one is tried again the next time.
     ///
@@ -288,13 +293,19 @@ impl Shared {
         Ok(batch)
     }
 
+    /// The image at a position of all rounds through the source.
+    fn image_of(&self, position: u64) -> u64 {
+        let n = self.source.len();
+        shuffled(self.options.seed, (position / n) as u32, n, position % n)
+    }
+
     /// The image at one place of one batch; if it is broken, another one in its place. And whether it is the one
     /// that belongs there.
     fn slot(&self, step: u64, slot: u32) -> Result<(Sample, bool)> {
         let LoaderOptions { seed, batch_size, crop, .. } = &self.options;
         let n = self.source.len();
         let position = step.wrapping_mul(u64::from(*batch_size)).wrapping_add(u64::from(slot));
-        let first = shuffled(*seed, (position / n) as u32, n, position % n);
+        let first = self.image_of(position);
         let cell = u64::from(slot) | (step >> 32 << 32);
         let noise = Noise::new(*seed, Purpose::Crop, step as u32, cell);
         let short = scale_of(crop, &noise);

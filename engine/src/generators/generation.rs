@@ -37,6 +37,20 @@ pub struct Generation {
     caches: Vec<KvCache>,
 }
 
+/// The logits (K) of a place, with the class and, for guidance, without it.
+struct Row<'a> {
+    place: usize,
+    leads: &'a [f32],
+    without: Option<&'a [f32]>,
+}
+
+/// The token that stands somewhere, where one does, and its probability.
+type Standing = Option<(u32, f32)>;
+
+fn row<'a>(place: usize, leads: &'a [f32], without: Option<&'a Vec<f32>>) -> Row<'a> {
+    Row { place, leads, without: without.map(Vec::as_slice) }
+}
+
 impl Generation {
     /// The generation of a request from its beginning, or going on after a step of it (or of another request:
     /// then the rest is written as this one says).
@@ -405,12 +419,13 @@ impl Generation {
             UnmaskingOrder::Confidence => None,
             UnmaskingOrder::Halton => self.config().layout.first().map(halton_ranks),
         };
-        let told = self.told(&open, (leads, without), guidance, self.done)?;
+        let rows = open.iter().zip(leads).enumerate();
+        let rows = rows.map(|(at, (place, leads))| row(*place, leads, without.get(at)));
+        let told = self.told(&rows.collect::<Vec<_>>(), guidance, self.done)?;
         let mut proposals = Vec::with_capacity(open.len());
         let mut ranked = Vec::with_capacity(masked.len());
-        for (at, (&place, (mut proposal, told))) in open.iter().zip(told).enumerate() {
-            let standing = self.tokens[place];
-            if standing == MASKED {
+        for (at, (&place, (mut proposal, standing))) in open.iter().zip(told).enumerate() {
+            let Some((token, probability)) = standing else {
                 proposal.kept = false;
                 let sure = if let Some(ranks) = &ranks {
                     -(ranks[place] as f64)
@@ -419,10 +434,10 @@ impl Generation {
                     libm::log(f64::from(proposal.probability)) + heat * noise
                 };
                 ranked.push((sure, at));
-            } else {
-                let probability = told.probabilities()[standing as usize];
-                proposal.kept = proposal.token == standing || proposal.probability > probability;
-            }
+                proposals.push(proposal);
+                continue;
+            };
+            proposal.kept = proposal.token == token || proposal.probability > probability;
             proposals.push(proposal);
         }
         let left = unmasking.schedule.left(free.len(), (self.done + 1, steps), masked.len());
@@ -431,20 +446,20 @@ impl Generation {
         Ok((proposals, conditions.len() as u32))
     }
 
-    /// What is proposed at each of some places (N), of whose logits those (N, K) with the class and, for guidance,
-    /// those without it are given; and out of what. Each place is drawn by itself and its noise has an address, so
-    /// that they are shared among the threads: with a thousand codes and 256 places that is as much as a layer.
+    /// What is proposed at each of some places, by their logits; and the token that stands there, where one does, with
+    /// its probability. Each place is drawn by itself and its noise has an address, so that they are shared among the
+    /// threads: with a thousand codes and 256 places that is as much as a layer.
     fn told(
         &self,
-        places: &[usize],
-        (leads, without): (&[Vec<f32>], &[Vec<f32>]),
+        rows: &[Row<'_>],
         guidance: f32,
         step: u32,
-    ) -> Result<Vec<(Proposal, Distribution)>> {
-        let told = places.par_iter().zip(leads).enumerate().map(|(at, (place, leads))| {
-            let without = without.get(at).map(Vec::as_slice);
-            let own = Distribution::new(leads, without, &self.request.sampling, guidance)?;
-            Ok((self.propose(*place, &own, step), own))
+    ) -> Result<Vec<(Proposal, Standing)>> {
+        let told = rows.par_iter().map(|Row { place, leads, without }| {
+            let own = Distribution::new(leads, *without, &self.request.sampling, guidance)?;
+            let standing = Some(self.tokens[*place]).filter(|token| *token != MASKED);
+            let standing = standing.map(|token| (token, own.probabilities()[token as usize]));
+            Ok((self.propose(*place, &own, step), standing))
         });
         told.collect()
     }
@@ -493,11 +508,12 @@ impl Generation {
         };
         let (with_class, without) = rows.split_at(sizes[scale].min(rows.len()));
         let guidance = self.guidance(scale as f32 / (sides.len() - 1).max(1) as f32);
-        let places: Vec<usize> = (first..first + with_class.len()).collect();
-        let told = self.told(&places, (with_class, without), guidance, 0)?;
-        let is_open = |(place, _): &(usize, _)| self.tokens[*place] == MASKED;
-        let open = places.into_iter().zip(told).filter(is_open);
-        Ok((open.map(|(_, (proposal, _))| proposal).collect(), conditions.len() as u32))
+        let rows = with_class.iter().enumerate();
+        let rows = rows.map(|(at, leads)| row(first + at, leads, without.get(at)));
+        // What stays is not worked out: it may be nearly all of a scale.
+        let open: Vec<Row<'_>> = rows.filter(|row| self.tokens[row.place] == MASKED).collect();
+        let told = self.told(&open, guidance, 0)?;
+        Ok((told.into_iter().map(|(proposal, _)| proposal).collect(), conditions.len() as u32))
     }
 
     /// Reads scales up to one, and gives the logits of its places: those with the class, then those without.

@@ -1,9 +1,11 @@
 //! The steps of a request, also of tokens larger than the generator's grid: these are written in one window after the
 //! other, and told as the steps of one generation of the larger tokens.
 
+use super::config::Way;
 use super::generation::Generation;
 use super::painter::Painter;
 use super::request::{Proposal, Request, Step};
+use super::unmasking::Unmasking;
 use super::windows::{Window, windows_of};
 use crate::tokens::{Cell, PartShape, Tokens};
 use crate::{EngineError, Result};
@@ -62,13 +64,18 @@ impl Writing {
         let planned = |window: &Window| request.steps_of(painter.config(), window);
         let before = all.iter().take(at).map(planned).sum();
         // The step of the window that was last: none of it, where the one before it was just done. A step of other
-        // settings counts otherwise: then as many are done as of its cells are written.
+        // settings counts otherwise: after so many, others would be written. Then the share of its cells that is
+        // written says how many are done.
         let free = |cell: &&Cell| request.given.get(**cell).is_none();
         let own_cells: Vec<&Cell> = all[at].cells.iter().filter(free).collect();
         let open = own_cells.iter().filter(|cell| tokens.get(***cell).is_none()).count();
         let planned_here = planned(&all[at]);
         let within = after.filter(|_| open < own_cells.len()).map(|step| {
-            let fitting = step.index.checked_sub(before).filter(|index| *index < planned_here);
+            let fits = |index: &u32| {
+                let done = written_after(&request, painter.config().way, own_cells.len(), *index);
+                *index < planned_here && done == own_cells.len() - open
+            };
+            let fitting = step.index.checked_sub(before).filter(fits);
             let share = (own_cells.len() - open) as f32 / own_cells.len().max(1) as f32;
             let by_share = (share * planned_here as f32) as u32;
             (step, fitting.unwrap_or(by_share.saturating_sub(1)))
@@ -159,10 +166,16 @@ impl Windows {
     }
 }
 
+/// How many of some free cells of a window are written after a step of it, counted from 0.
+fn written_after(request: &Request, way: Way, free: usize, index: u32) -> usize {
+    let Unmasking { schedule, steps, .. } = &request.unmasking;
+    let each = if way == Way::MaskGit { schedule.written(free, *steps) } else { vec![1; free] };
+    each.into_iter().take(index as usize + 1).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::generators::Way;
     use crate::generators::tests::painter as painter_of;
     use crate::tokens::{MASKED, Part};
 
@@ -226,6 +239,41 @@ mod tests {
             assert_eq!(rest.len(), steps.len() - before, "after {}", after.index);
             if let (Some(end), Some(wanted)) = (rest.last(), steps.last()) {
                 assert_eq!((end.index, &end.tokens), (wanted.index, &wanted.tokens));
+            }
+        }
+    }
+
+    /// A step of other settings says nothing by its number: what is left is written as the new ones say, and not all
+    /// at once.
+    #[test]
+    fn after_a_step_of_other_settings_no_step_writes_more_than_the_new_ones_say() {
+        let painter = painter_of(Way::MaskGit);
+        let of = |steps: u32| {
+            let request = larger(&painter, |row, column| (2..5).contains(&row) && column < 13);
+            let unmasking = Unmasking { steps, ..request.unmasking.clone() };
+            Request { unmasking, ..request }
+        };
+        let (_, all) = windows_of(&of(12), painter.config()).unwrap().unwrap();
+        assert!(all.len() > 1);
+        let most = |steps: u32| {
+            let each = all
+                .iter()
+                .flat_map(|window| of(steps).unmasking.schedule.written(window.cells.len(), steps));
+            each.max().unwrap()
+        };
+        for (before, now) in [(12, 8), (8, 12), (12, 4), (4, 12)] {
+            for after in all_steps(Writing::new(painter.clone(), of(before), None).unwrap()) {
+                let rest = Writing::new(painter.clone(), of(now), Some(&after)).unwrap();
+                let rest = all_steps(rest);
+                let last = rest.last().map_or(&after.tokens, |step| &step.tokens);
+                assert_eq!(last.first_masked(), None, "{before} to {now}, after {}", after.index);
+                let largest = rest.iter().map(|step| step.committed.len()).max().unwrap_or(0);
+                assert!(
+                    largest <= most(now) + 1,
+                    "{before} to {now}, after {}: {largest} at once, not {}",
+                    after.index,
+                    most(now)
+                );
             }
         }
     }

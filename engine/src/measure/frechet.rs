@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::symmetric::{eigenvalues, factor, product, turned};
+use super::symmetric::{Told, eigenvalues, factor, product, turned};
 use crate::{EngineError, Result};
 
 /// What one is in a feature that is summed: 20 binary places, so that products have 40.
@@ -148,17 +148,40 @@ impl Moments {
     }
 }
 
-/// The Frechet distance of two Gaussians, each mean (D) and covariance (D, D).
-pub fn frechet((m1, s1): (&[f64], &[f64]), (m2, s2): (&[f64], &[f64])) -> f64 {
+/// The Frechet distance of two Gaussians, each mean (D) and covariance (D, D). It is no finite number where these, or
+/// the distance, are beyond what one holds.
+pub fn frechet(a: (&[f64], &[f64]), b: (&[f64], &[f64])) -> f64 {
+    told_of(a, b, &mut |_| Ok(())).unwrap_or(f64::NAN)
+}
+
+/// As [`frechet`]; `told` is told how far it is.
+fn told_of((m1, s1): (&[f64], &[f64]), (m2, s2): (&[f64], &[f64]), told: Told<'_>) -> Result<f64> {
     let d = m1.len();
     let apart: f64 = m1.iter().zip(m2).map(|(a, b)| (a - b).powi(2)).sum();
     let trace = |s: &[f64]| (0..d).map(|i| s[i * d + i]).sum::<f64>();
-    // The eigenvalues of S1 S2 that are not zero are those of the symmetric F^T S2 F with F F^T = S1.
-    let (f, rank) = factor(s1, d);
-    let middle = product(&turned(&f, rank), &product(s2, &f, (d, rank)), (d, rank));
-    let both: f64 = eigenvalues(middle, rank).iter().map(|value| value.max(0.0).sqrt()).sum();
-    // Of two that are alike, rounding leaves a little less than nothing.
-    (apart + trace(s1) + trace(s2) - 2.0 * both).max(0.0)
+    // The eigenvalues of S1 S2 that are not zero are those of the symmetric F^T S2 F with F F^T = S1. They are worked
+    // out in a unit in which the largest is about 1, or they would soon be beyond what a number holds.
+    let unit = unit_of(s1, s2, d);
+    let (mut f, rank) = factor(s1, d, &mut |share| told(0.2 * share))?;
+    for value in &mut f {
+        *value /= unit;
+    }
+    let turned_f = turned(&f, rank);
+    let half = product(s2, &f, (d, rank), &mut |share| told(0.2 + 0.15 * share))?;
+    let middle = product(&turned_f, &half, (d, rank), &mut |share| told(0.35 + 0.15 * share))?;
+    drop((f, turned_f, half));
+    let values = eigenvalues(middle, rank, &mut |share| told(0.5 + 0.5 * share))?;
+    // Rounding leaves a little less than nothing; what is no number stays none.
+    let not_below_zero = |value: f64| if value < 0.0 { 0.0 } else { value };
+    let both: f64 = values.into_iter().map(|value| not_below_zero(value).sqrt()).sum();
+    Ok(not_below_zero(apart + trace(s1) + trace(s2) - 2.0 * both * unit))
+}
+
+/// A power of two near the root of the product of two covariances' (D, D) largest variances: dividing by it is exact.
+fn unit_of(s1: &[f64], s2: &[f64], d: usize) -> f64 {
+    let largest = |s: &[f64]| (0..d).map(|i| s[i * d + i]).fold(0.0, f64::max);
+    let power = f64::midpoint(largest(s1).log2(), largest(s2).log2());
+    if power.is_finite() { power.round().exp2() } else { 1.0 }
 }
 
 /// Rows of features that are read at a time.
@@ -224,9 +247,27 @@ impl Cloud {
         self.rows < self.width + 1
     }
 
-    /// The Frechet distance of two clouds of one width.
-    pub fn distance(&self, other: &Self) -> f64 {
-        frechet((&self.means, &self.covariance), (&other.means, &other.covariance))
+    /// Whether mean and covariance are numbers: they are not where the features are too large to be squared.
+    pub fn is_finite(&self) -> bool {
+        self.means.iter().chain(&self.covariance).all(|value| value.is_finite())
+    }
+
+    /// The Frechet distance of two clouds of one width, which may be beyond what a number holds. `told` is told how far
+    /// it is, 0 to 1.
+    ///
+    /// # Errors
+    /// What `told` says.
+    pub fn distance(&self, other: &Self, told: &mut dyn FnMut(f32) -> Result<()>) -> Result<f64> {
+        told_of((&self.means, &self.covariance), (&other.means, &other.covariance), told)
+    }
+
+    /// How many bytes the distance of two clouds of so many features takes at most, with the clouds, the first one of
+    /// so many rows.
+    pub fn bytes_of_distance(rows: usize, width: usize) -> u64 {
+        let (d, rank) = (width as u64, width.min(rows.saturating_sub(1)) as u64);
+        let factor = d * d + d * rank;
+        let products = 3 * d * rank + rank * rank;
+        (2 * d * d + factor.max(products)) * size_of::<f64>() as u64
     }
 }
 
@@ -273,8 +314,9 @@ mod tests {
             Cloud::of((rows, width), read).unwrap()
         };
         let plain = of(1.0, 0.0, 0);
+        let distance = |a: &Cloud, b: &Cloud| a.distance(b, &mut |_| Ok(())).unwrap();
         // Moved by 2 along each of four features: 4 * 4.
-        assert!((plain.distance(&of(1.0, 2.0, 9)) - 16.0).abs() < 1e-9);
+        assert!((distance(&plain, &of(1.0, 2.0, 9)) - 16.0).abs() < 1e-9);
         // Twice as wide: |m|^2 + tr S (1 + 4 - 2 * 2).
         let (means, variances): (Vec<f64>, Vec<f64>) = (0..width)
             .map(|c| {
@@ -285,13 +327,35 @@ mod tests {
             })
             .unzip();
         let wanted = means.iter().map(|m| m * m).sum::<f64>() + variances.iter().sum::<f64>();
-        let found = plain.distance(&of(2.0, 0.0, 0));
+        let found = distance(&plain, &of(2.0, 0.0, 0));
         assert!((found - wanted).abs() < 1e-9 * wanted, "{found}, not {wanted}");
-        let small = of(1e-5, 10.0, 0).distance(&of(2e-5, 10.0, 0));
+        let small = distance(&of(1e-5, 10.0, 0), &of(2e-5, 10.0, 0));
         assert!((small - wanted * 1e-10).abs() < 1e-6 * wanted * 1e-10, "{small}");
+        // Whatever f32 holds, and beyond.
+        for unit in [1e-150, 1e-60, 1e-39, 1e37, 1e77, 1e150] {
+            let found = distance(&of(unit, 0.0, 0), &of(2.0 * unit, 0.0, 9)) / unit / unit;
+            assert!((found - wanted).abs() < 1e-9 * wanted, "{unit:e}: {found}, not {wanted}");
+            let none = distance(&of(unit, 0.0, 0), &of(unit, 0.0, 9)) / unit / unit;
+            assert!(none < 1e-9, "{unit:e}: {none}");
+        }
+        // Beyond what can be squared there is no distance, not one of nothing.
+        let large = of(1e160, 0.0, 0);
+        assert!(!large.is_finite() && plain.is_finite());
+        assert!(!distance(&large, &large).is_finite());
+        assert!(!distance(&plain, &of(1.0, 1e160, 0)).is_finite());
         assert!(!plain.is_too_few());
-        assert!(plain.distance(&plain) < 1e-9);
+        assert!(distance(&plain, &plain) < 1e-9);
         let failed = Cloud::of((2, 1), |_| Err(EngineError::Cancelled));
         assert!(matches!(failed, Err(EngineError::Cancelled)));
+    }
+
+    #[test]
+    fn what_a_distance_takes_is_known_before_it_is_begun() {
+        // 2,048 features: two covariances and four matrices of that size at once, of 32 MB each.
+        let matrix = 32 << 20;
+        assert_eq!(Cloud::bytes_of_distance(50_000, 2048), 6 * matrix);
+        // Of two rows there is one direction: factors of it are no matrices.
+        let few = Cloud::bytes_of_distance(2, 2048);
+        assert!((3 * matrix..4 * matrix).contains(&few), "{few}");
     }
 }

@@ -6,28 +6,45 @@
 
 use rayon::prelude::*;
 
+use crate::Result;
+
+/// Is told how far something is, 0 to 1, and says whether it is still wanted.
+pub(super) type Told<'a> = &'a mut dyn FnMut(f32) -> Result<()>;
+
 /// Rows of a product that one task makes together, so that a row of the other matrix is read once for all of them.
 const ROWS: usize = 8;
+/// Rows of a product between two words of how far it is: enough tasks for all processors.
+const BAND: usize = 16 * ROWS;
 /// Tasks of fewer rows than this would cost more than they do.
 const LEAST_ROWS: usize = 64;
 /// An eigenvalue is found after two or three rounds; what is not a number is never found.
 const MOST_ROUNDS: usize = 60;
 
 /// The product of (n, k) and (k, m).
-pub(super) fn product(a: &[f64], b: &[f64], (k, m): (usize, usize)) -> Vec<f64> {
+pub(super) fn product(
+    a: &[f64],
+    b: &[f64],
+    (k, m): (usize, usize),
+    told: Told<'_>,
+) -> Result<Vec<f64>> {
     let mut out = vec![0.0; a.len() / k.max(1) * m];
     if m == 0 {
-        return out;
+        return Ok(out);
     }
-    out.par_chunks_mut(ROWS * m).zip(a.par_chunks(ROWS * k.max(1))).for_each(|(out, a)| {
-        for (at, b) in b.chunks_exact(m).enumerate() {
-            for (out, a) in out.chunks_exact_mut(m).zip(a.chunks_exact(k)) {
-                let factor = a[at];
-                out.iter_mut().zip(b).for_each(|(out, b)| *out += factor * b);
+    let of = out.len() as f32;
+    let bands = out.chunks_mut(BAND * m).zip(a.chunks(BAND * k.max(1)));
+    for (number, (out, a)) in bands.enumerate() {
+        told((number * BAND * m) as f32 / of)?;
+        out.par_chunks_mut(ROWS * m).zip(a.par_chunks(ROWS * k.max(1))).for_each(|(out, a)| {
+            for (at, b) in b.chunks_exact(m).enumerate() {
+                for (out, a) in out.chunks_exact_mut(m).zip(a.chunks_exact(k)) {
+                    let factor = a[at];
+                    out.iter_mut().zip(b).for_each(|(out, b)| *out += factor * b);
+                }
             }
-        }
-    });
-    out
+        });
+    }
+    Ok(out)
 }
 
 /// A matrix turned: (n, m) to (m, n).
@@ -39,12 +56,13 @@ pub(super) fn turned(matrix: &[f64], m: usize) -> Vec<f64> {
 /// F (D, rank) with S = F F^T of a covariance, which may have fewer dimensions than numbers; and the rank.
 ///
 /// The largest variance that is left comes first, so that what is left out at the end is rounding alone.
-pub(super) fn factor(s: &[f64], d: usize) -> (Vec<f64>, usize) {
+pub(super) fn factor(s: &[f64], d: usize, told: Told<'_>) -> Result<(Vec<f64>, usize)> {
     let mut left: Vec<f64> = (0..d).map(|i| s[i * d + i]).collect();
     let least = left.iter().copied().fold(0.0, f64::max) * d as f64 * f64::EPSILON;
     let mut f = vec![0.0; d * d];
     let mut rank = 0;
     while rank < d {
+        told(rank as f32 / d as f32)?;
         let largest = (0..d).max_by(|a, b| left[*a].total_cmp(&left[*b]));
         let Some(pivot) = largest.filter(|at| left[*at] > least) else { break };
         let root = left[pivot].sqrt();
@@ -63,36 +81,39 @@ pub(super) fn factor(s: &[f64], d: usize) -> (Vec<f64>, usize) {
         });
         rank += 1;
     }
-    (f.chunks_exact(d.max(1)).flat_map(|row| &row[..rank]).copied().collect(), rank)
+    Ok((f.chunks_exact(d.max(1)).flat_map(|row| &row[..rank]).copied().collect(), rank))
 }
 
 /// The eigenvalues of a symmetric matrix, in no order.
-pub(super) fn eigenvalues(mut a: Vec<f64>, d: usize) -> Vec<f64> {
+pub(super) fn eigenvalues(mut a: Vec<f64>, d: usize, told: Told<'_>) -> Result<Vec<f64>> {
     let mut beside = vec![0.0; d];
     for (k, beside) in beside.iter_mut().enumerate().take(d.saturating_sub(2)) {
+        // The columns that are left are shorter and shorter.
+        let left = (d - k) as f32 / d as f32;
+        told(1.0 - left.powi(3))?;
         *beside = reflect(&mut a, d, k);
     }
     if d > 1 {
         beside[d - 2] = a[(d - 1) * d + d - 2];
     }
     let diagonal = (0..d).map(|i| a[i * d + i]).collect();
-    of_tridiagonal(diagonal, beside)
+    Ok(of_tridiagonal(diagonal, beside))
 }
 
 /// Makes all of column `k` zero that lies more than one below the diagonal, by a reflection of what comes after;
 /// gives what is left there.
 fn reflect(a: &mut [f64], d: usize, k: usize) -> f64 {
     let column: Vec<f64> = (k + 1..d).map(|i| a[i * d + k]).collect();
-    // What is as small as rounding has nothing to be reflected, and squares of it would have no digits.
     let scale = column.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
     if scale == 0.0 || column[1..].iter().all(|x| *x == 0.0) {
         return column[0];
     }
-    let norm = scale * column.iter().map(|x| (x / scale).powi(2)).sum::<f64>().sqrt();
-    let kept = if column[0] > 0.0 { -norm } else { norm };
-    let mut v = column;
+    // A reflection is the same whatever the length of its vector; squares of what is very small or large would be none.
+    let mut v: Vec<f64> = column.iter().map(|x| x / scale).collect();
+    let norm = v.iter().map(|x| x * x).sum::<f64>().sqrt();
+    let kept = if v[0] > 0.0 { -norm } else { norm };
     v[0] -= kept;
-    let length = v.iter().map(|x| (x / scale).powi(2)).sum::<f64>() * scale * scale;
+    let length = v.iter().map(|x| x * x).sum::<f64>();
     let rest = &mut a[(k + 1) * d..];
     let times = |row: &[f64]| -> f64 { row[k + 1..].iter().zip(&v).map(|(a, v)| a * v).sum() };
     let mut w: Vec<f64> =
@@ -104,7 +125,7 @@ fn reflect(a: &mut [f64], d: usize, k: usize) -> f64 {
         let both = v.iter().zip(&w);
         row[k + 1..].iter_mut().zip(both).for_each(|(a, (v, w))| *a -= v_i * w + w_i * v);
     });
-    kept
+    kept * scale
 }
 
 /// The eigenvalues of a matrix that has numbers on its diagonal and `beside` it alone; the last of these is none.
@@ -157,11 +178,26 @@ fn chase(diagonal: &mut [f64], beside: &mut [f64], (first, last): (usize, usize)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::EngineError;
     use crate::random::{Noise, Purpose};
+
+    type Work<'a> = &'a dyn Fn(Told<'_>) -> Result<()>;
 
     fn noise(count: usize) -> Vec<f64> {
         let noise = Noise::new(5, Purpose::Test, 0, 0);
         (0..count).map(|at| f64::from(noise.normal(at as u32))).collect()
+    }
+
+    fn product(a: &[f64], b: &[f64], inner: (usize, usize)) -> Vec<f64> {
+        super::product(a, b, inner, &mut |_| Ok(())).unwrap()
+    }
+
+    fn eigenvalues(a: Vec<f64>, d: usize) -> Vec<f64> {
+        super::eigenvalues(a, d, &mut |_| Ok(())).unwrap()
+    }
+
+    fn factor(s: &[f64], d: usize) -> (Vec<f64>, usize) {
+        super::factor(s, d, &mut |_| Ok(())).unwrap()
     }
 
     fn sorted(mut values: Vec<f64>) -> Vec<f64> {
@@ -213,5 +249,52 @@ mod tests {
         let apart = back.iter().zip(&s).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
         assert!(apart < 1e-12, "{apart}");
         assert_eq!(factor(&[0.0; 4], 2), (Vec::new(), 0), "nothing that varies");
+    }
+
+    /// Whoever cancels waits for a column or a band of rows, not for all of it.
+    #[test]
+    fn each_of_them_says_how_far_it_is_and_ends_where_it_is_not_wanted() {
+        let d = 2 * BAND;
+        let x = noise(d * d);
+        let s = super::product(&turned(&x, d), &x, (d, d), &mut |_| Ok(()));
+        let s = s.unwrap();
+        let works: [Work<'_>; 3] = [
+            &|told| super::product(&s, &s, (d, d), told).map(drop),
+            &|told| super::factor(&s, d, told).map(drop),
+            &|told| super::eigenvalues(s.clone(), d, told).map(drop),
+        ];
+        for (number, work) in works.iter().enumerate() {
+            let mut shares = Vec::new();
+            work(&mut |share| {
+                shares.push(share);
+                Ok(())
+            })
+            .unwrap();
+            assert!(shares.len() > 1 && shares.is_sorted(), "{number}: {shares:?}");
+            assert!(shares.iter().all(|share| (0.0..=1.0).contains(share)), "{number}");
+            let mut left = 2;
+            let ended = work(&mut |_| {
+                left -= 1;
+                if left == 0 { Err(EngineError::Cancelled) } else { Ok(()) }
+            });
+            assert!(matches!(ended, Err(EngineError::Cancelled)) && left == 0, "{number}");
+        }
+    }
+
+    /// The same matrix in units so small or large that squares of its numbers are none.
+    #[test]
+    fn eigenvalues_are_as_large_as_the_matrix_whatever_its_units() {
+        let d = 12;
+        let x = noise(d * d);
+        let s = product(&turned(&x, d), &x, (d, d));
+        let plain = sorted(eigenvalues(s.clone(), d));
+        for power in [-900, -550, 550, 900] {
+            let unit = f64::powi(2.0, power);
+            let scaled = s.iter().map(|value| value * unit).collect();
+            let found = sorted(eigenvalues(scaled, d));
+            let apart = found.iter().zip(&plain).map(|(a, b)| (a / unit - b).abs());
+            let apart = apart.fold(0.0, f64::max);
+            assert!(apart < 1e-12 * plain[d - 1], "2^{power}: {apart}");
+        }
     }
 }

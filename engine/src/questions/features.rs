@@ -61,8 +61,8 @@ impl FeatureFile {
     /// Mean and covariance of what it holds.
     fn cloud(&self, desk: &Desk<'_>, (from, to): (f32, f32)) -> Result<Cloud> {
         let (array, [rows, width]) = self.open()?;
-        let mut read = 0;
-        Cloud::of((rows, width), |block| {
+        let (mut read, mut largest) = (0, (0.0, [0, 0]));
+        let cloud = Cloud::of((rows, width), |block| {
             read += block.len();
             // Each row is read twice.
             desk.progress(from + (to - from) * read as f32 / (2 * rows) as f32)?;
@@ -73,8 +73,22 @@ impl FeatureFile {
                 let hint = "rows and columns are counted from 0; look at the image of that row";
                 return Err(EngineError::bad_file(&*self.path, reason, hint));
             }
+            for (at, number) in numbers.iter().enumerate() {
+                if number.abs() > largest.0 {
+                    largest = (number.abs(), [block.start + at / width, at % width]);
+                }
+            }
             Ok(numbers)
-        })
+        })?;
+        if !cloud.is_finite() {
+            let (size, [row, column]) = largest;
+            let reason = format!(
+                "the number at [{row}, {column}] is as large as {size:e}: too large for a covariance"
+            );
+            let hint = "features are seldom beyond thousands; such numbers often stand for what is missing";
+            return Err(EngineError::bad_file(&*self.path, reason, hint));
+        }
+        Ok(cloud)
     }
 }
 
@@ -105,7 +119,7 @@ impl Question for FrechetOfFeatures {
     type Answer = Frechet;
 
     fn answer(&self, desk: &Desk<'_>) -> Result<Frechet> {
-        let (_, [_, width]) = self.images.open()?;
+        let (_, [rows, width]) = self.images.open()?;
         let (_, [_, other]) = self.reconstructions.open()?;
         if width != other {
             let path = self.images.path.display();
@@ -113,14 +127,47 @@ impl Question for FrechetOfFeatures {
             let hint = "both are to be features of one network";
             return Err(EngineError::bad_file(&*self.reconstructions.path, reason, hint));
         }
-        let a = self.images.cloud(desk, (0.0, 0.45))?;
-        let b = self.reconstructions.cloud(desk, (0.45, 0.9))?;
-        let (distance, is_too_few) = (a.distance(&b), a.is_too_few() || b.is_too_few());
-        desk.check()?;
+        check_memory(&self.images.path, (rows, width), crate::memory::available())?;
+        let a = self.images.cloud(desk, (0.0, 0.3))?;
+        let b = self.reconstructions.cloud(desk, (0.3, 0.6))?;
+        let distance = a.distance(&b, &mut |share| desk.progress(0.6 + 0.4 * share))?;
+        if !distance.is_finite() {
+            let path = self.images.path.display();
+            let reason =
+                format!("its features are so far from those of {path} that no number says it");
+            let hint = "are both of one network, and neither holds numbers that stand for what is missing?";
+            return Err(EngineError::bad_file(&*self.reconstructions.path, reason, hint));
+        }
+        let is_too_few = a.is_too_few() || b.is_too_few();
         Ok(Frechet { distance, rows: [a.rows, b.rows], width, is_too_few })
     }
 
     fn bytes(_: &Frechet) -> usize {
         size_of::<Frechet>()
+    }
+}
+
+/// That a distance of so many features fits into the memory that is free, where that is known.
+fn check_memory(path: &Path, (rows, width): (usize, usize), free: Option<u64>) -> Result<()> {
+    let needed = Cloud::bytes_of_distance(rows, width);
+    let Some(free) = free.filter(|free| *free < needed) else { return Ok(()) };
+    let megabytes = |bytes: u64| bytes.div_ceil(1 << 20);
+    let (needed, free) = (megabytes(needed), megabytes(free));
+    let reason = format!("covariances of {width} features take {needed} MB, {free} MB are free");
+    Err(EngineError::bad_file(path, reason, "close other programs, or take fewer features"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn covariances_beyond_the_memory_that_is_free_are_refused_with_both_sizes() {
+        let check = |free| check_memory(Path::new("a.npy"), (9000, 8192), free);
+        assert!(check(None).is_ok() && check(Some(4 << 30)).is_ok());
+        let said = check(Some(1 << 30)).unwrap_err().problem();
+        for word in ["a.npy", "8192 features", "3072 MB", "1024 MB are free"] {
+            assert!(said.summary.contains(word), "{word}: {}", said.summary);
+        }
     }
 }

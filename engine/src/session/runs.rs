@@ -188,6 +188,8 @@ pub struct RunView {
     pub title: String,
     /// Where it stands.
     pub state: RunState,
+    /// Whether it was cancelled and is at its last step, or keeps what it has.
+    pub is_ending: bool,
     /// Why it was paused, if not by a person.
     pub problem: Option<Problem>,
     /// 0 to 1, if it can tell.
@@ -550,6 +552,7 @@ impl Slot {
             id: self.id,
             title: face.title.clone(),
             state: face.state.clone(),
+            is_ending: face.wish == Wish::Cancel && !face.state.is_over(),
             problem: face.problem.clone(),
             progress: face.progress,
             rate: face.rate.clone(),

@@ -551,8 +551,11 @@ fn what_was_cancelled_ends_though_it_is_paused_before_its_step_is_over_and_goes_
         let (end, ends) = std::sync::mpsc::channel();
         let run = session.start(InItsStep { begins, ends });
         begun.recv_timeout(Duration::from_secs(20)).unwrap();
+        let is_ending = || session.runs().iter().any(|view| view.id == run && view.is_ending);
+        assert!(!is_ending());
         session.control(run, Control::Cancel);
         session.control(run, later);
+        assert_eq!(is_ending(), is_over, "who pauses others can see that this one ends");
         end.send(()).unwrap();
         if is_over {
             assert_eq!(session.wait_run(run).unwrap(), RunState::Cancelled);

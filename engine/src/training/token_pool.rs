@@ -25,8 +25,6 @@ use crate::{EngineError, Result, checkpoints};
 const FOLDER: &str = "token-cache";
 /// Of what a cache is made: another number where worlds are painted, or images cut, in another way than before.
 const VERSION: u32 = 1;
-/// Images whose files are asked when they were written.
-const MOST_LOOKED_AT: u64 = 1 << 14;
 /// Numbers of tokens beyond which a pool is refused: 2 GB.
 const MOST_TOKENS: usize = 1 << 29;
 /// New pictures after which the file is written.
@@ -68,13 +66,15 @@ pub(super) struct TokenPool {
     step: u64,
 }
 
-/// When the files of images were last written: pictures made anew under the same names and sizes have other tokens. Of
-/// a large set some are looked at, spread evenly.
-fn written(source: &dyn Source) -> String {
-    let every = source.len().div_ceil(MOST_LOOKED_AT).max(1);
-    let looked_at = (0..source.len()).step_by(usize::try_from(every).unwrap_or(usize::MAX));
+/// When the files of the images of so many pictures were last written: pictures made anew under the same names and
+/// sizes have other tokens.
+fn written(source: &dyn Source, crops: &Crops, pictures: u64) -> String {
+    let mut images: Vec<u64> = (0..pictures).map(|number| crops.image_of(number)).collect();
+    images.sort_unstable();
+    images.dedup();
+    let stamps: Vec<Option<u64>> = images.par_iter().map(|image| source.written(*image)).collect();
     let mix = |hash: u64, stamp: u64| name_hash(&format!("{hash:x} {stamp:x}"));
-    format!("{:016x}", looked_at.filter_map(|index| source.written(index)).fold(0, mix))
+    format!("{:016x}", stamps.into_iter().flatten().fold(0, mix))
 }
 
 impl TokenPool {
@@ -94,14 +94,6 @@ impl TokenPool {
         };
         let maker = supplies.maker(&generator.tokenizer, device)?;
         let source = supplies.source();
-        let key = serde_json::json!({
-            "version": VERSION, "tokens": maker.token_hash, "data": recipe.without_folders().data,
-            "images": source.len(), "seen": supplies.seen(), "written": written(source.as_ref()), "classes": source.classes(),
-            "crop": recipe.crop, "seed": recipe.seed, "pictures": generator.pictures,
-        })
-        .to_string();
-        let beside = folder.parent().unwrap_or(folder).join(FOLDER);
-        let file = beside.join(format!("{:016x}.safetensors", name_hash(&key)));
         let pictures = generator.pictures as usize;
         let cells = maker.cells(recipe.crop.side)?;
         if pictures.saturating_mul(cells) > MOST_TOKENS {
@@ -109,8 +101,19 @@ impl TokenPool {
             let hint = format!("at most {}", MOST_TOKENS / cells.max(1));
             return Err(EngineError::bad_input("generator.pictures", reason, hint));
         }
+        let crops = Crops::new(Arc::clone(&source), recipe.seed, recipe.crop.clone())?;
+        let mut of = serde_json::json!({
+            "version": VERSION, "tokens": maker.token_hash, "data": recipe.without_folders().data,
+            "images": source.len(), "seen": supplies.seen(), "classes": source.classes(),
+            "crop": recipe.crop, "seed": recipe.seed, "pictures": generator.pictures,
+        });
+        // Of images that are written again the tokens of before are no use: theirs take the place of these.
+        let beside = folder.parent().unwrap_or(folder).join(FOLDER);
+        let file = beside.join(format!("{:016x}.safetensors", name_hash(&of.to_string())));
+        of["written"] = written(source.as_ref(), &crops, pictures as u64).into();
+        let key = of.to_string();
         let mut pool = Self {
-            crops: Crops::new(Arc::clone(&source), recipe.seed, recipe.crop.clone())?,
+            crops,
             maker,
             key,
             known: vec![None; pictures],
@@ -258,7 +261,7 @@ impl TokenPool {
         let checkpoint = checkpoints::read(&self.file)?;
         let said = checkpoint.smalti(&self.file)?.unwrap_or_default();
         if said["of"].as_str() != Some(&self.key) {
-            return Err(bad("it is of other tokens"));
+            return Err(bad("it is of other tokens, or of images as they were before"));
         }
         let tensors = checkpoint.to_tensors(&Device::Cpu)?;
         let list = |name: &str| -> Result<Vec<u32>> {

@@ -5,9 +5,9 @@ use std::path::Path;
 use smalti::document::{Document, Edit, Open, Slot};
 use smalti::files::saved::{self, Carried, Saved};
 use smalti_engine::images::WorkingSize;
-use smalti_engine::questions::{ImageRef, ModelRef, Stamp};
+use smalti_engine::questions::{Given, ImageRef, ModelRef, Stamp};
 use smalti_engine::token_files::{self, from_arrays::Wanted};
-use smalti_engine::tokens::Cell;
+use smalti_engine::tokens::{Cell, Tokens};
 
 use super::{Desk, run};
 
@@ -114,11 +114,21 @@ fn edit_makes_every_image_of_a_document_again_and_takes_no_other_words() {
     let hat = write_document(&desk);
     let before = std::fs::read(desk.path("a.png")).unwrap();
     let (folder, out) = (desk.folder.path().to_str().unwrap(), desk.name("out.png"));
-    for more in [["--seed", "3"], ["--resample", "r0"], ["--model", "tiny.safetensors"]] {
+    // Also what is usual: who types it wants something of it.
+    for more in [
+        ["--seed", "3"],
+        ["--resample", "r0"],
+        ["--model", "tiny.safetensors"],
+        ["--seed", "0"],
+        ["--steps", "12"],
+        ["--count", "1"],
+        ["--guidance", "1"],
+        ["--schedule", "cosine"],
+    ] {
         let words = [&["edit", &hat, "--out", folder][..], &more].concat();
         run(&words).expect_refused(&[more[0], "hat.smalti", "document"]);
     }
-    let ran = run(&["edit", &hat, "--out", folder, "--json"]);
+    let ran = run(&["edit", &hat, "--out", folder, "--json", "--threads", "1"]);
     let lines = ran.expect_done().lines();
     let forced: Vec<_> = lines.iter().map(|line| line["forced"].as_u64()).collect();
     assert_eq!(forced, [Some(1), Some(1)]);
@@ -132,6 +142,39 @@ fn edit_makes_every_image_of_a_document_again_and_takes_no_other_words() {
     // What a person may name to another command is still missed there.
     run(&["edit", &desk.name("a.png"), "--resample", "r0", "--out", folder])
         .expect_refused(&["--model", "missing"]);
+}
+
+#[test]
+fn whatever_a_document_calls_its_tokens_files_stay_in_the_folder() {
+    let long = "x".repeat(300);
+    for named in ["/..", "HERE/elsewhere/..", "..", "/", "", "../../b.npy", long.as_str()] {
+        let desk = Desk::new();
+        let path = desk.path("tiny.safetensors");
+        let model = ModelRef::File { stamp: Stamp::of(&path), path: path.into() };
+        std::fs::create_dir(desk.path("elsewhere")).unwrap();
+        let name = named.replace("HERE", desk.folder.path().to_str().unwrap());
+        let tokens = Tokens::grid(2, 3, 20, vec![1; 6]).unwrap();
+        let given = Given { name: name.into(), tokens, is_size_assumed: false, among: None };
+        let document = Document::default()
+            .after(&Open::Model(Slot::A, model).into())
+            .after(&Open::Tokens(given).into());
+        let bytes = saved::to_bytes(&Saved::new(document, None), &Carried::Pasted).unwrap();
+        std::fs::write(desk.path("hat.smalti"), bytes).unwrap();
+        let before = desk.listing();
+        for command in ["edit", "encode"] {
+            let ran = run(&[command, &desk.name("hat.smalti"), "--out", &desk.name("out")]);
+            if named.len() > 255 {
+                ran.expect_refused(&["too long", "what to do"]);
+                assert!(!desk.path("out").exists(), "nothing is half written");
+            } else {
+                ran.expect_done();
+                assert!(desk.path("out").read_dir().unwrap().count() > 1, "{command}: {named:?}");
+            }
+        }
+        let mut after = desk.listing();
+        after.retain(|(path, _)| !path.starts_with(desk.path("out")));
+        assert!(after == before, "{named:?} leads out of the folder");
+    }
 }
 
 #[test]

@@ -101,6 +101,79 @@ fn of_what_is_named_only_the_share_that_is_free_is_written_again() {
 }
 
 #[test]
+fn each_of_several_pictures_is_the_one_that_its_seed_alone_makes_also_where_a_share_is_free() {
+    let desk = Desk::new();
+    let model = generator(&desk, "MaskGit");
+    let by = (model.as_str(), "tiny.safetensors");
+    let asked = ["--resample", "r1-6,c2-7", "--free", "0.5", "--steps", "3", "--trace"];
+    let both = [&asked[..], &["--seed", "5", "--count", "2"]].concat();
+    let line = edit(&desk, by, "a.png", &both).expect_done().lines().remove(1);
+    assert_eq!(line["seed"], 6);
+    let whole = files(&desk, "out");
+    let second = tokens(&desk.path("out/a-6.safetensors"));
+    // A window of the second one is cut: the same words go on with it.
+    let traces = traces(&desk, "out");
+    let mut part = traces.into_iter().rfind(|(name, _)| name.starts_with("a-6.")).unwrap().1;
+    part.steps.truncate(1);
+    let cut = desk.name("cut.safetensors");
+    std::fs::write(&cut, part.to_bytes().unwrap()).unwrap();
+    std::fs::remove_dir_all(desk.path("out")).unwrap();
+    edit(&desk, by, "a.png", &[&both[..], &["--resume", &cut]].concat()).expect_done();
+    assert_eq!(files(&desk, "out"), whole);
+    std::fs::remove_dir_all(desk.path("out")).unwrap();
+    let alone = [&asked[..], &["--seed", "6"]].concat();
+    let one = edit(&desk, by, "a.png", &alone).expect_done().lines().remove(0);
+    assert_eq!(tokens(&desk.path("out/a.safetensors")), second);
+    for what in ["resampled", "changed", "windows"] {
+        assert_eq!(one[what], line[what], "{what}");
+    }
+}
+
+#[test]
+fn where_no_token_stands_one_is_written_whatever_share_is_free() {
+    let desk = Desk::new();
+    let model = generator(&desk, "MaskGit");
+    let by = (model.as_str(), "tiny.safetensors");
+    let whole = encoded(&desk, "a.png", "tiny.safetensors");
+    let holes: Vec<Cell> = (0..10).map(|column| Cell::at(3, column)).collect();
+    let part = whole.with(holes.iter().map(|cell| (*cell, None))).unwrap();
+    let write = |name: &str, tokens: &Tokens| {
+        let maker = token_files::Maker::default();
+        let bytes = token_files::safetensors_bytes(std::slice::from_ref(tokens), &maker);
+        std::fs::write(desk.path(name), bytes.unwrap()).unwrap();
+    };
+    write("part.safetensors", &part);
+    let more = ["--resample", "all", "--free", "0.5", "--seed", "4"];
+    let line = edit(&desk, by, "part.safetensors", &more).expect_done().lines().remove(0);
+    assert_eq!(line["resampled"], 10 + 43, "half of those that stand, and all that do not");
+    let after = tokens(&desk.path("out/part.safetensors"));
+    assert_eq!(after.first_masked(), None);
+    let stayed = part.cells().filter(|(cell, token)| token.is_some() && after.get(*cell) == *token);
+    assert!(stayed.count() >= 43);
+    // What is not named, or locked, is told by its place.
+    edit(&desk, by, "part.safetensors", &["--resample", "r0-2"])
+        .expect_refused(&["row 3, column 0", "--resample"]);
+    edit(&desk, by, "part.safetensors", &["--resample", "all", "--lock", "c4"])
+        .expect_refused(&["row 3, column 4", "not in --lock"]);
+
+    // Of coarser scales, too, which stay otherwise.
+    let model = generator(&desk, "Var");
+    let by = (model.as_str(), "scales.safetensors");
+    write_png(&desk.path("own.png"), 8, 8, 3);
+    let whole = encoded(&desk, "own.png", "scales.safetensors");
+    let part = whole.with([(Cell::of(1, 1, 1), None)]).unwrap();
+    write("scaled.safetensors", &part);
+    for cells in ["all", "s1:all"] {
+        let more = ["--resample", cells, "--from-scale", "2"];
+        let line = edit(&desk, by, "scaled.safetensors", &more).expect_done().lines().remove(0);
+        assert_eq!(line["resampled"], if cells == "all" { 16 + 1 } else { 1 }, "{cells}");
+        let after = tokens(&desk.path("out/scaled.safetensors"));
+        assert_eq!(after.first_masked(), None);
+        assert_eq!(after.get(Cell::of(1, 0, 0)), whole.get(Cell::of(1, 0, 0)));
+    }
+}
+
+#[test]
 fn codes_alone_are_put_in_without_a_pass_and_several_seeds_are_several_pictures() {
     let desk = Desk::new();
     let model = generator(&desk, "MaskGit");
@@ -252,10 +325,16 @@ fn steps_are_kept_window_by_window_and_a_cut_trace_goes_on_to_the_same_files() {
         std::fs::remove_dir_all(desk.path("out")).unwrap();
         let other = ["--resample", "r1-6,c2-7", "--seed", "6", "--steps", "3", "--resume", &cut];
         edit(&desk, by, "a.png", &other).expect_refused(&["cut.safetensors", "another edit"]);
-        // Other cells: told before any work, and nothing that was there is lost.
-        let other = ["--resample", "r1-6,c2-3", "--seed", "5", "--steps", "3", "--resume", &cut];
-        edit(&desk, by, "a.png", &other).expect_refused(&["cut.safetensors", "another edit"]);
-        assert!(!desk.path("out").exists());
+        // Other cells of the first window, which lies where it lay.
+        let other = ["--resample", "r1-6,c2-7", "--lock", "r1,c2", "--seed", "5", "--steps", "3"];
+        let line = edit(&desk, by, "a.png", &[&other[..], &["--trace"]].concat());
+        let place = |line: &Value| (line["row"].clone(), line["column"].clone());
+        assert_eq!(place(&line.expect_done().lines()[0]["step_files"][0]), place(&told[0]));
+        std::fs::remove_dir_all(desk.path("out")).unwrap();
+        let first = format!("a.r{}-c{}.trace.safetensors", told[0]["row"], told[0]["column"]);
+        std::fs::write(&cut, kept[&first].to_bytes().unwrap()).unwrap();
+        edit(&desk, by, "a.png", &[&other[..], &["--resume", &cut]].concat())
+            .expect_refused(&["cut.safetensors", "another edit"]);
         assert!(!desk.path("out").exists());
     }
 }
@@ -357,4 +436,16 @@ fn a_step_that_fails_midway_leaves_the_trace_of_those_before_it() {
     let ran = edit(&desk, by, "own.png", &["--resample", "all", "--trace"]);
     ran.expect_refused(&["logits", "5 steps are kept", "the same words"]);
     assert_eq!(traces(&desk, "out")["own.trace.safetensors"].steps.len(), 5);
+    // Other cells of the same window are told before any of its steps, which would fail; nothing that was there is lost.
+    for (picture, first) in [("own.png", "own"), ("a.png", "a.r0-c0")] {
+        let ran = edit(&desk, by, picture, &["--resample", "all", "--trace"]);
+        ran.expect_refused(&["logits", "5 steps are kept"]);
+        let before = files(&desk, "out");
+        let trace = desk.name(&format!("out/{first}.trace.safetensors"));
+        let other = ["--resample", "all", "--lock", "r0,c1", "--resume", &trace];
+        let ran = edit(&desk, by, picture, &other);
+        ran.expect_refused(&["trace.safetensors", "another edit"]);
+        assert!(!ran.err.contains("logits"), "{}", ran.err);
+        assert_eq!(files(&desk, "out"), before);
+    }
 }

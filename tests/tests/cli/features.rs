@@ -78,6 +78,14 @@ fn features_that_do_not_fit_are_refused_with_place_and_way_out() {
             run(&["frechet", a, b]).expect_refused(words);
         }
     };
+    let doubles = |name: &str, numbers: &[f64]| {
+        let bytes = numbers.iter().flat_map(|x| x.to_le_bytes());
+        npy(&desk.path(name), "<f8", "(4, 3)", bytes);
+    };
+    doubles("huge.npy", &[1e308; 12]);
+    doubles("large.npy", &std::array::from_fn::<f64, 12, _>(|at| at as f64 * 1e160));
+    refused("huge.npy", &["huge.npy", "1e308", "[0, 0]", "too large"]);
+    refused("large.npy", &["large.npy", "1.1e161", "[3, 2]", "too large"]);
     refused("nan.npy", &["nan.npy", "[2, 1] is NaN", "counted from 0"]);
     refused("inf.npy", &["inf.npy", "[2, 1] is inf"]);
     refused("wide.npy", &["4", "3", "features a row", "one network"]);
@@ -90,4 +98,22 @@ fn features_that_do_not_fit_are_refused_with_place_and_way_out() {
     // Nothing varies: no distance, and nothing that is not a number.
     let ran = run(&["frechet", &desk.name("good.npy"), &desk.name("good.npy"), "--json"]);
     assert_eq!(ran.expect_done().lines()[0]["frechet_distance"], 0.0);
+    // Nor where it is beyond what a number holds: both are sound, but nothing says how far they are apart.
+    let (a, b) = (desk.name("far.npy"), desk.name("near.npy"));
+    let spread = |by: f64| std::array::from_fn::<f64, 12, _>(|at| by + (at % 5) as f64);
+    doubles("near.npy", &spread(0.0));
+    doubles("far.npy", &spread(1e155));
+    run(&["frechet", &b, &a]).expect_refused(&["far.npy", "near.npy", "no number"]);
+    // The largest numbers that f32 holds are features like any.
+    for unit in [1e-38_f64, 1e37] {
+        let of = |name: &str, shift: f64| {
+            let numbers = spread(shift).map(|x| x * unit);
+            singles(&desk.path(name), "(4, 3)", &numbers);
+            desk.name(name)
+        };
+        let line = run(&["frechet", &of("one.npy", 0.0), &of("two.npy", 2.0), "--json"]);
+        let found = line.expect_done().lines()[0]["frechet_distance"].as_f64().unwrap();
+        // Moved by 2 in three directions.
+        assert!((found / unit / unit - 12.0).abs() < 1e-4, "{unit:e}: {found:e}");
+    }
 }

@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 
 use image::AnimationDecoder;
 use smalti_engine::generators::{Order, Trace, TracedStep};
-use smalti_engine::tokens::Cell;
+use smalti_engine::token_files;
+use smalti_engine::tokens::{Cell, Tokens};
 
 use super::generate::generator;
 use super::*;
@@ -178,6 +179,56 @@ fn locked_cells_keep_a_pictures_tokens_and_forced_ones_their_codes() {
             assert!(way != "Var" || coarser == own.get(Cell::of(0, 0, 0)), "coarser scales stay");
         }
         assert_eq!(files(&desk, "of-picture"), files(&desk, "of-tokens"));
+    }
+}
+
+#[test]
+fn a_code_that_is_forced_takes_the_place_where_no_token_stands() {
+    let desk = Desk::new();
+    let model = generator(&desk, "MaskGit");
+    let by = (model.as_str(), "tiny.safetensors");
+    let whole = Tokens::grid(4, 4, 20, (0..16).collect::<Vec<u32>>()).unwrap();
+    let part = whole.with([(Cell::at(0, 0), None), (Cell::at(2, 1), None)]).unwrap();
+    let write = |name: &str, tokens: &Tokens| {
+        let maker = token_files::Maker::default();
+        let bytes = token_files::safetensors_bytes(std::slice::from_ref(tokens), &maker);
+        std::fs::write(desk.path(name), bytes.unwrap()).unwrap();
+        desk.name(name)
+    };
+    let init = write("part.safetensors", &part);
+    let lock = ["--init", &init, "--lock", "r0"];
+    paint(&desk, by, "out", &lock).expect_refused(&[
+        "part.safetensors",
+        "row 0, column 0",
+        "--force",
+    ]);
+    // As that hint says; another cell that has none and is not forced is still refused.
+    paint(&desk, by, "out", &[&lock[..], &["--force", "r0,c0=3"]].concat()).expect_done();
+    let read = |name: &str| {
+        let wanted = token_files::from_arrays::Wanted::default();
+        token_files::read(&desk.path(name), &wanted, None).unwrap().images.remove(0)
+    };
+    let after = read("out/any-0.safetensors");
+    let row: Vec<_> = (0..4).map(|column| after.get(Cell::at(0, column))).collect();
+    assert_eq!(row, [Some(3), Some(1), Some(2), Some(3)]);
+    let more = ["--init", &init, "--lock", "r0;r2", "--force", "r0,c0=3"];
+    paint(&desk, by, "out", &more).expect_refused(&["row 2, column 1"]);
+
+    // A coarser scale that nobody named is written where it holds no token.
+    let model = generator(&desk, "Var");
+    let by = (model.as_str(), "scales.safetensors");
+    let (picture, scales) = (desk.name("own.png"), desk.name("scales.safetensors"));
+    write_png(&desk.path("own.png"), 8, 8, 3);
+    run(&["encode", &picture, "--model", &scales, "--out", &desk.name("tokens")]).expect_done();
+    let whole = read("tokens/own.safetensors");
+    let part = whole.with([(Cell::of(1, 0, 0), None)]).unwrap();
+    let init = write("scaled.safetensors", &part);
+    let more = ["--init", &init, "--lock", "r0-1"];
+    paint(&desk, by, "scaled", &more).expect_done();
+    let after = read("scaled/any-0.safetensors");
+    assert_eq!(after.first_masked(), None);
+    for cell in (0..2).flat_map(|row| (0..4).map(move |column| Cell::of(2, row, column))) {
+        assert_eq!(after.get(cell), whole.get(cell), "{cell}");
     }
 }
 

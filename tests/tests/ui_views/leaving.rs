@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use egui_kittest::kittest::Queryable;
-use smalti::document::{Layout, Open, ViewId};
+use smalti::document::{JobCommand, Layout, Open, ViewId};
 use smalti::studio::StudioOptions;
 use smalti_engine::session::{Control, RunState};
 use smalti_tests::window::{Window, empty, open_sized, send, settle, tab, until};
@@ -64,6 +64,25 @@ fn what_a_scene_began_waits_while_another_one_is_shown_and_goes_on_when_it_is_ba
     states(&mut window, &[PAUSED, PAUSED]);
     send(&mut window, scene("collapse"));
     states(&mut window, &[PAUSED, RUNNING]);
+}
+
+#[test]
+fn what_a_person_has_cancelled_is_not_paused_with_its_scene_nor_brought_back_with_it() {
+    let (given, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut window = open(given.path(), home.path());
+    send(&mut window, scene("collapse"));
+    until(&mut window, "A · collapse-1");
+    until(&mut window, "B · collapse-cured-1");
+    states(&mut window, &[RUNNING, RUNNING]);
+    let ended = window.state().session().runs()[0].id;
+    // All in one frame: its last step goes on meanwhile.
+    window.state().send(JobCommand::Control(ended, Control::Cancel));
+    window.state().send(scene("race"));
+    send(&mut window, scene("collapse"));
+    let told = "You have left Collapse: the job that it began is paused";
+    assert!(has_said(&window, told), "{:?}", window.state().notices());
+    let state = window.state().session().wait_run(ended);
+    assert_eq!(state.unwrap(), RunState::Cancelled, "it ends, and does not go on for ever");
 }
 
 #[test]

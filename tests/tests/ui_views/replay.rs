@@ -1,6 +1,7 @@
 //! A document of the window on the command line: the same tokens and pixels, and whether its generator would write them
 //! again.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -8,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 use egui::{Key, Modifiers};
 use serde_json::Value;
 use smalti::cli::{DONE, Surroundings};
-use smalti::document::{Edit, Layout, Open, ViewId};
+use smalti::document::{Asked, Edit, Generate, Layout, Open, ViewId};
 use smalti::files::saved::{Carried, Saved, to_bytes};
 use smalti_engine::generators::Way;
 use smalti_engine::questions::{ModelInfo, ModelRef, Stamp, Subject};
@@ -16,7 +17,7 @@ use smalti_engine::token_files::{self, from_arrays::Wanted};
 use smalti_engine::tokens::Cell;
 use smalti_tests::tiny::tiny_generator;
 use smalti_tests::window::{
-    Small, Window, assets, click_label, empty, open_sized, press, send, tab,
+    Small, Window, assets, click_label, empty, open_sized, press, send, tab, until,
 };
 
 use super::exports::{open_menu, save_to};
@@ -108,6 +109,32 @@ fn a_document_comes_out_of_the_command_line_with_the_tokens_and_pixels_of_the_wi
     is_as_in_the_window(&beside("third"));
     assert!(line["written"][0]["differing"].is_null(), "{line}");
     assert!(said.contains("cannot be written again") && said.contains("painter"), "{said}");
+    for told in [&said, line["written"][0]["problem"].as_str().unwrap()] {
+        assert!(told.contains("put it back there"), "what to do: {told}");
+    }
+}
+
+#[test]
+fn what_was_made_by_hand_while_it_was_written_is_none_of_what_the_generator_wrote() {
+    let (mut window, small, _) = desk();
+    let beside = |name: &str| small.model().with_file_name(name);
+    let before = now(&window);
+    let next = window.state().document().generating.asked.clone().unwrap();
+    let kept = next.keeping(&before, |cell| !wide().contains(&cell));
+    let asked = Box::new(Asked { grid: Some((16, 16)), seed: 1, ..kept });
+    // All in one frame: it cannot be done before.
+    let hands: BTreeSet<Cell> = wide().into_iter().filter(|cell| cell.column < 8).collect();
+    window.state().send(Generate::Rewrite { asked, count: 1 });
+    window.state().send(Edit::ForceCells { cells: Arc::new(hands.clone()), code: 3 });
+    until(&mut window, "by painter, any class, seed 1");
+    let (document, file) = (window.state().document().clone(), beside("hat.smalti"));
+    let bytes = to_bytes(&Saved::new(document, None), &Carried::Pasted).unwrap();
+    std::fs::write(&file, bytes).unwrap();
+    let (line, said) = edit(&file, &beside("out"));
+    let [written] = line["written"].as_array().unwrap().as_slice() else { panic!("{line}") };
+    assert_eq!(written["differing"], 0, "{said}");
+    assert_eq!(written["cells"], wide().len() - hands.len(), "those by hand are none of its");
+    assert!(!said.contains("would be others"), "{said}");
 }
 
 #[test]

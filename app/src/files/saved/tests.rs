@@ -7,7 +7,7 @@ use smalti_engine::tokens::Tokens;
 
 use super::super::disk;
 use super::*;
-use crate::document::{Edit, Open, RecipeRef, RunFolder, Slot};
+use crate::document::{Edit, Generate, Open, RecipeRef, RunFolder, Sampled, Slot};
 
 fn picture() -> Picture {
     Picture::new(3, 2, (0..18).collect::<Vec<u8>>()).unwrap()
@@ -139,6 +139,40 @@ fn a_picture_whose_file_is_gone_comes_from_the_document_with_the_same_pixels() {
     let own: Vec<ImageRef> = there.document.image().cloned().into_iter().collect();
     assert_eq!(there.document.opened.images.to_vec(), own);
     assert_eq!((here.copies, there.copies), (Vec::new(), vec![path]));
+}
+
+/// Each of the states that are noted by themselves says what was asked: nearly all tokens, which stay.
+#[test]
+fn many_states_of_many_tokens_are_a_file_of_a_few_megabytes() {
+    let side = 64;
+    let tokens = Tokens::grid(side, side, 1000, vec![3; side * side]).unwrap();
+    let given = Given { name: "a.npy".into(), tokens, is_size_assumed: false, among: None };
+    let mut document = Document::default().after(&Open::Tokens(given).into());
+    let all = (0..side).flat_map(|row| (0..side).map(move |column| Cell::at(row, column)));
+    let all: Vec<Cell> = all.collect();
+    for number in 0..64 {
+        let cell = all[number];
+        let stays = all.iter().filter(|other| **other != cell).map(|other| (*other, 500));
+        let asked = Asked {
+            given: Arc::new(stays.collect()),
+            seed: number as u64,
+            ..Asked::of(ModelRef::Shipped("worlds-maskgit".into()))
+        };
+        let sampled = Sampled {
+            on: document.work_on().unwrap(),
+            asked: Arc::new(asked),
+            cells: 1,
+            tokens: Arc::new([(cell, 700 + number as u32)]),
+            by_hand: Arc::new([Cell::at(5, number)].into()),
+        };
+        document = document.after(&Generate::Take(Box::new(sampled)).into());
+    }
+    assert_eq!(document.variations.all().len(), 64);
+    let saved = of(document);
+    let bytes = to_bytes(&saved, &Carried::Pasted).unwrap();
+    assert!(bytes.len() < 2 << 20, "{} bytes, a code takes 4 of them", bytes.len());
+    let again = from_bytes(&bytes, Path::new("a.smalti")).unwrap();
+    assert_eq!(again.document.variations, saved.document.variations);
 }
 
 /// The text of a document that the first version wrote.

@@ -184,6 +184,61 @@ fn an_image_that_could_not_be_read_once_is_read_the_next_time() {
     assert!(flaky.1 == whole.1, "but what is kept are its own tokens");
 }
 
+/// A large set of which images were painted anew, under the same names, but for each third one.
+#[derive(Debug)]
+struct Repainted {
+    worlds: Arc<dyn Source>,
+    is_anew: bool,
+}
+
+impl Repainted {
+    fn is_other(&self, index: u64) -> bool {
+        self.is_anew && !index.is_multiple_of(3)
+    }
+}
+
+impl Source for Repainted {
+    fn len(&self) -> u64 {
+        40_000
+    }
+    fn classes(&self) -> &[String] {
+        &[]
+    }
+    fn class_of(&self, _index: u64) -> Option<u32> {
+        None
+    }
+    fn sample(&self, index: u64, side: u32) -> Result<Sample> {
+        let shown = if self.is_other(index) { index + 1 } else { index };
+        Ok(Sample { class: None, ..self.worlds.sample(shown, side)? })
+    }
+    fn written(&self, index: u64) -> Option<u64> {
+        Some(u64::from(self.is_other(index)))
+    }
+    fn describe(&self) -> String {
+        "a set".to_owned()
+    }
+}
+
+#[test]
+fn images_of_a_large_set_that_are_written_again_are_learned_as_they_are_now_and_their_old_tokens_go()
+ {
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = generator("Raster", &tokenizer(folder.path(), FSQ), 6);
+    let run = |name: &str, is_anew: bool| {
+        let worlds = recipe.open_data(Path::new("."), Path::new(".")).unwrap();
+        let supplies = Supplies::images(Arc::new(Repainted { worlds, is_anew }));
+        let mut trainer =
+            begin(recipe.clone(), supplies, &folder.path().join(name), false).unwrap();
+        go(&mut trainer, 6)
+    };
+    let before = run("runs/a", false);
+    let fresh = run("elsewhere/a", true);
+    assert_ne!(fresh, before);
+    assert_eq!(run("runs/b", true), fresh, "not by what is kept of the images before");
+    let kept = folder.path().join("runs/token-cache").read_dir().unwrap().count();
+    assert_eq!(kept, 1, "tokens that nobody will ask for again do not pile up");
+}
+
 #[test]
 fn making_tokens_can_be_stopped_between_pieces_and_nothing_is_learned_by_that() {
     let folder = tempfile::tempdir().unwrap();
