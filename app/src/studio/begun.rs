@@ -53,6 +53,8 @@ pub(super) struct Guide {
     pub(super) leads: bool,
     /// The scene, and the document as it began.
     pub(super) scene: Option<(Scene, Document)>,
+    /// Which of the sitting's documents that is.
+    pub(super) number: usize,
     /// Models that it needs, until it is known whether they are there: tokenizers, generators.
     pub(super) needs: Option<(Vec<String>, Vec<String>)>,
     /// Places at which something was done, and the document before that.

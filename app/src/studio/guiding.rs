@@ -17,7 +17,7 @@ use crate::document::{
 use crate::files::deeds::Deed;
 use crate::files::scenes::Scene;
 use crate::shell::doors;
-use crate::shell::script::At;
+use crate::shell::script::{At, Script};
 
 /// How much more of the image tokens cover in a second, or less, on the way to what a caption says.
 const OPACITY_A_SECOND: f32 = 0.6;
@@ -57,6 +57,7 @@ impl Studio {
         self.desk.guide = Guide {
             has_doors,
             scene: Some((scene.clone(), self.history.document().clone())),
+            number: self.history.number(),
             needs: Some((of(tokenizers), of(generators))),
             ..Guide::default()
         };
@@ -103,6 +104,9 @@ impl Studio {
     /// Follows the captions: what belongs to the one that is said is done, and taken back on the way back.
     pub(super) fn go_on_guiding(&mut self, ctx: &egui::Context) {
         self.look_for_models();
+        if self.desk.guide.scene.is_some() && self.desk.guide.number != self.history.number() {
+            self.end_scene();
+        }
         if !self.is_presenting() {
             return;
         }
@@ -370,6 +374,16 @@ impl Studio {
     /// Whoever is led goes on alone, with all tools; gives whether somebody was.
     pub(super) fn end_guiding(&mut self) -> bool {
         self.desk.stage.take_if(|stage| stage.is_guided).is_some()
+    }
+
+    /// Another document is there: nothing of the scene that was shown is said, done or taken back in that one.
+    pub(super) fn end_scene(&mut self) {
+        self.end_guiding();
+        self.desk.guide = Guide { has_doors: self.desk.guide.has_doors, ..Guide::default() };
+        self.desk.script = Script::default();
+        if let Some(stage) = &self.desk.stage {
+            self.set_stage(stage.was_full);
+        }
     }
 
     /// Shows the doors, in the place of what is presented as well.

@@ -5,6 +5,7 @@ mod commands;
 mod documents;
 mod doors;
 mod finding;
+mod guided;
 mod lectures;
 mod mended;
 mod presentation;
