@@ -45,6 +45,14 @@ impl Studio {
                 let looks = self.history.document().looks.clone();
                 self.settle_in(None, Document { looks, ..Document::default() });
             }
+            Then::Scene(scene) => {
+                // Its generation was asked about; the picture was not.
+                if scene.loads.image.is_some() && self.shows_other_than(&scene) {
+                    self.ask(Dialog::Scene(scene));
+                } else {
+                    self.open_scene(&scene);
+                }
+            }
             Then::Open(file, saved) => {
                 self.desk.guide.has_doors = false;
                 self.leave_scene_behind();

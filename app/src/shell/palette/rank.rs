@@ -107,6 +107,10 @@ mod tests {
         assert_eq!(names("pareto"), ["Pareto"]);
         assert_eq!(names("export"), ["Save as PNG…"], "its letters stand in another one, too");
         assert_eq!(names("export png"), ["Save as PNG…"]);
-        assert_eq!(names("prto").first(), Some(&"Pareto"), "letters alone find, where words do not");
+        assert_eq!(
+            names("prto").first(),
+            Some(&"Pareto"),
+            "letters alone find, where words do not"
+        );
     }
 }
