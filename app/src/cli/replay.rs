@@ -55,7 +55,7 @@ struct WrittenLine {
 }
 
 /// What is typed beside a document.
-const TAKEN: [&str; 4] = ["--out", "--device", "--threads", "--json"];
+const TAKEN: [&str; 5] = ["--out", "--pure", "--device", "--threads", "--json"];
 
 /// Makes the images of a document again.
 pub(super) fn run(

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use smalti_engine::Problem;
 use smalti_engine::generators::{GenerateEvent, Proposal, Step};
 use smalti_engine::questions::{DecodePartly, OpenGenerator, OpenedPainter};
-use smalti_engine::session::{Question, RunId, RunState, RunView, Session};
+use smalti_engine::session::{Control, Question, RunId, RunState, RunView, Session};
 use smalti_engine::tokens::{Cell, Tokens};
 
 use crate::document::{Asked, Moment};
@@ -236,8 +236,8 @@ impl Generations {
         }
     }
 
-    /// Forgets one, wherever it stands: it is generated again when it is looked at. A run that goes on with it is
-    /// the caller's to cancel.
+    /// Forgets one, wherever it stands: it is generated again when it is looked at. A run that goes on with it, or
+    /// waits, ends.
     pub(crate) fn forget(&mut self, asked: &Asked) {
         let forgotten = self.all.extract_if(.., |trace| *trace.asked == *asked);
         self.left.extend(forgotten.filter_map(|trace| trace.run));
@@ -275,7 +275,10 @@ impl Generations {
         self.all.iter_mut().for_each(|trace| trace.follow(session, &runs));
         self.left.retain(|left| {
             let goes_on = runs.iter().any(|run| run.id == *left && !run.state.is_over());
-            if !goes_on {
+            if goes_on {
+                // One that is paused would never be over.
+                session.control(*left, Control::Cancel);
+            } else {
                 session.forget_run(*left);
             }
             goes_on

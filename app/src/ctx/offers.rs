@@ -84,6 +84,11 @@ impl Offers {
         self.picked.borrow_mut().take_if(is_it).map(|(_, way)| way)
     }
 
+    /// The frame is over; gives whether a menu was asked for that no picture has. It is not asked for any more.
+    pub(crate) fn end_menu(&self) -> bool {
+        self.wants_menu.take()
+    }
+
     /// The frame is over; gives what was picked and is offered no more.
     pub(crate) fn end_frame(&self) -> Option<(String, Way)> {
         self.last.replace(self.now.take());
@@ -138,6 +143,17 @@ mod tests {
         // One that is not seen any more changes nothing.
         offers.work_in(ViewId::Log.into());
         assert_eq!(frame(), ["sheet", "tokens", "Copy"]);
+    }
+
+    #[test]
+    fn a_menu_that_no_picture_has_is_not_asked_for_any_more() {
+        let offers = Offers::default();
+        offers.ask_menu();
+        assert!(offers.takes_menu() && !offers.takes_menu(), "one picture opens it");
+        assert!(!offers.end_menu());
+        offers.ask_menu();
+        assert!(offers.end_menu(), "nothing was drawn that has one");
+        assert!(!offers.takes_menu(), "it does not open later by itself");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Undo and redo by value: one entry for each finished interaction.
 
+use std::sync::Arc;
+
 use super::step::step;
 use super::value::Document;
 
@@ -10,12 +12,19 @@ const KEPT: usize = 200;
 /// has a file of its own.
 type Value = (Document, usize);
 
+/// A value that a step leads from, or to, and what a person did by it, in words. They are found when it is done: what
+/// is noted later belongs to no step.
+type Step = (Value, Arc<str>);
+
+/// What is called so while it goes on.
+const GOES_ON: &str = "the last change";
+
 /// The document now, what it was, and what it was before it was undone.
 #[derive(Debug, Clone, Default)]
 pub struct History {
     now: Value,
-    past: Vec<Value>,
-    future: Vec<Value>,
+    past: Vec<Step>,
+    future: Vec<Step>,
     /// The value before the interaction that is going on (a drag of a slider).
     before_interaction: Option<Value>,
 }
@@ -38,8 +47,9 @@ impl History {
 
     /// Whether undo or redo leads to one of the sitting's documents, or it is the one now.
     pub fn has(&self, number: usize) -> bool {
-        let values = self.past.iter().chain(&self.future).chain(&self.before_interaction);
-        values.chain([&self.now]).any(|value| value.1 == number)
+        let steps = self.past.iter().chain(&self.future).map(|(value, _)| value);
+        let values = steps.chain(&self.before_interaction).chain([&self.now]);
+        values.into_iter().any(|value| value.1 == number)
     }
 
     /// Goes on with another document; undo leads back into this one.
@@ -76,7 +86,7 @@ impl History {
     /// done again.
     pub fn note(&mut self, next: Document) {
         let number = self.now.1;
-        for (value, _) in self.future.iter_mut().filter(|value| value.1 == number) {
+        for (value, _) in undone_of(&mut self.future, number) {
             value.variations = value.variations.with_noted_of(&next.variations);
         }
         self.now.0 = next;
@@ -94,12 +104,15 @@ impl History {
             return;
         }
         let number = self.now.1;
-        for (value, _) in self.future.iter_mut().filter(|value| value.1 == number) {
+        for (value, _) in undone_of(&mut self.future, number) {
             *value = with(value);
             value.variations = value.variations.with_noted_of(&next.variations);
         }
         if is_of_last {
             self.now.0 = next;
+            if let Some((before, words)) = self.past.last_mut() {
+                *words = between(before, &self.now);
+            }
             return;
         }
         let before = self.before_interaction.take();
@@ -116,7 +129,8 @@ impl History {
     }
 
     fn remember(&mut self, before: Value) {
-        self.past.push(before);
+        let words = between(&before, &self.now);
+        self.past.push((before, words));
         if self.past.len() > KEPT {
             self.past.remove(0);
         }
@@ -124,36 +138,38 @@ impl History {
 
     /// What would be taken back, in words; none where there is nothing.
     pub fn undoes(&self) -> Option<String> {
-        let before = self.before_interaction.as_ref().or_else(|| self.past.last())?;
-        Some(between(before, &self.now))
+        if self.before_interaction.is_some() {
+            return Some(GOES_ON.to_owned());
+        }
+        self.past.last().map(|(_, words)| words.to_string())
     }
 
     /// What would be done again, in words; none where there is nothing.
     pub fn redoes(&self) -> Option<String> {
-        Some(between(&self.now, self.future.last()?))
+        self.future.last().map(|(_, words)| words.to_string())
     }
 
     /// Takes the last change back.
     pub fn undo(&mut self) {
         self.finish_interaction();
-        if let Some(before) = self.past.pop() {
+        if let Some((before, words)) = self.past.pop() {
             let after = std::mem::replace(&mut self.now, before);
             self.keep_runs(&after);
             if self.now.1 == after.1 {
                 let variations = &self.now.0.variations;
                 self.now.0.variations = variations.with_noted_of(&after.0.variations);
             }
-            self.future.push(after);
+            self.future.push((after, words));
         }
     }
 
     /// Does the last undone change again.
     pub fn redo(&mut self) {
         self.finish_interaction();
-        if let Some(after) = self.future.pop() {
+        if let Some((after, words)) = self.future.pop() {
             let before = std::mem::replace(&mut self.now, after);
             self.keep_runs(&before);
-            self.past.push(before);
+            self.past.push((before, words));
         }
     }
 
@@ -170,6 +186,15 @@ impl History {
 }
 
 /// What a person did from one value to the next.
-fn between(before: &Value, after: &Value) -> String {
-    if before.1 == after.1 { step(&before.0, &after.0) } else { "open another document".to_owned() }
+fn between(before: &Value, after: &Value) -> Arc<str> {
+    if before.1 == after.1 {
+        step(&before.0, &after.0).into()
+    } else {
+        "open another document".into()
+    }
+}
+
+/// What was undone of one of the sitting's documents.
+fn undone_of(future: &mut [Step], number: usize) -> impl Iterator<Item = &mut Value> {
+    future.iter_mut().map(|(value, _)| value).filter(move |value| value.1 == number)
 }

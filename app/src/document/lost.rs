@@ -10,7 +10,7 @@ use smalti_engine::questions::{ImageRef, ModelRef, PastedPicture, SourceRef, Sta
 
 use super::run::{RecipeRef, RunFolder};
 use super::value::Document;
-use super::variations::{Variation, Variations};
+use super::variations::{BY_HAND, Variation, Variations};
 use super::work::WorkOn;
 
 /// What is not where it was.
@@ -221,7 +221,7 @@ impl Document {
         other_off.take_if(|off| *off == self.switched_off);
         let is_other = other_work.is_some() || other_off.is_some();
         if let Some(on) = now.filter(|_| is_other) {
-            let state = self.state(on, "by hand");
+            let state = self.state(on, BY_HAND);
             let work = other_work.unwrap_or_else(|| self.work());
             let off = other_off.or_else(|| state.off.clone());
             self.variations = self.variations.note(Variation { work, off, ..state }).0;

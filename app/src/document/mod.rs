@@ -26,6 +26,7 @@ mod secret;
 mod selecting;
 mod slot;
 mod step;
+mod taking_back;
 mod value;
 mod variations;
 mod view_id;

@@ -8,7 +8,7 @@ use smalti_engine::tokens::Cell;
 
 use super::generating::{Asked, Moment, Sampled};
 use super::value::Document;
-use super::variations::Variation;
+use super::variations::{BY_HAND, Variation};
 use super::work::WorkOn;
 
 /// Whether tokens are those of a generation after its last step: a step of it is called otherwise.
@@ -130,7 +130,7 @@ impl Document {
             return;
         }
         let parent = base.filter(|at| self.variations.all()[*at].on == on);
-        let by_hand = Variation { parent, ..self.state(on, "by hand") };
+        let by_hand = Variation { parent, ..self.state(on, BY_HAND) };
         self.variations = self.variations.note(by_hand).0;
     }
 

@@ -1,11 +1,13 @@
 //! What a step of undo is called: what of the document it changed, in words.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use smalti_engine::questions::{ImageRef, Subject};
 use smalti_engine::tokens::Cell;
 
 use super::value::Document;
+use super::variations::{BY_HAND, Variation, Variations};
 
 /// What a person did from one value of a document to the next, such as "choose a.png" or "force 12 cells".
 pub(super) fn step(before: &Document, after: &Document) -> String {
@@ -37,28 +39,51 @@ fn opened(before: &Document, after: &Document) -> Option<String> {
     None
 }
 
-/// Going to a state that was kept, and keeping or leaving one.
+/// Going to a state that was kept, or to the start, writing cells anew, and keeping or leaving a state.
 fn kept(before: &Document, after: &Document) -> Option<String> {
     let (old, new) = (&before.variations, &after.variations);
-    let name = |number: usize| new.all().get(number).map(|kept| kept.name.to_string());
-    if new.all().len() < old.all().len() {
+    let is_in =
+        |state: &Variation, them: &Variations| them.all().iter().any(|it| it.is_same(state));
+    let is_by_hand = |state: &&Variation| state.noted.as_deref() == Some(BY_HAND);
+    let base = |of: &'_ Variations| of.base().and_then(|at| of.all().get(at)).cloned();
+    let (from, to) = (base(old), base(new));
+    if let Some(to) = to.as_ref().filter(|to| to.noted.is_none() && !is_in(to, old)) {
+        return Some(format!("keep variation {}", to.name));
+    }
+    let mut came = new.all().iter().filter(|state| !is_in(state, old)).peekable();
+    if came.peek().is_none() && old.all().iter().any(|state| !is_in(state, new)) {
         return Some("leave a variation".to_owned());
     }
-    if new.all().len() > old.all().len() {
-        let last = new.all().last()?;
-        if last.noted.is_none() {
-            return Some(format!("keep variation {}", last.name));
-        }
+    // What was done by hand is noted before it is left, if it was not before.
+    let is_left = |state: &Variation| state.work == before.work() && before.work() != after.work();
+    let leaves_hand = came.any(|state| is_by_hand(&state))
+        || old.all().iter().filter(is_by_hand).any(|state| is_left(state));
+    let is_there = match &to {
+        Some(to) => to.work == after.work(),
+        None => after.edits.is_empty() && after.switched_off.is_empty(),
+    };
+    let goes = match (&from, &to) {
+        (Some(from), Some(to)) => !from.is_same(to),
+        (from, to) => from.is_some() != to.is_some(),
+    };
+    if !(goes || leaves_hand) || !is_there {
+        return None;
+    }
+    let Some(to) = to else { return Some("go back to the start".to_owned()) };
+    let is_new = !is_in(&to, old) || before.generating.moment != after.generating.moment;
+    if to.asked.is_some() && is_new {
         let (forced, released) = changed(before, after);
         let count = forced + released;
         return (count > 0).then(|| format!("write {} anew", cells(count)));
     }
-    let to = new.base().filter(|base| old.base() != Some(*base));
-    to.and_then(name).map(|name| format!("go to variation {name}"))
+    Some(format!("go to variation {}", to.name))
 }
 
 /// How many cells are forced to something else, and how many are forced no more.
 fn changed(before: &Document, after: &Document) -> (usize, usize) {
+    if Arc::ptr_eq(&before.edits, &after.edits) {
+        return (0, 0);
+    }
     let forced = after.edits.iter().filter(|(cell, code)| before.edits.get(cell) != Some(code));
     let released = before.edits.keys().filter(|cell| !after.edits.contains_key(cell));
     (forced.count(), released.count())
@@ -126,12 +151,12 @@ fn cells(count: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use smalti_engine::questions::ModelRef;
+    use smalti_engine::questions::{ModelRef, SourceRef};
 
     use super::*;
-    use crate::document::{Command, Edit, Look, Open, Slot};
+    use crate::document::{
+        Asked, Command, Edit, Generate, History, Look, MOST_NOTED, Moment, Open, Sampled, Slot,
+    };
 
     #[test]
     fn a_step_is_called_after_what_it_changed() {
@@ -153,5 +178,79 @@ mod tests {
         assert_eq!(after(Open::Model(Slot::A, other).into()).0, "work with worlds-vqgan");
         let looks = Look::ShowIds(!start.looks.show_ids);
         assert_eq!(after(looks.into()).0, "look at it in another way");
+    }
+
+    fn image() -> Document {
+        let image = ImageRef::InSource { source: SourceRef::Samples, index: 0 };
+        Document::default().after(&Open::Image(image).into())
+    }
+
+    fn force(column: usize, code: u32) -> Command {
+        Edit::ForceCells { cells: Arc::new([Cell::at(0, column)].into()), code }.into()
+    }
+
+    /// Two cells as a generator wrote them.
+    fn sampled(on: &Document, seed: u64) -> Sampled {
+        let asked = Asked { seed, ..Asked::of(ModelRef::Shipped("worlds-maskgit".into())) };
+        let code = 100 + seed as u32;
+        let tokens = [(Cell::at(5, 0), code), (Cell::at(5, 1), code)].into();
+        Sampled { on: on.work_on().unwrap(), asked: Arc::new(asked), cells: 2, tokens }
+    }
+
+    /// What a step is called when it was done, undone, and done again.
+    fn names(history: &mut History) -> [String; 3] {
+        let done = history.undoes().unwrap();
+        history.undo();
+        let undone = history.redoes().unwrap();
+        history.redo();
+        [done, undone, history.undoes().unwrap()]
+    }
+
+    #[test]
+    fn a_step_keeps_its_name_when_it_is_undone_and_done_again() {
+        let mut history = History::new(image());
+        let mut told = |command: Command| {
+            history.change(history.document().after(&command), false);
+            names(&mut history)
+        };
+        assert_eq!(told(force(0, 3)), ["force 1 cell"; 3]);
+        assert_eq!(told(Edit::UseStart.into()), ["go back to the start"; 3]);
+        assert_eq!(told(force(1, 3)), ["force 1 cell"; 3]);
+        assert_eq!(told(Edit::KeepVariation.into()), ["keep variation 1"; 3]);
+        assert_eq!(told(force(2, 3)), ["force 1 cell"; 3]);
+        assert_eq!(told(Edit::UseVariation(1).into()), ["go to variation 1"; 3]);
+        assert_eq!(told(force(2, 3)), ["force 1 cell"; 3]);
+        assert_eq!(told(Edit::UseStart.into()), ["go back to the start"; 3]);
+        assert_eq!(told(Edit::UseVariation(2).into()), ["go to variation sample-2"; 3]);
+        let on = image();
+        let take = |seed: u64| Generate::Take(Box::new(sampled(&on, seed))).into();
+        assert_eq!(told(take(1)), ["write 2 cells anew"; 3]);
+        assert_eq!(told(force(3, 3)), ["force 1 cell"; 3]);
+        assert_eq!(told(take(2)), ["write 2 cells anew"; 3]);
+        assert_eq!(told(Edit::DropVariation(0).into()), ["leave a variation"; 3]);
+        assert_eq!(told(Edit::UseStart.into()), ["go back to the start"; 3]);
+    }
+
+    #[test]
+    fn what_was_written_is_called_so_when_the_oldest_state_makes_room_for_it() {
+        let start = image();
+        let seeds = 10..10 + MOST_NOTED as u64;
+        let full = seeds.fold(start.clone(), |next, seed| next.noting(&sampled(&start, seed)));
+        let next = full.after(&Generate::Take(Box::new(sampled(&start, 1))).into());
+        assert_eq!(next.variations.all().len(), full.variations.all().len());
+        assert_eq!(step(&full, &next), "write 2 cells anew");
+    }
+
+    #[test]
+    fn what_is_there_after_a_while_gives_its_step_the_name() {
+        let mut history = History::new(image());
+        let sampled = sampled(history.document(), 1);
+        let mut begun = history.document().clone();
+        begun.generating.moment = Some(Moment { asked: Arc::clone(&sampled.asked), steps: None });
+        history.change(begun.clone(), false);
+        assert_eq!(history.undoes().as_deref(), Some("generate"));
+        let next = begun.after(&Generate::Take(Box::new(sampled)).into());
+        history.complete(next, true, Document::clone);
+        assert_eq!(names(&mut history), ["write 2 cells anew"; 3]);
     }
 }

@@ -13,6 +13,9 @@ use super::work::{Work, WorkOn};
 /// So many states are noted by themselves; what a person keeps is kept however many there are.
 pub const MOST_NOTED: usize = 64;
 
+/// What was done to come to a state that is noted before something else takes its place.
+pub(super) const BY_HAND: &str = "by hand";
+
 /// A state that was kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Variation {
@@ -36,6 +39,12 @@ pub struct Variation {
 }
 
 impl Variation {
+    /// Whether it is the same one, whatever is noted or kept beside it.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        (&self.name, &self.on, &self.work, &self.off)
+            == (&other.name, &other.on, &other.work, &other.off)
+    }
+
     /// Whether it is this work without these codes, as far as it is known.
     pub fn is_of(&self, work: &Work, off: &Arc<BTreeSet<Code>>) -> bool {
         self.work == *work && self.off.as_ref().is_none_or(|known| known == off)
@@ -126,11 +135,7 @@ impl Variations {
         // Where each of the later ones is here.
         let mut places: Vec<Option<usize>> = Vec::with_capacity(later.all.len());
         for variation in later.all.iter() {
-            let same = |known: &Variation| {
-                (&known.name, &known.on, &known.work, &known.off)
-                    == (&variation.name, &variation.on, &variation.work, &variation.off)
-            };
-            let mut place = all.iter().position(same);
+            let mut place = all.iter().position(|known| known.is_same(variation));
             if place.is_none() && variation.noted.is_some() {
                 let parent = variation.parent.and_then(|parent| places[parent]);
                 all.push(Variation { parent, ..variation.clone() });
@@ -139,6 +144,24 @@ impl Variations {
             places.push(place);
         }
         Self { all: all.into(), from: self.from }
+    }
+
+    /// Worked on from what was worked on from `before` something, if it is still what is worked on from `after` that;
+    /// all of them stay.
+    #[must_use]
+    pub(super) fn rebased(&self, before: &Self, after: &Self) -> Self {
+        fn base(them: &Variations) -> Option<&Variation> {
+            them.all.get(them.from?)
+        }
+        let is_same = |a: Option<&Variation>, b: Option<&Variation>| match (a, b) {
+            (Some(a), Some(b)) => a.is_same(b),
+            (a, b) => a.is_none() && b.is_none(),
+        };
+        if is_same(base(before), base(after)) || !is_same(base(self), base(after)) {
+            return self.clone();
+        }
+        let is_it = |known: &Variation| is_same(Some(known), base(before));
+        Self { all: Arc::clone(&self.all), from: self.all.iter().position(is_it) }
     }
 
     /// The same with what their work belongs to, and what wrote them, as it is called now.

@@ -83,11 +83,29 @@ impl Drop for Line {
 
 /// Threads of their own that save something.
 #[derive(Default)]
-struct Savers(RefCell<Vec<JoinHandle<()>>>);
+struct Savers {
+    threads: RefCell<Vec<JoinHandle<()>>>,
+    /// How many of them are not done with that.
+    open: Arc<AtomicUsize>,
+}
+
+/// Something is being saved, until this is dropped.
+struct Saving(Arc<AtomicUsize>);
+
+impl Drop for Saving {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 impl Savers {
+    fn begin(&self) -> Saving {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        Saving(Arc::clone(&self.open))
+    }
+
     fn keep(&self, thread: JoinHandle<()>) {
-        let mut threads = self.0.borrow_mut();
+        let mut threads = self.threads.borrow_mut();
         threads.retain(|thread| !thread.is_finished());
         threads.push(thread);
     }
@@ -95,7 +113,7 @@ impl Savers {
 
 impl Drop for Savers {
     fn drop(&mut self) {
-        for thread in self.0.take() {
+        for thread in self.threads.take() {
             if thread.join().is_err() {
                 log::error!("a thread that saves had panicked");
             }
@@ -175,7 +193,8 @@ impl Background {
         self.spawn(name, work).map(|_| ())
     }
 
-    /// Saves something that takes long, beside what else is being saved; it is saved before the end.
+    /// Saves something that takes long, beside what else is being saved; it is saved before the end, unless that is not
+    /// waited for any more.
     ///
     /// # Errors
     /// As [`Background::alongside`].
@@ -184,7 +203,23 @@ impl Background {
         name: &str,
         work: impl FnOnce() -> Outcome + Send + 'static,
     ) -> Result<()> {
+        let saving = self.savers.begin();
+        let work = move || {
+            // Over before what came of it is told, and after a panic.
+            let _saving = saving;
+            work()
+        };
         self.spawn(name, work).map(|thread| self.savers.keep(thread))
+    }
+
+    /// Whether something that takes long is being saved.
+    pub fn is_saving_alongside(&self) -> bool {
+        self.savers.open.load(Ordering::Relaxed) > 0
+    }
+
+    /// The end does not wait for what takes long: no file of it is begun before all of it is there.
+    pub fn leave_savers(&self) {
+        drop(self.savers.threads.take());
     }
 
     fn spawn(
@@ -430,6 +465,32 @@ mod tests {
         go.send(()).unwrap();
         drop(background);
         assert_eq!(saved.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn what_takes_long_to_save_is_known_until_it_is_told_of_and_may_be_left() {
+        let background = Background::new(Arc::new(|| {}), false).unwrap();
+        assert!(!background.is_saving_alongside());
+        let (go, wait_for) = channel::<()>();
+        let save = move || match wait_for.recv() {
+            Ok(()) => Outcome::Command(AppCommand::ForgetRecent.into()),
+            Err(_) => panic!("torn"),
+        };
+        background.save_alongside("making a sheet", save).unwrap();
+        assert!(background.is_saving_alongside());
+        drop(go);
+        assert!(wait(&background, 1).first().and_then(error).is_some_and(|it| it.contains("torn")));
+        assert!(!background.is_saving_alongside(), "also after a panic");
+        let (never, wait_for) = channel::<()>();
+        let save = move || {
+            drop(wait_for.recv());
+            Outcome::Command(AppCommand::ForgetRecent.into())
+        };
+        background.save_alongside("making a sheet", save).unwrap();
+        background.leave_savers();
+        // With a thread that is waited for this would not end.
+        drop(background);
+        drop(never);
     }
 
     #[test]

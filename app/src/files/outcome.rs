@@ -15,7 +15,7 @@ use super::scenes::Scene;
 use super::training_form::Form;
 use crate::document::{
     AllLost, AppCommand, Command, Document, How, JobCommand, Lost, Notice, PanelId, PictureFile,
-    Slot, TableFile, TokenFormat, WorkOn,
+    Severity, Slot, TableFile, TokenFormat, WorkOn,
 };
 
 /// What came of work in the background.
@@ -62,6 +62,14 @@ pub enum Outcome {
     Chosen(Ask, PathBuf),
     /// Something is there already where something is to be saved, and nobody said yet that it may go.
     Taken(Ask, Box<Taken>),
+}
+
+impl Outcome {
+    /// Whether it says that something went wrong.
+    pub fn is_error(&self) -> bool {
+        let Self::Command(Command::App(AppCommand::Notify(notice))) = self else { return false };
+        notice.severity == Severity::Error
+    }
 }
 
 /// A file of tokens that can be read in several ways.

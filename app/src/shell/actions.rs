@@ -41,7 +41,7 @@ pub fn pressed<'a>(
         {
             return false;
         }
-        let is_function = matches!(keys.logical_key, Key::F1 | Key::F5 | Key::F6 | Key::F11);
+        let is_function = matches!(keys.logical_key, Key::F1 | Key::F5 | Key::F11);
         // A field takes its own typing back, selects its own text, and does what was typed.
         let is_fields = matches!(keys.logical_key, Key::A | Key::Z | Key::Y | Key::Enter);
         !typing || (keys.modifiers.command && !is_fields) || is_function

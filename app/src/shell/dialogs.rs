@@ -133,7 +133,7 @@ fn unsaved_ui(ui: &mut Ui, theme: &Theme, then: &Then) -> Option<Answer> {
         let save = default_button(ui, theme, true, "Save");
         let without = match then {
             Then::Quit => "Quit without saving",
-            Then::New | Then::Open(..) => "Go on without saving",
+            Then::New | Then::Open(..) | Then::Scene(_) => "Go on without saving",
         };
         let discard = ui.button(without).clicked();
         let cancel = ui.button("Cancel").clicked();

@@ -8,10 +8,12 @@ use crate::files::deeds::Deed;
 use crate::files::scenes::{Caption, Scene};
 use crate::look::theme::{Theme, space};
 
-/// Keys of the next caption: arrows, and what clickers send. A question is answered by them first.
-const NEXT: [Key; 2] = [Key::ArrowRight, Key::PageDown];
+/// Keys of the next caption: what clickers send, and arrows. A question is answered by them first.
+const NEXT: [Key; 2] = [Key::PageDown, Key::ArrowRight];
+/// The same for who is led, where nothing else has the keyboard.
+const NEXT_ALONE: [Key; 3] = [Key::PageDown, Key::ArrowRight, Key::Enter];
 /// Keys of the one before. They take back what the others did, one by one: an answer is veiled again first.
-const BEFORE: [Key; 2] = [Key::ArrowLeft, Key::PageUp];
+const BEFORE: [Key; 2] = [Key::PageUp, Key::ArrowLeft];
 /// The keys of nine things in a row: of views, and of what is guessed.
 pub const DIGITS: [Key; 9] = [
     Key::Num1,
@@ -138,19 +140,26 @@ impl Script {
     }
 
     /// Takes the keys that walk through the captions, which stay where they are at both ends, and those that
-    /// guess.
-    pub fn take_keys(&mut self, ctx: &egui::Context) {
+    /// guess. Who is alone with them works in the views as well: what has the keyboard there keeps arrows and Enter,
+    /// and digits guess only while something is asked.
+    pub fn take_keys(&mut self, ctx: &egui::Context, is_alone: bool) {
         if self.captions.is_empty() || ctx.text_edit_focused() {
             return;
         }
-        let choices = self.caption().map_or(0, |caption| caption.choices.len());
         let is_asked = self.is_open();
+        let choices = self.caption().map_or(0, |caption| caption.choices.len());
+        let choices = if is_alone && !is_asked { 0 } else { choices };
+        let (on, back) = match (is_alone, ctx.memory(|memory| memory.focused())) {
+            (true, Some(_)) => (&NEXT[..1], &BEFORE[..1]),
+            (true, None) => (&NEXT_ALONE[..], &BEFORE[..]),
+            (false, _) => (&NEXT[..], &BEFORE[..]),
+        };
         let (next, before, guess) = ctx.input_mut(|input| {
             let mut count = |keys: &[Key]| {
                 let count = |key: &Key| input.count_and_consume_key(Modifiers::NONE, *key);
                 keys.iter().map(count).sum::<usize>()
             };
-            let (next, before) = (count(&NEXT), count(&BEFORE));
+            let (next, before) = (count(on), count(back));
             // All of them, also once it is answered: a key that is held must not put another view there.
             let pressed: Vec<bool> = if choices > 0 {
                 DIGITS.iter().map(|key| count(&[*key]) > 0).collect()
@@ -256,7 +265,7 @@ impl Script {
             }
             // A question has its own way on.
             if !self.is_open() && !is_last {
-                let next = ui.add(gold("Next", true)).on_hover_text("Page Down");
+                let next = ui.add(gold("Next", true)).on_hover_text("Page Down or Enter");
                 if next.clicked() {
                     self.step_on();
                     ui.ctx().request_repaint();
@@ -333,7 +342,7 @@ mod tests {
             modifiers: Modifiers::NONE,
         }];
         let input = egui::RawInput { events, ..Default::default() };
-        drop(egui::Context::default().run_ui(input, |ui| script.take_keys(ui.ctx())));
+        drop(egui::Context::default().run_ui(input, |ui| script.take_keys(ui.ctx(), false)));
     }
 
     #[test]
@@ -355,6 +364,40 @@ mod tests {
                 "{key:?}"
             );
         }
+    }
+
+    #[test]
+    fn what_has_the_keyboard_keeps_arrows_and_digits_from_the_captions_of_who_is_led() {
+        let asked = Caption {
+            is_question: true,
+            answer: Some(1),
+            choices: vec!["few".to_owned(), "many".to_owned()],
+            ..caption("how many?")
+        };
+        let mut script = script(vec![asked, caption("b"), caption("c"), caption("d")]);
+        let mut press = |key: Key, has_focus: bool| {
+            let (physical_key, pressed, repeat, modifiers) = (None, true, false, Modifiers::NONE);
+            let event = egui::Event::Key { key, physical_key, pressed, repeat, modifiers };
+            let input = egui::RawInput { events: vec![event], ..Default::default() };
+            let mut is_left = false;
+            drop(egui::Context::default().run_ui(input, |ui| {
+                if has_focus {
+                    ui.ctx().memory_mut(|memory| memory.request_focus(egui::Id::unique("view")));
+                }
+                script.take_keys(ui.ctx(), true);
+                is_left = ui.input(|input| !input.events.is_empty());
+            }));
+            (script.at(), script.is_open(), is_left)
+        };
+        assert_eq!(press(Key::ArrowRight, true), (0, true, true), "it is the view's");
+        assert_eq!(press(Key::Num1, true), (0, false, false), "it answers");
+        assert_eq!(press(Key::Num1, true), (0, false, true), "nothing is asked any more");
+        assert_eq!(press(Key::PageDown, true), (1, false, false));
+        assert_eq!(press(Key::Enter, true), (1, false, true), "it is the view's");
+        assert_eq!(press(Key::Enter, false), (2, false, false));
+        assert_eq!(press(Key::ArrowRight, false), (3, false, false));
+        assert_eq!(press(Key::ArrowLeft, true), (3, false, true), "it is the view's");
+        assert_eq!(press(Key::PageUp, true), (2, false, false));
     }
 
     #[test]

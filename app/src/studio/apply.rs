@@ -176,7 +176,9 @@ impl Studio {
         }
         next = Self::anew_for_scene(next, scene);
         if let Some(generator) = &scene.generates {
+            let before = next.clone();
             next = self.generating_for_scene(next, generator);
+            self.note_made(&before, &next);
         }
         if scene.acts() {
             self.leave_trials();
@@ -318,7 +320,9 @@ impl Studio {
         for (ask, path) in self.keeping.background.chosen() {
             self.chosen(ask, path, true);
         }
-        for outcome in self.keeping.background.outcomes() {
+        let outcomes = self.keeping.background.outcomes();
+        self.quit_when_sheet_is_saved(&outcomes, ctx);
+        for outcome in outcomes {
             self.came_of(outcome, &mut commands, ctx);
         }
         commands

@@ -29,23 +29,19 @@ pub(super) struct Quitting {
     pub(super) runs_may_stop: bool,
     /// The end comes when what was done is in the tokens.
     pub(super) waits: bool,
+    /// The end comes when what takes long to save is saved.
+    pub(super) waits_for_sheet: bool,
 }
 
-/// What is to be done, and at which place of the scene.
-#[derive(Debug, Clone)]
-pub(super) enum Step {
-    /// What comes is of this place: what was before is kept.
-    Begin(At),
-    /// This.
-    Do(At, Deed),
-}
-
-impl Step {
-    pub(super) fn at(&self) -> At {
-        match self {
-            Self::Begin(at) | Self::Do(at, _) => *at,
-        }
-    }
+/// What a scene did to the document.
+#[derive(Debug)]
+pub(super) struct Done {
+    /// At which place of it.
+    pub(super) at: At,
+    /// The document before.
+    pub(super) before: Document,
+    /// The document then.
+    pub(super) after: Document,
 }
 
 /// Who leads through the scene that is shown.
@@ -57,12 +53,22 @@ pub(super) struct Guide {
     pub(super) leads: bool,
     /// The scene, and the document as it began.
     pub(super) scene: Option<(Scene, Document)>,
+    /// Which of the sitting's documents that is.
+    pub(super) number: usize,
     /// Models that it needs, until it is known whether they are there: tokenizers, generators.
     pub(super) needs: Option<(Vec<String>, Vec<String>)>,
-    /// Places at which something was done, and the document before that.
-    pub(super) done: Vec<(At, Document)>,
-    /// What is to be done, in order.
-    pub(super) to_do: VecDeque<Step>,
+    /// What was done, in order.
+    pub(super) done: Vec<Done>,
+    /// The generations that scenes made in this sitting: each does the same again.
+    pub(super) made: Vec<Arc<Asked>>,
+    /// What is to be done at which place, in order.
+    pub(super) to_do: VecDeque<(At, Deed)>,
+    /// Where cells were written anew last, by the first of the ways: what is taken of them is done there.
+    pub(super) wrote: Option<(At, Arc<Asked>)>,
+    /// The document as it was when the scene was left, until it is shown again.
+    pub(super) left: Option<Document>,
+    /// Whether a person went on with other work: captions are said, and do nothing.
+    pub(super) is_apart: bool,
     /// Whether the first of it has begun.
     pub(super) has_begun: bool,
     /// The last place of which all that is to be done was noted.

@@ -71,6 +71,11 @@ impl Studio {
 
     /// What was picked and is offered no more says so.
     pub(super) fn end_offers(&mut self) {
+        if self.offers.end_menu() {
+            let hint = "Click into the view whose picture you mean, then ask again".to_owned();
+            let summary = "No picture with a menu is here";
+            self.notices.add(Notice { hint, ..Notice::info(summary) });
+        }
         match self.offers.end_frame() {
             Some((name, Way::Press)) => {
                 self.notices.add(Notice::info(format!("{name}: that is not there any more")));

@@ -36,7 +36,7 @@ impl Studio {
     pub(super) fn generate(&mut self, generate: Generate, ctx: &egui::Context) {
         match generate {
             Generate::Rewrite { asked, count } => self.rewrite(asked, count, ctx),
-            Generate::Pick(number) => self.pick_trial(number, ctx),
+            Generate::Pick(number) => self.pick_trial_by_hand(number, ctx),
             Generate::Leave => self.leave_trials(),
             other => self.generate_whole(other, ctx),
         }

@@ -5,19 +5,20 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use smalti_engine::questions::{Encode, ShippedGenerators, ShippedModels};
-use smalti_engine::session::{Control, Lane, Reply};
+use smalti_engine::session::{Control, Lane, Reply, RunState};
 use smalti_engine::tokens::Cell;
 
 use super::Studio;
-use super::begun::{By, Guide, Step};
+use super::begun::{By, Done, Guide, Step};
+use crate::ctx::Trace;
 use crate::document::{
-    AppCommand, Asked, Command, Document, Edit, Generate, Generating, Layout, Notice, Race, Racing,
-    ViewId,
+    AppCommand, Arrangement, Asked, Command, Document, Edit, Generate, Generating, Layout, Notice,
+    Race, Racing, ViewId,
 };
 use crate::files::deeds::Deed;
 use crate::files::scenes::Scene;
 use crate::shell::doors;
-use crate::shell::script::At;
+use crate::shell::script::{At, Script};
 
 /// How much more of the image tokens cover in a second, or less, on the way to what a caption says.
 const OPACITY_A_SECOND: f32 = 0.6;
@@ -28,8 +29,8 @@ impl Studio {
         self.is_presenting() && !self.desk.guide.to_do.is_empty()
     }
 
-    /// The document with which a scene begins that does something: nothing is generated, raced or selected, and nothing
-    /// was done to its own picture.
+    /// The document with which a scene begins that does something: nothing is selected, nothing was done to its own
+    /// picture, and what it generates or races is not there yet.
     pub(super) fn anew_for_scene(document: Document, scene: &Scene) -> Document {
         if !scene.acts() {
             return document;
@@ -38,10 +39,11 @@ impl Studio {
         if scene.loads.image.is_some() {
             next = next.after(&Edit::UseStart.into());
         }
-        next.generating.moment = None;
-        // At work it is there to be started by hand.
-        let wanted = scene.deeds().find_map(Deed::wanted);
-        next.generating.asked = wanted.map(|wanted| Arc::new(wanted.asked()));
+        // At work it is there to be started by hand. What was generated gives way to nothing else.
+        if let Some(wanted) = scene.deeds().find_map(Deed::wanted) {
+            next.generating.moment = None;
+            next.generating.asked = Some(Arc::new(wanted.asked()));
+        }
         if scene.deeds().any(|deed| *deed == Deed::StartRace) {
             next.race = Race { chosen: next.race.chosen, ..Race::default() };
         }
@@ -52,15 +54,17 @@ impl Studio {
     pub(super) fn begin_guiding(&mut self, scene: &Scene) {
         let of = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
         let (tokenizers, generators) = scene.models();
+        self.end_guiding();
         let is_led = std::mem::take(&mut self.desk.guide.leads);
         let has_doors = self.desk.guide.has_doors;
         self.desk.guide = Guide {
             has_doors,
+            made: std::mem::take(&mut self.desk.guide.made),
             scene: Some((scene.clone(), self.history.document().clone())),
+            number: self.history.number(),
             needs: Some((of(tokenizers), of(generators))),
             ..Guide::default()
         };
-        self.end_guiding();
         if is_led {
             self.set_stage(true);
             if let Some(stage) = &mut self.desk.stage {
@@ -73,14 +77,30 @@ impl Studio {
     /// The scene that is shown begins again, as it began: its captions, what it generates, and what was done to its
     /// picture.
     pub(super) fn start_again(&mut self) {
-        let Some((scene, began)) = self.desk.guide.scene.clone() else { return };
+        let Some((scene, began)) = self.desk.guide.scene.clone() else {
+            let hint = "Choose one of the menu Scenes".to_owned();
+            let summary = "No scene is shown that could begin again";
+            self.notices.add(Notice { hint, ..Notice::info(summary) });
+            return;
+        };
+        self.desk.guide.leads = self.desk.stage.as_ref().is_some_and(|stage| stage.is_guided);
+        // What is a person's own is asked about, as where a scene is chosen.
+        if self.asks_before(&scene) {
+            return;
+        }
         self.leave_trials();
         for run in self.generations.runs().collect::<Vec<_>>() {
             self.session.control(run, Control::Cancel);
         }
-        self.desk.guide.leads = self.desk.stage.as_ref().is_some_and(|stage| stage.is_guided);
+        // Panels stay as they were put: no undo would bring them back.
+        let none = Arrangement::empty(egui::Id::unique("no panels"));
+        let panels = std::mem::replace(&mut self.desk.arrangement, none);
         self.open_scene(&scene);
+        self.desk.arrangement = panels;
         let mut next = self.history.document().clone();
+        if next.subject != began.subject {
+            return;
+        }
         if next.work_on() == began.work_on() {
             next.edits = Arc::clone(&began.edits);
             next.locks = Arc::clone(&began.locks);
@@ -104,47 +124,114 @@ impl Studio {
     /// Follows the captions: what belongs to the one that is said is done, and taken back on the way back.
     pub(super) fn go_on_guiding(&mut self, ctx: &egui::Context) {
         self.look_for_models();
+        if self.desk.guide.scene.is_some() && self.desk.guide.number != self.history.number() {
+            self.end_scene();
+        }
         if !self.is_presenting() {
             return;
         }
         self.follow_script();
-        let place = self.desk.script.place();
-        self.take_back_to(place, ctx);
-        let due = self.desk.script.due(self.desk.guide.reached, place);
-        let steps = due.into_iter().flat_map(|(at, deeds)| {
-            let deeds = deeds.iter().map(move |deed| Step::Do(at, deed.clone()));
-            std::iter::once(Step::Begin(at)).chain(deeds)
-        });
-        let steps: Vec<Step> = steps.collect();
-        self.desk.guide.to_do.extend(steps);
-        self.desk.guide.reached = Some(place);
-        while let Some(step) = self.desk.guide.to_do.front().cloned() {
-            match step {
-                Step::Begin(at) => {
-                    let before = self.history.document().clone();
-                    self.desk.guide.done.push((at, before));
-                }
-                Step::Do(_, deed) if !self.is_done_with(&deed, ctx) => break,
-                Step::Do(..) => {}
-            }
-            self.desk.guide.to_do.pop_front();
-            self.desk.guide.has_begun = false;
+        if self.is_with_scene() {
+            self.do_what_is_said(ctx);
         }
         self.come_by_itself(ctx);
         self.fade(ctx);
     }
 
-    /// What was done at places behind this one is taken back, as one step of undo.
+    /// Whether what is open is what the scene works on. It is not where a person opened something else meanwhile, or
+    /// left the scene and went on: then captions are said, and nothing is done or taken back until the scene begins
+    /// again.
+    fn is_with_scene(&mut self) -> bool {
+        let now = self.history.document();
+        let left = self.desk.guide.left.take();
+        let guide = &mut self.desk.guide;
+        let Some((scene, began)) = &guide.scene else { return false };
+        let is_left = |left: &Document| now.is_as_left(left);
+        let is_its = now.subject == began.subject && left.as_ref().is_none_or(is_left);
+        if is_its || guide.is_apart {
+            let is_with = !guide.is_apart;
+            if let Some(left) = left.filter(|_| is_with) {
+                // It goes on with the cells that it had selected.
+                let selected = Edit::SelectCells(left.selection.cells);
+                let next = now.after(&selected.into());
+                self.history.change(next, false);
+            }
+            return is_with;
+        }
+        let acts = scene.acts();
+        (guide.is_apart, guide.wrote) = (true, None);
+        guide.to_do.clear();
+        if acts {
+            let hint = "Scene from its start (F6) does all of it again".to_owned();
+            let summary = "The captions do nothing any more: you went on with work of your own";
+            self.notices.add(Notice { hint, ..Notice::info(summary) });
+        }
+        false
+    }
+
+    /// Does what belongs to the captions up to the one that is said, and takes back what belongs to those behind it.
+    fn do_what_is_said(&mut self, ctx: &egui::Context) {
+        let place = self.desk.script.place();
+        self.take_back_to(place, ctx);
+        let due = self.desk.script.due(self.desk.guide.reached, place).into_iter();
+        let due = due.flat_map(|(at, deeds)| deeds.iter().map(move |deed| (at, deed.clone())));
+        let due: Vec<(At, Deed)> = due.collect();
+        self.desk.guide.to_do.extend(due);
+        self.desk.guide.reached = Some(place);
+        while let Some((at, deed)) = self.desk.guide.to_do.front().cloned() {
+            let before = self.history.document().clone();
+            let is_done = self.is_done_with(&deed, ctx);
+            self.note_done(at, before);
+            if !is_done {
+                break;
+            }
+            self.desk.guide.to_do.pop_front();
+            self.desk.guide.has_begun = false;
+        }
+    }
+
+    /// What the scene has done to the document since it was as `before`.
+    fn note_done(&mut self, at: At, before: Document) {
+        let after = self.history.document().clone();
+        if after != before {
+            self.note_made(&before, &after);
+            self.desk.guide.done.push(Done { at, before, after });
+        }
+    }
+
+    /// What is generated now and was not before was by a scene.
+    pub(super) fn note_made(&mut self, before: &Document, after: &Document) {
+        let asked = |of: &Document| of.generating.moment.as_ref().map(|it| Arc::clone(&it.asked));
+        let is_new = |it: &Arc<Asked>| asked(before).as_ref() != Some(it);
+        let guide = &mut self.desk.guide;
+        let made = asked(after).filter(|it| is_new(it) && !guide.made.contains(it));
+        guide.made.extend(made);
+    }
+
+    /// Of the ways in which cells were written anew the scene's own was taken, `first` the first of them: that is taken
+    /// back with what asked for it, also where a person chose it.
+    pub(super) fn note_taken(&mut self, first: &Asked, before: Document) {
+        let wrote = self.desk.guide.wrote.as_ref().filter(|(_, asked)| **asked == *first);
+        let Some(at) = wrote.map(|(at, _)| *at) else { return };
+        let left = self.desk.guide.left.as_ref();
+        let is_as_left = left.is_some_and(|left| before.is_as_left(left));
+        self.note_done(at, before);
+        if is_as_left {
+            self.note_left();
+        }
+    }
+
+    /// What was done at places behind this one is taken back, as one step of undo; what a person did beside it stays.
     fn take_back_to(&mut self, place: At, ctx: &egui::Context) {
         let guide = &mut self.desk.guide;
         if guide.reached.is_none_or(|reached| reached <= place) {
             return;
         }
         guide.reached = Some(place);
-        if guide.to_do.front().is_some_and(|step| step.at() > place) {
+        if guide.to_do.front().is_some_and(|(at, _)| *at > place) {
             guide.has_begun = false;
         }
-        guide.to_do.retain(|step| step.at() <= place);
+        guide.to_do.retain(|(at, _)| *at <= place);
         // Ways to pick from are shown again: what the caption does is done once more.
         let is_pick = |deed: &Deed| matches!(deed, Deed::Resample(2..));
         let caption = self.desk.script.caption();
@@ -152,18 +239,39 @@ impl Studio {
         let first = At { caption: place.caption, is_told: false };
         if has_ways {
             guide.to_do.clear();
+            guide.has_begun = false;
             let before = place.caption.checked_sub(1);
             guide.reached = before.map(|caption| At { caption, is_told: true });
         }
-        let mut before = None;
         let is_behind = |at: At| at > place || (has_ways && at >= first);
-        while let Some((_, document)) = guide.done.pop_if(|(at, _)| is_behind(*at)) {
-            before = Some(document);
+        guide.wrote.take_if(|(at, _)| is_behind(*at));
+        let (behind, stays): (Vec<Done>, Vec<Done>) =
+            std::mem::take(&mut guide.done).into_iter().partition(|done| is_behind(done.at));
+        guide.done = stays;
+        if behind.is_empty() {
+            return;
         }
-        if let Some(before) = before {
-            self.leave_trials();
-            self.history.change(before, false);
-            ctx.request_repaint();
+        self.leave_trials();
+        let now = self.history.document().clone();
+        let back = |now: Document, done: &Done| now.taking_back(&done.before, &done.after);
+        let next = behind.iter().rev().fold(now, back);
+        for done in &behind {
+            self.cancel_beside(&next, &done.after);
+        }
+        self.history.change(next, false);
+        ctx.request_repaint();
+    }
+
+    /// What was begun for what is not there any more `next` goes on no longer: it would take its time from what comes.
+    fn cancel_beside(&self, next: &Document, after: &Document) {
+        let moment = |of: &Document| of.generating.moment.as_ref().map(|it| Arc::clone(&it.asked));
+        let written = moment(after).filter(|_| moment(next) != moment(after));
+        let raced = after.race.raced.as_ref().filter(|_| next.race.raced != after.race.raced);
+        let raced = raced.into_iter().flat_map(|raced| raced.lanes().cloned());
+        for asked in written.into_iter().chain(raced) {
+            if let Some(run) = self.generations.get(&asked).and_then(Trace::run) {
+                self.session.control(run, Control::Cancel);
+            }
         }
     }
 
@@ -262,7 +370,9 @@ impl Studio {
         for by in 0..u64::from(count) {
             self.generations.forget(&asked.reseeded_by(by));
         }
-        self.rewrite(Box::new(asked), count, ctx);
+        self.rewrite(Box::new(asked.clone()), count, ctx);
+        let at = self.desk.guide.to_do.front().map(|(at, _)| *at);
+        self.desk.guide.wrote = at.map(|at| (at, Arc::new(asked)));
         self.desk.guide.has_begun = true;
         !self.fixed.options.frozen_time
     }
@@ -281,12 +391,18 @@ impl Studio {
 
     /// Takes one of the ways, when it is written.
     fn has_picked(&mut self, number: usize, ctx: &egui::Context) -> bool {
-        let asked = self.trials.as_ref().and_then(|trials| trials.asked.get(number));
-        let Some(asked) = asked else { return true };
-        match self.generations.get(asked).map(|trace| trace.state.is_over()) {
-            Some(true) => self.pick_trial(number, ctx),
-            _ => return false,
+        let wrote = self.desk.guide.wrote.as_ref().map(|(_, first)| first);
+        let own = self.trials.as_ref().filter(|trials| trials.asked.first() == wrote);
+        let Some(asked) = own.and_then(|trials| trials.asked.get(number)) else { return true };
+        let Some(trace) = self.generations.get(asked) else { return false };
+        if !trace.state.is_over() {
+            // Whoever goes on wants it, though it was paused.
+            if let (RunState::Paused, Some(run)) = (&trace.state, trace.run()) {
+                self.session.control(run, Control::Resume);
+            }
+            return false;
         }
+        self.pick_trial(number, ctx);
         true
     }
 
@@ -371,7 +487,27 @@ impl Studio {
 
     /// Whoever is led goes on alone, with all tools; gives whether somebody was.
     pub(super) fn end_guiding(&mut self) -> bool {
-        self.desk.stage.take_if(|stage| stage.is_guided).is_some()
+        let is_ended = self.desk.stage.take_if(|stage| stage.is_guided).is_some();
+        if is_ended {
+            self.note_left();
+        }
+        is_ended
+    }
+
+    /// The scene is not shown any more: whoever comes back to it may have worked on.
+    pub(super) fn note_left(&mut self) {
+        self.desk.guide.left = Some(self.history.document().clone());
+    }
+
+    /// Another document is there: nothing of the scene that was shown is said, done or taken back in that one.
+    pub(super) fn end_scene(&mut self) {
+        self.end_guiding();
+        let made = std::mem::take(&mut self.desk.guide.made);
+        self.desk.guide = Guide { has_doors: self.desk.guide.has_doors, made, ..Guide::default() };
+        self.desk.script = Script::default();
+        if let Some(stage) = &self.desk.stage {
+            self.set_stage(stage.was_full);
+        }
     }
 
     /// Shows the doors, in the place of what is presented as well.

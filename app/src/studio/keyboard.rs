@@ -28,14 +28,17 @@ impl Studio {
             if self.black_keys(ctx) {
                 return Vec::new();
             }
-            self.desk.script.take_keys(ctx);
+            let is_alone = !self.is_for_hall();
+            self.desk.script.take_keys(ctx, is_alone);
             self.follow_script();
         }
         let has_doors = keys_of == KeysOf::Window && self.desk.guide.has_doors;
         if has_doors && let Some(door) = doors::pressed(ctx) {
             return vec![door.into()];
         }
+        // Nobody sees in front of the doors what would be taken.
         if keys_of == KeysOf::Window
+            && !has_doors
             && let Some(pick) = self.trial_keys(ctx)
         {
             return vec![pick.into()];

@@ -422,6 +422,7 @@ impl Studio {
             panels: &panels,
             seen: &dock::seen(self.drawn()),
             is_presenting: self.is_presenting(),
+            is_for_hall: self.is_for_hall(),
             shows_timings: self.desk.shows_timings,
             generators: generators.as_deref().map_or(&[], Vec::as_slice),
             models: models.as_deref().map_or(&[], Vec::as_slice),

@@ -9,11 +9,13 @@ use super::Studio;
 use super::keys::{is_of_keyboard, take_pressed};
 use super::stage::{Shown, Stage, alone};
 use crate::ctx::Showing;
-use crate::document::{Arrangement, Document, Look, Looks, Notice, ViewId};
+use crate::document::{
+    Arrangement, Document, Generating, Look, Looks, Moment, Notice, Variation, ViewId,
+};
 use crate::files::scenes::Scene;
 use crate::look::theme::{PRESENTATION_SCALE, Theme};
 use crate::settings::ThemeChoice;
-use crate::shell::dialogs::Dialog;
+use crate::shell::dialogs::{Dialog, Then};
 use crate::shell::dock;
 use crate::shell::folded::{self, Folded};
 
@@ -42,10 +44,12 @@ impl Studio {
                     ctx.send_viewport_cmd(ViewportCommand::Fullscreen(true));
                 }
             }
-            Some(stage) if !stage.was_full => {
-                ctx.send_viewport_cmd(ViewportCommand::Fullscreen(false));
+            Some(stage) => {
+                self.note_left();
+                if !stage.was_full {
+                    ctx.send_viewport_cmd(ViewportCommand::Fullscreen(false));
+                }
             }
-            Some(_) => {}
             None => {
                 self.set_stage(is_full);
                 if !is_full {
@@ -244,11 +248,38 @@ impl Studio {
     /// their own is asked whether to go on with it.
     pub(super) fn start_scene(&mut self, scene: Scene, is_guided: bool) {
         self.desk.guide.leads = is_guided || (scene.leads && !self.is_for_hall());
-        if scene.loads.image.is_some() && self.shows_other_than(&scene) {
-            self.ask(Dialog::Scene(Box::new(scene)));
-        } else {
+        if !self.asks_before(&scene) {
             self.open_scene(&scene);
         }
+    }
+
+    /// Asks about what is a person's own and would give way to a scene: what was generated and is in no file, then the
+    /// picture. Gives whether something is asked.
+    pub(super) fn asks_before(&mut self, scene: &Scene) -> bool {
+        let question = if self.puts_own_work_aside(scene) {
+            Dialog::Unsaved(Then::Scene(Box::new(scene.clone())))
+        } else if scene.loads.image.is_some() && self.shows_other_than(scene) {
+            Dialog::Scene(Box::new(scene.clone()))
+        } else {
+            return false;
+        };
+        self.ask(question);
+        true
+    }
+
+    /// Whether a scene replaces what a person has generated, or wants to keep in what is asked next, and has not saved.
+    /// What scenes made is made again by them, and what was written into tokens is in History.
+    fn puts_own_work_aside(&self, scene: &Scene) -> bool {
+        let Document { generating, variations, .. } = self.history.document();
+        let saved = &self.keeping.homes[self.history.number()].saved.generating;
+        let made = &self.desk.guide.made;
+        let is_at_hand = |moment: &Moment| {
+            let is_it = |state: &Variation| state.asked.as_ref() == Some(&moment.asked);
+            made.contains(&moment.asked) || variations.all().iter().any(is_it)
+        };
+        let moment = generating.moment.clone().filter(|moment| !is_at_hand(moment));
+        let own = Generating { moment, ..generating.clone() };
+        scene.generates_anew() && own.has_work_beside(saved)
     }
 
     /// Starts a scene with the picture that is there, or with its own.

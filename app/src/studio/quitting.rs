@@ -5,6 +5,7 @@ use smalti_engine::session::RunView;
 
 use super::Studio;
 use crate::document::Notice;
+use crate::files::outcome::Outcome;
 use crate::shell::dialogs::{Dialog, Then};
 
 impl Studio {
@@ -29,6 +30,9 @@ impl Studio {
             self.desk.after_saving = Some((number, Then::Quit));
             return;
         }
+        if self.waits_for_sheet(ctx) {
+            return;
+        }
         let is_unsaved = self.has_unsaved_work();
         // The same request gives the same tokens: no generation is lost.
         let is_work = |run: &RunView| !run.state.is_over() && !self.generations.is_own(run.id);
@@ -46,6 +50,36 @@ impl Studio {
         ctx.send_viewport_cmd(ViewportCommand::CancelClose);
         if !self.desk.dialog.iter().chain(&self.desk.questions).any(|asked| *asked == question) {
             self.ask(question);
+        }
+    }
+
+    /// Whether the end waits for a sheet of images that is being saved. Whoever asks twice does not wait.
+    fn waits_for_sheet(&mut self, ctx: &egui::Context) -> bool {
+        let has_waited = std::mem::take(&mut self.desk.quitting.waits_for_sheet);
+        if !self.keeping.background.is_saving_alongside() {
+            return false;
+        }
+        if has_waited {
+            self.keeping.background.leave_savers();
+            return false;
+        }
+        ctx.send_viewport_cmd(ViewportCommand::CancelClose);
+        self.desk.quitting.waits_for_sheet = true;
+        let hint = "Close it once more to end without that file".to_owned();
+        let summary = "The window closes when the sheet of images is saved";
+        self.notices.add(Notice { hint, ..Notice::info(summary) });
+        true
+    }
+
+    /// The end that waited for a sheet comes when that is saved; if it is not, it is said why, and the window stays.
+    pub(super) fn quit_when_sheet_is_saved(&mut self, outcomes: &[Outcome], ctx: &egui::Context) {
+        let is_told = !outcomes.is_empty() && !self.keeping.background.is_saving_alongside();
+        if !self.desk.quitting.waits_for_sheet || !is_told {
+            return;
+        }
+        self.desk.quitting.waits_for_sheet = false;
+        if !outcomes.iter().any(Outcome::is_error) {
+            ctx.send_viewport_cmd(ViewportCommand::Close);
         }
     }
 

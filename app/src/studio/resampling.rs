@@ -212,6 +212,7 @@ impl Studio {
         let is_as_begun = !now.differs_beyond_selection(&trials.begun);
         let next = now.after(&Generate::Take(Box::new(sampled.clone())).into());
         self.history.complete(next, is_as_begun, |value| value.with_taken(&sampled, &now));
+        self.note_taken(&sampled.asked, now);
         self.say_taken(&sampled, left);
     }
 
@@ -247,6 +248,16 @@ impl Studio {
         }
     }
 
+    /// A person takes one of those that are shown.
+    pub(super) fn pick_trial_by_hand(&mut self, number: usize, ctx: &egui::Context) {
+        let first = self.trials.as_ref().and_then(|trials| trials.asked.first()).cloned();
+        let before = self.history.document().clone();
+        self.pick_trial(number, ctx);
+        if let Some(first) = first {
+            self.note_taken(&first, before);
+        }
+    }
+
     /// One of those that are shown is taken.
     pub(super) fn pick_trial(&mut self, number: usize, ctx: &egui::Context) {
         if self.trials.as_ref().is_none_or(|trials| number >= trials.asked.len()) {
@@ -254,13 +265,36 @@ impl Studio {
             return;
         }
         let Some(sampled) = self.sampled(number) else {
-            let summary = format!("Variation {} is not written yet", number + 1);
-            self.notices.add(Notice::info(summary));
+            let notice = self.not_there(number);
+            self.notices.add(notice);
             return;
         };
         self.leave_trials();
         self.change(&Generate::Take(Box::new(sampled.clone())).into(), ctx);
         self.say_taken(&sampled, 0);
+    }
+
+    /// Why one of them cannot be taken.
+    fn not_there(&self, number: usize) -> Notice {
+        let asked = self.trials.as_ref().and_then(|trials| trials.asked.get(number));
+        let state = asked.and_then(|asked| self.generations.get(asked)).map(|trace| &trace.state);
+        let way = format!("Variation {}", number + 1);
+        let again = "Take another one, or write the cells anew (Ctrl+Shift+R)";
+        match state {
+            Some(RunState::Cancelled) => {
+                let summary = format!("{way} cannot be taken: it was cancelled");
+                Notice { hint: again.to_owned(), ..Notice::info(summary) }
+            }
+            Some(RunState::Failed(problem)) => {
+                let summary = format!("{way} cannot be taken: {}", problem.summary);
+                Notice { hint: again.to_owned(), ..Notice::info(summary) }
+            }
+            Some(RunState::Paused) => {
+                let hint = "Resume it in Jobs".to_owned();
+                Notice { hint, ..Notice::info(format!("{way} is not written yet: it is paused")) }
+            }
+            _ => Notice::info(format!("{way} is not written yet")),
+        }
     }
 
     /// They are shown no more; what is not written yet is not.

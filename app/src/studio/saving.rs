@@ -45,6 +45,14 @@ impl Studio {
                 let looks = self.history.document().looks.clone();
                 self.settle_in(None, Document { looks, ..Document::default() });
             }
+            Then::Scene(scene) => {
+                // Its generation was asked about; the picture was not.
+                if scene.loads.image.is_some() && self.shows_other_than(&scene) {
+                    self.ask(Dialog::Scene(scene));
+                } else {
+                    self.open_scene(&scene);
+                }
+            }
             Then::Open(file, saved) => {
                 self.desk.guide.has_doors = false;
                 self.leave_scene_behind();
@@ -61,6 +69,7 @@ impl Studio {
         self.keeping.homes.push(Home::new(file, document.clone()));
         self.history.open(document, self.keeping.homes.len() - 1);
         self.ask_for_what_is_opened();
+        self.end_scene();
         // What undo cannot lead back to is left by now.
         for (number, home) in self.keeping.homes.iter_mut().enumerate() {
             if !self.history.has(number) {

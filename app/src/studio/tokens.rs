@@ -124,6 +124,7 @@ impl Studio {
 
     /// Takes the last change back, and says what that was.
     pub(super) fn undo(&mut self) {
+        self.history.finish_interaction();
         let what = self.history.undoes();
         self.history.undo();
         if let Some(what) = what {
@@ -133,6 +134,7 @@ impl Studio {
 
     /// Does what was undone again, and says what that is.
     pub(super) fn redo(&mut self) {
+        self.history.finish_interaction();
         let what = self.history.redoes();
         self.history.redo();
         if let Some(what) = what {

@@ -1,10 +1,12 @@
 //! The window without its views: opening, undo, palette, keys, notices, themes, scenes, autosave.
 //! Run without a display; those that look at pixels draw with wgpu.
 
+mod closing;
 mod commands;
 mod documents;
 mod doors;
 mod finding;
+mod guided;
 mod lectures;
 mod mended;
 mod presentation;

@@ -26,6 +26,8 @@ pub struct Now<'a> {
     pub seen: &'a [PanelId],
     /// Whether the window presents.
     pub is_presenting: bool,
+    /// Whether it does so for a hall, rather than for one person who is led.
+    pub is_for_hall: bool,
     /// Whether the developer's panel is there.
     pub shows_timings: bool,
     /// Names of shipped tokenizers.

@@ -296,7 +296,7 @@ fn views() -> Vec<Action> {
             .first()
             .on(|now| now.is_presenting),
         asks(Nowhere, "Black screen", &[], |now| {
-            let reason = (!now.is_presenting).then_some("begin the presentation first");
+            let reason = (!now.is_for_hall).then_some("begin the presentation first (F5)");
             unless(reason, vec![App::Black.into()])
         })
         .about("B or . in presentation, as clickers send them; any key shows it again"),
@@ -366,7 +366,7 @@ fn size(mode: Fit, side: u32) -> Action {
 /// All scenes, with a line above those of lectures, and how one starts again.
 fn scenes_of_menu() -> Vec<Action> {
     let again = action(Menu::Scenes, "Scene from its start", &[plain(Key::F6)], Layout::Again);
-    let about = "Its captions, its picture and what it generates as they began; Undo brings back what was there";
+    let about = "Its captions, its picture and what it generates as they began; Undo brings the document back";
     let mut all: Vec<Action> = scenes::names().filter_map(scene).collect();
     all.push(again.often().first().about(about));
     all

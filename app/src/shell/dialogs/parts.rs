@@ -11,7 +11,7 @@ use crate::files::scenes::Scene;
 use crate::files::training_form::Form;
 use crate::look::theme::{RADIUS_BUTTON, Theme, space};
 
-/// What was asked for that leaves the document behind.
+/// What was asked for that leaves the document behind, or something of it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Then {
     /// The end.
@@ -20,6 +20,8 @@ pub enum Then {
     New,
     /// Another document, read from its file.
     Open(DocumentFile, Box<Saved>),
+    /// A scene that generates something else.
+    Scene(Box<Scene>),
 }
 
 /// What was answered.
