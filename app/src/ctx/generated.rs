@@ -1,7 +1,7 @@
 //! What generations told so far, each known by what was asked: kept, so that going back and forth between
 //! them, and through their steps, runs no model again.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::sync::Arc;
 
 use smalti_engine::Problem;
@@ -60,9 +60,28 @@ pub struct Trace {
     read: usize,
     /// What its steps take.
     bytes: usize,
+    /// What was found out of the tokens that were looked at last.
+    wrote: RefCell<Option<Wrote>>,
 }
 
+/// After so many steps, whether some tokens are those of a generation.
+type Wrote = (usize, Tokens, bool);
+
 impl Trace {
+    /// Whether tokens are those that it wrote, by `found`: looked for only where other tokens are at hand than those
+    /// before, as every frame asks.
+    pub(super) fn wrote(&self, now: &Tokens, found: impl FnOnce() -> bool) -> bool {
+        let mut known = self.wrote.borrow_mut();
+        let steps = self.steps.len();
+        if let Some((_, _, is_it)) = known.as_ref().filter(|(at, of, _)| *at == steps && of == now)
+        {
+            return *is_it;
+        }
+        let is_it = found();
+        *known = Some((steps, now.clone(), is_it));
+        is_it
+    }
+
     /// The run that goes on with it.
     pub fn run(&self) -> Option<RunId> {
         self.run.filter(|_| !self.state.is_over())
@@ -226,6 +245,7 @@ impl Generations {
             run,
             read: 0,
             bytes: 0,
+            wrote: RefCell::default(),
         });
         let is_idle = |trace: &Trace| trace.run.is_none() && !wanted.contains(&trace.asked);
         while self.are_too_many()

@@ -58,7 +58,7 @@ impl ViewCtx<'_> {
 
     /// By what it is known how sure a generator was of these tokens.
     fn sure_by(&self, now: &Tokens) -> Result<By<'_>, String> {
-        if let Some(trace) = self.trace().filter(|trace| wrote(trace, now)) {
+        if let Some(trace) = self.trace().filter(|trace| trace.wrote(now, || wrote(trace, now))) {
             return Ok(By::Confidence(trace));
         }
         let known = |fast: bool| {

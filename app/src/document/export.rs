@@ -118,6 +118,9 @@ pub enum Shape {
         rows: Vec<Arc<[f32]>>,
         /// Fields of a line.
         columns: usize,
+        /// The value that is brightest, where that is not the largest one; then 0 has a color, too. Else a field of 0
+        /// is empty.
+        full: Option<f32>,
     },
     /// Points over a rate.
     Points(Points),

@@ -13,9 +13,6 @@ use smalti_engine::{EngineError, Result};
 use super::in_runs;
 use super::work::WorkOn;
 
-/// Cells of tokens larger than a generator's grid that are asked for at most.
-const MOST_CELLS: usize = 1 << 22;
-
 /// A generation as it is asked for: all that decides its tokens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Asked {
@@ -58,6 +55,9 @@ fn all_of_it() -> f32 {
 }
 
 impl Asked {
+    /// Cells of tokens larger than a generator's grid that are asked for at most.
+    pub const MOST_CELLS: usize = 1 << 22;
+
     /// Of a generator, with usual settings.
     pub fn of(generator: ModelRef) -> Self {
         Self {
@@ -121,10 +121,11 @@ impl Asked {
         let mut request = Request::new(config, class, self.seed)?;
         if let (Some((rows, columns)), [own]) = (self.grid, config.layout.as_slice()) {
             let shape = PartShape { rows, columns, ..*own };
-            let cells = shape.cells().filter(|cells| *cells <= MOST_CELLS).ok_or_else(|| {
-                let reason = format!("{rows} x {columns} are more than {MOST_CELLS}");
-                EngineError::bad_input("tokens", reason, "use a smaller picture")
-            })?;
+            let cells =
+                shape.cells().filter(|cells| *cells <= Self::MOST_CELLS).ok_or_else(|| {
+                    let reason = format!("{rows} x {columns} are more than {}", Self::MOST_CELLS);
+                    EngineError::bad_input("tokens", reason, "use a smaller picture")
+                })?;
             request.given = Tokens::new([Part::new(shape, config.codes, vec![MASKED; cells])?])?;
         }
         let given = self.given.iter().map(|(cell, code)| (*cell, Some(*code)));

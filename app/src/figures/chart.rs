@@ -70,25 +70,28 @@ fn draw<B: DrawingBackend>(chart: &Chart, root: &Area<B>, times: u32) -> Result<
             });
             plot.draw_series(bars).map(drop).map_err(cannot)
         }
-        Shape::Heat { rows, columns } => {
+        Shape::Heat { rows, columns, full } => {
             let lines = rows.len().min(MOST_LINES);
             let ranges = (0.0..(*columns).max(1) as f64, (rows.len().max(1) as f64)..0.0);
             let mut plot = axes(names, ranges, &body, times)?;
             let fields = columns.min(&MOST);
+            // The last line may be short: there is nothing.
             let value =
-                |line: usize, at: usize| f64::from(rows[line].get(at).copied().unwrap_or(0.0));
+                |line: usize, at: usize| rows[line].get(at).map_or(f64::NAN, |v| f64::from(*v));
             let all: Vec<Vec<f64>> = (0..lines)
                 .map(|line| line * rows.len() / lines.max(1))
                 .map(|line| largest(*columns, *fields, |at| value(line, at)))
                 .collect();
             let highest = all.iter().flatten().copied().fold(0.0, f64::max);
+            let has_color = |value: f64| value > 0.0 || (full.is_some() && value >= 0.0);
+            let highest = full.map_or(highest, f64::from).max(f64::MIN_POSITIVE);
             let full = if chart.is_logarithmic { (1.0 + highest).ln() } else { highest };
             let (wide, high) = (
                 *columns as f64 / (*fields).max(1) as f64,
                 rows.len() as f64 / lines.max(1) as f64,
             );
             let fields = all.iter().enumerate().flat_map(|(line, values)| {
-                values.iter().enumerate().filter(|(_, value)| **value > 0.0).map(
+                values.iter().enumerate().filter(move |(_, value)| has_color(**value)).map(
                     move |(at, value)| {
                         let value = if chart.is_logarithmic { (1.0 + value).ln() } else { *value };
                         let [r, g, b] = viridis((value / full) as f32);
@@ -192,7 +195,7 @@ mod tests {
         for shape in [
             Shape::Curves(curves.clone()),
             Shape::Bars([9.0, 3.0, 1.0, 0.0].into()),
-            Shape::Heat { rows, columns: 3 },
+            Shape::Heat { rows, columns: 3, full: None },
         ] {
             for is_logarithmic in [false, true] {
                 let chart = chart(shape.clone(), is_logarithmic);
@@ -208,6 +211,21 @@ mod tests {
         assert!(text.contains("A first") && text.contains("B &lt;second&gt;"));
         svg(&chart(Shape::Curves(Vec::new()), true)).unwrap();
         svg(&chart(Shape::Bars([].into()), false)).unwrap();
+    }
+
+    #[test]
+    fn a_field_that_has_a_scale_of_its_own_keeps_it_whatever_its_largest_value_is() {
+        let rows = || vec![vec![0.0, 1.0].into(), vec![2.0].into()];
+        let drawn =
+            |full| svg(&chart(Shape::Heat { rows: rows(), columns: 2, full }, false)).unwrap();
+        let has = |text: &str, share: f32| {
+            let [r, g, b] = viridis(share);
+            text.contains(&format!("#{r:02X}{g:02X}{b:02X}"))
+        };
+        let (own, fixed) = (drawn(None), drawn(Some(8.0)));
+        assert!(has(&own, 1.0) && has(&own, 0.5) && !has(&own, 0.0), "0 is empty");
+        assert!(has(&fixed, 0.25) && has(&fixed, 0.125) && has(&fixed, 0.0));
+        assert!(!has(&fixed, 1.0), "nothing comes near to the last value");
     }
 
     #[test]

@@ -45,7 +45,7 @@ impl Default for CostView {
 
 impl View for CostView {
     fn bar_ui(&mut self, ui: &mut egui::Ui, _ctx: &ViewCtx<'_>) {
-        for of in Quantity::ALL.into_iter().rev() {
+        for of in Quantity::ALL {
             let choice = ui.selectable_label(self.of == of, of.label());
             if choice.on_hover_text(of.about()).clicked() {
                 self.of = of;
@@ -72,8 +72,12 @@ impl View for CostView {
         ui.scope_builder(
             UiBuilder::new().max_rect(table.shrink(space::S)).id_salt("table"),
             |ui| {
-                egui::ScrollArea::both().auto_shrink(false).show(ui, |ui| {
-                    table::ui(ui, ctx, &known, self.side);
+                egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+                    // Words below it are as wide as the panel, whatever its figures need.
+                    let grid = egui::ScrollArea::horizontal().id_salt("grid");
+                    grid.auto_shrink([false, true]).show(ui, |ui| {
+                        table::ui(ui, ctx, &known, self.side);
+                    });
                     ui.add_space(space::S);
                     ui.add(Label::new(ctx.theme.label(known::MEANS)).wrap());
                 });

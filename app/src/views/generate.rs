@@ -29,7 +29,7 @@ pub(super) use self::places::two;
 pub(super) use self::rows::named;
 pub(super) use self::run::gold;
 use self::settings::Checked;
-pub(super) use self::settings::{class_ui, generator_ui};
+pub(super) use self::settings::{class_ui, generator_ui, short};
 use super::view::View;
 use crate::ctx::ViewCtx;
 use crate::document::{Generate, GeneratedColor};

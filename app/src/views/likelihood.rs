@@ -18,7 +18,7 @@ use super::tokens::sheet::Sheet;
 use super::tokens::{Hand, Marked, Marks, hovered_cell, is_spatial, words_of_cell};
 use super::view::View;
 use crate::ctx::ViewCtx;
-use crate::document::{Asked, Generate, Secret, Tool};
+use crate::document::{Asked, Generate, Notice, Secret, Tool};
 use crate::look::textures::{Sampling, Source};
 use crate::look::theme::space;
 use crate::look::words::counted;
@@ -67,18 +67,19 @@ impl View for LikelihoodView {
                 }
             }
         }
+        let seen = |_: &egui::Ui, name: &str| ctx.short_name(name.to_owned());
         if let Some(opened) = &opened {
+            if !ctx.is_tight() {
+                ui.label(ctx.theme.label("class"));
+            }
             let mut class = asked.class.clone();
-            class_ui(ui, &mut class, opened.config());
+            class_ui(ui, &mut class, opened.config(), &seen);
             if class != asked.class {
                 let next = Asked { class, ..Asked::clone(&asked) };
                 ctx.send(Generate::Ask(Box::new(next)));
             }
-            if !ctx.is_tight() {
-                ui.label(ctx.theme.label("class"));
-            }
         }
-        generator_ui(ui, ctx, &asked);
+        generator_ui(ui, ctx, &asked, &seen);
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
@@ -212,6 +213,9 @@ impl LikelihoodView {
             hover(ctx, &pane, sheet);
         } else if ctx.pasting().is_none() {
             self.hand.ui(ui, ctx, &pane, sheet, zoom);
+        }
+        if self.hand.takes_code() {
+            ctx.send(Notice::info("Codes are forced in Tokens, not here"));
         }
         let before_off = ctx.tokens(encoded);
         let cursor = pane.response.has_focus().then(|| self.hand.cursor(ctx, sheet));

@@ -10,7 +10,7 @@ use egui::{Label, RichText, Slider};
 use smalti_engine::generators::{Schedule, Unmasking, Way};
 use smalti_engine::session::Reply;
 
-use self::shown::Shown;
+use self::shown::{Known, Shown};
 use super::generate::{generator_ui, named, none_open_ui, problem_ui};
 use super::view::View;
 use crate::ctx::ViewCtx;
@@ -28,12 +28,13 @@ const LINE: f32 = 24.0;
 pub(super) struct ScheduleView {
     /// The point that is being dragged.
     dragged: Option<usize>,
+    known: Known,
 }
 
 impl View for ScheduleView {
     fn bar_ui(&mut self, ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
         if let Some(asked) = &ctx.document.generating.asked {
-            generator_ui(ui, ctx, asked);
+            generator_ui(ui, ctx, asked, &|_, name| ctx.short_name(name.to_owned()));
         }
     }
 
@@ -63,10 +64,7 @@ impl View for ScheduleView {
         if !ctx.is_presented() {
             settings_ui(ui, ctx, &mut next);
         }
-        let all = asked.grid.map_or(config.cells(), |(rows, columns)| rows * columns);
-        let cells = all.saturating_sub(asked.given.len());
-        let written = asked.unmasking.schedule.written(cells, asked.unmasking.steps);
-        let shown = Shown { unmasking: &asked.unmasking, cells, written };
+        let shown = Shown::new(&asked.unmasking, self.known.windows(&asked, &opened));
         ui.add_space(space::XS);
         let area = ui.available_rect_before_wrap();
         ui.allocate_rect(area, egui::Sense::hover());
@@ -79,12 +77,12 @@ impl View for ScheduleView {
         bars::ui(ui, ctx, below, &shown);
         let left = format!("{} of {name}", shown.unmasking.schedule.name());
         let most = shown.written.iter().max().copied().unwrap_or_default();
-        let right = format!(
-            "{} · {} tokens · at most {} in a step",
-            counted(shown.written.len(), "step"),
-            grouped(cells as u64),
-            grouped(most as u64)
-        );
+        let steps = match shown.windows {
+            0 | 1 => counted(shown.written.len(), "step"),
+            many => format!("{} in {many} windows", counted(shown.written.len(), "step")),
+        };
+        let (cells, most) = (grouped(shown.cells as u64), grouped(most as u64));
+        let right = format!("{steps} · {cells} tokens · at most {most} in a step");
         states::caption(ui, ctx, caption, &left, &right);
         if next != asked.unmasking {
             let next = Asked { unmasking: next, ..Asked::clone(&asked) };

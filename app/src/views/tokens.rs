@@ -171,14 +171,18 @@ fn seen_color(ctx: &ViewCtx<'_>, encoded: &Encoded) -> ColorBy {
 fn colored_by(
     ctx: &ViewCtx<'_>,
     encoded: &Encoded,
-    (has_places, is_pending): (bool, bool),
+    (has_places, is_pending, has_errors): (bool, bool, bool),
 ) -> &'static str {
     match ctx.document.looks.color_by {
         // How the codes look is not known.
         ColorBy::Mosaic if encoded.unfit.is_some() => ColorBy::Code.label(),
+        ColorBy::Mosaic | ColorBy::Difference if ctx.is_veiled(Secret::Reconstruction) => {
+            "code (what they decode to is asked about)"
+        }
         ColorBy::Mosaic if is_pending => "mosaic, which is being decoded",
         ColorBy::Difference if !has_places => "code (no places, so no differences)",
         ColorBy::Difference if is_pending => "difference, which is being decoded",
+        ColorBy::Difference if !has_errors => "code (no differences: it cannot be decoded)",
         by => by.label(),
     }
 }
@@ -306,7 +310,7 @@ impl TokensView {
         overlay::paint(ui, ctx, &pane, (now, sheet), &sources);
         let is_old = is_pending || !(is_known && ctx.is_encoded());
         let parts = now.parts().len();
-        let by = seen_color(ctx, encoded).label();
+        let by = colored_by(ctx, encoded, (spatial, is_pending, errors.is_some()));
         overlay::menu(ctx, &pane, (sheet, by), (&sources, size, parts), is_old);
         if ctx.pasting().is_none() {
             self.ghost.forget();
@@ -332,7 +336,6 @@ impl TokensView {
         pane.response
             .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, name.clone()));
         let under = Rect::from_min_size(left.left_bottom(), vec2(left.width(), line));
-        let by = colored_by(ctx, encoded, (spatial, is_pending));
         let opacity = ctx.document.looks.token_opacity * 100.0;
         let figures = self.hand.told(ui, ctx, sheet).map_or_else(
             || format!("colored by {by} · opacity {opacity:.0} %"),

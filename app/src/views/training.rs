@@ -21,7 +21,7 @@ use self::knobs::Knobs;
 use self::shown::{Shown, shown};
 use super::view::View;
 use crate::ctx::{TrainedRun, ViewCtx};
-use crate::document::{JobCommand, Layout, Slot, ViewId};
+use crate::document::{JobCommand, Layout, RunFolder, Slot, ViewId};
 use crate::look::theme::space;
 use crate::widgets::rows::RowsPane;
 
@@ -55,6 +55,25 @@ fn rest(quiet: u64, is_cpu_adapter: bool) -> Duration {
     }
 }
 
+/// Runs that another program may train, by their folders, and how far each is.
+type Far = Vec<(Option<RunFolder>, u64)>;
+
+fn far(runs: &[Shown]) -> Far {
+    let runs = runs.iter().filter(|run| may_change(run));
+    let known = runs.filter_map(|(_, run)| run.as_ref()?.as_ref().ok());
+    known.map(|run| (run.folder.clone(), run.told.record.furthest())).collect()
+}
+
+/// For how many seconds there was no news: a run that is seen for the first time is news, too, whatever it told.
+fn quiet(news: &mut Option<(Far, u64)>, far: Far, now: u64) -> u64 {
+    let since = match news.take() {
+        Some((known, since)) if known == far => since,
+        _ => now,
+    };
+    *news = Some((far, since));
+    now.saturating_sub(since)
+}
+
 /// Whether another program may train in the folder of a run.
 fn may_change((_, run): &Shown) -> bool {
     let Some(Ok(run)) = run else { return false };
@@ -69,8 +88,9 @@ pub(super) struct TrainingView {
     panes: [RowsPane; 4],
     curves: Curves,
     knobs: Knobs,
-    /// How far the runs were that another program may train, and in which second that was news.
-    news: (u64, u64),
+    /// How far the runs were that another program may train, and in which second that was news; none before the
+    /// first.
+    news: Option<(Far, u64)>,
 }
 
 impl View for TrainingView {
@@ -99,16 +119,7 @@ impl View for TrainingView {
             ui.ctx().request_repaint();
         }
         if !ctx.is_time_frozen && runs.iter().any(may_change) {
-            let step = |(_, run): &Shown| match run {
-                Some(Ok(run)) => run.told.record.furthest(),
-                _ => 0,
-            };
-            let (steps, now) =
-                (runs.iter().filter(|run| may_change(run)).map(step).sum(), ctx.live.second);
-            if self.news.0 != steps {
-                self.news = (steps, now);
-            }
-            let quiet = now.saturating_sub(self.news.1);
+            let quiet = quiet(&mut self.news, far(&runs), ctx.live.second);
             ui.ctx().request_repaint_after(rest(quiet, ctx.is_cpu_adapter));
         }
         let tells = |(slot, run): &Shown| {
@@ -259,5 +270,15 @@ mod tests {
             assert!(awake <= Duration::from_secs(5), "one that goes on is seen to");
             assert!(rest(QUIET + 1, is_cpu_adapter) >= 4 * awake);
         }
+    }
+
+    #[test]
+    fn a_run_that_has_told_nothing_yet_is_news_when_it_is_first_seen() {
+        let mut news = None;
+        assert_eq!(quiet(&mut news, vec![(None, 0)], 120), 0, "whenever that is");
+        assert_eq!(quiet(&mut news, vec![(None, 0)], 150), 30);
+        assert_eq!(quiet(&mut news, vec![(None, 0), (None, 0)], 190), 0, "another one");
+        assert_eq!(quiet(&mut news, vec![(None, 0), (None, 8)], 200), 0);
+        assert_eq!(quiet(&mut news, vec![(None, 0), (None, 8)], 300), 100);
     }
 }

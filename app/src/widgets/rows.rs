@@ -116,7 +116,11 @@ fn rows_menu(response: &egui::Response, ctx: &ViewCtx<'_>, rows: &Rows, about: A
         across: "codes".to_owned(),
         up: if is_of_run { "reports of the run, first on top" } else { "images" }.to_owned(),
         is_logarithmic: about.is_logarithmic,
-        shape: Shape::Heat { rows: rows.values.to_vec(), columns: rows.columns as usize },
+        shape: Shape::Heat {
+            rows: rows.values.to_vec(),
+            columns: rows.columns as usize,
+            full: None,
+        },
     };
     let numbers = || Table::Rows {
         heads: std::iter::once(if is_of_run { "step" } else { "image" }.to_owned())

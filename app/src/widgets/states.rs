@@ -136,13 +136,13 @@ pub fn filled(text: &str, between: &str, fits: impl Fn(&str) -> bool) -> Vec<Str
     lines
 }
 
-/// The first pieces of a text, between " · ", that have room: what stands at its end goes as a whole, and is not cut
-/// within a word, and a sign stands for it.
-fn first_pieces(text: &str, fits: impl Fn(&str) -> bool) -> String {
+/// The first pieces of a text that have room: what stands at its end goes as a whole, and is not cut within a word,
+/// and a sign stands for it.
+fn first_pieces(text: &str, between: &str, fits: impl Fn(&str) -> bool) -> String {
     let mut kept = text;
     loop {
         let seen = signed(text, kept);
-        match kept.rsplit_once(" · ") {
+        match kept.rsplit_once(between) {
             Some((fewer, _)) if !fits(&seen) => kept = fewer,
             _ => return seen,
         }
@@ -162,7 +162,7 @@ fn signed(text: &str, kept: &str) -> String {
 pub fn figures_line(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, figures: &str) {
     let wide = |text: &str| lay(ui, ctx, (text, ctx.theme.figures()), f32::INFINITY).size().x;
     let room = ui.available_width();
-    let seen = first_pieces(figures, |text| wide(text) <= room);
+    let seen = first_pieces(figures, " · ", |text| wide(text) <= room);
     let text = egui::Label::new(ctx.theme.caption_figures(&seen)).truncate();
     // Whole once, not twice.
     let label = ui.add(text.show_tooltip_when_elided(false));
@@ -244,8 +244,8 @@ pub fn caption_in_lines(ui: &egui::Ui, ctx: &ViewCtx<'_>, rect: Rect, left: &str
 }
 
 /// A caption under a picture: left what it is, right its figures. Where both do not fit, the left
-/// part ends at its comma, then the last figures go, those behind " · ", then all but its first word; where
-/// not even the first figures leave room for a few letters, they go too. A sign stands for figures that are gone.
+/// part ends at its comma, then the last figures go, those behind " · ", then its last words; where not even the
+/// first figures leave room for a few letters, they go too. A sign stands for figures and words that are gone.
 pub fn caption(ui: &egui::Ui, ctx: &ViewCtx<'_>, rect: Rect, left: &str, right: &str) {
     let (theme, y) = (ctx.theme, rect.center().y);
     tell_caption(ui, rect, left, right);
@@ -271,7 +271,7 @@ pub fn caption(ui: &egui::Ui, ctx: &ViewCtx<'_>, rect: Rect, left: &str, right: 
             continue;
         }
         if kept.is_empty() || room >= theme.px(40.0) || wide(word, theme.body()) <= room {
-            break (word, figures);
+            break (short, figures);
         }
         kept = "";
     };
@@ -279,7 +279,12 @@ pub fn caption(ui: &egui::Ui, ctx: &ViewCtx<'_>, rect: Rect, left: &str, right: 
     let at = egui::pos2(rect.right() - galley.size().x, y - galley.size().y / 2.0);
     let room = at.x - rect.left() - space::S;
     ui.painter().galley(at, galley, theme.colors.dim);
-    let galley = lay(what, theme.body(), room);
+    let what = if word == short {
+        what.to_owned()
+    } else {
+        first_pieces(what, " ", |text| wide(text, theme.body()) <= room)
+    };
+    let galley = lay(&what, theme.body(), room);
     let at = egui::pos2(rect.left(), y - galley.size().y / 2.0);
     ui.painter().galley(at, galley, theme.colors.dim);
 }
@@ -291,12 +296,22 @@ mod tests {
     #[test]
     fn figures_go_one_by_one_from_the_end_and_none_is_cut() {
         let text = "used 655 · 4 096 tokens, ceiling 983 · Gini 0.73";
-        let within = |most: usize| first_pieces(text, |text| text.chars().count() <= most);
+        let within = |most: usize| first_pieces(text, " · ", |text| text.chars().count() <= most);
         assert_eq!(within(100), text);
         assert_eq!(within(47), "used 655 · 4 096 tokens, ceiling 983 …");
         assert_eq!(within(37), "used 655 …", "the sign needs room, too");
         assert_eq!(within(30), "used 655 …");
         assert_eq!(within(3), "used 655 …", "the first one is all there is");
+    }
+
+    #[test]
+    fn words_that_have_no_room_leave_a_sign_and_no_other_sense() {
+        let text = "no likelihood: an eighth of the tokens at a time";
+        let within = |most: usize| first_pieces(text, " ", |text| text.chars().count() <= most);
+        assert_eq!(within(100), text);
+        assert_eq!(within(30), "no likelihood: an eighth of …");
+        assert_eq!(within(16), "no likelihood: …");
+        assert_eq!(within(5), "no …", "what is left does not say that it is all");
     }
 
     #[test]

@@ -25,6 +25,8 @@ const ROWS: usize = 16;
 pub enum Told {
     /// Each token given those before it: their sum is a likelihood.
     Likelihood,
+    /// Each token given all coarser scales, and not the others of its own: their sum is a likelihood.
+    OfScales,
     /// Each token given all others, masked one at a time.
     OneAtATime,
     /// Each token given those of other groups.
@@ -35,15 +37,16 @@ impl Told {
     /// In words.
     pub fn words(self) -> &'static str {
         match self {
-            Self::Likelihood => "exact: each token given those before it",
-            Self::OneAtATime => "no likelihood: each token given all others",
-            Self::InGroups => "no likelihood: an eighth of the tokens given the others at a time",
+            Self::Likelihood => "exact, each token given those before it",
+            Self::OfScales => "exact, each token given all coarser scales",
+            Self::OneAtATime => "no likelihood, each token given all others",
+            Self::InGroups => "no likelihood, an eighth of the tokens given the others at a time",
         }
     }
 
     /// Whether their sum is a likelihood of the tokens.
     pub fn is_likelihood(self) -> bool {
-        self == Self::Likelihood
+        matches!(self, Self::Likelihood | Self::OfScales)
     }
 }
 
@@ -117,7 +120,7 @@ pub fn token_bits(
             let conditions = conditions(&[class]);
             if network.raster()?.sub_tokens().len() == 1 {
                 let logits = network.logits(&[&codes], &conditions)?.squeeze(0)?;
-                return likelihood(&logits, &codes);
+                return likelihood(Told::Likelihood, &logits, &codes);
             }
             let nats = network.nats(&[&codes], &conditions)?.squeeze(0)?.to_vec1::<f32>()?;
             let bits: Vec<f32> =
@@ -136,18 +139,19 @@ pub fn token_bits(
             let parts = tokens.parts().iter().map(of_part);
             let inputs = scales.inputs(&parts.collect::<candle_core::Result<Vec<_>>>()?)?;
             let network = painter.network().scales()?;
-            likelihood(&network.logits(&inputs, &conditions(&[class]))?.squeeze(0)?, &codes)
+            let logits = network.logits(&inputs, &conditions(&[class]))?.squeeze(0)?;
+            likelihood(Told::OfScales, &logits, &codes)
         }
         Way::MaskGit => masked(painter.network(), &codes, &class.into(), fast, progress),
     }
 }
 
 /// From the logits (N, K) of all tokens.
-fn likelihood(logits: &Tensor, codes: &[u32]) -> Result<TokenBits> {
+fn likelihood(told: Told, logits: &Tensor, codes: &[u32]) -> Result<TokenBits> {
     let rows = logits.to_vec2::<f32>()?;
     let bits = rows.iter().zip(codes).map(|(logits, code)| bits(logits, *code));
     let bits = bits.collect::<Result<Vec<_>>>()?;
-    Ok(TokenBits { told: Told::Likelihood, bits, forward_passes: 1 })
+    Ok(TokenBits { told, bits, forward_passes: 1 })
 }
 
 /// -log2 of a code's probability, by logits in nats.

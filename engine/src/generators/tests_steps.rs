@@ -129,6 +129,8 @@ fn bits_are_those_of_the_step_that_would_write_the_token() {
             let class = [None, Some(1)][number as usize % 2];
             let told = token_bits(&painter, &tokens, class, false, &|_| Ok(())).unwrap();
             assert!(told.told.is_likelihood());
+            // Tokens of a scale are not given each other.
+            assert_eq!(told.told.words().contains("coarser"), way == Way::Var, "{:?}", told.told);
             // The probabilities that a generation tells, given all tokens but the one (or the scale) it writes.
             let mut at = 0;
             for (cell, code) in tokens.cells() {

@@ -94,6 +94,64 @@ fn a_scene_of_a_generator_runs_the_same_after_its_start_again_and_is_taken_back_
     }
 }
 
+/// In how many of the pairs of a token that a step keeps and one that it does not the kept one is surer, over the
+/// first half of the steps of what is looked at.
+fn share_of_surer(window: &Window) -> f64 {
+    let moment = window.state().document().generating.moment.as_ref().unwrap();
+    let steps = &window.state().generations().get(&moment.asked).unwrap().steps;
+    let (mut surer, mut all) = (0, 0);
+    for traced in &steps[..steps.len() / 2] {
+        let kept = traced.step.proposals.iter().filter(|proposal| proposal.kept);
+        for kept in kept {
+            let others = traced.step.proposals.iter().filter(|proposal| !proposal.kept);
+            for other in others {
+                surer += u32::from(kept.probability > other.probability);
+                all += 1;
+            }
+        }
+    }
+    f64::from(surer) / f64::from(all)
+}
+
+#[test]
+fn where_a_scene_says_that_the_surest_tokens_come_first_they_do() {
+    let mut window = open();
+    for (name, least) in [("maskgit", 0.999), ("order", 0.999), ("watch", 0.85)] {
+        present(&mut window, name);
+        for _ in 0..clicks(&Scene::shipped(name).unwrap()) {
+            if window.state().document().generating.moment.is_some() {
+                break;
+            }
+            press(&mut window, Modifiers::NONE, Key::PageDown);
+        }
+        let is_over = |window: &Window| {
+            let moment = window.state().document().generating.moment.as_ref().unwrap();
+            let trace = window.state().generations().get(&moment.asked);
+            trace.is_some_and(|trace| trace.state.is_over())
+        };
+        for _ in 0..60_000 {
+            if is_over(&window) {
+                break;
+            }
+            window.step();
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let share = share_of_surer(&window);
+        assert!(share >= least, "{name}: {share}");
+        press(&mut window, Modifiers::NONE, Key::Escape);
+    }
+}
+
+#[test]
+fn no_caption_asks_for_a_key_that_makes_the_screen_black() {
+    for name in scenes::names() {
+        for caption in &Scene::shipped(name).unwrap().captions {
+            let is_black = ["(B)", "(.)"].iter().any(|key| caption.text.contains(key));
+            assert!(!is_black, "{name}: {}", caption.text);
+        }
+    }
+}
+
 /// Frames until something was written into the tokens.
 fn until_written(window: &mut Window) {
     for _ in 0..6000 {

@@ -81,3 +81,16 @@ fn all_numbers_can_be_taken_and_the_key_shows_the_view() {
     assert_eq!(fields[2..5], ["1024", "1024", "524800"]);
     assert_eq!(fields[6], "", "nothing was measured");
 }
+
+#[test]
+fn the_table_and_what_its_figures_mean_are_seen_whole_in_a_window_as_designed() {
+    let window = open(tab(ViewId::Cost));
+    let inside = window.ctx.content_rect();
+    for words in ["One picture, without guidance.", "seconds", "attention", "not measured"] {
+        let found: Vec<_> = window.query_all_by_label_contains(words).collect();
+        assert!(!found.is_empty(), "{words}");
+        for node in found {
+            assert!(inside.contains_rect(node.rect()), "{words}: {:?}", node.rect());
+        }
+    }
+}

@@ -3,7 +3,8 @@
 
 use egui::{Event, Key, Modifiers};
 use egui_kittest::kittest::Queryable;
-use smalti::document::{Asked, Edit, Generate, Layout, Open, Panel, ViewId};
+use smalti::document::{Asked, Edit, Generate, GeneratedColor, Layout, Open, Panel, ViewId};
+use smalti::look::palette::viridis;
 use smalti_engine::generators::{Unmasking, Way};
 use smalti_engine::questions::{ModelInfo, ModelRef, Stamp};
 use smalti_engine::tokens::Cell;
@@ -233,4 +234,35 @@ fn a_generated_picture_that_is_taken_away_says_nothing_of_the_image_that_is_open
     for word in ["picture 0", "forced", "worked on at"] {
         assert!(!text.contains(word), "{word} is the image's");
     }
+}
+
+#[test]
+fn confidence_is_colored_by_its_logarithm_and_a_key_says_from_where_to_where() {
+    let (mut window, small) = generated();
+    send(&mut window, Generate::ColorBy(GeneratedColor::Confidence));
+    // Of twenty codes: drawn blindly each has a twentieth.
+    assert!(says(&window, "scale from 1/20 to 1"), "{:?}", labels(&window, "scale"));
+    let path = small.model().with_file_name("sure.png");
+    open_menu(&mut window, "Generated tokens");
+    click_label(&mut window, "Save as PNG, 1×…");
+    save_to(&mut window, &path);
+    let picture = image::open(&path).unwrap().to_rgb8();
+    let moment = window.state().document().generating.moment.clone().unwrap();
+    let trace = window.state().generations().get(&moment.asked).unwrap();
+    let proposals = trace.steps.iter().flat_map(|traced| &traced.step.proposals);
+    let mut cells = 0;
+    for proposal in proposals.filter(|proposal| proposal.kept) {
+        let share = 1.0 + proposal.probability.ln() / 20_f32.ln();
+        let [x, y] = [proposal.cell.column, u32::from(proposal.cell.row)].map(|at| 16 * at + 8);
+        let seen = picture.get_pixel(x, y).0;
+        let apart = |at: &u32| -> u32 {
+            let color = viridis(*at as f32 / 200.0);
+            seen.iter().zip(color).map(|(a, b)| u32::from(a.abs_diff(b))).sum()
+        };
+        // The window's map is a finer one of the same colors.
+        let at = (0..=200).min_by_key(apart).unwrap() as f32 / 200.0;
+        assert!((at - share.clamp(0.0, 1.0)).abs() < 0.03, "{}: {at}, {share}", proposal.cell);
+        cells += 1;
+    }
+    assert_eq!(cells, 64);
 }

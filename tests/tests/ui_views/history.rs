@@ -49,7 +49,9 @@ fn rows_stand_below_each_other_and_none_lies_over_another_or_the_words_at_the_en
         assert!((-0.1..8.0).contains(&apart), "{pair:?}");
     }
     let drops = window.query_all_by_label_contains("of the history").map(|node| node.rect());
-    for (drop, row) in drops.zip(&rows) {
+    let drops: Vec<Rect> = drops.collect();
+    assert_eq!(drops.len(), rows.len(), "each row has its own: {:?}", labels(&window, "history"));
+    for (drop, row) in drops.into_iter().zip(&rows) {
         assert!(row.contains_rect(drop), "{drop:?} is not in {row:?}");
     }
     let foot = rect_of(&window, "What a generator writes is noted by itself");

@@ -109,15 +109,25 @@ fn walked_in(window: &mut Window, row: egui::Rangef) -> Vec<(f32, String)> {
 #[test]
 fn the_bar_of_a_view_is_walked_as_it_is_read_its_tabs_first() {
     let small = Small::new();
-    for (view, controls) in
-        [(ViewId::Tokens, 3), (ViewId::Compare, 5), (ViewId::Pareto, 6), (ViewId::Dataset, 2)]
-    {
+    for (view, controls) in [
+        (ViewId::Tokens, 3),
+        (ViewId::Compare, 5),
+        (ViewId::Pareto, 6),
+        (ViewId::Dataset, 2),
+        (ViewId::Cost, 4),
+    ] {
         let mut window = open_sized(empty(tab(view)), [1280.0, 800.0]);
         small.open_in(&mut window);
         let bar = window.get_by_role(Role::Tab).rect().y_range();
         let walked = walked_in(&mut window, bar);
         assert!(walked.len() >= controls, "{view:?}: {walked:?}");
         assert!(walked.is_sorted_by(|a, b| a.0 < b.0), "{view:?}: {walked:?}");
+        if view == ViewId::Cost {
+            // As the columns of its table.
+            let names = walked.iter().map(|(_, name)| name.as_str()).collect::<Vec<_>>();
+            let wanted = ["length", "passes", "attention", "seconds"];
+            assert!(names.windows(4).any(|some| some == wanted), "{names:?}");
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use egui::{Key, Modifiers};
+use egui_kittest::kittest::Queryable;
 use smalti::document::{Edit, Layout, Open, Panel, ViewId};
 use smalti_engine::generators::{TokenBits, Told, Way};
 use smalti_engine::images::WorkingSize;
@@ -122,6 +123,7 @@ fn of_scales_each_says_its_bits_and_is_picked_by_its_bar() {
     assert!(says(&window, "These tokens have no bits here"));
     click_label(&mut window, "Use scales");
     let bits = bits_of(&window, false);
+    assert!(says(&window, Told::OfScales.words()), "{:?}", labels(&window, "exact"));
     let sums = bits.of_parts(&tokens(&window));
     for (side, sum) in [1, 2, 4].into_iter().zip(sums) {
         let mean = sum / f64::from(side * side);
@@ -180,4 +182,41 @@ fn the_least_sure_tokens_are_selected_by_their_bits_once_these_are_known() {
     let cells = tokens(&window).cells().map(|(cell, _)| cell).collect::<Vec<_>>();
     let others = cells.iter().filter(|cell| !selected.contains(cell)).map(of);
     assert!(others.fold(0.0, f32::max) <= least, "no other token costs more");
+}
+
+#[test]
+fn the_bar_names_the_class_before_it_and_the_generator_whole() {
+    let (mut window, small) = open_window();
+    small.open_in(&mut window);
+    send(&mut window, Open::Size(WorkingSize::square(16, 1)));
+    let name = "worlds-of-a-generator";
+    let path = small.model().with_file_name(format!("{name}.safetensors"));
+    tiny_generator(&path, Way::MaskGit, &hash(&window, file(&small, "tiny.safetensors")));
+    send(&mut window, Open::Path(path));
+    for view in [ViewId::Likelihood, ViewId::Schedule] {
+        send(&mut window, Layout::Show(view));
+        let button = rect_of(&window, &format!("Generator, {name}"));
+        let wide = 5.0 * name.len() as f32;
+        assert!(button.width() >= wide, "{view:?}: there is room for all of it, {button:?}");
+    }
+    send(&mut window, Layout::Show(ViewId::Likelihood));
+    let word = window.get_by_label("class").rect();
+    let class = rect_of(&window, "Class, any");
+    let generator = rect_of(&window, "Generator, ");
+    assert!(
+        word.right() <= class.left() && class.right() <= generator.left(),
+        "{word:?} {class:?}"
+    );
+}
+
+#[test]
+fn enter_on_the_map_says_where_codes_are_forced() {
+    let (mut window, small) = open_window();
+    small.open_in(&mut window);
+    send(&mut window, Open::Size(WorkingSize::square(16, 1)));
+    open_generator(&mut window, &small, Way::Raster);
+    let at = middle_of(rect_of(&window, "Surprise map"), (2, 5), (8, 8));
+    click(&mut window, at, Modifiers::NONE);
+    press(&mut window, Modifiers::NONE, Key::Enter);
+    assert!(says(&window, "Codes are forced in Tokens"));
 }

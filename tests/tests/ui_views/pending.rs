@@ -6,7 +6,7 @@ use egui_kittest::kittest::{NodeT, Queryable};
 use smalti::document::{AppCommand, ColorBy, Edit, How, Look, Open, Pair, Panel, Slot, ViewId};
 use smalti_engine::questions::{Encode, ImageRef, ModelRef, Reconstruct, Stamp, Thumbnail};
 use smalti_engine::token_files::{Maker, safetensors_bytes};
-use smalti_engine::tokens::{Cell, Code, Tokens};
+use smalti_engine::tokens::{Cell, Code, MASKED, Tokens};
 use smalti_tests::window::{
     Small, Window, click, compared, empty, labels, middle_of, open_sized, press, rect_of, says,
     send, settle, tab, tokens,
@@ -238,6 +238,24 @@ fn a_grid_is_not_colored_by_what_was_known_of_other_tokens() {
     drop(let_go);
     settle(&mut window);
     assert!(says(&window, "colored by difference") && !says(&window, pending));
+}
+
+#[test]
+fn a_grid_that_cannot_be_decoded_is_not_said_to_show_differences() {
+    let (mut window, small) = desk(&[ViewId::Tokens]);
+    send(&mut window, Look::ColorBy(ColorBy::Difference));
+    let path = small.pictures().join("../holes.safetensors");
+    let codes = (0..64).map(|at| if at == 9 { MASKED } else { at % 20 }).collect::<Vec<u32>>();
+    let grid = Tokens::grid(8, 8, 20, codes).unwrap();
+    std::fs::write(&path, safetensors_bytes(&[grid], &Maker::default()).unwrap()).unwrap();
+    send(&mut window, Open::Path(path));
+    assert!(window.state().document().image().is_none(), "{}", notices(&window));
+    assert!(!says(&window, "colored by difference"), "{:?}", labels(&window, "colored"));
+    assert!(
+        says(&window, "no differences: it cannot be decoded"),
+        "{:?}",
+        labels(&window, "color")
+    );
 }
 
 #[test]

@@ -83,7 +83,7 @@ impl Taken {
         let cells = || {
             let columns = ((ordered.codes.len() as f64 * 1.6).sqrt().ceil() as usize).max(1);
             let rows = ordered.values.chunks(columns).map(Arc::from).collect();
-            chart("codes, line by line", "line", Shape::Heat { rows, columns })
+            chart("codes, line by line", "line", Shape::Heat { rows, columns, full: None })
         };
         let histogram = || {
             let mut counts = ranked(ordered);

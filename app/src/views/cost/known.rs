@@ -141,16 +141,18 @@ impl Known {
         SIDES.filter_map(|side| Some((side, value(side)?))).collect()
     }
 
-    /// The seconds of a way at a side, in words.
+    /// The seconds of a way at a side, in words; why there are none in two lines.
     pub(super) fn seconds(&self, writer: Writer, side: usize) -> String {
         let cost = Cost::of(writer, side);
         match self.timing(writer, side) {
             Some(Timing { seconds, is_whole: true, .. }) => format!("{} s", short(seconds)),
             Some(Timing { seconds, passes, .. }) => {
                 let (made, all) = (grouped(passes), grouped(cost.passes));
-                format!("stopped after {} s, {made} of {all} passes", short(seconds))
+                format!("stopped after {} s,\n{made} of {all} passes", short(seconds))
             }
-            None if !cost.is_timed() => format!("not measured: above {}", grouped(MOST_TIMED)),
+            None if !cost.is_timed() => {
+                format!("not measured:\nabove {} passes", grouped(MOST_TIMED))
+            }
             None => "not measured".to_owned(),
         }
     }

@@ -3,7 +3,7 @@
 use egui::{Grid, RichText};
 use smalti_engine::generators::{Cost, SHAPE, Writer};
 
-use super::known::Known;
+use super::known::{Known, Quantity};
 use crate::ctx::ViewCtx;
 use crate::look::theme::space;
 use crate::look::words::{grouped, large};
@@ -14,9 +14,10 @@ pub(super) fn ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, known: &Known, side: usiz
     ui.label(RichText::new(format!("{side}×{side} tokens")).font(theme.heading()));
     let spacing = [2.0 * space::M, space::XS];
     Grid::new(ui.scope_id().with("costs")).spacing(spacing).show(ui, |ui| {
-        for head in ["", "sequence", "forward passes", "attention in operations", "on this machine"]
-        {
-            ui.label(theme.label(head));
+        // Called as in the bar, where more is said of each.
+        ui.label("");
+        for of in Quantity::ALL {
+            ui.label(theme.label(of.label())).on_hover_text(of.about());
         }
         ui.end_row();
         for (number, writer) in Writer::ALL.into_iter().enumerate() {

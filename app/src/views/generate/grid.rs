@@ -16,11 +16,15 @@ use super::places::Place;
 use super::taken;
 use crate::ctx::{USE_GENERATED, ViewCtx};
 use crate::document::{GeneratedColor, Notice};
-use crate::look::colors::color_of;
-use crate::look::words::counted;
+use crate::look::colors::{ColorMaps, color_of};
+use crate::look::words::{counted, grouped};
 use crate::widgets::keys::has_keys;
 use crate::widgets::pane::{self, Framed, Pane, Zoom};
+use crate::widgets::scale::Scale;
 use crate::widgets::{hatch, states};
+
+/// The room that what is said beside a key of colors has at least, before text is scaled.
+const LEAST: f32 = 96.0;
 
 /// What happened over a pane.
 #[derive(Debug)]
@@ -101,15 +105,17 @@ pub(super) fn ui(
         }
         by => by.label(),
     };
-    let right = match told {
-        Some(cell) => words_of(shown, cell),
-        None => format!("{rows}×{columns}"),
-    };
-    let to = match ctx.document.generating.color_by {
-        GeneratedColor::Confidence => format!(" to {:.2}", surest(shown)),
-        _ => String::new(),
-    };
-    states::caption(ui, ctx, place.caption, &format!("tokens, colored by {by}{to}"), &right);
+    match (colors.key(ctx, shown, ui, place.caption), told) {
+        (Some(line), Some(cell)) => states::caption(ui, ctx, line, by, &words_of(shown, cell)),
+        (Some(line), None) => states::caption(ui, ctx, line, by, ""),
+        (None, told) => {
+            let right = match told {
+                Some(cell) => words_of(shown, cell),
+                None => format!("{rows}×{columns}"),
+            };
+            states::caption(ui, ctx, place.caption, &format!("tokens, colored by {by}"), &right);
+        }
+    }
     over
 }
 
@@ -233,16 +239,8 @@ struct Colors {
     look: Option<Arc<Appearance>>,
     /// The highest step, from 0.
     steps: f32,
-    /// The largest entropy that can be, in bits.
+    /// The largest entropy that can be, in bits: that of one of all codes drawn blindly.
     most: f32,
-    /// The highest confidence.
-    surest: f32,
-}
-
-/// The highest confidence of a moment: of very many codes even the surest choice may be one of a few percent, and is
-/// still seen to be the surest.
-fn surest(shown: &Shown<'_>) -> f32 {
-    shown.facts.iter().filter_map(|fact| fact.confidence).fold(1e-6, f32::max)
 }
 
 impl Colors {
@@ -258,7 +256,6 @@ impl Colors {
             look: look.as_ref().and_then(Reply::best).cloned(),
             steps: shown.trace.planned.max(2) as f32 - 1.0,
             most: (part.codebook_size() as f32).log2().max(1.0),
-            surest: surest(shown),
         }
     }
 
@@ -273,13 +270,48 @@ impl Colors {
                 let known = look.and_then(|look| look.colors.get(code? as usize));
                 return known.map_or_else(of_code, |[r, g, b]| Color32::from_rgb(*r, *g, *b));
             }
-            GeneratedColor::Confidence => fact.confidence.map(|sure| sure / self.surest),
+            GeneratedColor::Confidence => fact.confidence.map(|sure| how_sure(sure, self.most)),
             GeneratedColor::Step => fact.step.map(|step| step as f32 / self.steps),
             GeneratedColor::Entropy => fact.entropy.map(|entropy| entropy / self.most),
         };
         // What a person gave was not drawn.
         value.map_or(ctx.theme.colors.faint, |value| ctx.theme.maps.viridis.at(value))
     }
+
+    /// What colors of values mean, at the right end of a line; gives what is left of it. None of colors that are
+    /// those of codes, or where there is no room.
+    fn key(&self, ctx: &ViewCtx<'_>, shown: &Shown<'_>, ui: &egui::Ui, line: Rect) -> Option<Rect> {
+        let (first, last, about) = match ctx.document.generating.color_by {
+            GeneratedColor::Code | GeneratedColor::Mosaic => return None,
+            GeneratedColor::Confidence => (
+                format!("1/{}", grouped(shown.part().codebook_size().into())),
+                "1".to_owned(),
+                "The probability that the generator gave the token when it wrote it, by its logarithm: dark is one \
+                 of all codes drawn blindly, bright is sure",
+            ),
+            GeneratedColor::Step => (
+                "1".to_owned(),
+                shown.trace.planned.to_string(),
+                "In which step the token was written",
+            ),
+            GeneratedColor::Entropy => (
+                "0".to_owned(),
+                format!("{:.1} bits", self.most),
+                "How open the choice was when the token was written: dark is sure, bright is any of all codes",
+            ),
+        };
+        let ends = [first.as_str(), last.as_str()];
+        let color = |maps: &ColorMaps, value| maps.viridis.at(value);
+        let scale = Scale { ends, values: [0.0, 1.0], color, about };
+        let has_room = line.width() - scale.width(ui, ctx) >= ctx.theme.px(LEAST);
+        has_room.then(|| scale.ui(ui, ctx, line))
+    }
+}
+
+/// How sure a generator was, 0 to 1: the logarithm of a probability between one of all codes, `most` bits, and 1.
+/// Of a thousand codes a hundredth is sure enough to be kept, and would be as dark as nothing on an even scale.
+fn how_sure(probability: f32, most: f32) -> f32 {
+    (1.0 + probability.max(f32::MIN_POSITIVE).log2() / most).clamp(0.0, 1.0)
 }
 
 /// How sure the generator is of cells that it has not written, in their middle.
@@ -343,5 +375,20 @@ fn mark(ctx: &ViewCtx<'_>, painter: &Painter, rect: Rect, (fact, is_given): (&Fa
         let points = vec![corner, corner + vec2(0.0, side), pos2(corner.x - side, corner.y)];
         let edge = Stroke::new(1.0, Color32::BLACK);
         painter.add(Shape::convex_polygon(points, Color32::WHITE, edge));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_small_generators_are_sure_of_is_seen_to_be_brighter_than_what_they_are_not() {
+        let most = 1000_f32.log2();
+        assert!(how_sure(0.001, most).abs() < 1e-6 && (how_sure(1.0, most) - 1.0).abs() < 1e-6);
+        assert!(how_sure(0.0, most).abs() < 1e-6, "no number is too small");
+        // What a shipped one keeps in its first steps and in its last ones.
+        let (first, last) = (how_sure(0.004, most), how_sure(0.06, most));
+        assert!(first < 0.25 && last > 0.55, "{first} {last}");
     }
 }

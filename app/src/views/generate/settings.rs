@@ -101,7 +101,7 @@ pub(super) fn row_ui(
 
 fn settings_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, asked: &Asked, opened: &Reply<OpenedPainter>) {
     let mut next = asked.clone();
-    row(ui, ctx, "generator", |ui| generator_ui(ui, ctx, asked));
+    row(ui, ctx, "generator", |ui| generator_ui(ui, ctx, asked, &short));
     let opened = opened.best();
     let tokenizer = match opened {
         Some(opened) => opened.tokenizer.clone(),
@@ -110,7 +110,7 @@ fn settings_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, asked: &Asked, opened: &Rep
     tokenizer_row(ui, ctx, &mut next, tokenizer.as_ref());
     if let Some(opened) = opened {
         let config = opened.config();
-        row(ui, ctx, "class", |ui| class_ui(ui, &mut next.class, config));
+        row(ui, ctx, "class", |ui| class_ui(ui, &mut next.class, config, &short));
     }
     row(ui, ctx, "seed", |ui| {
         let seed = ui.add(DragValue::new(&mut next.seed).speed(0.2));
@@ -150,8 +150,8 @@ fn settings_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, asked: &Asked, opened: &Rep
     }
 }
 
-/// A name cut short to the room that is there.
-fn short(ui: &egui::Ui, name: &str) -> String {
+/// A name cut short to the room that is there. Not for the end of a row, whose room is what it takes.
+pub(in crate::views) fn short(ui: &egui::Ui, name: &str) -> String {
     let letters = ((ui.available_width() - 24.0) / 7.0).max(4.0) as usize;
     if name.chars().count() <= letters {
         return name.to_owned();
@@ -160,10 +160,15 @@ fn short(ui: &egui::Ui, name: &str) -> String {
     format!("{start}…")
 }
 
-/// Picks the generator.
-pub(in crate::views) fn generator_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, asked: &Asked) {
+/// Picks the generator; `seen` is its name as there is room for it.
+pub(in crate::views) fn generator_ui(
+    ui: &mut egui::Ui,
+    ctx: &ViewCtx<'_>,
+    asked: &Asked,
+    seen: &dyn Fn(&egui::Ui, &str) -> String,
+) {
     let whole = ctx.document.name_of(&asked.generator);
-    let menu = ui.menu_button(short(ui, &whole), |ui| choices_ui(ui, ctx, Some(&asked.generator)));
+    let menu = ui.menu_button(seen(ui, &whole), |ui| choices_ui(ui, ctx, Some(&asked.generator)));
     menu.response
         .widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("Generator, {whole}")));
     menu.response.on_hover_text(&whole);
@@ -188,11 +193,12 @@ fn tokenizer_row(
     });
 }
 
-/// Picks the class, by its name; any if `None`.
+/// Picks the class, by its name; any if `None`. `seen` is the name as there is room for it.
 pub(in crate::views) fn class_ui(
     ui: &mut egui::Ui,
     class: &mut Option<Arc<str>>,
     config: &GeneratorConfig,
+    seen: &dyn Fn(&egui::Ui, &str) -> String,
 ) {
     if config.classes.is_empty() {
         ui.label("it knows none");
@@ -200,7 +206,7 @@ pub(in crate::views) fn class_ui(
     }
     let said = class.clone();
     let whole = said.as_deref().unwrap_or("any");
-    let menu = ui.menu_button(short(ui, whole), |ui| {
+    let menu = ui.menu_button(seen(ui, whole), |ui| {
         let (height, rows) = (ui.spacing().interact_size.y, config.classes.len() + 1);
         // Some know a thousand, some sixteen thousand: those that are seen alone.
         egui::ScrollArea::vertical().max_height(360.0).show_rows(ui, height, rows, |ui, rows| {

@@ -28,6 +28,7 @@ pub(super) fn menu(ctx: &ViewCtx<'_>, pane: &Pane, shown: &Shown<'_>, sheet: &Sh
         shape: Shape::Heat {
             rows: own.chunks(sheet.columns.max(1)).map(Arc::from).collect(),
             columns: sheet.columns,
+            full: Some(shown.most),
         },
     };
     let numbers = || table(shown);

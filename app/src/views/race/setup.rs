@@ -4,7 +4,7 @@ use egui::{Align, DragValue, Label, Layout, RichText, Role, UiBuilder, WidgetInf
 use smalti_engine::questions::ModelRef;
 use smalti_engine::session::Control;
 
-use super::super::generate::{class_ui, gold, named};
+use super::super::generate::{class_ui, gold, named, short};
 use super::draw::Stage;
 use super::lane::Lane;
 use super::places::Place;
@@ -40,7 +40,7 @@ pub(super) fn row_ui(
         let race = &ctx.document.race;
         let mut asked = race.clone();
         if let Some(painter) = lanes.iter().find_map(Lane::painter) {
-            class_ui(ui, &mut asked.class, painter.config());
+            class_ui(ui, &mut asked.class, painter.config(), &short);
         }
         ui.label(ctx.theme.label("seed"));
         let seed = ui.add(DragValue::new(&mut asked.seed).speed(0.2));

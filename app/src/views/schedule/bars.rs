@@ -8,8 +8,11 @@ use crate::ctx::ViewCtx;
 use crate::look::theme::space;
 use crate::look::words::{counted, grouped};
 
-/// Room for words above and below, before text is scaled.
-const ABOVE: f32 = 22.0;
+/// Room above for the title and, below it, for the number of the highest bar; and below for numbers of steps. Before
+/// text is scaled.
+const ABOVE: f32 = 38.0;
+/// What the number of the highest bar takes, before text is scaled.
+const NUMBER: f32 = 18.0;
 const BELOW: f32 = 18.0;
 
 /// Draws them.
@@ -27,7 +30,7 @@ pub(super) fn ui(ui: &egui::Ui, ctx: &ViewCtx<'_>, whole: Rect, shown: &Shown<'_
     if !area.is_positive() || most == 0 {
         return;
     }
-    let at = pos2(area.left(), area.top() - theme.px(6.0));
+    let at = pos2(area.left(), area.top() - theme.px(NUMBER));
     let words = "tokens written in each step";
     ui.painter().text(at, Align2::LEFT_BOTTOM, words, theme.small(), colors.dim);
     let (count, font) = (shown.written.len(), theme.small());

@@ -134,11 +134,11 @@ pub(super) fn ui(
         place((done, schedule.masked(done)))
     });
     ui.painter().line(line.collect(), Stroke::new(theme.line(2.0), theme.colors.coral));
-    let steps = shown.written.len();
-    let mut left = shown.cells;
-    for (step, written) in shown.written.iter().enumerate() {
+    let (cells, steps) = &shown.largest;
+    let mut left = *cells;
+    for (step, written) in steps.iter().enumerate() {
         left -= written;
-        let at = place(((step + 1) as f64 / steps as f64, left as f64 / shown.cells as f64));
+        let at = place(((step + 1) as f64 / steps.len() as f64, left as f64 / *cells as f64));
         ui.painter().circle_filled(at, theme.px(2.0), theme.colors.text);
     }
     for number in 1..points.len().saturating_sub(1) {

@@ -119,7 +119,7 @@ impl Hand {
     }
 
     /// Whether Enter was pressed on the grid, to type the code that is to be forced.
-    pub(super) fn takes_code(&mut self) -> bool {
+    pub(in crate::views) fn takes_code(&mut self) -> bool {
         std::mem::take(&mut self.asks_for_code)
     }
 
