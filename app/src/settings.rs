@@ -69,6 +69,8 @@ pub struct Settings {
     pub runs: Vec<PathBuf>,
     /// Folders of training runs that were taken out of the list.
     pub unlisted: Vec<PathBuf>,
+    /// Files with weights of LPIPS, by which it is measured; none measures none.
+    pub lpips: Vec<PathBuf>,
 }
 
 impl Default for Settings {
@@ -81,6 +83,7 @@ impl Default for Settings {
             recent: Vec::new(),
             runs: Vec::new(),
             unlisted: Vec::new(),
+            lpips: Vec::new(),
         }
     }
 }

@@ -7,6 +7,7 @@ use candle_core::Tensor;
 use smalti_engine::checkpoints::{Precision, save_model};
 use smalti_engine::generators::{GeneratorConfig, Network, NetworkSize, Order, Takes, Way};
 use smalti_engine::layers::Weights;
+use smalti_engine::perceptual::{Lpips, Published};
 use smalti_engine::quantizers::{
     FsqConfig, MultiScaleConfig, QuantizerConfig, ResidualVqConfig, VqConfig,
 };
@@ -44,6 +45,23 @@ pub fn tiny_model(path: &Path) {
 /// If it cannot be made or written.
 pub fn model_of(config: &TokenizerConfig, path: &Path) {
     write_model(config, fresh(config), path);
+}
+
+/// Writes AlexNet as torchvision has it and heads as the `lpips` package, of drawn weights: LPIPS of nobody's judgement.
+///
+/// # Panics
+/// If they cannot be made or written.
+pub fn drawn_lpips(network: &Path, heads: &Path, seed: u64) {
+    let weights = Weights::fresh(seed, &crate::device());
+    let which = Published::AlexNet;
+    Lpips::of_weights(which, which.widths(), &weights).unwrap_or_else(|e| panic!("{e}"));
+    let all = weights.vars().into_iter().map(|(name, var)| (name, var.as_detached_tensor()));
+    let (of_heads, of_network): (HashMap<_, _>, HashMap<_, _>) =
+        all.partition(|(name, _)| name.starts_with("lin"));
+    for (tensors, path) in [(of_network, network), (of_heads, heads)] {
+        let saved = candle_core::safetensors::save(&tensors, path);
+        saved.unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    }
 }
 
 /// Writes a tokenizer of three residual levels of 16 codes, each finer than the one before, as what is left

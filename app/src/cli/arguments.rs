@@ -302,6 +302,10 @@ pub(super) struct Images {
     /// The seed of the intervals
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) bootstrap_seed: u64,
+    /// Also measure LPIPS by weights of your own: a file with the network (VGG16 or AlexNet) and its heads, or
+    /// twice, one file of each
+    #[arg(long, value_name = "FILE")]
+    pub(super) lpips: Vec<PathBuf>,
 }
 
 /// Options of `merge`.

@@ -1,9 +1,10 @@
 //! `smalti evaluate`: tokenizers measured over images.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use smalti_engine::evaluation::{
-    MeasureEvent, MeasureRun, Measured, Plan, Probed, Shard, Skipped, Stage, Summary,
+    LpipsFiles, LpipsIdentity, MeasureEvent, MeasureRun, Measured, Plan, Probed, ReadLpips, Shard,
+    Skipped, Stage, Summary,
 };
 use smalti_engine::questions::{
     ModelFacts, ModelInfo, ModelRef, OwnSide, SourceFacts, SourceInfo, SourceRef, Stamp,
@@ -35,6 +36,7 @@ pub(super) struct Work {
     pub(super) side: u32,
     shard: Shard,
     seed: u64,
+    lpips: Option<LpipsFiles>,
 }
 
 /// What was measured of a tokenizer.
@@ -42,6 +44,13 @@ pub(super) struct Told {
     pub(super) model: String,
     pub(super) points: Vec<Summary>,
     pub(super) event: MeasureEvent,
+}
+
+impl Told {
+    /// Which LPIPS was measured, if it was.
+    pub(super) fn lpips(&self) -> Option<LpipsIdentity> {
+        self.event.identity.as_ref()?.lpips.clone()
+    }
 }
 
 impl Work {
@@ -78,9 +87,10 @@ impl Work {
         for note in &set.notes {
             console.remark(note);
         }
+        let lpips = lpips_of(&engine, &images.lpips, console)?;
         let (set, seed) = (SourceFacts::clone(&set), images.bootstrap_seed);
         let probes = Vec::new();
-        Ok(Self { engine, models, facts, probes, source, set, most, side, shard, seed })
+        Ok(Self { engine, models, facts, probes, source, set, most, side, shard, seed, lpips })
     }
 
     /// Probes the tokenizers, if that is wanted: from here on their lines say what was found.
@@ -109,6 +119,7 @@ impl Work {
             side: Some(self.side),
             shard: self.shard,
             seed: self.seed,
+            lpips: self.lpips.clone(),
         }
     }
 
@@ -244,7 +255,8 @@ pub(super) fn run(
     let measured = work.measure(with, options.out.as_deref(), console, |told, console| {
         if told.event.number >= count {
             if let Some(figure) = &mut figure {
-                figure.set_jpeg(told.points.clone(), told.event.skipped.clone());
+                let lpips = told.lpips();
+                figure.set_jpeg((told.points.clone(), lpips), told.event.skipped.clone());
             }
             return Ok(());
         }
@@ -262,6 +274,23 @@ pub(super) fn run(
         figure.write(&work.set.description, console)?;
     }
     measured
+}
+
+/// The weights that `--lpips` names, opened before anything is measured.
+fn lpips_of(
+    engine: &Engine,
+    paths: &[PathBuf],
+    console: &mut Console<'_, '_>,
+) -> Result<Option<LpipsFiles>, Stop> {
+    if paths.is_empty() {
+        return Ok(None);
+    }
+    let files = LpipsFiles::of(paths)?;
+    let known = engine.answer(&ReadLpips { files: files.clone() }, console);
+    let known = known.map_err(|stop| stop.about("--lpips"))?;
+    let named: Vec<String> = files.paths().map(|path| path.display().to_string()).collect();
+    console.remark(&format!("LPIPS is by {}: {}", known.network.name(), named.join(" and ")));
+    Ok(Some(files))
 }
 
 /// What `--data` names.

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use smalti_engine::evaluation::{COLUMNS, Column, Identity, MeasureEvent, Part, Skipped, Summary};
+use smalti_engine::evaluation::{
+    COLUMNS, Column, Identity, LpipsIdentity, MeasureEvent, Part, Skipped, Summary,
+};
 use smalti_engine::measure::BookStatistics;
 
 use super::books;
@@ -60,6 +62,11 @@ pub(super) struct Line {
     /// The seed of the intervals, and the version that measured.
     pub(super) seed: u64,
     pub(super) version: String,
+    /// By the person's own weights, and which these are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) lpips: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) lpips_by: Option<LpipsIdentity>,
     /// What an AR probe found, of the whole tokenizer and where it was wanted.
     #[serde(flatten)]
     pub(super) probe: Option<ProbeFigures>,
@@ -73,20 +80,28 @@ impl Line {
         of_images: Option<u64>,
         event: &MeasureEvent,
     ) -> Self {
-        let seed = event.identity.as_ref().map_or(0, |identity| identity.seed);
-        Self::new(model, summary, of_images, (&event.skipped, seed))
+        let identity = event.identity.as_deref();
+        let seed = identity.map_or(0, |identity| identity.seed);
+        let lpips_by = identity.and_then(|identity| identity.lpips.clone());
+        Self { lpips_by, ..Self::new(model, summary, of_images, (&event.skipped, seed)) }
     }
 
     /// What was kept of one.
     pub(super) fn of_part(part: &Part, summary: &Summary) -> Self {
         let identity = part.identity();
         let of_images = identity.set.seed.is_none().then_some(identity.set.total);
-        Self::new(&identity.subject, summary, of_images, (part.skipped(), identity.seed))
+        let with = (part.skipped(), identity.seed);
+        let lpips_by = identity.lpips.clone();
+        Self { lpips_by, ..Self::new(&identity.subject, summary, of_images, with) }
     }
 
     /// JPEG at one quality.
-    pub(super) fn jpeg(summary: &Summary, of_images: Option<u64>, with: (&Skipped, u64)) -> Self {
-        Self::new("JPEG", summary, of_images, with)
+    pub(super) fn jpeg(
+        (summary, lpips_by): (&Summary, Option<LpipsIdentity>),
+        of_images: Option<u64>,
+        with: (&Skipped, u64),
+    ) -> Self {
+        Self { lpips_by, ..Self::new("JPEG", summary, of_images, with) }
     }
 
     fn new(
@@ -128,6 +143,8 @@ impl Line {
             skipped_images: skipped.named.clone(),
             seed,
             version: Identity::VERSION.to_owned(),
+            lpips: mean(Column::Lpips),
+            lpips_by: None,
             probe: None,
         }
     }
@@ -143,8 +160,11 @@ impl Line {
         ms_ssim_high,lpips_like,lpips_like_low,lpips_like_high,proxy_fd,fine_detail,usage,perplexity,\
         encode_seconds,decode_seconds,skipped,seed,version,entropy_is_a_bound";
 
+    /// Those that follow where LPIPS was measured.
+    pub(super) const LPIPS_HEAD: &str = ",lpips,lpips_low,lpips_high,lpips_by";
+
     /// A row of that table.
-    pub(super) fn row(&self) -> String {
+    pub(super) fn row(&self, has_lpips: bool) -> String {
         let number = |value: Option<f64>| value.map(|x| format!("{x:.6}")).unwrap_or_default();
         let with_ends = |value: Option<f64>, name: &str| {
             let ends = self.intervals.get(name);
@@ -171,6 +191,10 @@ impl Line {
         cells.extend([self.skipped.to_string(), self.seed.to_string(), self.version.clone()]);
         cells.push(if self.entropy_is_a_bound { "yes" } else { "" }.to_owned());
         cells.extend(ProbeFigures::cells(self.probe.as_ref()));
+        if has_lpips {
+            cells.extend(with_ends(self.lpips, "lpips"));
+            cells.push(self.lpips_by.as_ref().map(ToString::to_string).unwrap_or_default());
+        }
         cells.join(",")
     }
 }
@@ -208,6 +232,9 @@ pub(super) fn text_of(line: &Line) -> String {
     parts.extend(line.ssim.map(|it| format!("SSIM {it:.4}")));
     parts.extend(line.ms_ssim.map(|it| format!("MS-SSIM {it:.4}")));
     parts.extend(line.lpips_like.map(|it| format!("LPIPS-like {it:.3} (lower looks nearer)")));
+    if let (Some(lpips), Some(by)) = (line.lpips, &line.lpips_by) {
+        parts.push(format!("LPIPS {lpips:.4} by {} (lower looks nearer)", by.network.name()));
+    }
     parts.extend(line.proxy_fd.map(|it| format!("proxy distance {it:.2} (not FID)")));
     parts.extend(line.usage.map(|it| format!("{:.1} % of codes used", it * 100.0)));
     parts.extend(

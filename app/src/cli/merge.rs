@@ -40,7 +40,8 @@ pub(super) fn run(options: &arguments::Merge, console: &mut Console<'_, '_>) -> 
         set.clone_from(&whole.identity().set.description);
         let points = whole.summaries();
         if let (Some(figure), None) = (&mut figure, &whole.identity().weights) {
-            figure.set_jpeg(points.clone(), whole.skipped().clone());
+            let lpips = whole.identity().lpips.clone();
+            figure.set_jpeg((points.clone(), lpips), whole.skipped().clone());
         }
         for summary in &points {
             let mut line = Line::of_part(&whole, summary);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use smalti_engine::evaluation::{Column, Skipped, Summary};
+use smalti_engine::evaluation::{Column, LpipsIdentity, Skipped, Summary};
 
 use super::console::Console;
 use super::measured::Line;
@@ -23,6 +23,8 @@ pub(super) struct Drawn {
     pub(super) side: u32,
     pub(super) lines: Vec<Line>,
     pub(super) jpeg: Vec<Summary>,
+    /// Which LPIPS of it was measured.
+    pub(super) jpeg_lpips: Option<LpipsIdentity>,
     /// Images that could not be written as JPEG, or not be read.
     pub(super) jpeg_skipped: Skipped,
 }
@@ -40,8 +42,13 @@ impl Figure {
     }
 
     /// JPEG at several qualities.
-    pub(super) fn set_jpeg(&mut self, jpeg: Vec<Summary>, skipped: Skipped) {
-        (self.drawn.jpeg, self.drawn.jpeg_skipped) = (jpeg, skipped);
+    pub(super) fn set_jpeg(
+        &mut self,
+        (jpeg, lpips): (Vec<Summary>, Option<LpipsIdentity>),
+        skipped: Skipped,
+    ) {
+        (self.drawn.jpeg, self.drawn.jpeg_lpips) = (jpeg, lpips);
+        self.drawn.jpeg_skipped = skipped;
     }
 
     /// Whether nothing was measured.
@@ -68,6 +75,11 @@ impl Figure {
 impl Drawn {
     /// The figure.
     pub(super) fn pareto(&self, set: &str) -> Pareto {
+        let lpips = self.lpips();
+        let (eye, seen_by) = match lpips {
+            Some(by) => (Column::Lpips, format!("LPIPS by {}", by.network.name())),
+            None => (Column::LpipsLike, "LPIPS-like".to_owned()),
+        };
         let tokenizers = self.lines.iter().filter_map(|line| {
             Some(Point {
                 name: line.model.clone(),
@@ -75,8 +87,8 @@ impl Drawn {
                 bits_per_pixel: line.bits_per_pixel?,
                 psnr: line.psnr?,
                 psnr_ends: line.intervals.get("psnr").copied(),
-                lpips_like: line.lpips_like,
-                lpips_like_ends: line.intervals.get("lpips_like").copied(),
+                seen: if lpips.is_some() { line.lpips } else { line.lpips_like },
+                seen_ends: line.intervals.get(eye.name()).copied(),
             })
         });
         let jpeg_points = self.jpeg.iter().filter_map(|summary| {
@@ -87,8 +99,8 @@ impl Drawn {
                 bits_per_pixel: mean(Column::BitsPerPixel)?,
                 psnr: mean(Column::Psnr)?,
                 psnr_ends: None,
-                lpips_like: mean(Column::LpipsLike),
-                lpips_like_ends: None,
+                seen: mean(eye).filter(|_| self.jpeg_lpips.as_ref() == lpips || lpips.is_none()),
+                seen_ends: None,
             })
         });
         let images = self.lines.first().map_or(0, |line| line.images as usize);
@@ -105,9 +117,16 @@ impl Drawn {
         Pareto {
             tokenizers: tokenizers.collect(),
             jpeg: jpeg_points.collect(),
+            seen_by,
             subject: format!("{set}: means over {images} at {size}{jpeg}"),
             about_jpeg: jpeg_in_words(side),
         }
+    }
+
+    /// The LPIPS that all tokenizers were measured by; none where they were not, or not all by the same weights.
+    fn lpips(&self) -> Option<&LpipsIdentity> {
+        let first = self.lines.first()?.lpips_by.as_ref();
+        first.filter(|by| self.lines.iter().all(|line| line.lpips_by.as_ref() == Some(*by)))
     }
 
     /// The table.
@@ -115,8 +134,12 @@ impl Drawn {
         let of_images = self.lines.first().and_then(|line| line.of_images);
         let seed = self.lines.first().map_or(0, |line| line.seed);
         let with = (&self.jpeg_skipped, seed);
-        let jpeg = self.jpeg.iter().map(|it| Line::jpeg(it, of_images, with).row());
-        let rows: Vec<String> = self.lines.iter().map(Line::row).chain(jpeg).collect();
-        format!("{}\n{}\n", Line::head(), rows.join("\n"))
+        let jpeg = self.jpeg.iter();
+        let jpeg = jpeg.map(|it| Line::jpeg((it, self.jpeg_lpips.clone()), of_images, with));
+        let lines: Vec<Line> = self.lines.iter().cloned().chain(jpeg).collect();
+        let has_lpips = lines.iter().any(|line| line.lpips_by.is_some());
+        let rows: Vec<String> = lines.iter().map(|line| line.row(has_lpips)).collect();
+        let more = if has_lpips { Line::LPIPS_HEAD } else { "" };
+        format!("{}{more}\n{}\n", Line::head(), rows.join("\n"))
     }
 }

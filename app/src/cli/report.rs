@@ -51,6 +51,7 @@ pub(super) fn run(options: &arguments::Report, console: &mut Console<'_, '_>) ->
         debug_assert_eq!(told.event.stage, Stage::Done);
         let Some((name, model)) = work.models.get(told.event.number) else {
             drawn.jpeg.clone_from(&told.points);
+            drawn.jpeg_lpips = told.lpips();
             drawn.jpeg_skipped.clone_from(&told.event.skipped);
             continue;
         };
@@ -72,6 +73,7 @@ pub(super) fn run(options: &arguments::Report, console: &mut Console<'_, '_>) ->
         command: command(options),
         version: Identity::VERSION.to_owned(),
         seed: images.bootstrap_seed,
+        lpips: measured.first().and_then(Told::lpips).map(|by| by.network.name()),
     };
     let index = outputs.add("index.html", page(&report)?.as_bytes())?;
     outputs.add("results.csv", drawn.csv().as_bytes())?;
@@ -163,6 +165,8 @@ fn command(options: &arguments::Report) -> String {
     words.extend(options.models.iter().map(|model| quoted(model)));
     let images = &options.images;
     words.push(format!("--data {}", quoted(&images.data)));
+    let lpips = images.lpips.iter().map(|path| path.display().to_string());
+    words.extend(lpips.map(|path| format!("--lpips {}", quoted(&path))));
     words.extend(images.limit.map(|it| format!("--limit {it}")));
     words.extend(images.size.map(|it| format!("--size {it}")));
     words.extend(options.probing.probe.map(|it| format!("--probe {it}")));

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use smalti_engine::evaluation::LpipsFiles;
 use smalti_engine::images::Picture;
 use smalti_engine::questions::Stamp;
 use smalti_engine::session::RunId;
@@ -64,6 +65,8 @@ pub(crate) struct Live<'a> {
     pub(crate) pasting: Option<&'a Arc<Region>>,
     /// Tables of results that were opened.
     pub(crate) results: &'a [(Arc<Path>, Stamp)],
+    /// The person's own weights of LPIPS, by which it is measured.
+    pub(crate) lpips: Option<&'a LpipsFiles>,
     /// Seconds since the start; 0 where time stands still.
     pub(crate) second: u64,
 }

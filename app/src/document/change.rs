@@ -62,6 +62,7 @@ impl Document {
             Open::NoRun(slot) => self.runs[*slot as usize] = None,
             Open::Size(size) => self.work_with(|d| d.size = *size),
             Open::CloseImage(image) => self.opened.close_image(image),
+            Open::Keep(model) => self.opened.note_model(model),
             Open::CloseModel(model) => self.opened.close_model(model),
             Open::Moved(moved) => self.take_as_moved(moved),
             // With the disk looked at, these become others.

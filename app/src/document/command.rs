@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use smalti_engine::Knob;
-use smalti_engine::evaluation::Plan;
+use smalti_engine::evaluation::{LpipsFiles, Plan};
 use smalti_engine::images::{Picture, WorkingSize};
 use smalti_engine::questions::{BrushStroke, Given, ImageRef, ModelRef, SourceRef, Stamp, Subject};
 use smalti_engine::session::{Control, RunId};
@@ -71,6 +71,8 @@ pub enum Open {
     Size(WorkingSize),
     /// Takes an image that was opened out of the list of those; what was done to it stays.
     CloseImage(ImageRef),
+    /// A tokenizer is at hand, in no slot.
+    Keep(ModelRef),
     /// Takes a tokenizer that was opened out of the menus.
     CloseModel(ModelRef),
     /// Goes on with files and folders where they are now.
@@ -226,6 +228,11 @@ pub enum JobCommand {
     Control(RunId, Control),
     /// Asks how what a recipe describes is to be trained, and trains it then.
     AskTrain(RecipeRef),
+    /// Asks the same for a tokenizer that becomes a point of rate against quality, measured on so many images of the
+    /// document's set.
+    AskPoint(RecipeRef, u64),
+    /// A tokenizer that was trained for it is at hand, and measured.
+    MeasurePoint(ModelRef, (SourceRef, u64)),
     /// Trains what a recipe describes, but for what is wanted otherwise, in a new folder of its own.
     Train(RecipeRef, Box<Changes>),
     /// Shows a run that is there in a slot of its own; it does not go on by this.
@@ -252,6 +259,8 @@ pub enum JobCommand {
     Probe(Vec<ModelRef>),
     /// Shows a table of results beside what is measured.
     ShowResults(Arc<Path>, Stamp),
+    /// LPIPS is measured by these weights from now on; by none it is not measured.
+    UseLpips(Option<LpipsFiles>),
 }
 
 /// How large a picture is looked at.
@@ -304,6 +313,8 @@ pub enum AppCommand {
     AskFolder,
     /// Asks for a checkpoint to open in a slot.
     AskTokenizer(Slot),
+    /// Asks for a file with weights of LPIPS.
+    AskLpips,
     /// Asks where something is that is not where it was; the others may be found with it.
     AskPlace(Lost, AllLost),
     /// Opens what is on the clipboard: a picture or a path; or a region of tokens is put somewhere.

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 /// Of a set without end so many images are measured, and of a large one, unless more are wanted.
 pub const USUAL_IMAGES: u64 = 64;
 
+/// What the view offers where a rectangle keeps some points: all of them again.
+pub const ALL_POINTS: &str = "All points over rate again";
+
 /// What stands along the bottom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum RateAxis {
@@ -50,7 +53,7 @@ pub enum QualityAxis {
     LpipsLike,
     /// The Frechet distance on the judge's features.
     ProxyFd,
-    /// Published LPIPS.
+    /// LPIPS: published, and measured by a person's own weights.
     Lpips,
     /// Published Frechet distance of reconstructions.
     Rfid,
@@ -112,7 +115,7 @@ impl QualityAxis {
         matches!(self, Self::Psnr | Self::Ssim | Self::MsSsim)
     }
 
-    /// Whether a measurement on a person's own images has it.
+    /// Whether every measurement on a person's own images has it; LPIPS is of those with weights of it.
     pub fn is_measured(self) -> bool {
         !matches!(self, Self::Lpips | Self::Rfid | Self::Gfid)
     }

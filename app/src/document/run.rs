@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use smalti_engine::EngineError;
+use smalti_engine::questions::SourceRef;
 use smalti_engine::training::{DataPart, DataSource, Recipe};
 
 use super::slot::Slot;
@@ -41,6 +43,37 @@ pub struct Changes {
     pub folder: Option<PathBuf>,
     /// The slot in which it is seen; otherwise a free one.
     pub slot: Option<Slot>,
+    /// Its tokenizer becomes a point of rate against quality, with so many codes.
+    pub point: Option<NewPoint>,
+}
+
+/// A tokenizer that is trained to be measured beside others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPoint {
+    /// Codes of a book, as [`smalti_engine::quantizers::QuantizerConfig::with_codes`] takes them.
+    pub codes: u64,
+    /// On which set it is measured.
+    pub on: (SourceRef, u64),
+}
+
+impl NewPoint {
+    /// A recipe whose tokenizer has so many codes, and is called by what it is: "fsq-f8-1000".
+    ///
+    /// # Errors
+    /// If the recipe's quantizer cannot have so many, or it trains no tokenizer.
+    pub fn apply(&self, mut recipe: Recipe) -> smalti_engine::Result<Recipe> {
+        let Some(tokenizer) = &mut recipe.tokenizer else {
+            let hint = "choose the recipe of one";
+            return Err(EngineError::bad_input("recipe", "it trains no tokenizer", hint));
+        };
+        let (quantizer, dim) =
+            tokenizer.quantizer.with_codes(self.codes, tokenizer.network.embed_dim)?;
+        let (kind, codes) = (quantizer.kind().to_lowercase(), quantizer.codes(dim));
+        (tokenizer.quantizer, tokenizer.network.embed_dim) = (quantizer, dim);
+        tokenizer.name = format!("{kind}-f{}-{codes}", tokenizer.network.factor());
+        recipe.name.clone_from(&tokenizer.name);
+        Ok(recipe)
+    }
 }
 
 impl Changes {
@@ -53,6 +86,10 @@ impl Changes {
         recipe.steps = self.steps.unwrap_or(recipe.steps);
         recipe.crop.side = self.side.unwrap_or(recipe.crop.side);
         recipe.batch = self.batch.unwrap_or(recipe.batch);
-        recipe
+        match &self.point {
+            // Where it cannot be so, that was said before.
+            Some(point) => point.apply(recipe.clone()).unwrap_or(recipe),
+            None => recipe,
+        }
     }
 }

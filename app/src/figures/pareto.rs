@@ -24,10 +24,10 @@ pub struct Point {
     pub psnr: f64,
     /// Between what its mean over images lies in 95 of 100 samples.
     pub psnr_ends: Option<(f64, f64)>,
-    /// LPIPS-like distance, where it was measured.
-    pub lpips_like: Option<f64>,
+    /// How far apart it looks, by [`Pareto::seen_by`], where that was measured.
+    pub seen: Option<f64>,
     /// As [`Point::psnr_ends`].
-    pub lpips_like_ends: Option<(f64, f64)>,
+    pub seen_ends: Option<(f64, f64)>,
 }
 
 /// Tokenizers, and the curve of an ordinary format on the same images.
@@ -37,6 +37,8 @@ pub struct Pareto {
     pub tokenizers: Vec<Point>,
     /// JPEG at several qualities.
     pub jpeg: Vec<Point>,
+    /// What judges how far apart pictures look, "LPIPS-like" or "LPIPS by VGG16": one for all points.
+    pub seen_by: String,
     /// What was measured, such as "24 images of kodak at 256x256".
     pub subject: String,
     /// What the JPEG of the curve is.
@@ -82,12 +84,12 @@ impl Pareto {
             let text = format!("JPEG: {}", self.about_jpeg);
             head.draw_text(&text, &small, (24, 44)).map_err(cannot)?;
         }
-        let perceived = self.tokenizers.iter().any(|point| point.lpips_like.is_some());
+        let perceived = self.tokenizers.iter().any(|point| point.seen.is_some());
         if perceived {
             let (left, right) = body.split_horizontally(SIZE.0 / 2);
             self.panel(&left, PSNR, |point| Some((point.psnr, point.psnr_ends)))?;
-            let lpips_like = |point: &Point| Some((point.lpips_like?, point.lpips_like_ends));
-            self.panel(&right, "LPIPS-like, lower looks nearer", lpips_like)
+            let seen = |point: &Point| Some((point.seen?, point.seen_ends));
+            self.panel(&right, &format!("{}, lower looks nearer", self.seen_by), seen)
         } else {
             self.panel(&body, PSNR, |point| Some((point.psnr, point.psnr_ends)))
         }
@@ -134,15 +136,15 @@ mod tests {
     use super::*;
 
     fn point(name: &str, bits_per_pixel: f64, psnr: f64) -> Point {
-        let lpips_like = Some(1.0 / psnr);
+        let seen = Some(1.0 / psnr);
         Point {
             name: name.to_owned(),
             label: None,
             bits_per_pixel,
             psnr,
             psnr_ends: Some((psnr - 1.0, psnr + 1.0)),
-            lpips_like,
-            lpips_like_ends: None,
+            seen,
+            seen_ends: None,
         }
     }
 
@@ -155,6 +157,7 @@ mod tests {
                 point("rvq", 0.5, 27.0),
             ],
             jpeg: vec![point("JPEG", 0.2, 22.0), point("JPEG", 1.0, 32.0)],
+            seen_by: "LPIPS-like".to_owned(),
             subject: "24 images".to_owned(),
             about_jpeg: "baseline".to_owned(),
         };

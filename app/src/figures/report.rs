@@ -64,6 +64,8 @@ pub struct Report {
     pub version: String,
     /// Of the intervals.
     pub seed: u64,
+    /// The published network by which LPIPS was measured, if it was.
+    pub lpips: Option<&'static str>,
 }
 
 const STYLE: &str = "
@@ -132,10 +134,12 @@ fn cell(interval: Option<Interval>, places: usize) -> String {
 }
 
 fn table(report: &Report) -> String {
-    let mut text = "<h2>Table</h2>\n<div class=\"scroll\"><table>\n<tr><th>tokenizer</th>\
-        <th>bits per pixel</th><th>by entropy</th><th>PSNR, dB</th><th>SSIM</th><th>MS-SSIM</th>\
+    let lpips = report.lpips.map_or(String::new(), |by| format!("<th>LPIPS by {by}</th>"));
+    let mut text = format!(
+        "<h2>Table</h2>\n<div class=\"scroll\"><table>\n<tr><th>tokenizer</th>\
+        <th>bits per pixel</th><th>by entropy</th><th>PSNR, dB</th><th>SSIM</th><th>MS-SSIM</th>{lpips}\
         <th>LPIPS-like</th><th>proxy distance</th><th>images</th><th>encode</th><th>decode</th></tr>\n"
-        .to_owned();
+    );
     for Row { name, summary, .. } in &report.rows {
         let number = |value: Option<f64>, places: usize| {
             value.map_or("<td>–</td>".to_owned(), |value| format!("<td>{value:.places$}</td>"))
@@ -150,6 +154,10 @@ fn table(report: &Report) -> String {
             cell(summary.get(Column::Psnr), 2),
             cell(summary.get(Column::Ssim), 3),
             cell(summary.get(Column::MsSsim), 3),
+            match report.lpips {
+                Some(_) => cell(summary.get(Column::Lpips), 4),
+                None => String::new(),
+            },
             cell(summary.get(Column::LpipsLike), 3),
             number(summary.proxy_fd, 2),
         ];

@@ -291,7 +291,7 @@ impl Background {
                 Ask::Place(lost, _) if is_of_folder(lost) => {
                     pollster::block_on(dialog.pick_folder())
                 }
-                Ask::File | Ask::Tokenizer(_) | Ask::TrainingFile | Ask::Place(..) => {
+                Ask::File | Ask::Tokenizer(_) | Ask::Lpips | Ask::TrainingFile | Ask::Place(..) => {
                     pollster::block_on(dialog.pick_file())
                 }
                 Ask::Save { name, .. } => {
@@ -389,7 +389,7 @@ fn filtered(dialog: rfd::AsyncFileDialog, ask: &Ask) -> rfd::AsyncFileDialog {
             };
             all(KINDS.iter().fold(dialog, each))
         }
-        Ask::Tokenizer(_) => all(only(dialog, "Tokenizers")),
+        Ask::Tokenizer(_) | Ask::Lpips => all(only(dialog, "Tokenizers")),
         Ask::Place(lost, _) => {
             let dialog = dialog.set_title(format!("Where is {}?", name(&lost.path)));
             match lost.kind {

@@ -4,6 +4,7 @@ pub mod autosave;
 pub mod background;
 pub mod deeds;
 pub mod disk;
+pub mod new_point;
 pub mod opening;
 pub mod outcome;
 pub mod recipes;

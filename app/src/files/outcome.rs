@@ -190,6 +190,8 @@ pub enum Ask {
     Tokenizer(Slot),
     /// Where something is by now, and what else is looked for.
     Place(Lost, AllLost),
+    /// A file with weights of LPIPS: of its network, its heads, or both.
+    Lpips,
     /// A file of images to train on.
     TrainingFile,
     /// A folder of images to train on.

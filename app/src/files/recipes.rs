@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use smalti_engine::images::{Picture, WorkingSize};
-use smalti_engine::questions::{ImageRef, WorkingImage};
+use smalti_engine::questions::{ImageRef, SourceRef, WorkingImage};
 use smalti_engine::session::Asker;
 use smalti_engine::training::{
     Recipe, branch, brief, checkpoint, holds_run, metrics_log, recipe_file,
@@ -39,14 +39,16 @@ pub struct Training {
     pub slot: Option<Slot>,
     /// Whether it waits to be resumed before its first step.
     pub waits: bool,
+    /// Where its tokenizer is measured once it is done.
+    pub point: Option<(SourceRef, u64)>,
 }
 
 impl Training {
     fn new((recipe, path): (Recipe, &Path), run: RunFolder, resumes: bool) -> Self {
         let beside = path.parent().unwrap_or(Path::new("")).to_owned();
         let (turned, branches_from, probe) = (Vec::new(), None, Vec::new());
-        let (slot, waits) = (None, false);
-        Self { recipe, beside, run, resumes, turned, branches_from, probe, slot, waits }
+        let (slot, waits, point) = (None, false, None);
+        Self { recipe, beside, run, resumes, turned, branches_from, probe, slot, waits, point }
     }
 }
 
@@ -67,7 +69,8 @@ pub fn prepare_training(
         None => folder_for(runs, &recipe.name)?,
     };
     let run = RunFolder { folder, recipe: reference };
-    Ok(Training { slot: changes.slot, ..Training::new((recipe, path), run, false) })
+    let point = changes.point.as_ref().map(|point| point.on.clone());
+    Ok(Training { slot: changes.slot, point, ..Training::new((recipe, path), run, false) })
 }
 
 /// Looks whether a recipe's images are there and of use, as a person asked for them and waits for a word.
@@ -154,6 +157,7 @@ pub fn read_form(
         slots,
         paces: paces(places),
         problem: None,
+        point: None,
         recipe,
     })
 }

@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use smalti_engine::tokenizers::TokenizerConfig;
 use smalti_engine::training::{DataSource, Recipe};
 use smalti_engine::{EngineError, Problem};
 
-use crate::document::{Changes, RecipeRef, Slot};
+use super::new_point::PointForm;
+use crate::document::{Changes, NewPoint, RecipeRef, Slot};
 use crate::look::words::grouped;
 
 /// Where the images come from.
@@ -38,6 +40,10 @@ pub enum Field {
     Batch,
     /// The run's folder.
     Folder,
+    /// Codes of a new point.
+    Codes,
+    /// Minutes of a new point.
+    Minutes,
 }
 
 impl Field {
@@ -50,6 +56,8 @@ impl Field {
             Self::Side => "Picture size",
             Self::Batch => "Batch",
             Self::Folder => "Folder",
+            Self::Codes => "Codes",
+            Self::Minutes => "Minutes",
         }
     }
 }
@@ -80,6 +88,7 @@ impl Refusal {
             "batch" => (Field::Batch, true),
             "crop.side" => (Field::Side, true),
             "data" => (Field::Data, true),
+            "codes" => (Field::Codes, true),
             // These are the recipe's, but it is the steps that changed.
             "optimizer.warmup" | "adversarial.start" => (Field::Steps, false),
             _ => (Field::Recipe, false),
@@ -144,6 +153,8 @@ pub struct Form {
     pub paces: Vec<Pace>,
     /// Why it could not begin.
     pub problem: Option<Problem>,
+    /// What is asked of a tokenizer that becomes a point of rate against quality.
+    pub point: Option<PointForm>,
 }
 
 /// How long it takes, and whence that is known.
@@ -173,6 +184,7 @@ impl Form {
             batch: changed(recipe.batch, number(Field::Batch, &self.batch)?),
             folder: self.wanted_folder()?,
             slot: self.slot,
+            point: self.wanted_point()?,
         };
         let wanted = changes.apply(recipe.clone());
         let checked = wanted.validate().and_then(|()| wanted.validate_beginning());
@@ -189,6 +201,42 @@ impl Form {
                 Some(DataSource::Path(self.whole_path(Field::Data, &self.path)?))
             }
         })
+    }
+
+    fn wanted_point(&self) -> Result<Option<NewPoint>, Refusal> {
+        let Some(form) = &self.point else { return Ok(None) };
+        let codes = number(Field::Codes, &form.codes)?;
+        if !form.minutes.trim().is_empty() {
+            number::<u64>(Field::Minutes, &form.minutes)?;
+        }
+        let point = NewPoint { codes, on: form.on.clone() };
+        point.apply(self.recipe.clone()).map_err(|error| Refusal::of(&error))?;
+        Ok(Some(point))
+    }
+
+    /// Whether a number of minutes can be brought to steps: a run of such a network was here.
+    pub fn knows_pace(&self) -> bool {
+        self.images_per_second().is_some()
+    }
+
+    /// The steps that fit into the minutes that are typed, as a run of such a network did last; they stay as they are
+    /// where none was here.
+    pub fn take_minutes(&mut self) {
+        let minutes =
+            self.point.as_ref().and_then(|point| point.minutes.trim().parse::<f64>().ok());
+        let batch = number::<u64>(Field::Batch, &self.batch).unwrap_or(self.recipe.batch as u64);
+        if let (Some(minutes), Some(pace)) = (minutes, self.images_per_second()) {
+            let steps = minutes * 60.0 * pace / batch.max(1) as f64;
+            self.steps = (steps.clamp(1.0, 1e9) as u64).to_string();
+        }
+    }
+
+    /// Images of the wanted side a second.
+    fn images_per_second(&self) -> Option<f64> {
+        let side = number::<u32>(Field::Side, &self.side).unwrap_or(self.recipe.crop.side).max(1);
+        let pace = self.paces.iter().find(|pace| is_alike(&pace.recipe, &self.recipe))?;
+        let pixels = (f64::from(side) / f64::from(pace.recipe.crop.side.max(1))).powi(2);
+        Some(pace.images_per_second / pixels)
     }
 
     fn wanted_folder(&self) -> Result<Option<PathBuf>, Refusal> {
@@ -241,7 +289,9 @@ impl Form {
         let side = |pace: &Pace| pace.recipe.crop.side;
         let own = wanted.crop.side;
         let exact = self.paces.iter().filter(same).find(|pace| side(pace) == own);
-        let pace = exact.or_else(|| self.paces.iter().find(same))?;
+        let alike = || self.paces.iter().find(|pace| is_alike(&pace.recipe, wanted));
+        let pace = exact.or_else(|| self.paces.iter().find(same));
+        let pace = pace.or_else(|| alike().filter(|_| self.point.is_some()))?;
         let pixels = (f64::from(own) / f64::from(side(pace))).powi(2);
         let images = wanted.steps as f64 * wanted.batch as f64;
         let seconds = images * pixels / pace.images_per_second.max(1e-9);
@@ -266,7 +316,11 @@ impl Form {
         let batch = typed(&other.batch, &recipe.batch.to_string(), self.batch);
         let folder = typed(&other.folder, &other.first_folder, self.folder);
         let (data, path, slot) = (other.data, other.path.clone(), other.slot);
-        Self { data, path, steps, side, batch, folder, slot, ..self }
+        let point = match (self.point, &other.point) {
+            (Some(own), Some(other)) => Some(own.like(other)),
+            (own, _) => own,
+        };
+        Self { data, path, steps, side, batch, folder, slot, point, ..self }
     }
 }
 
@@ -278,6 +332,18 @@ fn is_same_work(one: &Recipe, other: &Recipe) -> bool {
         (shape, losses, recipe.recompute, recipe.images_at_once())
     };
     costs(one) == costs(other)
+}
+
+/// Whether an image costs about as much in both: of quantizers and codes the networks round them know little.
+fn is_alike(one: &Recipe, other: &Recipe) -> bool {
+    let costs = |recipe: &Recipe| {
+        let of = |it: &TokenizerConfig| {
+            (it.network.ch, it.network.ch_mult.clone(), it.network.num_res_blocks)
+        };
+        let losses = (recipe.perceptual.clone(), recipe.adversarial.is_some());
+        (recipe.tokenizer.as_ref().map(of), recipe.trains, losses, recipe.recompute)
+    };
+    one.tokenizer.is_some() && costs(one) == costs(other)
 }
 
 fn changed<T: PartialEq + Copy>(own: T, wanted: T) -> Option<T> {
@@ -327,6 +393,7 @@ mod tests {
             slots: Default::default(),
             paces: Vec::new(),
             problem: None,
+            point: None,
             recipe,
         }
     }

@@ -235,6 +235,7 @@ fn path_words(ask: &Ask) -> (&'static str, &'static str) {
         Ask::TrainingFile | Ask::TrainingFolder => ("Train on", "Choose"),
         Ask::RunFolder => ("The run's folder", "Choose"),
         Ask::Tokenizer(_) => ("Open a checkpoint", "Open"),
+        Ask::Lpips => ("Weights of LPIPS", "Use them"),
         Ask::Save { .. } => ("Save as", "Save"),
         Ask::Place(lost, _) => match lost.kind {
             LostKind::Image => ("Where is the image now?", "Take it"),
@@ -251,6 +252,7 @@ fn path_example(ask: &Ask) -> &'static str {
     match ask {
         Ask::Folder | Ask::TrainingFolder | Ask::RunFolder => "pictures/parrots",
         Ask::Tokenizer(_) => "tokenizers/mine.safetensors",
+        Ask::Lpips => "weights/vgg.pth",
         Ask::File | Ask::TrainingFile | Ask::Save { .. } | Ask::Place(..) => "pictures/parrots.png",
     }
 }

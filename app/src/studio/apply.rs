@@ -13,7 +13,8 @@ use super::Studio;
 use super::begun::By;
 use super::keys::KeysOf;
 use crate::document::{
-    AppCommand, Command, Edit, Generate, JobCommand, Layout, MOST_ALIKE, Notice, Open, Slot, Way,
+    ALL_POINTS, AppCommand, Command, Edit, Generate, JobCommand, Layout, MOST_ALIKE, Notice, Open,
+    Slot, Way,
 };
 use crate::files::outcome::{Ask, Loss, Outcome, Save};
 use crate::files::scenes::Scene;
@@ -59,7 +60,15 @@ impl Studio {
                 self.race_steered_by_hand(run, control);
                 self.session.control(run, control);
             }
-            Command::Job(JobCommand::AskTrain(recipe)) => self.ask_training(&recipe, None),
+            Command::Job(JobCommand::AskTrain(recipe)) => self.ask_training(&recipe, None, None),
+            Command::Job(JobCommand::AskPoint(recipe, most)) => {
+                let on = (self.history.document().source.clone(), most);
+                self.ask_training(&recipe, None, Some(on));
+            }
+            Command::Job(JobCommand::MeasurePoint(model, on)) => {
+                self.change(&Open::Keep(model.clone()).into(), ctx);
+                self.measure_new(model, on);
+            }
             Command::Job(JobCommand::Train(recipe, changes)) => {
                 self.train(&recipe, *changes);
             }
@@ -85,6 +94,7 @@ impl Studio {
             }
             Command::Job(JobCommand::Probe(models)) => self.probe(models),
             Command::Job(JobCommand::ShowResults(path, stamp)) => self.show_results(path, stamp),
+            Command::Job(JobCommand::UseLpips(files)) => self.use_lpips(files),
             Command::Look(look) => self.look(look, ctx),
             Command::App(app) => self.apply_app(app, ctx),
             other => self.change(&other, ctx),
@@ -244,6 +254,7 @@ impl Studio {
             AppCommand::AskFile => self.keeping.background.ask(Ask::File),
             AppCommand::AskFolder => self.keeping.background.ask(Ask::Folder),
             AppCommand::AskTokenizer(slot) => self.keeping.background.ask(Ask::Tokenizer(slot)),
+            AppCommand::AskLpips => self.keeping.background.ask(Ask::Lpips),
             AppCommand::AskPlace(lost, all) => self.keeping.background.ask(Ask::Place(lost, all)),
             AppCommand::ExportPicture(file) => self.export_picture(file),
             AppCommand::ExportTable(file) => self.export_table(file),
@@ -278,7 +289,8 @@ impl Studio {
         self.desk.dialog = (!is_open).then_some(dialog);
     }
 
-    /// Esc leaves, in this order: presentation, the doors, a paste, variations that are shown, what is selected, toasts. In a field, a menu or anything that
+    /// Esc leaves, in this order: presentation, the doors, a paste, variations that are shown, points that are set apart,
+    /// what is selected, toasts. In a field, a menu or anything that
     /// floats it leaves that alone.
     pub(super) fn leave(&mut self, ctx: &egui::Context) {
         if self.desk.keyboard.keys_of != KeysOf::Window || self.desk.keyboard.was_typing {
@@ -305,6 +317,11 @@ impl Studio {
         }
         if self.sees_trials() {
             self.send(Generate::Leave);
+            return;
+        }
+        if self.offers.all().iter().any(|offer| offer.name == ALL_POINTS) {
+            self.offers.pick(ALL_POINTS.to_owned(), Way::Press);
+            ctx.request_repaint();
             return;
         }
         let picked = &self.history.document().selection;
@@ -416,6 +433,7 @@ impl Studio {
         match ask {
             Ask::File | Ask::Folder => return vec![Open::Path(path).into()],
             Ask::Tokenizer(slot) => self.open_path(path, slot),
+            Ask::Lpips => self.read_lpips(path),
             ask @ (Ask::TrainingFile | Ask::TrainingFolder | Ask::RunFolder) => {
                 self.browsed(&ask, &path);
             }

@@ -9,6 +9,7 @@ use smalti_engine::session::{Lane, guard};
 
 use super::Studio;
 use crate::document::{Command, JobCommand, Notice, RecipeRef};
+use crate::files::new_point::PointForm;
 use crate::files::outcome::{Ask, Outcome};
 use crate::files::recipes::read_form;
 use crate::files::training_form::{DataChoice, Form, SlotSaid};
@@ -16,9 +17,18 @@ use crate::look::words::name;
 use crate::shell::dialogs::Dialog;
 
 impl Studio {
-    /// Reads a recipe and asks how it is to be trained; `before` is what was filled in for another one.
-    pub(super) fn ask_training(&mut self, recipe: &RecipeRef, before: Option<Box<Form>>) {
-        let asked = JobCommand::AskTrain(recipe.clone());
+    /// Reads a recipe and asks how it is to be trained; `before` is what was filled in for another one. What becomes a
+    /// point of rate against quality is measured `on` so many images of a set.
+    pub(super) fn ask_training(
+        &mut self,
+        recipe: &RecipeRef,
+        before: Option<Box<Form>>,
+        on: Option<(SourceRef, u64)>,
+    ) {
+        let asked = match &on {
+            Some((_, most)) => JobCommand::AskPoint(recipe.clone(), *most),
+            None => JobCommand::AskTrain(recipe.clone()),
+        };
         let Some(number) = self.trainings.ask(asked, false) else {
             // It is asked about already; what was filled in here stands there still.
             if let Some(before) = before {
@@ -34,10 +44,14 @@ impl Studio {
         };
         let recipes = self.session.ask(Lane::Now, &ShippedRecipes);
         let recipes = recipes.best().map(|names| names.to_vec()).unwrap_or_default();
+        let shipped = self.fixed.options.assets.join("recipes");
         // Not in the line of the autosave: it looks into all runs.
         let started = self.keeping.background.alongside("reading a recipe", move || {
             let form = guard("reading a recipe", || {
-                read_form((reference, &path), &places, (opened, slots), recipes)
+                let form = read_form((reference, &path), &places, (opened, slots), recipes)?;
+                let read = |on| PointForm::read(&shipped, &form.recipes, &form.recipe, on);
+                let point = on.map(read);
+                Ok(Form { point, ..form })
             });
             let form = match (form, before) {
                 (Ok(form), Some(before)) => Ok(Box::new(form.like(&before))),

@@ -396,6 +396,7 @@ impl Studio {
                 trials: self.trials.as_ref(),
                 pasting: self.pasting.as_ref(),
                 results: &self.trainings.results,
+                lpips: self.trainings.lpips.as_ref(),
                 second: if options.frozen_time { 0 } else { self.started.elapsed().as_secs() },
             },
             showing: self.showing(),

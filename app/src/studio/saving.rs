@@ -291,7 +291,10 @@ impl Studio {
             Answer::Scene(scene, keeps_own) => self.answered_scene(*scene, keeps_own),
             Answer::Tokens(path, reading) => self.keeping.openings.ask_tokens(path, reading),
             Answer::Train(form) => self.train_by_form(form),
-            Answer::OtherRecipe(recipe, form) => self.ask_training(&recipe, Some(form)),
+            Answer::OtherRecipe(recipe, form) => {
+                let on = form.point.as_ref().map(|point| point.on.clone());
+                self.ask_training(&recipe, Some(form), on);
+            }
             Answer::Browse(_) => {}
             Answer::Path(ask, path) => self.chosen(ask, path, false),
             Answer::Replace(ask, path) => {

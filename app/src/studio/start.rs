@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use eframe::wgpu;
+use smalti_engine::evaluation::LpipsFiles;
 use smalti_engine::session::{self, News, Session};
 
 use super::begun::{Gesture, Guide, Quitting};
@@ -88,7 +89,8 @@ impl Studio {
         let document = Document::default();
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let threads = if options.threads == 0 { cores } else { options.threads };
-        let trainings = Trainings::new(places_of_runs(&options));
+        let mut trainings = Trainings::new(places_of_runs(&options));
+        trainings.lpips = LpipsFiles::of(&settings.lpips).ok();
         let mut studio = Self {
             session,
             history: History::new(document.clone()),

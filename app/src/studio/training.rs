@@ -324,8 +324,18 @@ impl Studio {
 
     /// Starts the run and shows how far it is.
     fn start_training(&mut self, training: Training) -> Vec<Command> {
-        let Training { recipe, beside, run, resumes, turned, branches_from, probe, slot, waits } =
-            training;
+        let Training {
+            recipe,
+            beside,
+            run,
+            resumes,
+            turned,
+            branches_from,
+            probe,
+            slot,
+            waits,
+            point,
+        } = training;
         if self.is_going_on(&run.folder) {
             // Two would write over each other.
             return vec![Layout::Show(ViewId::Training).into()];
@@ -336,6 +346,9 @@ impl Studio {
         if waits {
             let how = if branches_from.is_some() { "Resume it in Training" } else { GOES_ON };
             hint = format!("{how}. {hint}");
+        }
+        if point.is_some() {
+            hint = format!("It is measured in Pareto once it is done. {hint}");
         }
         let mut said = Vec::new();
         self.settings.remember_run(&run.folder, &self.trainings.places);
@@ -348,6 +361,9 @@ impl Studio {
         let id = if waits { self.session.start_paused(work) } else { self.session.start(work) };
         self.live_runs.insert(run.folder.clone(), id);
         self.probes.insert(id, probe.into());
+        // It goes on in the background: what is looked at stays.
+        let shown = point.is_none().then(|| Command::from(Layout::Show(ViewId::Training)));
+        self.trainings.points.extend(point.map(|point| (id, point)));
         if let Some((slot, left)) = slot {
             said.extend(left.map(|left| self.leaves(slot, left)));
             // At once: the next run must see that the slot is taken.
@@ -357,8 +373,7 @@ impl Studio {
             hint.push_str("; four others go on in Training, so this one is seen in Runs alone");
         }
         said.push(Notice { hint, ..Notice::info(title) });
-        let shown = Command::from(Layout::Show(ViewId::Training));
-        std::iter::once(shown).chain(said.into_iter().map(Command::from)).collect()
+        shown.into_iter().chain(said.into_iter().map(Command::from)).collect()
     }
 
     /// Runs that ended since the last frame become notices.
@@ -400,6 +415,7 @@ impl Studio {
                     Some(model) => {
                         let hint = "What it trained is the first of File, Open recent".to_owned();
                         self.settings.remember(&model);
+                        self.measure_point(run.id, &model);
                         Notice { hint, ..Notice::info(format!("{title}: done")) }
                     }
                     None => Notice::info(format!("{title}: done")),

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use smalti_engine::Problem;
-use smalti_engine::evaluation::Plan;
-use smalti_engine::questions::Stamp;
+use smalti_engine::evaluation::{LpipsFiles, Plan};
+use smalti_engine::questions::{SourceRef, Stamp};
 use smalti_engine::session::{RunId, RunView};
 
 use crate::ctx::{LeftRun, Preparing};
@@ -48,6 +48,12 @@ pub(super) struct Trainings {
     pub(super) left: [Option<LeftRun>; 4],
     /// Tables of results that were opened, to be shown beside what is measured.
     pub(super) results: Vec<(Arc<Path>, Stamp)>,
+    /// Where what runs train is measured once they are done.
+    pub(super) points: BTreeMap<RunId, (SourceRef, u64)>,
+    /// The person's own weights of LPIPS, by which it is measured.
+    pub(super) lpips: Option<LpipsFiles>,
+    /// A file of which the other half is looked for: a network without its heads, or these without it.
+    pub(super) lpips_half: Option<PathBuf>,
     /// What runs of measurements measure that are not over yet, as far as it is known.
     pub(super) measuring: Vec<(RunId, Vec<Plan>)>,
     /// The folders in which runs usually are; a new one comes into the first.

@@ -2,6 +2,7 @@
 //! others published.
 
 mod bar;
+mod brush;
 mod images;
 mod keys;
 mod marks;
@@ -18,12 +19,15 @@ use egui::{Rect, RichText, UiBuilder, pos2, vec2};
 use smalti_engine::evaluation::{Measured, Plan, ReadPublished};
 use smalti_engine::session::{Control, Reply, RunState, RunView};
 
-use self::marks::{Key, Layer, Mark, Points, beyond_entropy, column_of, probed_of, row_of};
+use self::brush::Brush;
+use self::marks::{
+    Key, Layer, Mark, Points, beyond_entropy, column_of, is_measured, probed_of, row_of,
+};
 use self::measures::{Measures, at_hand, going_on, tokenizer};
 pub(super) use self::scatter::ticks;
 use super::view::View;
 use crate::ctx::ViewCtx;
-use crate::document::{JobCommand, USUAL_IMAGES};
+use crate::document::{ALL_POINTS, JobCommand, QualityAxis, RecipeRef, USUAL_IMAGES};
 use crate::look::theme::space;
 use crate::look::words::{counted, duration, name};
 use crate::widgets::states;
@@ -45,6 +49,8 @@ pub(super) struct ParetoView {
     picked: Vec<Key>,
     /// The point that arrow keys lead to.
     by_keys: Option<Key>,
+    /// The points that are kept, if not all are.
+    brush: Brush,
     /// The points as they were made last.
     points: Points,
 }
@@ -52,8 +58,8 @@ pub(super) struct ParetoView {
 impl Default for ParetoView {
     fn default() -> Self {
         let (measures, left_out, picked) = (Measures::default(), Vec::new(), Vec::new());
-        let points = Points::default();
-        Self { measures, most: USUAL_IMAGES, left_out, picked, by_keys: None, points }
+        let (points, brush) = (Points::default(), Brush::default());
+        Self { measures, most: USUAL_IMAGES, left_out, picked, by_keys: None, brush, points }
     }
 }
 
@@ -71,7 +77,9 @@ impl View for ParetoView {
         let look = ctx.document.looks.rates;
         let (layers, problems) = layers(ctx);
         let marks = self.points.follow(ctx, (&self.measures, &layers), look);
-        self.picked.retain(|key| marks.iter().any(|mark| mark.key == *key));
+        self.brush_by_keys(ctx, &marks);
+        let within = self.brush.within(&marks);
+        self.picked.retain(|key| within.iter().any(|mark| mark.key == *key));
         let whole = ui.available_rect_before_wrap();
         // A hall sees the plot as large as can be until a point is picked.
         let is_told = !ctx.is_presented() || !self.picked.is_empty();
@@ -83,12 +91,14 @@ impl View for ParetoView {
         if marks.is_empty() {
             ui.scope_builder(UiBuilder::new().max_rect(plot_area), |ui| self.empty_ui(ui, ctx));
         } else {
-            self.plot_ui(ui, ctx, plot_area, (&marks, &layers));
+            let points = scatter::Points { all: &marks, within: &within };
+            self.plot_ui(ui, ctx, plot_area, (points, &layers));
         }
         let below = Rect::from_min_max(pos2(plot.left(), plot.bottom() - foot), plot.max);
         let below = below.shrink2(vec2(space::M, space::XS));
         ui.scope_builder(UiBuilder::new().max_rect(below), |ui| {
-            self.foot_ui(ui, ctx, (!marks.is_empty(), &problems));
+            let counts = (within.len(), marks.len());
+            self.foot_ui(ui, ctx, (counts, &problems));
         });
         if has_side {
             let line = egui::Stroke::new(1.0, ctx.theme.colors.line);
@@ -136,8 +146,10 @@ impl ParetoView {
 
     fn plans(&self, ctx: &ViewCtx<'_>) -> Vec<Plan> {
         let missing = self.measures.missing(&self.wanted(ctx));
-        let plan =
-            |measured| Plan { most: self.most, ..Plan::new(measured, ctx.document.source.clone()) };
+        let plan = |measured| {
+            let plan = Plan::new(measured, ctx.document.source.clone());
+            Plan { most: self.most, lpips: ctx.live.lpips.cloned(), ..plan }
+        };
         missing.into_iter().map(plan).collect()
     }
 
@@ -156,7 +168,7 @@ impl ParetoView {
                 }
                 None => {}
             }
-            if !look.quality.is_measured() && !look.published {
+            if !is_measured(ctx, look.quality) && !look.published {
                 let text = format!("{} is in published tables alone", look.quality.label());
                 ui.label(RichText::new(text).font(ctx.theme.heading()));
                 ui.label(ctx.theme.label("Show them with the button published, or pick another number"));
@@ -168,6 +180,8 @@ impl ParetoView {
                 ui.label(RichText::new(text).font(ctx.theme.heading()));
                 let hint = if look.rate.is_probe() || look.quality.is_probe() {
                     "An AR probe is trained on the tokens of painted worlds, some minutes a tokenizer"
+                } else if look.quality == QualityAxis::Lpips {
+                    "What was measured without LPIPS has to be measured again"
                 } else if beyond_entropy(&self.measures, look) > 0 {
                     "What codes are worth takes eight tokens of each to say: measure more images"
                 } else {
@@ -209,12 +223,12 @@ impl ParetoView {
         ui: &mut egui::Ui,
         ctx: &ViewCtx<'_>,
         area: Rect,
-        (marks, layers): (&[Mark], &[Layer]),
+        (points, layers): (scatter::Points<'_>, &[Layer]),
     ) {
-        let look = ctx.document.looks.rates;
+        let (look, marks) = (ctx.document.looks.rates, points.within);
         let keys = (self.picked.as_slice(), &mut self.by_keys);
-        let (done, response) = scatter::ui(ui, ctx, area, (marks, look), keys);
-        taken::exported(ctx, (marks, layers, &self.measures), |exported| {
+        let (done, response) = scatter::ui(ui, ctx, area, (points, look), keys);
+        taken::exported(ctx, (points, layers, &self.measures), |exported| {
             exported.menu(&response, ctx);
             if ctx.is_presented() {
                 return;
@@ -229,11 +243,16 @@ impl ParetoView {
                 response.on_hover_text("Takes this plot away, as a figure or as numbers");
             });
         });
+        if let Some(keys) = done.brushed {
+            self.brush.keep(keys);
+            return;
+        }
         let Some(key) = done.near else {
             // A click beside the second point keeps the first one; a key is beside none.
             let is_beside = response.interact_pointer_pos().is_some();
             if done.is_clicked && is_beside && !done.is_second {
                 self.picked.clear();
+                self.brush.clear();
             }
             return;
         };
@@ -272,6 +291,22 @@ impl ParetoView {
         }
     }
 
+    /// What keys and the palette do about which points are kept.
+    fn brush_by_keys(&mut self, ctx: &ViewCtx<'_>, marks: &[Mark]) {
+        if self.picked.len() == 2
+            && ctx.offer("Keep the points between the two that are picked", false)
+        {
+            self.brush.keep_between(marks, &self.picked);
+        }
+        if !self.brush.is_on() {
+            return;
+        }
+        // Escape picks it as well.
+        if ctx.offer(ALL_POINTS, false) {
+            self.brush.clear();
+        }
+    }
+
     /// Opens a tokenizer in Compare where it is worst.
     fn open(&self, ctx: &ViewCtx<'_>, key: &Key) {
         let Key::Measured(measured, at) = key else { return };
@@ -288,12 +323,20 @@ impl ParetoView {
 
     /// How far measuring is, or what can be measured, and what went wrong.
     fn foot_ui(
-        &self,
+        &mut self,
         ui: &mut egui::Ui,
         ctx: &ViewCtx<'_>,
-        (is_drawn, unread): (bool, &[smalti_engine::Problem]),
+        ((within, all), unread): ((usize, usize), &[smalti_engine::Problem]),
     ) {
+        let is_drawn = all > 0;
         ui.horizontal_centered(|ui| {
+            if self.brush.is_on() && is_drawn {
+                ui.label(RichText::new(brush::words(within, all)).font(ctx.theme.strong()));
+                let about = "Escape, or a click beside the points, does the same";
+                if ui.small_button("All points").on_hover_text(about).clicked() {
+                    self.brush.clear();
+                }
+            }
             if let Some(going_on) = going_on(ctx) {
                 run_ui(ui, ctx, &going_on.run);
             }
@@ -305,6 +348,14 @@ impl ParetoView {
             }
             if is_drawn && !ctx.is_presented() {
                 self.start_probes_ui(ui, ctx);
+            }
+            if !ctx.is_presented() {
+                let about = "Asks which quantizer, factor and codes, and how long; it is trained in the background, and \
+                             measured on this set when it is done";
+                if ui.small_button("Train a new point…").on_hover_text(about).clicked() {
+                    let recipe = RecipeRef::Shipped("worlds-fsq-f8".into());
+                    ctx.send(JobCommand::AskPoint(recipe, self.most));
+                }
             }
             let beyond = beyond_entropy(&self.measures, ctx.document.looks.rates);
             if is_drawn && beyond > 0 {

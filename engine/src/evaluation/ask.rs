@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::identity::{Identity, SetIdentity, hash_of_judge, hash_of_model, seen_of};
 use super::kept::{Part, about_at, part_of, paths_in};
+use super::lpips::{LpipsFiles, LpipsIdentity, ReadLpips};
 use super::plan::{Indices, Measured, Shard};
 use super::probe::{Probed, all_kept, of_weights};
 use super::published::{Published, parse_published};
@@ -28,6 +29,9 @@ pub struct KeptMeasurements {
     pub most: u64,
     /// At which side; the set's own where it is `None`.
     pub side: Option<u32>,
+    /// The LPIPS that is wanted: what was measured with another one is left out, what was measured without any is
+    /// not. Where none is wanted, those with any are told, too.
+    pub lpips: Option<LpipsFiles>,
     /// Another number whenever they are to be looked at again.
     pub since: u64,
 }
@@ -35,7 +39,7 @@ pub struct KeptMeasurements {
 /// See [`KeptMeasurements`].
 #[derive(Debug, Default)]
 pub struct Kept {
-    /// What was measured of what was asked for, the fullest first.
+    /// What was measured of what was asked for, with the LPIPS that is wanted first, and the fullest of these.
     pub parts: Vec<(Measured, Part)>,
     /// Why one that is there cannot be read.
     pub problems: Vec<Problem>,
@@ -56,6 +60,12 @@ impl Question for KeptMeasurements {
         };
         let set_identity = SetIdentity::of(&self.source, &*set.open, self.most);
         let judge = desk.ask(&JudgeHash)?;
+        // Files that cannot be read are told when it is measured by them.
+        let read = |files: &LpipsFiles| match desk.ask(&ReadLpips { files: files.clone() }) {
+            Err(EngineError::Cancelled) => Err(EngineError::Cancelled),
+            read => Ok(read.ok().map(|lpips| LpipsIdentity::clone(&lpips))),
+        };
+        let lpips = self.lpips.as_ref().map(read).transpose()?.flatten();
         let known = self.known(desk)?;
         let mut seen = None;
         for path in paths_in(&self.folder)? {
@@ -66,7 +76,8 @@ impl Question for KeptMeasurements {
             let is_same = identity.set == set_identity
                 && (identity.side, about.shard) == (side, Shard::WHOLE)
                 && identity.judge == *judge
-                && identity.version == Identity::VERSION;
+                && identity.version == Identity::VERSION
+                && (self.lpips.is_none() || identity.lpips.is_none() || identity.lpips == lpips);
             let of = known.iter().filter(|(_, weights)| *weights == identity.weights);
             let of: Vec<&Measured> = of.map(|(measured, _)| *measured).collect();
             if !is_same || of.is_empty() || about.done == 0 {
@@ -87,7 +98,10 @@ impl Question for KeptMeasurements {
                 Err(error) => kept.problems.push(error.problem()),
             }
         }
-        kept.parts.sort_by_key(|(_, part)| Reverse((part.done().0, part.identity().rates.len())));
+        kept.parts.sort_by_key(|(_, part)| {
+            let identity = part.identity();
+            Reverse((identity.lpips.is_some(), part.done().0, identity.rates.len()))
+        });
         Ok(kept)
     }
 
@@ -349,7 +363,7 @@ mod tests {
             name: format!("{index}.png"),
             point: 0,
             size: [8, 8],
-            values: [0.1, psnr, 0.5, f64::NAN, f64::INFINITY, 0.0],
+            values: [0.1, psnr, 0.5, f64::NAN, f64::INFINITY, 0.0, f64::NAN],
         }
     }
 

@@ -1,14 +1,16 @@
 //! What makes a measurement the same one: parts that agree in this can be joined, and numbers that are kept are
 //! those of these settings and no others.
 
-use std::io::Read as _;
 use std::path::Path;
 
+use super::hash::hash_of_file;
+use super::lpips::LpipsIdentity;
 use super::plan::{Indices, Plan};
+use super::values::{COLUMNS, Column};
 use crate::data::Source;
 use crate::questions::SourceRef;
 use crate::questions::perceive::JUDGE;
-use crate::{EngineError, Result, checkpoints};
+use crate::{Result, checkpoints};
 
 /// Of which images, without where they lie: the same on another machine.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -72,11 +74,19 @@ pub struct Identity {
     pub seed: u64,
     /// The version of Smalti.
     pub version: String,
+    /// Which LPIPS was measured, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lpips: Option<LpipsIdentity>,
 }
 
 impl Identity {
     /// The version that measures here.
     pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+    /// The numbers that such a measurement has of each image, in the order of files.
+    pub fn columns(&self) -> &'static [Column] {
+        if self.lpips.is_some() { &COLUMNS } else { &COLUMNS[..Column::Lpips.place()] }
+    }
 
     /// A short number for it, which file names carry.
     pub fn key(&self) -> String {
@@ -101,6 +111,7 @@ impl Identity {
                 ("judge", it.judge.clone().unwrap_or(none)),
                 ("seed", it.seed.to_string()),
                 ("version", it.version.clone()),
+                ("LPIPS", it.lpips.as_ref().map_or("not measured".to_owned(), ToString::to_string)),
             ]
         };
         let mut both = of(self).into_iter().zip(of(other));
@@ -160,25 +171,4 @@ pub(super) fn hash_of_model(path: &Path) -> Result<String> {
         hash = hash_of_file(path, hash)?;
     }
     Ok(format!("{hash:016x}"))
-}
-
-/// A hash over the bytes of a file, on from `start`.
-fn hash_of_file(path: &Path, start: u64) -> Result<u64> {
-    let io = |source| EngineError::io(path, source);
-    let (mut file, _) = crate::images::file::open_regular(path)?;
-    let (mut hash, mut buffer) = (start, vec![0_u8; 1 << 16]);
-    loop {
-        let mut filled = 0;
-        while filled < buffer.len() {
-            let count = file.read(&mut buffer[filled..]).map_err(io)?;
-            if count == 0 {
-                break;
-            }
-            filled += count;
-        }
-        hash = crate::random::bytes_hash(hash, &buffer[..filled]);
-        if filled < buffer.len() {
-            return Ok(hash);
-        }
-    }
 }

@@ -13,7 +13,7 @@ use super::identity::Identity;
 use super::plan::Shard;
 use super::stored;
 use super::sums::{Skipped, Summary, Sums};
-use super::values::{COLUMNS, ImageValues};
+use super::values::{COLUMNS, Column, ImageValues};
 use crate::atomic::write_atomically;
 use crate::{EngineError, Result};
 
@@ -127,8 +127,8 @@ impl Part {
     pub(super) fn write(&self) -> Result<()> {
         let fail = |error: String| EngineError::bad_file(&self.path, error, "");
         let about = serde_json::to_string(&self.about).map_err(|error| fail(error.to_string()))?;
-        let bytes =
-            stored::to_bytes(&self.sums, &about).map_err(|error| fail(error.to_string()))?;
+        let bytes = stored::to_bytes(&self.sums, self.identity().columns().len(), &about)
+            .map_err(|error| fail(error.to_string()))?;
         write_atomically(&self.path, |file| file.write_all(&bytes))
     }
 }
@@ -145,7 +145,8 @@ pub fn part_of(path: &Path) -> Result<Part> {
     let bytes = crate::images::file::read_file(path, MOST_BYTES)?;
     let about = stored::about_of(&bytes).ok_or_else(none)?;
     let about: About = serde_json::from_str(&about).map_err(|_other| none())?;
-    let sums = stored::of_bytes(&bytes, about.identity.rates.len());
+    let wanted = (about.identity.rates.len(), about.identity.columns().len());
+    let sums = stored::of_bytes(&bytes, wanted);
     let mut sums = sums.filter(|_| about.kind == KIND).ok_or_else(none)?;
     sums.skipped = about.skipped.clone();
     Ok(Part { path: path.to_owned(), about, sums })
@@ -205,8 +206,9 @@ pub(super) struct Writer {
 }
 
 /// The first line of a `.csv`.
-fn head() -> String {
-    let columns = COLUMNS.map(super::values::Column::name).join(",");
+fn head(identity: &Identity) -> String {
+    let columns: Vec<&str> = identity.columns().iter().map(|column| column.name()).collect();
+    let columns = columns.join(",");
     format!("image,name,point,width,height,{columns}\n")
 }
 
@@ -253,7 +255,7 @@ impl Writer {
             let seen = about.seen.or(old.about.seen);
             Part { about: About { seen, ..old.about }, ..old }
         } else {
-            let head = head();
+            let head = head(&about.identity);
             file.write_all(head.as_bytes()).map_err(io)?;
             Part { path, about: About { bytes: head.len() as u64, ..about }, sums }
         };
@@ -262,7 +264,8 @@ impl Writer {
 
     /// Appends lines, whose sums are added by whoever measured them.
     pub(super) fn append(&mut self, lines: &[ImageValues]) -> Result<()> {
-        let text: String = lines.iter().map(line_of).collect();
+        let columns = self.part.identity().columns();
+        let text: String = lines.iter().map(|line| line_of(line, columns)).collect();
         self.part.about.bytes += text.len() as u64;
         let written = self.lines.write_all(text.as_bytes());
         written.map_err(|source| EngineError::io(self.part.path.with_extension("csv"), source))
@@ -277,8 +280,8 @@ impl Writer {
 }
 
 /// Writes a whole `.csv` out of parts, one after the other, in one step; gives its length in bytes.
-pub(super) fn join_lines(path: &Path, parts: &[&Part]) -> Result<u64> {
-    let head = head();
+pub(super) fn join_lines(path: &Path, identity: &Identity, parts: &[&Part]) -> Result<u64> {
+    let head = head(identity);
     let mut bytes = head.len() as u64;
     let mut failed = None;
     write_atomically(path, |out| {
@@ -310,7 +313,7 @@ pub(super) fn join_lines(path: &Path, parts: &[&Part]) -> Result<u64> {
     Ok(bytes)
 }
 
-fn line_of(line: &ImageValues) -> String {
+fn line_of(line: &ImageValues, columns: &[Column]) -> String {
     let name = if line.name.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", line.name.replace('"', "\"\"").replace(['\n', '\r'], " "))
     } else {
@@ -318,7 +321,7 @@ fn line_of(line: &ImageValues) -> String {
     };
     // The shortest text that reads back as the same number.
     let number = |value: &f64| if value.is_finite() { value.to_string() } else { String::new() };
-    let values: Vec<String> = line.values.iter().map(number).collect();
+    let values: Vec<String> = line.values.iter().take(columns.len()).map(number).collect();
     let ([width, height], values) = (line.size, values.join(","));
     format!("{},{name},{},{width},{height},{values}\n", line.index, line.point)
 }
@@ -372,7 +375,8 @@ fn read_line(text: &str) -> Option<ImageValues> {
         size: [width.parse().ok()?, height.parse().ok()?],
         values: [f64::NAN; COLUMNS.len()],
     };
-    (values.len() == COLUMNS.len()).then_some(())?;
+    // Without LPIPS there is no column of it.
+    (COLUMNS.len() - 1..=COLUMNS.len()).contains(&values.len()).then_some(())?;
     for (value, text) in line.values.iter_mut().zip(values) {
         if !text.is_empty() {
             *value = text.parse().ok()?;
@@ -392,14 +396,18 @@ mod tests {
             name: "a \"fine\", picture.png".to_owned(),
             point: 2,
             size: [32, 48],
-            values: [0.1 + 0.2, f64::INFINITY, 1.0 / 3.0, f64::NAN, 1e-9, 0.0],
+            values: [0.1 + 0.2, f64::INFINITY, 1.0 / 3.0, f64::NAN, 1e-9, 0.0, 0.25],
         };
-        let text = line_of(&line);
+        let text = line_of(&line, &COLUMNS);
         let back = read_line(text.trim_end()).unwrap();
         assert_eq!((&back.name, back.size, back.point), (&line.name, line.size, 2));
         assert_eq!(back.values[0].to_bits(), line.values[0].to_bits());
         assert_eq!(back.get(COLUMNS[1]), None);
         assert_eq!(back.values[2].to_bits(), line.values[2].to_bits());
+        assert_eq!(back.get(Column::Lpips), Some(0.25));
+        let less = line_of(&line, &COLUMNS[..6]);
+        assert_eq!(less.trim_end(), text.trim_end().strip_suffix(",0.25").unwrap());
+        assert_eq!(read_line(less.trim_end()).unwrap().get(Column::Lpips), None);
         assert_eq!(read_line("1,x,0,3"), None);
     }
 }

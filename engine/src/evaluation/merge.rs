@@ -36,7 +36,7 @@ pub fn merge(parts: &[Part], folder: &Path) -> Result<Part> {
     let total = parts.iter().map(|part| part.about.total).sum();
     let path = folder.join(format!("{}.safetensors", stem(&identity, Shard::WHOLE)));
     std::fs::create_dir_all(folder).map_err(|source| EngineError::io(folder, source))?;
-    let bytes = join_lines(&path.with_extension("csv"), &parts)?;
+    let bytes = join_lines(&path.with_extension("csv"), &identity, &parts)?;
     let about = About {
         done: total,
         bytes,

@@ -3,8 +3,10 @@
 
 mod ask;
 mod bootstrap;
+mod hash;
 mod identity;
 mod kept;
+mod lpips;
 mod merge;
 mod plan;
 mod probe;
@@ -24,6 +26,7 @@ pub use ask::{
 pub use bootstrap::REPLICATES;
 pub use identity::{Identity, Rate, SetIdentity};
 pub use kept::{Part, Values, part_of, parts_in};
+pub use lpips::{LpipsFiles, LpipsIdentity, ReadLpips};
 pub use merge::{check, merge};
 pub use plan::{JPEG_QUALITIES, Measured, Plan, Shard};
 pub use probe::{Probed, table as probe_table};

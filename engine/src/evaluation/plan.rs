@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::lpips::LpipsFiles;
 use crate::questions::{ModelRef, SourceRef};
 use crate::{EngineError, Result};
 
@@ -68,12 +69,15 @@ pub struct Plan {
     pub shard: Shard,
     /// The seed of the intervals.
     pub seed: u64,
+    /// The person's own weights of LPIPS, if that is measured, too.
+    pub lpips: Option<LpipsFiles>,
 }
 
 impl Plan {
     /// A measurement of all images of a set at their own side.
     pub fn new(measured: Measured, source: SourceRef) -> Self {
-        Self { measured, source, most: u64::MAX, side: None, shard: Shard::WHOLE, seed: 0 }
+        let (most, side, shard) = (u64::MAX, None, Shard::WHOLE);
+        Self { measured, source, most, side, shard, seed: 0, lpips: None }
     }
 }
 

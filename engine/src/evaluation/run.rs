@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::identity::{Identity, SetIdentity, hash_of_judge, seen_of, side_of};
 use super::kept::{About, Part, Writer};
+use super::lpips::{LpipsFiles, LpipsIdentity};
 use super::plan::{Indices, Measured, Plan};
 use super::subject::{Eye, Subject};
 use super::sums::{Skipped, Summary, Sums, lines_of};
@@ -66,6 +67,8 @@ pub struct MeasureRun {
     next: usize,
     current: Option<Measuring>,
     judge: Option<Arc<(Option<Lpips>, Option<String>)>>,
+    /// What was opened last.
+    lpips: Option<(LpipsFiles, Arc<(Lpips, LpipsIdentity)>)>,
 }
 
 impl std::fmt::Debug for MeasureRun {
@@ -79,7 +82,7 @@ impl MeasureRun {
     /// is not measured again. `assets` is the folder of what comes with Smalti.
     pub fn new(plans: Vec<Plan>, folder: Option<PathBuf>, assets: PathBuf) -> Self {
         let plans = plans.into_iter().map(Arc::new).collect();
-        Self { plans, folder, assets, next: 0, current: None, judge: None }
+        Self { plans, folder, assets, next: 0, current: None, judge: None, lpips: None }
     }
 
     fn judge(
@@ -95,9 +98,23 @@ impl MeasureRun {
         Ok(judge)
     }
 
+    fn lpips(
+        &mut self,
+        plan: &Plan,
+        watch: &Watch<'_, MeasureEvent>,
+    ) -> Result<Option<Arc<(Lpips, LpipsIdentity)>>> {
+        let Some(files) = &plan.lpips else { return Ok(None) };
+        if let Some((_, lpips)) = self.lpips.as_ref().filter(|(known, _)| known == files) {
+            return Ok(Some(Arc::clone(lpips)));
+        }
+        let lpips = Arc::new(files.open(watch.device())?);
+        self.lpips = Some((files.clone(), Arc::clone(&lpips)));
+        Ok(Some(lpips))
+    }
+
     fn begin(&mut self, plan: &Arc<Plan>, watch: &Watch<'_, MeasureEvent>) -> Result<Measuring> {
-        let judge = self.judge(watch)?;
-        Measuring::open(self.next, plan, (&self.assets, self.folder.as_deref()), judge, watch)
+        let eyes = (self.judge(watch)?, self.lpips(plan, watch)?);
+        Measuring::open(self.next, plan, (&self.assets, self.folder.as_deref()), eyes, watch)
     }
 }
 
@@ -161,6 +178,9 @@ impl Work for MeasureRun {
     }
 }
 
+/// The judge with its hash, and a person's own LPIPS.
+type Eyes = (Arc<(Option<Lpips>, Option<String>)>, Option<Arc<(Lpips, LpipsIdentity)>>);
+
 /// A plan that is being measured.
 struct Measuring {
     number: usize,
@@ -171,6 +191,7 @@ struct Measuring {
     indices: Indices,
     identity: Arc<Identity>,
     judge: Arc<(Option<Lpips>, Option<String>)>,
+    lpips: Option<Arc<(Lpips, LpipsIdentity)>>,
     output: Output,
     kept_at: Instant,
     reported: u64,
@@ -203,7 +224,7 @@ impl Measuring {
         number: usize,
         plan: &Arc<Plan>,
         (assets, folder): (&Path, Option<&Path>),
-        judge: Arc<(Option<Lpips>, Option<String>)>,
+        (judge, lpips): Eyes,
         watch: &Watch<'_, MeasureEvent>,
     ) -> Result<Self> {
         let subject = Subject::open(&plan.measured, assets, watch.device())?;
@@ -219,7 +240,11 @@ impl Measuring {
             judge: judge.1.clone(),
             seed: plan.seed,
             version: Identity::VERSION.to_owned(),
+            lpips: lpips.as_ref().map(|lpips| lpips.1.clone()),
         };
+        if let Some(lpips) = &identity.lpips {
+            lpips.check_size(subject.size(side).target(side, side)?)?;
+        }
         let (indices, total) = Indices::of(&plan.source, (set.len(), plan.most), plan.shard);
         let seen = match folder {
             Some(_) => seen_of(&*set, (&indices, total), || watch.check())?,
@@ -241,6 +266,7 @@ impl Measuring {
             indices,
             identity,
             judge,
+            lpips,
             output,
             kept_at,
             reported: 0,
@@ -286,8 +312,9 @@ impl Measuring {
             let picture = images::fit(&sample.picture, size)?;
             let (width, height) = (picture.width(), picture.height());
             let is_enlarged = sample.picture.width() < width || sample.picture.height() < height;
-            let mut eye = Eye { judge: self.judge.0.as_ref(), device: watch.device() };
-            Ok((self.subject.measure(&picture, is_enlarged, &mut eye)?, sample.name))
+            let lpips = self.lpips.as_ref().map(|lpips| &lpips.0);
+            let eye = Eye { judge: self.judge.0.as_ref(), lpips, device: watch.device() };
+            Ok((self.subject.measure(&picture, is_enlarged, &eye)?, sample.name))
         });
         match measured {
             Ok((image, name)) => {

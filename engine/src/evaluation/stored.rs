@@ -6,7 +6,6 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::bootstrap::{REPLICATES, Replicates};
 use super::sums::{PointSums, Sums, Total};
-use super::values::COLUMNS;
 use crate::measure::{BookCounts, Exact, Moments};
 
 /// Numbers of more than 64 bits, each as two words of 64 bits, the lower one first.
@@ -15,9 +14,13 @@ type Rows = Vec<(String, Vec<i128>)>;
 /// Under which name a file says what it holds.
 pub(super) const ABOUT: &str = "smalti";
 
-/// A file of sums with words about them.
-pub(super) fn to_bytes(sums: &Sums, about: &str) -> Result<Vec<u8>, safetensors::SafeTensorError> {
-    let rows = rows(sums);
+/// A file of sums of the first so many columns, with words about them.
+pub(super) fn to_bytes(
+    sums: &Sums,
+    columns: usize,
+    about: &str,
+) -> Result<Vec<u8>, safetensors::SafeTensorError> {
+    let rows = rows(sums, columns);
     let bytes: Vec<(String, Vec<u8>)> = rows
         .iter()
         .map(|(name, values)| {
@@ -33,7 +36,7 @@ pub(super) fn to_bytes(sums: &Sums, about: &str) -> Result<Vec<u8>, safetensors:
     safetensors::serialize(views, Some(metadata))
 }
 
-fn rows(sums: &Sums) -> Rows {
+fn rows(sums: &Sums, columns: usize) -> Rows {
     let total = |total: &Total| [i128::from(total.count), total.sum.bits()];
     let sizes = sums.sizes.unwrap_or_default();
     let sizes = sizes.iter().flatten().map(|side| i128::from(*side));
@@ -46,8 +49,11 @@ fn rows(sums: &Sums) -> Rows {
         ("seconds".to_owned(), seconds(sums)),
     ];
     for (at, point) in sums.points.iter().enumerate() {
-        rows.push((format!("{at}.sums"), point.totals.iter().flat_map(total).collect()));
-        let replicates = point.replicates.iter().flat_map(|it| &it.sums);
+        rows.push((
+            format!("{at}.sums"),
+            point.totals.iter().take(columns).flat_map(total).collect(),
+        ));
+        let replicates = point.replicates.iter().take(columns).flat_map(|it| &it.sums);
         let replicates = replicates.flat_map(|(count, sum)| [i128::from(*count), sum.bits()]);
         rows.push((format!("{at}.replicates"), replicates.collect()));
         rows.push((format!("{at}.features"), point.moments.bits()));
@@ -64,8 +70,8 @@ fn seconds(sums: &Sums) -> Vec<i128> {
     std::iter::once(sums.encode_seconds.bits()).chain(decode).collect()
 }
 
-/// Sums of a file, of so many rates, and what it says about them; `None` if it is no such file.
-pub(super) fn of_bytes(bytes: &[u8], points: usize) -> Option<Sums> {
+/// Sums of a file, of so many rates and columns; `None` if it is no such file.
+pub(super) fn of_bytes(bytes: &[u8], (points, columns): (usize, usize)) -> Option<Sums> {
     let file = SafeTensors::deserialize(bytes).ok()?;
     let get = |name: &str| -> Option<Vec<i128>> {
         let view = file.tensor(name).ok()?;
@@ -95,12 +101,12 @@ pub(super) fn of_bytes(bytes: &[u8], points: usize) -> Option<Sums> {
     for at in 0..points {
         let mut point = PointSums::default();
         let totals = get(&format!("{at}.sums"))?;
-        (totals.len() == 2 * COLUMNS.len()).then_some(())?;
+        (totals.len() == 2 * columns).then_some(())?;
         for (total, pair) in point.totals.iter_mut().zip(totals.chunks_exact(2)) {
             *total = Total { count: count(&pair[0])?, sum: Exact::of_bits(pair[1]) };
         }
         let replicates = get(&format!("{at}.replicates"))?;
-        (replicates.len() == 2 * REPLICATES * COLUMNS.len()).then_some(())?;
+        (replicates.len() == 2 * REPLICATES * columns).then_some(())?;
         for (of, pairs) in point.replicates.iter_mut().zip(replicates.chunks(2 * REPLICATES)) {
             let pairs = pairs.chunks_exact(2);
             let read = pairs.map(|pair| Some((count(&pair[0])?, Exact::of_bits(pair[1]))));

@@ -77,7 +77,7 @@ impl Subject {
         &self,
         picture: &Picture,
         is_enlarged: bool,
-        eye: &mut Eye<'_>,
+        eye: &Eye<'_>,
     ) -> Result<OneImage> {
         let pixels = u64::from(picture.width()) * u64::from(picture.height());
         let started = Instant::now();
@@ -104,39 +104,59 @@ impl Subject {
                 };
             let decode_seconds = started.elapsed().as_secs_f64();
             let seen = eye.see(&back)?;
-            let distance = eye.distance(original.as_ref(), seen.as_ref())?;
-            let values = compare(picture, &back, bits, distance)?;
-            let features = seen.map(|seen| pooled(&seen)).transpose()?;
+            let distances = eye.distances(&original, &seen)?;
+            let values = compare(picture, &back, bits, distances)?;
+            let features = seen.by_judge.map(|seen| pooled(&seen)).transpose()?;
             points.push(OnePoint { values, tokens, features, decode_seconds });
         }
         Ok(OneImage {
             size: [picture.width(), picture.height()],
             is_enlarged,
             fine_detail: fine_detail(picture),
-            features: original.map(|seen| pooled(&seen)).transpose()?,
+            features: original.by_judge.map(|seen| pooled(&seen)).transpose()?,
             encode_seconds,
             points,
         })
     }
 }
 
-/// The judge, if it is there.
+/// Networks that look at pictures: the judge, if it is there, and that of a person's own LPIPS.
 pub(super) struct Eye<'a> {
     pub(super) judge: Option<&'a Lpips>,
+    pub(super) lpips: Option<&'a Lpips>,
     pub(super) device: &'a Device,
 }
 
+/// Features of one picture.
+struct Seen {
+    by_judge: Option<Vec<Tensor>>,
+    by_lpips: Option<Vec<Tensor>>,
+}
+
 impl Eye<'_> {
-    fn see(&self, picture: &Picture) -> Result<Option<Vec<Tensor>>> {
-        let Some(judge) = self.judge else { return Ok(None) };
-        judge.see(&to_tensor(std::slice::from_ref(picture), self.device)?).map(Some)
+    fn see(&self, picture: &Picture) -> Result<Seen> {
+        let see = |by: Option<&Lpips>| {
+            let image = || to_tensor(std::slice::from_ref(picture), self.device);
+            by.map(|by| by.see(&image()?)).transpose()
+        };
+        Ok(Seen { by_judge: see(self.judge)?, by_lpips: see(self.lpips)? })
     }
 
-    fn distance(&self, a: Option<&Vec<Tensor>>, b: Option<&Vec<Tensor>>) -> Result<Option<f64>> {
-        let (Some(judge), Some(a), Some(b)) = (self.judge, a, b) else { return Ok(None) };
-        let distance = judge.distance_of(a, b)?.to_vec1::<f32>()?;
-        Ok(distance.first().map(|distance| f64::from(*distance)))
+    /// The LPIPS-like distance, and LPIPS.
+    fn distances(&self, a: &Seen, b: &Seen) -> Result<(Option<f64>, Option<f64>)> {
+        let by_judge = distance(self.judge, a.by_judge.as_ref(), b.by_judge.as_ref())?;
+        Ok((by_judge, distance(self.lpips, a.by_lpips.as_ref(), b.by_lpips.as_ref())?))
     }
+}
+
+fn distance(
+    by: Option<&Lpips>,
+    a: Option<&Vec<Tensor>>,
+    b: Option<&Vec<Tensor>>,
+) -> Result<Option<f64>> {
+    let (Some(by), Some(a), Some(b)) = (by, a, b) else { return Ok(None) };
+    let distance = by.distance_of(a, b)?.to_vec1::<f32>()?;
+    Ok(distance.first().map(|distance| f64::from(*distance)))
 }
 
 /// What the judge knows of an image: the mean over places of its last depth, (D).

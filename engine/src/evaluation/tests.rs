@@ -113,8 +113,15 @@ fn of_folder(folder: &Path) -> Plan {
 fn found(set: &Path, kept: &Path) -> usize {
     let Plan { source, most, side, .. } = of_folder(set);
     let folder = kept.into();
-    let question =
-        KeptMeasurements { folder, wanted: vec![Measured::Jpeg], source, most, side, since: 0 };
+    let question = KeptMeasurements {
+        folder,
+        wanted: vec![Measured::Jpeg],
+        source,
+        most,
+        side,
+        lpips: None,
+        since: 0,
+    };
     let answer = session().wait(&question).unwrap();
     assert!(answer.problems.is_empty());
     answer.parts.len()

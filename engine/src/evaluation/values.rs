@@ -21,16 +21,19 @@ pub enum Column {
     LpipsLike,
     /// Share of spectral energy above half of Nyquist's frequency.
     FineDetail,
+    /// LPIPS by a person's own weights of a published network; of a measurement with these alone.
+    Lpips,
 }
 
 /// All of them, in the order of files.
-pub const COLUMNS: [Column; 6] = [
+pub const COLUMNS: [Column; 7] = [
     Column::BitsPerPixel,
     Column::Psnr,
     Column::Ssim,
     Column::MsSsim,
     Column::LpipsLike,
     Column::FineDetail,
+    Column::Lpips,
 ];
 
 impl Column {
@@ -43,6 +46,7 @@ impl Column {
             Self::MsSsim => "ms_ssim",
             Self::LpipsLike => "lpips_like",
             Self::FineDetail => "fine_detail",
+            Self::Lpips => "lpips",
         }
     }
 
@@ -79,12 +83,12 @@ impl ImageValues {
     }
 }
 
-/// A picture against what came back, all but the LPIPS-like distance.
+/// A picture against what came back, but for what networks see: the LPIPS-like distance, and LPIPS.
 pub(super) fn compare(
     a: &Picture,
     b: &Picture,
     bits_per_pixel: f64,
-    lpips_like: Option<f64>,
+    (lpips_like, lpips): (Option<f64>, Option<f64>),
 ) -> Result<[f64; COLUMNS.len()]> {
     Ok([
         bits_per_pixel,
@@ -93,5 +97,6 @@ pub(super) fn compare(
         measure::ms_ssim(a, b)?.unwrap_or(f64::NAN),
         lpips_like.unwrap_or(f64::NAN),
         measure::fine_detail(b),
+        lpips.unwrap_or(f64::NAN),
     ])
 }

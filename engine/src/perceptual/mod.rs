@@ -18,4 +18,5 @@ pub use classifier::Classifier;
 pub use config::ClassifierConfig;
 pub use lpips::Lpips;
 pub use model_file::KIND;
+pub use open::{Holds, Sorted};
 pub use trunk::{Published, Trunk};

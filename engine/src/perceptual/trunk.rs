@@ -16,7 +16,9 @@ const SHIFT: [f32; 3] = [-0.030, -0.088, -0.188];
 const SCALE: [f32; 3] = [0.458, 0.448, 0.450];
 
 /// Which network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub enum Published {
     /// VGG16: slow, the usual one for training.
     Vgg16,
@@ -42,8 +44,24 @@ impl Published {
         }
     }
 
-    /// Of the smallest images that reach the last depth.
-    fn least_side(self) -> usize {
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Vgg16 => "VGG16",
+            Self::AlexNet => "AlexNet",
+        }
+    }
+
+    /// The shape of the weights of its first layer, by which a file tells which network it holds.
+    pub(super) fn first_shape(self) -> [usize; 4] {
+        match self {
+            Self::Vgg16 => [64, 3, 3, 3],
+            Self::AlexNet => [64, 3, 11, 11],
+        }
+    }
+
+    /// Of the smallest images that reach the last depth, in pixels.
+    pub fn least_side(self) -> usize {
         match self {
             Self::Vgg16 => 16,
             Self::AlexNet => 31,

@@ -14,6 +14,7 @@ pub mod lfq;
 pub mod multiscale;
 mod multiscale_learn;
 pub mod residual;
+mod resized;
 pub mod rotation;
 pub mod rows;
 mod rule;

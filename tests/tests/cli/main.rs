@@ -8,6 +8,7 @@ mod edit;
 mod features;
 mod generate;
 mod likelihood;
+mod lpips;
 mod many;
 mod measuring;
 mod painting;

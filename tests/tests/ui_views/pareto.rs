@@ -5,20 +5,22 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use egui::{Key, Modifiers};
+use egui::{Key, Modifiers, vec2};
 use egui_kittest::kittest::Queryable;
 use smalti::cli::{DONE, Surroundings};
 use smalti::document::{
-    CompareMode, JobCommand, Look, Open, Pair, QualityAxis, RateAxis, RatesLook, Slot, ViewId,
+    ALL_POINTS, AppCommand, CompareMode, JobCommand, Look, Open, Pair, QualityAxis, RateAxis,
+    RatesLook, RecipeRef, Slot, ViewId,
 };
 use smalti::studio::StudioOptions;
-use smalti_engine::evaluation::{Measured, Plan, Probed, parts_in, probe_table};
-use smalti_engine::questions::ModelRef;
+use smalti_engine::evaluation::{LpipsFiles, Measured, Plan, Probed, parts_in, probe_table};
+use smalti_engine::questions::{ModelRef, SourceRef, Stamp};
 use smalti_engine::session::RunState;
 use smalti_engine::training::ProbeBudget;
-use smalti_tests::tiny::residual_model;
+use smalti_tests::tiny::{drawn_lpips, residual_model, write_png};
 use smalti_tests::window::{
-    Small, Window, assets, click_label, empty, labels, open_sized, press, says, send, settle, tab,
+    Small, Window, assets, click, click_label, drag, empty, labels, open_sized, press,
+    says, send, settle, tab, until,
 };
 
 /// The name that the plot of PSNR begins with.
@@ -321,4 +323,148 @@ fn a_hall_sees_the_plot_over_the_whole_width_until_a_point_is_picked() {
     assert!(wide(&window) < 1000.0, "at work there is room for what is picked");
     press(&mut window, Modifiers::NONE, Key::F5);
     assert!(wide(&window) > 1100.0, "{}", wide(&window));
+}
+
+/// The numbers of "3 of 9 points" before the points that the plot names.
+fn within(window: &Window) -> Option<(usize, usize)> {
+    let told = labels(window, PLOT).concat();
+    let (before, _) = told.split_once(" points: ")?;
+    let mut words = before.rsplit(' ');
+    let (all, _, within) = (words.next()?, words.next()?, words.next()?);
+    Some((within.parse().ok()?, all.parse().ok()?))
+}
+
+#[test]
+fn a_rectangle_keeps_the_points_in_it_and_escape_gives_all_back() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, _small) = open_twins(home.path());
+    let all = labels(&window, PLOT).concat();
+    assert_eq!(within(&window), None);
+    let plot = window.query_all_by_label_contains(PLOT).next().unwrap().rect();
+    let brush = |window: &mut Window| {
+        drag(window, plot.min + vec2(66.0, 34.0), plot.center_bottom() - vec2(0.0, 44.0));
+    };
+    brush(&mut window);
+    let (kept, count) = within(&window).expect("some are kept");
+    assert!(0 < kept && kept < count, "{kept} of {count}");
+    let told = labels(&window, PLOT).concat();
+    let of_plot = |told: &str| told.matches(" dB at ").count();
+    assert_eq!((of_plot(&told), of_plot(&all)), (kept, count), "{told}");
+    assert!(says(&window, &format!("{kept} of {count} points")), "and below it");
+    // Over another axis they are the same ones.
+    let look = window.state().document().looks.rates;
+    send(&mut window, Look::Rates(RatesLook { quality: QualityAxis::Ssim, ..look }));
+    assert!(labels(&window, "SSIM over bits per pixel").concat().contains(&format!("{kept} of ")));
+    send(&mut window, Look::Rates(look));
+    press(&mut window, Modifiers::NONE, Key::Escape);
+    assert_eq!((within(&window), labels(&window, PLOT).concat()), (None, all.clone()));
+    brush(&mut window);
+    click_label(&mut window, "All points");
+    assert_eq!(within(&window), None);
+    brush(&mut window);
+    send(&mut window, AppCommand::Offered(ALL_POINTS.to_owned()));
+    assert_eq!(labels(&window, PLOT).concat(), all);
+    // Where nothing is, a click gives all back and a rectangle keeps what it was.
+    brush(&mut window);
+    let corner = plot.right_bottom() - vec2(30.0, 60.0);
+    click(&mut window, corner, Modifiers::NONE);
+    assert_eq!(within(&window), None);
+}
+
+#[test]
+fn lpips_is_of_what_was_measured_by_weights_of_ones_own_and_of_nothing_else() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, _small) = open(home.path());
+    let set = home.path().join("set");
+    std::fs::create_dir(&set).unwrap();
+    for number in 0..3_u64 {
+        write_png(&set.join(format!("{number}.png")), 40, 40, number);
+    }
+    let source = SourceRef::Path { path: set.as_path().into(), stamp: Stamp::of(&set) };
+    send(&mut window, Open::Source(source.clone()));
+    let (network, heads) =
+        (home.path().join("alex.safetensors"), home.path().join("h.safetensors"));
+    drawn_lpips(&network, &heads, 5);
+    let files = LpipsFiles::of(&[network, heads]).unwrap();
+    let model = window.state().document().model.clone();
+    let measured = Measured::Tokenizer { model, by_levels: true };
+    let plan = Plan { most: 64, ..Plan::new(measured, source) };
+    let measure = |window: &mut Window, lpips: Option<LpipsFiles>| {
+        send(window, JobCommand::Measure(vec![Plan { lpips, ..plan.clone() }]));
+        let run = window.state().session().runs().last().unwrap().id;
+        assert_eq!(window.state().session().wait_run(run).unwrap(), RunState::Done);
+        settle(window);
+    };
+    measure(&mut window, None);
+    let before = unmeasured(&window);
+    send(&mut window, JobCommand::UseLpips(Some(files.clone())));
+    settle(&mut window);
+    let psnr = labels(&window, PLOT).concat();
+    assert!(psnr.contains("tiny "), "what was measured without it is seen still: {psnr}");
+    assert_eq!(unmeasured(&window), before + 1, "but has no LPIPS");
+    let look = RatesLook { quality: QualityAxis::Lpips, ..RatesLook::default() };
+    send(&mut window, Look::Rates(look));
+    assert!(says(&window, "Nothing has LPIPS here"));
+    measure(&mut window, Some(files));
+    let told = labels(&window, "LPIPS over bits per pixel").concat();
+    assert!(told.contains("tiny 0."), "{told}");
+    assert_eq!(unmeasured(&window), before);
+    send(&mut window, JobCommand::UseLpips(None));
+    settle(&mut window);
+    assert!(says(&window, "LPIPS is in published tables alone"), "it is not at hand any more");
+}
+
+/// A recipe of a few steps over one picture beside it.
+fn write_recipe(folder: &Path) -> std::path::PathBuf {
+    std::fs::create_dir(folder.join("pictures")).unwrap();
+    write_png(&folder.join("pictures/one.png"), 40, 40, 1);
+    let path = folder.join("small.ron");
+    let recipe = "(name: \"small\", seed: 1, tokenizer: (name: \"small\", network: (ch: 4, \
+         ch_mult: [1, 2], num_res_blocks: 1, attn_resolutions: [], resolution: 8, z_channels: 3, \
+         embed_dim: 2, norm_groups: 2), quantizer: Fsq((levels: [5, 4]))), \
+         data: [(weight: 1.0, from: Path(\"pictures\"))], crop: (side: 8, scales: [16]), batch: 2, \
+         steps: 6, report_every: 2, optimizer: (lr: 1e-3))";
+    std::fs::write(&path, recipe).unwrap();
+    path
+}
+
+#[test]
+fn a_new_point_is_trained_in_the_background_and_measured_when_it_is_done() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, _small) = open(home.path());
+    let recipe = RecipeRef::File(write_recipe(home.path()).into());
+    send(&mut window, JobCommand::AskPoint(recipe, 64));
+    until(&mut window, "Train a new point: fsq-f2-20");
+    let set_codes = |window: &mut Window, codes: &str| {
+        window.get_by_role_and_label(egui::Role::TextInput, "Codes").focus();
+        settle(window);
+        press(window, Modifiers::COMMAND, Key::A);
+        window.event(egui::Event::Text(codes.to_owned()));
+        settle(window);
+    };
+    set_codes(&mut window, "700");
+    assert!(says(&window, "FSQ has 64, 240, 512, 1000"), "what would do is said");
+    set_codes(&mut window, "256");
+    until(&mut window, "Train a new point: fsq-f2-240");
+    assert!(says(&window, "known once such a network was trained here"), "no run was here");
+    click_label(&mut window, "Start");
+    for _ in 0..4000 {
+        window.step();
+        let runs = window.state().session().runs();
+        if runs.len() == 2 && runs.iter().all(|run| run.state.is_over()) {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    settle(&mut window);
+    let states: Vec<_> = window.state().session().runs();
+    assert!(states.iter().all(|run| run.state == RunState::Done), "{states:?}");
+    let told = labels(&window, PLOT).concat();
+    assert!(told.contains("fsq-f2-240"), "it is a point, named by what it is: {told}");
+    let models = &window.state().document().opened.models;
+    assert!(models.iter().any(|model| model.label().contains("fsq-f2-240")), "{models:?}");
+    // The next one of such a network knows how long it takes.
+    let recipe = RecipeRef::File(home.path().join("small.ron").into());
+    send(&mut window, JobCommand::AskPoint(recipe, 64));
+    until(&mut window, "set the steps, as such a network trained last");
 }

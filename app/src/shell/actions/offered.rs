@@ -2,12 +2,14 @@
 
 use super::action::{Action, Menu, action, asks};
 use super::now::Now;
-use crate::document::{AppCommand, BETS, Command, How, Offer, TokenFormat, ViewId, Way};
+use crate::document::{
+    ALL_POINTS, AppCommand, BETS, Command, How, Offer, TokenFormat, ViewId, Way,
+};
 use crate::views;
 use crate::widgets::export::words;
 
 /// What views offer, each with what there must be for it. The name is the one that the view offers it under.
-const OFFERED: [(&str, ViewId, &str); 19] = [
+const OFFERED: [(&str, ViewId, &str); 21] = [
     ("Count codes over the image", ViewId::Codebook, "show the Codebook"),
     ("Count codes over the set", ViewId::Codebook, "show the Codebook"),
     (
@@ -33,6 +35,12 @@ const OFFERED: [(&str, ViewId, &str); 19] = [
         "show another file in Checkpoint",
     ),
     ("Curves by their logarithm", ViewId::Training, "show Training with a run"),
+    (
+        "Keep the points between the two that are picked",
+        ViewId::Pareto,
+        "pick two points in Pareto, the second one with Shift",
+    ),
+    (ALL_POINTS, ViewId::Pareto, "drag a rectangle over points in Pareto first"),
     (BETS[0], ViewId::Race, "show Race before its start"),
     (BETS[1], ViewId::Race, "show Race before its start"),
     (BETS[2], ViewId::Race, "show Race before its start"),

@@ -10,8 +10,8 @@ use super::hands;
 use super::now::Now;
 use super::offered;
 use crate::document::{
-    AppCommand as App, ColorBy, CompareMode, DifferenceKind, Edit, How, Layout, Look, Open,
-    Reading, Slot, ViewId, ZoomTo,
+    AppCommand as App, ColorBy, CompareMode, DifferenceKind, Edit, How, JobCommand, Layout, Look,
+    Open, Reading, RecipeRef, Slot, USUAL_IMAGES, ViewId, ZoomTo,
 };
 use crate::files::scenes;
 use crate::settings::ThemeChoice;
@@ -381,9 +381,22 @@ fn scene(name: &str) -> Option<Action> {
 
 fn train() -> Vec<Action> {
     let about = "A .ron file such as those in assets/recipes; it can be dropped on the window";
+    let point = JobCommand::AskPoint(RecipeRef::Shipped("worlds-fsq-f8".into()), USUAL_IMAGES);
+    let of_point =
+        "Which quantizer, factor and codes, and how long; Pareto measures it when it is done";
+    let lpips = "A file with VGG16 or AlexNet and the heads of the lpips package, or one of each; Pareto \
+                 measures it then";
     let all = "All runs, also those of before: watch them, go on, open what they trained";
     vec![
         action(Menu::Train, "A recipe of your own…", &[], App::AskFile).first().about(about),
+        action(Menu::Train, "LPIPS by weights of your own…", &[], App::AskLpips).about(lpips),
+        asks(Menu::Nowhere, "Measure without LPIPS", &[], |now| {
+            let is_none = now.view.live.lpips.is_none();
+            let reason = is_none.then_some("it is not measured: choose weights of LPIPS first");
+            unless(reason, vec![JobCommand::UseLpips(None).into()])
+        }),
+        action(Menu::Train, "Train a new point of rate against quality…", &[], point)
+            .about(of_point),
         action(Menu::Train, "Runs…", &[], Layout::Show(ViewId::Runs)).about(all),
     ]
 }

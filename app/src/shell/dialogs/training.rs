@@ -1,6 +1,9 @@
 //! Asks how a recipe is to be trained before it begins: on what, how long, how large, where to, in which slot.
 
+use std::path::Path;
+
 use egui::{ComboBox, Label, Margin, RichText, TextEdit, Ui};
+use smalti_engine::training::Recipe;
 
 use super::parts::{Answer, default_button, keep_keyboard, title};
 use crate::document::{RecipeRef, Slot};
@@ -11,8 +14,8 @@ use crate::look::words::{duration, name};
 
 pub(super) fn ui(ui: &mut Ui, theme: &Theme, form: &mut Form) -> Option<Answer> {
     ui.set_max_width(theme.px(620.0));
-    title(ui, theme, &format!("Train {}", form.recipe.name));
     let wanted = form.wanted();
+    title(ui, theme, &heading(form, wanted.as_ref().ok().map(|(_, recipe)| recipe)));
     let wrong = wanted.as_ref().err().map(|refusal| refusal.field);
     let mut answer = None;
     let room = (ui.ctx().content_rect().height() - theme.px(220.0)).max(80.0);
@@ -28,6 +31,7 @@ pub(super) fn ui(ui: &mut Ui, theme: &Theme, form: &mut Form) -> Option<Answer> 
             answer = ui.vertical(|ui| data_ui(ui, theme, form, wrong)).inner.or(answer.take());
             ui.end_row();
             let small = theme.px(96.0);
+            point_ui(ui, theme, form, (wrong, small));
             number_ui(ui, theme, (Field::Steps, wrong), (&mut form.steps, small), "");
             number_ui(ui, theme, (Field::Side, wrong), (&mut form.side, small), "pixels a side");
             number_ui(ui, theme, (Field::Batch, wrong), (&mut form.batch, small), "images a step");
@@ -68,6 +72,38 @@ pub(super) fn ui(ui: &mut Ui, theme: &Theme, form: &mut Form) -> Option<Answer> 
     answer
 }
 
+fn heading(form: &Form, wanted: Option<&Recipe>) -> String {
+    match (&form.point, wanted) {
+        (None, _) => format!("Train {}", form.recipe.name),
+        (Some(_), Some(recipe)) => format!("Train a new point: {}", recipe.name),
+        (Some(_), None) => "Train a new point".to_owned(),
+    }
+}
+
+/// Codes and minutes of what becomes a point of rate against quality.
+fn point_ui(ui: &mut Ui, theme: &Theme, form: &mut Form, (wrong, small): (Option<Field>, f32)) {
+    let knows_pace = form.knows_pace();
+    let Some(point) = &mut form.point else { return };
+    number_ui(ui, theme, (Field::Codes, wrong), (&mut point.codes, small), "in a book");
+    let name = ui.label(theme.label(Field::Minutes.label())).id;
+    let changed = ui.horizontal(|ui| {
+        if !knows_pace {
+            ui.label(
+                theme.label("known once such a network was trained here; until then by Steps"),
+            );
+            return false;
+        }
+        let is_wrong = wrong == Some(Field::Minutes);
+        let response = field(ui, theme, (&mut point.minutes, small), (name, is_wrong));
+        ui.label(theme.label("set the steps, as such a network trained last"));
+        response.changed()
+    });
+    ui.end_row();
+    if changed.inner {
+        form.take_minutes();
+    }
+}
+
 fn recipe_ui(ui: &mut Ui, form: &Form) -> Option<Answer> {
     let own = match &form.reference {
         RecipeRef::Shipped(name) => name.to_string(),
@@ -76,8 +112,15 @@ fn recipe_ui(ui: &mut Ui, form: &Form) -> Option<Answer> {
     let mut answer = None;
     let list = ComboBox::from_id_salt("recipe").selected_text(&own).width(220.0);
     let shown = list.show_ui(ui, |ui| {
-        for name in &form.recipes {
-            if ui.selectable_label(*name == own, name).clicked() && *name != own {
+        let all: Vec<(&String, String)> = match &form.point {
+            Some(point) => {
+                let kinds = point.kinds.iter();
+                kinds.map(|(name, kind)| (name, format!("{kind} ({name})"))).collect()
+            }
+            None => form.recipes.iter().map(|name| (name, name.clone())).collect(),
+        };
+        for (name, label) in all {
+            if ui.selectable_label(*name == own, label).clicked() && *name != own {
                 let other = RecipeRef::Shipped(name.as_str().into());
                 answer = Some(Answer::OtherRecipe(other, Box::new(form.clone())));
             }
@@ -147,6 +190,14 @@ fn number_ui(
 
 fn folder_ui(ui: &mut Ui, theme: &Theme, form: &mut Form, wrong: Option<Field>) -> Option<Answer> {
     let name = ui.label(theme.label(Field::Folder.label())).id;
+    if form.point.is_some() {
+        // It is called as the point, which what is typed decides.
+        let place = Path::new(&form.first_folder).parent().map(|place| place.display());
+        let place = place.map_or(String::new(), |place| format!(", in {place}"));
+        ui.add(Label::new(theme.label(format!("a new one of its name{place}"))).wrap());
+        ui.end_row();
+        return None;
+    }
     let mut answer = None;
     ui.horizontal(|ui| {
         let is_wrong = wrong == Some(Field::Folder);

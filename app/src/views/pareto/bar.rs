@@ -2,9 +2,13 @@
 
 use smalti_engine::evaluation::Measured;
 
+use super::marks::is_measured;
 use super::measures::{at_hand, names, tokenizer};
 use crate::ctx::ViewCtx;
-use crate::document::{AppCommand, Look, QualityAxis, RateAxis, RatesLook, USUAL_IMAGES};
+use crate::document::{
+    AppCommand, JobCommand, Look, QualityAxis, RateAxis, RatesLook, USUAL_IMAGES,
+};
+use crate::look::words::name;
 use crate::widgets::fold;
 
 /// How many images of a set can be measured.
@@ -55,7 +59,7 @@ pub(super) fn ui(
     menu.on_hover_text("What stands along the bottom");
     let menu = fold::choices(ui, ctx.theme.label(label("y", now.quality.label())), |ui| {
         for axis in QualityAxis::ALL {
-            let about = match (axis.is_measured(), axis.column().is_some()) {
+            let about = match (is_measured(ctx, axis), axis.column().is_some()) {
                 (true, true) => "measured here and published",
                 (true, false) => "measured here alone",
                 (false, _) => "published alone",
@@ -63,7 +67,7 @@ pub(super) fn ui(
             let picked = ui.selectable_label(now.quality == axis, axis.label());
             if picked.on_hover_text(about).clicked() {
                 // What is in one layer alone brings it into sight.
-                let published = now.published || !axis.is_measured();
+                let published = now.published || !is_measured(ctx, axis);
                 send(RatesLook { quality: axis, published, ..now });
                 ui.close();
             }
@@ -73,6 +77,7 @@ pub(super) fn ui(
         if ui.checkbox(&mut log, "logarithmic").changed() {
             send(RatesLook { is_quality_logarithmic: log, ..now });
         }
+        lpips_ui(ui, ctx);
     });
     menu.on_hover_text("What stands along the side");
     let measured = ui.selectable_label(now.measured, "measured");
@@ -87,6 +92,25 @@ pub(super) fn ui(
     let what = if ctx.is_tight() { "what".to_owned() } else { Measured::counted(wanted.iter()) };
     let menu = fold::choices(ui, ctx.theme.label(what), |ui| what_ui(ui, ctx, most, left_out));
     menu.on_hover_text("Which tokenizers are measured, and on how many images of the set");
+}
+
+/// By which weights LPIPS is measured.
+fn lpips_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>) {
+    ui.separator();
+    if let Some(files) = ctx.live.lpips {
+        let named: Vec<String> = files.paths().map(name).collect();
+        ui.label(ctx.theme.label(format!("LPIPS by {}", named.join(" and "))));
+        if ui.button("Measure without LPIPS").clicked() {
+            ctx.send(JobCommand::UseLpips(None));
+            ui.close();
+        }
+    }
+    let about = "A file with VGG16 or AlexNet and the heads of the lpips package, or one of each, one after the \
+                 other. Smalti has none of its own: LPIPS-like is by its own judge";
+    if ui.button("LPIPS by weights of your own…").on_hover_text(about).clicked() {
+        ctx.send(AppCommand::AskLpips);
+        ui.close();
+    }
 }
 
 /// On how many images is measured, and which tokenizers.

@@ -67,6 +67,7 @@ pub(super) fn name_of(column: Column) -> &'static str {
         Column::LpipsLike => "LPIPS-like",
         Column::BitsPerPixel => "bits per pixel",
         Column::FineDetail => "fine detail",
+        Column::Lpips => "LPIPS",
     }
 }
 

@@ -107,8 +107,14 @@ pub(super) fn column_of(axis: QualityAxis) -> Option<Column> {
         QualityAxis::Ssim => Some(Column::Ssim),
         QualityAxis::MsSsim => Some(Column::MsSsim),
         QualityAxis::LpipsLike => Some(Column::LpipsLike),
+        QualityAxis::Lpips => Some(Column::Lpips),
         _ => None,
     }
+}
+
+/// Whether what is measured here has a number: LPIPS where there are weights of it.
+pub(super) fn is_measured(ctx: &ViewCtx<'_>, quality: QualityAxis) -> bool {
+    quality.is_measured() || (quality == QualityAxis::Lpips && ctx.live.lpips.is_some())
 }
 
 /// What an AR probe found, which reads all levels: of fewer there is none.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use smalti_engine::Problem;
 use smalti_engine::evaluation::{
-    Identity, Kept, KeptMeasurements, MeasureEvent, Measured, Plan, Probed, Skipped, Stage, Summary,
+    Column, Identity, Kept, KeptMeasurements, LpipsFiles, MeasureEvent, Measured, Plan, Probed,
+    Skipped, Stage, Summary,
 };
 use smalti_engine::questions::{ModelRef, ShippedModels, SourceRef};
 use smalti_engine::session::{Reply, RunId, RunView};
@@ -46,6 +47,11 @@ impl Told {
         self.done.0 == self.done.1
     }
 
+    /// Whether LPIPS was measured of it.
+    pub(super) fn has_lpips(&self) -> bool {
+        self.identity.lpips.is_some()
+    }
+
     /// [Width, height] of its smallest and its largest image.
     pub(super) fn sizes(&self) -> Option<[[u32; 2]; 2]> {
         Some(self.points.first()?.sizes)
@@ -55,8 +61,8 @@ impl Told {
 /// All of one set.
 #[derive(Debug, Default)]
 pub(super) struct Measures {
-    /// Of which set, and how many of its images.
-    of: Option<(SourceRef, u64)>,
+    /// Of which set, how many of its images, and by which LPIPS.
+    of: Option<(SourceRef, u64, Option<LpipsFiles>)>,
     /// How much of the log of each run was read.
     read: BTreeMap<RunId, usize>,
     /// By name.
@@ -83,7 +89,7 @@ pub(super) fn folder(ctx: &ViewCtx<'_>) -> Option<PathBuf> {
 impl Measures {
     /// Reads what is new.
     pub(super) fn follow(&mut self, ctx: &ViewCtx<'_>, most: u64) {
-        let of = Some((ctx.document.source.clone(), most));
+        let of = Some((ctx.document.source.clone(), most, ctx.live.lpips.cloned()));
         if self.of != of {
             let (ended, version) = (self.ended, self.version + 1);
             let probes = std::mem::take(&mut self.probes);
@@ -136,6 +142,11 @@ impl Measures {
         if event.plan.source != ctx.document.source || event.plan.most != most {
             return;
         }
+        // LPIPS by other weights is another number.
+        let has_lpips = event.plan.lpips.is_some();
+        if has_lpips && event.plan.lpips.as_ref() != ctx.live.lpips {
+            return;
+        }
         let measured = &event.plan.measured;
         self.failed.retain(|(other, _)| other != measured);
         if let Stage::Failed(problem) = &event.stage {
@@ -143,7 +154,8 @@ impl Measures {
             return;
         }
         self.ended += u64::from(event.stage == Stage::Done);
-        if let Some(identity) = &event.identity {
+        let knows_more = self.get(measured).is_some_and(|told| told.has_lpips() && !has_lpips);
+        if let Some(identity) = event.identity.as_ref().filter(|_| !knows_more) {
             self.put(Told {
                 measured: measured.clone(),
                 name: measured.label(),
@@ -165,6 +177,7 @@ impl Measures {
             source: ctx.document.source.clone(),
             most,
             side: None,
+            lpips: ctx.live.lpips.cloned(),
             since: self.ended,
         };
         let kept = match ctx.ask("kept measurements", &question) {
@@ -181,15 +194,24 @@ impl Measures {
         self.unread.clone_from(&kept.problems);
         for (measured, part) in &kept.parts {
             // Those of this sitting are known already, and are newer. Summing up takes a moment.
-            let known = self.get(measured).map_or(0, |told| told.done.0);
-            if part.done().0 <= known || part.images() == 0 {
+            let known = self.get(measured).map(|told| (told.has_lpips(), told.done.0));
+            let has_lpips = part.identity().lpips.is_some() && ctx.live.lpips.is_some();
+            let now = (has_lpips, part.done().0);
+            if now <= known.unwrap_or_default() || part.images() == 0 {
                 continue;
+            }
+            let mut points = part.summaries();
+            let mut identity = part.identity().clone();
+            if ctx.live.lpips.is_none() {
+                // It may be by any weights: of all else that is no matter.
+                identity.lpips = None;
+                points.iter_mut().for_each(|point| point.values[Column::Lpips.place()] = None);
             }
             self.put(Told {
                 measured: measured.clone(),
                 name: measured.label(),
-                identity: Arc::new(part.identity().clone()),
-                points: part.summaries(),
+                identity: Arc::new(identity),
+                points,
                 done: part.done(),
                 skipped: part.skipped().clone(),
                 part: Some(part.path.clone()),
@@ -229,7 +251,9 @@ impl Measures {
 
     /// What of these is not measured in full.
     pub(super) fn missing(&self, wanted: &[Measured]) -> Vec<Measured> {
-        let is_done = |measured: &&Measured| self.get(measured).is_some_and(Told::is_whole);
+        let wants_lpips = self.of.as_ref().is_some_and(|(.., lpips)| lpips.is_some());
+        let is_all = |told: &Told| told.is_whole() && (told.has_lpips() || !wants_lpips);
+        let is_done = |measured: &&Measured| self.get(measured).is_some_and(is_all);
         wanted.iter().filter(|measured| !is_done(measured)).cloned().collect()
     }
 
@@ -390,6 +414,7 @@ mod tests {
             judge: None,
             seed: 0,
             version: String::new(),
+            lpips: None,
         };
         Told {
             name: measured.label(),

@@ -160,7 +160,7 @@ mod tests {
             name: format!("{index}.png"),
             point: 0,
             size: [8, 8],
-            values: [0.1, *psnr, 0.5, f64::NAN, f64::NAN, 0.0],
+            values: [0.1, *psnr, 0.5, f64::NAN, f64::NAN, 0.0, f64::NAN],
         };
         values.iter().map(of).collect()
     }

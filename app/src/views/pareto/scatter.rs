@@ -2,6 +2,7 @@
 
 use egui::{Align2, Pos2, Rect, Sense, Shape as Drawn, Stroke, Vec2, pos2, vec2};
 
+use super::brush;
 use super::keys;
 use super::marks::{Key, Mark, Shape, frontier};
 use crate::ctx::ViewCtx;
@@ -28,6 +29,8 @@ pub(super) struct Done {
     pub(super) is_opened: bool,
     /// With a key that picks another one beside the first.
     pub(super) is_second: bool,
+    /// The points in a rectangle that was drawn.
+    pub(super) brushed: Option<Vec<Key>>,
 }
 
 /// Where values are.
@@ -115,16 +118,32 @@ pub(in crate::views) fn ticks(
     (first..).map(|n| n as f64 * step).take_while(|value| *value <= high).take(40).collect()
 }
 
+/// Points, and which of them are kept by a brush: the others fade.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Points<'a> {
+    pub(super) all: &'a [Mark],
+    pub(super) within: &'a [Mark],
+}
+
+impl<'a> Points<'a> {
+    fn faded(self) -> impl Iterator<Item = &'a Mark> {
+        let Self { all, within } = self;
+        let is_kept = move |mark: &Mark| within.iter().any(|kept| kept.key == mark.key);
+        all.iter().filter(move |mark| within.len() < all.len() && !is_kept(mark))
+    }
+}
+
 /// Draws it in a rectangle.
 pub(super) fn ui(
     ui: &mut egui::Ui,
     ctx: &ViewCtx<'_>,
     whole: Rect,
-    (marks, look): (&[Mark], RatesLook),
+    (points, look): (Points<'_>, RatesLook),
     (picked, by_keys): (&[Key], &mut Option<Key>),
 ) -> (Done, egui::Response) {
     let theme = ctx.theme;
-    let response = ui.interact(whole, ui.scope_id().with("scatter"), Sense::click());
+    let response = ui.interact(whole, ui.scope_id().with("scatter"), Sense::click_and_drag());
+    let marks = points.within;
     if !ctx.is_presented() {
         ctx.take_focus(&response);
     }
@@ -132,7 +151,8 @@ pub(super) fn ui(
         whole.min + vec2(theme.px(LEFT), theme.px(ABOVE)),
         whole.max - vec2(theme.px(18.0), theme.px(BELOW)),
     );
-    let framed = framed(marks);
+    // Of all: a brush moves nothing.
+    let framed = framed(points.all);
     let with_ends = framed.iter().flat_map(|mark| {
         let ends = mark.ends.map(|(low, high)| [low, high]).into_iter().flatten();
         std::iter::once(mark.quality).chain(ends)
@@ -144,7 +164,9 @@ pub(super) fn ui(
         look,
     };
     grid(ui, ctx, &axes);
+    fade(ui, ctx, &axes, points);
     lines(ui, ctx, &axes, marks);
+    let brushed = brushed(ui, ctx, &response, (&axes, points.all));
     let pointer = response.hover_pos();
     let distance = |mark: &&Mark| pointer.map_or(f32::MAX, |at| axes.at(mark).distance(at));
     let seen = || marks.iter().filter(|mark| is_seen(&axes, mark));
@@ -170,7 +192,12 @@ pub(super) fn ui(
         let told: Vec<String> = marks.iter().map(words).collect();
         let meant = meant.map(|mark| format!("; at {}", words(mark))).unwrap_or_default();
         let (up, across) = (look.quality.label(), look.rate.label());
-        let text = format!("{up} over {across}: {}{meant}", told.join(", "));
+        let some = if marks.len() < points.all.len() {
+            format!("{}: ", brush::words(marks.len(), points.all.len()))
+        } else {
+            String::new()
+        };
+        let text = format!("{up} over {across}: {some}{}{meant}", told.join(", "));
         egui::WidgetInfo::labeled(egui::Role::Image, true, text)
     });
     let done = Done {
@@ -178,11 +205,44 @@ pub(super) fn ui(
         is_clicked: response.clicked(),
         is_opened: response.double_clicked(),
         is_second: held(ui).shift || held(ui).command,
+        brushed,
     };
     if done.near.is_some() {
         ui.ctx().set_cursor_icon(egui::CursorIcon::PointingHand);
     }
     (done, response)
+}
+
+/// The points that are not kept, where they are and no more.
+fn fade(ui: &egui::Ui, ctx: &ViewCtx<'_>, axes: &Axes, points: Points<'_>) {
+    for mark in points.faded().filter(|mark| is_seen(axes, mark)) {
+        let color = mark.color.gamma_multiply(0.22);
+        ui.painter().circle_filled(axes.at(mark), radius(ctx, mark) * 0.7, color);
+    }
+}
+
+/// Draws the rectangle that is being drawn; the points in it once it is done.
+fn brushed(
+    ui: &egui::Ui,
+    ctx: &ViewCtx<'_>,
+    response: &egui::Response,
+    (axes, marks): (&Axes, &[Mark]),
+) -> Option<Vec<Key>> {
+    brush::begin(response);
+    let (rect, is_done) = brush::drawn(response, axes.area.expand(ctx.theme.px(8.0)))?;
+    let is_in = |mark: &&Mark| is_seen(axes, mark) && rect.contains(axes.at(mark));
+    let inside = marks.iter().filter(is_in);
+    if is_done {
+        return Some(inside.map(|mark| mark.key.clone()).collect());
+    }
+    let (theme, colors) = (ctx.theme, &ctx.theme.colors);
+    let line = Stroke::new(theme.line(1.5), colors.gold);
+    let ground = colors.gold.gamma_multiply(0.08);
+    ui.painter().rect(rect, 2.0, ground, line, egui::StrokeKind::Inside);
+    let at = rect.left_top() + vec2(space::XS, -space::XS);
+    let words = brush::words(inside.count(), marks.len());
+    ui.painter().text(at, Align2::LEFT_BOTTOM, words, theme.small(), colors.text);
+    None
 }
 
 /// Whether a point is in sight: the curve of a format goes on beyond the axes.

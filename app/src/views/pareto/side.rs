@@ -9,7 +9,7 @@ use super::marks::{Key, Layer, column_of, label_of, long_name, probed_of, qualit
 use super::measures::{Measures, Told};
 use super::pair::pair_ui;
 use crate::ctx::ViewCtx;
-use crate::document::{JobCommand, QualityAxis, RecipeRef};
+use crate::document::QualityAxis;
 use crate::look::theme::space;
 use crate::look::words::{agreeing, counted, jpeg_in_words};
 
@@ -38,7 +38,7 @@ pub(super) fn ui(
             }
         }
         [] => {
-            ui.label(ctx.theme.label("Click a point to see what it is; Shift-click another one to set both against each other, image by image."));
+            ui.label(ctx.theme.label("Click a point to see what it is; Shift-click another one to set both against each other, image by image. Drag a rectangle to keep the points in it."));
         }
     }
 }
@@ -149,6 +149,10 @@ fn more_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, told: &Told, at: usize) {
             format!("{entropy:.3} bits per pixel by entropy")
         });
     }
+    if let (Some(lpips), Some(by)) = (point.get(Column::Lpips), &told.identity.lpips) {
+        let name = by.network.name();
+        lines.push(format!("LPIPS {:.4} by {name}, your weights {}", lpips.mean, by.weights));
+    }
     if let Some(proxy) = point.proxy_fd {
         lines.push(format!("proxy distance {proxy:.2}: by Smalti's own judge, not FID"));
     }
@@ -185,13 +189,6 @@ fn more_ui(ui: &mut egui::Ui, ctx: &ViewCtx<'_>, told: &Told, at: usize) {
         let named: Vec<&str> = told.skipped.named.iter().map(|(_, why)| why.as_str()).collect();
         let label = RichText::new(text).font(ctx.theme.small()).color(ctx.theme.colors.danger);
         ui.label(label).on_hover_text(named.join("\n"));
-    }
-    if !ctx.is_presented() && !told.is_format() {
-        ui.add_space(space::S);
-        let about = "Opens the form of a training; its tokenizer is measured like any other";
-        if ui.button("Train a new point…").on_hover_text(about).clicked() {
-            ctx.send(JobCommand::AskTrain(RecipeRef::Shipped("worlds-fsq".into())));
-        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! The plot and its numbers, to be taken away.
 
+use super::brush;
 use super::marks::{Key, Layer, Mark, Shape, frontier, long_name, row_of};
-use super::measures::Measures;
+use super::measures::{Measures, Told};
+use super::scatter;
 use crate::ctx::ViewCtx;
 use crate::document::{
     Chart, Column, Point, Points, QualityAxis, RateAxis, RatesLook, Shape as Drawn, Table,
@@ -12,14 +14,19 @@ use crate::widgets::export::Exported;
 /// Offers figure and table of what is seen.
 pub(super) fn exported(
     ctx: &ViewCtx<'_>,
-    (marks, layers, measures): (&[Mark], &[Layer], &Measures),
+    (points, layers, measures): (scatter::Points<'_>, &[Layer], &Measures),
     show: impl FnOnce(&Exported<'_>),
 ) {
-    let look = ctx.document.looks.rates;
+    let (look, marks) = (ctx.document.looks.rates, points.within);
+    let some = if marks.len() < points.all.len() {
+        format!("; {}", brush::words(marks.len(), points.all.len()))
+    } else {
+        String::new()
+    };
     let set = measures.all().next().map(|told| told.identity.set.description.clone());
     let about = match &set {
-        Some(set) => format!("{} over {}: {set}", look.quality.label(), look.rate.label()),
-        None => format!("{} over {}", look.quality.label(), look.rate.label()),
+        Some(set) => format!("{} over {}: {set}{some}", look.quality.label(), look.rate.label()),
+        None => format!("{} over {}{some}", look.quality.label(), look.rate.label()),
     };
     let which = look.quality.which();
     let unit = match look.quality {
@@ -91,7 +98,14 @@ fn table(marks: &[Mark], layers: &[Layer], (measures, look): (&Measures, RatesLo
     let source = |mark: &Mark| match &mark.key {
         Key::Measured(measured, _) => {
             let told = measures.get(measured);
-            told.map_or(String::new(), |told| told.identity.set.description.clone())
+            let set = |told: &Told| {
+                let set = &told.identity.set.description;
+                match told.identity.lpips.as_ref().filter(|_| look.quality == QualityAxis::Lpips) {
+                    Some(by) => format!("{set}; LPIPS by {by}"),
+                    None => set.clone(),
+                }
+            };
+            told.map(set).unwrap_or_default()
         }
         Key::Published(path, line) => row_of(layers, (path.as_ref(), *line))
             .map_or(String::new(), |(_, row)| row.source.clone()),
