@@ -56,8 +56,8 @@ fn kept(before: &Document, after: &Document) -> Option<String> {
     }
     // What was done by hand is noted before it is left, if it was not before.
     let is_left = |state: &Variation| state.work == before.work() && before.work() != after.work();
-    let leaves_hand = came.any(|state| is_by_hand(&state))
-        || old.all().iter().filter(is_by_hand).any(|state| is_left(state));
+    let leaves_hand =
+        came.any(|state| is_by_hand(&state)) || old.all().iter().filter(is_by_hand).any(is_left);
     let is_there = match &to {
         Some(to) => to.work == after.work(),
         None => after.edits.is_empty() && after.switched_off.is_empty(),
@@ -194,7 +194,13 @@ mod tests {
         let asked = Asked { seed, ..Asked::of(ModelRef::Shipped("worlds-maskgit".into())) };
         let code = 100 + seed as u32;
         let tokens = [(Cell::at(5, 0), code), (Cell::at(5, 1), code)].into();
-        Sampled { on: on.work_on().unwrap(), asked: Arc::new(asked), cells: 2, tokens }
+        Sampled {
+            on: on.work_on().unwrap(),
+            asked: Arc::new(asked),
+            cells: 2,
+            tokens,
+            by_hand: Arc::default(),
+        }
     }
 
     /// What a step is called when it was done, undone, and done again.

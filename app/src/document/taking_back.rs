@@ -100,7 +100,7 @@ mod tests {
         let before = before.after(&Edit::SelectCells(cell(9)).into()).after(&force(3, 7).into());
         let on = before.work_on().unwrap();
         let tokens = (0..4).map(|column| (Cell::at(0, column), 5)).collect();
-        let sampled = Sampled { on, asked, cells: 4, tokens };
+        let sampled = Sampled { on, asked, cells: 4, tokens, by_hand: Arc::default() };
         let after = before.after(&start.into()).after(&Generate::Take(Box::new(sampled)).into());
         (before.clone(), after.after(&Edit::Deselect.into()))
     }

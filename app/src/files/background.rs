@@ -474,7 +474,7 @@ mod tests {
         let (go, wait_for) = channel::<()>();
         let save = move || match wait_for.recv() {
             Ok(()) => Outcome::Command(AppCommand::ForgetRecent.into()),
-            Err(_) => panic!("torn"),
+            Err(error) => panic!("torn: {error}"),
         };
         background.save_alongside("making a sheet", save).unwrap();
         assert!(background.is_saving_alongside());
@@ -483,7 +483,7 @@ mod tests {
         assert!(!background.is_saving_alongside(), "also after a panic");
         let (never, wait_for) = channel::<()>();
         let save = move || {
-            drop(wait_for.recv());
+            let _torn = wait_for.recv();
             Outcome::Command(AppCommand::ForgetRecent.into())
         };
         background.save_alongside("making a sheet", save).unwrap();

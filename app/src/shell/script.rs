@@ -149,7 +149,7 @@ impl Script {
         let is_asked = self.is_open();
         let choices = self.caption().map_or(0, |caption| caption.choices.len());
         let choices = if is_alone && !is_asked { 0 } else { choices };
-        let (on, back) = match (is_alone, ctx.memory(|memory| memory.focused())) {
+        let (on, back) = match (is_alone, ctx.memory(egui::Memory::focused)) {
             (true, Some(_)) => (&NEXT[..1], &BEFORE[..1]),
             (true, None) => (&NEXT_ALONE[..], &BEFORE[..]),
             (false, _) => (&NEXT[..], &BEFORE[..]),

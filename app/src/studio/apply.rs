@@ -370,7 +370,7 @@ impl Studio {
             Outcome::Scene(scene) if self.fixed.options.frozen_time => self.open_scene(&scene),
             Outcome::Scene(scene) => {
                 self.desk.guide.has_doors = false;
-                self.start_scene(*scene, false);
+                self.start_scene(&scene, false);
             }
             Outcome::Document(None, saved) => self.recover(*saved),
             Outcome::Document(Some(file), saved) => self.leave_for(Then::Open(file, saved), ctx),

@@ -22,6 +22,10 @@ pub(super) struct Gesture {
 
 /// What was answered or waits on the way to the end.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "answers and waits that do not depend on each other"
+)]
 pub(super) struct Quitting {
     /// The question on quitting was answered with "without saving".
     pub(super) may_lose_work: bool,
@@ -46,6 +50,7 @@ pub(super) struct Done {
 
 /// Who leads through the scene that is shown.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 pub(super) struct Guide {
     /// Whether the doors are seen, in the place of the views.
     pub(super) has_doors: bool,

@@ -9,7 +9,7 @@ use smalti_engine::session::{Control, Lane, Reply, RunState};
 use smalti_engine::tokens::Cell;
 
 use super::Studio;
-use super::begun::{By, Done, Guide, Step};
+use super::begun::{By, Done, Guide};
 use crate::ctx::Trace;
 use crate::document::{
     AppCommand, Arrangement, Asked, Command, Document, Edit, Generate, Generating, Layout, Notice,

@@ -106,7 +106,7 @@ impl Studio {
     pub(super) fn measure_new(&mut self, model: ModelRef, (source, most): (SourceRef, u64)) {
         let measured = Measured::Tokenizer { model, by_levels: true };
         let lpips = self.trainings.lpips.clone();
-        self.measure(vec![Plan { most, lpips, ..Plan::new(measured, source) }]);
+        self.measure(vec![Plan { most, lpips, ..Plan::new(measured, source) }], By::Person);
     }
 
     /// Reads weights of LPIPS away from the window's thread: a file with all of it, or the half that was missing to the

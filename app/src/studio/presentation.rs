@@ -246,10 +246,10 @@ impl Studio {
 
     /// Starts a scene, and leads through its captions if `is_guided`, or if it says so. Whoever looks at a picture of
     /// their own is asked whether to go on with it.
-    pub(super) fn start_scene(&mut self, scene: Scene, is_guided: bool) {
+    pub(super) fn start_scene(&mut self, scene: &Scene, is_guided: bool) {
         self.desk.guide.leads = is_guided || (scene.leads && !self.is_for_hall());
-        if !self.asks_before(&scene) {
-            self.open_scene(&scene);
+        if !self.asks_before(scene) {
+            self.open_scene(scene);
         }
     }
 
@@ -293,7 +293,7 @@ impl Studio {
     /// A scene by its name.
     pub(super) fn start_named_scene(&mut self, name: &str, is_guided: bool) {
         if let Some(scene) = Scene::shipped(name) {
-            self.start_scene(scene, is_guided);
+            self.start_scene(&scene, is_guided);
         } else {
             let hint = "Choose one of the menu Scenes";
             self.notices.add(Notice::error(format!("There is no scene {name:?}"), hint));

@@ -39,7 +39,7 @@ fn mean_lpips(desk: &Desk) -> f64 {
         let path = desk.path("set").join(format!("{number}.png"));
         let picture = images::open(&path, &Limits::default()).unwrap();
         let size = tokenizer.facts().working_size(WorkingSize::square(40, 1));
-        let picture = images::fit(&picture, size).unwrap();
+        let picture = images::fit(&picture.picture, size).unwrap();
         let back = detokenize(&*tokenizer, &tokenize(&*tokenizer, &picture).unwrap()).unwrap();
         let distance = lpips.distance(&tensor(&picture), &tensor(&back)).unwrap();
         f64::from(distance.to_vec1::<f32>().unwrap()[0])

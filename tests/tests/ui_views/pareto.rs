@@ -19,8 +19,8 @@ use smalti_engine::session::RunState;
 use smalti_engine::training::ProbeBudget;
 use smalti_tests::tiny::{drawn_lpips, residual_model, write_png};
 use smalti_tests::window::{
-    Small, Window, assets, click, click_label, drag, empty, labels, open_sized, press,
-    says, send, settle, tab, until,
+    Small, Window, assets, click, click_label, drag, empty, labels, open_sized, press, says, send,
+    settle, tab, until,
 };
 
 /// The name that the plot of PSNR begins with.

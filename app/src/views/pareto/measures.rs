@@ -205,7 +205,9 @@ impl Measures {
             if ctx.live.lpips.is_none() {
                 // It may be by any weights: of all else that is no matter.
                 identity.lpips = None;
-                points.iter_mut().for_each(|point| point.values[Column::Lpips.place()] = None);
+                for point in &mut points {
+                    point.values[Column::Lpips.place()] = None;
+                }
             }
             self.put(Told {
                 measured: measured.clone(),
