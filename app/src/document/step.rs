@@ -45,7 +45,7 @@ fn kept(before: &Document, after: &Document) -> Option<String> {
     let is_in =
         |state: &Variation, them: &Variations| them.all().iter().any(|it| it.is_same(state));
     let is_by_hand = |state: &&Variation| state.noted.as_deref() == Some(BY_HAND);
-    let base = |of: &'_ Variations| of.base().and_then(|at| of.all().get(at)).cloned();
+    let base = |of: &Variations| of.base().and_then(|at| of.all().get(at)).cloned();
     let (from, to) = (base(old), base(new));
     if let Some(to) = to.as_ref().filter(|to| to.noted.is_none() && !is_in(to, old)) {
         return Some(format!("keep variation {}", to.name));
@@ -56,8 +56,8 @@ fn kept(before: &Document, after: &Document) -> Option<String> {
     }
     // What was done by hand is noted before it is left, if it was not before.
     let is_left = |state: &Variation| state.work == before.work() && before.work() != after.work();
-    let leaves_hand = came.any(|state| is_by_hand(&state))
-        || old.all().iter().filter(is_by_hand).any(|state| is_left(state));
+    let leaves_hand =
+        came.any(|state| is_by_hand(&state)) || old.all().iter().filter(is_by_hand).any(is_left);
     let is_there = match &to {
         Some(to) => to.work == after.work(),
         None => after.edits.is_empty() && after.switched_off.is_empty(),
