@@ -48,8 +48,8 @@ impl History {
     /// Whether undo or redo leads to one of the sitting's documents, or it is the one now.
     pub fn has(&self, number: usize) -> bool {
         let steps = self.past.iter().chain(&self.future).map(|(value, _)| value);
-        let values = steps.chain(&self.before_interaction).chain([&self.now]);
-        values.into_iter().any(|value| value.1 == number)
+        let mut values = steps.chain(&self.before_interaction).chain([&self.now]);
+        values.any(|value| value.1 == number)
     }
 
     /// Goes on with another document; undo leads back into this one.

@@ -45,7 +45,7 @@ fn kept(before: &Document, after: &Document) -> Option<String> {
     let is_in =
         |state: &Variation, them: &Variations| them.all().iter().any(|it| it.is_same(state));
     let is_by_hand = |state: &&Variation| state.noted.as_deref() == Some(BY_HAND);
-    let base = |of: &'_ Variations| of.base().and_then(|at| of.all().get(at)).cloned();
+    let base = |of: &Variations| of.base().and_then(|at| of.all().get(at)).cloned();
     let (from, to) = (base(old), base(new));
     if let Some(to) = to.as_ref().filter(|to| to.noted.is_none() && !is_in(to, old)) {
         return Some(format!("keep variation {}", to.name));

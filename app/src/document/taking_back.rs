@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smalti_engine::tokens::Cell;
+
 use super::generating::Moment;
 use super::value::Document;
 
@@ -49,10 +51,10 @@ impl Document {
             return;
         }
         let cells = before.edits.keys().chain(after.edits.keys());
-        let changed = cells.filter(|cell| before.edits.get(cell) != after.edits.get(cell));
-        let is_so = |cell: &&_| self.edits.get(cell) == after.edits.get(cell);
-        let back: Vec<_> =
-            changed.filter(is_so).filter(|cell| !self.locks.contains(cell)).copied().collect();
+        let changed = cells.filter(|cell| before.edits.get(*cell) != after.edits.get(*cell));
+        let is_so = |cell: &Cell| self.edits.get(cell) == after.edits.get(cell);
+        let is_taken = |cell: &Cell| is_so(cell) && !self.locks.contains(cell);
+        let back: Vec<Cell> = changed.copied().filter(is_taken).collect();
         let edits = Arc::make_mut(&mut self.edits);
         for cell in back {
             match before.edits.get(&cell) {
@@ -78,7 +80,6 @@ mod tests {
     use std::collections::BTreeSet;
 
     use smalti_engine::questions::{ImageRef, ModelRef, SourceRef};
-    use smalti_engine::tokens::Cell;
 
     use super::*;
     use crate::document::{Asked, Edit, Generate, Open, RecipeRef, RunFolder, Sampled, Slot};

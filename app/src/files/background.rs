@@ -483,7 +483,7 @@ mod tests {
         assert!(!background.is_saving_alongside(), "also after a panic");
         let (never, wait_for) = channel::<()>();
         let save = move || {
-            let _torn = wait_for.recv();
+            assert!(wait_for.recv().is_err());
             Outcome::Command(AppCommand::ForgetRecent.into())
         };
         background.save_alongside("making a sheet", save).unwrap();

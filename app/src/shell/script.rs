@@ -9,11 +9,11 @@ use crate::files::scenes::{Caption, Scene};
 use crate::look::theme::{Theme, space};
 
 /// Keys of the next caption: what clickers send, and arrows. A question is answered by them first.
-const NEXT: [Key; 2] = [Key::PageDown, Key::ArrowRight];
+const NEXT: &[Key] = &[Key::PageDown, Key::ArrowRight];
 /// The same for who is led, where nothing else has the keyboard.
-const NEXT_ALONE: [Key; 3] = [Key::PageDown, Key::ArrowRight, Key::Enter];
+const NEXT_ALONE: &[Key] = &[Key::PageDown, Key::ArrowRight, Key::Enter];
 /// Keys of the one before. They take back what the others did, one by one: an answer is veiled again first.
-const BEFORE: [Key; 2] = [Key::PageUp, Key::ArrowLeft];
+const BEFORE: &[Key] = &[Key::PageUp, Key::ArrowLeft];
 /// The keys of nine things in a row: of views, and of what is guessed.
 pub const DIGITS: [Key; 9] = [
     Key::Num1,
@@ -151,8 +151,8 @@ impl Script {
         let choices = if is_alone && !is_asked { 0 } else { choices };
         let (on, back) = match (is_alone, ctx.memory(egui::Memory::focused)) {
             (true, Some(_)) => (&NEXT[..1], &BEFORE[..1]),
-            (true, None) => (&NEXT_ALONE[..], &BEFORE[..]),
-            (false, _) => (&NEXT[..], &BEFORE[..]),
+            (true, None) => (NEXT_ALONE, BEFORE),
+            (false, _) => (NEXT, BEFORE),
         };
         let (next, before, guess) = ctx.input_mut(|input| {
             let mut count = |keys: &[Key]| {

@@ -68,8 +68,8 @@ impl Studio {
     fn settle_in(&mut self, file: Option<DocumentFile>, document: Document) {
         self.keeping.homes.push(Home::new(file, document.clone()));
         self.history.open(document, self.keeping.homes.len() - 1);
-        self.ask_for_what_is_opened();
         self.end_scene();
+        self.ask_for_what_is_opened();
         // What undo cannot lead back to is left by now.
         for (number, home) in self.keeping.homes.iter_mut().enumerate() {
             if !self.history.has(number) {

@@ -1,5 +1,6 @@
 //! The window without its views: opening, undo, palette, keys, notices, themes, scenes, autosave.
 //! Run without a display; those that look at pixels draw with wgpu.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod closing;
 mod commands;
