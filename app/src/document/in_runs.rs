@@ -46,7 +46,7 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
                 cells.insert(cell, code);
             }
             Entry::Run((part, frame, row, first, codes)) => {
-                if u64::from(first) + codes.len() as u64 > u64::from(u32::MAX) {
+                if u64::from(first) + codes.len() as u64 >= u64::from(u32::MAX) {
                     return Err(D::Error::custom("a row of cells is too long"));
                 }
                 let columns = (first..).zip(codes);

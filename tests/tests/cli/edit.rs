@@ -326,7 +326,7 @@ fn steps_are_kept_window_by_window_and_a_cut_trace_goes_on_to_the_same_files() {
         let other = ["--resample", "r1-6,c2-7", "--seed", "6", "--steps", "3", "--resume", &cut];
         edit(&desk, by, "a.png", &other).expect_refused(&["cut.safetensors", "another edit"]);
         // Other cells of the first window, which lies where it lay.
-        let other = ["--resample", "r1-6,c2-7", "--lock", "r1,c2", "--seed", "5", "--steps", "3"];
+        let other = ["--resample", "r1-6,c2-7", "--lock", "r1,c3", "--seed", "5", "--steps", "3"];
         let line = edit(&desk, by, "a.png", &[&other[..], &["--trace"]].concat());
         let place = |line: &Value| (line["row"].clone(), line["column"].clone());
         assert_eq!(place(&line.expect_done().lines()[0]["step_files"][0]), place(&told[0]));

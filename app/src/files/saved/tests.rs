@@ -150,8 +150,7 @@ fn many_states_of_many_tokens_are_a_file_of_a_few_megabytes() {
     let mut document = Document::default().after(&Open::Tokens(given).into());
     let all = (0..side).flat_map(|row| (0..side).map(move |column| Cell::at(row, column)));
     let all: Vec<Cell> = all.collect();
-    for number in 0..64 {
-        let cell = all[number];
+    for (number, &cell) in all.iter().enumerate().take(64) {
         let stays = all.iter().filter(|other| **other != cell).map(|other| (*other, 500));
         let asked = Asked {
             given: Arc::new(stays.collect()),
