@@ -1,10 +1,12 @@
-//! What comes with Smalti, inside the program: models, recipes, samples, and what recipes train on. Part of the
+//! What comes with Smalti, inside the program: models, recipes, samples, the published landscape, and what recipes
+//! train on. Part of the
 //! program alone and not of the library, so that tests and benches do not carry it.
 
 use smalti::cli::Inside;
 
 #[derive(rust_embed::Embed)]
 #[folder = "../assets"]
+#[include = "landscape.csv"]
 #[include = "models/*"]
 #[include = "recipes/*"]
 #[include = "samples/*"]

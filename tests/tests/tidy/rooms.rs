@@ -73,6 +73,7 @@ pub(crate) const ENGINE: Rooms<'static> = &[
             "images",
             "layers",
             "measure",
+            "memory",
             "perceptual",
             "session",
             "token_files",
