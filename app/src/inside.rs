@@ -1,6 +1,5 @@
 //! What comes with Smalti, inside the program: models, recipes, samples, the published landscape, and what recipes
-//! train on. Part of the
-//! program alone and not of the library, so that tests and benches do not carry it.
+//! train on. Part of the program alone and not of the library, so that tests and benches do not carry it.
 
 use smalti::cli::Inside;
 
