@@ -94,7 +94,7 @@ struct Saving(Arc<AtomicUsize>);
 
 impl Drop for Saving {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::Release);
     }
 }
 
@@ -190,7 +190,7 @@ impl Background {
         name: &str,
         work: impl FnOnce() -> Outcome + Send + 'static,
     ) -> Result<()> {
-        self.spawn(name, work).map(|_| ())
+        self.spawn(name, work, None).map(|_| ())
     }
 
     /// Saves something that takes long, beside what else is being saved; it is saved before the end, unless that is not
@@ -203,18 +203,14 @@ impl Background {
         name: &str,
         work: impl FnOnce() -> Outcome + Send + 'static,
     ) -> Result<()> {
+        // Over when what came of it is told, also after a panic.
         let saving = self.savers.begin();
-        let work = move || {
-            // Over before what came of it is told, and after a panic.
-            let _saving = saving;
-            work()
-        };
-        self.spawn(name, work).map(|thread| self.savers.keep(thread))
+        self.spawn(name, work, Some(saving)).map(|thread| self.savers.keep(thread))
     }
 
     /// Whether something that takes long is being saved.
     pub fn is_saving_alongside(&self) -> bool {
-        self.savers.open.load(Ordering::Relaxed) > 0
+        self.savers.open.load(Ordering::Acquire) > 0
     }
 
     /// The end does not wait for what takes long: no file of it is begun before all of it is there.
@@ -226,6 +222,7 @@ impl Background {
         &self,
         name: &str,
         work: impl FnOnce() -> Outcome + Send + 'static,
+        saving: Option<Saving>,
     ) -> Result<JoinHandle<()>> {
         self.open.fetch_add(1, Ordering::Relaxed);
         let (results, waker) = (self.sender.clone(), Arc::clone(&self.waker));
@@ -234,7 +231,9 @@ impl Background {
             let outcome =
                 guard(&job, || Ok(work())).unwrap_or_else(|error| notice(error.problem().into()));
             // Without a receiver the window is gone.
-            if results.send(outcome).is_ok() {
+            let is_told = results.send(outcome).is_ok();
+            drop(saving);
+            if is_told {
                 waker();
             }
         });
@@ -480,7 +479,10 @@ mod tests {
         assert!(background.is_saving_alongside());
         drop(go);
         assert!(wait(&background, 1).first().and_then(error).is_some_and(|it| it.contains("torn")));
-        assert!(!background.is_saving_alongside(), "also after a panic");
+        // Right after it is told.
+        while background.is_saving_alongside() {
+            std::thread::yield_now();
+        }
         let (never, wait_for) = channel::<()>();
         let save = move || {
             assert!(wait_for.recv().is_err());

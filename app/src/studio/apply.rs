@@ -290,8 +290,7 @@ impl Studio {
     }
 
     /// Esc leaves, in this order: presentation, the doors, a paste, variations that are shown, points that are set apart,
-    /// what is selected, toasts. In a field, a menu or anything that
-    /// floats it leaves that alone.
+    /// what is selected, toasts. In a field, a menu or anything that floats it leaves that alone.
     pub(super) fn leave(&mut self, ctx: &egui::Context) {
         if self.desk.keyboard.keys_of != KeysOf::Window || self.desk.keyboard.was_typing {
             return;
@@ -320,8 +319,7 @@ impl Studio {
             return;
         }
         if self.offers.all().iter().any(|offer| offer.name == ALL_POINTS) {
-            self.offers.pick(ALL_POINTS.to_owned(), Way::Press);
-            ctx.request_repaint();
+            self.send(AppCommand::Offered(ALL_POINTS.to_owned()));
             return;
         }
         let picked = &self.history.document().selection;
@@ -337,8 +335,10 @@ impl Studio {
         for (ask, path) in self.keeping.background.chosen() {
             self.chosen(ask, path, true);
         }
+        // First: what came of what is saved by now is among what is fetched then.
+        let is_saving = self.keeping.background.is_saving_alongside();
         let outcomes = self.keeping.background.outcomes();
-        self.quit_when_sheet_is_saved(&outcomes, ctx);
+        self.quit_when_sheet_is_saved(&outcomes, is_saving, ctx);
         for outcome in outcomes {
             self.came_of(outcome, &mut commands, ctx);
         }

@@ -130,6 +130,10 @@ impl Studio {
         if !self.is_presenting() {
             return;
         }
+        if self.desk.guide.reached.is_none() {
+            // Its keys are its own from the start: what had the keyboard before it is not in hand any more.
+            ctx.memory_mut(|memory| memory.focused().map(|id| memory.surrender_focus(id)));
+        }
         self.follow_script();
         if self.is_with_scene() {
             self.do_what_is_said(ctx);

@@ -72,13 +72,19 @@ impl Studio {
     }
 
     /// The end that waited for a sheet comes when that is saved; if it is not, it is said why, and the window stays.
-    pub(super) fn quit_when_sheet_is_saved(&mut self, outcomes: &[Outcome], ctx: &egui::Context) {
-        let is_told = !outcomes.is_empty() && !self.keeping.background.is_saving_alongside();
-        if !self.desk.quitting.waits_for_sheet || !is_told {
+    pub(super) fn quit_when_sheet_is_saved(
+        &mut self,
+        outcomes: &[Outcome],
+        is_saving: bool,
+        ctx: &egui::Context,
+    ) {
+        let waits = &mut self.desk.quitting.waits_for_sheet;
+        let has_failed = outcomes.iter().any(Outcome::is_error);
+        if !*waits || (is_saving && !has_failed) {
             return;
         }
-        self.desk.quitting.waits_for_sheet = false;
-        if !outcomes.iter().any(Outcome::is_error) {
+        *waits = false;
+        if !has_failed {
             ctx.send_viewport_cmd(ViewportCommand::Close);
         }
     }

@@ -20,6 +20,9 @@ use crate::files::recipes::{
 use crate::files::scenes::SceneId;
 use crate::look::words::name;
 
+/// Entries of a run's log among which it says what it trained, as its last ones.
+const ITS_LAST: usize = 8;
+
 impl Studio {
     /// Reads a recipe and makes a folder for its run; [`Studio::start_training`] goes on. Gives the number of
     /// what is being prepared, if it is not already.
@@ -428,11 +431,12 @@ impl Studio {
 
     /// The model that a training run wrote last.
     fn model_of(&self, run: RunId, entries: usize) -> Option<std::path::PathBuf> {
-        let last = self.session.log::<TrainEvent>(run, entries.checked_sub(1)?);
-        match last.last().map(std::convert::AsRef::as_ref) {
-            Some(TrainEvent::Finished { model }) => Some(model.clone()),
+        // What was saved is told behind it.
+        let last = self.session.log::<TrainEvent>(run, entries.saturating_sub(ITS_LAST));
+        last.iter().rev().find_map(|event| match event.as_ref() {
+            TrainEvent::Finished { model } => Some(model.clone()),
             _ => None,
-        }
+        })
     }
 }
 

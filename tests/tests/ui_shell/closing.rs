@@ -73,11 +73,11 @@ fn the_window_closes_when_the_sheet_that_is_being_saved_is_there() {
 #[test]
 fn a_sheet_that_cannot_be_saved_keeps_the_window_and_says_why() {
     let folder = tempfile::tempdir().unwrap();
-    let gone = folder.path().join("gone");
-    std::fs::create_dir(&gone).unwrap();
+    let path = folder.path().join("sheet.png");
     let mut window = open();
-    begin_sheet(&mut window, &gone.join("sheet.png"));
-    std::fs::remove_dir(&gone).unwrap();
+    begin_sheet(&mut window, &path);
+    // Meanwhile a folder of that name is there.
+    std::fs::create_dir(&path).unwrap();
     assert!(close(&mut window).contains(&egui::ViewportCommand::CancelClose));
     for _ in 0..30_000 {
         window.step();

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable;
-use smalti::document::{
-    AppCommand, Asked, Document, Edit, Generate, Layout, Open, RecipeRef, RunFolder, Slot, ViewId,
-};
+use smalti::document::{AppCommand, Asked, Document, Edit, Generate, Layout, Open, ViewId};
 use smalti_engine::questions::{ImageRef, ModelRef, SourceRef};
 use smalti_engine::session::{Control, RunId, RunState};
 use smalti_engine::tokens::Cell;
@@ -129,11 +127,9 @@ fn what_a_person_did_meanwhile_stays_on_the_way_back() {
     let mut window = changed();
     go_on(&mut window);
     let taken = document(&window).edits;
-    let run = own_run();
     send(&mut window, force(0, 0, 3));
     send(&mut window, force(5, 6, 3));
     send(&mut window, Edit::KeepVariation);
-    send(&mut window, Open::Run(Slot::A, run.clone()));
     let kept = document(&window).variations.all().len();
     go_back(&mut window);
     go_back(&mut window);
@@ -143,12 +139,6 @@ fn what_a_person_did_meanwhile_stays_on_the_way_back() {
     assert_eq!(now.edits.keys().copied().collect::<Vec<_>>(), by_hand, "and the way is not");
     assert!(now.edits.values().all(|code| *code == 3) && taken.len() > 2);
     assert!(now.variations.all().len() >= kept, "what was kept is in History");
-    assert_eq!(now.runs[0], Some(run), "a run stays in its slot");
-}
-
-fn own_run() -> RunFolder {
-    let recipe = RecipeRef::Shipped("worlds-fsq".into());
-    RunFolder { folder: "/runs/own".into(), recipe }
 }
 
 #[test]

@@ -162,7 +162,7 @@ fn what_an_edit_moves_and_what_would_be_encoded_otherwise_is_said_in_figures() {
     let forced = edits.keys().filter(|cell| other.contains(cell)).count();
     let count = smalti::look::words::grouped(other.len() as u64);
     let words = format!(
-        "{count} of 1,536 tokens would be others if encoded again, {forced} of 3 forced ones among them"
+        "{count} of 1\u{a0}536 tokens would be others if encoded again, {forced} of 3 forced ones among them"
     );
     assert!(!other.is_empty(), "a decoder's picture is another one than the encoder saw");
     assert!(says(&window, &words), "{words}: {:?}", labels(&window, "encoded again"));
@@ -170,10 +170,10 @@ fn what_an_edit_moves_and_what_would_be_encoded_otherwise_is_said_in_figures() {
     press(&mut window, Modifiers::NONE, Key::W);
     let said = labels(&window, "tokens would be others").concat();
     let fewer: usize = said
-        .split(" of 1,536 tokens")
+        .split(" of 1\u{a0}536 tokens")
         .next()
         .and_then(|before| before.rsplit(' ').next())
-        .and_then(|count| count.replace(',', "").parse().ok())
+        .and_then(|count| count.replace('\u{a0}', "").parse().ok())
         .unwrap_or_else(|| panic!("{said}"));
     assert!(fewer < other.len(), "{fewer} of {}", other.len());
 }
