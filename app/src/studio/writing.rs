@@ -20,11 +20,10 @@ use crate::look::words::{counted, name};
 use crate::shell::dialogs::{Dialog, Then};
 
 impl Studio {
-    /// Whether something waits until a document is written, which would be lost.
+    /// Which document is being written, or waits for that. What comes of it is not known yet: it is neither saved nor
+    /// unsaved.
     pub(super) fn waiting_to_be_written(&self) -> Option<usize> {
-        let waits =
-            |(number, writing): (&usize, &Writing)| writing.next.is_some().then_some(*number);
-        self.keeping.writing.iter().find_map(waits)
+        self.keeping.writing.keys().next().copied()
     }
 
     /// Writes the document into its own file; gives whether it has one.

@@ -16,6 +16,9 @@ use crate::look::words::counted;
 use crate::widgets::export::Exported;
 use crate::widgets::pane::Pane;
 
+/// The share of a picture beyond which it is called decoded whole.
+const NEARLY_ALL: f32 = 0.98;
+
 /// As wide as the figures of a picture become.
 pub(super) const FIGURES: &str = "decoded whole: 00.0 dB · SSIM .00 · 00.00 bpp";
 /// As wide as the words become of a picture of which cells are forced.
@@ -41,7 +44,8 @@ impl Seen {
     /// What it is called.
     pub(super) fn what(&self, ctx: &ViewCtx<'_>, now: &Tokens) -> String {
         match &self.blended {
-            Some(_) if !ctx.document.edits.is_empty() => {
+            // Where the edit moves all of it nothing of the original is left.
+            Some(blended) if !ctx.document.edits.is_empty() && blended.decoded < NEARLY_ALL => {
                 let cells = counted(ctx.document.edits.len(), "cell");
                 format!("original outside the edit of {cells}")
             }
