@@ -47,9 +47,7 @@ pub use image::{
 };
 pub use likelihood::Likelihood;
 pub use model::{ModelFacts, ModelInfo, ModelRef, ShippedModels, ShippedRecipes};
-pub use moved::{
-    Blend, Blended, EncodeAgain, EncodedAgain, FEATHER, GROWN, LEAST_MOVED, Moved, MovedPixels,
-};
+pub use moved::{Blend, Blended, EncodeAgain, EncodedAgain, Moved, MovedPixels};
 pub use order::{CodebookOrder, OrderBy, Ordered, WithoutCodes};
 pub use paint::{BrushStroke, PaintTokens, STROKE_UNIT};
 pub use partly::DecodePartly;

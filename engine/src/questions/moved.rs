@@ -15,7 +15,7 @@ use crate::{EngineError, Result};
 
 /// A pixel moves if one of its channels differs by more than so many of 255 levels, and by more than what the whole
 /// picture does: a norm over all of it moves every pixel a little, wherever the edit is.
-pub const LEAST_MOVED: u8 = 3;
+const LEAST_MOVED: u8 = 3;
 /// Pixels farther than so many from any token that is another one tell what the whole picture does.
 const FAR: usize = 32;
 /// So many times what half of these move by. Measured with `worlds-vqgan` on a photograph of 32x32 tokens of which 152 were
@@ -26,9 +26,9 @@ const TELLING: usize = 16;
 /// So many of the nine pixels round a place must move: one alone is where a level was rounded otherwise.
 const LEAST_TOGETHER: usize = 3;
 /// Pixels round those that move that are the decoding's, too.
-pub const GROWN: u32 = 4;
+const GROWN: u32 = 4;
 /// Pixels over which it turns into the original, beyond those.
-pub const FEATHER: u32 = 12;
+const FEATHER: u32 = 12;
 
 /// Which pixels move as tokens become others: decoding before is set against decoding after.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -50,10 +50,8 @@ pub struct MovedPixels {
     pub highest: f32,
     /// The share of pixels that move.
     pub share: f32,
-    /// By more levels than so many: [`LEAST_MOVED`], or more where a norm moves the whole picture.
-    pub least: u8,
-    /// How much of each pixel is the decoding's where an original is left outside: 255 where it moves and [`GROWN`]
-    /// pixels around, less over the next [`FEATHER`], 0 beyond.
+    /// How much of each pixel is the decoding's where an original is left outside: 255 where it moves and a few
+    /// pixels around, less over the next ones, 0 beyond.
     pub weights: Arc<[u8]>,
     /// Width and height in pixels.
     pub size: (u32, u32),
@@ -89,7 +87,6 @@ impl Question for Moved {
             highest: by.iter().copied().fold(0.0, f32::max),
             by,
             share: count as f32 / moved.len().max(1) as f32,
-            least,
             weights: weights(&together, (width, height)).into(),
             size: (a.width(), a.height()),
         })
